@@ -1,0 +1,115 @@
+package ticket
+
+import "time"
+
+// ActionName names what an actor asks for. A workflow may have others than
+// these, which are those of the default one.
+type ActionName string
+
+// The actions of the default workflow. Who may do which, from which status and
+// with what content is in the table of [DefaultWorkflow].
+const (
+	Open     ActionName = "open"      // made by Desk.Open, never by Do
+	Take     ActionName = "take"      // the agent works on it from now on
+	Assign   ActionName = "assign"    // another agent does: Action.Assignee
+	Release  ActionName = "release"   // back to the queue
+	Reply    ActionName = "reply"     // words between customer and desk: Action.Message
+	Ask      ActionName = "ask"       // a question; the customer's turn: Action.Message
+	Hold     ActionName = "hold"      // wait for something else: Action.Reason, Action.Until
+	Resume   ActionName = "resume"    // go on with it
+	AddNote  ActionName = "note"      // words inside the desk: Action.Note
+	Escalate ActionName = "escalate"  // to a higher level: Action.Note, perhaps Level and Queue
+	HandBack ActionName = "hand back" // to a lower level: Action.Note, perhaps Level and Queue
+	HandOver ActionName = "hand over" // to another queue of the same level: Action.Queue
+	Resolve  ActionName = "resolve"   // solved: Action.Message is the solution, Action.Reason how
+	Confirm  ActionName = "confirm"   // the customer agrees
+	Reopen   ActionName = "reopen"    // it is not solved after all
+	Close    ActionName = "close"     // nobody objected
+	Cancel   ActionName = "cancel"    // withdrawn, or not to be done: Action.Reason
+	Amend    ActionName = "amend"     // put right how a finished ticket is filed: Action.Note, perhaps Status, Level, Queue
+	Merge    ActionName = "merge"     // goes on in another ticket: Action.Ticket
+	Unmerge  ActionName = "unmerge"   // undo a merge
+	Split    ActionName = "split"     // a part of it becomes a ticket of its own: Action.Draft
+	AddLink  ActionName = "link"      // tie it to another ticket: Action.Relation, Action.Ticket
+	Unlink   ActionName = "unlink"    // undo a link
+	Edit     ActionName = "edit"      // subject, grades, tags, fields, followers: Action.Edit
+)
+
+// Action is what an actor asks for: plain data. Name is always needed; which of
+// the other fields are needed is for the workflow to say, and a field that the
+// action has no use for must be left empty.
+type Action struct {
+	Name ActionName
+
+	Message         Message      // words for the customer
+	Attachments     []Attachment // files the customer may have
+	Note            Note         // words inside the desk
+	NoteAttachments []Attachment // files inside the desk
+
+	Level    int       // the support level to go to, where the action chooses one; 0: the next one
+	Status   Status    // the status to go to, where the action chooses one
+	Queue    string    // the queue to go to; empty: the same
+	Assignee string    // the agent to have it
+	Reason   string    // in a word: why on hold, why cancelled, how resolved
+	Until    time.Time // when to go on by itself; zero: not by itself
+
+	Ticket   ID       // the other ticket, of a merge or a link
+	Relation Relation // what the other ticket is to this one, of a link
+	Draft    *Draft   // the new ticket, of a split
+	Edit     *Edits   // the changes, of an edit
+
+	Channel Channel // how it came in
+
+	// Version pins the action to what the actor saw: with any other version of
+	// the ticket it is refused with a [*StaleError] that says what changed. 0:
+	// whatever the version is.
+	Version int64
+
+	// Key makes the action happen once, however often it is sent: a repeat with
+	// the same key in the same tenant changes nothing and returns the ticket.
+	// The same key with something else is a [*DuplicateError]. At most 200
+	// bytes; empty: no such promise.
+	Key string
+}
+
+// Edits is a change to what a ticket says of itself. Nil and empty fields change
+// nothing.
+type Edits struct {
+	Subject    string
+	Priority   Grade
+	Impact     Grade
+	Urgency    Grade
+	Requester  Person // the person it is really for
+	AddTags    []string
+	RemoveTags []string
+	Fields     Fields // a nil value removes the field
+	Follow     []Person
+	Unfollow   []Person
+}
+
+// Draft is a ticket to be opened. A subject is needed, and a requester, who is
+// the actor where the actor is one.
+type Draft struct {
+	Requester Person
+	Followers []Person
+	Subject   string
+
+	Message     Message // what the customer says
+	Attachments []Attachment
+	Note        Note // what the agent who opens it adds for the desk
+
+	// Solution opens the ticket as answered already: opened and resolved in one
+	// commit, as when the customer is still on the line. For agents only.
+	Solution Message
+
+	Channel  Channel
+	Priority Grade // 0: from impact and urgency, see PriorityOf
+	Impact   Grade
+	Urgency  Grade
+	Level    int    // 0: the first; for agents and systems
+	Queue    string // the department, where it is known
+	Tags     []string
+	Fields   Fields
+	Workflow string // the workflow's name; empty: the desk's first
+	Key      string // see Action.Key
+}

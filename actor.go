@@ -1,0 +1,176 @@
+package ticket
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Person is somebody outside the library. The host owns its users; tickets
+// carry a snapshot of what was known when they acted. Every field may be empty.
+type Person struct {
+	ID           string `json:"id,omitempty"`           // the host's own key for this person; best given
+	Name         string `json:"name,omitempty"`         // as the person wants to be addressed
+	Email        string `json:"email,omitempty"`        // one address, without a display name
+	Phone        string `json:"phone,omitempty"`        // in any form
+	Locale       string `json:"locale,omitempty"`       // BCP 47, such as "de-CH"
+	Organisation string `json:"organisation,omitempty"` // the host's own key for the customer organisation
+}
+
+// IsZero reports whether nothing is known of the person.
+func (p Person) IsZero() bool { return p == Person{} }
+
+// Same reports whether p and q are the same person. Where both have an ID, the
+// IDs decide alone. Otherwise equal e-mail addresses decide (in any case of the
+// letters A to Z), and where neither has an address, equal phone numbers.
+//
+// The desk believes what the host says of its actors. A host that takes an
+// e-mail address from a form without checking it must not act with it.
+func (p Person) Same(q Person) bool {
+	switch {
+	case p.ID != "" && q.ID != "":
+		return p.ID == q.ID
+	case p.Email != "" || q.Email != "":
+		return p.Email != "" && asciiLower(p.Email) == asciiLower(q.Email)
+	default:
+		return p.Phone != "" && p.Phone == q.Phone
+	}
+}
+
+// asciiLower folds A to Z only: Unicode's folding would make a Kelvin sign
+// equal to a k, and so one mailbox equal to another.
+func asciiLower(s string) string {
+	return strings.Map(func(r rune) rune {
+		if 'A' <= r && r <= 'Z' {
+			return r + ('a' - 'A')
+		}
+		return r
+	}, s)
+}
+
+// Role is a set of kinds of actors. A workflow's transition names the roles
+// that may do it; an [Actor] has one.
+type Role uint8
+
+// The roles.
+const (
+	Requesters Role = 1 << iota // the person the ticket is for
+	Followers                   // others who follow it with the requester's view
+	Agents                      // those who work on tickets
+	Systems                     // the host's own processes, and the desk's timers
+
+	Customers = Requesters | Followers            // everybody with the customer's view
+	Everyone  = Customers | Agents | Systems      // all of them
+	roleNames = "requester follower agent system" // in the order of the bits
+)
+
+// String lists the roles, such as "requester, agent".
+func (r Role) String() string { return strings.Join(r.names(), ", ") }
+
+func (r Role) names() []string {
+	var names []string
+	for i, name := range strings.Fields(roleNames) {
+		if r&(1<<i) != 0 {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// MarshalText writes the names with blanks between them.
+func (r Role) MarshalText() ([]byte, error) {
+	if r&^Everyone != 0 {
+		return nil, invalid("role", "is not a set of the roles %s", roleNames)
+	}
+	return []byte(strings.Join(r.names(), " ")), nil
+}
+
+// UnmarshalText reads what MarshalText writes.
+func (r *Role) UnmarshalText(text []byte) error {
+	*r = 0
+	for _, name := range strings.Fields(string(text)) {
+		i := slices.Index(strings.Fields(roleNames), name)
+		if i < 0 {
+			return invalid("role", "%s is none of %s", quote(name), roleNames)
+		}
+		*r |= 1 << i
+	}
+	return nil
+}
+
+// Actor is who does something now. Make one with [Requester], [Agent] or
+// [System]; the zero Actor may do nothing.
+type Actor struct {
+	Role   Role     // one of Requesters, Agents, Systems
+	Person Person   // for an agent or a system only ID, and Name where customers may see one
+	Tenant string   // the tenant acted in; empty is a tenant too
+	Levels []int    // the support levels an agent serves
+	Queues []string // the queues an agent serves; none: all of them
+}
+
+// Requester is somebody who asks for support, or follows a ticket: what the
+// actor may see and do with a ticket depends on which of the two it is there.
+func Requester(p Person) Actor { return Actor{Role: Requesters, Person: p} }
+
+// Agent works on the tickets of the levels given, in every queue unless
+// [Actor.Serving] says otherwise. An agent without a level can look, not act.
+func Agent(id string, levels ...int) Actor {
+	return Actor{Role: Agents, Person: Person{ID: id}, Levels: levels}
+}
+
+// System is a process of the host that acts by itself; it serves all levels and
+// queues.
+func System(name string) Actor { return Actor{Role: Systems, Person: Person{ID: name}} }
+
+// In returns the actor acting in a tenant. No call lets it reach another one.
+func (a Actor) In(tenant string) Actor {
+	a.Tenant = tenant
+	return a
+}
+
+// Serving returns the agent confined to the queues given.
+func (a Actor) Serving(queues ...string) Actor {
+	a.Queues = slices.Clone(queues)
+	return a
+}
+
+// Named returns the actor with a name; customers see an agent's only if
+// [Config].ShowAgents says so.
+func (a Actor) Named(name string) Actor {
+	a.Person.Name = name
+	return a
+}
+
+// ServesLevel reports whether the actor acts on tickets of this level.
+func (a Actor) ServesLevel(level int) bool {
+	return a.Role == Systems || slices.Contains(a.Levels, level)
+}
+
+// ServesQueue reports whether the actor acts on tickets of this queue. Tickets
+// that no queue holds yet belong to everybody.
+func (a Actor) ServesQueue(queue string) bool {
+	return a.Role == Systems || queue == "" || len(a.Queues) == 0 || slices.Contains(a.Queues, queue)
+}
+
+// RoleOn returns as whom the actor meets this ticket: a requester may be its
+// requester, one of its followers, or (0) a stranger.
+func (a Actor) RoleOn(t Ticket) Role {
+	if a.Role != Requesters {
+		return a.Role
+	}
+	if a.Person.Same(t.Requester) {
+		return Requesters
+	}
+	if slices.ContainsFunc(t.Followers, a.Person.Same) {
+		return Followers
+	}
+	return 0
+}
+
+// String names the actor for logs, without anything personal of a requester.
+func (a Actor) String() string {
+	if a.Role == Agents || a.Role == Systems {
+		return fmt.Sprintf("%s %s", a.Role, quote(a.Person.ID))
+	}
+	return a.Role.String()
+}

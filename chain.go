@@ -1,0 +1,504 @@
+package ticket
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"hash"
+	"math"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Digest is 32 bytes of SHA-256; its text form is hexadecimal. The zero Digest
+// means none.
+type Digest [sha256.Size]byte
+
+// Salt is the randomness of one commitment; zero once the content is erased.
+type Salt [16]byte
+
+// String returns 64 hexadecimal digits.
+func (d Digest) String() string { return hex.EncodeToString(d[:]) }
+
+// IsZero reports whether there is no digest.
+func (d Digest) IsZero() bool { return d == Digest{} }
+
+// MarshalText writes hexadecimal digits.
+func (d Digest) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+
+// UnmarshalText reads 64 hexadecimal digits.
+func (d *Digest) UnmarshalText(text []byte) error { return unhex(d[:], text, "digest") }
+
+// IsZero reports whether there is no salt.
+func (s Salt) IsZero() bool { return s == Salt{} }
+
+// MarshalText writes hexadecimal digits.
+func (s Salt) MarshalText() ([]byte, error) { return []byte(hex.EncodeToString(s[:])), nil }
+
+// UnmarshalText reads 32 hexadecimal digits.
+func (s *Salt) UnmarshalText(text []byte) error { return unhex(s[:], text, "salt") }
+
+func unhex(to, text []byte, what string) error {
+	if hex.DecodedLen(len(text)) != len(to) || len(text)%2 != 0 {
+		return invalid(what, "must have %d hexadecimal digits", 2*len(to))
+	}
+	if _, err := hex.Decode(to, text); err != nil {
+		return &InvalidError{Field: what, Reason: "must be hexadecimal", Err: err}
+	}
+	return nil
+}
+
+// Seals are an event's commitments to what can be erased. A group without
+// content has none.
+type Seals struct {
+	Words  Seal `json:"words,omitzero"`
+	Inside Seal `json:"inside,omitzero"`
+	People Seal `json:"people,omitzero"`
+}
+
+// Seal commits to content without showing it: Sum is the SHA-256 of Salt and
+// content. While the salt is there, the content can be checked. Once both are
+// gone, nobody can find the content by trying what it might have been.
+type Seal struct {
+	Salt Salt   `json:"salt,omitzero"`
+	Sum  Digest `json:"sum,omitzero"`
+}
+
+// IsZero reports whether nothing was sealed.
+func (s Seal) IsZero() bool { return s == Seal{} }
+
+// Erased reports whether there was content that is now gone.
+func (s Seal) Erased() bool { return s.Salt.IsZero() && !s.Sum.IsZero() }
+
+// Group names the parts of an event that can be erased, one by one or together.
+type Group uint8
+
+// The groups; they can be combined.
+const (
+	GroupWords Group = 1 << iota
+	GroupInside
+	GroupPeople
+)
+
+// Erase returns the event without the content of the groups, and without the
+// salts that could prove a guess at it. Chains that hold the event still
+// verify, and [Seal.Erased] tells that something was there.
+func (e Event) Erase(groups Group) Event {
+	e = e.Clone()
+	if groups&GroupWords != 0 {
+		e.Words, e.Seals.Words.Salt = Words{}, Salt{}
+	}
+	if groups&GroupInside != 0 {
+		e.Inside, e.Seals.Inside.Salt = Inside{}, Salt{}
+	}
+	if groups&GroupPeople != 0 {
+		e.People, e.Seals.People.Salt = People{}, Salt{}
+	}
+	return e
+}
+
+// Chain makes and checks the digests of events. Each event's digest covers the
+// digest of the event before it and everything in the event itself, its content
+// by way of [Seals]. So an event cannot be altered, removed from the middle,
+// inserted or moved without every later digest failing.
+//
+// What a chain without a key cannot show: whoever may write to the database can
+// alter an event and compute all later digests anew, and can cut off the newest
+// events; only a copy of a later digest kept elsewhere would tell. With a Key
+// the first is impossible for anyone who does not hold it. Cutting off the end
+// shows only in comparison with [Ticket].Version and Digest, which [Desk.Verify]
+// makes, or with a copy. The chain also does not show who erased content with
+// [Event.Erase], only that it was done.
+type Chain struct {
+	// Key makes the digests an HMAC-SHA-256 (RFC 2104) under it. 32 random
+	// bytes are right. Empty: plain SHA-256. A key cannot be changed later
+	// without failing the histories written under the old one.
+	Key []byte
+}
+
+// Verify checks a whole history, from event 1 on, with no key. It returns nil or
+// a [*ChainError] that names the first event that was altered, removed, inserted
+// or reordered. See [Chain] for what it cannot show.
+func Verify(events []Event) error { return Chain{}.Verify(events) }
+
+// Verify is [Verify] with the chain's key.
+func (c Chain) Verify(events []Event) error {
+	var prev Digest
+	w := newWriter(c.Key)
+	defer w.free()
+	for i := range events {
+		e := &events[i]
+		if err := inSequence(events, i); err != nil {
+			return err
+		}
+		if fault := w.checkSeals(e); fault != "" {
+			return &ChainError{Ticket: e.Ticket, Seq: e.Seq, Index: i, Fault: Altered, Detail: fault}
+		}
+		if w.digest(prev, e) != e.Digest {
+			return &ChainError{Ticket: e.Ticket, Seq: e.Seq, Index: i, Fault: Altered,
+				Detail: "its digest does not follow from its content and the event before it"}
+		}
+		prev = e.Digest
+	}
+	return nil
+}
+
+// Seal completes an event that follows the one with the digest prev (zero for
+// the first): it makes fresh salts and seals for the content and the digest.
+// The desk does this for every event it writes; it is exported for imports.
+func (c Chain) Seal(prev Digest, e *Event) {
+	w := newWriter(c.Key)
+	defer w.free()
+	e.Seals = Seals{}
+	for _, g := range w.groups(e) {
+		if len(g.content()) > 0 {
+			_, _ = rand.Read(g.seal.Salt[:]) // never fails, by its documentation
+			g.seal.Sum = w.commit(g.seal.Salt, g.tag)
+		}
+	}
+	e.Digest = w.digest(prev, e)
+}
+
+// ChainFault says what is wrong at an event.
+type ChainFault string
+
+// The faults.
+const (
+	Altered   ChainFault = "altered"   // the event is not what was written
+	Removed   ChainFault = "removed"   // the event that should be here is missing
+	Inserted  ChainFault = "inserted"  // the event does not belong here: a repeat, or another ticket's
+	Reordered ChainFault = "reordered" // the event that should be here comes later
+)
+
+// ChainError is the data of [ErrChain].
+type ChainError struct {
+	Ticket ID
+	Seq    int64 // the sequence number concerned: of the missing event, where one is missing
+	Index  int   // the place in the history given, from 0
+	Fault  ChainFault
+	Detail string
+}
+
+func (e *ChainError) Error() string {
+	return fmt.Sprintf("ticket: history of %s: event %d was %s: %s", e.Ticket, e.Seq, e.Fault, e.Detail)
+}
+
+// Is reports whether target is [ErrChain].
+func (e *ChainError) Is(target error) bool { return target == ErrChain }
+
+// inSequence checks that events[i] is of the same ticket as the first and has
+// the number i+1.
+func inSequence(events []Event, i int) error {
+	e, want := &events[i], int64(i+1)
+	switch {
+	case e.Ticket != events[0].Ticket:
+		return &ChainError{Ticket: events[0].Ticket, Seq: want, Index: i, Fault: Inserted,
+			Detail: "it is of ticket " + e.Ticket.String()}
+	case e.Seq == want:
+		return nil
+	case e.Seq < want:
+		return &ChainError{Ticket: e.Ticket, Seq: e.Seq, Index: i, Fault: Inserted,
+			Detail: fmt.Sprintf("its number stands again where %d should be", want)}
+	case slices.ContainsFunc(events[i:], func(l Event) bool { return l.Seq == want }):
+		return &ChainError{Ticket: e.Ticket, Seq: e.Seq, Index: i, Fault: Reordered,
+			Detail: fmt.Sprintf("it stands before event %d", want)}
+	default:
+		return &ChainError{Ticket: e.Ticket, Seq: want, Index: i, Fault: Removed,
+			Detail: fmt.Sprintf("event %d stands in its place", e.Seq)}
+	}
+}
+
+// The encoding that is hashed. It is made for this purpose alone and never
+// read back: a tag byte, a length of four bytes, the bytes; numbers as eight
+// bytes, big-endian; lists as one element after the other; structs as elements
+// within an element. Empty values are left out, so a field that is added to
+// Event later, under a new tag, does not change the digest of older events.
+// Tags are therefore never given twice, and never renumbered.
+type writer struct {
+	hash hash.Hash // nil: plain SHA-256 of buf
+	buf  []byte
+	e    *Event
+	g    [3]sealed
+}
+
+type sealed struct {
+	tag     byte
+	seal    *Seal
+	content func() []byte // encodes the content into the writer
+}
+
+var writers = sync.Pool{New: func() any { return &writer{buf: make([]byte, 0, 1024)} }}
+
+func newWriter(key []byte) *writer {
+	w := writers.Get().(*writer)
+	if len(key) > 0 {
+		w.hash = hmac.New(sha256.New, key)
+	}
+	return w
+}
+
+func (w *writer) free() {
+	if cap(w.buf) > 1<<20 {
+		w.buf = nil
+	}
+	w.hash, w.e = nil, nil
+	w.buf = w.buf[:0]
+	writers.Put(w)
+}
+
+const (
+	eventDomain = "ticket event 1"
+	sealDomain  = "ticket seal 1"
+)
+
+// groups returns the groups of the event with their places. The closures are
+// made once per writer.
+func (w *writer) groups(e *Event) []sealed {
+	if w.g[0].content == nil {
+		w.g[0] = sealed{tag: 'w', content: w.words}
+		w.g[1] = sealed{tag: 'i', content: w.inside}
+		w.g[2] = sealed{tag: 'p', content: w.people}
+	}
+	w.e = e
+	w.g[0].seal, w.g[1].seal, w.g[2].seal = &e.Seals.Words, &e.Seals.Inside, &e.Seals.People
+	return w.g[:]
+}
+
+// checkSeals says what is wrong with the content of a group, "" for nothing.
+func (w *writer) checkSeals(e *Event) string {
+	for _, g := range w.groups(e) {
+		switch empty := len(g.content()) == 0; {
+		case empty && !g.seal.Salt.IsZero():
+			return "content was taken out without being erased"
+		case !empty && g.seal.Sum.IsZero():
+			return "content was added"
+		case !empty && w.commit(g.seal.Salt, g.tag) != g.seal.Sum:
+			return "content does not fit its seal"
+		}
+	}
+	return ""
+}
+
+// commit hashes the content that was encoded last.
+func (w *writer) commit(salt Salt, group byte) Digest {
+	n := len(w.buf)
+	w.buf = append(append(append(w.buf, sealDomain...), group), salt[:]...)
+	w.buf = append(w.buf, w.buf[:n]...)
+	return sha256.Sum256(w.buf[n:])
+}
+
+func (w *writer) digest(prev Digest, e *Event) Digest {
+	w.buf = append(append(w.buf[:0], eventDomain...), prev[:]...)
+	w.event(e)
+	if w.hash == nil {
+		return sha256.Sum256(w.buf)
+	}
+	w.hash.Reset()
+	w.hash.Write(w.buf)
+	var d Digest
+	w.hash.Sum(d[:0])
+	return d
+}
+
+func (w *writer) event(e *Event) {
+	w.bytes(1, e.Ticket[:])
+	w.num(2, e.Seq)
+	w.time(3, e.At)
+	w.str(4, string(e.Action))
+	w.num(5, int64(e.By.Role))
+	w.str(6, e.By.ID)
+	w.str(7, string(e.From.Status))
+	w.num(8, int64(e.From.Level))
+	w.str(9, string(e.To.Status))
+	w.num(10, int64(e.To.Level))
+	w.str(11, string(e.Phase))
+	w.str(12, string(e.Channel))
+	w.bool(13, e.Answer)
+	p := &e.Set
+	w.str(20, string(p.Number))
+	w.str(21, p.Tenant)
+	w.str(22, p.Workflow)
+	w.num(23, int64(p.WorkflowVersion))
+	w.num(24, int64(p.Priority))
+	w.num(25, int64(p.Impact))
+	w.num(26, int64(p.Urgency))
+	w.optional(27, p.Queue)
+	w.optional(28, p.Assignee)
+	w.optional(29, p.Reason)
+	w.optional(30, p.Resolution)
+	if p.Timer != nil {
+		at := w.begin(31)
+		w.time(1, p.Timer.At)
+		w.str(2, string(p.Timer.Action))
+		w.end(at)
+	}
+	w.strs(32, p.AddTags)
+	w.strs(33, p.RemoveTags)
+	w.links(34, p.AddLinks)
+	w.links(35, p.RemoveLinks)
+	if p.MergedInto != nil {
+		w.element(36, p.MergedInto[:])
+	}
+	w.bytes(50, e.Seals.Words.Sum[:])
+	w.bytes(51, e.Seals.Inside.Sum[:])
+	w.bytes(52, e.Seals.People.Sum[:])
+}
+
+func (w *writer) words() []byte {
+	w.buf = w.buf[:0]
+	w.str(1, w.e.Subject)
+	w.str(2, string(w.e.Message))
+	w.attachments(3, w.e.Attachments)
+	for _, k := range sortedKeys(w.e.Fields) {
+		at := w.begin(4)
+		w.str(1, k)
+		switch v := w.e.Fields[k].(type) {
+		case string:
+			w.element(2, []byte(v))
+		case bool:
+			w.element(3, []byte{bit(v)})
+		case int64:
+			w.element(4, binary.BigEndian.AppendUint64(nil, uint64(v)))
+		case float64:
+			w.element(5, binary.BigEndian.AppendUint64(nil, math.Float64bits(v)))
+		case time.Time:
+			w.element(6, binary.BigEndian.AppendUint64(nil, uint64(v.UnixMicro())))
+		case []string:
+			w.element(7, nil)
+			w.strs(8, v)
+		}
+		w.end(at)
+	}
+	return w.buf
+}
+
+func (w *writer) inside() []byte {
+	w.buf = w.buf[:0]
+	w.str(1, string(w.e.Note))
+	w.attachments(2, w.e.NoteAttachments)
+	return w.buf
+}
+
+func (w *writer) people() []byte {
+	w.buf = w.buf[:0]
+	w.person(1, w.e.Actor)
+	w.person(2, w.e.Requester)
+	for _, p := range w.e.Followed {
+		w.person(3, p)
+	}
+	for _, p := range w.e.Unfollowed {
+		w.person(4, p)
+	}
+	return w.buf
+}
+
+func (w *writer) person(tag byte, p Person) {
+	if p.IsZero() {
+		return
+	}
+	at := w.begin(tag)
+	w.str(1, p.ID)
+	w.str(2, p.Name)
+	w.str(3, p.Email)
+	w.str(4, p.Phone)
+	w.str(5, p.Locale)
+	w.str(6, p.Organisation)
+	w.end(at)
+}
+
+func (w *writer) attachments(tag byte, list []Attachment) {
+	for _, a := range list {
+		at := w.begin(tag)
+		w.str(1, a.Name)
+		w.str(2, a.MediaType)
+		w.num(3, a.Size)
+		w.bytes(4, a.SHA256[:])
+		w.str(5, a.Ref)
+		w.end(at)
+	}
+}
+
+func (w *writer) links(tag byte, list []Link) {
+	for _, l := range list {
+		at := w.begin(tag)
+		w.str(1, string(l.Relation))
+		w.bytes(2, l.Ticket[:])
+		w.str(3, string(l.Number))
+		w.end(at)
+	}
+}
+
+func (w *writer) begin(tag byte) int {
+	w.buf = append(w.buf, tag, 0, 0, 0, 0)
+	return len(w.buf)
+}
+
+func (w *writer) end(at int) {
+	binary.BigEndian.PutUint32(w.buf[at-4:at], uint32(len(w.buf)-at))
+}
+
+func (w *writer) element(tag byte, b []byte) {
+	at := w.begin(tag)
+	w.buf = append(w.buf, b...)
+	w.end(at)
+}
+
+// bytes writes b unless all of it is zero.
+func (w *writer) bytes(tag byte, b []byte) {
+	for _, c := range b {
+		if c != 0 {
+			w.element(tag, b)
+			return
+		}
+	}
+}
+
+func (w *writer) str(tag byte, s string) {
+	if s != "" {
+		at := w.begin(tag)
+		w.buf = append(w.buf, s...)
+		w.end(at)
+	}
+}
+
+func (w *writer) optional(tag byte, s *string) {
+	if s != nil {
+		at := w.begin(tag)
+		w.buf = append(w.buf, *s...)
+		w.end(at)
+	}
+}
+
+func (w *writer) strs(tag byte, list []string) {
+	for _, s := range list {
+		w.element(tag, []byte(s))
+	}
+}
+
+func (w *writer) num(tag byte, n int64) {
+	if n != 0 {
+		at := w.begin(tag)
+		w.buf = binary.BigEndian.AppendUint64(w.buf, uint64(n))
+		w.end(at)
+	}
+}
+
+func (w *writer) bool(tag byte, b bool) { w.num(tag, int64(bit(b))) }
+
+// time writes microseconds since 1970, the precision that events have.
+func (w *writer) time(tag byte, t time.Time) {
+	if !t.IsZero() {
+		w.element(tag, binary.BigEndian.AppendUint64(nil, uint64(t.UnixMicro())))
+	}
+}
+
+func bit(b bool) byte {
+	if b {
+		return 1
+	}
+	return 0
+}

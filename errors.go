@@ -1,0 +1,251 @@
+package ticket
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// The categories of failure. Test for them with [errors.Is]; the data behind
+// each is in the struct that carries it, reached with [errors.As].
+var (
+	// ErrNotFound: no such ticket, or none that this actor may know of. The two
+	// are never told apart. Data: [*NotFoundError].
+	ErrNotFound = errors.New("ticket: not found")
+
+	// ErrMistyped: the text cannot be a number that a desk ever gave out,
+	// because its check symbol does not fit. Data: [*NumberError].
+	ErrMistyped = errors.New("ticket: mistyped")
+
+	// ErrInvalid: input that no state of the ticket would make acceptable: too
+	// long, not UTF-8, a missing note. Data: [*InvalidError].
+	ErrInvalid = errors.New("ticket: invalid")
+
+	// ErrUnknownAction: the workflow has no such action. Data: [*RefusedError].
+	ErrUnknownAction = errors.New("ticket: unknown action")
+
+	// ErrRefused: the action exists, but not now, not here, or not for this
+	// actor. Data: [*RefusedError].
+	ErrRefused = errors.New("ticket: refused")
+
+	// ErrStale: the action was pinned to a version of the ticket that is no
+	// longer the current one. Data: [*StaleError].
+	ErrStale = errors.New("ticket: stale")
+
+	// ErrConflict: the ticket changed between the decision and its commit. The
+	// desk decides again by itself, so a caller sees this only when that did
+	// not help, or inside a host's transaction. Data: [*ConflictError].
+	ErrConflict = errors.New("ticket: conflict")
+
+	// ErrDuplicate: a number, ID or idempotency key is taken already.
+	// Data: [*DuplicateError].
+	ErrDuplicate = errors.New("ticket: duplicate")
+
+	// ErrWorkflow: a workflow that does not compile, or that the desk does not
+	// hold. Data: [*WorkflowError].
+	ErrWorkflow = errors.New("ticket: workflow")
+
+	// ErrChain: the history was tampered with or damaged. Data: [*ChainError].
+	ErrChain = errors.New("ticket: broken chain")
+
+	// ErrClaimLost: a delivery was settled under a claim that no longer holds,
+	// because its lease ran out and somebody else claimed it.
+	ErrClaimLost = errors.New("ticket: the claim on the delivery is lost")
+)
+
+// NotFoundError is the data of [ErrNotFound].
+type NotFoundError struct {
+	What string // "ticket" or "receipt"
+	Ref  string // what was asked for: an ID, a number, a key
+}
+
+func (e *NotFoundError) Error() string {
+	return fmt.Sprintf("ticket: %s %s not found", e.What, quote(e.Ref))
+}
+
+// Is reports whether target is [ErrNotFound].
+func (e *NotFoundError) Is(target error) bool { return target == ErrNotFound }
+
+// InvalidError is the data of [ErrInvalid]: which field, and what would be
+// right. It never repeats the value itself, which may be personal or hostile.
+type InvalidError struct {
+	Field  string // the path of the field, such as "draft.subject" or "action.attachments[2].size"
+	Reason string // what is wrong and what would be right
+	Err    error  // the cause, where there is one
+}
+
+func (e *InvalidError) Error() string {
+	if e.Err != nil {
+		return fmt.Sprintf("ticket: %s %s: %v", e.Field, e.Reason, e.Err)
+	}
+	return fmt.Sprintf("ticket: %s %s", e.Field, e.Reason)
+}
+
+// Is reports whether target is [ErrInvalid].
+func (e *InvalidError) Is(target error) bool { return target == ErrInvalid }
+
+func (e *InvalidError) Unwrap() error { return e.Err }
+
+func invalid(field, format string, args ...any) error {
+	return &InvalidError{Field: field, Reason: fmt.Sprintf(format, args...)}
+}
+
+// Why says in one word for which rule an action was refused.
+type Why string
+
+// The rules an action can be refused for.
+const (
+	WhyUnknown Why = "unknown" // the workflow has no such action
+	WhyState   Why = "state"   // not from this status or level
+	WhyRole    Why = "role"    // not by this kind of actor
+	WhyLevel   Why = "level"   // the agent does not serve the ticket's level
+	WhyQueue   Why = "queue"   // the agent does not serve the ticket's queue
+	WhyWindow  Why = "window"  // too late
+	WhyGuard   Why = "guard"   // a guard of the workflow said no
+	WhyPolicy  Why = "policy"  // the host's policy said no
+	WhyMerged  Why = "merged"  // the ticket was merged into another one
+)
+
+// RefusedError is the data of [ErrRefused] and [ErrUnknownAction]: which rule
+// refused the action, who could do it instead and from where.
+type RefusedError struct {
+	Action ActionName
+	State  State    // where the ticket stands
+	Role   Role     // as whom the actor asked; 0: neither requester nor follower of this ticket
+	Why    Why      // which rule
+	Detail string   // the rule in words
+	By     Role     // who may do this action at all
+	From   []Status // the statuses it may be done from, sorted
+	Into   ID       // where the ticket was merged into, when Why is WhyMerged
+	Err    error    // what the guard or the policy said
+}
+
+func (e *RefusedError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "ticket: %q refused: %s", e.Action, e.Detail)
+	if e.Err != nil {
+		fmt.Fprintf(&b, ": %v", e.Err)
+	}
+	if e.Why == WhyState && len(e.From) > 0 {
+		from := make([]string, len(e.From))
+		for i, s := range e.From {
+			from[i] = string(s)
+		}
+		fmt.Fprintf(&b, " (possible from %s by %s)", strings.Join(from, ", "), e.By)
+	}
+	if e.Why == WhyRole && e.By != 0 {
+		fmt.Fprintf(&b, " (possible by %s)", e.By)
+	}
+	return b.String()
+}
+
+// Is reports whether target is [ErrRefused], or [ErrUnknownAction] where the
+// workflow has no such action.
+func (e *RefusedError) Is(target error) bool {
+	return target == ErrRefused || target == ErrUnknownAction && e.Why == WhyUnknown
+}
+
+func (e *RefusedError) Unwrap() error { return e.Err }
+
+// StaleError is the data of [ErrStale].
+type StaleError struct {
+	Ticket  ID
+	Pinned  int64   // the version the caller had seen
+	Current int64   // the version the ticket has now
+	Since   []Event // what happened in between, as much of it as the caller may see
+}
+
+func (e *StaleError) Error() string {
+	return fmt.Sprintf("ticket: %s is at version %d, the action was pinned to %d: look at what changed and decide again",
+		e.Ticket, e.Current, e.Pinned)
+}
+
+// Is reports whether target is [ErrStale].
+func (e *StaleError) Is(target error) bool { return target == ErrStale }
+
+// ConflictError is the data of [ErrConflict].
+type ConflictError struct {
+	Ticket   ID
+	Expected int64 // the version the decision was made on
+	Actual   int64 // the version found; -1 where the store cannot say
+}
+
+func (e *ConflictError) Error() string {
+	return fmt.Sprintf("ticket: %s changed meanwhile: expected version %d, found %d", e.Ticket, e.Expected, e.Actual)
+}
+
+// Is reports whether target is [ErrConflict].
+func (e *ConflictError) Is(target error) bool { return target == ErrConflict }
+
+// What can be a duplicate; see [DuplicateError].
+const (
+	DuplicateID       = "id"
+	DuplicateNumber   = "number"
+	DuplicateKey      = "key"
+	DuplicateDelivery = "delivery"
+)
+
+// DuplicateError is the data of [ErrDuplicate].
+type DuplicateError struct {
+	What string // DuplicateID, DuplicateNumber, DuplicateKey or DuplicateDelivery
+	// Reused says that an idempotency key came back with a different request
+	// than the one it was first used for, which is a mistake of the caller.
+	Reused bool
+}
+
+func (e *DuplicateError) Error() string {
+	if e.Reused {
+		return "ticket: the idempotency key was used before for a different request"
+	}
+	return "ticket: this " + e.What + " is taken already"
+}
+
+// Is reports whether target is [ErrDuplicate].
+func (e *DuplicateError) Is(target error) bool { return target == ErrDuplicate }
+
+// WorkflowError is the data of [ErrWorkflow]. One that comes from
+// [WorkflowSpec.Compile] stands for one fault; all faults are joined.
+type WorkflowError struct {
+	Name    string // the workflow's name
+	Version int
+	Where   string // the place in the definition, such as "transitions[3]"; may be empty
+	Fault   string
+	Err     error // the cause, where there is one
+}
+
+func (e *WorkflowError) Error() string {
+	s := fmt.Sprintf("ticket: workflow %q version %d: ", e.Name, e.Version)
+	if e.Where != "" {
+		s += e.Where + ": "
+	}
+	s += e.Fault
+	if e.Err != nil {
+		s += ": " + e.Err.Error()
+	}
+	return s
+}
+
+// Is reports whether target is [ErrWorkflow].
+func (e *WorkflowError) Is(target error) bool { return target == ErrWorkflow }
+
+func (e *WorkflowError) Unwrap() error { return e.Err }
+
+// quote shows untrusted text in an error: short, and on one line.
+func quote(s string) string {
+	const most = 40
+	if len(s) > most {
+		r := []rune(s[:most])
+		s = string(r[:max(0, len(r)-1)]) + "…"
+	}
+	return fmt.Sprintf("%q", s)
+}
+
+func sortedKeys[K ~string, V any](m map[K]V) []K {
+	keys := make([]K, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}

@@ -1,0 +1,296 @@
+package ticket
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"time"
+)
+
+// Event is what happened to a ticket: immutable, and numbered 1, 2, 3 … per
+// ticket without a gap. One action makes one event on the ticket, and one on
+// the other ticket where it concerns two.
+//
+// What is said and who said it stands in three groups, [Words], [Inside] and
+// [People]. Each enters the digest as a salted commitment only (see [Seals]),
+// so that it can be erased later with [Event.Erase] and the chain still
+// verifies. Everything else is fixed for ever.
+type Event struct {
+	Ticket  ID         `json:"ticket"`
+	Seq     int64      `json:"seq"` // 1, 2, 3 …; also the ticket's version after it
+	At      time.Time  `json:"at"`  // from the desk's clock, in UTC, to the microsecond
+	Action  ActionName `json:"action"`
+	By      By         `json:"by"`
+	From    State      `json:"from,omitzero"` // none on the first event
+	To      State      `json:"to"`
+	Phase   Phase      `json:"phase"`             // of the state it leads to
+	Channel Channel    `json:"channel,omitempty"` // how it came in, where that was said
+	Answer  bool       `json:"answer,omitempty"`  // an agent's words to the customer
+	Set     Patch      `json:"set,omitzero"`
+
+	Words
+	Inside
+	People
+
+	Seals  Seals  `json:"seals,omitzero"`
+	Digest Digest `json:"digest,omitzero"`
+}
+
+// By says who made an event, without anything personal of a customer.
+type By struct {
+	Role Role   `json:"role"`
+	ID   string `json:"id,omitempty"` // of an agent or a system; a customer is in People.Actor
+}
+
+// Words are what the customer may read.
+type Words struct {
+	Subject     string       `json:"subject,omitempty"` // the new subject; empty: unchanged
+	Message     Message      `json:"message,omitempty"`
+	Attachments []Attachment `json:"attachments,omitempty"`
+	Fields      Fields       `json:"fields,omitempty"` // custom fields that were set; nil ones were removed
+}
+
+// Inside is what never leaves the desk.
+type Inside struct {
+	Note            Note         `json:"note,omitempty"`
+	NoteAttachments []Attachment `json:"note_attachments,omitempty"`
+}
+
+// People are the persons an event names.
+type People struct {
+	Actor      Person   `json:"actor,omitzero"`       // the customer who acted, or the agent's name
+	Requester  Person   `json:"requester,omitzero"`   // the new requester
+	Followed   []Person `json:"followed,omitempty"`   // who follows from now on
+	Unfollowed []Person `json:"unfollowed,omitempty"` // who no longer does
+}
+
+// Patch is what an event changes besides state and words. Nil means unchanged.
+type Patch struct {
+	Number          Number   `json:"number,omitempty"` // on the first event only, as the next two
+	Tenant          string   `json:"tenant,omitempty"`
+	Workflow        string   `json:"workflow,omitempty"`
+	WorkflowVersion int      `json:"workflow_version,omitempty"` // 0: unchanged
+	Priority        Grade    `json:"priority,omitempty"`         // 0: unchanged
+	Impact          Grade    `json:"impact,omitempty"`           // 0: unchanged
+	Urgency         Grade    `json:"urgency,omitempty"`          // 0: unchanged
+	Queue           *string  `json:"queue,omitempty"`
+	Assignee        *string  `json:"assignee,omitempty"`
+	Reason          *string  `json:"reason,omitempty"`
+	Resolution      *string  `json:"resolution,omitempty"`
+	Timer           *Timer   `json:"timer,omitempty"` // a zero one stops it
+	AddTags         []string `json:"add_tags,omitempty"`
+	RemoveTags      []string `json:"remove_tags,omitempty"`
+	AddLinks        []Link   `json:"add_links,omitempty"`
+	RemoveLinks     []Link   `json:"remove_links,omitempty"`
+	MergedInto      *ID      `json:"merged_into,omitempty"` // a zero one undoes the merge
+}
+
+// Clone returns a deep copy.
+func (e Event) Clone() Event {
+	e.Attachments = slices.Clone(e.Attachments)
+	e.Fields = e.Fields.clone()
+	e.NoteAttachments = slices.Clone(e.NoteAttachments)
+	e.Followed = slices.Clone(e.Followed)
+	e.Unfollowed = slices.Clone(e.Unfollowed)
+	p := &e.Set
+	p.Queue, p.Assignee = clonePtr(p.Queue), clonePtr(p.Assignee)
+	p.Reason, p.Resolution = clonePtr(p.Reason), clonePtr(p.Resolution)
+	p.Timer, p.MergedInto = clonePtr(p.Timer), clonePtr(p.MergedInto)
+	p.AddTags, p.RemoveTags = slices.Clone(p.AddTags), slices.Clone(p.RemoveTags)
+	p.AddLinks, p.RemoveLinks = slices.Clone(p.AddLinks), slices.Clone(p.RemoveLinks)
+	return e
+}
+
+func clonePtr[T any](p *T) *T {
+	if p == nil {
+		return nil
+	}
+	return new(*p)
+}
+
+// Reopens reports whether the event takes a ticket that was solved or closed,
+// in phase before, back to work.
+func (e Event) Reopens(before Phase) bool { return before.Done() && !e.Phase.Done() }
+
+// Apply folds one event into a ticket: it returns the ticket as it stands after
+// the event, and changes neither of its arguments. It needs no workflow, so
+// history can be read long after its workflow is gone. The first event makes
+// the ticket out of the zero Ticket.
+//
+// Apply believes the event. Whether a history is whole is for [Replay] and
+// [Verify] to say.
+func Apply(t Ticket, e Event) Ticket {
+	before := t.Phase
+	if e.Seq == 1 {
+		t = Ticket{ID: e.Ticket, Number: e.Set.Number, Tenant: e.Set.Tenant, Channel: e.Channel, Created: e.At}
+	}
+	t.Version, t.Digest, t.Touched = e.Seq, e.Digest, e.At
+	t.Status, t.Level, t.Phase = e.To.Status, e.To.Level, e.Phase
+	if e.Answer && t.FirstAnswered.IsZero() {
+		t.FirstAnswered = e.At
+	}
+	if e.Phase != before {
+		switch e.Phase {
+		case PhaseSolved:
+			t.Resolved, t.Closed = e.At, time.Time{}
+		case PhaseClosed:
+			t.Closed = e.At
+		default:
+			t.Resolved, t.Closed = time.Time{}, time.Time{}
+		}
+	}
+	if e.Reopens(before) {
+		t.Reopened++
+	}
+	if e.Subject != "" {
+		t.Subject = e.Subject
+	}
+	t.Fields = t.Fields.with(e.Fields)
+	if !e.Requester.IsZero() {
+		t.Requester = e.Requester
+	}
+	t.Followers = changed(t.Followers, e.Followed, e.Unfollowed, Person.Same)
+
+	p := e.Set
+	if p.Workflow != "" {
+		t.Workflow = p.Workflow
+	}
+	if p.WorkflowVersion != 0 {
+		t.WorkflowVersion = p.WorkflowVersion
+	}
+	set(&t.Priority, p.Priority)
+	set(&t.Impact, p.Impact)
+	set(&t.Urgency, p.Urgency)
+	setPtr(&t.Queue, p.Queue)
+	setPtr(&t.Assignee, p.Assignee)
+	setPtr(&t.Reason, p.Reason)
+	setPtr(&t.Resolution, p.Resolution)
+	setPtr(&t.Timer, p.Timer)
+	setPtr(&t.MergedInto, p.MergedInto)
+	if len(p.AddTags)+len(p.RemoveTags) > 0 {
+		t.Tags = changed(t.Tags, p.AddTags, p.RemoveTags, func(a, b string) bool { return a == b })
+		slices.Sort(t.Tags)
+	}
+	t.Links = changed(t.Links, p.AddLinks, p.RemoveLinks, func(a, b Link) bool {
+		return a.Relation == b.Relation && a.Ticket == b.Ticket
+	})
+	return t
+}
+
+func set(to *Grade, v Grade) {
+	if v != 0 {
+		*to = v
+	}
+}
+
+func setPtr[T any](to, v *T) {
+	if v != nil {
+		*to = *v
+	}
+}
+
+// changed returns the list without those removed and with those added that it
+// did not have; a new list, unless nothing changes.
+func changed[T any](list, add, remove []T, same func(a, b T) bool) []T {
+	if len(add)+len(remove) == 0 {
+		return list
+	}
+	out := make([]T, 0, len(list)+len(add))
+	for _, v := range list {
+		if !slices.ContainsFunc(remove, func(r T) bool { return same(v, r) }) {
+			out = append(out, v)
+		}
+	}
+	for _, v := range add {
+		if !slices.ContainsFunc(out, func(o T) bool { return same(v, o) }) {
+			out = append(out, v)
+		}
+	}
+	if len(out) == 0 {
+		return nil
+	}
+	return out
+}
+
+// with returns the fields with the changes made; a new map, unless nothing changes.
+func (f Fields) with(changes Fields) Fields {
+	if len(changes) == 0 {
+		return f
+	}
+	out := maps.Clone(f)
+	if out == nil {
+		out = make(Fields, len(changes))
+	}
+	for k, v := range changes.clone() {
+		if v == nil {
+			delete(out, k)
+		} else {
+			out[k] = v
+		}
+	}
+	if len(out) == 0 {
+		return nil
+	}
+	return out
+}
+
+// Replay folds a history into the ticket as it stood after its last event. Give
+// it fewer events to look into the past: events[:n] for the ticket at version
+// n, and [Until] for an instant. A history that is not numbered 1, 2, 3 … or is
+// not of one ticket gives a [*ChainError].
+func Replay(events []Event) (Ticket, error) {
+	var t Ticket
+	for i, e := range events {
+		if err := inSequence(events, i); err != nil {
+			return Ticket{}, err
+		}
+		t = Apply(t, e)
+	}
+	return t, nil
+}
+
+// Until returns the events that had happened at the instant, itself included.
+func Until(events []Event, instant time.Time) []Event {
+	i := slices.IndexFunc(events, func(e Event) bool { return e.At.After(instant) })
+	if i < 0 {
+		return events
+	}
+	return events[:i:i]
+}
+
+// DecodeEvent reads the JSON form of one event strictly: unknown names, a
+// trailing rest, and values that no desk writes give an [*InvalidError].
+func DecodeEvent(data []byte) (Event, error) {
+	var e Event
+	if err := decodeStrict(data, &e); err != nil {
+		return Event{}, &InvalidError{Field: "event", Reason: "cannot be decoded", Err: err}
+	}
+	switch {
+	case e.Ticket.IsZero():
+		return Event{}, invalid("event.ticket", "is missing")
+	case e.Seq < 1:
+		return Event{}, invalid("event.seq", "must be 1 or more")
+	case e.At.IsZero():
+		return Event{}, invalid("event.at", "is missing")
+	case e.Action == "":
+		return Event{}, invalid("event.action", "is missing")
+	}
+	e.At = e.At.UTC()
+	return e, nil
+}
+
+// decodeStrict decodes exactly one JSON value with no unknown names.
+func decodeStrict(data []byte, v any) error {
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(v); err != nil {
+		return err
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return fmt.Errorf("something follows after the end")
+	}
+	return nil
+}

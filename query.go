@@ -1,0 +1,246 @@
+package ticket
+
+import (
+	"cmp"
+	"encoding/base64"
+	"encoding/binary"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Query asks for tickets. Conditions that are given must all hold; within a
+// list one is enough, except for Tags, of which all must be there.
+type Query struct {
+	Tenant string // set by the desk to the actor's own
+
+	Status       []Status
+	Phase        []Phase
+	Level        []int
+	Queue        []string // "" is: no queue yet
+	Assignee     []string // "" is: nobody
+	Priority     []Grade
+	Channel      []Channel
+	Tags         []string // all of them
+	Fields       Fields   // each equal to the ticket's, in type and value
+	Requester    Person   // the same person, see Person.Same
+	Participant  Person   // the requester or a follower
+	Organisation string   // of the requester
+
+	CreatedFrom   time.Time // not before
+	CreatedBefore time.Time // before
+	TouchedFrom   time.Time // not before
+	TouchedBefore time.Time // before
+
+	Order Order  // default: by creation, the oldest first
+	After Cursor // go on behind this place
+	Limit int    // tickets a page, 1 to MaxLimit; 0: DefaultLimit
+}
+
+// Bounds of Query.Limit.
+const (
+	DefaultLimit = 50
+	MaxLimit     = 1000
+)
+
+// Order is the order of a list. It is total: where the key is equal, the ID
+// decides in the same direction.
+//
+// Creation never changes, so pages by it are stable while tickets change. The
+// other keys change with the ticket; one that moves across the place a walk has
+// reached may be met twice or not at all, as with any index of living data.
+type Order string
+
+// The orders.
+const (
+	OldestFirst  Order = ""              // by creation
+	NewestFirst  Order = "newest"        // by creation, backwards
+	LeastRecent  Order = "least recent"  // by last touch
+	MostRecent   Order = "most recent"   // by last touch, backwards
+	MostPressing Order = "most pressing" // by priority, the highest first, then the oldest first
+)
+
+// Page is one page of a list.
+type Page struct {
+	Tickets []Ticket
+	Next    Cursor // for Query.After; empty: there is no more
+}
+
+// Cursor is a place in a list: opaque, of URL-safe symbols, and good only for
+// the order it was made in. It holds nothing secret, and grants nothing.
+type Cursor string
+
+// Place is what a [Cursor] says: the key of a ticket in an order. It is for
+// stores; callers of the desk hand cursors back as they got them.
+type Place struct {
+	Order Order
+	Grade Grade     // the priority, in MostPressing; else 0
+	Time  time.Time // creation or last touch
+	ID    ID
+}
+
+// Check reports a query that makes no sense as an [*InvalidError]. Stores call
+// it first.
+func (q Query) Check() error {
+	if q.Limit < 0 || q.Limit > MaxLimit {
+		return invalid("query.limit", "must be 1 to %d, or 0 for %d", MaxLimit, DefaultLimit)
+	}
+	if !slices.Contains(orders, q.Order) {
+		return invalid("query.order", "is none of the known orders")
+	}
+	for k, v := range q.Fields {
+		if n, err := normalizeField(v); err != nil || !fieldEqual(n, v) {
+			return invalid("query.fields."+k, "must be a string, bool, int64, float64, time or list of strings")
+		}
+	}
+	_, _, err := q.Place()
+	return err
+}
+
+// orders gives each order a number in cursors; a new one goes to the end.
+var orders = []Order{OldestFirst, NewestFirst, LeastRecent, MostRecent, MostPressing}
+
+// PageSize returns Limit, or DefaultLimit where none is given.
+func (q Query) PageSize() int {
+	if q.Limit == 0 {
+		return DefaultLimit
+	}
+	return q.Limit
+}
+
+// Match reports whether the ticket is one the query asks for, wherever in the
+// order. Stores in memory use it; others must do the same in their own terms.
+func (q Query) Match(t *Ticket) bool {
+	return q.Tenant == t.Tenant &&
+		oneOf(q.Status, t.Status) &&
+		oneOf(q.Phase, t.Phase) &&
+		oneOf(q.Level, t.Level) &&
+		oneOf(q.Queue, t.Queue) &&
+		oneOf(q.Assignee, t.Assignee) &&
+		oneOf(q.Priority, t.Priority) &&
+		oneOf(q.Channel, t.Channel) &&
+		(q.Organisation == "" || q.Organisation == t.Requester.Organisation) &&
+		within(t.Created, q.CreatedFrom, q.CreatedBefore) &&
+		within(t.Touched, q.TouchedFrom, q.TouchedBefore) &&
+		(q.Requester.IsZero() || q.Requester.Same(t.Requester)) &&
+		(q.Participant.IsZero() || q.Participant.Same(t.Requester) || slices.ContainsFunc(t.Followers, q.Participant.Same)) &&
+		q.matchTags(t) && q.matchFields(t)
+}
+
+func (q *Query) matchTags(t *Ticket) bool {
+	for _, tag := range q.Tags {
+		if !slices.Contains(t.Tags, tag) {
+			return false
+		}
+	}
+	return true
+}
+
+func (q *Query) matchFields(t *Ticket) bool {
+	for k, want := range q.Fields {
+		if have, ok := t.Fields[k]; !ok || !fieldEqual(have, want) {
+			return false
+		}
+	}
+	return true
+}
+
+func fieldEqual(a, b any) bool {
+	switch a := a.(type) {
+	case []string:
+		b, ok := b.([]string)
+		return ok && slices.Equal(a, b)
+	case time.Time:
+		b, ok := b.(time.Time)
+		return ok && a.Equal(b)
+	case string, bool, int64, float64:
+		return a == b
+	default:
+		return false
+	}
+}
+
+func oneOf[T comparable](list []T, v T) bool { return len(list) == 0 || slices.Contains(list, v) }
+
+func within(t, from, before time.Time) bool {
+	return (from.IsZero() || !t.Before(from)) && (before.IsZero() || t.Before(before))
+}
+
+// PlaceOf returns the ticket's place in the query's order.
+func (q Query) PlaceOf(t *Ticket) Place {
+	p := Place{Order: q.Order, Time: t.Created, ID: t.ID}
+	switch q.Order {
+	case LeastRecent, MostRecent:
+		p.Time = t.Touched
+	case MostPressing:
+		p.Grade = t.Priority
+	}
+	return p
+}
+
+// Compare orders two places of the same order: -1 if p comes first.
+func (p Place) Compare(o Place) int {
+	switch p.Order {
+	case NewestFirst, MostRecent:
+		return cmp.Or(o.Time.Compare(p.Time), o.ID.Compare(p.ID))
+	case MostPressing:
+		return cmp.Or(cmp.Compare(o.Grade, p.Grade), p.Time.Compare(o.Time), p.ID.Compare(o.ID))
+	default:
+		return cmp.Or(p.Time.Compare(o.Time), p.ID.Compare(o.ID))
+	}
+}
+
+// Place returns the place that the query goes on behind, and whether it does.
+func (q Query) Place() (Place, bool, error) {
+	if q.After == "" {
+		return Place{}, false, nil
+	}
+	p, err := ParseCursor(q.After)
+	if err == nil && p.Order != q.Order {
+		err = invalid("query.after", "is a cursor of another order")
+	}
+	return p, err == nil, err
+}
+
+// The bytes of a cursor: a version, the order's number, the grade, eight bytes
+// of microseconds, the ID.
+const (
+	cursorVersion = 1
+	cursorSize    = 3 + 8 + 16
+)
+
+// Cursor returns the cursor that says this place.
+func (p Place) Cursor() Cursor {
+	b := make([]byte, 0, cursorSize)
+	b = append(b, cursorVersion, byte(slices.Index(orders, p.Order)), byte(p.Grade))
+	b = binary.BigEndian.AppendUint64(b, uint64(p.Time.UnixMicro()))
+	b = append(b, p.ID[:]...)
+	return Cursor(base64.RawURLEncoding.EncodeToString(b))
+}
+
+// ParseCursor reads a cursor; what no desk gave out is an [*InvalidError].
+func ParseCursor(c Cursor) (Place, error) {
+	// The package's strict decoder refuses stray bits at the end; line breaks,
+	// which it skips, are refused here.
+	b, err := base64.RawURLEncoding.Strict().DecodeString(string(c))
+	if err != nil || len(b) != cursorSize || b[0] != cursorVersion || int(b[1]) >= len(orders) ||
+		int(b[2]) >= len(gradeNames) || strings.ContainsAny(string(c), "\r\n") {
+		return Place{}, invalid("query.after", "is not a cursor")
+	}
+	return Place{
+		Order: orders[b[1]],
+		Grade: Grade(b[2]),
+		Time:  time.UnixMicro(int64(binary.BigEndian.Uint64(b[3:]))).UTC(),
+		ID:    ID(b[11:]),
+	}, nil
+}
+
+// NewPage makes a page of the tickets that a store found: all that match, in
+// order, one more than fits at least where there are more.
+func (q Query) NewPage(found []Ticket) Page {
+	n := q.PageSize()
+	if len(found) <= n {
+		return Page{Tickets: found}
+	}
+	return Page{Tickets: found[:n:n], Next: q.PlaceOf(&found[n-1]).Cursor()}
+}

@@ -1,0 +1,244 @@
+package ticket
+
+import (
+	"context"
+	"time"
+)
+
+// Store keeps tickets, their events, idempotency receipts and the outbox.
+// Hosts call a [*Desk]; a back end implements this. Package storetest proves
+// one: every sentence below that says "must" is a case there.
+//
+// For all methods:
+//   - A store must be safe for concurrent use.
+//   - A call whose context is cancelled before it begins must return the
+//     context's error and change nothing.
+//   - Values in and out are copies: what a caller does later to a slice, map or
+//     pointer it passed or got must not reach the store.
+//   - Text must come back byte for byte, whatever valid UTF-8 it is; times to
+//     the microsecond, in UTC; zero values as zero values.
+//   - The store must not ask a clock: all times come from the desk.
+//   - What belongs to one tenant must be invisible under every other; the empty
+//     tenant is a tenant like any other, not a wildcard.
+//
+// Errors are the categories of this package, wrapped with data, so that
+// [errors.Is] finds them: [ErrNotFound], [ErrConflict], [ErrDuplicate],
+// [ErrInvalid], [ErrClaimLost]. Other errors mean that the store is in trouble.
+type Store interface {
+	// Commit writes everything in c, or nothing. When it has returned nil, every
+	// later read must see all of it, and no reader ever sees a part of one
+	// ticket's change: its row, events and deliveries appear together.
+	//
+	// It must fail with ErrConflict where a ticket's stored version is not its
+	// Change.Expect, and with ErrDuplicate, in this order of preference, where
+	// the receipt's key is taken in its tenant, a new ticket's ID or number is
+	// taken in any tenant, or a delivery's ID is taken. If both a conflict and a
+	// taken key apply, the taken key must win, so that a repeat is recognised.
+	// It must fail with ErrInvalid where c does not pass Commit.Check.
+	Commit(ctx context.Context, c Commit) error
+
+	// Ticket returns the ticket with this ID, or ErrNotFound.
+	Ticket(ctx context.Context, tenant string, id ID) (Ticket, error)
+
+	// Lookup returns the ticket with this number, or ErrNotFound. A ticket that
+	// was merged away keeps its number; the desk follows Ticket.MergedInto.
+	Lookup(ctx context.Context, tenant string, n Number) (Ticket, error)
+
+	// Receipt returns what an idempotency key was used for, or ErrNotFound.
+	Receipt(ctx context.Context, tenant, key string) (Receipt, error)
+
+	// Events returns the ticket's events with Seq greater than after, in order
+	// and without a gap, at most limit of them (all, if limit is 0 or less). An
+	// existing ticket without such events gives none and no error; an unknown
+	// one must give ErrNotFound.
+	Events(ctx context.Context, tenant string, id ID, after int64, limit int) ([]Event, error)
+
+	// List returns the tickets that match q, in q's order, from q.After on, at
+	// most q.Limit of them. Query.Match, Query.Compare and Query.After define
+	// what that means. Page.Next must be empty exactly when nothing follows. A
+	// walk from page to page must meet every ticket that matches all the while,
+	// once, whatever else changes meanwhile, as long as its place in the order
+	// does not change.
+	List(ctx context.Context, q Query) (Page, error)
+
+	// Due returns references to tickets of all tenants whose timer has passed
+	// (Timer.At is not after now), the earliest first, by ID where equal, at
+	// most limit of them.
+	Due(ctx context.Context, now time.Time, limit int) ([]Ref, error)
+
+	// Claim leases deliveries to the caller: those pending with Due not after
+	// r.Now, and those claimed whose lease has passed (Until not after r.Now);
+	// of r.Via only; the earliest Due first, by ID where equal; at most
+	// r.Limit. Each one returned has Attempts counted up by one, State Claimed
+	// and Until set to r.Now plus r.Lease, and so it is stored. No two callers
+	// may ever hold the same delivery with the same Attempts.
+	Claim(ctx context.Context, r ClaimRequest) ([]Delivery, error)
+
+	// Settle records the outcome of claimed deliveries. A delivery that is done
+	// is removed; one that is to be tried again becomes Pending with the new
+	// Due; a dead one stays, Dead. Each settlement stands by itself: one whose
+	// delivery is not claimed, or is claimed with other Attempts, must change
+	// nothing, and the call then returns ErrClaimLost after the others were
+	// made.
+	Settle(ctx context.Context, s []Settlement) error
+}
+
+// Ref names a ticket across tenants.
+type Ref struct {
+	Tenant string
+	Ticket ID
+}
+
+// Commit is everything one decision changes; it is written whole or not at all.
+type Commit struct {
+	Changes    []Change
+	Deliveries []Delivery // to enter the outbox
+	Receipt    *Receipt   // nil: no idempotency key
+}
+
+// Change is what happens to one ticket: its row as it stands afterwards, and
+// the events that led there.
+type Change struct {
+	Expect int64   // the version the decision was made on; 0: the ticket is new
+	Ticket Ticket  // with Version Expect+len(Events)
+	Events []Event // numbered Expect+1, Expect+2 …; at least one
+}
+
+// Check reports as an [*InvalidError] what makes the commit self-contradictory:
+// events that do not carry on from Expect or do not end at the ticket's
+// version, events or deliveries of another ticket or tenant, the same ticket
+// twice, nothing to write. Stores call it first; it costs no look at the store.
+func (c Commit) Check() error {
+	if len(c.Changes) == 0 {
+		return invalid("commit.changes", "must not be empty")
+	}
+	for i, ch := range c.Changes {
+		t := &ch.Ticket
+		switch {
+		case t.ID.IsZero():
+			return invalid("commit.changes.ticket.id", "is missing")
+		case len(ch.Events) == 0:
+			return invalid("commit.changes.events", "must not be empty")
+		case ch.Expect < 0 || t.Version != ch.Expect+int64(len(ch.Events)):
+			return invalid("commit.changes.ticket.version", "must be %d, the expected version and the events", ch.Expect+int64(len(ch.Events)))
+		case t.Tenant != c.Changes[0].Ticket.Tenant:
+			return invalid("commit.changes.ticket.tenant", "must be the same for all tickets of a commit")
+		}
+		for j := range ch.Events {
+			e := &ch.Events[j]
+			if e.Ticket != t.ID {
+				return invalid("commit.changes.events.ticket", "must be the changed ticket")
+			}
+			if e.Seq != ch.Expect+int64(j)+1 {
+				return invalid("commit.changes.events.seq", "must be %d, without a gap", ch.Expect+int64(j)+1)
+			}
+		}
+		for j := range i {
+			if c.Changes[j].Ticket.ID == t.ID {
+				return invalid("commit.changes", "must name each ticket once")
+			}
+		}
+	}
+	for i := range c.Deliveries {
+		d := &c.Deliveries[i]
+		switch {
+		case d.ID.IsZero():
+			return invalid("commit.deliveries.id", "is missing")
+		case d.State != Pending:
+			return invalid("commit.deliveries.state", "must be pending")
+		case !c.changes(d.Tenant, d.Ticket):
+			return invalid("commit.deliveries.ticket", "must be a changed ticket")
+		}
+	}
+	if r := c.Receipt; r != nil && (r.Key == "" || !c.changes(r.Tenant, r.Ticket)) {
+		return invalid("commit.receipt", "must have a key and be about a changed ticket")
+	}
+	return nil
+}
+
+func (c *Commit) changes(tenant string, id ID) bool {
+	for i := range c.Changes {
+		if t := &c.Changes[i].Ticket; t.ID == id && t.Tenant == tenant {
+			return true
+		}
+	}
+	return false
+}
+
+// Receipt remembers what an idempotency key was used for.
+type Receipt struct {
+	Tenant  string    `json:"tenant,omitempty"`
+	Key     string    `json:"key"`
+	Ticket  ID        `json:"ticket"`  // the ticket that the call returned
+	Version int64     `json:"version"` // and its version then
+	Request Digest    `json:"request"` // of the request, so that a reused key is noticed
+	At      time.Time `json:"at"`
+}
+
+// ClaimRequest asks for deliveries to work on.
+type ClaimRequest struct {
+	Now   time.Time
+	Lease time.Duration // how long the claim holds; must be positive
+	Limit int           // how many at most; must be positive
+	Via   []string      // the notifiers that the caller can serve
+}
+
+// Check reports a request that makes no sense as an [*InvalidError].
+func (r ClaimRequest) Check() error {
+	if r.Lease <= 0 {
+		return invalid("claim.lease", "must be positive")
+	}
+	if r.Limit <= 0 {
+		return invalid("claim.limit", "must be positive")
+	}
+	return nil
+}
+
+// DeliveryState is where a delivery stands. One that was made is gone.
+type DeliveryState string
+
+// The states of a delivery.
+const (
+	Pending DeliveryState = "pending" // to be made when it is Due
+	Claimed DeliveryState = "claimed" // somebody is at it until Until
+	Dead    DeliveryState = "dead"    // given up; see LastError
+)
+
+// Delivery is one row of the outbox: one notification on its way to one
+// recipient by one notifier. It refers to the event it tells of and holds no
+// content, so that erasing an event takes the content from here as well.
+type Delivery struct {
+	ID     ID        `json:"id"` // stays the same through all attempts
+	Tenant string    `json:"tenant,omitempty"`
+	Ticket ID        `json:"ticket"`
+	Seq    int64     `json:"seq"` // the event that it tells of
+	Kind   Kind      `json:"kind"`
+	Via    string    `json:"via,omitempty"` // the notifier's name
+	To     Recipient `json:"to"`
+
+	Created   time.Time     `json:"created"`
+	Due       time.Time     `json:"due"` // not before
+	State     DeliveryState `json:"state"`
+	Attempts  int           `json:"attempts,omitempty"` // claims so far
+	Until     time.Time     `json:"until,omitzero"`     // end of the lease, while claimed
+	LastError string        `json:"last_error,omitempty"`
+}
+
+// Settlement is the outcome of one attempt.
+type Settlement struct {
+	ID       ID
+	Attempts int // of the claim; a settlement of an older claim is void
+	Outcome  Outcome
+	Due      time.Time // when to try again, for Again
+	Error    string    // what went wrong, for Again and GiveUp
+}
+
+// Outcome says what becomes of a delivery after an attempt.
+type Outcome uint8
+
+// The outcomes.
+const (
+	Done   Outcome = iota + 1 // delivered: the row goes
+	Again                     // failed: another attempt at Due
+	GiveUp                    // failed for good: the row stays, dead
+)
