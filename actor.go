@@ -59,43 +59,28 @@ const (
 	Agents                      // those who work on tickets
 	Systems                     // the host's own processes, and the desk's timers
 
-	Customers = Requesters | Followers            // everybody with the customer's view
-	Everyone  = Customers | Agents | Systems      // all of them
-	roleNames = "requester follower agent system" // in the order of the bits
+	Customers = Requesters | Followers       // everybody with the customer's view
+	Everyone  = Customers | Agents | Systems // all of them
 )
 
-// String lists the roles, such as "requester, agent".
-func (r Role) String() string { return strings.Join(r.names(), ", ") }
+var roleNames = []string{"requester", "follower", "agent", "system"} // in the order of the bits
 
-func (r Role) names() []string {
-	var names []string
-	for i, name := range strings.Fields(roleNames) {
-		if r&(1<<i) != 0 {
-			names = append(names, name)
-		}
-	}
-	return names
-}
+// String lists the roles, such as "requester, agent".
+func (r Role) String() string { return flagString(uint8(r), roleNames, ", ") }
 
 // MarshalText writes the names with blanks between them.
 func (r Role) MarshalText() ([]byte, error) {
 	if r&^Everyone != 0 {
-		return nil, invalid("role", "is not a set of the roles %s", roleNames)
+		return nil, invalid("role", "is not a set of known roles")
 	}
-	return []byte(strings.Join(r.names(), " ")), nil
+	return []byte(flagString(uint8(r), roleNames, " ")), nil
 }
 
 // UnmarshalText reads what MarshalText writes.
 func (r *Role) UnmarshalText(text []byte) error {
-	*r = 0
-	for _, name := range strings.Fields(string(text)) {
-		i := slices.Index(strings.Fields(roleNames), name)
-		if i < 0 {
-			return invalid("role", "%s is none of %s", quote(name), roleNames)
-		}
-		*r |= 1 << i
-	}
-	return nil
+	v, err := flagParse(string(text), roleNames, "role")
+	*r = Role(v)
+	return err
 }
 
 // Actor is who does something now. Make one with [Requester], [Agent] or

@@ -3,3 +3,5 @@ module github.com/ticketkit/ticket
 go 1.26
 
 require github.com/oklog/ulid/v2 v2.1.2
+
+require github.com/looplab/fsm v1.0.3

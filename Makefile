@@ -1,0 +1,84 @@
+# Everything a contributor runs. `make` alone lists the targets.
+# Needs Go, a C compiler (for the race detector) and a POSIX shell.
+
+MODULES  := $(shell sed -n 's/^\(use\)\{0,1\}[[:space:]]*\(\.[^[:space:]]*\).*/\2/p' go.work)
+BIN      := $(CURDIR)/bin
+FUZZTIME ?= 10s
+BENCH    ?= .
+
+# Tools are pinned: a new release of one must not fail an old commit.
+GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+GOLANGCI_VERSION := v2.15.0
+GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck
+GOVULNCHECK_VERSION := v1.8.0
+export PATH := $(BIN):$(PATH)
+
+ifeq ($(strip $(MODULES)),)
+$(error go.work names no module)
+endif
+
+# $(call each,command) runs a command in every module, and stops at the first
+# that fails.
+each = @set -e; for m in $(MODULES); do echo "-- $$m: $(1)"; (cd "$$m" && $(1)); done
+
+# $(call tool,package,version) installs a tool into ./bin, unless that version
+# is there.
+tool = @go version -m "$(BIN)/$(notdir $(1))" 2>/dev/null | grep -q '[[:space:]]mod[[:space:]].*[[:space:]]$(2)[[:space:]]' || \
+	{ echo "installing $(notdir $(1)) $(2)"; GOBIN="$(BIN)" go install $(1)@$(2); }
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: test
+test: ## all tests of all modules, with the race detector, in random order
+	$(call each,go test -race -shuffle=on ./...)
+
+.PHONY: lint
+lint: golangci-lint ## golangci-lint in all modules; .golangci.yaml says what and why
+	$(call each,golangci-lint run ./...)
+
+.PHONY: lint-proof
+lint-proof: golangci-lint ## prove that forbidden imports are found
+	@.ci/lint-proof
+
+.PHONY: fmt-check
+fmt-check: ## fail if a file is not as gofmt writes it
+	@files=$$(gofmt -l .) || exit 1; \
+	if [ -n "$$files" ]; then echo "not formatted; run gofmt -w on:"; echo "$$files"; exit 1; fi
+
+.PHONY: vet
+vet: ## go vet in all modules
+	$(call each,go vet ./...)
+
+.PHONY: bench
+bench: ## the benchmarks of the library; BENCH=regexp selects
+	go test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZTIME (10s)
+	@FUZZTIME='$(FUZZTIME)' .ci/fuzz $(MODULES)
+
+# A program with //go:build ignore is not listed, and so not run.
+.PHONY: examples
+examples: ## run every example program
+	@set -e; cd examples; \
+	programs=$$(go list -f '{{if eq .Name "main"}}{{.ImportPath}}{{end}}' ./...); \
+	[ -n "$$programs" ] || { echo "no example programs found"; exit 1; }; \
+	for p in $$programs; do echo "-- $$p"; go run "$$p" </dev/null; done
+
+# Without the workspace: what a user gets is the module by itself.
+.PHONY: tidy-check
+tidy-check: ## fail if a go.mod or go.sum is not tidy
+	$(call each,GOWORK=off go mod tidy -diff)
+
+.PHONY: vuln
+vuln: govulncheck ## look for known vulnerabilities that the code reaches
+	@.ci/vuln $(MODULES)
+
+# Never up to date: the installed version is looked at each time.
+.PHONY: golangci-lint govulncheck
+golangci-lint:
+	$(call tool,$(GOLANGCI),$(GOLANGCI_VERSION))
+govulncheck:
+	$(call tool,$(GOVULNCHECK),$(GOVULNCHECK_VERSION))

@@ -1,0 +1,557 @@
+package ticket
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Decision is one decision in the making: what it is about, and what was found.
+// [Workflow.Decide] takes the first part; guards get all of it.
+type Decision struct {
+	Ticket Ticket
+	Actor  Actor
+	Action Action
+	Now    time.Time
+	Other  *Ticket // the ticket that Action.Ticket names, where there is one
+
+	Workflow   *Workflow  // set by Decide, as the rest
+	Role       Role       // as whom the actor meets the ticket
+	Transition Transition // the rule that applies
+	To         State      // where it leads
+}
+
+// Decide is the one decision of this library: it says which event an action
+// makes of a ticket, or why not. It has no side effect, reads no clock, and
+// asks nobody but the workflow's guards. The event is complete but for its
+// seals and digest, which [Chain.Seal] adds.
+//
+// It fails with a [*RefusedError] where the workflow says no, and with an
+// [*InvalidError] where the action lacks what the workflow needs, or brings
+// what it has no use for. Whether the actor may see the ticket, and whether the
+// input is within limits, is the desk's to check.
+func (w *Workflow) Decide(d Decision) (Event, error) {
+	if err := w.permit(&d); err != nil {
+		return Event{}, err
+	}
+	if err := d.content(); err != nil {
+		return Event{}, err
+	}
+	return d.event()
+}
+
+// permit finds the transition that applies, or says why none does.
+func (w *Workflow) permit(d *Decision) error {
+	t, act := &d.Ticket, &d.Action
+	d.Workflow, d.Role = w, d.Actor.RoleOn(*t)
+	rule := w.actions[act.Name]
+	if rule == nil {
+		return &RefusedError{Action: act.Name, State: t.State(), Role: d.Role, Why: WhyUnknown,
+			Detail: fmt.Sprintf("workflow %q has no action %s; it has %q", w.spec.Name, quote(string(act.Name)), w.names)}
+	}
+	if rule.by&d.Role == 0 {
+		return d.refuse(WhyRole, "%s may not do this", d.who())
+	}
+	if d.Role == Agents {
+		if !d.Actor.ServesLevel(t.Level) {
+			return d.refuse(WhyLevel, "the ticket is at level %d, the agent serves %v", t.Level, d.Actor.Levels)
+		}
+		if !d.Actor.ServesQueue(t.Queue) {
+			return d.refuse(WhyQueue, "the agent does not serve the ticket's queue")
+		}
+	}
+	if !t.MergedInto.IsZero() && !slices.Contains(onMerged, act.Name) {
+		return d.refuse(WhyMerged, "the ticket goes on as another one")
+	}
+	if act.Name == Unmerge && t.MergedInto.IsZero() {
+		return d.refuse(WhyState, "the ticket was not merged")
+	}
+	if err := d.choose(); err != nil {
+		return err
+	}
+	if tr := &d.Transition; tr.Within > 0 && d.Now.Sub(t.doneAt()) > tr.Within {
+		return d.refuse(WhyWindow, "this was possible for %v after the ticket was done", tr.Within)
+	}
+	for _, name := range d.Transition.Guards {
+		if err := ask(w.guards[name], *d); err != nil {
+			e := d.refuse(WhyGuard, "guard %q", name)
+			e.Err = err
+			return e
+		}
+	}
+	return nil
+}
+
+// onMerged are the actions a ticket that was merged away still takes.
+var onMerged = []ActionName{Unmerge, AddNote, AddLink, Unlink}
+
+// doneAt is when the work was over, as far as a window after it is concerned.
+func (t *Ticket) doneAt() time.Time {
+	switch {
+	case !t.Resolved.IsZero():
+		return t.Resolved
+	case !t.Closed.IsZero():
+		return t.Closed
+	default:
+		return t.Touched
+	}
+}
+
+// ask calls a guard; a panic in it is a refusal.
+func ask(guard func(Decision) error, d Decision) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the guard panicked: %v", p)
+		}
+	}()
+	d.Ticket = d.Ticket.Clone()
+	return guard(d)
+}
+
+// choose finds the transition and lets the machine make it.
+func (d *Decision) choose() error {
+	w, t, act := d.Workflow, &d.Ticket, &d.Action
+	candidates := w.edges[edgeKey{act.Name, d.Role, t.State()}]
+	if len(candidates) == 0 {
+		for i := range roleNames {
+			if role := Role(1 << i); len(w.edges[edgeKey{act.Name, role, t.State()}]) > 0 {
+				e := d.refuse(WhyRole, "%s may not do this in %s", d.who(), t.State())
+				e.By = role
+				return e
+			}
+		}
+		return d.refuse(WhyState, "not possible in %s", t.State())
+	}
+	i := 0
+	if candidates[0].Chosen {
+		i = slices.IndexFunc(candidates, func(c *Transition) bool {
+			return c.To == act.Status || c.To == "" && act.Status == t.Status
+		})
+		if i < 0 {
+			return invalid("action.status", "%s is not one that %q leads to from %q", quote(string(act.Status)), act.Name, t.Status)
+		}
+	} else if act.Status != "" {
+		return invalid("action.status", "has no use: %q does not choose a status", act.Name)
+	}
+	d.Transition = *candidates[i]
+
+	level, err := d.level()
+	if err != nil {
+		return err
+	}
+	ev := eventKey{action: act.Name, role: d.Role, level: level}
+	if d.Transition.Chosen {
+		ev.status = d.Transition.To
+		if ev.status == "" {
+			ev.status = t.Status
+		}
+	}
+	d.To, err = w.fire(t.State(), w.events[ev])
+	if err != nil {
+		return w.spec.fault("machine", "%v", err)
+	}
+	return nil
+}
+
+// level returns the level that the action leads to.
+func (d *Decision) level() (int, error) {
+	at, want, top := d.Ticket.Level, d.Action.Level, d.Workflow.spec.Levels
+	if want < 0 || want > top {
+		return 0, invalid("action.level", "must be 1 to %d, or 0", top)
+	}
+	switch d.Transition.Level {
+	case Up:
+		if want == 0 {
+			want = at + 1
+		}
+		if want <= at {
+			return 0, invalid("action.level", "must be above %d", at)
+		}
+		return want, nil
+	case Down:
+		if want == 0 {
+			want = at - 1
+		}
+		if want >= at {
+			return 0, invalid("action.level", "must be below %d", at)
+		}
+		return want, nil
+	case AnyLevel:
+		if want == 0 {
+			want = at
+		}
+		return want, nil
+	default:
+		if want != 0 && want != at {
+			return 0, invalid("action.level", "has no use: %q does not move between levels", d.Action.Name)
+		}
+		return at, nil
+	}
+}
+
+func (d *Decision) refuse(why Why, format string, args ...any) *RefusedError {
+	e := &RefusedError{Action: d.Action.Name, State: d.Ticket.State(), Role: d.Role, Why: why,
+		Detail: fmt.Sprintf(format, args...), Into: d.Ticket.MergedInto}
+	if rule := d.Workflow.actions[d.Action.Name]; rule != nil {
+		e.By, e.From = rule.by, slices.Clone(rule.from)
+	}
+	return e
+}
+
+func (d *Decision) who() string {
+	if d.Role == 0 {
+		return "who has no part in the ticket"
+	}
+	return "a " + d.Role.String()
+}
+
+// content checks that the action brings what the rule needs, and nothing that
+// would be lost because nobody looks at it.
+func (d *Decision) content() error {
+	act, tr := &d.Action, &d.Transition
+	for _, n := range []struct {
+		need    Need
+		missing bool
+		field   string
+	}{
+		{NeedMessage, act.Message == "", "message"},
+		{NeedWords, act.Message == "" && len(act.Attachments) == 0, "message"},
+		{NeedNote, act.Note == "", "note"},
+		{NeedReason, act.Reason == "", "reason"},
+		{NeedQueue, act.Queue == "", "queue"},
+		{NeedAssignee, act.Assignee == "", "assignee"},
+	} {
+		if tr.Needs&n.need != 0 && n.missing {
+			return invalid("action."+n.field, "is missing: %q needs one", act.Name)
+		}
+	}
+	customer := d.Role&Customers != 0
+	moves := tr.Level != Stay || tr.Needs&NeedQueue != 0
+	linking := act.Name == Merge || act.Name == AddLink || act.Name == Unlink
+	for _, u := range []struct {
+		given, useful bool
+		field         string
+	}{
+		{act.Note != "" || len(act.NoteAttachments) > 0, !customer, "note"},
+		{act.Queue != "", moves && !customer, "queue"},
+		{act.Assignee != "", tr.Assign == ToGiven, "assignee"},
+		{act.Reason != "", tr.To != "" && !customer, "reason"},
+		{!act.Until.IsZero(), d.Workflow.statuses[d.To.Status].Then != "" && tr.To != "", "until"},
+		{!act.Ticket.IsZero(), linking, "ticket"},
+		{act.Relation != "", act.Name == AddLink || act.Name == Unlink, "relation"},
+		{act.Draft != nil, act.Name == Split, "draft"},
+		{act.Edit != nil, act.Name == Edit, "edit"},
+	} {
+		if u.given && !u.useful {
+			return invalid("action."+u.field, "has no use: %q by %s does not take one", act.Name, d.who())
+		}
+	}
+	if !act.Until.IsZero() && !act.Until.After(d.Now) {
+		return invalid("action.until", "must lie in the future")
+	}
+	return nil
+}
+
+// event makes the event of a permitted decision.
+func (d *Decision) event() (Event, error) {
+	t, act, tr := &d.Ticket, &d.Action, &d.Transition
+	e := d.blank(*t, d.To)
+	e.Channel = act.Channel
+	e.Message, e.Attachments = act.Message, act.Attachments
+	e.Note, e.NoteAttachments = act.Note, act.NoteAttachments
+	e.Answer = d.Role == Agents && act.Message != ""
+	if tr.Needs&NeedQueue != 0 || tr.Level != Stay {
+		setIfOther(&e.Set.Queue, t.Queue, act.Queue, act.Queue != "")
+	}
+	switch tr.Assign {
+	case ToActor:
+		setIfOther(&e.Set.Assignee, t.Assignee, d.Actor.Person.ID, d.Role == Agents)
+	case ToActorIfNone:
+		setIfOther(&e.Set.Assignee, t.Assignee, d.Actor.Person.ID, d.Role == Agents && t.Assignee == "")
+	case ToGiven:
+		setIfOther(&e.Set.Assignee, t.Assignee, act.Assignee, true)
+	case ToNobody:
+		setIfOther(&e.Set.Assignee, t.Assignee, "", true)
+	}
+	d.reason(&e)
+	d.timer(&e)
+	return e, d.effect(&e)
+}
+
+// blank is an event by the actor that moves a ticket to a state.
+func (d *Decision) blank(t Ticket, to State) Event {
+	e := Event{
+		Ticket: t.ID, Seq: t.Version + 1, At: microTime(d.Now), Action: d.Action.Name,
+		By: By{Role: d.Role}, From: t.State(), To: to, Phase: d.Workflow.Phase(to.Status),
+	}
+	if to == t.State() {
+		e.Phase = t.Phase
+	}
+	if e.At.Before(t.Touched) {
+		e.At = t.Touched // the clock was set back; the history stays in order
+	}
+	e.by(d.Actor)
+	if w := d.Workflow; t.Workflow == w.spec.Name && t.WorkflowVersion < w.spec.Version && t.Version > 0 {
+		e.Set.WorkflowVersion = w.spec.Version
+	}
+	return e
+}
+
+// by records who acted: an agent or a system by ID, a customer as a person.
+func (e *Event) by(a Actor) {
+	if a.Role == Requesters {
+		e.Actor = a.Person
+		return
+	}
+	e.By.ID = a.Person.ID
+	e.Actor = Person{Name: a.Person.Name}
+}
+
+// reason keeps why the ticket is where it is: how it was resolved while it is
+// done, why it is on hold or cancelled while it is that.
+func (d *Decision) reason(e *Event) {
+	t, act := &d.Ticket, &d.Action
+	if e.Phase == PhaseSolved && d.Transition.To != "" {
+		setIfOther(&e.Set.Resolution, t.Resolution, act.Reason, act.Reason != "")
+		setIfOther(&e.Set.Reason, t.Reason, "", true)
+		return
+	}
+	setIfOther(&e.Set.Resolution, t.Resolution, "", e.Reopens(t.Phase))
+	setIfOther(&e.Set.Reason, t.Reason, act.Reason, act.Reason != "" || d.To.Status != t.Status)
+}
+
+// timer starts or stops what the ticket does by itself.
+func (d *Decision) timer(e *Event) {
+	t := &d.Ticket
+	if d.Transition.To == "" && d.To.Status == t.Status {
+		return // the status goes on as it was, and so does its timer
+	}
+	next := Timer{}
+	if s := d.Workflow.statuses[d.To.Status]; s.Then != "" {
+		switch {
+		case !d.Action.Until.IsZero():
+			next = Timer{At: microTime(d.Action.Until), Action: s.Then}
+		case s.After > 0:
+			next = Timer{At: e.At.Add(s.After), Action: s.Then}
+		}
+	}
+	if next != t.Timer {
+		e.Set.Timer = &next
+	}
+}
+
+// setIfOther sets a field of a patch, if asked to and if it changes something.
+func setIfOther(to **string, was, is string, ask bool) {
+	if ask && was != is {
+		*to = new(is)
+	}
+}
+
+// effect adds what the actions do that have a meaning of their own. They have
+// it in every workflow that uses their names.
+func (d *Decision) effect(e *Event) error {
+	t, act := &d.Ticket, &d.Action
+	switch act.Name {
+	case Merge:
+		return d.merge(e)
+	case Unmerge:
+		e.Set.MergedInto = new(ID{})
+		if l, ok := t.LinkTo(DuplicateOf, t.MergedInto); ok {
+			e.Set.RemoveLinks = []Link{l}
+		}
+	case AddLink:
+		if err := d.other(); err != nil {
+			return err
+		}
+		if act.Relation.Counterpart() == "" {
+			return invalid("action.relation", "%s is none of %q", quote(string(act.Relation)), sortedKeys(counterparts))
+		}
+		if _, there := t.LinkTo(act.Relation, d.Other.ID); there {
+			return invalid("action.ticket", "is linked so already")
+		}
+		e.Set.AddLinks = []Link{{act.Relation, d.Other.ID, d.Other.Number}}
+	case Unlink:
+		l, there := t.LinkTo(act.Relation, act.Ticket)
+		if !there {
+			return invalid("action.ticket", "has no such link with this ticket")
+		}
+		e.Set.RemoveLinks = []Link{l}
+	case Split:
+		if act.Draft == nil {
+			return invalid("action.draft", "is missing: %q needs one", Split)
+		}
+	case Edit:
+		return d.edit(e)
+	}
+	return nil
+}
+
+// other checks the ticket that a merge or link is with.
+func (d *Decision) other() error {
+	switch {
+	case d.Action.Ticket.IsZero() || d.Other == nil || d.Other.ID != d.Action.Ticket:
+		return invalid("action.ticket", "is missing: %q needs one", d.Action.Name)
+	case d.Other.ID == d.Ticket.ID:
+		return invalid("action.ticket", "is this ticket itself")
+	}
+	return nil
+}
+
+// merge makes the event that ends this ticket in favour of the other one. Both
+// must be of the same customer: who follows a ticket reads its messages, and
+// those of another customer are none of theirs. For one cause behind several
+// customers' tickets there are links.
+func (d *Decision) merge(e *Event) error {
+	t := &d.Ticket
+	if err := d.other(); err != nil {
+		return err
+	}
+	o := d.Other
+	if !t.Requester.Same(o.Requester) && (t.Requester.Organisation == "" || t.Requester.Organisation != o.Requester.Organisation) {
+		return d.refuse(WhyGuard, "the tickets are of different customers, who must not read each other's messages; link them instead")
+	}
+	switch {
+	case !o.MergedInto.IsZero():
+		return d.refuse(WhyGuard, "the other ticket was itself merged away")
+	case o.Phase.Done():
+		return d.refuse(WhyGuard, "the other ticket is %s", o.Status)
+	case d.Role == Agents && (!d.Actor.ServesLevel(o.Level) || !d.Actor.ServesQueue(o.Queue)):
+		return d.refuse(WhyLevel, "the agent does not serve the other ticket's level and queue")
+	}
+	e.Set.MergedInto = new(o.ID)
+	e.Set.Timer = nil
+	if !t.Timer.IsZero() {
+		e.Set.Timer = &Timer{}
+	}
+	if _, there := t.LinkTo(DuplicateOf, o.ID); !there {
+		e.Set.AddLinks = []Link{{DuplicateOf, o.ID, o.Number}}
+	}
+	return nil
+}
+
+// counterEvent is what a merge, unmerge, link or unlink does to the other
+// ticket. followed are those whom the merge had made followers of it, for an
+// unmerge.
+func (d *Decision) counterEvent(followed []Person) (e Event, changes bool) {
+	t, o := &d.Ticket, d.Other
+	e = d.blank(*o, o.State())
+	e.Set.WorkflowVersion = 0
+	back := Link{Ticket: t.ID, Number: t.Number, Relation: d.Action.Relation.Counterpart()}
+	if d.Action.Name == Merge || d.Action.Name == Unmerge {
+		back.Relation = DuplicatedBy
+	}
+	_, linked := o.LinkTo(back.Relation, t.ID)
+	switch d.Action.Name {
+	case Merge:
+		if !linked {
+			e.Set.AddLinks = []Link{back}
+		}
+		for _, p := range append([]Person{t.Requester}, t.Followers...) {
+			if !p.Same(o.Requester) && !slices.ContainsFunc(o.Followers, p.Same) && !slices.ContainsFunc(e.Followed, p.Same) {
+				e.Followed = append(e.Followed, p)
+			}
+		}
+		return e, true
+	case Unmerge:
+		if linked {
+			e.Set.RemoveLinks = []Link{back}
+		}
+		e.Unfollowed = followed
+		return e, true
+	case Unlink:
+		e.Set.RemoveLinks = []Link{back}
+		return e, linked
+	default:
+		e.Set.AddLinks = []Link{back}
+		return e, !linked
+	}
+}
+
+// edit turns edits into changes, leaving out what is so already.
+func (d *Decision) edit(e *Event) error {
+	t, ed := &d.Ticket, d.Action.Edit
+	if ed == nil {
+		return invalid("action.edit", "is missing: %q needs one", Edit)
+	}
+	if ed.Subject != t.Subject {
+		e.Subject = ed.Subject
+	}
+	differ := func(to *Grade, was, is Grade) {
+		if is != was {
+			*to = is
+		}
+	}
+	differ(&e.Set.Impact, t.Impact, ed.Impact)
+	differ(&e.Set.Urgency, t.Urgency, ed.Urgency)
+	priority := ed.Priority
+	if priority == 0 && ed.Impact|ed.Urgency != 0 {
+		priority = PriorityOf(cmp.Or(ed.Impact, t.Impact), cmp.Or(ed.Urgency, t.Urgency))
+	}
+	differ(&e.Set.Priority, t.Priority, priority)
+	if ed.Requester != t.Requester {
+		e.Requester = ed.Requester
+	}
+	for _, tag := range ed.AddTags {
+		if !t.HasTag(tag) && !slices.Contains(e.Set.AddTags, tag) {
+			e.Set.AddTags = append(e.Set.AddTags, tag)
+		}
+	}
+	for _, tag := range ed.RemoveTags {
+		if t.HasTag(tag) {
+			e.Set.RemoveTags = append(e.Set.RemoveTags, tag)
+		}
+	}
+	for k, v := range ed.Fields {
+		if was, has := t.Fields[k]; v == nil && has || v != nil && !(has && fieldEqual(was, v)) {
+			if e.Fields == nil {
+				e.Fields = Fields{}
+			}
+			e.Fields[k] = v
+		}
+	}
+	for _, p := range ed.Follow {
+		if !slices.ContainsFunc(t.Followers, p.Same) && !slices.ContainsFunc(e.Followed, p.Same) {
+			e.Followed = append(e.Followed, p)
+		}
+	}
+	for _, p := range ed.Unfollow {
+		if i := slices.IndexFunc(t.Followers, p.Same); i >= 0 {
+			e.Unfollowed = append(e.Unfollowed, t.Followers[i])
+		}
+	}
+	if e.Subject == "" && e.Set.empty() && len(e.Fields)+len(e.Followed)+len(e.Unfollowed) == 0 && e.Requester.IsZero() && e.Message == "" && e.Note == "" {
+		return invalid("action.edit", "changes nothing")
+	}
+	return nil
+}
+
+func (p *Patch) empty() bool {
+	return p.Priority|p.Impact|p.Urgency == 0 && len(p.AddTags)+len(p.RemoveTags) == 0
+}
+
+// opening makes the event that begins a ticket.
+func (w *Workflow) opening(a Actor, dr Draft, now time.Time, id ID, n Number, links []Link) Event {
+	d := Decision{Actor: a, Action: Action{Name: Open}, Now: now, Workflow: w}
+	role := a.Role
+	if role == Requesters && !a.Person.Same(dr.Requester) {
+		role = Followers
+	}
+	d.Role = role
+	e := d.blank(Ticket{ID: id}, State{w.spec.Initial, max(dr.Level, 1)})
+	e.From = State{}
+	e.Channel = dr.Channel
+	e.Words = Words{Subject: dr.Subject, Message: dr.Message, Attachments: dr.Attachments, Fields: dr.Fields}
+	e.Note = dr.Note
+	e.Requester, e.Followed = dr.Requester, dr.Followers
+	e.Set = Patch{
+		Number: n, Tenant: a.Tenant, Workflow: w.spec.Name, WorkflowVersion: w.spec.Version,
+		Impact: dr.Impact, Urgency: dr.Urgency, Priority: dr.Priority,
+		AddTags: dr.Tags, AddLinks: links,
+	}
+	if e.Set.Priority == 0 {
+		e.Set.Priority = PriorityOf(dr.Impact, dr.Urgency)
+	}
+	setIfOther(&e.Set.Queue, "", dr.Queue, true)
+	return e
+}

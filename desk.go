@@ -1,0 +1,369 @@
+package ticket
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Config says how a desk works. The zero Config is a working desk with the
+// default workflow and the default policy.
+type Config struct {
+	// Workflows are those that tickets may follow, perhaps several versions of
+	// one. New tickets follow the newest version of the first one's name, unless
+	// Draft.Workflow names another. None: [DefaultWorkflow].
+	Workflows []*Workflow
+
+	// Policy says who may see and do what. Nil: [DefaultPolicy].
+	Policy Policy
+
+	// Now is the clock. Nil: [time.Now]. Together with NewID and NewNumber it is
+	// the only source of time and identity. It must be safe for concurrent use.
+	Now func() time.Time
+	// NewID makes the IDs of tickets and deliveries. Nil: [NewID].
+	NewID func(time.Time) ID
+	// NewNumber draws the numbers of tickets. Nil: [NewNumber].
+	NewNumber func() Number
+
+	// ChainKey makes the digests of histories an HMAC; see [Chain]. Empty: plain
+	// digests.
+	ChainKey []byte
+
+	// Limits bound what is taken in; fields that are 0 have the defaults of
+	// [DefaultLimits].
+	Limits Limits
+
+	// ShowAgents lets customers see the names (Person.Name) of the agents who
+	// answer them. Default: they see none.
+	ShowAgents bool
+
+	// Attempts is how often Open and Do decide anew when the ticket has changed
+	// between decision and commit, before they return the conflict. 0: 30.
+	Attempts int
+
+	// Notifiers deliver notifications, each under a name of its own and without
+	// regard to the others. Every notification becomes a row of the outbox for
+	// each name. A nil Notifier reserves the name: rows are written here, and
+	// another process delivers them. No entry at all: rows are written for the
+	// name "", so that a notifier of that name can deliver them later.
+	Notifiers map[string]Notifier
+	// Silent writes no rows: nobody is ever told anything.
+	Silent bool
+	// Relay says how Run and Deliver work.
+	Relay Relay
+
+	// Logger gets what no caller can be told, such as failed deliveries, without
+	// anything personal. Nil: [slog.Default].
+	Logger *slog.Logger
+}
+
+// Desk is the façade a host calls. Make one with [NewDesk] and share it: it is
+// safe for concurrent use, and holds no lock while it calls the store, the
+// policy, guards or notifiers.
+type Desk struct {
+	store Store
+	cfg   Config
+	chain Chain
+	vias  []string // names of notifiers, sorted
+	bound bool     // to a host's transaction
+	wake  *wakeup  // tells a relay in this process that there is work
+}
+
+// NewDesk returns a desk on a store. It fails with an [*InvalidError] where the
+// configuration makes no sense.
+func NewDesk(store Store, cfg Config) (*Desk, error) {
+	if store == nil {
+		return nil, invalid("store", "is missing")
+	}
+	var err error
+	if cfg.Limits, err = cfg.Limits.withDefaults(); err != nil {
+		return nil, err
+	}
+	if cfg.Relay, err = cfg.Relay.withDefaults(); err != nil {
+		return nil, err
+	}
+	if cfg.Attempts < 0 {
+		return nil, invalid("config.attempts", "must not be negative")
+	}
+	if len(cfg.Workflows) == 0 {
+		cfg.Workflows = []*Workflow{defaultWorkflow()}
+	}
+	for i, w := range cfg.Workflows {
+		if w == nil {
+			return nil, invalid("config.workflows", "must not hold nil")
+		}
+		for _, o := range cfg.Workflows[:i] {
+			if o.Name() == w.Name() && o.Version() == w.Version() {
+				return nil, invalid("config.workflows", "has %s version %d twice", quote(w.Name()), w.Version())
+			}
+		}
+	}
+	cfg.Workflows = slices.Clone(cfg.Workflows)
+	if cfg.Policy == nil {
+		cfg.Policy = DefaultPolicy{}
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.NewID == nil {
+		cfg.NewID = NewID
+	}
+	if cfg.NewNumber == nil {
+		cfg.NewNumber = NewNumber
+	}
+	if cfg.Attempts == 0 {
+		cfg.Attempts = 30
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.Default()
+	}
+	d := &Desk{store: store, cfg: cfg, chain: Chain{Key: slices.Clone(cfg.ChainKey)}, wake: newWakeup()}
+	if !cfg.Silent {
+		d.vias = sortedKeys(cfg.Notifiers)
+		if len(d.vias) == 0 {
+			d.vias = []string{""}
+		}
+	}
+	return d, nil
+}
+
+// In returns the desk on another store, as a rule one that is bound to a
+// transaction of the host's: desk.In(store.WithTx(tx)). What it does is part of
+// that transaction. It decides once: a conflict is returned, because only the
+// host can begin its transaction anew. Notifications go out when the
+// transaction is committed and a relay finds them.
+func (d *Desk) In(store Store) *Desk {
+	c := *d
+	c.store, c.bound = store, true
+	return &c
+}
+
+// now is the desk's time in the form that tickets have.
+func (d *Desk) now() time.Time { return microTime(d.cfg.Now()) }
+
+// workflow returns the newest version of the workflow for new tickets.
+func (d *Desk) workflow(name string) (*Workflow, error) {
+	if name == "" {
+		name = d.cfg.Workflows[0].Name()
+	}
+	var newest *Workflow
+	for _, w := range d.cfg.Workflows {
+		if w.Name() == name && (newest == nil || w.Version() > newest.Version()) {
+			newest = w
+		}
+	}
+	if newest == nil {
+		return nil, &WorkflowError{Name: name, Fault: "the desk does not hold it"}
+	}
+	return newest, nil
+}
+
+// workflowOf returns the workflow a ticket follows: its own version, or where
+// the desk does not hold that one any more, the next newer one that accepts it.
+func (d *Desk) workflowOf(t *Ticket) (*Workflow, error) {
+	var next *Workflow
+	var refused error
+	for _, w := range d.cfg.Workflows {
+		if w.Name() != t.Workflow || w.Version() < t.WorkflowVersion {
+			continue
+		}
+		if err := w.Accepts(*t); err != nil {
+			refused = err
+			continue
+		}
+		if next == nil || w.Version() < next.Version() {
+			next = w
+		}
+	}
+	if next == nil {
+		return nil, &WorkflowError{Name: t.Workflow, Version: t.WorkflowVersion,
+			Fault: "the desk holds neither this version nor a newer one that accepts the ticket", Err: refused}
+	}
+	return next, nil
+}
+
+// Workflow returns the workflow the ticket goes on under: its own version, or
+// the next newer one that accepts it where the desk no longer holds that one.
+// It fails with a [*WorkflowError] where there is none.
+func (d *Desk) Workflow(t Ticket) (*Workflow, error) { return d.workflowOf(&t) }
+
+// outcome is what one decision came to.
+type outcome struct {
+	commit Commit
+	ticket Ticket // what the caller gets
+}
+
+// add seals the events, folds them into the ticket, and puts ticket, events and
+// deliveries into the commit. It returns the ticket as it stands then.
+func (d *Desk) add(o *outcome, t Ticket, events ...Event) Ticket {
+	expect := t.Version
+	for i := range events {
+		e := &events[i]
+		d.chain.Seal(t.Digest, e)
+		before := t
+		t = Apply(t, *e)
+		o.commit.Deliveries = d.deliveries(o.commit.Deliveries, &before, &t, e)
+	}
+	o.commit.Changes = append(o.commit.Changes, Change{Expect: expect, Ticket: t, Events: events})
+	return t
+}
+
+// within checks the bounds that hold for a ticket as a whole.
+func (d *Desk) within(o *outcome) error {
+	for i := range o.commit.Changes {
+		t := &o.commit.Changes[i].Ticket
+		for _, b := range []struct {
+			what      string
+			has, most int
+		}{
+			{"tags", len(t.Tags), d.cfg.Limits.Tags},
+			{"fields", len(t.Fields), d.cfg.Limits.Fields},
+			{"followers", len(t.Followers), d.cfg.Limits.Followers},
+			{"links", len(t.Links), d.cfg.Limits.Links},
+		} {
+			if b.has > b.most {
+				return invalid("ticket."+b.what, "would be %d, at most %d are taken", b.has, b.most)
+			}
+		}
+	}
+	return nil
+}
+
+// commit decides and commits, again and again while the ticket changes in
+// between, up to the bound.
+func (d *Desk) commit(ctx context.Context, a Actor, key string, request func() Digest, decide func() (*outcome, error)) (Ticket, error) {
+	var asked Digest
+	if key != "" {
+		asked = request()
+		if t, found, err := d.repeated(ctx, a, key, asked); found || err != nil {
+			return t, err
+		}
+	}
+	for try := 1; ; try++ {
+		o, err := decide()
+		if err == nil {
+			err = d.within(o)
+		}
+		if err != nil {
+			return Ticket{}, err
+		}
+		if key != "" {
+			o.commit.Receipt = &Receipt{Tenant: a.Tenant, Key: key, Ticket: o.ticket.ID, Version: o.ticket.Version, Request: asked, At: d.now()}
+		}
+		err = d.store.Commit(ctx, o.commit)
+		if err == nil {
+			if !d.bound && len(o.commit.Deliveries) > 0 {
+				d.wake.all()
+			}
+			return d.shown(a, o.ticket), nil
+		}
+		var dup *DuplicateError
+		isDup := errors.As(err, &dup)
+		switch {
+		case d.bound:
+			return Ticket{}, err
+		case isDup && dup.What == DuplicateKey && key != "":
+			t, found, again := d.repeated(ctx, a, key, asked)
+			if found || again != nil {
+				return t, again
+			}
+			return Ticket{}, err
+		case !isDup && !errors.Is(err, ErrConflict), try >= d.cfg.Attempts:
+			return Ticket{}, err
+		}
+		if err := pause(ctx, try); err != nil {
+			return Ticket{}, err
+		}
+	}
+}
+
+// pause waits a moment that is random, so that those who met once do not meet
+// again, and longer the more often it happened: up to 1 ms at first, up to
+// 64 ms at last.
+func pause(ctx context.Context, try int) error {
+	most := time.Millisecond << min(try-1, 6)
+	timer := time.NewTimer(rand.N(most))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// repeated returns the ticket of a request that was made before with this key.
+func (d *Desk) repeated(ctx context.Context, a Actor, key string, asked Digest) (Ticket, bool, error) {
+	r, err := d.store.Receipt(ctx, a.Tenant, key)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return Ticket{}, false, nil
+	case err != nil:
+		return Ticket{}, false, err
+	case r.Request != asked:
+		return Ticket{}, false, &DuplicateError{What: DuplicateKey, Reused: true}
+	}
+	t, err := d.load(ctx, a, r.Ticket)
+	if err != nil {
+		return Ticket{}, false, err
+	}
+	return d.shown(a, t), true, nil
+}
+
+// fingerprint tells requests apart, so that a key is not taken for another
+// request than the one it was first used for.
+func fingerprint(a Actor, of ...any) Digest {
+	b, err := json.Marshal(append(of, a.Role, a.Person))
+	if err != nil { // only what passed the limits gets here, and all of that can be marshalled
+		return Digest{}
+	}
+	return sha256.Sum256(b)
+}
+
+// load reads a ticket for an actor: what it may not see, it cannot find.
+func (d *Desk) load(ctx context.Context, a Actor, id ID) (Ticket, error) {
+	t, err := d.store.Ticket(ctx, a.Tenant, id)
+	if err == nil && !d.cfg.Policy.MaySee(a, t) {
+		err = &NotFoundError{What: "ticket", Ref: id.String()}
+	}
+	if err != nil {
+		return Ticket{}, err
+	}
+	return t, nil
+}
+
+// shown is the ticket in the form that the actor may hold.
+func (d *Desk) shown(a Actor, t Ticket) Ticket {
+	if a.Role&(Agents|Systems) != 0 {
+		return t
+	}
+	return t.PublicTo(a.Person)
+}
+
+// wakeup tells all that wait that something happened.
+type wakeup struct {
+	mu sync.Mutex
+	ch chan struct{}
+}
+
+func newWakeup() *wakeup { return &wakeup{ch: make(chan struct{})} }
+
+// next returns a channel that is closed when all is called next.
+func (w *wakeup) next() <-chan struct{} {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.ch
+}
+
+func (w *wakeup) all() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	close(w.ch)
+	w.ch = make(chan struct{})
+}

@@ -1,0 +1,401 @@
+package ticket
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Open opens a ticket: it gets a number, the requester gets a confirmation, and
+// its history begins. With a Solution it is resolved in the same commit. The
+// ticket is returned as the actor may hold it; see [Ticket.PublicTo].
+//
+// Errors: [ErrInvalid] for what the draft lacks or has too much of,
+// [ErrRefused] where the actor may not open it, [ErrDuplicate] for a key that
+// was used for something else, [ErrWorkflow] for an unknown workflow, and the
+// store's own.
+func (d *Desk) Open(ctx context.Context, a Actor, dr Draft) (Ticket, error) {
+	if err := d.checkActor(a); err != nil {
+		return Ticket{}, err
+	}
+	dr, err := d.checkDraft("draft", a, dr)
+	if err != nil {
+		return Ticket{}, err
+	}
+	request := func() Digest { r := dr; r.Key = ""; return fingerprint(a, Open, r) }
+	return d.commit(ctx, a, dr.Key, request, func() (*outcome, error) { return d.open(a, dr) })
+}
+
+func (d *Desk) open(a Actor, dr Draft) (*outcome, error) {
+	o := &outcome{}
+	t, err := d.begin(o, a, dr, d.now(), nil)
+	o.ticket = t
+	return o, err
+}
+
+// begin puts a new ticket into the outcome.
+func (d *Desk) begin(o *outcome, a Actor, dr Draft, now time.Time, links []Link) (Ticket, error) {
+	w, err := d.workflow(dr.Workflow)
+	if err != nil {
+		return Ticket{}, err
+	}
+	if dr.Level > w.spec.Levels {
+		return Ticket{}, invalid("draft.level", "must be 1 to %d", w.spec.Levels)
+	}
+	e := w.opening(a, dr, now, d.cfg.NewID(now), d.cfg.NewNumber(), links)
+	t := Apply(Ticket{}, e)
+	if !d.cfg.Policy.MaySee(a, t) && a.Role != Agents { // an agent may hand a ticket to a queue it does not see
+		return Ticket{}, &RefusedError{Action: Open, Role: a.Role, Why: WhyPolicy, Detail: "the actor would not see the ticket"}
+	}
+	if err := d.cfg.Policy.MayDo(a, t, Open); err != nil {
+		return Ticket{}, &RefusedError{Action: Open, Role: a.Role, Why: WhyPolicy, Detail: "not allowed by the policy", Err: err}
+	}
+	events := []Event{e}
+	if dr.Solution != "" {
+		resolve := Action{Name: Resolve, Message: dr.Solution, Reason: FirstContact, Channel: dr.Channel}
+		if err := d.cfg.Policy.MayDo(a, t, Resolve); err != nil {
+			return Ticket{}, &RefusedError{Action: Resolve, Role: a.Role, Why: WhyPolicy, Detail: "not allowed by the policy", Err: err}
+		}
+		solved, err := w.Decide(Decision{Ticket: t, Actor: a, Action: resolve, Now: now})
+		if err != nil {
+			return Ticket{}, err
+		}
+		events = append(events, solved)
+	}
+	return d.add(o, Ticket{}, events...), nil
+}
+
+// Do performs an action on a ticket: it reads the ticket, decides, and commits
+// what was decided, all of it or nothing. Where the ticket changes in between it
+// decides again. It returns the ticket as it stands then, or the new ticket
+// where the action made one (a split, or a reply after the reopening window),
+// in the form the actor may hold.
+//
+// What a customer does under the number of a ticket that was merged away
+// happens to the one it goes on as.
+//
+// Errors: [ErrNotFound] for a ticket the actor may not know of, [ErrRefused]
+// and [ErrUnknownAction] by the workflow or the policy, [ErrInvalid] by the
+// content, [ErrStale] by a pinned version, [ErrConflict] where deciding again
+// did not help, [ErrDuplicate] for a key that was used for something else,
+// [ErrWorkflow] where the desk does not hold the ticket's workflow, and the
+// store's own.
+func (d *Desk) Do(ctx context.Context, a Actor, id ID, act Action) (Ticket, error) {
+	if err := d.checkActor(a); err != nil {
+		return Ticket{}, err
+	}
+	act, err := d.checkAction(a, act)
+	if err != nil {
+		return Ticket{}, err
+	}
+	request := func() Digest { r := act; r.Key = ""; return fingerprint(a, id, r) }
+	return d.commit(ctx, a, act.Key, request, func() (*outcome, error) { return d.decide(ctx, a, id, act) })
+}
+
+// decide reads what an action is about and decides on it.
+func (d *Desk) decide(ctx context.Context, a Actor, id ID, act Action) (*outcome, error) {
+	t, err := d.load(ctx, a, id)
+	if err == nil && a.Role == Requesters {
+		t, err = d.follow(ctx, a, t)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if act.Version > 0 && act.Version != t.Version {
+		if err := d.stale(ctx, a, t, act.Version); err != nil {
+			return nil, err
+		}
+	}
+	w, err := d.workflowOf(&t)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.cfg.Policy.MayDo(a, t, act.Name); err != nil {
+		return nil, &RefusedError{Action: act.Name, State: t.State(), Role: a.RoleOn(t), Why: WhyPolicy, Detail: "not allowed by the policy", Err: err}
+	}
+	dec := Decision{Ticket: t, Actor: a, Action: act, Now: d.now()}
+	if dec.Other, err = d.other(ctx, a, &t, act); err != nil {
+		return nil, err
+	}
+	err = w.permit(&dec)
+	late := tooLate(err) && dec.Transition.FollowUp
+	if err != nil && !late {
+		return nil, err
+	}
+	if err := dec.content(); err != nil {
+		return nil, err
+	}
+	if late {
+		return d.followUp(dec)
+	}
+	e, err := dec.event()
+	if err != nil {
+		return nil, err
+	}
+
+	o := &outcome{}
+	switch act.Name {
+	case Split:
+		child, err := d.begin(o, a, d.splitOff(t, *act.Draft), dec.Now, []Link{{ChildOf, t.ID, t.Number}})
+		if err != nil {
+			return nil, err
+		}
+		e.Set.AddLinks = []Link{{ParentOf, child.ID, child.Number}}
+		d.add(o, t, e)
+		o.ticket = child
+		return o, nil
+	case Merge, Unmerge, AddLink, Unlink:
+		o.ticket = d.add(o, t, e)
+		if dec.Other == nil {
+			return o, nil
+		}
+		var followed []Person
+		if act.Name == Unmerge {
+			if followed, err = d.followedByMerge(ctx, dec.Other, t.ID); err != nil {
+				return nil, err
+			}
+		}
+		if c, changes := dec.counterEvent(followed); changes {
+			d.add(o, *dec.Other, c)
+		}
+		return o, nil
+	default:
+		o.ticket = d.add(o, t, e)
+		return o, nil
+	}
+}
+
+// other reads the second ticket of an action that concerns two. One that is
+// being let go (unlink, unmerge) need not be visible to the actor, or there.
+func (d *Desk) other(ctx context.Context, a Actor, t *Ticket, act Action) (*Ticket, error) {
+	var o Ticket
+	var err error
+	switch {
+	case (act.Name == Merge || act.Name == AddLink) && !act.Ticket.IsZero() && act.Ticket != t.ID:
+		o, err = d.load(ctx, a, act.Ticket)
+	case act.Name == Unlink && !act.Ticket.IsZero() && act.Ticket != t.ID:
+		o, err = d.store.Ticket(ctx, a.Tenant, act.Ticket)
+	case act.Name == Unmerge && !t.MergedInto.IsZero():
+		o, err = d.store.Ticket(ctx, a.Tenant, t.MergedInto)
+	default:
+		return nil, nil
+	}
+	if errors.Is(err, ErrNotFound) && (act.Name == Unlink || act.Name == Unmerge) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &o, nil
+}
+
+// followedByMerge returns those whom the last merge of a ticket into this one
+// made followers of it.
+func (d *Desk) followedByMerge(ctx context.Context, into *Ticket, from ID) (followed []Person, err error) {
+	for e, err := range d.events(ctx, into.Tenant, into.ID, 0) {
+		if err != nil {
+			return nil, err
+		}
+		if e.Action != Merge {
+			continue
+		}
+		for _, l := range e.Set.AddLinks {
+			if l.Ticket == from {
+				followed = e.Followed
+			}
+		}
+	}
+	return followed, nil
+}
+
+// splitOff completes the draft of a split with what the ticket says.
+func (d *Desk) splitOff(t Ticket, dr Draft) Draft {
+	if dr.Requester.IsZero() {
+		dr.Requester = t.Requester
+	}
+	if dr.Channel == "" {
+		dr.Channel = t.Channel
+	}
+	if dr.Level == 0 {
+		dr.Level = t.Level
+	}
+	if dr.Queue == "" {
+		dr.Queue = t.Queue
+	}
+	if dr.Priority|dr.Impact|dr.Urgency == 0 {
+		dr.Priority, dr.Impact, dr.Urgency = t.Priority, t.Impact, t.Urgency
+	}
+	if dr.Workflow == "" {
+		dr.Workflow = t.Workflow
+	}
+	return dr
+}
+
+// followUp opens the ticket that a late reply is about, and links the two.
+func (d *Desk) followUp(dec Decision) (*outcome, error) {
+	t, act := dec.Ticket, dec.Action
+	o := &outcome{}
+	next, err := d.begin(o, dec.Actor, Draft{
+		Requester: t.Requester, Followers: t.Followers, Subject: t.Subject,
+		Message: act.Message, Attachments: act.Attachments, Channel: act.Channel,
+		Priority: t.Priority, Impact: t.Impact, Urgency: t.Urgency, Queue: t.Queue, Workflow: t.Workflow,
+	}, dec.Now, []Link{{FollowUpOf, t.ID, t.Number}})
+	if err != nil {
+		return nil, err
+	}
+	link := Decision{Actor: deskItself, Role: Systems, Action: Action{Name: AddLink}, Now: dec.Now, Workflow: dec.Workflow}
+	e := link.blank(t, t.State())
+	e.Set.AddLinks = []Link{{FollowedBy, next.ID, next.Number}}
+	d.add(o, t, e)
+	o.ticket = next
+	return o, nil
+}
+
+// deskItself acts where the desk does something on its own.
+var deskItself = System("desk")
+
+// tooLate reports whether an action was refused only because its window passed.
+func tooLate(err error) bool {
+	var refused *RefusedError
+	return errors.As(err, &refused) && refused.Why == WhyWindow
+}
+
+// stale says what changed since the version the caller had seen. For a customer,
+// who does not see everything, it is nil where nothing changed that it could see.
+func (d *Desk) stale(ctx context.Context, a Actor, t Ticket, pinned int64) error {
+	e := &StaleError{Ticket: t.ID, Pinned: pinned, Current: t.Version}
+	if pinned > t.Version {
+		return e
+	}
+	for ev, err := range d.history(ctx, a, t, pinned) {
+		if err != nil {
+			return err
+		}
+		e.Since = append(e.Since, ev)
+		if len(e.Since) == 100 { // enough to show
+			break
+		}
+	}
+	if len(e.Since) == 0 {
+		return nil
+	}
+	return e
+}
+
+// checkActor refuses an actor that nobody could be held to.
+func (d *Desk) checkActor(a Actor) error {
+	c := check{Limits: d.cfg.Limits}
+	c.name("actor.tenant", a.Tenant)
+	c.person("actor.person", a.Person)
+	switch a.Role {
+	case Requesters:
+		if a.Person.ID == "" && a.Person.Email == "" && a.Person.Phone == "" {
+			c.fail("actor.person", "needs an ID, an e-mail address or a phone number")
+		}
+	case Agents, Systems:
+		if a.Person.ID == "" {
+			c.fail("actor.person.id", "is missing")
+		}
+	default:
+		c.fail("actor.role", "must be a requester, an agent or a system")
+	}
+	return c.err
+}
+
+// checkDraft checks a draft against the limits and completes it.
+func (d *Desk) checkDraft(at string, a Actor, dr Draft) (Draft, error) {
+	c := check{Limits: d.cfg.Limits}
+	split := at != "draft"
+	if dr.Requester.IsZero() && a.Role == Requesters {
+		dr.Requester = a.Person
+	}
+	c.line(at+".subject", dr.Subject, c.Subject)
+	if dr.Subject == "" {
+		c.fail(at+".subject", "is missing")
+	}
+	c.person(at+".requester", dr.Requester)
+	if r := dr.Requester; r.ID == "" && r.Email == "" && r.Phone == "" && !(split && r.IsZero()) {
+		c.fail(at+".requester", "needs an ID, an e-mail address or a phone number, so that somebody can be told")
+	}
+	if a.Role == Requesters && !dr.Requester.Same(a.Person) {
+		c.fail(at+".requester", "must be the actor: only agents and systems open tickets for others")
+	}
+	c.people(at+".followers", dr.Followers)
+	c.text(at+".message", string(dr.Message), c.Message)
+	c.text(at+".note", string(dr.Note), c.Note)
+	c.text(at+".solution", string(dr.Solution), c.Message)
+	c.attachments(at+".attachments", dr.Attachments)
+	c.name(at+".channel", string(dr.Channel))
+	c.name(at+".queue", dr.Queue)
+	c.name(at+".workflow", dr.Workflow)
+	c.grade(at+".priority", dr.Priority)
+	c.grade(at+".impact", dr.Impact)
+	c.grade(at+".urgency", dr.Urgency)
+	c.tags(at+".tags", dr.Tags)
+	dr.Fields = c.fields(at+".fields", dr.Fields, false)
+	c.line(at+".key", dr.Key, maxKey)
+	if dr.Level < 0 {
+		c.fail(at+".level", "must be 1 or more, or 0 for the first")
+	}
+	if a.Role == Requesters {
+		for _, f := range []struct {
+			name  string
+			given bool
+		}{
+			{".level", dr.Level > 1}, {".note", dr.Note != ""}, {".solution", dr.Solution != ""}, {".tags", len(dr.Tags) > 0},
+		} {
+			if f.given {
+				c.fail(at+f.name, "is for agents and systems")
+			}
+		}
+	}
+	if dr.Solution != "" && (split || a.Role != Agents) {
+		c.fail(at+".solution", "is for agents who open a ticket")
+	}
+	if split && dr.Key != "" {
+		c.fail(at+".key", "has no use here: the action has one")
+	}
+	return dr, c.err
+}
+
+// checkAction checks an action against the limits.
+func (d *Desk) checkAction(a Actor, act Action) (Action, error) {
+	c := check{Limits: d.cfg.Limits}
+	c.text("action.message", string(act.Message), c.Message)
+	c.text("action.note", string(act.Note), c.Note)
+	c.attachments("action.attachments", act.Attachments)
+	c.attachments("action.note_attachments", act.NoteAttachments)
+	c.name("action.name", string(act.Name))
+	c.name("action.status", string(act.Status))
+	c.name("action.queue", act.Queue)
+	c.name("action.assignee", act.Assignee)
+	c.name("action.reason", act.Reason)
+	c.name("action.channel", string(act.Channel))
+	c.name("action.relation", string(act.Relation))
+	c.line("action.key", act.Key, maxKey)
+	if act.Version < 0 {
+		c.fail("action.version", "must not be negative")
+	}
+	if y := act.Until.Year(); !act.Until.IsZero() && (y < 1970 || y > 9999) {
+		c.fail("action.until", "must lie in the years 1970 to 9999")
+	}
+	if act.Edit != nil {
+		e := *act.Edit
+		c.line("action.edit.subject", e.Subject, c.Subject)
+		c.grade("action.edit.priority", e.Priority)
+		c.grade("action.edit.impact", e.Impact)
+		c.grade("action.edit.urgency", e.Urgency)
+		c.person("action.edit.requester", e.Requester)
+		c.tags("action.edit.add_tags", e.AddTags)
+		c.tags("action.edit.remove_tags", e.RemoveTags)
+		c.people("action.edit.follow", e.Follow)
+		c.people("action.edit.unfollow", e.Unfollow)
+		e.Fields = c.fields("action.edit.fields", e.Fields, true)
+		act.Edit = &e
+	}
+	if act.Draft != nil && c.err == nil {
+		dr, err := d.checkDraft("action.draft", a, *act.Draft)
+		act.Draft, c.err = &dr, err
+	}
+	return act, c.err
+}

@@ -1,0 +1,263 @@
+package ticket
+
+import (
+	"errors"
+	"slices"
+	"sync"
+	"time"
+)
+
+// WorkflowSpec is a workflow as data: written in Go or read from JSON, checked
+// as a whole and made to run by [WorkflowSpec.Compile]. Its JSON form has the
+// names of the tags; durations are text such as "336h".
+type WorkflowSpec struct {
+	Name    string `json:"name"`
+	Version int    `json:"version"` // 1, 2, 3 …; tickets remember it
+	Levels  int    `json:"levels"`  // support levels 1 to this
+
+	// LevelNames tell a customer who has the ticket, one for each level, such
+	// as "with the specialists". None: customers are not told.
+	LevelNames []string `json:"level_names,omitempty"`
+
+	Initial     Status       `json:"initial"` // of a new ticket, at any level
+	Statuses    []StatusSpec `json:"statuses"`
+	Transitions []Transition `json:"transitions"`
+}
+
+// StatusSpec declares a status.
+type StatusSpec struct {
+	Name  Status `json:"name"`
+	Phase Phase  `json:"phase"`           // what a customer sees
+	Final bool   `json:"final,omitempty"` // a ticket may stay here for ever
+
+	// Then is what the desk does as a System when a ticket has been here for
+	// After, or at Action.Until where the action that led here set it. With no
+	// After and no Until nothing happens by itself.
+	Then  ActionName    `json:"then,omitempty"`
+	After time.Duration `json:"after,omitempty"`
+}
+
+// Transition is the rule for one action: from which states, to which, by whom,
+// with what required. An action may have several, as long as role and state
+// always tell which one applies.
+type Transition struct {
+	Action ActionName `json:"action"`
+	From   []Status   `json:"from"`             // see In
+	Levels []int      `json:"levels,omitempty"` // at these levels only; none: at every level
+	To     Status     `json:"to,omitempty"`     // empty: the status stays
+
+	// Chosen lets one action lead from a state to several statuses: each is a
+	// transition of its own with Chosen set, and Action.Status chooses. An
+	// empty Action.Status chooses the one whose status stays.
+	Chosen bool `json:"chosen,omitempty"`
+
+	Level  LevelMove  `json:"level,omitempty"`
+	By     Role       `json:"by,omitempty"`     // none: Agents
+	Needs  Need       `json:"needs,omitempty"`  // what the action must bring
+	Guards []string   `json:"guards,omitempty"` // all must agree; see Guards
+	Assign Assignment `json:"assign,omitempty"` // who has the ticket afterwards
+
+	// Within is how long after the ticket was resolved (or closed, where it
+	// never was) the action is possible. 0: always.
+	Within time.Duration `json:"within,omitempty"`
+	// FollowUp makes the action open a new ticket, linked to this one, when
+	// Within has passed, instead of being refused.
+	FollowUp bool `json:"follow_up,omitempty"`
+}
+
+// In lists the statuses a transition leads from.
+func In(statuses ...Status) []Status { return statuses }
+
+// LevelMove says what a transition does to the level.
+type LevelMove string
+
+// The level moves.
+const (
+	Stay     LevelMove = ""     // the level stays
+	Up       LevelMove = "up"   // to Action.Level, which must be higher; if 0, to the next one
+	Down     LevelMove = "down" // to Action.Level, which must be lower; if 0, to the next one
+	AnyLevel LevelMove = "any"  // to Action.Level, whichever it is; if 0, it stays
+)
+
+// Assignment says what a transition does to the assignee.
+type Assignment string
+
+// The assignments.
+const (
+	KeepAssignee  Assignment = ""                // whoever has it keeps it
+	ToActor       Assignment = "actor"           // the agent who acts
+	ToActorIfNone Assignment = "actor if nobody" // the agent who acts, if nobody has it
+	ToGiven       Assignment = "given"           // Action.Assignee
+	ToNobody      Assignment = "nobody"          // nobody
+)
+
+// Need is a set of things that an action must bring.
+type Need uint8
+
+// The needs.
+const (
+	NeedMessage  Need = 1 << iota // Action.Message
+	NeedWords                     // Action.Message or an attachment
+	NeedNote                      // Action.Note
+	NeedReason                    // Action.Reason
+	NeedQueue                     // Action.Queue
+	NeedAssignee                  // Action.Assignee
+	needEnd
+)
+
+var needNames = []string{"message", "words", "note", "reason", "queue", "assignee"}
+
+// String lists the needs, such as "note, queue".
+func (n Need) String() string { return flagString(uint8(n), needNames, ", ") }
+
+// MarshalText writes the names with blanks between them.
+func (n Need) MarshalText() ([]byte, error) {
+	if n >= needEnd {
+		return nil, invalid("needs", "is not a set of known needs")
+	}
+	return []byte(flagString(uint8(n), needNames, " ")), nil
+}
+
+// UnmarshalText reads what MarshalText writes.
+func (n *Need) UnmarshalText(text []byte) error {
+	v, err := flagParse(string(text), needNames, "needs")
+	*n = Need(v)
+	return err
+}
+
+// Guards are the host's own conditions by name. A guard gets the decision that
+// is being made and returns nil, or why not. It must not change or keep
+// anything, should be quick, and holds no lock while it runs; a panic counts as
+// a refusal.
+//
+// A guard is also asked by [Desk.Actions], before there is any content.
+type Guards map[string]func(Decision) error
+
+// Workflow is a compiled workflow: immutable, and safe for concurrent use. Its
+// machine is looplab/fsm.
+type Workflow struct {
+	spec     WorkflowSpec
+	guards   Guards
+	statuses map[Status]StatusSpec
+	actions  map[ActionName]*actionRule
+	names    []ActionName // of actions, sorted
+	edges    map[edgeKey][]*Transition
+	events   map[eventKey]string // the machine's event for what was chosen
+	states   map[string]State    // by the machine's name
+	stateOf  map[State]string
+	machines sync.Pool // of *fsm.FSM
+}
+
+// actionRule says of an action who may do it at all, and from where.
+type actionRule struct {
+	by   Role
+	from []Status // sorted
+}
+
+// edgeKey finds the transitions for an action by a role in a state.
+type edgeKey struct {
+	action ActionName
+	role   Role // one bit
+	state  State
+}
+
+// eventKey names an event of the machine: an action by a role to a level and,
+// where the action chooses one, to a status.
+type eventKey struct {
+	action ActionName
+	role   Role // one bit
+	level  int
+	status Status
+}
+
+// Name returns the workflow's name.
+func (w *Workflow) Name() string { return w.spec.Name }
+
+// Version returns the workflow's version.
+func (w *Workflow) Version() int { return w.spec.Version }
+
+// Spec returns a copy of the definition.
+func (w *Workflow) Spec() WorkflowSpec { return w.spec.clone() }
+
+// Actions returns the names of all actions, sorted.
+func (w *Workflow) Actions() []ActionName { return slices.Clone(w.names) }
+
+// States returns all states, by status in the order of the definition, then by
+// level.
+func (w *Workflow) States() []State {
+	var all []State
+	for _, s := range w.spec.Statuses {
+		for l := 1; l <= w.spec.Levels; l++ {
+			all = append(all, State{s.Name, l})
+		}
+	}
+	return all
+}
+
+// Phase returns what a customer sees of a status; "" for an unknown one.
+func (w *Workflow) Phase(s Status) Phase { return w.statuses[s].Phase }
+
+// LevelName returns what a customer is told of a level; it may be "".
+func (w *Workflow) LevelName(level int) string {
+	if level < 1 || level > len(w.spec.LevelNames) {
+		return ""
+	}
+	return w.spec.LevelNames[level-1]
+}
+
+// Accepts reports whether a ticket, perhaps of an older version of this
+// workflow, can go on under this one: nil, or a [*WorkflowError] that says what
+// is missing.
+func (w *Workflow) Accepts(t Ticket) error {
+	switch _, known := w.stateOf[t.State()]; {
+	case t.Workflow != w.spec.Name:
+		return w.fault("", "the ticket follows workflow %s", quote(t.Workflow))
+	case t.WorkflowVersion > w.spec.Version:
+		return w.fault("", "the ticket follows the newer version %d", t.WorkflowVersion)
+	case !known:
+		return w.fault("", "has no state %s, in which the ticket is", t.State())
+	}
+	return nil
+}
+
+// Replaces reports whether every ticket of the older version can go on under
+// this one, all faults joined: each status and level must still exist, and a
+// status in which work is over must not become one in which it is not, or the
+// other way round.
+func (w *Workflow) Replaces(old *Workflow) error {
+	if old.spec.Name != w.spec.Name {
+		return w.fault("", "cannot replace workflow %s", quote(old.spec.Name))
+	}
+	var faults []error
+	if old.spec.Version >= w.spec.Version {
+		faults = append(faults, w.fault("version", "must be above %d, which it is to replace", old.spec.Version))
+	}
+	if old.spec.Levels > w.spec.Levels {
+		faults = append(faults, w.fault("levels", "has %d levels, version %d has %d", w.spec.Levels, old.spec.Version, old.spec.Levels))
+	}
+	for _, s := range old.spec.Statuses {
+		now, ok := w.statuses[s.Name]
+		switch {
+		case !ok:
+			faults = append(faults, w.fault("statuses", "%s of version %d is missing", quote(string(s.Name)), old.spec.Version))
+		case now.Phase.Done() != s.Phase.Done():
+			faults = append(faults, w.fault("statuses", "%s was %q in version %d and is now %q", quote(string(s.Name)), s.Phase, old.spec.Version, now.Phase))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+func (w *Workflow) fault(where, format string, args ...any) error {
+	return w.spec.fault(where, format, args...)
+}
+
+func (s WorkflowSpec) clone() WorkflowSpec {
+	s.LevelNames = slices.Clone(s.LevelNames)
+	s.Statuses = slices.Clone(s.Statuses)
+	s.Transitions = slices.Clone(s.Transitions)
+	for i := range s.Transitions {
+		t := &s.Transitions[i]
+		t.From, t.Levels, t.Guards = slices.Clone(t.From), slices.Clone(t.Levels), slices.Clone(t.Guards)
+	}
+	return s
+}

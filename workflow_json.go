@@ -1,0 +1,95 @@
+package ticket
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+)
+
+// ParseWorkflow reads the JSON form of a workflow strictly: unknown names and a
+// trailing rest give an [*InvalidError]. What the definition says is checked by
+// [WorkflowSpec.Compile].
+func ParseWorkflow(data []byte) (WorkflowSpec, error) {
+	var s WorkflowSpec
+	if err := decodeStrict(data, &s); err != nil {
+		return WorkflowSpec{}, &InvalidError{Field: "workflow", Reason: "cannot be read", Err: err}
+	}
+	return s, nil
+}
+
+// span is a duration with a text form.
+type span time.Duration
+
+func (s span) MarshalText() ([]byte, error) { return []byte(time.Duration(s).String()), nil }
+
+func (s *span) UnmarshalText(text []byte) error {
+	d, err := time.ParseDuration(string(text))
+	*s = span(d)
+	return err
+}
+
+// The JSON forms shadow the durations with spans.
+type (
+	plainStatus StatusSpec
+	statusJSON  struct {
+		plainStatus
+		After span `json:"after,omitzero"`
+	}
+	plainTransition Transition
+	transitionJSON  struct {
+		plainTransition
+		Within span `json:"within,omitzero"`
+	}
+)
+
+// MarshalJSON writes durations as text.
+func (s StatusSpec) MarshalJSON() ([]byte, error) {
+	return json.Marshal(statusJSON{plainStatus(s), span(s.After)})
+}
+
+// UnmarshalJSON reads what MarshalJSON writes, and no unknown names.
+func (s *StatusSpec) UnmarshalJSON(data []byte) error {
+	var j statusJSON
+	err := decodeStrict(data, &j)
+	*s = StatusSpec(j.plainStatus)
+	s.After = time.Duration(j.After)
+	return err
+}
+
+// MarshalJSON writes durations as text.
+func (t Transition) MarshalJSON() ([]byte, error) {
+	return json.Marshal(transitionJSON{plainTransition(t), span(t.Within)})
+}
+
+// UnmarshalJSON reads what MarshalJSON writes, and no unknown names.
+func (t *Transition) UnmarshalJSON(data []byte) error {
+	var j transitionJSON
+	err := decodeStrict(data, &j)
+	*t = Transition(j.plainTransition)
+	t.Within = time.Duration(j.Within)
+	return err
+}
+
+// flagString lists the names of the bits that are set.
+func flagString(bits uint8, names []string, sep string) string {
+	var set []string
+	for i, name := range names {
+		if bits&(1<<i) != 0 {
+			set = append(set, name)
+		}
+	}
+	return strings.Join(set, sep)
+}
+
+// flagParse reads names with blanks between them as bits.
+func flagParse(text string, names []string, field string) (bits uint8, err error) {
+	for _, name := range strings.Fields(text) {
+		i := slices.Index(names, name)
+		if i < 0 {
+			return 0, invalid(field, "%s is none of %s", quote(name), strings.Join(names, ", "))
+		}
+		bits |= 1 << i
+	}
+	return bits, nil
+}
