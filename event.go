@@ -118,7 +118,8 @@ func (e Event) Reopens(before Phase) bool { return before.Done() && !e.Phase.Don
 // Apply folds one event into a ticket: it returns the ticket as it stands after
 // the event, and changes neither of its arguments. It needs no workflow, so
 // history can be read long after its workflow is gone. The first event makes
-// the ticket out of the zero Ticket.
+// the ticket out of the zero Ticket. The result shares with t what the event
+// leaves as it is; [Ticket.Clone] parts them.
 //
 // Apply believes the event. Whether a history is whole is for [Replay] and
 // [Verify] to say.

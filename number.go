@@ -34,15 +34,18 @@ const (
 )
 
 // numberTerm[i][v] is what symbol v contributes to the sum at place i: v times
-// the generator x to the power i+1 (1 for the check symbol, the last place) in
-// GF(32) = GF(2)[x]/(x⁵+x²+1).
+// g to the power i+1 (1 for the check symbol, the last place), with g = x⁹ in
+// GF(32) = GF(2)[x]/(x⁵+x²+1). Any g but 0 and 1 would do; this one makes
+// 7Q4K-92MX-F a number.
 var numberTerm = func() (term [numberSymbols + 1][32]byte) {
 	for v := range 32 {
 		term[numberSymbols][v] = byte(v)
 		p := v
 		for i := range numberSymbols {
-			if p <<= 1; p&32 != 0 {
-				p ^= 0b100101
+			for range 9 {
+				if p <<= 1; p&32 != 0 {
+					p ^= 0b100101
+				}
 			}
 			term[i][v] = byte(p)
 		}

@@ -1,0 +1,454 @@
+package ticket
+
+import (
+	"encoding/json"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+var (
+	t0   = time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC)
+	adaP = Person{ID: "c1", Name: "Ada Byron", Email: "ada@example.org", Phone: "+44 20 0000", Locale: "en-GB", Organisation: "engines"}
+	bobP = Person{Name: "Bob", Email: "bob@example.org"}
+)
+
+func testID(n byte) ID { return ID{0, 1, 2, 3, 4, 5, 15: n} }
+
+// fullEvents is a history in which everything that an event can hold occurs.
+func fullEvents() []Event {
+	id, other := testID(1), testID(2)
+	events := []Event{
+		{
+			Action: Open, By: By{Role: Requesters}, To: State{StatusNew, 1}, Phase: PhaseReceived, Channel: Phone,
+			Set: Patch{
+				Number: NumberOf(1), Tenant: "acme", Workflow: "support", WorkflowVersion: 1,
+				Priority: High, Impact: Medium, Urgency: Critical, Queue: new("hardware"), AddTags: []string{"b", "a"},
+				AddLinks: []Link{{CausedBy, other, NumberOf(2)}},
+			},
+			Words: Words{Subject: "Zwölf leere Seiten 🖨", Message: "Since\nthis morning.", Attachments: []Attachment{
+				{Name: "page.png", MediaType: "image/png", Size: 12, SHA256: Digest{1}, Ref: "s3://x"},
+			}, Fields: Fields{"s": "text", "b": true, "i": int64(math.MaxInt64), "f": 2.0, "t": t0, "l": []string{"x", ""}, "gone": "soon"}},
+			Inside: Inside{Note: "sounds upset"},
+			People: People{Actor: adaP, Requester: adaP, Followed: []Person{bobP}},
+		},
+		{
+			Action: Escalate, By: By{Role: Agents, ID: "lin"}, From: State{StatusNew, 1}, To: State{StatusQueued, 2}, Phase: PhaseInProgress,
+			Set: Patch{Queue: new(""), Assignee: new("max"), Reason: new("vendor"), RemoveTags: []string{"b"},
+				Timer: &Timer{At: t0.Add(time.Hour), Action: Resume}},
+			Words:  Words{Fields: Fields{"gone": nil}},
+			Inside: Inside{Note: "fuser?", NoteAttachments: []Attachment{{Name: "log.txt"}}},
+		},
+		{
+			Action: Resolve, By: By{Role: Agents, ID: "max"}, From: State{StatusQueued, 2}, To: State{StatusResolved, 2}, Phase: PhaseSolved,
+			Answer: true, Words: Words{Message: "New fuser."},
+			Set:    Patch{Resolution: new("part"), Timer: &Timer{}, RemoveLinks: []Link{{CausedBy, other, NumberOf(2)}}},
+			People: People{Actor: Person{Name: "Max"}, Unfollowed: []Person{bobP}},
+		},
+		{
+			Action: Merge, By: By{Role: Agents, ID: "max"}, From: State{StatusResolved, 2}, To: State{StatusClosed, 2}, Phase: PhaseClosed,
+			Set: Patch{MergedInto: new(other)},
+		},
+		{
+			Action: Unmerge, By: By{Role: Agents, ID: "max"}, From: State{StatusClosed, 2}, To: State{StatusQueued, 1}, Phase: PhaseInProgress,
+			Set: Patch{MergedInto: new(ID{}), WorkflowVersion: 2},
+		},
+	}
+	var prev Digest
+	for i := range events {
+		events[i].Ticket, events[i].Seq, events[i].At = id, int64(i+1), t0.Add(time.Duration(i)*time.Minute)
+		Chain{}.Seal(prev, &events[i])
+		prev = events[i].Digest
+	}
+	return events
+}
+
+func TestApply(t *testing.T) {
+	events := fullEvents()
+	at := func(n int) Ticket {
+		tk, err := Replay(events[:n])
+		require.NoError(t, err)
+		return tk
+	}
+	first := at(1)
+	require.Equal(t, adaP, first.Requester)
+	require.Equal(t, []Person{bobP}, first.Followers)
+	require.Equal(t, []string{"a", "b"}, first.Tags)
+	require.Equal(t, t0, first.Created)
+	require.Equal(t, "hardware", first.Queue)
+	require.True(t, first.HasTag("b"))
+
+	second := at(2)
+	require.Equal(t, []string{"a"}, second.Tags)
+	require.NotContains(t, second.Fields, "gone")
+	require.Contains(t, first.Fields, "gone", "the ticket before is left alone")
+	require.Empty(t, second.Queue)
+	require.Equal(t, "max", second.Assignee)
+	require.Equal(t, Resume, second.Timer.Action)
+	require.True(t, second.FirstAnswered.IsZero(), "a note is no answer")
+
+	third := at(3)
+	require.Equal(t, t0.Add(2*time.Minute), third.FirstAnswered)
+	require.Equal(t, t0.Add(2*time.Minute), third.Resolved)
+	require.Empty(t, third.Links)
+	require.Empty(t, third.Followers)
+	require.True(t, third.Timer.IsZero())
+
+	fourth := at(4)
+	require.Equal(t, testID(2), fourth.MergedInto)
+	require.Equal(t, t0.Add(2*time.Minute), fourth.Resolved)
+	require.Equal(t, t0.Add(3*time.Minute), fourth.Closed)
+
+	fifth := at(5)
+	require.True(t, fifth.MergedInto.IsZero())
+	require.True(t, fifth.Resolved.IsZero())
+	require.True(t, fifth.Closed.IsZero())
+	require.Equal(t, 1, fifth.Reopened)
+	require.Equal(t, 2, fifth.WorkflowVersion)
+	require.EqualValues(t, 5, fifth.Version)
+	require.Equal(t, events[4].Digest, fifth.Digest)
+}
+
+func TestApplyIsPure(t *testing.T) {
+	events := fullEvents()
+	var before Ticket
+	for i, e := range events {
+		copyT, copyE := before.Clone(), e.Clone()
+		after := Apply(before, e)
+		require.True(t, before.Equal(copyT), "event %d", i)
+		require.Equal(t, copyE, e)
+		require.True(t, after.Equal(Apply(before, e)))
+		before = Apply(copyT, e)
+	}
+}
+
+func TestUntil(t *testing.T) {
+	events := fullEvents()
+	require.Empty(t, Until(events, t0.Add(-1)))
+	require.Len(t, Until(events, t0), 1)
+	require.Len(t, Until(events, t0.Add(90*time.Second)), 2)
+	require.Len(t, Until(events, t0.Add(time.Hour)), 5)
+	require.Empty(t, Until(nil, t0))
+}
+
+// Every single change of a history is found, and found at the right event.
+func TestVerifyFindsEveryChange(t *testing.T) {
+	require.NoError(t, Verify(fullEvents()))
+	require.NoError(t, Verify(nil))
+
+	alter := map[string]func(*Event){
+		"at":          func(e *Event) { e.At = e.At.Add(time.Microsecond) },
+		"action":      func(e *Event) { e.Action = "x" },
+		"role":        func(e *Event) { e.By.Role = Systems },
+		"agent":       func(e *Event) { e.By.ID += "x" },
+		"from":        func(e *Event) { e.From.Level += 7 },
+		"to":          func(e *Event) { e.To.Status += "x" },
+		"phase":       func(e *Event) { e.Phase += "x" },
+		"channel":     func(e *Event) { e.Channel += "x" },
+		"answer":      func(e *Event) { e.Answer = !e.Answer },
+		"number":      func(e *Event) { e.Set.Number += "x" },
+		"tenant":      func(e *Event) { e.Set.Tenant += "x" },
+		"workflow":    func(e *Event) { e.Set.Workflow += "x" },
+		"version":     func(e *Event) { e.Set.WorkflowVersion += 7 },
+		"priority":    func(e *Event) { e.Set.Priority++ },
+		"impact":      func(e *Event) { e.Set.Impact++ },
+		"urgency":     func(e *Event) { e.Set.Urgency++ },
+		"queue":       func(e *Event) { e.Set.Queue = new("x") },
+		"assignee":    func(e *Event) { e.Set.Assignee = new("x") },
+		"reason":      func(e *Event) { e.Set.Reason = new("x") },
+		"resolution":  func(e *Event) { e.Set.Resolution = new("x") },
+		"timer":       func(e *Event) { e.Set.Timer = &Timer{At: t0.Add(3)} },
+		"add tags":    func(e *Event) { e.Set.AddTags = append(e.Set.AddTags, "x") },
+		"remove tags": func(e *Event) { e.Set.RemoveTags = append(e.Set.RemoveTags, "x") },
+		"add links":   func(e *Event) { e.Set.AddLinks = append(e.Set.AddLinks, Link{Relation: ChildOf}) },
+		"remove link": func(e *Event) { e.Set.RemoveLinks = append(e.Set.RemoveLinks, Link{Relation: ChildOf}) },
+		"merged":      func(e *Event) { e.Set.MergedInto = new(testID(9)) },
+		"subject":     func(e *Event) { e.Subject += "x" },
+		"message":     func(e *Event) { e.Message += "x" },
+		"attachments": func(e *Event) { e.Attachments = append(e.Attachments, Attachment{Name: "x"}) },
+		"fields":      func(e *Event) { e.Fields = Fields{"x": int64(1)} },
+		"note":        func(e *Event) { e.Note += "x" },
+		"note files":  func(e *Event) { e.NoteAttachments = append(e.NoteAttachments, Attachment{Name: "x"}) },
+		"actor":       func(e *Event) { e.Actor.Name += "x" },
+		"requester":   func(e *Event) { e.Requester.Phone += "1" },
+		"followed":    func(e *Event) { e.Followed = append(e.Followed, adaP) },
+		"unfollowed":  func(e *Event) { e.Unfollowed = append(e.Unfollowed, adaP) },
+		"salt":        func(e *Event) { e.Seals.Words.Salt[0]++ },
+		"sum":         func(e *Event) { e.Seals.Words.Sum[0]++ },
+		"digest":      func(e *Event) { e.Digest[0]++ },
+	}
+	for name, change := range alter {
+		for i := range fullEvents() {
+			events := fullEvents()
+			change(&events[i])
+			requireFault(t, Verify(events), Altered, int64(i+1), name)
+		}
+	}
+}
+
+func requireFault(t *testing.T, err error, fault ChainFault, seq int64, msg ...any) {
+	t.Helper()
+	require.ErrorIs(t, err, ErrChain, msg...)
+	var data *ChainError
+	require.ErrorAs(t, err, &data)
+	require.Equal(t, fault, data.Fault, msg...)
+	require.Equal(t, seq, data.Seq, msg...)
+}
+
+func TestVerifyFindsRemovedInsertedReordered(t *testing.T) {
+	e := fullEvents()
+	foreign := e[2].Clone()
+	foreign.Ticket = testID(9)
+	renumbered := e[3].Clone()
+	renumbered.Seq = 3
+	for name, c := range map[string]struct {
+		events []Event
+		fault  ChainFault
+		seq    int64
+	}{
+		"first removed":          {[]Event{e[1], e[2]}, Removed, 1},
+		"middle removed":         {[]Event{e[0], e[1], e[3], e[4]}, Removed, 3},
+		"removed and renumbered": {[]Event{e[0], e[1], renumbered}, Altered, 3},
+		"repeated":               {[]Event{e[0], e[1], e[1], e[2]}, Inserted, 2},
+		"foreign":                {[]Event{e[0], e[1], foreign}, Inserted, 3},
+		"swapped":                {[]Event{e[0], e[2], e[1], e[3]}, Reordered, 3},
+		"reversed":               {[]Event{e[4], e[3], e[2], e[1], e[0]}, Reordered, 5},
+	} {
+		t.Run(name, func(t *testing.T) { requireFault(t, Verify(c.events), c.fault, c.seq) })
+	}
+	require.NoError(t, Verify(e[:3]), "a chain alone cannot show that its end was cut off; Desk.Verify does")
+	_, err := Replay([]Event{e[0], e[2]})
+	requireFault(t, err, Removed, 2)
+}
+
+func TestChainKey(t *testing.T) {
+	seal := func(c Chain) []Event {
+		events := fullEvents()
+		var prev Digest
+		for i := range events {
+			c.Seal(prev, &events[i])
+			prev = events[i].Digest
+		}
+		return events
+	}
+	keyed := Chain{Key: []byte("a key of thirty-two random bytes")}
+	events := seal(keyed)
+	require.NoError(t, keyed.Verify(events))
+	requireFault(t, Verify(events), Altered, 1)
+	requireFault(t, Chain{Key: []byte("another")}.Verify(events), Altered, 1)
+
+	// Without the key, whoever can write can forge; with it, not.
+	plain := seal(Chain{})
+	plain[4].Action = "forged"
+	Chain{}.Seal(plain[3].Digest, &plain[4])
+	require.NoError(t, Verify(plain))
+	events[4].Action = "forged"
+	Chain{}.Seal(events[3].Digest, &events[4])
+	requireFault(t, keyed.Verify(events), Altered, 5)
+}
+
+func TestEraseKeepsTheChain(t *testing.T) {
+	for _, groups := range []Group{GroupWords, GroupInside, GroupPeople, GroupWords | GroupInside | GroupPeople} {
+		events := fullEvents()
+		for i := range events {
+			events[i] = events[i].Erase(groups)
+		}
+		require.NoError(t, Verify(events))
+		e := events[0]
+		require.Equal(t, groups&GroupWords != 0, e.Seals.Words.Erased())
+		require.Equal(t, groups&GroupInside != 0, e.Seals.Inside.Erased())
+		require.Equal(t, groups&GroupPeople != 0, e.Seals.People.Erased())
+		require.False(t, events[3].Seals.Words.Erased(), "where nothing was, nothing was erased")
+		b, err := json.Marshal(events)
+		require.NoError(t, err)
+		require.Equal(t, groups&GroupWords != 0, !strings.Contains(string(b), "morning"))
+		require.Equal(t, groups&GroupInside != 0, !strings.Contains(string(b), "upset"))
+		require.Equal(t, groups&GroupPeople != 0, !strings.Contains(string(b), "ada@example.org"))
+
+		// The times that reports need do not hang on what was erased.
+		tk, err := Replay(events[:3])
+		require.NoError(t, err)
+		require.Equal(t, t0.Add(2*time.Minute), tk.FirstAnswered)
+	}
+	events := fullEvents()
+	events[0].Note = "" // taken out, but not erased
+	requireFault(t, Verify(events), Altered, 1)
+	events[0] = fullEvents()[0].Erase(GroupInside)
+	events[0].Note = "put in again"
+	requireFault(t, Verify(events), Altered, 1)
+}
+
+// A salt per group and event: equal content gives different seals, so erased
+// content cannot be found by comparing with other events.
+func TestSealsAreSalted(t *testing.T) {
+	a, b := fullEvents()[0], fullEvents()[0]
+	require.NotEqual(t, a.Seals.Words.Sum, b.Seals.Words.Sum)
+	require.NotEqual(t, a.Seals.Words.Salt, a.Seals.People.Salt)
+}
+
+// The digests of events that are stored for ever must not change with the code.
+// The salts are fixed here, so the digests are too.
+func TestDigestsAreStable(t *testing.T) {
+	events := fullEvents()
+	var prev Digest
+	var got []string
+	w := newWriter(nil)
+	for i := range events {
+		e := &events[i]
+		for _, g := range w.groups(e) {
+			if len(g.content()) > 0 {
+				g.seal.Salt = Salt{0: byte(i + 1), 15: g.tag}
+				g.seal.Sum = w.commit(g.seal.Salt, g.tag)
+			}
+		}
+		e.Digest = w.digest(prev, e)
+		prev = e.Digest
+		got = append(got, e.Digest.String())
+	}
+	golden(t, "digests.txt", []byte(strings.Join(got, "\n")+"\n"))
+
+	b, err := json.MarshalIndent(events, "", "  ")
+	require.NoError(t, err)
+	golden(t, "events.json", append(b, '\n'))
+	tk, err := Replay(events)
+	require.NoError(t, err)
+	b, err = json.MarshalIndent(tk, "", "  ")
+	require.NoError(t, err)
+	golden(t, "ticket.json", append(b, '\n'))
+
+	// And they come back from their JSON form as they were.
+	var list []json.RawMessage
+	stored, err := os.ReadFile(filepath.Join("testdata", "events.json"))
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(stored, &list))
+	back := make([]Event, len(list))
+	for i := range list {
+		back[i], err = DecodeEvent(list[i])
+		require.NoError(t, err)
+	}
+	require.NoError(t, Verify(back))
+	require.Equal(t, events, back)
+	var tk2 Ticket
+	stored, err = os.ReadFile(filepath.Join("testdata", "ticket.json"))
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(stored, &tk2))
+	require.True(t, tk.Equal(tk2))
+}
+
+// golden compares with a file in testdata; UPDATE_GOLDEN=1 writes it.
+func golden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if os.Getenv("UPDATE_GOLDEN") != "" {
+		require.NoError(t, os.MkdirAll("testdata", 0o755))
+		require.NoError(t, os.WriteFile(path, got, 0o644))
+	}
+	want, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, string(want), string(got))
+}
+
+func TestFieldsJSON(t *testing.T) {
+	f := Fields{"s": "1", "b": false, "i": int64(-1), "big": int64(math.MinInt64), "f": 1.0, "tiny": 5e-324, "huge": 1e300,
+		"t": t0.Add(time.Microsecond), "l": []string{}, "none": nil}
+	b, err := json.Marshal(f)
+	require.NoError(t, err)
+	var back Fields
+	require.NoError(t, json.Unmarshal(b, &back))
+	require.Equal(t, f, back)
+	for _, bad := range []string{
+		`{"x":{}}x`, `{"x":{"other":1}}`, `{"x":[1]}`, `{"x":[null]}`, `{"x":[[]]}`, `{"x":9223372036854775808}`, `[]`, `1`, `{"x":{"time":1}}`,
+	} {
+		require.Error(t, json.Unmarshal([]byte(bad), &back), bad)
+	}
+	require.NoError(t, json.Unmarshal([]byte("null"), &back))
+	require.Nil(t, back)
+}
+
+func TestNormalizeField(t *testing.T) {
+	local := time.FixedZone("here", 3600)
+	for _, c := range []struct{ in, out any }{
+		{1, int64(1)}, {int8(1), int64(1)}, {int16(1), int64(1)}, {int32(1), int64(1)}, {uint(1), int64(1)}, {uint8(1), int64(1)},
+		{uint16(1), int64(1)}, {uint32(1), int64(1)}, {uint64(1), int64(1)}, {float32(0.5), 0.5}, {"x", "x"}, {true, true},
+		{time.Date(2026, 1, 5, 10, 0, 0, 1999, local), t0.Add(time.Microsecond)}, {[]string{"a"}, []string{"a"}},
+	} {
+		got, err := normalizeField(c.in)
+		require.NoError(t, err)
+		require.Equal(t, c.out, got)
+	}
+	for _, bad := range []any{nil, uint64(math.MaxUint64), math.NaN(), math.Inf(1), []int{1}, struct{}{}, map[string]any{}, []byte("x"),
+		time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)} {
+		_, err := normalizeField(bad)
+		require.Error(t, err, "%v", bad)
+	}
+}
+
+func TestDecodeEventRefuses(t *testing.T) {
+	good, err := json.Marshal(fullEvents()[0])
+	require.NoError(t, err)
+	_, err = DecodeEvent(good)
+	require.NoError(t, err)
+	for name, bad := range map[string]string{
+		"empty": "", "rest": string(good) + "{}", "unknown name": `{"x":1,` + string(good)[1:],
+		"no ticket": `{"seq":1,"at":"2026-01-05T09:00:00Z","action":"x"}`, "no seq": strings.Replace(string(good), `"seq":1`, `"seq":0`, 1),
+		"no action": strings.Replace(string(good), `"action":"open"`, `"action":""`, 1), "role": strings.Replace(string(good), `"role":"requester"`, `"role":"king"`, 1),
+		"grade": strings.Replace(string(good), `"priority":"high"`, `"priority":"higher"`, 1), "digest": strings.Replace(string(good), `"digest":"`, `"digest":"0`, 1),
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := DecodeEvent([]byte(bad))
+			require.ErrorIs(t, err, ErrInvalid)
+		})
+	}
+}
+
+func FuzzDecodeEvent(f *testing.F) {
+	for _, e := range fullEvents() {
+		b, err := json.Marshal(e)
+		require.NoError(f, err)
+		f.Add(b)
+	}
+	f.Add([]byte(`{"ticket":"01ARZ3NDEKTSV4RRFFQ69G5FAV","seq":1,"at":"2026-01-05T09:00:00+01:00","action":"x","fields":{"a":1e5,"b":null}}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		e, err := DecodeEvent(data)
+		if err != nil {
+			require.ErrorIs(t, err, ErrInvalid)
+			return
+		}
+		// What can be decoded can be encoded, comes back the same, and has the
+		// same digest.
+		b, err := json.Marshal(e)
+		require.NoError(t, err)
+		back, err := DecodeEvent(b)
+		require.NoError(t, err, "%s", b)
+		w := newWriter(nil)
+		defer w.free()
+		require.Equal(t, w.digest(Digest{}, &e), w.digest(Digest{}, &back))
+		require.Equal(t, w.checkSeals(&e), w.checkSeals(&back))
+		Apply(Ticket{}, e)
+	})
+}
+
+func TestPersonSame(t *testing.T) {
+	for _, c := range []struct {
+		a, b Person
+		same bool
+	}{
+		{Person{ID: "1"}, Person{ID: "1", Email: "x@y"}, true},
+		{Person{ID: "1", Email: "x@y"}, Person{ID: "2", Email: "x@y"}, false},
+		{Person{ID: "1", Email: "x@y"}, Person{Email: "X@Y"}, true},
+		{Person{Email: "k@y"}, Person{Email: "\u212a@y"}, false}, // the Kelvin sign folds to k elsewhere
+		{Person{Email: "x@y", Phone: "1"}, Person{Phone: "1"}, false},
+		{Person{Phone: "1"}, Person{Phone: "1"}, true},
+		{Person{Name: "x"}, Person{Name: "x"}, false},
+		{Person{}, Person{}, false},
+		{Person{ID: "1"}, Person{}, false},
+	} {
+		require.Equal(t, c.same, c.a.Same(c.b), "%v %v", c.a, c.b)
+		require.Equal(t, c.same, c.b.Same(c.a), "%v %v", c.b, c.a)
+	}
+}

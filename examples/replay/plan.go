@@ -1,0 +1,135 @@
+package main
+
+import "github.com/ticketkit/ticket"
+
+// step is what a state of the log means on the desk: the status to be in, and
+// the action that leads there from work.
+type step struct {
+	status ticket.Status
+	action ticket.ActionName
+	reason string // why on hold or cancelled, how resolved
+}
+
+// steps has every state of the log, as "status/substatus".
+var steps = map[string]step{
+	"Accepted/In Progress":           {ticket.StatusOpen, ticket.Take, ""},
+	"Accepted/Assigned":              {ticket.StatusOpen, ticket.Assign, ""},
+	"Accepted/Wait - User":           {ticket.StatusWaiting, ticket.Ask, ""},
+	"Accepted/Wait - Customer":       {ticket.StatusWaiting, ticket.Ask, ""},
+	"Accepted/Wait":                  {ticket.StatusOnHold, ticket.Hold, "other"},
+	"Accepted/Wait - Implementation": {ticket.StatusOnHold, ticket.Hold, "scheduled work"},
+	"Accepted/Wait - Vendor":         {ticket.StatusOnHold, ticket.Hold, "vendor"},
+	"Queued/Awaiting Assignment":     {ticket.StatusQueued, ticket.Release, ""},
+	"Unmatched/Unmatched":            {ticket.StatusQueued, ticket.Release, ""}, // nobody matched it: still to be done
+	"Completed/In Call":              {ticket.StatusResolved, ticket.Resolve, ticket.FirstContact},
+	"Completed/Resolved":             {ticket.StatusResolved, ticket.Resolve, afterWork},
+	"Completed/Closed":               {ticket.StatusClosed, ticket.Close, ""},
+	"Completed/Cancelled":            {ticket.StatusCancelled, ticket.Cancel, "other"},
+}
+
+// afterWork is how a ticket was resolved that was not answered in the first
+// call. It is said in so many words, so that it replaces a FirstContact.
+const afterWork = "after work"
+
+// plan returns the actions that take a ticket from wherever it is to where a row
+// of the log says it is, never none. A row makes at most one event that moves
+// the ticket between levels, and one that reopens it.
+func plan(t ticket.Ticket, r row) []ticket.Action {
+	var actions []ticket.Action
+	if r.Impact != t.Impact {
+		actions = append(actions, ticket.Action{Name: ticket.Edit, Edit: &ticket.Edits{Impact: r.Impact}})
+	}
+	if t.Phase.Done() && r.done() {
+		actions = append(actions, file(t, r)...)
+	} else {
+		actions = append(actions, work(t, r)...)
+	}
+	if len(actions) == 0 { // no row without an event
+		actions = append(actions, ticket.Action{Name: ticket.AddNote, Note: r.note()})
+	}
+	return actions
+}
+
+// work plans a row of a ticket in work, or one that brings it back to work:
+// reopen it, move it, and do there what the row says.
+func work(t ticket.Ticket, r row) []ticket.Action {
+	var actions []ticket.Action
+	add := func(a ticket.Action) { actions = append(actions, a) }
+	status, assignee, to := t.Status, t.Assignee, steps[r.State]
+
+	if t.Phase.Done() {
+		add(ticket.Action{Name: ticket.Reopen, Note: r.note()})
+		status, assignee = ticket.StatusQueued, ""
+	}
+	// A new ticket is handed to the queue it is in already: that queues it.
+	queue := status == ticket.StatusNew && to.status == ticket.StatusQueued
+	if r.elsewhere(t) || queue {
+		switch {
+		case r.Level > t.Level:
+			add(ticket.Action{Name: ticket.Escalate, Level: r.Level, Queue: r.Team, Note: r.note()})
+		case r.Level < t.Level:
+			add(ticket.Action{Name: ticket.HandBack, Level: r.Level, Queue: r.Team, Note: r.note()})
+		default:
+			add(ticket.Action{Name: ticket.HandOver, Queue: r.Team, Note: r.note()})
+		}
+		status, assignee = ticket.StatusQueued, ""
+	}
+
+	switch to.action {
+	case ticket.Take:
+		if status != to.status || assignee != r.Agent {
+			add(ticket.Action{Name: ticket.Take})
+		}
+		assignee = r.Agent
+	case ticket.Assign:
+		if status == ticket.StatusWaiting || status == ticket.StatusOnHold {
+			add(ticket.Action{Name: ticket.Resume}) // assigning does not end the wait
+		} else if status != to.status {
+			assignee = ""
+		}
+	case ticket.Ask:
+		if status != to.status {
+			add(ticket.Action{Name: ticket.Ask, Message: r.message()})
+		}
+	case ticket.Hold:
+		if status != to.status || t.Reason != to.reason {
+			add(ticket.Action{Name: ticket.Hold, Reason: to.reason})
+		}
+	case ticket.Release:
+		if status != to.status {
+			add(ticket.Action{Name: ticket.Release})
+		}
+	case ticket.Resolve:
+		add(ticket.Action{Name: ticket.Resolve, Message: r.message(), Reason: to.reason})
+	case ticket.Close:
+		add(ticket.Action{Name: ticket.Resolve, Message: r.message(), Reason: afterWork})
+		add(ticket.Action{Name: ticket.Close})
+	case ticket.Cancel:
+		add(ticket.Action{Name: ticket.Cancel, Reason: to.reason})
+	}
+	return actions
+}
+
+// file plans a row that says of a finished ticket that it is finished, but
+// perhaps in another way or at another place.
+func file(t ticket.Ticket, r row) []ticket.Action {
+	to := steps[r.State]
+	amend := ticket.Action{Name: ticket.Amend, Status: to.status, Level: r.Level, Queue: r.Team, Note: r.note()}
+	resolve := ticket.Action{Name: ticket.Resolve, Message: r.message(), Reason: to.reason}
+	switch moves := r.elsewhere(t); {
+	case t.Status != to.status && t.Status == ticket.StatusResolved && !moves:
+		return []ticket.Action{{Name: to.action, Reason: to.reason}} // close or cancel, as usual
+	case t.Status != to.status:
+		amend.Reason = to.reason
+		return []ticket.Action{amend}
+	case to.action == ticket.Resolve && t.Resolution != to.reason:
+		// Only resolving again says anew how it was resolved.
+		if moves {
+			return []ticket.Action{amend, resolve}
+		}
+		return []ticket.Action{resolve}
+	case moves:
+		return []ticket.Action{amend}
+	}
+	return nil
+}

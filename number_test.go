@@ -1,0 +1,242 @@
+package ticket
+
+import (
+	"encoding/json"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+	"github.com/stretchr/testify/require"
+)
+
+// The check sum is linear over GF(32), so whether an error shows depends only on
+// the places and the symbols exchanged, not on the rest of the number. Every
+// combination of those is tried, on several numbers.
+func TestNumberCatchesEveryMistake(t *testing.T) {
+	bases := []Number{NumberOf(0), NumberOf(1<<40 - 1), NumberOf(0x123456789A)}
+	for range 20 {
+		bases = append(bases, NewNumber())
+	}
+	mistakes := 0
+	for _, base := range bases {
+		plain := []byte(strings.ReplaceAll(string(base), "-", ""))
+		for i := range plain {
+			for _, wrong := range []byte(numberAlphabet) {
+				if wrong == plain[i] {
+					continue
+				}
+				typo := append([]byte{}, plain...)
+				typo[i] = wrong
+				_, err := ParseNumber(string(typo))
+				require.ErrorIs(t, err, ErrMistyped, "%s for %s", typo, base)
+				mistakes++
+			}
+		}
+	}
+	require.Equal(t, len(bases)*9*31, mistakes)
+
+	// Every swap of neighbours, with every two symbols at every two places.
+	for place := range numberSymbols {
+		for a := range 32 {
+			for b := range 32 {
+				if a == b {
+					continue
+				}
+				s := []byte("000000000")
+				s[place], s[place+1] = numberAlphabet[a], numberAlphabet[b]
+				free := 0 // a place besides the two, set so that the number is right
+				if place == 0 {
+					free = 2
+				}
+				n := ""
+				for _, fit := range []byte(numberAlphabet) {
+					s[free] = fit
+					if p, err := ParseNumber(string(s)); err == nil {
+						n = string(p)
+					}
+				}
+				require.NotEmpty(t, n)
+				swapped := []byte(strings.ReplaceAll(n, "-", ""))
+				swapped[place], swapped[place+1] = swapped[place+1], swapped[place]
+				_, err := ParseNumber(string(swapped))
+				require.ErrorIs(t, err, ErrMistyped, "%s swapped to %s", n, swapped)
+			}
+		}
+	}
+}
+
+func TestParseNumberIsLenient(t *testing.T) {
+	n := NumberOf(0x00_1111_0001) // has 0 and 1, which have look-alikes
+	s := string(n)
+	plain := strings.ReplaceAll(s, "-", "")
+	for _, in := range []string{
+		s, plain, strings.ToLower(s), " " + s + "\n", "#" + s,
+		strings.ReplaceAll(s, "-", " "), strings.ReplaceAll(s, "-", " – "), strings.ReplaceAll(s, "-", "\u00a0"),
+		strings.ReplaceAll(plain, "0", "O"), strings.ReplaceAll(plain, "0", "o"),
+		strings.ReplaceAll(plain, "1", "I"), strings.ReplaceAll(plain, "1", "l"), strings.ReplaceAll(plain, "1", "L"),
+		strings.Join(strings.Split(plain, ""), "-"),
+	} {
+		got, err := ParseNumber(in)
+		require.NoError(t, err, "%q", in)
+		require.Equal(t, n, got, "%q", in)
+	}
+}
+
+func TestParseNumberRefuses(t *testing.T) {
+	n := string(NumberOf(42))
+	for name, in := range map[string]string{
+		"empty": "", "blank": "  ", "short": n[:10], "long": n + "0", "U is no symbol": strings.Replace(n, "0", "U", 1),
+		"letters of elsewhere": strings.Replace(n, "0", "О", 1), // Cyrillic
+		"star":                 strings.Replace(n, "0", "*", 1),
+		"endless":              strings.Repeat("0", 1<<20), "invalid UTF-8": n[:10] + "\xff",
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := ParseNumber(in)
+			require.ErrorIs(t, err, ErrMistyped)
+			require.NotErrorIs(t, err, ErrNotFound)
+			var data *NumberError
+			require.ErrorAs(t, err, &data)
+			require.Equal(t, in, data.Input)
+			require.Less(t, len(err.Error()), 300)
+		})
+	}
+}
+
+func TestNewNumberVaries(t *testing.T) {
+	seen := map[Number]bool{}
+	for range 10_000 {
+		n := NewNumber()
+		require.Len(t, string(n), numberLength)
+		p, err := ParseNumber(string(n))
+		require.NoError(t, err)
+		require.Equal(t, n, p)
+		seen[n] = true
+	}
+	require.Len(t, seen, 10_000)
+}
+
+func TestNumberJSON(t *testing.T) {
+	var v struct{ N Number }
+	require.NoError(t, json.Unmarshal([]byte(`{"N":"7q4k 92mx f"}`), &v))
+	require.Equal(t, Number("7Q4K-92MX-F"), v.N)
+	require.Error(t, json.Unmarshal([]byte(`{"N":"7Q4K92MX"}`), &v))
+	require.NoError(t, json.Unmarshal([]byte(`{"N":""}`), &v))
+	require.Empty(t, v.N)
+}
+
+func TestIDsGrow(t *testing.T) {
+	s := newIDSource()
+	now := time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC)
+	times := []time.Time{now, now, now.Add(-time.Hour), now, now.Add(time.Millisecond), now.Add(-time.Millisecond), {}, time.Unix(-1, 0)}
+	last := ID{}
+	for range 1000 {
+		for _, at := range times {
+			id := s.next(at)
+			require.Positive(t, id.Compare(last))
+			last = id
+		}
+	}
+	require.Equal(t, now.Add(time.Millisecond), last.Time(), "a clock that went back does not take the IDs with it")
+}
+
+func TestIDsGrowAcrossOverflowAndTheEndOfTime(t *testing.T) {
+	s := newIDSource()
+	now := time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC)
+	first := s.next(now)
+	// 80 bits of entropy that are all ones overflow at the next ID.
+	full := strings.NewReader(strings.Repeat("\x7f", 10) + strings.Repeat("\xff", 1000))
+	s.entropy = ulid.Monotonic(full, 0)
+	a := s.next(now)
+	require.NotEqual(t, first, a)
+	far := time.Date(20000, 1, 1, 0, 0, 0, 0, time.UTC)
+	b, c := s.next(far), s.next(far)
+	require.NotEqual(t, b, c)
+	require.Equal(t, ulid.MaxTime(), ulid.ULID(b).Time())
+	require.Equal(t, ulid.MaxTime(), ulid.ULID(c).Time())
+}
+
+func TestIDsAreUniqueUnderConcurrency(t *testing.T) {
+	const workers, each = 8, 2000
+	made := make([][]ID, workers)
+	var wg sync.WaitGroup
+	now := time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC)
+	for w := range workers {
+		wg.Go(func() {
+			for range each {
+				made[w] = append(made[w], NewID(now))
+			}
+		})
+	}
+	wg.Wait()
+	seen := map[ID]bool{}
+	for _, list := range made {
+		for i, id := range list {
+			require.False(t, seen[id])
+			seen[id] = true
+			if i > 0 {
+				require.Positive(t, id.Compare(list[i-1]))
+			}
+		}
+	}
+}
+
+func TestParseIDIsStrict(t *testing.T) {
+	id := NewID(time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC))
+	got, err := ParseID(id.String())
+	require.NoError(t, err)
+	require.Equal(t, id, got)
+	got, err = ParseID(strings.ToLower(id.String()))
+	require.NoError(t, err)
+	require.Equal(t, id, got)
+	for _, bad := range []string{
+		"", "x", id.String()[:25], id.String() + "0", "8ZZZZZZZZZZZZZZZZZZZZZZZZZ", // beyond the largest
+		strings.Repeat("U", 26), " " + id.String()[:25], "0000000000000000000000000O", "0000000000000000000000000-",
+	} {
+		_, err := ParseID(bad)
+		require.ErrorIs(t, err, ErrInvalid, "%q", bad)
+	}
+	require.Panics(t, func() { MustParseID("x") })
+	require.NotPanics(t, func() { MustParseID(id.String()) })
+
+	b, err := json.Marshal(struct{ A, B ID }{A: id})
+	require.NoError(t, err)
+	var back struct{ A, B ID }
+	require.NoError(t, json.Unmarshal(b, &back))
+	require.Equal(t, id, back.A)
+	require.True(t, back.B.IsZero())
+}
+
+func FuzzParseNumber(f *testing.F) {
+	for _, s := range []string{"7Q4K-92MX-F", "7q4k 92mx f", "", "#0", "OIL", "0000-0000-0", "–", "\xff"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		n, err := ParseNumber(s)
+		if err != nil {
+			require.ErrorIs(t, err, ErrMistyped)
+			require.Empty(t, n)
+			return
+		}
+		require.Len(t, string(n), numberLength)
+		again, err := ParseNumber(string(n))
+		require.NoError(t, err)
+		require.Equal(t, n, again)
+	})
+}
+
+func FuzzParseID(f *testing.F) {
+	for _, s := range []string{"01ARZ3NDEKTSV4RRFFQ69G5FAV", "01arz3ndektsv4rrffq69g5fav", "", "8ZZZZZZZZZZZZZZZZZZZZZZZZZ", "7ZZZZZZZZZZZZZZZZZZZZZZZZZ"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		id, err := ParseID(s)
+		if err != nil {
+			require.ErrorIs(t, err, ErrInvalid)
+			require.True(t, id.IsZero())
+			return
+		}
+		require.Equal(t, strings.ToUpper(s), id.String())
+	})
+}
