@@ -35,6 +35,9 @@ func (s WorkflowSpec) Compile(guards Guards) (*Workflow, error) {
 	}
 	c.head()
 	c.declareStatuses()
+	if s.Levels > maxLevels {
+		return nil, errors.Join(c.faults...) // not to be multiplied out
+	}
 	for i := range c.w.spec.Transitions {
 		c.transition(i)
 	}

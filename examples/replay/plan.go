@@ -1,6 +1,10 @@
 package main
 
-import "github.com/ticketkit/ticket"
+import (
+	"cmp"
+
+	"github.com/ticketkit/ticket"
+)
 
 // step is what a state of the log means on the desk: the status to be in, and
 // the action that leads there from work.
@@ -80,32 +84,39 @@ func work(t ticket.Ticket, r row) []ticket.Action {
 		if status != to.status || assignee != r.Agent {
 			add(ticket.Action{Name: ticket.Take})
 		}
-		assignee = r.Agent
+		return actions
 	case ticket.Assign:
 		if status == ticket.StatusWaiting || status == ticket.StatusOnHold {
 			add(ticket.Action{Name: ticket.Resume}) // assigning does not end the wait
-		} else if status != to.status {
-			assignee = ""
 		}
 	case ticket.Ask:
 		if status != to.status {
 			add(ticket.Action{Name: ticket.Ask, Message: r.message()})
+			assignee = cmp.Or(assignee, r.Agent)
 		}
 	case ticket.Hold:
 		if status != to.status || t.Reason != to.reason {
 			add(ticket.Action{Name: ticket.Hold, Reason: to.reason})
+			assignee = cmp.Or(assignee, r.Agent)
 		}
 	case ticket.Release:
 		if status != to.status {
 			add(ticket.Action{Name: ticket.Release})
 		}
+		return actions
 	case ticket.Resolve:
 		add(ticket.Action{Name: ticket.Resolve, Message: r.message(), Reason: to.reason})
+		return actions
 	case ticket.Close:
 		add(ticket.Action{Name: ticket.Resolve, Message: r.message(), Reason: afterWork})
 		add(ticket.Action{Name: ticket.Close})
+		return actions
 	case ticket.Cancel:
 		add(ticket.Action{Name: ticket.Cancel, Reason: to.reason})
+		return actions
+	}
+	if assignee != r.Agent {
+		add(ticket.Action{Name: ticket.Assign, Assignee: r.Agent})
 	}
 	return actions
 }

@@ -1,0 +1,433 @@
+// Package boltstore keeps tickets in a bbolt database (https://go.etcd.io/bbolt):
+// one file, no server. It is an example of a [ticket.Store] of one's own, short
+// enough to be read as a whole, and passes the suite in storetest.
+//
+// Values are the JSON forms of package ticket, which are stable. Every key is
+// made so that the order of its bytes is the order wanted.
+package boltstore
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+
+	"github.com/ticketkit/ticket"
+)
+
+// The buckets, with their keys and values. A tenant or other text inside a key
+// is preceded by its length, so that no two keys can be mistaken for each other.
+var (
+	tickets    = []byte("tickets")    // ID → ticket
+	tenants    = []byte("tenants")    // tenant, ID → nothing: the tickets of a tenant
+	events     = []byte("events")     // ID, seq → event
+	numbers    = []byte("numbers")    // number → ID
+	receipts   = []byte("receipts")   // tenant, key → receipt
+	timers     = []byte("timers")     // time, ID → tenant: tickets whose timer runs
+	deliveries = []byte("deliveries") // ID → delivery
+	outbox     = []byte("outbox")     // via, due, ID → nothing: deliveries that are not dead
+)
+
+// Store is a [ticket.Store] in a bbolt database.
+type Store struct{ db *bolt.DB }
+
+var _ ticket.Store = (*Store)(nil)
+
+// New returns a store in a database that the host has opened, and closes when it
+// is done. The buckets are made where they are missing.
+func New(db *bolt.DB) (*Store, error) {
+	err := db.Update(func(tx *bolt.Tx) error {
+		for _, name := range [][]byte{tickets, tenants, events, numbers, receipts, timers, deliveries, outbox} {
+			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &Store{db}, nil
+}
+
+// view and update run f in one transaction: what a reader sees is of one
+// moment, and where a writer fails nothing of it is kept. bbolt lets many read
+// and one write at a time, so there is nothing left to lock here.
+func (s *Store) view(ctx context.Context, f func(tx) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return s.db.View(func(t *bolt.Tx) error { return f(tx{t}) })
+}
+
+func (s *Store) update(ctx context.Context, f func(tx) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return s.db.Update(func(t *bolt.Tx) error { return f(tx{t}) })
+}
+
+// Commit implements [ticket.Store]. It writes as it checks: an error rolls back
+// whatever was written until then.
+func (s *Store) Commit(ctx context.Context, c ticket.Commit) error {
+	if err := c.Check(); err != nil {
+		return err
+	}
+	return s.update(ctx, func(tx tx) error {
+		// What is taken comes first: a repeat is to be told from a conflict.
+		if r := c.Receipt; r != nil {
+			if err := tx.add(receipts, key(r.Tenant, []byte(r.Key)), r, ticket.DuplicateKey); err != nil {
+				return err
+			}
+		}
+		for i := range c.Changes {
+			t := &c.Changes[i].Ticket
+			if c.Changes[i].Expect > 0 {
+				continue
+			}
+			if tx.Bucket(tickets).Get(t.ID[:]) != nil {
+				return &ticket.DuplicateError{What: ticket.DuplicateID}
+			}
+			if err := tx.add(numbers, []byte(t.Number), t.ID, ticket.DuplicateNumber); err != nil {
+				return err
+			}
+			if err := tx.put(tenants, key(t.Tenant, t.ID[:]), nil); err != nil {
+				return err
+			}
+		}
+		for i := range c.Deliveries {
+			d := &c.Deliveries[i]
+			if err := tx.add(deliveries, d.ID[:], d, ticket.DuplicateDelivery); err != nil {
+				return err
+			}
+			if err := tx.put(outbox, outboxKey(d), nil); err != nil {
+				return err
+			}
+		}
+		for i := range c.Changes {
+			if err := tx.change(&c.Changes[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// change writes a ticket and its events, if it still has the version expected.
+func (tx tx) change(ch *ticket.Change) error {
+	t := &ch.Ticket
+	var before ticket.Ticket
+	if ch.Expect > 0 {
+		found, err := tx.get(tickets, t.ID[:], &before)
+		if err != nil {
+			return err
+		}
+		if !found || before.Tenant != t.Tenant || before.Version != ch.Expect {
+			return &ticket.ConflictError{Ticket: t.ID, Expected: ch.Expect, Actual: before.Version}
+		}
+	}
+	if before.Timer != t.Timer {
+		if !before.Timer.IsZero() {
+			if err := tx.Bucket(timers).Delete(timerKey(&before)); err != nil {
+				return err
+			}
+		}
+		if !t.Timer.IsZero() {
+			if err := tx.Bucket(timers).Put(timerKey(t), []byte(t.Tenant)); err != nil {
+				return err
+			}
+		}
+	}
+	for i := range ch.Events {
+		if err := tx.put(events, eventKey(t.ID, ch.Events[i].Seq), &ch.Events[i]); err != nil {
+			return err
+		}
+	}
+	return tx.put(tickets, t.ID[:], t)
+}
+
+// Ticket implements [ticket.Store].
+func (s *Store) Ticket(ctx context.Context, tenant string, id ticket.ID) (t ticket.Ticket, err error) {
+	err = s.view(ctx, func(tx tx) error {
+		t, err = tx.ticket(tenant, id, id.String())
+		return err
+	})
+	return t, err
+}
+
+// ticket reads a ticket, which another tenant's is not.
+func (tx tx) ticket(tenant string, id ticket.ID, ref string) (ticket.Ticket, error) {
+	var t ticket.Ticket
+	found, err := tx.get(tickets, id[:], &t)
+	if err == nil && (!found || t.Tenant != tenant) {
+		err = &ticket.NotFoundError{What: "ticket", Ref: ref}
+	}
+	if err != nil {
+		return ticket.Ticket{}, err
+	}
+	return t, nil
+}
+
+// Lookup implements [ticket.Store].
+func (s *Store) Lookup(ctx context.Context, tenant string, n ticket.Number) (t ticket.Ticket, err error) {
+	err = s.view(ctx, func(tx tx) error {
+		var id ticket.ID // stays zero, which no ticket has, where there is no such number
+		if n != "" {
+			if _, err := tx.get(numbers, []byte(n), &id); err != nil {
+				return err
+			}
+		}
+		t, err = tx.ticket(tenant, id, string(n))
+		return err
+	})
+	return t, err
+}
+
+// Receipt implements [ticket.Store].
+func (s *Store) Receipt(ctx context.Context, tenant, k string) (r ticket.Receipt, err error) {
+	err = s.view(ctx, func(tx tx) error {
+		found, err := tx.get(receipts, key(tenant, []byte(k)), &r)
+		if err == nil && !found {
+			err = &ticket.NotFoundError{What: "receipt", Ref: k}
+		}
+		return err
+	})
+	return r, err
+}
+
+// Events implements [ticket.Store].
+func (s *Store) Events(ctx context.Context, tenant string, id ticket.ID, after int64, limit int) (list []ticket.Event, err error) {
+	err = s.view(ctx, func(tx tx) error {
+		if _, err := tx.ticket(tenant, id, id.String()); err != nil {
+			return err
+		}
+		from := eventKey(id, max(after, 0)+1)
+		c := tx.Bucket(events).Cursor()
+		for k, v := c.Seek(from); bytes.HasPrefix(k, id[:]) && (limit <= 0 || len(list) < limit); k, v = c.Next() {
+			var e ticket.Event
+			if err := decode(v, &e); err != nil {
+				return err
+			}
+			list = append(list, e)
+		}
+		return nil
+	})
+	return list, err
+}
+
+// List implements [ticket.Store]. It looks at every ticket of the tenant, which
+// is simple, and good enough for some ten thousand. Where there are more, an
+// index for each order pays, to begin at Query.After and to stop after a page.
+func (s *Store) List(ctx context.Context, q ticket.Query) (ticket.Page, error) {
+	after, resumed, err := q.Place()
+	if err == nil {
+		err = q.Check()
+	}
+	if err != nil {
+		return ticket.Page{}, err
+	}
+	var found []ticket.Ticket
+	err = s.view(ctx, func(tx tx) error {
+		mine := key(q.Tenant)
+		c := tx.Bucket(tenants).Cursor()
+		for k, _ := c.Seek(mine); bytes.HasPrefix(k, mine); k, _ = c.Next() {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			var t ticket.Ticket
+			if _, err := tx.get(tickets, k[len(mine):], &t); err != nil {
+				return err
+			}
+			if q.Match(&t) && (!resumed || after.Compare(q.PlaceOf(&t)) < 0) {
+				found = append(found, t)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return ticket.Page{}, err
+	}
+	slices.SortFunc(found, func(a, b ticket.Ticket) int { return q.PlaceOf(&a).Compare(q.PlaceOf(&b)) })
+	return q.NewPage(found), nil
+}
+
+// Due implements [ticket.Store].
+func (s *Store) Due(ctx context.Context, now time.Time, limit int) (refs []ticket.Ref, err error) {
+	end := key8(now)
+	err = s.view(ctx, func(tx tx) error {
+		c := tx.Bucket(timers).Cursor()
+		for k, v := c.First(); k != nil && bytes.Compare(k[:8], end) <= 0 && len(refs) < limit; k, v = c.Next() {
+			refs = append(refs, ticket.Ref{Tenant: string(v), Ticket: ticket.ID(k[8:])})
+		}
+		return nil
+	})
+	return refs, err
+}
+
+// Claim implements [ticket.Store].
+func (s *Store) Claim(ctx context.Context, r ticket.ClaimRequest) (claimed []ticket.Delivery, err error) {
+	if err := r.Check(); err != nil {
+		return nil, err
+	}
+	err = s.update(ctx, func(tx tx) error {
+		for _, via := range slices.Compact(slices.Sorted(slices.Values(r.Via))) {
+			ready, err := tx.ready(via, r.Now, r.Limit)
+			if err != nil {
+				return err
+			}
+			claimed = append(claimed, ready...)
+		}
+		slices.SortFunc(claimed, func(a, b ticket.Delivery) int {
+			return cmp.Or(a.Due.Compare(b.Due), a.ID.Compare(b.ID))
+		})
+		claimed = claimed[:min(len(claimed), r.Limit)]
+		for i := range claimed {
+			d := &claimed[i]
+			d.State, d.Attempts, d.Until = ticket.Claimed, d.Attempts+1, utc(r.Now.Add(r.Lease))
+			if err := tx.put(deliveries, d.ID[:], d); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err // and what was claimed is not
+	}
+	return claimed, nil
+}
+
+// ready returns the deliveries of one notifier that may be claimed.
+func (tx tx) ready(via string, now time.Time, limit int) ([]ticket.Delivery, error) {
+	var list []ticket.Delivery
+	of := key(via)
+	end := append(key(via), key8(now)...)
+	c := tx.Bucket(outbox).Cursor()
+	for k, _ := c.Seek(of); bytes.HasPrefix(k, of) && len(list) < limit; k, _ = c.Next() {
+		if bytes.Compare(k[:len(end)], end) > 0 {
+			break
+		}
+		var d ticket.Delivery
+		if _, err := tx.get(deliveries, k[len(end):], &d); err != nil {
+			return nil, err
+		}
+		if d.State == ticket.Pending || !d.Until.After(now) {
+			list = append(list, d)
+		}
+	}
+	return list, nil
+}
+
+// Settle implements [ticket.Store].
+func (s *Store) Settle(ctx context.Context, list []ticket.Settlement) error {
+	lost := false
+	err := s.update(ctx, func(tx tx) error {
+		for _, o := range list {
+			held, err := tx.settle(o)
+			if err != nil {
+				return err
+			}
+			lost = lost || !held
+		}
+		return nil
+	})
+	if err == nil && lost {
+		err = ticket.ErrClaimLost // only now: the others are to be kept
+	}
+	return err
+}
+
+// settle records one outcome, if the claim still holds.
+func (tx tx) settle(o ticket.Settlement) (held bool, err error) {
+	var d ticket.Delivery
+	found, err := tx.get(deliveries, o.ID[:], &d)
+	if err != nil || !found || d.State != ticket.Claimed || d.Attempts != o.Attempts {
+		return false, err
+	}
+	if err := tx.Bucket(outbox).Delete(outboxKey(&d)); err != nil {
+		return false, err
+	}
+	d.Until, d.LastError = time.Time{}, o.Error
+	switch o.Outcome {
+	case ticket.Done:
+		return true, tx.Bucket(deliveries).Delete(o.ID[:])
+	case ticket.Again:
+		d.State, d.Due = ticket.Pending, utc(o.Due)
+		if err := tx.put(outbox, outboxKey(&d), nil); err != nil {
+			return false, err
+		}
+	case ticket.GiveUp:
+		d.State = ticket.Dead
+	default:
+		return false, fmt.Errorf("boltstore: outcome %d is not known", o.Outcome)
+	}
+	return true, tx.put(deliveries, o.ID[:], &d)
+}
+
+// tx is a transaction of bbolt that reads and writes JSON.
+type tx struct{ *bolt.Tx }
+
+func (tx tx) get(bucket, key []byte, v any) (found bool, err error) {
+	data := tx.Bucket(bucket).Get(key)
+	if data == nil {
+		return false, nil
+	}
+	return true, decode(data, v)
+}
+
+// put writes a value, or where v is nil a key that says it all.
+func (tx tx) put(bucket, key []byte, v any) error {
+	var data []byte
+	if v != nil {
+		var err error
+		if data, err = json.Marshal(v); err != nil {
+			return err
+		}
+	}
+	return tx.Bucket(bucket).Put(key, data)
+}
+
+// add is put for a key that must not be there yet.
+func (tx tx) add(bucket, key []byte, v any, what string) error {
+	if tx.Bucket(bucket).Get(key) != nil {
+		return &ticket.DuplicateError{What: what}
+	}
+	return tx.put(bucket, key, v)
+}
+
+// decode reads JSON into values of its own: bbolt's bytes are good only until
+// the transaction ends.
+func decode(data []byte, v any) error {
+	if err := json.Unmarshal(data, v); err != nil {
+		return fmt.Errorf("boltstore: damaged value: %w", err)
+	}
+	return nil
+}
+
+// key puts a text with its length before the rest of a key.
+func key(text string, rest ...[]byte) []byte {
+	k := binary.AppendUvarint(nil, uint64(len(text)))
+	k = append(k, text...)
+	return append(k, bytes.Join(rest, nil)...)
+}
+
+// key8 is a time, to the microsecond, in bytes that sort like it.
+func key8(t time.Time) []byte {
+	return binary.BigEndian.AppendUint64(nil, uint64(t.UnixMicro())^1<<63) // times before 1970 first
+}
+
+func eventKey(id ticket.ID, seq int64) []byte {
+	return binary.BigEndian.AppendUint64(id[:len(id):len(id)], uint64(seq))
+}
+
+func timerKey(t *ticket.Ticket) []byte { return append(key8(t.Timer.At), t.ID[:]...) }
+
+func outboxKey(d *ticket.Delivery) []byte { return key(d.Via, key8(d.Due), d.ID[:]) }
+
+// utc is a time as tickets have it.
+func utc(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }

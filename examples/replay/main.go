@@ -1,0 +1,175 @@
+// Replay drives a desk with the incident log of a real one, and prints what the
+// desk then knows. It shows how to bring the cases of an older system over with
+// their own times, and proves that the default workflow takes every path that
+// real tickets took.
+//
+//	go run ./examples/replay FILE.csv[.gz]
+//
+// Without a file it replays a small log of its own. The log needs the columns
+// case, time, status, substatus, team, line, impact, product, country,
+// owner_country and agent. Those are what the incident log of the BPI Challenge
+// 2013 has (doi 10.4121/uuid:500573e6-accc-4b0c-9576-aa5468b10cee).
+//
+// The exit status is 1 where a row could not be followed, or a history does not
+// hold.
+package main
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/memstore"
+)
+
+//go:embed sample.csv
+var sample string
+
+func main() {
+	if err := run(context.Background(), os.Args[1:], os.Stdout, os.Stderr); err != nil {
+		fmt.Fprintln(os.Stderr, "replay:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	var rows []row
+	var err error
+	switch len(args) {
+	case 0:
+		rows, err = readLog(strings.NewReader(sample))
+	case 1:
+		rows, err = readFile(args[0])
+	default:
+		err = errors.New("give one FILE.csv or FILE.csv.gz")
+	}
+	if err != nil {
+		return err
+	}
+
+	began := time.Now()
+	p, err := newReplayer(memstore.New())
+	if err != nil {
+		return err
+	}
+	show := progress(stderr)
+	for i, r := range rows {
+		if err := p.follow(ctx, r); err != nil {
+			return err
+		}
+		show(i+1, len(rows))
+	}
+	took := time.Since(began)
+
+	s, err := summarize(ctx, p.desk)
+	if err != nil {
+		return err
+	}
+	notes := log.New(stderr, "", 0)
+	for _, refusal := range p.refusals {
+		notes.Print(refusal)
+	}
+	notes.Printf("%d events in %v, %.0f/s", s.events, took.Round(time.Millisecond), float64(s.events)/took.Seconds())
+	if _, err := fmt.Fprintf(stdout, "rows                  %7d, %d skipped\nactions               %7d, %d refused\n%s",
+		len(rows), len(p.refusals), p.actions, len(p.refusals), s); err != nil {
+		return err
+	}
+	switch {
+	case len(p.refusals) > 0:
+		return fmt.Errorf("%d rows could not be followed", len(p.refusals))
+	case s.faults != nil:
+		return s.faults
+	}
+	return nil
+}
+
+// replayer does on a desk what the rows of a log say.
+type replayer struct {
+	desk     *ticket.Desk
+	now      time.Time                // of the row
+	tickets  map[string]ticket.Ticket // by case, as they stand
+	actions  int                      // that were asked for
+	refusals []error                  // one for each row that could not be followed to its end
+}
+
+func newReplayer(store ticket.Store) (*replayer, error) {
+	p := &replayer{tickets: map[string]ticket.Ticket{}}
+	var err error
+	p.desk, err = ticket.NewDesk(store, ticket.Config{
+		Now:    func() time.Time { return p.now }, // the past happens again, at its own time
+		Silent: true,                              // but nobody is told once more
+	})
+	return p, err
+}
+
+// follow does what one row says. What the desk refuses is counted; an error is
+// trouble of another kind.
+func (p *replayer) follow(ctx context.Context, r row) error {
+	p.now = r.Time
+	err := p.try(ctx, r)
+	if errors.Is(err, ticket.ErrRefused) || errors.Is(err, ticket.ErrInvalid) {
+		p.refusals = append(p.refusals, fmt.Errorf("case %s at %s, %s: %w", r.Case, r.Time.Format(time.RFC3339), r.State, err))
+		err = nil
+	}
+	return err
+}
+
+func (p *replayer) try(ctx context.Context, r row) error {
+	t, known := p.tickets[r.Case]
+	if !known {
+		var err error
+		if t, err = p.desk.Open(ctx, ticket.Agent(r.Agent, r.Level), ticket.Draft{
+			Requester: ticket.Person{ID: "customer of " + r.Case},
+			Subject:   "Incident " + r.Case,
+			Impact:    r.Impact,
+			Level:     r.Level,
+			Queue:     r.Team,
+			Fields:    ticket.Fields{"product": r.Product, "country": r.Country, "owner country": r.Owner},
+		}); err != nil {
+			return err
+		}
+		p.tickets[r.Case] = t
+	}
+	for _, action := range plan(t, r) {
+		p.actions++
+		// The agent serves the level that the ticket is at, as in the log.
+		var err error
+		if t, err = p.desk.Do(ctx, ticket.Agent(r.Agent, t.Level), t.ID, action); err != nil {
+			return err
+		}
+		p.tickets[r.Case] = t
+	}
+	return nil
+}
+
+// progress returns what shows how far the replay is: a bar on a terminal,
+// nothing elsewhere.
+func progress(w io.Writer) func(done, of int) {
+	f, ok := w.(*os.File)
+	if !ok {
+		return func(int, int) {}
+	}
+	if info, err := f.Stat(); err != nil || info.Mode()&os.ModeCharDevice == 0 {
+		return func(int, int) {}
+	}
+	const width = 50
+	shown := -1
+	return func(done, of int) {
+		n := done * width / of
+		if n == shown {
+			return
+		}
+		shown = n
+		_, _ = fmt.Fprintf(f, "\r[%-*s] %3d%%", width, strings.Repeat("=", n), done*100/of)
+		if done == of {
+			_, _ = fmt.Fprintln(f)
+		}
+	}
+}
