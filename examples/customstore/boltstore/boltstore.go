@@ -128,7 +128,10 @@ func (tx tx) change(ch *ticket.Change) error {
 		if err != nil {
 			return err
 		}
-		if !found || before.Tenant != t.Tenant || before.Version != ch.Expect {
+		if !found || before.Tenant != t.Tenant {
+			return &ticket.ConflictError{Ticket: t.ID, Expected: ch.Expect}
+		}
+		if before.Version != ch.Expect {
 			return &ticket.ConflictError{Ticket: t.ID, Expected: ch.Expect, Actual: before.Version}
 		}
 	}

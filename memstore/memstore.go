@@ -1,0 +1,45 @@
+// Package memstore keeps tickets in memory: the reference [ticket.Store], for
+// tests, for examples, and for desks whose tickets need not outlive the process.
+//
+//	desk, err := ticket.NewDesk(memstore.New(), ticket.Config{})
+//
+// A change of one ticket costs the same whatever the number of tickets and the
+// length of the history. [Store.List] looks at every ticket.
+package memstore
+
+import (
+	"hash/maphash"
+
+	"github.com/ticketkit/ticket"
+)
+
+// Store is a [ticket.Store] in memory. Make one with [New]; it is safe for
+// concurrent use, and it is gone with the process.
+//
+// It takes the times of the desk as they are, so they must be in UTC and to the
+// microsecond, as the desk's are.
+type Store struct {
+	seed    maphash.Seed
+	keys    [shards]index[key, ticket.Receipt]
+	numbers [shards]index[ticket.Number, ticket.ID]
+	tickets [shards]drawer
+	outbox  [boxes]box
+}
+
+var _ ticket.Store = (*Store)(nil)
+
+// New returns an empty store.
+func New() *Store {
+	s := &Store{seed: maphash.MakeSeed()}
+	for i := range shards {
+		s.keys[i].m = map[key]ticket.Receipt{}
+		s.numbers[i].m = map[ticket.Number]ticket.ID{}
+		s.tickets[i].records = map[ticket.ID]*record{}
+		s.tickets[i].timers = map[ticket.ID]*ticket.Ticket{}
+	}
+	for i := range boxes {
+		s.outbox[i].rows = map[ticket.ID]*row{}
+		s.outbox[i].lines = map[string]*line{}
+	}
+	return s
+}

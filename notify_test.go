@@ -1,0 +1,585 @@
+package ticket_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/memstore"
+	"github.com/ticketkit/ticket/tickettest"
+)
+
+// Who is told what, action by action. "kind>recipient", in the order of sending.
+func TestWhoIsToldWhat(t *testing.T) {
+	k := newKit(t)
+	expect := func(what string, want ...string) {
+		t.Helper()
+		k.deliver()
+		got := []string{}
+		for _, n := range k.sent.Sent() {
+			to := n.To.Person.ID
+			if n.To.Person.IsZero() {
+				to = fmt.Sprintf("queue:%s/%d", n.To.Queue, n.To.Level)
+			}
+			got = append(got, string(n.Kind)+">"+to)
+		}
+		require.ElementsMatch(t, want, got, what)
+		k.sent.Reset()
+	}
+	tk := k.open(ada, ticket.Draft{Message: "help", Followers: []ticket.Person{bob.Person}})
+	expect("opened", "received>c1", "received>c2", "queued>queue:/1")
+	k.do(lin, tk, ticket.Action{Name: ticket.Take})
+	expect("taken: nothing to a customer, and lin knows")
+	k.do(lin, tk, ticket.Action{Name: ticket.AddNote, Note: "n"})
+	expect("a note goes to nobody")
+	k.do(lin, tk, ticket.Action{Name: ticket.Escalate, Queue: "hardware", Note: "n"})
+	expect("escalated", "escalated>c1", "escalated>c2", "queued>queue:hardware/2")
+	k.do(super, tk, ticket.Action{Name: ticket.Assign, Assignee: "max"})
+	expect("assigned by another", "assigned>max")
+	k.do(max, tk, ticket.Action{Name: ticket.Reply, Message: "m"})
+	expect("answered", "answered>c1", "answered>c2")
+	k.do(max, tk, ticket.Action{Name: ticket.Ask, Message: "m"})
+	expect("asked", "asked>c1", "asked>c2")
+	k.do(bob, tk, ticket.Action{Name: ticket.Reply, Attachments: []ticket.Attachment{{Name: "a.png"}}})
+	expect("a follower wrote", "customer>c1", "customer>max")
+	k.do(ada, tk, ticket.Action{Name: ticket.Reply, Message: "m"})
+	expect("the requester wrote", "customer>c2", "customer>max")
+	k.do(max, tk, ticket.Action{Name: ticket.Hold, Reason: "vendor"})
+	expect("on hold is still in progress")
+	k.do(max, tk, ticket.Action{Name: ticket.Resolve, Message: "m"})
+	expect("solved", "solved>c1", "solved>c2")
+	k.do(ada, tk, ticket.Action{Name: ticket.Reopen})
+	expect("reopened by the requester", "reopened>c2", "queued>queue:hardware/2")
+	k.do(max, tk, ticket.Action{Name: ticket.Resolve, Message: "m"})
+	expect("solved again", "solved>c1", "solved>c2")
+	k.do(ada, tk, ticket.Action{Name: ticket.Confirm})
+	expect("confirmed by the requester", "closed>c2")
+	k.do(max, tk, ticket.Action{Name: ticket.Reopen, Note: "n"})
+	expect("reopened by an agent", "reopened>c1", "reopened>c2", "queued>queue:hardware/2")
+	k.do(max, tk, ticket.Action{Name: ticket.Cancel, Reason: "r"})
+	expect("cancelled by an agent", "cancelled>c1", "cancelled>c2")
+
+	one, two := k.open(ada, ticket.Draft{}), k.open(ada, ticket.Draft{})
+	k.deliver()
+	k.sent.Reset()
+	k.do(lin, two, ticket.Action{Name: ticket.Merge, Ticket: one.ID})
+	k.deliver()
+	n := k.sent.RequireSent(t, ticket.KindMerged, "ada@example.org")
+	require.Equal(t, one.Number, n.Into)
+	require.Equal(t, two.Number, n.Number)
+	k.sent.Reset()
+
+	k.open(lin, ticket.Draft{Requester: ada.Person, Subject: "x", Solution: "y"})
+	expect("opened and solved", "received>c1", "queued>queue:/1", "solved>c1")
+}
+
+func TestNotificationContent(t *testing.T) {
+	k := newKit(t)
+	tk := k.open(ada.In("acme"), ticket.Draft{Subject: "Blank pages", Message: "help", Attachments: []ticket.Attachment{{Name: "a.png", Size: 3, Ref: "internal"}}})
+	k.deliver()
+	n := k.sent.RequireSent(t, ticket.KindReceived, "ada@example.org")
+	require.Equal(t, tk.Number, n.Number)
+	require.Equal(t, "acme", n.Tenant)
+	require.Equal(t, "Blank pages", n.Subject)
+	require.Equal(t, ticket.Message("help"), n.Message)
+	require.Equal(t, []ticket.Attachment{{Name: "a.png", Size: 3}}, n.Attachments)
+	require.Equal(t, "with the service desk", n.With)
+	require.Equal(t, 1, n.Attempt)
+	require.EqualValues(t, 1, n.Seq)
+	require.False(t, n.ID.IsZero())
+	k.sent.RequireSent(t, ticket.KindQueued, "queue:")
+	k.sent.RequireNotSent(t, ticket.KindSolved, "ada@example.org")
+}
+
+// Random actions by random actors: nothing internal ever reaches a customer, be
+// it by notification, by history or by the status view.
+func TestNoteNeverReachesACustomer(t *testing.T) {
+	const secret = "SECRET"
+	k := newKit(t)
+	rng := rand.New(rand.NewPCG(1, 2))
+	names := append(ticket.DefaultWorkflow().MustCompile(nil).Actions(), "nonsense")
+	actors := []ticket.Actor{ada, bob, super.Named("SECRET name"), lin.Named("SECRET name"), max.Named("SECRET name")}
+	done := 0
+	for range 60 {
+		tk := k.open(super, ticket.Draft{Requester: ada.Person, Note: secret, Queue: secret, Tags: []string{secret}, Fields: ticket.Fields{"f": secret}, Followers: []ticket.Person{bob.Person}})
+		other := k.open(ada, ticket.Draft{})
+		for range 40 {
+			act := ticket.Action{Name: names[rng.IntN(len(names))]}
+			a := actors[rng.IntN(len(actors))]
+			if a.Role == ticket.Agents {
+				act.Note = secret
+				switch act.Name {
+				case ticket.Hold, ticket.Cancel:
+					act.Reason = secret
+				case ticket.HandOver, ticket.Escalate, ticket.HandBack:
+					act.Queue = secret
+				case ticket.Assign:
+					act.Assignee = secret
+				case ticket.Merge, ticket.AddLink, ticket.Unlink:
+					act.Ticket = other.ID
+					if act.Name != ticket.Merge {
+						act.Relation = ticket.RelatedTo
+					}
+				case ticket.Split:
+					act.Draft = &ticket.Draft{Subject: "s", Note: secret}
+				case ticket.Edit:
+					act.Edit = &ticket.Edits{AddTags: []string{secret + fmt.Sprint(rng.IntN(9))}, Fields: ticket.Fields{"g": secret + fmt.Sprint(rng.IntN(9))}}
+				}
+			}
+			if rng.IntN(2) == 0 {
+				act.Message = "m"
+			}
+			k.clock.Advance(time.Duration(rng.IntN(100)) * time.Hour)
+			if _, err := k.desk.Do(t.Context(), a, tk.ID, act); err == nil {
+				done++
+			}
+			if _, err := k.desk.FireTimers(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		k.deliver()
+		for _, a := range []ticket.Actor{ada, bob} {
+			v, err := k.desk.Track(t.Context(), a, tk.ID.String())
+			require.NoError(t, err)
+			require.NotContains(t, asJSON(t, v), secret)
+			require.NotContains(t, asJSON(t, k.events(a, tk)), secret)
+		}
+		require.NoError(t, k.desk.Verify(t.Context(), super, tk.ID))
+	}
+	require.Greater(t, done, 300)
+	toCustomers := 0
+	for _, n := range k.sent.Sent() {
+		if n.To.Role&ticket.Customers != 0 {
+			toCustomers++
+			require.NotContains(t, asJSON(t, n), secret)
+		}
+	}
+	require.Greater(t, toCustomers, 100)
+}
+
+func TestRunWakesUpAtOnceAndStops(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sent := tickettest.NewRecorder()
+		desk, err := ticket.NewDesk(memstore.New(), ticket.Config{Notifiers: map[string]ticket.Notifier{"": sent}, Logger: slog.New(slog.DiscardHandler)})
+		require.NoError(t, err)
+		ctx, cancel := context.WithCancel(t.Context())
+		stopped := make(chan error)
+		go func() { stopped <- desk.Run(ctx) }()
+		synctest.Wait()
+
+		began := time.Now()
+		_, err = desk.Open(ctx, ada, ticket.Draft{Subject: "s"})
+		require.NoError(t, err)
+		synctest.Wait()
+		require.Len(t, sent.Sent(), 2)
+		require.Equal(t, began, time.Now(), "without waiting for the poll")
+
+		cancel()
+		require.ErrorIs(t, <-stopped, context.Canceled)
+	})
+}
+
+func TestRunFindsWhatOthersCommitted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, sent := memstore.New(), tickettest.NewRecorder()
+		relay, err := ticket.NewDesk(store, ticket.Config{Notifiers: map[string]ticket.Notifier{"": sent}})
+		require.NoError(t, err)
+		web, err := ticket.NewDesk(store, ticket.Config{})
+		require.NoError(t, err)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- relay.Run(ctx) }()
+		synctest.Wait()
+		_, err = web.Open(ctx, ada, ticket.Draft{Subject: "s"})
+		require.NoError(t, err)
+		synctest.Wait()
+		require.Empty(t, sent.Sent())
+		time.Sleep(time.Second)
+		synctest.Wait()
+		require.Len(t, sent.Sent(), 2)
+
+		// And what tickets do by themselves happens by itself.
+		tk, err := web.Open(ctx, lin, ticket.Draft{Requester: ada.Person, Subject: "s", Solution: "s"})
+		require.NoError(t, err)
+		time.Sleep(ticket.ConfirmWindow + time.Minute)
+		synctest.Wait()
+		got, err := web.Get(ctx, lin, tk.ID)
+		require.NoError(t, err)
+		require.Equal(t, ticket.StatusClosed, got.Status)
+		cancel()
+		<-done
+	})
+}
+
+func TestBackOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		var attempts []time.Time
+		ids := map[ticket.ID]bool{}
+		fail := ticket.NotifierFunc(func(_ context.Context, n ticket.Notification) error {
+			mu.Lock()
+			defer mu.Unlock()
+			if n.Kind == ticket.KindReceived {
+				attempts = append(attempts, time.Now())
+				ids[n.ID] = true
+				return errors.New("mailbox full")
+			}
+			return nil
+		})
+		desk, err := ticket.NewDesk(memstore.New(), ticket.Config{
+			Notifiers: map[string]ticket.Notifier{"": fail}, Logger: slog.New(slog.DiscardHandler),
+			Relay: ticket.Relay{Poll: time.Millisecond * 10, Backoff: time.Second, MaxBackoff: 10 * time.Second, MaxAttempts: 8},
+		})
+		require.NoError(t, err)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- desk.Run(ctx) }()
+		_, err = desk.Open(ctx, ada, ticket.Draft{Subject: "s"})
+		require.NoError(t, err)
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		cancel()
+		<-done
+
+		require.Len(t, attempts, 8, "then it is dead, and not tried any more")
+		require.Len(t, ids, 1, "a repeat carries the same ID")
+		for i := 1; i < len(attempts); i++ {
+			most := min(time.Second<<(i-1), 10*time.Second)
+			wait := attempts[i].Sub(attempts[i-1])
+			require.GreaterOrEqual(t, wait, most/2, "attempt %d", i+1)
+			require.LessOrEqual(t, wait, most+20*time.Millisecond, "attempt %d", i+1)
+		}
+	})
+}
+
+func TestASlowOrPanickingNotifierHoldsUpNoOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fast := tickettest.NewRecorder()
+		release := make(chan struct{})
+		desk, err := ticket.NewDesk(memstore.New(), ticket.Config{
+			Logger: slog.New(slog.DiscardHandler),
+			Notifiers: map[string]ticket.Notifier{
+				"fast":  fast,
+				"slow":  ticket.NotifierFunc(func(ctx context.Context, _ ticket.Notification) error { <-release; return nil }),
+				"panic": ticket.NotifierFunc(func(context.Context, ticket.Notification) error { panic("oops") }),
+				"later": nil, // another process delivers these
+			},
+		})
+		require.NoError(t, err)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- desk.Run(ctx) }()
+		for range 50 {
+			_, err = desk.Open(ctx, ada, ticket.Draft{Subject: "s"})
+			require.NoError(t, err, "a failing notifier undoes no commit")
+		}
+		synctest.Wait()
+		require.Len(t, fast.Sent(), 100)
+		cancel()
+		synctest.Wait()
+		select {
+		case <-done:
+			t.Fatal("Run returned while an attempt was under way")
+		default:
+		}
+		close(release)
+		require.ErrorIs(t, <-done, context.Canceled)
+	})
+}
+
+// What was delivered before the stop is settled, though the context is done.
+func TestAStopSettlesWhatWasDelivered(t *testing.T) {
+	k := newKit(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	k.sent.FailWith(func(ticket.Notification) error { cancel(); return nil })
+	k.open(ada, ticket.Draft{})
+	_, err := k.desk.Deliver(ctx)
+	require.ErrorIs(t, err, context.Canceled)
+	sent := len(k.sent.Sent())
+	require.Positive(t, sent)
+	k.sent.FailWith(nil)
+	k.clock.Advance(time.Hour)
+	k.deliver()
+	require.Len(t, k.sent.Sent(), 2, "the rest came later, and nothing twice")
+}
+
+func TestPermanentErrorsDieAtOnce(t *testing.T) {
+	k := newKit(t)
+	gone := errors.New("no such address")
+	require.ErrorIs(t, ticket.Permanent(gone), gone)
+	require.NoError(t, ticket.Permanent(nil))
+	k.sent.FailWith(func(n ticket.Notification) error {
+		if n.Kind == ticket.KindReceived {
+			return fmt.Errorf("smtp: %w", ticket.Permanent(gone))
+		}
+		return nil
+	})
+	k.open(ada, ticket.Draft{})
+	did, err := k.desk.Deliver(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, ticket.Delivered{Done: 1, Dead: 1}, did)
+	k.sent.FailWith(nil)
+	k.clock.Advance(1000 * time.Hour)
+	did, err = k.desk.Deliver(t.Context())
+	require.NoError(t, err)
+	require.Zero(t, did)
+}
+
+func TestAPanicIsAnError(t *testing.T) {
+	k := newKit(t)
+	k.sent.FailWith(func(ticket.Notification) error { panic("oops") })
+	k.open(ada, ticket.Draft{})
+	did, err := k.desk.Deliver(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, ticket.Delivered{Again: 2}, did)
+	k.sent.FailWith(nil)
+	k.clock.Advance(time.Minute)
+	did, err = k.desk.Deliver(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, ticket.Delivered{Done: 2}, did)
+}
+
+func TestSilentAndUndelivered(t *testing.T) {
+	store := memstore.New()
+	quiet := newKitOn(t, store, func(c *ticket.Config) { c.Silent = true })
+	quiet.open(ada, ticket.Draft{})
+	rows, err := store.Claim(t.Context(), ticket.ClaimRequest{Now: time.Now(), Lease: 1, Limit: 10, Via: []string{""}})
+	require.NoError(t, err)
+	require.Empty(t, rows)
+
+	// Without a notifier, rows wait until one comes.
+	early := newKitOn(t, memstore.New(), func(c *ticket.Config) { c.Notifiers = nil })
+	early.open(ada, ticket.Draft{})
+	late := newKitOn(t, early.store)
+	late.deliver()
+	require.Len(t, late.sent.Sent(), 2)
+}
+
+func TestNothingPersonalInLogs(t *testing.T) {
+	var log bytes.Buffer
+	logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	k := newKit(t, func(c *ticket.Config) {
+		c.Logger = logger
+		c.Notifiers = map[string]ticket.Notifier{
+			"log": ticket.LogNotifier{Logger: logger},
+			"fail": ticket.NotifierFunc(func(_ context.Context, n ticket.Notification) error {
+				return fmt.Errorf("refused %s", n.To.Person.Email)
+			}),
+		}
+	})
+	tk := k.open(ada, ticket.Draft{Subject: "private matter", Message: "private words"})
+	k.deliver()
+	require.Contains(t, log.String(), string(tk.Number))
+	require.Contains(t, log.String(), "not delivered")
+	for _, s := range []string{"ada@", "Ada", "private"} {
+		require.NotContains(t, log.String(), s)
+	}
+	require.NotContains(t, tk.String()+ada.String(), "Ada")
+	require.Contains(t, lin.String(), "lin")
+}
+
+// failing is a store whose n-th call fails.
+type failing struct {
+	ticket.Store
+	left atomic.Int64 // calls until the one that fails
+}
+
+var errDown = errors.New("store is down")
+
+func (s *failing) fail() error {
+	if s.left.Add(-1) == 0 {
+		return errDown
+	}
+	return nil
+}
+
+func (s *failing) Commit(ctx context.Context, c ticket.Commit) error {
+	if err := s.fail(); err != nil {
+		return err
+	}
+	return s.Store.Commit(ctx, c)
+}
+
+func (s *failing) Ticket(ctx context.Context, tenant string, id ticket.ID) (ticket.Ticket, error) {
+	if err := s.fail(); err != nil {
+		return ticket.Ticket{}, err
+	}
+	return s.Store.Ticket(ctx, tenant, id)
+}
+
+func (s *failing) Events(ctx context.Context, tenant string, id ticket.ID, after int64, limit int) ([]ticket.Event, error) {
+	if err := s.fail(); err != nil {
+		return nil, err
+	}
+	return s.Store.Events(ctx, tenant, id, after, limit)
+}
+
+func (s *failing) Receipt(ctx context.Context, tenant, key string) (ticket.Receipt, error) {
+	if err := s.fail(); err != nil {
+		return ticket.Receipt{}, err
+	}
+	return s.Store.Receipt(ctx, tenant, key)
+}
+
+func (s *failing) Lookup(ctx context.Context, tenant string, n ticket.Number) (ticket.Ticket, error) {
+	if err := s.fail(); err != nil {
+		return ticket.Ticket{}, err
+	}
+	return s.Store.Lookup(ctx, tenant, n)
+}
+
+func (s *failing) List(ctx context.Context, q ticket.Query) (ticket.Page, error) {
+	if err := s.fail(); err != nil {
+		return ticket.Page{}, err
+	}
+	return s.Store.List(ctx, q)
+}
+
+func (s *failing) Due(ctx context.Context, now time.Time, limit int) ([]ticket.Ref, error) {
+	if err := s.fail(); err != nil {
+		return nil, err
+	}
+	return s.Store.Due(ctx, now, limit)
+}
+
+func (s *failing) Claim(ctx context.Context, r ticket.ClaimRequest) ([]ticket.Delivery, error) {
+	if err := s.fail(); err != nil {
+		return nil, err
+	}
+	return s.Store.Claim(ctx, r)
+}
+
+func (s *failing) Settle(ctx context.Context, list []ticket.Settlement) error {
+	if err := s.fail(); err != nil {
+		return err
+	}
+	return s.Store.Settle(ctx, list)
+}
+
+// Each call of the store fails once, wherever in the story it comes: the error
+// reaches the caller (or delivery is tried again), nothing is half done, and
+// the story can go on.
+func TestEveryStoreCallMayFail(t *testing.T) {
+	for n := int64(1); ; n++ {
+		s := &failing{Store: memstore.New()}
+		k := newKitOn(t, s)
+		failed := 0
+		try := func(call func() error) {
+			t.Helper()
+			err := call()
+			if errors.Is(err, errDown) {
+				failed++
+				err = call()
+			}
+			require.NoError(t, err)
+		}
+		s.left.Store(n)
+		var tk, two ticket.Ticket
+		do := func(a ticket.Actor, act ticket.Action) {
+			t.Helper()
+			try(func() (err error) { _, err = k.desk.Do(t.Context(), a, tk.ID, act); return err })
+		}
+		try(func() (err error) {
+			tk, err = k.desk.Open(t.Context(), ada, ticket.Draft{Subject: "s", Key: "k"})
+			return err
+		})
+		try(func() (err error) { two, err = k.desk.Open(t.Context(), ada, ticket.Draft{Subject: "t"}); return err })
+		do(lin, ticket.Action{Name: ticket.Take})
+		do(lin, ticket.Action{Name: ticket.Merge, Ticket: two.ID})
+		do(lin, ticket.Action{Name: ticket.Unmerge})
+		do(lin, ticket.Action{Name: ticket.Resolve, Message: "m", Key: "r"})
+		try(func() (err error) { _, err = k.desk.Track(t.Context(), ada, string(tk.Number)); return err })
+		try(func() (err error) { _, err = k.desk.List(t.Context(), ada, ticket.Query{}); return err })
+		k.clock.Advance(ticket.ConfirmWindow)
+		try(func() (err error) { _, err = k.desk.FireTimers(t.Context()); return err })
+		for range 3 {
+			try(func() (err error) { _, err = k.desk.Deliver(t.Context()); return err })
+			k.clock.Advance(time.Hour)
+		}
+		over := s.left.Load() > 0
+		s.left.Store(0)
+		require.NoError(t, k.desk.Verify(t.Context(), lin, tk.ID))
+		require.NoError(t, k.desk.Verify(t.Context(), lin, two.ID))
+		require.Equal(t, ticket.StatusClosed, k.get(tk).Status)
+		require.EqualValues(t, 6, k.get(tk).Version)
+		for _, kind := range []ticket.Kind{ticket.KindReceived, ticket.KindMerged, ticket.KindReopened, ticket.KindSolved, ticket.KindClosed} {
+			k.sent.RequireSent(t, kind, "ada@example.org")
+		}
+		if over { // no call failed any more
+			require.Zero(t, failed)
+			require.Greater(t, n, int64(30))
+			return
+		}
+	}
+}
+
+func TestRunSurvivesAStoreInTrouble(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &failingClaims{Store: memstore.New()}
+		sent := tickettest.NewRecorder()
+		var log bytes.Buffer
+		desk, err := ticket.NewDesk(s, ticket.Config{Notifiers: map[string]ticket.Notifier{"": sent}, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		require.NoError(t, err)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- desk.Run(ctx) }()
+		_, err = desk.Open(ctx, ada, ticket.Draft{Subject: "s"})
+		require.NoError(t, err)
+		time.Sleep(10 * time.Second)
+		cancel()
+		<-done
+		require.Len(t, sent.Sent(), 2)
+		require.Equal(t, 3, strings.Count(log.String(), "cannot deliver"))
+	})
+}
+
+type failingClaims struct {
+	ticket.Store
+	mu    sync.Mutex
+	calls int
+}
+
+func (s *failingClaims) Claim(ctx context.Context, r ticket.ClaimRequest) ([]ticket.Delivery, error) {
+	s.mu.Lock()
+	s.calls++
+	n := s.calls
+	s.mu.Unlock()
+	if n <= 3 {
+		return nil, errDown
+	}
+	return s.Store.Claim(ctx, r)
+}
+
+// A relay whose lease ran out while it delivered does not settle over the head
+// of the one that took over.
+func TestALostLease(t *testing.T) {
+	store := memstore.New()
+	slow := newKitOn(t, store)
+	other := newKitOn(t, store, func(c *ticket.Config) { c.Now = slow.clock.Now })
+	slow.open(ada, ticket.Draft{})
+	slow.sent.FailWith(func(n ticket.Notification) error {
+		if n.Kind == ticket.KindReceived {
+			slow.clock.Advance(2 * time.Minute)
+			other.deliver()
+		}
+		return nil
+	})
+	slow.deliver()
+	other.sent.RequireSent(t, ticket.KindReceived, "ada@example.org")
+	require.Equal(t, 2, other.sent.RequireSent(t, ticket.KindReceived, "ada@example.org").Attempt)
+	did, err := slow.desk.Deliver(t.Context())
+	require.NoError(t, err)
+	require.Zero(t, did)
+}
