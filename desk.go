@@ -123,7 +123,7 @@ func NewDesk(store Store, cfg Config) (*Desk, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
-	d := &Desk{store: store, cfg: cfg, chain: Chain{Key: slices.Clone(cfg.ChainKey)}, wake: newWakeup()}
+	d := &Desk{store: store, cfg: cfg, chain: Chain{Key: slices.Clone(cfg.ChainKey)}, wake: &wakeup{}}
 	if !cfg.Silent {
 		d.vias = sortedKeys(cfg.Notifiers)
 		if len(d.vias) == 0 {
@@ -195,9 +195,17 @@ func (d *Desk) Workflow(t Ticket) (*Workflow, error) { return d.workflowOf(&t) }
 
 // outcome is what one decision came to.
 type outcome struct {
-	commit Commit
-	ticket Ticket // what the caller gets
+	commit Commit    // its first change has the ticket that the caller gets
+	room   [1]Change // for the usual case, in the same allocation
 }
+
+func newOutcome() *outcome {
+	o := &outcome{}
+	o.commit.Changes = o.room[:0]
+	return o
+}
+
+func (o *outcome) ticket() Ticket { return o.commit.Changes[0].Ticket }
 
 // add seals the events, folds them into the ticket, and puts ticket, events and
 // deliveries into the commit. It returns the ticket as it stands then.
@@ -254,14 +262,14 @@ func (d *Desk) commit(ctx context.Context, a Actor, key string, request func() D
 			return Ticket{}, err
 		}
 		if key != "" {
-			o.commit.Receipt = &Receipt{Tenant: a.Tenant, Key: key, Ticket: o.ticket.ID, Version: o.ticket.Version, Request: asked, At: d.now()}
+			o.commit.Receipt = &Receipt{Tenant: a.Tenant, Key: key, Ticket: o.ticket().ID, Version: o.ticket().Version, Request: asked, At: d.now()}
 		}
 		err = d.store.Commit(ctx, o.commit)
 		if err == nil {
 			if !d.bound && len(o.commit.Deliveries) > 0 {
 				d.wake.all()
 			}
-			return d.shown(a, o.ticket), nil
+			return d.shown(a, o.ticket()), nil
 		}
 		var dup *DuplicateError
 		isDup := errors.As(err, &dup)
@@ -349,21 +357,24 @@ func (d *Desk) shown(a Actor, t Ticket) Ticket {
 // wakeup tells all that wait that something happened.
 type wakeup struct {
 	mu sync.Mutex
-	ch chan struct{}
+	ch chan struct{} // nil while nobody waits
 }
-
-func newWakeup() *wakeup { return &wakeup{ch: make(chan struct{})} }
 
 // next returns a channel that is closed when all is called next.
 func (w *wakeup) next() <-chan struct{} {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.ch == nil {
+		w.ch = make(chan struct{})
+	}
 	return w.ch
 }
 
 func (w *wakeup) all() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	close(w.ch)
-	w.ch = make(chan struct{})
+	if w.ch != nil {
+		close(w.ch)
+		w.ch = nil
+	}
 }

@@ -27,9 +27,8 @@ func (d *Desk) Open(ctx context.Context, a Actor, dr Draft) (Ticket, error) {
 }
 
 func (d *Desk) open(a Actor, dr Draft) (*outcome, error) {
-	o := &outcome{}
-	t, err := d.begin(o, a, dr, d.now(), nil)
-	o.ticket = t
+	o := newOutcome()
+	_, err := d.begin(o, a, dr, d.now(), nil)
 	return o, err
 }
 
@@ -133,7 +132,7 @@ func (d *Desk) decide(ctx context.Context, a Actor, id ID, act Action) (*outcome
 		return nil, err
 	}
 
-	o := &outcome{}
+	o := newOutcome()
 	switch act.Name {
 	case Split:
 		child, err := d.begin(o, a, d.splitOff(t, *act.Draft), dec.Now, []Link{{ChildOf, t.ID, t.Number}})
@@ -142,10 +141,9 @@ func (d *Desk) decide(ctx context.Context, a Actor, id ID, act Action) (*outcome
 		}
 		e.Set.AddLinks = []Link{{ParentOf, child.ID, child.Number}}
 		d.add(o, t, e)
-		o.ticket = child
-		return o, nil
+		return o, nil // the child, which is the first
 	case Merge, Unmerge, AddLink, Unlink:
-		o.ticket = d.add(o, t, e)
+		d.add(o, t, e)
 		if dec.Other == nil {
 			return o, nil
 		}
@@ -160,7 +158,7 @@ func (d *Desk) decide(ctx context.Context, a Actor, id ID, act Action) (*outcome
 		}
 		return o, nil
 	default:
-		o.ticket = d.add(o, t, e)
+		d.add(o, t, e)
 		return o, nil
 	}
 }
@@ -168,6 +166,15 @@ func (d *Desk) decide(ctx context.Context, a Actor, id ID, act Action) (*outcome
 // other reads the second ticket of an action that concerns two. One that is
 // being let go (unlink, unmerge) need not be visible to the actor, or there.
 func (d *Desk) other(ctx context.Context, a Actor, t *Ticket, act Action) (*Ticket, error) {
+	switch act.Name {
+	case Merge, AddLink, Unlink, Unmerge:
+		return d.second(ctx, a, t, act)
+	default:
+		return nil, nil
+	}
+}
+
+func (d *Desk) second(ctx context.Context, a Actor, t *Ticket, act Action) (*Ticket, error) {
 	var o Ticket
 	var err error
 	switch {
@@ -234,7 +241,7 @@ func (d *Desk) splitOff(t Ticket, dr Draft) Draft {
 // followUp opens the ticket that a late reply is about, and links the two.
 func (d *Desk) followUp(dec Decision) (*outcome, error) {
 	t, act := dec.Ticket, dec.Action
-	o := &outcome{}
+	o := newOutcome()
 	next, err := d.begin(o, dec.Actor, Draft{
 		Requester: t.Requester, Followers: t.Followers, Subject: t.Subject,
 		Message: act.Message, Attachments: act.Attachments, Channel: act.Channel,
@@ -247,8 +254,7 @@ func (d *Desk) followUp(dec Decision) (*outcome, error) {
 	e := link.blank(t, t.State())
 	e.Set.AddLinks = []Link{{FollowedBy, next.ID, next.Number}}
 	d.add(o, t, e)
-	o.ticket = next
-	return o, nil
+	return o, nil // the new ticket, which is the first
 }
 
 // deskItself acts where the desk does something on its own.

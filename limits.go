@@ -1,6 +1,7 @@
 package ticket
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -113,17 +114,26 @@ func (c *check) person(field string, p Person) {
 	if p.IsZero() {
 		return
 	}
-	c.name(field+".id", p.ID)
-	c.name(field+".name", p.Name)
-	c.name(field+".phone", p.Phone)
-	c.name(field+".locale", p.Locale)
-	c.name(field+".organisation", p.Organisation)
-	c.line(field+".email", p.Email, c.Email)
+	at := check{Limits: c.Limits}
+	at.name("id", p.ID)
+	at.name("name", p.Name)
+	at.name("phone", p.Phone)
+	at.name("locale", p.Locale)
+	at.name("organisation", p.Organisation)
+	at.line("email", p.Email, c.Email)
 	if p.Email != "" {
 		local, domain, found := strings.Cut(p.Email, "@")
 		if !found || local == "" || domain == "" || strings.ContainsAny(p.Email, " <>,;") || strings.Contains(domain, "@") {
-			c.fail(field+".email", "must be one plain address, such as ada@example.org")
+			at.fail("email", "must be one plain address, such as ada@example.org")
 		}
+	}
+	c.within(field, at.err)
+}
+
+// within takes over the fault of a part.
+func (c *check) within(field string, err error) {
+	if inner := (*InvalidError)(nil); c.err == nil && errors.As(err, &inner) {
+		c.err = &InvalidError{Field: field + "." + inner.Field, Reason: inner.Reason, Err: inner.Err}
 	}
 }
 

@@ -194,7 +194,7 @@ func TestRunWakesUpAtOnceAndStops(t *testing.T) {
 func TestRunFindsWhatOthersCommitted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store, sent := memstore.New(), tickettest.NewRecorder()
-		relay, err := ticket.NewDesk(store, ticket.Config{Notifiers: map[string]ticket.Notifier{"": sent}})
+		relay, err := ticket.NewDesk(store, ticket.Config{Notifiers: map[string]ticket.Notifier{"": sent}, Relay: ticket.Relay{Poll: time.Minute}})
 		require.NoError(t, err)
 		web, err := ticket.NewDesk(store, ticket.Config{})
 		require.NoError(t, err)
@@ -206,14 +206,14 @@ func TestRunFindsWhatOthersCommitted(t *testing.T) {
 		require.NoError(t, err)
 		synctest.Wait()
 		require.Empty(t, sent.Sent())
-		time.Sleep(time.Second)
+		time.Sleep(time.Minute)
 		synctest.Wait()
 		require.Len(t, sent.Sent(), 2)
 
 		// And what tickets do by themselves happens by itself.
 		tk, err := web.Open(ctx, lin, ticket.Draft{Requester: ada.Person, Subject: "s", Solution: "s"})
 		require.NoError(t, err)
-		time.Sleep(ticket.ConfirmWindow + time.Minute)
+		time.Sleep(ticket.ConfirmWindow + 2*time.Minute)
 		synctest.Wait()
 		got, err := web.Get(ctx, lin, tk.ID)
 		require.NoError(t, err)
@@ -248,7 +248,7 @@ func TestBackOff(t *testing.T) {
 		go func() { done <- desk.Run(ctx) }()
 		_, err = desk.Open(ctx, ada, ticket.Draft{Subject: "s"})
 		require.NoError(t, err)
-		time.Sleep(time.Hour)
+		time.Sleep(2 * time.Minute)
 		synctest.Wait()
 		cancel()
 		<-done

@@ -333,7 +333,7 @@ func (d *Desk) stopTimer(ctx context.Context, t Ticket, why error) error {
 		e.At = t.Touched
 	}
 	e.Note = Note(shorten(fmt.Sprintf("%s was due, but: %v", t.Timer.Action, why)))
-	o := &outcome{}
+	o := newOutcome()
 	d.add(o, t, e)
 	if err := d.store.Commit(ctx, o.commit); err != nil && !errors.Is(err, ErrConflict) {
 		return err

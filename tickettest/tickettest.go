@@ -76,7 +76,7 @@ func NewIDs() func(time.Time) ticket.ID {
 }
 
 // NewNumbers returns a source of numbers for [ticket.Config].NewNumber: valid
-// ones, in order, the first of them 0000-0001-1.
+// ones, in order, the first of them 0000-0001-H.
 func NewNumbers() func() ticket.Number {
 	var count atomic.Uint64
 	return func() ticket.Number { return ticket.NumberOf(count.Add(1)) }

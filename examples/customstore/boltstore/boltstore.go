@@ -328,6 +328,11 @@ func (tx tx) ready(via string, now time.Time, limit int) ([]ticket.Delivery, err
 
 // Settle implements [ticket.Store].
 func (s *Store) Settle(ctx context.Context, list []ticket.Settlement) error {
+	for i := range list {
+		if o := list[i].Outcome; o < ticket.Done || o > ticket.GiveUp {
+			return &ticket.InvalidError{Field: "settlement.outcome", Reason: "must be done, again or give up"}
+		}
+	}
 	lost := false
 	err := s.update(ctx, func(tx tx) error {
 		for _, o := range list {
@@ -366,8 +371,6 @@ func (tx tx) settle(o ticket.Settlement) (held bool, err error) {
 		}
 	case ticket.GiveUp:
 		d.State = ticket.Dead
-	default:
-		return false, fmt.Errorf("boltstore: outcome %d is not known", o.Outcome)
 	}
 	return true, tx.put(deliveries, o.ID[:], &d)
 }

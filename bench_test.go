@@ -1,0 +1,209 @@
+package ticket_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/memstore"
+)
+
+func BenchmarkNewNumber(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		ticket.NewNumber()
+	}
+}
+
+func BenchmarkParseNumber(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		_, _ = ticket.ParseNumber("7q4k 92mx f")
+	}
+}
+
+func BenchmarkNewID(b *testing.B) {
+	b.ReportAllocs()
+	now := time.Now()
+	for b.Loop() {
+		ticket.NewID(now)
+	}
+}
+
+func benchDesk(b *testing.B, change ...func(*ticket.Config)) *ticket.Desk {
+	b.Helper()
+	cfg := ticket.Config{Attempts: 1000, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))}
+	for _, c := range change {
+		c(&cfg)
+	}
+	d, err := ticket.NewDesk(memstore.New(), cfg)
+	require.NoError(b, err)
+	return d
+}
+
+func mustOpen(b *testing.B, d *ticket.Desk) ticket.Ticket {
+	b.Helper()
+	t, err := d.Open(b.Context(), ada, ticket.Draft{Subject: "Printer prints blank pages", Message: "Since this morning."})
+	require.NoError(b, err)
+	return t
+}
+
+// reply makes one event with a message, and one delivery.
+var reply = ticket.Action{Name: ticket.Reply, Message: "Please try another cartridge and tell us whether that helps."}
+
+// The pure decision, without reading and writing.
+func BenchmarkDecide(b *testing.B) {
+	d := benchDesk(b)
+	t := mustOpen(b, d)
+	w, err := d.Workflow(t)
+	require.NoError(b, err)
+	now := time.Now()
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := w.Decide(ticket.Decision{Ticket: t, Actor: lin, Action: reply, Now: now}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// A whole Do: read, decide, seal, commit, with the outbox row. The tickets take
+// turns, as on a desk.
+func BenchmarkDo(b *testing.B) {
+	for _, tickets := range []int{100, 10_000, 100_000} {
+		b.Run(fmt.Sprintf("tickets=%d", tickets), func(b *testing.B) {
+			d := benchDesk(b)
+			ids := make([]ticket.ID, tickets)
+			for i := range ids {
+				ids[i] = mustOpen(b, d).ID
+			}
+			b.ReportAllocs()
+			i := 0
+			for b.Loop() {
+				if _, err := d.Do(b.Context(), lin, ids[i%tickets], reply); err != nil {
+					b.Fatal(err)
+				}
+				i++
+			}
+		})
+	}
+}
+
+// The same on one ticket, whose history is long already.
+func BenchmarkDoHistory(b *testing.B) {
+	for _, events := range []int{10, 1000, 100_000} {
+		b.Run(fmt.Sprintf("events=%d", events), func(b *testing.B) {
+			d := benchDesk(b)
+			t := mustOpen(b, d)
+			for range events {
+				_, err := d.Do(b.Context(), lin, t.ID, reply)
+				require.NoError(b, err)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := d.Do(b.Context(), lin, t.ID, reply); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkDoParallel(b *testing.B) {
+	d := benchDesk(b)
+	ids := make([]ticket.ID, 10_000)
+	for i := range ids {
+		ids[i] = mustOpen(b, d).ID
+	}
+	var next atomic.Int64
+	b.SetParallelism(8)
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			if _, err := d.Do(context.Background(), lin, ids[int(next.Add(1))%len(ids)], reply); err != nil {
+				b.Error(err)
+				return
+			}
+		}
+	})
+}
+
+// With a key for the chain and an idempotency key, which costs one read more.
+func BenchmarkDoKeyed(b *testing.B) {
+	d := benchDesk(b, func(c *ticket.Config) { c.ChainKey = make([]byte, 32) })
+	ids := make([]ticket.ID, 10_000)
+	for i := range ids {
+		ids[i] = mustOpen(b, d).ID
+	}
+	b.ReportAllocs()
+	i := 0
+	for b.Loop() {
+		act := reply
+		act.Key = fmt.Sprint(i)
+		if _, err := d.Do(b.Context(), lin, ids[i%len(ids)], act); err != nil {
+			b.Fatal(err)
+		}
+		i++
+	}
+}
+
+func BenchmarkOpen(b *testing.B) {
+	d := benchDesk(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := d.Open(b.Context(), ada, ticket.Draft{Subject: "Printer prints blank pages", Message: "Since this morning."}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkActions(b *testing.B) {
+	d := benchDesk(b)
+	t := mustOpen(b, d)
+	b.ReportAllocs()
+	for b.Loop() {
+		d.Actions(lin, t)
+	}
+}
+
+// Per event: ns/op is for one event of a history of 1,000.
+func BenchmarkVerify(b *testing.B) {
+	d := benchDesk(b)
+	t := mustOpen(b, d)
+	for range 999 {
+		_, err := d.Do(b.Context(), lin, t.ID, reply)
+		require.NoError(b, err)
+	}
+	var events []ticket.Event
+	for e, err := range d.History(b.Context(), lin, t.ID) {
+		require.NoError(b, err)
+		events = append(events, e)
+	}
+	b.ReportAllocs()
+	b.ResetTimer()
+	for n := 0; n < b.N; n += len(events) {
+		if err := ticket.Verify(events[:min(len(events), b.N-n)]); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// Per delivery: claim, build the notification, hand it over, settle.
+func BenchmarkDeliver(b *testing.B) {
+	null := ticket.NotifierFunc(func(context.Context, ticket.Notification) error { return nil })
+	d := benchDesk(b, func(c *ticket.Config) { c.Notifiers = map[string]ticket.Notifier{"": null} })
+	for range (b.N + 1) / 2 { // an opening is told to the requester and to the queue
+		mustOpen(b, d)
+	}
+	b.ReportAllocs()
+	b.ResetTimer()
+	did, err := d.Deliver(b.Context())
+	require.NoError(b, err)
+	require.GreaterOrEqual(b, did.Done, b.N)
+}

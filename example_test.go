@@ -1,0 +1,483 @@
+package ticket_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"time"
+
+	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/memstore"
+	"github.com/ticketkit/ticket/tickettest"
+)
+
+// The examples use a clock that stands still and numbers that come in order, so
+// that they print the same each time; a host leaves Config as it is.
+func exampleDesk() (*ticket.Desk, *tickettest.Clock) {
+	clock := tickettest.NewClock()
+	desk, err := ticket.NewDesk(memstore.New(), tickettest.Config(clock, nil))
+	if err != nil {
+		log.Fatal(err)
+	}
+	return desk, clock
+}
+
+// must keeps the examples short; a host handles its errors.
+func must[T any](v T, err error) T {
+	if err != nil {
+		log.Fatal(err)
+	}
+	return v
+}
+
+// From the first call to the confirmation, across two levels.
+func Example() {
+	ctx := context.Background()
+	desk := must(ticket.NewDesk(memstore.New(), ticket.Config{}))
+
+	ada := ticket.Requester(ticket.Person{Name: "Ada Byron", Email: "ada@example.org"})
+	lin := ticket.Agent("lin", 1)
+	max := ticket.Agent("max", 2, 3)
+
+	t := must(desk.Open(ctx, ada, ticket.Draft{
+		Subject: "Printer prints blank pages",
+		Message: "Since this morning, every second page.",
+		Channel: ticket.Phone,
+	}))
+	show := func(t ticket.Ticket) { fmt.Println(t.State(), "-", t.Phase) }
+	show(t)
+
+	show(must(desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.Take})))
+	show(must(desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.Escalate, Queue: "hardware", Note: "fuser fault?"})))
+	show(must(desk.Do(ctx, max, t.ID, ticket.Action{Name: ticket.Ask, Message: "Which model is it?"})))
+	show(must(desk.Do(ctx, ada, t.ID, ticket.Action{Name: ticket.Reply, Message: "An LJ-4."})))
+	show(must(desk.Do(ctx, max, t.ID, ticket.Action{Name: ticket.Resolve, Message: "New fuser fitted."})))
+	show(must(desk.Do(ctx, ada, t.ID, ticket.Action{Name: ticket.Confirm})))
+	// Output:
+	// new/1 - received
+	// open/1 - in progress
+	// queued/2 - in progress
+	// waiting/2 - your turn
+	// open/2 - in progress
+	// resolved/2 - solved
+	// closed/2 - closed
+}
+
+// Answered while the customer was still on the line: opened and resolved in one
+// commit.
+func ExampleDesk_Open() {
+	ctx := context.Background()
+	desk, _ := exampleDesk()
+	t, err := desk.Open(ctx, ticket.Agent("lin", 1), ticket.Draft{
+		Requester: ticket.Person{Name: "Ada Byron", Email: "ada@example.org"},
+		Subject:   "Where is the scanner?",
+		Solution:  "Room 2.14",
+	})
+	fmt.Println(t.Number, t.Status, t.Resolution, err)
+	// Output:
+	// 0000-0001-H resolved first contact <nil>
+}
+
+// A request that may have got through, or not, is simply sent again.
+func ExampleDesk_Open_idempotent() {
+	ctx := context.Background()
+	desk, _ := exampleDesk()
+	ada := ticket.Requester(ticket.Person{ID: "c1"})
+	draft := ticket.Draft{Subject: "Parcel lost", Key: "order-4711-complaint"}
+
+	first := must(desk.Open(ctx, ada, draft))
+	again := must(desk.Open(ctx, ada, draft))
+	fmt.Println(first.ID == again.ID, again.Version)
+
+	draft.Subject = "Another parcel lost"
+	_, err := desk.Open(ctx, ada, draft)
+	fmt.Println(err)
+	// Output:
+	// true 1
+	// ticket: the idempotency key was used before for a different request
+}
+
+// "I answered what I saw": an action can be pinned to a version.
+func ExampleDesk_Do_pinned() {
+	ctx := context.Background()
+	desk, _ := exampleDesk()
+	ada, lin := ticket.Requester(ticket.Person{ID: "c1"}), ticket.Agent("lin", 1)
+	t := must(desk.Open(ctx, ada, ticket.Draft{Subject: "No light"}))
+	seen := t.Version
+	must(desk.Do(ctx, ada, t.ID, ticket.Action{Name: ticket.Reply, Message: "It works again."}))
+
+	_, err := desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.Ask, Message: "Which floor?", Version: seen})
+	var stale *ticket.StaleError
+	if errors.As(err, &stale) {
+		for _, e := range stale.Since {
+			fmt.Println("meanwhile:", e.Action, "-", e.Message)
+		}
+	}
+	// Output:
+	// meanwhile: reply - It works again.
+}
+
+// A refusal says which rule, and who could.
+func ExampleDesk_Do_refused() {
+	ctx := context.Background()
+	desk, _ := exampleDesk()
+	ada := ticket.Requester(ticket.Person{ID: "c1"})
+	t := must(desk.Open(ctx, ada, ticket.Draft{Subject: "No light"}))
+
+	_, err := desk.Do(ctx, ada, t.ID, ticket.Action{Name: ticket.Resolve, Message: "done"})
+	fmt.Println(err)
+	_, err = desk.Do(ctx, ada, t.ID, ticket.Action{Name: ticket.Confirm})
+	fmt.Println(err)
+	_, err = desk.Do(ctx, ticket.Agent("max", 2), t.ID, ticket.Action{Name: ticket.Take})
+	fmt.Println(err)
+	_, err = desk.Do(ctx, ticket.Agent("lin", 1), t.ID, ticket.Action{Name: ticket.Escalate})
+	fmt.Println(err)
+	// Output:
+	// ticket: "resolve" refused: a requester may not do this (possible by agent)
+	// ticket: "confirm" refused: not possible in new/1 (possible from resolved by requester)
+	// ticket: "take" refused: the ticket is at level 1, the agent serves [2]
+	// ticket: action.note is missing: "escalate" needs one
+}
+
+// Two tickets about the same thing become one; both numbers stay valid.
+func ExampleDesk_Do_merge() {
+	ctx := context.Background()
+	desk, _ := exampleDesk()
+	ada, lin := ticket.Requester(ticket.Person{ID: "c1"}), ticket.Agent("lin", 1)
+	one := must(desk.Open(ctx, ada, ticket.Draft{Subject: "No light"}))
+	two := must(desk.Open(ctx, ada, ticket.Draft{Subject: "It is dark"}))
+	must(desk.Do(ctx, lin, two.ID, ticket.Action{Name: ticket.Merge, Ticket: one.ID}))
+
+	found := must(desk.Find(ctx, ada, string(two.Number)))
+	fmt.Println(two.Number, "leads to", found.Number)
+
+	must(desk.Do(ctx, lin, two.ID, ticket.Action{Name: ticket.Unmerge}))
+	found = must(desk.Find(ctx, ada, string(two.Number)))
+	fmt.Println(two.Number, "leads to", found.Number)
+	// Output:
+	// 0000-0002-7 leads to 0000-0001-H
+	// 0000-0002-7 leads to 0000-0002-7
+}
+
+// What may I do with this ticket now, and why not the rest?
+func ExampleDesk_Actions() {
+	ctx := context.Background()
+	desk, _ := exampleDesk()
+	ada := ticket.Requester(ticket.Person{ID: "c1"})
+	t := must(desk.Open(ctx, ada, ticket.Draft{Subject: "No light"}))
+	for _, c := range desk.Actions(ada, t) {
+		if c.Allowed || c.Action == ticket.Confirm || c.Action == ticket.Escalate {
+			fmt.Printf("%s: %v, needs %q %s\n", c.Action, c.Allowed, c.Needs, c.Reason)
+		}
+	}
+	// Output:
+	// cancel: true, needs ""
+	// confirm: false, needs "" ticket: "confirm" refused: not possible in new/1 (possible from resolved by requester)
+	// escalate: false, needs "" ticket: "escalate" refused: a requester may not do this (possible by agent, system)
+	// reply: true, needs "words"
+}
+
+// Would this go through? The same decision as Do, without doing it.
+func ExampleDesk_Explain() {
+	ctx := context.Background()
+	desk, _ := exampleDesk()
+	lin := ticket.Agent("lin", 1)
+	t := must(desk.Open(ctx, ticket.Requester(ticket.Person{ID: "c1"}), ticket.Draft{Subject: "No light"}))
+	fmt.Println(desk.Explain(lin, t, ticket.Action{Name: ticket.Hold}))
+	fmt.Println(desk.Explain(lin, t, ticket.Action{Name: ticket.Hold, Reason: "vendor"}))
+	// Output:
+	// ticket: action.reason is missing: "hold" needs one
+	// <nil>
+}
+
+// The customer's view, by the number as it was read out.
+func ExampleDesk_Track() {
+	ctx := context.Background()
+	desk, clock := exampleDesk()
+	ada, lin := ticket.Requester(ticket.Person{Name: "Ada Byron", Email: "ada@example.org"}), ticket.Agent("lin", 1)
+	t := must(desk.Open(ctx, ada, ticket.Draft{Subject: "No light", Message: "In the whole house."}))
+	clock.Advance(5 * time.Minute)
+	must(desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.Escalate, Queue: "mains", Note: "again?", Message: "Our specialists look into it."}))
+
+	v := must(desk.Track(ctx, ada, "oooo ooo1 h"))
+	fmt.Println(v.Number, v.Phase, v.With)
+	for _, m := range v.Messages {
+		fmt.Println(m.At.Format(time.TimeOnly), m.Name, m.Text)
+	}
+	fmt.Println("may:", v.Actions)
+
+	_, err := desk.Track(ctx, ada, "oooo ooo1 j")
+	fmt.Println(errors.Is(err, ticket.ErrMistyped))
+	// Output:
+	// 0000-0001-H in progress with the specialists
+	// 09:00:00 Ada Byron In the whole house.
+	// 09:05:00  Our specialists look into it.
+	// may: [cancel reply]
+	// true
+}
+
+// What happened, step by step.
+func ExampleDesk_History() {
+	ctx := context.Background()
+	desk, _ := exampleDesk()
+	ada, lin := ticket.Requester(ticket.Person{ID: "c1"}), ticket.Agent("lin", 1)
+	t := must(desk.Open(ctx, ada, ticket.Draft{Subject: "No light"}))
+	must(desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.AddNote, Note: "third time this month"}))
+	must(desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.Take}))
+	for _, a := range []ticket.Actor{lin, ada} {
+		for e, err := range desk.History(ctx, a, t.ID) {
+			if err != nil {
+				log.Fatal(err)
+			}
+			fmt.Printf("%d %s by %q: %s %q\n", e.Seq, e.Action, e.By.ID, e.To, e.Note)
+		}
+		fmt.Println("--")
+	}
+	// Output:
+	// 1 open by "": new/1 ""
+	// 2 note by "lin": new/1 "third time this month"
+	// 3 take by "lin": open/1 ""
+	// --
+	// 1 open by "": new/1 ""
+	// 3 take by "": open/1 ""
+	// --
+}
+
+// A queue's open work, the most pressing first, read page by page.
+func ExampleDesk_Tickets() {
+	ctx := context.Background()
+	desk, clock := exampleDesk()
+	lin := ticket.Agent("lin", 1)
+	for i, g := range []ticket.Grade{ticket.Low, ticket.High, ticket.Medium, ticket.High} {
+		must(desk.Open(ctx, lin, ticket.Draft{Requester: ticket.Person{ID: "c1"}, Subject: fmt.Sprint("case ", i+1), Queue: "mains", Priority: g}))
+		clock.Advance(time.Minute)
+	}
+	open := ticket.Query{
+		Queue: []string{"mains"}, Phase: []ticket.Phase{ticket.PhaseReceived, ticket.PhaseInProgress},
+		Order: ticket.MostPressing, Limit: 2,
+	}
+	for t, err := range desk.Tickets(ctx, lin, open) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(t.Subject, t.Priority)
+	}
+	// Output:
+	// case 2 high
+	// case 4 high
+	// case 3 medium
+	// case 1 low
+}
+
+// The ticket as it stood at an instant.
+func ExampleDesk_AsOf() {
+	ctx := context.Background()
+	desk, clock := exampleDesk()
+	ada, lin := ticket.Requester(ticket.Person{ID: "c1"}), ticket.Agent("lin", 1)
+	t := must(desk.Open(ctx, ada, ticket.Draft{Subject: "No light"}))
+	before := clock.Now()
+	clock.Advance(time.Hour)
+	now := must(desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.Take}))
+	then := must(desk.AsOf(ctx, lin, t.ID, before))
+	fmt.Println(then.Status, now.Status)
+	// Output:
+	// new open
+}
+
+// Confirmations are rows of the commit; a relay carries them out.
+func ExampleDesk_Deliver() {
+	ctx := context.Background()
+	mail := ticket.NotifierFunc(func(_ context.Context, n ticket.Notification) error {
+		if n.To.Role == ticket.Agents {
+			fmt.Printf("%s: level %d, %s\n", n.Kind, n.To.Level, n.Number)
+			return nil
+		}
+		fmt.Printf("%s: %s, %s (%s)\n", n.Kind, n.To.Person.Email, n.Number, n.With)
+		return nil
+	})
+	clock := tickettest.NewClock()
+	cfg := tickettest.Config(clock, mail) // ticket.Config{Notifiers: map[string]ticket.Notifier{"mail": mail}}
+	desk := must(ticket.NewDesk(memstore.New(), cfg))
+
+	must(desk.Open(ctx, ticket.Requester(ticket.Person{Email: "ada@example.org"}), ticket.Draft{Subject: "No light"}))
+	did, err := desk.Deliver(ctx) // or go desk.Run(ctx)
+	fmt.Println(did.Done, err)
+	// Output:
+	// received: ada@example.org, 0000-0001-H (with the service desk)
+	// queued: level 1, 0000-0001-H
+	// 2 <nil>
+}
+
+// What tickets do by themselves: a resolved one is closed after a week.
+func ExampleDesk_FireTimers() {
+	ctx := context.Background()
+	desk, clock := exampleDesk()
+	lin := ticket.Agent("lin", 1)
+	t := must(desk.Open(ctx, lin, ticket.Draft{Requester: ticket.Person{ID: "c1"}, Subject: "No light", Solution: "The switch is by the door."}))
+	clock.Advance(ticket.ConfirmWindow)
+	n := must(desk.FireTimers(ctx)) // Run does this
+	t = must(desk.Get(ctx, lin, t.ID))
+	fmt.Println(n, t.Status)
+	// Output:
+	// 1 closed
+}
+
+// Inside a transaction of the host's, on a store that is bound to it.
+func ExampleDesk_In() {
+	ctx := context.Background()
+	desk, _ := exampleDesk()
+	tx := memstore.New() // a store for a database has something like store.WithTx(tx)
+	t := must(desk.In(tx).Open(ctx, ticket.Requester(ticket.Person{ID: "c1"}), ticket.Draft{Subject: "Parcel lost"}))
+
+	_, err := desk.Get(ctx, ticket.System("shop"), t.ID)
+	fmt.Println("outside:", errors.Is(err, ticket.ErrNotFound))
+	_, err = desk.In(tx).Get(ctx, ticket.System("shop"), t.ID)
+	fmt.Println("inside:", err)
+	// Output:
+	// outside: true
+	// inside: <nil>
+}
+
+// A workflow is data, checked as a whole.
+func ExampleWorkflowSpec_Compile() {
+	spec := ticket.WorkflowSpec{
+		Name: "returns", Version: 1, Levels: 2, Initial: "received",
+		Statuses: []ticket.StatusSpec{
+			{Name: "received", Phase: ticket.PhaseReceived},
+			{Name: "inspecting", Phase: ticket.PhaseInProgress},
+			{Name: "refunded", Phase: ticket.PhaseClosed, Final: true},
+		},
+		Transitions: []ticket.Transition{
+			{Action: "inspect", From: ticket.In("received"), To: "inspecting", By: ticket.Agents},
+			{Action: ticket.Escalate, From: ticket.In("inspecting"), To: "received", Level: ticket.Up, Needs: ticket.NeedNote},
+			{Action: "refund", From: ticket.In("inspecting"), To: "refunded", By: ticket.Agents, Guards: []string{"within-90-days"}},
+		},
+	}
+	within90 := func(d ticket.Decision) error {
+		if d.Now.Sub(d.Ticket.Created) > 90*24*time.Hour {
+			return errors.New("bought too long ago")
+		}
+		return nil
+	}
+	returns, err := spec.Compile(ticket.Guards{"within-90-days": within90})
+	fmt.Println(returns.Actions(), err)
+
+	spec.Statuses[2].Final = false
+	spec.Transitions[0].To = "lost"
+	_, err = spec.Compile(nil)
+	fmt.Println(err)
+	// Output:
+	// [escalate inspect refund] <nil>
+	// ticket: workflow "returns" version 1: transitions[0] (inspect): to: "lost" is not declared
+	// ticket: workflow "returns" version 1: transitions[2] (refund): guard "within-90-days" is not known
+}
+
+func ExampleParseWorkflow() {
+	spec, err := ticket.ParseWorkflow([]byte(`{
+		"name": "suggestions", "version": 1, "levels": 1, "initial": "new",
+		"statuses": [
+			{"name": "new", "phase": "received", "then": "archive", "after": "720h"},
+			{"name": "done", "phase": "closed", "final": true}
+		],
+		"transitions": [{"action": "archive", "from": ["new"], "to": "done", "by": "agent system"}]
+	}`))
+	if err != nil {
+		log.Fatal(err)
+	}
+	w := must(spec.Compile(nil))
+	fmt.Print(w.Mermaid())
+	// Output:
+	// stateDiagram-v2
+	//     state "new (received)" as s1
+	//     state "done (closed)" as s2
+	//     [*] --> s1
+	//     s1 --> s2: archive
+	//     s2 --> [*]
+}
+
+func ExampleParseNumber() {
+	for _, s := range []string{"7Q4K-92MX-F", "7q4k 92mx f", "7Q4K-92XM-F", "7Q4K"} {
+		n, err := ticket.ParseNumber(s)
+		fmt.Println(n, err)
+	}
+	// Output:
+	// 7Q4K-92MX-F <nil>
+	// 7Q4K-92MX-F <nil>
+	//  ticket: mistyped: "7Q4K-92XM-F" has a wrong check symbol, so at least one symbol is wrong or two are swapped (a number looks like 7Q4K-92MX-F)
+	//  ticket: mistyped: "7Q4K" has 4 symbols where a number has 9 (a number looks like 7Q4K-92MX-F)
+}
+
+// Nobody changes the past unnoticed, and content can be erased all the same.
+func ExampleVerify() {
+	ctx := context.Background()
+	desk, _ := exampleDesk()
+	ada, lin := ticket.Requester(ticket.Person{ID: "c1"}), ticket.Agent("lin", 1)
+	t := must(desk.Open(ctx, ada, ticket.Draft{Subject: "No light", Message: "My address is 1 Example Road."}))
+	must(desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.Take}))
+	var events []ticket.Event
+	for e, err := range desk.History(ctx, lin, t.ID) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		events = append(events, e)
+	}
+	fmt.Println(ticket.Verify(events))
+
+	events[0] = events[0].Erase(ticket.GroupWords)
+	fmt.Printf("%q %v\n", events[0].Message, ticket.Verify(events))
+
+	events[1].By.ID = "eve"
+	var fault *ticket.ChainError
+	if errors.As(ticket.Verify(events), &fault) {
+		fmt.Println("event", fault.Seq, fault.Fault)
+	}
+	// Output:
+	// <nil>
+	// "" <nil>
+	// event 2 altered
+}
+
+// The ticket is the fold of its events.
+func ExampleReplay() {
+	ctx := context.Background()
+	desk, _ := exampleDesk()
+	ada, lin := ticket.Requester(ticket.Person{ID: "c1"}), ticket.Agent("lin", 1)
+	t := must(desk.Open(ctx, ada, ticket.Draft{Subject: "No light"}))
+	t = must(desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.Take}))
+	var events []ticket.Event
+	for e, err := range desk.History(ctx, lin, t.ID) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		events = append(events, e)
+	}
+	folded := must(ticket.Replay(events))
+	first := must(ticket.Replay(events[:1]))
+	fmt.Println(folded.Equal(t), first.Status)
+	// Output:
+	// true new
+}
+
+// A policy of one's own keeps what it does not change.
+type hrOnly struct{ ticket.DefaultPolicy }
+
+func (p hrOnly) MaySee(a ticket.Actor, t ticket.Ticket) bool {
+	if t.Queue == "hr" && a.Role == ticket.Agents && !a.ServesQueue("hr") {
+		return false
+	}
+	return p.DefaultPolicy.MaySee(a, t)
+}
+
+func ExamplePolicy() {
+	ctx := context.Background()
+	desk := must(ticket.NewDesk(memstore.New(), ticket.Config{Policy: hrOnly{}}))
+	t := must(desk.Open(ctx, ticket.Requester(ticket.Person{ID: "c1"}), ticket.Draft{Subject: "My contract", Queue: "hr"}))
+	_, err := desk.Get(ctx, ticket.Agent("lin", 1).Serving("hardware"), t.ID)
+	fmt.Println(errors.Is(err, ticket.ErrNotFound))
+	_, err = desk.Get(ctx, ticket.Agent("kim", 1).Serving("hr"), t.ID)
+	fmt.Println(err)
+	// Output:
+	// true
+	// <nil>
+}
