@@ -126,7 +126,7 @@ func BenchmarkDoParallel(b *testing.B) {
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			if _, err := d.Do(context.Background(), lin, ids[int(next.Add(1))%len(ids)], reply); err != nil {
+			if _, err := d.Do(b.Context(), lin, ids[int(next.Add(1))%len(ids)], reply); err != nil {
 				b.Error(err)
 				return
 			}

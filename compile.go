@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"unicode"
@@ -30,9 +31,7 @@ func (s WorkflowSpec) Compile(guards Guards) (*Workflow, error) {
 		states:   map[string]State{},
 		stateOf:  map[State]string{},
 	}}
-	for name, g := range guards {
-		c.w.guards[name] = g
-	}
+	maps.Copy(c.w.guards, guards)
 	c.head()
 	c.declareStatuses()
 	if s.Levels > maxLevels {
@@ -57,7 +56,7 @@ func (s WorkflowSpec) Compile(guards Guards) (*Workflow, error) {
 func (s WorkflowSpec) MustCompile(guards Guards) *Workflow {
 	w, err := s.Compile(guards)
 	if err != nil {
-		panic(err)
+		panic(err) //nolint:forbidigo // what Must stands for
 	}
 	return w
 }
@@ -361,7 +360,7 @@ func (c *compiler) finish() {
 func (w *Workflow) fire(from State, event string) (State, error) {
 	m := w.machines.Get().(*fsm.FSM)
 	m.SetState(w.stateOf[from])
-	err := m.Event(context.Background(), event)
+	err := m.Event(uncancelled, event)
 	var stayed fsm.NoTransitionError
 	if errors.As(err, &stayed) && stayed.Err == nil {
 		err = nil
@@ -373,6 +372,9 @@ func (w *Workflow) fire(from State, event string) (State, error) {
 	w.machines.Put(m)
 	return to, nil
 }
+
+// uncancelled is what machines are fired with. A decision has no context.
+var uncancelled = context.Background() //nolint:forbidigo // see fire
 
 // goodName accepts names that are safe in diagrams, machine events and errors.
 func goodName(s string) bool {

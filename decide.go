@@ -503,7 +503,7 @@ func (d *Decision) edit(e *Event) error {
 		}
 	}
 	for k, v := range ed.Fields {
-		if was, has := t.Fields[k]; v == nil && has || v != nil && !(has && fieldEqual(was, v)) {
+		if was, has := t.Fields[k]; v == nil && has || v != nil && (!has || !fieldEqual(was, v)) {
 			if e.Fields == nil {
 				e.Fields = Fields{}
 			}

@@ -109,7 +109,7 @@ func NewDesk(store Store, cfg Config) (*Desk, error) {
 		cfg.Policy = DefaultPolicy{}
 	}
 	if cfg.Now == nil {
-		cfg.Now = time.Now
+		cfg.Now = time.Now //nolint:forbidigo // the one default of the one clock
 	}
 	if cfg.NewID == nil {
 		cfg.NewID = NewID
@@ -296,7 +296,7 @@ func (d *Desk) commit(ctx context.Context, a Actor, key string, request func() D
 // 64 ms at last.
 func pause(ctx context.Context, try int) error {
 	most := time.Millisecond << min(try-1, 6)
-	timer := time.NewTimer(rand.N(most))
+	timer := time.NewTimer(rand.N(most)) //nolint:gosec // a moment to wait is no secret
 	defer timer.Stop()
 	select {
 	case <-timer.C:

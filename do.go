@@ -320,7 +320,7 @@ func (d *Desk) checkDraft(at string, a Actor, dr Draft) (Draft, error) {
 		c.fail(at+".subject", "is missing")
 	}
 	c.person(at+".requester", dr.Requester)
-	if r := dr.Requester; r.ID == "" && r.Email == "" && r.Phone == "" && !(split && r.IsZero()) {
+	if r := dr.Requester; r.ID == "" && r.Email == "" && r.Phone == "" && (!split || !r.IsZero()) {
 		c.fail(at+".requester", "needs an ID, an e-mail address or a phone number, so that somebody can be told")
 	}
 	if a.Role == Requesters && !dr.Requester.Same(a.Person) {

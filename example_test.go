@@ -108,8 +108,7 @@ func ExampleDesk_Do_pinned() {
 	must(desk.Do(ctx, ada, t.ID, ticket.Action{Name: ticket.Reply, Message: "It works again."}))
 
 	_, err := desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.Ask, Message: "Which floor?", Version: seen})
-	var stale *ticket.StaleError
-	if errors.As(err, &stale) {
+	if stale, ok := errors.AsType[*ticket.StaleError](err); ok {
 		for _, e := range stale.Since {
 			fmt.Println("meanwhile:", e.Action, "-", e.Message)
 		}
@@ -168,14 +167,14 @@ func ExampleDesk_Actions() {
 	t := must(desk.Open(ctx, ada, ticket.Draft{Subject: "No light"}))
 	for _, c := range desk.Actions(ada, t) {
 		if c.Allowed || c.Action == ticket.Confirm || c.Action == ticket.Escalate {
-			fmt.Printf("%s: %v, needs %q %s\n", c.Action, c.Allowed, c.Needs, c.Reason)
+			fmt.Printf("%s %v, needs: %q, because: %q\n", c.Action, c.Allowed, c.Needs, c.Reason)
 		}
 	}
 	// Output:
-	// cancel: true, needs ""
-	// confirm: false, needs "" ticket: "confirm" refused: not possible in new/1 (possible from resolved by requester)
-	// escalate: false, needs "" ticket: "escalate" refused: a requester may not do this (possible by agent, system)
-	// reply: true, needs "words"
+	// cancel true, needs: "", because: ""
+	// confirm false, needs: "", because: "ticket: \"confirm\" refused: not possible in new/1 (possible from resolved by requester)"
+	// escalate false, needs: "", because: "ticket: \"escalate\" refused: a requester may not do this (possible by agent, system)"
+	// reply true, needs: "words", because: ""
 }
 
 // Would this go through? The same decision as Do, without doing it.
@@ -428,8 +427,7 @@ func ExampleVerify() {
 	fmt.Printf("%q %v\n", events[0].Message, ticket.Verify(events))
 
 	events[1].By.ID = "eve"
-	var fault *ticket.ChainError
-	if errors.As(ticket.Verify(events), &fault) {
+	if fault, ok := errors.AsType[*ticket.ChainError](ticket.Verify(events)); ok {
 		fmt.Println("event", fault.Seq, fault.Fault)
 	}
 	// Output:

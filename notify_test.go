@@ -219,7 +219,7 @@ func TestRunFindsWhatOthersCommitted(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, ticket.StatusClosed, got.Status)
 		cancel()
-		<-done
+		require.ErrorIs(t, <-done, context.Canceled)
 	})
 }
 
@@ -251,7 +251,7 @@ func TestBackOff(t *testing.T) {
 		time.Sleep(2 * time.Minute)
 		synctest.Wait()
 		cancel()
-		<-done
+		require.ErrorIs(t, <-done, context.Canceled)
 
 		require.Len(t, attempts, 8, "then it is dead, and not tried any more")
 		require.Len(t, ids, 1, "a repeat carries the same ID")
@@ -290,8 +290,8 @@ func TestASlowOrPanickingNotifierHoldsUpNoOther(t *testing.T) {
 		cancel()
 		synctest.Wait()
 		select {
-		case <-done:
-			t.Fatal("Run returned while an attempt was under way")
+		case err := <-done:
+			t.Fatal("Run returned while an attempt was under way: ", err)
 		default:
 		}
 		close(release)
@@ -539,7 +539,7 @@ func TestRunSurvivesAStoreInTrouble(t *testing.T) {
 		require.NoError(t, err)
 		time.Sleep(10 * time.Second)
 		cancel()
-		<-done
+		require.ErrorIs(t, <-done, context.Canceled)
 		require.Len(t, sent.Sent(), 2)
 		require.Equal(t, 3, strings.Count(log.String(), "cannot deliver"))
 	})

@@ -245,7 +245,8 @@ func (p *publisher) publish(e Event) (Event, bool) {
 	said := e.Message != "" || len(e.Attachments) > 0
 	moved := e.Phase != p.phase || e.From.Level != e.To.Level
 	p.phase = e.Phase
-	if !said && !moved && !(e.Seals.Words.Erased() && e.Answer) {
+	erasedAnswer := e.Answer && e.Seals.Words.Erased()
+	if !said && !moved && !erasedAnswer {
 		return Event{}, false
 	}
 	out := Event{

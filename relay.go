@@ -54,7 +54,7 @@ func (r Relay) wait(attempts int) time.Duration {
 	if shift := attempts - 1; shift < 40 && r.Backoff<<shift > 0 {
 		most = min(most, r.Backoff<<shift)
 	}
-	return most/2 + rand.N(most/2+1)
+	return most/2 + rand.N(most/2+1) //nolint:gosec // a moment to wait is no secret
 }
 
 // Delivered counts what a pass of the relay did.

@@ -84,7 +84,7 @@ func flagString(bits uint8, names []string, sep string) string {
 
 // flagParse reads names with blanks between them as bits.
 func flagParse(text string, names []string, field string) (bits uint8, err error) {
-	for _, name := range strings.Fields(text) {
+	for name := range strings.FieldsSeq(text) {
 		i := slices.Index(names, name)
 		if i < 0 {
 			return 0, invalid(field, "%s is none of %s", quote(name), strings.Join(names, ", "))

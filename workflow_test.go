@@ -347,7 +347,7 @@ func TestMachineTraps(t *testing.T) {
 	to, err = w.fire(State{StatusOpen, 1}, w.events[eventKey{action: Escalate, role: Agents, level: 2}])
 	require.NoError(t, err)
 	require.Equal(t, State{StatusQueued, 2}, to)
-	require.Equal(t, w.Actions(), w.Actions())
+	require.IsNonDecreasing(t, w.Actions())
 }
 
 func TestDecideConcurrently(t *testing.T) {

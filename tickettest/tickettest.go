@@ -14,6 +14,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -147,25 +148,25 @@ func (r *Recorder) Reset() {
 // RequireSent ends the test unless a notification of this kind was sent to this
 // recipient, and returns the last such one. The recipient is an e-mail address,
 // an ID or a phone number of a person, or "queue:NAME" for a queue.
-func (r *Recorder) RequireSent(t testing.TB, kind ticket.Kind, to string) ticket.Notification {
-	t.Helper()
+func (r *Recorder) RequireSent(tb testing.TB, kind ticket.Kind, to string) ticket.Notification {
+	tb.Helper()
 	sent := r.Sent()
-	for i := len(sent) - 1; i >= 0; i-- {
-		if sent[i].Kind == kind && isTo(sent[i].To, to) {
-			return sent[i]
+	for _, n := range slices.Backward(sent) {
+		if n.Kind == kind && isTo(n.To, to) {
+			return n
 		}
 	}
-	t.Fatalf("no notification %q was sent to %q; sent were: %s", kind, to, list(sent))
+	tb.Fatalf("no notification %q was sent to %q; sent were: %s", kind, to, list(sent))
 	return ticket.Notification{}
 }
 
 // RequireNotSent ends the test if a notification of this kind was sent to this
 // recipient; see [Recorder.RequireSent].
-func (r *Recorder) RequireNotSent(t testing.TB, kind ticket.Kind, to string) {
-	t.Helper()
+func (r *Recorder) RequireNotSent(tb testing.TB, kind ticket.Kind, to string) {
+	tb.Helper()
 	for _, n := range r.Sent() {
 		if n.Kind == kind && isTo(n.To, to) {
-			t.Fatalf("a notification %q was sent to %q", kind, to)
+			tb.Fatalf("a notification %q was sent to %q", kind, to)
 		}
 	}
 }

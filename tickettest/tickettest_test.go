@@ -91,7 +91,7 @@ func TestRecorder(t *testing.T) {
 	r := tickettest.NewRecorder()
 	ctx := t.Context()
 	missing := func(to string) string {
-		return said(func(tb testing.TB) { r.RequireSent(tb, ticket.KindReceived, to) })
+		return said(func(tb testing.TB) { tb.Helper(); r.RequireSent(tb, ticket.KindReceived, to) })
 	}
 	require.Contains(t, missing("ada@example.org"), "sent were: none")
 	send := func(to ticket.Recipient) error {
@@ -102,7 +102,7 @@ func TestRecorder(t *testing.T) {
 	require.NoError(t, send(ticket.Recipient{Role: ticket.Agents, Queue: "hr"}))
 	for _, to := range []string{"ada@example.org", "c1", "lin", "queue:hr"} {
 		require.Empty(t, missing(to))
-		require.NotEmpty(t, said(func(tb testing.TB) { r.RequireNotSent(tb, ticket.KindReceived, to) }))
+		require.NotEmpty(t, said(func(tb testing.TB) { tb.Helper(); r.RequireNotSent(tb, ticket.KindReceived, to) }))
 		r.RequireNotSent(t, ticket.KindSolved, to)
 	}
 	for _, to := range []string{"", "queue:", "eve", "queue:lin"} {
