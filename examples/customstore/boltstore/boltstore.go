@@ -225,8 +225,9 @@ func (s *Store) Events(ctx context.Context, tenant string, id ticket.ID, after i
 }
 
 // List implements [ticket.Store]. It looks at every ticket of the tenant, which
-// is simple, and good enough for some ten thousand. Where there are more, an
-// index for each order pays, to begin at Query.After and to stop after a page.
+// is simple, takes about 20 µs a ticket, and will do for some thousands. Where
+// there are more, an index for each order pays, to begin at Query.After and to
+// stop after a page.
 func (s *Store) List(ctx context.Context, q ticket.Query) (ticket.Page, error) {
 	after, resumed, err := q.Place()
 	if err == nil {

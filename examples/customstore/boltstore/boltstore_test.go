@@ -1,0 +1,169 @@
+package boltstore_test
+
+import (
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	bolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
+
+	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/examples/customstore/boltstore"
+	"github.com/ticketkit/ticket/storetest"
+	"github.com/ticketkit/ticket/tickettest"
+)
+
+// file is a store with the database that it is in.
+type file struct {
+	*boltstore.Store
+	db *bolt.DB
+}
+
+// open opens a file, without waiting for the disk at every commit: what is
+// tested is not the disk.
+func open(t *testing.T, path string) ticket.Store {
+	t.Helper()
+	db, err := bolt.Open(path, 0o600, &bolt.Options{NoSync: true, Timeout: time.Second})
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, db.Close()) }) // twice is fine
+	store, err := boltstore.New(db)
+	require.NoError(t, err)
+	return &file{store, db}
+}
+
+func reopen(t *testing.T, s ticket.Store) ticket.Store {
+	t.Helper()
+	db := s.(*file).db
+	path := db.Path()
+	require.NoError(t, db.Close())
+	return open(t, path)
+}
+
+func newFile(t *testing.T) ticket.Store {
+	t.Helper()
+	return open(t, filepath.Join(t.TempDir(), "tickets.db"))
+}
+
+func TestStore(t *testing.T) {
+	storetest.Run(t, newFile, storetest.Reopen(reopen))
+}
+
+func BenchmarkStore(b *testing.B) {
+	storetest.Bench(b, func(b *testing.B) ticket.Store {
+		b.Helper()
+		db, err := bolt.Open(filepath.Join(b.TempDir(), "tickets.db"), 0o600, &bolt.Options{NoSync: true})
+		require.NoError(b, err)
+		b.Cleanup(func() { assert.NoError(b, db.Close()) })
+		store, err := boltstore.New(db)
+		require.NoError(b, err)
+		return store
+	})
+}
+
+// A desk goes on where another one left off: with its tickets, their history,
+// its promises not to do things twice, its outbox and its timers.
+func TestDeskGoesOn(t *testing.T) {
+	store := newFile(t)
+	clock, sent := tickettest.NewClock(), tickettest.NewRecorder()
+	cfg := tickettest.Config(clock, sent)
+	desk, err := ticket.NewDesk(store, cfg)
+	require.NoError(t, err)
+
+	ada := ticket.Requester(ticket.Person{Name: "Ada Byron", Email: "ada@example.org"}).In("north")
+	lin := ticket.Agent("lin", 1).In("north")
+	draft := ticket.Draft{Subject: "Printer prints blank pages", Key: "once", Fields: ticket.Fields{"floor": 2, "load": 3.0, "since": clock.Now()}}
+	opened, err := desk.Open(t.Context(), ada, draft)
+	require.NoError(t, err)
+	resolved, err := desk.Do(t.Context(), lin, opened.ID, ticket.Action{Name: ticket.Resolve, Message: "New fuser fitted."})
+	require.NoError(t, err)
+
+	closed := store
+	store = reopen(t, store)
+	_, err = closed.Ticket(t.Context(), "north", opened.ID)
+	require.ErrorIs(t, err, bolterrors.ErrDatabaseNotOpen)
+	desk, err = ticket.NewDesk(store, cfg)
+	require.NoError(t, err)
+	found, err := desk.Find(t.Context(), lin, string(opened.Number))
+	require.NoError(t, err)
+	assert.Equal(t, resolved, found)
+	require.NoError(t, desk.Verify(t.Context(), lin, opened.ID))
+
+	again, err := desk.Open(t.Context(), ada, draft)
+	require.NoError(t, err)
+	assert.Equal(t, opened.ID, again.ID, "a repeat")
+
+	_, err = desk.Find(t.Context(), lin.In("south"), string(opened.Number))
+	require.ErrorIs(t, err, ticket.ErrNotFound)
+
+	_, err = desk.Deliver(t.Context())
+	require.NoError(t, err)
+	sent.RequireSent(t, ticket.KindReceived, "ada@example.org")
+	sent.RequireSent(t, ticket.KindSolved, "ada@example.org")
+
+	clock.Advance(ticket.ConfirmWindow)
+	fired, err := desk.FireTimers(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, 1, fired)
+	found, err = desk.Get(t.Context(), lin, opened.ID)
+	require.NoError(t, err)
+	assert.Equal(t, ticket.StatusClosed, found.Status)
+	due, err := store.Due(t.Context(), clock.Now(), 1)
+	require.NoError(t, err)
+	assert.Empty(t, due)
+}
+
+// What fails in the middle of a commit leaves nothing behind, not even in the
+// indexes that were written before it.
+func TestNothingIsLeftBehind(t *testing.T) {
+	store := newFile(t)
+	now := tickettest.Start
+	id, id2, delivery := ticket.NewID(now), ticket.NewID(now), ticket.NewID(now)
+	commit := func(expect int64, id ticket.ID, number uint64, delivery ticket.ID, key string) error {
+		n := ticket.NumberOf(number)
+		return store.Commit(t.Context(), ticket.Commit{
+			Changes: []ticket.Change{{
+				Expect: expect,
+				Ticket: ticket.Ticket{ID: id, Number: n, Version: expect + 1, Timer: ticket.Timer{At: now, Action: ticket.Close}},
+				Events: []ticket.Event{{Ticket: id, Seq: expect + 1}},
+			}},
+			Deliveries: []ticket.Delivery{{ID: delivery, Ticket: id, State: ticket.Pending, Due: now}},
+			Receipt:    &ticket.Receipt{Key: key, Ticket: id},
+		})
+	}
+	require.NoError(t, commit(0, id, 1, delivery, "a"))
+	var dup *ticket.DuplicateError
+	for want, err := range map[string]error{
+		ticket.DuplicateKey:      commit(0, id, 1, delivery, "a"),
+		ticket.DuplicateID:       commit(0, id, 1, delivery, "b"),
+		ticket.DuplicateNumber:   commit(0, id2, 1, delivery, "b"),
+		ticket.DuplicateDelivery: commit(7, id, 1, delivery, "b"), // before the conflict
+	} {
+		require.ErrorAs(t, err, &dup)
+		assert.Equal(t, want, dup.What)
+	}
+	require.ErrorIs(t, commit(7, id, 1, ticket.NewID(now), "b"), ticket.ErrConflict)
+	require.ErrorIs(t, commit(1, id2, 2, ticket.NewID(now), "b"), ticket.ErrConflict)
+
+	_, err := store.Receipt(t.Context(), "", "b")
+	require.ErrorIs(t, err, ticket.ErrNotFound)
+	_, err = store.Ticket(t.Context(), "", id2)
+	require.ErrorIs(t, err, ticket.ErrNotFound)
+	_, err = store.Lookup(t.Context(), "", ticket.NumberOf(2))
+	require.ErrorIs(t, err, ticket.ErrNotFound)
+	page, err := store.List(t.Context(), ticket.Query{})
+	require.NoError(t, err)
+	assert.Len(t, page.Tickets, 1)
+	due, err := store.Due(t.Context(), now, 10)
+	require.NoError(t, err)
+	assert.Len(t, due, 1)
+	claim := ticket.ClaimRequest{Now: now, Lease: time.Minute, Limit: 10, Via: []string{""}}
+	claimed, err := store.Claim(t.Context(), claim)
+	require.NoError(t, err)
+	assert.Len(t, claimed, 1)
+	claimed, err = store.Claim(t.Context(), claim)
+	require.NoError(t, err)
+	assert.Empty(t, claimed, "leased")
+}

@@ -1,0 +1,59 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/ticketkit/ticket"
+)
+
+const saysCancelled = "A call whose context is cancelled before it begins must return the context's error and change nothing."
+
+var contextRules = []rule{
+	{name: "Context/cancelled", says: saysCancelled, prove: cancelledCalls},
+}
+
+// cancelledCalls calls every method with contexts that are over, and with
+// arguments that would succeed otherwise.
+func cancelledCalls(k *kit) {
+	c := k.opened(acme, timer(clock))
+	first, second := k.delivery(c.Ticket), k.delivery(c.Ticket)
+	second.Due = soon
+	k.put(ticket.Commit{
+		Changes: []ticket.Change{c}, Deliveries: []ticket.Delivery{first, second}, Receipt: receiptFor(c.Ticket, "key"),
+	})
+	held := k.claim(clock)[0]
+	more := next(c.Ticket, note("more"))
+	request := ticket.ClaimRequest{Now: soon.Add(time.Hour), Lease: lease, Limit: 10, Via: []string{"mail"}}
+
+	cancelled, cancel := context.WithCancel(k.Context())
+	cancel()
+	late, cancel := context.WithDeadline(k.Context(), clock.AddDate(-200, 0, 0))
+	defer cancel()
+	for _, ctx := range []context.Context{cancelled, late} {
+		for _, call := range []struct {
+			method string
+			do     func() error
+		}{
+			{"Commit", func() error { return k.store.Commit(ctx, ticket.Commit{Changes: []ticket.Change{more}}) }},
+			{"Ticket", func() error { _, err := k.store.Ticket(ctx, acme, c.Ticket.ID); return err }},
+			{"Lookup", func() error { _, err := k.store.Lookup(ctx, acme, c.Ticket.Number); return err }},
+			{"Receipt", func() error { _, err := k.store.Receipt(ctx, acme, "key"); return err }},
+			{"Events", func() error { _, err := k.store.Events(ctx, acme, c.Ticket.ID, 0, 0); return err }},
+			{"List", func() error { _, err := k.store.List(ctx, ticket.Query{Tenant: acme}); return err }},
+			{"Due", func() error { _, err := k.store.Due(ctx, clock, 10); return err }},
+			{"Claim", func() error { _, err := k.store.Claim(ctx, request); return err }},
+			{"Settle", func() error {
+				return k.store.Settle(ctx, []ticket.Settlement{settlement(held, ticket.Done)})
+			}},
+		} {
+			if err := call.do(); !errors.Is(err, ctx.Err()) {
+				k.fail("%s with a context that is over: got error %v, want %q", call.method, err, ctx.Err())
+			}
+		}
+	}
+	k.stands(c.Ticket, c.Events)
+	k.settle(settlement(held, ticket.Done))
+	k.same(len(k.claim(request.Now)), 1, "deliveries left to claim")
+}

@@ -1,0 +1,153 @@
+package storetest
+
+import (
+	"slices"
+	"time"
+
+	"github.com/ticketkit/ticket"
+)
+
+const (
+	saysClaim   = "Claim leases deliveries to the caller: those pending with Due not after r.Now, and those claimed whose lease has passed (Until not after r.Now); of r.Via only; the earliest Due first, by ID where equal; at most r.Limit."
+	saysClaimed = "Each one returned has Attempts counted up by one, State Claimed and Until set to r.Now plus r.Lease, and so it is stored."
+	saysRequest = "Check reports a request that makes no sense as an [*InvalidError]."
+)
+
+var claimRules = []rule{
+	{name: "Claim/due", says: saysClaim, prove: claimDue},
+	{name: "Claim/order", says: saysClaim, prove: claimOrder},
+	{name: "Claim/limit", says: saysClaim, prove: claimLimit},
+	{name: "Claim/via", says: saysClaim, prove: claimVia},
+	{name: "Claim/lease", says: saysClaim, prove: claimLease},
+	{name: "Claim/returned", says: saysClaimed, prove: claimReturned},
+	{name: "Claim/stored", says: saysClaimed, prove: claimStored},
+	{name: "Claim/invalid", says: saysRequest, prove: claimInvalid},
+}
+
+func claimDue(k *kit) {
+	d := k.outbox(clock)
+	k.same(len(k.claim(clock.Add(-time.Microsecond))), 0, "deliveries claimed a microsecond before they are due")
+	k.same(deliveryIDs(k.claim(clock)), deliveryIDs(d), "deliveries claimed when they are due")
+	d = k.outbox(clock)
+	k.same(deliveryIDs(k.claim(clock.Add(time.Second))), deliveryIDs(d), "deliveries claimed after they are due")
+}
+
+func claimOrder(k *kit) {
+	var due []time.Time
+	for i := range 40 {
+		due = append(due, clock.Add(time.Duration(i*7%10)*time.Microsecond))
+	}
+	d := k.outbox(due...)
+	slices.SortFunc(d, func(a, b ticket.Delivery) int {
+		if c := a.Due.Compare(b.Due); c != 0 {
+			return c
+		}
+		return a.ID.Compare(b.ID)
+	})
+	k.same(deliveryIDs(k.claim(clock.Add(time.Second))), deliveryIDs(d), "deliveries claimed")
+
+	between := k.outbox(clock.Add(time.Millisecond), clock.Add(-time.Millisecond))
+	k.same(deliveryIDs(k.claim(clock.Add(year))), deliveryIDs(slices.Concat(between[1:], d, between[:1])),
+		"deliveries claimed, some for the second time")
+}
+
+func claimLimit(k *kit) {
+	var due []time.Time
+	for i := range 10 {
+		due = append(due, clock.Add(time.Duration(i)*time.Second))
+	}
+	d := k.outbox(due...)
+	for _, limit := range []int{1, 2, 5, 3} {
+		r := ticket.ClaimRequest{Now: soon, Lease: lease, Limit: limit, Via: []string{"mail"}}
+		n := min(limit, len(d))
+		k.same(deliveryIDs(k.claimWith(r)), deliveryIDs(d[:n]), "deliveries claimed with limit %d, of %d", limit, len(d))
+		d = d[n:]
+	}
+}
+
+// claimVia asks for some notifiers, among names that a lenient database takes
+// for equal.
+func claimVia(k *kit) {
+	c := k.opened(acme)
+	commit := ticket.Commit{Changes: []ticket.Change{c}}
+	vias := []string{"mail", "Mail", "mail ", "", "sms", "méil"}
+	for i, via := range vias {
+		d := k.delivery(c.Ticket)
+		d.Via, d.Due = via, clock.Add(time.Duration(i)*time.Second)
+		commit.Deliveries = append(commit.Deliveries, d)
+	}
+	k.put(commit)
+	now := soon
+	for _, step := range []struct {
+		via  []string
+		want []string
+	}{
+		{nil, nil},
+		{[]string{"carrier pigeon", "%"}, nil},
+		{[]string{"sms", "Mail", "Mail"}, []string{"Mail", "sms"}},
+		{[]string{""}, []string{""}},
+		{[]string{"mail"}, []string{"mail"}},
+		{vias, []string{"mail ", "méil"}},
+	} {
+		var got []string
+		for _, d := range k.claimWith(ticket.ClaimRequest{Now: now, Lease: lease, Limit: 100, Via: step.via}) {
+			got = append(got, d.Via)
+		}
+		k.same(got, step.want, "notifiers of the deliveries claimed via %q", step.via)
+	}
+}
+
+// claimLease lets a lease run out.
+func claimLease(k *kit) {
+	d := k.outbox(past)
+	k.same(len(k.claim(clock)), 1, "deliveries claimed")
+	until := clock.Add(lease)
+	k.same(len(k.claim(until.Add(-time.Microsecond))), 0, "deliveries claimed while the lease runs")
+	k.same(deliveryIDs(k.claim(until)), deliveryIDs(d), "deliveries claimed when the lease has run out")
+	k.same(len(k.claim(until)), 0, "deliveries claimed while the second lease runs")
+
+	// The clocks of two callers differ: what has run out for the one has not for
+	// the other, whoever comes first.
+	k.outbox(past)
+	k.same(len(k.claim(soon)), 2, "deliveries claimed")
+	first := ticket.ClaimRequest{Now: soon.Add(lease), Lease: year, Limit: 1, Via: []string{"mail"}}
+	k.same(len(k.claimWith(first)), 1, "deliveries claimed by a caller whose clock is ahead")
+	k.same(len(k.claim(soon.Add(time.Second))), 0, "deliveries claimed by a caller whose clock is behind, while the lease runs")
+	k.same(len(k.claim(soon.Add(lease))), 1, "deliveries claimed when the lease has run out for it as well")
+}
+
+func claimReturned(k *kit) {
+	want := k.outbox(past)[0]
+	for i, now := range []time.Time{clock, clock.Add(time.Hour), clock.Add(2 * time.Hour)} {
+		r := ticket.ClaimRequest{Now: now, Lease: lease + time.Microsecond, Limit: 1, Via: []string{"mail"}}
+		want.State, want.Attempts, want.Until = ticket.Claimed, i+1, now.Add(r.Lease)
+		k.same(k.claimWith(r), []ticket.Delivery{want}, "delivery claimed for the %d. time", i+1)
+	}
+}
+
+// claimStored settles claims, which only a store that remembers them lets
+// happen.
+func claimStored(k *kit) {
+	d := k.outbox(past)[0]
+	for i := range 3 {
+		now := clock.Add(time.Duration(i) * time.Hour)
+		k.same(len(k.claim(now)), 1, "deliveries claimed for the %d. time", i+1)
+		s := ticket.Settlement{ID: d.ID, Attempts: i + 1, Outcome: ticket.Again, Due: now.Add(time.Minute)}
+		k.ok(k.store.Settle(k.Context(), []ticket.Settlement{s}), "Settle of a delivery claimed for the %d. time", i+1)
+	}
+}
+
+func claimInvalid(k *kit) {
+	k.outbox(past)
+	for what, r := range map[string]ticket.ClaimRequest{
+		"no lease":         {Limit: 1},
+		"a negative lease": {Limit: 1, Lease: -lease},
+		"no limit":         {Lease: lease},
+		"a negative limit": {Lease: lease, Limit: -1},
+	} {
+		r.Now, r.Via = clock, []string{"mail"}
+		_, err := k.store.Claim(k.Context(), r)
+		k.refused(err, ticket.ErrInvalid, "Claim with %s", what)
+	}
+	k.same(len(k.claim(clock)), 1, "deliveries claimed afterwards")
+}

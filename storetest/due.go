@@ -1,0 +1,94 @@
+package storetest
+
+import (
+	"slices"
+	"time"
+
+	"github.com/ticketkit/ticket"
+)
+
+const saysDue = "Due returns references to tickets of all tenants whose timer has passed (Timer.At is not after now), the earliest first, by ID where equal, at most limit of them."
+
+var dueRules = []rule{
+	{name: "Due/passed", says: saysDue, prove: duePassed},
+	{name: "Due/order", says: saysDue, prove: dueOrder},
+	{name: "Due/limit", says: saysDue, prove: dueLimit},
+	{name: "Due/changed", says: saysDue, prove: dueChanged},
+	{name: "Due/all tenants", says: saysDue, prove: dueTenants},
+}
+
+func refTo(c ticket.Change) ticket.Ref {
+	return ticket.Ref{Tenant: c.Ticket.Tenant, Ticket: c.Ticket.ID}
+}
+
+func duePassed(k *kit) {
+	running, none := k.opened(acme, timer(clock)), k.opened(acme)
+	k.commit(running, none)
+	k.same(k.due(clock.Add(-time.Microsecond), 10), []ticket.Ref{}, "due a microsecond before the time")
+	k.same(k.due(clock, 10), []ticket.Ref{refTo(running)}, "due at the time")
+	k.same(k.due(clock.Add(year), 10), []ticket.Ref{refTo(running)}, "due a year after the time")
+}
+
+func dueOrder(k *kit) {
+	var changes []ticket.Change
+	for i := range 40 {
+		changes = append(changes, k.opened(acme, timer(clock.Add(time.Duration(i*7%10)*time.Microsecond))))
+	}
+	k.commit(changes...)
+	slices.SortFunc(changes, func(a, b ticket.Change) int {
+		if c := a.Ticket.Timer.At.Compare(b.Ticket.Timer.At); c != 0 {
+			return c
+		}
+		return a.Ticket.ID.Compare(b.Ticket.ID)
+	})
+	var want []ticket.Ref
+	for _, c := range changes {
+		want = append(want, refTo(c))
+	}
+	k.same(k.due(clock.Add(time.Hour), 100), want, "due")
+}
+
+// dueLimit wants the earliest ones, wherever in the store they are.
+func dueLimit(k *kit) {
+	var want []ticket.Ref
+	for i := range 20 {
+		c := k.opened(acme, timer(clock.Add(time.Duration(i)*time.Minute)))
+		k.commit(c)
+		want = append(want, refTo(c))
+	}
+	for _, limit := range []int{1, 2, 19, 20, 21} {
+		k.same(k.due(clock.Add(time.Hour), limit), want[:min(limit, 20)], "due with limit %d, of 20", limit)
+	}
+}
+
+func dueChanged(k *kit) {
+	c := k.opened(acme, timer(clock))
+	k.commit(c)
+	for _, step := range []struct {
+		what string
+		edit edit
+		at   time.Time
+		want []ticket.Ref
+	}{
+		{"a change that leaves the timer alone", note("unchanged"), soon, []ticket.Ref{refTo(c)}},
+		{"the timer was put off", timer(soon.Add(time.Hour)), soon, nil},
+		{"the time it was put off to", note("unchanged"), clock.Add(year), []ticket.Ref{refTo(c)}},
+		{"the timer was brought forward", timer(clock.Add(time.Minute)), soon, []ticket.Ref{refTo(c)}},
+		{"the timer was stopped", timer(time.Time{}), clock.Add(year), nil},
+		{"the timer was started again", timer(clock), soon, []ticket.Ref{refTo(c)}},
+	} {
+		c = next(c.Ticket, step.edit)
+		k.commit(c)
+		k.same(k.due(step.at, 10), step.want, "due after %s", step.what)
+	}
+}
+
+func dueTenants(k *kit) {
+	var want []ticket.Ref
+	for i, tenant := range []string{"", acme, "other"} {
+		c := k.opened(tenant, timer(clock.Add(time.Duration(i)*time.Second)))
+		k.commit(c)
+		want = append(want, refTo(c))
+	}
+	k.same(k.due(clock.Add(time.Minute), 10), want, "due in three tenants")
+}

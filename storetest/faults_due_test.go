@@ -1,0 +1,102 @@
+package storetest
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/ticketkit/ticket"
+)
+
+// timing is a fault in Due that knows all timers ever set, the latest last.
+func timing(due func(ctx context.Context, s ticket.Store, timers map[ticket.Ref][]time.Time, now time.Time, limit int) ([]ticket.Ref, error)) func(*faulty) {
+	return func(f *faulty) {
+		s := f.Store
+		var mu sync.Mutex
+		timers := map[ticket.Ref][]time.Time{}
+		f.commit = func(ctx context.Context, c ticket.Commit) error {
+			err := s.Commit(ctx, c)
+			mu.Lock()
+			defer mu.Unlock()
+			for _, ch := range c.Changes {
+				ref := refTo(ch)
+				if n := len(timers[ref]); err == nil && (n == 0 || !timers[ref][n-1].Equal(ch.Ticket.Timer.At)) {
+					timers[ref] = append(timers[ref], ch.Ticket.Timer.At)
+				}
+			}
+			return err
+		}
+		f.due = func(ctx context.Context, now time.Time, limit int) ([]ticket.Ref, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			return due(ctx, s, timers, now, limit)
+		}
+	}
+}
+
+// ordering is a fault in the order of what is due.
+func ordering(compare func(at, bt time.Time, a, b ticket.ID) int) func(*faulty) {
+	return timing(func(ctx context.Context, s ticket.Store, timers map[ticket.Ref][]time.Time, now time.Time, limit int) ([]ticket.Ref, error) {
+		refs, err := s.Due(ctx, now, limit)
+		at := func(r ticket.Ref) time.Time { return timers[r][len(timers[r])-1] }
+		slices.SortStableFunc(refs, func(a, b ticket.Ref) int { return compare(at(a), at(b), a.Ticket, b.Ticket) })
+		return refs, err
+	})
+}
+
+// dueAt is a fault in what Due is asked.
+func dueAt(change func(now time.Time, limit int) (time.Time, int)) func(*faulty) {
+	return func(f *faulty) {
+		s := f.Store
+		f.due = func(ctx context.Context, now time.Time, limit int) ([]ticket.Ref, error) {
+			now, limit = change(now, limit)
+			return s.Due(ctx, now, limit)
+		}
+	}
+}
+
+var dueFaults = []fault{
+	{"is late with timers", "Due/passed", dueAt(func(now time.Time, limit int) (time.Time, int) { return now.Add(-tick), limit })},
+	{"is early with timers", "Due/passed", dueAt(func(now time.Time, limit int) (time.Time, int) { return now.Add(tick), limit })},
+	{"orders timers by the second", "Due/order", ordering(func(at, bt time.Time, a, b ticket.ID) int {
+		return cmp.Or(at.Truncate(time.Second).Compare(bt.Truncate(time.Second)), a.Compare(b))
+	})},
+	{"orders tied timers backwards", "Due/order", ordering(func(at, bt time.Time, a, b ticket.ID) int {
+		return cmp.Or(at.Compare(bt), b.Compare(a))
+	})},
+	{"has no limit to what is due", "Due/limit", dueAt(func(now time.Time, _ int) (time.Time, int) { return now, 1000 })},
+	{"cuts off the earliest timers", "Due/limit", func(f *faulty) {
+		s := f.Store
+		f.due = func(ctx context.Context, now time.Time, limit int) ([]ticket.Ref, error) {
+			refs, err := s.Due(ctx, now, 1000)
+			return refs[max(0, len(refs)-limit):], err
+		}
+	}},
+	{"does not stop timers", "Due/changed", timing(func(ctx context.Context, s ticket.Store, timers map[ticket.Ref][]time.Time, now time.Time, limit int) ([]ticket.Ref, error) {
+		refs, err := s.Due(ctx, now, limit)
+		for ref, at := range timers {
+			if n := len(at); n > 1 && at[n-1].IsZero() && !at[n-2].After(now) {
+				refs = append(refs, ref)
+			}
+		}
+		return refs, err
+	})},
+	{"does not put timers off", "Due/changed", timing(func(ctx context.Context, s ticket.Store, timers map[ticket.Ref][]time.Time, now time.Time, limit int) ([]ticket.Ref, error) {
+		refs, err := s.Due(ctx, now, limit)
+		for ref, at := range timers {
+			if n := len(at); n > 1 && at[n-1].After(now) && !at[0].IsZero() && !at[0].After(now) {
+				refs = append(refs, ref)
+			}
+		}
+		return refs, err
+	})},
+	{"has no timers of another tenant", "Due/all tenants", func(f *faulty) {
+		s := f.Store
+		f.due = func(ctx context.Context, now time.Time, limit int) ([]ticket.Ref, error) {
+			refs, err := s.Due(ctx, now, limit)
+			return slices.DeleteFunc(refs, func(r ticket.Ref) bool { return r.Tenant == "other" }), err
+		}
+	}},
+}

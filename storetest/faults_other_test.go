@@ -1,0 +1,226 @@
+package storetest
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/ticketkit/ticket"
+)
+
+// straying is a fault that knows the tenant of every ticket and number.
+func straying(stray func(f *faulty, tenantOf func(k any) string)) func(*faulty) {
+	return func(f *faulty) {
+		s, owner := f.Store, &register{}
+		f.commit = func(ctx context.Context, c ticket.Commit) error {
+			err := s.Commit(ctx, c)
+			for _, ch := range c.Changes {
+				if err == nil {
+					owner.put(ch.Ticket.ID, ch.Ticket.Tenant)
+					owner.put(ch.Ticket.Number, ch.Ticket.Tenant)
+				}
+			}
+			return err
+		}
+		stray(f, func(k any) string {
+			tenant, _ := owner.get(k)
+			return cmp.Or(tenant, any("")).(string)
+		})
+	}
+}
+
+var tenantFaults = []fault{
+	{"finds tickets of any tenant", "Tenants/invisible", straying(func(f *faulty, tenantOf func(any) string) {
+		s := f.Store
+		f.ticket = func(ctx context.Context, _ string, id ticket.ID) (ticket.Ticket, error) {
+			return s.Ticket(ctx, tenantOf(id), id)
+		}
+	})},
+	{"looks up numbers of any tenant", "Tenants/invisible", straying(func(f *faulty, tenantOf func(any) string) {
+		s := f.Store
+		f.lookup = func(ctx context.Context, _ string, n ticket.Number) (ticket.Ticket, error) {
+			return s.Lookup(ctx, tenantOf(n), n)
+		}
+	})},
+	{"has events of any tenant", "Tenants/invisible", straying(func(f *faulty, tenantOf func(any) string) {
+		s := f.Store
+		f.events = func(ctx context.Context, _ string, id ticket.ID, after int64, limit int) ([]ticket.Event, error) {
+			return s.Events(ctx, tenantOf(id), id, after, limit)
+		}
+	})},
+	{"has receipts of any tenant", "Tenants/invisible", func(f *faulty) {
+		s := f.Store
+		f.receipt = func(ctx context.Context, tenant, key string) (ticket.Receipt, error) {
+			for _, other := range append([]string{tenant}, tenants...) {
+				if r, err := s.Receipt(ctx, other, key); err == nil {
+					return r, nil
+				}
+			}
+			return s.Receipt(ctx, tenant, key)
+		}
+	}},
+	{"takes the empty tenant for any", "Tenants/invisible", func(f *faulty) {
+		s := f.Store
+		f.list = func(ctx context.Context, q ticket.Query) (ticket.Page, error) {
+			p, err := s.List(ctx, q)
+			if q.Tenant == "" && err == nil {
+				q.Tenant = acme
+				more, _ := s.List(ctx, q)
+				p.Tickets = append(p.Tickets, more.Tickets...)
+			}
+			return p, err
+		}
+	}},
+	{"folds the case of tenants", "Tenants/invisible", func(f *faulty) {
+		s := f.Store
+		f.ticket = func(ctx context.Context, tenant string, id ticket.ID) (ticket.Ticket, error) {
+			t, err := s.Ticket(ctx, tenant, id)
+			if lower, ok := s.Ticket(ctx, strings.ToLower(tenant), id); ok == nil {
+				return lower, nil
+			}
+			return t, err
+		}
+	}},
+	{"changes tickets of any tenant", "Tenants/untouchable", straying(func(f *faulty, tenantOf func(any) string) {
+		record := f.commit
+		f.commit = func(ctx context.Context, c ticket.Commit) error {
+			if len(c.Changes) == 1 && c.Changes[0].Expect > 0 && len(c.Deliveries) == 0 && c.Receipt == nil {
+				ch := c.Changes[0]
+				ch.Ticket.Tenant = cmp.Or(tenantOf(ch.Ticket.ID), ch.Ticket.Tenant)
+				c.Changes = []ticket.Change{ch}
+			}
+			return record(ctx, c)
+		}
+	})},
+}
+
+// heedless calls a method as if its context were not over.
+func heedless(method string) func(*faulty) {
+	return func(f *faulty) {
+		s, on := f.Store, context.WithoutCancel
+		switch method {
+		case "Commit":
+			f.commit = func(ctx context.Context, c ticket.Commit) error { return s.Commit(on(ctx), c) }
+		case "Ticket":
+			f.ticket = func(ctx context.Context, tenant string, id ticket.ID) (ticket.Ticket, error) {
+				return s.Ticket(on(ctx), tenant, id)
+			}
+		case "Lookup":
+			f.lookup = func(ctx context.Context, tenant string, n ticket.Number) (ticket.Ticket, error) {
+				return s.Lookup(on(ctx), tenant, n)
+			}
+		case "Receipt":
+			f.receipt = func(ctx context.Context, tenant, key string) (ticket.Receipt, error) {
+				return s.Receipt(on(ctx), tenant, key)
+			}
+		case "Events":
+			f.events = func(ctx context.Context, tenant string, id ticket.ID, after int64, limit int) ([]ticket.Event, error) {
+				return s.Events(on(ctx), tenant, id, after, limit)
+			}
+		case "List":
+			f.list = func(ctx context.Context, q ticket.Query) (ticket.Page, error) { return s.List(on(ctx), q) }
+		case "Due":
+			f.due = func(ctx context.Context, now time.Time, limit int) ([]ticket.Ref, error) {
+				return s.Due(on(ctx), now, limit)
+			}
+		case "Claim":
+			f.claim = func(ctx context.Context, r ticket.ClaimRequest) ([]ticket.Delivery, error) {
+				return s.Claim(on(ctx), r)
+			}
+		case "Settle":
+			f.settle = func(ctx context.Context, list []ticket.Settlement) error { return s.Settle(on(ctx), list) }
+		}
+	}
+}
+
+var contextFaults = []fault{
+	{"commits without heed", "Context/cancelled", heedless("Commit")},
+	{"finds without heed", "Context/cancelled", heedless("Ticket")},
+	{"looks up without heed", "Context/cancelled", heedless("Lookup")},
+	{"finds receipts without heed", "Context/cancelled", heedless("Receipt")},
+	{"has events without heed", "Context/cancelled", heedless("Events")},
+	{"lists without heed", "Context/cancelled", heedless("List")},
+	{"has timers without heed", "Context/cancelled", heedless("Due")},
+	{"claims without heed", "Context/cancelled", heedless("Claim")},
+	{"settles without heed", "Context/cancelled", heedless("Settle")},
+	{"commits before it looks at the context", "Context/cancelled", onCommit(func(ctx context.Context, s ticket.Store, c ticket.Commit) error {
+		return cmp.Or(s.Commit(context.WithoutCancel(ctx), c), ctx.Err())
+	})},
+	{"settles before it looks at the context", "Context/cancelled", settling(func(ctx context.Context, s ticket.Store, list []ticket.Settlement) error {
+		return cmp.Or(s.Settle(context.WithoutCancel(ctx), list), ctx.Err())
+	})},
+	{"claims before it looks at the context", "Context/cancelled", func(f *faulty) {
+		s := f.Store
+		f.claim = func(ctx context.Context, r ticket.ClaimRequest) ([]ticket.Delivery, error) {
+			claimed, err := s.Claim(context.WithoutCancel(ctx), r)
+			return claimed, cmp.Or(err, ctx.Err())
+		}
+	}},
+	{"has an error of its own for the context", "Context/cancelled", onRefusal(func(ctx context.Context, _ ticket.Store, _ ticket.Commit, err error) error {
+		if ctx.Err() != nil {
+			return errors.New("interrupted")
+		}
+		return err
+	})},
+}
+
+// reopening is a fault that shows once the store was opened again.
+func reopening(with func(f *faulty)) func(*faulty) {
+	return func(f *faulty) {
+		f.reopen = func() ticket.Store {
+			again := &faulty{Store: f.Store}
+			with(again)
+			return again
+		}
+	}
+}
+
+var durableFaults = []fault{
+	{"loses receipts when it is closed", "Reopen/tickets", reopening(func(f *faulty) {
+		f.receipt = func(_ context.Context, _, key string) (ticket.Receipt, error) {
+			return ticket.Receipt{}, &ticket.NotFoundError{What: "receipt", Ref: key}
+		}
+	})},
+	{"loses the last event when it is closed", "Reopen/tickets", reopening(func(f *faulty) {
+		s := f.Store
+		f.events = func(ctx context.Context, tenant string, id ticket.ID, after int64, limit int) ([]ticket.Event, error) {
+			events, err := s.Events(ctx, tenant, id, after, limit)
+			return events[:max(0, len(events)-1)], err
+		}
+	})},
+	{"loses leases when it is closed", "Reopen/outbox", func(f *faulty) {
+		s := f.Store
+		var mu sync.Mutex
+		var held []ticket.Delivery
+		f.claim = func(ctx context.Context, r ticket.ClaimRequest) ([]ticket.Delivery, error) {
+			claimed, err := s.Claim(ctx, r)
+			mu.Lock()
+			defer mu.Unlock()
+			held = append(held, claimed...)
+			return claimed, err
+		}
+		f.reopen = func() ticket.Store {
+			for _, d := range held { // those that are settled already do not mind
+				_ = s.Settle(context.Background(), []ticket.Settlement{{ID: d.ID, Attempts: d.Attempts, Outcome: ticket.Again, Due: d.Due}})
+			}
+			return s
+		}
+	}},
+	{"loses what is pending when it is closed", "Reopen/outbox", reopening(func(f *faulty) {
+		s := f.Store
+		f.claim = func(ctx context.Context, r ticket.ClaimRequest) ([]ticket.Delivery, error) {
+			claimed, err := s.Claim(ctx, r)
+			return slices.DeleteFunc(claimed, func(d ticket.Delivery) bool { return d.Attempts == 1 }), err
+		}
+	})},
+	{"loses what is unique when it is closed", "Reopen/unique", reopening(onRefusal(func(_ context.Context, _ ticket.Store, _ ticket.Commit, err error) error {
+		if taken(err, ticket.DuplicateKey) {
+			return nil
+		}
+		return err
+	}))},
+}

@@ -1,0 +1,294 @@
+package storetest
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/ticketkit/ticket"
+)
+
+// claiming is a fault in what Claim is asked, and in what it returns.
+func claiming(ask func(r *ticket.ClaimRequest), change func(d []ticket.Delivery)) func(*faulty) {
+	return func(f *faulty) {
+		s := f.Store
+		f.claim = func(ctx context.Context, r ticket.ClaimRequest) ([]ticket.Delivery, error) {
+			if ask != nil {
+				ask(&r)
+			}
+			claimed, err := s.Claim(ctx, r)
+			if change != nil {
+				change(claimed)
+			}
+			return claimed, err
+		}
+	}
+}
+
+// entering is a fault in when new deliveries are due.
+func entering(by time.Duration) func(*faulty) {
+	return func(f *faulty) {
+		s, moved := f.Store, &register{}
+		f.commit = func(ctx context.Context, c ticket.Commit) error {
+			c.Deliveries = slices.Clone(c.Deliveries)
+			for i := range c.Deliveries {
+				d := &c.Deliveries[i]
+				moved.put(d.ID, d.Due)
+				d.Due = d.Due.Add(by)
+			}
+			return s.Commit(ctx, c)
+		}
+		f.claim = func(ctx context.Context, r ticket.ClaimRequest) ([]ticket.Delivery, error) {
+			claimed, err := s.Claim(ctx, r)
+			for i := range claimed {
+				if due, ok := moved.get(claimed[i].ID); ok && claimed[i].Due.Equal(due.(time.Time).Add(by)) {
+					claimed[i].Due = due.(time.Time)
+				}
+			}
+			return claimed, err
+		}
+	}
+}
+
+// leasing is a fault in how long a lease runs.
+func leasing(by time.Duration) func(*faulty) {
+	return claiming(
+		func(r *ticket.ClaimRequest) {
+			if r.Lease > 0 {
+				r.Lease += by
+			}
+		},
+		func(claimed []ticket.Delivery) {
+			for i := range claimed {
+				claimed[i].Until = claimed[i].Until.Add(-by)
+			}
+		})
+}
+
+var claimFaults = []fault{
+	{"is early with deliveries", "Claim/due", entering(-tick)},
+	{"is late with deliveries", "Claim/due", entering(tick)},
+	{"orders tied deliveries backwards", "Claim/order", claiming(nil, func(d []ticket.Delivery) {
+		slices.SortStableFunc(d, func(a, b ticket.Delivery) int { return cmp.Or(a.Due.Compare(b.Due), b.ID.Compare(a.ID)) })
+	})},
+	{"orders deliveries by the second", "Claim/order", claiming(nil, func(d []ticket.Delivery) {
+		slices.SortStableFunc(d, func(a, b ticket.Delivery) int {
+			return cmp.Or(a.Due.Truncate(time.Second).Compare(b.Due.Truncate(time.Second)), a.ID.Compare(b.ID))
+		})
+	})},
+	{"puts repeats behind", "Claim/order", claiming(nil, func(d []ticket.Delivery) {
+		slices.SortStableFunc(d, func(a, b ticket.Delivery) int { return cmp.Compare(a.Attempts, b.Attempts) })
+	})},
+	{"claims without limit", "Claim/limit", claiming(func(r *ticket.ClaimRequest) {
+		if r.Limit > 0 {
+			r.Limit = 1000
+		}
+	}, nil)},
+	{"claims one too few", "Claim/limit", claiming(func(r *ticket.ClaimRequest) {
+		if r.Limit == 5 {
+			r.Limit = 4
+		}
+	}, nil)},
+	{"folds the case of notifiers", "Claim/via", claiming(func(r *ticket.ClaimRequest) {
+		for _, via := range slices.Clone(r.Via) {
+			r.Via = append(r.Via, strings.ToLower(via))
+		}
+	}, nil)},
+	{"serves any notifier who serves none", "Claim/via", claiming(func(r *ticket.ClaimRequest) {
+		if len(r.Via) == 0 {
+			r.Via = []string{"", "mail", "sms"}
+		}
+	}, nil)},
+	{"takes the empty notifier for any", "Claim/via", claiming(func(r *ticket.ClaimRequest) { r.Via = append(r.Via, "") }, nil)},
+	{"leases for too short", "Claim/lease", leasing(-tick)},
+	{"leases for too long", "Claim/lease", leasing(tick)},
+	{"returns what is pending", "Claim/returned", claiming(nil, func(d []ticket.Delivery) {
+		for i := range d {
+			d[i].State = ticket.Pending
+		}
+	})},
+	{"returns no end of the lease", "Claim/returned", claiming(nil, func(d []ticket.Delivery) {
+		for i := range d {
+			d[i].Until = time.Time{}
+		}
+	})},
+	{"returns the lease to the second", "Claim/returned", claiming(nil, func(d []ticket.Delivery) {
+		for i := range d {
+			d[i].Until = d[i].Until.Truncate(time.Second)
+		}
+	})},
+	{"forgets the third attempt", "Claim/stored", settling(func(ctx context.Context, s ticket.Store, list []ticket.Settlement) error {
+		if len(list) == 1 && list[0].Attempts == 3 {
+			return ticket.ErrClaimLost
+		}
+		return s.Settle(ctx, list)
+	})},
+	{"gives a lease to who asks for none", "Claim/invalid", claiming(func(r *ticket.ClaimRequest) {
+		if r.Lease <= 0 {
+			r.Lease = lease
+		}
+	}, nil)},
+	{"gives one to who asks for none", "Claim/invalid", claiming(func(r *ticket.ClaimRequest) { r.Limit = max(r.Limit, 1) }, nil)},
+}
+
+// settling is a fault in Settle alone.
+func settling(settle func(ctx context.Context, s ticket.Store, list []ticket.Settlement) error) func(*faulty) {
+	return func(f *faulty) {
+		s := f.Store
+		f.settle = func(ctx context.Context, list []ticket.Settlement) error { return settle(ctx, s, list) }
+	}
+}
+
+// recording is a fault in what Settle records.
+func recording(change func(st *ticket.Settlement)) func(*faulty) {
+	return settling(func(ctx context.Context, s ticket.Store, list []ticket.Settlement) error {
+		list = slices.Clone(list)
+		for i := range list {
+			change(&list[i])
+		}
+		return s.Settle(ctx, list)
+	})
+}
+
+// following is a fault in Settle that knows which claims are held, and until
+// when.
+func following(settle func(ctx context.Context, s ticket.Store, held map[ticket.ID]ticket.Delivery, now time.Time, list []ticket.Settlement) error) func(*faulty) {
+	return func(f *faulty) {
+		s := f.Store
+		var mu sync.Mutex
+		held := map[ticket.ID]ticket.Delivery{}
+		var latest time.Time
+		f.due = func(ctx context.Context, now time.Time, limit int) ([]ticket.Ref, error) {
+			refs, err := s.Due(ctx, now, limit)
+			mu.Lock()
+			defer mu.Unlock()
+			if err == nil {
+				latest = now
+			}
+			return refs, err
+		}
+		f.claim = func(ctx context.Context, r ticket.ClaimRequest) ([]ticket.Delivery, error) {
+			claimed, err := s.Claim(ctx, r)
+			mu.Lock()
+			defer mu.Unlock()
+			if err == nil {
+				latest = r.Now
+			}
+			for _, d := range claimed {
+				held[d.ID] = d
+			}
+			return claimed, err
+		}
+		f.settle = func(ctx context.Context, list []ticket.Settlement) error {
+			mu.Lock()
+			defer mu.Unlock()
+			err := settle(ctx, s, held, latest, list)
+			for _, st := range list {
+				if held[st.ID].Attempts == st.Attempts && err == nil {
+					delete(held, st.ID)
+				}
+			}
+			return err
+		}
+	}
+}
+
+func isHeld(held map[ticket.ID]ticket.Delivery, st ticket.Settlement) bool {
+	d, ok := held[st.ID]
+	return ok && d.Attempts == st.Attempts
+}
+
+var settleFaults = []fault{
+	{"repeats what is done", "Settle/done", recording(func(st *ticket.Settlement) {
+		if st.Outcome == ticket.Done {
+			st.Outcome, st.Due = ticket.Again, clock.Add(year/2)
+		}
+	})},
+	{"tries again too late", "Settle/again", recording(func(st *ticket.Settlement) { st.Due = st.Due.Add(tick) })},
+	{"tries again too early", "Settle/again", recording(func(st *ticket.Settlement) { st.Due = st.Due.Add(-tick) })},
+	{"keeps one line of an error", "Settle/again", recording(func(st *ticket.Settlement) { st.Error, _, _ = strings.Cut(st.Error, "\n") })},
+	{"tries again what is dead", "Settle/give up", recording(func(st *ticket.Settlement) {
+		if st.Outcome == ticket.GiveUp {
+			st.Outcome, st.Due = ticket.Again, clock.Add(year/2)
+		}
+	})},
+	{"removes the dead", "Settle/give up", recording(func(st *ticket.Settlement) {
+		if st.Outcome == ticket.GiveUp {
+			st.Outcome = ticket.Done
+		}
+	})},
+	{"does not compare attempts", "Settle/other attempts", following(func(ctx context.Context, s ticket.Store, held map[ticket.ID]ticket.Delivery, _ time.Time, list []ticket.Settlement) error {
+		list = slices.Clone(list)
+		for i := range list {
+			if d, ok := held[list[i].ID]; ok {
+				list[i].Attempts = d.Attempts
+			}
+		}
+		return s.Settle(ctx, list)
+	})},
+	{"does not say that a claim was lost", "Settle/other attempts", following(func(ctx context.Context, s ticket.Store, held map[ticket.ID]ticket.Delivery, _ time.Time, list []ticket.Settlement) error {
+		err := s.Settle(ctx, list)
+		if len(list) != 1 {
+			return err
+		}
+		if d, ok := held[list[0].ID]; ok && d.Attempts != list[0].Attempts {
+			return nil
+		}
+		return err
+	})},
+	{"settles what it has never heard of", "Settle/not claimed", settling(func(ctx context.Context, s ticket.Store, list []ticket.Settlement) error {
+		err := s.Settle(ctx, list)
+		if len(list) == 1 && list[0].Attempts == 0 && list[0].Error == "" {
+			return nil
+		}
+		return err
+	})},
+	{"settles once more what it has settled", "Settle/not claimed", func(f *faulty) {
+		s, settled := f.Store, &register{}
+		f.settle = func(ctx context.Context, list []ticket.Settlement) error {
+			if len(list) == 1 {
+				if at, ok := settled.get(list[0].ID); ok && at == list[0].Attempts {
+					return nil
+				}
+			}
+			err := s.Settle(ctx, list)
+			if err == nil && len(list) == 1 {
+				settled.put(list[0].ID, list[0].Attempts)
+			}
+			return err
+		}
+	}},
+	{"stops at the first claim that is lost", "Settle/the others", settling(func(ctx context.Context, s ticket.Store, list []ticket.Settlement) error {
+		for i := range list {
+			if err := s.Settle(ctx, list[i:i+1]); err != nil {
+				return err
+			}
+		}
+		return ctx.Err()
+	})},
+	{"settles all or nothing", "Settle/the others", following(func(ctx context.Context, s ticket.Store, held map[ticket.ID]ticket.Delivery, _ time.Time, list []ticket.Settlement) error {
+		if slices.ContainsFunc(list, func(st ticket.Settlement) bool { return !isHeld(held, st) }) {
+			return errors.Join(ctx.Err(), ticket.ErrClaimLost)
+		}
+		return s.Settle(ctx, list)
+	})},
+	{"tells of the last claim only", "Settle/the others", settling(func(ctx context.Context, s ticket.Store, list []ticket.Settlement) error {
+		err := ctx.Err()
+		for i := range list {
+			err = s.Settle(ctx, list[i:i+1])
+		}
+		return err
+	})},
+	{"settles nothing after the lease", "Settle/after the lease", following(func(ctx context.Context, s ticket.Store, held map[ticket.ID]ticket.Delivery, now time.Time, list []ticket.Settlement) error {
+		for _, st := range list {
+			if d, ok := held[st.ID]; ok && !d.Until.After(now) && ctx.Err() == nil {
+				return ticket.ErrClaimLost
+			}
+		}
+		return s.Settle(ctx, list)
+	})},
+}

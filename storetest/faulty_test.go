@@ -1,0 +1,168 @@
+package storetest
+
+import (
+	"context"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/ticketkit/ticket"
+)
+
+// faulty is a store that does as the store in it, but for what a fault puts in
+// the place of a method.
+type faulty struct {
+	ticket.Store
+	commit  func(context.Context, ticket.Commit) error
+	ticket  func(context.Context, string, ticket.ID) (ticket.Ticket, error)
+	lookup  func(context.Context, string, ticket.Number) (ticket.Ticket, error)
+	receipt func(context.Context, string, string) (ticket.Receipt, error)
+	events  func(context.Context, string, ticket.ID, int64, int) ([]ticket.Event, error)
+	list    func(context.Context, ticket.Query) (ticket.Page, error)
+	due     func(context.Context, time.Time, int) ([]ticket.Ref, error)
+	claim   func(context.Context, ticket.ClaimRequest) ([]ticket.Delivery, error)
+	settle  func(context.Context, []ticket.Settlement) error
+	reopen  func() ticket.Store
+
+	calls atomic.Int64 // of all methods
+	used  sync.Map     // their names
+}
+
+func (f *faulty) called(method string) {
+	f.calls.Add(1)
+	f.used.Store(method, true)
+}
+
+// replaces reports whether the fault is in this method.
+func (f *faulty) replaces(method string) bool {
+	return map[string]bool{
+		"Commit": f.commit != nil, "Ticket": f.ticket != nil, "Lookup": f.lookup != nil, "Receipt": f.receipt != nil,
+		"Events": f.events != nil, "List": f.list != nil, "Due": f.due != nil, "Claim": f.claim != nil,
+		"Settle": f.settle != nil, "reopen": f.reopen != nil,
+	}[method]
+}
+
+func (f *faulty) Commit(ctx context.Context, c ticket.Commit) error {
+	f.called("Commit")
+	if f.commit != nil {
+		return f.commit(ctx, c)
+	}
+	return f.Store.Commit(ctx, c)
+}
+
+func (f *faulty) Ticket(ctx context.Context, tenant string, id ticket.ID) (ticket.Ticket, error) {
+	f.called("Ticket")
+	if f.ticket != nil {
+		return f.ticket(ctx, tenant, id)
+	}
+	return f.Store.Ticket(ctx, tenant, id)
+}
+
+func (f *faulty) Lookup(ctx context.Context, tenant string, n ticket.Number) (ticket.Ticket, error) {
+	f.called("Lookup")
+	if f.lookup != nil {
+		return f.lookup(ctx, tenant, n)
+	}
+	return f.Store.Lookup(ctx, tenant, n)
+}
+
+func (f *faulty) Receipt(ctx context.Context, tenant, key string) (ticket.Receipt, error) {
+	f.called("Receipt")
+	if f.receipt != nil {
+		return f.receipt(ctx, tenant, key)
+	}
+	return f.Store.Receipt(ctx, tenant, key)
+}
+
+func (f *faulty) Events(ctx context.Context, tenant string, id ticket.ID, after int64, limit int) ([]ticket.Event, error) {
+	f.called("Events")
+	if f.events != nil {
+		return f.events(ctx, tenant, id, after, limit)
+	}
+	return f.Store.Events(ctx, tenant, id, after, limit)
+}
+
+func (f *faulty) List(ctx context.Context, q ticket.Query) (ticket.Page, error) {
+	f.called("List")
+	if f.list != nil {
+		return f.list(ctx, q)
+	}
+	return f.Store.List(ctx, q)
+}
+
+func (f *faulty) Due(ctx context.Context, now time.Time, limit int) ([]ticket.Ref, error) {
+	f.called("Due")
+	if f.due != nil {
+		return f.due(ctx, now, limit)
+	}
+	return f.Store.Due(ctx, now, limit)
+}
+
+func (f *faulty) Claim(ctx context.Context, r ticket.ClaimRequest) ([]ticket.Delivery, error) {
+	f.called("Claim")
+	if f.claim != nil {
+		return f.claim(ctx, r)
+	}
+	return f.Store.Claim(ctx, r)
+}
+
+func (f *faulty) Settle(ctx context.Context, s []ticket.Settlement) error {
+	f.called("Settle")
+	if f.settle != nil {
+		return f.settle(ctx, s)
+	}
+	return f.Store.Settle(ctx, s)
+}
+
+func (f *faulty) reopened() ticket.Store {
+	f.called("reopen")
+	if f.reopen != nil {
+		return f.reopen()
+	}
+	return f.Store
+}
+
+// window is the moment between two steps that should have been one. It lasts
+// until others have called, or seem not to be there.
+func (f *faulty) window() {
+	before := f.calls.Load()
+	for i := 0; i < 2000 && f.calls.Load() < before+4; i++ {
+		runtime.Gosched()
+	}
+}
+
+// changing is a fault in what is read: every ticket and event passes through.
+func changing(ofTicket func(*ticket.Ticket), ofEvent func(*ticket.Event)) func(*faulty) {
+	return func(f *faulty) {
+		s := f.Store
+		change := func(t ticket.Ticket, err error) (ticket.Ticket, error) {
+			if err == nil && ofTicket != nil {
+				ofTicket(&t)
+			}
+			return t, err
+		}
+		f.ticket = func(ctx context.Context, tenant string, id ticket.ID) (ticket.Ticket, error) {
+			return change(s.Ticket(ctx, tenant, id))
+		}
+		f.lookup = func(ctx context.Context, tenant string, n ticket.Number) (ticket.Ticket, error) {
+			return change(s.Lookup(ctx, tenant, n))
+		}
+		f.list = func(ctx context.Context, q ticket.Query) (ticket.Page, error) {
+			p, err := s.List(ctx, q)
+			for i := range p.Tickets {
+				p.Tickets[i], _ = change(p.Tickets[i], err)
+			}
+			return p, err
+		}
+		f.events = func(ctx context.Context, tenant string, id ticket.ID, after int64, limit int) ([]ticket.Event, error) {
+			events, err := s.Events(ctx, tenant, id, after, limit)
+			for i := range events {
+				if ofEvent != nil {
+					ofEvent(&events[i])
+				}
+			}
+			return events, err
+		}
+	}
+}

@@ -1,0 +1,181 @@
+package storetest
+
+import (
+	"fmt"
+	"reflect"
+	"time"
+
+	"github.com/ticketkit/ticket"
+)
+
+// awkward is text that stores are known to bring back changed. There is no NUL
+// among it: the desk takes in none.
+var awkward = []string{
+	"plain", "Straße", "cafe\u0301", "café", "日本語", "שלום", "👩‍👩‍👧‍👦", "İıſK", "\u202eturned", "\ufeffmark", "\u2028line\u2029",
+	"\uffff\ufffd\U0010ffff", " blanks  around ", "tab\tand\r\nbreaks\n", "\x01\x1b\x7f\u0085", `"quoted" 'twice'`, `back\slash \n \u0041`,
+	"100% _sure_", "<b>&amp;</b>", "null", "{}", "0", "1e3", "NaN", "true", "$1 ? :name @p1 %s", "-- /* ; */",
+}
+
+// A filler sets everything that a value has room for, so that the cases about
+// values cover what is added to them later.
+type filler struct {
+	n      int
+	text   func(n int) string
+	time   func(n int) time.Time
+	fields func(n int) ticket.Fields
+}
+
+// plainly fills with short text and whole seconds.
+func plainly() *filler {
+	return &filler{
+		text: func(n int) string { return fmt.Sprintf("text %d", n) },
+		time: func(n int) time.Time { return clock.Add(time.Duration(n) * time.Second) },
+		fields: func(n int) ticket.Fields {
+			return ticket.Fields{fmt.Sprintf("field %d", n): "text", fmt.Sprintf("list %d", n): []string{"one", "two"}}
+		},
+	}
+}
+
+// event is an edit that fills an event, all but what ties it to its ticket.
+func (f *filler) event(e *ticket.Event) {
+	was := *e
+	f.fill(reflect.ValueOf(e).Elem())
+	e.Ticket, e.Seq, e.At, e.From, e.To.Level, e.Phase = was.Ticket, was.Seq, was.At, was.From, was.To.Level, was.Phase
+	e.Set.Number, e.Set.Tenant = was.Set.Number, was.Set.Tenant
+}
+
+func (f *filler) delivery(d *ticket.Delivery) {
+	was := *d
+	f.fill(reflect.ValueOf(d).Elem())
+	d.ID, d.Tenant, d.Ticket, d.Seq = was.ID, was.Tenant, was.Ticket, was.Seq
+	d.State, d.Attempts, d.Until, d.LastError = was.State, was.Attempts, was.Until, was.LastError
+}
+
+func (f *filler) receipt(r *ticket.Receipt) {
+	was := *r
+	f.fill(reflect.ValueOf(r).Elem())
+	r.Tenant, r.Ticket, r.Version = was.Tenant, was.Ticket, was.Version
+}
+
+func (f *filler) fill(v reflect.Value) {
+	f.n++
+	switch p := v.Addr().Interface().(type) {
+	case *time.Time:
+		*p = f.time(f.n)
+		return
+	case *ticket.ID:
+		*p = idOf(uint64(f.n))
+		return
+	case *ticket.Number:
+		*p = numberOf(uint64(f.n))
+		return
+	case *ticket.Fields:
+		*p = f.fields(f.n)
+		return
+	case *ticket.Role:
+		*p = ticket.Agents
+		return
+	case *ticket.Grade:
+		*p = ticket.High
+		return
+	case *ticket.Seals:
+		return // made when the event is sealed
+	}
+	switch v.Kind() {
+	case reflect.String:
+		v.SetString(f.text(f.n))
+	case reflect.Bool:
+		v.SetBool(true)
+	case reflect.Int, reflect.Int64:
+		v.SetInt(int64(f.n))
+	case reflect.Uint8:
+		v.SetUint(uint64(f.n % 251))
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		f.fill(v.Elem())
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 2, 2))
+		for i := range v.Len() {
+			f.fill(v.Index(i))
+		}
+	case reflect.Array:
+		for i := range v.Len() {
+			f.fill(v.Index(i))
+		}
+	case reflect.Struct:
+		for _, field := range v.Fields() {
+			f.fill(field)
+		}
+	default:
+		panic("storetest: cannot fill a " + v.Type().String())
+	}
+}
+
+// scribble overwrites all that can be reached from p, as a careless caller may.
+func scribble(p any) { scribbleOver(reflect.ValueOf(p)) }
+
+func scribbleOver(v reflect.Value) {
+	switch v.Kind() {
+	case reflect.Pointer, reflect.Interface:
+		if !v.IsNil() {
+			scribbleOver(v.Elem())
+		}
+	case reflect.Struct:
+		if _, ok := reflect.TypeAssert[time.Time](v); ok {
+			if v.CanSet() {
+				v.Set(reflect.ValueOf(clock.AddDate(-50, 0, 0)))
+			}
+			return
+		}
+		for _, field := range v.Fields() {
+			scribbleOver(field)
+		}
+	case reflect.Slice, reflect.Array:
+		for i := range v.Len() {
+			scribbleOver(v.Index(i))
+		}
+	case reflect.Map:
+		for _, k := range v.MapKeys() {
+			scribbleOver(v.MapIndex(k))
+			v.SetMapIndex(k, reflect.ValueOf("scribbled"))
+		}
+	case reflect.String:
+		if v.CanSet() {
+			v.SetString("scribbled")
+		}
+	case reflect.Int, reflect.Int64:
+		if v.CanSet() {
+			v.SetInt(v.Int() + 1)
+		}
+	case reflect.Uint8:
+		if v.CanSet() {
+			v.SetUint(v.Uint() ^ 0xFF)
+		}
+	}
+}
+
+// times calls f with every time that can be reached from v.
+func times(v reflect.Value, f func(time.Time)) {
+	switch v.Kind() {
+	case reflect.Pointer, reflect.Interface:
+		if !v.IsNil() {
+			times(v.Elem(), f)
+		}
+	case reflect.Struct:
+		if t, ok := reflect.TypeAssert[time.Time](v); ok {
+			f(t)
+			return
+		}
+		for _, field := range v.Fields() {
+			times(field, f)
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			times(v.Index(i), f)
+		}
+	case reflect.Map:
+		for _, k := range v.MapKeys() {
+			times(v.MapIndex(k), f)
+		}
+	}
+}

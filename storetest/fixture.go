@@ -1,0 +1,149 @@
+package storetest
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"slices"
+	"time"
+
+	"github.com/ticketkit/ticket"
+)
+
+// clock is when everything happens, unless a case says otherwise. It is later
+// than the clock of any machine that runs this.
+var clock = time.Date(2100, 3, 1, 9, 0, 0, 0, time.UTC)
+
+// past and soon lie before and after it.
+var (
+	past = clock.Add(-time.Hour)
+	soon = clock.Add(time.Hour)
+)
+
+// acme is the tenant of most tickets.
+const acme = "acme"
+
+var (
+	ada = ticket.Person{ID: "c-1", Name: "Ada Byron", Email: "ada@example.org", Locale: "en", Organisation: "mill"}
+	lin = ticket.By{Role: ticket.Agents, ID: "lin"}
+)
+
+// id makes IDs that are the same in every run and in no order.
+func (k *kit) id() ticket.ID { return idOf(k.made.Add(1)) }
+
+func idOf(n uint64) ticket.ID {
+	sum := sha256.Sum256(binary.BigEndian.AppendUint64(nil, n))
+	return ticket.ID(sum[:16])
+}
+
+// number makes numbers in the same way. An odd factor never meets one twice.
+func (k *kit) number() ticket.Number { return numberOf(k.made.Add(1)) }
+
+func numberOf(n uint64) ticket.Number { return ticket.NumberOf(n * 0x9E3779B97F4A7C15) }
+
+// An edit makes an event say something.
+type edit = func(e *ticket.Event)
+
+// opened is a new ticket: the change that opens it, with further events for
+// further edits.
+func (k *kit) opened(tenant string, edits ...edit) ticket.Change {
+	return opening(k.id(), k.number(), tenant, edits...)
+}
+
+func opening(id ticket.ID, n ticket.Number, tenant string, edits ...edit) ticket.Change {
+	first := func(e *ticket.Event) {
+		*e = ticket.Event{
+			Ticket: id, Seq: 1, At: clock, Action: ticket.Open, By: ticket.By{Role: ticket.Requesters},
+			To: ticket.State{Status: ticket.StatusNew, Level: 1}, Phase: ticket.PhaseReceived, Channel: ticket.Web,
+			Set:    ticket.Patch{Number: n, Tenant: tenant, Workflow: "default", WorkflowVersion: 1, Priority: ticket.Medium},
+			Words:  ticket.Words{Subject: "Printer prints blank pages", Message: "Every second page."},
+			People: ticket.People{Actor: ada, Requester: ada},
+		}
+		if len(edits) > 0 {
+			edits[0](e)
+		}
+	}
+	c := add(ticket.Change{}, first)
+	if len(edits) > 1 {
+		c = add(c, edits[1:]...)
+	}
+	return c
+}
+
+// next is a change of a ticket that is stored already: an event for each edit.
+func next(t ticket.Ticket, edits ...edit) ticket.Change {
+	return add(ticket.Change{Expect: t.Version, Ticket: t}, edits...)
+}
+
+// add appends an event for each edit to a change.
+func add(c ticket.Change, edits ...edit) ticket.Change {
+	for _, edit := range edits {
+		t := c.Ticket
+		e := ticket.Event{
+			Ticket: t.ID, Seq: t.Version + 1, At: t.Touched.Add(time.Second), Action: ticket.AddNote, By: lin,
+			From: t.State(), To: t.State(), Phase: t.Phase,
+		}
+		edit(&e)
+		ticket.Chain{}.Seal(t.Digest, &e)
+		c.Ticket, c.Events = ticket.Apply(t, e), append(slices.Clip(c.Events), e)
+	}
+	return c
+}
+
+func note(text ticket.Note) edit { return func(e *ticket.Event) { e.Note = text } }
+
+func at(t time.Time) edit { return func(e *ticket.Event) { e.At = t } }
+
+// timer starts the ticket's timer; the zero time stops it.
+func timer(t time.Time) edit {
+	return func(e *ticket.Event) {
+		e.Set.Timer = &ticket.Timer{At: t, Action: ticket.Resume}
+		if t.IsZero() {
+			e.Set.Timer = &ticket.Timer{}
+		}
+	}
+}
+
+// delivery tells of the ticket's last event.
+func (k *kit) delivery(t ticket.Ticket) ticket.Delivery {
+	return ticket.Delivery{
+		ID: k.id(), Tenant: t.Tenant, Ticket: t.ID, Seq: t.Version, Kind: ticket.KindReceived, Via: "mail",
+		To:      ticket.Recipient{Role: ticket.Requesters, Person: ada},
+		Created: past, Due: past, State: ticket.Pending,
+	}
+}
+
+// outbox stores a ticket with deliveries that are due at the times given.
+func (k *kit) outbox(due ...time.Time) []ticket.Delivery {
+	k.Helper()
+	c := k.opened(acme)
+	var list []ticket.Delivery
+	for _, at := range due {
+		d := k.delivery(c.Ticket)
+		d.Due = at
+		list = append(list, d)
+	}
+	k.put(ticket.Commit{Changes: []ticket.Change{c}, Deliveries: list})
+	return list
+}
+
+// receiptFor says that the key was used for the ticket.
+func receiptFor(t ticket.Ticket, key string) *ticket.Receipt {
+	return &ticket.Receipt{
+		Tenant: t.Tenant, Key: key, Ticket: t.ID, Version: t.Version,
+		Request: sha256.Sum256([]byte(key)), At: clock,
+	}
+}
+
+// asCommitted is a claimed delivery as it was before it was claimed, for the
+// cases that are not about claiming.
+func asCommitted(claimed []ticket.Delivery) []ticket.Delivery {
+	out := slices.Clone(claimed)
+	for i := range out {
+		out[i].State, out[i].Attempts, out[i].Until = ticket.Pending, 0, time.Time{}
+	}
+	return out
+}
+
+func settlement(d ticket.Delivery, o ticket.Outcome) ticket.Settlement {
+	return ticket.Settlement{ID: d.ID, Attempts: d.Attempts, Outcome: o}
+}

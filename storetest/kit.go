@@ -1,0 +1,183 @@
+package storetest
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/ticketkit/ticket"
+)
+
+// A kit is what a case works with: a store, and the means to fill it, to read
+// it and to say what is wrong.
+type kit struct {
+	tb
+	rule   rule
+	store  ticket.Store
+	reopen func() ticket.Store
+	made   atomic.Uint64 // IDs and numbers so far
+}
+
+func (k *kit) fail(format string, args ...any) {
+	k.Helper()
+	k.Errorf("%s\n\t%s", k.rule.says, fmt.Sprintf(format, args...))
+	k.FailNow()
+}
+
+// ok wants a call to succeed.
+func (k *kit) ok(err error, call string, args ...any) {
+	k.Helper()
+	if err != nil {
+		k.fail("%s: %v", fmt.Sprintf(call, args...), err)
+	}
+}
+
+// refused wants a call to fail with an error of the category.
+func (k *kit) refused(err, category error, call string, args ...any) {
+	k.Helper()
+	if !errors.Is(err, category) {
+		k.fail("%s: got error %v, want %q", fmt.Sprintf(call, args...), err, category)
+	}
+}
+
+// duplicate wants a commit to fail because something is taken already.
+func (k *kit) duplicate(err error, what, call string, args ...any) {
+	k.Helper()
+	var d *ticket.DuplicateError
+	if !errors.Is(err, ticket.ErrDuplicate) || !errors.As(err, &d) || d.What != what {
+		k.fail("%s: got error %v, want a DuplicateError of %q", fmt.Sprintf(call, args...), err, what)
+	}
+}
+
+// same wants two values to say the same; see the package comment.
+func (k *kit) same(got, want any, what string, args ...any) {
+	k.Helper()
+	if d := diff(got, want); d != "" {
+		k.fail("%s%s", fmt.Sprintf(what, args...), d)
+	}
+}
+
+func (k *kit) put(c ticket.Commit) {
+	k.Helper()
+	k.ok(k.store.Commit(k.Context(), c), "Commit")
+}
+
+func (k *kit) commit(changes ...ticket.Change) {
+	k.Helper()
+	k.put(ticket.Commit{Changes: changes})
+}
+
+// try commits one change and returns what the store says.
+func (k *kit) try(changes ...ticket.Change) error {
+	return k.store.Commit(k.Context(), ticket.Commit{Changes: changes})
+}
+
+func (k *kit) ticket(t ticket.Ticket) ticket.Ticket {
+	k.Helper()
+	got, err := k.store.Ticket(k.Context(), t.Tenant, t.ID)
+	k.ok(err, "Ticket")
+	return got
+}
+
+func (k *kit) events(t ticket.Ticket) []ticket.Event {
+	k.Helper()
+	got, err := k.store.Events(k.Context(), t.Tenant, t.ID, 0, 0)
+	k.ok(err, "Events")
+	return got
+}
+
+func (k *kit) receipt(tenant, key string) ticket.Receipt {
+	k.Helper()
+	got, err := k.store.Receipt(k.Context(), tenant, key)
+	k.ok(err, "Receipt")
+	return got
+}
+
+// stands wants a ticket to be stored as it is here, with this history.
+func (k *kit) stands(t ticket.Ticket, history []ticket.Event) {
+	k.Helper()
+	k.same(k.ticket(t), t, "ticket")
+	k.same(k.events(t), history, "events")
+}
+
+// unknown wants no ticket to be stored under this one's ID and number.
+func (k *kit) unknown(t ticket.Ticket) {
+	k.Helper()
+	_, err := k.store.Ticket(k.Context(), t.Tenant, t.ID)
+	k.refused(err, ticket.ErrNotFound, "Ticket")
+	_, err = k.store.Lookup(k.Context(), t.Tenant, t.Number)
+	k.refused(err, ticket.ErrNotFound, "Lookup")
+}
+
+func (k *kit) list(q ticket.Query) ticket.Page {
+	k.Helper()
+	p, err := k.store.List(k.Context(), q)
+	k.ok(err, "List %+v", q)
+	return p
+}
+
+func (k *kit) due(now time.Time, limit int) []ticket.Ref {
+	k.Helper()
+	refs, err := k.store.Due(k.Context(), now, limit)
+	k.ok(err, "Due")
+	return refs
+}
+
+// lease is how long a claim holds, unless a case says otherwise.
+const lease = time.Minute
+
+// claim leases what is due now of the notifier that deliveries are for, unless
+// a case says otherwise.
+func (k *kit) claim(now time.Time) []ticket.Delivery {
+	k.Helper()
+	return k.claimWith(ticket.ClaimRequest{Now: now, Lease: lease, Limit: 100, Via: []string{"mail"}})
+}
+
+func (k *kit) claimWith(r ticket.ClaimRequest) []ticket.Delivery {
+	k.Helper()
+	d, err := k.store.Claim(k.Context(), r)
+	k.ok(err, "Claim")
+	return d
+}
+
+func (k *kit) settle(s ...ticket.Settlement) {
+	k.Helper()
+	k.ok(k.store.Settle(k.Context(), s), "Settle")
+}
+
+// together runs f n times at once, from a common start.
+func (k *kit) together(n int, f func(i int) error) {
+	k.Helper()
+	errs := make([]error, n)
+	start := make(chan struct{})
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() {
+			<-start
+			errs[i] = f(i)
+		})
+	}
+	close(start)
+	wg.Wait()
+	if err := errors.Join(errs...); err != nil {
+		k.fail("%v", err)
+	}
+}
+
+func idsOf(tickets []ticket.Ticket) []ticket.ID {
+	ids := make([]ticket.ID, len(tickets))
+	for i := range tickets {
+		ids[i] = tickets[i].ID
+	}
+	return ids
+}
+
+func deliveryIDs(deliveries []ticket.Delivery) []ticket.ID {
+	ids := make([]ticket.ID, len(deliveries))
+	for i := range deliveries {
+		ids[i] = deliveries[i].ID
+	}
+	return ids
+}

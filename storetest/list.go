@@ -1,0 +1,197 @@
+package storetest
+
+import (
+	"slices"
+	"time"
+
+	"github.com/ticketkit/ticket"
+)
+
+const (
+	saysList   = "List returns the tickets that match q, in q's order, from q.After on, at most q.Limit of them."
+	saysMatch  = "Match reports whether the ticket is one the query asks for, wherever in the order."
+	saysOrder  = "It is total: where the key is equal, the ID decides in the same direction."
+	saysWalk   = "A walk from page to page must meet every ticket that matches all the while, once, whatever else changes meanwhile, as long as its place in the order does not change."
+	saysNext   = "Page.Next must be empty exactly when nothing follows."
+	saysBounds = "tickets a page, 1 to MaxLimit; 0: DefaultLimit"
+	saysAfter  = "Place returns the place that the query goes on behind, and whether it does."
+	saysQuery  = "Check reports a query that makes no sense as an [*InvalidError]. Stores call it first."
+)
+
+var listRules = []rule{
+	{name: "List/match", says: saysMatch, prove: listMatch},
+	{name: "List/order", says: saysOrder, prove: listOrder},
+	{name: "List/whole tickets", says: saysList, prove: listWhole},
+	{name: "List/limit", says: saysBounds, prove: listLimit},
+	{name: "List/walk", says: saysWalk, prove: listWalk},
+	{name: "List/walk while it changes", says: saysWalk, prove: listChanging},
+	{name: "List/next", says: saysNext, prove: listNext},
+	{name: "List/after any place", says: saysAfter, prove: listAfter},
+	{name: "List/invalid", says: saysQuery, prove: listInvalid},
+}
+
+var allOrders = []ticket.Order{
+	ticket.OldestFirst, ticket.NewestFirst, ticket.LeastRecent, ticket.MostRecent, ticket.MostPressing,
+}
+
+// listMatch asks with each condition alone, and with many of them by chance.
+func listMatch(k *kit) {
+	k.populate(len(population()))
+	for _, q := range questions() {
+		got := idsOf(k.list(q.Query).Tickets)
+		slices.SortFunc(got, ticket.ID.Compare)
+		k.same(got, q.answer, "tickets that match %+v", q.Query)
+	}
+}
+
+func listOrder(k *kit) {
+	tickets := k.populate(80)
+	for _, order := range allOrders {
+		q := ticket.Query{Tenant: acme, Order: order, Limit: ticket.MaxLimit}
+		k.same(idsOf(k.list(q).Tickets), answer(tickets, q), "tickets in the order %q", order)
+	}
+}
+
+func listWhole(k *kit) {
+	k.populate(40)
+	for _, t := range k.list(ticket.Query{Tenant: acme}).Tickets {
+		k.same(t, k.ticket(t), "ticket in a list, compared with the same by its ID")
+	}
+}
+
+func listLimit(k *kit) {
+	k.populate(60)
+	for limit, want := range map[int]int{0: ticket.DefaultLimit, 1: 1, 7: 7, 60: 60, ticket.MaxLimit: 60} {
+		got := k.list(ticket.Query{Tenant: acme, Limit: limit}).Tickets
+		k.same(len(got), want, "tickets on a page with limit %d, of 60", limit)
+	}
+}
+
+// walk goes through all pages, calls between after each, and counts how often it
+// meets each ticket.
+func (k *kit) walk(q ticket.Query, between func()) map[ticket.ID]int {
+	k.Helper()
+	met := map[ticket.ID]int{}
+	for range 1000 {
+		p := k.list(q)
+		for _, t := range p.Tickets {
+			met[t.ID]++
+		}
+		if p.Next == "" {
+			return met
+		}
+		q.After = p.Next
+		between()
+	}
+	k.fail("a walk of pages of %d does not end", q.Limit)
+	return nil
+}
+
+func listWalk(k *kit) {
+	tickets := k.populate(30)
+	for _, order := range allOrders {
+		for _, limit := range []int{1, 3, 7, 29} {
+			met := k.walk(ticket.Query{Tenant: acme, Order: order, Limit: limit}, func() {})
+			for _, t := range tickets {
+				k.same(met[t.ID], 1, "times a walk of pages of %d in the order %q met %s", limit, order, t.ID)
+			}
+		}
+	}
+}
+
+// listChanging opens and changes tickets while it walks in an order that this
+// does not touch.
+func listChanging(k *kit) {
+	var all []ticket.Ticket
+	open := func(created time.Time) {
+		c := k.opened(acme, at(created.Add(time.Duration(len(all))*time.Microsecond)))
+		k.commit(c)
+		all = append(all, c.Ticket)
+	}
+	for i := range 20 {
+		open(clock.Add(time.Duration(i) * time.Minute))
+	}
+	for _, order := range []ticket.Order{ticket.OldestFirst, ticket.NewestFirst} {
+		there := slices.Clone(all)
+		step := 0
+		met := k.walk(ticket.Query{Tenant: acme, Order: order, Limit: 3}, func() {
+			step++
+			if step > 20 {
+				return // so that a walk towards new tickets ends
+			}
+			open(clock.Add(-time.Duration(step) * time.Second))                 // before all of them
+			open(clock.Add(time.Duration(step)*time.Minute + time.Second))      // between them
+			open(clock.Add(24*time.Hour + time.Duration(step)*time.Second))     // after all of them
+			for _, i := range []int{step % len(there), (7 * step) % len(all)} { // met already, or not yet
+				c := next(all[i], note("meanwhile"), func(e *ticket.Event) {
+					e.To, e.Phase = ticket.State{Status: ticket.StatusOpen, Level: 2}, ticket.PhaseInProgress
+					e.Set.Priority = ticket.Critical
+				})
+				k.commit(c)
+				all[i] = c.Ticket
+			}
+		})
+		for _, t := range there {
+			k.same(met[t.ID], 1, "times a walk in the order %q met %s, while others were opened and changed", order, t.ID)
+		}
+	}
+}
+
+// listNext looks for the end where pages are full, and where they are not.
+func listNext(k *kit) {
+	k.same(k.list(ticket.Query{Tenant: acme}).Next, ticket.Cursor(""), "Next of an empty list")
+	for i := range 6 {
+		k.commit(k.opened(acme, at(clock.Add(time.Duration(i)*time.Minute))))
+	}
+	for _, order := range allOrders {
+		for limit, pages := range map[int]int{1: 6, 2: 3, 3: 2, 4: 2, 5: 2, 6: 1, 7: 1} {
+			q := ticket.Query{Tenant: acme, Order: order, Limit: limit}
+			for page := 1; page <= pages; page++ {
+				p := k.list(q)
+				if last := page == pages; (p.Next == "") != last {
+					k.fail("page %d of %d, 6 tickets by %d in the order %q: Next is %q", page, pages, limit, order, p.Next)
+				}
+				q.After = p.Next
+			}
+		}
+	}
+}
+
+// listAfter goes on behind places where no ticket stands, as a walk does when
+// the last ticket of a page has moved since.
+func listAfter(k *kit) {
+	tickets := k.populate(40)
+	for _, order := range allOrders {
+		q := ticket.Query{Tenant: acme, Order: order, Limit: ticket.MaxLimit}
+		for _, t := range tickets[:10] {
+			place := q.PlaceOf(&t)
+			place.Time, place.ID = place.Time.Add(time.Microsecond), k.id()
+			q.After = place.Cursor()
+			behind := slices.DeleteFunc(slices.Clone(tickets), func(t ticket.Ticket) bool {
+				return place.Compare(q.PlaceOf(&t)) >= 0
+			})
+			got, want := idsOf(k.list(q).Tickets), idsOf(behind)
+			slices.SortFunc(got, ticket.ID.Compare)
+			slices.SortFunc(want, ticket.ID.Compare)
+			k.same(got, want, "tickets behind %+v", place)
+		}
+	}
+}
+
+func listInvalid(k *kit) {
+	k.populate(3)
+	newest := k.list(ticket.Query{Tenant: acme, Order: ticket.NewestFirst, Limit: 1}).Next
+	for what, q := range map[string]ticket.Query{
+		"a negative limit":          {Limit: -1},
+		"a limit beyond MaxLimit":   {Limit: ticket.MaxLimit + 1},
+		"an unknown order":          {Order: "sideways"},
+		"what is no cursor":         {After: "!"},
+		"a cut cursor":              {Order: ticket.NewestFirst, After: newest[1:]},
+		"a cursor of another order": {Order: ticket.OldestFirst, After: newest},
+		"a field of no known type":  {Fields: ticket.Fields{"order": struct{}{}}},
+	} {
+		q.Tenant = acme
+		_, err := k.store.List(k.Context(), q)
+		k.refused(err, ticket.ErrInvalid, "List with %s", what)
+	}
+}

@@ -1,0 +1,195 @@
+package storetest
+
+import (
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/ticketkit/ticket"
+)
+
+// The values that the population is made of. They are few, so that many tickets
+// share each and every order has ties; and near misses of each other, which a
+// database with a lenient collation takes for equal.
+var (
+	queues     = []string{"", "hardware", "Hardware", "hardware ", "café", "cafe\u0301", "cafe", "日本", "ß", "ss", "100%", "100_"}
+	assignees  = []string{"", "lin", "Lin", "max", "máx"}
+	statuses   = []ticket.Status{ticket.StatusNew, ticket.StatusOpen, ticket.StatusOnHold, ticket.StatusClosed, "Open"}
+	channels   = []ticket.Channel{"", ticket.Phone, ticket.Mail, "fax", "Fax"}
+	tags       = []string{"vip", "VIP", "red", "réd", "a,b", "a", "b", "%", `"`, "it's"}
+	fieldNames = []string{"order", "Order", "a.b", "$", "naïve"}
+	fieldPool  = []any{
+		"1", "true", "", "x", "X", "é", "e\u0301", true, false, int64(1), int64(0), float64(1), float64(0.5),
+		clock, clock.Add(time.Microsecond), []string{"a", "b"}, []string{"b", "a"}, []string{"a,b"}, []string{},
+	}
+	people = []ticket.Person{
+		{},
+		{ID: "c-1", Name: "Ada", Email: "ada@example.org", Organisation: "mill"},
+		{ID: "c-2", Name: "Ada", Email: "ada@example.org", Organisation: "Mill"},
+		{ID: "C-1", Phone: "+41 1"},
+		{Name: "Ada", Email: "Ada@Example.org"},
+		{Name: "Zoë", Email: "zoe@example.org", Phone: "+41 1", Organisation: "mill "},
+		{Phone: "+41 1"},
+		{Phone: "+41 2", Organisation: "mill"},
+		{Email: "\u212Aim@example.org"}, // the Kelvin sign, which is no k
+		{Email: "kim@example.org", Organisation: "möll"},
+		{Name: "Nobody"},
+	}
+)
+
+// population returns tickets of the tenant acme, the same ones in every run.
+// They are made once and must not be changed.
+var population = sync.OnceValue(func() []ticket.Change {
+	r := rand.New(rand.NewPCG(1, 2))
+	out := make([]ticket.Change, 120)
+	for i := range out {
+		n := uint64(1_000_000 + 2*i)
+		out[i] = opening(idOf(n), numberOf(n+1), acme, func(e *ticket.Event) {
+			e.At = clock.Add(time.Duration(r.IntN(20)) * time.Hour)
+			e.To = ticket.State{Status: pick(r, statuses), Level: 1 + r.IntN(3)}
+			e.Phase, e.Channel = pick(r, ticket.Phases()), pick(r, channels)
+			e.Requester = pick(r, people)
+			for range r.IntN(3) {
+				e.Followed = append(e.Followed, pick(r, people))
+			}
+			e.Fields = ticket.Fields{}
+			for range r.IntN(4) {
+				e.Fields[pick(r, fieldNames)] = pick(r, fieldPool)
+			}
+			e.Set.Priority = ticket.Grade(1 + r.IntN(4))
+			e.Set.Queue, e.Set.Assignee = new(pick(r, queues)), new(pick(r, assignees))
+			for range r.IntN(4) {
+				e.Set.AddTags = append(e.Set.AddTags, pick(r, tags))
+			}
+		}, func(e *ticket.Event) {
+			e.At = clock.Add(time.Duration(20+r.IntN(20)) * time.Hour)
+		})
+	}
+	return out
+})
+
+func pick[T any](r *rand.Rand, list []T) T { return list[r.IntN(len(list))] }
+
+// populate stores the first n tickets of the population, and returns them.
+func (k *kit) populate(n int) []ticket.Ticket {
+	k.Helper()
+	var tickets []ticket.Ticket
+	for batch := range slices.Chunk(population()[:n], 40) {
+		k.commit(batch...)
+		for _, c := range batch {
+			tickets = append(tickets, c.Ticket)
+		}
+	}
+	return tickets
+}
+
+// answer is what a store must say to a query, without regard to pages.
+func answer(tickets []ticket.Ticket, q ticket.Query) []ticket.ID {
+	var found []ticket.Place
+	for i := range tickets {
+		if q.Match(&tickets[i]) {
+			found = append(found, q.PlaceOf(&tickets[i]))
+		}
+	}
+	slices.SortFunc(found, ticket.Place.Compare)
+	ids := make([]ticket.ID, len(found))
+	for i, place := range found {
+		ids[i] = place.ID
+	}
+	return ids
+}
+
+// A question is a query with the IDs of the whole population that match, sorted.
+type question struct {
+	ticket.Query
+	answer []ticket.ID
+}
+
+// questions are the same ones in every run.
+var questions = sync.OnceValue(func() []question {
+	r := rand.New(rand.NewPCG(3, 4))
+	var tickets []ticket.Ticket
+	for _, c := range population() {
+		tickets = append(tickets, c.Ticket)
+	}
+	var all []question
+	put := func(q ticket.Query) {
+		a := answer(tickets, q)
+		slices.SortFunc(a, ticket.ID.Compare)
+		all = append(all, question{q, a})
+	}
+	ask := func(use func(condition int) bool) {
+		q := ticket.Query{Tenant: acme, Limit: ticket.MaxLimit}
+		t := pick(r, tickets)
+		for i, condition := range conditions {
+			if use(i) {
+				condition(r, &q, &t)
+			}
+		}
+		put(q)
+	}
+	for _, v := range fieldPool {
+		put(ticket.Query{Tenant: acme, Limit: ticket.MaxLimit, Fields: ticket.Fields{"order": v}})
+	}
+	for _, p := range people {
+		put(ticket.Query{Tenant: acme, Limit: ticket.MaxLimit, Requester: p})
+		put(ticket.Query{Tenant: acme, Limit: ticket.MaxLimit, Participant: p})
+	}
+	ask(func(int) bool { return false })
+	for i := range conditions {
+		for range 4 {
+			ask(func(c int) bool { return c == i })
+		}
+	}
+	for range 60 {
+		ask(func(int) bool { return r.IntN(6) == 0 })
+	}
+	return all
+})
+
+// conditions give a query one condition each, by chance, mostly so that the
+// ticket given meets it.
+var conditions = []func(r *rand.Rand, q *ticket.Query, t *ticket.Ticket){
+	func(r *rand.Rand, q *ticket.Query, t *ticket.Ticket) { q.Status = some(r, t.Status, statuses) },
+	func(r *rand.Rand, q *ticket.Query, t *ticket.Ticket) { q.Phase = some(r, t.Phase, ticket.Phases()) },
+	func(r *rand.Rand, q *ticket.Query, t *ticket.Ticket) { q.Level = some(r, t.Level, []int{1, 2, 3, 4}) },
+	func(r *rand.Rand, q *ticket.Query, t *ticket.Ticket) { q.Queue = some(r, t.Queue, queues) },
+	func(r *rand.Rand, q *ticket.Query, t *ticket.Ticket) { q.Assignee = some(r, t.Assignee, assignees) },
+	func(r *rand.Rand, q *ticket.Query, t *ticket.Ticket) {
+		q.Priority = some(r, t.Priority, []ticket.Grade{ticket.Low, ticket.Medium, ticket.High, ticket.Critical})
+	},
+	func(r *rand.Rand, q *ticket.Query, t *ticket.Ticket) { q.Channel = some(r, t.Channel, channels) },
+	func(r *rand.Rand, q *ticket.Query, t *ticket.Ticket) {
+		if len(t.Tags) > 0 && r.IntN(4) > 0 {
+			q.Tags = slices.Clone(t.Tags[:1+r.IntN(len(t.Tags))])
+		} else {
+			q.Tags = []string{pick(r, tags), pick(r, tags)}
+		}
+	},
+	func(r *rand.Rand, q *ticket.Query, t *ticket.Ticket) {
+		name := pick(r, fieldNames)
+		q.Fields = ticket.Fields{name: pick(r, fieldPool)}
+		if v, ok := t.Fields[name]; ok {
+			q.Fields[name] = v
+		}
+	},
+	func(r *rand.Rand, q *ticket.Query, t *ticket.Ticket) { q.Requester = pick(r, people) },
+	func(r *rand.Rand, q *ticket.Query, t *ticket.Ticket) { q.Participant = pick(r, people) },
+	func(r *rand.Rand, q *ticket.Query, t *ticket.Ticket) { q.Organisation = pick(r, people).Organisation },
+	func(r *rand.Rand, q *ticket.Query, t *ticket.Ticket) { q.CreatedFrom = t.Created },
+	func(r *rand.Rand, q *ticket.Query, t *ticket.Ticket) { q.CreatedBefore = t.Created },
+	func(r *rand.Rand, q *ticket.Query, t *ticket.Ticket) { q.TouchedFrom = t.Touched },
+	func(r *rand.Rand, q *ticket.Query, t *ticket.Ticket) { q.TouchedBefore = t.Touched },
+}
+
+func some[T any](r *rand.Rand, its T, list []T) []T {
+	out := []T{its}
+	if r.IntN(4) == 0 {
+		out = nil
+	}
+	for range r.IntN(3) {
+		out = append(out, pick(r, list))
+	}
+	return out
+}

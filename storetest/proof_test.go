@@ -1,0 +1,186 @@
+package storetest
+
+import (
+	"context"
+	"fmt"
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/memstore"
+)
+
+// A fault is a store that breaks one rule.
+type fault struct {
+	name   string
+	caught string // by the case of this name, and by no other
+	with   func(f *faulty)
+}
+
+// faults are all of them.
+func faults() []fault {
+	return slices.Concat(commitFaults, raceFaults, readFaults, listFaults, dueFaults, claimFaults, settleFaults,
+		valueFaults, tenantFaults, contextFaults, durableFaults)
+}
+
+// methods are those that each case uses, by the name of the case. A case must be
+// proven on the faults in these, and cannot notice the others.
+var methods = sync.OnceValue(func() map[string][]string {
+	used := map[string][]string{}
+	for _, r := range rules() {
+		store := &faulty{Store: memstore.New()}
+		proveOn(context.Background(), r, store)
+		store.used.Range(func(method, _ any) bool {
+			used[r.name] = append(used[r.name], method.(string))
+			return true
+		})
+	}
+	return used
+})
+
+// TestFaults runs all cases on every broken store.
+func TestFaults(t *testing.T) {
+	for _, f := range faults() {
+		t.Run(f.name, func(t *testing.T) {
+			t.Parallel()
+			var failed []string
+			for _, r := range rules() {
+				store := &faulty{Store: memstore.New()}
+				f.with(store)
+				if !slices.ContainsFunc(methods()[r.name], store.replaces) {
+					continue
+				}
+				if message := proveOn(t.Context(), r, store); message != "" {
+					failed = append(failed, r.name)
+					t.Logf("%s: %s", r.name, message)
+					if !strings.HasPrefix(message, r.says) {
+						t.Errorf("%s failed without its sentence", r.name)
+					}
+				}
+			}
+			if !slices.Equal(failed, []string{f.caught}) {
+				t.Errorf("caught by %q, want %q alone", failed, f.caught)
+			}
+		})
+	}
+}
+
+// TestNoFault runs all cases on a wrapper that breaks nothing.
+func TestNoFault(t *testing.T) {
+	for _, r := range rules() {
+		if message := proveOn(t.Context(), r, &faulty{Store: memstore.New()}); message != "" {
+			t.Errorf("%s: %s", r.name, message)
+		}
+	}
+}
+
+// TestOptions runs the suite as the author of a durable store that serves one
+// call at a time would.
+func TestOptions(t *testing.T) {
+	Run(t, func(*testing.T) ticket.Store { return memstore.New() },
+		Reopen(func(_ *testing.T, s ticket.Store) ticket.Store { return s }),
+		Without(Concurrency))
+}
+
+// TestEveryCaseIsProven wants a fault for each case, and a name for each once.
+func TestEveryCaseIsProven(t *testing.T) {
+	caught, names := map[string]bool{}, map[string]bool{}
+	for _, f := range faults() {
+		caught[f.caught] = true
+		if names[f.name] {
+			t.Errorf("two faults are named %q", f.name)
+		}
+		names[f.name] = true
+	}
+	for _, r := range rules() {
+		if !caught[r.name] {
+			t.Errorf("no broken store proves the case %q", r.name)
+		}
+		if names[r.name] {
+			t.Errorf("two cases are named %q", r.name)
+		}
+		names[r.name] = true
+	}
+}
+
+// TestSentences compares what the cases say with the contract, word for word,
+// and wants a case for every sentence of the contract that says "must".
+func TestSentences(t *testing.T) {
+	all, store := comments(t, "../*.go"), comments(t, "../store.go")
+	var says []string
+	for _, r := range rules() {
+		if !strings.Contains(all, r.says) {
+			t.Errorf("%s: the contract does not say %q", r.name, r.says)
+		}
+		says = append(says, r.says)
+	}
+	contract := store[strings.Index(store, "For all methods"):strings.Index(store, "Ref names a ticket")]
+	for _, sentence := range regexp.MustCompile(`[.:] +`).Split(contract, -1) {
+		if strings.Contains(sentence, " must ") && !slices.ContainsFunc(says, func(s string) bool { return strings.Contains(s, sentence) || strings.Contains(sentence, s) }) {
+			t.Errorf("no case proves %q", sentence)
+		}
+	}
+}
+
+// comments returns all comments of the files, on one line.
+func comments(t *testing.T, pattern string) string {
+	t.Helper()
+	files, err := filepath.Glob(pattern)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []string
+	for _, name := range files {
+		src, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), name, src, parser.ParseComments)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range f.Comments {
+			all = append(all, strings.ReplaceAll(c.Text(), "\n  - ", "\n"))
+		}
+	}
+	return strings.Join(strings.Fields(strings.Join(all, " ")), " ")
+}
+
+// proveOn runs one case on a store, and returns its message, or "".
+func proveOn(ctx context.Context, r rule, store *faulty) string {
+	rec := &recorder{ctx: ctx}
+	done := make(chan struct{})
+	go func() { // which FailNow ends
+		defer close(done)
+		defer func() {
+			if p := recover(); p != nil {
+				rec.Errorf("panic: %v\n%s", p, debug.Stack())
+			}
+		}()
+		r.prove(&kit{tb: rec, rule: r, store: store, reopen: store.reopened})
+	}()
+	<-done
+	return strings.Join(rec.messages, "\n")
+}
+
+// A recorder stands in for the testing.T of a case.
+type recorder struct {
+	ctx      context.Context
+	messages []string
+}
+
+func (r *recorder) Helper()                  {}
+func (r *recorder) Context() context.Context { return r.ctx }
+func (r *recorder) FailNow()                 { runtime.Goexit() }
+func (r *recorder) Errorf(format string, args ...any) {
+	r.messages = append(r.messages, fmt.Sprintf(format, args...))
+}

@@ -1,0 +1,299 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/ticketkit/ticket"
+)
+
+const saysConcurrent = "A store must be safe for concurrent use."
+
+// raceRules are the rules that several callers at once could break. Callers
+// start together as well as they can; the cases cannot fail by bad luck, but a
+// wrong store may pass one by good luck.
+var raceRules = []rule{
+	{name: "Concurrency/all at once", says: saysConcurrent, needs: Concurrency, prove: raceAll},
+	{name: "Concurrency/crossing", says: saysConcurrent, needs: Concurrency, prove: raceCrossing},
+	{name: "Concurrency/version", says: saysConflict, needs: Concurrency, prove: raceVersion},
+	{name: "Concurrency/number", says: saysConflict, needs: Concurrency, prove: raceNumber},
+	{name: "Concurrency/key", says: saysKeyFirst, needs: Concurrency, prove: raceKey},
+	{name: "Concurrency/whole changes", says: saysVisible, needs: Concurrency, prove: raceVisible},
+	{name: "Concurrency/claim", says: "No two callers may ever hold the same delivery with the same Attempts.", needs: Concurrency, prove: raceClaim},
+}
+
+const writers = 16
+
+// raceAll gives each caller a ticket of its own, and lets it use every method.
+func raceAll(k *kit) {
+	const steps = 4
+	opened := make([]ticket.Change, writers)
+	for i := range opened {
+		opened[i] = k.opened(acme)
+	}
+	tickets, histories := make([]ticket.Ticket, writers), make([][]ticket.Event, writers)
+	ctx := k.Context()
+	k.together(writers, func(i int) error {
+		c := opened[i]
+		for range steps {
+			commit := ticket.Commit{
+				Changes:    []ticket.Change{c},
+				Deliveries: []ticket.Delivery{k.delivery(c.Ticket)},
+				Receipt:    receiptFor(c.Ticket, fmt.Sprintf("%d of %d", c.Ticket.Version, i)),
+			}
+			if err := k.store.Commit(ctx, commit); err != nil {
+				return fmt.Errorf("Commit: %w", err)
+			}
+			tickets[i], histories[i] = c.Ticket, append(histories[i], c.Events...)
+			_, errTicket := k.store.Ticket(ctx, acme, c.Ticket.ID)
+			_, errLookup := k.store.Lookup(ctx, acme, c.Ticket.Number)
+			_, errReceipt := k.store.Receipt(ctx, acme, commit.Receipt.Key)
+			_, errEvents := k.store.Events(ctx, acme, c.Ticket.ID, 0, 0)
+			_, errList := k.store.List(ctx, ticket.Query{Tenant: acme})
+			_, errDue := k.store.Due(ctx, clock, 1)
+			claimed, errClaim := k.store.Claim(ctx, ticket.ClaimRequest{Now: clock, Lease: lease, Limit: 1, Via: []string{"mail"}})
+			var errSettle error
+			for _, d := range claimed {
+				errSettle = k.store.Settle(ctx, []ticket.Settlement{settlement(d, ticket.Done)})
+			}
+			if err := errors.Join(errTicket, errLookup, errReceipt, errEvents, errList, errDue, errClaim, errSettle); err != nil {
+				return err
+			}
+			c = next(c.Ticket, note("more"), timer(clock), note("and more"))
+		}
+		return nil
+	})
+	for i := range tickets {
+		k.stands(tickets[i], histories[i])
+	}
+}
+
+// raceCrossing changes pairs of tickets in opposite orders, where careless locks
+// wait for each other for ever.
+func raceCrossing(k *kit) {
+	a, b := k.opened(acme), k.opened(acme)
+	k.commit(a, b)
+	var made atomic.Int64
+	k.together(writers/2, func(i int) error {
+		for range 8 {
+			x, errX := k.store.Ticket(k.Context(), acme, a.Ticket.ID)
+			y, errY := k.store.Ticket(k.Context(), acme, b.Ticket.ID)
+			if err := errors.Join(errX, errY); err != nil {
+				return err
+			}
+			pair := []ticket.Change{next(x, note("both")), next(y, note("both"))}
+			if i%2 == 1 {
+				pair[0], pair[1] = pair[1], pair[0]
+			}
+			switch err := k.try(pair...); {
+			case err == nil:
+				made.Add(1)
+			case !errors.Is(err, ticket.ErrConflict):
+				return fmt.Errorf("Commit of two tickets, while others do it in the opposite order: got error %w, want a conflict or none", err)
+			}
+		}
+		return nil
+	})
+	k.same(k.ticket(a.Ticket).Version, 1+made.Load(), "version of the one ticket")
+	k.same(k.ticket(b.Ticket).Version, 1+made.Load(), "version of the other ticket")
+}
+
+// raceVersion lets all writers decide on the same version, round by round.
+func raceVersion(k *kit) {
+	c := k.opened(acme)
+	k.commit(c)
+	t, history := c.Ticket, c.Events
+	for range 8 {
+		tries, errs := make([]ticket.Change, writers), make([]error, writers)
+		for i := range tries {
+			tries[i] = next(t, note(ticket.Note(fmt.Sprintf("writer %d", i))))
+		}
+		k.together(writers, func(i int) error {
+			errs[i] = k.try(tries[i])
+			return nil
+		})
+		won := 0
+		for i, err := range errs {
+			if err == nil {
+				won++
+				t = tries[i].Ticket
+				history = append(history, tries[i].Events...)
+				continue
+			}
+			k.refused(err, ticket.ErrConflict, "Commit by a writer that was not the first")
+		}
+		k.same(won, 1, "writers that won on one version")
+		k.stands(t, history)
+	}
+}
+
+// raceNumber lets all callers open a ticket with the same number.
+func raceNumber(k *kit) {
+	for range 4 {
+		n, tries, errs := k.number(), make([]ticket.Change, writers), make([]error, writers)
+		for i := range tries {
+			tries[i] = opening(k.id(), n, acme)
+		}
+		k.together(writers, func(i int) error {
+			errs[i] = k.try(tries[i])
+			return nil
+		})
+		won := 0
+		for i, err := range errs {
+			if err == nil {
+				won++
+				k.stands(tries[i].Ticket, tries[i].Events)
+				continue
+			}
+			k.duplicate(err, ticket.DuplicateNumber, "Commit by a caller that was not the first")
+		}
+		k.same(won, 1, "tickets with the same number")
+	}
+}
+
+// raceKey lets all callers make the same commit with the same key, which is a
+// conflict and a taken key for all but one.
+func raceKey(k *kit) {
+	c := k.opened(acme)
+	k.commit(c)
+	for i := range 4 {
+		errs := make([]error, writers)
+		c = next(c.Ticket, note("once"))
+		same := ticket.Commit{
+			Changes:    []ticket.Change{c},
+			Deliveries: []ticket.Delivery{k.delivery(c.Ticket)},
+			Receipt:    receiptFor(c.Ticket, fmt.Sprintf("key %d", i)),
+		}
+		k.together(writers, func(i int) error {
+			errs[i] = k.store.Commit(k.Context(), same)
+			return nil
+		})
+		won := 0
+		for _, err := range errs {
+			if err == nil {
+				won++
+				continue
+			}
+			k.duplicate(err, ticket.DuplicateKey, "Commit by a caller that was not the first")
+		}
+		k.same(won, 1, "commits made with the same key")
+	}
+}
+
+// raceVisible reads a ticket in every way while it changes.
+func raceVisible(k *kit) {
+	c := k.opened(acme)
+	k.commit(c)
+	id, ctx := c.Ticket.ID, k.Context()
+	var done atomic.Bool
+	k.together(4, func(i int) error {
+		if i == 0 {
+			defer done.Store(true)
+			for range 40 {
+				c = next(c.Ticket, note("one"), note("two"))
+				d := k.delivery(c.Ticket)
+				if err := k.store.Commit(ctx, ticket.Commit{Changes: []ticket.Change{c}, Deliveries: []ticket.Delivery{d}}); err != nil {
+					return fmt.Errorf("Commit: %w", err)
+				}
+			}
+			return nil
+		}
+		for !done.Load() {
+			var err error
+			switch i {
+			case 1:
+				err = k.rowThenEvents(ctx, id)
+			case 2:
+				err = k.eventsThenRow(ctx, id)
+			case 3:
+				err = k.deliveryThenRow(ctx, id)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (k *kit) rowThenEvents(ctx context.Context, id ticket.ID) error {
+	t, err := k.store.Ticket(ctx, acme, id)
+	if err != nil {
+		return err
+	}
+	events, err := k.store.Events(ctx, acme, id, 0, 0)
+	switch {
+	case err != nil:
+		return err
+	case int64(len(events)) < t.Version:
+		return fmt.Errorf("read a ticket at version %d, then only %d events", t.Version, len(events))
+	case len(events)%2 != 1:
+		return fmt.Errorf("read %d events, which is one of the two that were written together", len(events))
+	}
+	folded, err := ticket.Replay(events[:t.Version])
+	if err != nil {
+		return err
+	}
+	if d := diff(t, folded); d != "" {
+		return fmt.Errorf("read a ticket that is not the fold of its events: %s", d)
+	}
+	return nil
+}
+
+func (k *kit) eventsThenRow(ctx context.Context, id ticket.ID) error {
+	events, err := k.store.Events(ctx, acme, id, 0, 0)
+	if err != nil {
+		return err
+	}
+	t, err := k.store.Ticket(ctx, acme, id)
+	if err == nil && t.Version < int64(len(events)) {
+		err = fmt.Errorf("read %d events, then a ticket at version %d", len(events), t.Version)
+	}
+	return err
+}
+
+func (k *kit) deliveryThenRow(ctx context.Context, id ticket.ID) error {
+	claimed, err := k.store.Claim(ctx, ticket.ClaimRequest{Now: clock, Lease: lease, Limit: 100, Via: []string{"mail"}})
+	if err != nil {
+		return err
+	}
+	t, err := k.store.Ticket(ctx, acme, id)
+	for _, d := range claimed {
+		if err == nil && t.Version < d.Seq {
+			err = fmt.Errorf("claimed a delivery that tells of event %d, then read a ticket at version %d", d.Seq, t.Version)
+		}
+	}
+	return err
+}
+
+// raceClaim lets all callers claim what there is, until nothing is left.
+func raceClaim(k *kit) {
+	c := k.opened(acme)
+	commit := ticket.Commit{Changes: []ticket.Change{c}}
+	for range 60 {
+		commit.Deliveries = append(commit.Deliveries, k.delivery(c.Ticket))
+	}
+	k.put(commit)
+	claimed := make([][]ticket.Delivery, writers)
+	k.together(writers, func(i int) error {
+		for {
+			some, err := k.store.Claim(k.Context(), ticket.ClaimRequest{Now: clock, Lease: lease, Limit: 3, Via: []string{"mail"}})
+			if err != nil || len(some) == 0 {
+				return err
+			}
+			claimed[i] = append(claimed[i], some...)
+		}
+	})
+	holders := map[ticket.ID]int{}
+	for _, list := range claimed {
+		for _, d := range list {
+			holders[d.ID]++
+			k.same(d.Attempts, 1, "attempts of a delivery claimed once")
+		}
+	}
+	for _, d := range commit.Deliveries {
+		k.same(holders[d.ID], 1, "callers that hold one delivery")
+	}
+}

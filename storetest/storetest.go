@@ -1,0 +1,84 @@
+package storetest
+
+import (
+	"context"
+	"slices"
+	"testing"
+
+	"github.com/ticketkit/ticket"
+)
+
+// Run proves a store. Each case gets a store of its own from open, which must be
+// empty; what has to be tidied up, open registers with t.Cleanup.
+func Run(t *testing.T, open func(t *testing.T) ticket.Store, opts ...Option) {
+	t.Helper()
+	var o options
+	for _, opt := range opts {
+		opt(&o)
+	}
+	for _, r := range rules() {
+		if r.durable && o.reopen == nil {
+			continue
+		}
+		t.Run(r.name, func(t *testing.T) {
+			if slices.Contains(o.without, r.needs) {
+				t.Skipf("the store is declared to be without %s", r.needs)
+			}
+			k := &kit{tb: t, rule: r, store: open(t)}
+			k.reopen = func() ticket.Store { return o.reopen(t, k.store) }
+			r.prove(k)
+		})
+	}
+}
+
+// Option changes what [Run] proves.
+type Option func(*options)
+
+type options struct {
+	without []Feature
+	reopen  func(*testing.T, ticket.Store) ticket.Store
+}
+
+// Reopen adds the cases of durability. The function closes the store and
+// returns the same one opened again.
+func Reopen(f func(t *testing.T, s ticket.Store) ticket.Store) Option {
+	return func(o *options) { o.reopen = f }
+}
+
+// Without leaves out, as skipped, the cases that need the features.
+func Without(features ...Feature) Option {
+	return func(o *options) { o.without = append(o.without, features...) }
+}
+
+// Feature is something that not every store can have. The contract makes
+// nothing optional for a store that a desk is made with, so there is only one.
+type Feature string
+
+// Concurrency is calls from several goroutines at the same time. A store that is
+// bound to one transaction of the host cannot prove it, because a database serves
+// a transaction one call at a time.
+const Concurrency Feature = "concurrency"
+
+// A rule is one sentence of the contract, and the case that proves it.
+type rule struct {
+	name    string
+	says    string // word for word as in the contract
+	needs   Feature
+	durable bool // only for stores that can be opened again
+	prove   func(k *kit)
+}
+
+// rules returns all of them, in the order they are proven.
+func rules() []rule {
+	return slices.Concat(commitRules, raceRules, readRules, listRules, dueRules, claimRules, settleRules,
+		valueRules, tenantRules, contextRules, durableRules)
+}
+
+// tb is as much of [testing.TB] as cases use, so that the suite's own tests can
+// run cases that fail.
+type tb interface {
+	Helper()
+	Context() context.Context
+	Errorf(format string, args ...any)
+	FailNow()
+}

@@ -1,0 +1,347 @@
+package storetest
+
+import (
+	"fmt"
+	"math"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ticketkit/ticket"
+)
+
+const (
+	saysCopies  = "Values in and out are copies: what a caller does later to a slice, map or pointer it passed or got must not reach the store."
+	saysText    = "Text must come back byte for byte, whatever valid UTF-8 it is; times to the microsecond, in UTC; zero values as zero values."
+	saysTypes   = "Fields are a ticket's custom fields: names chosen by the host, values of type string, bool, int64, float64, [time.Time] or []string."
+	saysErased  = "Each enters the digest as a salted commitment only (see [Seals]), so that it can be erased later with [Event.Erase] and the chain still verifies."
+	saysHistory = "Ticket is one request as it stands now: the fold of its events (see [Apply])."
+	saysClock   = "The store must not ask a clock: all times come from the desk."
+)
+
+var valueRules = []rule{
+	{name: "Values/copies in", says: saysCopies, prove: copiesIn},
+	{name: "Values/copies out", says: saysCopies, prove: copiesOut},
+	{name: "Values/text", says: saysText, prove: valueText},
+	{name: "Values/long text", says: saysText, prove: valueLongText},
+	{name: "Values/times", says: saysText, prove: valueTimes},
+	{name: "Values/zero", says: saysText, prove: valueZero},
+	{name: "Values/fields", says: saysTypes, prove: valueFields},
+	{name: "Values/erased", says: saysErased, prove: valueErased},
+	{name: "Values/history", says: saysHistory, prove: valueHistory},
+	{name: "Values/no clock", says: saysClock, prove: valueNoClock},
+}
+
+// filled is a commit of a new ticket with everything in it.
+func (k *kit) filled(f *filler, tenant string) ticket.Commit {
+	c := k.opened(tenant, f.event, f.event)
+	d := k.delivery(c.Ticket)
+	f.delivery(&d)
+	r := receiptFor(c.Ticket, "")
+	f.receipt(r)
+	return ticket.Commit{Changes: []ticket.Change{c}, Deliveries: []ticket.Delivery{d}, Receipt: r}
+}
+
+// A reading is all that can be read of one ticket without changing it.
+type reading struct {
+	Ticket  ticket.Ticket
+	Number  ticket.Ticket
+	Listed  []ticket.Ticket
+	Events  []ticket.Event
+	Receipt ticket.Receipt
+	Due     []ticket.Ref
+}
+
+func (k *kit) read(t ticket.Ticket, key string) reading {
+	k.Helper()
+	byNumber, err := k.store.Lookup(k.Context(), t.Tenant, t.Number)
+	k.ok(err, "Lookup")
+	others := func(r ticket.Ref) bool { return r.Ticket != t.ID }
+	return reading{
+		Ticket: k.ticket(t), Number: byNumber, Events: k.events(t), Receipt: k.receipt(t.Tenant, key),
+		Listed: k.list(ticket.Query{Tenant: t.Tenant}).Tickets, Due: slices.DeleteFunc(k.due(clock.Add(year), 100), others),
+	}
+}
+
+func (r reading) clone() reading {
+	c := r
+	c.Ticket, c.Number, c.Listed, c.Events, c.Due = r.Ticket.Clone(), r.Number.Clone(), nil, nil, slices.Clone(r.Due)
+	for _, t := range r.Listed {
+		c.Listed = append(c.Listed, t.Clone())
+	}
+	for _, e := range r.Events {
+		c.Events = append(c.Events, e.Clone())
+	}
+	return c
+}
+
+// wrote is the reading that a commit of one new ticket must lead to.
+func wrote(c ticket.Commit) reading {
+	t := c.Changes[0].Ticket
+	r := reading{Ticket: t, Number: t, Listed: []ticket.Ticket{t}, Events: c.Changes[0].Events, Receipt: *c.Receipt}
+	if !t.Timer.IsZero() {
+		r.Due = []ticket.Ref{{Tenant: t.Tenant, Ticket: t.ID}}
+	}
+	return r
+}
+
+// copiesIn scribbles over all that it passed to the store.
+func copiesIn(k *kit) {
+	c := k.filled(plainly(), acme)
+	t, key, d := c.Changes[0].Ticket.Clone(), c.Receipt.Key, c.Deliveries[0]
+	k.put(c)
+	before := k.read(t, key).clone()
+	scribble(&c)
+	k.same(k.read(t, key), before, "read after the caller changed what it had committed")
+
+	r := ticket.ClaimRequest{Now: soon, Lease: lease, Limit: 1, Via: []string{d.Via}}
+	k.same(asCommitted(k.claimWith(r)), []ticket.Delivery{d}, "claimed after the caller changed what it had committed")
+
+	s := []ticket.Settlement{{ID: d.ID, Attempts: 1, Outcome: ticket.Again, Due: clock, Error: "first"}}
+	k.ok(k.store.Settle(k.Context(), s), "Settle")
+	scribble(&s)
+	again := asCommitted(k.claimWith(r))
+	d.LastError = "first"
+	again[0].Due = d.Due
+	k.same(again, []ticket.Delivery{d}, "claimed after the caller changed what it had settled")
+}
+
+// copiesOut scribbles over all that it got from the store.
+func copiesOut(k *kit) {
+	c := k.filled(plainly(), acme)
+	t, key := c.Changes[0].Ticket.Clone(), c.Receipt.Key
+	k.put(c)
+	for range 2 { // the first reading may have filled a cache
+		got := k.read(t, key)
+		before := got.clone()
+		scribble(&got)
+		k.same(k.read(t, key), before, "read after the caller changed what it had read before")
+	}
+
+	d := c.Deliveries[0]
+	r := ticket.ClaimRequest{Now: soon, Lease: lease, Limit: 1, Via: []string{d.Via}}
+	for range 2 {
+		got := k.claimWith(r)
+		r.Now = r.Now.Add(2 * lease)
+		scribble(&got)
+	}
+	k.same(asCommitted(k.claimWith(r)), []ticket.Delivery{d}, "claimed after the caller changed what it had claimed before")
+}
+
+// stores wants a commit of one new ticket to come back whole, by all ways.
+func (k *kit) stores(c ticket.Commit) {
+	k.Helper()
+	k.put(c)
+	t, d := c.Changes[0].Ticket, c.Deliveries[0]
+	k.same(k.read(t, c.Receipt.Key), wrote(c), "read back")
+	r := ticket.ClaimRequest{Now: soon, Lease: lease, Limit: 1, Via: []string{d.Via}}
+	k.same(asCommitted(k.claimWith(r)), []ticket.Delivery{d}, "claimed")
+}
+
+func valueText(k *kit) {
+	half := len(awkward) / 2
+	f := plainly()
+	f.text = func(n int) string {
+		begin, end := awkward[n%len(awkward)], awkward[(n+half)%len(awkward)]
+		return fmt.Sprintf("%s%d%s", begin, n, end)
+	}
+	f.fields = func(n int) ticket.Fields {
+		s, t := f.text(n), f.text(n+1)
+		return ticket.Fields{s: t, t + s: []string{s, "", t}}
+	}
+	for i := range half + 1 { // so that each stands in each place
+		f.n = i
+		k.stores(k.filled(f, f.text(i)))
+	}
+}
+
+// valueLongText is as long as the desk takes in, see ticket.DefaultLimits.
+func valueLongText(k *kit) {
+	limits := ticket.DefaultLimits()
+	const words = "naïve 日本-"
+	long := func(n int) string { return strings.Repeat(words, n/len(words)) }
+	c := k.opened(acme, func(e *ticket.Event) {
+		e.Subject, e.Message, e.Note = long(limits.Subject), ticket.Message(long(limits.Message)), ticket.Note(long(limits.Note))
+		e.Fields = ticket.Fields{long(limits.Name): long(limits.FieldValue)}
+		e.Requester.Name, e.Requester.Email = long(limits.Name), long(limits.Email)
+		e.Attachments = []ticket.Attachment{{Name: long(limits.Name), Size: limits.AttachmentSize, Ref: long(limits.Ref)}}
+		e.Set.AddTags, e.Set.Queue = []string{long(limits.Name)}, new(long(limits.Name))
+	})
+	d := k.delivery(c.Ticket)
+	d.Via = long(limits.Name)
+	const maxKey = 200 // see ticket.Action.Key
+	k.stores(ticket.Commit{
+		Changes: []ticket.Change{c}, Deliveries: []ticket.Delivery{d}, Receipt: receiptFor(c.Ticket, long(maxKey)),
+	})
+}
+
+// valueTimes fills all times with different microseconds of different years.
+func valueTimes(k *kit) {
+	f := plainly()
+	f.time = func(n int) time.Time {
+		return time.Date(2031+n, 2, 28, 23, 59, 59, (999_999-n)*1000, time.UTC)
+	}
+	f.fields = func(n int) ticket.Fields {
+		return ticket.Fields{
+			"early": time.Date(1, 2, 3, 4, 5, 6, 7000, time.UTC), "before 1970": time.Date(1969, 12, 31, 23, 59, 59, 999_999_000, time.UTC),
+			"late": time.Date(9999, 12, 31, 23, 59, 59, 999_999_000, time.UTC), "now": f.time(n),
+		}
+	}
+	precisely := func(e *ticket.Event) {
+		f.event(e)
+		e.Phase = ticket.PhaseSolved
+		e.At = clock.Add(time.Duration(e.Seq) * 1001 * time.Microsecond)
+	}
+	c := k.opened(acme, precisely, precisely)
+	d := k.delivery(c.Ticket)
+	f.delivery(&d)
+	r := receiptFor(c.Ticket, "key")
+	f.receipt(r)
+	commit := ticket.Commit{Changes: []ticket.Change{c}, Deliveries: []ticket.Delivery{d}, Receipt: r}
+	k.put(commit)
+	got := k.read(c.Ticket, r.Key)
+	got.Due = nil
+	want := wrote(commit)
+	want.Due = nil
+	k.same(got, want, "read back")
+
+	claimed := k.claimWith(ticket.ClaimRequest{Now: d.Due.Add(lease), Lease: lease, Limit: 1, Via: []string{d.Via}})
+	k.same(asCommitted(claimed), []ticket.Delivery{d}, "claimed")
+	times(reflect.ValueOf([]any{got, claimed}), func(t time.Time) {
+		if t.Location() != time.UTC {
+			k.fail("got the time %v in the location %v", t, t.Location())
+		}
+	})
+}
+
+// valueZero says as little as it can, and then much of it explicitly.
+func valueZero(k *kit) {
+	bare := func(e *ticket.Event) {
+		*e = ticket.Event{
+			Ticket: e.Ticket, Seq: e.Seq, At: e.At, Action: e.Action, To: e.To, Phase: e.Phase,
+			Set: ticket.Patch{Number: e.Set.Number},
+		}
+	}
+	// An empty queue is not the same as the queue left alone.
+	explicit := func(e *ticket.Event) {
+		e.Set.Queue, e.Set.Assignee, e.Set.Reason, e.Set.Resolution = new(""), new(""), new(""), new("")
+		e.Set.Timer, e.Set.MergedInto = &ticket.Timer{}, &ticket.ID{}
+		e.Attachments = []ticket.Attachment{{}}
+		e.Fields = ticket.Fields{
+			"text": "", "bool": false, "int": int64(0), "float": float64(0), "time": time.Time{}, "list": []string{}, "blanks": []string{""},
+			"": "no name", "removed": nil,
+		}
+	}
+	c := k.opened("", bare, func(*ticket.Event) {}, explicit)
+	d := k.delivery(c.Ticket)
+	d.Seq, d.Kind, d.Via, d.To, d.Created = 0, "", "", ticket.Recipient{}, time.Time{}
+	r := receiptFor(c.Ticket, "key")
+	r.Version, r.Request, r.At = 0, ticket.Digest{}, time.Time{}
+	k.stores(ticket.Commit{Changes: []ticket.Change{c}, Deliveries: []ticket.Delivery{d}, Receipt: r})
+
+	times(reflect.ValueOf(k.ticket(c.Ticket)), func(t time.Time) {
+		if t.Year() != clock.Year() && t != (time.Time{}) {
+			k.fail("a time that was zero came back as %v", t)
+		}
+	})
+}
+
+func valueFields(k *kit) {
+	c := k.opened(acme, func(e *ticket.Event) {
+		e.Fields = ticket.Fields{
+			"text": "1", "text null": "null", "text time": "2100-01-01T00:00:00Z", "text list": "[]", "text object": `{"time":"2100-01-01T00:00:00Z"}`,
+			"yes": true, "no": false,
+			"int": int64(1), "least": int64(math.MinInt64), "most": int64(math.MaxInt64), "precise": int64(1<<53 + 1),
+			"float": float64(1), "tenth": 0.1, "large": 1e21, "huge": math.MaxFloat64, "tiny": math.SmallestNonzeroFloat64, "negative": -2.5,
+			"time": clock, "instant": clock.Add(123_457 * time.Microsecond),
+			"list": []string{"b", "a", "b"}, "numbers": []string{"1", "null"},
+		}
+	})
+	changed := next(c.Ticket, func(e *ticket.Event) {
+		e.Fields = ticket.Fields{"text": int64(1), "int": float64(1), "float": "1", "list": "a", "yes": nil}
+	})
+	k.stores(ticket.Commit{
+		Changes: []ticket.Change{c}, Deliveries: []ticket.Delivery{k.delivery(c.Ticket)}, Receipt: receiptFor(c.Ticket, "key"),
+	})
+	k.commit(changed)
+	k.stands(changed.Ticket, append(c.Events, changed.Events...))
+}
+
+// valueErased imports a history of which parts were erased before.
+func valueErased(k *kit) {
+	f := plainly()
+	c := k.opened(acme, f.event, f.event, f.event, f.event)
+	all := ticket.GroupWords | ticket.GroupInside | ticket.GroupPeople
+	for i, g := range []ticket.Group{ticket.GroupWords, ticket.GroupInside, ticket.GroupPeople, all} {
+		c.Events[i] = c.Events[i].Erase(g)
+	}
+	t, err := ticket.Replay(c.Events)
+	k.ok(err, "Replay")
+	c.Ticket = t
+	k.commit(c)
+	k.stands(c.Ticket, c.Events)
+	k.ok(ticket.Verify(k.events(t)), "Verify of what was read back")
+}
+
+// valueHistory does to one ticket all that can be done to tickets, step by step,
+// and checks the chain and the fold after each.
+func valueHistory(k *kit) {
+	zoe := ticket.Person{ID: "c-2", Name: "Zoë", Email: "zoe@example.org"}
+	other := ticket.Link{Relation: ticket.RelatedTo, Ticket: k.id(), Number: k.number()}
+	later := ticket.Link{Relation: ticket.ChildOf, Ticket: k.id(), Number: k.number()}
+	to := func(action ticket.ActionName, s ticket.Status, level int, p ticket.Phase) edit {
+		return func(e *ticket.Event) {
+			e.Action, e.To, e.Phase = action, ticket.State{Status: s, Level: level}, p
+		}
+	}
+	both := func(a, b edit) edit { return func(e *ticket.Event) { a(e); b(e) } }
+	steps := []edit{
+		both(to(ticket.Take, ticket.StatusOpen, 1, ticket.PhaseInProgress), func(e *ticket.Event) { e.Set.Assignee = new("lin") }),
+		func(e *ticket.Event) {
+			e.Set.AddTags, e.Fields = []string{"vip", "fuser"}, ticket.Fields{"order": int64(7), "site": "B"}
+		},
+		func(e *ticket.Event) { e.Followed, e.Set.AddLinks = []ticket.Person{zoe}, []ticket.Link{other, later} },
+		both(to(ticket.Escalate, ticket.StatusQueued, 2, ticket.PhaseInProgress), func(e *ticket.Event) {
+			e.Note, e.Set.Queue, e.Set.Assignee = "fuser fault?", new("hardware"), new("")
+		}),
+		func(e *ticket.Event) { e.Set.RemoveTags, e.Fields = []string{"vip"}, ticket.Fields{"site": nil} },
+		func(e *ticket.Event) { e.Unfollowed, e.Set.RemoveLinks = []ticket.Person{zoe}, []ticket.Link{other} },
+		both(to(ticket.Ask, ticket.StatusWaiting, 2, ticket.PhaseYourTurn), func(e *ticket.Event) {
+			e.Message, e.Answer, e.Set.Timer = "Which model?", true, &ticket.Timer{At: clock.Add(year), Action: ticket.Resume}
+		}),
+		both(to(ticket.Resolve, ticket.StatusResolved, 2, ticket.PhaseSolved), func(e *ticket.Event) { e.Set.Resolution = new("fixed") }),
+		to(ticket.Reopen, ticket.StatusOpen, 2, ticket.PhaseInProgress),
+		to(ticket.Close, ticket.StatusClosed, 2, ticket.PhaseClosed),
+	}
+	c := k.opened(acme)
+	k.commit(c)
+	for i, step := range steps {
+		c = next(c.Ticket, step)
+		k.commit(c)
+		events := k.events(c.Ticket)
+		k.ok(ticket.Verify(events), "Verify of the history after step %d", i+1)
+		folded, err := ticket.Replay(events)
+		k.ok(err, "Replay of the history after step %d", i+1)
+		k.same(k.ticket(c.Ticket), folded, "ticket after step %d, compared with the fold of its events", i+1)
+	}
+}
+
+// valueNoClock does everything long ago, according to its own clock.
+func valueNoClock(k *kit) {
+	then := time.Date(2001, 2, 3, 4, 5, 6, 0, time.UTC)
+	c := k.opened(acme, func(e *ticket.Event) {
+		e.At = then
+		e.Set.Timer = &ticket.Timer{At: then.Add(time.Hour), Action: ticket.Resume}
+	})
+	d := k.delivery(c.Ticket)
+	d.Created, d.Due = then, then.Add(time.Hour)
+	k.put(ticket.Commit{Changes: []ticket.Change{c}, Deliveries: []ticket.Delivery{d}})
+	k.stands(c.Ticket, c.Events)
+	k.same(len(k.due(then, 10)), 0, "due in 2001, an hour before the time")
+	k.same(len(k.due(then.Add(2*time.Hour), 10)), 1, "due in 2001, an hour after the time")
+	k.same(len(k.claim(then)), 0, "claimed in 2001, an hour before it is due")
+	k.same(len(k.claim(then.Add(2*time.Hour))), 1, "claimed in 2001, an hour after it is due")
+	k.same(len(k.claim(then.Add(2*time.Hour))), 0, "claimed in 2001, while the lease runs")
+	k.same(len(k.claim(then.Add(3*time.Hour))), 1, "claimed in 2001, after the lease")
+}
