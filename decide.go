@@ -121,6 +121,9 @@ func (d *Decision) choose() error {
 				return e
 			}
 		}
+		if slices.Contains(w.actions[act.Name].from, t.Status) {
+			return d.refuse(WhyState, "not possible at level %d", t.Level)
+		}
 		return d.refuse(WhyState, "not possible in %s", t.State())
 	}
 	i := 0
@@ -203,6 +206,9 @@ func (d *Decision) who() string {
 	if d.Role == 0 {
 		return "who has no part in the ticket"
 	}
+	if d.Role == Agents {
+		return "an agent"
+	}
 	return "a " + d.Role.String()
 }
 
@@ -236,7 +242,7 @@ func (d *Decision) content() error {
 		{act.Note != "" || len(act.NoteAttachments) > 0, !customer, "note"},
 		{act.Queue != "", moves && !customer, "queue"},
 		{act.Assignee != "", tr.Assign == ToGiven, "assignee"},
-		{act.Reason != "", tr.To != "" && !customer, "reason"},
+		{act.Reason != "", (tr.To != "" || tr.Chosen) && !customer, "reason"},
 		{!act.Until.IsZero(), d.Workflow.statuses[d.To.Status].Then != "" && tr.To != "", "until"},
 		{!act.Ticket.IsZero(), linking, "ticket"},
 		{act.Relation != "", act.Name == AddLink || act.Name == Unlink, "relation"},
@@ -311,13 +317,14 @@ func (e *Event) by(a Actor) {
 // reason keeps why the ticket is where it is: how it was resolved while it is
 // done, why it is on hold or cancelled while it is that.
 func (d *Decision) reason(e *Event) {
-	t, act := &d.Ticket, &d.Action
-	if e.Phase == PhaseSolved && d.Transition.To != "" {
-		setIfOther(&e.Set.Resolution, t.Resolution, act.Reason, act.Reason != "")
+	t, act, tr := &d.Ticket, &d.Action, &d.Transition
+	if e.Phase == PhaseSolved && (tr.To != "" || tr.Chosen) {
+		// Solved anew is solved in a new way; only how it is filed keeps the old.
+		setIfOther(&e.Set.Resolution, t.Resolution, act.Reason, act.Reason != "" || !tr.Chosen)
 		setIfOther(&e.Set.Reason, t.Reason, "", true)
 		return
 	}
-	setIfOther(&e.Set.Resolution, t.Resolution, "", e.Reopens(t.Phase))
+	setIfOther(&e.Set.Resolution, t.Resolution, "", e.Reopens(t.Phase) || d.To.Status == StatusCancelled)
 	setIfOther(&e.Set.Reason, t.Reason, act.Reason, act.Reason != "" || d.To.Status != t.Status)
 }
 

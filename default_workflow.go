@@ -27,7 +27,8 @@ const (
 //	take       agent              live                    open
 //	assign     agent, system      new, queued, open       open       assignee
 //	assign     agent, system      waiting, on hold        =          assignee
-//	release    agent              open, waiting, on hold  queued
+//	release    agent              new, open, waiting,     queued
+//	                              on hold
 //	reply      agent              new, queued             open       words
 //	reply      agent              open, waiting, on hold, =          words
 //	                              resolved
@@ -85,7 +86,7 @@ func DefaultWorkflow() WorkflowSpec {
 			{Action: Take, From: live, To: StatusOpen, Assign: ToActor},
 			{Action: Assign, From: In(StatusNew, StatusQueued, StatusOpen), To: StatusOpen, By: staff, Needs: NeedAssignee, Assign: ToGiven},
 			{Action: Assign, From: In(StatusWaiting, StatusOnHold), By: staff, Needs: NeedAssignee, Assign: ToGiven},
-			{Action: Release, From: In(StatusOpen, StatusWaiting, StatusOnHold), To: StatusQueued, Assign: ToNobody},
+			{Action: Release, From: In(StatusNew, StatusOpen, StatusWaiting, StatusOnHold), To: StatusQueued, Assign: ToNobody},
 
 			{Action: Reply, From: In(StatusNew, StatusQueued), To: StatusOpen, Needs: NeedWords, Assign: ToActorIfNone},
 			{Action: Reply, From: In(StatusOpen, StatusWaiting, StatusOnHold, StatusResolved), Needs: NeedWords},

@@ -218,6 +218,10 @@ func (d *Desk) add(o *outcome, t Ticket, events ...Event) Ticket {
 		t = Apply(t, *e)
 		o.commit.Deliveries = d.deliveries(o.commit.Deliveries, &before, &t, e)
 	}
+	if len(events) > 1 && t.Phase.Done() {
+		// Opened and solved in one: there was work for the queue for no time.
+		o.commit.Deliveries = slices.DeleteFunc(o.commit.Deliveries, func(r Delivery) bool { return r.Ticket == t.ID && r.Kind == KindQueued })
+	}
 	o.commit.Changes = append(o.commit.Changes, Change{Expect: expect, Ticket: t, Events: events})
 	return t
 }

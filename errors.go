@@ -122,12 +122,17 @@ type RefusedError struct {
 }
 
 func (e *RefusedError) Error() string {
+	return fmt.Sprintf("ticket: %q refused: %s", e.Action, e.why())
+}
+
+// why is the rule in words, with who could and from where.
+func (e *RefusedError) why() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "ticket: %q refused: %s", e.Action, e.Detail)
+	b.WriteString(e.Detail)
 	if e.Err != nil {
 		fmt.Fprintf(&b, ": %v", e.Err)
 	}
-	if e.Why == WhyState && len(e.From) > 0 {
+	if e.Why == WhyState && len(e.From) > 0 && !slices.Contains(e.From, e.State.Status) {
 		from := make([]string, len(e.From))
 		for i, s := range e.From {
 			from[i] = string(s)

@@ -172,8 +172,8 @@ func ExampleDesk_Actions() {
 	}
 	// Output:
 	// cancel true, needs: "", because: ""
-	// confirm false, needs: "", because: "ticket: \"confirm\" refused: not possible in new/1 (possible from resolved by requester)"
-	// escalate false, needs: "", because: "ticket: \"escalate\" refused: a requester may not do this (possible by agent, system)"
+	// confirm false, needs: "", because: "not possible in new/1 (possible from resolved by requester)"
+	// escalate false, needs: "", because: "a requester may not do this (possible by agent, system)"
 	// reply true, needs: "words", because: ""
 }
 

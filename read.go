@@ -2,6 +2,7 @@ package ticket
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"slices"
 	"time"
@@ -416,7 +417,8 @@ func (d *Desk) Tickets(ctx context.Context, a Actor, q Query) iter.Seq2[Ticket, 
 type Choice struct {
 	Action  ActionName
 	Allowed bool
-	Reason  string // why not; empty if allowed
+	Reason  string // why not, in a few words; empty if allowed
+	Err     error  // why not, as Do would put it; nil if allowed
 	Needs   Need   // what the action must bring, if allowed
 	To      State  // where it leads, if allowed and not left to the action
 }
@@ -478,7 +480,11 @@ func (d *Desk) choice(w *Workflow, a Actor, t Ticket, act Action) Choice {
 		err = nil // it opens a follow-up ticket
 	}
 	if err != nil {
-		return Choice{Action: act.Name, Reason: err.Error()}
+		c := Choice{Action: act.Name, Reason: err.Error(), Err: err}
+		if refused, ok := errors.AsType[*RefusedError](err); ok {
+			c.Reason = refused.why()
+		}
+		return c
 	}
 	c := Choice{Action: act.Name, Allowed: true, Needs: dec.Transition.Needs}
 	if !dec.Transition.Chosen && dec.Transition.Level == Stay {

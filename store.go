@@ -32,8 +32,9 @@ type Store interface {
 	// It must fail with ErrConflict where a ticket's stored version is not its
 	// Change.Expect, and with ErrDuplicate, in this order of preference, where
 	// the receipt's key is taken in its tenant, a new ticket's ID or number is
-	// taken in any tenant, or a delivery's ID is taken. If both a conflict and a
-	// taken key apply, the taken key must win, so that a repeat is recognised.
+	// taken in any tenant, or a delivery's ID is taken. Where the receipt's key is
+	// taken, that must win over everything else, a conflict included, so that a
+	// repeat is recognised.
 	// It must fail with ErrInvalid where c does not pass Commit.Check.
 	Commit(ctx context.Context, c Commit) error
 

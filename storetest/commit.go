@@ -8,7 +8,7 @@ import (
 
 const (
 	saysConflict  = "It must fail with ErrConflict where a ticket's stored version is not its Change.Expect, and with ErrDuplicate, in this order of preference, where the receipt's key is taken in its tenant, a new ticket's ID or number is taken in any tenant, or a delivery's ID is taken."
-	saysKeyFirst  = "If both a conflict and a taken key apply, the taken key must win, so that a repeat is recognised."
+	saysKeyFirst  = "Where the receipt's key is taken, that must win over everything else, a conflict included, so that a repeat is recognised."
 	saysInvalid   = "It must fail with ErrInvalid where c does not pass Commit.Check."
 	saysVisible   = "When it has returned nil, every later read must see all of it, and no reader ever sees a part of one ticket's change: its row, events and deliveries appear together."
 	saysWithData  = "Errors are the categories of this package, wrapped with data, so that [errors.Is] finds them"

@@ -64,7 +64,7 @@ func run(ctx context.Context, cfg ticket.Config, stdout io.Writer) error {
 	say("lin may %s.", strings.Join(may, ", "))
 	say("\nlin may not, because:")
 	for _, c := range not {
-		say("  %s", c.Reason)
+		say("  %s: %s", c.Action, c.Reason)
 	}
 
 	say("\nThe way of the ticket:")
