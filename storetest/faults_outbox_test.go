@@ -84,7 +84,7 @@ var claimFaults = []fault{
 		slices.SortStableFunc(d, func(a, b ticket.Delivery) int { return cmp.Compare(a.Attempts, b.Attempts) })
 	})},
 	{"claims without limit", "Claim/limit", claiming(func(r *ticket.ClaimRequest) {
-		if r.Limit > 0 {
+		if r.Limit > 1 {
 			r.Limit = 1000
 		}
 	}, nil)},
@@ -106,6 +106,20 @@ var claimFaults = []fault{
 	{"takes the empty notifier for any", "Claim/via", claiming(func(r *ticket.ClaimRequest) { r.Via = append(r.Via, "") }, nil)},
 	{"leases for too short", "Claim/lease", leasing(-tick)},
 	{"leases for too long", "Claim/lease", leasing(tick)},
+	{"goes by the latest clock", "Claim/clocks differ", func(f *faulty) {
+		s := f.Store
+		var mu sync.Mutex
+		var latest time.Time
+		f.claim = func(ctx context.Context, r ticket.ClaimRequest) ([]ticket.Delivery, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			if r.Now.After(latest) {
+				latest = r.Now
+			}
+			r.Now = latest
+			return s.Claim(ctx, r)
+		}
+	}},
 	{"returns what is pending", "Claim/returned", claiming(nil, func(d []ticket.Delivery) {
 		for i := range d {
 			d[i].State = ticket.Pending
