@@ -15,8 +15,8 @@ import (
 //     context's error and change nothing.
 //   - Values in and out are copies: what a caller does later to a slice, map or
 //     pointer it passed or got must not reach the store.
-//   - Text must come back byte for byte, whatever valid UTF-8 it is; times to
-//     the microsecond, in UTC; zero values as zero values.
+//   - Text must come back byte for byte, whatever valid UTF-8 without NUL bytes it
+//     is; times to the microsecond, in UTC; zero values as zero values.
 //   - The store must not ask a clock: all times come from the desk.
 //   - What belongs to one tenant must be invisible under every other; the empty
 //     tenant is a tenant like any other, not a wildcard.
@@ -30,7 +30,7 @@ type Store interface {
 	// ticket's change: its row, events and deliveries appear together.
 	//
 	// It must fail with ErrConflict where a ticket's stored version is not its
-	// Change.Expect, and with ErrDuplicate, in this order of preference, where
+	// Change.Expect (a ticket that is not there, or another tenant's, has none), and with ErrDuplicate, in this order of preference, where
 	// the receipt's key is taken in its tenant, a new ticket's ID or number is
 	// taken in any tenant, or a delivery's ID is taken. Where the receipt's key is
 	// taken, that must win over everything else, a conflict included, so that a
@@ -64,7 +64,7 @@ type Store interface {
 
 	// Due returns references to tickets of all tenants whose timer has passed
 	// (Timer.At is not after now), the earliest first, by ID where equal, at
-	// most limit of them.
+	// most limit of them; none, if limit is 0 or less.
 	Due(ctx context.Context, now time.Time, limit int) ([]Ref, error)
 
 	// Claim leases deliveries to the caller: those pending with Due not after
@@ -122,6 +122,8 @@ func (c Commit) Check() error {
 			return invalid("commit.changes.events", "must not be empty")
 		case ch.Expect < 0 || t.Version != ch.Expect+int64(len(ch.Events)):
 			return invalid("commit.changes.ticket.version", "must be %d, the expected version and the events", ch.Expect+int64(len(ch.Events)))
+		case t.Digest != ch.Events[len(ch.Events)-1].Digest:
+			return invalid("commit.changes.ticket.digest", "must be that of the last event")
 		case t.Tenant != c.Changes[0].Ticket.Tenant:
 			return invalid("commit.changes.ticket.tenant", "must be the same for all tickets of a commit")
 		}
@@ -232,6 +234,17 @@ type Settlement struct {
 	Outcome  Outcome
 	Due      time.Time // when to try again, for Again
 	Error    string    // what went wrong, for Again and GiveUp
+}
+
+// Check reports a settlement that makes no sense as an [*InvalidError].
+func (s Settlement) Check() error {
+	if s.Outcome < Done || s.Outcome > GiveUp {
+		return invalid("settlement.outcome", "must be done, again or give up")
+	}
+	if s.Outcome == Again && s.Due.IsZero() {
+		return invalid("settlement.due", "is missing: when to try again")
+	}
+	return nil
 }
 
 // Outcome says what becomes of a delivery after an attempt.

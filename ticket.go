@@ -276,7 +276,9 @@ func (f Fields) MarshalJSON() ([]byte, error) {
 		case float64:
 			out[k] = jsonFloat(v)
 		case time.Time:
-			out[k] = fieldTime{v}
+			out[k] = fieldTime{v.UTC()}
+		case []string:
+			out[k] = append([]string{}, v...) // null would remove the field
 		default:
 			out[k] = v
 		}
@@ -373,9 +375,16 @@ func (t Ticket) Clone() Ticket {
 // Equal reports whether both say the same, whatever form their empty lists and
 // the locations of their times have.
 func (t Ticket) Equal(u Ticket) bool {
-	a, errA := json.Marshal(t)
-	b, errB := json.Marshal(u)
+	a, errA := json.Marshal(t.inUTC())
+	b, errB := json.Marshal(u.inUTC())
 	return errA == nil && errB == nil && bytes.Equal(a, b)
+}
+
+func (t Ticket) inUTC() Ticket {
+	for _, at := range []*time.Time{&t.Created, &t.FirstAnswered, &t.Touched, &t.Resolved, &t.Closed, &t.Timer.At} {
+		*at = at.UTC()
+	}
+	return t
 }
 
 // HasTag reports whether the ticket carries the tag.

@@ -106,8 +106,8 @@ func (s *Store) Settle(ctx context.Context, settlements []ticket.Settlement) err
 		return err
 	}
 	for i := range settlements {
-		if o := settlements[i].Outcome; o < ticket.Done || o > ticket.GiveUp {
-			return &ticket.InvalidError{Field: "settlement.outcome", Reason: "must be done, again or give up"}
+		if err := settlements[i].Check(); err != nil {
+			return err
 		}
 	}
 	var err error
