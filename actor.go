@@ -113,9 +113,13 @@ func (a Actor) In(tenant string) Actor {
 	return a
 }
 
-// Serving returns the agent confined to the queues given.
+// Serving returns the agent confined to the queues given. With none given it is
+// confined to the tickets that no queue holds yet.
 func (a Actor) Serving(queues ...string) Actor {
 	a.Queues = slices.Clone(queues)
+	if len(queues) == 0 {
+		a.Queues = []string{""}
+	}
 	return a
 }
 

@@ -149,11 +149,15 @@ func (c Chain) Verify(events []Event) error {
 
 // Seal completes an event that follows the one with the digest prev (zero for
 // the first): it makes fresh salts and seals for the content and the digest.
-// The desk does this for every event it writes; it is exported for imports.
+// It cuts the event's times to the microsecond first. The desk does this for
+// every event it writes; it is exported for imports.
 func (c Chain) Seal(prev Digest, e *Event) {
 	w := newWriter(c.Key)
 	defer w.free()
-	e.Seals = Seals{}
+	e.At, e.Seals = microTime(e.At), Seals{}
+	if e.Set.Timer != nil {
+		e.Set.Timer.At = microTime(e.Set.Timer.At)
+	}
 	for _, g := range w.groups(e) {
 		if len(g.content()) > 0 {
 			_, _ = rand.Read(g.seal.Salt[:]) // never fails, by its documentation
@@ -356,7 +360,12 @@ func (w *writer) words() []byte {
 	for _, k := range sortedKeys(w.e.Fields) {
 		at := w.begin(4)
 		w.str(1, k)
-		switch v := w.e.Fields[k].(type) {
+		v, err := normalizeField(w.e.Fields[k])
+		if err != nil && w.e.Fields[k] != nil { // of a type that no desk lets in; covered all the same
+			v = fmt.Sprintf("%#v", w.e.Fields[k])
+			w.element(9, nil)
+		}
+		switch v := v.(type) {
 		case string:
 			w.element(2, []byte(v))
 		case bool:

@@ -1,6 +1,7 @@
 package ticket
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -215,7 +216,7 @@ func (c *compiler) edge(where string, t *Transition, role Role, src State, targe
 		case other == t:
 			c.fault(where, "from names %q twice", src.Status)
 			return
-		case other.To == t.To:
+		case other.To == t.To, cmp.Or(other.To, src.Status) == cmp.Or(t.To, src.Status):
 			c.fault(where, "is there already for %s in %s", role, src)
 			return
 		case !other.Chosen || !t.Chosen:
@@ -265,7 +266,9 @@ func (c *compiler) timers() {
 			continue
 		}
 		for l := 1; l <= c.w.spec.Levels; l++ {
-			if len(c.w.edges[edgeKey{s.Then, Systems, State{s.Name, l}}]) == 0 {
+			if !slices.ContainsFunc(c.w.edges[edgeKey{s.Then, Systems, State{s.Name, l}}], func(t *Transition) bool {
+				return t.Needs == 0 && t.To != "" && !t.Chosen && !t.FollowUp
+			}) {
 				c.fault(fmt.Sprintf("statuses[%d]", i), "then: the system cannot %s from %q at level %d", s.Then, s.Name, l)
 				break
 			}

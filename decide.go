@@ -70,15 +70,15 @@ func (w *Workflow) permit(d *Decision) error {
 	if err := d.choose(); err != nil {
 		return err
 	}
-	if tr := &d.Transition; tr.Within > 0 && d.Now.Sub(t.doneAt()) > tr.Within {
-		return d.refuse(WhyWindow, "this was possible for %v after the ticket was done", tr.Within)
-	}
 	for _, name := range d.Transition.Guards {
 		if err := ask(w.guards[name], *d); err != nil {
 			e := d.refuse(WhyGuard, "guard %q", name)
 			e.Err = err
 			return e
 		}
+	}
+	if tr := &d.Transition; tr.Within > 0 && d.Now.Sub(t.doneAt()) > tr.Within {
+		return d.refuse(WhyWindow, "this was possible for %v after the ticket was done", tr.Within)
 	}
 	return nil
 }
@@ -340,7 +340,7 @@ func (d *Decision) timer(e *Event) {
 		case !d.Action.Until.IsZero():
 			next = Timer{At: microTime(d.Action.Until), Action: s.Then}
 		case s.After > 0:
-			next = Timer{At: e.At.Add(s.After), Action: s.Then}
+			next = Timer{At: microTime(e.At.Add(s.After)), Action: s.Then}
 		}
 	}
 	if next != t.Timer {
@@ -405,9 +405,15 @@ func (d *Decision) other() error {
 	return nil
 }
 
+// sameCustomer reports whether both may read the same messages.
+func sameCustomer(p, q Person) bool {
+	return p.Same(q) || p.Organisation != "" && p.Organisation == q.Organisation
+}
+
 // merge makes the event that ends this ticket in favour of the other one. Both
 // must be of the same customer: who follows a ticket reads its messages, and
-// those of another customer are none of theirs. For one cause behind several
+// those of another customer are none of theirs; followers of this ticket who
+// are of another customer stay behind for the same reason. For one cause behind several
 // customers' tickets there are links.
 func (d *Decision) merge(e *Event) error {
 	t := &d.Ticket
@@ -415,7 +421,7 @@ func (d *Decision) merge(e *Event) error {
 		return err
 	}
 	o := d.Other
-	if !t.Requester.Same(o.Requester) && (t.Requester.Organisation == "" || t.Requester.Organisation != o.Requester.Organisation) {
+	if !sameCustomer(t.Requester, o.Requester) {
 		return d.refuse(WhyGuard, "the tickets are of different customers, who must not read each other's messages; link them instead")
 	}
 	switch {
@@ -438,9 +444,8 @@ func (d *Decision) merge(e *Event) error {
 }
 
 // counterEvent is what a merge, unmerge, link or unlink does to the other
-// ticket. followed are those whom the merge had made followers of it, for an
-// unmerge.
-func (d *Decision) counterEvent(followed []Person) (e Event, changes bool) {
+// ticket. leaving are those who no longer follow it after an unmerge.
+func (d *Decision) counterEvent(leaving []Person) (e Event, changes bool) {
 	t, o := &d.Ticket, d.Other
 	e = d.blank(*o, o.State())
 	e.Set.WorkflowVersion = 0
@@ -455,7 +460,7 @@ func (d *Decision) counterEvent(followed []Person) (e Event, changes bool) {
 			e.Set.AddLinks = []Link{back}
 		}
 		for _, p := range append([]Person{t.Requester}, t.Followers...) {
-			if !p.Same(o.Requester) && !slices.ContainsFunc(o.Followers, p.Same) && !slices.ContainsFunc(e.Followed, p.Same) {
+			if sameCustomer(p, o.Requester) && !p.Same(o.Requester) && !slices.ContainsFunc(o.Followers, p.Same) && !slices.ContainsFunc(e.Followed, p.Same) {
 				e.Followed = append(e.Followed, p)
 			}
 		}
@@ -464,7 +469,7 @@ func (d *Decision) counterEvent(followed []Person) (e Event, changes bool) {
 		if linked {
 			e.Set.RemoveLinks = []Link{back}
 		}
-		e.Unfollowed = followed
+		e.Unfollowed = leaving
 		return e, true
 	case Unlink:
 		e.Set.RemoveLinks = []Link{back}
@@ -560,5 +565,8 @@ func (w *Workflow) opening(a Actor, dr Draft, now time.Time, id ID, n Number, li
 		e.Set.Priority = PriorityOf(dr.Impact, dr.Urgency)
 	}
 	setIfOther(&e.Set.Queue, "", dr.Queue, true)
+	if s := w.statuses[w.spec.Initial]; s.Then != "" && s.After > 0 {
+		e.Set.Timer = &Timer{At: microTime(e.At.Add(s.After)), Action: s.Then}
+	}
 	return e
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -105,6 +106,7 @@ func NewDesk(store Store, cfg Config) (*Desk, error) {
 		}
 	}
 	cfg.Workflows = slices.Clone(cfg.Workflows)
+	cfg.Notifiers = maps.Clone(cfg.Notifiers)
 	if cfg.Policy == nil {
 		cfg.Policy = DefaultPolicy{}
 	}
@@ -197,6 +199,7 @@ func (d *Desk) Workflow(t Ticket) (*Workflow, error) { return d.workflowOf(&t) }
 type outcome struct {
 	commit Commit    // its first change has the ticket that the caller gets
 	room   [1]Change // for the usual case, in the same allocation
+	fault  error     // why it must not be committed after all
 }
 
 func newOutcome() *outcome {
@@ -210,7 +213,7 @@ func (o *outcome) ticket() Ticket { return o.commit.Changes[0].Ticket }
 // add seals the events, folds them into the ticket, and puts ticket, events and
 // deliveries into the commit. It returns the ticket as it stands then.
 func (d *Desk) add(o *outcome, t Ticket, events ...Event) Ticket {
-	expect := t.Version
+	first := t
 	for i := range events {
 		e := &events[i]
 		d.chain.Seal(t.Digest, e)
@@ -222,26 +225,28 @@ func (d *Desk) add(o *outcome, t Ticket, events ...Event) Ticket {
 		// Opened and solved in one: there was work for the queue for no time.
 		o.commit.Deliveries = slices.DeleteFunc(o.commit.Deliveries, func(r Delivery) bool { return r.Ticket == t.ID && r.Kind == KindQueued })
 	}
-	o.commit.Changes = append(o.commit.Changes, Change{Expect: expect, Ticket: t, Events: events})
+	o.commit.Changes = append(o.commit.Changes, Change{Expect: first.Version, Ticket: t, Events: events})
+	if o.fault == nil {
+		o.fault = d.within(&first, &t)
+	}
 	return t
 }
 
-// within checks the bounds that hold for a ticket as a whole.
-func (d *Desk) within(o *outcome) error {
-	for i := range o.commit.Changes {
-		t := &o.commit.Changes[i].Ticket
-		for _, b := range []struct {
-			what      string
-			has, most int
-		}{
-			{"tags", len(t.Tags), d.cfg.Limits.Tags},
-			{"fields", len(t.Fields), d.cfg.Limits.Fields},
-			{"followers", len(t.Followers), d.cfg.Limits.Followers},
-			{"links", len(t.Links), d.cfg.Limits.Links},
-		} {
-			if b.has > b.most {
-				return invalid("ticket."+b.what, "would be %d, at most %d are taken", b.has, b.most)
-			}
+// within checks the bounds that hold for a ticket as a whole. What was beyond
+// them already, because they were lowered since, may stay so, but not grow.
+func (d *Desk) within(before, after *Ticket) error {
+	l := &d.cfg.Limits
+	for _, b := range [...]struct {
+		what           string
+		had, has, most int
+	}{
+		{"tags", len(before.Tags), len(after.Tags), l.Tags},
+		{"fields", len(before.Fields), len(after.Fields), l.Fields},
+		{"followers", len(before.Followers), len(after.Followers), l.Followers},
+		{"links", len(before.Links), len(after.Links), l.Links},
+	} {
+		if b.has > b.most && b.has > b.had {
+			return invalid("ticket."+b.what, "would be %d, at most %d are taken", b.has, b.most)
 		}
 	}
 	return nil
@@ -249,10 +254,13 @@ func (d *Desk) within(o *outcome) error {
 
 // commit decides and commits, again and again while the ticket changes in
 // between, up to the bound.
-func (d *Desk) commit(ctx context.Context, a Actor, key string, request func() Digest, decide func() (*outcome, error)) (Ticket, error) {
+func (d *Desk) commit(ctx context.Context, a Actor, key string, request func() (Digest, error), decide func() (*outcome, error)) (Ticket, error) {
 	var asked Digest
 	if key != "" {
-		asked = request()
+		var err error
+		if asked, err = request(); err != nil {
+			return Ticket{}, err
+		}
 		if t, found, err := d.repeated(ctx, a, key, asked); found || err != nil {
 			return t, err
 		}
@@ -260,9 +268,14 @@ func (d *Desk) commit(ctx context.Context, a Actor, key string, request func() D
 	for try := 1; ; try++ {
 		o, err := decide()
 		if err == nil {
-			err = d.within(o)
+			err = o.fault
 		}
 		if err != nil {
+			if key != "" { // perhaps refused because the same request got through meanwhile
+				if t, found, again := d.repeated(ctx, a, key, asked); found && again == nil {
+					return t, nil
+				}
+			}
 			return Ticket{}, err
 		}
 		if key != "" {
@@ -321,7 +334,9 @@ func (d *Desk) repeated(ctx context.Context, a Actor, key string, asked Digest) 
 	case r.Request != asked:
 		return Ticket{}, false, &DuplicateError{What: DuplicateKey, Reused: true}
 	}
-	t, err := d.load(ctx, a, r.Ticket)
+	// The same actor and request, so whatever it may see by now, it gets what it
+	// got the first time: a ticket can have left an agent's sight by this action.
+	t, err := d.store.Ticket(ctx, a.Tenant, r.Ticket)
 	if err != nil {
 		return Ticket{}, false, err
 	}
@@ -330,12 +345,12 @@ func (d *Desk) repeated(ctx context.Context, a Actor, key string, asked Digest) 
 
 // fingerprint tells requests apart, so that a key is not taken for another
 // request than the one it was first used for.
-func fingerprint(a Actor, of ...any) Digest {
+func fingerprint(a Actor, of ...any) (Digest, error) {
 	b, err := json.Marshal(append(of, a.Role, a.Person))
-	if err != nil { // only what passed the limits gets here, and all of that can be marshalled
-		return Digest{}
+	if err != nil {
+		return Digest{}, &InvalidError{Field: "request", Reason: "cannot be told from others, so it cannot have a key", Err: err}
 	}
-	return sha256.Sum256(b)
+	return sha256.Sum256(b), nil
 }
 
 // load reads a ticket for an actor: what it may not see, it cannot find.

@@ -341,7 +341,8 @@ func TestALostAnswerIsMendedByTheKey(t *testing.T) {
 
 func TestMergeAndUnmerge(t *testing.T) {
 	k := newKit(t)
-	one, two := k.open(ada, ticket.Draft{Subject: "one"}), k.open(ada, ticket.Draft{Subject: "two", Followers: []ticket.Person{bob.Person}})
+	ada, col := inOrg("ada", "x"), inOrg("col", "x")
+	one, two := k.open(ada, ticket.Draft{Subject: "one"}), k.open(ada, ticket.Draft{Subject: "two", Followers: []ticket.Person{col.Person}})
 	k.do(lin, one, ticket.Action{Name: ticket.Ask, Message: "?"})
 
 	merged := k.do(lin, two, ticket.Action{Name: ticket.Merge, Ticket: one.ID})
@@ -350,15 +351,15 @@ func TestMergeAndUnmerge(t *testing.T) {
 	target := k.get(one)
 	_, linked := target.LinkTo(ticket.DuplicatedBy, two.ID)
 	require.True(t, linked)
-	require.Equal(t, []ticket.Person{bob.Person}, target.Followers)
+	require.Equal(t, []ticket.Person{col.Person}, target.Followers)
 
 	// Every number stays valid, and leads on.
-	for _, a := range []ticket.Actor{ada, bob, lin} {
+	for _, a := range []ticket.Actor{ada, col, lin} {
 		found, err := k.desk.Find(t.Context(), a, string(two.Number))
 		require.NoError(t, err)
 		require.Equal(t, one.ID, found.ID)
 	}
-	v, err := k.desk.Track(t.Context(), bob, string(two.Number))
+	v, err := k.desk.Track(t.Context(), col, string(two.Number))
 	require.NoError(t, err)
 	require.Equal(t, one.Number, v.Number)
 	replied := k.do(ada, two, ticket.Action{Name: ticket.Reply, Message: "to the old number"})

@@ -3,6 +3,7 @@ package ticket
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -22,7 +23,7 @@ func (d *Desk) Open(ctx context.Context, a Actor, dr Draft) (Ticket, error) {
 	if err != nil {
 		return Ticket{}, err
 	}
-	request := func() Digest { r := dr; r.Key = ""; return fingerprint(a, Open, r) }
+	request := func() (Digest, error) { r := dr; r.Key = ""; return fingerprint(a, Open, r) }
 	return d.commit(ctx, a, dr.Key, request, func() (*outcome, error) { return d.open(a, dr) })
 }
 
@@ -87,7 +88,7 @@ func (d *Desk) Do(ctx context.Context, a Actor, id ID, act Action) (Ticket, erro
 	if err != nil {
 		return Ticket{}, err
 	}
-	request := func() Digest { r := act; r.Key = ""; return fingerprint(a, id, r) }
+	request := func() (Digest, error) { r := act; r.Key = ""; return fingerprint(a, id, r) }
 	return d.commit(ctx, a, act.Key, request, func() (*outcome, error) { return d.decide(ctx, a, id, act) })
 }
 
@@ -99,6 +100,9 @@ func (d *Desk) decide(ctx context.Context, a Actor, id ID, act Action) (*outcome
 	}
 	if err != nil {
 		return nil, err
+	}
+	if act.Version > 0 && t.ID != id { // the pin is of the ticket that was merged away
+		return nil, &StaleError{Ticket: t.ID, Pinned: act.Version, Current: t.Version}
 	}
 	if act.Version > 0 && act.Version != t.Version {
 		if err := d.stale(ctx, a, t, act.Version); err != nil {
@@ -115,6 +119,11 @@ func (d *Desk) decide(ctx context.Context, a Actor, id ID, act Action) (*outcome
 	dec := Decision{Ticket: t, Actor: a, Action: act, Now: d.now()}
 	if dec.Other, err = d.other(ctx, a, &t, act); err != nil {
 		return nil, err
+	}
+	if o := dec.Other; o != nil && (act.Name == Merge || act.Name == AddLink) {
+		if err := d.cfg.Policy.MayDo(a, *o, act.Name); err != nil {
+			return nil, &RefusedError{Action: act.Name, State: t.State(), Role: a.RoleOn(t), Why: WhyPolicy, Detail: "not allowed by the policy for the other ticket", Err: err}
+		}
 	}
 	err = w.permit(&dec)
 	late := tooLate(err) && dec.Transition.FollowUp
@@ -147,13 +156,16 @@ func (d *Desk) decide(ctx context.Context, a Actor, id ID, act Action) (*outcome
 		if dec.Other == nil {
 			return o, nil
 		}
-		var followed []Person
+		var leaving []Person
 		if act.Name == Unmerge {
-			if followed, err = d.followedByMerge(ctx, dec.Other, t.ID); err != nil {
+			if !dec.Other.MergedInto.IsZero() {
+				return nil, dec.refuse(WhyMerged, "the other ticket was itself merged away: undo that first")
+			}
+			if leaving, err = d.leaving(ctx, &t, dec.Other); err != nil {
 				return nil, err
 			}
 		}
-		if c, changes := dec.counterEvent(followed); changes {
+		if c, changes := dec.counterEvent(leaving); changes {
 			d.add(o, *dec.Other, c)
 		}
 		return o, nil
@@ -196,23 +208,49 @@ func (d *Desk) second(ctx context.Context, a Actor, t *Ticket, act Action) (*Tic
 	return &o, nil
 }
 
-// followedByMerge returns those whom the last merge of a ticket into this one
-// made followers of it.
-func (d *Desk) followedByMerge(ctx context.Context, into *Ticket, from ID) (followed []Person, err error) {
+// followedByMerge returns those who follow a ticket only because others were
+// merged into it.
+func (d *Desk) followedByMerge(ctx context.Context, into *Ticket) (people []Person, err error) {
 	for e, err := range d.events(ctx, into.Tenant, into.ID, 0) {
 		if err != nil {
 			return nil, err
 		}
-		if e.Action != Merge {
-			continue
-		}
-		for _, l := range e.Set.AddLinks {
-			if l.Ticket == from {
-				followed = e.Followed
-			}
+		people = changed(people, nil, e.Unfollowed, Person.Same)
+		if e.Action == Merge {
+			people = changed(people, e.Followed, nil, Person.Same)
+		} else {
+			people = changed(people, nil, e.Followed, Person.Same) // on their own account from now on
 		}
 	}
-	return followed, nil
+	return people, nil
+}
+
+// leaving returns those who no longer follow a ticket when another one is taken
+// out of it: who came with that one, and not with one that is still merged in.
+func (d *Desk) leaving(ctx context.Context, from, into *Ticket) ([]Person, error) {
+	people, err := d.followedByMerge(ctx, into)
+	if err != nil {
+		return nil, err
+	}
+	people = slices.DeleteFunc(people, func(p Person) bool { return !from.concerns(p) })
+	for _, l := range into.Links {
+		if len(people) == 0 || l.Relation != DuplicatedBy || l.Ticket == from.ID {
+			continue
+		}
+		other, err := d.store.Ticket(ctx, into.Tenant, l.Ticket)
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return nil, err
+		}
+		if err == nil && other.MergedInto == into.ID {
+			people = slices.DeleteFunc(people, other.concerns)
+		}
+	}
+	return people, nil
+}
+
+// concerns reports whether the person is the ticket's requester or follows it.
+func (t *Ticket) concerns(p Person) bool {
+	return p.Same(t.Requester) || slices.ContainsFunc(t.Followers, p.Same)
 }
 
 // splitOff completes the draft of a split with what the ticket says.
@@ -223,9 +261,6 @@ func (d *Desk) splitOff(t Ticket, dr Draft) Draft {
 	if dr.Channel == "" {
 		dr.Channel = t.Channel
 	}
-	if dr.Level == 0 {
-		dr.Level = t.Level
-	}
 	if dr.Queue == "" {
 		dr.Queue = t.Queue
 	}
@@ -234,6 +269,9 @@ func (d *Desk) splitOff(t Ticket, dr Draft) Draft {
 	}
 	if dr.Workflow == "" {
 		dr.Workflow = t.Workflow
+	}
+	if w, err := d.workflow(dr.Workflow); err == nil && dr.Level == 0 {
+		dr.Level = min(t.Level, w.spec.Levels)
 	}
 	return dr
 }
@@ -249,6 +287,9 @@ func (d *Desk) followUp(dec Decision) (*outcome, error) {
 	}, dec.Now, []Link{{FollowUpOf, t.ID, t.Number}})
 	if err != nil {
 		return nil, err
+	}
+	if len(t.Links) >= d.cfg.Limits.Links {
+		return o, nil // it is full; the new ticket still says what it follows
 	}
 	link := Decision{Actor: deskItself, Role: Systems, Action: Action{Name: AddLink}, Now: dec.Now, Workflow: dec.Workflow}
 	e := link.blank(t, t.State())
@@ -312,8 +353,11 @@ func (d *Desk) checkActor(a Actor) error {
 func (d *Desk) checkDraft(at string, a Actor, dr Draft) (Draft, error) {
 	c := check{Limits: d.cfg.Limits}
 	split := at != "draft"
-	if dr.Requester.IsZero() && a.Role == Requesters {
-		dr.Requester = a.Person
+	if a.Role == Requesters {
+		if !dr.Requester.IsZero() && !dr.Requester.Same(a.Person) {
+			c.fail(at+".requester", "must be the actor: only agents and systems open tickets for others")
+		}
+		dr.Requester = a.Person // as the host knows it, not as a form says
 	}
 	c.line(at+".subject", dr.Subject, c.Subject)
 	if dr.Subject == "" {
@@ -322,9 +366,6 @@ func (d *Desk) checkDraft(at string, a Actor, dr Draft) (Draft, error) {
 	c.person(at+".requester", dr.Requester)
 	if r := dr.Requester; r.ID == "" && r.Email == "" && r.Phone == "" && (!split || !r.IsZero()) {
 		c.fail(at+".requester", "needs an ID, an e-mail address or a phone number, so that somebody can be told")
-	}
-	if a.Role == Requesters && !dr.Requester.Same(a.Person) {
-		c.fail(at+".requester", "must be the actor: only agents and systems open tickets for others")
 	}
 	c.people(at+".followers", dr.Followers)
 	c.text(at+".message", string(dr.Message), c.Message)
@@ -382,6 +423,7 @@ func (d *Desk) checkAction(a Actor, act Action) (Action, error) {
 	if act.Version < 0 {
 		c.fail("action.version", "must not be negative")
 	}
+	act.Until = microTime(act.Until)
 	if y := act.Until.Year(); !act.Until.IsZero() && (y < 1970 || y > 9999) {
 		c.fail("action.until", "must lie in the years 1970 to 9999")
 	}
@@ -392,6 +434,9 @@ func (d *Desk) checkAction(a Actor, act Action) (Action, error) {
 		c.grade("action.edit.impact", e.Impact)
 		c.grade("action.edit.urgency", e.Urgency)
 		c.person("action.edit.requester", e.Requester)
+		if r := e.Requester; !r.IsZero() && r.ID == "" && r.Email == "" && r.Phone == "" {
+			c.fail("action.edit.requester", "needs an ID, an e-mail address or a phone number, so that somebody can be told")
+		}
 		c.tags("action.edit.add_tags", e.AddTags)
 		c.tags("action.edit.remove_tags", e.RemoveTags)
 		c.people("action.edit.follow", e.Follow)

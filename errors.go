@@ -22,11 +22,12 @@ var (
 	// long, not UTF-8, a missing note. Data: [*InvalidError].
 	ErrInvalid = errors.New("ticket: invalid")
 
-	// ErrUnknownAction: the workflow has no such action. Data: [*RefusedError].
+	// ErrUnknownAction: the workflow has no such action. Such an error is
+	// ErrRefused as well. Data: [*RefusedError].
 	ErrUnknownAction = errors.New("ticket: unknown action")
 
-	// ErrRefused: the action exists, but not now, not here, or not for this
-	// actor. Data: [*RefusedError].
+	// ErrRefused: not this action, or not now, not here, not for this actor.
+	// Data: [*RefusedError].
 	ErrRefused = errors.New("ticket: refused")
 
 	// ErrStale: the action was pinned to a version of the ticket that is no
@@ -68,7 +69,7 @@ func (e *NotFoundError) Error() string {
 func (e *NotFoundError) Is(target error) bool { return target == ErrNotFound }
 
 // InvalidError is the data of [ErrInvalid]: which field, and what would be
-// right. It never repeats the value itself, which may be personal or hostile.
+// right. It never repeats words of a person; names are quoted, and cut short.
 type InvalidError struct {
 	Field  string // the path of the field, such as "draft.subject" or "action.attachments[2].size"
 	Reason string // what is wrong and what would be right

@@ -133,7 +133,7 @@ func Apply(t Ticket, e Event) Ticket {
 	if e.Answer && t.FirstAnswered.IsZero() {
 		t.FirstAnswered = e.At
 	}
-	if e.Phase != before {
+	if e.Phase != before || e.Phase == PhaseSolved && e.Action == Resolve { // or solved anew
 		switch e.Phase {
 		case PhaseSolved:
 			t.Resolved, t.Closed = e.At, time.Time{}

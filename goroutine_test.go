@@ -30,11 +30,13 @@ func TestNoGoroutineIsLeft(t *testing.T) {
 			for range 5 {
 				tk, err := desk.Open(ctx, ada, ticket.Draft{Subject: "s"})
 				require.NoError(t, err)
-				for range desk.History(ctx, lin, tk.ID) {
+				for _, err := range desk.History(ctx, lin, tk.ID) {
+					require.NoError(t, err)
 					break
 				}
 			}
-			for range desk.Tickets(ctx, lin, ticket.Query{Limit: 1}) {
+			for _, err := range desk.Tickets(ctx, lin, ticket.Query{Limit: 1}) {
+				require.NoError(t, err)
 				break
 			}
 			_, err := desk.Deliver(ctx)

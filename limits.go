@@ -110,6 +110,13 @@ func isBreak(r rune) bool { return unicode.IsControl(r) || r == '\u2028' || r ==
 
 func (c *check) name(field, s string) { c.line(field, s, c.Name) }
 
+// names checks a list of names.
+func names[T ~string](c *check, field string, list []T) {
+	for _, s := range list {
+		c.name(field, string(s))
+	}
+}
+
 func (c *check) person(field string, p Person) {
 	if p.IsZero() {
 		return

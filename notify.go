@@ -129,7 +129,7 @@ func notices(list []notice, before, after *Ticket, e *Event) []notice {
 			list = append(list, notice{kind, Recipient{Role: Requesters, Person: after.Requester}})
 		}
 		for _, f := range after.Followers {
-			if !byCustomer || !e.Actor.Same(f) {
+			if !f.Same(after.Requester) && (!byCustomer || !e.Actor.Same(f)) {
 				list = append(list, notice{kind, Recipient{Role: Followers, Person: f}})
 			}
 		}

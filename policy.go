@@ -10,7 +10,9 @@ type Policy interface {
 	MaySee(a Actor, t Ticket) bool
 
 	// MayDo returns nil, or why the actor may not do this with a ticket that it
-	// may see; for [Open], t is the ticket as it would begin.
+	// may see; for [Open], t is the ticket as it would begin. For [Merge] and
+	// [AddLink] both tickets are asked about. What it returns is shown to the
+	// actor, customers included.
 	MayDo(a Actor, t Ticket, action ActionName) error
 }
 

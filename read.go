@@ -72,15 +72,15 @@ func (d *Desk) follow(ctx context.Context, a Actor, t Ticket) (Ticket, error) {
 			return t, nil
 		}
 		next, err := d.store.Ticket(ctx, a.Tenant, t.MergedInto)
+		if errors.Is(err, ErrNotFound) || err == nil && !d.cfg.Policy.MaySee(a, next) {
+			return t, nil
+		}
 		if err != nil {
 			return Ticket{}, err
 		}
-		if !d.cfg.Policy.MaySee(a, next) {
-			return t, nil
-		}
 		t = next
 	}
-	return Ticket{}, &ChainError{Ticket: t.ID, Fault: Altered, Detail: "merges lead round in a circle"}
+	return Ticket{}, &ChainError{Ticket: t.ID, Fault: Altered, Detail: "merges lead on and on, perhaps in a circle"}
 }
 
 // View is what a customer sees of a ticket.
@@ -128,11 +128,8 @@ func (d *Desk) Track(ctx context.Context, a Actor, ref string) (View, error) {
 		ID: t.ID, Number: t.Number, Subject: t.Subject, Phase: t.Phase, Created: t.Created,
 		FirstAnswered: t.FirstAnswered, Resolved: t.Resolved, Closed: t.Closed, Version: t.Version,
 	}
-	w, err := d.workflowOf(&t)
-	if err != nil {
-		return View{}, err
-	}
-	if !t.Phase.Done() {
+	// A desk that has lost the workflow still shows the status.
+	if w, err := d.workflowOf(&t); err == nil && !t.Phase.Done() {
 		v.With = w.LevelName(t.Level)
 	}
 	if a.RoleOn(t)&Customers != 0 {
@@ -364,12 +361,24 @@ func (d *Desk) List(ctx context.Context, a Actor, q Query) (Page, error) {
 	q.Tenant = a.Tenant
 	c := check{Limits: d.cfg.Limits}
 	q.Fields = c.fields("query.fields", q.Fields, false)
+	c.person("query.requester", q.Requester)
+	c.person("query.participant", q.Participant)
+	c.name("query.organisation", q.Organisation)
+	names(&c, "query.status", q.Status)
+	names(&c, "query.phase", q.Phase)
+	names(&c, "query.queue", q.Queue)
+	names(&c, "query.assignee", q.Assignee)
+	names(&c, "query.channel", q.Channel)
+	names(&c, "query.tags", q.Tags)
 	if c.err != nil {
 		return Page{}, c.err
 	}
 	if a.Role == Requesters {
-		if len(q.Queue)+len(q.Assignee)+len(q.Tags)+len(q.Fields) > 0 {
-			return Page{}, invalid("query", "asks for what only agents may see: queue, assignee, tags or fields")
+		if len(q.Queue)+len(q.Assignee)+len(q.Tags)+len(q.Fields)+len(q.Organisation) > 0 {
+			return Page{}, invalid("query", "asks for what only agents may see: queue, assignee, tags, fields or organisation")
+		}
+		if !q.Requester.IsZero() && !q.Requester.Same(a.Person) {
+			return Page{}, invalid("query.requester", "must be the actor")
 		}
 		if !q.Participant.IsZero() && !q.Participant.Same(a.Person) {
 			return Page{}, invalid("query.participant", "must be the actor")
@@ -426,7 +435,12 @@ type Choice struct {
 // Actions returns every action of the ticket's workflow, sorted by name, and
 // whether the actor may do it now with the ticket as it is given. It asks the
 // same decision as [Desk.Do], but reads nothing: whoever holds an old copy of a
-// ticket gets an old answer. Without the ticket's workflow there are no actions.
+// ticket gets an old answer, and guards that look at what a customer's copy does
+// not have may answer otherwise than they will; [View].Actions has what a customer
+// may do by the stored ticket. Without the ticket's workflow there are no actions.
+//
+// Of a ticket that was merged away, customers are told that nothing is possible,
+// though what they do is done to the ticket that goes on with it.
 func (d *Desk) Actions(a Actor, t Ticket) []Choice {
 	w, err := d.workflowOf(&t)
 	if err != nil {
@@ -455,11 +469,19 @@ func (d *Desk) Explain(a Actor, t Ticket, act Action) error {
 	if err != nil {
 		return err
 	}
+	if act.Version > 0 && act.Version != t.Version {
+		return &StaleError{Ticket: t.ID, Pinned: act.Version, Current: t.Version}
+	}
 	dec, err := d.asked(w, a, t, act)
-	if err != nil {
+	late := tooLate(err) && dec.Transition.FollowUp
+	if err != nil && !late {
 		return err
 	}
-	return dec.content()
+	if err := dec.content(); err != nil || late || act.Name == Merge || act.Name == AddLink {
+		return err
+	}
+	_, err = dec.event()
+	return err
 }
 
 // asked is a decision up to where the content matters.
@@ -476,6 +498,15 @@ func (d *Desk) asked(w *Workflow, a Actor, t Ticket, act Action) (*Decision, err
 
 func (d *Desk) choice(w *Workflow, a Actor, t Ticket, act Action) Choice {
 	dec, err := d.asked(w, a, t, act)
+	if err != nil && act.Status == "" {
+		// Where the action chooses a status, one that is possible is enough.
+		for _, tr := range w.edges[edgeKey{act.Name, dec.Role, t.State()}] {
+			if tr.Chosen && tr.To != "" && err != nil {
+				act.Status = tr.To
+				dec, err = d.asked(w, a, t, act)
+			}
+		}
+	}
 	if tooLate(err) && dec.Transition.FollowUp {
 		err = nil // it opens a follow-up ticket
 	}

@@ -21,11 +21,14 @@ type Relay struct {
 	Poll        time.Duration // how often Run looks for work that no commit of this process announced. Default: 1 second
 	Backoff     time.Duration // the wait after the first failure; it doubles with each further one. Default: 5 seconds
 	MaxBackoff  time.Duration // the longest wait. Default: 1 hour
-	MaxAttempts int           // after so many attempts a delivery is dead. Default: 20
+	MaxAttempts int           // after so many failures a delivery is dead. Default: 20
 }
 
 func (r Relay) withDefaults() (Relay, error) {
-	if r.Lease < 0 || r.Batch < 0 || r.Poll < 0 || r.Backoff < 0 || r.MaxBackoff < 0 || r.MaxAttempts < 0 {
+	if r.Lease != 0 && r.Lease < time.Second {
+		return r, invalid("config.relay.lease", "must be at least a second")
+	}
+	if r.Batch < 0 || r.Poll < 0 || r.Backoff < 0 || r.MaxBackoff < 0 || r.MaxAttempts < 0 {
 		return r, invalid("config.relay", "must have no negative values")
 	}
 	or := func(v *time.Duration, d time.Duration) {
@@ -46,12 +49,12 @@ func (r Relay) withDefaults() (Relay, error) {
 	return r, nil
 }
 
-// wait is how long to wait after so many attempts: twice as long after each, up
+// wait is how long to wait after so many failures: twice as long after each, up
 // to the longest wait, and somewhere in the upper half of that at random, so
 // that what failed together does not come again together.
-func (r Relay) wait(attempts int) time.Duration {
+func (r Relay) wait(failures int) time.Duration {
 	most := r.MaxBackoff
-	if shift := attempts - 1; shift < 40 && r.Backoff<<shift > 0 {
+	if shift := max(failures-1, 0); shift < 40 && r.Backoff<<shift > 0 {
 		most = min(most, r.Backoff<<shift)
 	}
 	return most/2 + rand.N(most/2+1) //nolint:gosec // a moment to wait is no secret
@@ -73,6 +76,9 @@ func (s *Delivered) add(o Delivered) {
 // its next attempt, later. For hosts that have a schedule of their own; others
 // call [Desk.Run]. It fails with the first error of the store.
 func (d *Desk) Deliver(ctx context.Context) (Delivered, error) {
+	if d.bound {
+		return Delivered{}, invalid("desk", "is bound to a transaction, inside which nothing is delivered")
+	}
 	var mu sync.Mutex
 	var sum Delivered
 	var first error
@@ -215,7 +221,7 @@ func (d *Desk) work(ctx context.Context, n Notifier, rows []Delivery) (Delivered
 
 // attempt makes one delivery and says what became of it.
 func (d *Desk) attempt(ctx context.Context, n Notifier, row Delivery) Settlement {
-	s := Settlement{ID: row.ID, Attempts: row.Attempts, Outcome: Done}
+	s := Settlement{ID: row.ID, Attempts: row.Attempts, Outcome: Done, Failures: row.Failures}
 	if err := ctx.Err(); err != nil { // its turn never came
 		s.Outcome, s.Due, s.Error = Again, d.now(), err.Error()
 		return s
@@ -227,9 +233,10 @@ func (d *Desk) attempt(ctx context.Context, n Notifier, row Delivery) Settlement
 	if err == nil {
 		return s
 	}
+	s.Failures++
 	s.Error = shorten(err.Error())
-	s.Outcome, s.Due = Again, d.now().Add(d.cfg.Relay.wait(row.Attempts))
-	if isPermanent(err) || row.Attempts >= d.cfg.Relay.MaxAttempts {
+	s.Outcome, s.Due = Again, microTime(d.now().Add(d.cfg.Relay.wait(s.Failures)))
+	if isPermanent(err) || s.Failures >= d.cfg.Relay.MaxAttempts {
 		s.Outcome, s.Due = GiveUp, time.Time{}
 	}
 	level := slog.LevelWarn
@@ -277,26 +284,33 @@ const timerEvent ActionName = "timer stopped"
 func (d *Desk) FireTimers(ctx context.Context) (int, error) {
 	const batch = 100
 	fired := 0
-	for {
-		due, err := d.store.Due(ctx, d.now(), batch)
+	var faults []error
+	passed := map[Ref]bool{} // what this call has dealt with, and what it could not
+	for ctx.Err() == nil {
+		due, err := d.store.Due(ctx, d.now(), batch+len(passed))
 		if err != nil {
 			return fired, err
 		}
-		progress := 0
+		fresh := 0
 		for _, ref := range due {
+			if passed[ref] {
+				continue
+			}
+			fresh++
+			passed[ref] = true
 			ok, err := d.fire(ctx, ref)
 			if err != nil {
-				return fired, err
+				faults = append(faults, fmt.Errorf("ticket %s: %w", ref.Ticket, err))
 			}
 			if ok {
 				fired++
-				progress++
 			}
 		}
-		if len(due) < batch || progress == 0 {
-			return fired, nil
+		if fresh == 0 || len(due) < batch {
+			break
 		}
 	}
+	return fired, errors.Join(append(faults, ctx.Err())...)
 }
 
 // fire performs what one ticket does by itself, unless somebody else did.
@@ -315,7 +329,9 @@ func (d *Desk) fire(ctx context.Context, ref Ref) (bool, error) {
 		return true, nil
 	case errors.Is(err, ErrStale), errors.Is(err, ErrConflict), errors.Is(err, ErrNotFound):
 		return false, nil // somebody acted on it, so it is not due for this any more
-	case errors.Is(err, ErrRefused), errors.Is(err, ErrInvalid), errors.Is(err, ErrWorkflow):
+	case errors.Is(err, ErrWorkflow):
+		return false, nil // for a desk that holds the workflow
+	case errors.Is(err, ErrRefused), errors.Is(err, ErrInvalid):
 		return true, d.stopTimer(ctx, t, err)
 	default:
 		return false, err

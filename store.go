@@ -55,8 +55,8 @@ type Store interface {
 	Events(ctx context.Context, tenant string, id ID, after int64, limit int) ([]Event, error)
 
 	// List returns the tickets that match q, in q's order, from q.After on, at
-	// most q.Limit of them. Query.Match, Query.Compare and Query.After define
-	// what that means. Page.Next must be empty exactly when nothing follows. A
+	// most q.Limit of them. Query.Match, Query.PlaceOf and
+	// Place.Compare define what that means. Page.Next must be empty exactly when nothing follows. A
 	// walk from page to page must meet every ticket that matches all the while,
 	// once, whatever else changes meanwhile, as long as its place in the order
 	// does not change.
@@ -77,7 +77,7 @@ type Store interface {
 
 	// Settle records the outcome of claimed deliveries. A delivery that is done
 	// is removed; one that is to be tried again becomes Pending with the new
-	// Due; a dead one stays, Dead. Each settlement stands by itself: one whose
+	// Due and Failures; a dead one stays, Dead. Each settlement stands by itself: one whose
 	// delivery is not claimed, or is claimed with other Attempts, must change
 	// nothing, and the call then returns ErrClaimLost after the others were
 	// made.
@@ -223,6 +223,7 @@ type Delivery struct {
 	Due       time.Time     `json:"due"` // not before
 	State     DeliveryState `json:"state"`
 	Attempts  int           `json:"attempts,omitempty"` // claims so far
+	Failures  int           `json:"failures,omitempty"` // attempts that failed, of those that were really made
 	Until     time.Time     `json:"until,omitzero"`     // end of the lease, while claimed
 	LastError string        `json:"last_error,omitempty"`
 }
@@ -232,6 +233,7 @@ type Settlement struct {
 	ID       ID
 	Attempts int // of the claim; a settlement of an older claim is void
 	Outcome  Outcome
+	Failures int       // attempts that failed so far, for Again and GiveUp
 	Due      time.Time // when to try again, for Again
 	Error    string    // what went wrong, for Again and GiveUp
 }

@@ -130,7 +130,8 @@ func (n *Need) UnmarshalText(text []byte) error {
 // anything, should be quick, and holds no lock while it runs; a panic counts as
 // a refusal.
 //
-// A guard is also asked by [Desk.Actions], before there is any content.
+// A guard is also asked by [Desk.Actions], before there is any content. What it
+// returns is shown to whoever asked, customers included.
 type Guards map[string]func(Decision) error
 
 // Workflow is a compiled workflow: immutable, and safe for concurrent use. Its

@@ -128,7 +128,7 @@ func (b *box) settle(st *ticket.Settlement) bool {
 		return false
 	}
 	heap.Remove(r.in, r.at)
-	r.Until, r.LastError = time.Time{}, st.Error
+	r.Until, r.LastError, r.Failures = time.Time{}, st.Error, st.Failures
 	switch st.Outcome {
 	case ticket.Done:
 		delete(b.rows, r.ID)

@@ -7,7 +7,7 @@ import (
 )
 
 const (
-	saysConflict  = "It must fail with ErrConflict where a ticket's stored version is not its Change.Expect, and with ErrDuplicate, in this order of preference, where the receipt's key is taken in its tenant, a new ticket's ID or number is taken in any tenant, or a delivery's ID is taken."
+	saysConflict  = "It must fail with ErrConflict where a ticket's stored version is not its Change.Expect (a ticket that is not there, or another tenant's, has none), and with ErrDuplicate, in this order of preference, where the receipt's key is taken in its tenant, a new ticket's ID or number is taken in any tenant, or a delivery's ID is taken."
 	saysKeyFirst  = "Where the receipt's key is taken, that must win over everything else, a conflict included, so that a repeat is recognised."
 	saysInvalid   = "It must fail with ErrInvalid where c does not pass Commit.Check."
 	saysVisible   = "When it has returned nil, every later read must see all of it, and no reader ever sees a part of one ticket's change: its row, events and deliveries appear together."

@@ -7,7 +7,7 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-const saysDue = "Due returns references to tickets of all tenants whose timer has passed (Timer.At is not after now), the earliest first, by ID where equal, at most limit of them."
+const saysDue = "Due returns references to tickets of all tenants whose timer has passed (Timer.At is not after now), the earliest first, by ID where equal, at most limit of them; none, if limit is 0 or less."
 
 var dueRules = []rule{
 	{name: "Due/passed", says: saysDue, prove: duePassed},
@@ -56,8 +56,8 @@ func dueLimit(k *kit) {
 		k.commit(c)
 		want = append(want, refTo(c))
 	}
-	for _, limit := range []int{1, 2, 19, 20, 21} {
-		k.same(k.due(clock.Add(time.Hour), limit), want[:min(limit, 20)], "due with limit %d, of 20", limit)
+	for _, limit := range []int{1, 2, 19, 20, 21, 0, -1} {
+		k.same(k.due(clock.Add(time.Hour), limit), want[:max(0, min(limit, 20))], "due with limit %d, of 20", limit)
 	}
 }
 

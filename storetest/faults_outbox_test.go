@@ -225,6 +225,7 @@ var settleFaults = []fault{
 	{"tries again too late", "Settle/again", recording(func(st *ticket.Settlement) { st.Due = st.Due.Add(tick) })},
 	{"tries again too early", "Settle/again", recording(func(st *ticket.Settlement) { st.Due = st.Due.Add(-tick) })},
 	{"keeps one line of an error", "Settle/again", recording(func(st *ticket.Settlement) { st.Error, _, _ = strings.Cut(st.Error, "\n") })},
+	{"forgets how often it failed", "Settle/again", recording(func(st *ticket.Settlement) { st.Failures = 0 })},
 	{"tries again what is dead", "Settle/give up", recording(func(st *ticket.Settlement) {
 		if st.Outcome == ticket.GiveUp {
 			st.Outcome, st.Due = ticket.Again, clock.Add(year/2)

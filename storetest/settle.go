@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	saysSettle = "A delivery that is done is removed; one that is to be tried again becomes Pending with the new Due; a dead one stays, Dead."
+	saysSettle = "A delivery that is done is removed; one that is to be tried again becomes Pending with the new Due and Failures; a dead one stays, Dead."
 	saysStale  = "Each settlement stands by itself: one whose delivery is not claimed, or is claimed with other Attempts, must change nothing, and the call then returns ErrClaimLost after the others were made."
 )
 
@@ -37,10 +37,10 @@ func settleAgain(k *kit) {
 	k.outbox(past)
 	want := k.claim(clock)[0]
 	s := settlement(want, ticket.Again)
-	s.Due, s.Error = clock.Add(time.Second), "mailbox full\nécole"
+	s.Due, s.Error, s.Failures = clock.Add(time.Second), "mailbox full\nécole", 3
 	k.settle(s)
 	k.same(len(k.claim(s.Due.Add(-time.Microsecond))), 0, "deliveries claimed a microsecond before the new Due")
-	want.Due, want.LastError = s.Due, s.Error
+	want.Due, want.LastError, want.Failures = s.Due, s.Error, s.Failures
 	k.same(asCommitted(k.claim(s.Due)), asCommitted([]ticket.Delivery{want}), "deliveries claimed at the new Due")
 }
 

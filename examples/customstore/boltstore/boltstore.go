@@ -361,7 +361,7 @@ func (tx tx) settle(o ticket.Settlement) (held bool, err error) {
 	if err := tx.Bucket(outbox).Delete(outboxKey(&d)); err != nil {
 		return false, err
 	}
-	d.Until, d.LastError = time.Time{}, o.Error
+	d.Until, d.LastError, d.Failures = time.Time{}, o.Error, o.Failures
 	switch o.Outcome {
 	case ticket.Done:
 		return true, tx.Bucket(deliveries).Delete(o.ID[:])
