@@ -364,8 +364,7 @@ func (w *Workflow) fire(from State, event string) (State, error) {
 	m := w.machines.Get().(*fsm.FSM)
 	m.SetState(w.stateOf[from])
 	err := m.Event(uncancelled, event)
-	var stayed fsm.NoTransitionError
-	if errors.As(err, &stayed) && stayed.Err == nil {
+	if stayed, ok := errors.AsType[fsm.NoTransitionError](err); ok && stayed.Err == nil {
 		err = nil
 	}
 	if err != nil {

@@ -195,25 +195,38 @@ func (d *Desk) workflowOf(t *Ticket) (*Workflow, error) {
 // It fails with a [*WorkflowError] where there is none.
 func (d *Desk) Workflow(t Ticket) (*Workflow, error) { return d.workflowOf(&t) }
 
-// outcome is what one decision came to.
+// outcome is what one decision came to. Outcomes are used again: a store keeps
+// copies, so nothing refers to their memory once Commit has returned. They are
+// the largest part of what an action would otherwise allocate.
 type outcome struct {
-	commit Commit    // its first change has the ticket that the caller gets
-	room   [1]Change // for the usual case, in the same allocation
-	fault  error     // why it must not be committed after all
+	commit Commit // its first change has the ticket that the caller gets
+	fault  error  // why it must not be committed after all
+	events []Event
 }
 
-func newOutcome() *outcome {
-	o := &outcome{}
-	o.commit.Changes = o.room[:0]
-	return o
-}
+var outcomes = sync.Pool{New: func() any {
+	return &outcome{commit: Commit{Changes: make([]Change, 0, 1), Deliveries: make([]Delivery, 0, 4)}, events: make([]Event, 0, 1)}
+}}
 
-func (o *outcome) ticket() Ticket { return o.commit.Changes[0].Ticket }
+func newOutcome() *outcome { return outcomes.Get().(*outcome) }
+
+// release gives the outcome back, empty: nothing of a ticket stays in it.
+func (o *outcome) release() {
+	clear(o.commit.Changes)
+	clear(o.commit.Deliveries)
+	clear(o.events)
+	o.commit = Commit{Changes: o.commit.Changes[:0], Deliveries: o.commit.Deliveries[:0]}
+	o.fault, o.events = nil, o.events[:0]
+	outcomes.Put(o)
+}
 
 // add seals the events, folds them into the ticket, and puts ticket, events and
 // deliveries into the commit. It returns the ticket as it stands then.
-func (d *Desk) add(o *outcome, t Ticket, events ...Event) Ticket {
+func (d *Desk) add(o *outcome, t Ticket, made ...Event) Ticket {
 	first := t
+	n := len(o.events)
+	o.events = append(o.events, made...)
+	events := o.events[n:len(o.events):len(o.events)]
 	for i := range events {
 		e := &events[i]
 		d.chain.Seal(t.Digest, e)
@@ -254,7 +267,7 @@ func (d *Desk) within(before, after *Ticket) error {
 
 // commit decides and commits, again and again while the ticket changes in
 // between, up to the bound.
-func (d *Desk) commit(ctx context.Context, a Actor, key string, request func() (Digest, error), decide func() (*outcome, error)) (Ticket, error) {
+func (d *Desk) commit(ctx context.Context, a Actor, key string, request func() (Digest, error), decide func(*outcome) error) (Ticket, error) {
 	var asked Digest
 	if key != "" {
 		var err error
@@ -266,46 +279,48 @@ func (d *Desk) commit(ctx context.Context, a Actor, key string, request func() (
 		}
 	}
 	for try := 1; ; try++ {
-		o, err := decide()
-		if err == nil {
-			err = o.fault
+		t, err := d.once(ctx, a, key, asked, decide)
+		if err == nil || d.bound {
+			return t, err
 		}
-		if err != nil {
-			if key != "" { // perhaps refused because the same request got through meanwhile
-				if t, found, again := d.repeated(ctx, a, key, asked); found && again == nil {
-					return t, nil
-				}
+		if key != "" { // perhaps it failed because the same request got through meanwhile
+			if t, found, err := d.repeated(ctx, a, key, asked); found && err == nil {
+				return t, nil
 			}
-			return Ticket{}, err
 		}
-		if key != "" {
-			o.commit.Receipt = &Receipt{Tenant: a.Tenant, Key: key, Ticket: o.ticket().ID, Version: o.ticket().Version, Request: asked, At: d.now()}
-		}
-		err = d.store.Commit(ctx, o.commit)
-		if err == nil {
-			if !d.bound && len(o.commit.Deliveries) > 0 {
-				d.wake.all()
-			}
-			return d.shown(a, o.ticket()), nil
-		}
-		var dup *DuplicateError
-		isDup := errors.As(err, &dup)
-		switch {
-		case d.bound:
-			return Ticket{}, err
-		case isDup && dup.What == DuplicateKey && key != "":
-			t, found, again := d.repeated(ctx, a, key, asked)
-			if found || again != nil {
-				return t, again
-			}
-			return Ticket{}, err
-		case !isDup && !errors.Is(err, ErrConflict), try >= d.cfg.Attempts:
+		dup, isDup := errors.AsType[*DuplicateError](err)
+		again := isDup && dup.What != DuplicateKey || errors.Is(err, ErrConflict)
+		if !again || try >= d.cfg.Attempts {
 			return Ticket{}, err
 		}
 		if err := pause(ctx, try); err != nil {
 			return Ticket{}, err
 		}
 	}
+}
+
+// once decides and commits.
+func (d *Desk) once(ctx context.Context, a Actor, key string, asked Digest, decide func(*outcome) error) (Ticket, error) {
+	o := newOutcome()
+	defer o.release()
+	err := decide(o)
+	if err == nil {
+		err = o.fault
+	}
+	if err != nil {
+		return Ticket{}, err
+	}
+	t := o.commit.Changes[0].Ticket
+	if key != "" {
+		o.commit.Receipt = &Receipt{Tenant: a.Tenant, Key: key, Ticket: t.ID, Version: t.Version, Request: asked, At: d.now()}
+	}
+	if err := d.store.Commit(ctx, o.commit); err != nil {
+		return Ticket{}, err
+	}
+	if !d.bound && len(o.commit.Deliveries) > 0 {
+		d.wake.all()
+	}
+	return d.shown(a, t), nil
 }
 
 // pause waits a moment that is random, so that those who met once do not meet

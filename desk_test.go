@@ -308,10 +308,11 @@ func TestIdempotencyKeys(t *testing.T) {
 	require.Len(t, slices.Compact(ids), 1)
 }
 
-// lossy is a store whose answer to a commit gets lost on the way.
+// lossy is a store whose answer to a commit gets lost on the way, and perhaps
+// the next question too.
 type lossy struct {
 	ticket.Store
-	lose bool
+	lose, down bool
 }
 
 var errLost = errors.New("connection lost")
@@ -325,18 +326,39 @@ func (s *lossy) Commit(ctx context.Context, c ticket.Commit) error {
 	return err
 }
 
+func (s *lossy) Receipt(ctx context.Context, tenant, key string) (ticket.Receipt, error) {
+	if s.down && !s.lose {
+		s.down = false
+		return ticket.Receipt{}, errLost
+	}
+	return s.Store.Receipt(ctx, tenant, key)
+}
+
 func TestALostAnswerIsMendedByTheKey(t *testing.T) {
 	s := &lossy{Store: memstore.New()}
 	k := newKitOn(t, s)
+	only := func(n int) {
+		t.Helper()
+		all, err := k.desk.List(t.Context(), ada, ticket.Query{})
+		require.NoError(t, err)
+		require.Len(t, all.Tickets, n)
+	}
 	s.lose = true
-	d := ticket.Draft{Subject: "Parcel lost", Key: "k"}
+	k.open(ada, ticket.Draft{Key: "mended by the desk"})
+	only(1)
+
+	s.lose, s.down = true, true
+	d := ticket.Draft{Subject: "Parcel lost", Key: "mended by the caller"}
 	_, err := k.desk.Open(t.Context(), ada, d)
 	require.ErrorIs(t, err, errLost)
 	tk := k.open(ada, d)
 	require.EqualValues(t, 1, tk.Version)
-	all, err := k.desk.List(t.Context(), ada, ticket.Query{})
-	require.NoError(t, err)
-	require.Len(t, all.Tickets, 1)
+	only(2)
+
+	s.lose = true
+	_, err = k.desk.Open(t.Context(), ada, ticket.Draft{Subject: "no key, no promise"})
+	require.ErrorIs(t, err, errLost)
+	only(3)
 }
 
 func TestMergeAndUnmerge(t *testing.T) {

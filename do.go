@@ -24,13 +24,10 @@ func (d *Desk) Open(ctx context.Context, a Actor, dr Draft) (Ticket, error) {
 		return Ticket{}, err
 	}
 	request := func() (Digest, error) { r := dr; r.Key = ""; return fingerprint(a, Open, r) }
-	return d.commit(ctx, a, dr.Key, request, func() (*outcome, error) { return d.open(a, dr) })
-}
-
-func (d *Desk) open(a Actor, dr Draft) (*outcome, error) {
-	o := newOutcome()
-	_, err := d.begin(o, a, dr, d.now(), nil)
-	return o, err
+	return d.commit(ctx, a, dr.Key, request, func(o *outcome) error {
+		_, err := d.begin(o, a, dr, d.now(), nil)
+		return err
+	})
 }
 
 // begin puts a new ticket into the outcome.
@@ -89,89 +86,88 @@ func (d *Desk) Do(ctx context.Context, a Actor, id ID, act Action) (Ticket, erro
 		return Ticket{}, err
 	}
 	request := func() (Digest, error) { r := act; r.Key = ""; return fingerprint(a, id, r) }
-	return d.commit(ctx, a, act.Key, request, func() (*outcome, error) { return d.decide(ctx, a, id, act) })
+	return d.commit(ctx, a, act.Key, request, func(o *outcome) error { return d.decide(ctx, o, a, id, act) })
 }
 
 // decide reads what an action is about and decides on it.
-func (d *Desk) decide(ctx context.Context, a Actor, id ID, act Action) (*outcome, error) {
+func (d *Desk) decide(ctx context.Context, o *outcome, a Actor, id ID, act Action) error {
 	t, err := d.load(ctx, a, id)
 	if err == nil && a.Role == Requesters {
 		t, err = d.follow(ctx, a, t)
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if act.Version > 0 && t.ID != id { // the pin is of the ticket that was merged away
-		return nil, &StaleError{Ticket: t.ID, Pinned: act.Version, Current: t.Version}
+		return &StaleError{Ticket: t.ID, Pinned: act.Version, Current: t.Version}
 	}
 	if act.Version > 0 && act.Version != t.Version {
 		if err := d.stale(ctx, a, t, act.Version); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	w, err := d.workflowOf(&t)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := d.cfg.Policy.MayDo(a, t, act.Name); err != nil {
-		return nil, &RefusedError{Action: act.Name, State: t.State(), Role: a.RoleOn(t), Why: WhyPolicy, Detail: "not allowed by the policy", Err: err}
+		return &RefusedError{Action: act.Name, State: t.State(), Role: a.RoleOn(t), Why: WhyPolicy, Detail: "not allowed by the policy", Err: err}
 	}
 	dec := Decision{Ticket: t, Actor: a, Action: act, Now: d.now()}
 	if dec.Other, err = d.other(ctx, a, &t, act); err != nil {
-		return nil, err
+		return err
 	}
 	if o := dec.Other; o != nil && (act.Name == Merge || act.Name == AddLink) {
 		if err := d.cfg.Policy.MayDo(a, *o, act.Name); err != nil {
-			return nil, &RefusedError{Action: act.Name, State: t.State(), Role: a.RoleOn(t), Why: WhyPolicy, Detail: "not allowed by the policy for the other ticket", Err: err}
+			return &RefusedError{Action: act.Name, State: t.State(), Role: a.RoleOn(t), Why: WhyPolicy, Detail: "not allowed by the policy for the other ticket", Err: err}
 		}
 	}
 	err = w.permit(&dec)
 	late := tooLate(err) && dec.Transition.FollowUp
 	if err != nil && !late {
-		return nil, err
+		return err
 	}
 	if err := dec.content(); err != nil {
-		return nil, err
+		return err
 	}
 	if late {
-		return d.followUp(dec)
+		return d.followUp(o, dec)
 	}
 	e, err := dec.event()
 	if err != nil {
-		return nil, err
+		return err
 	}
 
-	o := newOutcome()
 	switch act.Name {
 	case Split:
 		child, err := d.begin(o, a, d.splitOff(t, *act.Draft), dec.Now, []Link{{ChildOf, t.ID, t.Number}})
 		if err != nil {
-			return nil, err
+			return err
 		}
 		e.Set.AddLinks = []Link{{ParentOf, child.ID, child.Number}}
 		d.add(o, t, e)
-		return o, nil // the child, which is the first
+		return nil // the child, which is the first
 	case Merge, Unmerge, AddLink, Unlink:
 		d.add(o, t, e)
 		if dec.Other == nil {
-			return o, nil
+			return nil
 		}
 		var leaving []Person
 		if act.Name == Unmerge {
 			if !dec.Other.MergedInto.IsZero() {
-				return nil, dec.refuse(WhyMerged, "the other ticket was itself merged away: undo that first")
+				return dec.refuse(WhyMerged, "the other ticket was itself merged away: undo that first")
 			}
 			if leaving, err = d.leaving(ctx, &t, dec.Other); err != nil {
-				return nil, err
+				return err
 			}
 		}
 		if c, changes := dec.counterEvent(leaving); changes {
 			d.add(o, *dec.Other, c)
 		}
-		return o, nil
+		return nil
 	default:
 		d.add(o, t, e)
-		return o, nil
+		return nil
 	}
 }
 
@@ -277,25 +273,24 @@ func (d *Desk) splitOff(t Ticket, dr Draft) Draft {
 }
 
 // followUp opens the ticket that a late reply is about, and links the two.
-func (d *Desk) followUp(dec Decision) (*outcome, error) {
+func (d *Desk) followUp(o *outcome, dec Decision) error {
 	t, act := dec.Ticket, dec.Action
-	o := newOutcome()
 	next, err := d.begin(o, dec.Actor, Draft{
 		Requester: t.Requester, Followers: t.Followers, Subject: t.Subject,
 		Message: act.Message, Attachments: act.Attachments, Channel: act.Channel,
 		Priority: t.Priority, Impact: t.Impact, Urgency: t.Urgency, Queue: t.Queue, Workflow: t.Workflow,
 	}, dec.Now, []Link{{FollowUpOf, t.ID, t.Number}})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if len(t.Links) >= d.cfg.Limits.Links {
-		return o, nil // it is full; the new ticket still says what it follows
+		return nil // it is full; the new ticket still says what it follows
 	}
 	link := Decision{Actor: deskItself, Role: Systems, Action: Action{Name: AddLink}, Now: dec.Now, Workflow: dec.Workflow}
 	e := link.blank(t, t.State())
 	e.Set.AddLinks = []Link{{FollowedBy, next.ID, next.Number}}
 	d.add(o, t, e)
-	return o, nil // the new ticket, which is the first
+	return nil // the new ticket, which is the first
 }
 
 // deskItself acts where the desk does something on its own.
@@ -303,8 +298,8 @@ var deskItself = System("desk")
 
 // tooLate reports whether an action was refused only because its window passed.
 func tooLate(err error) bool {
-	var refused *RefusedError
-	return errors.As(err, &refused) && refused.Why == WhyWindow
+	refused, ok := errors.AsType[*RefusedError](err)
+	return ok && refused.Why == WhyWindow
 }
 
 // stale says what changed since the version the caller had seen. For a customer,

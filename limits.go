@@ -139,7 +139,7 @@ func (c *check) person(field string, p Person) {
 
 // within takes over the fault of a part.
 func (c *check) within(field string, err error) {
-	if inner := (*InvalidError)(nil); c.err == nil && errors.As(err, &inner) {
+	if inner, ok := errors.AsType[*InvalidError](err); ok && c.err == nil {
 		c.err = &InvalidError{Field: field + "." + inner.Field, Reason: inner.Reason, Err: inner.Err}
 	}
 }

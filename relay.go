@@ -350,6 +350,7 @@ func (d *Desk) stopTimer(ctx context.Context, t Ticket, why error) error {
 	}
 	e.Note = Note(shorten(fmt.Sprintf("%s was due, but: %v", t.Timer.Action, why)))
 	o := newOutcome()
+	defer o.release()
 	d.add(o, t, e)
 	if err := d.store.Commit(ctx, o.commit); err != nil && !errors.Is(err, ErrConflict) {
 		return err
