@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/looplab/fsm"
 	"github.com/stretchr/testify/require"
 
 	"github.com/ticketkit/ticket"
@@ -57,6 +58,18 @@ func mustOpen(b *testing.B, d *ticket.Desk) ticket.Ticket {
 
 // reply makes one event with a message, and one delivery.
 var reply = ticket.Action{Name: ticket.Reply, Message: "Please try another cartridge and tell us whether that helps."}
+
+// The machine by itself, to compare with: looplab/fsm, set and fired.
+func BenchmarkMachine(b *testing.B) {
+	m := fsm.NewFSM("open", fsm.Events{{Name: "ask", Src: []string{"open"}, Dst: "waiting"}}, nil)
+	b.ReportAllocs()
+	for b.Loop() {
+		m.SetState("open")
+		if err := m.Event(b.Context(), "ask"); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
 
 // The pure decision, without reading and writing.
 func BenchmarkDecide(b *testing.B) {

@@ -160,7 +160,7 @@ func (c Chain) Seal(prev Digest, e *Event) {
 	}
 	for _, g := range w.groups(e) {
 		if len(g.content()) > 0 {
-			_, _ = rand.Read(g.seal.Salt[:]) // never fails, by its documentation
+			g.seal.Salt = w.salt()
 			g.seal.Sum = w.commit(g.seal.Salt, g.tag)
 		}
 	}
@@ -227,6 +227,9 @@ type writer struct {
 	buf  []byte
 	e    *Event
 	g    [3]sealed
+
+	random [32 * len(Salt{})]byte
+	unused int // bytes at its beginning
 }
 
 type sealed struct {
@@ -285,6 +288,20 @@ func (w *writer) checkSeals(e *Event) string {
 		}
 	}
 	return ""
+}
+
+// salt draws fresh randomness. It is fetched for many salts at once, and each
+// piece is forgotten when it is handed out.
+func (w *writer) salt() (s Salt) {
+	if w.unused == 0 {
+		_, _ = rand.Read(w.random[:]) // never fails, by its documentation
+		w.unused = len(w.random)
+	}
+	piece := w.random[w.unused-len(s) : w.unused]
+	copy(s[:], piece)
+	clear(piece)
+	w.unused -= len(s)
+	return s
 }
 
 // commit hashes the content that was encoded last.

@@ -262,7 +262,7 @@ func (d *Decision) content() error {
 // event makes the event of a permitted decision.
 func (d *Decision) event() (Event, error) {
 	t, act, tr := &d.Ticket, &d.Action, &d.Transition
-	e := d.blank(*t, d.To)
+	e := d.blank(t, d.To)
 	e.Channel = act.Channel
 	e.Message, e.Attachments = act.Message, act.Attachments
 	e.Note, e.NoteAttachments = act.Note, act.NoteAttachments
@@ -286,7 +286,7 @@ func (d *Decision) event() (Event, error) {
 }
 
 // blank is an event by the actor that moves a ticket to a state.
-func (d *Decision) blank(t Ticket, to State) Event {
+func (d *Decision) blank(t *Ticket, to State) Event {
 	e := Event{
 		Ticket: t.ID, Seq: t.Version + 1, At: microTime(d.Now), Action: d.Action.Name,
 		By: By{Role: d.Role}, From: t.State(), To: to, Phase: d.Workflow.Phase(to.Status),
@@ -447,7 +447,7 @@ func (d *Decision) merge(e *Event) error {
 // ticket. leaving are those who no longer follow it after an unmerge.
 func (d *Decision) counterEvent(leaving []Person) (e Event, changes bool) {
 	t, o := &d.Ticket, d.Other
-	e = d.blank(*o, o.State())
+	e = d.blank(o, o.State())
 	e.Set.WorkflowVersion = 0
 	back := Link{Ticket: t.ID, Number: t.Number, Relation: d.Action.Relation.Counterpart()}
 	if d.Action.Name == Merge || d.Action.Name == Unmerge {
@@ -550,7 +550,7 @@ func (w *Workflow) opening(a Actor, dr Draft, now time.Time, id ID, n Number, li
 		role = Followers
 	}
 	d.Role = role
-	e := d.blank(Ticket{ID: id}, State{w.spec.Initial, max(dr.Level, 1)})
+	e := d.blank(&Ticket{ID: id}, State{w.spec.Initial, max(dr.Level, 1)})
 	e.From = State{}
 	e.Channel = dr.Channel
 	e.Words = Words{Subject: dr.Subject, Message: dr.Message, Attachments: dr.Attachments, Fields: dr.Fields}

@@ -287,7 +287,7 @@ func (d *Desk) followUp(o *outcome, dec Decision) error {
 		return nil // it is full; the new ticket still says what it follows
 	}
 	link := Decision{Actor: deskItself, Role: Systems, Action: Action{Name: AddLink}, Now: dec.Now, Workflow: dec.Workflow}
-	e := link.blank(t, t.State())
+	e := link.blank(&t, t.State())
 	e.Set.AddLinks = []Link{{FollowedBy, next.ID, next.Number}}
 	d.add(o, t, e)
 	return nil // the new ticket, which is the first

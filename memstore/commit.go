@@ -104,7 +104,7 @@ func (s *Store) write(c *ticket.Commit) {
 func (d *drawer) put(ch *ticket.Change) {
 	r := d.records[ch.Ticket.ID]
 	if r == nil {
-		r = &record{}
+		r = &record{events: make([]*ticket.Event, 0, 8)} // most tickets have a few
 		d.records[ch.Ticket.ID] = r
 	}
 	events := make([]ticket.Event, len(ch.Events))
