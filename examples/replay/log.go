@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"encoding/csv"
 	"errors"
@@ -82,7 +83,7 @@ func readLog(r io.Reader) ([]row, error) {
 	}
 	at := map[string]int{}
 	for i, name := range head {
-		at[name] = i
+		at[strings.TrimPrefix(name, "\ufeff")] = i // a byte order mark is no part of a name
 	}
 	for _, name := range columns {
 		if _, ok := at[name]; !ok {
@@ -121,11 +122,11 @@ func parse(get func(column string) string) (row, error) {
 		Case: get("case"), State: get("status") + "/" + get("substatus"), Team: get("team"), Impact: impacts[get("impact")],
 		Product: get("product"), Country: get("country"), Owner: get("owner_country"), Agent: get("agent"),
 	}
-	for _, name := range []string{"case", "team", "agent"} {
-		if get(name) == "" {
-			return row{}, fmt.Errorf("%s is empty", name)
-		}
+	if r.Case == "" {
+		return row{}, errors.New("case is empty")
 	}
+	// A log may have forgotten who it was; the step happened all the same.
+	r.Team, r.Agent = cmp.Or(r.Team, "unknown"), cmp.Or(r.Agent, "unknown")
 	var err error
 	if r.Time, err = time.Parse(time.RFC3339, get("time")); err != nil {
 		return row{}, fmt.Errorf("time %q is not as in 2006-01-02T15:04:05+01:00", get("time"))

@@ -105,7 +105,7 @@ func TestMalformed(t *testing.T) {
 		{"line", head + strings.Replace(good, "desk,1", "desk,4", 1), `row 1: line "4" is not 1 to 3`},
 		{"no line", head + strings.Replace(good, "desk,1", "desk,", 1), `row 1: line "" is not 1 to 3`},
 		{"impact", head + strings.Replace(good, "Low", "low", 1), `row 1: impact "low" is not Low, Medium, High or Major`},
-		{"agent", head + strings.Replace(good, "lin", "", 1), "row 1: agent is empty"},
+		{"case", head + strings.Replace(good, "1,", ",", 1), "row 1: case is empty"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := readLog(strings.NewReader(c.log))
@@ -115,6 +115,14 @@ func TestMalformed(t *testing.T) {
 	var out bytes.Buffer
 	require.Error(t, run(t.Context(), []string{"a", "b"}, &out, &out))
 	require.Error(t, run(t.Context(), []string{filepath.Join(t.TempDir(), "none.csv")}, &out, &out))
+}
+
+func TestGapsInTheLog(t *testing.T) {
+	rows, err := readLog(strings.NewReader("\ufeff" + strings.Join(columns, ",") + "\n1,2026-01-05T09:00:00Z,Accepted,In Progress,,1,Low,,,,\n"))
+	require.NoError(t, err)
+	require.Len(t, rows, 1)
+	assert.Equal(t, "unknown", rows[0].Team)
+	assert.Equal(t, "unknown", rows[0].Agent)
 }
 
 func TestOrder(t *testing.T) {
