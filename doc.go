@@ -26,22 +26,27 @@ is over, the number still leads to it.
 
 # Lifecycle
 
-The [DefaultWorkflow], without the actions that leave the status as it is:
+The main ways of the [DefaultWorkflow]:
 
-	             ┌───────── release, escalate ↑, hand back ↓, hand over ────────┐
-	             ▼                                                              │
-	open ─► new ─┬─► queued ──── take, assign, reply ────► open ◄─ resume ─► on hold
-	             │                                        │  ▲         hold     │
-	             │                              ask       │  │ reply            │
-	             │                                        ▼  │                  │
-	             │                                       waiting                │
-	             ▼                                        │                     │
-	         cancelled ◄──────────────── cancel ──────────┼─────────────────────┘
-	                                                      │ resolve
-	                                       7 days         ▼
-	          closed ◄──────────── confirm, close ── resolved
-	             │                                        │
-	             └─ reply, reopen within 14 days ─► queued ◄┘
+	       take, assign, reply            ask
+	 new ─────────────────────► open ───────────► waiting
+	  │                         ▲  │ ◄───────────
+	  │ escalate ↑,             │  │    reply
+	  │ hand back ↓,       take,│  │
+	  │ hand over        assign,│  │    hold
+	  ▼                    reply│  ├───────────► on hold
+	queued ─────────────────────┘  │ ◄───────────
+	  ▲                            │    resume
+	  │                            │
+	  │ reply, reopen              │ resolve
+	  │ within 14 days             ▼    confirm
+	  └──────────────────────── resolved ───────► closed
+	                                 or after 7 days
+
+What is new, queued, open, waiting or on hold is live: from each of these a
+ticket can also be taken, asked about, put on hold, escalated, handed back,
+handed over, resolved or cancelled. What is closed or cancelled can be reopened
+like what is resolved.
 
 [Workflow.Mermaid] and [Workflow.Graphviz] draw the whole of any workflow. A
 workflow of one's own is a [WorkflowSpec], checked as a whole by
