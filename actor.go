@@ -20,6 +20,9 @@ type Person struct {
 // IsZero reports whether nothing is known of the person.
 func (p Person) IsZero() bool { return p == Person{} }
 
+// known reports whether there is anything to tell the person by.
+func (p Person) known() bool { return p.ID != "" || p.Email != "" || p.Phone != "" }
+
 // Same reports whether p and q are the same person. Where both have an ID, the
 // IDs decide alone. Otherwise equal e-mail addresses decide (in any case of the
 // letters A to Z), and where neither has an address, equal phone numbers.

@@ -44,14 +44,14 @@ func (d *Desk) begin(o *outcome, a Actor, dr Draft, now time.Time, links []Link)
 	if !d.cfg.Policy.MaySee(a, t) && a.Role != Agents { // an agent may hand a ticket to a queue it does not see
 		return Ticket{}, &RefusedError{Action: Open, Role: a.Role, Why: WhyPolicy, Detail: "the actor would not see the ticket"}
 	}
-	if err := d.cfg.Policy.MayDo(a, t, Open); err != nil {
-		return Ticket{}, &RefusedError{Action: Open, Role: a.Role, Why: WhyPolicy, Detail: "not allowed by the policy", Err: err}
+	if err := d.may(a, t, Open); err != nil {
+		return Ticket{}, err
 	}
 	events := []Event{e}
 	if dr.Solution != "" {
 		resolve := Action{Name: Resolve, Message: dr.Solution, Reason: FirstContact, Channel: dr.Channel}
-		if err := d.cfg.Policy.MayDo(a, t, Resolve); err != nil {
-			return Ticket{}, &RefusedError{Action: Resolve, Role: a.Role, Why: WhyPolicy, Detail: "not allowed by the policy", Err: err}
+		if err := d.may(a, t, Resolve); err != nil {
+			return Ticket{}, err
 		}
 		solved, err := w.Decide(Decision{Ticket: t, Actor: a, Action: resolve, Now: now})
 		if err != nil {
@@ -110,16 +110,16 @@ func (d *Desk) decide(ctx context.Context, o *outcome, a Actor, id ID, act Actio
 	if err != nil {
 		return err
 	}
-	if err := d.cfg.Policy.MayDo(a, t, act.Name); err != nil {
-		return &RefusedError{Action: act.Name, State: t.State(), Role: a.RoleOn(t), Why: WhyPolicy, Detail: "not allowed by the policy", Err: err}
+	if err := d.may(a, t, act.Name); err != nil {
+		return err
 	}
 	dec := Decision{Ticket: t, Actor: a, Action: act, Now: d.now()}
 	if dec.Other, err = d.other(ctx, a, &t, act); err != nil {
 		return err
 	}
 	if o := dec.Other; o != nil && (act.Name == Merge || act.Name == AddLink) {
-		if err := d.cfg.Policy.MayDo(a, *o, act.Name); err != nil {
-			return &RefusedError{Action: act.Name, State: t.State(), Role: a.RoleOn(t), Why: WhyPolicy, Detail: "not allowed by the policy for the other ticket", Err: err}
+		if err := d.may(a, *o, act.Name); err != nil {
+			return err
 		}
 	}
 	err = w.permit(&dec)
@@ -331,8 +331,8 @@ func (d *Desk) checkActor(a Actor) error {
 	c.person("actor.person", a.Person)
 	switch a.Role {
 	case Requesters:
-		if a.Person.ID == "" && a.Person.Email == "" && a.Person.Phone == "" {
-			c.fail("actor.person", "needs an ID, an e-mail address or a phone number")
+		if !a.Person.known() {
+			c.fail("actor.person", needsContact)
 		}
 	case Agents, Systems:
 		if a.Person.ID == "" {
@@ -359,8 +359,8 @@ func (d *Desk) checkDraft(at string, a Actor, dr Draft) (Draft, error) {
 		c.fail(at+".subject", "is missing")
 	}
 	c.person(at+".requester", dr.Requester)
-	if r := dr.Requester; r.ID == "" && r.Email == "" && r.Phone == "" && (!split || !r.IsZero()) {
-		c.fail(at+".requester", "needs an ID, an e-mail address or a phone number, so that somebody can be told")
+	if r := dr.Requester; !r.known() && (!split || !r.IsZero()) {
+		c.fail(at+".requester", needsContact)
 	}
 	c.people(at+".followers", dr.Followers)
 	c.text(at+".message", string(dr.Message), c.Message)
@@ -429,8 +429,8 @@ func (d *Desk) checkAction(a Actor, act Action) (Action, error) {
 		c.grade("action.edit.impact", e.Impact)
 		c.grade("action.edit.urgency", e.Urgency)
 		c.person("action.edit.requester", e.Requester)
-		if r := e.Requester; !r.IsZero() && r.ID == "" && r.Email == "" && r.Phone == "" {
-			c.fail("action.edit.requester", "needs an ID, an e-mail address or a phone number, so that somebody can be told")
+		if r := e.Requester; !r.IsZero() && !r.known() {
+			c.fail("action.edit.requester", needsContact)
 		}
 		c.tags("action.edit.add_tags", e.AddTags)
 		c.tags("action.edit.remove_tags", e.RemoveTags)

@@ -144,6 +144,9 @@ func (c *check) within(field string, err error) {
 	}
 }
 
+// needsContact is what is wrong with a person that is not known.
+const needsContact = "needs an ID, an e-mail address or a phone number, so that somebody can be told"
+
 func (c *check) people(field string, list []Person) {
 	if len(list) > c.Followers {
 		c.fail(field, "has %d persons, at most %d are taken", len(list), c.Followers)
@@ -152,8 +155,8 @@ func (c *check) people(field string, list []Person) {
 	for i, p := range list {
 		at := fmt.Sprintf("%s[%d]", field, i)
 		c.person(at, p)
-		if p.ID == "" && p.Email == "" && p.Phone == "" {
-			c.fail(at, "needs an ID, an e-mail address or a phone number")
+		if !p.known() {
+			c.fail(at, needsContact)
 		}
 	}
 }

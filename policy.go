@@ -16,6 +16,14 @@ type Policy interface {
 	MayDo(a Actor, t Ticket, action ActionName) error
 }
 
+// may asks the desk's policy.
+func (d *Desk) may(a Actor, t Ticket, action ActionName) error {
+	if err := d.cfg.Policy.MayDo(a, t, action); err != nil {
+		return &RefusedError{Action: action, State: t.State(), Role: a.RoleOn(t), Why: WhyPolicy, Detail: "not allowed by the policy", Err: err}
+	}
+	return nil
+}
+
 // DefaultPolicy is the policy of a zero [Config]. Customers see the tickets they
 // requested or follow, and nothing else. Agents see those of the queues they
 // serve, at every level, and those assigned to them. Systems see all. Whoever

@@ -490,8 +490,8 @@ func (d *Desk) asked(w *Workflow, a Actor, t Ticket, act Action) (*Decision, err
 	if a.Tenant != t.Tenant || !d.cfg.Policy.MaySee(a, t) {
 		return dec, &NotFoundError{What: "ticket", Ref: t.ID.String()}
 	}
-	if err := d.cfg.Policy.MayDo(a, t, act.Name); err != nil {
-		return dec, &RefusedError{Action: act.Name, State: t.State(), Role: a.RoleOn(t), Why: WhyPolicy, Detail: "not allowed by the policy", Err: err}
+	if err := d.may(a, t, act.Name); err != nil {
+		return dec, err
 	}
 	return dec, w.permit(dec)
 }
