@@ -88,7 +88,9 @@ type Edits struct {
 }
 
 // Draft is a ticket to be opened. A subject is needed, and a requester, who is
-// the actor where the actor is one.
+// the actor where the actor is one. A requester may set everything that is not
+// said to be for others, the priority and the queue included: the host decides
+// what its form offers.
 type Draft struct {
 	Requester Person
 	Followers []Person
@@ -96,7 +98,7 @@ type Draft struct {
 
 	Message     Message // what the customer says
 	Attachments []Attachment
-	Note        Note // what the agent who opens it adds for the desk
+	Note        Note // what the agent who opens it adds for the desk; for agents and systems
 
 	// Solution opens the ticket as answered already: opened and resolved in one
 	// commit, as when the customer is still on the line. For agents only.
@@ -106,9 +108,9 @@ type Draft struct {
 	Priority Grade // 0: from impact and urgency, see PriorityOf
 	Impact   Grade
 	Urgency  Grade
-	Level    int    // 0: the first; for agents and systems
-	Queue    string // the department, where it is known
-	Tags     []string
+	Level    int      // 0: the first; for agents and systems
+	Queue    string   // the department, where it is known
+	Tags     []string // for agents and systems
 	Fields   Fields
 	Workflow string // the workflow's name; empty: the desk's first
 	Key      string // see Action.Key

@@ -101,7 +101,7 @@ type Actor struct {
 func Requester(p Person) Actor { return Actor{Role: Requesters, Person: p} }
 
 // Agent works on the tickets of the levels given, in every queue unless
-// [Actor.Serving] says otherwise. An agent without a level can look, not act.
+// [Actor.Serving] says otherwise. An agent without a level can look and open tickets, not act on them.
 func Agent(id string, levels ...int) Actor {
 	return Actor{Role: Agents, Person: Person{ID: id}, Levels: levels}
 }

@@ -20,7 +20,9 @@ const maxLevels = 20
 // joined into one error, each a [*WorkflowError]: unknown or unreachable
 // statuses, dead ends that are not final, states with no way to a final one,
 // two transitions for the same action, role and state, levels out of range,
-// unknown guards, and more. guards may be nil where no transition names one.
+// unknown guards, and more. Only where names are wrong is it not said what cannot
+// be reached, because that would follow from them. guards may be nil where no
+// transition names one.
 func (s WorkflowSpec) Compile(guards Guards) (*Workflow, error) {
 	c := &compiler{w: &Workflow{
 		spec:     s.clone(),
@@ -41,7 +43,7 @@ func (s WorkflowSpec) Compile(guards Guards) (*Workflow, error) {
 	for i := range c.w.spec.Transitions {
 		c.transition(i)
 	}
-	if len(c.faults) == 0 { // a graph of wrong names would only repeat the faults
+	if !c.holes { // a graph with holes would only repeat the faults
 		c.timers()
 		c.graph()
 	}
@@ -69,6 +71,7 @@ func (s WorkflowSpec) fault(where, format string, args ...any) error {
 type compiler struct {
 	w      *Workflow
 	faults []error
+	holes  bool // statuses or transitions are missing, because they are wrong
 	descs  []fsm.EventDesc
 	moves  map[State][]State // to other states only
 }
@@ -87,6 +90,7 @@ func (c *compiler) head() {
 	}
 	if s.Levels < 1 || s.Levels > maxLevels {
 		c.fault("levels", "must be 1 to %d", maxLevels)
+		c.holes = true
 	}
 	if n := len(s.LevelNames); n != 0 && n != s.Levels {
 		c.fault("level_names", "has %d names for %d levels", n, s.Levels)
@@ -95,6 +99,8 @@ func (c *compiler) head() {
 
 func (c *compiler) declareStatuses() {
 	s := &c.w.spec
+	before := len(c.faults)
+	defer func() { c.holes = c.holes || len(c.faults) > before }()
 	for i, st := range s.Statuses {
 		where := fmt.Sprintf("statuses[%d]", i)
 		if !goodName(string(st.Name)) {
@@ -124,11 +130,12 @@ func (c *compiler) declareStatuses() {
 // transition checks one rule and expands it into the events of the machine.
 func (c *compiler) transition(i int) {
 	t := &c.w.spec.Transitions[i]
-	before := len(c.faults)
 	where := fmt.Sprintf("transitions[%d] (%s)", i, t.Action)
 	if t.By == 0 {
 		t.By = Agents
 	}
+	c.details(where, t)
+	before := len(c.faults)
 	switch {
 	case !goodName(string(t.Action)):
 		c.fault(where, "action must be a name of letters, digits, blanks, - and _")
@@ -154,6 +161,14 @@ func (c *compiler) transition(i int) {
 	if !slices.Contains([]LevelMove{Stay, Up, Down, AnyLevel}, t.Level) {
 		c.fault(where, "level move %s is not known", quote(string(t.Level)))
 	}
+	if len(c.faults) == before {
+		c.expand(where, t)
+	}
+	c.holes = c.holes || len(c.faults) > before
+}
+
+// details checks what does not bear on where a rule leads.
+func (c *compiler) details(where string, t *Transition) {
 	if !slices.Contains([]Assignment{KeepAssignee, ToActor, ToActorIfNone, ToGiven, ToNobody}, t.Assign) {
 		c.fault(where, "assignment %s is not known", quote(string(t.Assign)))
 	}
@@ -170,9 +185,6 @@ func (c *compiler) transition(i int) {
 		if c.w.guards[g] == nil {
 			c.fault(where, "guard %s is not known", quote(g))
 		}
-	}
-	if len(c.faults) == before {
-		c.expand(where, t)
 	}
 }
 

@@ -62,7 +62,7 @@ func (w *Workflow) permit(d *Decision) error {
 		}
 	}
 	if !t.MergedInto.IsZero() && !slices.Contains(onMerged, act.Name) {
-		return d.refuse(WhyMerged, "the ticket goes on as another one")
+		return d.refuse(WhyMerged, "the ticket was merged, and goes on as %s", t.MergedInto)
 	}
 	if act.Name == Unmerge && t.MergedInto.IsZero() {
 		return d.refuse(WhyState, "the ticket was not merged")
@@ -397,10 +397,10 @@ func (d *Decision) effect(e *Event) error {
 // other checks the ticket that a merge or link is with.
 func (d *Decision) other() error {
 	switch {
+	case d.Action.Ticket == d.Ticket.ID:
+		return invalid("action.ticket", "is this ticket itself")
 	case d.Action.Ticket.IsZero() || d.Other == nil || d.Other.ID != d.Action.Ticket:
 		return invalid("action.ticket", "is missing: %q needs one", d.Action.Name)
-	case d.Other.ID == d.Ticket.ID:
-		return invalid("action.ticket", "is this ticket itself")
 	}
 	return nil
 }

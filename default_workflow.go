@@ -7,8 +7,8 @@ import (
 
 // The times of the default workflow.
 const (
-	// ReopenWindow is how long after a ticket was resolved a customer's reply
-	// reopens it. After that, a reply opens a follow-up ticket.
+	// ReopenWindow is how long after a ticket was resolved a customer's reply or
+	// reopen takes it back to work. After that, either opens a follow-up ticket.
 	ReopenWindow = 14 * 24 * time.Hour
 	// ConfirmWindow is how long a resolved ticket waits for an objection before
 	// the desk closes it.
@@ -57,6 +57,11 @@ const (
 //	link       agent              any                     =          Action.Ticket
 //	unlink     agent              any                     =          Action.Ticket
 //	edit       agent, system      any                     =          Action.Edit
+//
+// Who has the ticket afterwards: with take the agent; with assign the one named;
+// with reply, ask, hold, resume and resolve the agent, if nobody had it; with
+// release, escalate, hand back, hand over, reopen (also by a customer's reply)
+// and unmerge nobody.
 //
 // A customer is the requester or a follower. Where 14 days are named and have
 // passed, the action opens a follow-up ticket. By itself, a resolved ticket is

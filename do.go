@@ -65,7 +65,7 @@ func (d *Desk) begin(o *outcome, a Actor, dr Draft, now time.Time, links []Link)
 // Do performs an action on a ticket: it reads the ticket, decides, and commits
 // what was decided, all of it or nothing. Where the ticket changes in between it
 // decides again. It returns the ticket as it stands then, or the new ticket
-// where the action made one (a split, or a reply after the reopening window),
+// where the action made one (a split, or a reply or reopen after the window),
 // in the form the actor may hold.
 //
 // What a customer does under the number of a ticket that was merged away
@@ -384,7 +384,7 @@ func (d *Desk) checkDraft(at string, a Actor, dr Draft) (Draft, error) {
 			name  string
 			given bool
 		}{
-			{".level", dr.Level > 1}, {".note", dr.Note != ""}, {".solution", dr.Solution != ""}, {".tags", len(dr.Tags) > 0},
+			{".level", dr.Level > 1}, {".note", dr.Note != ""}, {".tags", len(dr.Tags) > 0},
 		} {
 			if f.given {
 				c.fail(at+f.name, "is for agents and systems")

@@ -22,31 +22,30 @@ is over, the number still leads to it.
 
 	t, err := desk.Open(ctx, ada, ticket.Draft{Subject: "Printer prints blank pages"})
 	t, err = desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.Escalate, Queue: "hardware", Note: "fuser?"})
-	v, err := desk.Track(ctx, ada, "7q4k 92mx f")
+	v, err := desk.Track(ctx, ada, "7q4k 92mx f") // the number, as it was read out
 
 # Lifecycle
 
 The main ways of the [DefaultWorkflow]:
 
-	       take, assign, reply            ask
-	 new ─────────────────────► open ───────────► waiting
-	  │                         ▲  │ ◄───────────
-	  │ escalate ↑,             │  │    reply
-	  │ hand back ↓,       take,│  │
-	  │ hand over        assign,│  │    hold
-	  ▼                    reply│  ├───────────► on hold
-	queued ─────────────────────┘  │ ◄───────────
-	  ▲                            │    resume
-	  │                            │
-	  │ reply, reopen              │ resolve
-	  │ within 14 days             ▼    confirm
-	  └──────────────────────── resolved ───────► closed
-	                                 or after 7 days
+	        take, assign, reply              ask
+	 new ───────────────────────► open ─────────────► waiting
+	  │                           ▲  │ ◄─────────────
+	  │ escalate ↑, hand back ↓,  │  │     reply
+	  │ hand over, release        │  │
+	  ▼                           │  │     hold
+	queued ───────────────────────┘  ├─────────────► on hold
+	  ▲     take, assign, reply      │ ◄─────────────
+	  │                              │     resume
+	  │ reply, reopen                │ resolve
+	  │ within 14 days               ▼     confirm
+	  └─────────────────────────── resolved ────────► closed
+	                                      or 7 days
 
 What is new, queued, open, waiting or on hold is live: from each of these a
 ticket can also be taken, asked about, put on hold, escalated, handed back,
-handed over, resolved or cancelled. What is closed or cancelled can be reopened
-like what is resolved.
+handed over, resolved or cancelled. What is closed or cancelled can be taken
+back to work like what is resolved.
 
 [Workflow.Mermaid] and [Workflow.Graphviz] draw the whole of any workflow. A
 workflow of one's own is a [WorkflowSpec], checked as a whole by

@@ -62,7 +62,7 @@ type NotFoundError struct {
 }
 
 func (e *NotFoundError) Error() string {
-	return fmt.Sprintf("ticket: %s %s not found", e.What, quote(e.Ref))
+	return fmt.Sprintf("ticket: no %s %s", e.What, quote(e.Ref))
 }
 
 // Is reports whether target is [ErrNotFound].
@@ -163,6 +163,9 @@ type StaleError struct {
 }
 
 func (e *StaleError) Error() string {
+	if e.Pinned > e.Current {
+		return fmt.Sprintf("ticket: %s is at version %d, and has not reached %d, which the action was pinned to", e.Ticket, e.Current, e.Pinned)
+	}
 	return fmt.Sprintf("ticket: %s is at version %d, the action was pinned to %d: look at what changed and decide again",
 		e.Ticket, e.Current, e.Pinned)
 }
@@ -221,7 +224,11 @@ type WorkflowError struct {
 }
 
 func (e *WorkflowError) Error() string {
-	s := fmt.Sprintf("ticket: workflow %q version %d: ", e.Name, e.Version)
+	s := fmt.Sprintf("ticket: workflow %q", e.Name)
+	if e.Version != 0 {
+		s += fmt.Sprintf(" version %d", e.Version)
+	}
+	s += ": "
 	if e.Where != "" {
 		s += e.Where + ": "
 	}

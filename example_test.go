@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"slices"
 	"time"
 
 	"github.com/ticketkit/ticket"
@@ -458,24 +459,142 @@ func ExampleReplay() {
 }
 
 // A policy of one's own keeps what it does not change.
-type hrOnly struct{ ticket.DefaultPolicy }
+type careful struct{ ticket.DefaultPolicy }
 
-func (p hrOnly) MaySee(a ticket.Actor, t ticket.Ticket) bool {
-	if t.Queue == "hr" && a.Role == ticket.Agents && !a.ServesQueue("hr") {
-		return false
+// Agents who do not serve level 2 do not cancel.
+func (careful) MayDo(a ticket.Actor, _ ticket.Ticket, action ticket.ActionName) error {
+	if action == ticket.Cancel && a.Role == ticket.Agents && !a.ServesLevel(2) {
+		return errors.New("ask somebody of level 2")
+	}
+	return nil
+}
+
+// Tickets with the tag "staff" are for one queue, whoever serves all of them.
+func (p careful) MaySee(a ticket.Actor, t ticket.Ticket) bool {
+	if t.HasTag("staff") && a.Role == ticket.Agents {
+		return slices.Contains(a.Queues, "people")
 	}
 	return p.DefaultPolicy.MaySee(a, t)
 }
 
 func ExamplePolicy() {
 	ctx := context.Background()
-	desk := must(ticket.NewDesk(memstore.New(), ticket.Config{Policy: hrOnly{}}))
-	t := must(desk.Open(ctx, ticket.Requester(ticket.Person{ID: "c1"}), ticket.Draft{Subject: "My contract", Queue: "hr"}))
-	_, err := desk.Get(ctx, ticket.Agent("lin", 1).Serving("hardware"), t.ID)
+	desk := must(ticket.NewDesk(memstore.New(), ticket.Config{Policy: careful{}}))
+	lin, kim := ticket.Agent("lin", 1), ticket.Agent("kim", 1, 2).Serving("people", "mains")
+	t := must(desk.Open(ctx, kim, ticket.Draft{Requester: ticket.Person{ID: "c1"}, Subject: "No light"}))
+	_, err := desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.Cancel, Reason: "by mistake"})
+	fmt.Println(err)
+	must(desk.Do(ctx, kim, t.ID, ticket.Action{Name: ticket.Edit, Edit: &ticket.Edits{AddTags: []string{"staff"}}}))
+	_, err = desk.Get(ctx, lin, t.ID)
 	fmt.Println(errors.Is(err, ticket.ErrNotFound))
-	_, err = desk.Get(ctx, ticket.Agent("kim", 1).Serving("hr"), t.ID)
+	must(desk.Do(ctx, kim, t.ID, ticket.Action{Name: ticket.Cancel, Reason: "by mistake"}))
+	// Output:
+	// ticket: "cancel" refused: not allowed by the policy: ask somebody of level 2
+	// true
+}
+
+// One page at a time, as a user interface needs them.
+func ExampleDesk_List() {
+	ctx := context.Background()
+	desk, clock := exampleDesk()
+	ada := ticket.Requester(ticket.Person{ID: "c1"})
+	for i := range 5 {
+		must(desk.Open(ctx, ada, ticket.Draft{Subject: fmt.Sprint("case ", i+1)}))
+		clock.Advance(time.Minute)
+	}
+	query := ticket.Query{Order: ticket.NewestFirst, Limit: 2}
+	for {
+		page := must(desk.List(ctx, ada, query))
+		for _, t := range page.Tickets {
+			fmt.Print(t.Subject, "; ")
+		}
+		fmt.Println("more:", page.Next != "")
+		if page.Next == "" {
+			break
+		}
+		query.After = page.Next // an opaque text, good for a link
+	}
+	// Output:
+	// case 5; case 4; more: true
+	// case 3; case 2; more: true
+	// case 1; more: false
+}
+
+// Tenants are part of the actor, and cannot reach each other.
+func ExampleActor_In() {
+	ctx := context.Background()
+	desk, _ := exampleDesk()
+	lin := ticket.Agent("lin", 1)
+	t := must(desk.Open(ctx, ticket.Requester(ticket.Person{ID: "c1"}).In("north"), ticket.Draft{Subject: "No light"}))
+	_, err := desk.Get(ctx, lin.In("south"), t.ID)
+	fmt.Println(errors.Is(err, ticket.ErrNotFound))
+	_, err = desk.Get(ctx, lin.In("north"), t.ID)
 	fmt.Println(err)
 	// Output:
 	// true
 	// <nil>
+}
+
+// A part of a ticket becomes a ticket of its own.
+func ExampleDesk_Do_split() {
+	ctx := context.Background()
+	desk, _ := exampleDesk()
+	lin := ticket.Agent("lin", 1)
+	t := must(desk.Open(ctx, ticket.Requester(ticket.Person{ID: "c1"}), ticket.Draft{Subject: "No light, no water"}))
+	child := must(desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.Split, Draft: &ticket.Draft{Subject: "No water"}}))
+	fmt.Println(child.Number, child.Subject, "-", child.Links[0].Relation, child.Links[0].Number)
+	// Output:
+	// 0000-0002-7 No water - child of 0000-0001-H
+}
+
+// On hold until a date, and on by itself.
+func ExampleDesk_Do_hold() {
+	ctx := context.Background()
+	desk, clock := exampleDesk()
+	lin := ticket.Agent("lin", 1)
+	t := must(desk.Open(ctx, ticket.Requester(ticket.Person{ID: "c1"}), ticket.Draft{Subject: "No light"}))
+	t = must(desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.Hold, Reason: "vendor", Until: clock.Now().Add(48 * time.Hour)}))
+	fmt.Println(t.Status, t.Reason, t.Timer.At.Format(time.DateTime))
+	clock.Advance(48 * time.Hour)
+	must(desk.FireTimers(ctx)) // Run does this
+	t = must(desk.Get(ctx, lin, t.ID))
+	fmt.Println(t.Status, t.Assignee)
+	// Output:
+	// on hold vendor 2026-01-07 09:00:00
+	// open lin
+}
+
+// Whether all tickets can go on when a definition changes.
+func ExampleWorkflow_Replaces() {
+	old := ticket.DefaultWorkflow()
+	changed := ticket.DefaultWorkflow()
+	changed.Version = 2
+	changed.Levels, changed.LevelNames = 2, nil
+	now := must(changed.Compile(nil))
+	fmt.Println(now.Replaces(must(old.Compile(nil))))
+	// Output:
+	// ticket: workflow "support" version 2: levels: has 2 levels, version 1 has 3
+}
+
+// A relay that runs beside the application until its context is done.
+func ExampleDesk_Run() {
+	told := make(chan string, 2)
+	mail := ticket.NotifierFunc(func(_ context.Context, n ticket.Notification) error {
+		told <- string(n.Kind)
+		return nil
+	})
+	ctx, stop := context.WithCancel(context.Background())
+	desk := must(ticket.NewDesk(memstore.New(), ticket.Config{Notifiers: map[string]ticket.Notifier{"mail": mail}}))
+	stopped := make(chan error)
+	go func() { stopped <- desk.Run(ctx) }()
+
+	must(desk.Open(ctx, ticket.Requester(ticket.Person{Email: "ada@example.org"}), ticket.Draft{Subject: "No light"}))
+	fmt.Println(<-told)
+	fmt.Println(<-told)
+	stop()
+	fmt.Println(<-stopped)
+	// Output:
+	// received
+	// queued
+	// context canceled
 }

@@ -43,8 +43,8 @@ const (
 	MaxLimit     = 1000
 )
 
-// Order is the order of a list. It is total: where the key is equal, the ID
-// decides in the same direction.
+// Order is the order of a list. An order is total: where the key is equal, the
+// ID decides in the same direction.
 //
 // Creation never changes, so pages by it are stable while tickets change. The
 // other keys change with the ticket; one that moves across the place a walk has
@@ -86,7 +86,7 @@ func (q Query) Check() error {
 		return invalid("query.limit", "must be 1 to %d, or 0 for %d", MaxLimit, DefaultLimit)
 	}
 	if !slices.Contains(orders, q.Order) {
-		return invalid("query.order", "is none of the known orders")
+		return invalid("query.order", "is none of %q", orders)
 	}
 	for k, v := range q.Fields {
 		if n, err := normalizeField(v); err != nil || !fieldEqual(n, v) {

@@ -352,7 +352,9 @@ func (d *Desk) Verify(ctx context.Context, a Actor, id ID) error {
 }
 
 // List returns one page of the tickets that match and that the actor may see;
-// a customer's are those it requested or follows. Where the policy hides some, a
+// a customer's are those it requested or follows. A limit beyond MaxLimit, an
+// unknown order, a cursor of another order, and a customer's query by queue,
+// assignee, tags, fields, organisation or another person are [ErrInvalid]. Where the policy hides some, a
 // page may hold fewer than the limit, even none, and still have a Next.
 func (d *Desk) List(ctx context.Context, a Actor, q Query) (Page, error) {
 	if err := d.checkActor(a); err != nil {
@@ -429,7 +431,7 @@ type Choice struct {
 	Reason  string // why not, in a few words; empty if allowed
 	Err     error  // why not, as Do would put it; nil if allowed
 	Needs   Need   // what the action must bring, if allowed
-	To      State  // where it leads, if allowed and not left to the action
+	To      State  // where it leads; zero where it is not allowed, the action chooses, or a follow-up ticket is opened
 }
 
 // Actions returns every action of the ticket's workflow, sorted by name, and
@@ -507,8 +509,9 @@ func (d *Desk) choice(w *Workflow, a Actor, t Ticket, act Action) Choice {
 			}
 		}
 	}
-	if tooLate(err) && dec.Transition.FollowUp {
-		err = nil // it opens a follow-up ticket
+	followUp := tooLate(err) && dec.Transition.FollowUp
+	if followUp {
+		err = nil
 	}
 	if err != nil {
 		c := Choice{Action: act.Name, Reason: err.Error(), Err: err}
@@ -518,7 +521,7 @@ func (d *Desk) choice(w *Workflow, a Actor, t Ticket, act Action) Choice {
 		return c
 	}
 	c := Choice{Action: act.Name, Allowed: true, Needs: dec.Transition.Needs}
-	if !dec.Transition.Chosen && dec.Transition.Level == Stay {
+	if !followUp && !dec.Transition.Chosen && dec.Transition.Level == Stay {
 		c.To = dec.To
 	}
 	return c

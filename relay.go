@@ -16,7 +16,7 @@ import (
 // Relay says how [Desk.Run] and [Desk.Deliver] work off the outbox. Fields that
 // are 0 have the defaults named.
 type Relay struct {
-	Lease       time.Duration // how long a claim holds; attempts end after three quarters of it. Default: 1 minute
+	Lease       time.Duration // how long a claim holds, at least a second; attempts end after three quarters of it. Default: 1 minute
 	Batch       int           // how many deliveries a claim takes; tickets of a batch are worked on at the same time. Default: 32
 	Poll        time.Duration // how often Run looks for work that no commit of this process announced. Default: 1 second
 	Backoff     time.Duration // the wait after the first failure; it doubles with each further one. Default: 5 seconds
@@ -25,11 +25,19 @@ type Relay struct {
 }
 
 func (r Relay) withDefaults() (Relay, error) {
+	for _, f := range []struct {
+		name     string
+		negative bool
+	}{
+		{"batch", r.Batch < 0}, {"poll", r.Poll < 0}, {"backoff", r.Backoff < 0},
+		{"max_backoff", r.MaxBackoff < 0}, {"max_attempts", r.MaxAttempts < 0},
+	} {
+		if f.negative {
+			return r, invalid("config.relay."+f.name, "must not be negative")
+		}
+	}
 	if r.Lease != 0 && r.Lease < time.Second {
 		return r, invalid("config.relay.lease", "must be at least a second")
-	}
-	if r.Batch < 0 || r.Poll < 0 || r.Backoff < 0 || r.MaxBackoff < 0 || r.MaxAttempts < 0 {
-		return r, invalid("config.relay", "must have no negative values")
 	}
 	or := func(v *time.Duration, d time.Duration) {
 		if *v == 0 {

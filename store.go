@@ -22,7 +22,7 @@ import (
 //     tenant is a tenant like any other, not a wildcard.
 //
 // Errors are the categories of this package, wrapped with data, so that
-// [errors.Is] finds them: [ErrNotFound], [ErrConflict], [ErrDuplicate],
+// errors.Is finds them: [ErrNotFound], [ErrConflict], [ErrDuplicate],
 // [ErrInvalid], [ErrClaimLost]. Other errors mean that the store is in trouble.
 type Store interface {
 	// Commit writes everything in c, or nothing. When it has returned nil, every
@@ -30,12 +30,13 @@ type Store interface {
 	// ticket's change: its row, events and deliveries appear together.
 	//
 	// It must fail with ErrConflict where a ticket's stored version is not its
-	// Change.Expect (a ticket that is not there, or another tenant's, has none), and with ErrDuplicate, in this order of preference, where
-	// the receipt's key is taken in its tenant, a new ticket's ID or number is
-	// taken in any tenant, or a delivery's ID is taken. Where the receipt's key is
+	// Change.Expect (a ticket that is not there, or another tenant's, has none).
+	// It must fail with ErrDuplicate where, in this order of preference, the
+	// receipt's key is taken in its tenant, a new ticket's ID or number is taken
+	// in any tenant, or a delivery's ID is taken. Where the receipt's key is
 	// taken, that must win over everything else, a conflict included, so that a
-	// repeat is recognised.
-	// It must fail with ErrInvalid where c does not pass Commit.Check.
+	// repeat is recognised. It must fail with ErrInvalid where c does not pass
+	// Commit.Check.
 	Commit(ctx context.Context, c Commit) error
 
 	// Ticket returns the ticket with this ID, or ErrNotFound.
@@ -55,8 +56,8 @@ type Store interface {
 	Events(ctx context.Context, tenant string, id ID, after int64, limit int) ([]Event, error)
 
 	// List returns the tickets that match q, in q's order, from q.After on, at
-	// most q.Limit of them. Query.Match, Query.PlaceOf and
-	// Place.Compare define what that means. Page.Next must be empty exactly when nothing follows. A
+	// most q.Limit of them. Query.Match, Query.PlaceOf and Place.Compare define
+	// what that means. Page.Next must be empty exactly when nothing follows. A
 	// walk from page to page must meet every ticket that matches all the while,
 	// once, whatever else changes meanwhile, as long as its place in the order
 	// does not change.

@@ -244,7 +244,7 @@ type Attachment struct {
 }
 
 // Fields are a ticket's custom fields: names chosen by the host, values of type
-// string, bool, int64, float64, [time.Time] or []string. The desk turns the
+// string, bool, int64, float64, time.Time or []string. The desk turns the
 // other integer types, float32 and the like into these when it takes them in;
 // any other type is an [*InvalidError].
 //

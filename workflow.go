@@ -9,7 +9,10 @@ import (
 
 // WorkflowSpec is a workflow as data: written in Go or read from JSON, checked
 // as a whole and made to run by [WorkflowSpec.Compile]. Its JSON form has the
-// names of the tags; durations are text such as "336h".
+// names of the tags. Durations are text such as "168h" for a week (there are no
+// days); roles and needs are words with blanks between them, such as "by": "agent
+// system" and "needs": "note queue", of requester, follower, agent, system and of
+// message, words, note, reason, queue, assignee.
 type WorkflowSpec struct {
 	Name    string `json:"name"`
 	Version int    `json:"version"` // 1, 2, 3 …; tickets remember it

@@ -2,6 +2,7 @@ package ticket
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -51,7 +52,7 @@ func (s StatusSpec) MarshalJSON() ([]byte, error) {
 // UnmarshalJSON reads what MarshalJSON writes, and no unknown names.
 func (s *StatusSpec) UnmarshalJSON(data []byte) error {
 	var j statusJSON
-	err := decodeStrict(data, &j)
+	err := placed("status", data, decodeStrict(data, &j))
 	*s = StatusSpec(j.plainStatus)
 	s.After = time.Duration(j.After)
 	return err
@@ -65,10 +66,20 @@ func (t Transition) MarshalJSON() ([]byte, error) {
 // UnmarshalJSON reads what MarshalJSON writes, and no unknown names.
 func (t *Transition) UnmarshalJSON(data []byte) error {
 	var j transitionJSON
-	err := decodeStrict(data, &j)
+	err := placed("transition", data, decodeStrict(data, &j))
 	*t = Transition(j.plainTransition)
 	t.Within = time.Duration(j.Within)
 	return err
+}
+
+// placed says in which status or transition a fault is.
+func placed(what string, data []byte, err error) error {
+	if err == nil {
+		return nil
+	}
+	var id struct{ Name, Action string }
+	_ = json.Unmarshal(data, &id) // as far as it can be read
+	return fmt.Errorf("%s %s: %w", what, quote(id.Name+id.Action), err)
 }
 
 // flagString lists the names of the bits that are set.

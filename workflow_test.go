@@ -1,6 +1,7 @@
 package ticket
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -312,6 +313,15 @@ func TestCompileFindsEveryFault(t *testing.T) {
 		})
 	}
 
+	t.Run("those of the whole as well", func(t *testing.T) {
+		s := small()
+		s.Statuses = append(s.Statuses, StatusSpec{Name: "lost", Phase: PhaseClosed, Final: true})
+		s.Statuses[2].Final, s.Statuses[1].Then, s.Transitions[0].Guards = false, "begin", []string{"typo"}
+		_, err := s.Compile(ok)
+		for _, want := range []string{`"lost" cannot be reached`, "a dead end", "the system cannot begin", `guard "typo"`} {
+			require.ErrorContains(t, err, want)
+		}
+	})
 	t.Run("all at once", func(t *testing.T) {
 		s := small()
 		s.Version, s.Initial, s.Transitions[0].To = 0, "x", "y"
@@ -333,6 +343,24 @@ func TestMachineTraps(t *testing.T) {
 	m := fsm.NewFSM("a", fsm.Events{{Name: "e", Src: []string{"a"}, Dst: "b"}, {Name: "e", Src: []string{"a"}, Dst: "a"}}, nil)
 	err := m.Event(t.Context(), "e")
 	require.ErrorAs(t, err, new(fsm.NoTransitionError), "the trap is still there: the second definition won without a word")
+
+	// A context that is cancelled in mid-transition leaves the machine stuck for
+	// good, and so does a panic in a callback.
+	for name, callback := range map[string]func(cancel func()){
+		"cancelled": func(cancel func()) { cancel() },
+		"panicked":  func(func()) { panic("oops") },
+	} {
+		ctx, cancel := context.WithCancel(t.Context())
+		m = fsm.NewFSM("a", fsm.Events{{Name: "e", Src: []string{"a"}, Dst: "b"}}, fsm.Callbacks{
+			"leave_a": func(context.Context, *fsm.Event) { callback(cancel) },
+		})
+		func() {
+			defer func() { _ = recover() }()
+			_ = m.Event(ctx, "e")
+		}()
+		require.ErrorAs(t, m.Event(t.Context(), "e"), new(fsm.InTransitionError), name)
+		cancel()
+	}
 
 	w := defaultWorkflow()
 	to, err := w.fire(State{StatusOpen, 1}, w.events[eventKey{action: AddNote, role: Agents, level: 1}])

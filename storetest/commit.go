@@ -7,11 +7,12 @@ import (
 )
 
 const (
-	saysConflict  = "It must fail with ErrConflict where a ticket's stored version is not its Change.Expect (a ticket that is not there, or another tenant's, has none), and with ErrDuplicate, in this order of preference, where the receipt's key is taken in its tenant, a new ticket's ID or number is taken in any tenant, or a delivery's ID is taken."
+	saysConflict  = "It must fail with ErrConflict where a ticket's stored version is not its Change.Expect (a ticket that is not there, or another tenant's, has none)."
+	saysDuplicate = "It must fail with ErrDuplicate where, in this order of preference, the receipt's key is taken in its tenant, a new ticket's ID or number is taken in any tenant, or a delivery's ID is taken."
 	saysKeyFirst  = "Where the receipt's key is taken, that must win over everything else, a conflict included, so that a repeat is recognised."
 	saysInvalid   = "It must fail with ErrInvalid where c does not pass Commit.Check."
 	saysVisible   = "When it has returned nil, every later read must see all of it, and no reader ever sees a part of one ticket's change: its row, events and deliveries appear together."
-	saysWithData  = "Errors are the categories of this package, wrapped with data, so that [errors.Is] finds them"
+	saysWithData  = "Errors are the categories of this package, wrapped with data, so that errors.Is finds them"
 	saysAllOrNone = "Commit writes everything in c, or nothing."
 )
 
@@ -20,12 +21,12 @@ var commitRules = []rule{
 	{name: "Commit/or nothing", says: saysAllOrNone, prove: commitNothing},
 	{name: "Commit/version", says: saysConflict, prove: commitVersion},
 	{name: "Commit/errors carry data", says: saysWithData, prove: commitData},
-	{name: "Commit/ID taken", says: saysConflict, prove: commitID},
-	{name: "Commit/number taken", says: saysConflict, prove: commitNumber},
-	{name: "Commit/key taken", says: saysConflict, prove: commitKey},
-	{name: "Commit/key per tenant", says: saysConflict, prove: commitKeyPerTenant},
-	{name: "Commit/delivery taken", says: saysConflict, prove: commitDelivery},
-	{name: "Commit/order of preference", says: saysConflict, prove: commitPreference},
+	{name: "Commit/ID taken", says: saysDuplicate, prove: commitID},
+	{name: "Commit/number taken", says: saysDuplicate, prove: commitNumber},
+	{name: "Commit/key taken", says: saysDuplicate, prove: commitKey},
+	{name: "Commit/key per tenant", says: saysDuplicate, prove: commitKeyPerTenant},
+	{name: "Commit/delivery taken", says: saysDuplicate, prove: commitDelivery},
+	{name: "Commit/order of preference", says: saysDuplicate, prove: commitPreference},
 	{name: "Commit/key before conflict", says: saysKeyFirst, prove: commitKeyFirst},
 	{name: "Commit/invalid", says: saysInvalid, prove: commitInvalid},
 }

@@ -9,7 +9,7 @@ import (
 var durableRules = []rule{
 	{name: "Reopen/tickets", says: saysVisible, durable: true, prove: reopenTickets},
 	{name: "Reopen/outbox", says: saysVisible, durable: true, prove: reopenOutbox},
-	{name: "Reopen/unique", says: saysConflict, durable: true, prove: reopenUnique},
+	{name: "Reopen/unique", says: saysDuplicate, durable: true, prove: reopenUnique},
 }
 
 func reopenTickets(k *kit) {

@@ -10,7 +10,7 @@ import (
 const (
 	saysList   = "List returns the tickets that match q, in q's order, from q.After on, at most q.Limit of them."
 	saysMatch  = "Match reports whether the ticket is one the query asks for, wherever in the order."
-	saysOrder  = "It is total: where the key is equal, the ID decides in the same direction."
+	saysOrder  = "An order is total: where the key is equal, the ID decides in the same direction."
 	saysWalk   = "A walk from page to page must meet every ticket that matches all the while, once, whatever else changes meanwhile, as long as its place in the order does not change."
 	saysNext   = "Page.Next must be empty exactly when nothing follows."
 	saysBounds = "tickets a page, 1 to MaxLimit; 0: DefaultLimit"

@@ -18,7 +18,7 @@ var raceRules = []rule{
 	{name: "Concurrency/all at once", says: saysConcurrent, needs: Concurrency, prove: raceAll},
 	{name: "Concurrency/crossing", says: saysConcurrent, needs: Concurrency, prove: raceCrossing},
 	{name: "Concurrency/version", says: saysConflict, needs: Concurrency, prove: raceVersion},
-	{name: "Concurrency/number", says: saysConflict, needs: Concurrency, prove: raceNumber},
+	{name: "Concurrency/number", says: saysDuplicate, needs: Concurrency, prove: raceNumber},
 	{name: "Concurrency/key", says: saysKeyFirst, needs: Concurrency, prove: raceKey},
 	{name: "Concurrency/whole changes", says: saysVisible, needs: Concurrency, prove: raceVisible},
 	{name: "Concurrency/claim", says: "No two callers may ever hold the same delivery with the same Attempts.", needs: Concurrency, prove: raceClaim},

@@ -14,7 +14,7 @@ import (
 const (
 	saysCopies  = "Values in and out are copies: what a caller does later to a slice, map or pointer it passed or got must not reach the store."
 	saysText    = "Text must come back byte for byte, whatever valid UTF-8 without NUL bytes it is; times to the microsecond, in UTC; zero values as zero values."
-	saysTypes   = "Fields are a ticket's custom fields: names chosen by the host, values of type string, bool, int64, float64, [time.Time] or []string."
+	saysTypes   = "Fields are a ticket's custom fields: names chosen by the host, values of type string, bool, int64, float64, time.Time or []string."
 	saysErased  = "Each enters the digest as a salted commitment only (see [Seals]), so that it can be erased later with [Event.Erase] and the chain still verifies."
 	saysHistory = "Ticket is one request as it stands now: the fold of its events (see [Apply])."
 	saysClock   = "The store must not ask a clock: all times come from the desk."
