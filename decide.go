@@ -383,6 +383,10 @@ func (d *Decision) effect(e *Event) error {
 		if !there {
 			return invalid("action.ticket", "has no such link with this ticket")
 		}
+		if act.Relation == DuplicateOf && t.MergedInto == act.Ticket ||
+			act.Relation == DuplicatedBy && d.Other != nil && d.Other.MergedInto == t.ID {
+			return invalid("action.ticket", "is linked by a merge: undo the merge instead")
+		}
 		e.Set.RemoveLinks = []Link{l}
 	case Split:
 		if act.Draft == nil {

@@ -276,7 +276,7 @@ func (d *Desk) splitOff(t Ticket, dr Draft) Draft {
 func (d *Desk) followUp(o *outcome, dec Decision) error {
 	t, act := dec.Ticket, dec.Action
 	next, err := d.begin(o, dec.Actor, Draft{
-		Requester: t.Requester, Followers: t.Followers, Subject: t.Subject,
+		Requester: t.Requester, Followers: d.carriedOver(dec.Actor, &t), Subject: t.Subject,
 		Message: act.Message, Attachments: act.Attachments, Channel: act.Channel,
 		Priority: t.Priority, Impact: t.Impact, Urgency: t.Urgency, Queue: t.Queue, Workflow: t.Workflow,
 	}, dec.Now, []Link{{FollowUpOf, t.ID, t.Number}})
@@ -291,6 +291,20 @@ func (d *Desk) followUp(o *outcome, dec Decision) error {
 	e.Set.AddLinks = []Link{{FollowedBy, next.ID, next.Number}}
 	d.add(o, t, e)
 	return nil // the new ticket, which is the first
+}
+
+// carriedOver returns those of a ticket's followers who follow the next one: all,
+// unless the limit was lowered meanwhile; the one who acts in any case.
+func (d *Desk) carriedOver(a Actor, t *Ticket) []Person {
+	most := d.cfg.Limits.Followers
+	if len(t.Followers) <= most {
+		return t.Followers
+	}
+	list := slices.Clone(t.Followers)
+	if i := slices.IndexFunc(list, a.Person.Same); i >= most {
+		list[0] = list[i]
+	}
+	return list[:most]
 }
 
 // deskItself acts where the desk does something on its own.

@@ -458,7 +458,8 @@ func (d *Desk) Actions(a Actor, t Ticket) []Choice {
 // Explain says whether the actor may do this very action with the ticket as it
 // is given, its content included, and why not: nil, or the error that [Desk.Do]
 // would give. It reads nothing, so it does not look at the other ticket of a
-// merge or link.
+// merge, link or unlink; and of a ticket that was merged away it tells a customer
+// so, where Do goes on to the other one.
 func (d *Desk) Explain(a Actor, t Ticket, act Action) error {
 	if err := d.checkActor(a); err != nil {
 		return err
@@ -479,11 +480,27 @@ func (d *Desk) Explain(a Actor, t Ticket, act Action) error {
 	if err != nil && !late {
 		return err
 	}
-	if err := dec.content(); err != nil || late || act.Name == Merge || act.Name == AddLink {
+	if err := dec.content(); err != nil || late {
 		return err
 	}
-	_, err = dec.event()
-	return err
+	if act.Name == Merge || act.Name == AddLink {
+		dec.Other = &Ticket{ID: act.Ticket} // stands in for what is not read
+		return dec.other()
+	}
+	e, err := dec.event()
+	if err != nil {
+		return err
+	}
+	after := Apply(t, e)
+	if err := d.within(&t, &after); err != nil || act.Name != Split {
+		return err
+	}
+	o := newOutcome()
+	defer o.release()
+	if _, err := d.begin(o, a, d.splitOff(t, *act.Draft), dec.Now, nil); err != nil {
+		return err
+	}
+	return o.fault
 }
 
 // asked is a decision up to where the content matters.

@@ -450,3 +450,118 @@ func TestEqualLooksAtInstants(t *testing.T) {
 	b.Created = b.Created.Add(time.Microsecond)
 	require.False(t, a.Equal(b))
 }
+
+func TestAMergesLinkIsUndoneByUnmergeOnly(t *testing.T) {
+	k := newKit(t)
+	eve, kim := inOrg("eve", "x"), inOrg("kim", "x")
+	a, b, x := k.open(eve, ticket.Draft{}), k.open(eve, ticket.Draft{}), k.open(kim, ticket.Draft{})
+	k.do(super, a, ticket.Action{Name: ticket.Merge, Ticket: x.ID})
+	k.do(super, b, ticket.Action{Name: ticket.Merge, Ticket: x.ID})
+	k.refused(super, b, ticket.Action{Name: ticket.Unlink, Relation: ticket.DuplicateOf, Ticket: x.ID}, ticket.ErrInvalid)
+	k.refused(super, x, ticket.Action{Name: ticket.Unlink, Relation: ticket.DuplicatedBy, Ticket: b.ID}, ticket.ErrInvalid)
+	k.do(super, a, ticket.Action{Name: ticket.Unmerge})
+	k.canSee(eve, x)
+	k.do(super, b, ticket.Action{Name: ticket.Unmerge})
+	k.cannotSee(eve, x)
+}
+
+// brokenReads is a store that cannot read events for a while.
+type brokenReads struct {
+	ticket.Store
+	broken bool
+}
+
+func (s *brokenReads) Events(ctx context.Context, tenant string, id ticket.ID, after int64, limit int) ([]ticket.Event, error) {
+	if s.broken {
+		return nil, errDown
+	}
+	return s.Store.Events(ctx, tenant, id, after, limit)
+}
+
+func TestTheStoresTroubleKillsNoDelivery(t *testing.T) {
+	s := &brokenReads{Store: memstore.New(), broken: true}
+	k := newKitOn(t, s, func(c *ticket.Config) { c.Relay = ticket.Relay{MaxAttempts: 2} })
+	k.open(ada, ticket.Draft{})
+	for range 10 {
+		did, err := k.desk.Deliver(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, ticket.Delivered{Again: 2}, did)
+		k.clock.Advance(2 * time.Hour)
+	}
+	s.broken = false
+	did, err := k.desk.Deliver(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, ticket.Delivered{Done: 2}, did)
+}
+
+// An attempt that always takes longer than its lease has an end as well.
+func TestAnEndlessDeliveryEnds(t *testing.T) {
+	store, calls := memstore.New(), 0
+	relay := ticket.Relay{MaxAttempts: 3, Batch: 4}
+	one := newKitOn(t, store, func(c *ticket.Config) { c.Relay = relay })
+	two := newKitOn(t, store, func(c *ticket.Config) { c.Relay, c.Now = relay, one.clock.Now })
+	depth := 0
+	slow := func(ticket.Notification) error {
+		if calls++; calls > 1000 {
+			return nil
+		}
+		one.clock.Advance(2 * time.Minute)
+		if depth++; depth < 3 {
+			two.deliver()
+		}
+		depth--
+		return nil
+	}
+	one.sent.FailWith(slow)
+	two.sent.FailWith(slow)
+	tk := one.open(ada, ticket.Draft{})
+	for range 300 {
+		one.deliver()
+		one.clock.Advance(2 * time.Minute)
+	}
+	require.Less(t, calls, 100)
+	rows, err := store.Claim(t.Context(), ticket.ClaimRequest{Now: one.clock.Now().Add(time.Hour), Lease: time.Minute, Limit: 10, Via: []string{""}})
+	require.NoError(t, err)
+	require.Empty(t, rows, "of ticket %s", tk.Number)
+}
+
+func TestLoweredLimitsStopNoFollowUp(t *testing.T) {
+	k := newKit(t)
+	var followers []ticket.Person
+	for i := range 4 {
+		followers = append(followers, ticket.Person{ID: fmt.Sprint("f", i)})
+	}
+	tk := k.open(ada, ticket.Draft{Followers: followers})
+	k.do(lin, tk, ticket.Action{Name: ticket.Resolve, Message: "m"})
+	low := newKitOn(t, k.store, func(c *ticket.Config) {
+		c.Limits.Followers, c.Now, c.NewID, c.NewNumber = 2, k.clock.Now, ticket.NewID, ticket.NewNumber
+	})
+	k.clock.Advance(ticket.ReopenWindow + time.Hour)
+	next := low.do(ticket.Requester(followers[3]), tk, ticket.Action{Name: ticket.Reply, Message: "again"})
+	require.NotEqual(t, tk.ID, next.ID)
+	require.Equal(t, []ticket.Person{followers[3], followers[1]}, low.get(next).Followers)
+}
+
+func TestExplainForeseesLimitsAndSplits(t *testing.T) {
+	k := newKit(t, func(c *ticket.Config) { c.Limits.Tags = 1 })
+	tk := k.open(ada, ticket.Draft{})
+	for _, act := range []ticket.Action{
+		{Name: ticket.Edit, Edit: &ticket.Edits{AddTags: []string{"a"}, Fields: ticket.Fields{"x": 1}}, Note: "fits"},
+		{Name: ticket.Split, Draft: &ticket.Draft{Subject: "s"}},
+	} {
+		require.NoError(t, k.desk.Explain(lin, tk, act))
+		k.do(lin, tk, act)
+		tk = k.get(tk)
+	}
+	for _, act := range []ticket.Action{
+		{Name: ticket.Edit, Edit: &ticket.Edits{AddTags: []string{"b"}}},
+		{Name: ticket.Split, Draft: &ticket.Draft{Subject: "s", Workflow: "none"}},
+		{Name: ticket.Split, Draft: &ticket.Draft{Subject: "s", Level: 9}},
+		{Name: ticket.Merge}, {Name: ticket.Merge, Ticket: tk.ID}, {Name: ticket.AddLink, Relation: ticket.RelatedTo},
+	} {
+		explained := k.desk.Explain(lin, tk, act)
+		require.Error(t, explained)
+		_, err := k.desk.Do(t.Context(), lin, tk.ID, act)
+		require.Equal(t, err.Error(), explained.Error())
+	}
+}

@@ -21,7 +21,7 @@ type Relay struct {
 	Poll        time.Duration // how often Run looks for work that no commit of this process announced. Default: 1 second
 	Backoff     time.Duration // the wait after the first failure; it doubles with each further one. Default: 5 seconds
 	MaxBackoff  time.Duration // the longest wait. Default: 1 hour
-	MaxAttempts int           // after so many failures a delivery is dead. Default: 20
+	MaxAttempts int           // after so many failures of the notifier a delivery is dead. Default: 20
 }
 
 func (r Relay) withDefaults() (Relay, error) {
@@ -68,7 +68,8 @@ func (r Relay) wait(failures int) time.Duration {
 	return most/2 + rand.N(most/2+1) //nolint:gosec // a moment to wait is no secret
 }
 
-// Delivered counts what a pass of the relay did.
+// Delivered counts what a pass of the relay did, including outcomes that came
+// too late to count, because the lease had run out.
 type Delivered struct {
 	Done  int // delivered
 	Again int // failed, to be tried again
@@ -235,8 +236,16 @@ func (d *Desk) attempt(ctx context.Context, n Notifier, row Delivery) Settlement
 		return s
 	}
 	note, err := d.notification(ctx, row)
-	if err == nil {
+	switch r := &d.cfg.Relay; {
+	case err == nil && row.Attempts > r.MaxAttempts*(r.Batch+1):
+		// Those before it in a batch can have cost it some of its claims, but not
+		// so many: each time the outcome came too late, or never.
+		err = Permanent(errors.New("claimed again and again, but no attempt ended within its lease"))
+	case err == nil:
 		err = call(ctx, n, note)
+	case !isPermanent(err): // the store's trouble: the notifier was not asked
+		s.Outcome, s.Due, s.Error = Again, microTime(d.now().Add(r.wait(row.Attempts))), shorten(err.Error())
+		return s
 	}
 	if err == nil {
 		return s
