@@ -267,9 +267,7 @@ func (d *Decision) event() (Event, error) {
 	e.Message, e.Attachments = act.Message, act.Attachments
 	e.Note, e.NoteAttachments = act.Note, act.NoteAttachments
 	e.Answer = d.Role == Agents && act.Message != ""
-	if tr.Needs&NeedQueue != 0 || tr.Level != Stay {
-		setIfOther(&e.Set.Queue, t.Queue, act.Queue, act.Queue != "")
-	}
+	setIfOther(&e.Set.Queue, t.Queue, act.Queue, act.Queue != "")
 	switch tr.Assign {
 	case ToActor:
 		setIfOther(&e.Set.Assignee, t.Assignee, d.Actor.Person.ID, d.Role == Agents)
@@ -302,6 +300,13 @@ func (d *Decision) blank(t *Ticket, to State) Event {
 		e.Set.WorkflowVersion = w.spec.Version
 	}
 	return e
+}
+
+// ownEvent is an event by which the desk itself changes a ticket without moving
+// it.
+func ownEvent(w *Workflow, t *Ticket, name ActionName, now time.Time) Event {
+	d := Decision{Workflow: w, Actor: deskItself, Role: Systems, Action: Action{Name: name}, Now: now}
+	return d.blank(t, t.State())
 }
 
 // by records who acted: an agent or a system by ID, a customer as a person.
@@ -417,8 +422,8 @@ func sameCustomer(p, q Person) bool {
 // merge makes the event that ends this ticket in favour of the other one. Both
 // must be of the same customer: who follows a ticket reads its messages, and
 // those of another customer are none of theirs; followers of this ticket who
-// are of another customer stay behind for the same reason. For one cause behind several
-// customers' tickets there are links.
+// are of another customer stay behind for the same reason. For one cause behind
+// several customers' tickets there are links.
 func (d *Decision) merge(e *Event) error {
 	t := &d.Ticket
 	if err := d.other(); err != nil {
@@ -464,7 +469,7 @@ func (d *Decision) counterEvent(leaving []Person) (e Event, changes bool) {
 			e.Set.AddLinks = []Link{back}
 		}
 		for _, p := range append([]Person{t.Requester}, t.Followers...) {
-			if sameCustomer(p, o.Requester) && !p.Same(o.Requester) && !slices.ContainsFunc(o.Followers, p.Same) && !slices.ContainsFunc(e.Followed, p.Same) {
+			if sameCustomer(p, o.Requester) && !o.concerns(p) && !slices.ContainsFunc(e.Followed, p.Same) {
 				e.Followed = append(e.Followed, p)
 			}
 		}

@@ -182,6 +182,8 @@ func (d *Desk) other(ctx context.Context, a Actor, t *Ticket, act Action) (*Tick
 	}
 }
 
+// second is other for the actions that have one; apart from it, so that the rest
+// need no memory for a second ticket.
 func (d *Desk) second(ctx context.Context, a Actor, t *Ticket, act Action) (*Ticket, error) {
 	var o Ticket
 	var err error
@@ -244,11 +246,6 @@ func (d *Desk) leaving(ctx context.Context, from, into *Ticket) ([]Person, error
 	return people, nil
 }
 
-// concerns reports whether the person is the ticket's requester or follows it.
-func (t *Ticket) concerns(p Person) bool {
-	return p.Same(t.Requester) || slices.ContainsFunc(t.Followers, p.Same)
-}
-
 // splitOff completes the draft of a split with what the ticket says.
 func (d *Desk) splitOff(t Ticket, dr Draft) Draft {
 	if dr.Requester.IsZero() {
@@ -286,8 +283,7 @@ func (d *Desk) followUp(o *outcome, dec Decision) error {
 	if len(t.Links) >= d.cfg.Limits.Links {
 		return nil // it is full; the new ticket still says what it follows
 	}
-	link := Decision{Actor: deskItself, Role: Systems, Action: Action{Name: AddLink}, Now: dec.Now, Workflow: dec.Workflow}
-	e := link.blank(&t, t.State())
+	e := ownEvent(dec.Workflow, &t, AddLink, dec.Now)
 	e.Set.AddLinks = []Link{{FollowedBy, next.ID, next.Number}}
 	d.add(o, t, e)
 	return nil // the new ticket, which is the first

@@ -185,10 +185,13 @@ func customerKind(before *Ticket, e *Event) Kind {
 // they are stored now.
 func (d *Desk) notification(ctx context.Context, row Delivery) (Notification, error) {
 	t, err := d.store.Ticket(ctx, row.Tenant, row.Ticket)
-	if err != nil {
-		return Notification{}, err
+	var events []Event
+	if err == nil {
+		events, err = d.store.Events(ctx, row.Tenant, row.Ticket, row.Seq-1, 1)
 	}
-	events, err := d.store.Events(ctx, row.Tenant, row.Ticket, row.Seq-1, 1)
+	if errors.Is(err, ErrNotFound) {
+		err = Permanent(err)
+	}
 	if err != nil {
 		return Notification{}, err
 	}
@@ -237,6 +240,6 @@ func (l LogNotifier) Notify(ctx context.Context, n Notification) error {
 
 // isPermanent reports whether no further attempt will help.
 func isPermanent(err error) bool {
-	var p *permanentError
-	return errors.As(err, &p) || errors.Is(err, ErrNotFound)
+	_, permanent := errors.AsType[*permanentError](err)
+	return permanent
 }

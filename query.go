@@ -123,7 +123,7 @@ func (q Query) Match(t *Ticket) bool {
 		within(t.Created, q.CreatedFrom, q.CreatedBefore) &&
 		within(t.Touched, q.TouchedFrom, q.TouchedBefore) &&
 		(q.Requester.IsZero() || q.Requester.Same(t.Requester)) &&
-		(q.Participant.IsZero() || q.Participant.Same(t.Requester) || slices.ContainsFunc(t.Followers, q.Participant.Same)) &&
+		(q.Participant.IsZero() || t.concerns(q.Participant)) &&
 		q.matchTags(t) && q.matchFields(t)
 }
 

@@ -557,3 +557,14 @@ func TestExplainForeseesLimitsAndSplits(t *testing.T) {
 		require.Equal(t, err.Error(), explained.Error())
 	}
 }
+
+// Only what is marked so is permanent: a notifier that cannot find something,
+// perhaps a ticket, may find it later.
+func TestANotifiersNotFoundIsTriedAgain(t *testing.T) {
+	k := newKit(t)
+	k.sent.FailWith(func(ticket.Notification) error { return fmt.Errorf("address book: %w", ticket.ErrNotFound) })
+	k.open(ada, ticket.Draft{})
+	did, err := k.desk.Deliver(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, ticket.Delivered{Again: 2}, did)
+}

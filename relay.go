@@ -85,8 +85,8 @@ func (s *Delivered) add(o Delivered) {
 // its next attempt, later. For hosts that have a schedule of their own; others
 // call [Desk.Run]. It fails with the first error of the store.
 func (d *Desk) Deliver(ctx context.Context) (Delivered, error) {
-	if d.bound {
-		return Delivered{}, invalid("desk", "is bound to a transaction, inside which nothing is delivered")
+	if err := d.unbound(); err != nil {
+		return Delivered{}, err
 	}
 	var mu sync.Mutex
 	var sum Delivered
@@ -105,6 +105,14 @@ func (d *Desk) Deliver(ctx context.Context) (Delivered, error) {
 	}
 	wg.Wait()
 	return sum, first
+}
+
+// unbound refuses a desk that is bound to a host's transaction.
+func (d *Desk) unbound() error {
+	if d.bound {
+		return invalid("desk", "is bound to a transaction, inside which nothing is delivered")
+	}
+	return nil
 }
 
 // serving returns the notifiers that this process has.
@@ -127,29 +135,31 @@ func (d *Desk) serving() map[string]Notifier {
 //
 // Any number of processes may run on the same store at the same time.
 func (d *Desk) Run(ctx context.Context) error {
-	if d.bound {
-		return invalid("desk", "is bound to a transaction, inside which nothing is delivered")
+	if err := d.unbound(); err != nil {
+		return err
 	}
 	var wg sync.WaitGroup
 	for via, n := range d.serving() {
 		wg.Go(func() {
-			d.every(ctx, "deliver", func() error { _, err := d.drain(ctx, via, n); return err })
+			d.every(ctx, "deliver", d.wake.next, func() error { _, err := d.drain(ctx, via, n); return err })
 		})
 	}
 	wg.Go(func() {
-		d.every(ctx, "fire timers", func() error { _, err := d.FireTimers(ctx); return err })
+		// No commit wakes this: a timer that it starts lies in the future.
+		never := func() <-chan struct{} { return nil }
+		d.every(ctx, "fire timers", never, func() error { _, err := d.FireTimers(ctx); return err })
 	})
 	wg.Wait()
 	return ctx.Err()
 }
 
-// every does some work at once, after each commit of this process, and at least
-// once in Relay.Poll.
-func (d *Desk) every(ctx context.Context, what string, work func() error) {
+// every does some work at once, whenever it is woken, and at least once in
+// Relay.Poll.
+func (d *Desk) every(ctx context.Context, what string, wake func() <-chan struct{}, work func() error) {
 	timer := time.NewTimer(d.cfg.Relay.Poll)
 	defer timer.Stop()
 	for ctx.Err() == nil {
-		woken := d.wake.next() // before the work, so that no commit is missed
+		woken := wake() // before the work, so that no commit is missed
 		if err := work(); err != nil && ctx.Err() == nil {
 			d.cfg.Logger.LogAttrs(ctx, slog.LevelError, "ticket: cannot "+what, slog.Any("error", err))
 			woken = nil // a store in trouble is not pressed
@@ -358,13 +368,12 @@ func (d *Desk) fire(ctx context.Context, ref Ref) (bool, error) {
 // stopTimer ends a timer that leads nowhere, so that it does not come up again
 // and again, and records why.
 func (d *Desk) stopTimer(ctx context.Context, t Ticket, why error) error {
-	e := Event{
-		Ticket: t.ID, Seq: t.Version + 1, At: d.now(), Action: timerEvent, By: By{Role: Systems, ID: deskItself.Person.ID},
-		From: t.State(), To: t.State(), Phase: t.Phase, Set: Patch{Timer: &Timer{}},
+	w, err := d.workflowOf(&t)
+	if err != nil {
+		return err
 	}
-	if e.At.Before(t.Touched) {
-		e.At = t.Touched
-	}
+	e := ownEvent(w, &t, timerEvent, d.now())
+	e.Set.Timer = &Timer{}
 	e.Note = Note(shorten(fmt.Sprintf("%s was due, but: %v", t.Timer.Action, why)))
 	o := newOutcome()
 	defer o.release()

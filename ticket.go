@@ -403,6 +403,11 @@ func (t Ticket) LinkTo(relation Relation, other ID) (Link, bool) {
 	return Link{}, false
 }
 
+// concerns reports whether the person is the ticket's requester or follows it.
+func (t *Ticket) concerns(p Person) bool {
+	return p.Same(t.Requester) || slices.ContainsFunc(t.Followers, p.Same)
+}
+
 // PublicTo returns the ticket as a customer may hold it: without queue,
 // assignee, reason, tags, custom fields, links and timer, and without the other
 // people who are involved. The desk returns tickets to requesters and followers
