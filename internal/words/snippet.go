@@ -1,0 +1,176 @@
+package words
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// window is about how long a snippet is, in bytes.
+const window = 160
+
+const ellipsis = "…"
+
+// A hit is a word of a text that matches terms.
+type hit struct {
+	start, end int
+	terms      mask
+}
+
+// Snippet returns the piece of the texts in which the most terms stand, about
+// 160 bytes long, and where in the piece, in order, they stand, as offsets of
+// bytes. Of pieces that are as good, it is one of the earlier text. Blanks and
+// line breaks become one blank each; "…" shows where the text goes on. If no
+// term stands anywhere, it is the beginning of the first text with something in
+// it.
+func Snippet(terms []Term, texts ...string) (string, [][2]int) {
+	terms = terms[:min(len(terms), maxTerms)]
+	best, found := "", []hit(nil)
+	most, all := 0, len(terms)
+	for _, text := range texts {
+		if most == all {
+			break
+		}
+		if hits, n := densest(terms, text); n > most {
+			best, found, most = text, hits, n
+		}
+	}
+	for i := 0; most == 0 && i < len(texts); i++ {
+		if strings.TrimSpace(texts[i]) != "" {
+			best, most = texts[i], 1
+		}
+	}
+	return cut(best, found)
+}
+
+// densest returns the hits of a text that lie in one window and are of the most
+// different terms, and how many terms that are.
+func densest(terms []Term, text string) ([]hit, int) {
+	var hits []hit
+	for s := newScanner(text); s.next(); {
+		// A word can be endless, of marks.
+		if m := matching(terms, s.word); m != 0 && s.end-s.start <= window {
+			hits = append(hits, hit{s.start, s.end, m})
+		}
+	}
+	var times [maxTerms]int
+	different := 0
+	count := func(m mask, by int) {
+		for i := range terms {
+			if m&(1<<i) == 0 {
+				continue
+			}
+			if times[i] == 0 {
+				different++
+			}
+			if times[i] += by; times[i] == 0 {
+				different--
+			}
+		}
+	}
+	most, from, to := 0, 0, 0
+	first := 0
+	for last := range hits {
+		count(hits[last].terms, 1)
+		for hits[last].end-hits[first].start > window {
+			count(hits[first].terms, -1)
+			first++
+		}
+		if different > most {
+			most, from, to = different, first, last+1
+		}
+	}
+	// What else fits in, behind.
+	for most > 0 && to < len(hits) && hits[to].end-hits[from].start <= window {
+		to++
+	}
+	return hits[from:to], most
+}
+
+// cut returns the piece of the text around the hits.
+func cut(text string, hits []hit) (string, [][2]int) {
+	from, to := 0, 0 // what must be in it
+	if len(hits) > 0 {
+		from, to = hits[0].start, hits[len(hits)-1].end
+	}
+	start, end := around(text, from, to)
+	var b strings.Builder
+	if strings.TrimSpace(text[:start]) != "" {
+		b.WriteString(ellipsis)
+	}
+	empty := b.Len()
+	var marks [][2]int
+	blank := false
+	for at := start; at < end; {
+		if len(hits) > 0 && at == hits[0].end {
+			marks[len(marks)-1][1] = b.Len()
+			hits = hits[1:]
+		}
+		r, size := utf8.DecodeRuneInString(text[at:end])
+		at += size
+		if unicode.IsSpace(r) || unicode.IsControl(r) {
+			blank = true
+			continue
+		}
+		if blank && b.Len() > empty {
+			b.WriteByte(' ')
+		}
+		blank = false
+		if len(hits) > 0 && at-size == hits[0].start {
+			marks = append(marks, [2]int{b.Len(), 0})
+		}
+		b.WriteRune(r)
+	}
+	if len(hits) > 0 && len(marks) > 0 && end == hits[0].end {
+		marks[len(marks)-1][1] = b.Len()
+	}
+	if strings.TrimSpace(text[end:]) != "" {
+		b.WriteString(ellipsis)
+	}
+	return b.String(), marks
+}
+
+// around widens a part of a text to a window, a third of what is added before
+// it. Where that cuts the text, it does so at a blank, if one is near, and else
+// between two runes.
+func around(text string, from, to int) (int, int) {
+	const near = 24
+	rest := max(window-(to-from), 0)
+	start := max(from-rest/3, 0)
+	end := min(to+rest-(from-start), len(text))
+	start = max(min(start, end-window), 0)
+	if start > 0 {
+		for start < from && !utf8.RuneStart(text[start]) {
+			start++
+		}
+		for start < from { // not between a letter and its marks
+			r, size := utf8.DecodeRuneInString(text[start:])
+			if !unicode.Is(unicode.Mn, r) {
+				break
+			}
+			start += size
+		}
+		if !blankBefore(text, start) {
+			if i := strings.IndexAny(text[start:min(start+near, from)], " \n\r\t"); i >= 0 {
+				start += i + 1
+			}
+		}
+	}
+	if end < len(text) {
+		for end > to && !utf8.RuneStart(text[end]) {
+			end--
+		}
+		if !blankBefore(text, end+1) {
+			if i := strings.LastIndexAny(text[max(end-near, to):end], " \n\r\t"); i >= 0 {
+				end = max(end-near, to) + i
+			}
+		}
+	}
+	return start, end
+}
+
+// blankBefore reports whether the byte before this place is a blank or a line
+// break.
+func blankBefore(text string, at int) bool {
+	return at > 0 && strings.IndexByte(" \n\r\t", text[at-1]) >= 0
+}
