@@ -24,7 +24,7 @@ func TestFold(t *testing.T) {
 		"プリンター壊れた2台":                 {"プ", "リ", "ン", "タ", "ー", "壊", "れ", "た", "2", "台"},
 		"เครื่อง":                    {"เ", "ค", "ร", "อ", "ง"},
 		"프린터 고장":                     {"프린터", "고장"},
-		"hard\u00adware می\u200cشود":      {"hardware", "میشود"},
+		"hard\u00adware می\u200cشود": {"hardware", "میشود"},
 		"ＡＢＣ１２":                      {"abc12"},
 		long + "a " + long + "b":     {strings.Repeat("x", 40)},
 		"\xffab\x00cd\xc3 e":         {"ab", "cd", "e"},
