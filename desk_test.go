@@ -819,7 +819,8 @@ func TestListsForCustomers(t *testing.T) {
 		got = append(got, tk.ID)
 	}
 	require.Equal(t, want, got)
-	for _, q := range []ticket.Query{{Queue: []string{"x"}}, {Assignee: []string{"x"}}, {Tags: []string{"x"}}, {Fields: ticket.Fields{"x": 1}}, {Participant: bob.Person}} {
+	for _, q := range []ticket.Query{{Queue: []string{"x"}}, {Assignee: []string{"x"}}, {Tags: []string{"x"}}, {Fields: ticket.Fields{"x": 1}}, {Participant: bob.Person},
+		{DueBefore: k.clock.Now()}, {Order: ticket.SoonestDue}} {
 		_, err := k.desk.List(t.Context(), ada, q)
 		require.ErrorIs(t, err, ticket.ErrInvalid)
 	}
@@ -835,6 +836,27 @@ func TestListsForCustomers(t *testing.T) {
 	page, err := k.desk.List(t.Context(), lin, ticket.Query{Fields: ticket.Fields{"n": 1}})
 	require.NoError(t, err)
 	require.Empty(t, page.Tickets)
+}
+
+func TestWhatIsDueSoonest(t *testing.T) {
+	k := newKit(t)
+	k.open(ada, ticket.Draft{})
+	resolved := k.do(lin, k.open(ada, ticket.Draft{}), ticket.Action{Name: ticket.Resolve, Message: "Done."})
+	held := k.do(lin, k.open(ada, ticket.Draft{}), ticket.Action{Name: ticket.Hold, Reason: "vendor", Until: k.clock.Now().Add(time.Hour)})
+	list := func(q ticket.Query) (ids []ticket.ID) {
+		for tk, err := range k.desk.Tickets(t.Context(), lin, q) {
+			require.NoError(t, err)
+			ids = append(ids, tk.ID)
+		}
+		return ids
+	}
+	require.True(t, resolved.Timer.At.After(held.Timer.At))
+	require.Equal(t, []ticket.ID{held.ID, resolved.ID}, list(ticket.Query{Order: ticket.SoonestDue, Limit: 1}))
+	require.Equal(t, []ticket.ID{held.ID}, list(ticket.Query{DueBefore: resolved.Timer.At}))
+	require.Len(t, list(ticket.Query{Phase: ticket.OpenPhases()}), 2)
+	for _, p := range ticket.Phases() {
+		require.Equal(t, !p.Done(), slices.Contains(ticket.OpenPhases(), p))
+	}
 }
 
 func TestWorkflowVersionsOnTheDesk(t *testing.T) {

@@ -31,6 +31,7 @@ type Query struct {
 	CreatedBefore time.Time // before
 	TouchedFrom   time.Time // not before
 	TouchedBefore time.Time // before
+	DueBefore     time.Time // something happens by itself before this: the ticket has a timer, and its At is before
 
 	Order Order  // default: by creation, the oldest first
 	After Cursor // go on behind this place
@@ -58,6 +59,7 @@ const (
 	LeastRecent  Order = "least recent"  // by last touch
 	MostRecent   Order = "most recent"   // by last touch, backwards
 	MostPressing Order = "most pressing" // by priority, the highest first, then the oldest first
+	SoonestDue   Order = "soonest due"   // by timer, the earliest first; tickets without a timer are left out
 )
 
 // Page is one page of a list.
@@ -75,7 +77,7 @@ type Cursor string
 type Place struct {
 	Order Order
 	Grade Grade     // the priority, in MostPressing; else 0
-	Time  time.Time // creation or last touch
+	Time  time.Time // creation, last touch or timer
 	ID    ID
 }
 
@@ -98,7 +100,7 @@ func (q Query) Check() error {
 }
 
 // orders gives each order a number in cursors; a new one goes to the end.
-var orders = []Order{OldestFirst, NewestFirst, LeastRecent, MostRecent, MostPressing}
+var orders = []Order{OldestFirst, NewestFirst, LeastRecent, MostRecent, MostPressing, SoonestDue}
 
 // PageSize returns Limit, or DefaultLimit where none is given.
 func (q Query) PageSize() int {
@@ -109,7 +111,7 @@ func (q Query) PageSize() int {
 }
 
 // Match reports whether the ticket is one the query asks for, wherever in the
-// order. Stores in memory use it; others must do the same in their own terms.
+// order; in SoonestDue, only those with a timer are. Stores in memory use it; others must do the same in their own terms.
 func (q Query) Match(t *Ticket) bool {
 	return q.Tenant == t.Tenant &&
 		oneOf(q.Status, t.Status) &&
@@ -122,9 +124,17 @@ func (q Query) Match(t *Ticket) bool {
 		(q.Organisation == "" || q.Organisation == t.Requester.Organisation) &&
 		within(t.Created, q.CreatedFrom, q.CreatedBefore) &&
 		within(t.Touched, q.TouchedFrom, q.TouchedBefore) &&
+		q.matchTimer(t) &&
 		(q.Requester.IsZero() || q.Requester.Same(t.Requester)) &&
 		(q.Participant.IsZero() || t.concerns(q.Participant)) &&
 		q.matchTags(t) && q.matchFields(t)
+}
+
+func (q *Query) matchTimer(t *Ticket) bool {
+	if t.Timer.IsZero() {
+		return q.DueBefore.IsZero() && q.Order != SoonestDue
+	}
+	return q.DueBefore.IsZero() || t.Timer.At.Before(q.DueBefore)
 }
 
 func (q *Query) matchTags(t *Ticket) bool {
@@ -172,6 +182,8 @@ func (q Query) PlaceOf(t *Ticket) Place {
 	switch q.Order {
 	case LeastRecent, MostRecent:
 		p.Time = t.Touched
+	case SoonestDue:
+		p.Time = t.Timer.At
 	case MostPressing:
 		p.Grade = t.Priority
 	}

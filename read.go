@@ -354,11 +354,31 @@ func (d *Desk) Verify(ctx context.Context, a Actor, id ID) error {
 // List returns one page of the tickets that match and that the actor may see;
 // a customer's are those it requested or follows. A limit beyond MaxLimit, an
 // unknown order, a cursor of another order, and a customer's query by queue,
-// assignee, tags, fields, organisation or another person are [ErrInvalid]. Where the policy hides some, a
+// assignee, tags, fields, organisation, timer or another person are [ErrInvalid]. Where the policy hides some, a
 // page may hold fewer than the limit, even none, and still have a Next.
 func (d *Desk) List(ctx context.Context, a Actor, q Query) (Page, error) {
-	if err := d.checkActor(a); err != nil {
+	q, err := d.prepare(a, q)
+	if err != nil {
 		return Page{}, err
+	}
+	page, err := d.store.List(ctx, q)
+	if err != nil {
+		return Page{}, err
+	}
+	kept := page.Tickets[:0]
+	for _, t := range page.Tickets {
+		if d.cfg.Policy.MaySee(a, t) {
+			kept = append(kept, d.shown(a, t))
+		}
+	}
+	page.Tickets = kept
+	return page, nil
+}
+
+// prepare makes of what an actor asks for what a store is asked, or refuses it.
+func (d *Desk) prepare(a Actor, q Query) (Query, error) {
+	if err := d.checkActor(a); err != nil {
+		return Query{}, err
 	}
 	q.Tenant = a.Tenant
 	c := check{Limits: d.cfg.Limits}
@@ -373,32 +393,24 @@ func (d *Desk) List(ctx context.Context, a Actor, q Query) (Page, error) {
 	names(&c, "query.channel", q.Channel)
 	names(&c, "query.tags", q.Tags)
 	if c.err != nil {
-		return Page{}, c.err
+		return Query{}, c.err
 	}
 	if a.Role == Requesters {
 		if len(q.Queue)+len(q.Assignee)+len(q.Tags)+len(q.Fields)+len(q.Organisation) > 0 {
-			return Page{}, invalid("query", "asks for what only agents may see: queue, assignee, tags, fields or organisation")
+			return Query{}, invalid("query", "asks for what only agents may see: queue, assignee, tags, fields or organisation")
+		}
+		if !q.DueBefore.IsZero() || q.Order == SoonestDue {
+			return Query{}, invalid("query", "asks for what only agents may see: when something happens by itself")
 		}
 		if !q.Requester.IsZero() && !q.Requester.Same(a.Person) {
-			return Page{}, invalid("query.requester", "must be the actor")
+			return Query{}, invalid("query.requester", "must be the actor")
 		}
 		if !q.Participant.IsZero() && !q.Participant.Same(a.Person) {
-			return Page{}, invalid("query.participant", "must be the actor")
+			return Query{}, invalid("query.participant", "must be the actor")
 		}
 		q.Participant = a.Person
 	}
-	page, err := d.store.List(ctx, q)
-	if err != nil {
-		return Page{}, err
-	}
-	kept := page.Tickets[:0]
-	for _, t := range page.Tickets {
-		if d.cfg.Policy.MaySee(a, t) {
-			kept = append(kept, d.shown(a, t))
-		}
-	}
-	page.Tickets = kept
-	return page, nil
+	return q, nil
 }
 
 // Tickets yields all tickets that match and that the actor may see, read in

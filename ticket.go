@@ -106,6 +106,11 @@ func Phases() []Phase {
 	return []Phase{PhaseReceived, PhaseInProgress, PhaseYourTurn, PhaseSolved, PhaseClosed}
 }
 
+// OpenPhases lists the phases of tickets that are not done, see [Phase.Done].
+func OpenPhases() []Phase {
+	return []Phase{PhaseReceived, PhaseInProgress, PhaseYourTurn}
+}
+
 // Done reports whether no more work is expected: solved or closed.
 func (p Phase) Done() bool { return p == PhaseSolved || p == PhaseClosed }
 

@@ -522,6 +522,7 @@ func FuzzParseWorkflow(f *testing.F) {
 func FuzzParseCursor(f *testing.F) {
 	f.Add("")
 	f.Add(string(Place{Order: MostPressing, Grade: High, Time: t0, ID: testID(1)}.Cursor()))
+	f.Add(string(Place{Order: SoonestDue, Time: t0, ID: testID(1)}.Cursor()))
 	f.Add("AQAA")
 	f.Fuzz(func(t *testing.T, s string) {
 		p, err := ParseCursor(Cursor(s))

@@ -94,6 +94,15 @@ var listFaults = []fault{
 	{"ignores touched from", "List/match", asking(func(q *ticket.Query) { q.TouchedFrom = time.Time{} })},
 	{"ignores touched before", "List/match", asking(func(q *ticket.Query) { q.TouchedBefore = time.Time{} })},
 
+	{"ignores due before", "List/match", asking(func(q *ticket.Query) { q.DueBefore = time.Time{} })},
+	{"has due before include the time", "List/match", asking(func(q *ticket.Query) {
+		if !q.DueBefore.IsZero() {
+			q.DueBefore = q.DueBefore.Add(tick)
+		}
+	})},
+	{"takes no timer for one long ago", "List/match", choosing(func(q *ticket.Query) { q.DueBefore = time.Time{} }, func(q ticket.Query, t ticket.Ticket) bool {
+		return q.DueBefore.IsZero() || t.Timer.At.Before(q.DueBefore)
+	})},
 	{"has created before include the time", "List/match", asking(func(q *ticket.Query) {
 		if !q.CreatedBefore.IsZero() {
 			q.CreatedBefore = q.CreatedBefore.Add(tick)
@@ -162,6 +171,27 @@ var listFaults = []fault{
 		return cmp.Or(cmp.Compare(b.Priority, a.Priority), b.Created.Compare(a.Created))
 	})},
 	{"has the least pressing first", "List/order", sorting(ticket.MostPressing, func(a, b ticket.Ticket) int { return cmp.Compare(a.Priority, b.Priority) })},
+	{"ties soonest due backwards", "List/order", sorting(ticket.SoonestDue, func(a, b ticket.Ticket) int {
+		return cmp.Or(a.Timer.At.Compare(b.Timer.At), b.ID.Compare(a.ID))
+	})},
+	{"has the latest due first", "List/order", sorting(ticket.SoonestDue, func(a, b ticket.Ticket) int { return b.Timer.At.Compare(a.Timer.At) })},
+	{"has those without a timer last", "List/match", func(f *faulty) {
+		s := f.Store
+		f.list = func(ctx context.Context, q ticket.Query) (ticket.Page, error) {
+			p, err := s.List(ctx, q)
+			if q.Order != ticket.SoonestDue || q.Limit != ticket.MaxLimit || !q.DueBefore.IsZero() || q.After != "" || err != nil {
+				return p, err
+			}
+			q.Order = ticket.OldestFirst
+			all, err := s.List(ctx, q)
+			for _, t := range all.Tickets {
+				if len(all.Tickets) > 100 && t.Timer.IsZero() {
+					p.Tickets = append(p.Tickets, t)
+				}
+			}
+			return p, err
+		}
+	}},
 
 	{"lists without followers", "List/whole tickets", paging(func(_ ticket.Query, p *ticket.Page) {
 		for i := range p.Tickets {

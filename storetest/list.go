@@ -9,7 +9,7 @@ import (
 
 const (
 	saysList   = "List returns the tickets that match q, in q's order, from q.After on, at most q.Limit of them."
-	saysMatch  = "Match reports whether the ticket is one the query asks for, wherever in the order."
+	saysMatch  = "Match reports whether the ticket is one the query asks for, wherever in the order; in SoonestDue, only those with a timer are."
 	saysOrder  = "An order is total: where the key is equal, the ID decides in the same direction."
 	saysWalk   = "A walk from page to page must meet every ticket that matches all the while, once, whatever else changes meanwhile, as long as its place in the order does not change."
 	saysNext   = "Page.Next must be empty exactly when nothing follows."
@@ -32,6 +32,7 @@ var listRules = []rule{
 
 var allOrders = []ticket.Order{
 	ticket.OldestFirst, ticket.NewestFirst, ticket.LeastRecent, ticket.MostRecent, ticket.MostPressing,
+	ticket.SoonestDue,
 }
 
 // listMatch asks with each condition alone, and with many of them by chance.
@@ -91,9 +92,14 @@ func listWalk(k *kit) {
 	tickets := k.populate(30)
 	for _, order := range allOrders {
 		for _, limit := range []int{1, 3, 7, 29} {
-			met := k.walk(ticket.Query{Tenant: acme, Order: order, Limit: limit}, func() {})
+			q := ticket.Query{Tenant: acme, Order: order, Limit: limit}
+			met := k.walk(q, func() {})
 			for _, t := range tickets {
-				k.same(met[t.ID], 1, "times a walk of pages of %d in the order %q met %s", limit, order, t.ID)
+				want := 0
+				if q.Match(&t) {
+					want = 1
+				}
+				k.same(met[t.ID], want, "times a walk of pages of %d in the order %q met %s", limit, order, t.ID)
 			}
 		}
 	}
@@ -141,7 +147,7 @@ func listChanging(k *kit) {
 func listNext(k *kit) {
 	k.same(k.list(ticket.Query{Tenant: acme}).Next, ticket.Cursor(""), "Next of an empty list")
 	for i := range 6 {
-		k.commit(k.opened(acme, at(clock.Add(time.Duration(i)*time.Minute))))
+		k.commit(k.opened(acme, at(clock.Add(time.Duration(i)*time.Minute)), timer(soon.Add(time.Duration(i)*time.Minute))))
 	}
 	for _, order := range allOrders {
 		for limit, pages := range map[int]int{1: 6, 2: 3, 3: 2, 4: 2, 5: 2, 6: 1, 7: 1} {
@@ -168,7 +174,7 @@ func listAfter(k *kit) {
 			place.Time, place.ID = place.Time.Add(time.Microsecond), k.id()
 			q.After = place.Cursor()
 			behind := slices.DeleteFunc(slices.Clone(tickets), func(t ticket.Ticket) bool {
-				return place.Compare(q.PlaceOf(&t)) >= 0
+				return !q.Match(&t) || place.Compare(q.PlaceOf(&t)) >= 0
 			})
 			got, want := idsOf(k.list(q).Tickets), idsOf(behind)
 			slices.SortFunc(got, ticket.ID.Compare)

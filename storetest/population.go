@@ -64,6 +64,9 @@ var population = sync.OnceValue(func() []ticket.Change {
 			}
 		}, func(e *ticket.Event) {
 			e.At = clock.Add(time.Duration(20+r.IntN(20)) * time.Hour)
+			if n := r.IntN(12); n < 8 {
+				e.Set.Timer = &ticket.Timer{At: clock.Add(time.Duration(n) * 20 * time.Hour), Action: ticket.Resume}
+			}
 		})
 	}
 	return out
@@ -181,6 +184,13 @@ var conditions = []func(r *rand.Rand, q *ticket.Query, t *ticket.Ticket){
 	func(r *rand.Rand, q *ticket.Query, t *ticket.Ticket) { q.CreatedBefore = t.Created },
 	func(r *rand.Rand, q *ticket.Query, t *ticket.Ticket) { q.TouchedFrom = t.Touched },
 	func(r *rand.Rand, q *ticket.Query, t *ticket.Ticket) { q.TouchedBefore = t.Touched },
+	func(r *rand.Rand, q *ticket.Query, t *ticket.Ticket) {
+		q.DueBefore = t.Timer.At
+		if q.DueBefore.IsZero() {
+			q.DueBefore = clock.Add(year)
+		}
+	},
+	func(r *rand.Rand, q *ticket.Query, t *ticket.Ticket) { q.Order = ticket.SoonestDue },
 }
 
 func some[T any](r *rand.Rand, its T, list []T) []T {
