@@ -130,8 +130,9 @@ func (d *Desk) serving() map[string]Notifier {
 // [Desk.FireTimers]) until ctx is done, and then returns its error once all
 // attempts under way have ended. Work that a commit of this process makes is
 // taken up at once, other work within Relay.Poll. Each notifier is served on its
-// own: a slow one holds up no other. Trouble with the store is logged, and Run
-// goes on.
+// own: a slow one holds up no other. A store that is a [Maintainer] is called
+// once in Relay.Poll, one call at a time. Trouble with the store is logged, and
+// Run goes on.
 //
 // Any number of processes may run on the same store at the same time.
 func (d *Desk) Run(ctx context.Context) error {
@@ -149,8 +150,25 @@ func (d *Desk) Run(ctx context.Context) error {
 		never := func() <-chan struct{} { return nil }
 		d.every(ctx, "fire timers", never, func() error { _, err := d.FireTimers(ctx); return err })
 	})
+	if m, ok := d.store.(Maintainer); ok {
+		wg.Go(func() { d.maintain(ctx, m) })
+	}
 	wg.Wait()
 	return ctx.Err()
+}
+
+// maintain lets the store do its own work until ctx is done or there is none.
+func (d *Desk) maintain(ctx context.Context, m Maintainer) {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	never := func() <-chan struct{} { return nil }
+	d.every(ctx, "maintain the store", never, func() error {
+		err := m.Maintain(ctx)
+		if errors.Is(err, errors.ErrUnsupported) {
+			stop()
+		}
+		return err
+	})
 }
 
 // every does some work at once, whenever it is woken, and at least once in

@@ -1,0 +1,134 @@
+package memstore
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/internal/words"
+)
+
+var (
+	_ ticket.Searcher = (*Store)(nil)
+	_ ticket.Counter  = (*Store)(nil)
+)
+
+// newest is how many matches a search for the best ones looks at.
+const newest = 200
+
+// A match is a ticket that a search may find, with its texts.
+type match struct {
+	record
+	texts []string
+	score int
+}
+
+// Search returns the tickets with the words; see [ticket.Searcher]. It looks at
+// every ticket, and from the newest on at the words of those that match
+// otherwise, until it has enough. The best are those of the newest 200.
+func (s *Store) Search(ctx context.Context, q ticket.SearchQuery) ([]ticket.Hit, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if err := q.Check(); err != nil {
+		return nil, err
+	}
+	terms := words.Parse(q.Text)
+	enough := q.PageSize()
+	if q.Best {
+		enough = newest
+	}
+	var found []match
+	for _, r := range s.candidates(q.Query) {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		m := match{record: r, texts: texts(&r, q.Notes)}
+		if !words.Match(terms, m.texts...) {
+			continue
+		}
+		if q.Best {
+			last := len(m.texts) - 1
+			m.score = words.Score(terms, m.texts[last], m.texts[:last]...)
+		}
+		if found = append(found, m); len(found) == enough {
+			break
+		}
+	}
+	if q.Best {
+		slices.SortStableFunc(found, func(a, b match) int { return cmp.Compare(b.score, a.score) })
+		found = found[:min(len(found), q.PageSize())]
+	}
+	hits := make([]ticket.Hit, len(found))
+	for i, m := range found {
+		text, marks := words.Snippet(terms, m.texts...)
+		hits[i] = ticket.Hit{Ticket: m.ticket.Clone(), Snippet: ticket.Snippet{Text: text}}
+		for _, at := range marks {
+			hits[i].Snippet.Marks = append(hits[i].Snippet.Marks, ticket.Mark{From: at[0], To: at[1]})
+		}
+	}
+	return hits, nil
+}
+
+// candidates returns the tickets that match, whatever their words, the newest
+// first.
+func (s *Store) candidates(q ticket.Query) []record {
+	var list []record
+	for i := range s.tickets {
+		d := &s.tickets[i]
+		d.mu.RLock()
+		for _, r := range d.records {
+			if q.Match(r.ticket) {
+				list = append(list, *r)
+			}
+		}
+		d.mu.RUnlock()
+	}
+	q.Order = ticket.NewestFirst
+	slices.SortFunc(list, func(a, b record) int { return q.PlaceOf(a.ticket).Compare(q.PlaceOf(b.ticket)) })
+	return list
+}
+
+// texts returns what is looked at, in the order in which snippets are cut from
+// it: what was written, from the beginning, and last the subject.
+func texts(r *record, notes bool) []string {
+	var list []string
+	for _, e := range r.events {
+		if e.Message != "" {
+			list = append(list, string(e.Message))
+		}
+		if notes && e.Note != "" {
+			list = append(list, string(e.Note))
+		}
+	}
+	return append(list, r.ticket.Subject)
+}
+
+// Counts returns how many tickets are not done; see [ticket.Counter]. It looks
+// at every ticket.
+func (s *Store) Counts(ctx context.Context, tenant string) ([]ticket.Count, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	n := map[ticket.Count]int{} // N is 0 in the keys
+	for i := range s.tickets {
+		d := &s.tickets[i]
+		d.mu.RLock()
+		for _, r := range d.records {
+			if t := r.ticket; t.Tenant == tenant && !t.Phase.Done() {
+				n[ticket.Count{Queue: t.Queue, Level: t.Level, Status: t.Status}]++
+			}
+		}
+		d.mu.RUnlock()
+	}
+	counts := make([]ticket.Count, 0, len(n))
+	for c, times := range n {
+		c.N = times
+		counts = append(counts, c)
+	}
+	slices.SortFunc(counts, func(a, b ticket.Count) int {
+		return cmp.Or(cmp.Compare(a.Queue, b.Queue), cmp.Compare(a.Level, b.Level), cmp.Compare(a.Status, b.Status))
+	})
+	return counts, nil
+}

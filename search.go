@@ -1,0 +1,215 @@
+package ticket
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"html"
+	"strings"
+
+	"github.com/ticketkit/ticket/internal/words"
+)
+
+// Searcher is an optional interface of a [Store]: full-text search. A method may
+// answer [errors.ErrUnsupported], so that a store that wraps another can always
+// forward it. Hosts call [Desk.Search]. What holds for all methods of a store
+// holds here.
+type Searcher interface {
+	// Search returns the tickets that match q.Query and in which every word of
+	// q.Text stands: the newest first (by creation, then by ID, backwards), at
+	// most Query.PageSize of them. It must fail with ErrInvalid where q does not
+	// pass SearchQuery.Check.
+	//
+	// Words stand in the subject as it is now, and in messages, solutions
+	// included. Notes must be looked at only if q.Notes says so, and must not
+	// reach a snippet otherwise. A snippet must be a short piece of such text, 500
+	// bytes at most, in which a word that was looked for stands, and every place
+	// where one does is marked.
+	//
+	// What was committed must be found at the latest after a call of Maintain, if
+	// the store has one, and at once if not.
+	Search(ctx context.Context, q SearchQuery) ([]Hit, error)
+}
+
+// SearchQuery asks for tickets by their words.
+type SearchQuery struct {
+	Query // which tickets, and how many at most; no Order and no After
+
+	// Text is the words to look for: all of them must stand in the ticket, in any
+	// place and order, in any case. "prin*", of three symbols or more before the
+	// asterisk, stands for every word that begins so. Of more than 16 words, the
+	// first 16 count.
+	Text string
+
+	// Best asks for the best matches first, those with the words in the subject
+	// above all, of the newest tickets that match; how many these are is up to the
+	// store. Default: the newest tickets first.
+	Best bool
+
+	// Notes are looked at too. Set by the desk: true for agents and systems.
+	Notes bool
+}
+
+// maxSearch bounds SearchQuery.Text, in bytes.
+const maxSearch = 1000
+
+// Check reports a search that makes no sense as an [*InvalidError]: an order, a
+// cursor, text that is no text, is longer than 1000 bytes or has no word in it.
+// Stores call it first.
+func (q SearchQuery) Check() error {
+	if q.Order != "" {
+		return invalid("search.order", "must be empty: the newest tickets come first, or with Best the best matches")
+	}
+	if q.After != "" {
+		return invalid("search.after", "must be empty: a search has one page")
+	}
+	var c check
+	c.text("search.text", q.Text, maxSearch)
+	if c.err == nil && len(words.Parse(q.Text)) == 0 {
+		c.fail("search.text", "has no word to look for")
+	}
+	if c.err != nil {
+		return c.err
+	}
+	return q.Query.Check()
+}
+
+// Hit is one ticket that a search found.
+type Hit struct {
+	Ticket  Ticket
+	Snippet Snippet // where the words stand
+}
+
+// Snippet is a piece of text with the places in it that matched.
+type Snippet struct {
+	Text  string
+	Marks []Mark // in order, not overlapping
+}
+
+// Mark is a place in a [Snippet]: Text[From:To].
+type Mark struct{ From, To int }
+
+// HTML returns the snippet as safe HTML, with what matched in <mark> elements.
+func (s Snippet) HTML() string {
+	var b strings.Builder
+	at := 0
+	for _, m := range s.Marks {
+		b.WriteString(html.EscapeString(s.Text[at:m.From]))
+		b.WriteString("<mark>")
+		b.WriteString(html.EscapeString(s.Text[m.From:m.To]))
+		b.WriteString("</mark>")
+		at = m.To
+	}
+	b.WriteString(html.EscapeString(s.Text[at:]))
+	return b.String()
+}
+
+// Search returns the tickets in which all the words of q.Text stand, of those
+// that match and that the actor may see, with where they stand: the newest
+// first, or with q.Best the best. A customer finds in its own tickets what it can
+// read there; agents and systems find in notes too. Where the policy hides some,
+// there may be fewer than the limit, though more match.
+//
+// Text without a word, an order, a cursor, and what [Desk.List] refuses are
+// [ErrInvalid]. A store that cannot search gives [errors.ErrUnsupported]. What
+// was committed a moment ago may be found a moment later only, see [Maintainer].
+func (d *Desk) Search(ctx context.Context, a Actor, q SearchQuery) ([]Hit, error) {
+	prepared, err := d.prepare(a, q.Query)
+	if err != nil {
+		return nil, err
+	}
+	q.Query, q.Notes = prepared, a.Role&(Agents|Systems) != 0
+	if err := q.Check(); err != nil {
+		return nil, err
+	}
+	s, ok := d.store.(Searcher)
+	if !ok {
+		return nil, unsupported("full-text search", errors.ErrUnsupported)
+	}
+	hits, err := s.Search(ctx, q)
+	if err != nil {
+		return nil, unsupported("full-text search", err)
+	}
+	kept := hits[:0]
+	for _, h := range hits {
+		if d.cfg.Policy.MaySee(a, h.Ticket) {
+			h.Ticket = d.shown(a, h.Ticket)
+			kept = append(kept, h)
+		}
+	}
+	return kept, nil
+}
+
+// unsupported says what it is that a store does not do. Other errors stay what
+// they are.
+func unsupported(what string, err error) error {
+	if !errors.Is(err, errors.ErrUnsupported) {
+		return err
+	}
+	return fmt.Errorf("ticket: the store has no %s: %w", what, err)
+}
+
+// Counter is an optional interface of a [Store]: how much work there is. A
+// method may answer [errors.ErrUnsupported]. Hosts call [Desk.Counts]. What holds
+// for all methods of a store holds here.
+type Counter interface {
+	// Counts returns how many tickets of the tenant are not done (see
+	// [Phase.Done]) in each queue, level and status, sorted in that order, texts
+	// by their bytes. Places where there is none must be left out.
+	Counts(ctx context.Context, tenant string) ([]Count, error)
+}
+
+// Count is how many tickets stand in one place.
+type Count struct {
+	Queue  string // "": no queue yet
+	Level  int
+	Status Status
+	N      int
+}
+
+// countsAction is what a refusal of [Desk.Counts] is about.
+const countsAction ActionName = "counts"
+
+// Counts returns how many tickets are not done, by queue, level and status,
+// sorted in that order: all of the tenant for a system, those of the queues it
+// serves (see [Actor.ServesQueue]) for an agent, tickets without a queue
+// included. For customers there are none: [ErrRefused].
+//
+// It counts without reading tickets, so the policy is not asked: a host whose
+// policy hides tickets within a queue from those who serve it shows them their
+// number.
+//
+// A store that cannot count gives [errors.ErrUnsupported].
+func (d *Desk) Counts(ctx context.Context, a Actor) ([]Count, error) {
+	if err := d.checkActor(a); err != nil {
+		return nil, err
+	}
+	if a.Role&(Agents|Systems) == 0 {
+		return nil, &RefusedError{Action: countsAction, Role: a.Role, Why: WhyRole, Detail: "not for customers", By: Agents | Systems}
+	}
+	s, ok := d.store.(Counter)
+	if !ok {
+		return nil, unsupported("counts", errors.ErrUnsupported)
+	}
+	all, err := s.Counts(ctx, a.Tenant)
+	if err != nil {
+		return nil, unsupported("counts", err)
+	}
+	kept := all[:0]
+	for _, c := range all {
+		if a.Role&Systems != 0 || a.ServesQueue(c.Queue) {
+			kept = append(kept, c)
+		}
+	}
+	return kept, nil
+}
+
+// Maintainer is an optional interface of a [Store] that has work of its own to
+// do from time to time, such as keeping a search index up. [Desk.Run] calls it
+// every Relay.Poll; trouble is logged. A method may answer
+// [errors.ErrUnsupported], and is then not called again.
+//
+// Processes that share a store may call it at the same time.
+type Maintainer interface {
+	Maintain(ctx context.Context) error
+}
