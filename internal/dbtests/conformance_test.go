@@ -1,0 +1,55 @@
+package dbtests_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/sqlstore"
+	"github.com/ticketkit/ticket/storetest"
+)
+
+// The whole contract, with durability, through every driver.
+func TestStore(t *testing.T) {
+	each(t, backends, func(t *testing.T, b backend) {
+		dsns := map[ticket.Store]string{}
+		storetest.Run(t, func(t *testing.T) ticket.Store {
+			dsn := b.dsn(t)
+			s, err := sqlstore.Open(t.Context(), b.connect(t, dsn), b.dialect)
+			require.NoError(t, err)
+			dsns[s] = dsn
+			return s
+		}, storetest.Reopen(func(t *testing.T, s ticket.Store) ticket.Store {
+			again, err := sqlstore.Open(t.Context(), b.connect(t, dsns[s]), b.dialect)
+			require.NoError(t, err)
+			return again
+		}))
+	})
+}
+
+// The same inside one transaction of the host's.
+func TestStoreWithTx(t *testing.T) {
+	each(t, backends, func(t *testing.T, b backend) {
+		storetest.Run(t, func(t *testing.T) ticket.Store {
+			s, db := b.open(t)
+			tx, err := db.BeginTx(t.Context(), nil)
+			require.NoError(t, err)
+			t.Cleanup(func() { _ = tx.Rollback() }) //nolint:errcheck // the test's context has done it by now
+			return s.WithTx(tx)
+		}, storetest.Without(storetest.Concurrency))
+	})
+}
+
+// The same on one connection.
+func TestStoreWithConn(t *testing.T) {
+	each(t, databases, func(t *testing.T, b backend) {
+		storetest.Run(t, func(t *testing.T) ticket.Store {
+			s, db := b.open(t)
+			conn, err := db.Conn(t.Context())
+			require.NoError(t, err)
+			t.Cleanup(func() { require.NoError(t, conn.Close()) })
+			return s.With(conn)
+		})
+	})
+}

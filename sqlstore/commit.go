@@ -1,0 +1,395 @@
+package sqlstore
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/ticketkit/ticket"
+)
+
+// Commit writes everything in c, or nothing; see [ticket.Store].
+//
+// On PostgreSQL a commit that changes one ticket is one statement, and so one
+// round trip. Elsewhere it is a transaction of one statement for the ticket, one
+// for each event, and one for the outbox.
+func (s *Store) Commit(ctx context.Context, c ticket.Commit) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := c.Check(); err != nil {
+		return err
+	}
+	if err := fits(&c); err != nil {
+		return err
+	}
+	if err := twice(&c); err != nil {
+		return err
+	}
+	defer s.hold()()
+	w, err := s.prepare(&c)
+	if err == nil {
+		err = s.commit(ctx, w)
+	}
+	if err == nil {
+		return nil
+	}
+	return s.explain("commit", s.refusal(ctx, w, err))
+}
+
+func (s *Store) commit(ctx context.Context, w *writing) error {
+	one, can := s.oneStatement(w)
+	switch {
+	case !can && s.lane != nil && w.delicate():
+		// What it did must be undone without those it shares the transaction with.
+		return s.write(ctx, func(ctx context.Context, x *session) error {
+			return x.guarded(ctx, func(ctx context.Context, x *session) error { return w.steps(ctx, x) })
+		})
+	case !can:
+		return s.write(ctx, func(ctx context.Context, x *session) error { return w.steps(ctx, x) })
+	case s.tx != nil:
+		return s.write(ctx, func(ctx context.Context, x *session) error { return one.run(ctx, x) })
+	default:
+		return one.run(ctx, s.here())
+	}
+}
+
+// twice refuses what the commit itself has twice, which the database would only
+// find half way through.
+func twice(c *ticket.Commit) error {
+	for i := range c.Changes {
+		for j := range i {
+			a, b := &c.Changes[i], &c.Changes[j]
+			if a.Expect == 0 && b.Expect == 0 && a.Ticket.Number == b.Ticket.Number {
+				return &ticket.DuplicateError{What: ticket.DuplicateNumber}
+			}
+		}
+	}
+	if len(c.Deliveries) < 2 {
+		return nil
+	}
+	seen := make(map[ticket.ID]bool, len(c.Deliveries))
+	for i := range c.Deliveries {
+		if seen[c.Deliveries[i].ID] {
+			return &ticket.DuplicateError{What: ticket.DuplicateDelivery}
+		}
+		seen[c.Deliveries[i].ID] = true
+	}
+	return nil
+}
+
+// A writing is a commit in the form that the database takes it.
+type writing struct {
+	s       *Store
+	c       *ticket.Commit
+	changes []changing
+}
+
+type changing struct {
+	*ticket.Change
+	id     string
+	bits   columns
+	labels []string // of a new ticket
+	doc    string   // where bits has docColumn
+	events []string // JSON
+	words  bool     // the search index has to follow
+}
+
+// columns says what of a ticket an action changes.
+type columns uint8
+
+const (
+	stateColumns  columns = 1 << iota // status, level, phase and what follows from them
+	queueColumns                      // queue, pressing
+	holderColumn                      // assignee
+	timerColumns                      // timer_at, timer_action
+	docColumn                         // doc
+	openColumn                        // open
+	labelsChange                      // no column: the labels have to follow
+	everyColumn   = stateColumns | queueColumns | holderColumn | timerColumns | docColumn | openColumn
+	columnChoices = int(everyColumn) + 1
+)
+
+// changed reads off the events what of the ticket they can have changed; since a
+// ticket is the fold of its events, the rest is as it was.
+func changed(ch *ticket.Change) (bits columns) {
+	for i := range ch.Events {
+		e := &ch.Events[i]
+		p := &e.Set
+		if e.From != e.To || e.Answer || e.Phase.Done() || p.Reason != nil || p.Resolution != nil || p.WorkflowVersion != 0 || p.Workflow != "" {
+			bits |= stateColumns
+		}
+		if p.Queue != nil || p.Priority != 0 {
+			bits |= queueColumns
+		}
+		if p.Assignee != nil {
+			bits |= holderColumn
+		}
+		if p.Timer != nil {
+			bits |= timerColumns
+		}
+		if len(e.Fields) > 0 || !e.Requester.IsZero() || len(e.Followed)+len(e.Unfollowed) > 0 || len(p.AddTags)+len(p.RemoveTags) > 0 {
+			bits |= docColumn | labelsChange
+		}
+		if e.Subject != "" || p.Workflow != "" || p.WorkflowVersion != 0 || p.Impact|p.Urgency != 0 ||
+			len(p.AddLinks)+len(p.RemoveLinks) > 0 || p.MergedInto != nil {
+			bits |= docColumn
+		}
+	}
+	return bits
+}
+
+// prepare encodes a commit before anything is locked.
+func (s *Store) prepare(c *ticket.Commit) (*writing, error) {
+	w := &writing{s: s, c: c, changes: make([]changing, len(c.Changes))}
+	for i := range c.Changes {
+		ch := &w.changes[i]
+		ch.Change = &c.Changes[i]
+		ch.id = ch.Ticket.ID.String()
+		var err error
+		if ch.Expect == 0 {
+			ch.labels = labelsOf(&ch.Ticket)
+			ch.doc, err = docOf(&ch.Ticket)
+		} else if ch.bits = changed(ch.Change); ch.bits&docColumn != 0 {
+			ch.doc, err = docOf(&ch.Ticket)
+		}
+		if err != nil {
+			return nil, invalid("commit.changes.ticket", "cannot be written as JSON: %v", err)
+		}
+		ch.events = make([]string, len(ch.Events))
+		for j := range ch.Events {
+			if ch.events[j], err = encode(&ch.Events[j]); err != nil {
+				return nil, invalid("commit.changes.events", "cannot be written as JSON: %v", err)
+			}
+		}
+		ch.words = s.search && (ch.Expect == 0 || ch.bits&labelsChange != 0 || hasWords(ch.Events))
+	}
+	// In the order of their IDs, so that two commits about the same tickets do
+	// not wait for each other.
+	slices.SortFunc(w.changes, func(a, b changing) int { return strings.Compare(a.id, b.id) })
+	return w, nil
+}
+
+func hasWords(events []ticket.Event) bool {
+	return slices.ContainsFunc(events, func(e ticket.Event) bool { return e.Subject != "" || e.Message != "" || e.Note != "" })
+}
+
+// delicate reports whether it can fail after it has written something, by what is
+// to be expected: so it needs a savepoint where it shares a transaction.
+func (w *writing) delicate() bool {
+	return len(w.changes) > 1 || w.c.Receipt != nil
+}
+
+// errStale is a commit whose ticket has another version by now.
+var errStale = fmt.Errorf("sqlstore: %w", ticket.ErrConflict)
+
+// steps writes it statement by statement.
+func (w *writing) steps(ctx context.Context, x *session) error {
+	if r := w.c.Receipt; r != nil {
+		if _, err := x.exec(ctx, insertReceipt, receiptArgs(nil, r)...); err != nil {
+			return err
+		}
+	}
+	for i := range w.changes {
+		ch := &w.changes[i]
+		var err error
+		if ch.Expect == 0 {
+			err = ch.insert(ctx, x)
+		} else {
+			err = ch.update(ctx, x)
+		}
+		if err != nil {
+			return err
+		}
+		if err := ch.append(ctx, x); err != nil {
+			return err
+		}
+		if ch.words {
+			if _, err := x.exec(ctx, insertUnindexed, ch.id); err != nil {
+				return err
+			}
+		}
+	}
+	for list := range slices.Chunk(w.c.Deliveries, mostRows) {
+		args := make([]any, 0, len(list)*outboxColumnCount)
+		for i := range list {
+			var err error
+			if args, err = deliveryArgs(args, &list[i]); err != nil {
+				return err
+			}
+		}
+		if _, err := x.exec(ctx, several(insertDelivery, outboxColumnCount, len(list)), args...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (ch *changing) insert(ctx context.Context, x *session) error {
+	if _, err := x.exec(ctx, insertTicket, ch.ticketArgs(nil)...); err != nil {
+		return err
+	}
+	return ch.label(ctx, x, ch.labels)
+}
+
+func (ch *changing) label(ctx context.Context, x *session, labels []string) error {
+	for list := range slices.Chunk(labels, mostRows) {
+		args := make([]any, 0, 4*len(list))
+		for _, l := range list {
+			args = append(args, ch.Ticket.Tenant, l, ch.Ticket.Created.UnixMicro(), ch.id)
+		}
+		if _, err := x.exec(ctx, several(insertLabel, 4, len(list)), args...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// update changes the ticket's row, if it still has the version that is expected.
+func (ch *changing) update(ctx context.Context, x *session) error {
+	relabel := ch.bits&labelsChange != 0
+	bits := ch.bits & everyColumn
+	if relabel {
+		bits &^= docColumn // the old one is needed once more
+	}
+	// SQLite writes every index that a column named here is in, changed or not,
+	// and most of them hold "open": so that it is named only where it changes.
+	thrifty := x.s.dialect == SQLite && bits&stateColumns != 0
+	if bits&stateColumns != 0 && !thrifty {
+		bits |= openColumn
+	}
+	args := ch.updateArgs(make([]any, 0, 24), bits)
+	n, err := int64(0), error(nil)
+	if thrifty {
+		n, err = x.exec(ctx, updates[bits]+" AND open = ?", append(args, open(&ch.Ticket))...)
+		if err == nil && n == 0 {
+			bits |= openColumn
+			args = ch.updateArgs(args[:0], bits)
+		}
+	}
+	if err == nil && n == 0 {
+		n, err = x.exec(ctx, updates[bits], args...)
+	}
+	switch {
+	case err != nil:
+		return err
+	case n == 0:
+		return errStale
+	case relabel:
+		return ch.relabel(ctx, x)
+	default:
+		return nil
+	}
+}
+
+// relabel replaces doc and labels.
+func (ch *changing) relabel(ctx context.Context, x *session) error {
+	var old ticket.Ticket
+	_, err := x.ticket(ctx, &old, selectTicket, ch.id, ch.Ticket.Tenant)
+	if err != nil {
+		return err
+	}
+	if _, err := x.exec(ctx, updateDoc, ch.doc, ch.id); err != nil {
+		return err
+	}
+	have, want := labelsOf(&old), labelsOf(&ch.Ticket)
+	for _, l := range without(have, want) {
+		if _, err := x.exec(ctx, deleteLabel, ch.Ticket.Tenant, l, ch.Ticket.Created.UnixMicro(), ch.id); err != nil {
+			return err
+		}
+	}
+	return ch.label(ctx, x, without(want, have))
+}
+
+// without returns what of a is not in b; both are sorted.
+func without(a, b []string) (list []string) {
+	for _, s := range a {
+		if _, found := slices.BinarySearch(b, s); !found {
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
+// append writes the events.
+func (ch *changing) append(ctx context.Context, x *session) error {
+	for i := range ch.Events {
+		if _, err := x.exec(ctx, insertEvent, ch.eventArgs(make([]any, 0, 5), i)...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// refusal says what stood against a commit, in the contract's order: a key that
+// is taken wins over everything else.
+func (s *Store) refusal(ctx context.Context, w *writing, err error) error {
+	if w == nil || ctx.Err() != nil && !isOurs(err) {
+		return err
+	}
+	stale := err == errStale //nolint:errorlint // this very one
+	f := s.lang.classify(err)
+	if !stale && f != taken && f != conflict {
+		return err
+	}
+	x := s.here()
+	if f == conflict && s.tx != nil {
+		return err // the transaction is lost, so nothing can be asked
+	}
+	is := func(text string, args ...any) bool {
+		if ctx.Err() != nil {
+			return false
+		}
+		found, bad := x.exists(ctx, text, args...)
+		return bad == nil && found
+	}
+	if r := w.c.Receipt; r != nil && is("SELECT 1 FROM {t}receipts WHERE tenant = ? AND name = ?", r.Tenant, r.Key) {
+		return &ticket.DuplicateError{What: ticket.DuplicateKey}
+	}
+	if f == conflict {
+		return err
+	}
+	for i := range w.changes {
+		ch := &w.changes[i]
+		if ch.Expect == 0 && f == taken {
+			if is("SELECT 1 FROM {t}tickets WHERE id = ?", ch.id) {
+				return &ticket.DuplicateError{What: ticket.DuplicateID}
+			}
+			if is("SELECT 1 FROM {t}tickets WHERE number = ?", string(ch.Ticket.Number)) {
+				return &ticket.DuplicateError{What: ticket.DuplicateNumber}
+			}
+		}
+	}
+	if f == taken {
+		for i := range w.c.Deliveries {
+			if is("SELECT 1 FROM {t}outbox WHERE id = ?", w.c.Deliveries[i].ID.String()) {
+				return &ticket.DuplicateError{What: ticket.DuplicateDelivery}
+			}
+		}
+	}
+	// Somebody wrote in between; what it was may be gone by now.
+	return s.staleness(ctx, w)
+}
+
+// staleness is the conflict with its data.
+func (s *Store) staleness(ctx context.Context, w *writing) error {
+	e := &ticket.ConflictError{Ticket: w.changes[0].Ticket.ID, Expected: w.changes[0].Expect, Actual: -1}
+	for i := range w.changes {
+		ch := &w.changes[i]
+		if ch.Expect == 0 {
+			continue
+		}
+		e.Ticket, e.Expected = ch.Ticket.ID, ch.Expect
+		if len(w.changes) == 1 {
+			return e // not worth a question: the desk decides again
+		}
+		var version int64
+		found, err := s.here().one(ctx, []any{&version}, "SELECT version FROM {t}tickets WHERE id = ? AND tenant = ?", ch.id, ch.Ticket.Tenant)
+		if err == nil && (!found || version != ch.Expect) {
+			e.Actual = version
+			return e
+		}
+	}
+	return e
+}

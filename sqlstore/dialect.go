@@ -1,0 +1,217 @@
+package sqlstore
+
+import (
+	"database/sql"
+	"errors"
+	"reflect"
+	"strconv"
+	"strings"
+)
+
+// Dialect says which database it is.
+type Dialect uint8
+
+// The dialects.
+const (
+	SQLite   Dialect = iota + 1 // 3.38 or later
+	Postgres                    // PostgreSQL 13 or later
+	MySQL                       // MySQL 8.0, MariaDB 10.6, or later
+)
+
+// String returns the dialect's name.
+func (d Dialect) String() string {
+	if l := d.language(); l != nil {
+		return l.name
+	}
+	return "dialect " + strconv.Itoa(int(d))
+}
+
+func (d Dialect) language() *language {
+	switch d {
+	case SQLite:
+		return &sqlite
+	case Postgres:
+		return &postgres
+	case MySQL:
+		return &mysql
+	default:
+		return nil
+	}
+}
+
+// A language is all that the databases differ in, besides their DDL.
+type language struct {
+	name   string
+	folder string // of its schema
+	// version asks for what probe recognises.
+	version string
+	probe   func(version string) bool
+	// hasSchema says whether there is a table of versions.
+	hasSchema string
+	// numbered placeholders: $1, $2 … instead of ?
+	numbered bool
+	// rowValues says that (a, b) > (?, ?) walks an index; else it is written out.
+	rowValues bool
+	// join puts two tables together; where there is such a word, in that order.
+	join string
+	// oneStatement says that a commit can be one data-modifying statement.
+	oneStatement bool
+	// lane says that writers of one process share transactions.
+	lane bool
+	// values is what a list of rows after IN begins with.
+	values string
+	// claimLocks ends the query that picks deliveries to claim; empty: claiming
+	// is one UPDATE … RETURNING under the lock of the only writer.
+	claimLocks string
+	// claimLevel is the isolation that claiming needs.
+	claimLevel sql.IsolationLevel
+	classify   func(err error) fault
+}
+
+// fault is what an error of the database means to a store.
+type fault uint8
+
+const (
+	otherwise fault = iota
+	taken           // a unique key
+	conflict        // serialisation failure, deadlock: decide again
+	busy            // the lock of the only writer was not to be had
+	readOnly
+	full
+	missing // a table or a column
+)
+
+var sqlite = language{
+	name: "SQLite", folder: "sqlite", version: "SELECT sqlite_version()",
+	probe:     func(v string) bool { return strings.HasPrefix(v, "3.") },
+	hasSchema: "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = '{t}schema'",
+	rowValues: true, lane: true, values: "VALUES ", join: "CROSS JOIN",
+	classify: func(err error) fault {
+		code, ok := sqliteCode(err)
+		if !ok {
+			return otherwise
+		}
+		switch code {
+		case 2067, 1555: // CONSTRAINT_UNIQUE, CONSTRAINT_PRIMARYKEY
+			return taken
+		case 517: // BUSY_SNAPSHOT: what the transaction read is out of date
+			return conflict
+		}
+		switch code & 0xff {
+		case 5, 6: // BUSY, LOCKED
+			return busy
+		case 8:
+			return readOnly
+		case 13:
+			return full
+		case 1: // ERROR: only the text tells
+			if m := err.Error(); strings.Contains(m, "no such table") || strings.Contains(m, "no such column") || strings.Contains(m, "has no column") {
+				return missing
+			}
+		}
+		return otherwise
+	},
+}
+
+var postgres = language{
+	name: "PostgreSQL", folder: "postgres", version: "SELECT version()",
+	probe: func(v string) bool {
+		return strings.Contains(v, "PostgreSQL") || strings.Contains(v, "Cockroach") || strings.Contains(v, "Yugabyte")
+	},
+	hasSchema: "SELECT CASE WHEN to_regclass('{t}schema') IS NULL THEN 0 ELSE 1 END",
+	numbered:  true, rowValues: true, oneStatement: true, join: "JOIN",
+	claimLocks: " FOR UPDATE SKIP LOCKED",
+	classify: func(err error) fault {
+		s, ok := errors.AsType[interface {
+			error
+			SQLState() string
+		}](err)
+		if !ok {
+			return otherwise
+		}
+		switch s.SQLState() {
+		case "23505":
+			return taken
+		case "40001", "40P01":
+			return conflict
+		case "25006": // read only transaction
+			return readOnly
+		case "53100": // disk full
+			return full
+		case "42P01", "42703": // undefined table, undefined column
+			return missing
+		}
+		return otherwise
+	},
+}
+
+var mysql = language{
+	name: "MySQL", folder: "mysql", version: "SELECT CONCAT('MySQL ', VERSION(), ' ', @@version_comment)",
+	probe:      func(v string) bool { return strings.HasPrefix(v, "MySQL ") },
+	hasSchema:  "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = '{t}schema'",
+	claimLocks: " FOR UPDATE SKIP LOCKED", claimLevel: sql.LevelReadCommitted, join: "STRAIGHT_JOIN",
+	classify: func(err error) fault {
+		n, ok := mysqlNumber(err)
+		if !ok {
+			return otherwise
+		}
+		switch n {
+		case 1062, 1586: // duplicate entry
+			return taken
+		// Deadlock (also how Galera says that a commit lost against one on
+		// another node), "record has changed since last read" of MariaDB's
+		// snapshot isolation, and Galera's "aborted by another node".
+		case 1213, 1020, 1180:
+			return conflict
+		case 1290, 1792, 1836: // --read-only, read only transaction, read only mode
+			return readOnly
+		case 1021, 1114: // disk full, table full
+			return full
+		case 1146, 1054, 1049: // no such table, column, database
+			return missing
+		}
+		return otherwise
+	},
+}
+
+// sqliteCode finds SQLite's extended result code. modernc.org/sqlite has a method
+// for it, mattn/go-sqlite3 a field.
+func sqliteCode(err error) (int, bool) {
+	if c, ok := errors.AsType[interface {
+		error
+		Code() int
+	}](err); ok {
+		return c.Code(), true
+	}
+	n, ok := numberIn(err, "ExtendedCode")
+	return int(n), ok
+}
+
+// mysqlNumber finds MySQL's error number, which is a field of
+// go-sql-driver/mysql's error.
+func mysqlNumber(err error) (int, bool) {
+	n, ok := numberIn(err, "Number")
+	return int(n), ok
+}
+
+// numberIn looks through an error and its causes for a struct with this field.
+func numberIn(err error, field string) (int64, bool) {
+	for ; err != nil; err = errors.Unwrap(err) {
+		v := reflect.ValueOf(err)
+		if v.Kind() == reflect.Pointer && !v.IsNil() {
+			v = v.Elem()
+		}
+		if v.Kind() != reflect.Struct {
+			continue
+		}
+		if f := v.FieldByName(field); f.IsValid() {
+			switch {
+			case f.CanInt():
+				return f.Int(), true
+			case f.CanUint():
+				return int64(f.Uint()), true //nolint:gosec // an error number
+			}
+		}
+	}
+	return 0, false
+}

@@ -1,0 +1,132 @@
+package sqlstore
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ticketkit/ticket"
+)
+
+// A label is something a ticket can be found by, in text:
+//
+//	tag:vip
+//	org:mill
+//	field:"order"=i4711
+//	requester:id:c-1       follower:id:c-2
+//	requester:email:a@b.c  follower:email:a@b.c     of somebody without an ID
+//	requester:email+:a@b.c follower:email+:a@b.c    of somebody with one
+//	requester:phone:…      requester:phone+:…       of somebody without an address
+//
+// The last ones make [ticket.Person.Same] a matter of at most two labels: see
+// wanted.
+
+// labelsOf returns the labels of a ticket, sorted, each once.
+func labelsOf(t *ticket.Ticket) []string {
+	list := make([]string, 0, 4+len(t.Tags)+len(t.Fields))
+	list = personLabels(list, "requester", t.Requester)
+	for _, p := range t.Followers {
+		list = personLabels(list, "follower", p)
+	}
+	if o := t.Requester.Organisation; o != "" {
+		list = append(list, short("org:"+o))
+	}
+	for _, tag := range t.Tags {
+		list = append(list, short("tag:"+tag))
+	}
+	for k, v := range t.Fields {
+		list = append(list, fieldLabel(k, v))
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+func personLabels(list []string, as string, p ticket.Person) []string {
+	with := ":"
+	if p.ID != "" {
+		list = append(list, short(as+":id:"+p.ID))
+		with = "+:"
+	}
+	switch {
+	case p.Email != "":
+		list = append(list, short(as+":email"+with+lower(p.Email)))
+	case p.Phone != "":
+		list = append(list, short(as+":phone"+with+p.Phone))
+	}
+	return list
+}
+
+// wanted returns the labels of those who are the same person as p.
+func wanted(as string, p ticket.Person) (list []string) {
+	contact := ""
+	switch {
+	case p.Email != "":
+		contact = "email|" + lower(p.Email)
+	case p.Phone != "":
+		contact = "phone|" + p.Phone
+	}
+	kind, value, given := strings.Cut(contact, "|")
+	if given {
+		list = append(list, short(as+":"+kind+":"+value))
+	}
+	switch {
+	case p.ID != "": // IDs decide alone where both have one
+		list = append(list, short(as+":id:"+p.ID))
+	case given:
+		list = append(list, short(as+":"+kind+"+:"+value))
+	}
+	return list
+}
+
+// fieldLabel is one for a field's name, type and value.
+func fieldLabel(name string, v any) string {
+	text := ""
+	switch v := v.(type) {
+	case string:
+		text = "s" + v
+	case bool:
+		text = "b" + strconv.FormatBool(v)
+	case int64:
+		text = "i" + strconv.FormatInt(v, 10)
+	case float64:
+		if v == 0 {
+			v = 0 // minus zero equals zero
+		}
+		text = "f" + strconv.FormatUint(math.Float64bits(v), 16)
+	case time.Time:
+		text = "t" + strconv.FormatInt(v.UnixMicro(), 10)
+	case []string:
+		quoted := make([]string, len(v))
+		for i, s := range v {
+			quoted[i] = strconv.Quote(s)
+		}
+		text = "l" + strings.Join(quoted, ",")
+	}
+	return short("field:" + strconv.Quote(name) + "=" + text)
+}
+
+// longest is how long a label may be; what is longer is cut and told apart by a
+// digest.
+const longest = 200
+
+func short(label string) string {
+	if len(label) <= longest {
+		return label
+	}
+	sum := sha256.Sum256([]byte(label))
+	return strings.ToValidUTF8(label[:longest-34], "") + "~" + hex.EncodeToString(sum[:16])
+}
+
+// lower folds A to Z only, as [ticket.Person.Same] does.
+func lower(s string) string {
+	return strings.Map(func(r rune) rune {
+		if 'A' <= r && r <= 'Z' {
+			return r + ('a' - 'A')
+		}
+		return r
+	}, s)
+}

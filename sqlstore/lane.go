@@ -1,0 +1,247 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+)
+
+// lane is the one way to write to SQLite. Left to fight for the database's lock,
+// writers wait for seconds at the tail; in the lane they queue, and those who
+// wait together share a transaction, and so the one wait for the disk at its end.
+//
+// Nobody is answered before the commit that holds its work. There is no
+// goroutine behind it: the first who comes leads, works for all who wait, and
+// then hands over to the next.
+type lane struct {
+	mu     sync.Mutex
+	queue  []*member
+	leader bool   // somebody leads
+	seen   [8]any // driver connections that are set up
+	next   int
+}
+
+// A member is one piece of work in the lane. It must write with its first
+// statement, so that the transaction begins as a writer's.
+type member struct {
+	ctx    context.Context
+	work   func(context.Context, *session) error
+	err    error
+	signal chan bool // true: lead now; false: it is done
+}
+
+// mostTogether bounds how many share a transaction, and so how long one of them
+// waits for the others.
+const mostTogether = 64
+
+// patience is how long a writer waits for the database's lock where another
+// process holds it, on top of the connection's own busy timeout.
+const patience = 10 * time.Second
+
+func (l *lane) do(ctx context.Context, s *Store, work func(context.Context, *session) error) error {
+	m := &member{ctx: ctx, work: work}
+	l.mu.Lock()
+	if l.leader {
+		m.signal = make(chan bool, 1)
+		l.queue = append(l.queue, m)
+		l.mu.Unlock()
+		if lead := l.wait(ctx, m); !lead {
+			return m.err
+		}
+		l.mu.Lock()
+	} else {
+		l.leader = true
+		l.queue = append(l.queue, m)
+	}
+	n := min(len(l.queue), mostTogether)
+	together := l.queue[:n:n]
+	l.queue = append([]*member(nil), l.queue[n:]...)
+	l.mu.Unlock()
+
+	for _, o := range together {
+		o.err = errAbandoned
+	}
+	defer l.handOver(m, together) // even if a driver panics
+	l.run(s, together)
+	return m.err
+}
+
+// errAbandoned is for those whose leader panicked: whether their work was
+// committed is not known.
+var errAbandoned = errors.New("sqlstore: the transaction was abandoned")
+
+// handOver makes the next in the queue the leader, and answers those whose work
+// is done.
+func (l *lane) handOver(m *member, together []*member) {
+	l.mu.Lock()
+	if len(l.queue) > 0 {
+		l.queue[0].signal <- true
+	} else {
+		l.leader = false
+	}
+	l.mu.Unlock()
+	for _, o := range together {
+		if o != m {
+			o.signal <- false
+		}
+	}
+}
+
+// wait returns true when it is the member's turn to lead, and false when its work
+// is done or given up.
+func (l *lane) wait(ctx context.Context, m *member) bool {
+	select {
+	case lead := <-m.signal:
+		return lead
+	case <-ctx.Done():
+	}
+	l.mu.Lock()
+	for i, o := range l.queue {
+		if o == m && len(m.signal) == 0 {
+			l.queue = append(l.queue[:i:i], l.queue[i+1:]...)
+			l.mu.Unlock()
+			m.err = ctx.Err()
+			return false
+		}
+	}
+	l.mu.Unlock()
+	return <-m.signal // under way already, so it has an outcome
+}
+
+// run does the work of all in one transaction. What one of them does wrong does
+// not touch the others.
+func (l *lane) run(s *Store, together []*member) {
+	// A member's context no longer counts: the others depend on the transaction.
+	ctx := context.WithoutCancel(together[0].ctx)
+	if len(together) == 1 {
+		m := together[0]
+		if m.err = m.ctx.Err(); m.err == nil {
+			m.err = s.retryBusy(m.ctx, func() error { return l.alone(ctx, s, m) })
+		}
+		return
+	}
+	spoiled := false
+	err := s.retryBusy(ctx, func() error {
+		var err error
+		spoiled, err = l.all(ctx, s, together)
+		return err
+	})
+	switch {
+	case spoiled:
+		for _, m := range together {
+			l.run(s, []*member{m})
+		}
+	case err != nil:
+		for _, m := range together {
+			m.err = err
+		}
+	}
+}
+
+func (l *lane) alone(ctx context.Context, s *Store, m *member) error {
+	return l.begin(ctx, s, func(x *session) error { return m.work(ctx, x) })
+}
+
+// all does everybody's work. It is spoiled where one of them failed after it had
+// written something, which takes all with it.
+func (l *lane) all(ctx context.Context, s *Store, together []*member) (spoiled bool, err error) {
+	err = l.begin(ctx, s, func(x *session) error {
+		for _, m := range together {
+			if m.err = m.ctx.Err(); m.err != nil {
+				continue
+			}
+			x.wrote = false
+			m.err = m.work(ctx, x)
+			if m.err == nil {
+				continue
+			}
+			switch f := s.lang.classify(m.err); {
+			case f == busy || f == readOnly || f == full:
+				return m.err
+			case x.wrote || f == otherwise && !isOurs(m.err):
+				spoiled = true
+				return m.err
+			}
+		}
+		return nil
+	})
+	return spoiled, err
+}
+
+// begin runs f in a transaction on a connection that is set up for writing.
+func (l *lane) begin(ctx context.Context, s *Store, f func(*session) error) error {
+	conn, err := s.db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if err := l.setUp(ctx, conn); err != nil {
+		return err
+	}
+	tx, err := conn.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	if err := f(&session{s: s, tx: tx}); err != nil {
+		_ = tx.Rollback() //nolint:errcheck // the first error says more
+		return err
+	}
+	if err := tx.Commit(); err != nil {
+		_, _ = conn.ExecContext(ctx, "ROLLBACK") //nolint:errcheck // as a rule there is nothing left to undo
+		return err
+	}
+	return nil
+}
+
+// checkpointPages is how long the write-ahead log gets before it is written back.
+// SQLite's default of 1,000 costs a fifth to two fifths of the throughput, and
+// most of the tail.
+const checkpointPages = 20_000
+
+// setUp prepares a connection for writing, once. A host that has set another
+// interval than SQLite's default keeps it.
+func (l *lane) setUp(ctx context.Context, conn *sql.Conn) error {
+	known := false
+	err := conn.Raw(func(c any) error {
+		if known = slices.Contains(l.seen[:], c); !known {
+			l.seen[l.next] = c
+			l.next = (l.next + 1) % len(l.seen)
+		}
+		return nil
+	})
+	if err != nil || known {
+		return err
+	}
+	var pages int
+	if err := conn.QueryRowContext(ctx, "PRAGMA wal_autocheckpoint").Scan(&pages); err != nil || pages != 1000 {
+		return err
+	}
+	var set int
+	return conn.QueryRowContext(ctx, fmt.Sprintf("PRAGMA wal_autocheckpoint = %d", checkpointPages)).Scan(&set)
+}
+
+// retryBusy calls f until the database's lock is free.
+func (s *Store) retryBusy(ctx context.Context, f func() error) error {
+	deadline := time.NewTimer(patience)
+	defer deadline.Stop()
+	for {
+		err := f()
+		if err == nil || s.lang.classify(err) != busy {
+			return err
+		}
+		pause := time.NewTimer(time.Millisecond + rand.N(4*time.Millisecond)) //nolint:gosec // a moment to wait is no secret
+		select {
+		case <-pause.C:
+		case <-deadline.C:
+			return err
+		case <-ctx.Done():
+			pause.Stop()
+			return ctx.Err()
+		}
+	}
+}

@@ -1,0 +1,351 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ticketkit/ticket"
+)
+
+// List returns one page of the tickets that match; see [ticket.Store]. Every
+// order is walked along an index, from the place of the cursor on: a page deep
+// inside costs what the first one does. What it costs depends on the conditions:
+//
+//   - open work (Phase, all of it open) of a queue, of an assignee, or of the whole
+//     tenant, in MostPressing order: the rows of the page;
+//   - a person, an organisation, a field or a tag, by creation: the rows of the
+//     page; in other orders, as many rows as there are such tickets;
+//   - SoonestDue, and creation and last touch without such a condition: the rows
+//     of the page, and those between them that other conditions leave out;
+//   - open work in another order than MostPressing: as many rows as there is open
+//     work of that queue, assignee or tenant;
+//   - MostPressing without a Phase, or with one that is over: as many rows as the
+//     tenant has tickets.
+func (s *Store) List(ctx context.Context, q ticket.Query) (ticket.Page, error) {
+	if err := ctx.Err(); err != nil {
+		return ticket.Page{}, err
+	}
+	if err := q.Check(); err != nil {
+		return ticket.Page{}, err
+	}
+	place, after, err := q.Place()
+	if err != nil {
+		return ticket.Page{}, err
+	}
+	l := s.listing(&q)
+	if after {
+		l.after(place)
+	}
+	text, args := l.page(q.PageSize() + 1)
+	defer s.hold()()
+	found, err := s.here().tickets(ctx, text, args...)
+	if err != nil {
+		return ticket.Page{}, s.explain("list tickets", err)
+	}
+	return q.NewPage(found), nil
+}
+
+func (x *session) tickets(ctx context.Context, text string, args ...any) (list []ticket.Ticket, err error) {
+	err = x.rows(ctx, func(r *sql.Rows) error {
+		t, err := scanTicket(r)
+		list = append(list, t)
+		return err
+	}, text, args...)
+	return list, err
+}
+
+// A clause is a condition with its arguments.
+type clause struct {
+	text string
+	args []any
+}
+
+// A listing is a query on its way to SQL. It is walked along an index: of the
+// tickets, of a label, or, by last touch, of the events, whose last one is the
+// last touch of its ticket. That index only grows at its end, where one of the
+// tickets' would have to follow every action.
+type listing struct {
+	s     *Store
+	from  string
+	where []clause
+	// arms are the alternatives of the condition that the walk begins with. There
+	// is one walk for each, and their results are merged.
+	arms []clause
+	keys []string // what it is ordered by; the ID last
+	desc bool
+}
+
+func (l *listing) and(text string, args ...any) { l.where = append(l.where, clause{text, args}) }
+
+func (s *Store) listing(q *ticket.Query) *listing {
+	l := &listing{s: s, from: "{t}tickets t"}
+	l.desc = q.Order == ticket.NewestFirst || q.Order == ticket.MostRecent
+	l.and("t.tenant = ?", q.Tenant)
+
+	work := openOnly(q.Phase)
+	if work {
+		l.and("t.open = 1")
+	}
+	if !work || !allOpen(q.Phase) {
+		in(l, "t.phase", texts(q.Phase))
+	}
+	in(l, "t.status", texts(q.Status))
+	in(l, "t.level", q.Level)
+	in(l, "t.channel", texts(q.Channel))
+	pressings := make([]int64, len(q.Priority))
+	for i, g := range q.Priority {
+		pressings[i] = pressing(g)
+	}
+	in(l, "t.pressing", pressings)
+	l.between("t.created", q.CreatedFrom, q.CreatedBefore)
+	l.between("t.touched", q.TouchedFrom, q.TouchedBefore)
+	if !q.DueBefore.IsZero() || q.Order == ticket.SoonestDue {
+		l.and("t.timer_at IS NOT NULL")
+		l.between("t.timer_at", time.Time{}, q.DueBefore)
+	}
+
+	labels, person := labelsWanted(q)
+	switch {
+	case len(labels) > 0 && (person || !work):
+		l.along(q, labels)
+	case (q.Order == ticket.LeastRecent || q.Order == ticket.MostRecent) && !work:
+		l.from = "{t}events e " + s.lang.join + " {t}tickets t ON t.id = e.ticket AND t.version = e.seq"
+		l.keys = []string{"e.at", "e.ticket"}
+		l.and("e.tenant = ?", q.Tenant)
+		l.between("e.at", q.TouchedFrom, q.TouchedBefore)
+		l.having(q.Tenant, labels)
+	default:
+		l.having(q.Tenant, labels)
+	}
+	if l.keys == nil {
+		l.keys = map[ticket.Order][]string{
+			ticket.OldestFirst: {"t.created", "t.id"}, ticket.NewestFirst: {"t.created", "t.id"},
+			ticket.LeastRecent: {"t.touched", "t.id"}, ticket.MostRecent: {"t.touched", "t.id"},
+			ticket.MostPressing: {"t.pressing", "t.created", "t.id"}, ticket.SoonestDue: {"t.timer_at", "t.id"},
+		}[q.Order]
+	}
+	// Several queues or assignees: a walk for each, as long as they are few.
+	alternatives(l, "t.queue", q.Queue, work && len(q.Assignee) == 0)
+	alternatives(l, "t.assignee", q.Assignee, work)
+	return l
+}
+
+// openOnly reports whether only work that is not done is asked for.
+func openOnly(phases []ticket.Phase) bool {
+	return len(phases) > 0 && !slices.ContainsFunc(phases, ticket.Phase.Done)
+}
+
+func allOpen(phases []ticket.Phase) bool {
+	for _, p := range ticket.OpenPhases() {
+		if !slices.Contains(phases, p) {
+			return false
+		}
+	}
+	return true
+}
+
+// labelsWanted returns the labels that a ticket must have, the most telling
+// first: of each list one is enough. It reports whether the first is worth
+// walking along even among open work: all but tags are.
+func labelsWanted(q *ticket.Query) (labels [][]string, telling bool) {
+	if p := q.Participant; !p.IsZero() {
+		labels = append(labels, append(wanted("requester", p), wanted("follower", p)...))
+	}
+	if p := q.Requester; !p.IsZero() {
+		labels = append(labels, wanted("requester", p))
+	}
+	for k, v := range q.Fields {
+		labels = append(labels, []string{fieldLabel(k, v)})
+	}
+	if q.Organisation != "" {
+		labels = append(labels, []string{short("org:" + q.Organisation)})
+	}
+	telling = len(labels) > 0
+	for _, tag := range q.Tags {
+		labels = append(labels, []string{short("tag:" + tag)})
+	}
+	return labels, telling
+}
+
+// along walks along the first of the labels.
+func (l *listing) along(q *ticket.Query, labels [][]string) {
+	l.from = "{t}labels l " + l.s.lang.join + " {t}tickets t ON t.id = l.ticket"
+	l.and("l.tenant = ?", q.Tenant)
+	for _, label := range labels[0] {
+		l.arms = append(l.arms, clause{"l.label = ?", []any{label}})
+	}
+	if len(labels[0]) == 0 { // somebody nobody can be the same as
+		l.and("1 = 0")
+	}
+	if q.Order == ticket.OldestFirst || q.Order == ticket.NewestFirst {
+		l.keys = []string{"l.created", "l.ticket"}
+		l.between("l.created", q.CreatedFrom, q.CreatedBefore)
+	}
+	l.having(q.Tenant, labels[1:])
+}
+
+// having asks for labels that are not walked along.
+func (l *listing) having(tenant string, labels [][]string) {
+	for _, list := range labels {
+		if len(list) == 0 {
+			l.and("1 = 0")
+			continue
+		}
+		args := []any{tenant}
+		for _, label := range list {
+			args = append(args, label)
+		}
+		l.and("EXISTS (SELECT 1 FROM {t}labels x WHERE x.tenant = ? AND x.label IN (?"+strings.Repeat(", ?", len(list)-1)+
+			") AND x.created = t.created AND x.ticket = t.id)", args...)
+	}
+}
+
+// mostArms bounds how many walks are merged.
+const mostArms = 8
+
+func alternatives[T any](l *listing, column string, list []T, few bool) {
+	if n := len(list); n < 2 || n > mostArms || !few || len(l.arms) > 0 {
+		in(l, column, list)
+		return
+	}
+	for _, v := range list {
+		l.arms = append(l.arms, clause{column + " = ?", []any{v}})
+	}
+}
+
+func in[T any](l *listing, column string, list []T) {
+	switch len(list) {
+	case 0:
+		return
+	case 1:
+		l.and(column+" = ?", list[0])
+		return
+	}
+	args := make([]any, len(list))
+	for i, v := range list {
+		args[i] = v
+	}
+	l.and(column+" IN (?"+strings.Repeat(", ?", len(list)-1)+")", args...)
+}
+
+func texts[T ~string](list []T) []string {
+	out := make([]string, len(list))
+	for i, v := range list {
+		out[i] = string(v)
+	}
+	return out
+}
+
+// between bounds a time: not before from, and before to.
+func (l *listing) between(column string, from, to time.Time) {
+	if !from.IsZero() {
+		l.and(column+" >= ?", ceil(from))
+	}
+	if !to.IsZero() {
+		l.and(column+" < ?", ceil(to))
+	}
+}
+
+// ceil is the first whole microsecond that is not before t. All that is stored is
+// whole, so "before t" and "not before t" are the same for both.
+func ceil(t time.Time) int64 {
+	n := t.UnixMicro()
+	if time.UnixMicro(n).Before(t) {
+		n++
+	}
+	return n
+}
+
+// after goes on behind a place.
+func (l *listing) after(p ticket.Place) {
+	values := []any{p.Time.UnixMicro(), p.ID.String()}
+	if p.Order == ticket.MostPressing {
+		values = append([]any{pressing(p.Grade)}, values...)
+	}
+	l.beyond(values)
+}
+
+// beyond asks for keys that come after the values.
+func (l *listing) beyond(values []any) {
+	op := " > "
+	if l.desc {
+		op = " < "
+	}
+	if l.s.lang.rowValues {
+		l.and("("+strings.Join(l.keys, ", ")+")"+op+"(?"+strings.Repeat(", ?", len(values)-1)+")", values...)
+		return
+	}
+	// a >= ? AND (a > ? OR (a = ? AND (b > ?))): the first bounds the walk, the
+	// rest leaves out what it begins with.
+	last := len(values) - 1
+	text, args := l.keys[last]+op+"?", []any{values[last]}
+	for i := last - 1; i >= 0; i-- {
+		k := l.keys[i]
+		text = k + op + "? OR (" + k + " = ? AND (" + text + "))"
+		args = append([]any{values[i], values[i]}, args...)
+	}
+	l.and(l.keys[0]+strings.TrimRight(op, " ")+"= ? AND ("+text+")", append([]any{values[0]}, args...)...)
+}
+
+// page is the SQL for the first n of them.
+func (l *listing) page(n int) (string, []any) {
+	if len(l.arms) <= 1 {
+		l.where = append(l.where, l.arms...)
+		text, args := l.walk(ticketColumns, n, nil)
+		return text, args
+	}
+	// Each walk yields keys only, at most n; of those the first n are looked up.
+	// UNION leaves out what two walks met.
+	names := make([]string, len(l.keys))
+	pick := make([]string, len(l.keys))
+	for i, k := range l.keys {
+		names[i] = "k" + string(rune('1'+i))
+		pick[i] = k + " AS " + names[i]
+	}
+	var b strings.Builder
+	var args []any
+	b.WriteString("SELECT " + ticketColumns + " FROM (")
+	for i := range l.arms {
+		if i > 0 {
+			b.WriteString(" UNION ")
+		}
+		text, more := l.walk(strings.Join(pick, ", "), n, &l.arms[i])
+		b.WriteString("SELECT * FROM (" + text + ") w" + string(rune('1'+i)))
+		args = append(args, more...)
+	}
+	b.WriteString(" ORDER BY " + l.order(names) + " LIMIT ?) w " + l.s.lang.join + " {t}tickets t ON t.id = w." + names[len(names)-1])
+	for i := range names {
+		names[i] = "w." + names[i]
+	}
+	b.WriteString(" ORDER BY " + l.order(names))
+	return b.String(), append(args, n)
+}
+
+func (l *listing) walk(columns string, n int, arm *clause) (string, []any) {
+	var b strings.Builder
+	var args []any
+	b.WriteString("SELECT " + columns + " FROM " + l.from + " WHERE ")
+	for i, c := range l.where {
+		if i > 0 {
+			b.WriteString(" AND ")
+		}
+		b.WriteString(c.text)
+		args = append(args, c.args...)
+	}
+	if arm != nil {
+		b.WriteString(" AND " + arm.text)
+		args = append(args, arm.args...)
+	}
+	b.WriteString(" ORDER BY " + l.order(l.keys) + " LIMIT ?")
+	return b.String(), append(args, n)
+}
+
+func (l *listing) order(keys []string) string {
+	if !l.desc {
+		return strings.Join(keys, ", ")
+	}
+	return strings.Join(keys, " DESC, ") + " DESC"
+}

@@ -1,0 +1,295 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"io/fs"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing/fstest"
+)
+
+//go:embed schema
+var schemas embed.FS
+
+// The versions of the schema's parts that this package works with. Tables for
+// full-text search are a part of their own, for stores that are made with it.
+const (
+	ticketsVersion = 1
+	searchVersion  = 1
+)
+
+// A part is a set of tables with a version of its own.
+type part struct {
+	name    string
+	version int
+	first   int // number of its first migration file
+	tables  []string
+}
+
+func (s *Store) parts() []part {
+	parts := []part{{"tickets", ticketsVersion, 1, []string{
+		"SELECT id, tenant, number, version, digest, open, status, phase, level, queue, assignee, pressing, channel, reason, resolution, timer_at," +
+			" timer_action, created, first_answered, touched, resolved, closed, reopened, doc FROM {t}tickets",
+		"SELECT ticket, seq, tenant, at, doc FROM {t}events",
+		"SELECT tenant, label, created, ticket FROM {t}labels",
+		"SELECT " + outboxColumns + " FROM {t}outbox",
+		"SELECT tenant, name, ticket, version, request, at FROM {t}receipts",
+	}}}
+	if s.search {
+		parts = append(parts, part{"search", searchVersion, 1001, []string{
+			"SELECT place, ticket, tenant, version, subject, said, inside FROM {t}texts",
+			"SELECT id, ticket FROM {t}unindexed",
+		}})
+	}
+	return parts
+}
+
+// A migration is one file of the schema.
+type migration struct {
+	file   string
+	number int
+	text   string // with the names in it
+}
+
+var migrationName = regexp.MustCompile(`^([0-9]{4})_[a-z_]+\.up\.sql$`)
+
+// migrations returns the files of a part, in order.
+func (s *Store) migrations(p part) ([]migration, error) {
+	folder := "schema/" + s.lang.folder
+	entries, err := schemas.ReadDir(folder) // sorted by name
+	if err != nil {
+		return nil, err
+	}
+	var list []migration
+	for _, e := range entries {
+		m := migrationName.FindStringSubmatch(e.Name())
+		if m == nil {
+			return nil, fmt.Errorf("sqlstore: %s is not named like a migration", e.Name())
+		}
+		number, err := strconv.Atoi(m[1])
+		if err != nil || number < p.first || number >= p.first+1000 {
+			continue
+		}
+		text, err := schemas.ReadFile(folder + "/" + e.Name())
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, migration{e.Name(), number, s.names.Replace(string(text))})
+	}
+	return list, nil
+}
+
+// Migrations returns the schema as migration files, for hosts that run them with
+// a tool of their own instead of [Open] or [Store.Migrate]. Their names are as
+// golang-migrate wants them (0001_tickets.up.sql), their text as goose does; both
+// run them in order. They are not to be changed. The files for full-text search
+// (from 1001 on) are among them if [Search] is among the options.
+func Migrations(d Dialect, opts ...Option) (fs.FS, error) {
+	s := &Store{dialect: d, lang: d.language(), options: options{prefix: "ticket_"}}
+	if s.lang == nil {
+		return nil, invalid("sqlstore.dialect", "must be SQLite, Postgres or MySQL")
+	}
+	for _, o := range opts {
+		o(&s.options)
+	}
+	if s.fault != nil {
+		return nil, s.fault
+	}
+	s.names = s.replacer()
+	files := fstest.MapFS{}
+	for _, p := range s.parts() {
+		list, err := s.migrations(p)
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range list {
+			files[m.file] = &fstest.MapFile{Data: []byte(m.text), Mode: 0o444}
+		}
+	}
+	return files, nil
+}
+
+// Migrate brings the schema up to date: it makes the tables, or changes those of
+// an older version. Where nothing is to be done it only reads. Any number of
+// processes may do it at the same time. It is refused inside a transaction of the
+// host's.
+//
+// On SQLite and PostgreSQL each run happens whole or not at all. MySQL commits
+// every DDL statement by itself; a run that was cut off goes on where it stopped.
+func (s *Store) Migrate(ctx context.Context) error {
+	if s.db == nil {
+		return invalid("sqlstore", "is bound to a connection or transaction of the host's, in which it does not migrate")
+	}
+	behind, err := s.behind(ctx, s.db)
+	if err != nil || !behind {
+		return s.explain("look at the schema", err)
+	}
+	conn, err := s.db.Conn(ctx)
+	if err != nil {
+		return s.explain("migrate", err)
+	}
+	defer conn.Close()
+	return s.explain("migrate", s.lang.exclusively(ctx, s, conn, func() error { return s.upgrade(ctx, conn) }))
+}
+
+// exclusively runs f while no other process does.
+func (l *language) exclusively(ctx context.Context, s *Store, conn *sql.Conn, f func() error) (err error) {
+	begin, commit, undo := "BEGIN", "COMMIT", "ROLLBACK"
+	switch l {
+	case &sqlite:
+		begin = "BEGIN IMMEDIATE"
+	case &mysql:
+		name := s.names.Replace("{p}migrate")
+		var got sql.NullInt64
+		if err := conn.QueryRowContext(ctx, "SELECT GET_LOCK(?, 60)", name).Scan(&got); err != nil {
+			return err
+		}
+		if got.Int64 != 1 {
+			return errors.New("another process migrates and does not end")
+		}
+		begin, commit, undo = "", "", ""
+		defer func() {
+			var freed sql.NullInt64
+			_ = conn.QueryRowContext(context.WithoutCancel(ctx), "SELECT RELEASE_LOCK(?)", name).Scan(&freed) //nolint:errcheck // it ends with the connection
+		}()
+	}
+	run := func(text string) error {
+		if text == "" {
+			return nil
+		}
+		_, err := conn.ExecContext(ctx, text)
+		return err
+	}
+	if err := s.retryBusy(ctx, func() error { return run(begin) }); err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil && undo != "" {
+			_, _ = conn.ExecContext(context.WithoutCancel(ctx), undo) //nolint:errcheck // the first error says more
+		}
+	}()
+	if l == &postgres {
+		h := fnv.New64a()
+		_, _ = h.Write([]byte(s.names.Replace("{t}migrate")))                                          //nolint:errcheck // it cannot fail
+		if err := run(fmt.Sprintf("SELECT pg_advisory_xact_lock(%d)", int64(h.Sum64()))); err != nil { //nolint:gosec // any number will do
+			return err
+		}
+	}
+	if err := f(); err != nil {
+		return err
+	}
+	return run(commit)
+}
+
+// upgrade runs the migrations that are missing.
+func (s *Store) upgrade(ctx context.Context, conn *sql.Conn) error {
+	for _, p := range s.parts() {
+		have, err := s.version(ctx, conn, p)
+		if err != nil {
+			return err
+		}
+		list, err := s.migrations(p)
+		if err != nil {
+			return err
+		}
+		for _, m := range list {
+			if m.number < p.first+have {
+				continue
+			}
+			for _, statement := range split(m.text) {
+				if _, err := conn.ExecContext(ctx, statement); err != nil {
+					return fmt.Errorf("%s: %w", m.file, err)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// split takes a file apart into its statements. The files have no semicolon
+// besides those that end a statement and those in comments.
+func split(text string) (list []string) {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		line, _, _ = strings.Cut(line, "--")
+		b.WriteString(strings.TrimRight(line, " \n") + "\n")
+	}
+	for statement := range strings.SplitSeq(b.String(), ";") {
+		if statement = strings.TrimSpace(statement); statement != "" {
+			list = append(list, statement)
+		}
+	}
+	return list
+}
+
+// behind reports whether there is something to migrate.
+func (s *Store) behind(ctx context.Context, on runner) (bool, error) {
+	behind := false
+	for _, p := range s.parts() {
+		have, err := s.version(ctx, on, p)
+		if err != nil {
+			return false, err
+		}
+		behind = behind || have < p.version
+	}
+	return behind, nil
+}
+
+// version returns the version of a part that the database has, 0 for none. One
+// newer than this package knows is an error.
+func (s *Store) version(ctx context.Context, on runner, p part) (int, error) {
+	there := 0
+	if err := on.QueryRowContext(ctx, s.names.Replace(s.lang.hasSchema)).Scan(&there); err != nil {
+		return 0, err
+	}
+	if there == 0 {
+		return 0, nil
+	}
+	have := 0
+	err := on.QueryRowContext(ctx, s.names.Replace("SELECT version FROM {t}schema WHERE part = '"+p.name+"'")).Scan(&have)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, nil
+	}
+	if err == nil && have > p.version {
+		err = &SchemaError{Part: p.name, Have: have, Want: p.version}
+	}
+	return have, err
+}
+
+// Check reports whether the database is of the store's dialect and its schema the
+// one this package works with: [ErrDialect], [ErrSchema], or nil. It changes
+// nothing.
+func (s *Store) Check(ctx context.Context) error {
+	defer s.hold()()
+	if err := s.recognise(ctx); err != nil {
+		return err
+	}
+	for _, p := range s.parts() {
+		have, err := s.version(ctx, s.direct(), p)
+		if err != nil {
+			return s.explain("look at the schema", err)
+		}
+		if have < p.version {
+			return &SchemaError{Part: p.name, Have: have, Want: p.version}
+		}
+		for _, table := range p.tables {
+			rows, err := s.direct().QueryContext(ctx, s.names.Replace(table+" WHERE 1 = 0"))
+			if err == nil {
+				err = errors.Join(rows.Err(), rows.Close())
+			}
+			if err != nil && s.lang.classify(err) == missing {
+				return &SchemaError{Part: p.name, Have: have, Want: p.version, Err: err}
+			}
+			if err != nil {
+				return s.explain("look at the schema", err)
+			}
+		}
+	}
+	return nil
+}

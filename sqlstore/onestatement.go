@@ -1,0 +1,106 @@
+package sqlstore
+
+import (
+	"context"
+	"strings"
+)
+
+// PostgreSQL writes a whole commit with one statement: the parts hang on the
+// UPDATE of the ticket's row, and write nothing where that finds another version.
+
+// A oneStatement is a commit in one statement.
+type oneStatement struct {
+	text string
+	args []any
+	want int64 // how many rows it changes; none, if the version is another
+}
+
+// The most of each that goes into one statement; what has more is written step by
+// step, so that the texts to prepare stay few.
+const (
+	mostEvents     = 2
+	mostDeliveries = 6
+	mostLabels     = 6
+)
+
+// oneStatement returns the commit as one statement, if the database can and the
+// commit is of the usual kind.
+func (s *Store) oneStatement(w *writing) (oneStatement, bool) {
+	ch := &w.changes[0]
+	if !s.lang.oneStatement || len(w.changes) != 1 || ch.bits&labelsChange != 0 || len(ch.Events) > mostEvents ||
+		len(w.c.Deliveries) > mostDeliveries || len(ch.labels) > mostLabels {
+		return oneStatement{}, false
+	}
+	args := make([]any, 0, 64)
+	var b strings.Builder
+	b.Grow(2048)
+	b.WriteString("WITH ticket AS (")
+	if ch.Expect == 0 {
+		b.WriteString(insertTicket)
+		args = ch.ticketArgs(args)
+	} else {
+		bits := ch.bits & everyColumn
+		if bits&stateColumns != 0 {
+			bits |= openColumn
+		}
+		b.WriteString(updates[bits])
+		args = ch.updateArgs(args, bits)
+	}
+	b.WriteString(" RETURNING 1)")
+	for _, l := range ch.labels {
+		args = append(args, ch.Ticket.Tenant, l, ch.Ticket.Created.UnixMicro(), ch.id)
+	}
+	addPart(&b, len(ch.labels), "labels", "INSERT INTO {t}labels (tenant, label, created, ticket) ", "(?::text, ?::text, ?::bigint, ?::text)")
+	var err error
+	for i := range w.c.Deliveries {
+		if args, err = deliveryArgs(args, &w.c.Deliveries[i]); err != nil {
+			return oneStatement{}, false
+		}
+	}
+	addPart(&b, len(w.c.Deliveries), "outbox", intoOutbox,
+		"(?::text, ?::text, ?::text, ?::bigint, ?::text, ?::text, ?::json, ?::bigint, ?::bigint, ?::smallint, ?::bigint, ?::integer, ?::integer, ?::text)")
+	if r := w.c.Receipt; r != nil {
+		args = receiptArgs(args, r)
+		addPart(&b, 1, "receipt", intoReceipts, "(?::text, ?::text, ?::text, ?::bigint, ?::text, ?::bigint)")
+	}
+	if ch.words {
+		args = append(args, ch.id)
+		addPart(&b, 1, "unindexed", "INSERT INTO {t}unindexed (ticket) ", "(?::text)")
+	}
+	for i := range ch.Events {
+		args = ch.eventArgs(args, i)
+	}
+	b.WriteByte(' ')
+	fromTicket(&b, len(ch.Events), intoEvents, "(?::text, ?::bigint, ?::text, ?::bigint, ?::json)")
+	return oneStatement{text: b.String(), args: args, want: int64(len(ch.Events))}, true
+}
+
+// addPart adds n rows for a table.
+func addPart(b *strings.Builder, n int, name, into, row string) {
+	if n == 0 {
+		return
+	}
+	b.WriteString(", " + name + " AS (")
+	fromTicket(b, n, into, row)
+	b.WriteByte(')')
+}
+
+func fromTicket(b *strings.Builder, n int, into, row string) {
+	b.WriteString(into)
+	b.WriteString("SELECT v.* FROM ticket, (VALUES ")
+	for i := range n {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(row)
+	}
+	b.WriteString(") v")
+}
+
+func (o *oneStatement) run(ctx context.Context, x *session) error {
+	n, err := x.exec(ctx, o.text, o.args...)
+	if err == nil && n != o.want {
+		return errStale
+	}
+	return err
+}

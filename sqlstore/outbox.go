@@ -1,0 +1,217 @@
+package sqlstore
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/ticketkit/ticket"
+)
+
+// claimable picks what can be claimed; the notifiers' names and the end follow.
+const claimable = "SELECT id FROM {t}outbox WHERE dead = 0 AND due <= ? AND (until IS NULL OR until <= ?) AND via "
+
+// Claim leases deliveries to the caller; see [ticket.Store].
+func (s *Store) Claim(ctx context.Context, r ticket.ClaimRequest) ([]ticket.Delivery, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if err := r.Check(); err != nil {
+		return nil, err
+	}
+	if len(r.Via) == 0 {
+		return nil, nil
+	}
+	defer s.hold()()
+	var list []ticket.Delivery
+	var err error
+	switch {
+	case s.dialect == MySQL:
+		list, err = s.claimInSteps(ctx, r)
+	case s.dialect == SQLite:
+		err = s.write(ctx, func(ctx context.Context, x *session) error {
+			list, err = x.claim(ctx, r)
+			return err
+		})
+	default:
+		list, err = s.here().claim(ctx, r)
+	}
+	if err != nil {
+		return nil, s.explain("claim deliveries", err)
+	}
+	slices.SortFunc(list, func(a, b ticket.Delivery) int { return cmp.Or(a.Due.Compare(b.Due), a.ID.Compare(b.ID)) })
+	return list, nil
+}
+
+// pick returns the query for what can be claimed, and its arguments.
+func (s *Store) pick(r ticket.ClaimRequest) (string, []any) {
+	now := r.Now.UnixMicro()
+	args := []any{now, now}
+	for _, v := range r.Via {
+		args = append(args, v)
+	}
+	in := "= ?"
+	if n := len(r.Via); n > 1 {
+		in = "IN (?" + strings.Repeat(", ?", n-1) + ")"
+	}
+	return claimable + in + " ORDER BY due, id LIMIT ?" + s.lang.claimLocks, append(args, r.Limit)
+}
+
+// claim is one statement.
+func (x *session) claim(ctx context.Context, r ticket.ClaimRequest) ([]ticket.Delivery, error) {
+	pick, args := x.s.pick(r)
+	text := "UPDATE {t}outbox SET attempts = attempts + 1, until = ? WHERE id IN (" + pick + ") RETURNING " + outboxColumns
+	if x.s.lang.claimLocks != "" {
+		// Materialised, so that the planner cannot pick again and lock more.
+		text = "WITH free AS MATERIALIZED (" + pick + ") UPDATE {t}outbox o SET attempts = o.attempts + 1, until = ? FROM free WHERE o.id = free.id RETURNING " +
+			"o." + strings.ReplaceAll(outboxColumns, ", ", ", o.")
+		args = append(args, r.Now.Add(r.Lease).UnixMicro())
+	} else {
+		args = append([]any{r.Now.Add(r.Lease).UnixMicro()}, args...)
+	}
+	x.wrote = true
+	return x.deliveries(ctx, text, args...)
+}
+
+func (x *session) deliveries(ctx context.Context, text string, args ...any) (list []ticket.Delivery, err error) {
+	err = x.rows(ctx, func(rows *sql.Rows) error {
+		d, err := scanDelivery(rows)
+		list = append(list, d)
+		return err
+	}, text, args...)
+	return list, err
+}
+
+// claimInSteps claims on MySQL, which has no UPDATE … RETURNING. The isolation
+// is READ COMMITTED, since the locks of REPEATABLE READ would cover the gaps that
+// commits insert into.
+func (s *Store) claimInSteps(ctx context.Context, r ticket.ClaimRequest) (list []ticket.Delivery, err error) {
+	work := func(ctx context.Context, x *session) error {
+		pick, args := s.pick(r)
+		list, err = x.deliveries(ctx, strings.Replace(pick, "SELECT id", "SELECT "+outboxColumns, 1), args...)
+		if err != nil || len(list) == 0 {
+			return err
+		}
+		until := r.Now.Add(r.Lease)
+		for part := range slices.Chunk(list, 500) {
+			args = append(args[:0], until.UnixMicro())
+			for i := range part {
+				d := &part[i]
+				d.Attempts++
+				d.State, d.Until = ticket.Claimed, micros(until.UnixMicro())
+				args = append(args, d.ID.String())
+			}
+			_, err := x.exec(ctx, "UPDATE {t}outbox SET attempts = attempts + 1, until = ? WHERE id IN (?"+strings.Repeat(", ?", len(part)-1)+")", args...)
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if s.tx != nil {
+		return list, s.write(ctx, work)
+	}
+	err = s.transaction(ctx, &sql.TxOptions{Isolation: s.lang.claimLevel}, work)
+	return list, err
+}
+
+func scanDelivery(r *sql.Rows) (d ticket.Delivery, err error) {
+	var id, of, to sql.RawBytes
+	var kind string
+	var created, due, dead int64
+	var until sql.NullInt64
+	err = r.Scan(&id, &d.Tenant, &of, &d.Seq, &kind, &d.Via, &to, &created, &due, &dead, &until, &d.Attempts, &d.Failures, &d.LastError)
+	if err != nil {
+		return d, err
+	}
+	if err := parseID(id, &d.ID); err != nil {
+		return d, err
+	}
+	if err := parseID(of, &d.Ticket); err != nil {
+		return d, err
+	}
+	if err := json.Unmarshal(to, &d.To); err != nil {
+		return d, fmt.Errorf("sqlstore: delivery %s: %w", d.ID, err)
+	}
+	d.Kind, d.Created, d.Due, d.Until = ticket.Kind(kind), micros(created), micros(due), timeOf(until)
+	switch {
+	case dead != 0:
+		d.State = ticket.Dead
+	case until.Valid:
+		d.State = ticket.Claimed
+	default:
+		d.State = ticket.Pending
+	}
+	return d, nil
+}
+
+// Settle records the outcome of claimed deliveries; see [ticket.Store].
+func (s *Store) Settle(ctx context.Context, list []ticket.Settlement) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	for i := range list {
+		if err := list[i].Check(); err != nil {
+			return err
+		}
+	}
+	if len(list) == 0 {
+		return nil
+	}
+	defer s.hold()()
+	lost := false
+	work := func(ctx context.Context, x *session) (err error) {
+		lost, err = x.settle(ctx, list)
+		return err
+	}
+	var err error
+	if s.lane != nil {
+		err = s.write(ctx, work)
+	} else {
+		err = work(ctx, s.here()) // each stands by itself
+	}
+	if err == nil && lost {
+		err = ticket.ErrClaimLost
+	}
+	return s.explain("settle deliveries", err)
+}
+
+func (x *session) settle(ctx context.Context, list []ticket.Settlement) (lost bool, err error) {
+	var done []ticket.Settlement
+	for i := range list {
+		o := &list[i]
+		var n int64
+		switch o.Outcome {
+		case ticket.Done:
+			done = append(done, *o)
+			continue
+		case ticket.Again:
+			n, err = x.exec(ctx, "UPDATE {t}outbox SET until = NULL, due = ?, failures = ?, last_error = ? WHERE id = ? AND attempts = ? AND until IS NOT NULL AND dead = 0",
+				o.Due.UnixMicro(), o.Failures, o.Error, o.ID.String(), o.Attempts)
+		case ticket.GiveUp:
+			n, err = x.exec(ctx, "UPDATE {t}outbox SET until = NULL, dead = 1, failures = ?, last_error = ? WHERE id = ? AND attempts = ? AND until IS NOT NULL AND dead = 0",
+				o.Failures, o.Error, o.ID.String(), o.Attempts)
+		}
+		if err != nil {
+			return lost, err
+		}
+		lost = lost || n == 0
+	}
+	for part := range slices.Chunk(done, 100) {
+		args := make([]any, 0, 2*len(part))
+		for i := range part {
+			args = append(args, part[i].ID.String(), part[i].Attempts)
+		}
+		n, err := x.exec(ctx, "DELETE FROM {t}outbox WHERE until IS NOT NULL AND dead = 0 AND (id, attempts) IN ("+
+			x.s.lang.values+"(?, ?)"+strings.Repeat(", (?, ?)", len(part)-1)+")", args...)
+		if err != nil {
+			return lost, err
+		}
+		lost = lost || n < int64(len(part))
+	}
+	return lost, nil
+}

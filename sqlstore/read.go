@@ -1,0 +1,164 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/ticketkit/ticket"
+)
+
+// Ticket returns the ticket with this ID; see [ticket.Store].
+func (s *Store) Ticket(ctx context.Context, tenant string, id ticket.ID) (ticket.Ticket, error) {
+	text := id.String()
+	return s.read(ctx, text, selectTicket, text, tenant)
+}
+
+// Lookup returns the ticket with this number; see [ticket.Store].
+func (s *Store) Lookup(ctx context.Context, tenant string, n ticket.Number) (ticket.Ticket, error) {
+	const text = "SELECT " + ticketColumns + " FROM {t}tickets t WHERE t.number = ? AND t.tenant = ?"
+	return s.read(ctx, string(n), text, string(n), tenant)
+}
+
+func (s *Store) read(ctx context.Context, ref, text string, args ...any) (ticket.Ticket, error) {
+	if err := ctx.Err(); err != nil {
+		return ticket.Ticket{}, err
+	}
+	defer s.hold()()
+	var t ticket.Ticket
+	found, err := s.here().ticket(ctx, &t, text, args...)
+	if err != nil {
+		return ticket.Ticket{}, s.explain("read a ticket", err)
+	}
+	if !found {
+		return ticket.Ticket{}, &ticket.NotFoundError{What: "ticket", Ref: ref}
+	}
+	return t, nil
+}
+
+func (x *session) ticket(ctx context.Context, t *ticket.Ticket, text string, args ...any) (found bool, err error) {
+	err = x.rows(ctx, func(r *sql.Rows) error {
+		found = true
+		var err error
+		*t, err = scanTicket(r)
+		return err
+	}, text, args...)
+	return found, err
+}
+
+// Receipt returns what an idempotency key was used for; see [ticket.Store].
+func (s *Store) Receipt(ctx context.Context, tenant, key string) (ticket.Receipt, error) {
+	if err := ctx.Err(); err != nil {
+		return ticket.Receipt{}, err
+	}
+	defer s.hold()()
+	r := ticket.Receipt{Tenant: tenant, Key: key}
+	var id, request string
+	var at int64
+	found, err := s.here().one(ctx, []any{&id, &r.Version, &request, &at},
+		"SELECT ticket, version, request, at FROM {t}receipts WHERE tenant = ? AND name = ?", tenant, key)
+	if err == nil && found {
+		r.At = micros(at)
+		if err = parseID([]byte(id), &r.Ticket); err == nil {
+			err = parseDigest([]byte(request), &r.Request)
+		}
+	}
+	if err != nil {
+		return ticket.Receipt{}, s.explain("read a receipt", err)
+	}
+	if !found {
+		return ticket.Receipt{}, &ticket.NotFoundError{What: "receipt", Ref: key}
+	}
+	return r, nil
+}
+
+// Events returns a ticket's events; see [ticket.Store].
+func (s *Store) Events(ctx context.Context, tenant string, id ticket.ID, after int64, limit int) ([]ticket.Event, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	defer s.hold()()
+	x := s.here()
+	text := id.String()
+	if limit <= 0 {
+		limit = math.MaxInt32
+	}
+	var events []ticket.Event
+	err := x.rows(ctx, func(r *sql.Rows) error {
+		e, err := scanEvent(r)
+		events = append(events, e)
+		return err
+	}, "SELECT doc FROM {t}events WHERE ticket = ? AND seq > ? AND tenant = ? ORDER BY seq LIMIT ?", text, after, tenant, limit)
+	if err != nil {
+		return nil, s.explain("read events", err)
+	}
+	if len(events) > 0 {
+		return events, nil
+	}
+	found, err := x.exists(ctx, "SELECT 1 FROM {t}tickets WHERE id = ? AND tenant = ?", text, tenant)
+	if err != nil {
+		return nil, s.explain("read events", err)
+	}
+	if !found {
+		return nil, &ticket.NotFoundError{What: "ticket", Ref: text}
+	}
+	return nil, nil
+}
+
+func scanEvent(r *sql.Rows) (ticket.Event, error) {
+	var doc sql.RawBytes
+	var e ticket.Event
+	if err := r.Scan(&doc); err != nil {
+		return e, err
+	}
+	if err := json.Unmarshal(doc, &e); err != nil {
+		return e, fmt.Errorf("sqlstore: a stored event: %w", err)
+	}
+	return e, nil
+}
+
+// Due returns references to tickets whose timer has passed; see [ticket.Store].
+func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]ticket.Ref, error) {
+	if err := ctx.Err(); err != nil || limit <= 0 {
+		return nil, err
+	}
+	defer s.hold()()
+	var refs []ticket.Ref
+	err := s.here().rows(ctx, func(r *sql.Rows) error {
+		var ref ticket.Ref
+		var id sql.RawBytes
+		if err := r.Scan(&ref.Tenant, &id); err != nil {
+			return err
+		}
+		if err := parseID(id, &ref.Ticket); err != nil {
+			return err
+		}
+		refs = append(refs, ref)
+		return nil
+	}, "SELECT tenant, id FROM {t}tickets WHERE timer_at IS NOT NULL AND timer_at <= ? ORDER BY timer_at, id LIMIT ?", now.UnixMicro(), limit)
+	return refs, s.explain("look for timers", err)
+}
+
+// Counts returns how much open work there is; see [ticket.Counter].
+func (s *Store) Counts(ctx context.Context, tenant string) ([]ticket.Count, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	defer s.hold()()
+	var counts []ticket.Count
+	err := s.here().rows(ctx, func(r *sql.Rows) error {
+		var c ticket.Count
+		var status string
+		err := r.Scan(&c.Queue, &c.Level, &status, &c.N)
+		c.Status = ticket.Status(status)
+		counts = append(counts, c)
+		return err
+	}, selectCounts, tenant)
+	return counts, s.explain("count", err)
+}
+
+const selectCounts = "SELECT queue, level, status, COUNT(*) FROM {t}tickets WHERE tenant = ? AND open = 1" +
+	" GROUP BY queue, level, status ORDER BY queue, level, status"

@@ -1,0 +1,172 @@
+package sqlstore
+
+import (
+	"database/sql"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/ticketkit/ticket"
+)
+
+// ticketColumns are those of a ticket, in the order of a ticketRow.
+const ticketColumns = "t.id, t.tenant, t.number, t.version, t.digest, t.status, t.phase, t.level, t.queue, t.assignee, t.pressing, t.channel," +
+	" t.reason, t.resolution, t.timer_at, t.timer_action, t.created, t.first_answered, t.touched, t.resolved, t.closed, t.reopened, t.doc"
+
+// ticketDoc is what of a ticket is in no column of its own.
+type ticketDoc struct {
+	Requester       ticket.Person   `json:"requester,omitzero"`
+	Followers       []ticket.Person `json:"followers,omitempty"`
+	Subject         string          `json:"subject,omitempty"`
+	Impact          ticket.Grade    `json:"impact,omitempty"`
+	Urgency         ticket.Grade    `json:"urgency,omitempty"`
+	Tags            []string        `json:"tags,omitempty"`
+	Fields          ticket.Fields   `json:"fields,omitempty"`
+	Links           []ticket.Link   `json:"links,omitempty"`
+	MergedInto      ticket.ID       `json:"merged_into,omitzero"`
+	Workflow        string          `json:"workflow,omitempty"`
+	WorkflowVersion int             `json:"workflow_version,omitempty"`
+}
+
+func docOf(t *ticket.Ticket) (string, error) {
+	return encode(&ticketDoc{
+		Requester: t.Requester, Followers: t.Followers, Subject: t.Subject, Impact: t.Impact, Urgency: t.Urgency,
+		Tags: t.Tags, Fields: t.Fields, Links: t.Links, MergedInto: t.MergedInto,
+		Workflow: t.Workflow, WorkflowVersion: t.WorkflowVersion,
+	})
+}
+
+func encode(v any) (string, error) {
+	b, err := json.Marshal(v)
+	return string(b), err
+}
+
+// A ticketRow is scanned into, and used again.
+type ticketRow struct {
+	id, digest, doc                  sql.RawBytes
+	status, phase, queue, channel    string
+	timerAt, answered, res, closed   sql.NullInt64
+	created, touched                 int64
+	pressing                         int64
+	number, assignee, reason, result string
+	t                                ticket.Ticket
+	dest                             []any
+	timerAction                      string
+}
+
+var ticketRows = sync.Pool{New: func() any {
+	r := &ticketRow{}
+	r.dest = []any{&r.id, &r.t.Tenant, &r.number, &r.t.Version, &r.digest, &r.status, &r.phase, &r.t.Level, &r.queue, &r.assignee,
+		&r.pressing, &r.channel, &r.reason, &r.result, &r.timerAt, &r.timerAction, &r.created, &r.answered, &r.touched, &r.res, &r.closed,
+		&r.t.Reopened, &r.doc}
+	return r
+}}
+
+// scanTicket reads a row of ticketColumns.
+func scanTicket(rows *sql.Rows) (ticket.Ticket, error) {
+	r := ticketRows.Get().(*ticketRow)
+	defer func() {
+		*r = ticketRow{dest: r.dest}
+		ticketRows.Put(r)
+	}()
+	if err := rows.Scan(r.dest...); err != nil {
+		return ticket.Ticket{}, err
+	}
+	t := &r.t
+	if err := parseID(r.id, &t.ID); err != nil {
+		return ticket.Ticket{}, err
+	}
+	if err := parseDigest(r.digest, &t.Digest); err != nil {
+		return ticket.Ticket{}, err
+	}
+	t.Number, t.Status, t.Phase, t.Queue, t.Assignee = ticket.Number(r.number), ticket.Status(r.status), ticket.Phase(r.phase), r.queue, r.assignee
+	t.Priority, t.Channel, t.Reason, t.Resolution = priorityOf(r.pressing), ticket.Channel(r.channel), r.reason, r.result
+	t.Timer = ticket.Timer{At: timeOf(r.timerAt), Action: ticket.ActionName(r.timerAction)}
+	t.Created, t.Touched = micros(r.created), micros(r.touched)
+	t.FirstAnswered, t.Resolved, t.Closed = timeOf(r.answered), timeOf(r.res), timeOf(r.closed)
+	var doc ticketDoc
+	if err := json.Unmarshal(r.doc, &doc); err != nil {
+		return ticket.Ticket{}, fmt.Errorf("sqlstore: ticket %s: %w", t.ID, err)
+	}
+	t.Requester, t.Followers, t.Subject, t.Impact, t.Urgency = doc.Requester, doc.Followers, doc.Subject, doc.Impact, doc.Urgency
+	t.Tags, t.Fields, t.Links, t.MergedInto = doc.Tags, doc.Fields, doc.Links, doc.MergedInto
+	t.Workflow, t.WorkflowVersion = doc.Workflow, doc.WorkflowVersion
+	return *t, nil
+}
+
+// pressing turns a priority round, so that what presses most sorts first.
+func pressing(g ticket.Grade) int64 { return int64(ticket.Critical) - int64(g) }
+
+func priorityOf(pressing int64) ticket.Grade { return ticket.Grade(int64(ticket.Critical) - pressing) } //nolint:gosec // the columns hold what pressing made
+
+// open says in a column whether work is expected.
+func open(t *ticket.Ticket) int64 {
+	if t.Phase.Done() {
+		return 0
+	}
+	return 1
+}
+
+// nullTime is a time for a column that has NULL for none.
+func nullTime(t time.Time) any {
+	if t.IsZero() {
+		return nil
+	}
+	return t.UnixMicro()
+}
+
+func timeOf(n sql.NullInt64) time.Time {
+	if !n.Valid {
+		return time.Time{}
+	}
+	return micros(n.Int64)
+}
+
+func micros(n int64) time.Time { return time.UnixMicro(n).UTC() }
+
+func parseID(text []byte, id *ticket.ID) error {
+	if err := id.UnmarshalText(text); err != nil {
+		return fmt.Errorf("sqlstore: a stored ID: %w", err)
+	}
+	return nil
+}
+
+func parseDigest(text []byte, d *ticket.Digest) error {
+	if len(text) != 2*len(d) {
+		return fmt.Errorf("sqlstore: a stored digest has %d symbols", len(text))
+	}
+	_, err := hex.Decode(d[:], text)
+	return err
+}
+
+func hexOf(d ticket.Digest) string { return hex.EncodeToString(d[:]) }
+
+// maxName is the longest name, tenant or key that all three databases can index.
+const maxName = 255
+
+// fits refuses what the columns could not hold. By the desk's limits nothing of
+// the kind gets here, unless they were raised.
+func fits(c *ticket.Commit) error {
+	for i := range c.Changes {
+		t := &c.Changes[i].Ticket
+		for _, f := range [...]struct{ name, value string }{
+			{"tenant", t.Tenant}, {"number", string(t.Number)}, {"status", string(t.Status)}, {"phase", string(t.Phase)}, {"queue", t.Queue},
+			{"assignee", t.Assignee}, {"channel", string(t.Channel)}, {"reason", t.Reason}, {"resolution", t.Resolution}, {"timer.action", string(t.Timer.Action)},
+		} {
+			if len(f.value) > maxName {
+				return invalid("commit.changes.ticket."+f.name, "must be at most %d bytes long for this store", maxName)
+			}
+		}
+	}
+	for i := range c.Deliveries {
+		if len(c.Deliveries[i].Kind) > maxName || len(c.Deliveries[i].Via) > maxName {
+			return invalid("commit.deliveries", "must have a kind and a notifier's name of at most %d bytes for this store", maxName)
+		}
+	}
+	if c.Receipt != nil && len(c.Receipt.Key) > maxName {
+		return invalid("commit.receipt.key", "must be at most %d bytes long for this store", maxName)
+	}
+	return nil
+}

@@ -1,0 +1,227 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+)
+
+// A runner runs statements: a *sql.DB, *sql.Conn or *sql.Tx.
+type runner interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+	PrepareContext(ctx context.Context, query string) (*sql.Stmt, error)
+}
+
+// direct is where statements go that are not part of a transaction of the store.
+func (s *Store) direct() runner {
+	switch {
+	case s.tx != nil:
+		return s.tx
+	case s.conn != nil:
+		return s.conn
+	default:
+		return s.db
+	}
+}
+
+// A session is a transaction, or the database itself, to run statements in.
+type session struct {
+	s     *Store
+	tx    *sql.Tx // nil: straight on the database
+	wrote bool    // something was changed
+}
+
+// here returns the session outside of the store's own transactions.
+func (s *Store) here() *session { return &session{s: s, tx: s.tx} }
+
+// exec runs a statement in the store's notation and returns how many rows it
+// changed.
+func (x *session) exec(ctx context.Context, text string, args ...any) (int64, error) {
+	var r sql.Result
+	st, err := x.s.statement(ctx, text)
+	switch {
+	case err != nil:
+	case st.stmt != nil && x.tx != nil:
+		r, err = x.tx.StmtContext(ctx, st.stmt).ExecContext(ctx, args...)
+	case st.stmt != nil:
+		r, err = st.stmt.ExecContext(ctx, args...)
+	case x.tx != nil:
+		r, err = x.tx.ExecContext(ctx, st.text, args...)
+	default:
+		r, err = x.s.direct().ExecContext(ctx, st.text, args...)
+	}
+	if err != nil {
+		return 0, err
+	}
+	n, err := r.RowsAffected()
+	x.wrote = x.wrote || n > 0
+	return n, err
+}
+
+// query runs a query in the store's notation. The caller closes the rows.
+func (x *session) query(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
+	st, err := x.s.statement(ctx, text)
+	switch {
+	case err != nil:
+		return nil, err
+	case st.stmt != nil && x.tx != nil:
+		return x.tx.StmtContext(ctx, st.stmt).QueryContext(ctx, args...)
+	case st.stmt != nil:
+		return st.stmt.QueryContext(ctx, args...)
+	case x.tx != nil:
+		return x.tx.QueryContext(ctx, st.text, args...)
+	default:
+		return x.s.direct().QueryContext(ctx, st.text, args...)
+	}
+}
+
+// rows calls scan for every row of a query.
+func (x *session) rows(ctx context.Context, scan func(*sql.Rows) error, text string, args ...any) error {
+	rows, err := x.query(ctx, text, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return err
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return err
+	}
+	return rows.Close()
+}
+
+// one scans the only row of a query; false: there is none.
+func (x *session) one(ctx context.Context, dest []any, text string, args ...any) (found bool, err error) {
+	err = x.rows(ctx, func(r *sql.Rows) error {
+		found = true
+		return r.Scan(dest...)
+	}, text, args...)
+	return found, err
+}
+
+// exists reports whether a query has a row.
+func (x *session) exists(ctx context.Context, text string, args ...any) (bool, error) {
+	var row int64
+	return x.one(ctx, []any{&row}, text, args...)
+}
+
+// statements are prepared once and kept. Each is prepared on a connection when it
+// is first used there.
+type statements struct {
+	m sync.Map // from text in the store's notation to *statement
+	n atomic.Int32
+}
+
+type statement struct {
+	text string    // as the database takes it
+	stmt *sql.Stmt // nil: not prepared
+}
+
+// mostStatements bounds how many are kept prepared; what comes later is not. The
+// texts that a busy desk uses are some fifty.
+const mostStatements = 300
+
+// statement returns the form of a text that the database takes: {t} and {p} are
+// replaced by the names' prefixes, and ? by numbered placeholders where needed.
+func (s *Store) statement(ctx context.Context, text string) (*statement, error) {
+	if s.stmts == nil {
+		return &statement{text: s.render(text)}, nil
+	}
+	if v, ok := s.stmts.m.Load(text); ok {
+		return v.(*statement), nil
+	}
+	st := &statement{text: s.render(text)}
+	// To prepare takes a connection, so it is not for a store that is bound to
+	// one: the pool could be empty, and wait for that very one.
+	if s.db == nil || s.stmts.n.Load() >= mostStatements {
+		return st, nil
+	}
+	var err error
+	if st.stmt, err = s.db.PrepareContext(ctx, st.text); err != nil { //nolint:sqlclosecheck // kept, and closed with the database
+		return nil, err
+	}
+	if v, taken := s.stmts.m.LoadOrStore(text, st); taken {
+		return v.(*statement), st.stmt.Close()
+	}
+	s.stmts.n.Add(1)
+	return st, nil
+}
+
+func (s *Store) render(text string) string {
+	text = s.names.Replace(text)
+	if !s.lang.numbered || !strings.Contains(text, "?") {
+		return text
+	}
+	var b strings.Builder
+	b.Grow(len(text) + 32)
+	for n := 1; ; n++ {
+		i := strings.IndexByte(text, '?')
+		if i < 0 {
+			break
+		}
+		b.WriteString(text[:i])
+		b.WriteByte('$')
+		b.WriteString(strconv.Itoa(n))
+		text = text[i+1:]
+	}
+	b.WriteString(text)
+	return b.String()
+}
+
+// write runs f in a transaction and commits it. Where f fails, nothing of what it
+// wrote stays. Inside the host's transaction a savepoint does that.
+func (s *Store) write(ctx context.Context, f func(context.Context, *session) error) error {
+	if s.tx != nil {
+		return (&session{s: s, tx: s.tx}).guarded(ctx, f)
+	}
+	if s.lane != nil {
+		return s.lane.do(ctx, s, f)
+	}
+	return s.transaction(ctx, nil, f)
+}
+
+// transaction runs f in a transaction of its own.
+func (s *Store) transaction(ctx context.Context, o *sql.TxOptions, f func(context.Context, *session) error) error {
+	var tx *sql.Tx
+	var err error
+	if s.conn != nil {
+		tx, err = s.conn.BeginTx(ctx, o)
+	} else {
+		tx, err = s.db.BeginTx(ctx, o)
+	}
+	if err != nil {
+		return err
+	}
+	if err := f(ctx, &session{s: s, tx: tx}); err != nil {
+		_ = tx.Rollback() //nolint:errcheck // the first error says more; there may be nothing left to undo
+		return err
+	}
+	return tx.Commit()
+}
+
+// guarded runs f between savepoints.
+func (x *session) guarded(ctx context.Context, f func(context.Context, *session) error) error {
+	if _, err := x.tx.ExecContext(ctx, "SAVEPOINT ticket_commit"); err != nil {
+		return err
+	}
+	if err := f(ctx, x); err != nil {
+		// Without cancellation: the host's transaction goes on.
+		back := context.WithoutCancel(ctx)
+		if _, undo := x.tx.ExecContext(back, "ROLLBACK TO SAVEPOINT ticket_commit"); undo != nil {
+			return err // the transaction is lost as a whole, as after a deadlock
+		}
+		x.wrote = false
+		_, _ = x.tx.ExecContext(back, "RELEASE SAVEPOINT ticket_commit") //nolint:errcheck // it holds nothing
+		return err
+	}
+	_, err := x.tx.ExecContext(ctx, "RELEASE SAVEPOINT ticket_commit")
+	return err
+}

@@ -1,0 +1,218 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"regexp"
+	"strings"
+	"sync"
+
+	"github.com/ticketkit/ticket"
+)
+
+// Store keeps tickets in a SQL database. Make one with [Open] or [New] and share
+// it: it is safe for concurrent use. It is a [ticket.Store], and a
+// [ticket.Counter], [ticket.Searcher] and [ticket.Maintainer] as well. It starts
+// no goroutines and holds no connection between calls, so it needs no closing.
+type Store struct {
+	options
+	dialect Dialect
+	lang    *language
+	names   *strings.Replacer // puts table names into statements
+	stmts   *statements
+	lane    *lane // SQLite: the one way to write, of this store and those made from it
+
+	// Exactly one of them is set. What is bound to a connection or transaction
+	// serves one call at a time.
+	db    *sql.DB
+	conn  *sql.Conn
+	tx    *sql.Tx
+	bound *sync.Mutex
+}
+
+var (
+	_ ticket.Store      = (*Store)(nil)
+	_ ticket.Counter    = (*Store)(nil)
+	_ ticket.Searcher   = (*Store)(nil)
+	_ ticket.Maintainer = (*Store)(nil)
+)
+
+// Option changes how a store works.
+type Option func(*options)
+
+type options struct {
+	prefix     string
+	schema     string
+	unprepared bool
+	search     bool
+	fault      error
+}
+
+var identifier = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,30}$`)
+
+// Prefix begins the names of all tables and indexes. Default: "ticket_". It has
+// 1 to 31 symbols of a to z, 0 to 9 and underscore, and begins with no digit.
+func Prefix(prefix string) Option {
+	return func(o *options) {
+		o.prefix = prefix
+		if !identifier.MatchString(prefix) {
+			o.fault = invalid("sqlstore.prefix", "must be 1 to 31 of a-z, 0-9 and _, and not begin with a digit")
+		}
+	}
+}
+
+// Schema is the schema that the tables are in, on PostgreSQL only; it must be
+// there. Default: the first of the connection's search path.
+func Schema(schema string) Option {
+	return func(o *options) {
+		o.schema = schema
+		if !identifier.MatchString(schema) {
+			o.fault = invalid("sqlstore.schema", "must be 1 to 31 of a-z, 0-9 and _, and not begin with a digit")
+		}
+	}
+}
+
+// Unprepared makes the store use no prepared statements of its own; whether the
+// driver does is up to the driver. It is for poolers that give a client another
+// connection for each transaction, such as PgBouncer before 1.21. Default: each
+// statement is prepared once for each connection.
+func Unprepared() Option { return func(o *options) { o.unprepared = true } }
+
+// New returns a store on a database whose schema is up to date; it asks the
+// database nothing. [Store.Check] tells whether the schema fits.
+func New(db *sql.DB, d Dialect, opts ...Option) (*Store, error) {
+	if db == nil {
+		return nil, invalid("sqlstore.db", "is missing")
+	}
+	s := &Store{dialect: d, lang: d.language(), db: db, options: options{prefix: "ticket_"}}
+	if s.lang == nil {
+		return nil, invalid("sqlstore.dialect", "must be SQLite, Postgres or MySQL")
+	}
+	for _, o := range opts {
+		o(&s.options)
+	}
+	if s.fault != nil {
+		return nil, s.fault
+	}
+	if s.schema != "" && d != Postgres {
+		return nil, invalid("sqlstore.schema", "is for PostgreSQL only")
+	}
+	s.names = s.replacer()
+	if !s.unprepared {
+		s.stmts = &statements{}
+	}
+	if s.lang.lane {
+		s.lane = &lane{}
+	}
+	return s, nil
+}
+
+// Open returns a store on a database, and brings its schema up to date first; see
+// [Store.Migrate]. On SQLite it switches the database file to write-ahead
+// logging, which lasts.
+//
+// Errors: [ErrDialect] where the database is another one, [ErrSchema] where its
+// schema is newer than this package, [ticket.ErrInvalid] for an option that makes
+// no sense.
+func Open(ctx context.Context, db *sql.DB, d Dialect, opts ...Option) (*Store, error) {
+	s, err := New(db, d, opts...)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.recognise(ctx); err != nil {
+		return nil, err
+	}
+	if d == SQLite {
+		if err := s.useWAL(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.Migrate(ctx); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func (o *options) replacer() *strings.Replacer {
+	table := o.prefix
+	if o.schema != "" {
+		table = o.schema + "." + o.prefix
+	}
+	return strings.NewReplacer("{t}", table, "{p}", o.prefix)
+}
+
+// WithTx returns the store bound to a transaction of the host's, for
+// [ticket.Desk.In]: what it writes is part of that transaction. It never commits
+// or rolls back; a commit that is refused leaves the transaction as it was and
+// usable, by a savepoint. The exception is a deadlock or serialisation failure
+// ([ticket.ErrConflict]), after which the database has given the transaction up
+// and the host has to begin anew.
+//
+// On SQLite the transaction should be begun for writing (the drivers' option
+// _txlock=immediate): one that has read before it first writes is refused with
+// ErrConflict where another connection wrote in between.
+func (s *Store) WithTx(tx *sql.Tx) *Store {
+	b := *s
+	b.db, b.conn, b.tx, b.lane, b.bound = nil, nil, tx, nil, &sync.Mutex{}
+	return &b
+}
+
+// With returns the store on one connection of the host's, which must not be
+// inside a transaction: the store begins its own, one at a time.
+func (s *Store) With(conn *sql.Conn) *Store {
+	b := *s
+	b.db, b.conn, b.tx, b.lane, b.bound = nil, conn, nil, nil, &sync.Mutex{}
+	return &b
+}
+
+// hold keeps the connection of a bound store for one call.
+func (s *Store) hold() func() {
+	if s.bound == nil {
+		return func() {}
+	}
+	s.bound.Lock()
+	return s.bound.Unlock
+}
+
+// recognise fails where the database is not of the dialect.
+func (s *Store) recognise(ctx context.Context) error {
+	var v string
+	row := s.direct().QueryRowContext(ctx, s.lang.version)
+	if err := row.Scan(&v); err != nil {
+		if ctx.Err() != nil || s.lang.classify(err) != otherwise {
+			return s.explain("ask the database for its version", err)
+		}
+		if s.reachable(ctx) != nil {
+			return fmt.Errorf("sqlstore: ask the database for its version: %w", err)
+		}
+		return fmt.Errorf("%w: it does not answer as %s: %w", ErrDialect, s.lang.name, err)
+	}
+	if !s.lang.probe(v) {
+		return fmt.Errorf("%w: %s wanted, found %q", ErrDialect, s.lang.name, v)
+	}
+	return nil
+}
+
+// reachable reports whether the database answers at all.
+func (s *Store) reachable(ctx context.Context) error {
+	var one int
+	return s.direct().QueryRowContext(ctx, "SELECT 1").Scan(&one)
+}
+
+// useWAL switches to write-ahead logging: readers are then never held up by the
+// writer. A database in memory has no such file and stays as it is.
+func (s *Store) useWAL(ctx context.Context) error {
+	var mode string
+	if err := s.db.QueryRowContext(ctx, "PRAGMA journal_mode").Scan(&mode); err != nil {
+		return s.explain("ask for the journal mode", err)
+	}
+	if mode == "wal" || mode == "memory" {
+		return nil
+	}
+	err := s.retryBusy(ctx, func() error { return s.db.QueryRowContext(ctx, "PRAGMA journal_mode = wal").Scan(&mode) })
+	if err != nil && s.lang.classify(err) != readOnly {
+		return s.explain("switch to write-ahead logging", err)
+	}
+	return nil
+}

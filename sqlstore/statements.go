@@ -1,0 +1,124 @@
+package sqlstore
+
+import (
+	"strings"
+
+	"github.com/ticketkit/ticket"
+)
+
+// The statements that write. {t} stands for the prefix of the tables.
+const (
+	selectTicket = "SELECT " + ticketColumns + " FROM {t}tickets t WHERE t.id = ? AND t.tenant = ?"
+	updateDoc    = "UPDATE {t}tickets SET doc = ? WHERE id = ?"
+
+	intoTickets = "INSERT INTO {t}tickets (id, tenant, number, version, digest, open, status, phase, level, queue, assignee, pressing, channel," +
+		" reason, resolution, timer_at, timer_action, created, first_answered, touched, resolved, closed, reopened, doc) "
+	ticketColumnCount = 24
+	insertTicket      = intoTickets + "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+
+	intoEvents  = "INSERT INTO {t}events (ticket, seq, tenant, at, doc) "
+	insertEvent = intoEvents + "VALUES (?, ?, ?, ?, ?)"
+
+	insertLabel = "INSERT INTO {t}labels (tenant, label, created, ticket) VALUES "
+	deleteLabel = "DELETE FROM {t}labels WHERE tenant = ? AND label = ? AND created = ? AND ticket = ?"
+
+	outboxColumns     = "id, tenant, ticket, seq, kind, via, recipient, created, due, dead, until, attempts, failures, last_error"
+	outboxColumnCount = 14
+	intoOutbox        = "INSERT INTO {t}outbox (" + outboxColumns + ") "
+	insertDelivery    = intoOutbox + "VALUES "
+
+	intoReceipts  = "INSERT INTO {t}receipts (tenant, name, ticket, version, request, at) "
+	insertReceipt = intoReceipts + "VALUES (?, ?, ?, ?, ?, ?)"
+
+	insertUnindexed = "INSERT INTO {t}unindexed (ticket) VALUES (?)"
+)
+
+// mostRows bounds how many rows one statement writes.
+const mostRows = 50
+
+// several appends n rows of placeholders to a statement that ends in VALUES.
+func several(into string, columns, n int) string {
+	row := "(" + strings.Repeat("?, ", columns-1) + "?)"
+	return into + strings.Repeat(row+", ", n-1) + row
+}
+
+// updates holds the UPDATE of a ticket's row for every choice of columns.
+var updates = func() (all [columnChoices]string) {
+	for bits := range columns(columnChoices) {
+		var b strings.Builder
+		b.WriteString("UPDATE {t}tickets SET version = ?, digest = ?, touched = ?")
+		for _, part := range [...]struct {
+			bit columns
+			set string
+		}{
+			{openColumn, ", open = ?"},
+			{stateColumns, ", status = ?, phase = ?, level = ?, reason = ?, resolution = ?, first_answered = ?, resolved = ?, closed = ?, reopened = ?"},
+			{queueColumns, ", queue = ?, pressing = ?"},
+			{holderColumn, ", assignee = ?"},
+			{timerColumns, ", timer_at = ?, timer_action = ?"},
+			{docColumn, ", doc = ?"},
+		} {
+			if bits&part.bit != 0 {
+				b.WriteString(part.set)
+			}
+		}
+		b.WriteString(" WHERE id = ? AND tenant = ? AND version = ?")
+		all[bits] = b.String()
+	}
+	return all
+}()
+
+// updateArgs appends the arguments of updates[bits].
+func (ch *changing) updateArgs(args []any, bits columns) []any {
+	t := &ch.Ticket
+	args = append(args, t.Version, hexOf(t.Digest), t.Touched.UnixMicro())
+	if bits&openColumn != 0 {
+		args = append(args, open(t))
+	}
+	if bits&stateColumns != 0 {
+		args = append(args, string(t.Status), string(t.Phase), t.Level, t.Reason, t.Resolution,
+			nullTime(t.FirstAnswered), nullTime(t.Resolved), nullTime(t.Closed), t.Reopened)
+	}
+	if bits&queueColumns != 0 {
+		args = append(args, t.Queue, pressing(t.Priority))
+	}
+	if bits&holderColumn != 0 {
+		args = append(args, t.Assignee)
+	}
+	if bits&timerColumns != 0 {
+		args = append(args, nullTime(t.Timer.At), string(t.Timer.Action))
+	}
+	if bits&docColumn != 0 {
+		args = append(args, ch.doc)
+	}
+	return append(args, ch.id, t.Tenant, ch.Expect)
+}
+
+// ticketArgs appends the arguments of insertTicket.
+func (ch *changing) ticketArgs(args []any) []any {
+	t := &ch.Ticket
+	return append(args, ch.id, t.Tenant, string(t.Number), t.Version, hexOf(t.Digest), open(t), string(t.Status), string(t.Phase), t.Level,
+		t.Queue, t.Assignee, pressing(t.Priority), string(t.Channel), t.Reason, t.Resolution, nullTime(t.Timer.At), string(t.Timer.Action),
+		t.Created.UnixMicro(), nullTime(t.FirstAnswered), t.Touched.UnixMicro(), nullTime(t.Resolved), nullTime(t.Closed), t.Reopened, ch.doc)
+}
+
+// eventArgs appends the arguments of insertEvent.
+func (ch *changing) eventArgs(args []any, i int) []any {
+	e := &ch.Events[i]
+	return append(args, ch.id, e.Seq, ch.Ticket.Tenant, e.At.UnixMicro(), ch.events[i])
+}
+
+// deliveryArgs appends the arguments of one row of insertDelivery.
+func deliveryArgs(args []any, d *ticket.Delivery) ([]any, error) {
+	to, err := encode(&d.To)
+	if err != nil {
+		return nil, invalid("commit.deliveries.to", "cannot be written as JSON: %v", err)
+	}
+	return append(args, d.ID.String(), d.Tenant, d.Ticket.String(), d.Seq, string(d.Kind), d.Via, to,
+		d.Created.UnixMicro(), d.Due.UnixMicro(), int64(0), nullTime(d.Until), d.Attempts, d.Failures, d.LastError), nil
+}
+
+// receiptArgs appends the arguments of insertReceipt.
+func receiptArgs(args []any, r *ticket.Receipt) []any {
+	return append(args, r.Tenant, r.Key, r.Ticket.String(), r.Version, hexOf(r.Request), r.At.UnixMicro())
+}
