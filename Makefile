@@ -32,7 +32,11 @@ help: ## list the targets
 
 .PHONY: test
 test: ## all tests of all modules, with the race detector, in random order
-	$(call each,go test -race -shuffle=on ./...)
+	$(call each,go test -race -shuffle=on -timeout 15m ./...)
+
+.PHONY: servers
+servers: ## install the servers that tests start: PostgreSQL, MariaDB, pgbouncer
+	@.ci/servers
 
 .PHONY: lint
 lint: golangci-lint ## golangci-lint in all modules; .golangci.yaml says what and why

@@ -1,0 +1,8 @@
+//go:build unix && !linux
+
+package servers
+
+import "syscall"
+
+// dieWithParent does nothing: here there is only the watchdog.
+func dieWithParent(*syscall.SysProcAttr, syscall.Signal) {}

@@ -1,0 +1,445 @@
+// Package servers starts private database servers for tests, crash runs and
+// benchmarks: a PostgreSQL or a MariaDB with a data directory of its own below
+// the temporary directory, reached by a Unix socket only. It neither needs nor
+// touches a server that the system runs.
+//
+// A test says
+//
+//	func TestMain(m *testing.M) { os.Exit(servers.Main(m)) }
+//
+// and then takes a fresh database from the server that the tests of the package
+// share:
+//
+//	dsn := server.DSN("pgx", server.Database(t)) // server := servers.Postgres(t)
+//
+// A program, or a test that kills its server, starts one of its own with
+// [StartPostgres] or [StartMariaDB], and stops it.
+//
+// A server does not outlive the program that started it, however that ends.
+package servers
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// Patience with a server whose context has no deadline, and with a clean stop.
+const (
+	startTimeout = 2 * time.Minute
+	stopTimeout  = time.Minute
+)
+
+// A MissingError says that a program is not installed. `make servers` installs
+// it on Debian and Ubuntu.
+type MissingError struct {
+	Program string // its name, such as "initdb"
+}
+
+func (e *MissingError) Error() string {
+	return fmt.Sprintf("the program %s is not installed; on Debian and Ubuntu, `make servers` installs it", e.Program)
+}
+
+// An Option changes how a server is started.
+type Option func(*options)
+
+type options struct {
+	settings map[string]string
+	fast     bool
+}
+
+// Settings sets parameters of the server, by the names that its configuration
+// file has for them. They go before the ones that the package sets. For
+// MariaDB, an empty value is an option without a value.
+func Settings(settings map[string]string) Option {
+	return func(o *options) { maps.Copy(o.settings, settings) }
+}
+
+// Fast gives up durability: the server no longer waits for the disk. What was
+// committed survives neither a crash of the machine nor, on MariaDB, a
+// [Server.Kill]. Without it, every commit is synced.
+func Fast() Option {
+	return func(o *options) { o.fast = true }
+}
+
+// A kind is what differs between the two servers.
+type kind struct {
+	name     string            // as in TICKET_REQUIRE
+	title    string            // as in messages
+	users    []string          // whom to run as instead of root, best first
+	drivers  []string          // that DSN knows
+	settings map[string]string // unless the caller sets them
+	fast     map[string]string // instead of those, with Fast
+
+	find    func() (programs, error)
+	install func(p programs, dir string, settings map[string]string) []string // the command that makes the data directory
+	serve   func(p programs, dir string, settings map[string]string) []string // the command that is the server
+	dsn     func(dir, database string) string
+	open    func(dir string) (*sql.DB, error) // as the administrator
+	drop    string                            // the statement; %s is the name
+
+	stop   syscall.Signal // the signal that stops it cleanly, without waiting for clients
+	orphan syscall.Signal // the signal it gets when its parent is gone
+}
+
+// programs are the paths of the two programs of a server.
+type programs struct {
+	install, serve string
+}
+
+// A Server is a private database server. Its methods may be called by any
+// goroutine.
+type Server struct {
+	kind     *kind
+	programs programs
+	owner    *owner
+	settings map[string]string
+	dir      string // everything of it, removed by Stop
+	watchdog *watchdog
+
+	mu      sync.Mutex // held while the server is started, killed and stopped
+	process *process   // nil: it does not run
+	stopped bool
+}
+
+// StartPostgres starts a PostgreSQL and waits until it answers. Nobody needs a
+// password; the superuser is "postgres", the encoding UTF8 and the locale C.
+// The context bounds the start and not the life of the server, which [Server.Stop]
+// ends. Without a deadline there is one of two minutes. The error is a
+// [*MissingError] if PostgreSQL is not installed.
+func StartPostgres(ctx context.Context, opts ...Option) (*Server, error) {
+	return start(ctx, &postgres, opts)
+}
+
+// StartMariaDB starts a MariaDB and waits until it answers. The user is "root",
+// without a password; character set and collation are those of the server's
+// own defaults. For the rest it is as [StartPostgres].
+func StartMariaDB(ctx context.Context, opts ...Option) (*Server, error) {
+	return start(ctx, &mariadb, opts)
+}
+
+func start(ctx context.Context, k *kind, opts []Option) (*Server, error) {
+	o := options{settings: map[string]string{}}
+	for _, opt := range opts {
+		opt(&o)
+	}
+	settings := maps.Clone(k.settings)
+	if o.fast {
+		maps.Copy(settings, k.fast)
+	}
+	for name, value := range o.settings {
+		settings[strings.ReplaceAll(name, "-", "_")] = value
+	}
+
+	p, err := k.find()
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := withDeadline(ctx)
+	defer cancel()
+	own, err := findOwner(k.users)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := makeDir(k.name, own)
+	if err != nil {
+		return nil, err
+	}
+	dog, err := newWatchdog(dir, k.orphan)
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	s := &Server{kind: k, programs: p, owner: own, settings: settings, dir: dir, watchdog: dog}
+
+	s.mu.Lock()
+	err = s.install(ctx)
+	if err == nil {
+		err = s.start(ctx)
+	}
+	s.mu.Unlock()
+	if err != nil {
+		return nil, errors.Join(err, s.Stop())
+	}
+	return s, nil
+}
+
+func withDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
+	if _, ok := ctx.Deadline(); ok {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, startTimeout)
+}
+
+// makeDir makes the directory of a server. Its path must be short, because a
+// Unix socket lies in it, and passable for the owner.
+func makeDir(name string, own *owner) (string, error) {
+	const longest = 60 // of about 104 that the address of a socket can have
+	parent := ""
+	for _, candidate := range []string{os.TempDir(), "/tmp", "/var/tmp"} {
+		if path, err := filepath.EvalSymlinks(candidate); err == nil && len(path) <= longest && (own == nil || passable(path)) {
+			parent = path
+			break
+		}
+	}
+	if parent == "" {
+		return "", fmt.Errorf("no temporary directory with a path of at most %d bytes that others may enter; TMPDIR names one", longest)
+	}
+	dir, err := os.MkdirTemp(parent, "ticket-"+name+"-")
+	if err != nil {
+		return "", err
+	}
+	paths := []string{dir, dataDir(dir), filepath.Join(dir, "socket"), filepath.Join(dir, "tmp")}
+	for i, path := range paths {
+		if i > 0 {
+			err = os.Mkdir(path, 0o700)
+		}
+		if err == nil && own != nil {
+			err = os.Chown(path, int(own.uid), int(own.gid))
+		}
+		if err != nil {
+			return "", errors.Join(err, os.RemoveAll(dir))
+		}
+	}
+	return dir, nil
+}
+
+// passable reports whether everybody may enter a directory.
+func passable(path string) bool {
+	for {
+		info, err := os.Stat(path)
+		if err != nil || !info.IsDir() || info.Mode()&0o001 == 0 {
+			return false
+		}
+		if path == filepath.Dir(path) {
+			return true
+		}
+		path = filepath.Dir(path)
+	}
+}
+
+func dataDir(dir string) string   { return filepath.Join(dir, "data") }
+func (s *Server) logFile() string { return filepath.Join(s.dir, "log") }
+func (s *Server) errorf(format string, args ...any) error {
+	return fmt.Errorf(s.kind.title+": "+format, args...)
+}
+
+// install makes the data directory.
+func (s *Server) install(ctx context.Context) error {
+	p, err := s.run(s.kind.install(s.programs, s.dir, s.settings))
+	if err != nil {
+		return s.errorf("%w", err)
+	}
+	select {
+	case <-p.done:
+	case <-ctx.Done():
+		return errors.Join(s.errorf("making the data directory: %w", context.Cause(ctx)), p.kill())
+	}
+	if p.err != nil {
+		return s.errorf("making the data directory: %w\n%s", p.err, s.Log())
+	}
+	return nil
+}
+
+// run runs a program of the server; what it writes goes to the log.
+func (s *Server) run(command []string) (*process, error) {
+	log, err := os.OpenFile(s.logFile(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = log.Close() }() // the program has its own
+	return startProcess(command, s.dir, log, s.owner, s.kind.orphan)
+}
+
+// start starts the server on its data directory, and waits until it answers.
+func (s *Server) start(ctx context.Context) error {
+	p, err := s.run(s.kind.serve(s.programs, s.dir, s.settings))
+	if err != nil {
+		return s.errorf("%w", err)
+	}
+	s.process = p
+	if err := s.watchdog.watch(p.pid); err != nil {
+		return errors.Join(s.errorf("%w", err), s.kill())
+	}
+	if err := s.await(ctx, p); err != nil {
+		return errors.Join(err, s.kill())
+	}
+	return nil
+}
+
+// await waits until the server answers.
+func (s *Server) await(ctx context.Context, p *process) error {
+	db, err := s.kind.open(s.dir)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = db.Close() }() // nothing was written
+	for {
+		err := db.PingContext(ctx)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-p.done:
+			return s.errorf("it ended while it was starting: %w\n%s", p.ended(), s.Log())
+		case <-ctx.Done():
+			return s.errorf("it does not answer: %w: %w\n%s", context.Cause(ctx), err, s.Log())
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
+var plainName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,62}$`)
+
+// CreateDatabase creates a database. Its name has up to 63 small letters,
+// digits and underscores, and begins with a letter.
+func (s *Server) CreateDatabase(ctx context.Context, name string) error {
+	return s.administer(ctx, "CREATE DATABASE %s", name)
+}
+
+// DropDatabase removes a database, if it exists. PostgreSQL ends the
+// connections to it; MariaDB waits for open transactions.
+func (s *Server) DropDatabase(ctx context.Context, name string) error {
+	return s.administer(ctx, s.kind.drop, name)
+}
+
+func (s *Server) administer(ctx context.Context, statement, name string) error {
+	if !plainName.MatchString(name) {
+		return s.errorf("%q is no name for a database: up to 63 of a-z, 0-9 and _, first a letter", name)
+	}
+	statement = fmt.Sprintf(statement, name)
+	db, err := s.kind.open(s.dir)
+	if err == nil {
+		_, err = db.ExecContext(ctx, statement)
+		err = errors.Join(err, db.Close())
+	}
+	if err != nil {
+		return s.errorf("%s: %w", statement, err)
+	}
+	return nil
+}
+
+// DSN returns the data source name of a database for a driver: "pgx" or
+// "postgres" of PostgreSQL, "mysql" of MariaDB. It has no parameters but those
+// needed to connect; for PostgreSQL it is a list of words, to which more may be
+// added. DSN panics for a driver of another server: any string it could return
+// might lead to a database that is not ours.
+func (s *Server) DSN(driver, database string) string {
+	if slices.Contains(s.kind.drivers, driver) {
+		return s.kind.dsn(s.dir, database)
+	}
+	panic(fmt.Sprintf("servers: %s has no driver %q; it has %s", s.kind.title, driver, strings.Join(s.kind.drivers, ", ")))
+}
+
+// Socket returns where the server listens: of PostgreSQL the directory of the
+// socket (with port 5432), of MariaDB the socket.
+func (s *Server) Socket() string {
+	if s.kind == &mariadb {
+		return mariadbSocket(s.dir)
+	}
+	return postgresSocket(s.dir)
+}
+
+// Log returns the end of what the server and its installer wrote.
+func (s *Server) Log() string {
+	const most = 4000
+	log, err := os.ReadFile(s.logFile())
+	if err != nil {
+		return err.Error()
+	}
+	return string(log[max(0, len(log)-most):])
+}
+
+var errStopped = errors.New("it was stopped and its data removed; start another")
+
+// Kill kills the server and all its processes as kill -9 does, and waits until
+// they are gone. Nothing is tidied up: socket, lock files and data stay as they
+// were at that moment, for [Server.Restart] to find. What the server had handed
+// to the operating system is not lost, so that this is the crash of a server,
+// and not of a machine. Killing a server that does not run is no error.
+func (s *Server) Kill() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.kill()
+}
+
+func (s *Server) kill() error {
+	if s.process == nil {
+		return nil
+	}
+	if err := s.process.kill(); err != nil {
+		return s.errorf("%w", err)
+	}
+	return s.gone()
+}
+
+// gone notes that the process is gone.
+func (s *Server) gone() error {
+	s.process = nil
+	return s.watchdog.watch(0)
+}
+
+// Restart starts the server again, at the same place and with the same
+// settings, and waits until it answers; if it still runs, it is stopped cleanly
+// first. The context bounds the start, as with [StartPostgres]. A PostgreSQL
+// that was killed by somebody else may leave children for a moment, while which
+// Restart fails; it can be called again.
+func (s *Server) Restart(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopped {
+		return s.errorf("%w", errStopped)
+	}
+	if err := s.shutDown(); err != nil {
+		return err
+	}
+	ctx, cancel := withDeadline(ctx)
+	defer cancel()
+	return s.start(ctx)
+}
+
+// Stop stops the server cleanly, without waiting for its clients, and removes
+// its data. Stopping it again is no error.
+func (s *Server) Stop() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopped {
+		return nil
+	}
+	s.stopped = true
+	return errors.Join(s.shutDown(), os.RemoveAll(s.dir), s.watchdog.end())
+}
+
+// shutDown stops the server cleanly, and kills it if it does not stop.
+func (s *Server) shutDown() error {
+	p := s.process
+	if p == nil {
+		return nil
+	}
+	select {
+	case <-p.done: // by itself, which is for the next call that needs it to notice
+		return s.kill()
+	default:
+	}
+	if err := p.signal(s.kind.stop); err != nil {
+		return errors.Join(s.errorf("%w", err), s.kill())
+	}
+	select {
+	case <-p.done:
+	case <-time.After(stopTimeout):
+		return errors.Join(s.errorf("it did not stop within %s\n%s", stopTimeout, s.Log()), s.kill())
+	}
+	if p.err != nil {
+		return errors.Join(s.errorf("it did not stop cleanly: %w\n%s", p.err, s.Log()), s.gone())
+	}
+	return s.gone()
+}
