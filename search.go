@@ -37,8 +37,9 @@ type SearchQuery struct {
 
 	// Text is the words to look for: all of them must stand in the ticket, in any
 	// place and order, in any case. "prin*", of three symbols or more before the
-	// asterisk, stands for every word that begins so. Of more than 16 words, the
-	// first 16 count.
+	// asterisk, stands for every word that begins so. A word is a run of letters
+	// and digits; of scripts that are written without blanks, each symbol is one.
+	// Accents do not count. Of more than 16 words, the first 16 do.
 	Text string
 
 	// Best asks for the best matches first, those with the words in the subject

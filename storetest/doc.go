@@ -16,6 +16,9 @@
 // A store that outlives its process tells how it is closed and opened again with
 // [Reopen], and has to show that nothing is lost then.
 //
+// Cases of what is optional, [ticket.Searcher] and [ticket.Counter], are skipped
+// where the store does not have it.
+//
 // Each case proves one sentence of the contract; when it fails, its message
 // begins with that sentence. Run the cases under the race detector too.
 //

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"errors"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -25,6 +26,10 @@ type faulty struct {
 	settle  func(context.Context, []ticket.Settlement) error
 	reopen  func() ticket.Store
 
+	search   func(context.Context, ticket.SearchQuery) ([]ticket.Hit, error)
+	counts   func(context.Context, string) ([]ticket.Count, error)
+	maintain func(context.Context) error
+
 	calls atomic.Int64 // of all methods
 	used  sync.Map     // their names
 }
@@ -40,6 +45,7 @@ func (f *faulty) replaces(method string) bool {
 		"Commit": f.commit != nil, "Ticket": f.ticket != nil, "Lookup": f.lookup != nil, "Receipt": f.receipt != nil,
 		"Events": f.events != nil, "List": f.list != nil, "Due": f.due != nil, "Claim": f.claim != nil,
 		"Settle": f.settle != nil, "reopen": f.reopen != nil,
+		"Search": f.search != nil, "Counts": f.counts != nil, "Maintain": f.maintain != nil,
 	}[method]
 }
 
@@ -113,6 +119,31 @@ func (f *faulty) Settle(ctx context.Context, s []ticket.Settlement) error {
 		return f.settle(ctx, s)
 	}
 	return f.Store.Settle(ctx, s)
+}
+
+func (f *faulty) Search(ctx context.Context, q ticket.SearchQuery) ([]ticket.Hit, error) {
+	f.called("Search")
+	if f.search != nil {
+		return f.search(ctx, q)
+	}
+	return f.Store.(ticket.Searcher).Search(ctx, q)
+}
+
+func (f *faulty) Counts(ctx context.Context, tenant string) ([]ticket.Count, error) {
+	f.called("Counts")
+	if f.counts != nil {
+		return f.counts(ctx, tenant)
+	}
+	return f.Store.(ticket.Counter).Counts(ctx, tenant)
+}
+
+// Maintain has nothing to do, as long as no fault makes some.
+func (f *faulty) Maintain(ctx context.Context) error {
+	f.called("Maintain")
+	if f.maintain != nil {
+		return f.maintain(ctx)
+	}
+	return errors.ErrUnsupported
 }
 
 func (f *faulty) reopened() ticket.Store {

@@ -25,6 +25,11 @@ func Run(t *testing.T, open func(t *testing.T) ticket.Store, opts ...Option) {
 				t.Skipf("the store is declared to be without %s", r.needs)
 			}
 			k := &kit{tb: t, rule: r, store: open(t)}
+			if r.lacks != nil {
+				if what := r.lacks(t.Context(), k.store); what != "" {
+					t.Skipf("the store has no %s, which is optional", what)
+				}
+			}
 			k.reopen = func() ticket.Store { return o.reopen(t, k.store) }
 			r.prove(k)
 		})
@@ -66,12 +71,15 @@ type rule struct {
 	needs   Feature
 	durable bool // only for stores that can be opened again
 	prove   func(k *kit)
+
+	// lacks is what is optional and the store does not have, or "".
+	lacks func(ctx context.Context, s ticket.Store) string
 }
 
 // rules returns all of them, in the order they are proven.
 func rules() []rule {
 	return slices.Concat(commitRules, raceRules, readRules, listRules, dueRules, claimRules, settleRules,
-		valueRules, tenantRules, contextRules, durableRules)
+		searchRules, countsRules, valueRules, tenantRules, contextRules, durableRules)
 }
 
 // tb is as much of [testing.TB] as cases use, so that the suite's own tests can

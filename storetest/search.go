@@ -1,0 +1,445 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/ticketkit/ticket"
+)
+
+const (
+	saysSearch  = "Search returns the tickets that match q.Query and in which every word of q.Text stands: the newest first (by creation, then by ID, backwards), at most Query.PageSize of them."
+	saysWords   = "Text is the words to look for: all of them must stand in the ticket, in any place and order, in any case."
+	saysPrefix  = `"prin*", of three symbols or more before the asterisk, stands for every word that begins so.`
+	saysFolds   = "A word is a run of letters and digits; of scripts that are written without blanks, each symbol is one. Accents do not count."
+	saysFirst   = "Of more than 16 words, the first 16 do."
+	saysWhere   = "Words stand in the subject as it is now, and in messages, solutions included."
+	saysNotes   = "Notes must be looked at only if q.Notes says so, and must not reach a snippet otherwise."
+	saysSnippet = "A snippet must be a short piece of such text, 500 bytes at most, in which a word that was looked for stands, and every place where one does is marked."
+	saysFresh   = "What was committed must be found at the latest after a call of Maintain, if the store has one, and at once if not."
+	saysBest    = "Best asks for the best matches first, those with the words in the subject above all, of the newest tickets that match; how many these are is up to the store."
+	saysAsked   = "It must fail with ErrInvalid where q does not pass SearchQuery.Check."
+	saysShared  = "Processes that share a store may call it at the same time."
+)
+
+var searchRules = []rule{
+	{name: "Search/words", says: saysWords, lacks: noSearch, prove: searchWords},
+	{name: "Search/prefix", says: saysPrefix, lacks: noSearch, prove: searchPrefix},
+	{name: "Search/what a word is", says: saysFolds, lacks: noSearch, prove: searchFolded},
+	{name: "Search/sixteen words", says: saysFirst, lacks: noSearch, prove: searchMany},
+	{name: "Search/where", says: saysWhere, lacks: noSearch, prove: searchWhere},
+	{name: "Search/notes", says: saysNotes, lacks: noSearch, prove: searchNotes},
+	{name: "Search/match", says: saysSearch, lacks: noSearch, prove: searchMatch},
+	{name: "Search/order", says: saysSearch, lacks: noSearch, prove: searchOrder},
+	{name: "Search/limit", says: saysSearch, lacks: noSearch, prove: searchLimit},
+	{name: "Search/best", says: saysBest, lacks: noSearch, prove: searchBest},
+	{name: "Search/whole tickets", says: saysSearch, lacks: noSearch, prove: searchWhole},
+	{name: "Search/snippet", says: saysSnippet, lacks: noSearch, prove: searchSnippet},
+	{name: "Search/fresh", says: saysFresh, lacks: noSearch, prove: searchFresh},
+	{name: "Search/fresh after commits at once", says: saysShared, needs: Concurrency, lacks: noSearch, prove: searchRace},
+	{name: "Search/tenants", says: saysTenant, lacks: noSearch, prove: searchTenants},
+	{name: "Search/copies", says: saysCopies, lacks: noSearch, prove: searchCopies},
+	{name: "Search/invalid", says: saysAsked, lacks: noSearch, prove: searchInvalid},
+	{name: "Search/cancelled", says: saysCancelled, lacks: noSearch, prove: searchCancelled},
+}
+
+// noSearch says why a store is left out.
+func noSearch(ctx context.Context, s ticket.Store) string {
+	searcher, ok := s.(ticket.Searcher)
+	if ok {
+		_, err := searcher.Search(ctx, ticket.SearchQuery{Text: "anything"})
+		ok = !errors.Is(err, errors.ErrUnsupported)
+	}
+	if !ok {
+		return "full-text search"
+	}
+	return ""
+}
+
+// maintain lets the store do its own work, once.
+func (k *kit) maintain() error {
+	if m, ok := k.store.(ticket.Maintainer); ok {
+		if err := m.Maintain(k.Context()); !errors.Is(err, errors.ErrUnsupported) {
+			return err
+		}
+	}
+	return nil
+}
+
+// search returns what is found once the store has done its own work.
+func (k *kit) search(q ticket.SearchQuery) []ticket.Hit {
+	k.Helper()
+	k.ok(k.maintain(), "Maintain")
+	hits, err := k.store.(ticket.Searcher).Search(k.Context(), q)
+	k.ok(err, "Search for %q", q.Text)
+	return hits
+}
+
+// looking looks for words among the tickets of acme.
+func looking(text string) ticket.SearchQuery {
+	return ticket.SearchQuery{Query: ticket.Query{Tenant: acme, Limit: ticket.MaxLimit}, Text: text}
+}
+
+// finds wants a search to find just these tickets, in whatever order.
+func (k *kit) finds(q ticket.SearchQuery, want ...ticket.Ticket) {
+	k.Helper()
+	got, ids := idsOf(ticketsOf(k.search(q))), idsOf(want)
+	slices.SortFunc(got, ticket.ID.Compare)
+	slices.SortFunc(ids, ticket.ID.Compare)
+	k.same(got, ids, "tickets found by %q", q.Text)
+}
+
+func ticketsOf(hits []ticket.Hit) []ticket.Ticket {
+	list := make([]ticket.Ticket, len(hits))
+	for i := range hits {
+		list[i] = hits[i].Ticket
+	}
+	return list
+}
+
+// said makes an event that brings a message.
+func said(text ticket.Message) edit { return func(e *ticket.Event) { e.Message = text } }
+
+// about makes an opening event with a subject and a message.
+func about(subject string, message ticket.Message) edit {
+	return func(e *ticket.Event) { e.Subject, e.Message = subject, message }
+}
+
+func searchWords(k *kit) {
+	a := k.opened(acme, about("Fuser of the printer", "It SMOKES, in room 2.14 (north). Straße: ÄPFEL verbrannt."))
+	b := k.opened(acme, about("Printer on fire", "Smoke everywhere; fuserless."))
+	k.commit(a, b)
+	for text, want := range map[string][]ticket.Ticket{
+		"printer":               {a.Ticket, b.Ticket},
+		"fuser":                 {a.Ticket},
+		"smokes fuser":          {a.Ticket}, // in another text, in another order
+		"PRINTER Smokes":        {a.Ticket},
+		"\"printer\" -- smokes": {a.Ticket}, // what is no word means nothing
+		"printer OR smokes":     nil,        // and words are words
+		"NOT fuser":             nil,
+		"fuser AND smokes":      nil,
+		"verbrannt äpfel":       {a.Ticket},
+		"printer everywhere":    {b.Ticket},
+		"fuser everywhere":      nil,
+		"print":                 nil, // a part of a word is none
+		"use":                   nil,
+		"p%":                    nil,
+		"smok_":                 nil,
+		"printer nosuchword":    nil,
+	} {
+		k.finds(looking(text), want...)
+	}
+}
+
+func searchPrefix(k *kit) {
+	a := k.opened(acme, about("Printing takes long", "Blueprint attached."))
+	b := k.opened(acme, about("The printer", "Sprint."))
+	k.commit(a, b)
+	for text, want := range map[string][]ticket.Ticket{
+		"prin*":        {a.Ticket, b.Ticket},
+		"PRI*":         {a.Ticket, b.Ticket},
+		"printi* long": {a.Ticket},
+		"printing*":    {a.Ticket}, // and the whole word is one
+		"prin* spr*":   {b.Ticket},
+		"pr*":          nil, // too short, so it is the word pr
+		"*print":       nil,
+	} {
+		k.finds(looking(text), want...)
+	}
+}
+
+func searchFolded(k *kit) {
+	a := k.opened(acme, about("Café Mu\u0308ller, room 2.14", "e-mail: 印刷機"))
+	k.commit(a, k.opened(acme))
+	for _, text := range []string{"cafe muller", "CAFÉ MÜLLER", "cafe\u0301", "müll*", "mail 14", "e-mail 2.14", "印刷", "刷"} {
+		k.finds(looking(text), a.Ticket)
+	}
+	k.finds(looking("email"))
+	k.finds(looking("印紙"))
+}
+
+func searchMany(k *kit) {
+	var words []string
+	for i := range 20 {
+		words = append(words, fmt.Sprintf("word%c", 'a'+i))
+	}
+	a := k.opened(acme, about("All of them", ticket.Message(strings.Join(words[:16], " "))))
+	b := k.opened(acme, about("All but one", ticket.Message(strings.Join(words[:15], " "))))
+	k.commit(a, b)
+	k.finds(looking(strings.Join(words[:15], " ")), a.Ticket, b.Ticket)
+	k.finds(looking(strings.Join(words, " ")), a.Ticket)
+}
+
+// searchWhere looks for a word of each text of one commit.
+func searchWhere(k *kit) {
+	a := k.opened(acme, about("Firstsubject here", "Opening words."), said("A reply came."), func(e *ticket.Event) {
+		e.Subject = "Secondsubject there"
+	}, func(e *ticket.Event) {
+		e.Message, e.Action, e.Answer = "The solution: cleaned.", ticket.Resolve, true
+		e.To.Status, e.Phase = ticket.StatusResolved, ticket.PhaseSolved
+	})
+	if a.Ticket.Subject != "Secondsubject there" {
+		panic("storetest: the subject was not changed")
+	}
+	k.commit(a, k.opened(acme))
+	for _, text := range []string{"secondsubject", "opening", "reply came", "cleaned solution", "there opening"} {
+		k.finds(looking(text), a.Ticket)
+	}
+}
+
+// searchNotes looks for words that stand in notes only, and beside them.
+func searchNotes(k *kit) {
+	a := k.opened(acme, about("The printer", "It is loud."), func(e *ticket.Event) {
+		e.Message, e.Note = "We look into it.", "customer is loud and shouting"
+	}, note("confidential printer"))
+	k.commit(a)
+	for _, text := range []string{"confidential", "shouting", "loud shouting", "conf*", "printer confidential"} {
+		k.finds(looking(text))
+		q := looking(text)
+		q.Notes = true
+		k.finds(q, a.Ticket)
+		if h := k.search(q)[0]; len(h.Snippet.Marks) == 0 {
+			k.fail("the snippet of what stands in a note has no mark: %q", h.Snippet.Text)
+		}
+	}
+	for _, text := range []string{"loud", "printer", "loud printer"} {
+		for _, h := range k.search(looking(text)) {
+			for _, secret := range []string{"shouting", "customer", "confidential"} {
+				if strings.Contains(h.Snippet.Text, secret) {
+					k.fail("a search for %q without notes shows one: %q", text, h.Snippet.Text)
+				}
+			}
+		}
+	}
+}
+
+// searchMatch asks with all the conditions of a list.
+func searchMatch(k *kit) {
+	k.populate(len(population()))
+	k.commit(k.opened(acme, about("Something else", "entirely")))
+	k.ok(k.maintain(), "Maintain")
+	for i, q := range questions() {
+		if i%3 > 0 || q.Order != "" { // a list is asked all of them
+			continue
+		}
+		hits, err := k.store.(ticket.Searcher).Search(k.Context(), ticket.SearchQuery{Query: q.Query, Text: "second printer"})
+		k.ok(err, "Search")
+		got := idsOf(ticketsOf(hits))
+		slices.SortFunc(got, ticket.ID.Compare)
+		k.same(got, q.answer, "tickets found that match %+v", q.Query)
+	}
+}
+
+func searchOrder(k *kit) {
+	tickets := k.populate(80)
+	q := ticket.Query{Tenant: acme, Order: ticket.NewestFirst, Limit: ticket.MaxLimit}
+	k.same(idsOf(ticketsOf(k.search(looking("printer")))), answer(tickets, q), "tickets found, in their order")
+}
+
+func searchLimit(k *kit) {
+	tickets := k.populate(60)
+	all := answer(tickets, ticket.Query{Tenant: acme, Order: ticket.NewestFirst, Limit: ticket.MaxLimit})
+	for limit, want := range map[int]int{0: ticket.DefaultLimit, 1: 1, 7: 7, 60: 60, ticket.MaxLimit: 60} {
+		q := looking("printer")
+		q.Limit = limit
+		got, first := idsOf(ticketsOf(k.search(q))), slices.Clone(all[:want])
+		slices.SortFunc(got, ticket.ID.Compare)
+		slices.SortFunc(first, ticket.ID.Compare)
+		k.same(got, first, "tickets found with limit %d, of 60", limit)
+		q.Best = true
+		k.same(len(k.search(q)), want, "best tickets found with limit %d, of 60", limit)
+	}
+}
+
+func searchBest(k *kit) {
+	minute := func(n int, subject string, message ticket.Message) ticket.Change {
+		return k.opened(acme, func(e *ticket.Event) {
+			e.At, e.Subject, e.Message = clock.Add(time.Duration(n)*time.Minute), subject, message
+		})
+	}
+	both, one, none := minute(1, "Paper jam", "Help!"), minute(2, "Paper", "A jam."), minute(3, "Help", "The jam of paper.")
+	k.commit(both, one, none)
+	q := looking("paper jam")
+	k.same(idsOf(ticketsOf(k.search(q))), idsOf([]ticket.Ticket{none.Ticket, one.Ticket, both.Ticket}), "the newest first")
+	q.Best = true
+	k.same(idsOf(ticketsOf(k.search(q))), idsOf([]ticket.Ticket{both.Ticket, one.Ticket, none.Ticket}), "the best first")
+}
+
+func searchWhole(k *kit) {
+	c := k.filled(plainly(), acme)
+	k.put(c)
+	hits := k.search(looking("text"))
+	k.same(len(hits), 1, "tickets found")
+	k.same(hits[0].Ticket, c.Changes[0].Ticket, "ticket found")
+}
+
+// searchSnippet looks for words in short texts and in long ones.
+func searchSnippet(k *kit) {
+	filler := strings.Repeat("naïve 日本 filler, <b>\r\n", 2000)
+	a := k.opened(acme, about("Short", "The paper jams; PAPER everywhere."))
+	b := k.opened(acme, about("Long", ticket.Message(filler+"a paper jams here "+filler)))
+	c := k.opened(acme, about("Paper in the subject", "It jams."))
+	k.commit(a, b, c)
+	for _, text := range []string{"paper", "pap*", "jams paper", "Paper pap*"} {
+		hits := k.search(looking(text))
+		k.same(len(hits), 3, "tickets found by %q", text)
+		for _, h := range hits {
+			k.snippet(h, strings.Contains(text, "jams"))
+		}
+	}
+}
+
+// snippet wants the marks to be where paper stands, or jams if that was looked
+// for, and nowhere else.
+func (k *kit) snippet(h ticket.Hit, jams bool) {
+	k.Helper()
+	s, at := h.Snippet, 0
+	if len(s.Text) > 500 || !utf8.ValidString(s.Text) {
+		k.fail("the snippet has %d bytes, or is no UTF-8: %q", len(s.Text), s.Text)
+	}
+	if len(s.Marks) == 0 {
+		k.fail("the snippet has no mark: %q", s.Text)
+	}
+	isWord := func(piece string) bool {
+		return strings.EqualFold(piece, "paper") || jams && strings.EqualFold(piece, "jams")
+	}
+	unmarked := func(rest string) bool {
+		rest = strings.ToLower(rest)
+		return strings.Contains(rest, "paper") || jams && strings.Contains(rest, "jams")
+	}
+	for _, m := range s.Marks {
+		if m.From < at || m.To <= m.From || m.To > len(s.Text) {
+			k.fail("the marks %v are not in order in %q", s.Marks, s.Text)
+		}
+		if piece := s.Text[m.From:m.To]; !isWord(piece) {
+			k.fail("%q is marked in %q", piece, s.Text)
+		}
+		if unmarked(s.Text[at:m.From]) {
+			k.fail("not every place is marked by %v in %q", s.Marks, s.Text)
+		}
+		at = m.To
+	}
+	if unmarked(s.Text[at:]) {
+		k.fail("not every place is marked by %v in %q", s.Marks, s.Text)
+	}
+}
+
+// searchFresh changes a ticket between searches.
+func searchFresh(k *kit) {
+	c := k.opened(acme, about("Printer", "It is broken."))
+	k.commit(c)
+	k.finds(looking("broken"), c.Ticket)
+	for i := range 3 {
+		text := fmt.Sprintf("later%c", 'a'+i)
+		c = next(c.Ticket, said(ticket.Message(text)))
+		k.commit(c)
+		k.finds(looking(text+" broken"), c.Ticket)
+		k.same(k.search(looking("broken"))[0].Ticket.Version, c.Ticket.Version, "version of the ticket found after a change")
+	}
+	c = next(c.Ticket, func(e *ticket.Event) { e.Subject = "Renamed" })
+	k.commit(c)
+	k.finds(looking("renamed"), c.Ticket)
+	k.finds(looking("printer"))
+	other := k.opened(acme, about("Renamed too", ""))
+	k.commit(other)
+	k.finds(looking("renamed"), c.Ticket, other.Ticket)
+}
+
+// searchRace commits while others let the store do its own work.
+func searchRace(k *kit) {
+	changes := make([]ticket.Change, 40)
+	for i := range changes {
+		changes[i] = k.opened(acme, about("Printer", ""))
+	}
+	k.together(8, func(i int) error {
+		for j := i; j < len(changes); j += 8 {
+			if err := k.try(changes[j]); err != nil {
+				return fmt.Errorf("Commit: %w", err)
+			}
+			if err := k.maintain(); err != nil {
+				return fmt.Errorf("Maintain: %w", err)
+			}
+			if _, err := k.store.(ticket.Searcher).Search(k.Context(), looking("printer")); err != nil {
+				return fmt.Errorf("Search: %w", err)
+			}
+		}
+		return nil
+	})
+	k.same(len(k.search(looking("printer"))), len(changes), "tickets found, of those that were opened at the same time")
+}
+
+// searchTenants asks under each tenant for what all have.
+func searchTenants(k *kit) {
+	for _, tenant := range tenants {
+		k.commit(k.opened(tenant))
+	}
+	for _, tenant := range tenants {
+		q := looking("printer")
+		q.Tenant = tenant
+		var got []string
+		for _, t := range ticketsOf(k.search(q)) {
+			got = append(got, t.Tenant)
+		}
+		k.same(got, []string{tenant}, "tenants of the tickets found under %q", tenant)
+	}
+}
+
+func searchCopies(k *kit) {
+	c := k.filled(plainly(), acme)
+	t := c.Changes[0].Ticket.Clone()
+	k.put(c)
+	var before []ticket.Ticket
+	for i := range 3 { // the first search may have filled a cache
+		q := looking("text")
+		q.Status = []ticket.Status{t.Status}
+		hits := k.search(q)
+		if i == 0 {
+			for _, found := range ticketsOf(hits) {
+				before = append(before, found.Clone())
+			}
+		}
+		k.same(ticketsOf(hits), before, "found after the caller changed what it had found before")
+		scribble(&q)
+		scribble(&hits)
+	}
+	k.same(k.ticket(t), t, "ticket after the caller changed what it had found")
+}
+
+func searchInvalid(k *kit) {
+	k.populate(3)
+	next := k.list(ticket.Query{Tenant: acme, Limit: 1}).Next
+	for what, change := range map[string]func(q *ticket.SearchQuery){
+		"a negative limit":        func(q *ticket.SearchQuery) { q.Limit = -1 },
+		"a limit beyond MaxLimit": func(q *ticket.SearchQuery) { q.Limit = ticket.MaxLimit + 1 },
+		"an order":                func(q *ticket.SearchQuery) { q.Order = ticket.NewestFirst },
+		"a cursor":                func(q *ticket.SearchQuery) { q.After = next },
+		"nothing to look for":     func(q *ticket.SearchQuery) { q.Text = "" },
+		"no word to look for":     func(q *ticket.SearchQuery) { q.Text = `* "-" …` },
+		"a NUL byte":              func(q *ticket.SearchQuery) { q.Text += "\x00" },
+		"text that is not UTF-8":  func(q *ticket.SearchQuery) { q.Text += "\xff" },
+		"long text":               func(q *ticket.SearchQuery) { q.Text = strings.Repeat("printer ", 200) },
+	} {
+		q := looking("printer")
+		change(&q)
+		_, err := k.store.(ticket.Searcher).Search(k.Context(), q)
+		k.refused(err, ticket.ErrInvalid, "Search with %s", what)
+	}
+}
+
+func searchCancelled(k *kit) {
+	k.commit(k.opened(acme))
+	ctx, cancel := context.WithCancel(k.Context())
+	cancel()
+	_, err := k.store.(ticket.Searcher).Search(ctx, looking("printer"))
+	k.refused(err, context.Canceled, "Search with a context that is over")
+	if m, ok := k.store.(ticket.Maintainer); ok {
+		if err := m.Maintain(ctx); !errors.Is(err, errors.ErrUnsupported) {
+			k.refused(err, context.Canceled, "Maintain with a context that is over")
+		}
+	}
+}
