@@ -254,7 +254,7 @@ func ExampleDesk_Tickets() {
 		clock.Advance(time.Minute)
 	}
 	open := ticket.Query{
-		Queue: []string{"mains"}, Phase: []ticket.Phase{ticket.PhaseReceived, ticket.PhaseInProgress},
+		Queue: []string{"mains"}, Phase: ticket.OpenPhases(),
 		Order: ticket.MostPressing, Limit: 2,
 	}
 	for t, err := range desk.Tickets(ctx, lin, open) {
@@ -268,6 +268,54 @@ func ExampleDesk_Tickets() {
 	// case 4 high
 	// case 3 medium
 	// case 1 low
+}
+
+// What an agent finds by words, in messages and notes.
+func ExampleDesk_Search() {
+	ctx := context.Background()
+	desk, _ := exampleDesk()
+	lin := ticket.Agent("lin", 1)
+	ada := ticket.Requester(ticket.Person{ID: "c1"})
+	must(desk.Open(ctx, ada, ticket.Draft{Subject: "Printer prints blank pages", Message: "Every second page <sigh>."}))
+	t := must(desk.Open(ctx, ada, ticket.Draft{Subject: "No paper", Message: "The printer in room 2.14 is out of paper."}))
+	must(desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.AddNote, Note: "The facility manager has the key."}))
+
+	for _, text := range []string{"page", "PAPER prin*", "key"} {
+		for _, hit := range must(desk.Search(ctx, lin, ticket.SearchQuery{Text: text})) {
+			fmt.Println(hit.Ticket.Subject, "-", hit.Snippet.HTML())
+		}
+	}
+	fmt.Println(len(must(desk.Search(ctx, ada, ticket.SearchQuery{Text: "key"}))), "for the customer, who does not see notes")
+	// Output:
+	// Printer prints blank pages - Every second <mark>page</mark> &lt;sigh&gt;.
+	// No paper - The <mark>printer</mark> in room 2.14 is out of <mark>paper</mark>.
+	// No paper - The facility manager has the <mark>key</mark>.
+	// 0 for the customer, who does not see notes
+}
+
+// How much work there is, and what comes up next by itself.
+func ExampleDesk_Counts() {
+	ctx := context.Background()
+	desk, clock := exampleDesk()
+	lin := ticket.Agent("lin", 1).Serving("mains")
+	ada := ticket.Person{ID: "c1"}
+	for _, queue := range []string{"mains", "mains", "gas"} {
+		must(desk.Open(ctx, lin, ticket.Draft{Requester: ada, Subject: "No power", Queue: queue}))
+	}
+	t := must(desk.Open(ctx, lin, ticket.Draft{Requester: ada, Subject: "Meter reads 0", Queue: "mains"}))
+	must(desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.Hold, Reason: "part ordered", Until: clock.Now().Add(time.Hour)}))
+
+	for _, c := range must(desk.Counts(ctx, lin)) {
+		fmt.Println(c.Queue, c.Level, c.Status, c.N)
+	}
+	today := ticket.Query{DueBefore: clock.Now().Add(24 * time.Hour), Order: ticket.SoonestDue}
+	for _, t := range must(desk.List(ctx, lin, today)).Tickets {
+		fmt.Println(t.Subject, "goes on at", t.Timer.At.Format(time.TimeOnly))
+	}
+	// Output:
+	// mains 1 new 2
+	// mains 1 on hold 1
+	// Meter reads 0 goes on at 10:00:00
 }
 
 // The ticket as it stood at an instant.

@@ -4,7 +4,8 @@
 //	desk, err := ticket.NewDesk(memstore.New(), ticket.Config{})
 //
 // A change of one ticket costs the same whatever the number of tickets and the
-// length of the history. [Store.List] looks at every ticket.
+// length of the history. [Store.List], [Store.Search] and [Store.Counts] look at
+// every ticket.
 package memstore
 
 import (
