@@ -66,6 +66,13 @@ type language struct {
 	// claimLevel is the isolation that claiming needs.
 	claimLevel sql.IsolationLevel
 	classify   func(err error) fault
+
+	// token is a word of the search index, with the letter that says where it
+	// stands in front; the statements write the index.
+	token                  func(where, word string) string
+	insertText, updateText string
+	// newestFirst says that the index gives the newest matches first.
+	newestFirst bool
 }
 
 // fault is what an error of the database means to a store.
@@ -86,6 +93,9 @@ var sqlite = language{
 	probe:     func(v string) bool { return strings.HasPrefix(v, "3.") },
 	hasSchema: "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = '{t}schema'",
 	rowValues: true, lane: true, values: "VALUES ", join: "CROSS JOIN",
+	token: plainToken, newestFirst: true,
+	insertText: "INSERT INTO {t}texts (version, subject, said, inside, place, ticket, tenant) VALUES (?, ?, ?, ?, ?, ?, ?)",
+	updateText: "UPDATE {t}texts SET version = ?, subject = ?, said = ?, inside = ? WHERE place = ?",
 	classify: func(err error) fault {
 		code, ok := sqliteCode(err)
 		if !ok {
@@ -120,6 +130,10 @@ var postgres = language{
 	},
 	hasSchema: "SELECT CASE WHEN to_regclass('{t}schema') IS NULL THEN 0 ELSE 1 END",
 	numbered:  true, rowValues: true, oneStatement: true, join: "JOIN",
+	token: plainToken,
+	insertText: "INSERT INTO {t}texts (version, subject, said, inside, place, ticket, tenant, tokens)" +
+		" VALUES (?, ?, ?, ?, ?, ?, ?, array_to_tsvector(string_to_array(btrim(?), ' ')))",
+	updateText: "UPDATE {t}texts SET version = ?, subject = ?, said = ?, inside = ?, tokens = array_to_tsvector(string_to_array(btrim(?), ' ')) WHERE place = ?",
 	claimLocks: " FOR UPDATE SKIP LOCKED",
 	classify: func(err error) fault {
 		s, ok := errors.AsType[interface {
@@ -150,6 +164,9 @@ var mysql = language{
 	probe:      func(v string) bool { return strings.HasPrefix(v, "MySQL ") },
 	hasSchema:  "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = '{t}schema'",
 	claimLocks: " FOR UPDATE SKIP LOCKED", claimLevel: sql.LevelReadCommitted, join: "STRAIGHT_JOIN",
+	token:      asciiToken,
+	insertText: "INSERT INTO {t}texts (version, subject, said, inside, place, ticket, tenant, tokens) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+	updateText: "UPDATE {t}texts SET version = ?, subject = ?, said = ?, inside = ?, tokens = ? WHERE place = ?",
 	classify: func(err error) fault {
 		n, ok := mysqlNumber(err)
 		if !ok {

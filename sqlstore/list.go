@@ -83,30 +83,8 @@ func (l *listing) and(text string, args ...any) { l.where = append(l.where, clau
 func (s *Store) listing(q *ticket.Query) *listing {
 	l := &listing{s: s, from: "{t}tickets t"}
 	l.desc = q.Order == ticket.NewestFirst || q.Order == ticket.MostRecent
-	l.and("t.tenant = ?", q.Tenant)
-
+	l.filter(q)
 	work := openOnly(q.Phase)
-	if work {
-		l.and("t.open = 1")
-	}
-	if !work || !allOpen(q.Phase) {
-		in(l, "t.phase", texts(q.Phase))
-	}
-	in(l, "t.status", texts(q.Status))
-	in(l, "t.level", q.Level)
-	in(l, "t.channel", texts(q.Channel))
-	pressings := make([]int64, len(q.Priority))
-	for i, g := range q.Priority {
-		pressings[i] = pressing(g)
-	}
-	in(l, "t.pressing", pressings)
-	l.between("t.created", q.CreatedFrom, q.CreatedBefore)
-	l.between("t.touched", q.TouchedFrom, q.TouchedBefore)
-	if !q.DueBefore.IsZero() || q.Order == ticket.SoonestDue {
-		l.and("t.timer_at IS NOT NULL")
-		l.between("t.timer_at", time.Time{}, q.DueBefore)
-	}
-
 	labels, person := labelsWanted(q)
 	switch {
 	case len(labels) > 0 && (person || !work):
@@ -131,6 +109,34 @@ func (s *Store) listing(q *ticket.Query) *listing {
 	alternatives(l, "t.queue", q.Queue, work && len(q.Assignee) == 0)
 	alternatives(l, "t.assignee", q.Assignee, work)
 	return l
+}
+
+// filter adds the conditions on the ticket's own columns, but for queue and
+// assignee.
+func (l *listing) filter(q *ticket.Query) {
+	l.and("t.tenant = ?", q.Tenant)
+
+	work := openOnly(q.Phase)
+	if work {
+		l.and("t.open = 1")
+	}
+	if !work || !allOpen(q.Phase) {
+		in(l, "t.phase", texts(q.Phase))
+	}
+	in(l, "t.status", texts(q.Status))
+	in(l, "t.level", q.Level)
+	in(l, "t.channel", texts(q.Channel))
+	pressings := make([]int64, len(q.Priority))
+	for i, g := range q.Priority {
+		pressings[i] = pressing(g)
+	}
+	in(l, "t.pressing", pressings)
+	l.between("t.created", q.CreatedFrom, q.CreatedBefore)
+	l.between("t.touched", q.TouchedFrom, q.TouchedBefore)
+	if !q.DueBefore.IsZero() || q.Order == ticket.SoonestDue {
+		l.and("t.timer_at IS NOT NULL")
+		l.between("t.timer_at", time.Time{}, q.DueBefore)
+	}
 }
 
 // openOnly reports whether only work that is not done is asked for.

@@ -203,7 +203,11 @@ func (s *Store) upgrade(ctx context.Context, conn *sql.Conn) error {
 				continue
 			}
 			for _, statement := range split(m.text) {
-				if _, err := conn.ExecContext(ctx, statement); err != nil {
+				_, err := conn.ExecContext(ctx, statement)
+				if err != nil && strings.Contains(err.Error(), "no such module") {
+					return fmt.Errorf("%s: SQLite was built without FTS5, which Search needs: %w: %w", m.file, errors.ErrUnsupported, err)
+				}
+				if err != nil {
 					return fmt.Errorf("%s: %w", m.file, err)
 				}
 			}

@@ -64,14 +64,18 @@ var ticketRows = sync.Pool{New: func() any {
 	return r
 }}
 
-// scanTicket reads a row of ticketColumns.
-func scanTicket(rows *sql.Rows) (ticket.Ticket, error) {
+// scanTicket reads a row of ticketColumns, and what comes before them.
+func scanTicket(rows *sql.Rows, before ...any) (ticket.Ticket, error) {
 	r := ticketRows.Get().(*ticketRow)
 	defer func() {
 		*r = ticketRow{dest: r.dest}
 		ticketRows.Put(r)
 	}()
-	if err := rows.Scan(r.dest...); err != nil {
+	dest := r.dest
+	if len(before) > 0 {
+		dest = append(before, dest...)
+	}
+	if err := rows.Scan(dest...); err != nil {
 		return ticket.Ticket{}, err
 	}
 	t := &r.t

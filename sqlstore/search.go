@@ -2,12 +2,233 @@ package sqlstore
 
 import (
 	"context"
+	"database/sql"
 	"errors"
+	"slices"
+	"strings"
 
 	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/internal/words"
 )
 
+const (
+	// window is how many of the newest tickets are looked through one by one,
+	// where the index cannot give the newest matches first: a common word is found
+	// there many times over.
+	window = 2000
+	// mostMatches bounds how many matches an index is asked for.
+	mostMatches = 2000
+	// sameInstant is how many more are taken from the index, which has those of one
+	// microsecond in no order.
+	sameInstant = 64
+	// mostRanked bounds of how many of the newest matches the best are chosen.
+	mostRanked = 200
+	// mostCaughtUp bounds what a search indexes before it begins.
+	mostCaughtUp = 200
+)
+
+// Search returns the tickets with the words; see [ticket.Searcher].
+//
+// It first indexes up to 200 changes that are not indexed yet, so that what was
+// committed before is found, unless more than that was written since the last
+// Search or [Store.Maintain]. Of each ticket the first 128 KiB of messages and of
+// notes are indexed.
+//
+// The newest come first. Where more than 2,000 tickets match and fewer than are
+// asked for are among the newest 2,000 of all, PostgreSQL and MySQL give any of
+// the matches, so that a search takes a bounded time. With Best, the best of the
+// newest 200 matches come. Conditions other than people, organisation, tags and
+// fields are looked at for at most 2,000 of the tickets that have the words.
 func (s *Store) Search(ctx context.Context, q ticket.SearchQuery) ([]ticket.Hit, error) {
-	return nil, errors.ErrUnsupported
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if err := q.Check(); err != nil {
+		return nil, err
+	}
+	if !s.search {
+		return nil, unsearchable()
+	}
+	if _, err := s.index(ctx, mostCaughtUp); err != nil && !errors.Is(err, ErrReadOnly) {
+		return nil, err
+	}
+	tokens, restricted := s.lang.wantedTokens(&q)
+	if impossible(tokens) {
+		return nil, nil
+	}
+	want := q.PageSize()
+	if q.Best {
+		want = max(want, mostRanked)
+	}
+	defer s.hold()()
+	hits, err := s.matches(ctx, &q, tokens, restricted, want)
+	if err != nil {
+		return nil, s.explain("search", err)
+	}
+	if q.Best {
+		terms := words.Parse(q.Text)
+		slices.SortStableFunc(hits, func(a, b match) int { return b.score(&q, terms) - a.score(&q, terms) })
+	}
+	hits = hits[:min(len(hits), q.PageSize())]
+	return s.shown(&q, hits), nil
 }
-func (s *Store) Maintain(ctx context.Context) error { return errors.ErrUnsupported }
+
+// A match is a ticket with its words.
+type match struct {
+	ticket                ticket.Ticket
+	subject, said, inside string
+	known                 int // the score, and one
+}
+
+func (m *match) texts(q *ticket.SearchQuery) []string {
+	if q.Notes {
+		return []string{m.said, m.inside}
+	}
+	return []string{m.said}
+}
+
+func (m *match) score(q *ticket.SearchQuery, terms []words.Term) int {
+	if m.known == 0 {
+		m.known = 1 + words.Score(terms, m.subject, m.texts(q)...)
+	}
+	return m.known
+}
+
+func (s *Store) shown(q *ticket.SearchQuery, list []match) []ticket.Hit {
+	terms := words.Parse(q.Text)
+	hits := make([]ticket.Hit, len(list))
+	for i := range list {
+		m := &list[i]
+		text, marks := words.Snippet(terms, append(m.texts(q), m.subject)...)
+		hits[i] = ticket.Hit{Ticket: m.ticket, Snippet: ticket.Snippet{Text: text}}
+		for _, at := range marks {
+			hits[i].Snippet.Marks = append(hits[i].Snippet.Marks, ticket.Mark{From: at[0], To: at[1]})
+		}
+	}
+	return hits
+}
+
+// matches finds tickets, the newest first.
+func (s *Store) matches(ctx context.Context, q *ticket.SearchQuery, tokens [][]string, restricted bool, want int) ([]match, error) {
+	// The tickets' own conditions come on top of what the index finds; so do the
+	// labels, which may have changed since.
+	l := &listing{s: s}
+	l.filter(&q.Query)
+	in(l, "t.queue", q.Queue)
+	in(l, "t.assignee", q.Assignee)
+	filtered := len(l.where) > 1 // more than the tenant
+	labels, _ := labelsWanted(&q.Query)
+	l.having(q.Tenant, labels)
+	filter := all(l.where)
+	x := s.here()
+	if !s.lang.newestFirst && !restricted {
+		text, args := s.windowed(tokens)
+		list, err := x.look(ctx, text, args, filter, want)
+		if err != nil || len(list) >= want {
+			return list, err
+		}
+	}
+	most := want + sameInstant
+	if filtered || len(labels) > 0 { // some of them may fall away
+		most = mostMatches
+	}
+	text, args := s.matching(tokens, most)
+	if s.dialect != Postgres {
+		return x.look(ctx, text, args, filter, want)
+	}
+	return s.byIndex(ctx, func(x *session) ([]match, error) { return x.look(ctx, text, args, filter, want) })
+}
+
+// all puts conditions together.
+func all(list []clause) (c clause) {
+	parts := make([]string, len(list))
+	for i, one := range list {
+		parts[i] = one.text
+		c.args = append(c.args, one.args...)
+	}
+	c.text = strings.Join(parts, " AND ")
+	return c
+}
+
+// look reads the tickets of the places that a query found, and their words.
+func (x *session) look(ctx context.Context, text string, args []any, filter clause, want int) (list []match, err error) {
+	j := x.s.lang.join
+	text = "SELECT w.subject, w.said, w.inside, " + ticketColumns + " FROM (" + text + ") f " + j + " {t}texts w ON w.place = f.place " + j +
+		" {t}tickets t ON t.id = w.ticket WHERE " + filter.text + " ORDER BY t.created DESC, t.id DESC LIMIT ?"
+	args = append(append(slices.Clip(args), filter.args...), want)
+	err = x.rows(ctx, func(r *sql.Rows) error {
+		var m match
+		var err error
+		m.ticket, err = scanTicket(r, &m.subject, &m.said, &m.inside)
+		list = append(list, m)
+		return err
+	}, text, args...)
+	return list, err
+}
+
+// matching is the query for the places of tickets with the tokens.
+func (s *Store) matching(tokens [][]string, most int) (string, []any) {
+	switch s.dialect {
+	case SQLite:
+		return "SELECT rowid AS place FROM {t}words WHERE {t}words MATCH ? ORDER BY rowid DESC LIMIT ?", []any{ftsQuery(tokens), most}
+	case Postgres:
+		return "SELECT place FROM {t}texts WHERE tokens @@ ?::tsquery LIMIT ?", []any{tsQuery(tokens), mostMatches}
+	default:
+		return "SELECT place FROM {t}texts WHERE MATCH (tokens) AGAINST (? IN BOOLEAN MODE) ORDER BY place DESC LIMIT ?", []any{booleanQuery(tokens), most}
+	}
+}
+
+// windowed is the query for such places among the newest tickets.
+func (s *Store) windowed(tokens [][]string) (string, []any) {
+	const newest = "(SELECT place, tokens FROM {t}texts ORDER BY place DESC LIMIT ?) n"
+	if s.dialect == Postgres {
+		return "SELECT place FROM " + newest + " WHERE tokens @@ ?::tsquery", []any{window, tsQuery(tokens)}
+	}
+	args := []any{window}
+	all := make([]string, len(tokens))
+	for i, list := range tokens {
+		some := make([]string, len(list))
+		for j, token := range list {
+			some[j] = "tokens LIKE ?"
+			token = strings.ReplaceAll(token, "_", `\_`)
+			if stem, prefix := strings.CutSuffix(token, "*"); prefix {
+				token = stem + "%"
+			} else {
+				token += " %"
+			}
+			args = append(args, "% "+token)
+		}
+		all[i] = "(" + strings.Join(some, " OR ") + ")"
+	}
+	return "SELECT place FROM " + newest + " WHERE " + strings.Join(all, " AND "), args
+}
+
+// byIndex keeps PostgreSQL's planner to the index. By its statistics it takes two
+// common words for one that is common, and looks for it row by row; where they
+// never meet, that is the whole table.
+func (s *Store) byIndex(ctx context.Context, f func(*session) ([]match, error)) (list []match, err error) {
+	const to = "SELECT set_config('enable_seqscan', 'off', true), set_config('enable_indexscan', 'off', true)"
+	work := func(ctx context.Context, x *session) error {
+		var a, b string
+		if _, err := x.one(ctx, []any{&a, &b}, to); err != nil {
+			return err
+		}
+		list, err = f(x)
+		if err == nil {
+			err = errLooked // for the settings to be undone with the savepoint
+		}
+		return err
+	}
+	if s.tx != nil {
+		err = (&session{s: s, tx: s.tx}).guarded(ctx, work)
+	} else {
+		err = s.transaction(ctx, &sql.TxOptions{ReadOnly: true}, work)
+	}
+	if err == errLooked { //nolint:errorlint // this very one
+		err = nil
+	}
+	return list, err
+}
+
+// errLooked ends a transaction that only read.
+var errLooked = errors.New("sqlstore: looked")

@@ -1,9 +1,13 @@
 package dbtests_test
 
 import (
+	"context"
 	"database/sql"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -69,11 +73,90 @@ func (b backend) connect(tb testing.TB, dsn string) *sql.DB {
 	return db
 }
 
+// To make and drop a database takes PostgreSQL a third of a second, to empty one
+// some milliseconds. So those that a test is done with are emptied and lent again.
+var (
+	lentMutex sync.Mutex
+	lentOut   int
+	lentBack  = map[*servers.Server][]string{}
+)
+
+// lend is dsn for tests that need not be the first to make tables there: there
+// may be empty ones of earlier tests.
+func (b backend) lend(tb testing.TB) string {
+	tb.Helper()
+	if b.server == nil {
+		return b.dsn(tb)
+	}
+	s := b.server(tb)
+	lentMutex.Lock()
+	defer lentMutex.Unlock()
+	var name string
+	if n := len(lentBack[s]); n > 0 {
+		name, lentBack[s] = lentBack[s][n-1], lentBack[s][:n-1]
+	} else {
+		lentOut++
+		name = fmt.Sprintf("lent_%d", lentOut)
+		require.NoError(tb, s.CreateDatabase(tb.Context(), name)) // it goes with the server
+	}
+	dsn := s.DSN(b.driver, name)
+	tb.Cleanup(func() {
+		b.empty(tb, dsn)
+		lentMutex.Lock()
+		defer lentMutex.Unlock()
+		lentBack[s] = append(lentBack[s], name)
+	})
+	return dsn
+}
+
+// empty removes all rows but those that tell the schema's version.
+func (b backend) empty(tb testing.TB, dsn string) {
+	tb.Helper()
+	ctx := context.WithoutCancel(tb.Context()) // the test is over
+	db, err := dbtests.Open(b.driver, dsn)
+	require.NoError(tb, err)
+	defer func() { require.NoError(tb, db.Close()) }()
+	for _, table := range b.tables(tb, ctx, db) {
+		if !strings.HasSuffix(table, "schema") {
+			_, err = db.ExecContext(ctx, "DELETE FROM "+table)
+			require.NoError(tb, err)
+		}
+	}
+}
+
+// tables returns the names of a database's tables, sorted.
+func (b backend) tables(tb testing.TB, ctx context.Context, db *sql.DB) (names []string) { //nolint:revive // tb comes first in tests
+	tb.Helper()
+	rows, err := db.QueryContext(ctx, map[sqlstore.Dialect]string{
+		sqlstore.SQLite:   "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name",
+		sqlstore.Postgres: "SELECT table_schema || '.' || table_name FROM information_schema.tables WHERE table_schema NOT IN ('pg_catalog', 'information_schema') ORDER BY 1",
+		sqlstore.MySQL:    "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() ORDER BY 1",
+	}[b.dialect])
+	require.NoError(tb, err)
+	defer func() { require.NoError(tb, rows.Close()) }()
+	for rows.Next() {
+		var name string
+		require.NoError(tb, rows.Scan(&name))
+		names = append(names, name)
+	}
+	require.NoError(tb, rows.Err())
+	return names
+}
+
 // open returns a store on an empty database, and the database.
 func (b backend) open(tb testing.TB, opts ...sqlstore.Option) (*sqlstore.Store, *sql.DB) {
 	tb.Helper()
-	db := b.connect(tb, b.dsn(tb))
+	db := b.connect(tb, b.lend(tb))
 	s, err := sqlstore.Open(tb.Context(), db, b.dialect, opts...)
 	require.NoError(tb, err)
 	return s, db
+}
+
+// search is the option for full-text search. SQLite has it through mattn's driver
+// only where that is built with the tag sqlite_fts5.
+func (b backend) search() []sqlstore.Option {
+	if b.driver == mattn.driver {
+		return nil
+	}
+	return []sqlstore.Option{sqlstore.Search()}
 }

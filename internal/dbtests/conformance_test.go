@@ -10,18 +10,18 @@ import (
 	"github.com/ticketkit/ticket/storetest"
 )
 
-// The whole contract, with durability, through every driver.
+// The whole contract, with durability and search, through every driver.
 func TestStore(t *testing.T) {
 	each(t, backends, func(t *testing.T, b backend) {
 		dsns := map[ticket.Store]string{}
 		storetest.Run(t, func(t *testing.T) ticket.Store {
-			dsn := b.dsn(t)
-			s, err := sqlstore.Open(t.Context(), b.connect(t, dsn), b.dialect)
+			dsn := b.lend(t)
+			s, err := sqlstore.Open(t.Context(), b.connect(t, dsn), b.dialect, b.search()...)
 			require.NoError(t, err)
 			dsns[s] = dsn
 			return s
 		}, storetest.Reopen(func(t *testing.T, s ticket.Store) ticket.Store {
-			again, err := sqlstore.Open(t.Context(), b.connect(t, dsns[s]), b.dialect)
+			again, err := sqlstore.Open(t.Context(), b.connect(t, dsns[s]), b.dialect, b.search()...)
 			require.NoError(t, err)
 			return again
 		}))
