@@ -13,7 +13,7 @@ type Dialect uint8
 
 // The dialects.
 const (
-	SQLite   Dialect = iota + 1 // 3.38 or later
+	SQLite   Dialect = iota + 1 // 3.37 or later; for Search 3.43, with FTS5
 	Postgres                    // PostgreSQL 13 or later
 	MySQL                       // MySQL 8.0, MariaDB 10.6, or later
 )
@@ -125,9 +125,7 @@ var sqlite = language{
 
 var postgres = language{
 	name: "PostgreSQL", folder: "postgres", version: "SELECT version()",
-	probe: func(v string) bool {
-		return strings.Contains(v, "PostgreSQL") || strings.Contains(v, "Cockroach") || strings.Contains(v, "Yugabyte")
-	},
+	probe:     func(v string) bool { return strings.HasPrefix(v, "PostgreSQL") },
 	hasSchema: "SELECT CASE WHEN to_regclass('{t}schema') IS NULL THEN 0 ELSE 1 END",
 	numbered:  true, rowValues: true, oneStatement: true, join: "JOIN",
 	token: plainToken,

@@ -116,8 +116,8 @@ func (x *session) exists(ctx context.Context, text string, args ...any) (bool, e
 // statements are prepared once and kept. Each is prepared on a connection when it
 // is first used there.
 type statements struct {
-	m sync.Map // from text in the store's notation to *statement
-	n atomic.Int32
+	m    sync.Map // from text in the store's notation to *statement
+	kept [2]atomic.Int32
 }
 
 type statement struct {
@@ -125,9 +125,9 @@ type statement struct {
 	stmt *sql.Stmt // nil: not prepared
 }
 
-// mostStatements bounds how many are kept prepared; what comes later is not. The
-// texts that a busy desk uses are some fifty.
-const mostStatements = 300
+// mostStatements bounds how many are kept prepared, of those that read and of
+// those that write; what comes later is not. A busy desk uses some thirty each.
+const mostStatements = 150
 
 // statement returns the form of a text that the database takes: {t} and {p} are
 // replaced by the names' prefixes, and ? by numbered placeholders where needed.
@@ -141,7 +141,11 @@ func (s *Store) statement(ctx context.Context, text string) (*statement, error) 
 	st := &statement{text: s.render(text)}
 	// To prepare takes a connection, so it is not for a store that is bound to
 	// one: the pool could be empty, and wait for that very one.
-	if s.db == nil || s.stmts.n.Load() >= mostStatements {
+	kept := &s.stmts.kept[0]
+	if strings.HasPrefix(text, "SELECT") {
+		kept = &s.stmts.kept[1]
+	}
+	if s.db == nil || kept.Load() >= mostStatements {
 		return st, nil
 	}
 	var err error
@@ -151,7 +155,7 @@ func (s *Store) statement(ctx context.Context, text string) (*statement, error) 
 	if v, taken := s.stmts.m.LoadOrStore(text, st); taken {
 		return v.(*statement), st.stmt.Close()
 	}
-	s.stmts.n.Add(1)
+	kept.Add(1)
 	return st, nil
 }
 
