@@ -56,8 +56,15 @@ vet: ## go vet in all modules
 	$(call each,go vet ./...)
 
 .PHONY: bench
-bench: ## the benchmarks of the library; BENCH=regexp selects
+bench: bench-go bench-db ## all benchmarks
+
+.PHONY: bench-go
+bench-go: ## the benchmarks of the library in memory; BENCH=regexp selects
 	go test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+
+.PHONY: bench-db
+bench-db: ## sqlstore against the bare databases; BENCHDB='-store postgres -only Do/1' selects
+	go run ./internal/dbtests/cmd/bench $(BENCHDB)
 
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME (10s)

@@ -1,0 +1,119 @@
+// Command bench measures sqlstore against the bare database: each of the
+// library's figures stands beside that of a few lines by hand which write the
+// same rows, with the same driver, to the same schema, with the same durability
+// (see package bare), and what counts is the ratio. The two take turns, in many
+// short rounds, because a machine's speed varies from minute to minute.
+//
+//	go run ./internal/dbtests/cmd/bench                       # all, some ten minutes
+//	go run ./internal/dbtests/cmd/bench -store postgres -only Do/1
+//
+// PostgreSQL and MariaDB are started for it and stopped afterwards. It ends with
+// status 0 where an aim is missed: it measures.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"regexp"
+	"runtime/pprof"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+type settings struct {
+	stores   []string
+	callers  []int
+	duration time.Duration
+	rounds   int
+	tickets  int
+	rows     int // of an import
+	only     *regexp.Regexp
+	dir      string
+	cancel   bool
+	log      io.Writer
+}
+
+var storeNames = []string{"sqlite", "sqlite3", "postgres", "mysql"}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:])
+	stop()
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string) (err error) {
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	stores := flags.String("store", strings.Join(storeNames, ","), "the databases; sqlite is modernc's, sqlite3 mattn's")
+	callers := flags.String("callers", "1,8", "how many callers at a time")
+	seconds := flags.Float64("seconds", 1, "how long a contestant works in a round")
+	rounds := flags.Int("rounds", 7, "how many rounds")
+	tickets := flags.Int("tickets", 10_000, "how many tickets there are beforehand")
+	rows := flags.Int("import", 20_000, "how many tickets a round imports")
+	only := flags.String("only", "", "only measurements whose name this regular expression matches, such as 'FULL/Do/1'")
+	dir := flags.String("dir", "", "the folder for SQLite's files; default: a temporary one")
+	cancel := flags.Bool("cancel", false, "give every call a context that could be cancelled, as a server does; drivers and database/sql then do more")
+	profile := flags.String("cpuprofile", "", "write a profile to this file; go tool pprof -tagfocus=contestant=library shows the library's part")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if flags.NArg() > 0 {
+		return fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	}
+	s := settings{duration: time.Duration(*seconds * float64(time.Second)), rounds: *rounds, tickets: *tickets, rows: *rows, cancel: *cancel, log: os.Stderr}
+	if s.duration <= 0 || s.rounds < 1 || s.tickets < 100 || s.rows < 1 {
+		return errors.New("-seconds, -rounds and -import must be positive, -tickets at least 100")
+	}
+	for name := range strings.SplitSeq(*stores, ",") {
+		if !slices.Contains(storeNames, name) {
+			return fmt.Errorf("unknown store %q; there are %s", name, strings.Join(storeNames, ", "))
+		}
+		s.stores = append(s.stores, name)
+	}
+	for text := range strings.SplitSeq(*callers, ",") {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 || n > mostCallers {
+			return fmt.Errorf("-callers: %q is not 1 to %d", text, mostCallers)
+		}
+		s.callers = append(s.callers, n)
+	}
+	if s.only, err = regexp.Compile(*only); err != nil {
+		return err
+	}
+	if s.dir, err = os.MkdirTemp(*dir, "ticket-bench-"); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(s.dir)) }()
+	if *profile != "" {
+		f, create := os.Create(*profile)
+		if create != nil {
+			return create
+		}
+		defer func() { err = errors.Join(err, f.Close()) }()
+		if err := pprof.StartCPUProfile(f); err != nil {
+			return err
+		}
+		defer pprof.StopCPUProfile()
+	}
+
+	var results []result
+	for _, name := range s.stores {
+		list, err := measureStore(ctx, &s, name)
+		results = append(results, list...)
+		if err != nil {
+			return errors.Join(fmt.Errorf("%s: %w", name, err), table(os.Stdout, results))
+		}
+	}
+	return table(os.Stdout, results)
+}
