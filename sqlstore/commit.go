@@ -49,7 +49,7 @@ func (s *Store) commit(ctx context.Context, w *writing) error {
 	case !can:
 		return s.write(ctx, func(ctx context.Context, x *session) error { return w.steps(ctx, x) })
 	case s.tx != nil:
-		return s.write(ctx, func(ctx context.Context, x *session) error { return one.run(ctx, x) })
+		return s.write(ctx, one.run)
 	default:
 		return one.run(ctx, s.here())
 	}

@@ -224,7 +224,7 @@ func numberIn(err error, field string) (int64, bool) {
 			case f.CanInt():
 				return f.Int(), true
 			case f.CanUint():
-				return int64(f.Uint()), true //nolint:gosec // an error number
+				return int64(f.Uint()), true
 			}
 		}
 	}

@@ -511,28 +511,32 @@ const mostStatementBytes = 1 << 20
 // insertRows writes any number of rows.
 func (x *session) insertRows(ctx context.Context, into string, columns int, args []any) error {
 	for len(args) > 0 {
-		n, size := 0, 0
-		for n < mostRows && n*columns < len(args) {
-			for _, a := range args[n*columns : (n+1)*columns] {
-				if text, ok := a.(string); ok {
-					size += len(text)
-				}
-			}
-			if n++; size > mostStatementBytes {
-				n = max(n-1, 1)
-				break
-			}
-		}
-		for _, count := range rowCounts {
-			if count <= n {
-				n = count
-				break
-			}
-		}
+		n := rowsOf(args, columns)
 		if _, err := x.exec(ctx, several(into, columns, n), args[:n*columns]...); err != nil {
 			return err
 		}
 		args = args[n*columns:]
 	}
 	return nil
+}
+
+// rowsOf returns how many of the rows the next statement writes.
+func rowsOf(args []any, columns int) int {
+	n := 0
+	for size := 0; n < mostRows && n*columns < len(args); n++ {
+		for _, a := range args[n*columns : (n+1)*columns] {
+			if text, ok := a.(string); ok {
+				size += len(text)
+			}
+		}
+		if size > mostStatementBytes {
+			break
+		}
+	}
+	for _, count := range rowCounts {
+		if count <= n {
+			return count
+		}
+	}
+	return 1
 }

@@ -67,7 +67,7 @@ func (l *lane) do(ctx context.Context, s *Store, work func(context.Context, *ses
 		o.err = errAbandoned
 	}
 	defer l.handOver(m, together) // even if a driver panics
-	l.run(s, together)
+	l.run(s, together)            //nolint:contextcheck // it is for all of them
 	return m.err
 }
 
@@ -179,7 +179,7 @@ func (l *lane) begin(ctx context.Context, s *Store, f func(*session) error) erro
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	if err := l.setUp(ctx, conn); err != nil {
 		return err
 	}
@@ -188,11 +188,11 @@ func (l *lane) begin(ctx context.Context, s *Store, f func(*session) error) erro
 		return err
 	}
 	if err := f(&session{s: s, tx: tx}); err != nil {
-		_ = tx.Rollback() //nolint:errcheck // the first error says more
+		_ = tx.Rollback() // the first error says more
 		return err
 	}
 	if err := tx.Commit(); err != nil {
-		_, _ = conn.ExecContext(ctx, "ROLLBACK") //nolint:errcheck // as a rule there is nothing left to undo
+		_, _ = conn.ExecContext(ctx, "ROLLBACK") // as a rule there is nothing left to undo
 		return err
 	}
 	return nil

@@ -1,6 +1,8 @@
 package sqlstore
 
 import (
+	"archive/zip"
+	"bytes"
 	"context"
 	"database/sql"
 	"embed"
@@ -11,7 +13,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"testing/fstest"
 )
 
 //go:embed schema
@@ -102,17 +103,27 @@ func Migrations(d Dialect, opts ...Option) (fs.FS, error) {
 		return nil, s.fault
 	}
 	s.names = s.replacer()
-	files := fstest.MapFS{}
+	var archive bytes.Buffer // a small file system that the standard library has
+	w := zip.NewWriter(&archive)
 	for _, p := range s.parts() {
 		list, err := s.migrations(p)
 		if err != nil {
 			return nil, err
 		}
 		for _, m := range list {
-			files[m.file] = &fstest.MapFile{Data: []byte(m.text), Mode: 0o444}
+			f, err := w.Create(m.file)
+			if err == nil {
+				_, err = f.Write([]byte(m.text))
+			}
+			if err != nil {
+				return nil, err
+			}
 		}
 	}
-	return files, nil
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	return zip.NewReader(bytes.NewReader(archive.Bytes()), int64(archive.Len()))
 }
 
 // Migrate brings the schema up to date: it makes the tables, or changes those of
@@ -134,7 +145,7 @@ func (s *Store) Migrate(ctx context.Context) error {
 	if err != nil {
 		return s.explain("migrate", err)
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	return s.explain("migrate", s.lang.exclusively(ctx, s, conn, func() error { return s.upgrade(ctx, conn) }))
 }
 
@@ -156,7 +167,7 @@ func (l *language) exclusively(ctx context.Context, s *Store, conn *sql.Conn, f 
 		begin, commit, undo = "", "", ""
 		defer func() {
 			var freed sql.NullInt64
-			_ = conn.QueryRowContext(context.WithoutCancel(ctx), "SELECT RELEASE_LOCK(?)", name).Scan(&freed) //nolint:errcheck // it ends with the connection
+			_ = conn.QueryRowContext(context.WithoutCancel(ctx), "SELECT RELEASE_LOCK(?)", name).Scan(&freed) // it ends with the connection
 		}()
 	}
 	run := func(text string) error {
@@ -171,13 +182,13 @@ func (l *language) exclusively(ctx context.Context, s *Store, conn *sql.Conn, f 
 	}
 	defer func() {
 		if err != nil && undo != "" {
-			_, _ = conn.ExecContext(context.WithoutCancel(ctx), undo) //nolint:errcheck // the first error says more
+			_, _ = conn.ExecContext(context.WithoutCancel(ctx), undo) // the first error says more
 		}
 	}()
 	if l == &postgres {
 		h := fnv.New64a()
-		_, _ = h.Write([]byte(s.names.Replace("{t}migrate")))                                          //nolint:errcheck // it cannot fail
-		if err := run(fmt.Sprintf("SELECT pg_advisory_xact_lock(%d)", int64(h.Sum64()))); err != nil { //nolint:gosec // any number will do
+		_, _ = h.Write([]byte(s.names.Replace("{t}migrate")))
+		if err := run(fmt.Sprintf("SELECT pg_advisory_xact_lock(%d)", int64(h.Sum64()))); err != nil {
 			return err
 		}
 	}
@@ -283,10 +294,7 @@ func (s *Store) Check(ctx context.Context) error {
 			return &SchemaError{Part: p.name, Have: have, Want: p.version}
 		}
 		for _, table := range p.tables {
-			rows, err := s.direct().QueryContext(ctx, s.names.Replace(table+" WHERE 1 = 0"))
-			if err == nil {
-				err = errors.Join(rows.Err(), rows.Close())
-			}
+			err := s.here().rows(ctx, func(*sql.Rows) error { return nil }, table+" WHERE 1 = 0")
 			if err != nil && s.lang.classify(err) == missing {
 				return &SchemaError{Part: p.name, Have: have, Want: p.version, Err: err}
 			}

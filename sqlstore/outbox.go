@@ -29,10 +29,10 @@ func (s *Store) Claim(ctx context.Context, r ticket.ClaimRequest) ([]ticket.Deli
 	defer s.hold()()
 	var list []ticket.Delivery
 	var err error
-	switch {
-	case s.dialect == MySQL:
+	switch s.dialect {
+	case MySQL:
 		list, err = s.claimInSteps(ctx, r)
-	case s.dialect == SQLite:
+	case SQLite:
 		err = s.write(ctx, func(ctx context.Context, x *session) error {
 			list, err = x.claim(ctx, r)
 			return err

@@ -103,7 +103,7 @@ func scanTicket(rows *sql.Rows, before ...any) (ticket.Ticket, error) {
 // pressing turns a priority round, so that what presses most sorts first.
 func pressing(g ticket.Grade) int64 { return int64(ticket.Critical) - int64(g) }
 
-func priorityOf(pressing int64) ticket.Grade { return ticket.Grade(int64(ticket.Critical) - pressing) } //nolint:gosec // the columns hold what pressing made
+func priorityOf(pressing int64) ticket.Grade { return ticket.Grade(int64(ticket.Critical) - pressing) }
 
 // open says in a column whether work is expected.
 func open(t *ticket.Ticket) int64 {

@@ -47,7 +47,7 @@ func (x *session) exec(ctx context.Context, text string, args ...any) (int64, er
 	switch {
 	case err != nil:
 	case st.stmt != nil && x.tx != nil:
-		r, err = x.tx.StmtContext(ctx, st.stmt).ExecContext(ctx, args...)
+		r, err = x.tx.StmtContext(ctx, st.stmt).ExecContext(ctx, args...) //nolint:sqlclosecheck // the transaction closes it
 	case st.stmt != nil:
 		r, err = st.stmt.ExecContext(ctx, args...)
 	case x.tx != nil:
@@ -70,7 +70,7 @@ func (x *session) query(ctx context.Context, text string, args ...any) (*sql.Row
 	case err != nil:
 		return nil, err
 	case st.stmt != nil && x.tx != nil:
-		return x.tx.StmtContext(ctx, st.stmt).QueryContext(ctx, args...)
+		return x.tx.StmtContext(ctx, st.stmt).QueryContext(ctx, args...) //nolint:sqlclosecheck // the transaction closes it
 	case st.stmt != nil:
 		return st.stmt.QueryContext(ctx, args...)
 	case x.tx != nil:
@@ -86,7 +86,7 @@ func (x *session) rows(ctx context.Context, scan func(*sql.Rows) error, text str
 	if err != nil {
 		return err
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }()
 	for rows.Next() {
 		if err := scan(rows); err != nil {
 			return err
@@ -149,7 +149,7 @@ func (s *Store) statement(ctx context.Context, text string) (*statement, error) 
 		return st, nil
 	}
 	var err error
-	if st.stmt, err = s.db.PrepareContext(ctx, st.text); err != nil { //nolint:sqlclosecheck // kept, and closed with the database
+	if st.stmt, err = s.db.PrepareContext(ctx, st.text); err != nil { // kept, and closed with the database
 		return nil, err
 	}
 	if v, taken := s.stmts.m.LoadOrStore(text, st); taken {
@@ -205,7 +205,7 @@ func (s *Store) transaction(ctx context.Context, o *sql.TxOptions, f func(contex
 		return err
 	}
 	if err := f(ctx, &session{s: s, tx: tx}); err != nil {
-		_ = tx.Rollback() //nolint:errcheck // the first error says more; there may be nothing left to undo
+		_ = tx.Rollback() // the first error says more; there may be nothing left to undo
 		return err
 	}
 	return tx.Commit()
@@ -223,7 +223,7 @@ func (x *session) guarded(ctx context.Context, f func(context.Context, *session)
 			return err // the transaction is lost as a whole, as after a deadlock
 		}
 		x.wrote = false
-		_, _ = x.tx.ExecContext(back, "RELEASE SAVEPOINT ticket_commit") //nolint:errcheck // it holds nothing
+		_, _ = x.tx.ExecContext(back, "RELEASE SAVEPOINT ticket_commit") // it holds nothing
 		return err
 	}
 	_, err := x.tx.ExecContext(ctx, "RELEASE SAVEPOINT ticket_commit")
