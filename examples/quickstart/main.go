@@ -1,28 +1,50 @@
 // Quickstart takes a ticket from the first call to the customer's thanks: up to
-// the specialists, back to the customer with a question, solved, confirmed.
+// the specialists, back to the customer with a question, solved, confirmed. The
+// tickets are kept in an SQLite file; run it again, and it shows them.
+//
+//	go run ./examples/quickstart [-db quickstart.db]
 package main
 
 import (
 	"context"
+	"database/sql"
+	"errors"
+	"flag"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"strings"
 
+	_ "modernc.org/sqlite"
+
 	"github.com/ticketkit/ticket"
-	"github.com/ticketkit/ticket/memstore"
+	"github.com/ticketkit/ticket/sqlstore"
 )
 
 func main() {
+	file := flag.String("db", "quickstart.db", "the SQLite `file` to keep tickets in")
+	flag.Parse()
 	// The zero Config is a working desk.
-	if err := run(context.Background(), ticket.Config{}, os.Stdout); err != nil {
+	if err := run(context.Background(), *file, ticket.Config{}, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "quickstart:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, cfg ticket.Config, stdout io.Writer) error {
+func run(ctx context.Context, file string, cfg ticket.Config, stdout io.Writer) (err error) {
 	say := func(format string, args ...any) { _, _ = fmt.Fprintf(stdout, format+"\n", args...) }
+
+	// An application has its database already; this is one for it.
+	db, err := sql.Open("sqlite", "file:"+url.PathEscape(file)+"?_pragma=busy_timeout(5000)")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	store, err := sqlstore.Open(ctx, db, sqlstore.SQLite) // makes the tables, the first time
+	if err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
 
 	// A real notifier sends mail; this one prints.
 	cfg.Notifiers = map[string]ticket.Notifier{
@@ -33,13 +55,17 @@ func run(ctx context.Context, cfg ticket.Config, stdout io.Writer) error {
 	}
 	cfg.Relay.Batch = 1 // one after the other, so that they print in order
 
-	desk, err := ticket.NewDesk(memstore.New(), cfg)
+	desk, err := ticket.NewDesk(store, cfg)
 	if err != nil {
 		return err
 	}
 	ada := ticket.Requester(ticket.Person{Name: "Ada Byron", Email: "ada@example.org"})
 	lin := ticket.Agent("lin", 1) // serves level 1
 	max := ticket.Agent("max", 2, 3)
+
+	if err := earlier(ctx, desk, lin, say); err != nil {
+		return err
+	}
 
 	t, err := desk.Open(ctx, ada, ticket.Draft{
 		Subject: "Printer prints blank pages",
@@ -127,6 +153,24 @@ func run(ctx context.Context, cfg ticket.Config, stdout io.Writer) error {
 	say("\nWho was told what:")
 	_, err = desk.Deliver(ctx)
 	return err
+}
+
+// earlier shows the tickets of earlier runs, the newest first.
+func earlier(ctx context.Context, desk *ticket.Desk, who ticket.Actor, say func(string, ...any)) error {
+	const most = 10
+	page, err := desk.List(ctx, who, ticket.Query{Order: ticket.NewestFirst, Limit: most})
+	if err != nil || len(page.Tickets) == 0 {
+		return err
+	}
+	say("Tickets from earlier runs, the newest first:")
+	for _, t := range page.Tickets {
+		say("  %s  %-9s %s", t.Number, t.Status, t.Subject)
+	}
+	if page.Next != "" { // the cursor that the next page begins at
+		say("  and older ones")
+	}
+	say("")
+	return nil
 }
 
 // by names who acted.

@@ -3,7 +3,9 @@ package main
 import (
 	"bytes"
 	"os"
+	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -13,28 +15,64 @@ import (
 	"github.com/ticketkit/ticket/tickettest"
 )
 
+// The second run finds what the first one left in the file.
 func TestStory(t *testing.T) {
 	cfg := tickettest.Config(tickettest.NewClock(), nil)
 	numbers := []ticket.Number{"7Q4K-92MX-F", "9NC5-QBN3-1"}
 	cfg.NewNumber = func() ticket.Number {
+		if len(numbers) == 0 {
+			return ticket.NewNumber()
+		}
 		n := numbers[0]
 		numbers = numbers[1:]
 		return n
 	}
-	var out bytes.Buffer
-	require.NoError(t, run(t.Context(), cfg, &out))
+	file := filepath.Join(t.TempDir(), "a b%20#?.db") // whatever a file may be called
+	var first, second bytes.Buffer
+	require.NoError(t, run(t.Context(), file, cfg, &first))
 	want, err := os.ReadFile("testdata/story.txt")
 	require.NoError(t, err)
-	assert.Equal(t, string(want), out.String())
+	assert.Equal(t, string(want), first.String())
+	assert.FileExists(t, file)
+
+	require.NoError(t, run(t.Context(), file, cfg, &second))
+	const earlier = `Tickets from earlier runs, the newest first:
+  9NC5-QBN3-1  resolved  Where is the scanner?
+  7Q4K-92MX-F  closed    Printer prints blank pages
+
+`
+	found, story, _ := strings.Cut(second.String(), earlier)
+	assert.Empty(t, found)
+	assert.Equal(t, masked(first.String()), masked(story), "the story is the same, with new numbers")
 }
 
 // As a reader runs it: with the clock and the random numbers of the system.
 func TestZeroConfig(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "quickstart.db")
 	var out bytes.Buffer
-	require.NoError(t, run(t.Context(), ticket.Config{}, &out))
-	got := regexp.MustCompile(`[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]`).ReplaceAllString(out.String(), "NUMBER")
-	got = regexp.MustCompile(`"[0-9a-z]{4} [0-9a-z]{4} [0-9a-z]"`).ReplaceAllString(got, "WRITTEN")
+	for range 7 {
+		out.Reset()
+		require.NoError(t, run(t.Context(), file, ticket.Config{}, &out))
+	}
+	got := masked(out.String())
+	assert.Contains(t, got, "\n  NUMBER  resolved  Where is the scanner?\n  NUMBER  closed    Printer prints blank pages\n  and older ones\n\n")
 	assert.Contains(t, got, "NUMBER: Printer prints blank pages\n")
 	assert.Contains(t, got, "\nNUMBER: Where is the scanner? resolved at the first contact\n")
 	assert.Contains(t, got, "\nAda looks up WRITTEN: it is closed.\n")
+}
+
+func TestNoDatabase(t *testing.T) {
+	var out bytes.Buffer
+	dir := t.TempDir()
+	require.ErrorContains(t, run(t.Context(), dir, ticket.Config{}, &out), dir)
+
+	other := filepath.Join(dir, "notes.txt")
+	require.NoError(t, os.WriteFile(other, []byte(strings.Repeat("no database\n", 1000)), 0o600))
+	require.ErrorContains(t, run(t.Context(), other, ticket.Config{}, &out), "file is not a database")
+	assert.Empty(t, out.String())
+}
+
+func masked(story string) string {
+	story = regexp.MustCompile(`[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]`).ReplaceAllString(story, "NUMBER")
+	return regexp.MustCompile(`"[0-9a-z]{4} [0-9a-z]{4} [0-9a-z]"`).ReplaceAllString(story, "WRITTEN")
 }

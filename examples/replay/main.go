@@ -3,9 +3,10 @@
 // their own times, and proves that the default workflow takes every path that
 // real tickets took.
 //
-//	go run ./examples/replay FILE.csv[.gz]
+//	go run ./examples/replay [-store memory|sqlite|postgres|mysql] [-dsn NAME] [FILE.csv[.gz]]
 //
-// Without a file it replays a small log of its own. The log needs the columns
+// The tickets are kept in memory, or in the empty database that -dsn names, as
+// the driver takes it; for SQLite that is a temporary file by default. Without a file it replays a small log of its own. The log needs the columns
 // case, time, status, substatus, team, line, impact, product, country,
 // owner_country and agent. Those are what the incident log of the BPI Challenge
 // 2013 has (doi 10.4121/uuid:500573e6-accc-4b0c-9576-aa5468b10cee).
@@ -18,6 +19,7 @@ import (
 	"context"
 	_ "embed"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"log"
@@ -26,7 +28,6 @@ import (
 	"time"
 
 	"github.com/ticketkit/ticket"
-	"github.com/ticketkit/ticket/memstore"
 )
 
 //go:embed sample.csv
@@ -39,14 +40,20 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {
+	flags := flag.NewFlagSet("replay", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	name := flags.String("store", "memory", "where to keep tickets: memory, sqlite, postgres or mysql")
+	dsn := flags.String("dsn", "", "the data source `name` of an empty database")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
 	var rows []row
-	var err error
-	switch len(args) {
+	switch flags.NArg() {
 	case 0:
 		rows, err = readLog(strings.NewReader(sample))
 	case 1:
-		rows, err = readFile(args[0])
+		rows, err = readFile(flags.Arg(0))
 	default:
 		err = errors.New("give one FILE.csv or FILE.csv.gz")
 	}
@@ -54,8 +61,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 
+	store, done, err := openStore(ctx, *name, *dsn)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, done()) }()
+
 	began := time.Now()
-	p, err := newReplayer(memstore.New())
+	p, err := newReplayer(store)
 	if err != nil {
 		return err
 	}
@@ -68,15 +81,18 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	took := time.Since(began)
 
+	began = time.Now()
 	s, err := summarize(ctx, p.desk)
 	if err != nil {
 		return err
 	}
+	looked := time.Since(began)
 	notes := log.New(stderr, "", 0)
 	for _, refusal := range p.refusals {
 		notes.Print(refusal)
 	}
-	notes.Printf("%d events in %v, %.0f/s", s.events, took.Round(time.Millisecond), float64(s.events)/took.Seconds())
+	notes.Printf("%d events in %v, %.0f/s; read back and verified in %v", s.events, took.Round(time.Millisecond),
+		float64(s.events)/took.Seconds(), looked.Round(time.Millisecond))
 	if _, err := fmt.Fprintf(stdout, "rows                  %7d, %d skipped\nactions               %7d, %d refused\n%s",
 		len(rows), len(p.refusals), p.actions, len(p.refusals), s); err != nil {
 		return err

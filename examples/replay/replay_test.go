@@ -20,9 +20,15 @@ import (
 )
 
 func TestSample(t *testing.T) {
-	var out, notes bytes.Buffer
-	require.NoError(t, run(t.Context(), nil, &out, &notes))
-	assert.Equal(t, `rows                       32, 0 skipped
+	for _, args := range [][]string{nil, {"-store", "memory"}, {"-store", "sqlite"}} {
+		var out, notes bytes.Buffer
+		require.NoError(t, run(t.Context(), args, &out, &notes))
+		assert.Equal(t, sampleFigures, out.String(), "%q", args)
+		assert.Regexp(t, `^45 events in \S+, \d+/s; read back and verified in \S+\n$`, notes.String())
+	}
+}
+
+const sampleFigures = `rows                       32, 0 skipped
 actions                    38, 0 refused
 tickets                     7
 events                     45
@@ -43,11 +49,10 @@ solved or closed            6
 still in work               1
 chains verified             7
 equal to their fold         7
-`, out.String())
-	assert.Regexp(t, `^45 events in \S+, \d+/s\n$`, notes.String())
-}
+`
 
-// The log is no part of this repository; where a copy lies beside it, it is run.
+// The log is no part of this repository; where a copy lies beside it, it is run
+// here in memory, and in internal/dbtests on every database.
 func TestLog(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join("..", "..", "..", "shared", "data", "volvo-incidents-half.csv.gz")
@@ -115,6 +120,14 @@ func TestMalformed(t *testing.T) {
 	var out bytes.Buffer
 	require.Error(t, run(t.Context(), []string{"a", "b"}, &out, &out))
 	require.Error(t, run(t.Context(), []string{filepath.Join(t.TempDir(), "none.csv")}, &out, &out))
+
+	require.EqualError(t, run(t.Context(), []string{"-store", "paper"}, &out, &out), `-store "paper" is not memory, sqlite, postgres or mysql`)
+	require.EqualError(t, run(t.Context(), []string{"-store", "postgres"}, &out, &out), "-store postgres needs -dsn, the name of an empty database")
+	require.EqualError(t, run(t.Context(), []string{"-dsn", "file.db"}, &out, &out), "-dsn: a store in memory has none")
+	dsn := "file:" + filepath.ToSlash(filepath.Join(t.TempDir(), "tickets.db"))
+	require.NoError(t, run(t.Context(), []string{"-store", "sqlite", "-dsn", dsn}, &out, &out))
+	require.EqualError(t, run(t.Context(), []string{"-store", "sqlite", "-dsn", dsn}, &out, &out),
+		"the database has tickets in it already; give an empty one")
 }
 
 func TestGapsInTheLog(t *testing.T) {

@@ -1,0 +1,46 @@
+package main
+
+import (
+	"bytes"
+	"path/filepath"
+	"regexp"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// The same on PostgreSQL is tested where there is one: internal/dbtests.
+const story = `Both or neither: the order is disputed, and the complaint is a ticket.
+  order: disputed
+  ticket NUMBER: Parcel lost, new
+  → received to ada@example.org
+
+The shop's own rule fails after the ticket was opened: no second ticket, and nobody is told of one.
+  in the transaction: Parcel still lost is new
+  rolled back: one complaint per order
+  order: disputed
+  ticket NUMBER: Parcel lost, new
+
+Somebody else is quicker: the host begins its transaction anew.
+  between decision and commit, lin writes a note
+  conflict: rolled back
+  done at attempt 2
+  order: refunded
+  ticket NUMBER: Parcel lost, resolved
+  → solved to ada@example.org
+`
+
+var number = regexp.MustCompile(`[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]`)
+
+func TestOutput(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "shop.db")
+	for _, args := range [][]string{nil, {"-db", file}, {"-db", file}} { // a file that is there already is fine
+		var out bytes.Buffer
+		require.NoError(t, run(t.Context(), args, &out))
+		assert.Equal(t, story, number.ReplaceAllString(out.String(), "NUMBER"))
+	}
+	var out bytes.Buffer
+	require.Error(t, run(t.Context(), []string{"-db", t.TempDir()}, &out), "a directory is no file")
+	require.Error(t, run(t.Context(), []string{"-postgres", "host=/nowhere"}, &out))
+}
