@@ -1,0 +1,385 @@
+package dbtests_test
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/go-sql-driver/mysql"
+	pgxv5 "github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/internal/dbtests"
+	"github.com/ticketkit/ticket/sqlstore"
+)
+
+var (
+	callAgent    = ticket.Agent("lin", 1, 2, 3)
+	callCustomer = ticket.Requester(ticket.Person{ID: "c-1", Email: "ada@example.com"})
+	callAsk      = ticket.Action{Name: ticket.Ask, Message: "Could you tell us which cartridge is in the printer?"}
+	callReply    = ticket.Action{Name: ticket.Reply, Message: "It is the black one that came with it."}
+	callDraft    = ticket.Draft{Subject: "Printer prints blank pages", Message: "Since this morning.", Requester: callCustomer.Person, Tags: []string{"printer"}}
+)
+
+// callDesk is a desk on which Ask and Reply make one event and one delivery.
+func callDesk(tb testing.TB, store ticket.Store) *ticket.Desk {
+	tb.Helper()
+	d, err := ticket.NewDesk(store, ticket.Config{Notifiers: map[string]ticket.Notifier{"email": nil}})
+	require.NoError(tb, err)
+	return d
+}
+
+// What reaches the driver for each Do and Open, and how often the network is
+// waited for: a change here is a change of what the library costs.
+func TestRoundTrips(t *testing.T) {
+	t.Parallel()
+	oneByOne := calls{Queries: 1, Begins: 1, Execs: 3, Commits: 1} // the ticket is read; row, event and delivery are written
+	for _, c := range []struct {
+		backend  backend
+		do, open calls
+	}{
+		{modernc, oneByOne, calls{Begins: 1, Execs: 4, Commits: 1}}, // row, labels, event, deliveries
+		{mattn, oneByOne, calls{Begins: 1, Execs: 4, Commits: 1}},
+		{pgx, calls{Queries: 1, Execs: 1, Trips: 2}, calls{Execs: 1, Trips: 1}},
+		{pq, calls{Queries: 1, Execs: 1}, calls{Execs: 1}},
+		{mariadb, calls{Queries: 1, Begins: 1, Execs: 3, Commits: 1, Trips: 6}, calls{Begins: 1, Execs: 4, Commits: 1, Trips: 6}},
+	} {
+		t.Run(c.backend.name, func(t *testing.T) {
+			t.Parallel()
+			ctx := t.Context()
+			counter := &counter{}
+			db := sql.OpenDB(counted(t, c.backend, counter))
+			t.Cleanup(func() { require.NoError(t, db.Close()) })
+			db.SetMaxIdleConns(dbtests.Connections)
+			store, err := sqlstore.Open(ctx, db, c.backend.dialect)
+			require.NoError(t, err)
+			desk := callDesk(t, store)
+
+			const n = 10
+			open := func() ticket.ID {
+				for range n - 1 {
+					_, err := desk.Open(ctx, callAgent, callDraft)
+					require.NoError(t, err)
+				}
+				tk, err := desk.Open(ctx, callAgent, callDraft)
+				require.NoError(t, err)
+				return tk.ID
+			}
+			id := open()
+			_, err = desk.Do(ctx, callAgent, id, ticket.Action{Name: ticket.Take})
+			require.NoError(t, err)
+			do := func() {
+				for range n / 2 {
+					_, err := desk.Do(ctx, callAgent, id, callAsk)
+					require.NoError(t, err)
+					_, err = desk.Do(ctx, callCustomer, id, callReply)
+					require.NoError(t, err)
+				}
+			}
+			do() // now everything is prepared
+
+			counter.take()
+			do()
+			assert.Equal(t, c.do.times(n), counter.take(), "%d Do", n)
+			open()
+			assert.Equal(t, c.open.times(n), counter.take(), "%d Open", n)
+		})
+	}
+}
+
+// What the library and database/sql allocate for a Do; what a driver adds is not
+// in it, since the one here answers from memory.
+func TestAllocationsPerDo(t *testing.T) {
+	// Not parallel: what others allocate would be counted.
+	for _, c := range []struct {
+		dialect sqlstore.Dialect
+		most    float64
+	}{
+		{sqlstore.SQLite, 145},
+		{sqlstore.Postgres, 105},
+		{sqlstore.MySQL, 135},
+	} {
+		t.Run(c.dialect.String(), func(t *testing.T) {
+			db := sql.OpenDB(memoryDriver{})
+			t.Cleanup(func() { require.NoError(t, db.Close()) })
+			store, err := sqlstore.New(db, c.dialect)
+			require.NoError(t, err)
+			desk := callDesk(t, store)
+			id, err := ticket.ParseID(memoryID)
+			require.NoError(t, err)
+			ctx := t.Context()
+			got := testing.AllocsPerRun(500, func() {
+				if _, err := desk.Do(ctx, callAgent, id, callAsk); err != nil {
+					t.Fatal(err)
+				}
+			})
+			t.Logf("%s: %.0f allocations a Do", c.dialect, got)
+			most := c.most
+			if raced() {
+				most += 30 // it empties pools at random
+			}
+			assert.LessOrEqual(t, got, most)
+		})
+	}
+}
+
+// raced reports whether the race detector is at work.
+func raced() bool {
+	info, ok := debug.ReadBuildInfo()
+	return ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
+}
+
+// calls are what reached the driver. Trips are the times that an answer of the
+// server was waited for.
+type calls struct {
+	Prepares, Begins, Queries, Execs, Commits, Rollbacks int64
+	Trips                                                int64
+}
+
+func (c calls) times(n int64) calls {
+	return calls{c.Prepares * n, c.Begins * n, c.Queries * n, c.Execs * n, c.Commits * n, c.Rollbacks * n, c.Trips * n}
+}
+
+type counter struct {
+	prepares, begins, queries, execs, commits, rollbacks, trips atomic.Int64
+}
+
+// take returns what was counted, and begins anew.
+func (c *counter) take() calls {
+	return calls{
+		c.prepares.Swap(0), c.begins.Swap(0), c.queries.Swap(0), c.execs.Swap(0), c.commits.Swap(0), c.rollbacks.Swap(0), c.trips.Swap(0),
+	}
+}
+
+// counted returns a backend's connector, counted.
+func counted(t *testing.T, b backend, c *counter) driver.Connector {
+	t.Helper()
+	dsn := b.dsn(t)
+	switch b.name {
+	case pgx.name:
+		config, err := pgxv5.ParseConfig(dsn)
+		require.NoError(t, err)
+		dial := config.DialFunc
+		config.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
+			conn, err := dial(ctx, network, addr)
+			return &countedNet{Conn: conn, c: c}, err
+		}
+		return countedConnector{stdlib.GetConnector(*config), c}
+	case mariadb.name:
+		config, err := mysql.ParseDSN(dsn)
+		require.NoError(t, err)
+		config.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
+			conn, err := new(net.Dialer).DialContext(ctx, network, addr)
+			return &countedNet{Conn: conn, c: c}, err
+		}
+		connector, err := mysql.NewConnector(config)
+		require.NoError(t, err)
+		return countedConnector{connector, c}
+	}
+	db, err := sql.Open(b.driver, dsn)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, db.Close()) }()
+	return countedConnector{dsnConnector{dsn, db.Driver()}, c}
+}
+
+type dsnConnector struct {
+	dsn string
+	d   driver.Driver
+}
+
+func (c dsnConnector) Connect(context.Context) (driver.Conn, error) { return c.d.Open(c.dsn) }
+func (c dsnConnector) Driver() driver.Driver                        { return c.d }
+
+// countedNet counts the answers that were waited for.
+type countedNet struct {
+	net.Conn
+	c    *counter
+	sent atomic.Bool
+}
+
+func (n *countedNet) Write(b []byte) (int, error) {
+	n.sent.Store(true)
+	return n.Conn.Write(b)
+}
+
+func (n *countedNet) Read(b []byte) (int, error) {
+	if n.sent.Swap(false) {
+		n.c.trips.Add(1)
+	}
+	return n.Conn.Read(b)
+}
+
+type countedConnector struct {
+	driver.Connector
+	c *counter
+}
+
+func (c countedConnector) Connect(ctx context.Context) (driver.Conn, error) {
+	conn, err := c.Connector.Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &countedConn{conn, c.c}, nil
+}
+
+// countedConn passes on everything that the drivers' connections can do.
+type countedConn struct {
+	driver.Conn
+	c *counter
+}
+
+func (c *countedConn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
+	c.c.prepares.Add(1)
+	s, err := c.Conn.(driver.ConnPrepareContext).PrepareContext(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	return &countedStmt{s, c.c}, nil
+}
+
+func (c *countedConn) BeginTx(ctx context.Context, o driver.TxOptions) (driver.Tx, error) {
+	c.c.begins.Add(1)
+	tx, err := c.Conn.(driver.ConnBeginTx).BeginTx(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	return &countedTx{tx, c.c}, nil
+}
+
+func (c *countedConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	c.c.execs.Add(1)
+	return c.Conn.(driver.ExecerContext).ExecContext(ctx, query, args)
+}
+
+func (c *countedConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	c.c.queries.Add(1)
+	return c.Conn.(driver.QueryerContext).QueryContext(ctx, query, args)
+}
+
+func (c *countedConn) CheckNamedValue(v *driver.NamedValue) error {
+	if checker, ok := c.Conn.(driver.NamedValueChecker); ok {
+		return checker.CheckNamedValue(v)
+	}
+	return driver.ErrSkip
+}
+
+func (c *countedConn) ResetSession(ctx context.Context) error {
+	if r, ok := c.Conn.(driver.SessionResetter); ok {
+		return r.ResetSession(ctx)
+	}
+	return nil
+}
+
+func (c *countedConn) IsValid() bool {
+	v, ok := c.Conn.(driver.Validator)
+	return !ok || v.IsValid()
+}
+
+type countedStmt struct {
+	driver.Stmt
+	c *counter
+}
+
+func (s *countedStmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
+	s.c.execs.Add(1)
+	return s.Stmt.(driver.StmtExecContext).ExecContext(ctx, args)
+}
+
+func (s *countedStmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
+	s.c.queries.Add(1)
+	return s.Stmt.(driver.StmtQueryContext).QueryContext(ctx, args)
+}
+
+type countedTx struct {
+	driver.Tx
+	c *counter
+}
+
+func (t *countedTx) Commit() error {
+	t.c.commits.Add(1)
+	return t.Tx.Commit()
+}
+
+func (t *countedTx) Rollback() error {
+	t.c.rollbacks.Add(1)
+	return t.Tx.Rollback()
+}
+
+// memoryDriver answers every query with the same open ticket, and takes every
+// statement for done.
+type memoryDriver struct{}
+
+const memoryID = "01K9ZQ4T7V8W9XABCDEFGHJKMN"
+
+var memoryRow = []driver.Value{
+	memoryID, "", "7Q4K-92MX-F", int64(7), strings.Repeat("0f", 32), "open", "in progress", int64(1), "billing", "lin", int64(1), "mail", "", "",
+	nil, "", int64(1_763_000_000_000_000), int64(1_763_000_000_000_001), int64(1_763_000_000_000_002), nil, nil, int64(0),
+	[]byte(`{"requester":{"id":"c-1","name":"Ada","email":"ada@example.com"},"subject":"Printer prints blank pages","tags":["printer"],"workflow":"support","workflow_version":1}`),
+}
+
+func (memoryDriver) Connect(context.Context) (driver.Conn, error) { return memoryDriver{}, nil }
+func (memoryDriver) Driver() driver.Driver                        { return nil }
+func (memoryDriver) Begin() (driver.Tx, error)                    { return memoryDriver{}, nil }
+func (memoryDriver) BeginTx(context.Context, driver.TxOptions) (driver.Tx, error) {
+	return memoryDriver{}, nil
+}
+func (memoryDriver) Prepare(query string) (driver.Stmt, error) {
+	return &memoryStmt{pragma: strings.HasPrefix(query, "PRAGMA"), read: strings.HasPrefix(query, "SELECT t.id, ")}, nil
+}
+func (memoryDriver) Close() error    { return nil }
+func (memoryDriver) Commit() error   { return nil }
+func (memoryDriver) Rollback() error { return errors.New("it was rolled back") }
+
+type memoryStmt struct{ pragma, read bool }
+
+func (s *memoryStmt) Close() error  { return nil }
+func (s *memoryStmt) NumInput() int { return -1 }
+func (s *memoryStmt) Exec([]driver.Value) (driver.Result, error) {
+	return nil, errors.New("not used")
+}
+func (s *memoryStmt) Query([]driver.Value) (driver.Rows, error) { return nil, errors.New("not used") }
+func (s *memoryStmt) ExecContext(context.Context, []driver.NamedValue) (driver.Result, error) {
+	return memoryDone, nil
+}
+
+var memoryDone driver.Result = driver.RowsAffected(1)
+
+func (s *memoryStmt) QueryContext(context.Context, []driver.NamedValue) (driver.Rows, error) {
+	switch {
+	case s.read:
+		return &memoryRows{values: memoryRow}, nil
+	case s.pragma:
+		return &memoryRows{values: []driver.Value{int64(20_000)}}, nil
+	}
+	return nil, fmt.Errorf("an unexpected query: %+v", *s)
+}
+
+type memoryRows struct {
+	values []driver.Value
+	over   bool
+}
+
+var memoryColumns = make([]string, len(memoryRow))
+
+func (r *memoryRows) Columns() []string { return memoryColumns[:len(r.values)] }
+func (r *memoryRows) Close() error      { return nil }
+func (r *memoryRows) Next(dest []driver.Value) error {
+	if r.over {
+		return io.EOF
+	}
+	r.over = true
+	copy(dest, r.values)
+	return nil
+}
