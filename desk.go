@@ -45,7 +45,8 @@ type Config struct {
 	ShowAgents bool
 
 	// Attempts is how often Open and Do decide anew when the ticket has changed
-	// between decision and commit, before they return the conflict. 0: 30.
+	// between decision and commit, before they return the conflict. 0: 100, which
+	// take some three seconds.
 	Attempts int
 
 	// Notifiers deliver notifications, each under a name of its own and without
@@ -74,6 +75,7 @@ type Desk struct {
 	vias  []string // names of notifiers, sorted
 	bound bool     // to a host's transaction
 	wake  *wakeup  // tells a relay in this process that there is work
+	lines *lines   // of those who met over a ticket
 }
 
 // NewDesk returns a desk on a store. It fails with an [*InvalidError] where the
@@ -120,12 +122,12 @@ func NewDesk(store Store, cfg Config) (*Desk, error) {
 		cfg.NewNumber = NewNumber
 	}
 	if cfg.Attempts == 0 {
-		cfg.Attempts = 30
+		cfg.Attempts = 100
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
-	d := &Desk{store: store, cfg: cfg, chain: Chain{Key: slices.Clone(cfg.ChainKey)}, wake: &wakeup{}}
+	d := &Desk{store: store, cfg: cfg, chain: Chain{Key: slices.Clone(cfg.ChainKey)}, wake: &wakeup{}, lines: &lines{}}
 	if !cfg.Silent {
 		d.vias = sortedKeys(cfg.Notifiers)
 		if len(d.vias) == 0 {
@@ -266,8 +268,9 @@ func (d *Desk) within(before, after *Ticket) error {
 }
 
 // commit decides and commits, again and again while the ticket changes in
-// between, up to the bound.
-func (d *Desk) commit(ctx context.Context, a Actor, key string, request func() (Digest, error), decide func(*outcome) error) (Ticket, error) {
+// between, up to the bound. Those who meet over a ticket do so one after the
+// other. The ID is zero for what concerns no ticket yet.
+func (d *Desk) commit(ctx context.Context, a Actor, id ID, key string, request func() (Digest, error), decide func(*outcome) error) (Ticket, error) {
 	var asked Digest
 	if key != "" {
 		var err error
@@ -278,7 +281,15 @@ func (d *Desk) commit(ctx context.Context, a Actor, key string, request func() (
 			return t, err
 		}
 	}
+	var turn chan struct{}
 	for try := 1; ; try++ {
+		if turn == nil && !id.IsZero() && !d.bound && (try > 1 || d.lines.there(id)) {
+			turn = d.lines.join(id)
+			defer d.lines.leave(id, turn)
+			if err := await(ctx, turn); err != nil {
+				return Ticket{}, err
+			}
+		}
 		t, err := d.once(ctx, a, key, asked, decide)
 		if err == nil || d.bound {
 			return t, err

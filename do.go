@@ -24,7 +24,7 @@ func (d *Desk) Open(ctx context.Context, a Actor, dr Draft) (Ticket, error) {
 		return Ticket{}, err
 	}
 	request := func() (Digest, error) { r := dr; r.Key = ""; return fingerprint(a, Open, r) }
-	return d.commit(ctx, a, dr.Key, request, func(o *outcome) error {
+	return d.commit(ctx, a, ID{}, dr.Key, request, func(o *outcome) error {
 		_, err := d.begin(o, a, dr, d.now(), nil)
 		return err
 	})
@@ -86,7 +86,7 @@ func (d *Desk) Do(ctx context.Context, a Actor, id ID, act Action) (Ticket, erro
 		return Ticket{}, err
 	}
 	request := func() (Digest, error) { r := act; r.Key = ""; return fingerprint(a, id, r) }
-	return d.commit(ctx, a, act.Key, request, func(o *outcome) error { return d.decide(ctx, o, a, id, act) })
+	return d.commit(ctx, a, id, act.Key, request, func(o *outcome) error { return d.decide(ctx, o, a, id, act) })
 }
 
 // decide reads what an action is about and decides on it.
