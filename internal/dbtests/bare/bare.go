@@ -343,16 +343,24 @@ type statements struct {
 	all                              []*sql.Stmt
 }
 
-func prepare(ctx context.Context, db *sql.DB, d *Data, shape Shape) (*statements, error) {
+// connect takes a connection from the pool.
+func connect(ctx context.Context, db *sql.DB, shape Shape) (*statements, error) {
 	conn, err := db.Conn(ctx)
 	if err != nil {
 		return nil, err
 	}
-	s := &statements{Shape: shape, conn: conn}
 	if shape.Setup != "" {
 		if _, err := conn.ExecContext(ctx, shape.Setup); err != nil {
 			return nil, errors.Join(err, conn.Close())
 		}
+	}
+	return &statements{Shape: shape, conn: conn}, nil
+}
+
+func prepare(ctx context.Context, db *sql.DB, d *Data, shape Shape) (*statements, error) {
+	s, err := connect(ctx, db, shape)
+	if err != nil {
+		return nil, err
 	}
 	labels, told := len(d.Openings[0].Labels), len(d.Openings[0].Told)
 	list := map[string]**sql.Stmt{selectTicket + shape.Lock: &s.read}
@@ -379,7 +387,7 @@ func prepare(ctx context.Context, db *sql.DB, d *Data, shape Shape) (*statements
 		if shape.Numbered {
 			query = Numbered(query)
 		}
-		if *stmt, err = conn.PrepareContext(ctx, query); err != nil {
+		if *stmt, err = s.conn.PrepareContext(ctx, query); err != nil {
 			return nil, errors.Join(fmt.Errorf("%s: %w", query, err), s.Close())
 		}
 		s.all = append(s.all, *stmt)

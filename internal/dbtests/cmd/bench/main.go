@@ -20,6 +20,7 @@ import (
 	"os"
 	"os/signal"
 	"regexp"
+	"runtime"
 	"runtime/pprof"
 	"slices"
 	"strconv"
@@ -39,6 +40,11 @@ type settings struct {
 	dir      string
 	cancel   bool
 	log      io.Writer
+	notes    []string // what was measured on
+}
+
+func (s *settings) note(format string, args ...any) {
+	s.notes = append(s.notes, fmt.Sprintf(format, args...))
 }
 
 var storeNames = []string{"sqlite", "sqlite3", "postgres", "mysql"}
@@ -57,10 +63,10 @@ func run(ctx context.Context, args []string) (err error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	stores := flags.String("store", strings.Join(storeNames, ","), "the databases; sqlite is modernc's, sqlite3 mattn's")
 	callers := flags.String("callers", "1,8", "how many callers at a time")
-	seconds := flags.Float64("seconds", 1, "how long a contestant works in a round")
-	rounds := flags.Int("rounds", 7, "how many rounds")
+	seconds := flags.Float64("seconds", 0.5, "how long a contestant works in a round")
+	rounds := flags.Int("rounds", 15, "how many rounds")
 	tickets := flags.Int("tickets", 10_000, "how many tickets there are beforehand")
-	rows := flags.Int("import", 20_000, "how many tickets a round imports")
+	rows := flags.Int("import", 5_000, "how many tickets a round imports")
 	only := flags.String("only", "", "only measurements whose name this regular expression matches, such as 'FULL/Do/1'")
 	dir := flags.String("dir", "", "the folder for SQLite's files; default: a temporary one")
 	cancel := flags.Bool("cancel", false, "give every call a context that could be cancelled, as a server does; drivers and database/sql then do more")
@@ -108,12 +114,27 @@ func run(ctx context.Context, args []string) (err error) {
 	}
 
 	var results []result
+	s.note("%s, %d cores, %d rounds of %v, load %s", runtime.Version(), runtime.GOMAXPROCS(0), s.rounds, s.duration, load())
 	for _, name := range s.stores {
-		list, err := measureStore(ctx, &s, name)
+		list, fault := measureStore(ctx, &s, name)
 		results = append(results, list...)
-		if err != nil {
-			return errors.Join(fmt.Errorf("%s: %w", name, err), table(os.Stdout, results))
+		if fault != nil {
+			err = fmt.Errorf("%s: %w", name, fault)
+			break
 		}
 	}
-	return table(os.Stdout, results)
+	s.note("load %s at the end", load())
+	_, _ = fmt.Println(strings.Join(s.notes, "; ") + "\n")
+	return errors.Join(err, table(os.Stdout, results))
+}
+
+// load is the machine's load average of the last minute, where there is one.
+// Where it is more than what the bench itself makes, the figures say little.
+func load() string {
+	text, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "unknown"
+	}
+	first, _, _ := strings.Cut(string(text), " ")
+	return first
 }

@@ -54,8 +54,7 @@ type result struct {
 	aim     float64 // 0: none
 	aimCPU  float64
 	aimP99  time.Duration
-	noCalls bool // there are no calls to time
-	perWhat string
+	unit    string // what is counted, if not calls
 }
 
 // cpuTime is what the process used so far.
@@ -210,7 +209,7 @@ func table(w io.Writer, results []result) error {
 			aim, met = fmt.Sprintf("≥ %.1f", r.aim), verdict(median(r.ratios) >= r.aim)
 		}
 		latency := func(list []segment) string {
-			if r.noCalls {
+			if r.unit != "" {
 				return ""
 			}
 			return ms(quantile(list, 0.5)) + " / " + ms(quantile(list, 0.99))
@@ -219,12 +218,16 @@ func table(w io.Writer, results []result) error {
 		if r.aimP99 > 0 {
 			library += fmt.Sprintf(" (< %d %s)", r.aimP99.Milliseconds(), verdict(quantile(r.lib, 0.99) < r.aimP99))
 		}
+		unit := ""
+		if r.unit != "" {
+			unit = " " + r.unit
+		}
 		cpu := fmt.Sprintf("%.1f", median(r.cpu))
 		if r.aimCPU > 0 {
 			cpu += fmt.Sprintf(" (≤ %.0f %s)", r.aimCPU, verdict(median(r.cpu) <= r.aimCPU))
 		}
 		row(r.name, r.against, fmt.Sprintf("%.2f", median(r.ratios)), fmt.Sprintf("%.2f–%.2f", slices.Min(r.ratios), slices.Max(r.ratios)), aim, met,
-			thousands(rate(r.lib)), thousands(rate(r.bare)), library, latency(r.bare), cpu)
+			thousands(rate(r.lib))+unit, thousands(rate(r.bare))+unit, library, latency(r.bare), cpu)
 	}
 	return t.Flush()
 }

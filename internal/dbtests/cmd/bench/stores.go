@@ -90,7 +90,7 @@ func measure(ctx context.Context, s *settings, v *variant, f *filling) (results 
 	return results, nil
 }
 
-// wanted reports whether anything of a variant is to be measured.
+// wanted reports whether Do or Open of a variant is to be measured.
 func (s *settings) wanted(variant string) bool {
 	for _, what := range []string{"Do", "Open"} {
 		for _, callers := range s.callers {
@@ -104,20 +104,31 @@ func (s *settings) wanted(variant string) bool {
 
 func (s *settings) mostCallers() int { return slices.Max(s.callers) }
 
-func measureSQLite(ctx context.Context, s *settings, driver string) ([]result, error) {
+func measureSQLite(ctx context.Context, s *settings, driver string) (results []result, err error) {
 	title := map[string]string{"sqlite": "SQLite modernc", "sqlite3": "SQLite mattn"}[driver]
 	eight := map[string]float64{"sqlite": 1.1, "sqlite3": 1.4}[driver]
+	imported, err := measureImport(ctx, s, title+" FULL", sqlstore.SQLite, bare.SQLite, func(who string) (*sql.DB, error) {
+		return dbtests.Open(driver, sqliteDSN(driver, filepath.Join(s.dir, driver+who+".db"), "FULL", 5*time.Second))
+	})
+	if err != nil || !s.wanted(title+" FULL") && !s.wanted(title+" NORMAL") {
+		return imported, err
+	}
+	defer func() { results = append(results, imported...) }()
 	template := filepath.Join(s.dir, "template.db")
 	db, err := dbtests.Open(driver, sqliteDSN(driver, template, "OFF", 5*time.Second))
 	if err != nil {
 		return nil, err
 	}
+	version, err := ask1(ctx, db, "SELECT sqlite_version()")
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	s.note("%s: SQLite %s", title, version)
 	f, err := fill(ctx, s, db, sqlstore.SQLite, bare.SQLite)
 	if err := errors.Join(err, db.Close()); err != nil {
 		return nil, err
 	}
 	defer func() { _ = os.Remove(template) }() // the folder goes anyway
-	var results []result
 	for _, synchronous := range []string{"FULL", "NORMAL"} {
 		name := title + " " + synchronous
 		if !s.wanted(name) {
@@ -180,6 +191,12 @@ func sqliteDSN(driver, file, synchronous string, timeout time.Duration) string {
 	return fmt.Sprintf("file:%s?_busy_timeout=%d&_synchronous=%s", file, timeout.Milliseconds(), synchronous)
 }
 
+// ask1 asks a database for one value.
+func ask1(ctx context.Context, db *sql.DB, query string) (value string, err error) {
+	err = db.QueryRowContext(ctx, query).Scan(&value)
+	return value, err
+}
+
 func copyFile(to, from string) (err error) {
 	in, err := os.Open(from)
 	if err != nil {
@@ -199,7 +216,7 @@ func copyFile(to, from string) (err error) {
 
 func measurePostgres(ctx context.Context, s *settings) (results []result, err error) {
 	const name = "PostgreSQL"
-	if !s.wanted(name) {
+	if !s.wanted(name) && !s.only.MatchString(name+"/Import/1") {
 		return nil, nil
 	}
 	server, err := servers.StartPostgres(ctx, servers.Settings(map[string]string{"shared_buffers": "512MB"}))
@@ -212,10 +229,23 @@ func measurePostgres(ctx context.Context, s *settings) (results []result, err er
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, admin.Close()) }()
-	if err := server.CreateDatabase(ctx, "template"); err != nil {
+	open := func(who string) (*sql.DB, error) {
+		if err := server.CreateDatabase(ctx, who); err != nil {
+			return nil, err
+		}
+		return dbtests.Open("pgx", server.DSN("pgx", who))
+	}
+	version, err := ask1(ctx, admin, "SHOW server_version")
+	if err != nil {
 		return nil, err
 	}
-	db, err := dbtests.Open("pgx", server.DSN("pgx", "template"))
+	s.note("PostgreSQL %s with pgx", version)
+	imported, err := measureImport(ctx, s, name, sqlstore.Postgres, bare.PostgresPlain, open)
+	if err != nil || !s.wanted(name) {
+		return imported, err
+	}
+	defer func() { results = append(results, imported...) }()
+	db, err := open("template")
 	if err != nil {
 		return nil, err
 	}
@@ -259,7 +289,7 @@ func measurePostgres(ctx context.Context, s *settings) (results []result, err er
 
 func measureMySQL(ctx context.Context, s *settings) (results []result, err error) {
 	const name = "MariaDB"
-	if !s.wanted(name) {
+	if !s.wanted(name) && !s.only.MatchString(name+"/Import/1") {
 		return nil, nil
 	}
 	server, err := servers.StartMariaDB(ctx, servers.Settings(map[string]string{"innodb_buffer_pool_size": "512M", "innodb_log_file_size": "96M"}))
@@ -278,6 +308,16 @@ func measureMySQL(ctx context.Context, s *settings) (results []result, err error
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, template.Close()) }()
+	version, err := ask1(ctx, template, "SELECT VERSION()")
+	if err != nil {
+		return nil, err
+	}
+	s.note("MariaDB %s with go-sql-driver", version)
+	imported, err := measureImport(ctx, s, name, sqlstore.MySQL, bare.MySQL, open)
+	if err != nil || !s.wanted(name) {
+		return imported, err
+	}
+	defer func() { results = append(results, imported...) }()
 	f, err := fill(ctx, s, template, sqlstore.MySQL, bare.MySQL)
 	if err != nil {
 		return nil, err
