@@ -21,9 +21,14 @@ import (
 type lane struct {
 	mu     sync.Mutex
 	queue  []*member
-	leader bool   // somebody leads
-	seen   [8]any // driver connections that are set up
-	next   int
+	leader bool // somebody leads
+
+	// What follows belongs to the leader. The connection goes from one to the
+	// next, since a page cache is only of use to the connection that wrote last;
+	// it goes back to the pool when nobody waits.
+	conn *sql.Conn
+	seen [8]any // driver connections that are set up
+	next int
 }
 
 // A member is one piece of work in the lane. It must write with its first
@@ -82,6 +87,7 @@ func (l *lane) handOver(m *member, together []*member) {
 	if len(l.queue) > 0 {
 		l.queue[0].signal <- true
 	} else {
+		l.release()
 		l.leader = false
 	}
 	l.mu.Unlock()
@@ -175,16 +181,20 @@ func (l *lane) all(ctx context.Context, s *Store, together []*member) (spoiled b
 
 // begin runs f in a transaction on a connection that is set up for writing.
 func (l *lane) begin(ctx context.Context, s *Store, f func(*session) error) error {
-	conn, err := s.db.Conn(ctx)
-	if err != nil {
-		return err
+	if l.conn == nil {
+		conn, err := s.db.Conn(ctx)
+		if err != nil {
+			return err
+		}
+		l.conn = conn
+		if err := l.setUp(ctx, conn); err != nil {
+			l.release()
+			return err
+		}
 	}
-	defer func() { _ = conn.Close() }()
-	if err := l.setUp(ctx, conn); err != nil {
-		return err
-	}
-	tx, err := conn.BeginTx(ctx, nil)
+	tx, err := l.conn.BeginTx(ctx, nil)
 	if err != nil {
+		l.release() // perhaps it is the connection's fault
 		return err
 	}
 	if err := f(&session{s: s, tx: tx}); err != nil {
@@ -192,10 +202,18 @@ func (l *lane) begin(ctx context.Context, s *Store, f func(*session) error) erro
 		return err
 	}
 	if err := tx.Commit(); err != nil {
-		_, _ = conn.ExecContext(ctx, "ROLLBACK") // as a rule there is nothing left to undo
+		_, _ = l.conn.ExecContext(ctx, "ROLLBACK") // as a rule there is nothing left to undo
 		return err
 	}
 	return nil
+}
+
+// release gives the connection back to the pool.
+func (l *lane) release() {
+	if l.conn != nil {
+		_ = l.conn.Close()
+		l.conn = nil
+	}
 }
 
 // checkpointPages is how long the write-ahead log gets before it is written back.

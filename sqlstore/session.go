@@ -43,13 +43,13 @@ func (s *Store) here() *session { return &session{s: s, tx: s.tx} }
 // changed.
 func (x *session) exec(ctx context.Context, text string, args ...any) (int64, error) {
 	var r sql.Result
-	st, err := x.s.statement(ctx, text)
+	st, stmt, err := x.statement(ctx, text)
 	switch {
 	case err != nil:
-	case st.stmt != nil && x.tx != nil:
-		r, err = x.tx.StmtContext(ctx, st.stmt).ExecContext(ctx, args...) //nolint:sqlclosecheck // the transaction closes it
-	case st.stmt != nil:
-		r, err = st.stmt.ExecContext(ctx, args...)
+	case stmt != nil && x.tx != nil:
+		r, err = x.tx.StmtContext(ctx, stmt).ExecContext(ctx, args...) //nolint:sqlclosecheck // the transaction closes it
+	case stmt != nil:
+		r, err = stmt.ExecContext(ctx, args...)
 	case x.tx != nil:
 		r, err = x.tx.ExecContext(ctx, st.text, args...)
 	default:
@@ -65,14 +65,14 @@ func (x *session) exec(ctx context.Context, text string, args ...any) (int64, er
 
 // query runs a query in the store's notation. The caller closes the rows.
 func (x *session) query(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
-	st, err := x.s.statement(ctx, text)
+	st, stmt, err := x.statement(ctx, text)
 	switch {
 	case err != nil:
 		return nil, err
-	case st.stmt != nil && x.tx != nil:
-		return x.tx.StmtContext(ctx, st.stmt).QueryContext(ctx, args...) //nolint:sqlclosecheck // the transaction closes it
-	case st.stmt != nil:
-		return st.stmt.QueryContext(ctx, args...)
+	case stmt != nil && x.tx != nil:
+		return x.tx.StmtContext(ctx, stmt).QueryContext(ctx, args...) //nolint:sqlclosecheck // the transaction closes it
+	case stmt != nil:
+		return stmt.QueryContext(ctx, args...)
 	case x.tx != nil:
 		return x.tx.QueryContext(ctx, st.text, args...)
 	default:
@@ -118,45 +118,84 @@ func (x *session) exists(ctx context.Context, text string, args ...any) (bool, e
 type statements struct {
 	m    sync.Map // from text in the store's notation to *statement
 	kept [2]atomic.Int32
+
+	mu     sync.Mutex
+	wanted []*statement // by transactions, which cannot prepare themselves
 }
 
 type statement struct {
-	text string    // as the database takes it
-	stmt *sql.Stmt // nil: not prepared
+	text   string // as the database takes it: names put in, placeholders numbered
+	stmt   atomic.Pointer[sql.Stmt]
+	wanted atomic.Bool
 }
 
-// mostStatements bounds how many are kept prepared, of those that read and of
-// those that write; what comes later is not. A busy desk uses some thirty each.
+// mostStatements bounds how many are kept, of those that read and of those that
+// write; what comes later is not prepared. A busy desk uses some thirty each.
 const mostStatements = 150
 
-// statement returns the form of a text that the database takes: {t} and {p} are
-// replaced by the names' prefixes, and ? by numbered placeholders where needed.
-func (s *Store) statement(ctx context.Context, text string) (*statement, error) {
-	if s.stmts == nil {
-		return &statement{text: s.render(text)}, nil
+// statement returns the form of a text that the database takes, and the prepared
+// statement, if there is one.
+func (x *session) statement(ctx context.Context, text string) (*statement, *sql.Stmt, error) {
+	all := x.s.stmts
+	v, ok := all.m.Load(text)
+	if !ok {
+		kept := &all.kept[0]
+		if strings.HasPrefix(text, "SELECT") {
+			kept = &all.kept[1]
+		}
+		st := &statement{text: x.s.render(text)}
+		if kept.Load() >= mostStatements {
+			return st, nil, nil
+		}
+		if v, ok = all.m.LoadOrStore(text, st); !ok {
+			kept.Add(1)
+		}
 	}
-	if v, ok := s.stmts.m.Load(text); ok {
-		return v.(*statement), nil
+	st := v.(*statement)
+	stmt := st.stmt.Load()
+	switch {
+	case x.s.conn != nil && x.tx == nil: // a statement of the pool would leave the connection
+		return st, nil, nil
+	case stmt != nil || x.s.unprepared || x.s.db == nil:
+		return st, stmt, nil
+	case x.tx != nil:
+		// To prepare takes a connection of the pool, which may have only the one
+		// that this transaction has.
+		if st.wanted.CompareAndSwap(false, true) {
+			all.mu.Lock()
+			all.wanted = append(all.wanted, st)
+			all.mu.Unlock()
+		}
+		return st, nil, nil
+	default:
+		stmt, err := st.prepare(ctx, x.s.db)
+		return st, stmt, err
 	}
-	st := &statement{text: s.render(text)}
-	// To prepare takes a connection, so it is not for a store that is bound to
-	// one: the pool could be empty, and wait for that very one.
-	kept := &s.stmts.kept[0]
-	if strings.HasPrefix(text, "SELECT") {
-		kept = &s.stmts.kept[1]
-	}
-	if s.db == nil || kept.Load() >= mostStatements {
-		return st, nil
-	}
-	var err error
-	if st.stmt, err = s.db.PrepareContext(ctx, st.text); err != nil { // kept, and closed with the database
+}
+
+func (st *statement) prepare(ctx context.Context, db *sql.DB) (*sql.Stmt, error) {
+	stmt, err := db.PrepareContext(ctx, st.text) // kept, and closed with the database
+	if err != nil {
 		return nil, err
 	}
-	if v, taken := s.stmts.m.LoadOrStore(text, st); taken {
-		return v.(*statement), st.stmt.Close()
+	if !st.stmt.CompareAndSwap(nil, stmt) {
+		return st.stmt.Load(), stmt.Close()
 	}
-	kept.Add(1)
-	return st, nil
+	return stmt, nil
+}
+
+// prepareWanted prepares what transactions have used, for the next ones.
+func (s *Store) prepareWanted(ctx context.Context) {
+	all := s.stmts
+	all.mu.Lock()
+	list := all.wanted
+	all.wanted = nil
+	all.mu.Unlock()
+	for _, st := range list {
+		if _, err := st.prepare(ctx, s.db); err != nil {
+			st.wanted.Store(false) // it runs unprepared as well, and is wanted again
+		}
+	}
 }
 
 func (s *Store) render(text string) string {
@@ -187,7 +226,9 @@ func (s *Store) write(ctx context.Context, f func(context.Context, *session) err
 		return (&session{s: s, tx: s.tx}).guarded(ctx, f)
 	}
 	if s.lane != nil {
-		return s.lane.do(ctx, s, f)
+		err := s.lane.do(ctx, s, f)
+		s.prepareWanted(ctx)
+		return err
 	}
 	return s.transaction(ctx, nil, f)
 }
@@ -200,6 +241,7 @@ func (s *Store) transaction(ctx context.Context, o *sql.TxOptions, f func(contex
 		tx, err = s.conn.BeginTx(ctx, o)
 	} else {
 		tx, err = s.db.BeginTx(ctx, o)
+		defer s.prepareWanted(ctx)
 	}
 	if err != nil {
 		return err

@@ -98,10 +98,7 @@ func New(db *sql.DB, d Dialect, opts ...Option) (*Store, error) {
 	if s.schema != "" && d != Postgres {
 		return nil, invalid("sqlstore.schema", "is for PostgreSQL only")
 	}
-	s.names = s.replacer()
-	if !s.unprepared {
-		s.stmts = &statements{}
-	}
+	s.names, s.stmts = s.replacer(), &statements{}
 	if s.lang.lane {
 		s.lane = &lane{}
 	}
@@ -147,7 +144,8 @@ func (o *options) replacer() *strings.Replacer {
 // or rolls back; a commit that is refused leaves the transaction as it was and
 // usable, by a savepoint. The exception is a deadlock or serialisation failure
 // ([ticket.ErrConflict]), after which the database has given the transaction up
-// and the host has to begin anew.
+// and the host has to begin anew. The transaction must be one of the *sql.DB that
+// the store was made with.
 //
 // On SQLite the transaction should be begun for writing (the drivers' option
 // _txlock=immediate): one that has read before it first writes is refused with
