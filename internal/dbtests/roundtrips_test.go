@@ -4,9 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
-	"errors"
-	"fmt"
-	"io"
 	"net"
 	"runtime/debug"
 	"slices"
@@ -22,6 +19,7 @@ import (
 
 	"github.com/ticketkit/ticket"
 	"github.com/ticketkit/ticket/internal/dbtests"
+	"github.com/ticketkit/ticket/internal/dbtests/bare"
 	"github.com/ticketkit/ticket/sqlstore"
 )
 
@@ -32,6 +30,17 @@ var (
 	callReply    = ticket.Action{Name: ticket.Reply, Message: "It is the black one that came with it."}
 	callDraft    = ticket.Draft{Subject: "Printer prints blank pages", Message: "Since this morning.", Requester: callCustomer.Person, Tags: []string{"printer"}}
 )
+
+// callRow is the ticket that is acted on where no database is.
+const callID = "01K9ZQ4T7V8W9XABCDEFGHJKMN"
+
+var callRow = map[string]driver.Value{
+	"id": callID, "tenant": "", "number": "7Q4K-92MX-F", "version": int64(7), "digest": strings.Repeat("0f", 32), "status": "open",
+	"phase": "in progress", "level": int64(1), "queue": "billing", "assignee": "lin", "pressing": int64(1), "channel": "mail", "reason": "",
+	"resolution": "", "timer_at": nil, "timer_action": "", "created": int64(1_763_000_000_000_000), "first_answered": int64(1_763_000_000_000_001),
+	"touched": int64(1_763_000_000_000_002), "resolved": nil, "closed": nil, "reopened": int64(0),
+	"doc": `{"requester":{"id":"c-1","name":"Ada","email":"ada@example.com"},"subject":"Printer prints blank pages","tags":["printer"],"workflow":"support","workflow_version":1}`,
+}
 
 // callDesk is a desk on which Ask and Reply make one event and one delivery.
 func callDesk(tb testing.TB, store ticket.Store) *ticket.Desk {
@@ -112,12 +121,12 @@ func TestAllocationsPerDo(t *testing.T) {
 		{sqlstore.MySQL, 135},
 	} {
 		t.Run(c.dialect.String(), func(t *testing.T) {
-			db := sql.OpenDB(memoryDriver{})
+			db := sql.OpenDB(bare.NewInstant(callRow))
 			t.Cleanup(func() { require.NoError(t, db.Close()) })
 			store, err := sqlstore.New(db, c.dialect)
 			require.NoError(t, err)
 			desk := callDesk(t, store)
-			id, err := ticket.ParseID(memoryID)
+			id, err := ticket.ParseID(callID)
 			require.NoError(t, err)
 			ctx := t.Context()
 			got := testing.AllocsPerRun(500, func() {
@@ -315,71 +324,4 @@ func (t *countedTx) Commit() error {
 func (t *countedTx) Rollback() error {
 	t.c.rollbacks.Add(1)
 	return t.Tx.Rollback()
-}
-
-// memoryDriver answers every query with the same open ticket, and takes every
-// statement for done.
-type memoryDriver struct{}
-
-const memoryID = "01K9ZQ4T7V8W9XABCDEFGHJKMN"
-
-var memoryRow = []driver.Value{
-	memoryID, "", "7Q4K-92MX-F", int64(7), strings.Repeat("0f", 32), "open", "in progress", int64(1), "billing", "lin", int64(1), "mail", "", "",
-	nil, "", int64(1_763_000_000_000_000), int64(1_763_000_000_000_001), int64(1_763_000_000_000_002), nil, nil, int64(0),
-	[]byte(`{"requester":{"id":"c-1","name":"Ada","email":"ada@example.com"},"subject":"Printer prints blank pages","tags":["printer"],"workflow":"support","workflow_version":1}`),
-}
-
-func (memoryDriver) Connect(context.Context) (driver.Conn, error) { return memoryDriver{}, nil }
-func (memoryDriver) Driver() driver.Driver                        { return nil }
-func (memoryDriver) Begin() (driver.Tx, error)                    { return memoryDriver{}, nil }
-func (memoryDriver) BeginTx(context.Context, driver.TxOptions) (driver.Tx, error) {
-	return memoryDriver{}, nil
-}
-func (memoryDriver) Prepare(query string) (driver.Stmt, error) {
-	return &memoryStmt{pragma: strings.HasPrefix(query, "PRAGMA"), read: strings.HasPrefix(query, "SELECT t.id, ")}, nil
-}
-func (memoryDriver) Close() error    { return nil }
-func (memoryDriver) Commit() error   { return nil }
-func (memoryDriver) Rollback() error { return errors.New("it was rolled back") }
-
-type memoryStmt struct{ pragma, read bool }
-
-func (s *memoryStmt) Close() error  { return nil }
-func (s *memoryStmt) NumInput() int { return -1 }
-func (s *memoryStmt) Exec([]driver.Value) (driver.Result, error) {
-	return nil, errors.New("not used")
-}
-func (s *memoryStmt) Query([]driver.Value) (driver.Rows, error) { return nil, errors.New("not used") }
-func (s *memoryStmt) ExecContext(context.Context, []driver.NamedValue) (driver.Result, error) {
-	return memoryDone, nil
-}
-
-var memoryDone driver.Result = driver.RowsAffected(1)
-
-func (s *memoryStmt) QueryContext(context.Context, []driver.NamedValue) (driver.Rows, error) {
-	switch {
-	case s.read:
-		return &memoryRows{values: memoryRow}, nil
-	case s.pragma:
-		return &memoryRows{values: []driver.Value{int64(20_000)}}, nil
-	}
-	return nil, fmt.Errorf("an unexpected query: %+v", *s)
-}
-
-type memoryRows struct {
-	values []driver.Value
-	over   bool
-}
-
-var memoryColumns = make([]string, len(memoryRow))
-
-func (r *memoryRows) Columns() []string { return memoryColumns[:len(r.values)] }
-func (r *memoryRows) Close() error      { return nil }
-func (r *memoryRows) Next(dest []driver.Value) error {
-	if r.over {
-		return io.EOF
-	}
-	r.over = true
-	copy(dest, r.values)
-	return nil
 }

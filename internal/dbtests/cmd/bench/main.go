@@ -47,7 +47,7 @@ func (s *settings) note(format string, args ...any) {
 	s.notes = append(s.notes, fmt.Sprintf(format, args...))
 }
 
-var storeNames = []string{"sqlite", "sqlite3", "postgres", "mysql"}
+var storeNames = []string{"instant", "sqlite", "sqlite3", "postgres", "mysql"}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -61,7 +61,7 @@ func main() {
 
 func run(ctx context.Context, args []string) (err error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	stores := flags.String("store", strings.Join(storeNames, ","), "the databases; sqlite is modernc's, sqlite3 mattn's")
+	stores := flags.String("store", strings.Join(storeNames, ","), "the databases; sqlite is modernc's, sqlite3 mattn's, and instant one that answers at once")
 	callers := flags.String("callers", "1,8", "how many callers at a time")
 	seconds := flags.Float64("seconds", 0.5, "how long a contestant works in a round")
 	rounds := flags.Int("rounds", 15, "how many rounds")

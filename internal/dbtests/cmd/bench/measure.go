@@ -54,6 +54,7 @@ type result struct {
 	aim     float64 // 0: none
 	aimCPU  float64
 	aimP99  time.Duration
+	silent  bool   // the ratio says nothing
 	unit    string // what is counted, if not calls
 }
 
@@ -226,7 +227,11 @@ func table(w io.Writer, results []result) error {
 		if r.aimCPU > 0 {
 			cpu += fmt.Sprintf(" (≤ %.0f %s)", r.aimCPU, verdict(median(r.cpu) <= r.aimCPU))
 		}
-		row(r.name, r.against, fmt.Sprintf("%.2f", median(r.ratios)), fmt.Sprintf("%.2f–%.2f", slices.Min(r.ratios), slices.Max(r.ratios)), aim, met,
+		ratio, spread := fmt.Sprintf("%.2f", median(r.ratios)), fmt.Sprintf("%.2f–%.2f", slices.Min(r.ratios), slices.Max(r.ratios))
+		if r.silent {
+			ratio, spread = "", ""
+		}
+		row(r.name, r.against, ratio, spread, aim, met,
 			thousands(rate(r.lib))+unit, thousands(rate(r.bare))+unit, library, latency(r.bare), cpu)
 	}
 	return t.Flush()

@@ -40,6 +40,8 @@ func measureStore(ctx context.Context, s *settings, name string) ([]result, erro
 		return measurePostgres(ctx, s)
 	case "mysql":
 		return measureMySQL(ctx, s)
+	case "instant":
+		return measureInstant(ctx, s)
 	default:
 		return measureSQLite(ctx, s, name)
 	}
