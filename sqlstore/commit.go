@@ -35,7 +35,7 @@ func (s *Store) Commit(ctx context.Context, c ticket.Commit) error {
 	if err == nil {
 		return nil
 	}
-	return s.explain("commit", s.refusal(ctx, w, err))
+	return s.explain(ctx, "commit", s.refusal(ctx, w, err))
 }
 
 func (s *Store) commit(ctx context.Context, w *writing) error {
@@ -159,7 +159,7 @@ func (s *Store) prepare(c *ticket.Commit) (*writing, error) {
 		}
 		ch.events = make([]string, len(ch.Events))
 		for j := range ch.Events {
-			if ch.events[j], err = encode(&ch.Events[j]); err != nil {
+			if ch.events[j], err = eventJSON(&ch.Events[j]); err != nil {
 				return nil, invalid("commit.changes.events", "cannot be written as JSON: %v", err)
 			}
 		}

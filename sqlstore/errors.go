@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -56,10 +57,14 @@ func (e *SchemaError) Is(target error) bool { return target == ErrSchema }
 func (e *SchemaError) Unwrap() error { return e.Err }
 
 // explain puts an error of the database into the words of this package. The
-// errors of package ticket stay as they are.
-func (s *Store) explain(doing string, err error) error {
+// errors of package ticket stay as they are. What fails because the context has
+// ended is the context's error; not every driver says so.
+func (s *Store) explain(ctx context.Context, doing string, err error) error {
 	if err == nil || isOurs(err) {
 		return err
+	}
+	if over := ctx.Err(); over != nil && !errors.Is(err, over) {
+		return fmt.Errorf("sqlstore: %s: %w: %w", doing, over, err)
 	}
 	category := error(nil)
 	switch s.lang.classify(err) {

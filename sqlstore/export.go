@@ -73,14 +73,14 @@ func (s *Store) eventsAfter(ctx context.Context, id *string, seq *int64) ([]tick
 	text, args := l.walk("e.ticket, e.seq, e.doc", exportPage, nil)
 	rows, err := s.here().query(ctx, text, args...)
 	if err != nil {
-		return nil, s.explain("export", err)
+		return nil, s.explain(ctx, "export", err)
 	}
 	defer rows.Close()
 	page := make([]ticket.Event, 0, exportPage)
 	for rows.Next() {
 		var doc sql.RawBytes
 		if err := rows.Scan(id, seq, &doc); err != nil {
-			return nil, s.explain("export", err)
+			return nil, s.explain(ctx, "export", err)
 		}
 		var e ticket.Event
 		if err := json.Unmarshal(doc, &e); err != nil {
@@ -89,7 +89,7 @@ func (s *Store) eventsAfter(ctx context.Context, id *string, seq *int64) ([]tick
 		page = append(page, e)
 	}
 	if err := rows.Err(); err != nil {
-		return nil, s.explain("export", err)
+		return nil, s.explain(ctx, "export", err)
 	}
 	return page, nil
 }

@@ -180,7 +180,7 @@ func encodeEvent(e *ticket.Event) (string, error) {
 			return "", invalid("import.event.fields."+k, "must be a string, bool, int64, float64, time or list of strings, of event %d", e.Seq)
 		}
 	}
-	doc, err := encode(e)
+	doc, err := eventJSON(e)
 	if err != nil {
 		return "", &ticket.InvalidError{Field: "import.event", Reason: fmt.Sprintf("%d cannot be written as JSON", e.Seq), Err: err}
 	}
@@ -253,7 +253,7 @@ func (b *batch) write(ctx context.Context) error {
 			return nil
 		}
 		if !b.s.meeting(err) {
-			return b.s.explain("import", err)
+			return b.s.explain(ctx, "import", err)
 		}
 	}
 	for _, in := range list {
@@ -296,13 +296,13 @@ func (s *Store) importOne(ctx context.Context, in *incoming) (Imported, error) {
 			return done, nil
 		}
 		if _, ours := err.(*ImportError); ours || !s.meeting(err) { //nolint:errorlint // made here, and not wrapped
-			return Imported{}, s.explain("import", err)
+			return Imported{}, s.explain(ctx, "import", err)
 		}
 		if s.lang.classify(err) == taken {
 			var other string
 			found, bad := s.numberOf(ctx, in, &other)
 			if bad != nil {
-				return Imported{}, s.explain("import", bad)
+				return Imported{}, s.explain(ctx, "import", bad)
 			}
 			if found && other != in.id {
 				return Imported{}, &ImportError{Ticket: in.Ticket.ID, Reason: fmt.Sprintf("its number %s is taken by ticket %s", in.Ticket.Number, other),

@@ -76,11 +76,11 @@ func (s *Store) index(ctx context.Context, n int) (int, error) {
 		return err
 	}, "SELECT id, ticket FROM {t}unindexed ORDER BY id LIMIT ?", n)
 	if err != nil || len(entries) == 0 {
-		return 0, s.explain("look for what is to be indexed", err)
+		return 0, s.explain(ctx, "look for what is to be indexed", err)
 	}
 	for i := range list {
 		if err := list[i].read(ctx, x); err != nil {
-			return 0, s.explain("read a ticket to index it", err)
+			return 0, s.explain(ctx, "read a ticket to index it", err)
 		}
 	}
 	err = s.write(ctx, func(ctx context.Context, x *session) error {
@@ -93,7 +93,7 @@ func (s *Store) index(ctx context.Context, n int) (int, error) {
 		}
 		return err
 	})
-	return len(entries), s.explain("index", err)
+	return len(entries), s.explain(ctx, "index", err)
 }
 
 // indexed is a ticket on its way into the index.

@@ -43,7 +43,7 @@ func (s *Store) List(ctx context.Context, q ticket.Query) (ticket.Page, error) {
 	defer s.hold()()
 	found, err := s.here().tickets(ctx, text, args...)
 	if err != nil {
-		return ticket.Page{}, s.explain("list tickets", err)
+		return ticket.Page{}, s.explain(ctx, "list tickets", err)
 	}
 	return q.NewPage(found), nil
 }

@@ -139,14 +139,14 @@ func (s *Store) Migrate(ctx context.Context) error {
 	}
 	behind, err := s.behind(ctx, s.db)
 	if err != nil || !behind {
-		return s.explain("look at the schema", err)
+		return s.explain(ctx, "look at the schema", err)
 	}
 	conn, err := s.db.Conn(ctx)
 	if err != nil {
-		return s.explain("migrate", err)
+		return s.explain(ctx, "migrate", err)
 	}
 	defer func() { _ = conn.Close() }()
-	return s.explain("migrate", s.lang.exclusively(ctx, s, conn, func() error { return s.upgrade(ctx, conn) }))
+	return s.explain(ctx, "migrate", s.lang.exclusively(ctx, s, conn, func() error { return s.upgrade(ctx, conn) }))
 }
 
 // exclusively runs f while no other process does.
@@ -288,7 +288,7 @@ func (s *Store) Check(ctx context.Context) error {
 	for _, p := range s.parts() {
 		have, err := s.version(ctx, s.direct(), p)
 		if err != nil {
-			return s.explain("look at the schema", err)
+			return s.explain(ctx, "look at the schema", err)
 		}
 		if have < p.version {
 			return &SchemaError{Part: p.name, Have: have, Want: p.version}
@@ -299,7 +299,7 @@ func (s *Store) Check(ctx context.Context) error {
 				return &SchemaError{Part: p.name, Have: have, Want: p.version, Err: err}
 			}
 			if err != nil {
-				return s.explain("look at the schema", err)
+				return s.explain(ctx, "look at the schema", err)
 			}
 		}
 	}

@@ -41,7 +41,7 @@ func (s *Store) Claim(ctx context.Context, r ticket.ClaimRequest) ([]ticket.Deli
 		list, err = s.here().claim(ctx, r)
 	}
 	if err != nil {
-		return nil, s.explain("claim deliveries", err)
+		return nil, s.explain(ctx, "claim deliveries", err)
 	}
 	slices.SortFunc(list, func(a, b ticket.Delivery) int { return cmp.Or(a.Due.Compare(b.Due), a.ID.Compare(b.ID)) })
 	return list, nil
@@ -177,7 +177,7 @@ func (s *Store) Settle(ctx context.Context, list []ticket.Settlement) error {
 	if err == nil && lost {
 		err = ticket.ErrClaimLost
 	}
-	return s.explain("settle deliveries", err)
+	return s.explain(ctx, "settle deliveries", err)
 }
 
 func (x *session) settle(ctx context.Context, list []ticket.Settlement) (lost bool, err error) {

@@ -31,7 +31,7 @@ func (s *Store) read(ctx context.Context, ref, text string, args ...any) (ticket
 	var t ticket.Ticket
 	found, err := s.here().ticket(ctx, &t, text, args...)
 	if err != nil {
-		return ticket.Ticket{}, s.explain("read a ticket", err)
+		return ticket.Ticket{}, s.explain(ctx, "read a ticket", err)
 	}
 	if !found {
 		return ticket.Ticket{}, &ticket.NotFoundError{What: "ticket", Ref: ref}
@@ -67,7 +67,7 @@ func (s *Store) Receipt(ctx context.Context, tenant, key string) (ticket.Receipt
 		}
 	}
 	if err != nil {
-		return ticket.Receipt{}, s.explain("read a receipt", err)
+		return ticket.Receipt{}, s.explain(ctx, "read a receipt", err)
 	}
 	if !found {
 		return ticket.Receipt{}, &ticket.NotFoundError{What: "receipt", Ref: key}
@@ -93,14 +93,14 @@ func (s *Store) Events(ctx context.Context, tenant string, id ticket.ID, after i
 		return err
 	}, "SELECT doc FROM {t}events WHERE ticket = ? AND seq > ? AND tenant = ? ORDER BY seq LIMIT ?", text, after, tenant, limit)
 	if err != nil {
-		return nil, s.explain("read events", err)
+		return nil, s.explain(ctx, "read events", err)
 	}
 	if len(events) > 0 {
 		return events, nil
 	}
 	found, err := x.exists(ctx, "SELECT 1 FROM {t}tickets WHERE id = ? AND tenant = ?", text, tenant)
 	if err != nil {
-		return nil, s.explain("read events", err)
+		return nil, s.explain(ctx, "read events", err)
 	}
 	if !found {
 		return nil, &ticket.NotFoundError{What: "ticket", Ref: text}
@@ -139,7 +139,7 @@ func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]ticket.Ref
 		refs = append(refs, ref)
 		return nil
 	}, "SELECT tenant, id FROM {t}tickets WHERE timer_at IS NOT NULL AND timer_at <= ? ORDER BY timer_at, id LIMIT ?", now.UnixMicro(), limit)
-	return refs, s.explain("look for timers", err)
+	return refs, s.explain(ctx, "look for timers", err)
 }
 
 // Counts returns how much open work there is; see [ticket.Counter].
@@ -157,7 +157,7 @@ func (s *Store) Counts(ctx context.Context, tenant string) ([]ticket.Count, erro
 		counts = append(counts, c)
 		return err
 	}, selectCounts, tenant)
-	return counts, s.explain("count", err)
+	return counts, s.explain(ctx, "count", err)
 }
 
 const selectCounts = "SELECT queue, level, status, COUNT(*) FROM {t}tickets WHERE tenant = ? AND open = 1" +

@@ -63,7 +63,7 @@ func (s *Store) Search(ctx context.Context, q ticket.SearchQuery) ([]ticket.Hit,
 	defer s.hold()()
 	hits, err := s.matches(ctx, &q, tokens, restricted, want)
 	if err != nil {
-		return nil, s.explain("search", err)
+		return nil, s.explain(ctx, "search", err)
 	}
 	if q.Best {
 		terms := words.Parse(q.Text)

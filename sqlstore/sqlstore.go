@@ -179,7 +179,7 @@ func (s *Store) recognise(ctx context.Context) error {
 	row := s.direct().QueryRowContext(ctx, s.lang.version)
 	if err := row.Scan(&v); err != nil {
 		if ctx.Err() != nil || s.lang.classify(err) != otherwise {
-			return s.explain("ask the database for its version", err)
+			return s.explain(ctx, "ask the database for its version", err)
 		}
 		if s.reachable(ctx) != nil {
 			return fmt.Errorf("sqlstore: ask the database for its version: %w", err)
@@ -203,14 +203,14 @@ func (s *Store) reachable(ctx context.Context) error {
 func (s *Store) useWAL(ctx context.Context) error {
 	var mode string
 	if err := s.db.QueryRowContext(ctx, "PRAGMA journal_mode").Scan(&mode); err != nil {
-		return s.explain("ask for the journal mode", err)
+		return s.explain(ctx, "ask for the journal mode", err)
 	}
 	if mode == "wal" || mode == "memory" {
 		return nil
 	}
 	err := s.retryBusy(ctx, func() error { return s.db.QueryRowContext(ctx, "PRAGMA journal_mode = wal").Scan(&mode) })
 	if err != nil && s.lang.classify(err) != readOnly {
-		return s.explain("switch to write-ahead logging", err)
+		return s.explain(ctx, "switch to write-ahead logging", err)
 	}
 	return nil
 }

@@ -110,7 +110,7 @@ func (ch *changing) eventArgs(args []any, i int) []any {
 
 // deliveryArgs appends the arguments of one row of insertDelivery.
 func deliveryArgs(args []any, d *ticket.Delivery) ([]any, error) {
-	to, err := encode(&d.To)
+	to, err := recipientJSON(&d.To)
 	if err != nil {
 		return nil, invalid("commit.deliveries.to", "cannot be written as JSON: %v", err)
 	}
