@@ -91,7 +91,7 @@ func scanTicket(rows *sql.Rows, before ...any) (ticket.Ticket, error) {
 	t.Created, t.Touched = micros(r.created), micros(r.touched)
 	t.FirstAnswered, t.Resolved, t.Closed = timeOf(r.answered), timeOf(r.res), timeOf(r.closed)
 	var doc ticketDoc
-	if err := json.Unmarshal(r.doc, &doc); err != nil {
+	if err := doc.decode(r.doc); err != nil {
 		return ticket.Ticket{}, fmt.Errorf("sqlstore: ticket %s: %w", t.ID, err)
 	}
 	t.Requester, t.Followers, t.Subject, t.Impact, t.Urgency = doc.Requester, doc.Followers, doc.Subject, doc.Impact, doc.Urgency
