@@ -102,7 +102,7 @@ func Load(ctx context.Context, db *sql.DB, shape Shape, d *Data, sample string, 
 }
 
 type loader struct {
-	ctx      context.Context //nolint:containedctx // for a moment
+	ctx      context.Context
 	db       *sql.DB
 	numbered bool
 	err      error
@@ -221,7 +221,7 @@ func newPen(d *Data) *pen {
 	for i := range p.digest {
 		var b [32]byte
 		for j := range b {
-			b[j] = byte(rand.Uint32()) //nolint:gosec // any will do
+			b[j] = byte(rand.Uint32())
 		}
 		p.digest[i] = hex.EncodeToString(b[:])
 	}
@@ -233,7 +233,7 @@ const alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 // id has the form of a ULID: the time, and at random.
 func (p *pen) id(now int64) string {
 	var b [26]byte
-	write32(b[:10], uint64(now/1000)) //nolint:gosec // after 1970
+	write32(b[:10], uint64(now/1000))
 	write32(b[10:18], rand.Uint64())
 	write32(b[18:], rand.Uint64())
 	return string(b[:])
@@ -387,7 +387,7 @@ func prepare(ctx context.Context, db *sql.DB, d *Data, shape Shape) (*statements
 		if shape.Numbered {
 			query = Numbered(query)
 		}
-		if *stmt, err = s.conn.PrepareContext(ctx, query); err != nil {
+		if *stmt, err = s.conn.PrepareContext(ctx, query); err != nil { //nolint:sqlclosecheck // kept in s.all
 			return nil, errors.Join(fmt.Errorf("%s: %w", query, err), s.Close())
 		}
 		s.all = append(s.all, *stmt)

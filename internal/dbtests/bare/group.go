@@ -23,7 +23,7 @@ type Group struct {
 const most = 64
 
 type request struct {
-	ctx    context.Context //nolint:containedctx // of the caller who waits
+	ctx    context.Context // of the caller who waits
 	pen    *pen
 	act    act
 	opened *opened

@@ -151,11 +151,11 @@ func measureImport(ctx context.Context, s *settings, variant string, dialect sql
 		if swap {
 			one, two = two, one
 		}
-		a, err := timed(ctx, rows, one, swap)
+		a, err := timed(ctx, name, rows, one)
 		if err != nil {
 			return nil, err
 		}
-		b, err := timed(ctx, rows, two, !swap)
+		b, err := timed(ctx, name, rows, two)
 		if err != nil {
 			return nil, err
 		}
@@ -181,13 +181,9 @@ func measureImport(ctx context.Context, s *settings, variant string, dialect sql
 	return []result{r}, nil
 }
 
-func timed(ctx context.Context, n int, f func() error, bare bool) (one segment, err error) {
+func timed(ctx context.Context, name string, n int, f func() error) (one segment, err error) {
 	runtime.GC()
-	who := "library"
-	if bare {
-		who = "inserts"
-	}
 	cpu, begin := cpuTime(), time.Now()
-	pprof.Do(ctx, pprof.Labels("contestant", who, "what", "Import"), func(context.Context) { err = f() })
+	pprof.Do(ctx, pprof.Labels("work", name), func(context.Context) { err = f() })
 	return segment{n: n, elapsed: time.Since(begin), cpu: cpuTime() - cpu}, err
 }

@@ -44,17 +44,16 @@ func measureInstant(ctx context.Context, s *settings) (results []result, err err
 		if !s.only.MatchString(name) {
 			continue
 		}
-		r, err := contestInstant(ctx, s, one.dialect, one.shape, one.against, f, bare.NewInstant(row))
+		r, err := contestInstant(ctx, s, name, one.dialect, one.shape, one.against, f, bare.NewInstant(row))
 		if err != nil {
 			return results, err
 		}
-		r.name = name
 		results = append(results, r)
 	}
 	return results, nil
 }
 
-func contestInstant(ctx context.Context, s *settings, dialect sqlstore.Dialect, shape bare.Shape, against string, f *filling, on *bare.Instant) (r result, err error) {
+func contestInstant(ctx context.Context, s *settings, name string, dialect sqlstore.Dialect, shape bare.Shape, against string, f *filling, on *bare.Instant) (r result, err error) {
 	db := sql.OpenDB(on)
 	defer func() { err = errors.Join(err, db.Close()) }()
 	store, err := sqlstore.New(db, dialect)
@@ -70,7 +69,7 @@ func contestInstant(ctx context.Context, s *settings, dialect sqlstore.Dialect, 
 		return r, err
 	}
 	defer func() { err = errors.Join(err, worker.Close()) }()
-	all, err := contest(ctx, s, "Do", 1, []int{0}, []*contestant{{
+	all, err := contest(ctx, s, name, "Do", 1, []int{0}, []*contestant{{
 		name: "library", turn: []int{0},
 		do: func(ctx context.Context, _, _ int) error {
 			_, err := desk.Do(ctx, agent, f.ids[0], ask)
@@ -83,7 +82,7 @@ func contestInstant(ctx context.Context, s *settings, dialect sqlstore.Dialect, 
 	if err != nil {
 		return r, err
 	}
-	r = result{against: against, lib: all[0], bare: all[1], aimCPU: aimCPU, silent: true}
+	r = result{name: name, against: against, lib: all[0], bare: all[1], aimCPU: aimCPU, silent: true}
 	r.compare()
 	return r, nil
 }

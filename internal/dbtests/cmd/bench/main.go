@@ -70,7 +70,7 @@ func run(ctx context.Context, args []string) (err error) {
 	only := flags.String("only", "", "only measurements whose name this regular expression matches, such as 'FULL/Do/1'")
 	dir := flags.String("dir", "", "the folder for SQLite's files; default: a temporary one")
 	cancel := flags.Bool("cancel", false, "give every call a context that could be cancelled, as a server does; drivers and database/sql then do more")
-	profile := flags.String("cpuprofile", "", "write a profile to this file; go tool pprof -tagfocus=contestant=library shows the library's part")
+	profile := flags.String("cpuprofile", "", "write a profile to this file; go tool pprof -tagfocus='work=library PostgreSQL/Do/1' shows the library's part of a measurement")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}

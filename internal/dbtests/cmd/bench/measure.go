@@ -68,7 +68,7 @@ func cpuTime() time.Duration {
 }
 
 // contest lets the contestants take turns; the first is the library.
-func contest(ctx context.Context, s *settings, what string, callers int, order []int, contestants []*contestant) ([][]segment, error) {
+func contest(ctx context.Context, s *settings, name, what string, callers int, order []int, contestants []*contestant) ([][]segment, error) {
 	all := make([][]segment, len(contestants))
 	for round := -1; round < s.rounds; round++ { // the first is to get warm
 		for i := range contestants {
@@ -77,7 +77,7 @@ func contest(ctx context.Context, s *settings, what string, callers int, order [
 			if round < 0 {
 				d = min(d, 300*time.Millisecond)
 			}
-			one, err := work(ctx, s, contestants[k], what, callers, order, d)
+			one, err := work(ctx, s, contestants[k], name, what, callers, order, d)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", contestants[k].name, err)
 			}
@@ -90,7 +90,7 @@ func contest(ctx context.Context, s *settings, what string, callers int, order [
 }
 
 // work lets the callers work on their shares of the tickets for a while.
-func work(ctx context.Context, s *settings, c *contestant, what string, callers int, order []int, d time.Duration) (segment, error) {
+func work(ctx context.Context, s *settings, c *contestant, name, what string, callers int, order []int, d time.Duration) (segment, error) {
 	if err := ctx.Err(); err != nil {
 		return segment{}, err
 	}
@@ -111,9 +111,8 @@ func work(ctx context.Context, s *settings, c *contestant, what string, callers 
 	cpu, begin := cpuTime(), time.Now()
 	end := begin.Add(d)
 	for caller := range callers {
-		labels := pprof.Labels("contestant", c.name, "what", what)
 		group.Go(func() {
-			pprof.Do(calls, labels, func(ctx context.Context) {
+			pprof.Do(calls, pprof.Labels("work", c.name+" "+name), func(ctx context.Context) {
 				before := time.Now()
 				for before.Before(end) && errs[caller] == nil {
 					if what == "Open" {

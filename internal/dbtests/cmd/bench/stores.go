@@ -67,7 +67,7 @@ func measure(ctx context.Context, s *settings, v *variant, f *filling) (results 
 					return results, err
 				}
 			}
-			all, err := contest(ctx, s, what, callers, order, v.contestants)
+			all, err := contest(ctx, s, name, what, callers, order, v.contestants)
 			if err != nil {
 				return results, fmt.Errorf("%s: %w", name, err)
 			}
