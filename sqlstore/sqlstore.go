@@ -176,15 +176,20 @@ func (s *Store) hold() func() {
 // recognise fails where the database is not of the dialect.
 func (s *Store) recognise(ctx context.Context) error {
 	var v string
-	row := s.direct().QueryRowContext(ctx, s.lang.version)
-	if err := row.Scan(&v); err != nil {
+	for again := false; ; again = true {
+		err := s.direct().QueryRowContext(ctx, s.lang.version).Scan(&v)
+		if err == nil {
+			break
+		}
 		if ctx.Err() != nil || s.lang.classify(err) != otherwise {
 			return s.explain(ctx, "ask the database for its version", err)
 		}
 		if s.reachable(ctx) != nil {
 			return fmt.Errorf("sqlstore: ask the database for its version: %w", err)
 		}
-		return fmt.Errorf("%w: it does not answer as %s: %w", ErrDialect, s.lang.name, err)
+		if again { // a server that was only just starting answers by now
+			return fmt.Errorf("%w: it does not answer as %s: %w", ErrDialect, s.lang.name, err)
+		}
 	}
 	if !s.lang.probe(v) {
 		return fmt.Errorf("%w: %s wanted, found %q", ErrDialect, s.lang.name, v)
