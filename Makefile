@@ -66,6 +66,14 @@ bench-go: ## the benchmarks of the library in memory; BENCH=regexp selects
 bench-db: ## sqlstore against the bare databases; BENCHDB='-store postgres -only Do/1' selects
 	go run ./internal/dbtests/cmd/bench $(BENCHDB)
 
+.PHONY: crash
+crash: ## kill writers and servers again and again, look for what was lost; CRASH='-store postgres -for 10s' selects
+	go run ./internal/dbtests/cmd/crash $(CRASH)
+
+.PHONY: contend
+contend: ## 64 callers in 4 processes at one ticket, on every store
+	cd internal/dbtests && go test -count=1 -run '^TestContention$$' -v . -contend.actions 50
+
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME (10s)
 	@FUZZTIME='$(FUZZTIME)' .ci/fuzz $(MODULES)

@@ -1,0 +1,44 @@
+package main
+
+import (
+	"os"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestMain(m *testing.M) {
+	if task := os.Getenv(taskVariable); task != "" {
+		os.Exit(writer(task)) // a writer is this program once more
+	}
+	os.Exit(m.Run())
+}
+
+// The check finds nothing where nothing was damaged, and everything that was.
+func TestCheck(t *testing.T) {
+	for _, c := range []struct {
+		sabotage string
+		count    func(r *report) int // where it has to show
+	}{
+		{"", func(r *report) int { return r.acknowledged }},
+		{"event", func(r *report) int { return min(r.lost, r.torn) }},
+		{"delivery", func(r *report) int { return r.torn }},
+		{"ticket", func(r *report) int { return r.torn }},
+		{"receipt", func(r *report) int { return r.torn }},
+		{"label", func(r *report) int { return r.torn }},
+		{"twice", func(r *report) int { return min(r.doubled, r.torn) }},
+		{"journal", func(r *report) int { return r.lost }},
+		{"number", func(r *report) int { return r.doubledNumbers }},
+	} {
+		t.Run("sabotage="+c.sabotage, func(t *testing.T) {
+			t.Setenv("TMPDIR", t.TempDir())
+			r, err := crash(t.Context(), backends[1], options{length: time.Second, writers: 3, callers: 2, tickets: 6,
+				pause: 300 * time.Millisecond, seed: 1, sabotage: c.sabotage})
+			require.NoError(t, err)
+			require.Equal(t, c.sabotage == "", r.good(), "%+v", r)
+			require.Positive(t, c.count(r), "%+v", r)
+			require.Positive(t, r.killedWriters)
+		})
+	}
+}

@@ -1,0 +1,290 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/internal/dbtests"
+	"github.com/ticketkit/ticket/sqlstore"
+)
+
+// taskVariable tells a process that it is a writer.
+const taskVariable = "TICKET_CRASH_WRITER"
+
+// A task is what a writer is told.
+type task struct {
+	Driver, DSN string
+	Dialect     sqlstore.Dialect
+	Journal     string
+	Name        string // distinct for every writer that ever was
+	Callers     int
+	Seed        uint64
+	Tickets     []known
+	Pending     []request // of the writer before it, to be sent again
+}
+
+// known is a ticket and whose it is.
+type known struct {
+	ID       ticket.ID
+	Customer int
+}
+
+// customers are of one organisation, so that their tickets can be merged.
+func customer(i int) ticket.Actor {
+	return ticket.Requester(ticket.Person{ID: fmt.Sprintf("customer-%d", i), Name: fmt.Sprintf("Customer %d", i), Organisation: "crash"})
+}
+
+const customers = 5
+
+// openDesk opens the store and a desk on it.
+func openDesk(ctx context.Context, driver, dsn string, d sqlstore.Dialect) (*ticket.Desk, *sql.DB, error) {
+	db, err := dbtests.Open(driver, dsn)
+	if err != nil {
+		return nil, nil, err
+	}
+	db.SetMaxOpenConns(6)
+	store, err := sqlstore.Open(ctx, db, d)
+	if err != nil {
+		return nil, nil, errors.Join(err, db.Close())
+	}
+	desk, err := ticket.NewDesk(store, ticket.Config{})
+	return desk, db, err
+}
+
+// writer writes until it is killed, or its parent is gone.
+func writer(say string) int {
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin) // it ends with the parent
+		os.Exit(3)
+	}()
+	fail := func(err error) int {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	f, err := os.Open(say)
+	if err != nil {
+		return fail(err)
+	}
+	var t task
+	if err := json.NewDecoder(bufio.NewReader(f)).Decode(&t); err != nil {
+		return fail(err)
+	}
+	_ = f.Close() // it was only read
+	j, err := openJournal(t.Journal)
+	if err != nil {
+		return fail(err)
+	}
+	ctx := context.Background()
+	var desk *ticket.Desk
+	for {
+		if desk, _, err = openDesk(ctx, t.Driver, t.DSN, t.Dialect); err == nil {
+			break
+		}
+		if err := j.write(entry{Kind: failed, Token: "open-" + t.Name, Text: "open: " + err.Error()}); err != nil {
+			return fail(err)
+		}
+		time.Sleep(20 * time.Millisecond) // the server is away
+	}
+	var all sync.WaitGroup
+	errs := make(chan error, t.Callers)
+	for i := range t.Callers {
+		all.Go(func() {
+			c := &caller{desk: desk, journal: j, name: fmt.Sprintf("%s-%d", t.Name, i), tickets: t.Tickets,
+				rand: rand.New(rand.NewPCG(t.Seed, uint64(i)))}
+			for n := i; n < len(t.Pending); n += t.Callers {
+				if err := c.send(ctx, &t.Pending[n]); err != nil {
+					errs <- err
+					return
+				}
+			}
+			for {
+				r := c.next()
+				if err := c.send(ctx, &r); err != nil {
+					errs <- err
+					return
+				}
+			}
+		})
+	}
+	return fail(<-errs)
+}
+
+// A caller is one goroutine that writes.
+type caller struct {
+	desk    *ticket.Desk
+	journal *journal
+	name    string
+	tickets []known
+	rand    *rand.Rand
+	count   int
+}
+
+// send asks the desk until the answer is known, or once if there is no key.
+func (c *caller) send(ctx context.Context, r *request) error {
+	for {
+		e := entry{Kind: asked, Token: r.Token}
+		if r.key() != "" {
+			e.Keyed = r
+		}
+		if err := c.journal.write(e); err != nil {
+			return err
+		}
+		e = perform(ctx, c.desk, r)
+		if err := c.journal.write(e); err != nil {
+			return err
+		}
+		if e.Kind == acknowledged && r.Draft != nil {
+			c.tickets = append(c.tickets, known{e.Ticket, r.Whose})
+		}
+		if e.Kind != failed {
+			return nil
+		}
+		time.Sleep(20 * time.Millisecond) // the server is away
+		if r.key() == "" {
+			return nil
+		}
+	}
+}
+
+// perform asks the desk once, and says what came of it.
+func perform(ctx context.Context, desk *ticket.Desk, r *request) entry {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	var t ticket.Ticket
+	var err error
+	if r.Draft != nil {
+		t, err = desk.Open(ctx, r.Actor, *r.Draft)
+	} else {
+		t, err = desk.Do(ctx, r.Actor, r.Ticket, *r.Action)
+	}
+	e := entry{Token: r.Token}
+	switch {
+	case err == nil:
+		e.Kind, e.Ticket, e.Version = acknowledged, t.ID, t.Version
+		if r.Draft != nil {
+			e.Number = t.Number
+		}
+	case errors.Is(err, ticket.ErrRefused), errors.Is(err, ticket.ErrInvalid), errors.Is(err, ticket.ErrNotFound):
+		e.Kind = refused
+	default:
+		// A conflict that deciding again did not solve and a duplicate would be
+		// known to have written nothing, but neither must happen.
+		e.Kind, e.Text = failed, category(err)+err.Error()
+	}
+	return e
+}
+
+// serious begins the text of errors that no kill explains.
+const serious = "MUST NOT HAPPEN: "
+
+func category(err error) string {
+	for _, c := range []error{ticket.ErrConflict, ticket.ErrDuplicate, ticket.ErrChain, ticket.ErrWorkflow, context.DeadlineExceeded,
+		sqlstore.ErrSchema, sqlstore.ErrDialect, sqlstore.ErrBusy, sqlstore.ErrFull, sqlstore.ErrReadOnly} {
+		if errors.Is(err, c) {
+			return serious
+		}
+	}
+	return ""
+}
+
+// next makes up a request.
+func (c *caller) next() request {
+	c.count++
+	r := request{Token: fmt.Sprintf("%s-%d", c.name, c.count)}
+	key := ""
+	if c.rand.IntN(3) == 0 {
+		key = "key-" + r.Token
+	}
+	queues := []string{"", "hardware", "software", "network"}
+	queue := queues[c.rand.IntN(len(queues))]
+	at := c.tickets[c.rand.IntN(min(len(c.tickets), 40))]
+	if n := len(c.tickets); c.rand.IntN(10) == 0 {
+		at = c.tickets[n-1-c.rand.IntN(min(n, 10))]
+	}
+	other := c.tickets[c.rand.IntN(len(c.tickets))]
+	note, words := ticket.Note(r.Token), ticket.Message(r.Token)
+	r.Actor = ticket.Agent("agent-"+c.name, 1, 2, 3)
+	r.Ticket = at.ID
+
+	if c.rand.IntN(100) < 6 {
+		r.Whose = c.rand.IntN(customers)
+		d := ticket.Draft{Subject: "Opened in a crash run", Message: words, Queue: queue, Key: key,
+			Requester: customer(r.Whose).Person, Fields: ticket.Fields{"writer": c.name}}
+		switch c.rand.IntN(4) {
+		case 0:
+			d.Message, d.Solution = "", words // opened and solved: two events
+		case 1:
+			d.Tags = []string{"opened", "by-agent"}
+		default:
+			r.Actor, d.Requester = ticket.Requester(d.Requester), ticket.Person{}
+		}
+		r.Draft = &d
+		return r
+	}
+	var a ticket.Action
+	switch n := c.rand.IntN(100); {
+	case n < 8:
+		a = ticket.Action{Name: ticket.Take, Note: note}
+	case n < 20:
+		a = ticket.Action{Name: ticket.Reply, Message: words}
+	case n < 30:
+		a = ticket.Action{Name: ticket.Reply, Message: words}
+		r.Actor = customer(at.Customer)
+	case n < 36:
+		a = ticket.Action{Name: ticket.Ask, Message: words}
+	case n < 50:
+		a = ticket.Action{Name: ticket.AddNote, Note: note}
+	case n < 55:
+		a = ticket.Action{Name: ticket.Escalate, Note: note, Queue: queue}
+	case n < 59:
+		a = ticket.Action{Name: ticket.HandBack, Note: note}
+	case n < 62:
+		a = ticket.Action{Name: ticket.HandOver, Note: note, Queue: "hardware"}
+	case n < 64:
+		a = ticket.Action{Name: ticket.Release, Note: note}
+	case n < 67:
+		a = ticket.Action{Name: ticket.Hold, Note: note, Reason: "spare part", Until: time.Now().Add(time.Hour).UTC()}
+	case n < 69:
+		a = ticket.Action{Name: ticket.Resume, Note: note}
+	case n < 74:
+		a = ticket.Action{Name: ticket.Resolve, Message: words, Reason: "fixed"}
+	case n < 80:
+		a = ticket.Action{Name: ticket.Reopen, Note: note}
+	case n < 82:
+		a = ticket.Action{Name: ticket.Close, Note: note}
+	case n < 84:
+		a = ticket.Action{Name: ticket.Cancel, Note: note, Reason: "withdrawn"}
+	case n < 92:
+		e := &ticket.Edits{Fields: ticket.Fields{"token": r.Token, "odd": c.count%2 == 1}}
+		tags := []string{"red", "green", "blue"}
+		e.AddTags = tags[:1+c.rand.IntN(2)]
+		if c.rand.IntN(2) == 0 {
+			e.AddTags, e.RemoveTags = nil, tags[c.rand.IntN(2):]
+		}
+		a = ticket.Action{Name: ticket.Edit, Note: note, Edit: e}
+	case n < 94:
+		a = ticket.Action{Name: ticket.Merge, Note: note, Ticket: other.ID}
+	case n < 96:
+		a = ticket.Action{Name: ticket.Unmerge, Note: note}
+	case n < 97:
+		a = ticket.Action{Name: ticket.AddLink, Note: note, Ticket: other.ID, Relation: ticket.RelatedTo}
+	case n < 98:
+		a = ticket.Action{Name: ticket.Unlink, Note: note, Ticket: other.ID, Relation: ticket.RelatedTo}
+	default:
+		// The token goes to the new ticket.
+		a = ticket.Action{Name: ticket.Split, Draft: &ticket.Draft{Subject: "Split off in a crash run", Message: words}}
+	}
+	a.Key = key
+	r.Action = &a
+	return r
+}
