@@ -125,8 +125,10 @@ var sqlite = language{
 
 var postgres = language{
 	name: "PostgreSQL", folder: "postgres", version: "SELECT version()",
-	probe:     func(v string) bool { return strings.HasPrefix(v, "PostgreSQL") },
-	hasSchema: "SELECT CASE WHEN to_regclass('{t}schema') IS NULL THEN 0 ELSE 1 END",
+	probe: func(v string) bool { return strings.HasPrefix(v, "PostgreSQL") },
+	// By itself, to_regclass answers from a cache that may be older than the lock
+	// that was waited for; to read a table brings it up to date.
+	hasSchema: "SELECT COUNT(*) FROM pg_class WHERE oid = to_regclass('{t}schema')",
 	numbered:  true, rowValues: true, oneStatement: true, join: "JOIN",
 	token: plainToken,
 	insertText: "INSERT INTO {t}texts (version, subject, said, inside, place, ticket, tenant, tokens)" +
