@@ -32,8 +32,8 @@ const (
 var contendActions = flag.Int("contend.actions", 4, "how many actions each caller of TestContention performs")
 
 // contendBound is how long all actions may take, from the first to the last. On a
-// machine with two cores the slowest took 8 ms an action with the race detector,
-// and 2 ms without.
+// machine with two cores, much else going on, the slowest took 16 ms an action
+// with the race detector, and 2 ms without.
 func contendBound() time.Duration {
 	all := contendProcesses * contendCallers * *contendActions
 	return 15*time.Second + time.Duration(all)*40*time.Millisecond
