@@ -1,0 +1,195 @@
+package dbtests_test
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/internal/dbtests"
+	"github.com/ticketkit/ticket/internal/dbtests/servers"
+	"github.com/ticketkit/ticket/sqlstore"
+	"github.com/ticketkit/ticket/storetest"
+)
+
+// The contract through PgBouncer in transaction mode, where two statements of a
+// client can reach two connections of the server, in the ways of connecting that
+// docs/storage.md says work. PgBouncer before 1.21 knows nothing of prepared
+// statements, so none may live longer than a transaction.
+func TestPgBouncer(t *testing.T) {
+	for _, c := range pooled {
+		t.Run(c.name(), func(t *testing.T) {
+			server := servers.Postgres(t)
+			dsn := startPgBouncer(t, server).dsn(server.Database(t)) + " " + c.settings
+			// One database with tables for each case: to the pooler, databases that
+			// come and go are something else again.
+			tables := 0
+			prefixes := map[ticket.Store]sqlstore.Option{}
+			open := func(t *testing.T, prefix sqlstore.Option) (*sqlstore.Store, *sql.DB) {
+				t.Helper()
+				db, err := dbtests.Open(c.driver, dsn)
+				require.NoError(t, err)
+				t.Cleanup(func() { require.NoError(t, db.Close()) })
+				s, err := sqlstore.Open(t.Context(), db, sqlstore.Postgres, append(slices.Clip(c.options), prefix)...)
+				require.NoError(t, err)
+				prefixes[s] = prefix
+				return s, db
+			}
+			fresh := func() sqlstore.Option {
+				tables++
+				return sqlstore.Prefix(fmt.Sprintf("t%d_", tables))
+			}
+			storetest.Run(t, func(t *testing.T) ticket.Store {
+				t.Helper()
+				s, _ := open(t, fresh())
+				return s
+			}, storetest.Reopen(func(t *testing.T, s ticket.Store) ticket.Store {
+				t.Helper()
+				again, _ := open(t, prefixes[s])
+				return again
+			}))
+			if !c.inTx { // the pooler does the same whatever the driver's mode
+				return
+			}
+			t.Run("in the host's transaction", func(t *testing.T) {
+				storetest.Run(t, func(t *testing.T) ticket.Store {
+					t.Helper()
+					s, db := open(t, fresh())
+					// Not with the test's context, whose end would cancel what runs: a
+					// PgBouncer before 1.20 can end itself when that happens.
+					tx, err := db.BeginTx(context.WithoutCancel(t.Context()), nil)
+					require.NoError(t, err)
+					t.Cleanup(func() { require.NoError(t, tx.Rollback()) })
+					return s.WithTx(tx)
+				}, storetest.Without(storetest.Concurrency))
+			})
+		})
+	}
+}
+
+// A pooledWay is one of connecting through the pooler.
+type pooledWay struct {
+	driver   string
+	settings string // in the data source name
+	options  []sqlstore.Option
+	inTx     bool // run the contract inside the host's transactions as well
+}
+
+func (c pooledWay) name() string {
+	name := c.driver
+	if c.settings != "" {
+		name += " " + c.settings
+	}
+	if len(c.options) > 0 {
+		name += " unprepared"
+	}
+	return name
+}
+
+var unprepared = []sqlstore.Option{sqlstore.Unprepared()}
+
+var pooled = []pooledWay{
+	{"pgx", "default_query_exec_mode=exec", unprepared, true},
+	{"pgx", "default_query_exec_mode=simple_protocol", unprepared, false},
+	{"pgx", "default_query_exec_mode=cache_describe", unprepared, false},
+	{"postgres", "binary_parameters=yes", unprepared, true},
+}
+
+// A pgBouncer is a private pooler before a private server.
+type pgBouncer struct{ dir string }
+
+func (p pgBouncer) dsn(database string) string {
+	return fmt.Sprintf("host=%s port=6432 user=postgres dbname=%s sslmode=disable", p.dir, database)
+}
+
+func findPgBouncer() (string, error) {
+	for _, name := range []string{"pgbouncer", "/usr/sbin/pgbouncer"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path, nil
+		}
+	}
+	return "", &servers.MissingError{Program: "pgbouncer"}
+}
+
+// startPgBouncer starts one in transaction mode, with few connections to the
+// server, so that clients have to share them.
+func startPgBouncer(t *testing.T, server *servers.Server) pgBouncer {
+	t.Helper()
+	program, err := findPgBouncer()
+	servers.SkipMissing(t, "pgbouncer", err)
+
+	dir, err := os.MkdirTemp("/tmp", "ticket-pgbouncer-") //nolint:usetesting // the path of a socket must be short
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
+	config := filepath.Join(dir, "config.ini")
+	require.NoError(t, os.WriteFile(config, fmt.Appendf(nil, `[databases]
+* = host=%s port=5432 user=postgres
+[pgbouncer]
+listen_addr =
+listen_port = 6432
+unix_socket_dir = %s
+auth_type = any
+pool_mode = transaction
+default_pool_size = 5
+max_client_conn = 1000
+server_idle_timeout = 5
+server_lifetime = 60
+`, server.Socket(), dir), 0o600))
+	args := []string{program}
+	if os.Getuid() == 0 { // which it refuses to run as
+		u, err := user.Lookup("postgres")
+		require.NoError(t, err)
+		uid, err := strconv.Atoi(u.Uid)
+		require.NoError(t, err)
+		for _, path := range []string{dir, config} {
+			require.NoError(t, os.Chown(path, uid, -1))
+		}
+		args = append(args, "-u", "postgres")
+	}
+	args = append(args, config)
+
+	// The shell ends it when its own input ends, which it does with this process,
+	// however that ends.
+	var log bytes.Buffer
+	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), "/bin/sh", append([]string{"-c", `"$@" </dev/null & cat; kill -INT $!; wait $!`, "sh"}, args...)...)
+	cmd.Stdout, cmd.Stderr = &log, &log
+	input, err := cmd.StdinPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() {
+		require.NoError(t, input.Close())
+		_ = cmd.Wait() // it was told to stop
+		if t.Failed() {
+			t.Log(last(log.String(), 3000))
+		}
+	})
+
+	p := pgBouncer{dir}
+	db, err := dbtests.Open("pgx", p.dsn("postgres")+" default_query_exec_mode=exec")
+	require.NoError(t, err)
+	defer func() { require.NoError(t, db.Close()) }()
+	deadline := time.Now().Add(20 * time.Second)
+	for err = db.PingContext(t.Context()); err != nil; err = db.PingContext(t.Context()) {
+		require.True(t, time.Now().Before(deadline), "PgBouncer does not answer: %v", err)
+		time.Sleep(10 * time.Millisecond)
+	}
+	version, err := exec.CommandContext(t.Context(), program, "--version").Output()
+	require.NoError(t, err)
+	first, _, _ := strings.Cut(string(version), "\n")
+	t.Log(first)
+	return p
+}
+
+func last(s string, n int) string { return s[max(0, len(s)-n):] }
