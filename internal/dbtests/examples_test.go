@@ -77,6 +77,7 @@ func TestExampleReplay(t *testing.T) {
 			want := replay(log, "-store", "memory")
 			assert.Contains(t, want, ", 0 refused\n")
 			each(t, databases, func(t *testing.T, b backend) {
+				t.Helper()
 				store := map[string]string{"modernc": "sqlite", "pgx": "postgres", "mariadb": "mysql"}[b.name]
 				assert.Equal(t, want, replay(log, "-store", store, "-dsn", b.dsn(t)))
 			})

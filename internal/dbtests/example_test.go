@@ -1,0 +1,81 @@
+package dbtests_test
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/sqlstore"
+)
+
+// exampleDB is the database that an application has already.
+func exampleDB() (db *sql.DB, done func()) {
+	dir, err := os.MkdirTemp("", "example")
+	if err != nil {
+		panic(err)
+	}
+	db, err = sql.Open("sqlite", "file:"+filepath.ToSlash(filepath.Join(dir, "shop.db"))+"?_pragma=busy_timeout(5000)&_txlock=immediate")
+	if err != nil {
+		panic(err)
+	}
+	return db, func() { _, _ = db.Close(), os.RemoveAll(dir) }
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+var ada = ticket.Requester(ticket.Person{Name: "Ada Byron", Email: "ada@example.org"})
+
+// A desk on the application's database; the tickets are there for the next one.
+func Example_open() {
+	ctx := context.Background()
+	db, done := exampleDB()
+	defer done()
+
+	store := must(sqlstore.Open(ctx, db, sqlstore.SQLite))
+	desk := must(ticket.NewDesk(store, ticket.Config{}))
+	t := must(desk.Open(ctx, ada, ticket.Draft{Subject: "Printer prints blank pages"}))
+
+	store = must(sqlstore.Open(ctx, db, sqlstore.SQLite))
+	desk = must(ticket.NewDesk(store, ticket.Config{}))
+	v := must(desk.Track(ctx, ada, string(t.Number)))
+	fmt.Println(v.Subject, "-", v.Phase)
+	// Output: Printer prints blank pages - received
+}
+
+// Inside a transaction of the application's: here it ends in a rollback, and
+// there was no ticket.
+func Example_withTx() {
+	ctx := context.Background()
+	db, done := exampleDB()
+	defer done()
+	store := must(sqlstore.Open(ctx, db, sqlstore.SQLite))
+	desk := must(ticket.NewDesk(store, ticket.Config{}))
+
+	tx := must(db.BeginTx(ctx, nil))
+	t := must(desk.In(store.WithTx(tx)).Open(ctx, ada, ticket.Draft{Subject: "Parcel lost"}))
+	fmt.Println("inside:", t.Status)
+	if err := tx.Rollback(); err != nil {
+		panic(err)
+	}
+	_, err := desk.Track(ctx, ada, string(t.Number))
+	fmt.Println("outside:", err != nil)
+	// Output:
+	// inside: new
+	// outside: true
+}
+
+// The schema as files, for hosts that migrate with a tool of their own.
+func Example_migrations() {
+	files := must(sqlstore.Migrations(sqlstore.Postgres, sqlstore.Prefix("desk_")))
+	fmt.Println(must(fs.Glob(files, "*.sql")))
+	// Output: [0001_tickets.up.sql]
+}
