@@ -132,11 +132,16 @@ func (l *lane) run(s *Store, together []*member) {
 		return
 	}
 	spoiled := false
-	err := s.retryBusy(ctx, func() error {
-		var err error
-		spoiled, err = l.all(ctx, s, together)
-		return err
-	})
+	err := l.connect(together[0].ctx, s)
+	if err != nil && together[0].ctx.Err() != nil {
+		spoiled = true // the others may have more time
+	} else if err == nil {
+		err = s.retryBusy(ctx, func() error {
+			var err error
+			spoiled, err = l.all(ctx, s, together)
+			return err
+		})
+	}
 	switch {
 	case spoiled:
 		for _, m := range together {
@@ -150,6 +155,9 @@ func (l *lane) run(s *Store, together []*member) {
 }
 
 func (l *lane) alone(ctx context.Context, s *Store, m *member) error {
+	if err := l.connect(m.ctx, s); err != nil {
+		return err
+	}
 	return l.begin(ctx, s, func(x *session) error { return m.work(ctx, x) })
 }
 
@@ -179,18 +187,28 @@ func (l *lane) all(ctx context.Context, s *Store, together []*member) (spoiled b
 	return spoiled, err
 }
 
-// begin runs f in a transaction on a connection that is set up for writing.
+// connect takes a connection from the pool and sets it up, unless the lane has
+// one. The host may hold all of them, so this can take any time.
+func (l *lane) connect(ctx context.Context, s *Store) error {
+	if l.conn != nil {
+		return nil
+	}
+	conn, err := s.db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	l.conn = conn
+	if err := l.setUp(ctx, conn); err != nil {
+		l.release()
+		return err
+	}
+	return nil
+}
+
+// begin runs f in a transaction.
 func (l *lane) begin(ctx context.Context, s *Store, f func(*session) error) error {
-	if l.conn == nil {
-		conn, err := s.db.Conn(ctx)
-		if err != nil {
-			return err
-		}
-		l.conn = conn
-		if err := l.setUp(ctx, conn); err != nil {
-			l.release()
-			return err
-		}
+	if err := l.connect(ctx, s); err != nil { // only if it was lost
+		return err
 	}
 	tx, err := l.conn.BeginTx(ctx, nil)
 	if err != nil {
