@@ -35,7 +35,7 @@ func TestStoreWithTx(t *testing.T) {
 			s, db := b.open(t)
 			tx, err := db.BeginTx(t.Context(), nil)
 			require.NoError(t, err)
-			t.Cleanup(func() { _ = tx.Rollback() }) //nolint:errcheck // the test's context has done it by now
+			t.Cleanup(func() { _ = tx.Rollback() }) // the test's context has done it by now
 			return s.WithTx(tx)
 		}, storetest.Without(storetest.Concurrency))
 	})
