@@ -391,11 +391,12 @@ type head struct {
 // heads looks up what is stored.
 func (x *session) heads(ctx context.Context, list []*incoming) (map[string]head, error) {
 	have := map[string]head{}
-	for part := range slices.Chunk(list, mostRows) {
-		// Filled up to one of two lengths, so that there are two texts to prepare.
-		n := mostRows
-		if len(part) == 1 {
-			n = 1
+	for part := range slices.Chunk(list, rowCounts[0]) {
+		n := len(part) // filled up to one of the counts
+		for _, count := range rowCounts {
+			if count >= len(part) {
+				n = count
+			}
 		}
 		args := make([]any, n)
 		for i := range args {
@@ -500,9 +501,9 @@ func (x *session) insertFresh(ctx context.Context, list []*incoming) error {
 	return nil
 }
 
-// rowCounts are how many rows a statement of an import writes: few choices, so
-// that there are few texts to prepare.
-var rowCounts = [...]int{mostRows, 10, 3, 1}
+// rowCounts are how many rows a statement of an import writes or looks up: few
+// choices, so that there are few texts to prepare.
+var rowCounts = [...]int{mostImportTickets, 50, 10, 3, 1}
 
 // mostStatementBytes bounds how much text one statement writes, if it is more than
 // one row: a server may refuse packets that are too long.
@@ -523,7 +524,7 @@ func (x *session) insertRows(ctx context.Context, into string, columns int, args
 // rowsOf returns how many of the rows the next statement writes.
 func rowsOf(args []any, columns int) int {
 	n := 0
-	for size := 0; n < mostRows && n*columns < len(args); n++ {
+	for size := 0; n < rowCounts[0] && n*columns < len(args); n++ {
 		for _, a := range args[n*columns : (n+1)*columns] {
 			if text, ok := a.(string); ok {
 				size += len(text)

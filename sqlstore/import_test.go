@@ -77,7 +77,7 @@ func TestInsertRowsTakesSteps(t *testing.T) {
 		text string
 		want []int
 	}{
-		"none": {0, "", nil}, "few": {2, "", []int{1, 1}}, "many": {117, "", []int{50, 50, 10, 3, 3, 1}},
+		"none": {0, "", nil}, "few": {2, "", []int{1, 1}}, "many": {317, "", []int{200, 50, 50, 10, 3, 3, 1}},
 		"long": {7, long, []int{1, 1, 1, 1, 1, 1, 1}}, "less long": {7, long[:len(long)/2], []int{3, 3, 1}},
 		"too long": {2, long + long + long, []int{1, 1}},
 	} {
