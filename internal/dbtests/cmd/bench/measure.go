@@ -206,7 +206,7 @@ func table(w io.Writer, results []result) error {
 		r := &results[i]
 		aim, met := "", ""
 		if r.aim > 0 {
-			aim, met = fmt.Sprintf("≥ %.1f", r.aim), verdict(median(r.ratios) >= r.aim)
+			aim, met = fmt.Sprintf("≥ %.1f", r.aim), verdict(math.Round(median(r.ratios)*100)/100 >= r.aim)
 		}
 		latency := func(list []segment) string {
 			if r.unit != "" {
