@@ -1,0 +1,232 @@
+package dbtests_test
+
+import (
+	"flag"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/memstore"
+)
+
+var (
+	listSeed    = flag.Uint64("list.seed", 0, "the seed of TestListAsInMemory; 0: another one each time")
+	listQueries = flag.Int("list.queries", 250, "how many queries TestListAsInMemory asks of each database")
+)
+
+// The values that tickets and queries are made of: few, so that they meet, and
+// near misses of each other.
+var (
+	listBegin     = time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC)
+	listTenants   = []string{"", "acme", "Acme"}
+	listQueues    = []string{"", "hardware", "Hardware", "büro", "a b", "x'y", "z?"}
+	listAssignees = []string{"", "lin", "max", "Max", "eve"}
+	listTags      = []string{"vip", "VIP", "red", "x:y", "%", "é"}
+	listFields    = []string{"order", "n", "when", "a\"b"}
+	listStatuses  = []ticket.Status{ticket.StatusNew, ticket.StatusQueued, ticket.StatusOpen, ticket.StatusOnHold, ticket.StatusClosed}
+	listChannels  = []ticket.Channel{"", ticket.Phone, ticket.Mail}
+	listGrades    = []ticket.Grade{0, ticket.Low, ticket.Medium, ticket.High, ticket.Critical}
+	listValues    = []any{
+		"", "1", "true", "4711", int64(1), int64(-1), int64(math.MaxInt64), 1.0, 0.0, math.Copysign(0, -1), 1.5, 1e300, true, false,
+		listBegin, listBegin.Add(time.Microsecond), []string{}, []string{"a"}, []string{"a", "b"}, []string{"a,b"}, []string{"b", "a"},
+	}
+	listPeople = []ticket.Person{
+		{}, {ID: "c-1", Email: "ada@example.org", Organisation: "mill"}, {ID: "c-2", Email: "ADA@example.org", Organisation: "Mill"},
+		{Email: "Ada@Example.ORG"}, {ID: "c-1"}, {ID: "c-3", Phone: "+1"}, {Phone: "+1", Organisation: "mill"}, {Email: "zoë@example.org"},
+		{Email: "ZOË@example.org"}, {ID: "c-4", Email: "zoë@example.org", Phone: "+1"}, {Name: "nobody", Organisation: "mill"},
+	}
+)
+
+// listPhase is that of a status, as a workflow says it.
+func listPhase(s ticket.Status) ticket.Phase {
+	return ticket.Phases()[slices.Index(listStatuses, s)%len(ticket.Phases())]
+}
+
+func among[T any](r *rand.Rand, list []T) T { return list[r.IntN(len(list))] }
+
+// some are up to n of a list.
+func some[T any](r *rand.Rand, list []T, n int) (out []T) {
+	for range r.IntN(n + 1) {
+		out = append(out, among(r, list))
+	}
+	return out
+}
+
+func listTime(r *rand.Rand) time.Time {
+	at := listBegin.Add(time.Duration(r.IntN(30)) * time.Hour)
+	if r.IntN(4) == 0 {
+		at = at.Add(time.Duration(r.IntN(3)) * time.Microsecond)
+	}
+	return at
+}
+
+// listChange makes a ticket, with later changes of what lists go by.
+func listChange(r *rand.Rand) []ticket.Change {
+	tenant := among(r, listTenants)
+	id, at := ticket.NewID(listTime(r)), listTime(r)
+	first := ticket.Event{
+		Ticket: id, Seq: 1, At: at, Action: ticket.Open, By: ticket.By{Role: ticket.Agents, ID: "lin"}, Channel: among(r, listChannels),
+		To: ticket.State{Status: among(r, listStatuses), Level: 1 + r.IntN(3)},
+	}
+	first.Phase = listPhase(first.To.Status)
+	first.Fields = ticket.Fields{}
+	first.Set = ticket.Patch{
+		Number: ticket.NewNumber(), Tenant: tenant, Workflow: "support", WorkflowVersion: 1,
+		Queue: new(among(r, listQueues)), Assignee: new(among(r, listAssignees)), AddTags: some(r, listTags, 3), Priority: among(r, listGrades[1:]),
+	}
+	first.Subject, first.Requester, first.Followed = "Printer", among(r, listPeople), some(r, listPeople, 2)
+	for range r.IntN(3) {
+		first.Fields[among(r, listFields)] = among(r, listValues)
+	}
+	if r.IntN(3) > 0 {
+		first.Set.Timer = &ticket.Timer{At: listTime(r), Action: ticket.Resume}
+	}
+	ticket.Chain{}.Seal(ticket.Digest{}, &first)
+	changes := []ticket.Change{{Ticket: ticket.Apply(ticket.Ticket{}, first), Events: []ticket.Event{first}}}
+	for range r.IntN(3) {
+		t := changes[len(changes)-1].Ticket
+		e := ticket.Event{
+			Ticket: id, Seq: t.Version + 1, At: t.Touched.Add(time.Duration(r.IntN(3)) * time.Hour), Action: ticket.Edit, By: first.By,
+			From: t.State(), To: t.State(), Phase: t.Phase,
+		}
+		e.Fields = ticket.Fields{}
+		switch r.IntN(6) {
+		case 0:
+			e.To = ticket.State{Status: among(r, listStatuses), Level: 1 + r.IntN(3)}
+			e.Phase = listPhase(e.To.Status)
+		case 1:
+			e.Set.Queue, e.Set.Assignee, e.Set.Priority = new(among(r, listQueues)), new(among(r, listAssignees)), among(r, listGrades[1:])
+		case 2:
+			e.Set.AddTags, e.Set.RemoveTags = some(r, listTags, 2), some(r, t.Tags, min(1, len(t.Tags)))
+		case 3:
+			e.Fields[among(r, listFields)] = among(r, listValues)
+			for name := range t.Fields {
+				e.Fields[name] = nil
+				break
+			}
+		case 4:
+			e.Set.Timer = &ticket.Timer{}
+			if r.IntN(2) == 0 {
+				e.Set.Timer = &ticket.Timer{At: listTime(r), Action: ticket.Resume}
+			}
+		case 5:
+			e.Requester, e.Followed, e.Unfollowed = among(r, listPeople), some(r, listPeople, 1), some(r, t.Followers, min(1, len(t.Followers)))
+		}
+		ticket.Chain{}.Seal(t.Digest, &e)
+		changes = append(changes, ticket.Change{Expect: t.Version, Ticket: ticket.Apply(t, e), Events: []ticket.Event{e}})
+	}
+	return changes
+}
+
+func listQuery(r *rand.Rand) ticket.Query {
+	q := ticket.Query{
+		Tenant: among(r, listTenants), Limit: 1 + r.IntN(40),
+		Order: among(r, []ticket.Order{ticket.OldestFirst, ticket.NewestFirst, ticket.LeastRecent, ticket.MostRecent, ticket.MostPressing, ticket.SoonestDue}),
+	}
+	for _, condition := range []func(){
+		func() { q.Status = some(r, listStatuses, 3) },
+		func() { q.Phase = some(r, ticket.Phases(), 3) },
+		func() { q.Phase = ticket.OpenPhases() },
+		func() { q.Phase = ticket.OpenPhases() },
+		func() { q.Level = some(r, []int{1, 2, 3, 9}, 2) },
+		func() { q.Queue = some(r, listQueues, 12) },
+		func() { q.Queue = some(r, listQueues, 2) },
+		func() { q.Assignee = some(r, listAssignees, 3) },
+		func() { q.Priority = some(r, listGrades, 3) },
+		func() { q.Channel = some(r, listChannels, 2) },
+		func() { q.Tags = some(r, listTags, 2) },
+		func() { q.Fields = ticket.Fields{among(r, listFields): among(r, listValues)} },
+		func() { q.Requester = among(r, listPeople) },
+		func() { q.Participant = among(r, listPeople) },
+		func() { q.Organisation = among(r, []string{"mill", "Mill", "none"}) },
+		func() { q.CreatedFrom = listTime(r) },
+		func() { q.CreatedBefore = listTime(r).Add(time.Duration(r.IntN(3)) * 300) },
+		func() { q.TouchedFrom = listTime(r).Add(time.Duration(r.IntN(3)) * 300) },
+		func() { q.TouchedBefore = listTime(r) },
+		func() { q.DueBefore = listTime(r) },
+	} {
+		if r.IntN(6) == 0 {
+			condition()
+		}
+	}
+	return q
+}
+
+// Whatever is asked of whatever is stored, a database gives the tickets that
+// memstore gives, in the same order and page by page; and the same counts.
+func TestListAsInMemory(t *testing.T) {
+	each(t, backends, func(t *testing.T, b backend) {
+		seed := *listSeed
+		if seed == 0 {
+			seed = rand.Uint64()
+		}
+		r := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // to be repeated
+		defer func() {
+			if t.Failed() {
+				t.Logf("to repeat it: -run '%s' -list.seed %d -list.queries %d", t.Name(), seed, *listQueries)
+			}
+		}()
+		s, _ := b.open(t)
+		model := memstore.New()
+		for range 4 {
+			for range 45 {
+				for _, ch := range listChange(r) {
+					c := ticket.Commit{Changes: []ticket.Change{ch}}
+					require.NoError(t, model.Commit(t.Context(), c))
+					require.NoError(t, s.Commit(t.Context(), c))
+				}
+			}
+			for range *listQueries / 4 {
+				q := listQuery(r)
+				requireSameWalk(t, model, s, r, q)
+			}
+			for _, tenant := range append([]string{"nobody"}, listTenants...) {
+				want, err := model.Counts(t.Context(), tenant)
+				require.NoError(t, err)
+				have, err := s.Counts(t.Context(), tenant)
+				require.NoError(t, err)
+				require.Equal(t, fmt.Sprint(want), fmt.Sprint(have))
+			}
+			at := listTime(r)
+			want, err := model.Due(t.Context(), at, 20)
+			require.NoError(t, err)
+			have, err := s.Due(t.Context(), at, 20)
+			require.NoError(t, err)
+			require.Equal(t, want, have)
+		}
+	})
+}
+
+// requireSameWalk walks through all pages of a query in both stores; the sizes of
+// the pages vary.
+func requireSameWalk(t *testing.T, model, s ticket.Store, r *rand.Rand, q ticket.Query) {
+	t.Helper()
+	ids := func(p ticket.Page) (list []ticket.ID) {
+		for i := range p.Tickets {
+			list = append(list, p.Tickets[i].ID)
+		}
+		return list
+	}
+	for {
+		want, err := model.List(t.Context(), q)
+		require.NoError(t, err)
+		have, err := s.List(t.Context(), q)
+		require.NoError(t, err, "%+v", q)
+		require.Equal(t, ids(want), ids(have), "%+v", q)
+		require.Equal(t, want.Next, have.Next, "%+v", q)
+		for i := range want.Tickets {
+			w, h := &want.Tickets[i], &have.Tickets[i]
+			require.True(t, w.Equal(*h), "%+v:\n%#v\n%#v", q, *w, *h)
+		}
+		if want.Next == "" {
+			return
+		}
+		q.After, q.Limit = want.Next, 1+r.IntN(60)
+	}
+}
