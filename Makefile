@@ -74,6 +74,10 @@ crash: ## kill writers and servers again and again, look for what was lost; CRAS
 contend: ## 64 callers in 4 processes at one ticket, on every store
 	cd internal/dbtests && go test -count=1 -run '^TestContention$$' -v . -contend.actions 50
 
+.PHONY: scale
+scale: ## a million tickets in SQLite and PostgreSQL; SCALE='-store sqlite -tickets 20000' selects
+	go run ./internal/dbtests/cmd/scale $(SCALE)
+
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME (10s)
 	@FUZZTIME='$(FUZZTIME)' .ci/fuzz $(MODULES)

@@ -1,0 +1,287 @@
+// Command scale fills databases with a million tickets and their histories, and
+// measures what a desk does every day on them: pages of lists, looking things up,
+// counts, full-text search, and a Do, that one against a database of a thousand
+// tickets in the same run.
+//
+//	go run ./internal/dbtests/cmd/scale                                # both, a million
+//	go run ./internal/dbtests/cmd/scale -store sqlite -tickets 20000   # a minute
+//	go run ./internal/dbtests/cmd/scale -store sqlite -dir /var/tmp/s  # keeps the file, and uses it again
+//
+// The tickets are made up (see data.go) and written with Store.Import, the search
+// index is filled by Store.Maintain. The settings are durable ones: SQLite in WAL
+// mode with synchronous=FULL, PostgreSQL with 1 GB of shared buffers and fsync. It
+// ends with status 0 where an aim is missed: it measures.
+package main
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/internal/dbtests"
+	"github.com/ticketkit/ticket/internal/dbtests/servers"
+	"github.com/ticketkit/ticket/sqlstore"
+)
+
+type settings struct {
+	tickets  int
+	calls    int
+	dir      string
+	postgres string
+	out      io.Writer
+}
+
+// small is how many tickets the database has that a Do is compared with.
+const small = 1000
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:])
+	stop()
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "scale:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string) error {
+	s := settings{out: os.Stdout}
+	flags := flag.NewFlagSet("scale", flag.ContinueOnError)
+	stores := flags.String("store", "sqlite,postgres", "the databases: sqlite (modernc), sqlite3 (mattn; build with -tags sqlite_fts5), postgres")
+	flags.IntVar(&s.tickets, "tickets", 1_000_000, "how many")
+	flags.IntVar(&s.calls, "calls", 1000, "how many calls of each kind are measured")
+	flags.StringVar(&s.dir, "dir", "", "where SQLite's file is kept, and found filled the next time; default: it is removed")
+	flags.StringVar(&s.postgres, "postgres", "", "the DSN of an empty PostgreSQL database, or one filled earlier, to use and keep; default: a private server")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if flags.NArg() > 0 || s.tickets < 2*small || s.calls < 10 {
+		return fmt.Errorf("no arguments are taken, -tickets is %d or more, and -calls 10 or more", 2*small)
+	}
+	for name := range strings.SplitSeq(*stores, ",") {
+		if err := measureStore(ctx, &s, name); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// A place is where tickets are kept: a database with a store and a desk on it.
+type place struct {
+	db    *sql.DB
+	store *sqlstore.Store
+	desk  *ticket.Desk
+	made  *desk
+	size  func(context.Context) (int64, error) // in bytes
+	later []string                             // what brings it into the state that it is in some time after
+}
+
+func (s *settings) say(format string, args ...any) { _, _ = fmt.Fprintf(s.out, format+"\n", args...) }
+
+func measureStore(ctx context.Context, s *settings, name string) (err error) {
+	var large, little *place
+	tidy := func(f func() error) { err = errors.Join(err, f()) }
+	switch name {
+	case "sqlite", "sqlite3":
+		dir := s.dir
+		if dir == "" {
+			if dir, err = os.MkdirTemp("", "ticket-scale-"); err != nil {
+				return err
+			}
+			defer tidy(func() error { return os.RemoveAll(dir) })
+		} else if err := os.MkdirAll(dir, 0o700); err != nil {
+			return err
+		}
+		littleDir, err := os.MkdirTemp(dir, "small-")
+		if err != nil {
+			return err
+		}
+		defer tidy(func() error { return os.RemoveAll(littleDir) })
+		if large, err = openSQLite(ctx, name, filepath.Join(dir, fmt.Sprintf("%d.db", s.tickets)), s.tickets); err != nil {
+			return err
+		}
+		defer tidy(large.db.Close)
+		if little, err = openSQLite(ctx, name, filepath.Join(littleDir, "small.db"), small); err != nil {
+			return err
+		}
+		defer tidy(little.db.Close)
+	case "postgres":
+		server, err := servers.StartPostgres(ctx, servers.Settings(map[string]string{
+			"shared_buffers": "1GB", "max_wal_size": "8GB", "checkpoint_timeout": "15min", "maintenance_work_mem": "256MB",
+		}))
+		if err != nil {
+			return err
+		}
+		defer tidy(server.Stop)
+		dsns := [2]string{s.postgres}
+		for i, database := range []string{"large", "small"} {
+			if dsns[i] == "" {
+				if err := server.CreateDatabase(ctx, database); err != nil {
+					return err
+				}
+				dsns[i] = server.DSN("pgx", database)
+			}
+		}
+		if large, err = openPostgres(ctx, dsns[0], s.tickets); err != nil {
+			return err
+		}
+		defer tidy(large.db.Close)
+		if little, err = openPostgres(ctx, dsns[1], small); err != nil {
+			return err
+		}
+		defer tidy(little.db.Close)
+	default:
+		return fmt.Errorf("unknown; there are sqlite, sqlite3 and postgres")
+	}
+
+	var version string
+	ask := "SELECT sqlite_version()"
+	if name == "postgres" {
+		ask = "SHOW server_version"
+	}
+	if err := large.db.QueryRowContext(ctx, ask).Scan(&version); err != nil {
+		return err
+	}
+	s.say("\n%s %s, %d tickets, %s, %d CPUs, %s", name, version, s.tickets, runtime.Version(), runtime.NumCPU(), time.Now().UTC().Format(time.DateOnly))
+	if err := little.fill(ctx, &settings{out: io.Discard}); err != nil {
+		return err
+	}
+	if err := large.fill(ctx, s); err != nil {
+		return err
+	}
+	return measure(ctx, s, large, little)
+}
+
+func openSQLite(ctx context.Context, driver, file string, tickets int) (*place, error) {
+	dsn := "file:" + file + "?_pragma=busy_timeout(5000)&_pragma=synchronous(FULL)"
+	if driver == "sqlite3" {
+		dsn = "file:" + file + "?_busy_timeout=5000&_synchronous=FULL"
+	}
+	p, err := open(ctx, driver, dsn, sqlstore.SQLite, tickets)
+	if err != nil {
+		return nil, err
+	}
+	p.later = []string{"PRAGMA wal_checkpoint(TRUNCATE)"} // and no ANALYZE, which nobody runs
+	p.size = func(context.Context) (int64, error) {
+		info, err := os.Stat(file)
+		if err != nil {
+			return 0, err
+		}
+		return info.Size(), nil
+	}
+	return p, nil
+}
+
+func openPostgres(ctx context.Context, dsn string, tickets int) (*place, error) {
+	p, err := open(ctx, "pgx", dsn, sqlstore.Postgres, tickets)
+	if err != nil {
+		return nil, err
+	}
+	p.later = []string{"VACUUM (ANALYZE)", "CHECKPOINT"} // as autovacuum does sooner or later
+	p.size = func(ctx context.Context) (n int64, err error) {
+		return n, p.db.QueryRowContext(ctx, "SELECT pg_database_size(current_database())").Scan(&n)
+	}
+	return p, nil
+}
+
+func open(ctx context.Context, driver, dsn string, d sqlstore.Dialect, tickets int) (*place, error) {
+	db, err := dbtests.Open(driver, dsn)
+	if err != nil {
+		return nil, err
+	}
+	p := &place{db: db, made: newDesk(tickets)}
+	if p.store, err = sqlstore.Open(ctx, db, d, sqlstore.Search()); err == nil {
+		p.desk, err = ticket.NewDesk(p.store, ticket.Config{})
+	}
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return p, nil
+}
+
+// fill imports the tickets, unless they are there, and indexes them.
+func (p *place) fill(ctx context.Context, s *settings) error {
+	have, err := p.count(ctx, "tickets")
+	if err != nil {
+		return err
+	}
+	n := p.made.tickets
+	if have == 0 {
+		if err := p.load(ctx, s); err != nil {
+			return err
+		}
+	} else if have != int64(n) {
+		return fmt.Errorf("the database has %d tickets, and is to have none or %d", have, n)
+	}
+	left, err := p.count(ctx, "unindexed")
+	if err != nil {
+		return err
+	}
+	if left > 0 {
+		start, cpu := time.Now(), cpuTime()
+		if err := p.store.Maintain(ctx); err != nil {
+			return err
+		}
+		took := time.Since(start)
+		s.say("indexed for search in %s: %.0f tickets/s (CPU of this process %s)", took.Round(time.Second/10), float64(left)/took.Seconds(), (cpuTime() - cpu).Round(time.Second/10))
+		if err := p.settle(ctx); err != nil {
+			return err
+		}
+	}
+	size, err := p.size(ctx)
+	if err != nil {
+		return err
+	}
+	s.say("the database has %.2f GB; process: %s", float64(size)/1e9, memory())
+	return nil
+}
+
+func (p *place) count(ctx context.Context, table string) (n int64, err error) {
+	return n, p.db.QueryRowContext(ctx, "SELECT COUNT(*) FROM ticket_"+table).Scan(&n)
+}
+
+// load imports all, in a tenth and the rest, to see whether memory stays flat.
+func (p *place) load(ctx context.Context, s *settings) error {
+	s.say("memory before: %s", memory())
+	start, cpu := time.Now(), cpuTime()
+	tenth, n := "", 0
+	done, err := p.store.Import(ctx, func(yield func([]ticket.Event, error) bool) {
+		for h, err := range p.made.histories {
+			if !yield(h, err) {
+				return
+			}
+			if n++; n == p.made.tickets/10 {
+				tenth = memory().String()
+			}
+		}
+	})
+	if err != nil {
+		return err
+	}
+	took := time.Since(start)
+	s.say("imported %d tickets with %d events in %s: %.0f events/s (making them included; CPU of this process %s)",
+		done.Tickets, done.Events, took.Round(time.Second/10), float64(done.Events)/took.Seconds(), (cpuTime() - cpu).Round(time.Second/10))
+	s.say("memory after a tenth: %s; after all: %s", tenth, memory())
+	return nil
+}
+
+// settle waits for what a database does later by itself.
+func (p *place) settle(ctx context.Context) error {
+	for _, text := range p.later {
+		if _, err := p.db.ExecContext(ctx, text); err != nil {
+			return err
+		}
+	}
+	return nil
+}

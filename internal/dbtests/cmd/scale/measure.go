@@ -1,0 +1,426 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/ticketkit/ticket"
+)
+
+const (
+	aimPage   = 2 * time.Millisecond
+	aimSearch = 50 * time.Millisecond
+	aimDo     = 1.2
+)
+
+// usage is what the process takes.
+type usage struct{ heap, rss, most int64 }
+
+func memory() (u usage) {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	u.heap = int64(m.HeapAlloc)
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return u // not on Linux
+	}
+	for line := range strings.Lines(string(status)) {
+		f := strings.Fields(line)
+		if len(f) < 2 {
+			continue
+		}
+		kb, err := strconv.ParseInt(f[1], 10, 64)
+		switch {
+		case err != nil:
+		case f[0] == "VmRSS:":
+			u.rss = kb << 10
+		case f[0] == "VmHWM:":
+			u.most = kb << 10
+		}
+	}
+	return u
+}
+
+func (u usage) String() string {
+	return fmt.Sprintf("heap %d MB, RSS %d MB, at most %d MB", u.heap>>20, u.rss>>20, u.most>>20)
+}
+
+// cpuTime is what this process has used of the processors.
+func cpuTime() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// load says how busy the machine is: where more is to be done than it has
+// processors, the p99 says how long a call waits for one.
+func load() string {
+	text, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "unknown"
+	}
+	return strings.Fields(string(text))[0]
+}
+
+// A call is one kind of call; it is done with a source of randomness.
+type call struct {
+	name string
+	aim  time.Duration
+	do   func(context.Context, *rand.Rand) error
+}
+
+type figures struct{ median, p99, worst time.Duration }
+
+// warm is how many calls are done before those that count.
+const warm = 100
+
+// mostTime bounds how long calls of one kind are measured, once there are 500.
+const mostTime = 30 * time.Second
+
+func (c *call) measure(ctx context.Context, calls int) (figures, int, error) {
+	r := rand.New(rand.NewPCG(3, 4))
+	took := make([]time.Duration, 0, calls)
+	start := time.Now()
+	for i := range calls + warm {
+		if i >= 500+warm && time.Since(start) > mostTime {
+			break
+		}
+		at := time.Now()
+		if err := c.do(ctx, r); err != nil {
+			return figures{}, 0, fmt.Errorf("%s: %w", c.name, err)
+		}
+		if i >= warm {
+			took = append(took, time.Since(at))
+		}
+	}
+	return figuresOf(took), len(took), nil
+}
+
+func figuresOf(took []time.Duration) figures {
+	took = slices.Sorted(slices.Values(took))
+	n := len(took)
+	return figures{took[n/2], took[n*99/100], took[n-1]}
+}
+
+func ms(d time.Duration) string { return fmt.Sprintf("%.3f ms", float64(d.Nanoseconds())/1e6) }
+
+func verdict(ok bool) string {
+	if ok {
+		return "ok"
+	}
+	return "MISSED"
+}
+
+func measure(ctx context.Context, s *settings, large, little *place) error {
+	before := memory()
+	calls, err := large.calls(ctx)
+	if err != nil {
+		return err
+	}
+	s.say("\n%-46s %11s %11s %11s  load of the machine %s", "", "median", "p99", "worst", load())
+	for _, c := range calls {
+		f, n, err := c.measure(ctx, s.calls)
+		if err != nil {
+			return err
+		}
+		aim := ""
+		if c.aim > 0 {
+			aim = fmt.Sprintf("  p99 ≤ %v: %s", c.aim, verdict(f.p99 <= c.aim))
+		}
+		if n < s.calls {
+			aim += fmt.Sprintf("  (%d calls)", n)
+		}
+		s.say("%-46s %11s %11s %11s%s", c.name, ms(f.median), ms(f.p99), ms(f.worst), aim)
+	}
+	if err := compareDo(ctx, s, large, little); err != nil {
+		return err
+	}
+	start := time.Now()
+	if err := large.store.Maintain(ctx); err != nil {
+		return err
+	}
+	s.say("indexing what these changed: %s", time.Since(start).Round(time.Millisecond))
+	after := memory()
+	s.say("load of the machine at the end: %s", load())
+	s.say("memory before the calls: %s", before)
+	s.say("memory after them:       %s; flat (RSS at most 64 MB more): %s", after, verdict(after.rss <= before.rss+64<<20))
+	return nil
+}
+
+func is[T any](v T, err error) func(ok func(T) bool) error {
+	return func(ok func(T) bool) error {
+		if err == nil && !ok(v) {
+			err = errors.New("not what was to be found")
+		}
+		return err
+	}
+}
+
+// calls are those that read.
+func (p *place) calls(ctx context.Context) ([]call, error) {
+	d, desk := p.made, p.desk
+	lin := ticket.Agent("lin", 1, 2, 3)
+	full := func(t ticket.Page) bool { return len(t.Tickets) > 0 }
+
+	queue := ticket.Query{Queue: []string{bigQueue}, Phase: ticket.OpenPhases(), Order: ticket.MostPressing}
+	newest := ticket.Query{Order: ticket.NewestFirst}
+	deepQueue, queuePage, err := p.deep(ctx, lin, queue)
+	if err != nil {
+		return nil, err
+	}
+	deepNewest, newestPage, err := p.deep(ctx, lin, newest)
+	if err != nil {
+		return nil, err
+	}
+	list := func(name string, aim time.Duration, q func(*rand.Rand) ticket.Query, ok func(ticket.Page) bool) call {
+		return call{name, aim, func(ctx context.Context, r *rand.Rand) error { return is(desk.List(ctx, lin, q(r)))(ok) }}
+	}
+	any := func(r *rand.Rand) int { return r.IntN(d.tickets) }
+	after := func(q ticket.Query, places []ticket.Cursor) func(*rand.Rand) ticket.Query {
+		return func(r *rand.Rand) ticket.Query {
+			q := q
+			q.After = places[r.IntN(len(places))]
+			return q
+		}
+	}
+	always := func(q ticket.Query) func(*rand.Rand) ticket.Query { return func(*rand.Rand) ticket.Query { return q } }
+	one := func(page ticket.Page) bool { return len(page.Tickets) == 1 }
+
+	v := d.vocabulary()
+	search := func(name string, a func(*rand.Rand) ticket.Actor, q func(*rand.Rand) ticket.SearchQuery, found int) call {
+		return call{"search: " + name, aimSearch, func(ctx context.Context, r *rand.Rand) error {
+			return is(desk.Search(ctx, a(r), q(r)))(func(h []ticket.Hit) bool { return len(h) >= found })
+		}}
+	}
+	agent := func(*rand.Rand) ticket.Actor { return lin }
+	customer := func(r *rand.Rand) ticket.Actor { return ticket.Requester(person(d.planOf(any(r)).requester)) }
+	text := func(f func(*rand.Rand) string) func(*rand.Rand) ticket.SearchQuery {
+		return func(r *rand.Rand) ticket.SearchQuery { return ticket.SearchQuery{Text: f(r)} }
+	}
+	of := func(words []string) func(*rand.Rand) string {
+		return func(r *rand.Rand) string { return words[r.IntN(len(words))] }
+	}
+
+	return []call{
+		list("queue, most pressing: page 1", aimPage, always(queue), full),
+		list("queue, most pressing: page "+queuePage, aimPage, after(queue, deepQueue), full),
+		list("any of the queues, most pressing: page 1", aimPage, func(r *rand.Rand) ticket.Query {
+			q := queue
+			q.Queue = []string{queues[r.IntN(len(queues))]}
+			return q
+		}, full),
+		list("two queues, most pressing: page 1", aimPage, func(r *rand.Rand) ticket.Query {
+			q := queue
+			n := r.IntN(len(queues) - 1)
+			q.Queue = queues[n : n+2]
+			return q
+		}, full),
+		list("all open work, most pressing: page 1", aimPage, always(ticket.Query{Phase: ticket.OpenPhases(), Order: ticket.MostPressing}), full),
+		list("unassigned open work, most pressing: page 1", aimPage, always(ticket.Query{Assignee: []string{""}, Phase: ticket.OpenPhases(), Order: ticket.MostPressing}), full),
+		list("newest: page 1", aimPage, always(newest), full),
+		list("newest: page "+newestPage, aimPage, after(newest, deepNewest), full),
+		list("last touched: page 1", aimPage, always(ticket.Query{Order: ticket.MostRecent}), full),
+		{"by ID", aimPage, func(ctx context.Context, r *rand.Rand) error {
+			i := any(r)
+			return is(desk.Get(ctx, lin, d.idOf(i, d.planOf(i).created)))(func(t ticket.Ticket) bool { return t.Number == numberOf(i) })
+		}},
+		{"by number", aimPage, func(ctx context.Context, r *rand.Rand) error {
+			i := any(r)
+			return is(desk.Find(ctx, lin, string(numberOf(i))))(func(t ticket.Ticket) bool { return t.Number == numberOf(i) })
+		}},
+		{"by number, as its customer (Track)", aimPage, func(ctx context.Context, r *rand.Rand) error {
+			i := any(r)
+			return is(desk.Track(ctx, ticket.Requester(person(d.planOf(i).requester)), string(numberOf(i))))(func(v ticket.View) bool { return v.Number == numberOf(i) })
+		}},
+		list("by requester, newest first", aimPage, func(r *rand.Rand) ticket.Query {
+			return ticket.Query{Requester: person(d.planOf(any(r)).requester), Order: ticket.NewestFirst}
+		}, full),
+		{"a customer's own tickets", aimPage, func(ctx context.Context, r *rand.Rand) error {
+			return is(desk.List(ctx, customer(r), newest))(full)
+		}},
+		list("by organisation, newest first", aimPage, func(r *rand.Rand) ticket.Query {
+			return ticket.Query{Organisation: person(d.planOf(any(r)).requester).Organisation, Order: ticket.NewestFirst}
+		}, full),
+		list("by tag, newest first", aimPage, func(r *rand.Rand) ticket.Query {
+			return ticket.Query{Tags: []string{tags[r.IntN(len(tags))]}, Order: ticket.NewestFirst}
+		}, full),
+		list("by a field that few have", aimPage, func(r *rand.Rand) ticket.Query {
+			return ticket.Query{Fields: ticket.Fields{"order": orderOf(any(r))}}
+		}, one),
+		list("by a field that many have, newest first", aimPage, func(r *rand.Rand) ticket.Query {
+			return ticket.Query{Fields: ticket.Fields{"product": products[r.IntN(len(products))]}, Order: ticket.NewestFirst}
+		}, full),
+		{"the history of a ticket", 0, func(ctx context.Context, r *rand.Rand) error {
+			i := any(r)
+			for _, err := range desk.History(ctx, lin, d.idOf(i, d.planOf(i).created)) {
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		}},
+		{"counts by queue, level and status", 0, func(ctx context.Context, _ *rand.Rand) error {
+			return is(desk.Counts(ctx, lin))(func(c []ticket.Count) bool { return len(c) > 0 })
+		}},
+
+		search("a rare word", agent, text(of(v.rare)), 0),
+		search("a middling word", agent, text(of(v.middling)), 1),
+		search("a common word", agent, text(of(v.common)), 1),
+		search("the word in every third ticket", agent, text(of([]string{marker})), 50),
+		search("the same, the best matches first", agent, func(*rand.Rand) ticket.SearchQuery {
+			return ticket.SearchQuery{Text: marker, Best: true}
+		}, 50),
+		search("two common words", agent, text(func(r *rand.Rand) string { return of(v.common)(r) + " " + of(v.common)(r) }), 1),
+		search("two common words that never meet", agent, text(of([]string{marker + " " + other})), 0),
+		search("a common and a rare word", agent, text(func(r *rand.Rand) string { return marker + " " + of(v.rare)(r) }), 0),
+		search("a prefix of three symbols", agent, text(func(r *rand.Rand) string { return of(v.middling)(r)[:3] + "*" }), 1),
+		search("a prefix of the common word", agent, text(of([]string{marker[:4] + "*"})), 50),
+		search("as a customer, a common word", customer, text(of(v.common)), 0),
+		search("as a customer, the word in every third", customer, text(of([]string{marker})), 0),
+		search("common word, in open work of a queue", agent, func(r *rand.Rand) ticket.SearchQuery {
+			q := queue
+			q.Order = ""
+			return ticket.SearchQuery{Query: q, Text: marker}
+		}, 0),
+	}, nil
+}
+
+// pages is which page is the one deep inside.
+const pages = 200
+
+// deep walks to the 200th page, or as far as it goes, and returns the places of
+// those around it, and which they are.
+func (p *place) deep(ctx context.Context, a ticket.Actor, q ticket.Query) (places []ticket.Cursor, which string, err error) {
+	const around = 5
+	n := 1
+	for ; n < pages+around; n++ {
+		page, err := p.desk.List(ctx, a, q)
+		if err != nil {
+			return nil, "", err
+		}
+		if page.Next == "" {
+			break
+		}
+		places = append(places, page.Next) // of page n+1
+		q.After = page.Next
+	}
+	if len(places) == 0 {
+		return nil, "", errors.New("the list has one page")
+	}
+	if n < pages {
+		return places[len(places)-1:], fmt.Sprintf("%d, the last", n), nil
+	}
+	return places[max(0, len(places)-2*around):], fmt.Sprintf("%d (±%d)", pages, around), nil
+}
+
+// words by how many tickets they stand in.
+type vocabulary struct{ rare, middling, common []string }
+
+func (d *desk) vocabulary() (v vocabulary) {
+	const sample = 2000
+	in := map[string]int{}
+	for i := range min(sample, d.tickets) {
+		i *= d.tickets / min(sample, d.tickets)
+		seen := map[string]bool{}
+		for _, e := range d.history(i) {
+			for w := range strings.FieldsFuncSeq(e.Subject+" "+string(e.Message)+" "+string(e.Note), func(r rune) bool { return r < 'a' || r > 'z' }) {
+				seen[w] = true
+			}
+		}
+		for w := range seen {
+			in[w]++
+		}
+	}
+	for _, w := range d.vocab {
+		switch n := in[w]; {
+		case n <= 1:
+			v.rare = append(v.rare, w) // less than one in a thousand
+		case n >= sample/200 && n <= sample/50:
+			v.middling = append(v.middling, w) // 0.5 to 2 %
+		case n >= sample/10:
+			v.common = append(v.common, w) // 10 % and more
+		}
+	}
+	return v
+}
+
+// compareDo measures Do on both databases in turns.
+func compareDo(ctx context.Context, s *settings, large, little *place) error {
+	for _, what := range []struct {
+		name string
+		do   func(p *place) func(context.Context, *rand.Rand) error
+	}{
+		{"Do: take, note, release, on open tickets", (*place).work},
+		{"Do: a note on any ticket", (*place).note},
+	} {
+		const turn = 50
+		took := map[*place][]time.Duration{}
+		for _, p := range []*place{large, little} {
+			c := call{what.name, 0, what.do(p)}
+			if _, _, err := c.measure(ctx, warm); err != nil {
+				return err
+			}
+		}
+		does := map[*place]func(context.Context, *rand.Rand) error{large: what.do(large), little: what.do(little)}
+		r := rand.New(rand.NewPCG(5, 6))
+		for range max(2*s.calls, 1000) / turn {
+			for _, p := range []*place{large, little} {
+				for range turn {
+					at := time.Now()
+					if err := does[p](ctx, r); err != nil {
+						return fmt.Errorf("%s: %w", what.name, err)
+					}
+					took[p] = append(took[p], time.Since(at))
+				}
+			}
+		}
+		a, b := figuresOf(took[large]), figuresOf(took[little])
+		ratio := float64(a.median) / float64(b.median)
+		s.say("%-46s %11s %11s %11s", what.name, ms(a.median), ms(a.p99), ms(a.worst))
+		s.say("%-46s %11s %11s %11s  ratio of medians %.2f, ≤ %.1f: %s", fmt.Sprintf("  the same with %d tickets", small),
+			ms(b.median), ms(b.p99), ms(b.worst), ratio, aimDo, verdict(ratio <= aimDo))
+	}
+	return nil
+}
+
+// work takes an open ticket, writes a note and gives it back, one Do each.
+func (p *place) work() func(context.Context, *rand.Rand) error {
+	var open []ticket.ID
+	for i := range p.made.tickets {
+		if plan := p.made.planOf(i); plan.open {
+			open = append(open, p.made.idOf(i, plan.created))
+		}
+	}
+	lin := ticket.Agent("lin", 1, 2, 3)
+	actions := []ticket.Action{{Name: ticket.Take}, {Name: ticket.AddNote, Note: "Looked at it."}, {Name: ticket.Release}}
+	n := 0
+	var id ticket.ID
+	return func(ctx context.Context, r *rand.Rand) error {
+		if n%len(actions) == 0 {
+			id = open[r.IntN(len(open))]
+		}
+		n++
+		_, err := p.desk.Do(ctx, lin, id, actions[(n-1)%len(actions)])
+		return err
+	}
+}
+
+func (p *place) note() func(context.Context, *rand.Rand) error {
+	lin := ticket.Agent("lin", 1, 2, 3)
+	return func(ctx context.Context, r *rand.Rand) error {
+		i := r.IntN(p.made.tickets)
+		_, err := p.desk.Do(ctx, lin, p.made.idOf(i, p.made.planOf(i).created), ticket.Action{Name: ticket.AddNote, Note: "Looked at it."})
+		return err
+	}
+}
