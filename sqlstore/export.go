@@ -71,25 +71,18 @@ func (s *Store) eventsAfter(ctx context.Context, id *string, seq *int64) ([]tick
 	l := listing{s: s, from: "{t}events e", keys: []string{"e.ticket", "e.seq"}}
 	l.beyond([]any{*id, *seq})
 	text, args := l.walk("e.ticket, e.seq, e.doc", exportPage, nil)
-	rows, err := s.here().query(ctx, text, args...)
-	if err != nil {
-		return nil, s.explain(ctx, "export", err)
-	}
-	defer rows.Close()
 	page := make([]ticket.Event, 0, exportPage)
-	for rows.Next() {
+	err := s.here().rows(ctx, func(r *sql.Rows) error {
 		var doc sql.RawBytes
-		if err := rows.Scan(id, seq, &doc); err != nil {
-			return nil, s.explain(ctx, "export", err)
+		if err := r.Scan(id, seq, &doc); err != nil {
+			return err
 		}
 		var e ticket.Event
 		if err := json.Unmarshal(doc, &e); err != nil {
-			return nil, fmt.Errorf("sqlstore: export: event %d of ticket %s: %w", *seq, *id, err)
+			return fmt.Errorf("event %d of ticket %s: %w", *seq, *id, err)
 		}
 		page = append(page, e)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, s.explain(ctx, "export", err)
-	}
-	return page, nil
+		return nil
+	}, text, args...)
+	return page, s.explain(ctx, "export", err)
 }

@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"fmt"
 	"iter"
@@ -23,7 +24,7 @@ type Imported struct {
 // ImportError says at which ticket an import stopped. The category and its data
 // are reached with [errors.Is] and [errors.As].
 type ImportError struct {
-	Ticket ticket.ID // zero where the history is empty
+	Ticket ticket.ID // zero where the history names none
 	Reason string    // in words, where Err alone does not say it
 	Err    error
 }
@@ -32,6 +33,9 @@ func (e *ImportError) Error() string {
 	text := e.Reason
 	if text == "" {
 		text = e.Err.Error()
+	}
+	if e.Ticket.IsZero() {
+		return "sqlstore: import: " + text
 	}
 	return fmt.Sprintf("sqlstore: import of ticket %s: %s", e.Ticket, text)
 }
@@ -173,11 +177,11 @@ func encodeEvent(e *ticket.Event) (string, error) {
 	case e.Digest.IsZero():
 		return "", invalid("import.event.digest", "is missing, of event %d: Chain.Seal makes it", e.Seq)
 	}
-	for k, v := range e.Fields {
+	for _, v := range e.Fields {
 		switch v.(type) {
 		case nil, string, bool, int64, float64, time.Time, []string:
 		default:
-			return "", invalid("import.event.fields."+k, "must be a string, bool, int64, float64, time or list of strings, of event %d", e.Seq)
+			return "", invalid("import.event.fields", "must be a string, bool, int64, float64, time or list of strings, of event %d", e.Seq)
 		}
 	}
 	doc, err := eventJSON(e)
@@ -402,27 +406,17 @@ func (x *session) heads(ctx context.Context, list []*incoming) (map[string]head,
 		for i := range args {
 			args[i] = part[min(i, len(part)-1)].id
 		}
-		rows, err := x.query(ctx, "SELECT id, tenant, version, digest FROM {t}tickets WHERE id IN (?"+strings.Repeat(", ?", n-1)+")", args...)
-		if err != nil {
-			return nil, err
-		}
-		for rows.Next() {
+		err := x.rows(ctx, func(r *sql.Rows) error {
 			var h head
-			var id, digest string
-			if err = rows.Scan(&id, &h.tenant, &h.version, &digest); err == nil {
-				err = parseDigest([]byte(digest), &h.digest)
+			var id string
+			var digest sql.RawBytes
+			if err := r.Scan(&id, &h.tenant, &h.version, &digest); err != nil {
+				return err
 			}
-			if err != nil {
-				break
-			}
+			err := parseDigest(digest, &h.digest)
 			have[id] = h
-		}
-		if err == nil {
-			err = rows.Err()
-		}
-		if bad := rows.Close(); err == nil {
-			err = bad
-		}
+			return err
+		}, "SELECT id, tenant, version, digest FROM {t}tickets WHERE id IN (?"+strings.Repeat(", ?", n-1)+")", args...)
 		if err != nil {
 			return nil, err
 		}
