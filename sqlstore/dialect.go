@@ -82,7 +82,7 @@ const (
 	otherwise fault = iota
 	taken           // a unique key
 	conflict        // serialisation failure, deadlock: decide again
-	busy            // the lock of the only writer was not to be had
+	busy            // a lock was not to be had in time
 	readOnly
 	full
 	missing // a table or a column
@@ -150,6 +150,8 @@ var postgres = language{
 			return conflict
 		case "25006": // read only transaction
 			return readOnly
+		case "55P03": // lock not available, where the host has set a lock_timeout
+			return busy
 		case "53100": // disk full
 			return full
 		case "42P01", "42703": // undefined table, undefined column
@@ -180,6 +182,8 @@ var mysql = language{
 		// snapshot isolation, and Galera's "aborted by another node".
 		case 1213, 1020, 1180:
 			return conflict
+		case 1205: // lock wait timeout
+			return busy
 		case 1290, 1792, 1836: // --read-only, read only transaction, read only mode
 			return readOnly
 		case 1021, 1114: // disk full, table full

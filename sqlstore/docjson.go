@@ -3,11 +3,14 @@ package sqlstore
 import (
 	"bytes"
 	"encoding/json"
+
+	"github.com/ticketkit/ticket"
 )
 
-// A ticket's document is read with every row. What is in it as a rule, the
-// requester, the subject and the workflow, is read by hand; as soon as anything
-// else turns up, even an escape, encoding/json reads the whole.
+// A ticket's document is read with every row. What is in it as a rule (the
+// requester, the subject, the workflow, tags, and fields that are text, whole
+// numbers or booleans) is read by hand; as soon as anything else turns up, even
+// an escape, encoding/json reads the whole.
 
 func (d *ticketDoc) decode(doc []byte) error {
 	var fast ticketDoc
@@ -38,7 +41,15 @@ func (d *ticketDoc) decode(doc []byte) error {
 		case "workflow":
 			return r.text(&fast.Workflow)
 		case "workflow_version":
-			return r.integer(&fast.WorkflowVersion)
+			var n int64
+			ok := r.integer(&n)
+			fast.WorkflowVersion = int(n)
+			return ok
+		case "tags":
+			return r.texts(&fast.Tags)
+		case "fields":
+			fast.Fields = ticket.Fields{}
+			return r.object(func(key []byte) bool { return r.field(fast.Fields, key) })
 		}
 		return false
 	}) && len(r.rest) == 0 {
@@ -107,13 +118,69 @@ func (r *docReader) text(to *string) bool {
 	return ok
 }
 
-func (r *docReader) integer(to *int) bool {
-	n, digits := 0, 0
-	for digits < len(r.rest) && digits < 9 && '0' <= r.rest[digits] && r.rest[digits] <= '9' {
-		n = 10*n + int(r.rest[digits]-'0')
+// texts reads a list that is not empty.
+func (r *docReader) texts(to *[]string) bool {
+	*to = nil
+	if !r.skip('[') {
+		return false
+	}
+	for {
+		var s string
+		if !r.text(&s) {
+			return false
+		}
+		*to = append(*to, s)
+		if r.skip(']') {
+			return true
+		}
+		if !r.skip(',') {
+			return false
+		}
+	}
+}
+
+func (r *docReader) field(f ticket.Fields, key []byte) bool {
+	if len(r.rest) == 0 {
+		return false
+	}
+	switch r.rest[0] {
+	case '"':
+		var s string
+		ok := r.text(&s)
+		f[string(key)] = s
+		return ok
+	case 't':
+		f[string(key)] = true
+		return r.word("true")
+	case 'f':
+		f[string(key)] = false
+		return r.word("false")
+	default:
+		var n int64
+		ok := r.integer(&n)
+		f[string(key)] = n
+		return ok
+	}
+}
+
+func (r *docReader) word(w string) bool {
+	if !bytes.HasPrefix(r.rest, []byte(w)) {
+		return false
+	}
+	r.rest = r.rest[len(w):]
+	return true
+}
+
+// integer reads a positive one that is not too long. What follows it in the JSON
+// of a number (a point, an exponent) is not what follows a value, so that it is
+// not read by hand.
+func (r *docReader) integer(to *int64) bool {
+	n, digits := int64(0), 0
+	for digits < len(r.rest) && digits < 18 && '0' <= r.rest[digits] && r.rest[digits] <= '9' {
+		n = 10*n + int64(r.rest[digits]-'0')
 		digits++
 	}
-	if digits == 0 || digits == 9 || r.rest[0] == '0' {
+	if digits == 0 || digits == 18 || r.rest[0] == '0' {
 		return false
 	}
 	r.rest = r.rest[digits:]

@@ -32,7 +32,7 @@ func TestDocDecodeByHand(t *testing.T) {
 
 func FuzzDocDecode(f *testing.F) {
 	for _, doc := range []string{`{}`, `{"subject":"a"}`, `{"subject":"a","subject":"b"}`, `{"requester":{"id":"x"},"workflow_version":12}`, `{"workflow_version":012}`,
-		`{"workflow_version":1.0}`, `{"subject":"a"} `, `{"subject":"\u0041"}`, `{"Subject":"x"}`, `{"subject":null}`, `{"workflow_version":-1}`, `{"requester":{}}`, `{"requester":{},}`} {
+		`{"workflow_version":1.0}`, `{"subject":"a"} `, `{"subject":"\u0041"}`, `{"Subject":"x"}`, `{"subject":null}`, `{"workflow_version":-1}`, `{"fields":{"a":1,"b":"x","c":true,"a":2}}`, `{"fields":{"a":1.5}}`, `{"fields":{"a":null}}`, `{"tags":["a","b"]}`, `{"tags":[]}`, `{"tags":["a"],"tags":["b","c"]}`, `{"requester":{}}`, `{"requester":{},}`} {
 		f.Add([]byte(doc))
 	}
 	f.Fuzz(func(t *testing.T, doc []byte) { sameDecoding(t, doc) })

@@ -26,7 +26,8 @@ var (
 	// ErrFull: there is no room left. Nothing of the commit was written.
 	ErrFull = errors.New("sqlstore: the database is full")
 
-	// ErrBusy: SQLite's lock for writing was not to be had in time.
+	// ErrBusy: somebody else held a lock for longer than the database waits: on
+	// SQLite the one lock for writing, elsewhere that of a row.
 	ErrBusy = errors.New("sqlstore: another writer holds the database")
 )
 

@@ -263,13 +263,13 @@ func (l *lane) setUp(ctx context.Context, conn *sql.Conn) error {
 
 // retryBusy calls f until the database's lock is free.
 func (s *Store) retryBusy(ctx context.Context, f func() error) error {
+	err := f()
+	if err == nil || s.lang.classify(err) != busy {
+		return err
+	}
 	deadline := time.NewTimer(patience)
 	defer deadline.Stop()
 	for {
-		err := f()
-		if err == nil || s.lang.classify(err) != busy {
-			return err
-		}
 		pause := time.NewTimer(time.Millisecond + rand.N(4*time.Millisecond)) //nolint:gosec // a moment to wait is no secret
 		select {
 		case <-pause.C:
@@ -278,6 +278,9 @@ func (s *Store) retryBusy(ctx context.Context, f func() error) error {
 		case <-ctx.Done():
 			pause.Stop()
 			return ctx.Err()
+		}
+		if err = f(); err == nil || s.lang.classify(err) != busy {
+			return err
 		}
 	}
 }

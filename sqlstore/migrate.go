@@ -29,12 +29,11 @@ const (
 type part struct {
 	name    string
 	version int
-	first   int // number of its first migration file
-	tables  []string
+	tables  []string // a query for each, with all its columns
 }
 
 func (s *Store) parts() []part {
-	parts := []part{{"tickets", ticketsVersion, 1, []string{
+	parts := []part{{"tickets", ticketsVersion, []string{
 		"SELECT id, tenant, number, version, digest, open, status, phase, level, queue, assignee, pressing, channel, reason, resolution, timer_at," +
 			" timer_action, created, first_answered, touched, resolved, closed, reopened, doc FROM {t}tickets",
 		"SELECT ticket, seq, tenant, at, doc FROM {t}events",
@@ -43,7 +42,7 @@ func (s *Store) parts() []part {
 		"SELECT tenant, name, ticket, version, request, at FROM {t}receipts",
 	}}}
 	if s.search {
-		parts = append(parts, part{"search", searchVersion, 1001, []string{
+		parts = append(parts, part{"search", searchVersion, []string{
 			"SELECT place, ticket, tenant, version, subject, said, inside FROM {t}texts",
 			"SELECT id, ticket FROM {t}unindexed",
 		}})
@@ -62,7 +61,7 @@ var migrationName = regexp.MustCompile(`^([0-9]{4})_[a-z_]+\.up\.sql$`)
 
 // migrations returns the files of a part, in order.
 func (s *Store) migrations(p part) ([]migration, error) {
-	folder := "schema/" + s.lang.folder
+	folder := "schema/" + s.lang.folder + "/" + p.name
 	entries, err := schemas.ReadDir(folder) // sorted by name
 	if err != nil {
 		return nil, err
@@ -74,8 +73,8 @@ func (s *Store) migrations(p part) ([]migration, error) {
 			return nil, fmt.Errorf("sqlstore: %s is not named like a migration", e.Name())
 		}
 		number, err := strconv.Atoi(m[1])
-		if err != nil || number < p.first || number >= p.first+1000 {
-			continue
+		if err != nil {
+			return nil, err
 		}
 		text, err := schemas.ReadFile(folder + "/" + e.Name())
 		if err != nil {
@@ -89,9 +88,19 @@ func (s *Store) migrations(p part) ([]migration, error) {
 // Migrations returns the schema as migration files, for hosts that run them with
 // a tool of their own instead of [Open] or [Store.Migrate]. Their names are as
 // golang-migrate wants them (0001_tickets.up.sql), their text as goose does; both
-// run them in order. They are not to be changed. The files for full-text search
-// (from 1001 on) are among them if [Search] is among the options.
-func Migrations(d Dialect, opts ...Option) (fs.FS, error) {
+// run them in order. They are not to be changed. The tool must keep its record of
+// them apart from that of the application's own migrations, since both count
+// from 1.
+func Migrations(d Dialect, opts ...Option) (fs.FS, error) { return filesOf(0, d, opts) }
+
+// SearchMigrations returns the files of the tables for full-text search, which a
+// store with [Search] needs besides those of [Migrations], and after them. They
+// count from 1 as well, and need a record of their own.
+func SearchMigrations(d Dialect, opts ...Option) (fs.FS, error) {
+	return filesOf(1, d, append(opts, Search()))
+}
+
+func filesOf(which int, d Dialect, opts []Option) (fs.FS, error) {
 	s := &Store{dialect: d, lang: d.language(), options: options{prefix: "ticket_"}}
 	if s.lang == nil {
 		return nil, invalid("sqlstore.dialect", "must be SQLite, Postgres or MySQL")
@@ -103,21 +112,19 @@ func Migrations(d Dialect, opts ...Option) (fs.FS, error) {
 		return nil, s.fault
 	}
 	s.names = s.replacer()
+	list, err := s.migrations(s.parts()[which])
+	if err != nil {
+		return nil, err
+	}
 	var archive bytes.Buffer // a small file system that the standard library has
 	w := zip.NewWriter(&archive)
-	for _, p := range s.parts() {
-		list, err := s.migrations(p)
+	for _, m := range list {
+		f, err := w.Create(m.file)
+		if err == nil {
+			_, err = f.Write([]byte(m.text))
+		}
 		if err != nil {
 			return nil, err
-		}
-		for _, m := range list {
-			f, err := w.Create(m.file)
-			if err == nil {
-				_, err = f.Write([]byte(m.text))
-			}
-			if err != nil {
-				return nil, err
-			}
 		}
 	}
 	if err := w.Close(); err != nil {
@@ -210,7 +217,7 @@ func (s *Store) upgrade(ctx context.Context, conn *sql.Conn) error {
 			return err
 		}
 		for _, m := range list {
-			if m.number < p.first+have {
+			if m.number <= have {
 				continue
 			}
 			for _, statement := range split(m.text) {

@@ -75,8 +75,10 @@ func Schema(schema string) Option {
 
 // Unprepared makes the store use no prepared statements of its own; whether the
 // driver does is up to the driver. It is for poolers that give a client another
-// connection for each transaction, such as PgBouncer before 1.21. Default: each
-// statement is prepared once for each connection.
+// connection for each transaction, such as PgBouncer before 1.21; the driver then
+// needs a mode that prepares nothing either, for pgx default_query_exec_mode=exec,
+// for lib/pq binary_parameters=yes. Default: each statement is prepared once for
+// each connection.
 func Unprepared() Option { return func(o *options) { o.unprepared = true } }
 
 // New returns a store on a database whose schema is up to date; it asks the

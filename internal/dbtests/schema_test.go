@@ -79,11 +79,23 @@ func TestMigrateTogether(t *testing.T) {
 	})
 }
 
-// migrationStatements are those of the files that a host would run.
+// migrationStatements are those of the files that a host would run; with an
+// option, those for search as well.
 func migrationStatements(t *testing.T, d sqlstore.Dialect, opts ...sqlstore.Option) (list []string) {
 	t.Helper()
 	files, err := sqlstore.Migrations(d, opts...)
 	require.NoError(t, err)
+	list = statementsOf(t, files)
+	if len(opts) == 0 {
+		return list
+	}
+	files, err = sqlstore.SearchMigrations(d, opts...)
+	require.NoError(t, err)
+	return append(list, statementsOf(t, files)...)
+}
+
+func statementsOf(t *testing.T, files fs.FS) (list []string) {
+	t.Helper()
 	names, err := fs.Glob(files, "*.up.sql")
 	require.NoError(t, err)
 	require.NotEmpty(t, names)
