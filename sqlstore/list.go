@@ -190,11 +190,16 @@ func (l *listing) along(q *ticket.Query, labels [][]string) {
 		l.keys = []string{"l.created", "l.ticket"}
 		l.between("l.created", q.CreatedFrom, q.CreatedBefore)
 	}
-	l.having(q.Tenant, labels[1:])
+	l.labelled(q.Tenant, labels[1:], "l.created", "l.ticket")
 }
 
 // having asks for labels that are not walked along.
 func (l *listing) having(tenant string, labels [][]string) {
+	l.labelled(tenant, labels, "t.created", "t.id")
+}
+
+// labelled is having, for a ticket that was created then and has this ID.
+func (l *listing) labelled(tenant string, labels [][]string, created, id string) {
 	for _, list := range labels {
 		if len(list) == 0 {
 			l.and("1 = 0")
@@ -205,7 +210,7 @@ func (l *listing) having(tenant string, labels [][]string) {
 			args = append(args, label)
 		}
 		l.and("EXISTS (SELECT 1 FROM {t}labels x WHERE x.tenant = ? AND x.label IN (?"+strings.Repeat(", ?", len(list)-1)+
-			") AND x.created = t.created AND x.ticket = t.id)", args...)
+			") AND x.created = "+created+" AND x.ticket = "+id+")", args...)
 	}
 }
 

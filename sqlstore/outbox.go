@@ -66,8 +66,9 @@ func (x *session) claim(ctx context.Context, r ticket.ClaimRequest) ([]ticket.De
 	pick, args := x.s.pick(r)
 	text := "UPDATE {t}outbox SET attempts = attempts + 1, until = ? WHERE id IN (" + pick + ") RETURNING " + outboxColumns
 	if x.s.lang.claimLocks != "" {
-		// Materialised, so that the planner cannot pick again and lock more.
-		text = "WITH free AS MATERIALIZED (" + pick + ") UPDATE {t}outbox o SET attempts = o.attempts + 1, until = ? FROM free WHERE o.id = free.id RETURNING " +
+		// Materialised, so that the planner cannot pick again and lock more; an array,
+		// so that it does not read the whole outbox to join it.
+		text = "WITH free AS MATERIALIZED (" + pick + ") UPDATE {t}outbox o SET attempts = o.attempts + 1, until = ? WHERE o.id = ANY (ARRAY (SELECT id FROM free)) RETURNING " +
 			"o." + strings.ReplaceAll(outboxColumns, ", ", ", o.")
 		args = append(args, r.Now.Add(r.Lease).UnixMicro())
 	} else {
