@@ -219,7 +219,7 @@ func growLog(ctx context.Context, driver, file string) (err error) {
 	if _, err := conn.ExecContext(ctx, "PRAGMA wal_autocheckpoint = 0"); err != nil {
 		return err
 	}
-	for {
+	for n := 0; ; n++ {
 		info, err := os.Stat(file + "-wal")
 		if err != nil {
 			return err
@@ -227,7 +227,10 @@ func growLog(ctx context.Context, driver, file string) (err error) {
 		if info.Size() > 20_000*4096 {
 			break
 		}
-		if _, err := conn.ExecContext(ctx, "UPDATE ticket_tickets SET reopened = reopened"); err != nil {
+		if n > 20_000 {
+			return errors.New("the write-ahead log does not grow")
+		}
+		if _, err := conn.ExecContext(ctx, "UPDATE ticket_tickets SET touched = touched + 1"); err != nil {
 			return err
 		}
 	}
