@@ -69,8 +69,8 @@ type language struct {
 
 	// token is a word of the search index, with the letter that says where it
 	// stands in front; the statements write the index.
-	token                  func(where, word string) string
-	insertText, updateText string
+	token                           func(where, word string) string
+	insertText, textRow, updateText string
 	// newestFirst says that the index gives the newest matches first.
 	newestFirst bool
 }
@@ -94,7 +94,7 @@ var sqlite = language{
 	hasSchema: "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = '{t}schema'",
 	rowValues: true, lane: true, values: "VALUES ", join: "CROSS JOIN",
 	token: plainToken, newestFirst: true,
-	insertText: "INSERT INTO {t}texts (version, subject, said, inside, place, ticket, tenant) VALUES (?, ?, ?, ?, ?, ?, ?)",
+	insertText: "INSERT INTO {t}texts (version, subject, said, inside, place, ticket, tenant) VALUES ", textRow: "(?, ?, ?, ?, ?, ?, ?)",
 	updateText: "UPDATE {t}texts SET version = ?, subject = ?, said = ?, inside = ? WHERE place = ?",
 	classify: func(err error) fault {
 		code, ok := sqliteCode(err)
@@ -130,9 +130,9 @@ var postgres = language{
 	// that was waited for; to read a table brings it up to date.
 	hasSchema: "SELECT COUNT(*) FROM pg_class WHERE oid = to_regclass('{t}schema')",
 	numbered:  true, rowValues: true, oneStatement: true, join: "JOIN",
-	token: plainToken,
-	insertText: "INSERT INTO {t}texts (version, subject, said, inside, place, ticket, tenant, tokens)" +
-		" VALUES (?, ?, ?, ?, ?, ?, ?, array_to_tsvector(string_to_array(btrim(?), ' ')))",
+	token:      plainToken,
+	insertText: "INSERT INTO {t}texts (version, subject, said, inside, place, ticket, tenant, tokens) VALUES ",
+	textRow:    "(?, ?, ?, ?, ?, ?, ?, array_to_tsvector(string_to_array(btrim(?), ' ')))",
 	updateText: "UPDATE {t}texts SET version = ?, subject = ?, said = ?, inside = ?, tokens = array_to_tsvector(string_to_array(btrim(?), ' ')) WHERE place = ?",
 	claimLocks: " FOR UPDATE SKIP LOCKED",
 	classify: func(err error) fault {
@@ -167,7 +167,7 @@ var mysql = language{
 	hasSchema:  "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = '{t}schema'",
 	claimLocks: " FOR UPDATE SKIP LOCKED", claimLevel: sql.LevelReadCommitted, join: "STRAIGHT_JOIN",
 	token:      asciiToken,
-	insertText: "INSERT INTO {t}texts (version, subject, said, inside, place, ticket, tenant, tokens) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+	insertText: "INSERT INTO {t}texts (version, subject, said, inside, place, ticket, tenant, tokens) VALUES ", textRow: "(?, ?, ?, ?, ?, ?, ?, ?)",
 	updateText: "UPDATE {t}texts SET version = ?, subject = ?, said = ?, inside = ?, tokens = ? WHERE place = ?",
 	classify: func(err error) fault {
 		n, ok := mysqlNumber(err)

@@ -46,7 +46,7 @@ func (s *Store) Maintain(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		n, err := s.index(ctx, indexBatch)
+		n, err := s.index(ctx)
 		if err != nil || n < indexBatch {
 			return err
 		}
@@ -57,43 +57,63 @@ func unsearchable() error {
 	return fmt.Errorf("sqlstore: the store was made without Search: %w", errors.ErrUnsupported)
 }
 
-// index indexes at most n entries of the list and returns how many these were.
-func (s *Store) index(ctx context.Context, n int) (int, error) {
+// index indexes a batch of the list and returns how many entries these were.
+func (s *Store) index(ctx context.Context) (int, error) {
 	defer s.hold()()
+	for try := 1; ; try++ {
+		done, err := s.indexOnce(ctx)
+		if f := s.lang.classify(err); f != taken && f != conflict || try == 10 || s.tx != nil {
+			return done, s.explain(ctx, "index", err)
+		}
+		// Somebody else has indexed one of these tickets at the same time.
+	}
+}
+
+func (s *Store) indexOnce(ctx context.Context) (int, error) {
 	x := s.here()
-	var entries []any
-	seen := map[string]bool{}
-	var list []indexed
+	var entries, ids []any
+	list := map[string]*indexed{}
 	err := x.rows(ctx, func(r *sql.Rows) error {
 		var entry int64
 		var id string
 		err := r.Scan(&entry, &id)
 		entries = append(entries, entry)
-		if !seen[id] {
-			seen[id] = true
-			list = append(list, indexed{id: id})
+		if list[id] == nil {
+			list[id] = &indexed{id: id}
+			ids = append(ids, id)
 		}
 		return err
-	}, "SELECT id, ticket FROM {t}unindexed ORDER BY id LIMIT ?", n)
+	}, "SELECT id, ticket FROM {t}unindexed ORDER BY id LIMIT ?", indexBatch)
 	if err != nil || len(entries) == 0 {
-		return 0, s.explain(ctx, "look for what is to be indexed", err)
+		return 0, err
 	}
-	for i := range list {
-		if err := list[i].read(ctx, x); err != nil {
-			return 0, s.explain(ctx, "read a ticket to index it", err)
-		}
+	if err := x.readTexts(ctx, ids, list); err != nil {
+		return 0, err
 	}
 	err = s.write(ctx, func(ctx context.Context, x *session) error {
 		// What is written from here on is in the list anew.
-		_, err := x.exec(ctx, "DELETE FROM {t}unindexed WHERE id IN (?"+strings.Repeat(", ?", len(entries)-1)+")", entries...)
-		for i := range list {
-			if err == nil && list[i].ticket.Version > 0 {
-				err = list[i].store(ctx, x)
-			}
+		in, args := amongst(entries)
+		if _, err := x.exec(ctx, "DELETE FROM {t}unindexed WHERE id"+in, args...); err != nil {
+			return err
 		}
-		return err
+		return x.writeTexts(ctx, ids, list)
 	})
-	return len(entries), s.explain(ctx, "index", err)
+	return len(entries), err
+}
+
+// amongst is a list after IN, made as long as one of a few lengths by repeating
+// its last value, so that the texts to prepare stay few.
+func amongst(values []any) (string, []any) {
+	args := slices.Clip(values)
+	for _, n := range [...]int{1, 10, indexBatch} {
+		if len(args) <= n {
+			for len(args) < n {
+				args = append(args, args[len(args)-1])
+			}
+			break
+		}
+	}
+	return " IN (?" + strings.Repeat(", ?", len(args)-1) + ")", args
 }
 
 // indexed is a ticket on its way into the index.
@@ -102,29 +122,45 @@ type indexed struct {
 	ticket ticket.Ticket
 	said   strings.Builder
 	inside strings.Builder
+
+	stored bool // it is in the index, as of version
 	place  int64
+	as     int64 // of which version
 }
 
 // mostText bounds what of a ticket's messages, and of its notes, is indexed, in
 // bytes.
 const mostText = 128 << 10
 
-func (d *indexed) read(ctx context.Context, x *session) error {
-	found, err := x.ticket(ctx, &d.ticket, "SELECT "+ticketColumns+" FROM {t}tickets t WHERE t.id = ?", d.id)
-	if err != nil || !found {
+// readTexts reads tickets and what was said in them.
+func (x *session) readTexts(ctx context.Context, ids []any, list map[string]*indexed) error {
+	in, args := amongst(ids)
+	err := x.rows(ctx, func(r *sql.Rows) error {
+		t, err := scanTicket(r)
+		if err == nil {
+			list[t.ID.String()].ticket = t
+		}
+		return err
+	}, "SELECT "+ticketColumns+" FROM {t}tickets t WHERE t.id"+in, args...)
+	if err != nil {
 		return err
 	}
 	return x.rows(ctx, func(r *sql.Rows) error {
-		var doc sql.RawBytes
-		var e struct{ Message, Note string }
-		err := r.Scan(&doc)
-		if err == nil {
-			err = json.Unmarshal(doc, &e)
+		var id, doc sql.RawBytes
+		var seq int64
+		if err := r.Scan(&id, &seq, &doc); err != nil {
+			return err
 		}
+		d := list[string(id)]
+		if seq > d.ticket.Version {
+			return nil // happened while we read
+		}
+		var e struct{ Message, Note string }
+		err := json.Unmarshal(doc, &e)
 		add(&d.said, e.Message)
 		add(&d.inside, e.Note)
 		return err
-	}, "SELECT doc FROM {t}events WHERE ticket = ? AND seq <= ? ORDER BY seq", d.id, d.ticket.Version)
+	}, "SELECT ticket, seq, doc FROM {t}events WHERE ticket"+in+" ORDER BY ticket, seq", args...)
 }
 
 func add(b *strings.Builder, text string) {
@@ -137,52 +173,131 @@ func add(b *strings.Builder, text string) {
 	b.WriteString(text)
 }
 
-// store writes it, unless a later state is there already.
-func (d *indexed) store(ctx context.Context, x *session) error {
-	t := &d.ticket
-	var version int64
-	found, err := x.one(ctx, []any{&d.place, &version}, "SELECT place, version FROM {t}texts WHERE ticket = ?", d.id)
-	if err != nil || found && version >= t.Version {
+// writeTexts writes them, but for those of which a later state is there already.
+func (x *session) writeTexts(ctx context.Context, ids []any, list map[string]*indexed) error {
+	in, args := amongst(ids)
+	err := x.rows(ctx, func(r *sql.Rows) error {
+		var id sql.RawBytes
+		var place, version int64
+		err := r.Scan(&id, &place, &version)
+		if d := list[string(id)]; err == nil {
+			d.stored, d.place, d.as = true, place, version
+		}
+		return err
+	}, "SELECT ticket, place, version FROM {t}texts WHERE ticket"+in, args...)
+	if err != nil {
 		return err
 	}
-	args := []any{t.Version, t.Subject, d.said.String(), d.inside.String()}
-	tokens, own := d.tokens(x.s.lang), x.s.dialect != SQLite // the index is a column of the table
-	switch {
-	case !found:
-		if d.place, err = freePlace(ctx, x, t); err != nil {
-			return err
-		}
-		args = append(args, d.place, d.id, t.Tenant)
-		if own {
-			args = append(args, tokens)
-		}
-		_, err = x.exec(ctx, x.s.lang.insertText, args...)
-	case own:
-		_, err = x.exec(ctx, x.s.lang.updateText, append(args, tokens, d.place)...)
-	default:
-		if _, err = x.exec(ctx, x.s.lang.updateText, append(args, d.place)...); err == nil {
-			_, err = x.exec(ctx, "DELETE FROM {t}words WHERE rowid = ?", d.place)
+	var fresh, words []*indexed
+	for _, id := range ids {
+		switch d := list[id.(string)]; {
+		case d.ticket.Version == 0 || d.stored && d.as >= d.ticket.Version:
+		case !d.stored:
+			fresh = append(fresh, d)
+			words = append(words, d)
+		default:
+			words = append(words, d)
+			if err := d.rewrite(ctx, x); err != nil {
+				return err
+			}
 		}
 	}
-	if err == nil && !own {
-		_, err = x.exec(ctx, "INSERT INTO {t}words (rowid, tokens) VALUES (?, ?)", d.place, tokens)
+	if err := x.place(ctx, fresh); err != nil {
+		return err
+	}
+	l := x.s.lang
+	err = inTens(fresh, func(some []*indexed) error {
+		args := make([]any, 0, 8*len(some))
+		for _, d := range some {
+			args = append(args, d.ticket.Version, d.ticket.Subject, d.said.String(), d.inside.String(), d.place, d.id, d.ticket.Tenant)
+			if x.s.dialect != SQLite { // where the index is a column of the table
+				args = append(args, d.tokens(l))
+			}
+		}
+		_, err := x.exec(ctx, l.insertText+l.textRow+strings.Repeat(", "+l.textRow, len(some)-1), args...)
+		return err
+	})
+	if err != nil || x.s.dialect != SQLite {
+		return err
+	}
+	return inTens(words, func(some []*indexed) error {
+		args := make([]any, 0, 2*len(some))
+		for _, d := range some {
+			args = append(args, d.place, d.tokens(l))
+		}
+		_, err := x.exec(ctx, several("INSERT INTO {t}words (rowid, tokens) VALUES ", 2, len(some)), args...)
+		return err
+	})
+}
+
+// inTens calls f with ten of the list at a time, and the rest one by one: two
+// texts to prepare.
+func inTens(list []*indexed, f func([]*indexed) error) error {
+	for len(list) > 0 {
+		n := 10
+		if len(list) < n {
+			n = 1
+		}
+		if err := f(list[:n]); err != nil {
+			return err
+		}
+		list = list[n:]
+	}
+	return nil
+}
+
+// rewrite replaces an earlier state.
+func (d *indexed) rewrite(ctx context.Context, x *session) error {
+	args := []any{d.ticket.Version, d.ticket.Subject, d.said.String(), d.inside.String()}
+	if x.s.dialect != SQLite {
+		args = append(args, d.tokens(x.s.lang))
+	}
+	_, err := x.exec(ctx, x.s.lang.updateText, append(args, d.place)...)
+	if err == nil && x.s.dialect == SQLite {
+		_, err = x.exec(ctx, "DELETE FROM {t}words WHERE rowid = ?", d.place)
 	}
 	return err
 }
 
-// freePlace is the microsecond of the ticket's creation, with room for some two
-// thousand tickets in each.
-func freePlace(ctx context.Context, x *session, t *ticket.Ticket) (int64, error) {
+// place gives each ticket a free place: the microsecond of its creation, with
+// room for some two thousand tickets in each.
+func (x *session) place(ctx context.Context, list []*indexed) error {
 	const room = 11 // bits
-	place := max(0, t.Created.UnixMicro()) << room & (1<<63 - 1)
-	place |= (int64(t.ID[14])<<8 | int64(t.ID[15])) & (1<<room - 1)
-	for {
-		taken, err := x.exists(ctx, "SELECT 1 FROM {t}texts WHERE place = ?", place)
-		if err != nil || !taken {
-			return place, err
+	used := map[int64]bool{}
+	var places []any
+	choose := func(d *indexed) {
+		for used[d.place] {
+			d.place++
 		}
-		place++
+		used[d.place] = true
+		places = append(places, d.place)
 	}
+	for _, d := range list {
+		id := d.ticket.ID
+		d.place = max(0, d.ticket.Created.UnixMicro()) << room & (1<<63 - 1)
+		d.place |= (int64(id[14])<<8 | int64(id[15])) & (1<<room - 1)
+		choose(d)
+	}
+	for len(places) > 0 {
+		in, args := amongst(places)
+		taken := map[int64]bool{}
+		err := x.rows(ctx, func(r *sql.Rows) error {
+			var place int64
+			err := r.Scan(&place)
+			taken[place] = true
+			return err
+		}, "SELECT place FROM {t}texts WHERE place"+in, args...)
+		if err != nil {
+			return err
+		}
+		places = places[:0]
+		for _, d := range list {
+			if taken[d.place] {
+				choose(d)
+			}
+		}
+	}
+	return nil
 }
 
 // tokens returns what stands in the index for a ticket, with blanks between:

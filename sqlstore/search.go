@@ -23,13 +23,11 @@ const (
 	sameInstant = 64
 	// mostRanked bounds of how many of the newest matches the best are chosen.
 	mostRanked = 200
-	// mostCaughtUp bounds what a search indexes before it begins.
-	mostCaughtUp = 200
 )
 
 // Search returns the tickets with the words; see [ticket.Searcher].
 //
-// It first indexes up to 200 changes that are not indexed yet, so that what was
+// It first indexes up to 100 changes that are not indexed yet, so that what was
 // committed before is found, unless more than that was written since the last
 // Search or [Store.Maintain]. Of each ticket the first 128 KiB of messages and of
 // notes are indexed.
@@ -49,7 +47,7 @@ func (s *Store) Search(ctx context.Context, q ticket.SearchQuery) ([]ticket.Hit,
 	if !s.search {
 		return nil, unsearchable()
 	}
-	if _, err := s.index(ctx, mostCaughtUp); err != nil && !errors.Is(err, ErrReadOnly) {
+	if _, err := s.index(ctx); err != nil && !errors.Is(err, ErrReadOnly) {
 		return nil, err
 	}
 	tokens, restricted := s.lang.wantedTokens(&q)
