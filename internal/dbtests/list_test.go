@@ -166,7 +166,7 @@ func TestListAsInMemory(t *testing.T) {
 		if seed == 0 {
 			seed = rand.Uint64()
 		}
-		r := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // to be repeated
+		r := rand.New(rand.NewPCG(seed, 0))
 		defer func() {
 			if t.Failed() {
 				t.Logf("to repeat it: -run '%s' -list.seed %d -list.queries %d", t.Name(), seed, *listQueries)

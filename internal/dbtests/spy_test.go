@@ -166,7 +166,7 @@ func (n *spiedNet) Write(b []byte) (int, error) {
 func (n *spiedNet) Read(b []byte) (int, error) {
 	k, err := n.Conn.Read(b)
 	if k > 0 && n.s.armed(answer) {
-		_ = n.Close() //nolint:errcheck // it is gone for us
+		_ = n.Close() // it is gone for us
 		return 0, io.EOF
 	}
 	return k, err
