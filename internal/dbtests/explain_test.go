@@ -1,0 +1,345 @@
+package dbtests_test
+
+import (
+	"context"
+	"database/sql"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/sqlstore"
+)
+
+var updatePlans = flag.Bool("plans.update", false, "write what TestPlans finds to testdata/plans")
+
+const (
+	planTickets = 20_000
+	planBase    = int64(1_700_000_000_000_000) // microseconds
+)
+
+// planFill fills the tables with tickets whose columns are as good as random. One
+// in eleven is open.
+func planFill(tb testing.TB, db *sql.DB, d sqlstore.Dialect) {
+	tb.Helper()
+	exec := func(text string) {
+		_, err := db.ExecContext(tb.Context(), text)
+		require.NoError(tb, err, text)
+	}
+	// n has planTickets rows of i and a mixed-up h.
+	exec("CREATE TABLE digits (d BIGINT)")
+	exec("INSERT INTO digits VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)")
+	exec("CREATE TABLE n (i BIGINT, h BIGINT)")
+	exec(fmt.Sprintf("INSERT INTO n SELECT i, (i * 7919) %% 20011 FROM (SELECT a.d + 10 * b.d + 100 * c.d + 1000 * e.d + 10000 * f.d AS i"+
+		" FROM digits a CROSS JOIN digits b CROSS JOIN digits c CROSS JOIN digits e CROSS JOIN digits f) x WHERE i < %d", planTickets))
+	const id = "concat('01M80000000000000000', i + 100000)"
+	const open = "CASE WHEN h % 11 = 0 THEN 1 ELSE 0 END"
+	created := fmt.Sprintf("%d + i * 1000000", planBase)
+	digest := "'" + strings.Repeat("0", 64) + "'"
+	exec("INSERT INTO ticket_tickets (id, tenant, number, version, digest, open, status, phase, level, queue, assignee, pressing, channel, reason, resolution," +
+		" timer_at, timer_action, created, first_answered, touched, resolved, closed, reopened, doc)" +
+		" SELECT " + id + ", CASE WHEN h % 13 = 0 THEN 'other' ELSE 'acme' END, concat('N', i), 2, " + digest + ", " + open + ", concat('s', h % 4)," +
+		" CASE WHEN h % 11 = 0 THEN 'in progress' ELSE 'closed' END, 1 + h % 3, concat('q', h % 19), CASE WHEN h % 3 = 0 THEN '' ELSE concat('a', h % 31) END, h % 5, 'web', '', ''," +
+		" CASE WHEN h % 7 = 0 THEN " + created + " + 5000000000 END, '', " + created + ", NULL, " + created + " + 86400000000, NULL, NULL, 0, '{}' FROM n")
+	for seq, at := range []string{created, created + " + 86400000000"} {
+		exec("INSERT INTO ticket_events (ticket, seq, tenant, at, doc) SELECT " + id + fmt.Sprintf(", %d", seq+1) + ", CASE WHEN h % 13 = 0 THEN 'other' ELSE 'acme' END, " + at + ", '{}' FROM n")
+	}
+	for _, label := range []string{
+		"concat('requester:id:c-', h % 997)", "concat('requester:email+:u', h % 997, '@example.org')", "concat('follower:id:c-', h % 991)",
+		"concat('org:o', h % 97)", "concat('tag:t', h % 23)", "concat('field:\"order\"=i', h % 499)",
+	} {
+		exec("INSERT INTO ticket_labels (tenant, label, created, ticket) SELECT CASE WHEN h % 13 = 0 THEN 'other' ELSE 'acme' END, " + label + ", " + created + ", " + id + " FROM n")
+	}
+	exec("INSERT INTO ticket_outbox (id, tenant, ticket, seq, kind, via, recipient, created, due, dead, until, attempts, failures, last_error)" +
+		" SELECT " + id + ", 'acme', " + id + ", 2, 'received', CASE WHEN h % 2 = 0 THEN 'mail' ELSE 'chat' END, '{}', " + created + ", " + created +
+		", CASE WHEN h % 3 = 0 THEN 1 ELSE 0 END, NULL, 0, 0, '' FROM n")
+	exec("INSERT INTO ticket_receipts (tenant, name, ticket, version, request, at) SELECT 'acme', concat('k', i), " + id + ", 1, " + digest + ", 0 FROM n")
+	switch d {
+	case sqlstore.SQLite, sqlstore.Postgres:
+		exec("ANALYZE")
+	case sqlstore.MySQL:
+		for _, table := range []string{"tickets", "events", "labels", "outbox", "receipts"} {
+			exec("ALTER TABLE ticket_" + table + " STATS_SAMPLE_PAGES = 60000") // all of them, so that it is the same each time
+		}
+		exec("ANALYZE TABLE ticket_tickets, ticket_events, ticket_labels, ticket_outbox, ticket_receipts")
+	}
+}
+
+// A planView is a call of the store whose plan is pinned.
+type planView struct {
+	name string
+	call func(ctx context.Context, s *sqlstore.Store) error
+	// sorts says that it may sort: what several walks found, all that a label
+	// stands for, or open work, as List's comment has it.
+	sorts bool
+}
+
+func planViews() []planView {
+	var views []planView
+	list := func(name string, q ticket.Query, sorts ...bool) {
+		q.Tenant, q.Limit = "acme", 50
+		first := q
+		views = append(views, planView{name, func(ctx context.Context, s *sqlstore.Store) error {
+			_, err := s.List(ctx, first)
+			return err
+		}, len(sorts) > 0})
+		place := ticket.Place{Order: q.Order, Time: time.UnixMicro(planBase + 9_000_000_000), ID: ticket.ID{1}}
+		if q.Order == ticket.MostPressing {
+			place.Grade = ticket.Medium
+		}
+		q.After = place.Cursor()
+		views = append(views, planView{name + ", further on", func(ctx context.Context, s *sqlstore.Store) error {
+			_, err := s.List(ctx, q)
+			return err
+		}, len(sorts) > 0})
+	}
+	work := ticket.OpenPhases()
+	pressing := ticket.MostPressing
+	list("open work of a queue", ticket.Query{Phase: work, Queue: []string{"q3"}, Order: pressing})
+	list("open work of three queues", ticket.Query{Phase: work, Queue: []string{"q3", "q4", "q5"}, Order: pressing}, true)
+	list("open work of a queue at a level", ticket.Query{Phase: work, Queue: []string{"q3"}, Level: []int{2}, Order: pressing}, true)
+	list("all open work", ticket.Query{Phase: work, Order: pressing})
+	list("mine", ticket.Query{Phase: work, Assignee: []string{"a7"}, Order: pressing})
+	list("unassigned", ticket.Query{Phase: work, Assignee: []string{""}, Order: pressing})
+	list("unassigned in a queue", ticket.Query{Phase: work, Assignee: []string{""}, Queue: []string{"q3"}, Order: pressing})
+	list("due soon", ticket.Query{Order: ticket.SoonestDue, DueBefore: time.UnixMicro(planBase + 20_000_000_000)})
+	list("due soonest", ticket.Query{Order: ticket.SoonestDue})
+	list("by requester", ticket.Query{Requester: ticket.Person{ID: "c-7"}, Order: ticket.NewestFirst}, true)
+	list("by requester with an address", ticket.Query{Requester: ticket.Person{ID: "c-7", Email: "u7@example.org"}, Order: ticket.NewestFirst}, true)
+	list("by participant", ticket.Query{Participant: ticket.Person{ID: "c-7", Email: "u7@example.org"}, Order: ticket.NewestFirst}, true)
+	list("by organisation", ticket.Query{Organisation: "o7", Order: ticket.NewestFirst})
+	list("by tag", ticket.Query{Tags: []string{"t7"}, Order: ticket.NewestFirst})
+	list("by two tags", ticket.Query{Tags: []string{"t7", "t8"}, Order: ticket.NewestFirst}, true)
+	list("open work by tag", ticket.Query{Phase: work, Tags: []string{"t7"}, Order: pressing}, true)
+	list("by field", ticket.Query{Fields: ticket.Fields{"order": int64(7)}, Order: ticket.NewestFirst})
+	list("open work by field", ticket.Query{Phase: work, Fields: ticket.Fields{"order": int64(7)}, Order: pressing}, true)
+	list("oldest", ticket.Query{})
+	list("newest", ticket.Query{Order: ticket.NewestFirst})
+	list("most recent", ticket.Query{Order: ticket.MostRecent})
+	list("least recent", ticket.Query{Order: ticket.LeastRecent})
+	id, err := ticket.ParseID("01M80000000000000000107000")
+	one := func(name string, call func(ctx context.Context, s *sqlstore.Store) error) {
+		views = append(views, planView{name, func(ctx context.Context, s *sqlstore.Store) error {
+			if err != nil {
+				return err
+			}
+			return call(ctx, s)
+		}, false})
+	}
+	one("by ID", func(ctx context.Context, s *sqlstore.Store) error { _, err := s.Ticket(ctx, "acme", id); return err })
+	one("by number", func(ctx context.Context, s *sqlstore.Store) error {
+		_, err := s.Lookup(ctx, "acme", "N7000")
+		return err
+	})
+	one("events", func(ctx context.Context, s *sqlstore.Store) error {
+		_, err := s.Events(ctx, "acme", id, 0, 0)
+		return err
+	})
+	views[len(views)-1].sorts = true // two rows, which PostgreSQL may fetch first
+	one("receipt", func(ctx context.Context, s *sqlstore.Store) error {
+		_, err := s.Receipt(ctx, "acme", "k7")
+		return err
+	})
+	one("Due", func(ctx context.Context, s *sqlstore.Store) error {
+		_, err := s.Due(ctx, time.UnixMicro(planBase+25_000_000_000), 100)
+		return err
+	})
+	one("Claim", func(ctx context.Context, s *sqlstore.Store) error {
+		_, err := s.Claim(ctx, ticket.ClaimRequest{Now: time.UnixMicro(planBase + 20_000_000_000), Lease: time.Minute, Limit: 100, Via: []string{"mail"}})
+		return err
+	})
+	views = append(views, planView{"Counts", func(ctx context.Context, s *sqlstore.Store) error {
+		_, err := s.Counts(ctx, "acme")
+		return err
+	}, true})
+	return views
+}
+
+// No view turns into a scan of a table, and none sorts but those that must: the
+// index that each walks along is written down in testdata/plans. (SQLite through
+// mattn's driver, which the race detector does not slow down.)
+func TestPlans(t *testing.T) {
+	each(t, []backend{mattn, pgx, mariadb}, func(t *testing.T, b backend) {
+		var s spy
+		db := b.connectSpied(t, b.dsn(t), &s)
+		db.SetMaxOpenConns(2)
+		store, err := sqlstore.Open(t.Context(), db, b.dialect)
+		require.NoError(t, err)
+		planFill(t, db, b.dialect)
+
+		var found strings.Builder
+		for _, v := range planViews() {
+			var asked *spiedStep
+			s.on(func(st spiedStep) {
+				if !st.after && asked == nil && (st.what == "query" || st.what == "exec") && strings.Contains(st.text, "ticket_") {
+					asked = &st
+				}
+			})
+			_ = v.call(t.Context(), store) // the tickets have no content, so that only the question counts
+			s.on(nil)
+			require.NotNil(t, asked, v.name)
+			for _, kind := range b.planKinds() {
+				plan := b.explain(t, db, kind, asked)
+				essence := b.essence(plan)
+				fmt.Fprintf(&found, "%s%s: %s\n", v.name, kind, strings.Join(essence, ", "))
+				for _, step := range essence {
+					bad := strings.HasPrefix(step, "SCAN ticket_") || step == "SORT" && !v.sorts
+					assert.False(t, bad, "%s%s: %s\n%s\n%v\n%s", v.name, kind, step, asked.text, asked.args, plan)
+				}
+			}
+		}
+		file := filepath.Join("testdata", "plans", strings.ToLower(b.dialect.String())+".txt")
+		if *updatePlans {
+			require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o755))
+			require.NoError(t, os.WriteFile(file, []byte(found.String()), 0o644))
+		}
+		want, err := os.ReadFile(file)
+		require.NoError(t, err)
+		require.Equal(t, string(want), found.String(), "if it is better so: go test -run TestPlans -plans.update")
+	})
+}
+
+// planKinds are the ways to plan: PostgreSQL plans a prepared statement for its
+// arguments at first, and may later take a plan for any.
+func (b backend) planKinds() []string {
+	if b.dialect == sqlstore.Postgres {
+		return []string{"", " (any arguments)"}
+	}
+	return []string{""}
+}
+
+// explain returns the plan of a statement.
+func (b backend) explain(t *testing.T, db *sql.DB, kind string, st *spiedStep) string {
+	t.Helper()
+	conn, err := db.Conn(t.Context())
+	require.NoError(t, err)
+	defer func() { require.NoError(t, conn.Close()) }()
+	question, args := "EXPLAIN QUERY PLAN "+st.text, st.args
+	switch b.dialect {
+	case sqlstore.MySQL:
+		question = "EXPLAIN " + st.text
+	case sqlstore.Postgres:
+		mode := "force_custom_plan"
+		if kind != "" {
+			mode = "force_generic_plan"
+		}
+		_, err = conn.ExecContext(t.Context(), "SET plan_cache_mode = "+mode)
+		require.NoError(t, err)
+		_, err = conn.ExecContext(t.Context(), "PREPARE asked AS "+st.text)
+		require.NoError(t, err)
+		defer func() {
+			_, err = conn.ExecContext(t.Context(), "DEALLOCATE asked")
+			require.NoError(t, err)
+		}()
+		var literals []string
+		for _, a := range args {
+			literals = append(literals, "'"+strings.ReplaceAll(fmt.Sprint(a), "'", "''")+"'")
+		}
+		question, args = "EXPLAIN (COSTS OFF) EXECUTE asked("+strings.Join(literals, ", ")+")", nil
+	case sqlstore.SQLite:
+	}
+	rows, err := conn.QueryContext(t.Context(), question, args...)
+	require.NoError(t, err, question)
+	defer func() { require.NoError(t, rows.Close()) }()
+	names, err := rows.Columns()
+	require.NoError(t, err)
+	var plan strings.Builder
+	for rows.Next() {
+		values := make([]sql.NullString, len(names))
+		dest := make([]any, len(names))
+		for i := range values {
+			dest[i] = &values[i]
+		}
+		require.NoError(t, rows.Scan(dest...))
+		switch b.dialect {
+		case sqlstore.SQLite: // id, parent, notused, detail
+			plan.WriteString(values[3].String)
+		case sqlstore.Postgres:
+			plan.WriteString(values[0].String)
+		case sqlstore.MySQL:
+			for i, name := range names {
+				if name != "rows" && name != "id" {
+					fmt.Fprintf(&plan, "%s=%s ", name, values[i].String)
+				}
+			}
+		}
+		plan.WriteByte('\n')
+	}
+	require.NoError(t, rows.Err())
+	return plan.String()
+}
+
+var (
+	sqliteStep   = regexp.MustCompile(`^(SEARCH|SCAN) (\S+)(?: EXISTS)?(?: USING (?:COVERING )?(INDEX \S+|INTEGER PRIMARY KEY|PRIMARY KEY))?`)
+	postgresStep = regexp.MustCompile(`(Seq Scan|Index Scan|Index Only Scan|Bitmap Index Scan|Sort|Incremental Sort)(?: Backward)?(?: using (\S+))?(?: on (\S+))?`)
+	mysqlStep    = regexp.MustCompile(`table=(\S*) .*?type=(\S*) .*?key=(\S*) .*?Extra=(.*)`)
+)
+
+// essence is what of a plan is the same in all versions of a database: the indexes
+// in the order they are looked at, whole tables, and sorting.
+func (b backend) essence(plan string) (steps []string) {
+	for line := range strings.Lines(plan) {
+		line = strings.TrimSpace(line)
+		step := ""
+		switch b.dialect {
+		case sqlstore.SQLite:
+			m := sqliteStep.FindStringSubmatch(line)
+			switch {
+			case m == nil:
+				if strings.Contains(line, "TEMP B-TREE FOR") && strings.Contains(line, "BY") {
+					step = "SORT"
+				}
+			case strings.HasSuffix(m[3], "PRIMARY KEY"):
+				step = strings.ToLower(m[3]) + " of " + m[2]
+			case m[3] != "":
+				step = strings.TrimPrefix(m[3], "INDEX ")
+			case !strings.HasPrefix(m[2], "w"): // which is what a subquery found
+				step = "SCAN ticket_" + m[2]
+			}
+		case sqlstore.Postgres:
+			m := postgresStep.FindStringSubmatch(line)
+			switch {
+			case m == nil || strings.HasPrefix(line, "Sort Key") || strings.HasPrefix(line, "Presorted"):
+			case m[1] == "Seq Scan":
+				step = "SCAN " + m[3]
+			case strings.HasSuffix(m[1], "Sort"):
+				step = "SORT"
+			case m[1] == "Bitmap Index Scan":
+				step = m[3]
+			default:
+				step = m[2]
+			}
+		case sqlstore.MySQL:
+			if m := mysqlStep.FindStringSubmatch(line); m != nil {
+				step = m[3]
+				if m[2] == "ALL" || m[2] == "index" && !strings.Contains(m[4], "Using index") {
+					step = ""
+					if !strings.HasPrefix(m[1], "<") {
+						step = "SCAN ticket_" + m[1]
+					}
+				} else if step == "PRIMARY" {
+					step = "primary key of " + m[1]
+				}
+				if step != "" {
+					steps = append(steps, step)
+				}
+				step = ""
+				if strings.Contains(m[4], "filesort") || strings.Contains(m[4], "temporary") {
+					step = "SORT"
+				}
+			}
+		}
+		if step != "" {
+			steps = append(steps, step)
+		}
+	}
+	return steps
+}
