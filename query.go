@@ -10,7 +10,8 @@ import (
 )
 
 // Query asks for tickets. Conditions that are given must all hold; within a
-// list one is enough, except for Tags, of which all must be there.
+// list one is enough, except for Tags, of which all must be there. A list has at
+// most 1000 values.
 type Query struct {
 	Tenant string // set by the desk to the actor's own
 
@@ -37,6 +38,9 @@ type Query struct {
 	After Cursor // go on behind this place
 	Limit int    // tickets a page, 1 to MaxLimit; 0: DefaultLimit
 }
+
+// maxAlternatives bounds each list of a query.
+const maxAlternatives = 1000
 
 // Bounds of Query.Limit.
 const (
@@ -86,6 +90,11 @@ type Place struct {
 func (q Query) Check() error {
 	if q.Limit < 0 || q.Limit > MaxLimit {
 		return invalid("query.limit", "must be 1 to %d, or 0 for %d", MaxLimit, DefaultLimit)
+	}
+	for _, n := range [...]int{len(q.Status), len(q.Phase), len(q.Level), len(q.Queue), len(q.Assignee), len(q.Priority), len(q.Channel), len(q.Tags), len(q.Fields)} {
+		if n > maxAlternatives {
+			return invalid("query", "has a list of %d values, at most %d are taken", n, maxAlternatives)
+		}
 	}
 	if !slices.Contains(orders, q.Order) {
 		return invalid("query.order", "is none of %q", orders)

@@ -95,7 +95,7 @@ var sqlite = language{
 	rowValues: true, lane: true, values: "VALUES ", join: "CROSS JOIN",
 	token: plainToken, newestFirst: true,
 	insertText: "INSERT INTO {t}texts (version, subject, said, inside, place, ticket, tenant) VALUES ", textRow: "(?, ?, ?, ?, ?, ?, ?)",
-	updateText: "UPDATE {t}texts SET version = ?, subject = ?, said = ?, inside = ? WHERE place = ?",
+	updateText: "UPDATE {t}texts SET version = ?, subject = ?, said = ?, inside = ? WHERE place = ? AND version < ?",
 	classify: func(err error) fault {
 		code, ok := sqliteCode(err)
 		if !ok {
@@ -133,7 +133,7 @@ var postgres = language{
 	token:      plainToken,
 	insertText: "INSERT INTO {t}texts (version, subject, said, inside, place, ticket, tenant, tokens) VALUES ",
 	textRow:    "(?, ?, ?, ?, ?, ?, ?, array_to_tsvector(string_to_array(btrim(?), ' ')))",
-	updateText: "UPDATE {t}texts SET version = ?, subject = ?, said = ?, inside = ?, tokens = array_to_tsvector(string_to_array(btrim(?), ' ')) WHERE place = ?",
+	updateText: "UPDATE {t}texts SET version = ?, subject = ?, said = ?, inside = ?, tokens = array_to_tsvector(string_to_array(btrim(?), ' ')) WHERE place = ? AND version < ?",
 	claimLocks: " FOR UPDATE SKIP LOCKED",
 	classify: func(err error) fault {
 		s, ok := errors.AsType[interface {
@@ -168,7 +168,7 @@ var mysql = language{
 	claimLocks: " FOR UPDATE SKIP LOCKED", claimLevel: sql.LevelReadCommitted, join: "STRAIGHT_JOIN",
 	token:      asciiToken,
 	insertText: "INSERT INTO {t}texts (version, subject, said, inside, place, ticket, tenant, tokens) VALUES ", textRow: "(?, ?, ?, ?, ?, ?, ?, ?)",
-	updateText: "UPDATE {t}texts SET version = ?, subject = ?, said = ?, inside = ?, tokens = ? WHERE place = ?",
+	updateText: "UPDATE {t}texts SET version = ?, subject = ?, said = ?, inside = ?, tokens = ? WHERE place = ? AND version < ?",
 	classify: func(err error) fault {
 		n, ok := mysqlNumber(err)
 		if !ok {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/ticketkit/ticket"
 )
@@ -70,7 +71,13 @@ func (s *Store) explain(ctx context.Context, doing string, err error) error {
 	category := error(nil)
 	switch s.lang.classify(err) {
 	case missing:
-		return fmt.Errorf("sqlstore: %s: %w", doing, &SchemaError{Part: "tickets", Want: ticketsVersion, Err: err})
+		e := &SchemaError{Part: "tickets", Want: ticketsVersion, Err: err}
+		for _, table := range []string{"texts", "words", "unindexed"} {
+			if strings.Contains(err.Error(), s.prefix+table) {
+				e.Part, e.Want = "search", searchVersion
+			}
+		}
+		return fmt.Errorf("sqlstore: %s: %w", doing, e)
 	case conflict:
 		category = ticket.ErrConflict
 	case readOnly:

@@ -459,7 +459,13 @@ func (s *Store) compare(ctx context.Context, in *incoming, h head) (*writing, er
 			return nil, fmt.Errorf("sqlstore: an event of ticket %s: %w", in.id, err)
 		}
 	}
-	return s.prepare(&ticket.Commit{Changes: []ticket.Change{ch}})
+	w, err := s.prepare(&ticket.Commit{Changes: []ticket.Change{ch}})
+	if err == nil {
+		// Nobody has checked that each event goes on from the one before.
+		w.changes[0].bits = everyColumn | labelsChange
+		w.changes[0].doc, err = docOf(&in.Ticket)
+	}
+	return w, err
 }
 
 // insertFresh writes tickets that are not there yet.

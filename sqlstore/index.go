@@ -164,13 +164,13 @@ func (x *session) readTexts(ctx context.Context, ids []any, list map[string]*ind
 }
 
 func add(b *strings.Builder, text string) {
-	if text == "" || b.Len()+len(text) > mostText {
+	if text == "" || b.Len() >= mostText {
 		return
 	}
 	if b.Len() > 0 {
 		b.WriteByte('\n')
 	}
-	b.WriteString(text)
+	b.WriteString(strings.ToValidUTF8(text[:min(len(text), mostText-b.Len())], ""))
 }
 
 // writeTexts writes them, but for those of which a later state is there already.
@@ -252,17 +252,20 @@ func (d *indexed) rewrite(ctx context.Context, x *session) error {
 	if x.s.dialect != SQLite {
 		args = append(args, d.tokens(x.s.lang))
 	}
-	_, err := x.exec(ctx, x.s.lang.updateText, append(args, d.place)...)
-	if err == nil && x.s.dialect == SQLite {
+	// Others may have come before us with a later state.
+	n, err := x.exec(ctx, x.s.lang.updateText, append(args, d.place, d.ticket.Version)...)
+	if err == nil && n > 0 && x.s.dialect == SQLite {
 		_, err = x.exec(ctx, "DELETE FROM {t}words WHERE rowid = ?", d.place)
 	}
 	return err
 }
 
+// placeRoom is how many bits of a place are for tickets of one microsecond.
+const placeRoom = 11
+
 // place gives each ticket a free place: the microsecond of its creation, with
 // room for some two thousand tickets in each.
 func (x *session) place(ctx context.Context, list []*indexed) error {
-	const room = 11 // bits
 	used := map[int64]bool{}
 	var places []any
 	choose := func(d *indexed) {
@@ -274,11 +277,14 @@ func (x *session) place(ctx context.Context, list []*indexed) error {
 	}
 	for _, d := range list {
 		id := d.ticket.ID
-		d.place = max(0, d.ticket.Created.UnixMicro()) << room & (1<<63 - 1)
-		d.place |= (int64(id[14])<<8 | int64(id[15])) & (1<<room - 1)
+		d.place = max(0, d.ticket.Created.UnixMicro()) << placeRoom & (1<<63 - 1)
+		d.place |= (int64(id[14])<<8 | int64(id[15])) & (1<<placeRoom - 1)
 		choose(d)
 	}
-	for len(places) > 0 {
+	for try := 0; len(places) > 0; try++ {
+		if try == 3 { // so many of the same microsecond: go on behind the last one
+			return x.placeBehind(ctx, list)
+		}
 		in, args := amongst(places)
 		taken := map[int64]bool{}
 		err := x.rows(ctx, func(r *sql.Rows) error {
@@ -294,6 +300,30 @@ func (x *session) place(ctx context.Context, list []*indexed) error {
 		for _, d := range list {
 			if taken[d.place] {
 				choose(d)
+			}
+		}
+	}
+	return nil
+}
+
+// placeBehind gives places behind those of the same time that are taken. It is for
+// tickets of which thousands bear one time, as when an import had no better one.
+func (x *session) placeBehind(ctx context.Context, list []*indexed) error {
+	const crowd = 1 << 31 // a second
+	for _, d := range list {
+		var last sql.NullInt64
+		base := max(0, d.ticket.Created.UnixMicro()) << placeRoom & (1<<63 - 1)
+		_, err := x.one(ctx, []any{&last}, "SELECT MAX(place) FROM {t}texts WHERE place >= ? AND place < ?", base, base+crowd)
+		if err != nil {
+			return err
+		}
+		d.place = max(base, last.Int64+1)
+		for _, o := range list {
+			if o == d {
+				break
+			}
+			if o.place >= d.place && o.place < base+crowd {
+				d.place = o.place + 1
 			}
 		}
 	}

@@ -109,16 +109,16 @@ func fieldLabel(name string, v any) string {
 	return short("field:" + strconv.Quote(name) + "=" + text)
 }
 
-// longest is how long a label may be; what is longer is cut and told apart by a
-// digest.
-const longest = 200
+// longest is how long a label may be. What is longer is cut and told apart by a
+// digest; it is then longer than any that is not.
+const longest = 195
 
 func short(label string) string {
 	if len(label) <= longest {
 		return label
 	}
 	sum := sha256.Sum256([]byte(label))
-	return strings.ToValidUTF8(label[:longest-34], "") + "~" + hex.EncodeToString(sum[:16])
+	return strings.ToValidUTF8(label[:longest-29], "") + "~" + hex.EncodeToString(sum[:16])
 }
 
 // lower folds A to Z only, as [ticket.Person.Same] does.

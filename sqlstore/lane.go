@@ -26,9 +26,10 @@ type lane struct {
 	// What follows belongs to the leader. The connection goes from one to the
 	// next, since a page cache is only of use to the connection that wrote last;
 	// it goes back to the pool when nobody waits.
-	conn *sql.Conn
-	seen [8]any // driver connections that are set up
-	next int
+	current []*member // whose work is being done
+	conn    *sql.Conn
+	seen    [8]any // driver connections that are set up
+	next    int
 }
 
 // A member is one piece of work in the lane. It must write with its first
@@ -71,8 +72,9 @@ func (l *lane) do(ctx context.Context, s *Store, work func(context.Context, *ses
 	for _, o := range together {
 		o.err = errAbandoned
 	}
-	defer l.handOver(m, together) // even if a driver panics
-	l.run(s, together)            //nolint:contextcheck // it is for all of them
+	l.current = together
+	defer l.handOver(m) // even if a driver panics
+	l.run(s, together)  //nolint:contextcheck // it is for all of them
 	return m.err
 }
 
@@ -82,7 +84,9 @@ var errAbandoned = errors.New("sqlstore: the transaction was abandoned")
 
 // handOver makes the next in the queue the leader, and answers those whose work
 // is done.
-func (l *lane) handOver(m *member, together []*member) {
+func (l *lane) handOver(m *member) {
+	together := l.current
+	l.current = nil
 	l.mu.Lock()
 	if len(l.queue) > 0 {
 		l.queue[0].signal <- true
@@ -119,8 +123,9 @@ func (l *lane) wait(ctx context.Context, m *member) bool {
 	return <-m.signal // under way already, so it has an outcome
 }
 
-// run does the work of all in one transaction. What one of them does wrong does
-// not touch the others.
+// run does the work of all in one transaction. What one of them does wrong does not touch the others. Where another process
+// holds the database, only the first one goes on waiting for it; the others go
+// back to the queue, where their contexts count.
 func (l *lane) run(s *Store, together []*member) {
 	// A member's context no longer counts: the others depend on the transaction.
 	ctx := context.WithoutCancel(together[0].ctx)
@@ -136,17 +141,19 @@ func (l *lane) run(s *Store, together []*member) {
 	if err != nil && together[0].ctx.Err() != nil {
 		spoiled = true // the others may have more time
 	} else if err == nil {
-		err = s.retryBusy(ctx, func() error {
-			var err error
-			spoiled, err = l.all(ctx, s, together)
-			return err
-		})
+		spoiled, err = l.all(ctx, s, together)
 	}
 	switch {
 	case spoiled:
 		for _, m := range together {
 			l.run(s, []*member{m})
 		}
+	case s.lang.classify(err) == busy:
+		l.mu.Lock()
+		l.queue = append(slices.Clone(together[1:]), l.queue...)
+		l.current = together[:1:1]
+		l.mu.Unlock()
+		l.run(s, l.current)
 	case err != nil:
 		for _, m := range together {
 			m.err = err
@@ -215,11 +222,18 @@ func (l *lane) begin(ctx context.Context, s *Store, f func(*session) error) erro
 		l.release() // perhaps it is the connection's fault
 		return err
 	}
-	if err := f(&session{s: s, tx: tx}); err != nil {
+	err = errAbandoned
+	defer func() {
+		if err == errAbandoned { //nolint:errorlint // this very one: f panicked
+			_ = tx.Rollback()
+			l.release()
+		}
+	}()
+	if err = f(&session{s: s, tx: tx}); err != nil {
 		_ = tx.Rollback() // the first error says more
 		return err
 	}
-	if err := tx.Commit(); err != nil {
+	if err = tx.Commit(); err != nil {
 		_, _ = l.conn.ExecContext(ctx, "ROLLBACK") // as a rule there is nothing left to undo
 		return err
 	}

@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -125,7 +126,12 @@ func (l *listing) filter(q *ticket.Query) {
 		in(l, "t.phase", texts(q.Phase))
 	}
 	in(l, "t.status", texts(q.Status))
-	in(l, "t.level", q.Level)
+	// Beyond these there is none, and no column that could hold it.
+	levels := slices.DeleteFunc(slices.Clone(q.Level), func(n int) bool { return n < math.MinInt32 || n > math.MaxInt32 })
+	in(l, "t.level", levels)
+	if len(levels) == 0 && len(q.Level) > 0 {
+		l.and("1 = 0")
+	}
 	in(l, "t.channel", texts(q.Channel))
 	pressings := make([]int64, len(q.Priority))
 	for i, g := range q.Priority {

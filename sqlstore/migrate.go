@@ -144,7 +144,11 @@ func (s *Store) Migrate(ctx context.Context) error {
 	if s.db == nil {
 		return invalid("sqlstore", "is bound to a connection or transaction of the host's, in which it does not migrate")
 	}
-	behind, err := s.behind(ctx, s.db)
+	behind := false
+	err := s.retryBusy(ctx, func() (err error) {
+		behind, err = s.behind(ctx, s.db)
+		return err
+	})
 	if err != nil || !behind {
 		return s.explain(ctx, "look at the schema", err)
 	}
@@ -162,6 +166,8 @@ func (l *language) exclusively(ctx context.Context, s *Store, conn *sql.Conn, f 
 	switch l {
 	case &sqlite:
 		begin = "BEGIN IMMEDIATE"
+	case &postgres:
+		begin = "BEGIN ISOLATION LEVEL READ COMMITTED" // to see what was done while it waited
 	case &mysql:
 		name := s.names.Replace("{p}migrate")
 		var got sql.NullInt64

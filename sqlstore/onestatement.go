@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"database/sql/driver"
 	"strings"
 )
 
@@ -12,7 +13,22 @@ import (
 type oneStatement struct {
 	text string
 	args []any
-	want int64 // how many rows it changes; none, if the version is another
+	want int64    // how many rows it changes; none, if the version is another
+	last *counted // the last event
+}
+
+// A counted is an argument that knows how often it was sent. A driver that says
+// "bad connection" too freely, as lib/pq does when the server goes away in the
+// middle of a statement, makes database/sql send the statement again, though it
+// may have been done.
+type counted struct {
+	text string
+	sent int
+}
+
+func (c *counted) Value() (driver.Value, error) {
+	c.sent++
+	return c.text, nil
 }
 
 // The most of each that goes into one statement; what has more is written step by
@@ -72,7 +88,9 @@ func (s *Store) oneStatement(w *writing) (oneStatement, bool) {
 	}
 	b.WriteByte(' ')
 	fromTicket(&b, len(ch.Events), intoEvents, "(?::text, ?::bigint, ?::text, ?::bigint, ?::json)")
-	return oneStatement{text: b.String(), args: args, want: int64(len(ch.Events))}, true
+	one := oneStatement{text: b.String(), args: args, want: int64(len(ch.Events)), last: &counted{text: ch.events[len(ch.Events)-1]}}
+	args[len(args)-1] = one.last
+	return one, true
 }
 
 // addPart adds n rows for a table.
@@ -100,7 +118,22 @@ func fromTicket(b *strings.Builder, n int, into, row string) {
 func (o *oneStatement) run(ctx context.Context, x *session) error {
 	n, err := x.exec(ctx, o.text, o.args...)
 	if err == nil && n != o.want {
-		return errStale
+		err = errStale
 	}
-	return err
+	if o.last.sent < 2 || x.tx != nil || err != errStale && x.s.lang.classify(err) != taken { //nolint:errorlint // this very one
+		return err
+	}
+	// It was sent twice, and the second time something stood against it: perhaps
+	// the first time was it.
+	var doc string
+	at := len(o.args) - 5 // the event: ticket, seq, tenant, at, doc
+	found, bad := x.one(ctx, []any{&doc}, "SELECT doc FROM {t}events WHERE ticket = ? AND seq = ?", o.args[at], o.args[at+1])
+	switch {
+	case bad != nil:
+		return bad // so nobody knows
+	case found && doc == o.last.text:
+		return nil
+	default:
+		return err
+	}
 }

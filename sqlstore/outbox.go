@@ -31,14 +31,20 @@ func (s *Store) Claim(ctx context.Context, r ticket.ClaimRequest) ([]ticket.Deli
 	var err error
 	switch s.dialect {
 	case MySQL:
-		list, err = s.claimInSteps(ctx, r)
+		err = s.persistent(ctx, func() (err error) {
+			list, err = s.claimInSteps(ctx, r)
+			return err
+		})
 	case SQLite:
 		err = s.write(ctx, func(ctx context.Context, x *session) error {
 			list, err = x.claim(ctx, r)
 			return err
 		})
 	default:
-		list, err = s.here().claim(ctx, r)
+		err = s.persistent(ctx, func() (err error) {
+			list, err = s.here().claim(ctx, r)
+			return err
+		})
 	}
 	if err != nil {
 		return nil, s.explain(ctx, "claim deliveries", err)
@@ -114,7 +120,8 @@ func (s *Store) claimInSteps(ctx context.Context, r ticket.ClaimRequest) (list [
 		return nil
 	}
 	if s.tx != nil {
-		return list, s.write(ctx, work)
+		err = s.write(ctx, work)
+		return list, err
 	}
 	err = s.transaction(ctx, &sql.TxOptions{Isolation: s.lang.claimLevel}, work)
 	return list, err
@@ -164,16 +171,19 @@ func (s *Store) Settle(ctx context.Context, list []ticket.Settlement) error {
 		return nil
 	}
 	defer s.hold()()
-	lost := false
-	work := func(ctx context.Context, x *session) (err error) {
-		lost, err = x.settle(ctx, list)
+	lost, settled := false, make([]bool, len(list))
+	work := func(ctx context.Context, x *session) error {
+		some, err := x.settle(ctx, list, settled)
+		lost = some || lost && s.lane == nil // in the lane it begins anew
 		return err
 	}
 	var err error
 	if s.lane != nil {
 		err = s.write(ctx, work)
 	} else {
-		err = work(ctx, s.here()) // each stands by itself
+		// Each stands by itself; one that was settled already before a deadlock is
+		// not there any more.
+		err = s.persistent(ctx, func() error { return work(ctx, s.here()) })
 	}
 	if err == nil && lost {
 		err = ticket.ErrClaimLost
@@ -181,38 +191,51 @@ func (s *Store) Settle(ctx context.Context, list []ticket.Settlement) error {
 	return s.explain(ctx, "settle deliveries", err)
 }
 
-func (x *session) settle(ctx context.Context, list []ticket.Settlement) (lost bool, err error) {
-	var done []ticket.Settlement
-	for i := range list {
-		o := &list[i]
-		var n int64
-		switch o.Outcome {
-		case ticket.Done:
-			done = append(done, *o)
+func (x *session) settle(ctx context.Context, list []ticket.Settlement, settled []bool) (lost bool, err error) {
+	for at := 0; at < len(list); {
+		n, end := int64(0), at+1
+		switch o := &list[at]; {
+		case settled[at]:
+			at++
 			continue
-		case ticket.Again:
+		case o.Outcome == ticket.Done && x.s.dialect != MySQL:
+			for end < len(list) && end-at < mostDone && list[end].Outcome == ticket.Done {
+				end++
+			}
+			n, err = x.remove(ctx, list[at:end])
+		case o.Outcome == ticket.Done:
+			// A list of pairs makes InnoDB read, and lock, the whole table.
+			n, err = x.exec(ctx, "DELETE FROM {t}outbox WHERE id = ? AND attempts = ? AND until IS NOT NULL AND dead = 0", o.ID.String(), o.Attempts)
+		case o.Outcome == ticket.Again:
 			n, err = x.exec(ctx, "UPDATE {t}outbox SET until = NULL, due = ?, failures = ?, last_error = ? WHERE id = ? AND attempts = ? AND until IS NOT NULL AND dead = 0",
 				o.Due.UnixMicro(), o.Failures, o.Error, o.ID.String(), o.Attempts)
-		case ticket.GiveUp:
+		default:
 			n, err = x.exec(ctx, "UPDATE {t}outbox SET until = NULL, dead = 1, failures = ?, last_error = ? WHERE id = ? AND attempts = ? AND until IS NOT NULL AND dead = 0",
 				o.Failures, o.Error, o.ID.String(), o.Attempts)
 		}
 		if err != nil {
 			return lost, err
 		}
-		lost = lost || n == 0
-	}
-	for part := range slices.Chunk(done, 100) {
-		args := make([]any, 0, 2*len(part))
-		for i := range part {
-			args = append(args, part[i].ID.String(), part[i].Attempts)
+		lost = lost || n < int64(end-at)
+		for ; at < end; at++ {
+			settled[at] = x.tx == nil // else it counts only with the transaction
 		}
-		n, err := x.exec(ctx, "DELETE FROM {t}outbox WHERE until IS NOT NULL AND dead = 0 AND (id, attempts) IN ("+
-			x.s.lang.values+"(?, ?)"+strings.Repeat(", (?, ?)", len(part)-1)+")", args...)
-		if err != nil {
-			return lost, err
-		}
-		lost = lost || n < int64(len(part))
 	}
 	return lost, nil
+}
+
+// mostDone bounds how many deliveries one statement removes.
+const mostDone = 100
+
+// remove deletes what was delivered.
+func (x *session) remove(ctx context.Context, done []ticket.Settlement) (int64, error) {
+	args := make([]any, 0, 2*len(done))
+	for i := range done {
+		args = append(args, done[i].ID.String(), done[i].Attempts)
+	}
+	for n := len(done); n != 1 && n != 10 && n != mostDone; n++ { // by repeating the last, so that the texts to prepare stay few
+		args = append(args, args[len(args)-2:]...)
+	}
+	return x.exec(ctx, "DELETE FROM {t}outbox WHERE until IS NOT NULL AND dead = 0 AND (id, attempts) IN ("+
+		x.s.lang.values+"(?, ?)"+strings.Repeat(", (?, ?)", len(args)/2-1)+")", args...)
 }

@@ -147,6 +147,9 @@ func parseDigest(text []byte, d *ticket.Digest) error {
 
 func hexOf(d ticket.Digest) string { return hex.EncodeToString(d[:]) }
 
+// maxNumber is the longest number; those of a desk have 11 symbols.
+const maxNumber = 32
+
 // maxName is the longest name, tenant or key that all three databases can index.
 const maxName = 255
 
@@ -155,8 +158,11 @@ const maxName = 255
 func fits(c *ticket.Commit) error {
 	for i := range c.Changes {
 		t := &c.Changes[i].Ticket
+		if len(t.Number) > maxNumber {
+			return invalid("commit.changes.ticket.number", "must be at most %d bytes long for this store", maxNumber)
+		}
 		for _, f := range [...]struct{ name, value string }{
-			{"tenant", t.Tenant}, {"number", string(t.Number)}, {"status", string(t.Status)}, {"phase", string(t.Phase)}, {"queue", t.Queue},
+			{"tenant", t.Tenant}, {"status", string(t.Status)}, {"phase", string(t.Phase)}, {"queue", t.Queue},
 			{"assignee", t.Assignee}, {"channel", string(t.Channel)}, {"reason", t.Reason}, {"resolution", t.Resolution}, {"timer.action", string(t.Timer.Action)},
 		} {
 			if len(f.value) > maxName {

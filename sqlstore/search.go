@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/ticketkit/ticket"
 	"github.com/ticketkit/ticket/internal/words"
@@ -47,7 +48,7 @@ func (s *Store) Search(ctx context.Context, q ticket.SearchQuery) ([]ticket.Hit,
 	if !s.search {
 		return nil, unsearchable()
 	}
-	if _, err := s.index(ctx); err != nil && !errors.Is(err, ErrReadOnly) {
+	if err := s.catchUp(ctx); err != nil {
 		return nil, err
 	}
 	tokens, restricted := s.lang.wantedTokens(&q)
@@ -63,12 +64,33 @@ func (s *Store) Search(ctx context.Context, q ticket.SearchQuery) ([]ticket.Hit,
 	if err != nil {
 		return nil, s.explain(ctx, "search", err)
 	}
+	terms := words.Parse(q.Text)
+	// MySQL's tokens are cut short.
+	hits = slices.DeleteFunc(hits, func(m match) bool { return !words.Match(terms, append(m.texts(&q), m.subject)...) })
 	if q.Best {
-		terms := words.Parse(q.Text)
 		slices.SortStableFunc(hits, func(a, b match) int { return b.score(&q, terms) - a.score(&q, terms) })
 	}
 	hits = hits[:min(len(hits), q.PageSize())]
 	return s.shown(&q, hits), nil
+}
+
+// mostWait bounds how long a search waits to write the index.
+const mostWait = 200 * time.Millisecond
+
+// catchUp indexes a batch of what is not indexed yet. Where that cannot be
+// written now, the search goes on with what is there.
+func (s *Store) catchUp(ctx context.Context) error {
+	brief, cancel := context.WithTimeout(ctx, mostWait)
+	defer cancel()
+	_, err := s.index(brief)
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case brief.Err() != nil, errors.Is(err, ErrReadOnly), errors.Is(err, ErrBusy), errors.Is(err, ErrFull), errors.Is(err, ticket.ErrConflict):
+		return nil
+	default:
+		return err
+	}
 }
 
 // A match is a ticket with its words.

@@ -246,11 +246,22 @@ func (s *Store) transaction(ctx context.Context, o *sql.TxOptions, f func(contex
 	if err != nil {
 		return err
 	}
+	defer func() { _ = tx.Rollback() }() // where f fails, or panics; else there is nothing to undo
 	if err := f(ctx, &session{s: s, tx: tx}); err != nil {
-		_ = tx.Rollback() // the first error says more; there may be nothing left to undo
 		return err
 	}
 	return tx.Commit()
+}
+
+// persistent calls f again where the database gave it up for the sake of another
+// transaction, a few times. Inside a transaction of the host's it cannot.
+func (s *Store) persistent(ctx context.Context, f func() error) error {
+	for try := 1; ; try++ {
+		err := f()
+		if try == 5 || s.tx != nil || ctx.Err() != nil || s.lang.classify(err) != conflict {
+			return err
+		}
+	}
 }
 
 // guarded runs f between savepoints.

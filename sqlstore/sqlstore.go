@@ -119,7 +119,7 @@ func Open(ctx context.Context, db *sql.DB, d Dialect, opts ...Option) (*Store, e
 	if err != nil {
 		return nil, err
 	}
-	if err := s.recognise(ctx); err != nil {
+	if err := s.retryBusy(ctx, func() error { return s.recognise(ctx) }); err != nil {
 		return nil, err
 	}
 	if d == SQLite {
@@ -136,7 +136,7 @@ func Open(ctx context.Context, db *sql.DB, d Dialect, opts ...Option) (*Store, e
 func (o *options) replacer() *strings.Replacer {
 	table := o.prefix
 	if o.schema != "" {
-		table = o.schema + "." + o.prefix
+		table = `"` + o.schema + `".` + o.prefix // quoted, for it may be a word of SQL's
 	}
 	return strings.NewReplacer("{t}", table, "{p}", o.prefix)
 }
@@ -209,7 +209,7 @@ func (s *Store) reachable(ctx context.Context) error {
 // writer. A database in memory has no such file and stays as it is.
 func (s *Store) useWAL(ctx context.Context) error {
 	var mode string
-	if err := s.db.QueryRowContext(ctx, "PRAGMA journal_mode").Scan(&mode); err != nil {
+	if err := s.retryBusy(ctx, func() error { return s.db.QueryRowContext(ctx, "PRAGMA journal_mode").Scan(&mode) }); err != nil {
 		return s.explain(ctx, "ask for the journal mode", err)
 	}
 	if mode == "wal" || mode == "memory" {
