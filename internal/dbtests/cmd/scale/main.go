@@ -66,8 +66,8 @@ func run(ctx context.Context, args []string) error {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	if flags.NArg() > 0 || s.tickets < 2*small || s.calls < 10 {
-		return fmt.Errorf("no arguments are taken, -tickets is %d or more, and -calls 10 or more", 2*small)
+	if flags.NArg() > 0 || s.tickets < 20*small || s.calls < 10 {
+		return fmt.Errorf("no arguments are taken, -tickets is %d or more, and -calls 10 or more", 20*small)
 	}
 	for name := range strings.SplitSeq(*stores, ",") {
 		if err := measureStore(ctx, &s, name); err != nil {
@@ -79,12 +79,13 @@ func run(ctx context.Context, args []string) error {
 
 // A place is where tickets are kept: a database with a store and a desk on it.
 type place struct {
-	db    *sql.DB
-	store *sqlstore.Store
-	desk  *ticket.Desk
-	made  *desk
-	size  func(context.Context) (int64, error) // in bytes
-	later []string                             // what brings it into the state that it is in some time after
+	db       *sql.DB
+	store    *sqlstore.Store
+	desk     *ticket.Desk
+	made     *desk
+	size     func(context.Context) (int64, error) // in bytes
+	numbered bool                                 // placeholders
+	later    []string                             // what brings it into the state that it is in some time after
 }
 
 func (s *settings) say(format string, args ...any) { _, _ = fmt.Fprintf(s.out, format+"\n", args...) }
@@ -188,6 +189,7 @@ func openPostgres(ctx context.Context, dsn string, tickets int) (*place, error) 
 	if err != nil {
 		return nil, err
 	}
+	p.numbered = true
 	p.later = []string{"VACUUM (ANALYZE)", "CHECKPOINT"} // as autovacuum does sooner or later
 	p.size = func(ctx context.Context) (n int64, err error) {
 		return n, p.db.QueryRowContext(ctx, "SELECT pg_database_size(current_database())").Scan(&n)
@@ -235,9 +237,9 @@ func (p *place) fill(ctx context.Context, s *settings) error {
 		}
 		took := time.Since(start)
 		s.say("indexed for search in %s: %.0f tickets/s (CPU of this process %s)", took.Round(time.Second/10), float64(left)/took.Seconds(), (cpuTime() - cpu).Round(time.Second/10))
-		if err := p.settle(ctx); err != nil {
-			return err
-		}
+	}
+	if err := p.settle(ctx); err != nil {
+		return err
 	}
 	size, err := p.size(ctx)
 	if err != nil {
