@@ -3,10 +3,12 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -23,17 +25,25 @@ type lane struct {
 	queue  []*member
 	leader bool // somebody leads
 
-	// What follows belongs to the leader. The connection goes from one to the
-	// next, since a page cache is only of use to the connection that wrote last;
-	// it goes back to the pool when nobody waits.
+	// What follows belongs to the leader. The connection is kept for a moment,
+	// with the statements prepared on it, since a page cache is only of use to the
+	// connection that wrote last: then it goes back to the pool.
 	current []*member // whose work is being done
 	conn    *sql.Conn
+	stmts   map[string]*sql.Stmt // by text in the store's notation
+	idle    *time.Timer
 	seen    [8]any // driver connections that are set up
 	next    int
 }
 
-// A member is one piece of work in the lane. It must write with its first
-// statement, so that the transaction begins as a writer's.
+// keptFor is how long the connection is kept when nobody writes.
+const keptFor = 100 * time.Millisecond
+
+// mostKept is up to how many connections a pool may have for the lane to keep
+// none of them: they are for the host.
+const mostKept = 3
+
+// A member is one piece of work in the lane.
 type member struct {
 	ctx    context.Context
 	work   func(context.Context, *session) error
@@ -73,8 +83,8 @@ func (l *lane) do(ctx context.Context, s *Store, work func(context.Context, *ses
 		o.err = errAbandoned
 	}
 	l.current = together
-	defer l.handOver(m) // even if a driver panics
-	l.run(s, together)  //nolint:contextcheck // it is for all of them
+	defer l.handOver(s, m) // even if a driver panics
+	l.run(s, together)     //nolint:contextcheck // it is for all of them
 	return m.err
 }
 
@@ -84,15 +94,15 @@ var errAbandoned = errors.New("sqlstore: the transaction was abandoned")
 
 // handOver makes the next in the queue the leader, and answers those whose work
 // is done.
-func (l *lane) handOver(m *member) {
+func (l *lane) handOver(s *Store, m *member) {
 	together := l.current
 	l.current = nil
 	l.mu.Lock()
 	if len(l.queue) > 0 {
 		l.queue[0].signal <- true
 	} else {
-		l.release()
 		l.leader = false
+		l.park(s)
 	}
 	l.mu.Unlock()
 	for _, o := range together {
@@ -213,38 +223,121 @@ func (l *lane) connect(ctx context.Context, s *Store) error {
 }
 
 // begin runs f in a transaction.
-func (l *lane) begin(ctx context.Context, s *Store, f func(*session) error) error {
+func (l *lane) begin(ctx context.Context, s *Store, f func(*session) error) (err error) {
 	if err := l.connect(ctx, s); err != nil { // only if it was lost
 		return err
 	}
-	tx, err := l.conn.BeginTx(ctx, nil)
-	if err != nil {
-		l.release() // perhaps it is the connection's fault
+	x := &session{s: s, lane: l}
+	if err := x.raw(ctx, "BEGIN IMMEDIATE"); err != nil {
+		if s.lang.classify(err) != busy {
+			l.discard()
+		}
 		return err
 	}
-	err = errAbandoned
+	committed := false
 	defer func() {
-		if err == errAbandoned { //nolint:errorlint // this very one: f panicked
-			_ = tx.Rollback()
-			l.release()
+		if committed {
+			return
+		}
+		// After some errors there is nothing left to undo, and this says so.
+		undo := x.raw(ctx, "ROLLBACK")
+		if p := recover(); p != nil {
+			l.discard()
+			panic(p) //nolint:forbidigo // it is not ours, and goes on
+		}
+		if undo != nil && !strings.Contains(undo.Error(), "no transaction") {
+			l.discard()
 		}
 	}()
-	if err = f(&session{s: s, tx: tx}); err != nil {
-		_ = tx.Rollback() // the first error says more
+	if err := f(x); err != nil {
 		return err
 	}
-	if err = tx.Commit(); err != nil {
-		_, _ = l.conn.ExecContext(ctx, "ROLLBACK") // as a rule there is nothing left to undo
-		return err
+	err = x.raw(ctx, "COMMIT")
+	committed = err == nil
+	return err
+}
+
+// statement returns a statement prepared on the lane's connection.
+func (l *lane) statement(ctx context.Context, s *Store, text string) (*sql.Stmt, error) {
+	if stmt := l.stmts[text]; stmt != nil {
+		return stmt, nil
 	}
-	return nil
+	stmt, err := l.conn.PrepareContext(ctx, s.render(text)) // closed with the connection
+	if err != nil {
+		return nil, err
+	}
+	if len(l.stmts) >= mostStatements {
+		l.closeStatements()
+	}
+	if l.stmts == nil {
+		l.stmts = map[string]*sql.Stmt{}
+	}
+	l.stmts[text] = stmt
+	return stmt, nil
+}
+
+func (l *lane) closeStatements() {
+	for _, stmt := range l.stmts {
+		_ = stmt.Close()
+	}
+	clear(l.stmts)
+}
+
+// park lets the connection go when it was not used for a moment; at once, where
+// the pool has few. The caller holds the lock.
+func (l *lane) park(s *Store) {
+	switch most := s.db.Stats().MaxOpenConnections; {
+	case l.conn == nil:
+	case most > 0 && most <= mostKept:
+		l.release()
+	case l.idle == nil:
+		l.idle = time.AfterFunc(keptFor, func() {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			if !l.leader {
+				l.release()
+			}
+		})
+	default:
+		l.idle.Reset(keptFor)
+	}
+}
+
+// read runs f on the lane's connection, if there is one and nobody is at it: its
+// page cache knows what was written last. Else it returns false.
+func (l *lane) read(s *Store, f func(*session) error) (bool, error) {
+	if !l.mu.TryLock() {
+		return false, nil
+	}
+	free := !l.leader && l.conn != nil
+	l.leader = l.leader || free
+	l.mu.Unlock()
+	if !free {
+		return false, nil
+	}
+	defer l.handOver(s, nil)
+	err := f(&session{s: s, lane: l})
+	if errors.Is(err, driver.ErrBadConn) {
+		l.discard()
+		return false, nil // another connection may do
+	}
+	return true, err
 }
 
 // release gives the connection back to the pool.
 func (l *lane) release() {
 	if l.conn != nil {
+		l.closeStatements()
 		_ = l.conn.Close()
 		l.conn = nil
+	}
+}
+
+// discard closes a connection of which nobody knows what state it is in.
+func (l *lane) discard() {
+	if l.conn != nil {
+		_ = l.conn.Raw(func(any) error { return driver.ErrBadConn })
+		l.release()
 	}
 }
 

@@ -218,7 +218,7 @@ func (x *session) settle(ctx context.Context, list []ticket.Settlement, settled 
 		}
 		lost = lost || n < int64(end-at)
 		for ; at < end; at++ {
-			settled[at] = x.tx == nil // else it counts only with the transaction
+			settled[at] = !x.whole() // else it counts only with the transaction
 		}
 	}
 	return lost, nil

@@ -29,7 +29,18 @@ func (s *Store) read(ctx context.Context, ref, text string, args ...any) (ticket
 	}
 	defer s.hold()()
 	var t ticket.Ticket
-	found, err := s.here().ticket(ctx, &t, text, args...)
+	found := false
+	look := func(x *session) (err error) {
+		found, err = x.ticket(ctx, &t, text, args...)
+		return err
+	}
+	done, err := false, error(nil)
+	if s.lane != nil {
+		done, err = s.lane.read(s, look)
+	}
+	if !done {
+		err = look(s.here())
+	}
 	if err != nil {
 		return ticket.Ticket{}, s.explain(ctx, "read a ticket", err)
 	}

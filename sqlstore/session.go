@@ -32,8 +32,25 @@ func (s *Store) direct() runner {
 // A session is a transaction, or the database itself, to run statements in.
 type session struct {
 	s     *Store
-	tx    *sql.Tx // nil: straight on the database
+	tx    *sql.Tx // nil: straight on the database, or in the lane
+	lane  *lane   // its connection, in its transaction
 	wrote bool    // something was changed
+}
+
+// whole reports whether what is done in the session counts together or not at all.
+func (x *session) whole() bool { return x.tx != nil || x.lane != nil }
+
+// raw runs a statement that is not about rows.
+func (x *session) raw(ctx context.Context, text string) error {
+	if x.lane == nil {
+		_, err := x.tx.ExecContext(ctx, text)
+		return err
+	}
+	stmt, err := x.lane.statement(ctx, x.s, text)
+	if err == nil {
+		_, err = stmt.ExecContext(ctx)
+	}
+	return err
 }
 
 // here returns the session outside of the store's own transactions.
@@ -46,6 +63,8 @@ func (x *session) exec(ctx context.Context, text string, args ...any) (int64, er
 	st, stmt, err := x.statement(ctx, text)
 	switch {
 	case err != nil:
+	case x.lane != nil:
+		r, err = stmt.ExecContext(ctx, args...)
 	case stmt != nil && x.tx != nil:
 		r, err = x.tx.StmtContext(ctx, stmt).ExecContext(ctx, args...) //nolint:sqlclosecheck // the transaction closes it
 	case stmt != nil:
@@ -69,6 +88,8 @@ func (x *session) query(ctx context.Context, text string, args ...any) (*sql.Row
 	switch {
 	case err != nil:
 		return nil, err
+	case x.lane != nil:
+		return stmt.QueryContext(ctx, args...)
 	case stmt != nil && x.tx != nil:
 		return x.tx.StmtContext(ctx, stmt).QueryContext(ctx, args...) //nolint:sqlclosecheck // the transaction closes it
 	case stmt != nil:
@@ -136,6 +157,10 @@ const mostStatements = 150
 // statement returns the form of a text that the database takes, and the prepared
 // statement, if there is one.
 func (x *session) statement(ctx context.Context, text string) (*statement, *sql.Stmt, error) {
+	if x.lane != nil {
+		stmt, err := x.lane.statement(ctx, x.s, text)
+		return nil, stmt, err
+	}
 	all := x.s.stmts
 	v, ok := all.m.Load(text)
 	if !ok {
@@ -226,9 +251,7 @@ func (s *Store) write(ctx context.Context, f func(context.Context, *session) err
 		return (&session{s: s, tx: s.tx}).guarded(ctx, f)
 	}
 	if s.lane != nil {
-		err := s.lane.do(ctx, s, f)
-		s.prepareWanted(ctx)
-		return err
+		return s.lane.do(ctx, s, f)
 	}
 	return s.transaction(ctx, nil, f)
 }
@@ -266,19 +289,18 @@ func (s *Store) persistent(ctx context.Context, f func() error) error {
 
 // guarded runs f between savepoints.
 func (x *session) guarded(ctx context.Context, f func(context.Context, *session) error) error {
-	if _, err := x.tx.ExecContext(ctx, "SAVEPOINT ticket_commit"); err != nil {
+	if err := x.raw(ctx, "SAVEPOINT ticket_commit"); err != nil {
 		return err
 	}
 	if err := f(ctx, x); err != nil {
 		// Without cancellation: the host's transaction goes on.
 		back := context.WithoutCancel(ctx)
-		if _, undo := x.tx.ExecContext(back, "ROLLBACK TO SAVEPOINT ticket_commit"); undo != nil {
+		if undo := x.raw(back, "ROLLBACK TO SAVEPOINT ticket_commit"); undo != nil {
 			return err // the transaction is lost as a whole, as after a deadlock
 		}
 		x.wrote = false
-		_, _ = x.tx.ExecContext(back, "RELEASE SAVEPOINT ticket_commit") // it holds nothing
+		_ = x.raw(back, "RELEASE SAVEPOINT ticket_commit") // it holds nothing
 		return err
 	}
-	_, err := x.tx.ExecContext(ctx, "RELEASE SAVEPOINT ticket_commit")
-	return err
+	return x.raw(ctx, "RELEASE SAVEPOINT ticket_commit")
 }
