@@ -12,7 +12,9 @@ import (
 
 // The whole contract, with durability and search, through every driver.
 func TestStore(t *testing.T) {
+	t.Parallel()
 	each(t, backends, func(t *testing.T, b backend) {
+		t.Parallel()
 		dsns := map[ticket.Store]string{}
 		storetest.Run(t, func(t *testing.T) ticket.Store {
 			dsn := b.lend(t)
@@ -30,7 +32,9 @@ func TestStore(t *testing.T) {
 
 // The same inside one transaction of the host's.
 func TestStoreWithTx(t *testing.T) {
+	t.Parallel()
 	each(t, backends, func(t *testing.T, b backend) {
+		t.Parallel()
 		storetest.Run(t, func(t *testing.T) ticket.Store {
 			s, db := b.open(t)
 			tx, err := db.BeginTx(t.Context(), nil)
@@ -43,7 +47,9 @@ func TestStoreWithTx(t *testing.T) {
 
 // The same on one connection.
 func TestStoreWithConn(t *testing.T) {
+	t.Parallel()
 	each(t, databases, func(t *testing.T, b backend) {
+		t.Parallel()
 		storetest.Run(t, func(t *testing.T) ticket.Store {
 			s, db := b.open(t)
 			conn, err := db.Conn(t.Context())
