@@ -37,7 +37,7 @@ type lane struct {
 }
 
 // keptFor is how long the connection is kept when nobody writes.
-const keptFor = 100 * time.Millisecond
+const keptFor = time.Second
 
 // mostKept is up to how many connections a pool may have for the lane to keep
 // none of them: they are for the host.
@@ -229,8 +229,8 @@ func (l *lane) begin(ctx context.Context, s *Store, f func(*session) error) (err
 	}
 	x := &session{s: s, lane: l}
 	if err := x.raw(ctx, "BEGIN IMMEDIATE"); err != nil {
-		if s.lang.classify(err) != busy {
-			l.discard()
+		if s.lang.classify(err) == otherwise {
+			l.discard() // perhaps it is the connection's fault
 		}
 		return err
 	}
@@ -276,9 +276,14 @@ func (l *lane) statement(ctx context.Context, s *Store, text string) (*sql.Stmt,
 	return stmt, nil
 }
 
+// closeStatements comes before the connection is closed: database/sql does not
+// close the statements of a *sql.Conn with it, and a driver may not survive that
+// they are closed afterwards.
 func (l *lane) closeStatements() {
-	for _, stmt := range l.stmts {
-		_ = stmt.Close()
+	if alive := l.conn.Raw(func(any) error { return nil }); alive == nil {
+		for _, stmt := range l.stmts {
+			_ = stmt.Close()
+		}
 	}
 	clear(l.stmts)
 }
@@ -336,6 +341,7 @@ func (l *lane) release() {
 // discard closes a connection of which nobody knows what state it is in.
 func (l *lane) discard() {
 	if l.conn != nil {
+		l.closeStatements()
 		_ = l.conn.Raw(func(any) error { return driver.ErrBadConn })
 		l.release()
 	}

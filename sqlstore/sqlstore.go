@@ -15,8 +15,7 @@ import (
 // it: it is safe for concurrent use. It is a [ticket.Store], and a
 // [ticket.Counter], [ticket.Searcher] and [ticket.Maintainer] as well. It starts
 // no goroutines, so it needs no closing. On SQLite it keeps the connection that it
-// writes with for a tenth of a second after the last use, unless the pool has
-// three or fewer.
+// writes with for a second after the last use, unless the pool has three or fewer.
 type Store struct {
 	options
 	dialect Dialect

@@ -54,13 +54,15 @@ func callDesk(tb testing.TB, store ticket.Store) *ticket.Desk {
 // waited for: a change here is a change of what the library costs.
 func TestRoundTrips(t *testing.T) {
 	t.Parallel()
-	oneByOne := calls{Queries: 1, Begins: 1, Execs: 3, Commits: 1} // the ticket is read; row, event and delivery are written
+	// The ticket is read; row, event and delivery are written, between BEGIN and
+	// COMMIT, which SQLite's writer executes as prepared statements as well.
+	oneByOne := calls{Queries: 1, Execs: 5}
 	for _, c := range []struct {
 		backend  backend
 		do, open calls
 	}{
-		{modernc, oneByOne, calls{Begins: 1, Execs: 4, Commits: 1}}, // row, labels, event, deliveries
-		{mattn, oneByOne, calls{Begins: 1, Execs: 4, Commits: 1}},
+		{modernc, oneByOne, calls{Execs: 6}}, // row, labels, event, deliveries
+		{mattn, oneByOne, calls{Execs: 6}},
 		{pgx, calls{Queries: 1, Execs: 1, Trips: 2}, calls{Execs: 1, Trips: 1}},
 		{pq, calls{Queries: 1, Execs: 1}, calls{Execs: 1}},
 		{mariadb, calls{Queries: 1, Begins: 1, Execs: 3, Commits: 1, Trips: 6}, calls{Begins: 1, Execs: 4, Commits: 1, Trips: 6}},
@@ -101,9 +103,16 @@ func TestRoundTrips(t *testing.T) {
 
 			counter.take()
 			do()
-			assert.Equal(t, c.do.times(n), counter.take(), "%d Do", n)
+			take := func() calls {
+				got := counter.take()
+				if c.backend.server == nil {
+					got.Prepares = 0 // again on a machine that pauses for longer than the writer keeps its connection
+				}
+				return got
+			}
+			assert.Equal(t, c.do.times(n), take(), "%d Do", n)
 			open()
-			assert.Equal(t, c.open.times(n), counter.take(), "%d Open", n)
+			assert.Equal(t, c.open.times(n), take(), "%d Open", n)
 		})
 	}
 }
@@ -116,7 +125,7 @@ func TestAllocationsPerDo(t *testing.T) {
 		dialect sqlstore.Dialect
 		most    float64
 	}{
-		{sqlstore.SQLite, 126},
+		{sqlstore.SQLite, 100},
 		{sqlstore.Postgres, 86},
 		{sqlstore.MySQL, 118},
 	} {
