@@ -125,9 +125,9 @@ func TestAllocationsPerDo(t *testing.T) {
 		dialect sqlstore.Dialect
 		most    float64
 	}{
-		{sqlstore.SQLite, 100},
-		{sqlstore.Postgres, 86},
-		{sqlstore.MySQL, 118},
+		{sqlstore.SQLite, 96},
+		{sqlstore.Postgres, 78},
+		{sqlstore.MySQL, 107},
 	} {
 		t.Run(c.dialect.String(), func(t *testing.T) {
 			db := sql.OpenDB(bare.NewInstant(callRow))
