@@ -87,8 +87,8 @@ func scatter(r *rand.Rand, v reflect.Value) {
 			scatter(r, v.Index(i))
 		}
 	case reflect.Struct:
-		for i := range v.NumField() {
-			scatter(r, v.Field(i))
+		for _, field := range v.Fields() {
+			scatter(r, field)
 		}
 	}
 }

@@ -172,7 +172,7 @@ func (l *lane) run(s *Store, together []*member) {
 }
 
 func (l *lane) alone(ctx context.Context, s *Store, m *member) error {
-	if err := l.connect(m.ctx, s); err != nil {
+	if err := l.connect(m.ctx, s); err != nil { //nolint:contextcheck // the wait for it is the member's own
 		return err
 	}
 	return l.begin(ctx, s, func(x *session) error { return m.work(ctx, x) })

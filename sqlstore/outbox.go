@@ -193,7 +193,8 @@ func (s *Store) Settle(ctx context.Context, list []ticket.Settlement) error {
 
 func (x *session) settle(ctx context.Context, list []ticket.Settlement, settled []bool) (lost bool, err error) {
 	for at := 0; at < len(list); {
-		n, end := int64(0), at+1
+		var n int64
+		end := at + 1
 		switch o := &list[at]; {
 		case settled[at]:
 			at++

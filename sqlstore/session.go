@@ -66,7 +66,7 @@ func (x *session) exec(ctx context.Context, text string, args ...any) (int64, er
 	case x.lane != nil:
 		r, err = stmt.ExecContext(ctx, args...)
 	case stmt != nil && x.tx != nil:
-		r, err = x.tx.StmtContext(ctx, stmt).ExecContext(ctx, args...) //nolint:sqlclosecheck // the transaction closes it
+		r, err = x.tx.StmtContext(ctx, stmt).ExecContext(ctx, args...)
 	case stmt != nil:
 		r, err = stmt.ExecContext(ctx, args...)
 	case x.tx != nil:
@@ -91,7 +91,7 @@ func (x *session) query(ctx context.Context, text string, args ...any) (*sql.Row
 	case x.lane != nil:
 		return stmt.QueryContext(ctx, args...)
 	case stmt != nil && x.tx != nil:
-		return x.tx.StmtContext(ctx, stmt).QueryContext(ctx, args...) //nolint:sqlclosecheck // the transaction closes it
+		return x.tx.StmtContext(ctx, stmt).QueryContext(ctx, args...)
 	case stmt != nil:
 		return stmt.QueryContext(ctx, args...)
 	case x.tx != nil:
