@@ -113,13 +113,13 @@ const (
 
 // changed reads off the events what of the ticket they can have changed; since a
 // ticket is the fold of its events, the rest is as it was.
-func changed(ch *ticket.Change) (bits columns) {
+func changed(ch *ticket.Change) columns {
+	// The phase of a status is up to the workflow, which may say something else by
+	// now: so what follows from it is always written.
+	bits := stateColumns
 	for i := range ch.Events {
 		e := &ch.Events[i]
 		p := &e.Set
-		if e.From != e.To || e.Answer || e.Phase.Done() || p.Reason != nil || p.Resolution != nil || p.WorkflowVersion != 0 || p.Workflow != "" {
-			bits |= stateColumns
-		}
 		if p.Queue != nil || p.Priority != 0 {
 			bits |= queueColumns
 		}

@@ -49,6 +49,8 @@ type member struct {
 	work   func(context.Context, *session) error
 	err    error
 	signal chan bool // true: lead now; false: it is done
+	// patience ends the wait for another process, if that has begun already.
+	patience <-chan time.Time
 }
 
 // mostTogether bounds how many share a transaction, and so how long one of them
@@ -142,7 +144,7 @@ func (l *lane) run(s *Store, together []*member) {
 	if len(together) == 1 {
 		m := together[0]
 		if m.err = m.ctx.Err(); m.err == nil {
-			m.err = s.retryBusy(m.ctx, func() error { return l.alone(ctx, s, m) })
+			m.err = s.retryBusyUntil(m.ctx, m.patience, func() error { return l.alone(ctx, s, m) })
 		}
 		return
 	}
@@ -160,6 +162,11 @@ func (l *lane) run(s *Store, together []*member) {
 		}
 	case s.lang.classify(err) == busy:
 		l.mu.Lock()
+		for _, m := range together {
+			if m.patience == nil {
+				m.patience = time.NewTimer(patience).C
+			}
+		}
 		l.queue = append(slices.Clone(together[1:]), l.queue...)
 		l.current = together[:1:1]
 		l.mu.Unlock()
@@ -376,17 +383,25 @@ func (l *lane) setUp(ctx context.Context, conn *sql.Conn) error {
 
 // retryBusy calls f until the database's lock is free.
 func (s *Store) retryBusy(ctx context.Context, f func() error) error {
+	return s.retryBusyUntil(ctx, nil, f)
+}
+
+// retryBusyUntil is retryBusy with an end of its own, if there is one.
+func (s *Store) retryBusyUntil(ctx context.Context, end <-chan time.Time, f func() error) error {
 	err := f()
 	if err == nil || s.lang.classify(err) != busy {
 		return err
 	}
-	deadline := time.NewTimer(patience)
-	defer deadline.Stop()
+	if end == nil {
+		deadline := time.NewTimer(patience)
+		defer deadline.Stop()
+		end = deadline.C
+	}
 	for {
 		pause := time.NewTimer(time.Millisecond + rand.N(4*time.Millisecond)) //nolint:gosec // a moment to wait is no secret
 		select {
 		case <-pause.C:
-		case <-deadline.C:
+		case <-end:
 			return err
 		case <-ctx.Done():
 			pause.Stop()

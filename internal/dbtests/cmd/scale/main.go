@@ -23,6 +23,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"syscall"
@@ -39,6 +40,8 @@ type settings struct {
 	calls    int
 	dir      string
 	postgres string
+	cache    int
+	only     *regexp.Regexp
 	out      io.Writer
 }
 
@@ -63,7 +66,13 @@ func run(ctx context.Context, args []string) error {
 	flags.IntVar(&s.calls, "calls", 1000, "how many calls of each kind are measured")
 	flags.StringVar(&s.dir, "dir", "", "where SQLite's file is kept, and found filled the next time; default: it is removed")
 	flags.StringVar(&s.postgres, "postgres", "", "the DSN of an empty PostgreSQL database, or one filled earlier, to use and keep; default: a private server")
+	flags.IntVar(&s.cache, "cache", 0, "SQLite's page cache in MB for each connection; default: its own, 2 MB")
+	only := flags.String("only", ".", "only calls whose name this regular expression matches")
 	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	var err error
+	if s.only, err = regexp.Compile(*only); err != nil {
 		return err
 	}
 	if flags.NArg() > 0 || s.tickets < 20*small || s.calls < 10 {
@@ -109,11 +118,11 @@ func measureStore(ctx context.Context, s *settings, name string) (err error) {
 			return err
 		}
 		defer tidy(func() error { return os.RemoveAll(littleDir) })
-		if large, err = openSQLite(ctx, name, filepath.Join(dir, fmt.Sprintf("%d.db", s.tickets)), s.tickets); err != nil {
+		if large, err = openSQLite(ctx, name, filepath.Join(dir, fmt.Sprintf("%d.db", s.tickets)), s.cache, s.tickets); err != nil {
 			return err
 		}
 		defer tidy(large.db.Close)
-		if little, err = openSQLite(ctx, name, filepath.Join(littleDir, "small.db"), small); err != nil {
+		if little, err = openSQLite(ctx, name, filepath.Join(littleDir, "small.db"), s.cache, small); err != nil {
 			return err
 		}
 		defer tidy(little.db.Close)
@@ -164,10 +173,15 @@ func measureStore(ctx context.Context, s *settings, name string) (err error) {
 	return measure(ctx, s, large, little)
 }
 
-func openSQLite(ctx context.Context, driver, file string, tickets int) (*place, error) {
+func openSQLite(ctx context.Context, driver, file string, cache, tickets int) (*place, error) {
 	dsn := "file:" + file + "?_pragma=busy_timeout(5000)&_pragma=synchronous(FULL)"
+	size := "&_pragma=cache_size(-%d)"
 	if driver == "sqlite3" {
 		dsn = "file:" + file + "?_busy_timeout=5000&_synchronous=FULL"
+		size = "&_cache_size=-%d"
+	}
+	if cache > 0 {
+		dsn += fmt.Sprintf(size, cache<<10)
 	}
 	p, err := open(ctx, driver, dsn, sqlstore.SQLite, tickets)
 	if err != nil {

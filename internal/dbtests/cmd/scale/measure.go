@@ -169,6 +169,7 @@ func measure(ctx context.Context, s *settings, large, little *place) error {
 	if err != nil {
 		return err
 	}
+	calls = slices.DeleteFunc(calls, func(c call) bool { return !s.only.MatchString(c.name) })
 	from := load()
 	samples := make([][]sample, len(calls))
 	r := rand.New(rand.NewPCG(3, 4))
@@ -431,6 +432,9 @@ func compareDo(ctx context.Context, s *settings, large, little *place) error {
 		{"Do: take, note, release, on open tickets", (*place).work},
 		{"Do: a note on any ticket", (*place).note},
 	} {
+		if !s.only.MatchString(what.name) {
+			continue
+		}
 		const turn = 50
 		took := map[*place][]sample{}
 		does := map[*place]*call{}
