@@ -246,7 +246,7 @@ func TestIndexKeepsLaterState(t *testing.T) {
 			// A third process, which had read an earlier state, takes the entry.
 			begun = true
 			_, err := db.ExecContext(t.Context(), "DELETE FROM ticket_unindexed")
-			assert.NoError(t, err)
+			assert.NoError(t, err) //nolint:testifylint // it may be another goroutine
 		case st.what == "exec" && strings.HasPrefix(st.text, "UPDATE ticket_texts") && !written:
 			written = true
 			_, err := d.Do(t.Context(), failAgent, tk.ID, note("beta"))
