@@ -218,6 +218,14 @@ func mysqlNumber(err error) (int, bool) {
 // numberIn looks through an error and its causes for a struct with this field.
 func numberIn(err error, field string) (int64, bool) {
 	for ; err != nil; err = errors.Unwrap(err) {
+		if several, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // one step at a time
+			for _, one := range several.Unwrap() {
+				if n, ok := numberIn(one, field); ok {
+					return n, true
+				}
+			}
+			return 0, false
+		}
 		v := reflect.ValueOf(err)
 		if v.Kind() == reflect.Pointer && !v.IsNil() {
 			v = v.Elem()

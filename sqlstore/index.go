@@ -124,6 +124,7 @@ type indexed struct {
 	inside strings.Builder
 
 	stored bool // it is in the index, as of version
+	placed bool // for good
 	place  int64
 	as     int64 // of which version
 }
@@ -309,23 +310,23 @@ func (x *session) place(ctx context.Context, list []*indexed) error {
 // placeBehind gives places behind those of the same time that are taken. It is for
 // tickets of which thousands bear one time, as when an import had no better one.
 func (x *session) placeBehind(ctx context.Context, list []*indexed) error {
-	const crowd = 1 << 31 // a second
+	const crowd = 1 << 31     // a second
+	next := map[int64]int64{} // by the first place of an instant
 	for _, d := range list {
-		var last sql.NullInt64
 		base := max(0, d.ticket.Created.UnixMicro()) << placeRoom & (1<<63 - 1)
-		_, err := x.one(ctx, []any{&last}, "SELECT MAX(place) FROM {t}texts WHERE place >= ? AND place < ?", base, base+crowd)
-		if err != nil {
-			return err
-		}
-		d.place = max(base, last.Int64+1)
-		for _, o := range list {
-			if o == d {
-				break
+		place, known := next[base]
+		if !known {
+			var last sql.NullInt64
+			_, err := x.one(ctx, []any{&last}, "SELECT MAX(place) FROM {t}texts WHERE place >= ? AND place < ?", base, base+crowd)
+			if err != nil {
+				return err
 			}
-			if o.place >= d.place && o.place < base+crowd {
-				d.place = o.place + 1
-			}
+			place = max(base, last.Int64+1)
 		}
+		for slices.ContainsFunc(list, func(o *indexed) bool { return o != d && o.placed && o.place == place }) {
+			place++
+		}
+		d.place, d.placed, next[base] = place, true, place+1
 	}
 	return nil
 }

@@ -32,6 +32,7 @@ type lane struct {
 	conn    *sql.Conn
 	stmts   map[string]*sql.Stmt // by text in the store's notation
 	idle    *time.Timer
+	timeout int    // the busy timeout of the connection, which is given back with it
 	seen    [8]any // driver connections that are set up
 	next    int
 }
@@ -230,37 +231,42 @@ func (l *lane) connect(ctx context.Context, s *Store) error {
 }
 
 // begin runs f in a transaction.
-func (l *lane) begin(ctx context.Context, s *Store, f func(*session) error) (err error) {
+func (l *lane) begin(ctx context.Context, s *Store, f func(*session) error) error {
 	if err := l.connect(ctx, s); err != nil { // only if it was lost
 		return err
 	}
 	x := &session{s: s, lane: l}
-	if err := x.raw(ctx, "BEGIN IMMEDIATE"); err != nil {
+	ended := false
+	defer func() {
+		if ended {
+			return
+		}
+		// A panic. database/sql never lets go of a statement that panicked, and so
+		// of its connection: whoever closed it would wait for ever.
+		_ = x.raw(ctx, "ROLLBACK")
+		conn := l.conn
+		l.conn, l.stmts = nil, nil
+		go func() { _ = conn.Close() }()
+	}()
+	err := x.raw(ctx, "BEGIN IMMEDIATE")
+	if err != nil {
 		if s.lang.classify(err) == otherwise {
 			l.discard() // perhaps it is the connection's fault
 		}
+		ended = true
 		return err
 	}
-	committed := false
-	defer func() {
-		if committed {
-			return
-		}
+	if err = f(x); err == nil {
+		err = x.raw(ctx, "COMMIT")
+	}
+	if err != nil {
 		// After some errors there is nothing left to undo, and this says so.
 		undo := x.raw(ctx, "ROLLBACK")
-		if p := recover(); p != nil {
-			l.discard()
-			panic(p) //nolint:forbidigo // it is not ours, and goes on
-		}
 		if undo != nil && !strings.Contains(undo.Error(), "no transaction") {
 			l.discard()
 		}
-	}()
-	if err := f(x); err != nil {
-		return err
 	}
-	err = x.raw(ctx, "COMMIT")
-	committed = err == nil
+	ended = true
 	return err
 }
 
@@ -340,6 +346,9 @@ func (l *lane) read(s *Store, f func(*session) error) (bool, error) {
 func (l *lane) release() {
 	if l.conn != nil {
 		l.closeStatements()
+		if l.timeout > 1 {
+			_, _ = l.conn.ExecContext(context.Background(), fmt.Sprintf("PRAGMA busy_timeout = %d", l.timeout)) //nolint:forbidigo // it asks nothing of the disk
+		}
 		_ = l.conn.Close()
 		l.conn = nil
 	}
@@ -370,8 +379,21 @@ func (l *lane) setUp(ctx context.Context, conn *sql.Conn) error {
 		}
 		return nil
 	})
-	if err != nil || known {
+	if err != nil {
 		return err
+	}
+	// SQLite's own wait for the lock knows no context, and sleeps longer and
+	// longer; retryBusy waits instead.
+	if err := conn.QueryRowContext(ctx, "PRAGMA busy_timeout").Scan(&l.timeout); err != nil {
+		return err
+	}
+	if l.timeout > 1 {
+		if _, err := conn.ExecContext(ctx, "PRAGMA busy_timeout = 1"); err != nil {
+			return err
+		}
+	}
+	if known {
+		return nil
 	}
 	var pages int
 	if err := conn.QueryRowContext(ctx, "PRAGMA wal_autocheckpoint").Scan(&pages); err != nil || pages != 1000 {

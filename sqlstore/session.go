@@ -269,8 +269,16 @@ func (s *Store) transaction(ctx context.Context, o *sql.TxOptions, f func(contex
 	if err != nil {
 		return err
 	}
-	defer func() { _ = tx.Rollback() }() // where f fails, or panics; else there is nothing to undo
-	if err := f(ctx, &session{s: s, tx: tx}); err != nil {
+	ended := false
+	defer func() {
+		if !ended { // A panic; see begin of the lane
+			go func() { _ = tx.Rollback() }()
+		}
+	}()
+	err = f(ctx, &session{s: s, tx: tx})
+	ended = true
+	if err != nil {
+		_ = tx.Rollback() // the first error says more
 		return err
 	}
 	return tx.Commit()
