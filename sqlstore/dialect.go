@@ -218,7 +218,7 @@ func mysqlNumber(err error) (int, bool) {
 // numberIn looks through an error and its causes for a struct with this field.
 func numberIn(err error, field string) (int64, bool) {
 	for ; err != nil; err = errors.Unwrap(err) {
-		if several, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // one step at a time
+		if several, ok := err.(interface{ Unwrap() []error }); ok {
 			for _, one := range several.Unwrap() {
 				if n, ok := numberIn(one, field); ok {
 					return n, true

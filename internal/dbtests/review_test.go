@@ -146,7 +146,7 @@ func TestPanicInCommit(t *testing.T) {
 				})
 				require.EqualValues(t, 2, panics.Load())
 				within(t, 10*time.Second, func() {
-					assert.NoError(t, store.Commit(t.Context(), opening(t, "")))
+					assert.NoError(t, store.Commit(t.Context(), opening(t, ""))) //nolint:testifylint // require is not for other goroutines
 					requireWhole(t, store)
 				})
 			})
@@ -221,7 +221,7 @@ func TestRelaysTogether(t *testing.T) {
 		d := failDesk(t, s)
 		all.Go(func() {
 			for ctx.Err() == nil {
-				_, err := d.Open(t.Context(), failCustomer, failDraft)
+				_, err := d.Open(t.Context(), failCustomer, failDraft) //nolint:contextcheck // the test's, as everywhere
 				if !assert.NoError(t, err) {
 					return
 				}
@@ -229,7 +229,7 @@ func TestRelaysTogether(t *testing.T) {
 		})
 		all.Go(func() {
 			for n := 0; ctx.Err() == nil; n++ {
-				list, err := s.Claim(t.Context(), ticket.ClaimRequest{Now: time.Now().Add(time.Hour), Lease: 2 * time.Hour, Limit: 10, Via: []string{""}})
+				list, err := s.Claim(t.Context(), ticket.ClaimRequest{Now: time.Now().Add(time.Hour), Lease: 2 * time.Hour, Limit: 10, Via: []string{""}}) //nolint:contextcheck // the test's, as everywhere
 				if !assert.NoError(t, err) {
 					return
 				}
@@ -241,7 +241,7 @@ func TestRelaysTogether(t *testing.T) {
 					}
 					outcomes = append(outcomes, o)
 				}
-				if !assert.NoError(t, s.Settle(t.Context(), outcomes)) {
+				if !assert.NoError(t, s.Settle(t.Context(), outcomes)) { //nolint:contextcheck // the test's, as everywhere
 					return
 				}
 			}
@@ -315,7 +315,7 @@ func TestIndexKeepsLaterState(t *testing.T) {
 			// A third process, which had read an earlier state, takes the entry.
 			begun = true
 			_, err := db.ExecContext(t.Context(), "DELETE FROM ticket_unindexed")
-			assert.NoError(t, err)
+			assert.NoError(t, err) //nolint:testifylint // require is not for other goroutines
 		case st.what == "exec" && strings.HasPrefix(st.text, "UPDATE ticket_texts") && !written:
 			written = true
 			_, err := d.Do(t.Context(), failAgent, tk.ID, note("beta"))
@@ -440,7 +440,7 @@ func TestGroupInTime(t *testing.T) {
 
 			var all sync.WaitGroup
 			commit := func(ctx context.Context, check func(error)) {
-				c := opening(t, "")
+				c := opening(t, "") //nolint:contextcheck // the test's, as everywhere
 				all.Go(func() { check(s.Commit(ctx, c)) })
 				time.Sleep(10 * time.Millisecond)
 			}
@@ -452,7 +452,7 @@ func TestGroupInTime(t *testing.T) {
 			defer stop()
 			for range 4 {
 				commit(short, func(err error) {
-					assert.ErrorIs(t, err, context.DeadlineExceeded)
+					assert.ErrorIs(t, err, context.DeadlineExceeded) //nolint:testifylint // require is not for other goroutines
 					assert.Less(t, time.Since(begin), 1500*time.Millisecond)
 				})
 			}
