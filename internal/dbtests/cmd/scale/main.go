@@ -132,6 +132,7 @@ func measureStore(ctx context.Context, s *settings, name string) (err error) {
 		}
 		defer tidy(little.db.Close)
 	case "postgres":
+		s.cache = 0
 		server, err := servers.StartPostgres(ctx, servers.Settings(map[string]string{
 			"shared_buffers": "1GB", "max_wal_size": "8GB", "checkpoint_timeout": "15min", "maintenance_work_mem": "256MB",
 		}))
