@@ -60,6 +60,11 @@ type Action struct {
 
 	Channel Channel // how it came in
 
+	// Automatic says that a machine wrote it: an absence note, a bounce, a
+	// monitor (RFC 3834 tells how mail shows that). It counts as words like any
+	// others, but its sender is sent nothing because of it.
+	Automatic bool
+
 	// Version pins the action to what the actor saw: with any other version of
 	// the ticket it is refused with a [*StaleError] that says what changed. 0:
 	// whatever the version is.
@@ -104,7 +109,9 @@ type Draft struct {
 	// commit, as when the customer is still on the line. For agents only.
 	Solution Message
 
-	Channel  Channel
+	Channel   Channel
+	Automatic bool // see Action.Automatic
+
 	Priority Grade // 0: from impact and urgency, see PriorityOf
 	Impact   Grade
 	Urgency  Grade

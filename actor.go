@@ -14,6 +14,7 @@ type Person struct {
 	Email        string `json:"email,omitempty"`        // one address, without a display name
 	Phone        string `json:"phone,omitempty"`        // in any form
 	Locale       string `json:"locale,omitempty"`       // BCP 47, such as "de-CH"
+	Zone         string `json:"zone,omitempty"`         // of the IANA time zone database, such as "Europe/Berlin"
 	Organisation string `json:"organisation,omitempty"` // the host's own key for the customer organisation
 }
 

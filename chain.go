@@ -339,6 +339,7 @@ func (w *writer) event(e *Event) {
 	w.str(11, string(e.Phase))
 	w.str(12, string(e.Channel))
 	w.bool(13, e.Answer)
+	w.bool(14, e.Automatic)
 	p := &e.Set
 	w.str(20, string(p.Number))
 	w.str(21, p.Tenant)
@@ -364,6 +365,7 @@ func (w *writer) event(e *Event) {
 	if p.MergedInto != nil {
 		w.element(36, p.MergedInto[:])
 	}
+	w.num(37, int64(p.LinkEpoch))
 	w.bytes(50, e.Seals.Words.Sum[:])
 	w.bytes(51, e.Seals.Inside.Sum[:])
 	w.bytes(52, e.Seals.People.Sum[:])
@@ -433,6 +435,7 @@ func (w *writer) person(tag byte, p Person) {
 	w.str(4, p.Phone)
 	w.str(5, p.Locale)
 	w.str(6, p.Organisation)
+	w.str(7, p.Zone)
 	w.end(at)
 }
 

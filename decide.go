@@ -263,7 +263,7 @@ func (d *Decision) content() error {
 func (d *Decision) event() (Event, error) {
 	t, act, tr := &d.Ticket, &d.Action, &d.Transition
 	e := d.blank(t, d.To)
-	e.Channel = act.Channel
+	e.Channel, e.Automatic = act.Channel, act.Automatic
 	e.Message, e.Attachments = act.Message, act.Attachments
 	e.Note, e.NoteAttachments = act.Note, act.NoteAttachments
 	e.Answer = d.Role == Agents && act.Message != ""
@@ -561,7 +561,7 @@ func (w *Workflow) opening(a Actor, dr Draft, now time.Time, id ID, n Number, li
 	d.Role = role
 	e := d.blank(&Ticket{ID: id}, State{w.spec.Initial, max(dr.Level, 1)})
 	e.From = State{}
-	e.Channel = dr.Channel
+	e.Channel, e.Automatic = dr.Channel, dr.Automatic
 	e.Words = Words{Subject: dr.Subject, Message: dr.Message, Attachments: dr.Attachments, Fields: dr.Fields}
 	e.Note = dr.Note
 	e.Requester, e.Followed = dr.Requester, dr.Followers

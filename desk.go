@@ -55,8 +55,29 @@ type Config struct {
 	// another process delivers them. No entry at all: rows are written for the
 	// name "", so that a notifier of that name can deliver them later.
 	Notifiers map[string]Notifier
+	// Streams names those of the notifiers that are told of every event, once,
+	// with [KindEvent], in place of what is told to people: brokers and other
+	// systems. What a ticket's events bring them comes in order.
+	Streams []string
 	// Silent writes no rows: nobody is ever told anything.
 	Silent bool
+
+	// Copies says who else is told what the customers of a ticket are told, as it
+	// stands after the event: agents who watch it (Role Agents), an address of a
+	// team. It is called while the desk decides, so it must be quick, and it must
+	// answer the same when asked again. Nobody is told twice, nor of their own
+	// act. Nil: nobody else.
+	Copies func(t Ticket, k Kind) []Recipient
+	// Profile completes what is known of a recipient right before each attempt;
+	// see [Profile]. An error puts the attempt off. Nil: what the ticket knows.
+	Profile func(ctx context.Context, tenant string, to Recipient, k Kind) (Profile, error)
+	// Expected says when the customer can expect an answer, for the confirmation.
+	// Zero times, and nil, mean that nobody knows.
+	Expected func(t Ticket) time.Time
+	// Links makes status links; the zero Links makes none.
+	Links Links
+	// Guard bounds how much is sent to one recipient; see [Guard].
+	Guard Guard
 	// Relay says how Run and Deliver work.
 	Relay Relay
 

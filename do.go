@@ -274,7 +274,7 @@ func (d *Desk) followUp(o *outcome, dec Decision) error {
 	t, act := dec.Ticket, dec.Action
 	next, err := d.begin(o, dec.Actor, Draft{
 		Requester: t.Requester, Followers: d.carriedOver(dec.Actor, &t), Subject: t.Subject,
-		Message: act.Message, Attachments: act.Attachments, Channel: act.Channel,
+		Message: act.Message, Attachments: act.Attachments, Channel: act.Channel, Automatic: act.Automatic,
 		Priority: t.Priority, Impact: t.Impact, Urgency: t.Urgency, Queue: t.Queue, Workflow: t.Workflow,
 	}, dec.Now, []Link{{FollowUpOf, t.ID, t.Number}})
 	if err != nil {

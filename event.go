@@ -29,7 +29,9 @@ type Event struct {
 	Phase   Phase      `json:"phase"`             // of the state it leads to
 	Channel Channel    `json:"channel,omitempty"` // how it came in, where that was said
 	Answer  bool       `json:"answer,omitempty"`  // an agent's words to the customer
-	Set     Patch      `json:"set,omitzero"`
+	// Automatic: a machine wrote it, as Action.Automatic said.
+	Automatic bool  `json:"automatic,omitempty"`
+	Set       Patch `json:"set,omitzero"`
 
 	Words
 	Inside
@@ -86,6 +88,7 @@ type Patch struct {
 	AddLinks        []Link   `json:"add_links,omitempty"`
 	RemoveLinks     []Link   `json:"remove_links,omitempty"`
 	MergedInto      *ID      `json:"merged_into,omitempty"` // a zero one undoes the merge
+	LinkEpoch       int      `json:"link_epoch,omitempty"`  // 0: unchanged
 }
 
 // Clone returns a deep copy.
@@ -171,6 +174,9 @@ func Apply(t Ticket, e Event) Ticket {
 	setPtr(&t.Resolution, p.Resolution)
 	setPtr(&t.Timer, p.Timer)
 	setPtr(&t.MergedInto, p.MergedInto)
+	if p.LinkEpoch != 0 {
+		t.LinkEpoch = p.LinkEpoch
+	}
 	if len(p.AddTags)+len(p.RemoveTags) > 0 {
 		t.Tags = changed(t.Tags, p.AddTags, p.RemoveTags, func(a, b string) bool { return a == b })
 		slices.Sort(t.Tags)

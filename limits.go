@@ -126,6 +126,7 @@ func (c *check) person(field string, p Person) {
 	at.name("name", p.Name)
 	at.name("phone", p.Phone)
 	at.name("locale", p.Locale)
+	at.name("zone", p.Zone)
 	at.name("organisation", p.Organisation)
 	at.line("email", p.Email, c.Email)
 	if p.Email != "" {

@@ -3,17 +3,21 @@ package ticket
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 )
 
-// Notifier carries notifications to people. Implementations must be safe for
-// concurrent use, and should return soon after ctx is done.
+// Notifier carries notifications to people, or to other systems. Implementations
+// must be safe for concurrent use, and should return soon after ctx is done.
 //
 // Delivery is at least once: after a crash, a lost lease or an error, the same
 // notification comes again with the same ID, by which a receiver can tell. An
 // error means that it was not delivered: it is tried again later, unless the
-// error is marked with [Permanent]. A panic counts as an error.
+// error is marked with [Permanent] or [Bounce]; [RetryAfter] says when. A panic
+// counts as an error.
+//
+// A notifier may be a [Checker] as well.
 type Notifier interface {
 	Notify(ctx context.Context, n Notification) error
 }
@@ -24,19 +28,60 @@ type NotifierFunc func(ctx context.Context, n Notification) error
 // Notify calls f.
 func (f NotifierFunc) Notify(ctx context.Context, n Notification) error { return f(ctx, n) }
 
+// Checker is a [Notifier] that can say beforehand whether it has words for
+// everything that it may be given. [NewDesk] asks, and fails with its error, so
+// that a missing template is found at the start and not by a customer.
+type Checker interface {
+	// Check returns nil, or why a notification of one of the kinds could not be
+	// made. It must not reach out to anything.
+	Check(kinds []Kind) error
+}
+
 // Permanent marks an error of a [Notifier] as one that no further attempt will
-// mend, such as an address that does not exist.
-func Permanent(err error) error {
+// mend, such as a message that is refused for what it says. The delivery is dead
+// at once.
+func Permanent(err error) error { return mark(err, refusal{final: true}) }
+
+// Bounce marks an error of a [Notifier] as one that lies in the recipient's
+// address: it does not exist, or takes nothing any more. The delivery is given
+// up at once, and until that is lifted with [Desk.Redrive] nothing more is sent
+// to the address by this notifier.
+func Bounce(err error) error { return mark(err, refusal{final: true, bounced: true}) }
+
+// RetryAfter marks an error of a [Notifier] as one that comes with the
+// receiver's wish for when to be asked again, as HTTP's Retry-After does. The
+// next attempt is made no earlier, but for waits of more than a day, which are
+// cut to one.
+func RetryAfter(err error, wait time.Duration) error {
+	return mark(err, refusal{wait: min(max(wait, 0), 24*time.Hour)})
+}
+
+// refusal is what a notifier says of its error.
+type refusal struct {
+	err     error
+	final   bool          // no further attempt
+	bounced bool          // and none to this address
+	wait    time.Duration // not before
+}
+
+func mark(err error, r refusal) error {
 	if err == nil {
 		return nil
 	}
-	return &permanentError{err}
+	r.err = err
+	return &r
 }
 
-type permanentError struct{ err error }
+func (e *refusal) Error() string { return e.err.Error() }
+func (e *refusal) Unwrap() error { return e.err }
 
-func (e *permanentError) Error() string { return e.err.Error() }
-func (e *permanentError) Unwrap() error { return e.err }
+// refusalOf returns what was said of an error; the zero refusal if nothing was.
+func refusalOf(err error) refusal {
+	if r, ok := errors.AsType[*refusal](err); ok {
+		return *r
+	}
+	return refusal{}
+}
 
 // Kind says what a notification tells.
 type Kind string
@@ -44,10 +89,11 @@ type Kind string
 // The kinds for customers.
 const (
 	KindReceived  Kind = "received"  // the confirmation, with the number; to the requester's own act as well
+	KindUploaded  Kind = "uploaded"  // files arrived: the receipt for whoever sent them
 	KindAnswered  Kind = "answered"  // the desk wrote
 	KindAsked     Kind = "asked"     // the desk wants to know something; the customer's turn
-	KindCustomer  Kind = "customer"  // a customer wrote; to the others, and to the agent who has it
-	KindEscalated Kind = "escalated" // it changed level
+	KindCustomer  Kind = "customer"  // a customer wrote or sent files; to the others, and to the agent or the queue that has it
+	KindHanded    Kind = "handed on" // another level or department has it now
 	KindSolved    Kind = "solved"
 	KindReopened  Kind = "reopened"
 	KindClosed    Kind = "closed"
@@ -57,13 +103,26 @@ const (
 
 // The kinds for agents; KindCustomer is one as well.
 const (
-	KindQueued   Kind = "queued"   // to a queue at a level: there is work
-	KindAssigned Kind = "assigned" // to an agent: it is yours
+	KindQueued    Kind = "queued"    // to a queue at a level: there is work
+	KindEscalated Kind = "escalated" // to a queue at a level: there is work that a lower level handed up
+	KindAssigned  Kind = "assigned"  // to an agent: it is yours
 )
 
+// KindEvent is the kind of every notification to a stream, see [Config].Streams.
+const KindEvent Kind = "event"
+
+// CustomerKinds lists the kinds that a customer may be told.
+func CustomerKinds() []Kind {
+	return []Kind{KindReceived, KindUploaded, KindAnswered, KindAsked, KindCustomer, KindHanded,
+		KindSolved, KindReopened, KindClosed, KindCancelled, KindMerged}
+}
+
+// AgentKinds lists the kinds that an agent or a queue may be told.
+func AgentKinds() []Kind { return []Kind{KindQueued, KindEscalated, KindAssigned, KindCustomer} }
+
 // Recipient is who is to be told: a customer (Role Requesters or Followers, and
-// the Person), an agent (Role Agents, and the Person's ID), or everybody who
-// serves a queue at a level (Role Agents, and no Person).
+// the Person), an agent (Role Agents, and the Person's ID), everybody who serves
+// a queue at a level (Role Agents, and no Person), or a stream (Role Systems).
 type Recipient struct {
 	Role   Role   `json:"role"`
 	Person Person `json:"person,omitzero"`
@@ -71,14 +130,33 @@ type Recipient struct {
 	Level  int    `json:"level,omitempty"`
 }
 
+// Key names the recipient: deliveries with equal keys go to the same address,
+// in the case of a person the e-mail address, or the ID or the phone number
+// where there is none. Letters A to Z of an address count in either case.
+func (r Recipient) Key() string {
+	switch p := r.Person; {
+	case p.Email != "":
+		return "mail:" + asciiLower(p.Email)
+	case p.ID != "":
+		return "id:" + p.ID
+	case p.Phone != "":
+		return "phone:" + p.Phone
+	case r.Role == Systems:
+		return "stream:"
+	default:
+		return fmt.Sprintf("queue:%d:%s", r.Level, r.Queue)
+	}
+}
+
 // Notification is what a [Notifier] is given. It says only what every recipient
 // may know: there is no note in it, and no queue but the one of a recipient that
-// is a queue.
+// is a queue. Only what goes to a stream has an Event.
 type Notification struct {
-	ID      ID        `json:"id"` // of the delivery: the same at every attempt
-	Kind    Kind      `json:"kind"`
-	To      Recipient `json:"to"`
-	Attempt int       `json:"attempt"` // 1, 2, 3 …
+	ID       ID        `json:"id"`                // of the delivery: the same at every attempt
+	Previous ID        `json:"previous,omitzero"` // of the last delivery about this ticket that reached this recipient this way; zero if none did
+	Kind     Kind      `json:"kind"`
+	To       Recipient `json:"to"`      // completed by Config.Profile
+	Attempt  int       `json:"attempt"` // 1, 2, 3 …
 
 	Tenant  string    `json:"tenant,omitempty"`
 	Ticket  ID        `json:"ticket"`
@@ -86,14 +164,31 @@ type Notification struct {
 	Seq     int64     `json:"seq"` // the event it tells of
 	At      time.Time `json:"at"`  // of that event
 	Subject string    `json:"subject"`
-	Phase   Phase     `json:"phase"`          // after that event
-	With    string    `json:"with,omitempty"` // who has the ticket after that event, such as "with the specialists"
-	Into    Number    `json:"into,omitempty"` // the number it goes on under, for KindMerged
+	Phase   Phase     `json:"phase"`            // after that event
+	With    string    `json:"with,omitempty"`   // who has the ticket after that event, such as "with the specialists"
+	Writer  string    `json:"writer,omitempty"` // the name of who wrote, where the recipient may know it
+	Into    Number    `json:"into,omitempty"`   // the number it goes on under, for KindMerged
+
+	Expected    time.Time `json:"expected,omitzero"`     // when an answer can be expected, where Config.Expected says so
+	ReopenUntil time.Time `json:"reopen_until,omitzero"` // until when a reply reopens it, once it is solved or closed
 
 	// Message and Attachments are those of the event; empty where it has none,
 	// or where they were erased since.
 	Message     Message      `json:"message,omitempty"`
 	Attachments []Attachment `json:"attachments,omitempty"`
+
+	// Zone is the recipient's time zone, for showing times; UTC where none is
+	// known, never nil on what a desk hands out.
+	Zone *time.Location `json:"-"`
+
+	// Link is the status link of a recipient who is a customer, where
+	// Config.Links makes such; see [Links]. Whoever has it can see the ticket,
+	// so it is no part of the JSON form, and does not belong into a log.
+	Link string `json:"-"`
+
+	// Event is what happened, for KindEvent only: the whole event but for notes,
+	// salts and digests, which stay inside.
+	Event *Event `json:"event,omitempty"`
 }
 
 // notice is one thing to be told to one recipient.
@@ -236,10 +331,4 @@ func (l LogNotifier) Notify(ctx context.Context, n Notification) error {
 	log.Log(ctx, l.Level, "ticket notification", "id", n.ID.String(), "kind", string(n.Kind),
 		"number", string(n.Number), "to", n.To.Role.String(), "attempt", n.Attempt)
 	return nil
-}
-
-// isPermanent reports whether no further attempt will help.
-func isPermanent(err error) bool {
-	_, permanent := errors.AsType[*permanentError](err)
-	return permanent
 }

@@ -17,11 +17,15 @@ import (
 // are 0 have the defaults named.
 type Relay struct {
 	Lease       time.Duration // how long a claim holds, at least a second; attempts end after three quarters of it. Default: 1 minute
-	Batch       int           // how many deliveries a claim takes; tickets of a batch are worked on at the same time. Default: 32
+	Batch       int           // how many deliveries of one notifier are worked on at the same time. Default: 32
 	Poll        time.Duration // how often Run looks for work that no commit of this process announced. Default: 1 second
 	Backoff     time.Duration // the wait after the first failure; it doubles with each further one. Default: 5 seconds
 	MaxBackoff  time.Duration // the longest wait. Default: 1 hour
-	MaxAttempts int           // after so many failures of the notifier a delivery is dead. Default: 20
+	MaxAttempts int           // after so many attempts that failed, or never ended within their lease, a delivery is dead. Default: 20
+
+	// Observe is told of the outcome of every attempt, once it is known to the
+	// process: for metrics. It is called by many goroutines and must be quick.
+	Observe func(ctx context.Context, d Delivery, s Settlement)
 }
 
 func (r Relay) withDefaults() (Relay, error) {
@@ -258,7 +262,7 @@ func (d *Desk) work(ctx context.Context, n Notifier, rows []Delivery) (Delivered
 
 // attempt makes one delivery and says what became of it.
 func (d *Desk) attempt(ctx context.Context, n Notifier, row Delivery) Settlement {
-	s := Settlement{ID: row.ID, Attempts: row.Attempts, Outcome: Done, Failures: row.Failures}
+	s := Settlement{ID: row.ID, Attempts: row.Attempts, Outcome: Done, At: d.now(), Failures: row.Failures}
 	if err := ctx.Err(); err != nil { // its turn never came
 		s.Outcome, s.Due, s.Error = Again, d.now(), err.Error()
 		return s
@@ -271,7 +275,7 @@ func (d *Desk) attempt(ctx context.Context, n Notifier, row Delivery) Settlement
 		err = Permanent(errors.New("claimed again and again, but no attempt ended within its lease"))
 	case err == nil:
 		err = call(ctx, n, note)
-	case !isPermanent(err): // the store's trouble: the notifier was not asked
+	case !refusalOf(err).final: // the store's trouble: the notifier was not asked
 		s.Outcome, s.Due, s.Error = Again, microTime(d.now().Add(r.wait(row.Attempts))), shorten(err.Error())
 		return s
 	}
@@ -281,7 +285,7 @@ func (d *Desk) attempt(ctx context.Context, n Notifier, row Delivery) Settlement
 	s.Failures++
 	s.Error = shorten(err.Error())
 	s.Outcome, s.Due = Again, microTime(d.now().Add(d.cfg.Relay.wait(s.Failures)))
-	if isPermanent(err) || s.Failures >= d.cfg.Relay.MaxAttempts {
+	if refusalOf(err).final || s.Failures >= d.cfg.Relay.MaxAttempts {
 		s.Outcome, s.Due = GiveUp, time.Time{}
 	}
 	level := slog.LevelWarn

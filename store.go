@@ -72,17 +72,77 @@ type Store interface {
 	// r.Now, and those claimed whose lease has passed (Until not after r.Now);
 	// of r.Via only; the earliest Due first, by ID where equal; at most
 	// r.Limit. Each one returned has Attempts counted up by one, State Claimed
-	// and Until set to r.Now plus r.Lease, and so it is stored. No two callers
-	// may ever hold the same delivery with the same Attempts.
+	// and Until set to r.Now plus r.Lease, and so it is stored; where it takes
+	// over a lease that has passed, Failures must be counted up by one as well.
+	// No two callers may ever hold the same delivery with the same Attempts.
+	//
+	// Deliveries of one ticket by one notifier to one recipient (with equal
+	// Recipient.Key) stand in line, by Seq, then by ID. One must not be claimed
+	// while an earlier one of its line is pending or claimed, due or not.
 	Claim(ctx context.Context, r ClaimRequest) ([]Delivery, error)
 
-	// Settle records the outcome of claimed deliveries. A delivery that is done
-	// is removed; one that is to be tried again becomes Pending with the new
-	// Due and Failures; a dead one stays, Dead. Each settlement stands by itself: one whose
-	// delivery is not claimed, or is claimed with other Attempts, must change
-	// nothing, and the call then returns ErrClaimLost after the others were
-	// made.
+	// Settle records the outcome of claimed deliveries. One that is done must
+	// become Sent; one that is to be tried again must become Pending with the
+	// new Due; the other outcomes must become Dead, Bounced and Suppressed. A
+	// delivery that is Sent, Dead, Bounced or Suppressed is settled: it has
+	// Settled set to the settlement's At, and stays in the store. In every case
+	// Failures and LastError become those of the settlement, and Until zero.
+	//
+	// Each settlement stands by itself: one whose delivery is not claimed, or is
+	// claimed with other Attempts, must change nothing, and the call then
+	// returns ErrClaimLost after the others were made. Where one is to be tried
+	// again, the store may put off the Due of those behind it in its line to the
+	// same time.
 	Settle(ctx context.Context, s []Settlement) error
+
+	// Deliveries returns the deliveries that match q, whatever their state, the
+	// newest first (by ID, backwards), from q.After on, at most q.Limit of them.
+	// DeliveryQuery.Match defines what matches. DeliveryPage.Next must be zero
+	// exactly when nothing follows.
+	Deliveries(ctx context.Context, q DeliveryQuery) (DeliveryPage, error)
+
+	// Revise changes the state of deliveries that are settled and in one of the
+	// states r.From; others it must leave as they are. To Pending: they are due
+	// at r.At, with no Failures and Settled zero. To Bounced: Settled becomes
+	// r.At. LastError becomes r.Error in both cases; Attempts must stay. It
+	// returns how many it changed.
+	Revise(ctx context.Context, r Revision) (int, error)
+}
+
+// Briefer is a [Store] that can look up at once what a batch of deliveries is
+// about; otherwise the relay asks for each by itself.
+type Briefer interface {
+	// Brief returns a brief for every delivery of the request, in its order. Or
+	// it answers errors.ErrUnsupported.
+	Brief(ctx context.Context, r BriefRequest) ([]Brief, error)
+}
+
+// BriefRequest names the deliveries to look up.
+type BriefRequest struct {
+	Rows  []Delivery // claimed, perhaps of several tenants
+	Since time.Time  // from when on deliveries are counted
+	Most  int        // as far as they are counted
+}
+
+// Brief is what has to be known to make a delivery. Counts and Previous are of
+// deliveries by the same notifier in the same tenant.
+type Brief struct {
+	Found    bool   // both the ticket and the event are there
+	Ticket   Ticket // as it stands now
+	Event    Event  // that it tells of
+	Previous ID     // the last one Sent in its line before it (the greatest Seq below its own); zero: none
+	Bounced  ID     // one to the same recipient that is Bounced; zero: none
+	Sent     int    // to the same recipient, about any ticket: Sent, and Settled not before Since; at most Most
+	SentHere int    // the same, about this ticket
+}
+
+// Listener is a [Store] that hears of what other processes commit.
+type Listener interface {
+	// Listen calls heard, soon after a commit of any process that brought
+	// deliveries, until ctx is done or the line breaks; then it returns the
+	// reason. The relay calls it again. It may call heard without need. Or it
+	// answers errors.ErrUnsupported.
+	Listen(ctx context.Context, heard func()) error
 }
 
 // Ref names a ticket across tenants.
@@ -197,65 +257,3 @@ func (r ClaimRequest) Check() error {
 	}
 	return nil
 }
-
-// DeliveryState is where a delivery stands. One that was made is gone.
-type DeliveryState string
-
-// The states of a delivery.
-const (
-	Pending DeliveryState = "pending" // to be made when it is Due
-	Claimed DeliveryState = "claimed" // somebody is at it until Until
-	Dead    DeliveryState = "dead"    // given up; see LastError
-)
-
-// Delivery is one row of the outbox: one notification on its way to one
-// recipient by one notifier. It refers to the event it tells of and holds no
-// content, so that erasing an event takes the content from here as well.
-type Delivery struct {
-	ID     ID        `json:"id"` // stays the same through all attempts
-	Tenant string    `json:"tenant,omitempty"`
-	Ticket ID        `json:"ticket"`
-	Seq    int64     `json:"seq"` // the event that it tells of
-	Kind   Kind      `json:"kind"`
-	Via    string    `json:"via,omitempty"` // the notifier's name
-	To     Recipient `json:"to"`
-
-	Created   time.Time     `json:"created"`
-	Due       time.Time     `json:"due"` // not before
-	State     DeliveryState `json:"state"`
-	Attempts  int           `json:"attempts,omitempty"` // claims so far
-	Failures  int           `json:"failures,omitempty"` // attempts that failed, of those that were really made
-	Until     time.Time     `json:"until,omitzero"`     // end of the lease, while claimed
-	LastError string        `json:"last_error,omitempty"`
-}
-
-// Settlement is the outcome of one attempt.
-type Settlement struct {
-	ID       ID
-	Attempts int // of the claim; a settlement of an older claim is void
-	Outcome  Outcome
-	Failures int       // attempts that failed so far, for Again and GiveUp
-	Due      time.Time // when to try again, for Again
-	Error    string    // what went wrong, for Again and GiveUp
-}
-
-// Check reports a settlement that makes no sense as an [*InvalidError].
-func (s Settlement) Check() error {
-	if s.Outcome < Done || s.Outcome > GiveUp {
-		return invalid("settlement.outcome", "must be done, again or give up")
-	}
-	if s.Outcome == Again && s.Due.IsZero() {
-		return invalid("settlement.due", "is missing: when to try again")
-	}
-	return nil
-}
-
-// Outcome says what becomes of a delivery after an attempt.
-type Outcome uint8
-
-// The outcomes.
-const (
-	Done   Outcome = iota + 1 // delivered: the row goes
-	Again                     // failed: another attempt at Due
-	GiveUp                    // failed for good: the row stays, dead
-)

@@ -46,6 +46,10 @@ type Ticket struct {
 	// this one stays valid: the desk follows it there.
 	MergedInto ID `json:"merged_into,omitzero"`
 
+	// LinkEpoch counts how often the status links of the ticket were revoked;
+	// see [Desk.RevokeLinks].
+	LinkEpoch int `json:"link_epoch,omitempty"`
+
 	Workflow        string `json:"workflow"`
 	WorkflowVersion int    `json:"workflow_version"`
 
@@ -425,7 +429,7 @@ func (t Ticket) PublicTo(p Person) Ticket {
 	if !t.Requester.Same(p) {
 		t.Requester = Person{}
 	}
-	t.Digest = Digest{}
+	t.Digest, t.LinkEpoch = Digest{}, 0
 	return t
 }
 
