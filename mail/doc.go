@@ -1,0 +1,2 @@
+// Package mail delivers notifications by mail.
+package mail

@@ -1,0 +1,2 @@
+// Package telemetry measures how notifications are delivered.
+package telemetry
