@@ -45,7 +45,7 @@ func (s *Store) refuse(c *ticket.Commit) error {
 	}
 	for i := range c.Deliveries {
 		id := c.Deliveries[i].ID
-		_, taken := s.outbox[boxOf(id)].rows[id]
+		_, taken := s.outbox.rows[id]
 		if taken || slices.ContainsFunc(c.Deliveries[:i], func(d ticket.Delivery) bool { return d.ID == id }) {
 			return &ticket.DuplicateError{What: ticket.DuplicateDelivery}
 		}
@@ -94,7 +94,7 @@ func (s *Store) write(c *ticket.Commit) {
 		s.tickets[drawerOf(ch.Ticket.ID)].put(ch)
 	}
 	for i := range c.Deliveries {
-		s.outbox[boxOf(c.Deliveries[i].ID)].put(&c.Deliveries[i])
+		s.outbox.put(c.Deliveries[i], c.Deliveries[i].To.Key())
 	}
 	if r := c.Receipt; r != nil {
 		s.keys[s.shardOf(r.Key)].m[key{r.Tenant, r.Key}] = *r

@@ -24,23 +24,22 @@ type Store struct {
 	keys    [shards]index[key, ticket.Receipt]
 	numbers [shards]index[ticket.Number, ticket.ID]
 	tickets [shards]drawer
-	outbox  [boxes]box
+	outbox  outbox
 }
 
-var _ ticket.Store = (*Store)(nil)
+var (
+	_ ticket.Store   = (*Store)(nil)
+	_ ticket.Briefer = (*Store)(nil)
+)
 
 // New returns an empty store.
 func New() *Store {
-	s := &Store{seed: maphash.MakeSeed()}
+	s := &Store{seed: maphash.MakeSeed(), outbox: newOutbox()}
 	for i := range shards {
 		s.keys[i].m = map[key]ticket.Receipt{}
 		s.numbers[i].m = map[ticket.Number]ticket.ID{}
 		s.tickets[i].records = map[ticket.ID]*record{}
 		s.tickets[i].timers = map[ticket.ID]*ticket.Ticket{}
-	}
-	for i := range boxes {
-		s.outbox[i].rows = map[ticket.ID]*row{}
-		s.outbox[i].lines = map[string]*line{}
 	}
 	return s
 }

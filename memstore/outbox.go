@@ -1,160 +1,221 @@
 package memstore
 
 import (
+	"cmp"
 	"container/heap"
-	"context"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/ticketkit/ticket"
 )
 
-// boxes is smaller than shards, since a claim must look at all of them at once.
-const boxes = 16
-
-// A box keeps a shard of the outbox: the rows by their own ID, because that is
-// all a settlement tells, and because it must be unique.
-type box struct {
-	mu    sync.Mutex
-	rows  map[ticket.ID]*row
-	lines map[string]*line // by notifier
+// An outbox keeps the deliveries of all tickets under one lock, because a claim
+// must look at all of them at once. Commits without deliveries do not take it.
+type outbox struct {
+	mu      sync.RWMutex
+	rows    map[ticket.ID]*row
+	tickets map[ticket.ID]*byID
+	lines   map[lineKey]*line
+	queues  map[string]*queue // by notifier
+	tenants map[string]*tenant
+	people  map[personKey]*byID
+	told    map[toldKey]*told
 }
 
-// A line holds the rows of one notifier. Dead ones are in neither heap.
+func newOutbox() outbox {
+	return outbox{
+		rows:    map[ticket.ID]*row{},
+		tickets: map[ticket.ID]*byID{},
+		lines:   map[lineKey]*line{},
+		queues:  map[string]*queue{},
+		tenants: map[string]*tenant{},
+		people:  map[personKey]*byID{},
+		told:    map[toldKey]*told{},
+	}
+}
+
+// A row is a delivery that knows its line, and its place in a heap, so that it
+// can be taken out of the middle of one.
+type row struct {
+	ticket.Delivery
+	line *line
+	in   *rows // nil: in no heap
+	at   int
+}
+
+// A line holds the deliveries of one ticket, by one notifier, to one recipient.
 type line struct {
+	rows  []*row // all, in order
+	open  []*row // those that are pending or claimed, in order
+	head  *row   // the first of open, and the only one that is in a heap
+	queue *queue
+	told  *told
+	of    *tenant
+}
+
+type lineKey struct {
+	ticket  ticket.ID
+	via, to string
+}
+
+// A queue holds the heads of the lines of one notifier.
+type queue struct {
 	ready  rows // pending, or claimed with a lease that has passed; by Due
 	leased rows // claimed; by Until
 }
 
-func (b *box) line(via string) *line {
-	l := b.lines[via]
+// A tenant has lists of all its deliveries, and of the few that did not arrive.
+type tenant struct {
+	all    byID
+	undone map[ticket.DeliveryState]*byID
+}
+
+type personKey struct{ tenant, to string }
+
+type toldKey struct{ tenant, via, to string }
+
+// told is what a recipient was told by one notifier, about whatever ticket.
+type told struct {
+	sent    []*row // by Settled
+	bounced byID
+}
+
+// put adds a new delivery.
+func (o *outbox) put(d ticket.Delivery, to string) {
+	r := &row{Delivery: d, line: o.line(&d, to)}
+	o.rows[d.ID] = r
+	at(o.tickets, d.Ticket).add(r)
+	at(o.people, personKey{d.Tenant, to}).add(r)
+	r.line.of.all.add(r)
+	r.line.rows = insert(r.line.rows, r, inLine)
+	r.line.enter(r)
+}
+
+func (o *outbox) line(d *ticket.Delivery, to string) *line {
+	k := lineKey{d.Ticket, d.Via, to}
+	l := o.lines[k]
 	if l == nil {
-		l = &line{ready: rows{before: byDue}, leased: rows{before: byUntil}}
-		b.lines[via] = l
+		q := o.queues[d.Via]
+		if q == nil {
+			q = &queue{ready: rows{before: byDue}, leased: rows{before: byUntil}}
+			o.queues[d.Via] = q
+		}
+		l = &line{queue: q, told: at(o.told, toldKey{d.Tenant, d.Via, to}), of: at(o.tenants, d.Tenant)}
+		o.lines[k] = l
 	}
 	return l
 }
 
-func (b *box) put(d *ticket.Delivery) {
-	r := &row{Delivery: *d}
-	b.rows[d.ID] = r
-	heap.Push(&b.line(d.Via).ready, r)
+// enter opens a row that is pending.
+func (l *line) enter(r *row) {
+	l.open = insert(l.open, r, inLine)
+	l.place()
 }
 
-// Claim leases deliveries to the caller; see [ticket.Store]. It looks at those
-// it returns and those whose lease has passed, not at all that wait.
-func (s *Store) Claim(ctx context.Context, r ticket.ClaimRequest) ([]ticket.Delivery, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
+// leave closes a row.
+func (l *line) leave(r *row) {
+	l.open = remove(l.open, r, inLine)
+	l.place()
+}
+
+// place puts the head of the line where its state belongs, and takes out the one
+// that was the head before.
+func (l *line) place() {
+	if l.head != nil && l.head.in != nil {
+		heap.Remove(l.head.in, l.head.at)
 	}
-	if err := r.Check(); err != nil {
-		return nil, err
+	l.head = nil
+	if len(l.open) == 0 {
+		return
 	}
-	for i := range s.outbox {
-		s.outbox[i].mu.Lock()
-		defer s.outbox[i].mu.Unlock()
+	l.head = l.open[0]
+	if l.head.State == ticket.Claimed {
+		heap.Push(&l.queue.leased, l.head)
+	} else {
+		heap.Push(&l.queue.ready, l.head)
 	}
-	var lines []*line
-	for i := range s.outbox {
-		for _, via := range r.Via {
-			if l := s.outbox[i].lines[via]; l != nil {
-				l.release(r.Now)
-				lines = append(lines, l)
-			}
-		}
-	}
-	var claimed []ticket.Delivery
-	for len(claimed) < r.Limit {
-		l := earliest(lines)
-		if l == nil || l.ready.list[0].Due.After(r.Now) {
-			break
-		}
-		d := heap.Pop(&l.ready).(*row)
-		// A lease that another caller, with a later clock, saw pass still runs
-		// for one with an earlier clock.
-		if d.State != ticket.Claimed || !d.Until.After(r.Now) {
-			d.State, d.Until = ticket.Claimed, r.Now.Add(r.Lease)
-			d.Attempts++
-			claimed = append(claimed, d.Delivery)
-		}
-		heap.Push(&l.leased, d)
-	}
-	return claimed, nil
 }
 
 // release makes ready what was leased until now or before.
-func (l *line) release(now time.Time) {
-	for len(l.leased.list) > 0 && !l.leased.list[0].Until.After(now) {
-		heap.Push(&l.ready, heap.Pop(&l.leased))
+func (q *queue) release(now time.Time) {
+	for len(q.leased.list) > 0 && !q.leased.list[0].Until.After(now) {
+		heap.Push(&q.ready, heap.Pop(&q.leased))
 	}
 }
 
-// earliest returns the line whose first ready row comes first, or nil.
-func earliest(lines []*line) *line {
-	var best *line
-	for _, l := range lines {
-		if len(l.ready.list) > 0 && (best == nil || byDue(l.ready.list[0], best.ready.list[0])) {
-			best = l
-		}
+// close puts a row, which has become settled, among those of its state.
+func (r *row) close() {
+	switch r.State {
+	case ticket.Sent:
+		r.line.told.sent = insert(r.line.told.sent, r, bySettled)
+		return
+	case ticket.Bounced:
+		r.line.told.bounced.add(r)
 	}
-	return best
+	r.line.of.inState(r.State).add(r)
 }
 
-// Settle records the outcome of claimed deliveries; see [ticket.Store].
-func (s *Store) Settle(ctx context.Context, settlements []ticket.Settlement) error {
-	if err := ctx.Err(); err != nil {
-		return err
+// reopen takes a row, which is settled, out again.
+func (r *row) reopen() {
+	switch r.State {
+	case ticket.Sent:
+		r.line.told.sent = remove(r.line.told.sent, r, bySettled)
+		return
+	case ticket.Bounced:
+		r.line.told.bounced.remove(r)
 	}
-	for i := range settlements {
-		if err := settlements[i].Check(); err != nil {
-			return err
-		}
-	}
-	var err error
-	for i := range settlements {
-		if !s.outbox[boxOf(settlements[i].ID)].settle(&settlements[i]) {
-			err = ticket.ErrClaimLost
-		}
-	}
-	return err
+	r.line.of.inState(r.State).remove(r)
 }
 
-// settle reports whether the claim still held.
-func (b *box) settle(st *ticket.Settlement) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	r := b.rows[st.ID]
-	if r == nil || r.State != ticket.Claimed || r.Attempts != st.Attempts {
-		return false
+func (t *tenant) inState(s ticket.DeliveryState) *byID {
+	if t.undone == nil {
+		t.undone = map[ticket.DeliveryState]*byID{}
 	}
-	heap.Remove(r.in, r.at)
-	r.Until, r.LastError, r.Failures = time.Time{}, st.Error, st.Failures
-	switch st.Outcome {
-	case ticket.Done:
-		delete(b.rows, r.ID)
-	case ticket.Again:
-		r.State, r.Due = ticket.Pending, st.Due
-		heap.Push(&b.line(r.Via).ready, r)
-	case ticket.GiveUp:
-		r.State = ticket.Dead
-	}
-	return true
+	return at(t.undone, s)
 }
 
-// A row is a delivery that knows its place, so that it can be taken out of the
-// middle of a heap.
-type row struct {
-	ticket.Delivery
-	in *rows
-	at int
+func inLine(a, b *row) int { return cmp.Or(cmp.Compare(a.Seq, b.Seq), a.ID.Compare(b.ID)) }
+
+func bySettled(a, b *row) int { return cmp.Or(a.Settled.Compare(b.Settled), a.ID.Compare(b.ID)) }
+
+// byID holds rows in the order of their IDs. New ones mostly go to the end.
+type byID struct{ list []*row }
+
+func compareID(a, b *row) int { return a.ID.Compare(b.ID) }
+
+func (l *byID) add(r *row)    { l.list = insert(l.list, r, compareID) }
+func (l *byID) remove(r *row) { l.list = remove(l.list, r, compareID) }
+
+// at returns what is at a place in a map, which is made where it is missing.
+func at[K comparable, V any](m map[K]*V, k K) *V {
+	v := m[k]
+	if v == nil {
+		v = new(V)
+		m[k] = v
+	}
+	return v
 }
 
-func byDue(a, b *row) bool {
-	if c := a.Due.Compare(b.Due); c != 0 {
-		return c < 0
+// insert puts a row into its place in a list that is in order.
+func insert(list []*row, r *row, compare func(a, b *row) int) []*row {
+	if n := len(list); n == 0 || compare(list[n-1], r) < 0 {
+		return append(list, r)
 	}
-	return a.ID.Compare(b.ID) < 0
+	i, _ := slices.BinarySearchFunc(list, r, compare)
+	return slices.Insert(list, i, r)
 }
+
+// remove takes a row out of a list that is in order.
+func remove(list []*row, r *row, compare func(a, b *row) int) []*row {
+	i, found := slices.BinarySearchFunc(list, r, compare)
+	if !found {
+		return list
+	}
+	return slices.Delete(list, i, i+1)
+}
+
+func byDue(a, b *row) bool { return cmp.Or(a.Due.Compare(b.Due), a.ID.Compare(b.ID)) < 0 }
 
 func byUntil(a, b *row) bool { return a.Until.Before(b.Until) }
 
@@ -183,5 +244,6 @@ func (h *rows) Pop() any {
 	r := h.list[last]
 	h.list[last] = nil // let it go
 	h.list = h.list[:last]
+	r.in = nil
 	return r
 }

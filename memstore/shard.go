@@ -48,8 +48,6 @@ type record struct {
 // time.
 func drawerOf(id ticket.ID) int { return int(id[len(id)-1]) % shards }
 
-func boxOf(id ticket.ID) int { return int(id[len(id)-1]) % boxes }
-
 func (s *Store) shardOf(text string) int {
 	return int(maphash.String(s.seed, text) % shards)
 }
@@ -83,7 +81,10 @@ func (s set) all() iter.Seq[int] {
 // order of the fields, and ascending within each, so commits cannot wait for
 // each other in a circle. All are held until everything is written: what
 // another call sees, it sees whole.
-type hold struct{ keys, numbers, tickets, outbox set }
+type hold struct {
+	keys, numbers, tickets set
+	outbox                 bool
+}
 
 func (s *Store) holdFor(c *ticket.Commit) (h hold) {
 	if c.Receipt != nil {
@@ -96,9 +97,7 @@ func (s *Store) holdFor(c *ticket.Commit) (h hold) {
 			h.numbers.add(s.shardOf(string(ch.Ticket.Number)))
 		}
 	}
-	for i := range c.Deliveries {
-		h.outbox.add(boxOf(c.Deliveries[i].ID))
-	}
+	h.outbox = len(c.Deliveries) > 0
 	return h
 }
 
@@ -112,8 +111,8 @@ func (s *Store) lock(h hold) {
 	for i := range h.tickets.all() {
 		s.tickets[i].mu.Lock()
 	}
-	for i := range h.outbox.all() {
-		s.outbox[i].mu.Lock()
+	if h.outbox {
+		s.outbox.mu.Lock()
 	}
 }
 
@@ -127,7 +126,7 @@ func (s *Store) unlock(h hold) {
 	for i := range h.tickets.all() {
 		s.tickets[i].mu.Unlock()
 	}
-	for i := range h.outbox.all() {
-		s.outbox[i].mu.Unlock()
+	if h.outbox {
+		s.outbox.mu.Unlock()
 	}
 }

@@ -205,7 +205,7 @@ func benchOutbox(b *testing.B, store ticket.Store, n int) {
 	const waiting = 10_000
 	for i := range waiting {
 		d := k.delivery(c.Ticket)
-		d.Due = clock.Add(time.Duration(i) * time.Second)
+		d.Due, d.To = clock.Add(time.Duration(i)*time.Second), to(i)
 		commit.Deliveries = append(commit.Deliveries, d)
 	}
 	if err := store.Commit(b.Context(), commit); err != nil {

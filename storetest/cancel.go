@@ -19,7 +19,7 @@ var contextRules = []rule{
 func cancelledCalls(k *kit) {
 	c := k.opened(acme, timer(clock))
 	first, second := k.delivery(c.Ticket), k.delivery(c.Ticket)
-	second.Due = soon
+	second.Due, second.To = soon, to(2)
 	k.put(ticket.Commit{
 		Changes: []ticket.Change{c}, Deliveries: []ticket.Delivery{first, second}, Receipt: receiptFor(c.Ticket, "key"),
 	})

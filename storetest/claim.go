@@ -123,7 +123,7 @@ func claimReturned(k *kit) {
 	want := k.outbox(past)[0]
 	for i, now := range []time.Time{clock, clock.Add(time.Hour), clock.Add(2 * time.Hour)} {
 		r := ticket.ClaimRequest{Now: now, Lease: lease + time.Microsecond, Limit: 1, Via: []string{"mail"}}
-		want.State, want.Attempts, want.Until = ticket.Claimed, i+1, now.Add(r.Lease)
+		want.State, want.Attempts, want.Failures, want.Until = ticket.Claimed, i+1, i, now.Add(r.Lease)
 		k.same(k.claimWith(r), []ticket.Delivery{want}, "delivery claimed for the %d. time", i+1)
 	}
 }
@@ -135,7 +135,7 @@ func claimStored(k *kit) {
 	for i := range 3 {
 		now := clock.Add(time.Duration(i) * time.Hour)
 		k.same(len(k.claim(now)), 1, "deliveries claimed for the %d. time", i+1)
-		s := ticket.Settlement{ID: d.ID, Attempts: i + 1, Outcome: ticket.Again, Due: now.Add(time.Minute)}
+		s := ticket.Settlement{ID: d.ID, Attempts: i + 1, Outcome: ticket.Again, At: now, Due: now.Add(time.Minute)}
 		k.ok(k.store.Settle(k.Context(), []ticket.Settlement{s}), "Settle of a delivery claimed for the %d. time", i+1)
 	}
 }

@@ -3,6 +3,7 @@ package storetest
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"fmt"
 	"slices"
 	"time"
 
@@ -112,14 +113,20 @@ func (k *kit) delivery(t ticket.Ticket) ticket.Delivery {
 	}
 }
 
-// outbox stores a ticket with deliveries that are due at the times given.
+// to is a person whom nobody else is equal to.
+func to(n int) ticket.Recipient {
+	return ticket.Recipient{Role: ticket.Followers, Person: ticket.Person{Email: fmt.Sprintf("person-%d@example.org", n)}}
+}
+
+// outbox stores a ticket with deliveries that are due at the times given, to a
+// person each, so that none waits for another.
 func (k *kit) outbox(due ...time.Time) []ticket.Delivery {
 	k.Helper()
 	c := k.opened(acme)
 	var list []ticket.Delivery
-	for _, at := range due {
+	for i, at := range due {
 		d := k.delivery(c.Ticket)
-		d.Due = at
+		d.Due, d.To = at, to(i)
 		list = append(list, d)
 	}
 	k.put(ticket.Commit{Changes: []ticket.Change{c}, Deliveries: list})
@@ -145,5 +152,5 @@ func asCommitted(claimed []ticket.Delivery) []ticket.Delivery {
 }
 
 func settlement(d ticket.Delivery, o ticket.Outcome) ticket.Settlement {
-	return ticket.Settlement{ID: d.ID, Attempts: d.Attempts, Outcome: o}
+	return ticket.Settlement{ID: d.ID, Attempts: d.Attempts, Outcome: o, At: clock, Failures: d.Failures}
 }

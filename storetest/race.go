@@ -272,8 +272,10 @@ func (k *kit) deliveryThenRow(ctx context.Context, id ticket.ID) error {
 func raceClaim(k *kit) {
 	c := k.opened(acme)
 	commit := ticket.Commit{Changes: []ticket.Change{c}}
-	for range 60 {
-		commit.Deliveries = append(commit.Deliveries, k.delivery(c.Ticket))
+	for i := range 60 {
+		d := k.delivery(c.Ticket)
+		d.To = to(i)
+		commit.Deliveries = append(commit.Deliveries, d)
 	}
 	k.put(commit)
 	claimed := make([][]ticket.Delivery, writers)

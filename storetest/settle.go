@@ -69,7 +69,7 @@ func settleStale(k *kit) {
 	held := k.claim(soon)[0]
 	for _, attempts := range []int{lost.Attempts, held.Attempts + 1, 0} {
 		for _, o := range []ticket.Outcome{ticket.Done, ticket.Again, ticket.GiveUp} {
-			s := ticket.Settlement{ID: lost.ID, Attempts: attempts, Outcome: o, Due: past, Error: "lost"}
+			s := ticket.Settlement{ID: lost.ID, Attempts: attempts, Outcome: o, At: past, Due: past, Error: "lost"}
 			err := k.store.Settle(k.Context(), []ticket.Settlement{s})
 			k.refused(err, ticket.ErrClaimLost, "Settle of attempt %d, when the claim is of attempt %d", attempts, held.Attempts)
 			k.same(len(k.claim(soon)), 0, "deliveries claimed after it, while the lease runs")
@@ -83,7 +83,7 @@ func settleUnclaimed(k *kit) {
 	refused := func(d ticket.Delivery, what string) {
 		k.Helper()
 		for _, o := range []ticket.Outcome{ticket.Done, ticket.Again, ticket.GiveUp} {
-			s := ticket.Settlement{ID: d.ID, Attempts: d.Attempts, Outcome: o, Due: past}
+			s := ticket.Settlement{ID: d.ID, Attempts: d.Attempts, Outcome: o, At: past, Due: past}
 			k.refused(k.store.Settle(k.Context(), []ticket.Settlement{s}), ticket.ErrClaimLost, "Settle of a delivery that is %s", what)
 		}
 	}

@@ -98,7 +98,7 @@ func copiesIn(k *kit) {
 	r := ticket.ClaimRequest{Now: soon, Lease: lease, Limit: 1, Via: []string{d.Via}}
 	k.same(asCommitted(k.claimWith(r)), []ticket.Delivery{d}, "claimed after the caller changed what it had committed")
 
-	s := []ticket.Settlement{{ID: d.ID, Attempts: 1, Outcome: ticket.Again, Due: clock, Error: "first"}}
+	s := []ticket.Settlement{{ID: d.ID, Attempts: 1, Outcome: ticket.Again, At: clock, Due: clock, Error: "first"}}
 	k.ok(k.store.Settle(k.Context(), s), "Settle")
 	scribble(&s)
 	again := asCommitted(k.claimWith(r))
@@ -126,6 +126,7 @@ func copiesOut(k *kit) {
 		r.Now = r.Now.Add(2 * lease)
 		scribble(&got)
 	}
+	d.Failures += 2 // two leases have passed
 	k.same(asCommitted(k.claimWith(r)), []ticket.Delivery{d}, "claimed after the caller changed what it had claimed before")
 }
 

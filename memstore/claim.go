@@ -1,0 +1,133 @@
+package memstore
+
+import (
+	"container/heap"
+	"context"
+	"slices"
+	"time"
+
+	"github.com/ticketkit/ticket"
+)
+
+// Claim leases deliveries to the caller; see [ticket.Store]. It looks at those
+// it returns and those whose lease has passed, not at all that wait.
+func (s *Store) Claim(ctx context.Context, r ticket.ClaimRequest) ([]ticket.Delivery, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if err := r.Check(); err != nil {
+		return nil, err
+	}
+	o := &s.outbox
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	var queues []*queue
+	for _, via := range r.Via {
+		if q := o.queues[via]; q != nil {
+			q.release(r.Now)
+			queues = append(queues, q)
+		}
+	}
+	var claimed []ticket.Delivery
+	for len(claimed) < r.Limit {
+		q := earliest(queues)
+		if q == nil || q.ready.list[0].Due.After(r.Now) {
+			break
+		}
+		d := heap.Pop(&q.ready).(*row)
+		// A lease that another caller, with a later clock, saw pass still runs
+		// for one with an earlier clock.
+		if d.State != ticket.Claimed || !d.Until.After(r.Now) {
+			if d.State == ticket.Claimed {
+				d.Failures++
+			}
+			d.State, d.Until = ticket.Claimed, r.Now.Add(r.Lease)
+			d.Attempts++
+			claimed = append(claimed, d.Delivery)
+		}
+		heap.Push(&q.leased, d)
+	}
+	return claimed, nil
+}
+
+// earliest returns the queue whose first ready row comes first, or nil.
+func earliest(queues []*queue) *queue {
+	var best *queue
+	for _, q := range queues {
+		if len(q.ready.list) > 0 && (best == nil || byDue(q.ready.list[0], best.ready.list[0])) {
+			best = q
+		}
+	}
+	return best
+}
+
+// Settle records the outcome of claimed deliveries; see [ticket.Store].
+func (s *Store) Settle(ctx context.Context, settlements []ticket.Settlement) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	for i := range settlements {
+		if err := settlements[i].Check(); err != nil {
+			return err
+		}
+	}
+	o := &s.outbox
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	var err error
+	for i := range settlements {
+		if !o.settle(&settlements[i]) {
+			err = ticket.ErrClaimLost
+		}
+	}
+	return err
+}
+
+// settle reports whether the claim still held.
+func (o *outbox) settle(st *ticket.Settlement) bool {
+	r := o.rows[st.ID]
+	if r == nil || r.State != ticket.Claimed || r.Attempts != st.Attempts {
+		return false
+	}
+	r.State, r.Until, r.LastError, r.Failures = st.Outcome.State(), time.Time{}, st.Error, st.Failures
+	if r.State == ticket.Pending {
+		r.Due = st.Due
+		r.line.place()
+		return true
+	}
+	r.Settled = st.At
+	r.line.leave(r)
+	r.close()
+	return true
+}
+
+// Revise changes the state of settled deliveries; see [ticket.Store].
+func (s *Store) Revise(ctx context.Context, rev ticket.Revision) (int, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	if err := rev.Check(); err != nil {
+		return 0, err
+	}
+	o := &s.outbox
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	changed := 0
+	for i, id := range rev.IDs {
+		r := o.rows[id]
+		if r == nil || r.Tenant != rev.Tenant || !slices.Contains(rev.From, r.State) || slices.Contains(rev.IDs[:i], id) {
+			continue
+		}
+		changed++
+		r.reopen()
+		r.State, r.LastError = rev.To, rev.Error
+		if rev.To == ticket.Pending {
+			r.Due, r.Failures, r.Settled = rev.At, 0, time.Time{}
+			r.line.enter(r)
+			continue
+		}
+		r.Settled = rev.At
+		r.close()
+	}
+	return changed, nil
+}

@@ -1,0 +1,139 @@
+package memstore
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/ticketkit/ticket"
+)
+
+// Deliveries returns a page of the deliveries that match; see [ticket.Store]. It
+// looks at those of the IDs, the ticket, the recipient or the states asked for,
+// where such are given, and otherwise at those of the tenant; from the newest on,
+// until the page is full.
+func (s *Store) Deliveries(ctx context.Context, q ticket.DeliveryQuery) (ticket.DeliveryPage, error) {
+	if err := ctx.Err(); err != nil {
+		return ticket.DeliveryPage{}, err
+	}
+	if err := q.Check(); err != nil {
+		return ticket.DeliveryPage{}, err
+	}
+	enough := q.PageSize() + 1
+	s.outbox.mu.RLock()
+	defer s.outbox.mu.RUnlock()
+	var found []ticket.Delivery
+	for _, l := range s.outbox.lists(&q) {
+		found = l.pick(found, &q, len(found)+enough)
+	}
+	slices.SortFunc(found, func(a, b ticket.Delivery) int { return b.ID.Compare(a.ID) })
+	return q.NewPage(found), nil
+}
+
+// lists returns lists that hold all that match, each of them once.
+func (o *outbox) lists(q *ticket.DeliveryQuery) []*byID {
+	of := o.tenants[q.Tenant]
+	var list *byID
+	switch {
+	case of == nil:
+		return nil
+	case len(q.IDs) > 0:
+		list = &byID{}
+		for i, id := range q.IDs {
+			if r := o.rows[id]; r != nil && !slices.Contains(q.IDs[:i], id) {
+				list.add(r)
+			}
+		}
+	case !q.Ticket.IsZero():
+		list = o.tickets[q.Ticket]
+	case len(q.State) > 0 && !slices.ContainsFunc(q.State, common):
+		var lists []*byID
+		for i, state := range q.State {
+			if l := of.undone[state]; l != nil && !slices.Contains(q.State[:i], state) {
+				lists = append(lists, l)
+			}
+		}
+		return lists
+	case q.To != ticket.Recipient{}:
+		list = o.people[personKey{q.Tenant, q.To.Key()}]
+	default:
+		list = &of.all
+	}
+	if list == nil {
+		return nil
+	}
+	return []*byID{list}
+}
+
+// common states have no lists.
+func common(s ticket.DeliveryState) bool { return !s.Settled() || s == ticket.Sent }
+
+// pick appends those that match, from the newest on, until there are so many.
+func (l *byID) pick(found []ticket.Delivery, q *ticket.DeliveryQuery, enough int) []ticket.Delivery {
+	i := len(l.list)
+	if !q.After.IsZero() {
+		i, _ = slices.BinarySearchFunc(l.list, q.After, func(r *row, id ticket.ID) int { return r.ID.Compare(id) })
+	}
+	for i--; i >= 0 && len(found) < enough; i-- {
+		if q.Match(&l.list[i].Delivery) {
+			found = append(found, l.list[i].Delivery)
+		}
+	}
+	return found
+}
+
+// Brief looks up what deliveries are about; see [ticket.Briefer].
+func (s *Store) Brief(ctx context.Context, r ticket.BriefRequest) ([]ticket.Brief, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	r.Most = max(r.Most, 0)
+	briefs := make([]ticket.Brief, len(r.Rows))
+	s.outbox.mu.RLock()
+	for i := range r.Rows {
+		s.outbox.brief(&briefs[i], &r.Rows[i], &r)
+	}
+	s.outbox.mu.RUnlock()
+	for i := range r.Rows {
+		b, d := &briefs[i], &r.Rows[i]
+		// The events first: a ticket read later is at least as far.
+		events, ok := s.history(d.Tenant, d.Ticket)
+		if !ok || d.Seq < 1 || d.Seq > int64(len(events)) {
+			continue
+		}
+		b.Found, b.Event, b.Ticket = true, events[d.Seq-1].Clone(), s.stored(d.Tenant, d.Ticket).Clone()
+	}
+	return briefs, nil
+}
+
+// brief looks up what is known of the recipient. The line is one ticket's, and so
+// it is of one tenant.
+func (o *outbox) brief(b *ticket.Brief, d *ticket.Delivery, r *ticket.BriefRequest) {
+	to := d.To.Key()
+	if t := o.told[toldKey{d.Tenant, d.Via, to}]; t != nil {
+		from, _ := slices.BinarySearchFunc(t.sent, r.Since, func(r *row, since time.Time) int { return r.Settled.Compare(since) })
+		b.Sent = min(len(t.sent)-from, r.Most)
+		if n := len(t.bounced.list); n > 0 {
+			b.Bounced = t.bounced.list[n-1].ID
+		}
+	}
+	l := o.lines[lineKey{d.Ticket, d.Via, to}]
+	if l == nil || len(l.rows) == 0 || l.rows[0].Tenant != d.Tenant {
+		return
+	}
+	for i := len(l.rows) - 1; i >= 0; i-- {
+		sent := l.rows[i]
+		if sent.State != ticket.Sent {
+			continue
+		}
+		if !sent.Settled.Before(r.Since) && b.SentHere < r.Most {
+			b.SentHere++
+		}
+		if sent.Seq < d.Seq && b.Previous.IsZero() {
+			b.Previous = sent.ID
+		}
+		if b.SentHere == r.Most && !b.Previous.IsZero() {
+			break
+		}
+	}
+}
