@@ -95,6 +95,10 @@ type Actor struct {
 	Tenant string   // the tenant acted in; empty is a tenant too
 	Levels []int    // the support levels an agent serves
 	Queues []string // the queues an agent serves; none: all of them
+
+	token string    // of the holder of a status link; see Holder
+	only  ID        // the ticket that a link confines the actor to
+	scope LinkScope // what the link allows
 }
 
 // Requester is somebody who asks for support, or follows a ticket: what the

@@ -52,8 +52,8 @@ type Config struct {
 	// Notifiers deliver notifications, each under a name of its own and without
 	// regard to the others. Every notification becomes a row of the outbox for
 	// each name. A nil Notifier reserves the name: rows are written here, and
-	// another process delivers them. No entry at all: rows are written for the
-	// name "", so that a notifier of that name can deliver them later.
+	// another process delivers them. No entry that tells people: rows are written
+	// for the name "", so that a notifier of that name can deliver them later.
 	Notifiers map[string]Notifier
 	// Streams names those of the notifiers that are told of every event, once,
 	// with [KindEvent], in place of what is told to people: brokers and other
@@ -90,13 +90,15 @@ type Config struct {
 // safe for concurrent use, and holds no lock while it calls the store, the
 // policy, guards or notifiers.
 type Desk struct {
-	store Store
-	cfg   Config
-	chain Chain
-	vias  []string // names of notifiers, sorted
-	bound bool     // to a host's transaction
-	wake  *wakeup  // tells a relay in this process that there is work
-	lines *lines   // of those who met over a ticket
+	store   Store
+	cfg     Config
+	chain   Chain
+	vias    []string // names of the notifiers for people, sorted
+	streams []string // names of the others, sorted
+	bound   bool     // to a host's transaction
+	wake    *wakeup  // tells a relay in this process that there is work
+	runs    *runs    // calls of Run under way
+	lines   *lines   // of those who met over a ticket
 }
 
 // NewDesk returns a desk on a store. It fails with an [*InvalidError] where the
@@ -110,6 +112,12 @@ func NewDesk(store Store, cfg Config) (*Desk, error) {
 		return nil, err
 	}
 	if cfg.Relay, err = cfg.Relay.withDefaults(); err != nil {
+		return nil, err
+	}
+	if cfg.Guard, err = cfg.Guard.withDefaults(); err != nil {
+		return nil, err
+	}
+	if cfg.Links, err = cfg.Links.withDefaults(); err != nil {
 		return nil, err
 	}
 	if cfg.Attempts < 0 {
@@ -148,14 +156,44 @@ func NewDesk(store Store, cfg Config) (*Desk, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
-	d := &Desk{store: store, cfg: cfg, chain: Chain{Key: slices.Clone(cfg.ChainKey)}, wake: &wakeup{}, lines: &lines{}}
-	if !cfg.Silent {
-		d.vias = sortedKeys(cfg.Notifiers)
-		if len(d.vias) == 0 {
-			d.vias = []string{""}
-		}
+	d := &Desk{store: store, cfg: cfg, chain: Chain{Key: slices.Clone(cfg.ChainKey)}, wake: &wakeup{}, runs: &runs{}, lines: &lines{}}
+	if err := d.tellers(); err != nil {
+		return nil, err
 	}
 	return d, nil
+}
+
+// tellers sorts out who tells people and who gets the stream, and asks them
+// whether they can.
+func (d *Desk) tellers() error {
+	streams := slices.Sorted(slices.Values(d.cfg.Streams))
+	for i, via := range streams {
+		if _, ok := d.cfg.Notifiers[via]; !ok || i > 0 && streams[i-1] == via {
+			return invalid("config.streams", "must name notifiers, each once; %s is not one, or is named twice", quote(via))
+		}
+	}
+	people := append(CustomerKinds(), KindQueued, KindEscalated, KindAssigned)
+	var vias []string
+	for _, via := range sortedKeys(d.cfg.Notifiers) {
+		kinds := people
+		if slices.Contains(streams, via) {
+			kinds = []Kind{KindEvent}
+		} else {
+			vias = append(vias, via)
+		}
+		if c, ok := d.cfg.Notifiers[via].(Checker); ok {
+			if err := c.Check(kinds); err != nil {
+				return &InvalidError{Field: "config.notifiers[" + quote(via) + "]", Reason: "cannot tell everything", Err: err}
+			}
+		}
+	}
+	if len(vias) == 0 {
+		vias = []string{""}
+	}
+	if !d.cfg.Silent {
+		d.vias, d.streams = vias, streams
+	}
+	return nil
 }
 
 // In returns the desk on another store, as a rule one that is bound to a

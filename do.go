@@ -75,14 +75,17 @@ func (d *Desk) begin(o *outcome, a Actor, dr Draft, now time.Time, links []Link)
 // and [ErrUnknownAction] by the workflow or the policy, [ErrInvalid] by the
 // content, [ErrStale] by a pinned version, [ErrConflict] where deciding again
 // did not help, [ErrDuplicate] for a key that was used for something else,
-// [ErrWorkflow] where the desk does not hold the ticket's workflow, and the
-// store's own.
+// [ErrWorkflow] where the desk does not hold the ticket's workflow, [ErrLink] for
+// the [Holder] of a link that is not good, and the store's own.
 func (d *Desk) Do(ctx context.Context, a Actor, id ID, act Action) (Ticket, error) {
-	if err := d.checkActor(a); err != nil {
+	a, err := d.admit(ctx, a)
+	if err != nil {
 		return Ticket{}, err
 	}
-	act, err := d.checkAction(a, act)
-	if err != nil {
+	if act, err = d.checkAction(a, act); err != nil {
+		return Ticket{}, err
+	}
+	if err := a.confined(id, &act); err != nil {
 		return Ticket{}, err
 	}
 	request := func() (Digest, error) { r := act; r.Key = ""; return fingerprint(a, id, r) }
@@ -336,6 +339,9 @@ func (d *Desk) stale(ctx context.Context, a Actor, t Ticket, pinned int64) error
 
 // checkActor refuses an actor that nobody could be held to.
 func (d *Desk) checkActor(a Actor) error {
+	if a.token != "" {
+		return &RefusedError{Role: a.Role, Why: WhyLink, Detail: "the holder of a status link can track its ticket, and reply where the link's scope says so"}
+	}
 	c := check{Limits: d.cfg.Limits}
 	c.name("actor.tenant", a.Tenant)
 	c.person("actor.person", a.Person)

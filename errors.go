@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // The categories of failure. Test for them with [errors.Is]; the data behind
@@ -49,6 +50,10 @@ var (
 
 	// ErrChain: the history was tampered with or damaged. Data: [*ChainError].
 	ErrChain = errors.New("ticket: broken chain")
+
+	// ErrLink: the status link is not, or no longer, good: mistyped, forged, expired,
+	// revoked. Data: [*LinkError].
+	ErrLink = errors.New("ticket: the status link is not valid")
 
 	// ErrClaimLost: a delivery was settled under a claim that no longer holds,
 	// because its lease ran out and somebody else claimed it.
@@ -106,7 +111,26 @@ const (
 	WhyGuard   Why = "guard"   // a guard of the workflow said no
 	WhyPolicy  Why = "policy"  // the host's policy said no
 	WhyMerged  Why = "merged"  // the ticket was merged into another one
+	WhyLink    Why = "link"    // the status link does not allow it
 )
+
+// LinkError is the data of [ErrLink]. Only of a link that is genuine it says that
+// it has expired; the other reasons are not told apart.
+type LinkError struct {
+	Expired time.Time // since when; zero: for another reason
+}
+
+func (e *LinkError) Error() string {
+	if e.Expired.IsZero() {
+		return ErrLink.Error()
+	}
+	return "ticket: the status link expired at " + e.Expired.Format(time.RFC3339)
+}
+
+// Is reports whether target is [ErrLink].
+func (e *LinkError) Is(target error) bool { return target == ErrLink }
+
+func isNotFound(err error) bool { return errors.Is(err, ErrNotFound) }
 
 // RefusedError is the data of [ErrRefused] and [ErrUnknownAction]: which rule
 // refused the action, who could do it instead and from where.

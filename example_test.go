@@ -351,7 +351,7 @@ func ExampleDesk_Deliver() {
 	must(desk.Open(ctx, ticket.Requester(ticket.Person{Email: "ada@example.org"}), ticket.Draft{Subject: "No light"}))
 	did, err := desk.Deliver(ctx) // or go desk.Run(ctx)
 	fmt.Println(did.Done, err)
-	// Output:
+	// Unordered output:
 	// received: ada@example.org, 0000-0001-H (with the service desk)
 	// queued: level 1, 0000-0001-H
 	// 2 <nil>
@@ -641,7 +641,7 @@ func ExampleDesk_Run() {
 	fmt.Println(<-told)
 	stop()
 	fmt.Println(<-stopped)
-	// Output:
+	// Unordered output:
 	// received
 	// queued
 	// context canceled

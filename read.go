@@ -117,9 +117,20 @@ type ViewMessage struct {
 
 // Track returns the customer's view of the ticket that a number or ID leads to,
 // wherever it is: its phase, who has it, the messages. It has no notes, no
-// queues, no agents (unless [Config].ShowAgents says so). Errors are those of
-// [Desk.Find].
+// queues, no agents (unless [Config].ShowAgents says so). The [Holder] of a status
+// link may leave the number empty. Errors are those of [Desk.Find], and
+// [ErrLink].
 func (d *Desk) Track(ctx context.Context, a Actor, ref string) (View, error) {
+	a, err := d.admit(ctx, a)
+	if err != nil {
+		return View{}, err
+	}
+	if !a.only.IsZero() {
+		if err := d.isLinked(ctx, a, ref); err != nil {
+			return View{}, err
+		}
+		ref = a.only.String()
+	}
 	t, err := d.find(ctx, a, ref)
 	if err != nil {
 		return View{}, err
@@ -134,7 +145,7 @@ func (d *Desk) Track(ctx context.Context, a Actor, ref string) (View, error) {
 	}
 	if a.RoleOn(t)&Customers != 0 {
 		for _, c := range d.Actions(a, t) {
-			if c.Allowed {
+			if c.Allowed && (a.only.IsZero() || c.Action == Reply && a.scope != 0) {
 				v.Actions = append(v.Actions, c.Action)
 			}
 		}
@@ -162,6 +173,22 @@ func (d *Desk) Track(ctx context.Context, a Actor, ref string) (View, error) {
 		})
 	}
 	return v, nil
+}
+
+// isLinked checks that a number leads to the ticket that a link is for.
+func (d *Desk) isLinked(ctx context.Context, a Actor, ref string) error {
+	if ref == "" {
+		return nil
+	}
+	asked, err := d.find(ctx, a, ref)
+	if err != nil {
+		return err
+	}
+	linked, err := d.find(ctx, a, a.only.String())
+	if err == nil && asked.ID != linked.ID {
+		err = &NotFoundError{What: "ticket", Ref: ref}
+	}
+	return err
 }
 
 // fromDesk tells whose words an event brings: an opening message is always the

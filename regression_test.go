@@ -256,9 +256,10 @@ func TestABoundDeskDeliversNothing(t *testing.T) {
 	require.ErrorIs(t, err, ticket.ErrInvalid)
 }
 
-// Those behind a slow one, whose turn does not come, have not failed.
+// An attempt that the end of the process cut short has not failed, and those
+// behind it in its line have not been tried.
 func TestOnlyRealAttemptsCount(t *testing.T) {
-	k := newKit(t, func(c *ticket.Config) { c.Relay = ticket.Relay{MaxAttempts: 5} })
+	k := newKit(t, func(c *ticket.Config) { c.Relay = ticket.Relay{MaxAttempts: 2} })
 	tk := k.open(ada, ticket.Draft{})
 	k.deliver()
 	k.sent.Reset()
@@ -268,22 +269,23 @@ func TestOnlyRealAttemptsCount(t *testing.T) {
 	for range 4 {
 		ctx, cancel := context.WithCancel(t.Context())
 		k.sent.FailWith(func(ticket.Notification) error {
-			cancel() // as the end of the lease would
-			return errors.New("took too long")
+			cancel()
+			return errors.New("cut short")
 		})
 		_, err := k.desk.Deliver(ctx)
 		require.ErrorIs(t, err, context.Canceled)
-		k.clock.Advance(2 * time.Hour)
 	}
 	k.sent.FailWith(func(ticket.Notification) error { return errors.New("mailbox full") })
+	for _, want := range []ticket.Delivered{{Again: 1}, {Dead: 1, Again: 1}, {Dead: 1, Again: 1}} {
+		did, err := k.desk.Deliver(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, want, did)
+		k.clock.Advance(2 * time.Hour)
+	}
+	k.sent.FailWith(nil)
 	did, err := k.desk.Deliver(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, ticket.Delivered{Dead: 1, Again: 3}, did, "the first has failed five times, the others once")
-	k.sent.FailWith(nil)
-	k.clock.Advance(2 * time.Hour)
-	did, err = k.desk.Deliver(t.Context())
-	require.NoError(t, err)
-	require.Equal(t, ticket.Delivered{Done: 3}, did)
+	require.Equal(t, ticket.Delivered{Done: 2}, did)
 }
 
 func TestLoweredLimitsFreezeNoTicket(t *testing.T) {
@@ -467,8 +469,8 @@ func TestAMergesLinkIsUndoneByUnmergeOnly(t *testing.T) {
 
 // brokenReads is a store that cannot read events for a while.
 type brokenReads struct {
-	ticket.Store
-	broken bool
+	ticket.Store // which hides that it is a Briefer
+	broken       bool
 }
 
 func (s *brokenReads) Events(ctx context.Context, tenant string, id ticket.ID, after int64, limit int) ([]ticket.Event, error) {
@@ -484,7 +486,7 @@ func TestTheStoresTroubleKillsNoDelivery(t *testing.T) {
 	k.open(ada, ticket.Draft{})
 	for range 10 {
 		did, err := k.desk.Deliver(t.Context())
-		require.NoError(t, err)
+		require.ErrorIs(t, err, errDown)
 		require.Equal(t, ticket.Delivered{Again: 2}, did)
 		k.clock.Advance(2 * time.Hour)
 	}
@@ -510,8 +512,8 @@ func TestAnEndlessDeliveryEnds(t *testing.T) {
 		k.deliver()
 		k.clock.Advance(2 * time.Minute)
 	}
-	require.Less(t, calls, 50)
-	require.Greater(t, calls, 3)
+	require.Less(t, calls, 10)
+	require.Positive(t, calls)
 	did, err := k.desk.Deliver(t.Context())
 	require.NoError(t, err)
 	require.Zero(t, did, "nothing is left to try")

@@ -5,12 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"sync"
 	"time"
-	"unicode/utf8"
 )
 
 // Relay says how [Desk.Run] and [Desk.Deliver] work off the outbox. Fields that
@@ -75,13 +74,23 @@ func (r Relay) wait(failures int) time.Duration {
 // Delivered counts what a pass of the relay did, including outcomes that came
 // too late to count, because the lease had run out.
 type Delivered struct {
-	Done  int // delivered
-	Again int // failed, to be tried again
-	Dead  int // failed for good
+	Done       int // delivered
+	Again      int // failed, to be tried again
+	Dead       int // failed for good, bounces included
+	Suppressed int // not sent on purpose
 }
 
-func (s *Delivered) add(o Delivered) {
-	s.Done, s.Again, s.Dead = s.Done+o.Done, s.Again+o.Again, s.Dead+o.Dead
+func (s *Delivered) count(o Outcome) {
+	switch o {
+	case Done:
+		s.Done++
+	case Again:
+		s.Again++
+	case GiveUp, BounceBack:
+		s.Dead++
+	case Suppress:
+		s.Suppressed++
+	}
 }
 
 // Deliver works off what is due in the outbox now, for all notifiers of this
@@ -98,10 +107,11 @@ func (d *Desk) Deliver(ctx context.Context) (Delivered, error) {
 	var wg sync.WaitGroup
 	for via, n := range d.serving() {
 		wg.Go(func() {
-			done, err := d.drain(ctx, via, n)
+			c := newCourier(d, via, n)
+			err := c.clear(ctx)
 			mu.Lock()
 			defer mu.Unlock()
-			sum.add(done)
+			sum = Delivered{sum.Done + c.sum.Done, sum.Again + c.sum.Again, sum.Dead + c.sum.Dead, sum.Suppressed + c.sum.Suppressed}
 			if first == nil {
 				first = err
 			}
@@ -132,42 +142,122 @@ func (d *Desk) serving() map[string]Notifier {
 
 // Run delivers notifications and performs what tickets do by themselves (see
 // [Desk.FireTimers]) until ctx is done, and then returns its error once all
-// attempts under way have ended. Work that a commit of this process makes is
-// taken up at once, other work within Relay.Poll. Each notifier is served on its
-// own: a slow one holds up no other. A store that is a [Maintainer] is called
-// once in Relay.Poll, one call at a time. Trouble with the store is logged, and
-// Run goes on.
+// attempts under way have ended; [Desk.Shutdown] lets them finish first. Work
+// that a commit of this process makes is taken up at once, and so is that of
+// other processes where the store is a [Listener]; other work is within
+// Relay.Poll. Each notifier is served on its own: a slow one holds up no other,
+// and a slow delivery no other recipient. A store that is a [Maintainer] is
+// called once in Relay.Poll, one call at a time. Trouble with the store is
+// logged, and Run goes on.
 //
 // Any number of processes may run on the same store at the same time.
 func (d *Desk) Run(ctx context.Context) error {
 	if err := d.unbound(); err != nil {
 		return err
 	}
+	attempts, kill := context.WithCancel(ctx)
+	defer kill()
+	work, stop := context.WithCancel(ctx)
+	defer stop()
+	ended, shut := d.runs.begin(stop, kill)
+	if shut {
+		return nil
+	}
+	defer ended()
 	var wg sync.WaitGroup
 	for via, n := range d.serving() {
-		wg.Go(func() {
-			d.every(ctx, "deliver", d.wake.next, func() error { _, err := d.drain(ctx, via, n); return err })
-		})
+		wg.Go(func() { newCourier(d, via, n).stay(work, attempts) })
 	}
 	wg.Go(func() {
 		// No commit wakes this: a timer that it starts lies in the future.
-		never := func() <-chan struct{} { return nil }
-		d.every(ctx, "fire timers", never, func() error { _, err := d.FireTimers(ctx); return err })
+		d.every(work, "fire timers", func() error { _, err := d.FireTimers(work); return err })
 	})
 	if m, ok := d.store.(Maintainer); ok {
-		wg.Go(func() { d.maintain(ctx, m) })
+		wg.Go(func() { d.serve(work, "maintain the store", m.Maintain) })
+	}
+	if l, ok := d.store.(Listener); ok {
+		wg.Go(func() {
+			d.serve(work, "listen for other processes", func(ctx context.Context) error { return l.Listen(ctx, d.wake.all) })
+		})
 	}
 	wg.Wait()
 	return ctx.Err()
 }
 
-// maintain lets the store do its own work until ctx is done or there is none.
-func (d *Desk) maintain(ctx context.Context, m Maintainer) {
+// Shutdown ends every [Desk.Run] of this desk: no more attempts are begun, and
+// those under way may finish until ctx is done; then they are cancelled, which
+// leaves them to be tried again. It waits for all of that and returns ctx's
+// error if it had to cancel. Run returns nil then, and at once if it is called
+// again. The desk itself goes on.
+func (d *Desk) Shutdown(ctx context.Context) error { return d.runs.shutdown(ctx) }
+
+// Wake makes the relay of this process look for work at once. The desk does so
+// after its own commits; a host calls it after it has committed a transaction
+// that the desk was bound to with [Desk.In].
+func (d *Desk) Wake() { d.wake.all() }
+
+// runs are the calls of Run under way.
+type runs struct {
+	mu    sync.Mutex
+	shut  bool
+	alive map[*run]bool
+}
+
+type run struct {
+	stop, kill context.CancelFunc
+	done       chan struct{}
+}
+
+func (r *runs) begin(stop, kill context.CancelFunc) (ended func(), shut bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.shut {
+		return nil, true
+	}
+	one := &run{stop, kill, make(chan struct{})}
+	if r.alive == nil {
+		r.alive = map[*run]bool{}
+	}
+	r.alive[one] = true
+	return func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		delete(r.alive, one)
+		close(one.done)
+	}, false
+}
+
+func (r *runs) shutdown(ctx context.Context) (err error) {
+	r.mu.Lock()
+	r.shut = true
+	alive := slices.Collect(maps.Keys(r.alive))
+	r.mu.Unlock()
+	for _, one := range alive {
+		one.stop()
+	}
+	for _, one := range alive {
+		select {
+		case <-one.done:
+			continue
+		default:
+		}
+		select {
+		case <-one.done:
+		case <-ctx.Done():
+			err = ctx.Err()
+			one.kill()
+			<-one.done
+		}
+	}
+	return err
+}
+
+// serve lets the store do its own work until ctx is done or there is none.
+func (d *Desk) serve(ctx context.Context, what string, work func(context.Context) error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	never := func() <-chan struct{} { return nil }
-	d.every(ctx, "maintain the store", never, func() error {
-		err := m.Maintain(ctx)
+	d.every(ctx, what, func() error {
+		err := work(ctx)
 		if errors.Is(err, errors.ErrUnsupported) {
 			stop()
 		}
@@ -175,151 +265,24 @@ func (d *Desk) maintain(ctx context.Context, m Maintainer) {
 	})
 }
 
-// every does some work at once, whenever it is woken, and at least once in
-// Relay.Poll.
-func (d *Desk) every(ctx context.Context, what string, wake func() <-chan struct{}, work func() error) {
+// every does some work at once, and then once in Relay.Poll.
+func (d *Desk) every(ctx context.Context, what string, work func() error) {
 	timer := time.NewTimer(d.cfg.Relay.Poll)
 	defer timer.Stop()
 	for ctx.Err() == nil {
-		woken := wake() // before the work, so that no commit is missed
 		if err := work(); err != nil && ctx.Err() == nil {
-			d.cfg.Logger.LogAttrs(ctx, slog.LevelError, "ticket: cannot "+what, slog.Any("error", err))
-			woken = nil // a store in trouble is not pressed
+			d.trouble(ctx, what, err)
 		}
 		timer.Reset(d.cfg.Relay.Poll)
 		select {
 		case <-ctx.Done():
-		case <-woken:
 		case <-timer.C:
 		}
 	}
 }
 
-// drain works off what is due for one notifier.
-func (d *Desk) drain(ctx context.Context, via string, n Notifier) (Delivered, error) {
-	var sum Delivered
-	for {
-		rows, err := d.store.Claim(ctx, ClaimRequest{Now: d.now(), Lease: d.cfg.Relay.Lease, Limit: d.cfg.Relay.Batch, Via: []string{via}})
-		if err != nil {
-			return sum, err
-		}
-		if len(rows) == 0 {
-			return sum, nil
-		}
-		done, err := d.work(ctx, n, rows)
-		sum.add(done)
-		if err != nil {
-			return sum, err
-		}
-	}
-}
-
-// work makes the deliveries of a batch: those of one ticket one after the other
-// in their order, different tickets at the same time. Then it settles them. That
-// is done even when ctx is cancelled meanwhile, so that what was delivered is
-// not delivered again.
-func (d *Desk) work(ctx context.Context, n Notifier, rows []Delivery) (Delivered, error) {
-	attempt, cancel := context.WithTimeout(ctx, d.cfg.Relay.Lease/4*3)
-	defer cancel()
-	byTicket := map[ID][]int{}
-	for i, row := range rows {
-		byTicket[row.Ticket] = append(byTicket[row.Ticket], i)
-	}
-	settlements := make([]Settlement, len(rows))
-	var wg sync.WaitGroup
-	for _, list := range byTicket {
-		slices.SortFunc(list, func(a, b int) int { return rows[a].ID.Compare(rows[b].ID) })
-		wg.Go(func() {
-			for _, i := range list {
-				settlements[i] = d.attempt(attempt, n, rows[i])
-			}
-		})
-	}
-	wg.Wait()
-
-	var sum Delivered
-	for _, s := range settlements {
-		switch s.Outcome {
-		case Done:
-			sum.Done++
-		case Again:
-			sum.Again++
-		case GiveUp:
-			sum.Dead++
-		}
-	}
-	settle, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.cfg.Relay.Lease/4)
-	defer cancel()
-	err := d.store.Settle(settle, settlements)
-	if errors.Is(err, ErrClaimLost) {
-		// Somebody else has taken over what took longer than the lease; the
-		// recipient can tell the repeat by its ID.
-		d.cfg.Logger.LogAttrs(ctx, slog.LevelWarn, "ticket: a lease ran out during delivery, it will be repeated")
-		err = nil
-	}
-	return sum, err
-}
-
-// attempt makes one delivery and says what became of it.
-func (d *Desk) attempt(ctx context.Context, n Notifier, row Delivery) Settlement {
-	s := Settlement{ID: row.ID, Attempts: row.Attempts, Outcome: Done, At: d.now(), Failures: row.Failures}
-	if err := ctx.Err(); err != nil { // its turn never came
-		s.Outcome, s.Due, s.Error = Again, d.now(), err.Error()
-		return s
-	}
-	note, err := d.notification(ctx, row)
-	switch r := &d.cfg.Relay; {
-	case err == nil && row.Attempts > r.MaxAttempts*(r.Batch+1):
-		// Those before it in a batch can have cost it some of its claims, but not
-		// so many: each time the outcome came too late, or never.
-		err = Permanent(errors.New("claimed again and again, but no attempt ended within its lease"))
-	case err == nil:
-		err = call(ctx, n, note)
-	case !refusalOf(err).final: // the store's trouble: the notifier was not asked
-		s.Outcome, s.Due, s.Error = Again, microTime(d.now().Add(r.wait(row.Attempts))), shorten(err.Error())
-		return s
-	}
-	if err == nil {
-		return s
-	}
-	s.Failures++
-	s.Error = shorten(err.Error())
-	s.Outcome, s.Due = Again, microTime(d.now().Add(d.cfg.Relay.wait(s.Failures)))
-	if refusalOf(err).final || s.Failures >= d.cfg.Relay.MaxAttempts {
-		s.Outcome, s.Due = GiveUp, time.Time{}
-	}
-	level := slog.LevelWarn
-	if s.Outcome == GiveUp {
-		level = slog.LevelError
-	}
-	// Not the error itself: a notifier's may hold an address.
-	d.cfg.Logger.LogAttrs(ctx, level, "ticket: not delivered", slog.String("id", row.ID.String()), slog.String("kind", string(row.Kind)),
-		slog.String("via", row.Via), slog.Int("attempt", row.Attempts), slog.Bool("dead", s.Outcome == GiveUp))
-	return s
-}
-
-// call calls a notifier; a panic in it is an error.
-func call(ctx context.Context, n Notifier, note Notification) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("the notifier panicked: %v", p)
-		}
-	}()
-	return n.Notify(ctx, note)
-}
-
-// shorten bounds what is stored of an error, and makes it text that every store
-// takes.
-func shorten(s string) string {
-	s = strings.ReplaceAll(strings.ToValidUTF8(s, "�"), "\x00", "�")
-	if len(s) <= 500 {
-		return s
-	}
-	s = s[:500]
-	for !utf8.ValidString(s) {
-		s = s[:len(s)-1]
-	}
-	return s + "…"
+func (d *Desk) trouble(ctx context.Context, what string, err error) {
+	d.cfg.Logger.LogAttrs(ctx, slog.LevelError, "ticket: cannot "+what, slog.Any("error", err))
 }
 
 // timerEvent is the name of the event by which the desk stops a timer whose

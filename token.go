@@ -1,6 +1,17 @@
 package ticket
 
-import "time"
+import (
+	"cmp"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base32"
+	"encoding/binary"
+	"math"
+	"slices"
+	"strings"
+	"time"
+)
 
 // Links says how status links are made: signed addresses that show one ticket's
 // customer view to whoever has them. See [Desk.Link].
@@ -36,3 +47,310 @@ const (
 	LinkReply  LinkScope = 1 << iota // to write: Reply with a message
 	LinkUpload                       // to send files: Reply with attachments
 )
+
+// String names the scopes, such as "reply, upload".
+func (s LinkScope) String() string { return flagString(uint8(s), linkScopeNames, ", ") }
+
+var linkScopeNames = []string{"reply", "upload"} // in the order of the bits
+
+const linkScopes = LinkReply | LinkUpload
+
+// minLinkSecret is the shortest secret of a [LinkKey], in bytes: as long as the
+// digest, as RFC 2104, section 3, advises.
+const minLinkSecret = sha256.Size
+
+func (l Links) withDefaults() (Links, error) {
+	for i, k := range l.Keys {
+		if len(k.Secret) < minLinkSecret {
+			return l, invalid("config.links.keys", "has a secret of %d bytes, at least %d are needed", len(k.Secret), minLinkSecret)
+		}
+		if slices.ContainsFunc(l.Keys[:i], func(o LinkKey) bool { return o.ID == k.ID }) {
+			return l, invalid("config.links.keys", "has the ID %d twice", k.ID)
+		}
+	}
+	switch {
+	case l.URL != nil && len(l.Keys) == 0:
+		return l, invalid("config.links.keys", "are missing: an address needs a link that is signed")
+	case l.TTL < 0:
+		return l, invalid("config.links.ttl", "must not be negative")
+	case l.Scope&^linkScopes != 0:
+		return l, invalid("config.links.scope", "is not a set of known scopes")
+	}
+	l.TTL = cmp.Or(l.TTL, 90*24*time.Hour)
+	l.Keys = slices.Clone(l.Keys)
+	for i := range l.Keys {
+		l.Keys[i].Secret = slices.Clone(l.Keys[i].Secret)
+	}
+	return l, nil
+}
+
+// The bytes of a token: version, key, ticket, scope, end in minutes since 1970,
+// epoch, person; then the first half of the HMAC-SHA-256 over a domain, the
+// tenant and all of these. RFC 2104, section 5, allows no less than half.
+//
+// The person is four bytes of another HMAC over who it is for. They tell nothing
+// to whoever lacks the key, and the desk compares them with the few who are
+// concerned with the ticket; who is no longer one of them has a dead link.
+const (
+	tokenVersion = 1
+	tokenBody    = 1 + 1 + 16 + 1 + 4 + 2 + 4
+	tokenMAC     = 16
+	tokenDomain  = "ticket link 1"
+	personDomain = "ticket link person 1"
+)
+
+// tokenText is Crockford's base 32 in small letters: no symbol that a mail
+// reader takes for the end of an address, none that is mistaken for another.
+var tokenText = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
+
+// TokenSize is how many symbols a status link's token has: letters and digits
+// only. With an address before it, it fits a text message.
+const TokenSize = (tokenBody + tokenMAC) * 8 / 5
+
+// grant is what a token says.
+type grant struct {
+	ticket ID
+	scope  LinkScope
+	until  uint32 // minutes since 1970
+	epoch  uint16
+	person [4]byte
+}
+
+// sign makes the token of a grant.
+func (k LinkKey) sign(tenant string, g grant) string {
+	b := make([]byte, 0, tokenBody+tokenMAC)
+	b = append(b, tokenVersion, k.ID)
+	b = append(b, g.ticket[:]...)
+	b = append(b, byte(g.scope))
+	b = binary.BigEndian.AppendUint32(b, g.until)
+	b = binary.BigEndian.AppendUint16(b, g.epoch)
+	b = append(b, g.person[:]...)
+	return tokenText.EncodeToString(append(b, k.mac(tokenDomain, tenant, b)[:tokenMAC]...))
+}
+
+// mac is the HMAC over a domain, a tenant and some bytes.
+func (k LinkKey) mac(domain, tenant string, b []byte) []byte {
+	h := hmac.New(sha256.New, k.Secret)
+	h.Write([]byte(domain))
+	h.Write(binary.BigEndian.AppendUint32(nil, uint32(len(tenant))))
+	h.Write([]byte(tenant))
+	h.Write(b)
+	return h.Sum(nil)
+}
+
+// person is how a token names somebody.
+func (k LinkKey) person(tenant string, id ID, p Person) (short [4]byte) {
+	copy(short[:], k.mac(personDomain, tenant, append(id[:], Recipient{Role: Followers, Person: p}.Key()...)))
+	return short
+}
+
+// open reads a token and checks its signature, and nothing else. Symbols are
+// taken in either case, and o for 0, i and l for 1.
+func (l Links) open(tenant, token string) (grant, LinkKey, bool) {
+	if len(token) != TokenSize {
+		return grant{}, LinkKey{}, false
+	}
+	b, err := tokenText.DecodeString(strings.NewReplacer("o", "0", "i", "1", "l", "1").Replace(asciiLower(token)))
+	if err != nil || len(b) != tokenBody+tokenMAC || b[0] != tokenVersion {
+		return grant{}, LinkKey{}, false
+	}
+	for _, k := range l.Keys {
+		if k.ID != b[1] {
+			continue
+		}
+		if !hmac.Equal(k.mac(tokenDomain, tenant, b[:tokenBody])[:tokenMAC], b[tokenBody:]) {
+			break
+		}
+		g := grant{
+			ticket: ID(b[2:18]), scope: LinkScope(b[18]),
+			until: binary.BigEndian.Uint32(b[19:]), epoch: binary.BigEndian.Uint16(b[23:]),
+		}
+		copy(g.person[:], b[25:])
+		return g, k, true
+	}
+	return grant{}, LinkKey{}, false
+}
+
+// Holder is whoever has a status link, with the link's token. [Desk.Track] shows
+// it the ticket, [Desk.Do] lets it write or send files where the link's scope
+// says so, as the person that the link was made for; every other call refuses
+// it. Give it the tenant with [Actor.In], where there are several. What is wrong
+// with a token is said by the call that it is given to: [ErrLink].
+func Holder(token string) Actor { return Actor{Role: Requesters, token: token} }
+
+// LinkRequest says what a status link is for.
+type LinkRequest struct {
+	For   Person        // the ticket's requester or one of its followers; zero: the requester, or the actor where it is a customer
+	Scope LinkScope     // what it allows besides looking
+	TTL   time.Duration // how long it is good; 0: Config.Links.TTL
+}
+
+// Link makes the token of a status link: whoever has it sees the customer's view
+// of this ticket until the time has passed, the links of the ticket are revoked,
+// or the person is concerned with the ticket no longer. It holds no address and
+// no name. It cannot be listed or taken back alone; see [Desk.RevokeLinks].
+//
+// Customers make links for themselves, and systems for every customer of the
+// ticket. Agents do so as well, but for looking only, since they would otherwise
+// write in the customer's name. Errors: [ErrNotFound], [ErrRefused],
+// [ErrInvalid].
+func (d *Desk) Link(ctx context.Context, a Actor, id ID, r LinkRequest) (token string, err error) {
+	if err := d.checkActor(a); err != nil {
+		return "", err
+	}
+	t, err := d.load(ctx, a, id)
+	if err != nil {
+		return "", err
+	}
+	if err := d.may(a, t, MakeLink); err != nil {
+		return "", err
+	}
+	refuse := func(detail string) error {
+		return &RefusedError{Action: MakeLink, State: t.State(), Role: a.RoleOn(t), Why: WhyRole, Detail: detail}
+	}
+	if r.For.IsZero() {
+		r.For = t.Requester
+		if a.Role == Requesters {
+			r.For = a.Person
+		}
+	}
+	end := d.now().Add(cmp.Or(r.TTL, d.cfg.Links.TTL))
+	switch {
+	case len(d.cfg.Links.Keys) == 0:
+		return "", invalid("config.links.keys", "are missing: this desk makes no links")
+	case a.Role == Requesters && !a.Person.Same(r.For):
+		return "", refuse("a customer makes links for itself only")
+	case a.Role == Agents && r.Scope != 0:
+		return "", refuse("an agent makes links for looking only")
+	case r.Scope&^linkScopes != 0:
+		return "", invalid("link.scope", "is not a set of known scopes")
+	case r.TTL < 0 || end.Unix()/60 > math.MaxUint32:
+		return "", invalid("link.ttl", "must not be negative, nor reach beyond the year 10000")
+	}
+	token, concerned := d.link(&t, r.For, r.Scope, end)
+	if !concerned {
+		return "", invalid("link.for", "must be the requester or a follower of the ticket")
+	}
+	return token, nil
+}
+
+// link makes a token for a person who is concerned with the ticket.
+func (d *Desk) link(t *Ticket, p Person, scope LinkScope, end time.Time) (token string, concerned bool) {
+	k := d.cfg.Links.Keys[0]
+	for _, c := range append([]Person{t.Requester}, t.Followers...) {
+		if c.Same(p) {
+			return k.sign(t.Tenant, grant{
+				ticket: t.ID, scope: scope, until: uint32(end.Unix() / 60),
+				epoch: uint16(t.LinkEpoch), person: k.person(t.Tenant, t.ID, c),
+			}), true
+		}
+	}
+	return "", false
+}
+
+// noticeLink is the status link in a notification; the same at every attempt,
+// unless the links were revoked meanwhile.
+func (d *Desk) noticeLink(t *Ticket, e *Event, to Recipient) string {
+	l := &d.cfg.Links
+	if l.URL == nil || to.Role&Customers == 0 {
+		return ""
+	}
+	token, concerned := d.link(t, to.Person, l.Scope, e.At.Add(l.TTL))
+	if !concerned {
+		return ""
+	}
+	return l.URL(t.Tenant, token)
+}
+
+// MakeLink and RevokeLinks are what a [Policy] is asked about when somebody
+// calls [Desk.Link] or [Desk.RevokeLinks]; no workflow has them.
+const (
+	MakeLink    ActionName = "make link"
+	RevokeLinks ActionName = "revoke links"
+)
+
+// RevokeLinks makes all status links of a ticket that were made until now
+// worthless, and records who did it. Agents, systems and the ticket's requester
+// may. It returns the ticket as [Desk.Do] does.
+func (d *Desk) RevokeLinks(ctx context.Context, a Actor, id ID) (Ticket, error) {
+	if err := d.checkActor(a); err != nil {
+		return Ticket{}, err
+	}
+	return d.commit(ctx, a, id, "", nil, func(o *outcome) error {
+		t, err := d.load(ctx, a, id)
+		if err != nil {
+			return err
+		}
+		if err := d.may(a, t, RevokeLinks); err != nil {
+			return err
+		}
+		if a.RoleOn(t) == Followers {
+			return &RefusedError{Action: RevokeLinks, State: t.State(), Role: Followers, Why: WhyRole, Detail: "links are for the requester and the desk to revoke"}
+		}
+		if t.LinkEpoch >= math.MaxUint16 {
+			return invalid("ticket.link_epoch", "has reached its end: links were revoked %d times", t.LinkEpoch)
+		}
+		w, err := d.workflowOf(&t)
+		if err != nil {
+			return err
+		}
+		e := ownEvent(w, &t, RevokeLinks, d.now())
+		e.By, e.Actor = By{Role: a.RoleOn(t)}, Person{}
+		e.by(a)
+		e.Set.LinkEpoch = t.LinkEpoch + 1
+		d.add(o, t, e)
+		return nil
+	})
+}
+
+// admit returns the actor that a call is made by: the one given or, for the
+// holder of a link, the person that it was made for, confined to the ticket.
+func (d *Desk) admit(ctx context.Context, a Actor) (Actor, error) {
+	if a.token == "" {
+		return a, d.checkActor(a)
+	}
+	g, k, ok := d.cfg.Links.open(a.Tenant, a.token)
+	if !ok {
+		return Actor{}, &LinkError{}
+	}
+	if d.now().Unix()/60 >= int64(g.until) {
+		return Actor{}, &LinkError{Expired: time.Unix(int64(g.until)*60, 0).UTC()}
+	}
+	t, err := d.store.Ticket(ctx, a.Tenant, g.ticket)
+	if isNotFound(err) || err == nil && int(g.epoch) != t.LinkEpoch {
+		return Actor{}, &LinkError{}
+	}
+	if err != nil {
+		return Actor{}, err
+	}
+	for _, p := range append([]Person{t.Requester}, t.Followers...) {
+		if short := k.person(t.Tenant, t.ID, p); hmac.Equal(short[:], g.person[:]) {
+			who := Requester(p).In(a.Tenant)
+			who.only, who.scope = t.ID, g.scope
+			return who, d.checkActor(who)
+		}
+	}
+	return Actor{}, &LinkError{}
+}
+
+// confined refuses what the link of an actor does not allow.
+func (a Actor) confined(id ID, act *Action) error {
+	if a.only.IsZero() {
+		return nil
+	}
+	if id != a.only {
+		return &NotFoundError{What: "ticket", Ref: id.String()}
+	}
+	refuse := func(detail string) error {
+		return &RefusedError{Action: act.Name, Role: Requesters, Why: WhyLink, Detail: detail}
+	}
+	switch {
+	case act.Name != Reply:
+		return refuse("a status link lets nobody do that")
+	case act.Message != "" && a.scope&LinkReply == 0:
+		return refuse("this status link does not let its holder write")
+	case len(act.Attachments) > 0 && a.scope&LinkUpload == 0:
+		return refuse("this status link does not let its holder send files")
+	}
+	return nil
+}

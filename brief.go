@@ -1,0 +1,177 @@
+package ticket
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"sync"
+	"time"
+)
+
+// guardWindow is the time that the caps of a [Guard] are for.
+const guardWindow = time.Hour
+
+// briefs looks up what claimed deliveries are about.
+func (d *Desk) briefs(ctx context.Context, rows []Delivery) ([]Brief, error) {
+	r := BriefRequest{Rows: rows, Since: d.now().Add(-guardWindow), Most: max(d.cfg.Guard.Recipient, d.cfg.Guard.Ticket, 0)}
+	if b, ok := d.store.(Briefer); ok {
+		list, err := b.Brief(ctx, r)
+		if !errors.Is(err, errors.ErrUnsupported) {
+			if err == nil && len(list) != len(rows) {
+				err = errors.New("ticket: the store gave another number of briefs than it was asked for")
+			}
+			return list, err
+		}
+	}
+	list := make([]Brief, len(rows))
+	for i := range rows {
+		var err error
+		if list[i], err = d.brief(ctx, &r, &rows[i]); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
+// brief looks up what one delivery is about, for stores that are no [Briefer].
+func (d *Desk) brief(ctx context.Context, r *BriefRequest, row *Delivery) (b Brief, err error) {
+	var events []Event
+	if b.Ticket, err = d.store.Ticket(ctx, row.Tenant, row.Ticket); err == nil {
+		events, err = d.store.Events(ctx, row.Tenant, row.Ticket, row.Seq-1, 1)
+	}
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return Brief{}, nil
+	case err != nil:
+		return b, err
+	case len(events) == 1 && events[0].Seq == row.Seq:
+		b.Found, b.Event = true, events[0]
+	}
+	ask := func(q DeliveryQuery) []Delivery {
+		if err != nil {
+			return nil
+		}
+		q.Tenant, q.Via, q.To = row.Tenant, []string{row.Via}, row.To
+		var page DeliveryPage
+		page, err = d.store.Deliveries(ctx, q)
+		return page.Deliveries
+	}
+	sent := []DeliveryState{Sent}
+	var before int64
+	for _, p := range ask(DeliveryQuery{Ticket: row.Ticket, State: sent, Limit: MaxLimit}) {
+		if p.Seq < row.Seq && p.Seq > before {
+			b.Previous, before = p.ID, p.Seq
+		}
+	}
+	if !d.guarded(row) {
+		return b, err
+	}
+	for _, p := range ask(DeliveryQuery{State: []DeliveryState{Bounced}, Limit: 1}) {
+		b.Bounced = p.ID
+	}
+	if r.Most > 0 {
+		most := min(r.Most, MaxLimit)
+		b.Sent = len(ask(DeliveryQuery{State: sent, SettledFrom: r.Since, Limit: most}))
+		b.SentHere = len(ask(DeliveryQuery{Ticket: row.Ticket, State: sent, SettledFrom: r.Since, Limit: most}))
+	}
+	return b, err
+}
+
+// notification builds what the notifier gets.
+func (d *Desk) notification(row *Delivery, b *Brief, p *Profile) Notification {
+	t, e := &b.Ticket, &b.Event
+	n := Notification{
+		ID: row.ID, Previous: b.Previous, Kind: row.Kind, To: row.To, Attempt: row.Attempts,
+		Tenant: row.Tenant, Ticket: t.ID, Number: t.Number, Seq: e.Seq, At: e.At,
+		Subject: t.Subject, Phase: e.Phase,
+		Message: e.Message, Attachments: publicAttachments(e.Attachments),
+	}
+	n.To.Person = p.Person.over(row.To.Person)
+	n.Zone = zone(n.To.Person.Zone)
+	if w, err := d.workflowOf(t); err == nil {
+		if !e.Phase.Done() {
+			n.With = w.LevelName(e.To.Level)
+		} else if t.Phase.Done() && t.MergedInto.IsZero() {
+			n.ReopenUntil = w.reopenUntil(t)
+		}
+	}
+	if e.Message != "" || len(e.Attachments) > 0 {
+		switch {
+		case e.Seq == 1:
+			n.Writer = e.Requester.Name // written down for the requester, whoever did it
+		case e.By.Role&Customers != 0, e.By.Role == Agents && d.cfg.ShowAgents:
+			n.Writer = e.Actor.Name
+		}
+	}
+	if e.Set.MergedInto != nil {
+		n.Into = intoNumber(t, e)
+	}
+	if row.Kind == KindReceived && d.cfg.Expected != nil {
+		n.Expected = microTime(d.cfg.Expected(t.Clone()))
+	}
+	if row.Kind == KindEvent {
+		told := e.Clone()
+		told.Inside, told.Seals, told.Digest = Inside{}, Seals{}, Digest{}
+		told.Attachments = publicAttachments(told.Attachments)
+		n.Event = &told
+	}
+	n.Link = d.noticeLink(t, e, row.To)
+	return n
+}
+
+// intoNumber is the number that a merged ticket goes on under.
+func intoNumber(t *Ticket, e *Event) Number {
+	for _, links := range [2][]Link{e.Set.AddLinks, t.Links} {
+		for _, l := range links {
+			if l.Ticket == *e.Set.MergedInto {
+				return l.Number
+			}
+		}
+	}
+	return ""
+}
+
+// reopenUntil is until when the requester's reply takes a ticket that is done
+// back to work; zero if it never does, or always.
+func (w *Workflow) reopenUntil(t *Ticket) (until time.Time) {
+	for _, tr := range w.edges[edgeKey{Reply, Requesters, t.State()}] {
+		if tr.Within > 0 {
+			until = latest(until, t.doneAt().Add(tr.Within))
+		}
+	}
+	return until
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// over returns what q says, but where p says something.
+func (p Person) over(q Person) Person {
+	return Person{
+		ID: cmp.Or(p.ID, q.ID), Name: cmp.Or(p.Name, q.Name), Email: cmp.Or(p.Email, q.Email), Phone: cmp.Or(p.Phone, q.Phone),
+		Locale: cmp.Or(p.Locale, q.Locale), Zone: cmp.Or(p.Zone, q.Zone), Organisation: cmp.Or(p.Organisation, q.Organisation),
+	}
+}
+
+// zones keeps the time zones that were found, so that each is read once.
+var zones sync.Map // of *time.Location by name
+
+// zone returns the time zone of this name, and UTC where there is none.
+func zone(name string) *time.Location {
+	if name == "" || name == "Local" { // a zone of people, not of the server
+		return time.UTC
+	}
+	if z, ok := zones.Load(name); ok {
+		return z.(*time.Location)
+	}
+	z, err := time.LoadLocation(name)
+	if err != nil {
+		return time.UTC
+	}
+	zones.Store(name, z)
+	return z
+}

@@ -1,0 +1,223 @@
+package ticket
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+	"time"
+)
+
+// Redrive and MarkBounced are what a [Policy] is asked about when somebody calls
+// [Desk.Redrive] or [Desk.Bounced]; no workflow has them.
+const (
+	Redrive     ActionName = "redrive"
+	MarkBounced ActionName = "mark bounced"
+)
+
+// Deliveries returns one page of the deliveries that match, the newest first:
+// what is on its way, what was sent, what was given up or held back and why.
+// Agents see those of the tickets they may see; where the policy hides some, a
+// page may hold fewer than the limit and still have a Next. For customers it is
+// [ErrRefused].
+func (d *Desk) Deliveries(ctx context.Context, a Actor, q DeliveryQuery) (DeliveryPage, error) {
+	if err := d.mayLookAtDeliveries(a); err != nil {
+		return DeliveryPage{}, err
+	}
+	q.Tenant = a.Tenant
+	c := check{Limits: d.cfg.Limits}
+	c.person("query.to.person", q.To.Person)
+	c.name("query.to.queue", q.To.Queue)
+	names(&c, "query.kind", q.Kind)
+	names(&c, "query.via", q.Via)
+	if c.err != nil {
+		return DeliveryPage{}, c.err
+	}
+	page, err := d.store.Deliveries(ctx, q)
+	if err != nil {
+		return DeliveryPage{}, err
+	}
+	kept := page.Deliveries[:0]
+	visible := map[ID]bool{}
+	for _, row := range page.Deliveries {
+		sees, known := visible[row.Ticket]
+		if !known {
+			_, err := d.load(ctx, a, row.Ticket)
+			if err != nil && !isNotFound(err) {
+				return DeliveryPage{}, err
+			}
+			sees = err == nil
+			visible[row.Ticket] = sees
+		}
+		if sees {
+			kept = append(kept, row)
+		}
+	}
+	page.Deliveries = kept
+	return page, nil
+}
+
+func (d *Desk) mayLookAtDeliveries(a Actor) error {
+	if err := d.checkActor(a); err != nil {
+		return err
+	}
+	if a.Role&(Agents|Systems) == 0 {
+		return &RefusedError{Action: "look at deliveries", Role: a.Role, Why: WhyRole, By: Agents | Systems, Detail: "who was told what is for the desk to know"}
+	}
+	return nil
+}
+
+// failed are the states that Redrive takes deliveries from by itself.
+var failed = []DeliveryState{Dead, Bounced, Suppressed}
+
+// Redrive makes deliveries that were given up or held back try again, at once
+// and with all their attempts: those that match q, on all its pages, and whose
+// tickets the actor may see. It returns how many. q.State may name some of Dead,
+// Bounced, Suppressed and, to repeat what was sent, Sent; none: the first three.
+// Once an address has no Bounced delivery any more, it is written to again.
+//
+// A delivery keeps its ID, so a recipient can tell a repeat. What waits behind
+// it in its line does so again; what was sent meanwhile has overtaken it.
+func (d *Desk) Redrive(ctx context.Context, a Actor, q DeliveryQuery) (int, error) {
+	if len(q.State) == 0 {
+		q.State = failed
+	}
+	for _, s := range q.State {
+		if !s.Settled() {
+			return 0, invalid("query.state", "must be some of %q", append(slices.Clone(failed), Sent))
+		}
+	}
+	if q.Limit == 0 {
+		q.Limit = MaxLimit
+	}
+	sum := 0
+	for {
+		page, err := d.Deliveries(ctx, a, q)
+		if err != nil {
+			return sum, err
+		}
+		r := Revision{Tenant: a.Tenant, From: q.State, To: Pending, At: d.now(), Error: shorten("redriven by " + a.String())}
+		asked := map[ID]error{}
+		for _, row := range page.Deliveries {
+			err, known := asked[row.Ticket]
+			if !known {
+				t, lost := d.load(ctx, a, row.Ticket)
+				if err = lost; err == nil {
+					err = d.may(a, t, Redrive)
+				}
+				asked[row.Ticket] = err
+			}
+			switch {
+			case err == nil:
+				r.IDs = append(r.IDs, row.ID)
+			case !isNotFound(err):
+				return sum, err
+			}
+		}
+		if len(r.IDs) > 0 {
+			n, err := d.store.Revise(ctx, r)
+			sum += n
+			if err != nil {
+				return sum, err
+			}
+			if n > 0 && !d.bound {
+				d.wake.all()
+			}
+		}
+		if q.After = page.Next; q.After.IsZero() {
+			return sum, nil
+		}
+	}
+}
+
+// Bounced records that a message which was sent came back later, as mail does
+// that a server took and could not deliver: the delivery becomes Bounced, and
+// nothing more is sent to the address by this notifier until that is redriven.
+// The reason is what the other side said. A delivery that the actor may not know
+// of is [ErrNotFound], and one that is still on its way is [ErrInvalid].
+func (d *Desk) Bounced(ctx context.Context, a Actor, id ID, reason string) error {
+	page, err := d.Deliveries(ctx, a, DeliveryQuery{IDs: []ID{id}})
+	if err != nil {
+		return err
+	}
+	if len(page.Deliveries) == 0 {
+		return &NotFoundError{What: "delivery", Ref: id.String()}
+	}
+	row := page.Deliveries[0]
+	t, err := d.load(ctx, a, row.Ticket)
+	if err != nil {
+		return err
+	}
+	if err := d.may(a, t, MarkBounced); err != nil {
+		return err
+	}
+	n, err := d.store.Revise(ctx, Revision{
+		Tenant: a.Tenant, IDs: []ID{id}, From: []DeliveryState{Sent, Dead, Suppressed, Bounced}, To: Bounced, At: d.now(), Error: shorten(reason),
+	})
+	if err == nil && n == 0 {
+		err = invalid("delivery", "must have been sent: this one is %s", row.State)
+	}
+	return err
+}
+
+// Entry is one event with what became of telling it.
+type Entry struct {
+	Event      Event
+	Deliveries []Delivery // by ID, those of all notifiers
+}
+
+// Entries yields the ticket's history as [Desk.History] does, each event with
+// its deliveries. It is for agents and systems; customers get [ErrRefused].
+func (d *Desk) Entries(ctx context.Context, a Actor, id ID) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		told := map[int64][]Delivery{}
+		err := d.mayLookAtDeliveries(a)
+		for q := (DeliveryQuery{Ticket: id, Limit: MaxLimit}); err == nil; {
+			var page DeliveryPage
+			page, err = d.Deliveries(ctx, a, q)
+			for _, row := range page.Deliveries {
+				told[row.Seq] = append(told[row.Seq], row)
+			}
+			if q.After = page.Next; q.After.IsZero() {
+				break
+			}
+		}
+		if err != nil {
+			yield(Entry{}, err)
+			return
+		}
+		for e, err := range d.History(ctx, a, id) {
+			list := told[e.Seq]
+			slices.Reverse(list) // they came newest first
+			if !yield(Entry{e, list}, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// Report says in a few words what became of the delivery, for the agents who
+// read a history: "sent 2026-01-05 10:02", "bounced 2026-01-05 10:02: mailbox
+// unavailable". Times are shown in the zone given; nil: UTC.
+func (d Delivery) Report(in *time.Location) string {
+	if in == nil {
+		in = time.UTC
+	}
+	at := func(t time.Time) string { return t.In(in).Format("2006-01-02 15:04") }
+	switch d.State {
+	case Sent:
+		return "sent " + at(d.Settled)
+	case Suppressed:
+		return fmt.Sprintf("not sent: %s", d.LastError)
+	case Dead:
+		return fmt.Sprintf("given up %s: %s", at(d.Settled), d.LastError)
+	case Bounced:
+		return fmt.Sprintf("bounced %s: %s", at(d.Settled), d.LastError)
+	case Claimed:
+		return "being sent"
+	}
+	if d.Failures == 0 {
+		return "waits to be sent"
+	}
+	return fmt.Sprintf("failed, attempt %d not before %s: %s", d.Failures+1, at(d.Due), d.LastError)
+}
