@@ -20,10 +20,15 @@ func cancelledCalls(k *kit) {
 	c := k.opened(acme, timer(clock))
 	first, second := k.delivery(c.Ticket), k.delivery(c.Ticket)
 	second.Due, second.To = soon, to(2)
+	third := k.delivery(c.Ticket)
+	third.To = to(3)
 	k.put(ticket.Commit{
-		Changes: []ticket.Change{c}, Deliveries: []ticket.Delivery{first, second}, Receipt: receiptFor(c.Ticket, "key"),
+		Changes: []ticket.Change{c}, Deliveries: []ticket.Delivery{first, second, third}, Receipt: receiptFor(c.Ticket, "key"),
 	})
-	held := k.claim(clock)[0]
+	k.claim(clock)
+	held, dead := ticket.Delivery{ID: first.ID, Attempts: 1}, ticket.Delivery{ID: third.ID, Attempts: 1}
+	k.settle(settlement(dead, ticket.GiveUp))
+	redrive := ticket.Revision{Tenant: acme, IDs: []ticket.ID{dead.ID}, From: []ticket.DeliveryState{ticket.Dead}, To: ticket.Pending, At: clock}
 	more := next(c.Ticket, note("more"))
 	request := ticket.ClaimRequest{Now: soon.Add(time.Hour), Lease: lease, Limit: 10, Via: []string{"mail"}}
 
@@ -47,6 +52,8 @@ func cancelledCalls(k *kit) {
 			{"Settle", func() error {
 				return k.store.Settle(ctx, []ticket.Settlement{settlement(held, ticket.Done)})
 			}},
+			{"Deliveries", func() error { _, err := k.store.Deliveries(ctx, ticket.DeliveryQuery{Tenant: acme}); return err }},
+			{"Revise", func() error { _, err := k.store.Revise(ctx, redrive); return err }},
 		} {
 			if err := call.do(); !errors.Is(err, ctx.Err()) {
 				k.fail("%s with a context that is over: got error %v, want %q", call.method, err, ctx.Err())

@@ -9,7 +9,7 @@ import (
 
 const (
 	saysClaim   = "Claim leases deliveries to the caller: those pending with Due not after r.Now, and those claimed whose lease has passed (Until not after r.Now); of r.Via only; the earliest Due first, by ID where equal; at most r.Limit."
-	saysClaimed = "Each one returned has Attempts counted up by one, State Claimed and Until set to r.Now plus r.Lease, and so it is stored."
+	saysClaimed = "Each one returned has Attempts counted up by one, State Claimed and Until set to r.Now plus r.Lease, and so it is stored; where it takes over a lease that has passed, Failures must be counted up by one as well."
 	saysRequest = "Check reports a request that makes no sense as an [*InvalidError]."
 )
 
@@ -22,6 +22,7 @@ var claimRules = []rule{
 	{name: "Claim/clocks differ", says: saysClaim, prove: claimClocks},
 	{name: "Claim/returned", says: saysClaimed, prove: claimReturned},
 	{name: "Claim/stored", says: saysClaimed, prove: claimStored},
+	{name: "Claim/taken over", says: saysClaimed, upon: []string{"Settle/"}, prove: claimTakenOver},
 	{name: "Claim/invalid", says: saysRequest, prove: claimInvalid},
 }
 
@@ -74,7 +75,7 @@ func claimVia(k *kit) {
 	vias := []string{"mail", "Mail", "mail ", "", "sms", "méil"}
 	for i, via := range vias {
 		d := k.delivery(c.Ticket)
-		d.Via, d.Due = via, clock.Add(time.Duration(i)*time.Second)
+		d.Via, d.To, d.Due = via, to(i), clock.Add(time.Duration(i)*time.Second)
 		commit.Deliveries = append(commit.Deliveries, d)
 	}
 	k.put(commit)
@@ -123,8 +124,12 @@ func claimReturned(k *kit) {
 	want := k.outbox(past)[0]
 	for i, now := range []time.Time{clock, clock.Add(time.Hour), clock.Add(2 * time.Hour)} {
 		r := ticket.ClaimRequest{Now: now, Lease: lease + time.Microsecond, Limit: 1, Via: []string{"mail"}}
-		want.State, want.Attempts, want.Failures, want.Until = ticket.Claimed, i+1, i, now.Add(r.Lease)
-		k.same(k.claimWith(r), []ticket.Delivery{want}, "delivery claimed for the %d. time", i+1)
+		want.State, want.Attempts, want.Until = ticket.Claimed, i+1, now.Add(r.Lease)
+		got := k.claimWith(r)
+		for j := range got {
+			got[j].Failures = want.Failures // for Claim/taken over to prove
+		}
+		k.same(got, []ticket.Delivery{want}, "delivery claimed for the %d. time", i+1)
 	}
 }
 
@@ -138,6 +143,28 @@ func claimStored(k *kit) {
 		s := ticket.Settlement{ID: d.ID, Attempts: i + 1, Outcome: ticket.Again, At: now, Due: now.Add(time.Minute)}
 		k.ok(k.store.Settle(k.Context(), []ticket.Settlement{s}), "Settle of a delivery claimed for the %d. time", i+1)
 	}
+}
+
+// claimTakenOver lets leases run out, and counts.
+func claimTakenOver(k *kit) {
+	d := k.outbox(past)[0]
+	now := clock
+	claimed := func(failures int, how string) ticket.Delivery {
+		k.Helper()
+		now = now.Add(2 * lease)
+		got := k.claim(now)
+		k.same(deliveryIDs(got), []ticket.ID{d.ID}, "deliveries claimed %s", how)
+		k.same(got[0].Failures, failures, "failures of a delivery that was claimed %s", how)
+		k.same(k.stored(d).Failures, failures, "failures that are stored of a delivery that was claimed %s", how)
+		return got[0]
+	}
+	claimed(0, "for the first time")
+	held := claimed(1, "after its lease had passed")
+	again := settlement(held, ticket.Again)
+	again.Due, again.Failures = now, 7
+	k.settle(again)
+	claimed(7, "after it was to be tried again")
+	claimed(8, "after its lease had passed once more")
 }
 
 func claimInvalid(k *kit) {

@@ -261,6 +261,9 @@ func commitDelivery(k *kit) {
 	k.duplicate(again("other"), ticket.DuplicateDelivery, "Commit of a delivery whose ID one of another tenant has")
 	k.same(deliveryIDs(k.claim(clock)), []ticket.ID{d.ID}, "deliveries")
 	k.duplicate(again(acme), ticket.DuplicateDelivery, "Commit of a delivery whose ID a claimed one has")
+	d.Attempts = 1
+	k.settle(settlement(d, ticket.Done))
+	k.duplicate(again(acme), ticket.DuplicateDelivery, "Commit of a delivery whose ID a sent one has")
 
 	c := k.opened(acme)
 	twice := k.delivery(c.Ticket)

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"slices"
 	"time"
 
 	"github.com/ticketkit/ticket"
@@ -8,7 +9,7 @@ import (
 
 var durableRules = []rule{
 	{name: "Reopen/tickets", says: saysVisible, durable: true, prove: reopenTickets},
-	{name: "Reopen/outbox", says: saysVisible, durable: true, prove: reopenOutbox},
+	{name: "Reopen/outbox", says: saysVisible, durable: true, upon: []string{"Settle/", "Line/blocked", "Revise/"}, prove: reopenOutbox},
 	{name: "Reopen/unique", says: saysDuplicate, durable: true, prove: reopenUnique},
 }
 
@@ -25,25 +26,37 @@ func reopenTickets(k *kit) {
 	k.refused(k.try(next(changed.Ticket, note("too late"))), ticket.ErrConflict, "Commit on an old version")
 }
 
-// reopenOutbox leaves a delivery in each state.
+// reopenOutbox leaves a delivery in each state, and two in a line.
 func reopenOutbox(k *kit) {
-	k.outbox(past, past.Add(time.Second), past.Add(2*time.Second), past.Add(3*time.Second))
-	done, dead, again, held := 0, 1, 2, 3
+	list := k.outbox(slices.Repeat([]time.Time{past}, len(outcomes)+1)...)
 	claimed := k.claim(clock)
-	giveUp, retry := settlement(claimed[dead], ticket.GiveUp), settlement(claimed[again], ticket.Again)
-	retry.Due, retry.Error = soon, "mailbox full"
-	k.settle(settlement(claimed[done], ticket.Done), giveUp, retry)
-	pending := k.outbox(clock.Add(2 * time.Hour))[0]
+	for i, o := range outcomes {
+		s := settlement(claimed[i], o)
+		s.Due, s.Error, s.Failures = soon, "mailbox full", i
+		k.settle(s)
+	}
+	held := claimed[len(outcomes)]
+	c, line := k.line(2)
+	line[0].Due = clock.Add(2 * time.Hour)
+	k.enter(c, line)
+	list = append(list, line...)
+	for i := range list {
+		list[i] = k.stored(list[i])
+	}
 
 	k.store = k.reopen()
-	k.same(len(k.claim(clock)), 0, "deliveries claimed, while the lease runs")
-	k.settle(settlement(claimed[held], ticket.Done))
+	for _, d := range list {
+		k.same(k.stored(d), d, "a delivery that is %s, after the store was opened again", d.State)
+	}
+	k.same(len(k.claim(clock)), 0, "deliveries claimed, while the lease runs and the first of a line waits")
+	k.settle(settlement(held, ticket.Done))
+	again := slices.IndexFunc(list, func(d ticket.Delivery) bool { return d.State == ticket.Pending })
 	got := k.claim(soon.Add(time.Minute))
-	want := claimed[again]
-	want.Due, want.LastError = got[0].Due, retry.Error
-	k.same(asCommitted(got), asCommitted([]ticket.Delivery{want}), "delivery that is to be tried again")
+	k.same(deliveryIDs(got), []ticket.ID{list[again].ID}, "delivery that is to be tried again")
 	k.settle(settlement(got[0], ticket.Done))
-	k.same(deliveryIDs(k.claim(clock.Add(3*time.Hour))), []ticket.ID{pending.ID}, "delivery that was pending")
+	k.same(deliveryIDs(k.claim(clock.Add(3*time.Hour))), []ticket.ID{line[0].ID}, "delivery that was pending")
+	dead := slices.IndexFunc(list, func(d ticket.Delivery) bool { return d.State == ticket.Dead })
+	k.same(k.revise(revision(ticket.Pending, settledStates, list[dead])), 1, "dead deliveries brought back")
 }
 
 func reopenUnique(k *kit) {

@@ -3,6 +3,7 @@ package storetest
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -145,6 +146,41 @@ func (k *kit) claimWith(r ticket.ClaimRequest) []ticket.Delivery {
 func (k *kit) settle(s ...ticket.Settlement) {
 	k.Helper()
 	k.ok(k.store.Settle(k.Context(), s), "Settle")
+}
+
+func (k *kit) deliveries(q ticket.DeliveryQuery) ticket.DeliveryPage {
+	k.Helper()
+	p, err := k.store.Deliveries(k.Context(), q)
+	k.ok(err, "Deliveries %+v", q)
+	return p
+}
+
+// find looks for a delivery by its ID.
+func (k *kit) find(d ticket.Delivery) (ticket.Delivery, bool) {
+	k.Helper()
+	list := k.deliveries(ticket.DeliveryQuery{Tenant: d.Tenant, IDs: []ticket.ID{d.ID}}).Deliveries
+	i := slices.IndexFunc(list, func(found ticket.Delivery) bool { return found.ID == d.ID })
+	if i < 0 {
+		return ticket.Delivery{}, false
+	}
+	return list[i], true
+}
+
+// stored is find for a delivery that must be there.
+func (k *kit) stored(d ticket.Delivery) ticket.Delivery {
+	k.Helper()
+	found, ok := k.find(d)
+	if !ok {
+		k.fail("the delivery %s is not found any more", d.ID)
+	}
+	return found
+}
+
+func (k *kit) revise(r ticket.Revision) int {
+	k.Helper()
+	n, err := k.store.Revise(k.Context(), r)
+	k.ok(err, "Revise")
+	return n
 }
 
 // together runs f n times at once, from a common start.

@@ -54,11 +54,13 @@ func raceAll(k *kit) {
 			_, errList := k.store.List(ctx, ticket.Query{Tenant: acme})
 			_, errDue := k.store.Due(ctx, clock, 1)
 			claimed, errClaim := k.store.Claim(ctx, ticket.ClaimRequest{Now: clock, Lease: lease, Limit: 1, Via: []string{"mail"}})
-			var errSettle error
+			var errSettle, errRevise error
 			for _, d := range claimed {
 				errSettle = k.store.Settle(ctx, []ticket.Settlement{settlement(d, ticket.Done)})
+				_, errRevise = k.store.Revise(ctx, revision(ticket.Bounced, settledStates, d))
 			}
-			if err := errors.Join(errTicket, errLookup, errReceipt, errEvents, errList, errDue, errClaim, errSettle); err != nil {
+			_, errDeliveries := k.store.Deliveries(ctx, ticket.DeliveryQuery{Tenant: acme, Ticket: c.Ticket.ID})
+			if err := errors.Join(errTicket, errLookup, errReceipt, errEvents, errList, errDue, errClaim, errSettle, errRevise, errDeliveries); err != nil {
 				return err
 			}
 			c = next(c.Ticket, note("more"), timer(clock), note("and more"))

@@ -1,65 +1,134 @@
 package storetest
 
 import (
-	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/ticketkit/ticket"
 )
 
 const (
-	saysSettle = "A delivery that is done is removed; one that is to be tried again becomes Pending with the new Due and Failures; a dead one stays, Dead."
-	saysStale  = "Each settlement stands by itself: one whose delivery is not claimed, or is claimed with other Attempts, must change nothing, and the call then returns ErrClaimLost after the others were made."
+	saysSettle   = "One that is done must become Sent; one that is to be tried again must become Pending with the new Due; the other outcomes must become Dead, Bounced and Suppressed."
+	saysSettled  = "A delivery that is Sent, Dead, Bounced or Suppressed is settled: it has Settled set to the settlement's At, and stays in the store."
+	saysRecorded = "In every case Failures and LastError become those of the settlement, and Until zero."
+	saysStale    = "Each settlement stands by itself: one whose delivery is not claimed, or is claimed with other Attempts, must change nothing, and the call then returns ErrClaimLost after the others were made."
+	saysOutcome  = "Check reports a settlement that makes no sense as an [*InvalidError]."
 )
 
 var settleRules = []rule{
-	{name: "Settle/done", says: saysSettle, prove: settleDone},
+	{name: "Settle/done", says: saysSettle, prove: settleTo(ticket.Done)},
 	{name: "Settle/again", says: saysSettle, prove: settleAgain},
-	{name: "Settle/give up", says: saysSettle, prove: settleGiveUp},
+	{name: "Settle/give up", says: saysSettle, prove: settleTo(ticket.GiveUp)},
+	{name: "Settle/bounce back", says: saysSettle, prove: settleTo(ticket.BounceBack)},
+	{name: "Settle/suppress", says: saysSettle, prove: settleTo(ticket.Suppress)},
+	{name: "Settle/settled", says: saysSettled, prove: settleStays},
+	{name: "Settle/recorded", says: saysRecorded, prove: settleRecorded},
 	{name: "Settle/other attempts", says: saysStale, prove: settleStale},
 	{name: "Settle/not claimed", says: saysStale, prove: settleUnclaimed},
 	{name: "Settle/the others", says: saysStale, prove: settleOthers},
 	{name: "Settle/after the lease", says: saysStale, prove: settleLate},
+	{name: "Settle/invalid", says: saysOutcome, prove: settleInvalid},
 }
 
 const year = 365 * 24 * time.Hour
 
-func settleDone(k *kit) {
-	k.outbox(past, past.Add(time.Second))
-	claimed := k.claim(clock)
-	k.settle(settlement(claimed[0], ticket.Done))
-	k.same(deliveryIDs(k.claim(clock.Add(year))), deliveryIDs(claimed[1:]), "deliveries claimed a year after one was done")
-	k.settle() // nothing is fine
+var (
+	finals   = []ticket.Outcome{ticket.Done, ticket.GiveUp, ticket.BounceBack, ticket.Suppress}
+	outcomes = []ticket.Outcome{ticket.Done, ticket.Again, ticket.GiveUp, ticket.BounceBack, ticket.Suppress}
+)
+
+// settleTo settles one of two for good. Whether it is still there is for
+// Settle/settled to prove.
+func settleTo(o ticket.Outcome) func(k *kit) {
+	return func(k *kit) {
+		k.outbox(past, past.Add(time.Second))
+		claimed := k.claim(clock)
+		k.settle(settlement(claimed[0], o))
+		k.same(deliveryIDs(k.claim(clock.Add(year))), deliveryIDs(claimed[1:]), "deliveries claimed a year after one was settled: %s", o)
+		if found, ok := k.find(claimed[0]); ok {
+			k.same(found.State, o.State(), "state of a delivery that was settled: %s", o)
+		}
+		k.settle() // nothing is fine
+	}
 }
 
 func settleAgain(k *kit) {
 	k.outbox(past)
-	want := k.claim(clock)[0]
-	s := settlement(want, ticket.Again)
-	s.Due, s.Error, s.Failures = clock.Add(time.Second), "mailbox full\nécole", 3
+	d := k.claim(clock)[0]
+	s := settlement(d, ticket.Again)
+	s.Due = clock.Add(time.Second)
 	k.settle(s)
+	found := k.stored(d)
+	k.same(found.State, ticket.Pending, "state of a delivery that is to be tried again")
+	k.same(found.Due, s.Due, "the new Due")
+	k.same(found.Settled, time.Time{}, "end of a delivery that is to be tried again")
 	k.same(len(k.claim(s.Due.Add(-time.Microsecond))), 0, "deliveries claimed a microsecond before the new Due")
-	want.Due, want.LastError, want.Failures = s.Due, s.Error, s.Failures
-	k.same(asCommitted(k.claim(s.Due)), asCommitted([]ticket.Delivery{want}), "deliveries claimed at the new Due")
+	k.same(deliveryIDs(k.claim(s.Due)), []ticket.ID{d.ID}, "deliveries claimed at the new Due")
 }
 
-// settleGiveUp knows that a dead delivery stays by its ID, which stays taken.
-func settleGiveUp(k *kit) {
-	k.outbox(past, past.Add(time.Second))
-	claimed := k.claim(clock)
-	dead := settlement(claimed[0], ticket.GiveUp)
-	dead.Error = "no such mailbox"
-	k.settle(dead)
-	k.same(deliveryIDs(k.claim(clock.Add(year))), deliveryIDs(claimed[1:]), "deliveries claimed a year after one was given up")
-
-	c := k.opened(acme)
-	d := k.delivery(c.Ticket)
-	d.ID = dead.ID
-	err := k.store.Commit(k.Context(), ticket.Commit{Changes: []ticket.Change{c}, Deliveries: []ticket.Delivery{d}})
-	if !errors.Is(err, ticket.ErrDuplicate) {
-		k.fail("Commit of a delivery whose ID a dead one has: got error %v, want %q", err, ticket.ErrDuplicate)
+// settleStays compares all that a settlement leaves as it is.
+func settleStays(k *kit) {
+	for i, o := range finals {
+		c := k.opened(acme)
+		d := k.delivery(c.Ticket)
+		f := plainly()
+		f.delivery(&d)
+		k.enter(c, []ticket.Delivery{d})
+		want := k.claimWith(ticket.ClaimRequest{Now: soon, Lease: lease, Limit: 1, Via: []string{d.Via}})[0]
+		s := settlement(want, o)
+		s.At = soon.Add(time.Duration(i+1) * 1_000_001 * time.Microsecond)
+		k.settle(s)
+		got := k.stored(d)
+		k.same(got.Settled, s.At, "end of a delivery that was settled: %s", o)
+		got.State, got.Failures, got.LastError, got.Until, got.Settled = want.State, want.Failures, want.LastError, want.Until, want.Settled
+		k.same(got, want, "the rest of a delivery that was settled: %s", o)
 	}
+}
+
+// settleRecorded settles with words that stores are known to bring back changed,
+// and then with none.
+func settleRecorded(k *kit) {
+	for i, o := range outcomes {
+		d := k.outbox(past)[0]
+		recorded := func(s ticket.Settlement, try string) {
+			k.Helper()
+			k.settle(s)
+			found, ok := k.find(d)
+			if !ok {
+				return // for Settle/settled to prove
+			}
+			k.same(found.Failures, s.Failures, "failures after the %s try: %s", try, s.Outcome)
+			k.same(found.LastError, s.Error, "error after the %s try: %s", try, s.Outcome)
+			k.same(found.Until, time.Time{}, "end of the lease after the %s try: %s", try, s.Outcome)
+		}
+		first := settlement(k.claim(clock)[0], ticket.Again)
+		first.Due, first.Failures, first.Error = clock, 7, strings.Join(awkward, "\n")
+		recorded(first, "first")
+		last := settlement(k.claim(clock)[0], o)
+		last.Due, last.Failures = clock.Add(year), i
+		if o != ticket.Done {
+			last.Error = "mailbox full\nécole"
+		}
+		recorded(last, "second")
+	}
+}
+
+func settleInvalid(k *kit) {
+	k.outbox(past)
+	d := k.claim(clock)[0]
+	for what, change := range map[string]func(s *ticket.Settlement){
+		"no outcome":                   func(s *ticket.Settlement) { s.Outcome = 0 },
+		"an outcome that is none":      func(s *ticket.Settlement) { s.Outcome = ticket.Suppress + 1 },
+		"no time when it ended":        func(s *ticket.Settlement) { s.At = time.Time{} },
+		"no time when to be tried":     func(s *ticket.Settlement) { s.Outcome = ticket.Again },
+		"no time when it was given up": func(s *ticket.Settlement) { s.Outcome, s.At = ticket.GiveUp, time.Time{} },
+	} {
+		s := settlement(d, ticket.Done)
+		change(&s)
+		k.refused(k.store.Settle(k.Context(), []ticket.Settlement{s}), ticket.ErrInvalid, "Settle with %s", what)
+	}
+	k.settle(settlement(d, ticket.Done))
 }
 
 // settleStale settles, with every outcome, under a claim that was lost.
@@ -68,7 +137,7 @@ func settleStale(k *kit) {
 	lost := k.claim(clock)[0]
 	held := k.claim(soon)[0]
 	for _, attempts := range []int{lost.Attempts, held.Attempts + 1, 0} {
-		for _, o := range []ticket.Outcome{ticket.Done, ticket.Again, ticket.GiveUp} {
+		for _, o := range outcomes {
 			s := ticket.Settlement{ID: lost.ID, Attempts: attempts, Outcome: o, At: past, Due: past, Error: "lost"}
 			err := k.store.Settle(k.Context(), []ticket.Settlement{s})
 			k.refused(err, ticket.ErrClaimLost, "Settle of attempt %d, when the claim is of attempt %d", attempts, held.Attempts)
@@ -82,7 +151,7 @@ func settleStale(k *kit) {
 func settleUnclaimed(k *kit) {
 	refused := func(d ticket.Delivery, what string) {
 		k.Helper()
-		for _, o := range []ticket.Outcome{ticket.Done, ticket.Again, ticket.GiveUp} {
+		for _, o := range outcomes {
 			s := ticket.Settlement{ID: d.ID, Attempts: d.Attempts, Outcome: o, At: past, Due: past}
 			k.refused(k.store.Settle(k.Context(), []ticket.Settlement{s}), ticket.ErrClaimLost, "Settle of a delivery that is %s", what)
 		}

@@ -72,13 +72,18 @@ type rule struct {
 	durable bool // only for stores that can be opened again
 	prove   func(k *kit)
 
+	// upon are the beginnings of the names of cases that this one builds upon: a
+	// store that fails one of those may fail this one as well.
+	upon []string
+
 	// lacks is what is optional and the store does not have, or "".
 	lacks func(ctx context.Context, s ticket.Store) string
 }
 
 // rules returns all of them, in the order they are proven.
 func rules() []rule {
-	return slices.Concat(commitRules, raceRules, readRules, listRules, dueRules, claimRules, settleRules,
+	return slices.Concat(commitRules, raceRules, readRules, listRules, dueRules, claimRules, lineRules, settleRules,
+		deliveriesRules, reviseRules, briefRules,
 		searchRules, countsRules, valueRules, tenantRules, contextRules, durableRules)
 }
 

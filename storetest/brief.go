@@ -1,0 +1,295 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/ticketkit/ticket"
+)
+
+const (
+	saysBrief    = "Brief returns a brief for every delivery of the request, in its order."
+	saysPrevious = "the last one Sent in its line before it (the greatest Seq below its own); zero: none"
+	saysBounced  = "one to the same recipient that is Bounced; zero: none"
+	saysSent     = "to the same recipient, about any ticket: Sent, and Settled not before Since; at most Most"
+	saysHere     = "the same, about this ticket"
+	saysSameVia  = "Counts and Previous are of deliveries by the same notifier in the same tenant."
+)
+
+var briefRules = []rule{
+	{name: "Brief/found", says: saysBrief, lacks: noBrief, prove: briefFound},
+	{name: "Brief/previous", says: saysPrevious, lacks: noBrief, upon: []string{"Settle/", "Line/"}, prove: briefPrevious},
+	{name: "Brief/bounced", says: saysBounced, lacks: noBrief, upon: []string{"Settle/", "Revise/"}, prove: briefBounced},
+	{name: "Brief/sent", says: saysSent, lacks: noBrief, upon: []string{"Settle/", "Revise/"}, prove: briefSent},
+	{name: "Brief/sent here", says: saysHere, lacks: noBrief, upon: []string{"Settle/", "Revise/", "Line/"}, prove: briefHere},
+	{name: "Brief/notifiers", says: saysSameVia, lacks: noBrief, upon: []string{"Settle/", "Line/"}, prove: briefNotifiers},
+	{name: "Brief/tenants", says: saysTenant, lacks: noBrief, upon: []string{"Settle/"}, prove: briefTenants},
+	{name: "Brief/cancelled", says: saysCancelled, lacks: noBrief, prove: briefCancelled},
+}
+
+// noBrief says why a store is left out.
+func noBrief(ctx context.Context, s ticket.Store) string {
+	briefer, ok := s.(ticket.Briefer)
+	if ok {
+		_, err := briefer.Brief(ctx, ticket.BriefRequest{})
+		ok = !errors.Is(err, errors.ErrUnsupported)
+	}
+	if !ok {
+		return "briefs"
+	}
+	return ""
+}
+
+// briefs asks about deliveries, and counts without end from the beginning.
+func (k *kit) briefs(rows ...ticket.Delivery) []ticket.Brief {
+	k.Helper()
+	return k.briefsFor(ticket.BriefRequest{Rows: rows, Since: past.Add(-year), Most: 1000})
+}
+
+func (k *kit) briefsFor(r ticket.BriefRequest) []ticket.Brief {
+	k.Helper()
+	briefs, err := k.store.(ticket.Briefer).Brief(k.Context(), r)
+	k.ok(err, "Brief")
+	k.same(len(briefs), len(r.Rows), "briefs")
+	return briefs
+}
+
+// briefFound asks about what is there, in disorder, and about what is not.
+func briefFound(k *kit) {
+	north, south, stray := k.opened(acme, note("one"), note("two")), k.opened(acme), k.opened("other", note("one"))
+	k.commit(north, south)
+	k.commit(stray)
+	row := func(c ticket.Change, seq int64) ticket.Delivery {
+		d := k.delivery(c.Ticket)
+		d.Seq = seq
+		return d
+	}
+	alien := row(north, 1)
+	alien.Tenant = "other"
+	rows := []ticket.Delivery{
+		row(south, 1), row(north, 2), row(north, 3), row(k.opened(acme), 1), row(stray, 1), row(north, 1), alien, row(north, 4), row(north, 6), row(north, 0),
+	}
+	changed := next(north.Ticket, note("later"), note("and later"))
+	k.commit(changed)
+	rows = append(rows, row(changed, 5))
+	of := map[ticket.ID]ticket.Change{south.Ticket.ID: south, stray.Ticket.ID: stray}
+	changed.Events = slices.Concat(north.Events, changed.Events)
+	of[north.Ticket.ID] = changed
+
+	k.same(len(k.briefs()), 0, "briefs of nothing")
+	for i, b := range k.briefs(rows...) {
+		d := rows[i]
+		c, ok := of[d.Ticket]
+		ok = ok && d.Tenant == c.Ticket.Tenant && d.Seq > 0 && d.Seq <= c.Ticket.Version
+		k.same(b.Found, ok, "found, for event %d of a ticket, the %d. asked for", d.Seq, i+1)
+		if ok {
+			k.same(b.Ticket, c.Ticket, "ticket of the %d. brief", i+1)
+			k.same(b.Event, c.Events[d.Seq-1], "event of the %d. brief", i+1)
+		}
+	}
+}
+
+// work claims and settles deliveries of one line or of none, each as told, one
+// after the other.
+func (k *kit) work(list []ticket.Delivery, outcomes ...ticket.Outcome) {
+	k.Helper()
+	for i, o := range outcomes {
+		r := ticket.ClaimRequest{Now: clock, Lease: lease, Limit: 1, Via: []string{list[i].Via}}
+		claimed := k.claimWith(r)
+		k.same(deliveryIDs(claimed), []ticket.ID{list[i].ID}, "delivery claimed, to be settled")
+		s := settlement(claimed[0], o)
+		s.At = clock.Add(-time.Duration(i) * time.Second) // clocks differ
+		k.settle(s)
+	}
+}
+
+// briefPrevious has a line whose IDs and ends go against the order of the
+// events, and others in which more was sent.
+func briefPrevious(k *kit) {
+	k.tell(6, acme, ticket.Recipient{Role: ticket.Requesters, Person: ada}, "mail")
+	c, line := k.line(7)
+	slices.Reverse(line)
+	for i := range line {
+		line[i].Seq = int64(i + 1)
+	}
+	line[1].To.Person = ticket.Person{Email: "ADA@example.org"}
+	line[6].Seq = 6 // tells of the same event as the one before, and comes first by its ID
+	line[5], line[6] = line[6], line[5]
+	other := k.delivery(c.Ticket)
+	other.Seq, other.To, other.Due = 4, to(1), past.Add(-time.Hour)
+	k.enter(c, append([]ticket.Delivery{other}, line...))
+
+	k.work([]ticket.Delivery{other}, ticket.Done)
+	k.work(line, ticket.Done, ticket.Done, ticket.GiveUp, ticket.Suppress, ticket.BounceBack, ticket.Done)
+	want := []ticket.ID{{}, line[0].ID, line[1].ID, line[1].ID, line[1].ID, line[1].ID, line[1].ID}
+	for i, b := range k.briefs(line...) {
+		k.same(b.Previous, want[i], "the one before the %d. of the line", i+1)
+	}
+}
+
+// briefBounced brings the bounced one back, and another one instead.
+func briefBounced(k *kit) {
+	c := k.opened(acme)
+	asked := k.delivery(c.Ticket)
+	asked.To.Person.Email = "ADA@example.org"
+	bounced := func(want ticket.ID, when string) {
+		k.Helper()
+		k.same(k.briefs(asked)[0].Bounced, want, "the one that bounced, %s", when)
+	}
+	of := func(to ticket.Recipient, o ticket.Outcome) ticket.Delivery {
+		k.Helper()
+		c := k.opened(acme)
+		d := k.delivery(c.Ticket)
+		d.To = to
+		k.enter(c, []ticket.Delivery{d})
+		return k.end(d, o)
+	}
+	bounced(ticket.ID{}, "before any")
+	of(asked.To, ticket.GiveUp)
+	of(asked.To, ticket.Suppress)
+	sent := of(asked.To, ticket.Done)
+	of(to(1), ticket.BounceBack)
+	bounced(ticket.ID{}, "when one was given up, one was suppressed, and one to another bounced")
+	d := of(ticket.Recipient{Role: ticket.Followers, Person: ada}, ticket.BounceBack)
+	bounced(d.ID, "about another ticket")
+	k.revise(revision(ticket.Pending, settledStates, d))
+	bounced(ticket.ID{}, "after it was redriven")
+	k.revise(revision(ticket.Bounced, settledStates, sent))
+	bounced(sent.ID, "after a report that one bounced that had been sent")
+}
+
+// tell sends, at times a second apart, n about a new ticket.
+func (k *kit) tell(n int, tenant string, to ticket.Recipient, via string) []ticket.Delivery {
+	k.Helper()
+	c, list := k.line(n)
+	if tenant != acme {
+		c = k.opened(tenant)
+	}
+	for i := range list {
+		list[i].Tenant, list[i].Ticket, list[i].To, list[i].Via = tenant, c.Ticket.ID, to, via
+	}
+	k.enter(c, list)
+	for i := range list {
+		claimed := k.claimWith(ticket.ClaimRequest{Now: clock, Lease: lease, Limit: 1, Via: []string{via}})
+		s := settlement(claimed[0], ticket.Done)
+		s.At = clock.Add(time.Duration(i) * time.Second)
+		k.settle(s)
+	}
+	return list
+}
+
+// briefSent counts over tickets, from several times on and up to several limits.
+func briefSent(k *kit) {
+	asked := k.tell(3, acme, ticket.Recipient{Role: ticket.Requesters, Person: ada}, "mail")[0]
+	k.tell(2, acme, ticket.Recipient{Role: ticket.Followers, Person: ticket.Person{Email: "ADA@example.org"}}, "mail")
+	k.tell(2, acme, to(1), "mail")
+	for _, o := range []ticket.Outcome{ticket.GiveUp, ticket.BounceBack, ticket.Suppress} {
+		c := k.opened(acme)
+		d := k.delivery(c.Ticket)
+		k.enter(c, []ticket.Delivery{d})
+		k.end(d, o)
+	}
+	c, waiting := k.line(1)
+	k.enter(c, waiting)
+	for _, q := range []struct {
+		since time.Time
+		most  int
+		want  int
+	}{
+		{clock.Add(-year), 100, 5},
+		{clock, 100, 5},
+		{clock.Add(time.Microsecond), 100, 3},
+		{clock.Add(time.Second), 100, 3},
+		{clock.Add(time.Second + time.Microsecond), 100, 1},
+		{clock.Add(2 * time.Second), 100, 1},
+		{clock.Add(time.Minute), 100, 0},
+		{clock, 5, 5},
+		{clock, 4, 4},
+		{clock, 1, 1},
+		{clock, 0, 0},
+	} {
+		b := k.briefsFor(ticket.BriefRequest{Rows: []ticket.Delivery{asked}, Since: q.since, Most: q.most})[0]
+		k.same(b.Sent, q.want, "sent to one recipient since %v, counted up to %d", q.since, q.most)
+	}
+	k.revise(revision(ticket.Bounced, settledStates, asked))
+	k.same(k.briefs(asked)[0].Sent, 4, "sent to one recipient, when one of five turned out to have bounced")
+}
+
+func briefHere(k *kit) {
+	ours := ticket.Recipient{Role: ticket.Requesters, Person: ada}
+	asked := k.tell(3, acme, ours, "mail")[0]
+	k.tell(2, acme, ours, "mail")
+	c := k.opened(acme)
+	other := k.delivery(c.Ticket)
+	other.To = to(1)
+	k.enter(c, []ticket.Delivery{other})
+	for _, q := range []struct {
+		row   ticket.Delivery
+		since time.Time
+		most  int
+		want  int
+	}{
+		{asked, clock, 100, 3},
+		{asked, clock.Add(time.Second), 100, 2},
+		{asked, clock.Add(2*time.Second + time.Microsecond), 100, 0},
+		{asked, clock, 2, 2},
+		{asked, clock, 0, 0},
+		{other, clock.Add(-year), 100, 0},
+	} {
+		b := k.briefsFor(ticket.BriefRequest{Rows: []ticket.Delivery{q.row}, Since: q.since, Most: q.most})[0]
+		k.same(b.SentHere, q.want, "sent to one recipient about one ticket since %v, counted up to %d", q.since, q.most)
+	}
+	k.revise(revision(ticket.Bounced, settledStates, asked))
+	k.same(k.briefs(asked)[0].SentHere, 2, "sent to one recipient about one ticket, when one of three turned out to have bounced")
+}
+
+// briefNotifiers has names that a lenient database takes for equal.
+func briefNotifiers(k *kit) {
+	ours := ticket.Recipient{Role: ticket.Requesters, Person: ada}
+	c, list := k.line(2)
+	for i, via := range []string{"Mail", "sms", "mail "} {
+		d := list[0]
+		d.ID, d.Via = k.id(), via
+		list = append(list, d)
+		k.tell(i+1, acme, ours, via)
+	}
+	k.enter(c, list)
+	for _, d := range list[2:] {
+		k.work([]ticket.Delivery{d}, ticket.Done)
+	}
+	b := k.briefs(list[1])[0]
+	k.same(b.Previous, ticket.ID{}, "the one before, of which only other notifiers have made some")
+	k.same(b.Sent, 0, "sent to one recipient, by other notifiers only")
+	k.same(b.SentHere, 0, "sent to one recipient about one ticket, by other notifiers only")
+}
+
+func briefTenants(k *kit) {
+	var theirs []ticket.Delivery
+	for _, tenant := range tenants[1:] {
+		c := k.opened(tenant)
+		d := k.delivery(c.Ticket)
+		k.enter(c, []ticket.Delivery{d})
+		theirs = append(theirs, k.end(d, ticket.BounceBack))
+		k.tell(1, tenant, d.To, "mail")
+	}
+	c := k.opened("")
+	d := k.delivery(c.Ticket)
+	k.enter(c, []ticket.Delivery{d})
+	b := k.briefs(d)[0]
+	k.same(b.Sent, 0, "sent to one recipient, under other tenants only")
+	k.same(b.Bounced, ticket.ID{}, "the one that bounced, under other tenants only")
+	for i, b := range k.briefs(theirs...) {
+		k.same(b.Sent, 1, "sent to one recipient under tenant %q", theirs[i].Tenant)
+		k.same(b.Bounced, theirs[i].ID, "the one that bounced under tenant %q", theirs[i].Tenant)
+	}
+}
+
+func briefCancelled(k *kit) {
+	d := k.outbox(past)[0]
+	ctx, cancel := context.WithCancel(k.Context())
+	cancel()
+	_, err := k.store.(ticket.Briefer).Brief(ctx, ticket.BriefRequest{Rows: []ticket.Delivery{d}, Since: clock, Most: 1})
+	k.refused(err, context.Canceled, "Brief with a context that is over")
+}

@@ -1,0 +1,255 @@
+package storetest
+
+import (
+	"fmt"
+	"runtime"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/ticketkit/ticket"
+)
+
+const (
+	saysLine    = "Deliveries of one ticket by one notifier to one recipient (with equal Recipient.Key) stand in line, by Seq, then by ID."
+	saysBlocked = "One must not be claimed while an earlier one of its line is pending or claimed, due or not."
+)
+
+var lineRules = []rule{
+	{name: "Line/order", says: saysLine, upon: []string{"Settle/"}, prove: lineOrder},
+	{name: "Line/same recipient", says: saysLine, upon: []string{"Line/blocked"}, prove: lineSame},
+	{name: "Line/others", says: saysLine, prove: lineOthers},
+	{name: "Line/blocked", says: saysBlocked, upon: []string{"Settle/"}, prove: lineBlocked},
+	{name: "Line/freed", says: saysBlocked, upon: []string{"Settle/", "Line/blocked"}, prove: lineFreed},
+	{name: "Line/redriven", says: saysBlocked, upon: []string{"Settle/", "Line/blocked", "Revise/"}, prove: lineRedriven},
+	{name: "Line/race", says: saysBlocked, needs: Concurrency, upon: []string{"Settle/", "Line/order", "Line/blocked"}, prove: lineRace},
+}
+
+// line makes a ticket and deliveries in one line, of which all are due: in the
+// order of their events, of their IDs, and of the times when they are due.
+func (k *kit) line(n int) (ticket.Change, []ticket.Delivery) {
+	edits := make([]edit, n)
+	ids := make([]ticket.ID, n)
+	for i := range n {
+		edits[i], ids[i] = func(*ticket.Event) {}, k.id()
+	}
+	slices.SortFunc(ids, ticket.ID.Compare)
+	c := k.opened(acme, edits...)
+	list := make([]ticket.Delivery, n)
+	for i := range list {
+		d := k.delivery(c.Ticket)
+		d.ID, d.Seq, d.Due = ids[i], int64(i+1), past.Add(time.Duration(i)*time.Second)
+		list[i] = d
+	}
+	return c, list
+}
+
+// lined is line, stored.
+func (k *kit) lined(n int) []ticket.Delivery {
+	k.Helper()
+	c, list := k.line(n)
+	k.enter(c, list)
+	return list
+}
+
+func (k *kit) enter(c ticket.Change, list []ticket.Delivery) {
+	k.Helper()
+	k.put(ticket.Commit{Changes: []ticket.Change{c}, Deliveries: list})
+}
+
+// claims wants exactly these to be claimed now, and returns them.
+func (k *kit) claims(now time.Time, want []ticket.Delivery, when string, args ...any) []ticket.Delivery {
+	k.Helper()
+	got := k.claim(now)
+	k.same(deliveryIDs(got), deliveryIDs(want), "deliveries claimed %s", fmt.Sprintf(when, args...))
+	return got
+}
+
+// lineOrder has IDs and times that go against the order of the events.
+func lineOrder(k *kit) {
+	c, list := k.line(6)
+	slices.Reverse(list)
+	for i := range list {
+		list[i].Seq = min(int64(i+1), 4) // the last three tell of one event
+	}
+	k.enter(c, list)
+	slices.SortFunc(list[3:], func(a, b ticket.Delivery) int { return a.ID.Compare(b.ID) })
+	for i := range list {
+		r := ticket.ClaimRequest{Now: clock, Lease: lease, Limit: 1, Via: []string{"mail"}}
+		claimed := k.claimWith(r)
+		k.same(deliveryIDs(claimed), []ticket.ID{list[i].ID}, "%d. delivery claimed of a line", i+1)
+		k.settle(settlement(claimed[0], ticket.Done))
+	}
+}
+
+// lineSame has pairs of recipients that are the same.
+func lineSame(k *kit) {
+	person := func(r ticket.Role, p ticket.Person) ticket.Recipient { return ticket.Recipient{Role: r, Person: p} }
+	for what, pair := range map[string][2]ticket.Recipient{
+		"an address in other letters": {
+			person(ticket.Requesters, ticket.Person{Email: "zoe@example.org"}),
+			person(ticket.Requesters, ticket.Person{Email: "Zoe@Example.ORG"}),
+		},
+		"an address, and it again with a name": {
+			person(ticket.Requesters, ticket.Person{Email: "zoe@example.org"}),
+			person(ticket.Requesters, ticket.Person{Email: "zoe@example.org", ID: "c-2", Name: "Zoë", Locale: "de"}),
+		},
+		"a requester, and the same as a follower": {
+			person(ticket.Requesters, ticket.Person{ID: "c-2"}),
+			person(ticket.Followers, ticket.Person{ID: "c-2"}),
+		},
+	} {
+		c, list := k.line(2)
+		list[0].To, list[1].To = pair[0], pair[1]
+		k.enter(c, list)
+		k.claims(clock, list[:1], "of a line to %s", what)
+	}
+}
+
+// lineOthers has recipients that are near misses, and the same ones for other
+// tickets and by other notifiers.
+func lineOthers(k *kit) {
+	var tos []ticket.Recipient
+	for _, p := range []ticket.Person{
+		{Email: "zoe@example.org"}, {ID: "zoe@example.org"}, {Phone: "zoe@example.org"}, {Email: "zoe@example.org "},
+		{Email: "zoé@example.org"}, {Email: "ZOÉ@example.org"}, {Email: "zoe\u0301@example.org"}, {ID: "zoe"}, {ID: "Zoe"}, {Phone: "1"},
+	} {
+		tos = append(tos, ticket.Recipient{Role: ticket.Requesters, Person: p})
+	}
+	for _, queue := range []string{"", "hardware", "Hardware", "1:hardware"} {
+		for level := range 3 {
+			tos = append(tos, ticket.Recipient{Role: ticket.Agents, Queue: queue, Level: level})
+		}
+	}
+	tos = append(tos, ticket.Recipient{Role: ticket.Systems})
+	var all []ticket.Delivery
+	for range 2 {
+		c := k.opened(acme)
+		var list []ticket.Delivery
+		for _, to := range tos {
+			for _, via := range []string{"mail", "Mail", "sms"} {
+				d := k.delivery(c.Ticket)
+				d.To, d.Via = to, via
+				list = append(list, d)
+			}
+		}
+		k.enter(c, list)
+		all = append(all, list...)
+	}
+	r := ticket.ClaimRequest{Now: clock, Lease: lease, Limit: 1000, Via: []string{"mail", "Mail", "sms"}}
+	claimed := k.claimWith(r)
+	for _, d := range all {
+		if !slices.ContainsFunc(claimed, func(c ticket.Delivery) bool { return c.ID == d.ID }) {
+			k.fail("the delivery by %q to %q was not claimed, but no other stands in its line", d.Via, d.To.Key())
+		}
+	}
+}
+
+// lineBlocked puts ahead of one that is due another in every state but settled.
+func lineBlocked(k *kit) {
+	c, list := k.line(3)
+	list[0].Due = soon
+	k.enter(c, list)
+	k.claims(clock, nil, "behind one that is not due")
+	now := soon.Add(time.Second)
+	k.claims(now, list[:1], "when the first one is due")
+	k.claims(now, nil, "behind one that is claimed")
+	now = now.Add(2 * lease)
+	held := k.claims(now, list[:1], "when the lease of the first one has passed")
+	again := settlement(held[0], ticket.Again)
+	again.Due = now.Add(time.Hour)
+	k.settle(again)
+	k.claims(now.Add(time.Minute), nil, "behind one that waits for another attempt")
+
+	list = k.lined(3)
+	held = k.claims(clock, list[:1], "of a line of three")
+	k.settle(settlement(held[0], ticket.Done))
+	k.claims(clock, list[1:2], "after the first one was done")
+	k.claims(clock, nil, "behind a second one that is claimed")
+}
+
+func lineFreed(k *kit) {
+	for _, o := range finals {
+		list := k.lined(2)
+		held := k.claims(clock, list[:1], "of a line of two")
+		k.settle(settlement(held[0], o))
+		k.claims(clock, list[1:], "after the first one was settled: %s", o)
+	}
+}
+
+// lineRedriven brings back the first of a line, of which the second is claimed
+// meanwhile and the third is pending.
+func lineRedriven(k *kit) {
+	list := k.lined(3)
+	first := k.claims(clock, list[:1], "of a line of three")[0]
+	k.settle(settlement(first, ticket.GiveUp))
+	second := k.claims(clock, list[1:2], "after the first one was given up")[0]
+	r := ticket.Revision{Tenant: acme, IDs: []ticket.ID{first.ID}, From: []ticket.DeliveryState{ticket.Dead}, To: ticket.Pending, At: clock.Add(time.Second)}
+	k.same(k.revise(r), 1, "deliveries redriven")
+
+	now := clock.Add(4 * lease)
+	k.claims(clock, nil, "before the redriven one is due")
+	k.same(deliveryIDs(k.claimWith(ticket.ClaimRequest{Now: now, Lease: year, Limit: 100, Via: []string{"mail"}})),
+		deliveryIDs(list[:1]), "deliveries claimed when the redriven one is due")
+	k.claims(now, nil, "behind the redriven one, though the lease of the second has passed")
+	k.settle(settlement(second, ticket.Done))
+	k.claims(now, nil, "behind the redriven one, after the second was done")
+	first.Attempts++
+	k.settle(settlement(first, ticket.Done))
+	k.claims(now, list[2:], "after the redriven one was done")
+}
+
+// lineRace lets callers work off lines together, until nothing is left.
+func lineRace(k *kit) {
+	const lines, length = 6, 8
+	type state struct {
+		holders atomic.Int64
+		last    atomic.Int64 // the event that the last one done told of
+	}
+	of := map[ticket.ID]*state{}
+	for range lines {
+		list := k.lined(length)
+		of[list[0].Ticket] = &state{}
+	}
+	var done atomic.Int64
+	work := func(i int) error {
+		for idle := 0; done.Load() < lines*length && idle < 1000; idle++ {
+			claimed, err := k.store.Claim(k.Context(), ticket.ClaimRequest{Now: clock, Lease: 2 * lease, Limit: 3, Via: []string{"mail"}})
+			if err != nil {
+				return err
+			}
+			for _, d := range claimed {
+				line := of[d.Ticket]
+				if line.holders.Add(1) > 1 {
+					return fmt.Errorf("claimed the delivery of event %d, while somebody holds another one of its line", d.Seq)
+				}
+				if last := line.last.Load(); d.Seq != last+1 {
+					return fmt.Errorf("claimed the delivery of event %d, when the last one done was that of event %d", d.Seq, last)
+				}
+			}
+			runtime.Gosched()
+			for j, d := range claimed {
+				line, s := of[d.Ticket], settlement(d, ticket.Done)
+				if d.Attempts == 1 && (i+j)%3 == 0 {
+					s.Outcome, s.Due = ticket.Again, past
+				} else {
+					line.last.Store(d.Seq)
+				}
+				line.holders.Add(-1)
+				if err := k.store.Settle(k.Context(), []ticket.Settlement{s}); err != nil {
+					return fmt.Errorf("Settle: %w", err)
+				}
+				if s.Outcome == ticket.Done {
+					done.Add(1)
+				}
+			}
+			if len(claimed) > 0 {
+				idle = 0
+			}
+		}
+		return nil
+	}
+	k.together(writers/2, work)
+	k.ok(work(0), "one caller alone, who does what the others left")
+	k.same(done.Load(), int64(lines*length), "deliveries done, when nothing is left to claim")
+}

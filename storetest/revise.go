@@ -1,0 +1,191 @@
+package storetest
+
+import (
+	"time"
+
+	"github.com/ticketkit/ticket"
+)
+
+const (
+	saysRevise    = "Revise changes the state of deliveries that are settled and in one of the states r.From; others it must leave as they are."
+	saysToPending = "To Pending: they are due at r.At, with no Failures and Settled zero."
+	saysToBounced = "To Bounced: Settled becomes r.At."
+	saysKept      = "LastError becomes r.Error in both cases; Attempts must stay."
+	saysHowMany   = "It returns how many it changed."
+	saysRevision  = "Check reports a revision that makes no sense as an [*InvalidError]."
+)
+
+var reviseRules = []rule{
+	{name: "Revise/from", says: saysRevise, upon: []string{"Settle/", "Revise/pending", "Revise/kept"}, prove: reviseFrom},
+	{name: "Revise/pending", says: saysToPending, upon: []string{"Settle/"}, prove: revisePending},
+	{name: "Revise/bounced", says: saysToBounced, upon: []string{"Settle/"}, prove: reviseBounced},
+	{name: "Revise/kept", says: saysKept, upon: []string{"Settle/"}, prove: reviseKept},
+	{name: "Revise/how many", says: saysHowMany, upon: []string{"Settle/", "Revise/from"}, prove: reviseCount},
+	{name: "Revise/tenants", says: saysTenant, upon: []string{"Settle/"}, prove: reviseTenants},
+	{name: "Revise/invalid", says: saysRevision, upon: []string{"Settle/"}, prove: reviseInvalid},
+}
+
+// settled stores a delivery and settles it at the first attempt, after three
+// failures.
+func (k *kit) settled(o ticket.Outcome) ticket.Delivery {
+	k.Helper()
+	return k.end(k.outbox(past)[0], o)
+}
+
+// end claims a delivery, which must be the only one that is due, and settles it.
+func (k *kit) end(d ticket.Delivery, o ticket.Outcome) ticket.Delivery {
+	k.Helper()
+	claimed := k.claims(clock, []ticket.Delivery{d}, "to be settled")[0]
+	s := settlement(claimed, o)
+	s.Failures, s.Error = 3, "said by the server"
+	k.settle(s)
+	return k.stored(d)
+}
+
+func revision(to ticket.DeliveryState, from []ticket.DeliveryState, list ...ticket.Delivery) ticket.Revision {
+	return ticket.Revision{Tenant: acme, IDs: deliveryIDs(list), From: from, To: to, At: soon, Error: "by hand"}
+}
+
+// settledStates are those that can be revised.
+var settledStates = []ticket.DeliveryState{ticket.Sent, ticket.Dead, ticket.Bounced, ticket.Suppressed}
+
+// reviseFrom names deliveries in every state, and some of the states.
+func reviseFrom(k *kit) {
+	for _, from := range [][]ticket.DeliveryState{
+		nil, {ticket.Sent}, {ticket.Dead}, {ticket.Bounced, ticket.Dead}, {ticket.Suppressed}, settledStates,
+	} {
+		for _, to := range []ticket.DeliveryState{ticket.Pending, ticket.Bounced} {
+			var list []ticket.Delivery
+			for _, o := range finals {
+				list = append(list, k.settled(o))
+			}
+			list = append(list, k.outbox(past)[0])
+			again := settlement(k.claim(clock)[0], ticket.Again)
+			again.Due = clock.Add(year)
+			k.settle(again)
+			k.outbox(past)
+			claimed := k.claim(clock)[0]
+			list = append(list, claimed)
+			for i := range list {
+				list[i] = k.stored(list[i])
+			}
+			k.revise(revision(to, from, list...))
+			for _, d := range list {
+				got := k.stored(d)
+				changes := false
+				for _, s := range from {
+					changes = changes || s == d.State
+				}
+				if !changes {
+					k.same(got, d, "a delivery that is %s, when those that are %v are revised", d.State, from)
+					continue
+				}
+				k.same(got.State, to, "state of one that was %s, when those that are %v are revised", d.State, from)
+			}
+			k.settle(settlement(claimed, ticket.Done))
+			k.claim(soon.Add(time.Minute)) // out of the way of the next
+		}
+	}
+}
+
+func revisePending(k *kit) {
+	for _, o := range finals {
+		d := k.settled(o)
+		k.revise(revision(ticket.Pending, settledStates, d))
+		got := k.stored(d)
+		k.same(got.State, ticket.Pending, "state")
+		k.same(got.Due, soon, "due")
+		k.same(got.Failures, 0, "failures")
+		k.same(got.Settled, time.Time{}, "end")
+		got.State, got.Due, got.Failures, got.Settled = d.State, d.Due, d.Failures, d.Settled
+		got.LastError, got.Attempts = d.LastError, d.Attempts // for Revise/kept to prove
+		k.same(got, d, "the rest of a delivery that was revised")
+		k.claims(soon.Add(-time.Microsecond), nil, "a microsecond before they are due")
+		claimed := k.claims(soon, []ticket.Delivery{d}, "when they are due")
+		k.settle(settlement(claimed[0], ticket.Done))
+	}
+}
+
+func reviseBounced(k *kit) {
+	for _, o := range finals {
+		d := k.settled(o)
+		k.revise(revision(ticket.Bounced, settledStates, d))
+		got := k.stored(d)
+		k.same(got.State, ticket.Bounced, "state")
+		k.same(got.Settled, soon, "end")
+		got.State, got.Settled = d.State, d.Settled
+		got.LastError, got.Attempts = d.LastError, d.Attempts // for Revise/kept to prove
+		k.same(got, d, "the rest of a delivery that was revised")
+		k.claims(soon.Add(year), nil, "though none is pending")
+	}
+}
+
+// reviseKept holds a claim from before the revision, which must stay void.
+func reviseKept(k *kit) {
+	for _, words := range []string{"by hand\nécole", ""} {
+		d := k.settled(ticket.GiveUp)
+		r := revision(ticket.Bounced, settledStates, d)
+		r.Error = words
+		k.revise(r)
+		got := k.stored(d)
+		k.same(got.LastError, words, "error of one that was revised to bounced")
+		k.same(got.Attempts, 1, "attempts of one that was revised to bounced")
+
+		r = revision(ticket.Pending, settledStates, d)
+		r.Error = words
+		k.revise(r)
+		got = k.stored(d)
+		k.same(got.LastError, words, "error of one that was revised to pending")
+		k.same(got.Attempts, 1, "attempts of one that was revised to pending")
+		claimed := k.claim(soon.Add(time.Second))
+		k.same(claimed[0].Attempts, 2, "attempts of one that was revised to pending, when it is claimed again")
+		old := settlement(d, ticket.Done)
+		k.refused(k.store.Settle(k.Context(), []ticket.Settlement{old}), ticket.ErrClaimLost, "Settle of the claim before the revision")
+		k.settle(settlement(claimed[0], ticket.Done))
+	}
+}
+
+func reviseCount(k *kit) {
+	dead, sent := k.settled(ticket.GiveUp), k.settled(ticket.Done)
+	unknown := ticket.Delivery{ID: k.id()}
+	only := []ticket.DeliveryState{ticket.Dead}
+	k.same(k.revise(revision(ticket.Pending, only)), 0, "revised of none")
+	k.same(k.revise(revision(ticket.Pending, only, unknown, sent)), 0, "revised of an unknown one and one in another state")
+	k.same(k.revise(revision(ticket.Pending, only, unknown, dead, sent)), 1, "revised of an unknown one, one in another state, and one")
+	k.same(k.revise(revision(ticket.Pending, only, dead)), 0, "revised of one that was revised before")
+	k.same(k.revise(revision(ticket.Bounced, settledStates, sent)), 1, "revised to bounced")
+	k.same(k.revise(revision(ticket.Bounced, settledStates, sent, sent)), 1, "revised of one that is named twice")
+}
+
+func reviseTenants(k *kit) {
+	d := k.settled(ticket.GiveUp)
+	for _, tenant := range tenants {
+		if tenant == acme {
+			continue
+		}
+		for _, to := range []ticket.DeliveryState{ticket.Pending, ticket.Bounced} {
+			r := revision(to, settledStates, d)
+			r.Tenant = tenant
+			k.same(k.revise(r), 0, "revised under tenant %q of one of %q", tenant, acme)
+			k.same(k.stored(d), d, "a delivery of %q, after a revision under tenant %q", acme, tenant)
+		}
+	}
+}
+
+func reviseInvalid(k *kit) {
+	d := k.settled(ticket.GiveUp)
+	for what, change := range map[string]func(r *ticket.Revision){
+		"no state to go to":      func(r *ticket.Revision) { r.To = "" },
+		"sent as where to go to": func(r *ticket.Revision) { r.To = ticket.Sent },
+		"no time":                func(r *ticket.Revision) { r.At = time.Time{} },
+		"pending ones":           func(r *ticket.Revision) { r.From = []ticket.DeliveryState{ticket.Dead, ticket.Pending} },
+		"claimed ones":           func(r *ticket.Revision) { r.From = []ticket.DeliveryState{ticket.Dead, ticket.Claimed} },
+		"too many":               func(r *ticket.Revision) { r.IDs = append(r.IDs, make([]ticket.ID, 1000)...) },
+	} {
+		r := revision(ticket.Pending, settledStates, d)
+		change(&r)
+		_, err := k.store.Revise(k.Context(), r)
+		k.refused(err, ticket.ErrInvalid, "Revise with %s", what)
+		k.same(k.stored(d), d, "a delivery, after a revision with %s", what)
+	}
+}
