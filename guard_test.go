@@ -1,0 +1,271 @@
+package ticket_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/memstore"
+)
+
+// bare is a store without what is optional, so that the desk asks for each
+// thing by itself.
+type bare struct{ ticket.Store }
+
+// stores are the two ways that the relay looks things up.
+func stores() map[string]func() ticket.Store {
+	return map[string]func() ticket.Store{
+		"at once":    func() ticket.Store { return memstore.New() },
+		"one by one": func() ticket.Store { return bare{memstore.New()} },
+	}
+}
+
+func (k *kit) told(q ticket.DeliveryQuery) []ticket.Delivery {
+	k.Helper()
+	page, err := k.desk.Deliveries(k.Context(), cron, q)
+	require.NoError(k, err)
+	return page.Deliveries
+}
+
+func TestCaps(t *testing.T) {
+	for name, store := range stores() {
+		t.Run(name, func(t *testing.T) {
+			k := newKitOn(t, store(), func(c *ticket.Config) { c.Guard = ticket.Guard{Recipient: 5, Ticket: 3} })
+			tk := k.open(ada, ticket.Draft{})
+			say := func(n int) {
+				for range n {
+					k.do(lin, tk, ticket.Action{Name: ticket.Reply, Message: "m"})
+					k.deliver()
+				}
+			}
+			say(4)
+			require.Len(t, k.told(ticket.DeliveryQuery{To: ticket.Recipient{Person: ada.Person}, State: []ticket.DeliveryState{ticket.Sent}}), 3)
+			held := k.told(ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.Suppressed}})
+			require.Len(t, held, 2)
+			require.Equal(t, "not sent: more than 3 messages about this ticket to this recipient within an hour", held[0].Report(nil))
+			// Other tickets have room, up to the cap for the recipient.
+			for range 4 {
+				k.open(ada, ticket.Draft{})
+				k.deliver()
+			}
+			require.Len(t, k.told(ticket.DeliveryQuery{To: ticket.Recipient{Person: ada.Person}, State: []ticket.DeliveryState{ticket.Sent}}), 5)
+			require.Len(t, k.told(ticket.DeliveryQuery{Kind: []ticket.Kind{ticket.KindQueued}, State: []ticket.DeliveryState{ticket.Sent}}), 5, "queues have no cap")
+			// Somebody else is not concerned, and after an hour there is room again.
+			k.open(bob, ticket.Draft{})
+			k.deliver()
+			k.sent.RequireSent(t, ticket.KindReceived, "bob@example.org")
+			k.clock.Advance(time.Hour + time.Minute)
+			n, err := k.desk.Redrive(t.Context(), cron, ticket.DeliveryQuery{})
+			require.NoError(t, err)
+			require.Equal(t, 4, n)
+			did, err := k.desk.Deliver(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, ticket.Delivered{Done: 4}, did)
+		})
+	}
+	free := newKit(t, func(c *ticket.Config) { c.Guard = ticket.Guard{Recipient: -1, Ticket: -1} })
+	for range 150 {
+		free.open(ada, ticket.Draft{})
+	}
+	free.deliver()
+	require.Empty(t, free.told(ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.Suppressed}}))
+	_, err := ticket.NewDesk(memstore.New(), ticket.Config{Guard: ticket.Guard{Ticket: 1001}})
+	require.ErrorIs(t, err, ticket.ErrInvalid)
+}
+
+func TestABounceSuppressesTheAddress(t *testing.T) {
+	for name, store := range stores() {
+		t.Run(name, func(t *testing.T) {
+			k := newKitOn(t, store())
+			k.sent.FailWith(func(n ticket.Notification) error {
+				if n.To.Person.Email == "ada@example.org" {
+					return fmt.Errorf("smtp: %w", ticket.Bounce(errors.New("550 5.1.1 no such user")))
+				}
+				return nil
+			})
+			first := k.open(ada, ticket.Draft{})
+			did, err := k.desk.Deliver(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, ticket.Delivered{Done: 1, Dead: 1}, did)
+			k.sent.FailWith(nil)
+			k.clock.Advance(time.Minute)
+			k.open(ada, ticket.Draft{Followers: []ticket.Person{{ID: "c9", Email: "ADA@example.org"}, bob.Person}})
+			did, err = k.desk.Deliver(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, ticket.Delivered{Done: 2, Suppressed: 2}, did, "the address, whoever has it; not the queue, not bob")
+			// In another tenant nobody knows of it.
+			k.open(ada.In("acme"), ticket.Draft{})
+			k.deliver()
+			k.sent.RequireSent(t, ticket.KindReceived, "ada@example.org")
+			k.sent.Reset()
+
+			bounced := k.told(ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.Bounced}})
+			require.Len(t, bounced, 1)
+			require.Equal(t, first.ID, bounced[0].Ticket)
+			require.Equal(t, "bounced 2026-01-05 09:00: smtp: 550 5.1.1 no such user", bounced[0].Report(nil))
+			// Redriving only what was suppressed does not help, and says so.
+			n, err := k.desk.Redrive(t.Context(), cron, ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.Suppressed}})
+			require.NoError(t, err)
+			require.Equal(t, 2, n)
+			did, err = k.desk.Deliver(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, ticket.Delivered{Suppressed: 2}, did)
+			require.Contains(t, k.told(ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.Suppressed}})[0].LastError, bounced[0].ID.String())
+			n, err = k.desk.Redrive(t.Context(), cron, ticket.DeliveryQuery{})
+			require.NoError(t, err)
+			require.Equal(t, 3, n)
+			did, err = k.desk.Deliver(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, ticket.Delivered{Done: 3}, did)
+		})
+	}
+}
+
+func TestALateBounce(t *testing.T) {
+	k := newKit(t)
+	tk := k.open(ada, ticket.Draft{})
+	waits := k.told(ticket.DeliveryQuery{Kind: []ticket.Kind{ticket.KindReceived}})[0]
+	require.ErrorIs(t, k.desk.Bounced(t.Context(), lin, waits.ID, "r"), ticket.ErrInvalid, "it is not sent yet")
+	k.deliver()
+	require.ErrorIs(t, k.desk.Bounced(t.Context(), ada, waits.ID, "r"), ticket.ErrRefused)
+	require.ErrorIs(t, k.desk.Bounced(t.Context(), lin.In("acme"), waits.ID, "r"), ticket.ErrNotFound)
+	require.ErrorIs(t, k.desk.Bounced(t.Context(), lin, tk.ID, "r"), ticket.ErrNotFound)
+	for range 2 {
+		require.NoError(t, k.desk.Bounced(t.Context(), lin, waits.ID, "mailbox unavailable"))
+	}
+	k.do(lin, tk, ticket.Action{Name: ticket.Reply, Message: "m"})
+	did, err := k.desk.Deliver(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, ticket.Delivered{Suppressed: 1}, did)
+}
+
+func TestMachinesAreNotAnswered(t *testing.T) {
+	k := newKit(t)
+	tk := k.open(ada, ticket.Draft{Message: "I am out of office", Automatic: true})
+	did, err := k.desk.Deliver(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, ticket.Delivered{Done: 1, Suppressed: 1}, did)
+	require.Equal(t, "not sent: a machine wrote that, and is not answered", k.told(ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.Suppressed}})[0].Report(nil))
+	require.True(t, k.events(lin, tk)[0].Automatic)
+
+	k.do(ada, tk, ticket.Action{Name: ticket.Reply, Attachments: []ticket.Attachment{{Name: "a"}}, Automatic: true})
+	did, err = k.desk.Deliver(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, ticket.Delivered{Done: 1, Suppressed: 1}, did, "the queue is told, the machine has no receipt")
+	// What a person answers is sent: that is no answer by a machine.
+	k.do(lin, tk, ticket.Action{Name: ticket.Reply, Message: "m"})
+	k.deliver()
+	k.sent.RequireSent(t, ticket.KindAnswered, "ada@example.org")
+	require.NoError(t, k.desk.Verify(t.Context(), lin, tk.ID))
+}
+
+// A desk and an absence note that answers it come to rest.
+func TestALoopEnds(t *testing.T) {
+	k := newKit(t)
+	tk := k.open(ada, ticket.Draft{})
+	answers := 0
+	for range 200 {
+		k.sent.Reset()
+		k.do(lin, tk, ticket.Action{Name: ticket.Reply, Message: "We look into it."}) // a robot at the desk
+		k.clock.Advance(-30 * time.Second)
+		k.deliver()
+		for _, n := range k.sent.Sent() {
+			if n.To.Role == ticket.Requesters {
+				answers++
+			}
+		}
+	}
+	require.LessOrEqual(t, answers, 3*20)
+	require.NotEmpty(t, k.told(ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.Suppressed}}))
+}
+
+func TestProfiles(t *testing.T) {
+	down := false
+	k := newKit(t, func(c *ticket.Config) {
+		c.Profile = func(_ context.Context, tenant string, to ticket.Recipient, kind ticket.Kind) (ticket.Profile, error) {
+			switch {
+			case down:
+				return ticket.Profile{}, errors.New("the directory is down")
+			case to.Person.ID == "panic":
+				panic("oops")
+			case to.Person.ID == "c1":
+				return ticket.Profile{Person: ticket.Person{Email: "new@example.org", Zone: "Europe/Berlin"}, Unwanted: kind == ticket.KindHanded}, nil
+			}
+			return ticket.Profile{}, nil
+		}
+		c.Relay.MaxAttempts = 2
+	})
+	tk := k.open(ada, ticket.Draft{Followers: []ticket.Person{{ID: "panic"}}})
+	did, err := k.desk.Deliver(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, ticket.Delivered{Done: 2, Again: 1}, did)
+	n := k.sent.RequireSent(t, ticket.KindReceived, "new@example.org")
+	require.Equal(t, "Ada Byron", n.To.Person.Name, "what the profile leaves open stays")
+	require.Equal(t, "Europe/Berlin", n.Zone.String())
+	require.Equal(t, "UTC", k.sent.RequireSent(t, ticket.KindQueued, "queue:").Zone.String())
+
+	k.do(lin, tk, ticket.Action{Name: ticket.Escalate, Note: "n"})
+	k.deliver()
+	k.sent.RequireNotSent(t, ticket.KindHanded, "new@example.org")
+	held := k.told(ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.Suppressed}})
+	require.Len(t, held, 1)
+	require.Equal(t, "not sent: the recipient does not want to be told this", held[0].Report(nil))
+
+	// A directory that is down kills nothing.
+	down = true
+	k.do(super, tk, ticket.Action{Name: ticket.Reply, Message: "m"})
+	for range 10 {
+		k.clock.Advance(2 * time.Hour)
+		k.deliver()
+	}
+	require.Empty(t, k.told(ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.Dead}}))
+	down = false
+	k.clock.Advance(2 * time.Hour)
+	k.deliver()
+	k.sent.RequireSent(t, ticket.KindAnswered, "new@example.org")
+}
+
+func TestCopies(t *testing.T) {
+	k := newKit(t, func(c *ticket.Config) {
+		c.Copies = func(t ticket.Ticket, kind ticket.Kind) []ticket.Recipient {
+			t.Subject = "changed" // a copy, so nothing comes of it
+			return []ticket.Recipient{
+				{Role: ticket.Agents, Person: ticket.Person{ID: "lin"}},
+				{Role: ticket.Agents, Person: ticket.Person{ID: "max"}},
+				{Person: ticket.Person{Email: "ADA@example.org"}}, // told already
+				{Person: ticket.Person{Email: "team@example.org"}},
+			}
+		}
+	})
+	tk := k.open(ada, ticket.Draft{})
+	k.deliver()
+	require.Len(t, k.sent.Sent(), 5)
+	require.Equal(t, ticket.Followers, k.sent.RequireSent(t, ticket.KindReceived, "team@example.org").To.Role)
+	k.sent.Reset()
+	k.do(lin, tk, ticket.Action{Name: ticket.Reply, Message: "m"})
+	k.deliver()
+	require.Len(t, k.sent.Sent(), 3, "lin wrote it")
+	require.Equal(t, ticket.Agents, k.sent.RequireSent(t, ticket.KindAnswered, "max").To.Role)
+	require.Equal(t, "Printer prints blank pages", k.get(tk).Subject)
+}
+
+// An agent who follows a ticket as a person is not told of its own acts.
+func TestAnAgentWhoFollows(t *testing.T) {
+	k := newKit(t)
+	tk := k.open(ada, ticket.Draft{Followers: []ticket.Person{{ID: "lin"}}})
+	k.do(lin, tk, ticket.Action{Name: ticket.Reply, Message: "m"})
+	k.do(super, tk, ticket.Action{Name: ticket.Reply, Message: "m"})
+	k.deliver()
+	var told []string
+	for _, n := range k.sent.Sent() {
+		if n.To.Person.ID == "lin" && n.To.Role == ticket.Followers {
+			told = append(told, string(n.Kind))
+		}
+	}
+	require.Equal(t, []string{"received", "answered"}, told)
+}

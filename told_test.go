@@ -1,0 +1,474 @@
+package ticket_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/memstore"
+	"github.com/ticketkit/ticket/tickettest"
+)
+
+func TestTheHistoryTellsWhatBecameOfEachMessage(t *testing.T) {
+	k := newKit(t, func(c *ticket.Config) { c.Relay.MaxAttempts = 2 })
+	tk := k.open(ada, ticket.Draft{Followers: []ticket.Person{bob.Person}})
+	k.deliver()
+	k.sent.FailWith(func(n ticket.Notification) error {
+		if n.To.Person.ID == "c1" {
+			return errors.New("mailbox full")
+		}
+		return nil
+	})
+	k.do(lin, tk, ticket.Action{Name: ticket.Reply, Message: "one"})
+	k.do(lin, tk, ticket.Action{Name: ticket.AddNote, Note: "n"})
+	k.do(lin, tk, ticket.Action{Name: ticket.Reply, Message: "two"})
+	k.deliver()
+	reports := func() (all [][]string) {
+		for e, err := range k.desk.Entries(t.Context(), lin, tk.ID) {
+			require.NoError(t, err)
+			var told []string
+			for _, d := range e.Deliveries {
+				require.Equal(t, e.Event.Seq, d.Seq)
+				told = append(told, d.To.Person.ID+" "+d.Report(time.FixedZone("", 3600)))
+			}
+			slices.Sort(told)
+			all = append(all, told)
+		}
+		return all
+	}
+	got := reports()
+	require.Equal(t, []string{" sent 2026-01-05 10:00", "c1 sent 2026-01-05 10:00", "c2 sent 2026-01-05 10:00"}, got[0])
+	require.Regexp(t, `^c1 failed, attempt 2 not before 2026-01-05 10:03: mailbox full$`, got[1][0])
+	require.Equal(t, "c2 sent 2026-01-05 10:03", got[1][1])
+	require.Empty(t, got[2], "a note is told to nobody")
+	require.Equal(t, "c1 waits to be sent", got[3][0])
+	k.clock.Advance(time.Hour)
+	k.deliver()
+	k.clock.Advance(time.Hour)
+	k.sent.FailWith(nil)
+	k.deliver()
+	got = reports()
+	require.Equal(t, "c1 given up 2026-01-05 11:03: mailbox full", got[1][0])
+	require.Equal(t, "c1 sent 2026-01-05 12:03", got[3][0])
+
+	for _, err := range k.desk.Entries(t.Context(), ada, tk.ID) {
+		require.ErrorIs(t, err, ticket.ErrRefused)
+	}
+	for _, err := range k.desk.Entries(t.Context(), lin.In("acme"), tk.ID) {
+		require.ErrorIs(t, err, ticket.ErrNotFound)
+	}
+}
+
+func TestDeliveriesAreForThoseWhoMaySee(t *testing.T) {
+	k := newKit(t)
+	k.open(ada, ticket.Draft{Queue: "hardware"})
+	k.open(ada, ticket.Draft{Queue: "network"})
+	page, err := k.desk.Deliveries(t.Context(), lin.Serving("hardware"), ticket.DeliveryQuery{})
+	require.NoError(t, err)
+	require.Len(t, page.Deliveries, 2)
+	n, err := k.desk.Redrive(t.Context(), lin.Serving("hardware"), ticket.DeliveryQuery{})
+	require.NoError(t, err)
+	require.Zero(t, n)
+	require.Empty(t, mustPage(k.desk.Deliveries(t.Context(), lin.In("acme"), ticket.DeliveryQuery{})).Deliveries)
+	require.Empty(t, mustPage(k.desk.Deliveries(t.Context(), lin.In("acme"), ticket.DeliveryQuery{Tenant: ""})).Deliveries, "the tenant is the actor's")
+	for name, q := range map[string]ticket.DeliveryQuery{
+		"limit": {Limit: 1001},
+		"state": {State: []ticket.DeliveryState{"lost"}},
+		"via":   {Via: []string{"a\nb"}},
+		"to":    {To: ticket.Recipient{Person: ticket.Person{Email: "no address"}}},
+		"ids":   {IDs: make([]ticket.ID, 1001)},
+	} {
+		_, err := k.desk.Deliveries(t.Context(), lin, q)
+		require.ErrorIs(t, err, ticket.ErrInvalid, name)
+	}
+	_, err = k.desk.Redrive(t.Context(), lin, ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.Pending}})
+	require.ErrorIs(t, err, ticket.ErrInvalid)
+	_, err = k.desk.Redrive(t.Context(), ada, ticket.DeliveryQuery{})
+	require.ErrorIs(t, err, ticket.ErrRefused)
+}
+
+func mustPage(p ticket.DeliveryPage, err error) ticket.DeliveryPage {
+	if err != nil {
+		panic(err)
+	}
+	return p
+}
+
+// What fails holds back what comes after it to the same recipient about the same
+// ticket, and nothing else.
+func TestOrderIsHeldThroughFailures(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		fails := map[string]int{}
+		got := map[string][]int64{}
+		rng := rand.New(rand.NewPCG(3, 4))
+		notifier := ticket.NotifierFunc(func(_ context.Context, n ticket.Notification) error {
+			time.Sleep(time.Duration(rand.IntN(1000)) * time.Millisecond)
+			mu.Lock()
+			defer mu.Unlock()
+			if n.To.Role != ticket.Requesters {
+				return nil
+			}
+			if rng.IntN(2) == 0 {
+				fails[string(n.Number)]++
+				return errors.New("not now")
+			}
+			got[string(n.Number)] = append(got[string(n.Number)], n.Seq)
+			return nil
+		})
+		store := memstore.New()
+		desks := make([]*ticket.Desk, 3)
+		ctx, stop := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		for i := range desks {
+			var err error
+			desks[i], err = ticket.NewDesk(store, ticket.Config{
+				Notifiers: map[string]ticket.Notifier{"": notifier}, Logger: slog.New(slog.DiscardHandler),
+				Guard: ticket.Guard{Recipient: -1, Ticket: -1}, Relay: ticket.Relay{MaxAttempts: 100, Batch: 4},
+			})
+			require.NoError(t, err)
+			wg.Go(func() { _ = desks[i].Run(ctx) })
+		}
+		for i := range 20 {
+			tk, err := desks[i%3].Open(ctx, ticket.Requester(ticket.Person{ID: fmt.Sprint("c", i%4)}), ticket.Draft{Subject: "s"})
+			require.NoError(t, err)
+			for range 5 {
+				_, err = desks[i%3].Do(ctx, lin, tk.ID, ticket.Action{Name: ticket.Reply, Message: "m"})
+				require.NoError(t, err)
+			}
+		}
+		time.Sleep(24 * time.Hour)
+		stop()
+		wg.Wait()
+		require.Len(t, got, 20)
+		require.NotEmpty(t, fails)
+		for number, seqs := range got {
+			require.Equal(t, []int64{1, 2, 3, 4, 5, 6}, seqs, number)
+		}
+	})
+}
+
+// One recipient whose server hangs holds up no other of the same notifier.
+func TestASlowDeliveryHoldsUpNoOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sent := tickettest.NewRecorder()
+		desk, err := ticket.NewDesk(memstore.New(), ticket.Config{
+			Logger: slog.New(slog.DiscardHandler),
+			Notifiers: map[string]ticket.Notifier{"": ticket.NotifierFunc(func(ctx context.Context, n ticket.Notification) error {
+				if n.To.Person.ID == "c1" {
+					<-ctx.Done() // the attempt ends, before the lease does
+					return ctx.Err()
+				}
+				return sent.Notify(ctx, n)
+			})},
+		})
+		require.NoError(t, err)
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- desk.Run(ctx) }()
+		_, err = desk.Open(ctx, ada, ticket.Draft{Subject: "s"})
+		require.NoError(t, err)
+		time.Sleep(time.Second)
+		for i := range 100 {
+			began := time.Now()
+			_, err = desk.Open(ctx, bob, ticket.Draft{Subject: "s"})
+			require.NoError(t, err)
+			time.Sleep(10 * time.Millisecond)
+			require.Len(t, sent.Sent(), 1+2*(i+1))
+			require.Less(t, time.Since(began), time.Second)
+		}
+		stop()
+		require.ErrorIs(t, <-done, context.Canceled)
+	})
+}
+
+func TestShutdown(t *testing.T) {
+	for name, tc := range map[string]struct {
+		grace time.Duration
+		sent  int
+		err   error
+	}{
+		"time enough":  {time.Minute, 2, nil},
+		"not enough":   {time.Second, 0, context.DeadlineExceeded},
+		"none at all":  {0, 0, context.DeadlineExceeded},
+		"just in time": {10*time.Second + time.Millisecond, 2, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				sent := tickettest.NewRecorder()
+				store := memstore.New()
+				cfg := ticket.Config{
+					Logger: slog.New(slog.DiscardHandler),
+					Notifiers: map[string]ticket.Notifier{"": ticket.NotifierFunc(func(ctx context.Context, n ticket.Notification) error {
+						select {
+						case <-time.After(10 * time.Second):
+							return sent.Notify(ctx, n)
+						case <-ctx.Done():
+							return ctx.Err()
+						}
+					})},
+				}
+				desk, err := ticket.NewDesk(store, cfg)
+				require.NoError(t, err)
+				done := make(chan error)
+				go func() { done <- desk.Run(t.Context()) }()
+				_, err = desk.Open(t.Context(), ada, ticket.Draft{Subject: "s"})
+				require.NoError(t, err)
+				synctest.Wait()
+				// What comes after the stop is left for others.
+				ctx, cancel := context.WithTimeout(t.Context(), tc.grace)
+				defer cancel()
+				require.ErrorIs(t, desk.Shutdown(ctx), tc.err)
+				require.NoError(t, <-done)
+				require.Len(t, sent.Sent(), tc.sent)
+				require.NoError(t, desk.Run(t.Context()), "it has been shut down")
+				require.NoError(t, desk.Shutdown(t.Context()))
+
+				other, err := ticket.NewDesk(store, cfg)
+				require.NoError(t, err)
+				did, err := other.Deliver(t.Context())
+				require.NoError(t, err)
+				require.Equal(t, ticket.Delivered{Done: 2 - tc.sent}, did, "nothing waits for a lease to pass")
+			})
+		})
+	}
+}
+
+func TestRetryAfter(t *testing.T) {
+	k := newKit(t)
+	k.sent.FailWith(func(ticket.Notification) error {
+		return fmt.Errorf("http: %w", ticket.RetryAfter(errors.New("too many"), 3*time.Hour))
+	})
+	tk := k.open(ada, ticket.Draft{})
+	k.deliver()
+	for _, d := range k.told(ticket.DeliveryQuery{Ticket: tk.ID}) {
+		require.Equal(t, tickettest.Start.Add(3*time.Hour), d.Due)
+	}
+	k.sent.FailWith(nil)
+	k.clock.Advance(3*time.Hour - time.Second)
+	k.deliver()
+	require.Empty(t, k.sent.Sent())
+	k.clock.Advance(time.Second)
+	k.deliver()
+	require.Len(t, k.sent.Sent(), 2)
+	// Nobody makes a desk wait for ever.
+	k.sent.FailWith(func(ticket.Notification) error { return ticket.RetryAfter(errors.New("x"), 1<<62) })
+	k.do(lin, tk, ticket.Action{Name: ticket.Reply, Message: "m"})
+	k.deliver()
+	require.Equal(t, k.clock.Now().Add(24*time.Hour), k.told(ticket.DeliveryQuery{Ticket: tk.ID})[0].Due)
+	require.NoError(t, ticket.RetryAfter(nil, time.Hour))
+	require.NoError(t, ticket.Bounce(nil))
+}
+
+func TestStreams(t *testing.T) {
+	people, stream := tickettest.NewRecorder(), tickettest.NewRecorder()
+	k := newKit(t, func(c *ticket.Config) {
+		c.Notifiers = map[string]ticket.Notifier{"mail": people, "broker": stream}
+		c.Streams = []string{"broker"}
+	})
+	tk := k.open(ada, ticket.Draft{Attachments: []ticket.Attachment{{Name: "a", Ref: "internal"}}, Followers: []ticket.Person{bob.Person}})
+	k.do(lin, tk, ticket.Action{Name: ticket.Take})
+	k.do(lin, tk, ticket.Action{Name: ticket.AddNote, Note: "SECRET"})
+	k.do(lin, tk, ticket.Action{Name: ticket.Reply, Message: "m", Note: "SECRET"})
+	k.deliver()
+	require.Len(t, people.Sent(), 5)
+	events := stream.Sent()
+	require.Len(t, events, 4, "each event once")
+	for i, n := range events {
+		require.Equal(t, ticket.KindEvent, n.Kind)
+		require.Equal(t, ticket.Systems, n.To.Role)
+		require.EqualValues(t, i+1, n.Seq, "in order")
+		require.EqualValues(t, i+1, n.Event.Seq)
+		require.NotContains(t, asJSON(t, n), "SECRET")
+		require.NotContains(t, asJSON(t, n), "internal")
+		require.Zero(t, n.Event.Seals)
+	}
+	require.Equal(t, ticket.AddNote, events[2].Event.Action, "that there was a note is told, not what it says")
+	require.Nil(t, people.Sent()[0].Event)
+
+	for name, streams := range map[string][]string{"unknown": {"x"}, "twice": {"broker", "broker"}} {
+		_, err := ticket.NewDesk(k.store, ticket.Config{Notifiers: map[string]ticket.Notifier{"broker": stream}, Streams: streams})
+		require.ErrorIs(t, err, ticket.ErrInvalid, name)
+	}
+	// A desk that has nothing but a stream keeps what is for people.
+	only := newKitOn(t, memstore.New(), func(c *ticket.Config) {
+		c.Notifiers = map[string]ticket.Notifier{"broker": stream}
+		c.Streams = []string{"broker"}
+	})
+	only.open(ada, ticket.Draft{})
+	require.Len(t, only.told(ticket.DeliveryQuery{Via: []string{""}}), 2)
+}
+
+type checker struct {
+	ticket.Notifier
+	kinds []ticket.Kind
+	err   error
+}
+
+func (c *checker) Check(kinds []ticket.Kind) error {
+	c.kinds = kinds
+	return c.err
+}
+
+func TestNotifiersAreCheckedAtTheStart(t *testing.T) {
+	mail, stream := &checker{Notifier: tickettest.NewRecorder()}, &checker{Notifier: tickettest.NewRecorder()}
+	cfg := ticket.Config{Notifiers: map[string]ticket.Notifier{"mail": mail, "stream": stream}, Streams: []string{"stream"}}
+	_, err := ticket.NewDesk(memstore.New(), cfg)
+	require.NoError(t, err)
+	require.Equal(t, []ticket.Kind{ticket.KindEvent}, stream.kinds)
+	for _, kind := range slices.Concat(ticket.CustomerKinds(), ticket.AgentKinds()) {
+		require.Contains(t, mail.kinds, kind)
+	}
+	mail.err = errors.New("no template for solved")
+	_, err = ticket.NewDesk(memstore.New(), cfg)
+	require.ErrorIs(t, err, ticket.ErrInvalid)
+	require.ErrorIs(t, err, mail.err)
+}
+
+func TestObserve(t *testing.T) {
+	var mu sync.Mutex
+	seen := map[string]int{}
+	k := newKit(t, func(c *ticket.Config) {
+		c.Relay.Observe = func(_ context.Context, d ticket.Delivery, s ticket.Settlement) {
+			mu.Lock()
+			defer mu.Unlock()
+			seen[fmt.Sprint(d.Kind, " ", s.Outcome, " ", d.ID == s.ID)]++
+		}
+	})
+	k.sent.FailWith(func(n ticket.Notification) error {
+		if n.Kind == ticket.KindQueued {
+			return ticket.Permanent(errors.New("x"))
+		}
+		return nil
+	})
+	k.open(ada, ticket.Draft{})
+	k.deliver()
+	require.Equal(t, map[string]int{"received done true": 1, "queued give up true": 1}, seen)
+}
+
+func TestWakeAfterTheHostsTransaction(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, sent := memstore.New(), tickettest.NewRecorder()
+		desk, err := ticket.NewDesk(store, ticket.Config{Notifiers: map[string]ticket.Notifier{"": sent}, Relay: ticket.Relay{Poll: time.Hour}})
+		require.NoError(t, err)
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- desk.Run(ctx) }()
+		synctest.Wait()
+		_, err = desk.In(store).Open(ctx, ada, ticket.Draft{Subject: "s"})
+		require.NoError(t, err)
+		synctest.Wait()
+		require.Empty(t, sent.Sent(), "nobody knows when the host commits")
+		desk.Wake()
+		synctest.Wait()
+		require.Len(t, sent.Sent(), 2)
+		stop()
+		require.ErrorIs(t, <-done, context.Canceled)
+	})
+}
+
+// heard is a store that hears of others.
+type heard struct {
+	ticket.Store
+	calls chan func()
+	fail  int
+}
+
+func (h *heard) Listen(ctx context.Context, heard func()) error {
+	if h.fail--; h.fail >= 0 {
+		return errDown
+	}
+	h.calls <- heard
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func TestListening(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, sent := &heard{Store: memstore.New(), calls: make(chan func(), 1), fail: 3}, tickettest.NewRecorder()
+		desk, err := ticket.NewDesk(h, ticket.Config{
+			Notifiers: map[string]ticket.Notifier{"": sent}, Relay: ticket.Relay{Poll: time.Hour}, Logger: slog.New(slog.DiscardHandler),
+		})
+		require.NoError(t, err)
+		web, err := ticket.NewDesk(h.Store, ticket.Config{})
+		require.NoError(t, err)
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- desk.Run(ctx) }()
+		call := <-h.calls // after three tries
+		time.Sleep(time.Minute)
+		_, err = web.Open(ctx, ada, ticket.Draft{Subject: "s"})
+		require.NoError(t, err)
+		synctest.Wait()
+		require.Empty(t, sent.Sent())
+		call()
+		synctest.Wait()
+		require.Len(t, sent.Sent(), 2)
+		stop()
+		require.ErrorIs(t, <-done, context.Canceled)
+	})
+}
+
+func TestPreviousThreadsWhatWasSent(t *testing.T) {
+	for name, store := range stores() {
+		t.Run(name, func(t *testing.T) {
+			k := newKitOn(t, store())
+			tk := k.open(ada, ticket.Draft{Followers: []ticket.Person{bob.Person}})
+			k.deliver()
+			first := k.sent.RequireSent(t, ticket.KindReceived, "ada@example.org")
+			require.True(t, first.Previous.IsZero())
+			k.do(lin, tk, ticket.Action{Name: ticket.Reply, Message: "m"})
+			k.deliver()
+			second := k.sent.RequireSent(t, ticket.KindAnswered, "ada@example.org")
+			require.Equal(t, first.ID, second.Previous)
+			k.do(lin, tk, ticket.Action{Name: ticket.Ask, Message: "m"})
+			k.deliver()
+			require.Equal(t, second.ID, k.sent.RequireSent(t, ticket.KindAsked, "ada@example.org").Previous)
+		})
+	}
+}
+
+func TestWhatAConfirmationSays(t *testing.T) {
+	k := newKit(t, func(c *ticket.Config) {
+		c.Expected = func(t ticket.Ticket) time.Time { return t.Created.Add(4 * time.Hour) }
+		c.ShowAgents = true
+	})
+	tk := k.open(ticket.Requester(ticket.Person{ID: "c1", Email: "ada@example.org", Name: "Ada", Zone: "Europe/Berlin", Locale: "de"}), ticket.Draft{Message: "m"})
+	k.deliver()
+	n := k.sent.RequireSent(t, ticket.KindReceived, "ada@example.org")
+	require.Equal(t, tickettest.Start.Add(4*time.Hour), n.Expected)
+	require.Equal(t, "Europe/Berlin", n.Zone.String())
+	require.Equal(t, "Ada", n.Writer)
+	k.do(lin, tk, ticket.Action{Name: ticket.Resolve, Message: "m"})
+	k.deliver()
+	n = k.sent.RequireSent(t, ticket.KindSolved, "ada@example.org")
+	require.Equal(t, k.clock.Now().Add(ticket.ReopenWindow), n.ReopenUntil)
+	require.Equal(t, "Lin", n.Writer)
+	require.True(t, n.Expected.IsZero())
+	for _, bad := range []string{"Local", "../../etc/passwd", "No/Where", strings.Repeat("x", 200)} {
+		tk = k.open(ticket.Requester(ticket.Person{ID: "c5", Zone: bad}), ticket.Draft{})
+		k.deliver()
+		require.Equal(t, time.UTC, k.sent.RequireSent(t, ticket.KindReceived, "c5").Zone, bad)
+	}
+}
+
+func TestDeliveryJSON(t *testing.T) {
+	d := ticket.Delivery{ID: ticket.NewID(tickettest.Start), Kind: ticket.KindSolved, State: ticket.Sent, Settled: tickettest.Start, To: ticket.Recipient{Role: ticket.Requesters, Person: ada.Person}}
+	b, err := json.Marshal(d)
+	require.NoError(t, err)
+	var back ticket.Delivery
+	require.NoError(t, json.Unmarshal(b, &back))
+	require.Equal(t, d, back)
+}
