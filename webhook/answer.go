@@ -2,9 +2,11 @@ package webhook
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -49,6 +51,30 @@ func (e *Error) Error() string {
 }
 
 func (e *Error) Unwrap() error { return e.Err }
+
+// ErrorType is the class of the failure, for metrics and traces: the status in
+// digits, or "timeout", "canceled", "address" (one that is not public),
+// "certificate", or "connection" for the rest.
+func (e *Error) ErrorType() string {
+	var (
+		_, address = errors.AsType[*AddressError](e.Err)
+		_, cert    = errors.AsType[*tls.CertificateVerificationError](e.Err)
+		late, ok   = errors.AsType[net.Error](e.Err)
+	)
+	switch {
+	case e.Status != 0:
+		return strconv.Itoa(e.Status)
+	case address:
+		return "address"
+	case cert:
+		return "certificate"
+	case errors.Is(e.Err, context.Canceled):
+		return "canceled"
+	case errors.Is(e.Err, context.DeadlineExceeded), ok && late.Timeout():
+		return "timeout"
+	}
+	return "connection"
+}
 
 // How many bytes of foreign words are shown, at most.
 const (

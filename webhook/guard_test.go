@@ -187,8 +187,10 @@ func TestRebinding(t *testing.T) {
 	require.EqualValues(t, 1, hits.Load())
 
 	for _, now := range [][]string{{"127.0.0.2"}, {"169.254.169.254"}, {"10.0.0.1", "192.168.0.1"}, {"::1"}, {"::ffff:127.0.0.2"}} {
+		err := send(now...)
 		var a *AddressError
-		require.ErrorAs(t, send(now...), &a, now)
+		require.ErrorAs(t, err, &a, now)
+		require.Equal(t, "address", classOf(t, err))
 	}
 	require.EqualValues(t, 1, hits.Load())
 

@@ -185,6 +185,7 @@ func TestHostileAnswers(t *testing.T) {
 		sent   bool
 		status int
 		cause  error
+		class  string
 	}{
 		{name: "a body without end after 200", sent: true, serve: hijacked(func(c net.Conn) {
 			_, _ = io.WriteString(c, ok)
@@ -194,18 +195,18 @@ func TestHostileAnswers(t *testing.T) {
 			_, _ = io.WriteString(c, ok)
 			endless(c, []byte("x"), 10*time.Millisecond)
 		})},
-		{name: "a body without end after 500", status: 500, serve: hijacked(func(c net.Conn) {
+		{name: "a body without end after 500", status: 500, class: "500", serve: hijacked(func(c net.Conn) {
 			_, _ = io.WriteString(c, bad)
 			endless(c, bytes.Repeat([]byte("x"), 1<<14), 0)
 		})},
-		{name: "a body that drips after 500", status: 500, serve: hijacked(func(c net.Conn) {
+		{name: "a body that drips after 500", status: 500, class: "500", serve: hijacked(func(c net.Conn) {
 			_, _ = io.WriteString(c, bad)
 			endless(c, []byte("x"), 10*time.Millisecond)
 		})},
 		{name: "a body that breaks off", sent: true, serve: hijacked(func(c net.Conn) {
 			_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nab")
 		})},
-		{name: "headers that drip", cause: context.DeadlineExceeded, serve: hijacked(func(c net.Conn) {
+		{name: "headers that drip", cause: context.DeadlineExceeded, class: "timeout", serve: hijacked(func(c net.Conn) {
 			_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\n")
 			endless(c, []byte("X: y\r\n"), 10*time.Millisecond)
 		})},
@@ -216,12 +217,12 @@ func TestHostileAnswers(t *testing.T) {
 		{name: "informational answers without end", serve: hijacked(func(c net.Conn) {
 			endless(c, []byte("HTTP/1.1 103 Early Hints\r\nX: y\r\n\r\n"), 0)
 		})},
-		{name: "silence", cause: context.DeadlineExceeded, serve: hijacked(func(c net.Conn) { _, _ = io.Copy(io.Discard, c) })},
-		{name: "a hang-up", serve: hijacked(func(net.Conn) {})},
+		{name: "silence", cause: context.DeadlineExceeded, class: "timeout", serve: hijacked(func(c net.Conn) { _, _ = io.Copy(io.Discard, c) })},
+		{name: "a hang-up", class: "connection", serve: hijacked(func(net.Conn) {})},
 		{name: "no HTTP", serve: hijacked(func(c net.Conn) {
 			_, _ = io.WriteString(c, "220 mail.example.org \x1b[31m"+strings.Repeat("z", 5000)+"\r\n\r\n")
 		})},
-		{name: "packed", status: 500, serve: func(w http.ResponseWriter, _ *http.Request) {
+		{name: "packed", status: 500, class: "500", serve: func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Encoding", "gzip")
 			w.WriteHeader(500)
 			_, _ = w.Write([]byte{0x1f, 0x8b, 8, 0})
@@ -245,6 +246,9 @@ func TestHostileAnswers(t *testing.T) {
 			var e *Error
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, tc.status, e.Status)
+			if tc.class != "" {
+				require.Equal(t, tc.class, e.ErrorType())
+			}
 			if tc.cause != nil {
 				require.ErrorIs(t, err, tc.cause)
 			}
@@ -253,6 +257,13 @@ func TestHostileAnswers(t *testing.T) {
 			require.NotContains(t, err.Error(), "hidden")
 		})
 	}
+}
+
+func classOf(t *testing.T, err error) string {
+	t.Helper()
+	var e *Error
+	require.ErrorAs(t, err, &e)
+	return e.ErrorType()
 }
 
 // The caller's end of time is the attempt's as well.
@@ -265,7 +276,9 @@ func TestContext(t *testing.T) {
 	}, nil)
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() { <-begun; cancel() }()
-	require.ErrorIs(t, n.Notify(ctx, sample), context.Canceled)
+	err := n.Notify(ctx, sample)
+	require.ErrorIs(t, err, context.Canceled)
+	require.Equal(t, "canceled", classOf(t, err))
 }
 
 func TestTLS(t *testing.T) {
@@ -283,7 +296,9 @@ func TestTLS(t *testing.T) {
 	cfg := Config{URL: srv.URL, Secrets: []string{specSecret}, AllowPrivate: true}
 	n, err := New(cfg)
 	require.NoError(t, err)
-	require.ErrorContains(t, n.Notify(t.Context(), sample), "certificate", "unknown authorities are not trusted")
+	err = n.Notify(t.Context(), sample)
+	require.ErrorContains(t, err, "certificate", "unknown authorities are not trusted")
+	require.Equal(t, "certificate", classOf(t, err))
 	cfg.Transport = srv.Client().Transport // of the host's own
 	n, err = New(cfg)
 	require.NoError(t, err)
