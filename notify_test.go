@@ -110,70 +110,131 @@ func TestNotificationContent(t *testing.T) {
 	k.sent.RequireNotSent(t, ticket.KindSolved, "ada@example.org")
 }
 
-// Random actions by random actors: nothing internal ever reaches a customer, be
-// it by notification, by history or by the status view.
-func TestNoteNeverReachesACustomer(t *testing.T) {
+// Random actions by random actors, in two tenants at once: nothing internal and
+// nothing of the other tenant ever reaches a customer, be it by notification, by
+// history, by the status view or by a status link. What goes to a broker holds
+// no notes either.
+func TestNothingInternalReachesACustomer(t *testing.T) {
 	const secret = "SECRET"
-	k := newKit(t)
-	rng := rand.New(rand.NewPCG(1, 2))
+	stream := tickettest.NewRecorder()
+	k := newKit(t, withLinks(1), func(c *ticket.Config) {
+		c.Notifiers["stream"], c.Streams = stream, []string{"stream"}
+		c.Links.URL = func(_, token string) string { return "https://desk.example.org/" + token }
+		c.Links.Scope = ticket.LinkReply | ticket.LinkUpload
+		c.Guard = ticket.Guard{Recipient: -1, Ticket: -1}
+		c.Copies = func(t ticket.Ticket, _ ticket.Kind) []ticket.Recipient {
+			return []ticket.Recipient{{Role: ticket.Followers, Person: ticket.Person{Email: "copy@" + t.Tenant + ".example"}}}
+		}
+	})
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 2))
 	names := append(ticket.DefaultWorkflow().MustCompile(nil).Actions(), "nonsense")
-	actors := []ticket.Actor{ada, bob, super.Named("SECRET name"), lin.Named("SECRET name"), max.Named("SECRET name")}
-	done := 0
+	tenants := []string{"north", "south"}
+	done := map[ticket.ActionName]int{}
+	note := func() ticket.Note { return ticket.Note(fmt.Sprint("NOTE-", secret, rng.IntN(99))) }
+	inside := func() string { return fmt.Sprint(secret, rng.IntN(9)) }
 	for range 60 {
-		tk := k.open(super, ticket.Draft{Requester: ada.Person, Note: secret, Queue: secret, Tags: []string{secret}, Fields: ticket.Fields{"f": secret}, Followers: []ticket.Person{bob.Person}})
-		other := k.open(ada, ticket.Draft{})
-		for range 40 {
-			act := ticket.Action{Name: names[rng.IntN(len(names))]}
-			a := actors[rng.IntN(len(actors))]
-			if a.Role == ticket.Agents {
-				act.Note = secret
-				switch act.Name {
-				case ticket.Hold, ticket.Cancel:
-					act.Reason = secret
-				case ticket.HandOver, ticket.Escalate, ticket.HandBack:
-					act.Queue = secret
-				case ticket.Assign:
-					act.Assignee = secret
-				case ticket.Merge, ticket.AddLink, ticket.Unlink:
-					act.Ticket = other.ID
-					if act.Name != ticket.Merge {
-						act.Relation = ticket.RelatedTo
+		for _, tenant := range tenants {
+			word := ticket.Message("word of " + tenant)
+			as := func(a ticket.Actor) ticket.Actor { return a.In(tenant) }
+			ada, bob := as(ada), as(bob)
+			ada.Person.Organisation, bob.Person.Organisation = "org of "+tenant, "org of "+tenant
+			agents := []ticket.Actor{as(super.Named(secret + " name")), as(lin.Named(secret + " name")), as(max.Named(secret + " name")), as(cron)}
+			tk := k.open(agents[0], ticket.Draft{
+				Requester: ada.Person, Subject: "s of " + tenant, Message: word, Note: note(), Queue: inside(), Tags: []string{inside()},
+				Fields: ticket.Fields{"f": secret}, Followers: []ticket.Person{bob.Person},
+			})
+			other := k.open(ada, ticket.Draft{Subject: "s of " + tenant})
+			for range 40 {
+				act := ticket.Action{Name: names[rng.IntN(len(names))]}
+				a := append(agents, ada, bob, ada, bob)[rng.IntN(8)]
+				if rng.IntN(2) == 0 {
+					act.Message = word
+				}
+				if rng.IntN(4) == 0 {
+					act.Attachments = []ticket.Attachment{{Name: "file of " + tenant, Ref: secret}}
+				}
+				act.Automatic = rng.IntN(10) == 0
+				if a.Role != ticket.Requesters {
+					act.Note = note()
+					act.NoteAttachments = []ticket.Attachment{{Name: string(note())}}
+					switch act.Name {
+					case ticket.Hold, ticket.Cancel:
+						act.Reason = inside()
+					case ticket.HandOver, ticket.Escalate, ticket.HandBack, ticket.Amend:
+						act.Queue = inside()
+					case ticket.Assign:
+						act.Assignee = inside()
+					case ticket.Merge, ticket.AddLink, ticket.Unlink:
+						act.Ticket = other.ID
+						if act.Name != ticket.Merge {
+							act.Relation = ticket.RelatedTo
+						}
+					case ticket.Split:
+						act.Draft = &ticket.Draft{Subject: "s of " + tenant, Note: note()}
+					case ticket.Edit:
+						act.Edit = &ticket.Edits{AddTags: []string{inside()}, Fields: ticket.Fields{"g": inside()}}
 					}
-				case ticket.Split:
-					act.Draft = &ticket.Draft{Subject: "s", Note: secret}
-				case ticket.Edit:
-					act.Edit = &ticket.Edits{AddTags: []string{secret + fmt.Sprint(rng.IntN(9))}, Fields: ticket.Fields{"g": secret + fmt.Sprint(rng.IntN(9))}}
+					if rng.IntN(2) == 0 {
+						act.NoteAttachments = nil
+					}
+					if rng.IntN(3) == 0 {
+						act.Note = ""
+					}
+				}
+				k.clock.Advance(time.Duration(rng.IntN(100)) * time.Hour)
+				if _, err := k.desk.Do(t.Context(), a, tk.ID, act); err == nil {
+					done[act.Name]++
+				}
+				if _, err := k.desk.FireTimers(t.Context()); err != nil {
+					t.Fatal(err)
 				}
 			}
-			if rng.IntN(2) == 0 {
-				act.Message = "m"
+			k.deliver()
+			for _, a := range []ticket.Actor{ada, bob} {
+				v, err := k.desk.Track(t.Context(), a, tk.ID.String())
+				require.NoError(t, err)
+				require.NotContains(t, asJSON(t, v), secret)
+				require.NotContains(t, asJSON(t, k.events(a, tk)), secret)
 			}
-			k.clock.Advance(time.Duration(rng.IntN(100)) * time.Hour)
-			if _, err := k.desk.Do(t.Context(), a, tk.ID, act); err == nil {
-				done++
-			}
-			if _, err := k.desk.FireTimers(t.Context()); err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, k.desk.Verify(t.Context(), as(super), tk.ID))
 		}
-		k.deliver()
-		for _, a := range []ticket.Actor{ada, bob} {
-			v, err := k.desk.Track(t.Context(), a, tk.ID.String())
-			require.NoError(t, err)
-			require.NotContains(t, asJSON(t, v), secret)
-			require.NotContains(t, asJSON(t, k.events(a, tk)), secret)
-		}
-		require.NoError(t, k.desk.Verify(t.Context(), super, tk.ID))
 	}
-	require.Greater(t, done, 300)
-	toCustomers := 0
+	require.Greater(t, len(done), 15, "most actions took place: %v", done)
+	toCustomers, tracked := map[ticket.Kind]int{}, 0
 	for _, n := range k.sent.Sent() {
-		if n.To.Role&ticket.Customers != 0 {
-			toCustomers++
-			require.NotContains(t, asJSON(t, n), secret)
+		text := asJSON(t, n)
+		require.NotContains(t, text, "NOTE-", "to %s", n.To.Role)
+		foreign := tenants[1]
+		if n.Tenant == foreign {
+			foreign = tenants[0]
+		}
+		require.NotContains(t, text, foreign)
+		if n.To.Role&ticket.Customers == 0 {
+			continue
+		}
+		toCustomers[n.Kind]++
+		require.NotContains(t, text, secret)
+		require.Nil(t, n.Event)
+		if n.Link != "" {
+			v, err := k.desk.Track(t.Context(), ticket.Holder(strings.TrimPrefix(n.Link, "https://desk.example.org/")).In(n.Tenant), "")
+			if !errors.Is(err, ticket.ErrLink) { // expired by now
+				require.NoError(t, err)
+				require.NotContains(t, asJSON(t, v), secret)
+				require.NotContains(t, asJSON(t, v), foreign)
+				tracked++
+			}
 		}
 	}
-	require.Greater(t, toCustomers, 100)
+	require.Positive(t, tracked)
+	for _, kind := range ticket.CustomerKinds() {
+		require.Positive(t, toCustomers[kind], "%s was never told: %v", kind, toCustomers)
+	}
+	require.NotEmpty(t, stream.Sent())
+	for _, n := range stream.Sent() {
+		require.NotContains(t, asJSON(t, n), "NOTE-")
+	}
 }
 
 func TestRunWakesUpAtOnceAndStops(t *testing.T) {

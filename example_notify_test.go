@@ -1,0 +1,128 @@
+package ticket_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/memstore"
+	"github.com/ticketkit/ticket/tickettest"
+)
+
+// A status link for a text message: whoever has it sees the ticket, and may
+// answer if it says so, without an account.
+func ExampleDesk_Link() {
+	ctx := context.Background()
+	key := ticket.LinkKey{ID: 1, Secret: bytes.Repeat([]byte{7}, 32)} // 32 random bytes that stay secret
+	desk := must(ticket.NewDesk(memstore.New(), ticket.Config{Links: ticket.Links{Keys: []ticket.LinkKey{key}}}))
+	ada := ticket.Requester(ticket.Person{Phone: "+49 30 1234567"})
+	t := must(desk.Open(ctx, ada, ticket.Draft{Subject: "Parcel lost"}))
+
+	token := must(desk.Link(ctx, ada, t.ID, ticket.LinkRequest{Scope: ticket.LinkReply, TTL: 7 * 24 * time.Hour}))
+	fmt.Println(len("https://help.example.org/t/"+token) < 160)
+
+	v := must(desk.Track(ctx, ticket.Holder(token), ""))
+	fmt.Println(v.Subject, v.Phase, v.Actions)
+	must(desk.Do(ctx, ticket.Holder(token), v.ID, ticket.Action{Name: ticket.Reply, Message: "It has come."}))
+
+	must(desk.RevokeLinks(ctx, ada, t.ID))
+	_, err := desk.Track(ctx, ticket.Holder(token), "")
+	fmt.Println(err)
+	// Output:
+	// true
+	// Parcel lost received [reply]
+	// ticket: the status link is not valid
+}
+
+// What became of each message stands beside the event that it told of.
+func ExampleDesk_Entries() {
+	ctx := context.Background()
+	clock, sent := tickettest.NewClock(), tickettest.NewRecorder()
+	desk := must(ticket.NewDesk(memstore.New(), tickettest.Config(clock, sent)))
+	lin := ticket.Agent("lin", 1)
+	t := must(desk.Open(ctx, ticket.Requester(ticket.Person{Email: "ada@example.org"}), ticket.Draft{Subject: "No light"}))
+	must(desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.Take}))
+	must(desk.Deliver(ctx))
+
+	clock.Advance(time.Hour)
+	sent.FailWith(func(ticket.Notification) error { return ticket.Bounce(errors.New("550 5.1.1 no such mailbox")) })
+	must(desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.Reply, Message: "Is the switch on?"}))
+	must(desk.Deliver(ctx))
+
+	for entry, err := range desk.Entries(ctx, lin, t.ID) {
+		fmt.Println(entry.Event.Seq, entry.Event.Action, err)
+		for _, d := range entry.Deliveries {
+			fmt.Printf("  %s to %s: %s\n", d.Kind, d.To.Key(), d.Report(time.UTC))
+		}
+	}
+	// Output:
+	// 1 open <nil>
+	//   received to mail:ada@example.org: sent 2026-01-05 09:00
+	//   queued to queue:1:: sent 2026-01-05 09:00
+	// 2 take <nil>
+	// 3 reply <nil>
+	//   answered to mail:ada@example.org: bounced 2026-01-05 10:00: 550 5.1.1 no such mailbox
+}
+
+// What was given up is listed with its reason, and tried again once that is
+// mended.
+func ExampleDesk_Redrive() {
+	ctx := context.Background()
+	clock, sent := tickettest.NewClock(), tickettest.NewRecorder()
+	desk := must(ticket.NewDesk(memstore.New(), tickettest.Config(clock, sent)))
+	sent.FailWith(func(ticket.Notification) error { return ticket.Permanent(errors.New("554 5.7.1 our relay is on a block list")) })
+	must(desk.Open(ctx, ticket.Requester(ticket.Person{Email: "ada@example.org"}), ticket.Draft{Subject: "No light"}))
+	fmt.Println(must(desk.Deliver(ctx)))
+
+	ops := ticket.System("ops")
+	dead := ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.Dead}}
+	for _, d := range must(desk.Deliveries(ctx, ops, dead)).Deliveries {
+		fmt.Println(d.Kind, d.LastError)
+	}
+	sent.FailWith(nil) // the block list has let go
+	fmt.Println(must(desk.Redrive(ctx, ops, dead)))
+	fmt.Println(must(desk.Deliver(ctx)))
+	// Output:
+	// {0 0 2 0}
+	// queued 554 5.7.1 our relay is on a block list
+	// received 554 5.7.1 our relay is on a block list
+	// 2
+	// {2 0 0 0}
+}
+
+// A process that ends lets what is under way come to its end.
+func ExampleDesk_Shutdown() {
+	desk := must(ticket.NewDesk(memstore.New(), ticket.Config{}))
+	stopped := make(chan error)
+	go func() { stopped <- desk.Run(context.Background()) }()
+
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second) // as long as the platform allows
+	defer cancel()
+	fmt.Println(desk.Shutdown(ctx))
+	fmt.Println(<-stopped)
+	// Output:
+	// <nil>
+	// <nil>
+}
+
+// Every event once, for other systems, beside what people are told.
+func ExampleConfig_streams() {
+	ctx := context.Background()
+	broker := ticket.NotifierFunc(func(_ context.Context, n ticket.Notification) error {
+		fmt.Println(n.Number, n.Event.Seq, n.Event.Action, n.Event.To)
+		return nil
+	})
+	cfg := tickettest.Config(tickettest.NewClock(), nil)
+	cfg.Notifiers = map[string]ticket.Notifier{"broker": broker, "mail": nil} // another process mails
+	cfg.Streams = []string{"broker"}
+	desk := must(ticket.NewDesk(memstore.New(), cfg))
+	t := must(desk.Open(ctx, ticket.Requester(ticket.Person{Email: "ada@example.org"}), ticket.Draft{Subject: "No light"}))
+	must(desk.Do(ctx, ticket.Agent("lin", 1), t.ID, ticket.Action{Name: ticket.Take}))
+	must(desk.Deliver(ctx))
+	// Output:
+	// 0000-0001-H 1 open new/1
+	// 0000-0001-H 2 take open/1
+}
