@@ -61,7 +61,13 @@ One pure function decides ([Workflow.Decide]); Do, [Desk.Actions] and
 [Desk.Explain] ask the same one. What it decides is written in one piece
 ([Store].Commit), if the ticket still has the version that was decided on, and
 decided anew if not. Notifications are rows of that same commit, and
-[Desk.Run] delivers them, at least once each, to the host's [Notifier].
+[Desk.Run] delivers them to the host's [Notifier]: at least once each, in order
+per recipient and ticket, until they are sent or given up. What became of each
+stays beside the history ([Desk.Entries], [Desk.Deliveries]), and what was given
+up can be tried again ([Desk.Redrive]). A [Guard] ends loops. Module mail brings
+a notifier and its letters, package webhook another, module publish one for
+brokers; status links ([Desk.Link], [Holder]) show a customer the ticket without
+an account.
 
 A [Store] keeps it all: memstore in memory, or one of the host's own, which
 package storetest proves. [Desk.In] works inside a transaction of the host's.
