@@ -1,0 +1,212 @@
+// Webhook is a desk that tells a shop's system of every event, and that system,
+// which checks what it gets: one webhook comes twice, because the answer to it was
+// lost, the secret is changed while both run, and somebody sends a forged one.
+// Everything runs on loopback.
+//
+//	go run ./examples/webhook
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/memstore"
+	"github.com/ticketkit/ticket/webhook"
+)
+
+func main() {
+	if err := run(context.Background(), ticket.Config{}, os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "webhook:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, cfg ticket.Config, stdout io.Writer) (err error) {
+	say := func(format string, args ...any) { _, _ = fmt.Fprintf(stdout, format+"\n", args...) }
+	ctx, stop := context.WithTimeout(ctx, 30*time.Second)
+	defer stop()
+
+	// Both ends know the secret; the shop is about to change it, and takes the new
+	// one already.
+	before, after := webhook.NewSecret(), webhook.NewSecret()
+
+	// The shop.
+	s := &shop{say: say, taken: map[ticket.ID]bool{}, news: make(chan ticket.ActionName)}
+	url, end, err := serve(webhook.Receiver{
+		Secrets: []string{after, before},
+		Handle:  s.handle,
+		Refused: func(_ *http.Request, err error) { say("  shop: refused: %v", err) },
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, end()) }()
+
+	// The desk. An endpoint that a function tells can change while the desk runs.
+	secrets := make(chan []string, 1)
+	secrets <- []string{before}
+	hook, err := webhook.New(webhook.Config{
+		Endpoint: func(context.Context, ticket.Notification) (webhook.Endpoint, error) {
+			now := <-secrets
+			secrets <- now
+			return webhook.Endpoint{URL: url, Secrets: now}, nil
+		},
+		// For this example only: the shop has no certificate, and no public address.
+		AllowHTTP: true, AllowPrivate: true,
+	})
+	if err != nil {
+		return err
+	}
+	cfg.Notifiers = map[string]ticket.Notifier{"shop": hook}
+	cfg.Streams = []string{"shop"}            // every event once, in place of what people are told
+	cfg.Relay.Backoff = 10 * time.Millisecond // so that nobody waits for the repeat
+	cfg.Relay.Poll = cfg.Relay.Backoff        // a server leaves both as they are
+	desk, err := ticket.NewDesk(memstore.New(), cfg)
+	if err != nil {
+		return err
+	}
+	running := make(chan struct{})
+	go func() { _ = desk.Run(ctx); close(running) }() // it ends with the context's error
+	defer func() { stop(); <-running }()
+
+	ada := ticket.Requester(ticket.Person{Name: "Ada Byron", Email: "ada@example.org"})
+	lin := ticket.Agent("lin", 1)
+
+	say("A ticket is opened, and taken:")
+	t, err := desk.Open(ctx, ada, ticket.Draft{Subject: "Parcel lost", Fields: ticket.Fields{"order": "A-1042"}})
+	if err != nil {
+		return err
+	}
+	if err := s.wait(ctx, ticket.Open); err != nil {
+		return err
+	}
+	if _, err = desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.Take}); err != nil {
+		return err
+	}
+	if err := s.wait(ctx, ticket.Take); err != nil {
+		return err
+	}
+
+	say("\nThe secret is changed; from now on the new one signs as well:")
+	<-secrets
+	secrets <- []string{after, before}
+	if _, err = desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.Resolve, Message: "A new one is on its way.", Note: "our fault"}); err != nil {
+		return err
+	}
+	if err := s.wait(ctx, ticket.Resolve); err != nil {
+		return err
+	}
+
+	say("\nSomebody who does not know the secret tries:")
+	status, err := forge(ctx, url)
+	if err != nil {
+		return err
+	}
+	say("  answer: %s", status)
+	return nil
+}
+
+// shop is the system that is told.
+type shop struct {
+	say  func(string, ...any)
+	news chan ticket.ActionName
+
+	mu    sync.Mutex
+	taken map[ticket.ID]bool // a real one keeps this in its database, beside what it stores
+}
+
+// first reports whether a webhook of this ID has not come before.
+func (s *shop) first(id ticket.ID) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before := s.taken[id]
+	s.taken[id] = true
+	return !before
+}
+
+// handle gets what was verified.
+func (s *shop) handle(ctx context.Context, p webhook.Payload) error {
+	e := p.Data.Event
+	if e == nil {
+		return errors.New("only events are expected here")
+	}
+	again := !s.first(p.Data.ID)
+	if again {
+		s.say("  shop: %s came before, passed over", e.Action)
+	} else {
+		s.say("  shop: verified %s of %s, event %d: %q is %s now", e.Action, p.Data.Number, e.Seq, p.Data.Subject, p.Data.Phase)
+		if order, ok := e.Fields["order"]; ok {
+			s.say("  shop: it is about order %v", order)
+		}
+		if e.Message != "" {
+			s.say("  shop: the customer was told %q", e.Message)
+		}
+		if e.Note != "" {
+			return errors.New("a note left the desk")
+		}
+	}
+	if e.Action == ticket.Take && !again {
+		return errors.New("stored, but the answer is lost") // so it will come again
+	}
+	select {
+	case s.news <- e.Action:
+	case <-ctx.Done():
+	}
+	return nil
+}
+
+// wait waits until the shop has this event.
+func (s *shop) wait(ctx context.Context, want ticket.ActionName) error {
+	select {
+	case got := <-s.news:
+		if got != want {
+			return fmt.Errorf("expected %q, the shop was told %q", want, got)
+		}
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("the shop was not told of %q: %w", want, ctx.Err())
+	}
+}
+
+// forge sends what looks like a webhook.
+func forge(ctx context.Context, url string) (status string, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(`{"type":"ticket.event","data":{}}`))
+	if err != nil {
+		return "", err
+	}
+	req.Header.Set(webhook.HeaderID, "01KE5Z6ZG0000000000000000G")
+	req.Header.Set(webhook.HeaderTimestamp, fmt.Sprint(time.Now().Unix()))
+	req.Header.Set(webhook.HeaderSignature, "v1,"+strings.Repeat("A", 43)+"=")
+	answer, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return "", err
+	}
+	return answer.Status, answer.Body.Close()
+}
+
+// serve starts a server on loopback, and returns its address and what ends it.
+func serve(h http.Handler) (url string, end func() error, err error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", nil, err
+	}
+	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second}
+	done := make(chan error, 1)
+	go func() { done <- srv.Serve(l) }()
+	return "http://" + l.Addr().String() + "/tickets", func() error {
+		err := srv.Close()
+		if served := <-done; !errors.Is(served, http.ErrServerClosed) {
+			err = errors.Join(err, served)
+		}
+		return err
+	}, nil
+}

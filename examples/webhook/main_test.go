@@ -1,0 +1,29 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/tickettest"
+)
+
+func TestOutput(t *testing.T) {
+	var out bytes.Buffer
+	require.NoError(t, run(t.Context(), ticket.Config{NewNumber: tickettest.NewNumbers()}, &out))
+	want, err := os.ReadFile("testdata/output.txt")
+	require.NoError(t, err)
+	assert.Equal(t, string(want), out.String())
+}
+
+// Stopped before it began, it ends, and says why.
+func TestStopped(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.ErrorIs(t, run(ctx, ticket.Config{}, &bytes.Buffer{}), context.Canceled)
+}
