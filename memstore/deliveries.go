@@ -121,8 +121,7 @@ func (o *outbox) brief(b *ticket.Brief, d *ticket.Delivery, r *ticket.BriefReque
 	if l == nil || len(l.rows) == 0 || l.rows[0].Tenant != d.Tenant {
 		return
 	}
-	for i := len(l.rows) - 1; i >= 0; i-- {
-		sent := l.rows[i]
+	for _, sent := range slices.Backward(l.rows) {
 		if sent.State != ticket.Sent {
 			continue
 		}

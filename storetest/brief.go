@@ -20,12 +20,12 @@ const (
 
 var briefRules = []rule{
 	{name: "Brief/found", says: saysBrief, lacks: noBrief, prove: briefFound},
-	{name: "Brief/previous", says: saysPrevious, lacks: noBrief, upon: []string{"Settle/", "Line/"}, prove: briefPrevious},
+	{name: "Brief/previous", says: saysPrevious, lacks: noBrief, upon: []string{"Settle/", "Line/", "Brief/found"}, prove: briefPrevious},
 	{name: "Brief/bounced", says: saysBounced, lacks: noBrief, upon: []string{"Settle/", "Revise/"}, prove: briefBounced},
-	{name: "Brief/sent", says: saysSent, lacks: noBrief, upon: []string{"Settle/", "Revise/"}, prove: briefSent},
-	{name: "Brief/sent here", says: saysHere, lacks: noBrief, upon: []string{"Settle/", "Revise/", "Line/"}, prove: briefHere},
-	{name: "Brief/notifiers", says: saysSameVia, lacks: noBrief, upon: []string{"Settle/", "Line/"}, prove: briefNotifiers},
-	{name: "Brief/tenants", says: saysTenant, lacks: noBrief, upon: []string{"Settle/"}, prove: briefTenants},
+	{name: "Brief/sent", says: saysSent, lacks: noBrief, upon: []string{"Settle/", "Revise/", "Line/", "Brief/found"}, prove: briefSent},
+	{name: "Brief/sent here", says: saysHere, lacks: noBrief, upon: []string{"Settle/", "Revise/", "Line/", "Brief/found", "Brief/sent"}, prove: briefHere},
+	{name: "Brief/notifiers", says: saysSameVia, lacks: noBrief, upon: []string{"Settle/", "Line/", "Brief/found"}, prove: briefNotifiers},
+	{name: "Brief/tenants", says: saysTenant, lacks: noBrief, upon: []string{"Settle/", "Brief/found"}, prove: briefTenants},
 	{name: "Brief/cancelled", says: saysCancelled, lacks: noBrief, prove: briefCancelled},
 }
 

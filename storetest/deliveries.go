@@ -15,12 +15,12 @@ const (
 )
 
 var deliveriesRules = []rule{
-	{name: "Deliveries/match", says: saysDeliveryMatch, upon: []string{"Settle/"}, prove: deliveriesMatch},
+	{name: "Deliveries/match", says: saysDeliveryMatch, upon: []string{"Claim/", "Line/", "Settle/"}, prove: deliveriesMatch},
 	{name: "Deliveries/order", says: saysDeliveries, prove: deliveriesOrder},
 	{name: "Deliveries/limit", says: saysDeliveries, prove: deliveriesLimit},
 	{name: "Deliveries/after", says: saysDeliveries, upon: []string{"Deliveries/order"}, prove: deliveriesAfter},
-	{name: "Deliveries/pages", says: saysDeliveryNext, upon: []string{"Deliveries/order", "Deliveries/after"}, prove: deliveriesPages},
-	{name: "Deliveries/tenants", says: saysTenant, prove: deliveriesTenants},
+	{name: "Deliveries/pages", says: saysDeliveryNext, upon: []string{"Deliveries/match", "Deliveries/order", "Deliveries/after"}, prove: deliveriesPages},
+	{name: "Deliveries/tenants", says: saysTenant, upon: []string{"Deliveries/match"}, prove: deliveriesTenants},
 	{name: "Deliveries/invalid", says: saysDeliveryAsk, prove: deliveriesInvalid},
 }
 
@@ -107,9 +107,9 @@ func deliveriesMatch(k *kit) {
 		{To: person(ticket.Person{Email: "ZOÉ@example.org"})},
 		{To: person(ticket.Person{ID: "Lin"})},
 		{To: ticket.Recipient{Role: ticket.Agents, Queue: "hardware", Level: 1}},
-		{SettledFrom: all[7].Settled},
+		{SettledFrom: all[8].Settled},
 		{SettledBefore: all[14].Settled},
-		{SettledFrom: all[7].Settled.Add(time.Microsecond), SettledBefore: all[14].Settled.Add(time.Microsecond)},
+		{SettledFrom: all[8].Settled.Add(time.Microsecond), SettledBefore: all[14].Settled.Add(time.Microsecond)},
 		{SettledFrom: clock.Add(year)},
 		{Ticket: all[1].Ticket, State: []ticket.DeliveryState{ticket.Dead}},
 		{State: []ticket.DeliveryState{ticket.Sent}, Via: []string{"mail"}, SettledFrom: all[2].Settled, To: all[12].To},

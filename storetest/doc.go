@@ -16,8 +16,8 @@
 // A store that outlives its process tells how it is closed and opened again with
 // [Reopen], and has to show that nothing is lost then.
 //
-// Cases of what is optional, [ticket.Searcher] and [ticket.Counter], are skipped
-// where the store does not have it.
+// Cases of what is optional, [ticket.Searcher], [ticket.Counter] and
+// [ticket.Briefer], are skipped where the store does not have it.
 //
 // Each case proves one sentence of the contract; when it fails, its message
 // begins with that sentence. Run the cases under the race detector too.
@@ -31,5 +31,6 @@
 // machine's clock is found out. Nothing here waits for time to pass.
 //
 // The suite is proven itself: its own tests hold a deliberately broken store for
-// every case, and each of these must fail exactly the case it was made for.
+// every case, and each of these must fail exactly the case it was made for, and
+// besides only cases that build upon that one.
 package storetest

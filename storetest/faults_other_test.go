@@ -133,6 +133,16 @@ func heedless(method string) func(*faulty) {
 			}
 		case "Settle":
 			f.settle = func(ctx context.Context, list []ticket.Settlement) error { return s.Settle(on(ctx), list) }
+		case "Deliveries":
+			f.deliveries = func(ctx context.Context, q ticket.DeliveryQuery) (ticket.DeliveryPage, error) {
+				return s.Deliveries(on(ctx), q)
+			}
+		case "Revise":
+			f.revise = func(ctx context.Context, r ticket.Revision) (int, error) { return s.Revise(on(ctx), r) }
+		case "Brief":
+			f.brief = func(ctx context.Context, r ticket.BriefRequest) ([]ticket.Brief, error) {
+				return s.(ticket.Briefer).Brief(on(ctx), r)
+			}
 		}
 	}
 }
@@ -147,6 +157,9 @@ var contextFaults = []fault{
 	{"has timers without heed", "Context/cancelled", heedless("Due")},
 	{"claims without heed", "Context/cancelled", heedless("Claim")},
 	{"settles without heed", "Context/cancelled", heedless("Settle")},
+	{"lists deliveries without heed", "Context/cancelled", heedless("Deliveries")},
+	{"revises without heed", "Context/cancelled", heedless("Revise")},
+	{"briefs without heed", "Brief/cancelled", heedless("Brief")},
 	{"commits before it looks at the context", "Context/cancelled", onCommit(func(ctx context.Context, s ticket.Store, c ticket.Commit) error {
 		return cmp.Or(s.Commit(context.WithoutCancel(ctx), c), ctx.Err())
 	})},
@@ -205,7 +218,7 @@ var durableFaults = []fault{
 		}
 		f.reopen = func() ticket.Store {
 			for _, d := range held { // those that are settled already do not mind
-				_ = s.Settle(context.Background(), []ticket.Settlement{{ID: d.ID, Attempts: d.Attempts, Outcome: ticket.Again, Due: d.Due}})
+				_ = s.Settle(context.Background(), []ticket.Settlement{{ID: d.ID, Attempts: d.Attempts, Outcome: ticket.Again, At: clock, Due: d.Due}})
 			}
 			return s
 		}
@@ -217,6 +230,25 @@ var durableFaults = []fault{
 			return slices.DeleteFunc(claimed, func(d ticket.Delivery) bool { return d.Attempts == 1 }), err
 		}
 	})},
+	{"loses what is sent when it is closed", "Reopen/outbox", reopening(forgetting(func(d ticket.Delivery) bool { return d.State == ticket.Sent }))},
+	{"loses why the dead are dead when it is closed", "Reopen/outbox", reopening(func(f *faulty) {
+		s := f.Store
+		f.deliveries = func(ctx context.Context, q ticket.DeliveryQuery) (ticket.DeliveryPage, error) {
+			page, err := s.Deliveries(ctx, q)
+			for i := range page.Deliveries {
+				page.Deliveries[i].LastError = ""
+			}
+			return page, err
+		}
+	})},
+	{"loses lines when it is closed", "Reopen/outbox", func(f *faulty) {
+		n := newNaive(f.Store)
+		f.Store = n
+		f.reopen = func() ticket.Store {
+			n.blocks = func(ticket.ClaimRequest, *ticket.Delivery, *ticket.Delivery) bool { return false }
+			return n
+		}
+	}},
 	{"loses what is unique when it is closed", "Reopen/unique", reopening(onRefusal(func(_ context.Context, _ ticket.Store, _ ticket.Commit, err error) error {
 		if taken(err, ticket.DuplicateKey) {
 			return nil

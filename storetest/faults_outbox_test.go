@@ -42,15 +42,24 @@ func entering(by time.Duration) func(*faulty) {
 			}
 			return s.Commit(ctx, c)
 		}
-		f.claim = func(ctx context.Context, r ticket.ClaimRequest) ([]ticket.Delivery, error) {
-			claimed, err := s.Claim(ctx, r)
-			for i := range claimed {
-				if due, ok := moved.get(claimed[i].ID); ok && claimed[i].Due.Equal(due.(time.Time).Add(by)) {
-					claimed[i].Due = due.(time.Time)
+		back := func(list []ticket.Delivery) {
+			for i := range list {
+				if due, ok := moved.get(list[i].ID); ok && list[i].Due.Equal(due.(time.Time).Add(by)) {
+					list[i].Due = due.(time.Time)
 				}
 			}
+		}
+		f.claim = func(ctx context.Context, r ticket.ClaimRequest) ([]ticket.Delivery, error) {
+			claimed, err := s.Claim(ctx, r)
+			back(claimed)
 			return claimed, err
 		}
+		f.deliveries = func(ctx context.Context, q ticket.DeliveryQuery) (ticket.DeliveryPage, error) {
+			p, err := s.Deliveries(ctx, q)
+			back(p.Deliveries)
+			return p, err
+		}
+		f.reopen = func() ticket.Store { return f }
 	}
 }
 
@@ -141,6 +150,31 @@ var claimFaults = []fault{
 		}
 		return s.Settle(ctx, list)
 	})},
+	{"does not count a lease that has passed", "Claim/taken over", naively(func(n *naive) {
+		n.take = func(d *ticket.Delivery, _ bool) { d.Attempts++ }
+	}, "Claim")},
+	{"counts every repeat as a failure", "Claim/taken over", naively(func(n *naive) {
+		n.take = func(d *ticket.Delivery, _ bool) {
+			if d.Attempts++; d.Attempts > 1 {
+				d.Failures++
+			}
+		}
+	}, "Claim")},
+	{"counts failures anew when a lease has passed", "Claim/taken over", naively(func(n *naive) {
+		n.take = func(d *ticket.Delivery, takenOver bool) {
+			d.Attempts++
+			if takenOver {
+				d.Failures = 1
+			}
+		}
+	}, "Claim")},
+	{"counts a lease that has passed only where it says so", "Claim/taken over", listing(nil, func(_ ticket.DeliveryQuery, p *ticket.DeliveryPage) {
+		for i := range p.Deliveries {
+			if d := &p.Deliveries[i]; d.State == ticket.Claimed && d.Attempts == 2 {
+				d.Failures = 0
+			}
+		}
+	})},
 	{"gives a lease to who asks for none", "Claim/invalid", claiming(func(r *ticket.ClaimRequest) {
 		if r.Lease <= 0 {
 			r.Lease = lease
@@ -166,6 +200,21 @@ func recording(change func(st *ticket.Settlement)) func(*faulty) {
 		}
 		return s.Settle(ctx, list)
 	})
+}
+
+// outcome is a fault in Settle that takes one outcome for another.
+func outcome(of, taken ticket.Outcome) func(*faulty) {
+	return recording(func(st *ticket.Settlement) {
+		if st.Outcome == of {
+			st.Outcome = taken
+		}
+	})
+}
+
+// afterwards is a fault in what a delivery is after a settlement, and whether it
+// is kept at all.
+func afterwards(change func(was ticket.Delivery, d *ticket.Delivery, st ticket.Settlement) bool) func(*faulty) {
+	return naively(func(n *naive) { n.settled = change }, "Settle")
 }
 
 // following is a fault in Settle that knows which claims are held, and until
@@ -224,16 +273,88 @@ var settleFaults = []fault{
 	})},
 	{"tries again too late", "Settle/again", recording(func(st *ticket.Settlement) { st.Due = st.Due.Add(tick) })},
 	{"tries again too early", "Settle/again", recording(func(st *ticket.Settlement) { st.Due = st.Due.Add(-tick) })},
-	{"keeps one line of an error", "Settle/again", recording(func(st *ticket.Settlement) { st.Error, _, _ = strings.Cut(st.Error, "\n") })},
-	{"forgets how often it failed", "Settle/again", recording(func(st *ticket.Settlement) { st.Failures = 0 })},
+	{"keeps one line of an error", "Settle/recorded", recording(func(st *ticket.Settlement) { st.Error, _, _ = strings.Cut(st.Error, "\n") })},
+	{"forgets how often it failed", "Settle/recorded", recording(func(st *ticket.Settlement) { st.Failures = 0 })},
 	{"tries again what is dead", "Settle/give up", recording(func(st *ticket.Settlement) {
 		if st.Outcome == ticket.GiveUp {
 			st.Outcome, st.Due = ticket.Again, clock.Add(year/2)
 		}
 	})},
-	{"removes the dead", "Settle/give up", recording(func(st *ticket.Settlement) {
+	{"gives up what is done", "Settle/done", outcome(ticket.Done, ticket.GiveUp)},
+	{"takes what bounced for dead", "Settle/bounce back", outcome(ticket.BounceBack, ticket.GiveUp)},
+	{"takes what was suppressed for sent", "Settle/suppress", outcome(ticket.Suppress, ticket.Done)},
+	{"tries again what was suppressed", "Settle/suppress", recording(func(st *ticket.Settlement) {
+		if st.Outcome == ticket.Suppress {
+			st.Outcome, st.Due = ticket.Again, clock.Add(year/2)
+		}
+	})},
+	{"ends what is to be tried again", "Settle/again", afterwards(func(_ ticket.Delivery, d *ticket.Delivery, st ticket.Settlement) bool {
+		if st.Outcome == ticket.Again {
+			d.Settled = st.At
+		}
+		return true
+	})},
+	{"leaves claimed what is to be tried again", "Settle/again", afterwards(func(_ ticket.Delivery, d *ticket.Delivery, st ticket.Settlement) bool {
+		if st.Outcome == ticket.Again {
+			d.State = ticket.Claimed
+			d.Until = st.Due
+		}
+		return true
+	})},
+	{"removes what is sent", "Settle/settled", afterwards(func(_ ticket.Delivery, d *ticket.Delivery, _ ticket.Settlement) bool { return d.State != ticket.Sent })},
+	{"removes the dead", "Settle/settled", afterwards(func(_ ticket.Delivery, d *ticket.Delivery, _ ticket.Settlement) bool { return d.State != ticket.Dead })},
+	{"removes what bounced", "Settle/settled", afterwards(func(_ ticket.Delivery, d *ticket.Delivery, _ ticket.Settlement) bool {
+		return d.State != ticket.Bounced
+	})},
+	{"removes what was suppressed", "Settle/settled", afterwards(func(_ ticket.Delivery, d *ticket.Delivery, _ ticket.Settlement) bool {
+		return d.State != ticket.Suppressed
+	})},
+	{"does not know when it ended", "Settle/settled", afterwards(func(_ ticket.Delivery, d *ticket.Delivery, _ ticket.Settlement) bool {
+		d.Settled = time.Time{}
+		return true
+	})},
+	{"knows to the second when it ended", "Settle/settled", recording(func(st *ticket.Settlement) { st.At = st.At.Truncate(time.Second) })},
+	{"knows when it ended of what is sent only", "Settle/settled", afterwards(func(_ ticket.Delivery, d *ticket.Delivery, _ ticket.Settlement) bool {
+		if d.State != ticket.Sent {
+			d.Settled = time.Time{}
+		}
+		return true
+	})},
+	{"loses to whom the dead were to go", "Settle/settled", afterwards(func(_ ticket.Delivery, d *ticket.Delivery, st ticket.Settlement) bool {
 		if st.Outcome == ticket.GiveUp {
-			st.Outcome = ticket.Done
+			d.To = ticket.Recipient{}
+		}
+		return true
+	})},
+	{"keeps the last error of what is done", "Settle/recorded", afterwards(func(was ticket.Delivery, d *ticket.Delivery, st ticket.Settlement) bool {
+		d.LastError = cmp.Or(st.Error, was.LastError)
+		return true
+	})},
+	{"counts no failures of what is settled", "Settle/recorded", afterwards(func(was ticket.Delivery, d *ticket.Delivery, _ ticket.Settlement) bool {
+		if d.State.Settled() {
+			d.Failures = was.Failures
+		}
+		return true
+	})},
+	{"keeps the lease of what is settled", "Settle/recorded", afterwards(func(was ticket.Delivery, d *ticket.Delivery, _ ticket.Settlement) bool {
+		if d.State == ticket.Dead {
+			d.Until = was.Until
+		}
+		return true
+	})},
+	{"gives up where there is no outcome", "Settle/invalid", recording(func(st *ticket.Settlement) {
+		if st.Outcome == 0 {
+			st.Outcome = ticket.GiveUp
+		}
+	})},
+	{"knows a time where none is given", "Settle/invalid", recording(func(st *ticket.Settlement) {
+		if st.At.IsZero() {
+			st.At = clock
+		}
+	})},
+	{"tries again at once where no time is given", "Settle/invalid", recording(func(st *ticket.Settlement) {
+		if st.Outcome == ticket.Again && st.Due.IsZero() {
+			st.Due = st.At
 		}
 	})},
 	{"does not compare attempts", "Settle/other attempts", following(func(ctx context.Context, s ticket.Store, held map[ticket.ID]ticket.Delivery, _ time.Time, list []ticket.Settlement) error {

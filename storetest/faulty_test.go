@@ -26,6 +26,10 @@ type faulty struct {
 	settle  func(context.Context, []ticket.Settlement) error
 	reopen  func() ticket.Store
 
+	deliveries func(context.Context, ticket.DeliveryQuery) (ticket.DeliveryPage, error)
+	revise     func(context.Context, ticket.Revision) (int, error)
+	brief      func(context.Context, ticket.BriefRequest) ([]ticket.Brief, error)
+
 	search   func(context.Context, ticket.SearchQuery) ([]ticket.Hit, error)
 	counts   func(context.Context, string) ([]ticket.Count, error)
 	maintain func(context.Context) error
@@ -45,6 +49,7 @@ func (f *faulty) replaces(method string) bool {
 		"Commit": f.commit != nil, "Ticket": f.ticket != nil, "Lookup": f.lookup != nil, "Receipt": f.receipt != nil,
 		"Events": f.events != nil, "List": f.list != nil, "Due": f.due != nil, "Claim": f.claim != nil,
 		"Settle": f.settle != nil, "reopen": f.reopen != nil,
+		"Deliveries": f.deliveries != nil, "Revise": f.revise != nil, "Brief": f.brief != nil,
 		"Search": f.search != nil, "Counts": f.counts != nil, "Maintain": f.maintain != nil,
 	}[method]
 }
@@ -119,6 +124,30 @@ func (f *faulty) Settle(ctx context.Context, s []ticket.Settlement) error {
 		return f.settle(ctx, s)
 	}
 	return f.Store.Settle(ctx, s)
+}
+
+func (f *faulty) Deliveries(ctx context.Context, q ticket.DeliveryQuery) (ticket.DeliveryPage, error) {
+	f.called("Deliveries")
+	if f.deliveries != nil {
+		return f.deliveries(ctx, q)
+	}
+	return f.Store.Deliveries(ctx, q)
+}
+
+func (f *faulty) Revise(ctx context.Context, r ticket.Revision) (int, error) {
+	f.called("Revise")
+	if f.revise != nil {
+		return f.revise(ctx, r)
+	}
+	return f.Store.Revise(ctx, r)
+}
+
+func (f *faulty) Brief(ctx context.Context, r ticket.BriefRequest) ([]ticket.Brief, error) {
+	f.called("Brief")
+	if f.brief != nil {
+		return f.brief(ctx, r)
+	}
+	return f.Store.(ticket.Briefer).Brief(ctx, r)
 }
 
 func (f *faulty) Search(ctx context.Context, q ticket.SearchQuery) ([]ticket.Hit, error) {

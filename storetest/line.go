@@ -16,13 +16,13 @@ const (
 )
 
 var lineRules = []rule{
-	{name: "Line/order", says: saysLine, upon: []string{"Settle/"}, prove: lineOrder},
+	{name: "Line/order", says: saysLine, upon: []string{"Settle/", "Line/blocked"}, prove: lineOrder},
 	{name: "Line/same recipient", says: saysLine, upon: []string{"Line/blocked"}, prove: lineSame},
 	{name: "Line/others", says: saysLine, prove: lineOthers},
 	{name: "Line/blocked", says: saysBlocked, upon: []string{"Settle/"}, prove: lineBlocked},
 	{name: "Line/freed", says: saysBlocked, upon: []string{"Settle/", "Line/blocked"}, prove: lineFreed},
-	{name: "Line/redriven", says: saysBlocked, upon: []string{"Settle/", "Line/blocked", "Revise/"}, prove: lineRedriven},
-	{name: "Line/race", says: saysBlocked, needs: Concurrency, upon: []string{"Settle/", "Line/order", "Line/blocked"}, prove: lineRace},
+	{name: "Line/redriven", says: saysBlocked, upon: []string{"Settle/", "Line/blocked", "Line/freed", "Revise/"}, prove: lineRedriven},
+	{name: "Line/race", says: saysBlocked, needs: Concurrency, upon: []string{"Settle/", "Line/order", "Line/blocked", "Concurrency/claim"}, prove: lineRace},
 }
 
 // line makes a ticket and deliveries in one line, of which all are due: in the
@@ -71,6 +71,10 @@ func lineOrder(k *kit) {
 	slices.Reverse(list)
 	for i := range list {
 		list[i].Seq = min(int64(i+1), 4) // the last three tell of one event
+		list[i].Created = past.Add(-time.Duration(i) * time.Second)
+		if i >= 3 {
+			list[i].Due = past.Add(time.Duration(i) * time.Second)
+		}
 	}
 	k.enter(c, list)
 	slices.SortFunc(list[3:], func(a, b ticket.Delivery) int { return a.ID.Compare(b.ID) })

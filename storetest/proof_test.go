@@ -28,7 +28,8 @@ type fault struct {
 
 // faults are all of them.
 func faults() []fault {
-	return slices.Concat(commitFaults, raceFaults, readFaults, listFaults, dueFaults, claimFaults, settleFaults,
+	return slices.Concat(commitFaults, raceFaults, readFaults, listFaults, dueFaults, claimFaults, lineFaults, settleFaults,
+		deliveriesFaults, reviseFaults, briefFaults,
 		searchFaults, countsFaults, valueFaults, tenantFaults, contextFaults, durableFaults)
 }
 
@@ -56,10 +57,16 @@ func TestFaults(t *testing.T) {
 			for _, r := range rules() {
 				store := &faulty{Store: memstore.New()}
 				f.with(store)
-				if !slices.ContainsFunc(methods()[r.name], store.replaces) {
+				if !slices.ContainsFunc(methods()[r.name], store.replaces) || builds(r, f.caught) {
 					continue
 				}
-				if message := proveOn(t.Context(), r, store); message != "" {
+				message := proveOn(t.Context(), r, store)
+				for i := 0; i < 10 && message == "" && r.needs == Concurrency && r.name == f.caught; i++ { // good luck
+					again := &faulty{Store: memstore.New()}
+					f.with(again)
+					message = proveOn(t.Context(), r, again)
+				}
+				if message != "" {
 					failed = append(failed, r.name)
 					t.Logf("%s: %s", r.name, message)
 					if !strings.HasPrefix(message, r.says) {
@@ -74,11 +81,19 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// TestNoFault runs all cases on a wrapper that breaks nothing.
+// builds reports whether the case builds upon the one of the name. It may then
+// fail as well on a store that fails that one.
+func builds(r rule, name string) bool {
+	return r.name != name && slices.ContainsFunc(r.upon, func(upon string) bool { return strings.HasPrefix(name, upon) })
+}
+
+// TestNoFault runs all cases on wrappers that break nothing.
 func TestNoFault(t *testing.T) {
 	for _, r := range rules() {
-		if message := proveOn(t.Context(), r, &faulty{Store: memstore.New()}); message != "" {
-			t.Errorf("%s: %s", r.name, message)
+		for what, s := range map[string]ticket.Store{"memstore": memstore.New(), "a naive outbox": newNaive(memstore.New())} {
+			if message := proveOn(t.Context(), r, &faulty{Store: s}); message != "" {
+				t.Errorf("%s on %s: %s", r.name, what, message)
+			}
 		}
 	}
 }

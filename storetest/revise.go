@@ -17,11 +17,11 @@ const (
 
 var reviseRules = []rule{
 	{name: "Revise/from", says: saysRevise, upon: []string{"Settle/", "Revise/pending", "Revise/kept"}, prove: reviseFrom},
-	{name: "Revise/pending", says: saysToPending, upon: []string{"Settle/"}, prove: revisePending},
+	{name: "Revise/pending", says: saysToPending, upon: []string{"Claim/", "Settle/"}, prove: revisePending},
 	{name: "Revise/bounced", says: saysToBounced, upon: []string{"Settle/"}, prove: reviseBounced},
 	{name: "Revise/kept", says: saysKept, upon: []string{"Settle/"}, prove: reviseKept},
 	{name: "Revise/how many", says: saysHowMany, upon: []string{"Settle/", "Revise/from"}, prove: reviseCount},
-	{name: "Revise/tenants", says: saysTenant, upon: []string{"Settle/"}, prove: reviseTenants},
+	{name: "Revise/tenants", says: saysTenant, upon: []string{"Settle/", "Revise/how many"}, prove: reviseTenants},
 	{name: "Revise/invalid", says: saysRevision, upon: []string{"Settle/"}, prove: reviseInvalid},
 }
 

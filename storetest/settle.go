@@ -22,13 +22,13 @@ var settleRules = []rule{
 	{name: "Settle/give up", says: saysSettle, prove: settleTo(ticket.GiveUp)},
 	{name: "Settle/bounce back", says: saysSettle, prove: settleTo(ticket.BounceBack)},
 	{name: "Settle/suppress", says: saysSettle, prove: settleTo(ticket.Suppress)},
-	{name: "Settle/settled", says: saysSettled, prove: settleStays},
-	{name: "Settle/recorded", says: saysRecorded, prove: settleRecorded},
+	{name: "Settle/settled", says: saysSettled, upon: []string{"Claim/", "Settle/done", "Settle/give up", "Settle/bounce back", "Settle/suppress"}, prove: settleStays},
+	{name: "Settle/recorded", says: saysRecorded, upon: []string{"Settle/again"}, prove: settleRecorded},
 	{name: "Settle/other attempts", says: saysStale, prove: settleStale},
-	{name: "Settle/not claimed", says: saysStale, prove: settleUnclaimed},
+	{name: "Settle/not claimed", says: saysStale, upon: []string{"Settle/again"}, prove: settleUnclaimed},
 	{name: "Settle/the others", says: saysStale, prove: settleOthers},
 	{name: "Settle/after the lease", says: saysStale, prove: settleLate},
-	{name: "Settle/invalid", says: saysOutcome, prove: settleInvalid},
+	{name: "Settle/invalid", says: saysOutcome, upon: []string{"Settle/again"}, prove: settleInvalid},
 }
 
 const year = 365 * 24 * time.Hour
@@ -105,7 +105,7 @@ func settleRecorded(k *kit) {
 		first := settlement(k.claim(clock)[0], ticket.Again)
 		first.Due, first.Failures, first.Error = clock, 7, strings.Join(awkward, "\n")
 		recorded(first, "first")
-		last := settlement(k.claim(clock)[0], o)
+		last := settlement(k.claims(clock.Add(time.Second), []ticket.Delivery{d}, "for a second try")[0], o)
 		last.Due, last.Failures = clock.Add(year), i
 		if o != ticket.Done {
 			last.Error = "mailbox full\nécole"

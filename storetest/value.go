@@ -21,7 +21,7 @@ const (
 )
 
 var valueRules = []rule{
-	{name: "Values/copies in", says: saysCopies, prove: copiesIn},
+	{name: "Values/copies in", says: saysCopies, upon: []string{"Settle/"}, prove: copiesIn},
 	{name: "Values/copies out", says: saysCopies, prove: copiesOut},
 	{name: "Values/text", says: saysText, prove: valueText},
 	{name: "Values/long text", says: saysText, prove: valueLongText},

@@ -31,7 +31,9 @@ var (
 	receipts   = []byte("receipts")   // tenant, key → receipt
 	timers     = []byte("timers")     // time, ID → tenant: tickets whose timer runs
 	deliveries = []byte("deliveries") // ID → delivery
-	outbox     = []byte("outbox")     // via, due, ID → nothing: deliveries that are not dead
+	ofTenant   = []byte("ofTenant")   // tenant, ID → nothing: the deliveries of a tenant
+	lines      = []byte("lines")      // ticket, via, recipient, seq, ID → nothing: deliveries that are not settled
+	outbox     = []byte("outbox")     // via, due, ID → nothing: the first of each line
 )
 
 // Store is a [ticket.Store] in a bbolt database.
@@ -43,7 +45,7 @@ var _ ticket.Store = (*Store)(nil)
 // is done. The buckets are made where they are missing.
 func New(db *bolt.DB) (*Store, error) {
 	err := db.Update(func(tx *bolt.Tx) error {
-		for _, name := range [][]byte{tickets, tenants, events, numbers, receipts, timers, deliveries, outbox} {
+		for _, name := range [][]byte{tickets, tenants, events, numbers, receipts, timers, deliveries, ofTenant, lines, outbox} {
 			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
 				return err
 			}
@@ -106,7 +108,10 @@ func (s *Store) Commit(ctx context.Context, c ticket.Commit) error {
 			if err := tx.add(deliveries, d.ID[:], d, ticket.DuplicateDelivery); err != nil {
 				return err
 			}
-			if err := tx.put(outbox, outboxKey(d), nil); err != nil {
+			if err := tx.put(ofTenant, key(d.Tenant, d.ID[:]), nil); err != nil {
+				return err
+			}
+			if err := tx.enter(d); err != nil {
 				return err
 			}
 		}
@@ -274,7 +279,8 @@ func (s *Store) Due(ctx context.Context, now time.Time, limit int) (refs []ticke
 	return refs, err
 }
 
-// Claim implements [ticket.Store].
+// Claim implements [ticket.Store]. A lease runs without a change of the outbox:
+// the key of a claimed delivery stays where it was.
 func (s *Store) Claim(ctx context.Context, r ticket.ClaimRequest) (claimed []ticket.Delivery, err error) {
 	if err := r.Check(); err != nil {
 		return nil, err
@@ -293,6 +299,9 @@ func (s *Store) Claim(ctx context.Context, r ticket.ClaimRequest) (claimed []tic
 		claimed = claimed[:min(len(claimed), r.Limit)]
 		for i := range claimed {
 			d := &claimed[i]
+			if d.State == ticket.Claimed {
+				d.Failures++ // a lease that has passed
+			}
 			d.State, d.Attempts, d.Until = ticket.Claimed, d.Attempts+1, utc(r.Now.Add(r.Lease))
 			if err := tx.put(deliveries, d.ID[:], d); err != nil {
 				return err
@@ -330,8 +339,8 @@ func (tx tx) ready(via string, now time.Time, limit int) ([]ticket.Delivery, err
 // Settle implements [ticket.Store].
 func (s *Store) Settle(ctx context.Context, list []ticket.Settlement) error {
 	for i := range list {
-		if o := list[i].Outcome; o < ticket.Done || o > ticket.GiveUp {
-			return &ticket.InvalidError{Field: "settlement.outcome", Reason: "must be done, again or give up"}
+		if err := list[i].Check(); err != nil {
+			return err
 		}
 	}
 	lost := false
@@ -358,22 +367,147 @@ func (tx tx) settle(o ticket.Settlement) (held bool, err error) {
 	if err != nil || !found || d.State != ticket.Claimed || d.Attempts != o.Attempts {
 		return false, err
 	}
-	if err := tx.Bucket(outbox).Delete(outboxKey(&d)); err != nil {
+	if err := tx.leave(&d); err != nil {
 		return false, err
 	}
-	d.Until, d.LastError, d.Failures = time.Time{}, o.Error, o.Failures
-	switch o.Outcome {
-	case ticket.Done:
-		return true, tx.Bucket(deliveries).Delete(o.ID[:])
-	case ticket.Again:
-		d.State, d.Due = ticket.Pending, utc(o.Due)
-		if err := tx.put(outbox, outboxKey(&d), nil); err != nil {
-			return false, err
-		}
-	case ticket.GiveUp:
-		d.State = ticket.Dead
+	d.State, d.Until, d.LastError, d.Failures = o.Outcome.State(), time.Time{}, o.Error, o.Failures
+	if d.State.Settled() {
+		d.Settled = utc(o.At)
+		return true, tx.put(deliveries, o.ID[:], &d)
 	}
-	return true, tx.put(deliveries, o.ID[:], &d)
+	d.Due = utc(o.Due)
+	if err := tx.put(deliveries, o.ID[:], &d); err != nil {
+		return false, err
+	}
+	return true, tx.enter(&d)
+}
+
+// Revise implements [ticket.Store].
+func (s *Store) Revise(ctx context.Context, r ticket.Revision) (changed int, err error) {
+	if err := r.Check(); err != nil {
+		return 0, err
+	}
+	err = s.update(ctx, func(tx tx) error {
+		for i, id := range r.IDs {
+			var d ticket.Delivery
+			found, err := tx.get(deliveries, id[:], &d)
+			if err != nil {
+				return err
+			}
+			if !found || d.Tenant != r.Tenant || !slices.Contains(r.From, d.State) || slices.Contains(r.IDs[:i], id) {
+				continue
+			}
+			d.State, d.LastError, d.Settled = r.To, r.Error, utc(r.At)
+			if r.To == ticket.Pending {
+				d.Due, d.Failures, d.Settled = utc(r.At), 0, time.Time{}
+			}
+			if err := tx.put(deliveries, id[:], &d); err != nil {
+				return err
+			}
+			if r.To == ticket.Pending {
+				if err := tx.enter(&d); err != nil {
+					return err
+				}
+			}
+			changed++
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	return changed, nil
+}
+
+// enter puts a delivery that is stored into its line, and in the place of the one
+// that was the first there, if it comes before that.
+func (tx tx) enter(d *ticket.Delivery) error {
+	first, err := tx.first(d)
+	if err != nil {
+		return err
+	}
+	if err := tx.put(lines, lineKey(d), nil); err != nil {
+		return err
+	}
+	switch {
+	case first == nil:
+	case d.Before(first):
+		if err := tx.Bucket(outbox).Delete(outboxKey(first)); err != nil {
+			return err
+		}
+	default:
+		return nil
+	}
+	return tx.put(outbox, outboxKey(d), nil)
+}
+
+// leave takes a delivery out of its line, and lets the next one come forward.
+func (tx tx) leave(d *ticket.Delivery) error {
+	// Where it is not the first, and so not there, nothing is deleted.
+	if err := tx.Bucket(outbox).Delete(outboxKey(d)); err != nil {
+		return err
+	}
+	if err := tx.Bucket(lines).Delete(lineKey(d)); err != nil {
+		return err
+	}
+	first, err := tx.first(d)
+	if err != nil || first == nil {
+		return err
+	}
+	return tx.put(outbox, outboxKey(first), nil)
+}
+
+// first returns the first of the line that the delivery belongs to, or nil.
+func (tx tx) first(d *ticket.Delivery) (*ticket.Delivery, error) {
+	line := lineOf(d)
+	k, _ := tx.Bucket(lines).Cursor().Seek(line)
+	if !bytes.HasPrefix(k, line) {
+		return nil, nil
+	}
+	var first ticket.Delivery
+	_, err := tx.get(deliveries, k[len(k)-len(d.ID):], &first)
+	return &first, err
+}
+
+// Deliveries implements [ticket.Store]. Like List it is simple: it looks at the
+// deliveries of the tenant, from the newest on, until the page is full.
+func (s *Store) Deliveries(ctx context.Context, q ticket.DeliveryQuery) (ticket.DeliveryPage, error) {
+	if err := q.Check(); err != nil {
+		return ticket.DeliveryPage{}, err
+	}
+	var found []ticket.Delivery
+	err := s.view(ctx, func(tx tx) error {
+		mine := key(q.Tenant)
+		from := bytes.Repeat([]byte{0xFF}, len(q.After))
+		if !q.After.IsZero() {
+			from = q.After[:]
+		}
+		c := tx.Bucket(ofTenant).Cursor()
+		k, _ := c.Seek(key(q.Tenant, from))
+		if k == nil {
+			k, _ = c.Last()
+		}
+		for ; k != nil && bytes.Compare(k, mine) > 0 && len(found) <= q.PageSize(); k, _ = c.Prev() {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if !bytes.HasPrefix(k, mine) {
+				continue // the first of those behind
+			}
+			var d ticket.Delivery
+			if _, err := tx.get(deliveries, k[len(mine):], &d); err != nil {
+				return err
+			}
+			if q.Match(&d) {
+				found = append(found, d)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return ticket.DeliveryPage{}, err
+	}
+	return q.NewPage(found), nil
 }
 
 // tx is a transaction of bbolt that reads and writes JSON.
@@ -433,6 +567,15 @@ func eventKey(id ticket.ID, seq int64) []byte {
 }
 
 func timerKey(t *ticket.Ticket) []byte { return append(key8(t.Timer.At), t.ID[:]...) }
+
+// lineOf is what the keys of a line begin with.
+func lineOf(d *ticket.Delivery) []byte {
+	return slices.Concat(d.Ticket[:], key(d.Via), key(d.To.Key()))
+}
+
+func lineKey(d *ticket.Delivery) []byte {
+	return append(binary.BigEndian.AppendUint64(lineOf(d), uint64(d.Seq)), d.ID[:]...)
+}
 
 func outboxKey(d *ticket.Delivery) []byte { return key(d.Via, key8(d.Due), d.ID[:]) }
 

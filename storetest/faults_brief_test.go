@@ -1,0 +1,202 @@
+package storetest
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/ticketkit/ticket"
+)
+
+// briefing is a fault in what Brief is asked, and in what it returns.
+func briefing(ask func(r *ticket.BriefRequest), change func(r ticket.BriefRequest, b []ticket.Brief) []ticket.Brief) func(*faulty) {
+	return func(f *faulty) {
+		s := f.Store.(ticket.Briefer)
+		f.brief = func(ctx context.Context, r ticket.BriefRequest) ([]ticket.Brief, error) {
+			asked := r
+			if ask != nil {
+				ask(&asked)
+			}
+			b, err := s.Brief(ctx, asked)
+			if change != nil && err == nil {
+				b = change(r, b)
+			}
+			return b, err
+		}
+	}
+}
+
+// knowing is a fault in one function of a naive outbox that Brief uses.
+func knowing(spoil func(n *naive)) func(*faulty) { return naively(spoil, "Brief") }
+
+// counted is a fault in what counts as sent.
+func counted(counts func(r ticket.BriefRequest, d, o *ticket.Delivery) bool) func(*faulty) {
+	return knowing(func(n *naive) { n.counts = counts })
+}
+
+func preceding(previous func(d, o *ticket.Delivery) bool) func(*faulty) {
+	return knowing(func(n *naive) { n.previous = previous })
+}
+
+func bouncing(bounced func(d, o *ticket.Delivery) bool) func(*faulty) {
+	return knowing(func(n *naive) { n.bounced = bounced })
+}
+
+func sameKey(d, o *ticket.Delivery) bool { return d.To.Key() == o.To.Key() }
+
+func isSent(r ticket.BriefRequest, o *ticket.Delivery) bool {
+	return o.State == ticket.Sent && !o.Settled.Before(r.Since)
+}
+
+func isBounced(o *ticket.Delivery) bool { return o.State == ticket.Bounced }
+
+var briefFaults = []fault{
+	{"briefs in the order of the tickets", "Brief/found", briefing(nil, func(_ ticket.BriefRequest, b []ticket.Brief) []ticket.Brief {
+		slices.SortStableFunc(b, func(a, b ticket.Brief) int { return a.Ticket.ID.Compare(b.Ticket.ID) })
+		return b
+	})},
+	{"finds every ticket", "Brief/found", briefing(nil, func(_ ticket.BriefRequest, b []ticket.Brief) []ticket.Brief {
+		for i := range b {
+			b[i].Found = true
+		}
+		return b
+	})},
+	{"finds tickets without the event", "Brief/found", briefing(nil, func(_ ticket.BriefRequest, b []ticket.Brief) []ticket.Brief {
+		for i := range b {
+			b[i].Found = b[i].Found || !b[i].Ticket.ID.IsZero() || i == len(b)-2
+		}
+		return b
+	})},
+	{"briefs with the last event", "Brief/found", briefing(nil, func(_ ticket.BriefRequest, b []ticket.Brief) []ticket.Brief {
+		last := map[ticket.ID]ticket.Event{}
+		for i := range b {
+			if b[i].Event.Seq > last[b[i].Ticket.ID].Seq {
+				last[b[i].Ticket.ID] = b[i].Event
+			}
+		}
+		for i := range b {
+			b[i].Event = last[b[i].Ticket.ID]
+		}
+		return b
+	})},
+	{"briefs with the ticket as it was", "Brief/found", briefing(nil, func(_ ticket.BriefRequest, b []ticket.Brief) []ticket.Brief {
+		for i := range b {
+			if b[i].Found {
+				b[i].Ticket.Version = b[i].Event.Seq
+			}
+		}
+		return b
+	})},
+	{"has the one before by its ID", "Brief/previous", preceding(func(d, o *ticket.Delivery) bool {
+		return sameLine(d, o) && o.ID.Compare(d.ID) < 0 && o.State == ticket.Sent
+	})},
+	{"has one of the same event before", "Brief/previous", preceding(func(d, o *ticket.Delivery) bool {
+		return o.Before(d) && o.State == ticket.Sent
+	})},
+	{"has one that was not sent before", "Brief/previous", preceding(func(d, o *ticket.Delivery) bool {
+		return o.Before(d) && o.Seq < d.Seq && o.State.Settled()
+	})},
+	{"has one that was given up before", "Brief/previous", preceding(func(d, o *ticket.Delivery) bool {
+		return o.Before(d) && o.Seq < d.Seq && (o.State == ticket.Sent || o.State == ticket.Dead)
+	})},
+	{"has one of another ticket before", "Brief/previous", preceding(func(d, o *ticket.Delivery) bool {
+		return told(d, o) && o.Seq < d.Seq && o.State == ticket.Sent
+	})},
+	{"has one to another before", "Brief/previous", preceding(func(d, o *ticket.Delivery) bool {
+		return d.Ticket == o.Ticket && d.Via == o.Via && o.Seq < d.Seq && o.State == ticket.Sent
+	})},
+	{"has one to the same address in other letters not before", "Brief/previous", preceding(func(d, o *ticket.Delivery) bool {
+		return o.Before(d) && o.Seq < d.Seq && o.State == ticket.Sent && o.To == d.To
+	})},
+	{"has the last of the line before", "Brief/previous", preceding(func(d, o *ticket.Delivery) bool {
+		return sameLine(d, o) && o.ID != d.ID && o.State == ticket.Sent
+	})},
+	{"has the dead among what bounced", "Brief/bounced", bouncing(func(d, o *ticket.Delivery) bool {
+		return told(d, o) && (isBounced(o) || o.State == ticket.Dead)
+	})},
+	{"has what bounced to another", "Brief/bounced", bouncing(func(d, o *ticket.Delivery) bool {
+		return d.Tenant == o.Tenant && d.Via == o.Via && isBounced(o)
+	})},
+	{"has what bounced of this ticket only", "Brief/bounced", bouncing(func(d, o *ticket.Delivery) bool {
+		return told(d, o) && isBounced(o) && (d.Ticket == o.Ticket || d.Tenant != acme)
+	})},
+	{"has what bounced to the same address in the same letters", "Brief/bounced", bouncing(func(d, o *ticket.Delivery) bool {
+		return told(d, o) && isBounced(o) && d.To.Person.Email == o.To.Person.Email
+	})},
+	{"has what bounced once for ever", "Brief/bounced", func(f *faulty) {
+		var ever register
+		knowing(func(n *naive) {
+			n.bounced = func(d, o *ticket.Delivery) bool {
+				if told(d, o) && isBounced(o) {
+					ever.put(o.ID, true)
+				}
+				_, was := ever.get(o.ID)
+				return was && told(d, o)
+			}
+		})(f)
+	}},
+	{"counts what failed", "Brief/sent", counted(func(r ticket.BriefRequest, d, o *ticket.Delivery) bool {
+		return told(d, o) && (isSent(r, o) || o.State == ticket.Dead && !o.Settled.Before(r.Since))
+	})},
+	{"counts what is pending", "Brief/sent", counted(func(r ticket.BriefRequest, d, o *ticket.Delivery) bool {
+		return told(d, o) && (isSent(r, o) || o.State == ticket.Pending && o.ID != d.ID && d.Ticket != o.Ticket)
+	})},
+	{"counts what bounced", "Brief/sent", counted(func(r ticket.BriefRequest, d, o *ticket.Delivery) bool {
+		return told(d, o) && (isSent(r, o) || isBounced(o) && !o.Settled.Before(r.Since) && d.Ticket != o.Ticket && d.Tenant == acme)
+	})},
+	{"counts what was sent to others", "Brief/sent", counted(func(r ticket.BriefRequest, d, o *ticket.Delivery) bool {
+		return d.Tenant == o.Tenant && d.Via == o.Via && isSent(r, o) && (sameKey(d, o) || d.Ticket != o.Ticket && o.To.Person.Name == "" && o.To.Role == ticket.Followers && o.To.Person.Email != "ADA@example.org")
+	})},
+	{"counts what was sent in the same letters", "Brief/sent", counted(func(r ticket.BriefRequest, d, o *ticket.Delivery) bool {
+		return told(d, o) && isSent(r, o) && d.To.Person.Email == o.To.Person.Email
+	})},
+	{"counts what was sent just then not", "Brief/sent", briefing(func(r *ticket.BriefRequest) { r.Since = r.Since.Add(tick) }, func(_ ticket.BriefRequest, b []ticket.Brief) []ticket.Brief { return b })},
+	{"counts from the beginning", "Brief/sent", briefing(func(r *ticket.BriefRequest) { r.Since = past.Add(-year) }, nil)},
+	{"counts without end", "Brief/sent", briefing(func(r *ticket.BriefRequest) { r.Most = 1000 }, nil)},
+	{"counts one too many", "Brief/sent", briefing(func(r *ticket.BriefRequest) { r.Most++ }, nil)},
+	{"counts all tickets as this one", "Brief/sent here", knowing(func(n *naive) { n.here = func(_, _ *ticket.Delivery) bool { return true } })},
+	{"counts here from the beginning", "Brief/sent here", func(f *faulty) {
+		s := f.Store.(ticket.Briefer)
+		f.brief = func(ctx context.Context, r ticket.BriefRequest) ([]ticket.Brief, error) {
+			b, err := s.Brief(ctx, r)
+			r.Since = past.Add(-year)
+			all, _ := s.Brief(ctx, r)
+			for i := range b {
+				b[i].SentHere = all[i].SentHere
+			}
+			return b, err
+		}
+	}},
+	{"counts here without end", "Brief/sent here", func(f *faulty) {
+		s := f.Store.(ticket.Briefer)
+		f.brief = func(ctx context.Context, r ticket.BriefRequest) ([]ticket.Brief, error) {
+			b, err := s.Brief(ctx, r)
+			r.Most = 1000
+			all, _ := s.Brief(ctx, r)
+			for i := range b {
+				b[i].SentHere = all[i].SentHere
+			}
+			return b, err
+		}
+	}},
+	{"counts what other notifiers sent", "Brief/notifiers", counted(func(r ticket.BriefRequest, d, o *ticket.Delivery) bool {
+		return d.Tenant == o.Tenant && sameKey(d, o) && isSent(r, o)
+	})},
+	{"counts what notifiers sent whose names differ in case", "Brief/notifiers", counted(func(r ticket.BriefRequest, d, o *ticket.Delivery) bool {
+		return d.Tenant == o.Tenant && strings.EqualFold(d.Via, o.Via) && sameKey(d, o) && isSent(r, o)
+	})},
+	{"has one by another notifier before", "Brief/notifiers", preceding(func(d, o *ticket.Delivery) bool {
+		c := *o
+		c.Via = d.Via
+		return c.Before(d) && o.Seq < d.Seq && o.State == ticket.Sent
+	})},
+	{"counts what other tenants sent", "Brief/tenants", counted(func(r ticket.BriefRequest, d, o *ticket.Delivery) bool {
+		return d.Via == o.Via && sameKey(d, o) && isSent(r, o)
+	})},
+	{"has what bounced of other tenants", "Brief/tenants", bouncing(func(d, o *ticket.Delivery) bool {
+		return d.Via == o.Via && sameKey(d, o) && isBounced(o)
+	})},
+	{"has what bounced of any tenant for the empty one", "Brief/tenants", bouncing(func(d, o *ticket.Delivery) bool {
+		return (d.Tenant == o.Tenant || d.Tenant == "") && d.Via == o.Via && sameKey(d, o) && isBounced(o)
+	})},
+}

@@ -1,0 +1,159 @@
+package storetest
+
+import (
+	"cmp"
+	"context"
+	"strings"
+	"sync"
+
+	"github.com/ticketkit/ticket"
+)
+
+// blocking is a fault in what holds up what, of those that stand in one line.
+func blocking(blocks func(r ticket.ClaimRequest, before, d *ticket.Delivery) bool) func(*faulty) {
+	return naively(func(n *naive) { n.blocks = blocks }, "Claim")
+}
+
+// lining is a fault in what stands in one line, and in which order.
+func lining(ahead func(a, b *ticket.Delivery) bool) func(*faulty) {
+	return naively(func(n *naive) { n.ahead = ahead }, "Claim")
+}
+
+func sameLine(a, b *ticket.Delivery) bool {
+	return a.Ticket == b.Ticket && a.Via == b.Via && a.To.Key() == b.To.Key()
+}
+
+// isOurs reports whether a case asks that claims as the cases do, and not in a
+// race, where every fault in lines shows.
+func isOurs(r ticket.ClaimRequest) bool { return r.Lease == lease }
+
+var lineFaults = []fault{
+	{"has lines by ID", "Line/order", lining(func(a, b *ticket.Delivery) bool {
+		return sameLine(a, b) && a.ID.Compare(b.ID) < 0
+	})},
+	{"has lines by the time", "Line/order", lining(func(a, b *ticket.Delivery) bool {
+		return sameLine(a, b) && cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.Seq, b.Seq), a.ID.Compare(b.ID)) < 0
+	})},
+	{"lets those of one event pass each other", "Line/order", lining(func(a, b *ticket.Delivery) bool {
+		return a.Before(b) && a.Seq < b.Seq
+	})},
+	{"tells addresses apart by their case", "Line/same recipient", lining(func(a, b *ticket.Delivery) bool {
+		return a.Before(b) && a.To.Person.Email == b.To.Person.Email
+	})},
+	{"tells recipients apart by their names", "Line/same recipient", lining(func(a, b *ticket.Delivery) bool {
+		return a.Before(b) && a.To.Person.Name == b.To.Person.Name
+	})},
+	{"tells recipients apart by their roles", "Line/same recipient", lining(func(a, b *ticket.Delivery) bool {
+		return a.Before(b) && a.To.Role == b.To.Role
+	})},
+	{"folds the case of all letters in addresses", "Line/others", lining(func(a, b *ticket.Delivery) bool {
+		c := *b
+		if strings.EqualFold(a.To.Person.Email, b.To.Person.Email) {
+			c.To.Person.Email = a.To.Person.Email
+		}
+		return a.Before(&c)
+	})},
+	{"has one line for all queues", "Line/others", lining(func(a, b *ticket.Delivery) bool {
+		c := *b
+		if a.To.Person == b.To.Person {
+			c.To = a.To
+		}
+		return a.Before(&c)
+	})},
+	{"has one line for all levels of a queue", "Line/others", lining(func(a, b *ticket.Delivery) bool {
+		c := *b
+		c.To.Level = a.To.Level
+		return a.Before(&c)
+	})},
+	{"folds the case of people's IDs", "Line/others", lining(func(a, b *ticket.Delivery) bool {
+		c := *b
+		if strings.EqualFold(a.To.Person.ID, b.To.Person.ID) {
+			c.To.Person.ID = a.To.Person.ID
+		}
+		return a.Before(&c)
+	})},
+	{"has one line for all tickets of a stream", "Line/others", lining(func(a, b *ticket.Delivery) bool {
+		c := *b
+		if a.To.Role == ticket.Systems {
+			c.Ticket = a.Ticket
+		}
+		return a.Before(&c)
+	})},
+	{"has one line for all notifiers to a stream", "Line/others", lining(func(a, b *ticket.Delivery) bool {
+		c := *b
+		if a.To.Role == ticket.Systems {
+			c.Via = a.Via
+		}
+		return a.Before(&c)
+	})},
+	{"lets pass those that are pending", "Line/blocked", blocking(func(_ ticket.ClaimRequest, before, _ *ticket.Delivery) bool {
+		return before.State == ticket.Claimed
+	})},
+	{"lets pass those that wait for the first time", "Line/blocked", blocking(func(r ticket.ClaimRequest, before, _ *ticket.Delivery) bool {
+		waits := before.State == ticket.Pending && before.Attempts == 0 && before.Due.After(r.Now)
+		return !before.State.Settled() && !waits
+	})},
+	{"lets pass those that wait for another attempt", "Line/blocked", blocking(func(r ticket.ClaimRequest, before, _ *ticket.Delivery) bool {
+		waits := before.State == ticket.Pending && before.Attempts > 0 && before.Due.After(r.Now)
+		return !before.State.Settled() && !waits
+	})},
+	{"lets pass those that are claimed", "Line/blocked", blocking(func(_ ticket.ClaimRequest, before, _ *ticket.Delivery) bool {
+		return before.State == ticket.Pending
+	})},
+	{"lets pass those whose lease has passed", "Line/blocked", blocking(func(r ticket.ClaimRequest, before, _ *ticket.Delivery) bool {
+		return before.State == ticket.Pending || before.State == ticket.Claimed && before.Until.After(r.Now)
+	})},
+	{"knows no lines", "Line/blocked", blocking(func(ticket.ClaimRequest, *ticket.Delivery, *ticket.Delivery) bool { return false })},
+	{"lets the dead hold up their line", "Line/freed", blocking(func(_ ticket.ClaimRequest, before, _ *ticket.Delivery) bool {
+		return !before.State.Settled() || before.State == ticket.Dead
+	})},
+	{"lets what bounced hold up its line", "Line/freed", blocking(func(_ ticket.ClaimRequest, before, _ *ticket.Delivery) bool {
+		return !before.State.Settled() || before.State == ticket.Bounced
+	})},
+	{"lets what was suppressed hold up its line", "Line/freed", blocking(func(_ ticket.ClaimRequest, before, _ *ticket.Delivery) bool {
+		return !before.State.Settled() || before.State == ticket.Suppressed
+	})},
+	{"puts what is redriven out of the line", "Line/redriven", func(f *faulty) {
+		var redriven register
+		naively(func(n *naive) {
+			n.revised = func(_ ticket.Delivery, d *ticket.Delivery, _ ticket.Revision) { redriven.put(d.ID, true) }
+			n.blocks = func(_ ticket.ClaimRequest, before, _ *ticket.Delivery) bool {
+				_, was := redriven.get(before.ID)
+				return !before.State.Settled() && !was
+			}
+		}, "Claim")(f)
+	}},
+	{"lets what is redriven wait for those behind it", "Line/redriven", func(f *faulty) {
+		var redriven register
+		naively(func(n *naive) {
+			n.revised = func(_ ticket.Delivery, d *ticket.Delivery, _ ticket.Revision) { redriven.put(d.ID, true) }
+			n.ahead = func(a, b *ticket.Delivery) bool {
+				_, back := redriven.get(a.ID)
+				_, held := redriven.get(b.ID)
+				return a.Before(b) && !back || held && b.Before(a)
+			}
+		}, "Claim")(f)
+	}},
+	{"does not see what others are claiming", "Line/race", func(f *faulty) {
+		n := newNaive(f.Store)
+		f.Store = n
+		var mu sync.Mutex
+		inside := 0
+		n.blocks = func(r ticket.ClaimRequest, before, _ *ticket.Delivery) bool {
+			return before.State == ticket.Pending || before.State == ticket.Claimed && (isOurs(r) || inside < 2)
+		}
+		f.claim = func(ctx context.Context, r ticket.ClaimRequest) ([]ticket.Delivery, error) {
+			if isOurs(r) {
+				return n.Claim(ctx, r)
+			}
+			mu.Lock()
+			inside++
+			mu.Unlock()
+			f.window()
+			mu.Lock()
+			defer mu.Unlock()
+			defer func() { inside-- }()
+			return n.Claim(ctx, r)
+		}
+	}},
+}

@@ -1,0 +1,230 @@
+package storetest
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/ticketkit/ticket"
+)
+
+// naive is a store whose outbox is a list, and each rule of it a function that a
+// fault can replace. All but the outbox is the store in it.
+type naive struct {
+	ticket.Store
+	mu   sync.Mutex
+	rows []*ticket.Delivery
+
+	blocks   func(r ticket.ClaimRequest, before, d *ticket.Delivery) bool // does one hold up another?
+	ahead    func(a, b *ticket.Delivery) bool                             // of one line, and first
+	take     func(d *ticket.Delivery, takenOver bool)                     // what a claim counts
+	settled  func(was ticket.Delivery, d *ticket.Delivery, st ticket.Settlement) (keep bool)
+	revises  func(r ticket.Revision, d *ticket.Delivery) bool
+	revised  func(was ticket.Delivery, d *ticket.Delivery, r ticket.Revision)
+	counts   func(r ticket.BriefRequest, d, o *ticket.Delivery) bool // as sent to the same recipient
+	here     func(d, o *ticket.Delivery) bool                        // of those counted, about the same ticket
+	previous func(d, o *ticket.Delivery) bool
+	bounced  func(d, o *ticket.Delivery) bool
+}
+
+func newNaive(s ticket.Store) *naive {
+	return &naive{
+		Store:  s,
+		blocks: func(_ ticket.ClaimRequest, before, _ *ticket.Delivery) bool { return !before.State.Settled() },
+		ahead:  func(a, b *ticket.Delivery) bool { return a.Before(b) },
+		take: func(d *ticket.Delivery, takenOver bool) {
+			d.Attempts++
+			if takenOver {
+				d.Failures++
+			}
+		},
+		settled: func(ticket.Delivery, *ticket.Delivery, ticket.Settlement) bool { return true },
+		revises: func(r ticket.Revision, d *ticket.Delivery) bool {
+			return d.Tenant == r.Tenant && slices.Contains(r.From, d.State)
+		},
+		revised: func(ticket.Delivery, *ticket.Delivery, ticket.Revision) {},
+		counts: func(r ticket.BriefRequest, d, o *ticket.Delivery) bool {
+			return told(d, o) && o.State == ticket.Sent && !o.Settled.Before(r.Since)
+		},
+		here:     func(d, o *ticket.Delivery) bool { return d.Ticket == o.Ticket },
+		previous: func(d, o *ticket.Delivery) bool { return o.Before(d) && o.Seq < d.Seq && o.State == ticket.Sent },
+		bounced:  func(d, o *ticket.Delivery) bool { return told(d, o) && o.State == ticket.Bounced },
+	}
+}
+
+// told reports whether both go to the same recipient in the same way.
+func told(d, o *ticket.Delivery) bool {
+	return d.Tenant == o.Tenant && d.Via == o.Via && d.To.Key() == o.To.Key()
+}
+
+// naively is a fault in one function of a naive outbox, which shows in methods.
+func naively(spoil func(n *naive), methods ...string) func(*faulty) {
+	return func(f *faulty) {
+		n := newNaive(f.Store)
+		spoil(n)
+		f.Store = n
+		for _, method := range methods {
+			switch method {
+			case "Claim":
+				f.claim = n.Claim
+			case "Settle":
+				f.settle = n.Settle
+			case "Revise":
+				f.revise = n.Revise
+			case "Brief":
+				f.brief = n.Brief
+			}
+		}
+	}
+}
+
+func (n *naive) Commit(ctx context.Context, c ticket.Commit) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if err := n.Store.Commit(ctx, c); err != nil {
+		return err
+	}
+	for _, d := range c.Deliveries {
+		n.rows = append(n.rows, &d)
+	}
+	return nil
+}
+
+func (n *naive) Claim(ctx context.Context, r ticket.ClaimRequest) ([]ticket.Delivery, error) {
+	if err := cmp.Or(ctx.Err(), r.Check()); err != nil {
+		return nil, err
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	slices.SortFunc(n.rows, func(a, b *ticket.Delivery) int { return cmp.Or(a.Due.Compare(b.Due), a.ID.Compare(b.ID)) })
+	var claimed []ticket.Delivery
+	for _, d := range n.rows {
+		ready := d.State == ticket.Pending && !d.Due.After(r.Now) || d.State == ticket.Claimed && !d.Until.After(r.Now)
+		if len(claimed) == r.Limit || !ready || !slices.Contains(r.Via, d.Via) ||
+			slices.ContainsFunc(n.rows, func(o *ticket.Delivery) bool { return n.ahead(o, d) && n.blocks(r, o, d) }) {
+			continue
+		}
+		n.take(d, d.State == ticket.Claimed)
+		d.State, d.Until = ticket.Claimed, r.Now.Add(r.Lease)
+		claimed = append(claimed, *d)
+	}
+	return claimed, nil
+}
+
+func (n *naive) find(id ticket.ID) *ticket.Delivery {
+	for _, d := range n.rows {
+		if d.ID == id {
+			return d
+		}
+	}
+	return &ticket.Delivery{}
+}
+
+func (n *naive) Settle(ctx context.Context, list []ticket.Settlement) error {
+	err := ctx.Err()
+	for i := range list {
+		err = cmp.Or(err, list[i].Check())
+	}
+	if err != nil {
+		return err
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, st := range list {
+		d := n.find(st.ID)
+		if d.State != ticket.Claimed || d.Attempts != st.Attempts {
+			err = ticket.ErrClaimLost
+			continue
+		}
+		was := *d
+		d.State, d.Failures, d.LastError, d.Until = st.Outcome.State(), st.Failures, st.Error, time.Time{}
+		if d.State == ticket.Pending {
+			d.Due = st.Due
+		} else {
+			d.Settled = st.At
+		}
+		if !n.settled(was, d, st) {
+			n.rows = slices.DeleteFunc(n.rows, func(o *ticket.Delivery) bool { return o == d })
+		}
+	}
+	return err
+}
+
+func (n *naive) Deliveries(ctx context.Context, q ticket.DeliveryQuery) (ticket.DeliveryPage, error) {
+	if err := cmp.Or(ctx.Err(), q.Check()); err != nil {
+		return ticket.DeliveryPage{}, err
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	var all []ticket.Delivery
+	for _, d := range n.rows {
+		all = append(all, *d)
+	}
+	return q.NewPage(newestFirst(q, all)), nil
+}
+
+func (n *naive) Revise(ctx context.Context, r ticket.Revision) (int, error) {
+	if err := cmp.Or(ctx.Err(), r.Check()); err != nil {
+		return 0, err
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	changed := 0
+	for _, d := range n.rows {
+		if !slices.Contains(r.IDs, d.ID) || !n.revises(r, d) {
+			continue
+		}
+		changed++
+		was := *d
+		d.State, d.LastError, d.Settled = r.To, r.Error, r.At
+		if r.To == ticket.Pending {
+			d.Due, d.Failures, d.Settled = r.At, 0, time.Time{}
+		}
+		n.revised(was, d, r)
+	}
+	return changed, nil
+}
+
+func (n *naive) Brief(ctx context.Context, r ticket.BriefRequest) ([]ticket.Brief, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	briefs := make([]ticket.Brief, len(r.Rows))
+	for i := range r.Rows {
+		b, d := &briefs[i], &r.Rows[i]
+		t, err := n.Ticket(ctx, d.Tenant, d.Ticket)
+		events, _ := n.Events(ctx, d.Tenant, d.Ticket, d.Seq-1, 1)
+		if b.Found = err == nil && len(events) == 1 && events[0].Seq == d.Seq; b.Found {
+			b.Ticket, b.Event = t, events[0]
+		}
+		var last *ticket.Delivery
+		for _, o := range n.rows {
+			if n.counts(r, d, o) {
+				b.Sent++
+				if n.here(d, o) {
+					b.SentHere++
+				}
+			}
+			if n.bounced(d, o) {
+				b.Bounced = o.ID
+			}
+			if n.previous(d, o) && (last == nil || cmp.Or(cmp.Compare(last.Seq, o.Seq), last.ID.Compare(o.ID)) < 0) {
+				last, b.Previous = o, o.ID
+			}
+		}
+		b.Sent, b.SentHere = min(b.Sent, r.Most), min(b.SentHere, r.Most)
+	}
+	return briefs, nil
+}
+
+func (n *naive) Search(ctx context.Context, q ticket.SearchQuery) ([]ticket.Hit, error) {
+	return n.Store.(ticket.Searcher).Search(ctx, q)
+}
+
+func (n *naive) Counts(ctx context.Context, tenant string) ([]ticket.Count, error) {
+	return n.Store.(ticket.Counter).Counts(ctx, tenant)
+}
