@@ -3,3 +3,15 @@ module github.com/ticketkit/ticket/mail
 go 1.26.0
 
 replace github.com/ticketkit/ticket => ..
+
+require (
+	github.com/emersion/go-message v0.18.2
+	github.com/emersion/go-sasl v0.0.0-20241020182733-b788ff22d5a6
+	github.com/emersion/go-smtp v0.25.1
+	github.com/stretchr/testify v1.12.1
+	github.com/ticketkit/ticket v0.0.0-00010101000000-000000000000
+	github.com/wneessen/go-mail v0.8.1
+	golang.org/x/text v0.41.0
+)
+
+require golang.org/x/net v0.58.0 // indirect

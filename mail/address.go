@@ -1,0 +1,114 @@
+package mail
+
+import (
+	"errors"
+	netmail "net/mail"
+	"strings"
+	"unicode"
+
+	"golang.org/x/net/idna"
+
+	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/mail/letter"
+)
+
+// The most bytes of an address and of what stands before its @ (RFC 5321,
+// sections 4.5.3.1.1 and 4.5.3.1.3).
+const (
+	maxAddress = 254
+	maxLocal   = 64
+)
+
+var domains = idna.New(idna.MapForLookup(), idna.BidiRule(), idna.StrictDomainName(true), idna.VerifyDNSLength(true))
+
+// address reads one address without a name. The domain comes in ASCII. The
+// errors say what is wrong and do not repeat the address.
+func address(s string) (string, error) {
+	switch {
+	case s == "":
+		return "", errors.New("is empty")
+	case len(s) > maxAddress:
+		return "", errors.New("is longer than an address can be")
+	case strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) || r == '\ufffd' || unicode.Is(unicode.Cf, r) }):
+		return "", errors.New("has characters that no address has")
+	}
+	a, err := netmail.ParseAddress(s)
+	if err != nil || a.Name != "" || strings.HasPrefix(strings.TrimSpace(s), "<") || strings.HasSuffix(s, ")") {
+		return "", errors.New("is not an address such as ada@example.org")
+	}
+	local, domain := split(a.Address)
+	ascii, err := domains.ToASCII(strings.TrimSuffix(domain, "."))
+	if err != nil || !strings.ContainsFunc(ascii, unicode.IsLetter) {
+		return "", errors.New("has no domain that mail can be sent to")
+	}
+	if local == "" || len(local) > maxLocal || len(local)+1+len(ascii) > maxAddress {
+		return "", errors.New("has too little or too much before the @")
+	}
+	return local + "@" + ascii, nil
+}
+
+// split parts an address at its last @.
+func split(address string) (local, domain string) {
+	at := strings.LastIndexByte(address, '@')
+	if at < 0 {
+		return address, ""
+	}
+	return address[:at], address[at+1:]
+}
+
+// plusAddress is the address for replies about a ticket.
+func plusAddress(base string, n ticket.Number) string {
+	local, domain := split(base)
+	return local + "+" + strings.ReplaceAll(string(n), "-", "") + "@" + domain
+}
+
+// NumberOf reads the number out of an address that a reply was sent to, with a
+// name or without: support+7Q4K92MXF@example.org. It is as lenient about the
+// number as [ticket.ParseNumber]. An address without one is a
+// [*ticket.NumberError].
+//
+// Whoever knows the address knows the number, and no more: the host must find
+// out whether the sender may write to the ticket.
+func NumberOf(address string) (ticket.Number, error) {
+	if len(address) > 1000 {
+		return "", &ticket.NumberError{Input: address[:40], Reason: "is far too long for an address"}
+	}
+	s := address
+	if i := strings.LastIndexByte(s, '<'); i >= 0 {
+		s, _, _ = strings.Cut(s[i+1:], ">")
+	}
+	local, domain := split(s)
+	i := strings.LastIndexByte(local, '+')
+	if domain == "" || i < 0 {
+		return "", &ticket.NumberError{Input: address, Reason: "is no address with a number after a plus"}
+	}
+	return ticket.ParseNumber(strings.Trim(local[i+1:], `"`))
+}
+
+// unread are parts of addresses that nobody reads, without what is neither a
+// letter nor a digit.
+var unread = []string{"noreply", "donotreply", "dontreply", "notreply", "noresponse", "unattended",
+	"nichtantworten", "keineantwort", "nepasrepondre", "noresponder"}
+
+// noReply reports whether an address says that nobody reads it.
+func noReply(address string) bool {
+	local, _ := split(address)
+	local = strings.Map(func(r rune) rune {
+		if unicode.IsLetter(r) || unicode.IsDigit(r) {
+			return unicode.ToLower(r)
+		}
+		return -1
+	}, local)
+	for _, u := range unread {
+		if strings.Contains(local, u) {
+			return true
+		}
+	}
+	return false
+}
+
+// displayName is a name as it can stand before an address: one line, and nothing
+// that a client would decode.
+func displayName(s string) string {
+	return strings.ReplaceAll(letter.Line(s, 80), "=?", "= ?")
+}

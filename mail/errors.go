@@ -1,0 +1,153 @@
+package mail
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/textproto"
+	"strconv"
+	"strings"
+
+	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/mail/letter"
+)
+
+// Step is a step of the conversation with the server.
+type Step string
+
+// The steps.
+const (
+	StepConnect Step = "connect"      // the network, TLS from the start, and the greeting
+	StepHello   Step = "hello"        // EHLO
+	StepTLS     Step = "STARTTLS"     // and the handshake after it
+	StepAuth    Step = "authenticate" // AUTH
+	StepSender  Step = "sender"       // MAIL
+	StepTo      Step = "recipient"    // RCPT
+	StepMessage Step = "message"      // DATA, the letter, and the reply to it
+)
+
+// Error is why a letter could not be handed to the server. What it means for the
+// next attempt, [Notifier.Notify] marks; see the package's comment.
+type Error struct {
+	Step     Step
+	Code     int    // of the server's reply, such as 550; 0: there was none
+	Enhanced string // of the reply, such as "5.1.1"; may be empty
+	Text     string // of the reply, on one line
+	Err      error  // what happened where there was no reply
+}
+
+func (e *Error) Error() string {
+	if e.Code == 0 {
+		return fmt.Sprintf("mail: %s: %v", e.Step, e.Err)
+	}
+	said := strconv.Itoa(e.Code)
+	for _, s := range []string{e.Enhanced, e.Text} {
+		if s != "" {
+			said += " " + s
+		}
+	}
+	return fmt.Sprintf("mail: %s: the server said %s", e.Step, said)
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// The most characters of what a server said that an error repeats.
+const mostSaid = 300
+
+// newError makes the error of a step from what the client returned.
+func newError(step Step, err error) *Error {
+	reply, ok := errors.AsType[*textproto.Error](err)
+	if !ok {
+		return &Error{Step: step, Err: err}
+	}
+	e := &Error{Step: step, Code: reply.Code}
+	var lines []string
+	for line := range strings.SplitSeq(reply.Msg, "\n") {
+		code, rest := enhanced(line, reply.Code)
+		if e.Enhanced == "" {
+			e.Enhanced = code
+		}
+		if code != "" && code == e.Enhanced {
+			line = rest
+		}
+		lines = append(lines, line)
+	}
+	e.Text = letter.Line(strings.Join(lines, " "), mostSaid)
+	return e
+}
+
+// enhanced reads the enhanced status code (RFC 2034) that a line begins with,
+// where it is of the class that the reply's code is of.
+func enhanced(line string, code int) (status, rest string) {
+	status, rest, _ = strings.Cut(strings.TrimSpace(line), " ")
+	parts := strings.Split(status, ".")
+	if len(parts) != 3 || len(parts[0]) != 1 || parts[0] != strconv.Itoa(code/100) {
+		return "", line
+	}
+	for _, p := range parts {
+		if n, err := strconv.ParseUint(p, 10, 16); err != nil || n > 999 {
+			return "", line
+		}
+	}
+	return status, rest
+}
+
+// verdict is what an error means for further attempts.
+type verdict uint8
+
+const (
+	temporary verdict = iota
+	permanent
+	bounce
+)
+
+// judge reads a reply for what it means.
+func judge(step Step, code int, enhanced string) verdict {
+	if code < 500 || code > 599 {
+		return temporary
+	}
+	if step != StepTo && step != StepMessage {
+		return temporary // the configuration: nothing that lies in the recipient or the letter was said yet
+	}
+	class, detail, _ := strings.Cut(strings.TrimPrefix(enhanced, "5."), ".")
+	switch {
+	case code == 530 || code == 535 || code == 538: // not signed in, or not encrypted
+		return temporary
+	case class == "1" && (detail == "7" || detail == "8"): // the sender's address
+		return temporary
+	case class == "2" && detail == "2" || code == 552 && (enhanced == "" || class == "0"): // the mailbox is full
+		return temporary
+	case class == "1", class == "2" && detail == "1":
+		return bounce
+	case enhanced != "" && class != "0":
+		return permanent
+	case step == StepTo && (code == 550 || code == 551 || code == 553 || code == 556):
+		return bounce
+	default:
+		return permanent
+	}
+}
+
+// marked is the error as the desk wants it.
+func marked(err error) error {
+	e, ok := errors.AsType[*Error](err)
+	if !ok {
+		return err
+	}
+	if errors.Is(err, errASCII) {
+		return ticket.Permanent(err)
+	}
+	switch judge(e.Step, e.Code, e.Enhanced) {
+	case bounce:
+		return ticket.Bounce(err)
+	case permanent:
+		return ticket.Permanent(err)
+	default:
+		return err
+	}
+}
+
+// gone reports whether the server ends the connection with this reply.
+func (e *Error) gone() bool { return e.Code == 0 || e.Code == 421 }
+
+var errTimeout = fmt.Errorf("no answer in time: %w", context.DeadlineExceeded)

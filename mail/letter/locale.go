@@ -1,0 +1,100 @@
+package letter
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"golang.org/x/text/language"
+	"golang.org/x/text/message"
+	"golang.org/x/text/number"
+)
+
+// locale is a language that there are letters in, and the manner of one person
+// to write numbers and times.
+type locale struct {
+	lang string       // the folder of the templates, such as "de"
+	tag  language.Tag // of the person, such as de-CH; that of the folder where unknown
+}
+
+// choose returns the locale for what a person prefers, such as "de-CH", with the
+// language that fits best, and the fallback where none does.
+func (l *Letters) choose(preferred string) locale {
+	// The tags come from people; parsing takes longer the longer they are.
+	if preferred != "" && len(preferred) <= 100 {
+		tag, err := language.Parse(strings.ReplaceAll(preferred, "_", "-"))
+		if err == nil {
+			if _, i, c := l.matcher.Match(tag); c >= language.High {
+				return locale{l.langs[i], tag}
+			}
+		}
+	}
+	return locale{l.langs[0], language.Make(l.langs[0])}
+}
+
+// size writes a number of bytes, such as "1.5 MB" with 1 MB = 10⁶ bytes.
+func (l locale) size(bytes int64) string {
+	p := message.NewPrinter(l.tag)
+	bytes = max(bytes, 0)
+	if bytes < 1000 {
+		unit := "bytes"
+		switch {
+		case l.lang == "de" && bytes == 1:
+			unit = "Byte"
+		case l.lang == "de":
+			unit = "Bytes"
+		case bytes == 1:
+			unit = "byte"
+		}
+		return p.Sprintf("%v %s", number.Decimal(bytes), unit)
+	}
+	v, unit := float64(bytes)/1000, 0
+	units := [...]string{"kB", "MB", "GB", "TB", "PB", "EB"}
+	for v >= 999.95 && unit < len(units)-1 {
+		v /= 1000
+		unit++
+	}
+	return p.Sprintf("%v %s", number.Decimal(v, number.MaxFractionDigits(1)), units[unit])
+}
+
+// time writes an instant in the manner of the language, with the zone's
+// abbreviation; "" for the zero time.
+func (l locale) time(t time.Time, zone *time.Location) string {
+	if t.IsZero() {
+		return ""
+	}
+	if zone == nil {
+		zone = time.UTC
+	}
+	t = t.In(zone)
+	region, how := l.tag.Region()
+	switch {
+	case l.lang == "de":
+		return fmt.Sprintf("%d. %s %d, %s Uhr %s", t.Day(), germanMonths[t.Month()-1], t.Year(), t.Format("15:04"), zoneName(t, germanZones))
+	case l.lang == "en" && how == language.Exact && region.String() == "US":
+		return t.Format("January 2, 2006, 3:04 PM ") + zoneName(t, nil)
+	case l.lang == "en":
+		return t.Format("2 January 2006, 15:04 ") + zoneName(t, nil)
+	default:
+		return t.Format("2006-01-02 15:04 ") + zoneName(t, nil)
+	}
+}
+
+var germanMonths = [...]string{"Januar", "Februar", "März", "April", "Mai", "Juni",
+	"Juli", "August", "September", "Oktober", "November", "Dezember"}
+
+// germanZones are the names of the zones that have German ones of their own.
+var germanZones = map[string]string{"CET": "MEZ", "CEST": "MESZ", "EET": "OEZ", "EEST": "OESZ", "WET": "WEZ", "WEST": "WESZ"}
+
+// zoneName is the abbreviation of the zone at an instant, or how far it is from
+// UTC where it has none.
+func zoneName(t time.Time, names map[string]string) string {
+	name, _ := t.Zone()
+	if n, ok := names[name]; ok {
+		return n
+	}
+	if name == "" || strings.ContainsAny(name, "+-0123456789") {
+		return "UTC" + t.Format("-07:00")
+	}
+	return name
+}

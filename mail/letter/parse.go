@@ -1,0 +1,212 @@
+package letter
+
+import (
+	"errors"
+	"fmt"
+	htmltemplate "html/template"
+	"io/fs"
+	"slices"
+	"strings"
+	texttemplate "text/template"
+
+	"golang.org/x/text/language"
+
+	"github.com/ticketkit/ticket"
+)
+
+// overlay looks for a file in the host's templates first.
+type overlay struct{ host, own fs.FS }
+
+func (o overlay) read(path string) (string, error) {
+	b, err := []byte(nil), fs.ErrNotExist
+	if o.host != nil {
+		b, err = fs.ReadFile(o.host, path)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		b, err = fs.ReadFile(o.own, path)
+	}
+	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			err = errors.New("is missing")
+		}
+		return "", &TemplateError{File: path, Err: err}
+	}
+	return strings.ReplaceAll(strings.TrimPrefix(string(b), "\ufeff"), "\r\n", "\n"), nil
+}
+
+// languages lists the folders, sorted.
+func (o overlay) languages() ([]string, error) {
+	var langs []string
+	for _, f := range []fs.FS{o.own, o.host} {
+		if f == nil {
+			continue
+		}
+		entries, err := fs.ReadDir(f, ".")
+		if err != nil {
+			return nil, &TemplateError{File: ".", Err: err}
+		}
+		for _, e := range entries {
+			if !e.IsDir() || strings.HasPrefix(e.Name(), ".") {
+				continue
+			}
+			if _, err := language.Parse(e.Name()); err != nil {
+				return nil, &TemplateError{File: e.Name(), Err: fmt.Errorf("the folder's name is no language such as %q: %w", "fr", err)}
+			}
+			langs = append(langs, e.Name())
+		}
+	}
+	slices.Sort(langs)
+	return slices.Compact(langs), nil
+}
+
+// The files that the sheets of a language share. That with the words goes into
+// both forms.
+const (
+	wordsFile = "words.txt"
+	partsFile = "parts"
+)
+
+// parse reads all templates of a language.
+func (l *Letters) parse(files overlay, lang string) (faults []error) {
+	text := texttemplate.New(lang).Option("missingkey=error")
+	html := htmltemplate.New(lang).Option("missingkey=error")
+	shared := func(name string, add func(source string) error) {
+		path := lang + "/" + name
+		source, err := files.read(path)
+		if err == nil {
+			if err = add(source); err != nil {
+				err = &TemplateError{File: path, Err: err}
+			}
+		}
+		if err != nil {
+			faults = append(faults, err)
+		}
+	}
+	addText := func(s string) error { _, err := text.New("parts").Parse(s); return err }
+	addHTML := func(s string) error { _, err := html.New("parts").Parse(s); return err }
+	shared(wordsFile, func(s string) error { return errors.Join(addText(s), addHTML(s)) })
+	shared(partsFile+".txt", addText)
+	shared(partsFile+".html", addHTML)
+	if len(faults) > 0 {
+		return faults
+	}
+	for _, name := range sheetNames() {
+		path := lang + "/" + name
+		s := &sheet{path: path}
+		fault := func(ending string, err error) {
+			if _, told := errors.AsType[*TemplateError](err); !told {
+				err = &TemplateError{File: path + ending, Err: err}
+			}
+			faults = append(faults, err)
+		}
+		if err := s.parseText(files, text); err != nil {
+			fault(".txt", err)
+		}
+		if err := s.parseHTML(files, html); err != nil {
+			fault(".html", err)
+		}
+		l.sheets[path] = s
+	}
+	return faults
+}
+
+func (s *sheet) parseText(files overlay, shared *texttemplate.Template) error {
+	source, err := files.read(s.path + ".txt")
+	if err != nil {
+		return err
+	}
+	subject, body, _ := strings.Cut(source, "\n")
+	if second, _, _ := strings.Cut(body, "\n"); strings.TrimSpace(second) != "" {
+		return errors.New("the line after the subject must be empty")
+	}
+	parse := func(source string) (*texttemplate.Template, error) {
+		t, err := shared.Clone()
+		if err != nil {
+			return nil, err
+		}
+		return t.New(s.path + ".txt").Parse(source)
+	}
+	if s.subject, err = parse(subject); err != nil {
+		return err
+	}
+	s.text, err = parse("\n" + body) // so that the lines of faults are those of the file
+	return err
+}
+
+func (s *sheet) parseHTML(files overlay, shared *htmltemplate.Template) error {
+	source, err := files.read(s.path + ".html")
+	if err != nil {
+		return err
+	}
+	t, err := shared.Clone()
+	if err != nil {
+		return err
+	}
+	s.html, err = t.New(s.path + ".html").Parse(source)
+	return err
+}
+
+// sheetNames lists the names of all files of a language, without the ending.
+func sheetNames() []string {
+	var names []string
+	for _, k := range allKinds() {
+		for _, agent := range []bool{false, true} {
+			if name := sheetName(k, agent); name != "" {
+				names = append(names, name)
+			}
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// Check reports the kinds that there are no words for, as a [ticket.Checker]
+// does. Whether the words for the others are sound, New has found out.
+func (l *Letters) Check(kinds []ticket.Kind) error {
+	var faults []error
+	for _, k := range kinds {
+		if sheetName(k, false) == "" && sheetName(k, true) == "" {
+			faults = append(faults, fmt.Errorf("letter: there are no words for the kind %q", k))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// try executes the templates for the kinds on examples, for everybody who may
+// be told them, and looks for what must not be missing.
+func (l *Letters) try(kinds []ticket.Kind) (faults []error) {
+	seen := map[string]bool{}
+	for _, k := range kinds {
+		for _, n := range samples(k) {
+			name := sheetName(k, agent(n.To))
+			if name == "" {
+				continue
+			}
+			for _, lang := range l.langs {
+				n.To.Person.Locale = lang
+				letter, err := l.write(n, locale{lang, language.Make(lang)})
+				if err == nil {
+					err = lacks(letter, lang+"/"+name, n.Number)
+				}
+				if err != nil && !seen[err.Error()] { // the same fault on another example is the same fault
+					seen[err.Error()] = true
+					faults = append(faults, err)
+				}
+			}
+		}
+	}
+	return faults
+}
+
+// lacks reports what a letter must have and has not.
+func lacks(l Letter, path string, n ticket.Number) error {
+	var faults []error
+	for _, p := range [...]struct{ ending, what, has string }{
+		{".txt", "subject", l.Subject}, {".txt", "text", l.Text}, {".html", "text", l.HTML},
+	} {
+		if !strings.Contains(p.has, string(n)) {
+			faults = append(faults, &TemplateError{File: path + p.ending, Err: fmt.Errorf("the %s does not show the number: {{.Number}} is missing", p.what)})
+		}
+	}
+	return errors.Join(faults...)
+}

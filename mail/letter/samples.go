@@ -1,0 +1,47 @@
+package letter
+
+import (
+	"time"
+
+	"github.com/ticketkit/ticket"
+)
+
+// samples returns notifications of a kind to everybody who may get one: one that
+// has all there can be, and one that has only what must be.
+func samples(k ticket.Kind) []ticket.Notification {
+	id := ticket.ID{6: 1}
+	at := time.Date(2026, 1, 2, 15, 4, 5, 0, time.UTC)
+	full := ticket.Notification{
+		ID: id, Previous: id, Kind: k, Attempt: 1, Tenant: "example", Ticket: id, Number: "7Q4K-92MX-F", Seq: 2, At: at,
+		Subject: "Printer prints blank pages", Phase: ticket.PhaseInProgress, With: "with the specialists", Writer: "Ada Byron",
+		Expected: at.Add(time.Hour), ReopenUntil: at.Add(24 * time.Hour),
+		Message: "Since this morning, every second page.\n\nWhat can I do?",
+		Attachments: []ticket.Attachment{
+			{Name: "page 1.png", MediaType: "image/png", Size: 1_234_567, SHA256: ticket.Digest{1}},
+			{Name: "page 2.png"},
+		},
+		Zone: time.UTC, Link: "https://help.example.org/t/abc",
+	}
+	if k == ticket.KindMerged {
+		full.Into = "9NC5-QBN3-1"
+	}
+	person := ticket.Person{ID: "ada", Name: "Ada Byron", Email: "ada@example.org"}
+	var list []ticket.Notification
+	for i, to := range []ticket.Recipient{
+		{Role: ticket.Requesters, Person: person}, {Role: ticket.Requesters},
+		{Role: ticket.Followers, Person: person},
+		{Role: ticket.Agents, Person: person}, {Role: ticket.Agents, Person: ticket.Person{ID: "lin"}},
+		{Role: ticket.Agents, Queue: "hardware", Level: 2}, {Role: ticket.Agents, Level: 1},
+	} {
+		full.To = to
+		list = append(list, full)
+		phases := []ticket.Phase{""}
+		if i == 0 {
+			phases = append(phases, ticket.Phases()...)
+		}
+		for _, phase := range phases {
+			list = append(list, ticket.Notification{ID: id, Kind: k, To: to, Number: full.Number, Ticket: id, Phase: phase})
+		}
+	}
+	return list
+}

@@ -1,0 +1,143 @@
+package mail
+
+import (
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	netmail "net/mail"
+	"strings"
+	"unicode/utf8"
+
+	gomail "github.com/wneessen/go-mail"
+
+	"github.com/ticketkit/ticket"
+)
+
+// envelope is a letter ready to be sent.
+type envelope struct {
+	from, to string // in angle brackets
+	utf8     bool   // an address is not ASCII
+	message  []byte // lines end in CR LF
+}
+
+// compose makes the letter for a notification. It says the same, byte for byte,
+// for the same notification.
+func (m *Notifier) compose(n ticket.Notification) (envelope, error) {
+	to, err := m.recipient(n)
+	if err != nil {
+		return envelope{}, err
+	}
+	reply, err := m.replyTo(n)
+	if err != nil {
+		return envelope{}, err
+	}
+	words, err := m.cfg.Letters.Write(n)
+	if err != nil {
+		return envelope{}, err
+	}
+	msg := gomail.NewMsg(gomail.WithEncoding(gomail.EncodingQP), gomail.WithNoDefaultUserAgent(),
+		gomail.WithBoundary("ticket-"+n.ID.String()))
+	msg.FromMailAddress(&m.cfg.from)
+	msg.ToMailAddress(&to)
+	if reply.Address != "" {
+		msg.ReplyToMailAddress(&reply)
+	}
+	at := n.At
+	if at.IsZero() {
+		at = n.ID.Time()
+	}
+	msg.SetDateWithValue(at.UTC())
+	msg.SetMessageIDWithValue(n.ID.String() + "@" + m.cfg.Domain)
+	references := m.messageID(n.Ticket)
+	if !n.Previous.IsZero() {
+		msg.SetGenHeader(gomail.HeaderInReplyTo, m.messageID(n.Previous))
+		references += " " + m.messageID(n.Previous)
+	}
+	msg.SetGenHeader(gomail.HeaderReferences, references)
+	msg.SetGenHeader(gomail.HeaderSubject, encodeWords(words.Subject))
+	msg.SetGenHeader("Auto-Submitted", "auto-generated") // RFC 3834, section 5
+	// What Exchange is to keep to itself: receipts and out-of-office messages, but
+	// not that a letter could not be delivered, as "All" would.
+	msg.SetGenHeader("X-Auto-Response-Suppress", "DR, RN, NRN, OOF, AutoReply")
+	msg.SetGenHeader(gomail.HeaderContentLang, words.Language)
+	msg.SetBodyString(gomail.TypeTextPlain, words.Text)
+	msg.AddAlternativeString(gomail.TypeTextHTML, words.HTML)
+
+	var b bytes.Buffer
+	if _, err := msg.WriteTo(&b); err != nil {
+		return envelope{}, ticket.Permanent(fmt.Errorf("mail: the letter cannot be written: %w", err))
+	}
+	e := envelope{from: bracketed(m.cfg.bounces.Address), to: bracketed(to.Address), message: b.Bytes()}
+	e.utf8 = !ascii(e.from) || !ascii(e.to) || !ascii(reply.Address) || !ascii(m.cfg.from.Address)
+	return e, nil
+}
+
+// messageID is the Message-ID of a delivery, or, for a ticket, the ID that all
+// letters about it refer to.
+func (m *Notifier) messageID(id ticket.ID) string {
+	return "<" + id.String() + "@" + m.cfg.Domain + ">"
+}
+
+func (m *Notifier) recipient(n ticket.Notification) (netmail.Address, error) {
+	email := n.To.Person.Email
+	if email == "" && m.cfg.Address != nil {
+		email = m.cfg.Address(n.To)
+	}
+	if email == "" {
+		return netmail.Address{}, ticket.Permanent(errors.New("mail: the recipient has no address"))
+	}
+	a, err := address(email)
+	if err != nil {
+		return netmail.Address{}, ticket.Bounce(fmt.Errorf("mail: the recipient's address %w", err))
+	}
+	return netmail.Address{Name: displayName(n.To.Person.Name), Address: a}, nil
+}
+
+// replyTo returns the address for replies; none where that of From is good.
+func (m *Notifier) replyTo(n ticket.Notification) (netmail.Address, error) {
+	if m.cfg.ReplyTo != nil {
+		if s := m.cfg.ReplyTo(n); s != "" {
+			a, err := address(s)
+			if err != nil { // the host can mend it
+				return netmail.Address{}, fmt.Errorf("mail: the address that Config.ReplyTo returned %w", err)
+			}
+			return netmail.Address{Name: m.cfg.from.Name, Address: a}, nil
+		}
+	}
+	if m.cfg.plus.Address == "" {
+		return netmail.Address{}, nil
+	}
+	return netmail.Address{Name: m.cfg.plus.Name, Address: plusAddress(m.cfg.plus.Address, n.Number)}, nil
+}
+
+// bracketed is an address as SMTP wants it, quoted where it must be.
+func bracketed(address string) string { return (&netmail.Address{Address: address}).String() }
+
+func ascii(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r >= utf8.RuneSelf })
+}
+
+// encodeWords writes a line for a header as encoded words (RFC 2047) where it
+// is not ASCII, or looks like encoded words already: a client must show what
+// was written, and not what it decodes to.
+func encodeWords(s string) string {
+	if ascii(s) && !strings.Contains(s, "=?") {
+		return s
+	}
+	// 75 characters a word at most: 45 bytes are 60 in base 64, and 12 frame them.
+	const most = 45
+	var b strings.Builder
+	for len(s) > 0 {
+		n := min(len(s), most)
+		for n < len(s) && n > 1 && !utf8.RuneStart(s[n]) {
+			n--
+		}
+		if b.Len() > 0 {
+			b.WriteByte(' ')
+		}
+		b.WriteString("=?UTF-8?B?" + base64.StdEncoding.EncodeToString([]byte(s[:n])) + "?=")
+		s = s[n:]
+	}
+	return b.String()
+}
