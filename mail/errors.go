@@ -40,13 +40,8 @@ func (e *Error) Error() string {
 	if e.Code == 0 {
 		return fmt.Sprintf("mail: %s: %v", e.Step, e.Err)
 	}
-	said := strconv.Itoa(e.Code)
-	for _, s := range []string{e.Enhanced, e.Text} {
-		if s != "" {
-			said += " " + s
-		}
-	}
-	return fmt.Sprintf("mail: %s: the server said %s", e.Step, said)
+	said := strings.Join(strings.Fields(e.Enhanced+" "+e.Text), " ")
+	return strings.TrimRight(fmt.Sprintf("mail: %s: the server said %d %s", e.Step, e.Code, said), " ")
 }
 
 func (e *Error) Unwrap() error { return e.Err }

@@ -35,6 +35,17 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files")
 
+// words are letters that the tests share: making them takes longer than sending
+// one.
+func words(t *testing.T) *letter.Letters {
+	t.Helper()
+	l, err := shared()
+	require.NoError(t, err)
+	return l
+}
+
+var shared = sync.OnceValues(func() (*letter.Letters, error) { return letter.New(letter.Config{Desk: "Example Shop"}) })
+
 // parsed is a letter as an independent parser reads it.
 type parsed struct {
 	header     msgmail.Header
@@ -123,6 +134,7 @@ func TestEveryKind(t *testing.T) {
 	s := start(t, nil)
 	m := s.notifier(func(cfg *mail.Config) { cfg.ReplyPlus = "support@example.org" })
 	every(t, func(t *testing.T, name string, n ticket.Notification) {
+		t.Helper()
 		require.NoError(t, m.Notify(t.Context(), n))
 		got := s.got()
 		l := got[len(got)-1]
@@ -142,8 +154,8 @@ func readable(t *testing.T, data string, n ticket.Notification) {
 	p := parse(t, data)
 	for _, s := range []string{p.subject(t), p.text, p.html} {
 		require.Contains(t, s, string(n.Number))
-		require.Contains(t, s, "weiße")
 	}
+	require.Contains(t, p.subject(t), "weiße")
 	require.Contains(t, p.html, "</html>")
 	require.Equal(t, []string{n.ID.String() + "@example.org"}, p.ids(t, "Message-Id"))
 	want := []string{n.Ticket.String() + "@example.org"}
@@ -358,7 +370,8 @@ func TestReplies(t *testing.T) {
 			err := m.Notify(t.Context(), notice(ticket.KindReceived, 1))
 			require.Equal(t, c.want, mark(err), "%v", err)
 			require.ErrorContains(t, err, fmt.Sprint(c.code, " "))
-			require.ErrorContains(t, err, "not today see https://example.org")
+			require.ErrorContains(t, err, "not today ")
+			require.ErrorContains(t, err, "see https://example.org")
 			require.NotContains(t, err.Error(), "every second page")
 			e, ok := errors.AsType[*mail.Error](err)
 			require.True(t, ok)
@@ -428,13 +441,13 @@ func TestReuse(t *testing.T) {
 // unencrypted is a notifier for a server of script.
 func unencrypted(t *testing.T, port int, change func(*mail.Config)) *mail.Notifier {
 	t.Helper()
-	cfg := mail.Config{Host: "127.0.0.1", Port: port, Encryption: mail.Unencrypted, From: "support@example.org", Timeout: 10 * time.Second}
+	cfg := mail.Config{Host: "127.0.0.1", Port: port, Encryption: mail.Unencrypted, From: "support@example.org", Timeout: 10 * time.Second, Letters: words(t)}
 	if change != nil {
 		change(&cfg)
 	}
 	m, err := mail.New(cfg)
 	require.NoError(t, err)
-	t.Cleanup(func() { m.Close(context.Background()) })
+	t.Cleanup(func() { m.Close(context.WithoutCancel(t.Context())) })
 	return m
 }
 
@@ -449,7 +462,7 @@ func talk(c net.Conn, line func() string, until string) string {
 	for {
 		l := line()
 		command, _, _ := strings.Cut(strings.ToUpper(l), " ")
-		if l == "" || until != "" && command == until {
+		if until != "" && command == until {
 			return l
 		}
 		switch command {
@@ -591,20 +604,20 @@ func TestStaleConnection(t *testing.T) {
 			say("220 mx")
 			line()
 			say("250 mx")
-			for _, reply := range []string{"250", "250", "354"} {
+			for _, reply := range []string{"250 fine", "250 fine", "354 go ahead"} {
 				line()
 				say(reply)
 			}
 			for line() != "." {
 			}
 			say("250 taken")
-			for l := line(); !strings.HasPrefix(l, c.at) && l != ""; l = line() {
+			for l := line(); !strings.HasPrefix(l, c.at); l = line() {
 				if l == "DATA" {
-					say("354")
+					say("354 go ahead")
 					line()
 					return
 				}
-				say("250")
+				say("250 fine")
 			}
 		})
 		m := unencrypted(t, port, nil)
@@ -743,7 +756,8 @@ func TestReplyTo(t *testing.T) {
 	require.Equal(t, "temporary", mark(err))
 	answer = ""
 	require.NoError(t, m.Notify(t.Context(), n))
-	require.Empty(t, parse(t, s.got()[1].data).header.Get("Reply-To"))
+	p = parse(t, s.got()[1].data)
+	require.Empty(t, p.header.Get("Reply-To"))
 }
 
 func TestConfig(t *testing.T) {
@@ -904,7 +918,7 @@ func TestDesk(t *testing.T) {
 	} {
 		about := open(c.email)
 		_, err := desk.Deliver(t.Context())
-		require.Error(t, err)
+		require.NoError(t, err)
 		page, err := desk.Deliveries(t.Context(), ticket.System("test"), ticket.DeliveryQuery{Ticket: about.ID, Kind: []ticket.Kind{ticket.KindReceived}})
 		require.NoError(t, err)
 		require.Len(t, page.Deliveries, 1)

@@ -118,22 +118,30 @@ func ascii(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r >= utf8.RuneSelf })
 }
 
-// encodeWords writes a line for a header as encoded words (RFC 2047) where it
-// is not ASCII, or looks like encoded words already: a client must show what
-// was written, and not what it decodes to.
+// encodeWords writes a line for a header with encoded words (RFC 2047) from
+// where it is not ASCII, or looks like encoded words already: a client must
+// show what was written, and not what it decodes to.
 func encodeWords(s string) string {
-	if ascii(s) && !strings.Contains(s, "=?") {
+	from := strings.IndexFunc(s, func(r rune) bool { return r >= utf8.RuneSelf })
+	if i := strings.Index(s, "=?"); i >= 0 && (from < 0 || i < from) {
+		from = i
+	}
+	if from < 0 {
 		return s
 	}
+	// What stands before as whole words stays readable: the number, above all.
+	from = strings.LastIndexByte(s[:from], ' ') + 1
+	plain, s := s[:from], s[from:]
 	// 75 characters a word at most: 45 bytes are 60 in base 64, and 12 frame them.
 	const most = 45
 	var b strings.Builder
-	for len(s) > 0 {
+	b.WriteString(plain)
+	for first := true; len(s) > 0; first = false {
 		n := min(len(s), most)
 		for n < len(s) && n > 1 && !utf8.RuneStart(s[n]) {
 			n--
 		}
-		if b.Len() > 0 {
+		if !first {
 			b.WriteByte(' ')
 		}
 		b.WriteString("=?UTF-8?B?" + base64.StdEncoding.EncodeToString([]byte(s[:n])) + "?=")

@@ -14,6 +14,7 @@ import (
 	"log"
 	"math/big"
 	"net"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -86,6 +87,7 @@ func (s *server) listen() {
 	l, err := net.Listen("tcp", s.addr)
 	require.NoError(s.t, err)
 	s.addr = l.Addr().String()
+	l = counting{l, s}
 	if s.implicit {
 		l = tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{s.cert}, MinVersion: tls.VersionTLS12})
 	}
@@ -103,10 +105,23 @@ func (s *server) stop() {
 }
 
 func (s *server) session(c *smtp.Conn) (smtp.Session, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.conns++
 	return &session{s: s, c: c}, nil
+}
+
+// counting counts the connections.
+type counting struct {
+	net.Listener
+	s *server
+}
+
+func (l counting) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err == nil {
+		l.s.mu.Lock()
+		l.s.conns++
+		l.s.mu.Unlock()
+	}
+	return c, err
 }
 
 func (s *server) got() []received {
@@ -144,7 +159,7 @@ func (s *server) config() mail.Config {
 	p, err := net.LookupPort("tcp", port)
 	require.NoError(s.t, err)
 	cfg := mail.Config{
-		Host: host, Port: p, From: "Example Shop <support@example.org>", Hello: "app.example.org", Timeout: 10 * time.Second,
+		Host: host, Port: p, From: "Example Shop <support@example.org>", Hello: "app.example.org", Timeout: 10 * time.Second, Letters: words(s.t),
 		TLS: &tls.Config{RootCAs: s.roots, MinVersion: tls.VersionTLS12},
 	}
 	switch {
@@ -164,7 +179,7 @@ func (s *server) notifier(change func(*mail.Config)) *mail.Notifier {
 	}
 	m, err := mail.New(cfg)
 	require.NoError(s.t, err)
-	s.t.Cleanup(func() { m.Close(context.Background()) })
+	s.t.Cleanup(func() { m.Close(context.WithoutCancel(s.t.Context())) })
 	return m
 }
 
@@ -286,8 +301,8 @@ func certificate(t *testing.T) (tls.Certificate, *x509.CertPool) {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, pool
 }
 
-// script is a server that says what a test wants it to, to each connection. It
-// returns its port.
+// script is a server that says what a test wants it to, to each connection,
+// until the client hangs up. It returns its port.
 func script(t *testing.T, talk func(c net.Conn, line func() string)) int {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -304,7 +319,10 @@ func script(t *testing.T, talk func(c net.Conn, line func() string)) int {
 				defer func() { _ = c.Close() }()
 				in := bufio.NewReader(c)
 				talk(c, func() string {
-					s, _ := in.ReadString('\n')
+					s, err := in.ReadString('\n')
+					if err != nil {
+						runtime.Goexit() // the other side has hung up
+					}
 					return strings.TrimRight(s, "\r\n")
 				})
 			})

@@ -65,8 +65,11 @@ func about(t *testing.T, k ticket.Kind, role ticket.Role, locale string) ticket.
 	return n
 }
 
+// example is a test on a notification.
+type example func(t *testing.T, name string, n ticket.Notification)
+
 // each calls f for every kind, audience and language.
-func each(t *testing.T, f func(t *testing.T, name string, n ticket.Notification)) {
+func each(t *testing.T, f example) {
 	t.Helper()
 	for _, locale := range []string{"en", "de"} {
 		for _, k := range ticket.CustomerKinds() {
@@ -104,6 +107,7 @@ func config() letter.Config {
 func TestGolden(t *testing.T) {
 	l := newLetters(t, config())
 	each(t, func(t *testing.T, name string, n ticket.Notification) {
+		t.Helper()
 		got, err := l.Write(n)
 		require.NoError(t, err)
 		golden(t, name+".txt", "Subject: "+got.Subject+"\n\n"+got.Text)
@@ -225,6 +229,7 @@ func TestZones(t *testing.T) {
 func TestHostileInput(t *testing.T) {
 	l := newLetters(t, config())
 	each(t, func(t *testing.T, _ string, n ticket.Notification) {
+		t.Helper()
 		n.Subject = "Hi\r\nBcc: all@example.org\r\n\r\n\u202egnp.exe\u2066\x00\x1b[31m <script>alert(1)</script> {{.Link}}" + strings.Repeat(" long", 1000)
 		n.Message = "</blockquote><script>alert(1)</script>\x00\u202e\r\n{{.Link}}\r[x](javascript:alert(1))" + ticket.Message(strings.Repeat("x", 100_000))
 		n.Writer, n.With = "<b>\r\nx</b>", "<b>\r\nx</b>"
@@ -296,6 +301,7 @@ func TestNoReply(t *testing.T) {
 	l := newLetters(t, letter.Config{NoReply: true})
 	require.False(t, l.InvitesReplies())
 	each(t, func(t *testing.T, _ string, n ticket.Notification) {
+		t.Helper()
 		got, err := l.Write(n)
 		require.NoError(t, err)
 		for _, s := range []string{"reply to this message", "antworten Sie einfach", "antworten Sie auf"} {
