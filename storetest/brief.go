@@ -24,8 +24,8 @@ var briefRules = []rule{
 	{name: "Brief/bounced", says: saysBounced, lacks: noBrief, upon: []string{"Settle/", "Revise/"}, prove: briefBounced},
 	{name: "Brief/sent", says: saysSent, lacks: noBrief, upon: []string{"Settle/", "Revise/", "Line/", "Brief/found"}, prove: briefSent},
 	{name: "Brief/sent here", says: saysHere, lacks: noBrief, upon: []string{"Settle/", "Revise/", "Line/", "Brief/found", "Brief/sent"}, prove: briefHere},
-	{name: "Brief/notifiers", says: saysSameVia, lacks: noBrief, upon: []string{"Settle/", "Line/", "Brief/found"}, prove: briefNotifiers},
-	{name: "Brief/tenants", says: saysTenant, lacks: noBrief, upon: []string{"Settle/", "Brief/found"}, prove: briefTenants},
+	{name: "Brief/notifiers", says: saysSameVia, lacks: noBrief, upon: []string{"Settle/", "Line/", "Brief/found", "Brief/sent"}, prove: briefNotifiers},
+	{name: "Brief/tenants", says: saysTenant, lacks: noBrief, upon: []string{"Settle/", "Brief/found", "Brief/sent"}, prove: briefTenants},
 	{name: "Brief/cancelled", says: saysCancelled, lacks: noBrief, prove: briefCancelled},
 }
 

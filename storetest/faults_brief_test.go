@@ -61,12 +61,17 @@ var briefFaults = []fault{
 		}
 		return b
 	})},
-	{"finds tickets without the event", "Brief/found", briefing(nil, func(_ ticket.BriefRequest, b []ticket.Brief) []ticket.Brief {
-		for i := range b {
-			b[i].Found = b[i].Found || !b[i].Ticket.ID.IsZero() || i == len(b)-2
+	{"finds tickets without the event", "Brief/found", func(f *faulty) {
+		s := f.Store
+		f.brief = func(ctx context.Context, r ticket.BriefRequest) ([]ticket.Brief, error) {
+			b, err := s.(ticket.Briefer).Brief(ctx, r)
+			for i := range b {
+				_, missing := s.Ticket(ctx, r.Rows[i].Tenant, r.Rows[i].Ticket)
+				b[i].Found = missing == nil
+			}
+			return b, err
 		}
-		return b
-	})},
+	}},
 	{"briefs with the last event", "Brief/found", briefing(nil, func(_ ticket.BriefRequest, b []ticket.Brief) []ticket.Brief {
 		last := map[ticket.ID]ticket.Event{}
 		for i := range b {
@@ -118,7 +123,7 @@ var briefFaults = []fault{
 		return d.Tenant == o.Tenant && d.Via == o.Via && isBounced(o)
 	})},
 	{"has what bounced of this ticket only", "Brief/bounced", bouncing(func(d, o *ticket.Delivery) bool {
-		return told(d, o) && isBounced(o) && (d.Ticket == o.Ticket || d.Tenant != acme)
+		return told(d, o) && isBounced(o) && d.Ticket == o.Ticket
 	})},
 	{"has what bounced to the same address in the same letters", "Brief/bounced", bouncing(func(d, o *ticket.Delivery) bool {
 		return told(d, o) && isBounced(o) && d.To.Person.Email == o.To.Person.Email
@@ -139,18 +144,18 @@ var briefFaults = []fault{
 		return told(d, o) && (isSent(r, o) || o.State == ticket.Dead && !o.Settled.Before(r.Since))
 	})},
 	{"counts what is pending", "Brief/sent", counted(func(r ticket.BriefRequest, d, o *ticket.Delivery) bool {
-		return told(d, o) && (isSent(r, o) || o.State == ticket.Pending && o.ID != d.ID && d.Ticket != o.Ticket)
+		return told(d, o) && (isSent(r, o) || o.State == ticket.Pending && o.ID != d.ID)
 	})},
 	{"counts what bounced", "Brief/sent", counted(func(r ticket.BriefRequest, d, o *ticket.Delivery) bool {
-		return told(d, o) && (isSent(r, o) || isBounced(o) && !o.Settled.Before(r.Since) && d.Ticket != o.Ticket && d.Tenant == acme)
+		return told(d, o) && (isSent(r, o) || isBounced(o) && !o.Settled.Before(r.Since))
 	})},
 	{"counts what was sent to others", "Brief/sent", counted(func(r ticket.BriefRequest, d, o *ticket.Delivery) bool {
-		return d.Tenant == o.Tenant && d.Via == o.Via && isSent(r, o) && (sameKey(d, o) || d.Ticket != o.Ticket && o.To.Person.Name == "" && o.To.Role == ticket.Followers && o.To.Person.Email != "ADA@example.org")
+		return d.Tenant == o.Tenant && d.Via == o.Via && isSent(r, o)
 	})},
 	{"counts what was sent in the same letters", "Brief/sent", counted(func(r ticket.BriefRequest, d, o *ticket.Delivery) bool {
 		return told(d, o) && isSent(r, o) && d.To.Person.Email == o.To.Person.Email
 	})},
-	{"counts what was sent just then not", "Brief/sent", briefing(func(r *ticket.BriefRequest) { r.Since = r.Since.Add(tick) }, func(_ ticket.BriefRequest, b []ticket.Brief) []ticket.Brief { return b })},
+	{"counts what was sent just then not", "Brief/sent", briefing(func(r *ticket.BriefRequest) { r.Since = r.Since.Add(tick) }, nil)},
 	{"counts from the beginning", "Brief/sent", briefing(func(r *ticket.BriefRequest) { r.Since = past.Add(-year) }, nil)},
 	{"counts without end", "Brief/sent", briefing(func(r *ticket.BriefRequest) { r.Most = 1000 }, nil)},
 	{"counts one too many", "Brief/sent", briefing(func(r *ticket.BriefRequest) { r.Most++ }, nil)},

@@ -23,8 +23,7 @@ func sameLine(a, b *ticket.Delivery) bool {
 	return a.Ticket == b.Ticket && a.Via == b.Via && a.To.Key() == b.To.Key()
 }
 
-// isOurs reports whether a case asks that claims as the cases do, and not in a
-// race, where every fault in lines shows.
+// isOurs reports whether a claim is not one of the race in Line/race.
 func isOurs(r ticket.ClaimRequest) bool { return r.Lease == lease }
 
 var lineFaults = []fault{
