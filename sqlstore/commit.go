@@ -133,7 +133,7 @@ func changed(ch *ticket.Change) columns {
 			bits |= docColumn | labelsChange
 		}
 		if e.Subject != "" || p.Workflow != "" || p.WorkflowVersion != 0 || p.Impact|p.Urgency != 0 ||
-			len(p.AddLinks)+len(p.RemoveLinks) > 0 || p.MergedInto != nil {
+			len(p.AddLinks)+len(p.RemoveLinks) > 0 || p.MergedInto != nil || p.LinkEpoch != 0 {
 			bits |= docColumn
 		}
 	}
@@ -222,6 +222,9 @@ func (w *writing) steps(ctx context.Context, x *session) error {
 		if _, err := x.exec(ctx, several(insertDelivery, outboxColumnCount, len(list)), args...); err != nil {
 			return err
 		}
+	}
+	if len(w.c.Deliveries) > 0 {
+		return x.announce(ctx)
 	}
 	return nil
 }

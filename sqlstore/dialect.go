@@ -58,8 +58,10 @@ type language struct {
 	oneStatement bool
 	// lane says that writers of one process share transactions.
 	lane bool
-	// values is what a list of rows after IN begins with.
-	values string
+	// placeholder is that of a value of a kind in a row that is given; rowBegin
+	// begins such a row where it is a query by itself. See given.
+	placeholder [2]string
+	rowBegin    string
 	// claimLocks ends the query that picks deliveries to claim; empty: claiming
 	// is one UPDATE … RETURNING under the lock of the only writer.
 	claimLocks string
@@ -92,8 +94,9 @@ var sqlite = language{
 	name: "SQLite", folder: "sqlite", version: "SELECT sqlite_version()",
 	probe:     func(v string) bool { return strings.HasPrefix(v, "3.") },
 	hasSchema: "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = '{t}schema'",
-	rowValues: true, lane: true, values: "VALUES ", join: "CROSS JOIN",
-	token: plainToken, newestFirst: true,
+	rowValues: true, lane: true, join: "CROSS JOIN",
+	placeholder: [...]string{textual: "?", whole: "?"},
+	token:       plainToken, newestFirst: true,
 	insertText: "INSERT INTO {t}texts (version, subject, said, inside, place, ticket, tenant) VALUES ", textRow: "(?, ?, ?, ?, ?, ?, ?)",
 	updateText: "UPDATE {t}texts SET version = ?, subject = ?, said = ?, inside = ? WHERE place = ? AND version < ?",
 	classify: func(err error) fault {
@@ -130,11 +133,12 @@ var postgres = language{
 	// that was waited for; to read a table brings it up to date.
 	hasSchema: "SELECT COUNT(*) FROM pg_class WHERE oid = to_regclass('{t}schema')",
 	numbered:  true, rowValues: true, oneStatement: true, join: "JOIN",
-	token:      plainToken,
-	insertText: "INSERT INTO {t}texts (version, subject, said, inside, place, ticket, tenant, tokens) VALUES ",
-	textRow:    "(?, ?, ?, ?, ?, ?, ?, array_to_tsvector(string_to_array(btrim(?), ' ')))",
-	updateText: "UPDATE {t}texts SET version = ?, subject = ?, said = ?, inside = ?, tokens = array_to_tsvector(string_to_array(btrim(?), ' ')) WHERE place = ? AND version < ?",
-	claimLocks: " FOR UPDATE SKIP LOCKED",
+	placeholder: [...]string{textual: "?::text", whole: "?::bigint"},
+	token:       plainToken,
+	insertText:  "INSERT INTO {t}texts (version, subject, said, inside, place, ticket, tenant, tokens) VALUES ",
+	textRow:     "(?, ?, ?, ?, ?, ?, ?, array_to_tsvector(string_to_array(btrim(?), ' ')))",
+	updateText:  "UPDATE {t}texts SET version = ?, subject = ?, said = ?, inside = ?, tokens = array_to_tsvector(string_to_array(btrim(?), ' ')) WHERE place = ? AND version < ?",
+	claimLocks:  " FOR UPDATE SKIP LOCKED",
 	classify: func(err error) fault {
 		s, ok := errors.AsType[interface {
 			error
@@ -166,6 +170,7 @@ var mysql = language{
 	probe:      func(v string) bool { return strings.HasPrefix(v, "MySQL ") },
 	hasSchema:  "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = '{t}schema'",
 	claimLocks: " FOR UPDATE SKIP LOCKED", claimLevel: sql.LevelReadCommitted, join: "STRAIGHT_JOIN",
+	placeholder: [...]string{textual: "CAST(? AS BINARY)", whole: "CAST(? AS SIGNED)"}, rowBegin: "SELECT ",
 	token:      asciiToken,
 	insertText: "INSERT INTO {t}texts (version, subject, said, inside, place, ticket, tenant, tokens) VALUES ", textRow: "(?, ?, ?, ?, ?, ?, ?, ?)",
 	updateText: "UPDATE {t}texts SET version = ?, subject = ?, said = ?, inside = ?, tokens = ? WHERE place = ? AND version < ?",

@@ -31,6 +31,8 @@ func (d *ticketDoc) decode(doc []byte) error {
 					return r.text(&p.Phone)
 				case "locale":
 					return r.text(&p.Locale)
+				case "zone":
+					return r.text(&p.Zone)
 				case "organisation":
 					return r.text(&p.Organisation)
 				}
@@ -44,6 +46,11 @@ func (d *ticketDoc) decode(doc []byte) error {
 			var n int64
 			ok := r.integer(&n)
 			fast.WorkflowVersion = int(n)
+			return ok
+		case "link_epoch":
+			var n int64
+			ok := r.integer(&n)
+			fast.LinkEpoch = int(n)
 			return ok
 		case "tags":
 			return r.texts(&fast.Tags)

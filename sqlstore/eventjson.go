@@ -36,6 +36,10 @@ func eventJSON(e *ticket.Event) (string, error) {
 		w.key("answer")
 		w.b = append(w.b, "true"...)
 	}
+	if e.Automatic {
+		w.key("automatic")
+		w.b = append(w.b, "true"...)
+	}
 	w.patch(&e.Set)
 
 	w.optional("subject", e.Subject)
@@ -202,6 +206,7 @@ func (w *jsonWriter) person(name string, p *ticket.Person) {
 	w.optional("email", p.Email)
 	w.optional("phone", p.Phone)
 	w.optional("locale", p.Locale)
+	w.optional("zone", p.Zone)
 	w.optional("organisation", p.Organisation)
 	w.close()
 }
@@ -224,7 +229,7 @@ func (w *jsonWriter) seal(name string, s *ticket.Seal) {
 func (w *jsonWriter) patch(p *ticket.Patch) {
 	if p.Number == "" && p.Tenant == "" && p.Workflow == "" && p.WorkflowVersion == 0 && p.Priority|p.Impact|p.Urgency == 0 && p.Queue == nil &&
 		p.Assignee == nil && p.Reason == nil && p.Resolution == nil && p.Timer == nil && p.AddTags == nil && p.RemoveTags == nil &&
-		p.AddLinks == nil && p.RemoveLinks == nil && p.MergedInto == nil {
+		p.AddLinks == nil && p.RemoveLinks == nil && p.MergedInto == nil && p.LinkEpoch == 0 {
 		return
 	}
 	w.open("set")
@@ -253,6 +258,9 @@ func (w *jsonWriter) patch(p *ticket.Patch) {
 	w.rare("remove_links", p.RemoveLinks, len(p.RemoveLinks))
 	if p.MergedInto != nil {
 		w.text("merged_into", *p.MergedInto)
+	}
+	if p.LinkEpoch != 0 {
+		w.integer("link_epoch", int64(p.LinkEpoch))
 	}
 	w.close()
 }

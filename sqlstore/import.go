@@ -336,7 +336,7 @@ func (s *Store) numberOf(ctx context.Context, in *incoming, id *string) (found b
 // up before it, and what was written in between makes it fail.
 func (s *Store) importAll(ctx context.Context, list []*incoming) (done Imported, err error) {
 	defer s.hold()()
-	have, err := s.here().heads(ctx, list)
+	have, err := s.here().stored(ctx, list)
 	if err != nil {
 		return done, err
 	}
@@ -392,16 +392,11 @@ type head struct {
 	digest  ticket.Digest
 }
 
-// heads looks up what is stored.
-func (x *session) heads(ctx context.Context, list []*incoming) (map[string]head, error) {
+// stored looks up what is stored.
+func (x *session) stored(ctx context.Context, list []*incoming) (map[string]head, error) {
 	have := map[string]head{}
-	for part := range slices.Chunk(list, rowCounts[0]) {
-		n := len(part) // filled up to one of the counts
-		for _, count := range rowCounts {
-			if count >= len(part) {
-				n = count
-			}
-		}
+	for part := range slices.Chunk(list, paddedCounts[0]) {
+		n := paddedCount(len(part))
 		args := make([]any, n)
 		for i := range args {
 			args[i] = part[min(i, len(part)-1)].id

@@ -21,7 +21,7 @@ var schemas embed.FS
 // The versions of the schema's parts that this package works with. Tables for
 // full-text search are a part of their own, for stores that are made with it.
 const (
-	ticketsVersion = 1
+	ticketsVersion = 2
 	searchVersion  = 1
 )
 
@@ -38,7 +38,7 @@ func (s *Store) parts() []part {
 			" timer_action, created, first_answered, touched, resolved, closed, reopened, doc FROM {t}tickets",
 		"SELECT ticket, seq, tenant, at, doc FROM {t}events",
 		"SELECT tenant, label, created, ticket FROM {t}labels",
-		"SELECT " + outboxColumns + " FROM {t}outbox",
+		"SELECT " + outboxColumns + ", who FROM {t}outbox",
 		"SELECT tenant, name, ticket, version, request, at FROM {t}receipts",
 	}}}
 	if s.search {

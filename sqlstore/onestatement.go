@@ -74,7 +74,7 @@ func (s *Store) oneStatement(w *writing) (oneStatement, bool) {
 		}
 	}
 	addPart(&b, len(w.c.Deliveries), "outbox", intoOutbox,
-		"(?::text, ?::text, ?::text, ?::bigint, ?::text, ?::text, ?::json, ?::bigint, ?::bigint, ?::smallint, ?::bigint, ?::integer, ?::integer, ?::text)")
+		"(?::text, ?::text, ?::text, ?::bigint, ?::text, ?::text, ?::json, ?::text, ?::bigint, ?::bigint, ?::smallint, ?::integer, ?::integer, ?::text)")
 	if r := w.c.Receipt; r != nil {
 		args = receiptArgs(args, r)
 		addPart(&b, 1, "receipt", intoReceipts, "(?::text, ?::text, ?::text, ?::bigint, ?::text, ?::bigint)")
@@ -83,11 +83,17 @@ func (s *Store) oneStatement(w *writing) (oneStatement, bool) {
 		args = append(args, ch.id)
 		addPart(&b, 1, "unindexed", "INSERT INTO {t}unindexed (ticket) ", "(?::text)")
 	}
+	from := "ticket"
+	if s.announces() && len(w.c.Deliveries) > 0 {
+		args = append(args, s.channel)
+		b.WriteString(", told AS (SELECT pg_notify(?, '') FROM ticket)")
+		from = "ticket, told" // what nobody reads is not done
+	}
 	for i := range ch.Events {
 		args = ch.eventArgs(args, i)
 	}
 	b.WriteByte(' ')
-	fromTicket(&b, len(ch.Events), intoEvents, "(?::text, ?::bigint, ?::text, ?::bigint, ?::json)")
+	addRows(&b, from, len(ch.Events), intoEvents, "(?::text, ?::bigint, ?::text, ?::bigint, ?::json)")
 	one := oneStatement{text: b.String(), args: args, want: int64(len(ch.Events)), last: &counted{text: ch.events[len(ch.Events)-1]}}
 	args[len(args)-1] = one.last
 	return one, true
@@ -99,13 +105,13 @@ func addPart(b *strings.Builder, n int, name, into, row string) {
 		return
 	}
 	b.WriteString(", " + name + " AS (")
-	fromTicket(b, n, into, row)
+	addRows(b, "ticket", n, into, row)
 	b.WriteByte(')')
 }
 
-func fromTicket(b *strings.Builder, n int, into, row string) {
+func addRows(b *strings.Builder, from string, n int, into, row string) {
 	b.WriteString(into)
-	b.WriteString("SELECT v.* FROM ticket, (VALUES ")
+	b.WriteString("SELECT v.* FROM " + from + ", (VALUES ")
 	for i := range n {
 		if i > 0 {
 			b.WriteString(", ")

@@ -3,7 +3,9 @@ package sqlstore
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"database/sql"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -12,8 +14,45 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// claimable picks what can be claimed; the notifiers' names and the end follow.
-const claimable = "SELECT id FROM {t}outbox WHERE dead = 0 AND due <= ? AND (until IS NULL OR until <= ?) AND via "
+// outboxColumns are those of a delivery, in the order of scanDelivery.
+const outboxColumns = "id, tenant, ticket, seq, kind, via, recipient, created, due, state, until, attempts, failures, last_error, settled"
+
+// The states of a row of the outbox. What is on its way is claimed by somebody
+// where "until" is set, else pending. The statements have them as literals, by
+// which a planner knows the indexes that hold only some of the states.
+const (
+	onItsWay int64 = iota
+	dead
+	bounced
+	suppressed
+	sent
+)
+
+// settledStates are the states of what is settled, by column.
+var settledStates = [...]ticket.DeliveryState{dead: ticket.Dead, bounced: ticket.Bounced, suppressed: ticket.Suppressed, sent: ticket.Sent}
+
+// stateOf returns the state of a row that is settled or not claimed.
+func stateOf(s ticket.DeliveryState) int64 { return int64(max(slices.Index(settledStates[:], s), 0)) }
+
+// whoOf is the recipient's key in 20 symbols: 15 bytes of its SHA-256.
+func whoOf(r ticket.Recipient) string {
+	sum := sha256.Sum256([]byte(r.Key()))
+	var text [20]byte
+	base64.RawURLEncoding.Encode(text[:], sum[:15])
+	return string(text[:])
+}
+
+// claimable picks what can be claimed; the notifiers' names and the end follow. With
+// an offset, PostgreSQL's planner does not turn the subquery into a join of all with
+// all: it is one look into the index for each row.
+const claimable = "SELECT o.id FROM {t}outbox o WHERE o.state = 0 AND o.due <= ? AND (o.until IS NULL OR o.until <= ?) AND NOT EXISTS (SELECT 1 FROM {t}outbox e WHERE " +
+	earlier + " LIMIT 1 OFFSET 0) AND o.via "
+
+// earlier says that a delivery e stands before o in its line, and is on its way.
+const earlier = "e.ticket = o.ticket AND e.via = o.via AND e.who = o.who AND e.state = 0 AND e.seq <= o.seq AND (e.seq < o.seq OR e.id < o.id)"
+
+// takeOver are the assignments of a claim. MySQL makes one after the other.
+const takeOver = "failures = failures + CASE WHEN until IS NULL THEN 0 ELSE 1 END, attempts = attempts + 1, until = ?"
 
 // Claim leases deliveries to the caller; see [ticket.Store].
 func (s *Store) Claim(ctx context.Context, r ticket.ClaimRequest) ([]ticket.Delivery, error) {
@@ -64,18 +103,23 @@ func (s *Store) pick(r ticket.ClaimRequest) (string, []any) {
 	if n := len(r.Via); n > 1 {
 		in = "IN (?" + strings.Repeat(", ?", n-1) + ")"
 	}
-	return claimable + in + " ORDER BY due, id LIMIT ?" + s.lang.claimLocks, append(args, r.Limit)
+	return claimable + in + " ORDER BY o.due, o.id LIMIT ?" + s.lang.claimLocks, append(args, r.Limit)
+}
+
+// of names the table that columns are of.
+func of(table, columns string) string {
+	return table + "." + strings.ReplaceAll(columns, ", ", ", "+table+".")
 }
 
 // claim is one statement.
 func (x *session) claim(ctx context.Context, r ticket.ClaimRequest) ([]ticket.Delivery, error) {
 	pick, args := x.s.pick(r)
-	text := "UPDATE {t}outbox SET attempts = attempts + 1, until = ? WHERE id IN (" + pick + ") RETURNING " + outboxColumns
+	text := "UPDATE {t}outbox SET " + takeOver + " WHERE id IN (" + pick + ") RETURNING " + outboxColumns
 	if x.s.lang.claimLocks != "" {
 		// Materialised, so that the planner cannot pick again and lock more; an array,
 		// so that it does not read the whole outbox to join it.
-		text = "WITH free AS MATERIALIZED (" + pick + ") UPDATE {t}outbox o SET attempts = o.attempts + 1, until = ? WHERE o.id = ANY (ARRAY (SELECT id FROM free)) RETURNING " +
-			"o." + strings.ReplaceAll(outboxColumns, ", ", ", o.")
+		text = "WITH free AS MATERIALIZED (" + pick + ") UPDATE {t}outbox SET " + takeOver +
+			" WHERE id = ANY (ARRAY (SELECT id FROM free)) RETURNING " + outboxColumns
 		args = append(args, r.Now.Add(r.Lease).UnixMicro())
 	} else {
 		args = append([]any{r.Now.Add(r.Lease).UnixMicro()}, args...)
@@ -97,42 +141,104 @@ func (x *session) deliveries(ctx context.Context, text string, args ...any) (lis
 // is READ COMMITTED, since the locks of REPEATABLE READ would cover the gaps that
 // commits insert into.
 func (s *Store) claimInSteps(ctx context.Context, r ticket.ClaimRequest) (list []ticket.Delivery, err error) {
+	behind := 0
 	work := func(ctx context.Context, x *session) error {
 		pick, args := s.pick(r)
-		list, err = x.deliveries(ctx, strings.Replace(pick, "SELECT id", "SELECT "+outboxColumns, 1), args...)
-		if err != nil || len(list) == 0 {
+		list, err = x.deliveries(ctx, strings.Replace(pick, "SELECT o.id", "SELECT "+of("o", outboxColumns), 1), args...)
+		if err != nil {
 			return err
 		}
+		all := len(list)
+		if list, err = x.heads(ctx, list); err != nil {
+			return err
+		}
+		behind = all - len(list)
 		until := r.Now.Add(r.Lease)
-		for part := range slices.Chunk(list, 500) {
+		for part := range slices.Chunk(list, paddedCounts[0]) {
 			args = append(args[:0], until.UnixMicro())
 			for i := range part {
 				d := &part[i]
+				if d.State == ticket.Claimed {
+					d.Failures++
+				}
 				d.Attempts++
 				d.State, d.Until = ticket.Claimed, micros(until.UnixMicro())
 				args = append(args, d.ID.String())
 			}
-			_, err := x.exec(ctx, "UPDATE {t}outbox SET attempts = attempts + 1, until = ? WHERE id IN (?"+strings.Repeat(", ?", len(part)-1)+")", args...)
+			_, err := x.exec(ctx, "UPDATE {t}outbox SET "+takeOver+" WHERE id IN (?"+strings.Repeat(", ?", len(part)-1)+")", args...)
 			if err != nil {
 				return err
 			}
 		}
 		return nil
 	}
-	if s.tx != nil {
-		err = s.write(ctx, work)
-		return list, err
+	for range 5 {
+		if s.tx != nil {
+			err = s.write(ctx, work)
+		} else {
+			err = s.transaction(ctx, &sql.TxOptions{Isolation: s.lang.claimLevel}, work)
+		}
+		if err != nil || len(list) > 0 || behind == 0 {
+			break
+		}
 	}
-	err = s.transaction(ctx, &sql.TxOptions{Isolation: s.lang.claimLevel}, work)
 	return list, err
+}
+
+// heads leaves out what does not stand first in its line after all. The rows that a
+// locking read of MySQL finds can be newer than what its subquery saw: those that
+// were committed in between, and one that came before them was not seen. By now they
+// are locked, so what stands before them is there to be seen as well; in a
+// transaction of the host's only by another locking read.
+func (x *session) heads(ctx context.Context, list []ticket.Delivery) ([]ticket.Delivery, error) {
+	lock := ""
+	if x.s.tx != nil {
+		lock = " LOCK IN SHARE MODE"
+	}
+	behind := map[ticket.ID]bool{}
+	for part := range slices.Chunk(list, paddedCounts[0]) {
+		args := make([]any, paddedCount(len(part)))
+		for i := range args {
+			args[i] = part[min(i, len(part)-1)].ID.String()
+		}
+		err := x.rows(ctx, func(rows *sql.Rows) error {
+			var raw sql.RawBytes
+			if err := rows.Scan(&raw); err != nil {
+				return err
+			}
+			var id ticket.ID
+			err := parseID(raw, &id)
+			behind[id] = true
+			return err
+		}, "SELECT o.id FROM {t}outbox o "+x.s.lang.join+" {t}outbox e ON "+earlier+" WHERE o.id IN (?"+strings.Repeat(", ?", len(args)-1)+")"+lock, args...)
+		if err != nil {
+			return nil, err
+		}
+	}
+	return slices.DeleteFunc(list, func(d ticket.Delivery) bool { return behind[d.ID] }), nil
+}
+
+// paddedCounts are how many rows a statement is about whose last one is repeated, so
+// that the texts to prepare stay few.
+var paddedCounts = [...]int{mostImportTickets, 100, 32, 10, 3, 1}
+
+// paddedCount is the one of them for n rows.
+func paddedCount(n int) int {
+	padded := n
+	for _, count := range paddedCounts {
+		if count >= n {
+			padded = count
+		}
+	}
+	return padded
 }
 
 func scanDelivery(r *sql.Rows) (d ticket.Delivery, err error) {
 	var id, of, to sql.RawBytes
 	var kind string
-	var created, due, dead int64
-	var until sql.NullInt64
-	err = r.Scan(&id, &d.Tenant, &of, &d.Seq, &kind, &d.Via, &to, &created, &due, &dead, &until, &d.Attempts, &d.Failures, &d.LastError)
+	var created, due, state int64
+	var until, settled sql.NullInt64
+	err = r.Scan(&id, &d.Tenant, &of, &d.Seq, &kind, &d.Via, &to, &created, &due, &state, &until, &d.Attempts, &d.Failures, &d.LastError, &settled)
 	if err != nil {
 		return d, err
 	}
@@ -145,98 +251,16 @@ func scanDelivery(r *sql.Rows) (d ticket.Delivery, err error) {
 	if err := json.Unmarshal(to, &d.To); err != nil {
 		return d, fmt.Errorf("sqlstore: delivery %s: %w", d.ID, err)
 	}
-	d.Kind, d.Created, d.Due, d.Until = ticket.Kind(kind), micros(created), micros(due), timeOf(until)
+	d.Kind, d.Created, d.Due, d.Until, d.Settled = ticket.Kind(kind), micros(created), micros(due), timeOf(until), timeOf(settled)
 	switch {
-	case dead != 0:
-		d.State = ticket.Dead
+	case onItsWay < state && state <= sent:
+		d.State = settledStates[state]
+	case state != onItsWay:
+		return d, fmt.Errorf("sqlstore: delivery %s is stored in a state %d", d.ID, state)
 	case until.Valid:
 		d.State = ticket.Claimed
 	default:
 		d.State = ticket.Pending
 	}
 	return d, nil
-}
-
-// Settle records the outcome of claimed deliveries; see [ticket.Store].
-func (s *Store) Settle(ctx context.Context, list []ticket.Settlement) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	for i := range list {
-		if err := list[i].Check(); err != nil {
-			return err
-		}
-	}
-	if len(list) == 0 {
-		return nil
-	}
-	defer s.hold()()
-	lost, settled := false, make([]bool, len(list))
-	work := func(ctx context.Context, x *session) error {
-		some, err := x.settle(ctx, list, settled)
-		lost = some || lost && s.lane == nil // in the lane it begins anew
-		return err
-	}
-	var err error
-	if s.lane != nil {
-		err = s.write(ctx, work)
-	} else {
-		// Each stands by itself; one that was settled already before a deadlock is
-		// not there any more.
-		err = s.persistent(ctx, func() error { return work(ctx, s.here()) })
-	}
-	if err == nil && lost {
-		err = ticket.ErrClaimLost
-	}
-	return s.explain(ctx, "settle deliveries", err)
-}
-
-func (x *session) settle(ctx context.Context, list []ticket.Settlement, settled []bool) (lost bool, err error) {
-	for at := 0; at < len(list); {
-		var n int64
-		end := at + 1
-		switch o := &list[at]; {
-		case settled[at]:
-			at++
-			continue
-		case o.Outcome == ticket.Done && x.s.dialect != MySQL:
-			for end < len(list) && end-at < mostDone && list[end].Outcome == ticket.Done {
-				end++
-			}
-			n, err = x.remove(ctx, list[at:end])
-		case o.Outcome == ticket.Done:
-			// A list of pairs makes InnoDB read, and lock, the whole table.
-			n, err = x.exec(ctx, "DELETE FROM {t}outbox WHERE id = ? AND attempts = ? AND until IS NOT NULL AND dead = 0", o.ID.String(), o.Attempts)
-		case o.Outcome == ticket.Again:
-			n, err = x.exec(ctx, "UPDATE {t}outbox SET until = NULL, due = ?, failures = ?, last_error = ? WHERE id = ? AND attempts = ? AND until IS NOT NULL AND dead = 0",
-				o.Due.UnixMicro(), o.Failures, o.Error, o.ID.String(), o.Attempts)
-		default:
-			n, err = x.exec(ctx, "UPDATE {t}outbox SET until = NULL, dead = 1, failures = ?, last_error = ? WHERE id = ? AND attempts = ? AND until IS NOT NULL AND dead = 0",
-				o.Failures, o.Error, o.ID.String(), o.Attempts)
-		}
-		if err != nil {
-			return lost, err
-		}
-		lost = lost || n < int64(end-at)
-		for ; at < end; at++ {
-			settled[at] = !x.whole() // else it counts only with the transaction
-		}
-	}
-	return lost, nil
-}
-
-// mostDone bounds how many deliveries one statement removes.
-const mostDone = 100
-
-// remove deletes what was delivered.
-func (x *session) remove(ctx context.Context, done []ticket.Settlement) (int64, error) {
-	args := make([]any, 0, 2*len(done))
-	for i := range done {
-		args = append(args, done[i].ID.String(), done[i].Attempts)
-	}
-	for n := len(done); n != 1 && n != 10 && n != mostDone; n++ { // by repeating the last, so that the texts to prepare stay few
-		args = append(args, args[len(args)-2:]...)
-	}
-	return x.exec(ctx, "DELETE FROM {t}outbox WHERE until IS NOT NULL AND dead = 0 AND (id, attempts) IN ("+
-		x.s.lang.values+"(?, ?)"+strings.Repeat(", (?, ?)", len(args)/2-1)+")", args...)
 }

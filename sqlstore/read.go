@@ -34,14 +34,7 @@ func (s *Store) read(ctx context.Context, ref, text string, args ...any) (ticket
 		found, err = x.ticket(ctx, &t, text, args...)
 		return err
 	}
-	done, err := false, error(nil)
-	if s.lane != nil {
-		done, err = s.lane.read(s, look)
-	}
-	if !done {
-		err = look(s.here())
-	}
-	if err != nil {
+	if err := s.look(look); err != nil {
 		return ticket.Ticket{}, s.explain(ctx, "read a ticket", err)
 	}
 	if !found {

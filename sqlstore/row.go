@@ -26,6 +26,7 @@ type ticketDoc struct {
 	Fields          ticket.Fields   `json:"fields,omitempty"`
 	Links           []ticket.Link   `json:"links,omitempty"`
 	MergedInto      ticket.ID       `json:"merged_into,omitzero"`
+	LinkEpoch       int             `json:"link_epoch,omitempty"`
 	Workflow        string          `json:"workflow,omitempty"`
 	WorkflowVersion int             `json:"workflow_version,omitempty"`
 }
@@ -33,7 +34,7 @@ type ticketDoc struct {
 func docOf(t *ticket.Ticket) (string, error) {
 	return encode(&ticketDoc{
 		Requester: t.Requester, Followers: t.Followers, Subject: t.Subject, Impact: t.Impact, Urgency: t.Urgency,
-		Tags: t.Tags, Fields: t.Fields, Links: t.Links, MergedInto: t.MergedInto,
+		Tags: t.Tags, Fields: t.Fields, Links: t.Links, MergedInto: t.MergedInto, LinkEpoch: t.LinkEpoch,
 		Workflow: t.Workflow, WorkflowVersion: t.WorkflowVersion,
 	})
 }
@@ -95,7 +96,7 @@ func scanTicket(rows *sql.Rows, before ...any) (ticket.Ticket, error) {
 		return ticket.Ticket{}, fmt.Errorf("sqlstore: ticket %s: %w", t.ID, err)
 	}
 	t.Requester, t.Followers, t.Subject, t.Impact, t.Urgency = doc.Requester, doc.Followers, doc.Subject, doc.Impact, doc.Urgency
-	t.Tags, t.Fields, t.Links, t.MergedInto = doc.Tags, doc.Fields, doc.Links, doc.MergedInto
+	t.Tags, t.Fields, t.Links, t.MergedInto, t.LinkEpoch = doc.Tags, doc.Fields, doc.Links, doc.MergedInto, doc.LinkEpoch
 	t.Workflow, t.WorkflowVersion = doc.Workflow, doc.WorkflowVersion
 	return *t, nil
 }

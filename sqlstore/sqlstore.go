@@ -13,9 +13,10 @@ import (
 
 // Store keeps tickets in a SQL database. Make one with [Open] or [New] and share
 // it: it is safe for concurrent use. It is a [ticket.Store], and a
-// [ticket.Counter], [ticket.Searcher] and [ticket.Maintainer] as well. It starts
-// no goroutines, so it needs no closing. On SQLite it keeps the connection that it
-// writes with for a second after the last use, unless the pool has three or fewer.
+// [ticket.Counter], [ticket.Searcher], [ticket.Maintainer], [ticket.Briefer] and,
+// with [Announce], a [ticket.Listener] as well. It starts no goroutines, so it needs
+// no closing. On SQLite it keeps the connection that it writes with for a second
+// after the last use, unless the pool has three or fewer.
 type Store struct {
 	options
 	dialect Dialect
@@ -37,6 +38,8 @@ var (
 	_ ticket.Counter    = (*Store)(nil)
 	_ ticket.Searcher   = (*Store)(nil)
 	_ ticket.Maintainer = (*Store)(nil)
+	_ ticket.Briefer    = (*Store)(nil)
+	_ ticket.Listener   = (*Store)(nil)
 )
 
 // Option changes how a store works.
@@ -47,6 +50,8 @@ type options struct {
 	schema     string
 	unprepared bool
 	search     bool
+	channel    string
+	listen     func(ctx context.Context, channel string, heard func()) error
 	fault      error
 }
 

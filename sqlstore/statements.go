@@ -22,9 +22,8 @@ const (
 	insertLabel = "INSERT INTO {t}labels (tenant, label, created, ticket) VALUES "
 	deleteLabel = "DELETE FROM {t}labels WHERE tenant = ? AND label = ? AND created = ? AND ticket = ?"
 
-	outboxColumns     = "id, tenant, ticket, seq, kind, via, recipient, created, due, dead, until, attempts, failures, last_error"
+	intoOutbox        = "INSERT INTO {t}outbox (id, tenant, ticket, seq, kind, via, recipient, who, created, due, state, attempts, failures, last_error) "
 	outboxColumnCount = 14
-	intoOutbox        = "INSERT INTO {t}outbox (" + outboxColumns + ") "
 	insertDelivery    = intoOutbox + "VALUES "
 
 	intoReceipts  = "INSERT INTO {t}receipts (tenant, name, ticket, version, request, at) "
@@ -114,8 +113,8 @@ func deliveryArgs(args []any, d *ticket.Delivery) ([]any, error) {
 	if err != nil {
 		return nil, invalid("commit.deliveries.to", "cannot be written as JSON: %v", err)
 	}
-	return append(args, d.ID.String(), d.Tenant, d.Ticket.String(), d.Seq, string(d.Kind), d.Via, to,
-		d.Created.UnixMicro(), d.Due.UnixMicro(), int64(0), nullTime(d.Until), d.Attempts, d.Failures, d.LastError), nil
+	return append(args, d.ID.String(), d.Tenant, d.Ticket.String(), d.Seq, string(d.Kind), d.Via, to, whoOf(d.To),
+		d.Created.UnixMicro(), d.Due.UnixMicro(), onItsWay, d.Attempts, d.Failures, d.LastError), nil
 }
 
 // receiptArgs appends the arguments of insertReceipt.

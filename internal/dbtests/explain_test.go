@@ -58,9 +58,11 @@ func planFill(tb testing.TB, db *sql.DB, d sqlstore.Dialect) {
 	} {
 		exec("INSERT INTO ticket_labels (tenant, label, created, ticket) SELECT CASE WHEN h % 13 = 0 THEN 'other' ELSE 'acme' END, " + label + ", " + created + ", " + id + " FROM n")
 	}
-	exec("INSERT INTO ticket_outbox (id, tenant, ticket, seq, kind, via, recipient, created, due, dead, until, attempts, failures, last_error)" +
+	// Most were sent; the others are on their way (6 %), dead, bounced or suppressed.
+	const who = "concat('w0000000000000000', 100 + h % 499)"
+	exec("INSERT INTO ticket_outbox (id, tenant, ticket, seq, kind, via, recipient, created, due, state, until, attempts, failures, last_error, who, settled)" +
 		" SELECT " + id + ", 'acme', " + id + ", 2, 'received', CASE WHEN h % 2 = 0 THEN 'mail' ELSE 'chat' END, '{}', " + created + ", " + created +
-		", CASE WHEN h % 3 = 0 THEN 1 ELSE 0 END, NULL, 0, 0, '' FROM n")
+		", CASE WHEN h % 100 < 90 THEN 4 WHEN h % 100 < 96 THEN 0 WHEN h % 100 < 98 THEN 1 ELSE h % 100 - 96 END, NULL, 0, 0, '', " + who + ", CASE WHEN h % 100 BETWEEN 90 AND 95 THEN NULL ELSE " + created + " + 1000 END FROM n")
 	exec("INSERT INTO ticket_receipts (tenant, name, ticket, version, request, at) SELECT 'acme', concat('k', i), " + id + ", 1, " + digest + ", 0 FROM n")
 	switch d {
 	case sqlstore.SQLite, sqlstore.Postgres:
@@ -80,6 +82,8 @@ type planView struct {
 	// sorts says that it may sort: what several walks found, all that a label
 	// stands for, or open work, as List's comment has it.
 	sorts bool
+	// about is in the statement that is meant, where it is not the first.
+	about string
 }
 
 func planViews() []planView {
@@ -90,7 +94,7 @@ func planViews() []planView {
 		views = append(views, planView{name, func(ctx context.Context, s *sqlstore.Store) error {
 			_, err := s.List(ctx, first)
 			return err
-		}, len(sorts) > 0})
+		}, len(sorts) > 0, ""})
 		place := ticket.Place{Order: q.Order, Time: time.UnixMicro(planBase + 9_000_000_000), ID: ticket.ID{1}}
 		if q.Order == ticket.MostPressing {
 			place.Grade = ticket.Medium
@@ -99,7 +103,7 @@ func planViews() []planView {
 		views = append(views, planView{name + ", further on", func(ctx context.Context, s *sqlstore.Store) error {
 			_, err := s.List(ctx, q)
 			return err
-		}, len(sorts) > 0})
+		}, len(sorts) > 0, ""})
 	}
 	work := ticket.OpenPhases()
 	pressing := ticket.MostPressing
@@ -132,7 +136,7 @@ func planViews() []planView {
 				return err
 			}
 			return call(ctx, s)
-		}, false})
+		}, false, ""})
 	}
 	one("by ID", func(ctx context.Context, s *sqlstore.Store) error { _, err := s.Ticket(ctx, "acme", id); return err })
 	one("by number", func(ctx context.Context, s *sqlstore.Store) error {
@@ -159,7 +163,71 @@ func planViews() []planView {
 	views = append(views, planView{"Counts", func(ctx context.Context, s *sqlstore.Store) error {
 		_, err := s.Counts(ctx, "acme")
 		return err
-	}, true})
+	}, true, ""})
+	return append(views, outboxViews(id)...)
+}
+
+// outboxViews are the calls for the outbox but for Claim.
+func outboxViews(id ticket.ID) (views []planView) {
+	call := func(name, about string, sorts bool, call func(ctx context.Context, s *sqlstore.Store) error) {
+		views = append(views, planView{name, call, sorts, about})
+	}
+	ids := make([]ticket.ID, 32)
+	for i := range ids {
+		ids[i] = id
+		ids[i][15] = byte(i)
+	}
+	at := time.UnixMicro(planBase)
+	for _, v := range []struct {
+		name    string
+		outcome ticket.Outcome
+		about   string
+	}{{"Settle", ticket.Done, ""}, {"Settle, and put off what is behind", ticket.Again, "SELECT h.due"}} {
+		call(v.name, v.about, false, func(ctx context.Context, s *sqlstore.Store) error {
+			list := make([]ticket.Settlement, len(ids))
+			for i := range list {
+				list[i] = ticket.Settlement{ID: ids[i], Attempts: 1, Outcome: v.outcome, At: at, Due: at}
+			}
+			return s.Settle(ctx, list)
+		})
+	}
+	call("Brief", "", true, func(ctx context.Context, s *sqlstore.Store) error {
+		rows := make([]ticket.Delivery, len(ids))
+		for i := range rows {
+			rows[i] = ticket.Delivery{ID: ids[i], Tenant: "acme", Ticket: ids[i], Seq: 2, Via: "mail", To: ticket.Recipient{Person: ticket.Person{ID: "c-1"}}}
+		}
+		_, err := s.Brief(ctx, ticket.BriefRequest{Rows: rows, Since: at, Most: 100})
+		return err
+	})
+	call("Revise", "", false, func(ctx context.Context, s *sqlstore.Store) error {
+		_, err := s.Revise(ctx, ticket.Revision{Tenant: "acme", IDs: ids, From: []ticket.DeliveryState{ticket.Dead, ticket.Bounced}, To: ticket.Pending, At: at})
+		return err
+	})
+	list := func(name string, sorts bool, q ticket.DeliveryQuery) {
+		q.Tenant, q.Limit = "acme", 50
+		for _, after := range []ticket.ID{{}, id} {
+			q.After = after
+			what := name
+			if !after.IsZero() {
+				what += ", further on"
+			}
+			call(what, "", sorts, func(ctx context.Context, s *sqlstore.Store) error {
+				_, err := s.Deliveries(ctx, q)
+				return err
+			})
+		}
+	}
+	list("deliveries", false, ticket.DeliveryQuery{})
+	list("deliveries of a ticket", true, ticket.DeliveryQuery{Ticket: id})
+	list("deliveries of a ticket that were sent", true, ticket.DeliveryQuery{Ticket: id, State: []ticket.DeliveryState{ticket.Sent}})
+	list("deliveries to somebody", true, ticket.DeliveryQuery{To: ticket.Recipient{Person: ticket.Person{ID: "c-1"}}})
+	list("deliveries that are dead", false, ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.Dead}})
+	list("deliveries that did not arrive", true, ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.Dead, ticket.Bounced, ticket.Suppressed}})
+	list("deliveries that are on their way", true, ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.Pending, ticket.Claimed}})
+	list("deliveries that wait", false, ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.Pending}})
+	list("deliveries by mail that were sent", false, ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.Sent}, Via: []string{"mail"}})
+	list("deliveries settled at a time", false, ticket.DeliveryQuery{SettledFrom: at, SettledBefore: at.Add(time.Hour)})
+	list("deliveries by ID", true, ticket.DeliveryQuery{IDs: ids})
 	return views
 }
 
@@ -179,7 +247,7 @@ func TestPlans(t *testing.T) {
 		for _, v := range planViews() {
 			var asked *spiedStep
 			s.on(func(st spiedStep) {
-				if !st.after && asked == nil && (st.what == "query" || st.what == "exec") && strings.Contains(st.text, "ticket_") {
+				if !st.after && asked == nil && (st.what == "query" || st.what == "exec") && strings.Contains(st.text, "ticket_") && strings.Contains(st.text, v.about) {
 					asked = &st
 				}
 			})
@@ -241,6 +309,10 @@ func (b backend) explain(t *testing.T, db *sql.DB, kind string, st *spiedStep) s
 		}()
 		var literals []string
 		for _, a := range args {
+			if a == nil {
+				literals = append(literals, "NULL")
+				continue
+			}
 			literals = append(literals, "'"+strings.ReplaceAll(fmt.Sprint(a), "'", "''")+"'")
 		}
 		question, args = "EXPLAIN (COSTS OFF) EXECUTE asked("+strings.Join(literals, ", ")+")", nil
@@ -301,7 +373,8 @@ func (b backend) essence(plan string) (steps []string) {
 				step = strings.ToLower(m[3]) + " of " + m[2]
 			case m[3] != "":
 				step = strings.TrimPrefix(m[3], "INDEX ")
-			case !strings.HasPrefix(m[2], "w"): // which is what a subquery found
+			case m[2] == "v" || strings.Contains(line, "VALUES CLAUSE") || strings.Contains(line, "CONSTANT ROW"): // what is given
+			case m[2] != "n" && !strings.HasPrefix(m[2], "w"): // what a subquery found
 				step = "SCAN ticket_" + m[2]
 			}
 		case sqlstore.Postgres:

@@ -64,7 +64,10 @@ func everyCall(ctx context.Context, s ticket.Store, c ticket.Commit) map[string]
 	_, errs["List"] = s.List(ctx, ticket.Query{})
 	_, errs["Due"] = s.Due(ctx, time.Now(), 10)
 	_, errs["Claim"] = s.Claim(ctx, ticket.ClaimRequest{Now: time.Now(), Lease: time.Minute, Limit: 10, Via: []string{""}})
-	errs["Settle"] = s.Settle(ctx, []ticket.Settlement{{ID: id, Attempts: 1, Outcome: ticket.Done}})
+	errs["Settle"] = s.Settle(ctx, []ticket.Settlement{{ID: id, Attempts: 1, Outcome: ticket.Done, At: time.Now()}})
+	_, errs["Deliveries"] = s.Deliveries(ctx, ticket.DeliveryQuery{})
+	_, errs["Revise"] = s.Revise(ctx, ticket.Revision{IDs: []ticket.ID{id}, From: []ticket.DeliveryState{ticket.Dead}, To: ticket.Pending, At: time.Now()})
+	_, errs["Brief"] = s.(ticket.Briefer).Brief(ctx, ticket.BriefRequest{Rows: []ticket.Delivery{{ID: id, Ticket: id, Seq: 1}}})
 	_, errs["Counts"] = s.(ticket.Counter).Counts(ctx, "")
 	return errs
 }
@@ -181,13 +184,14 @@ func TestMissingParts(t *testing.T) {
 		ddl   string
 		calls []string
 	}{
-		{"DROP TABLE ticket_tickets", []string{"Commit", "Ticket", "Lookup", "Events", "List", "Due", "Counts"}},
-		{"DROP TABLE ticket_events", []string{"Commit", "Events"}},
+		{"DROP TABLE ticket_tickets", []string{"Commit", "Ticket", "Lookup", "Events", "List", "Due", "Counts", "Brief"}},
+		{"DROP TABLE ticket_events", []string{"Commit", "Events", "Brief"}},
 		{"DROP TABLE ticket_labels", []string{"Commit"}},
-		{"DROP TABLE ticket_outbox", []string{"Commit", "Claim", "Settle"}},
+		{"DROP TABLE ticket_outbox", []string{"Commit", "Claim", "Settle", "Deliveries", "Revise", "Brief"}},
 		{"DROP TABLE ticket_receipts", []string{"Commit", "Receipt"}},
-		{"ALTER TABLE ticket_tickets RENAME COLUMN reopened TO opened_again", []string{"Commit", "Ticket", "Lookup", "List"}},
-		{"ALTER TABLE ticket_outbox RENAME COLUMN failures TO fails", []string{"Commit", "Claim"}},
+		{"ALTER TABLE ticket_tickets RENAME COLUMN reopened TO opened_again", []string{"Commit", "Ticket", "Lookup", "List", "Brief"}},
+		{"ALTER TABLE ticket_outbox RENAME COLUMN failures TO fails", []string{"Commit", "Claim", "Settle", "Deliveries", "Revise"}},
+		{"ALTER TABLE ticket_outbox RENAME COLUMN settled TO ended", []string{"Claim", "Settle", "Deliveries", "Revise", "Brief"}},
 	} {
 		t.Run(c.ddl, func(t *testing.T) {
 			each(t, databases, func(t *testing.T, b backend) {
@@ -300,6 +304,12 @@ func TestReadOnly(t *testing.T) {
 			errs := everyCall(t.Context(), s, made)
 			for call, err := range errs {
 				switch call {
+				case "Revise":
+					if c.name == pq.name { // which begins every transaction as READ WRITE
+						require.NoError(t, err, call)
+						continue
+					}
+					require.ErrorIs(t, err, sqlstore.ErrReadOnly, call)
 				case "Commit", "Claim", "Settle":
 					require.ErrorIs(t, err, sqlstore.ErrReadOnly, call)
 				case "Receipt":
@@ -557,12 +567,42 @@ func TestCancelledAtEveryStep(t *testing.T) {
 				}
 				var outcomes []ticket.Settlement
 				for i, del := range list {
-					outcomes = append(outcomes, ticket.Settlement{ID: del.ID, Attempts: del.Attempts, Outcome: ticket.Outcome(1 + i%3), Due: time.Now()})
+					outcomes = append(outcomes, ticket.Settlement{ID: del.ID, Attempts: del.Attempts, Outcome: ticket.Outcome(1 + (i+n)%5), At: time.Now(), Due: time.Now()})
 				}
+				n++
 				return store.Settle(ctx, outcomes)
 			}},
+			{"Deliveries", func(ctx context.Context) error {
+				_, err := store.Deliveries(ctx, ticket.DeliveryQuery{Ticket: tk.ID})
+				return err
+			}},
+			{"Brief", func(ctx context.Context) error {
+				_, err := store.Brief(ctx, ticket.BriefRequest{Rows: []ticket.Delivery{{Ticket: tk.ID, Seq: 1}, {Ticket: other.ID, Seq: 1}}, Most: 3})
+				return err
+			}},
+			{"Revise", func(ctx context.Context) error {
+				page, err := store.Deliveries(context.WithoutCancel(ctx), ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.Sent, ticket.Dead}})
+				if err != nil {
+					return err
+				}
+				r := ticket.Revision{From: []ticket.DeliveryState{ticket.Sent, ticket.Dead}, To: ticket.Pending, At: time.Now()}
+				for _, del := range page.Deliveries {
+					r.IDs = append(r.IDs, del.ID)
+				}
+				_, err = store.Revise(ctx, r)
+				return err
+			}},
 			{"With a transaction", func(ctx context.Context) error {
-				tx, err := db.BeginTx(ctx, nil)
+				// A transaction whose context ends is rolled back by another goroutine.
+				// To close the connection waits for that: else the next transaction may
+				// still find the lock taken, for which SQLite does not wait in one that
+				// has read before it writes.
+				conn, err := db.Conn(context.WithoutCancel(ctx))
+				if err != nil {
+					return err
+				}
+				defer conn.Close() //nolint:errcheck // the driver may have given it up
+				tx, err := conn.BeginTx(ctx, nil)
 				if ctx.Err() != nil || err != nil {
 					return cmp.Or(ctx.Err(), err) // what the driver says is not ours
 				}

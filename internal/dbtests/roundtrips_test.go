@@ -125,9 +125,9 @@ func TestAllocationsPerDo(t *testing.T) {
 		dialect sqlstore.Dialect
 		most    float64
 	}{
-		{sqlstore.SQLite, 96},
-		{sqlstore.Postgres, 78},
-		{sqlstore.MySQL, 107},
+		{sqlstore.SQLite, 98},
+		{sqlstore.Postgres, 80},
+		{sqlstore.MySQL, 109},
 	} {
 		t.Run(c.dialect.String(), func(t *testing.T) {
 			db := sql.OpenDB(bare.NewInstant(callRow))

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -158,7 +159,8 @@ func TestMigrationCutOff(t *testing.T) {
 				defer cancel()
 				n := 0
 				s.on(func(st spiedStep) {
-					if st.after && st.what == "exec" && (strings.HasPrefix(st.text, "CREATE") || strings.HasPrefix(st.text, "INSERT") || strings.HasPrefix(st.text, "ALTER")) {
+					first, _, _ := strings.Cut(st.text, " ")
+					if st.after && st.what == "exec" && slices.Contains([]string{"CREATE", "INSERT", "ALTER", "UPDATE", "SET", "PREPARE", "EXECUTE", "DEALLOCATE"}, first) {
 						if n++; n == at {
 							cancel()
 						}

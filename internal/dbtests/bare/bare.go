@@ -38,6 +38,7 @@ type Action struct {
 	Status, Phase string
 	Event         string // its JSON
 	Kind, Via, To string // of the outbox row
+	Who           string
 }
 
 // An Opening is a new ticket with all its rows.
@@ -45,7 +46,7 @@ type Opening struct {
 	Ticket []any // in the order of the columns
 	Event  string
 	Labels []string
-	Told   []Action // outbox rows: Kind, Via and To
+	Told   []Action // outbox rows: Kind, Via, To and Who
 }
 
 const (
@@ -60,9 +61,9 @@ const (
 	intoTickets  = "INSERT INTO ticket_tickets (" + ticketColumns + ") VALUES "
 	intoEvents   = "INSERT INTO ticket_events (ticket, seq, tenant, at, doc) "
 	intoLabels   = "INSERT INTO ticket_labels (tenant, label, created, ticket) "
-	intoOutbox   = "INSERT INTO ticket_outbox (id, tenant, ticket, seq, kind, via, recipient, created, due, dead, until, attempts, failures, last_error) "
+	intoOutbox   = "INSERT INTO ticket_outbox (id, tenant, ticket, seq, kind, via, recipient, created, due, state, until, attempts, failures, last_error, who, settled) "
 	// What a delivery is when it is new stands in the statement.
-	outboxRow = "(?, ?, ?, ?, ?, ?, ?, ?, ?, 0, NULL, 0, 0, '')"
+	outboxRow = "(?, ?, ?, ?, ?, ?, ?, ?, ?, 0, NULL, 0, 0, '', ?, NULL)"
 )
 
 // Load copies what is written from what the library wrote: an action of each kind
@@ -79,7 +80,7 @@ func Load(ctx context.Context, db *sql.DB, shape Shape, d *Data, sample string, 
 		if len(told) != 1 {
 			return fmt.Errorf("an action made %d deliveries instead of one", len(told))
 		}
-		a.Event, a.Kind, a.Via, a.To = text(events[i][1]), told[0].Kind, told[0].Via, told[0].To
+		a.Event, a.Kind, a.Via, a.To, a.Who = text(events[i][1]), told[0].Kind, told[0].Via, told[0].To, told[0].Who
 	}
 	for _, id := range openings {
 		o := Opening{}
@@ -149,8 +150,8 @@ func (l *loader) table(query string, args ...any) [][]any {
 
 func (l *loader) told(id string, seq any) []Action {
 	var list []Action
-	for _, row := range l.table("SELECT kind, via, recipient FROM ticket_outbox WHERE ticket = ? AND seq = ? ORDER BY id", id, seq) {
-		list = append(list, Action{Kind: text(row[0]), Via: text(row[1]), To: text(row[2])})
+	for _, row := range l.table("SELECT kind, via, recipient, who FROM ticket_outbox WHERE ticket = ? AND seq = ? ORDER BY id", id, seq) {
+		list = append(list, Action{Kind: text(row[0]), Via: text(row[1]), To: text(row[2]), Who: text(row[3])})
 	}
 	return list
 }
@@ -285,7 +286,7 @@ func (p *pen) eventArgs(args []any, a act) []any {
 }
 
 func (p *pen) outboxArgs(args []any, a act) []any {
-	return append(args, p.id(a.now), p.row.tenant, p.row.id, p.row.version+1, a.action.Kind, a.action.Via, a.action.To, a.now, a.now)
+	return append(args, p.id(a.now), p.row.tenant, p.row.id, p.row.version+1, a.action.Kind, a.action.Via, a.action.To, a.now, a.now, a.action.Who)
 }
 
 // An opened is one Open in arguments, for each statement.
@@ -304,10 +305,10 @@ func (p *pen) open() opened {
 	for _, l := range from.Labels {
 		o.labels = append(o.labels, tenant, l, now, id)
 	}
-	o.told = make([]any, 0, 9*len(from.Told))
+	o.told = make([]any, 0, 10*len(from.Told))
 	for i := range from.Told {
 		t := &from.Told[i]
-		o.told = append(o.told, p.id(now), tenant, id, int64(1), t.Kind, t.Via, t.To, now, now)
+		o.told = append(o.told, p.id(now), tenant, id, int64(1), t.Kind, t.Via, t.To, now, now, t.Who)
 	}
 	return o
 }
@@ -428,7 +429,7 @@ func (s *statements) control(ctx context.Context, stmt *sql.Stmt, query string) 
 // PostgreSQL writes everything by one statement, whose parts hang on the UPDATE.
 const (
 	oneDo = "WITH ticket AS (" + updateTicket + " RETURNING 1), told AS (" +
-		intoOutbox + "SELECT ?::text, ?::text, ?::text, ?::bigint, ?::text, ?::text, ?::json, ?::bigint, ?::bigint, 0, NULL, 0, 0, '' FROM ticket) " +
+		intoOutbox + "SELECT ?::text, ?::text, ?::text, ?::bigint, ?::text, ?::text, ?::json, ?::bigint, ?::bigint, 0, NULL, 0, 0, '', ?::text, NULL FROM ticket) " +
 		intoEvents + "SELECT ?::text, ?::bigint, ?::text, ?::bigint, ?::json FROM ticket"
 )
 

@@ -1,0 +1,162 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/ticketkit/ticket"
+)
+
+// mostBriefs bounds how many deliveries one statement looks up.
+const mostBriefs = 100
+
+// Brief looks up what deliveries are about, up to a hundred of them with one query; see
+// [ticket.Briefer].
+func (s *Store) Brief(ctx context.Context, r ticket.BriefRequest) ([]ticket.Brief, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	defer s.hold()()
+	list := make([]ticket.Brief, len(r.Rows))
+	done := 0
+	for part := range slices.Chunk(r.Rows, mostBriefs) {
+		briefs := list[done : done+len(part)]
+		err := s.look(func(x *session) error { return x.brief(ctx, part, &r, briefs) })
+		if err != nil {
+			return nil, s.explain(ctx, "look up deliveries", err)
+		}
+		done += len(part)
+	}
+	return list, nil
+}
+
+// look runs f where it reads best: on the lane's connection, if that is free.
+func (s *Store) look(f func(*session) error) error {
+	if s.lane != nil {
+		if done, err := s.lane.read(s, f); done {
+			return err
+		}
+	}
+	return f(s.here())
+}
+
+// Of the deliveries v that are given: their place, ticket, number of the event,
+// tenant, notifier and recipient.
+var briefed = []kind{whole, textual, whole, textual, textual, textual}
+
+const (
+	toThem   = "{t}outbox x WHERE x.tenant = v.column4 AND x.who = v.column6 AND x.via = v.column5 AND x.state = "
+	theyGot  = toThem + "4 AND x.settled >= ?"
+	theyHere = "{t}outbox x WHERE x.ticket = v.column2 AND x.via = v.column5 AND x.who = v.column6 AND x.state = 4"
+)
+
+// upTo counts rows, as far as is asked.
+func (l *language) upTo(rows string) string {
+	if l == &mysql {
+		// A table that is made on the way cannot refer to v there.
+		return "CASE WHEN (SELECT 1 FROM " + rows + " LIMIT 1 OFFSET ?) IS NOT NULL THEN ? ELSE (SELECT COUNT(*) FROM " + rows + ") END"
+	}
+	return "(SELECT COUNT(*) FROM (SELECT 1 FROM " + rows + " LIMIT ?) n)"
+}
+
+// brief looks up those whose ticket and event are there, and then what else there is
+// to know of the others, which are hardly ever any.
+func (x *session) brief(ctx context.Context, list []ticket.Delivery, r *ticket.BriefRequest, briefs []ticket.Brief) error {
+	clear(briefs)
+	all := make([]int, len(list))
+	for i := range all {
+		all[i] = i
+	}
+	l := x.s.lang
+	join := " " + l.join + " {t}tickets t ON t.id = v.column2 AND t.tenant = v.column4 " +
+		l.join + " {t}events e ON e.ticket = v.column2 AND e.seq = v.column3"
+	text, args := x.s.briefing(list, all, r, "e.doc, "+ticketColumns, join)
+	err := x.rows(ctx, func(rows *sql.Rows) error {
+		var b briefRow
+		var doc sql.RawBytes
+		t, err := scanTicket(rows, append(b.dest(), &doc)...)
+		if err != nil {
+			return err
+		}
+		if briefs[b.i], err = b.brief(); err != nil {
+			return err
+		}
+		to := &briefs[b.i]
+		to.Found, to.Ticket = true, t
+		if err := json.Unmarshal(doc, &to.Event); err != nil {
+			return fmt.Errorf("sqlstore: event %d of ticket %s: %w", list[b.i].Seq, list[b.i].Ticket, err)
+		}
+		return nil
+	}, text, args...)
+	if err != nil {
+		return err
+	}
+	others := slices.DeleteFunc(all, func(i int) bool { return briefs[i].Found })
+	if len(others) == 0 {
+		return nil
+	}
+	text, args = x.s.briefing(list, others, r, "1", "")
+	return x.rows(ctx, func(rows *sql.Rows) error {
+		var b briefRow
+		var one int64
+		err := rows.Scan(append(b.dest(), &one)...)
+		if err == nil {
+			briefs[b.i], err = b.brief()
+		}
+		return err
+	}, text, args...)
+}
+
+// briefing is the query for some of the deliveries of a list.
+func (s *Store) briefing(list []ticket.Delivery, which []int, r *ticket.BriefRequest, columns, join string) (string, []any) {
+	l := s.lang
+	n := paddedCount(len(which))
+	args := make([]any, 0, 8+n*len(briefed))
+	since, most := r.Since.UnixMicro(), max(r.Most, 0)
+	for range 2 {
+		if l == &mysql {
+			args = append(args, since, max(most-1, 0), most, since)
+		} else {
+			args = append(args, since, most)
+		}
+	}
+	for _, i := range which {
+		d := &list[i]
+		args = append(args, i, d.Ticket.String(), d.Seq, d.Tenant, d.Via, whoOf(d.To))
+	}
+	for range n - len(which) {
+		args = append(args, -1, "", 0, "", "", "") // of nobody
+	}
+	return "SELECT v.column1" +
+		", COALESCE((SELECT x.id FROM " + theyHere + " AND x.seq < v.column3 ORDER BY x.seq DESC, x.id DESC LIMIT 1), '')" +
+		", COALESCE((SELECT x.id FROM " + toThem + "2 LIMIT 1), '')" +
+		", " + l.upTo(theyGot) + ", " + l.upTo(theyHere+" AND x.settled >= ?") +
+		", " + columns + " FROM " + l.given(n, briefed...) + join + " WHERE v.column1 >= 0", args
+}
+
+// A briefRow is what a row of a briefing begins with.
+type briefRow struct {
+	i                 int
+	previous, bounced sql.RawBytes
+	sent, here        int
+}
+
+func (b *briefRow) dest() []any { return []any{&b.i, &b.previous, &b.bounced, &b.sent, &b.here} }
+
+func (b *briefRow) brief() (ticket.Brief, error) {
+	to := ticket.Brief{Sent: b.sent, SentHere: b.here}
+	for _, id := range []struct {
+		text []byte
+		to   *ticket.ID
+	}{{b.previous, &to.Previous}, {b.bounced, &to.Bounced}} {
+		if len(id.text) > 0 {
+			if err := parseID(id.text, id.to); err != nil {
+				return to, err
+			}
+		}
+	}
+	return to, nil
+}

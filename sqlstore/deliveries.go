@@ -1,0 +1,208 @@
+package sqlstore
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/ticketkit/ticket"
+)
+
+// Deliveries returns one page of the deliveries that match, the newest first; see
+// [ticket.Store]. What it costs depends on the conditions, of which the first here
+// that is given counts:
+//
+//   - IDs: as many rows;
+//   - Ticket: as many rows as the ticket has deliveries;
+//   - To: as many rows as the recipient has deliveries;
+//   - State, without Sent: the rows of the page, and what else was not sent and is
+//     newer (MySQL sorts all in these states);
+//   - otherwise the rows of the page, and those between them that other conditions
+//     leave out.
+func (s *Store) Deliveries(ctx context.Context, q ticket.DeliveryQuery) (ticket.DeliveryPage, error) {
+	if err := ctx.Err(); err != nil {
+		return ticket.DeliveryPage{}, err
+	}
+	if err := q.Check(); err != nil {
+		return ticket.DeliveryPage{}, err
+	}
+	l := s.deliveryListing(&q)
+	text, args := l.walk(of("o", outboxColumns), q.PageSize()+1, nil)
+	defer s.hold()()
+	found, err := s.here().deliveries(ctx, text, args...)
+	if err != nil {
+		return ticket.DeliveryPage{}, s.explain(ctx, "list deliveries", err)
+	}
+	return q.NewPage(found), nil
+}
+
+func (s *Store) deliveryListing(q *ticket.DeliveryQuery) *listing {
+	l := &listing{s: s, from: "{t}outbox o", keys: []string{"o.id"}, desc: true}
+	// A plus hides a column from SQLite's planner, which knows nothing of how many
+	// rows have the same value.
+	tenant, key := "o.tenant", "o.id"
+	index := "tenant"
+	hide := func(column string) string {
+		if s.dialect == SQLite {
+			return "+" + column
+		}
+		return column
+	}
+	unsent := len(q.State) > 0 && !slices.Contains(q.State, ticket.Sent)
+	switch {
+	case len(q.IDs) > 0:
+		index, tenant = "", hide(tenant)
+	case !q.Ticket.IsZero():
+		index, tenant, key = "line", hide(tenant), hide(key)
+	case q.To != ticket.Recipient{}:
+		index, key = "recipient", hide(key)
+	case unsent && s.dialect == MySQL:
+		index = "state"
+	case unsent:
+		index = "unsent"
+	}
+	if key != "o.id" {
+		l.keys = []string{key}
+	}
+	if s.dialect == MySQL && index != "" {
+		l.from += " FORCE INDEX ({p}outbox_" + index + ")"
+	}
+	if index == "tenant" || index == "unsent" {
+		l.insistSQLite(index)
+	}
+
+	l.and(tenant+" = ?", q.Tenant)
+	in(l, "o.id", idTexts(q.IDs))
+	if !q.Ticket.IsZero() {
+		l.and("o.ticket = ?", q.Ticket.String())
+	}
+	if (q.To != ticket.Recipient{}) {
+		l.and("o.who = ?", whoOf(q.To))
+	}
+	l.inStates(q.State)
+	if unsent {
+		l.and("o.state + 0 <> 4") // as the index has it
+	}
+	in(l, "o.kind", texts(q.Kind))
+	in(l, "o.via", q.Via)
+	if !q.SettledFrom.IsZero() || !q.SettledBefore.IsZero() {
+		l.and("o.settled IS NOT NULL")
+		l.between("o.settled", q.SettledFrom, q.SettledBefore)
+	}
+	if !q.After.IsZero() {
+		l.and(key+" < ?", q.After.String())
+	}
+	return l
+}
+
+func (l *listing) insistSQLite(index string) {
+	if l.s.dialect == SQLite {
+		l.from += " INDEXED BY {p}outbox_" + index
+	}
+}
+
+func idTexts(ids []ticket.ID) []string {
+	list := make([]string, len(ids))
+	for i, id := range ids {
+		list[i] = id.String()
+	}
+	return list
+}
+
+// inStates asks for one of the states; for any, where there is none given.
+func (l *listing) inStates(states []ticket.DeliveryState) {
+	if len(states) == 0 {
+		return
+	}
+	var list []int64
+	pending, claimed := slices.Contains(states, ticket.Pending), slices.Contains(states, ticket.Claimed)
+	if pending && claimed {
+		list = append(list, onItsWay)
+	}
+	for n, s := range settledStates {
+		if slices.Contains(states, s) && s != "" {
+			list = append(list, int64(n))
+		}
+	}
+	var either []string
+	if len(list) > 0 {
+		either = append(either, "o.state IN ("+literals(list)+")")
+	}
+	switch {
+	case pending && !claimed:
+		either = append(either, "o.state = 0 AND o.until IS NULL")
+	case claimed && !pending:
+		either = append(either, "o.state = 0 AND o.until IS NOT NULL")
+	}
+	l.and("(" + strings.Join(either, " OR ") + ")")
+}
+
+func literals(list []int64) string {
+	out := make([]string, len(list))
+	for i, n := range list {
+		out[i] = strconv.FormatInt(n, 10)
+	}
+	return strings.Join(out, ", ")
+}
+
+// Revise changes the state of deliveries that are settled; see [ticket.Store].
+func (s *Store) Revise(ctx context.Context, r ticket.Revision) (int, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	if err := r.Check(); err != nil {
+		return 0, err
+	}
+	if len(r.IDs) == 0 || len(r.From) == 0 {
+		return 0, nil
+	}
+	var from []int64
+	for n, state := range settledStates {
+		if state != "" && slices.Contains(r.From, state) {
+			from = append(from, int64(n))
+		}
+	}
+	set, at := "state = 2, settled = ?", r.At.UnixMicro()
+	if r.To == ticket.Pending {
+		set = "state = 0, settled = NULL, failures = 0, due = ?"
+	}
+	ids := idTexts(r.IDs)
+	slices.Sort(ids) // as everything that writes several
+	ids = slices.Compact(ids)
+	defer s.hold()()
+	var changed int64
+	work := func(ctx context.Context, x *session) error {
+		changed = 0
+		for part := range slices.Chunk(ids, paddedCounts[0]) {
+			args := []any{at, r.Error, r.Tenant}
+			for i := range paddedCount(len(part)) {
+				args = append(args, part[min(i, len(part)-1)])
+			}
+			which := " WHERE tenant = ? AND state IN (" + literals(from) + ") AND id IN (?" + strings.Repeat(", ?", len(args)-4) + ")"
+			var n int64
+			if s.dialect == MySQL { // which does not count what is as it was
+				if _, err := x.one(ctx, []any{&n}, "SELECT COUNT(*) FROM {t}outbox"+which+" FOR UPDATE", args[2:]...); err != nil {
+					return err
+				}
+				changed += n
+			}
+			n, err := x.exec(ctx, "UPDATE {t}outbox SET "+set+", last_error = ?"+which, args...)
+			if err != nil {
+				return err
+			}
+			if s.dialect != MySQL {
+				changed += n
+			}
+		}
+		if changed > 0 && r.To == ticket.Pending {
+			return x.announce(ctx)
+		}
+		return nil
+	}
+	err := s.persistent(ctx, func() error { return s.write(ctx, work) })
+	if err != nil {
+		return 0, s.explain(ctx, "revise deliveries", err)
+	}
+	return int(changed), nil
+}

@@ -1,0 +1,32 @@
+package sqlstore
+
+import "strings"
+
+// A kind is what a column of given rows holds.
+type kind byte
+
+const (
+	textual kind = iota
+	whole
+)
+
+// given is the text of a table of n rows of placeholders, by the name of v; its
+// columns are column1, column2 and so on.
+func (l *language) given(n int, columns ...kind) string {
+	var row strings.Builder
+	for i, k := range columns {
+		if i > 0 {
+			row.WriteString(", ")
+		}
+		row.WriteString(l.placeholder[k])
+		if l.rowBegin != "" {
+			row.WriteString(" AS column" + string(rune('1'+i)))
+		}
+	}
+	if l.rowBegin != "" {
+		one := l.rowBegin + row.String()
+		return "(" + one + strings.Repeat(" UNION ALL "+one, n-1) + ") v"
+	}
+	one := "(" + row.String() + ")"
+	return "(VALUES " + one + strings.Repeat(", "+one, n-1) + ") v"
+}

@@ -1,0 +1,142 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"slices"
+	"strings"
+
+	"github.com/ticketkit/ticket"
+)
+
+// Settle records the outcome of claimed deliveries, up to a hundred of them with
+// one statement; see [ticket.Store]. What stands in line behind one that is to be
+// tried again is put off with it, so that claims need not look at it meanwhile.
+func (s *Store) Settle(ctx context.Context, list []ticket.Settlement) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	for i := range list {
+		if err := list[i].Check(); err != nil {
+			return err
+		}
+	}
+	if len(list) == 0 {
+		return nil
+	}
+	defer s.hold()()
+	lost := false
+	var err error
+	if s.lane != nil {
+		err = s.write(ctx, func(ctx context.Context, x *session) (err error) {
+			_, lost, err = x.settle(ctx, list) // from the beginning, where it is done anew
+			return err
+		})
+	} else {
+		// Each stands by itself: after a deadlock it goes on with the rest.
+		err = s.persistent(ctx, func() error {
+			rest, some, err := s.here().settle(ctx, list)
+			list, lost = rest, lost || some
+			return err
+		})
+	}
+	if err == nil && lost {
+		err = ticket.ErrClaimLost
+	}
+	return s.explain(ctx, "settle deliveries", err)
+}
+
+// mostSettled bounds how many deliveries one statement settles.
+const mostSettled = 100
+
+// settle returns what it has not come to, and whether a claim was lost.
+func (x *session) settle(ctx context.Context, list []ticket.Settlement) (rest []ticket.Settlement, lost bool, err error) {
+	for len(list) > 0 {
+		n := 1
+		for n < len(list) && n < mostSettled && !slices.ContainsFunc(list[:n], func(o ticket.Settlement) bool { return o.ID == list[n].ID }) {
+			n++
+		}
+		done, err := x.settleTogether(ctx, list[:n])
+		if err != nil {
+			return list, lost, err
+		}
+		lost = lost || done < int64(n)
+		if err := x.putOff(ctx, list[:n]); err != nil && (x.whole() || x.s.lang.classify(err) != conflict) {
+			return list[n:], lost, err
+		}
+		list = list[n:]
+	}
+	return nil, lost, nil
+}
+
+// settledTogether are the columns of what settleTogether is given: the ID and the
+// attempts of the claim, then what becomes of the row.
+var settledTogether = []kind{textual, whole, whole, whole, whole, whole, textual}
+
+// settleTogether settles deliveries that are all different, and returns how many
+// were still claimed so.
+func (x *session) settleTogether(ctx context.Context, list []ticket.Settlement) (int64, error) {
+	n := paddedCount(len(list))
+	args := make([]any, 0, n*len(settledTogether))
+	for i := range n {
+		o := &list[min(i, len(list)-1)]
+		var due, settled any
+		if o.Outcome == ticket.Again {
+			due = o.Due.UnixMicro()
+		} else {
+			settled = o.At.UnixMicro()
+		}
+		args = append(args, o.ID.String(), o.Attempts, stateOf(o.Outcome.State()), due, settled, o.Failures, o.Error)
+	}
+	given := x.s.lang.given(n, settledTogether...)
+	const set = " SET state = v.column3, until = NULL, due = COALESCE(v.column4, due), settled = v.column5, failures = v.column6, last_error = v.column7"
+	const match = "o.id = v.column1 AND o.attempts = v.column2 AND o.until IS NOT NULL AND o.state = 0"
+	if x.s.dialect == MySQL {
+		// In this order each row is found, and locked, by its key.
+		return x.exec(ctx, "UPDATE "+given+" STRAIGHT_JOIN {t}outbox o ON "+match+set, args...)
+	}
+	return x.exec(ctx, "UPDATE {t}outbox AS o"+set+" FROM "+given+" WHERE "+match, args...)
+}
+
+// putOff gives what is behind deliveries that are to be tried again their new Due.
+func (x *session) putOff(ctx context.Context, list []ticket.Settlement) error {
+	again := slices.DeleteFunc(slices.Clone(list), func(o ticket.Settlement) bool { return o.Outcome != ticket.Again })
+	if len(again) == 0 {
+		return nil
+	}
+	n := paddedCount(len(again))
+	args := make([]any, 0, 3*n)
+	for i := range n {
+		o := &again[min(i, len(again)-1)]
+		args = append(args, o.ID.String(), o.Attempts, o.Due.UnixMicro())
+	}
+	behind := map[int64][]string{} // IDs, by Due
+	join := " " + x.s.lang.join + " {t}outbox "
+	err := x.rows(ctx, func(r *sql.Rows) error {
+		var due int64
+		var id string
+		err := r.Scan(&due, &id)
+		behind[due] = append(behind[due], id)
+		return err
+	}, "SELECT h.due, b.id FROM "+x.s.lang.given(n, textual, whole, whole)+
+		join+"h ON h.id = v.column1 AND h.attempts = v.column2 AND h.due = v.column3 AND h.state = 0 AND h.until IS NULL"+
+		join+"b ON b.ticket = h.ticket AND b.via = h.via AND b.who = h.who AND b.state = 0 AND b.seq >= h.seq AND (b.seq > h.seq OR b.id > h.id)"+
+		" AND b.until IS NULL AND b.due < h.due", args...)
+	if err != nil {
+		return err
+	}
+	for due, ids := range behind {
+		slices.Sort(ids)
+		for part := range slices.Chunk(slices.Compact(ids), paddedCounts[0]) {
+			args := []any{due, due}
+			for i := range paddedCount(len(part)) {
+				args = append(args, part[min(i, len(part)-1)])
+			}
+			_, err := x.exec(ctx, "UPDATE {t}outbox SET due = ? WHERE state = 0 AND until IS NULL AND due < ? AND id IN (?"+strings.Repeat(", ?", len(args)-3)+")", args...)
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
