@@ -97,9 +97,8 @@ func (c *courier) stay(ctx, attempts context.Context) {
 
 // batch is what came of one claim.
 type batch struct {
-	ctx    context.Context // of all its attempts
-	cancel context.CancelFunc
-	left   atomic.Int64
+	cancel context.CancelFunc // of all its attempts
+	left   atomic.Int64       // that have not ended
 }
 
 // claim takes what is due, as much as there is room for, and sets it on its way.
@@ -110,16 +109,16 @@ func (c *courier) claim(ctx, attempts context.Context) (bool, error) {
 		return false, nil
 	}
 	r := &c.d.cfg.Relay
-	b := &batch{}
 	// From before the claim, so that what is made of it ends within the lease.
-	b.ctx, b.cancel = context.WithTimeout(attempts, r.Lease/4*3)
+	attempts, cancel := context.WithTimeout(attempts, r.Lease/4*3)
+	b := &batch{cancel: cancel} // by whoever ends last
 	rows, err := c.d.store.Claim(ctx, ClaimRequest{Now: c.d.now(), Lease: r.Lease, Limit: room, Via: []string{c.via}})
 	if err != nil || len(rows) == 0 {
 		b.cancel()
 		return false, err
 	}
 	c.busy += len(rows)
-	briefs, err := c.d.briefs(b.ctx, rows)
+	briefs, err := c.d.briefs(attempts, rows)
 	b.left.Store(int64(len(rows)))
 	for i := range rows {
 		go func() {
@@ -127,7 +126,7 @@ func (c *courier) claim(ctx, attempts context.Context) (bool, error) {
 			if err != nil {
 				s = c.d.putOff(&rows[i], err)
 			} else {
-				s = c.d.attempt(b.ctx, c.n, &rows[i], &briefs[i])
+				s = c.d.attempt(attempts, c.n, &rows[i], &briefs[i])
 			}
 			if b.left.Add(-1) == 0 {
 				b.cancel()

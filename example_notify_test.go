@@ -73,7 +73,9 @@ func ExampleDesk_Redrive() {
 	ctx := context.Background()
 	clock, sent := tickettest.NewClock(), tickettest.NewRecorder()
 	desk := must(ticket.NewDesk(memstore.New(), tickettest.Config(clock, sent)))
-	sent.FailWith(func(ticket.Notification) error { return ticket.Permanent(errors.New("554 5.7.1 our relay is on a block list")) })
+	sent.FailWith(func(ticket.Notification) error {
+		return ticket.Permanent(errors.New("554 5.7.1 our relay is on a block list"))
+	})
 	must(desk.Open(ctx, ticket.Requester(ticket.Person{Email: "ada@example.org"}), ticket.Draft{Subject: "No light"}))
 	fmt.Println(must(desk.Deliver(ctx)))
 

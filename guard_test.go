@@ -233,7 +233,7 @@ func TestProfiles(t *testing.T) {
 func TestCopies(t *testing.T) {
 	k := newKit(t, func(c *ticket.Config) {
 		c.Copies = func(t ticket.Ticket, kind ticket.Kind) []ticket.Recipient {
-			t.Subject = "changed" // a copy, so nothing comes of it
+			t.Fields["order"] = "changed" // of a copy, so nothing comes of it
 			return []ticket.Recipient{
 				{Role: ticket.Agents, Person: ticket.Person{ID: "lin"}},
 				{Role: ticket.Agents, Person: ticket.Person{ID: "max"}},
@@ -242,7 +242,7 @@ func TestCopies(t *testing.T) {
 			}
 		}
 	})
-	tk := k.open(ada, ticket.Draft{})
+	tk := k.open(ada, ticket.Draft{Fields: ticket.Fields{"order": "7"}})
 	k.deliver()
 	require.Len(t, k.sent.Sent(), 5)
 	require.Equal(t, ticket.Followers, k.sent.RequireSent(t, ticket.KindReceived, "team@example.org").To.Role)
@@ -251,7 +251,7 @@ func TestCopies(t *testing.T) {
 	k.deliver()
 	require.Len(t, k.sent.Sent(), 3, "lin wrote it")
 	require.Equal(t, ticket.Agents, k.sent.RequireSent(t, ticket.KindAnswered, "max").To.Role)
-	require.Equal(t, "Printer prints blank pages", k.get(tk).Subject)
+	require.Equal(t, ticket.Fields{"order": "7"}, k.get(tk).Fields)
 }
 
 // An agent who follows a ticket as a person is not told of its own acts.

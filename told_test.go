@@ -448,7 +448,7 @@ func TestWhatAConfirmationSays(t *testing.T) {
 	tk := k.open(ticket.Requester(ticket.Person{ID: "c1", Email: "ada@example.org", Name: "Ada", Zone: "Europe/Berlin", Locale: "de"}), ticket.Draft{Message: "m"})
 	k.deliver()
 	n := k.sent.RequireSent(t, ticket.KindReceived, "ada@example.org")
-	require.Equal(t, tickettest.Start.Add(4*time.Hour), n.Expected)
+	require.Equal(t, tk.Created.Add(4*time.Hour), n.Expected)
 	require.Equal(t, "Europe/Berlin", n.Zone.String())
 	require.Equal(t, "Ada", n.Writer)
 	k.do(lin, tk, ticket.Action{Name: ticket.Resolve, Message: "m"})
@@ -458,7 +458,7 @@ func TestWhatAConfirmationSays(t *testing.T) {
 	require.Equal(t, "Lin", n.Writer)
 	require.True(t, n.Expected.IsZero())
 	for _, bad := range []string{"Local", "../../etc/passwd", "No/Where", strings.Repeat("x", 200)} {
-		tk = k.open(ticket.Requester(ticket.Person{ID: "c5", Zone: bad}), ticket.Draft{})
+		k.open(ticket.Requester(ticket.Person{ID: "c5", Zone: bad}), ticket.Draft{})
 		k.deliver()
 		require.Equal(t, time.UTC, k.sent.RequireSent(t, ticket.KindReceived, "c5").Zone, bad)
 	}
