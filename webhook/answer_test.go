@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"errors"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -75,6 +76,14 @@ func TestExcerpt(t *testing.T) {
 	} {
 		require.Equal(t, tc.want, excerpt(http.Header{"Content-Type": {tc.kind}}, []byte(tc.body)), tc.body)
 	}
+}
+
+// No more of a body is read than is allowed, however much would come in time.
+func TestReadIsBounded(t *testing.T) {
+	body := &counting{Reader: io.LimitReader(neverEnding('x'), 1<<20)}
+	got := read(&http.Response{Body: io.NopCloser(body)}, 1000, func() {})
+	require.Len(t, got, 1000)
+	require.Equal(t, 1000, body.n)
 }
 
 func TestErrorText(t *testing.T) {

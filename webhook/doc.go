@@ -57,5 +57,8 @@
 //     recipient's name and address. The status link is never in it.
 //   - After a 410 the notifier goes on with other deliveries. To stop them, take
 //     the endpoint out; the dead deliveries tell.
+//   - Endpoints that Config.Endpoint tells share the places of one notifier
+//     ([ticket.Relay].Batch), and one that hangs holds a place for Config.Timeout
+//     at each attempt. Those of strangers are best under a name of their own.
 //   - Who answers 2xx and then fails to store what it took has lost it.
 package webhook

@@ -151,6 +151,7 @@ func transport(ask func(string, string, syscall.RawConn) error, r *net.Resolver)
 		DialContext:            d.DialContext,
 		ForceAttemptHTTP2:      true,
 		TLSHandshakeTimeout:    10 * time.Second,
+		MaxIdleConns:           256,
 		MaxIdleConnsPerHost:    32, // the relay's batch
 		IdleConnTimeout:        90 * time.Second,
 		MaxResponseHeaderBytes: 64 << 10,
