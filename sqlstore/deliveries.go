@@ -182,12 +182,12 @@ func (s *Store) Revise(ctx context.Context, r ticket.Revision) (int, error) {
 			which := " WHERE tenant = ? AND state IN (" + literals(from) + ") AND id IN (?" + strings.Repeat(", ?", len(args)-4) + ")"
 			var n int64
 			if s.dialect == MySQL { // which does not count what is as it was
-				if _, err := x.one(ctx, []any{&n}, "SELECT COUNT(*) FROM {t}outbox"+which+" FOR UPDATE", args[2:]...); err != nil {
+				if _, err := x.one(ctx, []any{&n}, "SELECT COUNT(*) FROM {t}outbox"+s.lang.byKey+which+" FOR UPDATE", args[2:]...); err != nil {
 					return err
 				}
 				changed += n
 			}
-			n, err := x.exec(ctx, "UPDATE {t}outbox SET "+set+", last_error = ?"+which, args...)
+			n, err := x.exec(ctx, "UPDATE {t}outbox"+s.lang.byKey+" SET "+set+", last_error = ?"+which, args...)
 			if err != nil {
 				return err
 			}

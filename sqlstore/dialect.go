@@ -62,6 +62,8 @@ type language struct {
 	// begins such a row where it is a query by itself. See given.
 	placeholder [2]string
 	rowBegin    string
+	// byKey makes an UPDATE of rows with certain IDs find, and lock, just these.
+	byKey string
 	// claimLocks ends the query that picks deliveries to claim; empty: claiming
 	// is one UPDATE … RETURNING under the lock of the only writer.
 	claimLocks string
@@ -169,7 +171,7 @@ var mysql = language{
 	name: "MySQL", folder: "mysql", version: "SELECT CONCAT('MySQL ', VERSION(), ' ', @@version_comment)",
 	probe:      func(v string) bool { return strings.HasPrefix(v, "MySQL ") },
 	hasSchema:  "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = '{t}schema'",
-	claimLocks: " FOR UPDATE SKIP LOCKED", claimLevel: sql.LevelReadCommitted, join: "STRAIGHT_JOIN",
+	claimLocks: " FOR UPDATE SKIP LOCKED", claimLevel: sql.LevelReadCommitted, join: "STRAIGHT_JOIN", byKey: " FORCE INDEX (PRIMARY)",
 	placeholder: [...]string{textual: "CAST(? AS BINARY)", whole: "CAST(? AS SIGNED)"}, rowBegin: "SELECT ",
 	token:      asciiToken,
 	insertText: "INSERT INTO {t}texts (version, subject, said, inside, place, ticket, tenant, tokens) VALUES ", textRow: "(?, ?, ?, ?, ?, ?, ?, ?)",

@@ -132,7 +132,7 @@ func (x *session) putOff(ctx context.Context, list []ticket.Settlement) error {
 			for i := range paddedCount(len(part)) {
 				args = append(args, part[min(i, len(part)-1)])
 			}
-			_, err := x.exec(ctx, "UPDATE {t}outbox SET due = ? WHERE state = 0 AND until IS NULL AND due < ? AND id IN (?"+strings.Repeat(", ?", len(args)-3)+")", args...)
+			_, err := x.exec(ctx, "UPDATE {t}outbox"+x.s.lang.byKey+" SET due = ? WHERE state = 0 AND until IS NULL AND due < ? AND id IN (?"+strings.Repeat(", ?", len(args)-3)+")", args...)
 			if err != nil {
 				return err
 			}
