@@ -75,6 +75,9 @@ type Config struct {
 	// Connections is how many there are at once; further letters wait for one.
 	// Default: 4.
 	Connections int
+	// Reuse is how many letters go over one connection. Default: 10, which is the
+	// most that Exim, as it comes, passes on at once.
+	Reuse int
 	// Idle is how long a connection is kept for the next letter. Default: 30
 	// seconds. Negative: not at all.
 	Idle time.Duration
@@ -171,7 +174,7 @@ func (cfg Config) check() (settings, error) {
 	for _, v := range []struct {
 		field    string
 		negative bool
-	}{{"timeout", s.Timeout < 0}, {"connections", s.Connections < 0}} {
+	}{{"timeout", s.Timeout < 0}, {"connections", s.Connections < 0}, {"reuse", s.Reuse < 0}} {
 		if v.negative {
 			fault(v.field, "must not be negative")
 		}
@@ -181,6 +184,9 @@ func (cfg Config) check() (settings, error) {
 	}
 	if s.Connections == 0 {
 		s.Connections = 4
+	}
+	if s.Reuse == 0 {
+		s.Reuse = 10
 	}
 	if s.Idle == 0 {
 		s.Idle = 30 * time.Second

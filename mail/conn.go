@@ -22,6 +22,7 @@ type conn struct {
 	client *smtp.Client
 	broken bool // is not to be used again
 	told   bool // the words of the letter at hand were sent, at least in part
+	sent   int  // letters
 
 	idle *time.Timer // closes it, while it is in the pool
 }
@@ -191,6 +192,7 @@ func (c *conn) send(ctx context.Context, e envelope) error {
 				return err
 			}
 			c.told = true
+			c.sent++
 			if _, err := w.Write(e.message); err != nil {
 				return err
 			}

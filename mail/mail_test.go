@@ -132,7 +132,7 @@ func every(t *testing.T, f func(t *testing.T, name string, n ticket.Notification
 // parser: as it was read and found good.
 func TestEveryKind(t *testing.T) {
 	s := start(t, nil)
-	m := s.notifier(func(cfg *mail.Config) { cfg.ReplyPlus = "support@example.org" })
+	m := s.notifier(func(cfg *mail.Config) { cfg.ReplyPlus, cfg.Reuse = "support@example.org", 1000 })
 	every(t, func(t *testing.T, name string, n ticket.Notification) {
 		t.Helper()
 		require.NoError(t, m.Notify(t.Context(), n))
@@ -387,7 +387,7 @@ func TestReplies(t *testing.T) {
 func TestReuse(t *testing.T) {
 	t.Run("in parallel", func(t *testing.T) {
 		s := start(t, nil)
-		m := s.notifier(func(cfg *mail.Config) { cfg.Connections = 3 })
+		m := s.notifier(func(cfg *mail.Config) { cfg.Connections, cfg.Reuse = 3, 1000 })
 		var wg sync.WaitGroup
 		for i := range 60 {
 			wg.Go(func() { assert.NoError(t, m.Notify(t.Context(), notice(ticket.KindReceived, i))) })
@@ -405,6 +405,14 @@ func TestReuse(t *testing.T) {
 			s.listen()
 		}
 		require.Len(t, s.got(), 3)
+		require.Equal(t, 3, s.connections())
+	})
+	t.Run("ten letters", func(t *testing.T) {
+		s := start(t, nil)
+		m := s.notifier(nil)
+		for i := range 21 {
+			require.NoError(t, m.Notify(t.Context(), notice(ticket.KindReceived, i)))
+		}
 		require.Equal(t, 3, s.connections())
 	})
 	t.Run("not kept", func(t *testing.T) {
@@ -784,6 +792,7 @@ func TestConfig(t *testing.T) {
 		{"hello", func(c *mail.Config) { c.Hello = "x\r\nMAIL" }, "mail.hello"},
 		{"timeout", func(c *mail.Config) { c.Timeout = -1 }, "mail.timeout"},
 		{"connections", func(c *mail.Config) { c.Connections = -1 }, "mail.connections"},
+		{"reuse", func(c *mail.Config) { c.Reuse = -1 }, "mail.reuse"},
 		{"auth", func(c *mail.Config) { c.Auth = 99 }, "mail.auth"},
 		{"no password", func(c *mail.Config) { c.Username = "x" }, "mail.password"},
 		{"no username", func(c *mail.Config) { c.Auth, c.Password = mail.Login, "x" }, "mail.username"},

@@ -60,7 +60,7 @@ func (p *pool) put(ctx context.Context, c *conn) {
 func (p *pool) keep(ctx context.Context, c *conn) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if c.broken || p.closed || p.cfg.Idle < 0 {
+	if c.broken || p.closed || p.cfg.Idle < 0 || c.sent >= p.cfg.Reuse {
 		return false
 	}
 	ctx = context.WithoutCancel(ctx)
