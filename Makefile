@@ -70,6 +70,10 @@ bench-db: ## sqlstore against the bare databases; BENCHDB='-store postgres -only
 crash: ## kill writers and servers again and again, look for what was lost; CRASH='-store postgres -for 10s' selects
 	go run ./internal/dbtests/cmd/crash $(CRASH)
 
+.PHONY: faults
+faults: ## let the mail server fail and kill relays, look for what did not arrive; FAULTS='-store postgres -tickets 500' selects
+	go run ./internal/dbtests/cmd/faults $(FAULTS)
+
 .PHONY: contend
 contend: ## 64 callers in 4 processes at one ticket, on every store
 	cd internal/dbtests && go test -count=1 -run '^TestContention$$' -v . -contend.actions 50

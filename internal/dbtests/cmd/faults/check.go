@@ -1,0 +1,250 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/ticketkit/ticket"
+)
+
+// looker sees every ticket.
+var looker = ticket.System("faults")
+
+// A checking compares what was written, what the processes say and what the post
+// has with what the outbox says.
+type checking struct {
+	*faulting
+
+	journals
+	rows    map[ticket.ID]*ticket.Delivery
+	tickets map[ticket.ID][]*ticket.Delivery
+	first   map[ticket.ID]int // where in the record of the post
+	arrived []arrival
+}
+
+// check looks at everything.
+func (r *faulting) check(ctx context.Context) error {
+	if slices.Contains(strings.Split(r.sabotage, ","), missing) {
+		if _, err := r.db.ExecContext(ctx, "DELETE FROM ticket_outbox WHERE id = (SELECT MIN(id) FROM ticket_outbox)"); err != nil {
+			return err
+		}
+	}
+	c := &checking{faulting: r, journals: journals{grips: map[ticket.ID][]grip{}, said: map[string]int{}},
+		rows: map[ticket.ID]*ticket.Delivery{}, tickets: map[ticket.ID][]*ticket.Delivery{}, first: map[ticket.ID]int{}}
+	paths, err := filepath.Glob(filepath.Join(r.dir, "[rw][0-9]*"))
+	if err != nil {
+		return err
+	}
+	for _, path := range paths {
+		if strings.HasSuffix(path, ".task") {
+			continue
+		}
+		if err := c.read(path); err != nil {
+			return err
+		}
+	}
+	c.report.said = c.said
+	c.arrived, c.report.faults = r.post.record()
+	if err := c.outbox(ctx); err != nil {
+		return err
+	}
+	c.committed()
+	c.arrivals()
+	c.ends()
+	c.order()
+	c.atOnce()
+	return c.givenUp(ctx)
+}
+
+// outbox reads it whole.
+func (c *checking) outbox(ctx context.Context) error {
+	q := ticket.DeliveryQuery{Limit: ticket.MaxLimit}
+	for {
+		page, err := c.store.Deliveries(ctx, q)
+		if err != nil {
+			return err
+		}
+		for i := range page.Deliveries {
+			d := &page.Deliveries[i]
+			c.rows[d.ID] = d
+			c.tickets[d.Ticket] = append(c.tickets[d.Ticket], d)
+		}
+		if q.After = page.Next; q.After.IsZero() {
+			c.report.notifications = len(c.rows)
+			return nil
+		}
+	}
+}
+
+// committed looks whether the outbox has what the scripts must have brought, and
+// nothing else.
+func (c *checking) committed() {
+	rep := c.report
+	ids := map[int]ticket.ID{}
+	for _, w := range c.worked {
+		if id, twice := ids[w.number]; twice && id != w.ticket {
+			rep.note(&rep.unknown, "ticket %d was opened as %s and as %s", w.number, id, w.ticket)
+		}
+		ids[w.number] = w.ticket
+	}
+	if len(ids) != c.options.tickets {
+		rep.note(&rep.lost, "%d tickets were worked off instead of %d", len(ids), c.options.tickets)
+	}
+	rep.tickets = len(ids)
+	for n, id := range ids {
+		want := map[string]int{}
+		for i, s := range script(c.seed, n) {
+			for _, t := range s.told {
+				want[fmt.Sprintf("event %d, %q to %s", i+1, t.kind, t.address)]++
+			}
+		}
+		for _, d := range c.tickets[id] {
+			want[fmt.Sprintf("event %d, %q to %s", d.Seq, d.Kind, address(d.To))]--
+		}
+		for what, n := range want {
+			if n > 0 {
+				rep.note(&rep.lost, "ticket %s: not in the outbox: %s", id, what)
+			} else if n < 0 {
+				rep.note(&rep.unknown, "ticket %s: in the outbox without a reason: %s", id, what)
+			}
+		}
+	}
+}
+
+// arrivals looks at what the post has accepted.
+func (c *checking) arrivals() {
+	rep := c.report
+	rep.accepted = len(c.arrived)
+	for i, a := range c.arrived {
+		d, known := c.rows[a.id]
+		if !known {
+			rep.note(&rep.unknown, "mail to %s with ID %s, of which the outbox knows nothing", a.to, a.id)
+			continue
+		}
+		if want := address(d.To); a.to != want {
+			rep.note(&rep.unknown, "delivery %s to %s came to %s", d.ID, want, a.to)
+		}
+		at, repeat := c.first[a.id]
+		if !repeat {
+			c.first[a.id] = i
+			continue
+		}
+		rep.repeats++
+		if a.content != c.arrived[at].content {
+			rep.note(&rep.reworded, "delivery %s to %s came again with other words", d.ID, a.to)
+		}
+	}
+	rep.reached = len(c.first)
+}
+
+// ends looks at where each delivery stands.
+func (c *checking) ends() {
+	rep := c.report
+	for _, d := range c.rows {
+		at := address(d.To)
+		_, arrived := c.first[d.ID]
+		switch {
+		case !d.State.Settled():
+			rep.note(&rep.stuck, "delivery %s to %s is %s after %d attempts, due %s: %s", d.ID, at, d.State, d.Attempts, d.Due, d.LastError)
+		case d.State == ticket.Sent && !arrived:
+			rep.note(&rep.lost, "delivery %s to %s is sent, and never arrived", d.ID, at)
+		case d.State == ticket.Sent:
+			rep.sent++
+		case !strings.HasPrefix(at, gone+"-") && !strings.HasPrefix(at, refusing+"-"):
+			rep.note(&rep.wrong, "delivery %s to %s is %s, and nobody refused it: %s", d.ID, at, d.State, d.LastError)
+		}
+	}
+}
+
+// order looks whether what goes to the same recipient about the same ticket came
+// in the order of what it tells.
+func (c *checking) order() {
+	rep := c.report
+	for _, list := range c.tickets {
+		slices.SortFunc(list, func(a, b *ticket.Delivery) int { return cmp.Or(cmp.Compare(a.Seq, b.Seq), a.ID.Compare(b.ID)) })
+		last := map[string]*ticket.Delivery{} // that has arrived, by line
+		for _, d := range list {
+			at, arrived := c.first[d.ID]
+			if !arrived {
+				continue
+			}
+			line := d.To.Key()
+			if p := last[line]; p != nil {
+				rep.followed++
+				if c.first[p.ID] > at {
+					rep.note(&rep.disorder, "ticket %s to %s: what tells of event %d came before what tells of event %d", d.Ticket, address(d.To), d.Seq, p.Seq)
+				}
+			}
+			last[line] = d
+		}
+	}
+}
+
+// atOnce looks for two that worked on a delivery while the first one's lease
+// held.
+func (c *checking) atOnce() {
+	rep := c.report
+	for id, list := range c.grips {
+		slices.SortFunc(list, func(a, b grip) int { return cmp.Or(cmp.Compare(a.attempt, b.attempt), cmp.Compare(a.at, b.at)) })
+		rep.attempts += len(list)
+		for i := range list[1:] {
+			a, b := &list[i], &list[i+1]
+			settled := a.settled != 0 && (b.begin == 0 || a.settled <= b.begin)
+			switch {
+			case a.attempt == b.attempt:
+				rep.note(&rep.together, "delivery %s: two hold attempt %d", id, a.attempt)
+			case !settled && b.at < a.until:
+				rep.note(&rep.together, "delivery %s: attempt %d began while the lease of attempt %d held", id, b.attempt, a.attempt)
+			case !settled:
+				rep.taken++
+			}
+		}
+	}
+}
+
+// givenUp looks whether the desk lists what was given up or held back, each with
+// its reason.
+func (c *checking) givenUp(ctx context.Context) error {
+	desk, err := ticket.NewDesk(c.store, config(c.clock, nil, nil))
+	if err != nil {
+		return err
+	}
+	rep := c.report
+	refused := 0
+	for _, d := range c.rows {
+		if at := address(d.To); (strings.HasPrefix(at, gone+"-") || strings.HasPrefix(at, refusing+"-")) && d.State.Settled() {
+			refused++
+		}
+	}
+	q := ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.Dead, ticket.Bounced, ticket.Suppressed}, Limit: ticket.MaxLimit}
+	listed := 0
+	for {
+		page, err := desk.Deliveries(ctx, looker, q)
+		if err != nil {
+			return err
+		}
+		for _, d := range page.Deliveries {
+			listed++
+			words := map[ticket.DeliveryState]string{ticket.Dead: wordsRefusing, ticket.Bounced: wordsGone, ticket.Suppressed: "bounced before"}[d.State]
+			if !strings.Contains(d.LastError, words) {
+				rep.note(&rep.wrong, "delivery %s to %s is %s for this reason: %q", d.ID, address(d.To), d.State, d.LastError)
+			}
+			if rep.reasons == nil {
+				rep.reasons = map[ticket.DeliveryState]int{}
+			}
+			rep.reasons[d.State]++
+		}
+		if q.After = page.Next; q.After.IsZero() {
+			break
+		}
+	}
+	rep.refused = listed
+	if listed < refused {
+		rep.note(&rep.wrong, "%d deliveries were refused, and the desk lists %d", refused, listed)
+	}
+	return nil
+}

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/internal/dbtests"
+	"github.com/ticketkit/ticket/sqlstore"
+)
+
+// taskVariable tells a process that it is a child.
+const taskVariable = "TICKET_FAULTS_TASK"
+
+// A task is what a child is told.
+type task struct {
+	Role        string // relay or writer
+	Driver, DSN string
+	Dialect     sqlstore.Dialect
+	Journal     string
+	Clock       string // its file
+	Post        string // where the transport listens
+	Sabotage    string
+	Seed        uint64 // of the scripts
+
+	Slot, Slots, Tickets int // of a writer: its share is every Slots-th ticket
+}
+
+// lease is that of the relays, by the clock of a run. It is longer than any
+// attempt takes even while the clock goes fastest.
+const lease = 4 * time.Minute
+
+// via is the name of the one notifier.
+const via = "mail"
+
+// config is that of all desks of a run.
+func config(c *clock, j *journal, n ticket.Notifier) ticket.Config {
+	log := slog.DiscardHandler
+	if j != nil {
+		log = &heard{Handler: slog.DiscardHandler, j: j}
+	}
+	return ticket.Config{
+		Now:       c.now,
+		Notifiers: map[string]ticket.Notifier{via: n},
+		Guard:     ticket.Guard{Recipient: -1, Ticket: -1},
+		Relay:     ticket.Relay{Lease: lease, Poll: 50 * time.Millisecond},
+		Logger:    slog.New(log),
+		Profile: func(_ context.Context, _ string, to ticket.Recipient, _ ticket.Kind) (ticket.Profile, error) {
+			return ticket.Profile{Person: ticket.Person{Email: address(to)}}, nil
+		},
+	}
+}
+
+// heard writes the errors that a desk has with its store into the journal.
+type heard struct {
+	slog.Handler
+
+	j *journal
+}
+
+func (h *heard) Enabled(_ context.Context, l slog.Level) bool { return l >= slog.LevelError }
+func (h *heard) Handle(_ context.Context, r slog.Record) error {
+	r.Attrs(func(a slog.Attr) bool {
+		if a.Key == "error" {
+			h.j.said(r.Message + ": " + a.Value.String())
+		}
+		return true
+	})
+	return nil
+}
+
+// openStore opens the store of a run.
+func openStore(ctx context.Context, driver, dsn string, d sqlstore.Dialect) (*sqlstore.Store, *sql.DB, error) {
+	db, err := dbtests.Open(driver, dsn)
+	if err != nil {
+		return nil, nil, err
+	}
+	db.SetMaxOpenConns(6)
+	store, err := sqlstore.Open(ctx, db, d)
+	if err != nil {
+		return nil, nil, errors.Join(err, db.Close())
+	}
+	return store, db, nil
+}
+
+// child does what it is told until it has done it, or is killed, or its parent
+// is gone.
+func child(path string) int {
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin) // it ends with the parent
+		os.Exit(3)
+	}()
+	err := perform(path)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+func perform(path string) error {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	var t task
+	if err := json.Unmarshal(text, &t); err != nil {
+		return err
+	}
+	c, err := openClock(t.Clock)
+	if err != nil {
+		return err
+	}
+	j, err := openJournal(t.Journal)
+	if err != nil {
+		return err
+	}
+	ctx := context.Background()
+	store, _, err := openStore(ctx, t.Driver, t.DSN, t.Dialect) // it is closed when the process ends
+	if err != nil {
+		return err
+	}
+	fmt.Println("ready")
+	if t.Role == roleWriter {
+		return write(ctx, &t, c, j, store)
+	}
+	return relay(ctx, &t, c, j, store)
+}
+
+// The roles of children.
+const (
+	roleRelay  = "relay"
+	roleWriter = "writer"
+)

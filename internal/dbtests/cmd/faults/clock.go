@@ -1,0 +1,96 @@
+package main
+
+import (
+	"encoding/binary"
+	"errors"
+	"os"
+	"sync"
+	"time"
+)
+
+// A clock is shared by all processes of a run, through a file, and goes faster
+// than time does. One process sets its pace.
+type clock struct {
+	f  *os.File
+	mu sync.Mutex // held while the pace is set
+}
+
+// A pace says how the clock goes from a moment on.
+type pace struct {
+	real, fake time.Time // the same moment
+	rate       int64     // seconds of the clock in a second
+}
+
+const paceSize = 4 * 8
+
+// newClock makes the file of a clock that starts now, as fast as time.
+func newClock(path string) (*clock, error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	c := &clock{f: f}
+	now := time.Now()
+	return c, c.write(pace{now, now, 1})
+}
+
+// openClock opens the clock of another process.
+func openClock(path string) (*clock, error) {
+	f, err := os.Open(path)
+	return &clock{f: f}, err
+}
+
+func (c *clock) write(p pace) error {
+	var b [paceSize]byte
+	real, fake := p.real.UnixNano(), p.fake.UnixNano()
+	for i, v := range []int64{real, fake, p.rate, real ^ fake ^ p.rate} {
+		binary.LittleEndian.PutUint64(b[i*8:], uint64(v)) //nolint:gosec // the same bits
+	}
+	_, err := c.f.WriteAt(b[:], 0)
+	return err
+}
+
+// read returns the pace as it is set.
+func (c *clock) read() (pace, error) {
+	for range 1000 {
+		var b [paceSize]byte
+		if _, err := c.f.ReadAt(b[:], 0); err != nil {
+			return pace{}, err
+		}
+		var v [4]int64
+		for i := range v {
+			v[i] = int64(binary.LittleEndian.Uint64(b[i*8:])) //nolint:gosec // the same bits
+		}
+		if v[0]^v[1]^v[2] == v[3] { // else it is being written
+			return pace{time.Unix(0, v[0]), time.Unix(0, v[1]), v[2]}, nil
+		}
+	}
+	return pace{}, errors.New("the clock's file holds no time")
+}
+
+// at is the clock's time at a real moment.
+func (p pace) at(real time.Time) time.Time {
+	return p.fake.Add(real.Sub(p.real) * time.Duration(p.rate)) //nolint:durationcheck // a rate has no unit
+}
+
+// now is what the desks of a run take for the time. A clock that cannot be read
+// ends the process: nothing it did after that would tell anything.
+func (c *clock) now() time.Time {
+	p, err := c.read()
+	if err != nil {
+		panic(err)
+	}
+	return p.at(time.Now())
+}
+
+// setRate makes the clock go on at another rate.
+func (c *clock) setRate(rate int64) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p, err := c.read()
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	return c.write(pace{now, p.at(now), rate})
+}

@@ -1,0 +1,360 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/internal/dbtests/servers"
+	"github.com/ticketkit/ticket/sqlstore"
+)
+
+// How many seconds the clock goes in one. The faster it goes, the sooner is a
+// lease over that somebody still works under.
+const (
+	rateUsual  = 120 // a lease is two seconds
+	rateOutage = 720
+	rateRest   = 300
+)
+
+// A faulting is what is done to one store.
+type faulting struct {
+	backend
+	options
+
+	dir    string
+	dsn    string
+	clock  *clock
+	post   *post
+	store  *sqlstore.Store
+	db     *sql.DB
+	slots  []*slot
+	rand   *rand.Rand
+	report *report
+}
+
+// A slot is the place of a child; when one is killed the next takes it.
+type slot struct {
+	task   task
+	count  int // of children that were there
+	cmd    *exec.Cmd
+	input  io.Closer
+	stderr *bytes.Buffer
+	ready  chan struct{} // closed when it has begun
+	ended  chan struct{}
+	failed error
+	over   bool // a writer that has done its share
+}
+
+// endure works on a store, lets everything fail, and checks.
+func endure(ctx context.Context, b backend, o options) (_ *report, err error) {
+	dir, err := os.MkdirTemp("", "ticket-faults-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	r := &faulting{backend: b, options: o, dir: dir, post: newPost(o.seed), report: &report{store: b.name},
+		rand: rand.New(rand.NewPCG(o.seed, 1))} //nolint:gosec // no secret
+	if b.start == nil {
+		r.dsn = "file:" + filepath.Join(dir, "tickets.db") + "?_pragma=busy_timeout(5000)&_pragma=synchronous(FULL)"
+	} else {
+		var server *servers.Server
+		if server, err = b.start(ctx); err != nil { // without servers.Fast: every commit is synced
+			return nil, err
+		}
+		defer func() { err = errors.Join(err, server.Stop()) }()
+		if err := server.CreateDatabase(ctx, "faults"); err != nil {
+			return nil, err
+		}
+		r.dsn = server.DSN(b.driver, "faults")
+	}
+	if r.clock, err = newClock(filepath.Join(dir, "clock")); err != nil {
+		return nil, err
+	}
+	store, db, err := openStore(ctx, r.driver, r.dsn, r.dialect)
+	if err != nil {
+		return nil, err
+	}
+	r.store, r.db = store, db
+	defer func() { err = errors.Join(err, db.Close()) }()
+	if err := r.post.open(); err != nil {
+		return nil, err
+	}
+	defer r.post.close()
+	defer r.killAll()
+	if err := r.work(ctx); err != nil {
+		return nil, err
+	}
+	return r.report, r.check(ctx)
+}
+
+// work lets everything run and fail until all is written and most of it is told,
+// and then lets the relays tell the rest in peace.
+func (r *faulting) work(ctx context.Context) error {
+	begin := time.Now()
+	if err := r.clock.setRate(rateUsual); err != nil {
+		return err
+	}
+	for i := range r.relays {
+		r.slots = append(r.slots, r.newSlot(fmt.Sprintf("r%d", i), task{Role: roleRelay}))
+	}
+	for i := range r.writers {
+		r.slots = append(r.slots, r.newSlot(fmt.Sprintf("w%d", i), task{Role: roleWriter, Slot: i, Slots: r.writers, Tickets: r.tickets}))
+	}
+	for _, s := range r.slots {
+		if err := r.startChild(s); err != nil {
+			return err
+		}
+	}
+	hurried := false
+	var restored time.Time // when the post opens again, by the clock
+	for {
+		select {
+		case <-time.After(time.Duration(r.rand.Int64N(int64(2 * r.pause)))):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		switch {
+		case restored.IsZero() && r.post.accepted() >= r.tickets:
+			r.post.close()
+			restored = r.clock.now().Add(r.options.outage)
+			if err := r.clock.setRate(rateOutage); err != nil {
+				return err
+			}
+		case r.post.server == nil && !r.clock.now().Before(restored):
+			r.report.outage = r.options.outage + r.clock.now().Sub(restored)
+			if err := errors.Join(r.clock.setRate(rateUsual), r.post.open()); err != nil {
+				return err
+			}
+		}
+		if err := r.lookAfter(); err != nil {
+			return err
+		}
+		live, err := r.live(ctx, max(1, r.tickets/20))
+		if err != nil {
+			return err
+		}
+		written := !slices.ContainsFunc(r.slots, func(s *slot) bool { return s.task.Role == roleWriter && !s.over })
+		if written && r.report.writing == 0 {
+			r.report.writing = time.Since(begin)
+		}
+		if written && r.report.outage > 0 && !hurried { // what is left waits
+			hurried = true
+			if err := r.clock.setRate(rateRest); err != nil {
+				return err
+			}
+		}
+		if written && r.report.outage > 0 && !live {
+			break
+		}
+		if time.Since(begin) > r.longest {
+			if written && r.report.outage > 0 {
+				break // the check tells what is left
+			}
+			return fmt.Errorf("after %s not all was written, or the post was not down long enough", r.longest)
+		}
+		if err := r.strike(); err != nil {
+			return err
+		}
+	}
+	r.report.faulty = time.Since(begin)
+	r.post.setCalm()
+	if err := r.clock.setRate(rateRest); err != nil {
+		return err
+	}
+	for begin := time.Now(); ; time.Sleep(50 * time.Millisecond) {
+		if err := errors.Join(ctx.Err(), r.lookAfter()); err != nil {
+			return err
+		}
+		if live, err := r.live(ctx, 1); err != nil || !live {
+			r.report.rest = time.Since(begin)
+			return errors.Join(err, r.stopAll())
+		}
+		if time.Since(begin) > r.patience {
+			r.report.rest = time.Since(begin)
+			return nil // the check tells what is stuck
+		}
+	}
+}
+
+// live reports whether at least n deliveries are not settled.
+func (r *faulting) live(ctx context.Context, n int) (bool, error) {
+	page, err := r.store.Deliveries(ctx, ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.Pending, ticket.Claimed}, Limit: min(n, ticket.MaxLimit)})
+	return len(page.Deliveries) == min(n, ticket.MaxLimit), err
+}
+
+// strike kills some children, or tells a relay to stop, and starts others in
+// their places.
+func (r *faulting) strike() error {
+	n := 1
+	if r.rand.IntN(10) < 2 {
+		n += r.rand.IntN(len(r.slots))
+	}
+	var victims []*slot
+	for _, v := range r.rand.Perm(len(r.slots))[:n] {
+		s := r.slots[v]
+		select {
+		case <-s.ready:
+		default:
+			if r.rand.IntN(4) > 0 { // most are to get somewhere
+				continue
+			}
+		}
+		if !s.over {
+			victims = append(victims, s)
+		}
+	}
+	gently := r.rand.IntN(5) == 0
+	for _, s := range victims {
+		if gently && len(victims) == 1 && s.task.Role == roleRelay {
+			if err := r.stop(s); err != nil {
+				return err
+			}
+			r.report.stopped++
+			continue
+		}
+		if err := s.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+			return err
+		}
+	}
+	for _, s := range victims {
+		<-s.ended
+		switch killed := !s.cmd.ProcessState.Exited(); {
+		case !killed && s.failed != nil:
+			return s.failed
+		case !killed && s.task.Role == roleWriter:
+			s.over = true
+			continue
+		case killed && s.task.Role == roleRelay:
+			r.report.killedRelays++
+		case killed:
+			r.report.killedWriters++
+		}
+		if err := r.startChild(s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lookAfter notes which writers have done their share, and that no child has
+// failed.
+func (r *faulting) lookAfter() error {
+	for _, s := range r.slots {
+		select {
+		case <-s.ended:
+			if s.failed != nil {
+				return s.failed
+			}
+			if s.task.Role == roleRelay {
+				return errors.New("a relay ended by itself")
+			}
+			s.over = true
+		default:
+		}
+	}
+	return nil
+}
+
+func (r *faulting) newSlot(name string, t task) *slot {
+	t.Driver, t.DSN, t.Dialect = r.driver, r.dsn, r.dialect
+	t.Journal, t.Clock, t.Post = filepath.Join(r.dir, name), r.clock.f.Name(), r.post.addr
+	t.Sabotage, t.Seed = r.sabotage, r.seed
+	return &slot{task: t}
+}
+
+// startChild starts the next child of a slot.
+func (r *faulting) startChild(s *slot) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	s.count++
+	t := s.task
+	if t.Role == roleRelay { // those of a writer go on in the same journal
+		t.Journal = fmt.Sprintf("%s-%d", s.task.Journal, s.count)
+	}
+	text, err := json.Marshal(t)
+	if err != nil {
+		return err
+	}
+	path := s.task.Journal + ".task"
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		return err
+	}
+	s.cmd = exec.Command(self) //nolint:gosec // this program once more
+	s.cmd.Env = append(os.Environ(), taskVariable+"="+path)
+	s.stderr, s.ready, s.ended, s.failed = &bytes.Buffer{}, make(chan struct{}), make(chan struct{}), nil
+	s.cmd.Stderr = s.stderr
+	output, err := s.cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if s.input, err = s.cmd.StdinPipe(); err != nil { // closed when we end, however that is
+		return err
+	}
+	if err := s.cmd.Start(); err != nil {
+		return err
+	}
+	go func(ready, ended chan struct{}) {
+		defer close(ended)
+		_, _ = output.Read(make([]byte, 1)) // or it has ended
+		close(ready)
+		_ = s.cmd.Wait() // the state says it
+		_ = s.input.Close()
+		if state := s.cmd.ProcessState; state.Exited() && !state.Success() {
+			s.failed = fmt.Errorf("a %s ended by itself: %s: %s", s.task.Role, state, s.stderr)
+		}
+	}(s.ready, s.ended)
+	return nil
+}
+
+// stop tells a relay to bring to an end what it has begun.
+func (r *faulting) stop(s *slot) error {
+	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	select {
+	case <-s.ended:
+		if state := s.cmd.ProcessState; s.failed == nil && !state.Exited() {
+			r.report.early++ // it was told before it could listen
+		}
+		return s.failed
+	case <-time.After(2 * grace):
+		return fmt.Errorf("a relay that was told to stop goes on after %s", 2*grace)
+	}
+}
+
+// stopAll stops the relays; there is nothing left to do for them.
+func (r *faulting) stopAll() error {
+	for _, s := range r.slots {
+		if s.task.Role == roleRelay {
+			if err := r.stop(s); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// killAll ends whatever is left, at the end.
+func (r *faulting) killAll() {
+	for _, s := range r.slots {
+		if s.cmd != nil && s.cmd.Process != nil {
+			_ = s.cmd.Process.Kill() // perhaps it ended before
+			<-s.ended
+		}
+	}
+}

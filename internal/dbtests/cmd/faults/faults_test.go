@@ -1,0 +1,46 @@
+package main
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestMain(m *testing.M) {
+	if path := os.Getenv(taskVariable); path != "" {
+		os.Exit(child(path)) // a child is this program once more
+	}
+	os.Exit(m.Run())
+}
+
+// The check finds nothing where nothing is done wrong, and everything that is.
+func TestCheck(t *testing.T) {
+	for _, c := range []struct {
+		sabotage string
+		count    func(r *report) int // where it has to show
+	}{
+		{"", func(r *report) int { return min(r.repeats, r.followed, r.refused) }},
+		{"hasty", func(r *report) int { return r.lost }},
+		{"unordered", func(r *report) int { return r.disorder }},
+		{"renamed,silent,unleased", func(r *report) int { return min(r.unknown, r.lost, r.wrong, r.together) }},
+		{"reworded,stuck", func(r *report) int { return min(r.reworded, r.stuck) }},
+		{"weary,missing", func(r *report) int { return min(r.wrong, r.lost) }},
+	} {
+		t.Run("sabotage="+c.sabotage, func(t *testing.T) {
+			t.Setenv("TMPDIR", t.TempDir())
+			o := options{tickets: 60, relays: 2, writers: 1, pause: 300 * time.Millisecond, outage: 2 * time.Minute,
+				longest: time.Minute, patience: time.Minute, seed: 1, sabotage: c.sabotage}
+			if strings.Contains(c.sabotage, "stuck") {
+				o.patience = 2 * time.Second
+			}
+			r, err := endure(t.Context(), backends[0], o)
+			require.NoError(t, err)
+			require.Equal(t, c.sabotage == "", r.good(), "%+v", r)
+			require.Positive(t, c.count(r), "%+v", r)
+			require.Positive(t, r.killedRelays)
+		})
+	}
+}

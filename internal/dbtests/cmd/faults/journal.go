@@ -1,0 +1,136 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/ticketkit/ticket"
+)
+
+// A journal is what a process has written down. Each entry is a line, written
+// with one write(2), so that it is there even if the process is killed at once.
+type journal struct{ f *os.File }
+
+func openJournal(path string) (*journal, error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	return &journal{f}, err
+}
+
+// write adds entries. A journal that cannot be written ends the process.
+func (j *journal) write(lines ...string) {
+	if len(lines) == 0 {
+		return
+	}
+	if _, err := j.f.WriteString(strings.Join(lines, "\n") + "\n"); err != nil {
+		panic(err)
+	}
+}
+
+// The kinds of entries, and what follows on the line. Times are nanoseconds
+// since 1970, by the clock of the run.
+const (
+	entryClaim  = "claim"  // delivery, attempt, at, until: after the store has returned it
+	entryBegin  = "begin"  // delivery, at: before the notifier is called
+	entryEnd    = "end"    // delivery, at: after it has returned
+	entrySettle = "settle" // delivery, at: before the store is told
+	entryWorked = "worked" // ticket, its number in the run: all its steps were acknowledged
+	entrySaid   = "said"   // an error
+)
+
+// lines returns the entries of a journal. What was cut off by the end of the
+// process is left out.
+func lines(path string) ([]string, error) {
+	text, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil // it was killed before it came to that
+	}
+	if err != nil {
+		return nil, err
+	}
+	list := strings.Split(string(text), "\n")
+	return list[:len(list)-1], nil
+}
+
+// A grip is one claim of a delivery and what came of it, by the clock.
+type grip struct {
+	attempt   int
+	at, until int64
+	begin     int64 // 0: it did not come to that
+	end       int64 // 0: it was cut short
+	settled   int64 // when the store was told, perhaps too late; 0: it was not
+}
+
+// A worked ticket is known to its writer as done.
+type worked struct {
+	number int
+	ticket ticket.ID
+}
+
+// journals is what all processes wrote.
+type journals struct {
+	grips  map[ticket.ID][]grip
+	worked []worked
+	said   map[string]int
+}
+
+// read takes in the journal of a process.
+func (js *journals) read(path string) error {
+	list, err := lines(path)
+	if err != nil {
+		return err
+	}
+	mine := map[ticket.ID]int{} // where the last claim of this process stands, to which the rest belongs
+	for _, line := range list {
+		kind, rest, _ := strings.Cut(line, " ")
+		if kind == entrySaid {
+			js.said[rest]++
+			continue
+		}
+		if err := js.entry(mine, kind, strings.Fields(rest)); err != nil {
+			return fmt.Errorf("%s: %q: %w", path, line, err)
+		}
+	}
+	return nil
+}
+
+func (js *journals) entry(mine map[ticket.ID]int, kind string, words []string) error {
+	if len(words) == 0 {
+		return errors.New("no delivery or ticket")
+	}
+	id, err := ticket.ParseID(words[0])
+	if err != nil {
+		return err
+	}
+	var n [3]int64
+	for i, word := range words[1:min(len(words), 1+len(n))] {
+		if n[i], err = strconv.ParseInt(word, 10, 64); err != nil {
+			return err
+		}
+	}
+	switch kind {
+	case entryWorked:
+		js.worked = append(js.worked, worked{int(n[0]), id})
+		return nil
+	case entryClaim:
+		mine[id] = len(js.grips[id])
+		js.grips[id] = append(js.grips[id], grip{attempt: int(n[0]), at: n[1], until: n[2]})
+		return nil
+	}
+	i, known := mine[id]
+	if !known {
+		return errors.New("without a claim")
+	}
+	g := &js.grips[id][i]
+	switch kind {
+	case entryBegin:
+		g.begin = n[0]
+	case entryEnd:
+		g.end = n[0]
+	case entrySettle:
+		g.settled = n[0]
+	}
+	return nil
+}

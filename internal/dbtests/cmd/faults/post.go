@@ -1,0 +1,276 @@
+package main
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"io"
+	"log"
+	"maps"
+	"math/rand/v2"
+	"mime"
+	"mime/multipart"
+	"net"
+	"net/mail"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/emersion/go-smtp"
+
+	"github.com/ticketkit/ticket"
+)
+
+// A post is the transport of a run: a mail server on loopback that takes down
+// everything it accepts, and fails at random.
+type post struct {
+	addr string
+
+	mu       sync.Mutex
+	rand     *rand.Rand
+	calm     bool // it fails no more, but for those whom it always refuses
+	arrivals []arrival
+	faults   map[fault]int
+	server   *smtp.Server // nil: down
+	served   chan struct{}
+}
+
+// An arrival is a message that the post has accepted, whatever it said.
+type arrival struct {
+	id      ticket.ID // by its Message-ID; zero: it has none
+	to      string
+	content [sha256.Size]byte // but for what differs from one making of a mail to the next
+}
+
+// A fault is what the post did instead of its work.
+type fault string
+
+const (
+	none         fault = ""
+	busyAtRcpt   fault = "refused for now, the recipient"
+	busyAtData   fault = "refused for now, the message"
+	cutBefore    fault = "closed in the middle of the message"
+	cutAfter     fault = "closed after accepting, without a word"
+	mute         fault = "accepted, and never answered"
+	refusedForOf fault = "refused for good, the message"
+	noSuchPerson fault = "refused for good, the recipient"
+)
+
+// mutter is how long a mute post keeps the line open, unless the other side
+// hangs up before.
+const mutter = 2 * time.Second
+
+// The words of the post that have to be found in the reasons for what was given
+// up.
+const (
+	wordsGone     = "no such person here"
+	wordsRefusing = "not in these words"
+)
+
+// dice returns what to do with a message; the shares are in the hundred.
+func (p *post) dice() fault {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.calm {
+		return none
+	}
+	n := p.rand.IntN(100)
+	for _, f := range []struct {
+		fault fault
+		share int
+	}{{busyAtRcpt, 3}, {busyAtData, 3}, {cutBefore, 2}, {cutAfter, 2}, {mute, 1}} {
+		if n -= f.share; n < 0 {
+			return f.fault
+		}
+	}
+	return none
+}
+
+func (p *post) count(f fault) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.faults[f]++
+}
+
+func (p *post) accept(a arrival) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.arrivals = append(p.arrivals, a)
+}
+
+func (p *post) accepted() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.arrivals)
+}
+
+func (p *post) setCalm() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.calm = true
+}
+
+// record returns all that arrived so far, in order, and how often the post
+// failed.
+func (p *post) record() ([]arrival, map[fault]int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.arrivals[:len(p.arrivals):len(p.arrivals)], maps.Clone(p.faults)
+}
+
+func newPost(seed uint64) *post {
+	return &post{addr: "127.0.0.1:0", rand: rand.New(rand.NewPCG(seed, 2)), faults: map[fault]int{}} //nolint:gosec // no secret
+}
+
+// open lets the post listen, where it did before, if it did.
+func (p *post) open() error {
+	l, err := net.Listen("tcp", p.addr)
+	if err != nil {
+		return err
+	}
+	s := smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) { return &letterbox{post: p, conn: c}, nil }))
+	s.Domain = "post.example.net"
+	s.ErrorLog = log.New(io.Discard, "", 0) // of every connection that is cut
+	s.MaxMessageBytes = 1 << 20
+	s.AllowInsecureAuth = true
+	p.addr, p.server, p.served = l.Addr().String(), s, make(chan struct{})
+	go func() {
+		defer close(p.served)
+		_ = s.Serve(l) // it ends when it is closed
+	}()
+	return nil
+}
+
+// close cuts all connections; from then on they are refused.
+func (p *post) close() {
+	if p.server == nil {
+		return
+	}
+	_ = p.server.Close() // nothing is lost that the post has not taken
+	<-p.served
+	p.server = nil
+}
+
+// A letterbox is one connection.
+type letterbox struct {
+	post *post
+	conn *smtp.Conn
+	to   string
+	do   fault
+}
+
+var errCut = errors.New("cut")
+
+func (b *letterbox) Reset()        { b.to = "" }
+func (b *letterbox) Logout() error { return nil }
+
+func (b *letterbox) Mail(string, *smtp.MailOptions) error {
+	b.do = b.post.dice()
+	return nil
+}
+
+func (b *letterbox) fail(f fault) error {
+	b.post.count(f)
+	switch f {
+	case noSuchPerson:
+		return &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 1, 1}, Message: wordsGone}
+	case refusedForOf:
+		return &smtp.SMTPError{Code: 554, EnhancedCode: smtp.EnhancedCode{5, 6, 0}, Message: wordsRefusing}
+	case busyAtData, busyAtRcpt:
+		return &smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 3, 0}, Message: "later"}
+	default:
+		_ = b.conn.Conn().Close() // without a word
+		return errCut
+	}
+}
+
+func (b *letterbox) Rcpt(to string, _ *smtp.RcptOptions) error {
+	b.to = to
+	switch {
+	case b.do == busyAtRcpt:
+		return b.fail(busyAtRcpt)
+	case strings.HasPrefix(to, gone+"-"):
+		return b.fail(noSuchPerson)
+	}
+	return nil
+}
+
+func (b *letterbox) Data(r io.Reader) error {
+	if b.do == cutBefore {
+		if _, err := io.ReadFull(r, make([]byte, 100)); err != nil {
+			return err
+		}
+		return b.fail(cutBefore)
+	}
+	text, err := io.ReadAll(r)
+	if err != nil {
+		return err // the other side was killed, or the post goes down
+	}
+	switch {
+	case b.do == busyAtData:
+		return b.fail(busyAtData)
+	case strings.HasPrefix(b.to, refusing+"-"):
+		return b.fail(refusedForOf)
+	}
+	a, err := opened(text)
+	if err != nil {
+		return err
+	}
+	a.to = b.to
+	b.post.accept(a)
+	switch b.do {
+	case cutAfter:
+		return b.fail(cutAfter)
+	case mute:
+		conn := b.conn.Conn()
+		_ = conn.SetReadDeadline(time.Now().Add(mutter)) // a connection that is gone is as good
+		_, _ = conn.Read(make([]byte, 1))
+		return b.fail(mute)
+	}
+	return nil
+}
+
+// opened reads a mail.
+func opened(text []byte) (a arrival, err error) {
+	m, err := mail.ReadMessage(bytes.NewReader(text))
+	if err != nil {
+		return a, err
+	}
+	local, _, _ := strings.Cut(strings.Trim(m.Header.Get("Message-Id"), "<> "), "@")
+	if i := strings.LastIndexAny(local, ".-_+"); i >= 0 {
+		local = local[i+1:]
+	}
+	a.id, _ = ticket.ParseID(local) // the check finds mail without one
+	sum := sha256.New()
+	for _, name := range []string{"Message-Id", "From", "To", "Subject", "In-Reply-To", "References"} {
+		_, _ = io.WriteString(sum, name+": "+m.Header.Get(name)+"\n") // a hash takes everything
+	}
+	if err := digest(sum, m.Header.Get("Content-Type"), m.Body); err != nil {
+		return a, err
+	}
+	sum.Sum(a.content[:0])
+	return a, nil
+}
+
+// digest takes in the parts of a mail, but for the boundaries between them, which
+// are drawn anew each time.
+func digest(to io.Writer, contentType string, body io.Reader) error {
+	kind, params, err := mime.ParseMediaType(contentType)
+	if err != nil || !strings.HasPrefix(kind, "multipart/") {
+		_, err := io.Copy(to, body)
+		return err
+	}
+	parts := multipart.NewReader(body, params["boundary"])
+	for {
+		part, err := parts.NextRawPart()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := digest(to, part.Header.Get("Content-Type"), part); err != nil {
+			return err
+		}
+	}
+}

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/sqlstore"
+)
+
+// grace is how long a relay that is told to stop may bring attempts to an end.
+const grace = 3 * time.Second
+
+// relay delivers until it is killed, or told to stop.
+func relay(ctx context.Context, t *task, c *clock, j *journal, store *sqlstore.Store) error {
+	n, err := newMailer(t.Post)
+	if err != nil {
+		return err
+	}
+	w := &witness{Store: store, journal: j, clock: c, carry: n}
+	for name := range strings.SplitSeq(t.Sabotage, ",") {
+		if do := relaySabotage[name]; do != nil {
+			do(w)
+		}
+	}
+	desk, err := ticket.NewDesk(w, config(c, j, ticket.NotifierFunc(w.Notify)))
+	if err != nil {
+		return err
+	}
+	told := make(chan os.Signal, 1)
+	signal.Notify(told, syscall.SIGTERM)
+	stopped := make(chan error, 1)
+	go func() {
+		<-told
+		ctx, cancel := context.WithTimeout(ctx, grace)
+		defer cancel()
+		stopped <- desk.Shutdown(ctx)
+	}()
+	if err := desk.Run(ctx); err != nil {
+		return err
+	}
+	return <-stopped
+}
+
+// A witness stands between a desk and its store and transport, and writes down
+// what passes.
+type witness struct {
+	*sqlstore.Store
+
+	journal *journal
+	clock   *clock
+	carry   ticket.Notifier
+
+	onClaim  func(*ticket.ClaimRequest) // sabotage
+	onSettle func(*ticket.Settlement)
+}
+
+// Claim claims, and writes down what was got and until when.
+func (w *witness) Claim(ctx context.Context, r ticket.ClaimRequest) ([]ticket.Delivery, error) {
+	asked := r
+	if w.onClaim != nil {
+		w.onClaim(&asked)
+	}
+	list, err := w.Store.Claim(ctx, asked)
+	until := r.Now.Add(r.Lease).UnixNano()
+	entries := make([]string, len(list))
+	for i := range list {
+		entries[i] = fmt.Sprint(entryClaim, " ", list[i].ID, " ", list[i].Attempts, " ", r.Now.UnixNano(), " ", until)
+	}
+	w.journal.write(entries...)
+	return list, err
+}
+
+// Settle writes down what is to be settled, and settles.
+func (w *witness) Settle(ctx context.Context, list []ticket.Settlement) error {
+	now := w.clock.now().UnixNano()
+	entries := make([]string, len(list))
+	for i := range list {
+		entries[i] = fmt.Sprint(entrySettle, " ", list[i].ID, " ", now)
+		if w.onSettle != nil {
+			w.onSettle(&list[i])
+		}
+	}
+	w.journal.write(entries...)
+	return w.Store.Settle(ctx, list)
+}
+
+// answering is how long the mail server may take for an answer.
+const answering = 300 * time.Millisecond
+
+// Notify hands over, and writes down when.
+func (w *witness) Notify(ctx context.Context, n ticket.Notification) error {
+	id := n.ID.String()
+	w.journal.write(fmt.Sprint(entryBegin, " ", id, " ", w.clock.now().UnixNano()))
+	err := w.carry.Notify(ctx, n)
+	w.journal.write(fmt.Sprint(entryEnd, " ", id, " ", w.clock.now().UnixNano()))
+	return err
+}

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/ticketkit/ticket"
+)
+
+// A report is what came of a run.
+type report struct {
+	store string
+
+	killedRelays, killedWriters int
+	stopped, early              int           // relays that were told to stop, and of these those that could not hear it yet
+	outage                      time.Duration // by the clock
+	writing, faulty, rest       time.Duration // until all was written; until the faults ended; from then on
+
+	tickets, notifications int
+	attempts, taken        int // claims, and those of them that took over an expired lease
+	accepted, reached      int // messages, and notifications in them
+	repeats                int // messages beyond the first of a notification
+	sent, refused          int // as the outbox says; refused has those held back as well
+	followed               int // pairs of neighbours in a line that arrived
+	reasons                map[ticket.DeliveryState]int
+	faults                 map[fault]int
+	said                   map[string]int // errors
+
+	// What is wrong.
+	lost, stuck, disorder, together, unknown, reworded, wrong int
+	found                                                     []string
+}
+
+func (r *report) good() bool {
+	return r.lost+r.stuck+r.disorder+r.together+r.unknown+r.reworded+r.wrong == 0 && r.reached > 0 && r.reached == r.sent &&
+		r.reached+r.refused == r.notifications
+}
+
+// columns are the names of what row returns.
+var columns = []string{"store", "relays killed", "relays stopped", "writers killed", "down, by the clock", "until all was written", "until the faults ended",
+	"until all was told", "tickets", "notifications", "attempts", "leases taken over", "messages accepted", "notifications that arrived",
+	"repeats with the same ID and words", "given up or held back, with the reason", "in line behind another", "lost", "stuck", "out of order",
+	"worked on by two at once", "unknown", "repeats with other words", "given up wrongly"}
+
+func (r *report) row() []string {
+	row := []string{r.store, strconv.Itoa(r.killedRelays), strconv.Itoa(r.stopped), strconv.Itoa(r.killedWriters),
+		r.outage.Round(time.Second).String(), tenths(r.writing), tenths(r.faulty), tenths(r.faulty + r.rest)}
+	for _, n := range []int{r.tickets, r.notifications, r.attempts, r.taken, r.accepted, r.reached, r.repeats - r.reworded, r.refused, r.followed,
+		r.lost, r.stuck, r.disorder, r.together, r.unknown, r.reworded, r.wrong} {
+		row = append(row, strconv.Itoa(n))
+	}
+	return row
+}
+
+func tenths(d time.Duration) string { return d.Round(100 * time.Millisecond).String() }
+
+// note counts a fault and describes the first few.
+func (r *report) note(count *int, format string, args ...any) {
+	if *count++; *count <= 5 {
+		r.found = append(r.found, fmt.Sprintf(format, args...))
+	}
+}
+
+// told returns what the post did, why deliveries were given up, and the errors
+// that desks had with the store.
+func (r *report) told() (list []string) {
+	for _, f := range slices.Sorted(maps.Keys(r.faults)) {
+		list = append(list, fmt.Sprintf("%6d × the mail server: %s", r.faults[f], f))
+	}
+	for _, s := range slices.Sorted(maps.Keys(r.reasons)) {
+		list = append(list, fmt.Sprintf("%6d × %s", r.reasons[s], s))
+	}
+	texts := slices.Sorted(maps.Keys(r.said))
+	for i, text := range texts {
+		if i == 8 {
+			return append(list, fmt.Sprintf("%6d other errors", len(texts)-i))
+		}
+		list = append(list, fmt.Sprintf("%6d × %s", r.said[text], text[:min(len(text), 200)]))
+	}
+	return list
+}

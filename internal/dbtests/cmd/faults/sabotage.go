@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/ticketkit/ticket"
+)
+
+// relaySabotage makes relays do something wrong, which the check has to find: it
+// proves that it can.
+var relaySabotage = map[string]func(w *witness){
+	// Says that it was sent before it is, as a queue in memory does.
+	"hasty": func(w *witness) {
+		carry := w.carry
+		w.carry = ticket.NotifierFunc(func(ctx context.Context, n ticket.Notification) error {
+			go func() { _ = carry.Notify(context.WithoutCancel(ctx), n) }()
+			return nil
+		})
+	},
+	// The same, with patience: what is not killed arrives, but not in order.
+	"unordered": func(w *witness) {
+		carry := w.carry
+		w.carry = ticket.NotifierFunc(func(ctx context.Context, n ticket.Notification) error {
+			go func() {
+				for wait := 300 * time.Millisecond; ; wait += 50 * time.Millisecond {
+					time.Sleep(rand.N(wait)) //nolint:gosec // no secret
+					if carry.Notify(context.WithoutCancel(ctx), n) == nil {
+						return
+					}
+				}
+			}()
+			return nil
+		})
+	},
+	// A new ID for every attempt.
+	"renamed": func(w *witness) {
+		carry := w.carry
+		w.carry = ticket.NotifierFunc(func(ctx context.Context, n ticket.Notification) error {
+			n.ID = ticket.NewID(n.At)
+			return carry.Notify(ctx, n)
+		})
+	},
+	// Other words at every attempt.
+	"reworded": func(w *witness) {
+		carry := w.carry
+		w.carry = ticket.NotifierFunc(func(ctx context.Context, n ticket.Notification) error {
+			if n.Attempt > 1 {
+				n.Subject += " again"
+			}
+			return carry.Notify(ctx, n)
+		})
+	},
+	// Leases that are over at once.
+	"unleased": func(w *witness) {
+		w.onClaim = func(r *ticket.ClaimRequest) { r.Lease = time.Microsecond }
+	},
+	// What failed is put off for ever.
+	"stuck": func(w *witness) {
+		w.onSettle = func(s *ticket.Settlement) {
+			if s.Outcome == ticket.Again {
+				s.Due = s.Due.AddDate(10, 0, 0)
+			}
+		}
+	},
+	// What is given up has no reason.
+	"silent": func(w *witness) {
+		w.onSettle = func(s *ticket.Settlement) {
+			if s.Outcome != ticket.Again {
+				s.Error = ""
+			}
+		}
+	},
+	// What fails is given up.
+	"weary": func(w *witness) {
+		w.onSettle = func(s *ticket.Settlement) {
+			if s.Outcome == ticket.Again {
+				s.Outcome = ticket.GiveUp
+			}
+		}
+	},
+}
+
+// missing is the sabotage of a delivery that is not in the outbox: a row is
+// removed before the check.
+const missing = "missing"
+
+func sabotages() []string {
+	return slices.Sorted(slices.Values(append(slices.Collect(maps.Keys(relaySabotage)), missing)))
+}

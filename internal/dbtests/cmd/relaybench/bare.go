@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// batch is how many deliveries are claimed and settled at once: as many as the
+// relay has under way by default.
+const batch = 32
+
+// A shape is how the statements are written for a database.
+type shape struct {
+	claim   func(place func() string) string
+	literal []string // a row of a settlement
+}
+
+const columns = "id, tenant, ticket, seq, kind, via, recipient, created, due, state, until, attempts, failures, last_error, settled"
+
+// takeOver and pick are the words of a claim: those of package sqlstore.
+const takeOver = "failures = failures + CASE WHEN until IS NULL THEN 0 ELSE 1 END, attempts = attempts + 1, until = "
+
+func pick(place func() string) string {
+	return "SELECT o.id FROM ticket_outbox o WHERE o.state = 0 AND o.due <= " + place() + " AND (o.until IS NULL OR o.until <= " + place() + ") AND NOT EXISTS (" +
+		"SELECT 1 FROM ticket_outbox e WHERE e.ticket = o.ticket AND e.via = o.via AND e.who = o.who AND e.state = 0 AND e.seq <= o.seq AND (e.seq < o.seq OR e.id < o.id) LIMIT 1 OFFSET 0)" +
+		" AND o.via = " + place() + " ORDER BY o.due, o.id LIMIT " + place()
+}
+
+var sqliteShape = shape{
+	claim: func(place func() string) string {
+		return "UPDATE ticket_outbox SET " + takeOver + place() + " WHERE id IN (" + pick(place) + ") RETURNING " + columns
+	},
+	literal: []string{"", "", "", "", "", "", ""},
+}
+
+var postgresShape = shape{
+	claim: func(place func() string) string {
+		until := place()
+		return "WITH free AS MATERIALIZED (" + pick(place) + " FOR UPDATE SKIP LOCKED) UPDATE ticket_outbox SET " + takeOver + until +
+			" WHERE id = ANY (ARRAY (SELECT id FROM free)) RETURNING " + columns
+	},
+	literal: []string{"::text", "::bigint", "::bigint", "::bigint", "::bigint", "::bigint", "::text"},
+}
+
+// places numbers placeholders.
+func places() func() string {
+	n := 0
+	return func() string { n++; return "$" + strconv.Itoa(n) }
+}
+
+// A worker claims and settles by hand, with prepared statements.
+type worker struct {
+	claim, settle *sql.Stmt
+}
+
+func newWorker(ctx context.Context, db *sql.DB, s shape) (*worker, error) {
+	claim, err := db.PrepareContext(ctx, s.claim(places()))
+	if err != nil {
+		return nil, err
+	}
+	place := places()
+	var rows []string
+	for range batch {
+		var row []string
+		for _, literal := range s.literal {
+			row = append(row, place()+literal)
+		}
+		rows = append(rows, "("+strings.Join(row, ", ")+")")
+	}
+	settle, err := db.PrepareContext(ctx, "UPDATE ticket_outbox AS o SET state = v.column3, until = NULL, due = COALESCE(v.column4, due), settled = v.column5,"+
+		" failures = v.column6, last_error = v.column7 FROM (VALUES "+strings.Join(rows, ", ")+") v"+
+		" WHERE o.id = v.column1 AND o.attempts = v.column2 AND o.until IS NOT NULL AND o.state = 0")
+	if err != nil {
+		return nil, errors.Join(err, claim.Close())
+	}
+	return &worker{claim, settle}, nil
+}
+
+func (w *worker) close() error { return errors.Join(w.claim.Close(), w.settle.Close()) }
+
+// all claims and settles n deliveries.
+func (w *worker) all(ctx context.Context, n int) error {
+	for n > 0 {
+		claimed, err := w.one(ctx)
+		if err != nil {
+			return err
+		}
+		if claimed == 0 {
+			return fmt.Errorf("%d were not to be claimed", n)
+		}
+		n -= claimed
+	}
+	return nil
+}
+
+// one claims a batch and settles it.
+func (w *worker) one(ctx context.Context) (int, error) {
+	now := time.Now()
+	ids, attempts, err := w.take(ctx, now)
+	if err != nil || len(ids) == 0 {
+		return 0, err
+	}
+	args := make([]any, 0, batch*7)
+	for i := range batch { // the last one again and again, where there are fewer
+		i = min(i, len(ids)-1)
+		args = append(args, ids[i], attempts[i], 4, nil, now.UnixMicro(), 0, "")
+	}
+	done, err := w.settle.ExecContext(ctx, args...)
+	if err != nil {
+		return 0, err
+	}
+	if has, err := done.RowsAffected(); err != nil || has != int64(len(ids)) {
+		return 0, fmt.Errorf("%d of %d were settled: %w", has, len(ids), err)
+	}
+	return len(ids), nil
+}
+
+func (w *worker) take(ctx context.Context, now time.Time) (ids []string, attempts []int64, err error) {
+	rows, err := w.claim.QueryContext(ctx, now.Add(time.Minute).UnixMicro(), now.UnixMicro(), now.UnixMicro(), via, batch)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var id string
+		var tenant, of, kind, via, to, text sql.RawBytes
+		var seq, created, due, state, tries, failures int64
+		var until, settled sql.NullInt64
+		if err := rows.Scan(&id, &tenant, &of, &seq, &kind, &via, &to, &created, &due, &state, &until, &tries, &failures, &text, &settled); err != nil {
+			return nil, nil, err
+		}
+		ids, attempts = append(ids, id), append(attempts, tries)
+	}
+	return ids, attempts, rows.Err()
+}

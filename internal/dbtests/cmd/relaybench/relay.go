@@ -1,0 +1,241 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"runtime"
+	"runtime/pprof"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/sqlstore"
+)
+
+const via = "mail"
+
+var agent = ticket.Agent("lin", 1, 2, 3)
+
+func draft(i int) ticket.Draft {
+	return ticket.Draft{
+		Requester: ticket.Person{ID: fmt.Sprintf("c-%d", i), Name: "Ada Example", Email: fmt.Sprintf("ada.%d@example.org", i)},
+		Subject:   "Printer on the second floor prints blank pages", Channel: ticket.Mail, Queue: "hardware",
+		Message: "Since this morning every page comes out blank. We switched it off and on again, which did not help.",
+		Tags:    []string{"printer"}, Fields: ticket.Fields{"asset": fmt.Sprintf("PR-%05d", i)},
+	}
+}
+
+// A timed store notes when commits have returned and how many deliveries are
+// settled.
+type timed struct {
+	*sqlstore.Store
+
+	committed sync.Map // time.Time by ticket.ID
+	settled   atomic.Int64
+	last      int64 // after so many
+	done      chan struct{}
+}
+
+func (s *timed) Commit(ctx context.Context, c ticket.Commit) error {
+	err := s.Store.Commit(ctx, c)
+	s.committed.Store(c.Changes[0].Ticket.ID, time.Now())
+	return err
+}
+
+func (s *timed) Settle(ctx context.Context, list []ticket.Settlement) error {
+	err := s.Store.Settle(ctx, list)
+	if n := int64(len(list)); err == nil && s.last > 0 && s.settled.Add(n) >= s.last && s.settled.Load()-n < s.last {
+		close(s.done)
+	}
+	return err
+}
+
+func open(ctx context.Context, b *backend, database string) (*sql.DB, *sqlstore.Store, error) {
+	db, err := b.open(database)
+	if err != nil {
+		return nil, nil, err
+	}
+	store, err := sqlstore.Open(ctx, db, b.dialect)
+	if err != nil {
+		return nil, nil, errors.Join(err, db.Close())
+	}
+	return db, store, nil
+}
+
+// latency is how long it took from the return of a commit to the call of the
+// notifier, for each delivery, while few tickets are opened.
+func latency(ctx context.Context, b *backend, s *settings) (list []time.Duration, err error) {
+	db, store, err := open(ctx, b, "latency")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	var mu sync.Mutex
+	called := map[ticket.ID][]time.Time{}
+	notifier := ticket.NotifierFunc(func(_ context.Context, n ticket.Notification) error {
+		now := time.Now()
+		mu.Lock()
+		defer mu.Unlock()
+		called[n.Ticket] = append(called[n.Ticket], now)
+		return nil
+	})
+	on := &timed{Store: store}
+	desk, err := ticket.NewDesk(on, ticket.Config{Notifiers: map[string]ticket.Notifier{via: notifier}})
+	if err != nil {
+		return nil, err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- desk.Run(ctx) }()
+	n := int(s.length.Seconds() * float64(s.rate))
+	const warm = 20 // tickets that do not count
+	tick := time.NewTicker(time.Second / time.Duration(s.rate))
+	defer tick.Stop()
+	var ids []ticket.ID
+	for i := range warm + n {
+		<-tick.C
+		t, err := desk.Open(ctx, agent, draft(i))
+		if err != nil {
+			return nil, err
+		}
+		if i >= warm {
+			ids = append(ids, t.ID)
+		}
+	}
+	time.Sleep(2 * time.Second)
+	if err := errors.Join(desk.Shutdown(ctx), <-ended); err != nil {
+		return nil, err
+	}
+	for _, id := range ids {
+		at, _ := on.committed.Load(id)
+		if len(called[id]) != 2 { // the confirmation, and the queue
+			return nil, fmt.Errorf("ticket %s was told %d times", id, len(called[id]))
+		}
+		for _, c := range called[id] {
+			// Where the call was quicker than the caller took note: no time at all.
+			list = append(list, max(c.Sub(at.(time.Time)), 0))
+		}
+	}
+	return list, nil
+}
+
+// throughput is how many deliveries a second the relay works off, and the bare
+// statements, in each round.
+func throughput(ctx context.Context, b *backend, s *settings) (relay, bare []float64, err error) {
+	db, store, err := open(ctx, b, "throughput")
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	if err := prepare(ctx, db, store, s.rows); err != nil {
+		return nil, nil, err
+	}
+	worker, err := newWorker(ctx, db, b.bare)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { err = errors.Join(err, worker.close()) }()
+	relays := func(ctx context.Context) error { return relayed(ctx, store, s.rows) }
+	byHand := func(ctx context.Context) error { return worker.all(ctx, s.rows) }
+	for round := -1; round < s.rounds; round++ { // the first is to get warm
+		one, two := relays, byHand
+		if round%2 != 0 {
+			one, two = two, one
+		}
+		first, err := clocked(ctx, b, db, s.rows, round%2 == 0, one)
+		if err != nil {
+			return nil, nil, err
+		}
+		second, err := clocked(ctx, b, db, s.rows, round%2 != 0, two)
+		if err != nil {
+			return nil, nil, err
+		}
+		if round%2 != 0 {
+			first, second = second, first
+		}
+		if round >= 0 {
+			relay, bare = append(relay, first), append(bare, second)
+		}
+	}
+	return relay, bare, nil
+}
+
+// prepare opens the tickets. Each brings one delivery, to a recipient of its own.
+func prepare(ctx context.Context, db *sql.DB, store *sqlstore.Store, n int) error {
+	desk, err := ticket.NewDesk(store, ticket.Config{Notifiers: map[string]ticket.Notifier{via: nil}})
+	if err != nil {
+		return err
+	}
+	var group sync.WaitGroup
+	var next atomic.Int64
+	errs := make(chan error, 8)
+	for range cap(errs) {
+		group.Go(func() {
+			for i := int(next.Add(1)); i <= n; i = int(next.Add(1)) {
+				if _, err := desk.Open(ctx, agent, draft(i)); err != nil {
+					errs <- err
+					return
+				}
+			}
+		})
+	}
+	group.Wait()
+	close(errs)
+	if err := <-errs; err != nil {
+		return err
+	}
+	_, err = db.ExecContext(ctx, "DELETE FROM ticket_outbox WHERE kind = 'queued'")
+	return err
+}
+
+// clocked makes everything due again, and returns how many rows a second were
+// worked off.
+func clocked(ctx context.Context, b *backend, db *sql.DB, n int, relay bool, work func(context.Context) error) (float64, error) {
+	if _, err := db.ExecContext(ctx, "UPDATE ticket_outbox SET state = 0, until = NULL, attempts = 0, failures = 0, settled = NULL"); err != nil {
+		return 0, err
+	}
+	if b.vacuum != "" {
+		if _, err := db.ExecContext(ctx, b.vacuum); err != nil {
+			return 0, err
+		}
+	}
+	runtime.GC() // nobody clears up after another
+	name := "bare"
+	if relay {
+		name = "relay"
+	}
+	var err error
+	begin := time.Now()
+	pprof.Do(ctx, pprof.Labels("work", name+" "+b.name), func(ctx context.Context) { err = work(ctx) })
+	elapsed := time.Since(begin)
+	if err != nil {
+		return 0, err
+	}
+	var sent int
+	if err := db.QueryRowContext(ctx, "SELECT COUNT(*) FROM ticket_outbox WHERE state = 4 AND settled IS NOT NULL AND attempts = 1").Scan(&sent); err != nil {
+		return 0, err
+	}
+	if sent != n {
+		return 0, fmt.Errorf("%s: %d of %d were delivered", name, sent, n)
+	}
+	return float64(n) / elapsed.Seconds(), nil
+}
+
+// relayed lets [ticket.Desk.Run] work until all is settled.
+func relayed(ctx context.Context, store *sqlstore.Store, n int) error {
+	nothing := ticket.NotifierFunc(func(context.Context, ticket.Notification) error { return nil })
+	on := &timed{Store: store, last: int64(n), done: make(chan struct{})}
+	desk, err := ticket.NewDesk(on, ticket.Config{Notifiers: map[string]ticket.Notifier{via: nothing}})
+	if err != nil {
+		return err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- desk.Run(ctx) }()
+	select {
+	case <-on.done:
+	case <-ctx.Done():
+	}
+	return errors.Join(desk.Shutdown(ctx), <-ended)
+}
