@@ -2,7 +2,10 @@ module github.com/ticketkit/ticket/internal/dbtests
 
 go 1.26.0
 
-replace github.com/ticketkit/ticket => ../..
+replace (
+	github.com/ticketkit/ticket => ../..
+	github.com/ticketkit/ticket/mail => ../../mail
+)
 
 require (
 	github.com/emersion/go-smtp v0.25.1
@@ -12,6 +15,7 @@ require (
 	github.com/mattn/go-sqlite3 v1.14.53
 	github.com/stretchr/testify v1.12.1
 	github.com/ticketkit/ticket v0.0.0-00010101000000-000000000000
+	github.com/ticketkit/ticket/mail v0.0.0-00010101000000-000000000000
 	modernc.org/sqlite v1.60.1
 )
 
@@ -28,7 +32,10 @@ require (
 	github.com/ncruces/go-strftime v1.1.0 // indirect
 	github.com/oklog/ulid/v2 v2.1.2 // indirect
 	github.com/remyoudompheng/bigfft v0.0.0-20230129092748-24d4a6f8daec // indirect
+	github.com/wneessen/go-mail v0.8.1 // indirect
 	go.yaml.in/yaml/v3 v3.0.5 // indirect
+	golang.org/x/crypto v0.55.0 // indirect
+	golang.org/x/net v0.58.0 // indirect
 	golang.org/x/sync v0.23.0 // indirect
 	golang.org/x/sys v0.48.0 // indirect
 	golang.org/x/text v0.41.0 // indirect

@@ -44,7 +44,7 @@ func (c *clock) write(p pace) error {
 	var b [paceSize]byte
 	real, fake := p.real.UnixNano(), p.fake.UnixNano()
 	for i, v := range []int64{real, fake, p.rate, real ^ fake ^ p.rate} {
-		binary.LittleEndian.PutUint64(b[i*8:], uint64(v)) //nolint:gosec // the same bits
+		binary.LittleEndian.PutUint64(b[i*8:], uint64(v))
 	}
 	_, err := c.f.WriteAt(b[:], 0)
 	return err
@@ -59,7 +59,7 @@ func (c *clock) read() (pace, error) {
 		}
 		var v [4]int64
 		for i := range v {
-			v[i] = int64(binary.LittleEndian.Uint64(b[i*8:])) //nolint:gosec // the same bits
+			v[i] = int64(binary.LittleEndian.Uint64(b[i*8:]))
 		}
 		if v[0]^v[1]^v[2] == v[3] { // else it is being written
 			return pace{time.Unix(0, v[0]), time.Unix(0, v[1]), v[2]}, nil
@@ -70,7 +70,7 @@ func (c *clock) read() (pace, error) {
 
 // at is the clock's time at a real moment.
 func (p pace) at(real time.Time) time.Time {
-	return p.fake.Add(real.Sub(p.real) * time.Duration(p.rate)) //nolint:durationcheck // a rate has no unit
+	return p.fake.Add(real.Sub(p.real) * time.Duration(p.rate))
 }
 
 // now is what the desks of a run take for the time. A clock that cannot be read

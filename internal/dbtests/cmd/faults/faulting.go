@@ -66,7 +66,7 @@ func endure(ctx context.Context, b backend, o options) (_ *report, err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	r := &faulting{backend: b, options: o, dir: dir, post: newPost(o.seed), report: &report{store: b.name},
-		rand: rand.New(rand.NewPCG(o.seed, 1))} //nolint:gosec // no secret
+		rand: rand.New(rand.NewPCG(o.seed, 1))}
 	if b.start == nil {
 		r.dsn = "file:" + filepath.Join(dir, "tickets.db") + "?_pragma=busy_timeout(5000)&_pragma=synchronous(FULL)"
 	} else {
@@ -129,12 +129,12 @@ func (r *faulting) work(ctx context.Context) error {
 		switch {
 		case restored.IsZero() && r.post.accepted() >= r.tickets:
 			r.post.close()
-			restored = r.clock.now().Add(r.options.outage)
+			restored = r.clock.now().Add(r.outage)
 			if err := r.clock.setRate(rateOutage); err != nil {
 				return err
 			}
 		case r.post.server == nil && !r.clock.now().Before(restored):
-			r.report.outage = r.options.outage + r.clock.now().Sub(restored)
+			r.report.outage = r.outage + r.clock.now().Sub(restored)
 			if err := errors.Join(r.clock.setRate(rateUsual), r.post.open()); err != nil {
 				return err
 			}
@@ -294,7 +294,7 @@ func (r *faulting) startChild(s *slot) error {
 	if err := os.WriteFile(path, text, 0o600); err != nil {
 		return err
 	}
-	s.cmd = exec.Command(self) //nolint:gosec // this program once more
+	s.cmd = exec.Command(self)
 	s.cmd.Env = append(os.Environ(), taskVariable+"="+path)
 	s.stderr, s.ready, s.ended, s.failed = &bytes.Buffer{}, make(chan struct{}), make(chan struct{}), nil
 	s.cmd.Stderr = s.stderr

@@ -103,7 +103,7 @@ func run(ctx context.Context, names string, o options) (bool, error) {
 		}
 	}
 	if o.seed == 0 {
-		o.seed = rand.Uint64() //nolint:gosec // no secret
+		o.seed = rand.Uint64()
 	}
 	fmt.Printf("%d tickets, %d writers, %d relays, seed %d\n", o.tickets, o.writers, o.relays, o.seed)
 	good := true

@@ -90,9 +90,6 @@ func (w *witness) Settle(ctx context.Context, list []ticket.Settlement) error {
 	return w.Store.Settle(ctx, list)
 }
 
-// answering is how long the mail server may take for an answer.
-const answering = 300 * time.Millisecond
-
 // Notify hands over, and writes down when.
 func (w *witness) Notify(ctx context.Context, n ticket.Notification) error {
 	id := n.ID.String()

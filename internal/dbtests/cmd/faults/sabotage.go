@@ -27,7 +27,7 @@ var relaySabotage = map[string]func(w *witness){
 		w.carry = ticket.NotifierFunc(func(ctx context.Context, n ticket.Notification) error {
 			go func() {
 				for wait := 300 * time.Millisecond; ; wait += 50 * time.Millisecond {
-					time.Sleep(rand.N(wait)) //nolint:gosec // no secret
+					time.Sleep(rand.N(wait))
 					if carry.Notify(context.WithoutCancel(ctx), n) == nil {
 						return
 					}

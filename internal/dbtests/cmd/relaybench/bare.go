@@ -59,8 +59,9 @@ type worker struct {
 }
 
 func newWorker(ctx context.Context, db *sql.DB, s shape) (*worker, error) {
-	claim, err := db.PrepareContext(ctx, s.claim(places()))
-	if err != nil {
+	w := &worker{}
+	var err error
+	if w.claim, err = db.PrepareContext(ctx, s.claim(places())); err != nil {
 		return nil, err
 	}
 	place := places()
@@ -72,16 +73,11 @@ func newWorker(ctx context.Context, db *sql.DB, s shape) (*worker, error) {
 		}
 		rows = append(rows, "("+strings.Join(row, ", ")+")")
 	}
-	settle, err := db.PrepareContext(ctx, "UPDATE ticket_outbox AS o SET state = v.column3, until = NULL, due = COALESCE(v.column4, due), settled = v.column5,"+
+	w.settle, err = db.PrepareContext(ctx, "UPDATE ticket_outbox AS o SET state = v.column3, until = NULL, due = COALESCE(v.column4, due), settled = v.column5,"+
 		" failures = v.column6, last_error = v.column7 FROM (VALUES "+strings.Join(rows, ", ")+") v"+
 		" WHERE o.id = v.column1 AND o.attempts = v.column2 AND o.until IS NOT NULL AND o.state = 0")
-	if err != nil {
-		return nil, errors.Join(err, claim.Close())
-	}
-	return &worker{claim, settle}, nil
+	return w, err
 }
-
-func (w *worker) close() error { return errors.Join(w.claim.Close(), w.settle.Close()) }
 
 // all claims and settles n deliveries.
 func (w *worker) all(ctx context.Context, n int) error {

@@ -132,11 +132,10 @@ func throughput(ctx context.Context, b *backend, s *settings) (relay, bare []flo
 	if err := prepare(ctx, db, store, s.rows); err != nil {
 		return nil, nil, err
 	}
-	worker, err := newWorker(ctx, db, b.bare)
+	worker, err := newWorker(ctx, db, b.bare) // its statements end with db
 	if err != nil {
 		return nil, nil, err
 	}
-	defer func() { err = errors.Join(err, worker.close()) }()
 	relays := func(ctx context.Context) error { return relayed(ctx, store, s.rows) }
 	byHand := func(ctx context.Context) error { return worker.all(ctx, s.rows) }
 	for round := -1; round < s.rounds; round++ { // the first is to get warm
