@@ -33,8 +33,8 @@ func TestCheck(t *testing.T) {
 			t.Setenv("TMPDIR", t.TempDir())
 			o := options{tickets: 60, relays: 2, writers: 1, pause: 300 * time.Millisecond, outage: 2 * time.Minute,
 				longest: time.Minute, patience: time.Minute, seed: 1, sabotage: c.sabotage}
-			if strings.Contains(c.sabotage, "stuck") {
-				o.patience = 2 * time.Second
+			if strings.Contains(c.sabotage, "stuck") || strings.Contains(c.sabotage, "unleased") { // there is no end
+				o.longest, o.patience = 6*time.Second, time.Second
 			}
 			r, err := endure(t.Context(), backends[0], o)
 			require.NoError(t, err)

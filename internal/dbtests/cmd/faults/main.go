@@ -49,7 +49,7 @@ type options struct {
 	writers  int
 	pause    time.Duration // between kills, on average
 	outage   time.Duration // by the clock
-	longest  time.Duration // for the faults
+	longest  time.Duration // for the faults, once all is written
 	patience time.Duration // for what comes after
 	seed     uint64
 	sabotage string
@@ -66,7 +66,7 @@ func main() {
 	flag.IntVar(&o.writers, "writers", 2, "how many processes write")
 	flag.DurationVar(&o.pause, "pause", 400*time.Millisecond, "how long it is between two kills, on average")
 	flag.DurationVar(&o.outage, "outage", 30*time.Minute, "how long the mail server is down, by the clock")
-	flag.DurationVar(&o.longest, "for", 15*time.Minute, "how long the faults go on at most")
+	flag.DurationVar(&o.longest, "for", 5*time.Minute, "how long the faults go on at most once all is written; it may take five times that to write it")
 	flag.DurationVar(&o.patience, "rest", 2*time.Minute, "how long it may take after that until all is told")
 	flag.Uint64Var(&o.seed, "seed", 0, "what the choices depend on, though not what comes of them; 0: another every time")
 	flag.StringVar(&o.sabotage, "sabotage", "", "what to do wrong on purpose, with commas between, which the check has to find: "+strings.Join(sabotages(), ", "))
