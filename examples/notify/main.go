@@ -1,0 +1,124 @@
+// Notify lets a desk mail its customers and its agents, and prints what it says
+// to the SMTP server and what the server answers. The server is a small one in
+// the same program, on loopback, so that nothing leaves the machine.
+//
+//	go run ./examples/notify
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"net"
+	"os"
+
+	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/mail"
+	"github.com/ticketkit/ticket/mail/letter"
+	"github.com/ticketkit/ticket/memstore"
+)
+
+func main() {
+	secret := make([]byte, 32) // a real one is kept, for as long as its links are to hold
+	_, _ = rand.Read(secret)
+	if err := run(context.Background(), ticket.Config{}, secret, os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "notify:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, cfg ticket.Config, secret []byte, stdout io.Writer) error {
+	say := func(format string, args ...any) { _, _ = fmt.Fprintf(stdout, format+"\n", args...) }
+	address, stop, err := serve()
+	if err != nil {
+		return err
+	}
+	defer stop()
+
+	// The words are those that come along, signed by the shop. Everything that
+	// could be wrong with them is found here.
+	letters, err := letter.New(letter.Config{
+		Desk:     "The Example Shop",
+		AgentURL: func(n ticket.Notification) string { return "https://desk.example.org/" + string(n.Number) },
+	})
+	if err != nil {
+		return err
+	}
+	mailer, err := mail.New(mail.Config{
+		Host: address.IP.String(), Port: address.Port,
+		Encryption: mail.Unencrypted, // a host keeps the default: STARTTLS
+		Hello:      "app.example.org",
+		From:       "Example Shop <support@example.org>",
+		ReplyPlus:  "support@example.org",                                       // where the host reads replies
+		Address:    func(ticket.Recipient) string { return "desk@example.org" }, // agents and queues
+		Letters:    letters,
+		Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+			c, err := new(net.Dialer).DialContext(ctx, network, address)
+			if err != nil {
+				return nil, err
+			}
+			return &transcript{Conn: c, say: say}, nil
+		},
+	})
+	if err != nil {
+		return err
+	}
+	defer mailer.Close(ctx)
+
+	cfg.Notifiers = map[string]ticket.Notifier{"mail": mailer}
+	cfg.Relay.Batch = 1 // one letter after the other, so that they print in order
+	cfg.Links = ticket.Links{
+		Keys: []ticket.LinkKey{{ID: 1, Secret: secret}},
+		URL:  func(_, token string) string { return "https://help.example.org/t/" + token },
+	}
+	desk, err := ticket.NewDesk(memstore.New(), cfg)
+	if err != nil {
+		return err
+	}
+
+	ada := ticket.Requester(ticket.Person{Name: "Ada Byron", Email: "ada@example.org", Locale: "en", Zone: "Europe/London"})
+	lin := ticket.Agent("lin", 1)
+	t, err := desk.Open(ctx, ada, ticket.Draft{Subject: "Printer prints blank pages", Message: "Since this morning, every second page."})
+	if err != nil {
+		return err
+	}
+	say("Ada opened %s.\n", t.Number)
+	if _, err := desk.Deliver(ctx); err != nil { // a server calls desk.Run instead, once
+		return err
+	}
+	if _, err = desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.Resolve, Message: "A new fuser is fitted."}); err != nil {
+		return err
+	}
+	say("\nLin solved it.\n")
+	if _, err := desk.Deliver(ctx); err != nil {
+		return err
+	}
+
+	// Somebody with an address that does not exist.
+	bob := ticket.Requester(ticket.Person{Name: "Bob", Email: "nobody@example.org"})
+	if _, err := desk.Open(ctx, bob, ticket.Draft{Subject: "Where is the scanner?"}); err != nil {
+		return err
+	}
+	say("\nBob opened a ticket.\n")
+	if _, err := desk.Deliver(ctx); err != nil {
+		return err
+	}
+
+	say("\nWhat became of them, the newest first:")
+	page, err := desk.Deliveries(ctx, ticket.System("example"), ticket.DeliveryQuery{})
+	if err != nil {
+		return err
+	}
+	for _, d := range page.Deliveries {
+		to := d.To.Person.Email
+		if to == "" {
+			to = "the queue"
+		}
+		say("  %-8s to %-18s %s", d.Kind, to, d.State)
+		if d.LastError != "" {
+			say("           %s", d.LastError)
+		}
+	}
+	return nil
+}
