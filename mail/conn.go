@@ -138,6 +138,11 @@ func (c *conn) signIn(ctx context.Context) error {
 	})
 	if e, ok := errors.AsType[*Error](err); ok {
 		e.Text = without(e.Text, cfg.Username, secret)
+		if e.Err != nil {
+			if said := without(e.Err.Error(), cfg.Username, secret); said != e.Err.Error() {
+				e.Err = errors.New(said)
+			}
+		}
 	}
 	return err
 }

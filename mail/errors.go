@@ -38,7 +38,8 @@ type Error struct {
 
 func (e *Error) Error() string {
 	if e.Code == 0 {
-		return fmt.Sprintf("mail: %s: %v", e.Step, e.Err)
+		// What happened may have the server's words in it as well.
+		return fmt.Sprintf("mail: %s: %s", e.Step, letter.Line(e.Err.Error(), mostSaid))
 	}
 	said := strings.Join(strings.Fields(e.Enhanced+" "+e.Text), " ")
 	return strings.TrimRight(fmt.Sprintf("mail: %s: the server said %d %s", e.Step, e.Code, said), " ")
