@@ -118,7 +118,7 @@ func (r *faulting) work(ctx context.Context) error {
 			return err
 		}
 	}
-	var hurried time.Time // when all was written, and the post open again
+	var hurried time.Time  // when all was written, and the post open again
 	var restored time.Time // when the post opens again, by the clock
 	for {
 		select {
@@ -126,8 +126,9 @@ func (r *faulting) work(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
+		written := !slices.ContainsFunc(r.slots, func(s *slot) bool { return s.task.Role == roleWriter && !s.over })
 		switch {
-		case restored.IsZero() && r.post.accepted() >= r.tickets:
+		case restored.IsZero() && (r.post.accepted() >= r.tickets || written):
 			r.post.close()
 			restored = r.clock.now().Add(r.outage)
 			if err := r.clock.setRate(rateOutage); err != nil {
@@ -146,7 +147,6 @@ func (r *faulting) work(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		written := !slices.ContainsFunc(r.slots, func(s *slot) bool { return s.task.Role == roleWriter && !s.over })
 		if written && r.report.writing == 0 {
 			r.report.writing = time.Since(begin)
 		}
@@ -160,7 +160,7 @@ func (r *faulting) work(ctx context.Context) error {
 			break // if that took too long, the check tells what is left
 		}
 		if hurried.IsZero() && time.Since(begin) > 5*r.longest {
-			return fmt.Errorf("after %s not all was written, or too little sent for the post to go down", 5*r.longest)
+			return fmt.Errorf("after %s not all was written", 5*r.longest)
 		}
 		if err := r.strike(); err != nil {
 			return err
