@@ -88,14 +88,9 @@ func (x *session) settleTogether(ctx context.Context, list []ticket.Settlement) 
 		}
 		args = append(args, o.ID.String(), o.Attempts, stateOf(o.Outcome.State()), due, settled, o.Failures, o.Error)
 	}
-	given := x.s.lang.given(n, settledTogether...)
-	const set = " SET state = v.column3, until = NULL, due = COALESCE(v.column4, due), settled = v.column5, failures = v.column6, last_error = v.column7"
-	const match = "o.id = v.column1 AND o.attempts = v.column2 AND o.until IS NOT NULL AND o.state = 0"
-	if x.s.dialect == MySQL {
-		// In this order each row is found, and locked, by its key.
-		return x.exec(ctx, "UPDATE "+given+" STRAIGHT_JOIN {t}outbox o ON "+match+set, args...)
-	}
-	return x.exec(ctx, "UPDATE {t}outbox AS o"+set+" FROM "+given+" WHERE "+match, args...)
+	return x.updateGiven(ctx, x.s.lang.given(n, settledTogether...),
+		"state = v.column3, until = NULL, due = COALESCE(v.column4, due), settled = v.column5, failures = v.column6, last_error = v.column7",
+		"o.id = v.column1 AND o.attempts = v.column2 AND o.until IS NOT NULL AND o.state = 0", args)
 }
 
 // putOff gives what is behind deliveries that are to be tried again their new Due.
@@ -110,13 +105,16 @@ func (x *session) putOff(ctx context.Context, list []ticket.Settlement) error {
 		o := &again[min(i, len(again)-1)]
 		args = append(args, o.ID.String(), o.Attempts, o.Due.UnixMicro())
 	}
-	behind := map[int64][]string{} // IDs, by Due
+	type place struct {
+		id  string
+		due int64
+	}
+	var behind []place
 	join := " " + x.s.lang.join + " {t}outbox "
 	err := x.rows(ctx, func(r *sql.Rows) error {
-		var due int64
-		var id string
-		err := r.Scan(&due, &id)
-		behind[due] = append(behind[due], id)
+		var p place
+		err := r.Scan(&p.due, &p.id)
+		behind = append(behind, p)
 		return err
 	}, "SELECT h.due, b.id FROM "+x.s.lang.given(n, textual, whole, whole)+
 		join+"h ON h.id = v.column1 AND h.attempts = v.column2 AND h.due = v.column3 AND h.state = 0 AND h.until IS NULL"+
@@ -125,18 +123,27 @@ func (x *session) putOff(ctx context.Context, list []ticket.Settlement) error {
 	if err != nil {
 		return err
 	}
-	for due, ids := range behind {
-		slices.Sort(ids)
-		for part := range slices.Chunk(slices.Compact(ids), paddedCounts[0]) {
-			args := []any{due, due}
-			for i := range paddedCount(len(part)) {
-				args = append(args, part[min(i, len(part)-1)])
-			}
-			_, err := x.exec(ctx, "UPDATE {t}outbox"+x.s.lang.byKey+" SET due = ? WHERE state = 0 AND until IS NULL AND due < ? AND id IN (?"+strings.Repeat(", ?", len(args)-3)+")", args...)
-			if err != nil {
-				return err
-			}
+	slices.SortFunc(behind, func(a, b place) int { return strings.Compare(a.id, b.id) }) // as everything that writes several
+	for part := range slices.Chunk(behind, paddedCounts[0]) {
+		n := paddedCount(len(part))
+		args := make([]any, 0, 2*n)
+		for i := range n {
+			p := &part[min(i, len(part)-1)]
+			args = append(args, p.id, p.due)
+		}
+		if _, err := x.updateGiven(ctx, x.s.lang.given(n, textual, whole), "due = v.column2",
+			"o.id = v.column1 AND o.state = 0 AND o.until IS NULL AND o.due < v.column2", args); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// updateGiven changes the rows o of the outbox that match given ones. On MySQL, in
+// this order, each row is found, and locked, by its key.
+func (x *session) updateGiven(ctx context.Context, given, set, match string, args []any) (int64, error) {
+	if x.s.dialect == MySQL {
+		return x.exec(ctx, "UPDATE "+given+" STRAIGHT_JOIN {t}outbox o ON "+match+" SET "+set, args...)
+	}
+	return x.exec(ctx, "UPDATE {t}outbox AS o SET "+set+" FROM "+given+" WHERE "+match, args...)
 }
