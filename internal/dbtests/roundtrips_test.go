@@ -126,8 +126,8 @@ func TestAllocationsPerDo(t *testing.T) {
 		most    float64
 	}{
 		{sqlstore.SQLite, 98},
-		{sqlstore.Postgres, 80},
-		{sqlstore.MySQL, 109},
+		{sqlstore.Postgres, 82},
+		{sqlstore.MySQL, 112},
 	} {
 		t.Run(c.dialect.String(), func(t *testing.T) {
 			db := sql.OpenDB(bare.NewInstant(callRow))
