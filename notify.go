@@ -75,6 +75,21 @@ func mark(err error, r refusal) error {
 func (e *refusal) Error() string { return e.err.Error() }
 func (e *refusal) Unwrap() error { return e.err }
 
+// Refusal is how the error of a [Notifier] is marked. The zero Refusal means that
+// it is not: the delivery is tried again when the relay sees fit.
+type Refusal struct {
+	Permanent bool          // by Permanent or Bounce: no attempt will help
+	Bounced   bool          // by Bounce: the address is to blame
+	After     time.Duration // by RetryAfter: how long to wait at least
+}
+
+// RefusalOf returns how an error is marked, for notifiers that are made of
+// others: one that telephones where mail bounces, say.
+func RefusalOf(err error) Refusal {
+	r := refusalOf(err)
+	return Refusal{Permanent: r.final, Bounced: r.bounced, After: r.wait}
+}
+
 // refusalOf returns what was said of an error; the zero refusal if nothing was.
 func refusalOf(err error) refusal {
 	if r, ok := errors.AsType[*refusal](err); ok {

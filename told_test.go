@@ -269,6 +269,12 @@ func TestRetryAfter(t *testing.T) {
 	k.deliver()
 	require.Equal(t, k.clock.Now().Add(24*time.Hour), k.told(ticket.DeliveryQuery{Ticket: tk.ID})[0].Due)
 	require.NoError(t, ticket.RetryAfter(nil, time.Hour))
+	oops := errors.New("oops")
+	require.Equal(t, ticket.Refusal{After: time.Hour}, ticket.RefusalOf(fmt.Errorf("x: %w", ticket.RetryAfter(oops, time.Hour))))
+	require.Equal(t, ticket.Refusal{Permanent: true}, ticket.RefusalOf(ticket.Permanent(oops)))
+	require.Equal(t, ticket.Refusal{Permanent: true, Bounced: true}, ticket.RefusalOf(ticket.Bounce(oops)))
+	require.Zero(t, ticket.RefusalOf(oops))
+	require.Zero(t, ticket.RefusalOf(nil))
 	require.NoError(t, ticket.Bounce(nil))
 }
 

@@ -11,7 +11,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -328,15 +327,11 @@ func TestNotSecure(t *testing.T) {
 
 // mark says what the desk is told of an error.
 func mark(err error) string {
-	for ; err != nil; err = errors.Unwrap(err) {
-		if v := reflect.ValueOf(err); v.Kind() == reflect.Pointer && v.Elem().Type().String() == "ticket.refusal" {
-			switch {
-			case v.Elem().FieldByName("bounced").Bool():
-				return "bounce"
-			case v.Elem().FieldByName("final").Bool():
-				return "permanent"
-			}
-		}
+	switch r := ticket.RefusalOf(err); {
+	case r.Bounced:
+		return "bounce"
+	case r.Permanent:
+		return "permanent"
 	}
 	return "temporary"
 }

@@ -17,7 +17,7 @@ import (
 // "pgbouncer".
 const RequireVariable = "TICKET_REQUIRE"
 
-var requirable = []string{"postgres", "mariadb", "pgbouncer"}
+var requirable = []string{"postgres", "mariadb", "pgbouncer", "exim"}
 
 // TB is the part of testing.TB that the helpers need. (The package does not
 // import testing, because programs import it.)
