@@ -11,26 +11,65 @@ import (
 // guardWindow is the time that the caps of a [Guard] are for.
 const guardWindow = time.Hour
 
-// briefs looks up what claimed deliveries are about.
-func (d *Desk) briefs(ctx context.Context, rows []Delivery) ([]Brief, error) {
+// briefed is a brief, or why there is none.
+type briefed struct {
+	Brief
+	err   error
+	alone bool // others could be looked up, so it is not the store as a whole
+}
+
+// briefs looks up what claimed deliveries are about: all at once where the store
+// can, else, or where one of them cannot be read, each by itself.
+func (d *Desk) briefs(ctx context.Context, rows []Delivery) []briefed {
+	list := make([]briefed, len(rows))
 	r := BriefRequest{Rows: rows, Since: d.now().Add(-guardWindow), Most: max(d.cfg.Guard.Recipient, d.cfg.Guard.Ticket, 0)}
-	if b, ok := d.store.(Briefer); ok {
-		list, err := b.Brief(ctx, r)
-		if !errors.Is(err, errors.ErrUnsupported) {
-			if err == nil && len(list) != len(rows) {
-				err = errors.New("ticket: the store gave another number of briefs than it was asked for")
+	briefer, _ := d.store.(Briefer)
+	if briefer != nil {
+		found, err := briefer.Brief(ctx, r)
+		switch {
+		case err == nil && len(found) == len(rows):
+			for i := range found {
+				list[i].Brief = found[i]
 			}
-			return list, err
+			return list
+		case errors.Is(err, errors.ErrUnsupported):
+			briefer = nil
+		case ctx.Err() != nil:
+			for i := range list {
+				list[i].err = err
+			}
+			return list
 		}
 	}
-	list := make([]Brief, len(rows))
+	good := false
 	for i := range rows {
-		var err error
-		if list[i], err = d.brief(ctx, &r, &rows[i]); err != nil {
-			return nil, err
+		b := &list[i]
+		if i >= 3 && !good { // it is the store, and not one row
+			b.err = list[0].err
+			continue
 		}
+		if briefer == nil {
+			b.Brief, b.err = d.brief(ctx, &r, &rows[i])
+		} else {
+			var one []Brief
+			one, b.err = briefer.Brief(ctx, BriefRequest{Rows: rows[i : i+1], Since: r.Since, Most: r.Most})
+			if b.err == nil && len(one) != 1 {
+				b.err = errors.New("ticket: the store gave another number of briefs than it was asked for")
+			}
+			if b.err == nil {
+				b.Brief = one[0]
+			}
+		}
+		good = good || b.err == nil
 	}
-	return list, nil
+	if !good && len(rows) == 1 { // nothing to compare with: does the store answer otherwise?
+		_, err := d.store.Receipt(ctx, rows[0].Tenant, "")
+		good = isNotFound(err)
+	}
+	for i := range list {
+		list[i].alone = good
+	}
+	return list
 }
 
 // brief looks up what one delivery is about, for stores that are no [Briefer].
@@ -78,7 +117,7 @@ func (d *Desk) brief(ctx context.Context, r *BriefRequest, row *Delivery) (b Bri
 }
 
 // notification builds what the notifier gets.
-func (d *Desk) notification(row *Delivery, b *Brief, p *Profile) Notification {
+func (d *Desk) notification(row *Delivery, b *Brief, to Person) Notification {
 	t, e := &b.Ticket, &b.Event
 	n := Notification{
 		ID: row.ID, Previous: b.Previous, Kind: row.Kind, To: row.To, Attempt: row.Attempts,
@@ -86,7 +125,7 @@ func (d *Desk) notification(row *Delivery, b *Brief, p *Profile) Notification {
 		Subject: t.Subject, Phase: e.Phase,
 		Message: e.Message, Attachments: publicAttachments(e.Attachments),
 	}
-	n.To.Person = p.Person.over(row.To.Person)
+	n.To.Person = to
 	n.Zone = zone(n.To.Person.Zone)
 	if w, err := d.workflowOf(t); err == nil {
 		if !e.Phase.Done() {
@@ -97,14 +136,11 @@ func (d *Desk) notification(row *Delivery, b *Brief, p *Profile) Notification {
 	}
 	if e.Message != "" || len(e.Attachments) > 0 {
 		switch {
-		case e.Seq == 1:
+		case e.Seq == 1 && e.By.Role&Customers == 0:
 			n.Writer = e.Requester.Name // written down for the requester, whoever did it
 		case e.By.Role&Customers != 0, e.By.Role == Agents && d.cfg.ShowAgents:
 			n.Writer = e.Actor.Name
 		}
-	}
-	if e.Set.MergedInto != nil {
-		n.Into = intoNumber(t, e)
 	}
 	if row.Kind == KindReceived && d.cfg.Expected != nil {
 		n.Expected = microTime(d.cfg.Expected(t.Clone()))
@@ -119,16 +155,22 @@ func (d *Desk) notification(row *Delivery, b *Brief, p *Profile) Notification {
 	return n
 }
 
-// intoNumber is the number that a merged ticket goes on under.
-func intoNumber(t *Ticket, e *Event) Number {
-	for _, links := range [2][]Link{e.Set.AddLinks, t.Links} {
-		for _, l := range links {
-			if l.Ticket == *e.Set.MergedInto {
-				return l.Number
-			}
-		}
+// into is the number that a merged ticket goes on under, for those who may know
+// of it: whom the merge left behind may not.
+func (d *Desk) into(ctx context.Context, row *Delivery, b *Brief) (Number, error) {
+	if row.Kind != KindMerged || b.Event.Set.MergedInto == nil {
+		return "", nil
 	}
-	return ""
+	next, err := d.store.Ticket(ctx, row.Tenant, *b.Event.Set.MergedInto)
+	switch {
+	case isNotFound(err):
+		return "", nil
+	case err != nil:
+		return "", err
+	case d.guarded(row) && !next.concerns(row.To.Person):
+		return "", nil
+	}
+	return next.Number, nil
 }
 
 // reopenUntil is until when the requester's reply takes a ticket that is done

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 	"unicode/utf8"
@@ -19,13 +20,21 @@ type courier struct {
 	d     *Desk
 	via   string
 	n     Notifier
+	hurry context.Context // done when settling must not take long any more
 	busy  int             // deliveries on their way
 	ended chan Settlement // has room for all of them
 	sum   Delivered
+
+	mu    sync.Mutex
+	calls map[ID]bool // of the notifier that have not returned, be they given up or not
 }
 
-func newCourier(d *Desk, via string, n Notifier) *courier {
-	return &courier{d: d, via: via, n: n, ended: make(chan Settlement, d.cfg.Relay.Batch)}
+// overrun is how long an attempt may go on after its context was done, and a
+// settlement after it was hurried.
+const overrun = time.Second
+
+func newCourier(hurry context.Context, d *Desk, via string, n Notifier) *courier {
+	return &courier{d: d, via: via, n: n, hurry: hurry, ended: make(chan Settlement, d.cfg.Relay.Batch), calls: map[ID]bool{}}
 }
 
 // clear works until nothing is due, and returns the store's error that ended it
@@ -57,15 +66,17 @@ func (c *courier) clear(ctx context.Context) error {
 func (c *courier) stay(ctx, attempts context.Context) {
 	poll := time.NewTimer(c.d.cfg.Relay.Poll)
 	defer poll.Stop()
-	pressed := false // a store in trouble is left alone for a while
+	rest := false // a store in trouble is left alone until the next poll
 	for ctx.Err() == nil || c.busy > 0 {
 		woken := c.d.wake.next() // before the look, so that no commit is missed
-		if ctx.Err() == nil && !pressed {
+		if ctx.Err() == nil && !rest {
 			found, err := c.claim(ctx, attempts)
-			if pressed = err != nil && ctx.Err() == nil; pressed {
+			poll.Reset(c.d.cfg.Relay.Poll)
+			if err != nil && ctx.Err() == nil {
 				c.d.trouble(ctx, "deliver", err)
+				rest = true
 			}
-			if found && c.busy < cap(c.ended) {
+			if found && !rest {
 				continue
 			}
 		}
@@ -73,20 +84,14 @@ func (c *courier) stay(ctx, attempts context.Context) {
 		if ctx.Err() != nil {
 			done = nil // known already: only what is on its way is waited for
 		}
-		if pressed || c.busy == cap(c.ended) {
+		if rest || c.busy == cap(c.ended) {
 			woken = nil
-		}
-		if !pressed {
-			poll.Reset(c.d.cfg.Relay.Poll)
 		}
 		select {
 		case <-done:
 		case <-woken:
 		case <-poll.C:
-			if pressed {
-				poll.Reset(c.d.cfg.Relay.Poll)
-			}
-			pressed = false
+			rest = false
 		case s := <-c.ended:
 			if err := c.settle(ctx, s); err != nil {
 				c.d.trouble(ctx, "settle deliveries", err)
@@ -118,23 +123,71 @@ func (c *courier) claim(ctx, attempts context.Context) (bool, error) {
 		return false, err
 	}
 	c.busy += len(rows)
-	briefs, err := c.d.briefs(attempts, rows)
 	b.left.Store(int64(len(rows)))
+	briefs := c.d.briefs(attempts, rows)
 	for i := range rows {
-		go func() {
-			var s Settlement
-			if err != nil {
-				s = c.d.putOff(&rows[i], err)
-			} else {
-				s = c.d.attempt(attempts, c.n, &rows[i], &briefs[i])
-			}
-			if b.left.Add(-1) == 0 {
-				b.cancel()
-			}
-			c.ended <- s
-		}()
+		switch {
+		case briefs[i].err == nil:
+			c.begin(attempts, b, &rows[i], &briefs[i].Brief)
+		case briefs[i].alone:
+			c.end(b, c.d.failed(attempts, &rows[i], briefs[i].err))
+		default:
+			c.end(b, c.d.putOff(attempts, &rows[i], briefs[i].err))
+			err = briefs[i].err
+		}
 	}
 	return true, err
+}
+
+// end is called once for each delivery.
+func (c *courier) end(b *batch, s Settlement) {
+	if b.left.Add(-1) == 0 {
+		b.cancel()
+	}
+	c.ended <- s
+}
+
+// begin has a delivery made by a goroutine. It ends soon after ctx is done, even
+// where the notifier does not return; until it does, the delivery is not begun
+// again here.
+func (c *courier) begin(ctx context.Context, b *batch, row *Delivery, brief *Brief) {
+	if !c.enter(row.ID) {
+		c.end(b, c.d.failed(ctx, row, errors.New("the attempt before has not returned")))
+		return
+	}
+	var once sync.Once
+	end := func(s func() Settlement) { once.Do(func() { c.end(b, s()) }) }
+	stop := context.AfterFunc(ctx, func() {
+		time.AfterFunc(min(overrun, c.d.cfg.Relay.Lease/8), func() {
+			end(func() Settlement { return c.d.failed(ctx, row, errors.New("the notifier does not return")) })
+		})
+	})
+	go func() {
+		s := func() Settlement { return c.d.failed(ctx, row, errors.New("the notifier ended its goroutine")) }
+		defer func() {
+			stop()
+			c.leave(row.ID)
+			end(s)
+		}()
+		out := c.d.attempt(ctx, c.n, row, brief)
+		s = func() Settlement { return c.d.settled(ctx, row, out) }
+	}()
+}
+
+func (c *courier) enter(id ID) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.calls[id] {
+		return false
+	}
+	c.calls[id] = true
+	return true
+}
+
+func (c *courier) leave(id ID) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.calls, id)
 }
 
 // linger is how long an attempt that has ended waits for others, to be settled
@@ -162,6 +215,7 @@ func (c *courier) settle(ctx context.Context, first Settlement) error {
 	}
 	settle, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.d.cfg.Relay.Lease/4)
 	defer cancel()
+	defer context.AfterFunc(c.hurry, func() { time.AfterFunc(overrun, cancel) })() //nolint:contextcheck // it only ends the one above
 	for try := 1; ; try++ {
 		err := c.d.store.Settle(settle, list)
 		switch {
@@ -182,40 +236,57 @@ func (c *courier) settle(ctx context.Context, first Settlement) error {
 
 // attempt makes one delivery and says what became of it.
 func (d *Desk) attempt(ctx context.Context, n Notifier, row *Delivery, b *Brief) Settlement {
-	var profile Profile
-	var err error
 	switch {
 	case ctx.Err() != nil: // its turn never came
-		return d.settled(ctx, row, Settlement{Outcome: Again, Due: d.now(), Error: ctx.Err().Error()})
+		return Settlement{Outcome: Again, Due: d.now(), Error: ctx.Err().Error()}
 	case row.Failures >= d.cfg.Relay.MaxAttempts:
 		why := "the last attempt did not end within its lease"
 		if row.LastError != "" {
 			why += "; before: " + row.LastError
 		}
-		return d.settled(ctx, row, Settlement{Outcome: GiveUp, Error: why})
+		return Settlement{Outcome: GiveUp, Error: why}
 	case !b.Found:
-		return d.settled(ctx, row, Settlement{Outcome: GiveUp, Error: "the event to tell of is missing"})
+		return Settlement{Outcome: GiveUp, Error: "the event to tell of is missing"}
 	}
-	if why := d.hold(row, b); why != "" {
-		return d.settled(ctx, row, Settlement{Outcome: Suppress, Error: why})
-	}
+	to := row.To.Person
 	if d.cfg.Profile != nil && row.Kind != KindEvent {
-		err = safely("the profile", func() (err error) {
-			profile, err = d.cfg.Profile(ctx, row.Tenant, row.To, row.Kind)
+		var p Profile
+		err := safely("Config.Profile", func() (err error) {
+			p, err = d.cfg.Profile(ctx, row.Tenant, row.To, row.Kind)
 			return err
 		})
 		if err != nil {
-			return d.putOff(row, fmt.Errorf("who the recipient is cannot be told: %w", err))
+			return d.later(row, fmt.Errorf("who the recipient is cannot be told: %w", err))
 		}
-		if profile.Unwanted {
-			return d.settled(ctx, row, Settlement{Outcome: Suppress, Error: "the recipient does not want to be told this"})
+		if p.Unwanted {
+			return Settlement{Outcome: Suppress, Error: "the recipient does not want to be told this"}
 		}
+		to = p.Person.over(to)
 	}
-	err = safely("the notifier", func() error { return n.Notify(ctx, d.notification(row, b, &profile)) })
+	switch v := d.look(row, b, to); {
+	case v.wait:
+		return Settlement{Outcome: Again, Due: d.now().Add(capWait), Error: v.why}
+	case v.why != "":
+		return Settlement{Outcome: Suppress, Error: v.why}
+	}
+	into, err := d.into(ctx, row, b)
+	if err != nil {
+		return d.later(row, err)
+	}
+	err = safely("the notifier", func() error {
+		note := d.notification(row, b, to)
+		note.Into = into
+		return n.Notify(ctx, note)
+	})
+	return d.outcome(ctx, row, err)
+}
+
+// outcome is what a notifier's error leads to.
+func (d *Desk) outcome(ctx context.Context, row *Delivery, err error) Settlement {
 	if err == nil {
-		return d.settled(ctx, row, Settlement{Outcome: Done})
+		return Settlement{Outcome: Done}
 	}
-	s := Settlement{Outcome: Again, Failures: row.Failures + 1, Error: err.Error()}
+	s := Settlement{Outcome: Again, Failures: row.Failures + 1, Error: textOf(err)}
 	switch refusal := refusalOf(err); {
 	case refusal.bounced && d.guarded(row):
 		s.Outcome = BounceBack
@@ -226,14 +297,23 @@ func (d *Desk) attempt(ctx context.Context, n Notifier, row *Delivery, b *Brief)
 	default:
 		s.Due = d.now().Add(max(d.cfg.Relay.wait(s.Failures), refusal.wait))
 	}
-	return d.settled(ctx, row, s)
+	return s
 }
 
-// putOff is the outcome where the notifier could not be asked, because of the
+// failed is the settlement of an attempt that failed outside the notifier's own
+// word.
+func (d *Desk) failed(ctx context.Context, row *Delivery, err error) Settlement {
+	return d.settled(ctx, row, d.outcome(ctx, row, err))
+}
+
+// later is the outcome where the notifier could not be asked, because of the
 // store or the host: it does not count as a failure.
-func (d *Desk) putOff(row *Delivery, err error) Settlement {
-	return Settlement{ID: row.ID, Attempts: row.Attempts, Outcome: Again, At: d.now(), Failures: row.Failures,
-		Due: microTime(d.now().Add(d.cfg.Relay.wait(row.Attempts))), Error: shorten(err.Error())}
+func (d *Desk) later(row *Delivery, err error) Settlement {
+	return Settlement{Outcome: Again, Due: d.now().Add(d.cfg.Relay.wait(row.Attempts)), Error: textOf(err)}
+}
+
+func (d *Desk) putOff(ctx context.Context, row *Delivery, err error) Settlement {
+	return d.settled(ctx, row, d.later(row, err))
 }
 
 // settled completes a settlement and tells the log and the observer.
@@ -244,8 +324,7 @@ func (d *Desk) settled(ctx context.Context, row *Delivery, s Settlement) Settlem
 	level, what := slog.LevelWarn, "ticket: not delivered"
 	switch s.Outcome {
 	case Done:
-		level = slog.LevelDebug
-		what = "ticket: delivered"
+		level, what = slog.LevelDebug, "ticket: delivered"
 	case GiveUp, BounceBack:
 		level = slog.LevelError
 	case Suppress:
@@ -257,7 +336,10 @@ func (d *Desk) settled(ctx context.Context, row *Delivery, s Settlement) Settlem
 			slog.String("via", row.Via), slog.Int("attempt", row.Attempts), slog.String("outcome", s.Outcome.String()))
 	}
 	if d.cfg.Relay.Observe != nil {
-		d.cfg.Relay.Observe(ctx, *row, s)
+		err := safely("Relay.Observe", func() error { d.cfg.Relay.Observe(ctx, *row, s); return nil })
+		if err != nil {
+			d.trouble(ctx, "observe", err)
+		}
 	}
 	return s
 }
@@ -270,6 +352,15 @@ func safely(what string, f func() error) (err error) {
 		}
 	}()
 	return f()
+}
+
+// textOf is an error's text, even of an error that panics when it is asked.
+func textOf(err error) (text string) {
+	fault := safely("the error", func() error { text = err.Error(); return nil })
+	if fault != nil {
+		return fault.Error()
+	}
+	return text
 }
 
 // shorten bounds what is stored of an error, and makes it text that every store

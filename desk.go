@@ -63,10 +63,12 @@ type Config struct {
 	Silent bool
 
 	// Copies says who else is told what the customers of a ticket are told, as it
-	// stands after the event: agents who watch it (Role Agents), an address of a
-	// team. It is called while the desk decides, so it must be quick, and it must
-	// answer the same when asked again. Nobody is told twice, nor of their own
-	// act. Nil: nobody else.
+	// stands after the event: agents who watch it, an address of a team. They
+	// count as agents; customers who watch are followers of the ticket. It is
+	// called while the desk decides, so it must be quick, and answer the same when
+	// asked again. Nobody is told twice, nor of their own act. Recipients that make
+	// no sense, more of them than Limits.Followers, and a panic fail the action.
+	// Nil: nobody else.
 	Copies func(t Ticket, k Kind) []Recipient
 	// Profile completes what is known of a recipient right before each attempt;
 	// see [Profile]. An error puts the attempt off. Nil: what the ticket knows.
@@ -171,6 +173,11 @@ func (d *Desk) tellers() error {
 		if _, ok := d.cfg.Notifiers[via]; !ok || i > 0 && streams[i-1] == via {
 			return invalid("config.streams", "must name notifiers, each once; %s is not one, or is named twice", quote(via))
 		}
+	}
+	c := check{Limits: d.cfg.Limits}
+	names(&c, "config.notifiers", sortedKeys(d.cfg.Notifiers))
+	if c.err != nil {
+		return c.err
 	}
 	people := append(CustomerKinds(), KindQueued, KindEscalated, KindAssigned)
 	var vias []string
@@ -293,7 +300,10 @@ func (d *Desk) add(o *outcome, t Ticket, made ...Event) Ticket {
 		d.chain.Seal(t.Digest, e)
 		before := t
 		t = Apply(t, *e)
-		o.commit.Deliveries = d.deliveries(o.commit.Deliveries, &before, &t, e)
+		var err error
+		if o.commit.Deliveries, err = d.deliveries(o.commit.Deliveries, &before, &t, e); err != nil && o.fault == nil {
+			o.fault = err
+		}
 	}
 	if len(events) > 1 && t.Phase.Done() {
 		// Opened and solved in one: there was work for the queue for no time.
@@ -455,7 +465,11 @@ func (d *Desk) shown(a Actor, t Ticket) Ticket {
 	if a.Role&(Agents|Systems) != 0 {
 		return t
 	}
-	return t.PublicTo(a.Person)
+	t = t.PublicTo(a.Person)
+	if !a.only.IsZero() {
+		t.Requester, t.Followers = Person{}, nil // who has a link need not know whose it is
+	}
+	return t
 }
 
 // wakeup tells all that wait that something happened.

@@ -85,7 +85,7 @@ func (d *Desk) Do(ctx context.Context, a Actor, id ID, act Action) (Ticket, erro
 	if act, err = d.checkAction(a, act); err != nil {
 		return Ticket{}, err
 	}
-	if err := a.confined(id, &act); err != nil {
+	if err := d.confined(ctx, a, id, &act); err != nil {
 		return Ticket{}, err
 	}
 	request := func() (Digest, error) { r := act; r.Key = ""; return fingerprint(a, id, r) }

@@ -1,17 +1,24 @@
 package ticket
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // Guard keeps a desk and a machine that answers it from writing to each other
-// for ever. What it holds back becomes Suppressed, with the reason, so that the
-// ticket's history tells; [Desk.Redrive] makes it try again, and then the guard
-// looks at it anew. It applies to customers, not to agents, queues and streams.
+// for ever. It caps what customers are sent; agents, queues and streams have no
+// cap. Beyond a cap, what the desk did or said waits until there is room, and
+// what only tells of a customer's own doing (a confirmation, a receipt, another
+// customer's words) becomes Suppressed. In a cap, 0 means the default, and a
+// negative number no cap. A cap can be passed by as many messages as are on their
+// way at the same time.
 //
-// Besides the caps, which are set here: who sent something automatically (see
-// [Action].Automatic) is sent nothing because of it, and who bounced (see
-// [Bounce]) is sent nothing at all. In a cap, 0 means the default, and a
-// negative number no cap. A cap can be passed by as many messages as are on
-// their way at the same time.
+// Besides: who sent something automatically (see [Action].Automatic) is sent
+// nothing because of it, agents included, and neither are other customers; who
+// bounced (see [Bounce]), and who is not concerned with the ticket any more, is
+// sent nothing at all. What is suppressed has the reason, so that the ticket's
+// history tells; [Desk.Redrive] makes it try again, and then the guard looks at it
+// anew.
 type Guard struct {
 	Recipient int // messages to one recipient by one notifier within an hour, at most 1000. Default: 100
 	Ticket    int // of these, about one ticket. Default: 20
@@ -30,23 +37,43 @@ func (g Guard) withDefaults() (Guard, error) {
 	return g, nil
 }
 
-// guarded reports whether the guard applies to a delivery.
+// guarded reports whether a delivery has caps, and can bounce.
 func (d *Desk) guarded(row *Delivery) bool { return row.To.Role&Customers != 0 }
 
-// hold says why a delivery must not be made; "" if it may be.
-func (d *Desk) hold(row *Delivery, b *Brief) string {
-	g := &d.cfg.Guard
+// verdict is what the guard says of a delivery; the zero verdict lets it pass.
+type verdict struct {
+	why  string
+	wait bool // it may pass later; else it is held back for good
+}
+
+// wait for room under a cap is this long, and then again.
+const capWait = 10 * time.Minute
+
+// look says whether a delivery may be made to this person, as the profile has
+// completed it.
+func (d *Desk) look(row *Delivery, b *Brief, to Person) verdict {
+	e, customer := &b.Event, d.guarded(row)
 	switch {
-	case !d.guarded(row):
-		return ""
-	case !b.Bounced.IsZero():
-		return fmt.Sprintf("the address bounced before: see delivery %s", b.Bounced)
-	case b.Event.Automatic && ownAct(&b.Event, row.To.Person):
-		return "a machine wrote that, and is not answered"
-	case g.Recipient > 0 && b.Sent >= g.Recipient:
-		return fmt.Sprintf("more than %d messages to this recipient within an hour", g.Recipient)
-	case g.Ticket > 0 && b.SentHere >= g.Ticket:
-		return fmt.Sprintf("more than %d messages about this ticket to this recipient within an hour", g.Ticket)
+	case e.Automatic && (ownAct(e, to) || e.Seq == 1 && e.Requester.Same(to)):
+		return verdict{why: "a machine wrote that, and is not answered"}
+	case !customer:
+		return verdict{}
+	case e.Automatic && row.Kind == KindCustomer:
+		return verdict{why: "a machine wrote that, which is for the desk to read"}
+	case !b.Ticket.concerns(row.To.Person):
+		return verdict{why: "the person is not concerned with the ticket any more"}
+	case !b.Bounced.IsZero() && asciiLower(to.Email) == asciiLower(row.To.Person.Email):
+		return verdict{why: fmt.Sprintf("the address bounced before: see delivery %s", b.Bounced)}
 	}
-	return ""
+	g := &d.cfg.Guard
+	v := verdict{wait: e.By.Role&Customers == 0} // what the desk did or said is told, only later
+	switch {
+	case g.Recipient > 0 && b.Sent >= g.Recipient:
+		v.why = fmt.Sprintf("more than %d messages to this recipient within an hour", g.Recipient)
+	case g.Ticket > 0 && b.SentHere >= g.Ticket:
+		v.why = fmt.Sprintf("more than %d messages about this ticket to this recipient within an hour", g.Ticket)
+	default:
+		return verdict{}
+	}
+	return v
 }

@@ -10,18 +10,24 @@ type notice struct {
 
 // deliveries appends the outbox rows for an event that took a ticket from
 // before to after.
-func (d *Desk) deliveries(rows []Delivery, before, after *Ticket, e *Event) []Delivery {
+func (d *Desk) deliveries(rows []Delivery, before, after *Ticket, e *Event) (_ []Delivery, err error) {
+	due := e.At
+	if now := d.now(); now.Before(due) {
+		due = now // the ticket's last event was made by a clock that is ahead
+	}
 	row := func(n notice, via string) {
 		rows = append(rows, Delivery{
 			ID: d.cfg.NewID(e.At), Tenant: after.Tenant, Ticket: after.ID, Seq: e.Seq,
-			Kind: n.kind, Via: via, To: n.to, Created: e.At, Due: e.At, State: Pending,
+			Kind: n.kind, Via: via, To: n.to, Created: due, Due: due, State: Pending,
 		})
 	}
 	if len(d.vias) > 0 {
 		var space [8]notice
 		list := notices(space[:0], before, after, e)
 		if d.cfg.Copies != nil {
-			list = d.copies(list, before, after, e)
+			if list, err = d.copies(list, before, after, e); err != nil {
+				return rows, err
+			}
 		}
 		for _, n := range list {
 			for _, via := range d.vias {
@@ -32,25 +38,42 @@ func (d *Desk) deliveries(rows []Delivery, before, after *Ticket, e *Event) []De
 	for _, via := range d.streams {
 		row(notice{KindEvent, Recipient{Role: Systems}}, via)
 	}
-	return rows
+	return rows, nil
 }
 
 // copies appends those whom the host wants to be told as well.
-func (d *Desk) copies(list []notice, before, after *Ticket, e *Event) []notice {
+func (d *Desk) copies(list []notice, before, after *Ticket, e *Event) ([]notice, error) {
 	kind := customerKind(before, e)
 	if kind == "" {
-		return list
+		return list, nil
 	}
-	for _, to := range d.cfg.Copies(after.Clone(), kind) {
-		if to.Role != Agents {
-			to.Role = Followers
+	var more []Recipient
+	err := safely("Config.Copies", func() error {
+		more = d.cfg.Copies(after.Clone(), kind)
+		return nil
+	})
+	if err != nil {
+		return list, err
+	}
+	c := check{Limits: d.cfg.Limits}
+	if len(more) > c.Followers {
+		c.fail("config.copies", "gave %d recipients, at most %d are taken", len(more), c.Followers)
+	}
+	for _, to := range more {
+		to.Role = Agents
+		c.person("config.copies.person", to.Person)
+		c.name("config.copies.queue", to.Queue)
+		if to.Person.IsZero() && to.Level < 1 {
+			c.fail("config.copies", "gave a recipient that is neither a person nor a queue at a level")
 		}
-		told := slices.ContainsFunc(list, func(n notice) bool { return n.to.Key() == to.Key() })
+		told := slices.ContainsFunc(list, func(n notice) bool {
+			return n.to.Key() == to.Key() || !to.Person.IsZero() && n.to.Person.Same(to.Person)
+		})
 		if !told && !ownAct(e, to.Person) {
 			list = append(list, notice{kind, to})
 		}
 	}
-	return list
+	return list, c.err
 }
 
 // ownAct reports whether it was this person who acted.
@@ -74,7 +97,7 @@ func notices(list []notice, before, after *Ticket, e *Event) []notice {
 	kind := customerKind(before, e)
 	tell := func(role Role, p Person) {
 		switch own := ownAct(e, p); {
-		case kind == KindReceived && role == Requesters, kind != "" && !own:
+		case kind == KindReceived && (own || role == Requesters), kind != "" && !own:
 			list = append(list, notice{kind, Recipient{Role: role, Person: p}})
 		case own && byCustomer && kind != KindReceived && len(e.Attachments) > 0:
 			list = append(list, notice{KindUploaded, Recipient{Role: role, Person: p}})

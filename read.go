@@ -261,7 +261,11 @@ type publisher struct {
 }
 
 func (d *Desk) publisher(a Actor) *publisher {
-	return &publisher{reader: a.Person, agents: d.cfg.ShowAgents}
+	p := &publisher{reader: a.Person, agents: d.cfg.ShowAgents}
+	if !a.only.IsZero() {
+		p.reader = Person{} // who has a link need not know whose it is
+	}
+	return p
 }
 
 // publish returns what may be seen of an event. It builds a new one from what is

@@ -39,6 +39,9 @@ func (r Relay) withDefaults() (Relay, error) {
 			return r, invalid("config.relay."+f.name, "must not be negative")
 		}
 	}
+	if r.Batch > MaxLimit {
+		return r, invalid("config.relay.batch", "must be at most %d", MaxLimit)
+	}
 	if r.Lease != 0 && r.Lease < time.Second {
 		return r, invalid("config.relay.lease", "must be at least a second")
 	}
@@ -107,7 +110,7 @@ func (d *Desk) Deliver(ctx context.Context) (Delivered, error) {
 	var wg sync.WaitGroup
 	for via, n := range d.serving() {
 		wg.Go(func() {
-			c := newCourier(d, via, n)
+			c := newCourier(context.WithoutCancel(ctx), d, via, n)
 			err := c.clear(ctx)
 			mu.Lock()
 			defer mu.Unlock()
@@ -141,8 +144,10 @@ func (d *Desk) serving() map[string]Notifier {
 }
 
 // Run delivers notifications and performs what tickets do by themselves (see
-// [Desk.FireTimers]) until ctx is done, and then returns its error once all
-// attempts under way have ended; [Desk.Shutdown] lets them finish first. Work
+// [Desk.FireTimers]) until ctx is done, and then returns its error once the
+// attempts under way, which are cancelled, have ended and are settled (one whose
+// notifier goes on all the same is given a second); [Desk.Shutdown] lets them
+// finish first. Work
 // that a commit of this process makes is taken up at once, and so is that of
 // other processes where the store is a [Listener]; other work is within
 // Relay.Poll. Each notifier is served on its own: a slow one holds up no other,
@@ -155,8 +160,11 @@ func (d *Desk) Run(ctx context.Context) error {
 	if err := d.unbound(); err != nil {
 		return err
 	}
-	attempts, kill := context.WithCancel(ctx)
-	defer kill()
+	attempts, cancel := context.WithCancel(ctx)
+	defer cancel()
+	hurry, push := context.WithCancel(context.WithoutCancel(ctx))
+	defer push()
+	kill := func() { cancel(); push() }
 	work, stop := context.WithCancel(ctx)
 	defer stop()
 	ended, shut := d.runs.begin(stop, kill)
@@ -166,7 +174,7 @@ func (d *Desk) Run(ctx context.Context) error {
 	defer ended()
 	var wg sync.WaitGroup
 	for via, n := range d.serving() {
-		wg.Go(func() { newCourier(d, via, n).stay(work, attempts) })
+		wg.Go(func() { newCourier(hurry, d, via, n).stay(work, attempts) })
 	}
 	wg.Go(func() {
 		// No commit wakes this: a timer that it starts lies in the future.
@@ -186,8 +194,8 @@ func (d *Desk) Run(ctx context.Context) error {
 
 // Shutdown ends every [Desk.Run] of this desk: no more attempts are begun, and
 // those under way may finish until ctx is done; then they are cancelled, which
-// leaves them to be tried again. It waits for all of that and returns ctx's
-// error if it had to cancel. Run returns nil then, and at once if it is called
+// leaves them to be tried again. It waits for all of that, at most two seconds
+// longer, and returns ctx's error if it had to cancel. Run returns nil then, and at once if it is called
 // again. The desk itself goes on.
 func (d *Desk) Shutdown(ctx context.Context) error { return d.runs.shutdown(ctx) }
 
@@ -363,8 +371,15 @@ func (d *Desk) stopTimer(ctx context.Context, t Ticket, why error) error {
 	o := newOutcome()
 	defer o.release()
 	d.add(o, t, e)
-	if err := d.store.Commit(ctx, o.commit); err != nil && !errors.Is(err, ErrConflict) {
-		return err
+	err = o.fault
+	if err == nil {
+		err = d.store.Commit(ctx, o.commit)
 	}
-	return nil
+	if err == nil && len(o.commit.Deliveries) > 0 {
+		d.wake.all()
+	}
+	if errors.Is(err, ErrConflict) {
+		err = nil
+	}
+	return err
 }

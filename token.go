@@ -140,7 +140,11 @@ func (k LinkKey) mac(domain, tenant string, b []byte) []byte {
 
 // person is how a token names somebody.
 func (k LinkKey) person(tenant string, id ID, p Person) (short [4]byte) {
-	copy(short[:], k.mac(personDomain, tenant, append(id[:], Recipient{Role: Followers, Person: p}.Key()...)))
+	key := "id:" + p.ID // which stays when the address changes
+	if p.ID == "" {
+		key = Recipient{Role: Followers, Person: p}.Key()
+	}
+	copy(short[:], k.mac(personDomain, tenant, append(id[:], key...)))
 	return short
 }
 
@@ -176,7 +180,7 @@ func (l Links) open(tenant, token string) (grant, LinkKey, bool) {
 // says so, as the person that the link was made for; every other call refuses
 // it. Give it the tenant with [Actor.In], where there are several. What is wrong
 // with a token is said by the call that it is given to: [ErrLink].
-func Holder(token string) Actor { return Actor{Role: Requesters, token: token} }
+func Holder(token string) Actor { return Actor{Role: Requesters, token: cmp.Or(token, "none")} }
 
 // LinkRequest says what a status link is for.
 type LinkRequest struct {
@@ -270,8 +274,9 @@ const (
 )
 
 // RevokeLinks makes all status links of a ticket that were made until now
-// worthless, and records who did it. Agents, systems and the ticket's requester
-// may. It returns the ticket as [Desk.Do] does.
+// worthless, those of the tickets merged into it as well, and records who did
+// it. Agents, systems and the ticket's requester may. It returns the ticket as
+// [Desk.Do] does.
 func (d *Desk) RevokeLinks(ctx context.Context, a Actor, id ID) (Ticket, error) {
 	if err := d.checkActor(a); err != nil {
 		return Ticket{}, err
@@ -287,20 +292,56 @@ func (d *Desk) RevokeLinks(ctx context.Context, a Actor, id ID) (Ticket, error) 
 		if a.RoleOn(t) == Followers {
 			return &RefusedError{Action: RevokeLinks, State: t.State(), Role: Followers, Why: WhyRole, Detail: "links are for the requester and the desk to revoke"}
 		}
-		if t.LinkEpoch >= math.MaxUint16 {
-			return invalid("ticket.link_epoch", "has reached its end: links were revoked %d times", t.LinkEpoch)
-		}
-		w, err := d.workflowOf(&t)
+		list, err := d.mergedInto(ctx, t)
 		if err != nil {
 			return err
 		}
-		e := ownEvent(w, &t, RevokeLinks, d.now())
-		e.By, e.Actor = By{Role: a.RoleOn(t)}, Person{}
-		e.by(a)
-		e.Set.LinkEpoch = t.LinkEpoch + 1
-		d.add(o, t, e)
+		for i := range list {
+			if err := d.revoke(o, a, a.RoleOn(t), list[i]); err != nil {
+				return err
+			}
+		}
 		return nil
 	})
+}
+
+// mergedInto returns a ticket and those that were merged into it, or into one of
+// these.
+func (d *Desk) mergedInto(ctx context.Context, t Ticket) ([]Ticket, error) {
+	list, seen := []Ticket{t}, map[ID]bool{t.ID: true}
+	for i := 0; i < len(list); i++ {
+		for _, l := range list[i].Links {
+			if l.Relation != DuplicatedBy || seen[l.Ticket] {
+				continue
+			}
+			seen[l.Ticket] = true
+			other, err := d.store.Ticket(ctx, t.Tenant, l.Ticket)
+			if err != nil && !isNotFound(err) {
+				return nil, err
+			}
+			if err == nil && other.MergedInto == list[i].ID {
+				list = append(list, other)
+			}
+		}
+	}
+	return list, nil
+}
+
+// revoke puts the event that revokes a ticket's links into the outcome.
+func (d *Desk) revoke(o *outcome, a Actor, role Role, t Ticket) error {
+	if t.LinkEpoch >= math.MaxUint16 {
+		return invalid("ticket.link_epoch", "has reached its end: links were revoked %d times", t.LinkEpoch)
+	}
+	w, err := d.workflowOf(&t)
+	if err != nil {
+		return err
+	}
+	e := ownEvent(w, &t, RevokeLinks, d.now())
+	e.By, e.Actor = By{Role: role}, Person{}
+	e.by(a)
+	e.Set.LinkEpoch = t.LinkEpoch + 1
+	d.add(o, t, e)
+	return nil
 }
 
 // admit returns the actor that a call is made by: the one given or, for the
@@ -333,20 +374,26 @@ func (d *Desk) admit(ctx context.Context, a Actor) (Actor, error) {
 	return Actor{}, &LinkError{}
 }
 
-// confined refuses what the link of an actor does not allow.
-func (a Actor) confined(id ID, act *Action) error {
+// confined refuses what the link of an actor does not allow. Besides the ticket
+// that the link is for it takes the one that goes on with its case, which is
+// the one that Track shows.
+func (d *Desk) confined(ctx context.Context, a Actor, id ID, act *Action) error {
 	if a.only.IsZero() {
 		return nil
 	}
 	if id != a.only {
-		return &NotFoundError{What: "ticket", Ref: id.String()}
+		if t, err := d.find(ctx, a, a.only.String()); err != nil || t.ID != id {
+			return cmp.Or(err, error(&NotFoundError{What: "ticket", Ref: id.String()}))
+		}
 	}
 	refuse := func(detail string) error {
 		return &RefusedError{Action: act.Name, Role: Requesters, Why: WhyLink, Detail: detail}
 	}
 	switch {
-	case act.Name != Reply:
-		return refuse("a status link lets nobody do that")
+	case act.Name != Reply || a.scope == 0:
+		return refuse("this status link lets nobody do that")
+	case act.Message == "" && len(act.Attachments) == 0:
+		return refuse("through a status link, a reply needs words or files")
 	case act.Message != "" && a.scope&LinkReply == 0:
 		return refuse("this status link does not let its holder write")
 	case len(act.Attachments) > 0 && a.scope&LinkUpload == 0:

@@ -1,7 +1,9 @@
 package ticket
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -72,7 +74,8 @@ var failed = []DeliveryState{Dead, Bounced, Suppressed}
 
 // Redrive makes deliveries that were given up or held back try again, at once
 // and with all their attempts: those that match q, on all its pages, and whose
-// tickets the actor may see. It returns how many. q.State may name some of Dead,
+// tickets the actor may see. It returns how many, and where the policy refused
+// some, the first refusal. q.State may name some of Dead,
 // Bounced, Suppressed and, to repeat what was sent, Sent; none: the first three.
 // Once an address has no Bounced delivery any more, it is written to again.
 //
@@ -91,6 +94,7 @@ func (d *Desk) Redrive(ctx context.Context, a Actor, q DeliveryQuery) (int, erro
 		q.Limit = MaxLimit
 	}
 	sum := 0
+	var refused error // the first; the others are redriven all the same
 	for {
 		page, err := d.Deliveries(ctx, a, q)
 		if err != nil {
@@ -110,6 +114,8 @@ func (d *Desk) Redrive(ctx context.Context, a Actor, q DeliveryQuery) (int, erro
 			switch {
 			case err == nil:
 				r.IDs = append(r.IDs, row.ID)
+			case errors.Is(err, ErrRefused):
+				refused = cmp.Or(refused, err)
 			case !isNotFound(err):
 				return sum, err
 			}
@@ -125,7 +131,7 @@ func (d *Desk) Redrive(ctx context.Context, a Actor, q DeliveryQuery) (int, erro
 			}
 		}
 		if q.After = page.Next; q.After.IsZero() {
-			return sum, nil
+			return sum, refused
 		}
 	}
 }
@@ -216,8 +222,11 @@ func (d Delivery) Report(in *time.Location) string {
 	case Claimed:
 		return "being sent"
 	}
-	if d.Failures == 0 {
+	switch {
+	case d.Failures == 0 && d.LastError == "":
 		return "waits to be sent"
+	case d.Failures == 0:
+		return fmt.Sprintf("waits, until %s at least: %s", at(d.Due), d.LastError)
 	}
 	return fmt.Sprintf("failed, attempt %d not before %s: %s", d.Failures+1, at(d.Due), d.LastError)
 }

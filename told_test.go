@@ -136,7 +136,7 @@ func TestOrderIsHeldThroughFailures(t *testing.T) {
 			var err error
 			desks[i], err = ticket.NewDesk(store, ticket.Config{
 				Notifiers: map[string]ticket.Notifier{"": notifier}, Logger: slog.New(slog.DiscardHandler),
-				Guard: ticket.Guard{Recipient: -1, Ticket: -1}, Relay: ticket.Relay{MaxAttempts: 100, Batch: 4},
+				Guard: ticket.Guard{Recipient: -1, Ticket: -1}, Relay: ticket.Relay{MaxAttempts: 100, Batch: 4, Poll: 30 * time.Second},
 			})
 			require.NoError(t, err)
 			wg.Go(func() { _ = desks[i].Run(ctx) })
