@@ -135,13 +135,13 @@ func run(ctx context.Context, names string, s *settings) (err error) {
 			}
 		}
 		if strings.Contains(s.what, "throughput") {
-			if r.relay, r.bare, err = throughput(ctx, &backends[i], s); err != nil {
+			if r.relay, r.bare, r.spent, err = throughput(ctx, &backends[i], s); err != nil {
 				return fmt.Errorf("%s: %w", r.name, err)
 			}
 		}
 		rows = append(rows, r)
 	}
-	return table(rows)
+	return table(rows, s)
 }
 
 // A row is what came of a database.
@@ -149,12 +149,18 @@ type row struct {
 	name        string
 	latencies   []time.Duration
 	relay, bare []float64 // deliveries a second, by round
+	spent       parts     // by the relay in all rounds, that to get warm included
 }
 
-func table(rows []row) error {
+// each is the part of a delivery in what the relay spent, in µs.
+func (r *row) each(s *settings, spent time.Duration) int64 {
+	return spent.Microseconds() / int64(s.rows*(s.rounds+1))
+}
+
+func table(rows []row, s *settings) error {
 	t := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	line := func(cells ...string) { _, _ = fmt.Fprintln(t, strings.Join(cells, "\t")) } // Flush has the error
-	line("database", "deliveries", "p50 ms", "p99 ms", fmt.Sprintf("p50 < %d ms", aimLatency.Milliseconds()), "relay/s", "bare/s", "ratio", "least–most", fmt.Sprintf("≥ %.1f", aimRatio))
+	line("database", "deliveries", "p50 ms", "p99 ms", fmt.Sprintf("p50 < %d ms", aimLatency.Milliseconds()), "relay/s", "bare/s", "ratio", "least–most", fmt.Sprintf("≥ %.1f", aimRatio), "µs in claim, brief, settle")
 	for _, r := range rows {
 		cells := []string{r.name, "", "", "", ""}
 		if n := len(r.latencies); n > 0 {
@@ -168,7 +174,8 @@ func table(rows []row) error {
 			}
 			middle := median(ratios)
 			cells = append(cells, fmt.Sprintf("%.0f", median(r.relay)), fmt.Sprintf("%.0f", median(r.bare)), fmt.Sprintf("%.2f", middle),
-				fmt.Sprintf("%.2f–%.2f", slices.Min(ratios), slices.Max(ratios)), verdict(math.Round(middle*100)/100 >= aimRatio))
+				fmt.Sprintf("%.2f–%.2f", slices.Min(ratios), slices.Max(ratios)), verdict(math.Round(middle*100)/100 >= aimRatio),
+				fmt.Sprintf("%d, %d, %d", r.each(s, r.spent.claim), r.each(s, r.spent.brief), r.each(s, r.spent.settle)))
 		}
 		line(cells...)
 	}

@@ -33,10 +33,31 @@ func draft(i int) ticket.Draft {
 type timed struct {
 	*sqlstore.Store
 
+	mu        sync.Mutex
 	committed sync.Map // time.Time by ticket.ID
 	settled   atomic.Int64
 	last      int64 // after so many
 	done      chan struct{}
+	spent     parts
+}
+
+// parts is how much time passed in the calls of a store.
+type parts struct{ claim, brief, settle time.Duration }
+
+func (s *timed) Claim(ctx context.Context, r ticket.ClaimRequest) ([]ticket.Delivery, error) {
+	defer s.count(&s.spent.claim, time.Now())
+	return s.Store.Claim(ctx, r)
+}
+
+func (s *timed) Brief(ctx context.Context, r ticket.BriefRequest) ([]ticket.Brief, error) {
+	defer s.count(&s.spent.brief, time.Now())
+	return s.Store.Brief(ctx, r)
+}
+
+func (s *timed) count(to *time.Duration, since time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	*to += time.Since(since)
 }
 
 func (s *timed) Commit(ctx context.Context, c ticket.Commit) error {
@@ -46,7 +67,9 @@ func (s *timed) Commit(ctx context.Context, c ticket.Commit) error {
 }
 
 func (s *timed) Settle(ctx context.Context, list []ticket.Settlement) error {
+	begin := time.Now()
 	err := s.Store.Settle(ctx, list)
+	s.count(&s.spent.settle, begin)
 	if n := int64(len(list)); err == nil && s.last > 0 && s.settled.Add(n) >= s.last && s.settled.Load()-n < s.last {
 		close(s.done)
 	}
@@ -122,21 +145,21 @@ func latency(ctx context.Context, b *backend, s *settings) (list []time.Duration
 }
 
 // throughput is how many deliveries a second the relay works off, and the bare
-// statements, in each round.
-func throughput(ctx context.Context, b *backend, s *settings) (relay, bare []float64, err error) {
+// statements, in each round, and what the relay spent in all of them.
+func throughput(ctx context.Context, b *backend, s *settings) (relay, bare []float64, spent parts, err error) {
 	db, store, err := open(ctx, b, "throughput")
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, spent, err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	if err := prepare(ctx, db, store, s.rows); err != nil {
-		return nil, nil, err
+		return nil, nil, spent, err
 	}
 	worker, err := newWorker(ctx, db, b.bare) // its statements end with db
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, spent, err
 	}
-	relays := func(ctx context.Context) error { return relayed(ctx, store, s.rows) }
+	relays := func(ctx context.Context) error { return relayed(ctx, store, s.rows, &spent) }
 	byHand := func(ctx context.Context) error { return worker.all(ctx, s.rows) }
 	for round := -1; round < s.rounds; round++ { // the first is to get warm
 		one, two := relays, byHand
@@ -145,11 +168,11 @@ func throughput(ctx context.Context, b *backend, s *settings) (relay, bare []flo
 		}
 		first, err := clocked(ctx, b, db, s.rows, round%2 == 0, one)
 		if err != nil {
-			return nil, nil, err
+			return nil, nil, spent, err
 		}
 		second, err := clocked(ctx, b, db, s.rows, round%2 != 0, two)
 		if err != nil {
-			return nil, nil, err
+			return nil, nil, spent, err
 		}
 		if round%2 != 0 {
 			first, second = second, first
@@ -158,7 +181,7 @@ func throughput(ctx context.Context, b *backend, s *settings) (relay, bare []flo
 			relay, bare = append(relay, first), append(bare, second)
 		}
 	}
-	return relay, bare, nil
+	return relay, bare, spent, nil
 }
 
 // prepare opens the tickets. Each brings one delivery, to a recipient of its own.
@@ -223,7 +246,7 @@ func clocked(ctx context.Context, b *backend, db *sql.DB, n int, relay bool, wor
 }
 
 // relayed lets [ticket.Desk.Run] work until all is settled.
-func relayed(ctx context.Context, store *sqlstore.Store, n int) error {
+func relayed(ctx context.Context, store *sqlstore.Store, n int, spent *parts) error {
 	nothing := ticket.NotifierFunc(func(context.Context, ticket.Notification) error { return nil })
 	on := &timed{Store: store, last: int64(n), done: make(chan struct{})}
 	desk, err := ticket.NewDesk(on, ticket.Config{Notifiers: map[string]ticket.Notifier{via: nothing}})
@@ -236,5 +259,7 @@ func relayed(ctx context.Context, store *sqlstore.Store, n int) error {
 	case <-on.done:
 	case <-ctx.Done():
 	}
-	return errors.Join(desk.Shutdown(ctx), <-ended)
+	err = errors.Join(desk.Shutdown(ctx), <-ended)
+	spent.claim, spent.brief, spent.settle = spent.claim+on.spent.claim, spent.brief+on.spent.brief, spent.settle+on.spent.settle
+	return err
 }
