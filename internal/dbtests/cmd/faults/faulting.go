@@ -330,7 +330,9 @@ func (r *faulting) stop(s *slot) error {
 		}
 		return s.failed
 	case <-time.After(2 * grace):
-		return fmt.Errorf("a relay that was told to stop goes on after %s", 2*grace)
+		_ = s.cmd.Process.Signal(syscall.SIGQUIT) // it says where it stands
+		<-s.ended
+		return fmt.Errorf("a relay that was told to stop goes on after %s: %s", 2*grace, s.stderr)
 	}
 }
 
