@@ -13,17 +13,19 @@ import (
 )
 
 // A courier works for one notifier: it claims deliveries, has each made by a
-// goroutine of its own, and settles those that have ended. At most Relay.Batch
-// are on their way at a time, and one that takes long holds up none that is
-// claimed later.
+// goroutine of its own, and settles those that have ended while the next are on
+// their way already. At most Relay.Batch are on their way at a time, and one that
+// takes long holds up none that is claimed later.
 type courier struct {
-	d     *Desk
-	via   string
-	n     Notifier
-	hurry context.Context // done when settling must not take long any more
-	busy  int             // deliveries on their way
-	ended chan Settlement // has room for all of them
-	sum   Delivered
+	d        *Desk
+	via      string
+	n        Notifier
+	hurry    context.Context // done when settling must not take long any more
+	busy     int             // deliveries on their way
+	ended    chan Settlement // has room for all of them
+	settling bool            // one call at a time; what ends meanwhile waits for the next
+	settled  chan error      // what came of it
+	sum      Delivered
 
 	mu    sync.Mutex
 	calls map[ID]bool // of the notifier that have not returned, be they given up or not
@@ -34,30 +36,45 @@ type courier struct {
 const overrun = time.Second
 
 func newCourier(hurry context.Context, d *Desk, via string, n Notifier) *courier {
-	return &courier{d: d, via: via, n: n, hurry: hurry, ended: make(chan Settlement, d.cfg.Relay.Batch), calls: map[ID]bool{}}
+	return &courier{d: d, via: via, n: n, hurry: hurry, ended: make(chan Settlement, d.cfg.Relay.Batch), settled: make(chan error, 1), calls: map[ID]bool{}}
+}
+
+// room is how many more deliveries can be on their way.
+func (c *courier) room() int { return cap(c.ended) - c.busy }
+
+// idle reports whether nothing is on its way or being settled.
+func (c *courier) idle() bool { return c.busy == 0 && !c.settling }
+
+// next is where attempts that have ended come from, when they can be settled.
+func (c *courier) next() <-chan Settlement {
+	if c.settling {
+		return nil
+	}
+	return c.ended
 }
 
 // clear works until nothing is due, and returns the store's error that ended it
-// before.
-func (c *courier) clear(ctx context.Context) error {
+// before. What is under way then is still brought to its end.
+func (c *courier) clear(ctx context.Context) (first error) {
 	for {
-		found, err := c.claim(ctx, ctx)
-		if err == nil && found {
-			continue
-		}
-		if c.busy == 0 {
-			return err
-		}
-		// What ended has perhaps freed the next in its line; after an error, what
-		// is under way is still brought to its end.
-		if settled := c.settle(ctx, <-c.ended); err == nil {
-			err = settled
-		}
-		if err != nil {
-			for c.busy > 0 {
-				_ = c.settle(ctx, <-c.ended) // the first error tells enough
+		if first == nil && c.room() > 0 {
+			var found int
+			if found, first = c.claim(ctx, ctx); found > 0 && first == nil {
+				continue
 			}
-			return err
+		}
+		if c.idle() {
+			return first
+		}
+		// What is settled has perhaps freed the next in its line.
+		select {
+		case s := <-c.next():
+			c.settle(ctx, s)
+		case err := <-c.settled:
+			c.settling = false
+			if first == nil {
+				first = err
+			}
 		}
 	}
 }
@@ -66,34 +83,39 @@ func (c *courier) clear(ctx context.Context) error {
 func (c *courier) stay(ctx, attempts context.Context) {
 	poll := time.NewTimer(c.d.cfg.Relay.Poll)
 	defer poll.Stop()
-	rest := false // a store in trouble is left alone until the next poll
-	for ctx.Err() == nil || c.busy > 0 {
-		woken := c.d.wake.next() // before the look, so that no commit is missed
-		if ctx.Err() == nil && !rest {
+	var woken <-chan struct{}
+	look := true  // there may be something due
+	rest := false // but a store in trouble is left alone until the next poll
+	for {
+		if room := c.room(); look && room > 0 && !rest && ctx.Err() == nil {
+			woken = c.d.wake.next() // before the look, so that no commit is missed
 			found, err := c.claim(ctx, attempts)
+			look = err != nil || found == room
 			poll.Reset(c.d.cfg.Relay.Poll)
 			if err != nil && ctx.Err() == nil {
 				c.d.trouble(ctx, "deliver", err)
 				rest = true
 			}
-			if found && !rest {
-				continue
-			}
 		}
 		done := ctx.Done()
 		if ctx.Err() != nil {
+			if c.idle() {
+				return
+			}
 			done = nil // known already: only what is on its way is waited for
-		}
-		if rest || c.busy == cap(c.ended) {
-			woken = nil
 		}
 		select {
 		case <-done:
 		case <-woken:
+			woken, look = nil, true
 		case <-poll.C:
-			rest = false
-		case s := <-c.ended:
-			if err := c.settle(ctx, s); err != nil {
+			look, rest = true, false
+			poll.Reset(c.d.cfg.Relay.Poll)
+		case s := <-c.next():
+			c.settle(ctx, s)
+		case err := <-c.settled:
+			c.settling, look = false, true // it has perhaps freed the next in its line
+			if err != nil {
 				c.d.trouble(ctx, "settle deliveries", err)
 			}
 		}
@@ -107,20 +129,16 @@ type batch struct {
 }
 
 // claim takes what is due, as much as there is room for, and sets it on its way.
-// It reports whether there was anything.
-func (c *courier) claim(ctx, attempts context.Context) (bool, error) {
-	room := cap(c.ended) - c.busy
-	if room == 0 {
-		return false, nil
-	}
+// It returns how many there were.
+func (c *courier) claim(ctx, attempts context.Context) (int, error) {
 	r := &c.d.cfg.Relay
 	// From before the claim, so that what is made of it ends within the lease.
 	attempts, cancel := context.WithTimeout(attempts, r.Lease/4*3)
 	b := &batch{cancel: cancel} // by whoever ends last
-	rows, err := c.d.store.Claim(ctx, ClaimRequest{Now: c.d.now(), Lease: r.Lease, Limit: room, Via: []string{c.via}})
+	rows, err := c.d.store.Claim(ctx, ClaimRequest{Now: c.d.now(), Lease: r.Lease, Limit: c.room(), Via: []string{c.via}})
 	if err != nil || len(rows) == 0 {
 		b.cancel()
-		return false, err
+		return 0, err
 	}
 	c.busy += len(rows)
 	b.left.Store(int64(len(rows)))
@@ -136,7 +154,7 @@ func (c *courier) claim(ctx, attempts context.Context) (bool, error) {
 			err = briefs[i].err
 		}
 	}
-	return true, err
+	return len(rows), err
 }
 
 // end is called once for each delivery.
@@ -194,10 +212,9 @@ func (c *courier) leave(id ID) {
 // with them in one go.
 const linger = time.Millisecond
 
-// settle records how attempts ended: the one given, and what ends right after
-// it. It is done even when ctx is cancelled meanwhile, and tried again while the
-// lease lasts, so that what was delivered is not delivered again.
-func (c *courier) settle(ctx context.Context, first Settlement) error {
+// settle begins to record how attempts ended: the one given, and what ends right
+// after it.
+func (c *courier) settle(ctx context.Context, first Settlement) {
 	list := append(make([]Settlement, 0, c.busy), first)
 	timer := time.NewTimer(linger)
 	defer timer.Stop()
@@ -213,6 +230,14 @@ func (c *courier) settle(ctx context.Context, first Settlement) error {
 	for i := range list {
 		c.sum.count(list[i].Outcome)
 	}
+	c.settling = true
+	go func() { c.settled <- c.record(ctx, list) }()
+}
+
+// record settles deliveries. It is done even when ctx is cancelled meanwhile, and
+// tried again while the lease lasts, so that what was delivered is not delivered
+// again.
+func (c *courier) record(ctx context.Context, list []Settlement) error {
 	settle, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.d.cfg.Relay.Lease/4)
 	defer cancel()
 	defer context.AfterFunc(c.hurry, func() { time.AfterFunc(overrun, cancel) })() //nolint:contextcheck // it only ends the one above
