@@ -66,6 +66,10 @@ bench-go: ## the benchmarks of the library in memory; BENCH=regexp selects
 bench-db: ## sqlstore against the bare databases; BENCHDB='-store postgres -only Do/1' selects
 	go run ./internal/dbtests/cmd/bench $(BENCHDB)
 
+.PHONY: bench-relay
+bench-relay: ## the relay: from commit to notifier, and against the bare outbox; BENCHRELAY='-store postgres' selects
+	go run ./internal/dbtests/cmd/relaybench $(BENCHRELAY)
+
 .PHONY: crash
 crash: ## kill writers and servers again and again, look for what was lost; CRASH='-store postgres -for 10s' selects
 	go run ./internal/dbtests/cmd/crash $(CRASH)

@@ -159,8 +159,11 @@ func throughput(ctx context.Context, b *backend, s *settings) (relay, bare []flo
 	if err != nil {
 		return nil, nil, spent, err
 	}
-	relays := func(ctx context.Context) error { return relayed(ctx, store, s.rows, &spent) }
-	byHand := func(ctx context.Context) error { return worker.all(ctx, s.rows) }
+	relays := func(ctx context.Context) (time.Time, error) { return relayed(ctx, store, s.rows, &spent) }
+	byHand := func(ctx context.Context) (time.Time, error) {
+		err := worker.all(ctx, s.rows)
+		return time.Now(), err
+	}
 	for round := -1; round < s.rounds; round++ { // the first is to get warm
 		one, two := relays, byHand
 		if round%2 != 0 {
@@ -214,7 +217,7 @@ func prepare(ctx context.Context, db *sql.DB, store *sqlstore.Store, n int) erro
 
 // clocked makes everything due again, and returns how many rows a second were
 // worked off.
-func clocked(ctx context.Context, b *backend, db *sql.DB, n int, relay bool, work func(context.Context) error) (float64, error) {
+func clocked(ctx context.Context, b *backend, db *sql.DB, n int, relay bool, work func(context.Context) (time.Time, error)) (float64, error) {
 	if _, err := db.ExecContext(ctx, "UPDATE ticket_outbox SET state = 0, until = NULL, attempts = 0, failures = 0, settled = NULL"); err != nil {
 		return 0, err
 	}
@@ -229,9 +232,10 @@ func clocked(ctx context.Context, b *backend, db *sql.DB, n int, relay bool, wor
 		name = "relay"
 	}
 	var err error
+	var end time.Time
 	begin := time.Now()
-	pprof.Do(ctx, pprof.Labels("work", name+" "+b.name), func(ctx context.Context) { err = work(ctx) })
-	elapsed := time.Since(begin)
+	pprof.Do(ctx, pprof.Labels("work", name+" "+b.name), func(ctx context.Context) { end, err = work(ctx) })
+	elapsed := end.Sub(begin)
 	if err != nil {
 		return 0, err
 	}
@@ -245,13 +249,14 @@ func clocked(ctx context.Context, b *backend, db *sql.DB, n int, relay bool, wor
 	return float64(n) / elapsed.Seconds(), nil
 }
 
-// relayed lets [ticket.Desk.Run] work until all is settled.
-func relayed(ctx context.Context, store *sqlstore.Store, n int, spent *parts) error {
+// relayed lets [ticket.Desk.Run] work until all is settled, and returns when that
+// was.
+func relayed(ctx context.Context, store *sqlstore.Store, n int, spent *parts) (time.Time, error) {
 	nothing := ticket.NotifierFunc(func(context.Context, ticket.Notification) error { return nil })
 	on := &timed{Store: store, last: int64(n), done: make(chan struct{})}
 	desk, err := ticket.NewDesk(on, ticket.Config{Notifiers: map[string]ticket.Notifier{via: nothing}})
 	if err != nil {
-		return err
+		return time.Time{}, err
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- desk.Run(ctx) }()
@@ -259,7 +264,8 @@ func relayed(ctx context.Context, store *sqlstore.Store, n int, spent *parts) er
 	case <-on.done:
 	case <-ctx.Done():
 	}
+	end := time.Now()
 	err = errors.Join(desk.Shutdown(ctx), <-ended)
 	spent.claim, spent.brief, spent.settle = spent.claim+on.spent.claim, spent.brief+on.spent.brief, spent.settle+on.spent.settle
-	return err
+	return end, err
 }
