@@ -118,7 +118,7 @@ func (x *session) putOff(ctx context.Context, list []ticket.Settlement) error {
 		return err
 	}, "SELECT h.due, b.id FROM "+x.s.lang.given(n, textual, whole, whole)+
 		join+"h ON h.id = v.column1 AND h.attempts = v.column2 AND h.due = v.column3 AND h.state = 0 AND h.until IS NULL"+
-		join+"b ON b.ticket = h.ticket AND b.via = h.via AND b.who = h.who AND b.state = 0 AND b.seq >= h.seq AND (b.seq > h.seq OR b.id > h.id)"+
+		join+"b ON b.ticket = h.ticket AND b.via = h.via AND b.who = h.who AND b.state <= 0 AND b.seq >= h.seq AND (b.seq > h.seq OR b.id > h.id)"+
 		" AND b.until IS NULL AND b.due < h.due", args...)
 	if err != nil {
 		return err

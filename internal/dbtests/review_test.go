@@ -193,7 +193,7 @@ func TestSettleAlone(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, list, limit)
 		for _, d := range list {
-			done = append(done, ticket.Settlement{ID: d.ID, Attempts: d.Attempts, Outcome: ticket.Done})
+			done = append(done, ticket.Settlement{ID: d.ID, Attempts: d.Attempts, Outcome: ticket.Done, At: time.Now()})
 		}
 		return done
 	}
@@ -235,7 +235,7 @@ func TestRelaysTogether(t *testing.T) {
 				}
 				var outcomes []ticket.Settlement
 				for i, d := range list {
-					o := ticket.Settlement{ID: d.ID, Attempts: d.Attempts, Outcome: ticket.Done}
+					o := ticket.Settlement{ID: d.ID, Attempts: d.Attempts, Outcome: ticket.Done, At: time.Now()}
 					if (n+i)%5 == 0 {
 						o.Outcome, o.Due = ticket.Again, time.Now()
 					}

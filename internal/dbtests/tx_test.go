@@ -294,7 +294,7 @@ func everything(t *testing.T, ctx context.Context, s *sqlstore.Store) { //nolint
 	require.NotEmpty(t, list)
 	var outcomes []ticket.Settlement
 	for i, d := range list {
-		outcomes = append(outcomes, ticket.Settlement{ID: d.ID, Attempts: d.Attempts, Outcome: ticket.Outcome(1 + i%3), Due: time.Now()})
+		outcomes = append(outcomes, ticket.Settlement{ID: d.ID, Attempts: d.Attempts, Outcome: ticket.Outcome(1 + i%3), At: time.Now(), Due: time.Now()})
 	}
 	require.NoError(t, s.Settle(ctx, outcomes))
 	if err := s.Maintain(ctx); !errors.Is(err, errors.ErrUnsupported) {
