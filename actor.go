@@ -13,8 +13,8 @@ type Person struct {
 	Name         string `json:"name,omitempty"`         // as the person wants to be addressed
 	Email        string `json:"email,omitempty"`        // one address, without a display name
 	Phone        string `json:"phone,omitempty"`        // in any form
-	Locale       string `json:"locale,omitempty"`       // BCP 47, such as "de-CH"
-	Zone         string `json:"zone,omitempty"`         // of the IANA time zone database, such as "Europe/Berlin"
+	Locale       string `json:"locale,omitempty"`       // BCP 47, such as "de-CH"; what is none counts as unknown
+	Zone         string `json:"zone,omitempty"`         // of the IANA time zone database, such as "Europe/Berlin"; one that the machine does not know counts as UTC
 	Organisation string `json:"organisation,omitempty"` // the host's own key for the customer organisation
 }
 

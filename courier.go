@@ -350,15 +350,15 @@ func (d *Desk) settled(ctx context.Context, row *Delivery, s Settlement) Settlem
 	switch s.Outcome {
 	case Done:
 		level, what = slog.LevelDebug, "ticket: delivered"
-	case GiveUp, BounceBack:
+	case GiveUp:
 		level = slog.LevelError
 	case Suppress:
 		level = slog.LevelInfo
 	}
-	// Not the error itself: a notifier's may hold an address.
+	// Not the error itself: a notifier's may hold an address. Desk.Deliveries has it.
 	if d.cfg.Logger.Enabled(ctx, level) {
-		d.cfg.Logger.LogAttrs(ctx, level, what, slog.String("id", row.ID.String()), slog.String("kind", string(row.Kind)),
-			slog.String("via", row.Via), slog.Int("attempt", row.Attempts), slog.String("outcome", s.Outcome.String()))
+		d.cfg.Logger.LogAttrs(ctx, level, what, slog.String("id", row.ID.String()), slog.String("ticket", row.Ticket.String()), slog.String("kind", string(row.Kind)),
+			slog.String("via", row.Via), slog.Int("attempt", row.Attempts), slog.String("state", string(s.Outcome.State())))
 	}
 	if d.cfg.Relay.Observe != nil {
 		err := safely("Relay.Observe", func() error { d.cfg.Relay.Observe(ctx, *row, s); return nil })

@@ -79,7 +79,8 @@ var failed = []DeliveryState{Dead, Bounced, Suppressed}
 // Bounced, Suppressed and, to repeat what was sent, Sent; none: the first three.
 // Once an address has no Bounced delivery any more, it is written to again.
 //
-// A delivery keeps its ID, so a recipient can tell a repeat. What waits behind
+// What had become of a delivery before is not kept. It keeps its ID, so a
+// recipient can tell a repeat. What waits behind
 // it in its line does so again; what was sent meanwhile has overtaken it.
 func (d *Desk) Redrive(ctx context.Context, a Actor, q DeliveryQuery) (int, error) {
 	if len(q.State) == 0 {
@@ -139,7 +140,8 @@ func (d *Desk) Redrive(ctx context.Context, a Actor, q DeliveryQuery) (int, erro
 // Bounced records that a message which was sent came back later, as mail does
 // that a server took and could not deliver: the delivery becomes Bounced, and
 // nothing more is sent to the address by this notifier until that is redriven.
-// The reason is what the other side said. A delivery that the actor may not know
+// It can be said as well of what was given up or held back. The reason is what
+// the other side said. A delivery that the actor may not know
 // of is [ErrNotFound], and one that is still on its way is [ErrInvalid].
 func (d *Desk) Bounced(ctx context.Context, a Actor, id ID, reason string) error {
 	page, err := d.Deliveries(ctx, a, DeliveryQuery{IDs: []ID{id}})
@@ -161,7 +163,7 @@ func (d *Desk) Bounced(ctx context.Context, a Actor, id ID, reason string) error
 		Tenant: a.Tenant, IDs: []ID{id}, From: []DeliveryState{Sent, Dead, Suppressed, Bounced}, To: Bounced, At: d.now(), Error: shorten(reason),
 	})
 	if err == nil && n == 0 {
-		err = invalid("delivery", "must have been sent: this one is %s", row.State)
+		err = invalid("delivery", "must be settled: this one is %s", row.State)
 	}
 	return err
 }

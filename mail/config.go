@@ -32,7 +32,8 @@ type Config struct {
 	// MinVersion says otherwise.
 	TLS *tls.Config
 
-	// Auth is how to sign in. Default: not at all without a Username, or Plain.
+	// Auth is how to sign in. Default: Plain with a Username, XOAuth2 with a Token,
+	// and not at all without either.
 	// Without encryption it is refused, but for a Host that is this machine.
 	Auth     Auth
 	Username string
@@ -100,7 +101,7 @@ type Auth uint8
 
 // The ways to sign in.
 const (
-	AutoAuth Auth = iota // Plain with a Username, XOAuth2 with a Token, and None without either
+	AutoAuth Auth = iota // Plain with a Username, XOAuth2 with a Token, and NoAuth without either
 	Plain
 	Login
 	XOAuth2

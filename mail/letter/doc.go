@@ -7,6 +7,21 @@
 // full and on sparse data, so that a missing or a broken one is found at the
 // start, with all faults in one error.
 //
+// # Files
+//
+// In the folder of each language, such as "de", every one both as .txt and .html:
+//
+//	received uploaded answered asked customer handed-on solved reopened closed
+//	cancelled merged                      for customers
+//	agent-assigned agent-queued agent-escalated agent-customer
+//	agent-copy                            for agents; the last for copies of the customers' kinds
+//	parts                                 blocks that the others share, such as "top" and "bottom"
+//
+// and words.txt, which has single words for both forms. Templates are executed on
+// [Data]. Who replaces one should replace both its forms, or readers of HTML see
+// other words than readers of text. The subject and both forms must show the
+// number, {{.Number}}.
+//
 // What is in the letters comes from people, some of them hostile. Subjects,
 // names and names of files are brought onto one line and lose what does not
 // show (see [Line]), HTML is escaped where it stands, only addresses with http

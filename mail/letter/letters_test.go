@@ -469,3 +469,13 @@ func FuzzWrite(f *testing.F) {
 		wellFormed(t, got.HTML)
 	})
 }
+
+// A file that nothing would read is a typing error.
+func TestMisspelledTemplates(t *testing.T) {
+	for _, path := range []string{"de/recieved.txt", "de/handed on.txt", "de/received.htm", "de/parts", "templates/de/received.txt"} {
+		_, err := letter.New(letter.Config{Templates: fstest.MapFS{path: {Data: []byte("s {{.Number}}\n\n{{.Number}}")}}})
+		require.Error(t, err, path)
+	}
+	_, err := letter.New(letter.Config{Templates: fstest.MapFS{"de/received.txt": {Data: []byte("s {{.Number}}\n\n{{.Number}}")}, "README": {}}})
+	require.NoError(t, err)
+}

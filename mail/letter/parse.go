@@ -50,13 +50,37 @@ func (o overlay) languages() ([]string, error) {
 				continue
 			}
 			if _, err := language.Parse(e.Name()); err != nil {
-				return nil, &TemplateError{File: e.Name(), Err: fmt.Errorf("the folder's name is no language such as %q: %w", "fr", err)}
+				return nil, &TemplateError{File: e.Name(), Err: fmt.Errorf("the folder's name is no language such as %q; if the languages lie below it, take fs.Sub: %w", "fr", err)}
 			}
 			langs = append(langs, e.Name())
+			if err := known(f, e.Name()); err != nil {
+				return nil, err
+			}
 		}
 	}
 	slices.Sort(langs)
 	return slices.Compact(langs), nil
+}
+
+// known finds files that would never be read, such as those with a typing error
+// in their names.
+func known(f fs.FS, lang string) error {
+	entries, err := fs.ReadDir(f, lang)
+	if err != nil {
+		return &TemplateError{File: lang, Err: err}
+	}
+	for _, e := range entries {
+		name, html := strings.CutSuffix(e.Name(), ".html")
+		if !html {
+			name, _ = strings.CutSuffix(e.Name(), ".txt")
+		}
+		switch {
+		case strings.HasPrefix(e.Name(), "."), e.Name() == wordsFile, name == partsFile && name != e.Name():
+		case name == e.Name() || !slices.Contains(sheetNames(), name):
+			return &TemplateError{File: lang + "/" + e.Name(), Err: fmt.Errorf("is no template; there are %s, each .txt and .html", strings.Join(append(sheetNames(), "words (.txt only)", partsFile), ", "))}
+		}
+	}
+	return nil
 }
 
 // The files that the sheets of a language share. That with the words goes into
