@@ -59,7 +59,17 @@ func (l *language) upTo(rows string) string {
 		// A table that is made on the way cannot refer to v there.
 		return "CASE WHEN (SELECT 1 FROM " + rows + " LIMIT 1 OFFSET ?) IS NOT NULL THEN ? ELSE (SELECT COUNT(*) FROM " + rows + ") END"
 	}
-	return "(SELECT COUNT(*) FROM (SELECT 1 FROM " + rows + " LIMIT ?) n)"
+	return "(SELECT COUNT(*) FROM (SELECT 1 FROM " + rows + " LIMIT " + l.anyNumber() + ") n)"
+}
+
+// anyNumber is the placeholder of a limit whose value is nothing to the plan.
+// SQLite plans with the value of one that stands alone, and so prepares the
+// statement anew at each execution, which for lists is worth it.
+func (l *language) anyNumber() string {
+	if l == &sqlite {
+		return "? + 0"
+	}
+	return "?"
 }
 
 // brief looks up those whose ticket and event are there, and then what else there is

@@ -105,7 +105,7 @@ func (s *Store) pick(r ticket.ClaimRequest) (string, []any) {
 	if n := len(r.Via); n > 1 {
 		in = "IN (?" + strings.Repeat(", ?", n-1) + ")"
 	}
-	return claimable + in + " ORDER BY o.due, o.id LIMIT ?" + s.lang.claimLocks, append(args, r.Limit)
+	return claimable + in + " ORDER BY o.due, o.id LIMIT " + s.lang.anyNumber() + s.lang.claimLocks, append(args, r.Limit)
 }
 
 // of names the table that columns are of.

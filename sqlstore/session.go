@@ -226,11 +226,6 @@ func (s *Store) prepareWanted(ctx context.Context) {
 // render puts a statement into the form that the database takes.
 func (s *Store) render(text string) string {
 	text = s.names.Replace(text)
-	if s.lang == &sqlite {
-		// SQLite plans with the value of a limit that stands alone, and therefore
-		// prepares the statement anew at each execution.
-		text = strings.ReplaceAll(text, "LIMIT ?", "LIMIT ? + 0")
-	}
 	if !s.lang.numbered || !strings.Contains(text, "?") {
 		return text
 	}
