@@ -258,8 +258,8 @@ func deliveries(before, after ticket.Ticket, e ticket.Event, solvedAtOnce bool) 
 		kind = ticket.KindAnswered
 	case byCustomer && words:
 		kind = ticket.KindCustomer
-	case e.From.Level != e.To.Level && !phase.Done():
-		kind = ticket.KindEscalated
+	case (e.From.Level != e.To.Level || before.Queue != "" && after.Queue != before.Queue) && !phase.Done():
+		kind = ticket.KindHanded
 	}
 	if kind != "" {
 		if e.Seq == 1 || !byCustomer || !e.Actor.Same(after.Requester) {
@@ -278,8 +278,13 @@ func deliveries(before, after ticket.Ticket, e ticket.Event, solvedAtOnce bool) 
 		}
 	case after.Assignee != "" && byCustomer && words:
 		add(ticket.KindCustomer)
-	case after.Assignee == "" && !after.Phase.Done() && (e.From != e.To || e.Set.Queue != nil) && !solvedAtOnce:
+	case after.Assignee != "" || after.Phase.Done() || solvedAtOnce:
+	case e.Seq > 1 && e.To.Level > e.From.Level:
+		add(ticket.KindEscalated)
+	case e.From != e.To || e.Set.Queue != nil:
 		add(ticket.KindQueued)
+	case byCustomer && words:
+		add(ticket.KindCustomer)
 	}
 	return kinds
 }
