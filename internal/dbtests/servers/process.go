@@ -129,13 +129,17 @@ func (p *process) kill() error {
 	}
 	var children []int
 	deadline := time.Now().Add(stopTimeout)
-	for {
+	for halted := false; ; {
 		all, err := processes()
 		if err != nil {
 			return errors.Join(err, p.signal(syscall.SIGKILL))
 		}
 		if self, ok := all[p.pid]; ok && self.running() && self.state != 'T' && time.Now().Before(deadline) {
 			time.Sleep(time.Millisecond)
+			continue
+		}
+		if !halted { // a child that it started meanwhile may be missing in this list
+			halted = true
 			continue
 		}
 		for pid, i := range all {

@@ -391,8 +391,8 @@ func (s *Server) gone() error {
 // Restart starts the server again, at the same place and with the same
 // settings, and waits until it answers; if it still runs, it is stopped cleanly
 // first. The context bounds the start, as with [StartPostgres]. A PostgreSQL
-// that was killed by somebody else may leave children for a moment, while which
-// Restart fails; it can be called again.
+// that was killed may leave children for a moment; Restart waits for them, for
+// some five seconds.
 func (s *Server) Restart(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -404,7 +404,14 @@ func (s *Server) Restart(ctx context.Context) error {
 	}
 	ctx, cancel := withDeadline(ctx)
 	defer cancel()
-	return s.start(ctx)
+	for try := 1; ; try++ {
+		err := s.start(ctx)
+		// What was killed can be on its way out for a moment, with PostgreSQL's memory.
+		if err == nil || try == 50 || ctx.Err() != nil || !strings.Contains(err.Error(), "pre-existing shared memory block") {
+			return err
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
 }
 
 // Stop stops the server cleanly, without waiting for its clients, and removes
