@@ -147,9 +147,10 @@ func (d *Desk) serving() map[string]Notifier {
 // [Desk.FireTimers]) until ctx is done, and then returns its error once the
 // attempts under way, which are cancelled, have ended and are settled (one whose
 // notifier goes on all the same is given a second); [Desk.Shutdown] lets them
-// finish first. Work
-// that a commit of this process makes is taken up at once, and so is that of
-// other processes where the store is a [Listener]; other work is within
+// finish first.
+//
+// Work that a commit of this process makes is taken up at once, and so is that
+// of other processes where the store is a [Listener]; other work is within
 // Relay.Poll. Each notifier is served on its own: a slow one holds up no other,
 // and a slow delivery no other recipient. A store that is a [Maintainer] is
 // called once in Relay.Poll, one call at a time. Trouble with the store is
@@ -195,8 +196,8 @@ func (d *Desk) Run(ctx context.Context) error {
 // Shutdown ends every [Desk.Run] of this desk: no more attempts are begun, and
 // those under way may finish until ctx is done; then they are cancelled, which
 // leaves them to be tried again. It waits for all of that, at most two seconds
-// longer, and returns ctx's error if it had to cancel. Run returns nil then, and at once if it is called
-// again. The desk itself goes on.
+// longer, and returns ctx's error if it had to cancel. Run returns nil then, and
+// at once if it is called again. The desk itself goes on.
 func (d *Desk) Shutdown(ctx context.Context) error { return d.runs.shutdown(ctx) }
 
 // Wake makes the relay of this process look for work at once. The desk does so
