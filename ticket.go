@@ -50,6 +50,14 @@ type Ticket struct {
 	// see [Desk.RevokeLinks].
 	LinkEpoch int `json:"link_epoch,omitempty"`
 
+	// RequesterSince is the number of the event by which somebody of another
+	// customer became the requester; see [Edits].Requester. Zero means never.
+	RequesterSince int64 `json:"requester_since,omitempty"`
+
+	// PriorityGiven says that somebody set the priority, so that it does not
+	// follow from impact and urgency.
+	PriorityGiven bool `json:"priority_given,omitempty"`
+
 	Workflow        string `json:"workflow"`
 	WorkflowVersion int    `json:"workflow_version"`
 
@@ -429,7 +437,7 @@ func (t Ticket) PublicTo(p Person) Ticket {
 	if !t.Requester.Same(p) {
 		t.Requester = Person{}
 	}
-	t.Digest, t.LinkEpoch = Digest{}, 0
+	t.Digest, t.LinkEpoch, t.RequesterSince = Digest{}, 0, 0
 	return t
 }
 
