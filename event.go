@@ -28,7 +28,7 @@ type Event struct {
 	To      State      `json:"to"`
 	Phase   Phase      `json:"phase"`             // of the state it leads to
 	Channel Channel    `json:"channel,omitempty"` // how it came in, where that was said
-	Answer  bool       `json:"answer,omitempty"`  // an agent's words to the customer
+	Answer  bool       `json:"answer,omitempty"`  // an agent's words to the customer, or files
 	// Automatic: a machine wrote it, as Action.Automatic said.
 	Automatic bool  `json:"automatic,omitempty"`
 	Set       Patch `json:"set,omitzero"`

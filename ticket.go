@@ -62,7 +62,7 @@ type Ticket struct {
 	WorkflowVersion int    `json:"workflow_version"`
 
 	Created       time.Time `json:"created"`
-	FirstAnswered time.Time `json:"first_answered,omitzero"` // first words of an agent to the customer
+	FirstAnswered time.Time `json:"first_answered,omitzero"` // first words of an agent to the customer, or files; not a machine's
 	Touched       time.Time `json:"touched"`                 // last event
 	Resolved      time.Time `json:"resolved,omitzero"`       // last entered a solved phase; zero again once reopened
 	Closed        time.Time `json:"closed,omitzero"`         // last entered a closed phase; zero again once reopened
