@@ -92,7 +92,7 @@ type Edits struct {
 	Requester  Person // the person it is really for, who is told of it
 	AddTags    []string
 	RemoveTags []string
-	Fields     Fields // a nil value removes the field
+	Fields     Fields   // a nil value removes the field
 	Follow     []Person // they are told of it
 	Unfollow   []Person
 }

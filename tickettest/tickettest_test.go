@@ -37,7 +37,7 @@ func Example() {
 	}
 	// In a test: sent.RequireSent(t, ticket.KindReceived, "ada@example.org")
 
-	// Output:
+	// Unordered output:
 	// 0000-0001-H 2026-01-05T09:00:00Z
 	// received
 	// queued
