@@ -29,12 +29,8 @@ func (s *Store) read(ctx context.Context, ref, text string, args ...any) (ticket
 	}
 	defer s.hold()()
 	var t ticket.Ticket
-	found := false
-	look := func(x *session) (err error) {
-		found, err = x.ticket(ctx, &t, text, args...)
-		return err
-	}
-	if err := s.look(look); err != nil {
+	found, err := s.here().ticket(ctx, &t, text, args...)
+	if err != nil {
 		return ticket.Ticket{}, s.explain(ctx, "read a ticket", err)
 	}
 	if !found {
