@@ -391,6 +391,9 @@ func (d *Desk) once(ctx context.Context, a Actor, key string, asked Digest, deci
 		return Ticket{}, err
 	}
 	t := o.commit.Changes[0].Ticket
+	if t.Touched.IsZero() {
+		return Ticket{}, invalid("config.now", "must lie in the years 1 to 9999")
+	}
 	if key != "" {
 		o.commit.Receipt = &Receipt{Tenant: a.Tenant, Key: key, Ticket: t.ID, Version: t.Version, Request: asked, At: d.now()}
 	}

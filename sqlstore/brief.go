@@ -115,7 +115,7 @@ func (s *Store) briefing(list []ticket.Delivery, which []int, r *ticket.BriefReq
 	l := s.lang
 	n := paddedCount(len(which))
 	args := make([]any, 0, 8+n*len(briefed))
-	since, most := r.Since.UnixMicro(), max(r.Most, 0)
+	since, most := bounded(r.Since), max(r.Most, 0)
 	for range 2 {
 		if l == &mysql {
 			args = append(args, since, max(most-1, 0), most, since)

@@ -22,7 +22,7 @@ var schemas embed.FS
 // full-text search are a part of their own, for stores that are made with it.
 const (
 	ticketsVersion = 2
-	searchVersion  = 1
+	searchVersion  = 2
 )
 
 // A part is a set of tables with a version of its own.
@@ -43,7 +43,7 @@ func (s *Store) parts() []part {
 	}}}
 	if s.search {
 		parts = append(parts, part{"search", searchVersion, []string{
-			"SELECT place, ticket, tenant, version, subject, said, inside FROM {t}texts",
+			"SELECT place, ticket, tenant, version, upto FROM {t}texts",
 			"SELECT id, ticket FROM {t}unindexed",
 		}})
 	}

@@ -138,7 +138,7 @@ func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]ticket.Ref
 		}
 		refs = append(refs, ref)
 		return nil
-	}, "SELECT tenant, id FROM {t}tickets WHERE timer_at IS NOT NULL AND timer_at <= ? ORDER BY timer_at, id LIMIT ?", now.UnixMicro(), limit)
+	}, "SELECT tenant, id FROM {t}tickets WHERE timer_at IS NOT NULL AND timer_at <= ? ORDER BY timer_at, id LIMIT ?", bounded(now), limit)
 	return refs, s.explain(ctx, "look for timers", err)
 }
 

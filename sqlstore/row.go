@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"math"
 	"sync"
 	"time"
 
@@ -127,6 +128,18 @@ func timeOf(n sql.NullInt64) time.Time {
 		return time.Time{}
 	}
 	return micros(n.Int64)
+}
+
+// bounded is a time in microseconds, or the nearest one that stores keep: for what
+// stored times are compared with.
+func bounded(t time.Time) int64 {
+	switch y := t.UTC().Year(); {
+	case y < 1:
+		return math.MinInt64
+	case y > 9999:
+		return math.MaxInt64
+	}
+	return t.UnixMicro()
 }
 
 func micros(n int64) time.Time { return time.UnixMicro(n).UTC() }
