@@ -253,9 +253,10 @@ func (c *Commit) changes(tenant string, id ID) bool {
 type Receipt struct {
 	Tenant  string    `json:"tenant,omitempty"`
 	Key     string    `json:"key"`
-	Ticket  ID        `json:"ticket"`  // the ticket that the call returned
-	Version int64     `json:"version"` // and its version then
-	Request Digest    `json:"request"` // of the request, so that a reused key is noticed
+	Ticket  ID        `json:"ticket"`          // the ticket that the call returned
+	Version int64     `json:"version"`         // and its version then
+	Request Digest    `json:"request"`         // of the request, so that a reused key is noticed
+	Keyed   bool      `json:"keyed,omitempty"` // Request is an HMAC, see Config.ReceiptKey
 	At      time.Time `json:"at"`
 }
 

@@ -21,7 +21,7 @@ var schemas embed.FS
 // The versions of the schema's parts that this package works with. Tables for
 // full-text search are a part of their own, for stores that are made with it.
 const (
-	ticketsVersion = 2
+	ticketsVersion = 3
 	searchVersion  = 2
 )
 
@@ -39,7 +39,7 @@ func (s *Store) parts() []part {
 		"SELECT ticket, seq, tenant, at, doc FROM {t}events",
 		"SELECT tenant, label, created, ticket FROM {t}labels",
 		"SELECT " + outboxColumns + ", who FROM {t}outbox",
-		"SELECT tenant, name, ticket, version, request, at FROM {t}receipts",
+		"SELECT tenant, name, ticket, version, request, at, keyed FROM {t}receipts",
 	}}}
 	if s.search {
 		parts = append(parts, part{"search", searchVersion, []string{

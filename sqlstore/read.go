@@ -58,8 +58,8 @@ func (s *Store) Receipt(ctx context.Context, tenant, key string) (ticket.Receipt
 	r := ticket.Receipt{Tenant: tenant, Key: key}
 	var id, request string
 	var at int64
-	found, err := s.here().one(ctx, []any{&id, &r.Version, &request, &at},
-		"SELECT ticket, version, request, at FROM {t}receipts WHERE tenant = ? AND name = ?", tenant, key)
+	found, err := s.here().one(ctx, []any{&id, &r.Version, &request, &at, &r.Keyed},
+		"SELECT ticket, version, request, at, keyed FROM {t}receipts WHERE tenant = ? AND name = ?", tenant, key)
 	if err == nil && found {
 		r.At = micros(at)
 		if err = parseID([]byte(id), &r.Ticket); err == nil {

@@ -109,10 +109,15 @@ func priorityOf(pressing int64) ticket.Grade { return ticket.Grade(int64(ticket.
 
 // open says in a column whether work is expected.
 func open(t *ticket.Ticket) int64 {
-	if t.Phase.Done() {
-		return 0
+	return number(!t.Phase.Done())
+}
+
+// number is a bool for a column that is a number.
+func number(b bool) int64 {
+	if b {
+		return 1
 	}
-	return 1
+	return 0
 }
 
 // nullTime is a time for a column that has NULL for none.
