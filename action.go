@@ -84,7 +84,7 @@ type Edits struct {
 	Priority   Grade
 	Impact     Grade
 	Urgency    Grade
-	Requester  Person // the person it is really for
+	Requester  Person   // the person it is really for
 	AddTags    []string // they stand in the digest and cannot be erased
 	RemoveTags []string
 	Fields     Fields // a nil value removes the field
