@@ -78,7 +78,7 @@ func (l *lane) do(ctx context.Context, s *Store, work func(context.Context, *ses
 	}
 	l.together = []*member{m}
 	defer l.handOver(s, m) // even if a driver panics
-	l.lead(s, m)
+	l.lead(s, m)           //nolint:contextcheck // it works for others too, each with a context of its own
 	return m.err
 }
 

@@ -213,6 +213,7 @@ func TestCancelledInHostTransaction(t *testing.T) {
 			}
 			return s.Settle(ctx, list)
 		}
+		fresh := opening(t, "")
 		var ids []ticket.ID
 		for _, d := range there.Deliveries {
 			ids = append(ids, d.ID)
@@ -221,7 +222,7 @@ func TestCancelledInHostTransaction(t *testing.T) {
 			name string
 			last func(ctx context.Context, s *sqlstore.Store) error
 		}{
-			{"commit", func(ctx context.Context, s *sqlstore.Store) error { return s.Commit(ctx, opening(t, "")) }},
+			{"commit", func(ctx context.Context, s *sqlstore.Store) error { return s.Commit(ctx, fresh) }},
 			{"claim", func(ctx context.Context, s *sqlstore.Store) error { _, err := s.Claim(ctx, claim); return err }},
 			{"settle", settle},
 			{"revise", func(ctx context.Context, s *sqlstore.Store) error {
@@ -250,7 +251,7 @@ func TestCancelledInHostTransaction(t *testing.T) {
 				cancel()
 				if err == nil {
 					require.NoError(t, tx.Commit())
-					require.Equal(t, ended, false, "%s ended in time", call.name)
+					require.False(t, ended, "%s ended in time", call.name)
 					break
 				}
 				require.True(t, ended, "%s: %v", call.name, err)
