@@ -79,13 +79,14 @@ type Action struct {
 
 // Edits is a change to what a ticket says of itself. Nil and empty fields change
 // nothing.
+// Tags stand in the digest and cannot be erased.
 type Edits struct {
 	Subject    string
 	Priority   Grade
 	Impact     Grade
 	Urgency    Grade
-	Requester  Person   // the person it is really for
-	AddTags    []string // they stand in the digest and cannot be erased
+	Requester  Person // the person it is really for
+	AddTags    []string
 	RemoveTags []string
 	Fields     Fields // a nil value removes the field
 	Follow     []Person
