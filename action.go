@@ -48,9 +48,9 @@ type Action struct {
 
 	Level    int       // the support level to go to, where the action chooses one; 0: the next one
 	Status   Status    // the status to go to, where the action chooses one
-	Queue    string    // the queue to go to; empty: the same
+	Queue    string    // the queue to go to; empty: the same; it cannot be erased
 	Assignee string    // the agent to have it
-	Reason   string    // in a word: why on hold, why cancelled, how resolved
+	Reason   string    // in a word: why on hold, why cancelled, how resolved; it stands in the digest and cannot be erased
 	Until    time.Time // when to go on by itself; zero: not by itself
 
 	Ticket   ID       // the other ticket, of a merge or a link
@@ -77,13 +77,14 @@ type Action struct {
 
 	// Key makes the action happen once, however often it is sent: a repeat with
 	// the same key in the same tenant changes nothing and returns the ticket.
-	// The same key with something else is a [*DuplicateError]. At most 200
-	// bytes; empty: no such promise.
+	// The same key with something else is a [*DuplicateError]. It is remembered
+	// for Config.ReceiptAge. At most 200 bytes; empty: no such promise.
 	Key string
 }
 
 // Edits is a change to what a ticket says of itself. Nil and empty fields change
 // nothing.
+// Tags stand in the digest and cannot be erased.
 type Edits struct {
 	Subject    string
 	Priority   Grade
@@ -121,8 +122,8 @@ type Draft struct {
 	Impact   Grade
 	Urgency  Grade
 	Level    int      // 0: the first; for agents and systems
-	Queue    string   // the department, where it is known
-	Tags     []string // for agents and systems
+	Queue    string   // the department, where it is known; it cannot be erased
+	Tags     []string // for agents and systems; they cannot be erased
 	Fields   Fields
 	Workflow string // the workflow's name; empty: the desk's first
 	Key      string // see Action.Key

@@ -76,7 +76,10 @@ func (s Settlement) Check() error {
 	if s.Outcome == Again && s.Due.IsZero() {
 		return invalid("settlement.due", "is missing: when to try again")
 	}
-	return nil
+	if s.Outcome != Again {
+		s.Due = time.Time{} // nobody looks at it
+	}
+	return checkTimes(namedTime{"settlement.at", s.At}, namedTime{"settlement.due", s.Due})
 }
 
 // Outcome says what becomes of a delivery after an attempt.
@@ -146,7 +149,7 @@ func (q DeliveryQuery) Check() error {
 			return invalid("query.state", "must be some of %q", deliveryStates)
 		}
 	}
-	return nil
+	return checkTimes(namedTime{"query.settled_from", q.SettledFrom}, namedTime{"query.settled_before", q.SettledBefore})
 }
 
 // PageSize returns Limit, or DefaultLimit where none is given.
@@ -206,5 +209,5 @@ func (r Revision) Check() error {
 	if r.At.IsZero() {
 		return invalid("revision.at", "is missing")
 	}
-	return nil
+	return checkTimes(namedTime{"revision.at", r.At})
 }

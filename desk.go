@@ -36,6 +36,20 @@ type Config struct {
 	// digests.
 	ChainKey []byte
 
+	// ReceiptKey keys what is kept of a request that had an idempotency key
+	// (Action.Key): a digest of its words and of who made it, by which whoever has
+	// the database could otherwise confirm a guess. It belongs out of the database, and
+	// must be the same in all processes and stay so: a repeat of what was
+	// received under another key is taken for another request. Empty: one that is
+	// derived from ChainKey; where that is empty too, there is no key, and a guess can
+	// be confirmed as long as the receipt is kept. Receipts of before there was a key
+	// are still recognised, and keyed by [Desk.Run].
+	ReceiptKey []byte
+	// ReceiptAge is how long an idempotency key is remembered: a repeat that comes
+	// later happens anew. [Desk.Run] removes what is older, on stores that can
+	// ([Forgetter]). 0: 30 days; negative: for ever.
+	ReceiptAge time.Duration
+
 	// Limits bound what is taken in; fields that are 0 have the defaults of
 	// [DefaultLimits].
 	Limits Limits
@@ -92,15 +106,16 @@ type Config struct {
 // safe for concurrent use, and holds no lock while it calls the store, the
 // policy, guards or notifiers.
 type Desk struct {
-	store   Store
-	cfg     Config
-	chain   Chain
-	vias    []string // names of the notifiers for people, sorted
-	streams []string // names of the others, sorted
-	bound   bool     // to a host's transaction
-	wake    *wakeup  // tells a relay in this process that there is work
-	runs    *runs    // calls of Run under way
-	lines   *lines   // of those who met over a ticket
+	store    Store
+	cfg      Config
+	chain    Chain
+	receipts []byte   // their key; nil: none
+	vias     []string // names of the notifiers for people, sorted
+	streams  []string // names of the others, sorted
+	bound    bool     // to a host's transaction
+	wake     *wakeup  // tells a relay in this process that there is work
+	runs     *runs    // calls of Run under way
+	lines    *lines   // of those who met over a ticket
 }
 
 // NewDesk returns a desk on a store. It fails with an [*InvalidError] where the
@@ -155,10 +170,13 @@ func NewDesk(store Store, cfg Config) (*Desk, error) {
 	if cfg.Attempts == 0 {
 		cfg.Attempts = 100
 	}
+	if cfg.ReceiptAge == 0 {
+		cfg.ReceiptAge = defaultReceiptAge
+	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
-	d := &Desk{store: store, cfg: cfg, chain: Chain{Key: slices.Clone(cfg.ChainKey)}, wake: &wakeup{}, runs: &runs{}, lines: &lines{}}
+	d := &Desk{store: store, cfg: cfg, chain: Chain{Key: slices.Clone(cfg.ChainKey)}, receipts: cfg.receiptKey(), wake: &wakeup{}, runs: &runs{}, lines: &lines{}}
 	if err := d.tellers(); err != nil {
 		return nil, err
 	}
@@ -391,8 +409,11 @@ func (d *Desk) once(ctx context.Context, a Actor, key string, asked Digest, deci
 		return Ticket{}, err
 	}
 	t := o.commit.Changes[0].Ticket
+	if t.Touched.IsZero() {
+		return Ticket{}, invalid("config.now", "must lie in the years 1 to 9999")
+	}
 	if key != "" {
-		o.commit.Receipt = &Receipt{Tenant: a.Tenant, Key: key, Ticket: t.ID, Version: t.Version, Request: asked, At: d.now()}
+		o.commit.Receipt = &Receipt{Tenant: a.Tenant, Key: key, Ticket: t.ID, Version: t.Version, Request: d.keyed(asked), Keyed: d.receipts != nil, At: d.now()}
 	}
 	if err := d.store.Commit(ctx, o.commit); err != nil {
 		return Ticket{}, err
@@ -426,7 +447,7 @@ func (d *Desk) repeated(ctx context.Context, a Actor, key string, asked Digest) 
 		return Ticket{}, false, nil
 	case err != nil:
 		return Ticket{}, false, err
-	case r.Request != asked:
+	case !d.of(&r, asked):
 		return Ticket{}, false, &DuplicateError{What: DuplicateKey, Reused: true}
 	}
 	t, err := d.store.Ticket(ctx, a.Tenant, r.Ticket)

@@ -17,7 +17,8 @@ import (
 // What is said and who said it stands in three groups, [Words], [Inside] and
 // [People]. Each enters the digest as a salted commitment only (see [Seals]),
 // so that it can be erased later with [Event.Erase] and the chain still
-// verifies. Everything else is fixed for ever.
+// verifies. Everything else stands in the digest and is fixed for ever: the IDs of
+// agents, reason, resolution, queue and tags in Set. Nothing personal belongs there.
 type Event struct {
 	Ticket  ID         `json:"ticket"`
 	Seq     int64      `json:"seq"` // 1, 2, 3 …; also the ticket's version after it

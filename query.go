@@ -28,6 +28,8 @@ type Query struct {
 	Participant  Person   // the requester or a follower
 	Organisation string   // of the requester
 
+	// Times outside of the years 1 to 9999 are refused.
+
 	CreatedFrom   time.Time // not before
 	CreatedBefore time.Time // before
 	TouchedFrom   time.Time // not before
@@ -103,6 +105,11 @@ func (q Query) Check() error {
 		if n, err := normalizeField(v); err != nil || !fieldEqual(n, v) {
 			return invalid("query.fields."+k, "must be a string, bool, int64, float64, time or list of strings")
 		}
+	}
+	if err := checkTimes(namedTime{"query.created_from", q.CreatedFrom}, namedTime{"query.created_before", q.CreatedBefore},
+		namedTime{"query.touched_from", q.TouchedFrom}, namedTime{"query.touched_before", q.TouchedBefore},
+		namedTime{"query.due_before", q.DueBefore}); err != nil {
+		return err
 	}
 	_, _, err := q.Place()
 	return err
@@ -248,12 +255,16 @@ func ParseCursor(c Cursor) (Place, error) {
 		int(b[2]) >= len(gradeNames) || strings.ContainsAny(string(c), "\r\n") {
 		return Place{}, invalid("query.after", "is not a cursor")
 	}
-	return Place{
+	p := Place{
 		Order: orders[b[1]],
 		Grade: Grade(b[2]),
 		Time:  time.UnixMicro(int64(binary.BigEndian.Uint64(b[3:]))).UTC(),
 		ID:    ID(b[11:]),
-	}, nil
+	}
+	if checkTimes(namedTime{at: p.Time}) != nil {
+		return Place{}, invalid("query.after", "is not a cursor")
+	}
+	return p, nil
 }
 
 // NewPage makes a page of the tickets that a store found: all that match, in

@@ -153,8 +153,9 @@ func (d *Desk) serving() map[string]Notifier {
 // of other processes where the store is a [Listener]; other work is within
 // Relay.Poll. Each notifier is served on its own: a slow one holds up no other,
 // and a slow delivery no other recipient. A store that is a [Maintainer] is
-// called once in Relay.Poll, one call at a time. Trouble with the store is
-// logged, and Run goes on.
+// called once in Relay.Poll, one call at a time; once an hour receipts are
+// forgotten, see [Desk.ForgetReceipts]. Trouble with the store is logged, and Run
+// goes on.
 //
 // Any number of processes may run on the same store at the same time.
 func (d *Desk) Run(ctx context.Context) error {
@@ -183,6 +184,9 @@ func (d *Desk) Run(ctx context.Context) error {
 	})
 	if m, ok := d.store.(Maintainer); ok {
 		wg.Go(func() { d.serve(work, "maintain the store", m.Maintain) })
+	}
+	if _, ok := d.store.(Forgetter); ok {
+		wg.Go(func() { d.serve(work, "forget old receipts", d.forgetting()) })
 	}
 	if l, ok := d.store.(Listener); ok {
 		wg.Go(func() {

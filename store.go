@@ -17,6 +17,8 @@ import (
 //     pointer it passed or got must not reach the store.
 //   - Text must come back byte for byte, whatever valid UTF-8 without NUL bytes it
 //     is; times to the microsecond, in UTC; zero values as zero values.
+//   - Times of the years 1 to 9999, in UTC, must be taken, and others refused with
+//     ErrInvalid, as the Check methods do. Due takes any.
 //   - The store must not ask a clock: all times come from the desk.
 //   - What belongs to one tenant must be invisible under every other; the empty
 //     tenant is a tenant like any other, not a wildcard.
@@ -169,7 +171,8 @@ type Change struct {
 // Check reports as an [*InvalidError] what makes the commit self-contradictory:
 // events that do not carry on from Expect or do not end at the ticket's
 // version, events or deliveries of another ticket or tenant, the same ticket
-// twice, nothing to write. Stores call it first; it costs no look at the store.
+// twice, nothing to write, times outside of the years 1 to 9999. Stores call it
+// first; it costs no look at the store.
 func (c Commit) Check() error {
 	if len(c.Changes) == 0 {
 		return invalid("commit.changes", "must not be empty")
@@ -196,6 +199,18 @@ func (c Commit) Check() error {
 			if e.Seq != ch.Expect+int64(j)+1 {
 				return invalid("commit.changes.events.seq", "must be %d, without a gap", ch.Expect+int64(j)+1)
 			}
+			times := []namedTime{{"commit.changes.events.at", e.At}}
+			if e.Set.Timer != nil {
+				times = append(times, namedTime{"commit.changes.events.set.timer.at", e.Set.Timer.At})
+			}
+			if err := checkTimes(times...); err != nil {
+				return err
+			}
+		}
+		if err := checkTimes(namedTime{"commit.changes.ticket.created", t.Created}, namedTime{"commit.changes.ticket.touched", t.Touched},
+			namedTime{"commit.changes.ticket.timer.at", t.Timer.At}, namedTime{"commit.changes.ticket.first_answered", t.FirstAnswered},
+			namedTime{"commit.changes.ticket.resolved", t.Resolved}, namedTime{"commit.changes.ticket.closed", t.Closed}); err != nil {
+			return err
 		}
 		for j := range i {
 			if c.Changes[j].Ticket.ID == t.ID {
@@ -213,9 +228,14 @@ func (c Commit) Check() error {
 		case !c.changes(d.Tenant, d.Ticket):
 			return invalid("commit.deliveries.ticket", "must be a changed ticket")
 		}
+		if err := checkTimes(namedTime{"commit.deliveries.created", d.Created}, namedTime{"commit.deliveries.due", d.Due}); err != nil {
+			return err
+		}
 	}
 	if r := c.Receipt; r != nil && (r.Key == "" || !c.changes(r.Tenant, r.Ticket)) {
 		return invalid("commit.receipt", "must have a key and be about a changed ticket")
+	} else if r != nil {
+		return checkTimes(namedTime{"commit.receipt.at", r.At})
 	}
 	return nil
 }
@@ -233,9 +253,10 @@ func (c *Commit) changes(tenant string, id ID) bool {
 type Receipt struct {
 	Tenant  string    `json:"tenant,omitempty"`
 	Key     string    `json:"key"`
-	Ticket  ID        `json:"ticket"`  // the ticket that the call returned
-	Version int64     `json:"version"` // and its version then
-	Request Digest    `json:"request"` // of the request, so that a reused key is noticed
+	Ticket  ID        `json:"ticket"`          // the ticket that the call returned
+	Version int64     `json:"version"`         // and its version then
+	Request Digest    `json:"request"`         // of the request, so that a reused key is noticed
+	Keyed   bool      `json:"keyed,omitempty"` // Request is an HMAC, see Config.ReceiptKey
 	At      time.Time `json:"at"`
 }
 
@@ -255,5 +276,5 @@ func (r ClaimRequest) Check() error {
 	if r.Limit <= 0 {
 		return invalid("claim.limit", "must be positive")
 	}
-	return nil
+	return checkTimes(namedTime{"claim.now", r.Now}, namedTime{"claim.lease, from claim.now on,", r.Now.Add(r.Lease)})
 }

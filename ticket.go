@@ -32,13 +32,13 @@ type Ticket struct {
 	Status     Status  `json:"status"`               // where the work stands
 	Level      int     `json:"level"`                // 1, 2, 3 …
 	Phase      Phase   `json:"phase"`                // the status in the customer's words
-	Queue      string  `json:"queue,omitempty"`      // the department that holds it
+	Queue      string  `json:"queue,omitempty"`      // the department that holds it; in the digest, cannot be erased
 	Assignee   string  `json:"assignee,omitempty"`   // the ID of the agent who has it
-	Reason     string  `json:"reason,omitempty"`     // why it is on hold or was cancelled
-	Resolution string  `json:"resolution,omitempty"` // how it was resolved, such as FirstContact
+	Reason     string  `json:"reason,omitempty"`     // why it is on hold or was cancelled; cannot be erased
+	Resolution string  `json:"resolution,omitempty"` // how it was resolved, such as FirstContact; cannot be erased
 	Timer      Timer   `json:"timer,omitzero"`       // what happens next by itself, and when
 
-	Tags   []string `json:"tags,omitempty"` // sorted
+	Tags   []string `json:"tags,omitempty"` // sorted; cannot be erased
 	Fields Fields   `json:"fields,omitempty"`
 	Links  []Link   `json:"links,omitempty"` // in the order they were made
 

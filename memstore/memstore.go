@@ -28,8 +28,9 @@ type Store struct {
 }
 
 var (
-	_ ticket.Store   = (*Store)(nil)
-	_ ticket.Briefer = (*Store)(nil)
+	_ ticket.Store     = (*Store)(nil)
+	_ ticket.Briefer   = (*Store)(nil)
+	_ ticket.Forgetter = (*Store)(nil)
 )
 
 // New returns an empty store.

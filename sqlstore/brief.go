@@ -24,23 +24,13 @@ func (s *Store) Brief(ctx context.Context, r ticket.BriefRequest) ([]ticket.Brie
 	done := 0
 	for part := range slices.Chunk(r.Rows, mostBriefs) {
 		briefs := list[done : done+len(part)]
-		err := s.look(func(x *session) error { return x.brief(ctx, part, &r, briefs) })
+		err := s.here().brief(ctx, part, &r, briefs)
 		if err != nil {
 			return nil, s.explain(ctx, "look up deliveries", err)
 		}
 		done += len(part)
 	}
 	return list, nil
-}
-
-// look runs f where it reads best: on the lane's connection, if that is free.
-func (s *Store) look(f func(*session) error) error {
-	if s.lane != nil {
-		if done, err := s.lane.read(s, f); done {
-			return err
-		}
-	}
-	return f(s.here())
 }
 
 // Of the deliveries v that are given: their place, ticket, number of the event,
@@ -125,7 +115,7 @@ func (s *Store) briefing(list []ticket.Delivery, which []int, r *ticket.BriefReq
 	l := s.lang
 	n := paddedCount(len(which))
 	args := make([]any, 0, 8+n*len(briefed))
-	since, most := r.Since.UnixMicro(), max(r.Most, 0)
+	since, most := bounded(r.Since), max(r.Most, 0)
 	for range 2 {
 		if l == &mysql {
 			args = append(args, since, max(most-1, 0), most, since)

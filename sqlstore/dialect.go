@@ -99,8 +99,8 @@ var sqlite = language{
 	rowValues: true, lane: true, join: "CROSS JOIN",
 	placeholder: [...]string{textual: "?", whole: "?"},
 	token:       plainToken, newestFirst: true,
-	insertText: "INSERT INTO {t}texts (version, subject, said, inside, place, ticket, tenant) VALUES ", textRow: "(?, ?, ?, ?, ?, ?, ?)",
-	updateText: "UPDATE {t}texts SET version = ?, subject = ?, said = ?, inside = ? WHERE place = ? AND version < ?",
+	insertText: "INSERT INTO {t}texts (version, upto, place, ticket, tenant) VALUES ", textRow: "(?, ?, ?, ?, ?)",
+	updateText: "UPDATE {t}texts SET version = ?, upto = ? WHERE place = ? AND version < ?",
 	classify: func(err error) fault {
 		code, ok := sqliteCode(err)
 		if !ok {
@@ -137,9 +137,9 @@ var postgres = language{
 	numbered:  true, rowValues: true, oneStatement: true, join: "JOIN",
 	placeholder: [...]string{textual: "?::text", whole: "?::bigint"},
 	token:       plainToken,
-	insertText:  "INSERT INTO {t}texts (version, subject, said, inside, place, ticket, tenant, tokens) VALUES ",
-	textRow:     "(?, ?, ?, ?, ?, ?, ?, array_to_tsvector(string_to_array(btrim(?), ' ')))",
-	updateText:  "UPDATE {t}texts SET version = ?, subject = ?, said = ?, inside = ?, tokens = array_to_tsvector(string_to_array(btrim(?), ' ')) WHERE place = ? AND version < ?",
+	insertText:  "INSERT INTO {t}texts (version, upto, place, ticket, tenant, tokens) VALUES ",
+	textRow:     "(?, ?, ?, ?, ?, array_to_tsvector(string_to_array(btrim(?), ' ')))",
+	updateText:  "UPDATE {t}texts SET version = ?, upto = ?, tokens = array_to_tsvector(string_to_array(btrim(?), ' ')) WHERE place = ? AND version < ?",
 	claimLocks:  " FOR UPDATE SKIP LOCKED",
 	classify: func(err error) fault {
 		s, ok := errors.AsType[interface {
@@ -174,8 +174,8 @@ var mysql = language{
 	claimLocks: " FOR UPDATE SKIP LOCKED", claimLevel: sql.LevelReadCommitted, join: "STRAIGHT_JOIN", byKey: " FORCE INDEX (PRIMARY)",
 	placeholder: [...]string{textual: "CAST(? AS BINARY)", whole: "CAST(? AS SIGNED)"}, rowBegin: "SELECT ",
 	token:      asciiToken,
-	insertText: "INSERT INTO {t}texts (version, subject, said, inside, place, ticket, tenant, tokens) VALUES ", textRow: "(?, ?, ?, ?, ?, ?, ?, ?)",
-	updateText: "UPDATE {t}texts SET version = ?, subject = ?, said = ?, inside = ?, tokens = ? WHERE place = ? AND version < ?",
+	insertText: "INSERT INTO {t}texts (version, upto, place, ticket, tenant, tokens) VALUES ", textRow: "(?, ?, ?, ?, ?, ?)",
+	updateText: "UPDATE {t}texts SET version = ?, upto = ?, tokens = ? WHERE place = ? AND version < ?",
 	classify: func(err error) fault {
 		n, ok := mysqlNumber(err)
 		if !ok {

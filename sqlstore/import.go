@@ -148,10 +148,14 @@ func (s *Store) encodeHistory(given []ticket.Event) (*incoming, error) {
 	case err != nil || n != t.Number:
 		return nil, &ticket.InvalidError{Field: "import.event.set.number", Reason: "of the first event must be a number such as 7Q4K-92MX-F", Err: err}
 	}
-	c := ticket.Commit{Changes: []ticket.Change{{Ticket: t}}}
+	c := ticket.Commit{Changes: []ticket.Change{{Ticket: t, Events: events}}}
+	if err := c.Check(); err != nil {
+		return nil, err
+	}
 	if err := fits(&c); err != nil {
 		return nil, err
 	}
+	c.Changes[0].Events = nil
 	in.Change, in.id = &c.Changes[0], t.ID.String()
 	in.labels, in.words = labelsOf(&t), s.search
 	in.doc, err = docOf(&t)

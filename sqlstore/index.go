@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/ticketkit/ticket"
 	"github.com/ticketkit/ticket/internal/words"
@@ -101,6 +102,35 @@ func (s *Store) indexOnce(ctx context.Context) (int, error) {
 	return len(entries), err
 }
 
+// Reindex has a ticket's words taken from its events anew, with the next call of
+// [Store.Maintain] or [Store.Search]. It is for a host that has stored erased events
+// (see [ticket.Event.Erase]) in the place of others. What is erased is not found from
+// then on; Reindex takes it out of the index as well. Without [Search] it is
+// [errors.ErrUnsupported].
+func (s *Store) Reindex(ctx context.Context, tenant string, id ticket.ID) error {
+	if !s.search {
+		return unsearchable()
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	defer s.hold()()
+	err := s.persistent(ctx, func() error {
+		return s.write(ctx, func(ctx context.Context, x *session) error {
+			text := id.String()
+			if found, err := x.exists(ctx, "SELECT 1 FROM {t}tickets WHERE id = ? AND tenant = ?", text, tenant); err != nil || !found {
+				return err
+			}
+			if _, err := x.exec(ctx, "UPDATE {t}texts SET version = 0 WHERE ticket = ?", text); err != nil {
+				return err
+			}
+			_, err := x.exec(ctx, insertUnindexed, text)
+			return err
+		})
+	})
+	return s.explain(ctx, "reindex", err)
+}
+
 // amongst is a list after IN, made as long as one of a few lengths by repeating
 // its last value, so that the texts to prepare stay few.
 func amongst(values []any) (string, []any) {
@@ -120,8 +150,7 @@ func amongst(values []any) (string, []any) {
 type indexed struct {
 	id     string
 	ticket ticket.Ticket
-	said   strings.Builder
-	inside strings.Builder
+	spoken
 
 	stored bool // it is in the index, as of version
 	placed bool // for good
@@ -132,6 +161,31 @@ type indexed struct {
 // mostText bounds what of a ticket's messages, and of its notes, is indexed, in
 // bytes.
 const mostText = 128 << 10
+
+// spoken is what stands in a ticket's events: the words to find it by. There is no
+// other copy of them, so that what is erased there is not found any more, whatever the
+// index still has.
+type spoken struct {
+	said, inside strings.Builder
+	subject      string // the ticket's, if it stands in an event
+	upto         int64  // the last event that something was taken from
+}
+
+// hear takes in an event of a ticket with this subject.
+func (p *spoken) hear(subject string, seq int64, doc []byte) error {
+	var e struct{ Subject, Message, Note string }
+	if err := json.Unmarshal(doc, &e); err != nil {
+		return err
+	}
+	if e.Subject != "" && e.Subject == subject {
+		p.subject, p.upto = subject, seq
+	}
+	said, noted := add(&p.said, e.Message), add(&p.inside, e.Note)
+	if said || noted {
+		p.upto = seq
+	}
+	return nil
+}
 
 // readTexts reads tickets and what was said in them.
 func (x *session) readTexts(ctx context.Context, ids []any, list map[string]*indexed) error {
@@ -156,22 +210,20 @@ func (x *session) readTexts(ctx context.Context, ids []any, list map[string]*ind
 		if seq > d.ticket.Version {
 			return nil // happened while we read
 		}
-		var e struct{ Message, Note string }
-		err := json.Unmarshal(doc, &e)
-		add(&d.said, e.Message)
-		add(&d.inside, e.Note)
-		return err
+		return d.hear(d.ticket.Subject, seq, doc)
 	}, "SELECT ticket, seq, doc FROM {t}events WHERE ticket"+in+" ORDER BY ticket, seq", args...)
 }
 
-func add(b *strings.Builder, text string) {
+// add adds text, and reports whether there was any and room for it.
+func add(b *strings.Builder, text string) bool {
 	if text == "" || b.Len() >= mostText {
-		return
+		return false
 	}
 	if b.Len() > 0 {
 		b.WriteByte('\n')
 	}
 	b.WriteString(strings.ToValidUTF8(text[:min(len(text), mostText-b.Len())], ""))
+	return true
 }
 
 // writeTexts writes them, but for those of which a later state is there already.
@@ -208,9 +260,9 @@ func (x *session) writeTexts(ctx context.Context, ids []any, list map[string]*in
 	}
 	l := x.s.lang
 	err = inTens(fresh, func(some []*indexed) error {
-		args := make([]any, 0, 8*len(some))
+		args := make([]any, 0, 6*len(some))
 		for _, d := range some {
-			args = append(args, d.ticket.Version, d.ticket.Subject, d.said.String(), d.inside.String(), d.place, d.id, d.ticket.Tenant)
+			args = append(args, d.ticket.Version, d.upto, d.place, d.id, d.ticket.Tenant)
 			if x.s.dialect != SQLite { // where the index is a column of the table
 				args = append(args, d.tokens(l))
 			}
@@ -249,7 +301,7 @@ func inTens(list []*indexed, f func([]*indexed) error) error {
 
 // rewrite replaces an earlier state.
 func (d *indexed) rewrite(ctx context.Context, x *session) error {
-	args := []any{d.ticket.Version, d.ticket.Subject, d.said.String(), d.inside.String()}
+	args := []any{d.ticket.Version, d.upto}
 	if x.s.dialect != SQLite {
 		args = append(args, d.tokens(x.s.lang))
 	}
@@ -261,11 +313,30 @@ func (d *indexed) rewrite(ctx context.Context, x *session) error {
 	return err
 }
 
-// placeRoom is how many bits of a place are for tickets of one microsecond.
-const placeRoom = 11
+// The place of a ticket in the index goes by the microsecond of its creation, with
+// room for others of the same one. From 1970 to 2094 that is room for some two
+// thousand. What is left of the 64 bits holds the years 1 to 9999: before that time
+// with room for 64, after it for 4.
+const (
+	placeRoom = 11 // bits
+	earlyRoom = 6
+	lateRoom  = 2
+	lateFrom  = 1<<52 - 1<<49 // microseconds since 1970
+)
 
-// place gives each ticket a free place: the microsecond of its creation, with
-// room for some two thousand tickets in each.
+// placeOf returns the first place of an instant, and how many bits of room it has.
+func placeOf(t time.Time) (place int64, room int) {
+	switch n := t.UnixMicro(); {
+	case n < 0:
+		return n << earlyRoom, earlyRoom
+	case n < lateFrom:
+		return n << placeRoom, placeRoom
+	default:
+		return lateFrom<<placeRoom + (n-lateFrom)<<lateRoom, lateRoom
+	}
+}
+
+// place gives each ticket a free place.
 func (x *session) place(ctx context.Context, list []*indexed) error {
 	used := map[int64]bool{}
 	var places []any
@@ -278,8 +349,8 @@ func (x *session) place(ctx context.Context, list []*indexed) error {
 	}
 	for _, d := range list {
 		id := d.ticket.ID
-		d.place = max(0, d.ticket.Created.UnixMicro()) << placeRoom & (1<<63 - 1)
-		d.place |= (int64(id[14])<<8 | int64(id[15])) & (1<<placeRoom - 1)
+		place, room := placeOf(d.ticket.Created)
+		d.place = place | (int64(id[14])<<8|int64(id[15]))&(1<<room-1)
 		choose(d)
 	}
 	for try := 0; len(places) > 0; try++ {
@@ -310,10 +381,10 @@ func (x *session) place(ctx context.Context, list []*indexed) error {
 // placeBehind gives places behind those of the same time that are taken. It is for
 // tickets of which thousands bear one time, as when an import had no better one.
 func (x *session) placeBehind(ctx context.Context, list []*indexed) error {
-	const crowd = 1 << 31     // a second
+	const crowd = 1 << 31     // a second, or as far as the rest has room
 	next := map[int64]int64{} // by the first place of an instant
 	for _, d := range list {
-		base := max(0, d.ticket.Created.UnixMicro()) << placeRoom & (1<<63 - 1)
+		base, _ := placeOf(d.ticket.Created)
 		place, known := next[base]
 		if !known {
 			var last sql.NullInt64
@@ -346,7 +417,7 @@ func (d *indexed) tokens(l *language) string {
 	for _, label := range labelsOf(&d.ticket) {
 		put(scope(d.ticket.Tenant, label))
 	}
-	public := words.Fold(d.ticket.Subject + "\n" + d.said.String())
+	public := words.Fold(d.subject + "\n" + d.said.String())
 	for _, w := range public {
 		put(l.token("p", w))
 	}
@@ -386,11 +457,15 @@ func asciiToken(where, word string) string {
 // of more than 84 symbols.
 const longestToken = 80
 
+// mostScopes bounds how many labels the index is asked for; the tickets that it
+// finds are asked for all of them.
+const mostScopes = 20
+
 // wantedTokens is a search as tokens: one of each list must stand there, a last
 // "*" for any ending. restricted reports whether it is about few tickets of the tenant.
 func (l *language) wantedTokens(q *ticket.SearchQuery) (all [][]string, restricted bool) {
 	labels, _ := labelsWanted(&q.Query)
-	for _, list := range labels {
+	for _, list := range labels[:min(len(labels), mostScopes)] {
 		tokens := make([]string, len(list))
 		for i, label := range list {
 			tokens[i] = scope(q.Tenant, label)

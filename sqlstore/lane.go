@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -18,37 +19,38 @@ import (
 // wait together share a transaction, and so the one wait for the disk at its end.
 //
 // Nobody is answered before the commit that holds its work. There is no
-// goroutine behind it: the first who comes leads, works for all who wait, and
-// then hands over to the next.
+// goroutine behind it: the first who comes leads. It waits for a connection and
+// for the database's lock, then works for all who wait, and hands over to the
+// next. Who is in the queue can leave it at any time: only work that is begun has
+// to come to an end.
 type lane struct {
 	mu     sync.Mutex
 	queue  []*member
 	leader bool // somebody leads
+	held   bool // another process holds the database, and the leader waits for it
 
-	// What follows belongs to the leader. The connection is kept for a moment,
-	// with the statements prepared on it, since a page cache is only of use to the
-	// connection that wrote last: then it goes back to the pool.
-	current []*member // whose work is being done
-	conn    *sql.Conn
-	stmts   map[string]*sql.Stmt // by text in the store's notation
-	idle    *time.Timer
-	timeout int    // the busy timeout of the connection, which is given back with it
-	seen    [8]any // driver connections that are set up
-	next    int
+	// What follows belongs to the leader. The connection goes from one leader to the
+	// next, since a page cache is only of use to the connection that wrote last.
+	// When nobody waits it goes back to the pool, so that nothing stays open when
+	// the host closes the database.
+	together []*member // whose work is in the transaction, the leader first
+	conn     *sql.Conn
+	timeout  int    // the busy timeout of the connection, which is given back with it
+	seen     [8]any // driver connections that are set up
+	next     int
 }
 
-// keptFor is how long the connection is kept when nobody writes.
-const keptFor = time.Second
-
-// mostKept is up to how many connections a pool may have for the lane to keep
-// none of them: they are for the host.
+// mostKept is up to how many connections a pool may have for the lane to give its
+// own back to the host between any two transactions.
 const mostKept = 3
 
 // A member is one piece of work in the lane.
 type member struct {
 	ctx    context.Context
 	work   func(context.Context, *session) error
-	err    error
+	err    error     // the answer
+	result error     // of the work; it is the answer when the transaction is committed
+	alone  bool      // its work is to share no transaction
 	signal chan bool // true: lead now; false: it is done
 	// patience ends the wait for another process, if that has begun already.
 	patience <-chan time.Time
@@ -62,154 +64,218 @@ const mostTogether = 64
 // process holds it, on top of the connection's own busy timeout.
 const patience = 10 * time.Second
 
-func (l *lane) do(ctx context.Context, s *Store, work func(context.Context, *session) error) error {
-	m := &member{ctx: ctx, work: work}
-	l.mu.Lock()
-	if l.leader {
-		m.signal = make(chan bool, 1)
-		l.queue = append(l.queue, m)
-		l.mu.Unlock()
-		if lead := l.wait(ctx, m); !lead {
-			return m.err
-		}
-		l.mu.Lock()
-	} else {
-		l.leader = true
-		l.queue = append(l.queue, m)
-	}
-	n := min(len(l.queue), mostTogether)
-	together := l.queue[:n:n]
-	l.queue = append([]*member(nil), l.queue[n:]...)
-	l.mu.Unlock()
-
-	for _, o := range together {
-		o.err = errAbandoned
-	}
-	l.current = together
-	defer l.handOver(s, m) // even if a driver panics
-	l.run(s, together)     //nolint:contextcheck // it is for all of them
-	return m.err
-}
-
 // errAbandoned is for those whose leader panicked: whether their work was
 // committed is not known.
 var errAbandoned = errors.New("sqlstore: the transaction was abandoned")
 
-// handOver makes the next in the queue the leader, and answers those whose work
-// is done.
-func (l *lane) handOver(s *Store, m *member) {
-	together := l.current
-	l.current = nil
-	l.mu.Lock()
-	if len(l.queue) > 0 {
-		l.queue[0].signal <- true
-	} else {
-		l.leader = false
-		l.park(s)
+// errSpoiled says that what one did took with it what others did.
+var errSpoiled = errors.New("sqlstore: the shared transaction was spoiled")
+
+func (l *lane) do(ctx context.Context, s *Store, work func(context.Context, *session) error) error {
+	m := &member{ctx: ctx, work: work, err: errAbandoned}
+	if !l.enter(m) {
+		return m.err
 	}
-	l.mu.Unlock()
-	for _, o := range together {
-		if o != m {
-			o.signal <- false
-		}
-	}
+	l.together = []*member{m}
+	defer l.handOver(s, m) // even if a driver panics
+	l.lead(s, m)           //nolint:contextcheck // it works for others too, each with a context of its own
+	return m.err
 }
 
-// wait returns true when it is the member's turn to lead, and false when its work
+// enter returns true when it is the member's turn to lead, and false when its work
 // is done or given up.
-func (l *lane) wait(ctx context.Context, m *member) bool {
+func (l *lane) enter(m *member) (lead bool) {
+	l.mu.Lock()
+	if !l.leader {
+		l.leader = true
+		l.mu.Unlock()
+		return true
+	}
+	m.signal = make(chan bool, 1)
+	if l.held {
+		m.patience = time.NewTimer(patience).C
+	}
+	l.queue = append(l.queue, m)
+	l.mu.Unlock()
 	select {
 	case lead := <-m.signal:
 		return lead
-	case <-ctx.Done():
+	case <-m.ctx.Done():
 	}
 	l.mu.Lock()
-	for i, o := range l.queue {
-		if o == m && len(m.signal) == 0 {
-			l.queue = append(l.queue[:i:i], l.queue[i+1:]...)
-			l.mu.Unlock()
-			m.err = ctx.Err()
-			return false
-		}
+	if i := slices.Index(l.queue, m); i >= 0 {
+		l.queue = slices.Delete(l.queue, i, i+1)
+		l.mu.Unlock()
+		m.err = m.ctx.Err()
+		return false
 	}
 	l.mu.Unlock()
 	return <-m.signal // under way already, so it has an outcome
 }
 
-// run does the work of all in one transaction. What one of them does wrong does not touch the others. Where another process
-// holds the database, only the first one goes on waiting for it; the others go
-// back to the queue, where their contexts count.
-func (l *lane) run(s *Store, together []*member) {
-	// A member's context no longer counts: the others depend on the transaction.
-	ctx := context.WithoutCancel(together[0].ctx)
-	if len(together) == 1 {
-		m := together[0]
-		if m.err = m.ctx.Err(); m.err == nil {
-			m.err = s.retryBusyUntil(m.ctx, m.patience, func() error { return l.alone(ctx, s, m) })
-		}
-		return
-	}
-	spoiled := false
-	err := l.connect(together[0].ctx, s)
-	if err != nil && together[0].ctx.Err() != nil {
-		spoiled = true // the others may have more time
-	} else if err == nil {
-		spoiled, err = l.all(ctx, s, together)
-	}
-	switch {
-	case spoiled:
-		for _, m := range together {
-			l.run(s, []*member{m})
-		}
-	case s.lang.classify(err) == busy:
-		l.mu.Lock()
-		for _, m := range together {
-			if m.patience == nil {
-				m.patience = time.NewTimer(patience).C
+// lead does the leader's work, and that of those who wait.
+func (l *lane) lead(s *Store, m *member) {
+	err := m.ctx.Err()
+	if err == nil {
+		err = s.retryBusyUntil(m.ctx, m.patience, func() error {
+			err := l.transact(s, m)
+			if err == errSpoiled { //nolint:errorlint // this very one
+				m.alone = true
+				err = l.transact(s, m)
 			}
-		}
-		l.queue = append(slices.Clone(together[1:]), l.queue...)
-		l.current = together[:1:1]
-		l.mu.Unlock()
-		l.run(s, l.current)
-	case err != nil:
-		for _, m := range together {
-			m.err = err
+			if err != nil && s.lang.classify(err) == busy {
+				l.wait()
+			}
+			return err
+		})
+	}
+	for _, o := range l.together {
+		if o.err = err; err == nil {
+			o.err = o.result
 		}
 	}
+	l.mu.Lock()
+	l.held = false
+	l.mu.Unlock()
 }
 
-func (l *lane) alone(ctx context.Context, s *Store, m *member) error {
-	if err := l.connect(m.ctx, s); err != nil { //nolint:contextcheck // the wait for it is the member's own
+// transact does the leader's work in a transaction, and then that of those who
+// wait. What one of them does wrong does not touch the others.
+func (l *lane) transact(s *Store, m *member) error {
+	if err := l.connect(m.ctx, s); err != nil { // as long as the leader can wait: the others can leave
 		return err
 	}
-	return l.begin(ctx, s, func(x *session) error { return m.work(ctx, x) })
-}
-
-// all does everybody's work. It is spoiled where one of them failed after it had
-// written something, which takes all with it.
-func (l *lane) all(ctx context.Context, s *Store, together []*member) (spoiled bool, err error) {
-	err = l.begin(ctx, s, func(x *session) error {
-		for _, m := range together {
-			if m.err = m.ctx.Err(); m.err != nil {
-				continue
-			}
+	return l.begin(m.ctx, s, func(x *session) error {
+		for o := m; o != nil; o = l.take() {
 			x.wrote = false
-			m.err = m.work(ctx, x)
-			if m.err == nil {
+			// A context that ends must not take with it what others have written.
+			o.result = o.work(context.WithoutCancel(o.ctx), x)
+			if o.result == nil {
 				continue
 			}
-			switch f := s.lang.classify(m.err); {
+			switch f := s.lang.classify(o.result); {
 			case f == busy || f == readOnly || f == full:
-				return m.err
-			case x.wrote || f == otherwise && !isOurs(m.err):
-				spoiled = true
-				return m.err
+				return o.result
+			case x.wrote || f == otherwise && !isOurs(o.result):
+				if len(l.together) == 1 {
+					return o.result
+				}
+				l.requeue(true)
+				return errSpoiled
 			}
 		}
 		return nil
 	})
-	return spoiled, err
+}
+
+// take takes the next one out of the queue and into the transaction. It returns nil
+// where that is to end: nobody waits, they are enough, or one of them has no more
+// time.
+func (l *lane) take() *member {
+	if len(l.together) == mostTogether || l.together[0].alone ||
+		slices.ContainsFunc(l.together, func(o *member) bool { return o.ctx.Err() != nil }) {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for len(l.queue) > 0 && !l.queue[0].alone {
+		o := l.queue[0]
+		l.queue = l.queue[1:]
+		if o.gone() {
+			continue
+		}
+		l.together = append(l.together, o)
+		return o
+	}
+	return nil
+}
+
+// gone answers a member whose context has ended before its work was done.
+func (m *member) gone() bool {
+	if m.err = m.ctx.Err(); m.err == nil {
+		m.err = errAbandoned
+		return false
+	}
+	m.signal <- false
+	return true
+}
+
+// requeue puts all but the leader back to the front of the queue, after nothing of
+// what they did was committed.
+func (l *lane) requeue(alone bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	again := slices.DeleteFunc(slices.Clone(l.together[1:]), (*member).gone)
+	for _, o := range again {
+		o.alone = alone
+	}
+	l.queue = append(again, l.queue...)
+	l.together = l.together[:1]
+}
+
+// wait is called when another process turns out to hold the database. Whoever is
+// there waits for it from then on, and not one after the other.
+func (l *lane) wait() {
+	l.requeue(false)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.held = true
+	for _, o := range l.queue {
+		if o.patience == nil {
+			o.patience = time.NewTimer(patience).C
+		}
+	}
+}
+
+// handOver answers those whose work is done, and makes the next in the queue the
+// leader.
+func (l *lane) handOver(s *Store, m *member) {
+	for _, o := range l.together {
+		if o != m {
+			o.signal <- false
+		}
+	}
+	l.together = nil
+	most := s.db.Stats().MaxOpenConnections
+	if most > 0 && most <= mostKept || s.stmts.wants() {
+		l.release()
+		l.prepare(m.ctx, s)
+	}
+	for !l.pass() {
+		l.release() // nobody waits
+	}
+}
+
+// pass makes the next in the queue the leader. Where there is none, and the
+// connection is given back, nobody leads.
+func (l *lane) pass() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case len(l.queue) > 0:
+		next := l.queue[0]
+		l.queue = l.queue[1:]
+		next.signal <- true
+	case l.conn == nil:
+		l.leader = false
+	default:
+		return false
+	}
+	return true
+}
+
+// mostPreparing bounds how long the lane is held up for the sake of the next ones:
+// to prepare a statement takes a connection, and the host may have all.
+const mostPreparing = 20 * time.Millisecond
+
+// prepare prepares what the transaction would have used, for the next ones.
+func (l *lane) prepare(ctx context.Context, s *Store) {
+	if st := s.db.Stats(); !s.stmts.wants() || st.MaxOpenConnections > 0 && st.InUse >= st.MaxOpenConnections {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), mostPreparing)
+	defer cancel()
+	s.prepareWanted(ctx)
 }
 
 // connect takes a connection from the pool and sets it up, unless the lane has
@@ -222,7 +288,7 @@ func (l *lane) connect(ctx context.Context, s *Store) error {
 	if err != nil {
 		return err
 	}
-	l.conn = conn
+	l.conn, l.timeout = conn, 0
 	if err := l.setUp(ctx, conn); err != nil {
 		l.release()
 		return err
@@ -230,25 +296,32 @@ func (l *lane) connect(ctx context.Context, s *Store) error {
 	return nil
 }
 
+// takeLock changes nothing; but as it could, it takes the lock for writing. Drivers
+// begin a transaction without it, unless they are told otherwise.
+const takeLock = "DELETE FROM {t}schema WHERE 1 = 0"
+
 // begin runs f in a transaction.
 func (l *lane) begin(ctx context.Context, s *Store, f func(*session) error) error {
-	if err := l.connect(ctx, s); err != nil { // only if it was lost
-		return err
-	}
-	x := &session{s: s, lane: l}
+	ctx = context.WithoutCancel(ctx) // it is for all of them
 	ended := false
+	var tx *sql.Tx
 	defer func() {
 		if ended {
 			return
 		}
 		// A panic. database/sql never lets go of a statement that panicked, and so
 		// of its connection: whoever closed it would wait for ever.
-		_ = x.raw(ctx, "ROLLBACK")
 		conn := l.conn
-		l.conn, l.stmts = nil, nil
-		go func() { _ = conn.Close() }()
+		l.conn = nil
+		_, _ = conn.ExecContext(ctx, "ROLLBACK")
+		go func() {
+			if tx != nil {
+				_ = tx.Rollback()
+			}
+			_ = conn.Close()
+		}()
 	}()
-	err := x.raw(ctx, "BEGIN IMMEDIATE")
+	tx, err := l.conn.BeginTx(ctx, nil)
 	if err != nil {
 		if s.lang.classify(err) == otherwise {
 			l.discard() // perhaps it is the connection's fault
@@ -256,13 +329,19 @@ func (l *lane) begin(ctx context.Context, s *Store, f func(*session) error) erro
 		ended = true
 		return err
 	}
-	if err = f(x); err == nil {
-		err = x.raw(ctx, "COMMIT")
+	x := &session{s: s, tx: tx}
+	if _, err = x.exec(ctx, takeLock); err == nil {
+		err = f(x)
+	}
+	if err == nil {
+		err = tx.Commit()
+	} else {
+		_ = tx.Rollback() // the first error says more
 	}
 	if err != nil {
-		// After some errors there is nothing left to undo, and this says so.
-		undo := x.raw(ctx, "ROLLBACK")
-		if undo != nil && !strings.Contains(undo.Error(), "no transaction") {
+		// Nothing should be left to undo, and this says so.
+		_, undo := l.conn.ExecContext(ctx, "ROLLBACK")
+		if undo == nil || !strings.Contains(undo.Error(), "no transaction") {
 			l.discard()
 		}
 	}
@@ -270,96 +349,24 @@ func (l *lane) begin(ctx context.Context, s *Store, f func(*session) error) erro
 	return err
 }
 
-// statement returns a statement prepared on the lane's connection.
-func (l *lane) statement(ctx context.Context, s *Store, text string) (*sql.Stmt, error) {
-	if stmt := l.stmts[text]; stmt != nil {
-		return stmt, nil
-	}
-	stmt, err := l.conn.PrepareContext(ctx, s.render(text)) // closed with the connection
-	if err != nil {
-		return nil, err
-	}
-	if len(l.stmts) >= mostStatements {
-		l.closeStatements()
-	}
-	if l.stmts == nil {
-		l.stmts = map[string]*sql.Stmt{}
-	}
-	l.stmts[text] = stmt
-	return stmt, nil
-}
-
-// closeStatements comes before the connection is closed: database/sql does not
-// close the statements of a *sql.Conn with it, and a driver may not survive that
-// they are closed afterwards.
-func (l *lane) closeStatements() {
-	if alive := l.conn.Raw(func(any) error { return nil }); alive == nil {
-		for _, stmt := range l.stmts {
-			_ = stmt.Close()
-		}
-	}
-	clear(l.stmts)
-}
-
-// park lets the connection go when it was not used for a moment; at once, where
-// the pool has few. The caller holds the lock.
-func (l *lane) park(s *Store) {
-	switch most := s.db.Stats().MaxOpenConnections; {
-	case l.conn == nil:
-	case most > 0 && most <= mostKept:
-		l.release()
-	case l.idle == nil:
-		l.idle = time.AfterFunc(keptFor, func() {
-			l.mu.Lock()
-			defer l.mu.Unlock()
-			if !l.leader {
-				l.release()
-			}
-		})
-	default:
-		l.idle.Reset(keptFor)
-	}
-}
-
-// read runs f on the lane's connection, if there is one and nobody is at it: its
-// page cache knows what was written last. Else it returns false.
-func (l *lane) read(s *Store, f func(*session) error) (bool, error) {
-	if !l.mu.TryLock() {
-		return false, nil
-	}
-	free := !l.leader && l.conn != nil
-	l.leader = l.leader || free
-	l.mu.Unlock()
-	if !free {
-		return false, nil
-	}
-	defer l.handOver(s, nil)
-	err := f(&session{s: s, lane: l})
-	if errors.Is(err, driver.ErrBadConn) {
-		l.discard()
-		return false, nil // another connection may do
-	}
-	return true, err
-}
-
 // release gives the connection back to the pool.
 func (l *lane) release() {
-	if l.conn != nil {
-		l.closeStatements()
-		if l.timeout > 1 {
-			_, _ = l.conn.ExecContext(context.Background(), fmt.Sprintf("PRAGMA busy_timeout = %d", l.timeout)) //nolint:forbidigo // it asks nothing of the disk
-		}
-		_ = l.conn.Close()
-		l.conn = nil
+	if l.conn == nil {
+		return
 	}
+	if l.timeout > 1 {
+		_, _ = l.conn.ExecContext(context.Background(), fmt.Sprintf("PRAGMA busy_timeout = %d", l.timeout)) //nolint:forbidigo // it asks nothing of the disk
+	}
+	_ = l.conn.Close()
+	l.conn = nil
 }
 
 // discard closes a connection of which nobody knows what state it is in.
 func (l *lane) discard() {
 	if l.conn != nil {
-		l.closeStatements()
 		_ = l.conn.Raw(func(any) error { return driver.ErrBadConn })
-		l.release()
+		_ = l.conn.Close()
+		l.conn = nil
 	}
 }
 
@@ -368,20 +375,9 @@ func (l *lane) discard() {
 // most of the tail.
 const checkpointPages = 20_000
 
-// setUp prepares a connection for writing, once. A host that has set another
-// interval than SQLite's default keeps it.
+// setUp prepares a connection for writing. A host that has set another interval
+// than SQLite's default keeps it.
 func (l *lane) setUp(ctx context.Context, conn *sql.Conn) error {
-	known := false
-	err := conn.Raw(func(c any) error {
-		if known = slices.Contains(l.seen[:], c); !known {
-			l.seen[l.next] = c
-			l.next = (l.next + 1) % len(l.seen)
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
 	// SQLite's own wait for the lock knows no context, and sleeps longer and
 	// longer; retryBusy waits instead.
 	if err := conn.QueryRowContext(ctx, "PRAGMA busy_timeout").Scan(&l.timeout); err != nil {
@@ -392,8 +388,8 @@ func (l *lane) setUp(ctx context.Context, conn *sql.Conn) error {
 			return err
 		}
 	}
-	if known {
-		return nil
+	if known, err := l.known(conn); known || err != nil {
+		return err
 	}
 	var pages int
 	if err := conn.QueryRowContext(ctx, "PRAGMA wal_autocheckpoint").Scan(&pages); err != nil || pages != 1000 {
@@ -401,6 +397,22 @@ func (l *lane) setUp(ctx context.Context, conn *sql.Conn) error {
 	}
 	var set int
 	return conn.QueryRowContext(ctx, fmt.Sprintf("PRAGMA wal_autocheckpoint = %d", checkpointPages)).Scan(&set)
+}
+
+// known reports whether the connection was here lately. A driver whose connections
+// are not pointers gives nothing by which to know one again.
+func (l *lane) known(conn *sql.Conn) (known bool, err error) {
+	err = conn.Raw(func(c any) error {
+		if reflect.TypeOf(c).Kind() != reflect.Pointer {
+			return nil
+		}
+		if known = slices.Contains(l.seen[:], c); !known {
+			l.seen[l.next] = c
+			l.next = (l.next + 1) % len(l.seen)
+		}
+		return nil
+	})
+	return known, err
 }
 
 // retryBusy calls f until the database's lock is free.

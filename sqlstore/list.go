@@ -88,7 +88,7 @@ func (s *Store) listing(q *ticket.Query) *listing {
 	work := openOnly(q.Phase)
 	labels, person := labelsWanted(q)
 	switch {
-	case len(labels) > 0 && (person || !work):
+	case len(labels) > 0 && (person || !work) && valuesIn(q) <= mostValues:
 		l.along(q, labels)
 	case (q.Order == ticket.LeastRecent || q.Order == ticket.MostRecent) && !work:
 		l.from = "{t}events e " + s.lang.join + " {t}tickets t ON t.id = e.ticket AND t.version = e.seq"
@@ -108,9 +108,18 @@ func (s *Store) listing(q *ticket.Query) *listing {
 		}[q.Order]
 	}
 	// Several queues or assignees: a walk for each, as long as they are few.
+	work = work && valuesIn(q) <= mostValues
 	alternatives(l, "t.queue", q.Queue, work && len(q.Assignee) == 0)
 	alternatives(l, "t.assignee", q.Assignee, work)
 	return l
+}
+
+// mostValues bounds how many values a query may have for there to be several walks,
+// each of which has them all: databases bound those of a statement, SQLite to 32,766.
+const mostValues = 4000
+
+func valuesIn(q *ticket.Query) int {
+	return len(q.Status) + len(q.Phase) + len(q.Level) + len(q.Queue) + len(q.Assignee) + len(q.Priority) + len(q.Channel) + len(q.Tags) + len(q.Fields)
 }
 
 // filter adds the conditions on the ticket's own columns, but for queue and
@@ -234,19 +243,37 @@ func (l *listing) having(tenant string, labels [][]string) {
 	l.labelled(tenant, labels, "t.created", "t.id")
 }
 
+// mostExists is how many labels are asked for one by one. More are counted with
+// one condition: SQLite bounds how deep an expression may be.
+const mostExists = 8
+
 // labelled is having, for a ticket that was created then and has this ID.
 func (l *listing) labelled(tenant string, labels [][]string, created, id string) {
-	for _, list := range labels {
-		if len(list) == 0 {
-			l.and("1 = 0")
-			continue
-		}
+	of := " AND x.created = " + created + " AND x.ticket = " + id + ")"
+	among := func(list []string) (string, []any) {
 		args := []any{tenant}
 		for _, label := range list {
 			args = append(args, label)
 		}
-		l.and("EXISTS (SELECT 1 FROM {t}labels x WHERE x.tenant = ? AND x.label IN (?"+strings.Repeat(", ?", len(list)-1)+
-			") AND x.created = "+created+" AND x.ticket = "+id+")", args...)
+		return " FROM {t}labels x WHERE x.tenant = ? AND x.label IN (?" + strings.Repeat(", ?", len(list)-1) + ")" + of, args
+	}
+	var several []string
+	for _, list := range labels {
+		switch {
+		case len(list) == 0:
+			l.and("1 = 0")
+		case len(list) == 1 && len(labels) > mostExists:
+			several = append(several, list[0])
+		default:
+			text, args := among(list)
+			l.and("EXISTS (SELECT 1"+text, args...)
+		}
+	}
+	if len(several) > 0 {
+		slices.Sort(several)
+		several = slices.Compact(several)
+		text, args := among(several)
+		l.and("(SELECT COUNT(*)"+text+" = ?", append(args, len(several))...)
 	}
 }
 

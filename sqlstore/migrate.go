@@ -21,8 +21,8 @@ var schemas embed.FS
 // The versions of the schema's parts that this package works with. Tables for
 // full-text search are a part of their own, for stores that are made with it.
 const (
-	ticketsVersion = 2
-	searchVersion  = 1
+	ticketsVersion = 3
+	searchVersion  = 2
 )
 
 // A part is a set of tables with a version of its own.
@@ -39,11 +39,11 @@ func (s *Store) parts() []part {
 		"SELECT ticket, seq, tenant, at, doc FROM {t}events",
 		"SELECT tenant, label, created, ticket FROM {t}labels",
 		"SELECT " + outboxColumns + ", who FROM {t}outbox",
-		"SELECT tenant, name, ticket, version, request, at FROM {t}receipts",
+		"SELECT tenant, name, ticket, version, request, at, keyed FROM {t}receipts",
 	}}}
 	if s.search {
 		parts = append(parts, part{"search", searchVersion, []string{
-			"SELECT place, ticket, tenant, version, subject, said, inside FROM {t}texts",
+			"SELECT place, ticket, tenant, version, upto FROM {t}texts",
 			"SELECT id, ticket FROM {t}unindexed",
 		}})
 	}

@@ -77,7 +77,7 @@ func (s *Store) oneStatement(w *writing) (oneStatement, bool) {
 		"(?::text, ?::text, ?::text, ?::bigint, ?::text, ?::text, ?::json, ?::text, ?::bigint, ?::bigint, ?::smallint, ?::integer, ?::integer, ?::text)")
 	if r := w.c.Receipt; r != nil {
 		args = receiptArgs(args, r)
-		addPart(&b, 1, "receipt", intoReceipts, "(?::text, ?::text, ?::text, ?::bigint, ?::text, ?::bigint)")
+		addPart(&b, 1, "receipt", intoReceipts, "(?::text, ?::text, ?::text, ?::bigint, ?::text, ?::bigint, ?::smallint)")
 	}
 	if ch.words {
 		args = append(args, ch.id)

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/ticketkit/ticket"
 )
@@ -56,7 +57,8 @@ const earlier = "e.ticket = o.ticket AND e.via = o.via AND e.who = o.who AND e.s
 // takeOver are the assignments of a claim. MySQL makes one after the other.
 const takeOver = "failures = failures + CASE WHEN until IS NULL THEN 0 ELSE 1 END, attempts = attempts + 1, until = ?"
 
-// Claim leases deliveries to the caller; see [ticket.Store].
+// Claim leases deliveries to the caller; see [ticket.Store]. A claim that the
+// database has made already when ctx ends is returned, and is no error.
 func (s *Store) Claim(ctx context.Context, r ticket.ClaimRequest) ([]ticket.Delivery, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -76,15 +78,19 @@ func (s *Store) Claim(ctx context.Context, r ticket.ClaimRequest) ([]ticket.Deli
 			list, err = s.claimInSteps(ctx, r)
 			return err
 		})
-	case SQLite:
-		err = s.write(ctx, func(ctx context.Context, x *session) error {
+	default:
+		work := func(ctx context.Context, x *session) error {
 			list, err = x.claim(ctx, r)
 			return err
-		})
-	default:
-		err = s.persistent(ctx, func() (err error) {
-			list, err = s.here().claim(ctx, r)
-			return err
+		}
+		if s.tx != nil || s.dialect == SQLite {
+			err = s.write(ctx, work)
+			break
+		}
+		err = s.persistent(ctx, func() error {
+			ctx, cancel := begun(ctx)
+			defer cancel()
+			return work(ctx, s.here())
 		})
 	}
 	if err != nil {
@@ -92,6 +98,19 @@ func (s *Store) Claim(ctx context.Context, r ticket.ClaimRequest) ([]ticket.Deli
 	}
 	slices.SortFunc(list, func(a, b ticket.Delivery) int { return cmp.Or(a.Due.Compare(b.Due), a.ID.Compare(b.ID)) })
 	return list, nil
+}
+
+// mostOverrun is how much longer a claim that is under way may take when its
+// context ends.
+const mostOverrun = time.Second
+
+// begun is the context of a claim that is begun: it ends a little later than ctx. A
+// claim that is cut off when the database has made it already leases deliveries of
+// which nobody knows: they would wait for the end of the lease, and count as failed.
+func begun(ctx context.Context) (context.Context, context.CancelFunc) {
+	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(mostOverrun, cancel) })
+	return longer, func() { stop(); cancel() }
 }
 
 // pick returns the query for what can be claimed, and its arguments.

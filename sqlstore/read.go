@@ -29,12 +29,8 @@ func (s *Store) read(ctx context.Context, ref, text string, args ...any) (ticket
 	}
 	defer s.hold()()
 	var t ticket.Ticket
-	found := false
-	look := func(x *session) (err error) {
-		found, err = x.ticket(ctx, &t, text, args...)
-		return err
-	}
-	if err := s.look(look); err != nil {
+	found, err := s.here().ticket(ctx, &t, text, args...)
+	if err != nil {
 		return ticket.Ticket{}, s.explain(ctx, "read a ticket", err)
 	}
 	if !found {
@@ -62,8 +58,8 @@ func (s *Store) Receipt(ctx context.Context, tenant, key string) (ticket.Receipt
 	r := ticket.Receipt{Tenant: tenant, Key: key}
 	var id, request string
 	var at int64
-	found, err := s.here().one(ctx, []any{&id, &r.Version, &request, &at},
-		"SELECT ticket, version, request, at FROM {t}receipts WHERE tenant = ? AND name = ?", tenant, key)
+	found, err := s.here().one(ctx, []any{&id, &r.Version, &request, &at, &r.Keyed},
+		"SELECT ticket, version, request, at, keyed FROM {t}receipts WHERE tenant = ? AND name = ?", tenant, key)
 	if err == nil && found {
 		r.At = micros(at)
 		if err = parseID([]byte(id), &r.Ticket); err == nil {
@@ -142,7 +138,7 @@ func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]ticket.Ref
 		}
 		refs = append(refs, ref)
 		return nil
-	}, "SELECT tenant, id FROM {t}tickets WHERE timer_at IS NOT NULL AND timer_at <= ? ORDER BY timer_at, id LIMIT ?", now.UnixMicro(), limit)
+	}, "SELECT tenant, id FROM {t}tickets WHERE timer_at IS NOT NULL AND timer_at <= ? ORDER BY timer_at, id LIMIT ?", bounded(now), limit)
 	return refs, s.explain(ctx, "look for timers", err)
 }
 

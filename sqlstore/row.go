@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"math"
 	"sync"
 	"time"
 
@@ -111,10 +112,15 @@ func priorityOf(pressing int64) ticket.Grade { return ticket.Grade(int64(ticket.
 
 // open says in a column whether work is expected.
 func open(t *ticket.Ticket) int64 {
-	if t.Phase.Done() {
-		return 0
+	return number(!t.Phase.Done())
+}
+
+// number is a bool for a column that is a number.
+func number(b bool) int64 {
+	if b {
+		return 1
 	}
-	return 1
+	return 0
 }
 
 // nullTime is a time for a column that has NULL for none.
@@ -130,6 +136,18 @@ func timeOf(n sql.NullInt64) time.Time {
 		return time.Time{}
 	}
 	return micros(n.Int64)
+}
+
+// bounded is a time in microseconds, or the nearest one that stores keep: for what
+// stored times are compared with.
+func bounded(t time.Time) int64 {
+	switch y := t.UTC().Year(); {
+	case y < 1:
+		return math.MinInt64
+	case y > 9999:
+		return math.MaxInt64
+	}
+	return t.UnixMicro()
 }
 
 func micros(n int64) time.Time { return time.UnixMicro(n).UTC() }

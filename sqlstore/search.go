@@ -33,6 +33,9 @@ const (
 // Search or [Store.Maintain]. Of each ticket the first 128 KiB of messages and of
 // notes are indexed.
 //
+// Words are read from the events that are stored now: what was erased there is not
+// found, though the index may have it until [Store.Reindex].
+//
 // The newest come first. Where more than 2,000 tickets match and fewer than are
 // asked for are among the newest 2,000 of all, PostgreSQL and MySQL give any of
 // the matches, so that a search takes a bounded time. With Best, the best of the
@@ -61,11 +64,14 @@ func (s *Store) Search(ctx context.Context, q ticket.SearchQuery) ([]ticket.Hit,
 	}
 	defer s.hold()()
 	hits, err := s.matches(ctx, &q, tokens, restricted, want)
+	if err == nil {
+		err = s.here().listen(ctx, hits)
+	}
 	if err != nil {
 		return nil, s.explain(ctx, "search", err)
 	}
 	terms := words.Parse(q.Text)
-	// MySQL's tokens are cut short.
+	// The index may be older than the words, and MySQL's tokens are cut short.
 	hits = slices.DeleteFunc(hits, func(m match) bool { return !words.Match(terms, append(m.texts(&q), m.subject)...) })
 	if q.Best {
 		slices.SortStableFunc(hits, func(a, b match) int { return b.score(&q, terms) - a.score(&q, terms) })
@@ -95,16 +101,16 @@ func (s *Store) catchUp(ctx context.Context) error {
 
 // A match is a ticket with its words.
 type match struct {
-	ticket                ticket.Ticket
-	subject, said, inside string
-	known                 int // the score, and one
+	ticket ticket.Ticket
+	*spoken
+	known int // the score, and one
 }
 
 func (m *match) texts(q *ticket.SearchQuery) []string {
 	if q.Notes {
-		return []string{m.said, m.inside}
+		return []string{m.said.String(), m.inside.String()}
 	}
-	return []string{m.said}
+	return []string{m.said.String()}
 }
 
 func (m *match) score(q *ticket.SearchQuery, terms []words.Term) int {
@@ -170,20 +176,47 @@ func all(list []clause) (c clause) {
 	return c
 }
 
-// look reads the tickets of the places that a query found, and their words.
+// look reads the tickets of the places that a query found.
 func (x *session) look(ctx context.Context, text string, args []any, filter clause, want int) (list []match, err error) {
 	j := x.s.lang.join
-	text = "SELECT w.subject, w.said, w.inside, " + ticketColumns + " FROM (" + text + ") f " + j + " {t}texts w ON w.place = f.place " + j +
+	text = "SELECT " + ticketColumns + " FROM (" + text + ") f " + j + " {t}texts w ON w.place = f.place " + j +
 		" {t}tickets t ON t.id = w.ticket WHERE " + filter.text + " ORDER BY t.created DESC, t.id DESC LIMIT ?"
 	args = append(append(slices.Clip(args), filter.args...), want)
 	err = x.rows(ctx, func(r *sql.Rows) error {
-		var m match
-		var err error
-		m.ticket, err = scanTicket(r, &m.subject, &m.said, &m.inside)
-		list = append(list, m)
+		t, err := scanTicket(r)
+		list = append(list, match{ticket: t, spoken: &spoken{}})
 		return err
 	}, text, args...)
 	return list, err
+}
+
+// listen reads the words of tickets, as far as they are indexed.
+func (x *session) listen(ctx context.Context, list []match) error {
+	byID := make(map[string]*match, len(list))
+	for i := range list {
+		byID[list[i].ticket.ID.String()] = &list[i]
+	}
+	for part := range slices.Chunk(list, indexBatch) {
+		ids := make([]any, len(part))
+		for i := range part {
+			ids[i] = part[i].ticket.ID.String()
+		}
+		in, args := amongst(ids)
+		err := x.rows(ctx, func(r *sql.Rows) error {
+			var id, doc sql.RawBytes
+			var seq int64
+			if err := r.Scan(&id, &seq, &doc); err != nil {
+				return err
+			}
+			m := byID[string(id)]
+			return m.hear(m.ticket.Subject, seq, doc)
+		}, "SELECT e.ticket, e.seq, e.doc FROM {t}texts w "+x.s.lang.join+" {t}events e ON e.ticket = w.ticket AND e.seq <= w.upto WHERE w.ticket"+in+
+			" ORDER BY e.ticket, e.seq", args...)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // matching is the query for the places of tickets with the tokens.

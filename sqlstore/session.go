@@ -32,23 +32,26 @@ func (s *Store) direct() runner {
 // A session is a transaction, or the database itself, to run statements in.
 type session struct {
 	s     *Store
-	tx    *sql.Tx // nil: straight on the database, or in the lane
-	lane  *lane   // its connection, in its transaction
+	tx    *sql.Tx // nil: straight on the database
 	wrote bool    // something was changed
 }
 
 // whole reports whether what is done in the session counts together or not at all.
-func (x *session) whole() bool { return x.tx != nil || x.lane != nil }
+func (x *session) whole() bool { return x.tx != nil }
 
 // raw runs a statement that is not about rows.
 func (x *session) raw(ctx context.Context, text string) error {
-	if x.lane == nil {
+	if x.s.lane == nil { // not every database prepares what is not about rows
 		_, err := x.tx.ExecContext(ctx, text)
 		return err
 	}
-	stmt, err := x.lane.statement(ctx, x.s, text)
-	if err == nil {
-		_, err = stmt.ExecContext(ctx)
+	st, stmt, err := x.statement(ctx, text)
+	switch {
+	case err != nil:
+	case stmt != nil:
+		_, err = x.tx.StmtContext(ctx, stmt).ExecContext(ctx)
+	default:
+		_, err = x.tx.ExecContext(ctx, st.text)
 	}
 	return err
 }
@@ -63,8 +66,6 @@ func (x *session) exec(ctx context.Context, text string, args ...any) (int64, er
 	st, stmt, err := x.statement(ctx, text)
 	switch {
 	case err != nil:
-	case x.lane != nil:
-		r, err = stmt.ExecContext(ctx, args...)
 	case stmt != nil && x.tx != nil:
 		r, err = x.tx.StmtContext(ctx, stmt).ExecContext(ctx, args...)
 	case stmt != nil:
@@ -88,8 +89,6 @@ func (x *session) query(ctx context.Context, text string, args ...any) (*sql.Row
 	switch {
 	case err != nil:
 		return nil, err
-	case x.lane != nil:
-		return stmt.QueryContext(ctx, args...)
 	case stmt != nil && x.tx != nil:
 		return x.tx.StmtContext(ctx, stmt).QueryContext(ctx, args...)
 	case stmt != nil:
@@ -157,10 +156,6 @@ const mostStatements = 150
 // statement returns the form of a text that the database takes, and the prepared
 // statement, if there is one.
 func (x *session) statement(ctx context.Context, text string) (*statement, *sql.Stmt, error) {
-	if x.lane != nil {
-		stmt, err := x.lane.statement(ctx, x.s, text)
-		return nil, stmt, err
-	}
 	all := x.s.stmts
 	v, ok := all.m.Load(text)
 	if !ok {
@@ -207,6 +202,13 @@ func (st *statement) prepare(ctx context.Context, db *sql.DB) (*sql.Stmt, error)
 		return st.stmt.Load(), stmt.Close()
 	}
 	return stmt, nil
+}
+
+// wants reports whether there is something to prepare.
+func (all *statements) wants() bool {
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	return len(all.wanted) > 0
 }
 
 // prepareWanted prepares what transactions have used, for the next ones.
@@ -272,7 +274,7 @@ func (s *Store) transaction(ctx context.Context, o *sql.TxOptions, f func(contex
 	}
 	ended := false
 	defer func() {
-		if !ended { // A panic; see begin of the lane
+		if !ended { // a panic; see begin of the lane
 			go func() { _ = tx.Rollback() }()
 		}
 	}()
@@ -296,20 +298,27 @@ func (s *Store) persistent(ctx context.Context, f func() error) error {
 	}
 }
 
-// guarded runs f between savepoints.
+// guarded runs f between savepoints. What it returns an error for is undone, also
+// where it is the context that ended after the last statement.
 func (x *session) guarded(ctx context.Context, f func(context.Context, *session) error) error {
 	if err := x.raw(ctx, "SAVEPOINT ticket_commit"); err != nil {
 		return err
 	}
-	if err := f(ctx, x); err != nil {
-		// Without cancellation: the host's transaction goes on.
-		back := context.WithoutCancel(ctx)
-		if undo := x.raw(back, "ROLLBACK TO SAVEPOINT ticket_commit"); undo != nil {
-			return err // the transaction is lost as a whole, as after a deadlock
-		}
-		x.wrote = false
-		_ = x.raw(back, "RELEASE SAVEPOINT ticket_commit") // it holds nothing
-		return err
+	err := f(ctx, x)
+	if err == nil {
+		err = ctx.Err()
 	}
-	return x.raw(ctx, "RELEASE SAVEPOINT ticket_commit")
+	// Without cancellation: the host's transaction goes on.
+	ctx = context.WithoutCancel(ctx)
+	if err == nil {
+		if err = x.raw(ctx, "RELEASE SAVEPOINT ticket_commit"); err == nil {
+			return nil
+		}
+	}
+	if undo := x.raw(ctx, "ROLLBACK TO SAVEPOINT ticket_commit"); undo != nil {
+		return err // the transaction is lost as a whole, as after a deadlock
+	}
+	x.wrote = false
+	_ = x.raw(ctx, "RELEASE SAVEPOINT ticket_commit") // it holds nothing
+	return err
 }

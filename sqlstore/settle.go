@@ -27,7 +27,7 @@ func (s *Store) Settle(ctx context.Context, list []ticket.Settlement) error {
 	defer s.hold()()
 	lost := false
 	var err error
-	if s.lane != nil {
+	if s.lane != nil || s.tx != nil {
 		err = s.write(ctx, func(ctx context.Context, x *session) (err error) {
 			_, lost, err = x.settle(ctx, list) // from the beginning, where it is done anew
 			return err

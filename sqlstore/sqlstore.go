@@ -13,10 +13,9 @@ import (
 
 // Store keeps tickets in a SQL database. Make one with [Open] or [New] and share
 // it: it is safe for concurrent use. It is a [ticket.Store], and a
-// [ticket.Counter], [ticket.Searcher], [ticket.Maintainer], [ticket.Briefer] and,
-// with [Announce], a [ticket.Listener] as well. It starts no goroutines, so it needs
-// no closing. On SQLite it keeps the connection that it writes with for a second
-// after the last use, unless the pool has three or fewer.
+// [ticket.Counter], [ticket.Searcher], [ticket.Maintainer], [ticket.Briefer],
+// [ticket.Forgetter] and, with [Announce], a [ticket.Listener] as well. It starts no goroutines and keeps no
+// connection, so it needs no closing.
 type Store struct {
 	options
 	dialect Dialect
@@ -40,6 +39,7 @@ var (
 	_ ticket.Maintainer = (*Store)(nil)
 	_ ticket.Briefer    = (*Store)(nil)
 	_ ticket.Listener   = (*Store)(nil)
+	_ ticket.Forgetter  = (*Store)(nil)
 )
 
 // Option changes how a store works.

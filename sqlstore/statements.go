@@ -26,8 +26,8 @@ const (
 	outboxColumnCount = 14
 	insertDelivery    = intoOutbox + "VALUES "
 
-	intoReceipts  = "INSERT INTO {t}receipts (tenant, name, ticket, version, request, at) "
-	insertReceipt = intoReceipts + "VALUES (?, ?, ?, ?, ?, ?)"
+	intoReceipts  = "INSERT INTO {t}receipts (tenant, name, ticket, version, request, at, keyed) "
+	insertReceipt = intoReceipts + "VALUES (?, ?, ?, ?, ?, ?, ?)"
 
 	insertUnindexed = "INSERT INTO {t}unindexed (ticket) VALUES (?)"
 )
@@ -119,5 +119,5 @@ func deliveryArgs(args []any, d *ticket.Delivery) ([]any, error) {
 
 // receiptArgs appends the arguments of insertReceipt.
 func receiptArgs(args []any, r *ticket.Receipt) []any {
-	return append(args, r.Tenant, r.Key, r.Ticket.String(), r.Version, hexOf(r.Request), r.At.UnixMicro())
+	return append(args, r.Tenant, r.Key, r.Ticket.String(), r.Version, hexOf(r.Request), r.At.UnixMicro(), number(r.Keyed))
 }

@@ -115,6 +115,28 @@ func caching(method string) func(*faulty) {
 }
 
 var valueFaults = []fault{
+	{"takes what was before 1970 for 1970", "Values/years taken", func(f *faulty) {
+		s := f.Store
+		f.ticket = func(ctx context.Context, tenant string, id ticket.ID) (ticket.Ticket, error) {
+			t, err := s.Ticket(ctx, tenant, id)
+			if epoch := time.UnixMicro(0).UTC(); err == nil && t.Created.Before(epoch) {
+				t.Created = epoch
+			}
+			return t, err
+		}
+	}},
+	{"takes a bound that it cannot hold for none", "Values/years refused", func(f *faulty) {
+		s := f.Store
+		f.list = func(ctx context.Context, q ticket.Query) (ticket.Page, error) {
+			if q.DueBefore.After(lastYear) {
+				q.DueBefore = time.Time{}
+			}
+			return s.List(ctx, q)
+		}
+	}},
+	{"counts on beyond the last microsecond", "Values/years to be due", dueAt(func(now time.Time, limit int) (time.Time, int) {
+		return time.UnixMicro(now.UnixMicro()), limit
+	})},
 	{"keeps the ticket it was given", "Values/copies in", func(f *faulty) {
 		s, kept := f.Store, &register{}
 		f.commit = func(ctx context.Context, c ticket.Commit) error {

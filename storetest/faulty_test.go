@@ -29,6 +29,7 @@ type faulty struct {
 	deliveries func(context.Context, ticket.DeliveryQuery) (ticket.DeliveryPage, error)
 	revise     func(context.Context, ticket.Revision) (int, error)
 	brief      func(context.Context, ticket.BriefRequest) ([]ticket.Brief, error)
+	forget     func(context.Context, ticket.Forgetting) (int, error)
 
 	search   func(context.Context, ticket.SearchQuery) ([]ticket.Hit, error)
 	counts   func(context.Context, string) ([]ticket.Count, error)
@@ -49,7 +50,7 @@ func (f *faulty) replaces(method string) bool {
 		"Commit": f.commit != nil, "Ticket": f.ticket != nil, "Lookup": f.lookup != nil, "Receipt": f.receipt != nil,
 		"Events": f.events != nil, "List": f.list != nil, "Due": f.due != nil, "Claim": f.claim != nil,
 		"Settle": f.settle != nil, "reopen": f.reopen != nil,
-		"Deliveries": f.deliveries != nil, "Revise": f.revise != nil, "Brief": f.brief != nil,
+		"Deliveries": f.deliveries != nil, "Revise": f.revise != nil, "Brief": f.brief != nil, "Forget": f.forget != nil,
 		"Search": f.search != nil, "Counts": f.counts != nil, "Maintain": f.maintain != nil,
 	}[method]
 }
@@ -140,6 +141,14 @@ func (f *faulty) Revise(ctx context.Context, r ticket.Revision) (int, error) {
 		return f.revise(ctx, r)
 	}
 	return f.Store.Revise(ctx, r)
+}
+
+func (f *faulty) Forget(ctx context.Context, g ticket.Forgetting) (int, error) {
+	f.called("Forget")
+	if f.forget != nil {
+		return f.forget(ctx, g)
+	}
+	return f.Store.(ticket.Forgetter).Forget(ctx, g)
 }
 
 func (f *faulty) Brief(ctx context.Context, r ticket.BriefRequest) ([]ticket.Brief, error) {

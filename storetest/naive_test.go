@@ -187,6 +187,10 @@ func (n *naive) Revise(ctx context.Context, r ticket.Revision) (int, error) {
 	return changed, nil
 }
 
+func (n *naive) Forget(ctx context.Context, f ticket.Forgetting) (int, error) {
+	return n.Store.(ticket.Forgetter).Forget(ctx, f)
+}
+
 func (n *naive) Brief(ctx context.Context, r ticket.BriefRequest) ([]ticket.Brief, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err

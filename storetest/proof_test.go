@@ -29,7 +29,7 @@ type fault struct {
 // faults are all of them.
 func faults() []fault {
 	return slices.Concat(commitFaults, raceFaults, readFaults, listFaults, dueFaults, claimFaults, lineFaults, settleFaults,
-		deliveriesFaults, reviseFaults, briefFaults,
+		deliveriesFaults, reviseFaults, briefFaults, forgetFaults,
 		searchFaults, countsFaults, valueFaults, tenantFaults, contextFaults, durableFaults)
 }
 
@@ -138,7 +138,7 @@ func TestSentences(t *testing.T) {
 		}
 		says = append(says, r.says)
 	}
-	contract := store[strings.Index(store, "For all methods"):strings.Index(store, "Ref names a ticket")] + " " + comments(t, "../search.go")
+	contract := store[strings.Index(store, "For all methods"):strings.Index(store, "Ref names a ticket")] + " " + comments(t, "../search.go") + " " + comments(t, "../receipts.go")
 	for _, sentence := range regexp.MustCompile(`[.:] +`).Split(contract, -1) {
 		if strings.Contains(sentence, " must ") && !slices.ContainsFunc(says, func(s string) bool { return strings.Contains(s, sentence) || strings.Contains(sentence, s) }) {
 			t.Errorf("no case proves %q", sentence)

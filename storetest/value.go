@@ -17,6 +17,7 @@ const (
 	saysTypes   = "Fields are a ticket's custom fields: names chosen by the host, values of type string, bool, int64, float64, time.Time or []string."
 	saysErased  = "Each enters the digest as a salted commitment only (see [Seals]), so that it can be erased later with [Event.Erase] and the chain still verifies."
 	saysHistory = "Ticket is one request as it stands now: the fold of its events (see [Apply])."
+	saysYears   = "Times of the years 1 to 9999, in UTC, must be taken, and others refused with ErrInvalid, as the Check methods do. Due takes any."
 	saysClock   = "The store must not ask a clock: all times come from the desk."
 )
 
@@ -26,6 +27,9 @@ var valueRules = []rule{
 	{name: "Values/text", says: saysText, prove: valueText},
 	{name: "Values/long text", says: saysText, prove: valueLongText},
 	{name: "Values/times", says: saysText, prove: valueTimes},
+	{name: "Values/years taken", says: saysYears, upon: []string{"Commit/", "List/", "Ticket/", "Events/", "Values/times"}, prove: valueYearsTaken},
+	{name: "Values/years refused", says: saysYears, upon: []string{"Commit/", "List/", "Claim/", "Settle/", "Revise/", "Deliveries/", "Values/no clock"}, prove: valueYearsRefused},
+	{name: "Values/years to be due", says: saysYears, upon: []string{"Commit/", "Due/"}, prove: valueYearsDue},
 	{name: "Values/zero", says: saysText, prove: valueZero},
 	{name: "Values/fields", says: saysTypes, prove: valueFields},
 	{name: "Values/erased", says: saysErased, prove: valueErased},
@@ -349,4 +353,74 @@ func valueNoClock(k *kit) {
 	k.same(len(k.claim(then.Add(2*time.Hour))), 1, "claimed in 2001, an hour after it is due")
 	k.same(len(k.claim(then.Add(2*time.Hour))), 0, "claimed in 2001, while the lease runs")
 	k.same(len(k.claim(then.Add(3*time.Hour))), 1, "claimed in 2001, after the lease")
+}
+
+// The first and the last time that are taken, and some that are not.
+var (
+	firstYear = time.Time{}.Add(time.Microsecond)
+	lastYear  = time.Date(9999, 12, 31, 23, 59, 59, 999_999_000, time.UTC)
+	beyond    = []time.Time{
+		time.Time{}.Add(-1), lastYear.Add(time.Microsecond), time.Date(-5000, 1, 1, 0, 0, 0, 0, time.UTC),
+		time.Date(12000, 1, 1, 0, 0, 0, 0, time.UTC), time.UnixMicro(math.MinInt64), time.UnixMicro(math.MaxInt64),
+		time.Unix(math.MinInt64/2, 0), time.Unix(math.MaxInt64/2, 0),
+	}
+)
+
+// valueYearsTaken commits tickets of long ago and of far ahead, and finds them by their times.
+func valueYearsTaken(k *kit) {
+	for _, at := range []time.Time{firstYear, time.Date(1582, 10, 4, 0, 0, 0, 0, time.UTC), time.Date(1969, 12, 31, 23, 59, 59, 0, time.UTC),
+		time.Date(2112, 9, 1, 0, 0, 0, 0, time.UTC), time.Date(2500, 1, 1, 0, 0, 0, 0, time.UTC), lastYear} {
+		tenant := at.String()
+		c := k.opened(tenant, func(e *ticket.Event) { e.At, e.Set.Timer = at, &ticket.Timer{At: at, Action: ticket.Resume} })
+		k.commit(c)
+		k.same(k.ticket(c.Ticket), c.Ticket, "ticket of %s", tenant)
+		k.same(k.events(c.Ticket), c.Events, "events of %s", tenant)
+		want := []ticket.Ticket{c.Ticket}
+		k.same(k.list(ticket.Query{Tenant: tenant, CreatedFrom: at, TouchedFrom: at}).Tickets, want, "listed from %s on", tenant)
+		if at.Before(lastYear) {
+			q := ticket.Query{Tenant: tenant, CreatedBefore: lastYear, TouchedBefore: lastYear, DueBefore: lastYear}
+			k.same(k.list(q).Tickets, want, "of %s, listed from before the end", tenant)
+		}
+		k.same(len(k.list(ticket.Query{Tenant: tenant, CreatedBefore: at}).Tickets), 0, "listed from before %s", tenant)
+	}
+}
+
+func valueYearsRefused(k *kit) {
+	d := k.delivery(k.opened(acme).Ticket)
+	for _, at := range beyond {
+		c := k.opened(acme, func(e *ticket.Event) { e.At = at })
+		k.refused(k.store.Commit(k.Context(), ticket.Commit{Changes: []ticket.Change{c}}), ticket.ErrInvalid, "Commit at %s", at)
+		c = k.opened(acme, timer(at))
+		k.refused(k.store.Commit(k.Context(), ticket.Commit{Changes: []ticket.Change{c}}), ticket.ErrInvalid, "Commit with a timer at %s", at)
+		for what, q := range map[string]ticket.Query{
+			"CreatedFrom": {CreatedFrom: at}, "CreatedBefore": {CreatedBefore: at}, "TouchedFrom": {TouchedFrom: at},
+			"TouchedBefore": {TouchedBefore: at}, "DueBefore": {DueBefore: at},
+		} {
+			_, err := k.store.List(k.Context(), q)
+			k.refused(err, ticket.ErrInvalid, "List with %s of %s", what, at)
+		}
+		for what, q := range map[string]ticket.DeliveryQuery{"SettledFrom": {SettledFrom: at}, "SettledBefore": {SettledBefore: at}} {
+			_, err := k.store.Deliveries(k.Context(), q)
+			k.refused(err, ticket.ErrInvalid, "Deliveries with %s of %s", what, at)
+		}
+		_, err := k.store.Claim(k.Context(), ticket.ClaimRequest{Now: at, Lease: time.Minute, Limit: 1, Via: []string{d.Via}})
+		k.refused(err, ticket.ErrInvalid, "Claim at %s", at)
+		for _, s := range []ticket.Settlement{{ID: d.ID, Outcome: ticket.Done, At: at}, {ID: d.ID, Outcome: ticket.Again, At: clock, Due: at}} {
+			k.refused(k.store.Settle(k.Context(), []ticket.Settlement{s}), ticket.ErrInvalid, "Settle at %s, due at %s", s.At, s.Due)
+		}
+		_, err = k.store.Revise(k.Context(), ticket.Revision{Tenant: acme, IDs: []ticket.ID{d.ID}, From: []ticket.DeliveryState{ticket.Dead}, To: ticket.Pending, At: at})
+		k.refused(err, ticket.ErrInvalid, "Revise at %s", at)
+	}
+}
+
+func valueYearsDue(k *kit) {
+	c := k.opened(acme, timer(clock))
+	k.commit(c)
+	for _, now := range beyond {
+		want := []ticket.Ref{}
+		if now.After(clock) {
+			want = append(want, refTo(c))
+		}
+		k.same(k.due(now, 10), want, "due at %s", now)
+	}
 }

@@ -29,6 +29,7 @@ type spy struct {
 
 // A spiedStep is one call of the driver.
 type spiedStep struct {
+	ctx   context.Context
 	what  string // connect, prepare, begin, exec, query, commit or rollback
 	text  string // of prepare, exec and query
 	args  []any  // of exec and query
@@ -67,14 +68,14 @@ func (s *spy) armed(c cutting) bool {
 	return true
 }
 
-func (s *spy) step(what, text string, args []driver.NamedValue) func() {
+func (s *spy) step(ctx context.Context, what, text string, args []driver.NamedValue) func() {
 	s.mu.Lock()
 	hook := s.hook
 	s.mu.Unlock()
 	if hook == nil {
 		return func() {}
 	}
-	st := spiedStep{what: what, text: text}
+	st := spiedStep{ctx: ctx, what: what, text: text}
 	for _, a := range args {
 		st.args = append(st.args, a.Value)
 	}
@@ -178,7 +179,7 @@ type spiedConnector struct {
 }
 
 func (c spiedConnector) Connect(ctx context.Context) (driver.Conn, error) {
-	defer c.s.step("connect", "", nil)()
+	defer c.s.step(ctx, "connect", "", nil)()
 	conn, err := c.Connector.Connect(ctx)
 	if err != nil {
 		return nil, err
@@ -193,7 +194,7 @@ type spiedConn struct {
 }
 
 func (c *spiedConn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
-	defer c.s.step("prepare", query, nil)()
+	defer c.s.step(ctx, "prepare", query, nil)()
 	st, err := c.Conn.(driver.ConnPrepareContext).PrepareContext(ctx, query)
 	if err != nil {
 		return nil, err
@@ -202,7 +203,7 @@ func (c *spiedConn) PrepareContext(ctx context.Context, query string) (driver.St
 }
 
 func (c *spiedConn) BeginTx(ctx context.Context, o driver.TxOptions) (driver.Tx, error) {
-	defer c.s.step("begin", "", nil)()
+	defer c.s.step(ctx, "begin", "", nil)()
 	tx, err := c.Conn.(driver.ConnBeginTx).BeginTx(ctx, o)
 	if err != nil {
 		return nil, err
@@ -211,12 +212,12 @@ func (c *spiedConn) BeginTx(ctx context.Context, o driver.TxOptions) (driver.Tx,
 }
 
 func (c *spiedConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
-	defer c.s.step("exec", query, args)()
+	defer c.s.step(ctx, "exec", query, args)()
 	return c.Conn.(driver.ExecerContext).ExecContext(ctx, query, args)
 }
 
 func (c *spiedConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
-	defer c.s.step("query", query, args)()
+	defer c.s.step(ctx, "query", query, args)()
 	return c.Conn.(driver.QueryerContext).QueryContext(ctx, query, args)
 }
 
@@ -246,12 +247,12 @@ type spiedStmt struct {
 }
 
 func (s *spiedStmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
-	defer s.c.s.step("exec", s.text, args)()
+	defer s.c.s.step(ctx, "exec", s.text, args)()
 	return s.Stmt.(driver.StmtExecContext).ExecContext(ctx, args)
 }
 
 func (s *spiedStmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
-	defer s.c.s.step("query", s.text, args)()
+	defer s.c.s.step(ctx, "query", s.text, args)()
 	return s.Stmt.(driver.StmtQueryContext).QueryContext(ctx, args)
 }
 
@@ -261,11 +262,11 @@ type spiedTx struct {
 }
 
 func (t *spiedTx) Commit() error {
-	defer t.s.step("commit", "", nil)()
+	defer t.s.step(context.Background(), "commit", "", nil)()
 	return t.Tx.Commit()
 }
 
 func (t *spiedTx) Rollback() error {
-	defer t.s.step("rollback", "", nil)()
+	defer t.s.step(context.Background(), "rollback", "", nil)()
 	return t.Tx.Rollback()
 }

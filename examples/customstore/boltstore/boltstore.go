@@ -557,8 +557,15 @@ func key(text string, rest ...[]byte) []byte {
 	return append(k, bytes.Join(rest, nil)...)
 }
 
-// key8 is a time, to the microsecond, in bytes that sort like it.
+// key8 is a time, to the microsecond, in bytes that sort like it. What is stored is of
+// the years 1 to 9999; what it is compared with may lie beyond.
 func key8(t time.Time) []byte {
+	switch y := t.UTC().Year(); {
+	case y < 1:
+		return make([]byte, 8)
+	case y > 9999:
+		return bytes.Repeat([]byte{0xff}, 8)
+	}
 	return binary.BigEndian.AppendUint64(nil, uint64(t.UnixMicro())^1<<63) // times before 1970 first
 }
 

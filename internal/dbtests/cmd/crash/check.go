@@ -39,7 +39,7 @@ type place struct {
 func (r *crashing) check(ctx context.Context) (err error) {
 	c := &checking{crashing: r, all: map[ticket.ID]ticket.Ticket{}, at: map[string][]place{}, seqs: map[ticket.ID][]int64{},
 		deliveries: map[place][]string{}, receipts: map[string]place{}}
-	if c.desk, c.db, err = openDesk(ctx, r.driver, r.dsn, r.dialect); err != nil {
+	if c.desk, c.db, err = openDesk(ctx, r.Driver, r.dsn, r.Dialect); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, c.db.Close()) }()
@@ -69,7 +69,7 @@ func (r *crashing) check(ctx context.Context) (err error) {
 // database asks the database whether it is whole.
 func (c *checking) database(ctx context.Context) error {
 	tables := []string{"tickets", "events", "labels", "outbox", "receipts"}
-	switch c.dialect {
+	switch c.Dialect {
 	case sqlstore.SQLite:
 		return c.rows(ctx, "PRAGMA integrity_check", func(scan func(...any) error) error {
 			var said string
@@ -77,7 +77,7 @@ func (c *checking) database(ctx context.Context) error {
 				return err
 			}
 			if said != "ok" {
-				c.report.note(&c.report.torn, "integrity_check: %s", said)
+				c.report.Note(&c.report.torn, "integrity_check: %s", said)
 			}
 			return nil
 		})
@@ -89,7 +89,7 @@ func (c *checking) database(ctx context.Context) error {
 					return err
 				}
 				if said != "OK" {
-					c.report.note(&c.report.torn, "CHECK TABLE %s: %s: %s", table, kind, said)
+					c.report.Note(&c.report.torn, "CHECK TABLE %s: %s: %s", table, kind, said)
 				}
 				return nil
 			})
@@ -100,7 +100,7 @@ func (c *checking) database(ctx context.Context) error {
 		return nil
 	default:
 		if _, err := c.db.ExecContext(ctx, "CREATE EXTENSION amcheck"); err != nil {
-			fmt.Printf("%s: its indexes are not checked: %v\n", c.name, err)
+			fmt.Printf("%s: its indexes are not checked: %v\n", c.Name, err)
 			return nil
 		}
 		// Every index, and that it holds every row.
@@ -108,7 +108,7 @@ func (c *checking) database(ctx context.Context) error {
 			JOIN pg_class x ON x.oid = i.indexrelid JOIN pg_am a ON a.oid = x.relam
 			WHERE t.relname LIKE 'ticket\_%' AND a.amname = 'btree'`)
 		if err != nil {
-			c.report.note(&c.report.torn, "bt_index_check: %v", err)
+			c.report.Note(&c.report.torn, "bt_index_check: %v", err)
 		}
 		return nil
 	}
@@ -153,13 +153,13 @@ func (c *checking) read(ctx context.Context) error {
 			versions[p.ticket] = p.seq
 			c.ids = append(c.ids, p.ticket)
 			if numbers[number]++; numbers[number] > 1 {
-				c.report.note(&c.report.doubledNumbers, "number %s is there %d times", number, numbers[number])
+				c.report.Note(&c.report.doubledNumbers, "number %s is there %d times", number, numbers[number])
 			}
 		}),
 		c.places(ctx, "SELECT ticket, seq, tenant FROM ticket_events ORDER BY ticket, seq", func(p place, _ string) {
 			c.seqs[p.ticket] = append(c.seqs[p.ticket], p.seq)
 			if versions[p.ticket] < p.seq {
-				c.report.note(&c.report.torn, "event %d of ticket %s, which is at version %d", p.seq, p.ticket, versions[p.ticket])
+				c.report.Note(&c.report.torn, "event %d of ticket %s, which is at version %d", p.seq, p.ticket, versions[p.ticket])
 			}
 		}),
 		c.places(ctx, "SELECT ticket, seq, kind FROM ticket_outbox", func(p place, kind string) {
@@ -168,7 +168,7 @@ func (c *checking) read(ctx context.Context) error {
 		c.places(ctx, "SELECT ticket, version, name FROM ticket_receipts", func(p place, key string) { c.receipts[key] = p }),
 		c.places(ctx, "SELECT ticket, created, label FROM ticket_labels", func(p place, label string) {
 			if versions[p.ticket] == 0 {
-				c.report.note(&c.report.torn, "label %s of ticket %s, which is not there", label, p.ticket)
+				c.report.Note(&c.report.torn, "label %s of ticket %s, which is not there", label, p.ticket)
 			}
 		}),
 	)
@@ -178,7 +178,7 @@ func (c *checking) read(ctx context.Context) error {
 func (c *checking) histories(ctx context.Context) error {
 	for _, id := range c.ids {
 		if err := c.desk.Verify(ctx, looker, id); err != nil {
-			c.report.note(&c.report.torn, "ticket %s: %v", id, err)
+			c.report.Note(&c.report.torn, "ticket %s: %v", id, err)
 		}
 		t, err := c.desk.Get(ctx, looker, id)
 		if err != nil {
@@ -188,16 +188,16 @@ func (c *checking) histories(ctx context.Context) error {
 		seqs := c.seqs[id]
 		for i, seq := range seqs {
 			if seq != int64(i)+1 {
-				c.report.note(&c.report.torn, "ticket %s: event %d where %d should be", id, seq, i+1)
+				c.report.Note(&c.report.torn, "ticket %s: event %d where %d should be", id, seq, i+1)
 				break
 			}
 		}
 		if int64(len(seqs)) != t.Version {
-			c.report.note(&c.report.torn, "ticket %s at version %d has %d events", id, t.Version, len(seqs))
+			c.report.Note(&c.report.torn, "ticket %s at version %d has %d events", id, t.Version, len(seqs))
 		}
 		c.report.events += len(seqs)
 		if err := c.history(ctx, id); err != nil {
-			c.report.note(&c.report.torn, "ticket %s: %v", id, err)
+			c.report.Note(&c.report.torn, "ticket %s: %v", id, err)
 		}
 	}
 	return nil
@@ -225,7 +225,7 @@ func (c *checking) history(ctx context.Context, id ticket.ID) error {
 		slices.Sort(want)
 		slices.Sort(have)
 		if !slices.Equal(want, have) {
-			c.report.note(&c.report.torn, "event %d of ticket %s, %s, has the deliveries %q and should have %q", e.Seq, id, e.Action, have, want)
+			c.report.Note(&c.report.torn, "event %d of ticket %s, %s, has the deliveries %q and should have %q", e.Seq, id, e.Action, have, want)
 		}
 		t = after
 	}
@@ -320,7 +320,7 @@ func (c *checking) lists(ctx context.Context) error {
 		}
 		for id, t := range c.all {
 			if found[id] != l.has(&t) {
-				c.report.note(&c.report.torn, "ticket %s is in the list of those %s: %t", id, l.name, found[id])
+				c.report.Note(&c.report.torn, "ticket %s is in the list of those %s: %t", id, l.name, found[id])
 			}
 		}
 	}
@@ -333,13 +333,13 @@ func (c *checking) links() {
 		for _, l := range t.Links {
 			other, there := c.all[l.Ticket]
 			if !there {
-				c.report.note(&c.report.torn, "ticket %s is %s %s, which is not there", id, l.Relation, l.Ticket)
+				c.report.Note(&c.report.torn, "ticket %s is %s %s, which is not there", id, l.Relation, l.Ticket)
 			} else if _, back := other.LinkTo(l.Relation.Counterpart(), id); !back {
-				c.report.note(&c.report.torn, "ticket %s is %s %s, which does not know", id, l.Relation, l.Ticket)
+				c.report.Note(&c.report.torn, "ticket %s is %s %s, which does not know", id, l.Relation, l.Ticket)
 			}
 		}
 		if _, linked := t.LinkTo(ticket.DuplicateOf, t.MergedInto); !linked && !t.MergedInto.IsZero() {
-			c.report.note(&c.report.torn, "ticket %s was merged, and has no link", id)
+			c.report.Note(&c.report.torn, "ticket %s was merged, and has no link", id)
 		}
 	}
 }
@@ -347,7 +347,7 @@ func (c *checking) links() {
 // outbox looks at what histories left over.
 func (c *checking) outbox() {
 	for p, kinds := range c.deliveries {
-		c.report.note(&c.report.torn, "deliveries %q of event %d of ticket %s, which is not there", kinds, p.seq, p.ticket)
+		c.report.Note(&c.report.torn, "deliveries %q of event %d of ticket %s, which is not there", kinds, p.seq, p.ticket)
 	}
 }
 
@@ -358,7 +358,7 @@ func (c *checking) journals() {
 	for token, a := range c.record.attempts {
 		at := c.at[token]
 		if len(at) > 1 {
-			rep.note(&rep.doubled, "%s is there %d times: %v", token, len(at), at)
+			rep.Note(&rep.doubled, "%s is there %d times: %v", token, len(at), at)
 		}
 		there := len(at) > 0
 		if a.keyed != nil {
@@ -366,7 +366,7 @@ func (c *checking) journals() {
 			delete(c.receipts, a.keyed.key())
 			// With an action that makes a ticket, the receipt and the token are there.
 			if has != there || there && (p.ticket != at[0].ticket || p.seq != at[0].seq) {
-				rep.note(&rep.torn, "%s with a key: receipt %t %v, event %v", token, has, p, at)
+				rep.Note(&rep.torn, "%s with a key: receipt %t %v, event %v", token, has, p, at)
 			}
 		}
 		switch a.outcome {
@@ -374,24 +374,24 @@ func (c *checking) journals() {
 			rep.acknowledged++
 			switch first := !a.doubt; {
 			case !there:
-				rep.note(&rep.lost, "%s was acknowledged as version %d of ticket %s, and is not there", token, a.version, a.ticket)
+				rep.Note(&rep.lost, "%s was acknowledged as version %d of ticket %s, and is not there", token, a.version, a.ticket)
 			case at[0].ticket != a.ticket || first && at[0].seq != a.version || at[0].seq > a.version:
-				rep.note(&rep.torn, "%s was acknowledged as version %d of ticket %s, and is event %v", token, a.version, a.ticket, at[0])
+				rep.Note(&rep.torn, "%s was acknowledged as version %d of ticket %s, and is event %v", token, a.version, a.ticket, at[0])
 			}
 			if a.number == "" {
 				continue
 			}
 			if t, there := c.all[a.ticket]; there && t.Number != a.number {
-				rep.note(&rep.torn, "ticket %s was acknowledged with number %s, and has %s", a.ticket, a.number, t.Number)
+				rep.Note(&rep.torn, "ticket %s was acknowledged with number %s, and has %s", a.ticket, a.number, t.Number)
 			}
 			if other, taken := owner[a.number]; taken && other != a.ticket {
-				rep.note(&rep.doubledNumbers, "number %s was given to %s and to %s", a.number, a.ticket, other)
+				rep.Note(&rep.doubledNumbers, "number %s was given to %s and to %s", a.number, a.ticket, other)
 			}
 			owner[a.number] = a.ticket
 		case refused:
 			rep.refused++
 			if there && !a.doubt {
-				rep.note(&rep.torn, "%s was refused, and is there: %v", token, at)
+				rep.Note(&rep.torn, "%s was refused, and is there: %v", token, at)
 			}
 		default:
 			if strings.HasPrefix(token, "open-") {
@@ -404,11 +404,11 @@ func (c *checking) journals() {
 		}
 	}
 	for key := range c.receipts {
-		rep.note(&rep.torn, "receipt %s of a request that nobody made", key)
+		rep.Note(&rep.torn, "receipt %s of a request that nobody made", key)
 	}
 	for token, at := range c.at {
 		if c.record.attempts[token] == nil {
-			rep.note(&rep.torn, "%s is there, and nobody asked for it: %v", token, at)
+			rep.Note(&rep.torn, "%s is there, and nobody asked for it: %v", token, at)
 		}
 	}
 }

@@ -1,15 +1,12 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+	"github.com/ticketkit/ticket/internal/dbtests/ordeal"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -22,7 +19,7 @@ import (
 
 // A crashing is what is done to one store.
 type crashing struct {
-	backend
+	ordeal.Backend
 	options
 	dir    string
 	dsn    string
@@ -39,45 +36,32 @@ type crashing struct {
 type slot struct {
 	number  int
 	count   int // of writers that were there
-	cmd     *exec.Cmd
-	input   io.Closer
-	stderr  *bytes.Buffer
+	child   *ordeal.Child
 	journal string
 	pending []request
 }
 
 // crash works on a store, kills, and checks.
-func crash(ctx context.Context, b backend, o options) (_ *report, err error) {
+func crash(ctx context.Context, b ordeal.Backend, o options) (_ *report, err error) {
 	dir, err := os.MkdirTemp("", "ticket-crash-")
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	r := &crashing{backend: b, options: o, dir: dir, record: newRecord(), rand: rand.New(rand.NewPCG(o.seed, 1)), report: &report{store: b.name}}
-	if b.start == nil {
-		file := filepath.Join(dir, "tickets.db")
-		r.dsn = "file:" + file + "?_pragma=busy_timeout(5000)&_pragma=synchronous(FULL)"
-		if b.driver == "sqlite3" {
-			r.dsn = "file:" + file + "?_busy_timeout=5000&_synchronous=FULL"
-		}
-	} else {
-		// Without servers.Fast: every commit is synced.
-		if r.server, err = b.start(ctx); err != nil {
-			return nil, err
-		}
+	r := &crashing{Backend: b, options: o, dir: dir, record: newRecord(), rand: rand.New(rand.NewPCG(o.seed, 1)), report: &report{store: b.Name}}
+	if r.dsn, r.server, err = b.Place(ctx, dir, "crash"); err != nil {
+		return nil, err
+	}
+	if r.server != nil {
 		defer func() { err = errors.Join(err, r.server.Stop()) }()
-		if err := r.server.CreateDatabase(ctx, "crash"); err != nil {
-			return nil, err
-		}
-		r.dsn = r.server.DSN(b.driver, "crash")
 	}
 	if err := r.seedTickets(ctx); err != nil {
 		return nil, err
 	}
 	defer func() { // whatever happens
 		for _, s := range r.slots {
-			if s.cmd != nil {
-				_, _ = s.cmd.Process.Kill(), s.cmd.Wait()
+			if s.child != nil {
+				_, _ = s.child.Process.Kill(), s.child.Wait()
 			}
 		}
 	}()
@@ -92,7 +76,7 @@ func crash(ctx context.Context, b backend, o options) (_ *report, err error) {
 
 // seedTickets opens the tickets that all share.
 func (r *crashing) seedTickets(ctx context.Context) error {
-	desk, db, err := openDesk(ctx, r.driver, r.dsn, r.dialect)
+	desk, db, err := openDesk(ctx, r.Driver, r.dsn, r.Dialect)
 	if err != nil {
 		return err
 	}
@@ -177,49 +161,35 @@ func (r *crashing) crashServer(ctx context.Context, victims []int) error {
 
 // startWriter starts the next writer of a slot.
 func (r *crashing) startWriter(s *slot) error {
-	self, err := os.Executable()
-	if err != nil {
-		return err
-	}
 	s.count++
 	name := fmt.Sprintf("w%d-%d", s.number, s.count)
 	s.journal = filepath.Join(r.dir, name+".journal")
-	t := task{Driver: r.driver, DSN: r.dsn, Dialect: r.dialect, Journal: s.journal, Name: name, Callers: r.callers, Seed: r.rand.Uint64(),
+	t := task{Driver: r.Driver, DSN: r.dsn, Dialect: r.Dialect, Journal: s.journal, Name: name, Callers: r.callers, Seed: r.rand.Uint64(),
 		Tickets: append(slices.Clone(r.seeds), r.opened[max(0, len(r.opened)-16):]...), Pending: s.pending}
-	say, err := json.Marshal(t)
+	child, err := ordeal.NewChild(taskVariable, filepath.Join(r.dir, name+".task"), t)
 	if err != nil {
 		return err
 	}
-	path := filepath.Join(r.dir, name+".task")
-	if err := os.WriteFile(path, say, 0o600); err != nil {
-		return err
-	}
-	s.cmd = exec.Command(self)
-	s.cmd.Env = append(os.Environ(), taskVariable+"="+path)
-	s.stderr = &bytes.Buffer{}
-	s.cmd.Stderr = s.stderr
-	if s.input, err = s.cmd.StdinPipe(); err != nil { // closed when we end, however that is
-		return err
-	}
-	return s.cmd.Start()
+	s.child = child
+	return child.Start()
 }
 
 // kill kills writers, all of them before it waits for the first, and takes in
 // what they wrote.
 func (r *crashing) kill(victims []int) error {
 	for _, v := range victims {
-		if err := r.slots[v].cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		if err := r.slots[v].child.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 			return err
 		}
 	}
 	for _, v := range victims {
 		s := r.slots[v]
-		_ = s.cmd.Wait() // it was killed
-		if s.cmd.ProcessState.Exited() {
-			return fmt.Errorf("a writer ended by itself: %s: %s", s.cmd.ProcessState, s.stderr)
+		_ = s.child.Wait() // it was killed
+		if s.child.ProcessState.Exited() {
+			return fmt.Errorf("a writer ended by itself: %s: %s", s.child.ProcessState, s.child.Errors)
 		}
-		_ = s.input.Close()
-		s.cmd = nil
+		_ = s.child.Input.Close()
+		s.child = nil
 		r.report.killedWriters++
 		list, err := readJournal(s.journal)
 		if err != nil {
@@ -260,7 +230,7 @@ func (r *crashing) settle(ctx context.Context) error {
 			return err
 		}
 	}
-	desk, db, err := openDesk(ctx, r.driver, r.dsn, r.dialect)
+	desk, db, err := openDesk(ctx, r.Driver, r.dsn, r.Dialect)
 	if err != nil {
 		return err
 	}
@@ -279,6 +249,8 @@ func (r *crashing) settle(ctx context.Context) error {
 
 // A report is what came of a run.
 type report struct {
+	ordeal.Findings
+
 	store                               string
 	killedWriters, killedServers        int
 	acknowledged, refused               int
@@ -286,8 +258,7 @@ type report struct {
 	again                               int // requests with a key that were sent once more
 	events, tickets                     int
 	lost, torn, doubled, doubledNumbers int
-	errors                              int      // that no kill explains
-	found                               []string // what is wrong
+	errors                              int // that no kill explains
 	failures                            map[string]int
 }
 
@@ -306,13 +277,6 @@ func (r *report) row() []string {
 		row = append(row, strconv.Itoa(n))
 	}
 	return row
-}
-
-// note counts a fault and describes the first few.
-func (r *report) note(count *int, format string, args ...any) {
-	if *count++; *count <= 5 {
-		r.found = append(r.found, fmt.Sprintf(format, args...))
-	}
 }
 
 // said returns the errors that callers got while something was killed.

@@ -14,32 +14,20 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"math/rand/v2"
 	"os"
-	"os/signal"
-	"slices"
 	"strings"
-	"syscall"
-	"text/tabwriter"
 	"time"
 
+	"github.com/ticketkit/ticket/internal/dbtests/ordeal"
 	"github.com/ticketkit/ticket/internal/dbtests/servers"
 	"github.com/ticketkit/ticket/sqlstore"
 )
 
-// A backend is a database with a driver.
-type backend struct {
-	name    string
-	driver  string
-	dialect sqlstore.Dialect
-	start   func(context.Context, ...servers.Option) (*servers.Server, error) // nil: a file
-}
-
-var backends = []backend{
-	{"sqlite", "sqlite", sqlstore.SQLite, nil},
-	{"sqlite3", "sqlite3", sqlstore.SQLite, nil},
-	{"postgres", "pgx", sqlstore.Postgres, servers.StartPostgres},
-	{"mysql", "mysql", sqlstore.MySQL, servers.StartMariaDB},
+var backends = []ordeal.Backend{
+	{Name: "sqlite", Driver: "sqlite", Dialect: sqlstore.SQLite},
+	{Name: "sqlite3", Driver: "sqlite3", Dialect: sqlstore.SQLite},
+	{Name: "postgres", Driver: "pgx", Dialect: sqlstore.Postgres, Start: servers.StartPostgres},
+	{Name: "mysql", Driver: "mysql", Dialect: sqlstore.MySQL, Start: servers.StartMariaDB},
 }
 
 // options are those of a run.
@@ -68,62 +56,21 @@ func main() {
 	flag.StringVar(&o.sabotage, "sabotage", "", "damage to do before the check, which has to find it: "+strings.Join(sabotages(), ", "))
 	flag.Parse()
 
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	good, err := run(ctx, *store, o)
-	stop()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-	}
-	if err != nil || !good {
-		os.Exit(1)
-	}
+	ordeal.Main(func(ctx context.Context) (bool, error) { return run(ctx, *store, o) })
 }
 
 // run crashes the stores that are named, and reports whether all stood it.
 func run(ctx context.Context, names string, o options) (bool, error) {
-	if o.sabotage != "" && !slices.Contains(sabotages(), o.sabotage) {
-		return false, fmt.Errorf("there is no sabotage %q; there are %s", o.sabotage, strings.Join(sabotages(), ", "))
+	if err := ordeal.Sabotages(sabotages(), o.sabotage); err != nil {
+		return false, err
 	}
-	list := backends
-	if names != "all" {
-		list = nil
-		for name := range strings.SplitSeq(names, ",") {
-			i := slices.IndexFunc(backends, func(b backend) bool { return b.name == name })
-			if i < 0 {
-				return false, fmt.Errorf("there is no store %q", name)
-			}
-			list = append(list, backends[i])
-		}
-	}
-	if o.seed == 0 {
-		o.seed = rand.Uint64()
-	}
+	o.seed = ordeal.Seed(o.seed)
 	fmt.Printf("%d writers of %d callers each, %s a store, seed %d\n", o.writers, o.callers, o.length, o.seed)
-	good := true
-	var reports []*report
-	for _, b := range list {
+	return ordeal.Run(ctx, backends, names, columns, func(ctx context.Context, b ordeal.Backend) (ordeal.Outcome, error) {
 		r, err := crash(ctx, b, o)
 		if err != nil {
-			return false, fmt.Errorf("%s: %w", b.name, err)
+			return ordeal.Outcome{}, err
 		}
-		reports = append(reports, r)
-		good = good && r.good()
-		for _, line := range r.found {
-			fmt.Printf("%s: %s\n", b.name, line)
-		}
-		for _, line := range r.said() {
-			fmt.Printf("%s: %s\n", b.name, line)
-		}
-	}
-	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	for i, name := range columns {
-		line := []string{name}
-		for _, r := range reports {
-			line = append(line, r.row()[i])
-		}
-		if _, err := fmt.Fprintln(table, strings.Join(line, "\t")+"\t"); err != nil {
-			return false, err
-		}
-	}
-	return good, table.Flush()
+		return ordeal.Outcome{Good: r.good(), Lines: append(r.Found, r.said()...), Row: r.row()}, nil
+	})
 }

@@ -7,14 +7,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+	"github.com/ticketkit/ticket/internal/dbtests/ordeal"
 	"math/rand/v2"
 	"os"
 	"sync"
 	"time"
 
 	"github.com/ticketkit/ticket"
-	"github.com/ticketkit/ticket/internal/dbtests"
 	"github.com/ticketkit/ticket/sqlstore"
 )
 
@@ -48,14 +47,9 @@ const customers = 5
 
 // openDesk opens the store and a desk on it.
 func openDesk(ctx context.Context, driver, dsn string, d sqlstore.Dialect) (*ticket.Desk, *sql.DB, error) {
-	db, err := dbtests.Open(driver, dsn)
+	store, db, err := ordeal.OpenStore(ctx, driver, dsn, d)
 	if err != nil {
 		return nil, nil, err
-	}
-	db.SetMaxOpenConns(6)
-	store, err := sqlstore.Open(ctx, db, d)
-	if err != nil {
-		return nil, nil, errors.Join(err, db.Close())
 	}
 	desk, err := ticket.NewDesk(store, ticket.Config{})
 	return desk, db, err
@@ -63,10 +57,7 @@ func openDesk(ctx context.Context, driver, dsn string, d sqlstore.Dialect) (*tic
 
 // writer writes until it is killed, or its parent is gone.
 func writer(say string) int {
-	go func() {
-		_, _ = io.Copy(io.Discard, os.Stdin) // it ends with the parent
-		os.Exit(3)
-	}()
+	ordeal.EndWithParent()
 	fail := func(err error) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1

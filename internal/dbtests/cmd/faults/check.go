@@ -87,12 +87,12 @@ func (c *checking) committed() {
 	ids := map[int]ticket.ID{}
 	for _, w := range c.worked {
 		if id, twice := ids[w.number]; twice && id != w.ticket {
-			rep.note(&rep.unknown, "ticket %d was opened as %s and as %s", w.number, id, w.ticket)
+			rep.Note(&rep.unknown, "ticket %d was opened as %s and as %s", w.number, id, w.ticket)
 		}
 		ids[w.number] = w.ticket
 	}
 	if len(ids) != c.options.tickets {
-		rep.note(&rep.lost, "%d tickets were worked off instead of %d", len(ids), c.options.tickets)
+		rep.Note(&rep.lost, "%d tickets were worked off instead of %d", len(ids), c.options.tickets)
 	}
 	rep.tickets = len(ids)
 	for n, id := range ids {
@@ -107,9 +107,9 @@ func (c *checking) committed() {
 		}
 		for what, n := range want {
 			if n > 0 {
-				rep.note(&rep.lost, "ticket %s: not in the outbox: %s", id, what)
+				rep.Note(&rep.lost, "ticket %s: not in the outbox: %s", id, what)
 			} else if n < 0 {
-				rep.note(&rep.unknown, "ticket %s: in the outbox without a reason: %s", id, what)
+				rep.Note(&rep.unknown, "ticket %s: in the outbox without a reason: %s", id, what)
 			}
 		}
 	}
@@ -122,11 +122,11 @@ func (c *checking) arrivals() {
 	for i, a := range c.arrived {
 		d, known := c.rows[a.id]
 		if !known {
-			rep.note(&rep.unknown, "mail to %s with ID %s, of which the outbox knows nothing", a.to, a.id)
+			rep.Note(&rep.unknown, "mail to %s with ID %s, of which the outbox knows nothing", a.to, a.id)
 			continue
 		}
 		if want := address(d.To); a.to != want {
-			rep.note(&rep.unknown, "delivery %s to %s came to %s", d.ID, want, a.to)
+			rep.Note(&rep.unknown, "delivery %s to %s came to %s", d.ID, want, a.to)
 		}
 		at, repeat := c.first[a.id]
 		if !repeat {
@@ -135,7 +135,7 @@ func (c *checking) arrivals() {
 		}
 		rep.repeats++
 		if a.content != c.arrived[at].content {
-			rep.note(&rep.reworded, "delivery %s to %s came again with other words", d.ID, a.to)
+			rep.Note(&rep.reworded, "delivery %s to %s came again with other words", d.ID, a.to)
 		}
 	}
 	rep.reached = len(c.first)
@@ -149,13 +149,13 @@ func (c *checking) ends() {
 		_, arrived := c.first[d.ID]
 		switch {
 		case !d.State.Settled():
-			rep.note(&rep.stuck, "delivery %s to %s is %s after %d attempts, due %s: %s", d.ID, at, d.State, d.Attempts, d.Due, d.LastError)
+			rep.Note(&rep.stuck, "delivery %s to %s is %s after %d attempts, due %s: %s", d.ID, at, d.State, d.Attempts, d.Due, d.LastError)
 		case d.State == ticket.Sent && !arrived:
-			rep.note(&rep.lost, "delivery %s to %s is sent, and never arrived", d.ID, at)
+			rep.Note(&rep.lost, "delivery %s to %s is sent, and never arrived", d.ID, at)
 		case d.State == ticket.Sent:
 			rep.sent++
 		case !strings.HasPrefix(at, gone+"-") && !strings.HasPrefix(at, refusing+"-"):
-			rep.note(&rep.wrong, "delivery %s to %s is %s, and nobody refused it: %s", d.ID, at, d.State, d.LastError)
+			rep.Note(&rep.wrong, "delivery %s to %s is %s, and nobody refused it: %s", d.ID, at, d.State, d.LastError)
 		}
 	}
 }
@@ -176,7 +176,7 @@ func (c *checking) order() {
 			if p := last[line]; p != nil {
 				rep.followed++
 				if c.first[p.ID] > at {
-					rep.note(&rep.disorder, "ticket %s to %s: what tells of event %d came before what tells of event %d", d.Ticket, address(d.To), d.Seq, p.Seq)
+					rep.Note(&rep.disorder, "ticket %s to %s: what tells of event %d came before what tells of event %d", d.Ticket, address(d.To), d.Seq, p.Seq)
 				}
 			}
 			last[line] = d
@@ -196,9 +196,9 @@ func (c *checking) atOnce() {
 			settled := a.settled != 0 && (b.begin == 0 || a.settled <= b.begin)
 			switch {
 			case a.attempt == b.attempt:
-				rep.note(&rep.together, "delivery %s: two hold attempt %d", id, a.attempt)
+				rep.Note(&rep.together, "delivery %s: two hold attempt %d", id, a.attempt)
 			case !settled && b.at < a.until:
-				rep.note(&rep.together, "delivery %s: attempt %d began while the lease of attempt %d held", id, b.attempt, a.attempt)
+				rep.Note(&rep.together, "delivery %s: attempt %d began while the lease of attempt %d held", id, b.attempt, a.attempt)
 			case !settled:
 				rep.taken++
 			}
@@ -231,7 +231,7 @@ func (c *checking) givenUp(ctx context.Context) error {
 			listed++
 			words := map[ticket.DeliveryState]string{ticket.Dead: wordsRefusing, ticket.Bounced: wordsGone, ticket.Suppressed: "bounced before"}[d.State]
 			if !strings.Contains(d.LastError, words) {
-				rep.note(&rep.wrong, "delivery %s to %s is %s for this reason: %q", d.ID, address(d.To), d.State, d.LastError)
+				rep.Note(&rep.wrong, "delivery %s to %s is %s for this reason: %q", d.ID, address(d.To), d.State, d.LastError)
 			}
 			if rep.reasons == nil {
 				rep.reasons = map[ticket.DeliveryState]int{}
@@ -244,7 +244,7 @@ func (c *checking) givenUp(ctx context.Context) error {
 	}
 	rep.refused = listed
 	if listed < refused {
-		rep.note(&rep.wrong, "%d deliveries were refused, and the desk lists %d", refused, listed)
+		rep.Note(&rep.wrong, "%d deliveries were refused, and the desk lists %d", refused, listed)
 	}
 	return nil
 }

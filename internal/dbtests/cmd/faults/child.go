@@ -2,17 +2,14 @@ package main
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
+	"github.com/ticketkit/ticket/internal/dbtests/ordeal"
 	"log/slog"
 	"os"
 	"time"
 
 	"github.com/ticketkit/ticket"
-	"github.com/ticketkit/ticket/internal/dbtests"
 	"github.com/ticketkit/ticket/sqlstore"
 )
 
@@ -76,27 +73,10 @@ func (h *heard) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
-// openStore opens the store of a run.
-func openStore(ctx context.Context, driver, dsn string, d sqlstore.Dialect) (*sqlstore.Store, *sql.DB, error) {
-	db, err := dbtests.Open(driver, dsn)
-	if err != nil {
-		return nil, nil, err
-	}
-	db.SetMaxOpenConns(6)
-	store, err := sqlstore.Open(ctx, db, d)
-	if err != nil {
-		return nil, nil, errors.Join(err, db.Close())
-	}
-	return store, db, nil
-}
-
 // child does what it is told until it has done it, or is killed, or its parent
 // is gone.
 func child(path string) int {
-	go func() {
-		_, _ = io.Copy(io.Discard, os.Stdin) // it ends with the parent
-		os.Exit(3)
-	}()
+	ordeal.EndWithParent()
 	err := perform(path)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -123,7 +103,7 @@ func perform(path string) error {
 		return err
 	}
 	ctx := context.Background()
-	store, _, err := openStore(ctx, t.Driver, t.DSN, t.Dialect) // it is closed when the process ends
+	store, _, err := ordeal.OpenStore(ctx, t.Driver, t.DSN, t.Dialect) // it is closed when the process ends
 	if err != nil {
 		return err
 	}

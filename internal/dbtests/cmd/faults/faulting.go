@@ -1,23 +1,19 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+	"github.com/ticketkit/ticket/internal/dbtests/ordeal"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"syscall"
 	"time"
 
 	"github.com/ticketkit/ticket"
-	"github.com/ticketkit/ticket/internal/dbtests/servers"
 	"github.com/ticketkit/ticket/sqlstore"
 )
 
@@ -31,7 +27,7 @@ const (
 
 // A faulting is what is done to one store.
 type faulting struct {
-	backend
+	ordeal.Backend
 	options
 
 	dir    string
@@ -49,9 +45,7 @@ type faulting struct {
 type slot struct {
 	task   task
 	count  int // of children that were there
-	cmd    *exec.Cmd
-	input  io.Closer
-	stderr *bytes.Buffer
+	child  *ordeal.Child
 	ready  chan struct{} // closed when it has begun
 	ended  chan struct{}
 	failed error
@@ -59,31 +53,26 @@ type slot struct {
 }
 
 // endure works on a store, lets everything fail, and checks.
-func endure(ctx context.Context, b backend, o options) (_ *report, err error) {
+func endure(ctx context.Context, b ordeal.Backend, o options) (_ *report, err error) {
 	dir, err := os.MkdirTemp("", "ticket-faults-")
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	r := &faulting{backend: b, options: o, dir: dir, post: newPost(o.seed), report: &report{store: b.name},
+	r := &faulting{Backend: b, options: o, dir: dir, post: newPost(o.seed), report: &report{store: b.Name},
 		rand: rand.New(rand.NewPCG(o.seed, 1))}
-	if b.start == nil {
-		r.dsn = "file:" + filepath.Join(dir, "tickets.db") + "?_pragma=busy_timeout(5000)&_pragma=synchronous(FULL)"
-	} else {
-		var server *servers.Server
-		if server, err = b.start(ctx); err != nil { // without servers.Fast: every commit is synced
-			return nil, err
-		}
-		defer func() { err = errors.Join(err, server.Stop()) }()
-		if err := server.CreateDatabase(ctx, "faults"); err != nil {
-			return nil, err
-		}
-		r.dsn = server.DSN(b.driver, "faults")
+	dsn, server, err := b.Place(ctx, dir, "faults")
+	if err != nil {
+		return nil, err
 	}
+	if server != nil {
+		defer func() { err = errors.Join(err, server.Stop()) }()
+	}
+	r.dsn = dsn
 	if r.clock, err = newClock(filepath.Join(dir, "clock")); err != nil {
 		return nil, err
 	}
-	store, db, err := openStore(ctx, r.driver, r.dsn, r.dialect)
+	store, db, err := ordeal.OpenStore(ctx, r.Driver, r.dsn, r.Dialect)
 	if err != nil {
 		return nil, err
 	}
@@ -222,13 +211,13 @@ func (r *faulting) strike() error {
 			r.report.stopped++
 			continue
 		}
-		if err := s.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		if err := s.child.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 			return err
 		}
 	}
 	for _, s := range victims {
 		<-s.ended
-		switch killed := !s.cmd.ProcessState.Exited(); {
+		switch killed := !s.child.ProcessState.Exited(); {
 		case !killed && s.failed != nil:
 			return s.failed
 		case !killed && s.task.Role == roleWriter:
@@ -266,7 +255,7 @@ func (r *faulting) lookAfter() error {
 }
 
 func (r *faulting) newSlot(name string, t task) *slot {
-	t.Driver, t.DSN, t.Dialect = r.driver, r.dsn, r.dialect
+	t.Driver, t.DSN, t.Dialect = r.Driver, r.dsn, r.Dialect
 	t.Journal, t.Clock, t.Post = filepath.Join(r.dir, name), r.clock.f.Name(), r.post.addr
 	t.Sabotage, t.Seed = r.sabotage, r.seed
 	return &slot{task: t}
@@ -274,45 +263,31 @@ func (r *faulting) newSlot(name string, t task) *slot {
 
 // startChild starts the next child of a slot.
 func (r *faulting) startChild(s *slot) error {
-	self, err := os.Executable()
-	if err != nil {
-		return err
-	}
 	s.count++
 	t := s.task
 	if t.Role == roleRelay { // those of a writer go on in the same journal
 		t.Journal = fmt.Sprintf("%s-%d", s.task.Journal, s.count)
 	}
-	text, err := json.Marshal(t)
+	child, err := ordeal.NewChild(taskVariable, s.task.Journal+".task", t)
 	if err != nil {
 		return err
 	}
-	path := s.task.Journal + ".task"
-	if err := os.WriteFile(path, text, 0o600); err != nil {
-		return err
-	}
-	s.cmd = exec.Command(self)
-	s.cmd.Env = append(os.Environ(), taskVariable+"="+path)
-	s.stderr, s.ready, s.ended, s.failed = &bytes.Buffer{}, make(chan struct{}), make(chan struct{}), nil
-	s.cmd.Stderr = s.stderr
-	output, err := s.cmd.StdoutPipe()
+	s.child, s.ready, s.ended, s.failed = child, make(chan struct{}), make(chan struct{}), nil
+	output, err := child.StdoutPipe()
 	if err != nil {
 		return err
 	}
-	if s.input, err = s.cmd.StdinPipe(); err != nil { // closed when we end, however that is
-		return err
-	}
-	if err := s.cmd.Start(); err != nil {
+	if err := child.Start(); err != nil {
 		return err
 	}
 	go func(ready, ended chan struct{}) {
 		defer close(ended)
 		_, _ = output.Read(make([]byte, 1)) // or it has ended
 		close(ready)
-		_ = s.cmd.Wait() // the state says it
-		_ = s.input.Close()
-		if state := s.cmd.ProcessState; state.Exited() && !state.Success() {
-			s.failed = fmt.Errorf("a %s ended by itself: %s: %s", s.task.Role, state, s.stderr)
+		_ = child.Wait() // the state says it
+		_ = child.Input.Close()
+		if state := child.ProcessState; state.Exited() && !state.Success() {
+			s.failed = fmt.Errorf("a %s ended by itself: %s: %s", s.task.Role, state, child.Errors)
 		}
 	}(s.ready, s.ended)
 	return nil
@@ -320,19 +295,19 @@ func (r *faulting) startChild(s *slot) error {
 
 // stop tells a relay to bring to an end what it has begun.
 func (r *faulting) stop(s *slot) error {
-	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+	if err := s.child.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
 	select {
 	case <-s.ended:
-		if state := s.cmd.ProcessState; s.failed == nil && !state.Exited() {
+		if state := s.child.ProcessState; s.failed == nil && !state.Exited() {
 			r.report.early++ // it was told before it could listen
 		}
 		return s.failed
 	case <-time.After(2 * grace):
-		_ = s.cmd.Process.Signal(syscall.SIGQUIT) // it says where it stands
+		_ = s.child.Process.Signal(syscall.SIGQUIT) // it says where it stands
 		<-s.ended
-		return fmt.Errorf("a relay that was told to stop goes on after %s: %s", 2*grace, s.stderr)
+		return fmt.Errorf("a relay that was told to stop goes on after %s: %s", 2*grace, s.child.Errors)
 	}
 }
 
@@ -351,8 +326,8 @@ func (r *faulting) stopAll() error {
 // killAll ends whatever is left, at the end.
 func (r *faulting) killAll() {
 	for _, s := range r.slots {
-		if s.cmd != nil && s.cmd.Process != nil {
-			_ = s.cmd.Process.Kill() // perhaps it ended before
+		if s.child != nil && s.child.Process != nil {
+			_ = s.child.Process.Kill() // perhaps it ended before
 			<-s.ended
 		}
 	}

@@ -16,30 +16,18 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"math/rand/v2"
 	"os"
-	"os/signal"
-	"slices"
 	"strings"
-	"syscall"
-	"text/tabwriter"
 	"time"
 
+	"github.com/ticketkit/ticket/internal/dbtests/ordeal"
 	"github.com/ticketkit/ticket/internal/dbtests/servers"
 	"github.com/ticketkit/ticket/sqlstore"
 )
 
-// A backend is a database with a driver.
-type backend struct {
-	name    string
-	driver  string
-	dialect sqlstore.Dialect
-	start   func(context.Context, ...servers.Option) (*servers.Server, error) // nil: a file
-}
-
-var backends = []backend{
-	{"sqlite", "sqlite", sqlstore.SQLite, nil},
-	{"postgres", "pgx", sqlstore.Postgres, servers.StartPostgres},
+var backends = []ordeal.Backend{
+	{Name: "sqlite", Driver: "sqlite", Dialect: sqlstore.SQLite},
+	{Name: "postgres", Driver: "pgx", Dialect: sqlstore.Postgres, Start: servers.StartPostgres},
 }
 
 // options are those of a run.
@@ -72,62 +60,22 @@ func main() {
 	flag.StringVar(&o.sabotage, "sabotage", "", "what to do wrong on purpose, with commas between, which the check has to find: "+strings.Join(sabotages(), ", "))
 	flag.Parse()
 
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	good, err := run(ctx, *store, o)
-	stop()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-	}
-	if err != nil || !good {
-		os.Exit(1)
-	}
+	ordeal.Main(func(ctx context.Context) (bool, error) { return run(ctx, *store, o) })
 }
 
 // run puts the stores that are named to the test, and reports whether all stood
 // it.
 func run(ctx context.Context, names string, o options) (bool, error) {
-	for name := range strings.SplitSeq(o.sabotage, ",") {
-		if name != "" && !slices.Contains(sabotages(), name) {
-			return false, fmt.Errorf("there is no sabotage %q; there are %s", name, strings.Join(sabotages(), ", "))
-		}
+	if err := ordeal.Sabotages(sabotages(), strings.Split(o.sabotage, ",")...); err != nil {
+		return false, err
 	}
-	list := backends
-	if names != "all" {
-		list = nil
-		for name := range strings.SplitSeq(names, ",") {
-			i := slices.IndexFunc(backends, func(b backend) bool { return b.name == name })
-			if i < 0 {
-				return false, fmt.Errorf("there is no store %q", name)
-			}
-			list = append(list, backends[i])
-		}
-	}
-	if o.seed == 0 {
-		o.seed = rand.Uint64()
-	}
+	o.seed = ordeal.Seed(o.seed)
 	fmt.Printf("%d tickets, %d writers, %d relays, seed %d\n", o.tickets, o.writers, o.relays, o.seed)
-	good := true
-	var reports []*report
-	for _, b := range list {
+	return ordeal.Run(ctx, backends, names, columns, func(ctx context.Context, b ordeal.Backend) (ordeal.Outcome, error) {
 		r, err := endure(ctx, b, o)
 		if err != nil {
-			return false, fmt.Errorf("%s: %w", b.name, err)
+			return ordeal.Outcome{}, err
 		}
-		reports = append(reports, r)
-		good = good && r.good()
-		for _, line := range append(r.found, r.told()...) {
-			fmt.Printf("%s: %s\n", b.name, line)
-		}
-	}
-	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	for i, name := range columns {
-		line := []string{name}
-		for _, r := range reports {
-			line = append(line, r.row()[i])
-		}
-		if _, err := fmt.Fprintln(table, strings.Join(line, "\t")+"\t"); err != nil {
-			return false, err
-		}
-	}
-	return good, table.Flush()
+		return ordeal.Outcome{Good: r.good(), Lines: append(r.Found, r.told()...), Row: r.row()}, nil
+	})
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"github.com/ticketkit/ticket/internal/dbtests/ordeal"
 	"maps"
 	"slices"
 	"strconv"
@@ -12,6 +13,8 @@ import (
 
 // A report is what came of a run.
 type report struct {
+	ordeal.Findings
+
 	store string
 
 	killedRelays, killedWriters int
@@ -31,7 +34,6 @@ type report struct {
 
 	// What is wrong.
 	lost, stuck, disorder, together, unknown, reworded, wrong int
-	found                                                     []string
 }
 
 func (r *report) good() bool {
@@ -56,13 +58,6 @@ func (r *report) row() []string {
 }
 
 func tenths(d time.Duration) string { return d.Round(100 * time.Millisecond).String() }
-
-// note counts a fault and describes the first few.
-func (r *report) note(count *int, format string, args ...any) {
-	if *count++; *count <= 5 {
-		r.found = append(r.found, fmt.Sprintf(format, args...))
-	}
-}
 
 // told returns what the post did, why deliveries were given up, and the errors
 // that desks had with the store.

@@ -1,0 +1,50 @@
+package memstore
+
+import (
+	"context"
+	"maps"
+
+	"github.com/ticketkit/ticket"
+)
+
+// Forget removes old receipts, and keys others; see [ticket.Forgetter]. It looks at
+// every receipt.
+func (s *Store) Forget(ctx context.Context, f ticket.Forgetting) (int, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	if err := f.Check(); err != nil {
+		return 0, err
+	}
+	removed, changed := 0, 0
+	for i := range s.keys {
+		x := &s.keys[i]
+		for k, old := range x.all() {
+			r, gone := old, old.At.Before(f.Before)
+			switch {
+			case gone && removed < f.Limit:
+				removed++
+			case !gone && !r.Keyed && f.Key != nil && changed < f.Limit:
+				changed++
+				r.Request, r.Keyed = f.Key(r.Request), true
+			default:
+				continue
+			}
+			x.mu.Lock()
+			if x.m[k] == old { // else somebody else has done it
+				if x.m[k] = r; gone {
+					delete(x.m, k)
+				}
+			}
+			x.mu.Unlock()
+		}
+	}
+	return removed + changed, nil
+}
+
+// all returns a copy of the shard.
+func (x *index[K, V]) all() map[K]V {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	return maps.Clone(x.m)
+}

@@ -1,0 +1,117 @@
+package ticket
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"errors"
+	"time"
+)
+
+// Forgetter is an optional interface of a [Store]: its receipts come to an age.
+// [Desk.Run] calls it. Or a method answers [errors.ErrUnsupported]. What holds for
+// all methods of a store holds here.
+type Forgetter interface {
+	// Forget removes receipts of all tenants whose At is before f.Before, at most
+	// f.Limit of them. Of the others, at most f.Limit that are not Keyed must become
+	// Keyed, with the Request that f.Key makes of theirs; none, if f.Key is nil. It
+	// returns how many receipts it removed or changed.
+	Forget(ctx context.Context, f Forgetting) (int, error)
+}
+
+// Forgetting says which receipts are to go, and what is to become of old ones that
+// stay.
+type Forgetting struct {
+	Before time.Time
+	Key    func(Digest) Digest
+	Limit  int // how many at most, of either; more than 0
+}
+
+// Check reports a request that makes no sense as an [*InvalidError]. Stores call it
+// first.
+func (f Forgetting) Check() error {
+	if f.Limit <= 0 {
+		return invalid("forget.limit", "must be positive")
+	}
+	return checkTimes(namedTime{"forget.before", f.Before})
+}
+
+// defaultReceiptAge is how long a key is remembered, unless the host says otherwise.
+const defaultReceiptAge = 30 * 24 * time.Hour
+
+// receiptKey returns the key of receipts; nil: there is none.
+func (c *Config) receiptKey() []byte {
+	switch {
+	case len(c.ReceiptKey) > 0:
+		return append([]byte(nil), c.ReceiptKey...)
+	case len(c.ChainKey) > 0:
+		mac := hmac.New(sha256.New, c.ChainKey)
+		mac.Write([]byte("ticket: receipts"))
+		return mac.Sum(nil)
+	}
+	return nil
+}
+
+// keyed is a request's digest as receipts keep it. It is made of the digest that
+// receipts had before there was a key, so that theirs can be keyed without the words.
+func (d *Desk) keyed(request Digest) Digest {
+	if d.receipts == nil {
+		return request
+	}
+	mac := hmac.New(sha256.New, d.receipts)
+	mac.Write(request[:])
+	return Digest(mac.Sum(nil))
+}
+
+// of reports whether the receipt is of this request.
+func (d *Desk) of(r *Receipt, request Digest) bool {
+	if r.Keyed {
+		request = d.keyed(request)
+	}
+	return hmac.Equal(r.Request[:], request[:])
+}
+
+// forgetBatch bounds how many receipts are removed or changed at a time.
+const forgetBatch = 100
+
+// ForgetReceipts removes the receipts that are older than Config.ReceiptAge, and
+// makes those of before there was a key unguessable: see Config.ReceiptKey. It
+// returns how many these were. [Desk.Run] calls it once an hour; a host that does not
+// use Run calls it now and then. A store that cannot do it gives
+// [errors.ErrUnsupported].
+func (d *Desk) ForgetReceipts(ctx context.Context) (int, error) {
+	s, ok := d.store.(Forgetter)
+	if !ok {
+		return 0, unsupported("age of receipts", errors.ErrUnsupported)
+	}
+	f := Forgetting{Limit: forgetBatch}
+	if d.cfg.ReceiptAge > 0 {
+		f.Before = d.now().Add(-d.cfg.ReceiptAge)
+	}
+	if d.receipts != nil {
+		f.Key = d.keyed
+	}
+	for all := 0; ; {
+		n, err := s.Forget(ctx, f)
+		all += n
+		if err != nil || n == 0 {
+			return all, unsupported("age of receipts", err)
+		}
+	}
+}
+
+// forgetting is ForgetReceipts for Run, once an hour.
+func (d *Desk) forgetting() func(context.Context) error {
+	var next time.Time
+	return func(ctx context.Context) error {
+		now := d.now()
+		if now.Before(next) {
+			return nil
+		}
+		_, err := d.ForgetReceipts(ctx)
+		if err == nil {
+			next = now.Add(time.Hour)
+		}
+		return err
+	}
+}

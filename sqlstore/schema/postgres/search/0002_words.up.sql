@@ -1,0 +1,11 @@
+-- +goose Up
+-- The index keeps no copy of the words: those of a ticket that is found are read from
+-- its events, so that what is erased there is not found any more. "upto" is the last
+-- event that words were taken from.
+ALTER TABLE {t}texts DROP COLUMN subject, DROP COLUMN said, DROP COLUMN inside;
+ALTER TABLE {t}texts ADD COLUMN upto bigint NOT NULL DEFAULT 0;
+UPDATE {t}texts SET upto = version; -- this rewrites the rows, without the columns
+-- Tickets from before 1970 and after 2094 get another place, so they are indexed anew.
+DELETE FROM {t}texts WHERE ticket IN (SELECT id FROM {t}tickets WHERE created < 0 OR created >= 3940649673949184);
+INSERT INTO {t}unindexed (ticket) SELECT id FROM {t}tickets WHERE created < 0 OR created >= 3940649673949184;
+UPDATE {t}schema SET version = 2 WHERE part = 'search';

@@ -1,0 +1,142 @@
+package storetest
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ticketkit/ticket"
+)
+
+const (
+	saysForget = "Forget removes receipts of all tenants whose At is before f.Before, at most f.Limit of them."
+	saysKeyed  = "Of the others, at most f.Limit that are not Keyed must become Keyed, with the Request that f.Key makes of theirs; none, if f.Key is nil. It returns how many receipts it removed or changed."
+)
+
+var forgetRules = []rule{
+	{name: "Forget/old", says: saysForget, lacks: noForget, upon: []string{"Commit/"}, prove: forgetOld},
+	{name: "Forget/limit", says: saysForget, lacks: noForget, upon: []string{"Forget/old"}, prove: forgetLimit},
+	{name: "Forget/keyed", says: saysKeyed, lacks: noForget, upon: []string{"Forget/old", "Values/copies in"}, prove: forgetKeyed},
+	{name: "Forget/again", says: saysKeyed, lacks: noForget, upon: []string{"Forget/old", "Forget/keyed", "Forget/limit", "Values/copies in"}, prove: forgetAgain},
+	{name: "Forget/cancelled", says: saysCancelled, lacks: noForget, prove: forgetCancelled},
+}
+
+// noForget says why a store is left out.
+func noForget(ctx context.Context, s ticket.Store) string {
+	f, ok := s.(ticket.Forgetter)
+	if ok {
+		_, err := f.Forget(ctx, ticket.Forgetting{Limit: 1})
+		ok = !errors.Is(err, errors.ErrUnsupported)
+	}
+	if !ok {
+		return "age of receipts"
+	}
+	return ""
+}
+
+func rekeyed(d ticket.Digest) ticket.Digest { return sha256.Sum256(d[:]) }
+
+// received commits a ticket with a receipt of a time.
+func (k *kit) received(tenant, key string, at time.Time) ticket.Receipt {
+	k.Helper()
+	c := k.opened(tenant)
+	r := receiptFor(c.Ticket, key)
+	r.At = at
+	k.put(ticket.Commit{Changes: []ticket.Change{c}, Receipt: r})
+	return *r
+}
+
+func (k *kit) forget(f ticket.Forgetting) int {
+	k.Helper()
+	n, err := k.store.(ticket.Forgetter).Forget(k.Context(), f)
+	k.ok(err, "Forget")
+	return n
+}
+
+func (k *kit) forgotten(r ticket.Receipt) bool {
+	k.Helper()
+	_, err := k.store.Receipt(k.Context(), r.Tenant, r.Key)
+	if err != nil {
+		k.refused(err, ticket.ErrNotFound, "Receipt %q of %q", r.Key, r.Tenant)
+	}
+	return err != nil
+}
+
+func forgetOld(k *kit) {
+	var old, kept []ticket.Receipt
+	for _, tenant := range []string{acme, "", "other"} {
+		old = append(old, k.received(tenant, "old", clock.Add(-time.Microsecond)))
+		kept = append(kept, k.received(tenant, "kept", clock))
+	}
+	k.same(k.forget(ticket.Forgetting{Before: clock, Limit: 50}), len(old), "how many were removed")
+	for _, r := range old {
+		k.same(k.forgotten(r), true, "receipt %q of %q is gone", r.Key, r.Tenant)
+	}
+	for _, r := range kept {
+		k.same(k.receipt(r.Tenant, r.Key), r, "receipt %q of %q", r.Key, r.Tenant)
+	}
+}
+
+func forgetLimit(k *kit) {
+	var old []ticket.Receipt
+	for i := range 10 {
+		old = append(old, k.received(acme, fmt.Sprintf("key-%d", i), past))
+	}
+	for _, left := range []int{7, 4, 1, 0, 0} {
+		k.forget(ticket.Forgetting{Before: clock, Limit: 3})
+		n := 0
+		for _, r := range old {
+			if !k.forgotten(r) {
+				n++
+			}
+		}
+		k.same(n, left, "receipts that are left, with a limit of 3")
+	}
+}
+
+func forgetKeyed(k *kit) {
+	var list []ticket.Receipt
+	for i := range 5 {
+		list = append(list, k.received(acme, fmt.Sprintf("key-%d", i), clock))
+	}
+	k.same(k.forget(ticket.Forgetting{Before: clock, Limit: 100}), 0, "changed without a key")
+	for _, r := range list {
+		k.same(k.receipt(r.Tenant, r.Key), r, "receipt that was not keyed")
+	}
+	for n := 0; n < len(list); {
+		done := k.forget(ticket.Forgetting{Before: clock, Key: rekeyed, Limit: 2})
+		if done < 1 || done > 2 {
+			k.fail("with a limit of 2 it changed %d, after %d of %d", done, n, len(list))
+		}
+		n += done
+	}
+	for _, r := range list {
+		r.Request, r.Keyed = rekeyed(r.Request), true
+		k.same(k.receipt(r.Tenant, r.Key), r, "receipt that was keyed")
+	}
+}
+
+// forgetAgain keys nothing twice, and forgets what is keyed as well.
+func forgetAgain(k *kit) {
+	r := k.received(acme, "key", clock)
+	k.same(k.forget(ticket.Forgetting{Before: clock, Key: rekeyed, Limit: 10}), 1, "keyed")
+	k.same(k.forget(ticket.Forgetting{Before: clock, Key: rekeyed, Limit: 10}), 0, "keyed again")
+	want := r
+	want.Request, want.Keyed = rekeyed(r.Request), true
+	k.same(k.receipt(r.Tenant, r.Key), want, "receipt")
+	k.same(k.forget(ticket.Forgetting{Before: soon, Key: rekeyed, Limit: 10}), 1, "removed")
+	k.same(k.forgotten(r), true, "a keyed receipt is gone")
+	again := k.received(acme, "key", soon) // the key is free
+	k.same(k.receipt(acme, "key"), again, "receipt of the second use")
+}
+
+func forgetCancelled(k *kit) {
+	r := k.received(acme, "key", past)
+	ctx, cancel := context.WithCancel(k.Context())
+	cancel()
+	_, err := k.store.(ticket.Forgetter).Forget(ctx, ticket.Forgetting{Before: clock, Limit: 10})
+	k.refused(err, context.Canceled, "Forget")
+	k.same(k.receipt(r.Tenant, r.Key), r, "receipt")
+}

@@ -1,0 +1,74 @@
+package ticket_test
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/memstore"
+)
+
+var absurdTimes = []time.Time{
+	time.Time{}.Add(-1), time.Time{}.Add(1), time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(-5000, 1, 1, 0, 0, 0, 0, time.UTC),
+	time.Date(292_278, 1, 1, 0, 0, 0, 0, time.UTC), time.UnixMicro(math.MinInt64), time.UnixMicro(math.MaxInt64),
+	time.Unix(math.MinInt64/2, 0), time.Unix(math.MaxInt64/2, 0),
+}
+
+// A clock that is lost writes nothing, and is told so.
+func TestLostClockIsRefused(t *testing.T) {
+	for _, now := range absurdTimes {
+		store := memstore.New()
+		clock := time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)
+		desk, err := ticket.NewDesk(store, ticket.Config{Now: func() time.Time { return clock }})
+		require.NoError(t, err)
+		agent := ticket.Agent("lin", 1)
+		draft := ticket.Draft{Subject: "Printer", Requester: ticket.Person{ID: "c-1"}}
+		tk, err := desk.Open(t.Context(), agent, draft)
+		require.NoError(t, err)
+		clock = now
+		_, err = desk.Open(t.Context(), agent, draft)
+		require.ErrorIs(t, err, ticket.ErrInvalid, "%v", now)
+		require.ErrorContains(t, err, "years 1 to 9999")
+		if now.After(tk.Created) { // no event is earlier than the one before it
+			_, err = desk.Do(t.Context(), agent, tk.ID, ticket.Action{Name: ticket.AddNote, Note: "n"})
+			require.ErrorIs(t, err, ticket.ErrInvalid, "%v", now)
+		}
+		_, err = desk.Deliver(t.Context())
+		if err != nil {
+			require.ErrorIs(t, err, ticket.ErrInvalid, "%v", now)
+		}
+		_, err = desk.FireTimers(t.Context())
+		require.NoError(t, err)
+		clock = tk.Created
+		require.NoError(t, desk.Verify(t.Context(), ticket.System("cron"), tk.ID))
+	}
+}
+
+func TestAbsurdTimesInQueriesAreRefused(t *testing.T) {
+	for _, at := range absurdTimes {
+		for _, q := range []ticket.Query{{CreatedFrom: at}, {CreatedBefore: at}, {TouchedFrom: at}, {TouchedBefore: at}, {DueBefore: at}} {
+			require.ErrorIs(t, q.Check(), ticket.ErrInvalid, "%v", q)
+			require.ErrorIs(t, ticket.SearchQuery{Query: q, Text: "word"}.Check(), ticket.ErrInvalid)
+		}
+		for _, q := range []ticket.DeliveryQuery{{SettledFrom: at}, {SettledBefore: at}} {
+			require.ErrorIs(t, q.Check(), ticket.ErrInvalid, "%v", q)
+		}
+		for _, order := range []ticket.Order{ticket.OldestFirst, ticket.MostRecent} {
+			p := ticket.Place{Order: order, Time: at}
+			if at.Year() == 1 {
+				continue // a cursor has no more than the microsecond
+			}
+			_, err := ticket.ParseCursor(p.Cursor())
+			if err == nil { // the microseconds overflow into something that is a time
+				continue
+			}
+			require.ErrorIs(t, err, ticket.ErrInvalid)
+		}
+	}
+	last := time.Date(9999, 12, 31, 23, 59, 59, 999_999_000, time.UTC)
+	require.NoError(t, ticket.Query{CreatedFrom: time.Time{}.Add(time.Microsecond), CreatedBefore: last}.Check())
+	require.ErrorIs(t, ticket.ClaimRequest{Now: last, Lease: time.Second, Limit: 1}.Check(), ticket.ErrInvalid)
+}
