@@ -117,7 +117,7 @@ func (d *Desk) brief(ctx context.Context, r *BriefRequest, row *Delivery) (b Bri
 }
 
 // notification builds what the notifier gets.
-func (d *Desk) notification(row *Delivery, b *Brief, to Person) Notification {
+func (d *Desk) notification(row *Delivery, b *Brief, to Recipient) Notification {
 	t, e := &b.Ticket, &b.Event
 	n := Notification{
 		ID: row.ID, Previous: b.Previous, Kind: row.Kind, To: row.To, Attempt: row.Attempts,
@@ -125,7 +125,7 @@ func (d *Desk) notification(row *Delivery, b *Brief, to Person) Notification {
 		Subject: t.Subject, Phase: e.Phase,
 		Message: e.Message, Attachments: publicAttachments(e.Attachments),
 	}
-	n.To.Person = to
+	n.To = to
 	n.Zone = zone(n.To.Person.Zone)
 	if w, err := d.workflowOf(t); err == nil {
 		if !e.Phase.Done() {

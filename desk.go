@@ -71,7 +71,13 @@ type Config struct {
 	// Nil: nobody else.
 	Copies func(t Ticket, k Kind) []Recipient
 	// Profile completes what is known of a recipient right before each attempt;
-	// see [Profile]. An error puts the attempt off. Nil: what the ticket knows.
+	// see [Profile]. A customer is given as it stands on the ticket by then. An
+	// error is an attempt that failed, as one of the notifier's: it is tried again
+	// after Relay.Backoff and so on, and the delivery is dead after
+	// Relay.MaxAttempts, which by default take most of a day, or at once where the
+	// error is marked with [Permanent]. So an hour without the directory loses
+	// nothing, and who is in it no more holds nothing up for ever. Nil: what the
+	// ticket knows.
 	Profile func(ctx context.Context, tenant string, to Recipient, k Kind) (Profile, error)
 	// Expected says when the customer can expect an answer, for the confirmation.
 	// Zero times, and nil, mean that nobody knows.
@@ -101,6 +107,7 @@ type Desk struct {
 	wake    *wakeup  // tells a relay in this process that there is work
 	runs    *runs    // calls of Run under way
 	lines   *lines   // of those who met over a ticket
+	places  *places  // mailboxes that something is on its way to
 }
 
 // NewDesk returns a desk on a store. It fails with an [*InvalidError] where the
@@ -158,7 +165,7 @@ func NewDesk(store Store, cfg Config) (*Desk, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
-	d := &Desk{store: store, cfg: cfg, chain: Chain{Key: slices.Clone(cfg.ChainKey)}, wake: &wakeup{}, runs: &runs{}, lines: &lines{}}
+	d := &Desk{store: store, cfg: cfg, chain: Chain{Key: slices.Clone(cfg.ChainKey)}, wake: &wakeup{}, runs: &runs{}, lines: &lines{}, places: &places{}}
 	if err := d.tellers(); err != nil {
 		return nil, err
 	}

@@ -141,8 +141,12 @@ func (k LinkKey) mac(domain, tenant string, b []byte) []byte {
 // person is how a token names somebody.
 func (k LinkKey) person(tenant string, id ID, p Person) (short [4]byte) {
 	key := "id:" + p.ID // which stays when the address changes
-	if p.ID == "" {
-		key = Recipient{Role: Followers, Person: p}.Key()
+	switch {            // as the links have it that are in letters: not Recipient.Key, which may learn more
+	case p.ID != "":
+	case p.Email != "":
+		key = "mail:" + asciiLower(p.Email)
+	default:
+		key = "phone:" + p.Phone
 	}
 	copy(short[:], k.mac(personDomain, tenant, append(id[:], key...)))
 	return short
@@ -240,16 +244,15 @@ func (d *Desk) Link(ctx context.Context, a Actor, id ID, r LinkRequest) (token s
 
 // link makes a token for a person who is concerned with the ticket.
 func (d *Desk) link(t *Ticket, p Person, scope LinkScope, end time.Time) (token string, concerned bool) {
-	k := d.cfg.Links.Keys[0]
-	for _, c := range append([]Person{t.Requester}, t.Followers...) {
-		if c.Same(p) {
-			return k.sign(t.Tenant, grant{
-				ticket: t.ID, scope: scope, until: uint32(end.Unix() / 60),
-				epoch: uint16(t.LinkEpoch), person: k.person(t.Tenant, t.ID, c),
-			}), true
-		}
+	to, concerned := t.standing(Recipient{Person: p})
+	if !concerned {
+		return "", false
 	}
-	return "", false
+	k := d.cfg.Links.Keys[0]
+	return k.sign(t.Tenant, grant{
+		ticket: t.ID, scope: scope, until: uint32(end.Unix() / 60),
+		epoch: uint16(t.LinkEpoch), person: k.person(t.Tenant, t.ID, to.Person),
+	}), true
 }
 
 // noticeLink is the status link in a notification; the same at every attempt,
