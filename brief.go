@@ -122,8 +122,8 @@ func (d *Desk) notification(row *Delivery, b *Brief, to Recipient) Notification 
 	n := Notification{
 		ID: row.ID, Previous: b.Previous, Kind: row.Kind, To: row.To, Attempt: row.Attempts,
 		Tenant: row.Tenant, Ticket: t.ID, Number: t.Number, Seq: e.Seq, At: e.At,
-		Subject: t.Subject, Phase: e.Phase,
-		Message: e.Message, Attachments: publicAttachments(e.Attachments),
+		Subject: d.cfg.Links.cutTokens(t.Subject), Phase: e.Phase,
+		Message: Message(d.cfg.Links.cutTokens(string(e.Message))), Attachments: publicAttachments(e.Attachments),
 	}
 	n.To = to
 	n.Zone = zone(n.To.Person.Zone)
@@ -149,6 +149,7 @@ func (d *Desk) notification(row *Delivery, b *Brief, to Recipient) Notification 
 		told := e.Clone()
 		told.Inside, told.Seals, told.Digest = Inside{}, Seals{}, Digest{}
 		told.Attachments = publicAttachments(told.Attachments)
+		told.Message, told.Subject = n.Message, d.cfg.Links.cutTokens(told.Subject)
 		n.Event = &told
 	}
 	n.Link = d.noticeLink(t, e, row.To)

@@ -458,6 +458,9 @@ func fingerprint(a Actor, of ...any) (Digest, error) {
 // load reads a ticket for an actor: what it may not see, it cannot find.
 func (d *Desk) load(ctx context.Context, a Actor, id ID) (Ticket, error) {
 	t, err := d.store.Ticket(ctx, a.Tenant, id)
+	if err == nil {
+		err = d.stillLinked(a, &t)
+	}
 	if err == nil && !d.cfg.Policy.MaySee(a, t) {
 		err = &NotFoundError{What: "ticket", Ref: id.String()}
 	}
@@ -473,6 +476,7 @@ func (d *Desk) shown(a Actor, t Ticket) Ticket {
 		return t
 	}
 	t = t.PublicTo(a.Person)
+	t.Subject = d.cfg.Links.cutTokens(t.Subject)
 	if !a.only.IsZero() {
 		t.Requester, t.Followers = Person{}, nil // who has a link need not know whose it is
 	}

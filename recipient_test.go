@@ -3,6 +3,8 @@ package ticket_test
 import (
 	"context"
 	"errors"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -82,8 +84,11 @@ func TestABounceBarsTheAddressThatWasUsed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			addresses := map[string]string{"c9": gone, "c8": "Gone@EXAMPLE.org."}
 			k := newKitOn(t, store(), profiles(addresses))
+			var mu sync.Mutex
 			tries := map[string]int{}
 			k.sent.FailWith(func(n ticket.Notification) error {
+				mu.Lock()
+				defer mu.Unlock()
 				if n.To.Role&ticket.Customers != 0 {
 					tries[n.To.Person.Email]++
 					if n.To.Person.Email == gone {
@@ -204,9 +209,9 @@ func TestAMailboxThatSeveralShareIsToldOnce(t *testing.T) {
 			require.Contains(t, held[0].LastError, "that mailbox was told already: see delivery ")
 
 			// What fails for one reaches them by another.
-			fails := 0
-			k.sent.FailWith(func(n ticket.Notification) error {
-				if fails++; fails == 1 {
+			var fails atomic.Int64
+			k.sent.FailWith(func(ticket.Notification) error {
+				if fails.Add(1) == 1 {
 					return ticket.Permanent(errors.New("no"))
 				}
 				return nil
