@@ -107,6 +107,7 @@ type Desk struct {
 	wake    *wakeup  // tells a relay in this process that there is work
 	runs    *runs    // calls of Run under way
 	lines   *lines   // of those who met over a ticket
+	stuck   *stuck   // timers that it cannot fire
 	places  *places  // mailboxes that something is on its way to
 }
 
@@ -165,7 +166,7 @@ func NewDesk(store Store, cfg Config) (*Desk, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
-	d := &Desk{store: store, cfg: cfg, chain: Chain{Key: slices.Clone(cfg.ChainKey)}, wake: &wakeup{}, runs: &runs{}, lines: &lines{}, places: &places{}}
+	d := &Desk{store: store, cfg: cfg, chain: Chain{Key: slices.Clone(cfg.ChainKey)}, wake: &wakeup{}, runs: &runs{}, lines: &lines{}, stuck: &stuck{}, places: &places{}}
 	if err := d.tellers(); err != nil {
 		return nil, err
 	}
@@ -367,13 +368,20 @@ func (d *Desk) commit(ctx context.Context, a Actor, id ID, key string, request f
 			}
 		}
 		t, err := d.once(ctx, a, key, asked, decide)
-		if err == nil || d.bound {
-			return t, err
+		if err == nil {
+			return t, nil
 		}
-		if key != "" { // perhaps it failed because the same request got through meanwhile
-			if t, found, err := d.repeated(ctx, a, key, asked); found && err == nil {
+		if key != "" { // perhaps it failed because the same request, or another with its key, got through meanwhile
+			t, found, used := d.repeated(ctx, a, key, asked)
+			if found && used == nil {
 				return t, nil
 			}
+			if dup, is := errors.AsType[*DuplicateError](used); is && dup.Reused {
+				return Ticket{}, used
+			}
+		}
+		if d.bound {
+			return Ticket{}, err
 		}
 		dup, isDup := errors.AsType[*DuplicateError](err)
 		again := isDup && dup.What != DuplicateKey || errors.Is(err, ErrConflict)
