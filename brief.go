@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 )
@@ -123,7 +124,7 @@ func (d *Desk) notification(row *Delivery, b *Brief, to Recipient) Notification 
 		ID: row.ID, Previous: b.Previous, Kind: row.Kind, To: row.To, Attempt: row.Attempts,
 		Tenant: row.Tenant, Ticket: t.ID, Number: t.Number, Seq: e.Seq, At: e.At,
 		Subject: d.cfg.Links.cutTokens(t.Subject), Phase: e.Phase,
-		Message: Message(d.cfg.Links.cutTokens(string(e.Message))), Attachments: publicAttachments(e.Attachments),
+		Message: Message(d.cfg.Links.cutTokens(string(e.Message))), Attachments: d.cfg.Links.cutNames(publicAttachments(e.Attachments)),
 	}
 	n.To = to
 	n.Zone = zone(n.To.Person.Zone)
@@ -148,8 +149,12 @@ func (d *Desk) notification(row *Delivery, b *Brief, to Recipient) Notification 
 	if row.Kind == KindEvent {
 		told := e.Clone()
 		told.Inside, told.Seals, told.Digest = Inside{}, Seals{}, Digest{}
-		told.Attachments = publicAttachments(told.Attachments)
-		told.Message, told.Subject = n.Message, d.cfg.Links.cutTokens(told.Subject)
+		told.Attachments, told.Message, told.Subject = slices.Clone(n.Attachments), n.Message, d.cfg.Links.cutTokens(told.Subject)
+		for k, v := range told.Fields {
+			if s, is := v.(string); is {
+				told.Fields[k] = d.cfg.Links.cutTokens(s)
+			}
+		}
 		n.Event = &told
 	}
 	n.Link = d.noticeLink(t, e, row.To)

@@ -280,7 +280,14 @@ func (d *Desk) attempt(ctx context.Context, n Notifier, claimed *Delivery, b *Br
 	case !b.Found:
 		return Settlement{Outcome: GiveUp, Error: "the event to tell of is missing"}
 	}
-	to, why, err := d.recipient(ctx, row, b)
+	to, concerned, err := d.present(ctx, row, b)
+	switch {
+	case err != nil:
+		return d.later(row, err)
+	case !concerned:
+		return Settlement{Outcome: Suppress, Error: "the person is not concerned with the ticket any more"}
+	}
+	to, why, err := d.complete(ctx, row, to)
 	if err != nil {
 		return d.outcome(ctx, row, err)
 	}

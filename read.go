@@ -286,11 +286,11 @@ func (p *publisher) publish(e Event) (Event, bool) {
 		Ticket: e.Ticket, Seq: e.Seq, At: e.At, Action: e.Action, By: By{Role: e.By.Role},
 		From: e.From, To: e.To, Phase: e.Phase, Channel: e.Channel, Answer: e.Answer,
 	}
-	out.Message = e.Message
+	out.Message, out.Attachments = e.Message, publicAttachments(e.Attachments)
 	if e.By.Role&Customers == 0 || !e.Actor.Same(p.reader) {
 		out.Message = Message(p.links.cutTokens(string(e.Message)))
+		out.Attachments = p.links.cutNames(out.Attachments)
 	}
-	out.Attachments = publicAttachments(e.Attachments)
 	if e.Seq == 1 {
 		out.Subject = p.links.cutTokens(e.Subject)
 	}

@@ -9,16 +9,33 @@ import (
 	"sync"
 )
 
-// recipient is who a delivery goes to now: a customer as it stands on the ticket,
-// and everybody completed by the profile. It says in why that nobody is to be told.
-func (d *Desk) recipient(ctx context.Context, row *Delivery, b *Brief) (to Recipient, why string, err error) {
-	to = row.To
-	if d.guarded(row) {
-		var concerned bool
-		if to, concerned = b.Ticket.standing(to); !concerned {
-			return to, "the person is not concerned with the ticket any more", nil
-		}
+// present returns the recipient of a delivery as it stands by now: a customer on the
+// ticket, with the address that the ticket has which goes on with it. It is false
+// for a customer who is not concerned with the ticket any more.
+func (d *Desk) present(ctx context.Context, row *Delivery, b *Brief) (Recipient, bool, error) {
+	if !d.guarded(row) {
+		return row.To, true, nil
 	}
+	to, concerned := b.Ticket.standing(row.To)
+	next := b.Ticket.MergedInto
+	for n := 0; n < mostMerges && concerned && !next.IsZero(); n++ {
+		t, err := d.store.Ticket(ctx, row.Tenant, next)
+		if isNotFound(err) {
+			break
+		}
+		if err != nil {
+			return to, true, err
+		}
+		if there, is := t.standing(to); is {
+			to.Person = there.Person
+		}
+		next = t.MergedInto
+	}
+	return to, concerned, nil
+}
+
+// complete has the profile complete a recipient, and says why it is not to be told.
+func (d *Desk) complete(ctx context.Context, row *Delivery, to Recipient) (_ Recipient, why string, err error) {
 	if d.cfg.Profile == nil || row.Kind == KindEvent {
 		return to, "", nil
 	}

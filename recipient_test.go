@@ -78,6 +78,26 @@ func TestWhatWaitsGoesToTheAddressThatThePersonHasNow(t *testing.T) {
 	require.Empty(t, k.sent.Sent())
 }
 
+// What waits about a ticket that was merged away goes to the address that the one
+// has which goes on.
+func TestWhatWaitsAboutAMergedTicketGoesToTheAddressOfNow(t *testing.T) {
+	k := newKit(t)
+	tk, into := k.open(ada, ticket.Draft{}), k.open(ada, ticket.Draft{})
+	k.deliver()
+	k.sent.FailWith(func(ticket.Notification) error { return errors.New("421 busy") })
+	k.do(lin, tk, ticket.Action{Name: ticket.Reply, Message: "m"})
+	k.deliver()
+	k.sent.FailWith(nil)
+	k.do(lin, tk, ticket.Action{Name: ticket.Merge, Ticket: into.ID})
+	moved := ada.Person
+	moved.Email = "ada@example.com"
+	k.do(lin, into, ticket.Action{Name: ticket.Edit, Edit: &ticket.Edits{Requester: moved}})
+	k.clock.Advance(time.Hour)
+	k.sent.Reset()
+	k.deliver()
+	require.Equal(t, []string{moved.Email}, k.toThem(ticket.KindAnswered))
+}
+
 func TestABounceBarsTheAddressThatWasUsed(t *testing.T) {
 	const gone = "gone@example.org"
 	for name, store := range stores() {

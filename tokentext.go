@@ -38,6 +38,14 @@ func (l *Links) cutTokens(words string) string {
 	return out.String()
 }
 
+// cutNames does so in the names of files.
+func (l *Links) cutNames(list []Attachment) []Attachment {
+	for i := range list {
+		list[i].Name = l.cutTokens(list[i].Name)
+	}
+	return list
+}
+
 // cutRun takes the tokens out of symbols that stand together, which are perhaps more
 // than those of one: what was encoded has others before it. It returns up to where
 // the words were dealt with.

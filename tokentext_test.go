@@ -100,6 +100,27 @@ func TestNoStatusLinkStandsInASubject(t *testing.T) {
 	require.Equal(t, "Re: …", got.Subject)
 }
 
+// Files are named after what they were saved from.
+func TestNoStatusLinkStandsInTheNameOfAFile(t *testing.T) {
+	stream := tickettest.NewRecorder()
+	k := newKit(t, withLinks(1), func(c *ticket.Config) { c.Notifiers["stream"], c.Streams = stream, []string{"stream"} })
+	tk := k.open(ada, ticket.Draft{Followers: []ticket.Person{bob.Person}, Fields: ticket.Fields{"page": "https://example.org/t/" + foreignToken(t)}})
+	token := k.link(ada, tk, ticket.LinkRequest{})
+	k.do(lin, tk, ticket.Action{Name: ticket.Edit, Edit: &ticket.Edits{Fields: ticket.Fields{"page": "https://example.org/t/" + token}}})
+	k.do(ada, tk, ticket.Action{Name: ticket.Reply, Attachments: []ticket.Attachment{{Name: token + ".html"}}})
+	k.deliver()
+	require.Equal(t, "….html", k.sent.RequireSent(t, ticket.KindCustomer, bob.Person.Email).Attachments[0].Name)
+	sent := stream.Sent()
+	require.Equal(t, "….html", sent[len(sent)-1].Event.Attachments[0].Name)
+	for _, n := range sent {
+		require.NotContains(t, asJSON(t, n), token)
+	}
+	e := k.events(bob, tk)
+	require.Equal(t, "….html", e[len(e)-1].Attachments[0].Name)
+	e = k.events(ada, tk)
+	require.Equal(t, token+".html", e[len(e)-1].Attachments[0].Name)
+}
+
 // A desk that makes no links leaves all words alone.
 func TestADeskWithoutLinksCutsNothing(t *testing.T) {
 	k := newKit(t)
