@@ -99,6 +99,7 @@ type Actor struct {
 	token string    // of the holder of a status link; see Holder
 	only  ID        // the ticket that a link confines the actor to
 	scope LinkScope // what the link allows
+	held  *heldLink // the link itself
 }
 
 // Requester is somebody who asks for support, or follows a ticket: what the

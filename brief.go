@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 )
@@ -117,15 +118,15 @@ func (d *Desk) brief(ctx context.Context, r *BriefRequest, row *Delivery) (b Bri
 }
 
 // notification builds what the notifier gets.
-func (d *Desk) notification(row *Delivery, b *Brief, to Person) Notification {
+func (d *Desk) notification(row *Delivery, b *Brief, to Recipient) Notification {
 	t, e := &b.Ticket, &b.Event
 	n := Notification{
 		ID: row.ID, Previous: b.Previous, Kind: row.Kind, To: row.To, Attempt: row.Attempts,
 		Tenant: row.Tenant, Ticket: t.ID, Number: t.Number, Seq: e.Seq, At: e.At,
-		Subject: t.Subject, Phase: e.Phase,
-		Message: e.Message, Attachments: publicAttachments(e.Attachments),
+		Subject: d.cfg.Links.cutTokens(t.Subject), Phase: e.Phase,
+		Message: Message(d.cfg.Links.cutTokens(string(e.Message))), Attachments: d.cfg.Links.cutNames(publicAttachments(e.Attachments)),
 	}
-	n.To.Person = to
+	n.To = to
 	n.Zone = zone(n.To.Person.Zone)
 	if w, err := d.workflowOf(t); err == nil {
 		if !e.Phase.Done() {
@@ -148,7 +149,12 @@ func (d *Desk) notification(row *Delivery, b *Brief, to Person) Notification {
 	if row.Kind == KindEvent {
 		told := e.Clone()
 		told.Inside, told.Seals, told.Digest = Inside{}, Seals{}, Digest{}
-		told.Attachments = publicAttachments(told.Attachments)
+		told.Attachments, told.Message, told.Subject = slices.Clone(n.Attachments), n.Message, d.cfg.Links.cutTokens(told.Subject)
+		for k, v := range told.Fields {
+			if s, is := v.(string); is {
+				told.Fields[k] = d.cfg.Links.cutTokens(s)
+			}
+		}
 		n.Event = &told
 	}
 	n.Link = d.noticeLink(t, e, row.To)

@@ -228,6 +228,7 @@ func inSequence(events []Event, i int) error {
 type writer struct {
 	hash hash.Hash // nil: plain SHA-256 of buf
 	buf  []byte
+	most int // bytes of it that were in use
 	e    *Event
 	g    [3]sealed
 
@@ -251,13 +252,23 @@ func newWriter(key []byte) *writer {
 	return w
 }
 
+// free gives the writer back. Nothing of what was said stays in it, nor of the salts
+// by which it could be confirmed.
 func (w *writer) free() {
+	w.restart()
+	clear(w.buf[:w.most])
 	if cap(w.buf) > 1<<20 {
 		w.buf = nil
 	}
-	w.hash, w.e = nil, nil
-	w.buf = w.buf[:0]
+	w.hash, w.e, w.most = nil, nil, 0
+	w.g[0].seal, w.g[1].seal, w.g[2].seal = nil, nil, nil
 	writers.Put(w)
+}
+
+// restart empties the buffer, and remembers how far it was in use.
+func (w *writer) restart() {
+	w.most = max(w.most, len(w.buf))
+	w.buf = w.buf[:0]
 }
 
 const (
@@ -316,7 +327,8 @@ func (w *writer) commit(salt Salt, group byte) Digest {
 }
 
 func (w *writer) digest(prev Digest, e *Event) Digest {
-	w.buf = append(append(w.buf[:0], eventDomain...), prev[:]...)
+	w.restart()
+	w.buf = append(append(w.buf, eventDomain...), prev[:]...)
 	w.event(e)
 	if w.hash == nil {
 		return sha256.Sum256(w.buf)
@@ -386,7 +398,7 @@ func (w *writer) event(e *Event) {
 }
 
 func (w *writer) words() []byte {
-	w.buf = w.buf[:0]
+	w.restart()
 	w.str(1, w.e.Subject)
 	w.str(2, string(w.e.Message))
 	w.attachments(3, w.e.Attachments)
@@ -419,14 +431,14 @@ func (w *writer) words() []byte {
 }
 
 func (w *writer) inside() []byte {
-	w.buf = w.buf[:0]
+	w.restart()
 	w.str(1, string(w.e.Note))
 	w.attachments(2, w.e.NoteAttachments)
 	return w.buf
 }
 
 func (w *writer) people() []byte {
-	w.buf = w.buf[:0]
+	w.restart()
 	w.person(1, w.e.Actor)
 	w.person(2, w.e.Requester)
 	for _, p := range w.e.Followed {

@@ -231,7 +231,11 @@ func (c *courier) settle(ctx context.Context, first Settlement) {
 		c.sum.count(list[i].Outcome)
 	}
 	c.settling = true
-	go func() { c.settled <- c.record(ctx, list) }()
+	go func() {
+		err := c.record(ctx, list)
+		c.d.places.leave(list)
+		c.settled <- err
+	}()
 }
 
 // record settles deliveries. It is done even when ctx is cancelled meanwhile, and
@@ -260,7 +264,10 @@ func (c *courier) record(ctx context.Context, list []Settlement) error {
 }
 
 // attempt makes one delivery and says what became of it.
-func (d *Desk) attempt(ctx context.Context, n Notifier, row *Delivery, b *Brief) Settlement {
+func (d *Desk) attempt(ctx context.Context, n Notifier, claimed *Delivery, b *Brief) (s Settlement) {
+	made := *claimed // the original is looked at by who waits for the end
+	row := &made
+	defer func() { s.Address = row.Address }()
 	switch {
 	case ctx.Err() != nil: // its turn never came
 		return Settlement{Outcome: Again, Due: d.now(), Error: ctx.Err().Error()}
@@ -273,26 +280,43 @@ func (d *Desk) attempt(ctx context.Context, n Notifier, row *Delivery, b *Brief)
 	case !b.Found:
 		return Settlement{Outcome: GiveUp, Error: "the event to tell of is missing"}
 	}
-	to := row.To.Person
-	if d.cfg.Profile != nil && row.Kind != KindEvent {
-		var p Profile
-		err := safely("Config.Profile", func() (err error) {
-			p, err = d.cfg.Profile(ctx, row.Tenant, row.To, row.Kind)
-			return err
-		})
-		if err != nil {
-			return d.later(row, fmt.Errorf("who the recipient is cannot be told: %w", err))
-		}
-		if p.Unwanted {
-			return Settlement{Outcome: Suppress, Error: "the recipient does not want to be told this"}
-		}
-		to = p.Person.over(to)
+	to, concerned, err := d.present(ctx, row, b)
+	switch {
+	case err != nil:
+		return d.later(row, err)
+	case !concerned:
+		return Settlement{Outcome: Suppress, Error: "the person is not concerned with the ticket any more"}
 	}
-	switch v := d.look(row, b, to); {
+	to, why, err := d.complete(ctx, row, to)
+	if err != nil {
+		return d.outcome(ctx, row, err)
+	}
+	row.Address = row.elsewhere(to.Person)
+	if why != "" {
+		return Settlement{Outcome: Suppress, Error: why}
+	}
+	if b.Bounced, err = d.bounced(ctx, row, b, to.Person); err != nil {
+		return d.later(row, err)
+	}
+	switch v := d.look(row, b, to.Person); {
 	case v.wait:
 		return Settlement{Outcome: Again, Due: d.now().Add(capWait), Error: v.why}
 	case v.why != "":
 		return Settlement{Outcome: Suppress, Error: v.why}
+	}
+	if d.fromThere(ctx, row, b, to.Person) {
+		return Settlement{Outcome: Suppress, Error: "the words came from that mailbox"}
+	}
+	if d.shares(row, b, to.Person) {
+		if err := d.places.enter(ctx, row); err != nil { // its turn never came
+			return Settlement{Outcome: Again, Due: d.now(), Error: err.Error()}
+		}
+		switch told, err := d.toldThere(ctx, row); {
+		case err != nil:
+			return d.later(row, err)
+		case !told.IsZero():
+			return Settlement{Outcome: Suppress, Error: fmt.Sprintf("that mailbox was told already: see delivery %s", told)}
+		}
 	}
 	into, err := d.into(ctx, row, b)
 	if err != nil {
@@ -328,17 +352,21 @@ func (d *Desk) outcome(ctx context.Context, row *Delivery, err error) Settlement
 // failed is the settlement of an attempt that failed outside the notifier's own
 // word.
 func (d *Desk) failed(ctx context.Context, row *Delivery, err error) Settlement {
-	return d.settled(ctx, row, d.outcome(ctx, row, err))
+	s := d.outcome(ctx, row, err)
+	s.Address = row.Address
+	return d.settled(ctx, row, s)
 }
 
 // later is the outcome where the notifier could not be asked, because of the
-// store or the host: it does not count as a failure.
+// store: it does not count as a failure.
 func (d *Desk) later(row *Delivery, err error) Settlement {
 	return Settlement{Outcome: Again, Due: d.now().Add(d.cfg.Relay.wait(row.Attempts)), Error: textOf(err)}
 }
 
 func (d *Desk) putOff(ctx context.Context, row *Delivery, err error) Settlement {
-	return d.settled(ctx, row, d.later(row, err))
+	s := d.later(row, err)
+	s.Address = row.Address
+	return d.settled(ctx, row, s)
 }
 
 // settled completes a settlement and tells the log and the observer.

@@ -46,7 +46,21 @@ type Delivery struct {
 	Until     time.Time     `json:"until,omitzero"`       // end of the lease, while claimed
 	Settled   time.Time     `json:"settled,omitzero"`     // when it came to its end
 	LastError string        `json:"last_error,omitempty"` // of the last attempt that failed, or why it was not sent
+	Address   string        `json:"address,omitempty"`    // the e-mail address of the last attempt, where it was another than To has
 }
+
+// Key names whom the delivery stands for in queries and briefs: the recipient, as
+// [Recipient.Key] has it. Once it is Bounced, that is the address which bounced: a
+// recipient of nothing but Address, where there is one.
+func (d *Delivery) Key() string {
+	if d.State == Bounced && d.Address != "" {
+		return mailTo(d.Address).Key()
+	}
+	return d.To.Key()
+}
+
+// mailTo is somebody of whom nothing but an e-mail address is known.
+func mailTo(address string) Recipient { return Recipient{Person: Person{Email: address}} }
 
 // Before reports whether both deliveries stand in the same line and d comes
 // first; see [Store].Claim.
@@ -63,6 +77,7 @@ type Settlement struct {
 	Failures int       // attempts that failed so far
 	Due      time.Time // when to try again, for Again
 	Error    string    // what went wrong, or why it was not sent; empty for Done
+	Address  string    // becomes that of the delivery
 }
 
 // Check reports a settlement that makes no sense as an [*InvalidError].
@@ -120,7 +135,7 @@ type DeliveryQuery struct {
 	State  []DeliveryState
 	Kind   []Kind
 	Via    []string
-	To     Recipient // with the same Recipient.Key; zero: to anybody
+	To     Recipient // whose Delivery.Key is the Key of this one; zero: to anybody
 
 	SettledFrom   time.Time // settled, and not before
 	SettledBefore time.Time // settled, and before
@@ -169,7 +184,7 @@ func (q DeliveryQuery) Match(d *Delivery) bool {
 		oneOf(q.IDs, d.ID) &&
 		(q.Ticket.IsZero() || q.Ticket == d.Ticket) &&
 		oneOf(q.State, d.State) && oneOf(q.Kind, d.Kind) && oneOf(q.Via, d.Via) &&
-		(q.To == Recipient{} || q.To.Key() == d.To.Key()) &&
+		(q.To == Recipient{} || q.To.Key() == d.Key()) &&
 		(q.After.IsZero() || d.ID.Compare(q.After) < 0)
 }
 

@@ -85,7 +85,13 @@ type Config struct {
 	// Nil: nobody else.
 	Copies func(t Ticket, k Kind) []Recipient
 	// Profile completes what is known of a recipient right before each attempt;
-	// see [Profile]. An error puts the attempt off. Nil: what the ticket knows.
+	// see [Profile]. A customer is given as it stands on the ticket by then. An
+	// error is an attempt that failed, as one of the notifier's: it is tried again
+	// after Relay.Backoff and so on, and the delivery is dead after
+	// Relay.MaxAttempts, which by default take most of a day, or at once where the
+	// error is marked with [Permanent]. So an hour without the directory loses
+	// nothing, and who is in it no more holds nothing up for ever. Nil: what the
+	// ticket knows.
 	Profile func(ctx context.Context, tenant string, to Recipient, k Kind) (Profile, error)
 	// Expected says when the customer can expect an answer, for the confirmation.
 	// Zero times, and nil, mean that nobody knows.
@@ -116,6 +122,8 @@ type Desk struct {
 	wake     *wakeup  // tells a relay in this process that there is work
 	runs     *runs    // calls of Run under way
 	lines    *lines   // of those who met over a ticket
+	stuck    *stuck   // timers that it cannot fire
+	places   *places  // mailboxes that something is on its way to
 }
 
 // NewDesk returns a desk on a store. It fails with an [*InvalidError] where the
@@ -176,7 +184,7 @@ func NewDesk(store Store, cfg Config) (*Desk, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
-	d := &Desk{store: store, cfg: cfg, chain: Chain{Key: slices.Clone(cfg.ChainKey)}, receipts: cfg.receiptKey(), wake: &wakeup{}, runs: &runs{}, lines: &lines{}}
+	d := &Desk{store: store, cfg: cfg, chain: Chain{Key: slices.Clone(cfg.ChainKey)}, receipts: cfg.receiptKey(), wake: &wakeup{}, runs: &runs{}, lines: &lines{}, stuck: &stuck{}, places: &places{}}
 	if err := d.tellers(); err != nil {
 		return nil, err
 	}
@@ -378,13 +386,20 @@ func (d *Desk) commit(ctx context.Context, a Actor, id ID, key string, request f
 			}
 		}
 		t, err := d.once(ctx, a, key, asked, decide)
-		if err == nil || d.bound {
-			return t, err
+		if err == nil {
+			return t, nil
 		}
-		if key != "" { // perhaps it failed because the same request got through meanwhile
-			if t, found, err := d.repeated(ctx, a, key, asked); found && err == nil {
+		if key != "" { // perhaps it failed because the same request, or another with its key, got through meanwhile
+			t, found, used := d.repeated(ctx, a, key, asked)
+			if found && used == nil {
 				return t, nil
 			}
+			if dup, is := errors.AsType[*DuplicateError](used); is && dup.Reused {
+				return Ticket{}, used
+			}
+		}
+		if d.bound {
+			return Ticket{}, err
 		}
 		dup, isDup := errors.AsType[*DuplicateError](err)
 		again := isDup && dup.What != DuplicateKey || errors.Is(err, ErrConflict)
@@ -489,6 +504,9 @@ func fingerprint(a Actor, of ...any) (Digest, error) {
 // load reads a ticket for an actor: what it may not see, it cannot find.
 func (d *Desk) load(ctx context.Context, a Actor, id ID) (Ticket, error) {
 	t, err := d.store.Ticket(ctx, a.Tenant, id)
+	if err == nil {
+		err = d.stillLinked(a, &t)
+	}
 	if err == nil && !d.cfg.Policy.MaySee(a, t) {
 		err = &NotFoundError{What: "ticket", Ref: id.String()}
 	}
@@ -504,6 +522,7 @@ func (d *Desk) shown(a Actor, t Ticket) Ticket {
 		return t
 	}
 	t = t.PublicTo(a.Person)
+	t.Subject = d.cfg.Links.cutTokens(t.Subject)
 	if !a.only.IsZero() {
 		t.Requester, t.Followers = Person{}, nil // who has a link need not know whose it is
 	}

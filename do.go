@@ -98,6 +98,9 @@ func (d *Desk) decide(ctx context.Context, o *outcome, a Actor, id ID, act Actio
 	if err == nil && a.Role == Requesters {
 		t, err = d.follow(ctx, a, t)
 	}
+	if err == nil {
+		err = d.linkedTo(ctx, a, &t)
+	}
 	if err != nil {
 		return err
 	}

@@ -16,7 +16,8 @@ import (
 // Besides: who sent something automatically (see [Action].Automatic) is sent
 // nothing because of it, agents included, and no customer is; who
 // bounced (see [Bounce]), and who is not concerned with the ticket any more, is
-// sent nothing at all. What is suppressed has the reason, so that the ticket's
+// sent nothing at all. A mailbox that several people share is told of an event
+// once, and is not sent the words that came from it. What is suppressed has the reason, so that the ticket's
 // history tells; [Desk.Redrive] makes it try again, and then the guard looks at it
 // anew.
 type Guard struct {
@@ -60,9 +61,7 @@ func (d *Desk) look(row *Delivery, b *Brief, to Person) verdict {
 		return verdict{}
 	case e.Automatic:
 		return verdict{why: "a machine wrote that, which is for the desk to read"}
-	case !b.Ticket.concerns(row.To.Person):
-		return verdict{why: "the person is not concerned with the ticket any more"}
-	case !b.Bounced.IsZero() && asciiLower(to.Email) == asciiLower(row.To.Person.Email):
+	case !b.Bounced.IsZero():
 		return verdict{why: fmt.Sprintf("the address bounced before: see delivery %s", b.Bounced)}
 	}
 	g := &d.cfg.Guard

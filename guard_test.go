@@ -106,10 +106,11 @@ func TestABounceSuppressesTheAddress(t *testing.T) {
 			require.Equal(t, ticket.Delivered{Done: 1, Dead: 1}, did)
 			k.sent.FailWith(nil)
 			k.clock.Advance(time.Minute)
-			k.open(ada, ticket.Draft{Followers: []ticket.Person{{ID: "c9", Email: "ADA@example.org"}, bob.Person}})
+			k.open(ada, ticket.Draft{Followers: []ticket.Person{bob.Person}})
+			k.open(ticket.Requester(ticket.Person{ID: "c9", Email: "ADA@example.org"}), ticket.Draft{})
 			did, err = k.desk.Deliver(t.Context())
 			require.NoError(t, err)
-			require.Equal(t, ticket.Delivered{Done: 2, Suppressed: 1}, did, "the address, once, whoever has it; not the queue, not bob")
+			require.Equal(t, ticket.Delivered{Done: 3, Suppressed: 2}, did, "the address, whoever has it; not the queue, not bob")
 			// In another tenant nobody knows of it.
 			k.open(ada.In("acme"), ticket.Draft{})
 			k.deliver()
@@ -123,17 +124,17 @@ func TestABounceSuppressesTheAddress(t *testing.T) {
 			// Redriving only what was suppressed does not help, and says so.
 			n, err := k.desk.Redrive(t.Context(), cron, ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.Suppressed}})
 			require.NoError(t, err)
-			require.Equal(t, 1, n)
-			did, err = k.desk.Deliver(t.Context())
-			require.NoError(t, err)
-			require.Equal(t, ticket.Delivered{Suppressed: 1}, did)
-			require.Contains(t, k.told(ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.Suppressed}})[0].LastError, bounced[0].ID.String())
-			n, err = k.desk.Redrive(t.Context(), cron, ticket.DeliveryQuery{})
-			require.NoError(t, err)
 			require.Equal(t, 2, n)
 			did, err = k.desk.Deliver(t.Context())
 			require.NoError(t, err)
-			require.Equal(t, ticket.Delivered{Done: 2}, did)
+			require.Equal(t, ticket.Delivered{Suppressed: 2}, did)
+			require.Contains(t, k.told(ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.Suppressed}})[0].LastError, bounced[0].ID.String())
+			n, err = k.desk.Redrive(t.Context(), cron, ticket.DeliveryQuery{})
+			require.NoError(t, err)
+			require.Equal(t, 3, n)
+			did, err = k.desk.Deliver(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, ticket.Delivered{Done: 3}, did)
 		})
 	}
 }
@@ -213,7 +214,6 @@ func TestProfiles(t *testing.T) {
 			}
 			return ticket.Profile{}, nil
 		}
-		c.Relay.MaxAttempts = 2
 	})
 	tk := k.open(ada, ticket.Draft{Followers: []ticket.Person{{ID: "panic"}}})
 	did, err := k.desk.Deliver(t.Context())
@@ -231,18 +231,60 @@ func TestProfiles(t *testing.T) {
 	require.Len(t, held, 1)
 	require.Equal(t, "not sent: the recipient does not want to be told this", held[0].Report(nil))
 
-	// A directory that is down kills nothing.
+	// A directory that is down for a while loses nothing.
 	down = true
 	k.do(super, tk, ticket.Action{Name: ticket.Reply, Message: "m"})
-	for range 10 {
-		k.clock.Advance(2 * time.Hour)
+	for range 120 {
 		k.deliver()
+		k.clock.Advance(time.Minute)
 	}
 	require.Empty(t, k.told(ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.Dead}}))
 	down = false
-	k.clock.Advance(2 * time.Hour)
+	k.clock.Advance(time.Hour)
 	k.deliver()
 	k.sent.RequireSent(t, ticket.KindAnswered, "new@example.org")
+}
+
+// Who is not in the directory any more is given up after a while, and at once
+// where the directory says so, and holds up nothing behind it.
+func TestAProfileThatFailsComesToAnEnd(t *testing.T) {
+	for name, c := range map[string]struct {
+		err   error
+		hours int
+		state ticket.DeliveryState
+	}{
+		"unmarked":     {errors.New("no such person"), 24, ticket.Dead},
+		"permanent":    {ticket.Permanent(errors.New("no such person")), 0, ticket.Dead},
+		"as a bounce":  {ticket.Bounce(errors.New("no such person")), 0, ticket.Dead}, // no address was tried
+		"not for long": {errors.New("no such person"), 1, ticket.Pending},
+	} {
+		t.Run(name, func(t *testing.T) {
+			gone := true
+			k := newKit(t, func(cfg *ticket.Config) {
+				cfg.Profile = func(_ context.Context, _ string, to ticket.Recipient, _ ticket.Kind) (p ticket.Profile, err error) {
+					if gone && to.Person.ID == ada.Person.ID {
+						err = c.err
+					}
+					return p, err
+				}
+			})
+			tk := k.open(ada, ticket.Draft{})
+			k.deliver()
+			for range c.hours {
+				k.clock.Advance(time.Hour)
+				k.deliver()
+			}
+			row := k.told(ticket.DeliveryQuery{Kind: []ticket.Kind{ticket.KindReceived}})[0]
+			require.Equal(t, c.state, row.State)
+			require.Equal(t, "who the recipient is cannot be told: no such person", row.LastError)
+			if c.state == ticket.Dead { // what comes behind it does not wait
+				gone = false
+				k.do(lin, tk, ticket.Action{Name: ticket.Reply, Message: "m"})
+				k.deliver()
+				k.sent.RequireSent(t, ticket.KindAnswered, ada.Person.Email)
+			}
+		})
+	}
 }
 
 func TestCopies(t *testing.T) {

@@ -155,11 +155,12 @@ type Recipient struct {
 // Key names the recipient: deliveries with equal keys go to the same address,
 // in the case of a person the e-mail address, or the ID or the phone number
 // where there is none; an agent's ID is another than a customer's. Letters A to
-// Z of an address count in either case.
+// Z of an address count in either case, and its domain in Unicode as in ASCII,
+// with a dot at its end or without.
 func (r Recipient) Key() string {
 	switch p := r.Person; {
 	case p.Email != "":
-		return "mail:" + asciiLower(p.Email)
+		return "mail:" + mailbox(p.Email)
 	case p.ID != "" && r.Role == Agents:
 		return "agent:" + p.ID
 	case p.ID != "":

@@ -132,11 +132,14 @@ func (d *Desk) Track(ctx context.Context, a Actor, ref string) (View, error) {
 		ref = a.only.String()
 	}
 	t, err := d.find(ctx, a, ref)
+	if err == nil {
+		err = d.linkedTo(ctx, a, &t)
+	}
 	if err != nil {
 		return View{}, err
 	}
 	v := View{
-		ID: t.ID, Number: t.Number, Subject: t.Subject, Phase: t.Phase, Created: t.Created,
+		ID: t.ID, Number: t.Number, Subject: d.cfg.Links.cutTokens(t.Subject), Phase: t.Phase, Created: t.Created,
 		FirstAnswered: t.FirstAnswered, Resolved: t.Resolved, Closed: t.Closed, Version: t.Version,
 	}
 	// A desk that has lost the workflow still shows the status.
@@ -256,12 +259,13 @@ func (d *Desk) events(ctx context.Context, tenant string, id ID, after int64) it
 // publisher turns a history into what one customer may see of it.
 type publisher struct {
 	reader Person
-	agents bool  // show their names
-	phase  Phase // before the event
+	agents bool   // show their names
+	links  *Links // which others must not get
+	phase  Phase  // before the event
 }
 
 func (d *Desk) publisher(a Actor) *publisher {
-	p := &publisher{reader: a.Person, agents: d.cfg.ShowAgents}
+	p := &publisher{reader: a.Person, agents: d.cfg.ShowAgents, links: &d.cfg.Links}
 	if !a.only.IsZero() {
 		p.reader = Person{} // who has a link need not know whose it is
 	}
@@ -282,10 +286,13 @@ func (p *publisher) publish(e Event) (Event, bool) {
 		Ticket: e.Ticket, Seq: e.Seq, At: e.At, Action: e.Action, By: By{Role: e.By.Role},
 		From: e.From, To: e.To, Phase: e.Phase, Channel: e.Channel, Answer: e.Answer,
 	}
-	out.Message = e.Message
-	out.Attachments = publicAttachments(e.Attachments)
+	out.Message, out.Attachments = e.Message, publicAttachments(e.Attachments)
+	if e.By.Role&Customers == 0 || !e.Actor.Same(p.reader) {
+		out.Message = Message(p.links.cutTokens(string(e.Message)))
+		out.Attachments = p.links.cutNames(out.Attachments)
+	}
 	if e.Seq == 1 {
-		out.Subject = e.Subject
+		out.Subject = p.links.cutTokens(e.Subject)
 	}
 	if e.Seals.Words.Erased() {
 		out.Seals.Words = e.Seals.Words

@@ -248,6 +248,12 @@ func (r *runs) shutdown(ctx context.Context) (err error) {
 	for _, one := range alive {
 		one.stop()
 	}
+	// All of them are killed at the same time, so that they end at the same time.
+	defer context.AfterFunc(ctx, func() {
+		for _, one := range alive {
+			one.kill()
+		}
+	})()
 	for _, one := range alive {
 		select {
 		case <-one.done:
@@ -258,7 +264,6 @@ func (r *runs) shutdown(ctx context.Context) (err error) {
 		case <-one.done:
 		case <-ctx.Done():
 			err = ctx.Err()
-			one.kill()
 			<-one.done
 		}
 	}
@@ -306,37 +311,78 @@ const timerEvent ActionName = "timer stopped"
 // themselves and is due now, and returns for how many it did. [Desk.Run] calls
 // it. Where the workflow refuses the action, the timer is stopped and the
 // ticket's history says why.
+//
+// What the desk cannot fire (it does not hold the ticket's workflow, the policy
+// hides the ticket from [System] "desk", the ticket cannot be read) is tried again
+// less and less often, up to every ten minutes. The first two are logged once an
+// hour; everything else is part of the error.
 func (d *Desk) FireTimers(ctx context.Context) (int, error) {
 	const batch = 100
-	fired := 0
+	fired, lost := 0, 0
 	var faults []error
 	passed := map[Ref]bool{} // what this call has dealt with, and what it could not
-	for ctx.Err() == nil {
-		due, err := d.store.Due(ctx, d.now(), batch+len(passed))
+	ours := map[string][]Ref{}
+	for ctx.Err() == nil && lost < batch {
+		now := d.now()
+		limit := batch + len(passed) + d.stuck.size(now)
+		due, err := d.store.Due(ctx, now, limit)
 		if err != nil {
-			return fired, err
+			faults = append(faults, err)
+			break
 		}
 		fresh := 0
 		for _, ref := range due {
-			if passed[ref] {
+			if passed[ref] || d.stuck.waits(ref, now) {
 				continue
+			}
+			if ctx.Err() != nil {
+				break
 			}
 			fresh++
 			passed[ref] = true
 			ok, err := d.fire(ctx, ref)
-			if err != nil {
+			if err == nil {
+				d.stuck.forget(ref)
+				if ok {
+					fired++
+				}
+				continue
+			}
+			why, from, pause := cannotFire(err)
+			if ctx.Err() == nil && !d.stuck.add(ref, now, from, pause) {
+				lost++
+			}
+			if why != "" {
+				ours[why] = append(ours[why], ref)
+			} else {
 				faults = append(faults, fmt.Errorf("ticket %s: %w", ref.Ticket, err))
 			}
-			if ok {
-				fired++
-			}
 		}
-		if fresh == 0 || len(due) < batch {
+		if fresh == 0 || len(due) < limit {
 			break
 		}
 	}
+	for _, why := range sortedKeys(ours) {
+		d.stuck.tell(ctx, d.cfg.Logger, d.now(), why, len(ours[why]), ours[why][0])
+	}
 	return fired, errors.Join(append(faults, ctx.Err())...)
 }
+
+// cannotFire says of an error of fire whether it lies in the desk's configuration,
+// which is for its log, and from which try on there is a pause, and which. Trouble
+// with the store passes: only what it brings again and again lies in the ticket.
+func cannotFire(err error) (why string, from int, pause time.Duration) {
+	switch {
+	case errors.Is(err, ErrWorkflow):
+		return "it does not hold their workflow", 1, time.Minute
+	case errors.Is(err, errHidden):
+		return "the policy hides them from it", 1, time.Minute
+	}
+	return "", 4, 5 * time.Second
+}
+
+// errHidden is that the desk itself may not see a ticket.
+var errHidden = errors.New("ticket: the policy hides it from the desk itself")
 
 // fire performs what one ticket does by itself, unless somebody else did.
 func (d *Desk) fire(ctx context.Context, ref Ref) (bool, error) {
@@ -352,10 +398,12 @@ func (d *Desk) fire(ctx context.Context, ref Ref) (bool, error) {
 	switch {
 	case err == nil:
 		return true, nil
-	case errors.Is(err, ErrStale), errors.Is(err, ErrConflict), errors.Is(err, ErrNotFound):
+	case errors.Is(err, ErrStale), errors.Is(err, ErrConflict):
 		return false, nil // somebody acted on it, so it is not due for this any more
-	case errors.Is(err, ErrWorkflow):
-		return false, nil // for a desk that holds the workflow
+	case errors.Is(err, ErrNotFound) && !d.cfg.Policy.MaySee(a, t):
+		return false, errHidden
+	case errors.Is(err, ErrNotFound), errors.Is(err, ErrWorkflow):
+		return false, err
 	case errors.Is(err, ErrRefused), errors.Is(err, ErrInvalid):
 		return true, d.stopTimer(ctx, t, err)
 	default:

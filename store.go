@@ -88,7 +88,8 @@ type Store interface {
 	// new Due; the other outcomes must become Dead, Bounced and Suppressed. A
 	// delivery that is Sent, Dead, Bounced or Suppressed is settled: it has
 	// Settled set to the settlement's At, and stays in the store. In every case
-	// Failures and LastError become those of the settlement, and Until zero.
+	// Failures, LastError and Address become those of the settlement, and Until
+	// zero.
 	//
 	// Each settlement stands by itself: one whose delivery is not claimed, or is
 	// claimed with other Attempts, must change nothing, and the call then
@@ -106,8 +107,8 @@ type Store interface {
 	// Revise changes the state of deliveries that are settled and in one of the
 	// states r.From; others it must leave as they are. To Pending: they are due
 	// at r.At, with no Failures and Settled zero. To Bounced: Settled becomes
-	// r.At. LastError becomes r.Error in both cases; Attempts must stay. It
-	// returns how many it changed.
+	// r.At. LastError becomes r.Error in both cases; Attempts and Address must
+	// stay. It returns how many it changed.
 	Revise(ctx context.Context, r Revision) (int, error)
 }
 
@@ -133,7 +134,7 @@ type Brief struct {
 	Ticket   Ticket // as it stands now
 	Event    Event  // that it tells of
 	Previous ID     // the last one Sent in its line before it (the greatest Seq below its own); zero: none
-	Bounced  ID     // one to the same recipient that is Bounced; zero: none
+	Bounced  ID     // one that is Bounced and whose Delivery.Key is the recipient's; zero: none
 	Sent     int    // to the same recipient, about any ticket: Sent, and Settled not before Since; at most Most
 	SentHere int    // the same, about this ticket
 }

@@ -9,7 +9,6 @@ import (
 	"encoding/binary"
 	"math"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -84,24 +83,28 @@ func (l Links) withDefaults() (Links, error) {
 	return l, nil
 }
 
-// The bytes of a token: version, key, ticket, scope, end in minutes since 1970,
-// epoch, person; then the first half of the HMAC-SHA-256 over a domain, the
+// The bytes of a token: version, key, ticket, scope, end, epoch, person; then the first half of the HMAC-SHA-256 over a domain, the
 // tenant and all of these. RFC 2104, section 5, allows no less than half.
+//
+// The end is in seconds since 1970, or in minutes where these are more than four
+// bytes hold: that is the version. The tokens of before have minutes.
 //
 // The person is four bytes of another HMAC over who it is for. They tell nothing
 // to whoever lacks the key, and the desk compares them with the few who are
 // concerned with the ticket; who is no longer one of them has a dead link.
 const (
-	tokenVersion = 1
-	tokenBody    = 1 + 1 + 16 + 1 + 4 + 2 + 4
-	tokenMAC     = 16
-	tokenDomain  = "ticket link 1"
-	personDomain = "ticket link person 1"
+	minuteVersion = 1
+	tokenVersion  = 2
+	tokenBody     = 1 + 1 + 16 + 1 + 4 + 2 + 4
+	tokenMAC      = 16
+	tokenDomain   = "ticket link 1" // of all versions: the bytes have it as well
+	personDomain  = "ticket link person 1"
+	tokenSymbols  = "0123456789abcdefghjkmnpqrstvwxyz"
 )
 
 // tokenText is Crockford's base 32 in small letters: no symbol that a mail
 // reader takes for the end of an address, none that is mistaken for another.
-var tokenText = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
+var tokenText = base32.NewEncoding(tokenSymbols).WithPadding(base32.NoPadding)
 
 // TokenSize is how many symbols a status link's token has: letters and digits
 // only. With an address before it, it fits a text message.
@@ -111,7 +114,7 @@ const TokenSize = (tokenBody + tokenMAC) * 8 / 5
 type grant struct {
 	ticket ID
 	scope  LinkScope
-	until  uint32 // minutes since 1970
+	until  time.Time
 	epoch  uint16
 	person [4]byte
 }
@@ -119,13 +122,26 @@ type grant struct {
 // sign makes the token of a grant.
 func (k LinkKey) sign(tenant string, g grant) string {
 	b := make([]byte, 0, tokenBody+tokenMAC)
-	b = append(b, tokenVersion, k.ID)
+	version, end := byte(tokenVersion), roundUp(g.until, time.Second)
+	if end > math.MaxUint32 {
+		version, end = minuteVersion, roundUp(g.until, time.Minute)
+	}
+	b = append(b, version, k.ID)
 	b = append(b, g.ticket[:]...)
 	b = append(b, byte(g.scope))
-	b = binary.BigEndian.AppendUint32(b, g.until)
+	b = binary.BigEndian.AppendUint32(b, uint32(end))
 	b = binary.BigEndian.AppendUint16(b, g.epoch)
 	b = append(b, g.person[:]...)
 	return tokenText.EncodeToString(append(b, k.mac(tokenDomain, tenant, b)[:tokenMAC]...))
+}
+
+// roundUp returns how many units since 1970 a time is at most.
+func roundUp(t time.Time, unit time.Duration) int64 {
+	n, seconds := t.Unix(), int64(unit/time.Second)
+	if t.Nanosecond() > 0 {
+		n++
+	}
+	return (n + seconds - 1) / seconds
 }
 
 // mac is the HMAC over a domain, a tenant and some bytes.
@@ -141,8 +157,12 @@ func (k LinkKey) mac(domain, tenant string, b []byte) []byte {
 // person is how a token names somebody.
 func (k LinkKey) person(tenant string, id ID, p Person) (short [4]byte) {
 	key := "id:" + p.ID // which stays when the address changes
-	if p.ID == "" {
-		key = Recipient{Role: Followers, Person: p}.Key()
+	switch {            // as the links have it that are in letters: not Recipient.Key, which may learn more
+	case p.ID != "":
+	case p.Email != "":
+		key = "mail:" + asciiLower(p.Email)
+	default:
+		key = "phone:" + p.Phone
 	}
 	copy(short[:], k.mac(personDomain, tenant, append(id[:], key...)))
 	return short
@@ -151,12 +171,13 @@ func (k LinkKey) person(tenant string, id ID, p Person) (short [4]byte) {
 // open reads a token and checks its signature, and nothing else. Symbols are
 // taken in either case, and o for 0, i and l for 1.
 func (l Links) open(tenant, token string) (grant, LinkKey, bool) {
-	if len(token) != TokenSize {
+	b, ok := tokenBytes(token)
+	if !ok || b[0] != tokenVersion && b[0] != minuteVersion {
 		return grant{}, LinkKey{}, false
 	}
-	b, err := tokenText.DecodeString(strings.NewReplacer("o", "0", "i", "1", "l", "1").Replace(asciiLower(token)))
-	if err != nil || len(b) != tokenBody+tokenMAC || b[0] != tokenVersion {
-		return grant{}, LinkKey{}, false
+	unit := time.Second
+	if b[0] == minuteVersion {
+		unit = time.Minute
 	}
 	for _, k := range l.Keys {
 		if k.ID != b[1] {
@@ -167,7 +188,7 @@ func (l Links) open(tenant, token string) (grant, LinkKey, bool) {
 		}
 		g := grant{
 			ticket: ID(b[2:18]), scope: LinkScope(b[18]),
-			until: binary.BigEndian.Uint32(b[19:]), epoch: binary.BigEndian.Uint16(b[23:]),
+			until: time.Unix(int64(binary.BigEndian.Uint32(b[19:]))*int64(unit/time.Second), 0).UTC(), epoch: binary.BigEndian.Uint16(b[23:]),
 		}
 		copy(g.person[:], b[25:])
 		return g, k, true
@@ -186,7 +207,7 @@ func Holder(token string) Actor { return Actor{Role: Requesters, token: cmp.Or(t
 type LinkRequest struct {
 	For   Person        // the ticket's requester or one of its followers; zero: the requester, or the actor where it is a customer
 	Scope LinkScope     // what it allows besides looking
-	TTL   time.Duration // how long it is good; 0: Config.Links.TTL
+	TTL   time.Duration // how long it is good, up to a second more (from the year 2106 on, a minute); 0: Config.Links.TTL
 }
 
 // Link makes the token of a status link: whoever has it sees the customer's view
@@ -228,7 +249,7 @@ func (d *Desk) Link(ctx context.Context, a Actor, id ID, r LinkRequest) (token s
 		return "", refuse("an agent makes links for looking only")
 	case r.Scope&^linkScopes != 0:
 		return "", invalid("link.scope", "is not a set of known scopes")
-	case r.TTL < 0 || end.Unix()/60 > math.MaxUint32:
+	case r.TTL < 0 || roundUp(end, time.Minute) > math.MaxUint32:
 		return "", invalid("link.ttl", "must not be negative, nor reach beyond the year 10000")
 	}
 	token, concerned := d.link(&t, r.For, r.Scope, end)
@@ -240,16 +261,15 @@ func (d *Desk) Link(ctx context.Context, a Actor, id ID, r LinkRequest) (token s
 
 // link makes a token for a person who is concerned with the ticket.
 func (d *Desk) link(t *Ticket, p Person, scope LinkScope, end time.Time) (token string, concerned bool) {
-	k := d.cfg.Links.Keys[0]
-	for _, c := range append([]Person{t.Requester}, t.Followers...) {
-		if c.Same(p) {
-			return k.sign(t.Tenant, grant{
-				ticket: t.ID, scope: scope, until: uint32(end.Unix() / 60),
-				epoch: uint16(t.LinkEpoch), person: k.person(t.Tenant, t.ID, c),
-			}), true
-		}
+	to, concerned := t.standing(Recipient{Person: p})
+	if !concerned {
+		return "", false
 	}
-	return "", false
+	k := d.cfg.Links.Keys[0]
+	return k.sign(t.Tenant, grant{
+		ticket: t.ID, scope: scope, until: end,
+		epoch: uint16(t.LinkEpoch), person: k.person(t.Tenant, t.ID, to.Person),
+	}), true
 }
 
 // noticeLink is the status link in a notification; the same at every attempt,
@@ -354,24 +374,65 @@ func (d *Desk) admit(ctx context.Context, a Actor) (Actor, error) {
 	if !ok {
 		return Actor{}, &LinkError{}
 	}
-	if d.now().Unix()/60 >= int64(g.until) {
-		return Actor{}, &LinkError{Expired: time.Unix(int64(g.until)*60, 0).UTC()}
-	}
 	t, err := d.store.Ticket(ctx, a.Tenant, g.ticket)
-	if isNotFound(err) || err == nil && int(g.epoch) != t.LinkEpoch {
+	if isNotFound(err) {
 		return Actor{}, &LinkError{}
 	}
 	if err != nil {
 		return Actor{}, err
 	}
+	held := &heldLink{g, k}
+	p, err := d.opens(held, &t)
+	if err != nil {
+		return Actor{}, err
+	}
+	who := Requester(p).In(a.Tenant)
+	who.only, who.scope, who.held = t.ID, g.scope, held
+	return who, d.checkActor(who)
+}
+
+// A heldLink is the link that an actor came by.
+type heldLink struct {
+	grant
+	key LinkKey
+}
+
+// opens returns whom a link was made for, as the ticket stands, and an error where
+// it is not good any more.
+func (d *Desk) opens(h *heldLink, t *Ticket) (Person, error) {
+	switch {
+	case !d.now().Before(h.until):
+		return Person{}, &LinkError{Expired: h.until}
+	case int(h.epoch) != t.LinkEpoch:
+		return Person{}, &LinkError{}
+	}
 	for _, p := range append([]Person{t.Requester}, t.Followers...) {
-		if short := k.person(t.Tenant, t.ID, p); hmac.Equal(short[:], g.person[:]) {
-			who := Requester(p).In(a.Tenant)
-			who.only, who.scope = t.ID, g.scope
-			return who, d.checkActor(who)
+		if short := h.key.person(t.Tenant, t.ID, p); hmac.Equal(short[:], h.grant.person[:]) {
+			return p, nil
 		}
 	}
-	return Actor{}, &LinkError{}
+	return Person{}, &LinkError{}
+}
+
+// stillLinked checks the link of an actor again, on its ticket as it was just read:
+// it may have been revoked, or the person have left, since the call began.
+func (d *Desk) stillLinked(a Actor, t *Ticket) error {
+	if a.held == nil || t.ID != a.only {
+		return nil
+	}
+	_, err := d.opens(a.held, t)
+	return err
+}
+
+// linkedTo checks it where the ticket at hand goes on with the one that the link is
+// for. That one is read after it: links of both are revoked together, so who revoked
+// them before is seen here, and who does it later changes the ticket at hand.
+func (d *Desk) linkedTo(ctx context.Context, a Actor, t *Ticket) error {
+	if a.held == nil || t.ID == a.only {
+		return nil
+	}
+	_, err := d.load(ctx, a, a.only)
+	return err
 }
 
 // confined refuses what the link of an actor does not allow. Besides the ticket

@@ -2,6 +2,7 @@ package mail
 
 import (
 	"errors"
+	"fmt"
 	netmail "net/mail"
 	"strings"
 	"unicode"
@@ -32,12 +33,12 @@ func address(s string) (string, error) {
 	case strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) || r == '\ufffd' || unicode.Is(unicode.Cf, r) }):
 		return "", errors.New("has characters that no address has")
 	}
-	a, err := netmail.ParseAddress(s)
+	a, err := netmail.ParseAddress(strings.TrimSuffix(s, ".")) // of a domain that is written in full
 	if err != nil || a.Name != "" || strings.HasPrefix(strings.TrimSpace(s), "<") || strings.HasSuffix(s, ")") {
 		return "", errors.New("is not an address such as ada@example.org")
 	}
 	local, domain := split(a.Address)
-	ascii, err := domains.ToASCII(strings.TrimSuffix(domain, "."))
+	ascii, err := domains.ToASCII(domain)
 	if err != nil || !strings.ContainsFunc(ascii, unicode.IsLetter) {
 		return "", errors.New("has no domain that mail can be sent to")
 	}
@@ -45,6 +46,37 @@ func address(s string) (string, error) {
 		return "", errors.New("has too little or too much before the @")
 	}
 	return local + "@" + ascii, nil
+}
+
+// mostAddresses is how many a queue may have.
+const mostAddresses = 100
+
+// addresses reads a list with commas, each as address does, and each mailbox once.
+// The errors name the one that is none: these are the host's own.
+func addresses(s string) ([]string, error) {
+	if a, err := address(s); err == nil { // one, perhaps with a comma in quotes
+		return []string{a}, nil
+	}
+	var list []string
+	seen := map[string]bool{}
+	for one := range strings.SplitSeq(s, ",") {
+		one = strings.TrimSpace(one)
+		a, err := address(one)
+		if err != nil && strings.Contains(s, ",") {
+			return nil, fmt.Errorf("has in its list %q, which %w", cutTo(one, 60), err)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("is %q, which %w", cutTo(one, 60), err)
+		}
+		if key := strings.ToLower(a); !seen[key] {
+			seen[key] = true
+			list = append(list, a)
+		}
+	}
+	if len(list) > mostAddresses {
+		return nil, fmt.Errorf("are %d addresses, at most %d are taken", len(list), mostAddresses)
+	}
+	return list, nil
 }
 
 // split parts an address at its last @.

@@ -59,7 +59,10 @@ type Config struct {
 	// reverse path. Default: that of From.
 	Bounces string
 	// Address returns the address of a recipient who has none, such as an agent or
-	// a queue; [ticket.Config].Profile can do so, too. Nil, and "": there is none.
+	// a queue; [ticket.Config].Profile can do so, too. For a queue it may be several
+	// with commas between them, at most 100: each gets a letter. One that is
+	// malformed is an error of the delivery that names it, and is tried again, as
+	// all that the host can mend. Nil, and "": there is none.
 	Address func(r ticket.Recipient) string
 
 	// Letters has the words. Nil: those of package letter as they come.

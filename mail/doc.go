@@ -27,6 +27,11 @@
 //     says it: the greeting, the authentication (535), the sender's address, and
 //     5.1.7 and 5.1.8, wherever they come. When it is mended, the letters go out.
 //
+// A queue that several serve (see [Config].Address) gets a letter for each of them.
+// As long as one is refused for now, the next attempt is for those who have not got
+// it; where an address takes nothing, the others have got it all the same, and the
+// delivery is given up with an error that names the address.
+//
 // Errors repeat what the server said, and hold neither the password nor what is
 // in the letter. A server may name the recipient's address in them.
 //

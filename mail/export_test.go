@@ -4,6 +4,10 @@ import "github.com/ticketkit/ticket"
 
 // Compose makes the letter for a notification without sending it.
 func (m *Notifier) Compose(n ticket.Notification) (to string, message []byte, err error) {
-	e, err := m.compose(n)
+	list, err := m.recipients(n)
+	if err != nil {
+		return "", nil, err
+	}
+	e, err := m.compose(n, list[0])
 	return e.to, e.message, err
 }

@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"io"
 	"net"
+	netmail "net/mail"
 	"slices"
 	"strconv"
+	"strings"
+	"sync"
 
 	"github.com/ticketkit/ticket"
 	"github.com/ticketkit/ticket/mail/letter"
@@ -18,6 +21,7 @@ import (
 type Notifier struct {
 	cfg  settings
 	pool pool
+	part parts
 }
 
 var (
@@ -52,18 +56,102 @@ func (m *Notifier) Check(kinds []ticket.Kind) error {
 	return m.cfg.Letters.Check(kinds)
 }
 
-// Notify sends one letter. It returns nil once the server has said that it took
+// Notify sends one letter, or one to each of those who serve a queue. It returns nil once the server has said that it took
 // it, and otherwise an [*Error] from the conversation, or what was wrong before
 // it, marked as the package's comment says.
 func (m *Notifier) Notify(ctx context.Context, n ticket.Notification) error {
 	if n.Kind == ticket.KindEvent || n.To.Role == ticket.Systems {
 		return ticket.Permanent(errors.New("mail: carries notifications to people, no stream of events"))
 	}
-	e, err := m.compose(n)
+	list, err := m.recipients(n)
+	if err != nil {
+		return err
+	}
+	if len(list) > 1 {
+		return m.notifyAll(ctx, n, list)
+	}
+	return m.sendTo(ctx, n, list[0])
+}
+
+func (m *Notifier) sendTo(ctx context.Context, n ticket.Notification, to netmail.Address) error {
+	e, err := m.compose(n, to)
 	if err != nil {
 		return err
 	}
 	return marked(m.send(ctx, e))
+}
+
+// notifyAll sends a letter to each of those who serve a queue. Who has got one gets
+// no other at the next attempt of this process, and whose address takes nothing
+// holds up none of the others.
+func (m *Notifier) notifyAll(ctx context.Context, n ticket.Notification, list []netmail.Address) error {
+	var later, never []error
+	for _, to := range list {
+		if m.part.has(n.ID, to.Address) {
+			continue
+		}
+		err := m.sendTo(ctx, n, to)
+		switch {
+		case err == nil:
+			m.part.add(n.ID, to.Address)
+		case ticket.RefusalOf(err).Permanent:
+			never = append(never, fmt.Errorf("to %s: %w", to.Address, err))
+		default:
+			later = append(later, fmt.Errorf("to %s: %w", to.Address, err))
+		}
+	}
+	if len(later)+len(never) == 0 {
+		m.part.forget(n.ID)
+		return nil
+	}
+	got := fmt.Sprintf("%d of %d have got it", len(list)-len(later)-len(never), len(list))
+	if len(later) > 0 { // its own marks count, and not those of who will never get it
+		return fmt.Errorf("%s: %w%s", got, later[0], others(later[1:], never))
+	}
+	return ticket.Permanent(fmt.Errorf("%s: %w%s", got, never[0], others(never[1:])))
+}
+
+// others are the texts of further errors.
+func others(lists ...[]error) string {
+	var b strings.Builder
+	for _, err := range slices.Concat(lists...) {
+		b.WriteString("; " + err.Error())
+	}
+	return b.String()
+}
+
+// parts remembers who of several has got a letter that not all have got.
+type parts struct {
+	mu  sync.Mutex
+	got map[ticket.ID]map[string]bool
+}
+
+// mostParts bounds it: a repeat is better than memory without end.
+const mostParts = 1000
+
+func (p *parts) has(id ticket.ID, address string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.got[id][address]
+}
+
+// add is for one who got it, be it that all others have, or never will.
+func (p *parts) add(id ticket.ID, address string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.got == nil || len(p.got) >= mostParts && p.got[id] == nil {
+		p.got = map[ticket.ID]map[string]bool{}
+	}
+	if p.got[id] == nil {
+		p.got[id] = map[string]bool{}
+	}
+	p.got[id][address] = true
+}
+
+func (p *parts) forget(id ticket.ID) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.got, id)
 }
 
 func (m *Notifier) send(ctx context.Context, e envelope) error {

@@ -674,7 +674,7 @@ func TestRecipients(t *testing.T) {
 		want, mark string
 	}{
 		{ticket.Recipient{Role: ticket.Agents, Queue: "hardware", Level: 2}, "hardware@example.org", ""},
-		{ticket.Recipient{Role: ticket.Agents, Queue: "hard ware", Level: 2}, "", "bounce"},
+		{ticket.Recipient{Role: ticket.Agents, Queue: "hard ware", Level: 2}, "", "temporary"}, // the host can mend it
 		{ticket.Recipient{Role: ticket.Agents, Person: ticket.Person{ID: "lin"}}, "", "permanent"},
 		{ticket.Recipient{Role: ticket.Requesters, Person: ticket.Person{Phone: "+49 30 1234"}}, "", "permanent"},
 		{ticket.Recipient{Role: ticket.Requesters, Person: ticket.Person{Email: "ada@bücher.example"}}, "ada@xn--bcher-kva.example", ""},

@@ -21,13 +21,9 @@ type envelope struct {
 	message  []byte // lines end in CR LF
 }
 
-// compose makes the letter for a notification. It says the same, byte for byte,
-// for the same notification.
-func (m *Notifier) compose(n ticket.Notification) (envelope, error) {
-	to, err := m.recipient(n)
-	if err != nil {
-		return envelope{}, err
-	}
+// compose makes the letter for a notification to one of its recipients. It says the
+// same, byte for byte, for the same notification.
+func (m *Notifier) compose(n ticket.Notification, to netmail.Address) (envelope, error) {
 	reply, err := m.replyTo(n)
 	if err != nil {
 		return envelope{}, err
@@ -79,19 +75,44 @@ func (m *Notifier) messageID(id ticket.ID) string {
 	return "<" + id.String() + "@" + m.cfg.Domain + ">"
 }
 
-func (m *Notifier) recipient(n ticket.Notification) (netmail.Address, error) {
-	email := n.To.Person.Email
+// recipients are those that a notification goes to: one, but for a queue that
+// several serve.
+func (m *Notifier) recipients(n ticket.Notification) ([]netmail.Address, error) {
+	to, queue := n.To, isQueue(n.To)
+	email, given := to.Person.Email, false
 	if email == "" && m.cfg.Address != nil {
-		email = m.cfg.Address(n.To)
+		email, given = m.cfg.Address(to), true
 	}
 	if email == "" {
-		return netmail.Address{}, ticket.Permanent(errors.New("mail: the recipient has no address"))
+		return nil, ticket.Permanent(errors.New("mail: the recipient has no address"))
 	}
-	a, err := address(email)
-	if err != nil {
-		return netmail.Address{}, ticket.Bounce(fmt.Errorf("mail: the recipient's address %w", err))
+	read := func(s string) ([]string, error) {
+		a, err := address(s)
+		return []string{a}, err
 	}
-	return netmail.Address{Name: displayName(n.To.Person.Name), Address: a}, nil
+	if queue {
+		read = addresses
+	}
+	list, err := read(email)
+	switch {
+	case err == nil:
+	case queue:
+		return nil, fmt.Errorf("mail: what was given for the queue %q at level %d %w", cutTo(to.Queue, 40), to.Level, err) // the host can mend it
+	case given:
+		return nil, fmt.Errorf("mail: the address that Config.Address returned %w", err) // as above
+	default:
+		return nil, ticket.Bounce(fmt.Errorf("mail: the recipient's address %w", err))
+	}
+	all := make([]netmail.Address, len(list))
+	for i := range list {
+		all[i] = netmail.Address{Name: displayName(to.Person.Name), Address: list[i]}
+	}
+	return all, nil
+}
+
+// isQueue reports whether a recipient is a queue, and no person.
+func isQueue(to ticket.Recipient) bool {
+	return to.Role == ticket.Agents && to.Level > 0 && to.Person.ID == ""
 }
 
 // replyTo returns the address for replies; none where that of From is good.

@@ -89,7 +89,7 @@ func (o *outbox) settle(st *ticket.Settlement) bool {
 	if r == nil || r.State != ticket.Claimed || r.Attempts != st.Attempts {
 		return false
 	}
-	r.State, r.Until, r.LastError, r.Failures = st.Outcome.State(), time.Time{}, st.Error, st.Failures
+	r.State, r.Until, r.LastError, r.Failures, r.Address = st.Outcome.State(), time.Time{}, st.Error, st.Failures, st.Address
 	if r.State == ticket.Pending {
 		r.Due = st.Due
 		r.line.place()
@@ -97,7 +97,7 @@ func (o *outbox) settle(st *ticket.Settlement) bool {
 	}
 	r.Settled = st.At
 	r.line.leave(r)
-	r.close()
+	o.close(r)
 	return true
 }
 
@@ -119,15 +119,16 @@ func (s *Store) Revise(ctx context.Context, rev ticket.Revision) (int, error) {
 			continue
 		}
 		changed++
-		r.reopen()
+		o.reopen(r)
 		r.State, r.LastError = rev.To, rev.Error
 		if rev.To == ticket.Pending {
+			o.move(r)
 			r.Due, r.Failures, r.Settled = rev.At, 0, time.Time{}
 			r.line.enter(r)
 			continue
 		}
 		r.Settled = rev.At
-		r.close()
+		o.close(r)
 	}
 	return changed, nil
 }

@@ -40,7 +40,8 @@ func newOutbox() outbox {
 type row struct {
 	ticket.Delivery
 	line *line
-	in   *rows // nil: in no heap
+	to   string // its Key, under which it is listed among its recipient's
+	in   *rows  // nil: in no heap
 	at   int
 }
 
@@ -83,7 +84,7 @@ type told struct {
 
 // put adds a new delivery.
 func (o *outbox) put(d ticket.Delivery, to string) {
-	r := &row{Delivery: d, line: o.line(&d, to)}
+	r := &row{Delivery: d, line: o.line(&d, to), to: to}
 	o.rows[d.ID] = r
 	at(o.tickets, d.Ticket).add(r)
 	at(o.people, personKey{d.Tenant, to}).add(r)
@@ -145,27 +146,37 @@ func (q *queue) release(now time.Time) {
 }
 
 // close puts a row, which has become settled, among those of its state.
-func (r *row) close() {
+func (o *outbox) close(r *row) {
 	switch r.State {
 	case ticket.Sent:
 		r.line.told.sent = insert(r.line.told.sent, r, bySettled)
 		return
 	case ticket.Bounced:
-		r.line.told.bounced.add(r)
+		o.move(r)
+		at(o.told, toldKey{r.Tenant, r.Via, r.to}).bounced.add(r)
 	}
 	r.line.of.inState(r.State).add(r)
 }
 
-// reopen takes a row, which is settled, out again.
-func (r *row) reopen() {
+// reopen takes a row, which is settled, out again, before it changes.
+func (o *outbox) reopen(r *row) {
 	switch r.State {
 	case ticket.Sent:
 		r.line.told.sent = remove(r.line.told.sent, r, bySettled)
 		return
 	case ticket.Bounced:
-		r.line.told.bounced.remove(r)
+		at(o.told, toldKey{r.Tenant, r.Via, r.to}).bounced.remove(r)
 	}
 	r.line.of.inState(r.State).remove(r)
+}
+
+// move lists a row under its Key, which is another while it is bounced.
+func (o *outbox) move(r *row) {
+	if to := r.Key(); to != r.to {
+		at(o.people, personKey{r.Tenant, r.to}).remove(r)
+		r.to = to
+		at(o.people, personKey{r.Tenant, to}).add(r)
+	}
 }
 
 func (t *tenant) inState(s ticket.DeliveryState) *byID {

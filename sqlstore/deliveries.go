@@ -170,10 +170,15 @@ func (s *Store) Revise(ctx context.Context, r ticket.Revision) (int, error) {
 	ids := idTexts(r.IDs)
 	slices.Sort(ids) // as everything that writes several
 	ids = slices.Compact(ids)
+	lock := " FOR UPDATE"
+	if s.dialect == SQLite {
+		lock = ""
+	}
 	defer s.hold()()
 	var changed int64
 	work := func(ctx context.Context, x *session) error {
 		changed = 0
+		var moved []ticket.Delivery
 		for part := range slices.Chunk(ids, paddedCounts[0]) {
 			args := []any{at, r.Error, r.Tenant}
 			for i := range paddedCount(len(part)) {
@@ -187,13 +192,21 @@ func (s *Store) Revise(ctx context.Context, r ticket.Revision) (int, error) {
 				}
 				changed += n
 			}
-			n, err := x.exec(ctx, "UPDATE {t}outbox"+s.lang.byKey+" SET "+set+", last_error = ?"+which, args...)
+			some, err := x.deliveries(ctx, "SELECT "+outboxColumns+" FROM {t}outbox"+s.lang.byKey+which+" AND address <> ''"+lock, args[2:]...)
+			if err != nil {
+				return err
+			}
+			moved = append(moved, some...)
+			n, err = x.exec(ctx, "UPDATE {t}outbox"+s.lang.byKey+" SET "+set+", last_error = ?"+which, args...)
 			if err != nil {
 				return err
 			}
 			if s.dialect != MySQL {
 				changed += n
 			}
+		}
+		if err := x.moveKeys(ctx, moved, r.To); err != nil {
+			return err
 		}
 		if changed > 0 && r.To == ticket.Pending {
 			return x.announce(ctx)
@@ -205,4 +218,17 @@ func (s *Store) Revise(ctx context.Context, r ticket.Revision) (int, error) {
 		return 0, s.explain(ctx, "revise deliveries", err)
 	}
 	return int(changed), nil
+}
+
+// moveKeys has deliveries that come to another state stand for whom they are
+// about there: for the address that bounced, or for the recipient.
+func (x *session) moveKeys(ctx context.Context, list []ticket.Delivery, to ticket.DeliveryState) error {
+	for i := range list {
+		d := &list[i]
+		d.State = to
+		if _, err := x.exec(ctx, "UPDATE {t}outbox SET who = ? WHERE id = ?", digestOf(d.Key()), d.ID.String()); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -16,7 +16,7 @@ import (
 )
 
 // outboxColumns are those of a delivery, in the order of scanDelivery.
-const outboxColumns = "id, tenant, ticket, seq, kind, via, recipient, created, due, state, until, attempts, failures, last_error, settled"
+const outboxColumns = "id, tenant, ticket, seq, kind, via, recipient, created, due, state, until, attempts, failures, last_error, settled, address"
 
 // The states of a row of the outbox. What is on its way is claimed by somebody
 // where "until" is set, else pending. The statements have them as literals, by
@@ -36,8 +36,10 @@ var settledStates = [...]ticket.DeliveryState{dead: ticket.Dead, bounced: ticket
 func stateOf(s ticket.DeliveryState) int64 { return int64(max(slices.Index(settledStates[:], s), 0)) }
 
 // whoOf is the recipient's key in 20 symbols: 15 bytes of its SHA-256.
-func whoOf(r ticket.Recipient) string {
-	sum := sha256.Sum256([]byte(r.Key()))
+func whoOf(r ticket.Recipient) string { return digestOf(r.Key()) }
+
+func digestOf(key string) string {
+	sum := sha256.Sum256([]byte(key))
 	var text [20]byte
 	base64.RawURLEncoding.Encode(text[:], sum[:15])
 	return string(text[:])
@@ -259,7 +261,7 @@ func scanDelivery(r *sql.Rows) (d ticket.Delivery, err error) {
 	var kind string
 	var created, due, state int64
 	var until, settled sql.NullInt64
-	err = r.Scan(&id, &d.Tenant, &of, &d.Seq, &kind, &d.Via, &to, &created, &due, &state, &until, &d.Attempts, &d.Failures, &d.LastError, &settled)
+	err = r.Scan(&id, &d.Tenant, &of, &d.Seq, &kind, &d.Via, &to, &created, &due, &state, &until, &d.Attempts, &d.Failures, &d.LastError, &settled, &d.Address)
 	if err != nil {
 		return d, err
 	}

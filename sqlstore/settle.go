@@ -70,8 +70,9 @@ func (x *session) settle(ctx context.Context, list []ticket.Settlement) (rest []
 }
 
 // settledTogether are the columns of what settleTogether is given: the ID and the
-// attempts of the claim, then what becomes of the row.
-var settledTogether = []kind{textual, whole, whole, whole, whole, whole, textual}
+// attempts of the claim, then what becomes of the row; last, whom it stands for
+// from now on, where that is another than before.
+var settledTogether = []kind{textual, whole, whole, whole, whole, whole, textual, textual, textual}
 
 // settleTogether settles deliveries that are all different, and returns how many
 // were still claimed so.
@@ -86,10 +87,15 @@ func (x *session) settleTogether(ctx context.Context, list []ticket.Settlement) 
 		} else {
 			settled = o.At.UnixMicro()
 		}
-		args = append(args, o.ID.String(), o.Attempts, stateOf(o.Outcome.State()), due, settled, o.Failures, o.Error)
+		who := ""
+		if o.Outcome == ticket.BounceBack && o.Address != "" {
+			who = digestOf((&ticket.Delivery{State: ticket.Bounced, Address: o.Address}).Key())
+		}
+		args = append(args, o.ID.String(), o.Attempts, stateOf(o.Outcome.State()), due, settled, o.Failures, o.Error, o.Address, who)
 	}
 	return x.updateGiven(ctx, x.s.lang.given(n, settledTogether...),
-		"state = v.column3, until = NULL, due = COALESCE(v.column4, due), settled = v.column5, failures = v.column6, last_error = v.column7",
+		"state = v.column3, until = NULL, due = COALESCE(v.column4, due), settled = v.column5, failures = v.column6, last_error = v.column7,"+
+			" address = v.column8, who = CASE WHEN v.column9 = '' THEN o.who ELSE v.column9 END",
 		"o.id = v.column1 AND o.attempts = v.column2 AND o.until IS NOT NULL AND o.state = 0", args)
 }
 

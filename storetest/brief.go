@@ -12,7 +12,7 @@ import (
 const (
 	saysBrief    = "Brief returns a brief for every delivery of the request, in its order."
 	saysPrevious = "the last one Sent in its line before it (the greatest Seq below its own); zero: none"
-	saysBounced  = "one to the same recipient that is Bounced; zero: none"
+	saysBounced  = "one that is Bounced and whose Delivery.Key is the recipient's; zero: none"
 	saysSent     = "to the same recipient, about any ticket: Sent, and Settled not before Since; at most Most"
 	saysHere     = "the same, about this ticket"
 	saysSameVia  = "Counts and Previous are of deliveries by the same notifier in the same tenant."
@@ -22,6 +22,7 @@ var briefRules = []rule{
 	{name: "Brief/found", says: saysBrief, lacks: noBrief, prove: briefFound},
 	{name: "Brief/previous", says: saysPrevious, lacks: noBrief, upon: []string{"Settle/", "Line/", "Brief/found"}, prove: briefPrevious},
 	{name: "Brief/bounced", says: saysBounced, lacks: noBrief, upon: []string{"Settle/", "Revise/"}, prove: briefBounced},
+	{name: "Brief/bounced elsewhere", says: saysBounced, lacks: noBrief, upon: []string{"Settle/", "Revise/", "Brief/bounced"}, prove: briefElsewhere},
 	{name: "Brief/sent", says: saysSent, lacks: noBrief, upon: []string{"Settle/", "Revise/", "Line/", "Brief/found"}, prove: briefSent},
 	{name: "Brief/sent here", says: saysHere, lacks: noBrief, upon: []string{"Settle/", "Revise/", "Line/", "Brief/found", "Brief/sent"}, prove: briefHere},
 	{name: "Brief/notifiers", says: saysSameVia, lacks: noBrief, upon: []string{"Settle/", "Line/", "Brief/found", "Brief/sent"}, prove: briefNotifiers},
@@ -158,6 +159,51 @@ func briefBounced(k *kit) {
 	bounced(ticket.ID{}, "after it was redriven")
 	k.revise(revision(ticket.Bounced, settledStates, sent))
 	bounced(sent.ID, "after a report that one bounced that had been sent")
+}
+
+// briefElsewhere has bounces at addresses that a delivery's recipient does not have.
+func briefElsewhere(k *kit) {
+	enter := func(to ticket.Recipient) ticket.Delivery {
+		k.Helper()
+		c := k.opened(acme)
+		d := k.delivery(c.Ticket)
+		d.To = to
+		k.enter(c, []ticket.Delivery{d})
+		return d
+	}
+	mail := func(address string) ticket.Recipient {
+		return ticket.Recipient{Role: ticket.Followers, Person: ticket.Person{Email: address}}
+	}
+	c := k.opened(acme)
+	bounced := func(to ticket.Recipient, want ticket.ID, what string) {
+		k.Helper()
+		asked := k.delivery(c.Ticket)
+		asked.To = to
+		k.same(k.briefs(asked)[0].Bounced, want, "the one that bounced, for %s", what)
+	}
+	zoe := ticket.Recipient{Role: ticket.Requesters, Person: ticket.Person{ID: "c-2", Email: "zoe@example.org"}}
+	d := k.endAt(enter(zoe), "Moved@example.org", ticket.BounceBack)
+	bounced(mail("moved@EXAMPLE.org"), d.ID, "the address that bounced")
+	bounced(zoe, ticket.ID{}, "the recipient, whose own address did not")
+	sent := k.endAt(enter(zoe), "late@example.org", ticket.Done)
+	bounced(mail("late@example.org"), ticket.ID{}, "an address that took what was sent")
+	k.revise(revision(ticket.Bounced, settledStates, sent, d))
+	bounced(mail("late@example.org"), sent.ID, "an address that bounced late")
+	bounced(mail("moved@example.org"), d.ID, "one that bounced twice")
+	bounced(zoe, ticket.ID{}, "the recipient, after that")
+	k.revise(revision(ticket.Pending, settledStates, d, sent))
+	bounced(mail("moved@example.org"), ticket.ID{}, "an address, after a redrive")
+	bounced(mail("late@example.org"), ticket.ID{}, "the other address, after a redrive")
+	for _, d := range k.claim(soon) {
+		s := settlement(d, ticket.BounceBack)
+		s.Address = ""
+		k.settle(s)
+	}
+	asked := k.delivery(c.Ticket)
+	asked.To = zoe
+	if id := k.briefs(asked)[0].Bounced; id != d.ID && id != sent.ID {
+		k.fail("the recipient's own address has bounced, and the brief says that none did")
+	}
 }
 
 // tell sends, at times a second apart, n about a new ticket.

@@ -62,8 +62,9 @@ func (k *kit) fate() []ticket.Delivery {
 		default:
 			s := settlement(*d, outcomes[n])
 			s.At, s.Due, s.Error = clock.Add(time.Duration(i)*time.Second), soon, "said by the server"
+			s.Address = []string{"", "moved@example.org", "ada@example.org", ""}[i/(len(outcomes)+1)%4]
 			k.settle(s)
-			d.State, d.LastError, d.Until = s.Outcome.State(), s.Error, time.Time{}
+			d.State, d.LastError, d.Address, d.Until = s.Outcome.State(), s.Error, s.Address, time.Time{}
 			if d.State == ticket.Pending {
 				d.Due = s.Due
 			} else {
@@ -104,6 +105,8 @@ func deliveriesMatch(k *kit) {
 		{Via: []string{"mail"}}, {Via: []string{"Mail", "sms"}}, {Via: []string{"MAIL", ""}},
 		{To: person(ticket.Person{Email: "ADA@example.org"})},
 		{To: person(ticket.Person{Email: "zoe@example.org", ID: "lin"})},
+		{To: person(ticket.Person{Email: "MOVED@example.org"})},
+		{To: person(ticket.Person{Email: "moved@example.org"}), State: []ticket.DeliveryState{ticket.Bounced}},
 		{To: person(ticket.Person{Email: "ZOÉ@example.org"})},
 		{To: person(ticket.Person{ID: "Lin"})},
 		{To: ticket.Recipient{Role: ticket.Agents, Queue: "hardware", Level: 1}},

@@ -140,6 +140,38 @@ var briefFaults = []fault{
 			}
 		})(f)
 	}},
+	{"has what bounced elsewhere for its recipient", "Brief/bounced elsewhere", bouncing(func(d, o *ticket.Delivery) bool {
+		return told(d, o) && isBounced(o)
+	})},
+	{"has what bounced elsewhere for nobody", "Brief/bounced elsewhere", bouncing(func(d, o *ticket.Delivery) bool {
+		return told(d, o) && isBounced(o) && o.Address == ""
+	})},
+	{"has an address that bounced in the same letters", "Brief/bounced elsewhere", bouncing(func(d, o *ticket.Delivery) bool {
+		return d.Tenant == o.Tenant && d.Via == o.Via && isBounced(o) && (o.Address == "" && sameKey(d, o) || o.Address != "" && d.To.Person.Email == o.Address)
+	})},
+	{"has what was sent elsewhere for what bounced", "Brief/bounced elsewhere", bouncing(func(d, o *ticket.Delivery) bool {
+		was := *o
+		if was.State == ticket.Sent && was.Address != "" {
+			was.State = ticket.Bounced
+		}
+		return d.Tenant == o.Tenant && d.Via == o.Via && was.State == ticket.Bounced && d.To.Key() == was.Key()
+	})},
+	{"has what bounces late for its recipient", "Brief/bounced elsewhere", func(f *faulty) {
+		var late register
+		n := newNaive(f.Store)
+		n.revised = func(was ticket.Delivery, d *ticket.Delivery, _ ticket.Revision) {
+			if was.State == ticket.Sent {
+				late.put(d.ID, true)
+			}
+		}
+		n.bounced = func(d, o *ticket.Delivery) bool {
+			if _, is := late.get(o.ID); is {
+				return told(d, o) && isBounced(o)
+			}
+			return d.Tenant == o.Tenant && d.Via == o.Via && isBounced(o) && d.To.Key() == o.Key()
+		}
+		f.Store, f.revise, f.brief = n, n.Revise, n.Brief
+	}},
 	{"counts what failed", "Brief/sent", counted(func(r ticket.BriefRequest, d, o *ticket.Delivery) bool {
 		return told(d, o) && (isSent(r, o) || o.State == ticket.Dead && !o.Settled.Before(r.Since))
 	})},
@@ -199,9 +231,9 @@ var briefFaults = []fault{
 		return d.Via == o.Via && sameKey(d, o) && isSent(r, o)
 	})},
 	{"has what bounced of other tenants", "Brief/tenants", bouncing(func(d, o *ticket.Delivery) bool {
-		return d.Via == o.Via && sameKey(d, o) && isBounced(o)
+		return d.Via == o.Via && d.To.Key() == o.Key() && isBounced(o)
 	})},
 	{"has what bounced of any tenant for the empty one", "Brief/tenants", bouncing(func(d, o *ticket.Delivery) bool {
-		return (d.Tenant == o.Tenant || d.Tenant == "") && d.Via == o.Via && sameKey(d, o) && isBounced(o)
+		return (d.Tenant == o.Tenant || d.Tenant == "") && d.Via == o.Via && d.To.Key() == o.Key() && isBounced(o)
 	})},
 }

@@ -101,6 +101,33 @@ var deliveriesFaults = []fault{
 			return p, err
 		}
 	}},
+	{"lists what bounced elsewhere by its recipient", "Deliveries/match", func(f *faulty) {
+		s := f.Store
+		f.deliveries = func(ctx context.Context, q ticket.DeliveryQuery) (ticket.DeliveryPage, error) {
+			p, err := s.Deliveries(ctx, q)
+			if to := q.To; to != (ticket.Recipient{}) && err == nil {
+				q.To = ticket.Recipient{}
+				all, _ := s.Deliveries(ctx, q)
+				p.Deliveries = slices.DeleteFunc(all.Deliveries, func(d ticket.Delivery) bool { return d.To.Key() != to.Key() })
+			}
+			return p, err
+		}
+	}},
+	{"lists what was sent elsewhere by the address", "Deliveries/match", func(f *faulty) {
+		s := f.Store
+		f.deliveries = func(ctx context.Context, q ticket.DeliveryQuery) (ticket.DeliveryPage, error) {
+			p, err := s.Deliveries(ctx, q)
+			if to := q.To; to != (ticket.Recipient{}) && err == nil {
+				q.To = ticket.Recipient{}
+				all, _ := s.Deliveries(ctx, q)
+				p.Deliveries = slices.DeleteFunc(all.Deliveries, func(d ticket.Delivery) bool {
+					elsewhere := d.State.Settled() && d.Address != "" && to.Key() == (ticket.Recipient{Person: ticket.Person{Email: d.Address}}).Key()
+					return d.Key() != to.Key() && !elsewhere
+				})
+			}
+			return p, err
+		}
+	}},
 	{"compares whole recipients", "Deliveries/match", listing(nil, func(q ticket.DeliveryQuery, p *ticket.DeliveryPage) {
 		p.Deliveries = slices.DeleteFunc(p.Deliveries, func(d ticket.Delivery) bool {
 			return q.To.Person.Email != "" && q.To.Person.Email != d.To.Person.Email

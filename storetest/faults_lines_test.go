@@ -122,6 +122,9 @@ var lineFaults = []fault{
 			}
 		}, "Claim")(f)
 	}},
+	{"leaves what bounced elsewhere in the line of that address", "Line/bounced elsewhere", blocking(func(_ ticket.ClaimRequest, before, d *ticket.Delivery) bool {
+		return !before.State.Settled() && (before.Address == "" || before.Address == d.Address)
+	})},
 	{"lets what is redriven wait for those behind it", "Line/redriven", func(f *faulty) {
 		var redriven register
 		naively(func(n *naive) {

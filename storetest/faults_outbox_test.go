@@ -274,6 +274,12 @@ var settleFaults = []fault{
 	{"tries again too late", "Settle/again", recording(func(st *ticket.Settlement) { st.Due = st.Due.Add(tick) })},
 	{"tries again too early", "Settle/again", recording(func(st *ticket.Settlement) { st.Due = st.Due.Add(-tick) })},
 	{"keeps one line of an error", "Settle/recorded", recording(func(st *ticket.Settlement) { st.Error, _, _ = strings.Cut(st.Error, "\n") })},
+	{"forgets at which address it tried", "Settle/recorded", recording(func(st *ticket.Settlement) { st.Address = "" })},
+	{"folds the address that it tried", "Settle/recorded", recording(func(st *ticket.Settlement) { st.Address = strings.ToLower(st.Address) })},
+	{"keeps the address of an earlier try", "Settle/recorded", afterwards(func(was ticket.Delivery, d *ticket.Delivery, _ ticket.Settlement) bool {
+		d.Address = cmp.Or(d.Address, was.Address)
+		return true
+	})},
 	{"forgets how often it failed", "Settle/recorded", recording(func(st *ticket.Settlement) { st.Failures = 0 })},
 	{"tries again what is dead", "Settle/give up", recording(func(st *ticket.Settlement) {
 		if st.Outcome == ticket.GiveUp {

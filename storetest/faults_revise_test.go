@@ -87,6 +87,7 @@ var reviseFaults = []fault{
 			d.Attempts++
 		}
 	})},
+	{"forgets the address of what is revised", "Revise/kept", rewritten(func(_ ticket.Delivery, d *ticket.Delivery, _ ticket.Revision) { d.Address = "" })},
 	{"keeps the error of what is revised", "Revise/kept", rewritten(func(was ticket.Delivery, d *ticket.Delivery, _ ticket.Revision) { d.LastError = was.LastError })},
 	{"keeps the error where there is no other", "Revise/kept", rewritten(func(was ticket.Delivery, d *ticket.Delivery, r ticket.Revision) {
 		if r.Error == "" {

@@ -48,7 +48,7 @@ func (f *filler) delivery(d *ticket.Delivery) {
 	was := *d
 	f.fill(reflect.ValueOf(d).Elem())
 	d.ID, d.Tenant, d.Ticket, d.Seq = was.ID, was.Tenant, was.Ticket, was.Seq
-	d.State, d.Attempts, d.Until, d.Settled, d.LastError = was.State, was.Attempts, was.Until, was.Settled, was.LastError
+	d.State, d.Attempts, d.Until, d.Settled, d.LastError, d.Address = was.State, was.Attempts, was.Until, was.Settled, was.LastError, was.Address
 }
 
 func (f *filler) receipt(r *ticket.Receipt) {

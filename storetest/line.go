@@ -22,6 +22,7 @@ var lineRules = []rule{
 	{name: "Line/blocked", says: saysBlocked, upon: []string{"Settle/"}, prove: lineBlocked},
 	{name: "Line/freed", says: saysBlocked, upon: []string{"Settle/", "Line/blocked"}, prove: lineFreed},
 	{name: "Line/redriven", says: saysBlocked, upon: []string{"Settle/", "Line/blocked", "Line/freed", "Revise/"}, prove: lineRedriven},
+	{name: "Line/bounced elsewhere", says: saysLine, upon: []string{"Settle/", "Line/blocked", "Line/redriven", "Revise/"}, prove: lineBounced},
 	{name: "Line/race", says: saysBlocked, needs: Concurrency, upon: []string{"Settle/", "Line/order", "Line/blocked", "Concurrency/claim"}, prove: lineRace},
 }
 
@@ -201,6 +202,16 @@ func lineRedriven(k *kit) {
 	first.Attempts++
 	k.settle(settlement(first, ticket.Done))
 	k.claims(now, list[2:], "after the redriven one was done")
+}
+
+// lineBounced redrives one that bounced at another address than its recipient's.
+func lineBounced(k *kit) {
+	list := k.lined(2)
+	bounced := k.endAt(list[0], "moved@example.org", ticket.BounceBack)
+	k.revise(revision(ticket.Pending, settledStates, bounced))
+	k.claims(clock, nil, "behind one that bounced at another address and was redriven")
+	k.settle(settlement(k.claims(soon, list[:1], "when the redriven one is due")[0], ticket.Done))
+	k.claims(soon, list[1:], "after the redriven one was done")
 }
 
 // lineRace lets callers work off lines together, until nothing is left.

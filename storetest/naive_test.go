@@ -50,7 +50,9 @@ func newNaive(s ticket.Store) *naive {
 		},
 		here:     func(d, o *ticket.Delivery) bool { return d.Ticket == o.Ticket },
 		previous: func(d, o *ticket.Delivery) bool { return o.Before(d) && o.Seq < d.Seq && o.State == ticket.Sent },
-		bounced:  func(d, o *ticket.Delivery) bool { return told(d, o) && o.State == ticket.Bounced },
+		bounced: func(d, o *ticket.Delivery) bool {
+			return d.Tenant == o.Tenant && d.Via == o.Via && o.State == ticket.Bounced && d.To.Key() == o.Key()
+		},
 	}
 }
 
@@ -139,7 +141,7 @@ func (n *naive) Settle(ctx context.Context, list []ticket.Settlement) error {
 			continue
 		}
 		was := *d
-		d.State, d.Failures, d.LastError, d.Until = st.Outcome.State(), st.Failures, st.Error, time.Time{}
+		d.State, d.Failures, d.LastError, d.Address, d.Until = st.Outcome.State(), st.Failures, st.Error, st.Address, time.Time{}
 		if d.State == ticket.Pending {
 			d.Due = st.Due
 		} else {

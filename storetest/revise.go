@@ -10,7 +10,7 @@ const (
 	saysRevise    = "Revise changes the state of deliveries that are settled and in one of the states r.From; others it must leave as they are."
 	saysToPending = "To Pending: they are due at r.At, with no Failures and Settled zero."
 	saysToBounced = "To Bounced: Settled becomes r.At."
-	saysKept      = "LastError becomes r.Error in both cases; Attempts must stay."
+	saysKept      = "LastError becomes r.Error in both cases; Attempts and Address must stay."
 	saysHowMany   = "It returns how many it changed."
 	saysRevision  = "Check reports a revision that makes no sense as an [*InvalidError]."
 )
@@ -38,6 +38,15 @@ func (k *kit) end(d ticket.Delivery, o ticket.Outcome) ticket.Delivery {
 	claimed := k.claims(clock, []ticket.Delivery{d}, "to be settled")[0]
 	s := settlement(claimed, o)
 	s.Failures, s.Error = 3, "said by the server"
+	k.settle(s)
+	return k.stored(d)
+}
+
+// endAt is end, at another address than the recipient's.
+func (k *kit) endAt(d ticket.Delivery, address string, o ticket.Outcome) ticket.Delivery {
+	k.Helper()
+	s := settlement(k.claims(clock, []ticket.Delivery{d}, "to be settled")[0], o)
+	s.Address, s.Error = address, "said by the server"
 	k.settle(s)
 	return k.stored(d)
 }
@@ -123,13 +132,14 @@ func reviseBounced(k *kit) {
 // reviseKept holds a claim from before the revision, which must stay void.
 func reviseKept(k *kit) {
 	for _, words := range []string{"by hand\nécole", ""} {
-		d := k.settled(ticket.GiveUp)
+		d := k.endAt(k.outbox(past)[0], "moved@example.org", ticket.GiveUp)
 		r := revision(ticket.Bounced, settledStates, d)
 		r.Error = words
 		k.revise(r)
 		got := k.stored(d)
 		k.same(got.LastError, words, "error of one that was revised to bounced")
 		k.same(got.Attempts, 1, "attempts of one that was revised to bounced")
+		k.same(got.Address, d.Address, "address of one that was revised to bounced")
 
 		r = revision(ticket.Pending, settledStates, d)
 		r.Error = words
@@ -137,6 +147,7 @@ func reviseKept(k *kit) {
 		got = k.stored(d)
 		k.same(got.LastError, words, "error of one that was revised to pending")
 		k.same(got.Attempts, 1, "attempts of one that was revised to pending")
+		k.same(got.Address, d.Address, "address of one that was revised to pending")
 		claimed := k.claim(soon.Add(time.Second))
 		k.same(claimed[0].Attempts, 2, "attempts of one that was revised to pending, when it is claimed again")
 		old := settlement(d, ticket.Done)

@@ -11,7 +11,7 @@ import (
 const (
 	saysSettle   = "One that is done must become Sent; one that is to be tried again must become Pending with the new Due; the other outcomes must become Dead, Bounced and Suppressed."
 	saysSettled  = "A delivery that is Sent, Dead, Bounced or Suppressed is settled: it has Settled set to the settlement's At, and stays in the store."
-	saysRecorded = "In every case Failures and LastError become those of the settlement, and Until zero."
+	saysRecorded = "In every case Failures, LastError and Address become those of the settlement, and Until zero."
 	saysStale    = "Each settlement stands by itself: one whose delivery is not claimed, or is claimed with other Attempts, must change nothing, and the call then returns ErrClaimLost after the others were made."
 	saysOutcome  = "Check reports a settlement that makes no sense as an [*InvalidError]."
 )
@@ -100,15 +100,17 @@ func settleRecorded(k *kit) {
 			}
 			k.same(found.Failures, s.Failures, "failures after the %s try: %s", try, s.Outcome)
 			k.same(found.LastError, s.Error, "error after the %s try: %s", try, s.Outcome)
+			k.same(found.Address, s.Address, "address after the %s try: %s", try, s.Outcome)
 			k.same(found.Until, time.Time{}, "end of the lease after the %s try: %s", try, s.Outcome)
 		}
 		first := settlement(k.claim(clock)[0], ticket.Again)
 		first.Due, first.Failures, first.Error = clock, 7, strings.Join(awkward, "\n")
+		first.Address = "Zoë.O'Neil@École.example"
 		recorded(first, "first")
 		last := settlement(k.claims(clock.Add(time.Second), []ticket.Delivery{d}, "for a second try")[0], o)
 		last.Due, last.Failures = clock.Add(year), i
 		if o != ticket.Done {
-			last.Error = "mailbox full\nécole"
+			last.Error, last.Address = "mailbox full\nécole", "zoé@école.example"
 		}
 		recorded(last, "second")
 	}

@@ -1,0 +1,29 @@
+package ticket
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// What is used again for the next event has nothing of the last one in it.
+func TestNothingOfAnEventStaysInThePool(t *testing.T) {
+	for _, key := range [][]byte{nil, []byte("a key of the host's")} {
+		for _, words := range []string{"secret", strings.Repeat("secret ", 5000)} {
+			e := Event{Seq: 1, Inside: Inside{Note: Note(words)}, People: People{Actor: Person{Name: "secret"}}}
+			e.Subject, e.Message = "secret", Message(words)
+			(Chain{Key: key}).Seal(Digest{}, &e)
+			w := newWriter(key)
+			w.digest(Digest{}, &e)
+			require.Empty(t, w.checkSeals(&e))
+			buf := w.buf[:cap(w.buf)]
+			require.True(t, bytes.Contains(buf, []byte("secret")))
+			w.free()
+			require.Equal(t, make([]byte, len(buf)), buf)
+			require.Nil(t, w.e)
+			require.Nil(t, w.hash)
+		}
+	}
+}

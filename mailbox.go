@@ -1,0 +1,34 @@
+package ticket
+
+import (
+	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/net/idna"
+)
+
+// domains reads what people and directories write for a domain: in any case, in
+// Unicode or in ASCII. It refuses little, since it is there to compare.
+var domains = idna.New(idna.MapForLookup(), idna.StrictDomainName(false))
+
+// mailbox returns the form of an e-mail address by which mailboxes are compared:
+// two addresses are one mailbox exactly when their forms are equal. Letters A to Z
+// count in either case, though a server may tell them apart before the @; the
+// domain counts in Unicode as in ASCII, and without the dot at its end.
+func mailbox(email string) string {
+	at := strings.LastIndexByte(email, '@')
+	if at < 0 {
+		return asciiLower(email)
+	}
+	local, domain := email[:at+1], email[at+1:]
+	if strings.ContainsFunc(domain, func(r rune) bool { return r >= utf8.RuneSelf }) {
+		if ascii, err := domains.ToASCII(domain); err == nil {
+			domain = ascii
+		}
+	}
+	return asciiLower(local + strings.TrimRight(domain, "."))
+}
+
+// sameMailbox reports whether two addresses are one mailbox; where there is no
+// address there is none.
+func sameMailbox(a, b string) bool { return a != "" && b != "" && mailbox(a) == mailbox(b) }

@@ -1,0 +1,288 @@
+package ticket_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/ticketkit/ticket"
+)
+
+// profiles has the host give addresses by the person's ID.
+func profiles(of map[string]string) func(*ticket.Config) {
+	return func(c *ticket.Config) {
+		c.Profile = func(_ context.Context, _ string, to ticket.Recipient, _ ticket.Kind) (p ticket.Profile, err error) {
+			p.Person.Email = of[to.Person.ID]
+			return p, nil
+		}
+	}
+}
+
+// toThem are the customers' notifications of a kind that were sent, by address.
+func (k *kit) toThem(kind ticket.Kind) (list []string) {
+	for _, n := range k.sent.Sent() {
+		if n.Kind == kind && n.To.Role&ticket.Customers != 0 {
+			list = append(list, n.To.Person.Email)
+		}
+	}
+	return list
+}
+
+func TestWhatWaitsGoesToTheAddressThatThePersonHasNow(t *testing.T) {
+	mila, mira := ticket.Person{ID: "c1", Email: "mila@example.org"}, ticket.Person{ID: "c1", Name: "Mira", Email: "mira@example.org"}
+	busy := func(ticket.Notification) error { return errors.New("421 busy") }
+	k := newKit(t, withLinks(1), func(c *ticket.Config) {
+		c.Links.URL = func(_, token string) string { return "https://example.org/t/" + token }
+	})
+	tk := k.open(lin, ticket.Draft{Requester: mila, Followers: []ticket.Person{{Email: "jon@example.org"}}})
+	k.deliver()
+	k.sent.FailWith(busy)
+	k.do(lin, tk, ticket.Action{Name: ticket.Reply, Message: "The code is 4711."})
+	k.deliver()
+	k.sent.Reset()
+	// The address is put right, and she becomes a follower, with another requester.
+	k.do(lin, tk, ticket.Action{Name: ticket.Edit, Edit: &ticket.Edits{Requester: ticket.Person{ID: "c2", Email: "kim@example.org"}, Follow: []ticket.Person{mira}}})
+	k.sent.FailWith(nil)
+	k.clock.Advance(time.Hour)
+	k.deliver()
+	var got ticket.Notification
+	for _, n := range k.sent.Sent() {
+		require.NotEqual(t, mila.Email, n.To.Person.Email, "%s", n.Kind)
+		if n.Kind == ticket.KindAnswered && n.To.Person.ID == "c1" {
+			got = n
+		}
+	}
+	require.Equal(t, ticket.Recipient{Role: ticket.Followers, Person: mira}, got.To)
+	require.NotEmpty(t, got.Link)
+	// What is redriven as well.
+	k.sent.Reset()
+	_, err := k.desk.Redrive(t.Context(), cron, ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.Sent}, Kind: []ticket.Kind{ticket.KindReceived}, To: ticket.Recipient{Person: mila}})
+	require.NoError(t, err)
+	k.deliver()
+	require.Equal(t, []string{mira.Email}, k.toThem(ticket.KindReceived))
+	// Its row says where it went.
+	for _, d := range k.told(ticket.DeliveryQuery{To: ticket.Recipient{Person: mila}}) {
+		require.Equal(t, mira.Email, d.Address)
+	}
+	// Who is not concerned any more is told nothing, and the host is not asked.
+	k.do(lin, tk, ticket.Action{Name: ticket.Edit, Edit: &ticket.Edits{Unfollow: []ticket.Person{mira}}})
+	k.sent.Reset()
+	_, err = k.desk.Redrive(t.Context(), cron, ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.Sent}, To: ticket.Recipient{Person: mila}})
+	require.NoError(t, err)
+	k.deliver()
+	require.Empty(t, k.sent.Sent())
+}
+
+// What waits about a ticket that was merged away goes to the address that the one
+// has which goes on.
+func TestWhatWaitsAboutAMergedTicketGoesToTheAddressOfNow(t *testing.T) {
+	k := newKit(t)
+	tk, into := k.open(ada, ticket.Draft{}), k.open(ada, ticket.Draft{})
+	k.deliver()
+	k.sent.FailWith(func(ticket.Notification) error { return errors.New("421 busy") })
+	k.do(lin, tk, ticket.Action{Name: ticket.Reply, Message: "m"})
+	k.deliver()
+	k.sent.FailWith(nil)
+	k.do(lin, tk, ticket.Action{Name: ticket.Merge, Ticket: into.ID})
+	moved := ada.Person
+	moved.Email = "ada@example.com"
+	k.do(lin, into, ticket.Action{Name: ticket.Edit, Edit: &ticket.Edits{Requester: moved}})
+	k.clock.Advance(time.Hour)
+	k.sent.Reset()
+	k.deliver()
+	require.Equal(t, []string{moved.Email}, k.toThem(ticket.KindAnswered))
+}
+
+func TestABounceBarsTheAddressThatWasUsed(t *testing.T) {
+	const gone = "gone@example.org"
+	for name, store := range stores() {
+		t.Run(name, func(t *testing.T) {
+			addresses := map[string]string{"c9": gone, "c8": "Gone@EXAMPLE.org."}
+			k := newKitOn(t, store(), profiles(addresses))
+			var mu sync.Mutex
+			tries := map[string]int{}
+			k.sent.FailWith(func(n ticket.Notification) error {
+				mu.Lock()
+				defer mu.Unlock()
+				if n.To.Role&ticket.Customers != 0 {
+					tries[n.To.Person.Email]++
+					if n.To.Person.Email == gone {
+						return ticket.Bounce(errors.New("550 5.1.1 no such user"))
+					}
+				}
+				return nil
+			})
+			c9, c8 := ticket.Requester(ticket.Person{ID: "c9"}), ticket.Requester(ticket.Person{ID: "c8", Email: "old@example.org"})
+			tk := k.open(c9, ticket.Draft{})
+			k.deliver()
+			for range 3 {
+				k.do(lin, tk, ticket.Action{Name: ticket.Reply, Message: "Hello?"})
+				k.open(c9, ticket.Draft{})                                           // another ticket
+				k.open(c8, ticket.Draft{})                                           // somebody else, by a profile
+				k.open(ticket.Requester(ticket.Person{Email: gone}), ticket.Draft{}) // somebody else, by the ticket
+				k.deliver()
+			}
+			require.Equal(t, map[string]int{gone: 1}, tries, "tried once, for whomever")
+			bounced := k.told(ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.Bounced}})
+			require.Len(t, bounced, 1)
+			require.Equal(t, gone, bounced[0].Address)
+			require.Equal(t, "c9", bounced[0].To.Person.ID)
+			require.Equal(t, bounced, k.told(ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.Bounced}, To: ticket.Recipient{Person: ticket.Person{Email: gone}}}))
+
+			// An address that was put right is written to, also where the old one is
+			// the snapshot's.
+			addresses["c9"], addresses["c8"] = "new@example.org", ""
+			k.do(lin, tk, ticket.Action{Name: ticket.Reply, Message: "Hello!"})
+			k.open(c8, ticket.Draft{})
+			k.deliver()
+			require.Equal(t, 1, tries["new@example.org"])
+			require.Equal(t, 1, tries["old@example.org"])
+
+			// Redriven, it goes to the new one, and the old one is free again.
+			n, err := k.desk.Redrive(t.Context(), cron, ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.Bounced}, To: ticket.Recipient{Person: ticket.Person{Email: gone}}})
+			require.NoError(t, err)
+			require.Equal(t, 1, n)
+			k.deliver()
+			require.Equal(t, 2, tries["new@example.org"])
+			k.open(ticket.Requester(ticket.Person{Email: gone}), ticket.Draft{})
+			k.deliver()
+			require.Equal(t, 2, tries[gone])
+		})
+	}
+}
+
+// A bounce on the address of the ticket is no bounce on the one that the profile
+// gives, and the other way round.
+func TestABounceLeavesOtherAddressesOfThePersonAlone(t *testing.T) {
+	for name, store := range stores() {
+		t.Run(name, func(t *testing.T) {
+			addresses := map[string]string{}
+			k := newKitOn(t, store(), profiles(addresses))
+			who := ticket.Requester(ticket.Person{ID: "c1", Email: "one@example.org"})
+			bad := "two@example.org"
+			k.sent.FailWith(func(n ticket.Notification) error {
+				if n.To.Person.Email == bad {
+					return ticket.Bounce(errors.New("550"))
+				}
+				return nil
+			})
+			addresses["c1"] = bad
+			k.open(who, ticket.Draft{})
+			k.deliver()
+			require.Empty(t, k.toThem(ticket.KindReceived))
+			addresses["c1"] = ""
+			k.open(who, ticket.Draft{})
+			k.deliver()
+			require.Equal(t, []string{"one@example.org"}, k.toThem(ticket.KindReceived))
+		})
+	}
+}
+
+func TestALateBounceBarsTheAddressThatWasUsed(t *testing.T) {
+	for name, store := range stores() {
+		t.Run(name, func(t *testing.T) {
+			addresses := map[string]string{"c1": "used@example.org"}
+			k := newKitOn(t, store(), profiles(addresses))
+			k.open(ada, ticket.Draft{})
+			k.deliver()
+			row := k.told(ticket.DeliveryQuery{Kind: []ticket.Kind{ticket.KindReceived}})[0]
+			require.Equal(t, "used@example.org", row.Address)
+			require.NoError(t, k.desk.Bounced(t.Context(), cron, row.ID, "over quota"))
+			k.sent.Reset()
+			k.open(ada, ticket.Draft{})
+			k.open(ticket.Requester(ticket.Person{Email: "USED@example.org"}), ticket.Draft{})
+			k.deliver()
+			require.Empty(t, k.toThem(ticket.KindReceived))
+			addresses["c1"] = "" // the ticket's own did not bounce
+			k.open(ada, ticket.Draft{})
+			k.deliver()
+			require.Equal(t, []string{ada.Person.Email}, k.toThem(ticket.KindReceived))
+		})
+	}
+}
+
+// Three persons, who share a mailbox as the host knows, or as the ticket was put
+// right meanwhile.
+func TestAMailboxThatSeveralShareIsToldOnce(t *testing.T) {
+	people := []ticket.Person{{ID: "a"}, {ID: "b", Email: "b@example.org"}, {ID: "c", Email: "family@müller.example"}, {ID: "d", Email: "d@example.org"}}
+	shared := []string{"family@xn--mller-kva.example", "Family@Müller.example.", "", "family@MÜLLER.example"}
+	for name, store := range stores() {
+		t.Run("by the profile, "+name, func(t *testing.T) {
+			addresses := map[string]string{}
+			for i, p := range people {
+				addresses[p.ID] = shared[i]
+			}
+			k := newKitOn(t, store(), profiles(addresses))
+			tk := k.open(lin, ticket.Draft{Requester: people[0], Followers: people[1:]})
+			k.deliver()
+			require.Len(t, k.toThem(ticket.KindReceived), 1)
+			k.do(lin, tk, ticket.Action{Name: ticket.Reply, Message: "m"})
+			k.deliver()
+			require.Len(t, k.toThem(ticket.KindAnswered), 1)
+			held := k.told(ticket.DeliveryQuery{Kind: []ticket.Kind{ticket.KindAnswered}, State: []ticket.DeliveryState{ticket.Suppressed}})
+			require.Len(t, held, 3)
+			require.Contains(t, held[0].LastError, "that mailbox was told already: see delivery ")
+
+			// What fails for one reaches them by another.
+			var fails atomic.Int64
+			k.sent.FailWith(func(ticket.Notification) error {
+				if fails.Add(1) == 1 {
+					return ticket.Permanent(errors.New("no"))
+				}
+				return nil
+			})
+			k.sent.Reset()
+			k.do(lin, tk, ticket.Action{Name: ticket.Reply, Message: "m"})
+			k.deliver()
+			require.Len(t, k.toThem(ticket.KindAnswered), 1)
+		})
+		t.Run("by the ticket, "+name, func(t *testing.T) {
+			k := newKitOn(t, store())
+			tk := k.open(lin, ticket.Draft{Requester: people[2], Followers: people[3:]})
+			k.deliver()
+			k.sent.FailWith(func(ticket.Notification) error { return errors.New("421 busy") })
+			k.do(lin, tk, ticket.Action{Name: ticket.Reply, Message: "m"})
+			k.deliver()
+			k.sent.FailWith(nil)
+			k.do(lin, tk, ticket.Action{Name: ticket.Edit, Edit: &ticket.Edits{Unfollow: people[3:]}})
+			k.do(lin, tk, ticket.Action{Name: ticket.Edit, Edit: &ticket.Edits{Follow: []ticket.Person{{ID: "d", Email: people[2].Email}}}})
+			k.clock.Advance(time.Hour)
+			k.sent.Reset()
+			k.deliver()
+			require.Len(t, k.toThem(ticket.KindAnswered), 1)
+		})
+	}
+}
+
+func TestWordsDoNotGoBackToTheMailboxTheyCameFrom(t *testing.T) {
+	mum, dad, aunt := ticket.Person{ID: "mum", Email: "mum@example.org"}, ticket.Person{ID: "dad"}, ticket.Person{ID: "aunt", Email: "aunt@example.org"}
+	for name, addresses := range map[string]map[string]string{
+		"the reader has the writer's":            {"dad": "MUM@example.org."},
+		"both have one that the profile gives":   {"mum": "family@example.org", "dad": "family@example.org"},
+		"the writer has the reader's by profile": {"mum": "family@example.org", "dad": "Family@example.org"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := newKit(t, profiles(addresses))
+			tk := k.open(ticket.Requester(mum), ticket.Draft{Followers: []ticket.Person{dad, aunt}})
+			k.deliver()
+			require.Len(t, k.toThem(ticket.KindReceived), 2, "one for them, one for the aunt")
+			k.sent.Reset()
+			k.do(ticket.Requester(mum), tk, ticket.Action{Name: ticket.Reply, Message: "It is tight.", Attachments: []ticket.Attachment{{Name: "a"}}})
+			k.deliver()
+			require.Equal(t, []string{aunt.Email}, k.toThem(ticket.KindCustomer))
+			require.Len(t, k.toThem(ticket.KindUploaded), 1, "the receipt")
+			held := k.told(ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.Suppressed}, Kind: []ticket.Kind{ticket.KindCustomer}})
+			require.Len(t, held, 1)
+			require.Equal(t, "not sent: the words came from that mailbox", held[0].Report(nil))
+			// An answer is for all of them.
+			k.do(lin, tk, ticket.Action{Name: ticket.Reply, Message: "m"})
+			k.deliver()
+			require.Len(t, k.toThem(ticket.KindAnswered), 2)
+		})
+	}
+}

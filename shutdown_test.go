@@ -1,0 +1,50 @@
+package ticket_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/memstore"
+)
+
+// However many call Run, and whatever their notifiers do, Shutdown ends at most two
+// seconds after its context.
+func TestShutdownEndsInTimeHoweverManyRun(t *testing.T) {
+	for _, runs := range []int{1, 5, 40} {
+		for _, grace := range []time.Duration{0, 5 * time.Second} {
+			t.Run(fmt.Sprintf("%d, %v", runs, grace), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					release := make(chan struct{})
+					n := ticket.NotifierFunc(func(context.Context, ticket.Notification) error { <-release; return nil })
+					desk, err := ticket.NewDesk(memstore.New(), ticket.Config{Logger: slog.New(slog.DiscardHandler),
+						Notifiers: map[string]ticket.Notifier{"": n}, Relay: ticket.Relay{Batch: 1}})
+					require.NoError(t, err)
+					for i := range runs {
+						_, err := desk.Open(t.Context(), ticket.Requester(ticket.Person{ID: fmt.Sprint(i)}), ticket.Draft{Subject: "s"})
+						require.NoError(t, err)
+					}
+					var wg sync.WaitGroup
+					for range runs {
+						wg.Go(func() { _ = desk.Run(t.Context()) })
+					}
+					time.Sleep(10 * time.Second)
+					ctx, cancel := context.WithTimeout(t.Context(), grace)
+					defer cancel()
+					start := time.Now()
+					require.ErrorIs(t, desk.Shutdown(ctx), context.DeadlineExceeded)
+					require.LessOrEqual(t, time.Since(start), grace+2*time.Second)
+					close(release)
+					wg.Wait()
+				})
+			})
+		}
+	}
+}

@@ -1,0 +1,173 @@
+package ticket_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/memstore"
+)
+
+// countedStore counts what is read of it.
+type countedStore struct {
+	ticket.Store
+	reads, refs atomic.Int64
+	unreadable  func(ticket.ID) bool
+	noDue       bool
+}
+
+func (s *countedStore) Ticket(ctx context.Context, tenant string, id ticket.ID) (ticket.Ticket, error) {
+	s.reads.Add(1)
+	if s.unreadable != nil && s.unreadable(id) {
+		return ticket.Ticket{}, errors.New("disk error")
+	}
+	return s.Store.Ticket(ctx, tenant, id)
+}
+
+func (s *countedStore) Due(ctx context.Context, now time.Time, limit int) ([]ticket.Ref, error) {
+	if s.noDue && limit > 100 {
+		return nil, errors.New("connection reset")
+	}
+	due, err := s.Store.Due(ctx, now, limit)
+	s.refs.Add(int64(len(due)))
+	return due, err
+}
+
+// selective hides from the desk what it is told to.
+type selective struct {
+	ticket.DefaultPolicy
+	hides func(ticket.Actor, ticket.Ticket) bool
+}
+
+func (p selective) MaySee(a ticket.Actor, t ticket.Ticket) bool {
+	return !p.hides(a, t) && p.DefaultPolicy.MaySee(a, t)
+}
+
+func hiddenFromSystems(a ticket.Actor, t ticket.Ticket) bool {
+	return a.Role == ticket.Systems && strings.HasPrefix(t.Subject, "hidden")
+}
+
+// Timers that a desk cannot fire, whatever the reason, are not read anew at each
+// call, keep no other from being fired, and are fired when it can be.
+func TestTimersThatCannotBeFired(t *testing.T) {
+	const n = 450
+	for name, c := range map[string]struct {
+		subject string
+		because string // as the log has it; else it is an error
+	}{
+		"of a workflow that it does not hold": {"gone", "because=\"it does not hold their workflow\""},
+		"that the policy hides":               {"hidden", "because=\"the policy hides them from it\""},
+		"that cannot be read":                 {"unreadable", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := &countedStore{Store: memstore.New()}
+			var log strings.Builder
+			holds := false
+			hides := func(a ticket.Actor, t ticket.Ticket) bool { return !holds && hiddenFromSystems(a, t) }
+			gone := ticket.DefaultWorkflow()
+			gone.Name = "gone"
+			k := newKitOn(t, s, func(cfg *ticket.Config) {
+				cfg.Silent, cfg.Policy = true, selective{hides: hides}
+				cfg.Workflows = []*ticket.Workflow{ticket.DefaultWorkflow().MustCompile(nil), gone.MustCompile(nil)}
+			})
+			bad := map[ticket.ID]bool{}
+			solved := func(subject, workflow string) ticket.Ticket {
+				tk, err := k.desk.Open(t.Context(), lin, ticket.Draft{Subject: subject, Requester: ada.Person, Solution: "done", Workflow: workflow})
+				require.NoError(t, err)
+				return tk
+			}
+			var stuck []ticket.Ticket
+			for range n {
+				workflow := ""
+				if c.subject == "gone" {
+					workflow = "gone"
+				}
+				tk := solved(c.subject, workflow)
+				bad[tk.ID] = c.subject == "unreadable"
+				stuck = append(stuck, tk)
+			}
+			k.clock.Advance(time.Second)
+			good := solved("good", "")
+			s.unreadable = func(id ticket.ID) bool { return !holds && bad[id] }
+			old := k.desk
+			newDesk := func(cfg ticket.Config) *ticket.Desk {
+				cfg.Silent, cfg.Policy, cfg.Now = true, selective{hides: hides}, k.clock.Now
+				cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
+				d, err := ticket.NewDesk(s, cfg)
+				require.NoError(t, err)
+				return d
+			}
+			k.desk = newDesk(ticket.Config{})
+			fire := func() (int, error) {
+				s.reads.Store(0)
+				return k.desk.FireTimers(t.Context())
+			}
+			k.clock.Advance(30 * 24 * time.Hour)
+			fired, err := fire()
+			require.Equal(t, 1, fired, "the one behind all of them")
+			got, err2 := k.desk.Get(t.Context(), super, good.ID)
+			require.NoError(t, err2)
+			require.Equal(t, ticket.StatusClosed, got.Status)
+			if c.because != "" {
+				require.NoError(t, err)
+				require.Contains(t, log.String(), c.because)
+				require.Contains(t, log.String(), fmt.Sprintf("tickets=%d", n))
+			} else {
+				require.ErrorContains(t, err, "disk error")
+			}
+			// For an hour it is called each second, and there is something to do at times.
+			lines := strings.Count(log.String(), "\n")
+			reads, due := int64(0), []ticket.Ticket{}
+			for second := range 3600 {
+				k.clock.Advance(time.Second)
+				if second%600 == 0 && len(due) < 3 {
+					due = append(due, solved("good", ""))
+				}
+				_, _ = fire()
+				reads += s.reads.Load()
+			}
+			require.Less(t, reads, int64(n*20))
+			require.LessOrEqual(t, strings.Count(log.String(), "\n")-lines, 1)
+			k.clock.Advance(30 * 24 * time.Hour)
+			fired, _ = fire()
+			require.Equal(t, len(due), fired)
+			// What was in the way is not any more.
+			holds = true
+			k.clock.Advance(10 * time.Minute)
+			if c.subject == "gone" {
+				k.desk = old // the one that holds it
+			}
+			fired, err = fire()
+			require.NoError(t, err)
+			require.Equal(t, n, fired)
+			for _, tk := range stuck {
+				got, err := k.desk.Get(t.Context(), super, tk.ID)
+				require.NoError(t, err)
+				require.Equal(t, ticket.StatusClosed, got.Status)
+			}
+		})
+	}
+}
+
+// What was found wrong before the store failed is told as well.
+func TestFireTimersTellsOfAllThatFailed(t *testing.T) {
+	s := &countedStore{Store: memstore.New()}
+	k := newKitOn(t, s, func(c *ticket.Config) { c.Silent = true })
+	for range 120 {
+		_, err := k.desk.Open(t.Context(), lin, ticket.Draft{Subject: "s", Requester: ada.Person, Solution: "done"})
+		require.NoError(t, err)
+	}
+	k.clock.Advance(30 * 24 * time.Hour)
+	s.unreadable, s.noDue = func(ticket.ID) bool { return true }, true
+	_, err := k.desk.FireTimers(t.Context())
+	require.ErrorContains(t, err, "disk error")
+	require.ErrorContains(t, err, "connection reset")
+}

@@ -1,0 +1,174 @@
+package ticket_test
+
+import (
+	"context"
+	"math"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/memstore"
+)
+
+// Whenever it is made, a link is good for as long as was asked, and hardly longer.
+func TestALinkIsGoodForAsLongAsWasAsked(t *testing.T) {
+	const century = 100 * 365 * 24 * time.Hour
+	for _, made := range []time.Duration{0, time.Microsecond, 14 * time.Second, 45*time.Second + 500*time.Millisecond, 59*time.Second + 999999*time.Microsecond} {
+		for _, c := range []struct{ ttl, more time.Duration }{
+			{time.Microsecond, time.Second}, {time.Second, time.Second}, {14 * time.Second, time.Second}, {30 * time.Second, time.Second},
+			{90 * time.Second, time.Second}, {time.Hour, time.Second}, {century, time.Minute}, {2 * century, time.Minute},
+		} {
+			k := newKit(t, withLinks(1))
+			tk := k.open(ada, ticket.Draft{})
+			k.clock.Advance(made)
+			token := k.link(ada, tk, ticket.LinkRequest{TTL: c.ttl})
+			require.Len(t, token, ticket.TokenSize)
+			k.clock.Advance(c.ttl - time.Microsecond)
+			_, err := k.track(ticket.Holder(token), "")
+			require.NoError(t, err, "made %v after the minute for %v", made, c.ttl)
+			k.clock.Advance(time.Microsecond + c.more)
+			var le *ticket.LinkError
+			_, err = k.track(ticket.Holder(token), "")
+			require.ErrorAs(t, err, &le, "made %v after the minute for %v", made, c.ttl)
+			require.False(t, le.Expired.IsZero())
+		}
+	}
+	k := newKit(t, withLinks(1))
+	_, err := k.desk.Link(t.Context(), ada, k.open(ada, ticket.Draft{}).ID, ticket.LinkRequest{TTL: math.MaxInt64})
+	require.NoError(t, err, "292 years")
+}
+
+// Links of before, which end with a minute, stand in letters that were sent.
+func TestLinksOfTheFirstVersionAreGood(t *testing.T) {
+	k := newKit(t, withLinks(1))
+	tk := k.open(ada, ticket.Draft{})
+	k.clock.Advance(45 * time.Second)
+	zoes := k.open(ticket.Requester(ticket.Person{Email: "Zoe@Example.org"}), ticket.Draft{})
+	const adas, zoe = "040g36wdc9x800000000000000002081r639g00076w65yyyr6vn4n5warjqb598e4q4njn7", "040g36wdccn4g0000000000000008001r639g0009fxrq9mchcpkkgp8am3se32a802dg1a1"
+	v, err := k.track(ticket.Holder(zoe), "")
+	require.NoError(t, err)
+	require.Equal(t, zoes.ID, v.ID)
+	_, err = k.desk.Do(t.Context(), ticket.Holder(adas), tk.ID, ticket.Action{Name: ticket.Reply, Message: ticket.Message("It quotes " + zoe)})
+	require.NoError(t, err)
+	k.clock.Advance(59 * time.Minute)
+	_, err = k.track(ticket.Holder(adas), "")
+	require.NoError(t, err)
+	k.clock.Advance(15 * time.Second) // the end of the minute, as it was made
+	_, err = k.track(ticket.Holder(adas), "")
+	require.ErrorIs(t, err, ticket.ErrLink)
+	e := k.events(ada, tk)
+	require.Contains(t, e[len(e)-1].Message, zoe, "the holder's own words, to the person")
+	k.do(lin, tk, ticket.Action{Name: ticket.Edit, Edit: &ticket.Edits{Follow: []ticket.Person{bob.Person}}})
+	e = k.events(bob, tk)
+	require.Equal(t, ticket.Message("It quotes …"), e[len(e)-1].Message)
+}
+
+// The link in a notification is the same at every attempt.
+func TestANotificationsLinkStays(t *testing.T) {
+	k := newKit(t, withLinks(1), func(c *ticket.Config) {
+		c.Links.URL = func(_, token string) string { return token }
+	})
+	var links []string
+	k.sent.FailWith(func(n ticket.Notification) error {
+		if n.Kind == ticket.KindReceived {
+			links = append(links, n.Link)
+		}
+		return context.DeadlineExceeded
+	})
+	k.open(ada, ticket.Draft{})
+	for range 4 {
+		k.deliver()
+		k.clock.Advance(time.Minute + 700*time.Millisecond)
+	}
+	require.Len(t, links, 4)
+	for _, l := range links {
+		require.Equal(t, links[0], l)
+	}
+}
+
+// meanwhile is a store in which something happens at a call, which others do.
+type meanwhile struct {
+	ticket.Store
+	at   int // the call of Ticket or Commit to do it before
+	do   func()
+	busy bool
+}
+
+func (s *meanwhile) step() {
+	if s.do == nil || s.busy {
+		return
+	}
+	if s.at--; s.at == 0 {
+		s.busy = true
+		s.do()
+		s.do, s.busy = nil, false
+	}
+}
+
+func (s *meanwhile) Ticket(ctx context.Context, tenant string, id ticket.ID) (ticket.Ticket, error) {
+	s.step()
+	return s.Store.Ticket(ctx, tenant, id)
+}
+
+func (s *meanwhile) Commit(ctx context.Context, c ticket.Commit) error {
+	s.step()
+	return s.Store.Commit(ctx, c)
+}
+
+// Whatever ends a link while its holder's call is under way: nothing is written,
+// and what was shown stood there while it was good.
+func TestALinkThatEndsMeanwhileWritesNothing(t *testing.T) {
+	edit := func(e ticket.Edits) func(k *kit, t ticket.Ticket) {
+		return func(k *kit, t ticket.Ticket) { k.do(lin, t, ticket.Action{Name: ticket.Edit, Edit: &e}) }
+	}
+	for name, end := range map[string]func(k *kit, t ticket.Ticket){
+		"revoked": func(k *kit, t ticket.Ticket) {
+			_, err := k.desk.RevokeLinks(k.Context(), lin, t.ID)
+			require.NoError(k, err)
+		},
+		"no follower any more": edit(ticket.Edits{Unfollow: []ticket.Person{bob.Person}}),
+	} {
+		for _, merged := range []bool{false, true} {
+			for at := 1; ; at++ {
+				s := &meanwhile{Store: memstore.New()}
+				k := newKitOn(t, s, withLinks(1))
+				tk := k.open(ada, ticket.Draft{Followers: []ticket.Person{bob.Person}})
+				token := k.link(bob, tk, ticket.LinkRequest{Scope: ticket.LinkReply})
+				last := tk
+				if merged {
+					last = k.open(ada, ticket.Draft{Followers: []ticket.Person{bob.Person}})
+					k.do(lin, tk, ticket.Action{Name: ticket.Merge, Ticket: last.ID})
+				}
+				done := false
+				s.at, s.do = at, func() { end(k, last); done = true }
+				_, err := k.desk.Do(t.Context(), ticket.Holder(token), tk.ID, ticket.Action{Name: ticket.Reply, Message: "mine"})
+				if !done {
+					require.NoError(t, err)
+					require.Greater(t, at, 2)
+					break
+				}
+				require.Error(t, err, "%s before call %d, merged %v", name, at, merged)
+				if !merged {
+					require.ErrorIs(t, err, ticket.ErrLink)
+				}
+				for _, of := range []ticket.Ticket{tk, last} {
+					for _, e := range k.events(cron, of) {
+						require.NotEqual(t, ticket.Message("mine"), e.Message, "%s before call %d, merged %v", name, at, merged)
+					}
+				}
+			}
+		}
+	}
+	// What it reads: once the ticket is read for showing, it is too late to end it.
+	for at := 1; at <= 2; at++ {
+		s := &meanwhile{Store: memstore.New()}
+		k := newKitOn(t, s, withLinks(1))
+		tk := k.open(ada, ticket.Draft{})
+		token := k.link(ada, tk, ticket.LinkRequest{})
+		s.at, s.do = at, func() { _, _ = k.desk.RevokeLinks(t.Context(), lin, tk.ID) }
+		_, err := k.track(ticket.Holder(token), "")
+		require.ErrorIs(t, err, ticket.ErrLink, "revoked before read %d", at)
+	}
+}

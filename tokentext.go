@@ -1,0 +1,173 @@
+package ticket
+
+import (
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// cutTokens takes the desk's own status links out of words that somebody else than
+// their writer is told: a reply quotes the letter that it answers, and whoever has
+// the link is taken for the one whom the letter went to. The address around a token
+// stays, and so does all other text.
+//
+// It needs no signature, since links of other tenants, and of keys that are another
+// tenant's secret, are no better to hand on: a token is known by its length and by
+// what must stand in it, which other text of that form has once in a million times.
+func (l *Links) cutTokens(words string) string {
+	if len(l.Keys) == 0 || len(words) < TokenSize {
+		return words
+	}
+	var out strings.Builder
+	kept := 0 // up to where words are in out
+	for i := 0; i < len(words); {
+		if !tokenSymbol[words[i]] {
+			i++
+			continue
+		}
+		end, n := tokenRun(words, i)
+		if n >= TokenSize {
+			kept = l.cutRun(&out, words, i, end, kept)
+		}
+		i = end
+	}
+	if kept == 0 {
+		return words
+	}
+	out.WriteString(words[kept:])
+	return out.String()
+}
+
+// cutNames does so in the names of files.
+func (l *Links) cutNames(list []Attachment) []Attachment {
+	for i := range list {
+		list[i].Name = l.cutTokens(list[i].Name)
+	}
+	return list
+}
+
+// cutRun takes the tokens out of symbols that stand together, which are perhaps more
+// than those of one: what was encoded has others before it. It returns up to where
+// the words were dealt with.
+func (l *Links) cutRun(out *strings.Builder, words string, i, end, kept int) int {
+	var symbols []byte
+	var places []int
+	for i < end {
+		if tokenSymbol[words[i]] {
+			symbols, places = append(symbols, words[i]), append(places, i)
+			i++
+		} else {
+			i += tokenGap(words[i:])
+		}
+	}
+	for first := 0; first+TokenSize <= len(symbols); {
+		if !l.looksLikeToken(symbols[first : first+TokenSize]) {
+			first++
+			continue
+		}
+		out.WriteString(words[kept:places[first]])
+		out.WriteString("…")
+		first += TokenSize
+		kept = places[first-1] + 1
+	}
+	return kept
+}
+
+// looksLikeToken reports whether symbols can be those of a token under one of the
+// keys.
+func (l *Links) looksLikeToken(symbols []byte) bool {
+	if foldToken[symbols[0]] != '0' || strings.IndexByte("456789ab", foldToken[symbols[1]]) < 0 {
+		return false // another version: most text ends here
+	}
+	b, ok := tokenBytes(string(symbols))
+	return ok && (b[0] == tokenVersion || b[0] == minuteVersion) && LinkScope(b[18])&^linkScopes == 0 &&
+		slices.ContainsFunc(l.Keys, func(k LinkKey) bool { return k.ID == b[1] })
+}
+
+// tokenRun returns where symbols that begin at i end, and how many they are. What
+// mail programs put into long lines does not end them.
+func tokenRun(words string, i int) (end, n int) {
+	for i < len(words) {
+		if tokenSymbol[words[i]] {
+			i++
+			n++
+			end = i
+			continue
+		}
+		gap := tokenGap(words[i:])
+		if gap == 0 {
+			break
+		}
+		i += gap
+	}
+	return end, n
+}
+
+// tokenGap returns how long something is that a token may be broken by: the end of
+// a line, with the "=" of quoted-printable before it and marks of quotation behind
+// it, and what shows nothing; 0 if it is something else.
+func tokenGap(s string) int {
+	i := 0
+	if strings.HasPrefix(s, "=") {
+		i = 1
+	}
+	for i < len(s) && (s[i] == ' ' || s[i] == '\t') { // blanks at the end of a line
+		i++
+	}
+	if i < len(s) && s[i] == '\r' {
+		i++
+	}
+	if i < len(s) && s[i] == '\n' {
+		for i++; i < len(s) && strings.IndexByte(" \t>|", s[i]) >= 0; i++ {
+		}
+		return i
+	}
+	if s[0] < utf8.RuneSelf {
+		return 0
+	}
+	switch r, size := utf8.DecodeRuneInString(s); r {
+	case '\u00ad', '\u200b', '\u200c', '\u200d', '\u2060', '\ufeff': // soft hyphen, zero-width symbols
+		return size
+	}
+	return 0
+}
+
+// foldToken gives each symbol of a token the form that it is written in: letters
+// are taken in either case, and o for 0, i and l for 1. It is 0 for other bytes.
+var foldToken = func() (fold [256]byte) {
+	for _, c := range []byte(tokenSymbols) {
+		fold[c] = c
+		if 'a' <= c && c <= 'z' {
+			fold[c-'a'+'A'] = c
+		}
+	}
+	for _, c := range []byte("oO") {
+		fold[c] = '0'
+	}
+	for _, c := range []byte("iIlL") {
+		fold[c] = '1'
+	}
+	return fold
+}()
+
+// tokenSymbol are the bytes that a token can be written with.
+var tokenSymbol = func() (is [256]bool) {
+	for c, to := range foldToken {
+		is[c] = to != 0
+	}
+	return is
+}()
+
+// tokenBytes reads the symbols of a token.
+func tokenBytes(token string) ([]byte, bool) {
+	if len(token) != TokenSize {
+		return nil, false
+	}
+	var folded [TokenSize]byte
+	for i := range folded {
+		folded[i] = foldToken[token[i]]
+	}
+	b := make([]byte, tokenBody+tokenMAC)
+	n, err := tokenText.Decode(b, folded[:])
+	return b, err == nil && n == len(b)
+}

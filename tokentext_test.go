@@ -1,0 +1,151 @@
+package ticket_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/memstore"
+	"github.com/ticketkit/ticket/tickettest"
+)
+
+// A reply quotes the letter that it answers, in whatever form mail programs give
+// it: nobody else gets the status link in it, and all other words stay.
+func TestNobodyIsToldAnothersStatusLink(t *testing.T) {
+	stream := tickettest.NewRecorder()
+	k := newKit(t, withLinks(1, 2), func(c *ticket.Config) {
+		c.Notifiers["stream"], c.Streams = stream, []string{"stream"}
+		c.Links.URL = func(_, token string) string { return "https://example.org/t/" + token }
+	})
+	tk := k.open(ada, ticket.Draft{Followers: []ticket.Person{bob.Person}})
+	token := k.link(ada, tk, ticket.LinkRequest{Scope: ticket.LinkReply})
+	other := k.link(ada, k.open(ada, ticket.Draft{}), ticket.LinkRequest{})
+	tenant := k.link(ada.In("acme"), k.open(ada.In("acme"), ticket.Draft{}), ticket.LinkRequest{})
+	far := k.link(ada, tk, ticket.LinkRequest{TTL: 200 * 365 * 24 * time.Hour})
+	short := k.link(ada, tk, ticket.LinkRequest{TTL: time.Minute})
+	k.clock.Advance(time.Hour) // it has expired
+	k.deliver()
+	broken := token[:40]
+	for name, c := range map[string]struct{ says, told string }{
+		"an address":               {"See https://example.org/t/" + token + "?x=1.", "See https://example.org/t/…?x=1."},
+		"alone":                    {token, "…"},
+		"another ticket's":         {"<https://example.org/t/" + other + ">", "<https://example.org/t/…>"},
+		"another tenant's":         {"https://example.org/t/" + tenant, "https://example.org/t/…"},
+		"one of the year 2200":     {"https://example.org/t/" + far, "https://example.org/t/…"},
+		"one that has expired":     {"https://example.org/t/" + short, "https://example.org/t/…"},
+		"capitals":                 {strings.ToUpper(token), "…"},
+		"o for 0, l for 1":         {strings.NewReplacer("0", "O", "1", "l").Replace(token), "…"},
+		"wrapped by a filter":      {"https://safe.example/?u=https%3A%2F%2Fexample.org%2Ft%2F" + token + "&d=1", "https://safe.example/?u=https%3A%2F%2Fexample.org%2Ft%2F…&d=1"},
+		"two of them":              {token + " " + other + "!", "… …!"},
+		"two in one":               {token + other, "……"},
+		"in a link and its text":   {`<a href="https://example.org/t/` + token + `">` + token + `</a>`, `<a href="https://example.org/t/…">…</a>`},
+		"quoted":                   {"Yes.\n> https://example.org/t/" + token + "\n> Regards", "Yes.\n> https://example.org/t/…\n> Regards"},
+		"broken, and quoted":       {"> https://example.org/t/" + broken + "\n> > " + token[40:] + "\n> Regards", "> https://example.org/t/…\n> Regards"},
+		"quoted-printable":         {"https://example.org/t/" + broken + "=\r\n" + token[40:] + "=\r\n.", "https://example.org/t/…=\r\n."},
+		"broken with blanks":       {broken + " \r\n\t" + token[40:], "…"},
+		"broken out of sight":      {broken + "\u200b" + token[40:60] + "\u00ad" + token[60:], "…"},
+		"other text of its length": {strings.Repeat("deadbeef", 9) + "\n" + strings.Repeat("0", 72) + "\n" + strings.Repeat("4", 200), ""},
+		"a part of one":            {token[:71] + " " + token[1:], ""},
+		"under a key that is none": {foreignToken(t), ""},
+		"words":                    {"Süße Grüße\n> aus\n> Jena,\n> wo\n> es\n> regnet\n" + strings.Repeat("zeile\n", 40), ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if c.told == "" {
+				c.told = c.says
+			}
+			k.sent.Reset()
+			stream.Reset()
+			tk := k.open(ada, ticket.Draft{Subject: "s", Followers: []ticket.Person{bob.Person}})
+			k.deliver()
+			k.do(ada, tk, ticket.Action{Name: ticket.Reply, Message: ticket.Message(c.says)})
+			k.deliver()
+			require.Equal(t, c.told, string(k.sent.RequireSent(t, ticket.KindCustomer, bob.Person.Email).Message))
+			require.Equal(t, c.told, string(k.sent.RequireSent(t, ticket.KindCustomer, "queue:").Message))
+			events := stream.Sent()
+			require.Equal(t, c.told, string(events[len(events)-1].Message))
+			require.Equal(t, c.told, string(events[len(events)-1].Event.Message))
+			last := func(a ticket.Actor) string {
+				v, err := k.track(a, string(tk.Number))
+				require.NoError(t, err)
+				e := k.events(a, tk)
+				require.Equal(t, v.Messages[len(v.Messages)-1].Text, e[len(e)-1].Message)
+				return string(e[len(e)-1].Message)
+			}
+			require.Equal(t, c.told, last(bob))
+			require.Equal(t, c.says, last(ada), "her own words")
+			v, err := k.track(ticket.Holder(k.link(ada, tk, ticket.LinkRequest{})), "")
+			require.NoError(t, err)
+			require.Equal(t, c.told, string(v.Messages[len(v.Messages)-1].Text), "whoever has the link")
+			require.NoError(t, k.desk.Verify(t.Context(), cron, tk.ID), "the history has what was said")
+		})
+	}
+}
+
+// The subject is told to all as well.
+func TestNoStatusLinkStandsInASubject(t *testing.T) {
+	k := newKit(t, withLinks(1))
+	token := k.link(ada, k.open(ada, ticket.Draft{}), ticket.LinkRequest{})
+	tk := k.open(ada, ticket.Draft{Subject: "Re: " + token, Followers: []ticket.Person{bob.Person}})
+	k.deliver()
+	require.Equal(t, "Re: …", k.sent.RequireSent(t, ticket.KindReceived, bob.Person.Email).Subject)
+	v, err := k.track(bob, string(tk.Number))
+	require.NoError(t, err)
+	require.Equal(t, "Re: …", v.Subject)
+	got, err := k.desk.Get(t.Context(), bob, tk.ID)
+	require.NoError(t, err)
+	require.Equal(t, "Re: …", got.Subject)
+}
+
+// Files are named after what they were saved from.
+func TestNoStatusLinkStandsInTheNameOfAFile(t *testing.T) {
+	stream := tickettest.NewRecorder()
+	k := newKit(t, withLinks(1), func(c *ticket.Config) { c.Notifiers["stream"], c.Streams = stream, []string{"stream"} })
+	tk := k.open(ada, ticket.Draft{Followers: []ticket.Person{bob.Person}, Fields: ticket.Fields{"page": "https://example.org/t/" + foreignToken(t)}})
+	token := k.link(ada, tk, ticket.LinkRequest{})
+	k.do(lin, tk, ticket.Action{Name: ticket.Edit, Edit: &ticket.Edits{Fields: ticket.Fields{"page": "https://example.org/t/" + token}}})
+	k.do(ada, tk, ticket.Action{Name: ticket.Reply, Attachments: []ticket.Attachment{{Name: token + ".html"}}})
+	k.deliver()
+	require.Equal(t, "….html", k.sent.RequireSent(t, ticket.KindCustomer, bob.Person.Email).Attachments[0].Name)
+	sent := stream.Sent()
+	require.Equal(t, "….html", sent[len(sent)-1].Event.Attachments[0].Name)
+	for _, n := range sent {
+		require.NotContains(t, asJSON(t, n), token)
+	}
+	e := k.events(bob, tk)
+	require.Equal(t, "….html", e[len(e)-1].Attachments[0].Name)
+	e = k.events(ada, tk)
+	require.Equal(t, token+".html", e[len(e)-1].Attachments[0].Name)
+}
+
+// A desk that makes no links leaves all words alone.
+func TestADeskWithoutLinksCutsNothing(t *testing.T) {
+	k := newKit(t)
+	tk := k.open(ada, ticket.Draft{Followers: []ticket.Person{bob.Person}})
+	token := foreignToken(t)
+	k.do(ada, tk, ticket.Action{Name: ticket.Reply, Message: ticket.Message(token)})
+	k.deliver()
+	require.Equal(t, token, string(k.sent.RequireSent(t, ticket.KindCustomer, bob.Person.Email).Message))
+}
+
+// foreignToken is one under a key that no other desk here has.
+func foreignToken(t *testing.T) string {
+	t.Helper()
+	k := newKit(t, withLinks(9))
+	return k.link(ada, k.open(ada, ticket.Draft{}), ticket.LinkRequest{})
+}
+
+func BenchmarkWordsWithoutTokens(b *testing.B) {
+	desk, err := ticket.NewDesk(memstore.New(), ticket.Config{Links: ticket.Links{Keys: []ticket.LinkKey{{ID: 1, Secret: secret(1)}}}})
+	require.NoError(b, err)
+	tk, err := desk.Open(context.Background(), ada, ticket.Draft{Subject: "s", Followers: []ticket.Person{bob.Person}, Message: ticket.Message(strings.Repeat("The printer is on fire.\n", 400))})
+	require.NoError(b, err)
+	for b.Loop() {
+		if _, err := desk.Track(context.Background(), bob, tk.ID.String()); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
