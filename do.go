@@ -116,12 +116,17 @@ func (d *Desk) decide(ctx context.Context, o *outcome, a Actor, id ID, act Actio
 	if err := d.may(a, t, act.Name); err != nil {
 		return err
 	}
-	dec := Decision{Ticket: t, Actor: a, Action: act, Now: d.now()}
+	dec := Decision{Ticket: t, Actor: a, Action: act, Now: d.now(), onePerson: d.cfg.MergeOnePerson}
 	if dec.Other, err = d.other(ctx, a, &t, act); err != nil {
 		return err
 	}
 	if o := dec.Other; o != nil && (act.Name == Merge || act.Name == AddLink) {
 		if err := d.may(a, *o, act.Name); err != nil {
+			return err
+		}
+	}
+	if act.Name == Unmerge && !t.MergedInto.IsZero() {
+		if dec.undone, err = d.mergeOf(ctx, &t); err != nil {
 			return err
 		}
 	}
@@ -155,20 +160,27 @@ func (d *Desk) decide(ctx context.Context, o *outcome, a Actor, id ID, act Actio
 		if dec.Other == nil {
 			return nil
 		}
-		var leaving []Person
+		c, changes := dec.counterEvent()
 		if act.Name == Unmerge {
 			if !dec.Other.MergedInto.IsZero() {
 				return dec.refuse(WhyMerged, "the other ticket was itself merged away: undo that first")
 			}
-			if leaving, err = d.leaving(ctx, &t, dec.Other); err != nil {
+			if err := d.takeBack(ctx, &dec, &c); err != nil {
 				return err
 			}
 		}
-		if c, changes := dec.counterEvent(leaving); changes {
+		if changes {
 			d.add(o, *dec.Other, c)
 		}
 		return nil
 	default:
+		if !t.MergedInto.IsZero() && dec.Role&Customers != 0 {
+			holder, err := d.holder(ctx, t)
+			if err != nil {
+				return err
+			}
+			o.holder = &holder
+		}
 		d.add(o, t, e)
 		return nil
 	}
@@ -207,46 +219,6 @@ func (d *Desk) second(ctx context.Context, a Actor, t *Ticket, act Action) (*Tic
 		return nil, err
 	}
 	return &o, nil
-}
-
-// followedByMerge returns those who follow a ticket only because others were
-// merged into it.
-func (d *Desk) followedByMerge(ctx context.Context, into *Ticket) (people []Person, err error) {
-	for e, err := range d.events(ctx, into.Tenant, into.ID, 0) {
-		if err != nil {
-			return nil, err
-		}
-		people = changed(people, nil, e.Unfollowed, Person.Same)
-		if e.Action == Merge {
-			people = changed(people, e.Followed, nil, Person.Same)
-		} else {
-			people = changed(people, nil, e.Followed, Person.Same) // on their own account from now on
-		}
-	}
-	return people, nil
-}
-
-// leaving returns those who no longer follow a ticket when another one is taken
-// out of it: who came with that one, and not with one that is still merged in.
-func (d *Desk) leaving(ctx context.Context, from, into *Ticket) ([]Person, error) {
-	people, err := d.followedByMerge(ctx, into)
-	if err != nil {
-		return nil, err
-	}
-	people = slices.DeleteFunc(people, func(p Person) bool { return !from.concerns(p) })
-	for _, l := range into.Links {
-		if len(people) == 0 || l.Relation != DuplicatedBy || l.Ticket == from.ID {
-			continue
-		}
-		other, err := d.store.Ticket(ctx, into.Tenant, l.Ticket)
-		if err != nil && !errors.Is(err, ErrNotFound) {
-			return nil, err
-		}
-		if err == nil && other.MergedInto == into.ID {
-			people = slices.DeleteFunc(people, other.concerns)
-		}
-	}
-	return people, nil
 }
 
 // splitOff completes the draft of a split with what the ticket says.
