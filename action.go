@@ -103,7 +103,13 @@ type Draft struct {
 
 	Message     Message // what the customer says
 	Attachments []Attachment
-	Note        Note // what the agent who opens it adds for the desk; for agents and systems
+
+	// From takes the words of a split from the ticket: those, and the files, of
+	// the event with this number, which a customer said. The new ticket's history
+	// says who ([People].Author). Instead of a Message and Attachments.
+	From int64 `json:",omitempty"`
+
+	Note Note // what the agent who opens it adds for the desk; for agents and systems
 
 	// Solution opens the ticket as answered already: opened and resolved in one
 	// commit, as when the customer is still on the line. For agents only.

@@ -517,6 +517,9 @@ func (w *Workflow) opening(a Actor, dr Draft, now time.Time, id ID, n Number, li
 	if e.Set.Priority == 0 {
 		e.Set.Priority = PriorityOf(dr.Impact, dr.Urgency)
 	}
+	if dr.Priority != 0 {
+		e.Set.PriorityGiven = new(true)
+	}
 	setIfOther(&e.Set.Queue, "", dr.Queue, true)
 	if s := w.statuses[w.spec.Initial]; s.Then != "" && s.After > 0 {
 		e.Set.Timer = &Timer{At: microTime(e.At.Add(s.After)), Action: s.Then}

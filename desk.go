@@ -66,6 +66,14 @@ type Config struct {
 	// those of one organisation may be, and then its people read both.
 	MergeOnePerson bool
 
+	// Derive changes the draft of a ticket that comes out of another one: a
+	// follow-up, or what is split off. It is called while the desk decides, with
+	// what the new ticket would be, which goes on where the other one stands (see
+	// [Desk.Do]); what it returns is opened. It must be quick, and answer the same
+	// when asked again. A panic, and what no draft may be, fail the action. Nil: as
+	// it is.
+	Derive func(from Ticket, d Draft) Draft
+
 	// Copies says who else is told what the customers of a ticket are told, as it
 	// stands after the event: agents who watch it, an address of a team. They
 	// count as agents; customers who watch are followers of the ticket. It is

@@ -3,7 +3,6 @@ package ticket
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 )
 
@@ -25,13 +24,14 @@ func (d *Desk) Open(ctx context.Context, a Actor, dr Draft) (Ticket, error) {
 	}
 	request := func() (Digest, error) { r := dr; r.Key = ""; return fingerprint(a, Open, r) }
 	return d.commit(ctx, a, ID{}, dr.Key, request, func(o *outcome) error {
-		_, err := d.begin(o, a, dr, d.now(), nil)
+		_, err := d.begin(o, a, dr, d.now(), nil, Person{})
 		return err
 	})
 }
 
-// begin puts a new ticket into the outcome.
-func (d *Desk) begin(o *outcome, a Actor, dr Draft, now time.Time, links []Link) (Ticket, error) {
+// begin puts a new ticket into the outcome. The author said its words, where they
+// were taken over.
+func (d *Desk) begin(o *outcome, a Actor, dr Draft, now time.Time, links []Link, author Person) (Ticket, error) {
 	w, err := d.workflow(dr.Workflow)
 	if err != nil {
 		return Ticket{}, err
@@ -47,6 +47,7 @@ func (d *Desk) begin(o *outcome, a Actor, dr Draft, now time.Time, links []Link)
 	if err := d.may(a, t, Open); err != nil {
 		return Ticket{}, err
 	}
+	e.Author = author
 	events := []Event{e}
 	if dr.Solution != "" {
 		resolve := Action{Name: Resolve, Message: dr.Solution, Reason: FirstContact, Channel: dr.Channel}
@@ -109,6 +110,12 @@ func (d *Desk) decide(ctx context.Context, o *outcome, a Actor, id ID, act Actio
 			return err
 		}
 	}
+	return d.decideOn(ctx, o, a, t, act, true)
+}
+
+// decideOn decides on an action on a ticket. Where its window has passed and
+// nothing may follow, that is the refusal.
+func (d *Desk) decideOn(ctx context.Context, o *outcome, a Actor, t Ticket, act Action, follows bool) error {
 	w, err := d.workflowOf(&t)
 	if err != nil {
 		return err
@@ -131,7 +138,7 @@ func (d *Desk) decide(ctx context.Context, o *outcome, a Actor, id ID, act Actio
 		}
 	}
 	err = w.permit(&dec)
-	late := tooLate(err) && dec.Transition.FollowUp
+	late := follows && tooLate(err) && dec.Transition.FollowUp
 	if err != nil && !late {
 		return err
 	}
@@ -139,7 +146,7 @@ func (d *Desk) decide(ctx context.Context, o *outcome, a Actor, id ID, act Actio
 		return err
 	}
 	if late {
-		return d.followUp(o, dec)
+		return d.late(ctx, o, dec)
 	}
 	e, err := dec.event()
 	if err != nil {
@@ -148,7 +155,11 @@ func (d *Desk) decide(ctx context.Context, o *outcome, a Actor, id ID, act Actio
 
 	switch act.Name {
 	case Split:
-		child, err := d.begin(o, a, d.splitOff(t, *act.Draft), dec.Now, []Link{{ChildOf, t.ID, t.Number}})
+		dr, author, err := d.splitOff(ctx, a, &t, *act.Draft)
+		if err != nil {
+			return err
+		}
+		child, err := d.begin(o, a, dr, dec.Now, []Link{{ChildOf, t.ID, t.Number}}, author)
 		if err != nil {
 			return err
 		}
@@ -219,63 +230,6 @@ func (d *Desk) second(ctx context.Context, a Actor, t *Ticket, act Action) (*Tic
 		return nil, err
 	}
 	return &o, nil
-}
-
-// splitOff completes the draft of a split with what the ticket says.
-func (d *Desk) splitOff(t Ticket, dr Draft) Draft {
-	if dr.Requester.IsZero() {
-		dr.Requester = t.Requester
-	}
-	if dr.Channel == "" {
-		dr.Channel = t.Channel
-	}
-	if dr.Queue == "" {
-		dr.Queue = t.Queue
-	}
-	if dr.Priority|dr.Impact|dr.Urgency == 0 {
-		dr.Priority, dr.Impact, dr.Urgency = t.Priority, t.Impact, t.Urgency
-	}
-	if dr.Workflow == "" {
-		dr.Workflow = t.Workflow
-	}
-	if w, err := d.workflow(dr.Workflow); err == nil && dr.Level == 0 {
-		dr.Level = min(t.Level, w.spec.Levels)
-	}
-	return dr
-}
-
-// followUp opens the ticket that a late reply is about, and links the two.
-func (d *Desk) followUp(o *outcome, dec Decision) error {
-	t, act := dec.Ticket, dec.Action
-	next, err := d.begin(o, dec.Actor, Draft{
-		Requester: t.Requester, Followers: d.carriedOver(dec.Actor, &t), Subject: t.Subject,
-		Message: act.Message, Attachments: act.Attachments, Channel: act.Channel, Automatic: act.Automatic,
-		Priority: t.Priority, Impact: t.Impact, Urgency: t.Urgency, Queue: t.Queue, Workflow: t.Workflow,
-	}, dec.Now, []Link{{FollowUpOf, t.ID, t.Number}})
-	if err != nil {
-		return err
-	}
-	if len(t.Links) >= d.cfg.Limits.Links {
-		return nil // it is full; the new ticket still says what it follows
-	}
-	e := ownEvent(dec.Workflow, &t, AddLink, dec.Now)
-	e.Set.AddLinks = []Link{{FollowedBy, next.ID, next.Number}}
-	d.add(o, t, e)
-	return nil // the new ticket, which is the first
-}
-
-// carriedOver returns those of a ticket's followers who follow the next one: all,
-// unless the limit was lowered meanwhile; the one who acts in any case.
-func (d *Desk) carriedOver(a Actor, t *Ticket) []Person {
-	most := d.cfg.Limits.Followers
-	if len(t.Followers) <= most {
-		return t.Followers
-	}
-	list := slices.Clone(t.Followers)
-	if i := slices.IndexFunc(list, a.Person.Same); i >= most {
-		list[0] = list[i]
-	}
-	return list[:most]
 }
 
 // deskItself acts where the desk does something on its own.
@@ -364,6 +318,14 @@ func (d *Desk) checkDraft(at string, a Actor, dr Draft) (Draft, error) {
 	c.tags(at+".tags", dr.Tags)
 	dr.Fields = c.fields(at+".fields", dr.Fields, false)
 	c.line(at+".key", dr.Key, maxKey)
+	switch {
+	case dr.From < 0:
+		c.fail(at+".from", "must be the number of an event, or 0")
+	case dr.From > 0 && at != "action.draft":
+		c.fail(at+".from", "is for splits: there is no ticket to take words from")
+	case dr.From > 0 && (dr.Message != "" || len(dr.Attachments) > 0):
+		c.fail(at+".from", "has no use beside a message or attachments: the words are those of the event, or the draft's own")
+	}
 	if dr.Level < 0 {
 		c.fail(at+".level", "must be 1 or more, or 0 for the first")
 	}

@@ -537,7 +537,12 @@ func (d *Desk) Explain(a Actor, t Ticket, act Action) error {
 	}
 	o := newOutcome()
 	defer o.release()
-	if _, err := d.begin(o, a, d.splitOff(t, *act.Draft), dec.Now, nil); err != nil {
+	dr := *act.Draft
+	dr.From = 0 // whose words are not read
+	if dr, err = d.derive(a, &t, dr); err != nil {
+		return err
+	}
+	if _, err := d.begin(o, a, dr, dec.Now, nil, Person{}); err != nil {
 		return err
 	}
 	return o.fault
