@@ -89,6 +89,11 @@ func (d *Desk) Do(ctx context.Context, a Actor, id ID, act Action) (Ticket, erro
 	if err := d.confined(ctx, a, id, &act); err != nil {
 		return Ticket{}, err
 	}
+	leave, err := d.oneByOne(ctx, a.Tenant, &act)
+	if err != nil {
+		return Ticket{}, err
+	}
+	defer leave()
 	request := func() (Digest, error) { r := act; r.Key = ""; return fingerprint(a, id, r) }
 	return d.commit(ctx, a, id, act.Key, request, func(o *outcome) error { return d.decide(ctx, o, a, id, act) })
 }
@@ -167,6 +172,9 @@ func (d *Desk) decideOn(ctx context.Context, o *outcome, a Actor, t Ticket, act 
 		d.add(o, t, e)
 		return nil // the child, which is the first
 	case Merge, Unmerge, AddLink, Unlink:
+		if err := d.noCircle(ctx, &dec); err != nil {
+			return err
+		}
 		d.add(o, t, e)
 		if dec.Other == nil {
 			return nil
