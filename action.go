@@ -28,7 +28,7 @@ const (
 	Cancel   ActionName = "cancel"    // withdrawn, or not to be done: Action.Reason
 	Amend    ActionName = "amend"     // put right how a finished ticket is filed: Action.Note, perhaps Status, Level, Queue
 	Merge    ActionName = "merge"     // goes on in another ticket: Action.Ticket
-	Unmerge  ActionName = "unmerge"   // undo a merge
+	Unmerge  ActionName = "unmerge"   // undo a merge: both tickets are what they would be without it
 	Split    ActionName = "split"     // a part of it becomes a ticket of its own: Action.Draft
 	AddLink  ActionName = "link"      // tie it to another ticket: Action.Relation, Action.Ticket
 	Unlink   ActionName = "unlink"    // undo a link

@@ -68,7 +68,7 @@ func (w *Workflow) permit(d *Decision) error {
 		if !d.staysBehind() {
 			return d.refuse(WhyMerged, "the ticket was merged, and goes on as %s", t.MergedInto)
 		}
-		return d.agreed()
+		return d.askGuards()
 	}
 	if act.Name == Unmerge && t.MergedInto.IsZero() {
 		return d.refuse(WhyState, "the ticket was not merged")
@@ -76,7 +76,7 @@ func (w *Workflow) permit(d *Decision) error {
 	if err := d.choose(); err != nil {
 		return err
 	}
-	if err := d.agreed(); err != nil {
+	if err := d.askGuards(); err != nil {
 		return err
 	}
 	if tr := &d.Transition; tr.Within > 0 && d.Now.Sub(t.doneAt()) > tr.Within {
@@ -85,8 +85,7 @@ func (w *Workflow) permit(d *Decision) error {
 	return nil
 }
 
-// agreed asks the guards of the transition.
-func (d *Decision) agreed() error {
+func (d *Decision) askGuards() error {
 	for _, name := range d.Transition.Guards {
 		if err := ask(d.Workflow.guards[name], *d); err != nil {
 			e := d.refuse(WhyGuard, "guard %q", name)

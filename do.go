@@ -70,7 +70,24 @@ func (d *Desk) begin(o *outcome, a Actor, dr Draft, now time.Time, links []Link,
 // in the form the actor may hold.
 //
 // What a customer does under the number of a ticket that was merged away
-// happens to the one it goes on as.
+// happens to the one it goes on as. Who may not see that one can still reply: the
+// words stay with the merged ticket, and go to the desk that has the case.
+//
+// A reply or reopen after the window goes to the follow-up that is not done, or
+// whose own window is open, and opens one where there is none that the actor has
+// a part in. A follow-up, and what is split off, goes on where the ticket stands:
+// with its workflow, level, queue, tags, fields, priority, impact, urgency and
+// followers, as far as the draft of a split says nothing else ([Config].Derive may
+// change that). Followers of another customer than the new requester stay behind.
+//
+// A merge brings into the other ticket the tags and fields that it lacks, the
+// higher priority, and those who may read both as followers. What both have stays
+// as it is there; a note says what the merged one has. Unmerge takes back what the
+// other ticket would not be without this merge, whatever was merged in before or
+// after; what was changed by hand since stays. The merged ticket is as it was, with
+// its status, level, queue, assignee, times and timer. What a merge would have
+// beyond the limits is [ErrInvalid], and so is a link by which a ticket were its
+// own ancestor.
 //
 // Errors: [ErrNotFound] for a ticket the actor may not know of, [ErrRefused]
 // and [ErrUnknownAction] by the workflow or the policy, [ErrInvalid] by the

@@ -89,8 +89,8 @@ func (d *Decision) counterEvent() (e Event, changes bool) {
 
 // bring adds to an event of the ticket that goes on what comes into it from the
 // one that is merged away: the tags and fields that it lacks, the higher
-// priority, and those who may read both. Everything else stays where it was, and
-// nothing that the ticket had is lost.
+// priority, and those who may read both. Everything else, links included, stays
+// with the merged one, where it can be read; nothing that the ticket had is lost.
 func (d *Decision) bring(e *Event, from, into *Ticket) {
 	for _, tag := range from.Tags {
 		if !into.HasTag(tag) {
@@ -105,7 +105,9 @@ func (d *Decision) bring(e *Event, from, into *Ticket) {
 			e.Fields[k] = v
 		}
 	}
-	if from.Priority > into.Priority {
+	// That nobody said anything is no reason to change what somebody said.
+	silent := from.Priority == PriorityOf(0, 0) && from.Impact|from.Urgency == 0 && !from.PriorityGiven
+	if from.Priority > into.Priority && !(silent && into.PriorityGiven) {
 		e.Set.Priority = from.Priority
 	}
 	if from.Priority >= into.Priority && from.PriorityGiven && !into.PriorityGiven {

@@ -3,6 +3,8 @@ package ticket_test
 import (
 	"context"
 	"fmt"
+	"maps"
+	"math/rand/v2"
 	"slices"
 	"testing"
 	"time"
@@ -85,6 +87,32 @@ func TestAMergeBringsWhatTheOtherTicketLacks(t *testing.T) {
 	require.Equal(t, ticket.Medium, got.Priority)
 	events = k.events(super, into)
 	require.Equal(t, from.ID, events[len(events)-1].Set.Other)
+}
+
+func TestAPriorityThatNobodyGaveRaisesNoneThatSomebodyGave(t *testing.T) {
+	for name, c := range map[string]struct {
+		from, into ticket.Draft
+		want       ticket.Grade
+		given      bool
+	}{
+		"nothing said, low given":   {ticket.Draft{}, ticket.Draft{Priority: ticket.Low}, ticket.Low, true},
+		"nothing said, low follows": {ticket.Draft{}, ticket.Draft{Impact: ticket.Low}, ticket.Medium, false},
+		"an impact, low given":      {ticket.Draft{Impact: ticket.High}, ticket.Draft{Priority: ticket.Low}, ticket.High, true},
+		"given, and the same":       {ticket.Draft{Priority: ticket.Medium}, ticket.Draft{}, ticket.Medium, true},
+		"given, and lower":          {ticket.Draft{Priority: ticket.Low}, ticket.Draft{}, ticket.Medium, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := newKit(t)
+			c.from.Requester, c.into.Requester = ada.Person, ada.Person
+			from, into := k.open(super, c.from), k.open(super, c.into)
+			k.merge(from, into)
+			got := k.get(into)
+			require.Equal(t, c.want, got.Priority)
+			require.Equal(t, c.given, got.PriorityGiven)
+			k.unmerge(from)
+			require.Equal(t, filed(into), filed(k.get(into)))
+		})
+	}
 }
 
 func TestUnmergeLeavesWhatWasMadeByHand(t *testing.T) {
@@ -527,4 +555,87 @@ func TestMergingOnePersonsTicketsOnly(t *testing.T) {
 	k.merge(a, c)
 	k.cannotSee(kim, c)
 	require.Equal(t, a.ID, k.do(kim, a, ticket.Action{Name: ticket.Reply, Message: "still"}).ID)
+}
+
+// Whatever is merged, undone and changed by hand in between: when no merge is left,
+// every ticket is what was made of it by hand.
+func TestMergesAtRandomLeaveNothingBehind(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 1))
+	k := newKit(t, func(c *ticket.Config) { c.Silent = true })
+	for range 20 {
+		var list []ticket.Ticket
+		var byHand []ticket.Ticket // the model: tags and fields
+		for range 6 {
+			dr := ticket.Draft{Requester: ada.Person, Tags: []string{fmt.Sprint(rng.IntN(4))}, Fields: ticket.Fields{fmt.Sprint(rng.IntN(3)): fmt.Sprint(rng.IntN(3))}}
+			list = append(list, k.open(super, dr))
+			byHand = append(byHand, ticket.Ticket{Tags: dr.Tags, Fields: dr.Fields})
+		}
+		for range 80 {
+			i, j := rng.IntN(len(list)), rng.IntN(len(list))
+			var act ticket.Action
+			tag, field, value := fmt.Sprint(rng.IntN(4)), fmt.Sprint(rng.IntN(3)), any(fmt.Sprint(rng.IntN(3)))
+			if rng.IntN(3) == 0 {
+				value = nil
+			}
+			now := k.get(list[i])
+			model := &byHand[i]
+			change := func() {}
+			switch rng.IntN(5) {
+			case 0, 1:
+				act = ticket.Action{Name: ticket.Merge, Ticket: list[j].ID}
+			case 2:
+				act = ticket.Action{Name: ticket.Unmerge}
+			case 3:
+				act = ticket.Action{Name: ticket.Edit, Edit: &ticket.Edits{Fields: ticket.Fields{field: value}}}
+				change = func() {
+					if value != now.Fields[field] {
+						model.Fields = maps.Clone(model.Fields)
+						model.Fields[field] = value
+					}
+				}
+			default:
+				act = ticket.Action{Name: ticket.Edit, Edit: &ticket.Edits{AddTags: []string{tag}}}
+				if now.HasTag(tag) {
+					act.Edit = &ticket.Edits{RemoveTags: []string{tag}}
+					change = func() {
+						model.Tags = slices.DeleteFunc(slices.Clone(model.Tags), func(s string) bool { return s == tag })
+					}
+				} else {
+					change = func() { model.Tags = append(slices.Clone(model.Tags), tag) }
+				}
+			}
+			if _, err := k.desk.Do(t.Context(), super, list[i].ID, act); err == nil {
+				change()
+				require.NoError(t, k.desk.Verify(t.Context(), super, list[i].ID))
+				require.NoError(t, k.desk.Verify(t.Context(), super, list[j].ID))
+			}
+		}
+		for left := true; left; {
+			left = false
+			for _, tk := range list {
+				if now := k.get(tk); !now.MergedInto.IsZero() {
+					left = true
+					_, err := k.desk.Do(t.Context(), super, tk.ID, ticket.Action{Name: ticket.Unmerge})
+					require.True(t, err == nil || !k.get(ticket.Ticket{ID: now.MergedInto}).MergedInto.IsZero(), "%v", err)
+				}
+			}
+		}
+		for i, tk := range list {
+			now := k.get(tk)
+			slices.Sort(byHand[i].Tags)
+			require.Equal(t, slices.Compact(slices.Clone(byHand[i].Tags)), append([]string{}, now.Tags...), "seed %d", seed)
+			fields := ticket.Fields{}
+			for f, v := range byHand[i].Fields {
+				if v != nil {
+					fields[f] = v
+				}
+			}
+			require.Equal(t, len(fields), len(now.Fields), "seed %d", seed)
+			for f, v := range fields {
+				require.Equal(t, v, now.Fields[f], "seed %d", seed)
+			}
+		}
+	}
 }
