@@ -120,6 +120,6 @@ func TestLinksAtOnceMakeNoCircle(t *testing.T) {
 		wg.Go(func() { errs[0] = k.tie(super, list[1], ticket.ChildOf, list[2]) })
 		wg.Go(func() { errs[1] = k.tie(super, list[3], ticket.ChildOf, list[0]) })
 		wg.Wait()
-		require.True(t, (errs[0] == nil) != (errs[1] == nil), "%v, %v", errs[0], errs[1])
+		require.NotEqual(t, errs[0] == nil, errs[1] == nil, "%v, %v", errs[0], errs[1])
 	}
 }

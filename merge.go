@@ -107,7 +107,7 @@ func (d *Decision) bring(e *Event, from, into *Ticket) {
 	}
 	// That nobody said anything is no reason to change what somebody said.
 	silent := from.Priority == PriorityOf(0, 0) && from.Impact|from.Urgency == 0 && !from.PriorityGiven
-	if from.Priority > into.Priority && !(silent && into.PriorityGiven) {
+	if from.Priority > into.Priority && (!silent || !into.PriorityGiven) {
 		e.Set.Priority = from.Priority
 	}
 	if from.Priority >= into.Priority && from.PriorityGiven && !into.PriorityGiven {

@@ -174,6 +174,7 @@ func TestUnmergeInAnyOrder(t *testing.T) {
 	// alone tells what the ticket is with these merges only, and a tag by hand after
 	// the second.
 	alone := func(t *testing.T, without map[int]bool) string {
+		t.Helper()
 		k := newKit(t)
 		into := k.open(super, ticket.Draft{Requester: eve, Tags: []string{"own"}, Priority: ticket.Low})
 		for i, dr := range drafts {
@@ -297,10 +298,11 @@ func TestAMergeStaysWithinTheLimits(t *testing.T) {
 				dr.Requester = inOrg("eve", "x").Person
 				both = append(both, k.open(super, dr))
 			}
-			before := [2]ticket.Ticket{k.get(both[0]), k.get(both[1])}
+			from, into := k.get(both[0]), k.get(both[1])
 			err := k.refusal(super, both[0], ticket.Action{Name: ticket.Merge, Ticket: both[1].ID}, ticket.ErrInvalid)
 			require.ErrorContains(t, err, field)
-			require.Equal(t, before, [2]ticket.Ticket{k.get(both[0]), k.get(both[1])})
+			require.Equal(t, from, k.get(both[0]))
+			require.Equal(t, into, k.get(both[1]))
 		})
 	}
 }
@@ -436,7 +438,7 @@ func TestWhoStaysBehindCanStillWrite(t *testing.T) {
 	require.Equal(t, before.State(), after.State())
 	require.Zero(t, after.Reopened)
 	require.ElementsMatch(t, []string{"customer > requester eve", "customer > agent hardware"}, k.heard(a))
-	require.Equal(t, k.get(b).Version, int64(2))
+	require.EqualValues(t, 2, k.get(b).Version)
 
 	k.do(super, b, ticket.Action{Name: ticket.Take})
 	k.do(vic, a, reply)
@@ -632,7 +634,7 @@ func TestMergesAtRandomLeaveNothingBehind(t *testing.T) {
 					fields[f] = v
 				}
 			}
-			require.Equal(t, len(fields), len(now.Fields), "seed %d", seed)
+			require.Len(t, now.Fields, len(fields), "seed %d", seed)
 			for f, v := range fields {
 				require.Equal(t, v, now.Fields[f], "seed %d", seed)
 			}

@@ -12,7 +12,7 @@ func (d *Desk) splitOff(ctx context.Context, a Actor, t *Ticket, dr Draft) (Draf
 	from := dr.From
 	dr.From = 0
 	if from != 0 {
-		e, err := d.wordsOf(ctx, a, t, from)
+		e, err := d.wordsOf(ctx, t, from)
 		if err != nil {
 			return dr, author, err
 		}
@@ -29,7 +29,7 @@ func (d *Desk) splitOff(ctx context.Context, a Actor, t *Ticket, dr Draft) (Draf
 }
 
 // wordsOf reads the event whose words a split takes over.
-func (d *Desk) wordsOf(ctx context.Context, a Actor, t *Ticket, seq int64) (Event, error) {
+func (d *Desk) wordsOf(ctx context.Context, t *Ticket, seq int64) (Event, error) {
 	refuse := func(why string) (Event, error) { return Event{}, invalid("action.draft.from", "%s", why) }
 	if seq > t.Version {
 		return Event{}, invalid("action.draft.from", "must be 1 to %d, the number of an event of this ticket", t.Version)

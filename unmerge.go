@@ -236,11 +236,11 @@ func (d *Decision) again(m *joined, into *Ticket) *Event {
 // version does not tell what it was of, because the two had been linked before.
 func indexOf(merged []*joined, id ID) int {
 	unknown := -1
-	for i := len(merged) - 1; i >= 0; i-- {
-		if merged[i].id == id {
+	for i, m := range slices.Backward(merged) {
+		if m.id == id {
 			return i
 		}
-		if unknown < 0 && merged[i].id.IsZero() {
+		if unknown < 0 && m.id.IsZero() {
 			unknown = i
 		}
 	}
