@@ -36,8 +36,8 @@ func (k *kit) edit(t ticket.Ticket, e ticket.Edits) {
 	k.do(super, t, ticket.Action{Name: ticket.Edit, Edit: &e})
 }
 
-// heard returns what is told of a ticket since it was asked last.
-func (k *kit) heard(t ticket.Ticket) (list []string) {
+// toldOf returns what is told of a ticket since it was asked last.
+func (k *kit) toldOf(t ticket.Ticket) (list []string) {
 	k.Helper()
 	k.sent.Reset()
 	k.deliver()
@@ -328,12 +328,12 @@ func TestUnmergeRestoresTheTicketAsItWas(t *testing.T) {
 			k.merge(a, b)
 			require.True(t, k.get(a).Timer.IsZero())
 			k.do(super, a, ticket.Action{Name: ticket.AddNote, Note: "meanwhile"})
-			k.heard(a)
+			k.toldOf(a)
 			got := k.unmerge(a)
 			want := before
 			want.Version, want.Digest, want.Touched = got.Version, got.Digest, got.Touched
 			require.True(t, want.Equal(got), "%+v\n%+v", want, got)
-			for _, kind := range k.heard(a) {
+			for _, kind := range k.toldOf(a) {
 				require.NotContains(t, kind, "reopened")
 			}
 			events := k.events(super, a)
@@ -421,7 +421,7 @@ func TestWhoStaysBehindCanStillWrite(t *testing.T) {
 	k.do(super, a, ticket.Action{Name: ticket.Take})
 	k.merge(a, b)
 	before := k.get(a)
-	k.heard(a)
+	k.toldOf(a)
 
 	v, err := k.desk.Track(t.Context(), vic, string(a.Number))
 	require.NoError(t, err)
@@ -437,15 +437,15 @@ func TestWhoStaysBehindCanStillWrite(t *testing.T) {
 	require.Equal(t, b.ID, after.MergedInto)
 	require.Equal(t, before.State(), after.State())
 	require.Zero(t, after.Reopened)
-	require.ElementsMatch(t, []string{"customer > requester eve", "customer > agent hardware"}, k.heard(a))
+	require.ElementsMatch(t, []string{"customer > requester eve", "customer > agent hardware"}, k.toldOf(a))
 	require.EqualValues(t, 2, k.get(b).Version)
 
 	k.do(super, b, ticket.Action{Name: ticket.Take})
 	k.do(vic, a, reply)
-	require.Contains(t, k.heard(a), "customer > agent super")
+	require.Contains(t, k.toldOf(a), "customer > agent super")
 	k.do(super, b, ticket.Action{Name: ticket.Resolve, Message: "m"})
 	k.do(vic, a, reply)
-	require.Contains(t, k.heard(a), "customer > agent super", "though the case is done")
+	require.Contains(t, k.toldOf(a), "customer > agent super", "though the case is done")
 	require.Equal(t, ticket.StatusResolved, k.get(b).Status)
 
 	// Who sees the ticket that goes on is led there, though not to what is between.
