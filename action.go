@@ -28,7 +28,7 @@ const (
 	Cancel   ActionName = "cancel"    // withdrawn, or not to be done: Action.Reason
 	Amend    ActionName = "amend"     // put right how a finished ticket is filed: Action.Note, perhaps Status, Level, Queue
 	Merge    ActionName = "merge"     // goes on in another ticket: Action.Ticket
-	Unmerge  ActionName = "unmerge"   // undo a merge
+	Unmerge  ActionName = "unmerge"   // undo a merge: both tickets are what they would be without it
 	Split    ActionName = "split"     // a part of it becomes a ticket of its own: Action.Draft
 	AddLink  ActionName = "link"      // tie it to another ticket: Action.Relation, Action.Ticket
 	Unlink   ActionName = "unlink"    // undo a link
@@ -109,7 +109,13 @@ type Draft struct {
 
 	Message     Message // what the customer says
 	Attachments []Attachment
-	Note        Note // what the agent who opens it adds for the desk; for agents and systems
+
+	// From takes the words of a split from the ticket: those, and the files, of
+	// the event with this number, which a customer said. The new ticket's history
+	// says who ([People].Author). Instead of a Message and Attachments.
+	From int64 `json:",omitempty"`
+
+	Note Note // what the agent who opens it adds for the desk; for agents and systems
 
 	// Solution opens the ticket as answered already: opened and resolved in one
 	// commit, as when the customer is still on the line. For agents only.

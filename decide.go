@@ -16,6 +16,9 @@ type Decision struct {
 	Now    time.Time
 	Other  *Ticket // the ticket that Action.Ticket names, where there is one
 
+	undone    *undone // the merge that an unmerge undoes, where the desk read it
+	onePerson bool    // see Config.MergeOnePerson
+
 	Workflow   *Workflow  // set by Decide, as the rest
 	Role       Role       // as whom the actor meets the ticket
 	Transition Transition // the rule that applies
@@ -65,7 +68,10 @@ func (w *Workflow) permit(d *Decision) error {
 		return d.record()
 	}
 	if !t.MergedInto.IsZero() && !slices.Contains(onMerged, act.Name) {
-		return d.refuse(WhyMerged, "the ticket was merged, and goes on as %s", t.MergedInto)
+		if !d.staysBehind() {
+			return d.refuse(WhyMerged, "the ticket was merged, and goes on as %s", t.MergedInto)
+		}
+		return d.askGuards()
 	}
 	if act.Name == Unmerge && t.MergedInto.IsZero() {
 		return d.refuse(WhyState, "the ticket was not merged")
@@ -185,6 +191,9 @@ func (d *Decision) choose() error {
 	if err != nil {
 		return w.spec.fault("machine", "%v", err)
 	}
+	if d.restores() {
+		d.To = d.undone.before.State()
+	}
 	return nil
 }
 
@@ -274,7 +283,7 @@ func (d *Decision) content() error {
 		{act.Queue != "", moves && !customer, "queue"},
 		{act.Assignee != "", tr.Assign == ToGiven, "assignee"},
 		{act.Reason != "", (tr.To != "" || tr.Chosen) && !customer, "reason"},
-		{!act.Until.IsZero(), d.Workflow.statuses[d.To.Status].Then != "" && tr.To != "", "until"},
+		{!act.Until.IsZero(), d.Workflow.statuses[d.To.Status].Then != "" && tr.To != "" && act.Name != Amend, "until"},
 		{!act.Ticket.IsZero(), linking, "ticket"},
 		{act.Relation != "", act.Name == AddLink || act.Name == Unlink, "relation"},
 		{act.Draft != nil, act.Name == Split, "draft"},
@@ -297,7 +306,7 @@ func (d *Decision) event() (Event, error) {
 	e.Channel, e.Automatic = act.Channel, act.Automatic
 	e.Message, e.Attachments = act.Message, act.Attachments
 	e.Note, e.NoteAttachments = act.Note, act.NoteAttachments
-	e.Answer = d.Role == Agents && !act.Automatic && act.words()
+	e.Answer = d.Role == Agents && !act.Automatic && act.words() && act.Name != Amend
 	if act.Automatic && act.Name == Resolve && t.Phase == PhaseSolved {
 		e.Set.Restored = &Restored{Resolved: t.Resolved, Closed: t.Closed} // it does not solve it again
 	}
@@ -373,6 +382,9 @@ func (d *Decision) timer(e *Event) {
 	if d.Transition.To == "" && d.To.Status == t.Status {
 		return // the status goes on as it was, and so does its timer
 	}
+	if d.Action.Name == Amend && e.Phase.Done() == t.Phase.Done() {
+		return // what is only filed otherwise waits for what it waited for
+	}
 	next := Timer{}
 	if s := d.Workflow.statuses[d.To.Status]; s.Then != "" {
 		switch {
@@ -402,10 +414,9 @@ func (d *Decision) effect(e *Event) error {
 	case Merge:
 		return d.merge(e)
 	case Unmerge:
-		e.Set.MergedInto = new(ID{})
-		if l, ok := t.LinkTo(DuplicateOf, t.MergedInto); ok {
-			e.Set.RemoveLinks = []Link{l}
-		}
+		d.unmerge(e)
+	case Amend:
+		d.amend(e)
 	case AddLink:
 		if err := d.other(); err != nil {
 			return err
@@ -446,81 +457,6 @@ func (d *Decision) other() error {
 		return invalid("action.ticket", "is missing: %q needs one", d.Action.Name)
 	}
 	return nil
-}
-
-// sameCustomer reports whether both may read the same messages.
-func sameCustomer(p, q Person) bool {
-	return p.Same(q) || p.Organisation != "" && p.Organisation == q.Organisation
-}
-
-// merge makes the event that ends this ticket in favour of the other one. Both
-// must be of the same customer: who follows a ticket reads its messages, and
-// those of another customer are none of theirs; followers of this ticket who
-// are of another customer stay behind for the same reason. For one cause behind
-// several customers' tickets there are links.
-func (d *Decision) merge(e *Event) error {
-	t := &d.Ticket
-	if err := d.other(); err != nil {
-		return err
-	}
-	o := d.Other
-	if !sameCustomer(t.Requester, o.Requester) {
-		return d.refuse(WhyGuard, "the tickets are of different customers, who must not read each other's messages; link them instead")
-	}
-	switch {
-	case !o.MergedInto.IsZero():
-		return d.refuse(WhyGuard, "the other ticket was itself merged away")
-	case o.Phase.Done():
-		return d.refuse(WhyGuard, "the other ticket is %s", o.Status)
-	case d.Role == Agents && (!d.Actor.ServesLevel(o.Level) || !d.Actor.ServesQueue(o.Queue)):
-		return d.refuse(WhyLevel, "the agent does not serve the other ticket's level and queue")
-	}
-	e.Set.MergedInto = new(o.ID)
-	e.Set.Timer = nil
-	if !t.Timer.IsZero() {
-		e.Set.Timer = &Timer{}
-	}
-	if _, there := t.LinkTo(DuplicateOf, o.ID); !there {
-		e.Set.AddLinks = []Link{{DuplicateOf, o.ID, o.Number}}
-	}
-	return nil
-}
-
-// counterEvent is what a merge, unmerge, link or unlink does to the other
-// ticket. leaving are those who no longer follow it after an unmerge.
-func (d *Decision) counterEvent(leaving []Person) (e Event, changes bool) {
-	t, o := &d.Ticket, d.Other
-	e = d.blank(o, o.State())
-	e.Set.WorkflowVersion = 0
-	back := Link{Ticket: t.ID, Number: t.Number, Relation: d.Action.Relation.Counterpart()}
-	if d.Action.Name == Merge || d.Action.Name == Unmerge {
-		back.Relation = DuplicatedBy
-	}
-	_, linked := o.LinkTo(back.Relation, t.ID)
-	switch d.Action.Name {
-	case Merge:
-		if !linked {
-			e.Set.AddLinks = []Link{back}
-		}
-		for _, p := range append([]Person{t.Requester}, t.Followers...) {
-			if sameCustomer(p, o.Requester) && !o.concerns(p) && !slices.ContainsFunc(e.Followed, p.Same) {
-				e.Followed = append(e.Followed, p)
-			}
-		}
-		return e, true
-	case Unmerge:
-		if linked {
-			e.Set.RemoveLinks = []Link{back}
-		}
-		e.Unfollowed = leaving
-		return e, true
-	case Unlink:
-		e.Set.RemoveLinks = []Link{back}
-		return e, linked
-	default:
-		e.Set.AddLinks = []Link{back}
-		return e, !linked
-	}
 }
 
 // edit turns edits into changes, leaving out what is so already.
@@ -606,6 +542,9 @@ func (w *Workflow) opening(a Actor, dr Draft, now time.Time, id ID, n Number, li
 	}
 	if e.Set.Priority == 0 {
 		e.Set.Priority = PriorityOf(dr.Impact, dr.Urgency)
+	}
+	if dr.Priority != 0 {
+		e.Set.PriorityGiven = new(true)
 	}
 	setIfOther(&e.Set.Queue, "", dr.Queue, true)
 	if s := w.statuses[w.spec.Initial]; s.Then != "" && s.After > 0 {

@@ -52,7 +52,7 @@ const (
 //	cancel     requester          live                    cancelled
 //	amend      agent              done                    done ↕     note
 //	merge      agent              live, resolved          closed     Action.Ticket
-//	unmerge    agent              closed                  queued
+//	unmerge    agent              closed                  as before
 //	split      agent              live                    =          Action.Draft
 //	link       agent              any                     =          Action.Ticket
 //	unlink     agent              any                     =          Action.Ticket
@@ -60,12 +60,13 @@ const (
 //
 // Who has the ticket afterwards: with take the agent; with assign the one named;
 // with reply, ask, hold, resume and resolve the agent, if nobody had it; with
-// release, escalate, hand back, hand over, reopen (also by a customer's reply)
-// and unmerge nobody.
+// release, escalate, hand back, hand over and reopen (also by a customer's reply)
+// nobody; with unmerge who had it before the merge.
 //
 // A customer is the requester or a follower. Where 14 days are named and have
-// passed, the action opens a follow-up ticket. By itself, a resolved ticket is
-// closed after 7 days, and one on hold goes on at Action.Until.
+// passed, the action opens a follow-up ticket, or goes to the one that is under
+// way. By itself, a resolved ticket is closed after 7 days, and one on hold goes
+// on at Action.Until.
 func DefaultWorkflow() WorkflowSpec {
 	live := In(StatusNew, StatusQueued, StatusOpen, StatusWaiting, StatusOnHold)
 	done := In(StatusResolved, StatusClosed, StatusCancelled)

@@ -76,6 +76,18 @@ type Config struct {
 	// Silent writes no rows: nobody is ever told anything.
 	Silent bool
 
+	// MergeOnePerson lets only tickets of the same requester be merged. Default:
+	// those of one organisation may be, and then its people read both.
+	MergeOnePerson bool
+
+	// Derive changes the draft of a ticket that comes out of another one: a
+	// follow-up, or what is split off. It is called while the desk decides, with
+	// what the new ticket would be, which goes on where the other one stands (see
+	// [Desk.Do]); what it returns is opened. It must be quick, and answer the same
+	// when asked again. A panic, and what no draft may be, fail the action. Nil: as
+	// it is.
+	Derive func(from Ticket, d Draft) Draft
+
 	// Copies says who else is told what the customers of a ticket are told, as it
 	// stands after the event: agents who watch it, an address of a team. They
 	// count as agents; customers who watch are followers of the ticket. It is
@@ -296,6 +308,7 @@ type outcome struct {
 	commit Commit // its first change has the ticket that the caller gets
 	fault  error  // why it must not be committed after all
 	events []Event
+	holder *Ticket // the ticket with whose desk the case is, where it is not the changed one
 }
 
 var outcomes = sync.Pool{New: func() any {
@@ -310,13 +323,23 @@ func (o *outcome) release() {
 	clear(o.commit.Deliveries)
 	clear(o.events)
 	o.commit = Commit{Changes: o.commit.Changes[:0], Deliveries: o.commit.Deliveries[:0]}
-	o.fault, o.events = nil, o.events[:0]
+	o.fault, o.events, o.holder = nil, o.events[:0], nil
 	outcomes.Put(o)
 }
 
-// add seals the events, folds them into the ticket, and puts ticket, events and
-// deliveries into the commit. It returns the ticket as it stands then.
+// add puts what happened to a ticket into the outcome, within the bounds that
+// hold for it as a whole. It returns the ticket as it stands then.
 func (d *Desk) add(o *outcome, t Ticket, made ...Event) Ticket {
+	after := d.put(o, t, made...)
+	if o.fault == nil {
+		o.fault = d.within(&t, &after)
+	}
+	return after
+}
+
+// put seals the events, folds them into the ticket, and puts ticket, events and
+// deliveries into the commit.
+func (d *Desk) put(o *outcome, t Ticket, made ...Event) Ticket {
 	first := t
 	n := len(o.events)
 	o.events = append(o.events, made...)
@@ -327,7 +350,7 @@ func (d *Desk) add(o *outcome, t Ticket, made ...Event) Ticket {
 		before := t
 		t = Apply(t, *e)
 		var err error
-		if o.commit.Deliveries, err = d.deliveries(o.commit.Deliveries, &before, &t, e); err != nil && o.fault == nil {
+		if o.commit.Deliveries, err = d.deliveries(o.commit.Deliveries, &before, &t, e, o.holder); err != nil && o.fault == nil {
 			o.fault = err
 		}
 	}
@@ -336,9 +359,6 @@ func (d *Desk) add(o *outcome, t Ticket, made ...Event) Ticket {
 		o.commit.Deliveries = slices.DeleteFunc(o.commit.Deliveries, func(r Delivery) bool { return r.Ticket == t.ID && r.Kind == KindQueued })
 	}
 	o.commit.Changes = append(o.commit.Changes, Change{Expect: first.Version, Ticket: t, Events: events})
-	if o.fault == nil {
-		o.fault = d.within(&first, &t)
-	}
 	return t
 }
 

@@ -397,7 +397,7 @@ func TestMergeAndUnmerge(t *testing.T) {
 
 	back := k.do(lin, two, ticket.Action{Name: ticket.Unmerge})
 	require.True(t, back.MergedInto.IsZero())
-	require.Equal(t, ticket.StatusQueued, back.Status)
+	require.Equal(t, ticket.StatusNew, back.Status, "as before the merge")
 	require.Empty(t, back.Links)
 	target = k.get(one)
 	require.Empty(t, target.Links)

@@ -3,7 +3,6 @@ package ticket
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 )
 
@@ -25,13 +24,14 @@ func (d *Desk) Open(ctx context.Context, a Actor, dr Draft) (Ticket, error) {
 	}
 	request := func() (Digest, error) { r := dr; r.Key = ""; return fingerprint(a, Open, r) }
 	return d.commit(ctx, a, ID{}, dr.Key, request, func(o *outcome) error {
-		_, err := d.begin(o, a, dr, d.now(), nil)
+		_, err := d.begin(o, a, dr, d.now(), nil, Person{})
 		return err
 	})
 }
 
-// begin puts a new ticket into the outcome.
-func (d *Desk) begin(o *outcome, a Actor, dr Draft, now time.Time, links []Link) (Ticket, error) {
+// begin puts a new ticket into the outcome. The author said its words, where they
+// were taken over.
+func (d *Desk) begin(o *outcome, a Actor, dr Draft, now time.Time, links []Link, author Person) (Ticket, error) {
 	w, err := d.workflow(dr.Workflow)
 	if err != nil {
 		return Ticket{}, err
@@ -47,6 +47,7 @@ func (d *Desk) begin(o *outcome, a Actor, dr Draft, now time.Time, links []Link)
 	if err := d.may(a, t, Open); err != nil {
 		return Ticket{}, err
 	}
+	e.Author = author
 	events := []Event{e}
 	if dr.Solution != "" {
 		resolve := Action{Name: Resolve, Message: dr.Solution, Reason: FirstContact, Channel: dr.Channel}
@@ -69,7 +70,24 @@ func (d *Desk) begin(o *outcome, a Actor, dr Draft, now time.Time, links []Link)
 // in the form the actor may hold.
 //
 // What a customer does under the number of a ticket that was merged away
-// happens to the one it goes on as.
+// happens to the one it goes on as. Who may not see that one can still reply: the
+// words stay with the merged ticket, and go to the desk that has the case.
+//
+// A reply or reopen after the window goes to the follow-up that is not done, or
+// whose own window is open, and opens one where there is none that the actor has
+// a part in. A follow-up, and what is split off, goes on where the ticket stands:
+// with its workflow, level, queue, tags, fields, priority, impact, urgency and
+// followers, as far as the draft of a split says nothing else ([Config].Derive may
+// change that). Followers of another customer than the new requester stay behind.
+//
+// A merge brings into the other ticket the tags and fields that it lacks, the
+// higher priority, and those who may read both as followers. What both have stays
+// as it is there; a note says what the merged one has. Unmerge takes back what the
+// other ticket would not be without this merge, whatever was merged in before or
+// after; what was changed by hand since stays. The merged ticket is as it was, with
+// its status, level, queue, assignee, times and timer. What a merge would have
+// beyond the limits is [ErrInvalid], and so is a link by which a ticket were its
+// own ancestor.
 //
 // Errors: [ErrNotFound] for a ticket the actor may not know of, [ErrRefused]
 // and [ErrUnknownAction] by the workflow or the policy, [ErrInvalid] by the
@@ -88,6 +106,11 @@ func (d *Desk) Do(ctx context.Context, a Actor, id ID, act Action) (Ticket, erro
 	if err := d.confined(ctx, a, id, &act); err != nil {
 		return Ticket{}, err
 	}
+	leave, err := d.oneByOne(ctx, a.Tenant, &act)
+	if err != nil {
+		return Ticket{}, err
+	}
+	defer leave()
 	request := func() (Digest, error) { r := act; r.Key = ""; return fingerprint(a, id, r) }
 	return d.commit(ctx, a, id, act.Key, request, func(o *outcome) error { return d.decide(ctx, o, a, id, act) })
 }
@@ -112,6 +135,12 @@ func (d *Desk) decide(ctx context.Context, o *outcome, a Actor, id ID, act Actio
 			return err
 		}
 	}
+	return d.decideOn(ctx, o, a, t, act, true)
+}
+
+// decideOn decides on an action on a ticket. Where its window has passed and
+// nothing may follow, that is the refusal.
+func (d *Desk) decideOn(ctx context.Context, o *outcome, a Actor, t Ticket, act Action, follows bool) error {
 	w, err := d.workflowOf(&t)
 	if err != nil {
 		return err
@@ -119,7 +148,7 @@ func (d *Desk) decide(ctx context.Context, o *outcome, a Actor, id ID, act Actio
 	if err := d.may(a, t, act.Name); err != nil {
 		return err
 	}
-	dec := Decision{Ticket: t, Actor: a, Action: act, Now: d.now()}
+	dec := Decision{Ticket: t, Actor: a, Action: act, Now: d.now(), onePerson: d.cfg.MergeOnePerson}
 	if dec.Other, err = d.other(ctx, a, &t, act); err != nil {
 		return err
 	}
@@ -128,8 +157,13 @@ func (d *Desk) decide(ctx context.Context, o *outcome, a Actor, id ID, act Actio
 			return err
 		}
 	}
+	if act.Name == Unmerge && !t.MergedInto.IsZero() {
+		if dec.undone, err = d.mergeOf(ctx, &t); err != nil {
+			return err
+		}
+	}
 	err = w.permit(&dec)
-	late := tooLate(err) && dec.Transition.FollowUp
+	late := follows && tooLate(err) && dec.Transition.FollowUp
 	if err != nil && !late {
 		return err
 	}
@@ -137,7 +171,7 @@ func (d *Desk) decide(ctx context.Context, o *outcome, a Actor, id ID, act Actio
 		return err
 	}
 	if late {
-		return d.followUp(o, dec)
+		return d.late(ctx, o, dec)
 	}
 	e, err := dec.event()
 	if err != nil {
@@ -146,7 +180,11 @@ func (d *Desk) decide(ctx context.Context, o *outcome, a Actor, id ID, act Actio
 
 	switch act.Name {
 	case Split:
-		child, err := d.begin(o, a, d.splitOff(t, *act.Draft), dec.Now, []Link{{ChildOf, t.ID, t.Number}})
+		dr, author, err := d.splitOff(ctx, a, &t, *act.Draft)
+		if err != nil {
+			return err
+		}
+		child, err := d.begin(o, a, dr, dec.Now, []Link{{ChildOf, t.ID, t.Number}}, author)
 		if err != nil {
 			return err
 		}
@@ -154,24 +192,34 @@ func (d *Desk) decide(ctx context.Context, o *outcome, a Actor, id ID, act Actio
 		d.add(o, t, e)
 		return nil // the child, which is the first
 	case Merge, Unmerge, AddLink, Unlink:
+		if err := d.noCircle(ctx, &dec); err != nil {
+			return err
+		}
 		d.add(o, t, e)
 		if dec.Other == nil {
 			return nil
 		}
-		var leaving []Person
+		c, changes := dec.counterEvent()
 		if act.Name == Unmerge {
 			if !dec.Other.MergedInto.IsZero() {
 				return dec.refuse(WhyMerged, "the other ticket was itself merged away: undo that first")
 			}
-			if leaving, err = d.leaving(ctx, &t, dec.Other); err != nil {
+			if err := d.takeBack(ctx, &dec, &c); err != nil {
 				return err
 			}
 		}
-		if c, changes := dec.counterEvent(leaving); changes {
+		if changes {
 			d.add(o, *dec.Other, c)
 		}
 		return nil
 	default:
+		if !t.MergedInto.IsZero() && dec.Role&Customers != 0 {
+			holder, err := d.holder(ctx, t)
+			if err != nil {
+				return err
+			}
+			o.holder = &holder
+		}
 		d.add(o, t, e)
 		return nil
 	}
@@ -210,103 +258,6 @@ func (d *Desk) second(ctx context.Context, a Actor, t *Ticket, act Action) (*Tic
 		return nil, err
 	}
 	return &o, nil
-}
-
-// followedByMerge returns those who follow a ticket only because others were
-// merged into it.
-func (d *Desk) followedByMerge(ctx context.Context, into *Ticket) (people []Person, err error) {
-	for e, err := range d.events(ctx, into.Tenant, into.ID, 0) {
-		if err != nil {
-			return nil, err
-		}
-		people = changed(people, nil, e.Unfollowed, Person.Same)
-		if e.Action == Merge {
-			people = changed(people, e.Followed, nil, Person.Same)
-		} else {
-			people = changed(people, nil, e.Followed, Person.Same) // on their own account from now on
-		}
-	}
-	return people, nil
-}
-
-// leaving returns those who no longer follow a ticket when another one is taken
-// out of it: who came with that one, and not with one that is still merged in.
-func (d *Desk) leaving(ctx context.Context, from, into *Ticket) ([]Person, error) {
-	people, err := d.followedByMerge(ctx, into)
-	if err != nil {
-		return nil, err
-	}
-	people = slices.DeleteFunc(people, func(p Person) bool { return !from.concerns(p) })
-	for _, l := range into.Links {
-		if len(people) == 0 || l.Relation != DuplicatedBy || l.Ticket == from.ID {
-			continue
-		}
-		other, err := d.store.Ticket(ctx, into.Tenant, l.Ticket)
-		if err != nil && !errors.Is(err, ErrNotFound) {
-			return nil, err
-		}
-		if err == nil && other.MergedInto == into.ID {
-			people = slices.DeleteFunc(people, other.concerns)
-		}
-	}
-	return people, nil
-}
-
-// splitOff completes the draft of a split with what the ticket says.
-func (d *Desk) splitOff(t Ticket, dr Draft) Draft {
-	if dr.Requester.IsZero() {
-		dr.Requester = t.Requester
-	}
-	if dr.Channel == "" {
-		dr.Channel = t.Channel
-	}
-	if dr.Queue == "" {
-		dr.Queue = t.Queue
-	}
-	if dr.Priority|dr.Impact|dr.Urgency == 0 {
-		dr.Priority, dr.Impact, dr.Urgency = t.Priority, t.Impact, t.Urgency
-	}
-	if dr.Workflow == "" {
-		dr.Workflow = t.Workflow
-	}
-	if w, err := d.workflow(dr.Workflow); err == nil && dr.Level == 0 {
-		dr.Level = min(t.Level, w.spec.Levels)
-	}
-	return dr
-}
-
-// followUp opens the ticket that a late reply is about, and links the two.
-func (d *Desk) followUp(o *outcome, dec Decision) error {
-	t, act := dec.Ticket, dec.Action
-	next, err := d.begin(o, dec.Actor, Draft{
-		Requester: t.Requester, Followers: d.carriedOver(dec.Actor, &t), Subject: t.Subject,
-		Message: act.Message, Attachments: act.Attachments, Channel: act.Channel, Automatic: act.Automatic,
-		Priority: t.Priority, Impact: t.Impact, Urgency: t.Urgency, Queue: t.Queue, Workflow: t.Workflow,
-	}, dec.Now, []Link{{FollowUpOf, t.ID, t.Number}})
-	if err != nil {
-		return err
-	}
-	if len(t.Links) >= d.cfg.Limits.Links {
-		return nil // it is full; the new ticket still says what it follows
-	}
-	e := ownEvent(dec.Workflow, &t, AddLink, dec.Now)
-	e.Set.AddLinks = []Link{{FollowedBy, next.ID, next.Number}}
-	d.add(o, t, e)
-	return nil // the new ticket, which is the first
-}
-
-// carriedOver returns those of a ticket's followers who follow the next one: all,
-// unless the limit was lowered meanwhile; the one who acts in any case.
-func (d *Desk) carriedOver(a Actor, t *Ticket) []Person {
-	most := d.cfg.Limits.Followers
-	if len(t.Followers) <= most {
-		return t.Followers
-	}
-	list := slices.Clone(t.Followers)
-	if i := slices.IndexFunc(list, a.Person.Same); i >= most {
-		list[0] = list[i]
-	}
-	return list[:most]
 }
 
 // deskItself acts where the desk does something on its own.
@@ -395,6 +346,14 @@ func (d *Desk) checkDraft(at string, a Actor, dr Draft) (Draft, error) {
 	c.tags(at+".tags", dr.Tags)
 	dr.Fields = c.fields(at+".fields", dr.Fields, false)
 	c.line(at+".key", dr.Key, maxKey)
+	switch {
+	case dr.From < 0:
+		c.fail(at+".from", "must be the number of an event, or 0")
+	case dr.From > 0 && at != "action.draft":
+		c.fail(at+".from", "is for splits: there is no ticket to take words from")
+	case dr.From > 0 && (dr.Message != "" || len(dr.Attachments) > 0):
+		c.fail(at+".from", "has no use beside a message or attachments: the words are those of the event, or the draft's own")
+	}
 	if dr.Level < 0 {
 		c.fail(at+".level", "must be 1 or more, or 0 for the first")
 	}

@@ -27,7 +27,7 @@ type Limits struct {
 	Tags           int   // tags on a ticket
 	Fields         int   // custom fields on a ticket
 	Followers      int   // followers of a ticket
-	Links          int   // links of a ticket
+	Links          int   // links of a ticket; that to a follow-up is made all the same
 	Attachments    int   // attachments of one action, of either kind
 	AttachmentSize int64 // bytes of one attachment
 }

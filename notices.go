@@ -9,8 +9,9 @@ type notice struct {
 }
 
 // deliveries appends the outbox rows for an event that took a ticket from
-// before to after.
-func (d *Desk) deliveries(rows []Delivery, before, after *Ticket, e *Event) (_ []Delivery, err error) {
+// before to after. The holder is the ticket with whose desk the case is, where
+// that is another one: of what is said under the number of a merged ticket.
+func (d *Desk) deliveries(rows []Delivery, before, after *Ticket, e *Event, holder *Ticket) (_ []Delivery, err error) {
 	if len(d.vias)+len(d.streams) == 0 {
 		return rows, nil
 	}
@@ -27,6 +28,9 @@ func (d *Desk) deliveries(rows []Delivery, before, after *Ticket, e *Event) (_ [
 	if len(d.vias) > 0 {
 		var space [8]notice
 		list := notices(space[:0], before, after, e)
+		if holder != nil {
+			list = heldBy(list, holder)
+		}
 		if d.cfg.Copies != nil {
 			if list, err = d.copies(list, before, after, e); err != nil {
 				return rows, err
@@ -42,6 +46,17 @@ func (d *Desk) deliveries(rows []Delivery, before, after *Ticket, e *Event) (_ [
 		row(notice{KindEvent, Recipient{Role: Systems}}, via)
 	}
 	return rows, nil
+}
+
+// heldBy tells the desk that holds the case what a customer said, and not the one
+// that had it before the merge.
+func heldBy(list []notice, holder *Ticket) []notice {
+	list = slices.DeleteFunc(list, func(n notice) bool { return n.to.Role == Agents })
+	to := Recipient{Role: Agents, Queue: holder.Queue, Level: holder.Level}
+	if holder.Assignee != "" {
+		to = Recipient{Role: Agents, Person: Person{ID: holder.Assignee}}
+	}
+	return append(list, notice{KindCustomer, to})
 }
 
 // copies appends those whom the host wants to be told as well.

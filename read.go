@@ -61,26 +61,19 @@ func (d *Desk) find(ctx context.Context, a Actor, ref string) (Ticket, error) {
 	return d.follow(ctx, a, t)
 }
 
-// mostMerges bounds how far a chain of merges is followed.
-const mostMerges = 100
-
 // follow returns the ticket that goes on with this one's case. Where the actor
-// may not see that one, it is left with what it had.
+// may not see that one, it is left with the last that it may see.
 func (d *Desk) follow(ctx context.Context, a Actor, t Ticket) (Ticket, error) {
-	for range mostMerges {
-		if t.MergedInto.IsZero() {
-			return t, nil
-		}
-		next, err := d.store.Ticket(ctx, a.Tenant, t.MergedInto)
-		if errors.Is(err, ErrNotFound) || err == nil && !d.cfg.Policy.MaySee(a, next) {
-			return t, nil
-		}
-		if err != nil {
-			return Ticket{}, err
-		}
-		t = next
+	if t.MergedInto.IsZero() {
+		return t, nil
 	}
-	return Ticket{}, &ChainError{Ticket: t.ID, Fault: Altered, Detail: "merges lead on and on, perhaps in a circle"}
+	seen := t
+	err := d.merges(ctx, t, func(next Ticket) {
+		if d.cfg.Policy.MaySee(a, next) {
+			seen = next
+		}
+	})
+	return seen, err
 }
 
 // View is what a customer sees of a ticket.
@@ -481,7 +474,9 @@ type Choice struct {
 	Reason  string // why not, in a few words; empty if allowed
 	Err     error  // why not, as Do would put it; nil if allowed
 	Needs   Need   // what the action must bring, if allowed
-	To      State  // where it leads; zero where it is not allowed, the action chooses, or a follow-up ticket is opened
+	// To is where it leads; zero where it is not allowed, the action chooses, a
+	// merge is undone, or a follow-up ticket is opened.
+	To State
 }
 
 // Actions returns every action of the ticket's workflow, sorted by name, and
@@ -491,8 +486,9 @@ type Choice struct {
 // not have may answer otherwise than they will; [View].Actions has what a customer
 // may do by the stored ticket. Without the ticket's workflow there are no actions.
 //
-// Of a ticket that was merged away, customers are told that nothing is possible,
-// though what they do is done to the ticket that goes on with it.
+// Of a ticket that was merged away, customers are told that they may reply, and
+// nothing else. What they do is done to the ticket that goes on with it, where
+// they see that one.
 func (d *Desk) Actions(a Actor, t Ticket) []Choice {
 	w, err := d.workflowOf(&t)
 	if err != nil {
@@ -508,8 +504,9 @@ func (d *Desk) Actions(a Actor, t Ticket) []Choice {
 // Explain says whether the actor may do this very action with the ticket as it
 // is given, its content included, and why not: nil, or the error that [Desk.Do]
 // would give. It reads nothing, so it does not look at the other ticket of a
-// merge, link or unlink; and of a ticket that was merged away it tells a customer
-// so, where Do goes on to the other one.
+// merge, link or unlink, nor at the words that a split takes over; and of a
+// ticket that was merged away it tells a customer what [Desk.Actions] does, where
+// Do goes on to the other one.
 func (d *Desk) Explain(a Actor, t Ticket, act Action) error {
 	if err := d.checkActor(a); err != nil {
 		return err
@@ -547,7 +544,12 @@ func (d *Desk) Explain(a Actor, t Ticket, act Action) error {
 	}
 	o := newOutcome()
 	defer o.release()
-	if _, err := d.begin(o, a, d.splitOff(t, *act.Draft), dec.Now, nil); err != nil {
+	dr := *act.Draft
+	dr.From = 0 // whose words are not read
+	if dr, err = d.derive(a, &t, dr); err != nil {
+		return err
+	}
+	if _, err := d.begin(o, a, dr, dec.Now, nil, Person{}); err != nil {
 		return err
 	}
 	return o.fault
@@ -588,7 +590,7 @@ func (d *Desk) choice(w *Workflow, a Actor, t Ticket, act Action) Choice {
 		return c
 	}
 	c := Choice{Action: act.Name, Allowed: true, Needs: dec.Transition.Needs}
-	if !followUp && !dec.Transition.Chosen && dec.Transition.Level == Stay {
+	if !followUp && !dec.Transition.Chosen && dec.Transition.Level == Stay && act.Name != Unmerge {
 		c.To = dec.To
 	}
 	return c

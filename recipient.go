@@ -17,21 +17,15 @@ func (d *Desk) present(ctx context.Context, row *Delivery, b *Brief) (Recipient,
 		return row.To, true, nil
 	}
 	to, concerned := b.Ticket.standing(row.To)
-	next := b.Ticket.MergedInto
-	for n := 0; n < mostMerges && concerned && !next.IsZero(); n++ {
-		t, err := d.store.Ticket(ctx, row.Tenant, next)
-		if isNotFound(err) {
-			break
-		}
-		if err != nil {
-			return to, true, err
-		}
+	if !concerned {
+		return to, false, nil
+	}
+	err := d.merges(ctx, b.Ticket, func(t Ticket) {
 		if there, is := t.standing(to); is {
 			to.Person = there.Person
 		}
-		next = t.MergedInto
-	}
-	return to, concerned, nil
+	})
+	return to, true, err
 }
 
 // complete has the profile complete a recipient, and says why it is not to be told.

@@ -149,11 +149,16 @@ func TestALinkThatEndsMeanwhileWritesNothing(t *testing.T) {
 					require.Greater(t, at, 2)
 					break
 				}
-				require.Error(t, err, "%s before call %d, merged %v", name, at, merged)
-				if !merged {
-					require.ErrorIs(t, err, ticket.ErrLink)
+				not := []ticket.Ticket{tk, last}
+				if behind := merged && name == "no follower any more"; behind && err == nil {
+					not = not[1:] // bob still follows the one that was merged, and may write there
+				} else {
+					require.Error(t, err, "%s before call %d, merged %v", name, at, merged)
+					if !merged {
+						require.ErrorIs(t, err, ticket.ErrLink)
+					}
 				}
-				for _, of := range []ticket.Ticket{tk, last} {
+				for _, of := range not {
 					for _, e := range k.events(cron, of) {
 						require.NotEqual(t, ticket.Message("mine"), e.Message, "%s before call %d, merged %v", name, at, merged)
 					}

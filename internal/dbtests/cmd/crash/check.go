@@ -214,7 +214,9 @@ func (c *checking) history(ctx context.Context, id ticket.ID) error {
 	var t ticket.Ticket
 	for i, e := range list {
 		for _, token := range []string{string(e.Note), string(e.Message)} {
-			if token != "" {
+			// On the ticket that goes on, a merge says itself what stays with the other.
+			into := e.Action == ticket.Merge && e.Set.MergedInto == nil
+			if token != "" && !into {
 				c.at[token] = append(c.at[token], place{id, e.Seq})
 			}
 		}
@@ -238,21 +240,22 @@ func deliveries(before, after ticket.Ticket, e ticket.Event, solvedAtOnce bool) 
 	add := func(k ticket.Kind) { kinds = append(kinds, string(k)) }
 	byCustomer := e.By.Role&ticket.Customers != 0
 	words := e.Message != ""
+	entered := e.Phase != before.Phase && e.Set.Restored == nil // to undo a merge is no news
 	kind := ticket.Kind("")
 	switch phase := e.Phase; {
 	case e.Seq == 1:
 		kind = ticket.KindReceived
 	case e.Set.MergedInto != nil && !e.Set.MergedInto.IsZero():
 		kind = ticket.KindMerged
-	case before.Phase.Done() && !phase.Done():
+	case e.Reopens(before.Phase):
 		kind = ticket.KindReopened
-	case phase != before.Phase && phase == ticket.PhaseSolved:
+	case entered && phase == ticket.PhaseSolved:
 		kind = ticket.KindSolved
-	case phase != before.Phase && phase == ticket.PhaseClosed && e.To.Status == ticket.StatusCancelled:
+	case entered && phase == ticket.PhaseClosed && e.To.Status == ticket.StatusCancelled:
 		kind = ticket.KindCancelled
-	case phase != before.Phase && phase == ticket.PhaseClosed:
+	case entered && phase == ticket.PhaseClosed:
 		kind = ticket.KindClosed
-	case phase == ticket.PhaseYourTurn && (phase != before.Phase || e.Answer):
+	case phase == ticket.PhaseYourTurn && (entered || e.Answer):
 		kind = ticket.KindAsked
 	case e.Answer:
 		kind = ticket.KindAnswered

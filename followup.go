@@ -1,0 +1,208 @@
+package ticket
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"maps"
+	"slices"
+)
+
+// late is what becomes of an action that came after its window: it is done to the
+// follow-up that is under way or whose own window is open, and else opens one.
+func (d *Desk) late(ctx context.Context, o *outcome, dec Decision) error {
+	list, err := d.followUps(ctx, dec.Actor, dec.Ticket)
+	if err != nil {
+		return err
+	}
+	for _, f := range list {
+		if !f.over {
+			if done, err := d.join(ctx, o, dec, f.Ticket); done || err != nil {
+				return err
+			}
+		}
+	}
+	for _, f := range list {
+		if f.over && f.MergedInto.IsZero() {
+			act := dec.Action
+			act.Version = 0 // which was of the ticket that is long done
+			err := d.decideOn(ctx, o, dec.Actor, f.Ticket, act, false)
+			if err == nil || !errors.Is(err, ErrRefused) {
+				return err
+			}
+		}
+	}
+	return d.followUp(o, dec)
+}
+
+// A further is a ticket that goes on after another one was over.
+type further struct {
+	Ticket
+	over bool // with this one, too
+}
+
+// followUps returns the follow-ups of a ticket, and theirs, in which the actor has
+// a part, the newest first. Where one was merged away it is the ticket that goes
+// on, as far as the actor may see that.
+func (d *Desk) followUps(ctx context.Context, a Actor, t Ticket) (list []further, err error) {
+	next, seen := []Ticket{t}, map[ID]bool{t.ID: true}
+	for i := 0; i < len(next); i++ {
+		for _, l := range next[i].Links {
+			if l.Relation != FollowedBy || seen[l.Ticket] {
+				continue
+			}
+			seen[l.Ticket] = true
+			f, err := d.store.Ticket(ctx, t.Tenant, l.Ticket)
+			if errors.Is(err, ErrNotFound) {
+				continue
+			}
+			if err != nil {
+				return nil, err
+			}
+			next = append(next, f)
+			if f, err = d.follow(ctx, a, f); err != nil {
+				return nil, err
+			}
+			if f.ID != l.Ticket {
+				if seen[f.ID] {
+					continue
+				}
+				seen[f.ID] = true
+				next = append(next, f)
+			}
+			if !d.cfg.Policy.MaySee(a, f) || a.RoleOn(f) == 0 {
+				continue
+			}
+			end, err := d.holder(ctx, f)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, further{f, end.Phase.Done()})
+		}
+	}
+	slices.SortStableFunc(list, func(a, b further) int { return cmp.Or(b.Created.Compare(a.Created), b.ID.Compare(a.ID)) })
+	return list, nil
+}
+
+// join does a late action to a follow-up that is under way. Where the workflow has
+// no such action there, because nothing has to be reopened, the words count as a
+// reply, or are recorded as they are. It reports false where an agent cannot act
+// there.
+func (d *Desk) join(ctx context.Context, o *outcome, dec Decision, f Ticket) (done bool, err error) {
+	act := dec.Action
+	act.Version = 0
+	err = d.decideOn(ctx, o, dec.Actor, f, act, false)
+	if joinable(err) && act.Name != Reply && (act.Message != "" || len(act.Attachments) > 0) {
+		act.Name = Reply
+		err = d.decideOn(ctx, o, dec.Actor, f, act, false)
+	}
+	if !joinable(err) {
+		return true, err
+	}
+	if dec.Actor.Role != Requesters {
+		return false, nil
+	}
+	w, err := d.workflowOf(&f)
+	if err != nil {
+		return false, err
+	}
+	here := Decision{Workflow: w, Ticket: f, Actor: dec.Actor, Role: dec.Actor.RoleOn(f), Action: dec.Action, Now: dec.Now}
+	e := here.blank(&f, f.State())
+	e.Channel, e.Automatic = act.Channel, act.Automatic
+	e.Message, e.Attachments = act.Message, act.Attachments
+	d.add(o, f, e)
+	return true, nil
+}
+
+// joinable reports whether an action was refused because of where a ticket
+// stands or who acts, and not by somebody's decision.
+func joinable(err error) bool {
+	refused, ok := errors.AsType[*RefusedError](err)
+	return ok && refused.Why != WhyGuard && refused.Why != WhyPolicy
+}
+
+// followUp opens the ticket that a late action is about, and links the two.
+func (d *Desk) followUp(o *outcome, dec Decision) error {
+	t, act := dec.Ticket, dec.Action
+	dr, err := d.derive(dec.Actor, &t, Draft{
+		Subject: t.Subject, Message: act.Message, Attachments: act.Attachments, Channel: act.Channel, Automatic: act.Automatic,
+	})
+	if err != nil {
+		return err
+	}
+	next, err := d.begin(o, dec.Actor, dr, dec.Now, []Link{{FollowUpOf, t.ID, t.Number}}, Person{})
+	if err != nil {
+		return err
+	}
+	e := ownEvent(dec.Workflow, &t, AddLink, dec.Now)
+	e.Set.AddLinks = []Link{{FollowedBy, next.ID, next.Number}}
+	d.put(o, t, e) // even if its links are full: by this one the next late reply finds the ticket
+	return nil     // the new ticket, which is the first
+}
+
+// derive completes the draft of a ticket that comes out of another one: what it
+// does not say is as it is there, so that those who had the one can work on the
+// other. Where limits were lowered since, it is as much as they take.
+func (d *Desk) derive(a Actor, from *Ticket, dr Draft) (Draft, error) {
+	l := &d.cfg.Limits
+	if dr.Requester.IsZero() {
+		dr.Requester = from.Requester
+	}
+	if len(dr.Followers) == 0 && sameCustomer(dr.Requester, from.Requester) {
+		dr.Followers = d.carriedOver(a, from)
+		if !dr.Requester.Same(from.Requester) { // perhaps a follower is the requester now
+			dr.Followers = slices.DeleteFunc(slices.Clone(dr.Followers), dr.Requester.Same)
+		}
+	}
+	dr.Queue = cmp.Or(dr.Queue, from.Queue)
+	dr.Workflow = cmp.Or(dr.Workflow, from.Workflow)
+	if w, err := d.workflow(dr.Workflow); err == nil && dr.Level == 0 {
+		dr.Level = min(from.Level, w.spec.Levels)
+	}
+	if dr.Priority|dr.Impact|dr.Urgency == 0 {
+		dr.Impact, dr.Urgency = from.Impact, from.Urgency
+		if from.PriorityGiven || from.Priority != PriorityOf(from.Impact, from.Urgency) {
+			dr.Priority = from.Priority
+		}
+	}
+	if len(dr.Tags) == 0 {
+		dr.Tags = slices.Clone(from.Tags[:min(len(from.Tags), l.Tags)])
+	}
+	if len(dr.Fields) == 0 {
+		dr.Fields = from.Fields.clone()
+		for _, k := range slices.Backward(slices.Sorted(maps.Keys(dr.Fields))) {
+			if len(dr.Fields) > l.Fields {
+				delete(dr.Fields, k)
+			}
+		}
+	}
+	if d.cfg.Derive == nil {
+		return dr, nil
+	}
+	// What was taken when limits were wider is not held against the host.
+	_, before := d.checkDraft("config.derive", deskItself, dr)
+	err := safely("Config.Derive", func() error { dr = d.cfg.Derive(from.Clone(), dr); return nil })
+	if err != nil {
+		return dr, err
+	}
+	if checked, err := d.checkDraft("config.derive", deskItself, dr); err == nil {
+		return checked, nil
+	} else if before == nil {
+		return dr, err
+	}
+	return dr, nil
+}
+
+// carriedOver returns those of a ticket's followers who follow the next one: all,
+// unless the limit was lowered meanwhile; the customer who acts in any case.
+func (d *Desk) carriedOver(a Actor, t *Ticket) []Person {
+	most := d.cfg.Limits.Followers
+	if len(t.Followers) <= most {
+		return t.Followers
+	}
+	list := slices.Clone(t.Followers)
+	if i := slices.IndexFunc(list, a.Person.Same); a.Role == Requesters && i >= most {
+		list[0] = list[i]
+	}
+	return list[:most]
+}

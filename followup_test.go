@@ -1,0 +1,229 @@
+package ticket_test
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/ticketkit/ticket"
+)
+
+var late = ticket.Action{Name: ticket.Reply, Message: "again"}
+
+// over opens a ticket whose window has passed.
+func (k *kit) over(dr ticket.Draft) ticket.Ticket {
+	k.Helper()
+	tk := k.open(ada, dr)
+	k.passed(tk)
+	return tk
+}
+
+func (k *kit) passed(t ticket.Ticket) {
+	k.Helper()
+	k.do(super, t, ticket.Action{Name: ticket.Resolve, Message: "m"})
+	k.clock.Advance(ticket.ReopenWindow + time.Hour)
+}
+
+func (k *kit) linked(t ticket.Ticket, r ticket.Relation) (list []ticket.ID) {
+	for _, l := range k.get(t).Links {
+		if l.Relation == r {
+			list = append(list, l.Ticket)
+		}
+	}
+	return list
+}
+
+func TestALateReplyJoinsTheFollowUp(t *testing.T) {
+	k := newKit(t)
+	tk := k.over(ticket.Draft{Followers: []ticket.Person{bob.Person}})
+	next := k.do(ada, tk, late)
+	require.NotEqual(t, tk.ID, next.ID)
+	for _, a := range []ticket.Actor{ada, bob} {
+		require.Equal(t, next.ID, k.do(a, tk, late).ID)
+	}
+	require.Len(t, k.linked(tk, ticket.FollowedBy), 1)
+
+	// What a reply does in a ticket it does there too.
+	k.do(super, next, ticket.Action{Name: ticket.Ask, Message: "?"})
+	require.Equal(t, ticket.StatusOpen, k.do(ada, tk, late).Status)
+
+	// A reopen has nothing to reopen: its words are a reply, and without words it is recorded.
+	k.do(super, next, ticket.Action{Name: ticket.Ask, Message: "?"})
+	got := k.do(ada, tk, ticket.Action{Name: ticket.Reopen, Message: "still broken"})
+	require.Equal(t, next.ID, got.ID)
+	require.Equal(t, ticket.StatusOpen, got.Status)
+	version := k.get(next).Version
+	got = k.do(ada, tk, ticket.Action{Name: ticket.Reopen})
+	require.Equal(t, next.ID, got.ID)
+	require.Equal(t, version+1, got.Version)
+	require.Zero(t, got.Reopened)
+
+	// It is solved, and its window is open.
+	k.do(super, next, ticket.Action{Name: ticket.Resolve, Message: "m"})
+	got = k.do(ada, tk, late)
+	require.Equal(t, next.ID, got.ID)
+	require.Equal(t, 1, got.Reopened)
+
+	// Its window has passed.
+	k.passed(next)
+	third := k.do(ada, tk, late)
+	require.NotContains(t, []ticket.ID{tk.ID, next.ID}, third.ID)
+	require.Equal(t, third.ID, k.do(ada, tk, late).ID)
+	require.Equal(t, third.ID, k.do(ada, third, late).ID)
+
+	// One that is open again counts before a newer one that is over.
+	k.passed(third)
+	k.do(super, next, ticket.Action{Name: ticket.Reopen, Note: "n"})
+	require.Equal(t, next.ID, k.do(ada, tk, late).ID)
+}
+
+func TestALateReplyFollowsFollowUpsOfFollowUps(t *testing.T) {
+	k := newKit(t)
+	tk := k.over(ticket.Draft{})
+	next := k.do(ada, tk, late)
+	k.passed(next)
+	third := k.do(ada, next, late)
+	require.Equal(t, third.ID, k.do(ada, tk, late).ID)
+
+	into := k.open(ada, ticket.Draft{})
+	k.merge(third, into)
+	require.Equal(t, into.ID, k.do(ada, tk, late).ID, "as the follow-up was merged")
+	k.passed(into)
+	require.NotEqual(t, into.ID, k.do(ada, tk, late).ID)
+}
+
+func TestALateReplyJoinsNothingThatIsNotForTheCustomer(t *testing.T) {
+	k := newKit(t)
+	tk := k.over(ticket.Draft{Followers: []ticket.Person{bob.Person}})
+	next := k.do(ada, tk, late)
+	k.edit(next, ticket.Edits{Unfollow: []ticket.Person{bob.Person}})
+	own := k.do(bob, tk, late)
+	require.NotEqual(t, next.ID, own.ID)
+	require.Equal(t, own.ID, k.do(bob, tk, late).ID)
+}
+
+func TestALateReplyFindsTheFollowUpThoughTheLinksAreFull(t *testing.T) {
+	k := newKit(t, func(c *ticket.Config) { c.Limits.Links = 1 })
+	tk := k.open(ada, ticket.Draft{})
+	k.do(super, tk, ticket.Action{Name: ticket.AddLink, Relation: ticket.RelatedTo, Ticket: k.open(ada, ticket.Draft{}).ID})
+	k.passed(tk)
+	next := k.do(ada, tk, late)
+	require.Equal(t, next.ID, k.do(ada, tk, late).ID)
+}
+
+func TestLateRepliesAtOnceOpenOneFollowUp(t *testing.T) {
+	k := newKit(t)
+	tk := k.over(ticket.Draft{})
+	var wg sync.WaitGroup
+	ids := make([]ticket.ID, 8)
+	for i := range ids {
+		wg.Go(func() {
+			got, err := k.desk.Do(t.Context(), ada, tk.ID, ticket.Action{Name: ticket.Reply, Message: ticket.Message(fmt.Sprint(i))})
+			if assert.NoError(t, err) {
+				ids[i] = got.ID
+			}
+		})
+	}
+	wg.Wait()
+	for _, id := range ids {
+		require.Equal(t, ids[0], id)
+	}
+	require.Equal(t, ids[:1], k.linked(tk, ticket.FollowedBy))
+}
+
+func TestAGuardOfTheFollowUpIsAsked(t *testing.T) {
+	k := newKit(t, func(c *ticket.Config) {
+		c.Policy = denies{name: ticket.Reply, if_: func(t ticket.Ticket) bool { return t.Subject == "barred" }}
+	})
+	tk := k.over(ticket.Draft{})
+	next := k.do(ada, tk, late)
+	k.edit(next, ticket.Edits{Subject: "barred"})
+	k.refused(ada, tk, late, errNoCancel)
+}
+
+type denies struct {
+	ticket.DefaultPolicy
+	name ticket.ActionName
+	if_  func(ticket.Ticket) bool
+}
+
+func (p denies) MayDo(_ ticket.Actor, t ticket.Ticket, act ticket.ActionName) error {
+	if act == p.name && p.if_(t) {
+		return errNoCancel
+	}
+	return nil
+}
+
+func TestAFollowUpBeginsWhereTheTicketEnded(t *testing.T) {
+	k := newKit(t)
+	front, hard := ticket.Agent("front", 1).Serving("front"), ticket.Agent("hard", 2).Serving("hardware")
+	tk := k.open(super, ticket.Draft{Requester: ada.Person, Queue: "front", Tags: []string{"vip"}, Fields: ticket.Fields{"order": "4711"},
+		Impact: ticket.High, Urgency: ticket.Critical})
+	k.do(front, tk, ticket.Action{Name: ticket.Escalate, Queue: "hardware", Note: "motor"})
+	k.passed(tk)
+	next := k.get(k.do(ada, tk, late))
+	require.Equal(t, "hardware", next.Queue)
+	require.Equal(t, 2, next.Level)
+	require.Equal(t, []string{"vip"}, next.Tags)
+	require.Equal(t, ticket.Fields{"order": "4711"}, next.Fields)
+	require.Equal(t, ticket.High, next.Impact)
+	require.Equal(t, ticket.Critical, next.Priority)
+	require.False(t, next.PriorityGiven, "it follows from impact and urgency")
+	k.do(hard, next, ticket.Action{Name: ticket.Take})
+
+	given := k.over(ticket.Draft{Priority: ticket.Low})
+	next = k.get(k.do(ada, given, late))
+	require.Equal(t, ticket.Low, next.Priority)
+	require.True(t, next.PriorityGiven)
+}
+
+func TestDeriveChangesWhatComesOutOfATicket(t *testing.T) {
+	var from []ticket.Ticket
+	k := newKit(t, func(c *ticket.Config) {
+		c.Derive = func(f ticket.Ticket, d ticket.Draft) ticket.Draft {
+			from = append(from, f)
+			d.Level, d.Queue, d.Tags = 1, "front", append(d.Tags, "again")
+			return d
+		}
+	})
+	tk := k.open(super, ticket.Draft{Requester: ada.Person, Queue: "hardware", Level: 2, Tags: []string{"vip"}})
+	k.do(super, tk, ticket.Action{Name: ticket.Take})
+	part := k.do(super, tk, ticket.Action{Name: ticket.Split, Draft: &ticket.Draft{Subject: "a part"}})
+	k.passed(tk)
+	next := k.get(k.do(ada, tk, late))
+	for _, made := range []ticket.Ticket{part, next} {
+		require.Equal(t, "front", made.Queue)
+		require.Equal(t, 1, made.Level)
+		require.Equal(t, []string{"again", "vip"}, made.Tags)
+	}
+	require.Equal(t, tk.ID, from[0].ID)
+	require.Equal(t, []string{"vip"}, k.get(tk).Tags)
+}
+
+func TestWhatDeriveGivesIsChecked(t *testing.T) {
+	for name, c := range map[string]struct {
+		derive func(ticket.Draft) ticket.Draft
+		field  string
+	}{
+		"no subject": {func(d ticket.Draft) ticket.Draft { d.Subject = ""; return d }, "config.derive.subject"},
+		"a solution": {func(d ticket.Draft) ticket.Draft { d.Solution = "s"; return d }, "config.derive.solution"},
+		"a key":      {func(d ticket.Draft) ticket.Draft { d.Key = "k"; return d }, "config.derive.key"},
+		"a level":    {func(d ticket.Draft) ticket.Draft { d.Level = 9; return d }, "draft.level"},
+		"words":      {func(d ticket.Draft) ticket.Draft { d.From = 1; return d }, "config.derive.from"},
+		"a panic":    {func(ticket.Draft) ticket.Draft { panic("no") }, "Config.Derive panicked: no"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := newKit(t, func(cfg *ticket.Config) {
+				cfg.Derive = func(_ ticket.Ticket, d ticket.Draft) ticket.Draft { return c.derive(d) }
+			})
+			tk := k.over(ticket.Draft{})
+			_, err := k.desk.Do(t.Context(), ada, tk.ID, late)
+			require.ErrorContains(t, err, c.field)
+			require.Empty(t, k.linked(tk, ticket.FollowedBy))
+		})
+	}
+}

@@ -1,0 +1,120 @@
+package ticket
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+)
+
+// upwards are the relations that lead from a ticket to what it is a part, a copy,
+// a consequence or a continuation of.
+var upwards = map[Relation]bool{ChildOf: true, DuplicateOf: true, CausedBy: true, FollowUpOf: true}
+
+// mostAncestors bounds how many tickets are looked at before two are linked.
+const mostAncestors = 10_000
+
+// noCircle refuses the link of a decision, made by hand or by a merge, if it made
+// a ticket its own ancestor, in however many steps.
+func (d *Desk) noCircle(ctx context.Context, dec *Decision) error {
+	below, above, relation := &dec.Ticket, dec.Other, dec.Action.Relation
+	switch {
+	case dec.Action.Name == Merge:
+		relation = DuplicateOf
+	case dec.Action.Name != AddLink:
+		return nil
+	}
+	if up := relation.Counterpart(); upwards[up] {
+		below, above, relation = above, below, up
+	}
+	if !upwards[relation] {
+		return nil
+	}
+	its, err := d.isAncestor(ctx, relation, below.ID, above)
+	if err == nil && its {
+		err = invalid("action.ticket", "would make %s %q itself: %s is %[2]q it already, perhaps by way of others", below.Number, relation, above.Number)
+	}
+	return err
+}
+
+// isAncestor reports whether a ticket is found by going up from another one by
+// this relation. What is merged counts as one there, since people see it as one:
+// the links of a ticket that was merged away lead on, and are those of the ticket
+// that goes on as well. Tickets that the actor may not see count, too.
+func (d *Desk) isAncestor(ctx context.Context, relation Relation, id ID, from *Ticket) (bool, error) {
+	type step struct {
+		ticket *Ticket
+		up     bool // by way of a link, and not only of merges
+	}
+	next := []step{{from, false}}
+	seen := map[ID]bool{from.ID: false} // and whether a link led there
+	looked := 0
+	for len(next) > 0 {
+		s := next[len(next)-1]
+		next = next[:len(next)-1]
+		visit := func(to ID, up, merged bool) error {
+			if was, there := seen[to]; there && (was || !up) {
+				return nil
+			}
+			if looked++; looked > mostAncestors {
+				return invalid("action.ticket", "has more than %d tickets above it, too many to be sure that this one is none of them", mostAncestors)
+			}
+			t, err := d.store.Ticket(ctx, from.Tenant, to)
+			if errors.Is(err, ErrNotFound) {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			if merged && t.MergedInto != s.ticket.ID && s.ticket.MergedInto != to {
+				return nil // linked as duplicates by hand
+			}
+			seen[to] = up
+			next = append(next, step{&t, up})
+			return nil
+		}
+		if s.up && s.ticket.ID == id {
+			return true, nil
+		}
+		for _, l := range s.ticket.Links {
+			var err error
+			switch {
+			case l.Relation == relation:
+				err = visit(l.Ticket, true, false)
+			case l.Relation == DuplicatedBy && relation != DuplicateOf:
+				err = visit(l.Ticket, s.up, true)
+			}
+			if err != nil {
+				return false, err
+			}
+		}
+		if relation != DuplicateOf && !s.ticket.MergedInto.IsZero() {
+			if err := visit(s.ticket.MergedInto, s.up, true); err != nil {
+				return false, err
+			}
+		}
+	}
+	return false, nil
+}
+
+// linkLine stands for all links of a tenant, in [lines].
+func linkLine(tenant string) ID {
+	sum := sha256.Sum256([]byte("ticket links of " + tenant))
+	return ID(sum[:16])
+}
+
+// oneByOne lets those of one process who link tickets of a tenant go one after the
+// other: two links that make a circle only together would each see none. It
+// returns how to leave.
+func (d *Desk) oneByOne(ctx context.Context, tenant string, act *Action) (leave func(), err error) {
+	if d.bound || act.Name != AddLink && act.Name != Merge || act.Relation == RelatedTo {
+		return func() {}, nil
+	}
+	line := linkLine(tenant)
+	turn := d.lines.join(line)
+	leave = func() { d.lines.leave(line, turn) }
+	if err := await(ctx, turn); err != nil {
+		leave()
+		return nil, err
+	}
+	return leave, nil
+}

@@ -1,0 +1,128 @@
+package ticket_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/ticketkit/ticket"
+)
+
+func split(dr ticket.Draft) ticket.Action {
+	if dr.Subject == "" {
+		dr.Subject = "a part"
+	}
+	return ticket.Action{Name: ticket.Split, Draft: &dr}
+}
+
+func TestASplitGoesOnWhereTheTicketStands(t *testing.T) {
+	k := newKit(t)
+	tk := k.open(super, ticket.Draft{Requester: ada.Person, Followers: []ticket.Person{bob.Person}, Queue: "hardware", Level: 2,
+		Tags: []string{"vip"}, Fields: ticket.Fields{"order": "4711"}, Priority: ticket.High})
+	part := k.do(super, tk, split(ticket.Draft{}))
+	require.Equal(t, []ticket.Person{bob.Person}, part.Followers)
+	require.Equal(t, "hardware", part.Queue)
+	require.Equal(t, 2, part.Level)
+	require.Equal(t, []string{"vip"}, part.Tags)
+	require.Equal(t, ticket.Fields{"order": "4711"}, part.Fields)
+	require.Equal(t, ticket.High, part.Priority)
+	require.True(t, part.PriorityGiven)
+
+	eve := ticket.Person{ID: "eve"}
+	part = k.do(super, tk, split(ticket.Draft{Followers: []ticket.Person{eve}, Queue: "software", Level: 1, Tags: []string{"x"}, Fields: ticket.Fields{"y": "z"}, Impact: ticket.Low}))
+	require.Equal(t, []ticket.Person{eve}, part.Followers)
+	require.Equal(t, "software", part.Queue)
+	require.Equal(t, 1, part.Level)
+	require.Equal(t, []string{"x"}, part.Tags)
+	require.Equal(t, ticket.Fields{"y": "z"}, part.Fields)
+	require.Equal(t, ticket.Low, part.Priority)
+
+	part = k.do(super, tk, split(ticket.Draft{Requester: eve}))
+	require.Empty(t, part.Followers, "they are of another customer")
+	part = k.do(super, tk, split(ticket.Draft{Requester: bob.Person}))
+	require.Empty(t, part.Followers)
+}
+
+func TestASplitKeepsWhoSaidItsWords(t *testing.T) {
+	k := newKit(t)
+	tk := k.open(ada, ticket.Draft{Message: "two things", Channel: ticket.Mail, Followers: []ticket.Person{bob.Person}, Attachments: []ticket.Attachment{{Name: "one.png"}}})
+	k.do(bob, tk, ticket.Action{Name: ticket.Reply, Message: "and mine", Channel: ticket.Web, Automatic: true, Attachments: []ticket.Attachment{{Name: "two.png"}}})
+	first := k.do(lin, tk, split(ticket.Draft{From: 1}))
+	e := k.events(lin, first)[0]
+	require.Equal(t, ticket.Message("two things"), e.Message)
+	require.Equal(t, ada.Person, e.Author)
+	require.Equal(t, ticket.Mail, e.Channel)
+	require.Equal(t, "one.png", e.Attachments[0].Name)
+	require.Equal(t, ticket.By{Role: ticket.Agents, ID: "lin"}, e.By)
+
+	second := k.do(lin, tk, split(ticket.Draft{From: 2}))
+	e = k.events(lin, second)[0]
+	require.Equal(t, ticket.Message("and mine"), e.Message)
+	require.Equal(t, bob.Person, e.Author)
+	require.Equal(t, ticket.Web, e.Channel)
+	require.True(t, e.Automatic)
+	require.Equal(t, "two.png", e.Attachments[0].Name)
+
+	again := k.do(lin, second, split(ticket.Draft{From: 1, Channel: ticket.Phone}))
+	e = k.events(lin, again)[0]
+	require.Equal(t, bob.Person, e.Author, "who said them first")
+	require.Equal(t, ticket.Phone, e.Channel)
+
+	written := k.open(lin, ticket.Draft{Requester: ada.Person, Message: "by telephone"})
+	e = k.events(lin, k.do(lin, written, split(ticket.Draft{From: 1})))[0]
+	require.Equal(t, ada.Person, e.Author)
+}
+
+func TestWhatASplitCannotTakeOver(t *testing.T) {
+	k := newKit(t)
+	tk := k.open(ada, ticket.Draft{Message: "m"})
+	k.do(lin, tk, ticket.Action{Name: ticket.AddNote, Note: "a secret"})
+	k.do(lin, tk, ticket.Action{Name: ticket.Reply, Message: "an answer", Note: "and a note"})
+	k.edit(tk, ticket.Edits{Requester: bob.Person})
+	for why, dr := range map[string]ticket.Draft{
+		"without a message":        {From: 2},
+		"did not say":              {From: 3},
+		"must be 1 to 4":           {From: 5},
+		"must be the number":       {From: -1},
+		"has no use beside a mess": {From: 1, Message: "m"},
+	} {
+		k.refused(lin, tk, split(dr), ticket.ErrInvalid)
+		require.ErrorContains(t, k.refusal(lin, tk, split(dr), ticket.ErrInvalid), why)
+	}
+	_, err := k.desk.Open(t.Context(), lin, ticket.Draft{Requester: ada.Person, Subject: "s", From: 1})
+	require.ErrorIs(t, err, ticket.ErrInvalid)
+	require.EqualValues(t, 4, k.get(tk).Version)
+	require.NoError(t, k.desk.Explain(lin, k.get(tk), split(ticket.Draft{From: 1})))
+}
+
+func TestASplitDoesNotShowANewRequesterTheOldOnesWords(t *testing.T) {
+	k := newKit(t)
+	tk := k.open(ada, ticket.Draft{Message: "m"})
+	now := k.get(tk)
+	e := ticket.Event{Ticket: now.ID, Seq: 2, At: now.Touched, Action: ticket.Edit, By: ticket.By{Role: ticket.Systems},
+		From: now.State(), To: now.State(), Phase: now.Phase, People: ticket.People{Requester: bob.Person}, Set: ticket.Patch{NewCustomer: true}}
+	ticket.Chain{}.Seal(now.Digest, &e)
+	require.NoError(t, k.store.Commit(t.Context(), ticket.Commit{Changes: []ticket.Change{{Expect: 1, Ticket: ticket.Apply(now, e), Events: []ticket.Event{e}}}}))
+	require.ErrorContains(t, k.refusal(lin, tk, split(ticket.Draft{From: 1}), ticket.ErrInvalid), "before")
+	part := k.do(lin, tk, split(ticket.Draft{From: 1, Requester: ada.Person}))
+	require.Equal(t, ada.Person, part.Requester)
+}
+
+// wiped is a store whose words were erased.
+type wiped struct{ ticket.Store }
+
+func (s wiped) Events(ctx context.Context, tenant string, id ticket.ID, after int64, limit int) ([]ticket.Event, error) {
+	events, err := s.Store.Events(ctx, tenant, id, after, limit)
+	for i := range events {
+		events[i] = events[i].Erase(ticket.GroupWords)
+	}
+	return events, err
+}
+
+func TestErasedWordsAreNotTakenOver(t *testing.T) {
+	k := newKit(t)
+	tk := k.open(ada, ticket.Draft{Message: "m"})
+	k = newKitOn(t, wiped{k.store}, func(c *ticket.Config) { c.NewID, c.NewNumber = ticket.NewID, ticket.NewNumber })
+	require.ErrorContains(t, k.refusal(lin, tk, split(ticket.Draft{From: 1}), ticket.ErrInvalid), "erased")
+}

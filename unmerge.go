@@ -1,0 +1,266 @@
+package ticket
+
+import (
+	"context"
+	"errors"
+	"slices"
+)
+
+// undone is a merge that is undone.
+type undone struct {
+	before Ticket // the merged ticket, as it stood before
+	linked bool   // the merge tied the two tickets; else somebody had done so before
+}
+
+// mergeOf reads the merge of a ticket in its history.
+func (d *Desk) mergeOf(ctx context.Context, t *Ticket) (*undone, error) {
+	var now Ticket
+	var u *undone
+	for e, err := range d.events(ctx, t.Tenant, t.ID, 0) {
+		if err != nil {
+			return nil, err
+		}
+		if into := e.Set.MergedInto; into != nil && !into.IsZero() {
+			u = &undone{before: now, linked: slices.ContainsFunc(e.Set.AddLinks, func(l Link) bool { return l.Relation == DuplicateOf && l.Ticket == *into })}
+		}
+		now = Apply(now, e)
+	}
+	return u, nil
+}
+
+// restores reports whether the action brings back the state from before the
+// merge: it says nothing else itself, and the workflow still has that state.
+func (d *Decision) restores() bool {
+	if d.Action.Name != Unmerge || d.undone == nil || d.Action.Status != "" || d.Action.Level != 0 {
+		return false
+	}
+	_, has := d.Workflow.stateOf[d.undone.before.State()]
+	return has
+}
+
+// unmerge makes the event that takes a ticket out of the other one. It is as it
+// was before the merge, as far as the action does not say otherwise; what was
+// said of it since stays. Nothing was reopened, and no deadline gets longer.
+func (d *Decision) unmerge(e *Event) {
+	t, act, p := &d.Ticket, &d.Action, &e.Set
+	p.MergedInto, p.Other = new(ID{}), t.MergedInto
+	if l, ok := t.LinkTo(DuplicateOf, t.MergedInto); ok && (d.undone == nil || d.undone.linked) {
+		p.RemoveLinks = []Link{l}
+	}
+	p.Restored = &Restored{}
+	if !d.restores() {
+		if e.Phase.Done() {
+			*p.Restored = Restored{t.Resolved, t.Closed}
+		}
+		return
+	}
+	was := &d.undone.before
+	*p.Restored = Restored{was.Resolved, was.Closed}
+	if act.Queue == "" {
+		back(&p.Queue, t.Queue, was.Queue)
+	}
+	if d.Transition.Assign != ToGiven {
+		back(&p.Assignee, t.Assignee, was.Assignee)
+	}
+	if act.Reason == "" {
+		back(&p.Reason, t.Reason, was.Reason)
+		back(&p.Resolution, t.Resolution, was.Resolution)
+	}
+	if act.Until.IsZero() {
+		back(&p.Timer, t.Timer, was.Timer)
+	}
+}
+
+// back sets a field of a patch to what it was, where it is something else by now.
+func back[T comparable](to **T, is, was T) {
+	*to = nil
+	if is != was {
+		*to = new(was)
+	}
+}
+
+// joined is a ticket that was merged into another one, in the history of that.
+type joined struct {
+	id    ID      // zero: not told by an event of an older version
+	event *Event  // of the merge
+	from  *Ticket // the ticket; nil where it cannot be read: then the event says what it brought
+}
+
+// takeBack adds to an unmerge's event on the ticket that goes on (o) what the
+// merge of the other one (t) brought: what o would be without that merge, and is
+// because of it. What somebody did by hand since stays, and so does what another
+// ticket that is still merged in brings as well.
+//
+// That is found by telling o's history twice: with all merges that still hold,
+// and without this one.
+func (d *Desk) takeBack(ctx context.Context, dec *Decision, e *Event) error {
+	t, o := &dec.Ticket, dec.Other
+	events, merged, err := d.mergesInto(ctx, o)
+	if err != nil {
+		return err
+	}
+	i := indexOf(merged, t.ID)
+	if i < 0 {
+		return nil
+	}
+	this := merged[i]
+	this.id, this.from = t.ID, t
+	alone, none := dec.retold(events, []*joined{this}), dec.retold(events, nil)
+	if alone.Equal(none) {
+		return nil // it brought nothing that still counts, whatever others brought
+	}
+	for _, m := range merged {
+		if m == this || m.id.IsZero() {
+			continue
+		}
+		other, err := d.store.Ticket(ctx, o.Tenant, m.id)
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return err
+		}
+		if err == nil {
+			m.from = &other
+		}
+	}
+	with := dec.retold(events, merged)
+	without := dec.retold(events, slices.Delete(slices.Clone(merged), i, i+1))
+
+	for _, tag := range with.Tags {
+		if !without.HasTag(tag) && o.HasTag(tag) {
+			e.Set.RemoveTags = append(e.Set.RemoveTags, tag)
+		}
+	}
+	for k, brought := range with.Fields {
+		v, has := without.Fields[k]
+		is, there := o.Fields[k]
+		if has && fieldEqual(v, brought) || !there || !fieldEqual(is, brought) {
+			continue
+		}
+		if e.Fields == nil {
+			e.Fields = Fields{}
+		}
+		e.Fields[k] = v // nil removes it
+	}
+	for _, p := range with.Followers {
+		if !slices.ContainsFunc(without.Followers, p.Same) && slices.ContainsFunc(o.Followers, p.Same) {
+			e.Unfollowed = append(e.Unfollowed, p)
+		}
+	}
+	if with.Priority != without.Priority && o.Priority == with.Priority {
+		e.Set.Priority = without.Priority
+	}
+	if with.PriorityGiven != without.PriorityGiven && o.PriorityGiven == with.PriorityGiven {
+		e.Set.PriorityGiven = new(without.PriorityGiven)
+	}
+	return nil
+}
+
+// mergesInto reads the history of a ticket as far as it bears on what merges
+// brought, and which merges still hold, in their order.
+func (d *Desk) mergesInto(ctx context.Context, o *Ticket) (events []*Event, merged []*joined, err error) {
+	var now Ticket
+	for full, err := range d.events(ctx, o.Tenant, o.ID, 0) {
+		if err != nil {
+			return nil, nil, err
+		}
+		now = Apply(now, full)
+		e := &Event{Ticket: full.Ticket, Seq: full.Seq, Action: full.Action, Words: Words{Fields: full.Fields}, People: full.People, Set: full.Set}
+		events = append(events, e)
+		if e.Set.MergedInto != nil { // of this ticket itself
+			continue
+		}
+		switch e.Action {
+		case Merge:
+			merged = append(merged, &joined{id: otherOf(e, e.Set.AddLinks), event: e})
+		case Unmerge:
+			if i := indexOf(merged, otherOf(e, e.Set.RemoveLinks)); i >= 0 {
+				merged = slices.Delete(merged, i, i+1)
+			}
+		default:
+			if e.Set.PriorityGiven != nil && e.Set.Priority == 0 {
+				e.Set.Priority = now.Priority // somebody set what it was already
+			}
+		}
+	}
+	return events, merged, nil
+}
+
+// otherOf is the ticket that was merged or unmerged by an event of the other one.
+// Older versions tell it by the link only.
+func otherOf(e *Event, links []Link) ID {
+	if e.Set.Other.IsZero() {
+		for _, l := range links {
+			if l.Relation == DuplicatedBy {
+				return l.Ticket
+			}
+		}
+	}
+	return e.Set.Other
+}
+
+// retold tells a history anew, as if only these merges had been.
+func (d *Decision) retold(events []*Event, merged []*joined) (t Ticket) {
+	for _, e := range events {
+		if e.Set.MergedInto == nil && (e.Action == Merge || e.Action == Unmerge) {
+			i := slices.IndexFunc(merged, func(m *joined) bool { return m.event == e })
+			if i < 0 {
+				t.Version = e.Seq
+				continue
+			}
+			e = d.again(merged[i], &t)
+		}
+		t = Apply(t, *e)
+		if e.Set.Impact|e.Set.Urgency != 0 && e.Set.Priority == 0 && !t.PriorityGiven {
+			t.Priority = PriorityOf(t.Impact, t.Urgency) // which the merge had covered
+		}
+	}
+	return t
+}
+
+// again is what a merge brings into a ticket as it stands in a history told anew.
+func (d *Decision) again(m *joined, into *Ticket) *Event {
+	e := &Event{Ticket: m.event.Ticket, Seq: m.event.Seq, Action: Merge}
+	switch {
+	case m.from == nil:
+		e.Fields, e.Followed = m.event.Fields, m.event.Followed
+		e.Set.AddTags, e.Set.PriorityGiven = m.event.Set.AddTags, m.event.Set.PriorityGiven
+		e.Set.Priority = max(m.event.Set.Priority, into.Priority)
+	case m.event.Set.Other.IsZero(): // of an older version
+		d.bringPeople(e, m.from, into)
+	default:
+		d.bring(e, m.from, into)
+	}
+	return e
+}
+
+// indexOf finds the last merge of a ticket; else the last one of which an older
+// version does not tell what it was of, because the two had been linked before.
+func indexOf(merged []*joined, id ID) int {
+	unknown := -1
+	for i, m := range slices.Backward(merged) {
+		if m.id == id {
+			return i
+		}
+		if unknown < 0 && m.id.IsZero() {
+			unknown = i
+		}
+	}
+	return unknown
+}
+
+// amend keeps the times of a ticket: it is only filed otherwise, and nothing was
+// solved, closed or reopened by that. In a workflow whose amend leads out of work
+// or back to it, the ticket has the times of where it is.
+func (d *Decision) amend(e *Event) {
+	t := &d.Ticket
+	r := Restored{t.Resolved, t.Closed}
+	switch {
+	case !e.Phase.Done():
+		r = Restored{}
+	case t.Phase.Done():
+	case e.Phase == PhaseSolved:
+		r.Resolved = e.At
+	default:
+		r.Closed = e.At
+	}
+	e.Set.Restored = &r
+}
