@@ -114,9 +114,9 @@ func (s Snippet) HTML() string {
 // first, or with q.Best the best. A customer finds in its own tickets what it can
 // read there; agents and systems find in notes too. What stands in a ticket that
 // was merged into another one leads to that one, where the actor sees it, and each
-// ticket is there once; the conditions of the query are those that the ticket with
-// the words must meet. Where the policy hides some, or several are one, there may
-// be fewer than the limit, though more match.
+// ticket is there once; the conditions of the query are about the ticket in which
+// the words stand. Where the policy hides some, or several are one, there may be
+// fewer than the limit, though more match.
 //
 // Text without a word, an order, a cursor, and what [Desk.List] refuses are
 // [ErrInvalid]. A store that cannot search gives [errors.ErrUnsupported]. What
@@ -232,8 +232,9 @@ func unsupported(what string, err error) error {
 // for all methods of a store holds here.
 type Counter interface {
 	// Counts returns how many tickets of the tenant are not done (see
-	// [Phase.Done]), and were not merged into another one, in each queue, level and status, sorted in that order, texts
-	// by their bytes. Places where there is none must be left out.
+	// [Phase.Done]) and were not merged into another one, in each queue, level and
+	// status, sorted in that order, texts by their bytes. Places where there is none
+	// must be left out.
 	Counts(ctx context.Context, tenant string) ([]Count, error)
 }
 
@@ -248,8 +249,8 @@ type Count struct {
 // countsAction is what a refusal of [Desk.Counts] is about.
 const countsAction ActionName = "counts"
 
-// Counts returns how many tickets are not done, by queue, level and status,
-// sorted in that order: all of the tenant for a system, those of the queues it
+// Counts returns how many tickets are not done, those that were merged into
+// another one left out, by queue, level and status, sorted in that order: all of the tenant for a system, those of the queues it
 // serves (see [Actor.ServesQueue]) for an agent, tickets without a queue
 // included. For customers there are none: [ErrRefused].
 //
