@@ -108,16 +108,27 @@ func (s *share) reads(ctx context.Context, seq int64) (bool, error) {
 	if s.whole || seq >= s.ticket.RequesterSince {
 		return true, nil
 	}
-	if !s.known {
-		if err := s.learn(ctx); err != nil {
-			return false, err
-		}
+	if all, err := s.readsAll(ctx); all || err != nil {
+		return all, err
 	}
 	i, found := slices.BinarySearchFunc(s.turns, seq, func(t turn, seq int64) int { return int(t.from - seq) })
 	if !found {
 		i--
 	}
-	return s.all || i >= 0 && sameCustomer(s.turns[i].of, s.as), nil
+	return i >= 0 && sameCustomer(s.turns[i].of, s.as), nil
+}
+
+// readsAll reports whether nothing that was said is kept from the reader.
+func (s *share) readsAll(ctx context.Context) (bool, error) {
+	if s.whole || s.ticket.RequesterSince == 0 {
+		return true, nil
+	}
+	if !s.known {
+		if err := s.learn(ctx); err != nil {
+			return false, err
+		}
+	}
+	return s.all, nil
 }
 
 // learn reads from the history whose the ticket was, and how the person came to

@@ -180,35 +180,32 @@ func (d *Desk) found(ctx context.Context, a Actor, q SearchQuery, hits []Hit) ([
 	return kept, nil
 }
 
-// mostReread bounds how much of what a customer reads is looked through, in bytes.
-const mostReread = 1 << 20
-
 // reread looks for the words of a search in what a customer may read, where that
 // is not all that the store looked at: the ticket was another customer's before.
 // It cuts the snippet from there.
 func (d *Desk) reread(ctx context.Context, a Actor, q SearchQuery, h *Hit) (readable bool, err error) {
 	s := d.share(a, h.Ticket)
-	if s.whole || s.ticket.RequesterSince == 0 {
-		return true, nil
+	if whole, err := s.readsAll(ctx); whole || err != nil {
+		return whole, err
 	}
-	var texts []string
-	size := 0
-	d.read(ctx, d.thread([]*share{s}, true), func(e Event, _ *share, failed error) bool {
-		err = failed
-		if e.Message != "" {
-			texts = append(texts, string(e.Message))
-		}
-		size += len(e.Message)
-		return size < mostReread
-	})
-	if err != nil {
-		return false, err
-	}
-	slices.Reverse(texts) // from the first on
-	texts = append(texts, h.Ticket.Subject)
 	terms := words.Parse(q.Text)
-	if !words.Match(terms, texts...) {
-		return false, nil
+	missing := slices.Clone(terms)
+	var texts []string // with a word that no earlier one has, so they are few
+	look := func(text string) {
+		n := len(missing)
+		missing = slices.DeleteFunc(missing, func(t words.Term) bool { return words.Match([]words.Term{t}, text) })
+		if len(missing) < n {
+			texts = append(texts, text)
+		}
+	}
+	d.read(ctx, d.thread([]*share{s}, false), func(e Event, _ *share, failed error) bool {
+		err = failed
+		look(string(e.Message))
+		return len(missing) > 0
+	})
+	look(h.Ticket.Subject)
+	if err != nil || len(missing) > 0 {
+		return false, err
 	}
 	text, marks := words.Snippet(terms, texts...)
 	h.Snippet = Snippet{Text: text}

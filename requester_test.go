@@ -1,0 +1,139 @@
+package ticket_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/ticketkit/ticket"
+)
+
+func given(to ticket.Actor, follow ...ticket.Person) ticket.Action {
+	return ticket.Action{Name: ticket.Edit, Edit: &ticket.Edits{Requester: to.Person, Follow: follow}}
+}
+
+// handedOver is a ticket of eve's, whose company is x, that was given to vic of
+// another one; and what was said before and after.
+func handedOver(t *testing.T, follow ...ticket.Person) (k *kit, tk ticket.Ticket, eve, vic ticket.Actor) {
+	t.Helper()
+	k = newKit(t, withLinks(1))
+	eve, vic = inOrg("eve", "x"), inOrg("vic", "vendor")
+	tk = k.open(eve, ticket.Draft{Subject: "Gate", Message: "salaries", Followers: []ticket.Person{inOrg("fay", "f").Person}})
+	k.do(eve, tk, words("eve's secret"))
+	k.do(lin, tk, ticket.Action{Name: ticket.Reply, Message: "secret answer"})
+	k.do(lin, tk, given(vic, follow...))
+	k.do(lin, tk, ticket.Action{Name: ticket.Reply, Message: "gate answer"})
+	k.do(vic, tk, words("vic's words"))
+	return k, tk, eve, vic
+}
+
+var (
+	before = []string{"salaries", "eve's secret", "secret answer"}
+	since  = []string{"gate answer", "vic's words"}
+)
+
+// A requester of another customer reads what was said since the ticket is its own,
+// wherever there is something to read.
+func TestANewRequesterReadsFromThenOn(t *testing.T) {
+	k, tk, eve, vic := handedOver(t)
+	require.EqualValues(t, 4, k.get(tk).RequesterSince)
+	require.Equal(t, since, said(k.view(vic, string(tk.Number)).Messages))
+	token := k.link(cron, tk, ticket.LinkRequest{For: vic.Person})
+	require.Equal(t, since, said(k.view(ticket.Holder(token), "").Messages))
+	for _, e := range k.events(vic, tk) {
+		require.Greater(t, e.Seq, int64(4))
+		require.Empty(t, e.Subject)
+	}
+	err := k.refusal(vic, tk, ticket.Action{Name: ticket.Reply, Message: "m", Version: 1}, ticket.ErrStale)
+	require.NotContains(t, asJSON(t, err), "secret")
+	for version, subject := range map[int64]string{1: "", 3: "", 4: "Gate", 6: "Gate"} {
+		past, err := k.desk.AtVersion(t.Context(), vic, tk.ID, version)
+		require.NoError(t, err)
+		require.Equal(t, subject, past.Subject, version)
+	}
+	require.Empty(t, k.found(vic, "secret"))
+	require.Empty(t, k.found(vic, "secret answer"), "one word of before and one of since")
+	hits := k.found(vic, "answer")
+	require.Len(t, hits, 1)
+	require.NotContains(t, hits[0].Snippet.Text, "secret")
+	require.Contains(t, hits[0].Snippet.Text, "gate answer")
+	require.Equal(t, []ticket.Mark{{From: 5, To: 11}}, hits[0].Snippet.Marks)
+	require.Len(t, k.found(vic, "gate words"), 1)
+
+	k.cannotSee(eve, tk)
+	_, err = k.desk.AtVersion(t.Context(), eve, tk.ID, 1)
+	require.ErrorIs(t, err, ticket.ErrNotFound)
+	require.Empty(t, k.found(eve, "secret"))
+	for _, who := range []ticket.Actor{inOrg("fay", "f"), lin, cron} {
+		require.Len(t, k.view(who, string(tk.Number)).Messages, 5, "followers and the desk read all")
+		require.Len(t, k.found(who, "secret"), 1)
+	}
+}
+
+// Who gives the ticket to somebody can let it read what was said before.
+func TestANewRequesterWhoFollowsReadsAll(t *testing.T) {
+	vic := inOrg("vic", "vendor")
+	k, tk, _, _ := handedOver(t, vic.Person)
+	require.Len(t, k.view(vic, string(tk.Number)).Messages, 5)
+	require.Len(t, k.found(vic, "secret"), 1)
+	k.do(lin, tk, ticket.Action{Name: ticket.Edit, Edit: &ticket.Edits{Unfollow: []ticket.Person{vic.Person}}})
+	require.Len(t, k.view(vic, string(tk.Number)).Messages, 2)
+}
+
+func TestANewRequesterOfTheSameCustomerReadsAll(t *testing.T) {
+	k, tk, eve, vic := handedOver(t)
+	vera, kim := inOrg("vera", "vendor"), inOrg("kim", "x")
+	k.do(lin, tk, given(vera))
+	require.Equal(t, since, said(k.view(vera, string(tk.Number)).Messages), "what its colleague read")
+	k.cannotSee(vic, tk)
+	k.do(lin, tk, given(kim))
+	require.Equal(t, before, said(k.view(kim, string(tk.Number)).Messages), "the time of its own company")
+	k.do(lin, tk, given(eve))
+	k.do(lin, tk, ticket.Action{Name: ticket.Reply, Message: "back again"})
+	require.Equal(t, append(before[:3:3], "back again"), said(k.view(eve, string(tk.Number)).Messages))
+}
+
+// Everybody reads their own words, whoever had the ticket then.
+func TestOwnWordsAreRead(t *testing.T) {
+	k := newKit(t)
+	eve, vic := inOrg("eve", "x"), inOrg("vic", "vendor")
+	tk := k.open(eve, ticket.Draft{Message: "salaries", Followers: []ticket.Person{vic.Person}})
+	k.do(vic, tk, words("vic's offer"))
+	k.do(lin, tk, ticket.Action{Name: ticket.Edit, Edit: &ticket.Edits{Unfollow: []ticket.Person{vic.Person}}})
+	k.do(lin, tk, given(vic))
+	require.Equal(t, []string{"vic's offer"}, said(k.view(vic, string(tk.Number)).Messages))
+	require.Len(t, k.found(vic, "offer"), 1)
+	require.Empty(t, k.found(vic, "offer salaries"))
+}
+
+// What merging refuses to show, a change of the requester does not show either.
+func TestANewRequesterDoesNotReadMergedTicketsOfBefore(t *testing.T) {
+	k := newKit(t)
+	eve, vic, vera := inOrg("eve", "x"), inOrg("vic", "vendor"), inOrg("vera", "vendor")
+	a, b := k.open(eve, ticket.Draft{Message: "a"}), k.open(eve, ticket.Draft{Message: "b"})
+	c := k.open(vera, ticket.Draft{Message: "c"})
+	k.do(super, a, merge(b))
+	k.do(super, b, given(vic))
+	k.do(super, c, merge(b))
+	require.Equal(t, []string{string(c.Number) + ": c"}, said(k.view(vic, string(b.Number)).Messages))
+	require.Equal(t, []string{string(c.Number) + ": c"}, said(k.view(vera, string(b.Number)).Messages),
+		"who follows by a merge reads what the requester does")
+	require.Equal(t, []string{"a"}, said(k.view(eve, string(a.Number)).Messages), "and keeps what was its own")
+	for _, who := range []ticket.Actor{vic, vera} {
+		for _, e := range k.events(who, b) {
+			require.NotEqual(t, ticket.Message("a"), e.Message)
+			require.NotEqual(t, ticket.Message("b"), e.Message)
+		}
+	}
+	require.Len(t, k.view(super, string(b.Number)).Messages, 3)
+}
+
+// An agent with a customer's ID is not that customer.
+func TestAnAgentIsNotTheCustomerWithItsID(t *testing.T) {
+	k, tk, eve, _ := handedOver(t)
+	twin := ticket.Agent(eve.Person.ID, 1)
+	for _, m := range k.view(twin, string(tk.Number)).Messages {
+		require.NotContains(t, asJSON(t, m), "example.org")
+	}
+	require.Len(t, k.view(twin, string(tk.Number)).Messages, 5)
+}
