@@ -62,7 +62,7 @@ func (d *Desk) openShares(ctx context.Context, a Actor, id ID) ([]*share, error)
 	if err != nil {
 		return nil, err
 	}
-	return d.shares(ctx, a, s.ticket)
+	return d.shares(ctx, s.a, s.ticket)
 }
 
 // readable yields what may be read of the events.
@@ -133,7 +133,7 @@ func (d *Desk) past(ctx context.Context, a Actor, id ID, check func(now Ticket) 
 		return Ticket{}, err
 	}
 	var t Ticket
-	for e, err := range d.events(ctx, a.Tenant, id, 0) {
+	for e, err := range d.events(ctx, s.a.Tenant, id, 0) {
 		if err == nil {
 			err = inSequence([]Event{e}, 0, t.Version, id)
 		}
@@ -155,7 +155,7 @@ func (d *Desk) past(ctx context.Context, a Actor, id ID, check func(now Ticket) 
 	if !readable {
 		t.Subject = ""
 	}
-	return d.shown(a, t), nil
+	return d.shown(s.a, t), nil
 }
 
 // Verify checks that nobody tampered with a ticket: its history is whole and its
@@ -168,7 +168,7 @@ func (d *Desk) Verify(ctx context.Context, a Actor, id ID) error {
 		return err
 	}
 	var folded Ticket
-	for page, err := range d.pages(ctx, a.Tenant, id, 0) {
+	for page, err := range d.pages(ctx, s.a.Tenant, id, 0) {
 		page = page[:min(int64(len(page)), s.ticket.Version-folded.Version)]
 		if err == nil {
 			err = d.chain.verify(page, folded.Version, folded.Digest, id)

@@ -45,6 +45,10 @@ func (d *Desk) share(a Actor, t Ticket) *share {
 	return s
 }
 
+// oneCustomer reports whether one may read what the other said: that is whose
+// tickets can be merged.
+func (d *Desk) oneCustomer(p, q Person) bool { return sameCustomer(p, q) }
+
 // shares returns what the actor, who sees the ticket, may read of it and of those
 // that were merged into it.
 func (d *Desk) shares(ctx context.Context, a Actor, t Ticket) ([]*share, error) {
@@ -63,7 +67,7 @@ func (d *Desk) shares(ctx context.Context, a Actor, t Ticket) ([]*share, error) 
 		// The policy knows nothing of merges, so it is not asked about somebody who
 		// has a part in the one and, by the merge alone, reads the other.
 		asked := concerned || a.RoleOn(t) == 0
-		if asked && !d.cfg.Policy.MaySee(a, m) || !concerned && !sameCustomer(m.Requester, s.as) {
+		if asked && !d.cfg.Policy.MaySee(a, m) || !concerned && !d.oneCustomer(m.Requester, s.as) {
 			continue
 		}
 		list = append(list, s)
@@ -115,7 +119,7 @@ func (s *share) reads(ctx context.Context, seq int64) (bool, error) {
 	if !found {
 		i--
 	}
-	return i >= 0 && sameCustomer(s.turns[i].of, s.as), nil
+	return i >= 0 && s.d.oneCustomer(s.turns[i].of, s.as), nil
 }
 
 // readsAll reports whether nothing that was said is kept from the reader.

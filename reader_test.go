@@ -15,7 +15,7 @@ func TestWordsTakenOverKeepTheirAuthor(t *testing.T) {
 		e, visible := p.publish(moment{Event: split})
 		require.True(t, visible)
 		require.Equal(t, Person{Name: "Bob"}, e.Actor)
-		require.Zero(t, e.People.Author)
+		require.Zero(t, e.Author)
 		m := viewMessage(&e)
 		require.Equal(t, "Bob", m.Name)
 		require.False(t, m.FromDesk)

@@ -1,6 +1,9 @@
 package ticket_test
 
 import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -136,4 +139,138 @@ func TestAnAgentIsNotTheCustomerWithItsID(t *testing.T) {
 		require.NotContains(t, asJSON(t, m), "example.org")
 	}
 	require.Len(t, k.view(twin, string(tk.Number)).Messages, 5)
+}
+
+// readableBy tells, from what the desk sees of a ticket's history alone, which messages
+// a customer may read there; part says that it has one in the ticket.
+func readableBy(who ticket.Person, history []ticket.Event) (texts map[string]bool, part bool) {
+	texts = map[string]bool{}
+	same := func(p ticket.Person) bool { return p.Same(who) || p.Organisation == who.Organisation }
+	now, err := ticket.Replay(history)
+	if err != nil {
+		panic(err)
+	}
+	follows := slices.ContainsFunc(now.Followers, who.Same)
+	if part = follows || now.Requester.Same(who); !part && !same(now.Requester) {
+		return texts, part
+	}
+	let := false
+	for _, e := range history {
+		if slices.ContainsFunc(e.Followed, who.Same) {
+			let = e.Action != ticket.Merge
+		}
+	}
+	for i, e := range history {
+		then, err := ticket.Replay(history[:i+1])
+		if err != nil {
+			panic(err)
+		}
+		own := e.By.Role&ticket.Customers != 0 && e.Actor.Same(who)
+		if e.Message != "" && (own || follows && let || e.Seq >= now.RequesterSince || same(then.Requester)) {
+			texts[string(e.Message)] = true
+		}
+	}
+	return texts, part
+}
+
+// Whatever happens to tickets, everybody reads what the rule says, by every call,
+// and a search finds nothing else.
+func TestWhoReadsWhatHoldsWhateverHappens(t *testing.T) {
+	for seed := range uint64(30) {
+		r := rand.New(rand.NewPCG(seed, 9))
+		k := newKit(t)
+		var people []ticket.Actor
+		for i, org := range []string{"x", "x", "vendor", "vendor", "third"} {
+			people = append(people, inOrg(fmt.Sprint("p", i), org))
+		}
+		somebody := func() ticket.Actor { return people[r.IntN(len(people))] }
+		var tickets []ticket.Ticket
+		for i := range 5 {
+			dr := ticket.Draft{Message: ticket.Message(fmt.Sprint("opened", i))}
+			if r.IntN(3) == 0 {
+				dr.Followers = []ticket.Person{somebody().Person}
+			}
+			tickets = append(tickets, k.open(somebody(), dr))
+		}
+		for step := range 80 {
+			tk, other := tickets[r.IntN(len(tickets))], tickets[r.IntN(len(tickets))]
+			who, act := super, ticket.Action{}
+			switch r.IntN(8) {
+			case 0, 1:
+				who, act = somebody(), words(fmt.Sprint("said", step))
+			case 2:
+				act = words(fmt.Sprint("said", step))
+			case 3, 4:
+				act = merge(other)
+			case 5:
+				act = ticket.Action{Name: ticket.Unmerge}
+			case 6:
+				act = given(somebody())
+			case 7:
+				act = ticket.Action{Name: ticket.Edit, Edit: &ticket.Edits{Follow: []ticket.Person{somebody().Person}, Unfollow: []ticket.Person{somebody().Person}}}
+			}
+			k.clock.Advance(1e9)
+			_, _ = k.desk.Do(t.Context(), who, tk.ID, act)
+		}
+		histories := map[ticket.ID][]ticket.Event{}
+		for _, tk := range tickets {
+			for e, err := range k.desk.Events(t.Context(), super, tk.ID) {
+				require.NoError(t, err)
+				histories[tk.ID] = append(histories[tk.ID], e)
+			}
+		}
+		// inside reports whether one ticket was merged into another, in any number of
+		// steps.
+		inside := func(tk ticket.Ticket, into ticket.ID) bool {
+			for tk = k.get(tk); tk.ID != into && !tk.MergedInto.IsZero(); {
+				tk = k.get(ticket.Ticket{ID: tk.MergedInto})
+			}
+			return tk.ID == into
+		}
+		for _, who := range people {
+			all := map[string]bool{}
+			for _, tk := range tickets {
+				v, err := k.desk.Track(t.Context(), who, string(tk.Number))
+				if _, part := readableBy(who.Person, histories[tk.ID]); !part {
+					require.ErrorIs(t, err, ticket.ErrNotFound)
+					continue
+				}
+				require.NoError(t, err)
+				want := map[string]bool{}
+				for _, m := range tickets {
+					if inside(m, v.ID) {
+						texts, _ := readableBy(who.Person, histories[m.ID])
+						for text := range texts {
+							want[text], all[text] = true, true
+						}
+					}
+				}
+				got, read := map[string]bool{}, map[string]bool{}
+				for _, m := range v.Messages {
+					got[string(m.Text)] = true
+				}
+				require.Equal(t, want, got, "seed %d: %v of %s", seed, who.Person.ID, tk.Number)
+				for e, err := range k.desk.History(t.Context(), who, v.ID) {
+					require.NoError(t, err)
+					if e.Message != "" {
+						read[string(e.Message)] = true
+					}
+				}
+				require.Equal(t, want, read)
+			}
+			for _, tk := range tickets {
+				for _, e := range histories[tk.ID] {
+					if e.Message == "" || all[string(e.Message)] {
+						continue
+					}
+					require.Empty(t, k.found(who, string(e.Message)), "seed %d: %v", seed, who.Person.ID)
+				}
+			}
+			page, err := k.desk.List(t.Context(), who, ticket.Query{})
+			require.NoError(t, err)
+			for _, tk := range page.Tickets {
+				require.Equal(t, tk.Number, k.view(who, string(tk.Number)).Number)
+			}
+		}
+	}
 }

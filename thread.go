@@ -139,7 +139,7 @@ func (th *thread) drop(but *strand) {
 		return
 	}
 	for _, s := range th.strands {
-		if s != but {
+		if len(s.page) > 0 && s != but {
 			s.page, s.count = nil, max(1, s.count/4)
 		}
 	}

@@ -168,8 +168,8 @@ func TestWhoReadsTheWordsOfAMergedTicket(t *testing.T) {
 		}
 		require.Equal(t, n.n, words, who)
 	}
-	require.Len(t, k.found(gas, "salaries"), 0)
-	require.Len(t, k.found(vera, "salaries"), 0)
+	require.Empty(t, k.found(gas, "salaries"))
+	require.Empty(t, k.found(vera, "salaries"))
 }
 
 // A customer's list has each case once, under the number that its numbers lead to.
