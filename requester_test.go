@@ -1,6 +1,7 @@
 package ticket_test
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/memstore"
 )
 
 func given(to ticket.Actor, follow ...ticket.Person) ticket.Action {
@@ -273,4 +275,56 @@ func TestWhoReadsWhatHoldsWhateverHappens(t *testing.T) {
 			}
 		}
 	}
+}
+
+// erased is a store in which it was erased to whom a ticket was given.
+type erased struct {
+	ticket.Store
+	seq int64
+}
+
+func (s *erased) Events(ctx context.Context, tenant string, id ticket.ID, after int64, limit int) ([]ticket.Event, error) {
+	page, err := s.Store.Events(ctx, tenant, id, after, limit)
+	for i := range page {
+		if page[i].Seq == s.seq {
+			page[i] = page[i].Erase(ticket.GroupPeople)
+		}
+	}
+	return page, err
+}
+
+func TestWhatWasSomebodysStaysSoThoughItsNameWasErased(t *testing.T) {
+	s := &erased{Store: memstore.New()}
+	k := newKitOn(t, s)
+	eve, vic := inOrg("eve", "x"), inOrg("vic", "vendor")
+	tk := k.open(eve, ticket.Draft{Message: "eve's"})
+	k.do(lin, tk, given(vic))
+	k.do(vic, tk, words("vic's"))
+	k.do(lin, tk, given(eve))
+	s.seq = 2
+	require.Equal(t, []string{"eve's"}, said(k.view(eve, string(tk.Number)).Messages))
+}
+
+// hidesOne is a policy that shows a ticket to nobody but the desk's systems.
+type hidesOne struct {
+	ticket.DefaultPolicy
+	id *ticket.ID
+}
+
+func (p hidesOne) MaySee(a ticket.Actor, t ticket.Ticket) bool {
+	return p.DefaultPolicy.MaySee(a, t) && (t.ID != *p.id || a.Role == ticket.Systems)
+}
+
+func TestThePolicyIsAskedAboutTheMergedTicketToo(t *testing.T) {
+	var secret ticket.ID
+	k := newKit(t, func(c *ticket.Config) { c.Policy = hidesOne{id: &secret} })
+	a, b := k.open(ada, ticket.Draft{Message: "a"}), k.open(ada, ticket.Draft{Message: "b"})
+	k.do(super, a, merge(b))
+	require.Len(t, k.view(ada, string(b.Number)).Messages, 2)
+	secret = a.ID
+	for _, who := range []ticket.Actor{ada, super} {
+		require.Equal(t, []string{"b"}, said(k.view(who, string(b.Number)).Messages))
+		require.Empty(t, k.found(who, "a"))
+	}
+	require.Len(t, k.view(cron, string(b.Number)).Messages, 2)
 }
