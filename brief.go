@@ -137,6 +137,8 @@ func (d *Desk) notification(row *Delivery, b *Brief, to Recipient) Notification 
 	}
 	if e.Message != "" || len(e.Attachments) > 0 {
 		switch {
+		case !e.Author.IsZero(): // taken over from what a customer said
+			n.Writer = e.Author.Name
 		case e.Seq == 1 && e.By.Role&Customers == 0:
 			n.Writer = e.Requester.Name // written down for the requester, whoever did it
 		case e.By.Role&Customers != 0, e.By.Role == Agents && d.cfg.ShowAgents:

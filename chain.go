@@ -127,19 +127,27 @@ func Verify(events []Event) error { return Chain{}.Verify(events) }
 
 // Verify is [Verify] with the chain's key.
 func (c Chain) Verify(events []Event) error {
-	var prev Digest
+	if len(events) == 0 {
+		return nil
+	}
+	return c.verify(events, 0, Digest{}, events[0].Ticket)
+}
+
+// verify checks the events of a ticket that follow the one with a number and a
+// digest.
+func (c Chain) verify(events []Event, after int64, prev Digest, id ID) error {
 	w := newWriter(c.Key)
 	defer w.free()
 	for i := range events {
 		e := &events[i]
-		if err := inSequence(events, i); err != nil {
+		if err := inSequence(events, i, after, id); err != nil {
 			return err
 		}
 		if fault := w.checkSeals(e); fault != "" {
-			return &ChainError{Ticket: e.Ticket, Seq: e.Seq, Index: i, Fault: Altered, Detail: fault}
+			return &ChainError{Ticket: e.Ticket, Seq: e.Seq, Index: int(after) + i, Fault: Altered, Detail: fault}
 		}
 		if w.digest(prev, e) != e.Digest {
-			return &ChainError{Ticket: e.Ticket, Seq: e.Seq, Index: i, Fault: Altered,
+			return &ChainError{Ticket: e.Ticket, Seq: e.Seq, Index: int(after) + i, Fault: Altered,
 				Detail: "its digest does not follow from its content and the event before it"}
 		}
 		prev = e.Digest
@@ -197,24 +205,25 @@ func (e *ChainError) Error() string {
 // Is reports whether target is [ErrChain].
 func (e *ChainError) Is(target error) bool { return target == ErrChain }
 
-// inSequence checks that events[i] is of the same ticket as the first and has
-// the number i+1.
-func inSequence(events []Event, i int) error {
-	e, want := &events[i], int64(i+1)
+// inSequence checks that events[i] is of the ticket and has its number in a history
+// of which these events follow the one with the number after.
+func inSequence(events []Event, i int, after int64, id ID) error {
+	e, want := &events[i], after+int64(i)+1
+	at := int(want) - 1 // in the whole history
 	switch {
-	case e.Ticket != events[0].Ticket:
-		return &ChainError{Ticket: events[0].Ticket, Seq: want, Index: i, Fault: Inserted,
+	case e.Ticket != id:
+		return &ChainError{Ticket: id, Seq: want, Index: at, Fault: Inserted,
 			Detail: "it is of ticket " + e.Ticket.String()}
 	case e.Seq == want:
 		return nil
 	case e.Seq < want:
-		return &ChainError{Ticket: e.Ticket, Seq: e.Seq, Index: i, Fault: Inserted,
+		return &ChainError{Ticket: e.Ticket, Seq: e.Seq, Index: at, Fault: Inserted,
 			Detail: fmt.Sprintf("its number stands again where %d should be", want)}
 	case slices.ContainsFunc(events[i:], func(l Event) bool { return l.Seq == want }):
-		return &ChainError{Ticket: e.Ticket, Seq: e.Seq, Index: i, Fault: Reordered,
+		return &ChainError{Ticket: e.Ticket, Seq: e.Seq, Index: at, Fault: Reordered,
 			Detail: fmt.Sprintf("it stands before event %d", want)}
 	default:
-		return &ChainError{Ticket: e.Ticket, Seq: want, Index: i, Fault: Removed,
+		return &ChainError{Ticket: e.Ticket, Seq: want, Index: at, Fault: Removed,
 			Detail: fmt.Sprintf("event %d stands in its place", e.Seq)}
 	}
 }

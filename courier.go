@@ -307,7 +307,7 @@ func (d *Desk) attempt(ctx context.Context, n Notifier, claimed *Delivery, b *Br
 	if d.fromThere(ctx, row, b, to.Person) {
 		return Settlement{Outcome: Suppress, Error: "the words came from that mailbox"}
 	}
-	if d.shares(row, b, to.Person) {
+	if d.sharesMailbox(row, b, to.Person) {
 		if err := d.places.enter(ctx, row); err != nil { // its turn never came
 			return Settlement{Outcome: Again, Due: d.now(), Error: err.Error()}
 		}

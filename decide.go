@@ -482,6 +482,7 @@ func (d *Decision) edit(e *Event) error {
 	differ(&e.Set.Priority, t.Priority, priority)
 	if ed.Requester != t.Requester {
 		e.Requester = ed.Requester
+		e.Set.NewCustomer = !ed.Requester.IsZero() && !d.together(ed.Requester, t.Requester)
 	}
 	for _, tag := range ed.AddTags {
 		if !t.HasTag(tag) && !slices.Contains(e.Set.AddTags, tag) {

@@ -282,7 +282,7 @@ func (f Fields) with(changes Fields) Fields {
 func Replay(events []Event) (Ticket, error) {
 	var t Ticket
 	for i, e := range events {
-		if err := inSequence(events, i); err != nil {
+		if err := inSequence(events, i, 0, events[0].Ticket); err != nil {
 			return Ticket{}, err
 		}
 		t = Apply(t, e)

@@ -1,6 +1,7 @@
 package ticket_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -158,6 +159,61 @@ func ExampleDesk_Do_merge() {
 	// Output:
 	// 0000-0002-7 leads to 0000-0001-H
 	// 0000-0002-7 leads to 0000-0002-7
+}
+
+// What was said under a number that was merged away is read where the case goes
+// on; an agent opens the merged ticket by itself, too.
+func ExampleDesk_Lookup() {
+	ctx := context.Background()
+	desk, clock := exampleDesk()
+	ada, lin := ticket.Requester(ticket.Person{ID: "c1"}), ticket.Agent("lin", 1)
+	one := must(desk.Open(ctx, ada, ticket.Draft{Subject: "No light", Message: "In the whole house."}))
+	clock.Advance(time.Minute)
+	two := must(desk.Open(ctx, ada, ticket.Draft{Subject: "It is dark", Message: "The fuse is fine."}))
+	clock.Advance(time.Minute)
+	must(desk.Do(ctx, lin, two.ID, ticket.Action{Name: ticket.Merge, Ticket: one.ID}))
+
+	for _, m := range must(desk.Track(ctx, ada, string(two.Number))).Messages {
+		fmt.Printf("%s: %s\n", cmp.Or(m.Number, one.Number), m.Text)
+	}
+	merged := must(desk.Lookup(ctx, lin, string(two.Number)))
+	fmt.Println(merged.Number, merged.Status)
+	for e, err := range desk.Events(ctx, lin, merged.ID) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(e.Seq, e.Action)
+	}
+	// Output:
+	// 0000-0001-H: In the whole house.
+	// 0000-0002-7: The fuse is fine.
+	// 0000-0002-7 closed
+	// 1 open
+	// 2 merge
+}
+
+// A page shows the newest messages, and those before when somebody asks.
+func ExampleDesk_Messages() {
+	ctx := context.Background()
+	desk, _ := exampleDesk()
+	ada := ticket.Requester(ticket.Person{ID: "c1"})
+	t := must(desk.Open(ctx, ada, ticket.Draft{Subject: "No light", Message: "1"}))
+	for i := range 120 {
+		must(desk.Do(ctx, ada, t.ID, ticket.Action{Name: ticket.Reply, Message: ticket.Message(fmt.Sprint(i + 2))}))
+	}
+	v := must(desk.Track(ctx, ada, string(t.Number)))
+	fmt.Println(len(v.Messages), "from", v.Messages[0].Text)
+	for at := v.Earlier; at != ""; {
+		list, earlier, err := desk.Messages(ctx, ada, string(t.Number), at)
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(len(list), "from", list[0].Text)
+		at = earlier
+	}
+	// Output:
+	// 100 from 22
+	// 21 from 1
 }
 
 // What may I do with this ticket now, and why not the rest?
@@ -464,7 +520,7 @@ func ExampleVerify() {
 	t := must(desk.Open(ctx, ada, ticket.Draft{Subject: "No light", Message: "My address is 1 Example Road."}))
 	must(desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.Take}))
 	var events []ticket.Event
-	for e, err := range desk.History(ctx, lin, t.ID) {
+	for e, err := range desk.Events(ctx, lin, t.ID) {
 		if err != nil {
 			log.Fatal(err)
 		}
@@ -493,7 +549,7 @@ func ExampleReplay() {
 	t := must(desk.Open(ctx, ada, ticket.Draft{Subject: "No light"}))
 	t = must(desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.Take}))
 	var events []ticket.Event
-	for e, err := range desk.History(ctx, lin, t.ID) {
+	for e, err := range desk.Events(ctx, lin, t.ID) {
 		if err != nil {
 			log.Fatal(err)
 		}

@@ -27,6 +27,7 @@ type Query struct {
 	Requester    Person   // the same person, see Person.Same
 	Participant  Person   // the requester or a follower
 	Organisation string   // of the requester
+	NotMerged    bool     // none that was merged into another one
 
 	// Times outside of the years 1 to 9999 are refused.
 
@@ -138,6 +139,7 @@ func (q Query) Match(t *Ticket) bool {
 		oneOf(q.Priority, t.Priority) &&
 		oneOf(q.Channel, t.Channel) &&
 		(q.Organisation == "" || q.Organisation == t.Requester.Organisation) &&
+		(!q.NotMerged || t.MergedInto.IsZero()) &&
 		within(t.Created, q.CreatedFrom, q.CreatedBefore) &&
 		within(t.Touched, q.TouchedFrom, q.TouchedBefore) &&
 		q.matchTimer(t) &&
@@ -248,11 +250,9 @@ func (p Place) Cursor() Cursor {
 
 // ParseCursor reads a cursor; what no desk gave out is an [*InvalidError].
 func ParseCursor(c Cursor) (Place, error) {
-	// The package's strict decoder refuses stray bits at the end; line breaks,
-	// which it skips, are refused here.
-	b, err := base64.RawURLEncoding.Strict().DecodeString(string(c))
+	b, err := decodeCursor(c)
 	if err != nil || len(b) != cursorSize || b[0] != cursorVersion || int(b[1]) >= len(orders) ||
-		int(b[2]) >= len(gradeNames) || strings.ContainsAny(string(c), "\r\n") {
+		int(b[2]) >= len(gradeNames) {
 		return Place{}, invalid("query.after", "is not a cursor")
 	}
 	p := Place{
@@ -265,6 +265,15 @@ func ParseCursor(c Cursor) (Place, error) {
 		return Place{}, invalid("query.after", "is not a cursor")
 	}
 	return p, nil
+}
+
+// decodeCursor reads a cursor's bytes. The package's strict decoder refuses stray
+// bits at the end; line breaks, which it skips, are refused here.
+func decodeCursor(c Cursor) ([]byte, error) {
+	if strings.ContainsAny(string(c), "\r\n") {
+		return nil, invalid("cursor", "has a line break")
+	}
+	return base64.RawURLEncoding.Strict().DecodeString(string(c))
 }
 
 // NewPage makes a page of the tickets that a store found: all that match, in

@@ -4,12 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
-	"slices"
-	"time"
 )
-
-// pageOfEvents is how many events are read at once.
-const pageOfEvents = 500
 
 // Get returns a ticket by ID, in the form the actor may hold. What the actor may
 // not know of is [ErrNotFound].
@@ -36,29 +31,48 @@ func (d *Desk) Find(ctx context.Context, a Actor, ref string) (Ticket, error) {
 	return d.shown(a, t), nil
 }
 
+// Lookup returns the very ticket that a number or an ID names, also where it was
+// merged away: so that an agent finds the one to undo the merge of. It is for
+// agents and systems; customers get what [Desk.Find] gives them. Errors are those
+// of Find.
+func (d *Desk) Lookup(ctx context.Context, a Actor, ref string) (Ticket, error) {
+	if a.Role&(Agents|Systems) == 0 {
+		return d.Find(ctx, a, ref)
+	}
+	if err := d.checkActor(a); err != nil {
+		return Ticket{}, err
+	}
+	return d.meant(ctx, a, ref)
+}
+
 func (d *Desk) find(ctx context.Context, a Actor, ref string) (Ticket, error) {
 	if err := d.checkActor(a); err != nil {
 		return Ticket{}, err
 	}
-	var t Ticket
+	t, err := d.meant(ctx, a, ref)
+	if err != nil {
+		return Ticket{}, err
+	}
+	return d.follow(ctx, a, t)
+}
+
+// meant returns the ticket whose number or ID somebody gave.
+func (d *Desk) meant(ctx context.Context, a Actor, ref string) (Ticket, error) {
 	if id, err := ParseID(ref); err == nil {
-		if t, err = d.load(ctx, a, id); err != nil {
-			return Ticket{}, err
-		}
-		return d.follow(ctx, a, t)
+		return d.load(ctx, a, id)
 	}
 	n, err := ParseNumber(ref)
 	if err != nil {
 		return Ticket{}, err
 	}
-	t, err = d.store.Lookup(ctx, a.Tenant, n)
+	t, err := d.store.Lookup(ctx, a.Tenant, n)
 	if err == nil && !d.cfg.Policy.MaySee(a, t) {
 		err = &NotFoundError{What: "ticket", Ref: string(n)}
 	}
 	if err != nil {
 		return Ticket{}, err
 	}
-	return d.follow(ctx, a, t)
+	return t, nil
 }
 
 // follow returns the ticket that goes on with this one's case. Where the actor
@@ -76,316 +90,11 @@ func (d *Desk) follow(ctx context.Context, a Actor, t Ticket) (Ticket, error) {
 	return seen, err
 }
 
-// View is what a customer sees of a ticket.
-type View struct {
-	ID      ID     `json:"id"`
-	Number  Number `json:"number"`
-	Subject string `json:"subject"`
-	Phase   Phase  `json:"phase"`
-	With    string `json:"with,omitempty"` // who has it, such as "with the specialists"; empty when it is over
-
-	Created       time.Time `json:"created"`
-	FirstAnswered time.Time `json:"first_answered,omitzero"`
-	Touched       time.Time `json:"touched"` // last event that the customer sees
-	Resolved      time.Time `json:"resolved,omitzero"`
-	Closed        time.Time `json:"closed,omitzero"`
-
-	Messages []ViewMessage `json:"messages,omitempty"` // in order
-	// Actions is what the customer may do now, sorted; pass Version on to pin
-	// an action to what was seen.
-	Actions []ActionName `json:"actions,omitempty"`
-	Version int64        `json:"version"`
-}
-
-// ViewMessage is one message, or the files that arrived.
-type ViewMessage struct {
-	Seq         int64        `json:"seq"` // of its event
-	At          time.Time    `json:"at"`
-	FromDesk    bool         `json:"from_desk,omitempty"` // else from a customer
-	Name        string       `json:"name,omitempty"`      // the customer's; an agent's if Config.ShowAgents says so
-	Text        Message      `json:"text,omitempty"`
-	Attachments []Attachment `json:"attachments,omitempty"`
-	Erased      bool         `json:"erased,omitempty"` // there were words, which were erased since
-}
-
-// Track returns the customer's view of the ticket that a number or ID leads to,
-// wherever it is: its phase, who has it, the messages. It has no notes, no
-// queues, no agents (unless [Config].ShowAgents says so). The [Holder] of a status
-// link may leave the number empty. Errors are those of [Desk.Find], and
-// [ErrLink].
-func (d *Desk) Track(ctx context.Context, a Actor, ref string) (View, error) {
-	a, err := d.admit(ctx, a)
-	if err != nil {
-		return View{}, err
-	}
-	if !a.only.IsZero() {
-		if err := d.isLinked(ctx, a, ref); err != nil {
-			return View{}, err
-		}
-		ref = a.only.String()
-	}
-	t, err := d.find(ctx, a, ref)
-	if err == nil {
-		err = d.linkedTo(ctx, a, &t)
-	}
-	if err != nil {
-		return View{}, err
-	}
-	v := View{
-		ID: t.ID, Number: t.Number, Subject: d.cfg.Links.cutTokens(t.Subject), Phase: t.Phase, Created: t.Created,
-		FirstAnswered: t.FirstAnswered, Resolved: t.Resolved, Closed: t.Closed, Version: t.Version,
-	}
-	// A desk that has lost the workflow still shows the status.
-	if w, err := d.workflowOf(&t); err == nil && !t.Phase.Done() {
-		v.With = w.LevelName(t.Level)
-	}
-	if a.RoleOn(t)&Customers != 0 {
-		for _, c := range d.Actions(a, t) {
-			if c.Allowed && (a.only.IsZero() || c.Action == Reply && a.scope != 0) {
-				v.Actions = append(v.Actions, c.Action)
-			}
-		}
-	}
-	p := d.publisher(a)
-	for e, err := range d.events(ctx, t.Tenant, t.ID, 0) {
-		if err != nil {
-			return View{}, err
-		}
-		if e.Seq > t.Version {
-			break // happened while we read
-		}
-		e, visible := p.publish(e)
-		if !visible {
-			continue
-		}
-		v.Touched = e.At
-		erased := e.Seals.Words.Erased()
-		if e.Message == "" && len(e.Attachments) == 0 && !erased {
-			continue
-		}
-		v.Messages = append(v.Messages, ViewMessage{
-			Seq: e.Seq, At: e.At, FromDesk: fromDesk(&e), Name: e.Actor.Name,
-			Text: e.Message, Attachments: e.Attachments, Erased: erased,
-		})
-	}
-	return v, nil
-}
-
-// isLinked checks that a number leads to the ticket that a link is for.
-func (d *Desk) isLinked(ctx context.Context, a Actor, ref string) error {
-	if ref == "" {
-		return nil
-	}
-	asked, err := d.find(ctx, a, ref)
-	if err != nil {
-		return err
-	}
-	linked, err := d.find(ctx, a, a.only.String())
-	if err == nil && asked.ID != linked.ID {
-		err = &NotFoundError{What: "ticket", Ref: ref}
-	}
-	return err
-}
-
-// fromDesk tells whose words an event brings: an opening message is always the
-// customer's, whoever wrote it down.
-func fromDesk(e *Event) bool { return e.Seq > 1 && e.By.Role&Customers == 0 }
-
-// History yields the ticket's events from the first to the last, read in pages;
-// after an error it ends. Agents and systems get them whole. Customers get those
-// that concern them, without notes, people, queues and digests, so their numbers
-// may have gaps.
-//
-// It shows what had happened when it began, and perhaps what happens meanwhile.
-func (d *Desk) History(ctx context.Context, a Actor, id ID) iter.Seq2[Event, error] {
-	return func(yield func(Event, error) bool) {
-		t, err := d.Get(ctx, a, id)
-		if err != nil {
-			yield(Event{}, err)
-			return
-		}
-		d.history(ctx, a, t, 0)(yield)
-	}
-}
-
-// history yields the events after a version, as the actor may see them.
-func (d *Desk) history(ctx context.Context, a Actor, t Ticket, after int64) iter.Seq2[Event, error] {
-	if a.Role&(Agents|Systems) != 0 {
-		return d.events(ctx, t.Tenant, t.ID, after)
-	}
-	return func(yield func(Event, error) bool) {
-		p := d.publisher(a)
-		for e, err := range d.events(ctx, t.Tenant, t.ID, 0) {
-			if err != nil {
-				yield(Event{}, err)
-				return
-			}
-			if e, visible := p.publish(e); visible && e.Seq > after && !yield(e, nil) {
-				return
-			}
-		}
-	}
-}
-
-// events yields stored events page by page.
-func (d *Desk) events(ctx context.Context, tenant string, id ID, after int64) iter.Seq2[Event, error] {
-	return func(yield func(Event, error) bool) {
-		for {
-			page, err := d.store.Events(ctx, tenant, id, after, pageOfEvents)
-			if err != nil {
-				yield(Event{}, err)
-				return
-			}
-			for _, e := range page {
-				if !yield(e, nil) {
-					return
-				}
-				after = e.Seq
-			}
-			if len(page) < pageOfEvents {
-				return
-			}
-		}
-	}
-}
-
-// publisher turns a history into what one customer may see of it.
-type publisher struct {
-	reader Person
-	agents bool   // show their names
-	links  *Links // which others must not get
-	phase  Phase  // before the event
-}
-
-func (d *Desk) publisher(a Actor) *publisher {
-	p := &publisher{reader: a.Person, agents: d.cfg.ShowAgents, links: &d.cfg.Links}
-	if !a.only.IsZero() {
-		p.reader = Person{} // who has a link need not know whose it is
-	}
-	return p
-}
-
-// publish returns what may be seen of an event. It builds a new one from what is
-// public, so that what is added to Event later stays inside.
-func (p *publisher) publish(e Event) (Event, bool) {
-	said := e.Message != "" || len(e.Attachments) > 0
-	moved := e.Phase != p.phase || e.From.Level != e.To.Level
-	p.phase = e.Phase
-	erasedAnswer := e.Answer && e.Seals.Words.Erased()
-	if !said && !moved && !erasedAnswer {
-		return Event{}, false
-	}
-	out := Event{
-		Ticket: e.Ticket, Seq: e.Seq, At: e.At, Action: e.Action, By: By{Role: e.By.Role},
-		From: e.From, To: e.To, Phase: e.Phase, Channel: e.Channel, Answer: e.Answer,
-	}
-	out.Message, out.Attachments = e.Message, publicAttachments(e.Attachments)
-	if e.By.Role&Customers == 0 || !e.Actor.Same(p.reader) {
-		out.Message = Message(p.links.cutTokens(string(e.Message)))
-		out.Attachments = p.links.cutNames(out.Attachments)
-	}
-	if e.Seq == 1 {
-		out.Subject = p.links.cutTokens(e.Subject)
-	}
-	if e.Seals.Words.Erased() {
-		out.Seals.Words = e.Seals.Words
-	}
-	switch {
-	case e.Actor.Same(p.reader):
-		out.Actor = e.Actor
-	case e.By.Role&Customers != 0 || p.agents && e.By.Role == Agents:
-		out.Actor.Name = e.Actor.Name
-	}
-	if e.Seq == 1 && e.By.Role&Customers == 0 {
-		out.Actor = Person{Name: e.Requester.Name} // written down for the requester
-	}
-	return out, true
-}
-
-// publicAttachments leaves out where the host keeps the files.
-func publicAttachments(list []Attachment) []Attachment {
-	list = slices.Clone(list)
-	for i := range list {
-		list[i].Ref = ""
-	}
-	return list
-}
-
-// AtVersion returns the ticket as it stood after the event with this sequence
-// number, in the form the actor may hold. A version that the ticket has not
-// reached is an [*InvalidError].
-func (d *Desk) AtVersion(ctx context.Context, a Actor, id ID, version int64) (Ticket, error) {
-	return d.past(ctx, a, id, func(events []Event) ([]Event, error) {
-		if version < 1 || version > int64(len(events)) {
-			return nil, invalid("version", "must be 1 to %d", len(events))
-		}
-		return events[:version], nil
-	})
-}
-
-// AsOf returns the ticket as it stood at an instant, in the form the actor may
-// hold. Before the ticket was opened there is none: [ErrNotFound].
-func (d *Desk) AsOf(ctx context.Context, a Actor, id ID, instant time.Time) (Ticket, error) {
-	return d.past(ctx, a, id, func(events []Event) ([]Event, error) {
-		events = Until(events, instant)
-		if len(events) == 0 {
-			return nil, &NotFoundError{What: "ticket", Ref: id.String()}
-		}
-		return events, nil
-	})
-}
-
-func (d *Desk) past(ctx context.Context, a Actor, id ID, cut func([]Event) ([]Event, error)) (Ticket, error) {
-	t, err := d.Get(ctx, a, id)
-	if err != nil {
-		return Ticket{}, err
-	}
-	events, err := d.store.Events(ctx, a.Tenant, id, 0, int(t.Version))
-	if err == nil {
-		events, err = cut(events)
-	}
-	if err == nil {
-		t, err = Replay(events)
-	}
-	if err != nil {
-		return Ticket{}, err
-	}
-	return d.shown(a, t), nil
-}
-
-// Verify checks that nobody tampered with a ticket: its history is whole and its
-// digest chain holds under the desk's key, and the stored ticket equals the fold
-// of its events. It returns nil or a [*ChainError]. See [Chain] for what can be
-// shown this way.
-func (d *Desk) Verify(ctx context.Context, a Actor, id ID) error {
-	if err := d.checkActor(a); err != nil {
-		return err
-	}
-	t, err := d.load(ctx, a, id)
-	if err != nil {
-		return err
-	}
-	events, err := d.store.Events(ctx, a.Tenant, id, 0, int(t.Version))
-	if err != nil {
-		return err
-	}
-	if err := d.chain.Verify(events); err != nil {
-		return err
-	}
-	if int64(len(events)) < t.Version {
-		return &ChainError{Ticket: id, Seq: int64(len(events)) + 1, Index: len(events), Fault: Removed, Detail: "the history ends before the ticket's version"}
-	}
-	folded, err := Replay(events)
-	if err == nil && !folded.Equal(t) {
-		err = &ChainError{Ticket: id, Seq: t.Version, Index: len(events) - 1, Fault: Altered, Detail: "the stored ticket is not the fold of its events"}
-	}
-	return err
-}
-
 // List returns one page of the tickets that match and that the actor may see;
-// a customer's are those it requested or follows. A limit beyond MaxLimit, an
+// a customer's are those it requested or follows, without those that were merged
+// into one it sees, so that each is the one its number leads to. A limit beyond MaxLimit, an
 // unknown order, a cursor of another order, and a customer's query by queue,
-// assignee, tags, fields, organisation, timer or another person are [ErrInvalid]. Where the policy hides some, a
+// assignee, tags, fields, organisation, timer or another person are [ErrInvalid]. Where some are left out so, a
 // page may hold fewer than the limit, even none, and still have a Next.
 func (d *Desk) List(ctx context.Context, a Actor, q Query) (Page, error) {
 	q, err := d.prepare(a, q)
@@ -398,12 +107,38 @@ func (d *Desk) List(ctx context.Context, a Actor, q Query) (Page, error) {
 	}
 	kept := page.Tickets[:0]
 	for _, t := range page.Tickets {
-		if d.cfg.Policy.MaySee(a, t) {
-			kept = append(kept, d.shown(a, t))
+		if !d.cfg.Policy.MaySee(a, t) {
+			continue
 		}
+		if a.Role == Requesters {
+			gone, err := d.goesOn(ctx, a, t)
+			if err != nil {
+				return Page{}, err
+			}
+			if gone {
+				continue
+			}
+		}
+		kept = append(kept, d.shown(a, t))
 	}
 	page.Tickets = kept
 	return page, nil
+}
+
+// goesOn reports whether a ticket was merged into one that the actor sees.
+func (d *Desk) goesOn(ctx context.Context, a Actor, t Ticket) (bool, error) {
+	if t.MergedInto.IsZero() {
+		return false, nil
+	}
+	// Mostly the next one is seen, however long the way is from there.
+	switch _, err := d.load(ctx, a, t.MergedInto); {
+	case err == nil:
+		return true, nil
+	case !isNotFound(err):
+		return false, err
+	}
+	last, err := d.follow(ctx, a, t)
+	return err == nil && last.ID != t.ID, err
 }
 
 // prepare makes of what an actor asks for what a store is asked, or refuses it.

@@ -129,12 +129,14 @@ func (d *Desk) fromThere(ctx context.Context, row *Delivery, b *Brief, to Person
 }
 
 // aboutWork are the kinds that tell the desk of its work, and not of words.
-func aboutWork(k Kind) bool { return k == KindQueued || k == KindEscalated || k == KindAssigned }
+func aboutWork(k Kind) bool {
+	return k == KindQueued || k == KindEscalated || k == KindAssigned || k == KindUnassigned
+}
 
-// shares reports whether somebody else may have been told of the event at the same
+// sharesMailbox reports whether somebody else may have been told of the event at the same
 // mailbox. Who has one mailbox by what the ticket said was told once as it was;
 // the mailboxes of others are only known by now.
-func (d *Desk) shares(row *Delivery, b *Brief, to Person) bool {
+func (d *Desk) sharesMailbox(row *Delivery, b *Brief, to Person) bool {
 	switch {
 	case to.Email == "" || row.Kind == KindEvent:
 		return false

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"html"
+	"slices"
 	"strings"
 
 	"github.com/ticketkit/ticket/internal/words"
@@ -79,6 +80,9 @@ func (q SearchQuery) Check() error {
 type Hit struct {
 	Ticket  Ticket
 	Snippet Snippet // where the words stand
+	// Number is the number under which the words stand, where that is one of a
+	// ticket that was merged into this one. Stores leave it empty.
+	Number Number
 }
 
 // Snippet is a piece of text with the places in it that matched.
@@ -108,8 +112,11 @@ func (s Snippet) HTML() string {
 // Search returns the tickets in which all the words of q.Text stand, of those
 // that match and that the actor may see, with where they stand: the newest
 // first, or with q.Best the best. A customer finds in its own tickets what it can
-// read there; agents and systems find in notes too. Where the policy hides some,
-// there may be fewer than the limit, though more match.
+// read there; agents and systems find in notes too. What stands in a ticket that
+// was merged into another one leads to that one, where the actor sees it, and each
+// ticket is there once; the conditions of the query are about the ticket in which
+// the words stand. Where the policy hides some, or several are one, there may be
+// fewer than the limit, though more match.
 //
 // Text without a word, an order, a cursor, and what [Desk.List] refuses are
 // [ErrInvalid]. A store that cannot search gives [errors.ErrUnsupported]. What
@@ -131,14 +138,81 @@ func (d *Desk) Search(ctx context.Context, a Actor, q SearchQuery) ([]Hit, error
 	if err != nil {
 		return nil, unsupported("full-text search", err)
 	}
+	return d.found(ctx, a, q, hits)
+}
+
+// found turns what a store found into what the actor gets.
+func (d *Desk) found(ctx context.Context, a Actor, q SearchQuery, hits []Hit) ([]Hit, error) {
 	kept := hits[:0]
+	places := map[ID]int{}
 	for _, h := range hits {
-		if d.cfg.Policy.MaySee(a, h.Ticket) {
-			h.Ticket = d.shown(a, h.Ticket)
-			kept = append(kept, h)
+		if !d.cfg.Policy.MaySee(a, h.Ticket) {
+			continue
 		}
+		readable, err := d.reread(ctx, a, q, &h)
+		if err != nil {
+			return nil, err
+		}
+		if !readable {
+			continue
+		}
+		last, err := d.follow(ctx, a, h.Ticket)
+		if err != nil {
+			return nil, err
+		}
+		if last.ID != h.Ticket.ID {
+			h.Ticket, h.Number = last, h.Ticket.Number
+		}
+		h.Ticket = d.shown(a, h.Ticket)
+		if i, there := places[last.ID]; there {
+			if h.Number == "" { // its own words are told rather than others'
+				kept[i] = h
+			}
+			continue
+		}
+		places[last.ID] = len(kept)
+		kept = append(kept, h)
+	}
+	if !q.Best { // by the tickets they lead to
+		order := Query{Order: NewestFirst}
+		slices.SortStableFunc(kept, func(x, y Hit) int { return order.PlaceOf(&x.Ticket).Compare(order.PlaceOf(&y.Ticket)) })
 	}
 	return kept, nil
+}
+
+// reread looks for the words of a search in what a customer may read, where that
+// is not all that the store looked at: the ticket was another customer's before.
+// It cuts the snippet from there.
+func (d *Desk) reread(ctx context.Context, a Actor, q SearchQuery, h *Hit) (readable bool, err error) {
+	s := d.share(a, h.Ticket)
+	if whole, err := s.readsAll(ctx); whole || err != nil {
+		return whole, err
+	}
+	terms := words.Parse(q.Text)
+	missing := slices.Clone(terms)
+	var texts []string // with a word that no earlier one has, so they are few
+	look := func(text string) {
+		n := len(missing)
+		missing = slices.DeleteFunc(missing, func(t words.Term) bool { return words.Match([]words.Term{t}, text) })
+		if len(missing) < n {
+			texts = append(texts, text)
+		}
+	}
+	d.read(ctx, d.thread([]*share{s}, false), func(e Event, _ *share, failed error) bool {
+		err = failed
+		look(string(e.Message))
+		return len(missing) > 0
+	})
+	look(h.Ticket.Subject)
+	if err != nil || len(missing) > 0 {
+		return false, err
+	}
+	text, marks := words.Snippet(terms, texts...)
+	h.Snippet = Snippet{Text: text}
+	for _, at := range marks {
+		h.Snippet.Marks = append(h.Snippet.Marks, Mark{From: at[0], To: at[1]})
+	}
+	return true, nil
 }
 
 // unsupported says what it is that a store does not do. Other errors stay what
@@ -155,8 +229,9 @@ func unsupported(what string, err error) error {
 // for all methods of a store holds here.
 type Counter interface {
 	// Counts returns how many tickets of the tenant are not done (see
-	// [Phase.Done]) in each queue, level and status, sorted in that order, texts
-	// by their bytes. Places where there is none must be left out.
+	// [Phase.Done]) and were not merged into another one, in each queue, level and
+	// status, sorted in that order, texts by their bytes. Places where there is none
+	// must be left out.
 	Counts(ctx context.Context, tenant string) ([]Count, error)
 }
 
@@ -171,8 +246,8 @@ type Count struct {
 // countsAction is what a refusal of [Desk.Counts] is about.
 const countsAction ActionName = "counts"
 
-// Counts returns how many tickets are not done, by queue, level and status,
-// sorted in that order: all of the tenant for a system, those of the queues it
+// Counts returns how many tickets are not done, those that were merged into
+// another one left out, by queue, level and status, sorted in that order: all of the tenant for a system, those of the queues it
 // serves (see [Actor.ServesQueue]) for an agent, tickets without a queue
 // included. For customers there are none: [ErrRefused].
 //

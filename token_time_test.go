@@ -159,7 +159,8 @@ func TestALinkThatEndsMeanwhileWritesNothing(t *testing.T) {
 					}
 				}
 				for _, of := range not {
-					for _, e := range k.events(cron, of) {
+					for e, err := range k.desk.Events(t.Context(), cron, of.ID) {
+						require.NoError(t, err)
 						require.NotEqual(t, ticket.Message("mine"), e.Message, "%s before call %d, merged %v", name, at, merged)
 					}
 				}

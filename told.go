@@ -171,37 +171,58 @@ func (d *Desk) Bounced(ctx context.Context, a Actor, id ID, reason string) error
 // Entry is one event with what became of telling it.
 type Entry struct {
 	Event      Event
+	Number     Number     // of the event's ticket: another one's, where that was merged in
 	Deliveries []Delivery // by ID, those of all notifiers
 }
 
 // Entries yields the ticket's history as [Desk.History] does, each event with
-// its deliveries. It is for agents and systems; customers get [ErrRefused].
+// its deliveries, those of merged tickets as well. It is for agents and systems;
+// customers get [ErrRefused].
 func (d *Desk) Entries(ctx context.Context, a Actor, id ID) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
-		told := map[int64][]Delivery{}
 		err := d.mayLookAtDeliveries(a)
-		for q := (DeliveryQuery{Ticket: id, Limit: MaxLimit}); err == nil; {
-			var page DeliveryPage
-			page, err = d.Deliveries(ctx, a, q)
-			for _, row := range page.Deliveries {
-				told[row.Seq] = append(told[row.Seq], row)
-			}
-			if q.After = page.Next; q.After.IsZero() {
-				break
-			}
+		var shares []*share
+		if err == nil {
+			shares, err = d.openShares(ctx, a, id)
 		}
 		if err != nil {
 			yield(Entry{}, err)
 			return
 		}
-		for e, err := range d.History(ctx, a, id) {
-			list := told[e.Seq]
-			slices.Reverse(list) // they came newest first
-			if !yield(Entry{e, list}, err) || err != nil {
-				return
+		// Of the events up to the version that was read, the deliveries are there.
+		told := map[*share]map[int64][]Delivery{}
+		d.read(ctx, d.thread(shares, false), func(e Event, of *share, err error) bool {
+			if err == nil && told[of] == nil {
+				told[of], err = d.deliveriesOf(ctx, a, of.ticket.ID)
 			}
+			if err != nil {
+				yield(Entry{}, err)
+				return false
+			}
+			return yield(Entry{e, of.ticket.Number, told[of][e.Seq]}, nil)
+		})
+	}
+}
+
+// deliveriesOf returns all deliveries of a ticket, by event and ID.
+func (d *Desk) deliveriesOf(ctx context.Context, a Actor, id ID) (map[int64][]Delivery, error) {
+	told := map[int64][]Delivery{}
+	for q := (DeliveryQuery{Ticket: id, Limit: MaxLimit}); ; {
+		page, err := d.Deliveries(ctx, a, q)
+		if err != nil {
+			return nil, err
+		}
+		for _, row := range page.Deliveries {
+			told[row.Seq] = append(told[row.Seq], row)
+		}
+		if q.After = page.Next; q.After.IsZero() {
+			break
 		}
 	}
+	for _, list := range told {
+		slices.Reverse(list) // they came newest first
+	}
+	return told, nil
 }
 
 // Report says in a few words what became of the delivery, for the agents who

@@ -478,3 +478,34 @@ func TestDeliveryJSON(t *testing.T) {
 	require.NoError(t, json.Unmarshal(b, &back))
 	require.Equal(t, d, back)
 }
+
+// meanwhile is a store in which something happens after the deliveries were read.
+type between struct {
+	ticket.Store
+	happens func()
+}
+
+func (m *between) Deliveries(ctx context.Context, q ticket.DeliveryQuery) (ticket.DeliveryPage, error) {
+	page, err := m.Store.Deliveries(ctx, q)
+	if f := m.happens; f != nil {
+		m.happens = nil
+		f()
+	}
+	return page, err
+}
+
+func TestEntriesHaveTheirDeliveriesWhateverHappensMeanwhile(t *testing.T) {
+	m := &between{Store: memstore.New()}
+	k := newKitOn(t, m)
+	tk := k.open(ada, ticket.Draft{Message: "help"})
+	k.do(lin, tk, ticket.Action{Name: ticket.Reply, Message: "first"})
+	m.happens = func() { k.do(lin, tk, ticket.Action{Name: ticket.Reply, Message: "second"}) }
+	n := 0
+	for e, err := range k.desk.Entries(t.Context(), lin, tk.ID) {
+		require.NoError(t, err)
+		require.NotEmpty(t, e.Deliveries, "%s", e.Event.Message)
+		n++
+	}
+	require.Nil(t, m.happens)
+	require.Equal(t, 2, n)
+}

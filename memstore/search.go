@@ -116,7 +116,7 @@ func (s *Store) Counts(ctx context.Context, tenant string) ([]ticket.Count, erro
 		d := &s.tickets[i]
 		d.mu.RLock()
 		for _, r := range d.records {
-			if t := r.ticket; t.Tenant == tenant && !t.Phase.Done() {
+			if t := r.ticket; t.Tenant == tenant && !t.Phase.Done() && t.MergedInto.IsZero() {
 				n[ticket.Count{Queue: t.Queue, Level: t.Level, Status: t.Status}]++
 			}
 		}

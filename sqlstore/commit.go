@@ -129,11 +129,12 @@ func changed(ch *ticket.Change) columns {
 		if p.Timer != nil {
 			bits |= timerColumns
 		}
-		if len(e.Fields) > 0 || !e.Requester.IsZero() || len(e.Followed)+len(e.Unfollowed) > 0 || len(p.AddTags)+len(p.RemoveTags) > 0 {
+		if len(e.Fields) > 0 || !e.Requester.IsZero() || len(e.Followed)+len(e.Unfollowed) > 0 || len(p.AddTags)+len(p.RemoveTags) > 0 ||
+			p.MergedInto != nil {
 			bits |= docColumn | labelsChange
 		}
 		if e.Subject != "" || p.Workflow != "" || p.WorkflowVersion != 0 || p.Impact|p.Urgency != 0 ||
-			len(p.AddLinks)+len(p.RemoveLinks) > 0 || p.MergedInto != nil || p.LinkEpoch != 0 || p.PriorityGiven != nil || p.NewCustomer {
+			len(p.AddLinks)+len(p.RemoveLinks) > 0 || p.LinkEpoch != 0 || p.PriorityGiven != nil || p.NewCustomer {
 			bits |= docColumn
 		}
 	}

@@ -17,6 +17,7 @@ import (
 //	tag:vip
 //	org:mill
 //	field:"order"=i4711
+//	merged                 into another one
 //	requester:id:c-1       follower:id:c-2
 //	requester:email:a@b.c  follower:email:a@b.c     of somebody without an ID
 //	requester:email+:a@b.c follower:email+:a@b.c    of somebody with one
@@ -25,9 +26,15 @@ import (
 // The last ones make [ticket.Person.Same] a matter of at most two labels: see
 // wanted.
 
+// mergedLabel is that of a ticket that was merged into another one.
+const mergedLabel = "merged"
+
 // labelsOf returns the labels of a ticket, sorted, each once.
 func labelsOf(t *ticket.Ticket) []string {
 	list := make([]string, 0, 4+len(t.Tags)+len(t.Fields))
+	if !t.MergedInto.IsZero() {
+		list = append(list, mergedLabel)
+	}
 	list = personLabels(list, "requester", t.Requester)
 	for _, p := range t.Followers {
 		list = personLabels(list, "follower", p)

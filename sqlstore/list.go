@@ -147,6 +147,12 @@ func (l *listing) filter(q *ticket.Query) {
 		pressings[i] = pressing(g)
 	}
 	in(l, "t.pressing", pressings)
+	if q.NotMerged {
+		// 0 or 1. PostgreSQL makes a join of NOT EXISTS and then sorts, and does so
+		// with "= 0", which it takes for rare.
+		l.and("(SELECT COUNT(*) FROM {t}labels x WHERE x.tenant = ? AND x.label = '"+mergedLabel+
+			"' AND x.created = t.created AND x.ticket = t.id) <> 1", q.Tenant)
+	}
 	l.between("t.created", q.CreatedFrom, q.CreatedBefore)
 	l.between("t.touched", q.TouchedFrom, q.TouchedBefore)
 	if !q.DueBefore.IsZero() || q.Order == ticket.SoonestDue {

@@ -21,7 +21,7 @@ var schemas embed.FS
 // The versions of the schema's parts that this package works with. Tables for
 // full-text search are a part of their own, for stores that are made with it.
 const (
-	ticketsVersion = 4
+	ticketsVersion = 5
 	searchVersion  = 2
 )
 

@@ -1,11 +1,14 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/ticketkit/ticket"
@@ -142,23 +145,38 @@ func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]ticket.Ref
 	return refs, s.explain(ctx, "look for timers", err)
 }
 
-// Counts returns how much open work there is; see [ticket.Counter].
+// Counts returns how much open work there is; see [ticket.Counter]. It counts
+// along an index, and takes off the few that were merged away and left open.
 func (s *Store) Counts(ctx context.Context, tenant string) ([]ticket.Count, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	defer s.hold()()
-	var counts []ticket.Count
+	n := map[ticket.Count]int{} // N is 0 in the keys
 	err := s.here().rows(ctx, func(r *sql.Rows) error {
 		var c ticket.Count
 		var status string
-		err := r.Scan(&c.Queue, &c.Level, &status, &c.N)
+		var times int
+		err := r.Scan(&c.Queue, &c.Level, &status, &times)
 		c.Status = ticket.Status(status)
-		counts = append(counts, c)
+		n[c] += times
 		return err
-	}, selectCounts, tenant)
-	return counts, s.explain(ctx, "count", err)
+	}, strings.ReplaceAll(selectCounts, "{join}", s.lang.join), tenant, tenant)
+	if err != nil {
+		return nil, s.explain(ctx, "count", err)
+	}
+	counts := make([]ticket.Count, 0, len(n))
+	for c, times := range n {
+		if c.N = times; times > 0 {
+			counts = append(counts, c)
+		}
+	}
+	slices.SortFunc(counts, func(a, b ticket.Count) int {
+		return cmp.Or(cmp.Compare(a.Queue, b.Queue), cmp.Compare(a.Level, b.Level), cmp.Compare(a.Status, b.Status))
+	})
+	return counts, nil
 }
 
-const selectCounts = "SELECT queue, level, status, COUNT(*) FROM {t}tickets WHERE tenant = ? AND open = 1" +
-	" GROUP BY queue, level, status ORDER BY queue, level, status"
+const selectCounts = "SELECT queue, level, status, COUNT(*) FROM {t}tickets WHERE tenant = ? AND open = 1 GROUP BY queue, level, status" +
+	" UNION ALL SELECT t.queue, t.level, t.status, -COUNT(*) FROM {t}labels l {join} {t}tickets t ON t.id = l.ticket" +
+	" WHERE l.tenant = ? AND l.label = '" + mergedLabel + "' AND t.open = 1 GROUP BY t.queue, t.level, t.status"

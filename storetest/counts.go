@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	saysCounts = "Counts returns how many tickets of the tenant are not done (see [Phase.Done]) in each queue, level and status, sorted in that order, texts by their bytes."
+	saysCounts = "Counts returns how many tickets of the tenant are not done (see [Phase.Done]) and were not merged into another one, in each queue, level and status, sorted in that order, texts by their bytes."
 	saysNoZero = "Places where there is none must be left out."
 )
 
@@ -46,7 +46,7 @@ func (k *kit) counts(tenant string) []ticket.Count {
 func countsAll(k *kit) {
 	n := map[ticket.Count]int{}
 	for _, t := range k.populate(len(population())) {
-		if !t.Phase.Done() {
+		if !t.Phase.Done() && t.MergedInto.IsZero() {
 			n[ticket.Count{Queue: t.Queue, Level: t.Level, Status: t.Status}]++
 		}
 	}
@@ -81,6 +81,15 @@ func countsChanged(k *kit) {
 	move("was solved", 2, ticket.StatusResolved, ticket.PhaseSolved, "q")
 	move("was reopened", 2, ticket.StatusOpen, ticket.PhaseInProgress, "p", ticket.Count{Queue: "p", Level: 2, Status: ticket.StatusOpen, N: 1})
 	move("was closed", 2, ticket.StatusClosed, ticket.PhaseClosed, "p")
+	move("was reopened again", 1, ticket.StatusOpen, ticket.PhaseInProgress, "", ticket.Count{Level: 1, Status: ticket.StatusOpen, N: 1})
+	merged := func(what string, into ticket.ID, want ...ticket.Count) {
+		c = next(c.Ticket, func(e *ticket.Event) { e.Set.MergedInto = &into })
+		k.commit(c)
+		want = append([]ticket.Count{{Level: 1, Status: ticket.StatusNew, N: 1}}, want...)
+		k.same(k.counts(acme), want, "counts after one ticket, which stays open, %s", what)
+	}
+	merged("was merged away", stays.Ticket.ID)
+	merged("was taken out again", ticket.ID{}, ticket.Count{Level: 1, Status: ticket.StatusOpen, N: 1})
 }
 
 // countsNone has no ticket, and then a closed one.

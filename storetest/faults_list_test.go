@@ -89,6 +89,14 @@ var listFaults = []fault{
 	{"ignores the requester", "List/match", asking(func(q *ticket.Query) { q.Requester = ticket.Person{} })},
 	{"ignores the participant", "List/match", asking(func(q *ticket.Query) { q.Participant = ticket.Person{} })},
 	{"ignores the organisation", "List/match", asking(func(q *ticket.Query) { q.Organisation = "" })},
+	{"ignores merges where much is asked for", "List/match", asking(func(q *ticket.Query) {
+		if len(q.Status)+len(q.Phase)+len(q.Tags)+len(q.Queue)+len(q.Level) > 0 || !q.TouchedFrom.IsZero() {
+			q.NotMerged = false
+		}
+	})},
+	{"leaves out what was taken out of a merge", "List/merged", choosing(func(q *ticket.Query) { q.NotMerged = false }, func(q ticket.Query, t ticket.Ticket) bool {
+		return !q.NotMerged || t.MergedInto.IsZero() && (t.Version < 4 || len(t.Links) > 0)
+	})},
 	{"ignores created from", "List/match", asking(func(q *ticket.Query) { q.CreatedFrom = time.Time{} })},
 	{"ignores created before", "List/match", asking(func(q *ticket.Query) { q.CreatedBefore = time.Time{} })},
 	{"ignores touched from", "List/match", asking(func(q *ticket.Query) { q.TouchedFrom = time.Time{} })},

@@ -453,6 +453,11 @@ var countsFaults = []fault{
 		indexing(func(ch *ticket.Change) bool { return ch.Expect == 0 || !ch.Ticket.Phase.Done() })(f)
 		f.search = search
 	}},
+	{"counts what was merged away", "Counts/changed", func(f *faulty) {
+		search := f.Store.(ticket.Searcher).Search
+		indexing(func(ch *ticket.Change) bool { return ch.Ticket.MergedInto.IsZero() })(f)
+		f.search = search
+	}},
 	{"counts tickets where they were opened", "Counts/changed", func(f *faulty) {
 		search := f.Store.(ticket.Searcher).Search
 		indexing(func(ch *ticket.Change) bool { return ch.Expect == 0 })(f)

@@ -20,6 +20,7 @@ const (
 
 var listRules = []rule{
 	{name: "List/match", says: saysMatch, prove: listMatch},
+	{name: "List/merged", says: saysMatch, prove: listMerged},
 	{name: "List/order", says: saysOrder, prove: listOrder},
 	{name: "List/whole tickets", says: saysList, prove: listWhole},
 	{name: "List/limit", says: saysBounds, prove: listLimit},
@@ -43,6 +44,34 @@ func listMatch(k *kit) {
 		slices.SortFunc(got, ticket.ID.Compare)
 		k.same(got, q.answer, "tickets that match %+v", q.Query)
 	}
+}
+
+// listMerged merges a ticket away, changes it, and takes it out again.
+func listMerged(k *kit) {
+	into, c := k.opened(acme), k.opened(acme)
+	k.commit(into, c)
+	see := func(what string, want ...ticket.ID) {
+		for _, order := range []ticket.Order{ticket.OldestFirst, ticket.NewestFirst, ticket.MostRecent, ticket.MostPressing} {
+			for _, person := range []ticket.Person{{}, c.Ticket.Requester} {
+				q := ticket.Query{Tenant: acme, NotMerged: true, Order: order, Requester: person}
+				got := idsOf(k.list(q).Tickets)
+				slices.SortFunc(got, ticket.ID.Compare)
+				k.same(got, want, "tickets that were not merged, in the order %q, after one %s", order, what)
+			}
+		}
+	}
+	change := func(what string, f func(e *ticket.Event), want ...ticket.ID) {
+		c = next(c.Ticket, f)
+		k.commit(c)
+		see(what, want...)
+	}
+	both := []ticket.ID{into.Ticket.ID, c.Ticket.ID}
+	slices.SortFunc(both, ticket.ID.Compare)
+	see("was opened", both...)
+	change("was merged away", func(e *ticket.Event) { e.Set.MergedInto = new(into.Ticket.ID) }, into.Ticket.ID)
+	change("was changed then", func(e *ticket.Event) { e.Note = "n" }, into.Ticket.ID)
+	change("got a tag", func(e *ticket.Event) { e.Set.AddTags = []string{"vip"} }, into.Ticket.ID)
+	change("was taken out again", func(e *ticket.Event) { e.Set.MergedInto = new(ticket.ID{}) }, both...)
 }
 
 func listOrder(k *kit) {

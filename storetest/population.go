@@ -67,6 +67,9 @@ var population = sync.OnceValue(func() []ticket.Change {
 			if n := r.IntN(12); n < 8 {
 				e.Set.Timer = &ticket.Timer{At: clock.Add(time.Duration(n) * 20 * time.Hour), Action: ticket.Resume}
 			}
+			if i%7 == 6 {
+				e.Set.MergedInto = new(idOf(1_000_000))
+			}
 		})
 	}
 	return out
@@ -180,6 +183,7 @@ var conditions = []func(r *rand.Rand, q *ticket.Query, t *ticket.Ticket){
 	func(r *rand.Rand, q *ticket.Query, t *ticket.Ticket) { q.Requester = pick(r, people) },
 	func(r *rand.Rand, q *ticket.Query, t *ticket.Ticket) { q.Participant = pick(r, people) },
 	func(r *rand.Rand, q *ticket.Query, t *ticket.Ticket) { q.Organisation = pick(r, people).Organisation },
+	func(r *rand.Rand, q *ticket.Query, t *ticket.Ticket) { q.NotMerged = true },
 	func(r *rand.Rand, q *ticket.Query, t *ticket.Ticket) { q.CreatedFrom = t.Created },
 	func(r *rand.Rand, q *ticket.Query, t *ticket.Ticket) { q.CreatedBefore = t.Created },
 	func(r *rand.Rand, q *ticket.Query, t *ticket.Ticket) { q.TouchedFrom = t.Touched },

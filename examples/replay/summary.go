@@ -38,7 +38,7 @@ func summarize(ctx context.Context, desk *ticket.Desk) (*summary, error) {
 			return nil, err
 		}
 		var events []ticket.Event
-		for e, err := range desk.History(ctx, me, t.ID) {
+		for e, err := range desk.Events(ctx, me, t.ID) {
 			if err != nil {
 				return nil, err
 			}

@@ -126,6 +126,8 @@ func planViews() []planView {
 	list("by field", ticket.Query{Fields: ticket.Fields{"order": int64(7)}, Order: ticket.NewestFirst})
 	list("open work by field", ticket.Query{Phase: work, Fields: ticket.Fields{"order": int64(7)}, Order: pressing}, true)
 	list("oldest", ticket.Query{})
+	list("oldest, none merged away", ticket.Query{NotMerged: true})
+	list("open work of a queue, none merged away", ticket.Query{NotMerged: true, Phase: work, Queue: []string{"q3"}, Order: pressing})
 	list("newest", ticket.Query{Order: ticket.NewestFirst})
 	list("most recent", ticket.Query{Order: ticket.MostRecent})
 	list("least recent", ticket.Query{Order: ticket.LeastRecent})

@@ -96,7 +96,12 @@ func listChange(r *rand.Rand) []ticket.Change {
 			From: t.State(), To: t.State(), Phase: t.Phase,
 		}
 		e.Fields = ticket.Fields{}
-		switch r.IntN(6) {
+		switch r.IntN(7) {
+		case 6:
+			e.Set.MergedInto = new(ticket.ID{})
+			if t.MergedInto.IsZero() {
+				e.Set.MergedInto = new(ticket.NewID(at))
+			}
 		case 0:
 			e.To = ticket.State{Status: among(r, listStatuses), Level: 1 + r.IntN(3)}
 			e.Phase = listPhase(e.To.Status)
@@ -145,6 +150,7 @@ func listQuery(r *rand.Rand) ticket.Query {
 		func() { q.Requester = among(r, listPeople) },
 		func() { q.Participant = among(r, listPeople) },
 		func() { q.Organisation = among(r, []string{"mill", "Mill", "none"}) },
+		func() { q.NotMerged = true },
 		func() { q.CreatedFrom = listTime(r) },
 		func() { q.CreatedBefore = listTime(r).Add(time.Duration(r.IntN(3)) * 300) },
 		func() { q.TouchedFrom = listTime(r).Add(time.Duration(r.IntN(3)) * 300) },

@@ -141,6 +141,48 @@ func TestMigrationsByHand(t *testing.T) {
 	})
 }
 
+// Tickets that were merged before there was a label for it have one afterwards.
+func TestMigrationLabelsWhatWasMerged(t *testing.T) {
+	each(t, backends, func(t *testing.T, b backend) {
+		db := b.connect(t, b.dsn(t))
+		s, err := sqlstore.Open(t.Context(), db, b.dialect, b.search()...)
+		require.NoError(t, err)
+		desk, err := ticket.NewDesk(s, ticket.Config{Silent: true})
+		require.NoError(t, err)
+		agent := ticket.Agent("lin", 1)
+		var tickets []ticket.Ticket
+		for range 3 {
+			tk, err := desk.Open(t.Context(), agent, ticket.Draft{
+				Subject: `"merged_into":"`, Requester: ticket.Person{ID: "c1"}, Fields: ticket.Fields{"merged_into": `"merged_into":"`},
+			})
+			require.NoError(t, err)
+			tickets = append(tickets, tk)
+		}
+		_, err = desk.Do(t.Context(), agent, tickets[0].ID, ticket.Action{Name: ticket.Merge, Ticket: tickets[1].ID})
+		require.NoError(t, err)
+		_, err = db.ExecContext(t.Context(), "DELETE FROM ticket_labels WHERE label = 'merged'")
+		require.NoError(t, err)
+		left := func() int {
+			page, err := desk.List(t.Context(), agent, ticket.Query{NotMerged: true})
+			require.NoError(t, err)
+			return len(page.Tickets)
+		}
+		require.Equal(t, 3, left())
+		ran := 0
+		for range 2 { // a migration that was cut off begins anew
+			for _, statement := range migrationStatements(t, b.dialect) {
+				if strings.Contains(statement, "'merged'") {
+					_, err := db.ExecContext(t.Context(), statement)
+					require.NoError(t, err)
+					ran++
+				}
+			}
+			require.Equal(t, 2, left())
+		}
+		require.Equal(t, 2, ran)
+	})
+}
+
 // A migration is cut off after any of its statements. On SQLite and PostgreSQL
 // nothing of it stays; on MySQL the next run goes on.
 func TestMigrationCutOff(t *testing.T) {

@@ -205,7 +205,7 @@ func (c *checking) histories(ctx context.Context) error {
 
 func (c *checking) history(ctx context.Context, id ticket.ID) error {
 	var list []ticket.Event
-	for e, err := range c.desk.History(ctx, looker, id) {
+	for e, err := range c.desk.Events(ctx, looker, id) {
 		if err != nil {
 			return err
 		}

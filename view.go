@@ -1,0 +1,270 @@
+package ticket
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/binary"
+	"slices"
+	"time"
+)
+
+// View is what a customer sees of a ticket.
+type View struct {
+	ID      ID     `json:"id"`
+	Number  Number `json:"number"`
+	Subject string `json:"subject"`
+	Phase   Phase  `json:"phase"`
+	With    string `json:"with,omitempty"` // who has it, such as "with the specialists"; empty when it is over
+
+	Created       time.Time `json:"created"`
+	FirstAnswered time.Time `json:"first_answered,omitzero"`
+	Touched       time.Time `json:"touched"` // last event that the customer sees, also of a ticket that was merged into it
+	Resolved      time.Time `json:"resolved,omitzero"`
+	Closed        time.Time `json:"closed,omitzero"`
+
+	// Messages are the newest, in the order of time: at most 100, and as few as
+	// make up 1 MiB. Those of a ticket that was merged into this one are among
+	// them; at equal times they come first.
+	Messages []ViewMessage `json:"messages,omitempty"`
+	// Earlier leads to the messages before these, see [Desk.Messages]. Empty: there
+	// are none.
+	Earlier Cursor `json:"earlier,omitempty"`
+	// Actions is what the customer may do now, sorted; pass Version on to pin
+	// an action to what was seen.
+	Actions []ActionName `json:"actions,omitempty"`
+	Version int64        `json:"version"`
+}
+
+// ViewMessage is one message, or the files that arrived.
+type ViewMessage struct {
+	Seq         int64        `json:"seq"`              // of its event
+	Number      Number       `json:"number,omitempty"` // the ticket it was said under, where that one was merged into the one shown
+	At          time.Time    `json:"at"`
+	FromDesk    bool         `json:"from_desk,omitempty"` // else from a customer
+	Name        string       `json:"name,omitempty"`      // the customer's; an agent's if Config.ShowAgents says so
+	Text        Message      `json:"text,omitempty"`
+	Attachments []Attachment `json:"attachments,omitempty"`
+	Erased      bool         `json:"erased,omitempty"` // there were words, which were erased since
+}
+
+// Track returns the customer's view of the ticket that a number or ID leads to,
+// wherever it is: its phase, who has it, the newest messages. It has no notes, no
+// queues, no agents (unless [Config].ShowAgents says so). What was said under the
+// number of a ticket that was merged into it is there, as far as the reader may
+// read it; see [Desk.History]. The [Holder] of a status link may leave the number
+// empty. Errors are those of [Desk.Find], and [ErrLink].
+func (d *Desk) Track(ctx context.Context, a Actor, ref string) (View, error) {
+	a, t, err := d.tracked(ctx, a, ref)
+	if err != nil {
+		return View{}, err
+	}
+	v := View{
+		ID: t.ID, Number: t.Number, Subject: d.cfg.Links.cutTokens(t.Subject), Phase: t.Phase, Created: t.Created,
+		FirstAnswered: t.FirstAnswered, Resolved: t.Resolved, Closed: t.Closed, Version: t.Version,
+	}
+	// A desk that has lost the workflow still shows the status.
+	if w, err := d.workflowOf(&t); err == nil && !t.Phase.Done() {
+		v.With = w.LevelName(t.Level)
+	}
+	if a.RoleOn(t)&Customers != 0 {
+		for _, c := range d.Actions(a, t) {
+			if c.Allowed && (a.only.IsZero() || c.Action == Reply && a.scope != 0) {
+				v.Actions = append(v.Actions, c.Action)
+			}
+		}
+	}
+	shares, err := d.shares(ctx, a, t)
+	if err != nil {
+		return View{}, err
+	}
+	v.Messages, v.Earlier, v.Touched, err = d.messages(ctx, shares, "")
+	if err != nil {
+		return View{}, err
+	}
+	return v, nil
+}
+
+// Messages returns the messages of a ticket before those that [Desk.Track] or an
+// earlier call returned: the newest of them, as [View].Messages has them, and the
+// cursor that leads on to what is before these, empty where there is nothing. An
+// empty cursor begins with the newest of all. A cursor that no desk gave out is
+// [ErrInvalid]; other errors are those of Track.
+func (d *Desk) Messages(ctx context.Context, a Actor, ref string, before Cursor) ([]ViewMessage, Cursor, error) {
+	a, t, err := d.tracked(ctx, a, ref)
+	if err != nil {
+		return nil, "", err
+	}
+	shares, err := d.shares(ctx, a, t)
+	if err != nil {
+		return nil, "", err
+	}
+	list, earlier, _, err := d.messages(ctx, shares, before)
+	return list, earlier, err
+}
+
+// tracked returns the ticket that a number, an ID or a link leads to, and the
+// actor as whom it is looked at.
+func (d *Desk) tracked(ctx context.Context, a Actor, ref string) (Actor, Ticket, error) {
+	a, err := d.admit(ctx, a)
+	if err != nil {
+		return Actor{}, Ticket{}, err
+	}
+	if !a.only.IsZero() {
+		if err := d.isLinked(ctx, a, ref); err != nil {
+			return Actor{}, Ticket{}, err
+		}
+		ref = a.only.String()
+	}
+	t, err := d.find(ctx, a, ref)
+	if err == nil {
+		err = d.linkedTo(ctx, a, &t)
+	}
+	return a, t, err
+}
+
+// Bounds of a page of messages.
+const (
+	mostMessages   = 100
+	pageOfMessages = 1 << 20 // bytes, but for one message that is longer
+)
+
+// messages reads backwards, so that what it costs does not grow with the history.
+// touched is when the last event happened that the reader sees.
+func (d *Desk) messages(ctx context.Context, shares []*share, before Cursor) (list []ViewMessage, earlier Cursor, touched time.Time, err error) {
+	for _, s := range shares {
+		s.public = true
+	}
+	th := d.thread(shares, true)
+	if before != "" {
+		p, err := parseSpot(before)
+		if err != nil {
+			return nil, "", touched, err
+		}
+		if err := th.seek(ctx, p); err != nil {
+			return nil, "", touched, err
+		}
+	}
+	size := 0
+	var last spot
+	d.read(ctx, th, func(e Event, of *share, failed error) bool {
+		if err = failed; err != nil {
+			return false
+		}
+		if touched.IsZero() {
+			touched = e.At
+		}
+		m := viewMessage(&e)
+		if m.Text == "" && len(m.Attachments) == 0 && !m.Erased {
+			return true
+		}
+		size += len(m.Text) + filesSize(m.Attachments)
+		if len(list) == mostMessages || len(list) > 0 && size > pageOfMessages {
+			earlier = last.cursor()
+			return false
+		}
+		if of.ticket.ID != shares[0].ticket.ID {
+			m.Number = of.ticket.Number
+		}
+		list = append(list, m)
+		last = spot{at: e.At, ticket: e.Ticket, seq: e.Seq}
+		return true
+	})
+	slices.Reverse(list)
+	return list, earlier, touched, err
+}
+
+func viewMessage(e *Event) ViewMessage {
+	return ViewMessage{
+		Seq: e.Seq, At: e.At, FromDesk: fromDesk(e), Name: e.Actor.Name,
+		Text: e.Message, Attachments: e.Attachments, Erased: e.Seals.Words.Erased(),
+	}
+}
+
+// A spot is a place in a thread: that of an event.
+type spot struct {
+	at     time.Time
+	ticket ID
+	seq    int64
+}
+
+// The bytes of its cursor: a version, eight bytes of microseconds, the ID, eight
+// bytes of the number.
+const (
+	spotVersion = 2 // 1 is a Place
+	spotSize    = 1 + 8 + 16 + 8
+)
+
+func (p spot) cursor() Cursor {
+	b := make([]byte, 0, spotSize)
+	b = append(b, spotVersion)
+	b = binary.BigEndian.AppendUint64(b, uint64(p.at.UnixMicro()))
+	b = append(b, p.ticket[:]...)
+	b = binary.BigEndian.AppendUint64(b, uint64(p.seq))
+	return Cursor(base64.RawURLEncoding.EncodeToString(b))
+}
+
+func parseSpot(c Cursor) (spot, error) {
+	b, err := decodeCursor(c)
+	if err != nil || len(b) != spotSize || b[0] != spotVersion {
+		return spot{}, invalid("before", "is not a cursor of messages")
+	}
+	return spot{
+		at:     time.UnixMicro(int64(binary.BigEndian.Uint64(b[1:]))).UTC(),
+		ticket: ID(b[9:25]),
+		seq:    int64(binary.BigEndian.Uint64(b[25:])),
+	}, nil
+}
+
+// seek goes to what lies before a place. Tickets may have been merged in and
+// taken out since, so the others are gone through by time.
+func (th *thread) seek(ctx context.Context, p spot) error {
+	passed := false // the strands behind come earlier where the time is equal
+	for _, s := range th.strands {
+		if s.ticket.ID == p.ticket {
+			passed = true
+			s.next, s.at = min(p.seq-1, s.next), p.at
+			continue
+		}
+		earlier := func(at time.Time) bool { return at.Before(p.at) || passed && at.Equal(p.at) }
+		if earlier(s.at) {
+			continue
+		}
+		s.at = p.at
+		// The first event that is not earlier.
+		low, high := int64(1), s.ticket.Version
+		for low < high {
+			middle := low + (high-low)/2
+			events, err := th.d.store.Events(ctx, s.ticket.Tenant, s.ticket.ID, middle-1, 1)
+			if err != nil {
+				return err
+			}
+			if len(events) > 0 && earlier(events[0].At) {
+				low = middle + 1
+			} else {
+				high = middle
+			}
+		}
+		s.next = low - 1
+	}
+	return nil
+}
+
+// isLinked checks that a number leads to the ticket that a link is for.
+func (d *Desk) isLinked(ctx context.Context, a Actor, ref string) error {
+	if ref == "" {
+		return nil
+	}
+	asked, err := d.find(ctx, a, ref)
+	if err != nil {
+		return err
+	}
+	linked, err := d.find(ctx, a, a.only.String())
+	if err == nil && asked.ID != linked.ID {
+		err = &NotFoundError{What: "ticket", Ref: ref}
+	}
+	return err
+}
+
+// fromDesk tells whose words an event brings: an opening message is always the
+// customer's, whoever wrote it down.
+func fromDesk(e *Event) bool { return e.Seq > 1 && e.By.Role&Customers == 0 }
