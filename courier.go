@@ -277,7 +277,11 @@ func (d *Desk) attempt(ctx context.Context, n Notifier, row *Delivery, b *Brief)
 	if d.cfg.Profile != nil && row.Kind != KindEvent {
 		var p Profile
 		err := safely("Config.Profile", func() (err error) {
-			p, err = d.cfg.Profile(ctx, row.Tenant, row.To, row.Kind)
+			if p, err = d.cfg.Profile(ctx, row.Tenant, row.To, row.Kind); err == nil {
+				c := check{Limits: d.cfg.Limits}
+				p.Person = c.person("profile.person", p.Person)
+				err = c.err
+			}
 			return err
 		})
 		if err != nil {

@@ -212,53 +212,6 @@ func (d *Decision) who() string {
 	return "a " + d.Role.String()
 }
 
-// content checks that the action brings what the rule needs, and nothing that
-// would be lost because nobody looks at it.
-func (d *Decision) content() error {
-	act, tr := &d.Action, &d.Transition
-	for _, n := range []struct {
-		need    Need
-		missing bool
-		field   string
-	}{
-		{NeedMessage, act.Message == "", "message"},
-		{NeedWords, act.Message == "" && len(act.Attachments) == 0, "message"},
-		{NeedNote, act.Note == "", "note"},
-		{NeedReason, act.Reason == "", "reason"},
-		{NeedQueue, act.Queue == "", "queue"},
-		{NeedAssignee, act.Assignee == "", "assignee"},
-	} {
-		if tr.Needs&n.need != 0 && n.missing {
-			return invalid("action."+n.field, "is missing: %q needs one", act.Name)
-		}
-	}
-	customer := d.Role&Customers != 0
-	moves := tr.Level != Stay || tr.Needs&NeedQueue != 0
-	linking := act.Name == Merge || act.Name == AddLink || act.Name == Unlink
-	for _, u := range []struct {
-		given, useful bool
-		field         string
-	}{
-		{act.Note != "" || len(act.NoteAttachments) > 0, !customer, "note"},
-		{act.Queue != "", moves && !customer, "queue"},
-		{act.Assignee != "", tr.Assign == ToGiven, "assignee"},
-		{act.Reason != "", (tr.To != "" || tr.Chosen) && !customer, "reason"},
-		{!act.Until.IsZero(), d.Workflow.statuses[d.To.Status].Then != "" && tr.To != "", "until"},
-		{!act.Ticket.IsZero(), linking, "ticket"},
-		{act.Relation != "", act.Name == AddLink || act.Name == Unlink, "relation"},
-		{act.Draft != nil, act.Name == Split, "draft"},
-		{act.Edit != nil, act.Name == Edit, "edit"},
-	} {
-		if u.given && !u.useful {
-			return invalid("action."+u.field, "has no use: %q by %s does not take one", act.Name, d.who())
-		}
-	}
-	if !act.Until.IsZero() && !act.Until.After(d.Now) {
-		return invalid("action.until", "must lie in the future")
-	}
-	return nil
-}
-
 // event makes the event of a permitted decision.
 func (d *Decision) event() (Event, error) {
 	t, act, tr := &d.Ticket, &d.Action, &d.Transition
@@ -343,9 +296,9 @@ func (d *Decision) timer(e *Event) {
 	if s := d.Workflow.statuses[d.To.Status]; s.Then != "" {
 		switch {
 		case !d.Action.Until.IsZero():
-			next = Timer{At: microTime(d.Action.Until), Action: s.Then}
+			next = Timer{At: nearest(d.Action.Until, firstTime, lastTime), Action: s.Then}
 		case s.After > 0:
-			next = Timer{At: microTime(e.At.Add(s.After)), Action: s.Then}
+			next = Timer{At: nearest(e.At.Add(s.After), firstTime, lastTime), Action: s.Then}
 		}
 	}
 	if next != t.Timer {
@@ -575,7 +528,7 @@ func (w *Workflow) opening(a Actor, dr Draft, now time.Time, id ID, n Number, li
 	}
 	setIfOther(&e.Set.Queue, "", dr.Queue, true)
 	if s := w.statuses[w.spec.Initial]; s.Then != "" && s.After > 0 {
-		e.Set.Timer = &Timer{At: microTime(e.At.Add(s.After)), Action: s.Then}
+		e.Set.Timer = &Timer{At: nearest(e.At.Add(s.After), firstTime, lastTime), Action: s.Then}
 	}
 	return e
 }

@@ -25,7 +25,8 @@ type Config struct {
 	Policy Policy
 
 	// Now is the clock. Nil: [time.Now]. Together with NewID and NewNumber it is
-	// the only source of time and identity. It must be safe for concurrent use.
+	// the only source of time and identity. It must be safe for concurrent use. A
+	// time outside the years 1970 to 9899 counts as the nearest inside.
 	Now func() time.Time
 	// NewID makes the IDs of tickets and deliveries. Nil: [NewID].
 	NewID func(time.Time) ID
@@ -74,7 +75,8 @@ type Config struct {
 	// see [Profile]. An error puts the attempt off. Nil: what the ticket knows.
 	Profile func(ctx context.Context, tenant string, to Recipient, k Kind) (Profile, error)
 	// Expected says when the customer can expect an answer, for the confirmation.
-	// Zero times, and nil, mean that nobody knows.
+	// Zero times, those outside the years 1970 to 9999, and nil, mean that nobody
+	// knows.
 	Expected func(t Ticket) time.Time
 	// Links makes status links; the zero Links makes none.
 	Links Links
@@ -215,7 +217,7 @@ func (d *Desk) In(store Store) *Desk {
 }
 
 // now is the desk's time in the form that tickets have.
-func (d *Desk) now() time.Time { return microTime(d.cfg.Now()) }
+func (d *Desk) now() time.Time { return nearest(d.cfg.Now(), firstTime, lastNow) }
 
 // workflow returns the newest version of the workflow for new tickets.
 func (d *Desk) workflow(name string) (*Workflow, error) {

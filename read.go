@@ -1,6 +1,7 @@
 package ticket
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"iter"
@@ -14,7 +15,7 @@ const pageOfEvents = 500
 // Get returns a ticket by ID, in the form the actor may hold. What the actor may
 // not know of is [ErrNotFound].
 func (d *Desk) Get(ctx context.Context, a Actor, id ID) (Ticket, error) {
-	if err := d.checkActor(a); err != nil {
+	if err := d.checkActor(&a); err != nil {
 		return Ticket{}, err
 	}
 	t, err := d.load(ctx, a, id)
@@ -37,7 +38,7 @@ func (d *Desk) Find(ctx context.Context, a Actor, ref string) (Ticket, error) {
 }
 
 func (d *Desk) find(ctx context.Context, a Actor, ref string) (Ticket, error) {
-	if err := d.checkActor(a); err != nil {
+	if err := d.checkActor(&a); err != nil {
 		return Ticket{}, err
 	}
 	var t Ticket
@@ -358,7 +359,7 @@ func (d *Desk) past(ctx context.Context, a Actor, id ID, cut func([]Event) ([]Ev
 // of its events. It returns nil or a [*ChainError]. See [Chain] for what can be
 // shown this way.
 func (d *Desk) Verify(ctx context.Context, a Actor, id ID) error {
-	if err := d.checkActor(a); err != nil {
+	if err := d.checkActor(&a); err != nil {
 		return err
 	}
 	t, err := d.load(ctx, a, id)
@@ -388,7 +389,7 @@ func (d *Desk) Verify(ctx context.Context, a Actor, id ID) error {
 // assignee, tags, fields, organisation, timer or another person are [ErrInvalid]. Where the policy hides some, a
 // page may hold fewer than the limit, even none, and still have a Next.
 func (d *Desk) List(ctx context.Context, a Actor, q Query) (Page, error) {
-	q, err := d.prepare(a, q)
+	q, err := d.prepare(&a, q)
 	if err != nil {
 		return Page{}, err
 	}
@@ -407,22 +408,22 @@ func (d *Desk) List(ctx context.Context, a Actor, q Query) (Page, error) {
 }
 
 // prepare makes of what an actor asks for what a store is asked, or refuses it.
-func (d *Desk) prepare(a Actor, q Query) (Query, error) {
+func (d *Desk) prepare(a *Actor, q Query) (Query, error) {
 	if err := d.checkActor(a); err != nil {
 		return Query{}, err
 	}
 	q.Tenant = a.Tenant
 	c := check{Limits: d.cfg.Limits}
 	q.Fields = c.fields("query.fields", q.Fields, false)
-	c.person("query.requester", q.Requester)
-	c.person("query.participant", q.Participant)
-	c.name("query.organisation", q.Organisation)
-	names(&c, "query.status", q.Status)
-	names(&c, "query.phase", q.Phase)
-	names(&c, "query.queue", q.Queue)
-	names(&c, "query.assignee", q.Assignee)
-	names(&c, "query.channel", q.Channel)
-	names(&c, "query.tags", q.Tags)
+	q.Requester = c.person("query.requester", q.Requester)
+	q.Participant = c.person("query.participant", q.Participant)
+	q.Organisation = name(&c, "query.organisation", q.Organisation)
+	q.Status = names(&c, "query.status", q.Status)
+	q.Phase = names(&c, "query.phase", q.Phase)
+	q.Queue = names(&c, "query.queue", q.Queue)
+	q.Assignee = names(&c, "query.assignee", q.Assignee)
+	q.Channel = names(&c, "query.channel", q.Channel)
+	q.Tags = names(&c, "query.tags", q.Tags)
 	if c.err != nil {
 		return Query{}, c.err
 	}
@@ -474,6 +475,7 @@ type Choice struct {
 	Reason  string // why not, in a few words; empty if allowed
 	Err     error  // why not, as Do would put it; nil if allowed
 	Needs   Need   // what the action must bring, if allowed
+	Takes   Need   // what it may bring, needed or not, if allowed; what is not here has no use and is refused
 	To      State  // where it leads; zero where it is not allowed, the action chooses, or a follow-up ticket is opened
 }
 
@@ -504,7 +506,7 @@ func (d *Desk) Actions(a Actor, t Ticket) []Choice {
 // merge, link or unlink; and of a ticket that was merged away it tells a customer
 // so, where Do goes on to the other one.
 func (d *Desk) Explain(a Actor, t Ticket, act Action) error {
-	if err := d.checkActor(a); err != nil {
+	if err := d.checkActor(&a); err != nil {
 		return err
 	}
 	act, err := d.checkAction(a, act)
@@ -580,7 +582,15 @@ func (d *Desk) choice(w *Workflow, a Actor, t Ticket, act Action) Choice {
 		}
 		return c
 	}
-	c := Choice{Action: act.Name, Allowed: true, Needs: dec.Transition.Needs}
+	c := Choice{Action: act.Name, Allowed: true, Needs: dec.needs(), Takes: dec.takes()}
+	if dec.Transition.Chosen { // what another choice would take as well
+		for _, tr := range dec.candidates() {
+			other := *dec
+			other.Transition = *tr
+			other.To.Status = cmp.Or(tr.To, t.Status)
+			c.Takes |= other.takes()
+		}
+	}
 	if !followUp && !dec.Transition.Chosen && dec.Transition.Level == Stay {
 		c.To = dec.To
 	}

@@ -65,7 +65,7 @@ func (q SearchQuery) Check() error {
 		return invalid("search.after", "must be empty: a search has one page")
 	}
 	var c check
-	c.text("search.text", q.Text, maxSearch)
+	text(&c, "search.text", q.Text, maxSearch)
 	if c.err == nil && len(words.Parse(q.Text)) == 0 {
 		c.fail("search.text", "has no word to look for")
 	}
@@ -115,7 +115,7 @@ func (s Snippet) HTML() string {
 // [ErrInvalid]. A store that cannot search gives [errors.ErrUnsupported]. What
 // was committed a moment ago may be found a moment later only, see [Maintainer].
 func (d *Desk) Search(ctx context.Context, a Actor, q SearchQuery) ([]Hit, error) {
-	prepared, err := d.prepare(a, q.Query)
+	prepared, err := d.prepare(&a, q.Query)
 	if err != nil {
 		return nil, err
 	}
@@ -182,7 +182,7 @@ const countsAction ActionName = "counts"
 //
 // A store that cannot count gives [errors.ErrUnsupported].
 func (d *Desk) Counts(ctx context.Context, a Actor) ([]Count, error) {
-	if err := d.checkActor(a); err != nil {
+	if err := d.checkActor(&a); err != nil {
 		return nil, err
 	}
 	if a.Role&(Agents|Systems) == 0 {

@@ -199,7 +199,7 @@ type LinkRequest struct {
 // write in the customer's name. Errors: [ErrNotFound], [ErrRefused],
 // [ErrInvalid].
 func (d *Desk) Link(ctx context.Context, a Actor, id ID, r LinkRequest) (token string, err error) {
-	if err := d.checkActor(a); err != nil {
+	if err := d.checkActor(&a); err != nil {
 		return "", err
 	}
 	t, err := d.load(ctx, a, id)
@@ -278,7 +278,7 @@ const (
 // it. Agents, systems and the ticket's requester may. It returns the ticket as
 // [Desk.Do] does.
 func (d *Desk) RevokeLinks(ctx context.Context, a Actor, id ID) (Ticket, error) {
-	if err := d.checkActor(a); err != nil {
+	if err := d.checkActor(&a); err != nil {
 		return Ticket{}, err
 	}
 	return d.commit(ctx, a, id, "", nil, func(o *outcome) error {
@@ -348,7 +348,8 @@ func (d *Desk) revoke(o *outcome, a Actor, role Role, t Ticket) error {
 // holder of a link, the person that it was made for, confined to the ticket.
 func (d *Desk) admit(ctx context.Context, a Actor) (Actor, error) {
 	if a.token == "" {
-		return a, d.checkActor(a)
+		err := d.checkActor(&a)
+		return a, err
 	}
 	g, k, ok := d.cfg.Links.open(a.Tenant, a.token)
 	if !ok {
@@ -368,7 +369,8 @@ func (d *Desk) admit(ctx context.Context, a Actor) (Actor, error) {
 		if short := k.person(t.Tenant, t.ID, p); hmac.Equal(short[:], g.person[:]) {
 			who := Requester(p).In(a.Tenant)
 			who.only, who.scope = t.ID, g.scope
-			return who, d.checkActor(who)
+			err := d.checkActor(&who)
+			return who, err
 		}
 	}
 	return Actor{}, &LinkError{}
