@@ -30,8 +30,12 @@ type Config struct {
 	Now func() time.Time
 	// NewID makes the IDs of tickets and deliveries. Nil: [NewID].
 	NewID func(time.Time) ID
-	// NewNumber draws the numbers of tickets. Nil: [NewNumber].
+	// NewNumber draws the numbers of tickets. Nil: [NewNumber]. Where they are of
+	// another form than these, they must be in capitals, and people must write
+	// them as they are; see Numbers.
 	NewNumber func() Number
+	// Numbers makes the numbers another form; see [Numbers].
+	Numbers Numbers
 
 	// ChainKey makes the digests of histories an HMAC; see [Chain]. Empty: plain
 	// digests.
@@ -103,6 +107,8 @@ type Desk struct {
 	wake    *wakeup  // tells a relay in this process that there is work
 	runs    *runs    // calls of Run under way
 	lines   *lines   // of those who met over a ticket
+
+	ownNumbers bool // they come from nobody but NewNumber, the function
 }
 
 // NewDesk returns a desk on a store. It fails with an [*InvalidError] where the
@@ -151,7 +157,11 @@ func NewDesk(store Store, cfg Config) (*Desk, error) {
 	if cfg.NewID == nil {
 		cfg.NewID = NewID
 	}
-	if cfg.NewNumber == nil {
+	if err := cfg.Numbers.check(&cfg); err != nil {
+		return nil, err
+	}
+	ownNumbers := cfg.NewNumber == nil
+	if ownNumbers {
 		cfg.NewNumber = NewNumber
 	}
 	if cfg.Attempts == 0 {
@@ -160,7 +170,7 @@ func NewDesk(store Store, cfg Config) (*Desk, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
-	d := &Desk{store: store, cfg: cfg, chain: Chain{Key: slices.Clone(cfg.ChainKey)}, wake: &wakeup{}, runs: &runs{}, lines: &lines{}}
+	d := &Desk{store: store, cfg: cfg, chain: Chain{Key: slices.Clone(cfg.ChainKey)}, wake: &wakeup{}, runs: &runs{}, lines: &lines{}, ownNumbers: ownNumbers}
 	if err := d.tellers(); err != nil {
 		return nil, err
 	}
@@ -269,8 +279,9 @@ func (d *Desk) Workflow(t Ticket) (*Workflow, error) { return d.workflowOf(&t) }
 // copies, so nothing refers to their memory once Commit has returned. They are
 // the largest part of what an action would otherwise allocate.
 type outcome struct {
-	commit Commit // its first change has the ticket that the caller gets
-	fault  error  // why it must not be committed after all
+	ctx    context.Context // of the call, whose outcome it is; nil where nothing will be committed
+	commit Commit          // its first change has the ticket that the caller gets
+	fault  error           // why it must not be committed after all
 	events []Event
 }
 
@@ -286,7 +297,7 @@ func (o *outcome) release() {
 	clear(o.commit.Deliveries)
 	clear(o.events)
 	o.commit = Commit{Changes: o.commit.Changes[:0], Deliveries: o.commit.Deliveries[:0]}
-	o.fault, o.events = nil, o.events[:0]
+	o.ctx, o.fault, o.events = nil, nil, o.events[:0]
 	outcomes.Put(o)
 }
 
@@ -385,6 +396,7 @@ func (d *Desk) commit(ctx context.Context, a Actor, id ID, key string, request f
 func (d *Desk) once(ctx context.Context, a Actor, key string, asked Digest, decide func(*outcome) error) (Ticket, error) {
 	o := newOutcome()
 	defer o.release()
+	o.ctx = ctx
 	err := decide(o)
 	if err == nil {
 		err = o.fault

@@ -40,7 +40,11 @@ func (d *Desk) begin(o *outcome, a Actor, dr Draft, now time.Time, links []Link)
 	if dr.Level > w.spec.Levels {
 		return Ticket{}, invalid("draft.level", "must be 1 to %d", w.spec.Levels)
 	}
-	e := w.opening(a, dr, now, d.cfg.NewID(now), d.cfg.NewNumber(), links)
+	n, err := d.draw(o.ctx, a.Tenant)
+	if err != nil {
+		return Ticket{}, err
+	}
+	e := w.opening(a, dr, now, d.cfg.NewID(now), n, links)
 	t := Apply(Ticket{}, e)
 	if !d.cfg.Policy.MaySee(a, t) && a.Role != Agents { // an agent may hand a ticket to a queue it does not see
 		return Ticket{}, &RefusedError{Action: Open, Role: a.Role, Why: WhyPolicy, Detail: "the actor would not see the ticket"}

@@ -41,25 +41,32 @@ func (d *Desk) find(ctx context.Context, a Actor, ref string) (Ticket, error) {
 	if err := d.checkActor(&a); err != nil {
 		return Ticket{}, err
 	}
-	var t Ticket
-	if id, err := ParseID(ref); err == nil {
-		if t, err = d.load(ctx, a, id); err != nil {
-			return Ticket{}, err
-		}
-		return d.follow(ctx, a, t)
-	}
-	n, err := ParseNumber(ref)
-	if err != nil {
-		return Ticket{}, err
-	}
-	t, err = d.store.Lookup(ctx, a.Tenant, n)
-	if err == nil && !d.cfg.Policy.MaySee(a, t) {
-		err = &NotFoundError{What: "ticket", Ref: string(n)}
-	}
+	t, err := d.meant(ctx, a, ref)
 	if err != nil {
 		return Ticket{}, err
 	}
 	return d.follow(ctx, a, t)
+}
+
+// meant returns the ticket whose number or ID somebody gave.
+func (d *Desk) meant(ctx context.Context, a Actor, ref string) (Ticket, error) {
+	if id, err := readID(ref); err == nil {
+		return d.load(ctx, a, id)
+	}
+	list, err := d.numbers(ref)
+	for _, n := range list {
+		t, lookupErr := d.store.Lookup(ctx, a.Tenant, n)
+		if lookupErr == nil && !d.cfg.Policy.MaySee(a, t) {
+			lookupErr = &NotFoundError{What: "ticket", Ref: string(n)}
+		}
+		if lookupErr == nil || !isNotFound(lookupErr) {
+			return t, lookupErr
+		}
+		if err == nil {
+			err = lookupErr // unless it may be mistyped
+		}
+	}
+	return Ticket{}, err
 }
 
 // mostMerges bounds how far a chain of merges is followed.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"html"
 	"strings"
+	"unicode"
 
 	"github.com/ticketkit/ticket/internal/words"
 )
@@ -109,7 +110,9 @@ func (s Snippet) HTML() string {
 // that match and that the actor may see, with where they stand: the newest
 // first, or with q.Best the best. A customer finds in its own tickets what it can
 // read there; agents and systems find in notes too. Where the policy hides some,
-// there may be fewer than the limit, though more match.
+// there may be fewer than the limit, though more match. Text that is a number or
+// an ID, spelt as [Desk.Find] takes it, finds that ticket as well, before all
+// others, with the number for a snippet.
 //
 // Text without a word, an order, a cursor, and what [Desk.List] refuses are
 // [ErrInvalid]. A store that cannot search gives [errors.ErrUnsupported]. What
@@ -123,22 +126,45 @@ func (d *Desk) Search(ctx context.Context, a Actor, q SearchQuery) ([]Hit, error
 	if err := q.Check(); err != nil {
 		return nil, err
 	}
-	s, ok := d.store.(Searcher)
-	if !ok {
-		return nil, unsupported("full-text search", errors.ErrUnsupported)
-	}
-	hits, err := s.Search(ctx, q)
+	named, err := d.named(ctx, a, q)
 	if err != nil {
+		return nil, err
+	}
+	hits, err := []Hit(nil), errors.ErrUnsupported
+	if s, ok := d.store.(Searcher); ok {
+		hits, err = s.Search(ctx, q)
+	}
+	if err != nil && (len(named) == 0 || !errors.Is(err, errors.ErrUnsupported)) {
 		return nil, unsupported("full-text search", err)
 	}
-	kept := hits[:0]
+	kept := named
 	for _, h := range hits {
-		if d.cfg.Policy.MaySee(a, h.Ticket) {
+		there := len(named) > 0 && h.Ticket.ID == named[0].Ticket.ID
+		if !there && len(kept) < q.PageSize() && d.cfg.Policy.MaySee(a, h.Ticket) {
 			h.Ticket = d.shown(a, h.Ticket)
 			kept = append(kept, h)
 		}
 	}
 	return kept, nil
+}
+
+// named returns the ticket that the text is the number or ID of, if it is one of
+// those asked for: the text need not stand in it.
+func (d *Desk) named(ctx context.Context, a Actor, q SearchQuery) ([]Hit, error) {
+	if strings.IndexFunc(q.Text, unicode.IsDigit) < 0 {
+		return nil, nil // without asking the store
+	}
+	t, err := d.find(ctx, a, q.Text)
+	switch {
+	case errors.Is(err, ErrMistyped) || isNotFound(err):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case !q.Match(&t):
+		return nil, nil
+	}
+	n := string(t.Number)
+	return []Hit{{Ticket: d.shown(a, t), Snippet: Snippet{Text: n, Marks: []Mark{{0, len(n)}}}}}, nil
 }
 
 // unsupported says what it is that a store does not do. Other errors stay what
