@@ -455,7 +455,7 @@ func (d *Desk) repeated(ctx context.Context, a Actor, key string, asked Digest) 
 // fingerprint tells requests apart, so that a key is not taken for another
 // request than the one it was first used for.
 func fingerprint(a Actor, of ...any) (Digest, error) {
-	b, err := json.Marshal(append(of, a.Role, a.Person))
+	b, err := json.Marshal(canonical(a, of...))
 	if err != nil {
 		return Digest{}, &InvalidError{Field: "request", Reason: "cannot be told from others, so it cannot have a key", Err: err}
 	}
