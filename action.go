@@ -60,9 +60,14 @@ type Action struct {
 
 	Channel Channel // how it came in
 
-	// Automatic says that a machine wrote it: an absence note, a bounce, a
-	// monitor (RFC 3834 tells how mail shows that). It counts as words like any
-	// others, but its sender is sent nothing because of it.
+	// Automatic says that a machine wrote the words: an absence note, a bounce, a
+	// monitor (RFC 3834 tells how mail shows that). They are recorded and the desk
+	// is told, but they move nothing, whatever the workflow says: no status, no
+	// assignee, no timer, no follow-up. Customers are not sent them, and their
+	// sender is sent nothing because of them. An agent's are no answer.
+	//
+	// It has no use for Merge, Unmerge, Split, AddLink, Unlink and Edit. Without a
+	// message or a file it changes nothing of what an action does.
 	Automatic bool
 
 	// Version pins the action to what the actor saw: with any other version of
@@ -84,11 +89,11 @@ type Edits struct {
 	Priority   Grade
 	Impact     Grade
 	Urgency    Grade
-	Requester  Person // the person it is really for
+	Requester  Person // the person it is really for, who is told of it
 	AddTags    []string
 	RemoveTags []string
 	Fields     Fields // a nil value removes the field
-	Follow     []Person
+	Follow     []Person // they are told of it
 	Unfollow   []Person
 }
 
@@ -110,7 +115,7 @@ type Draft struct {
 	Solution Message
 
 	Channel   Channel
-	Automatic bool // see Action.Automatic
+	Automatic bool // a machine wrote it, which may open a ticket; see Action.Automatic
 
 	Priority Grade // 0: from impact and urgency, see PriorityOf
 	Impact   Grade

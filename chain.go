@@ -158,6 +158,9 @@ func (c Chain) Seal(prev Digest, e *Event) {
 	if e.Set.Timer != nil {
 		e.Set.Timer.At = microTime(e.Set.Timer.At)
 	}
+	if r := e.Set.Restored; r != nil {
+		r.Resolved, r.Closed = microTime(r.Resolved), microTime(r.Closed)
+	}
 	for _, g := range w.groups(e) {
 		if len(g.content()) > 0 {
 			g.seal.Salt = w.salt()
@@ -366,6 +369,17 @@ func (w *writer) event(e *Event) {
 		w.element(36, p.MergedInto[:])
 	}
 	w.num(37, int64(p.LinkEpoch))
+	w.bytes(38, p.Other[:])
+	if p.Restored != nil {
+		at := w.begin(39)
+		w.time(1, p.Restored.Resolved)
+		w.time(2, p.Restored.Closed)
+		w.end(at)
+	}
+	if p.PriorityGiven != nil {
+		w.element(40, []byte{bit(*p.PriorityGiven)})
+	}
+	w.bool(41, p.NewCustomer)
 	w.bytes(50, e.Seals.Words.Sum[:])
 	w.bytes(51, e.Seals.Inside.Sum[:])
 	w.bytes(52, e.Seals.People.Sum[:])
@@ -421,6 +435,7 @@ func (w *writer) people() []byte {
 	for _, p := range w.e.Unfollowed {
 		w.person(4, p)
 	}
+	w.person(5, w.e.Author)
 	return w.buf
 }
 

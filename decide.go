@@ -61,6 +61,9 @@ func (w *Workflow) permit(d *Decision) error {
 			return d.refuse(WhyQueue, "the agent does not serve the ticket's queue")
 		}
 	}
+	if act.Automatic && act.words() {
+		return d.record()
+	}
 	if !t.MergedInto.IsZero() && !slices.Contains(onMerged, act.Name) {
 		return d.refuse(WhyMerged, "the ticket was merged, and goes on as %s", t.MergedInto)
 	}
@@ -70,15 +73,43 @@ func (w *Workflow) permit(d *Decision) error {
 	if err := d.choose(); err != nil {
 		return err
 	}
+	if err := d.askGuards(); err != nil {
+		return err
+	}
+	if tr := &d.Transition; tr.Within > 0 && d.Now.Sub(t.doneAt()) > tr.Within {
+		return d.refuse(WhyWindow, "this was possible for %v after the ticket was done", tr.Within)
+	}
+	return nil
+}
+
+// record permits words that a machine wrote: they are kept, and move nothing,
+// whatever the workflow says of people's. So they need no transition from the
+// state; where there is one, its guards are asked.
+func (d *Decision) record() error {
+	t, act := &d.Ticket, &d.Action
+	if slices.Contains(moreThanWords, act.Name) {
+		return invalid("action.automatic", "has no use: %q does more than write", act.Name)
+	}
+	d.Transition, d.To = Transition{Action: act.Name}, t.State()
+	if may := d.Workflow.edges[edgeKey{act.Name, d.Role, d.To}]; len(may) > 0 {
+		d.Transition.Guards = may[0].Guards
+	}
+	return d.askGuards()
+}
+
+// moreThanWords are the actions that have an effect of their own.
+var moreThanWords = []ActionName{Merge, Unmerge, Split, AddLink, Unlink, Edit}
+
+// words reports whether an action brings words or files for customers.
+func (a *Action) words() bool { return a.Message != "" || len(a.Attachments) > 0 }
+
+func (d *Decision) askGuards() error {
 	for _, name := range d.Transition.Guards {
-		if err := ask(w.guards[name], *d); err != nil {
+		if err := ask(d.Workflow.guards[name], *d); err != nil {
 			e := d.refuse(WhyGuard, "guard %q", name)
 			e.Err = err
 			return e
 		}
-	}
-	if tr := &d.Transition; tr.Within > 0 && d.Now.Sub(t.doneAt()) > tr.Within {
-		return d.refuse(WhyWindow, "this was possible for %v after the ticket was done", tr.Within)
 	}
 	return nil
 }
@@ -219,7 +250,10 @@ func (d *Decision) event() (Event, error) {
 	e.Channel, e.Automatic = act.Channel, act.Automatic
 	e.Message, e.Attachments = act.Message, act.Attachments
 	e.Note, e.NoteAttachments = act.Note, act.NoteAttachments
-	e.Answer = d.Role == Agents && act.Message != ""
+	e.Answer = d.Role == Agents && !act.Automatic && act.words()
+	if act.Automatic && act.Name == Resolve && t.Phase == PhaseSolved {
+		e.Set.Restored = &Restored{Resolved: t.Resolved, Closed: t.Closed} // it does not solve it again
+	}
 	setIfOther(&e.Set.Queue, t.Queue, act.Queue, act.Queue != "")
 	switch tr.Assign {
 	case ToActor:

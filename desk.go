@@ -71,7 +71,7 @@ type Config struct {
 	// stands after the event: agents who watch it, an address of a team. They
 	// count as agents; customers who watch are followers of the ticket. It is
 	// called while the desk decides, so it must be quick, and answer the same when
-	// asked again. Nobody is told twice, nor of their own act. Recipients that make
+	// asked again. No mailbox is told twice, and nobody of their own act. Recipients that make
 	// no sense, more of them than Limits.Followers, and a panic fail the action.
 	// Nil: nobody else.
 	Copies func(t Ticket, k Kind) []Recipient
@@ -191,7 +191,7 @@ func (d *Desk) tellers() error {
 	if c.err != nil {
 		return c.err
 	}
-	people := append(CustomerKinds(), KindQueued, KindEscalated, KindAssigned)
+	people := append(CustomerKinds(), KindQueued, KindEscalated, KindAssigned, KindUnassigned)
 	var vias []string
 	for _, via := range sortedKeys(d.cfg.Notifiers) {
 		kinds := people
@@ -443,13 +443,30 @@ func (d *Desk) repeated(ctx context.Context, a Actor, key string, asked Digest) 
 	case r.Request != asked:
 		return Ticket{}, false, &DuplicateError{What: DuplicateKey, Reused: true}
 	}
-	// The same actor and request, so whatever it may see by now, it gets what it
-	// got the first time: a ticket can have left an agent's sight by this action.
 	t, err := d.store.Ticket(ctx, a.Tenant, r.Ticket)
+	if err == nil && !d.cfg.Policy.MaySee(a, t) {
+		// The ticket has left the actor's sight, perhaps by this very action. It
+		// gets what it got the first time, and nothing that came since.
+		t, err = d.foldTo(ctx, a.Tenant, r.Ticket, r.Version)
+	}
 	if err != nil {
 		return Ticket{}, false, err
 	}
 	return d.shown(a, t), true, nil
+}
+
+// foldTo returns a ticket as it stood at a version, from its events.
+func (d *Desk) foldTo(ctx context.Context, tenant string, id ID, version int64) (t Ticket, err error) {
+	for e, err := range d.events(ctx, tenant, id, 0) {
+		if err != nil {
+			return Ticket{}, err
+		}
+		t = Apply(t, e)
+		if t.Version >= version {
+			break
+		}
+	}
+	return t, nil
 }
 
 // fingerprint tells requests apart, so that a key is not taken for another

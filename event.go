@@ -28,7 +28,7 @@ type Event struct {
 	To      State      `json:"to"`
 	Phase   Phase      `json:"phase"`             // of the state it leads to
 	Channel Channel    `json:"channel,omitempty"` // how it came in, where that was said
-	Answer  bool       `json:"answer,omitempty"`  // an agent's words to the customer
+	Answer  bool       `json:"answer,omitempty"`  // an agent's words to the customer, or files
 	// Automatic: a machine wrote it, as Action.Automatic said.
 	Automatic bool  `json:"automatic,omitempty"`
 	Set       Patch `json:"set,omitzero"`
@@ -67,6 +67,8 @@ type People struct {
 	Requester  Person   `json:"requester,omitzero"`   // the new requester
 	Followed   []Person `json:"followed,omitempty"`   // who follows from now on
 	Unfollowed []Person `json:"unfollowed,omitempty"` // who no longer does
+	// Author said the words, where they were taken over from another ticket.
+	Author Person `json:"author,omitzero"`
 }
 
 // Patch is what an event changes besides state and words. Nil means unchanged.
@@ -89,6 +91,25 @@ type Patch struct {
 	RemoveLinks     []Link   `json:"remove_links,omitempty"`
 	MergedInto      *ID      `json:"merged_into,omitempty"` // a zero one undoes the merge
 	LinkEpoch       int      `json:"link_epoch,omitempty"`  // 0: unchanged
+
+	// Other is the other ticket of a merge or an unmerge. Events of older
+	// versions of this library do not name it.
+	Other ID `json:"other,omitzero"`
+	// Restored says that the event puts something right that had happened. It
+	// neither solves nor closes nor reopens the ticket, and leaves it these times.
+	Restored *Restored `json:"restored,omitempty"`
+	// PriorityGiven is Ticket.PriorityGiven from now on. Nil means unchanged.
+	PriorityGiven *bool `json:"priority_given,omitempty"`
+	// NewCustomer says that the new requester is of another customer than the one
+	// before, and does not read what was said before.
+	NewCustomer bool `json:"new_customer,omitempty"`
+}
+
+// Restored are the times that a ticket has after an event that puts something
+// right; see [Patch].
+type Restored struct {
+	Resolved time.Time `json:"resolved,omitzero"`
+	Closed   time.Time `json:"closed,omitzero"`
 }
 
 // Clone returns a deep copy.
@@ -102,6 +123,7 @@ func (e Event) Clone() Event {
 	p.Queue, p.Assignee = clonePtr(p.Queue), clonePtr(p.Assignee)
 	p.Reason, p.Resolution = clonePtr(p.Reason), clonePtr(p.Resolution)
 	p.Timer, p.MergedInto = clonePtr(p.Timer), clonePtr(p.MergedInto)
+	p.Restored, p.PriorityGiven = clonePtr(p.Restored), clonePtr(p.PriorityGiven)
 	p.AddTags, p.RemoveTags = slices.Clone(p.AddTags), slices.Clone(p.RemoveTags)
 	p.AddLinks, p.RemoveLinks = slices.Clone(p.AddLinks), slices.Clone(p.RemoveLinks)
 	return e
@@ -115,8 +137,10 @@ func clonePtr[T any](p *T) *T {
 }
 
 // Reopens reports whether the event takes a ticket that was solved or closed,
-// in phase before, back to work.
-func (e Event) Reopens(before Phase) bool { return before.Done() && !e.Phase.Done() }
+// in phase before, back to work. To undo a merge is not to reopen.
+func (e Event) Reopens(before Phase) bool {
+	return before.Done() && !e.Phase.Done() && e.Set.Restored == nil
+}
 
 // Apply folds one event into a ticket: it returns the ticket as it stands after
 // the event, and changes neither of its arguments. It needs no workflow, so
@@ -136,7 +160,9 @@ func Apply(t Ticket, e Event) Ticket {
 	if e.Answer && t.FirstAnswered.IsZero() {
 		t.FirstAnswered = e.At
 	}
-	if e.Phase != before || e.Phase == PhaseSolved && e.Action == Resolve { // or solved anew
+	if r := e.Set.Restored; r != nil {
+		t.Resolved, t.Closed = r.Resolved, r.Closed
+	} else if e.Phase != before || e.Phase == PhaseSolved && e.Action == Resolve { // or solved anew
 		switch e.Phase {
 		case PhaseSolved:
 			t.Resolved, t.Closed = e.At, time.Time{}
@@ -174,6 +200,10 @@ func Apply(t Ticket, e Event) Ticket {
 	setPtr(&t.Resolution, p.Resolution)
 	setPtr(&t.Timer, p.Timer)
 	setPtr(&t.MergedInto, p.MergedInto)
+	setPtr(&t.PriorityGiven, p.PriorityGiven)
+	if p.NewCustomer {
+		t.RequesterSince = e.Seq
+	}
 	if p.LinkEpoch != 0 {
 		t.LinkEpoch = p.LinkEpoch
 	}

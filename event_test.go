@@ -59,13 +59,69 @@ func fullEvents() []Event {
 			Set: Patch{MergedInto: new(ID{}), WorkflowVersion: 2},
 		},
 	}
+	sealAll(id, events)
+	return events
+}
+
+// laterEvents is a history with what events hold since: the golden files of
+// fullEvents stay as they were written.
+func laterEvents() []Event {
+	id, other := testID(3), testID(4)
+	agent := By{Role: Agents, ID: "lin"}
+	open, closed := State{StatusOpen, 1}, State{StatusClosed, 1}
+	events := []Event{
+		{
+			Action: Open, By: agent, To: open, Phase: PhaseInProgress,
+			Set:    Patch{Number: NumberOf(3), Workflow: "support", WorkflowVersion: 1, Priority: High, PriorityGiven: new(true)},
+			Words:  Words{Subject: "A part of it", Message: "Also the lid."},
+			People: People{Actor: Person{Name: "Lin"}, Requester: adaP, Author: bobP},
+		},
+		{
+			Action: Edit, By: agent, From: open, To: open, Phase: PhaseInProgress,
+			Set: Patch{NewCustomer: true, PriorityGiven: new(false)}, People: People{Requester: bobP},
+		},
+		{
+			Action: Merge, By: agent, From: open, To: closed, Phase: PhaseClosed,
+			Set: Patch{MergedInto: new(other), Other: other},
+		},
+		{
+			Action: Unmerge, By: agent, From: closed, To: State{StatusResolved, 1}, Phase: PhaseSolved,
+			Set: Patch{MergedInto: new(ID{}), Other: other, Restored: &Restored{Resolved: t0.Add(-time.Hour), Closed: t0}},
+		},
+		{
+			Action: Unmerge, By: agent, From: State{StatusResolved, 1}, To: open, Phase: PhaseInProgress, Set: Patch{Restored: &Restored{}},
+		},
+	}
+	sealAll(id, events)
+	return events
+}
+
+func sealAll(id ID, events []Event) {
 	var prev Digest
 	for i := range events {
 		events[i].Ticket, events[i].Seq, events[i].At = id, int64(i+1), t0.Add(time.Duration(i)*time.Minute)
 		Chain{}.Seal(prev, &events[i])
 		prev = events[i].Digest
 	}
-	return events
+}
+
+func TestApplyWhatIsPutRight(t *testing.T) {
+	events := laterEvents()
+	at := func(n int) Ticket {
+		tk, err := Replay(events[:n])
+		require.NoError(t, err)
+		return tk
+	}
+	require.True(t, at(1).PriorityGiven)
+	require.Zero(t, at(1).RequesterSince)
+	require.False(t, at(2).PriorityGiven)
+	require.EqualValues(t, 2, at(2).RequesterSince)
+	require.Equal(t, t0.Add(2*time.Minute), at(3).Closed)
+	require.Equal(t, t0.Add(-time.Hour), at(4).Resolved)
+	require.Equal(t, t0, at(4).Closed)
+	require.True(t, at(5).Resolved.IsZero())
+	require.True(t, at(5).Closed.IsZero())
+	require.Zero(t, at(5).Reopened, "to undo a merge is not to reopen")
 }
 
 func TestApply(t *testing.T) {
@@ -168,6 +224,10 @@ func TestVerifyFindsEveryChange(t *testing.T) {
 		"add links":   func(e *Event) { e.Set.AddLinks = append(e.Set.AddLinks, Link{Relation: ChildOf}) },
 		"remove link": func(e *Event) { e.Set.RemoveLinks = append(e.Set.RemoveLinks, Link{Relation: ChildOf}) },
 		"merged":      func(e *Event) { e.Set.MergedInto = new(testID(9)) },
+		"other":       func(e *Event) { e.Set.Other = testID(9) },
+		"restored":    func(e *Event) { e.Set.Restored = &Restored{Closed: t0.Add(time.Second)} },
+		"given":       func(e *Event) { e.Set.PriorityGiven = new(e.Set.PriorityGiven != nil && !*e.Set.PriorityGiven) },
+		"customer":    func(e *Event) { e.Set.NewCustomer = !e.Set.NewCustomer },
 		"subject":     func(e *Event) { e.Subject += "x" },
 		"message":     func(e *Event) { e.Message += "x" },
 		"attachments": func(e *Event) { e.Attachments = append(e.Attachments, Attachment{Name: "x"}) },
@@ -178,6 +238,7 @@ func TestVerifyFindsEveryChange(t *testing.T) {
 		"requester":   func(e *Event) { e.Requester.Phone += "1" },
 		"followed":    func(e *Event) { e.Followed = append(e.Followed, adaP) },
 		"unfollowed":  func(e *Event) { e.Unfollowed = append(e.Unfollowed, adaP) },
+		"author":      func(e *Event) { e.Author.Name += "x" },
 		"salt":        func(e *Event) { e.Seals.Words.Salt[0]++ },
 		"sum":         func(e *Event) { e.Seals.Words.Sum[0]++ },
 		"digest":      func(e *Event) { e.Digest[0]++ },
@@ -294,7 +355,12 @@ func TestSealsAreSalted(t *testing.T) {
 // The digests of events that are stored for ever must not change with the code.
 // The salts are fixed here, so the digests are too.
 func TestDigestsAreStable(t *testing.T) {
-	events := fullEvents()
+	stable(t, fullEvents(), "digests.txt", "events.json", "ticket.json")
+	stable(t, laterEvents(), "digests-later.txt", "events-later.json", "ticket-later.json")
+}
+
+func stable(t *testing.T, events []Event, digests, inJSON, folded string) {
+	t.Helper()
 	var prev Digest
 	var got []string
 	w := newWriter(nil)
@@ -310,20 +376,20 @@ func TestDigestsAreStable(t *testing.T) {
 		prev = e.Digest
 		got = append(got, e.Digest.String())
 	}
-	golden(t, "digests.txt", []byte(strings.Join(got, "\n")+"\n"))
+	golden(t, digests, []byte(strings.Join(got, "\n")+"\n"))
 
 	b, err := json.MarshalIndent(events, "", "  ")
 	require.NoError(t, err)
-	golden(t, "events.json", append(b, '\n'))
+	golden(t, inJSON, append(b, '\n'))
 	tk, err := Replay(events)
 	require.NoError(t, err)
 	b, err = json.MarshalIndent(tk, "", "  ")
 	require.NoError(t, err)
-	golden(t, "ticket.json", append(b, '\n'))
+	golden(t, folded, append(b, '\n'))
 
 	// And they come back from their JSON form as they were.
 	var list []json.RawMessage
-	stored, err := os.ReadFile(filepath.Join("testdata", "events.json"))
+	stored, err := os.ReadFile(filepath.Join("testdata", inJSON))
 	require.NoError(t, err)
 	require.NoError(t, json.Unmarshal(stored, &list))
 	back := make([]Event, len(list))
@@ -334,7 +400,7 @@ func TestDigestsAreStable(t *testing.T) {
 	require.NoError(t, Verify(back))
 	require.Equal(t, events, back)
 	var tk2 Ticket
-	stored, err = os.ReadFile(filepath.Join("testdata", "ticket.json"))
+	stored, err = os.ReadFile(filepath.Join("testdata", folded))
 	require.NoError(t, err)
 	require.NoError(t, json.Unmarshal(stored, &tk2))
 	require.True(t, tk.Equal(tk2))

@@ -14,7 +14,7 @@ import (
 // way at the same time.
 //
 // Besides: who sent something automatically (see [Action].Automatic) is sent
-// nothing because of it, agents included, and neither are other customers; who
+// nothing because of it, agents included, and no customer is; who
 // bounced (see [Bounce]), and who is not concerned with the ticket any more, is
 // sent nothing at all. What is suppressed has the reason, so that the ticket's
 // history tells; [Desk.Redrive] makes it try again, and then the guard looks at it
@@ -54,11 +54,11 @@ const capWait = 10 * time.Minute
 func (d *Desk) look(row *Delivery, b *Brief, to Person) verdict {
 	e, customer := &b.Event, d.guarded(row)
 	switch {
-	case e.Automatic && (ownAct(e, to) || e.Seq == 1 && e.Requester.Same(to)):
+	case e.Automatic && (ownAct(e, Recipient{Role: row.To.Role, Person: to}) || customer && e.Seq == 1 && e.Requester.Same(to)):
 		return verdict{why: "a machine wrote that, and is not answered"}
 	case !customer:
 		return verdict{}
-	case e.Automatic && row.Kind == KindCustomer:
+	case e.Automatic:
 		return verdict{why: "a machine wrote that, which is for the desk to read"}
 	case !b.Ticket.concerns(row.To.Person):
 		return verdict{why: "the person is not concerned with the ticket any more"}

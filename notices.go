@@ -70,67 +70,107 @@ func (d *Desk) copies(list []notice, before, after *Ticket, e *Event) ([]notice,
 			c.fail("config.copies", "gave a recipient that is neither a person nor a queue at a level")
 		}
 		told := slices.ContainsFunc(list, func(n notice) bool {
-			return n.to.Key() == to.Key() || !to.Person.IsZero() && n.to.Person.Same(to.Person)
+			return n.to.Key() == to.Key() || n.to.Role == Agents && !to.Person.IsZero() && n.to.Person.Same(to.Person)
 		})
-		if !told && !ownAct(e, to.Person) {
+		if !told && !ownAct(e, to) {
 			list = append(list, notice{kind, to})
 		}
 	}
 	return list, c.err
 }
 
-// ownAct reports whether it was this person who acted.
-func ownAct(e *Event, p Person) bool {
+// ownAct reports whether it was the recipient who acted, or somebody who shares
+// a mailbox with it. The ID of an agent and that of a customer are different
+// things even where they are equal.
+func ownAct(e *Event, to Recipient) bool {
 	switch e.By.Role {
 	case Agents:
-		return e.By.ID != "" && e.By.ID == p.ID
+		return to.Role == Agents && e.By.ID != "" && e.By.ID == to.Person.ID
 	case Systems:
 		return false
 	default:
-		return e.Actor.Same(p)
+		from := Recipient{Role: e.By.Role, Person: e.Actor}
+		return to.Role&Customers != 0 && e.Actor.Same(to.Person) || e.Actor.Email != "" && from.Key() == to.Key()
 	}
 }
 
 // notices lists who is to be told what of an event. Nobody is told of an act of
 // their own, but for the receipts: that a ticket was received, that files
-// arrived.
+// arrived. A mailbox is told once, however many persons share it.
 func notices(list []notice, before, after *Ticket, e *Event) []notice {
-	byCustomer := e.By.Role&Customers != 0
-	said := byCustomer && (e.Message != "" || len(e.Attachments) > 0)
+	return deskNotices(customerNotices(list, before, after, e), before, after, e)
+}
+
+func customerNotices(list []notice, before, after *Ticket, e *Event) []notice {
+	if e.Automatic && e.Seq > 1 {
+		return list // what a machine wrote is for the desk to read
+	}
 	kind := customerKind(before, e)
-	tell := func(role Role, p Person) {
-		switch own := ownAct(e, p); {
-		case kind == KindReceived && (own || role == Requesters), kind != "" && !own:
-			list = append(list, notice{kind, Recipient{Role: role, Person: p}})
-		case own && byCustomer && kind != KindReceived && len(e.Attachments) > 0:
-			list = append(list, notice{KindUploaded, Recipient{Role: role, Person: p}})
+	sent := e.By.Role&Customers != 0 && len(e.Attachments) > 0
+	none := len(list)
+	tell := func(to Recipient) {
+		k := kind
+		switch own := ownAct(e, to); {
+		case kind == KindReceived:
+		case own && sent:
+			k = KindUploaded
+		case own:
+			return
+		case kind == "" && joins(before, e, to):
+			k = KindAdded
+		}
+		told := slices.ContainsFunc(list[none:], func(n notice) bool { return n.to.Key() == to.Key() })
+		if k != "" && !told {
+			list = append(list, notice{k, to})
 		}
 	}
-	tell(Requesters, after.Requester)
+	tell(Recipient{Role: Requesters, Person: after.Requester})
 	for _, f := range after.Followers {
 		if !f.Same(after.Requester) {
-			tell(Followers, f)
+			tell(Recipient{Role: Followers, Person: f})
 		}
 	}
+	return list
+}
 
-	agent := Recipient{Role: Agents, Person: Person{ID: after.Assignee}}
+// joins reports whether a customer was told nothing of the ticket before the
+// event: nobody concerned with it had this address. Those whom a merge brings
+// are told of the merge.
+func joins(before *Ticket, e *Event, to Recipient) bool {
+	if e.Action == Merge || e.Requester.IsZero() && len(e.Followed) == 0 {
+		return false
+	}
+	had := func(role Role, p Person) bool { return Recipient{Role: role, Person: p}.Key() == to.Key() }
+	return !had(Requesters, before.Requester) && !slices.ContainsFunc(before.Followers, func(p Person) bool { return had(Followers, p) })
+}
+
+// deskNotices lists what the event is to agents and queues.
+func deskNotices(list []notice, before, after *Ticket, e *Event) []notice {
+	words := e.Message != "" || len(e.Attachments) > 0
+	said := words && (e.By.Role&Customers != 0 || e.Automatic)
+	tell := func(k Kind, to Recipient) {
+		if !ownAct(e, to) {
+			list = append(list, notice{k, to})
+		}
+	}
+	agent := func(id string) Recipient { return Recipient{Role: Agents, Person: Person{ID: id}} }
 	queue := Recipient{Role: Agents, Queue: after.Queue, Level: after.Level}
+	if before.Assignee != "" && after.Assignee != before.Assignee && e.By.Role&Customers == 0 {
+		tell(KindUnassigned, agent(before.Assignee))
+	}
 	switch {
 	case after.Assignee != "" && after.Assignee != before.Assignee:
-		if e.By.Role != Agents || e.By.ID != after.Assignee {
-			list = append(list, notice{KindAssigned, agent})
-		}
+		tell(KindAssigned, agent(after.Assignee))
 	case after.Assignee != "":
 		if said {
-			list = append(list, notice{KindCustomer, agent})
+			tell(KindCustomer, agent(after.Assignee))
 		}
-	case after.Phase.Done():
-	case e.Seq > 1 && e.To.Level > e.From.Level:
-		list = append(list, notice{KindEscalated, queue})
-	case e.From != e.To || e.Set.Queue != nil:
-		list = append(list, notice{KindQueued, queue})
+	case !after.Phase.Done() && e.Seq > 1 && e.To.Level > e.From.Level:
+		tell(KindEscalated, queue)
+	case !after.Phase.Done() && (e.From != e.To || e.Set.Queue != nil):
+		tell(KindQueued, queue)
 	case said:
-		list = append(list, notice{KindCustomer, queue})
+		tell(KindCustomer, queue)
 	}
 	return list
 }
@@ -138,7 +178,7 @@ func notices(list []notice, before, after *Ticket, e *Event) []notice {
 // customerKind says what an event is to the customers of a ticket; "" if it is
 // nothing to them.
 func customerKind(before *Ticket, e *Event) Kind {
-	entered := e.Phase != before.Phase
+	entered := e.Phase != before.Phase && e.Set.Restored == nil // what is put right is no news
 	department := e.Set.Queue != nil && before.Queue != "" && *e.Set.Queue != before.Queue
 	switch {
 	case e.Seq == 1:

@@ -114,6 +114,7 @@ const (
 	KindClosed    Kind = "closed"
 	KindCancelled Kind = "cancelled"
 	KindMerged    Kind = "merged" // it goes on under another number; the old one stays valid
+	KindAdded     Kind = "added"  // the recipient is its requester or one of its followers from now on
 )
 
 // The kinds for agents; KindCustomer is one as well.
@@ -121,6 +122,10 @@ const (
 	KindQueued    Kind = "queued"    // to a queue at a level: there is work
 	KindEscalated Kind = "escalated" // to a queue at a level: there is work that a lower level handed up
 	KindAssigned  Kind = "assigned"  // to an agent: it is yours
+
+	// KindUnassigned is told to an agent from whom another agent or a system took
+	// the ticket.
+	KindUnassigned Kind = "unassigned"
 )
 
 // KindEvent is the kind of every notification to a stream, see [Config].Streams.
@@ -129,11 +134,13 @@ const KindEvent Kind = "event"
 // CustomerKinds lists the kinds that a customer may be told.
 func CustomerKinds() []Kind {
 	return []Kind{KindReceived, KindUploaded, KindAnswered, KindAsked, KindCustomer, KindHanded,
-		KindSolved, KindReopened, KindClosed, KindCancelled, KindMerged}
+		KindSolved, KindReopened, KindClosed, KindCancelled, KindMerged, KindAdded}
 }
 
 // AgentKinds lists the kinds that an agent or a queue may be told.
-func AgentKinds() []Kind { return []Kind{KindQueued, KindEscalated, KindAssigned, KindCustomer} }
+func AgentKinds() []Kind {
+	return []Kind{KindQueued, KindEscalated, KindAssigned, KindUnassigned, KindCustomer}
+}
 
 // Recipient is who is to be told: a customer (Role Requesters or Followers, and
 // the Person), an agent (Role Agents, and the Person's ID), everybody who serves

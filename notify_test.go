@@ -175,6 +175,11 @@ func TestNothingInternalReachesACustomer(t *testing.T) {
 						act.Draft = &ticket.Draft{Subject: "s of " + tenant, Note: note()}
 					case ticket.Edit:
 						act.Edit = &ticket.Edits{AddTags: []string{inside()}, Fields: ticket.Fields{"g": inside()}}
+						if p := []ticket.Person{{ID: "c3", Email: "eve@example.org"}}; rng.IntN(2) == 0 {
+							act.Edit.Follow = p
+						} else {
+							act.Edit.Unfollow = p
+						}
 					}
 					if rng.IntN(2) == 0 {
 						act.NoteAttachments = nil

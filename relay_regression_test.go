@@ -359,7 +359,7 @@ func TestRelayCopies(t *testing.T) {
 		to    []ticket.Recipient
 		fails bool
 	}{
-		"told already": {to: []ticket.Recipient{{Person: ticket.Person{ID: "c1"}}, {Person: ticket.Person{Email: "ADA@example.org"}}}},
+		"told already": {to: []ticket.Recipient{{Person: ticket.Person{Email: "ADA@example.org"}}}},
 		"nobody":       {to: []ticket.Recipient{{}}, fails: true},
 		"a header":     {to: []ticket.Recipient{{Person: ticket.Person{Email: "x@example.org\r\nBcc: all@example.org"}}}, fails: true},
 		"no UTF-8":     {to: []ticket.Recipient{{Person: ticket.Person{Name: "\xff", ID: "x"}}}, fails: true},
@@ -493,7 +493,7 @@ func TestRelayPoisonedBriefUnderRun(t *testing.T) {
 func TestRelayToldTwice(t *testing.T) {
 	k := newKit(t, func(c *ticket.Config) {
 		c.Copies = func(ticket.Ticket, ticket.Kind) []ticket.Recipient {
-			return []ticket.Recipient{{Person: ticket.Person{ID: "c1"}}}
+			return []ticket.Recipient{{Person: ticket.Person{Email: "Ada@Example.org"}}}
 		}
 	})
 	tk := k.open(ada, ticket.Draft{})

@@ -50,11 +50,19 @@ type Ticket struct {
 	// see [Desk.RevokeLinks].
 	LinkEpoch int `json:"link_epoch,omitempty"`
 
+	// RequesterSince is the number of the event by which somebody of another
+	// customer became the requester; see [Edits].Requester. Zero means never.
+	RequesterSince int64 `json:"requester_since,omitempty"`
+
+	// PriorityGiven says that somebody set the priority, so that it does not
+	// follow from impact and urgency.
+	PriorityGiven bool `json:"priority_given,omitempty"`
+
 	Workflow        string `json:"workflow"`
 	WorkflowVersion int    `json:"workflow_version"`
 
 	Created       time.Time `json:"created"`
-	FirstAnswered time.Time `json:"first_answered,omitzero"` // first words of an agent to the customer
+	FirstAnswered time.Time `json:"first_answered,omitzero"` // first words of an agent to the customer, or files; not a machine's
 	Touched       time.Time `json:"touched"`                 // last event
 	Resolved      time.Time `json:"resolved,omitzero"`       // last entered a solved phase; zero again once reopened
 	Closed        time.Time `json:"closed,omitzero"`         // last entered a closed phase; zero again once reopened
@@ -429,7 +437,7 @@ func (t Ticket) PublicTo(p Person) Ticket {
 	if !t.Requester.Same(p) {
 		t.Requester = Person{}
 	}
-	t.Digest, t.LinkEpoch = Digest{}, 0
+	t.Digest, t.LinkEpoch, t.RequesterSince = Digest{}, 0, 0
 	return t
 }
 

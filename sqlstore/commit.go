@@ -133,7 +133,7 @@ func changed(ch *ticket.Change) columns {
 			bits |= docColumn | labelsChange
 		}
 		if e.Subject != "" || p.Workflow != "" || p.WorkflowVersion != 0 || p.Impact|p.Urgency != 0 ||
-			len(p.AddLinks)+len(p.RemoveLinks) > 0 || p.MergedInto != nil || p.LinkEpoch != 0 {
+			len(p.AddLinks)+len(p.RemoveLinks) > 0 || p.MergedInto != nil || p.LinkEpoch != 0 || p.PriorityGiven != nil || p.NewCustomer {
 			bits |= docColumn
 		}
 	}

@@ -52,6 +52,9 @@ func (d *ticketDoc) decode(doc []byte) error {
 			ok := r.integer(&n)
 			fast.LinkEpoch = int(n)
 			return ok
+		case "priority_given":
+			fast.PriorityGiven = true
+			return r.word("true")
 		case "tags":
 			return r.texts(&fast.Tags)
 		case "fields":

@@ -52,6 +52,7 @@ func eventJSON(e *ticket.Event) (string, error) {
 	w.person("requester", &e.Requester)
 	w.rare("followed", e.Followed, len(e.Followed))
 	w.rare("unfollowed", e.Unfollowed, len(e.Unfollowed))
+	w.person("author", &e.Author)
 
 	if e.Seals != (ticket.Seals{}) {
 		w.open("seals")
@@ -229,7 +230,8 @@ func (w *jsonWriter) seal(name string, s *ticket.Seal) {
 func (w *jsonWriter) patch(p *ticket.Patch) {
 	if p.Number == "" && p.Tenant == "" && p.Workflow == "" && p.WorkflowVersion == 0 && p.Priority|p.Impact|p.Urgency == 0 && p.Queue == nil &&
 		p.Assignee == nil && p.Reason == nil && p.Resolution == nil && p.Timer == nil && p.AddTags == nil && p.RemoveTags == nil &&
-		p.AddLinks == nil && p.RemoveLinks == nil && p.MergedInto == nil && p.LinkEpoch == 0 {
+		p.AddLinks == nil && p.RemoveLinks == nil && p.MergedInto == nil && p.LinkEpoch == 0 &&
+		p.Other.IsZero() && p.Restored == nil && p.PriorityGiven == nil && !p.NewCustomer {
 		return
 	}
 	w.open("set")
@@ -261,6 +263,21 @@ func (w *jsonWriter) patch(p *ticket.Patch) {
 	}
 	if p.LinkEpoch != 0 {
 		w.integer("link_epoch", int64(p.LinkEpoch))
+	}
+	if !p.Other.IsZero() {
+		w.text("other", p.Other)
+	}
+	if p.Restored != nil {
+		w.key("restored")
+		w.value(p.Restored)
+	}
+	if p.PriorityGiven != nil {
+		w.key("priority_given")
+		w.value(*p.PriorityGiven)
+	}
+	if p.NewCustomer {
+		w.key("new_customer")
+		w.b = append(w.b, "true"...)
 	}
 	w.close()
 }

@@ -27,6 +27,8 @@ type ticketDoc struct {
 	Links           []ticket.Link   `json:"links,omitempty"`
 	MergedInto      ticket.ID       `json:"merged_into,omitzero"`
 	LinkEpoch       int             `json:"link_epoch,omitempty"`
+	RequesterSince  int64           `json:"requester_since,omitempty"`
+	PriorityGiven   bool            `json:"priority_given,omitempty"`
 	Workflow        string          `json:"workflow,omitempty"`
 	WorkflowVersion int             `json:"workflow_version,omitempty"`
 }
@@ -35,7 +37,7 @@ func docOf(t *ticket.Ticket) (string, error) {
 	return encode(&ticketDoc{
 		Requester: t.Requester, Followers: t.Followers, Subject: t.Subject, Impact: t.Impact, Urgency: t.Urgency,
 		Tags: t.Tags, Fields: t.Fields, Links: t.Links, MergedInto: t.MergedInto, LinkEpoch: t.LinkEpoch,
-		Workflow: t.Workflow, WorkflowVersion: t.WorkflowVersion,
+		RequesterSince: t.RequesterSince, PriorityGiven: t.PriorityGiven, Workflow: t.Workflow, WorkflowVersion: t.WorkflowVersion,
 	})
 }
 
@@ -97,6 +99,7 @@ func scanTicket(rows *sql.Rows, before ...any) (ticket.Ticket, error) {
 	}
 	t.Requester, t.Followers, t.Subject, t.Impact, t.Urgency = doc.Requester, doc.Followers, doc.Subject, doc.Impact, doc.Urgency
 	t.Tags, t.Fields, t.Links, t.MergedInto, t.LinkEpoch = doc.Tags, doc.Fields, doc.Links, doc.MergedInto, doc.LinkEpoch
+	t.RequesterSince, t.PriorityGiven = doc.RequesterSince, doc.PriorityGiven
 	t.Workflow, t.WorkflowVersion = doc.Workflow, doc.WorkflowVersion
 	return *t, nil
 }

@@ -1,0 +1,145 @@
+package ticket_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/ticketkit/ticket"
+)
+
+// away is an absence note, as mail systems write them.
+func away() ticket.Action {
+	return ticket.Action{Name: ticket.Reply, Message: "I am away.", Attachments: []ticket.Attachment{{Name: "logo.png"}}, Automatic: true}
+}
+
+// unmoved checks that a machine's words are in the history of this very ticket
+// and moved nothing, and returns what was told because of them.
+func (k *kit) unmoved(a ticket.Actor, tk ticket.Ticket, act ticket.Action) []string {
+	k.Helper()
+	k.heard(tk)
+	before := k.get(tk)
+	after := k.do(a, tk, act)
+	require.Equal(k, tk.ID, after.ID, "no other ticket")
+	after = k.get(tk)
+	events := k.events(cron, tk)
+	last := events[len(events)-1]
+	require.Equal(k, act.Message, last.Message)
+	require.True(k, last.Automatic)
+	require.False(k, last.Answer)
+	require.Equal(k, before.Version+1, after.Version)
+	before.Version, before.Digest, before.Touched = after.Version, after.Digest, after.Touched
+	require.Equal(k, before, after, "nothing but the history moved")
+	told := k.heard(tk)
+	for _, n := range k.sent.Sent() {
+		require.Zero(k, n.To.Role&ticket.Customers, "%s to %s", n.Kind, n.To.Person.ID)
+	}
+	return told
+}
+
+func TestMachinesMoveNothing(t *testing.T) {
+	take := ticket.Action{Name: ticket.Take}
+	resolve := ticket.Action{Name: ticket.Resolve, Message: "done", Reason: "fixed"}
+	for name, before := range map[string][]ticket.Action{
+		"new":       nil,
+		"open":      {take},
+		"waiting":   {{Name: ticket.Ask, Message: "which?"}},
+		"on hold":   {{Name: ticket.Hold, Reason: "part"}},
+		"queued":    {take, {Name: ticket.Release}},
+		"resolved":  {resolve},
+		"closed":    {resolve, {Name: ticket.Close}},
+		"cancelled": {{Name: ticket.Cancel, Reason: "spam"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := newKit(t)
+			tk := k.open(ada, ticket.Draft{Followers: []ticket.Person{bob.Person}})
+			for _, act := range before {
+				k.do(lin, tk, act)
+			}
+			for _, a := range []ticket.Actor{ada, bob} {
+				require.NotEmpty(t, k.unmoved(a, tk, away()), "the desk hears of it")
+			}
+			k.unmoved(lin, tk, away())
+			require.NotEmpty(t, k.unmoved(super, tk, away()))
+			k.clock.Advance(60 * 24 * time.Hour) // beyond every window
+			require.NotEmpty(t, k.unmoved(ada, tk, away()))
+			if k.get(tk).Phase == ticket.PhaseSolved {
+				k.unmoved(lin, tk, ticket.Action{Name: ticket.Resolve, Message: "done", Automatic: true})
+			}
+		})
+	}
+}
+
+// A workflow of one's own knows nothing of machines, and need not.
+func TestMachinesMoveNothingInAWorkflowOfOnesOwn(t *testing.T) {
+	own := ticket.WorkflowSpec{
+		Name: "own", Version: 1, Levels: 1, Initial: "in",
+		Statuses: []ticket.StatusSpec{
+			{Name: "in", Phase: ticket.PhaseReceived, Then: "finish", After: time.Hour},
+			{Name: "again", Phase: ticket.PhaseInProgress},
+			{Name: "over", Phase: ticket.PhaseSolved, Final: true},
+		},
+		Transitions: []ticket.Transition{
+			{Action: "write", From: ticket.In("in", "again"), To: "again", By: ticket.Customers | ticket.Agents, Assign: ticket.ToActor, Needs: ticket.NeedMessage},
+			{Action: "write", From: ticket.In("over"), To: "again", By: ticket.Customers, Needs: ticket.NeedMessage, Within: time.Hour, FollowUp: true},
+			{Action: "finish", From: ticket.In("in", "again"), To: "over", By: ticket.Agents | ticket.Systems},
+		},
+	}.MustCompile(nil)
+	k := newKit(t, func(c *ticket.Config) { c.Workflows = []*ticket.Workflow{own} })
+	tk := k.open(ada, ticket.Draft{})
+	act := ticket.Action{Name: "write", Message: "I am away.", Automatic: true}
+	require.NotEmpty(t, k.unmoved(ada, tk, act))
+	require.NotEmpty(t, k.unmoved(lin, tk, act))
+	k.do(lin, tk, ticket.Action{Name: "finish"})
+	require.NotEmpty(t, k.unmoved(ada, tk, act))
+	k.unmoved(lin, tk, act) // agents have no way from here at all
+	k.clock.Advance(48 * time.Hour)
+	require.NotEmpty(t, k.unmoved(ada, tk, act))
+	k.refused(cron, tk, act, ticket.ErrRefused) // never allowed to write
+}
+
+func TestMachinesDoNothingElse(t *testing.T) {
+	k := newKit(t)
+	tk, other := k.open(ada, ticket.Draft{}), k.open(ada, ticket.Draft{})
+	for _, act := range []ticket.Action{
+		{Name: ticket.Merge, Ticket: other.ID},
+		{Name: ticket.AddLink, Ticket: other.ID, Relation: ticket.RelatedTo},
+		{Name: ticket.Split, Draft: &ticket.Draft{Subject: "s"}},
+		{Name: ticket.Edit, Edit: &ticket.Edits{Subject: "s"}},
+	} {
+		act.Message, act.Automatic = "m", true
+		k.refused(super, tk, act, ticket.ErrInvalid)
+	}
+	// Without words there is nothing that a machine said.
+	require.Equal(t, ticket.StatusQueued, k.do(cron, tk, ticket.Action{Name: ticket.Escalate, Note: "alarm", Automatic: true}).Status)
+}
+
+// A monitor opens a ticket, and is not answered; whoever follows it is not sent
+// what it wrote.
+func TestMachinesOpenTickets(t *testing.T) {
+	k := newKit(t)
+	tk := k.open(cron, ticket.Draft{Requester: ada.Person, Followers: []ticket.Person{bob.Person}, Message: "disk full", Automatic: true})
+	require.Equal(t, []string{"queued agent"}, k.heard(tk))
+	k.do(lin, tk, ticket.Action{Name: ticket.Reply, Message: "replaced"})
+	require.Contains(t, k.heard(tk), "answered requester c1ada@example.org", "a person's words are sent")
+}
+
+func TestFirstAnswered(t *testing.T) {
+	for name, tc := range map[string]struct {
+		act    ticket.Action
+		answer bool
+	}{
+		"words":              {ticket.Action{Name: ticket.Reply, Message: "m"}, true},
+		"a file alone":       {ticket.Action{Name: ticket.Reply, Attachments: []ticket.Attachment{{Name: "manual.pdf"}}}, true},
+		"a machine's words":  {ticket.Action{Name: ticket.Reply, Message: "we have got it", Automatic: true}, false},
+		"a note":             {ticket.Action{Name: ticket.AddNote, Note: "n"}, false},
+		"a file in the desk": {ticket.Action{Name: ticket.AddNote, Note: "n", NoteAttachments: []ticket.Attachment{{Name: "log.txt"}}}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := newKit(t)
+			tk := k.open(ada, ticket.Draft{})
+			require.Equal(t, tc.answer, !k.do(lin, tk, tc.act).FirstAnswered.IsZero())
+		})
+	}
+}

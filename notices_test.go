@@ -1,0 +1,155 @@
+package ticket_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/ticketkit/ticket"
+)
+
+// heard delivers, and returns what of a ticket was told since the last call, sorted:
+// kind, role, and the recipient's ID, address or queue.
+func (k *kit) heard(t ticket.Ticket) (list []string) {
+	k.Helper()
+	k.sent.Reset()
+	k.deliver()
+	for _, n := range k.sent.Sent() {
+		if n.Ticket == t.ID {
+			p := n.To.Person
+			list = append(list, strings.TrimSpace(string(n.Kind)+" "+n.To.Role.String()+" "+p.ID+p.Email))
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
+// An agent, a customer and a system may have the same ID: hosts keep them in
+// tables of their own.
+func TestEqualIDsAreDifferentPeople(t *testing.T) {
+	customer := ticket.Requester(ticket.Person{ID: "7"})
+	agent, system := ticket.Agent("7", 1, 2, 3), ticket.System("7")
+
+	t.Run("the customer is told of the agent's act", func(t *testing.T) {
+		k := newKit(t)
+		tk := k.open(customer, ticket.Draft{Followers: []ticket.Person{{ID: "8"}}})
+		k.heard(tk)
+		k.do(agent, tk, ticket.Action{Name: ticket.Ask, Message: "which floor?"})
+		require.Equal(t, []string{"asked follower 8", "asked requester 7"}, k.heard(tk))
+	})
+	t.Run("the agent is told of the customer's act", func(t *testing.T) {
+		k := newKit(t)
+		tk := k.open(customer, ticket.Draft{})
+		k.do(agent, tk, ticket.Action{Name: ticket.Take})
+		k.heard(tk)
+		k.do(customer, tk, ticket.Action{Name: ticket.Reply, Message: "the third"})
+		require.Equal(t, []string{"customer agent 7"}, k.heard(tk))
+	})
+	t.Run("the agent is told of the system's act", func(t *testing.T) {
+		k := newKit(t)
+		tk := k.open(customer, ticket.Draft{})
+		k.heard(tk)
+		k.do(system, tk, ticket.Action{Name: ticket.Assign, Assignee: "7"})
+		require.Equal(t, []string{"assigned agent 7"}, k.heard(tk))
+	})
+	t.Run("who watches is told as well as the customer", func(t *testing.T) {
+		k := newKit(t, func(c *ticket.Config) {
+			c.Copies = func(ticket.Ticket, ticket.Kind) []ticket.Recipient {
+				return []ticket.Recipient{{Person: ticket.Person{ID: "7"}}}
+			}
+		})
+		tk := k.open(customer, ticket.Draft{})
+		require.Equal(t, []string{"queued agent", "received agent 7", "received requester 7"}, k.heard(tk))
+		k.do(customer, tk, ticket.Action{Name: ticket.Reply, Message: "m"})
+		require.Contains(t, k.heard(tk), "customer agent 7")
+		k.do(agent, tk, ticket.Action{Name: ticket.Reply, Message: "m"})
+		require.Equal(t, []string{"answered requester 7"}, k.heard(tk), "who watches wrote it")
+	})
+	t.Run("an agent who follows as a person is a person", func(t *testing.T) {
+		k := newKit(t)
+		tk := k.open(ada, ticket.Draft{Followers: []ticket.Person{{ID: "7"}}})
+		k.heard(tk)
+		k.do(agent, tk, ticket.Action{Name: ticket.Reply, Message: "m"})
+		require.Contains(t, k.heard(tk), "answered follower 7")
+	})
+	t.Run("a key of the agent is none of the customer", func(t *testing.T) {
+		k := newKit(t)
+		tk := k.open(customer, ticket.Draft{})
+		act := ticket.Action{Name: ticket.Reply, Message: "m", Key: "k"}
+		k.do(agent, tk, act)
+		require.ErrorIs(t, k.refusal(customer, tk, act, ticket.ErrDuplicate), ticket.ErrDuplicate)
+	})
+}
+
+func TestWhoLosesATicketIsTold(t *testing.T) {
+	one, two := ticket.Agent("one", 1, 2), ticket.Agent("two", 1, 2)
+	for name, tc := range map[string]struct {
+		by    ticket.Actor
+		act   ticket.Action
+		tells bool
+	}{
+		"take":           {two, ticket.Action{Name: ticket.Take}, true},
+		"assign":         {two, ticket.Action{Name: ticket.Assign, Assignee: "three"}, true},
+		"release":        {two, ticket.Action{Name: ticket.Release}, true},
+		"escalate":       {two, ticket.Action{Name: ticket.Escalate, Note: "n"}, true},
+		"by a system":    {cron, ticket.Action{Name: ticket.Assign, Assignee: "two"}, true},
+		"their own act":  {one, ticket.Action{Name: ticket.Assign, Assignee: "two"}, false},
+		"gives it back":  {one, ticket.Action{Name: ticket.Release}, false},
+		"same again":     {two, ticket.Action{Name: ticket.Assign, Assignee: "one"}, false},
+		"a note changes": {two, ticket.Action{Name: ticket.AddNote, Note: "n"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := newKit(t)
+			tk := k.open(ada, ticket.Draft{})
+			k.do(one, tk, ticket.Action{Name: ticket.Take})
+			k.heard(tk)
+			k.do(tc.by, tk, tc.act)
+			if told := k.heard(tk); tc.tells {
+				require.Contains(t, told, "unassigned agent one")
+			} else {
+				require.NotContains(t, told, "unassigned agent one")
+			}
+		})
+	}
+}
+
+// Who joins a ticket has no number otherwise.
+func TestWhoJoinsIsTold(t *testing.T) {
+	k := newKit(t)
+	office := ticket.Person{ID: "office", Email: "office@example.org"}
+	tk := k.open(lin, ticket.Draft{Requester: office})
+	k.heard(tk)
+	edit := func(e ticket.Edits) []string {
+		k.do(lin, tk, ticket.Action{Name: ticket.Edit, Edit: &e})
+		return k.heard(tk)
+	}
+	require.Equal(t, []string{"added follower c2bob@example.org", "added requester c1ada@example.org"},
+		edit(ticket.Edits{Requester: ada.Person, Follow: []ticket.Person{bob.Person}}))
+	require.Empty(t, edit(ticket.Edits{Subject: "other words"}))
+	require.Empty(t, edit(ticket.Edits{Requester: bob.Person}), "bob has the number")
+	put := bob.Person
+	put.Email = "bob@home.example"
+	require.Equal(t, []string{"added requester c2bob@home.example"}, edit(ticket.Edits{Requester: put}), "nobody has told this address")
+	require.Empty(t, edit(ticket.Edits{Unfollow: []ticket.Person{bob.Person}}))
+	// What is said in the same breath counts more, and has the number as well.
+	k.do(lin, tk, ticket.Action{Name: ticket.Edit, Message: "Over to you.", Edit: &ticket.Edits{Follow: []ticket.Person{ada.Person}}})
+	require.Equal(t, []string{"answered follower c1ada@example.org", "answered requester c2bob@home.example"}, k.heard(tk))
+}
+
+// A mailbox is told once, however many persons share it, and nobody's own words
+// come back to it.
+func TestAMailboxIsToldOnce(t *testing.T) {
+	k := newKit(t)
+	shared := func(id, email string) ticket.Person { return ticket.Person{ID: id, Email: email} }
+	eve := ticket.Requester(shared("c8", "Shop@Example.org"))
+	tk := k.open(eve, ticket.Draft{Followers: []ticket.Person{shared("c9", "shop@example.ORG"), bob.Person}})
+	require.Equal(t, []string{"queued agent", "received follower c2bob@example.org", "received requester c8Shop@example.org"}, k.heard(tk))
+	k.do(lin, tk, ticket.Action{Name: ticket.Reply, Message: "m"})
+	require.Equal(t, []string{"answered follower c2bob@example.org", "answered requester c8Shop@example.org"}, k.heard(tk))
+	k.do(eve, tk, ticket.Action{Name: ticket.Reply, Message: "m"})
+	require.Equal(t, []string{"customer agent lin", "customer follower c2bob@example.org"}, k.heard(tk), "not to their own mailbox")
+	k.do(eve, tk, ticket.Action{Name: ticket.Reply, Attachments: []ticket.Attachment{{Name: "a.png"}}})
+	require.Equal(t, []string{"customer agent lin", "customer follower c2bob@example.org", "uploaded requester c8Shop@example.org"}, k.heard(tk))
+}
