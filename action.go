@@ -83,16 +83,18 @@ type Action struct {
 }
 
 // Edits is a change to what a ticket says of itself. Nil and empty fields change
-// nothing.
+// nothing. Where the ticket is as it would be afterwards, nothing happens: the same
+// edit twice is the same as once. What contradicts itself, such as a tag to add
+// and to remove, is [ErrInvalid].
 type Edits struct {
 	Subject    string
-	Priority   Grade
+	Priority   Grade // stays from now on, whatever impact and urgency become
 	Impact     Grade
 	Urgency    Grade
 	Requester  Person // the person it is really for, who is told of it
 	AddTags    []string
 	RemoveTags []string
-	Fields     Fields // a nil value removes the field
+	Fields     Fields   // a nil value removes the field
 	Follow     []Person // they are told of it
 	Unfollow   []Person
 }
@@ -117,7 +119,7 @@ type Draft struct {
 	Channel   Channel
 	Automatic bool // a machine wrote it, which may open a ticket; see Action.Automatic
 
-	Priority Grade // 0: from impact and urgency, see PriorityOf
+	Priority Grade // 0: from impact and urgency, see PriorityOf, also when these change
 	Impact   Grade
 	Urgency  Grade
 	Level    int      // 0: the first; for agents and systems

@@ -3,6 +3,7 @@ package ticket
 import (
 	"cmp"
 	"fmt"
+	"reflect"
 	"slices"
 	"time"
 )
@@ -493,7 +494,10 @@ func (d *Decision) edit(e *Event) error {
 	differ(&e.Set.Impact, t.Impact, ed.Impact)
 	differ(&e.Set.Urgency, t.Urgency, ed.Urgency)
 	priority := ed.Priority
-	if priority == 0 && ed.Impact|ed.Urgency != 0 {
+	switch {
+	case priority != 0 && !t.PriorityGiven:
+		e.Set.PriorityGiven = new(true)
+	case priority == 0 && ed.Impact|ed.Urgency != 0 && !t.priorityStays():
 		priority = PriorityOf(cmp.Or(ed.Impact, t.Impact), cmp.Or(ed.Urgency, t.Urgency))
 	}
 	differ(&e.Set.Priority, t.Priority, priority)
@@ -505,9 +509,17 @@ func (d *Decision) edit(e *Event) error {
 			e.Set.AddTags = append(e.Set.AddTags, tag)
 		}
 	}
-	for _, tag := range ed.RemoveTags {
-		if t.HasTag(tag) {
+	for _, tag := range t.Tags { // perhaps stored in a form that the desk takes no more
+		if slices.Contains(ed.RemoveTags, tag) || slices.Contains(ed.RemoveTags, tidyName(tag)) {
 			e.Set.RemoveTags = append(e.Set.RemoveTags, tag)
+		}
+	}
+	for k := range t.Fields {
+		if v, asked := ed.Fields[tidyName(k)]; asked && v == nil && !plain(k) {
+			if e.Fields == nil {
+				e.Fields = Fields{}
+			}
+			e.Fields[k] = nil // stored in such a form
 		}
 	}
 	for k, v := range ed.Fields {
@@ -523,19 +535,23 @@ func (d *Decision) edit(e *Event) error {
 			e.Followed = append(e.Followed, p)
 		}
 	}
-	for _, p := range ed.Unfollow {
-		if i := slices.IndexFunc(t.Followers, p.Same); i >= 0 {
-			e.Unfollowed = append(e.Unfollowed, t.Followers[i])
+	for _, f := range t.Followers {
+		if slices.ContainsFunc(ed.Unfollow, func(p Person) bool { return p.isThe(f) }) {
+			e.Unfollowed = append(e.Unfollowed, f)
 		}
 	}
-	if e.Subject == "" && e.Set.empty() && len(e.Fields)+len(e.Followed)+len(e.Unfollowed) == 0 && e.Requester.IsZero() && e.Message == "" && e.Note == "" {
-		return invalid("action.edit", "changes nothing")
+	if given(reflect.ValueOf(*ed)) == nil && e.idle() {
+		return invalid("action.edit", "asks for no change")
 	}
 	return nil
 }
 
-func (p *Patch) empty() bool {
-	return p.Priority|p.Impact|p.Urgency == 0 && len(p.AddTags)+len(p.RemoveTags) == 0
+// idle reports whether the event leaves everything as it was, and says nothing.
+func (e *Event) idle() bool {
+	set := e.Set
+	set.WorkflowVersion = 0
+	return e.From == e.To && reflect.ValueOf(set).IsZero() && e.Message == "" && e.Subject == "" && e.Note == "" && e.Requester.IsZero() &&
+		len(e.Attachments)+len(e.NoteAttachments)+len(e.Fields)+len(e.Followed)+len(e.Unfollowed) == 0
 }
 
 // opening makes the event that begins a ticket.
@@ -559,6 +575,8 @@ func (w *Workflow) opening(a Actor, dr Draft, now time.Time, id ID, n Number, li
 	}
 	if e.Set.Priority == 0 {
 		e.Set.Priority = PriorityOf(dr.Impact, dr.Urgency)
+	} else {
+		e.Set.PriorityGiven = new(true)
 	}
 	setIfOther(&e.Set.Queue, "", dr.Queue, true)
 	if s := w.statuses[w.spec.Initial]; s.Then != "" && s.After > 0 {

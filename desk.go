@@ -282,6 +282,7 @@ type outcome struct {
 	ctx    context.Context // of the call, whose outcome it is; nil where nothing will be committed
 	commit Commit          // its first change has the ticket that the caller gets
 	fault  error           // why it must not be committed after all
+	idle   bool            // there is nothing to commit
 	events []Event
 }
 
@@ -297,7 +298,7 @@ func (o *outcome) release() {
 	clear(o.commit.Deliveries)
 	clear(o.events)
 	o.commit = Commit{Changes: o.commit.Changes[:0], Deliveries: o.commit.Deliveries[:0]}
-	o.ctx, o.fault, o.events = nil, nil, o.events[:0]
+	o.ctx, o.fault, o.idle, o.events = nil, nil, false, o.events[:0]
 	outcomes.Put(o)
 }
 
@@ -405,6 +406,9 @@ func (d *Desk) once(ctx context.Context, a Actor, key string, asked Digest, deci
 		return Ticket{}, err
 	}
 	t := o.commit.Changes[0].Ticket
+	if o.idle {
+		return d.shown(a, t), nil
+	}
 	if key != "" {
 		o.commit.Receipt = &Receipt{Tenant: a.Tenant, Key: key, Ticket: t.ID, Version: t.Version, Request: asked, At: d.now()}
 	}

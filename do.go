@@ -173,6 +173,13 @@ func (d *Desk) decide(ctx context.Context, o *outcome, a Actor, id ID, act Actio
 			d.add(o, *dec.Other, c)
 		}
 		return nil
+	case Edit:
+		if e.idle() && act.Key == "" { // a key has to be remembered, and so makes an event all the same
+			o.commit.Changes = append(o.commit.Changes, Change{Ticket: t})
+			o.idle = true
+			return nil
+		}
+		fallthrough
 	default:
 		d.add(o, t, e)
 		return nil
