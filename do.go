@@ -377,15 +377,15 @@ func (d *Desk) checkActor(a *Actor) error {
 func (d *Desk) checkDraft(at string, a Actor, dr Draft) (Draft, error) {
 	c := check{Limits: d.cfg.Limits}
 	split := at != "draft"
+	if dr.Subject = c.line(at+".subject", dr.Subject, c.Subject); dr.Subject == "" {
+		c.fail(at+".subject", "is missing")
+	}
 	dr.Requester = c.person(at+".requester", dr.Requester)
 	if a.Role == Requesters {
 		if !dr.Requester.IsZero() && !dr.Requester.Same(a.Person) {
 			c.fail(at+".requester", "must be the actor: only agents and systems open tickets for others")
 		}
 		dr.Requester = a.Person // as the host knows it, not as a form says
-	}
-	if dr.Subject = c.line(at+".subject", dr.Subject, c.Subject); dr.Subject == "" {
-		c.fail(at+".subject", "is missing")
 	}
 	if r := dr.Requester; !r.known() && (!split || !r.IsZero()) {
 		c.fail(at+".requester", needsContact)
