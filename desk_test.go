@@ -1095,7 +1095,7 @@ func TestAnEditThatContradictsItself(t *testing.T) {
 		{AddTags: []string{"a"}, RemoveTags: []string{"b", "a"}},
 		{AddTags: []string{"a"}, RemoveTags: []string{"a\u200b"}},
 		{Follow: []ticket.Person{{Email: "x@example.org"}}, Unfollow: []ticket.Person{{Email: "X@EXAMPLE.org"}}},
-		{Fields: ticket.Fields{"n": 1, "n ": nil}},
+		{Fields: ticket.Fields{"n": 1, "n\u00a0": nil}},
 	} {
 		k.refused(lin, tk, ticket.Action{Name: ticket.Edit, Edit: &e}, ticket.ErrInvalid)
 	}

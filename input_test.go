@@ -57,7 +57,7 @@ func TestLines(t *testing.T) {
 
 func TestAddresses(t *testing.T) {
 	for in, want := range map[string]string{
-		"ada@example.org": "ada@example.org", "Ada@Example.ORG.": "Ada@example.org", " ada@example.org\u00a0": "ada@example.org",
+		"ada@example.org": "ada@example.org", "Ada@Example.ORG.": "Ada@example.org", "\tada@example.org\u00a0": "ada@example.org",
 		"ada@example.org\u200b": "ada@example.org", "\ufeffada@example.org": "ada@example.org", "ada\u202e@example.org": "ada@example.org",
 		"ada\uff20example.org": "ada@example.org", "ada@bücher.example": "ada@xn--bcher-kva.example", "ada@BU\u0308CHER.example": "ada@xn--bcher-kva.example",
 		"ada@xn--bcher-kva.example": "ada@xn--bcher-kva.example", "ada@ｅｘａｍｐｌｅ．org": "ada@example.org", "ada@例え。jp": "ada@xn--r8jz45g.jp",

@@ -16,7 +16,7 @@ func TestWhatIsTheSameRequest(t *testing.T) {
 	digest := ticket.Digest{1}
 	east := time.FixedZone("east", 3*3600)
 	at := k.clock.Now().Add(time.Hour)
-	person := func(p ticket.Person) ticket.Actor { return ticket.Requester(p) }
+	person := ticket.Requester
 	draft := func(change func(*ticket.Draft)) ticket.Draft {
 		d := ticket.Draft{Requester: ticket.Person{ID: "c9", Email: "a@example.org"}, Subject: "s", Fields: ticket.Fields{"n": 1, "f": 0.0, "at": at},
 			Attachments: []ticket.Attachment{{Name: "a.pdf", Size: 1, SHA256: digest, Ref: "disk/1"}}}
