@@ -1,32 +1,43 @@
 package ticket
 
-import "slices"
+import (
+	"math/bits"
+	"slices"
+)
 
-// input is one field of an action, or two that go together: one bit of a [Need].
-type input struct {
-	need  Need
-	field string
-	given func(*Action) bool
-	or    string // the other way, of a need that has two
+// contentNames are the fields of an action by the bits of a [Need], and what else
+// would do where one is missing.
+var contentNames = [...]struct{ field, or string }{
+	{"message", ""}, {"message", ", or an attachment"}, {"note", ""}, {"reason", ""}, {"queue", ""}, {"assignee", ""},
+	{"attachments", ""}, {"note", ""}, {"level", ""}, {"status", ""}, {"until", ""}, {"ticket", ""}, {"relation", ""}, {"draft", ""}, {"edit", ""},
 }
 
-// inputs are all that an action can bring.
-var inputs = [...]input{
-	{NeedMessage, "message", func(a *Action) bool { return !blank(string(a.Message)) }, ""},
-	{NeedWords, "message", func(a *Action) bool { return len(a.Attachments) > 0 || !blank(string(a.Message)) }, ", or an attachment"},
-	{NeedNote, "note", func(a *Action) bool { return !blank(string(a.Note)) }, ""},
-	{NeedReason, "reason", func(a *Action) bool { return !blank(a.Reason) }, ""},
-	{NeedQueue, "queue", func(a *Action) bool { return !blank(a.Queue) }, ""},
-	{NeedAssignee, "assignee", func(a *Action) bool { return !blank(a.Assignee) }, ""},
-	{NeedAttachments, "attachments", func(a *Action) bool { return len(a.Attachments) > 0 }, ""},
-	{NeedNoteAttachments, "note", func(a *Action) bool { return len(a.NoteAttachments) > 0 }, ""},
-	{NeedLevel, "level", func(a *Action) bool { return a.Level != 0 }, ""},
-	{NeedStatus, "status", func(a *Action) bool { return a.Status != "" }, ""},
-	{NeedUntil, "until", func(a *Action) bool { return !a.Until.IsZero() }, ""},
-	{NeedTicket, "ticket", func(a *Action) bool { return !a.Ticket.IsZero() }, ""},
-	{NeedRelation, "relation", func(a *Action) bool { return a.Relation != "" }, ""},
-	{NeedDraft, "draft", func(a *Action) bool { return a.Draft != nil }, ""},
-	{NeedEdit, "edit", func(a *Action) bool { return a.Edit != nil }, ""},
+// add makes a set of what is really so.
+func (n *Need) add(more Need, really bool) {
+	if really {
+		*n |= more
+	}
+}
+
+// brings is what an action has with it. What shows nothing is not there.
+func (a *Action) brings() (n Need) {
+	said := !blank(string(a.Message))
+	n.add(NeedMessage, said)
+	n.add(NeedWords, said || len(a.Attachments) > 0)
+	n.add(NeedNote, !blank(string(a.Note)))
+	n.add(NeedReason, !blank(a.Reason))
+	n.add(NeedQueue, !blank(a.Queue))
+	n.add(NeedAssignee, !blank(a.Assignee))
+	n.add(NeedAttachments, len(a.Attachments) > 0)
+	n.add(NeedNoteAttachments, len(a.NoteAttachments) > 0)
+	n.add(NeedLevel, a.Level != 0)
+	n.add(NeedStatus, a.Status != "")
+	n.add(NeedUntil, !a.Until.IsZero())
+	n.add(NeedTicket, !a.Ticket.IsZero())
+	n.add(NeedRelation, a.Relation != "")
+	n.add(NeedDraft, a.Draft != nil)
+	n.add(NeedEdit, a.Edit != nil)
+	return n
 }
 
 // needs is what the action must bring: what its rule says, and what it could
@@ -59,22 +70,17 @@ func (d *Decision) candidates() []*Transition {
 func (d *Decision) takes() Need {
 	tr := &d.Transition
 	n := d.needs()&^(NeedNote|NeedReason|NeedAssignee) | NeedMessage | NeedWords | NeedAttachments
-	add := func(useful bool, more Need) {
-		if useful {
-			n |= more
-		}
-	}
 	if d.Role&Customers == 0 {
 		n |= NeedNote | NeedNoteAttachments
-		add(tr.To != "" || tr.Chosen, NeedReason)
-		add(tr.Level != Stay, NeedQueue)
+		n.add(NeedReason, tr.To != "" || tr.Chosen)
+		n.add(NeedQueue, tr.Level != Stay)
 	} else {
 		n &^= NeedQueue
 	}
-	add(tr.Assign == ToGiven, NeedAssignee)
-	add(tr.Level != Stay, NeedLevel)
-	add(tr.Chosen, NeedStatus)
-	add(tr.To != "" && d.Workflow.statuses[d.To.Status].Then != "", NeedUntil)
+	n.add(NeedAssignee, tr.Assign == ToGiven)
+	n.add(NeedLevel, tr.Level != Stay)
+	n.add(NeedStatus, tr.Chosen)
+	n.add(NeedUntil, tr.To != "" && d.Workflow.statuses[d.To.Status].Then != "")
 	return n
 }
 
@@ -82,18 +88,15 @@ func (d *Decision) takes() Need {
 // would be lost because nobody looks at it.
 func (d *Decision) content() error {
 	act := &d.Action
-	needs, takes := d.needs(), d.takes()
-	for i := range inputs {
-		in := &inputs[i]
-		if needs&in.need != 0 && !in.given(act) {
-			return invalid("action."+in.field, "is missing: %q needs one%s", act.Name, in.or)
-		}
+	brings := act.brings()
+	if missing := d.needs() &^ brings; missing != 0 {
+		name := contentNames[bits.TrailingZeros16(uint16(missing))]
+		return invalid("action."+name.field, "is missing: %q needs one%s", act.Name, name.or)
 	}
-	for i := range inputs {
-		in := &inputs[i]
-		if (takes|NeedLevel|NeedStatus)&in.need == 0 && in.given(act) {
-			return invalid("action."+in.field, "has no use: %q by %s does not take one", act.Name, d.who())
-		}
+	// Status and level were looked at when the transition was chosen.
+	if useless := brings &^ d.takes() &^ (NeedStatus | NeedLevel); useless != 0 {
+		name := contentNames[bits.TrailingZeros16(uint16(useless))]
+		return invalid("action."+name.field, "has no use: %q by %s does not take one", act.Name, d.who())
 	}
 	if !act.Until.IsZero() && !act.Until.After(d.Now) {
 		return invalid("action.until", "must lie in the future")

@@ -187,7 +187,11 @@ func (d *Desk) tellers() error {
 		}
 	}
 	c := check{Limits: d.cfg.Limits}
-	names(&c, "config.notifiers", sortedKeys(d.cfg.Notifiers))
+	for _, via := range sortedKeys(d.cfg.Notifiers) {
+		if name(&c, "config.notifiers", via) != via {
+			c.fail("config.notifiers", "has the name %s, with blanks at its ends or what cannot be seen", quote(via))
+		}
+	}
 	if c.err != nil {
 		return c.err
 	}

@@ -141,6 +141,26 @@ func TestProfilesAndCopiesAreCleaned(t *testing.T) {
 	require.Contains(t, to, "boss@example.org")
 }
 
+func TestWhereElseNamesAreCleaned(t *testing.T) {
+	k := newKit(t, func(c *ticket.Config) {
+		c.Links = ticket.Links{Keys: []ticket.LinkKey{{ID: 1, Secret: make([]byte, 32)}}}
+	})
+	tk := k.open(ada, ticket.Draft{Followers: []ticket.Person{{Email: "bob@bücher.example"}}})
+	token, err := k.desk.Link(t.Context(), cron, tk.ID, ticket.LinkRequest{For: ticket.Person{Email: "\u200bbob@BÜCHER.example"}})
+	require.NoError(t, err)
+	_, err = k.desk.Track(t.Context(), ticket.Holder(token), "")
+	require.NoError(t, err)
+	allowed := 0
+	for _, c := range k.desk.Actions(ticket.Requester(ticket.Person{Email: "bob@BÜCHER.example "}), k.get(tk)) {
+		if c.Allowed {
+			allowed++
+		}
+	}
+	require.NotZero(t, allowed)
+	_, err = ticket.NewDesk(k.store, ticket.Config{Notifiers: map[string]ticket.Notifier{"mail ": nil}})
+	require.ErrorIs(t, err, ticket.ErrInvalid)
+}
+
 func TestTimesAreTakenOrRefused(t *testing.T) {
 	k := newKit(t)
 	tk := k.open(ada, ticket.Draft{})

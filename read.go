@@ -496,6 +496,7 @@ type Choice struct {
 // Of a ticket that was merged away, customers are told that nothing is possible,
 // though what they do is done to the ticket that goes on with it.
 func (d *Desk) Actions(a Actor, t Ticket) []Choice {
+	_ = d.checkActor(&a) // who may act at all is Do's to say; here the actor is only cleaned
 	w, err := d.workflowOf(&t)
 	if err != nil {
 		return nil

@@ -202,6 +202,10 @@ func (d *Desk) Link(ctx context.Context, a Actor, id ID, r LinkRequest) (token s
 	if err := d.checkActor(&a); err != nil {
 		return "", err
 	}
+	c := check{Limits: d.cfg.Limits}
+	if r.For = c.person("link.for", r.For); c.err != nil {
+		return "", c.err
+	}
 	t, err := d.load(ctx, a, id)
 	if err != nil {
 		return "", err
