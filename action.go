@@ -83,11 +83,13 @@ type Action struct {
 }
 
 // Edits is a change to what a ticket says of itself. Nil and empty fields change
-// nothing.
-// Tags stand in the digest and cannot be erased.
+// nothing. Where the ticket is as it would be afterwards, nothing happens: the same
+// edit twice is the same as once. What contradicts itself, such as a tag to add
+// and to remove, is [ErrInvalid]. Tags stand in the
+// digest and cannot be erased.
 type Edits struct {
 	Subject    string
-	Priority   Grade
+	Priority   Grade // stays from now on, whatever impact and urgency become
 	Impact     Grade
 	Urgency    Grade
 	Requester  Person // the person it is really for, who is told of it
@@ -124,7 +126,7 @@ type Draft struct {
 	Channel   Channel
 	Automatic bool // a machine wrote it, which may open a ticket; see Action.Automatic
 
-	Priority Grade // 0: from impact and urgency, see PriorityOf
+	Priority Grade // 0: from impact and urgency, see PriorityOf, also when these change
 	Impact   Grade
 	Urgency  Grade
 	Level    int      // 0: the first; for agents and systems

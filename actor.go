@@ -94,7 +94,7 @@ type Actor struct {
 	Person Person   // for an agent or a system only ID, and Name where customers may see one
 	Tenant string   // the tenant acted in; empty is a tenant too
 	Levels []int    // the support levels an agent serves
-	Queues []string // the queues an agent serves; none: all of them
+	Queues []string // the queues an agent serves; nil: all of them; an empty list: none
 
 	token string    // of the holder of a status link; see Holder
 	only  ID        // the ticket that a link confines the actor to
@@ -122,14 +122,28 @@ func (a Actor) In(tenant string) Actor {
 	return a
 }
 
-// Serving returns the agent confined to the queues given. With none given it is
-// confined to the tickets that no queue holds yet.
+// noQueue is a queue that cannot be: no name holds a NUL byte. It stands for
+// "none at all" in a list, since an empty list does not survive everything that
+// copies one, and would come back as nil, which means all.
+const noQueue = "\x00"
+
+// Serving returns the agent confined to the queues given, and to the tickets that
+// no queue holds yet. With none given it serves nothing: an empty list, wherever
+// it was read from, opens no door.
 func (a Actor) Serving(queues ...string) Actor {
 	a.Queues = slices.Clone(queues)
 	if len(queues) == 0 {
-		a.Queues = []string{""}
+		a.Queues = []string{noQueue}
 	}
 	return a
+}
+
+// served returns the queues an agent serves, cleaned.
+func served(c *check, queues []string) []string {
+	if queues != nil && len(queues) == 0 || len(queues) == 1 && queues[0] == noQueue {
+		return []string{noQueue}
+	}
+	return names(c, "actor.queues", queues)
 }
 
 // Named returns the actor with a name; customers see an agent's only if
@@ -145,9 +159,16 @@ func (a Actor) ServesLevel(level int) bool {
 }
 
 // ServesQueue reports whether the actor acts on tickets of this queue. Tickets
-// that no queue holds yet belong to everybody.
+// that no queue holds yet belong to everybody who serves one.
 func (a Actor) ServesQueue(queue string) bool {
-	return a.Role == Systems || queue == "" || len(a.Queues) == 0 || slices.Contains(a.Queues, queue)
+	switch {
+	case a.Role == Systems || a.Queues == nil:
+		return true
+	case len(a.Queues) == 0 || a.Queues[0] == noQueue:
+		return false
+	default:
+		return queue == "" || slices.Contains(a.Queues, queue) || slices.Contains(a.Queues, tidyName(queue))
+	}
 }
 
 // RoleOn returns as whom the actor meets this ticket: a requester may be its
@@ -156,13 +177,23 @@ func (a Actor) RoleOn(t Ticket) Role {
 	if a.Role != Requesters {
 		return a.Role
 	}
-	if a.Person.Same(t.Requester) {
+	if a.Person.isThe(t.Requester) {
 		return Requesters
 	}
-	if slices.ContainsFunc(t.Followers, a.Person.Same) {
+	if slices.ContainsFunc(t.Followers, a.Person.isThe) {
 		return Followers
 	}
 	return 0
+}
+
+// isThe reports whether p, whom the desk has cleaned, is the person that a ticket
+// has stored, perhaps before the desk cleaned what it takes in.
+func (p Person) isThe(q Person) bool {
+	if p.Same(q) || plain(q.ID) && plain(q.Email) && plain(q.Phone) {
+		return p.Same(q)
+	}
+	c := check{Limits: DefaultLimits()}
+	return p.Same(c.person("", q))
 }
 
 // String names the actor for logs, without anything personal of a requester.

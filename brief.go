@@ -146,7 +146,9 @@ func (d *Desk) notification(row *Delivery, b *Brief, to Recipient) Notification 
 		}
 	}
 	if row.Kind == KindReceived && d.cfg.Expected != nil {
-		n.Expected = microTime(d.cfg.Expected(t.Clone()))
+		if at := microTime(d.cfg.Expected(t.Clone())); holds(at) {
+			n.Expected = at
+		}
 	}
 	if row.Kind == KindEvent {
 		told := e.Clone()
@@ -186,7 +188,7 @@ func (d *Desk) into(ctx context.Context, row *Delivery, b *Brief) (Number, error
 func (w *Workflow) reopenUntil(t *Ticket) (until time.Time) {
 	for _, tr := range w.edges[edgeKey{Reply, Requesters, t.State()}] {
 		if tr.Within > 0 {
-			until = latest(until, t.doneAt().Add(tr.Within))
+			until = latest(until, nearest(t.doneAt().Add(tr.Within), epoch, lastTime))
 		}
 	}
 	return until

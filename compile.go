@@ -175,8 +175,8 @@ func (c *compiler) details(where string, t *Transition) {
 	if t.By&^Everyone != 0 {
 		c.fault(where, "by has a role that is not known")
 	}
-	if t.Needs >= needEnd {
-		c.fault(where, "needs has one that is not known")
+	if t.Needs&^ruleNeeds != 0 {
+		c.fault(where, "needs has one that is not for a transition: it names any of %s", ruleNeeds)
 	}
 	if t.Within < 0 || t.FollowUp && t.Within == 0 {
 		c.fault(where, "within must be a positive time, which a follow-up needs")

@@ -3,6 +3,7 @@ package ticket
 import (
 	"cmp"
 	"fmt"
+	"reflect"
 	"slices"
 	"time"
 )
@@ -252,53 +253,6 @@ func (d *Decision) who() string {
 	return "a " + d.Role.String()
 }
 
-// content checks that the action brings what the rule needs, and nothing that
-// would be lost because nobody looks at it.
-func (d *Decision) content() error {
-	act, tr := &d.Action, &d.Transition
-	for _, n := range []struct {
-		need    Need
-		missing bool
-		field   string
-	}{
-		{NeedMessage, act.Message == "", "message"},
-		{NeedWords, act.Message == "" && len(act.Attachments) == 0, "message"},
-		{NeedNote, act.Note == "", "note"},
-		{NeedReason, act.Reason == "", "reason"},
-		{NeedQueue, act.Queue == "", "queue"},
-		{NeedAssignee, act.Assignee == "", "assignee"},
-	} {
-		if tr.Needs&n.need != 0 && n.missing {
-			return invalid("action."+n.field, "is missing: %q needs one", act.Name)
-		}
-	}
-	customer := d.Role&Customers != 0
-	moves := tr.Level != Stay || tr.Needs&NeedQueue != 0
-	linking := act.Name == Merge || act.Name == AddLink || act.Name == Unlink
-	for _, u := range []struct {
-		given, useful bool
-		field         string
-	}{
-		{act.Note != "" || len(act.NoteAttachments) > 0, !customer, "note"},
-		{act.Queue != "", moves && !customer, "queue"},
-		{act.Assignee != "", tr.Assign == ToGiven, "assignee"},
-		{act.Reason != "", (tr.To != "" || tr.Chosen) && !customer, "reason"},
-		{!act.Until.IsZero(), d.Workflow.statuses[d.To.Status].Then != "" && tr.To != "" && act.Name != Amend, "until"},
-		{!act.Ticket.IsZero(), linking, "ticket"},
-		{act.Relation != "", act.Name == AddLink || act.Name == Unlink, "relation"},
-		{act.Draft != nil, act.Name == Split, "draft"},
-		{act.Edit != nil, act.Name == Edit, "edit"},
-	} {
-		if u.given && !u.useful {
-			return invalid("action."+u.field, "has no use: %q by %s does not take one", act.Name, d.who())
-		}
-	}
-	if !act.Until.IsZero() && !act.Until.After(d.Now) {
-		return invalid("action.until", "must lie in the future")
-	}
-	return nil
-}
-
 // event makes the event of a permitted decision.
 func (d *Decision) event() (Event, error) {
 	t, act, tr := &d.Ticket, &d.Action, &d.Transition
@@ -389,9 +343,9 @@ func (d *Decision) timer(e *Event) {
 	if s := d.Workflow.statuses[d.To.Status]; s.Then != "" {
 		switch {
 		case !d.Action.Until.IsZero():
-			next = Timer{At: microTime(d.Action.Until), Action: s.Then}
+			next = Timer{At: nearest(d.Action.Until, epoch, lastTime), Action: s.Then}
 		case s.After > 0:
-			next = Timer{At: microTime(e.At.Add(s.After)), Action: s.Then}
+			next = Timer{At: nearest(e.At.Add(s.After), epoch, lastTime), Action: s.Then}
 		}
 	}
 	if next != t.Timer {
@@ -476,7 +430,10 @@ func (d *Decision) edit(e *Event) error {
 	differ(&e.Set.Impact, t.Impact, ed.Impact)
 	differ(&e.Set.Urgency, t.Urgency, ed.Urgency)
 	priority := ed.Priority
-	if priority == 0 && ed.Impact|ed.Urgency != 0 {
+	switch {
+	case priority != 0 && !t.PriorityGiven:
+		e.Set.PriorityGiven = new(true)
+	case priority == 0 && ed.Impact|ed.Urgency != 0 && !t.priorityStays():
 		priority = PriorityOf(cmp.Or(ed.Impact, t.Impact), cmp.Or(ed.Urgency, t.Urgency))
 	}
 	differ(&e.Set.Priority, t.Priority, priority)
@@ -489,9 +446,17 @@ func (d *Decision) edit(e *Event) error {
 			e.Set.AddTags = append(e.Set.AddTags, tag)
 		}
 	}
-	for _, tag := range ed.RemoveTags {
-		if t.HasTag(tag) {
+	for _, tag := range t.Tags { // perhaps stored in a form that the desk takes no more
+		if slices.Contains(ed.RemoveTags, tag) || slices.Contains(ed.RemoveTags, tidyName(tag)) {
 			e.Set.RemoveTags = append(e.Set.RemoveTags, tag)
+		}
+	}
+	for k := range t.Fields {
+		if v, asked := ed.Fields[tidyName(k)]; asked && v == nil && !plain(k) {
+			if e.Fields == nil {
+				e.Fields = Fields{}
+			}
+			e.Fields[k] = nil // stored in such a form
 		}
 	}
 	for k, v := range ed.Fields {
@@ -507,19 +472,23 @@ func (d *Decision) edit(e *Event) error {
 			e.Followed = append(e.Followed, p)
 		}
 	}
-	for _, p := range ed.Unfollow {
-		if i := slices.IndexFunc(t.Followers, p.Same); i >= 0 {
-			e.Unfollowed = append(e.Unfollowed, t.Followers[i])
+	for _, f := range t.Followers {
+		if slices.ContainsFunc(ed.Unfollow, func(p Person) bool { return p.isThe(f) }) {
+			e.Unfollowed = append(e.Unfollowed, f)
 		}
 	}
-	if e.Subject == "" && e.Set.empty() && len(e.Fields)+len(e.Followed)+len(e.Unfollowed) == 0 && e.Requester.IsZero() && e.Message == "" && e.Note == "" {
-		return invalid("action.edit", "changes nothing")
+	if given(reflect.ValueOf(*ed)) == nil && e.idle() {
+		return invalid("action.edit", "asks for no change")
 	}
 	return nil
 }
 
-func (p *Patch) empty() bool {
-	return p.Priority|p.Impact|p.Urgency == 0 && len(p.AddTags)+len(p.RemoveTags) == 0
+// idle reports whether the event leaves everything as it was, and says nothing.
+func (e *Event) idle() bool {
+	set := e.Set
+	set.WorkflowVersion = 0
+	return e.From == e.To && reflect.ValueOf(set).IsZero() && e.Message == "" && e.Subject == "" && e.Note == "" && e.Requester.IsZero() &&
+		len(e.Attachments)+len(e.NoteAttachments)+len(e.Fields)+len(e.Followed)+len(e.Unfollowed) == 0
 }
 
 // opening makes the event that begins a ticket.
@@ -543,13 +512,12 @@ func (w *Workflow) opening(a Actor, dr Draft, now time.Time, id ID, n Number, li
 	}
 	if e.Set.Priority == 0 {
 		e.Set.Priority = PriorityOf(dr.Impact, dr.Urgency)
-	}
-	if dr.Priority != 0 {
+	} else {
 		e.Set.PriorityGiven = new(true)
 	}
 	setIfOther(&e.Set.Queue, "", dr.Queue, true)
 	if s := w.statuses[w.spec.Initial]; s.Then != "" && s.After > 0 {
-		e.Set.Timer = &Timer{At: microTime(e.At.Add(s.After)), Action: s.Then}
+		e.Set.Timer = &Timer{At: nearest(e.At.Add(s.After), epoch, lastTime), Action: s.Then}
 	}
 	return e
 }

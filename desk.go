@@ -25,12 +25,17 @@ type Config struct {
 	Policy Policy
 
 	// Now is the clock. Nil: [time.Now]. Together with NewID and NewNumber it is
-	// the only source of time and identity. It must be safe for concurrent use.
+	// the only source of time and identity. It must be safe for concurrent use. A
+	// time outside the years 1970 to 9899 counts as the nearest inside.
 	Now func() time.Time
 	// NewID makes the IDs of tickets and deliveries. Nil: [NewID].
 	NewID func(time.Time) ID
-	// NewNumber draws the numbers of tickets. Nil: [NewNumber].
+	// NewNumber draws the numbers of tickets. Nil: [NewNumber]. Where they are of
+	// another form than these, they must be in capitals, and people must write
+	// them as they are; see Numbers.
 	NewNumber func() Number
+	// Numbers makes the numbers another form; see [Numbers].
+	Numbers Numbers
 
 	// ChainKey makes the digests of histories an HMAC; see [Chain]. Empty: plain
 	// digests.
@@ -106,7 +111,8 @@ type Config struct {
 	// ticket knows.
 	Profile func(ctx context.Context, tenant string, to Recipient, k Kind) (Profile, error)
 	// Expected says when the customer can expect an answer, for the confirmation.
-	// Zero times, and nil, mean that nobody knows.
+	// Zero times, those outside the years 1970 to 9999, and nil, mean that nobody
+	// knows.
 	Expected func(t Ticket) time.Time
 	// Links makes status links; the zero Links makes none.
 	Links Links
@@ -136,6 +142,8 @@ type Desk struct {
 	lines    *lines   // of those who met over a ticket
 	stuck    *stuck   // timers that it cannot fire
 	places   *places  // mailboxes that something is on its way to
+
+	ownNumbers bool // they come from nobody but NewNumber, the function
 }
 
 // NewDesk returns a desk on a store. It fails with an [*InvalidError] where the
@@ -184,7 +192,11 @@ func NewDesk(store Store, cfg Config) (*Desk, error) {
 	if cfg.NewID == nil {
 		cfg.NewID = NewID
 	}
-	if cfg.NewNumber == nil {
+	if err := cfg.Numbers.check(&cfg); err != nil {
+		return nil, err
+	}
+	ownNumbers := cfg.NewNumber == nil
+	if ownNumbers {
 		cfg.NewNumber = NewNumber
 	}
 	if cfg.Attempts == 0 {
@@ -196,7 +208,7 @@ func NewDesk(store Store, cfg Config) (*Desk, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
-	d := &Desk{store: store, cfg: cfg, chain: Chain{Key: slices.Clone(cfg.ChainKey)}, receipts: cfg.receiptKey(), wake: &wakeup{}, runs: &runs{}, lines: &lines{}, stuck: &stuck{}, places: &places{}}
+	d := &Desk{store: store, cfg: cfg, chain: Chain{Key: slices.Clone(cfg.ChainKey)}, receipts: cfg.receiptKey(), wake: &wakeup{}, runs: &runs{}, lines: &lines{}, stuck: &stuck{}, places: &places{}, ownNumbers: ownNumbers}
 	if err := d.tellers(); err != nil {
 		return nil, err
 	}
@@ -213,7 +225,11 @@ func (d *Desk) tellers() error {
 		}
 	}
 	c := check{Limits: d.cfg.Limits}
-	names(&c, "config.notifiers", sortedKeys(d.cfg.Notifiers))
+	for _, via := range sortedKeys(d.cfg.Notifiers) {
+		if name(&c, "config.notifiers", via) != via {
+			c.fail("config.notifiers", "has the name %s, with blanks at its ends or what cannot be seen", quote(via))
+		}
+	}
 	if c.err != nil {
 		return c.err
 	}
@@ -253,7 +269,7 @@ func (d *Desk) In(store Store) *Desk {
 }
 
 // now is the desk's time in the form that tickets have.
-func (d *Desk) now() time.Time { return microTime(d.cfg.Now()) }
+func (d *Desk) now() time.Time { return nearest(d.cfg.Now(), epoch, lastNow) }
 
 // workflow returns the newest version of the workflow for new tickets.
 func (d *Desk) workflow(name string) (*Workflow, error) {
@@ -305,8 +321,10 @@ func (d *Desk) Workflow(t Ticket) (*Workflow, error) { return d.workflowOf(&t) }
 // copies, so nothing refers to their memory once Commit has returned. They are
 // the largest part of what an action would otherwise allocate.
 type outcome struct {
-	commit Commit // its first change has the ticket that the caller gets
-	fault  error  // why it must not be committed after all
+	ctx    context.Context // of the call, whose outcome it is; nil where nothing will be committed
+	commit Commit          // its first change has the ticket that the caller gets
+	fault  error           // why it must not be committed after all
+	idle   bool            // there is nothing to commit
 	events []Event
 	holder *Ticket // the ticket with whose desk the case is, where it is not the changed one
 }
@@ -323,7 +341,7 @@ func (o *outcome) release() {
 	clear(o.commit.Deliveries)
 	clear(o.events)
 	o.commit = Commit{Changes: o.commit.Changes[:0], Deliveries: o.commit.Deliveries[:0]}
-	o.fault, o.events, o.holder = nil, o.events[:0], nil
+	o.ctx, o.fault, o.idle, o.events, o.holder = nil, nil, false, o.events[:0], nil
 	outcomes.Put(o)
 }
 
@@ -436,6 +454,7 @@ func (d *Desk) commit(ctx context.Context, a Actor, id ID, key string, request f
 func (d *Desk) once(ctx context.Context, a Actor, key string, asked Digest, decide func(*outcome) error) (Ticket, error) {
 	o := newOutcome()
 	defer o.release()
+	o.ctx = ctx
 	err := decide(o)
 	if err == nil {
 		err = o.fault
@@ -444,8 +463,8 @@ func (d *Desk) once(ctx context.Context, a Actor, key string, asked Digest, deci
 		return Ticket{}, err
 	}
 	t := o.commit.Changes[0].Ticket
-	if t.Touched.IsZero() {
-		return Ticket{}, invalid("config.now", "must lie in the years 1 to 9999")
+	if o.idle {
+		return d.shown(a, t), nil
 	}
 	if key != "" {
 		o.commit.Receipt = &Receipt{Tenant: a.Tenant, Key: key, Ticket: t.ID, Version: t.Version, Request: d.keyed(asked), Keyed: d.receipts != nil, At: d.now()}
@@ -514,7 +533,7 @@ func (d *Desk) foldTo(ctx context.Context, tenant string, id ID, version int64) 
 // fingerprint tells requests apart, so that a key is not taken for another
 // request than the one it was first used for.
 func fingerprint(a Actor, of ...any) (Digest, error) {
-	b, err := json.Marshal(append(of, a.Role, a.Person))
+	b, err := json.Marshal(canonical(a, of...))
 	if err != nil {
 		return Digest{}, &InvalidError{Field: "request", Reason: "cannot be told from others, so it cannot have a key", Err: err}
 	}

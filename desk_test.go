@@ -1055,7 +1055,72 @@ func TestEditing(t *testing.T) {
 	require.Equal(t, []string{"b"}, tk.Tags)
 	require.NotContains(t, tk.Fields, "n")
 	require.Empty(t, tk.Followers)
-	k.refused(lin, tk, ticket.Action{Name: ticket.Edit, Edit: &ticket.Edits{AddTags: []string{"b"}}}, ticket.ErrInvalid)
+	k.refused(lin, tk, ticket.Action{Name: ticket.Edit, Edit: &ticket.Edits{AddTags: []string{}}}, ticket.ErrInvalid)
+}
+
+// The same edit twice is the same as once.
+func TestAnEditThatFindsAllAsItAsks(t *testing.T) {
+	k := newKit(t)
+	tk := k.open(ada, ticket.Draft{})
+	edits := map[string]ticket.Edits{
+		"subject": {Subject: "new"}, "priority": {Priority: ticket.Medium}, "impact": {Impact: ticket.High, Urgency: ticket.Low},
+		"tags": {AddTags: []string{"a", "b"}}, "no tag": {RemoveTags: []string{"c", "c"}}, "field": {Fields: ticket.Fields{"n": 1, "when": k.clock.Now(), "list": []string{}}},
+		"no field": {Fields: ticket.Fields{"none": nil}}, "follower": {Follow: []ticket.Person{bob.Person, bob.Person}}, "no follower": {Unfollow: []ticket.Person{{ID: "c9"}}},
+		"requester": {Requester: ada.Person}, "all": {Subject: "x", AddTags: []string{"x"}, Fields: ticket.Fields{"x": "y"}, Priority: ticket.High, Impact: ticket.Low},
+	}
+	for name, e := range edits {
+		first := k.do(lin, tk, ticket.Action{Name: ticket.Edit, Edit: &e})
+		k.deliver()
+		k.sent.Reset()
+		second := k.do(lin, tk, ticket.Action{Name: ticket.Edit, Edit: &e})
+		require.Equal(t, first, second, name)
+		require.NoError(t, k.desk.Explain(lin, second, ticket.Action{Name: ticket.Edit, Edit: &e}), name)
+		k.deliver()
+		require.Empty(t, k.sent.Sent(), name)
+	}
+
+	// With a key it is remembered, and does nothing again when others have
+	// changed the ticket since.
+	k.do(lin, tk, ticket.Action{Name: ticket.Edit, Edit: &ticket.Edits{Priority: ticket.High}})
+	act := ticket.Action{Name: ticket.Edit, Edit: &ticket.Edits{Priority: ticket.High}, Key: "k"}
+	k.do(lin, tk, act)
+	k.do(lin, tk, ticket.Action{Name: ticket.Edit, Edit: &ticket.Edits{Priority: ticket.Low}})
+	require.Equal(t, ticket.Low, k.do(lin, tk, act).Priority)
+}
+
+func TestAnEditThatContradictsItself(t *testing.T) {
+	k := newKit(t)
+	tk := k.open(ada, ticket.Draft{Followers: []ticket.Person{bob.Person}})
+	for _, e := range []ticket.Edits{
+		{AddTags: []string{"a"}, RemoveTags: []string{"b", "a"}},
+		{AddTags: []string{"a"}, RemoveTags: []string{"a\u200b"}},
+		{Follow: []ticket.Person{{Email: "x@example.org"}}, Unfollow: []ticket.Person{{Email: "X@EXAMPLE.org"}}},
+		{Fields: ticket.Fields{"n": 1, "n\u00a0": nil}},
+	} {
+		k.refused(lin, tk, ticket.Action{Name: ticket.Edit, Edit: &e}, ticket.ErrInvalid)
+	}
+	require.EqualValues(t, 1, k.get(tk).Version)
+}
+
+// A priority that somebody set stays until somebody sets another; else it follows
+// from impact and urgency.
+func TestAPriorityThatWasSetStays(t *testing.T) {
+	k := newKit(t)
+	edit := func(tk ticket.Ticket, e ticket.Edits) ticket.Ticket {
+		return k.do(lin, tk, ticket.Action{Name: ticket.Edit, Edit: &e})
+	}
+	tk := k.open(lin, ticket.Draft{Requester: ada.Person, Impact: ticket.Low})
+	require.False(t, tk.PriorityGiven)
+	require.Equal(t, ticket.High, edit(tk, ticket.Edits{Impact: ticket.High}).Priority)
+	require.Equal(t, ticket.High, edit(tk, ticket.Edits{Priority: ticket.High}).Priority, "the same, but set from now on")
+	got := edit(tk, ticket.Edits{Impact: ticket.Low, Urgency: ticket.Low})
+	require.Equal(t, ticket.High, got.Priority)
+	require.True(t, got.PriorityGiven)
+	require.Equal(t, ticket.Low, edit(tk, ticket.Edits{Priority: ticket.Low, Urgency: ticket.Critical}).Priority)
+
+	tk = k.open(ada, ticket.Draft{Priority: ticket.Critical, Impact: ticket.Critical})
+	require.True(t, tk.PriorityGiven)
+	require.Equal(t, ticket.Critical, edit(tk, ticket.Edits{Impact: ticket.Low}).Priority)
 }
 
 func TestMistypedIsNotUnknown(t *testing.T) {

@@ -3,6 +3,8 @@ package ticket
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"time"
 )
 
@@ -15,7 +17,7 @@ import (
 // was used for something else, [ErrWorkflow] for an unknown workflow, and the
 // store's own.
 func (d *Desk) Open(ctx context.Context, a Actor, dr Draft) (Ticket, error) {
-	if err := d.checkActor(a); err != nil {
+	if err := d.checkActor(&a); err != nil {
 		return Ticket{}, err
 	}
 	dr, err := d.checkDraft("draft", a, dr)
@@ -39,7 +41,11 @@ func (d *Desk) begin(o *outcome, a Actor, dr Draft, now time.Time, links []Link,
 	if dr.Level > w.spec.Levels {
 		return Ticket{}, invalid("draft.level", "must be 1 to %d", w.spec.Levels)
 	}
-	e := w.opening(a, dr, now, d.cfg.NewID(now), d.cfg.NewNumber(), links)
+	n, err := d.draw(o.ctx, a.Tenant)
+	if err != nil {
+		return Ticket{}, err
+	}
+	e := w.opening(a, dr, now, d.cfg.NewID(now), n, links)
 	t := Apply(Ticket{}, e)
 	if !d.cfg.Policy.MaySee(a, t) && a.Role != Agents { // an agent may hand a ticket to a queue it does not see
 		return Ticket{}, &RefusedError{Action: Open, Role: a.Role, Why: WhyPolicy, Detail: "the actor would not see the ticket"}
@@ -212,6 +218,13 @@ func (d *Desk) decideOn(ctx context.Context, o *outcome, a Actor, t Ticket, act 
 			d.add(o, *dec.Other, c)
 		}
 		return nil
+	case Edit:
+		if e.idle() && act.Key == "" { // a key has to be remembered, and so makes an event all the same
+			o.commit.Changes = append(o.commit.Changes, Change{Ticket: t})
+			o.idle = true
+			return nil
+		}
+		fallthrough
 	default:
 		if !t.MergedInto.IsZero() && dec.Role&Customers != 0 {
 			holder, err := d.holder(ctx, t)
@@ -291,14 +304,15 @@ func (d *Desk) stale(ctx context.Context, a Actor, t Ticket, pinned int64) error
 	return e
 }
 
-// checkActor refuses an actor that nobody could be held to.
-func (d *Desk) checkActor(a Actor) error {
+// checkActor cleans an actor, and refuses one that nobody could be held to.
+func (d *Desk) checkActor(a *Actor) error {
 	if a.token != "" {
 		return &RefusedError{Role: a.Role, Why: WhyLink, Detail: "the holder of a status link can track its ticket, and reply where the link's scope says so"}
 	}
 	c := check{Limits: d.cfg.Limits}
-	c.name("actor.tenant", a.Tenant)
-	c.person("actor.person", a.Person)
+	a.Tenant = name(&c, "actor.tenant", a.Tenant)
+	a.Person = c.person("actor.person", a.Person)
+	a.Queues = served(&c, a.Queues)
 	switch a.Role {
 	case Requesters:
 		if !a.Person.known() {
@@ -314,38 +328,40 @@ func (d *Desk) checkActor(a Actor) error {
 	return c.err
 }
 
-// checkDraft checks a draft against the limits and completes it.
+// checkDraft cleans a draft, checks it against the limits and completes it.
 func (d *Desk) checkDraft(at string, a Actor, dr Draft) (Draft, error) {
 	c := check{Limits: d.cfg.Limits}
 	split := at != "draft"
+	if dr.Subject = c.line(at+".subject", dr.Subject, c.Subject); dr.Subject == "" {
+		c.fail(at+".subject", "is missing")
+	}
+	dr.Requester = c.person(at+".requester", dr.Requester)
 	if a.Role == Requesters {
 		if !dr.Requester.IsZero() && !dr.Requester.Same(a.Person) {
 			c.fail(at+".requester", "must be the actor: only agents and systems open tickets for others")
 		}
 		dr.Requester = a.Person // as the host knows it, not as a form says
 	}
-	c.line(at+".subject", dr.Subject, c.Subject)
-	if dr.Subject == "" {
-		c.fail(at+".subject", "is missing")
-	}
-	c.person(at+".requester", dr.Requester)
 	if r := dr.Requester; !r.known() && (!split || !r.IsZero()) {
 		c.fail(at+".requester", needsContact)
 	}
-	c.people(at+".followers", dr.Followers)
-	c.text(at+".message", string(dr.Message), c.Message)
-	c.text(at+".note", string(dr.Note), c.Note)
-	c.text(at+".solution", string(dr.Solution), c.Message)
-	c.attachments(at+".attachments", dr.Attachments)
-	c.name(at+".channel", string(dr.Channel))
-	c.name(at+".queue", dr.Queue)
-	c.name(at+".workflow", dr.Workflow)
+	solved := dr.Solution != ""
+	dr.Followers = c.people(at+".followers", dr.Followers)
+	dr.Message = text(&c, at+".message", dr.Message, c.Message)
+	dr.Note = text(&c, at+".note", dr.Note, c.Note)
+	if dr.Solution = text(&c, at+".solution", dr.Solution, c.Message); solved && dr.Solution == "" {
+		c.fail(at+".solution", "shows nothing")
+	}
+	dr.Attachments = c.attachments(at+".attachments", dr.Attachments)
+	dr.Channel = name(&c, at+".channel", dr.Channel)
+	dr.Queue = name(&c, at+".queue", dr.Queue)
+	dr.Workflow = name(&c, at+".workflow", dr.Workflow)
 	c.grade(at+".priority", dr.Priority)
 	c.grade(at+".impact", dr.Impact)
 	c.grade(at+".urgency", dr.Urgency)
-	c.tags(at+".tags", dr.Tags)
+	dr.Tags = c.tags(at+".tags", dr.Tags)
 	dr.Fields = c.fields(at+".fields", dr.Fields, false)
-	c.line(at+".key", dr.Key, maxKey)
+	c.key(at+".key", dr.Key, maxKey)
 	switch {
 	case dr.From < 0:
 		c.fail(at+".from", "must be the number of an event, or 0")
@@ -378,48 +394,63 @@ func (d *Desk) checkDraft(at string, a Actor, dr Draft) (Draft, error) {
 	return dr, c.err
 }
 
-// checkAction checks an action against the limits.
+// checkAction cleans an action and checks it against the limits.
 func (d *Desk) checkAction(a Actor, act Action) (Action, error) {
 	c := check{Limits: d.cfg.Limits}
-	c.text("action.message", string(act.Message), c.Message)
-	c.text("action.note", string(act.Note), c.Note)
-	c.attachments("action.attachments", act.Attachments)
-	c.attachments("action.note_attachments", act.NoteAttachments)
-	c.name("action.name", string(act.Name))
-	c.name("action.status", string(act.Status))
-	c.name("action.queue", act.Queue)
-	c.name("action.assignee", act.Assignee)
-	c.name("action.reason", act.Reason)
-	c.name("action.channel", string(act.Channel))
-	c.name("action.relation", string(act.Relation))
-	c.line("action.key", act.Key, maxKey)
+	act.Message = text(&c, "action.message", act.Message, c.Message)
+	act.Note = text(&c, "action.note", act.Note, c.Note)
+	act.Attachments = c.attachments("action.attachments", act.Attachments)
+	act.NoteAttachments = c.attachments("action.note_attachments", act.NoteAttachments)
+	act.Name = name(&c, "action.name", act.Name)
+	act.Status = name(&c, "action.status", act.Status)
+	act.Queue = name(&c, "action.queue", act.Queue)
+	act.Assignee = name(&c, "action.assignee", act.Assignee)
+	act.Reason = name(&c, "action.reason", act.Reason)
+	act.Channel = name(&c, "action.channel", act.Channel)
+	act.Relation = name(&c, "action.relation", act.Relation)
+	act.Until = c.time("action.until", act.Until)
+	c.key("action.key", act.Key, maxKey)
 	if act.Version < 0 {
 		c.fail("action.version", "must not be negative")
 	}
-	act.Until = microTime(act.Until)
-	if y := act.Until.Year(); !act.Until.IsZero() && (y < 1970 || y > 9999) {
-		c.fail("action.until", "must lie in the years 1970 to 9999")
-	}
 	if act.Edit != nil {
-		e := *act.Edit
-		c.line("action.edit.subject", e.Subject, c.Subject)
-		c.grade("action.edit.priority", e.Priority)
-		c.grade("action.edit.impact", e.Impact)
-		c.grade("action.edit.urgency", e.Urgency)
-		c.person("action.edit.requester", e.Requester)
-		if r := e.Requester; !r.IsZero() && !r.known() {
-			c.fail("action.edit.requester", needsContact)
-		}
-		c.tags("action.edit.add_tags", e.AddTags)
-		c.tags("action.edit.remove_tags", e.RemoveTags)
-		c.people("action.edit.follow", e.Follow)
-		c.people("action.edit.unfollow", e.Unfollow)
-		e.Fields = c.fields("action.edit.fields", e.Fields, true)
-		act.Edit = &e
+		act.Edit = c.edits("action.edit", *act.Edit)
 	}
 	if act.Draft != nil && c.err == nil {
 		dr, err := d.checkDraft("action.draft", a, *act.Draft)
 		act.Draft, c.err = &dr, err
 	}
 	return act, c.err
+}
+
+// edits returns edits, cleaned. What contradicts itself is refused: which of the
+// two was meant cannot be told.
+func (c *check) edits(at string, e Edits) *Edits {
+	given := e.Subject != ""
+	if e.Subject = c.line(at+".subject", e.Subject, c.Subject); given && e.Subject == "" {
+		c.fail(at+".subject", "shows nothing")
+	}
+	c.grade(at+".priority", e.Priority)
+	c.grade(at+".impact", e.Impact)
+	c.grade(at+".urgency", e.Urgency)
+	e.Requester = c.person(at+".requester", e.Requester)
+	if r := e.Requester; !r.IsZero() && !r.known() {
+		c.fail(at+".requester", needsContact)
+	}
+	e.AddTags = c.tags(at+".add_tags", e.AddTags)
+	e.RemoveTags = c.tags(at+".remove_tags", e.RemoveTags)
+	e.Follow = c.people(at+".follow", e.Follow)
+	e.Unfollow = c.people(at+".unfollow", e.Unfollow)
+	e.Fields = c.fields(at+".fields", e.Fields, true)
+	for i, tag := range e.RemoveTags {
+		if slices.Contains(e.AddTags, tag) {
+			c.fail(fmt.Sprintf("%s.remove_tags[%d]", at, i), "is among the tags to add as well")
+		}
+	}
+	for i, p := range e.Unfollow {
+		if slices.ContainsFunc(e.Follow, p.Same) {
+			c.fail(fmt.Sprintf("%s.unfollow[%d]", at, i), "is among those to follow as well")
+		}
+	}
+	return &e
 }

@@ -6,7 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"regexp"
 	"slices"
+	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/ticketkit/ticket"
@@ -510,6 +513,39 @@ func ExampleParseNumber() {
 	// 7Q4K-92MX-F <nil>
 	//  ticket: mistyped: "7Q4K-92XM-F" has a wrong check symbol, so at least one symbol is wrong or two are swapped (a number looks like 7Q4K-92MX-F)
 	//  ticket: mistyped: "7Q4K" has 4 symbols where a number has 9 (a number looks like 7Q4K-92MX-F)
+}
+
+// A desk numbers its tickets as the house always has: INC-000001, INC-000002 …
+// As a rule the counter is a sequence of the database.
+func ExampleNumbers() {
+	var last atomic.Int64
+	inc := regexp.MustCompile(`(?i)^\W*(?:ticket\W*)?inc\W*(\d{1,9})\W*$`)
+	desk, err := ticket.NewDesk(memstore.New(), ticket.Config{Numbers: ticket.Numbers{
+		New: func(context.Context, string) (ticket.Number, error) {
+			return ticket.Number(fmt.Sprintf("INC-%06d", last.Add(1))), nil
+		},
+		Parse: func(text string) (ticket.Number, error) {
+			m := inc.FindStringSubmatch(text)
+			if m == nil {
+				return "", errors.New("it looks like INC-000001")
+			}
+			n, err := strconv.Atoi(m[1])
+			return ticket.Number(fmt.Sprintf("INC-%06d", n)), err
+		},
+	}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx := context.Background()
+	ada := ticket.Requester(ticket.Person{ID: "c1"})
+	must(desk.Open(ctx, ada, ticket.Draft{Subject: "No light"}))
+	must(desk.Open(ctx, ada, ticket.Draft{Subject: "No heating"}))
+	fmt.Println(must(desk.Find(ctx, ada, "[inc 2]")).Subject)
+	_, err = desk.Find(ctx, ada, "2")
+	fmt.Println(err)
+	// Output:
+	// No heating
+	// ticket: mistyped: "2" is no number of this desk: it looks like INC-000001
 }
 
 // Nobody changes the past unnoticed, and content can be erased all the same.

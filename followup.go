@@ -161,7 +161,7 @@ func (d *Desk) derive(a Actor, from *Ticket, dr Draft) (Draft, error) {
 	}
 	if dr.Priority|dr.Impact|dr.Urgency == 0 {
 		dr.Impact, dr.Urgency = from.Impact, from.Urgency
-		if from.PriorityGiven || from.Priority != PriorityOf(from.Impact, from.Urgency) {
+		if from.priorityStays() {
 			dr.Priority = from.Priority
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"crypto/rand"
 	"errors"
+	"strings"
 	"sync"
 	"time"
 
@@ -117,4 +118,38 @@ func (id *ID) UnmarshalText(text []byte) error {
 		*id = p
 	}
 	return err
+}
+
+// readID reads an ID as people copy it, as leniently as [ParseNumber] reads a
+// number, but for look-alikes: nobody types an ID.
+func readID(s string) (ID, error) {
+	id, err := ParseID(s)
+	if err == nil || len(s) < len(id.String()) || len(s) > maxNumberText {
+		return id, err
+	}
+	for _, from := range [...]int{0, labelled(s)} {
+		if p, err := ParseID(symbols(s[from:])); err == nil {
+			return p, nil
+		}
+	}
+	return id, err
+}
+
+// symbols returns the letters and digits that stand together in s; none where
+// there is more than what may be between or around them.
+func symbols(s string) string {
+	var b strings.Builder
+	broke := false
+	for _, r := range s {
+		switch r = narrow(r); {
+		case between(r):
+		case !inWord(r):
+			broke = broke || b.Len() > 0
+		case broke:
+			return ""
+		default:
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
 }

@@ -79,8 +79,8 @@ func (d *Desk) copies(list []notice, before, after *Ticket, e *Event) ([]notice,
 	}
 	for _, to := range more {
 		to.Role = Agents
-		c.person("config.copies.person", to.Person)
-		c.name("config.copies.queue", to.Queue)
+		to.Person = c.person("config.copies.person", to.Person)
+		to.Queue = name(&c, "config.copies.queue", to.Queue)
 		if to.Person.IsZero() && to.Level < 1 {
 			c.fail("config.copies", "gave a recipient that is neither a person nor a queue at a level")
 		}

@@ -145,11 +145,11 @@ func TestAMailboxIsToldOnce(t *testing.T) {
 	shared := func(id, email string) ticket.Person { return ticket.Person{ID: id, Email: email} }
 	eve := ticket.Requester(shared("c8", "Shop@Example.org"))
 	tk := k.open(eve, ticket.Draft{Followers: []ticket.Person{shared("c9", "shop@example.ORG"), bob.Person}})
-	require.Equal(t, []string{"queued agent", "received follower c2bob@example.org", "received requester c8Shop@Example.org"}, k.heard(tk))
+	require.Equal(t, []string{"queued agent", "received follower c2bob@example.org", "received requester c8Shop@example.org"}, k.heard(tk))
 	k.do(lin, tk, ticket.Action{Name: ticket.Reply, Message: "m"})
-	require.Equal(t, []string{"answered follower c2bob@example.org", "answered requester c8Shop@Example.org"}, k.heard(tk))
+	require.Equal(t, []string{"answered follower c2bob@example.org", "answered requester c8Shop@example.org"}, k.heard(tk))
 	k.do(eve, tk, ticket.Action{Name: ticket.Reply, Message: "m"})
 	require.Equal(t, []string{"customer agent lin", "customer follower c2bob@example.org"}, k.heard(tk), "not to their own mailbox")
 	k.do(eve, tk, ticket.Action{Name: ticket.Reply, Attachments: []ticket.Attachment{{Name: "a.png"}}})
-	require.Equal(t, []string{"customer agent lin", "customer follower c2bob@example.org", "uploaded requester c8Shop@Example.org"}, k.heard(tk))
+	require.Equal(t, []string{"customer agent lin", "customer follower c2bob@example.org", "uploaded requester c8Shop@example.org"}, k.heard(tk))
 }

@@ -3,8 +3,10 @@ package ticket
 import (
 	"crypto/rand"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // Number is what a customer reads out: eight random symbols and a check symbol
@@ -97,22 +99,56 @@ func NumberOf(v uint64) Number {
 	return Number(s[:])
 }
 
-// ParseNumber reads a number as people write it: in any case, with blanks and
-// dashes anywhere or nowhere, perhaps after a #, with O for 0 and I or L for 1.
-// What cannot be a number is a [*NumberError], which is [ErrMistyped].
+// maxNumberText bounds what a number is looked for in, in bytes.
+const maxNumberText = 256
+
+// ParseNumber reads a number as people write it and as they copy it: in any case,
+// in full-width forms, with blanks and dashes anywhere or nowhere, with O for 0
+// and I or L for 1, with what cannot be seen, in brackets or quotes, with a comma
+// or a full stop behind, and after words such as "Ticket#", "No." and "Re:".
+// Other words are not taken away, so that nothing is taken for a number that was
+// not meant as one. What cannot be a number is a [*NumberError], which is
+// [ErrMistyped].
 func ParseNumber(s string) (Number, error) {
-	if len(s) > 64 {
+	if len(s) > maxNumberText {
 		return "", &NumberError{Input: s, Reason: "is far too long"}
+	}
+	n, err := readNumber(s, 0)
+	if err == nil {
+		return n, nil
+	}
+	if from := labelled(s); from > 0 {
+		return readNumber(s, from)
+	}
+	return "", err
+}
+
+// readNumber reads the number that stands in s, beginning at this byte, with
+// nothing but punctuation around it.
+func readNumber(s string, from int) (Number, error) {
+	fault := func(format string, args ...any) (Number, error) {
+		return "", &NumberError{Input: s, Reason: fmt.Sprintf(format, args...)}
 	}
 	var v uint64
 	var sum byte
-	n := 0
-	for i, r := range strings.TrimLeft(strings.TrimSpace(s), "#") {
-		if unicode.IsSpace(r) || unicode.Is(unicode.Pd, r) || r == '.' || r == '_' || r == '−' {
+	n, place := 0, 0
+	var broke rune // what stands behind symbols and between none
+	brokeAt := 0
+	for i, r := range s {
+		place++
+		r = narrow(r)
+		switch {
+		case i < from || between(r):
 			continue
-		}
-		if r >= 0x80 || numberValue[byte(r)] < 0 {
-			return "", &NumberError{Input: s, Reason: fmt.Sprintf("has %q at place %d, which no number contains", r, i+1)}
+		case !inWord(r):
+			if n > 0 && broke == 0 {
+				broke, brokeAt = r, place
+			}
+			continue
+		case broke != 0:
+			return fault("has %q at place %d, which no number contains", broke, brokeAt)
+		case r >= 0x80 || numberValue[byte(r)] < 0:
+			return fault("has %q at place %d, which no number contains", r, place)
 		}
 		if n <= numberSymbols {
 			sym := byte(numberValue[byte(r)])
@@ -125,35 +161,116 @@ func ParseNumber(s string) (Number, error) {
 	}
 	switch {
 	case n != numberSymbols+1:
-		return "", &NumberError{Input: s, Reason: fmt.Sprintf("has %d symbols where a number has %d", n, numberSymbols+1)}
+		return fault("has %d symbols where a number has %d", n, numberSymbols+1)
 	case sum != 0:
-		return "", &NumberError{Input: s, Reason: "has a wrong check symbol, so at least one symbol is wrong or two are swapped"}
+		return fault("has a wrong check symbol, so at least one symbol is wrong or two are swapped")
 	}
 	return NumberOf(v), nil
 }
 
-// UnmarshalText reads what [ParseNumber] reads, and an empty text as no number.
+// narrow returns the ASCII form of what full-width forms and lines of dashes are.
+func narrow(r rune) rune {
+	switch {
+	case r < 0x80:
+		return r
+	case 0xFF01 <= r && r <= 0xFF5E:
+		return r - 0xFEE0
+	case unicode.Is(unicode.Pd, r), r == '−', r == 'ー', r == 'ｰ': // the latter are what a Japanese keyboard has for a dash
+		return '-'
+	}
+	return r
+}
+
+// between reports whether a narrow rune may stand between the symbols of a number.
+func between(r rune) bool {
+	return r == '-' || r == '.' || r == '_' || vacant(r)
+}
+
+// inWord reports whether a narrow rune belongs to a word, so that it is not only
+// punctuation around a number.
+func inWord(r rune) bool {
+	if r < 0x80 {
+		return 'a' <= r|0x20 && r|0x20 <= 'z' || '0' <= r && r <= '9'
+	}
+	return unicode.IsLetter(r) || unicode.IsNumber(r) || unicode.IsMark(r) || r == unicode.ReplacementChar
+}
+
+// labels are the words that stand before numbers, in small letters.
+var labels = []string{
+	"ticket", "ticketid", "ticketno", "ticketnr", "ticketnumber", "ticketnummer", "number", "numero", "número", "numéro", "nummer", "num", "no", "nr", "n", "nº",
+	"case", "request", "incident", "reference", "ref", "id", "vorgang", "re", "aw", "antw", "sv", "fw", "fwd", "wg",
+}
+
+// labelled returns where the text goes on after labels; 0 if it begins with none.
+func labelled(s string) (from int) {
+	for at := 0; at < len(s); {
+		end := at // of the word that begins here
+		for end < len(s) {
+			r, size := utf8.DecodeRuneInString(s[end:])
+			if !inWord(narrow(r)) && !unseen(r) {
+				break
+			}
+			end += size
+		}
+		if end == at {
+			_, size := utf8.DecodeRuneInString(s[at:])
+			at += size
+			continue
+		}
+		if end == len(s) || !slices.Contains(labels, strings.ToLower(tidyName(strings.Map(narrow, s[at:end])))) {
+			break
+		}
+		at, from = end, end
+	}
+	return from
+}
+
+// maxNumber is the longest number, in bytes.
+const maxNumber = 32
+
+// check reports whether a number of whatever form can be stored, read out and
+// copied: printable ASCII, without blanks at its ends.
+func (n Number) check() error {
+	switch {
+	case n == "":
+		return invalid("number", "is missing")
+	case len(n) > maxNumber:
+		return invalid("number", "is %d bytes long, at most %d are taken", len(n), maxNumber)
+	case !plain(string(n)):
+		return invalid("number", "must be of printable ASCII, without blanks at its ends")
+	}
+	return nil
+}
+
+// UnmarshalText takes a stored number as it is, in whatever form its desk gives
+// numbers. It is not for what people write; see [ParseNumber] and [Desk.Find].
 func (n *Number) UnmarshalText(text []byte) error {
-	if len(text) == 0 {
-		*n = ""
-		return nil
+	p := Number(text)
+	if p != "" {
+		if err := p.check(); err != nil {
+			return err
+		}
 	}
-	p, err := ParseNumber(string(text))
-	if err == nil {
-		*n = p
-	}
-	return err
+	*n = p
+	return nil
 }
 
 // NumberError is the data of [ErrMistyped].
 type NumberError struct {
 	Input  string // what was given
 	Reason string // what is wrong with it
+	Err    error  // what Config.Numbers.Parse said, where it did
 }
 
 func (e *NumberError) Error() string {
-	return "ticket: mistyped: " + quote(e.Input) + " " + e.Reason + " (a number looks like 7Q4K-92MX-F)"
+	s := "ticket: mistyped: " + quote(e.Input) + " " + e.Reason
+	if e.Err != nil {
+		return s + ": " + e.Err.Error()
+	}
+	return s + " (a number looks like 7Q4K-92MX-F)"
 }
+
+func (e *NumberError) Unwrap() error { return e.Err }
 
 // Is reports whether target is [ErrMistyped].
 func (e *NumberError) Is(target error) bool { return target == ErrMistyped }

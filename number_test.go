@@ -117,13 +117,85 @@ func TestNewNumberVaries(t *testing.T) {
 	require.Len(t, seen, 10_000)
 }
 
+// What is stored is read back as it is, in whatever form a desk gives numbers.
 func TestNumberJSON(t *testing.T) {
 	var v struct{ N Number }
-	require.NoError(t, json.Unmarshal([]byte(`{"N":"7q4k 92mx f"}`), &v))
-	require.Equal(t, Number("7Q4K-92MX-F"), v.N)
-	require.Error(t, json.Unmarshal([]byte(`{"N":"7Q4K92MX"}`), &v))
+	for _, n := range []string{"7Q4K-92MX-F", "INC-000001", "1NC0-0000-1", "acme/7", "2026 0001", strings.Repeat("9", 32)} {
+		require.NoError(t, json.Unmarshal([]byte(`{"N":"`+n+`"}`), &v))
+		require.Equal(t, Number(n), v.N)
+	}
+	for _, bad := range []string{" 1", "1 ", `1\n2`, "1\u200b", `1\u0000`, strings.Repeat("9", 33)} {
+		require.ErrorIs(t, json.Unmarshal([]byte(`{"N":"`+bad+`"}`), &v), ErrInvalid, "%q", bad)
+	}
 	require.NoError(t, json.Unmarshal([]byte(`{"N":""}`), &v))
 	require.Empty(t, v.N)
+}
+
+// asCopied are ways in which a number or an ID comes out of mails, chats, tables
+// and other programs.
+func asCopied(s string) []string {
+	wide := strings.Map(func(r rune) rune {
+		if r == '-' {
+			return 'ー'
+		}
+		return r + 0xFEE0
+	}, s)
+	list := []string{
+		"\u200e" + s, s + "\u200b", "\ufeff" + s, s[:4] + "\u00ad" + s[4:], "\u202a" + s + "\u202c", "\u2066" + s + "\u2069\u200f", s[:2] + "\u2060" + s[2:],
+		s + ",", s + ".", s + ":", s + ";", s + "!", s + "?", "(" + s + ").", "„" + s + "“", "«" + s + "»", "`" + s + "`", "*" + s + "*", s + "…",
+		wide, "＃" + wide, "【" + s + "】", "（" + wide + "）", "#" + s, "# " + s, "№ " + s, s + "\r\n", "\t" + s, "> " + s,
+		strings.ToLower(s), s[:3] + " " + s[3:], strings.ReplaceAll(s, "-", "\u2011"), strings.ReplaceAll(s, "-", "\u2212"), s[:5] + "\n" + s[5:],
+	}
+	for _, brackets := range []string{"[]", "()", "<>", "{}", "\"\"", "''"} {
+		list = append(list, brackets[:1]+s+brackets[1:])
+	}
+	for _, label := range []string{"Ticket#", "Ticket #", "Ticket Nr. ", "Ticket-Nr.: ", "Ticket No.", "No. ", "Nr. ", "Re: ", "RE: AW: ", "Re: [Ticket#", "Ｔｉｃｋｅｔ：", "Fwd: ticket ", "N° ", "ID: ", "Case:"} {
+		list = append(list, label+s)
+	}
+	return append(list, "Re: [Ticket#"+s+"]")
+}
+
+func TestNumbersAsTheyAreCopied(t *testing.T) {
+	for _, v := range []uint64{0, 42, 1<<40 - 1, 0x71_2345_6789, 0xA5_5A5A_5A5A} {
+		n := NumberOf(v)
+		for _, in := range asCopied(string(n)) {
+			got, err := ParseNumber(in)
+			require.NoError(t, err, "%q", in)
+			require.Equal(t, n, got, "%q", in)
+		}
+	}
+	id := NewID(time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC))
+	for _, in := range asCopied(id.String()) {
+		got, err := readID(in)
+		require.NoError(t, err, "%q", in)
+		require.Equal(t, id, got, "%q", in)
+	}
+}
+
+// Only words that are known to stand before numbers are taken away; a number
+// among others is not guessed at.
+func TestANumberAmongOtherWordsIsNone(t *testing.T) {
+	n := string(NumberOf(42))
+	for _, in := range []string{
+		"printer " + n, n + " printer", n + " " + n, "order" + n, n + "x", "x" + n, n + "(2)", n + "/2", "Ticket#" + n + " closed", "a/" + n, n + "é", n + "\u0301",
+		"Ticket", "Re:", "No. ", "Ticket#" + n[:9], "No " + n[:9], "①" + n, n[:4] + "[" + n[4:] + "]", "www." + n + ".org",
+	} {
+		got, err := ParseNumber(in)
+		require.ErrorIs(t, err, ErrMistyped, "%q", in)
+		require.Empty(t, got)
+		_, err = readID(in)
+		require.Error(t, err)
+	}
+}
+
+func TestThePlaceInTheMessageIsTheSymbols(t *testing.T) {
+	for in, want := range map[string]string{
+		"0000–0001–U": "'U' at place 11", "\u200e\u200e!": "0 symbols", "ÜTicket#7Q4K": "'Ü' at place 1", "Ticket: 7Q4K–92MX–Ü": "'Ü' at place 19",
+		"[7Q4K]92MX": "']' at place 6", "７Ｑ＊４": "'*' at place 3", "\xff": "'�' at place 1",
+	} {
+		_, err := ParseNumber(in)
+		require.ErrorContains(t, err, want, "%q", in)
+	}
 }
 
 func TestIDsGrow(t *testing.T) {
@@ -209,7 +281,7 @@ func TestParseIDIsStrict(t *testing.T) {
 }
 
 func FuzzParseNumber(f *testing.F) {
-	for _, s := range []string{"7Q4K-92MX-F", "7q4k 92mx f", "", "#0", "OIL", "0000-0000-0", "–", "\xff"} {
+	for _, s := range append(asCopied("7Q4K-92MX-F"), "7Q4K-92MX-F", "7q4k 92mx f", "", "#0", "OIL", "0000-0000-0", "–", "\xff") {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
@@ -223,6 +295,17 @@ func FuzzParseNumber(f *testing.F) {
 		again, err := ParseNumber(string(n))
 		require.NoError(t, err)
 		require.Equal(t, n, again)
+		// The symbols of the number are the last that are letters or digits.
+		var symbols []rune
+		for _, r := range s {
+			if r = narrow(r); inWord(r) && !unseen(r) {
+				symbols = append(symbols, r)
+			}
+		}
+		require.GreaterOrEqual(t, len(symbols), numberSymbols+1)
+		last, err := ParseNumber(string(symbols[len(symbols)-numberSymbols-1:]))
+		require.NoError(t, err)
+		require.Equal(t, n, last)
 	})
 }
 

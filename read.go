@@ -1,6 +1,7 @@
 package ticket
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"iter"
@@ -9,7 +10,7 @@ import (
 // Get returns a ticket by ID, in the form the actor may hold. What the actor may
 // not know of is [ErrNotFound].
 func (d *Desk) Get(ctx context.Context, a Actor, id ID) (Ticket, error) {
-	if err := d.checkActor(a); err != nil {
+	if err := d.checkActor(&a); err != nil {
 		return Ticket{}, err
 	}
 	t, err := d.load(ctx, a, id)
@@ -39,14 +40,14 @@ func (d *Desk) Lookup(ctx context.Context, a Actor, ref string) (Ticket, error) 
 	if a.Role&(Agents|Systems) == 0 {
 		return d.Find(ctx, a, ref)
 	}
-	if err := d.checkActor(a); err != nil {
+	if err := d.checkActor(&a); err != nil {
 		return Ticket{}, err
 	}
 	return d.meant(ctx, a, ref)
 }
 
 func (d *Desk) find(ctx context.Context, a Actor, ref string) (Ticket, error) {
-	if err := d.checkActor(a); err != nil {
+	if err := d.checkActor(&a); err != nil {
 		return Ticket{}, err
 	}
 	t, err := d.meant(ctx, a, ref)
@@ -58,21 +59,23 @@ func (d *Desk) find(ctx context.Context, a Actor, ref string) (Ticket, error) {
 
 // meant returns the ticket whose number or ID somebody gave.
 func (d *Desk) meant(ctx context.Context, a Actor, ref string) (Ticket, error) {
-	if id, err := ParseID(ref); err == nil {
+	if id, err := readID(ref); err == nil {
 		return d.load(ctx, a, id)
 	}
-	n, err := ParseNumber(ref)
-	if err != nil {
-		return Ticket{}, err
+	list, err := d.numbers(ref)
+	for _, n := range list {
+		t, lookupErr := d.store.Lookup(ctx, a.Tenant, n)
+		if lookupErr == nil && !d.cfg.Policy.MaySee(a, t) {
+			lookupErr = &NotFoundError{What: "ticket", Ref: string(n)}
+		}
+		if lookupErr == nil || !isNotFound(lookupErr) {
+			return t, lookupErr
+		}
+		if err == nil {
+			err = lookupErr // unless it may be mistyped
+		}
 	}
-	t, err := d.store.Lookup(ctx, a.Tenant, n)
-	if err == nil && !d.cfg.Policy.MaySee(a, t) {
-		err = &NotFoundError{What: "ticket", Ref: string(n)}
-	}
-	if err != nil {
-		return Ticket{}, err
-	}
-	return t, nil
+	return Ticket{}, err
 }
 
 // follow returns the ticket that goes on with this one's case. Where the actor
@@ -97,7 +100,7 @@ func (d *Desk) follow(ctx context.Context, a Actor, t Ticket) (Ticket, error) {
 // assignee, tags, fields, organisation, timer or another person are [ErrInvalid]. Where some are left out so, a
 // page may hold fewer than the limit, even none, and still have a Next.
 func (d *Desk) List(ctx context.Context, a Actor, q Query) (Page, error) {
-	q, err := d.prepare(a, q)
+	q, err := d.prepare(&a, q)
 	if err != nil {
 		return Page{}, err
 	}
@@ -142,22 +145,22 @@ func (d *Desk) goesOn(ctx context.Context, a Actor, t Ticket) (bool, error) {
 }
 
 // prepare makes of what an actor asks for what a store is asked, or refuses it.
-func (d *Desk) prepare(a Actor, q Query) (Query, error) {
+func (d *Desk) prepare(a *Actor, q Query) (Query, error) {
 	if err := d.checkActor(a); err != nil {
 		return Query{}, err
 	}
 	q.Tenant = a.Tenant
 	c := check{Limits: d.cfg.Limits}
 	q.Fields = c.fields("query.fields", q.Fields, false)
-	c.person("query.requester", q.Requester)
-	c.person("query.participant", q.Participant)
-	c.name("query.organisation", q.Organisation)
-	names(&c, "query.status", q.Status)
-	names(&c, "query.phase", q.Phase)
-	names(&c, "query.queue", q.Queue)
-	names(&c, "query.assignee", q.Assignee)
-	names(&c, "query.channel", q.Channel)
-	names(&c, "query.tags", q.Tags)
+	q.Requester = c.person("query.requester", q.Requester)
+	q.Participant = c.person("query.participant", q.Participant)
+	q.Organisation = name(&c, "query.organisation", q.Organisation)
+	q.Status = names(&c, "query.status", q.Status)
+	q.Phase = names(&c, "query.phase", q.Phase)
+	q.Queue = names(&c, "query.queue", q.Queue)
+	q.Assignee = names(&c, "query.assignee", q.Assignee)
+	q.Channel = names(&c, "query.channel", q.Channel)
+	q.Tags = names(&c, "query.tags", q.Tags)
 	if c.err != nil {
 		return Query{}, c.err
 	}
@@ -209,6 +212,7 @@ type Choice struct {
 	Reason  string // why not, in a few words; empty if allowed
 	Err     error  // why not, as Do would put it; nil if allowed
 	Needs   Need   // what the action must bring, if allowed
+	Takes   Need   // what it may bring, needed or not, if allowed; what is not here has no use and is refused
 	// To is where it leads; zero where it is not allowed, the action chooses, a
 	// merge is undone, or a follow-up ticket is opened.
 	To State
@@ -225,6 +229,7 @@ type Choice struct {
 // nothing else. What they do is done to the ticket that goes on with it, where
 // they see that one.
 func (d *Desk) Actions(a Actor, t Ticket) []Choice {
+	_ = d.checkActor(&a) // who may act at all is Do's to say; here the actor is only cleaned
 	w, err := d.workflowOf(&t)
 	if err != nil {
 		return nil
@@ -243,7 +248,7 @@ func (d *Desk) Actions(a Actor, t Ticket) []Choice {
 // ticket that was merged away it tells a customer what [Desk.Actions] does, where
 // Do goes on to the other one.
 func (d *Desk) Explain(a Actor, t Ticket, act Action) error {
-	if err := d.checkActor(a); err != nil {
+	if err := d.checkActor(&a); err != nil {
 		return err
 	}
 	act, err := d.checkAction(a, act)
@@ -324,7 +329,15 @@ func (d *Desk) choice(w *Workflow, a Actor, t Ticket, act Action) Choice {
 		}
 		return c
 	}
-	c := Choice{Action: act.Name, Allowed: true, Needs: dec.Transition.Needs}
+	c := Choice{Action: act.Name, Allowed: true, Needs: dec.needs(), Takes: dec.takes()}
+	if dec.Transition.Chosen { // what another choice would take as well
+		for _, tr := range dec.candidates() {
+			other := *dec
+			other.Transition = *tr
+			other.To.Status = cmp.Or(tr.To, t.Status)
+			c.Takes |= other.takes()
+		}
+	}
 	if !followUp && !dec.Transition.Chosen && dec.Transition.Level == Stay && act.Name != Unmerge {
 		c.To = dec.To
 	}

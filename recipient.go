@@ -54,6 +54,11 @@ func (d *Desk) profile(ctx context.Context, row *Delivery, of Recipient) (p Prof
 		p, err = d.cfg.Profile(ctx, row.Tenant, of, row.Kind)
 		return err
 	})
+	if err == nil && d.guarded(row) { // a queue may have several addresses
+		c := check{Limits: d.cfg.Limits}
+		p.Person = c.person("profile.person", p.Person)
+		err = c.err
+	}
 	return p, err
 }
 

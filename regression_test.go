@@ -145,8 +145,9 @@ func TestServingNothingIsNotServingAll(t *testing.T) {
 	var none []string
 	a := ticket.Agent("a", 1).Serving(none...)
 	require.False(t, a.ServesQueue("hr"))
-	require.True(t, a.ServesQueue(""))
+	require.False(t, a.ServesQueue(""))
 	require.True(t, ticket.Agent("a", 1).ServesQueue("hr"))
+	require.True(t, ticket.Agent("a", 1).Serving("hr").ServesQueue(""))
 }
 
 func TestAPinIsOfOneTicket(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"html"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/ticketkit/ticket/internal/words"
 )
@@ -66,7 +67,7 @@ func (q SearchQuery) Check() error {
 		return invalid("search.after", "must be empty: a search has one page")
 	}
 	var c check
-	c.text("search.text", q.Text, maxSearch)
+	text(&c, "search.text", q.Text, maxSearch)
 	if c.err == nil && len(words.Parse(q.Text)) == 0 {
 		c.fail("search.text", "has no word to look for")
 	}
@@ -116,13 +117,15 @@ func (s Snippet) HTML() string {
 // was merged into another one leads to that one, where the actor sees it, and each
 // ticket is there once; the conditions of the query are about the ticket in which
 // the words stand. Where the policy hides some, or several are one, there may be
-// fewer than the limit, though more match.
+// fewer than the limit, though more match. Text that is a number or an ID, spelt as
+// [Desk.Find] takes it, finds that ticket as well, before all others, with the
+// number for a snippet.
 //
 // Text without a word, an order, a cursor, and what [Desk.List] refuses are
 // [ErrInvalid]. A store that cannot search gives [errors.ErrUnsupported]. What
 // was committed a moment ago may be found a moment later only, see [Maintainer].
 func (d *Desk) Search(ctx context.Context, a Actor, q SearchQuery) ([]Hit, error) {
-	prepared, err := d.prepare(a, q.Query)
+	prepared, err := d.prepare(&a, q.Query)
 	if err != nil {
 		return nil, err
 	}
@@ -130,15 +133,24 @@ func (d *Desk) Search(ctx context.Context, a Actor, q SearchQuery) ([]Hit, error
 	if err := q.Check(); err != nil {
 		return nil, err
 	}
-	s, ok := d.store.(Searcher)
-	if !ok {
-		return nil, unsupported("full-text search", errors.ErrUnsupported)
-	}
-	hits, err := s.Search(ctx, q)
+	named, err := d.named(ctx, a, q)
 	if err != nil {
+		return nil, err
+	}
+	hits, err := []Hit(nil), errors.ErrUnsupported
+	if s, ok := d.store.(Searcher); ok {
+		hits, err = s.Search(ctx, q)
+	}
+	if err != nil && (len(named) == 0 || !errors.Is(err, errors.ErrUnsupported)) {
 		return nil, unsupported("full-text search", err)
 	}
-	return d.found(ctx, a, q, hits)
+	kept, err := d.found(ctx, a, q, hits)
+	if err != nil || len(named) == 0 {
+		return kept, err
+	}
+	kept = slices.DeleteFunc(kept, func(h Hit) bool { return h.Ticket.ID == named[0].Ticket.ID })
+	kept = append(named, kept...)
+	return kept[:min(len(kept), q.PageSize())], nil
 }
 
 // found turns what a store found into what the actor gets.
@@ -215,6 +227,25 @@ func (d *Desk) reread(ctx context.Context, a Actor, q SearchQuery, h *Hit) (read
 	return true, nil
 }
 
+// named returns the ticket that the text is the number or ID of, if it is one of
+// those asked for: the text need not stand in it.
+func (d *Desk) named(ctx context.Context, a Actor, q SearchQuery) ([]Hit, error) {
+	if strings.IndexFunc(q.Text, unicode.IsDigit) < 0 {
+		return nil, nil // without asking the store
+	}
+	t, err := d.find(ctx, a, q.Text)
+	switch {
+	case errors.Is(err, ErrMistyped) || isNotFound(err):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case !q.Match(&t):
+		return nil, nil
+	}
+	n := string(t.Number)
+	return []Hit{{Ticket: d.shown(a, t), Snippet: Snippet{Text: n, Marks: []Mark{{0, len(n)}}}}}, nil
+}
+
 // unsupported says what it is that a store does not do. Other errors stay what
 // they are.
 func unsupported(what string, err error) error {
@@ -257,7 +288,7 @@ const countsAction ActionName = "counts"
 //
 // A store that cannot count gives [errors.ErrUnsupported].
 func (d *Desk) Counts(ctx context.Context, a Actor) ([]Count, error) {
-	if err := d.checkActor(a); err != nil {
+	if err := d.checkActor(&a); err != nil {
 		return nil, err
 	}
 	if a.Role&(Agents|Systems) == 0 {

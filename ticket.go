@@ -199,6 +199,13 @@ func PriorityOf(impact, urgency Grade) Grade {
 	}
 }
 
+// priorityStays reports whether somebody set the priority, so that it does not
+// follow from impact and urgency. Of a ticket that is older than PriorityGiven, it
+// is told by the priority.
+func (t *Ticket) priorityStays() bool {
+	return t.PriorityGiven || t.Priority != PriorityOf(t.Impact, t.Urgency)
+}
+
 // Relation says what the other ticket of a [Link] is to this one.
 type Relation string
 

@@ -8,43 +8,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ticketkit/ticket"
-	"github.com/ticketkit/ticket/memstore"
 )
 
 var absurdTimes = []time.Time{
 	time.Time{}.Add(-1), time.Time{}.Add(1), time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(-5000, 1, 1, 0, 0, 0, 0, time.UTC),
 	time.Date(292_278, 1, 1, 0, 0, 0, 0, time.UTC), time.UnixMicro(math.MinInt64), time.UnixMicro(math.MaxInt64),
 	time.Unix(math.MinInt64/2, 0), time.Unix(math.MaxInt64/2, 0),
-}
-
-// A clock that is lost writes nothing, and is told so.
-func TestLostClockIsRefused(t *testing.T) {
-	for _, now := range absurdTimes {
-		store := memstore.New()
-		clock := time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)
-		desk, err := ticket.NewDesk(store, ticket.Config{Now: func() time.Time { return clock }})
-		require.NoError(t, err)
-		agent := ticket.Agent("lin", 1)
-		draft := ticket.Draft{Subject: "Printer", Requester: ticket.Person{ID: "c-1"}}
-		tk, err := desk.Open(t.Context(), agent, draft)
-		require.NoError(t, err)
-		clock = now
-		_, err = desk.Open(t.Context(), agent, draft)
-		require.ErrorIs(t, err, ticket.ErrInvalid, "%v", now)
-		require.ErrorContains(t, err, "years 1 to 9999")
-		if now.After(tk.Created) { // no event is earlier than the one before it
-			_, err = desk.Do(t.Context(), agent, tk.ID, ticket.Action{Name: ticket.AddNote, Note: "n"})
-			require.ErrorIs(t, err, ticket.ErrInvalid, "%v", now)
-		}
-		_, err = desk.Deliver(t.Context())
-		if err != nil {
-			require.ErrorIs(t, err, ticket.ErrInvalid, "%v", now)
-		}
-		_, err = desk.FireTimers(t.Context())
-		require.NoError(t, err)
-		clock = tk.Created
-		require.NoError(t, desk.Verify(t.Context(), ticket.System("cron"), tk.ID))
-	}
 }
 
 func TestAbsurdTimesInQueriesAreRefused(t *testing.T) {

@@ -220,8 +220,12 @@ type LinkRequest struct {
 // write in the customer's name. Errors: [ErrNotFound], [ErrRefused],
 // [ErrInvalid].
 func (d *Desk) Link(ctx context.Context, a Actor, id ID, r LinkRequest) (token string, err error) {
-	if err := d.checkActor(a); err != nil {
+	if err := d.checkActor(&a); err != nil {
 		return "", err
+	}
+	c := check{Limits: d.cfg.Limits}
+	if r.For = c.person("link.for", r.For); c.err != nil {
+		return "", c.err
 	}
 	t, err := d.load(ctx, a, id)
 	if err != nil {
@@ -298,7 +302,7 @@ const (
 // it. Agents, systems and the ticket's requester may. It returns the ticket as
 // [Desk.Do] does.
 func (d *Desk) RevokeLinks(ctx context.Context, a Actor, id ID) (Ticket, error) {
-	if err := d.checkActor(a); err != nil {
+	if err := d.checkActor(&a); err != nil {
 		return Ticket{}, err
 	}
 	return d.commit(ctx, a, id, "", nil, func(o *outcome) error {
@@ -368,7 +372,8 @@ func (d *Desk) revoke(o *outcome, a Actor, role Role, t Ticket) error {
 // holder of a link, the person that it was made for, confined to the ticket.
 func (d *Desk) admit(ctx context.Context, a Actor) (Actor, error) {
 	if a.token == "" {
-		return a, d.checkActor(a)
+		err := d.checkActor(&a)
+		return a, err
 	}
 	g, k, ok := d.cfg.Links.open(a.Tenant, a.token)
 	if !ok {
@@ -388,7 +393,8 @@ func (d *Desk) admit(ctx context.Context, a Actor) (Actor, error) {
 	}
 	who := Requester(p).In(a.Tenant)
 	who.only, who.scope, who.held = t.ID, g.scope, held
-	return who, d.checkActor(who)
+	err = d.checkActor(&who)
+	return who, err
 }
 
 // A heldLink is the link that an actor came by.
@@ -407,7 +413,7 @@ func (d *Desk) opens(h *heldLink, t *Ticket) (Person, error) {
 		return Person{}, &LinkError{}
 	}
 	for _, p := range append([]Person{t.Requester}, t.Followers...) {
-		if short := h.key.person(t.Tenant, t.ID, p); hmac.Equal(short[:], h.grant.person[:]) {
+		if short := h.key.person(t.Tenant, t.ID, p); hmac.Equal(short[:], h.person[:]) {
 			return p, nil
 		}
 	}

@@ -23,15 +23,15 @@ const (
 // page may hold fewer than the limit and still have a Next. For customers it is
 // [ErrRefused].
 func (d *Desk) Deliveries(ctx context.Context, a Actor, q DeliveryQuery) (DeliveryPage, error) {
-	if err := d.mayLookAtDeliveries(a); err != nil {
+	if err := d.mayLookAtDeliveries(&a); err != nil {
 		return DeliveryPage{}, err
 	}
 	q.Tenant = a.Tenant
 	c := check{Limits: d.cfg.Limits}
-	c.person("query.to.person", q.To.Person)
-	c.name("query.to.queue", q.To.Queue)
-	names(&c, "query.kind", q.Kind)
-	names(&c, "query.via", q.Via)
+	q.To.Person = c.person("query.to.person", q.To.Person)
+	q.To.Queue = name(&c, "query.to.queue", q.To.Queue)
+	q.Kind = names(&c, "query.kind", q.Kind)
+	q.Via = names(&c, "query.via", q.Via)
 	if c.err != nil {
 		return DeliveryPage{}, c.err
 	}
@@ -59,7 +59,7 @@ func (d *Desk) Deliveries(ctx context.Context, a Actor, q DeliveryQuery) (Delive
 	return page, nil
 }
 
-func (d *Desk) mayLookAtDeliveries(a Actor) error {
+func (d *Desk) mayLookAtDeliveries(a *Actor) error {
 	if err := d.checkActor(a); err != nil {
 		return err
 	}
@@ -180,7 +180,7 @@ type Entry struct {
 // customers get [ErrRefused].
 func (d *Desk) Entries(ctx context.Context, a Actor, id ID) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
-		err := d.mayLookAtDeliveries(a)
+		err := d.mayLookAtDeliveries(&a)
 		var shares []*share
 		if err == nil {
 			shares, err = d.openShares(ctx, a, id)

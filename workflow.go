@@ -94,10 +94,11 @@ const (
 	ToNobody      Assignment = "nobody"          // nobody
 )
 
-// Need is a set of things that an action must bring.
-type Need uint8
+// Need is a set of fields of an [Action]: what it must bring, or may.
+type Need uint16
 
-// The needs.
+// The needs. A transition names any of the first six; the others follow from what
+// it does, and stand in a [Choice].
 const (
 	NeedMessage  Need = 1 << iota // Action.Message
 	NeedWords                     // Action.Message or an attachment
@@ -105,20 +106,33 @@ const (
 	NeedReason                    // Action.Reason
 	NeedQueue                     // Action.Queue
 	NeedAssignee                  // Action.Assignee
+
+	NeedAttachments     // Action.Attachments
+	NeedNoteAttachments // Action.NoteAttachments
+	NeedLevel           // Action.Level
+	NeedStatus          // Action.Status
+	NeedUntil           // Action.Until
+	NeedTicket          // Action.Ticket
+	NeedRelation        // Action.Relation
+	NeedDraft           // Action.Draft
+	NeedEdit            // Action.Edit
 	needEnd
+
+	ruleNeeds = NeedAttachments - 1 // those of a transition
 )
 
-var needNames = []string{"message", "words", "note", "reason", "queue", "assignee"}
+var needNames = []string{"message", "words", "note", "reason", "queue", "assignee",
+	"attachments", "note_attachments", "level", "status", "until", "ticket", "relation", "draft", "edit"}
 
 // String lists the needs, such as "note, queue".
-func (n Need) String() string { return flagString(uint8(n), needNames, ", ") }
+func (n Need) String() string { return flagString(n, needNames, ", ") }
 
 // MarshalText writes the names with blanks between them.
 func (n Need) MarshalText() ([]byte, error) {
 	if n >= needEnd {
 		return nil, invalid("needs", "is not a set of known needs")
 	}
-	return []byte(flagString(uint8(n), needNames, " ")), nil
+	return []byte(flagString(n, needNames, " ")), nil
 }
 
 // UnmarshalText reads what MarshalText writes.

@@ -207,7 +207,6 @@ func TestDecideContent(t *testing.T) {
 		{"action.draft", open, lin, Action{Name: Split}},
 		{"action.edit", open, lin, Action{Name: Edit}},
 		{"action.edit", open, lin, Action{Name: Edit, Edit: &Edits{}}},
-		{"action.edit", open, lin, Action{Name: Edit, Edit: &Edits{Subject: "s"}}},
 		// And what nobody would look at.
 		{"action.note", open, ada, Action{Name: Reply, Message: "m", Note: "n"}},
 		{"action.note", open, ada, Action{Name: Reply, Message: "m", NoteAttachments: []Attachment{{Name: "x"}}}},

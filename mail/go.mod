@@ -11,13 +11,13 @@ require (
 	github.com/stretchr/testify v1.12.1
 	github.com/ticketkit/ticket v0.0.0-00010101000000-000000000000
 	github.com/wneessen/go-mail v0.8.1
-	golang.org/x/net v0.58.0
-	golang.org/x/text v0.41.0
+	golang.org/x/net v0.60.0
+	golang.org/x/text v0.43.0
 )
 
 require (
 	github.com/looplab/fsm v1.0.3 // indirect
 	github.com/oklog/ulid/v2 v2.1.2 // indirect
 	go.yaml.in/yaml/v3 v3.0.5 // indirect
-	golang.org/x/crypto v0.55.0 // indirect
+	golang.org/x/crypto v0.57.0 // indirect
 )

@@ -142,11 +142,12 @@ func (s *Store) encodeHistory(given []ticket.Event) (*incoming, error) {
 	if err != nil {
 		return nil, err
 	}
-	switch n, err := ticket.ParseNumber(string(t.Number)); {
+	var n ticket.Number
+	switch err := n.UnmarshalText([]byte(t.Number)); {
 	case t.ID.IsZero():
 		return nil, invalid("import.event.ticket", "is missing")
-	case err != nil || n != t.Number:
-		return nil, &ticket.InvalidError{Field: "import.event.set.number", Reason: "of the first event must be a number such as 7Q4K-92MX-F", Err: err}
+	case err != nil || n == "":
+		return nil, &ticket.InvalidError{Field: "import.event.set.number", Reason: "of the first event must be a number such as 7Q4K-92MX-F or INC-000001", Err: err}
 	}
 	c := ticket.Commit{Changes: []ticket.Change{{Ticket: t, Events: events}}}
 	if err := c.Check(); err != nil {

@@ -19,10 +19,11 @@ import (
 var schemas embed.FS
 
 // The versions of the schema's parts that this package works with. Tables for
-// full-text search are a part of their own, for stores that are made with it.
+// full-text search are a part of their own, for stores that are made with it. They
+// have a migration for each version of the words, which indexes everything anew.
 const (
 	ticketsVersion = 5
-	searchVersion  = 2
+	searchVersion  = 3
 )
 
 // A part is a set of tables with a version of its own.

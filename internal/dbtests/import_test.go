@@ -198,22 +198,22 @@ func TestImportFaults(t *testing.T) {
 		history []ticket.Event
 		want    error
 	}{
-		"nothing":        {[]ticket.Event{}, ticket.ErrInvalid},
-		"a gap":          {slices.Delete(history(0, 4), 1, 2), ticket.ErrChain},
-		"no beginning":   {history(0, 4)[1:], ticket.ErrChain},
-		"of two tickets": {append(history(0, 2), history(0, 3)[2]), ticket.ErrChain},
-		"no ID":          {resealed(0, 1, func(h []ticket.Event) { h[0].Ticket = ticket.ID{} }), ticket.ErrInvalid},
-		"no number":      {resealed(0, 1, func(h []ticket.Event) { h[0].Set.Number = "" }), ticket.ErrInvalid},
-		"a mistyped one": {resealed(0, 1, func(h []ticket.Event) { h[0].Set.Number = "7Q4K-92MX-G" }), ticket.ErrInvalid},
-		"not UTF-8":      {resealed(0, 2, func(h []ticket.Event) { h[1].Note = "\\\xff" }), ticket.ErrInvalid},
-		"a NUL byte":     {resealed(0, 2, func(h []ticket.Event) { h[0].Subject = "a\x00b" }), ticket.ErrInvalid},
-		"a field's name": {resealed(0, 2, func(h []ticket.Event) { h[0].Fields = ticket.Fields{"\xff": true} }), ticket.ErrInvalid},
-		"a field's type": {resealed(0, 2, func(h []ticket.Event) { h[0].Fields = ticket.Fields{"a": 1} }), ticket.ErrInvalid},
-		"a grade":        {resealed(0, 2, func(h []ticket.Event) { h[0].Set.Priority = 9 }), ticket.ErrInvalid},
-		"a long queue":   {resealed(0, 1, func(h []ticket.Event) { *h[0].Set.Queue = string(make([]byte, 256)) }), ticket.ErrInvalid},
-		"no time":        {resealed(0, 2, func(h []ticket.Event) { h[1].At = time.Time{} }), ticket.ErrInvalid},
-		"no action":      {resealed(0, 2, func(h []ticket.Event) { h[1].Action = "" }), ticket.ErrInvalid},
-		"no seals":       {change(0, 2, func(h []ticket.Event) { h[1].Digest = ticket.Digest{} }), ticket.ErrInvalid},
+		"nothing":          {[]ticket.Event{}, ticket.ErrInvalid},
+		"a gap":            {slices.Delete(history(0, 4), 1, 2), ticket.ErrChain},
+		"no beginning":     {history(0, 4)[1:], ticket.ErrChain},
+		"of two tickets":   {append(history(0, 2), history(0, 3)[2]), ticket.ErrChain},
+		"no ID":            {resealed(0, 1, func(h []ticket.Event) { h[0].Ticket = ticket.ID{} }), ticket.ErrInvalid},
+		"no number":        {resealed(0, 1, func(h []ticket.Event) { h[0].Set.Number = "" }), ticket.ErrInvalid},
+		"no number at all": {resealed(0, 1, func(h []ticket.Event) { h[0].Set.Number = "INC\n1" }), ticket.ErrInvalid},
+		"not UTF-8":        {resealed(0, 2, func(h []ticket.Event) { h[1].Note = "\\\xff" }), ticket.ErrInvalid},
+		"a NUL byte":       {resealed(0, 2, func(h []ticket.Event) { h[0].Subject = "a\x00b" }), ticket.ErrInvalid},
+		"a field's name":   {resealed(0, 2, func(h []ticket.Event) { h[0].Fields = ticket.Fields{"\xff": true} }), ticket.ErrInvalid},
+		"a field's type":   {resealed(0, 2, func(h []ticket.Event) { h[0].Fields = ticket.Fields{"a": 1} }), ticket.ErrInvalid},
+		"a grade":          {resealed(0, 2, func(h []ticket.Event) { h[0].Set.Priority = 9 }), ticket.ErrInvalid},
+		"a long queue":     {resealed(0, 1, func(h []ticket.Event) { *h[0].Set.Queue = string(make([]byte, 256)) }), ticket.ErrInvalid},
+		"no time":          {resealed(0, 2, func(h []ticket.Event) { h[1].At = time.Time{} }), ticket.ErrInvalid},
+		"no action":        {resealed(0, 2, func(h []ticket.Event) { h[1].Action = "" }), ticket.ErrInvalid},
+		"no seals":         {change(0, 2, func(h []ticket.Event) { h[1].Digest = ticket.Digest{} }), ticket.ErrInvalid},
 	}
 	each(t, databases, func(t *testing.T, b backend) {
 		s, _ := b.open(t)

@@ -3,13 +3,15 @@
 //
 // A word is a run of letters, digits and marks, as long as possible. Words are
 // compared folded: without case, rune by rune; without combining marks, and
-// Latin, Greek and Cyrillic letters without accents, so that it does not matter
-// how an accent was typed, or whether; full-width forms as plain ones; and cut
-// after 40 runes. Of scripts that are written without blanks (Han, kana, Thai …)
-// every rune is a word of its own.
+// letters without those that they are made with, so that it does not matter how
+// an accent was typed, or whether; full-width forms as plain ones; and cut after
+// 40 runes. What is canonically the same in Unicode folds to the same: Hangul is
+// put together from its letters, and kana with its voicing marks, which count, as
+// a word with another is another word. Of scripts that are written without blanks
+// (Han, kana, Thai …) every rune is a word of its own.
 //
 // Stores keep folded words. A change of what this package does to them makes
-// what is stored stale.
+// what is stored stale; see [Version].
 package words
 
 import (
@@ -18,7 +20,15 @@ import (
 	"sync"
 	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
 )
+
+// Version grows when words are folded in another way. A store that keeps them
+// folds them anew then.
+//
+//	2: canonical equivalents fold to the same
+const Version = 2
 
 const (
 	maxRunes = 40 // of a word; what follows is not compared
@@ -157,14 +167,28 @@ func (s *scanner) next() bool {
 				return true
 			}
 			s.start, s.end = s.at, s.at+size
-			s.word = utf8.AppendRune(s.word, f&^alone)
+			letter, marked := f&^alone, false
 			for s.at = s.end; s.at < len(s.text); s.at = s.end {
 				if f, size = s.look(); f != dropped {
 					break
 				}
 				s.end = s.at + size
+				if mark := s.text[s.at:s.end]; !marked && (mark == voiced || mark == halfVoiced) {
+					letter, marked = withVoice(letter, mark), true
+				}
 			}
+			s.word = utf8.AppendRune(s.word, letter)
 			return true
+		case f&several != 0:
+			if runes == 0 {
+				s.start = s.at
+			}
+			for _, r := range parts()[f&^several] {
+				if runes++; runes <= maxRunes {
+					s.end = s.at + size
+					s.word = utf8.AppendRune(s.word, r)
+				}
+			}
 		default:
 			if runes == 0 {
 				s.start = s.at
@@ -186,10 +210,49 @@ func (s *scanner) look() (rune, int) {
 		return s.table[c], 1
 	}
 	r, size := utf8.DecodeRuneInString(s.text[s.at:])
+	if lead <= r && r < lead+leads || syllable <= r && r < syllable+syllables && (r-syllable)%trails == 0 {
+		r, size = syllableOf(r, size, s.text[s.at:])
+	}
 	if r < plane {
 		return s.table[r], size
 	}
 	return fold(r), size
+}
+
+// The letters of Hangul and what they make; see the Unicode Standard, section 3.12.
+const (
+	lead, leads   = 0x1100, 19
+	vowel, vowels = 0x1161, 21
+	trail, trails = 0x11A7, 28 // the first trail is none
+	syllable      = 0xAC00
+	syllables     = leads * vowels * trails
+	voiced        = "\u3099" // the marks of kana
+	halfVoiced    = "\u309a"
+)
+
+// syllableOf puts the syllable together that the text begins with, by its first
+// rune and its size.
+func syllableOf(r rune, size int, text string) (rune, int) {
+	if r < syllable {
+		v, n := utf8.DecodeRuneInString(text[size:])
+		if v < vowel || v >= vowel+vowels {
+			return r, size
+		}
+		r, size = syllable+((r-lead)*vowels+v-vowel)*trails, size+n
+	}
+	if t, n := utf8.DecodeRuneInString(text[size:]); r < syllable+syllables && trail < t && t < trail+trails {
+		r, size = r+t-trail, size+n
+	}
+	return r, size
+}
+
+// withVoice returns the kana that a letter with a mark of voice is, or the letter.
+func withVoice(letter rune, mark string) rune {
+	r, n := utf8.DecodeRuneInString(norm.NFC.String(string(letter) + mark))
+	if n < utf8.RuneLen(letter)+len(mark) && unicode.In(r, unicode.Hiragana, unicode.Katakana) && r != letter {
+		return r
+	}
+	return letter
 }
 
 // What becomes of a rune: one of these, or the folded rune.
@@ -197,6 +260,7 @@ const (
 	apart   rune = 0       // it stands between words
 	dropped rune = -1      // it does not count, and does not end a word
 	alone   rune = 1 << 24 // set where the rune is a word of its own
+	several rune = 1 << 25 // set where it is the runes of parts at this index
 )
 
 // plane is where the table ends; what has capitals or accents is mostly in it.
@@ -209,6 +273,8 @@ var folds = sync.OnceValue(func() *[plane]int32 {
 	}
 	return &t
 })
+
+var kana = []*unicode.RangeTable{unicode.Hiragana, unicode.Katakana}
 
 var unbroken = []*unicode.RangeTable{
 	unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Bopomofo, unicode.Thai, unicode.Lao,
@@ -231,34 +297,67 @@ func fold(r rune) rune {
 	case r == utf8.RuneError:
 		return apart
 	}
+	p := norm.NFD.PropertiesString(string(r))
 	switch {
-	case unicode.Is(unicode.Mn, r):
+	case isMark(r, p):
 		return dropped
 	case !unicode.IsLetter(r) && !unicode.IsDigit(r) && !unicode.IsMark(r):
 		return apart
-	case unicode.In(r, unbroken...):
+	case unicode.In(r, kana...):
+		return r | alone // with its voice
+	}
+	switch list := letters(p.Decomposition()); {
+	case len(list) == 1:
+		r = list[0]
+	case len(list) > 1:
+		return several | rune(partsOf(r))
+	case p.Decomposition() != nil:
+		return dropped
+	}
+	if unicode.In(r, unbroken...) {
 		return r | alone
 	}
-	// By way of the capital, since some letters have two small forms.
+	// By way of the capital, since some letters have two small forms, of which
+	// one has an accent.
 	r = unicode.ToLower(unicode.ToUpper(r))
-	if p, ok := plain()[r]; ok {
-		return p
+	if list := letters(norm.NFD.PropertiesString(string(r)).Decomposition()); len(list) == 1 {
+		r = list[0]
 	}
 	return r
 }
 
-// plain leads from letters with accents to those without.
-var plain = sync.OnceValue(func() map[rune]rune {
-	m := map[rune]rune{}
-	for group := range strings.FieldsSeq(accented) {
-		var first rune
-		for i, r := range group {
-			if i == 0 {
-				first = r
-			} else {
-				m[r] = first
-			}
+// letters returns what is left of a canonical decomposition without its marks.
+func letters(decomposed []byte) []rune {
+	var list []rune
+	for _, r := range string(decomposed) {
+		if !isMark(r, norm.NFD.PropertiesString(string(r))) {
+			list = append(list, r)
 		}
 	}
-	return m
+	return list
+}
+
+// isMark reports whether a rune is a mark that does not count.
+func isMark(r rune, p norm.Properties) bool {
+	// The last one is the only vowel sign by which a script whose runes stand
+	// alone puts letters together.
+	return unicode.Is(unicode.Mn, r) || p.CCC() != 0 || r == 0x1B35
+}
+
+// made are the runes that are made of several letters.
+const made = "\u09cb\u09cc\u0b4b\u0b4c\u0b94\u0bca\u0bcb\u0bcc\u0ccb\u0d4a\u0d4b\u0d4c\u0ddc\u0ddd\u0dde" +
+	"\U0001134b\U0001134c\U000114bc\U000114be\U000115ba\U000115bb\U00011938"
+
+// parts are the letters of these.
+var parts = sync.OnceValue(func() [][]rune {
+	var all [][]rune
+	for _, r := range made {
+		all = append(all, letters(norm.NFD.PropertiesString(string(r)).Decomposition()))
+	}
+	return all
 })
+
+// partsOf returns the index in parts of what a rune is made of.
+func partsOf(r rune) int {
+	return utf8.RuneCountInString(made[:max(strings.IndexRune(made, r), 0)])
+}

@@ -1,0 +1,87 @@
+package ticket
+
+import (
+	"encoding"
+	"encoding/json"
+	"reflect"
+)
+
+// canonical is what a request is told from others by, in a form for JSON: what was
+// asked, and by whom. Two requests that mean the same have the same, whatever was
+// learnt of a person meanwhile, whatever form their empty lists have, and wherever
+// the host keeps the same files by now. What is not given does not count, so a
+// field that is added to a type later changes nothing for those without it.
+//
+// It takes requests as the desk has cleaned them.
+func canonical(a Actor, of ...any) any {
+	list := make([]any, 0, len(of)+2)
+	for _, v := range of {
+		list = append(list, given(reflect.ValueOf(v)))
+	}
+	return append(list, a.Role, identity(a.Person))
+}
+
+// identity is who a person is; see [Person.Same].
+func identity(p Person) any {
+	switch {
+	case p.ID != "":
+		return map[string]string{"id": p.ID}
+	case p.Email != "":
+		return map[string]string{"email": asciiLower(p.Email)}
+	default:
+		return map[string]string{"phone": p.Phone}
+	}
+}
+
+// given returns what is given in v; nil if nothing is.
+func given(v reflect.Value) any {
+	if !v.IsValid() || v.IsZero() {
+		return nil
+	}
+	switch x := v.Interface().(type) {
+	case Person:
+		return identity(x)
+	case Attachment:
+		if x.SHA256 != (Digest{}) {
+			x.Ref = "" // what it is does not depend on where it is
+		}
+		return x
+	case Fields:
+		if len(x) == 0 {
+			return nil
+		}
+		return x // a zero is a value there, and nil removes a field
+	case encoding.TextMarshaler, json.Marshaler:
+		return x
+	}
+	switch v.Kind() {
+	case reflect.Pointer:
+		return given(v.Elem())
+	case reflect.Slice:
+		list := make([]any, v.Len())
+		for i := range list {
+			if list[i] = given(v.Index(i)); list[i] == nil {
+				list[i] = v.Index(i).Interface() // it counts as one of the list
+			}
+		}
+		if len(list) == 0 {
+			return nil
+		}
+		return list
+	case reflect.Struct:
+		fields := map[string]any{}
+		for i, t := 0, v.Type(); i < t.NumField(); i++ {
+			if t.Field(i).IsExported() {
+				if f := given(v.Field(i)); f != nil {
+					fields[t.Field(i).Name] = f
+				}
+			}
+		}
+		if len(fields) == 0 {
+			return nil
+		}
+		return fields
+	default:
+		return v.Interface()
+	}
+}

@@ -1,0 +1,138 @@
+package ticket
+
+import (
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/text/unicode/norm"
+)
+
+// nothing are texts that show nothing.
+var nothing = []string{
+	" ", "\t\r\n", "\u00a0", "\u1680", "\u2003", "\u202f", "\u205f", "\u3000", "\u2028", "\u0085", "\u200b", "\u200c", "\u200d", "\u2060",
+	"\ufeff", "\u00ad", "\u180e", "\u061c", "\u200e", "\u200f", "\u202a\u202c", "\u202e", "\u2066\u2069", "\u3164", "\u115f", "\u1160",
+	"\uffa0", "\u2800", "\u034f", "\u0301", "\u20dd", "\ufe0f", "\U000e0100", "\U000e0020\U000e007f", "\u17b4", "\u206a", " \u200b\u00a0",
+}
+
+func TestWhatShowsNothing(t *testing.T) {
+	for _, s := range nothing {
+		require.True(t, blank(s), "%q", s)
+		require.Empty(t, tidyLine(s), "%q", s)
+		require.Empty(t, tidyName(s), "%q", s)
+	}
+	for _, s := range []string{"x", ".", "é", "e\u0301", "漢", "\u0600", "👍", "\u200b.", "\u0903x", "\ufffd", "\ufffc"} {
+		require.False(t, blank(s), "%q", s)
+	}
+}
+
+func TestNames(t *testing.T) {
+	for in, want := range map[string]string{
+		"hardware": "hardware", " hardware ": "hardware", "hardware\u200b": "hardware", "hard\u00adware": "hardware",
+		"\ufeffhardware\n": "hardware", "hard\u200dware": "hardware", "hardware\ufe0f": "hardware", "\u202ahardware\u202c": "hardware",
+		"hard\u00a0ware": "hard ware", "hard\u3164ware": "hard ware", "hard \u200b ware": "hard  ware",
+		"Mu\u0308ller": "Müller", "\u1111\u1173": "프", "한\u200d글": "한글", "e\u200b\u0301": "é",
+		"می\u200cخواهم": "می\u200cخواهم", "👩\u200d💻": "👩\u200d💻", "❤\ufe0f": "❤\ufe0f", "❤\ufe0f\u200d🔥": "❤\ufe0f\u200d🔥",
+		"葛\U000e0100城": "葛\U000e0100城", "+49\u202c 30": "+49 30", "K": "K",
+	} {
+		require.Equal(t, want, tidyName(in), "%q", in)
+	}
+	c := check{Limits: DefaultLimits()}
+	for _, bad := range []string{"a\nb", "a\tb", "a\u2028b", "a\x00", "\xff", strings.Repeat("é", 101)} {
+		c.err = nil
+		name(&c, "f", bad)
+		require.ErrorIs(t, c.err, ErrInvalid, "%q", bad)
+	}
+}
+
+func TestLines(t *testing.T) {
+	for in, want := range map[string]string{
+		" Printer\u00a0\n": "Printer", "\u200bPrinter": "Printer", "Mu\u0308ller": "Müller", "a \u202eb\u202c": "a b\u202c",
+		"🔥 brûlé \u202bעברית": "🔥 brûlé \u202bעברית", "I ❤\ufe0f": "I ❤\ufe0f", "soft\u00adly": "soft\u00adly",
+	} {
+		require.Equal(t, want, tidyLine(in), "%q", in)
+	}
+}
+
+func TestAddresses(t *testing.T) {
+	for in, want := range map[string]string{
+		"ada@example.org": "ada@example.org", "Ada@Example.ORG.": "Ada@example.org", "\tada@example.org\u00a0": "ada@example.org",
+		"ada@example.org\u200b": "ada@example.org", "\ufeffada@example.org": "ada@example.org", "ada\u202e@example.org": "ada@example.org",
+		"ada\uff20example.org": "ada@example.org", "ada@bücher.example": "ada@xn--bcher-kva.example", "ada@BU\u0308CHER.example": "ada@xn--bcher-kva.example",
+		"ada@xn--bcher-kva.example": "ada@xn--bcher-kva.example", "ada@ｅｘａｍｐｌｅ．org": "ada@example.org", "ada@例え。jp": "ada@xn--r8jz45g.jp",
+		"a..b.@docomo.example": "a..b.@docomo.example", "a_b@mail_1.example": "a_b@mail_1.example", "ada@[192.0.2.1]": "ada@[192.0.2.1]",
+		"müller@example.org": "müller@example.org", "mu\u0308ller@example.org": "müller@example.org", "": "", "\u200b": "",
+		"o'neil+x@example.org": "o'neil+x@example.org",
+	} {
+		c := check{Limits: DefaultLimits()}
+		require.Equal(t, want, c.address("email", in), "%q", in)
+		require.NoError(t, c.err, "%q", in)
+		require.Equal(t, want, c.address("email", want), "%q is the form", want)
+	}
+	for _, bad := range []string{"ada", "@example.org", "ada@", "ada@.", "Ada <ada@example.org>", "a b@example.org", "a@b@c", "a@b,c@d", "a\u3000b@example.org",
+		"a@example.org\nb@example.org", "a@\u00e9\u2100.example", "ada@" + strings.Repeat("ü", 200)} {
+		c := check{Limits: DefaultLimits()}
+		c.address("email", bad)
+		require.ErrorIs(t, c.err, ErrInvalid, "%q", bad)
+	}
+}
+
+func TestFileNames(t *testing.T) {
+	long := strings.Repeat("a", 300)
+	for in, want := range map[string]string{
+		"manual.pdf": "manual.pdf", " manual.pdf. . ": "manual.pdf", "CON": "_CON", "con.txt": "_con.txt", "com1.tar.gz": "_com1.tar.gz",
+		"LPT¹.x": "_LPT¹.x", "COM10": "COM10", "console.log": "console.log", "NUL .txt": "_NUL .txt", "a<b>:\"|?*.txt": "a_b______.txt",
+		"a\nb\t.txt": "a_b_.txt", "photo.jpg            .exe": "photo.jpg .exe", "photo.jpg\u00a0\u3000\u2003.exe": "photo.jpg .exe",
+		"photo\u200b.j\u00adpg": "photo.jpg", ".htaccess": ".htaccess", "\u2067gpj.exe\u2069": "gpj.exe", "Mu\u0308ller.pdf": "Müller.pdf",
+		long + ".pdf":  strings.Repeat("a", 212) + "…" + strings.Repeat("a", 36) + ".pdf",
+		"日本\u202f.png": "日本 .png",
+	} {
+		c := check{Limits: DefaultLimits()}
+		require.Equal(t, want, c.file("name", in), "%q", in)
+		require.NoError(t, c.err)
+	}
+	for _, bad := range []string{"", " ", ".", "..", "...", "\u200b", "a/b", `a\b`, "photo_\u202egpj.exe", "\u202da", "a\x00", "\xff"} {
+		c := check{Limits: DefaultLimits()}
+		c.file("name", bad)
+		require.ErrorIs(t, c.err, ErrInvalid, "%q", bad)
+	}
+}
+
+func FuzzInput(f *testing.F) {
+	for _, s := range append(nothing, "Mu\u0308ller\u200d", "ada@bücher.example.", "e"+strings.Repeat("\u0301", 40), "👩\u200d💻\ufe0f", "COM1."+strings.Repeat("é", 300)) {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		for what, clean := range map[string]func(*check, string) string{
+			"name":    func(c *check, s string) string { return name(c, "f", s) },
+			"line":    func(c *check, s string) string { return c.line("f", s, c.Subject) },
+			"address": func(c *check, s string) string { return c.address("f", s) },
+			"file":    func(c *check, s string) string { return c.file("f", s) },
+		} {
+			c := check{Limits: DefaultLimits()}
+			got := clean(&c, s)
+			if c.err != nil {
+				require.ErrorIs(t, c.err, ErrInvalid)
+				continue
+			}
+			require.True(t, utf8.ValidString(got), what)
+			require.NotContains(t, got, "\x00", what)
+			require.Negative(t, strings.IndexFunc(got, isBreak), what)
+			require.Negative(t, strings.IndexFunc(got, override), what)
+			require.Equal(t, got == "", blank(got), what)
+			require.Equal(t, strings.TrimSpace(got), got, what)
+			require.LessOrEqual(t, len(got), 400, what)
+			require.True(t, norm.NFC.IsNormalString(got), "%s %q", what, got)
+			again := clean(&c, got)
+			require.NoError(t, c.err, what)
+			require.Equal(t, got, again, what)
+			if what == "file" {
+				require.LessOrEqual(t, len(got), maxFile)
+			}
+			if !strings.ContainsRune(s, 0x34F) {
+				require.Equal(t, got, clean(&c, norm.NFD.String(s)), "%s of the same, taken apart", what)
+			}
+		}
+	})
+}

@@ -1,0 +1,299 @@
+package ticket_test
+
+import (
+	"context"
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/ticketkit/ticket"
+)
+
+// Text that shows nothing is missing, whatever it is for.
+func TestWhatShowsNothingIsMissing(t *testing.T) {
+	k := newKit(t)
+	tk := k.open(ada, ticket.Draft{})
+	for _, s := range []string{" ", "\u00a0", "\u200b", "\u3164", "\u202e", "\u2800", "\u0301", "\ufe0f", "\U000e0020", "\u00ad\n\t"} {
+		for what, d := range map[string]ticket.Draft{
+			"subject":   {Subject: s},
+			"solution":  {Subject: "s", Requester: ada.Person, Solution: ticket.Message(s)},
+			"requester": {Subject: "s", Requester: ticket.Person{ID: s, Email: s, Phone: s}},
+			"tag":       {Subject: "s", Requester: ada.Person, Tags: []string{s}},
+			"field":     {Subject: "s", Requester: ada.Person, Fields: ticket.Fields{s: 1}},
+			"key":       {Subject: "s", Requester: ada.Person, Key: s},
+			"file":      {Subject: "s", Requester: ada.Person, Attachments: []ticket.Attachment{{Name: s}}},
+			"follower":  {Subject: "s", Requester: ada.Person, Followers: []ticket.Person{{ID: s}}},
+		} {
+			_, err := k.desk.Open(t.Context(), lin, d)
+			require.ErrorIs(t, err, ticket.ErrInvalid, "%s %q", what, s)
+		}
+		for what, act := range map[string]ticket.Action{
+			"solution": {Name: ticket.Resolve, Message: ticket.Message(s)},
+			"reply":    {Name: ticket.Reply, Message: ticket.Message(s)},
+			"note":     {Name: ticket.AddNote, Note: ticket.Note(s)},
+			"reason":   {Name: ticket.Hold, Reason: s},
+			"assignee": {Name: ticket.Assign, Assignee: s},
+			"queue":    {Name: ticket.HandOver, Queue: s},
+			"subject":  {Name: ticket.Edit, Edit: &ticket.Edits{Subject: s}},
+			"tag":      {Name: ticket.Edit, Edit: &ticket.Edits{AddTags: []string{s}}},
+			"action":   {Name: ticket.ActionName(s)},
+		} {
+			_, err := k.desk.Do(t.Context(), lin, tk.ID, act)
+			require.Error(t, err, "%s %q", what, s)
+			require.True(t, what == "action" || errorsIs(err, ticket.ErrInvalid), "%s %q: %v", what, s, err)
+		}
+		for _, a := range []ticket.Actor{ticket.Agent(s, 1), ticket.System(s), ticket.Requester(ticket.Person{Email: s})} {
+			_, err := k.desk.Get(t.Context(), a, tk.ID)
+			require.ErrorIs(t, err, ticket.ErrInvalid, "%q", s)
+		}
+	}
+	got := k.do(lin, tk, ticket.Action{Name: ticket.Reply, Message: "\u200b", Attachments: []ticket.Attachment{{Name: "a.pdf"}}})
+	require.Empty(t, k.events(lin, got)[1].Message, "blank words beside a file are no words")
+}
+
+func errorsIs(err, target error) bool {
+	x, ok := err.(interface{ Is(error) bool })
+	return ok && x.Is(target)
+}
+
+func TestWordsStayAsTheyAre(t *testing.T) {
+	k := newKit(t)
+	const words = " e\u0301 \u200d👩\u200d💻 \u202bעברית\u202c \n"
+	tk := k.open(ada, ticket.Draft{Message: words})
+	require.EqualValues(t, words, k.events(lin, tk)[0].Message)
+}
+
+// Names that differ only by what cannot be seen are one name, wherever they are
+// given.
+func TestNamesAreTheSameWhereverTheyAreGiven(t *testing.T) {
+	k := newKit(t)
+	odd := func(s string) string { return "\u200e" + s[:2] + "\u200b" + s[2:] + "\u00a0" }
+	tk := k.open(ticket.Agent(odd("lin"), 1).In(odd("acme")), ticket.Draft{
+		Requester: ticket.Person{ID: odd("c1"), Email: odd("ada@Example.ORG."), Organisation: odd("mill")},
+		Followers: []ticket.Person{{Email: odd("bob@bücher.example")}},
+		Queue:     odd("hardware"), Tags: []string{odd("urgent")}, Fields: ticket.Fields{odd("order"): 1},
+	})
+	require.Equal(t, "acme", tk.Tenant)
+	require.Equal(t, ticket.Person{ID: "c1", Email: "ada@example.org", Organisation: "mill"}, tk.Requester)
+	require.Equal(t, []ticket.Person{{Email: "bob@xn--bcher-kva.example"}}, tk.Followers)
+	require.Equal(t, "hardware", tk.Queue)
+	require.Equal(t, []string{"urgent"}, tk.Tags)
+	require.Equal(t, ticket.Fields{"order": int64(1)}, tk.Fields)
+	tk = k.do(ticket.Agent("lin", 1).In("acme").Serving(odd("hardware")), tk, ticket.Action{Name: ticket.Take})
+	require.Equal(t, "lin", tk.Assignee)
+
+	for what, q := range map[string]ticket.Query{
+		"queue": {Queue: []string{odd("hardware")}}, "tag": {Tags: []string{odd("urgent")}}, "assignee": {Assignee: []string{odd("lin")}},
+		"requester": {Requester: ticket.Person{ID: odd("c1")}}, "follower": {Participant: ticket.Person{Email: "BOB@BÜCHER.example"}},
+		"organisation": {Organisation: odd("mill")}, "field": {Fields: ticket.Fields{odd("order"): 1}},
+	} {
+		queue := q.Queue
+		p, err := k.desk.List(t.Context(), super.In(odd("acme")), q)
+		require.NoError(t, err)
+		require.Len(t, p.Tickets, 1, what)
+		if queue != nil {
+			require.Equal(t, odd("hardware"), queue[0], "what the caller has stays as it is")
+		}
+	}
+	for _, a := range []ticket.Actor{ticket.Requester(ticket.Person{ID: odd("c1")}), ticket.Requester(ticket.Person{Email: odd("bob@BÜCHER.example")})} {
+		_, err := k.desk.Track(t.Context(), a.In("acme"), string(tk.Number))
+		require.NoError(t, err)
+	}
+	tk = k.do(super.In("acme"), tk, ticket.Action{Name: ticket.Edit, Edit: &ticket.Edits{RemoveTags: []string{odd("urgent")}, Unfollow: []ticket.Person{{Email: odd("bob@bücher.example")}}, Fields: ticket.Fields{odd("order"): nil}}})
+	require.Empty(t, tk.Tags)
+	require.Empty(t, tk.Followers)
+	require.Empty(t, tk.Fields)
+	page, err := k.desk.Deliveries(t.Context(), super.In("acme"), ticket.DeliveryQuery{To: ticket.Recipient{Role: ticket.Requesters, Person: ticket.Person{ID: odd("c1"), Email: odd("ada@Example.org")}}})
+	require.NoError(t, err)
+	require.NotEmpty(t, page.Deliveries)
+}
+
+// A ticket of before goes on with whom it was opened for.
+func TestWhoStandsInAnOldTicketStillSeesIt(t *testing.T) {
+	a := ticket.Requester(ticket.Person{Email: "ada@xn--bcher-kva.example"})
+	require.Equal(t, ticket.Requesters, a.RoleOn(ticket.Ticket{Requester: ticket.Person{Email: "ada@Bücher.example"}}))
+	require.Equal(t, ticket.Followers, a.RoleOn(ticket.Ticket{Followers: []ticket.Person{{Email: "ada@bücher.example.\u200b"}}}))
+	require.Zero(t, a.RoleOn(ticket.Ticket{Requester: ticket.Person{Email: "bob@bücher.example"}}))
+	require.True(t, ticket.Agent("a").Serving("hardware").ServesQueue("hardware "))
+}
+
+func TestProfilesAndCopiesAreCleaned(t *testing.T) {
+	k := newKit(t, func(c *ticket.Config) {
+		c.Copies = func(ticket.Ticket, ticket.Kind) []ticket.Recipient {
+			return []ticket.Recipient{{Person: ticket.Person{Email: "boss@example.org\u200b"}}}
+		}
+		c.Profile = func(_ context.Context, _ string, to ticket.Recipient, _ ticket.Kind) (ticket.Profile, error) {
+			if to.Role == ticket.Agents {
+				return ticket.Profile{}, nil
+			}
+			return ticket.Profile{Person: ticket.Person{Email: " ada@bücher.example"}}, nil
+		}
+	})
+	k.open(ada, ticket.Draft{})
+	k.deliver()
+	var to []string
+	for _, n := range k.sent.Sent() {
+		to = append(to, n.To.Person.Email)
+	}
+	require.Contains(t, to, "ada@xn--bcher-kva.example")
+	require.Contains(t, to, "boss@example.org")
+}
+
+func TestWhereElseNamesAreCleaned(t *testing.T) {
+	k := newKit(t, func(c *ticket.Config) {
+		c.Links = ticket.Links{Keys: []ticket.LinkKey{{ID: 1, Secret: make([]byte, 32)}}}
+	})
+	tk := k.open(ada, ticket.Draft{Followers: []ticket.Person{{Email: "bob@bücher.example"}}})
+	token, err := k.desk.Link(t.Context(), cron, tk.ID, ticket.LinkRequest{For: ticket.Person{Email: "\u200bbob@BÜCHER.example"}})
+	require.NoError(t, err)
+	_, err = k.desk.Track(t.Context(), ticket.Holder(token), "")
+	require.NoError(t, err)
+	allowed := 0
+	for _, c := range k.desk.Actions(ticket.Requester(ticket.Person{Email: "bob@BÜCHER.example "}), k.get(tk)) {
+		if c.Allowed {
+			allowed++
+		}
+	}
+	require.NotZero(t, allowed)
+	_, err = ticket.NewDesk(k.store, ticket.Config{Notifiers: map[string]ticket.Notifier{"mail ": nil}})
+	require.ErrorIs(t, err, ticket.ErrInvalid)
+}
+
+func TestTimesAreTakenOrRefused(t *testing.T) {
+	k := newKit(t)
+	tk := k.open(ada, ticket.Draft{})
+	times := []time.Time{
+		time.Unix(1<<63-1, 0), time.Unix(-1<<63, 0), time.Unix(1<<62, 999), time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(-1, 1, 1, 0, 0, 0, 0, time.UTC),
+		time.Date(1969, 12, 31, 23, 59, 59, 0, time.UTC), time.Date(9999, 12, 31, 23, 0, 0, 0, time.FixedZone("west", -3*3600)), time.Date(9999, 12, 31, 23, 59, 59, 999_999_999, time.UTC),
+		time.Time{}.Add(1), time.Unix(0, -1), k.clock.Now().Add(1<<63 - 1),
+	}
+	for _, at := range times {
+		for what, act := range map[string]ticket.Action{
+			"until": {Name: ticket.Hold, Reason: "part", Until: at},
+			"field": {Name: ticket.Edit, Edit: &ticket.Edits{Fields: ticket.Fields{"f": at, "now": k.clock.Now()}}},
+		} {
+			tk := k.open(ada, ticket.Draft{})
+			got, err := k.desk.Do(t.Context(), lin, tk.ID, act)
+			if err != nil {
+				require.ErrorIs(t, err, ticket.ErrInvalid, "%s %v", what, at)
+				continue
+			}
+			require.NoError(t, k.desk.Verify(t.Context(), lin, tk.ID), "%s %v", what, at)
+			_, err = json.Marshal(got)
+			require.NoError(t, err, "%s %v", what, at)
+		}
+		_, err := k.desk.AsOf(t.Context(), lin, tk.ID, at)
+		require.True(t, err == nil || errorsIs(err, ticket.ErrNotFound), "%v: %v", at, err)
+	}
+}
+
+func TestAClockThatIsFarOffIsTakenForTheNearestTime(t *testing.T) {
+	for _, at := range []time.Time{time.Unix(1<<63-1, 0), time.Unix(-1<<63, 0), {}, time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC), time.Date(200000, 1, 1, 0, 0, 0, 0, time.UTC)} {
+		k := newKit(t, func(c *ticket.Config) {
+			c.Now = func() time.Time { return at }
+			c.Expected = func(ticket.Ticket) time.Time { return at }
+		})
+		tk := k.open(ada, ticket.Draft{})
+		k.deliver()
+		for _, n := range k.sent.Sent() {
+			_, err := json.Marshal(n)
+			require.NoError(t, err)
+		}
+		tk, err := k.desk.Do(t.Context(), lin, tk.ID, ticket.Action{Name: ticket.Resolve, Message: "m"})
+		require.NoError(t, err, "%v", at)
+		require.NoError(t, k.desk.Verify(t.Context(), lin, tk.ID))
+		_, err = json.Marshal(tk)
+		require.NoError(t, err, "%v", at)
+	}
+}
+
+func TestServingNothing(t *testing.T) {
+	k := newKit(t)
+	none := k.open(ada, ticket.Draft{})
+	mains := k.open(ada, ticket.Draft{Queue: "mains"})
+	var queues []string
+	nobody := ticket.Agent("n", 1).Serving(queues...)
+	b, err := json.Marshal(nobody)
+	require.NoError(t, err)
+	var read ticket.Actor
+	require.NoError(t, json.Unmarshal(b, &read))
+	copied := nobody
+	copied.Queues = append([]string(nil), nobody.Queues...)
+	for _, a := range []ticket.Actor{nobody, read, copied, {Role: ticket.Agents, Person: ticket.Person{ID: "n"}, Levels: []int{1}, Queues: []string{}}} {
+		require.False(t, a.ServesQueue(""))
+		require.False(t, a.ServesQueue("mains"))
+		for _, tk := range []ticket.Ticket{none, mains} {
+			_, err := k.desk.Get(t.Context(), a, tk.ID)
+			require.ErrorIs(t, err, ticket.ErrNotFound)
+		}
+		p, err := k.desk.List(t.Context(), a, ticket.Query{})
+		require.NoError(t, err)
+		require.Empty(t, p.Tickets)
+		counts, err := k.desk.Counts(t.Context(), a)
+		require.NoError(t, err)
+		require.Empty(t, counts)
+	}
+	_, err = k.desk.Get(t.Context(), ticket.Agent("n", 1).Serving("x\x00"), none.ID)
+	require.ErrorIs(t, err, ticket.ErrInvalid)
+}
+
+// What a choice says an action takes is taken, and what it does not say is
+// refused.
+func TestChoicesSayWhatAnActionTakes(t *testing.T) {
+	k := newKit(t)
+	tk, other := k.open(ada, ticket.Draft{}), k.open(ada, ticket.Draft{})
+	tk = k.do(lin, tk, ticket.Action{Name: ticket.Take})
+	brings := map[ticket.Need]func(*ticket.Action){
+		ticket.NeedMessage: func(a *ticket.Action) { a.Message = "m" }, ticket.NeedNote: func(a *ticket.Action) { a.Note = "n" },
+		ticket.NeedReason: func(a *ticket.Action) { a.Reason = "r" }, ticket.NeedQueue: func(a *ticket.Action) { a.Queue = "q" },
+		ticket.NeedAssignee:        func(a *ticket.Action) { a.Assignee = "x" },
+		ticket.NeedAttachments:     func(a *ticket.Action) { a.Attachments = []ticket.Attachment{{Name: "f"}} },
+		ticket.NeedNoteAttachments: func(a *ticket.Action) { a.NoteAttachments = []ticket.Attachment{{Name: "f"}} },
+		ticket.NeedLevel:           func(a *ticket.Action) { a.Level = 2 }, ticket.NeedStatus: func(a *ticket.Action) { a.Status = ticket.StatusClosed },
+		ticket.NeedUntil:  func(a *ticket.Action) { a.Until = k.clock.Now().Add(time.Hour) },
+		ticket.NeedTicket: func(a *ticket.Action) { a.Ticket = other.ID }, ticket.NeedRelation: func(a *ticket.Action) { a.Relation = ticket.RelatedTo },
+		ticket.NeedDraft: func(a *ticket.Action) { a.Draft = &ticket.Draft{Subject: "s"} }, ticket.NeedEdit: func(a *ticket.Action) { a.Edit = &ticket.Edits{Subject: "s"} },
+		ticket.NeedWords: func(a *ticket.Action) { a.Message = "m" },
+	}
+	states := []ticket.Ticket{tk, k.do(lin, k.open(ada, ticket.Draft{}), ticket.Action{Name: ticket.Resolve, Message: "m"})}
+	seen := ticket.Need(0)
+	for _, tk := range states {
+		for _, a := range []ticket.Actor{super, ada, cron} {
+			for _, c := range k.desk.Actions(a, k.get(tk)) {
+				if !c.Allowed || c.Action == ticket.Unlink {
+					continue
+				}
+				require.Zero(t, c.Needs&^c.Takes, "%s takes what it needs", c.Action)
+				full := ticket.Action{Name: c.Action}
+				for bit, bring := range brings {
+					if c.Needs&bit != 0 {
+						bring(&full)
+					}
+				}
+				if c.Takes&ticket.NeedStatus != 0 && a.Role == ticket.Agents { // amended to closed
+					full.Status = ticket.StatusClosed
+				}
+				require.NoError(t, k.desk.Explain(a, k.get(tk), full), "%s with what it needs", c.Action)
+				for bit, bring := range brings {
+					act := full
+					bring(&act)
+					if c.Action == ticket.HandBack || bit == ticket.NeedTicket && c.Action == ticket.Unmerge {
+						continue
+					}
+					err := k.desk.Explain(a, k.get(tk), act)
+					if c.Takes&bit != 0 {
+						require.NoError(t, err, "%s takes %s", c.Action, bit)
+					} else {
+						require.ErrorIs(t, err, ticket.ErrInvalid, "%s does not take %s", c.Action, bit)
+					}
+					seen |= bit
+				}
+			}
+		}
+	}
+	require.EqualValues(t, 1<<15-1, seen)
+	err := k.desk.Explain(ada, k.get(tk), ticket.Action{Name: ticket.Reply})
+	require.ErrorContains(t, err, "or an attachment")
+}

@@ -1,0 +1,56 @@
+package dbtests_test
+
+import (
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/sqlstore"
+	"github.com/ticketkit/ticket/tickettest"
+)
+
+// A number that the desk let in is read back as it is, wherever it is stored.
+func TestNumbersOfAnotherFormAreReadBack(t *testing.T) {
+	each(t, databases, func(t *testing.T, b backend) {
+		s, err := sqlstore.Open(t.Context(), b.connect(t, b.dsn(t)), b.dialect, sqlstore.Search())
+		require.NoError(t, err)
+		var last atomic.Int64
+		sent := tickettest.NewRecorder()
+		cfg := tickettest.Config(tickettest.NewClock(), sent)
+		cfg.NewNumber = func() ticket.Number {
+			n := last.Add(1)
+			if n%2 == 0 {
+				return ticket.Number(fmt.Sprintf("INC-%06d", n)) // some pass for one of the desk's own form
+			}
+			return ticket.Number(strings.Repeat("9", 20) + fmt.Sprintf("/A %09d", n)) // the longest
+		}
+		desk, err := ticket.NewDesk(s, cfg)
+		require.NoError(t, err)
+		ada, lin := ticket.Requester(ticket.Person{ID: "c1", Email: "ada@example.org"}), ticket.Agent("lin", 1)
+		var before ticket.Ticket
+		for i := range 70 {
+			tk, err := desk.Open(t.Context(), ada, ticket.Draft{Subject: "s"})
+			require.NoError(t, err)
+			if i > 0 { // a link holds a number too
+				_, err = desk.Do(t.Context(), lin, tk.ID, ticket.Action{Name: ticket.AddLink, Relation: ticket.RelatedTo, Ticket: before.ID})
+				require.NoError(t, err)
+			}
+			before = tk
+			got, err := desk.Find(t.Context(), ada, " "+strings.ToLower(string(tk.Number)))
+			require.NoError(t, err)
+			require.Equal(t, tk.ID, got.ID)
+			require.Equal(t, tk.Number, got.Number)
+			require.NoError(t, desk.Verify(t.Context(), lin, tk.ID))
+			hits, err := desk.Search(t.Context(), lin, ticket.SearchQuery{Text: string(tk.Number)})
+			require.NoError(t, err)
+			require.Len(t, hits, 1)
+		}
+		sum, err := desk.Deliver(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, 140, sum.Done)
+	})
+}

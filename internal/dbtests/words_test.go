@@ -1,0 +1,48 @@
+package dbtests_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/sqlstore"
+)
+
+// An index whose words an older version folded is made anew when the store is
+// opened with a newer one.
+func TestWordsOfAnOlderVersionAreFoldedAnew(t *testing.T) {
+	each(t, databases, func(t *testing.T, b backend) {
+		db := b.connect(t, b.dsn(t))
+		s, err := sqlstore.Open(t.Context(), db, b.dialect, sqlstore.Search())
+		require.NoError(t, err)
+		desk, err := ticket.NewDesk(s, ticket.Config{Silent: true})
+		require.NoError(t, err)
+		ada := ticket.Requester(ticket.Person{ID: "c1"})
+		for range 3 {
+			_, err = desk.Open(t.Context(), ada, ticket.Draft{Subject: "أحمد"})
+			require.NoError(t, err)
+		}
+		find := func() []ticket.Hit {
+			hits, err := desk.Search(t.Context(), ada, ticket.SearchQuery{Text: "ا\u0654حمد"})
+			require.NoError(t, err)
+			return hits
+		}
+		require.Len(t, find(), 3)
+
+		// As the version before left it.
+		stale := "UPDATE ticket_texts SET tokens = ''"
+		if b.dialect == sqlstore.SQLite {
+			stale = "DELETE FROM ticket_words"
+		}
+		for _, q := range []string{stale, "UPDATE ticket_schema SET version = 1 WHERE part = 'search'"} {
+			_, err := db.ExecContext(t.Context(), q)
+			require.NoError(t, err)
+		}
+		require.Empty(t, find())
+		s, err = sqlstore.Open(t.Context(), db, b.dialect, sqlstore.Search())
+		require.NoError(t, err)
+		require.NoError(t, s.Maintain(t.Context()))
+		require.Len(t, find(), 3)
+	})
+}

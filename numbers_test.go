@@ -1,0 +1,140 @@
+package ticket_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/ticketkit/ticket"
+)
+
+func TestFindAndSearchTakeANumberAsItIsCopied(t *testing.T) {
+	k := newKit(t)
+	tk, other := k.open(ada, ticket.Draft{Message: "paper"}), k.open(bob, ticket.Draft{Message: "paper"})
+	n := string(tk.Number)
+	id := tk.ID.String()
+	for _, ref := range []string{n, "\u200e" + n, strings.ToLower(n), "[" + n + "]", "Ticket#" + n + ",", strings.ReplaceAll(n, "-", " "), id, "\ufeff" + strings.ToLower(id) + "\n", "(" + id + ")"} {
+		for _, a := range []ticket.Actor{ada, lin} {
+			got, err := k.desk.Find(t.Context(), a, ref)
+			require.NoError(t, err, "%q", ref)
+			require.Equal(t, tk.ID, got.ID)
+			_, err = k.desk.Track(t.Context(), a, ref)
+			require.NoError(t, err, "%q", ref)
+			hits, err := k.desk.Search(t.Context(), a, ticket.SearchQuery{Text: ref})
+			require.NoError(t, err, "%q", ref)
+			require.Len(t, hits, 1, "%q", ref)
+			require.Equal(t, tk.ID, hits[0].Ticket.ID)
+			require.Equal(t, "<mark>"+n+"</mark>", hits[0].Snippet.HTML())
+		}
+		hits, err := k.desk.Search(t.Context(), bob, ticket.SearchQuery{Text: ref})
+		require.NoError(t, err)
+		require.Empty(t, hits, "not of others")
+	}
+	hits, err := k.desk.Search(t.Context(), lin, ticket.SearchQuery{Text: n, Query: ticket.Query{Queue: []string{"elsewhere"}}})
+	require.NoError(t, err)
+	require.Empty(t, hits, "not of those asked for")
+
+	// Where the number stands as words as well, the ticket that has it comes first.
+	k.do(lin, other, ticket.Action{Name: ticket.Reply, Message: ticket.Message("see " + n + " about paper")})
+	hits, err = k.desk.Search(t.Context(), lin, ticket.SearchQuery{Text: n})
+	require.NoError(t, err)
+	require.Len(t, hits, 2)
+	require.Equal(t, tk.ID, hits[0].Ticket.ID)
+	hits, err = k.desk.Search(t.Context(), lin, ticket.SearchQuery{Text: n, Query: ticket.Query{Limit: 1}})
+	require.NoError(t, err)
+	require.Len(t, hits, 1)
+	hits, err = k.desk.Search(t.Context(), lin, ticket.SearchQuery{Text: "paper " + n})
+	require.NoError(t, err)
+	require.Len(t, hits, 1, "words and a number: all of them stand there")
+	require.Equal(t, other.ID, hits[0].Ticket.ID)
+}
+
+// counter gives INC-000001, INC-000002 …
+func counter() func() ticket.Number {
+	var n atomic.Int64
+	return func() ticket.Number { return ticket.Number(fmt.Sprintf("INC-%06d", n.Add(1))) }
+}
+
+func TestNumbersOfAnotherForm(t *testing.T) {
+	k := newKit(t, func(c *ticket.Config) { c.NewNumber = counter() })
+	for i := range 100 { // some of these pass for numbers of the desk's own form
+		tk := k.open(ada, ticket.Draft{})
+		require.EqualValues(t, fmt.Sprintf("INC-%06d", i+1), tk.Number)
+		for _, ref := range []string{string(tk.Number), strings.ToLower(string(tk.Number)), "[Ticket#" + string(tk.Number) + "]", tk.ID.String()} {
+			got, err := k.desk.Find(t.Context(), ada, ref)
+			require.NoError(t, err, "%q", ref)
+			require.Equal(t, tk.ID, got.ID)
+		}
+		require.NoError(t, k.desk.Verify(t.Context(), lin, tk.ID))
+	}
+	_, err := k.desk.Find(t.Context(), ada, "INC-999999")
+	require.True(t, errors.Is(err, ticket.ErrNotFound) || errors.Is(err, ticket.ErrMistyped))
+	k.deliver()
+	require.Equal(t, 200, len(k.sent.Sent()), "the customer and the queue") //nolint:testifylint // a list of 200 is nothing to print
+}
+
+func TestNumbersThatCannotBeAreRefusedBeforeAnythingIsWritten(t *testing.T) {
+	for _, bad := range []string{"", " INC-1", "INC-1 ", "INC\n1", "INC-\u200b1", "Nº1", "inc-000001", "#1", strings.Repeat("9", 33), "\x00", "\xff"} {
+		k := newKit(t, func(c *ticket.Config) { c.NewNumber = func() ticket.Number { return ticket.Number(bad) } })
+		_, err := k.desk.Open(t.Context(), ada, ticket.Draft{Subject: "s"})
+		require.ErrorIs(t, err, ticket.ErrInvalid, "%q", bad)
+		p, err := k.desk.List(t.Context(), cron, ticket.Query{})
+		require.NoError(t, err)
+		require.Empty(t, p.Tickets, "%q", bad)
+	}
+	_, err := ticket.NewDesk(newKit(t).store, ticket.Config{Numbers: ticket.Numbers{New: func(context.Context, string) (ticket.Number, error) { return "1", nil }}})
+	require.ErrorIs(t, err, ticket.ErrInvalid)
+}
+
+func TestNumbersOfTheHostsOwn(t *testing.T) {
+	var mu sync.Mutex
+	last := map[string]int{}
+	down := errors.New("the counter is down")
+	k := newKit(t, func(c *ticket.Config) {
+		c.NewNumber = nil
+		c.Numbers = ticket.Numbers{
+			New: func(_ context.Context, tenant string) (ticket.Number, error) {
+				if tenant == "down" {
+					return "", down
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				last[tenant]++
+				return ticket.Number(fmt.Sprintf("%s/%d", tenant, last[tenant])), nil
+			},
+			Parse: func(s string) (ticket.Number, error) {
+				tenant, n, found := strings.Cut(strings.ToLower(strings.TrimSpace(s)), "/")
+				if !found {
+					return "", errors.New("it looks like acme/12")
+				}
+				return ticket.Number(tenant + "/" + n), nil
+			},
+		}
+	})
+	for _, tenant := range []string{"acme", "mill"} {
+		for i := range 3 {
+			tk := k.open(ada.In(tenant), ticket.Draft{})
+			require.EqualValues(t, fmt.Sprintf("%s/%d", tenant, i+1), tk.Number)
+			got, err := k.desk.Find(t.Context(), ada.In(tenant), " "+strings.ToUpper(string(tk.Number)))
+			require.NoError(t, err)
+			require.Equal(t, tk.ID, got.ID)
+		}
+	}
+	_, err := k.desk.Find(t.Context(), ada.In("acme"), "7")
+	require.ErrorIs(t, err, ticket.ErrMistyped)
+	require.ErrorContains(t, err, "it looks like acme/12")
+	require.NotContains(t, err.Error(), "7Q4K")
+	_, err = k.desk.Open(t.Context(), ada.In("down"), ticket.Draft{Subject: "s"})
+	require.ErrorIs(t, err, down)
+
+	// What is only asked about uses no number up.
+	tk := k.open(ada.In("acme"), ticket.Draft{})
+	require.NoError(t, k.desk.Explain(lin.In("acme"), tk, ticket.Action{Name: ticket.Split, Draft: &ticket.Draft{Subject: "part"}}))
+	require.EqualValues(t, "acme/5", k.do(lin.In("acme"), tk, ticket.Action{Name: ticket.Split, Draft: &ticket.Draft{Subject: "part"}}).Number)
+}
