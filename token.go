@@ -407,7 +407,7 @@ func (d *Desk) opens(h *heldLink, t *Ticket) (Person, error) {
 		return Person{}, &LinkError{}
 	}
 	for _, p := range append([]Person{t.Requester}, t.Followers...) {
-		if short := h.key.person(t.Tenant, t.ID, p); hmac.Equal(short[:], h.grant.person[:]) {
+		if short := h.key.person(t.Tenant, t.ID, p); hmac.Equal(short[:], h.person[:]) {
 			return p, nil
 		}
 	}
