@@ -26,9 +26,6 @@ type courier struct {
 	settling bool            // one call at a time; what ends meanwhile waits for the next
 	settled  chan error      // what came of it
 	sum      Delivered
-
-	mu    sync.Mutex
-	calls map[ID]bool // of the notifier that have not returned, be they given up or not
 }
 
 // overrun is how long an attempt may go on after its context was done, and a
@@ -36,7 +33,7 @@ type courier struct {
 const overrun = time.Second
 
 func newCourier(hurry context.Context, d *Desk, via string, n Notifier) *courier {
-	return &courier{d: d, via: via, n: n, hurry: hurry, ended: make(chan Settlement, d.cfg.Relay.Batch), settled: make(chan error, 1), calls: map[ID]bool{}}
+	return &courier{d: d, via: via, n: n, hurry: hurry, ended: make(chan Settlement, d.cfg.Relay.Batch), settled: make(chan error, 1)}
 }
 
 // room is how many more deliveries can be on their way.
@@ -167,9 +164,9 @@ func (c *courier) end(b *batch, s Settlement) {
 
 // begin has a delivery made by a goroutine. It ends soon after ctx is done, even
 // where the notifier does not return; until it does, the delivery is not begun
-// again here.
+// again by this desk.
 func (c *courier) begin(ctx context.Context, b *batch, row *Delivery, brief *Brief) {
-	if !c.enter(row.ID) {
+	if !c.d.calls.enter(row.ID) {
 		c.end(b, c.d.failed(ctx, row, errors.New("the attempt before has not returned")))
 		return
 	}
@@ -184,7 +181,7 @@ func (c *courier) begin(ctx context.Context, b *batch, row *Delivery, brief *Bri
 		s := func() Settlement { return c.d.failed(ctx, row, errors.New("the notifier ended its goroutine")) }
 		defer func() {
 			stop()
-			c.leave(row.ID)
+			c.d.calls.leave(row.ID)
 			end(s)
 		}()
 		out := c.d.attempt(ctx, c.n, row, brief)
@@ -192,20 +189,30 @@ func (c *courier) begin(ctx context.Context, b *batch, row *Delivery, brief *Bri
 	}()
 }
 
-func (c *courier) enter(id ID) bool {
+// calls are the attempts of a desk that have not returned, be they given up or not,
+// and whichever Run or Deliver began them.
+type calls struct {
+	mu sync.Mutex
+	of map[ID]bool
+}
+
+func (c *calls) enter(id ID) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.calls[id] {
+	if c.of[id] {
 		return false
 	}
-	c.calls[id] = true
+	if c.of == nil {
+		c.of = map[ID]bool{}
+	}
+	c.of[id] = true
 	return true
 }
 
-func (c *courier) leave(id ID) {
+func (c *calls) leave(id ID) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.calls, id)
+	delete(c.of, id)
 }
 
 // linger is how long an attempt that has ended waits for others, to be settled

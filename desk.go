@@ -140,6 +140,7 @@ type Desk struct {
 	wake     *wakeup  // tells a relay in this process that there is work
 	runs     *runs    // calls of Run under way
 	lines    *lines   // of those who met over a ticket
+	calls    *calls   // attempts that have not returned
 	stuck    *stuck   // timers that it cannot fire
 	places   *places  // mailboxes that something is on its way to
 
@@ -208,7 +209,7 @@ func NewDesk(store Store, cfg Config) (*Desk, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
-	d := &Desk{store: store, cfg: cfg, chain: Chain{Key: slices.Clone(cfg.ChainKey)}, receipts: cfg.receiptKey(), wake: &wakeup{}, runs: &runs{}, lines: &lines{}, stuck: &stuck{}, places: &places{}, ownNumbers: ownNumbers}
+	d := &Desk{store: store, cfg: cfg, chain: Chain{Key: slices.Clone(cfg.ChainKey)}, receipts: cfg.receiptKey(), wake: &wakeup{}, runs: &runs{}, lines: &lines{}, calls: &calls{}, stuck: &stuck{}, places: &places{}, ownNumbers: ownNumbers}
 	if err := d.tellers(); err != nil {
 		return nil, err
 	}

@@ -20,13 +20,12 @@ func mailbox(email string) string {
 	if at < 0 {
 		return asciiLower(email)
 	}
-	local, domain := email[:at+1], email[at+1:]
-	if strings.ContainsFunc(domain, func(r rune) bool { return r >= utf8.RuneSelf }) {
+	if domain := email[at+1:]; strings.ContainsFunc(domain, func(r rune) bool { return r >= utf8.RuneSelf }) {
 		if ascii, err := domains.ToASCII(domain); err == nil {
-			domain = ascii
+			email = email[:at+1] + ascii
 		}
 	}
-	return asciiLower(local + strings.TrimRight(domain, "."))
+	return asciiLower(strings.TrimRight(email, ".")) // as a rule the very string
 }
 
 // sameMailbox reports whether two addresses are one mailbox; where there is no

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,6 +15,33 @@ import (
 	"github.com/ticketkit/ticket"
 	"github.com/ticketkit/ticket/memstore"
 )
+
+// Deliver, called on a schedule, does not begin a delivery again whose attempt of
+// before has not returned.
+func TestDeliverDoesNotPileUpCallsThatDoNotReturn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		var begun atomic.Int64
+		n := ticket.NotifierFunc(func(context.Context, ticket.Notification) error { begun.Add(1); <-release; return nil })
+		desk, err := ticket.NewDesk(memstore.New(), ticket.Config{Logger: slog.New(slog.DiscardHandler),
+			Notifiers: map[string]ticket.Notifier{"": n}})
+		require.NoError(t, err)
+		_, err = desk.Open(t.Context(), ada, ticket.Draft{Subject: "s"})
+		require.NoError(t, err)
+		for range 8 {
+			_, err := desk.Deliver(t.Context())
+			require.NoError(t, err)
+			time.Sleep(time.Hour)
+		}
+		require.EqualValues(t, 2, begun.Load(), "one for her, one for the queue")
+		close(release)
+		synctest.Wait()
+		time.Sleep(2 * time.Hour)
+		_, err = desk.Deliver(t.Context())
+		require.NoError(t, err)
+		require.EqualValues(t, 4, begun.Load())
+	})
+}
 
 // However many call Run, and whatever their notifiers do, Shutdown ends at most two
 // seconds after its context.

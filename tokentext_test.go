@@ -1,7 +1,6 @@
 package ticket_test
 
 import (
-	"context"
 	"strings"
 	"testing"
 	"time"
@@ -141,10 +140,10 @@ func foreignToken(t *testing.T) string {
 func BenchmarkWordsWithoutTokens(b *testing.B) {
 	desk, err := ticket.NewDesk(memstore.New(), ticket.Config{Links: ticket.Links{Keys: []ticket.LinkKey{{ID: 1, Secret: secret(1)}}}})
 	require.NoError(b, err)
-	tk, err := desk.Open(context.Background(), ada, ticket.Draft{Subject: "s", Followers: []ticket.Person{bob.Person}, Message: ticket.Message(strings.Repeat("The printer is on fire.\n", 400))})
+	tk, err := desk.Open(b.Context(), ada, ticket.Draft{Subject: "s", Followers: []ticket.Person{bob.Person}, Message: ticket.Message(strings.Repeat("The printer is on fire.\n", 400))})
 	require.NoError(b, err)
 	for b.Loop() {
-		if _, err := desk.Track(context.Background(), bob, tk.ID.String()); err != nil {
+		if _, err := desk.Track(b.Context(), bob, tk.ID.String()); err != nil {
 			b.Fatal(err)
 		}
 	}

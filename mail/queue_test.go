@@ -1,7 +1,6 @@
 package mail_test
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -105,7 +104,7 @@ func TestOneOfAQueueThatTakesNothing(t *testing.T) {
 	require.ErrorContains(t, err, "2 of 3 have got it: to bob@staff.example: ")
 	require.Equal(t, "temporary", mark(err))
 	var e *mail.Error
-	require.True(t, errors.As(err, &e))
+	require.ErrorAs(t, err, &e)
 	require.Equal(t, 450, e.Code)
 	s.refuseWith(nil)
 	require.NoError(t, m.Notify(t.Context(), queued(1)))
