@@ -274,6 +274,10 @@ func deliveries(before, after ticket.Ticket, e ticket.Event, solvedAtOnce bool) 
 			}
 		}
 	}
+	lost := before.Assignee != "" && after.Assignee != before.Assignee
+	if lost && !byCustomer && (e.By.Role != ticket.Agents || e.By.ID != before.Assignee) {
+		add(ticket.KindUnassigned)
+	}
 	switch {
 	case after.Assignee != "" && after.Assignee != before.Assignee:
 		if e.By.Role != ticket.Agents || e.By.ID != after.Assignee {
