@@ -519,7 +519,7 @@ func (d *Desk) repeated(ctx context.Context, a Actor, key string, asked Digest) 
 
 // foldTo returns a ticket as it stood at a version, from its events.
 func (d *Desk) foldTo(ctx context.Context, tenant string, id ID, version int64) (t Ticket, err error) {
-	for e, err := range d.events(ctx, tenant, id, 0) {
+	for e, err := range d.events(ctx, tenant, id) {
 		if err != nil {
 			return Ticket{}, err
 		}

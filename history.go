@@ -133,7 +133,7 @@ func (d *Desk) past(ctx context.Context, a Actor, id ID, check func(now Ticket) 
 		return Ticket{}, err
 	}
 	var t Ticket
-	for e, err := range d.events(ctx, s.a.Tenant, id, 0) {
+	for e, err := range d.events(ctx, s.a.Tenant, id) {
 		if err == nil {
 			err = inSequence([]Event{e}, 0, t.Version, id)
 		}
@@ -168,7 +168,7 @@ func (d *Desk) Verify(ctx context.Context, a Actor, id ID) error {
 		return err
 	}
 	var folded Ticket
-	for page, err := range d.pages(ctx, s.a.Tenant, id, 0) {
+	for page, err := range d.pages(ctx, s.a.Tenant, id) {
 		page = page[:min(int64(len(page)), s.ticket.Version-folded.Version)]
 		if err == nil {
 			err = d.chain.verify(page, folded.Version, folded.Digest, id)

@@ -142,7 +142,7 @@ func (s *share) readsAll(ctx context.Context) (bool, error) {
 // what that one's requester does.
 func (s *share) learn(ctx context.Context) error {
 	follows := slices.ContainsFunc(s.ticket.Followers, s.a.Person.Same)
-	for e, err := range s.d.events(ctx, s.ticket.Tenant, s.ticket.ID, 0) {
+	for e, err := range s.d.events(ctx, s.ticket.Tenant, s.ticket.ID) {
 		if err != nil {
 			return err
 		}

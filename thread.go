@@ -184,10 +184,10 @@ func filesSize(list []Attachment) (n int) {
 	return n
 }
 
-// events yields the stored events of one ticket after a number.
-func (d *Desk) events(ctx context.Context, tenant string, id ID, after int64) iter.Seq2[Event, error] {
+// events yields the stored events of one ticket, from the first on.
+func (d *Desk) events(ctx context.Context, tenant string, id ID) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
-		for page, err := range d.pages(ctx, tenant, id, after) {
+		for page, err := range d.pages(ctx, tenant, id) {
 			if err != nil {
 				yield(Event{}, err)
 				return
@@ -201,9 +201,10 @@ func (d *Desk) events(ctx context.Context, tenant string, id ID, after int64) it
 	}
 }
 
-// pages yields the stored events of one ticket after a number, as they are read.
-func (d *Desk) pages(ctx context.Context, tenant string, id ID, after int64) iter.Seq2[[]Event, error] {
+// pages yields the stored events of one ticket, as they are read.
+func (d *Desk) pages(ctx context.Context, tenant string, id ID) iter.Seq2[[]Event, error] {
 	return func(yield func([]Event, error) bool) {
+		after := int64(0)
 		for count := fewEvents; ; {
 			page, err := d.store.Events(ctx, tenant, id, after, count)
 			if err != nil {

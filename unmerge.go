@@ -16,7 +16,7 @@ type undone struct {
 func (d *Desk) mergeOf(ctx context.Context, t *Ticket) (*undone, error) {
 	var now Ticket
 	var u *undone
-	for e, err := range d.events(ctx, t.Tenant, t.ID, 0) {
+	for e, err := range d.events(ctx, t.Tenant, t.ID) {
 		if err != nil {
 			return nil, err
 		}
@@ -158,7 +158,7 @@ func (d *Desk) takeBack(ctx context.Context, dec *Decision, e *Event) error {
 // brought, and which merges still hold, in their order.
 func (d *Desk) mergesInto(ctx context.Context, o *Ticket) (events []*Event, merged []*joined, err error) {
 	var now Ticket
-	for full, err := range d.events(ctx, o.Tenant, o.ID, 0) {
+	for full, err := range d.events(ctx, o.Tenant, o.ID) {
 		if err != nil {
 			return nil, nil, err
 		}
