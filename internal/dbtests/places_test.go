@@ -43,15 +43,21 @@ func TestSearchOverAllTimes(t *testing.T) {
 	})
 }
 
-// openingAt is a commit of a desk whose clock says so.
+// openingAt is a commit of what was opened at that time, which may be one that no
+// desk's clock shows.
 func openingAt(tb testing.TB, at time.Time) ticket.Commit {
 	tb.Helper()
 	r := &recorder{}
-	desk, err := ticket.NewDesk(r, ticket.Config{Silent: true, Now: func() time.Time { return at }})
+	desk, err := ticket.NewDesk(r, ticket.Config{Silent: true})
 	require.NoError(tb, err)
 	_, err = desk.Open(tb.Context(), failCustomer, failDraft)
 	require.NoError(tb, err)
-	return r.commits[0]
+	c := r.commits[0]
+	e := &c.Changes[0].Events[0]
+	e.At = at
+	ticket.Chain{}.Seal(ticket.Digest{}, e)
+	c.Changes[0].Ticket = ticket.Apply(ticket.Ticket{}, *e)
+	return c
 }
 
 // An index of version 1 kept copies of the words, and wrapped in 2112.

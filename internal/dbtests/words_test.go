@@ -35,7 +35,7 @@ func TestWordsOfAnOlderVersionAreFoldedAnew(t *testing.T) {
 		if b.dialect == sqlstore.SQLite {
 			stale = "DELETE FROM ticket_words"
 		}
-		for _, q := range []string{stale, "UPDATE ticket_schema SET version = 1 WHERE part = 'search'"} {
+		for _, q := range []string{stale, "UPDATE ticket_schema SET version = 2 WHERE part = 'search'"} {
 			_, err := db.ExecContext(t.Context(), q)
 			require.NoError(t, err)
 		}
