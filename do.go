@@ -198,26 +198,7 @@ func (d *Desk) decideOn(ctx context.Context, o *outcome, a Actor, t Ticket, act 
 		d.add(o, t, e)
 		return nil // the child, which is the first
 	case Merge, Unmerge, AddLink, Unlink:
-		if err := d.noCircle(ctx, &dec); err != nil {
-			return err
-		}
-		d.add(o, t, e)
-		if dec.Other == nil {
-			return nil
-		}
-		c, changes := dec.counterEvent()
-		if act.Name == Unmerge {
-			if !dec.Other.MergedInto.IsZero() {
-				return dec.refuse(WhyMerged, "the other ticket was itself merged away: undo that first")
-			}
-			if err := d.takeBack(ctx, &dec, &c); err != nil {
-				return err
-			}
-		}
-		if changes {
-			d.add(o, *dec.Other, c)
-		}
-		return nil
+		return d.both(ctx, o, dec, e)
 	case Edit:
 		if e.idle() && act.Key == "" { // a key has to be remembered, and so makes an event all the same
 			o.commit.Changes = append(o.commit.Changes, Change{Ticket: t})
@@ -236,6 +217,31 @@ func (d *Desk) decideOn(ctx context.Context, o *outcome, a Actor, t Ticket, act 
 		d.add(o, t, e)
 		return nil
 	}
+}
+
+// both puts what an action does to two tickets into the outcome. It has the
+// decision as a copy, so that of other actions none is made.
+func (d *Desk) both(ctx context.Context, o *outcome, dec Decision, e Event) error {
+	if err := d.noCircle(ctx, &dec); err != nil {
+		return err
+	}
+	d.add(o, dec.Ticket, e)
+	if dec.Other == nil {
+		return nil
+	}
+	c, changes := dec.counterEvent()
+	if dec.Action.Name == Unmerge {
+		if !dec.Other.MergedInto.IsZero() {
+			return dec.refuse(WhyMerged, "the other ticket was itself merged away: undo that first")
+		}
+		if err := d.takeBack(ctx, &dec, &c); err != nil {
+			return err
+		}
+	}
+	if changes {
+		d.add(o, *dec.Other, c)
+	}
+	return nil
 }
 
 // other reads the second ticket of an action that concerns two. One that is
