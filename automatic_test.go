@@ -111,8 +111,12 @@ func TestMachinesDoNothingElse(t *testing.T) {
 		act.Message, act.Automatic = "m", true
 		k.refused(super, tk, act, ticket.ErrInvalid)
 	}
-	// Without words there is nothing that a machine said.
+	// Without words there is nothing that a machine said, and all is as ever.
+	k.heard(tk)
 	require.Equal(t, ticket.StatusQueued, k.do(cron, tk, ticket.Action{Name: ticket.Escalate, Note: "alarm", Automatic: true}).Status)
+	require.Equal(t, []string{"escalated agent", "handed on requester c1ada@example.org"}, k.heard(tk))
+	k.do(cron, tk, ticket.Action{Name: ticket.Edit, Automatic: true, Edit: &ticket.Edits{Follow: []ticket.Person{bob.Person}}})
+	require.Equal(t, []string{"added follower c2bob@example.org"}, k.heard(tk))
 }
 
 // A monitor opens a ticket, and is not answered; whoever follows it is not sent

@@ -59,7 +59,7 @@ func (d *Desk) look(row *Delivery, b *Brief, to Person) verdict {
 		return verdict{why: "a machine wrote that, and is not answered"}
 	case !customer:
 		return verdict{}
-	case e.Automatic:
+	case e.Automatic && (e.Seq == 1 || e.words()):
 		return verdict{why: "a machine wrote that, which is for the desk to read"}
 	case !b.Bounced.IsZero():
 		return verdict{why: fmt.Sprintf("the address bounced before: see delivery %s", b.Bounced)}

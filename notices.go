@@ -117,7 +117,7 @@ func notices(list []notice, before, after *Ticket, e *Event) []notice {
 }
 
 func customerNotices(list []notice, before, after *Ticket, e *Event) []notice {
-	if e.Automatic && e.Seq > 1 {
+	if e.Automatic && e.Seq > 1 && e.words() {
 		return list // what a machine wrote is for the desk to read
 	}
 	kind := customerKind(before, e)
@@ -148,6 +148,9 @@ func customerNotices(list []notice, before, after *Ticket, e *Event) []notice {
 	return list
 }
 
+// words reports whether an event brings words or files for customers.
+func (e *Event) words() bool { return e.Message != "" || len(e.Attachments) > 0 }
+
 // joins reports whether a customer was told nothing of the ticket before the
 // event: nobody concerned with it had this address. Those whom a merge brings
 // are told of the merge.
@@ -161,8 +164,7 @@ func joins(before *Ticket, e *Event, to Recipient) bool {
 
 // deskNotices lists what the event is to agents and queues.
 func deskNotices(list []notice, before, after *Ticket, e *Event) []notice {
-	words := e.Message != "" || len(e.Attachments) > 0
-	said := words && (e.By.Role&Customers != 0 || e.Automatic)
+	said := e.words() && (e.By.Role&Customers != 0 || e.Automatic)
 	tell := func(k Kind, to Recipient) {
 		if !ownAct(e, to) {
 			list = append(list, notice{k, to})
