@@ -33,13 +33,13 @@ func TestRandomActorsAndActions(t *testing.T) {
 			require.NoError(t, err)
 			disk := newWorld(t, store, seed)
 			disk.play(500)
+			require.Equal(t, mem.state(), disk.state(), "both stores come to the same")
 			if seed > 3 {
 				return
 			}
-			for _, name := range []ticket.ActionName{ticket.Merge, ticket.Unmerge, ticket.Split, ticket.Edit, ticket.Amend, ticket.Reply, "automatic", "follow-up"} {
+			for _, name := range []ticket.ActionName{ticket.Merge, ticket.Unmerge, ticket.Split, ticket.Edit, ticket.Amend, ticket.Reply, "automatic", "follow-up", "repeat", "link"} {
 				require.Positive(t, mem.done[string(name)], "%s never took place: %v", name, mem.done)
 			}
-			require.Equal(t, mem.state(), disk.state(), "both stores come to the same")
 		})
 	}
 }
@@ -52,6 +52,7 @@ type world struct {
 	rng     *rand.Rand
 	desk    *ticket.Desk
 	clock   *tickettest.Clock
+	sent    *tickettest.Recorder
 	tickets []ticket.ID
 	done    map[string]int
 }
@@ -60,8 +61,8 @@ var worldTenants = []string{"", "south"}
 
 func newWorld(t *testing.T, s ticket.Store, seed uint64) *world {
 	t.Helper()
-	w := &world{T: t, rng: rand.New(rand.NewPCG(seed, 7)), clock: tickettest.NewClock(), done: map[string]int{}}
-	cfg := tickettest.Config(w.clock, tickettest.NewRecorder())
+	w := &world{T: t, rng: rand.New(rand.NewPCG(seed, 7)), clock: tickettest.NewClock(), sent: tickettest.NewRecorder(), done: map[string]int{}}
+	cfg := tickettest.Config(w.clock, w.sent)
 	cfg.Links.Keys = []ticket.LinkKey{{ID: 1, Secret: make([]byte, 32)}}
 	var err error
 	w.desk, err = ticket.NewDesk(s, cfg)
@@ -93,8 +94,19 @@ func (w *world) actor(tenant string) ticket.Actor {
 	}
 }
 
-func (w *world) words() ticket.Message {
-	return ticket.Message(pickOf(w, "the loom\u200b stops", "thank you", "where is it?", "\u200e7Q4K"))
+// words are of a tenant, which can be told from them.
+func (w *world) words(tenant string) ticket.Message {
+	return ticket.Message(pickOf(w, "the loom\u200b stops", "thank you", "where is it?", "\u200e7Q4K") + ", says " + mark(tenant))
+}
+
+func mark(tenant string) string { return "tenant(" + tenant + ")" }
+
+// foreign is what nobody in a tenant may read.
+func foreign(tenant string) string {
+	if tenant == worldTenants[0] {
+		return mark(worldTenants[1])
+	}
+	return mark(worldTenants[0])
 }
 
 // mergeable are the tickets that one could be merged into.
@@ -118,7 +130,7 @@ func (w *world) action(t ticket.Ticket) ticket.Action {
 		act.Name = pickOf(w, ticket.Reply, ticket.Merge, ticket.Merge, ticket.Unmerge, ticket.Resolve, ticket.Amend, ticket.Split, ticket.Edit)
 	}
 	if w.rng.IntN(4) > 0 {
-		act.Message = w.words()
+		act.Message = w.words(t.Tenant)
 	}
 	if w.rng.IntN(5) == 0 {
 		act.Attachments = []ticket.Attachment{{Name: "photo.png", Ref: secretNote}}
@@ -200,12 +212,13 @@ func (w *world) play(steps int) {
 	}
 	w.look()
 	w.chains()
+	w.told()
 }
 
 func (w *world) open(tenant string) {
 	w.Helper()
 	a := w.actor(tenant)
-	d := ticket.Draft{Subject: " loom\u200b ", Message: w.words(), Automatic: w.rng.IntN(8) == 0, Queue: pickOf(w, "", "hard\u200b")}
+	d := ticket.Draft{Subject: " loom\u200b ", Message: w.words(tenant), Automatic: w.rng.IntN(8) == 0, Queue: pickOf(w, "", "hard\u200b")}
 	if a.Role != ticket.Requesters {
 		d.Requester, d.Note = w.person(), secretNote
 	}
@@ -255,6 +268,7 @@ func (w *world) step(a ticket.Actor, id ticket.ID, act ticket.Action, i int) {
 		return
 	}
 	require.Equal(w, a.Tenant, before.Tenant, "step %d: no tenant reaches into another", i)
+	w.repeat(a, id, act, got, i)
 	if !slices.Contains(w.tickets, got.ID) {
 		w.tickets = append(w.tickets, got.ID)
 		if act.Name != ticket.Split {
@@ -323,6 +337,84 @@ func (w *world) step(a ticket.Actor, id ticket.ID, act ticket.Action, i int) {
 	}
 }
 
+// repeat does again what was just done with a key: the same changes nothing, and
+// something else, or somebody else, does not get through with that key.
+func (w *world) repeat(a ticket.Actor, id ticket.ID, act ticket.Action, got ticket.Ticket, i int) {
+	w.Helper()
+	if a.Role == ticket.Requesters {
+		b, err := json.Marshal(got)
+		require.NoError(w, err)
+		require.NotContains(w, string(b), secretNote)
+		require.Empty(w, got.Queue+got.Assignee, "step %d: what a customer gets is public", i)
+	}
+	if act.Key == "" {
+		return
+	}
+	w.done["repeat"]++
+	is := w.must(got.ID)
+	again, err := w.desk.Do(w.Context(), a, id, act)
+	if err == nil {
+		require.Equal(w, got.ID, again.ID, "step %d", i)
+	} else {
+		require.ErrorIs(w, err, ticket.ErrNotFound, "step %d: it may see it no more", i)
+	}
+	other := act
+	other.Channel = "other"
+	others := ticket.Requester(ticket.Person{ID: "nobody"}).In(a.Tenant)
+	for _, try := range []struct {
+		a   ticket.Actor
+		act ticket.Action
+	}{{a, other}, {others, act}} {
+		_, err = w.desk.Do(w.Context(), try.a, id, try.act)
+		require.Error(w, err, "step %d: %s", i, act.Name)
+		require.NotContains(w, err.Error(), secretNote)
+	}
+	require.True(w, is.Equal(w.must(got.ID)), "step %d: a repeat changed something", i)
+}
+
+// told looks at what reached people.
+func (w *world) told() {
+	w.Helper()
+	_, err := w.desk.Deliver(w.Context())
+	require.NoError(w, err)
+	require.NotEmpty(w, w.sent.Sent())
+	for _, n := range w.sent.Sent() {
+		if n.To.Role&ticket.Customers == 0 {
+			for i := range n.Attachments {
+				n.Attachments[i].Ref = "" // where the desk finds the file
+			}
+		}
+		b, err := json.Marshal(n)
+		require.NoError(w, err)
+		require.NotContains(w, string(b), secretNote, "%s to %s", n.Kind, n.To.Role)
+		require.NotContains(w, string(b), foreign(n.Tenant))
+	}
+}
+
+// link makes a status link for a customer, looks through it, and takes it back.
+func (w *world) link(a ticket.Actor, id ticket.ID) {
+	w.Helper()
+	token, err := w.desk.Link(w.Context(), a, id, ticket.LinkRequest{TTL: time.Hour})
+	if errors.Is(err, ticket.ErrRefused) {
+		return
+	}
+	require.NoError(w, err)
+	w.done["link"]++
+	holder := ticket.Holder(token).In(a.Tenant)
+	v, err := w.desk.Track(w.Context(), holder, "")
+	require.NoError(w, err)
+	b, err := json.Marshal(v)
+	require.NoError(w, err)
+	require.NotContains(w, string(b), secretNote)
+	require.NotContains(w, string(b), foreign(a.Tenant))
+	_, err = w.desk.Track(w.Context(), ticket.Holder(token).In("elsewhere"), "")
+	require.Error(w, err)
+	_, err = w.desk.RevokeLinks(w.Context(), boss(a.Tenant), id)
+	require.NoError(w, err)
+	_, err = w.desk.Track(w.Context(), holder, "")
+	require.ErrorIs(w, err, ticket.ErrLink)
+}
+
 // toldOf are the rows of one event.
 func (w *world) toldOf(a ticket.Actor, t ticket.Ticket, seq int64) (list []ticket.Delivery) {
 	w.Helper()
@@ -363,6 +455,12 @@ func (w *world) look() {
 				require.NoError(w, err)
 				require.Equal(w, t.Number, v.Number, "each in a customer's list is the one that its number leads to")
 				seen = append(seen, t, v)
+				if w.rng.IntN(40) == 0 {
+					w.link(a, t.ID)
+				}
+				words, _, err := w.desk.Messages(w.Context(), a, string(t.Number), "")
+				require.NoError(w, err)
+				seen = append(seen, words)
 				for e, err := range w.desk.History(w.Context(), a, t.ID) {
 					require.NoError(w, err)
 					seen = append(seen, e)
@@ -380,6 +478,7 @@ func (w *world) look() {
 			b, err := json.Marshal(seen)
 			require.NoError(w, err)
 			require.NotContains(w, string(b), secretNote)
+			require.NotContains(w, string(b), foreign(tenant))
 			for _, id := range w.tickets {
 				t := w.must(id)
 				if t.Tenant == tenant && a.RoleOn(t) != 0 {
@@ -387,6 +486,15 @@ func (w *world) look() {
 				}
 				_, err := w.desk.Get(w.Context(), a, id)
 				require.ErrorIs(w, err, ticket.ErrNotFound)
+				if t.MergedInto.IsZero() { // else its number leads on
+					_, err = w.desk.Track(w.Context(), a, string(t.Number))
+					require.ErrorIs(w, err, ticket.ErrNotFound)
+				}
+				_, err = w.desk.AtVersion(w.Context(), a, id, 1)
+				require.Error(w, err)
+				for _, err := range w.desk.Events(w.Context(), a, id) {
+					require.Error(w, err)
+				}
 			}
 		}
 	}
