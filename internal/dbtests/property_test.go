@@ -37,7 +37,7 @@ func TestRandomActorsAndActions(t *testing.T) {
 			if seed > 3 {
 				return
 			}
-			for _, name := range []ticket.ActionName{ticket.Merge, ticket.Unmerge, ticket.Split, ticket.Edit, ticket.Amend, ticket.Reply, "automatic", "follow-up", "repeat", "link"} {
+			for _, name := range []ticket.ActionName{ticket.Merge, ticket.Unmerge, ticket.Split, ticket.Edit, ticket.Amend, ticket.Reply, "automatic", "follow-up", "repeat", "link", "join", "undone at once"} {
 				require.Positive(t, mem.done[string(name)], "%s never took place: %v", name, mem.done)
 			}
 		})
@@ -307,6 +307,7 @@ func (w *world) step(a ticket.Actor, id ticket.ID, act ticket.Action, i int) {
 	for m, n := range mailboxes {
 		require.Equal(w, 1, n, "step %d: %s was told %d times", i, m, n)
 	}
+	w.joiners(before, e, told, i)
 	if before.Assignee != "" && after.Assignee != before.Assignee && e.By.Role == ticket.Agents && e.By.ID != before.Assignee {
 		require.True(w, slices.ContainsFunc(told, func(d ticket.Delivery) bool {
 			return d.Kind == ticket.KindUnassigned && d.To.Person.ID == before.Assignee
@@ -325,6 +326,8 @@ func (w *world) step(a ticket.Actor, id ticket.ID, act ticket.Action, i int) {
 		require.Equal(w, was.State(), after.State(), "step %d", i)
 		require.Equal(w, [6]any{was.Assignee, was.Queue, was.Resolution, was.Resolved, was.Closed, was.Reopened},
 			[6]any{after.Assignee, after.Queue, after.Resolution, after.Resolved, after.Closed, after.Reopened}, "step %d", i)
+		o, _ := w.find(before.MergedInto)
+		w.survivor(o, w.own(all, o.ID), i)
 	case ticket.Merge:
 		var said []string
 		for h, err := range w.desk.History(w.Context(), all, after.MergedInto) {
@@ -335,6 +338,47 @@ func (w *world) step(a ticket.Actor, id ticket.ID, act ticket.Action, i int) {
 			require.Contains(w, said, string(e.Message), "step %d: words of the merged ticket are read where it goes on", i)
 		}
 	}
+}
+
+// joiners checks that who is concerned with the ticket from now on, and was not
+// before, is told, whatever the event is, unless it was their own.
+func (w *world) joiners(before ticket.Ticket, e ticket.Event, told []ticket.Delivery, i int) {
+	w.Helper()
+	if e.Action != ticket.Edit {
+		return
+	}
+	had := map[string]bool{}
+	for _, p := range append([]ticket.Person{before.Requester}, before.Followers...) {
+		had[ticket.Recipient{Role: ticket.Followers, Person: p}.Key()] = true
+	}
+	for _, p := range append([]ticket.Person{e.Requester}, e.Followed...) {
+		key := ticket.Recipient{Role: ticket.Followers, Person: p}.Key()
+		if p.IsZero() || had[key] {
+			continue
+		}
+		w.done["join"]++
+		require.True(w, slices.ContainsFunc(told, func(d ticket.Delivery) bool { return d.To.Role&ticket.Customers != 0 && d.To.Key() == key }),
+			"step %d: %s joined and was not told", i, key)
+	}
+}
+
+// survivor checks that a merge undone at once leaves the ticket that went on as it
+// was, but for what records that there was one.
+func (w *world) survivor(was ticket.Ticket, events []ticket.Event, i int) {
+	w.Helper()
+	n := len(events)
+	if n < 3 || events[n-1].Action != ticket.Unmerge || events[n-2].Action != ticket.Merge || events[n-1].Set.Other != events[n-2].Set.Other {
+		return
+	}
+	w.done["undone at once"]++
+	before, err := ticket.Replay(events[:n-2])
+	require.NoError(w, err)
+	was.Version, was.Digest, was.Touched = before.Version, before.Digest, before.Touched
+	text, err := json.Marshal(before)
+	require.NoError(w, err)
+	now, err := json.Marshal(was)
+	require.NoError(w, err)
+	require.JSONEq(w, string(text), string(now), "step %d: the merge left something behind", i)
 }
 
 // repeat does again what was just done with a key: the same changes nothing, and
