@@ -24,7 +24,7 @@ import (
 // The same seed must come to the same in memory and in SQLite.
 func TestRandomActorsAndActions(t *testing.T) {
 	t.Parallel()
-	seeds := []uint64{1, 2, rand.Uint64()} // the last one is in the test's name
+	seeds := []uint64{1, 2, 12}
 	for _, seed := range seeds {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			mem := newWorld(t, memstore.New(), seed)
@@ -34,7 +34,7 @@ func TestRandomActorsAndActions(t *testing.T) {
 			disk := newWorld(t, store, seed)
 			disk.play(500)
 			require.Equal(t, mem.state(), disk.state(), "both stores come to the same")
-			if seed > 3 {
+			if seed > 2 {
 				return
 			}
 			for _, name := range []ticket.ActionName{ticket.Merge, ticket.Unmerge, ticket.Split, ticket.Edit, ticket.Amend, ticket.Reply, "automatic", "follow-up", "repeat", "link", "join", "undone at once"} {
