@@ -76,8 +76,8 @@ func (d *Desk) begin(o *outcome, a Actor, dr Draft, now time.Time, links []Link,
 // in the form the actor may hold.
 //
 // What a customer does under the number of a ticket that was merged away
-// happens to the one it goes on as. Who may not see that one can still reply: the
-// words stay with the merged ticket, and go to the desk that has the case.
+// happens to the one it goes on as. Who may not see that one, or has no part in it,
+// can still reply: the words stay with the merged ticket, and go to the desk that has the case.
 //
 // A reply or reopen after the window goes to the follow-up that is not done, or
 // whose own window is open, and opens one where there is none that the actor has
@@ -125,7 +125,7 @@ func (d *Desk) Do(ctx context.Context, a Actor, id ID, act Action) (Ticket, erro
 func (d *Desk) decide(ctx context.Context, o *outcome, a Actor, id ID, act Action) error {
 	t, err := d.load(ctx, a, id)
 	if err == nil && a.Role == Requesters {
-		t, err = d.follow(ctx, a, t)
+		t, err = d.followPart(ctx, a, t)
 	}
 	if err == nil {
 		err = d.linkedTo(ctx, a, &t)

@@ -43,7 +43,7 @@ type further struct {
 
 // followUps returns the follow-ups of a ticket, and theirs, in which the actor has
 // a part, the newest first. Where one was merged away it is the ticket that goes
-// on, as far as the actor may see that.
+// on, as far as the actor has a part in that.
 func (d *Desk) followUps(ctx context.Context, a Actor, t Ticket) (list []further, err error) {
 	next, seen := []Ticket{t}, map[ID]bool{t.ID: true}
 	for i := 0; i < len(next); i++ {
@@ -60,7 +60,7 @@ func (d *Desk) followUps(ctx context.Context, a Actor, t Ticket) (list []further
 				return nil, err
 			}
 			next = append(next, f)
-			if f, err = d.follow(ctx, a, f); err != nil {
+			if f, err = d.followPart(ctx, a, f); err != nil {
 				return nil, err
 			}
 			if f.ID != l.Ticket {

@@ -454,6 +454,40 @@ func TestWhoStaysBehindCanStillWrite(t *testing.T) {
 	require.Equal(t, c.ID, k.do(vic, a, reply).ID)
 }
 
+// colleaguesLook is a policy that shows customers the tickets of their organisation.
+type colleaguesLook struct{ ticket.DefaultPolicy }
+
+func (p colleaguesLook) MaySee(a ticket.Actor, t ticket.Ticket) bool {
+	return p.DefaultPolicy.MaySee(a, t) ||
+		a.Role == ticket.Requesters && a.Person.Organisation != "" && a.Person.Organisation == t.Requester.Organisation
+}
+
+func TestWhoOnlyLooksAtTheTicketThatGoesOnKeepsItsOwn(t *testing.T) {
+	k := newKit(t, func(c *ticket.Config) { c.Policy = colleaguesLook{} })
+	eve, kim := inOrg("eve", "x"), inOrg("kim", "x")
+	a, b := k.open(eve, ticket.Draft{}), k.open(kim, ticket.Draft{Queue: "hardware"})
+	k.merge(a, b)
+	list := func() (ids []ticket.ID) {
+		page, err := k.desk.List(t.Context(), eve, ticket.Query{})
+		require.NoError(t, err)
+		for _, tk := range page.Tickets {
+			ids = append(ids, tk.ID)
+		}
+		return ids
+	}
+	require.Equal(t, []ticket.ID{b.ID}, list())
+	k.edit(b, ticket.Edits{Unfollow: []ticket.Person{eve.Person}})
+	require.Equal(t, []ticket.ID{a.ID}, list())
+
+	k.toldOf(a)
+	require.Equal(t, a.ID, k.do(eve, a, ticket.Action{Name: ticket.Reply, Message: "it is still broken"}).ID)
+	require.Equal(t, []string{"customer > agent hardware"}, k.toldOf(a))
+	k.refused(eve, b, ticket.Action{Name: ticket.Reply, Message: "not mine"}, ticket.ErrRefused)
+
+	k.edit(b, ticket.Edits{Follow: []ticket.Person{eve.Person}})
+	require.Equal(t, b.ID, k.do(eve, a, ticket.Action{Name: ticket.Reply, Message: "thanks"}).ID)
+}
+
 func TestARequesterKeepsItsCaseWhenTheOtherTicketGoesToSomebodyElse(t *testing.T) {
 	k := newKit(t)
 	a, b := k.open(ada, ticket.Draft{}), k.open(ada, ticket.Draft{})

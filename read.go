@@ -93,9 +93,25 @@ func (d *Desk) follow(ctx context.Context, a Actor, t Ticket) (Ticket, error) {
 	return seen, err
 }
 
+// followPart is follow for what a customer does and for what its tickets are: a
+// policy may show it a ticket that goes on in which it has no part, and so could do
+// nothing. Then it is left with the last in which it has one.
+func (d *Desk) followPart(ctx context.Context, a Actor, t Ticket) (Ticket, error) {
+	if t.MergedInto.IsZero() {
+		return t, nil
+	}
+	part := t
+	err := d.merges(ctx, t, func(next Ticket) {
+		if a.RoleOn(next) != 0 && d.cfg.Policy.MaySee(a, next) {
+			part = next
+		}
+	})
+	return part, err
+}
+
 // List returns one page of the tickets that match and that the actor may see;
 // a customer's are those it requested or follows, without those that were merged
-// into one it sees, so that each is the one its number leads to. A limit beyond MaxLimit, an
+// into another of them. A limit beyond MaxLimit, an
 // unknown order, a cursor of another order, and a customer's query by queue,
 // assignee, tags, fields, organisation, timer or another person are [ErrInvalid]. Where some are left out so, a
 // page may hold fewer than the limit, even none, and still have a Next.
@@ -128,19 +144,19 @@ func (d *Desk) List(ctx context.Context, a Actor, q Query) (Page, error) {
 	return page, nil
 }
 
-// goesOn reports whether a ticket was merged into one that the actor sees.
+// goesOn reports whether a customer's ticket was merged into another one of its own.
 func (d *Desk) goesOn(ctx context.Context, a Actor, t Ticket) (bool, error) {
 	if t.MergedInto.IsZero() {
 		return false, nil
 	}
-	// Mostly the next one is seen, however long the way is from there.
-	switch _, err := d.load(ctx, a, t.MergedInto); {
-	case err == nil:
+	// Mostly it is the next one, however long the way is from there.
+	switch next, err := d.load(ctx, a, t.MergedInto); {
+	case err == nil && a.RoleOn(next) != 0:
 		return true, nil
-	case !isNotFound(err):
+	case err != nil && !isNotFound(err):
 		return false, err
 	}
-	last, err := d.follow(ctx, a, t)
+	last, err := d.followPart(ctx, a, t)
 	return err == nil && last.ID != t.ID, err
 }
 
