@@ -148,7 +148,7 @@ func (d *Desk) derive(a Actor, from *Ticket, dr Draft) (Draft, error) {
 	if dr.Requester.IsZero() {
 		dr.Requester = from.Requester
 	}
-	if len(dr.Followers) == 0 && sameCustomer(dr.Requester, from.Requester) {
+	if len(dr.Followers) == 0 && d.oneCustomer(dr.Requester, from.Requester) {
 		dr.Followers = d.carriedOver(a, from)
 		if !dr.Requester.Same(from.Requester) { // perhaps a follower is the requester now
 			dr.Followers = slices.DeleteFunc(slices.Clone(dr.Followers), dr.Requester.Same)

@@ -19,7 +19,7 @@ func (d *Desk) splitOff(ctx context.Context, a Actor, t *Ticket, dr Draft) (Draf
 		dr.Message, dr.Attachments = e.Message, e.Attachments
 		dr.Channel, dr.Automatic = cmp.Or(dr.Channel, e.Channel), dr.Automatic || e.Automatic
 		author = e.saidBy()
-		if reader := cmp.Or(dr.Requester, t.Requester); from < t.RequesterSince && !sameCustomer(author, reader) {
+		if reader := cmp.Or(dr.Requester, t.Requester); from < t.RequesterSince && !d.oneCustomer(author, reader) {
 			return dr, author, invalid("action.draft.from", "is of before the ticket was this requester's, who does not read it")
 		}
 	}

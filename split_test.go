@@ -109,6 +109,28 @@ func TestASplitDoesNotShowANewRequesterTheOldOnesWords(t *testing.T) {
 	require.Equal(t, ada.Person, part.Requester)
 }
 
+func TestASplitShowsOnePersonsWordsToThatPersonOnly(t *testing.T) {
+	for name, one := range map[string]bool{"of an organisation": false, "of one person": true} {
+		t.Run(name, func(t *testing.T) {
+			k := newKit(t, func(c *ticket.Config) { c.MergeOnePerson = one })
+			eve, kim := inOrg("eve", "x"), inOrg("kim", "x")
+			dan := inOrg("dan", "x")
+			tk := k.open(eve, ticket.Draft{Message: "for you alone", Followers: []ticket.Person{dan.Person}})
+			k.edit(tk, ticket.Edits{Requester: kim.Person})
+			if !one {
+				k.do(lin, tk, split(ticket.Draft{From: 1}))
+				require.Equal(t, []ticket.Person{dan.Person}, k.get(k.do(lin, tk, split(ticket.Draft{Requester: eve.Person, Message: "m"}))).Followers)
+				return
+			}
+			require.Len(t, k.events(kim, tk), 0)
+			require.ErrorContains(t, k.refusal(lin, tk, split(ticket.Draft{From: 1}), ticket.ErrInvalid), "before")
+			part := k.get(k.do(lin, tk, split(ticket.Draft{From: 1, Requester: eve.Person})))
+			require.Equal(t, eve.Person, part.Requester)
+			require.Empty(t, part.Followers, "who follows the one's ticket does not read the other's")
+		})
+	}
+}
+
 // wiped is a store whose words were erased.
 type wiped struct{ ticket.Store }
 
