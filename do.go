@@ -207,7 +207,7 @@ func (d *Desk) decideOn(ctx context.Context, o *outcome, a Actor, t Ticket, act 
 		}
 		fallthrough
 	default:
-		if !t.MergedInto.IsZero() && dec.Role&Customers != 0 {
+		if !t.MergedInto.IsZero() && act.words() && (act.Automatic || dec.Role&Customers != 0) {
 			holder, err := d.holder(ctx, t)
 			if err != nil {
 				return err

@@ -488,6 +488,29 @@ func TestWhoOnlyLooksAtTheTicketThatGoesOnKeepsItsOwn(t *testing.T) {
 	require.Equal(t, b.ID, k.do(eve, a, ticket.Action{Name: ticket.Reply, Message: "thanks"}).ID)
 }
 
+func TestWhatMachinesSayUnderAMergedNumberReachesWhoHasTheCase(t *testing.T) {
+	k := newKit(t)
+	from, into := k.open(ada, ticket.Draft{Queue: "old"}), k.open(ada, ticket.Draft{Queue: "new"})
+	k.do(lin, from, ticket.Action{Name: ticket.Take})
+	k.merge(from, into)
+	before := k.get(from)
+	k.toldOf(from)
+	away := ticket.Action{Name: ticket.Reply, Message: "away", Automatic: true}
+	monitor := away
+	monitor.Name = ticket.AddNote
+	k.do(super, from, away)
+	require.Equal(t, []string{"customer > agent new"}, k.toldOf(from))
+	k.do(cron, from, monitor)
+	require.Equal(t, []string{"customer > agent new"}, k.toldOf(from))
+
+	k.do(super, into, ticket.Action{Name: ticket.Take})
+	k.do(cron, from, monitor)
+	require.Equal(t, []string{"customer > agent super"}, k.toldOf(from))
+	k.do(super, from, away)
+	require.Empty(t, k.toldOf(from), "its own")
+	require.Equal(t, before.State(), k.get(from).State())
+}
+
 func TestARequesterKeepsItsCaseWhenTheOtherTicketGoesToSomebodyElse(t *testing.T) {
 	k := newKit(t)
 	a, b := k.open(ada, ticket.Draft{}), k.open(ada, ticket.Draft{})

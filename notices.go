@@ -10,7 +10,7 @@ type notice struct {
 
 // deliveries appends the outbox rows for an event that took a ticket from
 // before to after. The holder is the ticket with whose desk the case is, where
-// that is another one: of what is said under the number of a merged ticket.
+// that is another one: of what customers and machines say under a merged number.
 func (d *Desk) deliveries(rows []Delivery, before, after *Ticket, e *Event, holder *Ticket) (_ []Delivery, err error) {
 	if len(d.vias)+len(d.streams) == 0 {
 		return rows, nil
@@ -29,7 +29,7 @@ func (d *Desk) deliveries(rows []Delivery, before, after *Ticket, e *Event, hold
 		var space [8]notice
 		list := notices(space[:0], before, after, e)
 		if holder != nil {
-			list = heldBy(list, holder)
+			list = heldBy(list, holder, e)
 		}
 		if d.cfg.Copies != nil {
 			if list, err = d.copies(list, before, after, e); err != nil {
@@ -48,13 +48,16 @@ func (d *Desk) deliveries(rows []Delivery, before, after *Ticket, e *Event, hold
 	return rows, nil
 }
 
-// heldBy tells the desk that holds the case what a customer said, and not the one
-// that had it before the merge.
-func heldBy(list []notice, holder *Ticket) []notice {
+// heldBy tells the desk that holds the case what a customer or a machine said, and
+// not the one that had it before the merge.
+func heldBy(list []notice, holder *Ticket, e *Event) []notice {
 	list = slices.DeleteFunc(list, func(n notice) bool { return n.to.Role == Agents })
 	to := Recipient{Role: Agents, Queue: holder.Queue, Level: holder.Level}
 	if holder.Assignee != "" {
 		to = Recipient{Role: Agents, Person: Person{ID: holder.Assignee}}
+	}
+	if ownAct(e, to) {
+		return list
 	}
 	return append(list, notice{KindCustomer, to})
 }
