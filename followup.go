@@ -41,11 +41,15 @@ type further struct {
 	over bool // with this one, too
 }
 
-// followUps returns the follow-ups of a ticket, and theirs, in which the actor has
-// a part, the newest first. Where one was merged away it is the ticket that goes
+// followUps returns the other tickets that a case went on as in which the actor has
+// a part, the newest first: the follow-ups of the ticket and of what it is a
+// follow-up of, and theirs. Where one was merged away it is the ticket that goes
 // on, as far as the actor has a part in that.
 func (d *Desk) followUps(ctx context.Context, a Actor, t Ticket) (list []further, err error) {
-	next, seen := []Ticket{t}, map[ID]bool{t.ID: true}
+	next, seen, err := d.beginnings(ctx, t)
+	if err != nil {
+		return nil, err
+	}
 	for i := 0; i < len(next); i++ {
 		for _, l := range next[i].Links {
 			if l.Relation != FollowedBy || seen[l.Ticket] {
@@ -82,6 +86,29 @@ func (d *Desk) followUps(ctx context.Context, a Actor, t Ticket) (list []further
 	}
 	slices.SortStableFunc(list, func(a, b further) int { return cmp.Or(b.Created.Compare(a.Created), b.ID.Compare(a.ID)) })
 	return list, nil
+}
+
+// beginnings returns a ticket and those that its case went on from: what it is a
+// follow-up of, in any number of steps, and what was merged into one of them.
+func (d *Desk) beginnings(ctx context.Context, t Ticket) (list []Ticket, seen map[ID]bool, err error) {
+	list, seen = []Ticket{t}, map[ID]bool{t.ID: true}
+	for i := 0; i < len(list); i++ {
+		for _, l := range list[i].Links {
+			if l.Relation != FollowUpOf && l.Relation != DuplicatedBy || seen[l.Ticket] {
+				continue
+			}
+			b, err := d.store.Ticket(ctx, t.Tenant, l.Ticket)
+			switch {
+			case errors.Is(err, ErrNotFound):
+			case err != nil:
+				return nil, nil, err
+			case l.Relation == FollowUpOf || b.MergedInto == list[i].ID:
+				seen[b.ID] = true
+				list = append(list, b)
+			}
+		}
+	}
+	return list, seen, nil
 }
 
 // join does a late action to a follow-up that is under way. Where the workflow has

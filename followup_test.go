@@ -227,3 +227,37 @@ func TestWhatDeriveGivesIsChecked(t *testing.T) {
 		})
 	}
 }
+
+func TestLateRepliesUnderAllNumbersOfACaseJoinOneFollowUp(t *testing.T) {
+	for name, merged := range map[string]bool{"follow-ups": false, "a follow-up that was merged": true} {
+		t.Run(name, func(t *testing.T) {
+			k := newKit(t)
+			over := func(tk ticket.Ticket) {
+				k.do(super, tk, ticket.Action{Name: ticket.Resolve, Message: "done"})
+				k.clock.Advance(ticket.ReopenWindow + day)
+			}
+			late := func(tk ticket.Ticket) ticket.Ticket {
+				return k.do(ada, tk, ticket.Action{Name: ticket.Reply, Message: "again"})
+			}
+			first := k.open(ada, ticket.Draft{})
+			over(first)
+			second := late(first)
+			last := second
+			if merged {
+				last = k.open(ada, ticket.Draft{})
+				k.merge(second, last)
+			}
+			over(last)
+			third := late(first)
+			require.NotContains(t, []ticket.ID{first.ID, second.ID, last.ID}, third.ID)
+			require.Equal(t, third.ID, late(second).ID)
+			require.Equal(t, third.ID, late(last).ID)
+			require.Equal(t, third.ID, late(first).ID)
+			over(third)
+			fourth := late(last)
+			for _, tk := range []ticket.Ticket{first, second, third, last} {
+				require.Equal(t, fourth.ID, late(tk).ID)
+			}
+		})
+	}
+}
