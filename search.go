@@ -113,7 +113,8 @@ func (s Snippet) HTML() string {
 // Search returns the tickets in which all the words of q.Text stand, of those
 // that match and that the actor may see, with where they stand: the newest
 // first, or with q.Best the best. A customer finds in its own tickets what it can
-// read there; agents and systems find in notes too. What stands in a ticket that
+// read there, what colleagues said in those that were merged into them included;
+// agents and systems find in notes too. What stands in a ticket that
 // was merged into another one leads to that one, where the actor sees it, and each
 // ticket is there once; the conditions of the query are about the ticket in which
 // the words stand. Where the policy hides some, or several are one, there may be
@@ -144,9 +145,19 @@ func (d *Desk) Search(ctx context.Context, a Actor, q SearchQuery) ([]Hit, error
 	if err != nil && (len(named) == 0 || !errors.Is(err, errors.ErrUnsupported)) {
 		return nil, unsupported("full-text search", err)
 	}
+	if org := a.Person.Organisation; err == nil && a.Role == Requesters && org != "" && !q.NotMerged && !d.cfg.MergeOnePerson {
+		// What a colleague said in a ticket that was merged into one of the actor's.
+		q := q
+		q.Participant, q.Organisation = Person{}, org
+		more, err := d.store.(Searcher).Search(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		hits = append(hits, slices.DeleteFunc(more, func(h Hit) bool { return h.Ticket.MergedInto.IsZero() || a.RoleOn(h.Ticket) != 0 })...)
+	}
 	kept, err := d.found(ctx, a, q, hits)
 	if err != nil || len(named) == 0 {
-		return kept, err
+		return kept[:min(len(kept), q.PageSize())], err
 	}
 	kept = slices.DeleteFunc(kept, func(h Hit) bool { return h.Ticket.ID == named[0].Ticket.ID })
 	kept = append(named, kept...)
@@ -158,19 +169,19 @@ func (d *Desk) found(ctx context.Context, a Actor, q SearchQuery, hits []Hit) ([
 	kept := hits[:0]
 	places := map[ID]int{}
 	for _, h := range hits {
-		if !d.cfg.Policy.MaySee(a, h.Ticket) {
+		last, s, err := d.leadsTo(ctx, a, h.Ticket)
+		if err != nil {
+			return nil, err
+		}
+		if s == nil {
 			continue
 		}
-		readable, err := d.reread(ctx, a, q, &h)
+		readable, err := d.reread(ctx, s, q, &h)
 		if err != nil {
 			return nil, err
 		}
 		if !readable {
 			continue
-		}
-		last, err := d.follow(ctx, a, h.Ticket)
-		if err != nil {
-			return nil, err
 		}
 		if last.ID != h.Ticket.ID {
 			h.Ticket, h.Number = last, h.Ticket.Number
@@ -192,11 +203,31 @@ func (d *Desk) found(ctx context.Context, a Actor, q SearchQuery, hits []Hit) ([
 	return kept, nil
 }
 
+// leadsTo returns the ticket that a hit leads to, and what the actor may read of the
+// one that was found; nil: nothing.
+func (d *Desk) leadsTo(ctx context.Context, a Actor, t Ticket) (Ticket, *share, error) {
+	if a.Role != Requesters || a.RoleOn(t) != 0 {
+		if !d.cfg.Policy.MaySee(a, t) {
+			return t, nil, nil
+		}
+		last, err := d.follow(ctx, a, t)
+		return last, d.share(a, t), err
+	}
+	last, err := d.followPart(ctx, a, t)
+	if err != nil || last.ID == t.ID {
+		return t, nil, err
+	}
+	shares, err := d.shares(ctx, a, last)
+	if i := slices.IndexFunc(shares, func(s *share) bool { return s.ticket.ID == t.ID }); err == nil && i >= 0 {
+		return last, shares[i], nil
+	}
+	return t, nil, err
+}
+
 // reread looks for the words of a search in what a customer may read, where that
 // is not all that the store looked at: the ticket was another customer's before.
 // It cuts the snippet from there.
-func (d *Desk) reread(ctx context.Context, a Actor, q SearchQuery, h *Hit) (readable bool, err error) {
-	s := d.share(a, h.Ticket)
+func (d *Desk) reread(ctx context.Context, s *share, q SearchQuery, h *Hit) (readable bool, err error) {
 	if whole, err := s.readsAll(ctx); whole || err != nil {
 		return whole, err
 	}

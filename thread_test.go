@@ -216,6 +216,31 @@ func TestASearchLeadsToACaseOnce(t *testing.T) {
 	require.Empty(t, k.search(super, ticket.SearchQuery{Text: "three", Query: ticket.Query{NotMerged: true}}))
 }
 
+// A customer finds what a colleague said in a ticket that was merged into its own.
+func TestASearchFindsWhatAMergeLetsOneRead(t *testing.T) {
+	k := newKit(t)
+	eve, kim, dan, zoe := inOrg("eve", "x"), inOrg("kim", "x"), inOrg("dan", "x"), inOrg("zoe", "z")
+	a, b := k.open(eve, ticket.Draft{Message: "the flamingo"}), k.open(kim, ticket.Draft{Message: "my words"})
+	k.do(super, a, ticket.Action{Name: ticket.AddNote, Note: "a pelican"})
+	require.Empty(t, k.found(kim, "flamingo"), "a colleague's ticket is none of its own")
+	k.do(super, a, merge(b))
+	hits := k.found(kim, "flamingo")
+	require.Equal(t, []ticket.ID{b.ID}, idsOf(hits))
+	require.Equal(t, a.Number, hits[0].Number)
+	require.Equal(t, "the flamingo", hits[0].Snippet.Text)
+	require.Empty(t, k.found(kim, "pelican"))
+	require.Empty(t, k.found(dan, "flamingo"), "who has no part in either")
+	require.Empty(t, k.search(kim, ticket.SearchQuery{Text: "flamingo", Query: ticket.Query{NotMerged: true}}))
+
+	k.edit(b, ticket.Edits{Requester: zoe.Person})
+	require.Empty(t, k.found(zoe, "flamingo"))
+	require.Empty(t, k.found(kim, "flamingo"))
+	k.edit(b, ticket.Edits{Requester: kim.Person})
+	require.Len(t, k.found(kim, "flamingo"), 1)
+	k.do(super, a, ticket.Action{Name: ticket.Unmerge})
+	require.Empty(t, k.found(kim, "flamingo"))
+}
+
 // Pages of messages meet each message once, wherever they come from.
 func TestMessagesArePaged(t *testing.T) {
 	k := newKit(t)
