@@ -260,7 +260,7 @@ func (d *Desk) Actions(a Actor, t Ticket) []Choice {
 // Explain says whether the actor may do this very action with the ticket as it
 // is given, its content included, and why not: nil, or the error that [Desk.Do]
 // would give. It reads nothing, so it does not look at the other ticket of a
-// merge, link or unlink, nor at the words that a split takes over; and of a
+// merge, unmerge, link or unlink, nor at the words that a split takes over; and of a
 // ticket that was merged away it tells a customer what [Desk.Actions] does, where
 // Do goes on to the other one.
 func (d *Desk) Explain(a Actor, t Ticket, act Action) error {
