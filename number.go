@@ -3,6 +3,7 @@ package ticket
 import (
 	"crypto/rand"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"unicode"
@@ -118,9 +119,16 @@ func ParseNumber(s string) (Number, error) {
 		return n, nil
 	}
 	if from := labelled(s); from > 0 {
-		return readNumber(s, from)
+		n, err = readNumber(s, from)
 	}
-	return "", err
+	if err != nil && strings.IndexByte(s, '%') >= 0 { // copied out of an address
+		if plain, bad := url.PathUnescape(s); bad == nil && plain != s {
+			if n, bad := ParseNumber(plain); bad == nil {
+				return n, nil
+			}
+		}
+	}
+	return n, err
 }
 
 // readNumber reads the number that stands in s, beginning at this byte, with

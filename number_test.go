@@ -323,3 +323,12 @@ func FuzzParseID(f *testing.F) {
 		require.Equal(t, strings.ToUpper(s), id.String())
 	})
 }
+
+func TestNumbersOutOfAnAddressAreRead(t *testing.T) {
+	n := NumberOf(0x712345678)
+	for _, in := range []string{"%23" + string(n), "%5B" + string(n) + "%5D", "Ticket%20" + string(n)} {
+		got, err := ParseNumber(in)
+		require.NoError(t, err, "%q", in)
+		require.Equal(t, n, got)
+	}
+}
