@@ -122,8 +122,8 @@ func ParseNumber(s string) (Number, error) {
 		n, err = readNumber(s, from)
 	}
 	if err != nil && strings.IndexByte(s, '%') >= 0 { // copied out of an address
-		if plain, bad := url.PathUnescape(s); bad == nil && plain != s {
-			if n, bad := ParseNumber(plain); bad == nil {
+		if decoded, bad := url.PathUnescape(s); bad == nil && len(decoded) < len(s) {
+			if n, bad := ParseNumber(decoded); bad == nil {
 				return n, nil
 			}
 		}
@@ -206,7 +206,8 @@ func inWord(r rune) bool {
 // labels are the words that stand before numbers, in small letters.
 var labels = []string{
 	"ticket", "ticketid", "ticketno", "ticketnr", "ticketnumber", "ticketnummer", "number", "numero", "número", "numéro", "nummer", "num", "no", "nr", "n", "nº",
-	"case", "request", "incident", "reference", "ref", "id", "vorgang", "re", "aw", "antw", "sv", "fw", "fwd", "wg",
+	"case", "request", "incident", "reference", "ref", "réf", "id", "vorgang", "vorgangsnummer", "anfrage", "ihre", "your",
+	"re", "aw", "antw", "antwort", "sv", "vs", "rv", "odp", "fw", "fwd", "wg", "tr", // what mail readers put before a subject
 }
 
 // labelled returns where the text goes on after labels; 0 if it begins with none.

@@ -324,6 +324,15 @@ func FuzzParseID(f *testing.F) {
 	})
 }
 
+func TestNumbersAfterWhatMailReadersPutBeforeThem(t *testing.T) {
+	n := NumberOf(0x712345678)
+	for _, before := range []string{"Réf. ", "RE\u0301F: ", "Ihre Ticketnummer: ", "Your reference: ", "Vorgangsnummer ", "Anfrage ", "RV: ", "TR: ", "Odp: ", "VS: ", "Antwort: "} {
+		got, err := ParseNumber(before + string(n))
+		require.NoError(t, err, before)
+		require.Equal(t, n, got, before)
+	}
+}
+
 func TestNumbersOutOfAnAddressAreRead(t *testing.T) {
 	n := NumberOf(0x712345678)
 	for _, in := range []string{"%23" + string(n), "%5B" + string(n) + "%5D", "Ticket%20" + string(n)} {
