@@ -106,7 +106,8 @@ const maxNumberText = 256
 // ParseNumber reads a number as people write it and as they copy it: in any case,
 // in full-width forms, with blanks and dashes anywhere or nowhere, with O for 0
 // and I or L for 1, with what cannot be seen, in brackets or quotes, with a comma
-// or a full stop behind, and after words such as "Ticket#", "No." and "Re:".
+// or a full stop behind, percent-encoded, and after words such as "Ticket#", "No."
+// and "Re:".
 // Other words are not taken away, so that nothing is taken for a number that was
 // not meant as one. What cannot be a number is a [*NumberError], which is
 // [ErrMistyped].

@@ -122,7 +122,7 @@ func TestASplitShowsOnePersonsWordsToThatPersonOnly(t *testing.T) {
 				require.Equal(t, []ticket.Person{dan.Person}, k.get(k.do(lin, tk, split(ticket.Draft{Requester: eve.Person, Message: "m"}))).Followers)
 				return
 			}
-			require.Len(t, k.events(kim, tk), 0)
+			require.Empty(t, k.events(kim, tk))
 			require.ErrorContains(t, k.refusal(lin, tk, split(ticket.Draft{From: 1}), ticket.ErrInvalid), "before")
 			part := k.get(k.do(lin, tk, split(ticket.Draft{From: 1, Requester: eve.Person})))
 			require.Equal(t, eve.Person, part.Requester)
