@@ -90,6 +90,14 @@ scale: ## a million tickets in SQLite and PostgreSQL; SCALE='-store sqlite -tick
 fuzz: ## every fuzz target for FUZZTIME (10s)
 	@FUZZTIME='$(FUZZTIME)' .ci/fuzz $(MODULES)
 
+.PHONY: bench-brief
+bench-brief: ## see that every benchmark and every bench command still runs
+	@.ci/bench $(MODULES)
+
+.PHONY: cross
+cross: ## build for other systems and processors, and test on 386
+	@.ci/cross $(MODULES)
+
 # A program with //go:build ignore is not listed, and so not run.
 .PHONY: examples
 examples: ## run every example program

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math"
 	"runtime"
 	"slices"
 	"strings"
@@ -405,7 +406,7 @@ func TestRelaySmall(t *testing.T) {
 			}
 		}()
 		cfg := tickettest.Config(k.clock, k.sent)
-		cfg.Relay.Batch = 1 << 50
+		cfg.Relay.Batch = math.MaxInt
 		d, err := ticket.NewDesk(memstore.New(), cfg)
 		if err == nil {
 			_ = d

@@ -476,7 +476,8 @@ func TestListBeyondBounds(t *testing.T) {
 		require.NoError(t, err)
 		defer tx.Rollback() //nolint:errcheck // it only reads
 		bound := s.WithTx(tx)
-		for _, levels := range [][]int{{math.MaxInt32 + 1}, {math.MaxInt}, {math.MinInt32 - 1, math.MinInt}} {
+		over, under := int64(math.MaxInt32)+1, int64(math.MinInt32)-1 // where an int has 32 bits they become other levels that no ticket has
+		for _, levels := range [][]int{{int(over)}, {math.MaxInt}, {int(under), math.MinInt}} {
 			page, err := bound.List(t.Context(), ticket.Query{Level: levels})
 			require.NoError(t, err)
 			require.Empty(t, page.Tickets)

@@ -15,6 +15,7 @@ import (
 	"github.com/ticketkit/ticket"
 	"github.com/ticketkit/ticket/internal/dbtests"
 	"github.com/ticketkit/ticket/internal/dbtests/bare"
+	"github.com/ticketkit/ticket/internal/dbtests/cputime"
 	"github.com/ticketkit/ticket/memstore"
 	"github.com/ticketkit/ticket/sqlstore"
 )
@@ -183,7 +184,7 @@ func measureImport(ctx context.Context, s *settings, variant string, dialect sql
 
 func timed(ctx context.Context, name string, n int, f func() error) (one segment, err error) {
 	runtime.GC()
-	cpu, begin := cpuTime(), time.Now()
+	cpu, begin := cputime.Self(), time.Now()
 	pprof.Do(ctx, pprof.Labels("work", name), func(context.Context) { err = f() })
-	return segment{n: n, elapsed: time.Since(begin), cpu: cpuTime() - cpu}, err
+	return segment{n: n, elapsed: time.Since(begin), cpu: cputime.Self() - cpu}, err
 }

@@ -10,9 +10,10 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"text/tabwriter"
 	"time"
+
+	"github.com/ticketkit/ticket/internal/dbtests/cputime"
 )
 
 // mostCallers bounds the connections that the callers hold.
@@ -58,15 +59,6 @@ type result struct {
 	unit    string // what is counted, if not calls
 }
 
-// cpuTime is what the process used so far.
-func cpuTime() time.Duration {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		return 0
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
-
 // contest lets the contestants take turns; the first is the library.
 func contest(ctx context.Context, s *settings, name, what string, callers int, order []int, contestants []*contestant) ([][]segment, error) {
 	all := make([][]segment, len(contestants))
@@ -108,7 +100,7 @@ func work(ctx context.Context, s *settings, c *contestant, name, what string, ca
 		latencies[i] = make([]time.Duration, 0, 1<<16)
 	}
 	var group sync.WaitGroup
-	cpu, begin := cpuTime(), time.Now()
+	cpu, begin := cputime.Self(), time.Now()
 	end := begin.Add(d)
 	for caller := range callers {
 		group.Go(func() {
@@ -130,7 +122,7 @@ func work(ctx context.Context, s *settings, c *contestant, name, what string, ca
 		})
 	}
 	group.Wait()
-	one.elapsed, one.cpu = time.Since(begin), cpuTime()-cpu
+	one.elapsed, one.cpu = time.Since(begin), cputime.Self()-cpu
 	for caller := range callers {
 		if errs[caller] != nil {
 			return one, errs[caller]

@@ -34,6 +34,7 @@ import (
 
 	"github.com/ticketkit/ticket"
 	"github.com/ticketkit/ticket/internal/dbtests"
+	"github.com/ticketkit/ticket/internal/dbtests/cputime"
 	"github.com/ticketkit/ticket/internal/dbtests/servers"
 	"github.com/ticketkit/ticket/sqlstore"
 )
@@ -262,12 +263,12 @@ func (p *place) fill(ctx context.Context, s *settings) error {
 		return err
 	}
 	if left > 0 {
-		start, cpu := time.Now(), cpuTime()
+		start, cpu := time.Now(), cputime.Self()
 		if err := p.store.Maintain(ctx); err != nil {
 			return err
 		}
 		took := time.Since(start)
-		s.say("indexed for search in %s: %.0f tickets/s (CPU of this process %s)", took.Round(time.Second/10), float64(left)/took.Seconds(), (cpuTime() - cpu).Round(time.Second/10))
+		s.say("indexed for search in %s: %.0f tickets/s (CPU of this process %s)", took.Round(time.Second/10), float64(left)/took.Seconds(), (cputime.Self() - cpu).Round(time.Second/10))
 	}
 	if err := p.settle(ctx); err != nil {
 		return err
@@ -287,7 +288,7 @@ func (p *place) count(ctx context.Context, table string) (n int64, err error) {
 // load imports all, in a tenth and the rest, to see whether memory stays flat.
 func (p *place) load(ctx context.Context, s *settings) error {
 	s.say("memory before: %s", memory())
-	start, cpu := time.Now(), cpuTime()
+	start, cpu := time.Now(), cputime.Self()
 	tenth, n := "", 0
 	done, err := p.store.Import(ctx, func(yield func([]ticket.Event, error) bool) {
 		for h, err := range p.made.histories {
@@ -304,7 +305,7 @@ func (p *place) load(ctx context.Context, s *settings) error {
 	}
 	took := time.Since(start)
 	s.say("imported %d tickets with %d events in %s: %.0f events/s (making them included; CPU of this process %s)",
-		done.Tickets, done.Events, took.Round(time.Second/10), float64(done.Events)/took.Seconds(), (cpuTime() - cpu).Round(time.Second/10))
+		done.Tickets, done.Events, took.Round(time.Second/10), float64(done.Events)/took.Seconds(), (cputime.Self() - cpu).Round(time.Second/10))
 	s.say("memory after a tenth: %s; after all: %s", tenth, memory())
 	return nil
 }

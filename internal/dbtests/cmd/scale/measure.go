@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/ticketkit/ticket"
@@ -55,15 +54,6 @@ func memory() (u usage) {
 
 func (u usage) String() string {
 	return fmt.Sprintf("heap %d MB, RSS %d MB, at most %d MB", u.heap>>20, u.rss>>20, u.most>>20)
-}
-
-// cpuTime is what this process has used of the processors.
-func cpuTime() time.Duration {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		return 0
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // load says how busy the machine is: where more is to be done than it has
