@@ -114,7 +114,9 @@ type Draft struct {
 
 	// From takes the words of a split from the ticket: those, and the files, of
 	// the event with this number, which a customer said. The new ticket's history
-	// says who ([People].Author). Instead of a Message and Attachments.
+	// says who ([People].Author). Instead of a Message and Attachments. A requester
+	// who may not read them already, because they are another customer's, is
+	// refused, unless Followers names it too: that is to say that it shall.
 	From int64 `json:",omitempty"`
 
 	Note Note // what the agent who opens it adds for the desk; for agents and systems

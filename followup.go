@@ -151,7 +151,7 @@ func joinable(err error) bool {
 // followUp opens the ticket that a late action is about, and links the two.
 func (d *Desk) followUp(o *outcome, dec Decision) error {
 	t, act := dec.Ticket, dec.Action
-	dr, err := d.derive(dec.Actor, &t, Draft{
+	dr, err := d.derive(dec.Actor, &t, t.Followers, Draft{
 		Subject: t.Subject, Message: act.Message, Attachments: act.Attachments, Channel: act.Channel, Automatic: act.Automatic,
 	})
 	if err != nil {
@@ -169,14 +169,15 @@ func (d *Desk) followUp(o *outcome, dec Decision) error {
 
 // derive completes the draft of a ticket that comes out of another one: what it
 // does not say is as it is there, so that those who had the one can work on the
-// other. Where limits were lowered since, it is as much as they take.
-func (d *Desk) derive(a Actor, from *Ticket, dr Draft) (Draft, error) {
+// other. Where limits were lowered since, it is as much as they take. Of the
+// followers it has those given.
+func (d *Desk) derive(a Actor, from *Ticket, follow []Person, dr Draft) (Draft, error) {
 	l := &d.cfg.Limits
 	if dr.Requester.IsZero() {
 		dr.Requester = from.Requester
 	}
 	if len(dr.Followers) == 0 && d.oneCustomer(dr.Requester, from.Requester) {
-		dr.Followers = d.carriedOver(a, from)
+		dr.Followers = d.carriedOver(a, follow)
 		if !dr.Requester.Same(from.Requester) { // perhaps a follower is the requester now
 			dr.Followers = slices.DeleteFunc(slices.Clone(dr.Followers), dr.Requester.Same)
 		}
@@ -222,12 +223,12 @@ func (d *Desk) derive(a Actor, from *Ticket, dr Draft) (Draft, error) {
 
 // carriedOver returns those of a ticket's followers who follow the next one: all,
 // unless the limit was lowered meanwhile; the customer who acts in any case.
-func (d *Desk) carriedOver(a Actor, t *Ticket) []Person {
+func (d *Desk) carriedOver(a Actor, follow []Person) []Person {
 	most := d.cfg.Limits.Followers
-	if len(t.Followers) <= most {
-		return t.Followers
+	if len(follow) <= most {
+		return follow
 	}
-	list := slices.Clone(t.Followers)
+	list := slices.Clone(follow)
 	if i := slices.IndexFunc(list, a.Person.Same); a.Role == Requesters && i >= most {
 		list[0] = list[i]
 	}

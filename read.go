@@ -302,7 +302,7 @@ func (d *Desk) Explain(a Actor, t Ticket, act Action) error {
 	defer o.release()
 	dr := *act.Draft
 	dr.From = 0 // whose words are not read
-	if dr, err = d.derive(a, &t, dr); err != nil {
+	if dr, err = d.derive(a, &t, t.Followers, dr); err != nil {
 		return err
 	}
 	if _, err := d.begin(o, a, dr, dec.Now, nil, Person{}); err != nil {

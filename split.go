@@ -3,29 +3,58 @@ package ticket
 import (
 	"cmp"
 	"context"
+	"slices"
 )
 
 // splitOff completes the draft of a split, and says who said its words, where
 // they are taken over from the ticket.
 func (d *Desk) splitOff(ctx context.Context, a Actor, t *Ticket, dr Draft) (Draft, Person, error) {
-	var author Person
-	from := dr.From
-	dr.From = 0
-	if from != 0 {
-		e, err := d.wordsOf(ctx, t, from)
+	if dr.From == 0 {
+		dr.Channel = cmp.Or(dr.Channel, t.Channel)
+		dr, err := d.derive(a, t, t.Followers, dr)
+		return dr, Person{}, err
+	}
+	e, err := d.wordsOf(ctx, t, dr.From)
+	if err != nil {
+		return dr, Person{}, err
+	}
+	author := e.saidBy()
+	follow := make([]Person, 0, len(t.Followers)) // who reads the words here reads them there
+	for _, p := range t.Followers {
+		reads, err := d.readsWords(ctx, p, t, &e, author)
 		if err != nil {
 			return dr, author, err
 		}
-		dr.Message, dr.Attachments = e.Message, e.Attachments
-		dr.Channel, dr.Automatic = cmp.Or(dr.Channel, e.Channel), dr.Automatic || e.Automatic
-		author = e.saidBy()
-		if reader := cmp.Or(dr.Requester, t.Requester); from < t.RequesterSince && !d.oneCustomer(author, reader) {
-			return dr, author, invalid("action.draft.from", "is of before the ticket was this requester's, who does not read it")
+		if reads {
+			follow = append(follow, p)
 		}
 	}
-	dr.Channel = cmp.Or(dr.Channel, t.Channel)
-	dr, err := d.derive(a, t, dr)
+	dr.From, dr.Message, dr.Attachments = 0, e.Message, e.Attachments
+	dr.Channel, dr.Automatic = cmp.Or(dr.Channel, e.Channel, t.Channel), dr.Automatic || e.Automatic
+	if dr, err = d.derive(a, t, follow, dr); err != nil || slices.ContainsFunc(dr.Followers, dr.Requester.Same) {
+		return dr, author, err
+	}
+	reads, err := d.readsWords(ctx, dr.Requester, t, &e, author)
+	if err == nil && !reads {
+		err = invalid("action.draft.from", "is what another customer said, and the new requester could not read before: who means to show it names the requester among the followers, too")
+	}
 	return dr, author, err
+}
+
+// readsWords reports whether somebody may read an event's words already, as the
+// ticket stands: its own or its customer's, or what the ticket shows it, or
+// its requester, where that is the same customer.
+func (d *Desk) readsWords(ctx context.Context, p Person, t *Ticket, e *Event, author Person) (bool, error) {
+	if d.oneCustomer(author, p) {
+		return true, nil
+	}
+	s := d.share(Requester(p).In(t.Tenant), *t)
+	if !t.concerns(p) {
+		if s.as = p; !d.oneCustomer(t.Requester, p) {
+			return false, nil
+		}
+	}
+	return s.reads(ctx, e.Seq)
 }
 
 // wordsOf reads the event whose words a split takes over.

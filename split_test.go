@@ -131,6 +131,58 @@ func TestASplitShowsOnePersonsWordsToThatPersonOnly(t *testing.T) {
 	}
 }
 
+// Whose words they are, and who reads them already, decides who gets them by a split.
+func TestASplitShowsAnotherCustomerNothingByItself(t *testing.T) {
+	k := newKit(t)
+	eve, kim := inOrg("eve", "x"), inOrg("kim", "x")
+	fay, vic := inOrg("fay", "f"), inOrg("vic", "vendor")
+	tk := k.open(eve, ticket.Draft{Message: "eve's", Followers: []ticket.Person{fay.Person}})
+	k.do(fay, tk, words("fay's"))
+	version := k.get(tk).Version
+	for _, seq := range []int64{1, 2} {
+		for _, who := range []ticket.Actor{eve, kim, fay} {
+			part := k.do(lin, tk, split(ticket.Draft{From: seq, Requester: who.Person}))
+			require.Len(t, said(k.view(who, string(part.Number)).Messages), 1, "who reads them, or a colleague of the requester")
+			version++
+		}
+		err := k.refusal(lin, tk, split(ticket.Draft{From: seq, Requester: vic.Person}), ticket.ErrInvalid)
+		require.ErrorContains(t, err, "another customer")
+		refused := &ticket.InvalidError{}
+		require.ErrorAs(t, err, &refused)
+		require.Equal(t, "action.draft.from", refused.Field)
+	}
+	require.Equal(t, version, k.get(tk).Version)
+	part := k.do(lin, tk, split(ticket.Draft{From: 1, Requester: vic.Person, Followers: []ticket.Person{vic.Person}}))
+	require.Equal(t, []string{"eve's"}, said(k.view(vic, string(part.Number)).Messages), "somebody meant to show it")
+	part = k.do(lin, tk, split(ticket.Draft{Message: "quoted", Requester: vic.Person}))
+	require.Equal(t, []string{"quoted"}, said(k.view(vic, string(part.Number)).Messages))
+}
+
+func TestASplitByTheHostsRuleShowsAnotherCustomerNothing(t *testing.T) {
+	eve, vic := inOrg("eve", "x"), inOrg("vic", "vendor")
+	k := newKit(t, func(c *ticket.Config) {
+		c.Derive = func(_ ticket.Ticket, dr ticket.Draft) ticket.Draft { dr.Requester = vic.Person; return dr }
+	})
+	tk := k.open(eve, ticket.Draft{Message: "eve's"})
+	require.ErrorContains(t, k.refusal(lin, tk, split(ticket.Draft{From: 1}), ticket.ErrInvalid), "another customer")
+}
+
+// Who follows by a merge reads what the requester of then could, and no more by a split.
+func TestASplitTakesAlongThoseWhoReadItsWords(t *testing.T) {
+	k := newKit(t)
+	eve, vic, vera := inOrg("eve", "x"), inOrg("vic", "vendor"), inOrg("vera", "vendor")
+	fay := inOrg("fay", "f")
+	tk := k.open(eve, ticket.Draft{Message: "eve's", Followers: []ticket.Person{fay.Person}})
+	k.do(lin, tk, given(vic))
+	k.do(super, k.open(vera, ticket.Draft{Message: "vera's"}), merge(tk))
+	k.do(lin, tk, given(eve))
+	k.do(eve, tk, words("eve's again"))
+	now := k.get(tk)
+	require.Equal(t, []ticket.Person{fay.Person, vera.Person}, now.Followers)
+	require.Equal(t, []ticket.Person{fay.Person}, k.do(lin, tk, split(ticket.Draft{From: 1})).Followers)
+	require.Equal(t, []ticket.Person{fay.Person, vera.Person}, k.do(lin, tk, split(ticket.Draft{From: now.Version})).Followers)
+}
+
 // wiped is a store whose words were erased.
 type wiped struct{ ticket.Store }
 
