@@ -1,6 +1,7 @@
 package dbtests_test
 
 import (
+	"maps"
 	"encoding/json"
 	"errors"
 	"slices"
@@ -21,10 +22,7 @@ func (w *world) step(a ticket.Actor, id ticket.ID, act ticket.Action) {
 		open = w.underWay(a, target)
 	}
 	was := w.model
-	was.of = map[ticket.ID]*record{}
-	for id, r := range w.of {
-		was.of[id] = r
-	}
+	was.of = maps.Clone(w.of)
 	w.note("%s does %s to %s: %s", a, act.Name, before.Number, asText(w, act))
 	got, err := w.desk.Do(w.Context(), a, id, act)
 	changed := w.refresh()
