@@ -1,9 +1,9 @@
 package dbtests_test
 
 import (
-	"maps"
 	"encoding/json"
 	"errors"
+	"maps"
 	"slices"
 
 	"github.com/stretchr/testify/require"
