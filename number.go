@@ -3,6 +3,7 @@ package ticket
 import (
 	"crypto/rand"
 	"fmt"
+	"html"
 	"net/url"
 	"slices"
 	"strings"
@@ -106,8 +107,9 @@ const maxNumberText = 256
 // ParseNumber reads a number as people write it and as they copy it: in any case,
 // in full-width forms, with blanks and dashes anywhere or nowhere, with O for 0
 // and I or L for 1, with what cannot be seen, in brackets or quotes, with a comma
-// or a full stop behind, percent-encoded, and after words such as "Ticket#", "No."
-// and "Re:".
+// or a full stop behind, as it is encoded in an address or in HTML, after words such
+// as "Ticket#", "No." and "Re:", and after any words without a digit that end in a
+// colon or a number sign, in whatever language.
 // Other words are not taken away, so that nothing is taken for a number that was
 // not meant as one. What cannot be a number is a [*NumberError], which is
 // [ErrMistyped].
@@ -119,17 +121,59 @@ func ParseNumber(s string) (Number, error) {
 	if err == nil {
 		return n, nil
 	}
-	if from := labelled(s); from > 0 {
-		n, err = readNumber(s, from)
-	}
-	if err != nil && strings.IndexByte(s, '%') >= 0 { // copied out of an address
-		if decoded, bad := url.PathUnescape(s); bad == nil && len(decoded) < len(s) {
-			if n, bad := ParseNumber(decoded); bad == nil {
-				return n, nil
-			}
+	for _, text := range readings(s) {
+		if n, bad := readNumber(text, 0); bad == nil {
+			return n, nil
 		}
 	}
-	return n, err
+	if from := labelled(s); from > 0 {
+		_, err = readNumber(s, from)
+	}
+	return "", err
+}
+
+// readings returns what a text is besides what stands there, if it was copied
+// together with a label, or as it is encoded, the likeliest first. They say nothing
+// of the form that the number has.
+func readings(s string) (list []string) {
+	for try := 0; try < 4; try++ { // what is passed on is encoded more than once
+		for _, from := range [...]int{labelled(s), announced(s)} {
+			if from > 0 {
+				list = append(list, s[from:])
+			}
+		}
+		decoded := s
+		if strings.ContainsAny(s, "%+") { // of an address
+			if text, err := url.QueryUnescape(s); err == nil {
+				decoded = text
+			}
+		}
+		if decoded = html.UnescapeString(decoded); decoded == s {
+			break
+		}
+		s = decoded
+		list = append(list, s)
+	}
+	return list
+}
+
+// announced returns where the text goes on after the last colon or number sign that
+// stands behind words without a digit, which could be another number; 0 if there is
+// none.
+func announced(s string) (from int) {
+	behind := 0
+	for i, r := range s {
+		switch r = narrow(r); {
+		case r == ':' || r == '#' || r == '№':
+			_, size := utf8.DecodeRuneInString(s[i:])
+			behind = i + size
+		case unicode.IsDigit(r):
+			return behind
+		case inWord(r):
+			from = behind
+		}
+	}
+	return from
 }
 
 // readNumber reads the number that stands in s, beginning at this byte, with

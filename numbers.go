@@ -95,8 +95,8 @@ func (d *Desk) numbers(text string) (list []Number, err error) {
 	// INC-000001 might pass.
 	own, err := ParseNumber(text)
 	if !d.ownNumbers && len(text) <= maxNumberText {
-		for _, from := range [...]int{0, labelled(text)} {
-			n := strings.ToUpper(tidyName(strings.Map(narrow, text[from:])))
+		for _, text := range append([]string{text}, readings(text)...) {
+			n := strings.ToUpper(tidyName(strings.Map(narrow, text)))
 			n = strings.TrimFunc(n, func(r rune) bool { return !inWord(r) })
 			if n := Number(n); n.check() == nil && n != own && !slices.Contains(list, n) {
 				list = append(list, n)

@@ -66,7 +66,7 @@ func TestNumbersOfAnotherForm(t *testing.T) {
 	for i := range 100 { // some of these pass for numbers of the desk's own form
 		tk := k.open(ada, ticket.Draft{})
 		require.EqualValues(t, fmt.Sprintf("INC-%06d", i+1), tk.Number)
-		for _, ref := range []string{string(tk.Number), strings.ToLower(string(tk.Number)), "[Ticket#" + string(tk.Number) + "]", tk.ID.String()} {
+		for _, ref := range []string{string(tk.Number), strings.ToLower(string(tk.Number)), "[Ticket#" + string(tk.Number) + "]", "%23" + string(tk.Number), "Ticket%20" + strings.Replace(string(tk.Number), "-", "%2D", 1), "&#35;" + string(tk.Number), "Номер: " + string(tk.Number), tk.ID.String(), "%23" + tk.ID.String()} {
 			got, err := k.desk.Find(t.Context(), ada, ref)
 			require.NoError(t, err, "%q", ref)
 			require.Equal(t, tk.ID, got.ID)
@@ -137,4 +137,18 @@ func TestNumbersOfTheHostsOwn(t *testing.T) {
 	tk := k.open(ada.In("acme"), ticket.Draft{})
 	require.NoError(t, k.desk.Explain(lin.In("acme"), tk, ticket.Action{Name: ticket.Split, Draft: &ticket.Draft{Subject: "part"}}))
 	require.EqualValues(t, "acme/5", k.do(lin.In("acme"), tk, ticket.Action{Name: ticket.Split, Draft: &ticket.Draft{Subject: "part"}}).Number)
+}
+
+// A number need not have a digit to be found, and 1 in 30 has none.
+func TestSearchFindsANumberOfLettersAlone(t *testing.T) {
+	k := newKit(t, func(c *ticket.Config) {
+		c.NewNumber = func() ticket.Number { return "NHBP-MABP-F" }
+	})
+	tk := k.open(ada, ticket.Draft{})
+	for _, ref := range []string{"NHBP-MABP-F", "nhbp mabp f", "Ticket#NHBPMABPF"} {
+		hits, err := k.desk.Search(t.Context(), lin, ticket.SearchQuery{Text: ref})
+		require.NoError(t, err)
+		require.Len(t, hits, 1, "%q", ref)
+		require.Equal(t, tk.ID, hits[0].Ticket.ID)
+	}
 }

@@ -7,7 +7,6 @@ import (
 	"html"
 	"slices"
 	"strings"
-	"unicode"
 
 	"github.com/ticketkit/ticket/internal/words"
 )
@@ -261,9 +260,6 @@ func (d *Desk) reread(ctx context.Context, s *share, q SearchQuery, h *Hit) (rea
 // named returns the ticket that the text is the number or ID of, if it is one of
 // those asked for: the text need not stand in it.
 func (d *Desk) named(ctx context.Context, a Actor, q SearchQuery) ([]Hit, error) {
-	if strings.IndexFunc(q.Text, unicode.IsDigit) < 0 {
-		return nil, nil // without asking the store
-	}
 	t, err := d.find(ctx, a, q.Text)
 	switch {
 	case errors.Is(err, ErrMistyped) || isNotFound(err):
