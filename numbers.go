@@ -24,7 +24,8 @@ type Numbers struct {
 	New func(ctx context.Context, tenant string) (Number, error)
 	// Parse reads a number as people write and copy it, and is as lenient as it
 	// likes. Of what New gives it must return the same. An error means that this
-	// can be no number; a [*NumberError] says why.
+	// can be no number; a [*NumberError] says why. Package mail takes it as well, to
+	// read replies.
 	Parse func(text string) (Number, error)
 }
 
