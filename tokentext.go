@@ -133,10 +133,13 @@ func tokenRun(words string, i int) (end, n int) {
 // or all text would be symbols that stand together.
 func tokenGap(s string) int {
 	i := 0
-	for _, hyphen := range [...]string{"=20", "=09", "=", "-"} {
-		if strings.HasPrefix(s, hyphen) {
-			i = len(hyphen)
-			break
+	switch s[0] {
+	case '<', '&':
+		return markup(s)
+	case '=', '-':
+		i = 1
+		if strings.HasPrefix(s, "=20") || strings.HasPrefix(s, "=09") {
+			i = 3
 		}
 	}
 	for i < len(s) && (s[i] == ' ' || s[i] == '\t') { // blanks at the end of a line
@@ -155,10 +158,6 @@ func tokenGap(s string) int {
 		}
 		return i
 	}
-	switch s[0] {
-	case '<', '&':
-		return markup(s)
-	}
 	if s[0] < utf8.RuneSelf {
 		return 0
 	}
@@ -171,10 +170,14 @@ func tokenGap(s string) int {
 // lineEnd returns how long the end of a line is that a text begins with; 0 if it
 // begins with none.
 func lineEnd(s string) int {
-	for _, end := range [...]string{"\r\n", "\n", "\r", "\v", "\f", "\u0085", "\u2028", "\u2029"} {
-		if strings.HasPrefix(s, end) {
-			return len(end)
-		}
+	if s == "" || s[0] >= ' ' && s[0] < utf8.RuneSelf {
+		return 0 // nearly always
+	}
+	switch r, size := utf8.DecodeRuneInString(s); {
+	case r == '\r' && len(s) > 1 && s[1] == '\n':
+		return 2
+	case r >= '\n' && r <= '\r', r == '\u0085', r == '\u2028', r == '\u2029':
+		return size
 	}
 	return 0
 }
