@@ -439,7 +439,7 @@ func (c *check) edits(at string, e Edits) *Edits {
 	c.grade(at+".priority", e.Priority)
 	c.grade(at+".impact", e.Impact)
 	c.grade(at+".urgency", e.Urgency)
-	e.Requester = c.person(at+".requester", e.Requester)
+	e.Requester = c.meant(at+".requester", e.Requester)
 	if r := e.Requester; !r.IsZero() && !r.known() {
 		c.fail(at+".requester", needsContact)
 	}

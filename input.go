@@ -205,6 +205,16 @@ func (c *check) person(field string, p Person) Person {
 	return p
 }
 
+// meant is person for where nobody stands for something else, everybody or whoever
+// acts: somebody who was given and shows nothing is refused.
+func (c *check) meant(field string, p Person) Person {
+	given := !p.IsZero()
+	if p = c.person(field, p); given && p.IsZero() {
+		c.fail(field, "shows nothing")
+	}
+	return p
+}
+
 // address returns an e-mail address in the form in which addresses of one
 // mailbox are equal: the domain in small letters and, where it has others than
 // those of ASCII, in its ASCII form (RFC 5890), without a dot at its end. What

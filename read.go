@@ -168,9 +168,12 @@ func (d *Desk) prepare(a *Actor, q Query) (Query, error) {
 	q.Tenant = a.Tenant
 	c := check{Limits: d.cfg.Limits}
 	q.Fields = c.fields("query.fields", q.Fields, false)
-	q.Requester = c.person("query.requester", q.Requester)
-	q.Participant = c.person("query.participant", q.Participant)
-	q.Organisation = name(&c, "query.organisation", q.Organisation)
+	q.Requester = c.meant("query.requester", q.Requester)
+	q.Participant = c.meant("query.participant", q.Participant)
+	given := q.Organisation != ""
+	if q.Organisation = name(&c, "query.organisation", q.Organisation); given && q.Organisation == "" {
+		c.fail("query.organisation", "shows nothing")
+	}
 	q.Status = names(&c, "query.status", q.Status)
 	q.Phase = names(&c, "query.phase", q.Phase)
 	q.Queue = names(&c, "query.queue", q.Queue)

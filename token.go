@@ -224,7 +224,7 @@ func (d *Desk) Link(ctx context.Context, a Actor, id ID, r LinkRequest) (token s
 		return "", err
 	}
 	c := check{Limits: d.cfg.Limits}
-	if r.For = c.person("link.for", r.For); c.err != nil {
+	if r.For = c.meant("link.for", r.For); c.err != nil {
 		return "", c.err
 	}
 	t, err := d.load(ctx, a, id)
