@@ -152,3 +152,22 @@ func TestSearchFindsANumberOfLettersAlone(t *testing.T) {
 		require.Equal(t, tk.ID, hits[0].Ticket.ID)
 	}
 }
+
+// A number of the host's own may look like an ID, and is found all the same.
+func TestNumbersThatLookLikeIDs(t *testing.T) {
+	var n atomic.Int64
+	k := newKit(t, func(c *ticket.Config) {
+		c.NewNumber = func() ticket.Number { return ticket.Number(fmt.Sprintf("2026-%022d", n.Add(1))) }
+	})
+	tk := k.open(ada, ticket.Draft{})
+	for _, ref := range []string{string(tk.Number), "#" + string(tk.Number), tk.ID.String()} {
+		got, err := k.desk.Find(t.Context(), ada, ref)
+		require.NoError(t, err, "%q", ref)
+		require.Equal(t, tk.ID, got.ID)
+	}
+	_, err := k.desk.Find(t.Context(), ada, "01ARZ3NDEKTSV4RRFFQ69G5FAV")
+	require.ErrorIs(t, err, ticket.ErrNotFound)
+	_, err = newKit(t).desk.Find(t.Context(), ada, "01ARZ3NDEKTSV4RRFFQ69G5FAV")
+	require.ErrorIs(t, err, ticket.ErrNotFound)
+	require.NotErrorIs(t, err, ticket.ErrMistyped)
+}

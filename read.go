@@ -59,10 +59,18 @@ func (d *Desk) find(ctx context.Context, a Actor, ref string) (Ticket, error) {
 
 // meant returns the ticket whose number or ID somebody gave.
 func (d *Desk) meant(ctx context.Context, a Actor, ref string) (Ticket, error) {
+	var missing error
 	if id, err := readID(ref); err == nil {
-		return d.load(ctx, a, id)
+		t, err := d.load(ctx, a, id)
+		if !isNotFound(err) {
+			return t, err
+		}
+		missing = err
 	}
 	list, err := d.numbers(ref)
+	if missing != nil { // perhaps it is a number of the host's own form
+		err = missing
+	}
 	for _, n := range list {
 		t, lookupErr := d.store.Lookup(ctx, a.Tenant, n)
 		if lookupErr == nil && !d.cfg.Policy.MaySee(a, t) {

@@ -67,8 +67,8 @@ func NumberOf(address string) (ticket.Number, error) {
 }
 
 // AddressNumber is [NumberOf] for a desk with numbers of another form, which parse
-// reads: what [ticket.Numbers].Parse is. The case of letters may have been lost on the
-// way.
+// reads: what [ticket.Numbers].Parse is; nil is [ticket.ParseNumber]. The case of
+// letters may have been lost on the way.
 func AddressNumber(address string, parse func(text string) (ticket.Number, error)) (ticket.Number, error) {
 	if len(address) > 1000 {
 		return "", &ticket.NumberError{Input: address[:40], Reason: "is far too long for an address"}
@@ -87,8 +87,8 @@ func AddressNumber(address string, parse func(text string) (ticket.Number, error
 
 // SubjectNumber reads the number out of the subject of a reply, as it stands in the
 // mail's header or decoded: "Re: [7Q4K-92MX-F] Printer". It is the first that stands
-// in square brackets, as in the letters of package letter, and that parse reads;
-// [ticket.ParseNumber] does for a desk's own form. Without brackets, all of it must be
+// in square brackets, as in the letters of package letter, and that parse reads, which
+// is as in [AddressNumber]. Without brackets, all of it must be
 // the number for parse. A subject without one is a [*ticket.NumberError].
 //
 // What holds for an address holds here: it says which ticket is meant, and not
@@ -119,6 +119,9 @@ func SubjectNumber(subject string, parse func(text string) (ticket.Number, error
 
 // number is what parse makes of a text; its errors are of one type.
 func number(text string, parse func(string) (ticket.Number, error)) (ticket.Number, error) {
+	if parse == nil {
+		parse = ticket.ParseNumber
+	}
 	n, err := parse(text)
 	switch {
 	case err == nil && n != "":

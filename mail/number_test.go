@@ -96,7 +96,9 @@ func TestSubjectNumber(t *testing.T) {
 			require.NoError(t, err)
 		}
 	}
-	_, err := mail.SubjectNumber("Re: [INC-0001] Printer", inc)
+	_, err := mail.SubjectNumber("Re: [7Q4K-92MX-F] Printer", nil)
+	require.NoError(t, err)
+	_, err = mail.SubjectNumber("Re: [INC-0001] Printer", inc)
 	require.NoError(t, err)
 	_, err = mail.SubjectNumber("Re: Printer", inc)
 	require.ErrorIs(t, err, ticket.ErrMistyped)
