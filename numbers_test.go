@@ -88,6 +88,26 @@ func TestNumbersThatCannotBeAreRefusedBeforeAnythingIsWritten(t *testing.T) {
 		require.NoError(t, err)
 		require.Empty(t, p.Tickets, "%q", bad)
 	}
+	// So is what Config.Numbers gives and does not read as the same.
+	for bad, parse := range map[string]func(string) (ticket.Number, error){
+		"":                      func(s string) (ticket.Number, error) { return ticket.Number(s), nil },
+		"Nº1":                   func(s string) (ticket.Number, error) { return ticket.Number(s), nil },
+		strings.Repeat("9", 33): func(s string) (ticket.Number, error) { return ticket.Number(s), nil },
+		"inc-1":                 func(s string) (ticket.Number, error) { return ticket.Number(strings.ToUpper(s)), nil },
+		"INC-1":                 func(string) (ticket.Number, error) { return "", errors.New("none") },
+		"INC-2":                 func(string) (ticket.Number, error) { return "", nil },
+		"INC-3":                 func(string) (ticket.Number, error) { panic("at once") },
+	} {
+		k := newKit(t, func(c *ticket.Config) {
+			c.NewNumber = nil
+			c.Numbers = ticket.Numbers{New: func(context.Context, string) (ticket.Number, error) { return ticket.Number(bad), nil }, Parse: parse}
+		})
+		_, err := k.desk.Open(t.Context(), ada, ticket.Draft{Subject: "s"})
+		require.ErrorIs(t, err, ticket.ErrInvalid, "%q", bad)
+		p, err := k.desk.List(t.Context(), cron, ticket.Query{})
+		require.NoError(t, err)
+		require.Empty(t, p.Tickets, "%q", bad)
+	}
 	_, err := ticket.NewDesk(newKit(t).store, ticket.Config{Numbers: ticket.Numbers{New: func(context.Context, string) (ticket.Number, error) { return "1", nil }}})
 	require.ErrorIs(t, err, ticket.ErrInvalid)
 }
