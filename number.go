@@ -109,7 +109,7 @@ const maxNumberText = 256
 // and I or L for 1, with what cannot be seen, in brackets or quotes, with a comma
 // or a full stop behind, as it is encoded in an address or in HTML, after words such
 // as "Ticket#", "No." and "Re:", and after any words without a digit that end in a
-// colon or a number sign, in whatever language.
+// colon, a number sign or such a word, in whatever language.
 // Other words are not taken away, so that nothing is taken for a number that was
 // not meant as one. What cannot be a number is a [*NumberError], which is
 // [ErrMistyped].
@@ -157,24 +157,51 @@ func readings(s string) (list []string) {
 	return list
 }
 
-// announced returns where the text goes on after the last colon or number sign that
-// stands behind words without a digit, which could be another number; 0 if there is
-// none.
+// announced returns where the text goes on after the last colon, number sign or word
+// for one that stands behind words without a digit, which could be another number; 0
+// if there is none.
 func announced(s string) (from int) {
 	behind := 0
-	for i, r := range s {
-		switch r = narrow(r); {
-		case r == ':' || r == '#' || r == '№':
-			_, size := utf8.DecodeRuneInString(s[i:])
-			behind = i + size
-		case unicode.IsDigit(r):
+	for at := 0; at < len(s); {
+		end := wordEnd(s, at)
+		word := plainWord(s[at:end])
+		switch {
+		case end == at:
+			r, size := utf8.DecodeRuneInString(s[at:])
+			end += size
+			if r = narrow(r); r == ':' || r == '#' || r == '№' {
+				behind = end
+			}
+		case strings.ContainsFunc(word, unicode.IsDigit):
 			return behind
-		case inWord(r):
+		default:
 			from = behind
+			if slices.Contains(numberWords, word) {
+				behind = end
+			}
 		}
+		at = end
 	}
 	return from
 }
+
+// numberWords are words that stand for a number sign, in small letters.
+var numberWords = []string{"no", "nr", "nº", "º", "num", "number", "numero", "número", "numéro", "nummer"}
+
+// wordEnd returns where the word ends that begins at this byte; there, if none does.
+func wordEnd(s string, at int) int {
+	for at < len(s) {
+		r, size := utf8.DecodeRuneInString(s[at:])
+		if !inWord(narrow(r)) && !unseen(r) {
+			break
+		}
+		at += size
+	}
+	return at
+}
+
+// plainWord is a word as the lists of words have it.
+func plainWord(s string) string { return strings.ToLower(tidyName(strings.Map(narrow, s))) }
 
 // readNumber reads the number that stands in s, beginning at this byte, with
 // nothing but punctuation around it.
@@ -258,20 +285,13 @@ var labels = []string{
 // labelled returns where the text goes on after labels; 0 if it begins with none.
 func labelled(s string) (from int) {
 	for at := 0; at < len(s); {
-		end := at // of the word that begins here
-		for end < len(s) {
-			r, size := utf8.DecodeRuneInString(s[end:])
-			if !inWord(narrow(r)) && !unseen(r) {
-				break
-			}
-			end += size
-		}
+		end := wordEnd(s, at)
 		if end == at {
 			_, size := utf8.DecodeRuneInString(s[at:])
 			at += size
 			continue
 		}
-		if end == len(s) || !slices.Contains(labels, strings.ToLower(tidyName(strings.Map(narrow, s[at:end])))) {
+		if end == len(s) || !slices.Contains(labels, plainWord(s[at:end])) {
 			break
 		}
 		at, from = end, end

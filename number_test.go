@@ -348,6 +348,7 @@ func asEncoded(s string) []string {
 		"%23" + s, "%5B" + s + "%5D", "Ticket%20" + s, every, "%2523" + s, "%E2%80%8E" + s, s + "%20", "Ticket+" + s, "+" + s[:4] + "+" + s[4:] + "+",
 		"&#35;" + s, "&nbsp;" + s + "&#x200e;", "&quot;" + s + "&quot;", "&lt;" + s + "&gt;", s[:4] + "&#8209;" + s[4:], s[:3] + "&shy;" + s[3:], "&amp;quot;" + s + "&amp;quot;", "Ticket&nbsp;&#35;" + s,
 		"チケット番号：" + s, "Номер заявки: " + s, "Заявка № " + s, "工单＃" + s, "Numéro de dossier : " + s, "Richiesta: <" + s + ">.", "Ärende#" + s + ":",
+		"Solicitud n.º " + s, "Pedido nº " + s, "Zgłoszenie nr " + s, "Demande numéro " + s, "Printer no. " + s,
 	}
 }
 
