@@ -136,7 +136,7 @@ func ParseNumber(s string) (Number, error) {
 // together with a label, or as it is encoded, the likeliest first. They say nothing
 // of the form that the number has.
 func readings(s string) (list []string) {
-	for try := 0; try < 4; try++ { // what is passed on is encoded more than once
+	for range 4 { // what is passed on is encoded more than once
 		for _, from := range [...]int{labelled(s), announced(s)} {
 			if from > 0 {
 				list = append(list, s[from:])
