@@ -485,14 +485,17 @@ func (d *Decision) edit(e *Event) error {
 			e.Fields[k] = v
 		}
 	}
-	for _, p := range ed.Follow {
-		if !slices.ContainsFunc(t.Followers, p.Same) && !slices.ContainsFunc(e.Followed, p.Same) {
-			e.Followed = append(e.Followed, p)
-		}
-	}
+	var stay []Person
 	for _, f := range t.Followers {
 		if slices.ContainsFunc(ed.Unfollow, func(p Person) bool { return p.isThe(f) }) {
 			e.Unfollowed = append(e.Unfollowed, f)
+		} else {
+			stay = append(stay, f)
+		}
+	}
+	for _, p := range ed.Follow { // an address alone may be that of one who follows and of one who is to go
+		if !slices.ContainsFunc(stay, p.Same) && !slices.ContainsFunc(e.Followed, p.Same) {
+			e.Followed = append(e.Followed, p)
 		}
 	}
 	if given(reflect.ValueOf(*ed)) == nil && e.idle() {
