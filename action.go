@@ -66,7 +66,8 @@ type Action struct {
 	// assignee, no timer, no follow-up. Customers are not sent them, and their
 	// sender is sent nothing because of them. An agent's are no answer.
 	//
-	// It has no use for Merge, Unmerge, Split, AddLink, Unlink and Edit. Without a
+	// It has no use for Merge, Unmerge, Split, AddLink, Unlink and Edit, nor beside
+	// anything that says where to move, such as Queue, Status and Level. Without a
 	// message or a file it changes nothing of what an action does.
 	Automatic bool
 

@@ -111,6 +111,18 @@ func TestMachinesDoNothingElse(t *testing.T) {
 		act.Message, act.Automatic = "m", true
 		k.refused(super, tk, act, ticket.ErrInvalid)
 	}
+	// Where to move cannot be said, in whatever way.
+	for name, to := range map[string]func(*ticket.Action){
+		"level": func(a *ticket.Action) { a.Level = 2 }, "no level at all": func(a *ticket.Action) { a.Level = 99 }, "status": func(a *ticket.Action) { a.Status = ticket.StatusClosed },
+		"queue": func(a *ticket.Action) { a.Queue = "mains" }, "assignee": func(a *ticket.Action) { a.Assignee = "kim" },
+		"reason": func(a *ticket.Action) { a.Reason = "part" }, "until": func(a *ticket.Action) { a.Until = k.clock.Now().Add(time.Hour) },
+	} {
+		for _, do := range []ticket.ActionName{ticket.Reply, ticket.Escalate, ticket.Resolve, ticket.Hold} {
+			act := ticket.Action{Name: do, Message: "m", Automatic: true}
+			to(&act)
+			require.ErrorContains(t, k.refusal(super, tk, act, ticket.ErrInvalid), "has no use", "%s %s", do, name)
+		}
+	}
 	// Without words there is nothing that a machine said, and all is as ever.
 	k.heard(tk)
 	require.Equal(t, ticket.StatusQueued, k.do(cron, tk, ticket.Action{Name: ticket.Escalate, Note: "alarm", Automatic: true}).Status)

@@ -155,8 +155,13 @@ func (d *Desk) notification(row *Delivery, b *Brief, to Recipient) Notification 
 		told.Inside, told.Seals, told.Digest = Inside{}, Seals{}, Digest{}
 		told.Attachments, told.Message, told.Subject = slices.Clone(n.Attachments), n.Message, d.cfg.Links.cutTokens(told.Subject)
 		for k, v := range told.Fields {
-			if s, is := v.(string); is {
-				told.Fields[k] = d.cfg.Links.cutTokens(s)
+			switch v := v.(type) {
+			case string:
+				told.Fields[k] = d.cfg.Links.cutTokens(v)
+			case []string:
+				for i := range v {
+					v[i] = d.cfg.Links.cutTokens(v[i])
+				}
 			}
 		}
 		n.Event = &told

@@ -4,12 +4,14 @@ import (
 	"encoding"
 	"encoding/json"
 	"reflect"
+	"slices"
 )
 
 // canonical is what a request is told from others by, in a form for JSON: what was
 // asked, and by whom. Two requests that mean the same have the same, whatever was
-// learnt of a person meanwhile, whatever form their empty lists have, and wherever
-// the host keeps the same files by now. What is not given does not count, so a
+// learnt of a person meanwhile, whatever form their empty lists have, in whatever
+// order tags, people and files come, and wherever the host keeps the same files by
+// now. What is not given does not count, so a
 // field that is added to a type later changes nothing for those without it.
 //
 // It takes requests as the desk has cleaned them.
@@ -64,10 +66,7 @@ func given(v reflect.Value) any {
 				list[i] = v.Index(i).Interface() // it counts as one of the list
 			}
 		}
-		if len(list) == 0 {
-			return nil
-		}
-		return list
+		return unordered(list)
 	case reflect.Struct:
 		fields := map[string]any{}
 		for i, t := 0, v.Type(); i < t.NumField(); i++ {
@@ -84,4 +83,26 @@ func given(v reflect.Value) any {
 	default:
 		return v.Interface()
 	}
+}
+
+// unordered is a list whose order says nothing, as those of requests are: hosts often have
+// them out of a map. What is in it twice is in it once.
+func unordered(list []any) any {
+	var sorted []string
+	for _, v := range list {
+		b, err := json.Marshal(v)
+		if err != nil {
+			return list // the whole will fail in the same way
+		}
+		sorted = append(sorted, string(b))
+	}
+	slices.Sort(sorted)
+	var out []json.RawMessage
+	for _, s := range slices.Compact(sorted) {
+		out = append(out, json.RawMessage(s))
+	}
+	if out == nil {
+		return nil
+	}
+	return out
 }

@@ -93,7 +93,7 @@ func (d *Decision) content() error {
 		name := contentNames[bits.TrailingZeros16(uint16(missing))]
 		return invalid("action."+name.field, "is missing: %q needs one%s", act.Name, name.or)
 	}
-	// Status and level were looked at when the transition was chosen.
+	// Status and level were looked at when the transition was chosen, or that nothing moves.
 	if useless := brings &^ d.takes() &^ (NeedStatus | NeedLevel); useless != 0 {
 		name := contentNames[bits.TrailingZeros16(uint16(useless))]
 		return invalid("action."+name.field, "has no use: %q by %s does not take one", act.Name, d.who())

@@ -72,6 +72,9 @@ func (w *Workflow) permit(d *Decision) error {
 		if !d.staysBehind() {
 			return d.refuse(WhyMerged, "the ticket was merged, and goes on as %s", t.MergedInto)
 		}
+		if err := d.staysPut("a ticket that was merged"); err != nil {
+			return err
+		}
 		return d.askGuards()
 	}
 	if act.Name == Unmerge && t.MergedInto.IsZero() {
@@ -101,7 +104,22 @@ func (d *Decision) record() error {
 	if may := d.Workflow.edges[edgeKey{act.Name, d.Role, d.To}]; len(may) > 0 {
 		d.Transition.Guards = may[0].Guards
 	}
+	if err := d.staysPut("what a machine wrote"); err != nil {
+		return err
+	}
 	return d.askGuards()
+}
+
+// staysPut refuses the status and the level that an action names where it moves
+// nothing. What else it has no use for is for [Decision.content] to say.
+func (d *Decision) staysPut(what string) error {
+	switch act := &d.Action; {
+	case act.Status != "":
+		return invalid("action.status", "has no use: %s moves nothing", what)
+	case act.Level != 0 && act.Level != d.Ticket.Level:
+		return invalid("action.level", "has no use: %s moves nothing", what)
+	}
+	return nil
 }
 
 // moreThanWords are the actions that have an effect of their own.
@@ -467,14 +485,17 @@ func (d *Decision) edit(e *Event) error {
 			e.Fields[k] = v
 		}
 	}
-	for _, p := range ed.Follow {
-		if !slices.ContainsFunc(t.Followers, p.Same) && !slices.ContainsFunc(e.Followed, p.Same) {
-			e.Followed = append(e.Followed, p)
-		}
-	}
+	var stay []Person
 	for _, f := range t.Followers {
 		if slices.ContainsFunc(ed.Unfollow, func(p Person) bool { return p.isThe(f) }) {
 			e.Unfollowed = append(e.Unfollowed, f)
+		} else {
+			stay = append(stay, f)
+		}
+	}
+	for _, p := range ed.Follow { // an address alone may be that of one who follows and of one who is to go
+		if !slices.ContainsFunc(stay, p.Same) && !slices.ContainsFunc(e.Followed, p.Same) {
+			e.Followed = append(e.Followed, p)
 		}
 	}
 	if given(reflect.ValueOf(*ed)) == nil && e.idle() {

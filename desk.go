@@ -196,8 +196,8 @@ func NewDesk(store Store, cfg Config) (*Desk, error) {
 	if err := cfg.Numbers.check(&cfg); err != nil {
 		return nil, err
 	}
-	ownNumbers := cfg.NewNumber == nil
-	if ownNumbers {
+	ownNumbers := cfg.NewNumber == nil && cfg.Numbers.New == nil
+	if cfg.NewNumber == nil {
 		cfg.NewNumber = NewNumber
 	}
 	if cfg.Attempts == 0 {

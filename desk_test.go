@@ -1088,6 +1088,18 @@ func TestAnEditThatFindsAllAsItAsks(t *testing.T) {
 	require.Equal(t, ticket.Low, k.do(lin, tk, act).Priority)
 }
 
+// One who follows by an address alone can be either of two who share it.
+func TestWhoIsToFollowFollowsThoughAnotherIsToGo(t *testing.T) {
+	k := newKit(t)
+	tk := k.open(ada, ticket.Draft{Followers: []ticket.Person{{Email: "office@example.org"}}})
+	e := ticket.Edits{Follow: []ticket.Person{{ID: "c8", Email: "office@example.org"}}, Unfollow: []ticket.Person{{ID: "c9", Email: "office@example.org"}}}
+	for range 2 {
+		tk = k.do(lin, tk, ticket.Action{Name: ticket.Edit, Edit: &e})
+		require.Equal(t, e.Follow, tk.Followers)
+		require.EqualValues(t, 2, tk.Version, "the same edit twice is the same as once")
+	}
+}
+
 func TestAnEditThatContradictsItself(t *testing.T) {
 	k := newKit(t)
 	tk := k.open(ada, ticket.Draft{Followers: []ticket.Person{bob.Person}})

@@ -315,6 +315,9 @@ func (d *Desk) checkActor(a *Actor) error {
 	if a.token != "" {
 		return &RefusedError{Role: a.Role, Why: WhyLink, Detail: "the holder of a status link can track its ticket, and reply where the link's scope says so"}
 	}
+	if a.held != nil {
+		return nil // it was admitted, as the ticket has it
+	}
 	c := check{Limits: d.cfg.Limits}
 	a.Tenant = name(&c, "actor.tenant", a.Tenant)
 	a.Person = c.person("actor.person", a.Person)
@@ -439,7 +442,7 @@ func (c *check) edits(at string, e Edits) *Edits {
 	c.grade(at+".priority", e.Priority)
 	c.grade(at+".impact", e.Impact)
 	c.grade(at+".urgency", e.Urgency)
-	e.Requester = c.person(at+".requester", e.Requester)
+	e.Requester = c.meant(at+".requester", e.Requester)
 	if r := e.Requester; !r.IsZero() && !r.known() {
 		c.fail(at+".requester", needsContact)
 	}

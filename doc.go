@@ -69,8 +69,8 @@ a notifier and its letters, package webhook another, module publish one for
 brokers; status links ([Desk.Link], [Holder]) show a customer the ticket without
 an account.
 
-A [Store] keeps it all: memstore in memory, or one of the host's own, which
-package storetest proves. [Desk.In] works inside a transaction of the host's.
+A [Store] keeps it all: package sqlstore in SQLite, PostgreSQL, MySQL or MariaDB,
+memstore in memory, or one of the host's own, which package storetest proves. [Desk.In] works inside a transaction of the host's.
 
 # Who may see and do what
 

@@ -147,6 +147,9 @@ type RefusedError struct {
 }
 
 func (e *RefusedError) Error() string {
+	if e.Action == "" { // whatever it is
+		return "ticket: refused: " + e.why()
+	}
 	return fmt.Sprintf("ticket: %q refused: %s", e.Action, e.why())
 }
 

@@ -127,8 +127,8 @@ func readID(s string) (ID, error) {
 	if err == nil || len(s) < len(id.String()) || len(s) > maxNumberText {
 		return id, err
 	}
-	for _, from := range [...]int{0, labelled(s)} {
-		if p, err := ParseID(symbols(s[from:])); err == nil {
+	for _, text := range append([]string{s}, readings(s)...) {
+		if p, err := ParseID(symbols(text)); err == nil {
 			return p, nil
 		}
 	}

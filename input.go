@@ -205,6 +205,16 @@ func (c *check) person(field string, p Person) Person {
 	return p
 }
 
+// meant is person for where nobody stands for something else, everybody or whoever
+// acts: somebody who was given and shows nothing is refused.
+func (c *check) meant(field string, p Person) Person {
+	given := !p.IsZero()
+	if p = c.person(field, p); given && p.IsZero() {
+		c.fail(field, "shows nothing")
+	}
+	return p
+}
+
 // address returns an e-mail address in the form in which addresses of one
 // mailbox are equal: the domain in small letters and, where it has others than
 // those of ASCII, in its ASCII form (RFC 5890), without a dot at its end. What
@@ -228,8 +238,12 @@ func (c *check) address(field, s string) string {
 			return s
 		}
 	}
-	if local == "" || domain == "" || strings.ContainsAny(s, " <>,;") || strings.ContainsAny(domain, " <>,;@") {
+	if local == "" || domain == "" || strings.Contains(domain, "@") || !isLocal(local) {
 		c.fail(field, "must be one plain address, such as ada@example.org")
+		return s
+	}
+	if strings.IndexFunc(local, disguised) >= 0 {
+		c.fail(field, "has letters before the @ in a full-width, half-width or ornamental form")
 		return s
 	}
 	s = local + "@" + domain
@@ -237,20 +251,51 @@ func (c *check) address(field, s string) string {
 	return s
 }
 
-// tidyDomain is the form of a domain. Underscores and whatever else ASCII has is
-// let by: odd domains are real ones.
+// isLocal reports whether a text can stand before an @. Without quotes that is all
+// but what has a meaning of its own around addresses (RFC 5322, section 3.2.3),
+// which a link, a list or a letter left there. Dots may stand anywhere: providers
+// have given out such addresses.
+func isLocal(s string) bool {
+	if len(s) > 2 && s[0] == '"' && s[len(s)-1] == '"' {
+		s = s[1 : len(s)-1]
+		return !strings.ContainsAny(s, ` "\<>,;`)
+	}
+	return !strings.ContainsAny(s, ` "\<>,;:()[]`)
+}
+
+// disguised reports whether a rune is one of ASCII in another form, as input methods
+// and ornamental fonts give it, or one of Japanese or Korean in another width: what it
+// stands for is another mailbox, which somebody else may have.
+func disguised(r rune) bool {
+	return '\uff00' <= r && r <= '\uffef' || r >= utf8.RuneSelf && isASCII(norm.NFKC.String(string(r)))
+}
+
+// tidyDomain is the form of a domain: names with dots between them, or what a
+// server has in brackets. Underscores and hyphens anywhere are let by: odd domains
+// are real ones.
 func tidyDomain(s string) (string, error) {
+	if in, ok := strings.CutPrefix(s, "["); ok {
+		if in, ok = strings.CutSuffix(in, "]"); !ok || in == "" || strings.ContainsFunc(in, func(r rune) bool { return r != '.' && r != ':' && r != '-' && !asciiWord(r) }) {
+			return "", errors.New("it is no server in brackets")
+		}
+		return asciiLower(s), nil
+	}
 	if !isASCII(s) {
 		var err error
 		if s, err = idna.New(idna.MapForLookup(), idna.StrictDomainName(false)).ToASCII(s); err != nil {
 			return "", err
 		}
-		if strings.ContainsAny(s, `/\:?#%&=*"()[]`) { // a symbol was mapped to several
-			return "", errors.New("it has a symbol of no domain")
+	}
+	s = strings.TrimSuffix(asciiLower(s), ".")
+	for label := range strings.SplitSeq(s, ".") {
+		if label == "" || strings.ContainsFunc(label, func(r rune) bool { return r != '-' && r != '_' && !asciiWord(r) }) {
+			return "", errors.New("it has a symbol of no domain, or an empty part")
 		}
 	}
-	return strings.TrimRight(asciiLower(s), "."), nil
+	return s, nil
 }
+
+func asciiWord(r rune) bool { return r < utf8.RuneSelf && inWord(r) }
 
 func isASCII(s string) bool {
 	return strings.IndexFunc(s, func(r rune) bool { return r >= utf8.RuneSelf }) < 0
@@ -320,6 +365,10 @@ func (c *check) attachments(field string, list []Attachment) []Attachment {
 // world take.
 const maxFile = 255
 
+// slashes are other forms of / and \, and symbols that have one in them: what some
+// system, archive or conversion makes a path of.
+const slashes = "／＼﹨⁄∕∖⧵⧸℀℁℅℆"
+
 // file returns the name of a file, so that every system can store it under it
 // and people see what it is.
 func (c *check) file(field, s string) string {
@@ -333,6 +382,8 @@ func (c *check) file(field, s string) string {
 	s = tidyName(strings.Map(func(r rune) rune {
 		switch {
 		case isBreak(r), strings.ContainsRune(`<>:"|?*`, r): // what Windows cannot store
+			return '_'
+		case strings.ContainsRune(slashes, r):
 			return '_'
 		case r == '\u3000':
 			return ' '

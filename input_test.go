@@ -63,7 +63,9 @@ func TestAddresses(t *testing.T) {
 		"ada@xn--bcher-kva.example": "ada@xn--bcher-kva.example", "ada@ｅｘａｍｐｌｅ．org": "ada@example.org", "ada@例え。jp": "ada@xn--r8jz45g.jp",
 		"a..b.@docomo.example": "a..b.@docomo.example", "a_b@mail_1.example": "a_b@mail_1.example", "ada@[192.0.2.1]": "ada@[192.0.2.1]",
 		"müller@example.org": "müller@example.org", "mu\u0308ller@example.org": "müller@example.org", "": "", "\u200b": "",
-		"o'neil+x@example.org": "o'neil+x@example.org",
+		"o'neil+x@example.org": "o'neil+x@example.org", "a..b@docomo.ne.jp": "a..b@docomo.ne.jp", "ab.@docomo.ne.jp": "ab.@docomo.ne.jp", ".a-@ezweb.ne.jp": ".a-@ezweb.ne.jp",
+		"_a_@x.org": "_a_@x.org", "a!b%c/d={e}|f~@x.org": "a!b%c/d={e}|f~@x.org", `"a:b"@x.org`: `"a:b"@x.org`, "ada@[IPv6:2001:DB8::1]": "ada@[ipv6:2001:db8::1]", "ada@localhost": "ada@localhost",
+		"ada@-a-.b_.org": "ada@-a-.b_.org", "กำ@example.org": "กำ@example.org", "用户@例え.jp": "用户@xn--r8jz45g.jp", "ada＠ｅｘａｍｐｌｅ．ｏｒｇ": "ada@example.org",
 	} {
 		c := check{Limits: DefaultLimits()}
 		require.Equal(t, want, c.address("email", in), "%q", in)
@@ -71,6 +73,13 @@ func TestAddresses(t *testing.T) {
 		require.Equal(t, want, c.address("email", want), "%q is the form", want)
 	}
 	for _, bad := range []string{"ada", "@example.org", "ada@", "ada@.", "Ada <ada@example.org>", "a b@example.org", "a@b@c", "a@b,c@d", "a\u3000b@example.org",
+		// out of links, lists and letters
+		"mailto:ada@example.org", "MAILTO:ada@example.org", "ada@example.org?subject=x", "ada@example.org)", "(ada@example.org", "ada@example.org:", "[ada@example.org]", "'ada@example.org'", "ada@example.org/",
+		"ada(work)@example.org", `a\b@example.org`, `a"b@example.org`, `""@example.org`, "ada@example.org.,", `ada@"example.org"`, "ada@example.org=", "ada@exa|mple.org",
+		// empty parts and brackets
+		"x@.a", "x@a..b", "ada@a﹒b", "x@a..", "ada@。b", "ada@a。。b", "ada@[", "ada@[]", "ada@]x[", "ada@[192.0.2.1", "ada@[a b]", "ada@x[192.0.2.1]",
+		// another mailbox than it looks
+		"ａｄａ@example.org", "ada１@example.org", "ﾊﾝｶｸ@example.org", "𝐚𝐝𝐚@example.org", "ﬁ@example.org", "ada²@example.org",
 		"a@example.org\nb@example.org", "a@\u00e9\u2100.example", "ada@" + strings.Repeat("ü", 200)} {
 		c := check{Limits: DefaultLimits()}
 		c.address("email", bad)
@@ -86,7 +95,7 @@ func TestFileNames(t *testing.T) {
 		"a\nb\t.txt": "a_b_.txt", "photo.jpg            .exe": "photo.jpg .exe", "photo.jpg\u00a0\u3000\u2003.exe": "photo.jpg .exe",
 		"photo\u200b.j\u00adpg": "photo.jpg", ".htaccess": ".htaccess", "\u2067gpj.exe\u2069": "gpj.exe", "Mu\u0308ller.pdf": "Müller.pdf",
 		long + ".pdf":  strings.Repeat("a", 212) + "…" + strings.Repeat("a", 36) + ".pdf",
-		"日本\u202f.png": "日本 .png",
+		"日本\u202f.png": "日本 .png", "..／..＼etc∕passwd": ".._.._etc_passwd", "a⁄b﹨c℅.txt": "a_b_c_.txt", "½.txt": "½.txt", ".pdf": ".pdf", "／": "_",
 	} {
 		c := check{Limits: DefaultLimits()}
 		require.Equal(t, want, c.file("name", in), "%q", in)

@@ -53,6 +53,29 @@ func TestWhatShowsNothingIsMissing(t *testing.T) {
 	require.Empty(t, k.events(lin, got)[1].Message, "blank words beside a file are no words")
 }
 
+// Where nobody stands for everybody, or for whoever acts, somebody who shows nothing
+// is not taken for nobody.
+func TestWhoShowsNothingIsNotEverybody(t *testing.T) {
+	k := newKit(t, func(c *ticket.Config) {
+		c.Links = ticket.Links{Keys: []ticket.LinkKey{{ID: 1, Secret: make([]byte, 32)}}}
+	})
+	tk := k.open(ada, ticket.Draft{Followers: []ticket.Person{bob.Person}})
+	for _, s := range []string{" ", "\u200b", "\u3164"} {
+		for _, q := range []ticket.Query{{Requester: ticket.Person{ID: s}}, {Participant: ticket.Person{Email: s}}, {Organisation: s}} {
+			_, err := k.desk.List(t.Context(), lin, q)
+			require.ErrorIs(t, err, ticket.ErrInvalid, "%q", s)
+			_, err = k.desk.Search(t.Context(), lin, ticket.SearchQuery{Text: "printer", Query: q})
+			require.ErrorIs(t, err, ticket.ErrInvalid, "%q", s)
+		}
+		_, err := k.desk.Link(t.Context(), cron, tk.ID, ticket.LinkRequest{For: ticket.Person{Phone: s}})
+		require.ErrorIs(t, err, ticket.ErrInvalid, "%q", s)
+		k.refused(lin, tk, ticket.Action{Name: ticket.Edit, Edit: &ticket.Edits{Subject: "s", Requester: ticket.Person{ID: s}}}, ticket.ErrInvalid)
+	}
+	p, err := k.desk.List(t.Context(), lin, ticket.Query{})
+	require.NoError(t, err)
+	require.Len(t, p.Tickets, 1)
+}
+
 func errorsIs(err, target error) bool {
 	x, ok := err.(interface{ Is(error) bool })
 	return ok && x.Is(target)

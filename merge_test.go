@@ -431,6 +431,10 @@ func TestWhoStaysBehindCanStillWrite(t *testing.T) {
 	require.ErrorIs(t, k.desk.Explain(vic, before, ticket.Action{Name: ticket.Reply}), ticket.ErrInvalid)
 	k.refused(vic, a, ticket.Action{Name: ticket.Reply}, ticket.ErrInvalid)
 	k.refused(vic, a, ticket.Action{Name: ticket.Cancel}, ticket.ErrRefused)
+	for _, to := range []ticket.Action{{Level: 2}, {Status: ticket.StatusOpen}, {Queue: "mains"}} { // nothing moves
+		to.Name, to.Message = reply.Name, reply.Message
+		k.refused(vic, a, to, ticket.ErrInvalid)
+	}
 	k.clock.Advance(100 * day) // no window, no follow-up
 	require.Equal(t, a.ID, k.do(vic, a, reply).ID)
 	after := k.get(a)

@@ -3,6 +3,7 @@ package ticket
 import (
 	"crypto/rand"
 	"fmt"
+	"html"
 	"net/url"
 	"slices"
 	"strings"
@@ -106,8 +107,9 @@ const maxNumberText = 256
 // ParseNumber reads a number as people write it and as they copy it: in any case,
 // in full-width forms, with blanks and dashes anywhere or nowhere, with O for 0
 // and I or L for 1, with what cannot be seen, in brackets or quotes, with a comma
-// or a full stop behind, percent-encoded, and after words such as "Ticket#", "No."
-// and "Re:".
+// or a full stop behind, as it is encoded in an address or in HTML, after words such
+// as "Ticket#", "No." and "Re:", and after any words without a digit that end in a
+// colon, a number sign or such a word, in whatever language.
 // Other words are not taken away, so that nothing is taken for a number that was
 // not meant as one. What cannot be a number is a [*NumberError], which is
 // [ErrMistyped].
@@ -119,18 +121,87 @@ func ParseNumber(s string) (Number, error) {
 	if err == nil {
 		return n, nil
 	}
-	if from := labelled(s); from > 0 {
-		n, err = readNumber(s, from)
-	}
-	if err != nil && strings.IndexByte(s, '%') >= 0 { // copied out of an address
-		if decoded, bad := url.PathUnescape(s); bad == nil && len(decoded) < len(s) {
-			if n, bad := ParseNumber(decoded); bad == nil {
-				return n, nil
-			}
+	for _, text := range readings(s) {
+		if n, bad := readNumber(text, 0); bad == nil {
+			return n, nil
 		}
 	}
-	return n, err
+	if from := labelled(s); from > 0 {
+		_, err = readNumber(s, from)
+	}
+	return "", err
 }
+
+// readings returns what a text is besides what stands there, if it was copied
+// together with a label, or as it is encoded, the likeliest first. They say nothing
+// of the form that the number has.
+func readings(s string) (list []string) {
+	for range 4 { // what is passed on is encoded more than once
+		for _, from := range [...]int{labelled(s), announced(s)} {
+			if from > 0 {
+				list = append(list, s[from:])
+			}
+		}
+		decoded := s
+		if strings.ContainsAny(s, "%+") { // of an address
+			if text, err := url.QueryUnescape(s); err == nil {
+				decoded = text
+			}
+		}
+		if decoded = html.UnescapeString(decoded); decoded == s {
+			break
+		}
+		s = decoded
+		list = append(list, s)
+	}
+	return list
+}
+
+// announced returns where the text goes on after the last colon, number sign or word
+// for one that stands behind words without a digit, which could be another number; 0
+// if there is none.
+func announced(s string) (from int) {
+	behind := 0
+	for at := 0; at < len(s); {
+		end := wordEnd(s, at)
+		word := plainWord(s[at:end])
+		switch {
+		case end == at:
+			r, size := utf8.DecodeRuneInString(s[at:])
+			end += size
+			if r = narrow(r); r == ':' || r == '#' || r == '№' {
+				behind = end
+			}
+		case strings.ContainsFunc(word, unicode.IsDigit):
+			return behind
+		default:
+			from = behind
+			if slices.Contains(numberWords, word) {
+				behind = end
+			}
+		}
+		at = end
+	}
+	return from
+}
+
+// numberWords are words that stand for a number sign, in small letters.
+var numberWords = []string{"no", "nr", "nº", "º", "num", "number", "numero", "número", "numéro", "nummer"}
+
+// wordEnd returns where the word ends that begins at this byte; there, if none does.
+func wordEnd(s string, at int) int {
+	for at < len(s) {
+		r, size := utf8.DecodeRuneInString(s[at:])
+		if !inWord(narrow(r)) && !unseen(r) {
+			break
+		}
+		at += size
+	}
+	return at
+}
+
+// plainWord is a word as the lists of words have it.
+func plainWord(s string) string { return strings.ToLower(tidyName(strings.Map(narrow, s))) }
 
 // readNumber reads the number that stands in s, beginning at this byte, with
 // nothing but punctuation around it.
@@ -214,20 +285,13 @@ var labels = []string{
 // labelled returns where the text goes on after labels; 0 if it begins with none.
 func labelled(s string) (from int) {
 	for at := 0; at < len(s); {
-		end := at // of the word that begins here
-		for end < len(s) {
-			r, size := utf8.DecodeRuneInString(s[end:])
-			if !inWord(narrow(r)) && !unseen(r) {
-				break
-			}
-			end += size
-		}
+		end := wordEnd(s, at)
 		if end == at {
 			_, size := utf8.DecodeRuneInString(s[at:])
 			at += size
 			continue
 		}
-		if end == len(s) || !slices.Contains(labels, strings.ToLower(tidyName(strings.Map(narrow, s[at:end])))) {
+		if end == len(s) || !slices.Contains(labels, plainWord(s[at:end])) {
 			break
 		}
 		at, from = end, end

@@ -2,6 +2,7 @@ package ticket
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -281,7 +282,7 @@ func TestParseIDIsStrict(t *testing.T) {
 }
 
 func FuzzParseNumber(f *testing.F) {
-	for _, s := range append(asCopied("7Q4K-92MX-F"), "7Q4K-92MX-F", "7q4k 92mx f", "", "#0", "OIL", "0000-0000-0", "–", "\xff") {
+	for _, s := range append(append(asCopied("7Q4K-92MX-F"), asEncoded("7Q4K-92MX-F")...), "7Q4K-92MX-F", "7q4k 92mx f", "", "#0", "OIL", "0000-0000-0", "–", "\xff") {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
@@ -295,6 +296,9 @@ func FuzzParseNumber(f *testing.F) {
 		again, err := ParseNumber(string(n))
 		require.NoError(t, err)
 		require.Equal(t, n, again)
+		if strings.ContainsAny(s, "%+&") {
+			return
+		}
 		// The symbols of the number are the last that are letters or digits.
 		var symbols []rune
 		for _, r := range s {
@@ -333,11 +337,41 @@ func TestNumbersAfterWhatMailReadersPutBeforeThem(t *testing.T) {
 	}
 }
 
-func TestNumbersOutOfAnAddressAreRead(t *testing.T) {
-	n := NumberOf(0x712345678)
-	for _, in := range []string{"%23" + string(n), "%5B" + string(n) + "%5D", "Ticket%20" + string(n)} {
-		got, err := ParseNumber(in)
+// asEncoded are ways in which a number or an ID stands in addresses and in HTML, or
+// behind a label in any language.
+func asEncoded(s string) []string {
+	every := ""
+	for _, c := range []byte(s) {
+		every += fmt.Sprintf("%%%02x", c)
+	}
+	return []string{
+		"%23" + s, "%5B" + s + "%5D", "Ticket%20" + s, every, "%2523" + s, "%E2%80%8E" + s, s + "%20", "Ticket+" + s, "+" + s[:4] + "+" + s[4:] + "+",
+		"&#35;" + s, "&nbsp;" + s + "&#x200e;", "&quot;" + s + "&quot;", "&lt;" + s + "&gt;", s[:4] + "&#8209;" + s[4:], s[:3] + "&shy;" + s[3:], "&amp;quot;" + s + "&amp;quot;", "Ticket&nbsp;&#35;" + s,
+		"チケット番号：" + s, "Номер заявки: " + s, "Заявка № " + s, "工单＃" + s, "Numéro de dossier : " + s, "Richiesta: <" + s + ">.", "Ärende#" + s + ":",
+		"Solicitud n.º " + s, "Pedido nº " + s, "Zgłoszenie nr " + s, "Demande numéro " + s, "Printer no. " + s,
+	}
+}
+
+func TestNumbersThatAreEncodedOrAnnouncedAreRead(t *testing.T) {
+	for _, v := range []uint64{0, 42, 0x712345678, 1<<40 - 1} {
+		n := NumberOf(v)
+		for _, in := range asEncoded(string(n)) {
+			got, err := ParseNumber(in)
+			require.NoError(t, err, "%q", in)
+			require.Equal(t, n, got, "%q", in)
+		}
+	}
+	id := NewID(time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC))
+	for _, in := range asEncoded(id.String()) {
+		got, err := readID(in)
 		require.NoError(t, err, "%q", in)
-		require.Equal(t, n, got)
+		require.Equal(t, id, got, "%q", in)
+	}
+	n := string(NumberOf(42))
+	for _, bad := range []string{"printer: " + n + " closed", n + ": printer", "see #" + n + " and #" + n, "Order: 12, ticket: " + n, "https://example.org/" + n, "%" + n + " x", "&" + n + "; x", n[:9] + "&x;", strings.Repeat("%25", 90) + n} {
+		_, err := ParseNumber(bad)
+		require.ErrorIs(t, err, ErrMistyped, "%q", bad)
+		_, err = readID(bad)
+		require.Error(t, err, "%q", bad)
 	}
 }

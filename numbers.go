@@ -24,7 +24,8 @@ type Numbers struct {
 	New func(ctx context.Context, tenant string) (Number, error)
 	// Parse reads a number as people write and copy it, and is as lenient as it
 	// likes. Of what New gives it must return the same. An error means that this
-	// can be no number; a [*NumberError] says why.
+	// can be no number; a [*NumberError] says why. Package mail takes it as well, to
+	// read replies.
 	Parse func(text string) (Number, error)
 }
 
@@ -95,8 +96,8 @@ func (d *Desk) numbers(text string) (list []Number, err error) {
 	// INC-000001 might pass.
 	own, err := ParseNumber(text)
 	if !d.ownNumbers && len(text) <= maxNumberText {
-		for _, from := range [...]int{0, labelled(text)} {
-			n := strings.ToUpper(tidyName(strings.Map(narrow, text[from:])))
+		for _, text := range append([]string{text}, readings(text)...) {
+			n := strings.ToUpper(tidyName(strings.Map(narrow, text)))
 			n = strings.TrimFunc(n, func(r rune) bool { return !inWord(r) })
 			if n := Number(n); n.check() == nil && n != own && !slices.Contains(list, n) {
 				list = append(list, n)

@@ -66,7 +66,7 @@ func TestNumbersOfAnotherForm(t *testing.T) {
 	for i := range 100 { // some of these pass for numbers of the desk's own form
 		tk := k.open(ada, ticket.Draft{})
 		require.EqualValues(t, fmt.Sprintf("INC-%06d", i+1), tk.Number)
-		for _, ref := range []string{string(tk.Number), strings.ToLower(string(tk.Number)), "[Ticket#" + string(tk.Number) + "]", tk.ID.String()} {
+		for _, ref := range []string{string(tk.Number), strings.ToLower(string(tk.Number)), "[Ticket#" + string(tk.Number) + "]", "%23" + string(tk.Number), "Ticket%20" + strings.Replace(string(tk.Number), "-", "%2D", 1), "&#35;" + string(tk.Number), "Номер: " + string(tk.Number), tk.ID.String(), "%23" + tk.ID.String()} {
 			got, err := k.desk.Find(t.Context(), ada, ref)
 			require.NoError(t, err, "%q", ref)
 			require.Equal(t, tk.ID, got.ID)
@@ -82,6 +82,26 @@ func TestNumbersOfAnotherForm(t *testing.T) {
 func TestNumbersThatCannotBeAreRefusedBeforeAnythingIsWritten(t *testing.T) {
 	for _, bad := range []string{"", " INC-1", "INC-1 ", "INC\n1", "INC-\u200b1", "Nº1", "inc-000001", "#1", strings.Repeat("9", 33), "\x00", "\xff"} {
 		k := newKit(t, func(c *ticket.Config) { c.NewNumber = func() ticket.Number { return ticket.Number(bad) } })
+		_, err := k.desk.Open(t.Context(), ada, ticket.Draft{Subject: "s"})
+		require.ErrorIs(t, err, ticket.ErrInvalid, "%q", bad)
+		p, err := k.desk.List(t.Context(), cron, ticket.Query{})
+		require.NoError(t, err)
+		require.Empty(t, p.Tickets, "%q", bad)
+	}
+	// So is what Config.Numbers gives and does not read as the same.
+	for bad, parse := range map[string]func(string) (ticket.Number, error){
+		"":                      func(s string) (ticket.Number, error) { return ticket.Number(s), nil },
+		"Nº1":                   func(s string) (ticket.Number, error) { return ticket.Number(s), nil },
+		strings.Repeat("9", 33): func(s string) (ticket.Number, error) { return ticket.Number(s), nil },
+		"inc-1":                 func(s string) (ticket.Number, error) { return ticket.Number(strings.ToUpper(s)), nil },
+		"INC-1":                 func(string) (ticket.Number, error) { return "", errors.New("none") },
+		"INC-2":                 func(string) (ticket.Number, error) { return "", nil },
+		"INC-3":                 func(string) (ticket.Number, error) { panic("at once") },
+	} {
+		k := newKit(t, func(c *ticket.Config) {
+			c.NewNumber = nil
+			c.Numbers = ticket.Numbers{New: func(context.Context, string) (ticket.Number, error) { return ticket.Number(bad), nil }, Parse: parse}
+		})
 		_, err := k.desk.Open(t.Context(), ada, ticket.Draft{Subject: "s"})
 		require.ErrorIs(t, err, ticket.ErrInvalid, "%q", bad)
 		p, err := k.desk.List(t.Context(), cron, ticket.Query{})
@@ -137,4 +157,37 @@ func TestNumbersOfTheHostsOwn(t *testing.T) {
 	tk := k.open(ada.In("acme"), ticket.Draft{})
 	require.NoError(t, k.desk.Explain(lin.In("acme"), tk, ticket.Action{Name: ticket.Split, Draft: &ticket.Draft{Subject: "part"}}))
 	require.EqualValues(t, "acme/5", k.do(lin.In("acme"), tk, ticket.Action{Name: ticket.Split, Draft: &ticket.Draft{Subject: "part"}}).Number)
+}
+
+// A number need not have a digit to be found, and 1 in 30 has none.
+func TestSearchFindsANumberOfLettersAlone(t *testing.T) {
+	k := newKit(t, func(c *ticket.Config) {
+		c.NewNumber = func() ticket.Number { return "NHBP-MABP-F" }
+	})
+	tk := k.open(ada, ticket.Draft{})
+	for _, ref := range []string{"NHBP-MABP-F", "nhbp mabp f", "Ticket#NHBPMABPF"} {
+		hits, err := k.desk.Search(t.Context(), lin, ticket.SearchQuery{Text: ref})
+		require.NoError(t, err)
+		require.Len(t, hits, 1, "%q", ref)
+		require.Equal(t, tk.ID, hits[0].Ticket.ID)
+	}
+}
+
+// A number of the host's own may look like an ID, and is found all the same.
+func TestNumbersThatLookLikeIDs(t *testing.T) {
+	var n atomic.Int64
+	k := newKit(t, func(c *ticket.Config) {
+		c.NewNumber = func() ticket.Number { return ticket.Number(fmt.Sprintf("2026-%022d", n.Add(1))) }
+	})
+	tk := k.open(ada, ticket.Draft{})
+	for _, ref := range []string{string(tk.Number), "#" + string(tk.Number), tk.ID.String()} {
+		got, err := k.desk.Find(t.Context(), ada, ref)
+		require.NoError(t, err, "%q", ref)
+		require.Equal(t, tk.ID, got.ID)
+	}
+	_, err := k.desk.Find(t.Context(), ada, "01ARZ3NDEKTSV4RRFFQ69G5FAV")
+	require.ErrorIs(t, err, ticket.ErrNotFound)
+	_, err = newKit(t).desk.Find(t.Context(), ada, "01ARZ3NDEKTSV4RRFFQ69G5FAV")
+	require.ErrorIs(t, err, ticket.ErrNotFound)
+	require.NotErrorIs(t, err, ticket.ErrMistyped)
 }

@@ -10,8 +10,8 @@ import (
 )
 
 // Query asks for tickets. Conditions that are given must all hold; within a
-// list one is enough, except for Tags, of which all must be there. A list has at
-// most 1000 values.
+// list one is enough, except for Tags and Fields, of which all must be there. A list
+// has at most 1000 values, and Fields as many as a ticket may have.
 type Query struct {
 	Tenant string // set by the desk to the actor's own
 

@@ -59,10 +59,18 @@ func (d *Desk) find(ctx context.Context, a Actor, ref string) (Ticket, error) {
 
 // meant returns the ticket whose number or ID somebody gave.
 func (d *Desk) meant(ctx context.Context, a Actor, ref string) (Ticket, error) {
+	var missing error
 	if id, err := readID(ref); err == nil {
-		return d.load(ctx, a, id)
+		t, err := d.load(ctx, a, id)
+		if !isNotFound(err) {
+			return t, err
+		}
+		missing = err
 	}
 	list, err := d.numbers(ref)
+	if missing != nil { // perhaps it is a number of the host's own form
+		err = missing
+	}
 	for _, n := range list {
 		t, lookupErr := d.store.Lookup(ctx, a.Tenant, n)
 		if lookupErr == nil && !d.cfg.Policy.MaySee(a, t) {
@@ -168,9 +176,12 @@ func (d *Desk) prepare(a *Actor, q Query) (Query, error) {
 	q.Tenant = a.Tenant
 	c := check{Limits: d.cfg.Limits}
 	q.Fields = c.fields("query.fields", q.Fields, false)
-	q.Requester = c.person("query.requester", q.Requester)
-	q.Participant = c.person("query.participant", q.Participant)
-	q.Organisation = name(&c, "query.organisation", q.Organisation)
+	q.Requester = c.meant("query.requester", q.Requester)
+	q.Participant = c.meant("query.participant", q.Participant)
+	given := q.Organisation != ""
+	if q.Organisation = name(&c, "query.organisation", q.Organisation); given && q.Organisation == "" {
+		c.fail("query.organisation", "shows nothing")
+	}
 	q.Status = names(&c, "query.status", q.Status)
 	q.Phase = names(&c, "query.phase", q.Phase)
 	q.Queue = names(&c, "query.queue", q.Queue)

@@ -1,6 +1,7 @@
 package ticket_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -18,8 +19,9 @@ func TestWhatIsTheSameRequest(t *testing.T) {
 	at := k.clock.Now().Add(time.Hour)
 	person := ticket.Requester
 	draft := func(change func(*ticket.Draft)) ticket.Draft {
-		d := ticket.Draft{Requester: ticket.Person{ID: "c9", Email: "a@example.org"}, Subject: "s", Fields: ticket.Fields{"n": 1, "f": 0.0, "at": at},
-			Attachments: []ticket.Attachment{{Name: "a.pdf", Size: 1, SHA256: digest, Ref: "disk/1"}}}
+		d := ticket.Draft{Requester: ticket.Person{ID: "c9", Email: "a@example.org"}, Subject: "s", Fields: ticket.Fields{"n": 1, "f": 0.0, "at": at, "list": []string{"a", "b"}},
+			Attachments: []ticket.Attachment{{Name: "a.pdf", Size: 1, SHA256: digest, Ref: "disk/1"}, {Name: "b.pdf"}},
+			Tags:        []string{"vip", "mains"}, Followers: []ticket.Person{{ID: "c7"}, {Email: "c6@example.org"}}}
 		if change != nil {
 			change(&d)
 		}
@@ -35,10 +37,13 @@ func TestWhatIsTheSameRequest(t *testing.T) {
 		"the agent's levels":     {ticket.Agent("lin", 1, 2).Serving("mains"), draft(nil)},
 		"the requester's mail":   {lin, draft(func(d *ticket.Draft) { d.Requester.Email, d.Requester.Name = "b@example.org", "Bea" })},
 		"where the file is":      {lin, draft(func(d *ticket.Draft) { d.Attachments[0].Ref = "cloud/7" })},
-		"empty lists":            {lin, draft(func(d *ticket.Draft) { d.Tags, d.Followers = []string{}, []ticket.Person{} })},
 		"another kind of number": {lin, draft(func(d *ticket.Draft) { d.Fields["n"], d.Fields["f"] = int64(1), -zero })},
 		"another zone":           {lin, draft(func(d *ticket.Draft) { d.Fields["at"] = at.In(east) })},
 		"blanks":                 {lin, draft(func(d *ticket.Draft) { d.Subject = "s \u200b" })},
+		"the order of tags":      {lin, draft(func(d *ticket.Draft) { slices.Reverse(d.Tags) })},
+		"a tag twice":            {lin, draft(func(d *ticket.Draft) { d.Tags = append(d.Tags, d.Tags[0]) })},
+		"the order of followers": {lin, draft(func(d *ticket.Draft) { slices.Reverse(d.Followers) })},
+		"the order of files":     {lin, draft(func(d *ticket.Draft) { slices.Reverse(d.Attachments) })},
 	} {
 		again.d.Key = "k"
 		got, err := k.desk.Open(t.Context(), again.a, again.d)
@@ -52,6 +57,8 @@ func TestWhatIsTheSameRequest(t *testing.T) {
 		"no digest":            draft(func(d *ticket.Draft) { d.Attachments[0].SHA256 = ticket.Digest{} }),
 		"somebody else":        draft(func(d *ticket.Draft) { d.Requester.ID = "c8" }),
 		"words":                draft(func(d *ticket.Draft) { d.Message = "m" }),
+		"one tag less":         draft(func(d *ticket.Draft) { d.Tags = d.Tags[:1] }),
+		"the order of a value": draft(func(d *ticket.Draft) { d.Fields["list"] = []string{"b", "a"} }),
 	} {
 		other.Key = "k"
 		_, err := k.desk.Open(t.Context(), lin, other)

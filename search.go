@@ -7,7 +7,6 @@ import (
 	"html"
 	"slices"
 	"strings"
-	"unicode"
 
 	"github.com/ticketkit/ticket/internal/words"
 )
@@ -225,10 +224,12 @@ func (d *Desk) leadsTo(ctx context.Context, a Actor, t Ticket) (Ticket, *share, 
 }
 
 // reread looks for the words of a search in what a customer may read, where that
-// is not all that the store looked at: the ticket was another customer's before.
-// It cuts the snippet from there.
+// is not all that the store looked at: the ticket was another customer's before, or
+// somebody's status link may stand where the words were found. It cuts the snippet
+// from there.
 func (d *Desk) reread(ctx context.Context, s *share, q SearchQuery, h *Hit) (readable bool, err error) {
-	if whole, err := s.readsAll(ctx); whole || err != nil {
+	linked := !s.whole && (d.cfg.Links.mayBegin(q.Text) || d.cfg.Links.mayBegin(h.Snippet.Text))
+	if whole, err := s.readsAll(ctx); whole && !linked || err != nil {
 		return whole, err
 	}
 	terms := words.Parse(q.Text)
@@ -246,7 +247,7 @@ func (d *Desk) reread(ctx context.Context, s *share, q SearchQuery, h *Hit) (rea
 		look(string(e.Message))
 		return len(missing) > 0
 	})
-	look(h.Ticket.Subject)
+	look(d.cfg.Links.cutTokens(h.Ticket.Subject))
 	if err != nil || len(missing) > 0 {
 		return false, err
 	}
@@ -261,9 +262,6 @@ func (d *Desk) reread(ctx context.Context, s *share, q SearchQuery, h *Hit) (rea
 // named returns the ticket that the text is the number or ID of, if it is one of
 // those asked for: the text need not stand in it.
 func (d *Desk) named(ctx context.Context, a Actor, q SearchQuery) ([]Hit, error) {
-	if strings.IndexFunc(q.Text, unicode.IsDigit) < 0 {
-		return nil, nil // without asking the store
-	}
 	t, err := d.find(ctx, a, q.Text)
 	switch {
 	case errors.Is(err, ErrMistyped) || isNotFound(err):

@@ -207,7 +207,7 @@ func Holder(token string) Actor { return Actor{Role: Requesters, token: cmp.Or(t
 type LinkRequest struct {
 	For   Person        // the ticket's requester or one of its followers; zero: the requester, or the actor where it is a customer
 	Scope LinkScope     // what it allows besides looking
-	TTL   time.Duration // how long it is good, up to a second more (from the year 2106 on, a minute); 0: Config.Links.TTL
+	TTL   time.Duration // how long it is good, up to a second more (from the year 2106 on, a minute), not beyond the year 9999; 0: Config.Links.TTL
 }
 
 // Link makes the token of a status link: whoever has it sees the customer's view
@@ -224,7 +224,7 @@ func (d *Desk) Link(ctx context.Context, a Actor, id ID, r LinkRequest) (token s
 		return "", err
 	}
 	c := check{Limits: d.cfg.Limits}
-	if r.For = c.person("link.for", r.For); c.err != nil {
+	if r.For = c.meant("link.for", r.For); c.err != nil {
 		return "", c.err
 	}
 	t, err := d.load(ctx, a, id)
@@ -253,8 +253,8 @@ func (d *Desk) Link(ctx context.Context, a Actor, id ID, r LinkRequest) (token s
 		return "", refuse("an agent makes links for looking only")
 	case r.Scope&^linkScopes != 0:
 		return "", invalid("link.scope", "is not a set of known scopes")
-	case r.TTL < 0 || roundUp(end, time.Minute) > math.MaxUint32:
-		return "", invalid("link.ttl", "must not be negative, nor reach beyond the year 10000")
+	case r.TTL < 0 || end.After(lastTime):
+		return "", invalid("link.ttl", "must not be negative, nor reach beyond the year 9999")
 	}
 	token, concerned := d.link(&t, r.For, r.Scope, end)
 	if !concerned {
@@ -283,7 +283,7 @@ func (d *Desk) noticeLink(t *Ticket, e *Event, to Recipient) string {
 	if l.URL == nil || to.Role&Customers == 0 {
 		return ""
 	}
-	token, concerned := d.link(t, to.Person, l.Scope, e.At.Add(l.TTL))
+	token, concerned := d.link(t, to.Person, l.Scope, nearest(e.At.Add(l.TTL), epoch, lastTime))
 	if !concerned {
 		return ""
 	}
@@ -392,9 +392,11 @@ func (d *Desk) admit(ctx context.Context, a Actor) (Actor, error) {
 		return Actor{}, err
 	}
 	who := Requester(p).In(a.Tenant)
+	if cleaned := who; d.checkActor(&cleaned) == nil {
+		who = cleaned // else it was stored when more was taken
+	}
 	who.only, who.scope, who.held = t.ID, g.scope, held
-	err = d.checkActor(&who)
-	return who, err
+	return who, nil
 }
 
 // A heldLink is the link that an actor came by.

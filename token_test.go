@@ -298,3 +298,17 @@ func FuzzHolder(f *testing.F) {
 		}
 	})
 }
+
+// Whom a ticket has stored holds a link, though the desk takes less by now.
+func TestALinkOfSomebodyWhoWasTakenBefore(t *testing.T) {
+	k := newKit(t, withLinks(1), func(c *ticket.Config) { c.Limits.Email = 400 })
+	eve := ticket.Requester(ticket.Person{Email: strings.Repeat("e", 300) + "@example.org"})
+	tk := k.open(eve, ticket.Draft{})
+	token := k.link(eve, tk, ticket.LinkRequest{Scope: ticket.LinkReply})
+	now := newKitOn(t, k.store, withLinks(1))
+	v, err := now.track(ticket.Holder(token), "")
+	require.NoError(t, err)
+	require.Equal(t, tk.Number, v.Number)
+	_, err = now.desk.Do(t.Context(), ticket.Holder(token), tk.ID, ticket.Action{Name: ticket.Reply, Message: "m"})
+	require.NoError(t, err)
+}

@@ -178,3 +178,18 @@ func TestALinkThatEndsMeanwhileWritesNothing(t *testing.T) {
 		require.ErrorIs(t, err, ticket.ErrLink, "revoked before read %d", at)
 	}
 }
+
+// The last year is the last one for links, too.
+func TestALinkEndsWithTheLastYear(t *testing.T) {
+	k := newKit(t, withLinks(1), func(c *ticket.Config) {
+		c.Now = func() time.Time { return time.Date(9800, 1, 1, 0, 0, 0, 0, time.UTC) }
+		c.Links.TTL, c.Links.URL = 290*365*24*time.Hour, func(_, token string) string { return token }
+	})
+	tk := k.open(ada, ticket.Draft{})
+	_, err := k.desk.Link(t.Context(), ada, tk.ID, ticket.LinkRequest{})
+	require.ErrorIs(t, err, ticket.ErrInvalid)
+	k.link(ada, tk, ticket.LinkRequest{TTL: 199 * 365 * 24 * time.Hour})
+	k.deliver()
+	_, err = k.track(ticket.Holder(k.sent.RequireSent(t, ticket.KindReceived, ada.Person.Email).Link), "")
+	require.NoError(t, err)
+}

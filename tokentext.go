@@ -1,6 +1,7 @@
 package ticket
 
 import (
+	"html"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -37,6 +38,28 @@ func (l *Links) cutTokens(words string) string {
 	out.WriteString(words[kept:])
 	return out.String()
 }
+
+// mayBegin reports whether a part of a token may stand in words: symbols together,
+// more than one finds by trying, with a digit among them.
+func (l *Links) mayBegin(words string) bool {
+	if len(l.Keys) == 0 {
+		return false
+	}
+	for i := 0; i < len(words); i++ {
+		if !tokenSymbol[words[i]] {
+			continue
+		}
+		end, n := tokenRun(words, i)
+		if n >= partOfToken && strings.ContainsAny(words[i:end], "0123456789") {
+			return true
+		}
+		i = end
+	}
+	return false
+}
+
+// partOfToken is how many symbols of a token are not worth hiding: 35 bits.
+const partOfToken = 8
 
 // cutNames does so in the names of files.
 func (l *Links) cutNames(list []Attachment) []Attachment {
@@ -103,33 +126,80 @@ func tokenRun(words string, i int) (end, n int) {
 	return end, n
 }
 
-// tokenGap returns how long something is that a token may be broken by: the end of
-// a line, with the "=" of quoted-printable before it and marks of quotation behind
-// it, and what shows nothing; 0 if it is something else.
+// tokenGap returns how long something is that a token may be broken by, as mail
+// programs do it: the end of a line, with the "=" of quoted-printable or a hyphen
+// before it and marks of quotation behind it, what shows nothing, and what stands for
+// these in HTML; 0 if it is something else. A blank between words is none of these,
+// or all text would be symbols that stand together.
 func tokenGap(s string) int {
 	i := 0
-	if strings.HasPrefix(s, "=") {
+	switch s[0] {
+	case '<', '&':
+		return markup(s)
+	case '=', '-':
 		i = 1
+		if strings.HasPrefix(s, "=20") || strings.HasPrefix(s, "=09") {
+			i = 3
+		}
 	}
 	for i < len(s) && (s[i] == ' ' || s[i] == '\t') { // blanks at the end of a line
 		i++
 	}
-	if i < len(s) && s[i] == '\r' {
-		i++
-	}
-	if i < len(s) && s[i] == '\n' {
-		for i++; i < len(s) && strings.IndexByte(" \t>|", s[i]) >= 0; i++ {
+	if n := lineEnd(s[i:]); n > 0 {
+		for i += n; i < len(s); {
+			switch {
+			case strings.IndexByte(" \t>|:*", s[i]) >= 0:
+				i++
+			case strings.HasPrefix(s[i:], "&gt;"):
+				i += len("&gt;")
+			default:
+				return i
+			}
 		}
 		return i
 	}
 	if s[0] < utf8.RuneSelf {
 		return 0
 	}
-	switch r, size := utf8.DecodeRuneInString(s); r {
-	case '\u00ad', '\u200b', '\u200c', '\u200d', '\u2060', '\ufeff': // soft hyphen, zero-width symbols
+	if r, size := utf8.DecodeRuneInString(s); unseen(r) {
 		return size
 	}
 	return 0
+}
+
+// lineEnd returns how long the end of a line is that a text begins with; 0 if it
+// begins with none.
+func lineEnd(s string) int {
+	if s == "" || s[0] >= ' ' && s[0] < utf8.RuneSelf {
+		return 0 // nearly always
+	}
+	switch r, size := utf8.DecodeRuneInString(s); {
+	case r == '\r' && len(s) > 1 && s[1] == '\n':
+		return 2
+	case r >= '\n' && r <= '\r', r == '\u0085', r == '\u2028', r == '\u2029':
+		return size
+	}
+	return 0
+}
+
+// markup returns how long the tag or the entity is that a text begins with, where it
+// is one that breaks a word without showing; 0 if it is none.
+func markup(s string) int {
+	for _, m := range [...]struct{ begin, end string }{{"<wbr", ">"}, {"<br", ">"}, {"&shy", ";"}, {"&zwnj", ";"}, {"&zwj", ";"}, {"&lrm", ";"}, {"&rlm", ";"}, {"&ZeroWidthSpace", ";"}, {"&NoBreak", ";"}, {"&#", ";"}} {
+		if len(s) < len(m.begin) || !strings.EqualFold(s[:len(m.begin)], m.begin) {
+			continue
+		}
+		if n := strings.Index(s[:min(len(s), 20)], m.end); n > 0 && (m.begin != "&#" || vacantEntity(s[:n+1])) {
+			return n + 1
+		}
+	}
+	return 0
+}
+
+// vacantEntity reports whether a numbered entity shows nothing.
+func vacantEntity(s string) bool {
+	r, size := utf8.DecodeRuneInString(html.UnescapeString(s))
+	return size > 0 && r != '&' && vacant(r) && r != ' ' && r != '\u00a0'
 }
 
 // foldToken gives each symbol of a token the form that it is written in: letters

@@ -47,6 +47,11 @@ func TestNobodyIsToldAnothersStatusLink(t *testing.T) {
 		"quoted-printable":         {"https://example.org/t/" + broken + "=\r\n" + token[40:] + "=\r\n.", "https://example.org/t/…=\r\n."},
 		"broken with blanks":       {broken + " \r\n\t" + token[40:], "…"},
 		"broken out of sight":      {broken + "\u200b" + token[40:60] + "\u00ad" + token[60:], "…"},
+		"broken by other lines":    {token[:20] + "\r" + token[20:30] + "\u2028" + token[30:40] + "\v> " + token[40:50] + "\u0085" + token[50:], "…"},
+		"quoted by other marks":    {broken + "\n: " + token[40:50] + "\n| * " + token[50:], "…"},
+		"hyphens and =20":          {broken + "-\n" + token[40:50] + "=20\r\n" + token[50:], "…"},
+		"broken by marks":          {token[:20] + "\u200e" + token[20:30] + "\u2068" + token[30:40] + "\ufe0f" + token[40:50] + "\u061c" + token[50:60] + "\U000e0020" + token[60:], "…"},
+		"HTML":                     {token[:20] + "<wbr>" + token[20:30] + "&shy;" + token[30:40] + "&#8203;" + token[40:50] + "&#x200D;" + token[50:60] + "<BR />\n&gt; &gt; " + token[60:], "…"},
 		"other text of its length": {strings.Repeat("deadbeef", 9) + "\n" + strings.Repeat("0", 72) + "\n" + strings.Repeat("4", 200), ""},
 		"a part of one":            {token[:71] + " " + token[1:], ""},
 		"under a key that is none": {foreignToken(t), ""},
@@ -105,7 +110,7 @@ func TestNoStatusLinkStandsInTheNameOfAFile(t *testing.T) {
 	k := newKit(t, withLinks(1), func(c *ticket.Config) { c.Notifiers["stream"], c.Streams = stream, []string{"stream"} })
 	tk := k.open(ada, ticket.Draft{Followers: []ticket.Person{bob.Person}, Fields: ticket.Fields{"page": "https://example.org/t/" + foreignToken(t)}})
 	token := k.link(ada, tk, ticket.LinkRequest{})
-	k.do(lin, tk, ticket.Action{Name: ticket.Edit, Edit: &ticket.Edits{Fields: ticket.Fields{"page": "https://example.org/t/" + token}}})
+	k.do(lin, tk, ticket.Action{Name: ticket.Edit, Edit: &ticket.Edits{Fields: ticket.Fields{"page": "https://example.org/t/" + token, "pages": []string{token}}}})
 	k.do(ada, tk, ticket.Action{Name: ticket.Reply, Attachments: []ticket.Attachment{{Name: token + ".html"}}})
 	k.deliver()
 	require.Equal(t, "….html", k.sent.RequireSent(t, ticket.KindCustomer, bob.Person.Email).Attachments[0].Name)
@@ -118,6 +123,31 @@ func TestNoStatusLinkStandsInTheNameOfAFile(t *testing.T) {
 	require.Equal(t, "….html", e[len(e)-1].Attachments[0].Name)
 	e = k.events(ada, tk)
 	require.Equal(t, token+".html", e[len(e)-1].Attachments[0].Name)
+}
+
+// A search shows no link either, nor does it tell by a hit what one begins with.
+func TestASearchFindsNobodyElsesStatusLink(t *testing.T) {
+	k := newKit(t, withLinks(1))
+	tk := k.open(ada, ticket.Draft{Followers: []ticket.Person{bob.Person}})
+	token := k.link(ada, tk, ticket.LinkRequest{Scope: ticket.LinkReply})
+	k.do(ada, tk, ticket.Action{Name: ticket.Reply, Message: ticket.Message(strings.Repeat("so ", 40) + "yonder https://example.org/t/" + token[:40] + "=\r\n" + token[40:] + " or " + token + strings.Repeat(" so", 40))})
+	look := func(a ticket.Actor, text string) []ticket.Hit {
+		hits, err := k.desk.Search(t.Context(), a, ticket.SearchQuery{Text: text})
+		require.NoError(t, err)
+		return hits
+	}
+	hits := look(bob, "yonder")
+	require.Len(t, hits, 1)
+	require.Contains(t, hits[0].Snippet.HTML(), "<mark>yonder</mark> https://example.org/t/… or …")
+	for _, text := range []string{token, token[:40], token[40:], token[:12] + "*", "yonder " + token[:12] + "*", strings.ToUpper(token)} {
+		require.Empty(t, look(bob, text), text)
+		require.Len(t, look(ada, text), 1, "her own words")
+		require.Len(t, look(lin, text), 1, "agents read everything")
+	}
+	require.Contains(t, look(lin, "yonder")[0].Snippet.Text, token[:20])
+	k.do(lin, tk, ticket.Action{Name: ticket.Edit, Edit: &ticket.Edits{Subject: "about " + token + " weather"}})
+	require.Contains(t, look(bob, "weather")[0].Snippet.Text, "about … weather")
+	require.Empty(t, look(bob, token[:20]+"*"))
 }
 
 // A desk that makes no links leaves all words alone.

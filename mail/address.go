@@ -9,7 +9,6 @@ import (
 
 	"golang.org/x/net/idna"
 
-	"github.com/ticketkit/ticket"
 	"github.com/ticketkit/ticket/mail/letter"
 )
 
@@ -86,35 +85,6 @@ func split(address string) (local, domain string) {
 		return address, ""
 	}
 	return address[:at], address[at+1:]
-}
-
-// plusAddress is the address for replies about a ticket.
-func plusAddress(base string, n ticket.Number) string {
-	local, domain := split(base)
-	return local + "+" + strings.ReplaceAll(string(n), "-", "") + "@" + domain
-}
-
-// NumberOf reads the number out of an address that a reply was sent to, with a
-// name or without: support+7Q4K92MXF@example.org. It is as lenient about the
-// number as [ticket.ParseNumber]. An address without one is a
-// [*ticket.NumberError].
-//
-// Whoever knows the address knows the number, and no more: the host must find
-// out whether the sender may write to the ticket.
-func NumberOf(address string) (ticket.Number, error) {
-	if len(address) > 1000 {
-		return "", &ticket.NumberError{Input: address[:40], Reason: "is far too long for an address"}
-	}
-	s := address
-	if i := strings.LastIndexByte(s, '<'); i >= 0 {
-		s, _, _ = strings.Cut(s[i+1:], ">")
-	}
-	local, domain := split(s)
-	i := strings.LastIndexByte(local, '+')
-	if domain == "" || i < 0 {
-		return "", &ticket.NumberError{Input: address, Reason: "is no address with a number after a plus"}
-	}
-	return ticket.ParseNumber(strings.Trim(local[i+1:], `"`))
 }
 
 // unread are parts of addresses that nobody reads, without what is neither a

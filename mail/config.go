@@ -46,7 +46,10 @@ type Config struct {
 	From string
 	// ReplyPlus is the mailbox for replies where it takes plus addresses: replies
 	// about ticket 7Q4K-92MX-F go to support+7Q4K92MXF@example.org if it is
-	// "support@example.org". [NumberOf] reads them. Empty: there is none.
+	// "support@example.org". [NumberOf] reads them. A number of another form stands
+	// there as it is, as far as an address can have it; [AddressNumber] reads it. One
+	// for which there is no place (64 bytes before the @) is left out. Empty: there is
+	// none.
 	ReplyPlus string
 	// ReplyTo returns the address for replies to a letter, and "" where ReplyPlus,
 	// or else From, is to be used. Nil: always that.
