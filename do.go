@@ -316,7 +316,7 @@ func (d *Desk) checkActor(a *Actor) error {
 		return &RefusedError{Role: a.Role, Why: WhyLink, Detail: "the holder of a status link can track its ticket, and reply where the link's scope says so"}
 	}
 	c := check{Limits: d.cfg.Limits}
-	a.Tenant = name(&c, "actor.tenant", a.Tenant)
+	c.opaque("actor.tenant", a.Tenant, c.Name)
 	a.Person = c.person("actor.person", a.Person)
 	a.Queues = served(&c, a.Queues)
 	switch a.Role {
