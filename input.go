@@ -194,6 +194,18 @@ func names[T ~string](c *check, field string, list []T) []T {
 	return clean
 }
 
+// anyForm is names for alternatives to find by: a ticket of before names were
+// cleaned is found by the form that it has.
+func anyForm[T ~string](c *check, field string, list []T) []T {
+	clean := names(c, field, list)
+	for i, given := range list {
+		if given != clean[i] && len(clean) < maxAlternatives {
+			clean = append(clean, given)
+		}
+	}
+	return clean
+}
+
 // person returns somebody, cleaned.
 func (c *check) person(field string, p Person) Person {
 	if p.IsZero() {

@@ -175,6 +175,9 @@ func TestOldDatabase(t *testing.T) {
 			is, err := d.Lookup(t.Context(), ticket.System("check").In(was.Tenant), string(was.Number))
 			require.NoError(t, err)
 			requireSameJSON(t, was, is)
+			page, err := d.List(t.Context(), ticket.System("check").In(was.Tenant), ticket.Query{Queue: []string{was.Queue}, Assignee: []string{was.Assignee}})
+			require.NoError(t, err)
+			require.True(t, slices.ContainsFunc(page.Tickets, func(tk ticket.Ticket) bool { return tk.ID == was.ID }), "%q %q", was.Queue, was.Assignee)
 			if !was.MergedInto.IsZero() {
 				merged++
 			}
