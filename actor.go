@@ -92,7 +92,7 @@ func (r *Role) UnmarshalText(text []byte) error {
 type Actor struct {
 	Role   Role     // one of Requesters, Agents, Systems
 	Person Person   // for an agent or a system only ID, and Name where customers may see one
-	Tenant string   // the tenant acted in; empty is a tenant too
+	Tenant string   // the tenant acted in, told apart by every byte; empty is a tenant too
 	Levels []int    // the support levels an agent serves
 	Queues []string // the queues an agent serves; nil: all of them; an empty list: none
 

@@ -328,6 +328,7 @@ type outcome struct {
 	idle   bool            // there is nothing to commit
 	events []Event
 	holder *Ticket // the ticket with whose desk the case is, where it is not the changed one
+	leave  func()  // gives up a place in a line, once it is committed; nil: there is none
 }
 
 var outcomes = sync.Pool{New: func() any {
@@ -338,11 +339,14 @@ func newOutcome() *outcome { return outcomes.Get().(*outcome) }
 
 // release gives the outcome back, empty: nothing of a ticket stays in it.
 func (o *outcome) release() {
+	if o.leave != nil {
+		o.leave()
+	}
 	clear(o.commit.Changes)
 	clear(o.commit.Deliveries)
 	clear(o.events)
 	o.commit = Commit{Changes: o.commit.Changes[:0], Deliveries: o.commit.Deliveries[:0]}
-	o.ctx, o.fault, o.idle, o.events, o.holder = nil, nil, false, o.events[:0], nil
+	o.ctx, o.fault, o.idle, o.events, o.holder, o.leave = nil, nil, false, o.events[:0], nil, nil
 	outcomes.Put(o)
 }
 

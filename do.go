@@ -319,7 +319,7 @@ func (d *Desk) checkActor(a *Actor) error {
 		return nil // it was admitted, as the ticket has it
 	}
 	c := check{Limits: d.cfg.Limits}
-	a.Tenant = name(&c, "actor.tenant", a.Tenant)
+	c.opaque("actor.tenant", a.Tenant, c.Name)
 	a.Person = c.person("actor.person", a.Person)
 	a.Queues = served(&c, a.Queues)
 	switch a.Role {

@@ -3,6 +3,7 @@ package ticket
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"maps"
 	"slices"
@@ -11,6 +12,9 @@ import (
 // late is what becomes of an action that came after its window: it is done to the
 // follow-up that is under way or whose own window is open, and else opens one.
 func (d *Desk) late(ctx context.Context, o *outcome, dec Decision) error {
+	if err := d.lateInTurn(ctx, o, dec.Ticket.Tenant); err != nil {
+		return err
+	}
 	list, err := d.followUps(ctx, dec.Actor, dec.Ticket)
 	if err != nil {
 		return err
@@ -33,6 +37,21 @@ func (d *Desk) late(ctx context.Context, o *outcome, dec Decision) error {
 		}
 	}
 	return d.followUp(o, dec)
+}
+
+// lateInTurn lets late actions of a tenant go one after the other within this
+// process, until what is decided is committed. Those on one ticket meet at its
+// version, but two on different tickets of a case would each see no follow-up and
+// open one.
+func (d *Desk) lateInTurn(ctx context.Context, o *outcome, tenant string) error {
+	if d.bound {
+		return nil // it is the host who commits
+	}
+	sum := sha256.Sum256([]byte("late actions in " + tenant))
+	line := ID(sum[:16])
+	turn := d.lines.join(line)
+	o.leave = func() { d.lines.leave(line, turn) }
+	return await(ctx, turn)
 }
 
 // A further is a ticket that goes on after another one was over.

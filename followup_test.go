@@ -1,7 +1,9 @@
 package ticket_test
 
 import (
+	"context"
 	"fmt"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -10,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/memstore"
 )
 
 var late = ticket.Action{Name: ticket.Reply, Message: "again"}
@@ -133,6 +136,42 @@ func TestLateRepliesAtOnceOpenOneFollowUp(t *testing.T) {
 		require.Equal(t, ids[0], id)
 	}
 	require.Equal(t, ids[:1], k.linked(tk, ticket.FollowedBy))
+}
+
+// The ticket and its follow-up are both over, and a customer writes under both
+// numbers at once.
+func TestLateRepliesAtOnceUnderTwoNumbersOpenOneFollowUp(t *testing.T) {
+	for range 20 {
+		k := newKitOn(t, yielding{memstore.New()})
+		first := k.over(ticket.Draft{})
+		second := k.do(ada, first, late)
+		k.passed(second)
+		third := k.do(ada, second, late)
+		k.passed(third)
+		got := make([]ticket.Ticket, 6)
+		var all sync.WaitGroup
+		for i := range got {
+			all.Go(func() {
+				var err error
+				got[i], err = k.desk.Do(t.Context(), ada, []ticket.ID{first.ID, second.ID, third.ID}[i%3], late)
+				assert.NoError(t, err)
+			})
+		}
+		all.Wait()
+		for _, tk := range got {
+			require.Equal(t, got[0].ID, tk.ID)
+		}
+	}
+}
+
+// yielding lets others in between reading and committing.
+type yielding struct{ *memstore.Store }
+
+func (s yielding) Commit(ctx context.Context, c ticket.Commit) error {
+	for range 100 {
+		runtime.Gosched()
+	}
+	return s.Store.Commit(ctx, c)
 }
 
 func TestAGuardOfTheFollowUpIsAsked(t *testing.T) {

@@ -24,7 +24,8 @@ import (
 //   - A line (a subject) is in NFC, without blanks at its ends and without
 //     overrides of direction. What else its script needs stays.
 //   - A text (a message, a note) stays as it is, byte for byte.
-//   - A key (of an action, an attachment's Ref) is the host's own, and opaque.
+//   - A key (of an action, an attachment's Ref) is the host's own, and opaque. So is
+//     a tenant: were two of them made one, each would see what is the other's.
 //   - What shows nothing is missing.
 //
 // What was stored before stays as it was stored.
@@ -115,14 +116,19 @@ func tidyLine(s string) string {
 	}))
 }
 
-// key returns a key of the host's as it is.
+// key checks a key of the host's, which stays as it is.
 func (c *check) key(field, s string, most int) {
-	c.most(field, s, most)
-	c.letters(field, s)
-	c.oneLine(field, s)
+	c.opaque(field, s, most)
 	if c.err == nil && s != "" && blank(s) {
 		c.fail(field, "shows nothing")
 	}
+}
+
+// opaque is key for what tells apart whose something is: every byte counts.
+func (c *check) opaque(field, s string, most int) {
+	c.most(field, s, most)
+	c.letters(field, s)
+	c.oneLine(field, s)
 }
 
 // name returns a name, cleaned.
@@ -184,6 +190,18 @@ func names[T ~string](c *check, field string, list []T) []T {
 			clean = slices.Clone(list)
 		}
 		clean[i] = n
+	}
+	return clean
+}
+
+// anyForm is names for alternatives to find by: a ticket of before names were
+// cleaned is found by the form that it has.
+func anyForm[T ~string](c *check, field string, list []T) []T {
+	clean := names(c, field, list)
+	for i, given := range list {
+		if given != clean[i] && len(clean) < maxAlternatives {
+			clean = append(clean, given)
+		}
 	}
 	return clean
 }

@@ -3,6 +3,7 @@ package ticket_test
 import (
 	"context"
 	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 
@@ -88,17 +89,40 @@ func TestWordsStayAsTheyAre(t *testing.T) {
 	require.EqualValues(t, words, k.events(lin, tk)[0].Message)
 }
 
+// Tenants are told apart by every byte: whoever could have a name that is made
+// another one's would see what is that one's.
+func TestTenantsAreTakenAsTheyAre(t *testing.T) {
+	k := newKit(t)
+	tenants := []string{"", " ", "acme", "acme ", "Acme", "ac\u200bme", "\u200eacme", "\uff41cme", "caf\u00e9", "cafe\u0301"}
+	for _, tenant := range tenants {
+		tk := k.open(ada.In(tenant), ticket.Draft{})
+		require.Equal(t, tenant, tk.Tenant)
+		tk = k.do(lin.In(tenant), tk, ticket.Action{Name: ticket.Hold, Reason: "parts", Until: k.clock.Now().Add(time.Hour)})
+		page, err := k.desk.List(t.Context(), super.In(tenant), ticket.Query{})
+		require.NoError(t, err)
+		require.Len(t, page.Tickets, 1, "%q", tenant)
+		require.Equal(t, tk.ID, page.Tickets[0].ID)
+	}
+	k.clock.Advance(2 * time.Hour)
+	fired, err := k.desk.FireTimers(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, len(tenants), fired)
+	for _, tenant := range []string{"a\x00b", "a\nb", "\xff", strings.Repeat("t", 1000)} {
+		_, err := k.desk.List(t.Context(), super.In(tenant), ticket.Query{})
+		require.ErrorIs(t, err, ticket.ErrInvalid, "%q", tenant)
+	}
+}
+
 // Names that differ only by what cannot be seen are one name, wherever they are
 // given.
 func TestNamesAreTheSameWhereverTheyAreGiven(t *testing.T) {
 	k := newKit(t)
 	odd := func(s string) string { return "\u200e" + s[:2] + "\u200b" + s[2:] + "\u00a0" }
-	tk := k.open(ticket.Agent(odd("lin"), 1).In(odd("acme")), ticket.Draft{
+	tk := k.open(ticket.Agent(odd("lin"), 1).In("acme"), ticket.Draft{
 		Requester: ticket.Person{ID: odd("c1"), Email: odd("ada@Example.ORG."), Organisation: odd("mill")},
 		Followers: []ticket.Person{{Email: odd("bob@bücher.example")}},
 		Queue:     odd("hardware"), Tags: []string{odd("urgent")}, Fields: ticket.Fields{odd("order"): 1},
 	})
-	require.Equal(t, "acme", tk.Tenant)
 	require.Equal(t, ticket.Person{ID: "c1", Email: "ada@example.org", Organisation: "mill"}, tk.Requester)
 	require.Equal(t, []ticket.Person{{Email: "bob@xn--bcher-kva.example"}}, tk.Followers)
 	require.Equal(t, "hardware", tk.Queue)
@@ -113,7 +137,7 @@ func TestNamesAreTheSameWhereverTheyAreGiven(t *testing.T) {
 		"organisation": {Organisation: odd("mill")}, "field": {Fields: ticket.Fields{odd("order"): 1}},
 	} {
 		queue := q.Queue
-		p, err := k.desk.List(t.Context(), super.In(odd("acme")), q)
+		p, err := k.desk.List(t.Context(), super.In("acme"), q)
 		require.NoError(t, err)
 		require.Len(t, p.Tickets, 1, what)
 		if queue != nil {

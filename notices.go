@@ -151,6 +151,12 @@ func customerNotices(list []notice, before, after *Ticket, e *Event) []notice {
 	return list
 }
 
+// merges reports whether an event merges its ticket into another one, or undoes that.
+func (e *Event) merges() (merged, unmerged bool) {
+	into := e.Set.MergedInto
+	return into != nil && !into.IsZero(), into != nil && into.IsZero()
+}
+
 // words reports whether an event brings words or files for customers.
 func (e *Event) words() bool { return e.Message != "" || len(e.Attachments) > 0 }
 
@@ -175,11 +181,16 @@ func deskNotices(list []notice, before, after *Ticket, e *Event) []notice {
 	}
 	agent := func(id string) Recipient { return Recipient{Role: Agents, Person: Person{ID: id}} }
 	queue := Recipient{Role: Agents, Queue: after.Queue, Level: after.Level}
-	if before.Assignee != "" && after.Assignee != before.Assignee && e.By.Role&Customers == 0 {
+	merged, unmerged := e.merges()
+	switch lost := after.Assignee != before.Assignee && e.By.Role&Customers == 0; {
+	case before.Assignee == "":
+	case merged:
+		tell(KindMerged, agent(before.Assignee))
+	case lost:
 		tell(KindUnassigned, agent(before.Assignee))
 	}
 	switch {
-	case after.Assignee != "" && after.Assignee != before.Assignee:
+	case after.Assignee != "" && (after.Assignee != before.Assignee || unmerged && !after.Phase.Done()):
 		tell(KindAssigned, agent(after.Assignee))
 	case after.Assignee != "":
 		if said {
@@ -199,11 +210,12 @@ func deskNotices(list []notice, before, after *Ticket, e *Event) []notice {
 // nothing to them.
 func customerKind(before *Ticket, e *Event) Kind {
 	entered := e.Phase != before.Phase && e.Set.Restored == nil // what is put right is no news
+	merged, _ := e.merges()
 	department := e.Set.Queue != nil && before.Queue != "" && *e.Set.Queue != before.Queue
 	switch {
 	case e.Seq == 1:
 		return KindReceived
-	case e.Set.MergedInto != nil && !e.Set.MergedInto.IsZero():
+	case merged:
 		return KindMerged
 	case e.Reopens(before.Phase):
 		return KindReopened

@@ -115,6 +115,63 @@ func TestWhoLosesATicketIsTold(t *testing.T) {
 	}
 }
 
+// An agent hears what becomes of its ticket when somebody else merges it, and when
+// that is undone; and nothing of its own acts.
+func TestAMergeTellsWhoHadTheTicket(t *testing.T) {
+	one, two := ticket.Agent("one", 1, 2), ticket.Agent("two", 1, 2)
+	for name, tc := range map[string]struct {
+		has    bool // one has the ticket
+		by     ticket.Actor
+		solved bool
+		merged []string
+		undone []string
+	}{
+		"of somebody else's":      {has: true, by: two, merged: []string{"merged agent one"}, undone: []string{"assigned agent one"}},
+		"of its own":              {has: true, by: one},
+		"of nobody's":             {by: two, undone: []string{"queued agent"}},
+		"of one that is resolved": {has: true, solved: true, by: two, merged: []string{"merged agent one"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			watcher := ticket.Recipient{Person: ticket.Person{ID: "one"}}
+			k := newKit(t, func(c *ticket.Config) {
+				c.Copies = func(ticket.Ticket, ticket.Kind) []ticket.Recipient {
+					if tc.has {
+						return []ticket.Recipient{watcher} // and once only
+					}
+					return nil
+				}
+			})
+			agents := func(tk ticket.Ticket) (list []string) {
+				for _, s := range k.heard(tk) {
+					if strings.Contains(s, " agent") {
+						list = append(list, s)
+					}
+				}
+				return list
+			}
+			from, into := k.open(ada, ticket.Draft{}), k.open(ada, ticket.Draft{})
+			if tc.has {
+				k.do(one, from, ticket.Action{Name: ticket.Take})
+			}
+			if tc.solved {
+				k.do(one, from, ticket.Action{Name: ticket.Resolve, Message: "done"})
+			}
+			k.do(two, into, ticket.Action{Name: ticket.Take})
+			agents(from)
+			k.do(tc.by, from, ticket.Action{Name: ticket.Merge, Ticket: into.ID})
+			k.sent.Reset()
+			require.Equal(t, tc.merged, agents(from))
+			for _, n := range k.sent.Sent() {
+				if n.Kind == ticket.KindMerged {
+					require.Equal(t, into.Number, n.Into)
+				}
+			}
+			k.do(tc.by, from, ticket.Action{Name: ticket.Unmerge})
+			require.Equal(t, tc.undone, agents(from))
+		})
+	}
+}
+
 // Who joins a ticket has no number otherwise.
 func TestWhoJoinsIsTold(t *testing.T) {
 	k := newKit(t)

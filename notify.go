@@ -117,7 +117,8 @@ const (
 	KindAdded     Kind = "added"  // the recipient is its requester or one of its followers from now on
 )
 
-// The kinds for agents; KindCustomer is one as well.
+// The kinds for agents. KindCustomer is one as well, and KindMerged is told to the
+// agent who had the ticket.
 const (
 	KindQueued    Kind = "queued"    // to a queue at a level: there is work
 	KindEscalated Kind = "escalated" // to a queue at a level: there is work that a lower level handed up

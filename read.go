@@ -184,9 +184,9 @@ func (d *Desk) prepare(a *Actor, q Query) (Query, error) {
 	}
 	q.Status = names(&c, "query.status", q.Status)
 	q.Phase = names(&c, "query.phase", q.Phase)
-	q.Queue = names(&c, "query.queue", q.Queue)
-	q.Assignee = names(&c, "query.assignee", q.Assignee)
-	q.Channel = names(&c, "query.channel", q.Channel)
+	q.Queue = anyForm(&c, "query.queue", q.Queue)
+	q.Assignee = anyForm(&c, "query.assignee", q.Assignee)
+	q.Channel = anyForm(&c, "query.channel", q.Channel)
 	q.Tags = names(&c, "query.tags", q.Tags)
 	if c.err != nil {
 		return Query{}, c.err

@@ -71,6 +71,9 @@ func (d *Desk) of(r *Receipt, request Digest) bool {
 	return hmac.Equal(r.Request[:], request[:])
 }
 
+// forgetEvery is how often Run forgets.
+const forgetEvery = time.Hour
+
 // forgetBatch bounds how many receipts are removed or changed at a time.
 const forgetBatch = 100
 
@@ -105,12 +108,12 @@ func (d *Desk) forgetting() func(context.Context) error {
 	var next time.Time
 	return func(ctx context.Context) error {
 		now := d.now()
-		if now.Before(next) {
+		if ahead(now, next, forgetEvery) {
 			return nil
 		}
 		_, err := d.ForgetReceipts(ctx)
 		if err == nil {
-			next = now.Add(time.Hour)
+			next = now.Add(forgetEvery)
 		}
 		return err
 	}

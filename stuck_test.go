@@ -171,3 +171,38 @@ func TestFireTimersTellsOfAllThatFailed(t *testing.T) {
 	require.ErrorContains(t, err, "disk error")
 	require.ErrorContains(t, err, "connection reset")
 }
+
+// A clock that was ahead for a while, and is put back, leaves no timer waiting for
+// the time that it showed.
+func TestTimersAfterAClockWasPutBack(t *testing.T) {
+	s := &countedStore{Store: memstore.New()}
+	ahead := time.Duration(0)
+	k := newKitOn(t, s)
+	var log strings.Builder
+	hides := true
+	var err error
+	k.desk, err = ticket.NewDesk(s, ticket.Config{
+		Silent: true, Logger: slog.New(slog.NewTextHandler(&log, nil)), Now: func() time.Time { return k.clock.Now().Add(ahead) },
+		Policy: selective{hides: func(a ticket.Actor, t ticket.Ticket) bool { return hides && hiddenFromSystems(a, t) }},
+	})
+	require.NoError(t, err)
+	tk, err := k.desk.Open(t.Context(), lin, ticket.Draft{Subject: "hidden", Requester: ada.Person, Solution: "done"})
+	require.NoError(t, err)
+	k.clock.Advance(30 * 24 * time.Hour)
+	fire := func() int {
+		fired, err := k.desk.FireTimers(t.Context())
+		require.NoError(t, err)
+		return fired
+	}
+	ahead = 10 * 365 * 24 * time.Hour
+	require.Zero(t, fire())
+	ahead = 0
+	require.Zero(t, fire())
+	require.Equal(t, 2, strings.Count(log.String(), "timers are due"))
+	hides = false
+	k.clock.Advance(time.Minute)
+	require.Equal(t, 1, fire())
+	got, err := k.desk.Get(t.Context(), super, tk.ID)
+	require.NoError(t, err)
+	require.Equal(t, ticket.StatusClosed, got.Status)
+}

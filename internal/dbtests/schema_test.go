@@ -104,15 +104,20 @@ func statementsOf(t *testing.T, files fs.FS) (list []string) {
 		text, err := fs.ReadFile(files, name)
 		require.NoError(t, err)
 		require.NotContains(t, string(text), "{", "a name was not put in")
-		var b strings.Builder
-		for line := range strings.Lines(string(text)) {
-			line, _, _ = strings.Cut(line, "--")
-			b.WriteString(line + "\n")
-		}
-		for statement := range strings.SplitSeq(b.String(), ";") {
-			if strings.TrimSpace(statement) != "" {
-				list = append(list, statement)
-			}
+		list = append(list, statementsIn(string(text))...)
+	}
+	return list
+}
+
+func statementsIn(text string) (list []string) {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		line, _, _ = strings.Cut(line, "--")
+		b.WriteString(line + "\n")
+	}
+	for statement := range strings.SplitSeq(b.String(), ";") {
+		if strings.TrimSpace(statement) != "" {
+			list = append(list, statement)
 		}
 	}
 	return list

@@ -276,12 +276,18 @@ func deliveries(before, after ticket.Ticket, e ticket.Event, solvedAtOnce bool) 
 			}
 		}
 	}
-	lost := before.Assignee != "" && after.Assignee != before.Assignee
-	if lost && !byCustomer && (e.By.Role != ticket.Agents || e.By.ID != before.Assignee) {
-		add(ticket.KindUnassigned)
+	into := e.Set.MergedInto
+	if before.Assignee != "" && (e.By.Role != ticket.Agents || e.By.ID != before.Assignee) {
+		switch {
+		case into != nil && !into.IsZero():
+			add(ticket.KindMerged)
+		case after.Assignee != before.Assignee && !byCustomer:
+			add(ticket.KindUnassigned)
+		}
 	}
+	back := into != nil && into.IsZero() && !after.Phase.Done()
 	switch {
-	case after.Assignee != "" && after.Assignee != before.Assignee:
+	case after.Assignee != "" && (after.Assignee != before.Assignee || back):
 		if e.By.Role != ticket.Agents || e.By.ID != after.Assignee {
 			add(ticket.KindAssigned)
 		}
