@@ -90,6 +90,8 @@ const (
 	readOnly
 	full
 	missing // a table or a column
+	there   // a table, column or index that is to be made (MySQL)
+	crowded // the server keeps no more prepared statements (MySQL)
 )
 
 var sqlite = language{
@@ -197,6 +199,10 @@ var mysql = language{
 			return full
 		case 1146, 1054, 1049: // no such table, column, database
 			return missing
+		case 1050, 1060, 1061, 1091: // table, column, index exists; one to drop does not
+			return there
+		case 1461: // max_prepared_stmt_count
+			return crowded
 		}
 		return otherwise
 	},

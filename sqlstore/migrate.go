@@ -8,7 +8,6 @@ import (
 	"embed"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"io/fs"
 	"regexp"
 	"strconv"
@@ -141,6 +140,11 @@ func filesOf(which int, d Dialect, opts []Option) (fs.FS, error) {
 //
 // On SQLite and PostgreSQL each run happens whole or not at all. MySQL commits
 // every DDL statement by itself; a run that was cut off goes on where it stopped.
+//
+// It does not queue for a table that somebody holds, as a dump does: whoever uses the
+// table would queue behind it. It waits for two seconds, lets the others pass, and
+// tries again, for a minute; then it is [ErrBusy]. A lock_timeout (PostgreSQL) or
+// lock_wait_timeout (MySQL) that is shorter stays.
 func (s *Store) Migrate(ctx context.Context) error {
 	if s.db == nil {
 		return invalid("sqlstore", "is bound to a connection or transaction of the host's, in which it does not migrate")
@@ -153,92 +157,7 @@ func (s *Store) Migrate(ctx context.Context) error {
 	if err != nil || !behind {
 		return s.explain(ctx, "look at the schema", err)
 	}
-	conn, err := s.db.Conn(ctx)
-	if err != nil {
-		return s.explain(ctx, "migrate", err)
-	}
-	defer func() { _ = conn.Close() }()
-	return s.explain(ctx, "migrate", s.lang.exclusively(ctx, s, conn, func() error { return s.upgrade(ctx, conn) }))
-}
-
-// exclusively runs f while no other process does.
-func (l *language) exclusively(ctx context.Context, s *Store, conn *sql.Conn, f func() error) (err error) {
-	begin, commit, undo := "BEGIN", "COMMIT", "ROLLBACK"
-	switch l {
-	case &sqlite:
-		begin = "BEGIN IMMEDIATE"
-	case &postgres:
-		begin = "BEGIN ISOLATION LEVEL READ COMMITTED" // to see what was done while it waited
-	case &mysql:
-		name := s.names.Replace("{p}migrate")
-		var got sql.NullInt64
-		if err := conn.QueryRowContext(ctx, "SELECT GET_LOCK(?, 60)", name).Scan(&got); err != nil {
-			return err
-		}
-		if got.Int64 != 1 {
-			return errors.New("another process migrates and does not end")
-		}
-		begin, commit, undo = "", "", ""
-		defer func() {
-			var freed sql.NullInt64
-			_ = conn.QueryRowContext(context.WithoutCancel(ctx), "SELECT RELEASE_LOCK(?)", name).Scan(&freed) // it ends with the connection
-		}()
-	}
-	run := func(text string) error {
-		if text == "" {
-			return nil
-		}
-		_, err := conn.ExecContext(ctx, text)
-		return err
-	}
-	if err := s.retryBusy(ctx, func() error { return run(begin) }); err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil && undo != "" {
-			_, _ = conn.ExecContext(context.WithoutCancel(ctx), undo) // the first error says more
-		}
-	}()
-	if l == &postgres {
-		h := fnv.New64a()
-		_, _ = h.Write([]byte(s.names.Replace("{t}migrate")))
-		if err := run(fmt.Sprintf("SELECT pg_advisory_xact_lock(%d)", int64(h.Sum64()))); err != nil {
-			return err
-		}
-	}
-	if err := f(); err != nil {
-		return err
-	}
-	return run(commit)
-}
-
-// upgrade runs the migrations that are missing.
-func (s *Store) upgrade(ctx context.Context, conn *sql.Conn) error {
-	for _, p := range s.parts() {
-		have, err := s.version(ctx, conn, p)
-		if err != nil {
-			return err
-		}
-		list, err := s.migrations(p)
-		if err != nil {
-			return err
-		}
-		for _, m := range list {
-			if m.number <= have {
-				continue
-			}
-			for _, statement := range split(m.text) {
-				_, err := conn.ExecContext(ctx, statement)
-				if err != nil && strings.Contains(err.Error(), "no such module") {
-					return fmt.Errorf("%s: SQLite was built without FTS5, which Search needs: %w: %w", m.file, errors.ErrUnsupported, err)
-				}
-				if err != nil {
-					return fmt.Errorf("%s: %w", m.file, err)
-				}
-			}
-		}
-	}
-	return nil
+	return s.explain(ctx, "migrate", s.migrate(ctx))
 }
 
 // split takes a file apart into its statements. The files have no semicolon

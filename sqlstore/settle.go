@@ -39,6 +39,7 @@ func (s *Store) Settle(ctx context.Context, list []ticket.Settlement) error {
 			list, lost = rest, lost || some
 			return err
 		})
+		err = sure(ctx, err)
 	}
 	if err == nil && lost {
 		err = ticket.ErrClaimLost

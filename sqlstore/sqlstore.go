@@ -29,7 +29,13 @@ type Store struct {
 	db    *sql.DB
 	conn  *sql.Conn
 	tx    *sql.Tx
-	bound *sync.Mutex
+	bound *binding
+}
+
+// A binding is what a store bound to a connection or transaction has for itself.
+type binding struct {
+	sync.Mutex
+	half error // why a commit was left half done in the transaction, if it was
 }
 
 var (
@@ -152,15 +158,17 @@ func (o *options) replacer() *strings.Replacer {
 // or rolls back; a commit that is refused leaves the transaction as it was and
 // usable, by a savepoint. The exception is a deadlock or serialisation failure
 // ([ticket.ErrConflict]), after which the database has given the transaction up
-// and the host has to begin anew. The transaction must be one of the *sql.DB that
-// the store was made with.
+// and the host has to begin anew. Where the database refuses to go back to the
+// savepoint, a part of a commit may stay in the transaction: the store does nothing
+// more in it, and the host must roll it back. The transaction must be one of the
+// *sql.DB that the store was made with.
 //
 // On SQLite the transaction should be begun for writing (the drivers' option
 // _txlock=immediate): one that has read before it first writes is refused with
 // ErrConflict where another connection wrote in between.
 func (s *Store) WithTx(tx *sql.Tx) *Store {
 	b := *s
-	b.db, b.conn, b.tx, b.lane, b.bound = nil, nil, tx, nil, &sync.Mutex{}
+	b.db, b.conn, b.tx, b.lane, b.bound = nil, nil, tx, nil, &binding{}
 	return &b
 }
 
@@ -168,7 +176,7 @@ func (s *Store) WithTx(tx *sql.Tx) *Store {
 // inside a transaction: the store begins its own, one at a time.
 func (s *Store) With(conn *sql.Conn) *Store {
 	b := *s
-	b.db, b.conn, b.tx, b.lane, b.bound = nil, conn, nil, nil, &sync.Mutex{}
+	b.db, b.conn, b.tx, b.lane, b.bound = nil, conn, nil, nil, &binding{}
 	return &b
 }
 
