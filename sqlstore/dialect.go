@@ -62,8 +62,13 @@ type language struct {
 	// begins such a row where it is a query by itself. See given.
 	placeholder [2]string
 	rowBegin    string
-	// byKey makes an UPDATE of rows with certain IDs find, and lock, just these.
-	byKey string
+	// byIndex and byKey are for {by name} in a statement, behind a table: they name the
+	// index by which its rows are found, with {p} for the prefix, and its key, with {k}
+	// for the table. Left to itself a planner goes by what it knows of the table, which
+	// may be from when it was empty.
+	byIndex, byKey string
+	// hide keeps a text column, %s, from being looked up in an index.
+	hide string
 	// claimLocks ends the query that picks deliveries to claim; empty: claiming
 	// is one UPDATE … RETURNING under the lock of the only writer.
 	claimLocks string
@@ -78,6 +83,8 @@ type language struct {
 	// newestFirst says that the index gives the newest matches first.
 	newestFirst bool
 }
+
+func (l *language) hidden(column string) string { return strings.Replace(l.hide, "%s", column, 1) }
 
 // fault is what an error of the database means to a store.
 type fault uint8
@@ -98,7 +105,7 @@ var sqlite = language{
 	name: "SQLite", folder: "sqlite", version: "SELECT sqlite_version()",
 	probe:     func(v string) bool { return strings.HasPrefix(v, "3.") },
 	hasSchema: "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = '{t}schema'",
-	rowValues: true, lane: true, join: "CROSS JOIN",
+	rowValues: true, lane: true, join: "CROSS JOIN", byIndex: " INDEXED BY {p}", byKey: " INDEXED BY sqlite_autoindex_{k}_1", hide: "+%s",
 	placeholder: [...]string{textual: "?", whole: "?"},
 	token:       plainToken, newestFirst: true,
 	insertText: "INSERT INTO {t}texts (version, upto, place, ticket, tenant) VALUES ", textRow: "(?, ?, ?, ?, ?)",
@@ -136,7 +143,7 @@ var postgres = language{
 	// By itself, to_regclass answers from a cache that may be older than the lock
 	// that was waited for; to read a table brings it up to date.
 	hasSchema: "SELECT COUNT(*) FROM pg_class WHERE oid = to_regclass('{t}schema')",
-	numbered:  true, rowValues: true, oneStatement: true, join: "JOIN",
+	numbered:  true, rowValues: true, oneStatement: true, join: "JOIN", hide: "(%s || '')",
 	placeholder: [...]string{textual: "?::text", whole: "?::bigint"},
 	token:       plainToken,
 	insertText:  "INSERT INTO {t}texts (version, upto, place, ticket, tenant, tokens) VALUES ",
@@ -173,7 +180,8 @@ var mysql = language{
 	name: "MySQL", folder: "mysql", version: "SELECT CONCAT('MySQL ', VERSION(), ' ', @@version_comment)",
 	probe:      func(v string) bool { return strings.HasPrefix(v, "MySQL ") },
 	hasSchema:  "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = '{t}schema'",
-	claimLocks: " FOR UPDATE SKIP LOCKED", claimLevel: sql.LevelReadCommitted, join: "STRAIGHT_JOIN", byKey: " FORCE INDEX (PRIMARY)",
+	claimLocks: " FOR UPDATE SKIP LOCKED", claimLevel: sql.LevelReadCommitted, join: "STRAIGHT_JOIN",
+	byIndex: " FORCE INDEX ({p})", byKey: " FORCE INDEX (PRIMARY)", hide: "%s",
 	placeholder: [...]string{textual: "CAST(? AS BINARY)", whole: "CAST(? AS SIGNED)"}, rowBegin: "SELECT ",
 	token:      asciiToken,
 	insertText: "INSERT INTO {t}texts (version, upto, place, ticket, tenant, tokens) VALUES ", textRow: "(?, ?, ?, ?, ?, ?)",

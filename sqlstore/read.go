@@ -6,7 +6,6 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 	"time"
@@ -86,15 +85,16 @@ func (s *Store) Events(ctx context.Context, tenant string, id ticket.ID, after i
 	defer s.hold()()
 	x := s.here()
 	text := id.String()
-	if limit <= 0 {
-		limit = math.MaxInt32
+	ask, args := selectEvents, []any{text, after, tenant}
+	if limit > 0 {
+		ask, args = ask+" LIMIT ?", append(args, limit)
 	}
 	var events []ticket.Event
 	err := x.rows(ctx, func(r *sql.Rows) error {
 		e, err := scanEvent(r)
 		events = append(events, e)
 		return err
-	}, "SELECT doc FROM {t}events WHERE ticket = ? AND seq > ? AND tenant = ? ORDER BY seq LIMIT ?", text, after, tenant, limit)
+	}, ask, args...)
 	if err != nil {
 		return nil, s.explain(ctx, "read events", err)
 	}
@@ -110,6 +110,8 @@ func (s *Store) Events(ctx context.Context, tenant string, id ticket.ID, after i
 	}
 	return nil, nil
 }
+
+const selectEvents = "SELECT doc FROM {t}events{by events_id} WHERE ticket = ? AND seq > ? AND {hidden tenant} = ? ORDER BY seq"
 
 func scanEvent(r *sql.Rows) (ticket.Event, error) {
 	var doc sql.RawBytes
@@ -141,7 +143,7 @@ func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]ticket.Ref
 		}
 		refs = append(refs, ref)
 		return nil
-	}, "SELECT tenant, id FROM {t}tickets WHERE timer_at IS NOT NULL AND timer_at <= ? ORDER BY timer_at, id LIMIT ?", bounded(now), limit)
+	}, "SELECT tenant, id FROM {t}tickets{by tickets_timer} WHERE timer_at IS NOT NULL AND timer_at <= ? ORDER BY timer_at, id LIMIT ?", bounded(now), limit)
 	return refs, s.explain(ctx, "look for timers", err)
 }
 
@@ -177,6 +179,6 @@ func (s *Store) Counts(ctx context.Context, tenant string) ([]ticket.Count, erro
 	return counts, nil
 }
 
-const selectCounts = "SELECT queue, level, status, COUNT(*) FROM {t}tickets WHERE tenant = ? AND open = 1 GROUP BY queue, level, status" +
-	" UNION ALL SELECT t.queue, t.level, t.status, -COUNT(*) FROM {t}labels l {join} {t}tickets t ON t.id = l.ticket" +
+const selectCounts = "SELECT queue, level, status, COUNT(*) FROM {t}tickets{by tickets_count} WHERE tenant = ? AND open = 1 GROUP BY queue, level, status" +
+	" UNION ALL SELECT t.queue, t.level, t.status, -COUNT(*) FROM {t}labels l {join} {t}tickets t{by tickets_id} ON t.id = l.ticket" +
 	" WHERE l.tenant = ? AND l.label = '" + mergedLabel + "' AND t.open = 1 GROUP BY t.queue, t.level, t.status"

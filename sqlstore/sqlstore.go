@@ -145,12 +145,26 @@ func Open(ctx context.Context, db *sql.DB, d Dialect, opts ...Option) (*Store, e
 	return s, nil
 }
 
-func (o *options) replacer() *strings.Replacer {
-	table := o.prefix
-	if o.schema != "" {
-		table = `"` + o.schema + `".` + o.prefix // quoted, for it may be a word of SQL's
+// namedIndexes are those that statements name, with {by tickets_timer} and the like,
+// and namedKeys the tables whose key they name, with {by tickets_id}.
+var (
+	namedIndexes = [...]string{"tickets_timer", "tickets_count", "events_at", "outbox_due", "outbox_line", "outbox_recipient"}
+	namedKeys    = [...]string{"tickets", "events", "outbox"}
+)
+
+func (s *Store) replacer() *strings.Replacer {
+	table := s.prefix
+	if s.schema != "" {
+		table = `"` + s.schema + `".` + s.prefix // quoted, for it may be a word of SQL's
 	}
-	return strings.NewReplacer("{t}", table, "{p}", o.prefix)
+	names := []string{"{t}", table, "{p}", s.prefix, "{hidden tenant}", s.lang.hidden("tenant")}
+	for _, index := range namedIndexes {
+		names = append(names, "{by "+index+"}", strings.Replace(s.lang.byIndex, "{p}", s.prefix+index, 1))
+	}
+	for _, of := range namedKeys {
+		names = append(names, "{by "+of+"_id}", strings.Replace(s.lang.byKey, "{k}", s.prefix+of, 1))
+	}
+	return strings.NewReplacer(names...)
 }
 
 // WithTx returns the store bound to a transaction of the host's, for
