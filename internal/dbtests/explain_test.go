@@ -142,7 +142,7 @@ func planViews() []planView {
 	list("newest", ticket.Query{Order: ticket.NewestFirst})
 	list("most recent", ticket.Query{Order: ticket.MostRecent})
 	list("least recent", ticket.Query{Order: ticket.LeastRecent})
-	id, err := ticket.ParseID("01M80000000000000000101000")
+	id, err := ticket.ParseID("01M80000000000000000107000")
 	one := func(name string, call func(ctx context.Context, s *sqlstore.Store) error) {
 		views = append(views, planView{name, func(ctx context.Context, s *sqlstore.Store) error {
 			if err != nil {
@@ -153,7 +153,7 @@ func planViews() []planView {
 	}
 	one("by ID", func(ctx context.Context, s *sqlstore.Store) error { _, err := s.Ticket(ctx, "acme", id); return err })
 	one("by number", func(ctx context.Context, s *sqlstore.Store) error {
-		_, err := s.Lookup(ctx, "acme", "N1000")
+		_, err := s.Lookup(ctx, "acme", "N7000")
 		return err
 	})
 	one("events", func(ctx context.Context, s *sqlstore.Store) error {
@@ -285,11 +285,11 @@ func TestPlansWhateverIsKnown(t *testing.T) {
 	}{
 		{"filled since they were empty", func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 			planKnow(t, db, d)
-			planFill(t, db, 5000)
+			planFill(t, db, 8000)
 		}},
-		{"never looked at", func(t *testing.T, db *sql.DB, d sqlstore.Dialect) { planFill(t, db, 5000) }},
+		{"never looked at", func(t *testing.T, db *sql.DB, d sqlstore.Dialect) { planFill(t, db, 8000) }},
 		{"all of one customer, one event and one state", func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
-			planFill(t, db, 5000)
+			planFill(t, db, 8000)
 			for _, text := range []string{
 				"UPDATE ticket_tickets SET tenant = 'acme', queue = 'q3', assignee = 'a7', open = 1, phase = 'in progress', pressing = 3, timer_at = created",
 				"DELETE FROM ticket_events WHERE seq > 1", "UPDATE ticket_events SET tenant = 'acme'",
@@ -302,7 +302,7 @@ func TestPlansWhateverIsKnown(t *testing.T) {
 			planKnow(t, db, d)
 		}},
 		{"all on their way, and then sent", func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
-			planFill(t, db, 5000)
+			planFill(t, db, 8000)
 			all := func(text string) {
 				_, err := db.ExecContext(t.Context(), "UPDATE ticket_outbox SET "+text)
 				require.NoError(t, err)
@@ -312,7 +312,7 @@ func TestPlansWhateverIsKnown(t *testing.T) {
 			all("state = 4, settled = due WHERE id > '01M80000000000000000101000'")
 		}},
 		{"all sent, and then on their way", func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
-			planFill(t, db, 5000)
+			planFill(t, db, 8000)
 			all := func(text string) {
 				_, err := db.ExecContext(t.Context(), "UPDATE ticket_outbox SET "+text)
 				require.NoError(t, err)
