@@ -48,6 +48,8 @@ type language struct {
 	probe   func(version string) bool
 	// hasSchema says whether there is a table of versions.
 	hasSchema string
+	// indexes asks for all indexes with their tables.
+	indexes string
 	// numbered placeholders: $1, $2 … instead of ?
 	numbered bool
 	// rowValues says that (a, b) > (?, ?) walks an index; else it is written out.
@@ -56,6 +58,10 @@ type language struct {
 	join string
 	// oneStatement says that a commit can be one data-modifying statement.
 	oneStatement bool
+	// settledRead ends a query whose answer may be given as a promise. On PostgreSQL
+	// with a synchronous standby others can see what was committed before the standby
+	// has it, where the wait for that was cut off: to lock the row waits for it as well.
+	settledRead string
 	// lane says that writers of one process share transactions.
 	lane bool
 	// placeholder is that of a value of a kind in a row that is given; rowBegin
@@ -105,6 +111,7 @@ var sqlite = language{
 	name: "SQLite", folder: "sqlite", version: "SELECT sqlite_version()",
 	probe:     func(v string) bool { return strings.HasPrefix(v, "3.") },
 	hasSchema: "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = '{t}schema'",
+	indexes:   "SELECT tbl_name, name FROM sqlite_master WHERE type = 'index'",
 	rowValues: true, lane: true, join: "CROSS JOIN", byIndex: " INDEXED BY {p}", byKey: " INDEXED BY sqlite_autoindex_{k}_1", hide: "+%s",
 	placeholder: [...]string{textual: "?", whole: "?"},
 	token:       plainToken, newestFirst: true,
@@ -129,7 +136,7 @@ var sqlite = language{
 		case 13:
 			return full
 		case 1: // ERROR: only the text tells
-			if m := err.Error(); strings.Contains(m, "no such table") || strings.Contains(m, "no such column") || strings.Contains(m, "has no column") {
+			if m := err.Error(); strings.Contains(m, "no such table") || strings.Contains(m, "no such column") || strings.Contains(m, "no such index") || strings.Contains(m, "has no column") {
 				return missing
 			}
 		}
@@ -140,10 +147,12 @@ var sqlite = language{
 var postgres = language{
 	name: "PostgreSQL", folder: "postgres", version: "SELECT version()",
 	probe: func(v string) bool { return strings.HasPrefix(v, "PostgreSQL") },
-	// By itself, to_regclass answers from a cache that may be older than the lock
-	// that was waited for; to read a table brings it up to date.
-	hasSchema: "SELECT COUNT(*) FROM pg_class WHERE oid = to_regclass('{t}schema')",
-	numbered:  true, rowValues: true, oneStatement: true, join: "JOIN", hide: "(%s || '')",
+	// In the schema in which tables are made, and not in any of the search path: there
+	// may be another application's.
+	hasSchema: "SELECT COUNT(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = {schema} AND c.relname = '{p}schema'",
+	indexes: "SELECT t.relname, i.relname FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_class t ON t.oid = x.indrelid" +
+		" JOIN pg_namespace n ON n.oid = t.relnamespace WHERE n.nspname = {schema} AND x.indisvalid",
+	numbered: true, rowValues: true, oneStatement: true, join: "JOIN", hide: "(%s || '')", settledRead: " FOR KEY SHARE",
 	placeholder: [...]string{textual: "?::text", whole: "?::bigint"},
 	token:       plainToken,
 	insertText:  "INSERT INTO {t}texts (version, upto, place, ticket, tenant, tokens) VALUES ",
@@ -180,6 +189,7 @@ var mysql = language{
 	name: "MySQL", folder: "mysql", version: "SELECT CONCAT('MySQL ', VERSION(), ' ', @@version_comment)",
 	probe:      func(v string) bool { return strings.HasPrefix(v, "MySQL ") },
 	hasSchema:  "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = '{t}schema'",
+	indexes:    "SELECT DISTINCT table_name, CASE WHEN index_name = 'PRIMARY' THEN CONCAT(table_name, '_key') ELSE index_name END FROM information_schema.statistics WHERE table_schema = DATABASE()",
 	claimLocks: " FOR UPDATE SKIP LOCKED", claimLevel: sql.LevelReadCommitted, join: "STRAIGHT_JOIN",
 	byIndex: " FORCE INDEX ({p})", byKey: " FORCE INDEX (PRIMARY)", hide: "%s",
 	placeholder: [...]string{textual: "CAST(? AS BINARY)", whole: "CAST(? AS SIGNED)"}, rowBegin: "SELECT ",
@@ -205,7 +215,7 @@ var mysql = language{
 			return readOnly
 		case 1021, 1114: // disk full, table full
 			return full
-		case 1146, 1054, 1049: // no such table, column, database
+		case 1146, 1054, 1049, 1176: // no such table, column, database, index
 			return missing
 		case 1050, 1060, 1061, 1091: // table, column, index exists; one to drop does not
 			return there

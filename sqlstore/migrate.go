@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io/fs"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -211,8 +212,8 @@ func (s *Store) version(ctx context.Context, on runner, p part) (int, error) {
 }
 
 // Check reports whether the database is of the store's dialect and its schema the
-// one this package works with: [ErrDialect], [ErrSchema], or nil. It changes
-// nothing.
+// one this package works with, whole and with all indexes under the names that they
+// were made with: [ErrDialect], [ErrSchema], or nil. It changes nothing.
 func (s *Store) Check(ctx context.Context) error {
 	defer s.hold()()
 	if err := s.recognise(ctx); err != nil {
@@ -235,6 +236,82 @@ func (s *Store) Check(ctx context.Context) error {
 				return s.explain(ctx, "look at the schema", err)
 			}
 		}
+		if err := s.checkIndexes(ctx, p, have); err != nil {
+			return s.explain(ctx, "look at the schema", err)
+		}
 	}
 	return nil
+}
+
+// checkIndexes fails where an index of a part is missing. Some statements name theirs;
+// without the others they are right, and slow, or a number could be given twice.
+func (s *Store) checkIndexes(ctx context.Context, p part, have int) error {
+	list, err := s.migrations(p)
+	if err != nil {
+		return err
+	}
+	there := map[[2]string]bool{}
+	err = s.here().rows(ctx, func(r *sql.Rows) error {
+		var of [2]string
+		err := r.Scan(&of[0], &of[1])
+		there[of] = true
+		return err
+	}, s.lang.indexes)
+	if err != nil {
+		return err
+	}
+	for _, of := range s.indexesMade(list) {
+		if !there[of] {
+			return &SchemaError{Part: p.name, Have: have, Want: p.version, Err: fmt.Errorf("the table %s has no index %s", of[0], of[1])}
+		}
+	}
+	return nil
+}
+
+// What makes an index in the files, with the table that it is of.
+var (
+	tableMade = regexp.MustCompile(`^\s*(?:CREATE|ALTER) TABLE (?:IF NOT EXISTS )?"?(?:\w+"\.)?(\w+)`)
+	indexMade = regexp.MustCompile(`^\s*CREATE (?:UNIQUE )?INDEX (\w+)\s+ON "?(?:\w+"\.)?(\w+)`)
+	indexGone = regexp.MustCompile(`^\s*DROP INDEX (?:"\w+"\.)?(\w+)`)
+	keyMade   = regexp.MustCompile(`(?:^|ADD )\s*(?:UNIQUE |FULLTEXT )?KEY (\w+)`)
+	keyGone   = regexp.MustCompile(`DROP (?:KEY|INDEX) (\w+)`)
+	ownKey    = regexp.MustCompile(`^\s*(\w+)?.*PRIMARY KEY`)
+	ownUnique = regexp.MustCompile(`^\s*(\w+).* UNIQUE`)
+)
+
+// indexesMade returns the indexes, with their tables, that there are after these files.
+func (s *Store) indexesMade(list []migration) (made [][2]string) {
+	add := func(table, index string) { made = append(made, [2]string{table, index}) }
+	for _, m := range list {
+		table := ""
+		for line := range strings.Lines(m.text) {
+			line, _, _ = strings.Cut(line, "--")
+			line = strings.TrimLeft(line, "' ")
+			if found := tableMade.FindStringSubmatch(line); found != nil {
+				table = found[1]
+			}
+			if found := indexMade.FindStringSubmatch(line); found != nil {
+				add(found[2], found[1])
+				continue
+			}
+			for _, gone := range []*regexp.Regexp{indexGone, keyGone} {
+				if found := gone.FindStringSubmatch(line); found != nil {
+					made = slices.DeleteFunc(made, func(of [2]string) bool { return of[1] == found[1] })
+				}
+			}
+			if found := keyMade.FindStringSubmatch(line); found != nil {
+				add(table, found[1])
+				continue
+			}
+			switch { // SQLite's own cannot be lost
+			case s.dialect == MySQL && ownKey.MatchString(line):
+				add(table, table+"_key")
+			case s.dialect == Postgres && ownKey.MatchString(line):
+				add(table, table+"_pkey")
+			case s.dialect == Postgres && ownUnique.MatchString(line):
+				add(table, table+"_"+ownUnique.FindStringSubmatch(line)[1]+"_key")
+			}
+		}
+	}
+	return made
 }

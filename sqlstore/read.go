@@ -60,8 +60,17 @@ func (s *Store) Receipt(ctx context.Context, tenant, key string) (ticket.Receipt
 	r := ticket.Receipt{Tenant: tenant, Key: key}
 	var id, request string
 	var at int64
-	found, err := s.here().one(ctx, []any{&id, &r.Version, &request, &at, &r.Keyed},
-		"SELECT ticket, version, request, at, keyed FROM {t}receipts WHERE tenant = ? AND name = ?", tenant, key)
+	read := func(text string) (bool, error) {
+		return s.here().one(ctx, []any{&id, &r.Version, &request, &at, &r.Keyed}, text, tenant, key)
+	}
+	const text = "SELECT ticket, version, request, at, keyed FROM {t}receipts WHERE tenant = ? AND name = ?"
+	found, err := read(text + s.lang.settledRead)
+	if err != nil && s.tx == nil && s.lang.settledRead != "" && s.lang.classify(err) == readOnly { // a replica
+		found, err = read(text)
+	}
+	if s.lang.settledRead != "" {
+		err = sure(ctx, err)
+	}
 	if err == nil && found {
 		r.At = micros(at)
 		if err = parseID([]byte(id), &r.Ticket); err == nil {

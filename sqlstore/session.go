@@ -72,10 +72,13 @@ func (x *session) exec(ctx context.Context, text string, args ...any) (int64, er
 		r, err = x.tx.StmtContext(ctx, stmt).ExecContext(ctx, args...)
 	case stmt != nil:
 		r, err = stmt.ExecContext(ctx, args...)
-	case x.tx != nil:
-		r, err = x.tx.ExecContext(ctx, st.text, args...)
 	default:
-		r, err = x.s.direct().ExecContext(ctx, st.text, args...)
+		r, err = x.runner().ExecContext(ctx, st.text, args...)
+	}
+	if err != nil && x.s.lang.classify(err) == crowded {
+		if text, ok := literally(x.s.render(text), args); ok {
+			r, err = x.runner().ExecContext(ctx, text)
+		}
 	}
 	if err != nil {
 		return 0, err
@@ -87,19 +90,31 @@ func (x *session) exec(ctx context.Context, text string, args ...any) (int64, er
 
 // query runs a query in the store's notation. The caller closes the rows.
 func (x *session) query(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
+	var rows *sql.Rows
 	st, stmt, err := x.statement(ctx, text)
 	switch {
 	case err != nil:
-		return nil, err
 	case stmt != nil && x.tx != nil:
-		return x.tx.StmtContext(ctx, stmt).QueryContext(ctx, args...)
+		rows, err = x.tx.StmtContext(ctx, stmt).QueryContext(ctx, args...)
 	case stmt != nil:
-		return stmt.QueryContext(ctx, args...)
-	case x.tx != nil:
-		return x.tx.QueryContext(ctx, st.text, args...)
+		rows, err = stmt.QueryContext(ctx, args...)
 	default:
-		return x.s.direct().QueryContext(ctx, st.text, args...)
+		rows, err = x.runner().QueryContext(ctx, st.text, args...)
 	}
+	if err != nil && x.s.lang.classify(err) == crowded {
+		if text, ok := literally(x.s.render(text), args); ok {
+			rows, err = x.runner().QueryContext(ctx, text)
+		}
+	}
+	return rows, err
+}
+
+// runner is where a statement goes that is not prepared.
+func (x *session) runner() runner {
+	if x.tx != nil {
+		return x.tx
+	}
+	return x.s.direct()
 }
 
 // rows calls scan for every row of a query. Outside of a transaction a query that

@@ -75,7 +75,8 @@ func Prefix(prefix string) Option {
 }
 
 // Schema is the schema that the tables are in, on PostgreSQL only; it must be
-// there. Default: the first of the connection's search path.
+// there. Default: the first of the connection's search path that is there. Tables in
+// a later one are another desk's, even where that one has none yet.
 func Schema(schema string) Option {
 	return func(o *options) {
 		o.schema = schema
@@ -157,7 +158,11 @@ func (s *Store) replacer() *strings.Replacer {
 	if s.schema != "" {
 		table = `"` + s.schema + `".` + s.prefix // quoted, for it may be a word of SQL's
 	}
-	names := []string{"{t}", table, "{p}", s.prefix, "{hidden tenant}", s.lang.hidden("tenant")}
+	schema := "current_schema()"
+	if s.schema != "" {
+		schema = "'" + s.schema + "'"
+	}
+	names := []string{"{t}", table, "{p}", s.prefix, "{schema}", schema, "{hidden tenant}", s.lang.hidden("tenant")}
 	for _, index := range namedIndexes {
 		names = append(names, "{by "+index+"}", strings.Replace(s.lang.byIndex, "{p}", s.prefix+index, 1))
 	}
