@@ -67,7 +67,7 @@ bench-db: ## sqlstore against the bare databases; BENCHDB='-store postgres -only
 	go run ./internal/dbtests/cmd/bench $(BENCHDB)
 
 .PHONY: bench-relay
-bench-relay: ## the relay: from commit to notifier, and against the bare outbox; BENCHRELAY='-store postgres' selects
+bench-relay: ## the relay: from commit to notifier, against the bare outbox, and for minutes from empty; BENCHRELAY='-store postgres' selects
 	go run ./internal/dbtests/cmd/relaybench $(BENCHRELAY)
 
 .PHONY: crash

@@ -38,9 +38,9 @@ func (s *Store) Brief(ctx context.Context, r ticket.BriefRequest) ([]ticket.Brie
 var briefed = []kind{whole, textual, whole, textual, textual, textual}
 
 const (
-	toThem   = "{t}outbox x WHERE x.tenant = v.column4 AND x.who = v.column6 AND x.via = v.column5 AND x.state = "
+	toThem   = "{t}outbox x{by outbox_recipient} WHERE x.tenant = v.column4 AND x.who = v.column6 AND x.via = v.column5 AND x.state = "
 	theyGot  = toThem + "4 AND x.settled >= ?"
-	theyHere = "{t}outbox x WHERE x.ticket = v.column2 AND x.via = v.column5 AND x.who = v.column6 AND x.state = 4"
+	theyHere = "{t}outbox x{by outbox_line} WHERE x.ticket = v.column2 AND x.via = v.column5 AND x.who = v.column6 AND x.state = 4"
 )
 
 // upTo counts rows, as far as is asked.
@@ -71,8 +71,8 @@ func (x *session) brief(ctx context.Context, list []ticket.Delivery, r *ticket.B
 		all[i] = i
 	}
 	l := x.s.lang
-	join := " " + l.join + " {t}tickets t ON t.id = v.column2 AND t.tenant = v.column4 " +
-		l.join + " {t}events e ON e.ticket = v.column2 AND e.seq = v.column3"
+	join := " " + l.join + " {t}tickets t{by tickets_id} ON t.id = v.column2 AND t.tenant = v.column4 " +
+		l.join + " {t}events e{by events_id} ON e.ticket = v.column2 AND e.seq = v.column3"
 	text, args := x.s.briefing(list, all, r, "e.doc, "+ticketColumns, join)
 	err := x.rows(ctx, func(rows *sql.Rows) error {
 		var b briefRow

@@ -51,7 +51,7 @@ func (s *Store) commit(ctx context.Context, w *writing) error {
 	case s.tx != nil:
 		return s.write(ctx, one.run)
 	default:
-		return one.run(ctx, s.here())
+		return sure(ctx, one.run(ctx, s.here()))
 	}
 }
 

@@ -39,15 +39,12 @@ func (s *Store) Deliveries(ctx context.Context, q ticket.DeliveryQuery) (ticket.
 
 func (s *Store) deliveryListing(q *ticket.DeliveryQuery) *listing {
 	l := &listing{s: s, from: "{t}outbox o", keys: []string{"o.id"}, desc: true}
-	// A plus hides a column from SQLite's planner, which knows nothing of how many
-	// rows have the same value.
+	// What is done to a column hides it from a planner that knows nothing of how many
+	// rows have the same value. MySQL is told the index.
 	tenant, key := "o.tenant", "o.id"
 	index := "tenant"
 	hide := func(column string) string {
-		if s.dialect == SQLite {
-			return "+" + column
-		}
-		return column
+		return s.lang.hidden(column)
 	}
 	unsent := len(q.State) > 0 && !slices.Contains(q.State, ticket.Sent)
 	switch {
@@ -65,12 +62,13 @@ func (s *Store) deliveryListing(q *ticket.DeliveryQuery) *listing {
 	if key != "o.id" {
 		l.keys = []string{key}
 	}
-	if s.dialect == MySQL && index != "" {
+	switch {
+	case index == "":
+		l.from += "{by outbox_id}"
+	case s.dialect == MySQL:
 		l.from += " FORCE INDEX ({p}outbox_" + index + ")"
 	}
-	if index == "tenant" || index == "unsent" {
-		l.insistSQLite(index)
-	}
+	l.insistSQLite(index)
 
 	l.and(tenant+" = ?", q.Tenant)
 	in(l, "o.id", idTexts(q.IDs))
@@ -97,7 +95,7 @@ func (s *Store) deliveryListing(q *ticket.DeliveryQuery) *listing {
 }
 
 func (l *listing) insistSQLite(index string) {
-	if l.s.dialect == SQLite {
+	if l.s.dialect == SQLite && index != "" {
 		l.from += " INDEXED BY {p}outbox_" + index
 	}
 }
@@ -184,20 +182,20 @@ func (s *Store) Revise(ctx context.Context, r ticket.Revision) (int, error) {
 			for i := range paddedCount(len(part)) {
 				args = append(args, part[min(i, len(part)-1)])
 			}
-			which := " WHERE tenant = ? AND state IN (" + literals(from) + ") AND id IN (?" + strings.Repeat(", ?", len(args)-4) + ")"
+			which := " WHERE {hidden tenant} = ? AND state * 1 IN (" + literals(from) + ") AND id IN (?" + strings.Repeat(", ?", len(args)-4) + ")"
 			var n int64
 			if s.dialect == MySQL { // which does not count what is as it was
-				if _, err := x.one(ctx, []any{&n}, "SELECT COUNT(*) FROM {t}outbox"+s.lang.byKey+which+" FOR UPDATE", args[2:]...); err != nil {
+				if _, err := x.one(ctx, []any{&n}, "SELECT COUNT(*) FROM {t}outbox{by outbox_id}"+which+" FOR UPDATE", args[2:]...); err != nil {
 					return err
 				}
 				changed += n
 			}
-			some, err := x.deliveries(ctx, "SELECT "+outboxColumns+" FROM {t}outbox"+s.lang.byKey+which+" AND address <> ''"+lock, args[2:]...)
+			some, err := x.deliveries(ctx, "SELECT "+outboxColumns+" FROM {t}outbox{by outbox_id}"+which+" AND address <> ''"+lock, args[2:]...)
 			if err != nil {
 				return err
 			}
 			moved = append(moved, some...)
-			n, err = x.exec(ctx, "UPDATE {t}outbox"+s.lang.byKey+" SET "+set+", last_error = ?"+which, args...)
+			n, err = x.exec(ctx, "UPDATE {t}outbox{by outbox_id} SET "+set+", last_error = ?"+which, args...)
 			if err != nil {
 				return err
 			}

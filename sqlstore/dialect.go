@@ -48,6 +48,8 @@ type language struct {
 	probe   func(version string) bool
 	// hasSchema says whether there is a table of versions.
 	hasSchema string
+	// indexes asks for all indexes with their tables.
+	indexes string
 	// numbered placeholders: $1, $2 … instead of ?
 	numbered bool
 	// rowValues says that (a, b) > (?, ?) walks an index; else it is written out.
@@ -56,14 +58,23 @@ type language struct {
 	join string
 	// oneStatement says that a commit can be one data-modifying statement.
 	oneStatement bool
+	// settledRead ends a query whose answer may be given as a promise. On PostgreSQL
+	// with a synchronous standby others can see what was committed before the standby
+	// has it, where the wait for that was cut off: to lock the row waits for it as well.
+	settledRead string
 	// lane says that writers of one process share transactions.
 	lane bool
 	// placeholder is that of a value of a kind in a row that is given; rowBegin
 	// begins such a row where it is a query by itself. See given.
 	placeholder [2]string
 	rowBegin    string
-	// byKey makes an UPDATE of rows with certain IDs find, and lock, just these.
-	byKey string
+	// byIndex and byKey are for {by name} in a statement, behind a table: they name the
+	// index by which its rows are found, with {p} for the prefix, and its key, with {k}
+	// for the table. Left to itself a planner goes by what it knows of the table, which
+	// may be from when it was empty.
+	byIndex, byKey string
+	// hide keeps a text column, %s, from being looked up in an index.
+	hide string
 	// claimLocks ends the query that picks deliveries to claim; empty: claiming
 	// is one UPDATE … RETURNING under the lock of the only writer.
 	claimLocks string
@@ -79,6 +90,8 @@ type language struct {
 	newestFirst bool
 }
 
+func (l *language) hidden(column string) string { return strings.Replace(l.hide, "%s", column, 1) }
+
 // fault is what an error of the database means to a store.
 type fault uint8
 
@@ -90,13 +103,16 @@ const (
 	readOnly
 	full
 	missing // a table or a column
+	there   // a table, column or index that is to be made (MySQL)
+	crowded // the server keeps no more prepared statements (MySQL)
 )
 
 var sqlite = language{
 	name: "SQLite", folder: "sqlite", version: "SELECT sqlite_version()",
 	probe:     func(v string) bool { return strings.HasPrefix(v, "3.") },
 	hasSchema: "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = '{t}schema'",
-	rowValues: true, lane: true, join: "CROSS JOIN",
+	indexes:   "SELECT tbl_name, name FROM sqlite_master WHERE type = 'index'",
+	rowValues: true, lane: true, join: "CROSS JOIN", byIndex: " INDEXED BY {p}", byKey: " INDEXED BY sqlite_autoindex_{k}_1", hide: "+%s",
 	placeholder: [...]string{textual: "?", whole: "?"},
 	token:       plainToken, newestFirst: true,
 	insertText: "INSERT INTO {t}texts (version, upto, place, ticket, tenant) VALUES ", textRow: "(?, ?, ?, ?, ?)",
@@ -120,7 +136,7 @@ var sqlite = language{
 		case 13:
 			return full
 		case 1: // ERROR: only the text tells
-			if m := err.Error(); strings.Contains(m, "no such table") || strings.Contains(m, "no such column") || strings.Contains(m, "has no column") {
+			if m := err.Error(); strings.Contains(m, "no such table") || strings.Contains(m, "no such column") || strings.Contains(m, "no such index") || strings.Contains(m, "has no column") {
 				return missing
 			}
 		}
@@ -131,10 +147,12 @@ var sqlite = language{
 var postgres = language{
 	name: "PostgreSQL", folder: "postgres", version: "SELECT version()",
 	probe: func(v string) bool { return strings.HasPrefix(v, "PostgreSQL") },
-	// By itself, to_regclass answers from a cache that may be older than the lock
-	// that was waited for; to read a table brings it up to date.
-	hasSchema: "SELECT COUNT(*) FROM pg_class WHERE oid = to_regclass('{t}schema')",
-	numbered:  true, rowValues: true, oneStatement: true, join: "JOIN",
+	// In the schema in which tables are made, and not in any of the search path: there
+	// may be another application's.
+	hasSchema: "SELECT COUNT(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = {schema} AND c.relname = '{p}schema'",
+	indexes: "SELECT t.relname, i.relname FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_class t ON t.oid = x.indrelid" +
+		" JOIN pg_namespace n ON n.oid = t.relnamespace WHERE n.nspname = {schema} AND x.indisvalid",
+	numbered: true, rowValues: true, oneStatement: true, join: "JOIN", hide: "(%s || '')", settledRead: " FOR KEY SHARE",
 	placeholder: [...]string{textual: "?::text", whole: "?::bigint"},
 	token:       plainToken,
 	insertText:  "INSERT INTO {t}texts (version, upto, place, ticket, tenant, tokens) VALUES ",
@@ -171,7 +189,9 @@ var mysql = language{
 	name: "MySQL", folder: "mysql", version: "SELECT CONCAT('MySQL ', VERSION(), ' ', @@version_comment)",
 	probe:      func(v string) bool { return strings.HasPrefix(v, "MySQL ") },
 	hasSchema:  "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = '{t}schema'",
-	claimLocks: " FOR UPDATE SKIP LOCKED", claimLevel: sql.LevelReadCommitted, join: "STRAIGHT_JOIN", byKey: " FORCE INDEX (PRIMARY)",
+	indexes:    "SELECT DISTINCT table_name, CASE WHEN index_name = 'PRIMARY' THEN CONCAT(table_name, '_key') ELSE index_name END FROM information_schema.statistics WHERE table_schema = DATABASE()",
+	claimLocks: " FOR UPDATE SKIP LOCKED", claimLevel: sql.LevelReadCommitted, join: "STRAIGHT_JOIN",
+	byIndex: " FORCE INDEX ({p})", byKey: " FORCE INDEX (PRIMARY)", hide: "%s",
 	placeholder: [...]string{textual: "CAST(? AS BINARY)", whole: "CAST(? AS SIGNED)"}, rowBegin: "SELECT ",
 	token:      asciiToken,
 	insertText: "INSERT INTO {t}texts (version, upto, place, ticket, tenant, tokens) VALUES ", textRow: "(?, ?, ?, ?, ?, ?)",
@@ -195,8 +215,12 @@ var mysql = language{
 			return readOnly
 		case 1021, 1114: // disk full, table full
 			return full
-		case 1146, 1054, 1049: // no such table, column, database
+		case 1146, 1054, 1049, 1176: // no such table, column, database, index
 			return missing
+		case 1050, 1060, 1061, 1091: // table, column, index exists; one to drop does not
+			return there
+		case 1461: // max_prepared_stmt_count
+			return crowded
 		}
 		return otherwise
 	},

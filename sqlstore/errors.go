@@ -86,7 +86,7 @@ func (s *Store) explain(ctx context.Context, doing string, err error) error {
 		category = ErrFull
 	case busy:
 		category = ErrBusy
-	case otherwise, taken:
+	case otherwise, taken, there, crowded:
 		return fmt.Errorf("sqlstore: %s: %w", doing, err)
 	}
 	return fmt.Errorf("sqlstore: %s: %w: %w", doing, category, err)

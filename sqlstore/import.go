@@ -416,7 +416,7 @@ func (x *session) stored(ctx context.Context, list []*incoming) (map[string]head
 			err := parseDigest(digest, &h.digest)
 			have[id] = h
 			return err
-		}, "SELECT id, tenant, version, digest FROM {t}tickets WHERE id IN (?"+strings.Repeat(", ?", n-1)+")", args...)
+		}, "SELECT id, tenant, version, digest FROM {t}tickets{by tickets_id} WHERE id IN (?"+strings.Repeat(", ?", n-1)+")", args...)
 		if err != nil {
 			return nil, err
 		}

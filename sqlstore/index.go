@@ -196,7 +196,7 @@ func (x *session) readTexts(ctx context.Context, ids []any, list map[string]*ind
 			list[t.ID.String()].ticket = t
 		}
 		return err
-	}, "SELECT "+ticketColumns+" FROM {t}tickets t WHERE t.id"+in, args...)
+	}, "SELECT "+ticketColumns+" FROM {t}tickets t{by tickets_id} WHERE t.id"+in, args...)
 	if err != nil {
 		return err
 	}
@@ -211,7 +211,7 @@ func (x *session) readTexts(ctx context.Context, ids []any, list map[string]*ind
 			return nil // happened while we read
 		}
 		return d.hear(d.ticket.Subject, seq, doc)
-	}, "SELECT ticket, seq, doc FROM {t}events WHERE ticket"+in+" ORDER BY ticket, seq", args...)
+	}, "SELECT ticket, seq, doc FROM {t}events{by events_id} WHERE ticket"+in+" ORDER BY ticket, seq", args...)
 }
 
 // add adds text, and reports whether there was any and room for it.

@@ -3,7 +3,6 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -318,6 +317,7 @@ func (l *lane) begin(ctx context.Context, s *Store, f func(*session) error) erro
 			if tx != nil {
 				_ = tx.Rollback()
 			}
+			discard(conn)
 			_ = conn.Close()
 		}()
 	}()
@@ -341,7 +341,7 @@ func (l *lane) begin(ctx context.Context, s *Store, f func(*session) error) erro
 	if err != nil {
 		// Nothing should be left to undo, and this says so.
 		_, undo := l.conn.ExecContext(ctx, "ROLLBACK")
-		if undo == nil || !strings.Contains(undo.Error(), "no transaction") {
+		if undo == nil || !strings.Contains(undo.Error(), nothingOpen) {
 			l.discard()
 		}
 	}
@@ -355,7 +355,10 @@ func (l *lane) release() {
 		return
 	}
 	if l.timeout > 1 {
-		_, _ = l.conn.ExecContext(context.Background(), fmt.Sprintf("PRAGMA busy_timeout = %d", l.timeout)) //nolint:forbidigo // it asks nothing of the disk
+		if _, err := l.conn.ExecContext(context.Background(), fmt.Sprintf("PRAGMA busy_timeout = %d", l.timeout)); err != nil { //nolint:forbidigo // it asks nothing of the disk
+			l.discard()
+			return
+		}
 	}
 	_ = l.conn.Close()
 	l.conn = nil
@@ -364,7 +367,7 @@ func (l *lane) release() {
 // discard closes a connection of which nobody knows what state it is in.
 func (l *lane) discard() {
 	if l.conn != nil {
-		_ = l.conn.Raw(func(any) error { return driver.ErrBadConn })
+		discard(l.conn)
 		_ = l.conn.Close()
 		l.conn = nil
 	}

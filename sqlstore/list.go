@@ -91,7 +91,7 @@ func (s *Store) listing(q *ticket.Query) *listing {
 	case len(labels) > 0 && (person || !work) && valuesIn(q) <= mostValues:
 		l.along(q, labels)
 	case (q.Order == ticket.LeastRecent || q.Order == ticket.MostRecent) && !work:
-		l.from = "{t}events e " + s.lang.join + " {t}tickets t ON t.id = e.ticket AND t.version = e.seq"
+		l.from = "{t}events e{by events_at} " + s.lang.join + " {t}tickets t{by tickets_id} ON t.id = e.ticket AND t.version = e.seq"
 		l.keys = []string{"e.at", "e.ticket"}
 		l.and("e.tenant = ?", q.Tenant)
 		l.between("e.at", q.TouchedFrom, q.TouchedBefore)
@@ -229,7 +229,7 @@ func labelsWanted(q *ticket.Query) (labels [][]string, telling bool) {
 
 // along walks along the first of the labels.
 func (l *listing) along(q *ticket.Query, labels [][]string) {
-	l.from = "{t}labels l " + l.s.lang.join + " {t}tickets t ON t.id = l.ticket"
+	l.from = "{t}labels l " + l.s.lang.join + " {t}tickets t{by tickets_id} ON t.id = l.ticket"
 	l.and("l.tenant = ?", q.Tenant)
 	for _, label := range labels[0] {
 		l.arms = append(l.arms, clause{"l.label = ?", []any{label}})
@@ -396,7 +396,7 @@ func (l *listing) page(n int) (string, []any) {
 		b.WriteString("SELECT * FROM (" + text + ") w" + string(rune('1'+i)))
 		args = append(args, more...)
 	}
-	b.WriteString(" ORDER BY " + l.order(names) + " LIMIT ?) w " + l.s.lang.join + " {t}tickets t ON t.id = w." + names[len(names)-1])
+	b.WriteString(" ORDER BY " + l.order(names) + " LIMIT ?) w " + l.s.lang.join + " {t}tickets t{by tickets_id} ON t.id = w." + names[len(names)-1])
 	for i := range names {
 		names[i] = "w." + names[i]
 	}

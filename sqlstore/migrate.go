@@ -8,9 +8,9 @@ import (
 	"embed"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"io/fs"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -141,6 +141,11 @@ func filesOf(which int, d Dialect, opts []Option) (fs.FS, error) {
 //
 // On SQLite and PostgreSQL each run happens whole or not at all. MySQL commits
 // every DDL statement by itself; a run that was cut off goes on where it stopped.
+//
+// It does not queue for a table that somebody holds, as a dump does: whoever uses the
+// table would queue behind it. It waits for two seconds, lets the others pass, and
+// tries again, for a minute; then it is [ErrBusy]. A lock_timeout (PostgreSQL) or
+// lock_wait_timeout (MySQL) that is shorter stays.
 func (s *Store) Migrate(ctx context.Context) error {
 	if s.db == nil {
 		return invalid("sqlstore", "is bound to a connection or transaction of the host's, in which it does not migrate")
@@ -153,92 +158,7 @@ func (s *Store) Migrate(ctx context.Context) error {
 	if err != nil || !behind {
 		return s.explain(ctx, "look at the schema", err)
 	}
-	conn, err := s.db.Conn(ctx)
-	if err != nil {
-		return s.explain(ctx, "migrate", err)
-	}
-	defer func() { _ = conn.Close() }()
-	return s.explain(ctx, "migrate", s.lang.exclusively(ctx, s, conn, func() error { return s.upgrade(ctx, conn) }))
-}
-
-// exclusively runs f while no other process does.
-func (l *language) exclusively(ctx context.Context, s *Store, conn *sql.Conn, f func() error) (err error) {
-	begin, commit, undo := "BEGIN", "COMMIT", "ROLLBACK"
-	switch l {
-	case &sqlite:
-		begin = "BEGIN IMMEDIATE"
-	case &postgres:
-		begin = "BEGIN ISOLATION LEVEL READ COMMITTED" // to see what was done while it waited
-	case &mysql:
-		name := s.names.Replace("{p}migrate")
-		var got sql.NullInt64
-		if err := conn.QueryRowContext(ctx, "SELECT GET_LOCK(?, 60)", name).Scan(&got); err != nil {
-			return err
-		}
-		if got.Int64 != 1 {
-			return errors.New("another process migrates and does not end")
-		}
-		begin, commit, undo = "", "", ""
-		defer func() {
-			var freed sql.NullInt64
-			_ = conn.QueryRowContext(context.WithoutCancel(ctx), "SELECT RELEASE_LOCK(?)", name).Scan(&freed) // it ends with the connection
-		}()
-	}
-	run := func(text string) error {
-		if text == "" {
-			return nil
-		}
-		_, err := conn.ExecContext(ctx, text)
-		return err
-	}
-	if err := s.retryBusy(ctx, func() error { return run(begin) }); err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil && undo != "" {
-			_, _ = conn.ExecContext(context.WithoutCancel(ctx), undo) // the first error says more
-		}
-	}()
-	if l == &postgres {
-		h := fnv.New64a()
-		_, _ = h.Write([]byte(s.names.Replace("{t}migrate")))
-		if err := run(fmt.Sprintf("SELECT pg_advisory_xact_lock(%d)", int64(h.Sum64()))); err != nil {
-			return err
-		}
-	}
-	if err := f(); err != nil {
-		return err
-	}
-	return run(commit)
-}
-
-// upgrade runs the migrations that are missing.
-func (s *Store) upgrade(ctx context.Context, conn *sql.Conn) error {
-	for _, p := range s.parts() {
-		have, err := s.version(ctx, conn, p)
-		if err != nil {
-			return err
-		}
-		list, err := s.migrations(p)
-		if err != nil {
-			return err
-		}
-		for _, m := range list {
-			if m.number <= have {
-				continue
-			}
-			for _, statement := range split(m.text) {
-				_, err := conn.ExecContext(ctx, statement)
-				if err != nil && strings.Contains(err.Error(), "no such module") {
-					return fmt.Errorf("%s: SQLite was built without FTS5, which Search needs: %w: %w", m.file, errors.ErrUnsupported, err)
-				}
-				if err != nil {
-					return fmt.Errorf("%s: %w", m.file, err)
-				}
-			}
-		}
-	}
-	return nil
+	return s.explain(ctx, "migrate", s.migrate(ctx))
 }
 
 // split takes a file apart into its statements. The files have no semicolon
@@ -292,8 +212,8 @@ func (s *Store) version(ctx context.Context, on runner, p part) (int, error) {
 }
 
 // Check reports whether the database is of the store's dialect and its schema the
-// one this package works with: [ErrDialect], [ErrSchema], or nil. It changes
-// nothing.
+// one this package works with, whole and with all indexes under the names that they
+// were made with: [ErrDialect], [ErrSchema], or nil. It changes nothing.
 func (s *Store) Check(ctx context.Context) error {
 	defer s.hold()()
 	if err := s.recognise(ctx); err != nil {
@@ -316,6 +236,82 @@ func (s *Store) Check(ctx context.Context) error {
 				return s.explain(ctx, "look at the schema", err)
 			}
 		}
+		if err := s.checkIndexes(ctx, p, have); err != nil {
+			return s.explain(ctx, "look at the schema", err)
+		}
 	}
 	return nil
+}
+
+// checkIndexes fails where an index of a part is missing. Some statements name theirs;
+// without the others they are right, and slow, or a number could be given twice.
+func (s *Store) checkIndexes(ctx context.Context, p part, have int) error {
+	list, err := s.migrations(p)
+	if err != nil {
+		return err
+	}
+	there := map[[2]string]bool{}
+	err = s.here().rows(ctx, func(r *sql.Rows) error {
+		var of [2]string
+		err := r.Scan(&of[0], &of[1])
+		there[of] = true
+		return err
+	}, s.lang.indexes)
+	if err != nil {
+		return err
+	}
+	for _, of := range s.indexesMade(list) {
+		if !there[of] {
+			return &SchemaError{Part: p.name, Have: have, Want: p.version, Err: fmt.Errorf("the table %s has no index %s", of[0], of[1])}
+		}
+	}
+	return nil
+}
+
+// What makes an index in the files, with the table that it is of.
+var (
+	tableMade = regexp.MustCompile(`^\s*(?:CREATE|ALTER) TABLE (?:IF NOT EXISTS )?"?(?:\w+"\.)?(\w+)`)
+	indexMade = regexp.MustCompile(`^\s*CREATE (?:UNIQUE )?INDEX (\w+)\s+ON "?(?:\w+"\.)?(\w+)`)
+	indexGone = regexp.MustCompile(`^\s*DROP INDEX (?:"\w+"\.)?(\w+)`)
+	keyMade   = regexp.MustCompile(`(?:^|ADD )\s*(?:UNIQUE |FULLTEXT )?KEY (\w+)`)
+	keyGone   = regexp.MustCompile(`DROP (?:KEY|INDEX) (\w+)`)
+	ownKey    = regexp.MustCompile(`^\s*(\w+)?.*PRIMARY KEY`)
+	ownUnique = regexp.MustCompile(`^\s*(\w+).* UNIQUE`)
+)
+
+// indexesMade returns the indexes, with their tables, that there are after these files.
+func (s *Store) indexesMade(list []migration) (made [][2]string) {
+	add := func(table, index string) { made = append(made, [2]string{table, index}) }
+	for _, m := range list {
+		table := ""
+		for line := range strings.Lines(m.text) {
+			line, _, _ = strings.Cut(line, "--")
+			line = strings.TrimLeft(line, "' ")
+			if found := tableMade.FindStringSubmatch(line); found != nil {
+				table = found[1]
+			}
+			if found := indexMade.FindStringSubmatch(line); found != nil {
+				add(found[2], found[1])
+				continue
+			}
+			for _, gone := range []*regexp.Regexp{indexGone, keyGone} {
+				if found := gone.FindStringSubmatch(line); found != nil {
+					made = slices.DeleteFunc(made, func(of [2]string) bool { return of[1] == found[1] })
+				}
+			}
+			if found := keyMade.FindStringSubmatch(line); found != nil {
+				add(table, found[1])
+				continue
+			}
+			switch { // SQLite's own cannot be lost
+			case s.dialect == MySQL && ownKey.MatchString(line):
+				add(table, table+"_key")
+			case s.dialect == Postgres && ownKey.MatchString(line):
+				add(table, table+"_pkey")
+			case s.dialect == Postgres && ownUnique.MatchString(line):
+				add(table, table+"_"+ownUnique.FindStringSubmatch(line)[1]+"_key")
+			}
+		}
+	}
+	return made
 }

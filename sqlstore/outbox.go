@@ -48,12 +48,12 @@ func digestOf(key string) string {
 // claimable picks what can be claimed; the notifiers' names and the end follow. With
 // an offset, PostgreSQL's planner does not turn the subquery into a join of all with
 // all: it is one look into the index for each row.
-const claimable = "SELECT o.id FROM {t}outbox o WHERE o.state = 0 AND o.due <= ? AND (o.until IS NULL OR o.until <= ?) AND NOT EXISTS (SELECT 1 FROM {t}outbox e WHERE " +
+const claimable = "SELECT o.id FROM {t}outbox o{by outbox_due} WHERE o.state = 0 AND o.due <= ? AND (o.until IS NULL OR o.until <= ?) AND NOT EXISTS (SELECT 1 FROM {t}outbox e{by outbox_line} WHERE " +
 	earlier + " LIMIT 1 OFFSET 0) AND o.via "
 
 // earlier says that a delivery e stands before o in its line, and is on its way.
-// No state is below 0: it is said so that PostgreSQL, before it has statistics,
-// does not look through the index of what is due for each delivery.
+// No state is below 0: it is said, here and elsewhere, so that no planner looks
+// through the index of what is due for each delivery, whatever it knows of it.
 const earlier = "e.ticket = o.ticket AND e.via = o.via AND e.who = o.who AND e.state <= 0 AND e.seq <= o.seq AND (e.seq < o.seq OR e.id < o.id)"
 
 // takeOver are the assignments of a claim. MySQL makes one after the other.
@@ -188,7 +188,7 @@ func (s *Store) claimInSteps(ctx context.Context, r ticket.ClaimRequest) (list [
 				d.State, d.Until = ticket.Claimed, micros(until.UnixMicro())
 				args = append(args, d.ID.String())
 			}
-			_, err := x.exec(ctx, "UPDATE {t}outbox SET "+takeOver+" WHERE id IN (?"+strings.Repeat(", ?", len(part)-1)+")", args...)
+			_, err := x.exec(ctx, "UPDATE {t}outbox{by outbox_id} SET "+takeOver+" WHERE id IN (?"+strings.Repeat(", ?", len(part)-1)+")", args...)
 			if err != nil {
 				return err
 			}
@@ -233,7 +233,7 @@ func (x *session) heads(ctx context.Context, list []ticket.Delivery) ([]ticket.D
 			err := parseID(raw, &id)
 			behind[id] = true
 			return err
-		}, "SELECT o.id FROM {t}outbox o "+x.s.lang.join+" {t}outbox e ON "+earlier+" WHERE o.id IN (?"+strings.Repeat(", ?", len(args)-1)+")"+lock, args...)
+		}, "SELECT o.id FROM {t}outbox o{by outbox_id} "+x.s.lang.join+" {t}outbox e{by outbox_line} ON "+earlier+" WHERE o.id IN (?"+strings.Repeat(", ?", len(args)-1)+")"+lock, args...)
 		if err != nil {
 			return nil, err
 		}

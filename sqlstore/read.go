@@ -6,7 +6,6 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 	"time"
@@ -61,8 +60,17 @@ func (s *Store) Receipt(ctx context.Context, tenant, key string) (ticket.Receipt
 	r := ticket.Receipt{Tenant: tenant, Key: key}
 	var id, request string
 	var at int64
-	found, err := s.here().one(ctx, []any{&id, &r.Version, &request, &at, &r.Keyed},
-		"SELECT ticket, version, request, at, keyed FROM {t}receipts WHERE tenant = ? AND name = ?", tenant, key)
+	read := func(text string) (bool, error) {
+		return s.here().one(ctx, []any{&id, &r.Version, &request, &at, &r.Keyed}, text, tenant, key)
+	}
+	const text = "SELECT ticket, version, request, at, keyed FROM {t}receipts WHERE tenant = ? AND name = ?"
+	found, err := read(text + s.lang.settledRead)
+	if err != nil && s.tx == nil && s.lang.settledRead != "" && s.lang.classify(err) == readOnly { // a replica
+		found, err = read(text)
+	}
+	if s.lang.settledRead != "" {
+		err = sure(ctx, err)
+	}
 	if err == nil && found {
 		r.At = micros(at)
 		if err = parseID([]byte(id), &r.Ticket); err == nil {
@@ -86,15 +94,16 @@ func (s *Store) Events(ctx context.Context, tenant string, id ticket.ID, after i
 	defer s.hold()()
 	x := s.here()
 	text := id.String()
-	if limit <= 0 {
-		limit = math.MaxInt32
+	ask, args := selectEvents, []any{text, after, tenant}
+	if limit > 0 {
+		ask, args = ask+" LIMIT ?", append(args, limit)
 	}
 	var events []ticket.Event
 	err := x.rows(ctx, func(r *sql.Rows) error {
 		e, err := scanEvent(r)
 		events = append(events, e)
 		return err
-	}, "SELECT doc FROM {t}events WHERE ticket = ? AND seq > ? AND tenant = ? ORDER BY seq LIMIT ?", text, after, tenant, limit)
+	}, ask, args...)
 	if err != nil {
 		return nil, s.explain(ctx, "read events", err)
 	}
@@ -110,6 +119,8 @@ func (s *Store) Events(ctx context.Context, tenant string, id ticket.ID, after i
 	}
 	return nil, nil
 }
+
+const selectEvents = "SELECT doc FROM {t}events{by events_id} WHERE ticket = ? AND seq > ? AND {hidden tenant} = ? ORDER BY seq"
 
 func scanEvent(r *sql.Rows) (ticket.Event, error) {
 	var doc sql.RawBytes
@@ -141,7 +152,7 @@ func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]ticket.Ref
 		}
 		refs = append(refs, ref)
 		return nil
-	}, "SELECT tenant, id FROM {t}tickets WHERE timer_at IS NOT NULL AND timer_at <= ? ORDER BY timer_at, id LIMIT ?", bounded(now), limit)
+	}, "SELECT tenant, id FROM {t}tickets{by tickets_timer} WHERE timer_at IS NOT NULL AND timer_at <= ? ORDER BY timer_at, id LIMIT ?", bounded(now), limit)
 	return refs, s.explain(ctx, "look for timers", err)
 }
 
@@ -177,6 +188,6 @@ func (s *Store) Counts(ctx context.Context, tenant string) ([]ticket.Count, erro
 	return counts, nil
 }
 
-const selectCounts = "SELECT queue, level, status, COUNT(*) FROM {t}tickets WHERE tenant = ? AND open = 1 GROUP BY queue, level, status" +
-	" UNION ALL SELECT t.queue, t.level, t.status, -COUNT(*) FROM {t}labels l {join} {t}tickets t ON t.id = l.ticket" +
+const selectCounts = "SELECT queue, level, status, COUNT(*) FROM {t}tickets{by tickets_count} WHERE tenant = ? AND open = 1 GROUP BY queue, level, status" +
+	" UNION ALL SELECT t.queue, t.level, t.status, -COUNT(*) FROM {t}labels l {join} {t}tickets t{by tickets_id} ON t.id = l.ticket" +
 	" WHERE l.tenant = ? AND l.label = '" + mergedLabel + "' AND t.open = 1 GROUP BY t.queue, t.level, t.status"

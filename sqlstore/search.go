@@ -180,7 +180,7 @@ func all(list []clause) (c clause) {
 func (x *session) look(ctx context.Context, text string, args []any, filter clause, want int) (list []match, err error) {
 	j := x.s.lang.join
 	text = "SELECT " + ticketColumns + " FROM (" + text + ") f " + j + " {t}texts w ON w.place = f.place " + j +
-		" {t}tickets t ON t.id = w.ticket WHERE " + filter.text + " ORDER BY t.created DESC, t.id DESC LIMIT ?"
+		" {t}tickets t{by tickets_id} ON t.id = w.ticket WHERE " + filter.text + " ORDER BY t.created DESC, t.id DESC LIMIT ?"
 	args = append(append(slices.Clip(args), filter.args...), want)
 	err = x.rows(ctx, func(r *sql.Rows) error {
 		t, err := scanTicket(r)
@@ -210,7 +210,7 @@ func (x *session) listen(ctx context.Context, list []match) error {
 			}
 			m := byID[string(id)]
 			return m.hear(m.ticket.Subject, seq, doc)
-		}, "SELECT e.ticket, e.seq, e.doc FROM {t}texts w "+x.s.lang.join+" {t}events e ON e.ticket = w.ticket AND e.seq <= w.upto WHERE w.ticket"+in+
+		}, "SELECT e.ticket, e.seq, e.doc FROM {t}texts w "+x.s.lang.join+" {t}events e{by events_id} ON e.ticket = w.ticket AND e.seq <= w.upto WHERE w.ticket"+in+
 			" ORDER BY e.ticket, e.seq", args...)
 		if err != nil {
 			return err

@@ -3,6 +3,8 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 	"sync"
@@ -70,10 +72,13 @@ func (x *session) exec(ctx context.Context, text string, args ...any) (int64, er
 		r, err = x.tx.StmtContext(ctx, stmt).ExecContext(ctx, args...)
 	case stmt != nil:
 		r, err = stmt.ExecContext(ctx, args...)
-	case x.tx != nil:
-		r, err = x.tx.ExecContext(ctx, st.text, args...)
 	default:
-		r, err = x.s.direct().ExecContext(ctx, st.text, args...)
+		r, err = x.runner().ExecContext(ctx, st.text, args...)
+	}
+	if err != nil && x.s.lang.classify(err) == crowded {
+		if text, ok := literally(x.s.render(text), args); ok {
+			r, err = x.runner().ExecContext(ctx, text)
+		}
 	}
 	if err != nil {
 		return 0, err
@@ -85,37 +90,62 @@ func (x *session) exec(ctx context.Context, text string, args ...any) (int64, er
 
 // query runs a query in the store's notation. The caller closes the rows.
 func (x *session) query(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
+	var rows *sql.Rows
 	st, stmt, err := x.statement(ctx, text)
 	switch {
 	case err != nil:
-		return nil, err
 	case stmt != nil && x.tx != nil:
-		return x.tx.StmtContext(ctx, stmt).QueryContext(ctx, args...)
+		rows, err = x.tx.StmtContext(ctx, stmt).QueryContext(ctx, args...)
 	case stmt != nil:
-		return stmt.QueryContext(ctx, args...)
-	case x.tx != nil:
-		return x.tx.QueryContext(ctx, st.text, args...)
+		rows, err = stmt.QueryContext(ctx, args...)
 	default:
-		return x.s.direct().QueryContext(ctx, st.text, args...)
+		rows, err = x.runner().QueryContext(ctx, st.text, args...)
 	}
+	if err != nil && x.s.lang.classify(err) == crowded {
+		if text, ok := literally(x.s.render(text), args); ok {
+			rows, err = x.runner().QueryContext(ctx, text)
+		}
+	}
+	return rows, err
 }
 
-// rows calls scan for every row of a query.
-func (x *session) rows(ctx context.Context, scan func(*sql.Rows) error, text string, args ...any) error {
-	rows, err := x.query(ctx, text, args...)
-	if err != nil {
-		return err
+// runner is where a statement goes that is not prepared.
+func (x *session) runner() runner {
+	if x.tx != nil {
+		return x.tx
 	}
-	defer func() { _ = rows.Close() }()
-	for rows.Next() {
-		if err := scan(rows); err != nil {
+	return x.s.direct()
+}
+
+// rows calls scan for every row of a query. Outside of a transaction a query that
+// the database gave up before its first row is asked again: on a cluster that
+// happens to those that only read, too.
+func (x *session) rows(ctx context.Context, scan func(*sql.Rows) error, text string, args ...any) error {
+	for try := 1; ; try++ {
+		some, err := x.rowsOnce(ctx, scan, text, args)
+		if some || x.tx != nil || !x.s.again(ctx, try, err) {
 			return err
 		}
 	}
-	if err := rows.Err(); err != nil {
-		return err
+}
+
+// rowsOnce reports whether scan was called.
+func (x *session) rowsOnce(ctx context.Context, scan func(*sql.Rows) error, text string, args []any) (some bool, err error) {
+	rows, err := x.query(ctx, text, args...)
+	if err != nil {
+		return false, err
 	}
-	return rows.Close()
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		some = true
+		if err := scan(rows); err != nil {
+			return some, err
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return some, err
+	}
+	return some, rows.Close()
 }
 
 // one scans the only row of a query; false: there is none.
@@ -156,6 +186,9 @@ const mostStatements = 150
 // statement returns the form of a text that the database takes, and the prepared
 // statement, if there is one.
 func (x *session) statement(ctx context.Context, text string) (*statement, *sql.Stmt, error) {
+	if err := x.s.usable(); err != nil {
+		return nil, nil, err
+	}
 	all := x.s.stmts
 	v, ok := all.m.Load(text)
 	if !ok {
@@ -256,51 +289,42 @@ func (s *Store) write(ctx context.Context, f func(context.Context, *session) err
 	if s.lane != nil {
 		return s.lane.do(ctx, s, f)
 	}
-	return s.transaction(ctx, nil, f)
+	return sure(ctx, s.transaction(ctx, nil, f))
 }
 
-// transaction runs f in a transaction of its own.
-func (s *Store) transaction(ctx context.Context, o *sql.TxOptions, f func(context.Context, *session) error) error {
-	var tx *sql.Tx
-	var err error
-	if s.conn != nil {
-		tx, err = s.conn.BeginTx(ctx, o)
-	} else {
-		tx, err = s.db.BeginTx(ctx, o)
-		defer s.prepareWanted(ctx)
-	}
-	if err != nil {
-		return err
-	}
-	ended := false
-	defer func() {
-		if !ended { // a panic; see begin of the lane
-			go func() { _ = tx.Rollback() }()
-		}
-	}()
-	err = f(ctx, &session{s: s, tx: tx})
-	ended = true
-	if err != nil {
-		_ = tx.Rollback() // the first error says more
-		return err
-	}
-	return tx.Commit()
+// again reports whether what failed so is to be tried once more: the database gave
+// it up for the sake of another transaction. Inside a transaction of the host's it
+// cannot.
+func (s *Store) again(ctx context.Context, try int, err error) bool {
+	return err != nil && try < 5 && s.tx == nil && ctx.Err() == nil && s.lang.classify(err) == conflict
 }
 
-// persistent calls f again where the database gave it up for the sake of another
-// transaction, a few times. Inside a transaction of the host's it cannot.
+// persistent calls f again where that may help, a few times.
 func (s *Store) persistent(ctx context.Context, f func() error) error {
 	for try := 1; ; try++ {
-		err := f()
-		if try == 5 || s.tx != nil || ctx.Err() != nil || s.lang.classify(err) != conflict {
+		if err := f(); !s.again(ctx, try, err) {
 			return err
 		}
 	}
 }
 
+// errHalf is for a transaction of the host's in which something was begun that could
+// not be undone.
+var errHalf = errors.New("sqlstore: the transaction must be rolled back, since a part of a commit was left in it")
+
+func (s *Store) usable() error {
+	if b := s.bound; b != nil && b.half != nil {
+		return fmt.Errorf("%w: %w", errHalf, b.half)
+	}
+	return nil
+}
+
 // guarded runs f between savepoints. What it returns an error for is undone, also
 // where it is the context that ended after the last statement.
 func (x *session) guarded(ctx context.Context, f func(context.Context, *session) error) error {
+	if err := x.s.usable(); err != nil {
+		return err
+	}
 	if err := x.raw(ctx, "SAVEPOINT ticket_commit"); err != nil {
 		return err
 	}
@@ -316,7 +340,11 @@ func (x *session) guarded(ctx context.Context, f func(context.Context, *session)
 		}
 	}
 	if undo := x.raw(ctx, "ROLLBACK TO SAVEPOINT ticket_commit"); undo != nil {
-		return err // the transaction is lost as a whole, as after a deadlock
+		// The transaction is lost as a whole, as after a deadlock; or it has half of this.
+		if b := x.s.bound; b != nil {
+			b.half = err
+		}
+		return err
 	}
 	x.wrote = false
 	_ = x.raw(ctx, "RELEASE SAVEPOINT ticket_commit") // it holds nothing

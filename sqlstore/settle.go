@@ -39,6 +39,7 @@ func (s *Store) Settle(ctx context.Context, list []ticket.Settlement) error {
 			list, lost = rest, lost || some
 			return err
 		})
+		err = sure(ctx, err)
 	}
 	if err == nil && lost {
 		err = ticket.ErrClaimLost
@@ -96,7 +97,7 @@ func (x *session) settleTogether(ctx context.Context, list []ticket.Settlement) 
 	return x.updateGiven(ctx, x.s.lang.given(n, settledTogether...),
 		"state = v.column3, until = NULL, due = COALESCE(v.column4, due), settled = v.column5, failures = v.column6, last_error = v.column7,"+
 			" address = v.column8, who = CASE WHEN v.column9 = '' THEN o.who ELSE v.column9 END",
-		"o.id = v.column1 AND o.attempts = v.column2 AND o.until IS NOT NULL AND o.state = 0", args)
+		"o.id = v.column1 AND o.attempts = v.column2 AND o.until IS NOT NULL AND o.state <= 0", args)
 }
 
 // putOff gives what is behind deliveries that are to be tried again their new Due.
@@ -123,8 +124,8 @@ func (x *session) putOff(ctx context.Context, list []ticket.Settlement) error {
 		behind = append(behind, p)
 		return err
 	}, "SELECT h.due, b.id FROM "+x.s.lang.given(n, textual, whole, whole)+
-		join+"h ON h.id = v.column1 AND h.attempts = v.column2 AND h.due = v.column3 AND h.state = 0 AND h.until IS NULL"+
-		join+"b ON b.ticket = h.ticket AND b.via = h.via AND b.who = h.who AND b.state <= 0 AND b.seq >= h.seq AND (b.seq > h.seq OR b.id > h.id)"+
+		join+"h{by outbox_id} ON h.id = v.column1 AND h.attempts = v.column2 AND h.due = v.column3 AND h.state <= 0 AND h.until IS NULL"+
+		join+"b{by outbox_line} ON b.ticket = h.ticket AND b.via = h.via AND b.who = h.who AND b.state <= 0 AND b.seq >= h.seq AND (b.seq > h.seq OR b.id > h.id)"+
 		" AND b.until IS NULL AND b.due < h.due", args...)
 	if err != nil {
 		return err
@@ -138,7 +139,7 @@ func (x *session) putOff(ctx context.Context, list []ticket.Settlement) error {
 			args = append(args, p.id, p.due)
 		}
 		if _, err := x.updateGiven(ctx, x.s.lang.given(n, textual, whole), "due = v.column2",
-			"o.id = v.column1 AND o.state = 0 AND o.until IS NULL AND o.due < v.column2", args); err != nil {
+			"o.id = v.column1 AND o.state <= 0 AND o.until IS NULL AND o.due < v.column2", args); err != nil {
 			return err
 		}
 	}
@@ -149,7 +150,7 @@ func (x *session) putOff(ctx context.Context, list []ticket.Settlement) error {
 // this order, each row is found, and locked, by its key.
 func (x *session) updateGiven(ctx context.Context, given, set, match string, args []any) (int64, error) {
 	if x.s.dialect == MySQL {
-		return x.exec(ctx, "UPDATE "+given+" STRAIGHT_JOIN {t}outbox o ON "+match+" SET "+set, args...)
+		return x.exec(ctx, "UPDATE "+given+" STRAIGHT_JOIN {t}outbox o{by outbox_id} ON "+match+" SET "+set, args...)
 	}
 	return x.exec(ctx, "UPDATE {t}outbox AS o SET "+set+" FROM "+given+" WHERE "+match, args...)
 }

@@ -29,7 +29,13 @@ type Store struct {
 	db    *sql.DB
 	conn  *sql.Conn
 	tx    *sql.Tx
-	bound *sync.Mutex
+	bound *binding
+}
+
+// A binding is what a store bound to a connection or transaction has for itself.
+type binding struct {
+	sync.Mutex
+	half error // why a commit was left half done in the transaction, if it was
 }
 
 var (
@@ -69,7 +75,8 @@ func Prefix(prefix string) Option {
 }
 
 // Schema is the schema that the tables are in, on PostgreSQL only; it must be
-// there. Default: the first of the connection's search path.
+// there. Default: the first of the connection's search path that is there. Tables in
+// a later one are another desk's, even where that one has none yet.
 func Schema(schema string) Option {
 	return func(o *options) {
 		o.schema = schema
@@ -139,12 +146,30 @@ func Open(ctx context.Context, db *sql.DB, d Dialect, opts ...Option) (*Store, e
 	return s, nil
 }
 
-func (o *options) replacer() *strings.Replacer {
-	table := o.prefix
-	if o.schema != "" {
-		table = `"` + o.schema + `".` + o.prefix // quoted, for it may be a word of SQL's
+// namedIndexes are those that statements name, with {by tickets_timer} and the like,
+// and namedKeys the tables whose key they name, with {by tickets_id}.
+var (
+	namedIndexes = [...]string{"tickets_timer", "tickets_count", "events_at", "outbox_due", "outbox_line", "outbox_recipient"}
+	namedKeys    = [...]string{"tickets", "events", "outbox"}
+)
+
+func (s *Store) replacer() *strings.Replacer {
+	table := s.prefix
+	if s.schema != "" {
+		table = `"` + s.schema + `".` + s.prefix // quoted, for it may be a word of SQL's
 	}
-	return strings.NewReplacer("{t}", table, "{p}", o.prefix)
+	schema := "current_schema()"
+	if s.schema != "" {
+		schema = "'" + s.schema + "'"
+	}
+	names := []string{"{t}", table, "{p}", s.prefix, "{schema}", schema, "{hidden tenant}", s.lang.hidden("tenant")}
+	for _, index := range namedIndexes {
+		names = append(names, "{by "+index+"}", strings.Replace(s.lang.byIndex, "{p}", s.prefix+index, 1))
+	}
+	for _, of := range namedKeys {
+		names = append(names, "{by "+of+"_id}", strings.Replace(s.lang.byKey, "{k}", s.prefix+of, 1))
+	}
+	return strings.NewReplacer(names...)
 }
 
 // WithTx returns the store bound to a transaction of the host's, for
@@ -152,15 +177,17 @@ func (o *options) replacer() *strings.Replacer {
 // or rolls back; a commit that is refused leaves the transaction as it was and
 // usable, by a savepoint. The exception is a deadlock or serialisation failure
 // ([ticket.ErrConflict]), after which the database has given the transaction up
-// and the host has to begin anew. The transaction must be one of the *sql.DB that
-// the store was made with.
+// and the host has to begin anew. Where the database refuses to go back to the
+// savepoint, a part of a commit may stay in the transaction: the store does nothing
+// more in it, and the host must roll it back. The transaction must be one of the
+// *sql.DB that the store was made with.
 //
 // On SQLite the transaction should be begun for writing (the drivers' option
 // _txlock=immediate): one that has read before it first writes is refused with
 // ErrConflict where another connection wrote in between.
 func (s *Store) WithTx(tx *sql.Tx) *Store {
 	b := *s
-	b.db, b.conn, b.tx, b.lane, b.bound = nil, nil, tx, nil, &sync.Mutex{}
+	b.db, b.conn, b.tx, b.lane, b.bound = nil, nil, tx, nil, &binding{}
 	return &b
 }
 
@@ -168,7 +195,7 @@ func (s *Store) WithTx(tx *sql.Tx) *Store {
 // inside a transaction: the store begins its own, one at a time.
 func (s *Store) With(conn *sql.Conn) *Store {
 	b := *s
-	b.db, b.conn, b.tx, b.lane, b.bound = nil, conn, nil, nil, &sync.Mutex{}
+	b.db, b.conn, b.tx, b.lane, b.bound = nil, conn, nil, nil, &binding{}
 	return &b
 }
 

@@ -45,7 +45,7 @@ func several(into string, columns, n int) string {
 var updates = func() (all [columnChoices]string) {
 	for bits := range columns(columnChoices) {
 		var b strings.Builder
-		b.WriteString("UPDATE {t}tickets SET version = ?, digest = ?, touched = ?")
+		b.WriteString("UPDATE {t}tickets{by tickets_id} SET version = ?, digest = ?, touched = ?")
 		for _, part := range [...]struct {
 			bit columns
 			set string

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -28,18 +29,18 @@ const (
 
 // planFill fills the tables with tickets whose columns are as good as random. One
 // in eleven is open.
-func planFill(tb testing.TB, db *sql.DB, d sqlstore.Dialect) {
+func planFill(tb testing.TB, db *sql.DB, tickets int) {
 	tb.Helper()
 	exec := func(text string) {
 		_, err := db.ExecContext(tb.Context(), text)
 		require.NoError(tb, err, text)
 	}
-	// n has planTickets rows of i and a mixed-up h.
+	// n has so many rows of i and a mixed-up h.
 	exec("CREATE TABLE digits (d BIGINT)")
 	exec("INSERT INTO digits VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)")
 	exec("CREATE TABLE n (i BIGINT, h BIGINT)")
 	exec(fmt.Sprintf("INSERT INTO n SELECT i, (i * 7919) %% 20011 FROM (SELECT a.d + 10 * b.d + 100 * c.d + 1000 * e.d + 10000 * f.d AS i"+
-		" FROM digits a CROSS JOIN digits b CROSS JOIN digits c CROSS JOIN digits e CROSS JOIN digits f) x WHERE i < %d", planTickets))
+		" FROM digits a CROSS JOIN digits b CROSS JOIN digits c CROSS JOIN digits e CROSS JOIN digits f) x WHERE i < %d", tickets))
 	const id = "concat('01M80000000000000000', i + 100000)"
 	const open = "CASE WHEN h % 11 = 0 THEN 1 ELSE 0 END"
 	created := fmt.Sprintf("%d + i * 1000000", planBase)
@@ -64,6 +65,15 @@ func planFill(tb testing.TB, db *sql.DB, d sqlstore.Dialect) {
 		" SELECT " + id + ", 'acme', " + id + ", 2, 'received', CASE WHEN h % 2 = 0 THEN 'mail' ELSE 'chat' END, '{}', " + created + ", " + created +
 		", CASE WHEN h % 100 < 90 THEN 4 WHEN h % 100 < 96 THEN 0 WHEN h % 100 < 98 THEN 1 ELSE h % 100 - 96 END, NULL, 0, 0, '', " + who + ", CASE WHEN h % 100 BETWEEN 90 AND 95 THEN NULL ELSE " + created + " + 1000 END FROM n")
 	exec("INSERT INTO ticket_receipts (tenant, name, ticket, version, request, at) SELECT 'acme', concat('k', i), " + id + ", 1, " + digest + ", 0 FROM n")
+}
+
+// planKnow has the database look at the tables as they are.
+func planKnow(tb testing.TB, db *sql.DB, d sqlstore.Dialect) {
+	tb.Helper()
+	exec := func(text string) {
+		_, err := db.ExecContext(tb.Context(), text)
+		require.NoError(tb, err, text)
+	}
 	switch d {
 	case sqlstore.SQLite, sqlstore.Postgres:
 		exec("ANALYZE")
@@ -84,6 +94,7 @@ type planView struct {
 	sorts bool
 	// about is in the statement that is meant, where it is not the first.
 	about string
+	only  sqlstore.Dialect // if it is not for all
 }
 
 func planViews() []planView {
@@ -94,7 +105,7 @@ func planViews() []planView {
 		views = append(views, planView{name, func(ctx context.Context, s *sqlstore.Store) error {
 			_, err := s.List(ctx, first)
 			return err
-		}, len(sorts) > 0, ""})
+		}, len(sorts) > 0, "", 0})
 		place := ticket.Place{Order: q.Order, Time: time.UnixMicro(planBase + 9_000_000_000), ID: ticket.ID{1}}
 		if q.Order == ticket.MostPressing {
 			place.Grade = ticket.Medium
@@ -103,7 +114,7 @@ func planViews() []planView {
 		views = append(views, planView{name + ", further on", func(ctx context.Context, s *sqlstore.Store) error {
 			_, err := s.List(ctx, q)
 			return err
-		}, len(sorts) > 0, ""})
+		}, len(sorts) > 0, "", 0})
 	}
 	work := ticket.OpenPhases()
 	pressing := ticket.MostPressing
@@ -138,7 +149,7 @@ func planViews() []planView {
 				return err
 			}
 			return call(ctx, s)
-		}, false, ""})
+		}, false, "", 0})
 	}
 	one("by ID", func(ctx context.Context, s *sqlstore.Store) error { _, err := s.Ticket(ctx, "acme", id); return err })
 	one("by number", func(ctx context.Context, s *sqlstore.Store) error {
@@ -165,14 +176,21 @@ func planViews() []planView {
 	views = append(views, planView{"Counts", func(ctx context.Context, s *sqlstore.Store) error {
 		_, err := s.Counts(ctx, "acme")
 		return err
-	}, true, ""})
-	return append(views, outboxViews(id)...)
+	}, true, "", 0})
+	views = append(views, outboxViews(id)...)
+	for _, step := range []struct{ name, about string }{{"Claim, first in its line", "STRAIGHT_JOIN"}, {"Claim, take over", "UPDATE ticket_outbox"}} {
+		views = append(views, planView{step.name, func(ctx context.Context, s *sqlstore.Store) error {
+			_, err := s.Claim(ctx, ticket.ClaimRequest{Now: time.UnixMicro(planBase + 20_000_000_000), Lease: time.Minute, Limit: 10, Via: []string{"mail"}})
+			return err
+		}, false, step.about, sqlstore.MySQL})
+	}
+	return views
 }
 
 // outboxViews are the calls for the outbox but for Claim.
 func outboxViews(id ticket.ID) (views []planView) {
 	call := func(name, about string, sorts bool, call func(ctx context.Context, s *sqlstore.Store) error) {
-		views = append(views, planView{name, call, sorts, about})
+		views = append(views, planView{name, call, sorts, about, 0})
 	}
 	ids := make([]ticket.ID, 32)
 	for i := range ids {
@@ -243,39 +261,140 @@ func TestPlans(t *testing.T) {
 		db.SetMaxOpenConns(2)
 		store, err := sqlstore.Open(t.Context(), db, b.dialect)
 		require.NoError(t, err)
-		planFill(t, db, b.dialect)
-
-		var found strings.Builder
-		for _, v := range planViews() {
-			var asked *spiedStep
-			s.on(func(st spiedStep) {
-				if !st.after && asked == nil && (st.what == "query" || st.what == "exec") && strings.Contains(st.text, "ticket_") &&
-					!strings.Contains(st.text, "ticket_schema") && strings.Contains(st.text, v.about) {
-					asked = &st
-				}
-			})
-			_ = v.call(t.Context(), store) // the tickets have no content, so that only the question counts
-			s.on(nil)
-			require.NotNil(t, asked, v.name)
-			for _, kind := range b.planKinds() {
-				plan := b.explain(t, db, kind, asked)
-				essence := b.essence(plan)
-				fmt.Fprintf(&found, "%s%s: %s\n", v.name, kind, strings.Join(essence, ", "))
-				for _, step := range essence {
-					bad := strings.HasPrefix(step, "SCAN ticket_") || step == "SORT" && !v.sorts
-					assert.False(t, bad, "%s%s: %s\n%s\n%v\n%s", v.name, kind, step, asked.text, asked.args, plan)
-				}
-			}
-		}
+		planFill(t, db, planTickets)
+		planKnow(t, db, b.dialect)
+		found := b.plans(t, db, store, &s, false)
 		file := filepath.Join("testdata", "plans", strings.ToLower(b.dialect.String())+".txt")
 		if *updatePlans {
 			require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o755))
-			require.NoError(t, os.WriteFile(file, []byte(found.String()), 0o644))
+			require.NoError(t, os.WriteFile(file, []byte(found), 0o644))
 		}
 		want, err := os.ReadFile(file)
 		require.NoError(t, err)
-		require.Equal(t, string(want), found.String(), "if it is better so: go test -run TestPlans -plans.update")
+		require.Equal(t, string(want), found, "if it is better so: go test -run TestPlans -plans.update")
 	})
+}
+
+// Whatever a database knows of the tables, be it from when they were empty, or when
+// everything in them was alike, or on its way that is sent since: each view walks along
+// the same index. A desk comes by all of them by itself.
+func TestPlansWhateverIsKnown(t *testing.T) {
+	states := []struct {
+		name string
+		make func(t *testing.T, db *sql.DB, d sqlstore.Dialect)
+	}{
+		{"filled since they were empty", func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+			planKnow(t, db, d)
+			planFill(t, db, 8000)
+		}},
+		{"never looked at", func(t *testing.T, db *sql.DB, d sqlstore.Dialect) { planFill(t, db, 8000) }},
+		{"all of one customer, one event and one state", func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+			planFill(t, db, 8000)
+			for _, text := range []string{
+				"UPDATE ticket_tickets SET tenant = 'acme', queue = 'q3', assignee = 'a7', open = 1, phase = 'in progress', pressing = 3, timer_at = created",
+				"DELETE FROM ticket_events WHERE seq > 1", "UPDATE ticket_events SET tenant = 'acme'",
+				"DELETE FROM ticket_labels WHERE label NOT LIKE 'org:%'", "UPDATE ticket_labels SET tenant = 'acme', label = 'org:o7'",
+				"UPDATE ticket_outbox SET state = 0, settled = NULL, via = 'mail', who = 'w0000000000000000100'",
+			} {
+				_, err := db.ExecContext(t.Context(), text)
+				require.NoError(t, err, text)
+			}
+			planKnow(t, db, d)
+		}},
+		{"all on their way, and then sent", func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+			planFill(t, db, 8000)
+			all := func(text string) {
+				_, err := db.ExecContext(t.Context(), "UPDATE ticket_outbox SET "+text)
+				require.NoError(t, err)
+			}
+			all("state = 0, settled = NULL, via = 'mail'")
+			planKnow(t, db, d)
+			all("state = 4, settled = due WHERE id > '01M80000000000000000101000'")
+		}},
+		{"all sent, and then on their way", func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+			planFill(t, db, 8000)
+			all := func(text string) {
+				_, err := db.ExecContext(t.Context(), "UPDATE ticket_outbox SET "+text)
+				require.NoError(t, err)
+			}
+			all("state = 4, settled = due, via = 'mail'")
+			planKnow(t, db, d)
+			all("state = 0, settled = NULL")
+		}},
+	}
+	each(t, []backend{mattn, pgx, mariadb}, func(t *testing.T, b backend) {
+		want, err := os.ReadFile(filepath.Join("testdata", "plans", strings.ToLower(b.dialect.String())+".txt"))
+		require.NoError(t, err)
+		for _, st := range states {
+			t.Run(st.name, func(t *testing.T) {
+				var s spy
+				db := b.connectSpied(t, b.dsn(t), &s)
+				db.SetMaxOpenConns(2)
+				if b.dialect == sqlstore.MySQL { // or it looks by itself, now and then
+					_, err := db.ExecContext(t.Context(), "SET GLOBAL innodb_stats_auto_recalc = OFF")
+					require.NoError(t, err)
+				}
+				store, err := sqlstore.Open(t.Context(), db, b.dialect)
+				require.NoError(t, err)
+				st.make(t, db, b.dialect)
+				require.Equal(t, b.decided(string(want)), b.decided(b.plans(t, db, store, &s, true)))
+			})
+		}
+	})
+}
+
+// decided are the lines of plans that may not hang on what is known. On PostgreSQL, where
+// no index can be named, these are the statements that a desk lives on; elsewhere all,
+// but for lists that have two good ways. The order of two tables that are both looked
+// up by a key does not count, nor whether a few rows are sorted.
+func (b backend) decided(plans string) (lines []string) {
+	lived := []string{"by ID", "by number", "events", "receipt", "Due", "Claim", "Settle", "Brief", "Revise", "deliveries of a ticket", "deliveries by ID"}
+	either := []string{"unassigned in a queue", "by two tags", "open work by tag", "open work by field"}
+	begins := func(line string) func(string) bool {
+		return func(name string) bool { return strings.HasPrefix(line, name) }
+	}
+	for line := range strings.Lines(plans) {
+		if b.dialect == sqlstore.Postgres && !slices.ContainsFunc(lived, begins(line)) || slices.ContainsFunc(either, begins(line)) {
+			continue
+		}
+		name, steps, _ := strings.Cut(strings.TrimSpace(line), ": ")
+		list := slices.DeleteFunc(strings.Split(steps, ", "), func(step string) bool { return step == "SORT" })
+		slices.Sort(list)
+		lines = append(lines, name+": "+strings.Join(list, ", "))
+	}
+	return lines
+}
+
+// plans returns the essence of the plan of each view, a line for each. Unless lax, none
+// reads a whole table, or sorts what it need not.
+func (b backend) plans(t *testing.T, db *sql.DB, store *sqlstore.Store, s *spy, lax bool) string {
+	t.Helper()
+	var found strings.Builder
+	for _, v := range planViews() {
+		if v.only != 0 && v.only != b.dialect {
+			continue
+		}
+		var asked *spiedStep
+		s.on(func(st spiedStep) {
+			if !st.after && asked == nil && (st.what == "query" || st.what == "exec") && strings.Contains(st.text, "ticket_") &&
+				!strings.Contains(st.text, "ticket_schema") && strings.Contains(st.text, v.about) {
+				asked = &st
+			}
+		})
+		_ = v.call(t.Context(), store) // the tickets have no content, so that only the question counts
+		s.on(nil)
+		require.NotNil(t, asked, v.name)
+		for _, kind := range b.planKinds() {
+			plan := b.explain(t, db, kind, asked)
+			essence := b.essence(plan)
+			fmt.Fprintf(&found, "%s%s: %s\n", v.name, kind, strings.Join(essence, ", "))
+			for _, step := range essence {
+				bad := strings.HasPrefix(step, "SCAN ticket_") || step == "SORT" && !v.sorts
+				assert.False(t, bad && !lax, "%s%s: %s\n%s\n%v\n%s", v.name, kind, step, asked.text, asked.args, plan)
+			}
+		}
+	}
+	return found.String()
 }
 
 // planKinds are the ways to plan: PostgreSQL plans a prepared statement for its

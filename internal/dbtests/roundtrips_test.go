@@ -121,7 +121,7 @@ func TestAllocationsPerDo(t *testing.T) {
 	}{
 		{sqlstore.SQLite, 150}, // with the *sql.Tx, and the three of the busy timeout
 		{sqlstore.Postgres, 82},
-		{sqlstore.MySQL, 112},
+		{sqlstore.MySQL, 119}, // with the *sql.Conn, by which a connection can be discarded, and a context for the *sql.Tx
 	} {
 		t.Run(c.dialect.String(), func(t *testing.T) {
 			db := sql.OpenDB(bare.NewInstant(callRow))

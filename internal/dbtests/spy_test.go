@@ -20,10 +20,13 @@ import (
 )
 
 // A spy stands between database/sql and a driver. Its hook is called before and
-// after everything that reaches the driver, and can cut the connections.
+// after everything that reaches the driver, and can cut the connections. Its no
+// answers a step with an error in the name of the database, which keeps the
+// connection.
 type spy struct {
 	mu   sync.Mutex
 	hook func(s spiedStep)
+	no   func(s spiedStep) error
 	cut  cutting
 }
 
@@ -49,6 +52,22 @@ func (s *spy) on(hook func(s spiedStep)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.hook = hook
+}
+
+func (s *spy) refuse(no func(s spiedStep) error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.no = no
+}
+
+func (s *spy) refused(what, text string) error {
+	s.mu.Lock()
+	no := s.no
+	s.mu.Unlock()
+	if no == nil {
+		return nil
+	}
+	return no(spiedStep{what: what, text: text})
 }
 
 func (s *spy) arm(c cutting) {
@@ -195,6 +214,9 @@ type spiedConn struct {
 
 func (c *spiedConn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
 	defer c.s.step(ctx, "prepare", query, nil)()
+	if err := c.s.refused("prepare", query); err != nil {
+		return nil, err
+	}
 	st, err := c.Conn.(driver.ConnPrepareContext).PrepareContext(ctx, query)
 	if err != nil {
 		return nil, err
@@ -204,6 +226,9 @@ func (c *spiedConn) PrepareContext(ctx context.Context, query string) (driver.St
 
 func (c *spiedConn) BeginTx(ctx context.Context, o driver.TxOptions) (driver.Tx, error) {
 	defer c.s.step(ctx, "begin", "", nil)()
+	if err := c.s.refused("begin", ""); err != nil {
+		return nil, err
+	}
 	tx, err := c.Conn.(driver.ConnBeginTx).BeginTx(ctx, o)
 	if err != nil {
 		return nil, err
@@ -213,11 +238,17 @@ func (c *spiedConn) BeginTx(ctx context.Context, o driver.TxOptions) (driver.Tx,
 
 func (c *spiedConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
 	defer c.s.step(ctx, "exec", query, args)()
+	if err := c.s.refused("exec", query); err != nil {
+		return nil, err
+	}
 	return c.Conn.(driver.ExecerContext).ExecContext(ctx, query, args)
 }
 
 func (c *spiedConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
 	defer c.s.step(ctx, "query", query, args)()
+	if err := c.s.refused("query", query); err != nil {
+		return nil, err
+	}
 	return c.Conn.(driver.QueryerContext).QueryContext(ctx, query, args)
 }
 
@@ -248,11 +279,17 @@ type spiedStmt struct {
 
 func (s *spiedStmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
 	defer s.c.s.step(ctx, "exec", s.text, args)()
+	if err := s.c.s.refused("exec", s.text); err != nil {
+		return nil, err
+	}
 	return s.Stmt.(driver.StmtExecContext).ExecContext(ctx, args)
 }
 
 func (s *spiedStmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
 	defer s.c.s.step(ctx, "query", s.text, args)()
+	if err := s.c.s.refused("query", s.text); err != nil {
+		return nil, err
+	}
 	return s.Stmt.(driver.StmtQueryContext).QueryContext(ctx, args)
 }
 
@@ -263,10 +300,16 @@ type spiedTx struct {
 
 func (t *spiedTx) Commit() error {
 	defer t.s.step(context.Background(), "commit", "", nil)()
+	if err := t.s.refused("commit", ""); err != nil {
+		return err
+	}
 	return t.Tx.Commit()
 }
 
 func (t *spiedTx) Rollback() error {
 	defer t.s.step(context.Background(), "rollback", "", nil)()
+	if err := t.s.refused("rollback", ""); err != nil {
+		return err
+	}
 	return t.Tx.Rollback()
 }

@@ -18,6 +18,9 @@ const batch = 32
 type shape struct {
 	claim   func(place func() string) string
 	literal []string // a row of a settlement
+	// pick is the claim in two steps, where there is no UPDATE … RETURNING: what it
+	// finds is taken over by take.
+	pick, take string
 }
 
 const columns = "id, tenant, ticket, seq, kind, via, recipient, created, due, state, until, attempts, failures, last_error, settled"
@@ -47,6 +50,17 @@ var postgresShape = shape{
 	literal: []string{"::text", "::bigint", "::bigint", "::bigint", "::bigint", "::bigint", "::text"},
 }
 
+// mariadbShape names the indexes, as package sqlstore does.
+var mariadbShape = func() shape {
+	place := func() string { return "?" }
+	text := strings.NewReplacer("SELECT o.id FROM ticket_outbox o", "SELECT o."+strings.ReplaceAll(columns, ", ", ", o.")+" FROM ticket_outbox o FORCE INDEX (ticket_outbox_due)",
+		"ticket_outbox e", "ticket_outbox e FORCE INDEX (ticket_outbox_line)").Replace(pick(place))
+	return shape{
+		pick: text + " FOR UPDATE SKIP LOCKED",
+		take: "UPDATE ticket_outbox FORCE INDEX (PRIMARY) SET " + takeOver + "? WHERE id IN (?" + strings.Repeat(", ?", batch-1) + ")",
+	}
+}()
+
 // places numbers placeholders.
 func places() func() string {
 	n := 0
@@ -55,12 +69,16 @@ func places() func() string {
 
 // A worker claims and settles by hand, with prepared statements.
 type worker struct {
-	claim, settle *sql.Stmt
+	db                  *sql.DB
+	claim, take, settle *sql.Stmt
 }
 
 func newWorker(ctx context.Context, db *sql.DB, s shape) (*worker, error) {
-	w := &worker{}
+	w := &worker{db: db}
 	var err error
+	if s.pick != "" {
+		return w, w.inSteps(ctx, s)
+	}
 	if w.claim, err = db.PrepareContext(ctx, s.claim(places())); err != nil {
 		return nil, err
 	}
@@ -77,6 +95,25 @@ func newWorker(ctx context.Context, db *sql.DB, s shape) (*worker, error) {
 		" failures = v.column6, last_error = v.column7 FROM (VALUES "+strings.Join(rows, ", ")+") v"+
 		" WHERE o.id = v.column1 AND o.attempts = v.column2 AND o.until IS NOT NULL AND o.state = 0")
 	return w, err
+}
+
+// inSteps prepares what MariaDB needs.
+func (w *worker) inSteps(ctx context.Context, s shape) error {
+	var err error
+	if w.claim, err = w.db.PrepareContext(ctx, s.pick); err != nil {
+		return err
+	}
+	if w.take, err = w.db.PrepareContext(ctx, s.take); err != nil {
+		return err
+	}
+	row := "SELECT "
+	for i := range 7 {
+		row += []string{"", ", "}[min(i, 1)] + "? AS column" + strconv.Itoa(i+1)
+	}
+	w.settle, err = w.db.PrepareContext(ctx, "UPDATE ("+row+strings.Repeat(" UNION ALL "+row, batch-1)+") v STRAIGHT_JOIN ticket_outbox o FORCE INDEX (PRIMARY)"+
+		" ON o.id = v.column1 AND o.attempts = v.column2 AND o.until IS NOT NULL AND o.state <= 0 SET"+
+		" state = v.column3, until = NULL, due = COALESCE(v.column4, due), settled = v.column5, failures = v.column6, last_error = v.column7")
+	return err
 }
 
 // all claims and settles n deliveries.
@@ -97,7 +134,7 @@ func (w *worker) all(ctx context.Context, n int) error {
 // one claims a batch and settles it.
 func (w *worker) one(ctx context.Context) (int, error) {
 	now := time.Now()
-	ids, attempts, err := w.take(ctx, now)
+	ids, attempts, err := w.claimed(ctx, now)
 	if err != nil || len(ids) == 0 {
 		return 0, err
 	}
@@ -116,8 +153,35 @@ func (w *worker) one(ctx context.Context) (int, error) {
 	return len(ids), nil
 }
 
-func (w *worker) take(ctx context.Context, now time.Time) (ids []string, attempts []int64, err error) {
-	rows, err := w.claim.QueryContext(ctx, now.Add(time.Minute).UnixMicro(), now.UnixMicro(), now.UnixMicro(), via, batch)
+// claimed claims a batch.
+func (w *worker) claimed(ctx context.Context, now time.Time) (ids []string, attempts []int64, err error) {
+	until := now.Add(time.Minute).UnixMicro()
+	if w.take == nil {
+		return scanned(w.claim.QueryContext(ctx, until, now.UnixMicro(), now.UnixMicro(), via, batch))
+	}
+	tx, err := w.db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { _ = tx.Rollback() }() // where it is not committed
+	ids, attempts, err = scanned(tx.StmtContext(ctx, w.claim).QueryContext(ctx, now.UnixMicro(), now.UnixMicro(), via, batch))
+	if err != nil || len(ids) == 0 {
+		return nil, nil, err
+	}
+	args := []any{until}
+	for i := range batch {
+		args = append(args, ids[min(i, len(ids)-1)])
+	}
+	if _, err := tx.StmtContext(ctx, w.take).ExecContext(ctx, args...); err != nil {
+		return nil, nil, err
+	}
+	for i := range attempts {
+		attempts[i]++
+	}
+	return ids, attempts, tx.Commit()
+}
+
+func scanned(rows *sql.Rows, err error) (ids []string, attempts []int64, _ error) {
 	if err != nil {
 		return nil, nil, err
 	}

@@ -3,12 +3,17 @@
 // notifier that does nothing, beside the bare statements that claim and settle
 // the same rows of the same database. The two take turns, in several rounds,
 // because a machine's speed varies from minute to minute; what counts is the
-// ratio.
+// ratio. And it opens tickets for minutes on an empty database, at one pace, with the
+// relay at work, and compares how many deliveries a second are made at the end with
+// how many at the beginning: a database whose plans hang on what it knows of its tables
+// gets slower and slower.
 //
 //	go run ./internal/dbtests/cmd/relaybench
 //	go run ./internal/dbtests/cmd/relaybench -store postgres -what throughput -cpuprofile relay.pprof
 //
-// PostgreSQL is started for it and stopped afterwards. It ends with status 0
+//	go run ./internal/dbtests/cmd/relaybench -store mariadb -what steady -steady 5m -load 300
+//
+// PostgreSQL and MariaDB are started for it and stopped afterwards. It ends with status 0
 // where an aim is missed: it measures.
 package main
 
@@ -38,6 +43,7 @@ import (
 const (
 	aimLatency = 5 * time.Millisecond // at the median
 	aimRatio   = 0.7
+	aimSteady  = 0.8
 )
 
 // settings are those of a run.
@@ -47,6 +53,8 @@ type settings struct {
 	rows   int           // deliveries a round
 	rounds int
 	what   string
+	steady time.Duration // how long tickets are opened on an empty database
+	load   int           // how many a second
 }
 
 // A backend is a database in one configuration.
@@ -60,12 +68,14 @@ type backend struct {
 
 func main() {
 	var s settings
-	store := flag.String("store", "sqlite,postgres", "sqlite (modernc, with synchronous FULL and NORMAL), postgres, or both with a comma between")
+	store := flag.String("store", "sqlite,postgres,mariadb", "sqlite (modernc, with synchronous FULL and NORMAL), postgres, mariadb, or several with commas between")
 	flag.IntVar(&s.rate, "rate", 20, "tickets a second that are opened while the latency is measured")
 	flag.DurationVar(&s.length, "for", 15*time.Second, "how long the latency is measured")
 	flag.IntVar(&s.rows, "rows", 5000, "deliveries a round")
 	flag.IntVar(&s.rounds, "rounds", 9, "rounds of each contestant")
-	flag.StringVar(&s.what, "what", "latency,throughput", "what to measure")
+	flag.StringVar(&s.what, "what", "latency,throughput,steady", "what to measure")
+	flag.DurationVar(&s.steady, "steady", 2*time.Minute, "how long tickets are opened on an empty database")
+	flag.IntVar(&s.load, "load", 200, "tickets a second that are opened meanwhile; each brings two deliveries")
 	profile := flag.String("cpuprofile", "", "a file for a profile of the relay's rounds and the bare ones, labelled \"work\"")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -122,6 +132,18 @@ func run(ctx context.Context, names string, s *settings) (err error) {
 				}
 				return dbtests.Open("pgx", server.DSN("pgx", database))
 			}})
+		case "mariadb":
+			server, err := servers.StartMariaDB(ctx, servers.Settings(map[string]string{"innodb_buffer_pool_size": "256M"}))
+			if err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, server.Stop()) }()
+			backends = append(backends, backend{name: "MariaDB", dialect: sqlstore.MySQL, bare: mariadbShape, open: func(database string) (*sql.DB, error) {
+				if err := server.CreateDatabase(ctx, database); err != nil {
+					return nil, err
+				}
+				return dbtests.Open("mysql", server.DSN("mysql", database))
+			}})
 		default:
 			return fmt.Errorf("there is no store %q", name)
 		}
@@ -139,9 +161,38 @@ func run(ctx context.Context, names string, s *settings) (err error) {
 				return fmt.Errorf("%s: %w", r.name, err)
 			}
 		}
+		if strings.Contains(s.what, "steady") {
+			if r.paces, r.waiting, err = steady(ctx, &backends[i], s); err != nil {
+				return fmt.Errorf("%s: %w", r.name, err)
+			}
+		}
 		rows = append(rows, r)
 	}
-	return table(rows, s)
+	if strings.Contains(s.what, "latency") || strings.Contains(s.what, "throughput") {
+		if err := table(rows, s); err != nil {
+			return err
+		}
+	}
+	if strings.Contains(s.what, "steady") {
+		return steadyTable(rows, s)
+	}
+	return nil
+}
+
+// steadyTable says how the pace of the deliveries went.
+func steadyTable(rows []row, s *settings) error {
+	t := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	line := func(cells ...string) { _, _ = fmt.Fprintln(t, strings.Join(cells, "\t")) } // Flush has the error
+	line("database", fmt.Sprintf("deliveries/s by sixths of %v", s.steady), "waiting at the end", "end/beginning", fmt.Sprintf("≥ %.1f", aimSteady))
+	for _, r := range rows {
+		var paces []string
+		for _, p := range r.paces {
+			paces = append(paces, fmt.Sprintf("%.0f", p))
+		}
+		ratio := r.paces[len(r.paces)-1] / r.paces[0]
+		line(r.name, strings.Join(paces, " "), fmt.Sprint(r.waiting), fmt.Sprintf("%.2f", ratio), verdict(ratio >= aimSteady))
+	}
+	return t.Flush()
 }
 
 // A row is what came of a database.
@@ -150,6 +201,8 @@ type row struct {
 	latencies   []time.Duration
 	relay, bare []float64 // deliveries a second, by round
 	spent       parts     // by the relay in all rounds, that to get warm included
+	paces       []float64 // deliveries a second, by sixths of the time
+	waiting     int       // what was not delivered at the end of it
 }
 
 // each is the part of a delivery in what the relay spent, in µs.

@@ -24,4 +24,4 @@ CREATE TABLE IF NOT EXISTS {t}unindexed (
     ticket VARBINARY(26) NOT NULL
 ) ENGINE = InnoDB;
 INSERT INTO {t}unindexed (ticket) SELECT id FROM {t}tickets ORDER BY created, id;
-INSERT INTO {t}schema (part, version) VALUES ('search', 1);
+INSERT INTO {t}schema (part, version) VALUES ('search', 1) ON DUPLICATE KEY UPDATE version = version;

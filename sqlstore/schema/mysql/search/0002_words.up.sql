@@ -12,4 +12,4 @@ UPDATE {t}texts SET upto = version WHERE upto = 0;
 -- Tickets from before 1970 and after 2094 get another place, so they are indexed anew.
 DELETE FROM {t}texts WHERE ticket IN (SELECT id FROM {t}tickets WHERE created < 0 OR created >= 3940649673949184);
 INSERT INTO {t}unindexed (ticket) SELECT id FROM {t}tickets WHERE created < 0 OR created >= 3940649673949184;
-UPDATE {t}schema SET version = 2 WHERE part = 'search';
+UPDATE {t}schema SET version = 2 WHERE part = 'search' AND version < 2;

@@ -95,4 +95,4 @@ CREATE TABLE IF NOT EXISTS {t}schema (
     part    VARBINARY(50) NOT NULL PRIMARY KEY,
     version INT           NOT NULL
 ) ENGINE = InnoDB;
-INSERT INTO {t}schema (part, version) VALUES ('tickets', 1);
+INSERT INTO {t}schema (part, version) VALUES ('tickets', 1) ON DUPLICATE KEY UPDATE version = version;

@@ -18,4 +18,4 @@ PREPARE ticket_change FROM @ticket_change;
 EXECUTE ticket_change;
 DEALLOCATE PREPARE ticket_change;
 UPDATE {t}outbox SET settled = due WHERE state = 1 AND settled IS NULL;
-UPDATE {t}schema SET version = 2 WHERE part = 'tickets';
+UPDATE {t}schema SET version = 2 WHERE part = 'tickets' AND version < 2;

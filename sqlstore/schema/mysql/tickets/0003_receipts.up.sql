@@ -7,4 +7,4 @@ SET @ticket_change = IF ((SELECT COUNT(*) FROM information_schema.columns
 PREPARE ticket_change FROM @ticket_change;
 EXECUTE ticket_change;
 DEALLOCATE PREPARE ticket_change;
-UPDATE {t}schema SET version = 3 WHERE part = 'tickets';
+UPDATE {t}schema SET version = 3 WHERE part = 'tickets' AND version < 3;

@@ -1,0 +1,103 @@
+package dbtests_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/internal/dbtests/servers"
+	"github.com/ticketkit/ticket/sqlstore"
+)
+
+// A synchronous standby that is away: what the primary alone has committed when the
+// caller's context ends is not acknowledged, by either driver, nor is it when it is
+// asked for again with its key, until the standby has it.
+func TestNothingIsAcknowledgedWithoutTheStandby(t *testing.T) {
+	server, err := servers.StartPostgres(t.Context(), servers.Fast())
+	var missing *servers.MissingError
+	if errors.As(err, &missing) {
+		t.Skip(err)
+	}
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, server.Stop()) })
+	standby := func(t *testing.T, name string) {
+		t.Helper()
+		admin := pgx.connect(t, server.DSN("pgx", "postgres"))
+		_, err := admin.ExecContext(t.Context(), "ALTER SYSTEM SET synchronous_standby_names = '"+name+"'")
+		require.NoError(t, err)
+		_, err = admin.ExecContext(t.Context(), "SELECT pg_reload_conf()")
+		require.NoError(t, err)
+		var now string
+		require.Eventually(t, func() bool {
+			return admin.QueryRowContext(t.Context(), "SHOW synchronous_standby_names").Scan(&now) == nil && now == name
+		}, 10*time.Second, 10*time.Millisecond)
+	}
+	for _, b := range []backend{pgx, pq} {
+		b.server = func(servers.TB) *servers.Server { return server }
+		t.Run(b.name, func(t *testing.T) {
+			standby(t, "")
+			db := b.connect(t, b.dsn(t)+" synchronous_commit=on") // the server is a fast one
+			store, err := sqlstore.Open(t.Context(), db, b.dialect, sqlstore.Search())
+			require.NoError(t, err)
+			desk := failDesk(t, store)
+			var ids []ticket.ID
+			for range 3 {
+				tk, err := desk.Open(t.Context(), failCustomer, failDraft)
+				require.NoError(t, err)
+				ids = append(ids, tk.ID)
+			}
+			due, err := store.Claim(t.Context(), ticket.ClaimRequest{Now: time.Now(), Lease: time.Hour, Limit: 1, Via: []string{""}})
+			require.NoError(t, err)
+			note := ticket.Action{Name: ticket.AddNote, Note: "n", Key: "note"}
+			edit := ticket.Action{Name: ticket.Edit, Edit: &ticket.Edits{AddTags: []string{"a"}}, Key: "edit"}
+			merge := ticket.Action{Name: ticket.Merge, Ticket: ids[2], Key: "merge"}
+			do := func(id ticket.ID, a ticket.Action) func(context.Context) error {
+				return func(ctx context.Context) error { _, err := desk.Do(ctx, failAgent, id, a); return err }
+			}
+			standby(t, "nobody")
+			for _, c := range []struct {
+				name string
+				call func(context.Context) error
+			}{
+				{"one statement", do(ids[0], note)},
+				{"the same again", do(ids[0], note)},
+				{"a transaction", do(ids[0], edit)},
+				{"the same again", do(ids[0], edit)},
+				{"two tickets", do(ids[1], merge)},
+				{"the same again", do(ids[1], merge)},
+				{"settle", func(ctx context.Context) error {
+					var list []ticket.Settlement
+					for _, d := range due {
+						list = append(list, ticket.Settlement{ID: d.ID, Attempts: d.Attempts, Outcome: ticket.Done, At: time.Now()})
+					}
+					return store.Settle(ctx, list)
+				}},
+				{"reindex", func(ctx context.Context) error { return store.Reindex(ctx, "", ids[0]) }},
+				{"forget", func(ctx context.Context) error {
+					_, err := store.Forget(ctx, ticket.Forgetting{Before: time.Now().Add(-time.Hour), Key: func(d ticket.Digest) ticket.Digest { return d }, Limit: 10})
+					return err
+				}},
+				{"migrate", func(ctx context.Context) error {
+					_, err := sqlstore.Open(ctx, db, b.dialect, sqlstore.Prefix("other_"))
+					return err
+				}},
+			} {
+				ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+				err := c.call(ctx)
+				cancel()
+				require.ErrorIs(t, err, context.DeadlineExceeded, c.name)
+			}
+			standby(t, "")
+			require.NoError(t, do(ids[0], note)(t.Context()))
+			require.NoError(t, do(ids[0], edit)(t.Context()))
+			require.NoError(t, do(ids[1], merge)(t.Context()))
+			for _, tk := range requireWhole(t, store) {
+				require.LessOrEqual(t, tk.Version, int64(4), "each was done once")
+			}
+		})
+	}
+}

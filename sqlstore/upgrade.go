@@ -1,0 +1,162 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"math/rand/v2"
+	"strings"
+	"time"
+)
+
+// How long a migration waits for locks: at one time, while everybody who wants to use
+// the table waits behind it, and in all.
+const (
+	mostQueueing  = 2 * time.Second
+	mostMigrating = time.Minute
+)
+
+// mostCrossed is how often a migration begins anew where another node of a cluster,
+// whose locks nobody here sees, has come in between.
+const mostCrossed = 20
+
+// migrate runs the migrations that are missing.
+func (s *Store) migrate(ctx context.Context) error {
+	deadline := time.Now().Add(mostMigrating)
+	for crossed := 0; ; {
+		err := s.migrateOnce(ctx)
+		if err == nil || ctx.Err() != nil || s.dialect == SQLite { // which has waited
+			return err
+		}
+		wait := mostQueueing/2 + rand.N(mostQueueing/2) //nolint:gosec // a moment to wait is no secret
+		switch f := s.lang.classify(err); {
+		case f == busy && time.Now().Before(deadline):
+		case s.dialect == MySQL && (f == conflict || f == taken || f == missing || f == there) && crossed < mostCrossed:
+			crossed++
+			wait = rand.N(time.Duration(crossed) * 20 * time.Millisecond) //nolint:gosec // as above
+		default:
+			return err
+		}
+		pause := time.NewTimer(wait)
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			pause.Stop()
+			return ctx.Err()
+		}
+	}
+}
+
+func (s *Store) migrateOnce(ctx context.Context) error {
+	conn, err := s.db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	work := func() error { return s.upgrade(ctx, conn) }
+	if s.dialect == MySQL {
+		return s.withLock(ctx, conn, work)
+	}
+	return s.withinTransaction(ctx, conn, work)
+}
+
+// withLock runs f on MySQL, while no other process does on the same server.
+func (s *Store) withLock(ctx context.Context, conn *sql.Conn, f func() error) error {
+	name := s.names.Replace("'{p}migrate'")
+	var got sql.NullInt64
+	// Some clusters refuse it. It only spares work that is done twice.
+	err := conn.QueryRowContext(ctx, "SELECT GET_LOCK("+name+", 60)").Scan(&got)
+	if err == nil && got.Int64 != 1 {
+		return errors.New("another process migrates and does not end")
+	}
+	var patience int64
+	if err := conn.QueryRowContext(ctx, "SELECT @@SESSION.lock_wait_timeout").Scan(&patience); err != nil {
+		discard(conn)
+		return err
+	}
+	set := func(ctx context.Context, seconds int64) error {
+		_, err := conn.ExecContext(ctx, fmt.Sprintf("SET SESSION lock_wait_timeout = %d", seconds))
+		return err
+	}
+	err = set(ctx, min(patience, int64(mostQueueing/time.Second)))
+	if err == nil {
+		err = f()
+	}
+	ctx = context.WithoutCancel(ctx)
+	var freed sql.NullInt64
+	if set(ctx, patience) != nil || conn.QueryRowContext(ctx, "SELECT RELEASE_LOCK("+name+")").Scan(&freed) != nil {
+		discard(conn) // and the lock with it
+	}
+	return err
+}
+
+// withinTransaction runs f in a transaction, while no other process does.
+func (s *Store) withinTransaction(ctx context.Context, conn *sql.Conn, f func() error) error {
+	run := func(text string) error {
+		_, err := conn.ExecContext(ctx, text)
+		return err
+	}
+	begin, alone := "BEGIN IMMEDIATE", func() error { return nil }
+	if s.dialect == Postgres {
+		begin = "BEGIN ISOLATION LEVEL READ COMMITTED" // to see what was done while it waited
+		alone = func() error {
+			h := fnv.New64a()
+			_, _ = h.Write([]byte(s.names.Replace("{t}migrate")))
+			if err := run(fmt.Sprintf("SELECT pg_advisory_xact_lock(%d)", int64(h.Sum64()))); err != nil {
+				return err
+			}
+			ms := mostQueueing.Milliseconds()
+			return run(fmt.Sprintf("SELECT set_config('lock_timeout', '%d', true) FROM pg_settings WHERE name = 'lock_timeout' AND setting::int NOT BETWEEN 1 AND %d", ms, ms))
+		}
+	}
+	if err := s.retryBusy(ctx, func() error { return run(begin) }); err != nil {
+		discard(conn)
+		return err
+	}
+	err := alone()
+	if err == nil {
+		err = f()
+	}
+	if err == nil {
+		err = run("COMMIT")
+	}
+	if err == nil {
+		return sure(ctx, nil)
+	}
+	if _, undo := conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK"); undo != nil && !strings.Contains(undo.Error(), nothingOpen) {
+		discard(conn)
+	}
+	return err
+}
+
+// upgrade runs the migrations that are missing.
+func (s *Store) upgrade(ctx context.Context, conn *sql.Conn) error {
+	for _, p := range s.parts() {
+		list, err := s.migrations(p)
+		if err != nil {
+			return err
+		}
+		for _, m := range list {
+			// Asked each time, since another node of a cluster may be at work as well.
+			have, err := s.version(ctx, conn, p)
+			if err != nil {
+				return err
+			}
+			if m.number <= have {
+				continue
+			}
+			for _, statement := range split(m.text) {
+				_, err := conn.ExecContext(ctx, statement)
+				if err != nil && strings.Contains(err.Error(), "no such module") {
+					return fmt.Errorf("%s: SQLite was built without FTS5, which Search needs: %w: %w", m.file, errors.ErrUnsupported, err)
+				}
+				if err != nil {
+					return fmt.Errorf("%s: %w", m.file, err)
+				}
+			}
+		}
+	}
+	return nil
+}
