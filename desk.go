@@ -105,7 +105,7 @@ type Config struct {
 	// see [Profile]. A customer is given as it stands on the ticket by then. An
 	// error is an attempt that failed, as one of the notifier's: it is tried again
 	// after Relay.Backoff and so on, and the delivery is dead after
-	// Relay.MaxAttempts, which by default take most of a day, or at once where the
+	// Relay.MaxAttempts, which by default take some five days, or at once where the
 	// error is marked with [Permanent]. So an hour without the directory loses
 	// nothing, and who is in it no more holds nothing up for ever. Nil: what the
 	// ticket knows.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -248,6 +249,8 @@ func (d Delivery) Report(in *time.Location) string {
 	switch {
 	case d.Failures == 0 && d.LastError == "":
 		return "waits to be sent"
+	case strings.HasPrefix(d.LastError, perhaps):
+		return fmt.Sprintf("%s, tried again not before %s", d.LastError, at(d.Due))
 	case d.Failures == 0:
 		return fmt.Sprintf("waits, until %s at least: %s", at(d.Due), d.LastError)
 	}
