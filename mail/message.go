@@ -18,6 +18,7 @@ import (
 type envelope struct {
 	from, to string // in angle brackets
 	utf8     bool   // an address is not ASCII
+	ownUTF8  bool   // and one is the desk's
 	message  []byte // lines end in CR LF
 }
 
@@ -65,7 +66,8 @@ func (m *Notifier) compose(n ticket.Notification, to netmail.Address) (envelope,
 		return envelope{}, ticket.Permanent(fmt.Errorf("mail: the letter cannot be written: %w", err))
 	}
 	e := envelope{from: bracketed(m.cfg.bounces.Address), to: bracketed(to.Address), message: b.Bytes()}
-	e.utf8 = !ascii(e.from) || !ascii(e.to) || !ascii(reply.Address) || !ascii(m.cfg.from.Address)
+	e.ownUTF8 = !ascii(e.from) || !ascii(reply.Address) || !ascii(m.cfg.from.Address)
+	e.utf8 = e.ownUTF8 || !ascii(e.to)
 	return e, nil
 }
 
