@@ -246,7 +246,7 @@ func (s *settings) checkAuth(fault func(field, format string, args ...any)) {
 func (s *settings) checkAddresses(fault func(field, format string, args ...any)) {
 	from, err := netmail.ParseAddress(s.From)
 	if err == nil {
-		from.Address, err = address(from.Address)
+		from.Address, err = ownAddress(from.Address)
 	}
 	if err != nil {
 		fault("from", `must be an address such as "Example Shop <support@example.org>"`)
@@ -255,12 +255,12 @@ func (s *settings) checkAddresses(fault func(field, format string, args ...any))
 	s.from = netmail.Address{Name: displayName(from.Name), Address: from.Address}
 	s.bounces = netmail.Address{Address: from.Address}
 	if s.Bounces != "" {
-		if s.bounces.Address, err = address(s.Bounces); err != nil {
+		if s.bounces.Address, err = ownAddress(s.Bounces); err != nil {
 			fault("bounces", "%v", err)
 		}
 	}
 	if s.ReplyPlus != "" {
-		plus, err := address(s.ReplyPlus)
+		plus, err := ownAddress(s.ReplyPlus)
 		switch {
 		case err != nil:
 			fault("reply_plus", "%v", err)

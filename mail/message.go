@@ -121,7 +121,7 @@ func isQueue(to ticket.Recipient) bool {
 func (m *Notifier) replyTo(n ticket.Notification) (netmail.Address, error) {
 	if m.cfg.ReplyTo != nil {
 		if s := m.cfg.ReplyTo(n); s != "" {
-			a, err := address(s)
+			a, err := ownAddress(s)
 			if err != nil { // the host can mend it
 				return netmail.Address{}, fmt.Errorf("mail: the address that Config.ReplyTo returned %w", err)
 			}
