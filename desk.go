@@ -248,6 +248,11 @@ func (d *Desk) tellers() error {
 				return &InvalidError{Field: "config.notifiers[" + quote(via) + "]", Reason: "cannot tell everything", Err: err}
 			}
 		}
+		if c, ok := d.cfg.Notifiers[via].(LinkChecker); ok {
+			if err := d.checkLink(c); err != nil {
+				return &InvalidError{Field: "config.links.url", Reason: "makes an address that the notifier " + quote(via) + " cannot take", Err: err}
+			}
+		}
 	}
 	if len(vias) == 0 {
 		vias = []string{""}

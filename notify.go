@@ -17,7 +17,7 @@ import (
 // error is marked with [Permanent] or [Bounce]; [RetryAfter] says when. A panic
 // counts as an error.
 //
-// A notifier may be a [Checker] and a [Paced] as well.
+// A notifier may be a [Checker], a [LinkChecker] and a [Paced] as well.
 type Notifier interface {
 	Notify(ctx context.Context, n Notification) error
 }
@@ -35,6 +35,16 @@ type Checker interface {
 	// Check returns nil, or why a notification of one of the kinds could not be
 	// made. It must not reach out to anything.
 	Check(kinds []Kind) error
+}
+
+// LinkChecker is a [Notifier] that puts status links into what it sends. [NewDesk]
+// asks it, with one that Links.URL makes for no tenant, and fails with its error, so
+// that an address which it cannot take is found at the start and is not a link that
+// is missing.
+type LinkChecker interface {
+	// CheckLink returns nil, or why the address can be no link. It must not reach out
+	// to anything.
+	CheckLink(address string) error
 }
 
 // Paced is a [Notifier] that says how it works, so that an attempt begins only when

@@ -28,6 +28,8 @@ var (
 	_ ticket.Notifier = (*Notifier)(nil)
 	_ ticket.Checker  = (*Notifier)(nil)
 	_ ticket.Paced    = (*Notifier)(nil)
+
+	_ ticket.LinkChecker = (*Notifier)(nil)
 )
 
 // New checks the configuration, and reaches out to nobody. Its error joins all
@@ -56,6 +58,9 @@ func (m *Notifier) Check(kinds []ticket.Kind) error {
 	}
 	return m.cfg.Letters.Check(kinds)
 }
+
+// CheckLink implements [ticket.LinkChecker].
+func (m *Notifier) CheckLink(address string) error { return letter.CheckLink(address) }
 
 // Pace implements [ticket.Paced]: no more letters at once than there are connections,
 // and for each the time that a slow server may take.

@@ -29,8 +29,8 @@ const (
 
 // Wrap returns a notifier that makes a span for each attempt of n, and passes on
 // the span's context, so that what n does comes below it. via is the name that
-// it has in the desk's configuration. It is a [ticket.Checker] and a [ticket.Paced],
-// which asks n where that is one. A nil provider is the global one.
+// it has in the desk's configuration. It is a [ticket.Checker], a
+// [ticket.LinkChecker] and a [ticket.Paced], which asks n where that is one. A nil provider is the global one.
 func Wrap(p trace.TracerProvider, via string, n ticket.Notifier) ticket.Notifier {
 	if p == nil {
 		p = otel.GetTracerProvider()
@@ -48,6 +48,14 @@ type traced struct {
 func (t *traced) Check(kinds []ticket.Kind) error {
 	if c, ok := t.next.(ticket.Checker); ok {
 		return c.Check(kinds)
+	}
+	return nil
+}
+
+// CheckLink implements [ticket.LinkChecker].
+func (t *traced) CheckLink(address string) error {
+	if c, ok := t.next.(ticket.LinkChecker); ok {
+		return c.CheckLink(address)
 	}
 	return nil
 }
