@@ -151,13 +151,15 @@ func greeted(name string) string {
 }
 
 // tidy puts the output of a text template into shape: no blanks at the ends of
-// lines, no more than one empty line in a row, one line feed at the end.
+// lines, no more than one empty line in a row but for those of the words, one line
+// feed at the end.
 func tidy(s string) string {
 	var b strings.Builder
 	empty := 0
 	for line := range strings.SplitSeq(s, "\n") {
-		line = strings.TrimRight(line, " \t\r")
-		if line == "" {
+		bare := strings.TrimRight(line, " \t\r")
+		line = strings.TrimRight(strings.ReplaceAll(bare, kept, ""), " \t\r")
+		if bare == "" {
 			empty++
 			continue
 		}
