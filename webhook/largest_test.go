@@ -75,6 +75,5 @@ func TestTheLargestTicketArrives(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, ticket.Delivered{Done: 1}, sum)
 	require.Equal(t, []ticket.Kind{ticket.KindEvent}, taken)
-	require.Greater(t, transport.longest, int64(8<<20))
-	t.Logf("%d bytes", transport.longest)
+	require.Greater(t, transport.longest, int64(5<<20))
 }
