@@ -143,6 +143,7 @@ type Desk struct {
 	calls    *calls   // attempts that have not returned
 	stuck    *stuck   // timers that it cannot fire
 	places   *places  // mailboxes that something is on its way to
+	ahead    *ahead   // what a clock that was ahead has left
 
 	ownNumbers bool // they come from nobody but NewNumber, the function
 }
@@ -209,7 +210,7 @@ func NewDesk(store Store, cfg Config) (*Desk, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
-	d := &Desk{store: store, cfg: cfg, chain: Chain{Key: slices.Clone(cfg.ChainKey)}, receipts: cfg.receiptKey(), wake: &wakeup{}, runs: &runs{}, lines: &lines{}, calls: &calls{}, stuck: &stuck{}, places: &places{}, ownNumbers: ownNumbers}
+	d := &Desk{store: store, cfg: cfg, chain: Chain{Key: slices.Clone(cfg.ChainKey)}, receipts: cfg.receiptKey(), wake: &wakeup{}, runs: &runs{}, lines: &lines{}, calls: &calls{}, stuck: &stuck{}, places: &places{}, ahead: &ahead{}, ownNumbers: ownNumbers}
 	if err := d.tellers(); err != nil {
 		return nil, err
 	}

@@ -130,6 +130,9 @@ func (d *Desk) Deliver(ctx context.Context) (Delivered, error) {
 	var sum Delivered
 	var first error
 	var wg sync.WaitGroup
+	if err := d.hasten(ctx); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+		first = err
+	}
 	for via, n := range d.serving() {
 		wg.Go(func() {
 			c := newCourier(context.WithoutCancel(ctx), d, via, n)
@@ -176,7 +179,8 @@ func (d *Desk) serving() map[string]Notifier {
 // Relay.Poll. Each notifier is served on its own: a slow one holds up no other,
 // and a slow delivery no other recipient. A store that is a [Maintainer] is
 // called once in Relay.Poll, one call at a time; once an hour receipts are
-// forgotten, see [Desk.ForgetReceipts]. Trouble with the store is logged, and Run
+// forgotten, see [Desk.ForgetReceipts], and what a clock that was ahead lets wait for
+// longer than the desk ever does is brought forward (see [Hastener]). Trouble with the store is logged, and Run
 // goes on.
 //
 // Any number of processes may run on the same store at the same time.
@@ -209,6 +213,16 @@ func (d *Desk) Run(ctx context.Context) error {
 	}
 	if _, ok := d.store.(Forgetter); ok {
 		wg.Go(func() { d.serve(work, "forget old receipts", d.forgetting()) })
+	}
+	if _, ok := d.store.(Hastener); ok {
+		wg.Go(func() {
+			d.serve(work, "bring forward what waits for a clock that was ahead", func(ctx context.Context) error {
+				if !d.ahead.due(d.now()) {
+					return nil
+				}
+				return d.hasten(ctx)
+			})
+		})
 	}
 	if l, ok := d.store.(Listener); ok {
 		wg.Go(func() {
