@@ -46,10 +46,10 @@ func (m *Notifier) compose(n ticket.Notification, to netmail.Address) (envelope,
 	}
 	msg.SetDateWithValue(at.UTC())
 	msg.SetMessageIDWithValue(n.ID.String() + "@" + m.cfg.Domain)
-	references := m.messageID(n.Ticket)
+	references := m.MessageID(n.Ticket)
 	if !n.Previous.IsZero() {
-		msg.SetGenHeader(gomail.HeaderInReplyTo, m.messageID(n.Previous))
-		references += " " + m.messageID(n.Previous)
+		msg.SetGenHeader(gomail.HeaderInReplyTo, m.MessageID(n.Previous))
+		references += " " + m.MessageID(n.Previous)
 	}
 	msg.SetGenHeader(gomail.HeaderReferences, references)
 	msg.SetGenHeader(gomail.HeaderSubject, encodeWords(words.Subject))
@@ -69,12 +69,6 @@ func (m *Notifier) compose(n ticket.Notification, to netmail.Address) (envelope,
 	e.ownUTF8 = !ascii(e.from) || !ascii(reply.Address) || !ascii(m.cfg.from.Address)
 	e.utf8 = e.ownUTF8 || !ascii(e.to)
 	return e, nil
-}
-
-// messageID is the Message-ID of a delivery, or, for a ticket, the ID that all
-// letters about it refer to.
-func (m *Notifier) messageID(id ticket.ID) string {
-	return "<" + id.String() + "@" + m.cfg.Domain + ">"
 }
 
 // recipients are those that a notification goes to: one, but for a queue that
