@@ -1,6 +1,7 @@
 package ticket
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,12 +15,13 @@ import (
 
 // A courier works for one notifier: it claims deliveries, has each made by a
 // goroutine of its own, and settles those that have ended while the next are on
-// their way already. At most Relay.Batch are on their way at a time, and one that
-// takes long holds up none that is claimed later.
+// their way already. No more are on their way at a time than Relay.Batch and the
+// notifier allow, and one that takes long holds up none that is claimed later.
 type courier struct {
 	d        *Desk
 	via      string
 	n        Notifier
+	lease    time.Duration   // longer than an attempt takes
 	hurry    context.Context // done when settling must not take long any more
 	busy     int             // deliveries on their way
 	ended    chan Settlement // has room for all of them
@@ -33,11 +35,24 @@ type courier struct {
 const overrun = time.Second
 
 func newCourier(hurry context.Context, d *Desk, via string, n Notifier) *courier {
-	return &courier{d: d, via: via, n: n, hurry: hurry, ended: make(chan Settlement, d.cfg.Relay.Batch), settled: make(chan error, 1)}
+	width, lease := d.cfg.Relay.Batch, d.cfg.Relay.Lease
+	p := paceOf(n)
+	if p.AtOnce > 0 {
+		width = min(width, p.AtOnce)
+	}
+	if p.Longest > 0 {
+		lease = max(lease, min(p.Longest, longestLease)/3*4)
+	}
+	return &courier{d: d, via: via, n: n, lease: lease, hurry: hurry, ended: make(chan Settlement, width), settled: make(chan error, 1)}
 }
 
+// longestLease bounds what a notifier may ask for.
+const longestLease = 24 * time.Hour
+
 // room is how many more deliveries can be on their way.
-func (c *courier) room() int { return cap(c.ended) - c.busy }
+func (c *courier) room() int {
+	return max(0, cap(c.ended)-max(c.busy, c.d.calls.under(c.via)))
+}
 
 // idle reports whether nothing is on its way or being settled.
 func (c *courier) idle() bool { return c.busy == 0 && !c.settling }
@@ -54,17 +69,28 @@ func (c *courier) next() <-chan Settlement {
 // before. What is under way then is still brought to its end.
 func (c *courier) clear(ctx context.Context) (first error) {
 	for {
+		freed := c.d.calls.freed.next() // before the look, so that no place is missed
+		asked := 0
 		if first == nil && c.room() > 0 {
 			var found int
-			if found, first = c.claim(ctx, ctx); found > 0 && first == nil {
+			if found, asked, first = c.claim(ctx, ctx); found > 0 && first == nil {
 				continue
 			}
 		}
-		if c.idle() {
-			return first
+		if asked > 0 {
+			freed = nil // what there was place for is not due
+		}
+		if c.idle() && (asked > 0 || first != nil || ctx.Err() != nil || c.d.calls.stray(c.via)) {
+			return cmp.Or(first, ctx.Err())
+		}
+		done := ctx.Done()
+		if !c.idle() {
+			done = nil // what is on its way is waited for
 		}
 		// What is settled has perhaps freed the next in its line.
 		select {
+		case <-done:
+		case <-freed: // by another Run or Deliver
 		case s := <-c.next():
 			c.settle(ctx, s)
 		case err := <-c.settled:
@@ -80,14 +106,21 @@ func (c *courier) clear(ctx context.Context) (first error) {
 func (c *courier) stay(ctx, attempts context.Context) {
 	poll := time.NewTimer(c.d.cfg.Relay.Poll)
 	defer poll.Stop()
-	var woken <-chan struct{}
+	var woken, freed <-chan struct{}
 	look := true  // there may be something due
 	rest := false // but a store in trouble is left alone until the next poll
 	for {
-		if room := c.room(); look && room > 0 && !rest && ctx.Err() == nil {
+		freed = c.d.calls.freed.next()
+		if !look || rest {
+			freed = nil
+		}
+		if look && c.room() > 0 && !rest && ctx.Err() == nil {
 			woken = c.d.wake.next() // before the look, so that no commit is missed
-			found, err := c.claim(ctx, attempts)
-			look = err != nil || found == room
+			found, asked, err := c.claim(ctx, attempts)
+			look = err != nil || found == asked
+			if asked > 0 {
+				freed = nil
+			}
 			poll.Reset(c.d.cfg.Relay.Poll)
 			if err != nil && ctx.Err() == nil {
 				c.d.trouble(ctx, "deliver", err)
@@ -105,6 +138,7 @@ func (c *courier) stay(ctx, attempts context.Context) {
 		case <-done:
 		case <-woken:
 			woken, look = nil, true
+		case <-freed:
 		case <-poll.C:
 			look, rest = true, false
 			poll.Reset(c.d.cfg.Relay.Poll)
@@ -126,16 +160,23 @@ type batch struct {
 }
 
 // claim takes what is due, as much as there is room for, and sets it on its way.
-// It returns how many there were.
-func (c *courier) claim(ctx, attempts context.Context) (int, error) {
-	r := &c.d.cfg.Relay
+// It returns how many there were, and how many were asked for.
+func (c *courier) claim(ctx, attempts context.Context) (found, asked int, err error) {
 	// From before the claim, so that what is made of it ends within the lease.
-	attempts, cancel := context.WithTimeout(attempts, r.Lease/4*3)
+	attempts, cancel := context.WithTimeout(attempts, c.lease/4*3)
 	b := &batch{cancel: cancel} // by whoever ends last
-	rows, err := c.d.store.Claim(ctx, ClaimRequest{Now: c.d.now(), Lease: r.Lease, Limit: c.room(), Via: []string{c.via}})
-	if err != nil || len(rows) == 0 {
+	places := c.d.calls.reserve(c.via, cap(c.ended), cap(c.ended)-c.busy)
+	var rows []Delivery
+	if places > 0 {
+		rows, err = c.d.store.Claim(ctx, ClaimRequest{Now: c.d.now(), Lease: c.lease, Limit: places, Via: []string{c.via}})
+	}
+	if err != nil {
+		rows = nil
+	}
+	c.d.calls.release(c.via, places-len(rows))
+	if len(rows) == 0 {
 		b.cancel()
-		return 0, err
+		return 0, places, err
 	}
 	c.busy += len(rows)
 	b.left.Store(int64(len(rows)))
@@ -145,13 +186,15 @@ func (c *courier) claim(ctx, attempts context.Context) (int, error) {
 		case briefs[i].err == nil:
 			c.begin(attempts, b, &rows[i], &briefs[i].Brief)
 		case briefs[i].alone:
+			c.d.calls.release(c.via, 1)
 			c.end(b, c.d.failed(attempts, &rows[i], briefs[i].err))
 		default:
+			c.d.calls.release(c.via, 1)
 			c.end(b, c.d.putOff(attempts, &rows[i], briefs[i].err))
 			err = briefs[i].err
 		}
 	}
-	return len(rows), err
+	return len(rows), places, err
 }
 
 // end is called once for each delivery.
@@ -164,55 +207,41 @@ func (c *courier) end(b *batch, s Settlement) {
 
 // begin has a delivery made by a goroutine. It ends soon after ctx is done, even
 // where the notifier does not return; until it does, the delivery is not begun
-// again by this desk.
+// again by this desk, and the place is taken.
 func (c *courier) begin(ctx context.Context, b *batch, row *Delivery, brief *Brief) {
-	if !c.d.calls.enter(row.ID) {
+	calls := c.d.calls
+	switch late, entered := calls.enter(row.ID); {
+	case late:
+		calls.release(c.via, 1)
+		c.end(b, c.d.settled(ctx, row, Settlement{Outcome: Done, Address: row.Address}))
+		return
+	case !entered:
+		calls.release(c.via, 1)
 		c.end(b, c.d.failed(ctx, row, errors.New("the attempt before has not returned")))
 		return
 	}
 	var once sync.Once
 	end := func(s func() Settlement) { once.Do(func() { c.end(b, s()) }) }
 	stop := context.AfterFunc(ctx, func() {
-		time.AfterFunc(min(overrun, c.d.cfg.Relay.Lease/8), func() {
-			end(func() Settlement { return c.d.failed(ctx, row, errors.New("the notifier does not return")) })
+		time.AfterFunc(min(overrun, c.lease/8), func() {
+			end(func() Settlement {
+				calls.lose(c.via, row.ID)
+				return c.d.failed(ctx, row, errors.New("the notifier does not return"))
+			})
 		})
 	})
 	go func() {
 		s := func() Settlement { return c.d.failed(ctx, row, errors.New("the notifier ended its goroutine")) }
+		delivered := false
 		defer func() {
 			stop()
-			c.d.calls.leave(row.ID)
+			calls.leave(c.via, row.ID, delivered)
 			end(s)
 		}()
 		out := c.d.attempt(ctx, c.n, row, brief)
+		delivered = out.Outcome == Done
 		s = func() Settlement { return c.d.settled(ctx, row, out) }
 	}()
-}
-
-// calls are the attempts of a desk that have not returned, be they given up or not,
-// and whichever Run or Deliver began them.
-type calls struct {
-	mu sync.Mutex
-	of map[ID]bool
-}
-
-func (c *calls) enter(id ID) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.of[id] {
-		return false
-	}
-	if c.of == nil {
-		c.of = map[ID]bool{}
-	}
-	c.of[id] = true
-	return true
-}
-
-func (c *calls) leave(id ID) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.of, id)
 }
 
 // linger is how long an attempt that has ended waits for others, to be settled
@@ -247,27 +276,59 @@ func (c *courier) settle(ctx context.Context, first Settlement) {
 
 // record settles deliveries. It is done even when ctx is cancelled meanwhile, and
 // tried again while the lease lasts, so that what was delivered is not delivered
-// again.
+// again. Where the store does not take them together, each is settled by itself, so
+// that one which it refuses holds up no other.
 func (c *courier) record(ctx context.Context, list []Settlement) error {
-	settle, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.d.cfg.Relay.Lease/4)
+	settle, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.lease/4)
 	defer cancel()
 	defer context.AfterFunc(c.hurry, func() { time.AfterFunc(overrun, cancel) })() //nolint:contextcheck // it only ends the one above
+	// But others wait to be settled meanwhile: for a few, not as long as for the store.
+	few, cancelFew := context.WithTimeout(settle, c.d.cfg.Relay.Lease/4)
+	defer cancelFew()
+	var refused []error
+	all := len(list)
 	for try := 1; ; try++ {
 		err := c.d.store.Settle(settle, list)
+		if err != nil && !errors.Is(err, ErrClaimLost) && (try > 1 || errors.Is(err, ErrInvalid)) {
+			list, err = c.recordEach(settle, list, &refused)
+		}
+		if len(list) < all {
+			settle = few
+		}
 		switch {
-		case err == nil:
-			return nil
 		case errors.Is(err, ErrClaimLost):
 			// Somebody else has taken over what took longer than the lease, or an
 			// earlier try got through; the recipient can tell a repeat by its ID.
 			if try == 1 {
 				c.d.cfg.Logger.LogAttrs(ctx, slog.LevelWarn, "ticket: a lease ran out during delivery, it will be repeated")
 			}
-			return nil
-		case errors.Is(err, ErrInvalid) || pause(settle, try+6) != nil:
-			return err
+			return errors.Join(refused...)
+		case err == nil, pause(settle, try+6) != nil:
+			return errors.Join(append(refused, err)...)
 		}
 	}
+}
+
+// recordEach settles deliveries one by one, and returns those to try again with the
+// first error. What the store refuses is recorded without its words: else the
+// delivery would be made again when the lease is over, and again.
+func (c *courier) recordEach(ctx context.Context, list []Settlement, refused *[]error) (left []Settlement, first error) {
+	for i := range list {
+		s := list[i : i+1]
+		err := c.d.store.Settle(ctx, s)
+		if errors.Is(err, ErrInvalid) {
+			*refused = append(*refused, fmt.Errorf("the outcome of delivery %s: %w", s[0].ID, err))
+			bare := s[0]
+			bare.Error, bare.Address = "the store did not take what became of it", ""
+			if err = c.d.store.Settle(ctx, []Settlement{bare}); errors.Is(err, ErrInvalid) {
+				continue
+			}
+		}
+		if err != nil && !errors.Is(err, ErrClaimLost) {
+			left, first = append(left, s[0]), cmp.Or(first, err)
+		}
+	}
+	return left, first
 }
 
 // attempt makes one delivery and says what became of it.
@@ -343,18 +404,33 @@ func (d *Desk) outcome(ctx context.Context, row *Delivery, err error) Settlement
 		return Settlement{Outcome: Done}
 	}
 	s := Settlement{Outcome: Again, Failures: row.Failures + 1, Error: textOf(err)}
-	switch refusal := refusalOf(err); {
+	refusal := refusalOf(err)
+	s.loud = refusal.own
+	var wait time.Duration
+	if refusal.unsure {
+		s.Failures, wait = d.cfg.Relay.unsure(row.Failures)
+		s.Error = perhaps + ": " + s.Error
+	} else {
+		wait = d.cfg.Relay.wait(s.Failures)
+	}
+	switch {
 	case refusal.bounced && d.guarded(row):
 		s.Outcome = BounceBack
-	case !refusal.final && errors.Is(ctx.Err(), context.Canceled): // the process is stopping
+	case refusal.idle:
+		s.Failures, s.Due = row.Failures, d.now().Add(d.cfg.Relay.wait(1))
+	case !refusal.final && !refusal.unsure && errors.Is(ctx.Err(), context.Canceled): // the process is stopping
 		s.Failures, s.Due = row.Failures, d.now()
 	case refusal.final, s.Failures >= d.cfg.Relay.MaxAttempts:
 		s.Outcome = GiveUp
 	default:
-		s.Due = d.now().Add(max(d.cfg.Relay.wait(s.Failures), refusal.wait))
+		s.Due = d.now().Add(max(wait, refusal.wait))
 	}
 	return s
 }
+
+// perhaps begins LastError once there was an attempt after which nobody knows
+// whether it delivered, until it is known that one did.
+const perhaps = "perhaps delivered"
 
 // failed is the settlement of an attempt that failed outside the notifier's own
 // word.
@@ -380,8 +456,14 @@ func (d *Desk) putOff(ctx context.Context, row *Delivery, err error) Settlement 
 func (d *Desk) settled(ctx context.Context, row *Delivery, s Settlement) Settlement {
 	s.ID, s.Attempts, s.At = row.ID, row.Attempts, d.now()
 	s.Failures = max(s.Failures, row.Failures)
+	if s.Outcome != Done && strings.HasPrefix(row.LastError, perhaps) && !strings.HasPrefix(s.Error, perhaps) {
+		s.Error = perhaps + " before; " + s.Error
+	}
 	s.Due, s.Error = microTime(s.Due), shorten(s.Error)
 	level, what := slog.LevelWarn, "ticket: not delivered"
+	if s.loud {
+		level, what = slog.LevelError, "ticket: not delivered, and the fault is on this side"
+	}
 	switch s.Outcome {
 	case Done:
 		level, what = slog.LevelDebug, "ticket: delivered"

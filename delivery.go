@@ -78,6 +78,8 @@ type Settlement struct {
 	Due      time.Time // when to try again, for Again
 	Error    string    // what went wrong, or why it was not sent; empty for Done
 	Address  string    // becomes that of the delivery
+
+	loud bool // for the log: somebody of this side has to do something
 }
 
 // Check reports a settlement that makes no sense as an [*InvalidError].

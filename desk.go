@@ -105,7 +105,7 @@ type Config struct {
 	// see [Profile]. A customer is given as it stands on the ticket by then. An
 	// error is an attempt that failed, as one of the notifier's: it is tried again
 	// after Relay.Backoff and so on, and the delivery is dead after
-	// Relay.MaxAttempts, which by default take most of a day, or at once where the
+	// Relay.MaxAttempts, which by default take some five days, or at once where the
 	// error is marked with [Permanent]. So an hour without the directory loses
 	// nothing, and who is in it no more holds nothing up for ever. Nil: what the
 	// ticket knows.
@@ -143,6 +143,7 @@ type Desk struct {
 	calls    *calls   // attempts that have not returned
 	stuck    *stuck   // timers that it cannot fire
 	places   *places  // mailboxes that something is on its way to
+	ahead    *ahead   // what a clock that was ahead has left
 
 	ownNumbers bool // they come from nobody but NewNumber, the function
 }
@@ -209,7 +210,7 @@ func NewDesk(store Store, cfg Config) (*Desk, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
-	d := &Desk{store: store, cfg: cfg, chain: Chain{Key: slices.Clone(cfg.ChainKey)}, receipts: cfg.receiptKey(), wake: &wakeup{}, runs: &runs{}, lines: &lines{}, calls: &calls{}, stuck: &stuck{}, places: &places{}, ownNumbers: ownNumbers}
+	d := &Desk{store: store, cfg: cfg, chain: Chain{Key: slices.Clone(cfg.ChainKey)}, receipts: cfg.receiptKey(), wake: &wakeup{}, runs: &runs{}, lines: &lines{}, calls: &calls{}, stuck: &stuck{}, places: &places{}, ahead: &ahead{}, ownNumbers: ownNumbers}
 	if err := d.tellers(); err != nil {
 		return nil, err
 	}
@@ -246,6 +247,11 @@ func (d *Desk) tellers() error {
 		if c, ok := d.cfg.Notifiers[via].(Checker); ok {
 			if err := c.Check(kinds); err != nil {
 				return &InvalidError{Field: "config.notifiers[" + quote(via) + "]", Reason: "cannot tell everything", Err: err}
+			}
+		}
+		if c, ok := d.cfg.Notifiers[via].(LinkChecker); ok {
+			if err := d.checkLink(c); err != nil {
+				return &InvalidError{Field: "config.links.url", Reason: "makes an address that the notifier " + quote(via) + " cannot take", Err: err}
 			}
 		}
 	}

@@ -253,7 +253,7 @@ func TestAProfileThatFailsComesToAnEnd(t *testing.T) {
 		hours int
 		state ticket.DeliveryState
 	}{
-		"unmarked":     {errors.New("no such person"), 24, ticket.Dead},
+		"unmarked":     {errors.New("no such person"), 8 * 24, ticket.Dead},
 		"permanent":    {ticket.Permanent(errors.New("no such person")), 0, ticket.Dead},
 		"as a bounce":  {ticket.Bounce(errors.New("no such person")), 0, ticket.Dead}, // no address was tried
 		"not for long": {errors.New("no such person"), 1, ticket.Pending},

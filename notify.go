@@ -17,7 +17,7 @@ import (
 // error is marked with [Permanent] or [Bounce]; [RetryAfter] says when. A panic
 // counts as an error.
 //
-// A notifier may be a [Checker] as well.
+// A notifier may be a [Checker], a [LinkChecker] and a [Paced] as well.
 type Notifier interface {
 	Notify(ctx context.Context, n Notification) error
 }
@@ -35,6 +35,40 @@ type Checker interface {
 	// Check returns nil, or why a notification of one of the kinds could not be
 	// made. It must not reach out to anything.
 	Check(kinds []Kind) error
+}
+
+// LinkChecker is a [Notifier] that puts status links into what it sends. [NewDesk]
+// asks it, with one that Links.URL makes for no tenant, and fails with its error, so
+// that an address which it cannot take is found at the start and is not a link that
+// is missing.
+type LinkChecker interface {
+	// CheckLink returns nil, or why the address can be no link. It must not reach out
+	// to anything.
+	CheckLink(address string) error
+}
+
+// Paced is a [Notifier] that says how it works, so that an attempt begins only when
+// the notifier has what it needs for it, and has all of its time then. One that is
+// wrapped around another passes on what that says.
+type Paced interface {
+	// Pace is asked once, when the relay begins. It must be quick.
+	Pace() Pace
+}
+
+// Pace is how a notifier works; what is 0 it does not say.
+type Pace struct {
+	AtOnce  int           // how many attempts it makes at the same time: the relay begins no more, of up to Relay.Batch
+	Longest time.Duration // how long one attempt may take: the lease is made longer than that, if Relay.Lease is not
+}
+
+// paceOf asks a notifier.
+func paceOf(n Notifier) (p Pace) {
+	if paced, ok := n.(Paced); ok {
+		if err := safely("Pace", func() error { p = paced.Pace(); return nil }); err != nil {
+			return Pace{}
+		}
+	}
+	return p
 }
 
 // Permanent marks an error of a [Notifier] as one that no further attempt will
@@ -56,11 +90,31 @@ func RetryAfter(err error, wait time.Duration) error {
 	return mark(err, refusal{wait: min(max(wait, 0), 24*time.Hour)})
 }
 
+// OwnFault marks an error of a [Notifier] as one that lies on this side, and
+// neither in the recipient nor in what is told: credentials, a sender that is not
+// allowed, a quota. It is tried again as any other, and logged as an error.
+func OwnFault(err error) error { return mark(err, refusal{own: true}) }
+
+// Unsure marks an error of a [Notifier] as one after which nobody knows whether the
+// notification arrived, such as an answer that never came. The next attempt could
+// bring it twice, so it is made late, after twice Relay.MaxBackoff, and further ones
+// after days; few such errors end the delivery. Its history says "perhaps
+// delivered".
+func Unsure(err error) error { return mark(err, refusal{unsure: true}) }
+
+// NotBegun marks an error of a [Notifier] as one of an attempt that never began,
+// because there was no room for it. It counts as no failure, and another is made
+// soon.
+func NotBegun(err error) error { return mark(err, refusal{idle: true}) }
+
 // refusal is what a notifier says of its error.
 type refusal struct {
 	err     error
 	final   bool          // no further attempt
 	bounced bool          // and none to this address
+	own     bool          // the fault is on this side
+	unsure  bool          // perhaps it was delivered
+	idle    bool          // nothing was tried
 	wait    time.Duration // not before
 }
 
@@ -80,6 +134,9 @@ func (e *refusal) Unwrap() error { return e.err }
 type Refusal struct {
 	Permanent bool          // by Permanent or Bounce: no attempt will help
 	Bounced   bool          // by Bounce: the address is to blame
+	OwnFault  bool          // by OwnFault: this side is to blame
+	Unsure    bool          // by Unsure: perhaps it was delivered
+	NotBegun  bool          // by NotBegun: nothing was tried
 	After     time.Duration // by RetryAfter: how long to wait at least
 }
 
@@ -87,7 +144,7 @@ type Refusal struct {
 // others: one that telephones where mail bounces, say.
 func RefusalOf(err error) Refusal {
 	r := refusalOf(err)
-	return Refusal{Permanent: r.final, Bounced: r.bounced, After: r.wait}
+	return Refusal{Permanent: r.final, Bounced: r.bounced, OwnFault: r.own, Unsure: r.unsure, NotBegun: r.idle, After: r.wait}
 }
 
 // refusalOf returns what was said of an error; the zero refusal if nothing was.

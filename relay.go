@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -15,12 +16,12 @@ import (
 // Relay says how [Desk.Run] and [Desk.Deliver] work off the outbox. Fields that
 // are 0 have the defaults named.
 type Relay struct {
-	Lease       time.Duration // how long a claim holds, at least a second; attempts end after three quarters of it. Default: 1 minute
-	Batch       int           // how many deliveries of one notifier are worked on at the same time. Default: 32
+	Lease       time.Duration // how long a claim holds, at least a second, or longer for a [Paced] notifier; attempts end after three quarters of it. Default: 1 minute
+	Batch       int           // how many deliveries of one notifier a desk works on at the same time, at most. Default: 32
 	Poll        time.Duration // how often Run looks for work that no commit of this process announced. Default: 1 second
 	Backoff     time.Duration // the wait after the first failure; it doubles with each further one. Default: 5 seconds
 	MaxBackoff  time.Duration // the longest wait. Default: 1 hour
-	MaxAttempts int           // after so many attempts that failed, or never ended within their lease, a delivery is dead. Default: 20
+	MaxAttempts int           // after so many attempts that failed, or never ended within their lease, a delivery is dead. Default: 170, which with the waits by default take some five days
 
 	// Observe is told of the outcome of every attempt, once it is known to the
 	// process: for metrics. It is called by many goroutines and must be quick.
@@ -58,7 +59,7 @@ func (r Relay) withDefaults() (Relay, error) {
 		r.Batch = 32
 	}
 	if r.MaxAttempts == 0 {
-		r.MaxAttempts = 20
+		r.MaxAttempts = 170 // RFC 5321, section 4.5.4.1, wants four to five days
 	}
 	return r, nil
 }
@@ -71,7 +72,26 @@ func (r Relay) wait(failures int) time.Duration {
 	if shift := max(failures-1, 0); shift < 40 && r.Backoff<<shift > 0 {
 		most = min(most, r.Backoff<<shift)
 	}
+	return upper(most)
+}
+
+// upper is somewhere in the upper half.
+func upper(most time.Duration) time.Duration {
 	return most/2 + rand.N(most/2+1) //nolint:gosec // a moment to wait is no secret
+}
+
+// mostUnsure is how often something is tried that perhaps was delivered: each such
+// attempt counts for so many failures that the last one ends the delivery.
+const mostUnsure = 5
+
+// unsure says of an attempt after which nobody knows whether it delivered, how many
+// failures there were with it, and how long to wait: two, then 24 and 48 times the
+// longest wait. The first wait is not longer because what comes later in the
+// line waits as well.
+func (r Relay) unsure(failures int) (int, time.Duration) {
+	share := (r.MaxAttempts + mostUnsure - 1) / mostUnsure
+	times := [...]time.Duration{2, 24, 48}[min(failures/share, 2)]
+	return failures + share, upper(times * min(r.MaxBackoff, math.MaxInt64/times))
 }
 
 // Delivered counts what a pass of the relay did, including outcomes that came
@@ -98,7 +118,9 @@ func (s *Delivered) count(o Outcome) {
 
 // Deliver works off what is due in the outbox now, for all notifiers of this
 // desk at the same time, and returns when nothing is left. What fails waits for
-// its next attempt, later. For hosts that have a schedule of their own; others
+// its next attempt, later. What other calls of Run and Deliver are at is theirs: all
+// calls of a desk share the places of a notifier (Relay.Batch), and where calls of
+// it that do not return have taken all, Deliver leaves the rest. For hosts that have a schedule of their own; others
 // call [Desk.Run]. It fails with the first error of the store.
 func (d *Desk) Deliver(ctx context.Context) (Delivered, error) {
 	if err := d.unbound(); err != nil {
@@ -108,6 +130,9 @@ func (d *Desk) Deliver(ctx context.Context) (Delivered, error) {
 	var sum Delivered
 	var first error
 	var wg sync.WaitGroup
+	if err := d.hasten(ctx); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+		first = err
+	}
 	for via, n := range d.serving() {
 		wg.Go(func() {
 			c := newCourier(context.WithoutCancel(ctx), d, via, n)
@@ -154,7 +179,8 @@ func (d *Desk) serving() map[string]Notifier {
 // Relay.Poll. Each notifier is served on its own: a slow one holds up no other,
 // and a slow delivery no other recipient. A store that is a [Maintainer] is
 // called once in Relay.Poll, one call at a time; once an hour receipts are
-// forgotten, see [Desk.ForgetReceipts]. Trouble with the store is logged, and Run
+// forgotten, see [Desk.ForgetReceipts], and what a clock that was ahead lets wait for
+// longer than the desk ever does is brought forward (see [Hastener]). Trouble with the store is logged, and Run
 // goes on.
 //
 // Any number of processes may run on the same store at the same time.
@@ -187,6 +213,16 @@ func (d *Desk) Run(ctx context.Context) error {
 	}
 	if _, ok := d.store.(Forgetter); ok {
 		wg.Go(func() { d.serve(work, "forget old receipts", d.forgetting()) })
+	}
+	if _, ok := d.store.(Hastener); ok {
+		wg.Go(func() {
+			d.serve(work, "bring forward what waits for a clock that was ahead", func(ctx context.Context) error {
+				if !d.ahead.due(d.now()) {
+					return nil
+				}
+				return d.hasten(ctx)
+			})
+		})
 	}
 	if l, ok := d.store.(Listener); ok {
 		wg.Go(func() {

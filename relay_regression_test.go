@@ -480,7 +480,7 @@ func TestRelayPoisonedBriefUnderRun(t *testing.T) {
 			time.Sleep(d)
 			t.Logf("after another %v: %d of 20 sent", d, len(sent.Sent()))
 		}
-		time.Sleep(24 * time.Hour)
+		time.Sleep(6 * 24 * time.Hour)
 		page, _ := desk.Deliveries(t.Context(), cron, ticket.DeliveryQuery{Ticket: tk.ID})
 		for _, d := range page.Deliveries {
 			t.Log(d.State, d.Attempts, d.Failures, d.Report(nil))

@@ -21,7 +21,8 @@ type Links struct {
 	Keys []LinkKey
 	// URL makes the address of a token, such as
 	// "https://help.example.org/t/" + token. It puts links into the notifications
-	// for customers; nil: there are none.
+	// for customers; nil: there are none. [NewDesk] tries it with no tenant, for the
+	// notifiers that are a [LinkChecker]; "", and a panic, say nothing then.
 	URL func(tenant, token string) string
 	// TTL is how long a link in a notification is good, from the event on.
 	// Default: 90 days.
@@ -274,6 +275,21 @@ func (d *Desk) link(t *Ticket, p Person, scope LinkScope, end time.Time) (token 
 		ticket: t.ID, scope: scope, until: end,
 		epoch: uint16(t.LinkEpoch), person: k.person(t.Tenant, t.ID, to.Person),
 	}), true
+}
+
+// checkLink asks a notifier whether it can take the addresses of status links.
+func (d *Desk) checkLink(c LinkChecker) error {
+	l := &d.cfg.Links
+	if l.URL == nil {
+		return nil
+	}
+	token := l.Keys[0].sign("", grant{until: d.now().Add(l.TTL)})
+	address := ""
+	err := safely("Config.Links.URL", func() error { address = l.URL("", token); return nil })
+	if err != nil || address == "" {
+		return nil //nolint:nilerr // it needs to know the tenant
+	}
+	return c.CheckLink(address)
 }
 
 // noticeLink is the status link in a notification; the same at every attempt,

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -76,7 +77,9 @@ var failed = []DeliveryState{Dead, Bounced, Suppressed}
 // and with all their attempts: those that match q, on all its pages, and whose
 // tickets the actor may see. It returns how many, and where the policy refused
 // some, the first refusal. q.State may name some of Dead,
-// Bounced, Suppressed and, to repeat what was sent, Sent; none: the first three.
+// Bounced, Suppressed and, to repeat what was sent, Sent; none: the first three. With
+// Pending, what waits for its next attempt is due at once, where the store is a
+// [Hastener]; its failures count on.
 // Once an address has no Bounced delivery any more, it is written to again.
 //
 // What had become of a delivery before is not kept. It keeps its ID, so a
@@ -87,8 +90,8 @@ func (d *Desk) Redrive(ctx context.Context, a Actor, q DeliveryQuery) (int, erro
 		q.State = failed
 	}
 	for _, s := range q.State {
-		if !s.Settled() {
-			return 0, invalid("query.state", "must be some of %q", append(slices.Clone(failed), Sent))
+		if !s.Settled() && s != Pending {
+			return 0, invalid("query.state", "must be some of %q", append(slices.Clone(failed), Sent, Pending))
 		}
 	}
 	if q.Limit == 0 {
@@ -101,7 +104,9 @@ func (d *Desk) Redrive(ctx context.Context, a Actor, q DeliveryQuery) (int, erro
 		if err != nil {
 			return sum, err
 		}
-		r := Revision{Tenant: a.Tenant, From: q.State, To: Pending, At: d.now(), Error: shorten("redriven by " + a.String())}
+		waits := []ID{}
+		settled := slices.DeleteFunc(slices.Clone(q.State), func(s DeliveryState) bool { return !s.Settled() })
+		r := Revision{Tenant: a.Tenant, From: settled, To: Pending, At: d.now(), Error: shorten("redriven by " + a.String())}
 		asked := map[ID]error{}
 		for _, row := range page.Deliveries {
 			err, known := asked[row.Ticket]
@@ -113,6 +118,8 @@ func (d *Desk) Redrive(ctx context.Context, a Actor, q DeliveryQuery) (int, erro
 				asked[row.Ticket] = err
 			}
 			switch {
+			case err == nil && row.State == Pending:
+				waits = append(waits, row.ID)
 			case err == nil:
 				r.IDs = append(r.IDs, row.ID)
 			case errors.Is(err, ErrRefused):
@@ -121,8 +128,13 @@ func (d *Desk) Redrive(ctx context.Context, a Actor, q DeliveryQuery) (int, erro
 				return sum, err
 			}
 		}
-		if len(r.IDs) > 0 {
-			n, err := d.store.Revise(ctx, r)
+		if len(r.IDs)+len(waits) > 0 {
+			n, err := d.hastenNow(ctx, a.Tenant, waits)
+			if err == nil && len(r.IDs) > 0 {
+				var revised int
+				revised, err = d.store.Revise(ctx, r)
+				n += revised
+			}
 			sum += n
 			if err != nil {
 				return sum, err
@@ -248,6 +260,8 @@ func (d Delivery) Report(in *time.Location) string {
 	switch {
 	case d.Failures == 0 && d.LastError == "":
 		return "waits to be sent"
+	case strings.HasPrefix(d.LastError, perhaps):
+		return fmt.Sprintf("%s, tried again not before %s", d.LastError, at(d.Due))
 	case d.Failures == 0:
 		return fmt.Sprintf("waits, until %s at least: %s", at(d.Due), d.LastError)
 	}

@@ -19,11 +19,22 @@ const (
 	maxLocal   = 64
 )
 
-var domains = idna.New(idna.MapForLookup(), idna.BidiRule(), idna.StrictDomainName(true), idna.VerifyDNSLength(true))
+// The desk's own addresses are written as every server takes them. Those of others
+// are as they are: with underscores and hyphens in any place.
+var (
+	ownDomains = idna.New(idna.MapForLookup(), idna.BidiRule(), idna.StrictDomainName(true), idna.VerifyDNSLength(true))
+	domains    = idna.New(idna.MapForLookup(), idna.BidiRule(), idna.StrictDomainName(false), idna.CheckHyphens(false), idna.VerifyDNSLength(true))
+)
 
-// address reads one address without a name. The domain comes in ASCII. The
-// errors say what is wrong and do not repeat the address.
-func address(s string) (string, error) {
+// ownAddress reads an address of the desk's.
+func ownAddress(s string) (string, error) { return readAddress(s, ownDomains, false) }
+
+// address reads one address of a recipient without a name. The domain comes in ASCII.
+// The errors say what is wrong and do not repeat the address. What providers have
+// given out is taken, though no standard does: dots in a row or at an end.
+func address(s string) (string, error) { return readAddress(s, domains, true) }
+
+func readAddress(s string, domains *idna.Profile, dots bool) (string, error) {
 	switch {
 	case s == "":
 		return "", errors.New("is empty")
@@ -32,19 +43,30 @@ func address(s string) (string, error) {
 	case strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) || r == '\ufffd' || unicode.Is(unicode.Cf, r) }):
 		return "", errors.New("has characters that no address has")
 	}
-	a, err := netmail.ParseAddress(strings.TrimSuffix(s, ".")) // of a domain that is written in full
+	s = strings.TrimSuffix(s, ".") // of a domain that is written in full
+	a, err := netmail.ParseAddress(s)
+	if local, domain := split(s); err != nil && dots && domain != "" && !strings.ContainsAny(local, "\"()<>[]:;@\\, ") {
+		if _, wrong := netmail.ParseAddress(strings.ReplaceAll(local, ".", "a") + "@" + domain); wrong == nil { // it is only the dots
+			a, err = &netmail.Address{Address: s}, nil
+		}
+	}
 	if err != nil || a.Name != "" || strings.HasPrefix(strings.TrimSpace(s), "<") || strings.HasSuffix(s, ")") {
 		return "", errors.New("is not an address such as ada@example.org")
 	}
 	local, domain := split(a.Address)
 	ascii, err := domains.ToASCII(domain)
-	if err != nil || !strings.ContainsFunc(ascii, unicode.IsLetter) {
+	if err != nil || !strings.ContainsFunc(ascii, unicode.IsLetter) || strings.ContainsFunc(ascii, notInDomain) {
 		return "", errors.New("has no domain that mail can be sent to")
 	}
 	if local == "" || len(local) > maxLocal || len(local)+1+len(ascii) > maxAddress {
 		return "", errors.New("has too little or too much before the @")
 	}
 	return local + "@" + ascii, nil
+}
+
+// notInDomain reports what no domain has, written in ASCII.
+func notInDomain(r rune) bool {
+	return r != '.' && r != '-' && r != '_' && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
 }
 
 // mostAddresses is how many a queue may have.

@@ -77,8 +77,14 @@ type Config struct {
 	// Hello is the name by which this side greets the server. Default: the host's
 	// name, or Domain where it has none with a dot.
 	Hello string
-	// Timeout bounds every step of the conversation. Default: 30 seconds.
+	// Timeout bounds every step of the conversation but the last, and of a letter
+	// every part of 32 KiB. Default: 30 seconds.
 	Timeout time.Duration
+	// Answer bounds the last step: how long the server may take to look a letter over
+	// that it has got whole. An answer that is not waited for leaves open whether the
+	// letter was taken. Default: twenty times Timeout, and 10 minutes at most, as RFC
+	// 5321, section 4.5.3.2.6, says.
+	Answer time.Duration
 	// Connections is how many there are at once; further letters wait for one.
 	// Default: 4.
 	Connections int
@@ -181,13 +187,16 @@ func (cfg Config) check() (settings, error) {
 	for _, v := range []struct {
 		field    string
 		negative bool
-	}{{"timeout", s.Timeout < 0}, {"connections", s.Connections < 0}, {"reuse", s.Reuse < 0}} {
+	}{{"timeout", s.Timeout < 0}, {"answer", s.Answer < 0}, {"connections", s.Connections < 0}, {"reuse", s.Reuse < 0}} {
 		if v.negative {
 			fault(v.field, "must not be negative")
 		}
 	}
 	if s.Timeout == 0 {
 		s.Timeout = 30 * time.Second
+	}
+	if s.Answer == 0 {
+		s.Answer = max(s.Timeout, min(20*s.Timeout, 10*time.Minute))
 	}
 	if s.Connections == 0 {
 		s.Connections = 4
@@ -240,7 +249,7 @@ func (s *settings) checkAuth(fault func(field, format string, args ...any)) {
 func (s *settings) checkAddresses(fault func(field, format string, args ...any)) {
 	from, err := netmail.ParseAddress(s.From)
 	if err == nil {
-		from.Address, err = address(from.Address)
+		from.Address, err = ownAddress(from.Address)
 	}
 	if err != nil {
 		fault("from", `must be an address such as "Example Shop <support@example.org>"`)
@@ -249,12 +258,12 @@ func (s *settings) checkAddresses(fault func(field, format string, args ...any))
 	s.from = netmail.Address{Name: displayName(from.Name), Address: from.Address}
 	s.bounces = netmail.Address{Address: from.Address}
 	if s.Bounces != "" {
-		if s.bounces.Address, err = address(s.Bounces); err != nil {
+		if s.bounces.Address, err = ownAddress(s.Bounces); err != nil {
 			fault("bounces", "%v", err)
 		}
 	}
 	if s.ReplyPlus != "" {
-		plus, err := address(s.ReplyPlus)
+		plus, err := ownAddress(s.ReplyPlus)
 		switch {
 		case err != nil:
 			fault("reply_plus", "%v", err)

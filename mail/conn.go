@@ -5,7 +5,9 @@ import (
 	"crypto/tls"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -43,7 +45,7 @@ func dial(ctx context.Context, cfg *settings) (_ *conn, err error) {
 	}
 	if cfg.Encryption == StartTLS {
 		if offered, _ := c.client.Extension("STARTTLS"); !offered {
-			return nil, &Error{Step: StepTLS, Err: errors.New("the server does not offer it, and nothing is sent unencrypted")}
+			return nil, &Error{Step: StepTLS, Err: fmt.Errorf("%w it, and nothing is sent unencrypted", errNotOffered)}
 		}
 		if err := c.step(ctx, StepTLS, func(context.Context) error { return c.client.StartTLS(cfg.TLS) }); err != nil {
 			return nil, err
@@ -80,7 +82,11 @@ func (c *conn) connect(ctx context.Context) error {
 // step does one step of the conversation in the time that there is for it. A
 // step that is not over then finds its connection closed.
 func (c *conn) step(ctx context.Context, step Step, do func(ctx context.Context) error) error {
-	within, cancel := context.WithTimeoutCause(ctx, c.cfg.Timeout, errTimeout)
+	return c.stepWithin(ctx, c.cfg.Timeout, step, do)
+}
+
+func (c *conn) stepWithin(ctx context.Context, limit time.Duration, step Step, do func(ctx context.Context) error) error {
+	within, cancel := context.WithTimeoutCause(ctx, limit, errTimeout)
 	defer cancel()
 	stop := func() bool { return true }
 	if c.raw != nil {
@@ -112,7 +118,7 @@ func (c *conn) signIn(ctx context.Context) error {
 	name := map[Auth]string{Plain: "PLAIN", Login: "LOGIN", XOAuth2: "XOAUTH2"}[cfg.Auth]
 	_, offered := c.client.Extension("AUTH")
 	if !hasWord(offered, name) {
-		return &Error{Step: StepAuth, Err: errors.New("the server does not offer " + name + ", only " + strconv.Quote(cutTo(offered, 100)))}
+		return &Error{Step: StepAuth, Err: fmt.Errorf("%w %s, only %q", errNotOffered, name, cutTo(offered, 100))}
 	}
 	secret := string(cfg.Password)
 	err := c.step(ctx, StepAuth, func(ctx context.Context) error {
@@ -183,6 +189,9 @@ func without(text, username, secret string) string {
 func (c *conn) send(ctx context.Context, e envelope) error {
 	c.told = false
 	if offered, _ := c.client.Extension("SMTPUTF8"); e.utf8 && !offered {
+		if e.ownUTF8 {
+			return &Error{Step: StepSender, Err: errOwnASCII}
+		}
 		return &Error{Step: StepTo, Err: errASCII}
 	}
 	c.client.SkipSMTPUTF8(!e.utf8)
@@ -190,19 +199,24 @@ func (c *conn) send(ctx context.Context, e envelope) error {
 	if err == nil {
 		err = c.step(ctx, StepTo, func(context.Context) error { return c.client.Rcpt(e.to) })
 	}
+	var w *smtp.DataCloser
 	if err == nil {
 		err = c.step(ctx, StepMessage, func(context.Context) error {
-			w, err := c.client.Data()
+			data, err := c.client.Data()
 			if err != nil {
 				return err
 			}
 			c.told = true
 			c.sent++
-			if _, err := w.Write(e.message); err != nil {
-				return err
-			}
-			return w.Close()
+			w, _ = data.(*smtp.DataCloser)
+			return nil
 		})
+	}
+	if err == nil {
+		err = c.write(ctx, w, e.message)
+	}
+	if err == nil {
+		err = c.answer(ctx)
 	}
 	if err != nil && !c.broken && !c.told { // the transaction is still open
 		if c.step(ctx, StepSender, func(context.Context) error { return c.client.Reset() }) != nil {
@@ -212,8 +226,54 @@ func (c *conn) send(ctx context.Context, e envelope) error {
 	return err
 }
 
-// errASCII is found out before anything is sent.
-var errASCII = errors.New("an address is not in ASCII, and the server takes no others (RFC 6531)")
+// mostAtOnce is how much of a letter must get on its way within Config.Timeout.
+const mostAtOnce = 32 << 10
+
+// write sends the letter up to the line that ends it. Where it fails, the server
+// has not got the end, and so has no letter.
+func (c *conn) write(ctx context.Context, w *smtp.DataCloser, message []byte) error {
+	for part := range slices.Chunk(message, mostAtOnce) {
+		err := c.step(ctx, StepMessage, func(context.Context) error {
+			if _, err := w.WriteCloser.Write(part); err != nil {
+				return err
+			}
+			return c.client.Text.W.Flush()
+		})
+		if err != nil {
+			return err
+		}
+	}
+	// What it puts into the line is at most what ends the letter.
+	return c.step(ctx, StepMessage, func(context.Context) error { return w.WriteCloser.Close() })
+}
+
+// parting is how long an answer is waited for when the context is done. The relay
+// waits for an attempt a little longer.
+const parting = 700 * time.Millisecond
+
+// answer waits for what the server says to the whole letter. The letter is in its
+// hands: without an answer nobody knows what became of it, so the context does not
+// cut the wait off at once.
+func (c *conn) answer(ctx context.Context) error {
+	waiting, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer cancel(nil)
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(parting, func() { cancel(context.Cause(ctx)) }) })()
+	err := c.stepWithin(waiting, c.cfg.Answer, StepMessage, func(context.Context) error {
+		_, _, err := c.client.Text.ReadResponse(2) // any that says it was taken
+		return err
+	})
+	if e, ok := errors.AsType[*Error](err); ok && e.Code == 0 {
+		e.Sent = true
+	}
+	return err
+}
+
+// What is found out before anything is sent.
+var (
+	errASCII      = errors.New("the address is not in ASCII, and the server takes no others (RFC 6531)")
+	errOwnASCII   = errors.New("the desk's own address is not in ASCII, and the server takes no others (RFC 6531)")
+	errNotOffered = errors.New("the server does not offer")
+)
 
 // close says goodbye where there is somebody to say it to. It does not wait
 // long: the letter has been taken.

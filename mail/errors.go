@@ -34,12 +34,17 @@ type Error struct {
 	Enhanced string // of the reply, such as "5.1.1"; may be empty
 	Text     string // of the reply, on one line
 	Err      error  // what happened where there was no reply
+	Sent     bool   // the whole letter was sent before that: nobody knows whether it was taken
 }
 
 func (e *Error) Error() string {
 	if e.Code == 0 {
 		// What happened may have the server's words in it as well.
-		return fmt.Sprintf("mail: %s: %s", e.Step, letter.Line(e.Err.Error(), mostSaid))
+		step := string(e.Step)
+		if e.Sent {
+			step += ": the letter was sent, and then"
+		}
+		return fmt.Sprintf("mail: %s: %s", step, letter.Line(e.Err.Error(), mostSaid))
 	}
 	said := strings.Join(strings.Fields(e.Enhanced+" "+e.Text), " ")
 	return strings.TrimRight(fmt.Sprintf("mail: %s: the server said %d %s", e.Step, e.Code, said), " ")
@@ -88,56 +93,26 @@ func enhanced(line string, code int) (status, rest string) {
 	return status, rest
 }
 
-// verdict is what an error means for further attempts.
-type verdict uint8
-
-const (
-	temporary verdict = iota
-	permanent
-	bounce
-)
-
-// judge reads a reply for what it means.
-func judge(step Step, code int, enhanced string) verdict {
-	if code < 500 || code > 599 {
-		return temporary
-	}
-	if step != StepTo && step != StepMessage {
-		return temporary // the configuration: nothing that lies in the recipient or the letter was said yet
-	}
-	class, detail, _ := strings.Cut(strings.TrimPrefix(enhanced, "5."), ".")
-	switch {
-	case code == 530 || code == 535 || code == 538: // not signed in, or not encrypted
-		return temporary
-	case class == "1" && (detail == "7" || detail == "8"): // the sender's address
-		return temporary
-	case class == "2" && detail == "2" || code == 552 && (enhanced == "" || class == "0"): // the mailbox is full
-		return temporary
-	case class == "1", class == "2" && detail == "1":
-		return bounce
-	case enhanced != "" && class != "0":
-		return permanent
-	case step == StepTo && (code == 550 || code == 551 || code == 553 || code == 556):
-		return bounce
-	default:
-		return permanent
-	}
-}
-
 // marked is the error as the desk wants it.
 func marked(err error) error {
 	e, ok := errors.AsType[*Error](err)
-	if !ok {
+	switch {
+	case !ok:
 		return err
-	}
-	if errors.Is(err, errASCII) {
+	case e.Sent:
+		return ticket.Unsure(err)
+	case errors.Is(err, errASCII):
 		return ticket.Permanent(err)
+	case errors.Is(err, errOwnASCII), errors.Is(err, errNotOffered):
+		return ticket.OwnFault(err)
 	}
-	switch judge(e.Step, e.Code, e.Enhanced) {
+	switch judge(e.Step, e.Code, e.Enhanced, e.Text) {
 	case bounce:
 		return ticket.Bounce(err)
 	case permanent:
 		return ticket.Permanent(err)
+	case own:
+		return ticket.OwnFault(err)
 	default:
 		return err
 	}

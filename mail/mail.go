@@ -27,6 +27,9 @@ type Notifier struct {
 var (
 	_ ticket.Notifier = (*Notifier)(nil)
 	_ ticket.Checker  = (*Notifier)(nil)
+	_ ticket.Paced    = (*Notifier)(nil)
+
+	_ ticket.LinkChecker = (*Notifier)(nil)
 )
 
 // New checks the configuration, and reaches out to nobody. Its error joins all
@@ -56,6 +59,16 @@ func (m *Notifier) Check(kinds []ticket.Kind) error {
 	return m.cfg.Letters.Check(kinds)
 }
 
+// CheckLink implements [ticket.LinkChecker].
+func (m *Notifier) CheckLink(address string) error { return letter.CheckLink(address) }
+
+// Pace implements [ticket.Paced]: no more letters at once than there are connections,
+// and for each the time that a slow server may take.
+func (m *Notifier) Pace() ticket.Pace {
+	const steps = 8 // at most, to connect, to sign in, and to hand over
+	return ticket.Pace{AtOnce: m.cfg.Connections, Longest: steps*m.cfg.Timeout + m.cfg.Answer}
+}
+
 // Notify sends one letter, or one to each of those who serve a queue. It returns nil once the server has said that it took
 // it, and otherwise an [*Error] from the conversation, or what was wrong before
 // it, marked as the package's comment says.
@@ -83,30 +96,45 @@ func (m *Notifier) sendTo(ctx context.Context, n ticket.Notification, to netmail
 
 // notifyAll sends a letter to each of those who serve a queue. Who has got one gets
 // no other at the next attempt of this process, and whose address takes nothing
-// holds up none of the others.
+// holds up none of the others. A letter is begun as long as half of the time is left
+// for it; the next attempt is for the others.
 func (m *Notifier) notifyAll(ctx context.Context, n ticket.Notification, list []netmail.Address) error {
-	var later, never []error
+	begin, cancel := halfOf(ctx)
+	defer cancel()
+	var unsure, later, idle, never []error
 	for _, to := range list {
 		if m.part.has(n.ID, to.Address) {
 			continue
 		}
+		if begin.Err() != nil {
+			idle = append(idle, ticket.NotBegun(fmt.Errorf("to %s: there was no time left", to.Address)))
+			continue
+		}
 		err := m.sendTo(ctx, n, to)
-		switch {
-		case err == nil:
+		if err == nil {
 			m.part.add(n.ID, to.Address)
-		case ticket.RefusalOf(err).Permanent:
-			never = append(never, fmt.Errorf("to %s: %w", to.Address, err))
+			continue
+		}
+		named := fmt.Errorf("to %s: %w", to.Address, err)
+		switch r := ticket.RefusalOf(err); {
+		case r.Permanent:
+			never = append(never, named)
+		case r.Unsure:
+			unsure = append(unsure, named)
+		case r.NotBegun:
+			idle = append(idle, named)
 		default:
-			later = append(later, fmt.Errorf("to %s: %w", to.Address, err))
+			later = append(later, named)
 		}
 	}
-	if len(later)+len(never) == 0 {
+	again := slices.Concat(unsure, later, idle) // the first one's mark counts, and not those of who will never get it
+	if len(again)+len(never) == 0 {
 		m.part.forget(n.ID)
 		return nil
 	}
-	got := fmt.Sprintf("%d of %d have got it", len(list)-len(later)-len(never), len(list))
-	if len(later) > 0 { // its own marks count, and not those of who will never get it
-		return fmt.Errorf("%s: %w%s", got, later[0], others(later[1:], never))
+	got := fmt.Sprintf("%d of %d have got it", len(list)-len(again)-len(never), len(list))
+	if len(again) > 0 {
+		return fmt.Errorf("%s: %w%s", got, again[0], others(again[1:], never))
 	}
 	return ticket.Permanent(fmt.Errorf("%s: %w%s", got, never[0], others(never[1:])))
 }

@@ -346,9 +346,9 @@ func TestReplies(t *testing.T) {
 		want     string
 	}{
 		{"rcpt", 550, smtp.EnhancedCode{5, 1, 1}, "bounce"},
-		{"rcpt", 550, smtp.NoEnhancedCode, "bounce"},
-		{"rcpt", 550, smtp.EnhancedCode{5, 0, 0}, "bounce"},
-		{"rcpt", 551, smtp.NoEnhancedCode, "bounce"},
+		{"rcpt", 550, smtp.NoEnhancedCode, "temporary"},
+		{"rcpt", 550, smtp.EnhancedCode{5, 0, 0}, "temporary"},
+		{"rcpt", 551, smtp.NoEnhancedCode, "temporary"},
 		{"rcpt", 553, smtp.EnhancedCode{5, 1, 3}, "bounce"},
 		{"rcpt", 556, smtp.EnhancedCode{5, 1, 10}, "bounce"},
 		{"rcpt", 550, smtp.EnhancedCode{5, 2, 1}, "bounce"},
@@ -359,9 +359,9 @@ func TestReplies(t *testing.T) {
 		{"rcpt", 552, smtp.NoEnhancedCode, "temporary"},
 		{"data", 552, smtp.EnhancedCode{5, 3, 4}, "permanent"},
 		{"data", 552, smtp.EnhancedCode{5, 2, 3}, "permanent"},
-		{"rcpt", 550, smtp.EnhancedCode{5, 7, 1}, "permanent"},
-		{"rcpt", 554, smtp.EnhancedCode{5, 7, 1}, "permanent"},
-		{"rcpt", 501, smtp.NoEnhancedCode, "permanent"},
+		{"rcpt", 550, smtp.EnhancedCode{5, 7, 1}, "temporary"},
+		{"rcpt", 554, smtp.EnhancedCode{5, 7, 1}, "temporary"},
+		{"rcpt", 501, smtp.NoEnhancedCode, "temporary"},
 		{"data", 550, smtp.NoEnhancedCode, "permanent"},
 		{"data", 554, smtp.EnhancedCode{5, 6, 0}, "permanent"},
 		{"rcpt", 553, smtp.EnhancedCode{5, 1, 8}, "temporary"},
@@ -553,11 +553,13 @@ func TestServersThatStop(t *testing.T) {
 					talk(c, line, at)
 					f(c, line)
 				})
-				m := unencrypted(t, port, func(cfg *mail.Config) { cfg.Timeout = 300 * time.Millisecond })
+				m := unencrypted(t, port, func(cfg *mail.Config) { cfg.Timeout, cfg.Answer = 300*time.Millisecond, 600*time.Millisecond })
 				begin := time.Now()
 				err := m.Notify(t.Context(), notice(ticket.KindReceived, 1))
 				require.Error(t, err)
 				require.Equal(t, "temporary", mark(err))
+				unsure := at == "." && how != "goodbye"
+				require.Equal(t, unsure, ticket.RefusalOf(err).Unsure, "%v: whether it perhaps was delivered", err)
 				require.Less(t, time.Since(begin), 5*time.Second)
 				require.LessOrEqual(t, len(err.Error()), 400)
 				require.NotContains(t, err.Error(), "\x1b")
@@ -929,7 +931,7 @@ func TestDesk(t *testing.T) {
 		case step == "rcpt" && what == "full@example.org":
 			return &smtp.SMTPError{Code: 552, EnhancedCode: smtp.EnhancedCode{5, 2, 2}, Message: "mailbox full"}
 		case step == "data" && strings.Contains(what, "spam@example.org"):
-			return &smtp.SMTPError{Code: 554, EnhancedCode: smtp.EnhancedCode{5, 7, 1}, Message: "spam"}
+			return &smtp.SMTPError{Code: 554, EnhancedCode: smtp.EnhancedCode{5, 6, 0}, Message: "spam"}
 		}
 		return nil
 	})
@@ -940,7 +942,7 @@ func TestDesk(t *testing.T) {
 	}{
 		{"nobody@example.org", ticket.Bounced, "550 5.1.1 no such user"},
 		{"full@example.org", ticket.Pending, "552 5.2.2 mailbox full"},
-		{"spam@example.org", ticket.Dead, "554 5.7.1 spam"},
+		{"spam@example.org", ticket.Dead, "554 5.6.0 spam"},
 	} {
 		about := open(c.email)
 		_, err := desk.Deliver(t.Context())

@@ -18,6 +18,7 @@ import (
 type envelope struct {
 	from, to string // in angle brackets
 	utf8     bool   // an address is not ASCII
+	ownUTF8  bool   // and one is the desk's
 	message  []byte // lines end in CR LF
 }
 
@@ -45,10 +46,10 @@ func (m *Notifier) compose(n ticket.Notification, to netmail.Address) (envelope,
 	}
 	msg.SetDateWithValue(at.UTC())
 	msg.SetMessageIDWithValue(n.ID.String() + "@" + m.cfg.Domain)
-	references := m.messageID(n.Ticket)
+	references := m.MessageID(n.Ticket)
 	if !n.Previous.IsZero() {
-		msg.SetGenHeader(gomail.HeaderInReplyTo, m.messageID(n.Previous))
-		references += " " + m.messageID(n.Previous)
+		msg.SetGenHeader(gomail.HeaderInReplyTo, m.MessageID(n.Previous))
+		references += " " + m.MessageID(n.Previous)
 	}
 	msg.SetGenHeader(gomail.HeaderReferences, references)
 	msg.SetGenHeader(gomail.HeaderSubject, encodeWords(words.Subject))
@@ -65,14 +66,9 @@ func (m *Notifier) compose(n ticket.Notification, to netmail.Address) (envelope,
 		return envelope{}, ticket.Permanent(fmt.Errorf("mail: the letter cannot be written: %w", err))
 	}
 	e := envelope{from: bracketed(m.cfg.bounces.Address), to: bracketed(to.Address), message: b.Bytes()}
-	e.utf8 = !ascii(e.from) || !ascii(e.to) || !ascii(reply.Address) || !ascii(m.cfg.from.Address)
+	e.ownUTF8 = !ascii(e.from) || !ascii(reply.Address) || !ascii(m.cfg.from.Address)
+	e.utf8 = e.ownUTF8 || !ascii(e.to)
 	return e, nil
-}
-
-// messageID is the Message-ID of a delivery, or, for a ticket, the ID that all
-// letters about it refer to.
-func (m *Notifier) messageID(id ticket.ID) string {
-	return "<" + id.String() + "@" + m.cfg.Domain + ">"
 }
 
 // recipients are those that a notification goes to: one, but for a queue that
@@ -119,7 +115,7 @@ func isQueue(to ticket.Recipient) bool {
 func (m *Notifier) replyTo(n ticket.Notification) (netmail.Address, error) {
 	if m.cfg.ReplyTo != nil {
 		if s := m.cfg.ReplyTo(n); s != "" {
-			a, err := address(s)
+			a, err := ownAddress(s)
 			if err != nil { // the host can mend it
 				return netmail.Address{}, fmt.Errorf("mail: the address that Config.ReplyTo returned %w", err)
 			}

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/ticketkit/ticket"
 )
 
 // pool keeps connections for the next letter, and bounds how many there are.
@@ -19,12 +21,14 @@ type pool struct {
 }
 
 // get returns a connection that was used before, or a new one. It must be put
-// back.
+// back. It waits for one as long as half of the time is left for the letter.
 func (p *pool) get(ctx context.Context) (c *conn, used bool, err error) {
+	waiting, cancel := halfOf(ctx)
+	defer cancel()
 	select {
 	case p.slots <- struct{}{}:
-	case <-ctx.Done():
-		return nil, false, &Error{Step: StepConnect, Err: fmt.Errorf("all connections are busy: %w", context.Cause(ctx))}
+	case <-waiting.Done():
+		return nil, false, ticket.NotBegun(&Error{Step: StepConnect, Err: fmt.Errorf("all connections are busy: %w", context.Cause(waiting))})
 	}
 	if c := p.take(); c != nil {
 		return c, true, nil
@@ -34,6 +38,14 @@ func (p *pool) get(ctx context.Context) (c *conn, used bool, err error) {
 		return nil, false, err
 	}
 	return c, false, nil
+}
+
+// halfOf is a context that ends when half of the time that there is has passed.
+func halfOf(ctx context.Context) (context.Context, context.CancelFunc) {
+	if end, ok := ctx.Deadline(); ok {
+		return context.WithTimeout(ctx, time.Until(end)/2)
+	}
+	return ctx, func() {}
 }
 
 func (p *pool) take() *conn {

@@ -30,6 +30,7 @@ type faulty struct {
 	revise     func(context.Context, ticket.Revision) (int, error)
 	brief      func(context.Context, ticket.BriefRequest) ([]ticket.Brief, error)
 	forget     func(context.Context, ticket.Forgetting) (int, error)
+	hasten     func(context.Context, ticket.Hastening) (int, error)
 
 	search   func(context.Context, ticket.SearchQuery) ([]ticket.Hit, error)
 	counts   func(context.Context, string) ([]ticket.Count, error)
@@ -50,7 +51,7 @@ func (f *faulty) replaces(method string) bool {
 		"Commit": f.commit != nil, "Ticket": f.ticket != nil, "Lookup": f.lookup != nil, "Receipt": f.receipt != nil,
 		"Events": f.events != nil, "List": f.list != nil, "Due": f.due != nil, "Claim": f.claim != nil,
 		"Settle": f.settle != nil, "reopen": f.reopen != nil,
-		"Deliveries": f.deliveries != nil, "Revise": f.revise != nil, "Brief": f.brief != nil, "Forget": f.forget != nil,
+		"Deliveries": f.deliveries != nil, "Revise": f.revise != nil, "Brief": f.brief != nil, "Forget": f.forget != nil, "Hasten": f.hasten != nil,
 		"Search": f.search != nil, "Counts": f.counts != nil, "Maintain": f.maintain != nil,
 	}[method]
 }
@@ -141,6 +142,14 @@ func (f *faulty) Revise(ctx context.Context, r ticket.Revision) (int, error) {
 		return f.revise(ctx, r)
 	}
 	return f.Store.Revise(ctx, r)
+}
+
+func (f *faulty) Hasten(ctx context.Context, h ticket.Hastening) (int, error) {
+	f.called("Hasten")
+	if f.hasten != nil {
+		return f.hasten(ctx, h)
+	}
+	return f.Store.(ticket.Hastener).Hasten(ctx, h)
 }
 
 func (f *faulty) Forget(ctx context.Context, g ticket.Forgetting) (int, error) {

@@ -189,6 +189,34 @@ func (n *naive) Revise(ctx context.Context, r ticket.Revision) (int, error) {
 	return changed, nil
 }
 
+func (n *naive) Hasten(ctx context.Context, h ticket.Hastening) (int, error) {
+	if err := cmp.Or(ctx.Err(), h.Check()); err != nil {
+		return 0, err
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	changed := 0
+	for _, d := range n.rows {
+		meant := slices.Contains(h.Via, d.Via)
+		if len(h.IDs) > 0 {
+			meant = d.Tenant == h.Tenant && slices.Contains(h.IDs, d.ID)
+		}
+		switch {
+		case !meant:
+		case d.State == ticket.Pending && !h.Due.IsZero() && d.Due.After(h.Due):
+			d.Due = h.Now
+			changed++
+		case d.State == ticket.Claimed && !h.Until.IsZero() && d.Until.After(h.Until):
+			d.Until = h.Now
+			if d.Due.After(h.Now) {
+				d.Due = h.Now
+			}
+			changed++
+		}
+	}
+	return changed, nil
+}
+
 func (n *naive) Forget(ctx context.Context, f ticket.Forgetting) (int, error) {
 	return n.Store.(ticket.Forgetter).Forget(ctx, f)
 }

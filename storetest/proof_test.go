@@ -29,7 +29,7 @@ type fault struct {
 // faults are all of them.
 func faults() []fault {
 	return slices.Concat(commitFaults, raceFaults, readFaults, listFaults, dueFaults, claimFaults, lineFaults, settleFaults,
-		deliveriesFaults, reviseFaults, briefFaults, forgetFaults,
+		deliveriesFaults, reviseFaults, briefFaults, forgetFaults, hastenFaults,
 		searchFaults, countsFaults, valueFaults, tenantFaults, contextFaults, durableFaults)
 }
 

@@ -83,7 +83,7 @@ type rule struct {
 // rules returns all of them, in the order they are proven.
 func rules() []rule {
 	return slices.Concat(commitRules, raceRules, readRules, listRules, dueRules, claimRules, lineRules, settleRules,
-		deliveriesRules, reviseRules, briefRules, forgetRules,
+		deliveriesRules, reviseRules, briefRules, forgetRules, hastenRules,
 		searchRules, countsRules, valueRules, tenantRules, contextRules, durableRules)
 }
 

@@ -29,8 +29,8 @@ const (
 
 // Wrap returns a notifier that makes a span for each attempt of n, and passes on
 // the span's context, so that what n does comes below it. via is the name that
-// it has in the desk's configuration. It is a [ticket.Checker], which asks n where
-// that is one. A nil provider is the global one.
+// it has in the desk's configuration. It is a [ticket.Checker], a
+// [ticket.LinkChecker] and a [ticket.Paced], which asks n where that is one. A nil provider is the global one.
 func Wrap(p trace.TracerProvider, via string, n ticket.Notifier) ticket.Notifier {
 	if p == nil {
 		p = otel.GetTracerProvider()
@@ -50,6 +50,22 @@ func (t *traced) Check(kinds []ticket.Kind) error {
 		return c.Check(kinds)
 	}
 	return nil
+}
+
+// CheckLink implements [ticket.LinkChecker].
+func (t *traced) CheckLink(address string) error {
+	if c, ok := t.next.(ticket.LinkChecker); ok {
+		return c.CheckLink(address)
+	}
+	return nil
+}
+
+// Pace implements [ticket.Paced].
+func (t *traced) Pace() ticket.Pace {
+	if p, ok := t.next.(ticket.Paced); ok {
+		return p.Pace()
+	}
+	return ticket.Pace{}
 }
 
 // Notify implements [ticket.Notifier].

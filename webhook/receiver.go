@@ -29,8 +29,11 @@ type Receiver struct {
 	// returns nil, for the sender then forgets it. It must expect repeats, which
 	// have the same p.Data.ID.
 	Handle func(ctx context.Context, p Payload) error
-	// MaxBody is the longest body that is taken, in bytes. Default: 4 MiB. A
-	// message of the longest kind that a desk takes by default has 256 KiB.
+	// MaxBody is the longest body that is taken, in bytes. Default: 16 MiB, which
+	// holds whatever a desk with [ticket.DefaultLimits] sends: fields of 800 KiB and a
+	// message of 256 KiB, of which JSON can make six times that. Where the desk has
+	// wider limits, it must be larger; a body that is too large is refused at every
+	// attempt.
 	MaxBody int64
 	// Refused is told of the error behind every answer but 204, for a log. Nil:
 	// nobody is.
@@ -64,7 +67,7 @@ func (rc Receiver) take(w http.ResponseWriter, r *http.Request) (int, error) {
 	}
 	most := rc.MaxBody
 	if most <= 0 {
-		most = 4 << 20
+		most = 16 << 20
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, most))
 	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {

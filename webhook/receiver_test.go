@@ -101,7 +101,7 @@ func TestReceiverDefaults(t *testing.T) {
 	endless := &counting{Reader: neverEnding('x')}
 	rc.ServeHTTP(w, httptest.NewRequest("POST", "/", endless))
 	require.Equal(t, http.StatusRequestEntityTooLarge, w.Code)
-	require.LessOrEqual(t, endless.n, 8<<20)
+	require.LessOrEqual(t, endless.n, 17<<20)
 }
 
 type neverEnding byte

@@ -1,9 +1,14 @@
 package letter
 
 import (
+	"errors"
+	"fmt"
 	"net/url"
 	"strings"
 	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/net/idna"
 )
 
 // Line makes one line of text that a person wrote, fit for a subject: what
@@ -68,17 +73,71 @@ func words(s string) string {
 	return strings.Trim(s, "\n")
 }
 
-// link returns the address if it can be a link: http or https, with a host, in
-// printable ASCII. Otherwise there is none.
+// mostLink is the longest address of a link, in bytes.
+const mostLink = 2000
+
+// CheckLink reports why an address can be no link in a letter: it must be http or
+// https, with a host and without a user, and have no blanks or the like. A host that
+// is not in ASCII is taken, and written as it stands in the DNS.
+func CheckLink(address string) error {
+	_, err := asLink(address)
+	return err
+}
+
+// link returns the address as a link; "" where it can be none.
 func link(s string) string {
-	if len(s) > 2000 || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune(`"<>\^{|}`+"`", r) }) {
-		return ""
-	}
-	u, err := url.Parse(s)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil {
+	s, err := asLink(s)
+	if err != nil {
 		return ""
 	}
 	return s
+}
+
+// asLink writes an address in printable ASCII.
+func asLink(s string) (string, error) {
+	if !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool {
+		return r <= ' ' || r == 0x7f || r > 0x7f && !unicode.IsPrint(r) || strings.ContainsRune(`"<>\^{|}`+"`", r)
+	}) {
+		return "", errors.New("letter: the address of a link must have no blanks, no control characters and none of \"<>\\^{|}`")
+	}
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
+		return "", errors.New("letter: the address of a link must begin with http:// or https:// and a host")
+	}
+	if u.User != nil {
+		return "", errors.New("letter: the address of a link must have no user")
+	}
+	if strings.ContainsFunc(s, func(r rune) bool { return r > 0x7f }) {
+		host, err := hosts.ToASCII(u.Hostname())
+		if err != nil {
+			return "", errors.New("letter: the address of a link has a host that is no name")
+		}
+		if port := u.Port(); port != "" {
+			host += ":" + port
+		}
+		u.Host = host
+		s = percent(u.String())
+	}
+	if len(s) > mostLink {
+		return "", fmt.Errorf("letter: the address of a link must have at most %d bytes", mostLink)
+	}
+	return s, nil
+}
+
+var hosts = idna.New(idna.MapForLookup(), idna.BidiRule(), idna.StrictDomainName(true), idna.CheckHyphens(false))
+
+// percent writes what is not ASCII, which a query and a fragment may have, as RFC
+// 3986 does.
+func percent(s string) string {
+	var b strings.Builder
+	for i := range len(s) {
+		if s[i] < utf8.RuneSelf {
+			b.WriteByte(s[i])
+		} else {
+			fmt.Fprintf(&b, "%%%02X", s[i])
+		}
+	}
+	return b.String()
 }
 
 // greeted is a name as it is fit for a greeting. One that could be somebody's
@@ -92,13 +151,15 @@ func greeted(name string) string {
 }
 
 // tidy puts the output of a text template into shape: no blanks at the ends of
-// lines, no more than one empty line in a row, one line feed at the end.
+// lines, no more than one empty line in a row but for those of the words, one line
+// feed at the end.
 func tidy(s string) string {
 	var b strings.Builder
 	empty := 0
 	for line := range strings.SplitSeq(s, "\n") {
-		line = strings.TrimRight(line, " \t\r")
-		if line == "" {
+		bare := strings.TrimRight(line, " \t\r")
+		line = strings.TrimRight(strings.ReplaceAll(bare, kept, ""), " \t\r")
+		if bare == "" {
 			empty++
 			continue
 		}

@@ -1,6 +1,7 @@
 package letter
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/ticketkit/ticket"
@@ -80,6 +81,26 @@ func (l *Letters) data(n ticket.Notification, at locale) Data {
 		}
 		d.Files = append(d.Files, f)
 	}
+	return d
+}
+
+// kept stands in empty lines of the words while a text is put into shape. No words
+// have it, since they have no control characters.
+const kept = "\x00"
+
+// keepingLines are the data for a text that is put into shape, whose words keep
+// their empty lines.
+func (d Data) keepingLines() Data {
+	if len(d.Lines) == 0 {
+		return d
+	}
+	d.Lines = slices.Clone(d.Lines)
+	for i, line := range d.Lines {
+		if strings.TrimSpace(line) == "" {
+			d.Lines[i] = kept
+		}
+	}
+	d.Message = strings.Join(d.Lines, "\n")
 	return d
 }
 

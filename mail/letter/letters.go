@@ -137,7 +137,7 @@ func (l *Letters) write(n ticket.Notification, at locale) (Letter, error) {
 	}
 	letter.Subject = Line(b.String(), mostSubject+50)
 	b.Reset()
-	if err := s.text.Execute(&b, d); err != nil {
+	if err := s.text.Execute(&b, d.keepingLines()); err != nil {
 		return Letter{}, &TemplateError{File: path + ".txt", Err: err}
 	}
 	letter.Text = tidy(b.String())

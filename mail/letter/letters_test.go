@@ -479,3 +479,25 @@ func TestMisspelledTemplates(t *testing.T) {
 	_, err := letter.New(letter.Config{Templates: fstest.MapFS{"de/received.txt": {Data: []byte("s {{.Number}}\n\n{{.Number}}")}, "README": {}}})
 	require.NoError(t, err)
 }
+
+// What blanks say in words, as in code and tables, they say in the letter.
+func TestBlanksInWords(t *testing.T) {
+	l := newLetters(t, letter.Config{})
+	words := "Do this:\n\n\n    if x  {\n\t\tgo()\n    }\n\nName    Price\nInk        12"
+	for _, k := range []ticket.Kind{ticket.KindAnswered, ticket.KindReceived} {
+		n := about(t, k, ticket.Requesters, "en")
+		n.Message = ticket.Message(words)
+		got, err := l.Write(n)
+		require.NoError(t, err)
+		text := words
+		if k == ticket.KindReceived { // it is quoted
+			text = strings.ReplaceAll("> "+strings.ReplaceAll(words, "\n", "\n> "), "> \n", ">\n")
+		}
+		require.Contains(t, got.Text, text)
+		_, shown, found := strings.Cut(got.HTML, `<pre style="margin:0;white-space:pre-wrap;font:inherit">`)
+		require.True(t, found)
+		shown, _, _ = strings.Cut(shown, "</pre>")
+		require.Equal(t, words, html.UnescapeString(strings.ReplaceAll(shown, "<br>", "\n")))
+		wellFormed(t, got.HTML)
+	}
+}

@@ -23,6 +23,7 @@ type checking struct {
 	rows    map[ticket.ID]*ticket.Delivery
 	tickets map[ticket.ID][]*ticket.Delivery
 	first   map[ticket.ID]int // where in the record of the post
+	last    map[ticket.ID]arrival
 	arrived []arrival
 }
 
@@ -34,7 +35,7 @@ func (r *faulting) check(ctx context.Context) error {
 		}
 	}
 	c := &checking{faulting: r, journals: journals{grips: map[ticket.ID][]grip{}, said: map[string]int{}},
-		rows: map[ticket.ID]*ticket.Delivery{}, tickets: map[ticket.ID][]*ticket.Delivery{}, first: map[ticket.ID]int{}}
+		rows: map[ticket.ID]*ticket.Delivery{}, tickets: map[ticket.ID][]*ticket.Delivery{}, first: map[ticket.ID]int{}, last: map[ticket.ID]arrival{}}
 	paths, err := filepath.Glob(filepath.Join(r.dir, "[rw][0-9]*"))
 	if err != nil {
 		return err
@@ -131,14 +132,30 @@ func (c *checking) arrivals() {
 		at, repeat := c.first[a.id]
 		if !repeat {
 			c.first[a.id] = i
+			c.last[a.id] = a
 			continue
 		}
 		rep.repeats++
+		if before := c.last[a.id]; !before.heard.IsZero() && !c.cutShort(a.id, before.at) {
+			rep.Note(&rep.doubled, "delivery %s to %s came again, though it was answered and nobody was killed", d.ID, a.to)
+		}
+		c.last[a.id] = a
 		if a.content != c.arrived[at].content {
 			rep.Note(&rep.reworded, "delivery %s to %s came again with other words", d.ID, a.to)
 		}
 	}
 	rep.reached = len(c.first)
+}
+
+// cutShort reports whether a process was killed after the post had accepted a
+// delivery at a moment, and before the store knew.
+func (c *checking) cutShort(id ticket.ID, at int64) bool {
+	for _, g := range c.grips[id] {
+		if g.begin != 0 && g.begin <= at && (g.end == 0 || at <= g.end) && !g.kept && c.killed[g.by] {
+			return true
+		}
+	}
+	return false
 }
 
 // ends looks at where each delivery stands.
@@ -156,6 +173,9 @@ func (c *checking) ends() {
 			rep.sent++
 		case !strings.HasPrefix(at, gone+"-") && !strings.HasPrefix(at, refusing+"-"):
 			rep.Note(&rep.wrong, "delivery %s to %s is %s, and nobody refused it: %s", d.ID, at, d.State, d.LastError)
+			if d.State != ticket.Dead {
+				rep.Note(&rep.barred, "delivery %s to %s is %s, though the trouble was the desk's: %s", d.ID, at, d.State, d.LastError)
+			}
 		}
 	}
 }

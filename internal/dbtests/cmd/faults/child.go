@@ -32,7 +32,7 @@ type task struct {
 
 // lease is that of the relays, by the clock of a run. It is longer than any
 // attempt takes even while the clock goes fastest.
-const lease = 4 * time.Minute
+const lease = 40 * time.Minute
 
 // via is the name of the one notifier.
 const via = "mail"
@@ -47,7 +47,7 @@ func config(c *clock, j *journal, n ticket.Notifier) ticket.Config {
 		Now:       c.now,
 		Notifiers: map[string]ticket.Notifier{via: n},
 		Guard:     ticket.Guard{Recipient: -1, Ticket: -1},
-		Relay:     ticket.Relay{Lease: lease, Poll: 50 * time.Millisecond},
+		Relay:     ticket.Relay{Lease: lease, Poll: 50 * time.Millisecond, MaxBackoff: 10 * time.Minute, MaxAttempts: 1000},
 		Logger:    slog.New(log),
 		Profile: func(_ context.Context, _ string, to ticket.Recipient, _ ticket.Kind) (ticket.Profile, error) {
 			return ticket.Profile{Person: ticket.Person{Email: address(to)}}, nil

@@ -20,9 +20,9 @@ import (
 // How many seconds the clock goes in one. The faster it goes, the sooner is a
 // lease over that somebody still works under.
 const (
-	rateUsual  = 120 // a lease is two seconds
+	rateUsual  = 300 // a lease is eight seconds
 	rateOutage = 720
-	rateRest   = 300
+	rateRest   = 720
 )
 
 // A faulting is what is done to one store.
@@ -39,12 +39,14 @@ type faulting struct {
 	slots  []*slot
 	rand   *rand.Rand
 	report *report
+	killed map[string]bool // journals of processes that came to no end of their own
 }
 
 // A slot is the place of a child; when one is killed the next takes it.
 type slot struct {
 	task   task
-	count  int // of children that were there
+	count  int    // of children that were there
+	by     string // the journal of the child
 	child  *ordeal.Child
 	ready  chan struct{} // closed when it has begun
 	ended  chan struct{}
@@ -60,7 +62,7 @@ func endure(ctx context.Context, b ordeal.Backend, o options) (_ *report, err er
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	r := &faulting{Backend: b, options: o, dir: dir, post: newPost(o.seed), report: &report{store: b.Name},
-		rand: rand.New(rand.NewPCG(o.seed, 1))}
+		rand: rand.New(rand.NewPCG(o.seed, 1)), killed: map[string]bool{}}
 	dsn, server, err := b.Place(ctx, dir, "faults")
 	if err != nil {
 		return nil, err
@@ -72,6 +74,7 @@ func endure(ctx context.Context, b ordeal.Backend, o options) (_ *report, err er
 	if r.clock, err = newClock(filepath.Join(dir, "clock")); err != nil {
 		return nil, err
 	}
+	r.post.clock = r.clock
 	store, db, err := ordeal.OpenStore(ctx, r.Driver, r.dsn, r.Dialect)
 	if err != nil {
 		return nil, err
@@ -217,6 +220,9 @@ func (r *faulting) strike() error {
 	}
 	for _, s := range victims {
 		<-s.ended
+		if !s.child.ProcessState.Exited() {
+			r.killed[s.by] = true
+		}
 		switch killed := !s.child.ProcessState.Exited(); {
 		case !killed && s.failed != nil:
 			return s.failed
@@ -272,6 +278,7 @@ func (r *faulting) startChild(s *slot) error {
 	if err != nil {
 		return err
 	}
+	s.by = t.Journal
 	s.child, s.ready, s.ended, s.failed = child, make(chan struct{}), make(chan struct{}), nil
 	output, err := child.StdoutPipe()
 	if err != nil {

@@ -26,6 +26,7 @@ func TestCheck(t *testing.T) {
 		{"hasty", func(r *report) int { return r.lost }},
 		{"unordered", func(r *report) int { return r.disorder }},
 		{"renamed,stuck", func(r *report) int { return min(r.unknown, r.lost, r.stuck) }},
+		{"impatient,touchy", func(r *report) int { return min(r.doubled, r.barred, r.wrong) }},
 		{"weary,unleased", func(r *report) int { return min(r.wrong, r.together) }},
 		{"reworded,silent," + missing, func(r *report) int { return min(r.reworded, r.wrong, r.lost) }},
 	} {

@@ -36,6 +36,7 @@ const (
 	entryBegin  = "begin"  // delivery, at: before the notifier is called
 	entryEnd    = "end"    // delivery, at: after it has returned
 	entrySettle = "settle" // delivery, at: before the store is told
+	entryKept   = "kept"   // delivery: after the store has said that it has it
 	entryWorked = "worked" // ticket, its number in the run: all its steps were acknowledged
 	entrySaid   = "said"   // an error
 )
@@ -58,9 +59,11 @@ func lines(path string) ([]string, error) {
 type grip struct {
 	attempt   int
 	at, until int64
-	begin     int64 // 0: it did not come to that
-	end       int64 // 0: it was cut short
-	settled   int64 // when the store was told, perhaps too late; 0: it was not
+	begin     int64  // 0: it did not come to that
+	end       int64  // 0: it was cut short
+	settled   int64  // when the store was told, perhaps too late; 0: it was not
+	kept      bool   // the store has said that it has it
+	by        string // the journal of the process
 }
 
 // A worked ticket is known to its writer as done.
@@ -89,14 +92,14 @@ func (js *journals) read(path string) error {
 			js.said[rest]++
 			continue
 		}
-		if err := js.entry(mine, kind, strings.Fields(rest)); err != nil {
+		if err := js.entry(path, mine, kind, strings.Fields(rest)); err != nil {
 			return fmt.Errorf("%s: %q: %w", path, line, err)
 		}
 	}
 	return nil
 }
 
-func (js *journals) entry(mine map[ticket.ID]int, kind string, words []string) error {
+func (js *journals) entry(path string, mine map[ticket.ID]int, kind string, words []string) error {
 	if len(words) == 0 {
 		return errors.New("no delivery or ticket")
 	}
@@ -116,7 +119,7 @@ func (js *journals) entry(mine map[ticket.ID]int, kind string, words []string) e
 		return nil
 	case entryClaim:
 		mine[id] = len(js.grips[id])
-		js.grips[id] = append(js.grips[id], grip{attempt: int(n[0]), at: n[1], until: n[2]})
+		js.grips[id] = append(js.grips[id], grip{attempt: int(n[0]), at: n[1], until: n[2], by: path})
 		return nil
 	}
 	i, known := mine[id]
@@ -131,6 +134,8 @@ func (js *journals) entry(mine map[ticket.ID]int, kind string, words []string) e
 		g.end = n[0]
 	case entrySettle:
 		g.settled = n[0]
+	case entryKept:
+		g.kept = true
 	}
 	return nil
 }

@@ -9,11 +9,12 @@ import (
 	"github.com/ticketkit/ticket/mail"
 )
 
-// answering is how long the mail server may take for an answer.
+// answering is how long the mail server may take for an answer: a hundredth of what
+// is usual. For that to a whole letter it may take twenty times as long.
 const answering = 300 * time.Millisecond
 
 // newMailer makes the project's notifier for mail.
-func newMailer(addr string) (ticket.Notifier, error) {
+func newMailer(addr string, change ...func(*mail.Config)) (ticket.Notifier, error) {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
 		return nil, err
@@ -22,6 +23,10 @@ func newMailer(addr string) (ticket.Notifier, error) {
 	if err != nil {
 		return nil, err
 	}
-	return mail.New(mail.Config{Host: host, Port: n, Encryption: mail.Unencrypted, From: "Example Desk <desk@example.net>",
-		Hello: "relay.example.net", Timeout: answering, Connections: 8})
+	cfg := mail.Config{Host: host, Port: n, Encryption: mail.Unencrypted, From: "Example Desk <desk@example.net>",
+		Hello: "relay.example.net", Timeout: answering, Connections: 8}
+	for _, c := range change {
+		c(&cfg)
+	}
+	return mail.New(cfg)
 }

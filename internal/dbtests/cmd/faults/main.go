@@ -1,9 +1,13 @@
 // Command faults sends the notifications of many tickets through several relay
-// processes while everything fails that can: the mail server refuses, goes
-// silent after it has accepted, hangs up midway, is down for half an hour on a
+// processes while everything fails that can: the mail server takes its time for each
+// letter, and for some longer than for any other step; it refuses, for good, for now,
+// because of a quota or because of the sender; it goes silent after it has accepted,
+// hangs up midway, is down for half an hour on a
 // clock that goes faster than time; relays and writers are killed with SIGKILL
 // at random moments and started again. Afterwards it looks whether every
-// notification arrived, in order, and whether every repeat can be recognised.
+// notification arrived, in order, whether every repeat can be recognised and had a
+// reason, and whether nobody is sent nothing any more because of what was the desk's
+// own trouble.
 //
 //	faults -store all -tickets 10000
 //
@@ -28,6 +32,7 @@ import (
 var backends = []ordeal.Backend{
 	{Name: "sqlite", Driver: "sqlite", Dialect: sqlstore.SQLite},
 	{Name: "postgres", Driver: "pgx", Dialect: sqlstore.Postgres, Start: servers.StartPostgres},
+	{Name: "mariadb", Driver: "mysql", Dialect: sqlstore.MySQL, Start: servers.StartMariaDB},
 }
 
 // options are those of a run.
@@ -48,7 +53,7 @@ func main() {
 		os.Exit(child(path))
 	}
 	var o options
-	store := flag.String("store", "all", "sqlite (modernc), postgres, or all")
+	store := flag.String("store", "all", "sqlite (modernc), postgres, mariadb, or all")
 	flag.IntVar(&o.tickets, "tickets", 10000, "how many tickets are opened and worked on")
 	flag.IntVar(&o.relays, "relays", 4, "how many processes deliver")
 	flag.IntVar(&o.writers, "writers", 2, "how many processes write")

@@ -23,7 +23,8 @@ import (
 // A post is the transport of a run: a mail server on loopback that takes down
 // everything it accepts, and fails at random.
 type post struct {
-	addr string
+	addr  string
+	clock *clock
 
 	mu       sync.Mutex
 	rand     *rand.Rand
@@ -39,6 +40,8 @@ type arrival struct {
 	id      ticket.ID // by its Message-ID; zero: it has none
 	to      string
 	content [sha256.Size]byte // of all of it
+	at      int64             // by the clock of the run
+	heard   time.Time         // when it was said to the other side that it is; zero: it was not
 }
 
 // A fault is what the post did instead of its work.
@@ -46,6 +49,9 @@ type fault string
 
 const (
 	none         fault = ""
+	late         fault = "accepted, and answered later than anything else is"
+	overQuota    fault = "refused because of a quota"
+	notThatOne   fault = "refused because of the sender"
 	busyAtRcpt   fault = "refused for now, the recipient"
 	busyAtData   fault = "refused for now, the message"
 	cutBefore    fault = "closed in the middle of the message"
@@ -57,7 +63,46 @@ const (
 
 // mutter is how long a mute post keeps the line open, unless the other side
 // hangs up before.
-const mutter = 2 * time.Second
+const mutter = time.Second
+
+// A letter is looked over for as long as looking, and a late one for a time longer
+// than the relays wait for any other answer: seconds, and most of a minute, of a
+// hundredth of their length.
+const (
+	looking  = 40 * time.Millisecond
+	lateFrom = answering + 100*time.Millisecond
+	lateTo   = lateFrom + 300*time.Millisecond
+)
+
+// What is said because of a quota and of the sender, and at which step.
+var troubles = map[fault][]struct {
+	step string
+	err  smtp.SMTPError
+}{
+	overQuota: {
+		{"rcpt", smtp.SMTPError{Code: 550, EnhancedCode: smtp.NoEnhancedCode, Message: "Domain example.net has exceeded the max emails per hour (250/250 (100%)) allowed. Message discarded."}},
+		{"rcpt", smtp.SMTPError{Code: 550, EnhancedCode: smtp.NoEnhancedCode, Message: "User has exceeded outgoing email quota"}},
+		{"data", smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 4, 5}, Message: "Daily user sending quota exceeded."}},
+	},
+	notThatOne: {
+		{"mail", smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 1, 8}, Message: "no such domain"}},
+		{"rcpt", smtp.SMTPError{Code: 553, EnhancedCode: smtp.EnhancedCode{5, 7, 1}, Message: "<desk@example.net>: Sender address rejected: not owned by user app"}},
+		{"rcpt", smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 1, 0}, Message: "<desk@example.net>: Sender address rejected: User unknown in virtual mailbox table"}},
+		{"rcpt", smtp.SMTPError{Code: 550, EnhancedCode: smtp.NoEnhancedCode, Message: "relay not permitted"}},
+		{"data", smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 7, 60}, Message: "SMTP; Client does not have permissions to send as this sender"}},
+	},
+}
+
+// trouble is what is said at a step to a letter with this fault, if it is said there.
+func (b *letterbox) trouble(step string) error {
+	list := troubles[b.do]
+	if len(list) == 0 || list[b.which%len(list)].step != step {
+		return nil
+	}
+	b.post.count(b.do)
+	err := list[b.which%len(list)].err
+	return &err
+}
 
 // The words of the post that have to be found in the reasons for what was given
 // up.
@@ -77,7 +122,7 @@ func (p *post) dice() fault {
 	for _, f := range []struct {
 		fault fault
 		share int
-	}{{busyAtRcpt, 3}, {busyAtData, 3}, {cutBefore, 2}, {cutAfter, 2}, {mute, 1}} {
+	}{{busyAtRcpt, 3}, {busyAtData, 3}, {cutBefore, 2}, {cutAfter, 2}, {mute, 1}, {late, 6}, {overQuota, 3}, {notThatOne, 3}} {
 		if n -= f.share; n < 0 {
 			return f.fault
 		}
@@ -91,10 +136,37 @@ func (p *post) count(f fault) {
 	p.faults[f]++
 }
 
-func (p *post) accept(a arrival) {
+func (p *post) accept(a arrival) (at int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.clock != nil {
+		a.at = p.clock.now().UnixNano()
+	}
 	p.arrivals = append(p.arrivals, a)
+	return len(p.arrivals) - 1
+}
+
+// said is for an arrival of which the other side is told, unless the post goes down.
+func (p *post) said(at int, by *smtp.Server) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.server == by {
+		p.arrivals[at].heard = time.Now()
+	}
+}
+
+// hangUp forgets what was said right before the post goes down: perhaps it did not get
+// out any more.
+func (p *post) hangUp() (s *smtp.Server) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i := range p.arrivals {
+		if a := &p.arrivals[i]; time.Since(a.heard) < 300*time.Millisecond {
+			a.heard = time.Time{}
+		}
+	}
+	s, p.server = p.server, nil
+	return s
 }
 
 func (p *post) accepted() int {
@@ -114,7 +186,7 @@ func (p *post) setCalm() {
 func (p *post) record() ([]arrival, map[fault]int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return slices.Clip(p.arrivals), maps.Clone(p.faults)
+	return slices.Clone(p.arrivals), maps.Clone(p.faults)
 }
 
 func newPost(seed uint64) *post {
@@ -132,7 +204,9 @@ func (p *post) open() error {
 	s.ErrorLog = log.New(io.Discard, "", 0) // of every connection that is cut
 	s.MaxMessageBytes = 1 << 20
 	s.AllowInsecureAuth = true
+	p.mu.Lock()
 	p.addr, p.server, p.served = l.Addr().String(), s, make(chan struct{})
+	p.mu.Unlock()
 	go func() {
 		defer close(p.served)
 		_ = s.Serve(l) // it ends when it is closed
@@ -145,9 +219,9 @@ func (p *post) close() {
 	if p.server == nil {
 		return
 	}
-	_ = p.server.Close() // nothing is lost that the post has not taken
+	s := p.hangUp()
+	_ = s.Close() // nothing is lost that the post has not taken
 	<-p.served
-	p.server = nil
 }
 
 // A letterbox is one connection.
@@ -156,6 +230,8 @@ type letterbox struct {
 	conn *smtp.Conn
 	to   string
 	do   fault
+
+	which int // of the ways to say it
 }
 
 var errCut = errors.New("cut")
@@ -165,7 +241,8 @@ func (b *letterbox) Logout() error { return nil }
 
 func (b *letterbox) Mail(string, *smtp.MailOptions) error {
 	b.do = b.post.dice()
-	return nil
+	b.which = rand.IntN(1000)
+	return b.trouble("mail")
 }
 
 func (b *letterbox) fail(f fault) error {
@@ -191,7 +268,7 @@ func (b *letterbox) Rcpt(to string, _ *smtp.RcptOptions) error {
 	case strings.HasPrefix(to, gone+"-"):
 		return b.fail(noSuchPerson)
 	}
-	return nil
+	return b.trouble("rcpt")
 }
 
 func (b *letterbox) Data(r io.Reader) error {
@@ -211,12 +288,21 @@ func (b *letterbox) Data(r io.Reader) error {
 	case strings.HasPrefix(b.to, refusing+"-"):
 		return b.fail(refusedForOf)
 	}
+	if err := b.trouble("data"); err != nil {
+		return err
+	}
+	if b.do == late {
+		b.post.count(late)
+		time.Sleep(lateFrom + rand.N(lateTo-lateFrom))
+	} else {
+		time.Sleep(looking)
+	}
 	a, err := opened(text)
 	if err != nil {
 		return err
 	}
 	a.to = b.to
-	b.post.accept(a)
+	at := b.post.accept(a)
 	switch b.do {
 	case cutAfter:
 		return b.fail(cutAfter)
@@ -226,6 +312,7 @@ func (b *letterbox) Data(r io.Reader) error {
 		_, _ = conn.Read(make([]byte, 1))
 		return b.fail(mute)
 	}
+	b.post.said(at, b.conn.Server())
 	return nil
 }
 

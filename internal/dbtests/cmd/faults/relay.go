@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/mail"
 	"github.com/ticketkit/ticket/sqlstore"
 )
 
@@ -19,17 +21,22 @@ const grace = 3 * time.Second
 
 // relay delivers until it is killed, or told to stop.
 func relay(ctx context.Context, t *task, c *clock, j *journal, store *sqlstore.Store) error {
-	n, err := newMailer(t.Post)
+	names := strings.Split(t.Sabotage, ",")
+	n, err := newMailer(t.Post, func(cfg *mail.Config) {
+		if slices.Contains(names, impatient) {
+			cfg.Answer = answering
+		}
+	})
 	if err != nil {
 		return err
 	}
 	w := &witness{Store: store, journal: j, clock: c, carry: n}
-	for name := range strings.SplitSeq(t.Sabotage, ",") {
+	for _, name := range names {
 		if do := relaySabotage[name]; do != nil {
 			do(w)
 		}
 	}
-	desk, err := ticket.NewDesk(w, config(c, j, ticket.NotifierFunc(w.Notify)))
+	desk, err := ticket.NewDesk(w, config(c, j, w))
 	if err != nil {
 		return err
 	}
@@ -92,7 +99,22 @@ func (w *witness) Settle(ctx context.Context, list []ticket.Settlement) error {
 		}
 	}
 	w.journal.write(entries...)
-	return w.Store.Settle(ctx, list)
+	err := w.Store.Settle(ctx, list)
+	if err == nil {
+		for i := range list {
+			entries[i] = fmt.Sprint(entryKept, " ", list[i].ID)
+		}
+		w.journal.write(entries...)
+	}
+	return err
+}
+
+// Pace is that of the notifier.
+func (w *witness) Pace() ticket.Pace {
+	if p, ok := w.carry.(ticket.Paced); ok {
+		return p.Pace()
+	}
+	return ticket.Pace{}
 }
 
 // Notify hands over, and writes down when.

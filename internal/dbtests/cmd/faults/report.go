@@ -33,11 +33,11 @@ type report struct {
 	said                   map[string]int // errors
 
 	// What is wrong.
-	lost, stuck, disorder, together, unknown, reworded, wrong int
+	lost, stuck, disorder, together, unknown, reworded, wrong, doubled, barred int
 }
 
 func (r *report) good() bool {
-	return r.lost+r.stuck+r.disorder+r.together+r.unknown+r.reworded+r.wrong == 0 && r.reached > 0 && r.reached == r.sent &&
+	return r.lost+r.stuck+r.disorder+r.together+r.unknown+r.reworded+r.wrong+r.doubled+r.barred == 0 && r.reached > 0 && r.reached == r.sent &&
 		r.reached+r.refused == r.notifications
 }
 
@@ -45,13 +45,14 @@ func (r *report) good() bool {
 var columns = []string{"store", "relays killed", "relays stopped", "writers killed", "down, by the clock", "until all was written", "until the faults ended",
 	"until all was told", "tickets", "notifications", "attempts", "leases taken over", "messages accepted", "notifications that arrived",
 	"repeats with the same ID and words", "given up or held back, with the reason", "in line behind another", "lost", "stuck", "out of order",
-	"worked on by two at once", "unknown", "repeats with other words", "given up wrongly"}
+	"worked on by two at once", "unknown", "repeats with other words", "given up wrongly",
+	"doubled by a server that answered", "barred by the desk's own trouble"}
 
 func (r *report) row() []string {
 	row := []string{r.store, strconv.Itoa(r.killedRelays), strconv.Itoa(r.stopped), strconv.Itoa(r.killedWriters),
 		r.outage.Round(time.Second).String(), tenths(r.writing), tenths(r.faulty), tenths(r.faulty + r.rest)}
 	for _, n := range []int{r.tickets, r.notifications, r.attempts, r.taken, r.accepted, r.reached, r.repeats - r.reworded, r.refused, r.followed,
-		r.lost, r.stuck, r.disorder, r.together, r.unknown, r.reworded, r.wrong} {
+		r.lost, r.stuck, r.disorder, r.together, r.unknown, r.reworded, r.wrong, r.doubled, r.barred} {
 		row = append(row, strconv.Itoa(n))
 	}
 	return row

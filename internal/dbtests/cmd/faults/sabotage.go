@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"math/rand/v2"
 	"slices"
 	"time"
 
 	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/mail"
 )
 
 // relaySabotage makes relays do something wrong, which the check has to find: it
@@ -54,6 +56,17 @@ var relaySabotage = map[string]func(w *witness){
 			return carry.Notify(ctx, n)
 		})
 	},
+	// Every refusal is taken for a word about the mailbox.
+	"touchy": func(w *witness) {
+		carry := w.carry
+		w.carry = ticket.NotifierFunc(func(ctx context.Context, n ticket.Notification) error {
+			err := carry.Notify(ctx, n)
+			if e, ok := errors.AsType[*mail.Error](err); ok && e.Code/100 == 5 {
+				return ticket.Bounce(err)
+			}
+			return err
+		})
+	},
 	// Leases that are over at once.
 	"unleased": func(w *witness) {
 		w.onClaim = func(r *ticket.ClaimRequest) { r.Lease = time.Microsecond }
@@ -84,10 +97,14 @@ var relaySabotage = map[string]func(w *witness){
 	},
 }
 
+// impatient is the sabotage of a relay that does not wait for the answer to a letter as
+// long as the server takes.
+const impatient = "impatient"
+
 // missing is the sabotage of a delivery that is not in the outbox: a row is
 // removed before the check.
 const missing = "missing"
 
 func sabotages() []string {
-	return slices.Sorted(slices.Values(append(slices.Collect(maps.Keys(relaySabotage)), missing)))
+	return slices.Sorted(slices.Values(append(slices.Collect(maps.Keys(relaySabotage)), missing, impatient)))
 }

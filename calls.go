@@ -1,0 +1,102 @@
+package ticket
+
+import "sync"
+
+// calls are the attempts of a desk that have not returned, be they given up or not,
+// and whichever Run or Deliver began them. Each takes a place of its notifier, so
+// that calls which do not return are bounded.
+type calls struct {
+	mu     sync.Mutex
+	of     map[ID]bool
+	late   map[ID]bool    // given up, and delivered nevertheless
+	taken  map[string]int // places by notifier
+	lost   map[string]int // of these, of calls that were given up
+	astray map[ID]bool    // those
+	freed  wakeup         // tells that a place was freed
+}
+
+// mostLate bounds what is remembered: a repeat is better than memory without end.
+const mostLate = 1000
+
+// under is how many places of a notifier are taken.
+func (c *calls) under(via string) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.taken[via]
+}
+
+// stray reports whether there are calls of a notifier and all were given up.
+func (c *calls) stray(via string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.taken[via] > 0 && c.taken[via] == c.lost[via]
+}
+
+// reserve takes up to n of the places of a notifier, and returns how many.
+func (c *calls) reserve(via string, all, n int) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.taken == nil {
+		c.of, c.late, c.astray = map[ID]bool{}, map[ID]bool{}, map[ID]bool{}
+		c.taken, c.lost = map[string]int{}, map[string]int{}
+	}
+	n = max(0, min(n, all-c.taken[via]))
+	c.taken[via] += n
+	return n
+}
+
+// release gives places back.
+func (c *calls) release(via string, n int) {
+	if n == 0 {
+		return
+	}
+	c.mu.Lock()
+	c.taken[via] -= n
+	c.mu.Unlock()
+	c.freed.all()
+}
+
+// enter begins a call, unless the one before has not returned, or is known by now to
+// have delivered.
+func (c *calls) enter(id ID) (late, entered bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.of[id]:
+		return false, false
+	case c.late[id]:
+		delete(c.late, id)
+		return true, false
+	}
+	c.of[id] = true
+	return false, true
+}
+
+// lose is for a call that is given up.
+func (c *calls) lose(via string, id ID) {
+	c.mu.Lock()
+	if c.of[id] {
+		c.astray[id] = true
+		c.lost[via]++
+	}
+	c.mu.Unlock()
+	c.freed.all() // who waits looks anew
+}
+
+// leave is for a call that has returned.
+func (c *calls) leave(via string, id ID, delivered bool) {
+	c.mu.Lock()
+	delete(c.of, id)
+	if c.astray[id] {
+		delete(c.astray, id)
+		c.lost[via]--
+		if delivered {
+			if len(c.late) >= mostLate {
+				clear(c.late)
+			}
+			c.late[id] = true
+		}
+	}
+	c.mu.Unlock()
+	c.release(via, 1)
+}

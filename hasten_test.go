@@ -1,0 +1,90 @@
+package ticket_test
+
+import (
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/ticketkit/ticket"
+)
+
+// What was made by a clock that was ahead does not wait for its year.
+func TestAClockThatWasAheadLeavesNothingWaiting(t *testing.T) {
+	for name, before := range map[string]func(k *kit){
+		"what is new": func(k *kit) {},
+		"what failed": func(k *kit) {
+			k.sent.FailWith(func(ticket.Notification) error { return errors.New("busy") })
+			k.deliver()
+		},
+		"what is held": func(k *kit) {
+			_, _ = k.store.Claim(k.Context(), ticket.ClaimRequest{Now: k.clock.Now(), Lease: time.Minute, Limit: 100, Via: []string{""}})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := newKit(t)
+			now := k.clock.Now()
+			k.clock.Set(now.AddDate(10, 0, 0))
+			k.open(ada, ticket.Draft{})
+			before(k)
+			k.sent.FailWith(nil)
+			k.clock.Set(now.Add(time.Minute))
+			k.deliver()
+			for _, d := range k.told(ticket.DeliveryQuery{}) {
+				require.Equal(t, ticket.Sent, d.State, "due %s", d.Due)
+			}
+		})
+	}
+}
+
+// Run looks when the clock was put back; what waits for long with good reason goes on
+// waiting.
+func TestRunBringsForward(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newKit(t)
+		now := k.clock.Now()
+		k.sent.FailWith(func(ticket.Notification) error { return ticket.RetryAfter(errors.New("busy"), 24*time.Hour) })
+		k.open(lin, ticket.Draft{Requester: bob.Person, Solution: "x"})
+		k.deliver()
+		k.sent.FailWith(nil)
+		ended := make(chan error)
+		go func() { ended <- k.desk.Run(t.Context()) }()
+		time.Sleep(5 * time.Second)
+		require.Empty(t, k.sent.Sent())
+		k.clock.Set(now.AddDate(10, 0, 0))
+		time.Sleep(5 * time.Second)
+		told := len(k.sent.Sent())
+		require.Positive(t, told)
+		k.sent.FailWith(func(ticket.Notification) error { return errors.New("busy") })
+		k.open(lin, ticket.Draft{Requester: ada.Person, Solution: "x"})
+		time.Sleep(5 * time.Second)
+		require.Len(t, k.sent.Sent(), told)
+		k.sent.FailWith(nil)
+		k.clock.Set(now.Add(time.Minute))
+		time.Sleep(5 * time.Second)
+		require.Greater(t, len(k.sent.Sent()), told)
+		require.NoError(t, k.desk.Shutdown(t.Context()))
+		require.NoError(t, <-ended)
+	})
+}
+
+// Redrive makes what waits for its next attempt due at once.
+func TestRedriveOfWhatWaits(t *testing.T) {
+	k := newKit(t)
+	k.sent.FailWith(func(ticket.Notification) error { return ticket.Unsure(errors.New("no answer")) })
+	tk := k.open(lin, ticket.Draft{Requester: ada.Person, Solution: "x"})
+	k.deliver()
+	k.sent.FailWith(nil)
+	q := ticket.DeliveryQuery{Ticket: tk.ID, State: []ticket.DeliveryState{ticket.Pending, ticket.Dead}}
+	k.deliver()
+	require.NotEmpty(t, k.told(q), "they wait for an hour at least")
+	n, err := k.desk.Redrive(t.Context(), super, q)
+	require.NoError(t, err)
+	require.Equal(t, 1, n, "the other one waits for this one only")
+	k.deliver()
+	require.Empty(t, k.told(q))
+	_, err = k.desk.Redrive(t.Context(), super, ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.Claimed}})
+	require.ErrorIs(t, err, ticket.ErrInvalid)
+}

@@ -1,0 +1,121 @@
+package mail
+
+import (
+	"regexp"
+	"strings"
+)
+
+// verdict is what a reply means for further attempts. docs/mail-replies.md has the
+// rules as a table, which a test reads.
+type verdict string
+
+const (
+	temporary verdict = "temporary"
+	own       verdict = "own fault" // temporary, and somebody at the desk has to mend it
+	permanent verdict = "permanent" // this letter, and no other
+	bounce    verdict = "bounce"    // the mailbox, and so all letters to it
+)
+
+// judge reads a reply for what it means. Only what names the mailbox is a bounce,
+// since that ends all that is sent there: in doubt it is something that the desk
+// can mend.
+func judge(step Step, code int, enhanced, text string) verdict {
+	if code < 500 || code > 599 {
+		return temporary
+	}
+	if step != StepTo && step != StepMessage {
+		return own // nothing that lies in the recipient or the letter was said yet
+	}
+	switch code {
+	case 500, 501, 502, 503, 504, 530, 534, 535, 538, 555: // what was said, and who said it
+		if !saysMailbox(text) {
+			return own
+		}
+	}
+	text = bare(text)
+	switch v := byStatus[enhanced]; {
+	case v == bounce && (ofSender.MatchString(text) || ofRate.MatchString(text)):
+		return own
+	case v == bounce && code == 552:
+		return temporary
+	case v != "":
+		return v
+	case enhanced == "5.4.1" && strings.Contains(text, "recipient address rejected"): // Exchange Online, of whom it does not know
+		return bounce
+	}
+	class, detail, _ := strings.Cut(strings.TrimPrefix(enhanced, "5."), ".")
+	switch class {
+	case "6":
+		return permanent
+	case "7", "3", "4":
+		return own
+	case "5", "1", "2":
+		if detail != "0" {
+			return own
+		}
+	}
+	return byText(step, code, text)
+}
+
+// byStatus is what enhanced codes mean that leave no doubt (RFC 3463, RFC 5248 and
+// the registry that it makes).
+var byStatus = map[string]verdict{
+	"5.1.1":  bounce,    // no such mailbox
+	"5.1.2":  bounce,    // no such domain
+	"5.1.3":  bounce,    // no such address can be
+	"5.1.4":  bounce,    // ambiguous
+	"5.1.6":  bounce,    // moved
+	"5.1.10": bounce,    // the domain takes no mail (RFC 7505)
+	"5.2.1":  bounce,    // disabled
+	"5.2.2":  temporary, // full: its owner can make room
+	"5.2.3":  permanent, // longer than the mailbox takes
+	"5.2.4":  permanent, // a list that cannot be expanded
+	"5.3.4":  permanent, // longer than the server takes
+	"5.7.17": bounce,    // the mailbox has another owner by now (RFC 7293)
+	"5.7.18": bounce,    // so has the domain
+}
+
+// byText judges a reply whose code alone says nothing: RFC 5321 has 550 for a mailbox
+// that is not there and for any policy.
+func byText(step Step, code int, text string) verdict {
+	switch {
+	case ofFull.MatchString(text):
+		return temporary
+	case ofSize.MatchString(text):
+		return permanent
+	case ofSender.MatchString(text), ofRate.MatchString(text), ofPolicy.MatchString(text):
+		return own
+	case ofMailbox.MatchString(text), code == 556 && step == StepTo: // RFC 7504: the domain takes no mail
+		return bounce
+	case code == 552: // what is stored there already
+		return temporary
+	case step == StepMessage:
+		return permanent // it saw the letter, and says no more
+	}
+	return own
+}
+
+func saysMailbox(text string) bool {
+	text = bare(text)
+	return ofMailbox.MatchString(text) && !ofSender.MatchString(text) && !ofPolicy.MatchString(text)
+}
+
+// bare is a text in small letters and without addresses and links, whose words say
+// nothing.
+func bare(text string) string {
+	return inText.ReplaceAllString(strings.ToLower(text), " ")
+}
+
+var inText = regexp.MustCompile(`<[^>]*>|https?://\S+|\S+@\S+`)
+
+// What replies speak of, as large providers and common servers word it.
+var (
+	ofSender  = regexp.MustCompile(`\bsend(er|ing|ers)\b|\bsend as\b|\bfrom (address|header|domain)|\bmail from\b|\breturn.?path\b|\benvelope from\b|\bhelo\b|\behlo\b|\b(your|client) (ip|host|server|address|domain|network|mail ?server)\b`)
+	ofRate    = regexp.MustCompile(`\bexceed|\bquota\b|\blimit(s|ed)?\b|\btoo (many|much|fast|quickly|often|frequent)|\brate\b|\bper (second|minute|hour|day)\b|\bdaily\b|\bhourly\b|\bthrottl|\btry (again )?later\b|\bgr[ae]y.?list|\btemporar`)
+	ofPolicy  = regexp.MustCompile(`\brelay(ing)? |\brelay(ing)?$|to relay\b|\brelay(ing)?[:;,.]|\brcpthosts\b|\bpolic(y|ies)\b|\bspam|\bbulk\b|\bjunk\b|\bblock|\bblack.?list|\bdeny.?list|\bban(ned)?\b|\blisted\b|\brbl\b|\bdnsbl\b|\breputation\b|\bspf\b|\bdkim\b|\bdmarc\b|\bptr\b|\breverse dns\b|\bauth(entication|enticate|enticated|orized|orised|orization|orisation)?\b|\bunauthori[sz]ed\b|\bnot (allowed|permitted)\b|\bpermission|\baccess (is )?denied\b|\bprohibited\b|\badministrative|\bdns\b|\btls\b|\bencrypt|\bbill|\bpayment|\bsubscription\b`)
+	ofFull    = regexp.MustCompile(`\b(mailbox|inbox|maildir|mail box|user|recipient|account)('s)?( \S+){0,3} (is )?(too )?(full|over ?quota|out of (space|storage))|\bover ?quota\b|\b(mailbox|storage|disk) quota\b|\bmailbox size limit|\bexceeded storage|\binsufficient (system |disk )?(storage|space)|\bno space left`)
+	ofSize    = regexp.MustCompile(`\b(message|mail|size|letter|body|content|attachment)( \S+){0,3} (too (big|large|long)|exceeds?( \S+){0,4} (size|limit|maximum))|\bsize (limit )?exceed|\bmaximum (message )?size\b|\bmessage size\b`)
+	ofMailbox = regexp.MustCompile(`\b(no|not (a|an)|unknown|invalid|bad|in?correct|non.?exist(e|a)nt|inactive|disabled|unrout(e)?able|undeliverable|unknown local|bad destination)( such| valid| known| local| virtual| active)* (user|recipient|mailbox|mail ?box|address|addressee|account|person|customer|domain|host|mailbox name|part)\b|` +
+		`\b(user|recipient|mailbox|mail ?box|address|addressee|account|person|alias|domain|host|name)( address| name| account| part)?( rejected:?| you tried to reach)?[ :]*( \S+){0,3}? ?(is |was |has been |does |do |could |can)?(unknown|unavailable|invalid|inactive|disabled|suspended|deactivated|discontinued|closed|expired|deleted|undeliverable|unrout(e)?able|terminated|(not|n't|no longer)( \S+){0,1} ?(found|exist|known|here|local|valid|available|active|recogni[sz]ed|in use|have|accept|receiv|deliver))|` +
+		`\bdoes(n't| not)( \S+){0,1} (have|exist)|\bno mailbox\b|\bno one here\b|\bnot our (user|customer)|\bno such\b|\bnull mx\b|\baccepts no mail\b|\bdoes(n't| not) accept mail\b`)
+)

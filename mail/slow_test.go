@@ -1,0 +1,145 @@
+package mail_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/emersion/go-smtp"
+	"github.com/stretchr/testify/require"
+
+	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/mail"
+	"github.com/ticketkit/ticket/memstore"
+)
+
+// slow has a server take so long for each letter.
+func (s *server) slow(d time.Duration) {
+	s.refuseWith(func(step, _ string) error {
+		if step == "data" {
+			<-time.After(d)
+		}
+		return nil
+	})
+}
+
+// A backlog at a server that takes its time: each letter arrives once, whatever is
+// wrapped around the notifier.
+func TestABacklogAtASlowServer(t *testing.T) {
+	const scale = 30 // all times are a thirtieth
+	for name, wrap := range map[string]func(m *mail.Notifier) ticket.Notifier{
+		"plain":   func(m *mail.Notifier) ticket.Notifier { return m },
+		"wrapped": func(m *mail.Notifier) ticket.Notifier { return ticket.NotifierFunc(m.Notify) }, // says nothing of its pace
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := start(t, nil)
+			s.slow(7 * time.Second / scale)
+			m := s.notifier(func(cfg *mail.Config) {
+				cfg.Timeout = 30 * time.Second / scale
+				cfg.Address = func(ticket.Recipient) string { return "desk@staff.example" }
+			})
+			desk, err := ticket.NewDesk(memstore.New(), ticket.Config{Logger: slog.New(slog.DiscardHandler), Notifiers: map[string]ticket.Notifier{"mail": wrap(m)},
+				Relay: ticket.Relay{Lease: time.Minute / scale, Poll: time.Second / scale, Backoff: 5 * time.Second / scale, MaxBackoff: time.Hour / scale}})
+			require.NoError(t, err)
+			const n = 40
+			for i := range n {
+				_, err := desk.Open(t.Context(), ticket.Requester(ticket.Person{Email: fmt.Sprintf("c%d@example.org", i)}), ticket.Draft{Subject: "S"})
+				require.NoError(t, err)
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			ended := make(chan error, 1)
+			go func() { ended <- desk.Run(ctx) }()
+			require.Eventually(t, func() bool {
+				page, err := desk.Deliveries(ctx, ticket.System("ops"), ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.Sent}, Limit: 1000})
+				return err == nil && len(page.Deliveries) == 2*n
+			}, time.Minute, 20*time.Millisecond)
+			cancel()
+			<-ended
+			require.Len(t, s.got(), 2*n)
+			page, err := desk.Deliveries(t.Context(), ticket.System("ops"), ticket.DeliveryQuery{Limit: 1000})
+			require.NoError(t, err)
+			for _, d := range page.Deliveries {
+				require.Zero(t, d.Failures)
+			}
+		})
+	}
+}
+
+// A server that is asked to stop looking over a letter finishes, and is waited for a
+// moment: whoever stops the desk does not make copies.
+func TestAStopWaitsForTheAnswer(t *testing.T) {
+	for _, c := range []struct {
+		takes time.Duration
+		sure  bool
+	}{{300 * time.Millisecond, true}, {3 * time.Second, false}} {
+		s := start(t, nil)
+		s.slow(c.takes)
+		m := s.notifier(nil)
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(100*time.Millisecond, cancel)
+		begin := time.Now()
+		err := m.Notify(ctx, notice(ticket.KindReceived, 1))
+		require.Less(t, time.Since(begin), 1500*time.Millisecond)
+		if c.sure {
+			require.NoError(t, err)
+			continue
+		}
+		require.ErrorIs(t, err, context.Canceled)
+		require.True(t, ticket.RefusalOf(err).Unsure)
+	}
+}
+
+// The answer to the whole letter has a time of its own, and any that says yes counts.
+func TestALateAnswer(t *testing.T) {
+	s := start(t, nil)
+	s.slow(500 * time.Millisecond)
+	m := s.notifier(func(cfg *mail.Config) { cfg.Timeout = 100 * time.Millisecond })
+	require.NoError(t, m.Notify(t.Context(), notice(ticket.KindReceived, 1)))
+	require.Len(t, s.got(), 1)
+	s.refuseWith(func(step, _ string) error {
+		if step == "data" {
+			return &smtp.SMTPError{Code: 252, EnhancedCode: smtp.NoEnhancedCode, Message: "taken, and to be looked at"}
+		}
+		return nil
+	})
+	require.NoError(t, m.Notify(t.Context(), notice(ticket.KindReceived, 2)))
+}
+
+// A letter to many that would not be over in time is gone on with at the next attempt.
+func TestAQueueOfManyAtASlowServer(t *testing.T) {
+	s := start(t, nil)
+	s.slow(50 * time.Millisecond)
+	m := s.notifier(func(cfg *mail.Config) { cfg.Address = func(ticket.Recipient) string { return many()[:200] } })
+	most := 0
+	for try := 1; ; try++ {
+		require.Less(t, try, 20)
+		ctx, cancel := context.WithTimeout(t.Context(), 400*time.Millisecond)
+		err := m.Notify(ctx, queued(1))
+		cancel()
+		if err == nil {
+			break
+		}
+		require.True(t, ticket.RefusalOf(err).NotBegun, "%v", err)
+		require.False(t, errors.Is(err, context.Canceled))
+		most = try
+	}
+	require.Positive(t, most)
+	seen := map[string]bool{}
+	for _, to := range s.receivers() {
+		require.False(t, seen[to], "%s got it twice", to)
+		seen[to] = true
+	}
+}
+
+// The pace is that of the connections, and of a slow server.
+func TestPace(t *testing.T) {
+	s := start(t, nil)
+	require.Equal(t, ticket.Pace{AtOnce: 4, Longest: 14 * time.Minute}, s.notifier(func(cfg *mail.Config) { cfg.Timeout = 0 }).Pace())
+	require.Equal(t, ticket.Pace{AtOnce: 9, Longest: 9 * time.Second}, s.notifier(func(cfg *mail.Config) {
+		cfg.Timeout, cfg.Answer, cfg.Connections = time.Second, time.Second, 9
+	}).Pace())
+}

@@ -1,0 +1,55 @@
+package memstore
+
+import (
+	"context"
+
+	"github.com/ticketkit/ticket"
+)
+
+// Hasten brings deliveries forward; see [ticket.Hastener]. It looks at all that are
+// on their way by h.Via.
+func (s *Store) Hasten(ctx context.Context, h ticket.Hastening) (int, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	if err := h.Check(); err != nil {
+		return 0, err
+	}
+	o := &s.outbox
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	var open []*row
+	for _, id := range h.IDs {
+		if r := o.rows[id]; r != nil && r.Tenant == h.Tenant {
+			open = append(open, r)
+		}
+	}
+	if len(h.IDs) == 0 {
+		for _, via := range h.Via {
+			if q := o.queues[via]; q != nil {
+				for _, heads := range []rows{q.ready, q.leased} {
+					for _, head := range heads.list {
+						open = append(open, head.line.open...)
+					}
+				}
+			}
+		}
+	}
+	n := 0
+	for _, r := range open {
+		switch {
+		case r.State == ticket.Pending && !h.Due.IsZero() && r.Due.After(h.Due):
+			r.Due = h.Now
+		case r.State == ticket.Claimed && !h.Until.IsZero() && r.Until.After(h.Until):
+			r.Until = h.Now
+			if r.Due.After(h.Now) {
+				r.Due = h.Now
+			}
+		default:
+			continue
+		}
+		r.line.place()
+		n++
+	}
+	return n, nil
+}

@@ -1,0 +1,372 @@
+package ticket_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/memstore"
+)
+
+// paced is a notifier that says how it works, and counts what it is asked to do.
+type paced struct {
+	pace   ticket.Pace
+	notify func(ctx context.Context, n ticket.Notification) error
+
+	mu        sync.Mutex
+	now, most int
+	calls     int
+}
+
+func (p *paced) Pace() ticket.Pace { return p.pace }
+
+func (p *paced) Notify(ctx context.Context, n ticket.Notification) error {
+	p.mu.Lock()
+	p.now++
+	p.calls++
+	if p.now > p.most {
+		p.most = p.now
+	}
+	p.mu.Unlock()
+	defer func() {
+		p.mu.Lock()
+		p.now--
+		p.mu.Unlock()
+	}()
+	return p.notify(ctx, n)
+}
+
+// takes is a notifier's work that takes so long.
+func takes(d time.Duration) func(context.Context, ticket.Notification) error {
+	return func(ctx context.Context, _ ticket.Notification) error {
+		select {
+		case <-time.After(d):
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// An attempt begins when its notifier has a place for it, and then has the time that
+// the notifier says it may take: a backlog does not eat it up.
+func TestAnAttemptHasAllOfItsTime(t *testing.T) {
+	for name, c := range map[string]struct {
+		pace  ticket.Pace
+		takes time.Duration
+		most  int // at the same time
+		calls int // 0: as many as notifications
+	}{
+		"as many as it takes at once": {ticket.Pace{AtOnce: 4}, 7 * time.Second, 4, 0},
+		"one":                         {ticket.Pace{AtOnce: 1}, 40 * time.Second, 1, 0},
+		"no more than the batch":      {ticket.Pace{AtOnce: 1000}, 7 * time.Second, 32, 0},
+		"says nothing":                {ticket.Pace{}, 7 * time.Second, 32, 0},
+		"longer than the lease":       {ticket.Pace{AtOnce: 4, Longest: 10 * time.Minute}, 9 * time.Minute, 4, 0},
+		"longer than it says":         {ticket.Pace{AtOnce: 4, Longest: 2 * time.Minute}, 5 * time.Minute, 4, -1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n := &paced{pace: c.pace, notify: takes(c.takes)}
+				desk, err := ticket.NewDesk(memstore.New(), ticket.Config{Logger: slog.New(slog.DiscardHandler),
+					Notifiers: map[string]ticket.Notifier{"mail": n}})
+				require.NoError(t, err)
+				for i := range 50 {
+					_, err := desk.Open(t.Context(), ticket.Requester(ticket.Person{ID: fmt.Sprint(i)}), ticket.Draft{Subject: "s"})
+					require.NoError(t, err)
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), 100*c.takes+time.Minute)
+				defer cancel()
+				require.ErrorIs(t, desk.Run(ctx), context.DeadlineExceeded)
+				require.Equal(t, c.most, n.most)
+				if c.calls < 0 {
+					require.Greater(t, n.calls, 100)
+				} else {
+					require.Equal(t, 100, n.calls)
+				}
+			})
+		})
+	}
+}
+
+// What hangs takes the places of its notifier, whoever called Run and Deliver, and
+// is never more than these.
+func TestCallsThatHangAreBounded(t *testing.T) {
+	for name, heeds := range map[string]bool{"and heed no context": false, "until their context ends": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				release := make(chan struct{})
+				n := &paced{notify: func(ctx context.Context, _ ticket.Notification) error {
+					if !heeds {
+						ctx = context.WithoutCancel(ctx)
+					}
+					select {
+					case <-release:
+						return nil
+					case <-ctx.Done():
+						return ctx.Err()
+					}
+				}}
+				fine := &paced{notify: takes(0)}
+				desk, err := ticket.NewDesk(memstore.New(), ticket.Config{Logger: slog.New(slog.DiscardHandler),
+					Notifiers: map[string]ticket.Notifier{"hook": n, "mail": fine}, Relay: ticket.Relay{Batch: 8}})
+				require.NoError(t, err)
+				for i := range 100 {
+					_, err := desk.Open(t.Context(), ticket.Requester(ticket.Person{ID: fmt.Sprint(i)}), ticket.Draft{Subject: "s"})
+					require.NoError(t, err)
+				}
+				var wg sync.WaitGroup
+				for range 30 { // on a schedule that does not wait for the call before
+					ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+					wg.Go(func() {
+						defer cancel()
+						_, _ = desk.Deliver(ctx)
+					})
+					time.Sleep(10 * time.Second)
+				}
+				require.Equal(t, 8, n.most)
+				require.Equal(t, 200, fine.calls)
+				close(release)
+				wg.Wait()
+				for range 3 {
+					time.Sleep(time.Hour)
+					_, err = desk.Deliver(t.Context())
+					require.NoError(t, err)
+				}
+				page, err := desk.Deliveries(t.Context(), cron, ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.Sent}, Limit: 1000})
+				require.NoError(t, err)
+				require.Len(t, page.Deliveries, 400)
+				require.Equal(t, 8, n.most)
+			})
+		})
+	}
+}
+
+// What perhaps was delivered is tried again seldom and late, its history says so, and
+// after days it comes to an end.
+func TestWhatPerhapsWasDelivered(t *testing.T) {
+	tries := 0
+	var err error
+	n := ticket.NotifierFunc(func(context.Context, ticket.Notification) error { tries++; return err })
+	k := newKit(t, func(cfg *ticket.Config) { cfg.Notifiers = map[string]ticket.Notifier{"mail": n} })
+	err = ticket.Unsure(errors.New("no answer"))
+	k.open(lin, ticket.Draft{Requester: ada.Person, Solution: "Done."})
+	row := func() ticket.Delivery {
+		return k.told(ticket.DeliveryQuery{Kind: []ticket.Kind{ticket.KindReceived}})[0]
+	}
+	begin, at := k.clock.Now(), []time.Duration{}
+	for ; !row().State.Settled(); k.clock.Set(row().Due) {
+		before := tries
+		k.deliver()
+		if tries > before {
+			at = append(at, k.clock.Now().Sub(begin))
+		}
+		require.Contains(t, row().Report(nil), "perhaps delivered: no answer")
+	}
+	require.Len(t, at, 5)
+	require.GreaterOrEqual(t, at[1], time.Hour)
+	require.GreaterOrEqual(t, at[2], 12*time.Hour)
+	require.GreaterOrEqual(t, at[3], 36*time.Hour)
+	require.GreaterOrEqual(t, at[4], 60*time.Hour)
+	require.Equal(t, ticket.Dead, row().State)
+	require.Contains(t, row().Report(nil), "given up")
+}
+
+// That it perhaps was delivered is not forgotten over another failure.
+func TestPerhapsDeliveredBefore(t *testing.T) {
+	var err error
+	n := ticket.NotifierFunc(func(context.Context, ticket.Notification) error { return err })
+	k := newKit(t, func(cfg *ticket.Config) { cfg.Notifiers = map[string]ticket.Notifier{"mail": n} })
+	k.open(lin, ticket.Draft{Requester: ada.Person, Solution: "Done."})
+	row := func() ticket.Delivery {
+		return k.told(ticket.DeliveryQuery{Kind: []ticket.Kind{ticket.KindReceived}})[0]
+	}
+	for _, c := range []struct {
+		err error
+		is  string
+	}{
+		{ticket.Unsure(errors.New("no answer")), "perhaps delivered: no answer"},
+		{errors.New("refused"), "perhaps delivered before; refused"},
+		{errors.New("down"), "perhaps delivered before; down"},
+		{nil, ""},
+	} {
+		err = c.err
+		k.clock.Set(row().Due)
+		k.deliver()
+		require.Equal(t, c.is, row().LastError)
+	}
+	require.Equal(t, ticket.Sent, row().State)
+}
+
+// A process that stops in the middle of what perhaps is delivered leaves it for late.
+func TestStoppedWhilePerhapsDelivered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := ticket.NotifierFunc(func(ctx context.Context, _ ticket.Notification) error {
+			<-ctx.Done()
+			return ticket.Unsure(ctx.Err())
+		})
+		desk, err := ticket.NewDesk(memstore.New(), ticket.Config{Logger: slog.New(slog.DiscardHandler), Notifiers: map[string]ticket.Notifier{"": n}})
+		require.NoError(t, err)
+		_, err = desk.Open(t.Context(), ada, ticket.Draft{Subject: "s"})
+		require.NoError(t, err)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		go func() { time.Sleep(time.Second / 2); cancel() }()
+		require.ErrorIs(t, desk.Run(ctx), context.Canceled)
+		page, err := desk.Deliveries(t.Context(), cron, ticket.DeliveryQuery{})
+		require.NoError(t, err)
+		for _, d := range page.Deliveries {
+			require.Equal(t, ticket.Pending, d.State)
+			require.Greater(t, time.Until(d.Due), 50*time.Minute)
+		}
+	})
+}
+
+// An attempt that never began is no failure.
+func TestAnAttemptThatNeverBegan(t *testing.T) {
+	busy := 300
+	n := ticket.NotifierFunc(func(context.Context, ticket.Notification) error {
+		if busy--; busy > 0 {
+			return ticket.NotBegun(errors.New("no room"))
+		}
+		return nil
+	})
+	k := newKit(t, func(cfg *ticket.Config) { cfg.Notifiers = map[string]ticket.Notifier{"mail": n} })
+	k.open(lin, ticket.Draft{Requester: ada.Person, Solution: "Done."})
+	begin := k.clock.Now()
+	row := func() ticket.Delivery {
+		return k.told(ticket.DeliveryQuery{Kind: []ticket.Kind{ticket.KindReceived}})[0]
+	}
+	for row().State == ticket.Pending {
+		require.Zero(t, row().Failures)
+		k.clock.Advance(5 * time.Second)
+		k.deliver()
+	}
+	require.Equal(t, ticket.Sent, row().State)
+	require.Less(t, k.clock.Now().Sub(begin), time.Hour)
+}
+
+// Giving up takes days.
+func TestGivingUpTakesDays(t *testing.T) {
+	n := ticket.NotifierFunc(func(context.Context, ticket.Notification) error { return errors.New("connection refused") })
+	k := newKit(t, func(cfg *ticket.Config) { cfg.Notifiers = map[string]ticket.Notifier{"mail": n} })
+	k.open(lin, ticket.Draft{Requester: ada.Person, Solution: "Done."})
+	begin := k.clock.Now()
+	row := func() ticket.Delivery {
+		return k.told(ticket.DeliveryQuery{Kind: []ticket.Kind{ticket.KindReceived}})[0]
+	}
+	longest := time.Duration(0)
+	for !row().State.Settled() {
+		if wait := row().Due.Sub(k.clock.Now()); wait > longest {
+			longest = wait
+		}
+		k.clock.Set(row().Due)
+		k.deliver()
+	}
+	require.Greater(t, k.clock.Now().Sub(begin), 4*24*time.Hour)
+	require.Less(t, k.clock.Now().Sub(begin), 6*24*time.Hour)
+	require.LessOrEqual(t, longest, time.Hour, "when it can be reached again, nothing waits longer")
+}
+
+// What lies on this side is logged as an error, at every attempt.
+func TestAnOwnFaultIsLoud(t *testing.T) {
+	for own, level := range map[bool]string{true: "level=ERROR", false: "level=WARN"} {
+		var log bytes.Buffer
+		err := errors.New("5.7.1 not as this sender")
+		if own {
+			err = ticket.OwnFault(err)
+		}
+		n := ticket.NotifierFunc(func(context.Context, ticket.Notification) error { return err })
+		k := newKit(t, func(cfg *ticket.Config) {
+			cfg.Notifiers = map[string]ticket.Notifier{"mail": n}
+			cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
+		})
+		k.open(lin, ticket.Draft{Requester: ada.Person, Solution: "Done."})
+		k.deliver()
+		require.Equal(t, 1, strings.Count(log.String(), level), log.String())
+		require.NotContains(t, log.String(), "5.7.1", "the server's words may hold an address")
+		require.Equal(t, ticket.Pending, k.told(ticket.DeliveryQuery{})[0].State)
+	}
+}
+
+// refusing is a store that does not take what became of some deliveries.
+type refusing struct {
+	ticket.Store
+
+	refuses func(s ticket.Settlement) error
+	settled int // calls
+}
+
+func (r *refusing) Settle(ctx context.Context, list []ticket.Settlement) error {
+	r.settled++
+	for _, s := range list {
+		if err := r.refuses(s); err != nil {
+			return err
+		}
+	}
+	return r.Store.Settle(ctx, list)
+}
+
+// One outcome that a store refuses leaves no other unsettled, and its own delivery
+// is not made again and again.
+func TestARefusedOutcomeHoldsUpNoOther(t *testing.T) {
+	for name, c := range map[string]struct {
+		err  error
+		all  bool // it is refused whatever it says
+		left int  // that stay claimed
+	}{
+		"its words":          {&ticket.InvalidError{Field: "settlement.error", Reason: "is no good"}, false, 0},
+		"it as it is":        {&ticket.InvalidError{Field: "settlement", Reason: "is no good"}, true, 1},
+		"for another reason": {errors.New("ERROR: value violates check constraint"), true, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				calls := map[string]int{}
+				var mu sync.Mutex
+				n := ticket.NotifierFunc(func(_ context.Context, n ticket.Notification) error {
+					mu.Lock()
+					calls[n.To.Person.ID]++
+					mu.Unlock()
+					time.Sleep(time.Second) // so that they end together
+					if n.To.Person.ID == "3" {
+						return ticket.Permanent(errors.New("bad words"))
+					}
+					return nil
+				})
+				store := &refusing{Store: memstore.New()}
+				store.refuses = func(s ticket.Settlement) error {
+					if s.Outcome == ticket.GiveUp && (c.all || s.Error == "bad words") {
+						return c.err
+					}
+					return nil
+				}
+				desk, err := ticket.NewDesk(store, ticket.Config{Logger: slog.New(slog.DiscardHandler), Notifiers: map[string]ticket.Notifier{"": n}})
+				require.NoError(t, err)
+				for i := range 10 {
+					_, err := desk.Open(t.Context(), lin, ticket.Draft{Requester: ticket.Person{ID: fmt.Sprint(i)}, Subject: "s", Solution: "x"})
+					require.NoError(t, err)
+				}
+				_, err = desk.Deliver(t.Context())
+				require.ErrorIs(t, err, c.err)
+				page, err := desk.Deliveries(t.Context(), cron, ticket.DeliveryQuery{})
+				require.NoError(t, err)
+				states := map[ticket.DeliveryState]int{}
+				for _, d := range page.Deliveries {
+					states[d.State]++
+				}
+				require.Equal(t, c.left, states[ticket.Claimed])
+				require.Equal(t, 1-c.left, states[ticket.Dead])
+				require.Equal(t, 9, states[ticket.Sent], "the first of each line, but his")
+			})
+		})
+	}
+}

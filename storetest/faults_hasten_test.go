@@ -1,0 +1,47 @@
+package storetest
+
+import (
+	"context"
+	"time"
+
+	"github.com/ticketkit/ticket"
+)
+
+// hasteningWith is a fault in what Hasten is asked.
+func hasteningWith(change func(ctx context.Context, h ticket.Hastening) (context.Context, ticket.Hastening)) func(*faulty) {
+	return func(f *faulty) {
+		s := f.Store.(ticket.Hastener)
+		f.hasten = func(ctx context.Context, h ticket.Hastening) (int, error) {
+			ctx, h = change(ctx, h)
+			return s.Hasten(ctx, h)
+		}
+	}
+}
+
+var hastenFaults = []fault{
+	{"brings forward what is due right then", "Hasten/pending", hasteningWith(func(ctx context.Context, h ticket.Hastening) (context.Context, ticket.Hastening) {
+		if !h.Due.IsZero() {
+			h.Due = h.Due.Add(-time.Microsecond)
+		}
+		return ctx, h
+	})},
+	{"ends no lease", "Hasten/claimed", hasteningWith(func(ctx context.Context, h ticket.Hastening) (context.Context, ticket.Hastening) {
+		h.Until = time.Time{}
+		return ctx, h
+	})},
+	{"brings forward what has other IDs", "Hasten/which", hasteningWith(func(ctx context.Context, h ticket.Hastening) (context.Context, ticket.Hastening) {
+		if len(h.IDs) > 0 {
+			h.IDs, h.Via = nil, []string{"mail"}
+		}
+		return ctx, h
+	})},
+	{"ends leases that are not asked for", "Hasten/none", hasteningWith(func(ctx context.Context, h ticket.Hastening) (context.Context, ticket.Hastening) {
+		if h.Until.IsZero() {
+			h.Until = h.Due
+		}
+		return ctx, h
+	})},
+	{"brings forward for a caller who has gone", "Hasten/cancelled", hasteningWith(func(ctx context.Context, h ticket.Hastening) (context.Context, ticket.Hastening) {
+		return context.WithoutCancel(ctx), h
+	})},
+}

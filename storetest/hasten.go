@@ -1,0 +1,115 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/ticketkit/ticket"
+)
+
+const (
+	saysHasten      = "Hasten brings forward what is on its way by h.Via, in all tenants, or else, where h.IDs are given, those of them in h.Tenant."
+	saysHastenDue   = "Deliveries that are pending with a Due after h.Due must be due at h.Now"
+	saysHastenUntil = "of those that are claimed with an Until after h.Until, Until must become h.Now, and so must a Due that is later."
+	saysHastenKeeps = "Zero times mean none of these. All else must stay. It returns how many it changed."
+)
+
+var hastenRules = []rule{
+	{name: "Hasten/pending", says: saysHastenDue, lacks: noHasten, upon: []string{"Claim/"}, prove: hastenPending},
+	{name: "Hasten/claimed", says: saysHastenUntil, lacks: noHasten, upon: []string{"Claim/"}, prove: hastenClaimed},
+	{name: "Hasten/which", says: saysHasten, lacks: noHasten, upon: []string{"Claim/", "Hasten/pending"}, prove: hastenWhich},
+	{name: "Hasten/none", says: saysHastenKeeps, lacks: noHasten, upon: []string{"Claim/", "Settle/", "Hasten/pending", "Hasten/claimed"}, prove: hastenNone},
+	{name: "Hasten/cancelled", says: saysCancelled, lacks: noHasten, upon: []string{"Hasten/pending"}, prove: hastenCancelled},
+}
+
+// noHasten says why a store is left out.
+func noHasten(ctx context.Context, s ticket.Store) string {
+	h, ok := s.(ticket.Hastener)
+	if ok {
+		_, err := h.Hasten(ctx, ticket.Hastening{Now: clock})
+		ok = !errors.Is(err, errors.ErrUnsupported)
+	}
+	if !ok {
+		return "bringing deliveries forward"
+	}
+	return ""
+}
+
+func (k *kit) hasten(h ticket.Hastening) int {
+	k.Helper()
+	n, err := k.store.(ticket.Hastener).Hasten(k.Context(), h)
+	k.ok(err, "Hasten")
+	return n
+}
+
+// farAhead is when a clock that was ahead thought it was.
+var farAhead = clock.AddDate(10, 0, 0)
+
+func hastenPending(k *kit) {
+	list := k.outbox(soon, farAhead, farAhead.Add(time.Microsecond), farAhead.Add(time.Hour))
+	k.same(k.hasten(ticket.Hastening{Now: clock, Due: farAhead, Via: []string{"mail"}}), 2, "how many were brought forward")
+	for i, want := range []time.Time{soon, farAhead, clock, clock} {
+		d := list[i]
+		d.Due = want
+		k.same(k.stored(d), d, "delivery %d", i+1)
+	}
+	slices.SortFunc(list[2:], func(a, b ticket.Delivery) int { return a.ID.Compare(b.ID) })
+	k.claims(clock, list[2:], "after they were brought forward")
+}
+
+func hastenClaimed(k *kit) {
+	list := k.outbox(past, clock.Add(time.Second))
+	claimed := k.claims(soon, list, "to hold them for long")
+	k.same(k.hasten(ticket.Hastening{Now: clock, Until: claimed[0].Until, Via: []string{"mail"}}), 0, "how many end earlier")
+	k.same(k.hasten(ticket.Hastening{Now: clock, Until: claimed[0].Until.Add(-time.Microsecond), Via: []string{"mail"}}), 2, "how many end earlier")
+	for i := range claimed {
+		claimed[i].Until = clock
+		if i == 1 {
+			claimed[i].Due = clock
+		}
+		k.same(k.stored(claimed[i]), claimed[i], "delivery %d", i+1)
+	}
+	for _, d := range k.claims(clock, list, "whose lease has ended") {
+		k.same(d.Failures, 1, "failures")
+	}
+}
+
+func hastenWhich(k *kit) {
+	list := k.outbox(farAhead, farAhead)
+	foreign := k.opened("other")
+	d := k.delivery(foreign.Ticket)
+	d.Due, d.Tenant = farAhead, "other"
+	k.put(ticket.Commit{Changes: []ticket.Change{foreign}, Deliveries: []ticket.Delivery{d}})
+	ids := []ticket.ID{list[0].ID, d.ID, ticket.NewID(clock)}
+	k.same(k.hasten(ticket.Hastening{Now: clock, Due: clock, Tenant: acme, IDs: ids}), 1, "how many were brought forward by their IDs")
+	k.same(k.stored(list[0]).Due, clock, "Due")
+	k.same(k.stored(list[1]).Due, farAhead, "Due of another")
+	k.same(k.hasten(ticket.Hastening{Now: clock, Due: clock}), 0, "how many were brought forward by no notifier")
+	k.same(k.hasten(ticket.Hastening{Now: clock, Due: clock, Via: []string{"other"}}), 0, "how many were brought forward by another notifier")
+	k.same(k.hasten(ticket.Hastening{Now: clock, Due: clock, Via: []string{"other", "mail"}}), 2, "how many were brought forward in all tenants")
+}
+
+func hastenNone(k *kit) {
+	claimed := k.claims(clock, k.outbox(past), "to hold it")[0]
+	waits := k.outbox(farAhead)[0]
+	k.same(k.hasten(ticket.Hastening{Now: clock, Due: past, Via: []string{"mail"}}), 1, "how many were brought forward")
+	k.same(k.stored(claimed), claimed, "what is claimed")
+	waits.Due = clock
+	k.same(k.stored(waits), waits, "what waits")
+	k.same(k.hasten(ticket.Hastening{Now: soon, Until: past, Via: []string{"mail"}}), 1, "how many end earlier")
+	k.same(k.stored(waits), waits, "what waits")
+	done := k.claims(soon, []ticket.Delivery{claimed, waits}, "again")
+	k.settle(settlement(done[0], ticket.Done), settlement(done[1], ticket.GiveUp))
+	k.same(k.hasten(ticket.Hastening{Now: farAhead, Due: past.AddDate(-1, 0, 0), Until: past.AddDate(-1, 0, 0), Via: []string{"mail"}}), 0, "how many that are settled")
+}
+
+func hastenCancelled(k *kit) {
+	d := k.outbox(farAhead)[0]
+	ctx, cancel := context.WithCancel(k.Context())
+	cancel()
+	_, err := k.store.(ticket.Hastener).Hasten(ctx, ticket.Hastening{Now: clock, Due: clock, Via: []string{"mail"}})
+	k.refused(err, context.Canceled, "Hasten")
+	k.same(k.stored(d), d, "delivery")
+}

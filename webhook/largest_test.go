@@ -1,0 +1,79 @@
+package webhook
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/memstore"
+)
+
+// handing is a transport that hands requests to a receiver.
+type handing struct {
+	to      http.Handler
+	longest int64
+}
+
+func (h *handing) RoundTrip(r *http.Request) (*http.Response, error) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	h.longest = max(h.longest, int64(len(body)))
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	w := httptest.NewRecorder()
+	h.to.ServeHTTP(w, r)
+	return w.Result(), nil
+}
+
+// What a desk takes by default, a receiver takes by default, however long it is and
+// whatever JSON makes of it.
+func TestTheLargestTicketArrives(t *testing.T) {
+	fill := func(n int, with string) string { return strings.Repeat(with, n/len(with)) }
+	l := ticket.DefaultLimits()
+	const wide = "<" // six bytes in JSON
+	draft := ticket.Draft{Subject: fill(l.Subject, wide), Message: ticket.Message(fill(l.Message, "\x01")), Fields: ticket.Fields{}}
+	person := func(i int) ticket.Person {
+		return ticket.Person{ID: fmt.Sprint(i, fill(l.Name-4, wide)), Name: fill(l.Name, wide), Phone: fill(l.Name, wide), Organisation: fill(l.Name, wide),
+			Email: fmt.Sprintf("%d@%s.example", i, fill(l.Email-20, "&"))}
+	}
+	draft.Requester = person(0)
+	for i := range l.Followers {
+		draft.Followers = append(draft.Followers, person(1000+i))
+	}
+	for i := range l.Tags {
+		draft.Tags = append(draft.Tags, fmt.Sprint(i, fill(l.Name-4, wide)))
+	}
+	for i := range l.Fields {
+		draft.Fields[fmt.Sprint(i, fill(l.Name-4, wide))] = fill(l.FieldValue, wide)
+	}
+	for i := range l.Attachments {
+		draft.Attachments = append(draft.Attachments, ticket.Attachment{Name: fmt.Sprint(i, fill(250, "&")), MediaType: "image/png", Size: 1, Ref: fill(l.Ref, wide)})
+	}
+	var taken []ticket.Kind
+	transport := &handing{to: Receiver{Secrets: []string{specSecret}, Handle: func(_ context.Context, p Payload) error {
+		taken = append(taken, p.Data.Kind)
+		return nil
+	}}}
+	hook, err := New(Config{URL: "https://hooks.example.org/", Secrets: []string{specSecret}, Transport: transport})
+	require.NoError(t, err)
+	desk, err := ticket.NewDesk(memstore.New(), ticket.Config{Logger: slog.New(slog.DiscardHandler),
+		Notifiers: map[string]ticket.Notifier{"crm": hook}, Streams: []string{"crm"}})
+	require.NoError(t, err)
+	_, err = desk.Open(t.Context(), ticket.Agent("lin", 1), draft)
+	require.NoError(t, err)
+	sum, err := desk.Deliver(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, ticket.Delivered{Done: 1}, sum)
+	require.Equal(t, []ticket.Kind{ticket.KindEvent}, taken)
+	require.Greater(t, transport.longest, int64(5<<20))
+}
