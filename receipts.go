@@ -108,7 +108,7 @@ func (d *Desk) forgetting() func(context.Context) error {
 	var next time.Time
 	return func(ctx context.Context) error {
 		now := d.now()
-		if ahead(now, next, forgetEvery) {
+		if stillAhead(now, next, forgetEvery) {
 			return nil
 		}
 		_, err := d.ForgetReceipts(ctx)

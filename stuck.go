@@ -34,9 +34,9 @@ const (
 	pruneStuck   = time.Minute
 )
 
-// ahead reports whether an instant is still to come. What is further off than it can
+// stillAhead reports whether an instant is still to come. What is further off than it can
 // be was set by a clock that has been put back since, and is not waited for.
-func ahead(now, at time.Time, most time.Duration) bool {
+func stillAhead(now, at time.Time, most time.Duration) bool {
 	return now.Before(at) && at.Sub(now) <= most
 }
 
@@ -45,13 +45,13 @@ func ahead(now, at time.Time, most time.Duration) bool {
 func (s *stuck) size(now time.Time) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !ahead(now, s.prune, pruneStuck) {
+	if !stillAhead(now, s.prune, pruneStuck) {
 		s.prune = now.Add(pruneStuck)
 		maps.DeleteFunc(s.of, func(_ Ref, t stuckTimer) bool { return now.Sub(t.until).Abs() > longestStuck })
 	}
 	n := len(s.of)
 	if n > manyStuck {
-		if ahead(now, s.far, mostStuck/manyStuck*time.Second) {
+		if stillAhead(now, s.far, mostStuck/manyStuck*time.Second) {
 			return 0
 		}
 		s.far = now.Add(time.Duration(n/manyStuck) * time.Second)
@@ -63,7 +63,7 @@ func (s *stuck) size(now time.Time) int {
 func (s *stuck) waits(ref Ref, now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return ahead(now, s.of[ref].until, longestStuck)
+	return stillAhead(now, s.of[ref].until, longestStuck)
 }
 
 // add remembers a timer, and reports whether there was room for it. It waits from
@@ -97,7 +97,7 @@ func (s *stuck) forget(ref Ref) {
 func (s *stuck) tell(ctx context.Context, log *slog.Logger, now time.Time, why string, n int, one Ref) {
 	s.mu.Lock()
 	at, before := s.told[why]
-	quiet := before && ahead(now, at.Add(tellStuck), tellStuck)
+	quiet := before && stillAhead(now, at.Add(tellStuck), tellStuck)
 	if !quiet {
 		if s.told == nil {
 			s.told = map[string]time.Time{}

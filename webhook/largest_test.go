@@ -44,7 +44,7 @@ func TestTheLargestTicketArrives(t *testing.T) {
 	draft := ticket.Draft{Subject: fill(l.Subject, wide), Message: ticket.Message(fill(l.Message, "\x01")), Fields: ticket.Fields{}}
 	person := func(i int) ticket.Person {
 		return ticket.Person{ID: fmt.Sprint(i, fill(l.Name-4, wide)), Name: fill(l.Name, wide), Phone: fill(l.Name, wide), Organisation: fill(l.Name, wide),
-			Email: fmt.Sprintf("%d@%s.example", i, fill(l.Email-20, "&"))}
+			Email: fmt.Sprintf("%d%s@example.org", i, fill(l.Email-20, "&"))}
 	}
 	draft.Requester = person(0)
 	for i := range l.Followers {
