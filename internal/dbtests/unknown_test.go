@@ -18,8 +18,7 @@ import (
 // asked for again with its key, until the standby has it.
 func TestNothingIsAcknowledgedWithoutTheStandby(t *testing.T) {
 	server, err := servers.StartPostgres(t.Context(), servers.Fast())
-	var missing *servers.MissingError
-	if errors.As(err, &missing) {
+	if _, missing := errors.AsType[*servers.MissingError](err); missing {
 		t.Skip(err)
 	}
 	require.NoError(t, err)
