@@ -19,12 +19,12 @@ import (
 // errRefused is what a node of a cluster says that has lost the majority.
 var errRefused = &mysql.MySQLError{Number: 1047, Message: "WSREP has not yet prepared node for application use"}
 
-// refusing makes a database refuse everything, ROLLBACK too, from its n-th statement
+// refusing makes a database refuse everything, ROLLBACK too, from its n-th statement or COMMIT
 // on, until it is healed. It reports whether it did refuse something.
 func (s *spy) refusing(n int64) (heal func() bool) {
 	var count atomic.Int64
 	s.refuse(func(st spiedStep) error {
-		if st.what == "exec" || st.what == "query" {
+		if st.what == "exec" || st.what == "query" || st.what == "commit" {
 			count.Add(1)
 		}
 		if count.Load() < n {
