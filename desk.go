@@ -446,6 +446,9 @@ func (d *Desk) commit(ctx context.Context, a Actor, id ID, key string, request f
 			if dup, is := errors.AsType[*DuplicateError](used); is && dup.Reused {
 				return Ticket{}, used
 			}
+			if dup, is := errors.AsType[*DuplicateError](err); is && dup.What == DuplicateKey && used != nil {
+				return Ticket{}, used // it could not be read what for
+			}
 		}
 		if d.bound {
 			return Ticket{}, err

@@ -1,11 +1,13 @@
 package ticket_test
 
 import (
+	"context"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/memstore"
 )
 
 // A key gives no more to read than the request got the first time.
@@ -44,4 +46,32 @@ func TestARepeatByWhoIsConcernedNoLonger(t *testing.T) {
 	again, err := k.desk.Do(t.Context(), bob, tk.ID, act)
 	require.NoError(t, err)
 	require.NotEqual(t, "Secret", again.Subject)
+}
+
+// beaten is a store whose commits lose to another with the same key, of which then
+// nothing can be read.
+type beaten struct {
+	ticket.Store
+	lost bool
+}
+
+func (s *beaten) Commit(context.Context, ticket.Commit) error {
+	s.lost = true
+	return &ticket.DuplicateError{What: ticket.DuplicateKey}
+}
+
+func (s *beaten) Receipt(ctx context.Context, tenant, key string) (ticket.Receipt, error) {
+	if s.lost {
+		return ticket.Receipt{}, context.DeadlineExceeded
+	}
+	return s.Store.Receipt(ctx, tenant, key)
+}
+
+// Where it could not be read what a key was used for, that is the error, and not that
+// it was used: perhaps it was this very request.
+func TestAKeyOfWhichNothingCanBeRead(t *testing.T) {
+	k := newKitOn(t, &beaten{Store: memstore.New()})
+	_, err := k.desk.Open(t.Context(), ada, ticket.Draft{Subject: "s", Message: "m", Key: "k"})
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.NotErrorIs(t, err, ticket.ErrDuplicate)
 }

@@ -155,6 +155,9 @@ func (s *Store) Migrate(ctx context.Context) error {
 		behind, err = s.behind(ctx, s.db)
 		return err
 	})
+	if s.crossed(err) { // somebody is at it
+		behind, err = true, nil
+	}
 	if err != nil || !behind {
 		return s.explain(ctx, "look at the schema", err)
 	}

@@ -24,16 +24,17 @@ const mostCrossed = 20
 
 // migrate runs the migrations that are missing.
 func (s *Store) migrate(ctx context.Context) error {
-	deadline := time.Now().Add(mostMigrating)
+	end := time.NewTimer(mostMigrating)
+	defer end.Stop()
 	for crossed := 0; ; {
 		err := s.migrateOnce(ctx)
 		if err == nil || ctx.Err() != nil || s.dialect == SQLite { // which has waited
 			return err
 		}
 		wait := mostQueueing/2 + rand.N(mostQueueing/2) //nolint:gosec // a moment to wait is no secret
-		switch f := s.lang.classify(err); {
-		case f == busy && time.Now().Before(deadline):
-		case s.dialect == MySQL && (f == conflict || f == taken || f == missing || f == there) && crossed < mostCrossed:
+		switch {
+		case s.lang.classify(err) == busy:
+		case s.crossed(err) && crossed < mostCrossed:
 			crossed++
 			wait = rand.N(time.Duration(crossed) * 20 * time.Millisecond) //nolint:gosec // as above
 		default:
@@ -42,10 +43,24 @@ func (s *Store) migrate(ctx context.Context) error {
 		pause := time.NewTimer(wait)
 		select {
 		case <-pause.C:
+		case <-end.C:
+			pause.Stop()
+			return err
 		case <-ctx.Done():
 			pause.Stop()
 			return ctx.Err()
 		}
+	}
+}
+
+// crossed reports whether an error is what comes of another node of a cluster that
+// migrates at the same time.
+func (s *Store) crossed(err error) bool {
+	switch s.lang.classify(err) {
+	case conflict, taken, missing, there:
+		return s.dialect == MySQL
+	default:
+		return false
 	}
 }
 

@@ -18,8 +18,7 @@ import (
 func crowded(t *testing.T) func(t *testing.T, extra string) *sqlstore.Store {
 	t.Helper()
 	s, err := servers.StartMariaDB(t.Context(), servers.Fast())
-	var missing *servers.MissingError
-	if errors.As(err, &missing) {
+	if _, missing := errors.AsType[*servers.MissingError](err); missing {
 		t.Skip(err)
 	}
 	require.NoError(t, err)

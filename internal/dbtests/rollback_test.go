@@ -19,12 +19,12 @@ import (
 // errRefused is what a node of a cluster says that has lost the majority.
 var errRefused = &mysql.MySQLError{Number: 1047, Message: "WSREP has not yet prepared node for application use"}
 
-// refusing makes a database refuse everything, ROLLBACK too, from its n-th statement
+// refusing makes a database refuse everything, ROLLBACK too, from its n-th statement or COMMIT
 // on, until it is healed. It reports whether it did refuse something.
 func (s *spy) refusing(n int64) (heal func() bool) {
 	var count atomic.Int64
 	s.refuse(func(st spiedStep) error {
-		if st.what == "exec" || st.what == "query" {
+		if st.what == "exec" || st.what == "query" || st.what == "commit" {
 			count.Add(1)
 		}
 		if count.Load() < n {
@@ -63,23 +63,32 @@ func (b backend) contents(t *testing.T, db *sql.DB) (lines []string) {
 		if strings.Contains(table, "words") { // of FTS5
 			continue
 		}
-		rows, err := db.QueryContext(t.Context(), "SELECT * FROM "+table)
-		require.NoError(t, err)
-		names, err := rows.Columns()
-		require.NoError(t, err)
-		for rows.Next() {
-			values, dest := make([]sql.NullString, len(names)), make([]any, len(names))
-			for i := range values {
-				dest[i] = &values[i]
-			}
-			require.NoError(t, rows.Scan(dest...))
-			lines = append(lines, table+fmt.Sprint(values))
+		for _, row := range textRows(t, db, "SELECT * FROM "+table) {
+			lines = append(lines, table+fmt.Sprint(row))
 		}
-		require.NoError(t, rows.Err())
-		require.NoError(t, rows.Close())
 	}
 	slices.Sort(lines)
 	return lines
+}
+
+// textRows are the rows of a query.
+func textRows(t *testing.T, db *sql.DB, text string) (list [][]sql.NullString) {
+	t.Helper()
+	rows, err := db.QueryContext(t.Context(), text)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, rows.Close()) }()
+	names, err := rows.Columns()
+	require.NoError(t, err)
+	for rows.Next() {
+		values, dest := make([]sql.NullString, len(names)), make([]any, len(names))
+		for i := range values {
+			dest[i] = &values[i]
+		}
+		require.NoError(t, rows.Scan(dest...))
+		list = append(list, values)
+	}
+	require.NoError(t, rows.Err())
+	return list
 }
 
 // Whatever a server refuses in the middle of it, and though it refuses ROLLBACK as

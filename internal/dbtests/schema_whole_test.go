@@ -25,28 +25,19 @@ func TestCheckFindsMissingIndexes(t *testing.T) {
 			_, err := db.ExecContext(t.Context(), text)
 			require.NoError(t, err, text)
 		}
-		rows, err := db.QueryContext(t.Context(), map[sqlstore.Dialect]string{
+		list := textRows(t, db, map[sqlstore.Dialect]string{
 			sqlstore.SQLite:   "SELECT tbl_name, name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL",
 			sqlstore.Postgres: "SELECT tablename, indexname, '' FROM pg_indexes WHERE schemaname = 'public'",
 			sqlstore.MySQL: "SELECT DISTINCT table_name, index_name, '' FROM information_schema.statistics WHERE table_schema = DATABASE() AND index_name <> 'PRIMARY'" +
 				" AND index_type <> 'FULLTEXT'",
 		}[b.dialect])
-		require.NoError(t, err)
-		var list [][3]string
-		for rows.Next() {
-			var of [3]string
-			require.NoError(t, rows.Scan(&of[0], &of[1], &of[2]))
-			list = append(list, of)
-		}
-		require.NoError(t, rows.Err())
-		require.NoError(t, rows.Close())
 		require.Greater(t, len(list), 13)
 		for _, of := range list {
-			table, index := of[0], of[1]
+			table, index := of[0].String, of[1].String
 			take, give := "ALTER INDEX "+index+" RENAME TO gone", "ALTER INDEX gone RENAME TO "+index
 			switch b.dialect {
 			case sqlstore.SQLite:
-				take, give = "DROP INDEX "+index, of[2]
+				take, give = "DROP INDEX "+index, of[2].String
 			case sqlstore.MySQL:
 				take, give = "ALTER TABLE "+table+" RENAME INDEX "+index+" TO gone", "ALTER TABLE "+table+" RENAME INDEX gone TO "+index
 			}
@@ -99,10 +90,10 @@ func TestSearchPath(t *testing.T) {
 			none, err := sqlstore.New(db, b.dialect, sqlstore.Search())
 			require.NoError(t, err)
 			require.ErrorIs(t, none.Check(t.Context()), sqlstore.ErrSchema)
-			s, err := sqlstore.Open(t.Context(), db, b.dialect)
+			_, err = sqlstore.Open(t.Context(), db, b.dialect)
 			require.NoError(t, err)
 			require.ErrorIs(t, none.Check(t.Context()), sqlstore.ErrSchema, "search is not there")
-			s, err = sqlstore.Open(t.Context(), db, b.dialect, sqlstore.Search())
+			s, err := sqlstore.Open(t.Context(), db, b.dialect, sqlstore.Search())
 			require.NoError(t, err)
 			require.NoError(t, s.Check(t.Context()))
 			_, err = s.Ticket(t.Context(), "", theirs.ID)

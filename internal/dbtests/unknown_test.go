@@ -18,29 +18,32 @@ import (
 // asked for again with its key, until the standby has it.
 func TestNothingIsAcknowledgedWithoutTheStandby(t *testing.T) {
 	server, err := servers.StartPostgres(t.Context(), servers.Fast())
-	var missing *servers.MissingError
-	if errors.As(err, &missing) {
+	if _, missing := errors.AsType[*servers.MissingError](err); missing {
 		t.Skip(err)
 	}
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, server.Stop()) })
 	standby := func(t *testing.T, name string) {
 		t.Helper()
-		admin := pgx.connect(t, server.DSN("pgx", "postgres"))
+		admin := pgx.connect(t, server.DSN("pgx", "postgres")+" synchronous_commit=on") // the server is a fast one
 		_, err := admin.ExecContext(t.Context(), "ALTER SYSTEM SET synchronous_standby_names = '"+name+"'")
 		require.NoError(t, err)
 		_, err = admin.ExecContext(t.Context(), "SELECT pg_reload_conf()")
 		require.NoError(t, err)
-		var now string
-		require.Eventually(t, func() bool {
-			return admin.QueryRowContext(t.Context(), "SHOW synchronous_standby_names").Scan(&now) == nil && now == name
-		}, 10*time.Second, 10*time.Millisecond)
+		_, err = admin.ExecContext(t.Context(), "CREATE TABLE IF NOT EXISTS probe (i int)")
+		require.NoError(t, err)
+		require.Eventually(t, func() bool { // it takes a moment until all the server's processes know
+			ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+			defer cancel()
+			_, err := admin.ExecContext(ctx, "INSERT INTO probe VALUES (1)")
+			return (err == nil) == (name == "")
+		}, 20*time.Second, 10*time.Millisecond)
 	}
 	for _, b := range []backend{pgx, pq} {
 		b.server = func(servers.TB) *servers.Server { return server }
 		t.Run(b.name, func(t *testing.T) {
 			standby(t, "")
-			db := b.connect(t, b.dsn(t)+" synchronous_commit=on") // the server is a fast one
+			db := b.connect(t, b.dsn(t)+" synchronous_commit=on")
 			store, err := sqlstore.Open(t.Context(), db, b.dialect, sqlstore.Search())
 			require.NoError(t, err)
 			desk := failDesk(t, store)

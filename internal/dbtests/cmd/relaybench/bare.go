@@ -106,11 +106,12 @@ func (w *worker) inSteps(ctx context.Context, s shape) error {
 	if w.take, err = w.db.PrepareContext(ctx, s.take); err != nil {
 		return err
 	}
-	row := "SELECT "
+	var row []string
 	for i := range 7 {
-		row += []string{"", ", "}[min(i, 1)] + "? AS column" + strconv.Itoa(i+1)
+		row = append(row, "? AS column"+strconv.Itoa(i+1))
 	}
-	w.settle, err = w.db.PrepareContext(ctx, "UPDATE ("+row+strings.Repeat(" UNION ALL "+row, batch-1)+") v STRAIGHT_JOIN ticket_outbox o FORCE INDEX (PRIMARY)"+
+	one := "SELECT " + strings.Join(row, ", ")
+	w.settle, err = w.db.PrepareContext(ctx, "UPDATE ("+one+strings.Repeat(" UNION ALL "+one, batch-1)+") v STRAIGHT_JOIN ticket_outbox o FORCE INDEX (PRIMARY)"+
 		" ON o.id = v.column1 AND o.attempts = v.column2 AND o.until IS NOT NULL AND o.state <= 0 SET"+
 		" state = v.column3, until = NULL, due = COALESCE(v.column4, due), settled = v.column5, failures = v.column6, last_error = v.column7")
 	return err
@@ -164,7 +165,9 @@ func (w *worker) claimed(ctx context.Context, now time.Time) (ids []string, atte
 		return nil, nil, err
 	}
 	defer func() { _ = tx.Rollback() }() // where it is not committed
-	ids, attempts, err = scanned(tx.StmtContext(ctx, w.claim).QueryContext(ctx, now.UnixMicro(), now.UnixMicro(), via, batch))
+	claim, take := tx.StmtContext(ctx, w.claim), tx.StmtContext(ctx, w.take)
+	defer func() { _ = errors.Join(claim.Close(), take.Close()) }()
+	ids, attempts, err = scanned(claim.QueryContext(ctx, now.UnixMicro(), now.UnixMicro(), via, batch))
 	if err != nil || len(ids) == 0 {
 		return nil, nil, err
 	}
@@ -172,7 +175,7 @@ func (w *worker) claimed(ctx context.Context, now time.Time) (ids []string, atte
 	for i := range batch {
 		args = append(args, ids[min(i, len(ids)-1)])
 	}
-	if _, err := tx.StmtContext(ctx, w.take).ExecContext(ctx, args...); err != nil {
+	if _, err := take.ExecContext(ctx, args...); err != nil {
 		return nil, nil, err
 	}
 	for i := range attempts {
