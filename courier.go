@@ -455,6 +455,7 @@ func (d *Desk) putOff(ctx context.Context, row *Delivery, err error) Settlement 
 // settled completes a settlement and tells the log and the observer.
 func (d *Desk) settled(ctx context.Context, row *Delivery, s Settlement) Settlement {
 	s.ID, s.Attempts, s.At = row.ID, row.Attempts, d.now()
+	d.ahead.see(s.At)
 	s.Failures = max(s.Failures, row.Failures)
 	if s.Outcome != Done && strings.HasPrefix(row.LastError, perhaps) && !strings.HasPrefix(s.Error, perhaps) {
 		s.Error = perhaps + " before; " + s.Error

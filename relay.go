@@ -216,12 +216,7 @@ func (d *Desk) Run(ctx context.Context) error {
 	}
 	if _, ok := d.store.(Hastener); ok {
 		wg.Go(func() {
-			d.serve(work, "bring forward what waits for a clock that was ahead", func(ctx context.Context) error {
-				if !d.ahead.due(d.now()) {
-					return nil
-				}
-				return d.hasten(ctx)
-			})
+			d.serve(work, "bring forward what waits for a clock that was ahead", d.hasten)
 		})
 	}
 	if l, ok := d.store.(Listener); ok {

@@ -93,7 +93,7 @@ func TestDeliveriesAreForThoseWhoMaySee(t *testing.T) {
 		_, err := k.desk.Deliveries(t.Context(), lin, q)
 		require.ErrorIs(t, err, ticket.ErrInvalid, name)
 	}
-	_, err = k.desk.Redrive(t.Context(), lin, ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.Pending}})
+	_, err = k.desk.Redrive(t.Context(), lin, ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.Claimed}})
 	require.ErrorIs(t, err, ticket.ErrInvalid)
 	_, err = k.desk.Redrive(t.Context(), ada, ticket.DeliveryQuery{})
 	require.ErrorIs(t, err, ticket.ErrRefused)
