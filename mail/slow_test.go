@@ -2,7 +2,6 @@ package mail_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"testing"
@@ -58,7 +57,7 @@ func TestABacklogAtASlowServer(t *testing.T) {
 				return err == nil && len(page.Deliveries) == 2*n
 			}, time.Minute, 20*time.Millisecond)
 			cancel()
-			<-ended
+			require.ErrorIs(t, <-ended, context.Canceled)
 			require.Len(t, s.got(), 2*n)
 			page, err := desk.Deliveries(t.Context(), ticket.System("ops"), ticket.DeliveryQuery{Limit: 1000})
 			require.NoError(t, err)
@@ -124,7 +123,7 @@ func TestAQueueOfManyAtASlowServer(t *testing.T) {
 			break
 		}
 		require.True(t, ticket.RefusalOf(err).NotBegun, "%v", err)
-		require.False(t, errors.Is(err, context.Canceled))
+		require.NotErrorIs(t, err, context.Canceled)
 		most = try
 	}
 	require.Positive(t, most)
