@@ -142,3 +142,22 @@ func TestPace(t *testing.T) {
 		cfg.Timeout, cfg.Answer, cfg.Connections = time.Second, time.Second, 9
 	}).Pace())
 }
+
+// Who waits for a connection does so for half of the time, so that a letter is begun
+// with the other half; then nothing was tried.
+func TestWaitingForAConnection(t *testing.T) {
+	s := start(t, nil)
+	s.slow(1500 * time.Millisecond)
+	m := s.notifier(func(cfg *mail.Config) { cfg.Connections = 1 })
+	ended := make(chan error, 1)
+	go func() { ended <- m.Notify(t.Context(), notice(ticket.KindReceived, 1)) }()
+	require.Eventually(t, func() bool { return s.connections() == 1 }, time.Second, time.Millisecond)
+	<-time.After(50 * time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), 800*time.Millisecond)
+	defer cancel()
+	err := m.Notify(ctx, notice(ticket.KindReceived, 2))
+	require.NoError(t, ctx.Err())
+	require.True(t, ticket.RefusalOf(err).NotBegun, "%v", err)
+	require.NoError(t, <-ended)
+	require.Len(t, s.got(), 1)
+}
