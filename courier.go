@@ -292,8 +292,9 @@ func (c *courier) record(ctx context.Context, list []Settlement) error {
 		if err != nil && !errors.Is(err, ErrClaimLost) && (try > 1 || errors.Is(err, ErrInvalid)) {
 			list, err = c.recordEach(settle, list, &refused)
 		}
+		wait := settle
 		if len(list) < all {
-			settle = few
+			wait = few
 		}
 		switch {
 		case errors.Is(err, ErrClaimLost):
@@ -303,7 +304,7 @@ func (c *courier) record(ctx context.Context, list []Settlement) error {
 				c.d.cfg.Logger.LogAttrs(ctx, slog.LevelWarn, "ticket: a lease ran out during delivery, it will be repeated")
 			}
 			return errors.Join(refused...)
-		case err == nil, pause(settle, try+6) != nil:
+		case err == nil, pause(wait, try+6) != nil:
 			return errors.Join(append(refused, err)...)
 		}
 	}
@@ -455,6 +456,7 @@ func (d *Desk) putOff(ctx context.Context, row *Delivery, err error) Settlement 
 // settled completes a settlement and tells the log and the observer.
 func (d *Desk) settled(ctx context.Context, row *Delivery, s Settlement) Settlement {
 	s.ID, s.Attempts, s.At = row.ID, row.Attempts, d.now()
+	d.ahead.see(s.At)
 	s.Failures = max(s.Failures, row.Failures)
 	if s.Outcome != Done && strings.HasPrefix(row.LastError, perhaps) && !strings.HasPrefix(s.Error, perhaps) {
 		s.Error = perhaps + " before; " + s.Error

@@ -59,6 +59,15 @@ type ahead struct {
 	last, next time.Time
 }
 
+// see takes note of the time of something that is written down.
+func (a *ahead) see(now time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if now.After(a.last) {
+		a.last = now
+	}
+}
+
 // due reports whether it is time to look: once an hour, and when the clock was put
 // back.
 func (a *ahead) due(now time.Time) bool {
@@ -73,14 +82,24 @@ func (a *ahead) due(now time.Time) bool {
 	return true
 }
 
+// again has it looked anew.
+func (a *ahead) again() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.next = time.Time{}
+}
+
 // hasten brings forward what waits for a time that lies further ahead than the desk
-// ever sets one.
+// ever sets one, when it is time to look.
 func (d *Desk) hasten(ctx context.Context) error {
 	s, ok := d.store.(Hastener)
 	if !ok {
 		return errors.ErrUnsupported
 	}
 	now, margin := d.now(), time.Hour // for clocks that differ
+	if !d.ahead.due(now) {
+		return nil
+	}
 	wait, lease := d.cfg.Relay.longestWait(), max(longestLease, d.cfg.Relay.Lease)
 	h := Hastening{Now: now, Due: nearest(now.Add(margin).Add(wait), epoch, lastNow), Until: nearest(now.Add(margin).Add(lease), epoch, lastNow), Via: sortedKeys(d.serving())}
 	if len(h.Via) == 0 {
@@ -89,6 +108,9 @@ func (d *Desk) hasten(ctx context.Context) error {
 	n, err := s.Hasten(ctx, h)
 	if n > 0 {
 		d.wake.all()
+	}
+	if err != nil {
+		d.ahead.again()
 	}
 	return err
 }

@@ -26,6 +26,8 @@ func TestAClockThatWasAheadLeavesNothingWaiting(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			k := newKit(t)
 			now := k.clock.Now()
+			k.open(bob, ticket.Draft{})
+			k.deliver()
 			k.clock.Set(now.AddDate(10, 0, 0))
 			k.open(ada, ticket.Draft{})
 			before(k)

@@ -15,10 +15,11 @@ func (d *Desk) deliveries(rows []Delivery, before, after *Ticket, e *Event, hold
 	if len(d.vias)+len(d.streams) == 0 {
 		return rows, nil
 	}
-	due := e.At
-	if now := d.now(); now.Before(due) {
+	due, now := e.At, d.now()
+	if now.Before(due) {
 		due = now // the ticket's last event was made by a clock that is ahead
 	}
+	d.ahead.see(now)
 	row := func(n notice, via string) {
 		rows = append(rows, Delivery{
 			ID: d.cfg.NewID(e.At), Tenant: after.Tenant, Ticket: after.ID, Seq: e.Seq,

@@ -90,8 +90,8 @@ const mostUnsure = 5
 // line waits as well.
 func (r Relay) unsure(failures int) (int, time.Duration) {
 	share := (r.MaxAttempts + mostUnsure - 1) / mostUnsure
-	times := [...]time.Duration{2, 24, 48}[min(failures/share, 2)]
-	return failures + share, upper(times * min(r.MaxBackoff, math.MaxInt64/times))
+	times := [...]int{2, 24, 48}[min(failures/share, 2)]
+	return failures + share, upper(time.Duration(times) * min(r.MaxBackoff, math.MaxInt64/time.Duration(times)))
 }
 
 // Delivered counts what a pass of the relay did, including outcomes that came
@@ -216,12 +216,7 @@ func (d *Desk) Run(ctx context.Context) error {
 	}
 	if _, ok := d.store.(Hastener); ok {
 		wg.Go(func() {
-			d.serve(work, "bring forward what waits for a clock that was ahead", func(ctx context.Context) error {
-				if !d.ahead.due(d.now()) {
-					return nil
-				}
-				return d.hasten(ctx)
-			})
+			d.serve(work, "bring forward what waits for a clock that was ahead", d.hasten)
 		})
 	}
 	if l, ok := d.store.(Listener); ok {

@@ -68,6 +68,15 @@ type Config struct {
 	// all that the host can mend. Nil, and "": there is none.
 	Address func(r ticket.Recipient) string
 
+	// Attach opens a file that an agent sent, so that it travels with the letter to a
+	// customer; see the package's comment. The reader is read to its end and closed.
+	// No reader, and no error, leaves it at the name in the letter. An error is one of
+	// the attempt. Nil: no file travels.
+	Attach func(ctx context.Context, n ticket.Notification, a ticket.Attachment) (io.ReadCloser, error)
+	// AttachMost bounds the bytes of the files that travel with one letter; those that
+	// do not fit are only named. Default: 10 MiB.
+	AttachMost int64
+
 	// Letters has the words. Nil: those of package letter as they come.
 	Letters *letter.Letters
 	// Domain stands in the Message-IDs. It must not change: letters about a ticket
@@ -187,7 +196,7 @@ func (cfg Config) check() (settings, error) {
 	for _, v := range []struct {
 		field    string
 		negative bool
-	}{{"timeout", s.Timeout < 0}, {"answer", s.Answer < 0}, {"connections", s.Connections < 0}, {"reuse", s.Reuse < 0}} {
+	}{{"timeout", s.Timeout < 0}, {"answer", s.Answer < 0}, {"connections", s.Connections < 0}, {"reuse", s.Reuse < 0}, {"attach_most", s.AttachMost < 0}} {
 		if v.negative {
 			fault(v.field, "must not be negative")
 		}
@@ -197,6 +206,9 @@ func (cfg Config) check() (settings, error) {
 	}
 	if s.Answer == 0 {
 		s.Answer = max(s.Timeout, min(20*s.Timeout, 10*time.Minute))
+	}
+	if s.AttachMost == 0 {
+		s.AttachMost = mostAttached
 	}
 	if s.Connections == 0 {
 		s.Connections = 4

@@ -15,17 +15,17 @@
 // SMTP's replies (RFC 5321, RFC 3463) are read for what they mean to the next
 // attempt:
 //
-//   - The address takes nothing (550, 551, 553 and 556 to RCPT, 5.1.x, 5.2.1):
-//     [ticket.Bounce].
-//   - A refusal for another reason, such as the words, the size or a policy (5xx):
-//     [ticket.Permanent].
-//   - A mailbox that is full (552, 5.2.2) is temporary, whatever the first digit:
-//     its owner can make room, and RFC 3463 calls it a persistent transient
-//     failure.
-//   - 4xx, faults of the network and of TLS, and timeouts are temporary.
-//   - So is everything that lies in the configuration, however final the server
-//     says it: the greeting, the authentication (535), the sender's address, and
-//     5.1.7 and 5.1.8, wherever they come. When it is mended, the letters go out.
+//   - What names the mailbox, by 5.1.1 and the like or in words: [ticket.Bounce].
+//   - What lies in the letter, such as its size (5xx): [ticket.Permanent].
+//   - What lies at the desk, however final the server says it: the credentials, the
+//     sender, relaying, a quota, a reputation, and a 550 that says no more. It is
+//     temporary, and [ticket.OwnFault], so that the log is loud. When it is mended,
+//     the letters go out.
+//   - A mailbox that is full (552, 5.2.2), 4xx, and faults of the network and of TLS
+//     are temporary.
+//   - No answer to the whole letter: [ticket.Unsure].
+//
+// The page docs/mail-replies.md has the rules, with what servers say.
 //
 // A queue that several serve (see [Config].Address) gets a letter for each of them.
 // As long as one is refused for now, the next attempt is for those who have not got
@@ -35,21 +35,39 @@
 // Errors repeat what the server said, and hold neither the password nor what is
 // in the letter. A server may name the recipient's address in them.
 //
+// # Files
+//
+// A letter names the files that came with the event, with their sizes, and no more:
+// they are for the status page, or for whoever looks into the desk. With
+// [Config].Attach those that an agent sent travel with the letters to customers, up to
+// [Config].AttachMost bytes; what does not fit is only named. A customer's own files
+// are never sent to anybody. What is opened must be the file of the event: with
+// another size or digest the attempt fails.
+//
+// # What comes in
+//
+// [NumberOf] reads the number out of a plus address, and the methods Ticket and
+// Delivery of [Notifier] find what the Message-IDs in a reply belong to, and in what
+// came back.
+//
 // # Caveats
 //
 // SMTP can deliver at least once, and no better. Where the connection breaks
 // after the letter was sent, and before the server's last reply came, nobody
-// knows whether it was taken, so it is sent again. The repeat has the same
+// knows whether it was taken. So that reply is waited for as long as
+// [Config].Answer says, and without it the letter is sent again seldom and late, and
+// the history says "perhaps delivered". The repeat has the same
 // Message-ID, by which many servers and clients tell.
 //
 // The server here takes letters on their way; it does not promise that they
 // arrive. What a later server refuses comes back as a mail, to the sender's
 // address or to [Config].Bounces, where the host must look.
 //
-// An attempt ends with its context, which [ticket.Relay].Lease bounds: three
-// quarters of a minute unless the host says otherwise. Where a server takes
-// longer to look a letter over, it needs a longer lease and Timeout, or it gets
-// letters twice.
+// A letter is begun when there is a connection for it, and with its time left: the
+// notifier is a [ticket.Paced]. Its leases are as long as a letter to a slow server
+// takes at most, a quarter of an hour by default, and so long after a process was
+// killed its letters under way wait. Whatever is wrapped around the notifier should
+// be Paced as well, or the lease of [ticket.Relay] must be as long.
 //
 // The Date is that of the event. A letter that was held up for hours shows
 // when the event was, and not when it was sent.

@@ -8,6 +8,6 @@ func (m *Notifier) Compose(n ticket.Notification) (to string, message []byte, er
 	if err != nil {
 		return "", nil, err
 	}
-	e, err := m.compose(n, list[0])
+	e, err := m.compose(n, list[0], nil)
 	return e.to, e.message, err
 }

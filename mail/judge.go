@@ -103,19 +103,19 @@ func saysMailbox(text string) bool {
 // bare is a text in small letters and without addresses and links, whose words say
 // nothing.
 func bare(text string) string {
-	return inText.ReplaceAllString(strings.ToLower(text), " ")
+	return strings.Join(strings.Fields(inText.ReplaceAllString(strings.ToLower(text), " ")), " ")
 }
 
 var inText = regexp.MustCompile(`<[^>]*>|https?://\S+|\S+@\S+`)
 
 // What replies speak of, as large providers and common servers word it.
 var (
-	ofSender  = regexp.MustCompile(`\bsend(er|ing|ers)\b|\bsend as\b|\bfrom (address|header|domain)|\bmail from\b|\breturn.?path\b|\benvelope from\b|\bhelo\b|\behlo\b|\b(your|client) (ip|host|server|address|domain|network|mail ?server)\b`)
+	ofSender  = regexp.MustCompile(`\byour account\b|\bout(going|bound)\b|\bsend(er|ing|ers)\b|\bsend as\b|\bfrom (address|header|domain)|\bmail from\b|\breturn.?path\b|\benvelope from\b|\bhelo\b|\behlo\b|\b(your|client) (ip|host|server|address|domain|network|mail ?server)\b`)
 	ofRate    = regexp.MustCompile(`\bexceed|\bquota\b|\blimit(s|ed)?\b|\btoo (many|much|fast|quickly|often|frequent)|\brate\b|\bper (second|minute|hour|day)\b|\bdaily\b|\bhourly\b|\bthrottl|\btry (again )?later\b|\bgr[ae]y.?list|\btemporar`)
-	ofPolicy  = regexp.MustCompile(`\brelay(ing)? |\brelay(ing)?$|to relay\b|\brelay(ing)?[:;,.]|\brcpthosts\b|\bpolic(y|ies)\b|\bspam|\bbulk\b|\bjunk\b|\bblock|\bblack.?list|\bdeny.?list|\bban(ned)?\b|\blisted\b|\brbl\b|\bdnsbl\b|\breputation\b|\bspf\b|\bdkim\b|\bdmarc\b|\bptr\b|\breverse dns\b|\bauth(entication|enticate|enticated|orized|orised|orization|orisation)?\b|\bunauthori[sz]ed\b|\bnot (allowed|permitted)\b|\bpermission|\baccess (is )?denied\b|\bprohibited\b|\badministrative|\bdns\b|\btls\b|\bencrypt|\bbill|\bpayment|\bsubscription\b`)
+	ofPolicy  = regexp.MustCompile(`\brelay(ing)? |\brelay(ing)?$|to relay\b|\brelay(ing)?[:;,.]|\brcpthosts\b|\bpolic(y|ies)\b|\bspam|\bbulk\b|\bjunk\b|\bblock|\bblack.?list|\bdeny.?list|\bban(ned)?\b|\blisted\b|\brbl\b|\bdnsbl\b|\breputation\b|\bspf\b|\bdkim\b|\bdmarc\b|\bptr\b|\breverse dns\b|\bauth(entication|enticate|enticated|orized|orised|orization|orisation)?\b|\bunauthori[sz]ed\b|\bnot (allowed|permitted)\b|\bpermission|\baccess (is )?denied\b|\bprohibited\b|\badministrative|\bdns\b|\btls\b|\bencrypt|\bbill|\bpayment|\bsubscription\b|\bnot verified\b|\bidentit`)
 	ofFull    = regexp.MustCompile(`\b(mailbox|inbox|maildir|mail box|user|recipient|account)('s)?( \S+){0,3} (is )?(too )?(full|over ?quota|out of (space|storage))|\bover ?quota\b|\b(mailbox|storage|disk) quota\b|\bmailbox size limit|\bexceeded storage|\binsufficient (system |disk )?(storage|space)|\bno space left`)
 	ofSize    = regexp.MustCompile(`\b(message|mail|size|letter|body|content|attachment)( \S+){0,3} (too (big|large|long)|exceeds?( \S+){0,4} (size|limit|maximum))|\bsize (limit )?exceed|\bmaximum (message )?size\b|\bmessage size\b`)
-	ofMailbox = regexp.MustCompile(`\b(no|not (a|an)|unknown|invalid|bad|in?correct|non.?exist(e|a)nt|inactive|disabled|unrout(e)?able|undeliverable|unknown local|bad destination)( such| valid| known| local| virtual| active)* (user|recipient|mailbox|mail ?box|address|addressee|account|person|customer|domain|host|mailbox name|part)\b|` +
+	ofMailbox = regexp.MustCompile(`\b(no|not (a|an)|unknown( or illegal)?|illegal|invalid|bad|incorrect|non.?exist(e|a)nt|inactive|disabled|unrout(e)?able|undeliverable|unknown local|bad destination)( such| valid| known| local| virtual| active)* (user|recipient|mailbox|mail ?box|address|addressee|account|alias|person|customer|domain|host|mailbox name|part)\b|` +
 		`\b(user|recipient|mailbox|mail ?box|address|addressee|account|person|alias|domain|host|name)( address| name| account| part)?( rejected:?| you tried to reach)?[ :]*( \S+){0,3}? ?(is |was |has been |does |do |could |can)?(unknown|unavailable|invalid|inactive|disabled|suspended|deactivated|discontinued|closed|expired|deleted|undeliverable|unrout(e)?able|terminated|(not|n't|no longer)( \S+){0,1} ?(found|exist|known|here|local|valid|available|active|recogni[sz]ed|in use|have|accept|receiv|deliver))|` +
 		`\bdoes(n't| not)( \S+){0,1} (have|exist)|\bno mailbox\b|\bno one here\b|\bnot our (user|customer)|\bno such\b|\bnull mx\b|\baccepts no mail\b|\bdoes(n't| not) accept mail\b`)
 )

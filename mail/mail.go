@@ -87,7 +87,11 @@ func (m *Notifier) Notify(ctx context.Context, n ticket.Notification) error {
 }
 
 func (m *Notifier) sendTo(ctx context.Context, n ticket.Notification, to netmail.Address) error {
-	e, err := m.compose(n, to)
+	files, err := m.attach(ctx, n)
+	if err != nil {
+		return err
+	}
+	e, err := m.compose(n, to, files)
 	if err != nil {
 		return err
 	}

@@ -24,7 +24,7 @@ type envelope struct {
 
 // compose makes the letter for a notification to one of its recipients. It says the
 // same, byte for byte, for the same notification.
-func (m *Notifier) compose(n ticket.Notification, to netmail.Address) (envelope, error) {
+func (m *Notifier) compose(n ticket.Notification, to netmail.Address, files []attached) (envelope, error) {
 	reply, err := m.replyTo(n)
 	if err != nil {
 		return envelope{}, err
@@ -65,7 +65,13 @@ func (m *Notifier) compose(n ticket.Notification, to netmail.Address) (envelope,
 	if _, err := msg.WriteTo(&b); err != nil {
 		return envelope{}, ticket.Permanent(fmt.Errorf("mail: the letter cannot be written: %w", err))
 	}
-	e := envelope{from: bracketed(m.cfg.bounces.Address), to: bracketed(to.Address), message: b.Bytes()}
+	message := b.Bytes()
+	if len(files) > 0 {
+		if message, err = withFiles(message, n.ID, files); err != nil {
+			return envelope{}, err
+		}
+	}
+	e := envelope{from: bracketed(m.cfg.bounces.Address), to: bracketed(to.Address), message: message}
 	e.ownUTF8 = !ascii(e.from) || !ascii(reply.Address) || !ascii(m.cfg.from.Address)
 	e.utf8 = e.ownUTF8 || !ascii(e.to)
 	return e, nil

@@ -2,7 +2,6 @@ package mail_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"testing"
@@ -58,7 +57,7 @@ func TestABacklogAtASlowServer(t *testing.T) {
 				return err == nil && len(page.Deliveries) == 2*n
 			}, time.Minute, 20*time.Millisecond)
 			cancel()
-			<-ended
+			require.ErrorIs(t, <-ended, context.Canceled)
 			require.Len(t, s.got(), 2*n)
 			page, err := desk.Deliveries(t.Context(), ticket.System("ops"), ticket.DeliveryQuery{Limit: 1000})
 			require.NoError(t, err)
@@ -124,7 +123,7 @@ func TestAQueueOfManyAtASlowServer(t *testing.T) {
 			break
 		}
 		require.True(t, ticket.RefusalOf(err).NotBegun, "%v", err)
-		require.False(t, errors.Is(err, context.Canceled))
+		require.NotErrorIs(t, err, context.Canceled)
 		most = try
 	}
 	require.Positive(t, most)
@@ -142,4 +141,23 @@ func TestPace(t *testing.T) {
 	require.Equal(t, ticket.Pace{AtOnce: 9, Longest: 9 * time.Second}, s.notifier(func(cfg *mail.Config) {
 		cfg.Timeout, cfg.Answer, cfg.Connections = time.Second, time.Second, 9
 	}).Pace())
+}
+
+// Who waits for a connection does so for half of the time, so that a letter is begun
+// with the other half; then nothing was tried.
+func TestWaitingForAConnection(t *testing.T) {
+	s := start(t, nil)
+	s.slow(1500 * time.Millisecond)
+	m := s.notifier(func(cfg *mail.Config) { cfg.Connections = 1 })
+	ended := make(chan error, 1)
+	go func() { ended <- m.Notify(t.Context(), notice(ticket.KindReceived, 1)) }()
+	require.Eventually(t, func() bool { return s.connections() == 1 }, time.Second, time.Millisecond)
+	<-time.After(50 * time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), 800*time.Millisecond)
+	defer cancel()
+	err := m.Notify(ctx, notice(ticket.KindReceived, 2))
+	require.NoError(t, ctx.Err())
+	require.True(t, ticket.RefusalOf(err).NotBegun, "%v", err)
+	require.NoError(t, <-ended)
+	require.Len(t, s.got(), 1)
 }

@@ -221,3 +221,18 @@ func TestObserveRefused(t *testing.T) {
 	require.NoError(t, err)
 	observe(t.Context(), ticket.Delivery{}, ticket.Settlement{})
 }
+
+// What the wrapped notifier says of itself, the wrapper says.
+func TestWrapPassesOn(t *testing.T) {
+	plain := telemetry.Wrap(nil, "mail", ticket.LogNotifier{})
+	require.Equal(t, ticket.Pace{}, plain.(ticket.Paced).Pace())
+	require.NoError(t, plain.(ticket.LinkChecker).CheckLink("no link"))
+	wrapped := telemetry.Wrap(nil, "mail", saying{})
+	require.Equal(t, ticket.Pace{AtOnce: 3}, wrapped.(ticket.Paced).Pace())
+	require.Error(t, wrapped.(ticket.LinkChecker).CheckLink("no link"))
+}
+
+type saying struct{ ticket.LogNotifier }
+
+func (saying) Pace() ticket.Pace      { return ticket.Pace{AtOnce: 3} }
+func (saying) CheckLink(string) error { return errors.New("no") }

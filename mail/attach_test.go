@@ -1,0 +1,141 @@
+package mail_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"io"
+	"mime"
+	"mime/multipart"
+	netmail "net/mail"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/mail"
+)
+
+// parts returns the parts of a letter with files: the media type of the first, and
+// the files' names and contents.
+func filesOf(t *testing.T, data string) (words string, files map[string]string) {
+	t.Helper()
+	m, err := netmail.ReadMessage(strings.NewReader(data))
+	require.NoError(t, err)
+	kind, params, err := mime.ParseMediaType(m.Header.Get("Content-Type"))
+	require.NoError(t, err)
+	if kind != "multipart/mixed" {
+		return kind, nil
+	}
+	files = map[string]string{}
+	r := multipart.NewReader(m.Body, params["boundary"])
+	for {
+		p, err := r.NextRawPart()
+		if errors.Is(err, io.EOF) {
+			return words, files
+		}
+		require.NoError(t, err)
+		if words == "" {
+			words, params, err = mime.ParseMediaType(p.Header.Get("Content-Type"))
+			require.NoError(t, err)
+			inner := multipart.NewReader(p, params["boundary"])
+			for _, want := range []string{"text/plain; charset=UTF-8", "text/html; charset=UTF-8"} {
+				q, err := inner.NextPart()
+				require.NoError(t, err)
+				require.Equal(t, want, q.Header.Get("Content-Type"))
+			}
+			_, err = inner.NextPart()
+			require.ErrorIs(t, err, io.EOF)
+			continue
+		}
+		content, err := io.ReadAll(base64.NewDecoder(base64.StdEncoding, p))
+		require.NoError(t, err)
+		files[p.FileName()] = p.Header.Get("Content-Type") + ": " + string(content)
+	}
+}
+
+func file(name, kind, content string) ticket.Attachment {
+	return ticket.Attachment{Name: name, MediaType: kind, Size: int64(len(content)), SHA256: sha256.Sum256([]byte(content)), Ref: content}
+}
+
+// The files that an agent sent travel with the letter, where the host opens them and
+// they fit.
+func TestFilesOfAgentsTravel(t *testing.T) {
+	long := strings.Repeat("0123456789", 20)
+	files := []ticket.Attachment{
+		file("müller's \"plan\".pdf", "application/pdf", long), file("empty", "", ""), file("letter.eml", "message/rfc822", "x"),
+		file("odd", "no type\r\nBcc: eve@example.org", "y"), file("large.bin", "", strings.Repeat("x", 200)), file("kept.txt", "text/plain", "z"),
+	}
+	opened := func(_ context.Context, _ ticket.Notification, a ticket.Attachment) (io.ReadCloser, error) {
+		if a.Name == "kept.txt" {
+			return nil, nil
+		}
+		return io.NopCloser(bytes.NewReader([]byte(a.Ref))), nil
+	}
+	s := start(t, nil)
+	m := s.notifier(func(cfg *mail.Config) { cfg.Attach, cfg.AttachMost = opened, 300 })
+	n := notice(ticket.KindAnswered, 1)
+	n.Attachments = files
+	require.NoError(t, m.Notify(t.Context(), n))
+	require.NoError(t, m.Notify(t.Context(), n))
+	require.Equal(t, s.got()[0].data, s.got()[1].data, "a repeat is the same letter")
+	words, got := filesOf(t, s.got()[0].data)
+	require.Equal(t, "multipart/alternative", words)
+	require.Equal(t, map[string]string{
+		"müller's \"plan\".pdf": "application/pdf: " + long, "empty": "application/octet-stream: ",
+		"letter.eml": "application/octet-stream: x", "odd": "application/octet-stream: y",
+	}, got)
+	require.NotContains(t, s.got()[0].data, "Bcc")
+	for line := range strings.SplitSeq(s.got()[0].data, "\n") {
+		require.Less(t, len(line), 998)
+	}
+
+	for _, k := range []ticket.Kind{ticket.KindReceived, ticket.KindUploaded, ticket.KindCustomer, ticket.KindReopened} {
+		n := notice(k, 2)
+		n.Attachments = files
+		require.NoError(t, m.Notify(t.Context(), n))
+		_, got := filesOf(t, s.got()[len(s.got())-1].data)
+		require.Empty(t, got, k)
+	}
+	n = notice(ticket.KindAnswered, 3)
+	n.To, n.Attachments = ticket.Recipient{Role: ticket.Agents, Person: ticket.Person{ID: "ann", Email: "ann@staff.example"}}, files
+	require.NoError(t, m.Notify(t.Context(), n))
+	_, got = filesOf(t, s.got()[len(s.got())-1].data)
+	require.Empty(t, got, "it is for customers")
+}
+
+// A file that is not what the event says goes nowhere, and is tried again.
+func TestFilesThatAreOthers(t *testing.T) {
+	right := "content"
+	for name, c := range map[string]struct {
+		content string
+		err     error
+		want    string
+		mark    string
+	}{
+		"shorter":          {"conten", nil, "has another size", "temporary"},
+		"longer":           {"content and more", nil, "has another size", "temporary"},
+		"another":          {"kontent", nil, "has another digest", "temporary"},
+		"an error":         {"", errors.New("the storage is down"), "the storage is down", "temporary"},
+		"an error for all": {"", ticket.Permanent(errors.New("it was removed")), "it was removed", "permanent"},
+	} {
+		s := start(t, nil)
+		m := s.notifier(func(cfg *mail.Config) {
+			cfg.Attach = func(context.Context, ticket.Notification, ticket.Attachment) (io.ReadCloser, error) {
+				if c.err != nil {
+					return nil, c.err
+				}
+				return io.NopCloser(strings.NewReader(c.content)), nil
+			}
+		})
+		n := notice(ticket.KindAnswered, 1)
+		n.Attachments = []ticket.Attachment{file("a.txt", "text/plain", right)}
+		err := m.Notify(t.Context(), n)
+		require.ErrorContains(t, err, c.want, name)
+		require.Equal(t, c.mark, mark(err), name)
+		require.Empty(t, s.got(), name)
+	}
+}
