@@ -28,7 +28,7 @@ type fault struct {
 
 // faults are all of them.
 func faults() []fault {
-	return slices.Concat(commitFaults, raceFaults, readFaults, listFaults, dueFaults, claimFaults, lineFaults, settleFaults,
+	return slices.Concat(commitFaults, raceFaults, readFaults, listFaults, listChangeFaults, dueFaults, claimFaults, lineFaults, settleFaults,
 		deliveriesFaults, reviseFaults, briefFaults, forgetFaults,
 		searchFaults, countsFaults, valueFaults, tenantFaults, contextFaults, durableFaults)
 }

@@ -21,6 +21,7 @@ var raceRules = []rule{
 	{name: "Concurrency/number", says: saysDuplicate, needs: Concurrency, prove: raceNumber},
 	{name: "Concurrency/key", says: saysKeyFirst, needs: Concurrency, prove: raceKey},
 	{name: "Concurrency/whole changes", says: saysVisible, needs: Concurrency, prove: raceVisible},
+	{name: "Concurrency/walk", says: saysWalk, needs: Concurrency, upon: []string{"List/order", "List/walk", "List/behind one that moved"}, prove: raceWalk},
 	{name: "Concurrency/claim", says: "No two callers may ever hold the same delivery with the same Attempts.", needs: Concurrency, prove: raceClaim},
 }
 
