@@ -93,9 +93,11 @@ type Store interface {
 	//
 	// Each settlement stands by itself: one whose delivery is not claimed, or is
 	// claimed with other Attempts, must change nothing, and the call then
-	// returns ErrClaimLost after the others were made. Where one is to be tried
-	// again, the store may put off the Due of those behind it in its line to the
-	// same time.
+	// returns ErrClaimLost after the others were made. It counts however late it
+	// comes: the end of the lease does not matter as long as nobody else has
+	// claimed the delivery. Where one is to be tried again, the store may put off
+	// the Due of those behind it in its line to the same time; it must bring none
+	// forward, and must leave all others as they are.
 	Settle(ctx context.Context, s []Settlement) error
 
 	// Deliveries returns the deliveries that match q, whatever their state, the
@@ -127,8 +129,12 @@ type BriefRequest struct {
 	Most  int        // as far as they are counted
 }
 
-// Brief is what has to be known to make a delivery. Counts and Previous are of
-// deliveries by the same notifier in the same tenant.
+// Brief is what has to be known to make a delivery. Counts, Previous and Bounced
+// are of deliveries by the same notifier in the same tenant.
+//
+// A recipient may have been sent a hundred thousand. What a brief costs is not to
+// grow with them, nor with those in the delivery's line: Sent and SentHere are
+// counted up to Most only, and Previous and Bounced are one look at an index each.
 type Brief struct {
 	Found    bool   // both the ticket and the event are there
 	Ticket   Ticket // as it stands now

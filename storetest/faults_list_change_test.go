@@ -105,10 +105,14 @@ var listChangeFaults = []fault{
 	}},
 	{"finds tickets under the status they had", "List/after a change", stale(
 		func(q *ticket.Query) { q.Status = nil },
-		func(q ticket.Query, t ticket.Ticket) bool { return len(q.Status) == 0 || slices.Contains(q.Status, t.Status) })},
+		func(q ticket.Query, t ticket.Ticket) bool {
+			return len(q.Status) == 0 || slices.Contains(q.Status, t.Status)
+		})},
 	{"finds tickets in the queue they were in", "List/after a change", stale(
 		func(q *ticket.Query) { q.Queue = nil },
-		func(q ticket.Query, t ticket.Ticket) bool { return len(q.Queue) == 0 || slices.Contains(q.Queue, t.Queue) })},
+		func(q ticket.Query, t ticket.Ticket) bool {
+			return len(q.Queue) == 0 || slices.Contains(q.Queue, t.Queue)
+		})},
 	{"finds tickets with whom they were", "List/after a change", stale(
 		func(q *ticket.Query) { q.Assignee = nil },
 		func(q ticket.Query, t ticket.Ticket) bool {
@@ -116,7 +120,9 @@ var listChangeFaults = []fault{
 		})},
 	{"finds tickets by tags that were taken away", "List/after a change", stale(
 		func(q *ticket.Query) { q.Tags = nil },
-		func(q ticket.Query, t ticket.Ticket) bool { return (ticket.Query{Tenant: t.Tenant, Tags: q.Tags}).Match(&t) })},
+		func(q ticket.Query, t ticket.Ticket) bool {
+			return (ticket.Query{Tenant: t.Tenant, Tags: q.Tags}).Match(&t)
+		})},
 	{"finds tickets by fields they had", "List/after a change", stale(
 		func(q *ticket.Query) {
 			if q.Check() == nil {
