@@ -14,14 +14,23 @@ import (
 //   - A call whose context is cancelled before it begins must return the
 //     context's error and change nothing.
 //   - Values in and out are copies: what a caller does later to a slice, map or
-//     pointer it passed or got must not reach the store.
+//     pointer it passed or got must not reach the store. What it passed must be
+//     afterwards as it was, the order of a list included.
 //   - Text must come back byte for byte, whatever valid UTF-8 without NUL bytes it
 //     is; times to the microsecond, in UTC; zero values as zero values.
 //   - Times of the years 1 to 9999, in UTC, must be taken, and others refused with
 //     ErrInvalid, as the Check methods do. Due takes any.
+//   - Times are compared as times and numbers as numbers, not as text: ten must
+//     come after nine, and 2001 after 1999.
+//   - A method must return as many as there are, up to its limit, however high that
+//     is; a store that has to ask in portions asks again.
+//   - Commit, List, Claim, Settle, Deliveries and Revise must return the error of the
+//     Check of what they are passed, before they look at anything.
 //   - The store must not ask a clock: all times come from the desk.
 //   - What belongs to one tenant must be invisible under every other; the empty
 //     tenant is a tenant like any other, not a wildcard.
+//   - Texts that are kept in one key must not run together: the tenant "a" with
+//     the key "b:c" is not the tenant "a:b" with the key "c".
 //
 // Errors are the categories of this package, wrapped with data, so that
 // errors.Is finds them: [ErrNotFound], [ErrConflict], [ErrDuplicate],
@@ -45,7 +54,10 @@ type Store interface {
 	Ticket(ctx context.Context, tenant string, id ID) (Ticket, error)
 
 	// Lookup returns the ticket with this number, or ErrNotFound. A ticket that
-	// was merged away keeps its number; the desk follows Ticket.MergedInto.
+	// was merged away keeps its number; the desk follows Ticket.MergedInto. A
+	// number is kept verbatim, whatever it looks like: numbers that differ in a
+	// letter's case, a blank or a hyphen must be different numbers. What people
+	// write instead of them is for the desk to know.
 	Lookup(ctx context.Context, tenant string, n Number) (Ticket, error)
 
 	// Receipt returns what an idempotency key was used for, or ErrNotFound.

@@ -84,7 +84,7 @@ type rule struct {
 func rules() []rule {
 	return slices.Concat(commitRules, raceRules, readRules, listRules, dueRules, claimRules, lineRules, settleRules,
 		deliveriesRules, reviseRules, briefRules, forgetRules,
-		searchRules, countsRules, valueRules, tenantRules, contextRules, durableRules)
+		searchRules, countsRules, valueRules, ageRules, manyRules, argumentRules, tenantRules, joinedRules, contextRules, durableRules)
 }
 
 // tb is as much of [testing.TB] as cases use, so that the suite's own tests can
