@@ -183,15 +183,16 @@ type Commit struct {
 // the events that led there.
 type Change struct {
 	Expect int64   // the version the decision was made on; 0: the ticket is new
-	Ticket Ticket  // with Version Expect+len(Events)
+	Ticket Ticket  // the fold of Events, over the ticket as it was (see Apply); with Version Expect+len(Events)
 	Events []Event // numbered Expect+1, Expect+2 …; at least one
 }
 
 // Check reports as an [*InvalidError] what makes the commit self-contradictory:
 // events that do not carry on from Expect or do not end at the ticket's
-// version, events or deliveries of another ticket or tenant, the same ticket
-// twice, nothing to write, times outside of the years 1 to 9999. Stores call it
-// first; it costs no look at the store.
+// version, a ticket that is not the fold of its events, events or deliveries of
+// another ticket or tenant, the same ticket twice, nothing to write, times outside
+// of the years 1 to 9999. Stores call it first; it costs no look at the store, and
+// so sees of a ticket that is not new only what its last event says.
 func (c Commit) Check() error {
 	if len(c.Changes) == 0 {
 		return invalid("commit.changes", "must not be empty")
@@ -230,6 +231,9 @@ func (c Commit) Check() error {
 			namedTime{"commit.changes.ticket.timer.at", t.Timer.At}, namedTime{"commit.changes.ticket.first_answered", t.FirstAnswered},
 			namedTime{"commit.changes.ticket.resolved", t.Resolved}, namedTime{"commit.changes.ticket.closed", t.Closed}); err != nil {
 			return err
+		}
+		if !ch.folds() {
+			return invalid("commit.changes.ticket", "must be the fold of its events")
 		}
 		for j := range i {
 			if c.Changes[j].Ticket.ID == t.ID {

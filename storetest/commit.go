@@ -349,6 +349,12 @@ func commitInvalid(k *kit) {
 		}},
 		{"a version beyond its events", func(c *ticket.Commit) { c.Changes[0].Ticket.Version++ }},
 		{"a negative version", func(c *ticket.Commit) { c.Changes[0].Expect = -1 }},
+		{"a ticket that is not the fold of its last event", func(c *ticket.Commit) { c.Changes[0].Ticket.Status = ticket.StatusClosed }},
+		{"a new ticket that is not the fold of its events", func(c *ticket.Commit) {
+			fresh := k.opened(acme)
+			fresh.Ticket.Subject = "said by no event"
+			c.Changes = append(c.Changes, fresh)
+		}},
 		{"an event of another ticket", func(c *ticket.Commit) { c.Changes[0].Events[0].Ticket = other.Ticket.ID }},
 		{"a ticket without an ID", func(c *ticket.Commit) { c.Changes = append(c.Changes, opening(ticket.ID{}, k.number(), acme)) }},
 		{"the same ticket twice", func(c *ticket.Commit) { c.Changes = append(c.Changes, c.Changes[0]) }},
