@@ -14,7 +14,7 @@ const saysCompared = "Times are compared as times and numbers as numbers, not as
 // 2255 on more than a float64 can hold.
 var ageRules = []rule{
 	{name: "Ages/list", says: saysCompared, upon: []string{"List/"}, prove: agesList},
-	{name: "Ages/due", says: saysCompared, upon: []string{"Due/", "Values/no clock"}, prove: agesDue},
+	{name: "Ages/due", says: saysCompared, upon: []string{"Due/"}, prove: agesDue},
 	{name: "Ages/claim", says: saysCompared, upon: []string{"Claim/", "Settle/", "Values/no clock"}, prove: agesClaim},
 	{name: "Ages/deliveries", says: saysCompared, upon: []string{"Claim/", "Settle/", "Deliveries/"}, prove: agesDeliveries},
 }

@@ -54,7 +54,7 @@ func (k *kit) briefs(rows ...ticket.Delivery) []ticket.Brief {
 
 func (k *kit) briefsFor(r ticket.BriefRequest) []ticket.Brief {
 	k.Helper()
-	briefs, err := k.store.(ticket.Briefer).Brief(k.Context(), r)
+	briefs, err := k.store.Brief(k.Context(), r)
 	k.ok(err, "Brief")
 	k.same(len(briefs), len(r.Rows), "briefs")
 	return briefs
@@ -385,6 +385,6 @@ func briefCancelled(k *kit) {
 	d := k.outbox(past)[0]
 	ctx, cancel := context.WithCancel(k.Context())
 	cancel()
-	_, err := k.store.(ticket.Briefer).Brief(ctx, ticket.BriefRequest{Rows: []ticket.Delivery{d}, Since: clock, Most: 1})
+	_, err := k.store.Brief(ctx, ticket.BriefRequest{Rows: []ticket.Delivery{d}, Since: clock, Most: 1})
 	k.refused(err, context.Canceled, "Brief with a context that is over")
 }

@@ -280,15 +280,6 @@ func following(settle func(ctx context.Context, s ticket.Store, held map[ticket.
 		var mu sync.Mutex
 		held := map[ticket.ID]ticket.Delivery{}
 		var latest time.Time
-		f.due = func(ctx context.Context, now time.Time, limit int) ([]ticket.Ref, error) {
-			refs, err := s.Due(ctx, now, limit)
-			mu.Lock()
-			defer mu.Unlock()
-			if err == nil {
-				latest = now
-			}
-			return refs, err
-		}
 		f.claim = func(ctx context.Context, r ticket.ClaimRequest) ([]ticket.Delivery, error) {
 			claimed, err := s.Claim(ctx, r)
 			mu.Lock()

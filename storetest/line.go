@@ -300,7 +300,7 @@ func lineRace(k *kit) {
 		for idle := 0; done.Load() < lines*length && idle < 1000; idle++ {
 			claimed, err := k.store.Claim(k.Context(), ticket.ClaimRequest{Now: clock, Lease: 2 * lease, Limit: 3, Via: []string{"mail"}})
 			if err != nil {
-				return err
+				return fmt.Errorf("Claim: %w", err)
 			}
 			for _, d := range claimed {
 				line := of[d.Ticket]

@@ -181,7 +181,7 @@ func proveOn(ctx context.Context, r rule, store *faulty) string {
 				rec.Errorf("panic: %v\n%s", p, debug.Stack())
 			}
 		}()
-		r.prove(&kit{tb: rec, rule: r, store: store, reopen: store.reopened})
+		r.prove(newKit(rec, r, store, func(ticket.Store) ticket.Store { return store.reopened() }))
 	}()
 	<-done
 	return strings.Join(rec.messages, "\n")
