@@ -35,6 +35,12 @@ import (
 // Errors are the categories of this package, wrapped with data, so that
 // errors.Is finds them: [ErrNotFound], [ErrConflict], [ErrDuplicate],
 // [ErrInvalid], [ErrClaimLost]. Other errors mean that the store is in trouble.
+//
+// A store does not call its database again after an error that leaves open
+// whether the call was carried out, and neither may its driver: a commit that got
+// through would be in conflict with itself, be decided again, and be done twice.
+// Many drivers do it by themselves; switch it off. The desk knows what may be tried
+// again.
 type Store interface {
 	// Commit writes everything in c, or nothing. When it has returned nil, every
 	// later read must see all of it, and no reader ever sees a part of one
@@ -46,7 +52,8 @@ type Store interface {
 	// receipt's key is taken in its tenant, a new ticket's ID or number is taken
 	// in any tenant, or a delivery's ID is taken. Where the receipt's key is
 	// taken, that must win over everything else, a conflict included, so that a
-	// repeat is recognised. It must fail with ErrInvalid where c does not pass
+	// repeat is recognised. Of a conflict and anything else that is taken, either
+	// may be told. It must fail with ErrInvalid where c does not pass
 	// Commit.Check.
 	Commit(ctx context.Context, c Commit) error
 
@@ -288,7 +295,7 @@ type ClaimRequest struct {
 	Now   time.Time
 	Lease time.Duration // how long the claim holds; must be positive
 	Limit int           // how many at most; must be positive
-	Via   []string      // the notifiers that the caller can serve
+	Via   []string      // the notifiers that the caller can serve; none: nothing is claimed
 }
 
 // Check reports a request that makes no sense as an [*InvalidError].
