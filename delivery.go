@@ -136,7 +136,7 @@ type DeliveryQuery struct {
 	Ticket ID // of this ticket; zero: of any
 	State  []DeliveryState
 	Kind   []Kind
-	Via    []string
+	Via    []string  // of these notifiers; none: of any
 	To     Recipient // whose Delivery.Key is the Key of this one; zero: to anybody
 
 	SettledFrom   time.Time // settled, and not before
@@ -204,7 +204,7 @@ func (q DeliveryQuery) NewPage(found []Delivery) DeliveryPage {
 type Revision struct {
 	Tenant string
 	IDs    []ID            // at most 1000
-	From   []DeliveryState // only those in one of these
+	From   []DeliveryState // only those in one of these; none: nothing is changed
 	To     DeliveryState   // Pending or Bounced
 	At     time.Time
 	Error  string

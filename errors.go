@@ -226,7 +226,8 @@ const (
 type DuplicateError struct {
 	What string // DuplicateID, DuplicateNumber, DuplicateKey or DuplicateDelivery
 	// Reused says that an idempotency key came back with a different request
-	// than the one it was first used for, which is a mistake of the caller.
+	// than the one it was first used for, which is a mistake of the caller. The
+	// desk sets it; a store does not know, and leaves it false.
 	Reused bool
 }
 

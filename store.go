@@ -14,18 +14,33 @@ import (
 //   - A call whose context is cancelled before it begins must return the
 //     context's error and change nothing.
 //   - Values in and out are copies: what a caller does later to a slice, map or
-//     pointer it passed or got must not reach the store.
+//     pointer it passed or got must not reach the store. What it passed must be
+//     afterwards as it was, the order of a list included.
 //   - Text must come back byte for byte, whatever valid UTF-8 without NUL bytes it
 //     is; times to the microsecond, in UTC; zero values as zero values.
 //   - Times of the years 1 to 9999, in UTC, must be taken, and others refused with
 //     ErrInvalid, as the Check methods do. Due takes any.
+//   - Times are compared as times and numbers as numbers, not as text: ten must
+//     come after nine, and 2001 after 1999.
+//   - A method must return as many as there are, up to its limit, however high that
+//     is; a store that has to ask in portions asks again.
+//   - Commit, List, Claim, Settle, Deliveries and Revise must return the error of the
+//     Check of what they are passed, before they look at anything.
 //   - The store must not ask a clock: all times come from the desk.
 //   - What belongs to one tenant must be invisible under every other; the empty
 //     tenant is a tenant like any other, not a wildcard.
+//   - Texts that are kept in one key must not run together: the tenant "a" with
+//     the key "b:c" is not the tenant "a:b" with the key "c".
 //
 // Errors are the categories of this package, wrapped with data, so that
 // errors.Is finds them: [ErrNotFound], [ErrConflict], [ErrDuplicate],
 // [ErrInvalid], [ErrClaimLost]. Other errors mean that the store is in trouble.
+//
+// A store does not call its database again after an error that leaves open
+// whether the call was carried out, and neither may its driver: a commit that got
+// through would be in conflict with itself, be decided again, and be done twice.
+// Many drivers do it by themselves; switch it off. The desk knows what may be tried
+// again.
 type Store interface {
 	// Commit writes everything in c, or nothing. When it has returned nil, every
 	// later read must see all of it, and no reader ever sees a part of one
@@ -37,7 +52,8 @@ type Store interface {
 	// receipt's key is taken in its tenant, a new ticket's ID or number is taken
 	// in any tenant, or a delivery's ID is taken. Where the receipt's key is
 	// taken, that must win over everything else, a conflict included, so that a
-	// repeat is recognised. It must fail with ErrInvalid where c does not pass
+	// repeat is recognised. Of a conflict and anything else that is taken, either
+	// may be told. It must fail with ErrInvalid where c does not pass
 	// Commit.Check.
 	Commit(ctx context.Context, c Commit) error
 
@@ -45,7 +61,10 @@ type Store interface {
 	Ticket(ctx context.Context, tenant string, id ID) (Ticket, error)
 
 	// Lookup returns the ticket with this number, or ErrNotFound. A ticket that
-	// was merged away keeps its number; the desk follows Ticket.MergedInto.
+	// was merged away keeps its number; the desk follows Ticket.MergedInto. A
+	// number is kept verbatim, whatever it looks like: numbers that differ in a
+	// letter's case, a blank or a hyphen must be different numbers. What people
+	// write instead of them is for the desk to know.
 	Lookup(ctx context.Context, tenant string, n Number) (Ticket, error)
 
 	// Receipt returns what an idempotency key was used for, or ErrNotFound.
@@ -93,9 +112,11 @@ type Store interface {
 	//
 	// Each settlement stands by itself: one whose delivery is not claimed, or is
 	// claimed with other Attempts, must change nothing, and the call then
-	// returns ErrClaimLost after the others were made. Where one is to be tried
-	// again, the store may put off the Due of those behind it in its line to the
-	// same time.
+	// returns ErrClaimLost after the others were made. It counts however late it
+	// comes: the end of the lease does not matter as long as nobody else has
+	// claimed the delivery. Where one is to be tried again, the store may put off
+	// the Due of those behind it in its line to the same time; it must bring none
+	// forward, and must leave all others as they are.
 	Settle(ctx context.Context, s []Settlement) error
 
 	// Deliveries returns the deliveries that match q, whatever their state, the
@@ -127,8 +148,12 @@ type BriefRequest struct {
 	Most  int        // as far as they are counted
 }
 
-// Brief is what has to be known to make a delivery. Counts and Previous are of
-// deliveries by the same notifier in the same tenant.
+// Brief is what has to be known to make a delivery. Counts, Previous and Bounced
+// are of deliveries by the same notifier in the same tenant.
+//
+// A recipient may have been sent a hundred thousand. What a brief costs is not to
+// grow with them, nor with those in the delivery's line: Sent and SentHere are
+// counted up to Most only, and Previous and Bounced are one look at an index each.
 type Brief struct {
 	Found    bool   // both the ticket and the event are there
 	Ticket   Ticket // as it stands now
@@ -165,15 +190,16 @@ type Commit struct {
 // the events that led there.
 type Change struct {
 	Expect int64   // the version the decision was made on; 0: the ticket is new
-	Ticket Ticket  // with Version Expect+len(Events)
+	Ticket Ticket  // the fold of Events, over the ticket as it was (see Apply); with Version Expect+len(Events)
 	Events []Event // numbered Expect+1, Expect+2 …; at least one
 }
 
 // Check reports as an [*InvalidError] what makes the commit self-contradictory:
 // events that do not carry on from Expect or do not end at the ticket's
-// version, events or deliveries of another ticket or tenant, the same ticket
-// twice, nothing to write, times outside of the years 1 to 9999. Stores call it
-// first; it costs no look at the store.
+// version, a ticket that is not the fold of its events, events or deliveries of
+// another ticket or tenant, the same ticket twice, nothing to write, times outside
+// of the years 1 to 9999. Stores call it first; it costs no look at the store, and
+// so sees of a ticket that is not new only what its last event says.
 func (c Commit) Check() error {
 	if len(c.Changes) == 0 {
 		return invalid("commit.changes", "must not be empty")
@@ -212,6 +238,9 @@ func (c Commit) Check() error {
 			namedTime{"commit.changes.ticket.timer.at", t.Timer.At}, namedTime{"commit.changes.ticket.first_answered", t.FirstAnswered},
 			namedTime{"commit.changes.ticket.resolved", t.Resolved}, namedTime{"commit.changes.ticket.closed", t.Closed}); err != nil {
 			return err
+		}
+		if !ch.folds() {
+			return invalid("commit.changes.ticket", "must be the fold of its events")
 		}
 		for j := range i {
 			if c.Changes[j].Ticket.ID == t.ID {
@@ -266,7 +295,7 @@ type ClaimRequest struct {
 	Now   time.Time
 	Lease time.Duration // how long the claim holds; must be positive
 	Limit int           // how many at most; must be positive
-	Via   []string      // the notifiers that the caller can serve
+	Via   []string      // the notifiers that the caller can serve; none: nothing is claimed
 }
 
 // Check reports a request that makes no sense as an [*InvalidError].

@@ -15,12 +15,15 @@ const (
 	saysBounced  = "one that is Bounced and whose Delivery.Key is the recipient's; zero: none"
 	saysSent     = "to the same recipient, about any ticket: Sent, and Settled not before Since; at most Most"
 	saysHere     = "the same, about this ticket"
-	saysSameVia  = "Counts and Previous are of deliveries by the same notifier in the same tenant."
+	saysSameVia  = "Counts, Previous and Bounced are of deliveries by the same notifier in the same tenant."
 )
 
 var briefRules = []rule{
 	{name: "Brief/found", says: saysBrief, lacks: noBrief, prove: briefFound},
 	{name: "Brief/previous", says: saysPrevious, lacks: noBrief, upon: []string{"Settle/", "Line/", "Brief/found"}, prove: briefPrevious},
+	{name: "Brief/previous of many", says: saysPrevious, lacks: noBrief, upon: []string{"Settle/", "Line/", "Brief/found", "Brief/previous"}, prove: briefMany},
+	{name: "Brief/previous redriven", says: saysPrevious, lacks: noBrief, upon: []string{"Settle/", "Line/", "Revise/", "Brief/found", "Brief/previous"}, prove: briefRedriven},
+	{name: "Brief/copies", says: saysCopies, lacks: noBrief, upon: []string{"Brief/found"}, prove: briefCopies},
 	{name: "Brief/bounced", says: saysBounced, lacks: noBrief, upon: []string{"Settle/", "Revise/"}, prove: briefBounced},
 	{name: "Brief/bounced elsewhere", says: saysBounced, lacks: noBrief, upon: []string{"Settle/", "Revise/", "Brief/bounced"}, prove: briefElsewhere},
 	{name: "Brief/sent", says: saysSent, lacks: noBrief, upon: []string{"Settle/", "Revise/", "Line/", "Brief/found"}, prove: briefSent},
@@ -51,7 +54,7 @@ func (k *kit) briefs(rows ...ticket.Delivery) []ticket.Brief {
 
 func (k *kit) briefsFor(r ticket.BriefRequest) []ticket.Brief {
 	k.Helper()
-	briefs, err := k.store.(ticket.Briefer).Brief(k.Context(), r)
+	briefs, err := k.store.Brief(k.Context(), r)
 	k.ok(err, "Brief")
 	k.same(len(briefs), len(r.Rows), "briefs")
 	return briefs
@@ -128,6 +131,47 @@ func briefPrevious(k *kit) {
 	for i, b := range k.briefs(line...) {
 		k.same(b.Previous, want[i], "the one before the %d. of the line", i+1)
 	}
+}
+
+// briefMany has numbers of events that sort otherwise as text.
+func briefMany(k *kit) {
+	c, list := k.manyInLine()
+	k.enter(c, list)
+	k.work(list, slices.Repeat([]ticket.Outcome{ticket.Done}, len(list))...)
+	var before ticket.ID
+	for i, b := range k.briefs(list...) {
+		k.same(b.Previous, before, "the one before that of event %d, when all were sent", list[i].Seq)
+		before = list[i].ID
+	}
+}
+
+// briefRedriven takes those that were sent back one by one.
+func briefRedriven(k *kit) {
+	list := k.lined(4)
+	k.work(list, ticket.Done, ticket.Done, ticket.Done)
+	previous := func(want ticket.ID, when string) {
+		k.Helper()
+		k.same(k.briefs(list[3])[0].Previous, want, "the one before, %s", when)
+	}
+	previous(list[2].ID, "when three were sent")
+	k.revise(revision(ticket.Pending, settledStates, list[2]))
+	previous(list[1].ID, "when the third one was redriven")
+	k.revise(revision(ticket.Bounced, settledStates, list[1]))
+	previous(list[0].ID, "when the second one turned out to have bounced")
+	k.revise(revision(ticket.Pending, settledStates, list[0]))
+	previous(ticket.ID{}, "when none is left that is sent")
+}
+
+// briefCopies scribbles over what it got.
+func briefCopies(k *kit) {
+	c := k.filled(plainly(), acme)
+	k.put(c)
+	for range 2 { // the first one may have filled a cache
+		b := k.briefs(c.Deliveries[0])
+		k.same(b[0].Ticket, c.Changes[0].Ticket, "ticket of a brief, after the caller changed that of another one")
+		scribble(&b)
+	}
+	k.stands(c.Changes[0].Ticket, c.Changes[0].Events)
 }
 
 // briefBounced brings the bounced one back, and another one instead.
@@ -305,7 +349,12 @@ func briefNotifiers(k *kit) {
 	for _, d := range list[2:] {
 		k.work([]ticket.Delivery{d}, ticket.Done)
 	}
+	bounced, one := k.line(1)
+	one[0].Via = "Mail"
+	k.enter(bounced, one)
+	k.work(one, ticket.BounceBack)
 	b := k.briefs(list[1])[0]
+	k.same(b.Bounced, ticket.ID{}, "the one that bounced, by another notifier only")
 	k.same(b.Previous, ticket.ID{}, "the one before, of which only other notifiers have made some")
 	k.same(b.Sent, 0, "sent to one recipient, by other notifiers only")
 	k.same(b.SentHere, 0, "sent to one recipient about one ticket, by other notifiers only")
@@ -336,6 +385,6 @@ func briefCancelled(k *kit) {
 	d := k.outbox(past)[0]
 	ctx, cancel := context.WithCancel(k.Context())
 	cancel()
-	_, err := k.store.(ticket.Briefer).Brief(ctx, ticket.BriefRequest{Rows: []ticket.Delivery{d}, Since: clock, Most: 1})
+	_, err := k.store.Brief(ctx, ticket.BriefRequest{Rows: []ticket.Delivery{d}, Since: clock, Most: 1})
 	k.refused(err, context.Canceled, "Brief with a context that is over")
 }

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -10,7 +11,7 @@ import (
 const (
 	saysClaim   = "Claim leases deliveries to the caller: those pending with Due not after r.Now, and those claimed whose lease has passed (Until not after r.Now); of r.Via only; the earliest Due first, by ID where equal; at most r.Limit."
 	saysClaimed = "Each one returned has Attempts counted up by one, State Claimed and Until set to r.Now plus r.Lease, and so it is stored; where it takes over a lease that has passed, Failures must be counted up by one as well."
-	saysRequest = "Check reports a request that makes no sense as an [*InvalidError]."
+	saysRequest = "Commit, List, Claim, Settle, Deliveries and Revise must return the error of the Check of what they are passed, before they look at anything."
 )
 
 var claimRules = []rule{
@@ -18,6 +19,8 @@ var claimRules = []rule{
 	{name: "Claim/order", says: saysClaim, prove: claimOrder},
 	{name: "Claim/limit", says: saysClaim, prove: claimLimit},
 	{name: "Claim/via", says: saysClaim, prove: claimVia},
+	{name: "Claim/several notifiers", says: saysClaim, upon: []string{"Claim/order", "Claim/limit", "Claim/via"}, prove: claimSeveral},
+	{name: "Claim/behind many", says: saysClaim, upon: []string{"Claim/", "Settle/", "Line/"}, prove: claimBehind},
 	{name: "Claim/lease", says: saysClaim, prove: claimLease},
 	{name: "Claim/clocks differ", says: saysClaim, prove: claimClocks},
 	{name: "Claim/returned", says: saysClaimed, prove: claimReturned},
@@ -97,6 +100,52 @@ func claimVia(k *kit) {
 		}
 		k.same(got, step.want, "notifiers of the deliveries claimed via %q", step.via)
 	}
+}
+
+// claimSeveral claims some of what several notifiers have, which are due in turn
+// and, two by two, at the same time.
+func claimSeveral(k *kit) {
+	c := k.opened(acme)
+	vias := []string{"sms", "mail", "stream"}
+	var all []ticket.Delivery
+	for i := range 18 {
+		d := k.delivery(c.Ticket)
+		d.Via, d.To, d.Due = vias[i%len(vias)], to(i), past.Add(time.Duration(i/2)*time.Second)
+		all = append(all, d)
+	}
+	k.enter(c, all)
+	slices.SortFunc(all, func(a, b ticket.Delivery) int { return cmp.Or(a.Due.Compare(b.Due), a.ID.Compare(b.ID)) })
+	for len(all) > 0 {
+		n := min(4, len(all))
+		got := k.claimWith(ticket.ClaimRequest{Now: clock, Lease: lease, Limit: 4, Via: vias})
+		k.same(deliveryIDs(got), deliveryIDs(all[:n]), "deliveries claimed of three notifiers with limit 4, of %d", len(all))
+		all = all[n:]
+	}
+}
+
+// claimBehind has hundreds that are due and cannot be claimed, and one that is due
+// after them all: first those that others hold, and then those of a line whose
+// first has to wait.
+func claimBehind(k *kit) {
+	const many, some = 250, 50
+	due := make([]time.Time, many)
+	for i := range due {
+		due[i] = past.Add(time.Duration(i) * time.Second)
+	}
+	k.outbox(due...)
+	for left := many; left > 0; left -= some {
+		got := k.claimWith(ticket.ClaimRequest{Now: soon, Lease: year, Limit: some, Via: []string{"mail"}})
+		k.same(len(got), some, "deliveries claimed with limit %d, when %d of %d are left", some, left, many)
+	}
+	last := k.outbox(soon)
+	k.claims(soon, last, "behind %d that are claimed already", many)
+
+	line := k.lined(many)
+	again := settlement(k.claims(soon, line[:1], "of a long line")[0], ticket.Again)
+	again.Due = soon.Add(2 * year)
+	k.settle(again)
+	last = k.outbox(soon)
+	k.claims(soon, last, "behind a line of %d whose first has to wait", many)
 }
 
 // claimLease lets a lease run out.

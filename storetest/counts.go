@@ -37,7 +37,7 @@ func noCounts(ctx context.Context, s ticket.Store) string {
 
 func (k *kit) counts(tenant string) []ticket.Count {
 	k.Helper()
-	counts, err := k.store.(ticket.Counter).Counts(k.Context(), tenant)
+	counts, err := k.store.Counts(k.Context(), tenant)
 	k.ok(err, "Counts")
 	return counts
 }
@@ -116,6 +116,6 @@ func countsCancelled(k *kit) {
 	k.commit(k.opened(acme))
 	ctx, cancel := context.WithCancel(k.Context())
 	cancel()
-	_, err := k.store.(ticket.Counter).Counts(ctx, acme)
+	_, err := k.store.Counts(ctx, acme)
 	k.refused(err, context.Canceled, "Counts with a context that is over")
 }

@@ -14,6 +14,8 @@ var dueRules = []rule{
 	{name: "Due/order", says: saysDue, prove: dueOrder},
 	{name: "Due/limit", says: saysDue, prove: dueLimit},
 	{name: "Due/changed", says: saysDue, prove: dueChanged},
+	{name: "Due/copies", says: saysCopies, prove: dueCopies},
+	{name: "Due/no clock", says: saysClock, prove: dueNoClock},
 	{name: "Due/all tenants", says: saysDue, prove: dueTenants},
 }
 
@@ -83,12 +85,32 @@ func dueChanged(k *kit) {
 	}
 }
 
+// dueCopies scribbles over what it got.
+func dueCopies(k *kit) {
+	c := k.opened(acme, timer(clock))
+	k.commit(c)
+	for range 3 {
+		refs := k.due(soon, 10)
+		k.same(refs, []ticket.Ref{refTo(c)}, "due, after the caller changed what it had got before")
+		scribble(&refs)
+	}
+}
+
+// dueNoClock has a timer of long ago, according to its own clock.
+func dueNoClock(k *kit) {
+	c := k.opened(acme, at(then), timer(then.Add(time.Hour)))
+	k.commit(c)
+	k.same(len(k.due(then, 10)), 0, "due in 2001, an hour before the time")
+	k.same(k.due(then.Add(2*time.Hour), 10), []ticket.Ref{refTo(c)}, "due in 2001, an hour after the time")
+}
+
+// dueTenants has names of tenants that stores are known to bring back changed.
 func dueTenants(k *kit) {
 	var want []ticket.Ref
-	for i, tenant := range []string{"", acme, "other"} {
+	for i, tenant := range slices.Concat([]string{"", acme, "other"}, awkward) {
 		c := k.opened(tenant, timer(clock.Add(time.Duration(i)*time.Second)))
 		k.commit(c)
 		want = append(want, refTo(c))
 	}
-	k.same(k.due(clock.Add(time.Minute), 10), want, "due in three tenants")
+	k.same(k.due(clock.Add(time.Hour), 100), want, "due in many tenants")
 }

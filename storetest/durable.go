@@ -20,7 +20,7 @@ func reopenTickets(k *kit) {
 	changed := next(c.Ticket, note("more"), timer(clock))
 	k.commit(changed)
 	want := k.read(c.Ticket, commit.Receipt.Key).clone()
-	k.store = k.reopen()
+	k.reopen()
 	k.same(k.read(c.Ticket, commit.Receipt.Key), want, "read after the store was opened again")
 	k.commit(next(changed.Ticket, note("and more")))
 	k.refused(k.try(next(changed.Ticket, note("too late"))), ticket.ErrConflict, "Commit on an old version")
@@ -44,7 +44,7 @@ func reopenOutbox(k *kit) {
 		list[i] = k.stored(list[i])
 	}
 
-	k.store = k.reopen()
+	k.reopen()
 	for _, d := range list {
 		k.same(k.stored(d), d, "a delivery that is %s, after the store was opened again", d.State)
 	}
@@ -63,7 +63,7 @@ func reopenUnique(k *kit) {
 	c := k.opened(acme)
 	d := k.delivery(c.Ticket)
 	k.put(ticket.Commit{Changes: []ticket.Change{c}, Deliveries: []ticket.Delivery{d}, Receipt: receiptFor(c.Ticket, "key")})
-	k.store = k.reopen()
+	k.reopen()
 	k.duplicate(k.try(opening(c.Ticket.ID, k.number(), "other")), ticket.DuplicateID, "Commit of a taken ID")
 	k.duplicate(k.try(opening(k.id(), c.Ticket.Number, "other")), ticket.DuplicateNumber, "Commit of a taken number")
 	fresh := k.opened(acme)

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -54,6 +55,58 @@ var briefFaults = []fault{
 	{"briefs in the order of the tickets", "Brief/found", briefing(nil, func(_ ticket.BriefRequest, b []ticket.Brief) []ticket.Brief {
 		slices.SortStableFunc(b, func(a, b ticket.Brief) int { return a.Ticket.ID.Compare(b.Ticket.ID) })
 		return b
+	})},
+	{"finds the one before by its number as text", "Brief/previous of many", func(f *faulty) {
+		s := f.Store.(ticket.Briefer)
+		f.brief = func(ctx context.Context, r ticket.BriefRequest) ([]ticket.Brief, error) {
+			briefs, err := s.Brief(ctx, r)
+			for i := range briefs {
+				d := r.Rows[i]
+				page, err := f.Store.Deliveries(ctx, ticket.DeliveryQuery{
+					Tenant: d.Tenant, Ticket: d.Ticket, Via: []string{d.Via}, To: d.To, State: []ticket.DeliveryState{ticket.Sent},
+				})
+				last := ""
+				for _, o := range page.Deliveries {
+					if n := fmt.Sprint(o.Seq); err == nil && o.Seq < d.Seq && n > last {
+						last, briefs[i].Previous = n, o.ID
+					}
+				}
+			}
+			return briefs, err
+		}
+	}},
+	{"remembers what was sent before, whatever becomes of it", "Brief/previous redriven", func(f *faulty) {
+		var sent register
+		naively(func(n *naive) {
+			n.settled = func(_ ticket.Delivery, d *ticket.Delivery, _ ticket.Settlement) bool {
+				if d.State == ticket.Sent {
+					sent.put(d.ID, true)
+				}
+				return true
+			}
+			n.previous = func(d, o *ticket.Delivery) bool {
+				_, was := sent.get(o.ID)
+				return o.Before(d) && o.Seq < d.Seq && was
+			}
+		}, "Brief", "Settle")(f)
+	}},
+	{"caches the tickets of briefs", "Brief/copies", func(f *faulty) {
+		s, cache := f.Store.(ticket.Briefer), &register{}
+		f.brief = func(ctx context.Context, r ticket.BriefRequest) ([]ticket.Brief, error) {
+			briefs, err := s.Brief(ctx, r)
+			for i, b := range briefs {
+				key := atVersion{b.Ticket.ID, b.Ticket.Version}
+				if old, ok := cache.get(key); ok {
+					briefs[i].Ticket = old.(ticket.Ticket)
+				} else {
+					cache.put(key, b.Ticket)
+				}
+			}
+			return briefs, err
+		}
+	}},
+	{"finds bounces of any notifier", "Brief/notifiers", bouncing(func(d, o *ticket.Delivery) bool {
+		return d.Tenant == o.Tenant && isBounced(o) && d.To.Key() == o.Key()
 	})},
 	{"finds every ticket", "Brief/found", briefing(nil, func(_ ticket.BriefRequest, b []ticket.Brief) []ticket.Brief {
 		for i := range b {

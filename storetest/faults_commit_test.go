@@ -304,6 +304,14 @@ var commitFaults = []fault{
 		}
 		return err
 	})},
+	{"takes a ticket that is not the fold of its events", "Commit/invalid", onCommit(func(ctx context.Context, s ticket.Store, c ticket.Commit) error {
+		err := s.Commit(ctx, c)
+		var invalid *ticket.InvalidError
+		if errors.As(err, &invalid) && invalid.Field == "commit.changes.ticket" {
+			return nil
+		}
+		return err
+	})},
 	{"takes deliveries in any state", "Commit/invalid", onCommit(func(ctx context.Context, s ticket.Store, c ticket.Commit) error {
 		c.Deliveries = slices.Clone(c.Deliveries)
 		for i := range c.Deliveries {

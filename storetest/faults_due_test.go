@@ -74,6 +74,23 @@ var dueFaults = []fault{
 			return refs[max(0, len(refs)-limit):], err
 		}
 	}},
+	{"returns the list of what is due that it keeps", "Due/copies", func(f *faulty) {
+		s := f.Store
+		var mu sync.Mutex
+		var kept []ticket.Ref
+		f.due = func(ctx context.Context, now time.Time, limit int) ([]ticket.Ref, error) {
+			refs, err := s.Due(ctx, now, limit)
+			mu.Lock()
+			defer mu.Unlock()
+			if err == nil && len(refs) == 1 && len(kept) == 1 {
+				return kept, nil
+			}
+			if len(refs) == 1 && limit == 10 && now.Equal(soon) {
+				kept = refs
+			}
+			return refs, err
+		}
+	}},
 	{"does not stop timers", "Due/changed", timing(func(ctx context.Context, s ticket.Store, timers map[ticket.Ref][]time.Time, now time.Time, limit int) ([]ticket.Ref, error) {
 		refs, err := s.Due(ctx, now, limit)
 		for ref, at := range timers {

@@ -3,6 +3,7 @@ package storetest
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"strings"
 	"sync"
 
@@ -26,6 +27,15 @@ func sameLine(a, b *ticket.Delivery) bool {
 // isOurs reports whether a claim is not one of the race in Line/race.
 func isOurs(r ticket.ClaimRequest) bool { return r.Lease == lease }
 
+// joined takes those for one line whose notifiers and recipients are the same when
+// they are joined.
+func joined(sep string) func(a, b *ticket.Delivery) bool {
+	line := func(d *ticket.Delivery) string { return d.Via + sep + d.To.Key() }
+	return func(a, b *ticket.Delivery) bool {
+		return a.Ticket == b.Ticket && line(a) == line(b) && cmp.Or(cmp.Compare(a.Seq, b.Seq), a.ID.Compare(b.ID)) < 0
+	}
+}
+
 var lineFaults = []fault{
 	{"has lines by ID", "Line/order", lining(func(a, b *ticket.Delivery) bool {
 		return sameLine(a, b) && a.ID.Compare(b.ID) < 0
@@ -36,6 +46,13 @@ var lineFaults = []fault{
 	{"lets those of one event pass each other", "Line/order", lining(func(a, b *ticket.Delivery) bool {
 		return a.Before(b) && a.Seq < b.Seq
 	})},
+	{"compares the numbers of events as text", "Line/more than nine", lining(func(a, b *ticket.Delivery) bool {
+		return sameLine(a, b) && cmp.Or(cmp.Compare(fmt.Sprint(a.Seq), fmt.Sprint(b.Seq)), a.ID.Compare(b.ID)) < 0
+	})},
+	{"joins notifier and recipient with a colon", "Line/run together", lining(joined(":"))},
+	{"joins notifier and recipient with a bar", "Line/run together", lining(joined("|"))},
+	{"joins notifier and recipient with a control character", "Line/run together", lining(joined("\x1f"))},
+	{"joins notifier and recipient with nothing", "Line/run together", lining(joined(""))},
 	{"tells addresses apart by their case", "Line/same recipient", lining(func(a, b *ticket.Delivery) bool {
 		return a.Before(b) && a.To.Person.Email == b.To.Person.Email
 	})},
@@ -135,6 +152,23 @@ var lineFaults = []fault{
 				return a.Before(b) && !back || held && b.Before(a)
 			}
 		}, "Claim")(f)
+	}},
+	{"puts what is to be tried again at the head of its line", "Line/again behind one redriven", func(f *faulty) {
+		var redriven, again register
+		naively(func(n *naive) {
+			n.revised = func(_ ticket.Delivery, d *ticket.Delivery, _ ticket.Revision) { redriven.put(d.ID, true) }
+			n.settled = func(_ ticket.Delivery, d *ticket.Delivery, st ticket.Settlement) bool {
+				if st.Outcome == ticket.Again {
+					again.put(d.ID, true)
+				}
+				return true
+			}
+			n.blocks = func(_ ticket.ClaimRequest, before, d *ticket.Delivery) bool {
+				_, back := redriven.get(before.ID)
+				_, head := again.get(d.ID)
+				return !before.State.Settled() && !(back && head)
+			}
+		}, "Claim", "Settle")(f)
 	}},
 	{"does not see what others are claiming", "Line/race", func(f *faulty) {
 		n := newNaive(f.Store)

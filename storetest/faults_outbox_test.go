@@ -78,6 +78,24 @@ func leasing(by time.Duration) func(*faulty) {
 		})
 }
 
+// seeing is a fault in Claim, which sees the first hundred of a kind.
+func seeing(kind func(r ticket.ClaimRequest, d *ticket.Delivery) bool) func(*faulty) {
+	return naively(func(n *naive) {
+		n.looks = func(r ticket.ClaimRequest, d *ticket.Delivery) bool {
+			before := 0
+			for _, o := range n.rows {
+				if o == d {
+					break
+				}
+				if kind(r, o) {
+					before++
+				}
+			}
+			return before < max(100, 2*r.Limit)
+		}
+	}, "Claim")
+}
+
 var claimFaults = []fault{
 	{"is early with deliveries", "Claim/due", entering(-tick)},
 	{"is late with deliveries", "Claim/due", entering(tick)},
@@ -113,6 +131,43 @@ var claimFaults = []fault{
 		}
 	}, nil)},
 	{"takes the empty notifier for any", "Claim/via", claiming(func(r *ticket.ClaimRequest) { r.Via = append(r.Via, "") }, nil)},
+	{"serves one notifier after the other", "Claim/several notifiers", func(f *faulty) {
+		s := f.Store
+		f.claim = func(ctx context.Context, r ticket.ClaimRequest) ([]ticket.Delivery, error) {
+			if r.Check() != nil || len(r.Via) < 2 {
+				return s.Claim(ctx, r)
+			}
+			var all []ticket.Delivery
+			for _, via := range r.Via {
+				one := r
+				one.Via, one.Limit = []string{via}, r.Limit-len(all)
+				if one.Limit == 0 {
+					break
+				}
+				claimed, err := s.Claim(ctx, one)
+				if err != nil {
+					return nil, err
+				}
+				all = append(all, claimed...)
+			}
+			slices.SortFunc(all, func(a, b ticket.Delivery) int { return cmp.Or(a.Due.Compare(b.Due), a.ID.Compare(b.ID)) })
+			return all, nil
+		}
+	}},
+	{"has a limit for each notifier", "Claim/several notifiers", func(f *faulty) {
+		s := f.Store
+		f.claim = func(ctx context.Context, r ticket.ClaimRequest) ([]ticket.Delivery, error) {
+			if r.Check() != nil || len(r.Via) < 2 || r.Limit != 4 {
+				return s.Claim(ctx, r)
+			}
+			r.Limit *= 2
+			return s.Claim(ctx, r)
+		}
+	}},
+	{"looks at the first hundred, which others may hold", "Claim/behind many", seeing(func(_ ticket.ClaimRequest, d *ticket.Delivery) bool { return !d.State.Settled() })},
+	{"looks at the first hundred that are pending", "Claim/behind many", seeing(func(r ticket.ClaimRequest, d *ticket.Delivery) bool {
+		return d.State == ticket.Pending && !d.Due.After(r.Now)
+	})},
 	{"leases for too short", "Claim/lease", leasing(-tick)},
 	{"leases for too long", "Claim/lease", leasing(tick)},
 	{"goes by the latest clock", "Claim/clocks differ", func(f *faulty) {
@@ -225,15 +280,6 @@ func following(settle func(ctx context.Context, s ticket.Store, held map[ticket.
 		var mu sync.Mutex
 		held := map[ticket.ID]ticket.Delivery{}
 		var latest time.Time
-		f.due = func(ctx context.Context, now time.Time, limit int) ([]ticket.Ref, error) {
-			refs, err := s.Due(ctx, now, limit)
-			mu.Lock()
-			defer mu.Unlock()
-			if err == nil {
-				latest = now
-			}
-			return refs, err
-		}
 		f.claim = func(ctx context.Context, r ticket.ClaimRequest) ([]ticket.Delivery, error) {
 			claimed, err := s.Claim(ctx, r)
 			mu.Lock()
@@ -265,6 +311,20 @@ func isHeld(held map[ticket.ID]ticket.Delivery, st ticket.Settlement) bool {
 	return ok && d.Attempts == st.Attempts
 }
 
+// delaying is a fault in Settle, which puts off more than those behind in the line.
+func delaying(alike func(was, o *ticket.Delivery) bool) func(*faulty) {
+	return naively(func(n *naive) {
+		n.settled = func(was ticket.Delivery, _ *ticket.Delivery, st ticket.Settlement) bool {
+			for _, o := range n.rows {
+				if st.Outcome == ticket.Again && o.ID != was.ID && o.State == ticket.Pending && o.Due.Before(st.Due) && alike(&was, o) {
+					o.Due = st.Due
+				}
+			}
+			return true
+		}
+	}, "Settle")
+}
+
 var settleFaults = []fault{
 	{"repeats what is done", "Settle/done", recording(func(st *ticket.Settlement) {
 		if st.Outcome == ticket.Done {
@@ -273,6 +333,38 @@ var settleFaults = []fault{
 	})},
 	{"tries again too late", "Settle/again", recording(func(st *ticket.Settlement) { st.Due = st.Due.Add(tick) })},
 	{"tries again too early", "Settle/again", recording(func(st *ticket.Settlement) { st.Due = st.Due.Add(-tick) })},
+	{"tries nothing again sooner than it was due", "Settle/again earlier", afterwards(func(was ticket.Delivery, d *ticket.Delivery, st ticket.Settlement) bool {
+		if st.Outcome == ticket.Again && was.Due.After(d.Due) {
+			d.Due = was.Due
+		}
+		return true
+	})},
+	{"puts off all of a notifier", "Settle/again, and the others", delaying(func(was, o *ticket.Delivery) bool { return o.Via == was.Via })},
+	{"puts off all to a recipient", "Settle/again, and the others", delaying(func(was, o *ticket.Delivery) bool { return o.To.Key() == was.To.Key() })},
+	{"puts off all about a ticket", "Settle/again, and the others", delaying(func(was, o *ticket.Delivery) bool {
+		return o.Ticket == was.Ticket && o.Via == was.Via
+	})},
+	{"brings forward those behind", "Settle/again, and the others", naively(func(n *naive) {
+		n.settled = func(was ticket.Delivery, d *ticket.Delivery, st ticket.Settlement) bool {
+			for _, o := range n.rows {
+				if st.Outcome == ticket.Again && was.Before(o) && o.Due.After(st.Due) && o.State == ticket.Pending {
+					o.Due = st.Due
+				}
+			}
+			return true
+		}
+	}, "Settle")},
+	{"puts off those behind for longer", "Settle/again, and the others", naively(func(n *naive) {
+		n.settled = func(was ticket.Delivery, d *ticket.Delivery, st ticket.Settlement) bool {
+			for _, o := range n.rows {
+				if st.Outcome == ticket.Again && was.Before(o) && o.Due.Before(st.Due) {
+					o.Due = st.Due.Add(time.Minute)
+				}
+			}
+			return true
+		}
+	}, "Settle")},
+	{"keeps no blanks around an error", "Settle/recorded", recording(func(st *ticket.Settlement) { st.Error = strings.TrimSpace(st.Error) })},
 	{"keeps one line of an error", "Settle/recorded", recording(func(st *ticket.Settlement) { st.Error, _, _ = strings.Cut(st.Error, "\n") })},
 	{"forgets at which address it tried", "Settle/recorded", recording(func(st *ticket.Settlement) { st.Address = "" })},
 	{"folds the address that it tried", "Settle/recorded", recording(func(st *ticket.Settlement) { st.Address = strings.ToLower(st.Address) })},
@@ -424,6 +516,14 @@ var settleFaults = []fault{
 			err = s.Settle(ctx, list[i:i+1])
 		}
 		return err
+	})},
+	{"settles nothing that ended after the lease", "Settle/after the lease", following(func(ctx context.Context, s ticket.Store, held map[ticket.ID]ticket.Delivery, _ time.Time, list []ticket.Settlement) error {
+		for _, st := range list {
+			if d, ok := held[st.ID]; ok && st.At.After(d.Until) && ctx.Err() == nil && st.At.Before(lastYear) {
+				return ticket.ErrClaimLost
+			}
+		}
+		return s.Settle(ctx, list)
 	})},
 	{"settles nothing after the lease", "Settle/after the lease", following(func(ctx context.Context, s ticket.Store, held map[ticket.ID]ticket.Delivery, now time.Time, list []ticket.Settlement) error {
 		for _, st := range list {

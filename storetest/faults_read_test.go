@@ -2,10 +2,27 @@ package storetest
 
 import (
 	"context"
+	"strconv"
 	"strings"
 
 	"github.com/ticketkit/ticket"
 )
+
+// likening takes numbers for one that are alike when they are put in a form.
+func likening(form func(n string) string) func(*faulty) {
+	return func(f *faulty) {
+		s, used := f.Store, &register{}
+		f.commit = func(ctx context.Context, c ticket.Commit) error {
+			for _, ch := range c.Changes {
+				if n, taken := used.get(form(string(ch.Ticket.Number))); taken && n != ch.Ticket.Number {
+					return &ticket.DuplicateError{What: ticket.DuplicateNumber}
+				}
+				used.put(form(string(ch.Ticket.Number)), ch.Ticket.Number)
+			}
+			return s.Commit(ctx, c)
+		}
+	}
+}
 
 var readFaults = []fault{
 	{"has a zero ticket for the zero ID", "Ticket", func(f *faulty) {
@@ -24,6 +41,25 @@ var readFaults = []fault{
 				return p.Tickets[0], nil
 			}
 			return s.Lookup(ctx, tenant, n)
+		}
+	}},
+	{"folds the case of numbers", "Lookup/verbatim", likening(strings.ToUpper)},
+	{"ignores blanks in numbers", "Lookup/verbatim", likening(func(n string) string { return strings.ReplaceAll(n, " ", "") })},
+	{"ignores hyphens in numbers", "Lookup/verbatim", likening(func(n string) string { return strings.ReplaceAll(n, "-", "") })},
+	{"keeps a number as a number where it is one", "Lookup/verbatim", likening(func(n string) string {
+		if v, err := strconv.ParseFloat(n, 64); err == nil {
+			return strconv.FormatFloat(v, 'g', -1, 64)
+		}
+		return n
+	})},
+	{"finds numbers that are almost the same", "Lookup/verbatim", func(f *faulty) {
+		s := f.Store
+		f.lookup = func(ctx context.Context, tenant string, n ticket.Number) (ticket.Ticket, error) {
+			t, err := s.Lookup(ctx, tenant, n)
+			if other := ticket.Number(strings.TrimSpace(string(n))); err != nil && other != n {
+				return s.Lookup(ctx, tenant, other)
+			}
+			return t, err
 		}
 	}},
 	{"looks up the ticket as it was opened", "Lookup", func(f *faulty) {

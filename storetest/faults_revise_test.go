@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/ticketkit/ticket"
@@ -50,6 +51,9 @@ var reviseFaults = []fault{
 	})},
 	{"revives one of two states", "Revise/from", reviving(func(r ticket.Revision, d *ticket.Delivery) bool {
 		return d.Tenant == r.Tenant && slices.Contains(r.From, d.State) && (len(r.From) != 2 || r.From[0] == d.State)
+	})},
+	{"trims the words of a revision", "Revise/kept", rewritten(func(_ ticket.Delivery, d *ticket.Delivery, r ticket.Revision) {
+		d.LastError = strings.TrimSpace(r.Error)
 	})},
 	{"revives when it was due before", "Revise/pending", rewritten(func(was ticket.Delivery, d *ticket.Delivery, r ticket.Revision) {
 		if r.To == ticket.Pending {

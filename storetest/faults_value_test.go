@@ -335,7 +335,7 @@ var valueFaults = []fault{
 			e.Answer = false
 		}
 	})},
-	{"looks at its own clock for timers", "Values/no clock", dueAt(func(now time.Time, limit int) (time.Time, int) {
+	{"looks at its own clock for timers", "Due/no clock", dueAt(func(now time.Time, limit int) (time.Time, int) {
 		if wall := time.Now(); now.Before(wall) {
 			now = wall
 		}

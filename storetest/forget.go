@@ -50,7 +50,7 @@ func (k *kit) received(tenant, key string, at time.Time) ticket.Receipt {
 
 func (k *kit) forget(f ticket.Forgetting) int {
 	k.Helper()
-	n, err := k.store.(ticket.Forgetter).Forget(k.Context(), f)
+	n, err := k.store.Forget(k.Context(), f)
 	k.ok(err, "Forget")
 	return n
 }
@@ -136,7 +136,7 @@ func forgetCancelled(k *kit) {
 	r := k.received(acme, "key", past)
 	ctx, cancel := context.WithCancel(k.Context())
 	cancel()
-	_, err := k.store.(ticket.Forgetter).Forget(ctx, ticket.Forgetting{Before: clock, Limit: 10})
+	_, err := k.store.Forget(ctx, ticket.Forgetting{Before: clock, Limit: 10})
 	k.refused(err, context.Canceled, "Forget")
 	k.same(k.receipt(r.Tenant, r.Key), r, "receipt")
 }

@@ -39,7 +39,7 @@ func noHasten(ctx context.Context, s ticket.Store) string {
 
 func (k *kit) hasten(h ticket.Hastening) int {
 	k.Helper()
-	n, err := k.store.(ticket.Hastener).Hasten(k.Context(), h)
+	n, err := k.store.Hasten(k.Context(), h)
 	k.ok(err, "Hasten")
 	return n
 }
@@ -109,7 +109,7 @@ func hastenCancelled(k *kit) {
 	d := k.outbox(farAhead)[0]
 	ctx, cancel := context.WithCancel(k.Context())
 	cancel()
-	_, err := k.store.(ticket.Hastener).Hasten(ctx, ticket.Hastening{Now: clock, Due: clock, Via: []string{"mail"}})
+	_, err := k.store.Hasten(ctx, ticket.Hastening{Now: clock, Due: clock, Via: []string{"mail"}})
 	k.refused(err, context.Canceled, "Hasten")
 	k.same(k.stored(d), d, "delivery")
 }

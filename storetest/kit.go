@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,14 +17,27 @@ import (
 type kit struct {
 	tb
 	rule   rule
-	store  ticket.Store
-	reopen func() ticket.Store
-	made   atomic.Uint64 // IDs and numbers so far
+	store  *watched
+	closed func(ticket.Store) ticket.Store // opened again
+	made   atomic.Uint64                   // IDs and numbers so far
 }
 
+func newKit(t tb, r rule, s ticket.Store, reopen func(ticket.Store) ticket.Store) *kit {
+	return &kit{tb: t, rule: r, store: &watched{Store: s}, closed: reopen}
+}
+
+// reopen closes the store and opens it again.
+func (k *kit) reopen() { k.store = &watched{Store: k.closed(k.store.Store)} }
+
+// fail says which sentence does not hold, why, and what was called last, unless
+// several callers were at it: their errors name the method themselves.
 func (k *kit) fail(format string, args ...any) {
 	k.Helper()
-	k.Errorf("%s\n\t%s", k.rule.says, fmt.Sprintf(format, args...))
+	why := fmt.Sprintf(format, args...)
+	if last := k.store.last(); last != "" && k.rule.needs != Concurrency && !strings.Contains(why, last) {
+		why += "\n\tThe last call was of " + last + "."
+	}
+	k.Errorf("%s\n\t%s", k.rule.says, why)
 	k.FailNow()
 }
 
@@ -124,6 +138,13 @@ func (k *kit) due(now time.Time, limit int) []ticket.Ref {
 	refs, err := k.store.Due(k.Context(), now, limit)
 	k.ok(err, "Due")
 	return refs
+}
+
+// dueAside is due for cases that are about something else: it also reports whether
+// Due works at all, which is not theirs to say.
+func (k *kit) dueAside(now time.Time) ([]ticket.Ref, bool) {
+	refs, err := k.store.Due(k.Context(), now, 100)
+	return refs, err == nil
 }
 
 // lease is how long a claim holds, unless a case says otherwise.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -17,11 +18,14 @@ const (
 
 var lineRules = []rule{
 	{name: "Line/order", says: saysLine, upon: []string{"Settle/", "Line/blocked"}, prove: lineOrder},
+	{name: "Line/more than nine", says: saysLine, upon: []string{"Settle/", "Line/order", "Line/blocked"}, prove: lineMany},
+	{name: "Line/run together", says: saysLine, upon: []string{"Line/others"}, prove: lineJoined},
 	{name: "Line/same recipient", says: saysLine, upon: []string{"Line/blocked"}, prove: lineSame},
 	{name: "Line/others", says: saysLine, prove: lineOthers},
 	{name: "Line/blocked", says: saysBlocked, upon: []string{"Settle/"}, prove: lineBlocked},
 	{name: "Line/freed", says: saysBlocked, upon: []string{"Settle/", "Line/blocked"}, prove: lineFreed},
 	{name: "Line/redriven", says: saysBlocked, upon: []string{"Settle/", "Line/blocked", "Line/freed", "Revise/"}, prove: lineRedriven},
+	{name: "Line/again behind one redriven", says: saysBlocked, upon: []string{"Settle/", "Line/blocked", "Line/freed", "Line/redriven", "Revise/"}, prove: lineAgain},
 	{name: "Line/bounced elsewhere", says: saysLine, upon: []string{"Settle/", "Line/blocked", "Line/redriven", "Revise/"}, prove: lineBounced},
 	{name: "Line/race", says: saysBlocked, needs: Concurrency, upon: []string{"Settle/", "Line/order", "Line/blocked", "Concurrency/claim"}, prove: lineRace},
 }
@@ -84,6 +88,54 @@ func lineOrder(k *kit) {
 		claimed := k.claimWith(r)
 		k.same(deliveryIDs(claimed), []ticket.ID{list[i].ID}, "%d. delivery claimed of a line", i+1)
 		k.settle(settlement(claimed[0], ticket.Done))
+	}
+}
+
+// lineMany has numbers of events that sort otherwise as text, which are entered
+// from the last to the first and are all due at once.
+func lineMany(k *kit) {
+	c, list := k.manyInLine()
+	entered := slices.Clone(list)
+	slices.Reverse(entered)
+	k.enter(c, entered)
+	for i := range list {
+		claimed := k.claims(clock, list[i:i+1], "when %d of a line are settled", i)
+		k.settle(settlement(claimed[0], ticket.Done))
+	}
+}
+
+// manyInLine makes a ticket of more than a hundred events and deliveries that tell
+// of some of them, in order.
+func (k *kit) manyInLine() (ticket.Change, []ticket.Delivery) {
+	c := k.opened(acme, slices.Repeat([]edit{func(*ticket.Event) {}}, 101)...)
+	var list []ticket.Delivery
+	for _, seq := range []int64{2, 9, 10, 11, 99, 100, 101} {
+		d := k.delivery(c.Ticket)
+		d.Seq = seq
+		list = append(list, d)
+	}
+	return c, list
+}
+
+// separators are what careless keys are joined with.
+var separators = []string{":", "/", "|", " ", ",", ".", "-", "_", "#", "\t", "\n", "\x1f", ""}
+
+// lineJoined has notifiers and recipients whose names are the same when they are
+// joined: mail:x and i:y, and mail and x:i:y.
+func lineJoined(k *kit) {
+	agent := func(id string) ticket.Recipient {
+		return ticket.Recipient{Role: ticket.Agents, Person: ticket.Person{ID: id}}
+	}
+	key := agent("y")
+	prefix, _ := strings.CutSuffix(key.Key(), "y") // with which the key of an agent begins
+	for _, sep := range separators {
+		c := k.opened(acme)
+		a, b := k.delivery(c.Ticket), k.delivery(c.Ticket)
+		a.Via, a.To = "mail", agent("x"+sep+prefix+"y")
+		b.Via, b.To = "mail"+sep+prefix+"x", agent("y")
+		k.enter(c, []ticket.Delivery{a, b})
+		got := k.claimWith(ticket.ClaimRequest{Now: clock, Lease: lease, Limit: 10, Via: []string{a.Via, b.Via}})
+		k.same(len(got), 2, "deliveries claimed by %q to %q and by %q to %q", a.Via, a.To.Key(), b.Via, b.To.Key())
 	}
 }
 
@@ -204,6 +256,23 @@ func lineRedriven(k *kit) {
 	k.claims(now, list[2:], "after the redriven one was done")
 }
 
+// lineAgain redrives the first of two while the second is claimed, which then is to
+// be tried again.
+func lineAgain(k *kit) {
+	list := k.lined(2)
+	first := k.claims(clock, list[:1], "of a line of two")[0]
+	k.settle(settlement(first, ticket.GiveUp))
+	again := settlement(k.claims(clock, list[1:], "after the first one was given up")[0], ticket.Again)
+	r := revision(ticket.Pending, settledStates, first)
+	r.At = clock.Add(2 * time.Hour)
+	k.revise(r)
+	again.Due = clock.Add(time.Minute)
+	k.settle(again)
+	k.claims(soon, nil, "behind a redriven one that is not due yet")
+	k.settle(settlement(k.claims(r.At, list[:1], "when the redriven one is due")[0], ticket.Done))
+	k.claims(r.At, list[1:], "after the redriven one was done")
+}
+
 // lineBounced redrives one that bounced at another address than its recipient's.
 func lineBounced(k *kit) {
 	list := k.lined(2)
@@ -231,7 +300,7 @@ func lineRace(k *kit) {
 		for idle := 0; done.Load() < lines*length && idle < 1000; idle++ {
 			claimed, err := k.store.Claim(k.Context(), ticket.ClaimRequest{Now: clock, Lease: 2 * lease, Limit: 3, Via: []string{"mail"}})
 			if err != nil {
-				return err
+				return fmt.Errorf("Claim: %w", err)
 			}
 			for _, d := range claimed {
 				line := of[d.Ticket]

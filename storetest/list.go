@@ -26,6 +26,9 @@ var listRules = []rule{
 	{name: "List/limit", says: saysBounds, prove: listLimit},
 	{name: "List/walk", says: saysWalk, prove: listWalk},
 	{name: "List/walk while it changes", says: saysWalk, prove: listChanging},
+	{name: "List/few that match", says: saysWalk, upon: []string{"List/match", "List/merged", "List/order", "List/limit", "List/walk", "List/next"}, prove: listFew},
+	{name: "List/after a change", says: saysList, upon: []string{"List/match", "List/merged", "List/order"}, prove: listChanged},
+	{name: "List/behind one that moved", says: saysAfter, upon: []string{"List/match", "List/order", "List/walk"}, prove: listMoved},
 	{name: "List/next", says: saysNext, prove: listNext},
 	{name: "List/after any place", says: saysAfter, prove: listAfter},
 	{name: "List/invalid", says: saysQuery, prove: listInvalid},
@@ -102,16 +105,25 @@ func listLimit(k *kit) {
 func (k *kit) walk(q ticket.Query, between func()) map[ticket.ID]int {
 	k.Helper()
 	met := map[ticket.ID]int{}
+	for _, id := range k.walked(q, func(ticket.Page) { between() }) {
+		met[id]++
+	}
+	return met
+}
+
+// walked goes through all pages, calls between after each, and returns what it
+// met on the way.
+func (k *kit) walked(q ticket.Query, between func(p ticket.Page)) []ticket.ID {
+	k.Helper()
+	var met []ticket.ID
 	for range 1000 {
 		p := k.list(q)
-		for _, t := range p.Tickets {
-			met[t.ID]++
-		}
+		met = append(met, idsOf(p.Tickets)...)
 		if p.Next == "" {
 			return met
 		}
 		q.After = p.Next
-		between()
+		between(p)
 	}
 	k.fail("a walk of pages of %d does not end", q.Limit)
 	return nil

@@ -19,6 +19,7 @@ type naive struct {
 
 	blocks   func(r ticket.ClaimRequest, before, d *ticket.Delivery) bool // does one hold up another?
 	ahead    func(a, b *ticket.Delivery) bool                             // of one line, and first
+	looks    func(r ticket.ClaimRequest, d *ticket.Delivery) bool         // whether a claim gets to see it
 	take     func(d *ticket.Delivery, takenOver bool)                     // what a claim counts
 	settled  func(was ticket.Delivery, d *ticket.Delivery, st ticket.Settlement) (keep bool)
 	revises  func(r ticket.Revision, d *ticket.Delivery) bool
@@ -34,6 +35,7 @@ func newNaive(s ticket.Store) *naive {
 		Store:  s,
 		blocks: func(_ ticket.ClaimRequest, before, _ *ticket.Delivery) bool { return !before.State.Settled() },
 		ahead:  func(a, b *ticket.Delivery) bool { return a.Before(b) },
+		looks:  func(ticket.ClaimRequest, *ticket.Delivery) bool { return true },
 		take: func(d *ticket.Delivery, takenOver bool) {
 			d.Attempts++
 			if takenOver {
@@ -103,6 +105,9 @@ func (n *naive) Claim(ctx context.Context, r ticket.ClaimRequest) ([]ticket.Deli
 	slices.SortFunc(n.rows, func(a, b *ticket.Delivery) int { return cmp.Or(a.Due.Compare(b.Due), a.ID.Compare(b.ID)) })
 	var claimed []ticket.Delivery
 	for _, d := range n.rows {
+		if !n.looks(r, d) {
+			continue
+		}
 		ready := d.State == ticket.Pending && !d.Due.After(r.Now) || d.State == ticket.Claimed && !d.Until.After(r.Now)
 		if len(claimed) == r.Limit || !ready || !slices.Contains(r.Via, d.Via) ||
 			slices.ContainsFunc(n.rows, func(o *ticket.Delivery) bool { return n.ahead(o, d) && n.blocks(r, o, d) }) {

@@ -28,9 +28,9 @@ type fault struct {
 
 // faults are all of them.
 func faults() []fault {
-	return slices.Concat(commitFaults, raceFaults, readFaults, listFaults, dueFaults, claimFaults, lineFaults, settleFaults,
+	return slices.Concat(commitFaults, raceFaults, readFaults, listFaults, listChangeFaults, dueFaults, claimFaults, lineFaults, settleFaults,
 		deliveriesFaults, reviseFaults, briefFaults, forgetFaults, hastenFaults,
-		searchFaults, countsFaults, valueFaults, tenantFaults, contextFaults, durableFaults)
+		searchFaults, countsFaults, valueFaults, ageFaults, manyFaults, argumentFaults, tenantFaults, joinedFaults, contextFaults, durableFaults)
 }
 
 // methods are those that each case uses, by the name of the case. A case must be
@@ -181,7 +181,7 @@ func proveOn(ctx context.Context, r rule, store *faulty) string {
 				rec.Errorf("panic: %v\n%s", p, debug.Stack())
 			}
 		}()
-		r.prove(&kit{tb: rec, rule: r, store: store, reopen: store.reopened})
+		r.prove(newKit(rec, r, store, func(ticket.Store) ticket.Store { return store.reopened() }))
 	}()
 	<-done
 	return strings.Join(rec.messages, "\n")

@@ -1,12 +1,15 @@
 package storetest
 
 import (
+	"strings"
+
 	"github.com/ticketkit/ticket"
 )
 
 const (
 	saysTicket  = "Ticket returns the ticket with this ID, or ErrNotFound."
 	saysLookup  = "Lookup returns the ticket with this number, or ErrNotFound."
+	saysNumber  = "A number is kept verbatim, whatever it looks like: numbers that differ in a letter's case, a blank or a hyphen must be different numbers."
 	saysMerged  = "A ticket that was merged away keeps its number"
 	saysReceipt = "Receipt returns what an idempotency key was used for, or ErrNotFound."
 	saysEvents  = "Events returns the ticket's events with Seq greater than after, in order and without a gap, at most limit of them (all, if limit is 0 or less)."
@@ -17,6 +20,7 @@ var readRules = []rule{
 	{name: "Ticket", says: saysTicket, prove: readTicket},
 	{name: "Lookup", says: saysLookup, prove: readLookup},
 	{name: "Lookup/merged", says: saysMerged, prove: readMerged},
+	{name: "Lookup/verbatim", says: saysNumber, upon: []string{"Lookup", "Commit/number taken"}, prove: readVerbatim},
 	{name: "Receipt", says: saysReceipt, prove: readReceipt},
 	{name: "Events/after and limit", says: saysEvents, prove: readEvents},
 	{name: "Events/none", says: saysNoEvent, prove: readNoEvents},
@@ -68,6 +72,31 @@ func readMerged(k *kit) {
 	got, err := k.store.Lookup(k.Context(), acme, a.Ticket.Number)
 	k.ok(err, "Lookup of a ticket that was merged away")
 	k.same(got, a.Ticket, "ticket that was merged away")
+}
+
+// readVerbatim has numbers of other systems, which are near misses of each other and
+// of ours.
+func readVerbatim(k *kit) {
+	ours := string(k.number())
+	var changes []ticket.Change
+	for _, n := range []string{
+		ours, strings.ToLower(ours), strings.ReplaceAll(ours, "-", ""), strings.ReplaceAll(ours, "-", " "), "T" + ours, "0" + ours,
+		"INC-0001", "inc-0001", "Inc-0001", "INC 0001", "INC0001", "INC-1", "INC/0001", "INC-O001", "INC_0001", "INC%0001", "INC\\0001", "#1", "1", "01", "1.0", "1e0", "+1",
+		"a:b", "2026/11/0001", "'", "\"", "null", "0123456789ABCDEFGHIJKLMNOPQRSTUV", "0123456789ABCDEFGHIJKLMNOPQRSTUv",
+	} {
+		changes = append(changes, opening(k.id(), ticket.Number(n), acme))
+		k.ok(k.try(changes[len(changes)-1]), "Commit of a new ticket with the number %q, beside others that are alike", n)
+	}
+	for _, c := range changes {
+		got, err := k.store.Lookup(k.Context(), acme, c.Ticket.Number)
+		k.ok(err, "Lookup of %q", c.Ticket.Number)
+		k.same(got, c.Ticket, "ticket with the number %q", c.Ticket.Number)
+		k.duplicate(k.try(opening(k.id(), c.Ticket.Number, acme)), ticket.DuplicateNumber, "Commit of another ticket with the number %q", c.Ticket.Number)
+	}
+	for _, n := range []ticket.Number{"inc0001", " INC-0001", "INC-0001 ", "INC -0001", "INC-00001", "A:B", "%", "NULL", "0123456789ABCDEFGHIJKLMNOPQRSTU"} {
+		_, err := k.store.Lookup(k.Context(), acme, n)
+		k.refused(err, ticket.ErrNotFound, "Lookup of %q", n)
+	}
 }
 
 func readReceipt(k *kit) {

@@ -131,7 +131,7 @@ func reviseBounced(k *kit) {
 
 // reviseKept holds a claim from before the revision, which must stay void.
 func reviseKept(k *kit) {
-	for _, words := range []string{"by hand\nécole", ""} {
+	for _, words := range []string{"by hand\nécole", " \tno\r\n ", ""} {
 		d := k.endAt(k.outbox(past)[0], "moved@example.org", ticket.GiveUp)
 		r := revision(ticket.Bounced, settledStates, d)
 		r.Error = words

@@ -63,10 +63,8 @@ func noSearch(ctx context.Context, s ticket.Store) string {
 
 // maintain lets the store do its own work, once.
 func (k *kit) maintain() error {
-	if m, ok := k.store.(ticket.Maintainer); ok {
-		if err := m.Maintain(k.Context()); !errors.Is(err, errors.ErrUnsupported) {
-			return err
-		}
+	if err := k.store.Maintain(k.Context()); !errors.Is(err, errors.ErrUnsupported) {
+		return err
 	}
 	return nil
 }
@@ -75,7 +73,7 @@ func (k *kit) maintain() error {
 func (k *kit) search(q ticket.SearchQuery) []ticket.Hit {
 	k.Helper()
 	k.ok(k.maintain(), "Maintain")
-	hits, err := k.store.(ticket.Searcher).Search(k.Context(), q)
+	hits, err := k.store.Search(k.Context(), q)
 	k.ok(err, "Search for %q", q.Text)
 	return hits
 }
@@ -227,7 +225,7 @@ func searchMatch(k *kit) {
 		if i%3 > 0 || q.Order != "" { // a list is asked all of them
 			continue
 		}
-		hits, err := k.store.(ticket.Searcher).Search(k.Context(), ticket.SearchQuery{Query: q.Query, Text: "second printer"})
+		hits, err := k.store.Search(k.Context(), ticket.SearchQuery{Query: q.Query, Text: "second printer"})
 		k.ok(err, "Search")
 		got := idsOf(ticketsOf(hits))
 		slices.SortFunc(got, ticket.ID.Compare)
@@ -364,7 +362,7 @@ func searchRace(k *kit) {
 			if err := k.maintain(); err != nil {
 				return fmt.Errorf("Maintain: %w", err)
 			}
-			if _, err := k.store.(ticket.Searcher).Search(k.Context(), looking("printer")); err != nil {
+			if _, err := k.store.Search(k.Context(), looking("printer")); err != nil {
 				return fmt.Errorf("Search: %w", err)
 			}
 		}
@@ -426,7 +424,7 @@ func searchInvalid(k *kit) {
 	} {
 		q := looking("printer")
 		change(&q)
-		_, err := k.store.(ticket.Searcher).Search(k.Context(), q)
+		_, err := k.store.Search(k.Context(), q)
 		k.refused(err, ticket.ErrInvalid, "Search with %s", what)
 	}
 }
@@ -435,11 +433,9 @@ func searchCancelled(k *kit) {
 	k.commit(k.opened(acme))
 	ctx, cancel := context.WithCancel(k.Context())
 	cancel()
-	_, err := k.store.(ticket.Searcher).Search(ctx, looking("printer"))
+	_, err := k.store.Search(ctx, looking("printer"))
 	k.refused(err, context.Canceled, "Search with a context that is over")
-	if m, ok := k.store.(ticket.Maintainer); ok {
-		if err := m.Maintain(ctx); !errors.Is(err, errors.ErrUnsupported) {
-			k.refused(err, context.Canceled, "Maintain with a context that is over")
-		}
+	if err := k.store.Maintain(ctx); !errors.Is(err, errors.ErrUnsupported) {
+		k.refused(err, context.Canceled, "Maintain with a context that is over")
 	}
 }

@@ -13,12 +13,16 @@ const (
 	saysSettled  = "A delivery that is Sent, Dead, Bounced or Suppressed is settled: it has Settled set to the settlement's At, and stays in the store."
 	saysRecorded = "In every case Failures, LastError and Address become those of the settlement, and Until zero."
 	saysStale    = "Each settlement stands by itself: one whose delivery is not claimed, or is claimed with other Attempts, must change nothing, and the call then returns ErrClaimLost after the others were made."
+	saysLate     = "It counts however late it comes: the end of the lease does not matter as long as nobody else has claimed the delivery."
+	saysNobody   = "Where one is to be tried again, the store may put off the Due of those behind it in its line to the same time; it must bring none forward, and must leave all others as they are."
 	saysOutcome  = "Check reports a settlement that makes no sense as an [*InvalidError]."
 )
 
 var settleRules = []rule{
 	{name: "Settle/done", says: saysSettle, prove: settleTo(ticket.Done)},
 	{name: "Settle/again", says: saysSettle, prove: settleAgain},
+	{name: "Settle/again earlier", says: saysSettle, upon: []string{"Settle/again"}, prove: settleEarlier},
+	{name: "Settle/again, and the others", says: saysNobody, upon: []string{"Claim/", "Line/", "Settle/"}, prove: settleNobody},
 	{name: "Settle/give up", says: saysSettle, prove: settleTo(ticket.GiveUp)},
 	{name: "Settle/bounce back", says: saysSettle, prove: settleTo(ticket.BounceBack)},
 	{name: "Settle/suppress", says: saysSettle, prove: settleTo(ticket.Suppress)},
@@ -27,7 +31,7 @@ var settleRules = []rule{
 	{name: "Settle/other attempts", says: saysStale, prove: settleStale},
 	{name: "Settle/not claimed", says: saysStale, upon: []string{"Settle/again"}, prove: settleUnclaimed},
 	{name: "Settle/the others", says: saysStale, prove: settleOthers},
-	{name: "Settle/after the lease", says: saysStale, prove: settleLate},
+	{name: "Settle/after the lease", says: saysLate, prove: settleLate},
 	{name: "Settle/invalid", says: saysOutcome, upon: []string{"Settle/again"}, prove: settleInvalid},
 }
 
@@ -67,6 +71,57 @@ func settleAgain(k *kit) {
 	k.same(deliveryIDs(k.claim(s.Due)), []ticket.ID{d.ID}, "deliveries claimed at the new Due")
 }
 
+// settleEarlier tries again at a time before the one when it was due at first.
+func settleEarlier(k *kit) {
+	k.outbox(past)
+	d := k.claim(clock)[0]
+	s := settlement(d, ticket.Again)
+	s.Due = past.Add(-time.Hour)
+	k.settle(s)
+	k.same(k.stored(d).Due, s.Due, "the new Due, which is before the old one")
+	k.same(deliveryIDs(k.claim(s.Due)), []ticket.ID{d.ID}, "deliveries claimed at the new Due, which is before the old one")
+}
+
+// settleNobody looks at all others when one is to be tried again: those behind it,
+// and those that share with it no more than a notifier, a recipient or a ticket.
+func settleNobody(k *kit) {
+	c, line := k.line(3)
+	line[2].Due = clock.Add(10 * time.Hour)
+	other := func(via string, to ticket.Recipient) ticket.Delivery {
+		d := k.delivery(c.Ticket)
+		d.Seq, d.Via, d.To, d.Due = 1, via, to, past.Add(time.Minute)
+		return d
+	}
+	others := append(k.outbox(past.Add(time.Minute)), other("sms", line[0].To), other("mail", to(7)))
+	k.enter(c, append(line, others[1:]...))
+	elsewhere, same := k.line(1)
+	same[0].Due = past.Add(time.Minute)
+	k.enter(elsewhere, same)
+	others = append(others, same...)
+
+	r := ticket.ClaimRequest{Now: clock, Lease: lease, Limit: 1, Via: []string{"mail"}}
+	first := k.claimWith(r)
+	k.same(deliveryIDs(first), deliveryIDs(line[:1]), "delivery claimed")
+	again := settlement(first[0], ticket.Again)
+	again.Due = soon
+	k.settle(again)
+	for _, d := range others {
+		k.same(k.stored(d), d, "a delivery of another line, after one is to be tried again")
+	}
+	k.same(k.stored(line[2]), line[2], "a delivery that is due later, behind one that is to be tried again")
+	second := k.stored(line[1])
+	if !second.Due.Equal(line[1].Due) && !second.Due.Equal(soon) {
+		k.fail("a delivery behind one that is to be tried again is due at %v, want its own time, %v, or the same, %v", second.Due, line[1].Due, soon)
+	}
+	second.Due = line[1].Due
+	k.same(second, line[1], "the rest of a delivery behind one that is to be tried again")
+	k.same(len(k.claimWith(ticket.ClaimRequest{Now: clock, Lease: year, Limit: 100, Via: []string{"mail", "sms"}})), len(others), "deliveries claimed of other lines")
+
+	k.settle(settlement(k.claims(soon, line[:1], "again")[0], ticket.Done))
+	k.settle(settlement(k.claims(soon, line[1:2], "after the first one was done")[0], ticket.Done))
+	k.claims(line[2].Due.Add(-time.Microsecond), nil, "a microsecond before the last one of the line is due")
+}
+
 // settleStays compares all that a settlement leaves as it is.
 func settleStays(k *kit) {
 	for i, o := range finals {
@@ -104,7 +159,7 @@ func settleRecorded(k *kit) {
 			k.same(found.Until, time.Time{}, "end of the lease after the %s try: %s", try, s.Outcome)
 		}
 		first := settlement(k.claim(clock)[0], ticket.Again)
-		first.Due, first.Failures, first.Error = clock, 7, strings.Join(awkward, "\n")
+		first.Due, first.Failures, first.Error = clock, 7, " \t"+strings.Join(awkward, "\n")+"\r\n "
 		first.Address = "Zoë.O'Neil@École.example"
 		recorded(first, "first")
 		last := settlement(k.claims(clock.Add(time.Second), []ticket.Delivery{d}, "for a second try")[0], o)
@@ -197,12 +252,17 @@ func settleOthers(k *kit) {
 	}
 }
 
-// settleLate settles a claim whose lease has passed while nobody else has
-// claimed the delivery: it is still claimed, with the same attempts.
+// settleLate settles claims whose lease has passed while nobody else has claimed
+// the delivery: it is still claimed, with the same attempts. The store can know how
+// late it is by another claim, and by the settlement itself.
 func settleLate(k *kit) {
-	k.outbox(past)
-	late := k.claim(clock)[0]
-	k.due(soon, 1) // so that the store can know how late it is
-	k.settle(settlement(late, ticket.Done))
-	k.same(len(k.claim(soon)), 0, "deliveries left")
+	for _, ended := range []time.Time{clock, clock.Add(2 * lease)} {
+		k.outbox(past)
+		late := k.claim(clock)[0]
+		k.claimWith(ticket.ClaimRequest{Now: soon, Lease: lease, Limit: 1, Via: []string{"sms"}})
+		s := settlement(late, ticket.Done)
+		s.At = ended
+		k.settle(s)
+		k.same(len(k.claim(soon)), 0, "deliveries left, of which one was done at %v under a lease until %v", ended, late.Until)
+	}
 }

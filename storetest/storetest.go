@@ -24,14 +24,13 @@ func Run(t *testing.T, open func(t *testing.T) ticket.Store, opts ...Option) {
 			if slices.Contains(o.without, r.needs) {
 				t.Skipf("the store is declared to be without %s", r.needs)
 			}
-			k := &kit{tb: t, rule: r, store: open(t)}
+			s := open(t)
 			if r.lacks != nil {
-				if what := r.lacks(t.Context(), k.store); what != "" {
+				if what := r.lacks(t.Context(), s); what != "" {
 					t.Skipf("the store has no %s, which is optional", what)
 				}
 			}
-			k.reopen = func() ticket.Store { return o.reopen(t, k.store) }
-			r.prove(k)
+			r.prove(newKit(t, r, s, func(s ticket.Store) ticket.Store { return o.reopen(t, s) }))
 		})
 	}
 }
@@ -84,7 +83,7 @@ type rule struct {
 func rules() []rule {
 	return slices.Concat(commitRules, raceRules, readRules, listRules, dueRules, claimRules, lineRules, settleRules,
 		deliveriesRules, reviseRules, briefRules, forgetRules, hastenRules,
-		searchRules, countsRules, valueRules, tenantRules, contextRules, durableRules)
+		searchRules, countsRules, valueRules, ageRules, manyRules, argumentRules, tenantRules, joinedRules, contextRules, durableRules)
 }
 
 // tb is as much of [testing.TB] as cases use, so that the suite's own tests can

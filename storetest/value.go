@@ -54,7 +54,6 @@ type reading struct {
 	Listed  []ticket.Ticket
 	Events  []ticket.Event
 	Receipt ticket.Receipt
-	Due     []ticket.Ref
 	Outbox  []ticket.Delivery
 }
 
@@ -63,16 +62,15 @@ func (k *kit) read(t ticket.Ticket, key string) reading {
 	byNumber, err := k.store.Lookup(k.Context(), t.Tenant, t.Number)
 	k.ok(err, "Lookup")
 	outbox := k.deliveries(ticket.DeliveryQuery{Tenant: t.Tenant, Ticket: t.ID}).Deliveries
-	others := func(r ticket.Ref) bool { return r.Ticket != t.ID }
 	return reading{
 		Ticket: k.ticket(t), Number: byNumber, Events: k.events(t), Receipt: k.receipt(t.Tenant, key),
-		Outbox: outbox, Listed: k.list(ticket.Query{Tenant: t.Tenant}).Tickets, Due: slices.DeleteFunc(k.due(clock.Add(year), 100), others),
+		Outbox: outbox, Listed: k.list(ticket.Query{Tenant: t.Tenant}).Tickets,
 	}
 }
 
 func (r reading) clone() reading {
 	c := r
-	c.Ticket, c.Number, c.Listed, c.Events, c.Due = r.Ticket.Clone(), r.Number.Clone(), nil, nil, slices.Clone(r.Due)
+	c.Ticket, c.Number, c.Listed, c.Events = r.Ticket.Clone(), r.Number.Clone(), nil, nil
 	c.Outbox = slices.Clone(r.Outbox)
 	for _, t := range r.Listed {
 		c.Listed = append(c.Listed, t.Clone())
@@ -86,11 +84,7 @@ func (r reading) clone() reading {
 // wrote is the reading that a commit of one new ticket must lead to.
 func wrote(c ticket.Commit) reading {
 	t := c.Changes[0].Ticket
-	r := reading{Ticket: t, Number: t, Listed: []ticket.Ticket{t}, Events: c.Changes[0].Events, Receipt: *c.Receipt, Outbox: c.Deliveries}
-	if !t.Timer.IsZero() {
-		r.Due = []ticket.Ref{{Tenant: t.Tenant, Ticket: t.ID}}
-	}
-	return r
+	return reading{Ticket: t, Number: t, Listed: []ticket.Ticket{t}, Events: c.Changes[0].Events, Receipt: *c.Receipt, Outbox: c.Deliveries}
 }
 
 // copiesIn scribbles over all that it passed to the store.
@@ -210,10 +204,7 @@ func valueTimes(k *kit) {
 	commit := ticket.Commit{Changes: []ticket.Change{c}, Deliveries: []ticket.Delivery{d}, Receipt: r}
 	k.put(commit)
 	got := k.read(c.Ticket, r.Key)
-	got.Due = nil
-	want := wrote(commit)
-	want.Due = nil
-	k.same(got, want, "read back")
+	k.same(got, wrote(commit), "read back")
 
 	claimed := k.claimWith(ticket.ClaimRequest{Now: d.Due.Add(lease), Lease: lease, Limit: 1, Via: []string{d.Via}})
 	k.same(asCommitted(claimed), []ticket.Delivery{d}, "claimed")
@@ -336,19 +327,16 @@ func valueHistory(k *kit) {
 	}
 }
 
+// then is long ago, by the clock of any machine.
+var then = time.Date(2001, 2, 3, 4, 5, 6, 0, time.UTC)
+
 // valueNoClock does everything long ago, according to its own clock.
 func valueNoClock(k *kit) {
-	then := time.Date(2001, 2, 3, 4, 5, 6, 0, time.UTC)
-	c := k.opened(acme, func(e *ticket.Event) {
-		e.At = then
-		e.Set.Timer = &ticket.Timer{At: then.Add(time.Hour), Action: ticket.Resume}
-	})
+	c := k.opened(acme, at(then))
 	d := k.delivery(c.Ticket)
 	d.Created, d.Due = then, then.Add(time.Hour)
 	k.put(ticket.Commit{Changes: []ticket.Change{c}, Deliveries: []ticket.Delivery{d}})
 	k.stands(c.Ticket, c.Events)
-	k.same(len(k.due(then, 10)), 0, "due in 2001, an hour before the time")
-	k.same(len(k.due(then.Add(2*time.Hour), 10)), 1, "due in 2001, an hour after the time")
 	k.same(len(k.claim(then)), 0, "claimed in 2001, an hour before it is due")
 	k.same(len(k.claim(then.Add(2*time.Hour))), 1, "claimed in 2001, an hour after it is due")
 	k.same(len(k.claim(then.Add(2*time.Hour))), 0, "claimed in 2001, while the lease runs")

@@ -101,9 +101,12 @@ func TestRefusedInHostTransaction(t *testing.T) {
 			return c
 		}
 		for name, c := range map[string]ticket.Commit{
-			"the ID":         fresh(func(c *ticket.Commit) { *c = old; c.Receipt = nil }),
-			"the key":        fresh(func(c *ticket.Commit) { r := *old.Receipt; r.Ticket = c.Changes[0].Ticket.ID; c.Receipt = &r }),
-			"the number":     fresh(func(c *ticket.Commit) { c.Changes[0].Ticket.Number = tk.Number }),
+			"the ID":  fresh(func(c *ticket.Commit) { *c = old; c.Receipt = nil }),
+			"the key": fresh(func(c *ticket.Commit) { r := *old.Receipt; r.Ticket = c.Changes[0].Ticket.ID; c.Receipt = &r }),
+			"the number": fresh(func(c *ticket.Commit) {
+				ch := &c.Changes[0]
+				ch.Events[0].Set.Number, ch.Ticket.Number = tk.Number, tk.Number
+			}),
 			"the delivery":   fresh(func(c *ticket.Commit) { c.Deliveries[0].ID = old.Deliveries[0].ID }),
 			"the key of all": old,
 		} {
@@ -413,7 +416,8 @@ func TestGroupCommit(t *testing.T) {
 			c := opening(t, "")
 			switch i % 8 {
 			case 0:
-				c.Changes[0].Ticket.Number = tk.Number
+				ch := &c.Changes[0]
+				ch.Events[0].Set.Number, ch.Ticket.Number = tk.Number, tk.Number
 				submit(c, func(err error) { assert.ErrorIs(t, err, ticket.ErrDuplicate) })
 			case 1:
 				c = ticket.Commit{Changes: []ticket.Change{stale}}

@@ -19,10 +19,11 @@ import (
 	bolt "go.etcd.io/bbolt"
 
 	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/storekit"
 )
 
-// The buckets, with their keys and values. A tenant or other text inside a key
-// is preceded by its length, so that no two keys can be mistaken for each other.
+// The buckets, with their keys and values. Keys are made by storekit, so that they
+// sort as they should and no two can be mistaken for each other.
 var (
 	tickets    = []byte("tickets")    // ID → ticket
 	tenants    = []byte("tenants")    // tenant, ID → nothing: the tickets of a tenant
@@ -459,7 +460,7 @@ func (tx tx) leave(d *ticket.Delivery) error {
 
 // first returns the first of the line that the delivery belongs to, or nil.
 func (tx tx) first(d *ticket.Delivery) (*ticket.Delivery, error) {
-	line := lineOf(d)
+	line := storekit.AppendLine(nil, d)
 	k, _ := tx.Bucket(lines).Cursor().Seek(line)
 	if !bytes.HasPrefix(k, line) {
 		return nil, nil
@@ -550,24 +551,12 @@ func decode(data []byte, v any) error {
 	return nil
 }
 
-// key puts a text with its length before the rest of a key.
+// key is a text and what follows it.
 func key(text string, rest ...[]byte) []byte {
-	k := binary.AppendUvarint(nil, uint64(len(text)))
-	k = append(k, text...)
-	return append(k, bytes.Join(rest, nil)...)
+	return append(storekit.Join(text), bytes.Join(rest, nil)...)
 }
 
-// key8 is a time, to the microsecond, in bytes that sort like it. What is stored is of
-// the years 1 to 9999; what it is compared with may lie beyond.
-func key8(t time.Time) []byte {
-	switch y := t.UTC().Year(); {
-	case y < 1:
-		return make([]byte, 8)
-	case y > 9999:
-		return bytes.Repeat([]byte{0xff}, 8)
-	}
-	return binary.BigEndian.AppendUint64(nil, uint64(t.UnixMicro())^1<<63) // times before 1970 first
-}
+func key8(t time.Time) []byte { return storekit.AppendTime(nil, t) }
 
 func eventKey(id ticket.ID, seq int64) []byte {
 	return binary.BigEndian.AppendUint64(id[:len(id):len(id)], uint64(seq))
@@ -575,14 +564,7 @@ func eventKey(id ticket.ID, seq int64) []byte {
 
 func timerKey(t *ticket.Ticket) []byte { return append(key8(t.Timer.At), t.ID[:]...) }
 
-// lineOf is what the keys of a line begin with.
-func lineOf(d *ticket.Delivery) []byte {
-	return slices.Concat(d.Ticket[:], key(d.Via), key(d.To.Key()))
-}
-
-func lineKey(d *ticket.Delivery) []byte {
-	return append(binary.BigEndian.AppendUint64(lineOf(d), uint64(d.Seq)), d.ID[:]...)
-}
+func lineKey(d *ticket.Delivery) []byte { return storekit.AppendInLine(nil, d) }
 
 func outboxKey(d *ticket.Delivery) []byte { return key(d.Via, key8(d.Due), d.ID[:]) }
 

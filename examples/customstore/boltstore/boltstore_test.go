@@ -122,13 +122,9 @@ func TestNothingIsLeftBehind(t *testing.T) {
 	now := tickettest.Start
 	id, id2, delivery := ticket.NewID(now), ticket.NewID(now), ticket.NewID(now)
 	commit := func(expect int64, id ticket.ID, number uint64, delivery ticket.ID, key string) error {
-		n := ticket.NumberOf(number)
+		e := ticket.Event{Ticket: id, Seq: expect + 1, Set: ticket.Patch{Number: ticket.NumberOf(number), Timer: &ticket.Timer{At: now, Action: ticket.Close}}}
 		return store.Commit(t.Context(), ticket.Commit{
-			Changes: []ticket.Change{{
-				Expect: expect,
-				Ticket: ticket.Ticket{ID: id, Number: n, Version: expect + 1, Timer: ticket.Timer{At: now, Action: ticket.Close}},
-				Events: []ticket.Event{{Ticket: id, Seq: expect + 1}},
-			}},
+			Changes:    []ticket.Change{{Expect: expect, Ticket: ticket.Apply(ticket.Ticket{ID: id}, e), Events: []ticket.Event{e}}},
 			Deliveries: []ticket.Delivery{{ID: delivery, Ticket: id, State: ticket.Pending, Due: now}},
 			Receipt:    &ticket.Receipt{Key: key, Ticket: id},
 		})

@@ -1,0 +1,40 @@
+package ticket
+
+import (
+	"maps"
+	"slices"
+)
+
+// folds reports whether the ticket can be the fold of the events: of a new ticket
+// they are all there is. Of another one the last event, once more, must change
+// nothing, but for the lists that it adds to.
+func (ch *Change) folds() bool {
+	folded, events := Ticket{}, ch.Events
+	if ch.Expect > 0 {
+		folded, events = ch.Ticket, events[len(events)-1:]
+	}
+	for i := range events {
+		folded = Apply(folded, events[i])
+	}
+	if ch.Expect > 0 {
+		// To add again is not always nothing: who is taken out and put in goes to the
+		// end, and somebody with no more than a name is the same as nobody.
+		folded.Followers, folded.Links = ch.Ticket.Followers, ch.Ticket.Links
+	}
+	return folded.identical(&ch.Ticket) || folded.Equal(ch.Ticket)
+}
+
+// identical reports whether both say the same in every field, as [Ticket.Equal]
+// does, but for instants in different locations. It allocates nothing.
+func (t *Ticket) identical(u *Ticket) bool {
+	return t.ID == u.ID && t.Number == u.Number && t.Tenant == u.Tenant &&
+		t.Requester == u.Requester && slices.Equal(t.Followers, u.Followers) &&
+		t.Subject == u.Subject && t.Channel == u.Channel && t.Priority == u.Priority && t.Impact == u.Impact && t.Urgency == u.Urgency &&
+		t.Status == u.Status && t.Level == u.Level && t.Phase == u.Phase && t.Queue == u.Queue && t.Assignee == u.Assignee &&
+		t.Reason == u.Reason && t.Resolution == u.Resolution && t.Timer == u.Timer &&
+		slices.Equal(t.Tags, u.Tags) && maps.EqualFunc(t.Fields, u.Fields, fieldEqual) && slices.Equal(t.Links, u.Links) &&
+		t.MergedInto == u.MergedInto && t.LinkEpoch == u.LinkEpoch && t.RequesterSince == u.RequesterSince && t.PriorityGiven == u.PriorityGiven &&
+		t.Workflow == u.Workflow && t.WorkflowVersion == u.WorkflowVersion &&
+		t.Created == u.Created && t.FirstAnswered == u.FirstAnswered && t.Touched == u.Touched && t.Resolved == u.Resolved && t.Closed == u.Closed &&
+		t.Reopened == u.Reopened && t.Version == u.Version && t.Digest == u.Digest
+}

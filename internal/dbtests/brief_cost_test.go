@@ -1,0 +1,63 @@
+package dbtests_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/sqlstore"
+)
+
+// What a brief costs does not grow with what its recipient was sent, about any
+// ticket or about this one.
+func TestBriefCostOfManySent(t *testing.T) {
+	each(t, databases, func(t *testing.T, b backend) {
+		s, db := b.open(t)
+		at := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
+		person := func(id string) ticket.Recipient {
+			return ticket.Recipient{Role: ticket.Requesters, Person: ticket.Person{ID: id}}
+		}
+		// told stores deliveries to somebody, of which all were sent but the last.
+		told := func(to ticket.Recipient, many int) ticket.Delivery {
+			c := opening(t, "")
+			tk := c.Changes[0].Ticket
+			c.Deliveries = nil
+			for i := range many {
+				c.Deliveries = append(c.Deliveries, ticket.Delivery{
+					ID: ticket.NewID(at.Add(time.Duration(i) * time.Millisecond)), Ticket: tk.ID, Seq: 1, Kind: ticket.KindReceived, Via: "mail", To: to, Created: at, Due: at, State: ticket.Pending,
+				})
+			}
+			require.NoError(t, s.Commit(t.Context(), c))
+			return c.Deliveries[many-1]
+		}
+		few := told(person("few"), 10)
+		var many ticket.Delivery
+		for range 10 {
+			many = told(person("many"), 2000)
+		}
+		_, err := db.ExecContext(t.Context(), "UPDATE ticket_outbox SET state = 4, settled = created")
+		require.NoError(t, err)
+		if b.dialect != sqlstore.MySQL {
+			_, err = db.ExecContext(t.Context(), "ANALYZE")
+			require.NoError(t, err)
+		}
+		cost := func(d ticket.Delivery) time.Duration {
+			d.Seq++ // behind all of its line
+			quickest := time.Hour
+			for range 30 {
+				begin := time.Now()
+				briefs, err := s.Brief(t.Context(), ticket.BriefRequest{Rows: []ticket.Delivery{d}, Since: at.Add(-time.Hour), Most: 5})
+				quickest = min(quickest, time.Since(begin))
+				require.NoError(t, err)
+				require.Equal(t, 5, briefs[0].Sent)
+				require.Equal(t, 5, briefs[0].SentHere)
+				require.False(t, briefs[0].Previous.IsZero())
+			}
+			return quickest
+		}
+		small, large := cost(few), cost(many)
+		require.Less(t, large, 4*small+time.Millisecond, "to look up what is known of somebody who was sent 20,000, where it takes %v of one who was sent ten", small)
+	})
+}

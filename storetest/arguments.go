@@ -1,0 +1,65 @@
+package storetest
+
+import (
+	"slices"
+
+	"github.com/ticketkit/ticket"
+)
+
+const saysArguments = "What it passed must be afterwards as it was, the order of a list included."
+
+var argumentRules = []rule{
+	{name: "Values/arguments", says: saysArguments, prove: argumentsKept},
+}
+
+// argumentsKept passes lists that are in no order, and some values twice.
+func argumentsKept(k *kit) {
+	c := k.opened(acme)
+	var list []ticket.Delivery
+	for i, via := range []string{"sms", "mail", "sms"} {
+		d := k.delivery(c.Ticket)
+		d.Via, d.To = via, to(i)
+		list = append(list, d)
+	}
+	slices.SortFunc(list, func(a, b ticket.Delivery) int { return b.ID.Compare(a.ID) })
+	commit := ticket.Commit{Changes: []ticket.Change{c, k.opened(acme, timer(clock))}, Deliveries: list}
+	slices.SortFunc(commit.Changes, func(a, b ticket.Change) int { return b.Ticket.ID.Compare(a.Ticket.ID) })
+	before := ticket.Commit{Changes: slices.Clone(commit.Changes), Deliveries: slices.Clone(commit.Deliveries)}
+	k.put(commit)
+	k.same(commit, before, "the commit, after Commit")
+
+	claim := ticket.ClaimRequest{Now: clock, Lease: lease, Limit: 100, Via: []string{"sms", "mail", "sms", "a"}}
+	vias := slices.Clone(claim.Via)
+	claimed := k.claimWith(claim)
+	k.same(claim.Via, vias, "Via of the request, after Claim")
+
+	var settlements []ticket.Settlement
+	for i := range claimed {
+		settlements = append(settlements, settlement(claimed[i], finals[i%len(finals)]))
+	}
+	slices.SortFunc(settlements, func(a, b ticket.Settlement) int { return b.ID.Compare(a.ID) })
+	settled := slices.Clone(settlements)
+	k.settle(settlements...)
+	k.same(settlements, settled, "the settlements, after Settle")
+
+	r := revision(ticket.Pending, []ticket.DeliveryState{ticket.Suppressed, ticket.Dead, ticket.Bounced, ticket.Dead}, list[0], list[2], list[1], list[0])
+	ids, from := slices.Clone(r.IDs), slices.Clone(r.From)
+	k.revise(r)
+	k.same(r.IDs, ids, "IDs of the revision, after Revise")
+	k.same(r.From, from, "From of the revision, after Revise")
+
+	q := ticket.DeliveryQuery{Tenant: acme, IDs: ids, State: slices.Clone(from), Kind: []ticket.Kind{"z", "a"}, Via: slices.Clone(vias)}
+	k.deliveries(q)
+	k.same(q, ticket.DeliveryQuery{Tenant: acme, IDs: r.IDs, State: from, Kind: []ticket.Kind{"z", "a"}, Via: vias}, "the query, after Deliveries")
+
+	asked := func() ticket.Query {
+		return ticket.Query{
+			Tenant: acme, Status: []ticket.Status{ticket.StatusOpen, ticket.StatusNew, ticket.StatusOpen}, Phase: []ticket.Phase{ticket.PhaseSolved, ticket.PhaseReceived},
+			Level: []int{3, 1, 2}, Queue: []string{"q", "", "a", "q"}, Assignee: []string{"z", ""}, Priority: []ticket.Grade{ticket.Critical, ticket.Low},
+			Channel: []ticket.Channel{"z", "a"}, Tags: []string{"z", "a", "z"}, Fields: ticket.Fields{"list": []string{"z", "a"}},
+		}
+	}
+	tickets := asked()
+	k.list(tickets)
+	k.same(tickets, asked(), "the query, after List")
+}

@@ -1,0 +1,77 @@
+package storetest
+
+import (
+	"io"
+	"math/rand/v2"
+	"sync/atomic"
+	"testing"
+
+	"github.com/ticketkit/ticket"
+)
+
+// Wire is the way from a store to its server, which goes through the test. With a
+// listener l, and a server at an address:
+//
+//	storetest.Wire{
+//		Accept: func() (io.ReadWriteCloser, error) { return l.Accept() },
+//		Dial:   func() (io.ReadWriteCloser, error) { return net.Dial("tcp", address) },
+//	}
+//
+// The store is opened at the listener's address.
+type Wire struct {
+	Accept func() (io.ReadWriteCloser, error) // the next connection that the store makes; an error, once l is closed
+	Dial   func() (io.ReadWriteCloser, error) // a connection to the server
+}
+
+// Cut is [Soak] on a store whose connections break now and then, after the server
+// has done what it was asked and before it can say so. A store must not try again
+// by itself then, and most drivers do unless they are told not to: a commit that got
+// through is in conflict with itself, is decided again, and done twice.
+func Cut(t *testing.T, w Wire, open func(t *testing.T) ticket.Store, l Load) {
+	t.Helper()
+	var cutting atomic.Bool
+	go w.serve(func() bool { return cutting.Load() && rand.IntN(50) == 0 })
+	opened := 0
+	endure(t, func(t *testing.T) ticket.Store {
+		t.Helper()
+		s := open(t)
+		opened++
+		cutting.Store(opened == 2) // when all is set up, until the work is done
+		return s
+	}, l, ordeal{tolerant: true, after: func() { cutting.Store(false) }})
+}
+
+// serve passes on what comes, until no more connections do.
+func (w Wire) serve(cut func() bool) {
+	for {
+		in, err := w.Accept()
+		if err != nil {
+			return
+		}
+		out, err := w.Dial()
+		if err != nil {
+			_ = in.Close() // it tells by itself that it is gone
+			continue
+		}
+		go func() {
+			defer func() { _ = out.Close() }() // both ends learn that the other is gone
+			_, _ = io.Copy(out, in)
+		}()
+		go answers(in, out, cut)
+	}
+}
+
+// answers passes on what the server says, until one of the answers is cut.
+func answers(in io.WriteCloser, out io.Reader, cut func() bool) {
+	defer func() { _ = in.Close() }() // that is the cut
+	buf := make([]byte, 1<<16)
+	for {
+		n, err := out.Read(buf)
+		if err != nil || cut() {
+			return
+		}
+		if _, err := in.Write(buf[:n]); err != nil {
+			return
+		}
+	}
+}

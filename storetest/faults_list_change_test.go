@@ -1,0 +1,178 @@
+package storetest
+
+import (
+	"context"
+	"slices"
+
+	"github.com/ticketkit/ticket"
+)
+
+// stale is a fault in List, whose index for a condition keeps a ticket where it was
+// when it was opened.
+func stale(without func(q *ticket.Query), matches func(q ticket.Query, t ticket.Ticket) bool) func(*faulty) {
+	return func(f *faulty) {
+		s, first := f.Store, &register{}
+		remembering(f, first)
+		f.list = func(ctx context.Context, q ticket.Query) (ticket.Page, error) {
+			asked := q
+			without(&asked)
+			p, err := s.List(ctx, asked)
+			p.Tickets = slices.DeleteFunc(p.Tickets, func(t ticket.Ticket) bool {
+				was, _ := first.get(t.ID)
+				return !matches(q, t) && !matches(q, was.(ticket.Ticket))
+			})
+			return p, err
+		}
+	}
+}
+
+// remembering remembers each ticket as it was committed first.
+func remembering(f *faulty, first *register) {
+	s := f.Store
+	f.commit = func(ctx context.Context, c ticket.Commit) error {
+		err := s.Commit(ctx, c)
+		for _, ch := range c.Changes {
+			if err == nil && ch.Expect == 0 {
+				first.put(ch.Ticket.ID, ch.Ticket)
+			}
+		}
+		return err
+	}
+}
+
+// sortedOnce is a fault in an order, which goes by what tickets were when they
+// were opened.
+func sortedOnce(order ticket.Order) func(*faulty) {
+	return func(f *faulty) {
+		s, first := f.Store, &register{}
+		remembering(f, first)
+		f.list = func(ctx context.Context, q ticket.Query) (ticket.Page, error) {
+			p, err := s.List(ctx, q)
+			if q.Order == order && err == nil {
+				place := func(t ticket.Ticket) ticket.Place {
+					was, _ := first.get(t.ID)
+					t = was.(ticket.Ticket)
+					return q.PlaceOf(&t)
+				}
+				slices.SortStableFunc(p.Tickets, func(a, b ticket.Ticket) int { return place(a).Compare(place(b)) })
+			}
+			return p, err
+		}
+	}
+}
+
+// hasty looks at some tickets behind the cursor, whether they match or not, and
+// takes the page for the last one where too few of them do.
+func hasty(f *faulty) {
+	s := f.Store
+	f.list = func(ctx context.Context, q ticket.Query) (ticket.Page, error) {
+		if q.Check() != nil {
+			return s.List(ctx, q)
+		}
+		all, err := s.List(ctx, ticket.Query{Tenant: q.Tenant, Order: q.Order, After: q.After, Limit: min(8*q.PageSize(), ticket.MaxLimit)})
+		all.Tickets = slices.DeleteFunc(all.Tickets, func(t ticket.Ticket) bool { return !q.Match(&t) })
+		return q.NewPage(all.Tickets), err
+	}
+}
+
+var listChangeFaults = []fault{
+	{"gives up where few match", "List/few that match", func(f *faulty) {
+		s := f.Store
+		hasty(f)
+		list := f.list
+		f.list = func(ctx context.Context, q ticket.Query) (ticket.Page, error) {
+			if q.Limit == 1 || q.Limit == 4 {
+				return list(ctx, q)
+			}
+			return s.List(ctx, q)
+		}
+	}},
+	{"ends a walk with a page that is not full", "List/few that match", func(f *faulty) {
+		s := f.Store
+		f.list = func(ctx context.Context, q ticket.Query) (ticket.Page, error) {
+			if len(q.Tags) == 0 || q.Limit != 1 {
+				return s.List(ctx, q)
+			}
+			plain := q
+			plain.Tags, plain.Limit = nil, 5
+			p, err := s.List(ctx, plain)
+			p.Tickets = slices.DeleteFunc(p.Tickets, func(t ticket.Ticket) bool { return !q.Match(&t) })
+			if len(p.Tickets) == 0 {
+				p.Next = ""
+			}
+			return p, err
+		}
+	}},
+	{"finds tickets under the status they had", "List/after a change", stale(
+		func(q *ticket.Query) { q.Status = nil },
+		func(q ticket.Query, t ticket.Ticket) bool {
+			return len(q.Status) == 0 || slices.Contains(q.Status, t.Status)
+		})},
+	{"finds tickets in the queue they were in", "List/after a change", stale(
+		func(q *ticket.Query) { q.Queue = nil },
+		func(q ticket.Query, t ticket.Ticket) bool {
+			return len(q.Queue) == 0 || slices.Contains(q.Queue, t.Queue)
+		})},
+	{"finds tickets with whom they were", "List/after a change", stale(
+		func(q *ticket.Query) { q.Assignee = nil },
+		func(q ticket.Query, t ticket.Ticket) bool {
+			return len(q.Assignee) == 0 || slices.Contains(q.Assignee, t.Assignee)
+		})},
+	{"finds tickets by tags that were taken away", "List/after a change", stale(
+		func(q *ticket.Query) { q.Tags = nil },
+		func(q ticket.Query, t ticket.Ticket) bool {
+			return (ticket.Query{Tenant: t.Tenant, Tags: q.Tags}).Match(&t)
+		})},
+	{"finds tickets by fields they had", "List/after a change", stale(
+		func(q *ticket.Query) {
+			if q.Check() == nil {
+				q.Fields = nil
+			}
+		},
+		func(q ticket.Query, t ticket.Ticket) bool {
+			return (ticket.Query{Tenant: t.Tenant, Fields: q.Fields}).Match(&t)
+		})},
+	{"finds tickets of whom they were", "List/after a change", stale(
+		func(q *ticket.Query) { q.Requester = ticket.Person{} },
+		func(q ticket.Query, t ticket.Ticket) bool {
+			return q.Requester.IsZero() || q.Requester.Same(t.Requester)
+		})},
+	{"finds tickets of who followed them", "List/after a change", stale(
+		func(q *ticket.Query) { q.Participant = ticket.Person{} },
+		func(q ticket.Query, t ticket.Ticket) bool {
+			return (ticket.Query{Tenant: t.Tenant, Participant: q.Participant}).Match(&t)
+		})},
+	{"sorts by when tickets were opened, not touched", "List/after a change", sortedOnce(ticket.MostRecent)},
+	{"sorts by the priority that tickets had", "List/after a change", sortedOnce(ticket.MostPressing)},
+	{"sorts by the first timer of a ticket", "List/after a change", sortedOnce(ticket.SoonestDue)},
+	{"goes on behind where the ticket stands by now", "List/behind one that moved", func(f *faulty) {
+		s := f.Store
+		f.list = func(ctx context.Context, q ticket.Query) (ticket.Page, error) {
+			if after, behind, err := q.Place(); behind && err == nil {
+				if t, err := s.Ticket(ctx, q.Tenant, after.ID); err == nil {
+					q.After = q.PlaceOf(&t).Cursor()
+				}
+			}
+			return s.List(ctx, q)
+		}
+	}},
+	{"reads the tickets of a page after it has found them", "Concurrency/walk", func(f *faulty) {
+		s := f.Store
+		f.list = func(ctx context.Context, q ticket.Query) (ticket.Page, error) {
+			p, err := s.List(ctx, q)
+			if err != nil || q.Limit != 3 || len(p.Tickets) == 0 {
+				return p, err
+			}
+			f.window()
+			for i, t := range p.Tickets {
+				if now, err := s.Ticket(ctx, t.Tenant, t.ID); err == nil {
+					p.Tickets[i] = now
+				}
+			}
+			if p.Next != "" {
+				p.Next = q.PlaceOf(&p.Tickets[len(p.Tickets)-1]).Cursor()
+			}
+			return p, nil
+		}
+	}},
+}

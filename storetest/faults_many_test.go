@@ -1,0 +1,60 @@
+package storetest
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/ticketkit/ticket"
+)
+
+// limited is a fault in the limit of Events.
+func limited(limit func(n int) int) func(*faulty) {
+	return func(f *faulty) {
+		s := f.Store
+		f.events = func(ctx context.Context, tenant string, id ticket.ID, after int64, n int) ([]ticket.Event, error) {
+			return s.Events(ctx, tenant, id, after, limit(n))
+		}
+	}
+}
+
+var manyFaults = []fault{
+	{"gives a thousand events at most", "Many/events", limited(func(n int) int {
+		if n <= 0 || n > 1000 {
+			return 1000
+		}
+		return n
+	})},
+	{"adds one to any limit of events", "Many/events", func(f *faulty) {
+		s := f.Store
+		f.events = func(ctx context.Context, tenant string, id ticket.ID, after int64, n int) ([]ticket.Event, error) {
+			events, err := s.Events(ctx, tenant, id, after, n)
+			if n > 0 && n+1 < 0 {
+				events = nil
+			}
+			return events, err
+		}
+	}},
+	{"has a thousand that are due at most", "Many/due", dueAt(func(now time.Time, limit int) (time.Time, int) { return now, min(limit, 1000) })},
+	{"takes a limit beyond 32 bits for none", "Many/due", dueAt(func(now time.Time, limit int) (time.Time, int) { return now, int(int32(limit)) })},
+	{"claims a thousand at most", "Many/claimed", claiming(func(r *ticket.ClaimRequest) { r.Limit = min(r.Limit, 1000) }, nil)},
+}
+
+var argumentFaults = []fault{
+	{"sorts the notifiers it is asked for", "Values/arguments", claiming(func(r *ticket.ClaimRequest) { slices.Sort(r.Via) }, nil)},
+	{"sorts the IDs of a revision", "Values/arguments", revising(func(r *ticket.Revision) { slices.SortFunc(r.IDs, ticket.ID.Compare) }, nil)},
+	{"sorts the states of a revision", "Values/arguments", revising(func(r *ticket.Revision) { slices.Sort(r.From) }, nil)},
+	{"sorts the IDs of a query", "Values/arguments", listing(func(q *ticket.DeliveryQuery) { slices.SortFunc(q.IDs, ticket.ID.Compare) }, nil)},
+	{"sorts settlements", "Values/arguments", settling(func(ctx context.Context, s ticket.Store, list []ticket.Settlement) error {
+		slices.SortFunc(list, func(a, b ticket.Settlement) int { return a.ID.Compare(b.ID) })
+		return s.Settle(ctx, list)
+	})},
+	{"sorts deliveries that it commits", "Values/arguments", onCommit(func(ctx context.Context, s ticket.Store, c ticket.Commit) error {
+		if len(c.Deliveries) == 3 && len(c.Changes) == 2 {
+			slices.SortFunc(c.Deliveries, func(a, b ticket.Delivery) int { return a.ID.Compare(b.ID) })
+		}
+		return s.Commit(ctx, c)
+	})},
+	{"sorts the queues of a query", "Values/arguments", asking(func(q *ticket.Query) { slices.Sort(q.Queue) })},
+	{"compacts the tags of a query", "Values/arguments", asking(func(q *ticket.Query) { slices.Sort(q.Tags); q.Tags = slices.Compact(q.Tags) })},
+}

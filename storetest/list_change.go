@@ -1,0 +1,220 @@
+package storetest
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/ticketkit/ticket"
+)
+
+// listFew asks for what few tickets have, in pages smaller than what lies between
+// them: a page is not done when the first tickets looked at do not match.
+func listFew(k *kit) {
+	var changes []ticket.Change
+	var all []ticket.Ticket
+	for i := range 60 {
+		when := clock.Add(time.Duration(i) * time.Minute)
+		c := k.opened(acme, at(when), timer(when.Add(year)))
+		if i%10 == 9 {
+			c = add(c, func(e *ticket.Event) { rarely(e, i) })
+		}
+		changes, all = append(changes, c), append(all, c.Ticket)
+	}
+	k.commit(changes...)
+	for _, q := range rare {
+		for _, q.Order = range allOrders {
+			for _, q.Limit = range []int{1, 4} {
+				k.same(k.walked(q, func(ticket.Page) {}), answer(all, q), "a walk of pages of %d over what few match: %+v", q.Limit, q)
+			}
+		}
+	}
+}
+
+// rarely gives a ticket all that the queries in rare ask for.
+func rarely(e *ticket.Event, i int) {
+	e.At = clock.Add(time.Duration(60-i) * time.Hour)
+	e.To, e.Phase = ticket.State{Status: ticket.StatusOpen, Level: 2}, ticket.PhaseInProgress
+	e.Fields, e.Set.AddTags = ticket.Fields{"site": "rare"}, []string{"rare"}
+	e.Set.Queue, e.Set.Assignee, e.Set.Priority = new("rare"), new("rare"), ticket.Critical
+	e.Requester, e.Followed = ticket.Person{ID: "rare", Organisation: "rare"}, []ticket.Person{{ID: "rarer"}}
+	e.Set.Timer = &ticket.Timer{At: clock.Add(-time.Duration(i) * time.Minute), Action: ticket.Resume}
+}
+
+// rare has a query for each condition that changes with a ticket.
+var rare = []ticket.Query{
+	{Tenant: acme, Status: []ticket.Status{ticket.StatusOpen}},
+	{Tenant: acme, Phase: []ticket.Phase{ticket.PhaseInProgress}},
+	{Tenant: acme, Level: []int{2}},
+	{Tenant: acme, Queue: []string{"rare"}},
+	{Tenant: acme, Assignee: []string{"rare"}},
+	{Tenant: acme, Priority: []ticket.Grade{ticket.Critical}},
+	{Tenant: acme, Tags: []string{"rare"}},
+	{Tenant: acme, Fields: ticket.Fields{"site": "rare"}},
+	{Tenant: acme, Requester: ticket.Person{ID: "rare"}},
+	{Tenant: acme, Participant: ticket.Person{ID: "rarer"}},
+	{Tenant: acme, Organisation: "rare"},
+	{Tenant: acme, TouchedFrom: clock.Add(2 * time.Hour)},
+	{Tenant: acme, DueBefore: clock},
+}
+
+// common has a query for each condition that tickets meet before rarely, and not
+// after it.
+var common = []ticket.Query{
+	{Tenant: acme},
+	{Tenant: acme, Status: []ticket.Status{ticket.StatusNew}},
+	{Tenant: acme, Phase: []ticket.Phase{ticket.PhaseReceived}},
+	{Tenant: acme, Level: []int{1}},
+	{Tenant: acme, Queue: []string{""}},
+	{Tenant: acme, Assignee: []string{""}},
+	{Tenant: acme, Priority: []ticket.Grade{ticket.Medium}},
+	{Tenant: acme, Tags: []string{"plain"}},
+	{Tenant: acme, Fields: ticket.Fields{"site": "plain"}},
+	{Tenant: acme, Requester: ada},
+	{Tenant: acme, Participant: ticket.Person{ID: "plain"}},
+	{Tenant: acme, Organisation: ada.Organisation},
+	{Tenant: acme, TouchedBefore: clock.Add(2 * time.Hour)},
+}
+
+// listChanged changes all that a list can ask for and sort by of a ticket, takes
+// it back, and asks for it in between. Indexes have to follow.
+func listChanged(k *kit) {
+	var all []ticket.Ticket
+	for i := range 5 {
+		c := k.opened(acme, func(e *ticket.Event) {
+			e.At = clock.Add(time.Duration(i) * time.Minute)
+			e.Fields, e.Set.AddTags, e.Followed = ticket.Fields{"site": "plain"}, []string{"plain"}, []ticket.Person{{ID: "plain"}}
+			e.Set.Timer = &ticket.Timer{At: soon.Add(time.Duration(i) * time.Minute), Action: ticket.Resume}
+		})
+		k.commit(c)
+		all = append(all, c.Ticket)
+	}
+	see := func(when string) {
+		k.Helper()
+		for _, q := range slices.Concat(rare, common) {
+			for _, q.Order = range allOrders {
+				k.same(idsOf(k.list(q).Tickets), answer(all, q), "tickets %s that match %+v", when, q)
+			}
+		}
+	}
+	change := func(when string, edit edit) {
+		k.Helper()
+		c := next(all[2], edit)
+		k.commit(c)
+		all[2] = c.Ticket
+		see(when)
+	}
+	see("before a change")
+	first := all[2]
+	change("after a change of one", func(e *ticket.Event) {
+		rarely(e, 2)
+		e.Set.RemoveTags, e.Unfollowed = first.Tags, first.Followers
+	})
+	change("after it was taken back", func(e *ticket.Event) {
+		e.At, e.To, e.Phase = clock.Add(time.Hour), first.State(), first.Phase
+		e.Fields, e.Set.AddTags, e.Set.RemoveTags = first.Fields, first.Tags, []string{"rare"}
+		e.Set.Queue, e.Set.Assignee, e.Set.Priority, e.Set.Timer = &first.Queue, &first.Assignee, first.Priority, &first.Timer
+		e.Requester, e.Followed, e.Unfollowed = first.Requester, first.Followers, []ticket.Person{{ID: "rarer"}}
+	})
+	change("after its timer was stopped", timer(time.Time{}))
+	change("after its timer was started again", timer(soon))
+}
+
+// listMoved lets the last ticket of a page move before the next page is asked for.
+// The walk goes on behind the place where that stood.
+func listMoved(k *kit) {
+	for _, order := range []ticket.Order{ticket.LeastRecent, ticket.MostRecent, ticket.MostPressing, ticket.SoonestDue} {
+		var all []ticket.Ticket
+		for i := range 12 {
+			c := k.opened(acme, func(e *ticket.Event) {
+				e.At = clock.Add(time.Duration(i) * time.Minute)
+				e.Set.Queue, e.Set.Priority = new(string(order)), ticket.Grade(2+i%2)
+				e.Set.Timer = &ticket.Timer{At: soon.Add(time.Duration(i) * time.Minute), Action: ticket.Resume}
+			})
+			k.commit(c)
+			all = append(all, c.Ticket)
+		}
+		moved := map[ticket.ID]bool{}
+		met := map[ticket.ID]int{}
+		for _, id := range k.walked(ticket.Query{Tenant: acme, Queue: []string{string(order)}, Order: order, Limit: 3}, func(p ticket.Page) {
+			if len(p.Tickets) == 0 || len(moved) == 3 { // so that a walk towards what has moved ends
+				return
+			}
+			last := k.ticket(p.Tickets[len(p.Tickets)-1])
+			to := clock.Add(year) // in turn to the end and to the beginning
+			if len(moved)%2 == 1 {
+				to = past
+			}
+			moved[last.ID] = true
+			k.commit(next(last, func(e *ticket.Event) {
+				e.At, e.Set.Priority, e.Set.Timer = to, ticket.Low, &ticket.Timer{At: to, Action: ticket.Resume}
+				if to.Before(clock) {
+					e.Set.Priority = ticket.Critical
+				}
+			}))
+		}) {
+			met[id]++
+		}
+		for _, t := range all {
+			if !moved[t.ID] {
+				k.same(met[t.ID], 1, "times a walk in the order %q met a ticket that stayed, while the last of each page moved", order)
+			}
+		}
+	}
+}
+
+// raceWalk walks while one ticket moves all the time.
+func raceWalk(k *kit) {
+	var stay []ticket.ID
+	for i := range 30 {
+		c := k.opened(acme, at(clock.Add(time.Duration(i)*time.Minute)))
+		k.commit(c)
+		stay = append(stay, c.Ticket.ID)
+	}
+	hot := k.opened(acme)
+	k.commit(hot)
+	orders := []ticket.Order{ticket.LeastRecent, ticket.MostRecent, ticket.MostPressing}
+	var walking atomic.Int64
+	walking.Store(int64(len(orders)))
+	k.together(1+len(orders), func(i int) error {
+		if i == 0 {
+			t := hot.Ticket
+			for n := 0; walking.Load() > 0 && n < 5000; n++ {
+				c := next(t, at(clock.Add(time.Duration(n*7%30)*time.Minute)), func(e *ticket.Event) { e.Set.Priority = ticket.Grade(1 + n%4) })
+				if err := k.try(c); err != nil {
+					return fmt.Errorf("Commit: %w", err)
+				}
+				t = c.Ticket
+			}
+			return nil
+		}
+		defer walking.Add(-1)
+		for range 8 {
+			met := map[ticket.ID]int{}
+			q := ticket.Query{Tenant: acme, Order: orders[i-1], Limit: 3}
+			for pages := 0; ; pages++ {
+				if pages > 100 {
+					return errors.New("List: a walk does not end while one ticket moves")
+				}
+				p, err := k.store.List(k.Context(), q)
+				if err != nil {
+					return fmt.Errorf("List: %w", err)
+				}
+				for _, id := range idsOf(p.Tickets) {
+					met[id]++
+				}
+				if q.After = p.Next; p.Next == "" {
+					break
+				}
+			}
+			for _, id := range stay {
+				if met[id] != 1 {
+					return fmt.Errorf("List: a walk in the order %q met a ticket that stayed %d times, while another one moved", q.Order, met[id])
+				}
+			}
+		}
+		return nil
+	})
+}

@@ -1,0 +1,397 @@
+package storetest
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/ticketkit/ticket"
+)
+
+// Load is how much a store is put through. Zero fields mean their defaults.
+type Load struct {
+	Actions int    // how many random actions. Default: 3000; with -short, 300
+	Callers int    // how many callers at once. Default: 16
+	Kills   int    // how often Crash kills. Default: 5; with -short, 2
+	Seed    uint64 // what the choices depend on, though not what comes of them. Default: 1
+}
+
+func (l Load) withDefaults() Load {
+	actions, kills := 3000, 5
+	if testing.Short() {
+		actions, kills = 300, 2
+	}
+	return Load{cmp.Or(l.Actions, actions), cmp.Or(l.Callers, 16), cmp.Or(l.Kills, kills), cmp.Or(l.Seed, 1)}
+}
+
+// Soak lets two desks do random things with one store, many at once, while relays
+// deliver what comes of it, and looks at all of it in the end: whether every ticket
+// is the fold of its events and every chain is whole, every list complete and in
+// order, every delivery settled and no line overtaken; whether everything is there,
+// once, that was said to be done, and nothing that was refused.
+//
+// It finds what cases of one rule each do not: two rules that are in each other's
+// way. It runs in real time, for some seconds.
+//
+// Each call of open returns a store on the same data, which is empty at first. What
+// has to be tidied up, open registers with t.Cleanup.
+func Soak(t *testing.T, open func(t *testing.T) ticket.Store, l Load) {
+	t.Helper()
+	endure(t, open, l, ordeal{})
+}
+
+// Crash is [Soak] while the store's server is killed and started again: kill ends it
+// as a crash would, and start returns once it answers. Calls may fail meanwhile, and
+// some of those without an idempotency key may have been carried out nevertheless.
+// But what was said to be done must be there when all is over, and nothing twice or
+// by halves.
+func Crash(t *testing.T, open func(t *testing.T) ticket.Store, kill, start func(), l Load) {
+	t.Helper()
+	l = l.withDefaults()
+	endure(t, open, l, ordeal{
+		tolerant: true,
+		meanwhile: func(ctx context.Context) {
+			for range l.Kills {
+				if !pause(ctx, time.Duration(200+rand.IntN(300))*time.Millisecond) {
+					return
+				}
+				kill()
+				pause(ctx, 50*time.Millisecond)
+				start()
+			}
+		},
+		after: func() { kill(); start() },
+	})
+}
+
+// pause reports whether the context lasted that long.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+// An ordeal is what happens to a store while it is used.
+type ordeal struct {
+	tolerant  bool                      // calls may fail
+	meanwhile func(ctx context.Context) // work goes on until it returns
+	after     func()                    // when the work is done, before the store is opened again and looked at
+}
+
+func endure(t *testing.T, open func(t *testing.T) ticket.Store, l Load, o ordeal) {
+	t.Helper()
+	s := &soak{ordeal: o, Load: l.withDefaults(), sent: map[soakLine]int64{}}
+	found, err := s.run(t.Context(), func() ticket.Store { return open(t) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d actions done, %d refused, %d failed, %d repeated to their end; %d notifications made",
+		s.done.Load(), s.refused.Load(), s.failed.Load(), s.repeated.Load(), s.notified.Load())
+	for i, f := range found {
+		if i == 20 {
+			t.Errorf("and %d more", len(found)-i)
+			return
+		}
+		t.Error(f)
+	}
+}
+
+// A soak is one run.
+type soak struct {
+	ordeal
+	Load
+	desks []*ticket.Desk
+
+	mu      sync.Mutex
+	tickets []ticket.Ticket // as they were seen last
+	acks    []ack
+	never   []string // words that must be nowhere
+	found   []string // what is wrong
+	sent    map[soakLine]int64
+
+	done, refused, failed, repeated, notified atomic.Int64
+}
+
+// ack is what a desk said was done.
+type ack struct {
+	tenant string
+	ticket ticket.Ticket
+	words  string
+}
+
+type soakLine struct {
+	ticket  ticket.ID
+	via, to string
+}
+
+var soakTenants = []string{"", "mill"}
+
+func (s *soak) note(format string, args ...any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.found = append(s.found, fmt.Sprintf(format, args...))
+}
+
+func (s *soak) run(ctx context.Context, open func() ticket.Store) ([]string, error) {
+	for range 2 {
+		d, err := s.desk(open())
+		if err != nil {
+			return nil, err
+		}
+		s.desks = append(s.desks, d)
+	}
+	running, stop := context.WithCancel(ctx)
+	defer stop()
+	var relays, callers sync.WaitGroup
+	for _, d := range s.desks {
+		relays.Go(func() { _ = d.Run(running) }) // which the context ends
+	}
+	var busy atomic.Bool
+	if s.meanwhile != nil {
+		busy.Store(true)
+		relays.Go(func() {
+			defer busy.Store(false)
+			s.meanwhile(running)
+		})
+	}
+	var left atomic.Int64
+	left.Store(int64(s.Actions))
+	for i := range s.Callers {
+		callers.Go(func() {
+			r := rand.New(rand.NewPCG(s.Seed, uint64(i)))
+			for ctx.Err() == nil && (left.Add(-1) >= 0 || busy.Load()) {
+				if !s.step(ctx, r) {
+					pause(ctx, 5*time.Millisecond)
+				}
+			}
+		})
+	}
+	callers.Wait()
+	if s.after != nil {
+		s.after()
+	}
+	store := open()
+	s.drain(ctx, store)
+	stop()
+	relays.Wait()
+	d, err := s.desk(store)
+	if err != nil {
+		return nil, err
+	}
+	for _, tenant := range soakTenants {
+		s.look(ctx, d, store, tenant)
+	}
+	return s.found, ctx.Err()
+}
+
+func (s *soak) desk(store ticket.Store) (*ticket.Desk, error) {
+	notifier := func(via string) ticket.Notifier {
+		return ticket.NotifierFunc(func(_ context.Context, n ticket.Notification) error { return s.notify(via, &n) })
+	}
+	return ticket.NewDesk(store, ticket.Config{
+		Notifiers: map[string]ticket.Notifier{"mail": notifier("mail"), "sms": notifier("sms"), "stream": notifier("stream")},
+		Streams:   []string{"stream"},
+		Guard:     ticket.Guard{Recipient: -1, Ticket: -1},
+		Relay:     ticket.Relay{Backoff: time.Millisecond, MaxBackoff: 50 * time.Millisecond, Poll: 50 * time.Millisecond, Lease: 2 * time.Second},
+		Logger:    slog.New(slog.DiscardHandler),
+	})
+}
+
+// notify fails now and then, and minds the order of what it takes.
+func (s *soak) notify(via string, n *ticket.Notification) error {
+	s.notified.Add(1)
+	switch rand.IntN(40) {
+	case 0:
+		return ticket.Permanent(errors.New("not at all"))
+	case 1:
+		return errors.New("not now")
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	line := soakLine{n.Ticket, via, n.To.Key()}
+	if last := s.sent[line]; n.Seq < last && n.Attempt == 1 {
+		s.found = append(s.found, fmt.Sprintf("%s to %s was told of event %d of ticket %s after event %d", via, line.to, n.Seq, n.Ticket, last))
+	}
+	s.sent[line] = max(s.sent[line], n.Seq)
+	return nil
+}
+
+// step does one random thing, and reports whether the store answered.
+func (s *soak) step(ctx context.Context, r *rand.Rand) bool {
+	d := s.desks[r.IntN(len(s.desks))]
+	words := fmt.Sprintf("words %016x <&\u2028\\\"ß漢\U0001F600>", r.Uint64())
+	key := ""
+	if r.IntN(2) == 0 {
+		key = fmt.Sprintf("key %016x", r.Uint64())
+	}
+	one, other := s.pick(r), s.pick(r)
+	if one.ID.IsZero() || r.IntN(20) == 0 {
+		tenant := pick(r, soakTenants)
+		n := r.IntN(30)
+		who := ticket.Requester(ticket.Person{ID: fmt.Sprint("c-", n), Email: fmt.Sprintf("c%d@example.org", n), Organisation: "mill"}).In(tenant)
+		draft := ticket.Draft{Subject: "Printer", Message: ticket.Message(words), Key: key, Priority: ticket.Grade(1 + r.IntN(4)), Queue: pick(r, []string{"", "hardware", "lines"})}
+		return s.ask(ctx, tenant, words, key, func() (ticket.Ticket, error) { return d.Open(ctx, who, draft) })
+	}
+	who := ticket.Agent(fmt.Sprint("a-", r.IntN(5)), 1, 2, 3).In(one.Tenant)
+	if r.IntN(3) == 0 {
+		who = ticket.Requester(one.Requester).In(one.Tenant)
+	}
+	t, err := d.Get(ctx, who, one.ID)
+	if err != nil {
+		if !errors.Is(err, ticket.ErrNotFound) && !s.tolerant {
+			s.note("Get: %v", err)
+		}
+		return errors.Is(err, ticket.ErrNotFound)
+	}
+	a, ok := something(r, d.Actions(who, t), &one, &other, words)
+	if !ok {
+		return true
+	}
+	a.Key = key
+	return s.ask(ctx, one.Tenant, words, key, func() (ticket.Ticket, error) { return d.Do(ctx, who, one.ID, a) })
+}
+
+// pick returns a ticket that is there.
+func (s *soak) pick(r *rand.Rand) ticket.Ticket {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.tickets) == 0 {
+		return ticket.Ticket{}
+	}
+	return pick(r, s.tickets)
+}
+
+// rarely done are actions that lead out of the way.
+var rarelyDone = []ticket.ActionName{ticket.Merge, ticket.Cancel, ticket.Close, ticket.Confirm, ticket.Split}
+
+// something makes up one of the actions that are allowed.
+func something(r *rand.Rand, choices []ticket.Choice, one, other *ticket.Ticket, words string) (ticket.Action, bool) {
+	choices = slices.DeleteFunc(choices, func(c ticket.Choice) bool {
+		return !c.Allowed || slices.Contains(rarelyDone, c.Action) && r.IntN(6) > 0
+	})
+	if len(choices) == 0 {
+		return ticket.Action{}, false
+	}
+	c := pick(r, choices)
+	a := ticket.Action{Name: c.Action}
+	if c.Needs&(ticket.NeedMessage|ticket.NeedWords) != 0 {
+		a.Message = ticket.Message(words)
+	}
+	if c.Needs&ticket.NeedNote != 0 {
+		a.Note = ticket.Note(words)
+	}
+	if c.Needs&ticket.NeedReason != 0 {
+		a.Reason = "other"
+	}
+	if c.Needs&ticket.NeedQueue != 0 {
+		a.Queue = fmt.Sprint("q", r.IntN(3))
+	}
+	if c.Needs&ticket.NeedAssignee != 0 {
+		a.Assignee = fmt.Sprint("a-", r.IntN(5))
+	}
+	switch c.Action {
+	case ticket.Hold:
+		a.Until = one.Touched.Add(time.Duration(1+r.IntN(10)) * time.Second)
+	case ticket.Edit:
+		a.Edit = &ticket.Edits{
+			Priority: ticket.Grade(1 + r.IntN(4)), AddTags: []string{fmt.Sprint("tag", r.IntN(9))},
+			Fields: ticket.Fields{"n": int64(r.IntN(9)), "f": 2.0, "t": one.Created},
+		}
+	case ticket.Merge, ticket.AddLink, ticket.Unlink:
+		if other.Tenant != one.Tenant || other.ID == one.ID {
+			return a, false
+		}
+		a.Ticket = other.ID
+		if c.Action != ticket.Merge {
+			a.Relation = ticket.RelatedTo
+		}
+	case ticket.Split:
+		a.Draft = &ticket.Draft{Subject: "Part"}
+	}
+	return a, true
+}
+
+// ask calls until the end is known, where there is a key to repeat it with.
+func (s *soak) ask(ctx context.Context, tenant, words, key string, call func() (ticket.Ticket, error)) bool {
+	for try := 0; ; try++ {
+		t, err := call()
+		if err == nil {
+			t.Tenant = tenant // which customers do not get to see
+			s.acknowledge(ack{tenant, t, words})
+			if try > 0 {
+				s.repeated.Add(1)
+			}
+			return true
+		}
+		switch {
+		case errors.Is(err, ticket.ErrDuplicate), errors.Is(err, ticket.ErrChain):
+			s.note("a call failed that must not: %v", err)
+			return true
+		case errors.Is(err, ticket.ErrRefused), errors.Is(err, ticket.ErrInvalid), errors.Is(err, ticket.ErrStale), errors.Is(err, ticket.ErrNotFound), errors.Is(err, ticket.ErrConflict):
+			s.refused.Add(1)
+			if try == 0 {
+				s.mu.Lock()
+				s.never = append(s.never, words)
+				s.mu.Unlock()
+			}
+			return true
+		case !s.tolerant && ctx.Err() == nil:
+			s.note("a call failed: %v", err)
+			return true
+		}
+		s.failed.Add(1)
+		if key == "" || try == 1000 || !pause(ctx, 10*time.Millisecond) {
+			return false
+		}
+	}
+}
+
+func (s *soak) acknowledge(a ack) {
+	s.done.Add(1)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.acks = append(s.acks, a)
+	i := slices.IndexFunc(s.tickets, func(t ticket.Ticket) bool { return t.ID == a.ticket.ID })
+	switch {
+	case i < 0:
+		s.tickets = append(s.tickets, a.ticket)
+	default:
+		s.tickets[i].Touched = a.ticket.Touched
+	}
+}
+
+// drain waits until the outbox is empty, or nothing comes out of it any more.
+func (s *soak) drain(ctx context.Context, store ticket.Store) {
+	least, since := math.MaxInt, 0
+	for since < 100 {
+		open := 0
+		for _, tenant := range soakTenants {
+			q := ticket.DeliveryQuery{Tenant: tenant, State: []ticket.DeliveryState{ticket.Pending, ticket.Claimed}, Limit: ticket.MaxLimit}
+			page, err := store.Deliveries(ctx, q)
+			if err != nil {
+				open++
+			}
+			open += len(page.Deliveries)
+		}
+		if since++; open < least {
+			least, since = open, 0
+		}
+		if open == 0 || !pause(ctx, 50*time.Millisecond) {
+			return
+		}
+	}
+}

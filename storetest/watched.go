@@ -1,0 +1,118 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"github.com/ticketkit/ticket"
+)
+
+// watched is the store of a case, and knows which method was called last, so that
+// a failure can name it.
+type watched struct {
+	ticket.Store
+	called atomic.Pointer[string]
+}
+
+func (w *watched) call(method string) { w.called.Store(&method) }
+
+// last names the method that was called last, or is empty.
+func (w *watched) last() string {
+	if method := w.called.Load(); method != nil {
+		return *method
+	}
+	return ""
+}
+
+func (w *watched) Commit(ctx context.Context, c ticket.Commit) error {
+	w.call("Commit")
+	return w.Store.Commit(ctx, c)
+}
+
+func (w *watched) Ticket(ctx context.Context, tenant string, id ticket.ID) (ticket.Ticket, error) {
+	w.call("Ticket")
+	return w.Store.Ticket(ctx, tenant, id)
+}
+
+func (w *watched) Lookup(ctx context.Context, tenant string, n ticket.Number) (ticket.Ticket, error) {
+	w.call("Lookup")
+	return w.Store.Lookup(ctx, tenant, n)
+}
+
+func (w *watched) Receipt(ctx context.Context, tenant, key string) (ticket.Receipt, error) {
+	w.call("Receipt")
+	return w.Store.Receipt(ctx, tenant, key)
+}
+
+func (w *watched) Events(ctx context.Context, tenant string, id ticket.ID, after int64, limit int) ([]ticket.Event, error) {
+	w.call("Events")
+	return w.Store.Events(ctx, tenant, id, after, limit)
+}
+
+func (w *watched) List(ctx context.Context, q ticket.Query) (ticket.Page, error) {
+	w.call("List")
+	return w.Store.List(ctx, q)
+}
+
+func (w *watched) Due(ctx context.Context, now time.Time, limit int) ([]ticket.Ref, error) {
+	w.call("Due")
+	return w.Store.Due(ctx, now, limit)
+}
+
+func (w *watched) Claim(ctx context.Context, r ticket.ClaimRequest) ([]ticket.Delivery, error) {
+	w.call("Claim")
+	return w.Store.Claim(ctx, r)
+}
+
+func (w *watched) Settle(ctx context.Context, s []ticket.Settlement) error {
+	w.call("Settle")
+	return w.Store.Settle(ctx, s)
+}
+
+func (w *watched) Deliveries(ctx context.Context, q ticket.DeliveryQuery) (ticket.DeliveryPage, error) {
+	w.call("Deliveries")
+	return w.Store.Deliveries(ctx, q)
+}
+
+func (w *watched) Revise(ctx context.Context, r ticket.Revision) (int, error) {
+	w.call("Revise")
+	return w.Store.Revise(ctx, r)
+}
+
+// What is optional is only called where the store has it, but for Maintain.
+
+func (w *watched) Brief(ctx context.Context, r ticket.BriefRequest) ([]ticket.Brief, error) {
+	w.call("Brief")
+	return w.Store.(ticket.Briefer).Brief(ctx, r)
+}
+
+func (w *watched) Forget(ctx context.Context, f ticket.Forgetting) (int, error) {
+	w.call("Forget")
+	return w.Store.(ticket.Forgetter).Forget(ctx, f)
+}
+
+func (w *watched) Hasten(ctx context.Context, h ticket.Hastening) (int, error) {
+	w.call("Hasten")
+	return w.Store.(ticket.Hastener).Hasten(ctx, h)
+}
+
+func (w *watched) Search(ctx context.Context, q ticket.SearchQuery) ([]ticket.Hit, error) {
+	w.call("Search")
+	return w.Store.(ticket.Searcher).Search(ctx, q)
+}
+
+func (w *watched) Counts(ctx context.Context, tenant string) ([]ticket.Count, error) {
+	w.call("Counts")
+	return w.Store.(ticket.Counter).Counts(ctx, tenant)
+}
+
+func (w *watched) Maintain(ctx context.Context) error {
+	m, ok := w.Store.(ticket.Maintainer)
+	if !ok {
+		return errors.ErrUnsupported
+	}
+	w.call("Maintain")
+	return m.Maintain(ctx)
+}
