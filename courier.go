@@ -366,6 +366,9 @@ func (d *Desk) attempt(ctx context.Context, n Notifier, claimed *Delivery, b *Br
 	if b.Bounced, err = d.bounced(ctx, row, b, to.Person); err != nil {
 		return d.later(row, err)
 	}
+	if err := d.recount(ctx, row, b); err != nil {
+		return d.later(row, err)
+	}
 	switch v := d.look(row, b, to.Person); {
 	case v.wait:
 		return Settlement{Outcome: Again, Due: d.now().Add(capWait), Error: v.why}
