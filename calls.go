@@ -1,6 +1,9 @@
 package ticket
 
-import "sync"
+import (
+	"strings"
+	"sync"
+)
 
 // calls are the attempts of a desk that have not returned, be they given up or not,
 // and whichever Run or Deliver began them. Each takes a place of its notifier, so
@@ -8,11 +11,11 @@ import "sync"
 type calls struct {
 	mu     sync.Mutex
 	of     map[ID]bool
-	late   map[ID]bool    // given up, and delivered nevertheless
-	taken  map[string]int // places by notifier
-	lost   map[string]int // of these, of calls that were given up
-	astray map[ID]bool    // those
-	freed  wakeup         // tells that a place was freed
+	late   map[ID]Settlement // what came of calls that were given up and delivered nevertheless, or perhaps
+	taken  map[string]int    // places by notifier
+	lost   map[string]int    // of these, of calls that were given up
+	astray map[ID]bool       // those
+	freed  wakeup            // tells that a place was freed
 }
 
 // mostLate bounds what is remembered: a repeat is better than memory without end.
@@ -37,7 +40,7 @@ func (c *calls) reserve(via string, all, n int) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.taken == nil {
-		c.of, c.late, c.astray = map[ID]bool{}, map[ID]bool{}, map[ID]bool{}
+		c.of, c.late, c.astray = map[ID]bool{}, map[ID]Settlement{}, map[ID]bool{}
 		c.taken, c.lost = map[string]int{}, map[string]int{}
 	}
 	n = max(0, min(n, all-c.taken[via]))
@@ -56,20 +59,20 @@ func (c *calls) release(via string, n int) {
 	c.freed.all()
 }
 
-// enter begins a call, unless the one before has not returned, or is known by now to
-// have delivered.
-func (c *calls) enter(id ID) (late, entered bool) {
+// enter begins a call, unless the one before has not returned, or did so late and has
+// delivered, perhaps: then it returns what came of that.
+func (c *calls) enter(id ID) (late Settlement, entered bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	switch {
-	case c.of[id]:
-		return false, false
-	case c.late[id]:
+	if c.of[id] {
+		return Settlement{}, false
+	}
+	if late, ok := c.late[id]; ok {
 		delete(c.late, id)
-		return true, false
+		return late, false
 	}
 	c.of[id] = true
-	return false, true
+	return Settlement{}, true
 }
 
 // lose is for a call that is given up.
@@ -83,18 +86,18 @@ func (c *calls) lose(via string, id ID) {
 	c.freed.all() // who waits looks anew
 }
 
-// leave is for a call that has returned.
-func (c *calls) leave(via string, id ID, delivered bool) {
+// leave is for a call that has returned, and what came of it.
+func (c *calls) leave(via string, id ID, s Settlement) {
 	c.mu.Lock()
 	delete(c.of, id)
 	if c.astray[id] {
 		delete(c.astray, id)
 		c.lost[via]--
-		if delivered {
+		if s.Outcome == Done || strings.HasPrefix(s.Error, perhaps) {
 			if len(c.late) >= mostLate {
 				clear(c.late)
 			}
-			c.late[id] = true
+			c.late[id] = s
 		}
 	}
 	c.mu.Unlock()

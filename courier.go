@@ -211,9 +211,9 @@ func (c *courier) end(b *batch, s Settlement) {
 func (c *courier) begin(ctx context.Context, b *batch, row *Delivery, brief *Brief) {
 	calls := c.d.calls
 	switch late, entered := calls.enter(row.ID); {
-	case late:
+	case late.Outcome != 0:
 		calls.release(c.via, 1)
-		c.end(b, c.d.settled(ctx, row, Settlement{Outcome: Done, Address: row.Address}))
+		c.end(b, c.d.settled(ctx, row, late))
 		return
 	case !entered:
 		calls.release(c.via, 1)
@@ -232,14 +232,13 @@ func (c *courier) begin(ctx context.Context, b *batch, row *Delivery, brief *Bri
 	})
 	go func() {
 		s := func() Settlement { return c.d.failed(ctx, row, errors.New("the notifier ended its goroutine")) }
-		delivered := false
+		var out Settlement
 		defer func() {
 			stop()
-			calls.leave(c.via, row.ID, delivered)
+			calls.leave(c.via, row.ID, out)
 			end(s)
 		}()
-		out := c.d.attempt(ctx, c.n, row, brief)
-		delivered = out.Outcome == Done
+		out = c.d.attempt(ctx, c.n, row, brief)
 		s = func() Settlement { return c.d.settled(ctx, row, out) }
 	}()
 }
@@ -365,6 +364,9 @@ func (d *Desk) attempt(ctx context.Context, n Notifier, claimed *Delivery, b *Br
 		return Settlement{Outcome: Suppress, Error: why}
 	}
 	if b.Bounced, err = d.bounced(ctx, row, b, to.Person); err != nil {
+		return d.later(row, err)
+	}
+	if err := d.recount(ctx, row, b); err != nil {
 		return d.later(row, err)
 	}
 	switch v := d.look(row, b, to.Person); {

@@ -41,6 +41,28 @@ func TestAClockThatWasAheadLeavesNothingWaiting(t *testing.T) {
 	}
 }
 
+// What was sent by a clock that was ahead fills no cap until its year.
+func TestCapsAfterAClockThatWasAhead(t *testing.T) {
+	k := newKit(t, func(cfg *ticket.Config) { cfg.Guard = ticket.Guard{Ticket: 3, Recipient: 5} })
+	now := k.clock.Now()
+	k.clock.Set(now.AddDate(10, 0, 0))
+	tk := k.open(lin, ticket.Draft{Requester: ada.Person})
+	for range 2 {
+		k.do(lin, tk, ticket.Action{Name: ticket.Reply, Message: "m"})
+	}
+	k.deliver()
+	k.clock.Set(now)
+	reply := func() ticket.DeliveryState {
+		k.do(lin, tk, ticket.Action{Name: ticket.Reply, Message: "m"})
+		k.deliver()
+		return k.told(ticket.DeliveryQuery{Kind: []ticket.Kind{ticket.KindAnswered}, Ticket: tk.ID})[0].State
+	}
+	for range 3 {
+		require.Equal(t, ticket.Sent, reply())
+	}
+	require.Equal(t, ticket.Pending, reply(), "the cap holds")
+}
+
 // Run looks when the clock was put back; what waits for long with good reason goes on
 // waiting.
 func TestRunBringsForward(t *testing.T) {

@@ -370,3 +370,44 @@ func TestARefusedOutcomeHoldsUpNoOther(t *testing.T) {
 		})
 	}
 }
+
+// What comes of a call that was given up counts all the same, where it has delivered or
+// perhaps has: the next attempt is not made, or late.
+func TestACallThatReturnsLate(t *testing.T) {
+	for name, c := range map[string]struct {
+		err   error
+		calls int // at the end of an hour
+		state ticket.DeliveryState
+	}{
+		"and has delivered":         {nil, 1, ticket.Sent},
+		"and perhaps has delivered": {ticket.Unsure(errors.New("no answer")), 1, ticket.Pending},
+		"and has failed":            {errors.New("refused"), 2, ticket.Sent},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				calls := 0
+				n := ticket.NotifierFunc(func(_ context.Context, n ticket.Notification) error {
+					if n.Kind != ticket.KindReceived {
+						return nil
+					}
+					if calls++; calls > 1 {
+						return nil
+					}
+					time.Sleep(2 * time.Minute)
+					return c.err
+				})
+				desk, err := ticket.NewDesk(memstore.New(), ticket.Config{Logger: slog.New(slog.DiscardHandler), Notifiers: map[string]ticket.Notifier{"": n}})
+				require.NoError(t, err)
+				_, err = desk.Open(t.Context(), lin, ticket.Draft{Requester: ada.Person, Subject: "s"})
+				require.NoError(t, err)
+				ctx, cancel := context.WithTimeout(t.Context(), 50*time.Minute)
+				defer cancel()
+				require.ErrorIs(t, desk.Run(ctx), context.DeadlineExceeded)
+				page, err := desk.Deliveries(t.Context(), cron, ticket.DeliveryQuery{Kind: []ticket.Kind{ticket.KindReceived}})
+				require.NoError(t, err)
+				require.Equal(t, c.state, page.Deliveries[0].State)
+				require.Equal(t, c.calls, calls)
+			})
+		})
+	}
+}

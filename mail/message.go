@@ -99,9 +99,9 @@ func (m *Notifier) recipients(n ticket.Notification) ([]netmail.Address, error) 
 	switch {
 	case err == nil:
 	case queue:
-		return nil, fmt.Errorf("mail: what was given for the queue %q at level %d %w", cutTo(to.Queue, 40), to.Level, err) // the host can mend it
+		return nil, ticket.OwnFault(fmt.Errorf("mail: what was given for the queue %q at level %d %w", cutTo(to.Queue, 40), to.Level, err)) // the host can mend it
 	case given:
-		return nil, fmt.Errorf("mail: the address that Config.Address returned %w", err) // as above
+		return nil, ticket.OwnFault(fmt.Errorf("mail: the address that Config.Address returned %w", err)) // as above
 	default:
 		return nil, ticket.Bounce(fmt.Errorf("mail: the recipient's address %w", err))
 	}
@@ -123,7 +123,7 @@ func (m *Notifier) replyTo(n ticket.Notification) (netmail.Address, error) {
 		if s := m.cfg.ReplyTo(n); s != "" {
 			a, err := ownAddress(s)
 			if err != nil { // the host can mend it
-				return netmail.Address{}, fmt.Errorf("mail: the address that Config.ReplyTo returned %w", err)
+				return netmail.Address{}, ticket.OwnFault(fmt.Errorf("mail: the address that Config.ReplyTo returned %w", err))
 			}
 			return netmail.Address{Name: m.cfg.from.Name, Address: a}, nil
 		}

@@ -61,6 +61,7 @@ func TestAQueueOfSeveral(t *testing.T) {
 				}
 				require.EqualError(t, err, c.err)
 				require.Equal(t, "temporary", mark(err), "the host can mend it")
+				require.True(t, ticket.RefusalOf(err).OwnFault, "and has to be told")
 			})
 		}
 	}
