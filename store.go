@@ -129,7 +129,7 @@ type Store interface {
 	// states r.From; others it must leave as they are. To Pending: they are due
 	// at r.At, with no Failures and Settled zero. To Bounced: Settled becomes
 	// r.At. LastError becomes r.Error in both cases; Attempts and Address must
-	// stay. It returns how many it changed.
+	// stay. It returns how many it changed; one that is named twice counts once.
 	Revise(ctx context.Context, r Revision) (int, error)
 }
 

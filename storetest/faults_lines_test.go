@@ -166,7 +166,7 @@ var lineFaults = []fault{
 			n.blocks = func(_ ticket.ClaimRequest, before, d *ticket.Delivery) bool {
 				_, back := redriven.get(before.ID)
 				_, head := again.get(d.ID)
-				return !before.State.Settled() && !(back && head)
+				return !before.State.Settled() && (!back || !head)
 			}
 		}, "Claim", "Settle")(f)
 	}},

@@ -36,7 +36,7 @@ var manyFaults = []fault{
 		}
 	}},
 	{"has a thousand that are due at most", "Many/due", dueAt(func(now time.Time, limit int) (time.Time, int) { return now, min(limit, 1000) })},
-	{"takes a limit beyond 32 bits for none", "Many/due", dueAt(func(now time.Time, limit int) (time.Time, int) { return now, int(int32(limit)) })},
+	{"takes a limit beyond 16 bits for none", "Many/due", dueAt(func(now time.Time, limit int) (time.Time, int) { return now, int(int16(limit)) })},
 	{"claims a thousand at most", "Many/claimed", claiming(func(r *ticket.ClaimRequest) { r.Limit = min(r.Limit, 1000) }, nil)},
 }
 

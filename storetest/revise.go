@@ -11,7 +11,7 @@ const (
 	saysToPending = "To Pending: they are due at r.At, with no Failures and Settled zero."
 	saysToBounced = "To Bounced: Settled becomes r.At."
 	saysKept      = "LastError becomes r.Error in both cases; Attempts and Address must stay."
-	saysHowMany   = "It returns how many it changed."
+	saysHowMany   = "It returns how many it changed; one that is named twice counts once."
 	saysRevision  = "Check reports a revision that makes no sense as an [*InvalidError]."
 )
 

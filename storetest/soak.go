@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -206,7 +205,7 @@ func (s *soak) desk(store ticket.Store) (*ticket.Desk, error) {
 		Notifiers: map[string]ticket.Notifier{"mail": notifier("mail"), "sms": notifier("sms"), "stream": notifier("stream")},
 		Streams:   []string{"stream"},
 		Guard:     ticket.Guard{Recipient: -1, Ticket: -1},
-		Relay:     ticket.Relay{Backoff: time.Millisecond, MaxBackoff: 50 * time.Millisecond, Poll: 50 * time.Millisecond, Lease: 2 * time.Second},
+		Relay:     ticket.Relay{Backoff: time.Millisecond, MaxBackoff: 50 * time.Millisecond, Poll: 50 * time.Millisecond, Lease: 5 * time.Second},
 		Logger:    slog.New(slog.DiscardHandler),
 	})
 }
@@ -376,8 +375,8 @@ func (s *soak) acknowledge(a ack) {
 
 // drain waits until the outbox is empty, or nothing comes out of it any more.
 func (s *soak) drain(ctx context.Context, store ticket.Store) {
-	least, since := math.MaxInt, 0
-	for since < 100 {
+	made := s.notified.Load()
+	for idle := 0; idle < 200; idle++ { // ten seconds, twice a lease
 		open := 0
 		for _, tenant := range soakTenants {
 			q := ticket.DeliveryQuery{Tenant: tenant, State: []ticket.DeliveryState{ticket.Pending, ticket.Claimed}, Limit: ticket.MaxLimit}
@@ -387,8 +386,8 @@ func (s *soak) drain(ctx context.Context, store ticket.Store) {
 			}
 			open += len(page.Deliveries)
 		}
-		if since++; open < least {
-			least, since = open, 0
+		if now := s.notified.Load(); now > made {
+			made, idle = now, 0
 		}
 		if open == 0 || !pause(ctx, 50*time.Millisecond) {
 			return

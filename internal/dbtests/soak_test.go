@@ -3,7 +3,6 @@ package dbtests_test
 import (
 	"io"
 	"net"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -46,9 +45,7 @@ func TestSoakWithAnswersCut(t *testing.T) {
 // cutWire listens where the other source of data leads to.
 func cutWire(t *testing.T, b backend, dsn string) (wire storetest.Wire, cut string) {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "cut") // a socket's path is short
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
+	dir := t.TempDir()
 	socket := b.server(t).Socket()
 	theirs, ours := socket, filepath.Join(dir, "socket")
 	cut = strings.Replace(dsn, socket, ours, 1)

@@ -163,3 +163,9 @@ func TestNothingIsLeftBehind(t *testing.T) {
 	require.NoError(t, err)
 	assert.Empty(t, claimed, "leased")
 }
+
+// Many callers at once do random things, and all of it is there in the end.
+func TestSoak(t *testing.T) {
+	store := newFile(t)
+	storetest.Soak(t, func(*testing.T) ticket.Store { return store }, storetest.Load{Actions: 300})
+}
