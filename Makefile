@@ -32,7 +32,7 @@ help: ## list the targets
 
 .PHONY: test
 test: ## all tests of all modules, with the race detector, in random order
-	$(call each,go test -race -shuffle=on -timeout 15m ./...)
+	$(call each,go test -race -shuffle=on -timeout 30m ./...)
 
 .PHONY: servers
 servers: ## install the servers that tests start: PostgreSQL, MariaDB, pgbouncer
