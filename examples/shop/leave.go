@@ -32,7 +32,7 @@ func (s *shop) leave(w http.ResponseWriter, r *http.Request, u user) error {
 // The library cannot erase yet what the past of a ticket says: the messages, and
 // the name and address in its events and in the rows of letters that were sent.
 func (s *shop) forget(ctx context.Context, u user) error {
-	return s.transaction(ctx, func(tx *sql.Tx, desk *ticket.Desk) error {
+	return s.store.Transact(ctx, s.desk, func(tx *sql.Tx, desk *ticket.Desk) error {
 		var ids []string
 		mine := ticket.Query{Participant: u.person()}
 		for t, err := range desk.Tickets(ctx, ticket.System("shop"), mine) {

@@ -114,7 +114,7 @@ var errHasTicket = errors.New("the order has a ticket already")
 // complain opens a ticket about an order. The ticket and its confirmation, the
 // file, and the order's own row are written together, or nothing is.
 func (s *shop) complain(ctx context.Context, u user, form help, file *upload) (t ticket.Ticket, err error) {
-	err = s.transaction(ctx, func(tx *sql.Tx, desk *ticket.Desk) error {
+	err = s.store.Transact(ctx, s.desk, func(tx *sql.Tx, desk *ticket.Desk) error {
 		t, err = desk.Open(ctx, u.actor(), ticket.Draft{
 			Subject: form.Subject, Message: ticket.Message(form.Message), Attachments: file.attachments(),
 			Channel: ticket.Web, Fields: ticket.Fields{"order": form.Order.ID}, Key: form.Key,
@@ -139,34 +139,5 @@ func dispute(ctx context.Context, tx *sql.Tx, id int64, n ticket.Number) error {
 	if changed, err := result.RowsAffected(); err != nil || changed == 0 {
 		return errors.Join(err, errHasTicket)
 	}
-	return nil
-}
-
-// transaction does something in a transaction of the shop, with the desk in it.
-// After a conflict the desk in a transaction cannot decide again by itself: what
-// the shop has read so far may depend on it. So the shop begins anew.
-func (s *shop) transaction(ctx context.Context, do func(tx *sql.Tx, desk *ticket.Desk) error) error {
-	const most = 5
-	for attempt := 1; ; attempt++ {
-		err := s.try(ctx, do)
-		if !errors.Is(err, ticket.ErrConflict) || attempt == most {
-			return err
-		}
-	}
-}
-
-func (s *shop) try(ctx context.Context, do func(tx *sql.Tx, desk *ticket.Desk) error) error {
-	tx, err := s.db.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = tx.Rollback() }() // after a commit it does nothing
-	if err := do(tx, s.desk.In(s.store.WithTx(tx))); err != nil {
-		return err
-	}
-	if err := tx.Commit(); err != nil {
-		return err
-	}
-	s.desk.Wake() // the letters need not wait for the next look at the outbox
 	return nil
 }

@@ -126,7 +126,7 @@ func (s *shop) do(ctx context.Context, a ticket.Actor, id ticket.ID, act ticket.
 	if file == nil {
 		return s.desk.Do(ctx, a, id, act)
 	}
-	err = s.transaction(ctx, func(tx *sql.Tx, desk *ticket.Desk) error {
+	err = s.store.Transact(ctx, s.desk, func(tx *sql.Tx, desk *ticket.Desk) error {
 		if t, err = desk.Do(ctx, a, id, act); err != nil {
 			return err
 		}
