@@ -27,6 +27,9 @@ func (s *shop) letters(desk *ticket.Config, cfg config) error {
 		return err
 	}
 	desk.Profile = s.profile
+	if desk.Notifiers != nil { // a test has one of its own
+		return nil
+	}
 	if cfg.smtp == "" {
 		s.outbox = &outbox{letters: words}
 		desk.Notifiers = map[string]ticket.Notifier{"mail": s.outbox}
@@ -52,6 +55,7 @@ func (s *shop) letters(desk *ticket.Config, cfg config) error {
 		return err
 	}
 	desk.Notifiers = map[string]ticket.Notifier{"mail": post}
+	s.hangUp = post.Close
 	return nil
 }
 

@@ -147,5 +147,7 @@ func (s *shop) serve(ctx context.Context, addr string, stdout io.Writer) error {
 	// What is under way may finish: first the requests, then the letters.
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	return errors.Join(err, server.Shutdown(ending), s.desk.Shutdown(ending))
+	err = errors.Join(err, server.Shutdown(ending), s.desk.Shutdown(ending))
+	s.hangUp(ending)
+	return err
 }

@@ -21,6 +21,7 @@ type shop struct {
 	outbox *outbox // the letters, where there is no mail server; else nil
 	base   string  // what addresses in letters begin with
 	now    func() time.Time
+	hangUp func(context.Context) // ends the connections to the mail server
 }
 
 type config struct {
@@ -35,7 +36,7 @@ type config struct {
 // open makes what is missing in the database, and the desk. The desk's
 // configuration is what tests begin with; the program gives the zero one.
 func open(ctx context.Context, cfg config, desk ticket.Config) (*shop, error) {
-	s := &shop{db: cfg.db, base: strings.TrimSuffix(cfg.base, "/"), now: time.Now}
+	s := &shop{db: cfg.db, base: strings.TrimSuffix(cfg.base, "/"), now: time.Now, hangUp: func(context.Context) {}}
 	if desk.Now != nil {
 		s.now = desk.Now
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"regexp"
 	"strings"
 
@@ -14,6 +15,7 @@ import (
 // and prints what they see.
 func story(ctx context.Context, cfg config, desk ticket.Config, stdout io.Writer) error {
 	cfg.base, cfg.smtp = "https://shop.example", ""
+	desk.Logger = slog.New(slog.DiscardHandler)
 	desk.Relay.Batch = 1 // one letter after the other, so that they print in order
 	s, err := open(ctx, cfg, desk)
 	if err != nil {
