@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/ticketkit/ticket"
@@ -30,29 +29,31 @@ type queue struct {
 // marks.
 func (queue) Snippet(h ticket.Hit) template.HTML { return template.HTML(h.Snippet.HTML()) }
 
-// queuePage shows the open work, the most pressing first, or what a search finds.
+// queuePage shows the open work, or what a search finds, and the counts.
 func (s *shop) queuePage(w http.ResponseWriter, r *http.Request, u user) error {
-	in := r.URL.Query()
-	q := queue{Mine: in.Get("mine") != "", Search: strings.TrimSpace(in.Get("q"))}
+	q := queue{Mine: r.FormValue("mine") != "", Search: text(r, "q")}
 	var err error
 	if q.Counts, err = s.desk.Counts(r.Context(), u.actor()); err != nil {
 		return err
 	}
-	const most = 25
-	if q.Search != "" {
-		q.Hits, err = s.desk.Search(r.Context(), u.actor(), ticket.SearchQuery{Text: q.Search, Query: ticket.Query{Limit: most}})
-		if errors.Is(err, ticket.ErrInvalid) {
-			_, q.Notice = fault(err)
-			err = nil
-		}
-		if err != nil {
-			return err
-		}
-		return s.show(w, http.StatusOK, u, "queue", q)
+	if q.Search == "" {
+		err = s.openWork(r, u, &q)
+	} else {
+		err = s.search(r.Context(), u, &q)
 	}
+	if err != nil {
+		return err
+	}
+	return s.show(w, http.StatusOK, u, "queue", q)
+}
+
+const pageOfTickets = 25
+
+// openWork lists a page of what is to be done, the most pressing first.
+func (s *shop) openWork(r *http.Request, u user, q *queue) error {
 	open := ticket.Query{
 		Phase: ticket.OpenPhases(), Order: ticket.MostPressing, NotMerged: true,
-		Limit: most, After: ticket.Cursor(in.Get("after")),
+		Limit: pageOfTickets, After: ticket.Cursor(r.FormValue("after")),
 	}
 	if q.Mine {
 		open.Assignee = []string{u.ID}
@@ -63,10 +64,21 @@ func (s *shop) queuePage(w http.ResponseWriter, r *http.Request, u user) error {
 	}
 	q.Tickets = found.Tickets
 	if found.Next != "" {
-		in.Set("after", string(found.Next))
-		q.Next = "/desk?" + in.Encode()
+		next := r.URL.Query()
+		next.Set("after", string(found.Next))
+		q.Next = "/desk?" + next.Encode()
 	}
-	return s.show(w, http.StatusOK, u, "queue", q)
+	return nil
+}
+
+// search lists the tickets with the words, or the one with the number.
+func (s *shop) search(ctx context.Context, u user, q *queue) (err error) {
+	q.Hits, err = s.desk.Search(ctx, u.actor(), ticket.SearchQuery{Text: q.Search, Query: ticket.Query{Limit: pageOfTickets}})
+	if errors.Is(err, ticket.ErrInvalid) { // such as no word at all
+		_, q.Notice = fault(err)
+		return nil
+	}
+	return err
 }
 
 // work is a ticket as its agents see it.

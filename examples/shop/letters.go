@@ -35,28 +35,33 @@ func (s *shop) letters(desk *ticket.Config, cfg config) error {
 		desk.Notifiers = map[string]ticket.Notifier{"mail": s.outbox}
 		return nil
 	}
-	host, port, err := net.SplitHostPort(cfg.smtp)
-	if err != nil {
-		return err
-	}
-	number, err := strconv.Atoi(port)
-	if err != nil {
-		return err
-	}
-	encryption := mail.StartTLS
-	if ip := net.ParseIP(host); ip != nil && ip.IsLoopback() {
-		encryption = mail.Unencrypted // it does not leave the machine
-	}
-	post, err := mail.New(mail.Config{
-		Host: host, Port: number, Encryption: encryption, Username: cfg.smtpUser, Password: mail.Secret(cfg.smtpPassword),
-		From: "The Tea Shop <help@shop.example>", Letters: words,
-	})
+	post, err := mailServer(cfg, words)
 	if err != nil {
 		return err
 	}
 	desk.Notifiers = map[string]ticket.Notifier{"mail": post}
 	s.hangUp = post.Close
 	return nil
+}
+
+// mailServer returns the notifier that hands letters to the mail server.
+func mailServer(cfg config, words *letter.Letters) (*mail.Notifier, error) {
+	host, port, err := net.SplitHostPort(cfg.smtp)
+	if err != nil {
+		return nil, err
+	}
+	number, err := strconv.Atoi(port)
+	if err != nil {
+		return nil, err
+	}
+	encryption := mail.StartTLS
+	if ip := net.ParseIP(host); ip != nil && ip.IsLoopback() {
+		encryption = mail.Unencrypted // it does not leave the machine
+	}
+	return mail.New(mail.Config{
+		Host: host, Port: number, Encryption: encryption, Username: cfg.smtpUser, Password: mail.Secret(cfg.smtpPassword),
+		From: "The Tea Shop <help@shop.example>", Letters: words,
+	})
 }
 
 // profile completes a recipient before each attempt: customers by what the shop

@@ -183,7 +183,7 @@ func readForm(r *http.Request) error {
 // text returns what somebody wrote into a field. Browsers send two characters
 // for the end of a line.
 func text(r *http.Request, field string) string {
-	return strings.TrimSpace(strings.ReplaceAll(r.PostFormValue(field), "\r\n", "\n"))
+	return strings.TrimSpace(strings.ReplaceAll(r.FormValue(field), "\r\n", "\n"))
 }
 
 // newKey marks a form, so that sending it twice does not happen twice.
