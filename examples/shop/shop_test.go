@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"flag"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -273,9 +274,7 @@ func TestEveryFormCanBeSent(t *testing.T) {
 		require.NotNil(t, form, name)
 		values := map[string]string{}
 		for field := range fields(form) {
-			for k, v := range fill[field] {
-				values[k] = v
-			}
+			maps.Copy(values, fill[field])
 			if field == "ticket" {
 				values[field] = strings.ToLower(other)
 			}
