@@ -94,7 +94,8 @@ type Snippet struct {
 // Mark is a place in a [Snippet]: Text[From:To].
 type Mark struct{ From, To int }
 
-// HTML returns the snippet as safe HTML, with what matched in <mark> elements.
+// HTML returns the snippet as safe HTML, with what matched in <mark> elements. For
+// html/template it is a template.HTML, or it is escaped once more.
 func (s Snippet) HTML() string {
 	var b strings.Builder
 	at := 0

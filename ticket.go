@@ -264,7 +264,7 @@ type Attachment struct {
 	MediaType string `json:"media_type,omitempty"` // such as "image/png"
 	Size      int64  `json:"size"`                 // in bytes
 	SHA256    Digest `json:"sha256,omitzero"`      // of the bytes, so that the customer can be told what arrived
-	Ref       string `json:"ref,omitempty"`        // where the host finds it; opaque, never shown to a customer
+	Ref       string `json:"ref,omitempty"`        // where the host finds it; opaque, and empty in what customers get, who find a file by SHA256
 }
 
 // Fields are a ticket's custom fields: names chosen by the host, values of type

@@ -10,6 +10,9 @@
 //	tx, err := db.BeginTx(ctx, nil)
 //	t, err := desk.In(store.WithTx(tx)).Open(ctx, ada, draft)
 //	err = tx.Commit()
+//	desk.Wake()
+//
+// [Store.Transact] does all of that, and begins anew after a conflict.
 //
 // The pool should keep its connections, since statements are prepared on them:
 // set [database/sql.DB.SetMaxIdleConns] to what SetMaxOpenConns is.

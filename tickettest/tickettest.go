@@ -148,7 +148,8 @@ func (r *Recorder) Reset() {
 // RequireSent ends the test unless a notification of this kind was sent to this
 // recipient, and returns the last such one. The recipient is an e-mail address,
 // an ID or a phone number of a person, or "queue:NAME" for a queue ("queue:" for
-// tickets that have none yet).
+// tickets that have none yet). It is named as Config.Profile completes it: a queue
+// that a profile gives addresses is these, as one text.
 func (r *Recorder) RequireSent(tb testing.TB, kind ticket.Kind, to string) ticket.Notification {
 	tb.Helper()
 	sent := r.Sent()

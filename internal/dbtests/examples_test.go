@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -50,6 +51,17 @@ func TestExampleHostTx(t *testing.T) {
 	for range 2 {
 		assert.Equal(t, want, anyNumber.ReplaceAllString(run("-postgres", dsn), "NUMBER"))
 	}
+}
+
+// A day at the shop is the same on PostgreSQL as on SQLite.
+func TestExampleShop(t *testing.T) {
+	run := example(t, "shop")
+	want := anyNumber.ReplaceAllString(run(), "NUMBER")
+	assert.Contains(t, want, "somebody who left the shop")
+
+	t.Setenv("SHOP_SECRET", strings.Repeat("07", 32)) // where data is kept, it is needed
+	s := servers.Postgres(t)
+	assert.Equal(t, want, anyNumber.ReplaceAllString(run("-postgres", s.DSN("pgx", s.Database(t))), "NUMBER"))
 }
 
 // The figures of a replay are the same wherever the tickets are kept. A real log,

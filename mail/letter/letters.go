@@ -33,7 +33,8 @@ type Config struct {
 	// It must be quick. Nil, and what is not http or https: there is no link.
 	AgentURL func(n ticket.Notification) string
 	// NoReply says that nobody reads what is sent in reply, so that the letters
-	// do not ask for it. Default: they do.
+	// do not ask for it. Default: they do, so an application that takes in no mail
+	// sets it.
 	NoReply bool
 }
 

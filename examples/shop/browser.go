@@ -1,0 +1,200 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+
+	"golang.org/x/net/html"
+)
+
+// browser uses the shop as a person does, for the demonstration and the tests: it
+// keeps cookies, follows redirects, and sends the forms that it finds on a page,
+// with their hidden fields. It asks the handler without a network.
+type browser struct {
+	client http.Client
+	at     *url.URL // of the page shown
+	page   *html.Node
+	status int
+	header http.Header
+	body   string
+}
+
+func newBrowser(h http.Handler, base string) (*browser, error) {
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		return nil, err
+	}
+	at, err := url.Parse(base)
+	return &browser{client: http.Client{Jar: jar, Transport: inProcess{h}}, at: at}, err
+}
+
+// inProcess answers requests by calling the handler.
+type inProcess struct{ http.Handler }
+
+func (p inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
+	w := httptest.NewRecorder()
+	if r.Body == nil {
+		r.Body = http.NoBody
+	}
+	p.ServeHTTP(w, r)
+	answer := w.Result()
+	answer.Request = r
+	return answer, nil
+}
+
+// get shows a page: by its path, or the address in a letter.
+func (b *browser) get(ctx context.Context, address string) error {
+	to, err := b.at.Parse(address)
+	if err != nil {
+		return err
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, to.String(), nil)
+	if err != nil {
+		return err
+	}
+	return b.send(r)
+}
+
+func (b *browser) send(r *http.Request) error {
+	r.Header.Set("Sec-Fetch-Site", "same-origin")
+	answer, err := b.client.Do(r)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = answer.Body.Close() }()
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		return err
+	}
+	b.at, b.status, b.header, b.body = answer.Request.URL, answer.StatusCode, answer.Header, string(body)
+	b.page, err = html.Parse(bytes.NewReader(body))
+	return err
+}
+
+// chosen is a file that goes with a form.
+type chosen struct{ name, body string }
+
+// submit fills in a form of the page and sends it, perhaps with a file. The form
+// is named by the action in it, or by the path that it is sent to.
+func (b *browser) submit(ctx context.Context, name string, fill map[string]string, file *chosen) error {
+	form := b.form(name)
+	if form == nil {
+		return fmt.Errorf("%s has no form %s", b.at.Path, name)
+	}
+	values := fields(form)
+	for k, v := range fill {
+		if _, there := values[k]; !there {
+			return fmt.Errorf("the form %s on %s has no field %s", name, b.at.Path, k)
+		}
+		values[k] = v
+	}
+	to, err := b.at.Parse(cmp.Or(attribute(form, "action"), b.at.Path))
+	if err != nil {
+		return err
+	}
+	body, kind, err := encode(values, attribute(form, "enctype") == "multipart/form-data", file)
+	if err != nil {
+		return err
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, to.String(), body)
+	if err != nil {
+		return err
+	}
+	r.Header.Set("Content-Type", kind)
+	return b.send(r)
+}
+
+func encode(values map[string]string, multi bool, file *chosen) (io.Reader, string, error) {
+	if !multi {
+		form := url.Values{}
+		for k, v := range values {
+			form.Set(k, v)
+		}
+		return strings.NewReader(form.Encode()), "application/x-www-form-urlencoded", nil
+	}
+	var b bytes.Buffer
+	w := multipart.NewWriter(&b)
+	var errs []error
+	for k, v := range values {
+		errs = append(errs, w.WriteField(k, v))
+	}
+	if file != nil {
+		part, err := w.CreateFormFile("file", file.name)
+		if err != nil {
+			return nil, "", err
+		}
+		_, err = io.WriteString(part, file.body)
+		errs = append(errs, err)
+	}
+	return &b, w.FormDataContentType(), errors.Join(append(errs, w.Close())...)
+}
+
+func (b *browser) form(name string) *html.Node {
+	for n := range b.page.Descendants() {
+		if n.Data == "form" && (fields(n)["action"] == name || attribute(n, "action") == name) {
+			return n
+		}
+	}
+	return nil
+}
+
+// fields returns what a form would send as it stands, files left out. Of several
+// buttons with one name, none counts.
+func fields(form *html.Node) map[string]string {
+	values := map[string]string{}
+	for n := range form.Descendants() {
+		name := attribute(n, "name")
+		switch {
+		case name == "" || attribute(n, "type") == "file":
+		case n.Data == "input":
+			values[name] = attribute(n, "value")
+		case n.Data == "textarea", n.Data == "select", n.Data == "button":
+			values[name] = ""
+			if n.Data == "textarea" {
+				values[name] = words(n)
+			}
+		}
+	}
+	return values
+}
+
+func attribute(n *html.Node, name string) string {
+	for _, a := range n.Attr {
+		if a.Key == name {
+			return a.Val
+		}
+	}
+	return ""
+}
+
+// words returns what a part of a page says, on one line.
+func words(n *html.Node) string {
+	var b strings.Builder
+	for d := range n.Descendants() {
+		if d.Type == html.TextNode {
+			b.WriteString(d.Data)
+			b.WriteString(" ")
+		}
+	}
+	return strings.Join(strings.Fields(b.String()), " ")
+}
+
+// all returns the words of all elements of a class, or with a name.
+func (b *browser) all(name string) (list []string) {
+	for n := range b.page.Descendants() {
+		if n.Type == html.ElementNode && (n.Data == name || attribute(n, "class") == name) {
+			list = append(list, words(n))
+		}
+	}
+	return list
+}

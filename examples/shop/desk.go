@@ -1,0 +1,303 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"html/template"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/ticketkit/ticket"
+)
+
+// queue is the page with the work.
+type queue struct {
+	Counts  []ticket.Count
+	Tickets []ticket.Ticket
+	Mine    bool
+	Search  string
+	Hits    []ticket.Hit
+	Next    string // the address of the next page
+	Notice  string
+}
+
+// Snippet shows where the words stand; the library has escaped what is around its
+// marks.
+func (queue) Snippet(h ticket.Hit) template.HTML { return template.HTML(h.Snippet.HTML()) }
+
+// queuePage shows the open work, or what a search finds, and the counts.
+func (s *shop) queuePage(w http.ResponseWriter, r *http.Request, u user) error {
+	q := queue{Mine: r.FormValue("mine") != "", Search: text(r, "q")}
+	var err error
+	if q.Counts, err = s.desk.Counts(r.Context(), u.actor()); err != nil {
+		return err
+	}
+	if q.Search == "" {
+		err = s.openWork(r, u, &q)
+	} else {
+		err = s.search(r.Context(), u, &q)
+	}
+	if err != nil {
+		return err
+	}
+	return s.show(w, http.StatusOK, u, "queue", q)
+}
+
+const pageOfTickets = 25
+
+// openWork lists a page of what is to be done, the most pressing first.
+func (s *shop) openWork(r *http.Request, u user, q *queue) error {
+	open := ticket.Query{
+		Phase: ticket.OpenPhases(), Order: ticket.MostPressing, NotMerged: true,
+		Limit: pageOfTickets, After: ticket.Cursor(r.FormValue("after")),
+	}
+	if q.Mine {
+		open.Assignee = []string{u.ID}
+	}
+	found, err := s.desk.List(r.Context(), u.actor(), open)
+	if err != nil {
+		return err
+	}
+	q.Tickets = found.Tickets
+	if found.Next != "" {
+		next := r.URL.Query()
+		next.Set("after", string(found.Next))
+		q.Next = "/desk?" + next.Encode()
+	}
+	return nil
+}
+
+// search lists the tickets with the words, or the one with the number.
+func (s *shop) search(ctx context.Context, u user, q *queue) (err error) {
+	q.Hits, err = s.desk.Search(ctx, u.actor(), ticket.SearchQuery{Text: q.Search, Query: ticket.Query{Limit: pageOfTickets}})
+	if errors.Is(err, ticket.ErrInvalid) { // such as no word at all
+		_, q.Notice = fault(err)
+		return nil
+	}
+	return err
+}
+
+// work is a ticket as its agents see it.
+type work struct {
+	ticket.Ticket
+
+	Entries []ticket.Entry
+	Into    ticket.Number // where it goes on, if it was merged
+	Forms   []form        // the actions that this agent may do now
+	Key     string
+	Notice  string     // why an action was not taken
+	Since   []string   // what happened since the agent looked
+	Sent    url.Values // what was written then, which is not lost
+	Agents  []user     // whom it can be assigned to
+}
+
+// Levels and Relations are what an agent can choose.
+func (work) Levels() []int { return []int{1, 2, 3} }
+
+// Relations are what another ticket can be to this one.
+func (work) Relations() []ticket.Relation {
+	return []ticket.Relation{ticket.RelatedTo, ticket.DuplicateOf, ticket.CausedBy, ticket.CauseOf, ticket.ChildOf, ticket.ParentOf}
+}
+
+// deskPage shows a ticket, and a form for each action that is possible now.
+func (s *shop) deskPage(w http.ResponseWriter, r *http.Request, u user) error {
+	return s.showWork(w, r, u, nil)
+}
+
+// showWork shows the page again after an action that was not taken: with what is
+// new on the ticket, and with the words that were written.
+func (s *shop) showWork(w http.ResponseWriter, r *http.Request, u user, failed error) (err error) {
+	page := work{Key: newKey()}
+	// Lookup and not Find: an agent opens a merged ticket too, to undo that.
+	if page.Ticket, err = s.desk.Lookup(r.Context(), u.actor(), r.PathValue("number")); err != nil {
+		return err
+	}
+	if page.Agents, err = s.agents(r.Context()); err != nil {
+		return err
+	}
+	for e, err := range s.desk.Entries(r.Context(), u.actor(), page.ID) {
+		if err != nil {
+			return err
+		}
+		page.Entries = append(page.Entries, e)
+	}
+	if !page.MergedInto.IsZero() {
+		into, err := s.desk.Get(r.Context(), u.actor(), page.MergedInto)
+		if err != nil && !errors.Is(err, ticket.ErrNotFound) {
+			return err
+		}
+		page.Into = into.Number
+	}
+	page.Forms = forms(s.desk.Actions(u.actor(), page.Ticket))
+	status := http.StatusOK
+	if failed != nil {
+		status, page.Notice = fault(failed)
+		page.Sent = r.PostForm
+		if stale, is := errors.AsType[*ticket.StaleError](failed); is {
+			page.Since = since(stale)
+		}
+	}
+	return s.show(w, status, u, "work", page)
+}
+
+// since says what happened on the ticket while an agent was writing.
+func since(stale *ticket.StaleError) (list []string) {
+	for _, e := range stale.Since {
+		who := e.By.ID
+		if e.By.Role&ticket.Customers != 0 {
+			who = "the customer"
+		}
+		list = append(list, fmt.Sprintf("%s: %s", who, e.Action))
+	}
+	return list
+}
+
+func (s *shop) agents(ctx context.Context) ([]user, error) {
+	list, err := s.users(ctx)
+	return slices.DeleteFunc(list, func(u user) bool { return u.Level == 0 }), err
+}
+
+// form is one action that an agent may do now.
+type form struct {
+	Action ticket.ActionName
+	Fields []field
+}
+
+// field is one field of such a form. Its kind says how the page shows it.
+type field struct {
+	Name, Label, Kind string
+	Needed            bool
+}
+
+// What an action can bring, as the page asks for it. Every action takes words as
+// well; the page asks for these only where they are needed. Actions that need
+// more than is listed here (an edit, a split) would have pages of their own.
+var asked = []struct {
+	need     ticket.Need
+	field    field
+	optional bool // asked for wherever it has a use
+}{
+	{ticket.NeedTicket, field{"ticket", "the other ticket's number", "line", true}, false},
+	{ticket.NeedRelation, field{"relation", "this ticket is …", "relation", true}, false},
+	{ticket.NeedMessage, field{"message", "message to the customer", "text", true}, false},
+	{ticket.NeedWords, field{"message", "message to the customer", "text", true}, false},
+	{ticket.NeedNote, field{"note", "note, for the desk only", "text", true}, false},
+	{ticket.NeedReason, field{"reason", "reason, in a word", "line", true}, false},
+	{ticket.NeedAssignee, field{"assignee", "who has it from now on", "agent", true}, false},
+	{ticket.NeedStatus, field{"status", "new status", "line", false}, true},
+	{ticket.NeedLevel, field{"level", "level", "level", false}, true},
+	{ticket.NeedQueue, field{"queue", "queue", "line", false}, true},
+	{ticket.NeedUntil, field{"until", "until", "date", false}, true},
+}
+
+// forms makes a form of each action that may be done now.
+func forms(choices []ticket.Choice) (list []form) {
+	for _, c := range choices {
+		if !c.Allowed {
+			continue
+		}
+		f := form{Action: c.Action}
+		left := c.Needs
+		for _, a := range asked {
+			needed := c.Needs&a.need != 0
+			left &^= a.need
+			if needed || a.optional && c.Takes&a.need != 0 {
+				f.Fields = append(f.Fields, a.field)
+				f.Fields[len(f.Fields)-1].Needed = needed
+			}
+		}
+		if left == 0 {
+			list = append(list, f)
+		}
+	}
+	// What agents do all day comes first.
+	daily := []ticket.ActionName{ticket.Take, ticket.Reply, ticket.Ask, ticket.Resolve, ticket.AddNote}
+	slices.SortStableFunc(list, func(a, b form) int { return place(daily, a.Action) - place(daily, b.Action) })
+	return list
+}
+
+func place(list []ticket.ActionName, name ticket.ActionName) int {
+	if i := slices.Index(list, name); i >= 0 {
+		return i
+	}
+	return len(list)
+}
+
+// agentActs does what an agent asks for. The form says which version of the
+// ticket the agent saw: if something has happened since, the agent looks first.
+func (s *shop) agentActs(w http.ResponseWriter, r *http.Request, u user) error {
+	if err := readForm(r); err != nil {
+		return err
+	}
+	t, err := s.desk.Lookup(r.Context(), u.actor(), r.PathValue("number"))
+	if err != nil {
+		return err
+	}
+	act, err := s.action(r, u)
+	if err == nil {
+		_, err = s.desk.Do(r.Context(), u.actor(), t.ID, act)
+	}
+	if err != nil {
+		if status, _ := fault(err); status < http.StatusInternalServerError {
+			return s.showWork(w, r, u, err)
+		}
+		return err
+	}
+	http.Redirect(w, r, "/desk/"+string(t.Number), http.StatusSeeOther)
+	return nil
+}
+
+// action reads an action out of a form. What the form has no field for stays
+// empty, as the desk wants it.
+func (s *shop) action(r *http.Request, u user) (act ticket.Action, err error) {
+	act = ticket.Action{
+		Name:     ticket.ActionName(r.PostFormValue("action")),
+		Message:  ticket.Message(text(r, "message")),
+		Note:     ticket.Note(text(r, "note")),
+		Reason:   text(r, "reason"),
+		Assignee: text(r, "assignee"),
+		Queue:    text(r, "queue"),
+		Status:   ticket.Status(text(r, "status")),
+		Relation: ticket.Relation(text(r, "relation")),
+		Channel:  ticket.Web,
+		Key:      r.PostFormValue("key"),
+	}
+	if act.Version, err = version(r); err != nil {
+		return act, err
+	}
+	if level := text(r, "level"); level != "" {
+		if act.Level, err = strconv.Atoi(level); err != nil {
+			return act, &ticket.InvalidError{Field: "level", Reason: "must be a number"}
+		}
+	}
+	if until := text(r, "until"); until != "" {
+		zone, err := time.LoadLocation(u.Zone)
+		if err != nil {
+			return act, err
+		}
+		if act.Until, err = time.ParseInLocation(time.DateOnly, until, zone); err != nil {
+			return act, &ticket.InvalidError{Field: "until", Reason: "must be a date"}
+		}
+	}
+	if other := text(r, "ticket"); other != "" { // people write numbers, an action has IDs
+		t, err := s.desk.Find(r.Context(), u.actor(), other)
+		if err != nil {
+			return act, err
+		}
+		act.Ticket = t.ID
+	}
+	return act, nil
+}
+
+// version reads which version of the ticket somebody saw who filled in a form.
+func version(r *http.Request) (int64, error) {
+	v, err := strconv.ParseInt(r.PostFormValue("version"), 10, 64)
+	if err != nil || v < 1 {
+		return 0, &ticket.InvalidError{Field: "version", Reason: "is missing"}
+	}
+	return v, nil
+}

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/mail"
+	"github.com/ticketkit/ticket/mail/letter"
+)
+
+// letters sets up who is told by mail, in the recipient's language.
+func (s *shop) letters(desk *ticket.Config, cfg config) error {
+	words, err := letter.New(letter.Config{
+		Desk:     "The Tea Shop",
+		NoReply:  true, // the shop reads no mail: customers answer through the link
+		AgentURL: func(n ticket.Notification) string { return s.base + "/desk/" + string(n.Number) },
+	})
+	if err != nil {
+		return err
+	}
+	desk.Profile = s.profile
+	if desk.Notifiers != nil { // a test has one of its own
+		return nil
+	}
+	if cfg.smtp == "" {
+		s.outbox = &outbox{letters: words}
+		desk.Notifiers = map[string]ticket.Notifier{"mail": s.outbox}
+		return nil
+	}
+	post, err := mailServer(cfg, words)
+	if err != nil {
+		return err
+	}
+	desk.Notifiers = map[string]ticket.Notifier{"mail": post}
+	s.hangUp = post.Close
+	return nil
+}
+
+// mailServer returns the notifier that hands letters to the mail server.
+func mailServer(cfg config, words *letter.Letters) (*mail.Notifier, error) {
+	host, port, err := net.SplitHostPort(cfg.smtp)
+	if err != nil {
+		return nil, err
+	}
+	number, err := strconv.Atoi(port)
+	if err != nil {
+		return nil, err
+	}
+	encryption := mail.StartTLS
+	if ip := net.ParseIP(host); ip != nil && ip.IsLoopback() {
+		encryption = mail.Unencrypted // it does not leave the machine
+	}
+	return mail.New(mail.Config{
+		Host: host, Port: number, Encryption: encryption, Username: cfg.smtpUser, Password: mail.Secret(cfg.smtpPassword),
+		From: "The Tea Shop <help@shop.example>", Letters: words,
+	})
+}
+
+// profile completes a recipient before each attempt: customers by what the shop
+// knows of them today, agents and queues by their addresses, of which tickets
+// know nothing. Nobody is told anything after they have left the shop.
+func (s *shop) profile(ctx context.Context, _ string, to ticket.Recipient, _ ticket.Kind) (ticket.Profile, error) {
+	if to.Role == ticket.Agents && to.Person.ID == "" { // everybody who serves the queue at this level
+		list, err := s.users(ctx)
+		var addresses []string
+		for _, u := range list {
+			if u.Level > 0 && u.Level >= to.Level {
+				addresses = append(addresses, u.Email)
+			}
+		}
+		return ticket.Profile{Person: ticket.Person{Email: strings.Join(addresses, ", ")}}, err
+	}
+	u, err := s.user(ctx, to.Person.ID)
+	if errors.Is(err, sql.ErrNoRows) {
+		return ticket.Profile{Unwanted: true}, nil
+	}
+	return ticket.Profile{Person: u.person()}, err
+}
+
+// outbox is a notifier that sends nothing and shows the newest letters.
+type outbox struct {
+	letters *letter.Letters
+	mu      sync.Mutex
+	list    []posted
+}
+
+type posted struct {
+	To     string
+	At     time.Time
+	Letter letter.Letter
+}
+
+// Check says at the start whether there are words for everything.
+func (o *outbox) Check(kinds []ticket.Kind) error { return o.letters.Check(kinds) }
+
+// Notify writes a letter and keeps it.
+func (o *outbox) Notify(_ context.Context, n ticket.Notification) error {
+	l, err := o.letters.Write(n)
+	if err != nil {
+		return err
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	const most = 100
+	o.list = append(o.list, posted{To: n.To.Person.Email, At: n.At, Letter: l})
+	o.list = o.list[max(0, len(o.list)-most):]
+	return nil
+}
+
+// newest returns the letters, the newest first.
+func (o *outbox) newest() []posted {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	list := slices.Clone(o.list)
+	slices.Reverse(list)
+	return list
+}

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"net/http"
+
+	"github.com/ticketkit/ticket"
+)
+
+// order is one of the shop's orders, with the number of its ticket.
+type order struct {
+	ID                        int64
+	User, Item, Placed, State string
+	Ticket                    ticket.Number // empty: nobody complained
+}
+
+func (s *shop) orders(ctx context.Context, u user) (list []order, err error) {
+	rows, err := s.db.QueryContext(ctx,
+		"SELECT id, item, placed, state, coalesce(ticket, '') FROM shop_orders WHERE user_id = $1 ORDER BY id", u.ID)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		o := order{User: u.ID}
+		if err := rows.Scan(&o.ID, &o.Item, &o.Placed, &o.State, &o.Ticket); err != nil {
+			return nil, err
+		}
+		list = append(list, o)
+	}
+	return list, rows.Err()
+}
+
+// order returns the order that the address names, if it is the user's.
+func (s *shop) order(r *http.Request, u user) (o order, err error) {
+	err = s.db.QueryRowContext(r.Context(),
+		"SELECT id, item, placed, state, coalesce(ticket, '') FROM shop_orders WHERE cast(id AS text) = $1 AND user_id = $2",
+		r.PathValue("order"), u.ID).Scan(&o.ID, &o.Item, &o.Placed, &o.State, &o.Ticket)
+	return o, err
+}
+
+// ordersPage shows the user's orders, and their tickets: those that they follow
+// as well, and what the search finds.
+func (s *shop) ordersPage(w http.ResponseWriter, r *http.Request, u user) error {
+	orders, err := s.orders(r.Context(), u)
+	if err != nil {
+		return err
+	}
+	const most = 20
+	tickets, err := s.desk.List(r.Context(), u.actor(), ticket.Query{Order: ticket.MostRecent, Limit: most})
+	if err != nil {
+		return err
+	}
+	return s.show(w, http.StatusOK, u, "orders", struct {
+		Orders  []order
+		Tickets []ticket.Ticket
+	}{orders, tickets.Tickets})
+}
+
+// help is the form in which a customer asks for help with an order.
+type help struct {
+	Order                 order
+	Subject, Message, Key string
+	Notice                string // why it was not taken
+}
+
+func (s *shop) helpPage(w http.ResponseWriter, r *http.Request, u user) error {
+	o, err := s.order(r, u)
+	if err != nil {
+		return err
+	}
+	if o.Ticket != "" {
+		http.Redirect(w, r, "/tickets/"+string(o.Ticket), http.StatusSeeOther)
+		return nil
+	}
+	return s.show(w, http.StatusOK, u, "help", help{Order: o, Key: newKey()})
+}
+
+// askForHelp takes the form, and shows it again with what was written where
+// something is wrong with it.
+func (s *shop) askForHelp(w http.ResponseWriter, r *http.Request, u user) error {
+	o, err := s.order(r, u)
+	if err != nil {
+		return err
+	}
+	if err := readForm(r); err != nil {
+		return err
+	}
+	file, err := uploaded(r)
+	if err != nil {
+		return err
+	}
+	form := help{Order: o, Subject: text(r, "subject"), Message: text(r, "message"), Key: r.PostFormValue("key")}
+	t, err := s.complain(r.Context(), u, form, file)
+	if errors.Is(err, errHasTicket) { // the button was pressed twice
+		return s.helpPage(w, r, u)
+	}
+	if errors.Is(err, ticket.ErrInvalid) {
+		var status int
+		status, form.Notice = fault(err)
+		return s.show(w, status, u, "help", form)
+	}
+	if err != nil {
+		return err
+	}
+	http.Redirect(w, r, "/tickets/"+string(t.Number), http.StatusSeeOther)
+	return nil
+}
+
+var errHasTicket = errors.New("the order has a ticket already")
+
+// complain opens a ticket about an order. The ticket and its confirmation, the
+// file, and the order's own row are written together, or nothing is.
+func (s *shop) complain(ctx context.Context, u user, form help, file *upload) (t ticket.Ticket, err error) {
+	err = s.store.Transact(ctx, s.desk, func(tx *sql.Tx, desk *ticket.Desk) error {
+		t, err = desk.Open(ctx, u.actor(), ticket.Draft{
+			Subject: form.Subject, Message: ticket.Message(form.Message), Attachments: file.attachments(),
+			Channel: ticket.Web, Fields: ticket.Fields{"order": form.Order.ID}, Key: form.Key,
+		})
+		if err != nil {
+			return err
+		}
+		if err := keep(ctx, tx, t.ID, file); err != nil {
+			return err
+		}
+		return dispute(ctx, tx, form.Order.ID, t.Number)
+	})
+	return t, err
+}
+
+// dispute ties the order to its ticket. An order has one ticket at most.
+func dispute(ctx context.Context, tx *sql.Tx, id int64, n ticket.Number) error {
+	result, err := tx.ExecContext(ctx, "UPDATE shop_orders SET state = 'disputed', ticket = $1 WHERE id = $2 AND ticket IS NULL", n, id)
+	if err != nil {
+		return err
+	}
+	if changed, err := result.RowsAffected(); err != nil || changed == 0 {
+		return errors.Join(err, errHasTicket)
+	}
+	return nil
+}

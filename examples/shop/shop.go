@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"crypto/hkdf"
+	"crypto/sha256"
+	"database/sql"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/sqlstore"
+)
+
+// shop is the application: its database, and the desk that works in it.
+type shop struct {
+	db     *sql.DB
+	store  *sqlstore.Store
+	desk   *ticket.Desk
+	outbox *outbox // the letters, where there is no mail server; else nil
+	base   string  // what addresses in letters begin with
+	now    func() time.Time
+	hangUp func(context.Context) // ends the connections to the mail server
+}
+
+type config struct {
+	db      *sql.DB
+	dialect sqlstore.Dialect
+	secret  []byte // 32 bytes
+	base    string
+
+	smtp, smtpUser, smtpPassword string
+}
+
+// open makes what is missing in the database, and the desk. The desk's
+// configuration is what tests begin with; the program gives the zero one.
+func open(ctx context.Context, cfg config, desk ticket.Config) (*shop, error) {
+	s := &shop{db: cfg.db, base: strings.TrimSuffix(cfg.base, "/"), now: time.Now, hangUp: func(context.Context) {}}
+	if desk.Now != nil {
+		s.now = desk.Now
+	}
+	if err := s.createTables(ctx, cfg.dialect); err != nil {
+		return nil, err
+	}
+	var err error
+	if s.store, err = sqlstore.Open(ctx, cfg.db, cfg.dialect, sqlstore.Search()); err != nil {
+		return nil, err
+	}
+	if err := s.keys(&desk, cfg.secret); err != nil {
+		return nil, err
+	}
+	if err := s.letters(&desk, cfg); err != nil {
+		return nil, err
+	}
+	desk.Expected = func(t ticket.Ticket) time.Time { return t.Created.Add(24 * time.Hour) }
+	desk.ShowAgents = true
+	desk.Limits.Attachments, desk.Limits.AttachmentSize = 1, maxFile
+	s.desk, err = ticket.NewDesk(s.store, desk)
+	return s, err
+}
+
+// keys derives the desk's keys from the shop's one secret.
+func (s *shop) keys(desk *ticket.Config, secret []byte) error {
+	for purpose, key := range map[string]*[]byte{"history": &desk.ChainKey, "receipts": &desk.ReceiptKey} {
+		var err error
+		if *key, err = hkdf.Key(sha256.New, secret, nil, "shop "+purpose, 32); err != nil {
+			return err
+		}
+	}
+	links, err := hkdf.Key(sha256.New, secret, nil, "shop links", 32)
+	desk.Links = ticket.Links{
+		Keys:  []ticket.LinkKey{{ID: 1, Secret: links}},
+		URL:   func(_, token string) string { return s.base + "/s/" + token },
+		Scope: ticket.LinkReply | ticket.LinkUpload,
+	}
+	return err
+}
+
+// createTables makes the shop's own tables, and some users and orders to play
+// with. Files are kept in a table, because the library keeps none.
+func (s *shop) createTables(ctx context.Context, dialect sqlstore.Dialect) error {
+	blob := "blob"
+	if dialect == sqlstore.Postgres {
+		blob = "bytea"
+	}
+	for _, statement := range []string{
+		`CREATE TABLE IF NOT EXISTS shop_users (
+			id text PRIMARY KEY, name text NOT NULL, email text NOT NULL,
+			locale text NOT NULL, zone text NOT NULL, level integer NOT NULL)`,
+		`CREATE TABLE IF NOT EXISTS shop_sessions (
+			token text PRIMARY KEY, user_id text NOT NULL, ends bigint NOT NULL)`,
+		`CREATE TABLE IF NOT EXISTS shop_orders (
+			id bigint PRIMARY KEY, user_id text, item text NOT NULL, placed text NOT NULL,
+			state text NOT NULL, ticket text)`,
+		`CREATE TABLE IF NOT EXISTS shop_files (
+			ticket text NOT NULL, sha256 text NOT NULL, body ` + blob + ` NOT NULL, PRIMARY KEY (ticket, sha256))`,
+	} {
+		if _, err := s.db.ExecContext(ctx, statement); err != nil {
+			return fmt.Errorf("make the tables: %w", err)
+		}
+	}
+	var users int
+	if err := s.db.QueryRowContext(ctx, "SELECT count(*) FROM shop_users").Scan(&users); err != nil || users > 0 {
+		return err
+	}
+	return s.stock(ctx)
+}
+
+func (s *shop) stock(ctx context.Context) error {
+	for _, u := range []user{
+		{"ada", "Ada Byron", "ada@example.org", "en", "Europe/London", 0},
+		{"bert", "Bert Brecher", "bert@example.de", "de", "Europe/Berlin", 0},
+		{"cleo", "Cleo Marsh", "cleo@example.org", "en", "America/New_York", 0},
+		{"lin", "Lin", "lin@shop.example", "en", "Europe/Berlin", 1},
+		{"kim", "Kim", "kim@shop.example", "de", "Europe/Berlin", 3},
+	} {
+		if _, err := s.db.ExecContext(ctx, "INSERT INTO shop_users (id, name, email, locale, zone, level) VALUES ($1, $2, $3, $4, $5, $6)",
+			u.ID, u.Name, u.Email, u.Locale, u.Zone, u.Level); err != nil {
+			return err
+		}
+	}
+	for i, o := range []order{
+		{User: "ada", Item: "Teapot, blue", Placed: "2026-01-02"},
+		{User: "ada", Item: "Six cups", Placed: "2026-01-02"},
+		{User: "bert", Item: "Schreibtischlampe", Placed: "2025-12-30"},
+		{User: "bert", Item: "Glühbirne E27", Placed: "2025-12-30"},
+		{User: "cleo", Item: "Walking boots, 39", Placed: "2025-12-28"},
+	} {
+		if _, err := s.db.ExecContext(ctx, "INSERT INTO shop_orders (id, user_id, item, placed, state) VALUES ($1, $2, $3, $4, 'delivered')",
+			1001+i, o.User, o.Item, o.Placed); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,417 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"flag"
+	"maps"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/tickettest"
+)
+
+var update = flag.Bool("update", false, "write the golden file and the samples of the tutorial")
+
+// A host's own tests: the shop on a database file, with a clock that stands still
+// and a notifier that remembers.
+type fixture struct {
+	*shop
+
+	t     *testing.T
+	clock *tickettest.Clock
+	sent  *tickettest.Recorder
+}
+
+func testConfig(t *testing.T) config {
+	t.Helper()
+	db, dialect, err := openDatabase(filepath.Join(t.TempDir(), "shop.db"), "")
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	return config{db: db, dialect: dialect, secret: bytes.Repeat([]byte{7}, 32), base: "https://shop.example"}
+}
+
+func newFixture(t *testing.T) *fixture {
+	t.Helper()
+	clock, sent := tickettest.NewClock(), tickettest.NewRecorder()
+	s, err := open(t.Context(), testConfig(t), tickettest.Config(clock, sent))
+	require.NoError(t, err)
+	return &fixture{s, t, clock, sent}
+}
+
+// browser is the browser of somebody who has signed in, or of nobody.
+func (f *fixture) browser(name string) *browser {
+	f.t.Helper()
+	b, err := newBrowser(f.handler(), f.base)
+	require.NoError(f.t, err)
+	if name != "" {
+		require.NoError(f.t, b.get(f.t.Context(), "/login"))
+		require.NoError(f.t, b.submit(f.t.Context(), "/login", map[string]string{"user": name}, nil))
+		require.Equal(f.t, http.StatusOK, b.status)
+	}
+	return b
+}
+
+func (f *fixture) get(b *browser, path string, status int) {
+	f.t.Helper()
+	require.NoError(f.t, b.get(f.t.Context(), path))
+	require.Equal(f.t, status, b.status, "%s\n%s", path, b.body)
+}
+
+func (f *fixture) submit(b *browser, form string, fill map[string]string, status int) {
+	f.t.Helper()
+	require.NoError(f.t, b.submit(f.t.Context(), form, fill, nil))
+	require.Equal(f.t, status, b.status, b.body)
+}
+
+// complain opens a ticket from an order, and returns its number.
+func (f *fixture) complain(b *browser, order, subject, message string, file *chosen) string {
+	f.t.Helper()
+	path := "/orders/" + order + "/help"
+	f.get(b, path, http.StatusOK)
+	require.NoError(f.t, b.submit(f.t.Context(), path, map[string]string{"subject": subject, "message": message}, file))
+	require.Equal(f.t, http.StatusOK, b.status, b.body)
+	n := number.FindString(b.at.Path)
+	require.NotEmpty(f.t, n)
+	return n
+}
+
+func (f *fixture) count(query string, args ...any) (n int) {
+	f.t.Helper()
+	require.NoError(f.t, f.db.QueryRowContext(f.t.Context(), query, args...).Scan(&n))
+	return n
+}
+
+func (f *fixture) deliver() {
+	f.t.Helper()
+	_, err := f.desk.Deliver(f.t.Context())
+	require.NoError(f.t, err)
+}
+
+func TestStory(t *testing.T) {
+	var out bytes.Buffer
+	require.NoError(t, story(t.Context(), testConfig(t), tickettest.Config(tickettest.NewClock(), nil), &out))
+	if *update {
+		require.NoError(t, os.WriteFile("testdata/story.txt", out.Bytes(), 0o600))
+	}
+	want, err := os.ReadFile("testdata/story.txt")
+	require.NoError(t, err)
+	assert.Equal(t, string(want), out.String())
+}
+
+// As a reader runs it: with the clock and the random numbers of the system, told
+// or served.
+func TestRun(t *testing.T) {
+	var out bytes.Buffer
+	require.NoError(t, run(t.Context(), nil, &out))
+	assert.Contains(t, out.String(), "somebody who left the shop, order 1001\n")
+
+	ctx, cancel := context.WithCancel(t.Context())
+	served := endsAt{&out, cancel}
+	require.NoError(t, run(ctx, []string{"-addr", "127.0.0.1:0"}, served))
+	assert.Contains(t, out.String(), "Ctrl+C")
+
+	for _, args := range [][]string{
+		{"-db", "shop.db"}, // without SHOP_SECRET
+		{"-addr", "nowhere:nothing"},
+		{"-addr", "127.0.0.1:0", "-smtp", "no port"},
+		{"-nonsense"},
+	} {
+		require.Error(t, run(t.Context(), args, &out), args)
+	}
+	assert.NoFileExists(t, "shop.db")
+}
+
+// endsAt ends the program when it says something.
+type endsAt struct {
+	*bytes.Buffer
+
+	end func()
+}
+
+func (w endsAt) Write(p []byte) (int, error) {
+	w.end()
+	return w.Buffer.Write(p)
+}
+
+// The order's row, the file, the ticket and its confirmation: all or nothing.
+func TestComplaintIsOneTransaction(t *testing.T) {
+	for name, breakIt := range map[string]string{
+		"the file cannot be kept":  "DROP TABLE shop_files",
+		"the order has one by now": "UPDATE shop_orders SET ticket = 'another' WHERE id = 1001",
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t)
+			_, err := f.db.ExecContext(t.Context(), breakIt)
+			require.NoError(t, err)
+			ada, err := f.user(t.Context(), "ada")
+			require.NoError(t, err)
+			form := help{Order: order{ID: 1001}, Subject: "Broken", Message: "The spout is off."}
+			_, err = f.shop.complain(t.Context(), ada, form, &upload{about: ticket.Attachment{Name: "photo.png"}, body: []byte("x")})
+			require.Error(t, err)
+			assert.Zero(t, f.count("SELECT count(*) FROM ticket_tickets"))
+			assert.Zero(t, f.count("SELECT count(*) FROM shop_orders WHERE state = 'disputed'"))
+			f.deliver()
+			assert.Empty(t, f.sent.Sent())
+		})
+	}
+	f := newFixture(t)
+	n := f.complain(f.browser("ada"), "1001", "Broken", "The spout is off.", &chosen{"photo.png", "\x89PNG\r\n\x1a\n"})
+	assert.Equal(t, 1, f.count("SELECT count(*) FROM shop_orders WHERE state = 'disputed' AND ticket = $1", n))
+	assert.Equal(t, 1, f.count("SELECT count(*) FROM shop_files"))
+	f.deliver()
+	received := f.sent.RequireSent(t, ticket.KindReceived, "ada@example.org")
+	assert.Equal(t, "image/png", received.Attachments[0].MediaType)
+}
+
+func TestFormSentTwiceOpensOneTicket(t *testing.T) {
+	f := newFixture(t)
+	ada := f.browser("ada")
+	f.get(ada, "/orders/1001/help", http.StatusOK)
+	form, at := ada.page, ada.at
+	for range 2 {
+		ada.page, ada.at = form, at
+		f.submit(ada, "/orders/1001/help", map[string]string{"subject": "Broken", "message": "The spout is off."}, http.StatusOK)
+		assert.Equal(t, "/tickets/0000-0001-H", ada.at.Path)
+	}
+	reply := ada.page
+	for range 2 {
+		ada.page = reply
+		f.submit(ada, "reply", map[string]string{"message": "And the lid."}, http.StatusOK)
+		assert.Equal(t, []string{"The spout is off.", "And the lid."}, ada.all("said"))
+	}
+}
+
+func TestHelpFormKeepsWhatWasWrittenWrong(t *testing.T) {
+	f := newFixture(t)
+	ada := f.browser("ada")
+	f.get(ada, "/orders/1001/help", http.StatusOK)
+	f.submit(ada, "/orders/1001/help", map[string]string{"subject": strings.Repeat("x", 500), "message": "The spout is off."}, http.StatusUnprocessableEntity)
+	assert.Contains(t, ada.body, "The spout is off.")
+	assert.Contains(t, ada.all("notice")[0], "draft.subject")
+	f.submit(ada, "/orders/1001/help", map[string]string{"subject": "Broken"}, http.StatusOK)
+	assert.Equal(t, []string{"The spout is off."}, ada.all("said"))
+}
+
+func TestStatusLinkShowsAndTakesReplies(t *testing.T) {
+	f := newFixture(t)
+	n := f.complain(f.browser("ada"), "1001", "Broken", "The spout is off.", nil)
+	f.deliver()
+	link := f.sent.RequireSent(t, ticket.KindReceived, "ada@example.org").Link
+	phone := f.browser("")
+	f.get(phone, link, http.StatusOK)
+	assert.NotContains(t, phone.body, "ada@example.org")
+	require.NoError(t, phone.submit(t.Context(), "reply", map[string]string{"message": "See the photo."}, &chosen{"a.png", "x"}))
+	assert.Equal(t, []string{"The spout is off.", "See the photo."}, phone.all("said"))
+	assert.Equal(t, 1, f.count("SELECT count(*) FROM shop_files"))
+	f.deliver()
+	f.sent.RequireSent(t, ticket.KindCustomer, "lin@shop.example, kim@shop.example")
+
+	f.get(phone, link[:len(link)-1]+"x", http.StatusNotFound)
+	f.clock.Advance(100 * 24 * time.Hour)
+	f.get(phone, link, http.StatusNotFound)
+	f.get(phone, "/tickets/"+n, http.StatusOK) // which leads to where one signs in
+	assert.Equal(t, "/login", phone.at.Path)
+}
+
+// An agent whose page is old is told what happened since, and loses no words.
+func TestStaleFormIsRefusedKindly(t *testing.T) {
+	f := newFixture(t)
+	ada, lin := f.browser("ada"), f.browser("lin")
+	n := f.complain(ada, "1001", "Broken", "The spout is off.", nil)
+	f.get(lin, "/desk/"+n, http.StatusOK)
+	f.submit(ada, "reply", map[string]string{"message": "It is the blue one."}, http.StatusOK)
+	f.submit(lin, "ask", map[string]string{"message": "Which one is it?"}, http.StatusConflict)
+	assert.Equal(t, "Somebody was quicker. Please look at what is new, and then decide again. What you wrote is still in the form. the customer: reply", lin.all("notice")[0])
+	assert.Equal(t, "Which one is it?", fields(lin.form("ask"))["message"])
+	f.submit(lin, "ask", nil, http.StatusOK)
+	assert.Equal(t, "waiting", lin.all("phase")[0])
+	f.deliver()
+	f.sent.RequireSent(t, ticket.KindAsked, "ada@example.org")
+}
+
+// A customer cannot agree to a solution that is another one by now.
+func TestConfirmIsOfWhatWasSeen(t *testing.T) {
+	f := newFixture(t)
+	ada, lin := f.browser("ada"), f.browser("lin")
+	n := f.complain(ada, "1001", "Broken", "The spout is off.", nil)
+	f.get(lin, "/desk/"+n, http.StatusOK)
+	f.submit(lin, "resolve", map[string]string{"message": "A new one is on its way."}, http.StatusOK)
+	f.get(ada, "/tickets/"+n, http.StatusOK)
+	f.submit(lin, "resolve", map[string]string{"message": "There is none left. You get a cup."}, http.StatusOK)
+	f.submit(ada, "confirm", nil, http.StatusConflict)
+	f.submit(ada, "confirm", nil, http.StatusOK)
+	assert.Equal(t, []string{"closed"}, ada.all("phase"))
+}
+
+// Every action that the desk offers can be done by its form.
+func TestEveryFormCanBeSent(t *testing.T) {
+	fill := map[string]map[string]string{
+		"ticket": nil, "relation": {"relation": "related to"}, "message": {"message": "words"}, "note": {"note": "words"},
+		"reason": {"reason": "vendor"}, "assignee": {"assignee": "kim"}, "queue": {"queue": "kitchen"}, "until": {"until": "2026-02-01"},
+	}
+	f := newFixture(t)
+	ada := f.browser("ada")
+	other := f.complain(ada, "1002", "A cup", "It has a crack.", nil)
+	n := f.complain(ada, "1001", "Broken", "The spout is off.", nil)
+	kim := f.browser("kim")
+	f.get(kim, "/desk/"+n, http.StatusOK)
+	done := map[string]bool{}
+	for _, name := range []string{
+		"take", "reply", "ask", "resume", "note", "link", "unlink", "assign", "hold", "resume", "release", "escalate", "hand back",
+		"hand over", "resolve", "reopen", "cancel", "reopen", "merge", "unmerge",
+	} {
+		form := kim.form(name)
+		require.NotNil(t, form, name)
+		values := map[string]string{}
+		for field := range fields(form) {
+			maps.Copy(values, fill[field])
+			if field == "ticket" {
+				values[field] = strings.ToLower(other)
+			}
+		}
+		f.submit(kim, name, values, http.StatusOK)
+		done[name] = true
+	}
+	assert.Len(t, done, 18)
+	f.get(kim, "/desk/"+other, http.StatusOK)
+	assert.NotContains(t, kim.all("article"), "merged")
+}
+
+// What cannot be done is said in words, on the page where it was tried.
+func TestRefusalsOfAgents(t *testing.T) {
+	f := newFixture(t)
+	adas := f.complain(f.browser("ada"), "1001", "Broken", "The spout is off.", nil)
+	berts := f.complain(f.browser("bert"), "1003", "Lampe", "Sie flackert.", nil)
+	lin := f.browser("lin")
+	f.get(lin, "/desk/"+adas, http.StatusOK)
+	for _, c := range []struct {
+		form   string
+		fill   map[string]string
+		status int
+		says   string
+	}{
+		{"merge", map[string]string{"ticket": berts}, http.StatusConflict, "different customers"},
+		{"merge", map[string]string{"ticket": "0000-0001-X"}, http.StatusNotFound, "mistyped"},
+		{"merge", map[string]string{"ticket": adas}, http.StatusUnprocessableEntity, "action.ticket"},
+		{"hold", map[string]string{"reason": "vendor", "until": "yesterday"}, http.StatusUnprocessableEntity, "until must be a date"},
+		{"hold", map[string]string{"reason": "vendor", "until": "2020-01-01"}, http.StatusUnprocessableEntity, "future"},
+		{"ask", map[string]string{"message": ""}, http.StatusUnprocessableEntity, "missing"},
+		{"ask", map[string]string{"message": "Which?", "version": ""}, http.StatusUnprocessableEntity, "version"},
+		{"escalate", map[string]string{"note": "spout", "level": "x"}, http.StatusUnprocessableEntity, "level must be a number"},
+	} {
+		f.submit(lin, c.form, c.fill, c.status)
+		assert.Contains(t, lin.all("notice")[0], c.says)
+	}
+}
+
+func TestMergedNumberLeadsOnUntilUnmerged(t *testing.T) {
+	f := newFixture(t)
+	ada, lin := f.browser("ada"), f.browser("lin")
+	first := f.complain(ada, "1001", "Broken", "The spout is off.", nil)
+	second := f.complain(ada, "1002", "A cup", "It has a crack.", &chosen{"cup.png", "x"})
+	f.get(lin, "/desk/"+second, http.StatusOK)
+	f.submit(lin, "merge", map[string]string{"ticket": first}, http.StatusOK)
+	assert.Contains(t, lin.all("notice")[0], first)
+	f.get(ada, "/tickets/"+second, http.StatusOK)
+	assert.Equal(t, []string{"Broken"}, ada.all("h1"))
+	assert.ElementsMatch(t, []string{"The spout is off.", "It has a crack."}, ada.all("said"))
+	f.get(ada, f.fileIn(ada), http.StatusOK)
+	f.get(lin, "/desk?q=crack", http.StatusOK)
+	assert.Contains(t, lin.all("tr")[1], first)
+	f.get(lin, "/desk/"+second, http.StatusOK)
+	f.submit(lin, "unmerge", nil, http.StatusOK)
+	f.get(ada, "/tickets/"+second, http.StatusOK)
+	assert.Equal(t, []string{"A cup"}, ada.all("h1"))
+}
+
+func TestQueueCountsAndSearches(t *testing.T) {
+	f := newFixture(t)
+	ada, bert, lin := f.browser("ada"), f.browser("bert"), f.browser("lin")
+	n := f.complain(ada, "1001", "Broken", "The spout is off.", nil)
+	f.complain(bert, "1003", "Lampe", "Sie flackert.", nil)
+	f.get(lin, "/desk/"+n, http.StatusOK)
+	f.submit(lin, "take", nil, http.StatusOK)
+	f.get(lin, "/desk", http.StatusOK)
+	assert.Equal(t, []string{"1 new, level 1 1 open, level 1"}, lin.all("counts"))
+	assert.Len(t, lin.all("tr"), 3)
+	f.get(lin, "/desk?mine=1", http.StatusOK)
+	assert.Len(t, lin.all("tr"), 2)
+	f.get(lin, "/desk?q=flackert", http.StatusOK)
+	assert.Contains(t, lin.body, "Sie <mark>flackert</mark>.")
+	f.get(lin, "/desk?q=%3F", http.StatusOK)
+	assert.NotEmpty(t, lin.all("notice"))
+	f.get(lin, "/desk?after=nonsense", http.StatusUnprocessableEntity)
+}
+
+// What becomes of a customer who leaves, and what the library cannot erase yet.
+func TestDeletedUser(t *testing.T) {
+	f := newFixture(t)
+	ada, lin := f.browser("ada"), f.browser("lin")
+	n := f.complain(ada, "1001", "Broken", "The spout is off.", &chosen{"photo.png", "x"})
+	second := f.complain(ada, "1002", "A cup", "It has a crack.", nil)
+	f.get(lin, "/desk/"+second, http.StatusOK)
+	f.submit(lin, "merge", map[string]string{"ticket": n}, http.StatusOK)
+	f.deliver()
+	link := f.sent.RequireSent(t, ticket.KindReceived, "ada@example.org").Link
+	f.sent.Reset()
+	f.get(ada, "/account", http.StatusOK)
+	f.submit(ada, "/account/delete", nil, http.StatusOK)
+
+	f.get(ada, "/orders", http.StatusOK)
+	assert.Equal(t, "/login", ada.at.Path)
+	f.get(f.browser(""), link, http.StatusNotFound)
+	assert.Zero(t, f.count("SELECT count(*) FROM shop_files"))
+	assert.Zero(t, f.count("SELECT count(*) FROM shop_orders WHERE user_id = 'ada'"))
+	assert.Equal(t, 5, f.count("SELECT count(*) FROM shop_orders"))
+	_, err := f.user(t.Context(), "ada")
+	require.ErrorIs(t, err, sql.ErrNoRows)
+
+	// The ticket is withdrawn, and nobody's by name. Nothing more is sent.
+	got, err := f.desk.Lookup(t.Context(), ticket.System("test"), n)
+	require.NoError(t, err)
+	assert.Equal(t, ticket.StatusCancelled, got.Status)
+	assert.Equal(t, ticket.Person{ID: "ada"}, got.Requester)
+	f.get(lin, "/desk/"+n, http.StatusOK)
+	f.submit(lin, "reopen", map[string]string{"note": "once more"}, http.StatusOK)
+	f.submit(lin, "reply", map[string]string{"message": "Are you there?"}, http.StatusOK)
+	f.deliver()
+	for _, sent := range f.sent.Sent() {
+		assert.NotEqual(t, ticket.Requesters, sent.To.Role, "%s", sent.Kind)
+	}
+
+	// This is left.
+	merged, err := f.desk.Lookup(t.Context(), ticket.System("test"), second)
+	require.NoError(t, err)
+	assert.Equal(t, "ada@example.org", merged.Requester.Email, "a merged ticket cannot be edited")
+	said := 0
+	for e, err := range f.desk.Events(t.Context(), ticket.System("test"), got.ID) {
+		require.NoError(t, err)
+		if e.Actor.Email == "ada@example.org" {
+			said++
+		}
+	}
+	assert.Equal(t, 2, said, "the history names who opened and who withdrew it")
+	assert.NotZero(t, f.count("SELECT count(*) FROM ticket_outbox"), "and each letter's row names its recipient")
+}
+
+// fileIn returns the address of the file on a page.
+func (f *fixture) fileIn(b *browser) string {
+	f.t.Helper()
+	for n := range b.page.Descendants() {
+		if href := attribute(n, "href"); strings.Contains(href, "/files/") {
+			return href
+		}
+	}
+	require.Fail(f.t, "there is no file on the page")
+	return ""
+}

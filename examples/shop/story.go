@@ -1,0 +1,226 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"regexp"
+	"strings"
+
+	"github.com/ticketkit/ticket"
+)
+
+// story tells a day at the shop: it goes through the pages as its people would,
+// and prints what they see.
+func story(ctx context.Context, cfg config, desk ticket.Config, stdout io.Writer) error {
+	cfg.base, cfg.smtp = "https://shop.example", ""
+	desk.Logger = slog.New(slog.DiscardHandler)
+	desk.Relay.Batch = 1 // one letter after the other, so that they print in order
+	s, err := open(ctx, cfg, desk)
+	if err != nil {
+		return err
+	}
+	d := &day{ctx: ctx, shop: s, people: map[string]*browser{}, out: stdout}
+	for _, scene := range []func(){d.complaint, d.german, d.link, d.work, d.stale, d.merge, d.search, d.solved, d.leaves} {
+		if scene(); d.err != nil {
+			return d.err
+		}
+	}
+	return nil
+}
+
+// day is the story while it is told. The first error ends it.
+type day struct {
+	ctx    context.Context
+	shop   *shop
+	people map[string]*browser
+	out    io.Writer
+	told   int // letters that were printed
+	first  string
+	err    error
+}
+
+func (d *day) say(format string, args ...any) { _, _ = fmt.Fprintf(d.out, format+"\n", args...) }
+
+// as is the browser of somebody who has signed in; "" is one where nobody has.
+func (d *day) as(name string) *browser {
+	b := d.people[name]
+	if b != nil || d.err != nil {
+		return b
+	}
+	if b, d.err = newBrowser(d.shop.handler(), d.shop.base); d.err != nil {
+		return b
+	}
+	d.people[name] = b
+	d.look(b, "/login")
+	if name != "" {
+		d.send(b, "/login", map[string]string{"user": name}, nil)
+	}
+	return b
+}
+
+func (d *day) look(b *browser, address string) {
+	if d.err == nil {
+		d.err = b.get(d.ctx, address)
+	}
+}
+
+func (d *day) send(b *browser, form string, fill map[string]string, file *chosen) {
+	if d.err == nil {
+		d.err = b.submit(d.ctx, form, fill, file)
+	}
+}
+
+// letters delivers what is due and prints it in short.
+func (d *day) letters() {
+	if d.err != nil {
+		return
+	}
+	if _, d.err = d.shop.desk.Deliver(d.ctx); d.err != nil {
+		return
+	}
+	list := d.shop.outbox.newest()
+	for i := len(list) - d.told - 1; i >= 0; i-- {
+		lines := strings.Split(list[i].Letter.Text, "\n")
+		d.say("  → letter to %s (%s): %s", list[i].To, list[i].Letter.Language, lines[min(2, len(lines)-1)])
+	}
+	d.told = len(list)
+}
+
+func (d *day) complaint() {
+	d.say("Ada looks at her orders and asks for help with the first one, with a photo.")
+	ada := d.as("ada")
+	d.look(ada, "/orders/1001/help")
+	d.send(ada, "/orders/1001/help", map[string]string{
+		"subject": "Teapot arrived broken", "message": "The spout is off. See the photo.",
+	}, &chosen{"teapot.png", "\x89PNG\r\n\x1a\n"})
+	if d.err != nil {
+		return
+	}
+	d.first = number.FindString(ada.at.Path)
+	d.say("  ticket %s: %s, file %s", d.first, ada.all("phase")[0], ada.all("file")[0])
+	d.letters()
+}
+
+var number = regexp.MustCompile(`[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]`)
+
+func (d *day) german() {
+	d.say("\nBert does the same. His letters are in German.")
+	bert := d.as("bert")
+	d.look(bert, "/orders/1003/help")
+	d.send(bert, "/orders/1003/help", map[string]string{"subject": "Lampe flackert", "message": "Seit gestern, an jeder Steckdose."}, nil)
+	d.letters()
+}
+
+var statusLink = regexp.MustCompile(`https://shop\.example/s/\w+`)
+
+func (d *day) link() {
+	d.say("\nAda answers through the link in her letter, from a browser where she has not signed in.")
+	var address string
+	for _, p := range d.shop.outbox.newest() {
+		if p.To == "ada@example.org" {
+			address = statusLink.FindString(p.Letter.Text)
+		}
+	}
+	phone := d.as("")
+	d.look(phone, address)
+	d.send(phone, string(ticket.Reply), map[string]string{"message": "The lid is fine, by the way."}, nil)
+	if d.err == nil {
+		d.say("  she sees %d messages: %s", len(phone.all("said")), strings.Join(phone.all("said"), " / "))
+	}
+	d.letters()
+}
+
+func (d *day) work() {
+	d.say("\nLin works at the desk.")
+	lin := d.as("lin")
+	d.look(lin, "/desk")
+	if d.err != nil {
+		return
+	}
+	d.say("  the counts: %s", strings.Join(lin.all("counts"), ""))
+	d.look(lin, "/desk/"+d.first)
+	d.say("  may now: %s", strings.ToLower(strings.Join(lin.all("button")[1:], ", ")))
+	d.send(lin, string(ticket.Take), nil, nil)
+	d.look(d.as("kim"), "/desk/"+d.first) // for the next scene
+	d.send(lin, string(ticket.Ask), map[string]string{"message": "Do you want a new one, or your money?"}, nil)
+	if d.err == nil {
+		d.say("  took it, and asked: it is %s", lin.all("phase")[0])
+	}
+	d.letters()
+}
+
+func (d *day) stale() {
+	d.say("\nKim has the page of before, and answers too.")
+	kim := d.as("kim")
+	d.send(kim, string(ticket.Resolve), map[string]string{"message": "Your money is on its way."}, nil)
+	if d.err == nil {
+		d.say("  %d: %s", kim.status, strings.Join(kim.all("notice"), " "))
+	}
+}
+
+func (d *day) merge() {
+	d.say("\nAda asks once more, from another order. Lin merges the two, and parts them again.")
+	ada, lin := d.as("ada"), d.as("lin")
+	d.look(ada, "/orders/1002/help")
+	d.send(ada, "/orders/1002/help", map[string]string{"subject": "And a cup", "message": "One of the cups has a crack."}, nil)
+	if d.err != nil {
+		return
+	}
+	second := number.FindString(ada.at.Path)
+	d.look(lin, "/desk/"+second)
+	d.send(lin, string(ticket.Merge), map[string]string{"ticket": strings.ToLower(strings.ReplaceAll(d.first, "-", " "))}, nil)
+	d.look(ada, "/tickets/"+second)
+	if d.err != nil {
+		return
+	}
+	d.say("  her second number leads to: %s", ada.all("h1")[0])
+	d.say("  where she reads: %s", strings.Join(ada.all("said"), " / "))
+	d.look(lin, "/desk/"+second)
+	d.send(lin, string(ticket.Unmerge), nil, nil)
+	d.look(ada, "/tickets/"+second)
+	if d.err == nil {
+		d.say("  and after that to: %s", ada.all("h1")[0])
+	}
+	d.letters()
+}
+
+func (d *day) search() {
+	d.say("\nLin looks for a word.")
+	lin := d.as("lin")
+	d.look(lin, "/desk?q=steckdose")
+	if d.err == nil {
+		d.say("  %s", strings.Join(lin.all("tr")[1:], "; "))
+	}
+}
+
+func (d *day) solved() {
+	d.say("\nAda wants a new one. Lin sends it, and Ada agrees.")
+	ada, lin := d.as("ada"), d.as("lin")
+	d.look(ada, "/tickets/"+d.first)
+	d.send(ada, string(ticket.Reply), map[string]string{"message": "A new one, please."}, nil)
+	d.look(lin, "/desk/"+d.first)
+	d.send(lin, string(ticket.Resolve), map[string]string{"message": "It leaves today."}, nil)
+	d.look(ada, "/tickets/"+d.first)
+	d.send(ada, string(ticket.Confirm), nil, nil)
+	if d.err == nil {
+		d.say("  it is %s", ada.all("phase")[0])
+	}
+	d.letters()
+}
+
+func (d *day) leaves() {
+	d.say("\nAda deletes her account.")
+	ada, lin := d.as("ada"), d.as("lin")
+	d.look(ada, "/account")
+	d.send(ada, "/account/delete", nil, nil)
+	d.look(ada, "/orders")
+	d.look(lin, "/desk/"+d.first)
+	if d.err != nil {
+		return
+	}
+	d.say("  her orders lead to: %s", ada.all("h1")[0])
+	d.say("  her ticket is of: %s", lin.all("p")[2])
+	d.letters()
+}

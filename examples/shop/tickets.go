@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"net/http"
+	"slices"
+
+	"github.com/ticketkit/ticket"
+)
+
+// conversation is a ticket as its customer sees it, signed in or by a link.
+type conversation struct {
+	ticket.View
+
+	Path   string // of the page; forms and files lie there
+	Key    string
+	Text   string // what was written, where it was not taken
+	Notice string // why it was not taken
+}
+
+// May reports whether the customer may do this now.
+func (c conversation) May(name ticket.ActionName) bool {
+	return slices.Contains(c.Actions, name)
+}
+
+// simple is a form of one button.
+type simple struct {
+	conversation
+
+	Action ticket.ActionName
+	Label  string
+}
+
+// Simple makes such a form.
+func (c conversation) Simple(name ticket.ActionName, label string) simple {
+	return simple{c, name, label}
+}
+
+// statusPage shows a ticket to whoever has its link. There is no session: the
+// link says what may be done, and for whom.
+func (s *shop) statusPage(w http.ResponseWriter, r *http.Request) error {
+	return s.showConversation(w, r, user{}, conversation{})
+}
+
+func (s *shop) holderActs(w http.ResponseWriter, r *http.Request) error {
+	return s.customerActs(w, r, user{})
+}
+
+func (s *shop) ticketPage(w http.ResponseWriter, r *http.Request, u user) error {
+	return s.showConversation(w, r, u, conversation{})
+}
+
+// customer says as whom a page about one ticket is asked for: the holder of the
+// link in its address, or the user. The link alone says which ticket it is.
+func customer(r *http.Request, u user) (a ticket.Actor, ref string) {
+	if token := r.PathValue("token"); token != "" {
+		return ticket.Holder(token), ""
+	}
+	return u.actor(), r.PathValue("number")
+}
+
+// showConversation shows the ticket, and the form with what is in it already.
+func (s *shop) showConversation(w http.ResponseWriter, r *http.Request, u user, c conversation) error {
+	a, ref := customer(r, u)
+	var err error
+	if c.View, err = s.desk.Track(r.Context(), a, ref); err != nil {
+		return err
+	}
+	if before := r.URL.Query().Get("before"); before != "" { // older messages
+		if c.Messages, c.Earlier, err = s.desk.Messages(r.Context(), a, ref, ticket.Cursor(before)); err != nil {
+			return err
+		}
+	}
+	c.Path, c.Key = r.URL.EscapedPath(), newKey()
+	status := http.StatusOK
+	if c.Notice != "" {
+		status = http.StatusConflict
+	}
+	return s.show(w, status, u, "ticket", c)
+}
+
+// customerActs does what a customer asks for: reply, confirm, reopen or cancel.
+// All but a reply is pinned to what the customer saw: nobody shall agree to a
+// solution that has changed meanwhile.
+func (s *shop) customerActs(w http.ResponseWriter, r *http.Request, u user) error {
+	if err := readForm(r); err != nil {
+		return err
+	}
+	file, err := uploaded(r)
+	if err != nil {
+		return err
+	}
+	a, ref := customer(r, u)
+	seen, err := s.desk.Track(r.Context(), a, ref)
+	if err != nil {
+		return err
+	}
+	act := ticket.Action{
+		Name: ticket.ActionName(r.PostFormValue("action")), Message: ticket.Message(text(r, "message")),
+		Attachments: file.attachments(), Channel: ticket.Web, Key: r.PostFormValue("key"),
+	}
+	if act.Name != ticket.Reply {
+		if act.Version, err = version(r); err != nil {
+			return err
+		}
+	}
+	t, err := s.do(r.Context(), a, seen.ID, act, file)
+	if err != nil {
+		if status, words := fault(err); status == http.StatusConflict || errors.Is(err, ticket.ErrInvalid) {
+			return s.showConversation(w, r, u, conversation{Text: text(r, "message"), Notice: words})
+		}
+		return err
+	}
+	to := r.URL.EscapedPath()
+	if u.ID != "" {
+		to = "/tickets/" + string(t.Number) // after a while a reply opens a ticket that follows this one
+	}
+	http.Redirect(w, r, to, http.StatusSeeOther)
+	return nil
+}
+
+// do performs an action, and keeps its file in the same transaction.
+func (s *shop) do(ctx context.Context, a ticket.Actor, id ticket.ID, act ticket.Action, file *upload) (t ticket.Ticket, err error) {
+	if file == nil {
+		return s.desk.Do(ctx, a, id, act)
+	}
+	err = s.store.Transact(ctx, s.desk, func(tx *sql.Tx, desk *ticket.Desk) error {
+		if t, err = desk.Do(ctx, a, id, act); err != nil {
+			return err
+		}
+		return keep(ctx, tx, t.ID, file)
+	})
+	return t, err
+}
