@@ -50,7 +50,7 @@ func (s *Store) Hasten(ctx context.Context, h ticket.Hastening) (int, error) {
 					for i := range paddedCount(len(ids)) {
 						args = append(args, ids[min(i, len(ids)-1)])
 					}
-					done, err := x.exec(ctx, "UPDATE {t}outbox"+s.lang.byKey+" SET "+what.set+" WHERE state = 0 AND "+what.which+
+					done, err := x.exec(ctx, "UPDATE {t}outbox{by outbox_id} SET "+what.set+" WHERE state = 0 AND "+what.which+
 						" AND id IN (?"+strings.Repeat(", ?", len(args)-given-1)+")", args...)
 					n = int(done)
 					return err
@@ -80,9 +80,7 @@ func (x *session) waiting(ctx context.Context, h *ticket.Hastening, which string
 		if len(h.Via) == 0 {
 			return nil, nil
 		}
-		if x.s.dialect == MySQL {
-			text += " FORCE INDEX ({p}outbox_due)"
-		}
+		text += "{by outbox_due}"
 		text += " WHERE via IN (?" + strings.Repeat(", ?", len(h.Via)-1) + ") AND "
 		for _, via := range h.Via {
 			args = append(args, via)
