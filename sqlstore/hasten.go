@@ -71,7 +71,7 @@ func (s *Store) Hasten(ctx context.Context, h ticket.Hastening) (int, error) {
 func (x *session) waiting(ctx context.Context, h *ticket.Hastening, which string, after int64) (ids []string, err error) {
 	text, args := "SELECT id FROM {t}outbox", []any{}
 	if len(h.IDs) > 0 {
-		text += x.s.lang.byKey + " WHERE tenant = ? AND id IN (?" + strings.Repeat(", ?", len(h.IDs)-1) + ") AND "
+		text += "{by outbox_id} WHERE tenant = ? AND id IN (?" + strings.Repeat(", ?", len(h.IDs)-1) + ") AND "
 		args = append(args, h.Tenant)
 		for _, id := range h.IDs {
 			args = append(args, id.String())
