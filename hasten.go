@@ -69,11 +69,11 @@ func (a *ahead) see(now time.Time) {
 }
 
 // due reports whether it is time to look: once an hour, and when the clock was put
-// back.
+// back by more than what goroutines and time servers make of it.
 func (a *ahead) due(now time.Time) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	back := now.Before(a.last)
+	back := now.Before(a.last.Add(-time.Minute))
 	a.last = now
 	if !back && now.Before(a.next) {
 		return false

@@ -122,7 +122,8 @@ func mark(err error, r refusal) error {
 	if err == nil {
 		return nil
 	}
-	r.err = err
+	inner := refusalOf(err)
+	r.err, r.own, r.unsure, r.wait = err, r.own || inner.own, r.unsure || inner.unsure, max(r.wait, inner.wait)
 	return &r
 }
 
@@ -141,7 +142,9 @@ type Refusal struct {
 }
 
 // RefusalOf returns how an error is marked, for notifiers that are made of
-// others: one that telephones where mail bounces, say.
+// others: one that telephones where mail bounces, say. Of an error that is marked
+// more than once, the outer mark says whether another attempt is made; what
+// [OwnFault], [Unsure] and [RetryAfter] said below it holds as well.
 func RefusalOf(err error) Refusal {
 	r := refusalOf(err)
 	return Refusal{Permanent: r.final, Bounced: r.bounced, OwnFault: r.own, Unsure: r.unsure, NotBegun: r.idle, After: r.wait}

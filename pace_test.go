@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"strings"
 	"sync"
 	"testing"
@@ -179,6 +180,37 @@ func TestWhatPerhapsWasDelivered(t *testing.T) {
 	require.GreaterOrEqual(t, at[4], 60*time.Hour)
 	require.Equal(t, ticket.Dead, row().State)
 	require.Contains(t, row().Report(nil), "given up")
+}
+
+// However many attempts a host allows, what perhaps was delivered is tried a few times,
+// and the failures that each counts for are a number that every store takes.
+func TestWhatPerhapsWasDeliveredWithManyAttempts(t *testing.T) {
+	for _, c := range []struct{ most, tries int }{{1, 1}, {2, 2}, {5, 5}, {6, 3}, {1000, 5}, {math.MaxInt32, 5}, {math.MaxInt, 5}} {
+		made := 0
+		n := ticket.NotifierFunc(func(_ context.Context, n ticket.Notification) error {
+			if n.Kind != ticket.KindReceived {
+				return nil
+			}
+			made++
+			return ticket.Unsure(errors.New("no answer"))
+		})
+		k := newKit(t, func(cfg *ticket.Config) {
+			cfg.Notifiers, cfg.Relay.MaxAttempts = map[string]ticket.Notifier{"mail": n}, c.most
+		})
+		k.open(lin, ticket.Draft{Requester: ada.Person})
+		row := func() ticket.Delivery {
+			return k.told(ticket.DeliveryQuery{Kind: []ticket.Kind{ticket.KindReceived}})[0]
+		}
+		for range 100 {
+			if row().State.Settled() {
+				break
+			}
+			k.clock.Set(row().Due)
+			k.deliver()
+			require.LessOrEqual(t, row().Failures, math.MaxInt32)
+		}
+		require.Equal(t, c.tries, made, c.most)
+	}
 }
 
 // That it perhaps was delivered is not forgotten over another failure.

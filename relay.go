@@ -61,6 +61,7 @@ func (r Relay) withDefaults() (Relay, error) {
 	if r.MaxAttempts == 0 {
 		r.MaxAttempts = 170 // RFC 5321, section 4.5.4.1, wants four to five days
 	}
+	r.MaxAttempts = min(r.MaxAttempts, math.MaxInt32) // what every store can count to
 	return r, nil
 }
 
@@ -89,9 +90,9 @@ const mostUnsure = 5
 // longest wait. The first wait is not longer because what comes later in the
 // line waits as well.
 func (r Relay) unsure(failures int) (int, time.Duration) {
-	share := (r.MaxAttempts + mostUnsure - 1) / mostUnsure
+	share := (r.MaxAttempts-1)/mostUnsure + 1
 	times := [...]int{2, 24, 48}[min(failures/share, 2)]
-	return failures + share, upper(time.Duration(times) * min(r.MaxBackoff, math.MaxInt64/time.Duration(times)))
+	return failures + min(share, max(r.MaxAttempts-failures, 1)), upper(time.Duration(times) * min(r.MaxBackoff, math.MaxInt64/time.Duration(times)))
 }
 
 // Delivered counts what a pass of the relay did, including outcomes that came

@@ -276,6 +276,11 @@ func TestRetryAfter(t *testing.T) {
 	require.Zero(t, ticket.RefusalOf(oops))
 	require.Zero(t, ticket.RefusalOf(nil))
 	require.NoError(t, ticket.Bounce(nil))
+	// Marks add up; the outer one says whether another attempt is made.
+	later := ticket.RetryAfter(ticket.Unsure(oops), time.Hour)
+	require.Equal(t, ticket.Refusal{OwnFault: true, Unsure: true, After: time.Hour}, ticket.RefusalOf(ticket.OwnFault(fmt.Errorf("x: %w", later))))
+	require.Equal(t, ticket.Refusal{After: time.Hour}, ticket.RefusalOf(ticket.RetryAfter(ticket.Bounce(oops), time.Hour)))
+	require.Equal(t, ticket.Refusal{Permanent: true, OwnFault: true}, ticket.RefusalOf(ticket.Permanent(ticket.OwnFault(oops))))
 }
 
 func TestStreams(t *testing.T) {

@@ -34,13 +34,14 @@ func (m *Notifier) attach(ctx context.Context, n ticket.Notification) (list []at
 		return nil, nil
 	}
 	left := m.cfg.AttachMost
-	for _, a := range n.Attachments {
+	for i, a := range n.Attachments {
 		if a.Size > left || a.Size < 0 {
 			continue
 		}
 		content, err := m.open(ctx, n, a)
 		if err != nil {
-			return nil, fmt.Errorf("mail: the file %q: %w", cutTo(a.Name, 60), err)
+			// Not its name: that goes when the event is erased, and the error stays.
+			return nil, fmt.Errorf("mail: file %d of %d: %w", i+1, len(n.Attachments), err)
 		}
 		if content == nil {
 			continue
@@ -101,7 +102,7 @@ func withFiles(letter []byte, id ticket.ID, files []attached) ([]byte, error) {
 	b.Write(body)
 	for _, f := range files {
 		fmt.Fprintf(&b, "\r\n--%s%s%s\r\nContent-Transfer-Encoding: base64\r\nContent-Disposition: %s\r\n\r\n", boundary, contentType, mediaType(f.mediaType),
-			mime.FormatMediaType("attachment", map[string]string{"filename": f.name}))
+			mime.FormatMediaType("attachment", map[string]string{"filename": fileName(f.name)}))
 		text := base64.StdEncoding.EncodeToString(f.content)
 		for ; len(text) > 76; text = text[76:] {
 			b.WriteString(text[:76] + "\r\n")
@@ -110,6 +111,16 @@ func withFiles(letter []byte, id ticket.ID, files []attached) ([]byte, error) {
 	}
 	fmt.Fprintf(&b, "\r\n--%s--\r\n", boundary)
 	return b.Bytes(), nil
+}
+
+// fileName is a name that fits into a line of a header, which has three bytes for most
+// of its bytes; what is too much is left out of its middle.
+func fileName(s string) string {
+	const head, tail = 200, 50
+	if len(s) <= head+tail+len("…") {
+		return s
+	}
+	return strings.ToValidUTF8(s[:head], "") + "…" + strings.ToValidUTF8(s[len(s)-tail:], "")
 }
 
 // mediaType is that of a file as it can stand in a letter.

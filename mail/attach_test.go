@@ -136,6 +136,23 @@ func TestFilesThatAreOthers(t *testing.T) {
 		err := m.Notify(t.Context(), n)
 		require.ErrorContains(t, err, c.want, name)
 		require.Equal(t, c.mark, mark(err), name)
+		require.NotContains(t, err.Error(), "a.txt", "what is in a letter is in no error")
 		require.Empty(t, s.got(), name)
 	}
+}
+
+// A name that is longer than a line of a header keeps its ending.
+func TestFilesWithLongNames(t *testing.T) {
+	s := start(t, nil)
+	m := s.notifier(func(cfg *mail.Config) {
+		cfg.Attach = func(_ context.Context, _ ticket.Notification, a ticket.Attachment) (io.ReadCloser, error) {
+			return io.NopCloser(strings.NewReader(a.Ref)), nil
+		}
+	})
+	n := notice(ticket.KindAnswered, 1)
+	n.Attachments = []ticket.Attachment{file(strings.Repeat("😀", 200)+".pdf", "", "x"), file(strings.Repeat("a", 255), "", "y")}
+	require.NoError(t, m.Notify(t.Context(), n))
+	_, got := filesOf(t, s.got()[0].data)
+	require.Len(t, got, 2)
+	require.Contains(t, got, strings.Repeat("😀", 50)+"…"+strings.Repeat("😀", 11)+".pdf")
 }

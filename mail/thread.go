@@ -9,7 +9,7 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// mostIDs bounds how many Message-IDs of a header are looked at.
+// mostIDs bounds how many IDs are taken out of a header.
 const mostIDs = 100
 
 // MessageID is the Message-ID of a delivery's letter, and of a ticket the ID that all
@@ -20,22 +20,21 @@ func (m *Notifier) MessageID(id ticket.ID) string {
 
 // IDs reads the IDs of deliveries and tickets out of header fields with Message-IDs of
 // this desk (Message-ID, In-Reply-To, References), in their order, each where it stands
-// last. What is of another domain, or no Message-ID, is left out.
+// last. What is of another domain, or no Message-ID, is left out; of more than a
+// hundred, those in the middle are.
 func (m *Notifier) IDs(fields ...string) []ticket.ID {
 	var ids []ticket.ID
-	looked := 0
 	for _, field := range fields {
-		for rest := field; looked < mostIDs; looked++ {
-			_, after, found := strings.Cut(rest, "<")
-			one, next, closed := strings.Cut(after, ">")
-			if !found || !closed {
-				break
-			}
-			rest = next
-			local, domain := split(strings.TrimSpace(one))
+		for one, rest, closed := strings.Cut(field, ">"); closed; one, rest, closed = strings.Cut(rest, ">") {
+			from := strings.LastIndexByte(one, '<')
+			local, domain := split(strings.TrimSpace(one[from+1:]))
 			id, err := ticket.ParseID(local)
-			if err == nil && strings.EqualFold(domain, m.cfg.Domain) {
-				ids = append(slices.DeleteFunc(ids, func(o ticket.ID) bool { return o == id }), id)
+			if from < 0 || err != nil || !strings.EqualFold(domain, m.cfg.Domain) {
+				continue
+			}
+			ids = append(slices.DeleteFunc(ids, func(o ticket.ID) bool { return o == id }), id)
+			if len(ids) > mostIDs {
+				ids = slices.Delete(ids, 1, 2) // the first is the ticket's, and the last what is answered
 			}
 		}
 	}

@@ -33,6 +33,10 @@ func TestWhatAMessageIDBelongsTo(t *testing.T) {
 	row := page.Deliveries[0]
 	require.Equal(t, m.MessageID(row.ID), field("Message-Id"))
 
+	many := ""
+	for range 500 {
+		many += m.MessageID(ticket.NewID(clock.Now()))
+	}
 	reply := field("References") + "\r\n " + field("Message-Id")
 	for name, c := range map[string]struct {
 		fields   []string
@@ -48,7 +52,11 @@ func TestWhatAMessageIDBelongsTo(t *testing.T) {
 		"of another domain":         {[]string{"<" + row.ID.String() + "@other.example>"}, false, false},
 		"of nothing":                {[]string{m.MessageID(ticket.NewID(clock.Now()))}, false, false},
 		"none":                      {nil, false, false},
-		"nonsense":                  {[]string{"<", "><", "<<>>", "hello", strings.Repeat("<a@b>", 10_000) + field("Message-Id")}, false, false},
+		"behind many others":        {[]string{strings.Repeat("<a@b>", 10_000) + field("Message-Id")}, true, true},
+		"behind a broken one":       {[]string{"<a@b " + field("Message-Id")}, true, true},
+		"among many of the desk":    {[]string{m.MessageID(tk.ID), many, field("Message-Id"), many}, false, true},
+		"and answered last":         {[]string{m.MessageID(tk.ID), many, field("Message-Id")}, true, true},
+		"nonsense":                  {[]string{"<", "><", "<<>>", "hello", row.ID.String() + "@example.org>", "<" + row.ID.String() + "@example.org"}, false, false},
 	} {
 		got, err := m.Delivery(t.Context(), desk, ops, c.fields...)
 		if c.delivery {

@@ -201,6 +201,10 @@ func (n *Notifier) target(e Endpoint) (*target, error) {
 	return &target{url: u, name: u.Scheme + "://" + u.Host, keys: keys}, nil
 }
 
+// Pace implements [ticket.Paced]: an attempt may take Config.Timeout, and some time to
+// find its endpoint.
+func (n *Notifier) Pace() ticket.Pace { return ticket.Pace{Longest: n.cfg.Timeout + 15*time.Second} }
+
 // Notify implements [ticket.Notifier]: it posts the notification once. What an
 // answer means is said at the top of the package. An attempt that fails gives an
 // [*Error], and an [Endpoint] that makes no sense a permanent error.
