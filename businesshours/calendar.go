@@ -3,6 +3,7 @@ package businesshours
 import (
 	"encoding/json"
 	"iter"
+	"slices"
 	"sort"
 	"time"
 )
@@ -126,8 +127,8 @@ func (c *Calendar) Horizon() (time.Time, bool) {
 
 // last returns the end of all open time.
 func (c *Calendar) last() (int64, bool) {
-	for k := len(c.eras) - 1; k >= 0; k-- {
-		if end, ok := c.eras[k].last(); ok {
+	for _, e := range slices.Backward(c.eras) {
+		if end, ok := e.last(); ok {
 			return end, true
 		}
 	}

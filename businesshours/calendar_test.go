@@ -16,8 +16,8 @@ func week(zone string, w businesshours.Week, days ...businesshours.Day) business
 }
 
 // at reads an instant, in 2026 where it has no year.
-func at(t testing.TB, text string) time.Time {
-	t.Helper()
+func at(tb testing.TB, text string) time.Time {
+	tb.Helper()
 	if strings.Count(text, "-") == 1 {
 		text = "2026-" + text
 	}
@@ -26,11 +26,11 @@ func at(t testing.TB, text string) time.Time {
 			return i
 		}
 	}
-	require.Failf(t, "no instant", "%s", text)
+	require.Failf(tb, "no instant", "%s", text)
 	return time.Time{}
 }
 
-func span(t testing.TB, text string) time.Duration {
+func span(t *testing.T, text string) time.Duration {
 	t.Helper()
 	d, err := time.ParseDuration(text)
 	require.NoError(t, err)
@@ -126,9 +126,9 @@ func TestAdd(t *testing.T) {
 	}
 }
 
-func compile(t testing.TB, s businesshours.Spec) *businesshours.Calendar {
-	t.Helper()
+func compile(tb testing.TB, s businesshours.Spec) *businesshours.Calendar {
+	tb.Helper()
 	c, err := s.Compile()
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return c
 }

@@ -12,7 +12,7 @@ import (
 // What a calendar may have. The limits keep what it costs within bounds, whoever
 // wrote it.
 const (
-	maxName    = 200     // bytes of a name
+	maxName    = 500     // bytes of a name
 	maxSpans   = 48      // intervals of a day
 	maxDays    = 100_000 // exceptions of all versions together
 	maxChanges = 1000

@@ -15,7 +15,7 @@ import (
 )
 
 // list writes the open time from a to b as text, in the calendar's zone.
-func list(t testing.TB, c *businesshours.Calendar, a, b string) (got []string) {
+func list(t *testing.T, c *businesshours.Calendar, a, b string) (got []string) {
 	t.Helper()
 	for iv := range c.Intervals(at(t, a), at(t, b)) {
 		got = append(got, iv.From.Format("01-02 15:04")+" to "+iv.To.Format("01-02 15:04"))

@@ -109,7 +109,7 @@ func (s Spec) clone() Spec {
 	s.Hours = s.Hours.clone()
 	s.Changes = slices.Clone(s.Changes)
 	for i := range s.Changes {
-		s.Changes[i].Hours = s.Changes[i].Hours.clone()
+		s.Changes[i].Hours = s.Changes[i].clone()
 	}
 	return s
 }

@@ -2,7 +2,6 @@ package businesshours_test
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -25,7 +24,7 @@ func TestCompileNamesThePlace(t *testing.T) {
 		reason string
 	}{
 		{"no name", func(s *businesshours.Spec) { s.Name = "" }, "name", "is missing"},
-		{"long name", func(s *businesshours.Spec) { s.Name = strings.Repeat("x", 201) }, "name", "has 201 bytes"},
+		{"long name", func(s *businesshours.Spec) { s.Name = strings.Repeat("x", 501) }, "name", "has 501 bytes"},
 		{"name", func(s *businesshours.Spec) { s.Name = "\xff" }, "name", "is not UTF-8"},
 		{"no zone", func(s *businesshours.Spec) { s.Zone = "" }, "zone", "is missing"},
 		{"zone of the machine", func(s *businesshours.Spec) { s.Zone = "Local" }, "zone", "another zone on another machine"},
@@ -68,8 +67,8 @@ func TestCompileNamesThePlace(t *testing.T) {
 			s.Days = []businesshours.Day{date("2026-01-01"), date("2026-01-02"), date("2026-01-01")}
 		}, "days[2].date", "2026-01-01 is in days[0] already"},
 		{"name of a day", func(s *businesshours.Spec) {
-			s.Days = []businesshours.Day{{Date: "2026-01-01", Name: strings.Repeat("x", 300)}}
-		}, "days[0].name", "has 300 bytes"},
+			s.Days = []businesshours.Day{{Date: "2026-01-01", Name: strings.Repeat("x", 600)}}
+		}, "days[0].name", "has 600 bytes"},
 		{"change without an instant", func(s *businesshours.Spec) {
 			s.Changes = []businesshours.Change{{Hours: s.Hours}}
 		}, "changes[0].from", "is missing"},
@@ -133,13 +132,13 @@ func TestSpans(t *testing.T) {
 }
 
 // faultsOf takes a joined error apart.
-func faultsOf(t testing.TB, err error) (places []string) {
+func faultsOf(t *testing.T, err error) (places []string) {
 	t.Helper()
 	var joined interface{ Unwrap() []error }
 	require.ErrorAs(t, err, &joined)
 	for _, err := range joined.Unwrap() {
 		var one *businesshours.InvalidError
-		require.True(t, errors.As(err, &one))
+		require.ErrorAs(t, err, &one)
 		places = append(places, one.Place)
 	}
 	return places

@@ -237,7 +237,7 @@ func FuzzDays(f *testing.F) {
 		days, err := ical.Days(strings.NewReader(text), 2020, 2030)
 		if err != nil {
 			var one *ical.Error
-			require.True(t, errors.As(err, &one))
+			require.ErrorAs(t, err, &one)
 			require.True(t, errors.Is(err, ical.ErrInvalid) || errors.Is(err, ical.ErrUnsupported))
 			return
 		}
