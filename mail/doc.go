@@ -40,9 +40,10 @@
 // A letter names the files that came with the event, with their sizes, and no more:
 // they are for the status page, or for whoever looks into the desk. With
 // [Config].Attach those that an agent sent travel with the letters to customers, up to
-// [Config].AttachMost bytes; what does not fit is only named. A customer's own files
-// are never sent to anybody. What is opened must be the file of the event: with
-// another size or digest the attempt fails.
+// [Config].AttachMost bytes; what does not fit is only named. Letters that tell of a
+// customer's own doing (received, uploaded, customer, reopened) carry no files. What
+// is opened must be the file of the event: with another size or digest the attempt
+// fails.
 //
 // # What comes in
 //
