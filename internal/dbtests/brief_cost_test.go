@@ -26,7 +26,7 @@ func TestBriefCostOfManySent(t *testing.T) {
 			c.Deliveries = nil
 			for i := range many {
 				c.Deliveries = append(c.Deliveries, ticket.Delivery{
-					ID: ticket.NewID(at.Add(time.Duration(i) * time.Millisecond)), Ticket: tk.ID, Seq: 1, Kind: ticket.KindReceived, Via: "mail", To: to, Created: at, Due: at, State: ticket.Pending,
+					ID: ticket.NewID(at.Add(time.Duration(i) * time.Millisecond)), Ticket: tk.ID, Seq: int64(i + 1), Kind: ticket.KindReceived, Via: "mail", To: to, Created: at, Due: at, State: ticket.Pending,
 				})
 			}
 			require.NoError(t, s.Commit(t.Context(), c))
