@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"slices"
 
 	"github.com/ticketkit/ticket"
 )
@@ -106,7 +107,7 @@ func joiningTickets(of func(t ticket.Ticket) string, asked func(q ticket.Query) 
 				if key := (run{"ticket", of(ch.Ticket)}); err == nil && key.key != "" {
 					had, _ := kept.get(key)
 					list, _ := had.([]ticket.Ticket)
-					kept.put(key, append(list, ch.Ticket))
+					kept.put(key, append(slices.Clip(list), ch.Ticket)) // others read list
 				}
 			}
 			return err
