@@ -397,6 +397,7 @@ func (c *check) file(field, s string) string {
 	if strings.IndexFunc(s, override) >= 0 {
 		c.fail(field, "has an override of direction, and so reads otherwise than it is")
 	}
+	s = norm.NFC.String(strings.TrimFunc(s, vacant)) // first, as "≯" taken apart begins with ">"
 	s = tidyName(strings.Map(func(r rune) rune {
 		switch {
 		case isBreak(r), strings.ContainsRune(`<>:"|?*`, r): // what Windows cannot store
@@ -407,7 +408,7 @@ func (c *check) file(field, s string) string {
 			return ' '
 		}
 		return r
-	}, strings.TrimFunc(s, vacant)))
+	}, s))
 	for strings.Contains(s, "  ") { // room to push an ending out of sight
 		s = strings.ReplaceAll(s, "  ", " ")
 	}

@@ -109,7 +109,7 @@ func TestFileNames(t *testing.T) {
 }
 
 func FuzzInput(f *testing.F) {
-	for _, s := range append(nothing, "Mu\u0308ller\u200d", "ada@bücher.example.", "e"+strings.Repeat("\u0301", 40), "👩\u200d💻\ufe0f", "COM1."+strings.Repeat("é", 300)) {
+	for _, s := range append(nothing, "Mu\u0308ller\u200d", "ada@bücher.example.", "e"+strings.Repeat("\u0301", 40), "👩\u200d💻\ufe0f", "COM1."+strings.Repeat("é", 300), "≯") {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
