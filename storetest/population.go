@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -38,9 +39,22 @@ var (
 	}
 )
 
-// population returns tickets of the tenant acme, the same ones in every run.
-// They are made once and must not be changed.
-var population = sync.OnceValue(func() []ticket.Change {
+// population returns tickets of the tenant acme, the same ones in every run. Each
+// call returns copies, so that a store which changes what it is given harms no other
+// case.
+func population() []ticket.Change {
+	all := slices.Clone(thePopulation())
+	for i := range all {
+		all[i].Ticket, all[i].Events = all[i].Ticket.Clone(), slices.Clone(all[i].Events)
+		for j := range all[i].Events {
+			all[i].Events[j] = all[i].Events[j].Clone()
+		}
+	}
+	return all
+}
+
+// thePopulation is made once and must not be changed.
+var thePopulation = sync.OnceValue(func() []ticket.Change {
 	r := rand.New(rand.NewPCG(1, 2))
 	out := make([]ticket.Change, 120)
 	for i := range out {
@@ -112,8 +126,20 @@ type question struct {
 	answer []ticket.ID
 }
 
-// questions are the same ones in every run.
-var questions = sync.OnceValue(func() []question {
+// questions are the same ones in every run. Each call returns copies.
+func questions() []question {
+	all := slices.Clone(theQuestions())
+	for i := range all {
+		q := &all[i].Query
+		q.Status, q.Phase, q.Level = slices.Clone(q.Status), slices.Clone(q.Phase), slices.Clone(q.Level)
+		q.Queue, q.Assignee, q.Priority = slices.Clone(q.Queue), slices.Clone(q.Assignee), slices.Clone(q.Priority)
+		q.Channel, q.Tags, q.Fields = slices.Clone(q.Channel), slices.Clone(q.Tags), maps.Clone(q.Fields)
+	}
+	return all
+}
+
+// theQuestions are made once and must not be changed.
+var theQuestions = sync.OnceValue(func() []question {
 	r := rand.New(rand.NewPCG(3, 4))
 	var tickets []ticket.Ticket
 	for _, c := range population() {
