@@ -9,30 +9,30 @@ type ActionName string
 // The actions of the default workflow. Who may do which, from which status and
 // with what content is in the table of [DefaultWorkflow].
 const (
-	Open     ActionName = "open"      // made by Desk.Open, never by Do
-	Take     ActionName = "take"      // the agent works on it from now on
-	Assign   ActionName = "assign"    // another agent does: Action.Assignee
-	Release  ActionName = "release"   // back to the queue
-	Reply    ActionName = "reply"     // words between customer and desk: Action.Message
-	Ask      ActionName = "ask"       // a question; the customer's turn: Action.Message
-	Hold     ActionName = "hold"      // wait for something else: Action.Reason, Action.Until
-	Resume   ActionName = "resume"    // go on with it
-	AddNote  ActionName = "note"      // words inside the desk: Action.Note
-	Escalate ActionName = "escalate"  // to a higher level: Action.Note, perhaps Level and Queue
-	HandBack ActionName = "hand back" // to a lower level: Action.Note, perhaps Level and Queue
-	HandOver ActionName = "hand over" // to another queue of the same level: Action.Queue
-	Resolve  ActionName = "resolve"   // solved: Action.Message is the solution, Action.Reason how
-	Confirm  ActionName = "confirm"   // the customer agrees
-	Reopen   ActionName = "reopen"    // it is not solved after all
-	Close    ActionName = "close"     // nobody objected
-	Cancel   ActionName = "cancel"    // withdrawn, or not to be done: Action.Reason
-	Amend    ActionName = "amend"     // put right how a finished ticket is filed: Action.Note, perhaps Status, Level, Queue
-	Merge    ActionName = "merge"     // goes on in another ticket: Action.Ticket
-	Unmerge  ActionName = "unmerge"   // undo a merge: both tickets are what they would be without it
-	Split    ActionName = "split"     // a part of it becomes a ticket of its own: Action.Draft
-	AddLink  ActionName = "link"      // tie it to another ticket: Action.Relation, Action.Ticket
-	Unlink   ActionName = "unlink"    // undo a link
-	Edit     ActionName = "edit"      // subject, grades, tags, fields, followers: Action.Edit
+	ActionOpen     ActionName = "open"      // made by Desk.Open, never by Do
+	ActionTake     ActionName = "take"      // the agent works on it from now on
+	ActionAssign   ActionName = "assign"    // another agent does: Action.Assignee
+	ActionRelease  ActionName = "release"   // back to the queue
+	ActionReply    ActionName = "reply"     // words between customer and desk: Action.Message
+	ActionAsk      ActionName = "ask"       // a question; the customer's turn: Action.Message
+	ActionHold     ActionName = "hold"      // wait for something else: Action.Reason, Action.Until
+	ActionResume   ActionName = "resume"    // go on with it
+	ActionNote     ActionName = "note"      // words inside the desk: Action.Note
+	ActionEscalate ActionName = "escalate"  // to a higher level: Action.Note, perhaps Level and Queue
+	ActionHandBack ActionName = "hand back" // to a lower level: Action.Note, perhaps Level and Queue
+	ActionHandOver ActionName = "hand over" // to another queue of the same level: Action.Queue
+	ActionResolve  ActionName = "resolve"   // solved: Action.Message is the solution, Action.Reason how
+	ActionConfirm  ActionName = "confirm"   // the customer agrees
+	ActionReopen   ActionName = "reopen"    // it is not solved after all
+	ActionClose    ActionName = "close"     // nobody objected
+	ActionCancel   ActionName = "cancel"    // withdrawn, or not to be done: Action.Reason
+	ActionAmend    ActionName = "amend"     // put right how a finished ticket is filed: Action.Note, perhaps Status, Level, Queue
+	ActionMerge    ActionName = "merge"     // goes on in another ticket: Action.Ticket
+	ActionUnmerge  ActionName = "unmerge"   // undo a merge: both tickets are what they would be without it
+	ActionSplit    ActionName = "split"     // a part of it becomes a ticket of its own: Action.Draft
+	ActionLink     ActionName = "link"      // tie it to another ticket: Action.Relation, Action.Ticket
+	ActionUnlink   ActionName = "unlink"    // undo a link
+	ActionEdit     ActionName = "edit"      // subject, grades, tags, fields, followers: Action.Edit
 )
 
 // Action is what an actor asks for: plain data. Name is always needed; which of
@@ -66,7 +66,7 @@ type Action struct {
 	// assignee, no timer, no follow-up. Customers are not sent them, and their
 	// sender is sent nothing because of them. An agent's are no answer.
 	//
-	// It has no use for Merge, Unmerge, Split, AddLink, Unlink and Edit, nor beside
+	// It has no use for Merge, Unmerge, Split, ActionLink, Unlink and Edit, nor beside
 	// anything that says where to move, such as Queue, Status and Level. Without a
 	// message or a file it changes nothing of what an action does.
 	Automatic bool
@@ -115,7 +115,7 @@ type Draft struct {
 
 	// From takes the words of a split from the ticket: those, and the files, of
 	// the event with this number, which a customer said. The new ticket's history
-	// says who ([People].Author). Instead of a Message and Attachments. A requester
+	// says who ([Identities].Author). Instead of a Message and Attachments. A requester
 	// who may not read them already, because they are another customer's, is
 	// refused, unless Followers names it too: that is to say that it shall.
 	From int64 `json:",omitempty"`

@@ -58,13 +58,13 @@ type Role uint8
 
 // The roles.
 const (
-	Requesters Role = 1 << iota // the person the ticket is for
-	Followers                   // others who follow it with the requester's view
-	Agents                      // those who work on tickets
-	Systems                     // the host's own processes, and the desk's timers
+	RoleRequester Role = 1 << iota // the person the ticket is for
+	RoleFollower                   // others who follow it with the requester's view
+	RoleAgent                      // those who work on tickets
+	RoleSystem                     // the host's own processes, and the desk's timers
 
-	Customers = Requesters | Followers       // everybody with the customer's view
-	Everyone  = Customers | Agents | Systems // all of them
+	RoleCustomer = RoleRequester | RoleFollower          // everybody with the customer's view
+	RoleAny      = RoleCustomer | RoleAgent | RoleSystem // all of them
 )
 
 var roleNames = []string{"requester", "follower", "agent", "system"} // in the order of the bits
@@ -74,7 +74,7 @@ func (r Role) String() string { return flagString(uint8(r), roleNames, ", ") }
 
 // MarshalText writes the names with blanks between them.
 func (r Role) MarshalText() ([]byte, error) {
-	if r&^Everyone != 0 {
+	if r&^RoleAny != 0 {
 		return nil, invalid("role", "is not a set of known roles")
 	}
 	return []byte(flagString(uint8(r), roleNames, " ")), nil
@@ -96,28 +96,28 @@ type Actor struct {
 	Levels []int    // the support levels an agent serves
 	Queues []string // the queues an agent serves; nil: all of them; an empty list: none
 
-	token string    // of the holder of a status link; see Holder
-	only  ID        // the ticket that a link confines the actor to
-	scope LinkScope // what the link allows
-	held  *heldLink // the link itself
+	token string          // of the holder of a status link; see Holder
+	only  ID              // the ticket that a link confines the actor to
+	scope StatusLinkScope // what the link allows
+	held  *heldLink       // the link itself
 }
 
 // Requester is somebody who asks for support, or follows a ticket: what the
 // actor may see and do with a ticket depends on which of the two it is there.
-func Requester(p Person) Actor { return Actor{Role: Requesters, Person: p} }
+func Requester(p Person) Actor { return Actor{Role: RoleRequester, Person: p} }
 
 // Agent works on the tickets of the levels given, in every queue unless
 // [Actor.Serving] says otherwise. An agent without a level can look and open tickets, not act on them.
 func Agent(id string, levels ...int) Actor {
-	return Actor{Role: Agents, Person: Person{ID: id}, Levels: levels}
+	return Actor{Role: RoleAgent, Person: Person{ID: id}, Levels: levels}
 }
 
 // System is a process of the host that acts by itself; it serves all levels and
 // queues.
-func System(name string) Actor { return Actor{Role: Systems, Person: Person{ID: name}} }
+func System(name string) Actor { return Actor{Role: RoleSystem, Person: Person{ID: name}} }
 
-// In returns the actor acting in a tenant. No call lets it reach another one.
-func (a Actor) In(tenant string) Actor {
+// InTenant returns the actor acting in a tenant. No call lets it reach another one.
+func (a Actor) InTenant(tenant string) Actor {
 	a.Tenant = tenant
 	return a
 }
@@ -155,14 +155,14 @@ func (a Actor) Named(name string) Actor {
 
 // ServesLevel reports whether the actor acts on tickets of this level.
 func (a Actor) ServesLevel(level int) bool {
-	return a.Role == Systems || slices.Contains(a.Levels, level)
+	return a.Role == RoleSystem || slices.Contains(a.Levels, level)
 }
 
 // ServesQueue reports whether the actor acts on tickets of this queue. Tickets
 // that no queue holds yet belong to everybody who serves one.
 func (a Actor) ServesQueue(queue string) bool {
 	switch {
-	case a.Role == Systems || a.Queues == nil:
+	case a.Role == RoleSystem || a.Queues == nil:
 		return true
 	case len(a.Queues) == 0 || a.Queues[0] == noQueue:
 		return false
@@ -174,14 +174,14 @@ func (a Actor) ServesQueue(queue string) bool {
 // RoleOn returns as whom the actor meets this ticket: a requester may be its
 // requester, one of its followers, or (0) a stranger.
 func (a Actor) RoleOn(t Ticket) Role {
-	if a.Role != Requesters {
+	if a.Role != RoleRequester {
 		return a.Role
 	}
 	if a.Person.isThe(t.Requester) {
-		return Requesters
+		return RoleRequester
 	}
 	if slices.ContainsFunc(t.Followers, a.Person.isThe) {
-		return Followers
+		return RoleFollower
 	}
 	return 0
 }
@@ -198,7 +198,7 @@ func (p Person) isThe(q Person) bool {
 
 // String names the actor for logs, without anything personal of a requester.
 func (a Actor) String() string {
-	if a.Role == Agents || a.Role == Systems {
+	if a.Role == RoleAgent || a.Role == RoleSystem {
 		return fmt.Sprintf("%s %s", a.Role, quote(a.Person.ID))
 	}
 	return a.Role.String()

@@ -11,11 +11,11 @@ import (
 )
 
 func TestAmendTouchesNoTimeAndNoTimer(t *testing.T) {
-	resolve := ticket.Action{Name: ticket.Resolve, Message: "m", Reason: "fixed"}
+	resolve := ticket.Action{Name: ticket.ActionResolve, Message: "m", Reason: "fixed"}
 	for name, ends := range map[string][]ticket.Action{
 		"resolved":  {resolve},
-		"closed":    {resolve, {Name: ticket.Close}},
-		"cancelled": {{Name: ticket.Cancel, Reason: "withdrawn"}},
+		"closed":    {resolve, {Name: ticket.ActionClose}},
+		"cancelled": {{Name: ticket.ActionCancel, Reason: "withdrawn"}},
 	} {
 		for _, to := range []ticket.Status{"", ticket.StatusResolved, ticket.StatusClosed, ticket.StatusCancelled} {
 			t.Run(fmt.Sprintf("%s to %q", name, to), func(t *testing.T) {
@@ -26,7 +26,7 @@ func TestAmendTouchesNoTimeAndNoTimer(t *testing.T) {
 				}
 				before := k.get(tk)
 				k.clock.Advance(3 * day)
-				got := k.do(super, tk, ticket.Action{Name: ticket.Amend, Status: to, Level: 2, Queue: "hardware", Note: "n"})
+				got := k.do(super, tk, ticket.Action{Name: ticket.ActionAmend, Status: to, Level: 2, Queue: "hardware", Note: "n"})
 				require.Equal(t, before.Resolved, got.Resolved)
 				require.Equal(t, before.Closed, got.Closed)
 				require.Equal(t, before.FirstAnswered, got.FirstAnswered)
@@ -42,13 +42,13 @@ func TestAmendTouchesNoTimeAndNoTimer(t *testing.T) {
 					over = before.Closed
 				}
 				k.clock.Set(over.Add(ticket.ReopenWindow - time.Minute))
-				reply := ticket.Action{Name: ticket.Reply, Message: "again"}
+				reply := ticket.Action{Name: ticket.ActionReply, Message: "again"}
 				require.Equal(t, tk.ID, k.do(ada, tk, reply).ID)
 				for _, act := range ends {
 					k.do(super, tk, act)
 				}
 				from := k.clock.Now()
-				k.do(super, tk, ticket.Action{Name: ticket.Amend, Status: to, Note: "n"})
+				k.do(super, tk, ticket.Action{Name: ticket.ActionAmend, Status: to, Note: "n"})
 				k.clock.Set(from.Add(ticket.ReopenWindow + time.Minute))
 				require.NotEqual(t, tk.ID, k.do(ada, tk, reply).ID)
 			})
@@ -59,8 +59,8 @@ func TestAmendTouchesNoTimeAndNoTimer(t *testing.T) {
 func TestAmendSetsNoUntil(t *testing.T) {
 	k := newKit(t)
 	tk := k.open(ada, ticket.Draft{})
-	k.do(lin, tk, ticket.Action{Name: ticket.Cancel, Reason: "r"})
-	k.refused(lin, tk, ticket.Action{Name: ticket.Amend, Note: "n", Status: ticket.StatusResolved, Until: k.clock.Now().Add(time.Hour)}, ticket.ErrInvalid)
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionCancel, Reason: "r"})
+	k.refused(lin, tk, ticket.Action{Name: ticket.ActionAmend, Note: "n", Status: ticket.StatusResolved, Until: k.clock.Now().Add(time.Hour)}, ticket.ErrInvalid)
 }
 
 func TestAmendInAWorkflowOfOnesOwn(t *testing.T) {
@@ -72,23 +72,23 @@ func TestAmendInAWorkflowOfOnesOwn(t *testing.T) {
 			{Name: "archived", Phase: ticket.PhaseClosed, Final: true},
 		},
 		Transitions: []ticket.Transition{
-			{Action: "refund", From: ticket.In("in"), To: "refunded"},
-			{Action: "archive", From: ticket.In("refunded", "replaced"), To: "archived", By: ticket.Systems},
-			{Action: ticket.Amend, From: ticket.In("in", "refunded"), To: "replaced", By: ticket.Agents},
-			{Action: ticket.Amend, From: ticket.In("replaced"), To: "in", By: ticket.Agents},
+			{Action: "refund", From: []ticket.Status{"in"}, To: "refunded"},
+			{Action: "archive", From: []ticket.Status{"refunded", "replaced"}, To: "archived", By: ticket.RoleSystem},
+			{Action: ticket.ActionAmend, From: []ticket.Status{"in", "refunded"}, To: "replaced", By: ticket.RoleAgent},
+			{Action: ticket.ActionAmend, From: []ticket.Status{"replaced"}, To: "in", By: ticket.RoleAgent},
 		}}.MustCompile(nil)
 	k := newKit(t, func(c *ticket.Config) { c.Workflows = []*ticket.Workflow{w} })
 	tk := k.open(ada, ticket.Draft{})
 	k.do(lin, tk, ticket.Action{Name: "refund"})
 	before := k.get(tk)
-	got := k.do(lin, tk, ticket.Action{Name: ticket.Amend})
+	got := k.do(lin, tk, ticket.Action{Name: ticket.ActionAmend})
 	require.Equal(t, before.Resolved, got.Resolved)
 	require.Equal(t, before.Timer, got.Timer)
 
-	got = k.do(lin, tk, ticket.Action{Name: ticket.Amend}) // out of what was done
+	got = k.do(lin, tk, ticket.Action{Name: ticket.ActionAmend}) // out of what was done
 	require.Zero(t, got.Resolved)
 	require.Zero(t, got.Reopened)
 	require.True(t, got.Timer.IsZero())
-	got = k.do(lin, tk, ticket.Action{Name: ticket.Amend}) // and into it
+	got = k.do(lin, tk, ticket.Action{Name: ticket.ActionAmend}) // and into it
 	require.Equal(t, got.Touched, got.Resolved)
 }

@@ -11,7 +11,7 @@ import (
 
 // away is an absence note, as mail systems write them.
 func away() ticket.Action {
-	return ticket.Action{Name: ticket.Reply, Message: "I am away.", Attachments: []ticket.Attachment{{Name: "logo.png"}}, Automatic: true}
+	return ticket.Action{Name: ticket.ActionReply, Message: "I am away.", Attachments: []ticket.Attachment{{Name: "logo.png"}}, Automatic: true}
 }
 
 // unmoved checks that a machine's words are in the history of this very ticket
@@ -33,23 +33,23 @@ func (k *kit) unmoved(a ticket.Actor, tk ticket.Ticket, act ticket.Action) []str
 	require.Equal(k, before, after, "nothing but the history moved")
 	told := k.heard(tk)
 	for _, n := range k.sent.Sent() {
-		require.Zero(k, n.To.Role&ticket.Customers, "%s to %s", n.Kind, n.To.Person.ID)
+		require.Zero(k, n.To.Role&ticket.RoleCustomer, "%s to %s", n.Kind, n.To.Person.ID)
 	}
 	return told
 }
 
 func TestMachinesMoveNothing(t *testing.T) {
-	take := ticket.Action{Name: ticket.Take}
-	resolve := ticket.Action{Name: ticket.Resolve, Message: "done", Reason: "fixed"}
+	take := ticket.Action{Name: ticket.ActionTake}
+	resolve := ticket.Action{Name: ticket.ActionResolve, Message: "done", Reason: "fixed"}
 	for name, before := range map[string][]ticket.Action{
 		"new":       nil,
 		"open":      {take},
-		"waiting":   {{Name: ticket.Ask, Message: "which?"}},
-		"on hold":   {{Name: ticket.Hold, Reason: "part"}},
-		"queued":    {take, {Name: ticket.Release}},
+		"waiting":   {{Name: ticket.ActionAsk, Message: "which?"}},
+		"on hold":   {{Name: ticket.ActionHold, Reason: "part"}},
+		"queued":    {take, {Name: ticket.ActionRelease}},
 		"resolved":  {resolve},
-		"closed":    {resolve, {Name: ticket.Close}},
-		"cancelled": {{Name: ticket.Cancel, Reason: "spam"}},
+		"closed":    {resolve, {Name: ticket.ActionClose}},
+		"cancelled": {{Name: ticket.ActionCancel, Reason: "spam"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			k := newKit(t)
@@ -65,7 +65,7 @@ func TestMachinesMoveNothing(t *testing.T) {
 			k.clock.Advance(60 * 24 * time.Hour) // beyond every window
 			require.NotEmpty(t, k.unmoved(ada, tk, away()))
 			if k.get(tk).Phase == ticket.PhaseSolved {
-				k.unmoved(lin, tk, ticket.Action{Name: ticket.Resolve, Message: "done", Automatic: true})
+				k.unmoved(lin, tk, ticket.Action{Name: ticket.ActionResolve, Message: "done", Automatic: true})
 			}
 		})
 	}
@@ -81,9 +81,9 @@ func TestMachinesMoveNothingInAWorkflowOfOnesOwn(t *testing.T) {
 			{Name: "over", Phase: ticket.PhaseSolved, Final: true},
 		},
 		Transitions: []ticket.Transition{
-			{Action: "write", From: ticket.In("in", "again"), To: "again", By: ticket.Customers | ticket.Agents, Assign: ticket.ToActor, Needs: ticket.NeedMessage},
-			{Action: "write", From: ticket.In("over"), To: "again", By: ticket.Customers, Needs: ticket.NeedMessage, Within: time.Hour, FollowUp: true},
-			{Action: "finish", From: ticket.In("in", "again"), To: "over", By: ticket.Agents | ticket.Systems},
+			{Action: "write", From: []ticket.Status{"in", "again"}, To: "again", By: ticket.RoleCustomer | ticket.RoleAgent, Assign: ticket.AssignActor, Needs: ticket.NeedMessage},
+			{Action: "write", From: []ticket.Status{"over"}, To: "again", By: ticket.RoleCustomer, Needs: ticket.NeedMessage, Within: time.Hour, FollowUp: true},
+			{Action: "finish", From: []ticket.Status{"in", "again"}, To: "over", By: ticket.RoleAgent | ticket.RoleSystem},
 		},
 	}.MustCompile(nil)
 	k := newKit(t, func(c *ticket.Config) { c.Workflows = []*ticket.Workflow{own} })
@@ -103,10 +103,10 @@ func TestMachinesDoNothingElse(t *testing.T) {
 	k := newKit(t)
 	tk, other := k.open(ada, ticket.Draft{}), k.open(ada, ticket.Draft{})
 	for _, act := range []ticket.Action{
-		{Name: ticket.Merge, Ticket: other.ID},
-		{Name: ticket.AddLink, Ticket: other.ID, Relation: ticket.RelatedTo},
-		{Name: ticket.Split, Draft: &ticket.Draft{Subject: "s"}},
-		{Name: ticket.Edit, Edit: &ticket.Edits{Subject: "s"}},
+		{Name: ticket.ActionMerge, Ticket: other.ID},
+		{Name: ticket.ActionLink, Ticket: other.ID, Relation: ticket.RelationRelatedTo},
+		{Name: ticket.ActionSplit, Draft: &ticket.Draft{Subject: "s"}},
+		{Name: ticket.ActionEdit, Edit: &ticket.Edits{Subject: "s"}},
 	} {
 		act.Message, act.Automatic = "m", true
 		k.refused(super, tk, act, ticket.ErrInvalid)
@@ -117,7 +117,7 @@ func TestMachinesDoNothingElse(t *testing.T) {
 		"queue": func(a *ticket.Action) { a.Queue = "mains" }, "assignee": func(a *ticket.Action) { a.Assignee = "kim" },
 		"reason": func(a *ticket.Action) { a.Reason = "part" }, "until": func(a *ticket.Action) { a.Until = k.clock.Now().Add(time.Hour) },
 	} {
-		for _, do := range []ticket.ActionName{ticket.Reply, ticket.Escalate, ticket.Resolve, ticket.Hold} {
+		for _, do := range []ticket.ActionName{ticket.ActionReply, ticket.ActionEscalate, ticket.ActionResolve, ticket.ActionHold} {
 			act := ticket.Action{Name: do, Message: "m", Automatic: true}
 			to(&act)
 			require.ErrorContains(t, k.refusal(super, tk, act, ticket.ErrInvalid), "has no use", "%s %s", do, name)
@@ -125,9 +125,9 @@ func TestMachinesDoNothingElse(t *testing.T) {
 	}
 	// Without words there is nothing that a machine said, and all is as ever.
 	k.heard(tk)
-	require.Equal(t, ticket.StatusQueued, k.do(cron, tk, ticket.Action{Name: ticket.Escalate, Note: "alarm", Automatic: true}).Status)
+	require.Equal(t, ticket.StatusQueued, k.do(cron, tk, ticket.Action{Name: ticket.ActionEscalate, Note: "alarm", Automatic: true}).Status)
 	require.Equal(t, []string{"escalated agent", "handed on requester c1ada@example.org"}, k.heard(tk))
-	k.do(cron, tk, ticket.Action{Name: ticket.Edit, Automatic: true, Edit: &ticket.Edits{Follow: []ticket.Person{bob.Person}}})
+	k.do(cron, tk, ticket.Action{Name: ticket.ActionEdit, Automatic: true, Edit: &ticket.Edits{Follow: []ticket.Person{bob.Person}}})
 	require.Equal(t, []string{"added follower c2bob@example.org"}, k.heard(tk))
 }
 
@@ -137,7 +137,7 @@ func TestMachinesOpenTickets(t *testing.T) {
 	k := newKit(t)
 	tk := k.open(cron, ticket.Draft{Requester: ada.Person, Followers: []ticket.Person{bob.Person}, Message: "disk full", Automatic: true})
 	require.Equal(t, []string{"queued agent"}, k.heard(tk))
-	k.do(lin, tk, ticket.Action{Name: ticket.Reply, Message: "replaced"})
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionReply, Message: "replaced"})
 	require.Contains(t, k.heard(tk), "answered requester c1ada@example.org", "a person's words are sent")
 }
 
@@ -146,11 +146,11 @@ func TestFirstAnswered(t *testing.T) {
 		act    ticket.Action
 		answer bool
 	}{
-		"words":              {ticket.Action{Name: ticket.Reply, Message: "m"}, true},
-		"a file alone":       {ticket.Action{Name: ticket.Reply, Attachments: []ticket.Attachment{{Name: "manual.pdf"}}}, true},
-		"a machine's words":  {ticket.Action{Name: ticket.Reply, Message: "we have got it", Automatic: true}, false},
-		"a note":             {ticket.Action{Name: ticket.AddNote, Note: "n"}, false},
-		"a file in the desk": {ticket.Action{Name: ticket.AddNote, Note: "n", NoteAttachments: []ticket.Attachment{{Name: "log.txt"}}}, false},
+		"words":              {ticket.Action{Name: ticket.ActionReply, Message: "m"}, true},
+		"a file alone":       {ticket.Action{Name: ticket.ActionReply, Attachments: []ticket.Attachment{{Name: "manual.pdf"}}}, true},
+		"a machine's words":  {ticket.Action{Name: ticket.ActionReply, Message: "we have got it", Automatic: true}, false},
+		"a note":             {ticket.Action{Name: ticket.ActionNote, Note: "n"}, false},
+		"a file in the desk": {ticket.Action{Name: ticket.ActionNote, Note: "n", NoteAttachments: []ticket.Attachment{{Name: "log.txt"}}}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			k := newKit(t)

@@ -57,7 +57,7 @@ func mustOpen(b *testing.B, d *ticket.Desk) ticket.Ticket {
 }
 
 // reply makes one event with a message, and one delivery.
-var reply = ticket.Action{Name: ticket.Reply, Message: "Please try another cartridge and tell us whether that helps."}
+var reply = ticket.Action{Name: ticket.ActionReply, Message: "Please try another cartridge and tell us whether that helps."}
 
 // The machine by itself, to compare with: looplab/fsm, set and fired.
 func BenchmarkMachine(b *testing.B) {
@@ -213,7 +213,7 @@ func BenchmarkDeliver(b *testing.B) {
 	null := ticket.NotifierFunc(func(context.Context, ticket.Notification) error { return nil })
 	d := benchDesk(b, func(c *ticket.Config) {
 		c.Notifiers = map[string]ticket.Notifier{"": null}
-		c.Guard = ticket.Guard{Recipient: -1, Ticket: -1} // one customer opens them all
+		c.SendLimits = ticket.SendLimits{PerRecipient: -1, PerTicket: -1} // one customer opens them all
 	})
 	for range (b.N + 1) / 2 { // an opening is told to the requester and to the queue
 		mustOpen(b, d)

@@ -9,12 +9,12 @@ import (
 	"time"
 )
 
-// guardWindow is the time that the caps of a [Guard] are for.
+// guardWindow is the time that the caps of a [SendLimits] are for.
 const guardWindow = time.Hour
 
 // briefed is a brief, or why there is none.
 type briefed struct {
-	Brief
+	DeliveryContext
 	err   error
 	alone bool // others could be looked up, so it is not the store as a whole
 }
@@ -23,14 +23,14 @@ type briefed struct {
 // can, else, or where one of them cannot be read, each by itself.
 func (d *Desk) briefs(ctx context.Context, rows []Delivery) []briefed {
 	list := make([]briefed, len(rows))
-	r := BriefRequest{Rows: rows, Since: d.now().Add(-guardWindow), Most: max(d.cfg.Guard.Recipient, d.cfg.Guard.Ticket, 0)}
-	briefer, _ := d.store.(Briefer)
+	r := DeliveryContextRequest{Rows: rows, Since: d.now().Add(-guardWindow), Most: max(d.cfg.SendLimits.PerRecipient, d.cfg.SendLimits.PerTicket, 0)}
+	briefer, _ := d.store.(DeliveryLoader)
 	if briefer != nil {
-		found, err := briefer.Brief(ctx, r)
+		found, err := briefer.DeliveryContexts(ctx, r)
 		switch {
 		case err == nil && len(found) == len(rows):
 			for i := range found {
-				list[i].Brief = found[i]
+				list[i].DeliveryContext = found[i]
 			}
 			return list
 		case errors.Is(err, errors.ErrUnsupported):
@@ -50,15 +50,15 @@ func (d *Desk) briefs(ctx context.Context, rows []Delivery) []briefed {
 			continue
 		}
 		if briefer == nil {
-			b.Brief, b.err = d.brief(ctx, &r, &rows[i])
+			b.DeliveryContext, b.err = d.brief(ctx, &r, &rows[i])
 		} else {
-			var one []Brief
-			one, b.err = briefer.Brief(ctx, BriefRequest{Rows: rows[i : i+1], Since: r.Since, Most: r.Most})
+			var one []DeliveryContext
+			one, b.err = briefer.DeliveryContexts(ctx, DeliveryContextRequest{Rows: rows[i : i+1], Since: r.Since, Most: r.Most})
 			if b.err == nil && len(one) != 1 {
 				b.err = errors.New("ticket: the store gave another number of briefs than it was asked for")
 			}
 			if b.err == nil {
-				b.Brief = one[0]
+				b.DeliveryContext = one[0]
 			}
 		}
 		good = good || b.err == nil
@@ -73,15 +73,15 @@ func (d *Desk) briefs(ctx context.Context, rows []Delivery) []briefed {
 	return list
 }
 
-// brief looks up what one delivery is about, for stores that are no [Briefer].
-func (d *Desk) brief(ctx context.Context, r *BriefRequest, row *Delivery) (b Brief, err error) {
+// brief looks up what one delivery is about, for stores that are no [DeliveryLoader].
+func (d *Desk) brief(ctx context.Context, r *DeliveryContextRequest, row *Delivery) (b DeliveryContext, err error) {
 	var events []Event
 	if b.Ticket, err = d.store.Ticket(ctx, row.Tenant, row.Ticket); err == nil {
 		events, err = d.store.Events(ctx, row.Tenant, row.Ticket, row.Seq-1, 1)
 	}
 	switch {
 	case errors.Is(err, ErrNotFound):
-		return Brief{}, nil
+		return DeliveryContext{}, nil
 	case err != nil:
 		return b, err
 	case len(events) == 1 && events[0].Seq == row.Seq:
@@ -91,12 +91,12 @@ func (d *Desk) brief(ctx context.Context, r *BriefRequest, row *Delivery) (b Bri
 		if err != nil {
 			return nil
 		}
-		q.Tenant, q.Via, q.To = row.Tenant, []string{row.Via}, row.To
+		q.Tenant, q.Notifiers, q.To = row.Tenant, []string{row.Notifier}, row.To
 		var page DeliveryPage
 		page, err = d.store.Deliveries(ctx, q)
 		return page.Deliveries
 	}
-	sent := []DeliveryState{Sent}
+	sent := []DeliveryState{DeliverySent}
 	var before int64
 	for _, p := range ask(DeliveryQuery{Ticket: row.Ticket, State: sent, Limit: MaxLimit}) {
 		if p.Seq < row.Seq && p.Seq > before {
@@ -106,7 +106,7 @@ func (d *Desk) brief(ctx context.Context, r *BriefRequest, row *Delivery) (b Bri
 	if !d.guarded(row) {
 		return b, err
 	}
-	for _, p := range ask(DeliveryQuery{State: []DeliveryState{Bounced}, Limit: 1}) {
+	for _, p := range ask(DeliveryQuery{State: []DeliveryState{DeliveryBounced}, Limit: 1}) {
 		b.Bounced = p.ID
 	}
 	if r.Most > 0 {
@@ -118,13 +118,13 @@ func (d *Desk) brief(ctx context.Context, r *BriefRequest, row *Delivery) (b Bri
 }
 
 // notification builds what the notifier gets.
-func (d *Desk) notification(row *Delivery, b *Brief, to Recipient) Notification {
+func (d *Desk) notification(row *Delivery, b *DeliveryContext, to Recipient) Notification {
 	t, e := &b.Ticket, &b.Event
 	n := Notification{
 		ID: row.ID, Previous: b.Previous, Kind: row.Kind, To: row.To, Attempt: row.Attempts,
 		Tenant: row.Tenant, Ticket: t.ID, Number: t.Number, Seq: e.Seq, At: e.At,
-		Subject: d.cfg.Links.cutTokens(t.Subject), Phase: e.Phase,
-		Message: Message(d.cfg.Links.cutTokens(string(e.Message))), Attachments: d.cfg.Links.cutNames(publicAttachments(e.Attachments)),
+		Subject: d.cfg.StatusLinks.cutTokens(t.Subject), Phase: e.Phase,
+		Message: Message(d.cfg.StatusLinks.cutTokens(string(e.Message))), Attachments: d.cfg.StatusLinks.cutNames(publicAttachments(e.Attachments)),
 	}
 	n.To = to
 	n.Zone = zone(n.To.Person.Zone)
@@ -139,9 +139,9 @@ func (d *Desk) notification(row *Delivery, b *Brief, to Recipient) Notification 
 		switch {
 		case !e.Author.IsZero(): // taken over from what a customer said
 			n.Writer = e.Author.Name
-		case e.Seq == 1 && e.By.Role&Customers == 0:
+		case e.Seq == 1 && e.By.Role&RoleCustomer == 0:
 			n.Writer = e.Requester.Name // written down for the requester, whoever did it
-		case e.By.Role&Customers != 0, e.By.Role == Agents && d.cfg.ShowAgents:
+		case e.By.Role&RoleCustomer != 0, e.By.Role == RoleAgent && d.cfg.ShowAgents:
 			n.Writer = e.Actor.Name
 		}
 	}
@@ -152,27 +152,27 @@ func (d *Desk) notification(row *Delivery, b *Brief, to Recipient) Notification 
 	}
 	if row.Kind == KindEvent {
 		told := e.Clone()
-		told.Inside, told.Seals, told.Digest = Inside{}, Seals{}, Digest{}
-		told.Attachments, told.Message, told.Subject = slices.Clone(n.Attachments), n.Message, d.cfg.Links.cutTokens(told.Subject)
+		told.InternalContent, told.Seals, told.Digest = InternalContent{}, Seals{}, Digest{}
+		told.Attachments, told.Message, told.Subject = slices.Clone(n.Attachments), n.Message, d.cfg.StatusLinks.cutTokens(told.Subject)
 		for k, v := range told.Fields {
 			switch v := v.(type) {
 			case string:
-				told.Fields[k] = d.cfg.Links.cutTokens(v)
+				told.Fields[k] = d.cfg.StatusLinks.cutTokens(v)
 			case []string:
 				for i := range v {
-					v[i] = d.cfg.Links.cutTokens(v[i])
+					v[i] = d.cfg.StatusLinks.cutTokens(v[i])
 				}
 			}
 		}
 		n.Event = &told
 	}
-	n.Link = d.noticeLink(t, e, row.To)
+	n.StatusLink = d.noticeLink(t, e, row.To)
 	return n
 }
 
 // into is the number that a merged ticket goes on under, for those who may know
 // of it: whom the merge left behind may not.
-func (d *Desk) into(ctx context.Context, row *Delivery, b *Brief) (Number, error) {
+func (d *Desk) into(ctx context.Context, row *Delivery, b *DeliveryContext) (Number, error) {
 	if row.Kind != KindMerged || b.Event.Set.MergedInto == nil {
 		return "", nil
 	}
@@ -191,7 +191,7 @@ func (d *Desk) into(ctx context.Context, row *Delivery, b *Brief) (Number, error
 // reopenUntil is until when the requester's reply takes a ticket that is done
 // back to work; zero if it never does, or always.
 func (w *Workflow) reopenUntil(t *Ticket) (until time.Time) {
-	for _, tr := range w.edges[edgeKey{Reply, Requesters, t.State()}] {
+	for _, tr := range w.edges[edgeKey{ActionReply, RoleRequester, t.State()}] {
 		if tr.Within > 0 {
 			until = latest(until, nearest(t.doneAt().Add(tr.Within), epoch, lastTime))
 		}

@@ -93,7 +93,7 @@ func (c *calls) leave(via string, id ID, s Settlement) {
 	if c.astray[id] {
 		delete(c.astray, id)
 		c.lost[via]--
-		if s.Outcome == Done || strings.HasPrefix(s.Error, perhaps) {
+		if s.Outcome == OutcomeDone || strings.HasPrefix(s.Error, perhaps) {
 			if len(c.late) >= mostLate {
 				clear(c.late)
 			}

@@ -55,9 +55,9 @@ func unhex(to, text []byte, what string) error {
 // Seals are an event's commitments to what can be erased. A group without
 // content has none.
 type Seals struct {
-	Words  Seal `json:"words,omitzero"`
-	Inside Seal `json:"inside,omitzero"`
-	People Seal `json:"people,omitzero"`
+	PublicContent   Seal `json:"words,omitzero"`
+	InternalContent Seal `json:"inside,omitzero"`
+	Identities      Seal `json:"people,omitzero"`
 }
 
 // Seal commits to content without showing it: Sum is the SHA-256 of Salt and
@@ -79,9 +79,9 @@ type Group uint8
 
 // The groups; they can be combined.
 const (
-	GroupWords Group = 1 << iota
-	GroupInside
-	GroupPeople
+	GroupPublicContent Group = 1 << iota
+	GroupInternalContent
+	GroupIdentities
 )
 
 // Erase returns the event without the content of the groups, and without the
@@ -89,14 +89,14 @@ const (
 // verify, and [Seal.Erased] tells that something was there.
 func (e Event) Erase(groups Group) Event {
 	e = e.Clone()
-	if groups&GroupWords != 0 {
-		e.Words, e.Seals.Words.Salt = Words{}, Salt{}
+	if groups&GroupPublicContent != 0 {
+		e.PublicContent, e.Seals.PublicContent.Salt = PublicContent{}, Salt{}
 	}
-	if groups&GroupInside != 0 {
-		e.Inside, e.Seals.Inside.Salt = Inside{}, Salt{}
+	if groups&GroupInternalContent != 0 {
+		e.InternalContent, e.Seals.InternalContent.Salt = InternalContent{}, Salt{}
 	}
-	if groups&GroupPeople != 0 {
-		e.People, e.Seals.People.Salt = People{}, Salt{}
+	if groups&GroupIdentities != 0 {
+		e.Identities, e.Seals.Identities.Salt = Identities{}, Salt{}
 	}
 	return e
 }
@@ -144,10 +144,10 @@ func (c Chain) verify(events []Event, after int64, prev Digest, id ID) error {
 			return err
 		}
 		if fault := w.checkSeals(e); fault != "" {
-			return &ChainError{Ticket: e.Ticket, Seq: e.Seq, Index: int(after) + i, Fault: Altered, Detail: fault}
+			return &ChainError{Ticket: e.Ticket, Seq: e.Seq, Index: int(after) + i, Fault: ChainAltered, Detail: fault}
 		}
 		if w.digest(prev, e) != e.Digest {
-			return &ChainError{Ticket: e.Ticket, Seq: e.Seq, Index: int(after) + i, Fault: Altered,
+			return &ChainError{Ticket: e.Ticket, Seq: e.Seq, Index: int(after) + i, Fault: ChainAltered,
 				Detail: "its digest does not follow from its content and the event before it"}
 		}
 		prev = e.Digest
@@ -183,10 +183,10 @@ type ChainFault string
 
 // The faults.
 const (
-	Altered   ChainFault = "altered"   // the event is not what was written
-	Removed   ChainFault = "removed"   // the event that should be here is missing
-	Inserted  ChainFault = "inserted"  // the event does not belong here: a repeat, or another ticket's
-	Reordered ChainFault = "reordered" // the event that should be here comes later
+	ChainAltered   ChainFault = "altered"   // the event is not what was written
+	ChainRemoved   ChainFault = "removed"   // the event that should be here is missing
+	ChainInserted  ChainFault = "inserted"  // the event does not belong here: a repeat, or another ticket's
+	ChainReordered ChainFault = "reordered" // the event that should be here comes later
 )
 
 // ChainError is the data of [ErrChain].
@@ -212,18 +212,18 @@ func inSequence(events []Event, i int, after int64, id ID) error {
 	at := int(want) - 1 // in the whole history
 	switch {
 	case e.Ticket != id:
-		return &ChainError{Ticket: id, Seq: want, Index: at, Fault: Inserted,
+		return &ChainError{Ticket: id, Seq: want, Index: at, Fault: ChainInserted,
 			Detail: "it is of ticket " + e.Ticket.String()}
 	case e.Seq == want:
 		return nil
 	case e.Seq < want:
-		return &ChainError{Ticket: e.Ticket, Seq: e.Seq, Index: at, Fault: Inserted,
+		return &ChainError{Ticket: e.Ticket, Seq: e.Seq, Index: at, Fault: ChainInserted,
 			Detail: fmt.Sprintf("its number stands again where %d should be", want)}
 	case slices.ContainsFunc(events[i:], func(l Event) bool { return l.Seq == want }):
-		return &ChainError{Ticket: e.Ticket, Seq: e.Seq, Index: at, Fault: Reordered,
+		return &ChainError{Ticket: e.Ticket, Seq: e.Seq, Index: at, Fault: ChainReordered,
 			Detail: fmt.Sprintf("it stands before event %d", want)}
 	default:
-		return &ChainError{Ticket: e.Ticket, Seq: want, Index: at, Fault: Removed,
+		return &ChainError{Ticket: e.Ticket, Seq: want, Index: at, Fault: ChainRemoved,
 			Detail: fmt.Sprintf("event %d stands in its place", e.Seq)}
 	}
 }
@@ -294,7 +294,7 @@ func (w *writer) groups(e *Event) []sealed {
 		w.g[2] = sealed{tag: 'p', content: w.people}
 	}
 	w.e = e
-	w.g[0].seal, w.g[1].seal, w.g[2].seal = &e.Seals.Words, &e.Seals.Inside, &e.Seals.People
+	w.g[0].seal, w.g[1].seal, w.g[2].seal = &e.Seals.PublicContent, &e.Seals.InternalContent, &e.Seals.Identities
 	return w.g[:]
 }
 
@@ -401,9 +401,9 @@ func (w *writer) event(e *Event) {
 		w.element(40, []byte{bit(*p.PriorityGiven)})
 	}
 	w.bool(41, p.NewCustomer)
-	w.bytes(50, e.Seals.Words.Sum[:])
-	w.bytes(51, e.Seals.Inside.Sum[:])
-	w.bytes(52, e.Seals.People.Sum[:])
+	w.bytes(50, e.Seals.PublicContent.Sum[:])
+	w.bytes(51, e.Seals.InternalContent.Sum[:])
+	w.bytes(52, e.Seals.Identities.Sum[:])
 }
 
 func (w *writer) words() []byte {

@@ -12,7 +12,7 @@ import (
 func TestNothingOfAnEventStaysInThePool(t *testing.T) {
 	for _, key := range [][]byte{nil, []byte("a key of the host's")} {
 		for _, words := range []string{"secret", strings.Repeat("secret ", 5000)} {
-			e := Event{Seq: 1, Inside: Inside{Note: Note(words)}, People: People{Actor: Person{Name: "secret"}}}
+			e := Event{Seq: 1, InternalContent: InternalContent{Note: Note(words)}, Identities: Identities{Actor: Person{Name: "secret"}}}
 			e.Subject, e.Message = "secret", Message(words)
 			(Chain{Key: key}).Seal(Digest{}, &e)
 			w := newWriter(key)

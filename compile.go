@@ -132,15 +132,15 @@ func (c *compiler) transition(i int) {
 	t := &c.w.spec.Transitions[i]
 	where := fmt.Sprintf("transitions[%d] (%s)", i, t.Action)
 	if t.By == 0 {
-		t.By = Agents
+		t.By = RoleAgent
 	}
 	c.details(where, t)
 	before := len(c.faults)
 	switch {
 	case !goodName(string(t.Action)):
 		c.fault(where, "action must be a name of letters, digits, blanks, - and _")
-	case t.Action == Open:
-		c.fault(where, "%q is not for transitions: it is how tickets begin", Open)
+	case t.Action == ActionOpen:
+		c.fault(where, "%q is not for transitions: it is how tickets begin", ActionOpen)
 	}
 	if len(t.From) == 0 {
 		c.fault(where, "from names no status")
@@ -158,7 +158,7 @@ func (c *compiler) transition(i int) {
 			c.fault(where, "level %d is not in 1 to %d", l, c.w.spec.Levels)
 		}
 	}
-	if !slices.Contains([]LevelMove{Stay, Up, Down, AnyLevel}, t.Level) {
+	if !slices.Contains([]LevelMove{LevelStay, LevelUp, LevelDown, LevelAny}, t.Level) {
 		c.fault(where, "level move %s is not known", quote(string(t.Level)))
 	}
 	if len(c.faults) == before {
@@ -169,10 +169,10 @@ func (c *compiler) transition(i int) {
 
 // details checks what does not bear on where a rule leads.
 func (c *compiler) details(where string, t *Transition) {
-	if !slices.Contains([]Assignment{KeepAssignee, ToActor, ToActorIfNone, ToGiven, ToNobody}, t.Assign) {
+	if !slices.Contains([]Assignment{AssignKeep, AssignActor, AssignActorIfNone, AssignGiven, AssignNobody}, t.Assign) {
 		c.fault(where, "assignment %s is not known", quote(string(t.Assign)))
 	}
-	if t.By&^Everyone != 0 {
+	if t.By&^RoleAny != 0 {
 		c.fault(where, "by has a role that is not known")
 	}
 	if t.Needs&^ruleNeeds != 0 {
@@ -214,7 +214,7 @@ func (c *compiler) expand(where string, t *Transition) {
 func (t *Transition) targets(level, levels int) []int {
 	var to []int
 	for l := 1; l <= levels; l++ {
-		if t.Level == AnyLevel || t.Level == Stay && l == level || t.Level == Up && l > level || t.Level == Down && l < level {
+		if t.Level == LevelAny || t.Level == LevelStay && l == level || t.Level == LevelUp && l > level || t.Level == LevelDown && l < level {
 			to = append(to, l)
 		}
 	}
@@ -278,7 +278,7 @@ func (c *compiler) timers() {
 			continue
 		}
 		for l := 1; l <= c.w.spec.Levels; l++ {
-			if !slices.ContainsFunc(c.w.edges[edgeKey{s.Then, Systems, State{s.Name, l}}], func(t *Transition) bool {
+			if !slices.ContainsFunc(c.w.edges[edgeKey{s.Then, RoleSystem, State{s.Name, l}}], func(t *Transition) bool {
 				return t.Needs == 0 && t.To != "" && !t.Chosen && !t.FollowUp
 			}) {
 				c.fault(fmt.Sprintf("statuses[%d]", i), "then: the system cannot %s from %q at level %d", s.Then, s.Name, l)

@@ -45,13 +45,13 @@ func (a *Action) brings() (n Need) {
 func (d *Decision) needs() Need {
 	n := d.Transition.Needs
 	switch d.Action.Name {
-	case Merge:
+	case ActionMerge:
 		n |= NeedTicket
-	case AddLink, Unlink:
+	case ActionLink, ActionUnlink:
 		n |= NeedTicket | NeedRelation
-	case Split:
+	case ActionSplit:
 		n |= NeedDraft
-	case Edit:
+	case ActionEdit:
 		n |= NeedEdit
 	}
 	if d.Transition.Chosen && !slices.ContainsFunc(d.candidates(), func(c *Transition) bool { return c.To == "" }) {
@@ -70,17 +70,17 @@ func (d *Decision) candidates() []*Transition {
 func (d *Decision) takes() Need {
 	tr := &d.Transition
 	n := d.needs()&^(NeedNote|NeedReason|NeedAssignee) | NeedMessage | NeedWords | NeedAttachments
-	if d.Role&Customers == 0 {
+	if d.Role&RoleCustomer == 0 {
 		n |= NeedNote | NeedNoteAttachments
 		n.add(NeedReason, tr.To != "" || tr.Chosen)
-		n.add(NeedQueue, tr.Level != Stay)
+		n.add(NeedQueue, tr.Level != LevelStay)
 	} else {
 		n &^= NeedQueue
 	}
-	n.add(NeedAssignee, tr.Assign == ToGiven)
-	n.add(NeedLevel, tr.Level != Stay)
+	n.add(NeedAssignee, tr.Assign == AssignGiven)
+	n.add(NeedLevel, tr.Level != LevelStay)
 	n.add(NeedStatus, tr.Chosen)
-	n.add(NeedUntil, d.Action.Name != Amend && tr.To != "" && d.Workflow.statuses[d.To.Status].Then != "")
+	n.add(NeedUntil, d.Action.Name != ActionAmend && tr.To != "" && d.Workflow.statuses[d.To.Status].Then != "")
 	return n
 }
 

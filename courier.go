@@ -27,7 +27,7 @@ type courier struct {
 	ended    chan Settlement // has room for all of them
 	settling bool            // one call at a time; what ends meanwhile waits for the next
 	settled  chan error      // what came of it
-	sum      Delivered
+	sum      DeliveryCounts
 }
 
 // overrun is how long an attempt may go on after its context was done, and a
@@ -37,11 +37,11 @@ const overrun = time.Second
 func newCourier(hurry context.Context, d *Desk, via string, n Notifier) *courier {
 	width, lease := d.cfg.Relay.Batch, d.cfg.Relay.Lease
 	p := paceOf(n)
-	if p.AtOnce > 0 {
-		width = min(width, p.AtOnce)
+	if p.Concurrency > 0 {
+		width = min(width, p.Concurrency)
 	}
-	if p.Longest > 0 {
-		lease = max(lease, min(p.Longest, longestLease)/3*4)
+	if p.Timeout > 0 {
+		lease = max(lease, min(p.Timeout, longestLease)/3*4)
 	}
 	return &courier{d: d, via: via, n: n, lease: lease, hurry: hurry, ended: make(chan Settlement, width), settled: make(chan error, 1)}
 }
@@ -168,7 +168,7 @@ func (c *courier) claim(ctx, attempts context.Context) (found, asked int, err er
 	places := c.d.calls.reserve(c.via, cap(c.ended), cap(c.ended)-c.busy)
 	var rows []Delivery
 	if places > 0 {
-		rows, err = c.d.store.Claim(ctx, ClaimRequest{Now: c.d.now(), Lease: c.lease, Limit: places, Via: []string{c.via}})
+		rows, err = c.d.store.Claim(ctx, ClaimRequest{Now: c.d.now(), Lease: c.lease, Limit: places, Notifiers: []string{c.via}})
 	}
 	if err != nil {
 		rows = nil
@@ -184,7 +184,7 @@ func (c *courier) claim(ctx, attempts context.Context) (found, asked int, err er
 	for i := range rows {
 		switch {
 		case briefs[i].err == nil:
-			c.begin(attempts, b, &rows[i], &briefs[i].Brief)
+			c.begin(attempts, b, &rows[i], &briefs[i].DeliveryContext)
 		case briefs[i].alone:
 			c.d.calls.release(c.via, 1)
 			c.end(b, c.d.failed(attempts, &rows[i], briefs[i].err))
@@ -208,7 +208,7 @@ func (c *courier) end(b *batch, s Settlement) {
 // begin has a delivery made by a goroutine. It ends soon after ctx is done, even
 // where the notifier does not return; until it does, the delivery is not begun
 // again by this desk, and the place is taken.
-func (c *courier) begin(ctx context.Context, b *batch, row *Delivery, brief *Brief) {
+func (c *courier) begin(ctx context.Context, b *batch, row *Delivery, brief *DeliveryContext) {
 	calls := c.d.calls
 	switch late, entered := calls.enter(row.ID); {
 	case late.Outcome != 0:
@@ -332,28 +332,28 @@ func (c *courier) recordEach(ctx context.Context, list []Settlement, refused *[]
 }
 
 // attempt makes one delivery and says what became of it.
-func (d *Desk) attempt(ctx context.Context, n Notifier, claimed *Delivery, b *Brief) (s Settlement) {
+func (d *Desk) attempt(ctx context.Context, n Notifier, claimed *Delivery, b *DeliveryContext) (s Settlement) {
 	made := *claimed // the original is looked at by who waits for the end
 	row := &made
 	defer func() { s.Address = row.Address }()
 	switch {
 	case ctx.Err() != nil: // its turn never came
-		return Settlement{Outcome: Again, Due: d.now(), Error: ctx.Err().Error()}
+		return Settlement{Outcome: OutcomeRetry, Due: d.now(), Error: ctx.Err().Error()}
 	case row.Failures >= d.cfg.Relay.MaxAttempts:
 		why := "the last attempt did not end within its lease"
 		if row.LastError != "" {
 			why += "; before: " + row.LastError
 		}
-		return Settlement{Outcome: GiveUp, Error: why}
+		return Settlement{Outcome: OutcomeGiveUp, Error: why}
 	case !b.Found:
-		return Settlement{Outcome: GiveUp, Error: "the event to tell of is missing"}
+		return Settlement{Outcome: OutcomeGiveUp, Error: "the event to tell of is missing"}
 	}
 	to, concerned, err := d.present(ctx, row, b)
 	switch {
 	case err != nil:
 		return d.later(row, err)
 	case !concerned:
-		return Settlement{Outcome: Suppress, Error: "the person is not concerned with the ticket any more"}
+		return Settlement{Outcome: OutcomeSuppress, Error: "the person is not concerned with the ticket any more"}
 	}
 	to, why, err := d.complete(ctx, row, to)
 	if err != nil {
@@ -361,7 +361,7 @@ func (d *Desk) attempt(ctx context.Context, n Notifier, claimed *Delivery, b *Br
 	}
 	row.Address = row.elsewhere(to.Person)
 	if why != "" {
-		return Settlement{Outcome: Suppress, Error: why}
+		return Settlement{Outcome: OutcomeSuppress, Error: why}
 	}
 	if b.Bounced, err = d.bounced(ctx, row, b, to.Person); err != nil {
 		return d.later(row, err)
@@ -371,22 +371,22 @@ func (d *Desk) attempt(ctx context.Context, n Notifier, claimed *Delivery, b *Br
 	}
 	switch v := d.look(row, b, to.Person); {
 	case v.wait:
-		return Settlement{Outcome: Again, Due: d.now().Add(capWait), Error: v.why}
+		return Settlement{Outcome: OutcomeRetry, Due: d.now().Add(capWait), Error: v.why}
 	case v.why != "":
-		return Settlement{Outcome: Suppress, Error: v.why}
+		return Settlement{Outcome: OutcomeSuppress, Error: v.why}
 	}
 	if d.fromThere(ctx, row, b, to.Person) {
-		return Settlement{Outcome: Suppress, Error: "the words came from that mailbox"}
+		return Settlement{Outcome: OutcomeSuppress, Error: "the words came from that mailbox"}
 	}
 	if d.sharesMailbox(row, b, to.Person) {
 		if err := d.places.enter(ctx, row); err != nil { // its turn never came
-			return Settlement{Outcome: Again, Due: d.now(), Error: err.Error()}
+			return Settlement{Outcome: OutcomeRetry, Due: d.now(), Error: err.Error()}
 		}
 		switch told, err := d.toldThere(ctx, row); {
 		case err != nil:
 			return d.later(row, err)
 		case !told.IsZero():
-			return Settlement{Outcome: Suppress, Error: fmt.Sprintf("that mailbox was told already: see delivery %s", told)}
+			return Settlement{Outcome: OutcomeSuppress, Error: fmt.Sprintf("that mailbox was told already: see delivery %s", told)}
 		}
 	}
 	into, err := d.into(ctx, row, b)
@@ -404,9 +404,9 @@ func (d *Desk) attempt(ctx context.Context, n Notifier, claimed *Delivery, b *Br
 // outcome is what a notifier's error leads to.
 func (d *Desk) outcome(ctx context.Context, row *Delivery, err error) Settlement {
 	if err == nil {
-		return Settlement{Outcome: Done}
+		return Settlement{Outcome: OutcomeDone}
 	}
-	s := Settlement{Outcome: Again, Failures: row.Failures + 1, Error: textOf(err)}
+	s := Settlement{Outcome: OutcomeRetry, Failures: row.Failures + 1, Error: textOf(err)}
 	refusal := refusalOf(err)
 	s.loud = refusal.own
 	var wait time.Duration
@@ -418,13 +418,13 @@ func (d *Desk) outcome(ctx context.Context, row *Delivery, err error) Settlement
 	}
 	switch {
 	case refusal.bounced && d.guarded(row):
-		s.Outcome = BounceBack
+		s.Outcome = OutcomeBounce
 	case refusal.idle:
 		s.Failures, s.Due = row.Failures, d.now().Add(d.cfg.Relay.wait(1))
 	case !refusal.final && !refusal.unsure && errors.Is(ctx.Err(), context.Canceled): // the process is stopping
 		s.Failures, s.Due = row.Failures, d.now()
 	case refusal.final, s.Failures >= d.cfg.Relay.MaxAttempts:
-		s.Outcome = GiveUp
+		s.Outcome = OutcomeGiveUp
 	default:
 		s.Due = d.now().Add(max(wait, refusal.wait))
 	}
@@ -446,7 +446,7 @@ func (d *Desk) failed(ctx context.Context, row *Delivery, err error) Settlement 
 // later is the outcome where the notifier could not be asked, because of the
 // store: it does not count as a failure.
 func (d *Desk) later(row *Delivery, err error) Settlement {
-	return Settlement{Outcome: Again, Due: d.now().Add(d.cfg.Relay.wait(row.Attempts)), Error: textOf(err)}
+	return Settlement{Outcome: OutcomeRetry, Due: d.now().Add(d.cfg.Relay.wait(row.Attempts)), Error: textOf(err)}
 }
 
 func (d *Desk) putOff(ctx context.Context, row *Delivery, err error) Settlement {
@@ -460,7 +460,7 @@ func (d *Desk) settled(ctx context.Context, row *Delivery, s Settlement) Settlem
 	s.ID, s.Attempts, s.At = row.ID, row.Attempts, d.now()
 	d.ahead.see(s.At)
 	s.Failures = max(s.Failures, row.Failures)
-	if s.Outcome != Done && strings.HasPrefix(row.LastError, perhaps) && !strings.HasPrefix(s.Error, perhaps) {
+	if s.Outcome != OutcomeDone && strings.HasPrefix(row.LastError, perhaps) && !strings.HasPrefix(s.Error, perhaps) {
 		s.Error = perhaps + " before; " + s.Error
 	}
 	s.Due, s.Error = microTime(s.Due), shorten(s.Error)
@@ -469,17 +469,17 @@ func (d *Desk) settled(ctx context.Context, row *Delivery, s Settlement) Settlem
 		level, what = slog.LevelError, "ticket: not delivered, and the fault is on this side"
 	}
 	switch s.Outcome {
-	case Done:
+	case OutcomeDone:
 		level, what = slog.LevelDebug, "ticket: delivered"
-	case GiveUp:
+	case OutcomeGiveUp:
 		level = slog.LevelError
-	case Suppress:
+	case OutcomeSuppress:
 		level = slog.LevelInfo
 	}
 	// Not the error itself: a notifier's may hold an address. Desk.Deliveries has it.
 	if d.cfg.Logger.Enabled(ctx, level) {
 		d.cfg.Logger.LogAttrs(ctx, level, what, slog.String("id", row.ID.String()), slog.String("ticket", row.Ticket.String()), slog.String("kind", string(row.Kind)),
-			slog.String("via", row.Via), slog.Int("attempt", row.Attempts), slog.String("state", string(s.Outcome.State())))
+			slog.String("via", row.Notifier), slog.Int("attempt", row.Attempts), slog.String("state", string(s.Outcome.State())))
 	}
 	if d.cfg.Relay.Observe != nil {
 		err := safely("Relay.Observe", func() error { d.cfg.Relay.Observe(ctx, *row, s); return nil })

@@ -59,7 +59,7 @@ func TestSettleInBackground(t *testing.T) {
 		begin := time.Now()
 		var called []time.Duration
 		quiet := ticket.NotifierFunc(func(_ context.Context, n ticket.Notification) error {
-			if n.To.Role == ticket.Requesters {
+			if n.To.Role == ticket.RoleRequester {
 				called = append(called, time.Since(begin).Round(100*time.Millisecond))
 			}
 			return nil
@@ -73,7 +73,7 @@ func TestSettleInBackground(t *testing.T) {
 			tk, err := desk.Open(t.Context(), lin, ticket.Draft{Requester: ticket.Person{ID: "ada"}, Subject: "No ink", Message: "None."})
 			require.NoError(t, err)
 			if i == 0 {
-				_, err = desk.Do(t.Context(), lin, tk.ID, ticket.Action{Name: ticket.Reply, Message: "Look again."})
+				_, err = desk.Do(t.Context(), lin, tk.ID, ticket.Action{Name: ticket.ActionReply, Message: "Look again."})
 				require.NoError(t, err)
 			}
 			time.Sleep(time.Millisecond) // so that their order is known
@@ -81,7 +81,7 @@ func TestSettleInBackground(t *testing.T) {
 		begin = time.Now()
 		sum, err := desk.Deliver(t.Context())
 		require.NoError(t, err)
-		require.Equal(t, ticket.Delivered{Done: 7}, sum)
+		require.Equal(t, ticket.DeliveryCounts{Done: 7}, sum)
 		require.Len(t, called, 4)
 		require.Less(t, time.Since(begin), 8*time.Second)
 	})

@@ -18,7 +18,7 @@ type Decision struct {
 	Other  *Ticket // the ticket that Action.Ticket names, where there is one
 
 	undone    *undone // the merge that an unmerge undoes, where the desk read it
-	onePerson bool    // see Config.MergeOnePerson
+	onePerson bool    // see Config.MergeSameRequester
 
 	Workflow   *Workflow  // set by Decide, as the rest
 	Role       Role       // as whom the actor meets the ticket
@@ -57,7 +57,7 @@ func (w *Workflow) permit(d *Decision) error {
 	if rule.by&d.Role == 0 {
 		return d.refuse(WhyRole, "%s may not do this", d.who())
 	}
-	if d.Role == Agents {
+	if d.Role == RoleAgent {
 		if !d.Actor.ServesLevel(t.Level) {
 			return d.refuse(WhyLevel, "the ticket is at level %d, the agent serves %v", t.Level, d.Actor.Levels)
 		}
@@ -77,7 +77,7 @@ func (w *Workflow) permit(d *Decision) error {
 		}
 		return d.askGuards()
 	}
-	if act.Name == Unmerge && t.MergedInto.IsZero() {
+	if act.Name == ActionUnmerge && t.MergedInto.IsZero() {
 		return d.refuse(WhyState, "the ticket was not merged")
 	}
 	if err := d.choose(); err != nil {
@@ -123,7 +123,7 @@ func (d *Decision) staysPut(what string) error {
 }
 
 // moreThanWords are the actions that have an effect of their own.
-var moreThanWords = []ActionName{Merge, Unmerge, Split, AddLink, Unlink, Edit}
+var moreThanWords = []ActionName{ActionMerge, ActionUnmerge, ActionSplit, ActionLink, ActionUnlink, ActionEdit}
 
 // words reports whether an action brings words or files for customers.
 func (a *Action) words() bool { return a.Message != "" || len(a.Attachments) > 0 }
@@ -140,7 +140,7 @@ func (d *Decision) askGuards() error {
 }
 
 // onMerged are the actions a ticket that was merged away still takes.
-var onMerged = []ActionName{Unmerge, AddNote, AddLink, Unlink}
+var onMerged = []ActionName{ActionUnmerge, ActionNote, ActionLink, ActionUnlink}
 
 // doneAt is when the work was over, as far as a window after it is concerned.
 func (t *Ticket) doneAt() time.Time {
@@ -223,7 +223,7 @@ func (d *Decision) level() (int, error) {
 		return 0, invalid("action.level", "must be 1 to %d, or 0", top)
 	}
 	switch d.Transition.Level {
-	case Up:
+	case LevelUp:
 		if want == 0 {
 			want = at + 1
 		}
@@ -231,7 +231,7 @@ func (d *Decision) level() (int, error) {
 			return 0, invalid("action.level", "must be above %d", at)
 		}
 		return want, nil
-	case Down:
+	case LevelDown:
 		if want == 0 {
 			want = at - 1
 		}
@@ -239,7 +239,7 @@ func (d *Decision) level() (int, error) {
 			return 0, invalid("action.level", "must be below %d", at)
 		}
 		return want, nil
-	case AnyLevel:
+	case LevelAny:
 		if want == 0 {
 			want = at
 		}
@@ -265,7 +265,7 @@ func (d *Decision) who() string {
 	if d.Role == 0 {
 		return "who has no part in the ticket"
 	}
-	if d.Role == Agents {
+	if d.Role == RoleAgent {
 		return "an agent"
 	}
 	return "a " + d.Role.String()
@@ -278,19 +278,19 @@ func (d *Decision) event() (Event, error) {
 	e.Channel, e.Automatic = act.Channel, act.Automatic
 	e.Message, e.Attachments = act.Message, act.Attachments
 	e.Note, e.NoteAttachments = act.Note, act.NoteAttachments
-	e.Answer = d.Role == Agents && !act.Automatic && act.words() && act.Name != Amend
-	if act.Automatic && act.Name == Resolve && t.Phase == PhaseSolved {
+	e.Answer = d.Role == RoleAgent && !act.Automatic && act.words() && act.Name != ActionAmend
+	if act.Automatic && act.Name == ActionResolve && t.Phase == PhaseSolved {
 		e.Set.Restored = &Restored{Resolved: t.Resolved, Closed: t.Closed} // it does not solve it again
 	}
 	setIfOther(&e.Set.Queue, t.Queue, act.Queue, act.Queue != "")
 	switch tr.Assign {
-	case ToActor:
-		setIfOther(&e.Set.Assignee, t.Assignee, d.Actor.Person.ID, d.Role == Agents)
-	case ToActorIfNone:
-		setIfOther(&e.Set.Assignee, t.Assignee, d.Actor.Person.ID, d.Role == Agents && t.Assignee == "")
-	case ToGiven:
+	case AssignActor:
+		setIfOther(&e.Set.Assignee, t.Assignee, d.Actor.Person.ID, d.Role == RoleAgent)
+	case AssignActorIfNone:
+		setIfOther(&e.Set.Assignee, t.Assignee, d.Actor.Person.ID, d.Role == RoleAgent && t.Assignee == "")
+	case AssignGiven:
 		setIfOther(&e.Set.Assignee, t.Assignee, act.Assignee, true)
-	case ToNobody:
+	case AssignNobody:
 		setIfOther(&e.Set.Assignee, t.Assignee, "", true)
 	}
 	d.reason(&e)
@@ -320,13 +320,13 @@ func (d *Decision) blank(t *Ticket, to State) Event {
 // ownEvent is an event by which the desk itself changes a ticket without moving
 // it.
 func ownEvent(w *Workflow, t *Ticket, name ActionName, now time.Time) Event {
-	d := Decision{Workflow: w, Actor: deskItself, Role: Systems, Action: Action{Name: name}, Now: now}
+	d := Decision{Workflow: w, Actor: deskItself, Role: RoleSystem, Action: Action{Name: name}, Now: now}
 	return d.blank(t, t.State())
 }
 
 // by records who acted: an agent or a system by ID, a customer as a person.
 func (e *Event) by(a Actor) {
-	if a.Role == Requesters {
+	if a.Role == RoleRequester {
 		e.Actor = a.Person
 		return
 	}
@@ -354,7 +354,7 @@ func (d *Decision) timer(e *Event) {
 	if d.Transition.To == "" && d.To.Status == t.Status {
 		return // the status goes on as it was, and so does its timer
 	}
-	if d.Action.Name == Amend && e.Phase.Done() == t.Phase.Done() {
+	if d.Action.Name == ActionAmend && e.Phase.Done() == t.Phase.Done() {
 		return // what is only filed otherwise waits for what it waited for
 	}
 	next := Timer{}
@@ -383,13 +383,13 @@ func setIfOther(to **string, was, is string, ask bool) {
 func (d *Decision) effect(e *Event) error {
 	t, act := &d.Ticket, &d.Action
 	switch act.Name {
-	case Merge:
+	case ActionMerge:
 		return d.merge(e)
-	case Unmerge:
+	case ActionUnmerge:
 		d.unmerge(e)
-	case Amend:
+	case ActionAmend:
 		d.amend(e)
-	case AddLink:
+	case ActionLink:
 		if err := d.other(); err != nil {
 			return err
 		}
@@ -400,21 +400,21 @@ func (d *Decision) effect(e *Event) error {
 			return invalid("action.ticket", "is linked so already")
 		}
 		e.Set.AddLinks = []Link{{act.Relation, d.Other.ID, d.Other.Number}}
-	case Unlink:
+	case ActionUnlink:
 		l, there := t.LinkTo(act.Relation, act.Ticket)
 		if !there {
 			return invalid("action.ticket", "has no such link with this ticket")
 		}
-		if act.Relation == DuplicateOf && t.MergedInto == act.Ticket ||
-			act.Relation == DuplicatedBy && d.Other != nil && d.Other.MergedInto == t.ID {
+		if act.Relation == RelationDuplicateOf && t.MergedInto == act.Ticket ||
+			act.Relation == RelationDuplicatedBy && d.Other != nil && d.Other.MergedInto == t.ID {
 			return invalid("action.ticket", "is linked by a merge: undo the merge instead")
 		}
 		e.Set.RemoveLinks = []Link{l}
-	case Split:
+	case ActionSplit:
 		if act.Draft == nil {
-			return invalid("action.draft", "is missing: %q needs one", Split)
+			return invalid("action.draft", "is missing: %q needs one", ActionSplit)
 		}
-	case Edit:
+	case ActionEdit:
 		return d.edit(e)
 	}
 	return nil
@@ -435,7 +435,7 @@ func (d *Decision) other() error {
 func (d *Decision) edit(e *Event) error {
 	t, ed := &d.Ticket, d.Action.Edit
 	if ed == nil {
-		return invalid("action.edit", "is missing: %q needs one", Edit)
+		return invalid("action.edit", "is missing: %q needs one", ActionEdit)
 	}
 	if ed.Subject != t.Subject {
 		e.Subject = ed.Subject
@@ -514,16 +514,16 @@ func (e *Event) idle() bool {
 
 // opening makes the event that begins a ticket.
 func (w *Workflow) opening(a Actor, dr Draft, now time.Time, id ID, n Number, links []Link) Event {
-	d := Decision{Actor: a, Action: Action{Name: Open}, Now: now, Workflow: w}
+	d := Decision{Actor: a, Action: Action{Name: ActionOpen}, Now: now, Workflow: w}
 	role := a.Role
-	if role == Requesters && !a.Person.Same(dr.Requester) {
-		role = Followers
+	if role == RoleRequester && !a.Person.Same(dr.Requester) {
+		role = RoleFollower
 	}
 	d.Role = role
 	e := d.blank(&Ticket{ID: id}, State{w.spec.Initial, max(dr.Level, 1)})
 	e.From = State{}
 	e.Channel, e.Automatic = dr.Channel, dr.Automatic
-	e.Words = Words{Subject: dr.Subject, Message: dr.Message, Attachments: dr.Attachments, Fields: dr.Fields}
+	e.PublicContent = PublicContent{Subject: dr.Subject, Message: dr.Message, Attachments: dr.Attachments, Fields: dr.Fields}
 	e.Note = dr.Note
 	e.Requester, e.Followed = dr.Requester, dr.Followers
 	e.Set = Patch{

@@ -68,11 +68,11 @@ const (
 // way. By itself, a resolved ticket is closed after 7 days, and one on hold goes
 // on at Action.Until.
 func DefaultWorkflow() WorkflowSpec {
-	live := In(StatusNew, StatusQueued, StatusOpen, StatusWaiting, StatusOnHold)
-	done := In(StatusResolved, StatusClosed, StatusCancelled)
+	live := []Status{StatusNew, StatusQueued, StatusOpen, StatusWaiting, StatusOnHold}
+	done := []Status{StatusResolved, StatusClosed, StatusCancelled}
 	anywhere := append(append([]Status{}, live...), done...)
 	unsolved := append(append([]Status{}, live...), StatusResolved)
-	const staff = Agents | Systems
+	const staff = RoleAgent | RoleSystem
 
 	return WorkflowSpec{
 		Name: "support", Version: 1, Levels: 3,
@@ -83,49 +83,49 @@ func DefaultWorkflow() WorkflowSpec {
 			{Name: StatusQueued, Phase: PhaseInProgress},
 			{Name: StatusOpen, Phase: PhaseInProgress},
 			{Name: StatusWaiting, Phase: PhaseYourTurn},
-			{Name: StatusOnHold, Phase: PhaseInProgress, Then: Resume},
-			{Name: StatusResolved, Phase: PhaseSolved, Then: Close, After: ConfirmWindow},
+			{Name: StatusOnHold, Phase: PhaseInProgress, Then: ActionResume},
+			{Name: StatusResolved, Phase: PhaseSolved, Then: ActionClose, After: ConfirmWindow},
 			{Name: StatusClosed, Phase: PhaseClosed, Final: true},
 			{Name: StatusCancelled, Phase: PhaseClosed, Final: true},
 		},
 		Transitions: []Transition{
-			{Action: Take, From: live, To: StatusOpen, Assign: ToActor},
-			{Action: Assign, From: In(StatusNew, StatusQueued, StatusOpen), To: StatusOpen, By: staff, Needs: NeedAssignee, Assign: ToGiven},
-			{Action: Assign, From: In(StatusWaiting, StatusOnHold), By: staff, Needs: NeedAssignee, Assign: ToGiven},
-			{Action: Release, From: In(StatusNew, StatusOpen, StatusWaiting, StatusOnHold), To: StatusQueued, Assign: ToNobody},
+			{Action: ActionTake, From: live, To: StatusOpen, Assign: AssignActor},
+			{Action: ActionAssign, From: []Status{StatusNew, StatusQueued, StatusOpen}, To: StatusOpen, By: staff, Needs: NeedAssignee, Assign: AssignGiven},
+			{Action: ActionAssign, From: []Status{StatusWaiting, StatusOnHold}, By: staff, Needs: NeedAssignee, Assign: AssignGiven},
+			{Action: ActionRelease, From: []Status{StatusNew, StatusOpen, StatusWaiting, StatusOnHold}, To: StatusQueued, Assign: AssignNobody},
 
-			{Action: Reply, From: In(StatusNew, StatusQueued), To: StatusOpen, Needs: NeedWords, Assign: ToActorIfNone},
-			{Action: Reply, From: In(StatusOpen, StatusWaiting, StatusOnHold, StatusResolved), Needs: NeedWords},
-			{Action: Reply, From: In(StatusNew, StatusQueued, StatusOpen, StatusOnHold), By: Customers, Needs: NeedWords},
-			{Action: Reply, From: In(StatusWaiting), To: StatusOpen, By: Customers, Needs: NeedWords},
-			{Action: Reply, From: done, To: StatusQueued, By: Customers, Needs: NeedWords, Assign: ToNobody, Within: ReopenWindow, FollowUp: true},
-			{Action: Ask, From: live, To: StatusWaiting, Needs: NeedMessage, Assign: ToActorIfNone},
-			{Action: Hold, From: live, To: StatusOnHold, Needs: NeedReason, Assign: ToActorIfNone},
-			{Action: Resume, From: In(StatusWaiting, StatusOnHold), To: StatusOpen, By: staff, Assign: ToActorIfNone},
-			{Action: AddNote, From: anywhere, By: staff, Needs: NeedNote},
+			{Action: ActionReply, From: []Status{StatusNew, StatusQueued}, To: StatusOpen, Needs: NeedWords, Assign: AssignActorIfNone},
+			{Action: ActionReply, From: []Status{StatusOpen, StatusWaiting, StatusOnHold, StatusResolved}, Needs: NeedWords},
+			{Action: ActionReply, From: []Status{StatusNew, StatusQueued, StatusOpen, StatusOnHold}, By: RoleCustomer, Needs: NeedWords},
+			{Action: ActionReply, From: []Status{StatusWaiting}, To: StatusOpen, By: RoleCustomer, Needs: NeedWords},
+			{Action: ActionReply, From: done, To: StatusQueued, By: RoleCustomer, Needs: NeedWords, Assign: AssignNobody, Within: ReopenWindow, FollowUp: true},
+			{Action: ActionAsk, From: live, To: StatusWaiting, Needs: NeedMessage, Assign: AssignActorIfNone},
+			{Action: ActionHold, From: live, To: StatusOnHold, Needs: NeedReason, Assign: AssignActorIfNone},
+			{Action: ActionResume, From: []Status{StatusWaiting, StatusOnHold}, To: StatusOpen, By: staff, Assign: AssignActorIfNone},
+			{Action: ActionNote, From: anywhere, By: staff, Needs: NeedNote},
 
-			{Action: Escalate, From: live, To: StatusQueued, Level: Up, By: staff, Needs: NeedNote, Assign: ToNobody},
-			{Action: HandBack, From: live, To: StatusQueued, Level: Down, By: staff, Needs: NeedNote, Assign: ToNobody},
-			{Action: HandOver, From: live, To: StatusQueued, By: staff, Needs: NeedQueue, Assign: ToNobody},
+			{Action: ActionEscalate, From: live, To: StatusQueued, Level: LevelUp, By: staff, Needs: NeedNote, Assign: AssignNobody},
+			{Action: ActionHandBack, From: live, To: StatusQueued, Level: LevelDown, By: staff, Needs: NeedNote, Assign: AssignNobody},
+			{Action: ActionHandOver, From: live, To: StatusQueued, By: staff, Needs: NeedQueue, Assign: AssignNobody},
 
-			{Action: Resolve, From: unsolved, To: StatusResolved, Needs: NeedMessage, Assign: ToActorIfNone},
-			{Action: Confirm, From: In(StatusResolved), To: StatusClosed, By: Requesters},
-			{Action: Reopen, From: done, To: StatusQueued, Needs: NeedNote, Assign: ToNobody},
-			{Action: Reopen, From: done, To: StatusQueued, By: Requesters, Assign: ToNobody, Within: ReopenWindow, FollowUp: true},
-			{Action: Close, From: In(StatusResolved), To: StatusClosed, By: staff},
-			{Action: Cancel, From: unsolved, To: StatusCancelled, Needs: NeedReason},
-			{Action: Cancel, From: live, To: StatusCancelled, By: Requesters},
-			{Action: Amend, From: done, Level: AnyLevel, Needs: NeedNote, Chosen: true},
-			{Action: Amend, From: In(StatusClosed, StatusCancelled), To: StatusResolved, Level: AnyLevel, Needs: NeedNote, Chosen: true},
-			{Action: Amend, From: In(StatusResolved, StatusCancelled), To: StatusClosed, Level: AnyLevel, Needs: NeedNote, Chosen: true},
-			{Action: Amend, From: In(StatusResolved, StatusClosed), To: StatusCancelled, Level: AnyLevel, Needs: NeedNote, Chosen: true},
+			{Action: ActionResolve, From: unsolved, To: StatusResolved, Needs: NeedMessage, Assign: AssignActorIfNone},
+			{Action: ActionConfirm, From: []Status{StatusResolved}, To: StatusClosed, By: RoleRequester},
+			{Action: ActionReopen, From: done, To: StatusQueued, Needs: NeedNote, Assign: AssignNobody},
+			{Action: ActionReopen, From: done, To: StatusQueued, By: RoleRequester, Assign: AssignNobody, Within: ReopenWindow, FollowUp: true},
+			{Action: ActionClose, From: []Status{StatusResolved}, To: StatusClosed, By: staff},
+			{Action: ActionCancel, From: unsolved, To: StatusCancelled, Needs: NeedReason},
+			{Action: ActionCancel, From: live, To: StatusCancelled, By: RoleRequester},
+			{Action: ActionAmend, From: done, Level: LevelAny, Needs: NeedNote, Chosen: true},
+			{Action: ActionAmend, From: []Status{StatusClosed, StatusCancelled}, To: StatusResolved, Level: LevelAny, Needs: NeedNote, Chosen: true},
+			{Action: ActionAmend, From: []Status{StatusResolved, StatusCancelled}, To: StatusClosed, Level: LevelAny, Needs: NeedNote, Chosen: true},
+			{Action: ActionAmend, From: []Status{StatusResolved, StatusClosed}, To: StatusCancelled, Level: LevelAny, Needs: NeedNote, Chosen: true},
 
-			{Action: Merge, From: unsolved, To: StatusClosed},
-			{Action: Unmerge, From: In(StatusClosed), To: StatusQueued, Assign: ToNobody},
-			{Action: Split, From: live},
-			{Action: AddLink, From: anywhere},
-			{Action: Unlink, From: anywhere},
-			{Action: Edit, From: anywhere, By: staff},
+			{Action: ActionMerge, From: unsolved, To: StatusClosed},
+			{Action: ActionUnmerge, From: []Status{StatusClosed}, To: StatusQueued, Assign: AssignNobody},
+			{Action: ActionSplit, From: live},
+			{Action: ActionLink, From: anywhere},
+			{Action: ActionUnlink, From: anywhere},
+			{Action: ActionEdit, From: anywhere, By: staff},
 		},
 	}
 }

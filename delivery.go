@@ -12,31 +12,31 @@ type DeliveryState string
 // The states of a delivery. All but the first two are settled: nothing more
 // happens to it by itself.
 const (
-	Pending    DeliveryState = "pending"    // to be made when it is Due, and when those before it in its line are settled
-	Claimed    DeliveryState = "claimed"    // somebody is at it until Until
-	Sent       DeliveryState = "sent"       // the notifier took it, at Settled
-	Dead       DeliveryState = "dead"       // given up; LastError says why
-	Bounced    DeliveryState = "bounced"    // given up, because the address takes nothing; LastError has its words
-	Suppressed DeliveryState = "suppressed" // not sent on purpose; LastError says why
+	DeliveryPending    DeliveryState = "pending"    // to be made when it is Due, and when those before it in its line are settled
+	DeliveryClaimed    DeliveryState = "claimed"    // somebody is at it until Until
+	DeliverySent       DeliveryState = "sent"       // the notifier took it, at Settled
+	DeliveryDead       DeliveryState = "dead"       // given up; LastError says why
+	DeliveryBounced    DeliveryState = "bounced"    // given up, because the address takes nothing; LastError has its words
+	DeliverySuppressed DeliveryState = "suppressed" // not sent on purpose; LastError says why
 )
 
 // Settled reports whether nothing more happens by itself.
-func (s DeliveryState) Settled() bool { return s != Pending && s != Claimed }
+func (s DeliveryState) Settled() bool { return s != DeliveryPending && s != DeliveryClaimed }
 
-var deliveryStates = []DeliveryState{Pending, Claimed, Sent, Dead, Bounced, Suppressed}
+var deliveryStates = []DeliveryState{DeliveryPending, DeliveryClaimed, DeliverySent, DeliveryDead, DeliveryBounced, DeliverySuppressed}
 
 // Delivery is one row of the outbox: one notification on its way to one
 // recipient by one notifier, and afterwards the record of what became of it. It
 // refers to the event it tells of and holds no content, so that erasing an event
 // takes the content from here as well.
 type Delivery struct {
-	ID     ID        `json:"id"` // stays the same through all attempts
-	Tenant string    `json:"tenant,omitempty"`
-	Ticket ID        `json:"ticket"`
-	Seq    int64     `json:"seq"` // the event that it tells of
-	Kind   Kind      `json:"kind"`
-	Via    string    `json:"via,omitempty"` // the notifier's name
-	To     Recipient `json:"to"`
+	ID       ID        `json:"id"` // stays the same through all attempts
+	Tenant   string    `json:"tenant,omitempty"`
+	Ticket   ID        `json:"ticket"`
+	Seq      int64     `json:"seq"` // the event that it tells of
+	Kind     Kind      `json:"kind"`
+	Notifier string    `json:"via,omitempty"` // the notifier's name
+	To       Recipient `json:"to"`
 
 	Created   time.Time     `json:"created"`
 	Due       time.Time     `json:"due"` // not before
@@ -53,7 +53,7 @@ type Delivery struct {
 // [Recipient.Key] has it. Once it is Bounced, that is the address which bounced: a
 // recipient of nothing but Address, where there is one.
 func (d *Delivery) Key() string {
-	if d.State == Bounced && d.Address != "" {
+	if d.State == DeliveryBounced && d.Address != "" {
 		return mailTo(d.Address).Key()
 	}
 	return d.To.Key()
@@ -65,7 +65,7 @@ func mailTo(address string) Recipient { return Recipient{Person: Person{Email: a
 // Before reports whether both deliveries stand in the same line and d comes
 // first; see [Store].Claim.
 func (d *Delivery) Before(o *Delivery) bool {
-	return d.Ticket == o.Ticket && d.Via == o.Via && cmp.Or(cmp.Compare(d.Seq, o.Seq), d.ID.Compare(o.ID)) < 0 && d.To.Key() == o.To.Key()
+	return d.Ticket == o.Ticket && d.Notifier == o.Notifier && cmp.Or(cmp.Compare(d.Seq, o.Seq), d.ID.Compare(o.ID)) < 0 && d.To.Key() == o.To.Key()
 }
 
 // Settlement is the outcome of one attempt.
@@ -84,16 +84,16 @@ type Settlement struct {
 
 // Check reports a settlement that makes no sense as an [*InvalidError].
 func (s Settlement) Check() error {
-	if s.Outcome < Done || s.Outcome > Suppress {
+	if s.Outcome < OutcomeDone || s.Outcome > OutcomeSuppress {
 		return invalid("settlement.outcome", "must be done, again, give up, bounce back or suppress")
 	}
 	if s.At.IsZero() {
 		return invalid("settlement.at", "is missing: when it ended")
 	}
-	if s.Outcome == Again && s.Due.IsZero() {
+	if s.Outcome == OutcomeRetry && s.Due.IsZero() {
 		return invalid("settlement.due", "is missing: when to try again")
 	}
-	if s.Outcome != Again {
+	if s.Outcome != OutcomeRetry {
 		s.Due = time.Time{} // nobody looks at it
 	}
 	return checkTimes(namedTime{"settlement.at", s.At}, namedTime{"settlement.due", s.Due})
@@ -104,24 +104,24 @@ type Outcome uint8
 
 // The outcomes.
 const (
-	Done       Outcome = iota + 1 // delivered: Sent
-	Again                         // failed: another attempt at Due
-	GiveUp                        // failed for good: Dead
-	BounceBack                    // failed for good, and so will all others to the address: Bounced
-	Suppress                      // not to be sent: Suppressed
+	OutcomeDone     Outcome = iota + 1 // delivered: Sent
+	OutcomeRetry                       // failed: another attempt at Due
+	OutcomeGiveUp                      // failed for good: Dead
+	OutcomeBounce                      // failed for good, and so will all others to the address: Bounced
+	OutcomeSuppress                    // not to be sent: Suppressed
 )
 
 // State returns the state that the outcome leads to; "" for one that is none.
 func (o Outcome) State() DeliveryState {
-	if o < Done || o > Suppress {
+	if o < OutcomeDone || o > OutcomeSuppress {
 		return ""
 	}
-	return [...]DeliveryState{Sent, Pending, Dead, Bounced, Suppressed}[o-1]
+	return [...]DeliveryState{DeliverySent, DeliveryPending, DeliveryDead, DeliveryBounced, DeliverySuppressed}[o-1]
 }
 
 // String returns the outcome's name.
 func (o Outcome) String() string {
-	if o < Done || o > Suppress {
+	if o < OutcomeDone || o > OutcomeSuppress {
 		return "none"
 	}
 	return [...]string{"done", "again", "give up", "bounce back", "suppress"}[o-1]
@@ -132,12 +132,12 @@ func (o Outcome) String() string {
 type DeliveryQuery struct {
 	Tenant string // set by the desk to the actor's own
 
-	IDs    []ID
-	Ticket ID // of this ticket; zero: of any
-	State  []DeliveryState
-	Kind   []Kind
-	Via    []string  // of these notifiers; none: of any
-	To     Recipient // whose Delivery.Key is the Key of this one; zero: to anybody
+	IDs       []ID
+	Ticket    ID // of this ticket; zero: of any
+	State     []DeliveryState
+	Kind      []Kind
+	Notifiers []string  // of these notifiers; none: of any
+	To        Recipient // whose Delivery.Key is the Key of this one; zero: to anybody
 
 	SettledFrom   time.Time // settled, and not before
 	SettledBefore time.Time // settled, and before
@@ -158,7 +158,7 @@ func (q DeliveryQuery) Check() error {
 	if q.Limit < 0 || q.Limit > MaxLimit {
 		return invalid("query.limit", "must be 1 to %d, or 0 for %d", MaxLimit, DefaultLimit)
 	}
-	if n := max(len(q.IDs), len(q.State), len(q.Kind), len(q.Via)); n > maxAlternatives {
+	if n := max(len(q.IDs), len(q.State), len(q.Kind), len(q.Notifiers)); n > maxAlternatives {
 		return invalid("query", "has a list of %d values, at most %d are taken", n, maxAlternatives)
 	}
 	for _, s := range q.State {
@@ -185,7 +185,7 @@ func (q DeliveryQuery) Match(d *Delivery) bool {
 	return q.Tenant == d.Tenant && settled &&
 		oneOf(q.IDs, d.ID) &&
 		(q.Ticket.IsZero() || q.Ticket == d.Ticket) &&
-		oneOf(q.State, d.State) && oneOf(q.Kind, d.Kind) && oneOf(q.Via, d.Via) &&
+		oneOf(q.State, d.State) && oneOf(q.Kind, d.Kind) && oneOf(q.Notifiers, d.Notifier) &&
 		(q.To == Recipient{} || q.To.Key() == d.Key()) &&
 		(q.After.IsZero() || d.ID.Compare(q.After) < 0)
 }
@@ -200,8 +200,8 @@ func (q DeliveryQuery) NewPage(found []Delivery) DeliveryPage {
 	return DeliveryPage{Deliveries: found[:n:n], Next: found[n-1].ID}
 }
 
-// Revision changes the state of deliveries that are settled; see [Store].Revise.
-type Revision struct {
+// DeliveryUpdate changes the state of deliveries that are settled; see [Store].Revise.
+type DeliveryUpdate struct {
 	Tenant string
 	IDs    []ID            // at most 1000
 	From   []DeliveryState // only those in one of these; none: nothing is changed
@@ -211,7 +211,7 @@ type Revision struct {
 }
 
 // Check reports a revision that makes no sense as an [*InvalidError].
-func (r Revision) Check() error {
+func (r DeliveryUpdate) Check() error {
 	if len(r.IDs) > maxAlternatives {
 		return invalid("revision.ids", "has %d values, at most %d are taken", len(r.IDs), maxAlternatives)
 	}
@@ -220,7 +220,7 @@ func (r Revision) Check() error {
 			return invalid("revision.from", "must be sent, dead, bounced or suppressed")
 		}
 	}
-	if r.To != Pending && r.To != Bounced {
+	if r.To != DeliveryPending && r.To != DeliveryBounced {
 		return invalid("revision.to", "must be pending or bounced")
 	}
 	if r.At.IsZero() {

@@ -52,7 +52,7 @@ type Config struct {
 	ReceiptKey []byte
 	// ReceiptAge is how long an idempotency key is remembered: a repeat that comes
 	// later happens anew. [Desk.Run] removes what is older, on stores that can
-	// ([Forgetter]). 0: 30 days; negative: for ever.
+	// ([ReceiptPruner]). 0: 30 days; negative: for ever.
 	ReceiptAge time.Duration
 
 	// Limits bound what is taken in; fields that are 0 have the defaults of
@@ -74,33 +74,33 @@ type Config struct {
 	// another process delivers them. No entry that tells people: rows are written
 	// for the name "", so that a notifier of that name can deliver them later.
 	Notifiers map[string]Notifier
-	// Streams names those of the notifiers that are told of every event, once,
+	// EventNotifiers names those of the notifiers that are told of every event, once,
 	// with [KindEvent], in place of what is told to people: brokers and other
 	// systems. What a ticket's events bring them comes in order.
-	Streams []string
+	EventNotifiers []string
 	// Silent writes no rows: nobody is ever told anything.
 	Silent bool
 
-	// MergeOnePerson lets only tickets of the same requester be merged. Default:
+	// MergeSameRequester lets only tickets of the same requester be merged. Default:
 	// those of one organisation may be, and then its people read both.
-	MergeOnePerson bool
+	MergeSameRequester bool
 
-	// Derive changes the draft of a ticket that comes out of another one: a
+	// DeriveDraft changes the draft of a ticket that comes out of another one: a
 	// follow-up, or what is split off. It is called while the desk decides, with
 	// what the new ticket would be, which goes on where the other one stands (see
 	// [Desk.Do]); what it returns is opened. It must be quick, and answer the same
 	// when asked again. A panic, and what no draft may be, fail the action. Nil: as
 	// it is.
-	Derive func(from Ticket, d Draft) Draft
+	DeriveDraft func(from Ticket, d Draft) Draft
 
-	// Copies says who else is told what the customers of a ticket are told, as it
+	// ExtraRecipients says who else is told what the customers of a ticket are told, as it
 	// stands after the event: agents who watch it, an address of a team. They
 	// count as agents; customers who watch are followers of the ticket. It is
 	// called while the desk decides, so it must be quick, and answer the same when
 	// asked again. No mailbox is told twice, and nobody of their own act. Recipients that make
 	// no sense, more of them than Limits.Followers, and a panic fail the action.
 	// Nil: nobody else.
-	Copies func(t Ticket, k Kind) []Recipient
+	ExtraRecipients func(t Ticket, k Kind) []Recipient
 	// Profile completes what is known of a recipient right before each attempt;
 	// see [Profile]. A customer is given as it stands on the ticket by then. An
 	// error is an attempt that failed, as one of the notifier's: it is tried again
@@ -114,10 +114,10 @@ type Config struct {
 	// Zero times, those outside the years 1970 to 9999, and nil, mean that nobody
 	// knows.
 	Expected func(t Ticket) time.Time
-	// Links makes status links; the zero Links makes none.
-	Links Links
-	// Guard bounds how much is sent to one recipient; see [Guard].
-	Guard Guard
+	// StatusLinks makes status links; the zero Links makes none.
+	StatusLinks StatusLinks
+	// SendLimits bounds how much is sent to one recipient; see [SendLimits].
+	SendLimits SendLimits
 	// Relay says how Run and Deliver work.
 	Relay Relay
 
@@ -161,10 +161,10 @@ func NewDesk(store Store, cfg Config) (*Desk, error) {
 	if cfg.Relay, err = cfg.Relay.withDefaults(); err != nil {
 		return nil, err
 	}
-	if cfg.Guard, err = cfg.Guard.withDefaults(); err != nil {
+	if cfg.SendLimits, err = cfg.SendLimits.withDefaults(); err != nil {
 		return nil, err
 	}
-	if cfg.Links, err = cfg.Links.withDefaults(); err != nil {
+	if cfg.StatusLinks, err = cfg.StatusLinks.withDefaults(); err != nil {
 		return nil, err
 	}
 	if cfg.Attempts < 0 {
@@ -220,10 +220,10 @@ func NewDesk(store Store, cfg Config) (*Desk, error) {
 // tellers sorts out who tells people and who gets the stream, and asks them
 // whether they can.
 func (d *Desk) tellers() error {
-	streams := slices.Sorted(slices.Values(d.cfg.Streams))
+	streams := slices.Sorted(slices.Values(d.cfg.EventNotifiers))
 	for i, via := range streams {
 		if _, ok := d.cfg.Notifiers[via]; !ok || i > 0 && streams[i-1] == via {
-			return invalid("config.streams", "must name notifiers, each once; %s is not one, or is named twice", quote(via))
+			return invalid("config.event_notifiers", "must name notifiers, each once; %s is not one, or is named twice", quote(via))
 		}
 	}
 	c := check{Limits: d.cfg.Limits}
@@ -244,14 +244,14 @@ func (d *Desk) tellers() error {
 		} else {
 			vias = append(vias, via)
 		}
-		if c, ok := d.cfg.Notifiers[via].(Checker); ok {
+		if c, ok := d.cfg.Notifiers[via].(NotifierChecker); ok {
 			if err := c.Check(kinds); err != nil {
 				return &InvalidError{Field: "config.notifiers[" + quote(via) + "]", Reason: "cannot tell everything", Err: err}
 			}
 		}
-		if c, ok := d.cfg.Notifiers[via].(LinkChecker); ok {
+		if c, ok := d.cfg.Notifiers[via].(StatusLinkChecker); ok {
 			if err := d.checkLink(c); err != nil {
-				return &InvalidError{Field: "config.links.url", Reason: "makes an address that the notifier " + quote(via) + " cannot take", Err: err}
+				return &InvalidError{Field: "config.status_links.url", Reason: "makes an address that the notifier " + quote(via) + " cannot take", Err: err}
 			}
 		}
 	}
@@ -264,12 +264,12 @@ func (d *Desk) tellers() error {
 	return nil
 }
 
-// In returns the desk on another store, as a rule one that is bound to a
+// WithStore returns the desk on another store, as a rule one that is bound to a
 // transaction of the host's: desk.In(store.WithTx(tx)). What it does is part of
 // that transaction. It decides once: a conflict is returned, because only the
 // host can begin its transaction anew. Notifications go out when the
 // transaction is committed and a relay finds them.
-func (d *Desk) In(store Store) *Desk {
+func (d *Desk) WithStore(store Store) *Desk {
 	c := *d
 	c.store, c.bound = store, true
 	return &c
@@ -571,11 +571,11 @@ func (d *Desk) load(ctx context.Context, a Actor, id ID) (Ticket, error) {
 
 // shown is the ticket in the form that the actor may hold.
 func (d *Desk) shown(a Actor, t Ticket) Ticket {
-	if a.Role&(Agents|Systems) != 0 {
+	if a.Role&(RoleAgent|RoleSystem) != 0 {
 		return t
 	}
 	t = t.PublicTo(a.Person)
-	t.Subject = d.cfg.Links.cutTokens(t.Subject)
+	t.Subject = d.cfg.StatusLinks.cutTokens(t.Subject)
 	if !a.only.IsZero() {
 		t.Requester, t.Followers = Person{}, nil // who has a link need not know whose it is
 	}

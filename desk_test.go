@@ -70,7 +70,7 @@ func (k *kit) do(a ticket.Actor, t ticket.Ticket, act ticket.Action) ticket.Tick
 	k.clock.Advance(time.Minute)
 	after, err := k.desk.Do(k.Context(), a, t.ID, act)
 	require.NoError(k, err)
-	require.NoError(k, k.desk.Verify(k.Context(), cron.In(a.Tenant), after.ID))
+	require.NoError(k, k.desk.Verify(k.Context(), cron.InTenant(a.Tenant), after.ID))
 	return after
 }
 
@@ -89,7 +89,7 @@ func (k *kit) refusal(a ticket.Actor, t ticket.Ticket, act ticket.Action, catego
 
 func (k *kit) get(t ticket.Ticket) ticket.Ticket {
 	k.Helper()
-	got, err := k.desk.Get(k.Context(), cron.In(t.Tenant), t.ID)
+	got, err := k.desk.Get(k.Context(), cron.InTenant(t.Tenant), t.ID)
 	require.NoError(k, err)
 	return got
 }
@@ -111,29 +111,29 @@ func (k *kit) deliver() {
 
 func TestAFullCase(t *testing.T) {
 	k := newKit(t)
-	tk := k.open(ada, ticket.Draft{Message: "Since this morning, every second page.", Channel: ticket.Phone})
+	tk := k.open(ada, ticket.Draft{Message: "Since this morning, every second page.", Channel: ticket.ChannelPhone})
 	require.Equal(t, ticket.StatusNew, tk.Status)
 	require.Equal(t, 1, tk.Level)
-	require.Equal(t, ticket.Medium, tk.Priority)
+	require.Equal(t, ticket.GradeMedium, tk.Priority)
 	require.NotEmpty(t, tk.Number)
 
-	tk = k.do(lin, tk, ticket.Action{Name: ticket.Take})
+	tk = k.do(lin, tk, ticket.Action{Name: ticket.ActionTake})
 	require.Equal(t, "lin", tk.Assignee)
-	tk = k.do(lin, tk, ticket.Action{Name: ticket.Escalate, Queue: "hardware", Note: "fuser fault?"})
+	tk = k.do(lin, tk, ticket.Action{Name: ticket.ActionEscalate, Queue: "hardware", Note: "fuser fault?"})
 	require.Equal(t, ticket.State{Status: ticket.StatusQueued, Level: 2}, tk.State())
 	require.Empty(t, tk.Assignee)
 	require.Equal(t, "hardware", tk.Queue)
-	tk = k.do(max, tk, ticket.Action{Name: ticket.Ask, Message: "Which model is it?"})
+	tk = k.do(max, tk, ticket.Action{Name: ticket.ActionAsk, Message: "Which model is it?"})
 	require.Equal(t, ticket.PhaseYourTurn, tk.Phase)
 	require.Equal(t, "max", tk.Assignee)
 	require.Equal(t, tk.Touched, tk.FirstAnswered)
-	tk = k.do(ada, tk, ticket.Action{Name: ticket.Reply, Message: "An LJ-4."})
+	tk = k.do(ada, tk, ticket.Action{Name: ticket.ActionReply, Message: "An LJ-4."})
 	require.Equal(t, ticket.StatusOpen, tk.Status)
 	require.Empty(t, tk.Assignee, "a customer's copy does not say who has it")
-	tk = k.do(max, tk, ticket.Action{Name: ticket.Resolve, Message: "New fuser fitted."})
+	tk = k.do(max, tk, ticket.Action{Name: ticket.ActionResolve, Message: "New fuser fitted."})
 	require.Equal(t, ticket.PhaseSolved, tk.Phase)
-	require.Equal(t, ticket.Close, tk.Timer.Action)
-	tk = k.do(ada, tk, ticket.Action{Name: ticket.Confirm})
+	require.Equal(t, ticket.ActionClose, tk.Timer.Action)
+	tk = k.do(ada, tk, ticket.Action{Name: ticket.ActionConfirm})
 	require.Equal(t, ticket.StatusClosed, tk.Status)
 
 	events := k.events(max, tk)
@@ -174,7 +174,7 @@ func TestNothingIsLostUnderConcurrency(t *testing.T) {
 	for w := range workers {
 		wg.Go(func() {
 			for i := range each {
-				_, err := k.desk.Do(t.Context(), lin, tk.ID, ticket.Action{Name: ticket.AddNote, Note: ticket.Note(fmt.Sprintf("%d/%d", w, i))})
+				_, err := k.desk.Do(t.Context(), lin, tk.ID, ticket.Action{Name: ticket.ActionNote, Note: ticket.Note(fmt.Sprintf("%d/%d", w, i))})
 				if err != nil {
 					t.Errorf("%v", err)
 					return
@@ -212,20 +212,20 @@ func TestConflictsAreRetriedUpToABound(t *testing.T) {
 	k := newKitOn(t, s, func(c *ticket.Config) { c.Attempts = 5 })
 	tk := k.open(ada, ticket.Draft{})
 	s.commits = 0
-	k.refused(lin, tk, ticket.Action{Name: ticket.Take}, ticket.ErrConflict)
+	k.refused(lin, tk, ticket.Action{Name: ticket.ActionTake}, ticket.ErrConflict)
 	require.Equal(t, 5, s.commits)
 
 	// In a host's transaction the host has to begin anew, so it is told at once.
 	s.commits = 0
-	_, err := k.desk.In(s).Do(t.Context(), lin, tk.ID, ticket.Action{Name: ticket.Take})
+	_, err := k.desk.WithStore(s).Do(t.Context(), lin, tk.ID, ticket.Action{Name: ticket.ActionTake})
 	require.ErrorIs(t, err, ticket.ErrConflict)
 	require.Equal(t, 1, s.commits)
-	require.ErrorIs(t, k.desk.In(s).Run(t.Context()), ticket.ErrInvalid)
+	require.ErrorIs(t, k.desk.WithStore(s).Run(t.Context()), ticket.ErrInvalid)
 
 	// A context that ends while waiting ends the call.
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err = k.desk.Do(ctx, lin, tk.ID, ticket.Action{Name: ticket.Take})
+	_, err = k.desk.Do(ctx, lin, tk.ID, ticket.Action{Name: ticket.ActionTake})
 	require.ErrorIs(t, err, context.Canceled)
 }
 
@@ -242,10 +242,10 @@ func TestPinnedVersions(t *testing.T) {
 	k := newKit(t)
 	tk := k.open(ada, ticket.Draft{Message: "help"})
 	seen := tk.Version
-	k.do(lin, tk, ticket.Action{Name: ticket.AddNote, Note: "a secret"})
-	k.do(lin, tk, ticket.Action{Name: ticket.Ask, Message: "Which model?"})
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionNote, Note: "a secret"})
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionAsk, Message: "Which model?"})
 
-	err := k.refusal(lin, tk, ticket.Action{Name: ticket.Reply, Message: "m", Version: seen}, ticket.ErrStale)
+	err := k.refusal(lin, tk, ticket.Action{Name: ticket.ActionReply, Message: "m", Version: seen}, ticket.ErrStale)
 	var stale *ticket.StaleError
 	require.ErrorAs(t, err, &stale)
 	require.Equal(t, seen, stale.Pinned)
@@ -253,16 +253,16 @@ func TestPinnedVersions(t *testing.T) {
 	require.Len(t, stale.Since, 2)
 	require.Equal(t, ticket.Note("a secret"), stale.Since[0].Note)
 
-	err = k.refusal(ada, tk, ticket.Action{Name: ticket.Reply, Message: "m", Version: seen}, ticket.ErrStale)
+	err = k.refusal(ada, tk, ticket.Action{Name: ticket.ActionReply, Message: "m", Version: seen}, ticket.ErrStale)
 	require.ErrorAs(t, err, &stale)
 	require.Len(t, stale.Since, 1, "a customer is told of what it may see")
 	require.Equal(t, ticket.Message("Which model?"), stale.Since[0].Message)
 
 	tk = k.get(tk)
 	seen = tk.Version
-	k.do(lin, tk, ticket.Action{Name: ticket.AddNote, Note: "another"})
-	k.do(ada, tk, ticket.Action{Name: ticket.Reply, Message: "An LJ-4.", Version: seen}) // nothing that it could see had changed
-	k.refused(ada, tk, ticket.Action{Name: ticket.Reply, Message: "m", Version: 99}, ticket.ErrStale)
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionNote, Note: "another"})
+	k.do(ada, tk, ticket.Action{Name: ticket.ActionReply, Message: "An LJ-4.", Version: seen}) // nothing that it could see had changed
+	k.refused(ada, tk, ticket.Action{Name: ticket.ActionReply, Message: "m", Version: 99}, ticket.ErrStale)
 }
 
 func TestIdempotencyKeys(t *testing.T) {
@@ -282,13 +282,13 @@ func TestIdempotencyKeys(t *testing.T) {
 	draft.Subject = "Parcel lost"
 	_, err = k.desk.Open(t.Context(), bob, draft)
 	require.ErrorIs(t, err, ticket.ErrDuplicate, "another person's key is no way to its ticket")
-	c := k.open(ada.In("other"), draft)
+	c := k.open(ada.InTenant("other"), draft)
 	require.NotEqual(t, a.ID, c.ID, "keys are per tenant")
 
 	// A repeat is recognised although the workflow would refuse it by now.
-	take := ticket.Action{Name: ticket.Resolve, Message: "found", Key: "resolve-1"}
+	take := ticket.Action{Name: ticket.ActionResolve, Message: "found", Key: "resolve-1"}
 	k.do(lin, a, take)
-	k.do(ada, a, ticket.Action{Name: ticket.Confirm})
+	k.do(ada, a, ticket.Action{Name: ticket.ActionConfirm})
 	again := k.do(lin, a, take)
 	require.Equal(t, ticket.StatusClosed, again.Status, "the ticket as it stands now")
 	require.EqualValues(t, 3, again.Version)
@@ -365,13 +365,13 @@ func TestMergeAndUnmerge(t *testing.T) {
 	k := newKit(t)
 	ada, col := inOrg("ada", "x"), inOrg("col", "x")
 	one, two := k.open(ada, ticket.Draft{Subject: "one"}), k.open(ada, ticket.Draft{Subject: "two", Followers: []ticket.Person{col.Person}})
-	k.do(lin, one, ticket.Action{Name: ticket.Ask, Message: "?"})
+	k.do(lin, one, ticket.Action{Name: ticket.ActionAsk, Message: "?"})
 
-	merged := k.do(lin, two, ticket.Action{Name: ticket.Merge, Ticket: one.ID})
+	merged := k.do(lin, two, ticket.Action{Name: ticket.ActionMerge, Ticket: one.ID})
 	require.Equal(t, one.ID, merged.MergedInto)
 	require.Equal(t, ticket.StatusClosed, merged.Status)
 	target := k.get(one)
-	_, linked := target.LinkTo(ticket.DuplicatedBy, two.ID)
+	_, linked := target.LinkTo(ticket.RelationDuplicatedBy, two.ID)
 	require.True(t, linked)
 	require.Equal(t, []ticket.Person{col.Person}, target.Followers)
 
@@ -384,18 +384,18 @@ func TestMergeAndUnmerge(t *testing.T) {
 	v, err := k.desk.Track(t.Context(), col, string(two.Number))
 	require.NoError(t, err)
 	require.Equal(t, one.Number, v.Number)
-	replied := k.do(ada, two, ticket.Action{Name: ticket.Reply, Message: "to the old number"})
+	replied := k.do(ada, two, ticket.Action{Name: ticket.ActionReply, Message: "to the old number"})
 	require.Equal(t, one.ID, replied.ID)
 	require.Equal(t, ticket.StatusOpen, replied.Status)
 
-	err = k.refusal(lin, two, ticket.Action{Name: ticket.Reopen, Note: "n"}, ticket.ErrRefused)
+	err = k.refusal(lin, two, ticket.Action{Name: ticket.ActionReopen, Note: "n"}, ticket.ErrRefused)
 	var refused *ticket.RefusedError
 	require.ErrorAs(t, err, &refused)
 	require.Equal(t, ticket.WhyMerged, refused.Why)
 	require.Equal(t, one.ID, refused.Into)
-	k.do(lin, two, ticket.Action{Name: ticket.AddNote, Note: "still possible"})
+	k.do(lin, two, ticket.Action{Name: ticket.ActionNote, Note: "still possible"})
 
-	back := k.do(lin, two, ticket.Action{Name: ticket.Unmerge})
+	back := k.do(lin, two, ticket.Action{Name: ticket.ActionUnmerge})
 	require.True(t, back.MergedInto.IsZero())
 	require.Equal(t, ticket.StatusNew, back.Status, "as before the merge")
 	require.Empty(t, back.Links)
@@ -412,8 +412,8 @@ func TestUnmergeKeepsThoseWhoFollowedBefore(t *testing.T) {
 	k := newKit(t)
 	one := k.open(ada, ticket.Draft{Followers: []ticket.Person{bob.Person}})
 	two := k.open(ada, ticket.Draft{Followers: []ticket.Person{bob.Person}})
-	k.do(lin, two, ticket.Action{Name: ticket.Merge, Ticket: one.ID})
-	k.do(lin, two, ticket.Action{Name: ticket.Unmerge})
+	k.do(lin, two, ticket.Action{Name: ticket.ActionMerge, Ticket: one.ID})
+	k.do(lin, two, ticket.Action{Name: ticket.ActionUnmerge})
 	require.Equal(t, []ticket.Person{bob.Person}, k.get(one).Followers)
 }
 
@@ -422,51 +422,51 @@ func TestMergeRefuses(t *testing.T) {
 	one, two, other := k.open(ada, ticket.Draft{}), k.open(ada, ticket.Draft{}), k.open(bob, ticket.Draft{})
 	merge := func(from, into ticket.Ticket, category error) {
 		t.Helper()
-		k.refused(super, from, ticket.Action{Name: ticket.Merge, Ticket: into.ID}, category)
+		k.refused(super, from, ticket.Action{Name: ticket.ActionMerge, Ticket: into.ID}, category)
 	}
 	merge(one, other, ticket.ErrRefused) // another customer's
 	merge(one, one, ticket.ErrInvalid)
 	merge(one, ticket.Ticket{ID: ticket.NewID(tickettest.Start)}, ticket.ErrNotFound)
-	k.do(super, two, ticket.Action{Name: ticket.Escalate, Note: "n"})
-	k.refused(lin, one, ticket.Action{Name: ticket.Merge, Ticket: two.ID}, ticket.ErrRefused) // level 2 is not lin's
-	k.do(super, two, ticket.Action{Name: ticket.Resolve, Message: "m"})
+	k.do(super, two, ticket.Action{Name: ticket.ActionEscalate, Note: "n"})
+	k.refused(lin, one, ticket.Action{Name: ticket.ActionMerge, Ticket: two.ID}, ticket.ErrRefused) // level 2 is not lin's
+	k.do(super, two, ticket.Action{Name: ticket.ActionResolve, Message: "m"})
 	merge(one, two, ticket.ErrRefused) // is over
 	three := k.open(ada, ticket.Draft{})
 	four := k.open(ada, ticket.Draft{})
-	k.do(super, three, ticket.Action{Name: ticket.Merge, Ticket: four.ID})
+	k.do(super, three, ticket.Action{Name: ticket.ActionMerge, Ticket: four.ID})
 	merge(one, three, ticket.ErrRefused) // was merged itself
 
 	same := ticket.Requester(ticket.Person{ID: "c9", Organisation: "engines"})
 	also := ticket.Requester(ticket.Person{ID: "c8", Organisation: "engines"})
 	a, b := k.open(same, ticket.Draft{}), k.open(also, ticket.Draft{})
-	k.do(super, a, ticket.Action{Name: ticket.Merge, Ticket: b.ID})
+	k.do(super, a, ticket.Action{Name: ticket.ActionMerge, Ticket: b.ID})
 	_, err := k.desk.Track(t.Context(), same, string(a.Number))
 	require.NoError(t, err, "of one organisation")
 }
 
 func TestSplitLinkAndUnlink(t *testing.T) {
 	k := newKit(t)
-	tk := k.open(ada, ticket.Draft{Subject: "two things", Queue: "hardware", Channel: ticket.Mail, Priority: ticket.High})
-	child := k.do(lin, tk, ticket.Action{Name: ticket.Split, Draft: &ticket.Draft{Subject: "the second thing", Message: "quoted"}})
+	tk := k.open(ada, ticket.Draft{Subject: "two things", Queue: "hardware", Channel: ticket.ChannelMail, Priority: ticket.GradeHigh})
+	child := k.do(lin, tk, ticket.Action{Name: ticket.ActionSplit, Draft: &ticket.Draft{Subject: "the second thing", Message: "quoted"}})
 	require.NotEqual(t, tk.ID, child.ID)
 	require.NotEqual(t, tk.Number, child.Number)
 	require.Equal(t, ada.Person, child.Requester)
 	require.Equal(t, "hardware", child.Queue)
-	require.Equal(t, ticket.High, child.Priority)
-	_, ok := child.LinkTo(ticket.ChildOf, tk.ID)
+	require.Equal(t, ticket.GradeHigh, child.Priority)
+	_, ok := child.LinkTo(ticket.RelationChildOf, tk.ID)
 	require.True(t, ok)
 	parent := k.get(tk)
-	_, ok = parent.LinkTo(ticket.ParentOf, child.ID)
+	_, ok = parent.LinkTo(ticket.RelationParentOf, child.ID)
 	require.True(t, ok)
 
 	other := k.open(bob, ticket.Draft{})
-	link := ticket.Action{Name: ticket.AddLink, Relation: ticket.CausedBy, Ticket: other.ID}
+	link := ticket.Action{Name: ticket.ActionLink, Relation: ticket.RelationCausedBy, Ticket: other.ID}
 	k.do(lin, tk, link)
 	require.ErrorIs(t, k.refusal(lin, tk, link, ticket.ErrInvalid), ticket.ErrInvalid)
 	o := k.get(other)
-	_, ok = o.LinkTo(ticket.CauseOf, tk.ID)
+	_, ok = o.LinkTo(ticket.RelationCauseOf, tk.ID)
 	require.True(t, ok)
-	k.do(lin, tk, ticket.Action{Name: ticket.Unlink, Relation: ticket.CausedBy, Ticket: other.ID})
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionUnlink, Relation: ticket.RelationCausedBy, Ticket: other.ID})
 	require.Empty(t, k.get(other).Links)
 	require.NoError(t, k.desk.Verify(t.Context(), lin, other.ID))
 }
@@ -474,36 +474,36 @@ func TestSplitLinkAndUnlink(t *testing.T) {
 func TestReopenWithinTheWindowAndFollowUpAfterIt(t *testing.T) {
 	k := newKit(t)
 	tk := k.open(ada, ticket.Draft{Subject: "It stopped", Queue: "hardware", Followers: []ticket.Person{bob.Person}})
-	k.do(lin, tk, ticket.Action{Name: ticket.Resolve, Message: "Try now."})
-	back := k.do(ada, tk, ticket.Action{Name: ticket.Reply, Message: "Still broken."})
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionResolve, Message: "Try now."})
+	back := k.do(ada, tk, ticket.Action{Name: ticket.ActionReply, Message: "Still broken."})
 	require.Equal(t, ticket.StatusQueued, back.Status)
 	require.Equal(t, 1, back.Reopened)
 	require.Equal(t, tk.ID, back.ID)
 	require.Zero(t, back.Resolved)
 
-	k.do(lin, tk, ticket.Action{Name: ticket.Resolve, Message: "And now."})
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionResolve, Message: "And now."})
 	k.clock.Advance(ticket.ReopenWindow + time.Minute)
-	next := k.do(bob, tk, ticket.Action{Name: ticket.Reply, Message: "It stopped again.", Attachments: []ticket.Attachment{{Name: "log.txt"}}})
+	next := k.do(bob, tk, ticket.Action{Name: ticket.ActionReply, Message: "It stopped again.", Attachments: []ticket.Attachment{{Name: "log.txt"}}})
 	require.NotEqual(t, tk.ID, next.ID)
 	full := k.get(next)
 	require.Equal(t, ada.Person, full.Requester)
 	require.Equal(t, "hardware", full.Queue)
-	_, ok := full.LinkTo(ticket.FollowUpOf, tk.ID)
+	_, ok := full.LinkTo(ticket.RelationFollowUpOf, tk.ID)
 	require.True(t, ok)
 	old := k.get(tk)
 	require.Equal(t, ticket.StatusResolved, old.Status)
-	_, ok = old.LinkTo(ticket.FollowedBy, next.ID)
+	_, ok = old.LinkTo(ticket.RelationFollowedUpBy, next.ID)
 	require.True(t, ok)
 	require.NoError(t, k.desk.Verify(t.Context(), lin, tk.ID))
 
 	// Agents may undo a closing at any time, and that is no follow-up.
-	again := k.do(lin, tk, ticket.Action{Name: ticket.Reopen, Note: "was not"})
+	again := k.do(lin, tk, ticket.Action{Name: ticket.ActionReopen, Note: "was not"})
 	require.Equal(t, tk.ID, again.ID)
 	require.Equal(t, 2, again.Reopened)
 	// Words are needed for a follow-up as for a reply.
-	k.do(lin, tk, ticket.Action{Name: ticket.Resolve, Message: "m"})
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionResolve, Message: "m"})
 	k.clock.Advance(ticket.ReopenWindow + time.Minute)
-	k.refused(ada, tk, ticket.Action{Name: ticket.Reply}, ticket.ErrInvalid)
+	k.refused(ada, tk, ticket.Action{Name: ticket.ActionReply}, ticket.ErrInvalid)
 }
 
 func TestTimers(t *testing.T) {
@@ -514,8 +514,8 @@ func TestTimers(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, want, n)
 	}
-	tk := k.open(ada.In("acme"), ticket.Draft{})
-	k.do(lin.In("acme"), tk, ticket.Action{Name: ticket.Hold, Reason: "vendor", Until: k.clock.Now().Add(2 * time.Hour)})
+	tk := k.open(ada.InTenant("acme"), ticket.Draft{})
+	k.do(lin.InTenant("acme"), tk, ticket.Action{Name: ticket.ActionHold, Reason: "vendor", Until: k.clock.Now().Add(2 * time.Hour)})
 	held := k.get(tk)
 	require.Equal(t, "vendor", held.Reason)
 	require.Equal(t, ticket.PhaseInProgress, held.Phase)
@@ -529,12 +529,12 @@ func TestTimers(t *testing.T) {
 	require.Equal(t, "lin", on.Assignee)
 	require.True(t, on.Timer.IsZero())
 
-	k.do(lin.In("acme"), tk, ticket.Action{Name: ticket.Resolve, Message: "done"})
+	k.do(lin.InTenant("acme"), tk, ticket.Action{Name: ticket.ActionResolve, Message: "done"})
 	k.clock.Advance(ticket.ConfirmWindow)
 	fire(1)
 	closed := k.get(tk)
 	require.Equal(t, ticket.StatusClosed, closed.Status)
-	require.NoError(t, k.desk.Verify(t.Context(), cron.In("acme"), tk.ID))
+	require.NoError(t, k.desk.Verify(t.Context(), cron.InTenant("acme"), tk.ID))
 }
 
 // A timer whose action has become impossible is stopped and recorded, so that it
@@ -549,8 +549,8 @@ func TestATimerThatLeadsNowhereIsStopped(t *testing.T) {
 				{Name: "out", Phase: ticket.PhaseClosed, Final: true},
 			},
 			Transitions: []ticket.Transition{
-				{Action: "begin", From: ticket.In("in"), To: "wait"},
-				{Action: "end", From: ticket.In("wait"), To: "out", By: ticket.Agents | ticket.Systems, Guards: []string{"may"}},
+				{Action: "begin", From: []ticket.Status{"in"}, To: "wait"},
+				{Action: "end", From: []ticket.Status{"wait"}, To: "out", By: ticket.RoleAgent | ticket.RoleSystem, Guards: []string{"may"}},
 			},
 		}.MustCompile(ticket.Guards{"may": func(ticket.Decision) error {
 			if allow {
@@ -578,17 +578,17 @@ func TestATimerThatLeadsNowhereIsStopped(t *testing.T) {
 // cannot be told from what does not exist.
 func TestTenants(t *testing.T) {
 	k := newKit(t)
-	mine := k.open(ada.In("a"), ticket.Draft{Subject: "mine"})
-	theirs := k.open(ada.In("b"), ticket.Draft{Subject: "theirs"})
+	mine := k.open(ada.InTenant("a"), ticket.Draft{Subject: "mine"})
+	theirs := k.open(ada.InTenant("b"), ticket.Draft{Subject: "theirs"})
 	unknown := ticket.Ticket{ID: ticket.NewID(tickettest.Start), Number: ticket.NumberOf(999)}
 
 	for _, tenant := range []string{"b", ""} {
-		for _, a := range []ticket.Actor{ada.In(tenant), super.In(tenant), cron.In(tenant)} {
+		for _, a := range []ticket.Actor{ada.InTenant(tenant), super.InTenant(tenant), cron.InTenant(tenant)} {
 			for _, tk := range []ticket.Ticket{mine, unknown} {
 				messages := map[string]bool{}
 				calls := map[string]func() error{
 					"Do": func() error {
-						_, err := k.desk.Do(t.Context(), a, tk.ID, ticket.Action{Name: ticket.Reply, Message: "m"})
+						_, err := k.desk.Do(t.Context(), a, tk.ID, ticket.Action{Name: ticket.ActionReply, Message: "m"})
 						return err
 					},
 					"Get":     func() error { _, err := k.desk.Get(t.Context(), a, tk.ID); return err },
@@ -605,7 +605,7 @@ func TestTenants(t *testing.T) {
 					"AsOf":      func() error { _, err := k.desk.AsOf(t.Context(), a, tk.ID, tickettest.Start); return err },
 					"AtVersion": func() error { _, err := k.desk.AtVersion(t.Context(), a, tk.ID, 1); return err },
 					"Explain": func() error {
-						return k.desk.Explain(a, func() ticket.Ticket { m := mine; m.ID = tk.ID; return m }(), ticket.Action{Name: ticket.Reply, Message: "m"})
+						return k.desk.Explain(a, func() ticket.Ticket { m := mine; m.ID = tk.ID; return m }(), ticket.Action{Name: ticket.ActionReply, Message: "m"})
 					},
 				}
 				for name, call := range calls {
@@ -626,9 +626,9 @@ func TestTenants(t *testing.T) {
 		}
 	}
 	for _, act := range []ticket.Action{
-		{Name: ticket.Merge, Ticket: mine.ID}, {Name: ticket.AddLink, Relation: ticket.RelatedTo, Ticket: mine.ID},
+		{Name: ticket.ActionMerge, Ticket: mine.ID}, {Name: ticket.ActionLink, Relation: ticket.RelationRelatedTo, Ticket: mine.ID},
 	} {
-		k.refused(super.In("b"), theirs, act, ticket.ErrNotFound)
+		k.refused(super.InTenant("b"), theirs, act, ticket.ErrNotFound)
 	}
 	require.EqualValues(t, 1, k.get(mine).Version)
 }
@@ -639,17 +639,17 @@ func TestPolicy(t *testing.T) {
 	hardware := ticket.Agent("h", 1, 2, 3).Serving("hardware")
 	_, err := k.desk.Get(t.Context(), hardware, tk.ID)
 	require.ErrorIs(t, err, ticket.ErrNotFound, "agents see the queues they serve")
-	k.do(super, tk, ticket.Action{Name: ticket.Assign, Assignee: "h"})
+	k.do(super, tk, ticket.Action{Name: ticket.ActionAssign, Assignee: "h"})
 	_, err = k.desk.Get(t.Context(), hardware, tk.ID)
 	require.NoError(t, err, "and what is assigned to them")
 	_, err = k.desk.Get(t.Context(), bob, tk.ID)
 	require.ErrorIs(t, err, ticket.ErrNotFound)
 
 	strict := newKitOn(t, k.store, func(c *ticket.Config) { c.Policy = noCancel{} })
-	err = strict.refusal(super, tk, ticket.Action{Name: ticket.Cancel, Reason: "r"}, ticket.ErrRefused)
+	err = strict.refusal(super, tk, ticket.Action{Name: ticket.ActionCancel, Reason: "r"}, ticket.ErrRefused)
 	require.ErrorIs(t, err, errNoCancel)
 	for _, c := range strict.desk.Actions(super, k.get(tk)) {
-		require.False(t, c.Allowed && c.Action == ticket.Cancel)
+		require.False(t, c.Allowed && c.Action == ticket.ActionCancel)
 	}
 	_, err = strict.desk.Open(t.Context(), bob, ticket.Draft{Subject: "x"})
 	require.ErrorIs(t, err, ticket.ErrRefused)
@@ -660,7 +660,7 @@ type noCancel struct{ ticket.DefaultPolicy }
 var errNoCancel = errors.New("only on Mondays")
 
 func (noCancel) MayDo(a ticket.Actor, t ticket.Ticket, act ticket.ActionName) error {
-	if act == ticket.Cancel || act == ticket.Open && a.Person.ID == "c2" {
+	if act == ticket.ActionCancel || act == ticket.ActionOpen && a.Person.ID == "c2" {
 		return errNoCancel
 	}
 	return nil
@@ -684,9 +684,9 @@ func TestActionsAndExplainAgreeWithDo(t *testing.T) {
 		}
 	}
 	require.EqualValues(t, 1, k.get(tk).Version)
-	require.NoError(t, k.desk.Explain(lin, tk, ticket.Action{Name: ticket.Reply, Message: "m"}))
-	require.ErrorIs(t, k.desk.Explain(lin, tk, ticket.Action{Name: ticket.Reply}), ticket.ErrInvalid)
-	require.ErrorIs(t, k.desk.Explain(lin, tk, ticket.Action{Name: ticket.Confirm}), ticket.ErrRefused)
+	require.NoError(t, k.desk.Explain(lin, tk, ticket.Action{Name: ticket.ActionReply, Message: "m"}))
+	require.ErrorIs(t, k.desk.Explain(lin, tk, ticket.Action{Name: ticket.ActionReply}), ticket.ErrInvalid)
+	require.ErrorIs(t, k.desk.Explain(lin, tk, ticket.Action{Name: ticket.ActionConfirm}), ticket.ErrRefused)
 	require.Nil(t, k.desk.Actions(lin, ticket.Ticket{Workflow: "unknown"}))
 }
 
@@ -694,9 +694,9 @@ func TestTrackAndHistoryShowACustomerOnlyItsOwn(t *testing.T) {
 	for _, named := range []bool{false, true} {
 		k := newKit(t, func(c *ticket.Config) { c.ShowAgents = named })
 		tk := k.open(ada, ticket.Draft{Message: "help", Attachments: []ticket.Attachment{{Name: "a.png", Ref: "secret-ref"}}})
-		k.do(lin, tk, ticket.Action{Name: ticket.Escalate, Queue: "secret-queue", Note: "secret-note"})
-		k.do(max, tk, ticket.Action{Name: ticket.Reply, Message: "We look into it.", Note: "secret-note"})
-		k.do(super, tk, ticket.Action{Name: ticket.Edit, Edit: &ticket.Edits{AddTags: []string{"secret-tag"}, Fields: ticket.Fields{"secret": "secret-field"}, Follow: []ticket.Person{bob.Person}}})
+		k.do(lin, tk, ticket.Action{Name: ticket.ActionEscalate, Queue: "secret-queue", Note: "secret-note"})
+		k.do(max, tk, ticket.Action{Name: ticket.ActionReply, Message: "We look into it.", Note: "secret-note"})
+		k.do(super, tk, ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{AddTags: []string{"secret-tag"}, Fields: ticket.Fields{"secret": "secret-field"}, Follow: []ticket.Person{bob.Person}}})
 		v, err := k.desk.Track(t.Context(), ada, string(tk.Number))
 		require.NoError(t, err)
 		require.Equal(t, "with the specialists", v.With)
@@ -704,13 +704,13 @@ func TestTrackAndHistoryShowACustomerOnlyItsOwn(t *testing.T) {
 		require.Len(t, v.Messages, 2)
 		require.Equal(t, "Ada Byron", v.Messages[0].Name)
 		require.Equal(t, map[bool]string{true: "Max", false: ""}[named], v.Messages[1].Name)
-		require.Equal(t, []ticket.ActionName{ticket.Cancel, ticket.Reply}, v.Actions)
+		require.Equal(t, []ticket.ActionName{ticket.ActionCancel, ticket.ActionReply}, v.Actions)
 
 		got, err := k.desk.Get(t.Context(), ada, tk.ID)
 		require.NoError(t, err)
 		byBob, err := k.desk.Track(t.Context(), bob, string(tk.Number))
 		require.NoError(t, err)
-		require.Equal(t, []ticket.ActionName{ticket.Reply}, byBob.Actions)
+		require.Equal(t, []ticket.ActionName{ticket.ActionReply}, byBob.Actions)
 		bobs, err := k.desk.Get(t.Context(), bob, tk.ID)
 		require.NoError(t, err)
 		require.NotContains(t, asJSON(t, bobs), "ada@example.org", "a follower does not get the requester's address")
@@ -734,8 +734,8 @@ func asJSON(t *testing.T, v any) string {
 func TestTimeTravel(t *testing.T) {
 	k := newKit(t)
 	tk := k.open(ada, ticket.Draft{})
-	k.do(lin, tk, ticket.Action{Name: ticket.Take})
-	k.do(lin, tk, ticket.Action{Name: ticket.Escalate, Note: "n"})
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionTake})
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionEscalate, Note: "n"})
 	for version, status := range map[int64]ticket.Status{1: ticket.StatusNew, 2: ticket.StatusOpen, 3: ticket.StatusQueued} {
 		past, err := k.desk.AtVersion(t.Context(), lin, tk.ID, version)
 		require.NoError(t, err)
@@ -780,8 +780,8 @@ func TestVerify(t *testing.T) {
 	s := &tampered{Store: memstore.New()}
 	k := newKitOn(t, s, func(c *ticket.Config) { c.ChainKey = []byte("0123456789abcdef0123456789abcdef") })
 	tk := k.open(ada, ticket.Draft{})
-	k.do(lin, tk, ticket.Action{Name: ticket.Take})
-	k.do(lin, tk, ticket.Action{Name: ticket.AddNote, Note: "n"})
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionTake})
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionNote, Note: "n"})
 	require.NoError(t, k.desk.Verify(t.Context(), lin, tk.ID))
 	fault := func(want ticket.ChainFault, seq int64) {
 		t.Helper()
@@ -794,11 +794,11 @@ func TestVerify(t *testing.T) {
 		*s = tampered{Store: s.Store}
 	}
 	s.event = func(e *ticket.Event) { e.By.ID = "eve" }
-	fault(ticket.Altered, 2)
+	fault(ticket.ChainAltered, 2)
 	s.drop = 1 // the chain alone would not notice
-	fault(ticket.Removed, 3)
+	fault(ticket.ChainRemoved, 3)
 	s.ticket = func(t *ticket.Ticket) { t.Assignee = "eve" }
-	fault(ticket.Altered, 3)
+	fault(ticket.ChainAltered, 3)
 
 	other := newKitOn(t, s)
 	require.ErrorIs(t, other.desk.Verify(t.Context(), lin, tk.ID), ticket.ErrChain, "the key is not the same")
@@ -820,7 +820,7 @@ func TestListsForCustomers(t *testing.T) {
 	}
 	require.Equal(t, want, got)
 	for _, q := range []ticket.Query{{Queue: []string{"x"}}, {Assignee: []string{"x"}}, {Tags: []string{"x"}}, {Fields: ticket.Fields{"x": 1}}, {Participant: bob.Person},
-		{DueBefore: k.clock.Now()}, {Order: ticket.SoonestDue}} {
+		{DueBefore: k.clock.Now()}, {Order: ticket.OrderSoonestDue}} {
 		_, err := k.desk.List(t.Context(), ada, q)
 		require.ErrorIs(t, err, ticket.ErrInvalid)
 	}
@@ -841,8 +841,8 @@ func TestListsForCustomers(t *testing.T) {
 func TestWhatIsDueSoonest(t *testing.T) {
 	k := newKit(t)
 	k.open(ada, ticket.Draft{})
-	resolved := k.do(lin, k.open(ada, ticket.Draft{}), ticket.Action{Name: ticket.Resolve, Message: "Done."})
-	held := k.do(lin, k.open(ada, ticket.Draft{}), ticket.Action{Name: ticket.Hold, Reason: "vendor", Until: k.clock.Now().Add(time.Hour)})
+	resolved := k.do(lin, k.open(ada, ticket.Draft{}), ticket.Action{Name: ticket.ActionResolve, Message: "Done."})
+	held := k.do(lin, k.open(ada, ticket.Draft{}), ticket.Action{Name: ticket.ActionHold, Reason: "vendor", Until: k.clock.Now().Add(time.Hour)})
 	list := func(q ticket.Query) (ids []ticket.ID) {
 		for tk, err := range k.desk.Tickets(t.Context(), lin, q) {
 			require.NoError(t, err)
@@ -851,7 +851,7 @@ func TestWhatIsDueSoonest(t *testing.T) {
 		return ids
 	}
 	require.True(t, resolved.Timer.At.After(held.Timer.At))
-	require.Equal(t, []ticket.ID{held.ID, resolved.ID}, list(ticket.Query{Order: ticket.SoonestDue, Limit: 1}))
+	require.Equal(t, []ticket.ID{held.ID, resolved.ID}, list(ticket.Query{Order: ticket.OrderSoonestDue, Limit: 1}))
 	require.Equal(t, []ticket.ID{held.ID}, list(ticket.Query{DueBefore: resolved.Timer.At}))
 	require.Len(t, list(ticket.Query{Phase: ticket.OpenPhases()}), 2)
 	for _, p := range ticket.Phases() {
@@ -865,7 +865,7 @@ func TestWorkflowVersionsOnTheDesk(t *testing.T) {
 	s2.Version = 2
 	s3 := ticket.DefaultWorkflow()
 	s3.Version, s3.Levels, s3.LevelNames = 3, 1, nil
-	s3.Transitions = slices.DeleteFunc(s3.Transitions, func(t ticket.Transition) bool { return t.Level == ticket.Up || t.Level == ticket.Down })
+	s3.Transitions = slices.DeleteFunc(s3.Transitions, func(t ticket.Transition) bool { return t.Level == ticket.LevelUp || t.Level == ticket.LevelDown })
 	v2, v3 := s2.MustCompile(nil), s3.MustCompile(nil)
 	with := func(ws ...*ticket.Workflow) func(*ticket.Config) {
 		return func(c *ticket.Config) { c.Workflows = ws }
@@ -873,21 +873,21 @@ func TestWorkflowVersionsOnTheDesk(t *testing.T) {
 	old := newKit(t, with(v1))
 	tk := old.open(ada, ticket.Draft{})
 	high := old.open(ada, ticket.Draft{})
-	old.do(lin, high, ticket.Action{Name: ticket.Escalate, Note: "n"})
+	old.do(lin, high, ticket.Action{Name: ticket.ActionEscalate, Note: "n"})
 
 	both := newKitOn(t, old.store, with(v1, v2), func(c *ticket.Config) { c.NewNumber = ticket.NewNumber; c.NewID = ticket.NewID })
-	require.Equal(t, 1, both.do(lin, tk, ticket.Action{Name: ticket.Take}).WorkflowVersion, "a ticket keeps its version")
+	require.Equal(t, 1, both.do(lin, tk, ticket.Action{Name: ticket.ActionTake}).WorkflowVersion, "a ticket keeps its version")
 	require.Equal(t, 2, both.open(ada, ticket.Draft{}).WorkflowVersion, "a new one follows the newest")
 
 	next := newKitOn(t, old.store, with(v2))
-	moved := next.do(lin, tk, ticket.Action{Name: ticket.Release})
+	moved := next.do(lin, tk, ticket.Action{Name: ticket.ActionRelease})
 	require.Equal(t, 2, moved.WorkflowVersion, "it goes on under the next version that accepts it")
 
 	last := newKitOn(t, old.store, with(v3))
-	last.do(lin, tk, ticket.Action{Name: ticket.Take})
-	last.refused(super, high, ticket.Action{Name: ticket.Take}, ticket.ErrWorkflow) // there is no level 2 any more
+	last.do(lin, tk, ticket.Action{Name: ticket.ActionTake})
+	last.refused(super, high, ticket.Action{Name: ticket.ActionTake}, ticket.ErrWorkflow) // there is no level 2 any more
 	other := newKitOn(t, old.store, with(returns()))
-	other.refused(lin, tk, ticket.Action{Name: ticket.Take}, ticket.ErrWorkflow)
+	other.refused(lin, tk, ticket.Action{Name: ticket.ActionTake}, ticket.ErrWorkflow)
 	_, err := other.desk.Open(t.Context(), ada, ticket.Draft{Subject: "x", Workflow: "support"})
 	require.ErrorIs(t, err, ticket.ErrWorkflow)
 }
@@ -896,7 +896,7 @@ func returns() *ticket.Workflow {
 	return ticket.WorkflowSpec{
 		Name: "returns", Version: 1, Levels: 1, Initial: "in",
 		Statuses:    []ticket.StatusSpec{{Name: "in", Phase: ticket.PhaseReceived}, {Name: "out", Phase: ticket.PhaseClosed, Final: true}},
-		Transitions: []ticket.Transition{{Action: "end", From: ticket.In("in"), To: "out"}},
+		Transitions: []ticket.Transition{{Action: "end", From: []ticket.Status{"in"}, To: "out"}},
 	}.MustCompile(nil)
 }
 
@@ -992,7 +992,7 @@ func TestInputLimits(t *testing.T) {
 	}
 	for field, a := range map[string]ticket.Actor{
 		"actor.role": {}, "actor.person": ticket.Requester(ticket.Person{Name: "x"}), "actor.person.id": ticket.Agent("", 1),
-		"actor.tenant": ada.In("a\nb"),
+		"actor.tenant": ada.InTenant("a\nb"),
 	} {
 		_, err := k.desk.Open(t.Context(), a, ticket.Draft{Subject: "s", Requester: ada.Person})
 		var data *ticket.InvalidError
@@ -1002,14 +1002,14 @@ func TestInputLimits(t *testing.T) {
 
 	// What each action keeps within bounds may not pass them in sum.
 	tk := k.open(lin, ticket.Draft{Requester: ada.Person, Tags: []string{"a", "b"}})
-	err := k.refusal(lin, tk, ticket.Action{Name: ticket.Edit, Edit: &ticket.Edits{AddTags: []string{"c", "d"}}}, ticket.ErrInvalid)
+	err := k.refusal(lin, tk, ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{AddTags: []string{"c", "d"}}}, ticket.ErrInvalid)
 	require.ErrorContains(t, err, "ticket.tags")
 	for i, act := range []ticket.Action{
-		{Name: ticket.Reply, Message: ticket.Message(long)}, {Name: ticket.AddNote, Note: "a\x00"}, {Name: "a\nb"},
-		{Name: ticket.Hold, Reason: long}, {Name: ticket.Take, Version: -1}, {Name: ticket.Take, Key: long},
-		{Name: ticket.Hold, Reason: "r", Until: time.Date(12000, 1, 1, 0, 0, 0, 0, time.UTC)},
-		{Name: ticket.Edit, Edit: &ticket.Edits{Priority: 9}}, {Name: ticket.Split, Draft: &ticket.Draft{}},
-		{Name: ticket.Split, Draft: &ticket.Draft{Subject: "s", Key: "k"}}, {Name: ticket.Split, Draft: &ticket.Draft{Subject: "s", Solution: "s"}},
+		{Name: ticket.ActionReply, Message: ticket.Message(long)}, {Name: ticket.ActionNote, Note: "a\x00"}, {Name: "a\nb"},
+		{Name: ticket.ActionHold, Reason: long}, {Name: ticket.ActionTake, Version: -1}, {Name: ticket.ActionTake, Key: long},
+		{Name: ticket.ActionHold, Reason: "r", Until: time.Date(12000, 1, 1, 0, 0, 0, 0, time.UTC)},
+		{Name: ticket.ActionEdit, Edit: &ticket.Edits{Priority: 9}}, {Name: ticket.ActionSplit, Draft: &ticket.Draft{}},
+		{Name: ticket.ActionSplit, Draft: &ticket.Draft{Subject: "s", Key: "k"}}, {Name: ticket.ActionSplit, Draft: &ticket.Draft{Subject: "s", Solution: "s"}},
 	} {
 		_, err := k.desk.Do(t.Context(), lin, tk.ID, act)
 		require.ErrorIs(t, err, ticket.ErrInvalid, "%d", i)
@@ -1024,7 +1024,7 @@ func TestCancelledContexts(t *testing.T) {
 	cancel()
 	_, err := k.desk.Open(ctx, ada, ticket.Draft{Subject: "s"})
 	require.ErrorIs(t, err, context.Canceled)
-	_, err = k.desk.Do(ctx, lin, tk.ID, ticket.Action{Name: ticket.Take})
+	_, err = k.desk.Do(ctx, lin, tk.ID, ticket.Action{Name: ticket.ActionTake})
 	require.ErrorIs(t, err, context.Canceled)
 	_, err = k.desk.Track(ctx, ada, string(tk.Number))
 	require.ErrorIs(t, err, context.Canceled)
@@ -1035,27 +1035,27 @@ func TestCancelledContexts(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 	require.EqualValues(t, 1, k.get(tk).Version)
 	// And a decision after a cancelled one works: the machine was not poisoned.
-	k.do(lin, tk, ticket.Action{Name: ticket.Take})
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionTake})
 }
 
 func TestEditing(t *testing.T) {
 	k := newKit(t)
 	tk := k.open(ada, ticket.Draft{Subject: "old"})
-	tk = k.do(lin, tk, ticket.Action{Name: ticket.Edit, Edit: &ticket.Edits{
-		Subject: "new", Impact: ticket.High, Urgency: ticket.Critical, AddTags: []string{"b", "a", "a"},
+	tk = k.do(lin, tk, ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{
+		Subject: "new", Impact: ticket.GradeHigh, Urgency: ticket.GradeCritical, AddTags: []string{"b", "a", "a"},
 		Fields: ticket.Fields{"n": 1, "when": k.clock.Now(), "none": nil}, Follow: []ticket.Person{bob.Person}, Requester: ticket.Person{ID: "c3", Email: "eve@example.org"},
 	}})
 	require.Equal(t, "new", tk.Subject)
-	require.Equal(t, ticket.Critical, tk.Priority, "follows from impact and urgency")
+	require.Equal(t, ticket.GradeCritical, tk.Priority, "follows from impact and urgency")
 	require.Equal(t, []string{"a", "b"}, tk.Tags)
 	require.Equal(t, int64(1), tk.Fields["n"])
 	require.NotContains(t, tk.Fields, "none")
 	require.Equal(t, "c3", tk.Requester.ID)
-	tk = k.do(lin, tk, ticket.Action{Name: ticket.Edit, Edit: &ticket.Edits{RemoveTags: []string{"a", "zz"}, Fields: ticket.Fields{"n": nil}, Unfollow: []ticket.Person{{ID: "c2"}}}})
+	tk = k.do(lin, tk, ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{RemoveTags: []string{"a", "zz"}, Fields: ticket.Fields{"n": nil}, Unfollow: []ticket.Person{{ID: "c2"}}}})
 	require.Equal(t, []string{"b"}, tk.Tags)
 	require.NotContains(t, tk.Fields, "n")
 	require.Empty(t, tk.Followers)
-	k.refused(lin, tk, ticket.Action{Name: ticket.Edit, Edit: &ticket.Edits{AddTags: []string{}}}, ticket.ErrInvalid)
+	k.refused(lin, tk, ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{AddTags: []string{}}}, ticket.ErrInvalid)
 }
 
 // The same edit twice is the same as once.
@@ -1063,29 +1063,29 @@ func TestAnEditThatFindsAllAsItAsks(t *testing.T) {
 	k := newKit(t)
 	tk := k.open(ada, ticket.Draft{})
 	edits := map[string]ticket.Edits{
-		"subject": {Subject: "new"}, "priority": {Priority: ticket.Medium}, "impact": {Impact: ticket.High, Urgency: ticket.Low},
+		"subject": {Subject: "new"}, "priority": {Priority: ticket.GradeMedium}, "impact": {Impact: ticket.GradeHigh, Urgency: ticket.GradeLow},
 		"tags": {AddTags: []string{"a", "b"}}, "no tag": {RemoveTags: []string{"c", "c"}}, "field": {Fields: ticket.Fields{"n": 1, "when": k.clock.Now(), "list": []string{}}},
 		"no field": {Fields: ticket.Fields{"none": nil}}, "follower": {Follow: []ticket.Person{bob.Person, bob.Person}}, "no follower": {Unfollow: []ticket.Person{{ID: "c9"}}},
-		"requester": {Requester: ada.Person}, "all": {Subject: "x", AddTags: []string{"x"}, Fields: ticket.Fields{"x": "y"}, Priority: ticket.High, Impact: ticket.Low},
+		"requester": {Requester: ada.Person}, "all": {Subject: "x", AddTags: []string{"x"}, Fields: ticket.Fields{"x": "y"}, Priority: ticket.GradeHigh, Impact: ticket.GradeLow},
 	}
 	for name, e := range edits {
-		first := k.do(lin, tk, ticket.Action{Name: ticket.Edit, Edit: &e})
+		first := k.do(lin, tk, ticket.Action{Name: ticket.ActionEdit, Edit: &e})
 		k.deliver()
 		k.sent.Reset()
-		second := k.do(lin, tk, ticket.Action{Name: ticket.Edit, Edit: &e})
+		second := k.do(lin, tk, ticket.Action{Name: ticket.ActionEdit, Edit: &e})
 		require.Equal(t, first, second, name)
-		require.NoError(t, k.desk.Explain(lin, second, ticket.Action{Name: ticket.Edit, Edit: &e}), name)
+		require.NoError(t, k.desk.Explain(lin, second, ticket.Action{Name: ticket.ActionEdit, Edit: &e}), name)
 		k.deliver()
 		require.Empty(t, k.sent.Sent(), name)
 	}
 
 	// With a key it is remembered, and does nothing again when others have
 	// changed the ticket since.
-	k.do(lin, tk, ticket.Action{Name: ticket.Edit, Edit: &ticket.Edits{Priority: ticket.High}})
-	act := ticket.Action{Name: ticket.Edit, Edit: &ticket.Edits{Priority: ticket.High}, Key: "k"}
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{Priority: ticket.GradeHigh}})
+	act := ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{Priority: ticket.GradeHigh}, Key: "k"}
 	k.do(lin, tk, act)
-	k.do(lin, tk, ticket.Action{Name: ticket.Edit, Edit: &ticket.Edits{Priority: ticket.Low}})
-	require.Equal(t, ticket.Low, k.do(lin, tk, act).Priority)
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{Priority: ticket.GradeLow}})
+	require.Equal(t, ticket.GradeLow, k.do(lin, tk, act).Priority)
 }
 
 // One who follows by an address alone can be either of two who share it.
@@ -1094,7 +1094,7 @@ func TestWhoIsToFollowFollowsThoughAnotherIsToGo(t *testing.T) {
 	tk := k.open(ada, ticket.Draft{Followers: []ticket.Person{{Email: "office@example.org"}}})
 	e := ticket.Edits{Follow: []ticket.Person{{ID: "c8", Email: "office@example.org"}}, Unfollow: []ticket.Person{{ID: "c9", Email: "office@example.org"}}}
 	for range 2 {
-		tk = k.do(lin, tk, ticket.Action{Name: ticket.Edit, Edit: &e})
+		tk = k.do(lin, tk, ticket.Action{Name: ticket.ActionEdit, Edit: &e})
 		require.Equal(t, e.Follow, tk.Followers)
 		require.EqualValues(t, 2, tk.Version, "the same edit twice is the same as once")
 	}
@@ -1109,7 +1109,7 @@ func TestAnEditThatContradictsItself(t *testing.T) {
 		{Follow: []ticket.Person{{Email: "x@example.org"}}, Unfollow: []ticket.Person{{Email: "X@EXAMPLE.org"}}},
 		{Fields: ticket.Fields{"n": 1, "n\u00a0": nil}},
 	} {
-		k.refused(lin, tk, ticket.Action{Name: ticket.Edit, Edit: &e}, ticket.ErrInvalid)
+		k.refused(lin, tk, ticket.Action{Name: ticket.ActionEdit, Edit: &e}, ticket.ErrInvalid)
 	}
 	require.EqualValues(t, 1, k.get(tk).Version)
 }
@@ -1119,20 +1119,20 @@ func TestAnEditThatContradictsItself(t *testing.T) {
 func TestAPriorityThatWasSetStays(t *testing.T) {
 	k := newKit(t)
 	edit := func(tk ticket.Ticket, e ticket.Edits) ticket.Ticket {
-		return k.do(lin, tk, ticket.Action{Name: ticket.Edit, Edit: &e})
+		return k.do(lin, tk, ticket.Action{Name: ticket.ActionEdit, Edit: &e})
 	}
-	tk := k.open(lin, ticket.Draft{Requester: ada.Person, Impact: ticket.Low})
+	tk := k.open(lin, ticket.Draft{Requester: ada.Person, Impact: ticket.GradeLow})
 	require.False(t, tk.PriorityGiven)
-	require.Equal(t, ticket.High, edit(tk, ticket.Edits{Impact: ticket.High}).Priority)
-	require.Equal(t, ticket.High, edit(tk, ticket.Edits{Priority: ticket.High}).Priority, "the same, but set from now on")
-	got := edit(tk, ticket.Edits{Impact: ticket.Low, Urgency: ticket.Low})
-	require.Equal(t, ticket.High, got.Priority)
+	require.Equal(t, ticket.GradeHigh, edit(tk, ticket.Edits{Impact: ticket.GradeHigh}).Priority)
+	require.Equal(t, ticket.GradeHigh, edit(tk, ticket.Edits{Priority: ticket.GradeHigh}).Priority, "the same, but set from now on")
+	got := edit(tk, ticket.Edits{Impact: ticket.GradeLow, Urgency: ticket.GradeLow})
+	require.Equal(t, ticket.GradeHigh, got.Priority)
 	require.True(t, got.PriorityGiven)
-	require.Equal(t, ticket.Low, edit(tk, ticket.Edits{Priority: ticket.Low, Urgency: ticket.Critical}).Priority)
+	require.Equal(t, ticket.GradeLow, edit(tk, ticket.Edits{Priority: ticket.GradeLow, Urgency: ticket.GradeCritical}).Priority)
 
-	tk = k.open(ada, ticket.Draft{Priority: ticket.Critical, Impact: ticket.Critical})
+	tk = k.open(ada, ticket.Draft{Priority: ticket.GradeCritical, Impact: ticket.GradeCritical})
 	require.True(t, tk.PriorityGiven)
-	require.Equal(t, ticket.Critical, edit(tk, ticket.Edits{Impact: ticket.Low}).Priority)
+	require.Equal(t, ticket.GradeCritical, edit(tk, ticket.Edits{Impact: ticket.GradeLow}).Priority)
 }
 
 func TestMistypedIsNotUnknown(t *testing.T) {

@@ -24,7 +24,7 @@ func (d *Desk) Open(ctx context.Context, a Actor, dr Draft) (Ticket, error) {
 	if err != nil {
 		return Ticket{}, err
 	}
-	request := func() (Digest, error) { r := dr; r.Key = ""; return fingerprint(a, Open, r) }
+	request := func() (Digest, error) { r := dr; r.Key = ""; return fingerprint(a, ActionOpen, r) }
 	return d.commit(ctx, a, ID{}, dr.Key, request, func(o *outcome) error {
 		_, err := d.begin(o, a, dr, d.now(), nil, Person{})
 		return err
@@ -47,17 +47,17 @@ func (d *Desk) begin(o *outcome, a Actor, dr Draft, now time.Time, links []Link,
 	}
 	e := w.opening(a, dr, now, d.cfg.NewID(now), n, links)
 	t := Apply(Ticket{}, e)
-	if !d.cfg.Policy.MaySee(a, t) && a.Role != Agents { // an agent may hand a ticket to a queue it does not see
-		return Ticket{}, &RefusedError{Action: Open, Role: a.Role, Why: WhyPolicy, Detail: "the actor would not see the ticket"}
+	if !d.cfg.Policy.MaySee(a, t) && a.Role != RoleAgent { // an agent may hand a ticket to a queue it does not see
+		return Ticket{}, &RefusedError{Action: ActionOpen, Role: a.Role, Why: WhyPolicy, Detail: "the actor would not see the ticket"}
 	}
-	if err := d.may(a, t, Open); err != nil {
+	if err := d.may(a, t, ActionOpen); err != nil {
 		return Ticket{}, err
 	}
 	e.Author = author
 	events := []Event{e}
 	if dr.Solution != "" {
-		resolve := Action{Name: Resolve, Message: dr.Solution, Reason: FirstContact, Channel: dr.Channel}
-		if err := d.may(a, t, Resolve); err != nil {
+		resolve := Action{Name: ActionResolve, Message: dr.Solution, Reason: FirstContact, Channel: dr.Channel}
+		if err := d.may(a, t, ActionResolve); err != nil {
 			return Ticket{}, err
 		}
 		solved, err := w.Decide(Decision{Ticket: t, Actor: a, Action: resolve, Now: now})
@@ -83,7 +83,7 @@ func (d *Desk) begin(o *outcome, a Actor, dr Draft, now time.Time, links []Link,
 // whose own window is open, and opens one where there is none that the actor has
 // a part in. A follow-up, and what is split off, goes on where the ticket stands:
 // with its workflow, level, queue, tags, fields, priority, impact, urgency and
-// followers, as far as the draft of a split says nothing else ([Config].Derive may
+// followers, as far as the draft of a split says nothing else ([Config].DeriveDraft may
 // change that). Followers of another customer than the new requester stay behind.
 //
 // A merge brings into the other ticket the tags and fields that it lacks, the
@@ -99,8 +99,8 @@ func (d *Desk) begin(o *outcome, a Actor, dr Draft, now time.Time, links []Link,
 // and [ErrUnknownAction] by the workflow or the policy, [ErrInvalid] by the
 // content, [ErrStale] by a pinned version, [ErrConflict] where deciding again
 // did not help, [ErrDuplicate] for a key that was used for something else,
-// [ErrWorkflow] where the desk does not hold the ticket's workflow, [ErrLink] for
-// the [Holder] of a link that is not good, and the store's own.
+// [ErrWorkflow] where the desk does not hold the ticket's workflow, [ErrStatusLink] for
+// the [StatusLinkHolder] of a link that is not good, and the store's own.
 func (d *Desk) Do(ctx context.Context, a Actor, id ID, act Action) (Ticket, error) {
 	a, err := d.admit(ctx, a)
 	if err != nil {
@@ -124,7 +124,7 @@ func (d *Desk) Do(ctx context.Context, a Actor, id ID, act Action) (Ticket, erro
 // decide reads what an action is about and decides on it.
 func (d *Desk) decide(ctx context.Context, o *outcome, a Actor, id ID, act Action) error {
 	t, err := d.load(ctx, a, id)
-	if err == nil && a.Role == Requesters {
+	if err == nil && a.Role == RoleRequester {
 		t, err = d.followPart(ctx, a, t)
 	}
 	if err == nil {
@@ -154,16 +154,16 @@ func (d *Desk) decideOn(ctx context.Context, o *outcome, a Actor, t Ticket, act 
 	if err := d.may(a, t, act.Name); err != nil {
 		return err
 	}
-	dec := Decision{Ticket: t, Actor: a, Action: act, Now: d.now(), onePerson: d.cfg.MergeOnePerson}
+	dec := Decision{Ticket: t, Actor: a, Action: act, Now: d.now(), onePerson: d.cfg.MergeSameRequester}
 	if dec.Other, err = d.other(ctx, a, &t, act); err != nil {
 		return err
 	}
-	if o := dec.Other; o != nil && (act.Name == Merge || act.Name == AddLink) {
+	if o := dec.Other; o != nil && (act.Name == ActionMerge || act.Name == ActionLink) {
 		if err := d.may(a, *o, act.Name); err != nil {
 			return err
 		}
 	}
-	if act.Name == Unmerge && !t.MergedInto.IsZero() {
+	if act.Name == ActionUnmerge && !t.MergedInto.IsZero() {
 		if dec.undone, err = d.mergeOf(ctx, &t); err != nil {
 			return err
 		}
@@ -185,21 +185,21 @@ func (d *Desk) decideOn(ctx context.Context, o *outcome, a Actor, t Ticket, act 
 	}
 
 	switch act.Name {
-	case Split:
+	case ActionSplit:
 		dr, author, err := d.splitOff(ctx, a, &t, *act.Draft)
 		if err != nil {
 			return err
 		}
-		child, err := d.begin(o, a, dr, dec.Now, []Link{{ChildOf, t.ID, t.Number}}, author)
+		child, err := d.begin(o, a, dr, dec.Now, []Link{{RelationChildOf, t.ID, t.Number}}, author)
 		if err != nil {
 			return err
 		}
-		e.Set.AddLinks = []Link{{ParentOf, child.ID, child.Number}}
+		e.Set.AddLinks = []Link{{RelationParentOf, child.ID, child.Number}}
 		d.add(o, t, e)
 		return nil // the child, which is the first
-	case Merge, Unmerge, AddLink, Unlink:
+	case ActionMerge, ActionUnmerge, ActionLink, ActionUnlink:
 		return d.both(ctx, o, dec, e)
-	case Edit:
+	case ActionEdit:
 		if e.idle() && act.Key == "" { // a key has to be remembered, and so makes an event all the same
 			o.commit.Changes = append(o.commit.Changes, Change{Ticket: t})
 			o.idle = true
@@ -207,7 +207,7 @@ func (d *Desk) decideOn(ctx context.Context, o *outcome, a Actor, t Ticket, act 
 		}
 		fallthrough
 	default:
-		if !t.MergedInto.IsZero() && act.words() && (act.Automatic || dec.Role&Customers != 0) {
+		if !t.MergedInto.IsZero() && act.words() && (act.Automatic || dec.Role&RoleCustomer != 0) {
 			holder, err := d.holder(ctx, t)
 			if err != nil {
 				return err
@@ -230,7 +230,7 @@ func (d *Desk) both(ctx context.Context, o *outcome, dec Decision, e Event) erro
 		return nil
 	}
 	c, changes := dec.counterEvent()
-	if dec.Action.Name == Unmerge {
+	if dec.Action.Name == ActionUnmerge {
 		if !dec.Other.MergedInto.IsZero() {
 			return dec.refuse(WhyMerged, "the other ticket was itself merged away: undo that first")
 		}
@@ -248,7 +248,7 @@ func (d *Desk) both(ctx context.Context, o *outcome, dec Decision, e Event) erro
 // being let go (unlink, unmerge) need not be visible to the actor, or there.
 func (d *Desk) other(ctx context.Context, a Actor, t *Ticket, act Action) (*Ticket, error) {
 	switch act.Name {
-	case Merge, AddLink, Unlink, Unmerge:
+	case ActionMerge, ActionLink, ActionUnlink, ActionUnmerge:
 		return d.second(ctx, a, t, act)
 	default:
 		return nil, nil
@@ -261,16 +261,16 @@ func (d *Desk) second(ctx context.Context, a Actor, t *Ticket, act Action) (*Tic
 	var o Ticket
 	var err error
 	switch {
-	case (act.Name == Merge || act.Name == AddLink) && !act.Ticket.IsZero() && act.Ticket != t.ID:
+	case (act.Name == ActionMerge || act.Name == ActionLink) && !act.Ticket.IsZero() && act.Ticket != t.ID:
 		o, err = d.load(ctx, a, act.Ticket)
-	case act.Name == Unlink && !act.Ticket.IsZero() && act.Ticket != t.ID:
+	case act.Name == ActionUnlink && !act.Ticket.IsZero() && act.Ticket != t.ID:
 		o, err = d.store.Ticket(ctx, a.Tenant, act.Ticket)
-	case act.Name == Unmerge && !t.MergedInto.IsZero():
+	case act.Name == ActionUnmerge && !t.MergedInto.IsZero():
 		o, err = d.store.Ticket(ctx, a.Tenant, t.MergedInto)
 	default:
 		return nil, nil
 	}
-	if errors.Is(err, ErrNotFound) && (act.Name == Unlink || act.Name == Unmerge) {
+	if errors.Is(err, ErrNotFound) && (act.Name == ActionUnlink || act.Name == ActionUnmerge) {
 		return nil, nil
 	}
 	if err != nil {
@@ -313,7 +313,7 @@ func (d *Desk) stale(ctx context.Context, a Actor, t Ticket, pinned int64) error
 // checkActor cleans an actor, and refuses one that nobody could be held to.
 func (d *Desk) checkActor(a *Actor) error {
 	if a.token != "" {
-		return &RefusedError{Role: a.Role, Why: WhyLink, Detail: "the holder of a status link can track its ticket, and reply where the link's scope says so"}
+		return &RefusedError{Role: a.Role, Why: WhyStatusLink, Detail: "the holder of a status link can track its ticket, and reply where the link's scope says so"}
 	}
 	if a.held != nil {
 		return nil // it was admitted, as the ticket has it
@@ -323,11 +323,11 @@ func (d *Desk) checkActor(a *Actor) error {
 	a.Person = c.person("actor.person", a.Person)
 	a.Queues = served(&c, a.Queues)
 	switch a.Role {
-	case Requesters:
+	case RoleRequester:
 		if !a.Person.known() {
 			c.fail("actor.person", needsContact)
 		}
-	case Agents, Systems:
+	case RoleAgent, RoleSystem:
 		if a.Person.ID == "" {
 			c.fail("actor.person.id", "is missing")
 		}
@@ -345,7 +345,7 @@ func (d *Desk) checkDraft(at string, a Actor, dr Draft) (Draft, error) {
 		c.fail(at+".subject", "is missing")
 	}
 	dr.Requester = c.person(at+".requester", dr.Requester)
-	if a.Role == Requesters {
+	if a.Role == RoleRequester {
 		if !dr.Requester.IsZero() && !dr.Requester.Same(a.Person) {
 			c.fail(at+".requester", "must be the actor: only agents and systems open tickets for others")
 		}
@@ -382,7 +382,7 @@ func (d *Desk) checkDraft(at string, a Actor, dr Draft) (Draft, error) {
 	if dr.Level < 0 {
 		c.fail(at+".level", "must be 1 or more, or 0 for the first")
 	}
-	if a.Role == Requesters {
+	if a.Role == RoleRequester {
 		for _, f := range []struct {
 			name  string
 			given bool
@@ -394,7 +394,7 @@ func (d *Desk) checkDraft(at string, a Actor, dr Draft) (Draft, error) {
 			}
 		}
 	}
-	if dr.Solution != "" && (split || a.Role != Agents) {
+	if dr.Solution != "" && (split || a.Role != RoleAgent) {
 		c.fail(at+".solution", "is for agents who open a ticket")
 	}
 	if split && dr.Key != "" {

@@ -21,7 +21,7 @@ is over, the number still leads to it.
 	lin := ticket.Agent("lin", 1)
 
 	t, err := desk.Open(ctx, ada, ticket.Draft{Subject: "Printer prints blank pages"})
-	t, err = desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.Escalate, Queue: "hardware", Note: "fuser?"})
+	t, err = desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.ActionEscalate, Queue: "hardware", Note: "fuser?"})
 	v, err := desk.Track(ctx, ada, "7q4k 92mx f") // the number, as it was read out
 
 # Lifecycle
@@ -64,13 +64,13 @@ decided anew if not. Notifications are rows of that same commit, and
 [Desk.Run] delivers them to the host's [Notifier]: at least once each, in order
 per recipient and ticket, until they are sent or given up. What became of each
 stays beside the history ([Desk.Entries], [Desk.Deliveries]), and what was given
-up can be tried again ([Desk.Redrive]). A [Guard] ends loops. Module mail brings
+up can be tried again ([Desk.Redrive]). A [SendLimits] ends loops. Module mail brings
 a notifier and its letters, package webhook another, module publish one for
-brokers; status links ([Desk.Link], [Holder]) show a customer the ticket without
+brokers; status links ([Desk.StatusLink], [StatusLinkHolder]) show a customer the ticket without
 an account.
 
 A [Store] keeps it all: package sqlstore in SQLite, PostgreSQL, MySQL or MariaDB,
-memstore in memory, or one of the host's own, which package storetest proves. [Desk.In] works inside a transaction of the host's.
+memstore in memory, or one of the host's own, which package storetest proves. [Desk.WithStore] works inside a transaction of the host's.
 
 # Who may see and do what
 
@@ -78,7 +78,7 @@ The workflow says which roles may do what from where, and holds agents to the
 levels and queues they serve. The [Policy] says who may know of a ticket at all;
 what one may not know of is not found. Customers get the public form of
 everything: no notes, no queues, no agents' names. A tenant is part of the actor
-([Actor.In]), and no call reaches from one into another.
+([Actor.InTenant]), and no call reaches from one into another.
 
 # Promises about concurrency
 

@@ -51,9 +51,9 @@ var (
 	// ErrChain: the history was tampered with or damaged. Data: [*ChainError].
 	ErrChain = errors.New("ticket: broken chain")
 
-	// ErrLink: the status link is not, or no longer, good: mistyped, forged, expired,
-	// revoked. Data: [*LinkError].
-	ErrLink = errors.New("ticket: the status link is not valid")
+	// ErrStatusLink: the status link is not, or no longer, good: mistyped, forged, expired,
+	// revoked. Data: [*StatusLinkError].
+	ErrStatusLink = errors.New("ticket: the status link is not valid")
 
 	// ErrClaimLost: a delivery was settled under a claim that no longer holds,
 	// because its lease ran out and somebody else claimed it.
@@ -102,33 +102,33 @@ type Why string
 
 // The rules an action can be refused for.
 const (
-	WhyUnknown Why = "unknown" // the workflow has no such action
-	WhyState   Why = "state"   // not from this status or level
-	WhyRole    Why = "role"    // not by this kind of actor
-	WhyLevel   Why = "level"   // the agent does not serve the ticket's level
-	WhyQueue   Why = "queue"   // the agent does not serve the ticket's queue
-	WhyWindow  Why = "window"  // too late
-	WhyGuard   Why = "guard"   // a guard of the workflow said no
-	WhyPolicy  Why = "policy"  // the host's policy said no
-	WhyMerged  Why = "merged"  // the ticket was merged into another one
-	WhyLink    Why = "link"    // the status link does not allow it
+	WhyUnknown    Why = "unknown" // the workflow has no such action
+	WhyState      Why = "state"   // not from this status or level
+	WhyRole       Why = "role"    // not by this kind of actor
+	WhyLevel      Why = "level"   // the agent does not serve the ticket's level
+	WhyQueue      Why = "queue"   // the agent does not serve the ticket's queue
+	WhyWindow     Why = "window"  // too late
+	WhyGuard      Why = "guard"   // a guard of the workflow said no
+	WhyPolicy     Why = "policy"  // the host's policy said no
+	WhyMerged     Why = "merged"  // the ticket was merged into another one
+	WhyStatusLink Why = "link"    // the status link does not allow it
 )
 
-// LinkError is the data of [ErrLink]. Only of a link that is genuine it says that
+// StatusLinkError is the data of [ErrStatusLink]. Only of a link that is genuine it says that
 // it has expired; the other reasons are not told apart.
-type LinkError struct {
+type StatusLinkError struct {
 	Expired time.Time // since when; zero: for another reason
 }
 
-func (e *LinkError) Error() string {
+func (e *StatusLinkError) Error() string {
 	if e.Expired.IsZero() {
-		return ErrLink.Error()
+		return ErrStatusLink.Error()
 	}
 	return "ticket: the status link expired at " + e.Expired.Format(time.RFC3339)
 }
 
-// Is reports whether target is [ErrLink].
-func (e *LinkError) Is(target error) bool { return target == ErrLink }
+// Is reports whether target is [ErrStatusLink].
+func (e *StatusLinkError) Is(target error) bool { return target == ErrStatusLink }
 
 func isNotFound(err error) bool { return errors.Is(err, ErrNotFound) }
 

@@ -14,8 +14,8 @@ import (
 // ticket without a gap. One action makes one event on the ticket, and one on
 // the other ticket where it concerns two.
 //
-// What is said and who said it stands in three groups, [Words], [Inside] and
-// [People]. Each enters the digest as a salted commitment only (see [Seals]),
+// What is said and who said it stands in three groups, [PublicContent], [InternalContent] and
+// [Identities]. Each enters the digest as a salted commitment only (see [Seals]),
 // so that it can be erased later with [Event.Erase] and the chain still
 // verifies. Everything else stands in the digest and is fixed for ever: the IDs of
 // agents, reason, resolution, queue and tags in Set. Nothing personal belongs there.
@@ -34,9 +34,9 @@ type Event struct {
 	Automatic bool  `json:"automatic,omitempty"`
 	Set       Patch `json:"set,omitzero"`
 
-	Words
-	Inside
-	People
+	PublicContent
+	InternalContent
+	Identities
 
 	Seals  Seals  `json:"seals,omitzero"`
 	Digest Digest `json:"digest,omitzero"`
@@ -48,22 +48,22 @@ type By struct {
 	ID   string `json:"id,omitempty"` // of an agent or a system; a customer is in People.Actor
 }
 
-// Words are what the customer may read.
-type Words struct {
+// PublicContent are what the customer may read.
+type PublicContent struct {
 	Subject     string       `json:"subject,omitempty"` // the new subject; empty: unchanged
 	Message     Message      `json:"message,omitempty"`
 	Attachments []Attachment `json:"attachments,omitempty"`
 	Fields      Fields       `json:"fields,omitempty"` // custom fields that were set; nil ones were removed
 }
 
-// Inside is what never leaves the desk.
-type Inside struct {
+// InternalContent is what never leaves the desk.
+type InternalContent struct {
 	Note            Note         `json:"note,omitempty"`
 	NoteAttachments []Attachment `json:"note_attachments,omitempty"`
 }
 
-// People are the persons an event names.
-type People struct {
+// Identities are the persons an event names.
+type Identities struct {
 	Actor      Person   `json:"actor,omitzero"`       // the customer who acted, or the agent's name
 	Requester  Person   `json:"requester,omitzero"`   // the new requester
 	Followed   []Person `json:"followed,omitempty"`   // who follows from now on
@@ -163,7 +163,7 @@ func Apply(t Ticket, e Event) Ticket {
 	}
 	if r := e.Set.Restored; r != nil {
 		t.Resolved, t.Closed = r.Resolved, r.Closed
-	} else if e.Phase != before || e.Phase == PhaseSolved && e.Action == Resolve { // or solved anew
+	} else if e.Phase != before || e.Phase == PhaseSolved && e.Action == ActionResolve { // or solved anew
 		switch e.Phase {
 		case PhaseSolved:
 			t.Resolved, t.Closed = e.At, time.Time{}

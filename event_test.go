@@ -25,37 +25,37 @@ func fullEvents() []Event {
 	id, other := testID(1), testID(2)
 	events := []Event{
 		{
-			Action: Open, By: By{Role: Requesters}, To: State{StatusNew, 1}, Phase: PhaseReceived, Channel: Phone,
+			Action: ActionOpen, By: By{Role: RoleRequester}, To: State{StatusNew, 1}, Phase: PhaseReceived, Channel: ChannelPhone,
 			Set: Patch{
 				Number: NumberOf(1), Tenant: "acme", Workflow: "support", WorkflowVersion: 1,
-				Priority: High, Impact: Medium, Urgency: Critical, Queue: new("hardware"), AddTags: []string{"b", "a"},
-				AddLinks: []Link{{CausedBy, other, NumberOf(2)}},
+				Priority: GradeHigh, Impact: GradeMedium, Urgency: GradeCritical, Queue: new("hardware"), AddTags: []string{"b", "a"},
+				AddLinks: []Link{{RelationCausedBy, other, NumberOf(2)}},
 			},
-			Words: Words{Subject: "Zwölf leere Seiten 🖨", Message: "Since\nthis morning.", Attachments: []Attachment{
+			PublicContent: PublicContent{Subject: "Zwölf leere Seiten 🖨", Message: "Since\nthis morning.", Attachments: []Attachment{
 				{Name: "page.png", MediaType: "image/png", Size: 12, SHA256: Digest{1}, Ref: "s3://x"},
 			}, Fields: Fields{"s": "text", "b": true, "i": int64(math.MaxInt64), "f": 2.0, "t": t0, "l": []string{"x", ""}, "gone": "soon"}},
-			Inside: Inside{Note: "sounds upset"},
-			People: People{Actor: adaP, Requester: adaP, Followed: []Person{bobP}},
+			InternalContent: InternalContent{Note: "sounds upset"},
+			Identities:      Identities{Actor: adaP, Requester: adaP, Followed: []Person{bobP}},
 		},
 		{
-			Action: Escalate, By: By{Role: Agents, ID: "lin"}, From: State{StatusNew, 1}, To: State{StatusQueued, 2}, Phase: PhaseInProgress,
+			Action: ActionEscalate, By: By{Role: RoleAgent, ID: "lin"}, From: State{StatusNew, 1}, To: State{StatusQueued, 2}, Phase: PhaseInProgress,
 			Set: Patch{Queue: new(""), Assignee: new("max"), Reason: new("vendor"), RemoveTags: []string{"b"},
-				Timer: &Timer{At: t0.Add(time.Hour), Action: Resume}},
-			Words:  Words{Fields: Fields{"gone": nil}},
-			Inside: Inside{Note: "fuser?", NoteAttachments: []Attachment{{Name: "log.txt"}}},
+				Timer: &Timer{At: t0.Add(time.Hour), Action: ActionResume}},
+			PublicContent:   PublicContent{Fields: Fields{"gone": nil}},
+			InternalContent: InternalContent{Note: "fuser?", NoteAttachments: []Attachment{{Name: "log.txt"}}},
 		},
 		{
-			Action: Resolve, By: By{Role: Agents, ID: "max"}, From: State{StatusQueued, 2}, To: State{StatusResolved, 2}, Phase: PhaseSolved,
-			Answer: true, Words: Words{Message: "New fuser."},
-			Set:    Patch{Resolution: new("part"), Timer: &Timer{}, RemoveLinks: []Link{{CausedBy, other, NumberOf(2)}}},
-			People: People{Actor: Person{Name: "Max"}, Unfollowed: []Person{bobP}},
+			Action: ActionResolve, By: By{Role: RoleAgent, ID: "max"}, From: State{StatusQueued, 2}, To: State{StatusResolved, 2}, Phase: PhaseSolved,
+			Answer: true, PublicContent: PublicContent{Message: "New fuser."},
+			Set:        Patch{Resolution: new("part"), Timer: &Timer{}, RemoveLinks: []Link{{RelationCausedBy, other, NumberOf(2)}}},
+			Identities: Identities{Actor: Person{Name: "Max"}, Unfollowed: []Person{bobP}},
 		},
 		{
-			Action: Merge, By: By{Role: Agents, ID: "max"}, From: State{StatusResolved, 2}, To: State{StatusClosed, 2}, Phase: PhaseClosed,
+			Action: ActionMerge, By: By{Role: RoleAgent, ID: "max"}, From: State{StatusResolved, 2}, To: State{StatusClosed, 2}, Phase: PhaseClosed,
 			Set: Patch{MergedInto: new(other)},
 		},
 		{
-			Action: Unmerge, By: By{Role: Agents, ID: "max"}, From: State{StatusClosed, 2}, To: State{StatusQueued, 1}, Phase: PhaseInProgress,
+			Action: ActionUnmerge, By: By{Role: RoleAgent, ID: "max"}, From: State{StatusClosed, 2}, To: State{StatusQueued, 1}, Phase: PhaseInProgress,
 			Set: Patch{MergedInto: new(ID{}), WorkflowVersion: 2},
 		},
 	}
@@ -67,29 +67,29 @@ func fullEvents() []Event {
 // fullEvents stay as they were written.
 func laterEvents() []Event {
 	id, other := testID(3), testID(4)
-	agent := By{Role: Agents, ID: "lin"}
+	agent := By{Role: RoleAgent, ID: "lin"}
 	open, closed := State{StatusOpen, 1}, State{StatusClosed, 1}
 	events := []Event{
 		{
-			Action: Open, By: agent, To: open, Phase: PhaseInProgress,
-			Set:    Patch{Number: NumberOf(3), Workflow: "support", WorkflowVersion: 1, Priority: High, PriorityGiven: new(true)},
-			Words:  Words{Subject: "A part of it", Message: "Also the lid."},
-			People: People{Actor: Person{Name: "Lin"}, Requester: adaP, Author: bobP},
+			Action: ActionOpen, By: agent, To: open, Phase: PhaseInProgress,
+			Set:           Patch{Number: NumberOf(3), Workflow: "support", WorkflowVersion: 1, Priority: GradeHigh, PriorityGiven: new(true)},
+			PublicContent: PublicContent{Subject: "A part of it", Message: "Also the lid."},
+			Identities:    Identities{Actor: Person{Name: "Lin"}, Requester: adaP, Author: bobP},
 		},
 		{
-			Action: Edit, By: agent, From: open, To: open, Phase: PhaseInProgress,
-			Set: Patch{NewCustomer: true, PriorityGiven: new(false)}, People: People{Requester: bobP},
+			Action: ActionEdit, By: agent, From: open, To: open, Phase: PhaseInProgress,
+			Set: Patch{NewCustomer: true, PriorityGiven: new(false)}, Identities: Identities{Requester: bobP},
 		},
 		{
-			Action: Merge, By: agent, From: open, To: closed, Phase: PhaseClosed,
+			Action: ActionMerge, By: agent, From: open, To: closed, Phase: PhaseClosed,
 			Set: Patch{MergedInto: new(other), Other: other},
 		},
 		{
-			Action: Unmerge, By: agent, From: closed, To: State{StatusResolved, 1}, Phase: PhaseSolved,
+			Action: ActionUnmerge, By: agent, From: closed, To: State{StatusResolved, 1}, Phase: PhaseSolved,
 			Set: Patch{MergedInto: new(ID{}), Other: other, Restored: &Restored{Resolved: t0.Add(-time.Hour), Closed: t0}},
 		},
 		{
-			Action: Unmerge, By: agent, From: State{StatusResolved, 1}, To: open, Phase: PhaseInProgress, Set: Patch{Restored: &Restored{}},
+			Action: ActionUnmerge, By: agent, From: State{StatusResolved, 1}, To: open, Phase: PhaseInProgress, Set: Patch{Restored: &Restored{}},
 		},
 	}
 	sealAll(id, events)
@@ -145,7 +145,7 @@ func TestApply(t *testing.T) {
 	require.Contains(t, first.Fields, "gone", "the ticket before is left alone")
 	require.Empty(t, second.Queue)
 	require.Equal(t, "max", second.Assignee)
-	require.Equal(t, Resume, second.Timer.Action)
+	require.Equal(t, ActionResume, second.Timer.Action)
 	require.True(t, second.FirstAnswered.IsZero(), "a note is no answer")
 
 	third := at(3)
@@ -200,7 +200,7 @@ func TestVerifyFindsEveryChange(t *testing.T) {
 	alter := map[string]func(*Event){
 		"at":          func(e *Event) { e.At = e.At.Add(time.Microsecond) },
 		"action":      func(e *Event) { e.Action = "x" },
-		"role":        func(e *Event) { e.By.Role = Systems },
+		"role":        func(e *Event) { e.By.Role = RoleSystem },
 		"agent":       func(e *Event) { e.By.ID += "x" },
 		"from":        func(e *Event) { e.From.Level += 7 },
 		"to":          func(e *Event) { e.To.Status += "x" },
@@ -221,8 +221,8 @@ func TestVerifyFindsEveryChange(t *testing.T) {
 		"timer":       func(e *Event) { e.Set.Timer = &Timer{At: t0.Add(3)} },
 		"add tags":    func(e *Event) { e.Set.AddTags = append(e.Set.AddTags, "x") },
 		"remove tags": func(e *Event) { e.Set.RemoveTags = append(e.Set.RemoveTags, "x") },
-		"add links":   func(e *Event) { e.Set.AddLinks = append(e.Set.AddLinks, Link{Relation: ChildOf}) },
-		"remove link": func(e *Event) { e.Set.RemoveLinks = append(e.Set.RemoveLinks, Link{Relation: ChildOf}) },
+		"add links":   func(e *Event) { e.Set.AddLinks = append(e.Set.AddLinks, Link{Relation: RelationChildOf}) },
+		"remove link": func(e *Event) { e.Set.RemoveLinks = append(e.Set.RemoveLinks, Link{Relation: RelationChildOf}) },
 		"merged":      func(e *Event) { e.Set.MergedInto = new(testID(9)) },
 		"other":       func(e *Event) { e.Set.Other = testID(9) },
 		"restored":    func(e *Event) { e.Set.Restored = &Restored{Closed: t0.Add(time.Second)} },
@@ -239,15 +239,15 @@ func TestVerifyFindsEveryChange(t *testing.T) {
 		"followed":    func(e *Event) { e.Followed = append(e.Followed, adaP) },
 		"unfollowed":  func(e *Event) { e.Unfollowed = append(e.Unfollowed, adaP) },
 		"author":      func(e *Event) { e.Author.Name += "x" },
-		"salt":        func(e *Event) { e.Seals.Words.Salt[0]++ },
-		"sum":         func(e *Event) { e.Seals.Words.Sum[0]++ },
+		"salt":        func(e *Event) { e.Seals.PublicContent.Salt[0]++ },
+		"sum":         func(e *Event) { e.Seals.PublicContent.Sum[0]++ },
 		"digest":      func(e *Event) { e.Digest[0]++ },
 	}
 	for name, change := range alter {
 		for i := range fullEvents() {
 			events := fullEvents()
 			change(&events[i])
-			requireFault(t, Verify(events), Altered, int64(i+1), name)
+			requireFault(t, Verify(events), ChainAltered, int64(i+1), name)
 		}
 	}
 }
@@ -272,19 +272,19 @@ func TestVerifyFindsRemovedInsertedReordered(t *testing.T) {
 		fault  ChainFault
 		seq    int64
 	}{
-		"first removed":          {[]Event{e[1], e[2]}, Removed, 1},
-		"middle removed":         {[]Event{e[0], e[1], e[3], e[4]}, Removed, 3},
-		"removed and renumbered": {[]Event{e[0], e[1], renumbered}, Altered, 3},
-		"repeated":               {[]Event{e[0], e[1], e[1], e[2]}, Inserted, 2},
-		"foreign":                {[]Event{e[0], e[1], foreign}, Inserted, 3},
-		"swapped":                {[]Event{e[0], e[2], e[1], e[3]}, Reordered, 3},
-		"reversed":               {[]Event{e[4], e[3], e[2], e[1], e[0]}, Reordered, 5},
+		"first removed":          {[]Event{e[1], e[2]}, ChainRemoved, 1},
+		"middle removed":         {[]Event{e[0], e[1], e[3], e[4]}, ChainRemoved, 3},
+		"removed and renumbered": {[]Event{e[0], e[1], renumbered}, ChainAltered, 3},
+		"repeated":               {[]Event{e[0], e[1], e[1], e[2]}, ChainInserted, 2},
+		"foreign":                {[]Event{e[0], e[1], foreign}, ChainInserted, 3},
+		"swapped":                {[]Event{e[0], e[2], e[1], e[3]}, ChainReordered, 3},
+		"reversed":               {[]Event{e[4], e[3], e[2], e[1], e[0]}, ChainReordered, 5},
 	} {
 		t.Run(name, func(t *testing.T) { requireFault(t, Verify(c.events), c.fault, c.seq) })
 	}
 	require.NoError(t, Verify(e[:3]), "a chain alone cannot show that its end was cut off; Desk.Verify does")
 	_, err := Replay([]Event{e[0], e[2]})
-	requireFault(t, err, Removed, 2)
+	requireFault(t, err, ChainRemoved, 2)
 }
 
 func TestChainKey(t *testing.T) {
@@ -300,8 +300,8 @@ func TestChainKey(t *testing.T) {
 	keyed := Chain{Key: []byte("a key of thirty-two random bytes")}
 	events := seal(keyed)
 	require.NoError(t, keyed.Verify(events))
-	requireFault(t, Verify(events), Altered, 1)
-	requireFault(t, Chain{Key: []byte("another")}.Verify(events), Altered, 1)
+	requireFault(t, Verify(events), ChainAltered, 1)
+	requireFault(t, Chain{Key: []byte("another")}.Verify(events), ChainAltered, 1)
 
 	// Without the key, whoever can write can forge; with it, not.
 	plain := seal(Chain{})
@@ -310,26 +310,26 @@ func TestChainKey(t *testing.T) {
 	require.NoError(t, Verify(plain))
 	events[4].Action = "forged"
 	Chain{}.Seal(events[3].Digest, &events[4])
-	requireFault(t, keyed.Verify(events), Altered, 5)
+	requireFault(t, keyed.Verify(events), ChainAltered, 5)
 }
 
 func TestEraseKeepsTheChain(t *testing.T) {
-	for _, groups := range []Group{GroupWords, GroupInside, GroupPeople, GroupWords | GroupInside | GroupPeople} {
+	for _, groups := range []Group{GroupPublicContent, GroupInternalContent, GroupIdentities, GroupPublicContent | GroupInternalContent | GroupIdentities} {
 		events := fullEvents()
 		for i := range events {
 			events[i] = events[i].Erase(groups)
 		}
 		require.NoError(t, Verify(events))
 		e := events[0]
-		require.Equal(t, groups&GroupWords != 0, e.Seals.Words.Erased())
-		require.Equal(t, groups&GroupInside != 0, e.Seals.Inside.Erased())
-		require.Equal(t, groups&GroupPeople != 0, e.Seals.People.Erased())
-		require.False(t, events[3].Seals.Words.Erased(), "where nothing was, nothing was erased")
+		require.Equal(t, groups&GroupPublicContent != 0, e.Seals.PublicContent.Erased())
+		require.Equal(t, groups&GroupInternalContent != 0, e.Seals.InternalContent.Erased())
+		require.Equal(t, groups&GroupIdentities != 0, e.Seals.Identities.Erased())
+		require.False(t, events[3].Seals.PublicContent.Erased(), "where nothing was, nothing was erased")
 		b, err := json.Marshal(events)
 		require.NoError(t, err)
-		require.Equal(t, groups&GroupWords != 0, !strings.Contains(string(b), "morning"))
-		require.Equal(t, groups&GroupInside != 0, !strings.Contains(string(b), "upset"))
-		require.Equal(t, groups&GroupPeople != 0, !strings.Contains(string(b), "ada@example.org"))
+		require.Equal(t, groups&GroupPublicContent != 0, !strings.Contains(string(b), "morning"))
+		require.Equal(t, groups&GroupInternalContent != 0, !strings.Contains(string(b), "upset"))
+		require.Equal(t, groups&GroupIdentities != 0, !strings.Contains(string(b), "ada@example.org"))
 
 		// The times that reports need do not hang on what was erased.
 		tk, err := Replay(events[:3])
@@ -338,18 +338,18 @@ func TestEraseKeepsTheChain(t *testing.T) {
 	}
 	events := fullEvents()
 	events[0].Note = "" // taken out, but not erased
-	requireFault(t, Verify(events), Altered, 1)
-	events[0] = fullEvents()[0].Erase(GroupInside)
+	requireFault(t, Verify(events), ChainAltered, 1)
+	events[0] = fullEvents()[0].Erase(GroupInternalContent)
 	events[0].Note = "put in again"
-	requireFault(t, Verify(events), Altered, 1)
+	requireFault(t, Verify(events), ChainAltered, 1)
 }
 
 // A salt per group and event: equal content gives different seals, so erased
 // content cannot be found by comparing with other events.
 func TestSealsAreSalted(t *testing.T) {
 	a, b := fullEvents()[0], fullEvents()[0]
-	require.NotEqual(t, a.Seals.Words.Sum, b.Seals.Words.Sum)
-	require.NotEqual(t, a.Seals.Words.Salt, a.Seals.People.Salt)
+	require.NotEqual(t, a.Seals.PublicContent.Sum, b.Seals.PublicContent.Sum)
+	require.NotEqual(t, a.Seals.PublicContent.Salt, a.Seals.Identities.Salt)
 }
 
 // The digests of events that are stored for ever must not change with the code.

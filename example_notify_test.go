@@ -14,22 +14,22 @@ import (
 
 // A status link for a text message: whoever has it sees the ticket, and may
 // answer if it says so, without an account.
-func ExampleDesk_Link() {
+func ExampleDesk_StatusLink() {
 	ctx := context.Background()
-	key := ticket.LinkKey{ID: 1, Secret: bytes.Repeat([]byte{7}, 32)} // 32 random bytes that stay secret
-	desk := must(ticket.NewDesk(memstore.New(), ticket.Config{Links: ticket.Links{Keys: []ticket.LinkKey{key}}}))
+	key := ticket.StatusLinkKey{ID: 1, Secret: bytes.Repeat([]byte{7}, 32)} // 32 random bytes that stay secret
+	desk := must(ticket.NewDesk(memstore.New(), ticket.Config{StatusLinks: ticket.StatusLinks{Keys: []ticket.StatusLinkKey{key}}}))
 	ada := ticket.Requester(ticket.Person{Phone: "+49 30 1234567"})
 	t := must(desk.Open(ctx, ada, ticket.Draft{Subject: "Parcel lost"}))
 
-	token := must(desk.Link(ctx, ada, t.ID, ticket.LinkRequest{Scope: ticket.LinkReply, TTL: 7 * 24 * time.Hour}))
+	token := must(desk.StatusLink(ctx, ada, t.ID, ticket.StatusLinkRequest{Scope: ticket.StatusLinkReply, TTL: 7 * 24 * time.Hour}))
 	fmt.Println(len("https://help.example.org/t/"+token) < 160)
 
-	v := must(desk.Track(ctx, ticket.Holder(token), ""))
+	v := must(desk.Track(ctx, ticket.StatusLinkHolder(token), ""))
 	fmt.Println(v.Subject, v.Phase, v.Actions)
-	must(desk.Do(ctx, ticket.Holder(token), v.ID, ticket.Action{Name: ticket.Reply, Message: "It has come."}))
+	must(desk.Do(ctx, ticket.StatusLinkHolder(token), v.ID, ticket.Action{Name: ticket.ActionReply, Message: "It has come."}))
 
-	must(desk.RevokeLinks(ctx, ada, t.ID))
-	_, err := desk.Track(ctx, ticket.Holder(token), "")
+	must(desk.RevokeStatusLinks(ctx, ada, t.ID))
+	_, err := desk.Track(ctx, ticket.StatusLinkHolder(token), "")
 	fmt.Println(err)
 	// Output:
 	// true
@@ -44,12 +44,12 @@ func ExampleDesk_Entries() {
 	desk := must(ticket.NewDesk(memstore.New(), tickettest.Config(clock, sent)))
 	lin := ticket.Agent("lin", 1)
 	t := must(desk.Open(ctx, ticket.Requester(ticket.Person{Email: "ada@example.org"}), ticket.Draft{Subject: "No light"}))
-	must(desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.Take}))
+	must(desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.ActionTake}))
 	must(desk.Deliver(ctx))
 
 	clock.Advance(time.Hour)
 	sent.FailWith(func(ticket.Notification) error { return ticket.Bounce(errors.New("550 5.1.1 no such mailbox")) })
-	must(desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.Reply, Message: "Is the switch on?"}))
+	must(desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.ActionReply, Message: "Is the switch on?"}))
 	must(desk.Deliver(ctx))
 
 	for entry, err := range desk.Entries(ctx, lin, t.ID) {
@@ -80,7 +80,7 @@ func ExampleDesk_Redrive() {
 	fmt.Println(must(desk.Deliver(ctx)))
 
 	ops := ticket.System("ops")
-	dead := ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.Dead}}
+	dead := ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.DeliveryDead}}
 	for _, d := range must(desk.Deliveries(ctx, ops, dead)).Deliveries {
 		fmt.Println(d.Kind, d.LastError)
 	}
@@ -119,10 +119,10 @@ func ExampleConfig_streams() {
 	})
 	cfg := tickettest.Config(tickettest.NewClock(), nil)
 	cfg.Notifiers = map[string]ticket.Notifier{"broker": broker, "mail": nil} // another process mails
-	cfg.Streams = []string{"broker"}
+	cfg.EventNotifiers = []string{"broker"}
 	desk := must(ticket.NewDesk(memstore.New(), cfg))
 	t := must(desk.Open(ctx, ticket.Requester(ticket.Person{Email: "ada@example.org"}), ticket.Draft{Subject: "No light"}))
-	must(desk.Do(ctx, ticket.Agent("lin", 1), t.ID, ticket.Action{Name: ticket.Take}))
+	must(desk.Do(ctx, ticket.Agent("lin", 1), t.ID, ticket.Action{Name: ticket.ActionTake}))
 	must(desk.Deliver(ctx))
 	// Output:
 	// 0000-0001-H 1 open new/1

@@ -48,17 +48,17 @@ func Example() {
 	t := must(desk.Open(ctx, ada, ticket.Draft{
 		Subject: "Printer prints blank pages",
 		Message: "Since this morning, every second page.",
-		Channel: ticket.Phone,
+		Channel: ticket.ChannelPhone,
 	}))
 	show := func(t ticket.Ticket) { fmt.Println(t.State(), "-", t.Phase) }
 	show(t)
 
-	show(must(desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.Take})))
-	show(must(desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.Escalate, Queue: "hardware", Note: "fuser fault?"})))
-	show(must(desk.Do(ctx, max, t.ID, ticket.Action{Name: ticket.Ask, Message: "Which model is it?"})))
-	show(must(desk.Do(ctx, ada, t.ID, ticket.Action{Name: ticket.Reply, Message: "An LJ-4."})))
-	show(must(desk.Do(ctx, max, t.ID, ticket.Action{Name: ticket.Resolve, Message: "New fuser fitted."})))
-	show(must(desk.Do(ctx, ada, t.ID, ticket.Action{Name: ticket.Confirm})))
+	show(must(desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.ActionTake})))
+	show(must(desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.ActionEscalate, Queue: "hardware", Note: "fuser fault?"})))
+	show(must(desk.Do(ctx, max, t.ID, ticket.Action{Name: ticket.ActionAsk, Message: "Which model is it?"})))
+	show(must(desk.Do(ctx, ada, t.ID, ticket.Action{Name: ticket.ActionReply, Message: "An LJ-4."})))
+	show(must(desk.Do(ctx, max, t.ID, ticket.Action{Name: ticket.ActionResolve, Message: "New fuser fitted."})))
+	show(must(desk.Do(ctx, ada, t.ID, ticket.Action{Name: ticket.ActionConfirm})))
 	// Output:
 	// new/1 - received
 	// open/1 - in progress
@@ -110,9 +110,9 @@ func ExampleDesk_Do_pinned() {
 	ada, lin := ticket.Requester(ticket.Person{ID: "c1"}), ticket.Agent("lin", 1)
 	t := must(desk.Open(ctx, ada, ticket.Draft{Subject: "No light"}))
 	seen := t.Version
-	must(desk.Do(ctx, ada, t.ID, ticket.Action{Name: ticket.Reply, Message: "It works again."}))
+	must(desk.Do(ctx, ada, t.ID, ticket.Action{Name: ticket.ActionReply, Message: "It works again."}))
 
-	_, err := desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.Ask, Message: "Which floor?", Version: seen})
+	_, err := desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.ActionAsk, Message: "Which floor?", Version: seen})
 	if stale, ok := errors.AsType[*ticket.StaleError](err); ok {
 		for _, e := range stale.Since {
 			fmt.Println("meanwhile:", e.Action, "-", e.Message)
@@ -129,13 +129,13 @@ func ExampleDesk_Do_refused() {
 	ada := ticket.Requester(ticket.Person{ID: "c1"})
 	t := must(desk.Open(ctx, ada, ticket.Draft{Subject: "No light"}))
 
-	_, err := desk.Do(ctx, ada, t.ID, ticket.Action{Name: ticket.Resolve, Message: "done"})
+	_, err := desk.Do(ctx, ada, t.ID, ticket.Action{Name: ticket.ActionResolve, Message: "done"})
 	fmt.Println(err)
-	_, err = desk.Do(ctx, ada, t.ID, ticket.Action{Name: ticket.Confirm})
+	_, err = desk.Do(ctx, ada, t.ID, ticket.Action{Name: ticket.ActionConfirm})
 	fmt.Println(err)
-	_, err = desk.Do(ctx, ticket.Agent("max", 2), t.ID, ticket.Action{Name: ticket.Take})
+	_, err = desk.Do(ctx, ticket.Agent("max", 2), t.ID, ticket.Action{Name: ticket.ActionTake})
 	fmt.Println(err)
-	_, err = desk.Do(ctx, ticket.Agent("lin", 1), t.ID, ticket.Action{Name: ticket.Escalate})
+	_, err = desk.Do(ctx, ticket.Agent("lin", 1), t.ID, ticket.Action{Name: ticket.ActionEscalate})
 	fmt.Println(err)
 	// Output:
 	// ticket: "resolve" refused: a requester may not do this (possible by agent)
@@ -151,12 +151,12 @@ func ExampleDesk_Do_merge() {
 	ada, lin := ticket.Requester(ticket.Person{ID: "c1"}), ticket.Agent("lin", 1)
 	one := must(desk.Open(ctx, ada, ticket.Draft{Subject: "No light"}))
 	two := must(desk.Open(ctx, ada, ticket.Draft{Subject: "It is dark"}))
-	must(desk.Do(ctx, lin, two.ID, ticket.Action{Name: ticket.Merge, Ticket: one.ID}))
+	must(desk.Do(ctx, lin, two.ID, ticket.Action{Name: ticket.ActionMerge, Ticket: one.ID}))
 
 	found := must(desk.Find(ctx, ada, string(two.Number)))
 	fmt.Println(two.Number, "leads to", found.Number)
 
-	must(desk.Do(ctx, lin, two.ID, ticket.Action{Name: ticket.Unmerge}))
+	must(desk.Do(ctx, lin, two.ID, ticket.Action{Name: ticket.ActionUnmerge}))
 	found = must(desk.Find(ctx, ada, string(two.Number)))
 	fmt.Println(two.Number, "leads to", found.Number)
 	// Output:
@@ -174,7 +174,7 @@ func ExampleDesk_Lookup() {
 	clock.Advance(time.Minute)
 	two := must(desk.Open(ctx, ada, ticket.Draft{Subject: "It is dark", Message: "The fuse is fine."}))
 	clock.Advance(time.Minute)
-	must(desk.Do(ctx, lin, two.ID, ticket.Action{Name: ticket.Merge, Ticket: one.ID}))
+	must(desk.Do(ctx, lin, two.ID, ticket.Action{Name: ticket.ActionMerge, Ticket: one.ID}))
 
 	for _, m := range must(desk.Track(ctx, ada, string(two.Number))).Messages {
 		fmt.Printf("%s: %s\n", cmp.Or(m.Number, one.Number), m.Text)
@@ -202,7 +202,7 @@ func ExampleDesk_Messages() {
 	ada := ticket.Requester(ticket.Person{ID: "c1"})
 	t := must(desk.Open(ctx, ada, ticket.Draft{Subject: "No light", Message: "1"}))
 	for i := range 120 {
-		must(desk.Do(ctx, ada, t.ID, ticket.Action{Name: ticket.Reply, Message: ticket.Message(fmt.Sprint(i + 2))}))
+		must(desk.Do(ctx, ada, t.ID, ticket.Action{Name: ticket.ActionReply, Message: ticket.Message(fmt.Sprint(i + 2))}))
 	}
 	v := must(desk.Track(ctx, ada, string(t.Number)))
 	fmt.Println(len(v.Messages), "from", v.Messages[0].Text)
@@ -226,7 +226,7 @@ func ExampleDesk_Actions() {
 	ada := ticket.Requester(ticket.Person{ID: "c1"})
 	t := must(desk.Open(ctx, ada, ticket.Draft{Subject: "No light"}))
 	for _, c := range desk.Actions(ada, t) {
-		if c.Allowed || c.Action == ticket.Confirm || c.Action == ticket.Escalate {
+		if c.Allowed || c.Action == ticket.ActionConfirm || c.Action == ticket.ActionEscalate {
 			fmt.Printf("%s %v, needs: %q, because: %q\n", c.Action, c.Allowed, c.Needs, c.Reason)
 		}
 	}
@@ -243,8 +243,8 @@ func ExampleDesk_Explain() {
 	desk, _ := exampleDesk()
 	lin := ticket.Agent("lin", 1)
 	t := must(desk.Open(ctx, ticket.Requester(ticket.Person{ID: "c1"}), ticket.Draft{Subject: "No light"}))
-	fmt.Println(desk.Explain(lin, t, ticket.Action{Name: ticket.Hold}))
-	fmt.Println(desk.Explain(lin, t, ticket.Action{Name: ticket.Hold, Reason: "vendor"}))
+	fmt.Println(desk.Explain(lin, t, ticket.Action{Name: ticket.ActionHold}))
+	fmt.Println(desk.Explain(lin, t, ticket.Action{Name: ticket.ActionHold, Reason: "vendor"}))
 	// Output:
 	// ticket: action.reason is missing: "hold" needs one
 	// <nil>
@@ -257,7 +257,7 @@ func ExampleDesk_Track() {
 	ada, lin := ticket.Requester(ticket.Person{Name: "Ada Byron", Email: "ada@example.org"}), ticket.Agent("lin", 1)
 	t := must(desk.Open(ctx, ada, ticket.Draft{Subject: "No light", Message: "In the whole house."}))
 	clock.Advance(5 * time.Minute)
-	must(desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.Escalate, Queue: "mains", Note: "again?", Message: "Our specialists look into it."}))
+	must(desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.ActionEscalate, Queue: "mains", Note: "again?", Message: "Our specialists look into it."}))
 
 	v := must(desk.Track(ctx, ada, "oooo ooo1 h"))
 	fmt.Println(v.Number, v.Phase, v.With)
@@ -282,8 +282,8 @@ func ExampleDesk_History() {
 	desk, _ := exampleDesk()
 	ada, lin := ticket.Requester(ticket.Person{ID: "c1"}), ticket.Agent("lin", 1)
 	t := must(desk.Open(ctx, ada, ticket.Draft{Subject: "No light"}))
-	must(desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.AddNote, Note: "third time this month"}))
-	must(desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.Take}))
+	must(desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.ActionNote, Note: "third time this month"}))
+	must(desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.ActionTake}))
 	for _, a := range []ticket.Actor{lin, ada} {
 		for e, err := range desk.History(ctx, a, t.ID) {
 			if err != nil {
@@ -308,13 +308,13 @@ func ExampleDesk_Tickets() {
 	ctx := context.Background()
 	desk, clock := exampleDesk()
 	lin := ticket.Agent("lin", 1)
-	for i, g := range []ticket.Grade{ticket.Low, ticket.High, ticket.Medium, ticket.High} {
+	for i, g := range []ticket.Grade{ticket.GradeLow, ticket.GradeHigh, ticket.GradeMedium, ticket.GradeHigh} {
 		must(desk.Open(ctx, lin, ticket.Draft{Requester: ticket.Person{ID: "c1"}, Subject: fmt.Sprint("case ", i+1), Queue: "mains", Priority: g}))
 		clock.Advance(time.Minute)
 	}
 	open := ticket.Query{
 		Queue: []string{"mains"}, Phase: ticket.OpenPhases(),
-		Order: ticket.MostPressing, Limit: 2,
+		Order: ticket.OrderMostUrgent, Limit: 2,
 	}
 	for t, err := range desk.Tickets(ctx, lin, open) {
 		if err != nil {
@@ -337,7 +337,7 @@ func ExampleDesk_Search() {
 	ada := ticket.Requester(ticket.Person{ID: "c1"})
 	must(desk.Open(ctx, ada, ticket.Draft{Subject: "Printer prints blank pages", Message: "Every second page <sigh>."}))
 	t := must(desk.Open(ctx, ada, ticket.Draft{Subject: "No paper", Message: "The printer in room 2.14 is out of paper."}))
-	must(desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.AddNote, Note: "The facility manager has the key."}))
+	must(desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.ActionNote, Note: "The facility manager has the key."}))
 
 	for _, text := range []string{"page", "PAPER prin*", "key"} {
 		for _, hit := range must(desk.Search(ctx, lin, ticket.SearchQuery{Text: text})) {
@@ -362,12 +362,12 @@ func ExampleDesk_Counts() {
 		must(desk.Open(ctx, lin, ticket.Draft{Requester: ada, Subject: "No power", Queue: queue}))
 	}
 	t := must(desk.Open(ctx, lin, ticket.Draft{Requester: ada, Subject: "Meter reads 0", Queue: "mains"}))
-	must(desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.Hold, Reason: "part ordered", Until: clock.Now().Add(time.Hour)}))
+	must(desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.ActionHold, Reason: "part ordered", Until: clock.Now().Add(time.Hour)}))
 
 	for _, c := range must(desk.Counts(ctx, lin)) {
 		fmt.Println(c.Queue, c.Level, c.Status, c.N)
 	}
-	today := ticket.Query{DueBefore: clock.Now().Add(24 * time.Hour), Order: ticket.SoonestDue}
+	today := ticket.Query{DueBefore: clock.Now().Add(24 * time.Hour), Order: ticket.OrderSoonestDue}
 	for _, t := range must(desk.List(ctx, lin, today)).Tickets {
 		fmt.Println(t.Subject, "goes on at", t.Timer.At.Format(time.TimeOnly))
 	}
@@ -385,7 +385,7 @@ func ExampleDesk_AsOf() {
 	t := must(desk.Open(ctx, ada, ticket.Draft{Subject: "No light"}))
 	before := clock.Now()
 	clock.Advance(time.Hour)
-	now := must(desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.Take}))
+	now := must(desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.ActionTake}))
 	then := must(desk.AsOf(ctx, lin, t.ID, before))
 	fmt.Println(then.Status, now.Status)
 	// Output:
@@ -396,7 +396,7 @@ func ExampleDesk_AsOf() {
 func ExampleDesk_Deliver() {
 	ctx := context.Background()
 	mail := ticket.NotifierFunc(func(_ context.Context, n ticket.Notification) error {
-		if n.To.Role == ticket.Agents {
+		if n.To.Role == ticket.RoleAgent {
 			fmt.Printf("%s: level %d, %s\n", n.Kind, n.To.Level, n.Number)
 			return nil
 		}
@@ -431,15 +431,15 @@ func ExampleDesk_FireTimers() {
 }
 
 // Inside a transaction of the host's, on a store that is bound to it.
-func ExampleDesk_In() {
+func ExampleDesk_WithStore() {
 	ctx := context.Background()
 	desk, _ := exampleDesk()
 	tx := memstore.New() // a store for a database has something like store.WithTx(tx)
-	t := must(desk.In(tx).Open(ctx, ticket.Requester(ticket.Person{ID: "c1"}), ticket.Draft{Subject: "Parcel lost"}))
+	t := must(desk.WithStore(tx).Open(ctx, ticket.Requester(ticket.Person{ID: "c1"}), ticket.Draft{Subject: "Parcel lost"}))
 
 	_, err := desk.Get(ctx, ticket.System("shop"), t.ID)
 	fmt.Println("outside:", errors.Is(err, ticket.ErrNotFound))
-	_, err = desk.In(tx).Get(ctx, ticket.System("shop"), t.ID)
+	_, err = desk.WithStore(tx).Get(ctx, ticket.System("shop"), t.ID)
 	fmt.Println("inside:", err)
 	// Output:
 	// outside: true
@@ -456,9 +456,9 @@ func ExampleWorkflowSpec_Compile() {
 			{Name: "refunded", Phase: ticket.PhaseClosed, Final: true},
 		},
 		Transitions: []ticket.Transition{
-			{Action: "inspect", From: ticket.In("received"), To: "inspecting", By: ticket.Agents},
-			{Action: ticket.Escalate, From: ticket.In("inspecting"), To: "received", Level: ticket.Up, Needs: ticket.NeedNote},
-			{Action: "refund", From: ticket.In("inspecting"), To: "refunded", By: ticket.Agents, Guards: []string{"within-90-days"}},
+			{Action: "inspect", From: []ticket.Status{"received"}, To: "inspecting", By: ticket.RoleAgent},
+			{Action: ticket.ActionEscalate, From: []ticket.Status{"inspecting"}, To: "received", Level: ticket.LevelUp, Needs: ticket.NeedNote},
+			{Action: "refund", From: []ticket.Status{"inspecting"}, To: "refunded", By: ticket.RoleAgent, Guards: []string{"within-90-days"}},
 		},
 	}
 	within90 := func(d ticket.Decision) error {
@@ -554,7 +554,7 @@ func ExampleVerify() {
 	desk, _ := exampleDesk()
 	ada, lin := ticket.Requester(ticket.Person{ID: "c1"}), ticket.Agent("lin", 1)
 	t := must(desk.Open(ctx, ada, ticket.Draft{Subject: "No light", Message: "My address is 1 Example Road."}))
-	must(desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.Take}))
+	must(desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.ActionTake}))
 	var events []ticket.Event
 	for e, err := range desk.Events(ctx, lin, t.ID) {
 		if err != nil {
@@ -564,7 +564,7 @@ func ExampleVerify() {
 	}
 	fmt.Println(ticket.Verify(events))
 
-	events[0] = events[0].Erase(ticket.GroupWords)
+	events[0] = events[0].Erase(ticket.GroupPublicContent)
 	fmt.Printf("%q %v\n", events[0].Message, ticket.Verify(events))
 
 	events[1].By.ID = "eve"
@@ -583,7 +583,7 @@ func ExampleReplay() {
 	desk, _ := exampleDesk()
 	ada, lin := ticket.Requester(ticket.Person{ID: "c1"}), ticket.Agent("lin", 1)
 	t := must(desk.Open(ctx, ada, ticket.Draft{Subject: "No light"}))
-	t = must(desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.Take}))
+	t = must(desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.ActionTake}))
 	var events []ticket.Event
 	for e, err := range desk.Events(ctx, lin, t.ID) {
 		if err != nil {
@@ -603,7 +603,7 @@ type careful struct{ ticket.DefaultPolicy }
 
 // Agents who do not serve level 2 do not cancel.
 func (careful) MayDo(a ticket.Actor, _ ticket.Ticket, action ticket.ActionName) error {
-	if action == ticket.Cancel && a.Role == ticket.Agents && !a.ServesLevel(2) {
+	if action == ticket.ActionCancel && a.Role == ticket.RoleAgent && !a.ServesLevel(2) {
 		return errors.New("ask somebody of level 2")
 	}
 	return nil
@@ -611,7 +611,7 @@ func (careful) MayDo(a ticket.Actor, _ ticket.Ticket, action ticket.ActionName) 
 
 // Tickets with the tag "staff" are for one queue, whoever serves all of them.
 func (p careful) MaySee(a ticket.Actor, t ticket.Ticket) bool {
-	if t.HasTag("staff") && a.Role == ticket.Agents {
+	if t.HasTag("staff") && a.Role == ticket.RoleAgent {
 		return slices.Contains(a.Queues, "people")
 	}
 	return p.DefaultPolicy.MaySee(a, t)
@@ -622,12 +622,12 @@ func ExamplePolicy() {
 	desk := must(ticket.NewDesk(memstore.New(), ticket.Config{Policy: careful{}}))
 	lin, kim := ticket.Agent("lin", 1), ticket.Agent("kim", 1, 2).Serving("people", "mains")
 	t := must(desk.Open(ctx, kim, ticket.Draft{Requester: ticket.Person{ID: "c1"}, Subject: "No light"}))
-	_, err := desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.Cancel, Reason: "by mistake"})
+	_, err := desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.ActionCancel, Reason: "by mistake"})
 	fmt.Println(err)
-	must(desk.Do(ctx, kim, t.ID, ticket.Action{Name: ticket.Edit, Edit: &ticket.Edits{AddTags: []string{"staff"}}}))
+	must(desk.Do(ctx, kim, t.ID, ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{AddTags: []string{"staff"}}}))
 	_, err = desk.Get(ctx, lin, t.ID)
 	fmt.Println(errors.Is(err, ticket.ErrNotFound))
-	must(desk.Do(ctx, kim, t.ID, ticket.Action{Name: ticket.Cancel, Reason: "by mistake"}))
+	must(desk.Do(ctx, kim, t.ID, ticket.Action{Name: ticket.ActionCancel, Reason: "by mistake"}))
 	// Output:
 	// ticket: "cancel" refused: not allowed by the policy: ask somebody of level 2
 	// true
@@ -642,7 +642,7 @@ func ExampleDesk_List() {
 		must(desk.Open(ctx, ada, ticket.Draft{Subject: fmt.Sprint("case ", i+1)}))
 		clock.Advance(time.Minute)
 	}
-	query := ticket.Query{Order: ticket.NewestFirst, Limit: 2}
+	query := ticket.Query{Order: ticket.OrderNewestFirst, Limit: 2}
 	for {
 		page := must(desk.List(ctx, ada, query))
 		for _, t := range page.Tickets {
@@ -661,14 +661,14 @@ func ExampleDesk_List() {
 }
 
 // Tenants are part of the actor, and cannot reach each other.
-func ExampleActor_In() {
+func ExampleActor_InTenant() {
 	ctx := context.Background()
 	desk, _ := exampleDesk()
 	lin := ticket.Agent("lin", 1)
-	t := must(desk.Open(ctx, ticket.Requester(ticket.Person{ID: "c1"}).In("north"), ticket.Draft{Subject: "No light"}))
-	_, err := desk.Get(ctx, lin.In("south"), t.ID)
+	t := must(desk.Open(ctx, ticket.Requester(ticket.Person{ID: "c1"}).InTenant("north"), ticket.Draft{Subject: "No light"}))
+	_, err := desk.Get(ctx, lin.InTenant("south"), t.ID)
 	fmt.Println(errors.Is(err, ticket.ErrNotFound))
-	_, err = desk.Get(ctx, lin.In("north"), t.ID)
+	_, err = desk.Get(ctx, lin.InTenant("north"), t.ID)
 	fmt.Println(err)
 	// Output:
 	// true
@@ -681,7 +681,7 @@ func ExampleDesk_Do_split() {
 	desk, _ := exampleDesk()
 	lin := ticket.Agent("lin", 1)
 	t := must(desk.Open(ctx, ticket.Requester(ticket.Person{ID: "c1"}), ticket.Draft{Subject: "No light, no water"}))
-	child := must(desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.Split, Draft: &ticket.Draft{Subject: "No water"}}))
+	child := must(desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.ActionSplit, Draft: &ticket.Draft{Subject: "No water"}}))
 	fmt.Println(child.Number, child.Subject, "-", child.Links[0].Relation, child.Links[0].Number)
 	// Output:
 	// 0000-0002-7 No water - child of 0000-0001-H
@@ -693,7 +693,7 @@ func ExampleDesk_Do_hold() {
 	desk, clock := exampleDesk()
 	lin := ticket.Agent("lin", 1)
 	t := must(desk.Open(ctx, ticket.Requester(ticket.Person{ID: "c1"}), ticket.Draft{Subject: "No light"}))
-	t = must(desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.Hold, Reason: "vendor", Until: clock.Now().Add(48 * time.Hour)}))
+	t = must(desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.ActionHold, Reason: "vendor", Until: clock.Now().Add(48 * time.Hour)}))
 	fmt.Println(t.Status, t.Reason, t.Timer.At.Format(time.DateTime))
 	clock.Advance(48 * time.Hour)
 	must(desk.FireTimers(ctx)) // Run does this

@@ -53,15 +53,15 @@ func TestIdenticalComparesEveryField(t *testing.T) {
 func TestCommitWantsTheFold(t *testing.T) {
 	at := time.Date(2030, 1, 2, 3, 4, 5, 6000, time.UTC)
 	first := Event{
-		Ticket: NewID(at), Seq: 1, At: at, Action: Open, To: State{StatusNew, 1}, Phase: PhaseReceived,
-		Set:   Patch{Number: NewNumber(), Workflow: "default", WorkflowVersion: 1, Priority: Medium, AddTags: []string{"b", "a"}},
-		Words: Words{Subject: "Printer", Fields: Fields{"n": int64(1)}}, People: People{Requester: Person{ID: "ada"}, Followed: []Person{{ID: "bea"}, {ID: "cyd"}}},
+		Ticket: NewID(at), Seq: 1, At: at, Action: ActionOpen, To: State{StatusNew, 1}, Phase: PhaseReceived,
+		Set:           Patch{Number: NewNumber(), Workflow: "default", WorkflowVersion: 1, Priority: GradeMedium, AddTags: []string{"b", "a"}},
+		PublicContent: PublicContent{Subject: "Printer", Fields: Fields{"n": int64(1)}}, Identities: Identities{Requester: Person{ID: "ada"}, Followed: []Person{{ID: "bea"}, {ID: "cyd"}}},
 	}
 	second := Event{
-		Ticket: first.Ticket, Seq: 2, At: at.Add(time.Second), Action: Resolve, From: first.To, To: State{StatusResolved, 1}, Phase: PhaseSolved,
-		Set:    Patch{Assignee: new("lin"), RemoveTags: []string{"a"}, Timer: &Timer{At: at.Add(time.Hour), Action: Close}},
-		Words:  Words{Fields: Fields{"n": nil}},
-		People: People{Unfollowed: []Person{{ID: "bea"}}, Followed: []Person{{ID: "dan"}, {ID: "bea"}}},
+		Ticket: first.Ticket, Seq: 2, At: at.Add(time.Second), Action: ActionResolve, From: first.To, To: State{StatusResolved, 1}, Phase: PhaseSolved,
+		Set:           Patch{Assignee: new("lin"), RemoveTags: []string{"a"}, Timer: &Timer{At: at.Add(time.Hour), Action: ActionClose}},
+		PublicContent: PublicContent{Fields: Fields{"n": nil}},
+		Identities:    Identities{Unfollowed: []Person{{ID: "bea"}}, Followed: []Person{{ID: "dan"}, {ID: "bea"}}},
 	}
 	opened := Change{Ticket: Apply(Ticket{}, first), Events: []Event{first}}
 	changed := Change{Expect: 1, Ticket: Apply(opened.Ticket, second), Events: []Event{second}}
@@ -105,9 +105,9 @@ func TestCommitWantsTheFold(t *testing.T) {
 
 func BenchmarkCommitCheck(b *testing.B) {
 	at := time.Date(2030, 1, 2, 3, 4, 5, 6000, time.UTC)
-	e := Event{Ticket: NewID(at), Seq: 1, At: at, To: State{StatusNew, 1}, Set: Patch{Number: NewNumber()}, Words: Words{Subject: "Printer"}}
+	e := Event{Ticket: NewID(at), Seq: 1, At: at, To: State{StatusNew, 1}, Set: Patch{Number: NewNumber()}, PublicContent: PublicContent{Subject: "Printer"}}
 	opened := Change{Ticket: Apply(Ticket{}, e), Events: []Event{e}}
-	e.Seq, e.Set, e.Words = 2, Patch{}, Words{}
+	e.Seq, e.Set, e.PublicContent = 2, Patch{}, PublicContent{}
 	changed := Change{Expect: 1, Ticket: Apply(opened.Ticket, e), Events: []Event{e}}
 	for name, c := range map[string]Change{"new": opened, "changed": changed} {
 		b.Run(name, func(b *testing.B) {

@@ -71,7 +71,7 @@ func (d *Desk) followUps(ctx context.Context, a Actor, t Ticket) (list []further
 	}
 	for i := 0; i < len(next); i++ {
 		for _, l := range next[i].Links {
-			if l.Relation != FollowedBy || seen[l.Ticket] {
+			if l.Relation != RelationFollowedUpBy || seen[l.Ticket] {
 				continue
 			}
 			seen[l.Ticket] = true
@@ -113,7 +113,7 @@ func (d *Desk) beginnings(ctx context.Context, t Ticket) (list []Ticket, seen ma
 	list, seen = []Ticket{t}, map[ID]bool{t.ID: true}
 	for i := 0; i < len(list); i++ {
 		for _, l := range list[i].Links {
-			if l.Relation != FollowUpOf && l.Relation != DuplicatedBy || seen[l.Ticket] {
+			if l.Relation != RelationFollowUpOf && l.Relation != RelationDuplicatedBy || seen[l.Ticket] {
 				continue
 			}
 			b, err := d.store.Ticket(ctx, t.Tenant, l.Ticket)
@@ -121,7 +121,7 @@ func (d *Desk) beginnings(ctx context.Context, t Ticket) (list []Ticket, seen ma
 			case errors.Is(err, ErrNotFound):
 			case err != nil:
 				return nil, nil, err
-			case l.Relation == FollowUpOf || b.MergedInto == list[i].ID:
+			case l.Relation == RelationFollowUpOf || b.MergedInto == list[i].ID:
 				seen[b.ID] = true
 				list = append(list, b)
 			}
@@ -138,14 +138,14 @@ func (d *Desk) join(ctx context.Context, o *outcome, dec Decision, f Ticket) (do
 	act := dec.Action
 	act.Version = 0
 	err = d.decideOn(ctx, o, dec.Actor, f, act, false)
-	if joinable(err) && act.Name != Reply && (act.Message != "" || len(act.Attachments) > 0) {
-		act.Name = Reply
+	if joinable(err) && act.Name != ActionReply && (act.Message != "" || len(act.Attachments) > 0) {
+		act.Name = ActionReply
 		err = d.decideOn(ctx, o, dec.Actor, f, act, false)
 	}
 	if !joinable(err) {
 		return true, err
 	}
-	if dec.Actor.Role != Requesters {
+	if dec.Actor.Role != RoleRequester {
 		return false, nil
 	}
 	w, err := d.workflowOf(&f)
@@ -176,12 +176,12 @@ func (d *Desk) followUp(o *outcome, dec Decision) error {
 	if err != nil {
 		return err
 	}
-	next, err := d.begin(o, dec.Actor, dr, dec.Now, []Link{{FollowUpOf, t.ID, t.Number}}, Person{})
+	next, err := d.begin(o, dec.Actor, dr, dec.Now, []Link{{RelationFollowUpOf, t.ID, t.Number}}, Person{})
 	if err != nil {
 		return err
 	}
-	e := ownEvent(dec.Workflow, &t, AddLink, dec.Now)
-	e.Set.AddLinks = []Link{{FollowedBy, next.ID, next.Number}}
+	e := ownEvent(dec.Workflow, &t, ActionLink, dec.Now)
+	e.Set.AddLinks = []Link{{RelationFollowedUpBy, next.ID, next.Number}}
 	d.put(o, t, e) // even if its links are full: by this one the next late reply finds the ticket
 	return nil     // the new ticket, which is the first
 }
@@ -223,16 +223,16 @@ func (d *Desk) derive(a Actor, from *Ticket, follow []Person, dr Draft) (Draft, 
 			}
 		}
 	}
-	if d.cfg.Derive == nil {
+	if d.cfg.DeriveDraft == nil {
 		return dr, nil
 	}
 	// What was taken when limits were wider is not held against the host.
-	_, before := d.checkDraft("config.derive", deskItself, dr)
-	err := safely("Config.Derive", func() error { dr = d.cfg.Derive(from.Clone(), dr); return nil })
+	_, before := d.checkDraft("config.derive_draft", deskItself, dr)
+	err := safely("Config.DeriveDraft", func() error { dr = d.cfg.DeriveDraft(from.Clone(), dr); return nil })
 	if err != nil {
 		return dr, err
 	}
-	if checked, err := d.checkDraft("config.derive", deskItself, dr); err == nil {
+	if checked, err := d.checkDraft("config.derive_draft", deskItself, dr); err == nil {
 		return checked, nil
 	} else if before == nil {
 		return dr, err
@@ -248,7 +248,7 @@ func (d *Desk) carriedOver(a Actor, follow []Person) []Person {
 		return follow
 	}
 	list := slices.Clone(follow)
-	if i := slices.IndexFunc(list, a.Person.Same); a.Role == Requesters && i >= most {
+	if i := slices.IndexFunc(list, a.Person.Same); a.Role == RoleRequester && i >= most {
 		list[0] = list[i]
 	}
 	return list[:most]

@@ -15,7 +15,7 @@ import (
 	"github.com/ticketkit/ticket/memstore"
 )
 
-var late = ticket.Action{Name: ticket.Reply, Message: "again"}
+var late = ticket.Action{Name: ticket.ActionReply, Message: "again"}
 
 // over opens a ticket whose window has passed.
 func (k *kit) over(dr ticket.Draft) ticket.Ticket {
@@ -27,7 +27,7 @@ func (k *kit) over(dr ticket.Draft) ticket.Ticket {
 
 func (k *kit) passed(t ticket.Ticket) {
 	k.Helper()
-	k.do(super, t, ticket.Action{Name: ticket.Resolve, Message: "m"})
+	k.do(super, t, ticket.Action{Name: ticket.ActionResolve, Message: "m"})
 	k.clock.Advance(ticket.ReopenWindow + time.Hour)
 }
 
@@ -48,25 +48,25 @@ func TestALateReplyJoinsTheFollowUp(t *testing.T) {
 	for _, a := range []ticket.Actor{ada, bob} {
 		require.Equal(t, next.ID, k.do(a, tk, late).ID)
 	}
-	require.Len(t, k.linked(tk, ticket.FollowedBy), 1)
+	require.Len(t, k.linked(tk, ticket.RelationFollowedUpBy), 1)
 
 	// What a reply does in a ticket it does there too.
-	k.do(super, next, ticket.Action{Name: ticket.Ask, Message: "?"})
+	k.do(super, next, ticket.Action{Name: ticket.ActionAsk, Message: "?"})
 	require.Equal(t, ticket.StatusOpen, k.do(ada, tk, late).Status)
 
 	// A reopen has nothing to reopen: its words are a reply, and without words it is recorded.
-	k.do(super, next, ticket.Action{Name: ticket.Ask, Message: "?"})
-	got := k.do(ada, tk, ticket.Action{Name: ticket.Reopen, Message: "still broken"})
+	k.do(super, next, ticket.Action{Name: ticket.ActionAsk, Message: "?"})
+	got := k.do(ada, tk, ticket.Action{Name: ticket.ActionReopen, Message: "still broken"})
 	require.Equal(t, next.ID, got.ID)
 	require.Equal(t, ticket.StatusOpen, got.Status)
 	version := k.get(next).Version
-	got = k.do(ada, tk, ticket.Action{Name: ticket.Reopen})
+	got = k.do(ada, tk, ticket.Action{Name: ticket.ActionReopen})
 	require.Equal(t, next.ID, got.ID)
 	require.Equal(t, version+1, got.Version)
 	require.Zero(t, got.Reopened)
 
 	// It is solved, and its window is open.
-	k.do(super, next, ticket.Action{Name: ticket.Resolve, Message: "m"})
+	k.do(super, next, ticket.Action{Name: ticket.ActionResolve, Message: "m"})
 	got = k.do(ada, tk, late)
 	require.Equal(t, next.ID, got.ID)
 	require.Equal(t, 1, got.Reopened)
@@ -80,7 +80,7 @@ func TestALateReplyJoinsTheFollowUp(t *testing.T) {
 
 	// One that is open again counts before a newer one that is over.
 	k.passed(third)
-	k.do(super, next, ticket.Action{Name: ticket.Reopen, Note: "n"})
+	k.do(super, next, ticket.Action{Name: ticket.ActionReopen, Note: "n"})
 	require.Equal(t, next.ID, k.do(ada, tk, late).ID)
 }
 
@@ -112,7 +112,7 @@ func TestALateReplyJoinsNothingThatIsNotForTheCustomer(t *testing.T) {
 func TestALateReplyFindsTheFollowUpThoughTheLinksAreFull(t *testing.T) {
 	k := newKit(t, func(c *ticket.Config) { c.Limits.Links = 1 })
 	tk := k.open(ada, ticket.Draft{})
-	k.do(super, tk, ticket.Action{Name: ticket.AddLink, Relation: ticket.RelatedTo, Ticket: k.open(ada, ticket.Draft{}).ID})
+	k.do(super, tk, ticket.Action{Name: ticket.ActionLink, Relation: ticket.RelationRelatedTo, Ticket: k.open(ada, ticket.Draft{}).ID})
 	k.passed(tk)
 	next := k.do(ada, tk, late)
 	require.Equal(t, next.ID, k.do(ada, tk, late).ID)
@@ -125,7 +125,7 @@ func TestLateRepliesAtOnceOpenOneFollowUp(t *testing.T) {
 	ids := make([]ticket.ID, 8)
 	for i := range ids {
 		wg.Go(func() {
-			got, err := k.desk.Do(t.Context(), ada, tk.ID, ticket.Action{Name: ticket.Reply, Message: ticket.Message(fmt.Sprint(i))})
+			got, err := k.desk.Do(t.Context(), ada, tk.ID, ticket.Action{Name: ticket.ActionReply, Message: ticket.Message(fmt.Sprint(i))})
 			if assert.NoError(t, err) {
 				ids[i] = got.ID
 			}
@@ -135,7 +135,7 @@ func TestLateRepliesAtOnceOpenOneFollowUp(t *testing.T) {
 	for _, id := range ids {
 		require.Equal(t, ids[0], id)
 	}
-	require.Equal(t, ids[:1], k.linked(tk, ticket.FollowedBy))
+	require.Equal(t, ids[:1], k.linked(tk, ticket.RelationFollowedUpBy))
 }
 
 // The ticket and its follow-up are both over, and a customer writes under both
@@ -176,7 +176,7 @@ func (s yielding) Commit(ctx context.Context, c ticket.Commit) error {
 
 func TestAGuardOfTheFollowUpIsAsked(t *testing.T) {
 	k := newKit(t, func(c *ticket.Config) {
-		c.Policy = denies{name: ticket.Reply, if_: func(t ticket.Ticket) bool { return t.Subject == "barred" }}
+		c.Policy = denies{name: ticket.ActionReply, if_: func(t ticket.Ticket) bool { return t.Subject == "barred" }}
 	})
 	tk := k.over(ticket.Draft{})
 	next := k.do(ada, tk, late)
@@ -201,37 +201,37 @@ func TestAFollowUpBeginsWhereTheTicketEnded(t *testing.T) {
 	k := newKit(t)
 	front, hard := ticket.Agent("front", 1).Serving("front"), ticket.Agent("hard", 2).Serving("hardware")
 	tk := k.open(super, ticket.Draft{Requester: ada.Person, Queue: "front", Tags: []string{"vip"}, Fields: ticket.Fields{"order": "4711"},
-		Impact: ticket.High, Urgency: ticket.Critical})
-	k.do(front, tk, ticket.Action{Name: ticket.Escalate, Queue: "hardware", Note: "motor"})
+		Impact: ticket.GradeHigh, Urgency: ticket.GradeCritical})
+	k.do(front, tk, ticket.Action{Name: ticket.ActionEscalate, Queue: "hardware", Note: "motor"})
 	k.passed(tk)
 	next := k.get(k.do(ada, tk, late))
 	require.Equal(t, "hardware", next.Queue)
 	require.Equal(t, 2, next.Level)
 	require.Equal(t, []string{"vip"}, next.Tags)
 	require.Equal(t, ticket.Fields{"order": "4711"}, next.Fields)
-	require.Equal(t, ticket.High, next.Impact)
-	require.Equal(t, ticket.Critical, next.Priority)
+	require.Equal(t, ticket.GradeHigh, next.Impact)
+	require.Equal(t, ticket.GradeCritical, next.Priority)
 	require.False(t, next.PriorityGiven, "it follows from impact and urgency")
-	k.do(hard, next, ticket.Action{Name: ticket.Take})
+	k.do(hard, next, ticket.Action{Name: ticket.ActionTake})
 
-	given := k.over(ticket.Draft{Priority: ticket.Low})
+	given := k.over(ticket.Draft{Priority: ticket.GradeLow})
 	next = k.get(k.do(ada, given, late))
-	require.Equal(t, ticket.Low, next.Priority)
+	require.Equal(t, ticket.GradeLow, next.Priority)
 	require.True(t, next.PriorityGiven)
 }
 
 func TestDeriveChangesWhatComesOutOfATicket(t *testing.T) {
 	var from []ticket.Ticket
 	k := newKit(t, func(c *ticket.Config) {
-		c.Derive = func(f ticket.Ticket, d ticket.Draft) ticket.Draft {
+		c.DeriveDraft = func(f ticket.Ticket, d ticket.Draft) ticket.Draft {
 			from = append(from, f)
 			d.Level, d.Queue, d.Tags = 1, "front", append(d.Tags, "again")
 			return d
 		}
 	})
 	tk := k.open(super, ticket.Draft{Requester: ada.Person, Queue: "hardware", Level: 2, Tags: []string{"vip"}})
-	k.do(super, tk, ticket.Action{Name: ticket.Take})
-	part := k.do(super, tk, ticket.Action{Name: ticket.Split, Draft: &ticket.Draft{Subject: "a part"}})
+	k.do(super, tk, ticket.Action{Name: ticket.ActionTake})
+	part := k.do(super, tk, ticket.Action{Name: ticket.ActionSplit, Draft: &ticket.Draft{Subject: "a part"}})
 	k.passed(tk)
 	next := k.get(k.do(ada, tk, late))
 	for _, made := range []ticket.Ticket{part, next} {
@@ -248,21 +248,21 @@ func TestWhatDeriveGivesIsChecked(t *testing.T) {
 		derive func(ticket.Draft) ticket.Draft
 		field  string
 	}{
-		"no subject": {func(d ticket.Draft) ticket.Draft { d.Subject = ""; return d }, "config.derive.subject"},
-		"a solution": {func(d ticket.Draft) ticket.Draft { d.Solution = "s"; return d }, "config.derive.solution"},
-		"a key":      {func(d ticket.Draft) ticket.Draft { d.Key = "k"; return d }, "config.derive.key"},
+		"no subject": {func(d ticket.Draft) ticket.Draft { d.Subject = ""; return d }, "config.derive_draft.subject"},
+		"a solution": {func(d ticket.Draft) ticket.Draft { d.Solution = "s"; return d }, "config.derive_draft.solution"},
+		"a key":      {func(d ticket.Draft) ticket.Draft { d.Key = "k"; return d }, "config.derive_draft.key"},
 		"a level":    {func(d ticket.Draft) ticket.Draft { d.Level = 9; return d }, "draft.level"},
-		"words":      {func(d ticket.Draft) ticket.Draft { d.From = 1; return d }, "config.derive.from"},
-		"a panic":    {func(ticket.Draft) ticket.Draft { panic("no") }, "Config.Derive panicked: no"},
+		"words":      {func(d ticket.Draft) ticket.Draft { d.From = 1; return d }, "config.derive_draft.from"},
+		"a panic":    {func(ticket.Draft) ticket.Draft { panic("no") }, "Config.DeriveDraft panicked: no"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			k := newKit(t, func(cfg *ticket.Config) {
-				cfg.Derive = func(_ ticket.Ticket, d ticket.Draft) ticket.Draft { return c.derive(d) }
+				cfg.DeriveDraft = func(_ ticket.Ticket, d ticket.Draft) ticket.Draft { return c.derive(d) }
 			})
 			tk := k.over(ticket.Draft{})
 			_, err := k.desk.Do(t.Context(), ada, tk.ID, late)
 			require.ErrorContains(t, err, c.field)
-			require.Empty(t, k.linked(tk, ticket.FollowedBy))
+			require.Empty(t, k.linked(tk, ticket.RelationFollowedUpBy))
 		})
 	}
 }
@@ -272,11 +272,11 @@ func TestLateRepliesUnderAllNumbersOfACaseJoinOneFollowUp(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			k := newKit(t)
 			over := func(tk ticket.Ticket) {
-				k.do(super, tk, ticket.Action{Name: ticket.Resolve, Message: "done"})
+				k.do(super, tk, ticket.Action{Name: ticket.ActionResolve, Message: "done"})
 				k.clock.Advance(ticket.ReopenWindow + day)
 			}
 			late := func(tk ticket.Ticket) ticket.Ticket {
-				return k.do(ada, tk, ticket.Action{Name: ticket.Reply, Message: "again"})
+				return k.do(ada, tk, ticket.Action{Name: ticket.ActionReply, Message: "again"})
 			}
 			first := k.open(ada, ticket.Draft{})
 			over(first)

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Guard keeps a desk and a machine that answers it from writing to each other
+// SendLimits keeps a desk and a machine that answers it from writing to each other
 // for ever. It caps what customers are sent; agents, queues and streams have no
 // cap. Beyond a cap, what the desk did or said waits until there is room, and
 // what only tells of a customer's own doing (a confirmation, a receipt, another
@@ -21,26 +21,26 @@ import (
 // once, and is not sent the words that came from it. What is suppressed has the reason, so that the ticket's
 // history tells; [Desk.Redrive] makes it try again, and then the guard looks at it
 // anew.
-type Guard struct {
-	Recipient int // messages to one recipient by one notifier within an hour, at most 1000. Default: 100
-	Ticket    int // of these, about one ticket. Default: 20
+type SendLimits struct {
+	PerRecipient int // messages to one recipient by one notifier within an hour, at most 1000. Default: 100
+	PerTicket    int // of these, about one ticket. Default: 20
 }
 
-func (g Guard) withDefaults() (Guard, error) {
-	if g.Recipient > MaxLimit || g.Ticket > MaxLimit {
-		return g, invalid("config.guard", "must have caps of at most %d, or negative ones for none", MaxLimit)
+func (g SendLimits) withDefaults() (SendLimits, error) {
+	if g.PerRecipient > MaxLimit || g.PerTicket > MaxLimit {
+		return g, invalid("config.send_limits", "must have caps of at most %d, or negative ones for none", MaxLimit)
 	}
-	if g.Recipient == 0 {
-		g.Recipient = 100
+	if g.PerRecipient == 0 {
+		g.PerRecipient = 100
 	}
-	if g.Ticket == 0 {
-		g.Ticket = 20
+	if g.PerTicket == 0 {
+		g.PerTicket = 20
 	}
 	return g, nil
 }
 
 // guarded reports whether a delivery has caps, and can bounce.
-func (d *Desk) guarded(row *Delivery) bool { return row.To.Role&Customers != 0 }
+func (d *Desk) guarded(row *Delivery) bool { return row.To.Role&RoleCustomer != 0 }
 
 // verdict is what the guard says of a delivery; the zero verdict lets it pass.
 type verdict struct {
@@ -53,7 +53,7 @@ const capWait = 10 * time.Minute
 
 // look says whether a delivery may be made to this person, as the profile has
 // completed it.
-func (d *Desk) look(row *Delivery, b *Brief, to Person) verdict {
+func (d *Desk) look(row *Delivery, b *DeliveryContext, to Person) verdict {
 	e, customer := &b.Event, d.guarded(row)
 	switch {
 	case e.Automatic && (ownAct(e, Recipient{Role: row.To.Role, Person: to}) || customer && e.Seq == 1 && e.Requester.Same(to)):
@@ -65,13 +65,13 @@ func (d *Desk) look(row *Delivery, b *Brief, to Person) verdict {
 	case !b.Bounced.IsZero():
 		return verdict{why: fmt.Sprintf("the address bounced before: see delivery %s", b.Bounced)}
 	}
-	g := &d.cfg.Guard
-	v := verdict{wait: e.By.Role&Customers == 0} // what the desk did or said is told, only later
+	g := &d.cfg.SendLimits
+	v := verdict{wait: e.By.Role&RoleCustomer == 0} // what the desk did or said is told, only later
 	switch {
-	case g.Recipient > 0 && b.Sent >= g.Recipient:
-		v.why = fmt.Sprintf("more than %d messages to this recipient within an hour", g.Recipient)
-	case g.Ticket > 0 && b.SentHere >= g.Ticket:
-		v.why = fmt.Sprintf("more than %d messages about this ticket to this recipient within an hour", g.Ticket)
+	case g.PerRecipient > 0 && b.Sent >= g.PerRecipient:
+		v.why = fmt.Sprintf("more than %d messages to this recipient within an hour", g.PerRecipient)
+	case g.PerTicket > 0 && b.SentHere >= g.PerTicket:
+		v.why = fmt.Sprintf("more than %d messages about this ticket to this recipient within an hour", g.PerTicket)
 	default:
 		return verdict{}
 	}
@@ -80,12 +80,12 @@ func (d *Desk) look(row *Delivery, b *Brief, to Person) verdict {
 
 // recount counts again what a cap is about to hold a delivery back for, without what a
 // clock that was ahead has sent: that would count until its year.
-func (d *Desk) recount(ctx context.Context, row *Delivery, b *Brief) error {
-	g, now := &d.cfg.Guard, d.now()
+func (d *Desk) recount(ctx context.Context, row *Delivery, b *DeliveryContext) error {
+	g, now := &d.cfg.SendLimits, d.now()
 	if !d.guarded(row) {
 		return nil
 	}
-	q := DeliveryQuery{Tenant: row.Tenant, Via: []string{row.Via}, State: []DeliveryState{Sent}, To: row.To,
+	q := DeliveryQuery{Tenant: row.Tenant, Notifiers: []string{row.Notifier}, State: []DeliveryState{DeliverySent}, To: row.To,
 		SettledFrom: now.Add(-guardWindow), SettledBefore: now.Add(time.Minute)} // for clocks that differ
 	count := func(n *int, limit int) error {
 		if limit <= 0 || *n < limit {
@@ -96,9 +96,9 @@ func (d *Desk) recount(ctx context.Context, row *Delivery, b *Brief) error {
 		*n = len(page.Deliveries)
 		return err
 	}
-	if err := count(&b.Sent, g.Recipient); err != nil {
+	if err := count(&b.Sent, g.PerRecipient); err != nil {
 		return err
 	}
 	q.Ticket = row.Ticket
-	return count(&b.SentHere, g.Ticket)
+	return count(&b.SentHere, g.PerTicket)
 }

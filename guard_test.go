@@ -33,27 +33,27 @@ func (k *kit) told(q ticket.DeliveryQuery) []ticket.Delivery {
 }
 
 func TestCaps(t *testing.T) {
-	sent, held := []ticket.DeliveryState{ticket.Sent}, []ticket.DeliveryState{ticket.Suppressed}
+	sent, held := []ticket.DeliveryState{ticket.DeliverySent}, []ticket.DeliveryState{ticket.DeliverySuppressed}
 	for name, store := range stores() {
 		t.Run(name, func(t *testing.T) {
-			k := newKitOn(t, store(), func(c *ticket.Config) { c.Guard = ticket.Guard{Recipient: 5, Ticket: 3} })
+			k := newKitOn(t, store(), func(c *ticket.Config) { c.SendLimits = ticket.SendLimits{PerRecipient: 5, PerTicket: 3} })
 			toAda := func(state []ticket.DeliveryState) []ticket.Delivery {
 				return k.told(ticket.DeliveryQuery{To: ticket.Recipient{Person: ada.Person}, State: state})
 			}
 			tk := k.open(ada, ticket.Draft{})
 			k.deliver()
 			for range 4 { // receipts for her own doing
-				k.do(ada, tk, ticket.Action{Name: ticket.Reply, Attachments: []ticket.Attachment{{Name: "a"}}})
+				k.do(ada, tk, ticket.Action{Name: ticket.ActionReply, Attachments: []ticket.Attachment{{Name: "a"}}})
 				k.deliver()
 			}
 			require.Len(t, toAda(sent), 3)
 			require.Len(t, toAda(held), 2)
 			require.Equal(t, "not sent: more than 3 messages about this ticket to this recipient within an hour", toAda(held)[0].Report(nil))
 			// What the desk says waits until there is room.
-			k.do(lin, tk, ticket.Action{Name: ticket.Reply, Message: "m"})
+			k.do(lin, tk, ticket.Action{Name: ticket.ActionReply, Message: "m"})
 			k.deliver()
 			require.Len(t, toAda(sent), 3)
-			waits := toAda([]ticket.DeliveryState{ticket.Pending})
+			waits := toAda([]ticket.DeliveryState{ticket.DeliveryPending})
 			require.Len(t, waits, 1)
 			require.Contains(t, waits[0].Report(nil), "waits, until 2026-01-05 09:15 at least: more than 3 messages")
 			// Other tickets have room, up to the cap for the recipient.
@@ -70,23 +70,23 @@ func TestCaps(t *testing.T) {
 			k.clock.Advance(time.Hour + time.Minute)
 			did, err := k.desk.Deliver(t.Context())
 			require.NoError(t, err)
-			require.Equal(t, ticket.Delivered{Done: 1}, did)
+			require.Equal(t, ticket.DeliveryCounts{Done: 1}, did)
 			k.sent.RequireSent(t, ticket.KindAnswered, "ada@example.org")
 			n, err := k.desk.Redrive(t.Context(), cron, ticket.DeliveryQuery{Kind: []ticket.Kind{ticket.KindReceived}})
 			require.NoError(t, err)
 			require.Equal(t, 2, n)
 			did, err = k.desk.Deliver(t.Context())
 			require.NoError(t, err)
-			require.Equal(t, ticket.Delivered{Done: 2}, did)
+			require.Equal(t, ticket.DeliveryCounts{Done: 2}, did)
 		})
 	}
-	free := newKit(t, func(c *ticket.Config) { c.Guard = ticket.Guard{Recipient: -1, Ticket: -1} })
+	free := newKit(t, func(c *ticket.Config) { c.SendLimits = ticket.SendLimits{PerRecipient: -1, PerTicket: -1} })
 	for range 150 {
 		free.open(ada, ticket.Draft{})
 	}
 	free.deliver()
 	require.Empty(t, free.told(ticket.DeliveryQuery{State: held}))
-	_, err := ticket.NewDesk(memstore.New(), ticket.Config{Guard: ticket.Guard{Ticket: 1001}})
+	_, err := ticket.NewDesk(memstore.New(), ticket.Config{SendLimits: ticket.SendLimits{PerTicket: 1001}})
 	require.ErrorIs(t, err, ticket.ErrInvalid)
 }
 
@@ -103,38 +103,38 @@ func TestABounceSuppressesTheAddress(t *testing.T) {
 			first := k.open(ada, ticket.Draft{})
 			did, err := k.desk.Deliver(t.Context())
 			require.NoError(t, err)
-			require.Equal(t, ticket.Delivered{Done: 1, Dead: 1}, did)
+			require.Equal(t, ticket.DeliveryCounts{Done: 1, Dead: 1}, did)
 			k.sent.FailWith(nil)
 			k.clock.Advance(time.Minute)
 			k.open(ada, ticket.Draft{Followers: []ticket.Person{bob.Person}})
 			k.open(ticket.Requester(ticket.Person{ID: "c9", Email: "ADA@example.org"}), ticket.Draft{})
 			did, err = k.desk.Deliver(t.Context())
 			require.NoError(t, err)
-			require.Equal(t, ticket.Delivered{Done: 3, Suppressed: 2}, did, "the address, whoever has it; not the queue, not bob")
+			require.Equal(t, ticket.DeliveryCounts{Done: 3, Suppressed: 2}, did, "the address, whoever has it; not the queue, not bob")
 			// In another tenant nobody knows of it.
-			k.open(ada.In("acme"), ticket.Draft{})
+			k.open(ada.InTenant("acme"), ticket.Draft{})
 			k.deliver()
 			k.sent.RequireSent(t, ticket.KindReceived, "ada@example.org")
 			k.sent.Reset()
 
-			bounced := k.told(ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.Bounced}})
+			bounced := k.told(ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.DeliveryBounced}})
 			require.Len(t, bounced, 1)
 			require.Equal(t, first.ID, bounced[0].Ticket)
 			require.Equal(t, "bounced 2026-01-05 09:00: smtp: 550 5.1.1 no such user", bounced[0].Report(nil))
 			// Redriving only what was suppressed does not help, and says so.
-			n, err := k.desk.Redrive(t.Context(), cron, ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.Suppressed}})
+			n, err := k.desk.Redrive(t.Context(), cron, ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.DeliverySuppressed}})
 			require.NoError(t, err)
 			require.Equal(t, 2, n)
 			did, err = k.desk.Deliver(t.Context())
 			require.NoError(t, err)
-			require.Equal(t, ticket.Delivered{Suppressed: 2}, did)
-			require.Contains(t, k.told(ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.Suppressed}})[0].LastError, bounced[0].ID.String())
+			require.Equal(t, ticket.DeliveryCounts{Suppressed: 2}, did)
+			require.Contains(t, k.told(ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.DeliverySuppressed}})[0].LastError, bounced[0].ID.String())
 			n, err = k.desk.Redrive(t.Context(), cron, ticket.DeliveryQuery{})
 			require.NoError(t, err)
 			require.Equal(t, 3, n)
 			did, err = k.desk.Deliver(t.Context())
 			require.NoError(t, err)
-			require.Equal(t, ticket.Delivered{Done: 3}, did)
+			require.Equal(t, ticket.DeliveryCounts{Done: 3}, did)
 		})
 	}
 }
@@ -146,15 +146,15 @@ func TestALateBounce(t *testing.T) {
 	require.ErrorIs(t, k.desk.Bounced(t.Context(), lin, waits.ID, "r"), ticket.ErrInvalid, "it is not sent yet")
 	k.deliver()
 	require.ErrorIs(t, k.desk.Bounced(t.Context(), ada, waits.ID, "r"), ticket.ErrRefused)
-	require.ErrorIs(t, k.desk.Bounced(t.Context(), lin.In("acme"), waits.ID, "r"), ticket.ErrNotFound)
+	require.ErrorIs(t, k.desk.Bounced(t.Context(), lin.InTenant("acme"), waits.ID, "r"), ticket.ErrNotFound)
 	require.ErrorIs(t, k.desk.Bounced(t.Context(), lin, tk.ID, "r"), ticket.ErrNotFound)
 	for range 2 {
 		require.NoError(t, k.desk.Bounced(t.Context(), lin, waits.ID, "mailbox unavailable"))
 	}
-	k.do(lin, tk, ticket.Action{Name: ticket.Reply, Message: "m"})
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionReply, Message: "m"})
 	did, err := k.desk.Deliver(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, ticket.Delivered{Suppressed: 1}, did)
+	require.Equal(t, ticket.DeliveryCounts{Suppressed: 1}, did)
 }
 
 func TestMachinesAreNotAnswered(t *testing.T) {
@@ -162,16 +162,16 @@ func TestMachinesAreNotAnswered(t *testing.T) {
 	tk := k.open(ada, ticket.Draft{Message: "I am out of office", Automatic: true})
 	did, err := k.desk.Deliver(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, ticket.Delivered{Done: 1, Suppressed: 1}, did)
-	require.Equal(t, "not sent: a machine wrote that, and is not answered", k.told(ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.Suppressed}})[0].Report(nil))
+	require.Equal(t, ticket.DeliveryCounts{Done: 1, Suppressed: 1}, did)
+	require.Equal(t, "not sent: a machine wrote that, and is not answered", k.told(ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.DeliverySuppressed}})[0].Report(nil))
 	require.True(t, k.events(lin, tk)[0].Automatic)
 
-	k.do(ada, tk, ticket.Action{Name: ticket.Reply, Attachments: []ticket.Attachment{{Name: "a"}}, Automatic: true})
+	k.do(ada, tk, ticket.Action{Name: ticket.ActionReply, Attachments: []ticket.Attachment{{Name: "a"}}, Automatic: true})
 	did, err = k.desk.Deliver(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, ticket.Delivered{Done: 1}, did, "the queue is told, the machine has no receipt")
+	require.Equal(t, ticket.DeliveryCounts{Done: 1}, did, "the queue is told, the machine has no receipt")
 	// What a person answers is sent: that is no answer by a machine.
-	k.do(lin, tk, ticket.Action{Name: ticket.Reply, Message: "m"})
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionReply, Message: "m"})
 	k.deliver()
 	k.sent.RequireSent(t, ticket.KindAnswered, "ada@example.org")
 	require.NoError(t, k.desk.Verify(t.Context(), lin, tk.ID))
@@ -185,13 +185,13 @@ func TestALoopIsSlowedDown(t *testing.T) {
 	answers := 0
 	for range 200 {
 		k.sent.Reset()
-		k.do(lin, tk, ticket.Action{Name: ticket.Reply, Message: "We look into it."})
+		k.do(lin, tk, ticket.Action{Name: ticket.ActionReply, Message: "We look into it."})
 		k.clock.Advance(-30 * time.Second)
 		k.deliver()
 		for _, n := range k.sent.Sent() {
-			if n.To.Role == ticket.Requesters {
+			if n.To.Role == ticket.RoleRequester {
 				answers++
-				k.do(ada, tk, ticket.Action{Name: ticket.Reply, Message: "I am out of office.", Automatic: true})
+				k.do(ada, tk, ticket.Action{Name: ticket.ActionReply, Message: "I am out of office.", Automatic: true})
 				k.clock.Advance(-time.Minute)
 			}
 		}
@@ -218,27 +218,27 @@ func TestProfiles(t *testing.T) {
 	tk := k.open(ada, ticket.Draft{Followers: []ticket.Person{{ID: "panic"}}})
 	did, err := k.desk.Deliver(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, ticket.Delivered{Done: 2, Again: 1}, did)
+	require.Equal(t, ticket.DeliveryCounts{Done: 2, Again: 1}, did)
 	n := k.sent.RequireSent(t, ticket.KindReceived, "new@example.org")
 	require.Equal(t, "Ada Byron", n.To.Person.Name, "what the profile leaves open stays")
 	require.Equal(t, "Europe/Berlin", n.Zone.String())
 	require.Equal(t, "UTC", k.sent.RequireSent(t, ticket.KindQueued, "queue:").Zone.String())
 
-	k.do(lin, tk, ticket.Action{Name: ticket.Escalate, Note: "n"})
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionEscalate, Note: "n"})
 	k.deliver()
 	k.sent.RequireNotSent(t, ticket.KindHanded, "new@example.org")
-	held := k.told(ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.Suppressed}})
+	held := k.told(ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.DeliverySuppressed}})
 	require.Len(t, held, 1)
 	require.Equal(t, "not sent: the recipient does not want to be told this", held[0].Report(nil))
 
 	// A directory that is down for a while loses nothing.
 	down = true
-	k.do(super, tk, ticket.Action{Name: ticket.Reply, Message: "m"})
+	k.do(super, tk, ticket.Action{Name: ticket.ActionReply, Message: "m"})
 	for range 120 {
 		k.deliver()
 		k.clock.Advance(time.Minute)
 	}
-	require.Empty(t, k.told(ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.Dead}}))
+	require.Empty(t, k.told(ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.DeliveryDead}}))
 	down = false
 	k.clock.Advance(time.Hour)
 	k.deliver()
@@ -253,10 +253,10 @@ func TestAProfileThatFailsComesToAnEnd(t *testing.T) {
 		hours int
 		state ticket.DeliveryState
 	}{
-		"unmarked":     {errors.New("no such person"), 8 * 24, ticket.Dead},
-		"permanent":    {ticket.Permanent(errors.New("no such person")), 0, ticket.Dead},
-		"as a bounce":  {ticket.Bounce(errors.New("no such person")), 0, ticket.Dead}, // no address was tried
-		"not for long": {errors.New("no such person"), 1, ticket.Pending},
+		"unmarked":     {errors.New("no such person"), 8 * 24, ticket.DeliveryDead},
+		"permanent":    {ticket.Permanent(errors.New("no such person")), 0, ticket.DeliveryDead},
+		"as a bounce":  {ticket.Bounce(errors.New("no such person")), 0, ticket.DeliveryDead}, // no address was tried
+		"not for long": {errors.New("no such person"), 1, ticket.DeliveryPending},
 	} {
 		t.Run(name, func(t *testing.T) {
 			gone := true
@@ -277,9 +277,9 @@ func TestAProfileThatFailsComesToAnEnd(t *testing.T) {
 			row := k.told(ticket.DeliveryQuery{Kind: []ticket.Kind{ticket.KindReceived}})[0]
 			require.Equal(t, c.state, row.State)
 			require.Equal(t, "who the recipient is cannot be told: no such person", row.LastError)
-			if c.state == ticket.Dead { // what comes behind it does not wait
+			if c.state == ticket.DeliveryDead { // what comes behind it does not wait
 				gone = false
-				k.do(lin, tk, ticket.Action{Name: ticket.Reply, Message: "m"})
+				k.do(lin, tk, ticket.Action{Name: ticket.ActionReply, Message: "m"})
 				k.deliver()
 				k.sent.RequireSent(t, ticket.KindAnswered, ada.Person.Email)
 			}
@@ -289,11 +289,11 @@ func TestAProfileThatFailsComesToAnEnd(t *testing.T) {
 
 func TestCopies(t *testing.T) {
 	k := newKit(t, func(c *ticket.Config) {
-		c.Copies = func(t ticket.Ticket, kind ticket.Kind) []ticket.Recipient {
+		c.ExtraRecipients = func(t ticket.Ticket, kind ticket.Kind) []ticket.Recipient {
 			t.Fields["order"] = "changed" // of a copy, so nothing comes of it
 			return []ticket.Recipient{
-				{Role: ticket.Agents, Person: ticket.Person{ID: "lin"}},
-				{Role: ticket.Agents, Person: ticket.Person{ID: "max"}},
+				{Role: ticket.RoleAgent, Person: ticket.Person{ID: "lin"}},
+				{Role: ticket.RoleAgent, Person: ticket.Person{ID: "max"}},
 				{Person: ticket.Person{Email: "ADA@example.org"}}, // told already
 				{Person: ticket.Person{Email: "team@example.org"}},
 			}
@@ -302,11 +302,11 @@ func TestCopies(t *testing.T) {
 	tk := k.open(ada, ticket.Draft{Fields: ticket.Fields{"order": "7"}})
 	k.deliver()
 	require.Len(t, k.sent.Sent(), 5)
-	require.Equal(t, ticket.Agents, k.sent.RequireSent(t, ticket.KindReceived, "team@example.org").To.Role)
+	require.Equal(t, ticket.RoleAgent, k.sent.RequireSent(t, ticket.KindReceived, "team@example.org").To.Role)
 	k.sent.Reset()
-	k.do(lin, tk, ticket.Action{Name: ticket.Reply, Message: "m"})
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionReply, Message: "m"})
 	k.deliver()
 	require.Len(t, k.sent.Sent(), 3, "lin wrote it")
-	require.Equal(t, ticket.Agents, k.sent.RequireSent(t, ticket.KindAnswered, "max").To.Role)
+	require.Equal(t, ticket.RoleAgent, k.sent.RequireSent(t, ticket.KindAnswered, "max").To.Role)
 	require.Equal(t, ticket.Fields{"order": "7"}, k.get(tk).Fields)
 }

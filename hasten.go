@@ -7,32 +7,32 @@ import (
 	"time"
 )
 
-// Hastener is an optional interface of a [Store]: what waits for a time that no desk
+// Rescheduler is an optional interface of a [Store]: what waits for a time that no desk
 // sets can be brought forward. A clock that was ahead leaves such times behind, and
 // what it made would wait for them. [Desk.Run] and [Desk.Deliver] ask for it. Or the
 // method answers [errors.ErrUnsupported]. What holds for all methods of a store holds
 // here.
-type Hastener interface {
-	// Hasten brings forward what is on its way by h.Via, in all tenants, or else, where
+type Rescheduler interface {
+	// Reschedule brings forward what is on its way by h.Via, in all tenants, or else, where
 	// h.IDs are given, those of them in h.Tenant. Deliveries that are pending with a Due
 	// after h.Due must be due at h.Now; of those that are claimed with an Until after
 	// h.Until, Until must become h.Now, and so must a Due that is later. Zero times mean
 	// none of these. All else must stay. It returns how many it changed.
-	Hasten(ctx context.Context, h Hastening) (int, error)
+	Reschedule(ctx context.Context, h RescheduleRequest) (int, error)
 }
 
-// Hastening says what is to be brought forward.
-type Hastening struct {
+// RescheduleRequest says what is to be brought forward.
+type RescheduleRequest struct {
 	Now        time.Time
 	Due, Until time.Time
-	Via        []string
+	Notifiers  []string
 	Tenant     string // with IDs
 	IDs        []ID   // at most 1000
 }
 
 // Check reports a request that makes no sense as an [*InvalidError]. Stores call it
 // first.
-func (h Hastening) Check() error {
+func (h RescheduleRequest) Check() error {
 	if len(h.IDs) > maxAlternatives {
 		return invalid("hasten.ids", "has %d values, at most %d are taken", len(h.IDs), maxAlternatives)
 	}
@@ -92,7 +92,7 @@ func (a *ahead) again() {
 // hasten brings forward what waits for a time that lies further ahead than the desk
 // ever sets one, when it is time to look.
 func (d *Desk) hasten(ctx context.Context) error {
-	s, ok := d.store.(Hastener)
+	s, ok := d.store.(Rescheduler)
 	if !ok {
 		return errors.ErrUnsupported
 	}
@@ -101,11 +101,11 @@ func (d *Desk) hasten(ctx context.Context) error {
 		return nil
 	}
 	wait, lease := d.cfg.Relay.longestWait(), max(longestLease, d.cfg.Relay.Lease)
-	h := Hastening{Now: now, Due: nearest(now.Add(margin).Add(wait), epoch, lastNow), Until: nearest(now.Add(margin).Add(lease), epoch, lastNow), Via: sortedKeys(d.serving())}
-	if len(h.Via) == 0 {
+	h := RescheduleRequest{Now: now, Due: nearest(now.Add(margin).Add(wait), epoch, lastNow), Until: nearest(now.Add(margin).Add(lease), epoch, lastNow), Notifiers: sortedKeys(d.serving())}
+	if len(h.Notifiers) == 0 {
 		return nil
 	}
-	n, err := s.Hasten(ctx, h)
+	n, err := s.Reschedule(ctx, h)
 	if n > 0 {
 		d.wake.all()
 	}
@@ -120,11 +120,11 @@ func (d *Desk) hastenNow(ctx context.Context, tenant string, ids []ID) (int, err
 	if len(ids) == 0 {
 		return 0, nil
 	}
-	s, ok := d.store.(Hastener)
+	s, ok := d.store.(Rescheduler)
 	if !ok {
 		return 0, unsupported("bringing deliveries forward", errors.ErrUnsupported)
 	}
 	now := d.now()
-	n, err := s.Hasten(ctx, Hastening{Now: now, Due: now, Tenant: tenant, IDs: ids})
+	n, err := s.Reschedule(ctx, RescheduleRequest{Now: now, Due: now, Tenant: tenant, IDs: ids})
 	return n, unsupported("bringing deliveries forward", err)
 }

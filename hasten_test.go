@@ -20,7 +20,7 @@ func TestAClockThatWasAheadLeavesNothingWaiting(t *testing.T) {
 			k.deliver()
 		},
 		"what is held": func(k *kit) {
-			_, _ = k.store.Claim(k.Context(), ticket.ClaimRequest{Now: k.clock.Now(), Lease: time.Minute, Limit: 100, Via: []string{""}})
+			_, _ = k.store.Claim(k.Context(), ticket.ClaimRequest{Now: k.clock.Now(), Lease: time.Minute, Limit: 100, Notifiers: []string{""}})
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -35,7 +35,7 @@ func TestAClockThatWasAheadLeavesNothingWaiting(t *testing.T) {
 			k.clock.Set(now.Add(time.Minute))
 			k.deliver()
 			for _, d := range k.told(ticket.DeliveryQuery{}) {
-				require.Equal(t, ticket.Sent, d.State, "due %s", d.Due)
+				require.Equal(t, ticket.DeliverySent, d.State, "due %s", d.Due)
 			}
 		})
 	}
@@ -43,24 +43,24 @@ func TestAClockThatWasAheadLeavesNothingWaiting(t *testing.T) {
 
 // What was sent by a clock that was ahead fills no cap until its year.
 func TestCapsAfterAClockThatWasAhead(t *testing.T) {
-	k := newKit(t, func(cfg *ticket.Config) { cfg.Guard = ticket.Guard{Ticket: 3, Recipient: 5} })
+	k := newKit(t, func(cfg *ticket.Config) { cfg.SendLimits = ticket.SendLimits{PerTicket: 3, PerRecipient: 5} })
 	now := k.clock.Now()
 	k.clock.Set(now.AddDate(10, 0, 0))
 	tk := k.open(lin, ticket.Draft{Requester: ada.Person})
 	for range 2 {
-		k.do(lin, tk, ticket.Action{Name: ticket.Reply, Message: "m"})
+		k.do(lin, tk, ticket.Action{Name: ticket.ActionReply, Message: "m"})
 	}
 	k.deliver()
 	k.clock.Set(now)
 	reply := func() ticket.DeliveryState {
-		k.do(lin, tk, ticket.Action{Name: ticket.Reply, Message: "m"})
+		k.do(lin, tk, ticket.Action{Name: ticket.ActionReply, Message: "m"})
 		k.deliver()
 		return k.told(ticket.DeliveryQuery{Kind: []ticket.Kind{ticket.KindAnswered}, Ticket: tk.ID})[0].State
 	}
 	for range 3 {
-		require.Equal(t, ticket.Sent, reply())
+		require.Equal(t, ticket.DeliverySent, reply())
 	}
-	require.Equal(t, ticket.Pending, reply(), "the cap holds")
+	require.Equal(t, ticket.DeliveryPending, reply(), "the cap holds")
 }
 
 // Run looks when the clock was put back; what waits for long with good reason goes on
@@ -97,11 +97,11 @@ func TestRunBringsForward(t *testing.T) {
 // Redrive makes what waits for its next attempt due at once.
 func TestRedriveOfWhatWaits(t *testing.T) {
 	k := newKit(t)
-	k.sent.FailWith(func(ticket.Notification) error { return ticket.Unsure(errors.New("no answer")) })
+	k.sent.FailWith(func(ticket.Notification) error { return ticket.MaybeDelivered(errors.New("no answer")) })
 	tk := k.open(lin, ticket.Draft{Requester: ada.Person, Solution: "x"})
 	k.deliver()
 	k.sent.FailWith(nil)
-	q := ticket.DeliveryQuery{Ticket: tk.ID, State: []ticket.DeliveryState{ticket.Pending, ticket.Dead}}
+	q := ticket.DeliveryQuery{Ticket: tk.ID, State: []ticket.DeliveryState{ticket.DeliveryPending, ticket.DeliveryDead}}
 	k.deliver()
 	require.NotEmpty(t, k.told(q), "they wait for an hour at least")
 	n, err := k.desk.Redrive(t.Context(), super, q)
@@ -109,6 +109,6 @@ func TestRedriveOfWhatWaits(t *testing.T) {
 	require.Equal(t, 1, n, "the other one waits for this one only")
 	k.deliver()
 	require.Empty(t, k.told(q))
-	_, err = k.desk.Redrive(t.Context(), super, ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.Claimed}})
+	_, err = k.desk.Redrive(t.Context(), super, ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.DeliveryClaimed}})
 	require.ErrorIs(t, err, ticket.ErrInvalid)
 }

@@ -31,14 +31,14 @@ func TestWhatShowsNothingIsMissing(t *testing.T) {
 			require.ErrorIs(t, err, ticket.ErrInvalid, "%s %q", what, s)
 		}
 		for what, act := range map[string]ticket.Action{
-			"solution": {Name: ticket.Resolve, Message: ticket.Message(s)},
-			"reply":    {Name: ticket.Reply, Message: ticket.Message(s)},
-			"note":     {Name: ticket.AddNote, Note: ticket.Note(s)},
-			"reason":   {Name: ticket.Hold, Reason: s},
-			"assignee": {Name: ticket.Assign, Assignee: s},
-			"queue":    {Name: ticket.HandOver, Queue: s},
-			"subject":  {Name: ticket.Edit, Edit: &ticket.Edits{Subject: s}},
-			"tag":      {Name: ticket.Edit, Edit: &ticket.Edits{AddTags: []string{s}}},
+			"solution": {Name: ticket.ActionResolve, Message: ticket.Message(s)},
+			"reply":    {Name: ticket.ActionReply, Message: ticket.Message(s)},
+			"note":     {Name: ticket.ActionNote, Note: ticket.Note(s)},
+			"reason":   {Name: ticket.ActionHold, Reason: s},
+			"assignee": {Name: ticket.ActionAssign, Assignee: s},
+			"queue":    {Name: ticket.ActionHandOver, Queue: s},
+			"subject":  {Name: ticket.ActionEdit, Edit: &ticket.Edits{Subject: s}},
+			"tag":      {Name: ticket.ActionEdit, Edit: &ticket.Edits{AddTags: []string{s}}},
 			"action":   {Name: ticket.ActionName(s)},
 		} {
 			_, err := k.desk.Do(t.Context(), lin, tk.ID, act)
@@ -50,7 +50,7 @@ func TestWhatShowsNothingIsMissing(t *testing.T) {
 			require.ErrorIs(t, err, ticket.ErrInvalid, "%q", s)
 		}
 	}
-	got := k.do(lin, tk, ticket.Action{Name: ticket.Reply, Message: "\u200b", Attachments: []ticket.Attachment{{Name: "a.pdf"}}})
+	got := k.do(lin, tk, ticket.Action{Name: ticket.ActionReply, Message: "\u200b", Attachments: []ticket.Attachment{{Name: "a.pdf"}}})
 	require.Empty(t, k.events(lin, got)[1].Message, "blank words beside a file are no words")
 }
 
@@ -58,7 +58,7 @@ func TestWhatShowsNothingIsMissing(t *testing.T) {
 // is not taken for nobody.
 func TestWhoShowsNothingIsNotEverybody(t *testing.T) {
 	k := newKit(t, func(c *ticket.Config) {
-		c.Links = ticket.Links{Keys: []ticket.LinkKey{{ID: 1, Secret: make([]byte, 32)}}}
+		c.StatusLinks = ticket.StatusLinks{Keys: []ticket.StatusLinkKey{{ID: 1, Secret: make([]byte, 32)}}}
 	})
 	tk := k.open(ada, ticket.Draft{Followers: []ticket.Person{bob.Person}})
 	for _, s := range []string{" ", "\u200b", "\u3164"} {
@@ -68,9 +68,9 @@ func TestWhoShowsNothingIsNotEverybody(t *testing.T) {
 			_, err = k.desk.Search(t.Context(), lin, ticket.SearchQuery{Text: "printer", Query: q})
 			require.ErrorIs(t, err, ticket.ErrInvalid, "%q", s)
 		}
-		_, err := k.desk.Link(t.Context(), cron, tk.ID, ticket.LinkRequest{For: ticket.Person{Phone: s}})
+		_, err := k.desk.StatusLink(t.Context(), cron, tk.ID, ticket.StatusLinkRequest{For: ticket.Person{Phone: s}})
 		require.ErrorIs(t, err, ticket.ErrInvalid, "%q", s)
-		k.refused(lin, tk, ticket.Action{Name: ticket.Edit, Edit: &ticket.Edits{Subject: "s", Requester: ticket.Person{ID: s}}}, ticket.ErrInvalid)
+		k.refused(lin, tk, ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{Subject: "s", Requester: ticket.Person{ID: s}}}, ticket.ErrInvalid)
 	}
 	p, err := k.desk.List(t.Context(), lin, ticket.Query{})
 	require.NoError(t, err)
@@ -95,10 +95,10 @@ func TestTenantsAreTakenAsTheyAre(t *testing.T) {
 	k := newKit(t)
 	tenants := []string{"", " ", "acme", "acme ", "Acme", "ac\u200bme", "\u200eacme", "\uff41cme", "caf\u00e9", "cafe\u0301"}
 	for _, tenant := range tenants {
-		tk := k.open(ada.In(tenant), ticket.Draft{})
+		tk := k.open(ada.InTenant(tenant), ticket.Draft{})
 		require.Equal(t, tenant, tk.Tenant)
-		tk = k.do(lin.In(tenant), tk, ticket.Action{Name: ticket.Hold, Reason: "parts", Until: k.clock.Now().Add(time.Hour)})
-		page, err := k.desk.List(t.Context(), super.In(tenant), ticket.Query{})
+		tk = k.do(lin.InTenant(tenant), tk, ticket.Action{Name: ticket.ActionHold, Reason: "parts", Until: k.clock.Now().Add(time.Hour)})
+		page, err := k.desk.List(t.Context(), super.InTenant(tenant), ticket.Query{})
 		require.NoError(t, err)
 		require.Len(t, page.Tickets, 1, "%q", tenant)
 		require.Equal(t, tk.ID, page.Tickets[0].ID)
@@ -108,7 +108,7 @@ func TestTenantsAreTakenAsTheyAre(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, len(tenants), fired)
 	for _, tenant := range []string{"a\x00b", "a\nb", "\xff", strings.Repeat("t", 1000)} {
-		_, err := k.desk.List(t.Context(), super.In(tenant), ticket.Query{})
+		_, err := k.desk.List(t.Context(), super.InTenant(tenant), ticket.Query{})
 		require.ErrorIs(t, err, ticket.ErrInvalid, "%q", tenant)
 	}
 }
@@ -118,7 +118,7 @@ func TestTenantsAreTakenAsTheyAre(t *testing.T) {
 func TestNamesAreTheSameWhereverTheyAreGiven(t *testing.T) {
 	k := newKit(t)
 	odd := func(s string) string { return "\u200e" + s[:2] + "\u200b" + s[2:] + "\u00a0" }
-	tk := k.open(ticket.Agent(odd("lin"), 1).In("acme"), ticket.Draft{
+	tk := k.open(ticket.Agent(odd("lin"), 1).InTenant("acme"), ticket.Draft{
 		Requester: ticket.Person{ID: odd("c1"), Email: odd("ada@Example.ORG."), Organisation: odd("mill")},
 		Followers: []ticket.Person{{Email: odd("bob@bücher.example")}},
 		Queue:     odd("hardware"), Tags: []string{odd("urgent")}, Fields: ticket.Fields{odd("order"): 1},
@@ -128,7 +128,7 @@ func TestNamesAreTheSameWhereverTheyAreGiven(t *testing.T) {
 	require.Equal(t, "hardware", tk.Queue)
 	require.Equal(t, []string{"urgent"}, tk.Tags)
 	require.Equal(t, ticket.Fields{"order": int64(1)}, tk.Fields)
-	tk = k.do(ticket.Agent("lin", 1).In("acme").Serving(odd("hardware")), tk, ticket.Action{Name: ticket.Take})
+	tk = k.do(ticket.Agent("lin", 1).InTenant("acme").Serving(odd("hardware")), tk, ticket.Action{Name: ticket.ActionTake})
 	require.Equal(t, "lin", tk.Assignee)
 
 	for what, q := range map[string]ticket.Query{
@@ -137,7 +137,7 @@ func TestNamesAreTheSameWhereverTheyAreGiven(t *testing.T) {
 		"organisation": {Organisation: odd("mill")}, "field": {Fields: ticket.Fields{odd("order"): 1}},
 	} {
 		queue := q.Queue
-		p, err := k.desk.List(t.Context(), super.In("acme"), q)
+		p, err := k.desk.List(t.Context(), super.InTenant("acme"), q)
 		require.NoError(t, err)
 		require.Len(t, p.Tickets, 1, what)
 		if queue != nil {
@@ -145,14 +145,14 @@ func TestNamesAreTheSameWhereverTheyAreGiven(t *testing.T) {
 		}
 	}
 	for _, a := range []ticket.Actor{ticket.Requester(ticket.Person{ID: odd("c1")}), ticket.Requester(ticket.Person{Email: odd("bob@BÜCHER.example")})} {
-		_, err := k.desk.Track(t.Context(), a.In("acme"), string(tk.Number))
+		_, err := k.desk.Track(t.Context(), a.InTenant("acme"), string(tk.Number))
 		require.NoError(t, err)
 	}
-	tk = k.do(super.In("acme"), tk, ticket.Action{Name: ticket.Edit, Edit: &ticket.Edits{RemoveTags: []string{odd("urgent")}, Unfollow: []ticket.Person{{Email: odd("bob@bücher.example")}}, Fields: ticket.Fields{odd("order"): nil}}})
+	tk = k.do(super.InTenant("acme"), tk, ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{RemoveTags: []string{odd("urgent")}, Unfollow: []ticket.Person{{Email: odd("bob@bücher.example")}}, Fields: ticket.Fields{odd("order"): nil}}})
 	require.Empty(t, tk.Tags)
 	require.Empty(t, tk.Followers)
 	require.Empty(t, tk.Fields)
-	page, err := k.desk.Deliveries(t.Context(), super.In("acme"), ticket.DeliveryQuery{To: ticket.Recipient{Role: ticket.Requesters, Person: ticket.Person{ID: odd("c1"), Email: odd("ada@Example.org")}}})
+	page, err := k.desk.Deliveries(t.Context(), super.InTenant("acme"), ticket.DeliveryQuery{To: ticket.Recipient{Role: ticket.RoleRequester, Person: ticket.Person{ID: odd("c1"), Email: odd("ada@Example.org")}}})
 	require.NoError(t, err)
 	require.NotEmpty(t, page.Deliveries)
 }
@@ -160,19 +160,19 @@ func TestNamesAreTheSameWhereverTheyAreGiven(t *testing.T) {
 // A ticket of before goes on with whom it was opened for.
 func TestWhoStandsInAnOldTicketStillSeesIt(t *testing.T) {
 	a := ticket.Requester(ticket.Person{Email: "ada@xn--bcher-kva.example"})
-	require.Equal(t, ticket.Requesters, a.RoleOn(ticket.Ticket{Requester: ticket.Person{Email: "ada@Bücher.example"}}))
-	require.Equal(t, ticket.Followers, a.RoleOn(ticket.Ticket{Followers: []ticket.Person{{Email: "ada@bücher.example.\u200b"}}}))
+	require.Equal(t, ticket.RoleRequester, a.RoleOn(ticket.Ticket{Requester: ticket.Person{Email: "ada@Bücher.example"}}))
+	require.Equal(t, ticket.RoleFollower, a.RoleOn(ticket.Ticket{Followers: []ticket.Person{{Email: "ada@bücher.example.\u200b"}}}))
 	require.Zero(t, a.RoleOn(ticket.Ticket{Requester: ticket.Person{Email: "bob@bücher.example"}}))
 	require.True(t, ticket.Agent("a").Serving("hardware").ServesQueue("hardware "))
 }
 
 func TestProfilesAndCopiesAreCleaned(t *testing.T) {
 	k := newKit(t, func(c *ticket.Config) {
-		c.Copies = func(ticket.Ticket, ticket.Kind) []ticket.Recipient {
+		c.ExtraRecipients = func(ticket.Ticket, ticket.Kind) []ticket.Recipient {
 			return []ticket.Recipient{{Person: ticket.Person{Email: "boss@example.org\u200b"}}}
 		}
 		c.Profile = func(_ context.Context, _ string, to ticket.Recipient, _ ticket.Kind) (ticket.Profile, error) {
-			if to.Role == ticket.Agents {
+			if to.Role == ticket.RoleAgent {
 				return ticket.Profile{}, nil
 			}
 			return ticket.Profile{Person: ticket.Person{Email: " ada@bücher.example"}}, nil
@@ -190,12 +190,12 @@ func TestProfilesAndCopiesAreCleaned(t *testing.T) {
 
 func TestWhereElseNamesAreCleaned(t *testing.T) {
 	k := newKit(t, func(c *ticket.Config) {
-		c.Links = ticket.Links{Keys: []ticket.LinkKey{{ID: 1, Secret: make([]byte, 32)}}}
+		c.StatusLinks = ticket.StatusLinks{Keys: []ticket.StatusLinkKey{{ID: 1, Secret: make([]byte, 32)}}}
 	})
 	tk := k.open(ada, ticket.Draft{Followers: []ticket.Person{{Email: "bob@bücher.example"}}})
-	token, err := k.desk.Link(t.Context(), cron, tk.ID, ticket.LinkRequest{For: ticket.Person{Email: "\u200bbob@BÜCHER.example"}})
+	token, err := k.desk.StatusLink(t.Context(), cron, tk.ID, ticket.StatusLinkRequest{For: ticket.Person{Email: "\u200bbob@BÜCHER.example"}})
 	require.NoError(t, err)
-	_, err = k.desk.Track(t.Context(), ticket.Holder(token), "")
+	_, err = k.desk.Track(t.Context(), ticket.StatusLinkHolder(token), "")
 	require.NoError(t, err)
 	allowed := 0
 	for _, c := range k.desk.Actions(ticket.Requester(ticket.Person{Email: "bob@BÜCHER.example "}), k.get(tk)) {
@@ -218,8 +218,8 @@ func TestTimesAreTakenOrRefused(t *testing.T) {
 	}
 	for _, at := range times {
 		for what, act := range map[string]ticket.Action{
-			"until": {Name: ticket.Hold, Reason: "part", Until: at},
-			"field": {Name: ticket.Edit, Edit: &ticket.Edits{Fields: ticket.Fields{"f": at, "now": k.clock.Now()}}},
+			"until": {Name: ticket.ActionHold, Reason: "part", Until: at},
+			"field": {Name: ticket.ActionEdit, Edit: &ticket.Edits{Fields: ticket.Fields{"f": at, "now": k.clock.Now()}}},
 		} {
 			tk := k.open(ada, ticket.Draft{})
 			got, err := k.desk.Do(t.Context(), lin, tk.ID, act)
@@ -248,7 +248,7 @@ func TestAClockThatIsFarOffIsTakenForTheNearestTime(t *testing.T) {
 			_, err := json.Marshal(n)
 			require.NoError(t, err)
 		}
-		tk, err := k.desk.Do(t.Context(), lin, tk.ID, ticket.Action{Name: ticket.Resolve, Message: "m"})
+		tk, err := k.desk.Do(t.Context(), lin, tk.ID, ticket.Action{Name: ticket.ActionResolve, Message: "m"})
 		require.NoError(t, err, "%v", at)
 		require.NoError(t, k.desk.Verify(t.Context(), lin, tk.ID))
 		_, err = json.Marshal(tk)
@@ -268,7 +268,7 @@ func TestServingNothing(t *testing.T) {
 	require.NoError(t, json.Unmarshal(b, &read))
 	copied := nobody
 	copied.Queues = append([]string(nil), nobody.Queues...)
-	for _, a := range []ticket.Actor{nobody, read, copied, {Role: ticket.Agents, Person: ticket.Person{ID: "n"}, Levels: []int{1}, Queues: []string{}}} {
+	for _, a := range []ticket.Actor{nobody, read, copied, {Role: ticket.RoleAgent, Person: ticket.Person{ID: "n"}, Levels: []int{1}, Queues: []string{}}} {
 		require.False(t, a.ServesQueue(""))
 		require.False(t, a.ServesQueue("mains"))
 		for _, tk := range []ticket.Ticket{none, mains} {
@@ -291,7 +291,7 @@ func TestServingNothing(t *testing.T) {
 func TestChoicesSayWhatAnActionTakes(t *testing.T) {
 	k := newKit(t)
 	tk, other := k.open(ada, ticket.Draft{}), k.open(ada, ticket.Draft{})
-	tk = k.do(lin, tk, ticket.Action{Name: ticket.Take})
+	tk = k.do(lin, tk, ticket.Action{Name: ticket.ActionTake})
 	brings := map[ticket.Need]func(*ticket.Action){
 		ticket.NeedMessage: func(a *ticket.Action) { a.Message = "m" }, ticket.NeedNote: func(a *ticket.Action) { a.Note = "n" },
 		ticket.NeedReason: func(a *ticket.Action) { a.Reason = "r" }, ticket.NeedQueue: func(a *ticket.Action) { a.Queue = "q" },
@@ -300,16 +300,16 @@ func TestChoicesSayWhatAnActionTakes(t *testing.T) {
 		ticket.NeedNoteAttachments: func(a *ticket.Action) { a.NoteAttachments = []ticket.Attachment{{Name: "f"}} },
 		ticket.NeedLevel:           func(a *ticket.Action) { a.Level = 2 }, ticket.NeedStatus: func(a *ticket.Action) { a.Status = ticket.StatusClosed },
 		ticket.NeedUntil:  func(a *ticket.Action) { a.Until = k.clock.Now().Add(time.Hour) },
-		ticket.NeedTicket: func(a *ticket.Action) { a.Ticket = other.ID }, ticket.NeedRelation: func(a *ticket.Action) { a.Relation = ticket.RelatedTo },
+		ticket.NeedTicket: func(a *ticket.Action) { a.Ticket = other.ID }, ticket.NeedRelation: func(a *ticket.Action) { a.Relation = ticket.RelationRelatedTo },
 		ticket.NeedDraft: func(a *ticket.Action) { a.Draft = &ticket.Draft{Subject: "s"} }, ticket.NeedEdit: func(a *ticket.Action) { a.Edit = &ticket.Edits{Subject: "s"} },
 		ticket.NeedWords: func(a *ticket.Action) { a.Message = "m" },
 	}
-	states := []ticket.Ticket{tk, k.do(lin, k.open(ada, ticket.Draft{}), ticket.Action{Name: ticket.Resolve, Message: "m"})}
+	states := []ticket.Ticket{tk, k.do(lin, k.open(ada, ticket.Draft{}), ticket.Action{Name: ticket.ActionResolve, Message: "m"})}
 	seen := ticket.Need(0)
 	for _, tk := range states {
 		for _, a := range []ticket.Actor{super, ada, cron} {
 			for _, c := range k.desk.Actions(a, k.get(tk)) {
-				if !c.Allowed || c.Action == ticket.Unlink {
+				if !c.Allowed || c.Action == ticket.ActionUnlink {
 					continue
 				}
 				require.Zero(t, c.Needs&^c.Takes, "%s takes what it needs", c.Action)
@@ -319,14 +319,14 @@ func TestChoicesSayWhatAnActionTakes(t *testing.T) {
 						bring(&full)
 					}
 				}
-				if c.Takes&ticket.NeedStatus != 0 && a.Role == ticket.Agents { // amended to closed
+				if c.Takes&ticket.NeedStatus != 0 && a.Role == ticket.RoleAgent { // amended to closed
 					full.Status = ticket.StatusClosed
 				}
 				require.NoError(t, k.desk.Explain(a, k.get(tk), full), "%s with what it needs", c.Action)
 				for bit, bring := range brings {
 					act := full
 					bring(&act)
-					if c.Action == ticket.HandBack || bit == ticket.NeedTicket && c.Action == ticket.Unmerge {
+					if c.Action == ticket.ActionHandBack || bit == ticket.NeedTicket && c.Action == ticket.ActionUnmerge {
 						continue
 					}
 					err := k.desk.Explain(a, k.get(tk), act)
@@ -341,6 +341,6 @@ func TestChoicesSayWhatAnActionTakes(t *testing.T) {
 		}
 	}
 	require.EqualValues(t, 1<<15-1, seen)
-	err := k.desk.Explain(ada, k.get(tk), ticket.Action{Name: ticket.Reply})
+	err := k.desk.Explain(ada, k.get(tk), ticket.Action{Name: ticket.ActionReply})
 	require.ErrorContains(t, err, "or an attachment")
 }

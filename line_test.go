@@ -51,7 +51,7 @@ func TestLine(t *testing.T) {
 		for i := range callers {
 			all.Go(func() {
 				for n := range 3 {
-					_, err := desk.Do(t.Context(), lin, tk.ID, ticket.Action{Name: ticket.AddNote, Note: ticket.Note(fmt.Sprint(i, n))})
+					_, err := desk.Do(t.Context(), lin, tk.ID, ticket.Action{Name: ticket.ActionNote, Note: ticket.Note(fmt.Sprint(i, n))})
 					assert.NoError(t, err)
 				}
 			})
@@ -72,7 +72,7 @@ type eager struct {
 }
 
 func (p *eager) MayDo(a ticket.Actor, t ticket.Ticket, n ticket.ActionName) error {
-	if n == ticket.Take {
+	if n == ticket.ActionTake {
 		p.act()
 	}
 	return p.DefaultPolicy.MayDo(a, t, n)
@@ -96,11 +96,11 @@ func TestLineIsNoLock(t *testing.T) {
 			}
 			// The first time there is no line yet; what is written here throws the
 			// outer action back. The second time it stands in the line's front.
-			_, err := desk.Do(t.Context(), lin, tk.ID, ticket.Action{Name: ticket.AddNote, Note: "me too"})
+			_, err := desk.Do(t.Context(), lin, tk.ID, ticket.Action{Name: ticket.ActionNote, Note: "me too"})
 			assert.NoError(t, err)
 		}
 		begin := time.Now()
-		_, err = desk.Do(t.Context(), lin, tk.ID, ticket.Action{Name: ticket.Take})
+		_, err = desk.Do(t.Context(), lin, tk.ID, ticket.Action{Name: ticket.ActionTake})
 		require.NoError(t, err)
 		require.Equal(t, 3, asked)
 		require.Less(t, time.Since(begin), 2*time.Second)
@@ -112,12 +112,12 @@ func TestLineIsNoLock(t *testing.T) {
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 			defer cancel()
-			_, err := desk.Do(ctx, lin, tk.ID, ticket.Action{Name: ticket.AddNote, Note: "me too"})
+			_, err := desk.Do(ctx, lin, tk.ID, ticket.Action{Name: ticket.ActionNote, Note: "me too"})
 			if asked == 3 {
 				assert.ErrorIs(t, err, context.DeadlineExceeded, "it waits for its turn no longer than its context")
 			}
 		}
-		_, err = desk.Do(t.Context(), lin, tk.ID, ticket.Action{Name: ticket.Take})
+		_, err = desk.Do(t.Context(), lin, tk.ID, ticket.Action{Name: ticket.ActionTake})
 		require.NoError(t, err)
 		require.NoError(t, desk.Verify(t.Context(), lin, tk.ID))
 	})

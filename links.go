@@ -8,7 +8,7 @@ import (
 
 // upwards are the relations that lead from a ticket to what it is a part, a copy,
 // a consequence or a continuation of.
-var upwards = map[Relation]bool{ChildOf: true, DuplicateOf: true, CausedBy: true, FollowUpOf: true}
+var upwards = map[Relation]bool{RelationChildOf: true, RelationDuplicateOf: true, RelationCausedBy: true, RelationFollowUpOf: true}
 
 // mostAncestors bounds how many tickets are looked at before two are linked.
 const mostAncestors = 10_000
@@ -18,9 +18,9 @@ const mostAncestors = 10_000
 func (d *Desk) noCircle(ctx context.Context, dec *Decision) error {
 	below, above, relation := &dec.Ticket, dec.Other, dec.Action.Relation
 	switch {
-	case dec.Action.Name == Merge:
-		relation = DuplicateOf
-	case dec.Action.Name != AddLink:
+	case dec.Action.Name == ActionMerge:
+		relation = RelationDuplicateOf
+	case dec.Action.Name != ActionLink:
 		return nil
 	}
 	if up := relation.Counterpart(); upwards[up] {
@@ -80,14 +80,14 @@ func (d *Desk) isAncestor(ctx context.Context, relation Relation, id ID, from *T
 			switch {
 			case l.Relation == relation:
 				err = visit(l.Ticket, true, false)
-			case l.Relation == DuplicatedBy && relation != DuplicateOf:
+			case l.Relation == RelationDuplicatedBy && relation != RelationDuplicateOf:
 				err = visit(l.Ticket, s.up, true)
 			}
 			if err != nil {
 				return false, err
 			}
 		}
-		if relation != DuplicateOf && !s.ticket.MergedInto.IsZero() {
+		if relation != RelationDuplicateOf && !s.ticket.MergedInto.IsZero() {
 			if err := visit(s.ticket.MergedInto, s.up, true); err != nil {
 				return false, err
 			}
@@ -106,7 +106,7 @@ func linkLine(tenant string) ID {
 // other: two links that make a circle only together would each see none. It
 // returns how to leave.
 func (d *Desk) oneByOne(ctx context.Context, tenant string, act *Action) (leave func(), err error) {
-	if d.bound || act.Name != AddLink && act.Name != Merge || act.Relation == RelatedTo {
+	if d.bound || act.Name != ActionLink && act.Name != ActionMerge || act.Relation == RelationRelatedTo {
 		return func() {}, nil
 	}
 	line := linkLine(tenant)

@@ -14,7 +14,7 @@ import (
 )
 
 func (k *kit) tie(a ticket.Actor, from ticket.Ticket, r ticket.Relation, to ticket.Ticket) error {
-	_, err := k.desk.Do(k.Context(), a, from.ID, ticket.Action{Name: ticket.AddLink, Relation: r, Ticket: to.ID})
+	_, err := k.desk.Do(k.Context(), a, from.ID, ticket.Action{Name: ticket.ActionLink, Relation: r, Ticket: to.ID})
 	return err
 }
 
@@ -27,7 +27,7 @@ func (k *kit) several(n int) []ticket.Ticket {
 }
 
 func TestNoTicketIsItsOwnAncestor(t *testing.T) {
-	for _, r := range []ticket.Relation{ticket.ChildOf, ticket.CausedBy, ticket.FollowUpOf, ticket.DuplicateOf} {
+	for _, r := range []ticket.Relation{ticket.RelationChildOf, ticket.RelationCausedBy, ticket.RelationFollowUpOf, ticket.RelationDuplicateOf} {
 		for _, n := range []int{2, 3, 5} {
 			t.Run(fmt.Sprintf("%s of %d", r, n), func(t *testing.T) {
 				k := newKit(t)
@@ -47,7 +47,7 @@ func TestNoTicketIsItsOwnAncestor(t *testing.T) {
 				if n > 2 {
 					require.NoError(t, k.tie(super, list[0], r, last), "once more in the same direction")
 				}
-				require.NoError(t, k.tie(super, last, ticket.RelatedTo, list[0]))
+				require.NoError(t, k.tie(super, last, ticket.RelationRelatedTo, list[0]))
 			})
 		}
 	}
@@ -57,9 +57,9 @@ func TestAncestorsCountThatTheActorDoesNotSee(t *testing.T) {
 	k := newKit(t)
 	front := ticket.Agent("front", 1).Serving("front")
 	a, hidden, b := k.open(super, ticket.Draft{Requester: ada.Person, Queue: "front"}), k.open(super, ticket.Draft{Requester: ada.Person, Queue: "hr"}), k.open(super, ticket.Draft{Requester: ada.Person, Queue: "front"})
-	require.NoError(t, k.tie(super, a, ticket.ChildOf, hidden))
-	require.NoError(t, k.tie(super, hidden, ticket.ChildOf, b))
-	err := k.tie(front, b, ticket.ChildOf, a)
+	require.NoError(t, k.tie(super, a, ticket.RelationChildOf, hidden))
+	require.NoError(t, k.tie(super, hidden, ticket.RelationChildOf, b))
+	err := k.tie(front, b, ticket.RelationChildOf, a)
 	require.ErrorIs(t, err, ticket.ErrInvalid)
 	require.NotContains(t, err.Error(), string(hidden.Number))
 }
@@ -68,33 +68,33 @@ func TestASplitIsNoAncestorOfItsTicket(t *testing.T) {
 	k := newKit(t)
 	tk := k.open(ada, ticket.Draft{})
 	part := k.do(super, tk, split(ticket.Draft{}))
-	require.ErrorIs(t, k.tie(super, tk, ticket.ChildOf, part), ticket.ErrInvalid)
+	require.ErrorIs(t, k.tie(super, tk, ticket.RelationChildOf, part), ticket.ErrInvalid)
 	k.merge(part, tk) // which puts it back, and is no circle
-	require.NoError(t, k.tie(super, tk, ticket.ChildOf, k.open(ada, ticket.Draft{})))
+	require.NoError(t, k.tie(super, tk, ticket.RelationChildOf, k.open(ada, ticket.Draft{})))
 }
 
 func TestMergedTicketsAreAncestorsTogether(t *testing.T) {
 	k := newKit(t)
 	list := k.several(3)
 	a, b, c := list[0], list[1], list[2]
-	require.NoError(t, k.tie(super, a, ticket.ChildOf, b))
+	require.NoError(t, k.tie(super, a, ticket.RelationChildOf, b))
 	k.merge(b, c)
-	require.ErrorIs(t, k.tie(super, c, ticket.ChildOf, a), ticket.ErrInvalid, "a is a part of b, which goes on as c")
+	require.ErrorIs(t, k.tie(super, c, ticket.RelationChildOf, a), ticket.ErrInvalid, "a is a part of b, which goes on as c")
 	k.unmerge(b)
-	require.NoError(t, k.tie(super, c, ticket.ChildOf, a))
+	require.NoError(t, k.tie(super, c, ticket.RelationChildOf, a))
 
 	list = k.several(3)
 	a, b, c = list[0], list[1], list[2]
-	require.NoError(t, k.tie(super, a, ticket.ChildOf, b))
+	require.NoError(t, k.tie(super, a, ticket.RelationChildOf, b))
 	k.merge(a, c)
-	require.ErrorIs(t, k.tie(super, b, ticket.ChildOf, c), ticket.ErrInvalid, "c goes on with a, a part of b")
+	require.ErrorIs(t, k.tie(super, b, ticket.RelationChildOf, c), ticket.ErrInvalid, "c goes on with a, a part of b")
 }
 
 func TestAMergeMakesNoCircleOfDuplicates(t *testing.T) {
 	k := newKit(t)
 	list := k.several(2)
-	require.NoError(t, k.tie(super, list[1], ticket.DuplicateOf, list[0]))
-	k.refused(super, list[0], ticket.Action{Name: ticket.Merge, Ticket: list[1].ID}, ticket.ErrInvalid)
+	require.NoError(t, k.tie(super, list[1], ticket.RelationDuplicateOf, list[0]))
+	k.refused(super, list[0], ticket.Action{Name: ticket.ActionMerge, Ticket: list[1].ID}, ticket.ErrInvalid)
 	k.merge(list[1], list[0])
 }
 
@@ -113,12 +113,12 @@ func TestLinksAtOnceMakeNoCircle(t *testing.T) {
 	k := newKitOn(t, slow{memstore.New()})
 	for range 20 {
 		list := k.several(4)
-		require.NoError(t, k.tie(super, list[0], ticket.ChildOf, list[1]))
-		require.NoError(t, k.tie(super, list[2], ticket.ChildOf, list[3]))
+		require.NoError(t, k.tie(super, list[0], ticket.RelationChildOf, list[1]))
+		require.NoError(t, k.tie(super, list[2], ticket.RelationChildOf, list[3]))
 		var wg sync.WaitGroup
 		errs := make([]error, 2)
-		wg.Go(func() { errs[0] = k.tie(super, list[1], ticket.ChildOf, list[2]) })
-		wg.Go(func() { errs[1] = k.tie(super, list[3], ticket.ChildOf, list[0]) })
+		wg.Go(func() { errs[0] = k.tie(super, list[1], ticket.RelationChildOf, list[2]) })
+		wg.Go(func() { errs[1] = k.tie(super, list[3], ticket.RelationChildOf, list[0]) })
 		wg.Wait()
 		require.NotEqual(t, errs[0] == nil, errs[1] == nil, "%v, %v", errs[0], errs[1])
 	}

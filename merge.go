@@ -41,7 +41,7 @@ func (d *Decision) merge(e *Event) error {
 		return d.refuse(WhyGuard, "the other ticket was itself merged away")
 	case o.Phase.Done():
 		return d.refuse(WhyGuard, "the other ticket is %s", o.Status)
-	case d.Role == Agents && (!d.Actor.ServesLevel(o.Level) || !d.Actor.ServesQueue(o.Queue)):
+	case d.Role == RoleAgent && (!d.Actor.ServesLevel(o.Level) || !d.Actor.ServesQueue(o.Queue)):
 		return d.refuse(WhyLevel, "the agent does not serve the other ticket's level and queue")
 	}
 	e.Set.MergedInto, e.Set.Other = new(o.ID), o.ID
@@ -49,8 +49,8 @@ func (d *Decision) merge(e *Event) error {
 	if !t.Timer.IsZero() {
 		e.Set.Timer = &Timer{}
 	}
-	if _, there := t.LinkTo(DuplicateOf, o.ID); !there {
-		e.Set.AddLinks = []Link{{DuplicateOf, o.ID, o.Number}}
+	if _, there := t.LinkTo(RelationDuplicateOf, o.ID); !there {
+		e.Set.AddLinks = []Link{{RelationDuplicateOf, o.ID, o.Number}}
 	}
 	return nil
 }
@@ -61,24 +61,24 @@ func (d *Decision) counterEvent() (e Event, changes bool) {
 	e = d.blank(o, o.State())
 	e.Set.WorkflowVersion = 0
 	back := Link{Ticket: t.ID, Number: t.Number, Relation: d.Action.Relation.Counterpart()}
-	if d.Action.Name == Merge || d.Action.Name == Unmerge {
-		back.Relation, e.Set.Other = DuplicatedBy, t.ID
+	if d.Action.Name == ActionMerge || d.Action.Name == ActionUnmerge {
+		back.Relation, e.Set.Other = RelationDuplicatedBy, t.ID
 	}
 	_, linked := o.LinkTo(back.Relation, t.ID)
 	switch d.Action.Name {
-	case Merge:
+	case ActionMerge:
 		if !linked {
 			e.Set.AddLinks = []Link{back}
 		}
 		d.bring(&e, t, o)
 		e.Note = stays(t, o)
 		return e, true
-	case Unmerge:
+	case ActionUnmerge:
 		if linked && (d.undone == nil || d.undone.linked) {
 			e.Set.RemoveLinks = []Link{back}
 		}
 		return e, true
-	case Unlink:
+	case ActionUnlink:
 		e.Set.RemoveLinks = []Link{back}
 		return e, linked
 	default:
@@ -187,16 +187,16 @@ func (d *Desk) holder(ctx context.Context, t Ticket) (Ticket, error) {
 // the words are recorded where they were written, and nothing moves. Whoever
 // sees the ticket that goes on is led there before anything is decided.
 func (d *Decision) staysBehind() bool {
-	rule := d.Workflow.actions[Reply]
-	if d.Action.Name != Reply || d.Role&Customers == 0 || rule.by&d.Role == 0 {
+	rule := d.Workflow.actions[ActionReply]
+	if d.Action.Name != ActionReply || d.Role&RoleCustomer == 0 || rule.by&d.Role == 0 {
 		return false
 	}
 	d.To = d.Ticket.State()
-	tr := Transition{Action: Reply}
-	if list := d.Workflow.edges[edgeKey{Reply, d.Role, d.To}]; len(list) == 1 {
+	tr := Transition{Action: ActionReply}
+	if list := d.Workflow.edges[edgeKey{ActionReply, d.Role, d.To}]; len(list) == 1 {
 		tr.Guards, tr.Needs = list[0].Guards, list[0].Needs
 	}
-	tr.From, tr.By, tr.Needs = In(d.To.Status), d.Role, tr.Needs|NeedWords
+	tr.From, tr.By, tr.Needs = []Status{d.To.Status}, d.Role, tr.Needs|NeedWords
 	d.Transition = tr
 	return true
 }

@@ -19,21 +19,21 @@ const day = 24 * time.Hour
 
 func (k *kit) merge(from, into ticket.Ticket) {
 	k.Helper()
-	k.do(super, from, ticket.Action{Name: ticket.Merge, Ticket: into.ID})
+	k.do(super, from, ticket.Action{Name: ticket.ActionMerge, Ticket: into.ID})
 	require.NoError(k, k.desk.Verify(k.Context(), super, into.ID))
 }
 
 func (k *kit) unmerge(t ticket.Ticket) ticket.Ticket {
 	k.Helper()
 	into := k.get(t).MergedInto
-	got := k.do(super, t, ticket.Action{Name: ticket.Unmerge})
+	got := k.do(super, t, ticket.Action{Name: ticket.ActionUnmerge})
 	require.NoError(k, k.desk.Verify(k.Context(), super, into))
 	return got
 }
 
 func (k *kit) edit(t ticket.Ticket, e ticket.Edits) {
 	k.Helper()
-	k.do(super, t, ticket.Action{Name: ticket.Edit, Edit: &e})
+	k.do(super, t, ticket.Action{Name: ticket.ActionEdit, Edit: &e})
 }
 
 // toldOf returns what is told of a ticket since it was asked last.
@@ -60,16 +60,16 @@ func filed(t ticket.Ticket) string {
 
 func TestAMergeBringsWhatTheOtherTicketLacks(t *testing.T) {
 	k := newKit(t)
-	from := k.open(super, ticket.Draft{Requester: ada.Person, Tags: []string{"vip", "loom"}, Priority: ticket.High,
+	from := k.open(super, ticket.Draft{Requester: ada.Person, Tags: []string{"vip", "loom"}, Priority: ticket.GradeHigh,
 		Fields: ticket.Fields{"order": "4711", "model": "X", "same": int64(1)}})
-	k.edit(from, ticket.Edits{Priority: ticket.Critical})
+	k.edit(from, ticket.Edits{Priority: ticket.GradeCritical})
 	into := k.open(super, ticket.Draft{Requester: ada.Person, Tags: []string{"loom", "new"}, Fields: ticket.Fields{"model": "Y", "same": int64(1)}})
 	k.merge(from, into)
 
 	got := k.get(into)
 	require.Equal(t, []string{"loom", "new", "vip"}, got.Tags)
 	require.Equal(t, ticket.Fields{"order": "4711", "model": "Y", "same": int64(1)}, got.Fields)
-	require.Equal(t, ticket.Critical, got.Priority)
+	require.Equal(t, ticket.GradeCritical, got.Priority)
 	events := k.events(super, into)
 	last := events[len(events)-1]
 	require.Equal(t, from.ID, last.Set.Other)
@@ -84,7 +84,7 @@ func TestAMergeBringsWhatTheOtherTicketLacks(t *testing.T) {
 	got = k.get(into)
 	require.Equal(t, []string{"loom", "new"}, got.Tags)
 	require.Equal(t, ticket.Fields{"model": "Y", "same": int64(1)}, got.Fields)
-	require.Equal(t, ticket.Medium, got.Priority)
+	require.Equal(t, ticket.GradeMedium, got.Priority)
 	events = k.events(super, into)
 	require.Equal(t, from.ID, events[len(events)-1].Set.Other)
 }
@@ -95,11 +95,11 @@ func TestAPriorityThatNobodyGaveRaisesNoneThatSomebodyGave(t *testing.T) {
 		want       ticket.Grade
 		given      bool
 	}{
-		"nothing said, low given":   {ticket.Draft{}, ticket.Draft{Priority: ticket.Low}, ticket.Low, true},
-		"nothing said, low follows": {ticket.Draft{}, ticket.Draft{Impact: ticket.Low}, ticket.Medium, false},
-		"an impact, low given":      {ticket.Draft{Impact: ticket.High}, ticket.Draft{Priority: ticket.Low}, ticket.High, true},
-		"given, and the same":       {ticket.Draft{Priority: ticket.Medium}, ticket.Draft{}, ticket.Medium, true},
-		"given, and lower":          {ticket.Draft{Priority: ticket.Low}, ticket.Draft{}, ticket.Medium, false},
+		"nothing said, low given":   {ticket.Draft{}, ticket.Draft{Priority: ticket.GradeLow}, ticket.GradeLow, true},
+		"nothing said, low follows": {ticket.Draft{}, ticket.Draft{Impact: ticket.GradeLow}, ticket.GradeMedium, false},
+		"an impact, low given":      {ticket.Draft{Impact: ticket.GradeHigh}, ticket.Draft{Priority: ticket.GradeLow}, ticket.GradeHigh, true},
+		"given, and the same":       {ticket.Draft{Priority: ticket.GradeMedium}, ticket.Draft{}, ticket.GradeMedium, true},
+		"given, and lower":          {ticket.Draft{Priority: ticket.GradeLow}, ticket.Draft{}, ticket.GradeMedium, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			k := newKit(t)
@@ -129,10 +129,10 @@ func TestUnmergeLeavesWhatWasMadeByHand(t *testing.T) {
 		"a field set back":         {hand: []ticket.Edits{{Fields: ticket.Fields{"f": "b"}}, {Fields: ticket.Fields{"f": "a"}}}, want: "[] map[f:a] medium"},
 		"a field taken away":       {hand: []ticket.Edits{{Fields: ticket.Fields{"f": nil}}}, want: "[] map[] medium"},
 		"a field of its own":       {into: ticket.Draft{Fields: ticket.Fields{"f": "c"}}, want: "[] map[f:c] medium"},
-		"a priority":               {hand: []ticket.Edits{{Priority: ticket.Low}}, want: "[] map[] low"},
-		"a priority and back":      {hand: []ticket.Edits{{Priority: ticket.Low}, {Priority: ticket.High}}, want: "[] map[] high"},
-		"a higher one of its own":  {into: ticket.Draft{Priority: ticket.Critical}, want: "[] map[] critical"},
-		"an impact":                {hand: []ticket.Edits{{Impact: ticket.Low}}, want: "[] map[] low"},
+		"a priority":               {hand: []ticket.Edits{{Priority: ticket.GradeLow}}, want: "[] map[] low"},
+		"a priority and back":      {hand: []ticket.Edits{{Priority: ticket.GradeLow}, {Priority: ticket.GradeHigh}}, want: "[] map[] high"},
+		"a higher one of its own":  {into: ticket.Draft{Priority: ticket.GradeCritical}, want: "[] map[] critical"},
+		"an impact":                {hand: []ticket.Edits{{Impact: ticket.GradeLow}}, want: "[] map[] low"},
 		"something else":           {hand: []ticket.Edits{{AddTags: []string{"x"}, Fields: ticket.Fields{"g": "h"}}}, want: "[x] map[g:h] medium"},
 		"a follower by hand":       {hand: []ticket.Edits{{Unfollow: []ticket.Person{{ID: "kim"}}}, {Follow: []ticket.Person{{ID: "kim"}}}}, want: "[] map[] medium kim"},
 		"a follower gone":          {hand: []ticket.Edits{{Unfollow: []ticket.Person{{ID: "kim"}}}}, want: "[] map[] medium"},
@@ -144,7 +144,7 @@ func TestUnmergeLeavesWhatWasMadeByHand(t *testing.T) {
 			k := newKit(t)
 			eve := inOrg("eve", "x").Person
 			c.into.Requester = eve
-			from := k.open(super, ticket.Draft{Requester: eve, Tags: []string{"vip"}, Fields: ticket.Fields{"f": "a"}, Priority: ticket.High,
+			from := k.open(super, ticket.Draft{Requester: eve, Tags: []string{"vip"}, Fields: ticket.Fields{"f": "a"}, Priority: ticket.GradeHigh,
 				Followers: []ticket.Person{inOrg("kim", "x").Person}})
 			into := k.open(super, c.into)
 			k.merge(from, into)
@@ -167,16 +167,16 @@ func TestUnmergeLeavesWhatWasMadeByHand(t *testing.T) {
 func TestUnmergeInAnyOrder(t *testing.T) {
 	eve := inOrg("eve", "x").Person
 	drafts := []ticket.Draft{
-		{Tags: []string{"a", "b"}, Fields: ticket.Fields{"f": "1"}, Priority: ticket.High, Followers: []ticket.Person{inOrg("p", "x").Person}},
-		{Tags: []string{"b", "c"}, Fields: ticket.Fields{"f": "2", "g": "2"}, Priority: ticket.Critical, Followers: []ticket.Person{inOrg("p", "x").Person, inOrg("q", "x").Person}},
-		{Tags: []string{"c"}, Fields: ticket.Fields{"g": "2"}, Impact: ticket.High, Urgency: ticket.High},
+		{Tags: []string{"a", "b"}, Fields: ticket.Fields{"f": "1"}, Priority: ticket.GradeHigh, Followers: []ticket.Person{inOrg("p", "x").Person}},
+		{Tags: []string{"b", "c"}, Fields: ticket.Fields{"f": "2", "g": "2"}, Priority: ticket.GradeCritical, Followers: []ticket.Person{inOrg("p", "x").Person, inOrg("q", "x").Person}},
+		{Tags: []string{"c"}, Fields: ticket.Fields{"g": "2"}, Impact: ticket.GradeHigh, Urgency: ticket.GradeHigh},
 	}
 	// alone tells what the ticket is with these merges only, and a tag by hand after
 	// the second.
 	alone := func(t *testing.T, without map[int]bool) string {
 		t.Helper()
 		k := newKit(t)
-		into := k.open(super, ticket.Draft{Requester: eve, Tags: []string{"own"}, Priority: ticket.Low})
+		into := k.open(super, ticket.Draft{Requester: eve, Tags: []string{"own"}, Priority: ticket.GradeLow})
 		for i, dr := range drafts {
 			dr.Requester = eve
 			if from := k.open(super, dr); !without[i] {
@@ -191,7 +191,7 @@ func TestUnmergeInAnyOrder(t *testing.T) {
 	for _, order := range [][]int{{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}} {
 		t.Run(fmt.Sprint(order), func(t *testing.T) {
 			k := newKit(t)
-			into := k.open(super, ticket.Draft{Requester: eve, Tags: []string{"own"}, Priority: ticket.Low})
+			into := k.open(super, ticket.Draft{Requester: eve, Tags: []string{"own"}, Priority: ticket.GradeLow})
 			var from []ticket.Ticket
 			for i, dr := range drafts {
 				dr.Requester = eve
@@ -249,14 +249,14 @@ func TestMergesOfOlderVersionsAreUndone(t *testing.T) {
 			eve, kim := inOrg("eve", "x"), inOrg("kim", "x")
 			a, b, c := k.open(eve, ticket.Draft{}), k.open(eve, ticket.Draft{}), k.open(kim, ticket.Draft{})
 			if linked {
-				k.do(super, a, ticket.Action{Name: ticket.AddLink, Relation: ticket.DuplicateOf, Ticket: c.ID})
+				k.do(super, a, ticket.Action{Name: ticket.ActionLink, Relation: ticket.RelationDuplicateOf, Ticket: c.ID})
 			}
 			k.merge(a, c)
 			k.merge(b, c)
 			older := newKitOn(t, old{k.store}, func(cfg *ticket.Config) { cfg.NewID, cfg.NewNumber = ticket.NewID, ticket.NewNumber })
 			older.clock.Set(k.clock.Now())
 			undo := func(tk ticket.Ticket) {
-				_, err := older.desk.Do(t.Context(), super, tk.ID, ticket.Action{Name: ticket.Unmerge})
+				_, err := older.desk.Do(t.Context(), super, tk.ID, ticket.Action{Name: ticket.ActionUnmerge})
 				require.NoError(t, err)
 			}
 			undo(a)
@@ -270,12 +270,12 @@ func TestMergesOfOlderVersionsAreUndone(t *testing.T) {
 func TestALinkByHandOutlivesAMerge(t *testing.T) {
 	k := newKit(t)
 	a, b := k.open(ada, ticket.Draft{}), k.open(ada, ticket.Draft{})
-	k.do(super, a, ticket.Action{Name: ticket.AddLink, Relation: ticket.DuplicateOf, Ticket: b.ID})
+	k.do(super, a, ticket.Action{Name: ticket.ActionLink, Relation: ticket.RelationDuplicateOf, Ticket: b.ID})
 	k.merge(a, b)
 	back := k.unmerge(a)
 	require.Len(t, back.Links, 1)
 	require.Len(t, k.get(b).Links, 1)
-	k.do(super, a, ticket.Action{Name: ticket.Unlink, Relation: ticket.DuplicateOf, Ticket: b.ID})
+	k.do(super, a, ticket.Action{Name: ticket.ActionUnlink, Relation: ticket.RelationDuplicateOf, Ticket: b.ID})
 	require.Empty(t, k.get(b).Links)
 }
 
@@ -299,7 +299,7 @@ func TestAMergeStaysWithinTheLimits(t *testing.T) {
 				both = append(both, k.open(super, dr))
 			}
 			from, into := k.get(both[0]), k.get(both[1])
-			err := k.refusal(super, both[0], ticket.Action{Name: ticket.Merge, Ticket: both[1].ID}, ticket.ErrInvalid)
+			err := k.refusal(super, both[0], ticket.Action{Name: ticket.ActionMerge, Ticket: both[1].ID}, ticket.ErrInvalid)
 			require.ErrorContains(t, err, field)
 			require.Equal(t, from, k.get(both[0]))
 			require.Equal(t, into, k.get(both[1]))
@@ -310,13 +310,13 @@ func TestAMergeStaysWithinTheLimits(t *testing.T) {
 func TestUnmergeRestoresTheTicketAsItWas(t *testing.T) {
 	for name, prepare := range map[string][]ticket.Action{
 		"new":     nil,
-		"open":    {{Name: ticket.Take}},
-		"waiting": {{Name: ticket.Ask, Message: "?"}},
-		"on hold": {{Name: ticket.Hold, Reason: "part", Until: tickettest.Start.Add(30 * day)}},
-		"higher":  {{Name: ticket.Take}, {Name: ticket.Escalate, Note: "n", Queue: "hardware"}},
-		"solved":  {{Name: ticket.Resolve, Message: "m", Reason: "fixed"}},
-		"reopened": {{Name: ticket.Resolve, Message: "m", Reason: "fixed"}, {Name: ticket.Reopen, Note: "n"},
-			{Name: ticket.Take}},
+		"open":    {{Name: ticket.ActionTake}},
+		"waiting": {{Name: ticket.ActionAsk, Message: "?"}},
+		"on hold": {{Name: ticket.ActionHold, Reason: "part", Until: tickettest.Start.Add(30 * day)}},
+		"higher":  {{Name: ticket.ActionTake}, {Name: ticket.ActionEscalate, Note: "n", Queue: "hardware"}},
+		"solved":  {{Name: ticket.ActionResolve, Message: "m", Reason: "fixed"}},
+		"reopened": {{Name: ticket.ActionResolve, Message: "m", Reason: "fixed"}, {Name: ticket.ActionReopen, Note: "n"},
+			{Name: ticket.ActionTake}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			k := newKit(t)
@@ -327,7 +327,7 @@ func TestUnmergeRestoresTheTicketAsItWas(t *testing.T) {
 			before := k.get(a)
 			k.merge(a, b)
 			require.True(t, k.get(a).Timer.IsZero())
-			k.do(super, a, ticket.Action{Name: ticket.AddNote, Note: "meanwhile"})
+			k.do(super, a, ticket.Action{Name: ticket.ActionNote, Note: "meanwhile"})
 			k.toldOf(a)
 			got := k.unmerge(a)
 			want := before
@@ -346,7 +346,7 @@ func TestUnmergeRestoresTheTicketAsItWas(t *testing.T) {
 func TestATimerThatPassedWhileMergedFiresAtOnce(t *testing.T) {
 	k := newKit(t)
 	a, b := k.open(ada, ticket.Draft{}), k.open(ada, ticket.Draft{})
-	k.do(super, a, ticket.Action{Name: ticket.Resolve, Message: "m"})
+	k.do(super, a, ticket.Action{Name: ticket.ActionResolve, Message: "m"})
 	due := k.get(a).Timer.At
 	k.merge(a, b)
 	k.clock.Advance(30 * day)
@@ -365,15 +365,15 @@ func ownMerges(version int, statuses ...ticket.Status) *ticket.Workflow {
 	s := ticket.WorkflowSpec{Name: "own", Version: version, Levels: 2, Initial: "in",
 		Statuses: []ticket.StatusSpec{{Name: "in", Phase: ticket.PhaseReceived}, {Name: "sorted", Phase: ticket.PhaseInProgress}, {Name: "gone", Phase: ticket.PhaseClosed, Final: true}},
 		Transitions: []ticket.Transition{
-			{Action: ticket.Merge, From: append(ticket.In("in"), statuses...), To: "gone"},
-			{Action: ticket.Unmerge, From: ticket.In("gone"), To: "sorted", Assign: ticket.ToActor},
-			{Action: "work", From: ticket.In("sorted"), To: "in"},
-			{Action: "drop", From: ticket.In("in"), To: "gone"},
+			{Action: ticket.ActionMerge, From: append([]ticket.Status{"in"}, statuses...), To: "gone"},
+			{Action: ticket.ActionUnmerge, From: []ticket.Status{"gone"}, To: "sorted", Assign: ticket.AssignActor},
+			{Action: "work", From: []ticket.Status{"sorted"}, To: "in"},
+			{Action: "drop", From: []ticket.Status{"in"}, To: "gone"},
 		}}
 	for _, st := range statuses {
 		s.Statuses = append(s.Statuses, ticket.StatusSpec{Name: st, Phase: ticket.PhaseYourTurn})
-		s.Transitions = append(s.Transitions, ticket.Transition{Action: "wait", From: ticket.In("in"), To: st},
-			ticket.Transition{Action: "drop", From: ticket.In(st), To: "gone"})
+		s.Transitions = append(s.Transitions, ticket.Transition{Action: "wait", From: []ticket.Status{"in"}, To: st},
+			ticket.Transition{Action: "drop", From: []ticket.Status{st}, To: "gone"})
 	}
 	return s.MustCompile(nil)
 }
@@ -404,9 +404,9 @@ func TestUnmergeSaysNotBeforehandWhereItLeads(t *testing.T) {
 	k := newKit(t)
 	a, b := k.open(ada, ticket.Draft{}), k.open(ada, ticket.Draft{})
 	k.merge(a, b)
-	require.NoError(t, k.desk.Explain(super, k.get(a), ticket.Action{Name: ticket.Unmerge}))
+	require.NoError(t, k.desk.Explain(super, k.get(a), ticket.Action{Name: ticket.ActionUnmerge}))
 	for _, c := range k.desk.Actions(super, k.get(a)) {
-		if c.Action == ticket.Unmerge {
+		if c.Action == ticket.ActionUnmerge {
 			require.True(t, c.Allowed)
 			require.Zero(t, c.To)
 		}
@@ -418,19 +418,19 @@ func TestWhoStaysBehindCanStillWrite(t *testing.T) {
 	vic := inOrg("vic", "vendor")
 	a := k.open(inOrg("eve", "x"), ticket.Draft{Followers: []ticket.Person{vic.Person}})
 	b := k.open(inOrg("kim", "x"), ticket.Draft{Message: "salaries", Queue: "hardware"})
-	k.do(super, a, ticket.Action{Name: ticket.Take})
+	k.do(super, a, ticket.Action{Name: ticket.ActionTake})
 	k.merge(a, b)
 	before := k.get(a)
 	k.toldOf(a)
 
 	v, err := k.desk.Track(t.Context(), vic, string(a.Number))
 	require.NoError(t, err)
-	require.Equal(t, []ticket.ActionName{ticket.Reply}, v.Actions)
-	reply := ticket.Action{Name: ticket.Reply, Message: "the part comes on Monday"}
+	require.Equal(t, []ticket.ActionName{ticket.ActionReply}, v.Actions)
+	reply := ticket.Action{Name: ticket.ActionReply, Message: "the part comes on Monday"}
 	require.NoError(t, k.desk.Explain(vic, before, reply))
-	require.ErrorIs(t, k.desk.Explain(vic, before, ticket.Action{Name: ticket.Reply}), ticket.ErrInvalid)
-	k.refused(vic, a, ticket.Action{Name: ticket.Reply}, ticket.ErrInvalid)
-	k.refused(vic, a, ticket.Action{Name: ticket.Cancel}, ticket.ErrRefused)
+	require.ErrorIs(t, k.desk.Explain(vic, before, ticket.Action{Name: ticket.ActionReply}), ticket.ErrInvalid)
+	k.refused(vic, a, ticket.Action{Name: ticket.ActionReply}, ticket.ErrInvalid)
+	k.refused(vic, a, ticket.Action{Name: ticket.ActionCancel}, ticket.ErrRefused)
 	for _, to := range []ticket.Action{{Level: 2}, {Status: ticket.StatusOpen}, {Queue: "mains"}} { // nothing moves
 		to.Name, to.Message = reply.Name, reply.Message
 		k.refused(vic, a, to, ticket.ErrInvalid)
@@ -444,17 +444,17 @@ func TestWhoStaysBehindCanStillWrite(t *testing.T) {
 	require.ElementsMatch(t, []string{"customer > requester eve", "customer > agent hardware"}, k.toldOf(a))
 	require.EqualValues(t, 2, k.get(b).Version)
 
-	k.do(super, b, ticket.Action{Name: ticket.Take})
+	k.do(super, b, ticket.Action{Name: ticket.ActionTake})
 	k.do(vic, a, reply)
 	require.Contains(t, k.toldOf(a), "customer > agent super")
-	k.do(super, b, ticket.Action{Name: ticket.Resolve, Message: "m"})
+	k.do(super, b, ticket.Action{Name: ticket.ActionResolve, Message: "m"})
 	k.do(vic, a, reply)
 	require.Contains(t, k.toldOf(a), "customer > agent super", "though the case is done")
 	require.Equal(t, ticket.StatusResolved, k.get(b).Status)
 
 	// Who sees the ticket that goes on is led there, though not to what is between.
 	c := k.open(inOrg("eve", "x"), ticket.Draft{Followers: []ticket.Person{vic.Person}})
-	k.do(super, b, ticket.Action{Name: ticket.Merge, Ticket: c.ID})
+	k.do(super, b, ticket.Action{Name: ticket.ActionMerge, Ticket: c.ID})
 	require.Equal(t, c.ID, k.do(vic, a, reply).ID)
 }
 
@@ -463,7 +463,7 @@ type colleaguesLook struct{ ticket.DefaultPolicy }
 
 func (p colleaguesLook) MaySee(a ticket.Actor, t ticket.Ticket) bool {
 	return p.DefaultPolicy.MaySee(a, t) ||
-		a.Role == ticket.Requesters && a.Person.Organisation != "" && a.Person.Organisation == t.Requester.Organisation
+		a.Role == ticket.RoleRequester && a.Person.Organisation != "" && a.Person.Organisation == t.Requester.Organisation
 }
 
 func TestWhoOnlyLooksAtTheTicketThatGoesOnKeepsItsOwn(t *testing.T) {
@@ -484,30 +484,30 @@ func TestWhoOnlyLooksAtTheTicketThatGoesOnKeepsItsOwn(t *testing.T) {
 	require.Equal(t, []ticket.ID{a.ID}, list())
 
 	k.toldOf(a)
-	require.Equal(t, a.ID, k.do(eve, a, ticket.Action{Name: ticket.Reply, Message: "it is still broken"}).ID)
+	require.Equal(t, a.ID, k.do(eve, a, ticket.Action{Name: ticket.ActionReply, Message: "it is still broken"}).ID)
 	require.Equal(t, []string{"customer > agent hardware"}, k.toldOf(a))
-	k.refused(eve, b, ticket.Action{Name: ticket.Reply, Message: "not mine"}, ticket.ErrRefused)
+	k.refused(eve, b, ticket.Action{Name: ticket.ActionReply, Message: "not mine"}, ticket.ErrRefused)
 
 	k.edit(b, ticket.Edits{Follow: []ticket.Person{eve.Person}})
-	require.Equal(t, b.ID, k.do(eve, a, ticket.Action{Name: ticket.Reply, Message: "thanks"}).ID)
+	require.Equal(t, b.ID, k.do(eve, a, ticket.Action{Name: ticket.ActionReply, Message: "thanks"}).ID)
 }
 
 func TestWhatMachinesSayUnderAMergedNumberReachesWhoHasTheCase(t *testing.T) {
 	k := newKit(t)
 	from, into := k.open(ada, ticket.Draft{Queue: "old"}), k.open(ada, ticket.Draft{Queue: "new"})
-	k.do(lin, from, ticket.Action{Name: ticket.Take})
+	k.do(lin, from, ticket.Action{Name: ticket.ActionTake})
 	k.merge(from, into)
 	before := k.get(from)
 	k.toldOf(from)
-	away := ticket.Action{Name: ticket.Reply, Message: "away", Automatic: true}
+	away := ticket.Action{Name: ticket.ActionReply, Message: "away", Automatic: true}
 	monitor := away
-	monitor.Name = ticket.AddNote
+	monitor.Name = ticket.ActionNote
 	k.do(super, from, away)
 	require.Equal(t, []string{"customer > agent new"}, k.toldOf(from))
 	k.do(cron, from, monitor)
 	require.Equal(t, []string{"customer > agent new"}, k.toldOf(from))
 
-	k.do(super, into, ticket.Action{Name: ticket.Take})
+	k.do(super, into, ticket.Action{Name: ticket.ActionTake})
 	k.do(cron, from, monitor)
 	require.Equal(t, []string{"customer > agent super"}, k.toldOf(from))
 	k.do(super, from, away)
@@ -520,7 +520,7 @@ func TestARequesterKeepsItsCaseWhenTheOtherTicketGoesToSomebodyElse(t *testing.T
 	a, b := k.open(ada, ticket.Draft{}), k.open(ada, ticket.Draft{})
 	k.merge(a, b)
 	k.edit(b, ticket.Edits{Requester: bob.Person})
-	require.Equal(t, a.ID, k.do(ada, a, ticket.Action{Name: ticket.Reply, Message: "any news?"}).ID)
+	require.Equal(t, a.ID, k.do(ada, a, ticket.Action{Name: ticket.ActionReply, Message: "any news?"}).ID)
 	k.cannotSee(ada, b)
 }
 
@@ -529,15 +529,15 @@ func TestOnlyWhoMayWriteInTheWorkflowWritesUnderAMergedNumber(t *testing.T) {
 	a, b := k.open(ada, ticket.Draft{}), k.open(ada, ticket.Draft{})
 	k.merge(a, b)
 	k.edited(b, bob.Person)
-	k.refused(ada, a, ticket.Action{Name: ticket.Reply, Message: "m"}, ticket.ErrUnknownAction)
+	k.refused(ada, a, ticket.Action{Name: ticket.ActionReply, Message: "m"}, ticket.ErrUnknownAction)
 }
 
 // edited hands a ticket to somebody else, in a workflow without edits.
 func (k *kit) edited(t ticket.Ticket, to ticket.Person) {
 	k.Helper()
 	now := k.get(t)
-	e := ticket.Event{Ticket: now.ID, Seq: now.Version + 1, At: now.Touched, Action: ticket.Edit, By: ticket.By{Role: ticket.Systems},
-		From: now.State(), To: now.State(), Phase: now.Phase, People: ticket.People{Requester: to}}
+	e := ticket.Event{Ticket: now.ID, Seq: now.Version + 1, At: now.Touched, Action: ticket.ActionEdit, By: ticket.By{Role: ticket.RoleSystem},
+		From: now.State(), To: now.State(), Phase: now.Phase, Identities: ticket.Identities{Requester: to}}
 	ticket.Chain{}.Seal(now.Digest, &e)
 	require.NoError(k, k.store.Commit(k.Context(), ticket.Commit{Changes: []ticket.Change{{Expect: now.Version, Ticket: ticket.Apply(now, e), Events: []ticket.Event{e}}}}))
 }
@@ -555,7 +555,7 @@ func TestLongChainsOfMerges(t *testing.T) {
 				slices.Reverse(list)
 			}
 			for i := range n - 1 {
-				_, err := k.desk.Do(t.Context(), super, list[i].ID, ticket.Action{Name: ticket.Merge, Ticket: list[i+1].ID})
+				_, err := k.desk.Do(t.Context(), super, list[i].ID, ticket.Action{Name: ticket.ActionMerge, Ticket: list[i+1].ID})
 				require.NoError(t, err)
 			}
 			last := list[n-1]
@@ -564,12 +564,12 @@ func TestLongChainsOfMerges(t *testing.T) {
 				require.NoError(t, err)
 				require.Equal(t, last.ID, found.ID)
 			}
-			require.Equal(t, last.ID, k.do(ada, list[0], ticket.Action{Name: ticket.Reply, Message: "m"}).ID)
+			require.Equal(t, last.ID, k.do(ada, list[0], ticket.Action{Name: ticket.ActionReply, Message: "m"}).ID)
 			k.unmerge(list[n-2])
 			found, err := k.desk.Find(t.Context(), ada, string(list[0].Number))
 			require.NoError(t, err)
 			require.Equal(t, list[n-2].ID, found.ID)
-			_, err = k.desk.RevokeLinks(t.Context(), ada, list[n-2].ID)
+			_, err = k.desk.RevokeStatusLinks(t.Context(), ada, list[n-2].ID)
 			require.NoError(t, err)
 		})
 	}
@@ -585,11 +585,11 @@ func TestManyTicketsAreMergedIntoOne(t *testing.T) {
 		if i == 0 {
 			first = from
 		}
-		_, err := k.desk.Do(t.Context(), super, from.ID, ticket.Action{Name: ticket.Merge, Ticket: into.ID})
+		_, err := k.desk.Do(t.Context(), super, from.ID, ticket.Action{Name: ticket.ActionMerge, Ticket: into.ID})
 		require.NoError(t, err)
 	}
 	over := k.open(ada, ticket.Draft{})
-	k.refused(super, over, ticket.Action{Name: ticket.Merge, Ticket: into.ID}, ticket.ErrInvalid)
+	k.refused(super, over, ticket.Action{Name: ticket.ActionMerge, Ticket: into.ID}, ticket.ErrInvalid)
 	k.unmerge(first)
 	require.Len(t, k.get(into).Tags, 10, "the others bring it as well")
 	k.merge(over, into)
@@ -600,7 +600,7 @@ func TestACircleOfMergesIsSaidToBeOne(t *testing.T) {
 	a, b := k.open(ada, ticket.Draft{}), k.open(ada, ticket.Draft{})
 	k.merge(a, b)
 	now := k.get(b) // which no desk does
-	e := ticket.Event{Ticket: b.ID, Seq: now.Version + 1, At: now.Touched, Action: ticket.Merge, By: ticket.By{Role: ticket.Systems},
+	e := ticket.Event{Ticket: b.ID, Seq: now.Version + 1, At: now.Touched, Action: ticket.ActionMerge, By: ticket.By{Role: ticket.RoleSystem},
 		From: now.State(), To: now.State(), Phase: now.Phase, Set: ticket.Patch{MergedInto: &a.ID}}
 	ticket.Chain{}.Seal(now.Digest, &e)
 	require.NoError(t, k.store.Commit(t.Context(), ticket.Commit{Changes: []ticket.Change{{Expect: now.Version, Ticket: ticket.Apply(now, e), Events: []ticket.Event{e}}}}))
@@ -611,13 +611,13 @@ func TestACircleOfMergesIsSaidToBeOne(t *testing.T) {
 }
 
 func TestMergingOnePersonsTicketsOnly(t *testing.T) {
-	k := newKit(t, func(c *ticket.Config) { c.MergeOnePerson = true })
+	k := newKit(t, func(c *ticket.Config) { c.MergeSameRequester = true })
 	eve, kim := inOrg("eve", "x"), inOrg("kim", "x")
 	a, b, c := k.open(eve, ticket.Draft{Followers: []ticket.Person{kim.Person}}), k.open(kim, ticket.Draft{}), k.open(eve, ticket.Draft{})
-	k.refused(super, a, ticket.Action{Name: ticket.Merge, Ticket: b.ID}, ticket.ErrRefused)
+	k.refused(super, a, ticket.Action{Name: ticket.ActionMerge, Ticket: b.ID}, ticket.ErrRefused)
 	k.merge(a, c)
 	k.cannotSee(kim, c)
-	require.Equal(t, a.ID, k.do(kim, a, ticket.Action{Name: ticket.Reply, Message: "still"}).ID)
+	require.Equal(t, a.ID, k.do(kim, a, ticket.Action{Name: ticket.ActionReply, Message: "still"}).ID)
 }
 
 // Whatever is merged, undone and changed by hand in between: when no merge is left,
@@ -647,11 +647,11 @@ func TestMergesAtRandomLeaveNothingBehind(t *testing.T) {
 			change := func() {}
 			switch rng.IntN(5) {
 			case 0, 1:
-				act = ticket.Action{Name: ticket.Merge, Ticket: list[j].ID}
+				act = ticket.Action{Name: ticket.ActionMerge, Ticket: list[j].ID}
 			case 2:
-				act = ticket.Action{Name: ticket.Unmerge}
+				act = ticket.Action{Name: ticket.ActionUnmerge}
 			case 3:
-				act = ticket.Action{Name: ticket.Edit, Edit: &ticket.Edits{Fields: ticket.Fields{field: value}}}
+				act = ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{Fields: ticket.Fields{field: value}}}
 				change = func() {
 					if value != now.Fields[field] {
 						model.Fields = maps.Clone(model.Fields)
@@ -659,7 +659,7 @@ func TestMergesAtRandomLeaveNothingBehind(t *testing.T) {
 					}
 				}
 			default:
-				act = ticket.Action{Name: ticket.Edit, Edit: &ticket.Edits{AddTags: []string{tag}}}
+				act = ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{AddTags: []string{tag}}}
 				if now.HasTag(tag) {
 					act.Edit = &ticket.Edits{RemoveTags: []string{tag}}
 					change = func() {
@@ -680,7 +680,7 @@ func TestMergesAtRandomLeaveNothingBehind(t *testing.T) {
 			for _, tk := range list {
 				if now := k.get(tk); !now.MergedInto.IsZero() {
 					left = true
-					_, err := k.desk.Do(t.Context(), super, tk.ID, ticket.Action{Name: ticket.Unmerge})
+					_, err := k.desk.Do(t.Context(), super, tk.ID, ticket.Action{Name: ticket.ActionUnmerge})
 					require.True(t, err == nil || !k.get(ticket.Ticket{ID: now.MergedInto}).MergedInto.IsZero(), "%v", err)
 				}
 			}

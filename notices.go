@@ -23,7 +23,7 @@ func (d *Desk) deliveries(rows []Delivery, before, after *Ticket, e *Event, hold
 	row := func(n notice, via string) {
 		rows = append(rows, Delivery{
 			ID: d.cfg.NewID(e.At), Tenant: after.Tenant, Ticket: after.ID, Seq: e.Seq,
-			Kind: n.kind, Via: via, To: n.to, Created: due, Due: due, State: Pending,
+			Kind: n.kind, Notifier: via, To: n.to, Created: due, Due: due, State: DeliveryPending,
 		})
 	}
 	if len(d.vias) > 0 {
@@ -32,7 +32,7 @@ func (d *Desk) deliveries(rows []Delivery, before, after *Ticket, e *Event, hold
 		if holder != nil {
 			list = heldBy(list, holder, e)
 		}
-		if d.cfg.Copies != nil {
+		if d.cfg.ExtraRecipients != nil {
 			if list, err = d.copies(list, before, after, e); err != nil {
 				return rows, err
 			}
@@ -44,7 +44,7 @@ func (d *Desk) deliveries(rows []Delivery, before, after *Ticket, e *Event, hold
 		}
 	}
 	for _, via := range d.streams {
-		row(notice{KindEvent, Recipient{Role: Systems}}, via)
+		row(notice{KindEvent, Recipient{Role: RoleSystem}}, via)
 	}
 	return rows, nil
 }
@@ -52,10 +52,10 @@ func (d *Desk) deliveries(rows []Delivery, before, after *Ticket, e *Event, hold
 // heldBy tells the desk that holds the case what a customer or a machine said, and
 // not the one that had it before the merge.
 func heldBy(list []notice, holder *Ticket, e *Event) []notice {
-	list = slices.DeleteFunc(list, func(n notice) bool { return n.to.Role == Agents })
-	to := Recipient{Role: Agents, Queue: holder.Queue, Level: holder.Level}
+	list = slices.DeleteFunc(list, func(n notice) bool { return n.to.Role == RoleAgent })
+	to := Recipient{Role: RoleAgent, Queue: holder.Queue, Level: holder.Level}
 	if holder.Assignee != "" {
-		to = Recipient{Role: Agents, Person: Person{ID: holder.Assignee}}
+		to = Recipient{Role: RoleAgent, Person: Person{ID: holder.Assignee}}
 	}
 	if ownAct(e, to) {
 		return list
@@ -70,8 +70,8 @@ func (d *Desk) copies(list []notice, before, after *Ticket, e *Event) ([]notice,
 		return list, nil
 	}
 	var more []Recipient
-	err := safely("Config.Copies", func() error {
-		more = d.cfg.Copies(after.Clone(), kind)
+	err := safely("Config.ExtraRecipients", func() error {
+		more = d.cfg.ExtraRecipients(after.Clone(), kind)
 		return nil
 	})
 	if err != nil {
@@ -79,17 +79,17 @@ func (d *Desk) copies(list []notice, before, after *Ticket, e *Event) ([]notice,
 	}
 	c := check{Limits: d.cfg.Limits}
 	if len(more) > c.Followers {
-		c.fail("config.copies", "gave %d recipients, at most %d are taken", len(more), c.Followers)
+		c.fail("config.extra_recipients", "gave %d recipients, at most %d are taken", len(more), c.Followers)
 	}
 	for _, to := range more {
-		to.Role = Agents
-		to.Person = c.person("config.copies.person", to.Person)
-		to.Queue = name(&c, "config.copies.queue", to.Queue)
+		to.Role = RoleAgent
+		to.Person = c.person("config.extra_recipients.person", to.Person)
+		to.Queue = name(&c, "config.extra_recipients.queue", to.Queue)
 		if to.Person.IsZero() && to.Level < 1 {
-			c.fail("config.copies", "gave a recipient that is neither a person nor a queue at a level")
+			c.fail("config.extra_recipients", "gave a recipient that is neither a person nor a queue at a level")
 		}
 		told := slices.ContainsFunc(list, func(n notice) bool {
-			return n.to.Key() == to.Key() || n.to.Role == Agents && !to.Person.IsZero() && n.to.Person.Same(to.Person)
+			return n.to.Key() == to.Key() || n.to.Role == RoleAgent && !to.Person.IsZero() && n.to.Person.Same(to.Person)
 		})
 		if !told && !ownAct(e, to) {
 			list = append(list, notice{kind, to})
@@ -103,13 +103,13 @@ func (d *Desk) copies(list []notice, before, after *Ticket, e *Event) ([]notice,
 // things even where they are equal.
 func ownAct(e *Event, to Recipient) bool {
 	switch e.By.Role {
-	case Agents:
-		return to.Role == Agents && e.By.ID != "" && e.By.ID == to.Person.ID
-	case Systems:
+	case RoleAgent:
+		return to.Role == RoleAgent && e.By.ID != "" && e.By.ID == to.Person.ID
+	case RoleSystem:
 		return false
 	default:
 		from := Recipient{Role: e.By.Role, Person: e.Actor}
-		return to.Role&Customers != 0 && e.Actor.Same(to.Person) || e.Actor.Email != "" && from.Key() == to.Key()
+		return to.Role&RoleCustomer != 0 && e.Actor.Same(to.Person) || e.Actor.Email != "" && from.Key() == to.Key()
 	}
 }
 
@@ -125,7 +125,7 @@ func customerNotices(list []notice, before, after *Ticket, e *Event) []notice {
 		return list // what a machine wrote is for the desk to read
 	}
 	kind := customerKind(before, e)
-	sent := e.By.Role&Customers != 0 && len(e.Attachments) > 0
+	sent := e.By.Role&RoleCustomer != 0 && len(e.Attachments) > 0
 	none := len(list)
 	tell := func(to Recipient) {
 		k := kind
@@ -143,10 +143,10 @@ func customerNotices(list []notice, before, after *Ticket, e *Event) []notice {
 			list = append(list, notice{k, to})
 		}
 	}
-	tell(Recipient{Role: Requesters, Person: after.Requester})
+	tell(Recipient{Role: RoleRequester, Person: after.Requester})
 	for _, f := range after.Followers {
 		if !f.Same(after.Requester) {
-			tell(Recipient{Role: Followers, Person: f})
+			tell(Recipient{Role: RoleFollower, Person: f})
 		}
 	}
 	return list
@@ -165,25 +165,25 @@ func (e *Event) words() bool { return e.Message != "" || len(e.Attachments) > 0 
 // event: nobody concerned with it had this address. Those whom a merge brings
 // are told of the merge.
 func joins(before *Ticket, e *Event, to Recipient) bool {
-	if e.Action == Merge || e.Requester.IsZero() && len(e.Followed) == 0 {
+	if e.Action == ActionMerge || e.Requester.IsZero() && len(e.Followed) == 0 {
 		return false
 	}
 	had := func(role Role, p Person) bool { return Recipient{Role: role, Person: p}.Key() == to.Key() }
-	return !had(Requesters, before.Requester) && !slices.ContainsFunc(before.Followers, func(p Person) bool { return had(Followers, p) })
+	return !had(RoleRequester, before.Requester) && !slices.ContainsFunc(before.Followers, func(p Person) bool { return had(RoleFollower, p) })
 }
 
 // deskNotices lists what the event is to agents and queues.
 func deskNotices(list []notice, before, after *Ticket, e *Event) []notice {
-	said := e.words() && (e.By.Role&Customers != 0 || e.Automatic)
+	said := e.words() && (e.By.Role&RoleCustomer != 0 || e.Automatic)
 	tell := func(k Kind, to Recipient) {
 		if !ownAct(e, to) {
 			list = append(list, notice{k, to})
 		}
 	}
-	agent := func(id string) Recipient { return Recipient{Role: Agents, Person: Person{ID: id}} }
-	queue := Recipient{Role: Agents, Queue: after.Queue, Level: after.Level}
+	agent := func(id string) Recipient { return Recipient{Role: RoleAgent, Person: Person{ID: id}} }
+	queue := Recipient{Role: RoleAgent, Queue: after.Queue, Level: after.Level}
 	merged, unmerged := e.merges()
-	switch lost := after.Assignee != before.Assignee && e.By.Role&Customers == 0; {
+	switch lost := after.Assignee != before.Assignee && e.By.Role&RoleCustomer == 0; {
 	case before.Assignee == "":
 	case merged:
 		tell(KindMerged, agent(before.Assignee))
@@ -230,7 +230,7 @@ func customerKind(before *Ticket, e *Event) Kind {
 		return KindAsked
 	case e.Answer:
 		return KindAnswered
-	case e.By.Role&Customers != 0 && (e.Message != "" || len(e.Attachments) > 0):
+	case e.By.Role&RoleCustomer != 0 && (e.Message != "" || len(e.Attachments) > 0):
 		return KindCustomer
 	case (e.From.Level != e.To.Level || department) && !e.Phase.Done():
 		return KindHanded

@@ -36,48 +36,48 @@ func TestEqualIDsAreDifferentPeople(t *testing.T) {
 		k := newKit(t)
 		tk := k.open(customer, ticket.Draft{Followers: []ticket.Person{{ID: "8"}}})
 		k.heard(tk)
-		k.do(agent, tk, ticket.Action{Name: ticket.Ask, Message: "which floor?"})
+		k.do(agent, tk, ticket.Action{Name: ticket.ActionAsk, Message: "which floor?"})
 		require.Equal(t, []string{"asked follower 8", "asked requester 7"}, k.heard(tk))
 	})
 	t.Run("the agent is told of the customer's act", func(t *testing.T) {
 		k := newKit(t)
 		tk := k.open(customer, ticket.Draft{})
-		k.do(agent, tk, ticket.Action{Name: ticket.Take})
+		k.do(agent, tk, ticket.Action{Name: ticket.ActionTake})
 		k.heard(tk)
-		k.do(customer, tk, ticket.Action{Name: ticket.Reply, Message: "the third"})
+		k.do(customer, tk, ticket.Action{Name: ticket.ActionReply, Message: "the third"})
 		require.Equal(t, []string{"customer agent 7"}, k.heard(tk))
 	})
 	t.Run("the agent is told of the system's act", func(t *testing.T) {
 		k := newKit(t)
 		tk := k.open(customer, ticket.Draft{})
 		k.heard(tk)
-		k.do(system, tk, ticket.Action{Name: ticket.Assign, Assignee: "7"})
+		k.do(system, tk, ticket.Action{Name: ticket.ActionAssign, Assignee: "7"})
 		require.Equal(t, []string{"assigned agent 7"}, k.heard(tk))
 	})
 	t.Run("who watches is told as well as the customer", func(t *testing.T) {
 		k := newKit(t, func(c *ticket.Config) {
-			c.Copies = func(ticket.Ticket, ticket.Kind) []ticket.Recipient {
+			c.ExtraRecipients = func(ticket.Ticket, ticket.Kind) []ticket.Recipient {
 				return []ticket.Recipient{{Person: ticket.Person{ID: "7"}}}
 			}
 		})
 		tk := k.open(customer, ticket.Draft{})
 		require.Equal(t, []string{"queued agent", "received agent 7", "received requester 7"}, k.heard(tk))
-		k.do(customer, tk, ticket.Action{Name: ticket.Reply, Message: "m"})
+		k.do(customer, tk, ticket.Action{Name: ticket.ActionReply, Message: "m"})
 		require.Contains(t, k.heard(tk), "customer agent 7")
-		k.do(agent, tk, ticket.Action{Name: ticket.Reply, Message: "m"})
+		k.do(agent, tk, ticket.Action{Name: ticket.ActionReply, Message: "m"})
 		require.Equal(t, []string{"answered requester 7"}, k.heard(tk), "who watches wrote it")
 	})
 	t.Run("an agent who follows as a person is a person", func(t *testing.T) {
 		k := newKit(t)
 		tk := k.open(ada, ticket.Draft{Followers: []ticket.Person{{ID: "7"}}})
 		k.heard(tk)
-		k.do(agent, tk, ticket.Action{Name: ticket.Reply, Message: "m"})
+		k.do(agent, tk, ticket.Action{Name: ticket.ActionReply, Message: "m"})
 		require.Contains(t, k.heard(tk), "answered follower 7")
 	})
 	t.Run("a key of the agent is none of the customer", func(t *testing.T) {
 		k := newKit(t)
 		tk := k.open(customer, ticket.Draft{})
-		act := ticket.Action{Name: ticket.Reply, Message: "m", Key: "k"}
+		act := ticket.Action{Name: ticket.ActionReply, Message: "m", Key: "k"}
 		k.do(agent, tk, act)
 		require.ErrorIs(t, k.refusal(customer, tk, act, ticket.ErrDuplicate), ticket.ErrDuplicate)
 	})
@@ -90,20 +90,20 @@ func TestWhoLosesATicketIsTold(t *testing.T) {
 		act   ticket.Action
 		tells bool
 	}{
-		"take":           {two, ticket.Action{Name: ticket.Take}, true},
-		"assign":         {two, ticket.Action{Name: ticket.Assign, Assignee: "three"}, true},
-		"release":        {two, ticket.Action{Name: ticket.Release}, true},
-		"escalate":       {two, ticket.Action{Name: ticket.Escalate, Note: "n"}, true},
-		"by a system":    {cron, ticket.Action{Name: ticket.Assign, Assignee: "two"}, true},
-		"their own act":  {one, ticket.Action{Name: ticket.Assign, Assignee: "two"}, false},
-		"gives it back":  {one, ticket.Action{Name: ticket.Release}, false},
-		"same again":     {two, ticket.Action{Name: ticket.Assign, Assignee: "one"}, false},
-		"a note changes": {two, ticket.Action{Name: ticket.AddNote, Note: "n"}, false},
+		"take":           {two, ticket.Action{Name: ticket.ActionTake}, true},
+		"assign":         {two, ticket.Action{Name: ticket.ActionAssign, Assignee: "three"}, true},
+		"release":        {two, ticket.Action{Name: ticket.ActionRelease}, true},
+		"escalate":       {two, ticket.Action{Name: ticket.ActionEscalate, Note: "n"}, true},
+		"by a system":    {cron, ticket.Action{Name: ticket.ActionAssign, Assignee: "two"}, true},
+		"their own act":  {one, ticket.Action{Name: ticket.ActionAssign, Assignee: "two"}, false},
+		"gives it back":  {one, ticket.Action{Name: ticket.ActionRelease}, false},
+		"same again":     {two, ticket.Action{Name: ticket.ActionAssign, Assignee: "one"}, false},
+		"a note changes": {two, ticket.Action{Name: ticket.ActionNote, Note: "n"}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			k := newKit(t)
 			tk := k.open(ada, ticket.Draft{})
-			k.do(one, tk, ticket.Action{Name: ticket.Take})
+			k.do(one, tk, ticket.Action{Name: ticket.ActionTake})
 			k.heard(tk)
 			k.do(tc.by, tk, tc.act)
 			if told := k.heard(tk); tc.tells {
@@ -134,7 +134,7 @@ func TestAMergeTellsWhoHadTheTicket(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			watcher := ticket.Recipient{Person: ticket.Person{ID: "one"}}
 			k := newKit(t, func(c *ticket.Config) {
-				c.Copies = func(ticket.Ticket, ticket.Kind) []ticket.Recipient {
+				c.ExtraRecipients = func(ticket.Ticket, ticket.Kind) []ticket.Recipient {
 					if tc.has {
 						return []ticket.Recipient{watcher} // and once only
 					}
@@ -151,14 +151,14 @@ func TestAMergeTellsWhoHadTheTicket(t *testing.T) {
 			}
 			from, into := k.open(ada, ticket.Draft{}), k.open(ada, ticket.Draft{})
 			if tc.has {
-				k.do(one, from, ticket.Action{Name: ticket.Take})
+				k.do(one, from, ticket.Action{Name: ticket.ActionTake})
 			}
 			if tc.solved {
-				k.do(one, from, ticket.Action{Name: ticket.Resolve, Message: "done"})
+				k.do(one, from, ticket.Action{Name: ticket.ActionResolve, Message: "done"})
 			}
-			k.do(two, into, ticket.Action{Name: ticket.Take})
+			k.do(two, into, ticket.Action{Name: ticket.ActionTake})
 			agents(from)
-			k.do(tc.by, from, ticket.Action{Name: ticket.Merge, Ticket: into.ID})
+			k.do(tc.by, from, ticket.Action{Name: ticket.ActionMerge, Ticket: into.ID})
 			k.sent.Reset()
 			require.Equal(t, tc.merged, agents(from))
 			for _, n := range k.sent.Sent() {
@@ -166,7 +166,7 @@ func TestAMergeTellsWhoHadTheTicket(t *testing.T) {
 					require.Equal(t, into.Number, n.Into)
 				}
 			}
-			k.do(tc.by, from, ticket.Action{Name: ticket.Unmerge})
+			k.do(tc.by, from, ticket.Action{Name: ticket.ActionUnmerge})
 			require.Equal(t, tc.undone, agents(from))
 		})
 	}
@@ -179,7 +179,7 @@ func TestWhoJoinsIsTold(t *testing.T) {
 	tk := k.open(lin, ticket.Draft{Requester: office})
 	k.heard(tk)
 	edit := func(e ticket.Edits) []string {
-		k.do(lin, tk, ticket.Action{Name: ticket.Edit, Edit: &e})
+		k.do(lin, tk, ticket.Action{Name: ticket.ActionEdit, Edit: &e})
 		return k.heard(tk)
 	}
 	require.Equal(t, []string{"added follower c2bob@example.org", "added requester c1ada@example.org"},
@@ -191,7 +191,7 @@ func TestWhoJoinsIsTold(t *testing.T) {
 	require.Equal(t, []string{"added requester c2bob@home.example"}, edit(ticket.Edits{Requester: put}), "nobody has told this address")
 	require.Empty(t, edit(ticket.Edits{Unfollow: []ticket.Person{bob.Person}}))
 	// What is said in the same breath counts more, and has the number as well.
-	k.do(lin, tk, ticket.Action{Name: ticket.Edit, Message: "Over to you.", Edit: &ticket.Edits{Follow: []ticket.Person{ada.Person}}})
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionEdit, Message: "Over to you.", Edit: &ticket.Edits{Follow: []ticket.Person{ada.Person}}})
 	require.Equal(t, []string{"answered follower c1ada@example.org", "answered requester c2bob@home.example"}, k.heard(tk))
 }
 
@@ -203,10 +203,10 @@ func TestAMailboxIsToldOnce(t *testing.T) {
 	eve := ticket.Requester(shared("c8", "Shop@Example.org"))
 	tk := k.open(eve, ticket.Draft{Followers: []ticket.Person{shared("c9", "shop@example.ORG"), bob.Person}})
 	require.Equal(t, []string{"queued agent", "received follower c2bob@example.org", "received requester c8Shop@example.org"}, k.heard(tk))
-	k.do(lin, tk, ticket.Action{Name: ticket.Reply, Message: "m"})
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionReply, Message: "m"})
 	require.Equal(t, []string{"answered follower c2bob@example.org", "answered requester c8Shop@example.org"}, k.heard(tk))
-	k.do(eve, tk, ticket.Action{Name: ticket.Reply, Message: "m"})
+	k.do(eve, tk, ticket.Action{Name: ticket.ActionReply, Message: "m"})
 	require.Equal(t, []string{"customer agent lin", "customer follower c2bob@example.org"}, k.heard(tk), "not to their own mailbox")
-	k.do(eve, tk, ticket.Action{Name: ticket.Reply, Attachments: []ticket.Attachment{{Name: "a.png"}}})
+	k.do(eve, tk, ticket.Action{Name: ticket.ActionReply, Attachments: []ticket.Attachment{{Name: "a.png"}}})
 	require.Equal(t, []string{"customer agent lin", "customer follower c2bob@example.org", "uploaded requester c8Shop@example.org"}, k.heard(tk))
 }

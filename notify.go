@@ -17,7 +17,7 @@ import (
 // error is marked with [Permanent] or [Bounce]; [RetryAfter] says when. A panic
 // counts as an error.
 //
-// A notifier may be a [Checker], a [LinkChecker] and a [Paced] as well.
+// A notifier may be a [NotifierChecker], a [StatusLinkChecker] and a [LimitedNotifier] as well.
 type Notifier interface {
 	Notify(ctx context.Context, n Notification) error
 }
@@ -28,44 +28,44 @@ type NotifierFunc func(ctx context.Context, n Notification) error
 // Notify calls f.
 func (f NotifierFunc) Notify(ctx context.Context, n Notification) error { return f(ctx, n) }
 
-// Checker is a [Notifier] that can say beforehand whether it has words for
+// NotifierChecker is a [Notifier] that can say beforehand whether it has words for
 // everything that it may be given. [NewDesk] asks, and fails with its error, so
 // that a missing template is found at the start and not by a customer.
-type Checker interface {
+type NotifierChecker interface {
 	// Check returns nil, or why a notification of one of the kinds could not be
 	// made. It must not reach out to anything.
 	Check(kinds []Kind) error
 }
 
-// LinkChecker is a [Notifier] that puts status links into what it sends. [NewDesk]
+// StatusLinkChecker is a [Notifier] that puts status links into what it sends. [NewDesk]
 // asks it, with one that Links.URL makes for no tenant, and fails with its error, so
 // that an address which it cannot take is found at the start and is not a link that
 // is missing.
-type LinkChecker interface {
-	// CheckLink returns nil, or why the address can be no link. It must not reach out
+type StatusLinkChecker interface {
+	// CheckStatusLink returns nil, or why the address can be no link. It must not reach out
 	// to anything.
-	CheckLink(address string) error
+	CheckStatusLink(address string) error
 }
 
-// Paced is a [Notifier] that says how it works, so that an attempt begins only when
+// LimitedNotifier is a [Notifier] that says how it works, so that an attempt begins only when
 // the notifier has what it needs for it, and has all of its time then. One that is
 // wrapped around another passes on what that says.
-type Paced interface {
-	// Pace is asked once, when the relay begins. It must be quick.
-	Pace() Pace
+type LimitedNotifier interface {
+	// Limits is asked once, when the relay begins. It must be quick.
+	Limits() NotifierLimits
 }
 
-// Pace is how a notifier works; what is 0 it does not say.
-type Pace struct {
-	AtOnce  int           // how many attempts it makes at the same time: the relay begins no more, of up to Relay.Batch
-	Longest time.Duration // how long one attempt may take: the lease is made longer than that, if Relay.Lease is not
+// NotifierLimits is how a notifier works; what is 0 it does not say.
+type NotifierLimits struct {
+	Concurrency int           // how many attempts it makes at the same time: the relay begins no more, of up to Relay.Batch
+	Timeout     time.Duration // how long one attempt may take: the lease is made longer than that, if Relay.Lease is not
 }
 
 // paceOf asks a notifier.
-func paceOf(n Notifier) (p Pace) {
-	if paced, ok := n.(Paced); ok {
-		if err := safely("Pace", func() error { p = paced.Pace(); return nil }); err != nil {
-			return Pace{}
+func paceOf(n Notifier) (p NotifierLimits) {
+	if paced, ok := n.(LimitedNotifier); ok {
+		if err := safely("Pace", func() error { p = paced.Limits(); return nil }); err != nil {
+			return NotifierLimits{}
 		}
 	}
 	return p
@@ -90,22 +90,22 @@ func RetryAfter(err error, wait time.Duration) error {
 	return mark(err, refusal{wait: min(max(wait, 0), 24*time.Hour)})
 }
 
-// OwnFault marks an error of a [Notifier] as one that lies on this side, and
+// SenderFault marks an error of a [Notifier] as one that lies on this side, and
 // neither in the recipient nor in what is told: credentials, a sender that is not
 // allowed, a quota. It is tried again as any other, and logged as an error.
-func OwnFault(err error) error { return mark(err, refusal{own: true}) }
+func SenderFault(err error) error { return mark(err, refusal{own: true}) }
 
-// Unsure marks an error of a [Notifier] as one after which nobody knows whether the
+// MaybeDelivered marks an error of a [Notifier] as one after which nobody knows whether the
 // notification arrived, such as an answer that never came. The next attempt could
 // bring it twice, so it is made late, after twice Relay.MaxBackoff, and further ones
 // after days; few such errors end the delivery. Its history says "perhaps
 // delivered".
-func Unsure(err error) error { return mark(err, refusal{unsure: true}) }
+func MaybeDelivered(err error) error { return mark(err, refusal{unsure: true}) }
 
-// NotBegun marks an error of a [Notifier] as one of an attempt that never began,
+// NotAttempted marks an error of a [Notifier] as one of an attempt that never began,
 // because there was no room for it. It counts as no failure, and another is made
 // soon.
-func NotBegun(err error) error { return mark(err, refusal{idle: true}) }
+func NotAttempted(err error) error { return mark(err, refusal{idle: true}) }
 
 // refusal is what a notifier says of its error.
 type refusal struct {
@@ -130,24 +130,24 @@ func mark(err error, r refusal) error {
 func (e *refusal) Error() string { return e.err.Error() }
 func (e *refusal) Unwrap() error { return e.err }
 
-// Refusal is how the error of a [Notifier] is marked. The zero Refusal means that
+// DeliveryFault is how the error of a [Notifier] is marked. The zero Refusal means that
 // it is not: the delivery is tried again when the relay sees fit.
-type Refusal struct {
-	Permanent bool          // by Permanent or Bounce: no attempt will help
-	Bounced   bool          // by Bounce: the address is to blame
-	OwnFault  bool          // by OwnFault: this side is to blame
-	Unsure    bool          // by Unsure: perhaps it was delivered
-	NotBegun  bool          // by NotBegun: nothing was tried
-	After     time.Duration // by RetryAfter: how long to wait at least
+type DeliveryFault struct {
+	Permanent      bool          // by Permanent or Bounce: no attempt will help
+	Bounced        bool          // by Bounce: the address is to blame
+	SenderFault    bool          // by SenderFault: this side is to blame
+	MaybeDelivered bool          // by Unsure: perhaps it was delivered
+	NotAttempted   bool          // by NotAttempted: nothing was tried
+	After          time.Duration // by RetryAfter: how long to wait at least
 }
 
-// RefusalOf returns how an error is marked, for notifiers that are made of
+// DeliveryFaultOf returns how an error is marked, for notifiers that are made of
 // others: one that telephones where mail bounces, say. Of an error that is marked
 // more than once, the outer mark says whether another attempt is made; what
-// [OwnFault], [Unsure] and [RetryAfter] said below it holds as well.
-func RefusalOf(err error) Refusal {
+// [SenderFault], [MaybeDelivered] and [RetryAfter] said below it holds as well.
+func DeliveryFaultOf(err error) DeliveryFault {
 	r := refusalOf(err)
-	return Refusal{Permanent: r.final, Bounced: r.bounced, OwnFault: r.own, Unsure: r.unsure, NotBegun: r.idle, After: r.wait}
+	return DeliveryFault{Permanent: r.final, Bounced: r.bounced, SenderFault: r.own, MaybeDelivered: r.unsure, NotAttempted: r.idle, After: r.wait}
 }
 
 // refusalOf returns what was said of an error; the zero refusal if nothing was.
@@ -189,7 +189,7 @@ const (
 	KindUnassigned Kind = "unassigned"
 )
 
-// KindEvent is the kind of every notification to a stream, see [Config].Streams.
+// KindEvent is the kind of every notification to a stream, see [Config].EventNotifiers.
 const KindEvent Kind = "event"
 
 // CustomerKinds lists the kinds that a customer may be told.
@@ -222,13 +222,13 @@ func (r Recipient) Key() string {
 	switch p := r.Person; {
 	case p.Email != "":
 		return "mail:" + mailbox(p.Email)
-	case p.ID != "" && r.Role == Agents:
+	case p.ID != "" && r.Role == RoleAgent:
 		return "agent:" + p.ID
 	case p.ID != "":
 		return "id:" + p.ID
 	case p.Phone != "":
 		return "phone:" + p.Phone
-	case r.Role == Systems:
+	case r.Role == RoleSystem:
 		return "stream:"
 	default:
 		return fmt.Sprintf("queue:%d:%s", r.Level, r.Queue)
@@ -268,10 +268,10 @@ type Notification struct {
 	// known, never nil on what a desk hands out.
 	Zone *time.Location `json:"-"`
 
-	// Link is the status link of a recipient who is a customer, where
-	// Config.Links makes such; see [Links]. Whoever has it can see the ticket,
+	// StatusLink is the status link of a recipient who is a customer, where
+	// Config.StatusLinks makes such; see [StatusLinks]. Whoever has it can see the ticket,
 	// so it is no part of the JSON form, and does not belong into a log.
-	Link string `json:"-"`
+	StatusLink string `json:"-"`
 
 	// Event is what happened, for KindEvent only: the whole event but for notes,
 	// salts and digests, which stay inside.

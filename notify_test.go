@@ -40,48 +40,48 @@ func TestWhoIsToldWhat(t *testing.T) {
 	}
 	tk := k.open(ada, ticket.Draft{Message: "help", Followers: []ticket.Person{bob.Person}})
 	expect("opened", "received>c1", "received>c2", "queued>queue:/1")
-	k.do(lin, tk, ticket.Action{Name: ticket.Take})
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionTake})
 	expect("taken: nothing to a customer, and lin knows")
-	k.do(lin, tk, ticket.Action{Name: ticket.AddNote, Note: "n"})
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionNote, Note: "n"})
 	expect("a note goes to nobody")
-	k.do(lin, tk, ticket.Action{Name: ticket.Escalate, Queue: "hardware", Note: "n"})
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionEscalate, Queue: "hardware", Note: "n"})
 	expect("escalated", "handed on>c1", "handed on>c2", "escalated>queue:hardware/2")
-	k.do(super, tk, ticket.Action{Name: ticket.Assign, Assignee: "max"})
+	k.do(super, tk, ticket.Action{Name: ticket.ActionAssign, Assignee: "max"})
 	expect("assigned by another", "assigned>max")
-	k.do(max, tk, ticket.Action{Name: ticket.Reply, Message: "m"})
+	k.do(max, tk, ticket.Action{Name: ticket.ActionReply, Message: "m"})
 	expect("answered", "answered>c1", "answered>c2")
-	k.do(max, tk, ticket.Action{Name: ticket.Ask, Message: "m"})
+	k.do(max, tk, ticket.Action{Name: ticket.ActionAsk, Message: "m"})
 	expect("asked", "asked>c1", "asked>c2")
-	k.do(bob, tk, ticket.Action{Name: ticket.Reply, Attachments: []ticket.Attachment{{Name: "a.png"}}})
+	k.do(bob, tk, ticket.Action{Name: ticket.ActionReply, Attachments: []ticket.Attachment{{Name: "a.png"}}})
 	expect("a follower sent a file", "customer>c1", "uploaded>c2", "customer>max")
-	k.do(ada, tk, ticket.Action{Name: ticket.Reply, Message: "m"})
+	k.do(ada, tk, ticket.Action{Name: ticket.ActionReply, Message: "m"})
 	expect("the requester wrote", "customer>c2", "customer>max")
-	k.do(max, tk, ticket.Action{Name: ticket.Hold, Reason: "vendor"})
+	k.do(max, tk, ticket.Action{Name: ticket.ActionHold, Reason: "vendor"})
 	expect("on hold is still in progress")
-	k.do(max, tk, ticket.Action{Name: ticket.Resolve, Message: "m"})
+	k.do(max, tk, ticket.Action{Name: ticket.ActionResolve, Message: "m"})
 	expect("solved", "solved>c1", "solved>c2")
-	k.do(ada, tk, ticket.Action{Name: ticket.Reopen})
+	k.do(ada, tk, ticket.Action{Name: ticket.ActionReopen})
 	expect("reopened by the requester", "reopened>c2", "queued>queue:hardware/2")
-	k.do(ada, tk, ticket.Action{Name: ticket.Reply, Message: "m"})
+	k.do(ada, tk, ticket.Action{Name: ticket.ActionReply, Message: "m"})
 	expect("nobody has it, so the queue is told", "customer>c2", "customer>queue:hardware/2")
-	k.do(super, tk, ticket.Action{Name: ticket.HandOver, Queue: "network"})
+	k.do(super, tk, ticket.Action{Name: ticket.ActionHandOver, Queue: "network"})
 	expect("another department", "handed on>c1", "handed on>c2", "queued>queue:network/2")
-	k.do(super, tk, ticket.Action{Name: ticket.HandOver, Queue: "hardware"})
+	k.do(super, tk, ticket.Action{Name: ticket.ActionHandOver, Queue: "hardware"})
 	k.deliver()
 	k.sent.Reset()
-	k.do(max, tk, ticket.Action{Name: ticket.Resolve, Message: "m"})
+	k.do(max, tk, ticket.Action{Name: ticket.ActionResolve, Message: "m"})
 	expect("solved again", "solved>c1", "solved>c2")
-	k.do(ada, tk, ticket.Action{Name: ticket.Confirm})
+	k.do(ada, tk, ticket.Action{Name: ticket.ActionConfirm})
 	expect("confirmed by the requester", "closed>c2")
-	k.do(max, tk, ticket.Action{Name: ticket.Reopen, Note: "n"})
+	k.do(max, tk, ticket.Action{Name: ticket.ActionReopen, Note: "n"})
 	expect("reopened by an agent", "reopened>c1", "reopened>c2", "queued>queue:hardware/2")
-	k.do(max, tk, ticket.Action{Name: ticket.Cancel, Reason: "r"})
+	k.do(max, tk, ticket.Action{Name: ticket.ActionCancel, Reason: "r"})
 	expect("cancelled by an agent", "cancelled>c1", "cancelled>c2")
 
 	one, two := k.open(ada, ticket.Draft{}), k.open(ada, ticket.Draft{})
 	k.deliver()
 	k.sent.Reset()
-	k.do(lin, two, ticket.Action{Name: ticket.Merge, Ticket: one.ID})
+	k.do(lin, two, ticket.Action{Name: ticket.ActionMerge, Ticket: one.ID})
 	k.deliver()
 	n := k.sent.RequireSent(t, ticket.KindMerged, "ada@example.org")
 	require.Equal(t, one.Number, n.Into)
@@ -94,7 +94,7 @@ func TestWhoIsToldWhat(t *testing.T) {
 
 func TestNotificationContent(t *testing.T) {
 	k := newKit(t)
-	tk := k.open(ada.In("acme"), ticket.Draft{Subject: "Blank pages", Message: "help", Attachments: []ticket.Attachment{{Name: "a.png", Size: 3, Ref: "internal"}}})
+	tk := k.open(ada.InTenant("acme"), ticket.Draft{Subject: "Blank pages", Message: "help", Attachments: []ticket.Attachment{{Name: "a.png", Size: 3, Ref: "internal"}}})
 	k.deliver()
 	n := k.sent.RequireSent(t, ticket.KindReceived, "ada@example.org")
 	require.Equal(t, tk.Number, n.Number)
@@ -118,12 +118,12 @@ func TestNothingInternalReachesACustomer(t *testing.T) {
 	const secret = "SECRET"
 	stream := tickettest.NewRecorder()
 	k := newKit(t, withLinks(1), func(c *ticket.Config) {
-		c.Notifiers["stream"], c.Streams = stream, []string{"stream"}
-		c.Links.URL = func(_, token string) string { return "https://desk.example.org/" + token }
-		c.Links.Scope = ticket.LinkReply | ticket.LinkUpload
-		c.Guard = ticket.Guard{Recipient: -1, Ticket: -1}
-		c.Copies = func(t ticket.Ticket, _ ticket.Kind) []ticket.Recipient {
-			return []ticket.Recipient{{Role: ticket.Followers, Person: ticket.Person{Email: "copy@" + t.Tenant + ".example"}}}
+		c.Notifiers["stream"], c.EventNotifiers = stream, []string{"stream"}
+		c.StatusLinks.URL = func(_, token string) string { return "https://desk.example.org/" + token }
+		c.StatusLinks.Scope = ticket.StatusLinkReply | ticket.StatusLinkUpload
+		c.SendLimits = ticket.SendLimits{PerRecipient: -1, PerTicket: -1}
+		c.ExtraRecipients = func(t ticket.Ticket, _ ticket.Kind) []ticket.Recipient {
+			return []ticket.Recipient{{Role: ticket.RoleFollower, Person: ticket.Person{Email: "copy@" + t.Tenant + ".example"}}}
 		}
 	})
 	seed := uint64(time.Now().UnixNano())
@@ -137,7 +137,7 @@ func TestNothingInternalReachesACustomer(t *testing.T) {
 	for range 60 {
 		for _, tenant := range tenants {
 			word := ticket.Message("word of " + tenant)
-			as := func(a ticket.Actor) ticket.Actor { return a.In(tenant) }
+			as := func(a ticket.Actor) ticket.Actor { return a.InTenant(tenant) }
 			ada, bob := as(ada), as(bob)
 			ada.Person.Organisation, bob.Person.Organisation = "org of "+tenant, "org of "+tenant
 			agents := []ticket.Actor{as(super.Named(secret + " name")), as(lin.Named(secret + " name")), as(max.Named(secret + " name")), as(cron)}
@@ -156,24 +156,24 @@ func TestNothingInternalReachesACustomer(t *testing.T) {
 					act.Attachments = []ticket.Attachment{{Name: "file of " + tenant, Ref: secret}}
 				}
 				act.Automatic = rng.IntN(10) == 0
-				if a.Role != ticket.Requesters {
+				if a.Role != ticket.RoleRequester {
 					act.Note = note()
 					act.NoteAttachments = []ticket.Attachment{{Name: string(note())}}
 					switch act.Name {
-					case ticket.Hold, ticket.Cancel:
+					case ticket.ActionHold, ticket.ActionCancel:
 						act.Reason = inside()
-					case ticket.HandOver, ticket.Escalate, ticket.HandBack, ticket.Amend:
+					case ticket.ActionHandOver, ticket.ActionEscalate, ticket.ActionHandBack, ticket.ActionAmend:
 						act.Queue = inside()
-					case ticket.Assign:
+					case ticket.ActionAssign:
 						act.Assignee = inside()
-					case ticket.Merge, ticket.AddLink, ticket.Unlink:
+					case ticket.ActionMerge, ticket.ActionLink, ticket.ActionUnlink:
 						act.Ticket = other.ID
-						if act.Name != ticket.Merge {
-							act.Relation = ticket.RelatedTo
+						if act.Name != ticket.ActionMerge {
+							act.Relation = ticket.RelationRelatedTo
 						}
-					case ticket.Split:
+					case ticket.ActionSplit:
 						act.Draft = &ticket.Draft{Subject: "s of " + tenant, Note: note()}
-					case ticket.Edit:
+					case ticket.ActionEdit:
 						act.Edit = &ticket.Edits{AddTags: []string{inside()}, Fields: ticket.Fields{"g": inside()}}
 						if p := []ticket.Person{{ID: "c3", Email: "eve@example.org"}}; rng.IntN(2) == 0 {
 							act.Edit.Follow = p
@@ -216,15 +216,15 @@ func TestNothingInternalReachesACustomer(t *testing.T) {
 			foreign = tenants[0]
 		}
 		require.NotContains(t, text, foreign)
-		if n.To.Role&ticket.Customers == 0 {
+		if n.To.Role&ticket.RoleCustomer == 0 {
 			continue
 		}
 		toCustomers[n.Kind]++
 		require.NotContains(t, text, secret)
 		require.Nil(t, n.Event)
-		if n.Link != "" {
-			v, err := k.desk.Track(t.Context(), ticket.Holder(strings.TrimPrefix(n.Link, "https://desk.example.org/")).In(n.Tenant), "")
-			if !errors.Is(err, ticket.ErrLink) { // expired by now
+		if n.StatusLink != "" {
+			v, err := k.desk.Track(t.Context(), ticket.StatusLinkHolder(strings.TrimPrefix(n.StatusLink, "https://desk.example.org/")).InTenant(n.Tenant), "")
+			if !errors.Is(err, ticket.ErrStatusLink) { // expired by now
 				require.NoError(t, err)
 				require.NotContains(t, asJSON(t, v), secret)
 				require.NotContains(t, asJSON(t, v), foreign)
@@ -403,7 +403,7 @@ func TestPermanentErrorsDieAtOnce(t *testing.T) {
 	k.open(ada, ticket.Draft{})
 	did, err := k.desk.Deliver(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, ticket.Delivered{Done: 1, Dead: 1}, did)
+	require.Equal(t, ticket.DeliveryCounts{Done: 1, Dead: 1}, did)
 	k.sent.FailWith(nil)
 	k.clock.Advance(1000 * time.Hour)
 	did, err = k.desk.Deliver(t.Context())
@@ -417,19 +417,19 @@ func TestAPanicIsAnError(t *testing.T) {
 	k.open(ada, ticket.Draft{})
 	did, err := k.desk.Deliver(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, ticket.Delivered{Again: 2}, did)
+	require.Equal(t, ticket.DeliveryCounts{Again: 2}, did)
 	k.sent.FailWith(nil)
 	k.clock.Advance(time.Minute)
 	did, err = k.desk.Deliver(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, ticket.Delivered{Done: 2}, did)
+	require.Equal(t, ticket.DeliveryCounts{Done: 2}, did)
 }
 
 func TestSilentAndUndelivered(t *testing.T) {
 	store := memstore.New()
 	quiet := newKitOn(t, store, func(c *ticket.Config) { c.Silent = true })
 	quiet.open(ada, ticket.Draft{})
-	rows, err := store.Claim(t.Context(), ticket.ClaimRequest{Now: time.Now(), Lease: 1, Limit: 10, Via: []string{""}})
+	rows, err := store.Claim(t.Context(), ticket.ClaimRequest{Now: time.Now(), Lease: 1, Limit: 10, Notifiers: []string{""}})
 	require.NoError(t, err)
 	require.Empty(t, rows)
 
@@ -570,10 +570,10 @@ func TestEveryStoreCallMayFail(t *testing.T) {
 			return err
 		})
 		try(func() (err error) { two, err = k.desk.Open(t.Context(), ada, ticket.Draft{Subject: "t"}); return err })
-		do(lin, ticket.Action{Name: ticket.Take})
-		do(lin, ticket.Action{Name: ticket.Merge, Ticket: two.ID})
-		do(lin, ticket.Action{Name: ticket.Unmerge})
-		do(lin, ticket.Action{Name: ticket.Resolve, Message: "m", Key: "r"})
+		do(lin, ticket.Action{Name: ticket.ActionTake})
+		do(lin, ticket.Action{Name: ticket.ActionMerge, Ticket: two.ID})
+		do(lin, ticket.Action{Name: ticket.ActionUnmerge})
+		do(lin, ticket.Action{Name: ticket.ActionResolve, Message: "m", Key: "r"})
 		try(func() (err error) { _, err = k.desk.Track(t.Context(), ada, string(tk.Number)); return err })
 		try(func() (err error) { _, err = k.desk.List(t.Context(), ada, ticket.Query{}); return err })
 		k.clock.Advance(ticket.ConfirmWindow)

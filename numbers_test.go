@@ -41,7 +41,7 @@ func TestFindAndSearchTakeANumberAsItIsCopied(t *testing.T) {
 	require.Empty(t, hits, "not of those asked for")
 
 	// Where the number stands as words as well, the ticket that has it comes first.
-	k.do(lin, other, ticket.Action{Name: ticket.Reply, Message: ticket.Message("see " + n + " about paper")})
+	k.do(lin, other, ticket.Action{Name: ticket.ActionReply, Message: ticket.Message("see " + n + " about paper")})
 	hits, err = k.desk.Search(t.Context(), lin, ticket.SearchQuery{Text: n})
 	require.NoError(t, err)
 	require.Len(t, hits, 2)
@@ -139,24 +139,24 @@ func TestNumbersOfTheHostsOwn(t *testing.T) {
 	})
 	for _, tenant := range []string{"acme", "mill"} {
 		for i := range 3 {
-			tk := k.open(ada.In(tenant), ticket.Draft{})
+			tk := k.open(ada.InTenant(tenant), ticket.Draft{})
 			require.EqualValues(t, fmt.Sprintf("%s/%d", tenant, i+1), tk.Number)
-			got, err := k.desk.Find(t.Context(), ada.In(tenant), " "+strings.ToUpper(string(tk.Number)))
+			got, err := k.desk.Find(t.Context(), ada.InTenant(tenant), " "+strings.ToUpper(string(tk.Number)))
 			require.NoError(t, err)
 			require.Equal(t, tk.ID, got.ID)
 		}
 	}
-	_, err := k.desk.Find(t.Context(), ada.In("acme"), "7")
+	_, err := k.desk.Find(t.Context(), ada.InTenant("acme"), "7")
 	require.ErrorIs(t, err, ticket.ErrMistyped)
 	require.ErrorContains(t, err, "it looks like acme/12")
 	require.NotContains(t, err.Error(), "7Q4K")
-	_, err = k.desk.Open(t.Context(), ada.In("down"), ticket.Draft{Subject: "s"})
+	_, err = k.desk.Open(t.Context(), ada.InTenant("down"), ticket.Draft{Subject: "s"})
 	require.ErrorIs(t, err, down)
 
 	// What is only asked about uses no number up.
-	tk := k.open(ada.In("acme"), ticket.Draft{})
-	require.NoError(t, k.desk.Explain(lin.In("acme"), tk, ticket.Action{Name: ticket.Split, Draft: &ticket.Draft{Subject: "part"}}))
-	require.EqualValues(t, "acme/5", k.do(lin.In("acme"), tk, ticket.Action{Name: ticket.Split, Draft: &ticket.Draft{Subject: "part"}}).Number)
+	tk := k.open(ada.InTenant("acme"), ticket.Draft{})
+	require.NoError(t, k.desk.Explain(lin.InTenant("acme"), tk, ticket.Action{Name: ticket.ActionSplit, Draft: &ticket.Draft{Subject: "part"}}))
+	require.EqualValues(t, "acme/5", k.do(lin.InTenant("acme"), tk, ticket.Action{Name: ticket.ActionSplit, Draft: &ticket.Draft{Subject: "part"}}).Number)
 }
 
 // A number need not have a digit to be found, and 1 in 30 has none.

@@ -21,7 +21,7 @@ import (
 
 // paced is a notifier that says how it works, and counts what it is asked to do.
 type paced struct {
-	pace   ticket.Pace
+	pace   ticket.NotifierLimits
 	notify func(ctx context.Context, n ticket.Notification) error
 
 	mu        sync.Mutex
@@ -29,7 +29,7 @@ type paced struct {
 	calls     int
 }
 
-func (p *paced) Pace() ticket.Pace { return p.pace }
+func (p *paced) Limits() ticket.NotifierLimits { return p.pace }
 
 func (p *paced) Notify(ctx context.Context, n ticket.Notification) error {
 	p.mu.Lock()
@@ -63,17 +63,17 @@ func takes(d time.Duration) func(context.Context, ticket.Notification) error {
 // the notifier says it may take: a backlog does not eat it up.
 func TestAnAttemptHasAllOfItsTime(t *testing.T) {
 	for name, c := range map[string]struct {
-		pace  ticket.Pace
+		pace  ticket.NotifierLimits
 		takes time.Duration
 		most  int // at the same time
 		calls int // 0: as many as notifications
 	}{
-		"as many as it takes at once": {ticket.Pace{AtOnce: 4}, 7 * time.Second, 4, 0},
-		"one":                         {ticket.Pace{AtOnce: 1}, 40 * time.Second, 1, 0},
-		"no more than the batch":      {ticket.Pace{AtOnce: 1000}, 7 * time.Second, 32, 0},
-		"says nothing":                {ticket.Pace{}, 7 * time.Second, 32, 0},
-		"longer than the lease":       {ticket.Pace{AtOnce: 4, Longest: 10 * time.Minute}, 9 * time.Minute, 4, 0},
-		"longer than it says":         {ticket.Pace{AtOnce: 4, Longest: 2 * time.Minute}, 5 * time.Minute, 4, -1},
+		"as many as it takes at once": {ticket.NotifierLimits{Concurrency: 4}, 7 * time.Second, 4, 0},
+		"one":                         {ticket.NotifierLimits{Concurrency: 1}, 40 * time.Second, 1, 0},
+		"no more than the batch":      {ticket.NotifierLimits{Concurrency: 1000}, 7 * time.Second, 32, 0},
+		"says nothing":                {ticket.NotifierLimits{}, 7 * time.Second, 32, 0},
+		"longer than the lease":       {ticket.NotifierLimits{Concurrency: 4, Timeout: 10 * time.Minute}, 9 * time.Minute, 4, 0},
+		"longer than it says":         {ticket.NotifierLimits{Concurrency: 4, Timeout: 2 * time.Minute}, 5 * time.Minute, 4, -1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -143,7 +143,7 @@ func TestCallsThatHangAreBounded(t *testing.T) {
 					_, err = desk.Deliver(t.Context())
 					require.NoError(t, err)
 				}
-				page, err := desk.Deliveries(t.Context(), cron, ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.Sent}, Limit: 1000})
+				page, err := desk.Deliveries(t.Context(), cron, ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.DeliverySent}, Limit: 1000})
 				require.NoError(t, err)
 				require.Len(t, page.Deliveries, 400)
 				require.Equal(t, 8, n.most)
@@ -159,7 +159,7 @@ func TestWhatPerhapsWasDelivered(t *testing.T) {
 	var err error
 	n := ticket.NotifierFunc(func(context.Context, ticket.Notification) error { tries++; return err })
 	k := newKit(t, func(cfg *ticket.Config) { cfg.Notifiers = map[string]ticket.Notifier{"mail": n} })
-	err = ticket.Unsure(errors.New("no answer"))
+	err = ticket.MaybeDelivered(errors.New("no answer"))
 	k.open(lin, ticket.Draft{Requester: ada.Person, Solution: "Done."})
 	row := func() ticket.Delivery {
 		return k.told(ticket.DeliveryQuery{Kind: []ticket.Kind{ticket.KindReceived}})[0]
@@ -178,7 +178,7 @@ func TestWhatPerhapsWasDelivered(t *testing.T) {
 	require.GreaterOrEqual(t, at[2], 12*time.Hour)
 	require.GreaterOrEqual(t, at[3], 36*time.Hour)
 	require.GreaterOrEqual(t, at[4], 60*time.Hour)
-	require.Equal(t, ticket.Dead, row().State)
+	require.Equal(t, ticket.DeliveryDead, row().State)
 	require.Contains(t, row().Report(nil), "given up")
 }
 
@@ -192,7 +192,7 @@ func TestWhatPerhapsWasDeliveredWithManyAttempts(t *testing.T) {
 				return nil
 			}
 			made++
-			return ticket.Unsure(errors.New("no answer"))
+			return ticket.MaybeDelivered(errors.New("no answer"))
 		})
 		k := newKit(t, func(cfg *ticket.Config) {
 			cfg.Notifiers, cfg.Relay.MaxAttempts = map[string]ticket.Notifier{"mail": n}, c.most
@@ -226,7 +226,7 @@ func TestPerhapsDeliveredBefore(t *testing.T) {
 		err error
 		is  string
 	}{
-		{ticket.Unsure(errors.New("no answer")), "perhaps delivered: no answer"},
+		{ticket.MaybeDelivered(errors.New("no answer")), "perhaps delivered: no answer"},
 		{errors.New("refused"), "perhaps delivered before; refused"},
 		{errors.New("down"), "perhaps delivered before; down"},
 		{nil, ""},
@@ -236,7 +236,7 @@ func TestPerhapsDeliveredBefore(t *testing.T) {
 		k.deliver()
 		require.Equal(t, c.is, row().LastError)
 	}
-	require.Equal(t, ticket.Sent, row().State)
+	require.Equal(t, ticket.DeliverySent, row().State)
 }
 
 // A process that stops in the middle of what perhaps is delivered leaves it for late.
@@ -244,7 +244,7 @@ func TestStoppedWhilePerhapsDelivered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := ticket.NotifierFunc(func(ctx context.Context, _ ticket.Notification) error {
 			<-ctx.Done()
-			return ticket.Unsure(ctx.Err())
+			return ticket.MaybeDelivered(ctx.Err())
 		})
 		desk, err := ticket.NewDesk(memstore.New(), ticket.Config{Logger: slog.New(slog.DiscardHandler), Notifiers: map[string]ticket.Notifier{"": n}})
 		require.NoError(t, err)
@@ -257,7 +257,7 @@ func TestStoppedWhilePerhapsDelivered(t *testing.T) {
 		page, err := desk.Deliveries(t.Context(), cron, ticket.DeliveryQuery{})
 		require.NoError(t, err)
 		for _, d := range page.Deliveries {
-			require.Equal(t, ticket.Pending, d.State)
+			require.Equal(t, ticket.DeliveryPending, d.State)
 			require.Greater(t, time.Until(d.Due), 50*time.Minute)
 		}
 	})
@@ -268,7 +268,7 @@ func TestAnAttemptThatNeverBegan(t *testing.T) {
 	busy := 300
 	n := ticket.NotifierFunc(func(context.Context, ticket.Notification) error {
 		if busy--; busy > 0 {
-			return ticket.NotBegun(errors.New("no room"))
+			return ticket.NotAttempted(errors.New("no room"))
 		}
 		return nil
 	})
@@ -278,12 +278,12 @@ func TestAnAttemptThatNeverBegan(t *testing.T) {
 	row := func() ticket.Delivery {
 		return k.told(ticket.DeliveryQuery{Kind: []ticket.Kind{ticket.KindReceived}})[0]
 	}
-	for row().State == ticket.Pending {
+	for row().State == ticket.DeliveryPending {
 		require.Zero(t, row().Failures)
 		k.clock.Advance(5 * time.Second)
 		k.deliver()
 	}
-	require.Equal(t, ticket.Sent, row().State)
+	require.Equal(t, ticket.DeliverySent, row().State)
 	require.Less(t, k.clock.Now().Sub(begin), time.Hour)
 }
 
@@ -315,7 +315,7 @@ func TestAnOwnFaultIsLoud(t *testing.T) {
 		var log bytes.Buffer
 		err := errors.New("5.7.1 not as this sender")
 		if own {
-			err = ticket.OwnFault(err)
+			err = ticket.SenderFault(err)
 		}
 		n := ticket.NotifierFunc(func(context.Context, ticket.Notification) error { return err })
 		k := newKit(t, func(cfg *ticket.Config) {
@@ -326,7 +326,7 @@ func TestAnOwnFaultIsLoud(t *testing.T) {
 		k.deliver()
 		require.Equal(t, 1, strings.Count(log.String(), level), log.String())
 		require.NotContains(t, log.String(), "5.7.1", "the server's words may hold an address")
-		require.Equal(t, ticket.Pending, k.told(ticket.DeliveryQuery{})[0].State)
+		require.Equal(t, ticket.DeliveryPending, k.told(ticket.DeliveryQuery{})[0].State)
 	}
 }
 
@@ -376,7 +376,7 @@ func TestARefusedOutcomeHoldsUpNoOther(t *testing.T) {
 				})
 				store := &refusing{Store: memstore.New()}
 				store.refuses = func(s ticket.Settlement) error {
-					if s.Outcome == ticket.GiveUp && (c.all || s.Error == "bad words") {
+					if s.Outcome == ticket.OutcomeGiveUp && (c.all || s.Error == "bad words") {
 						return c.err
 					}
 					return nil
@@ -394,12 +394,12 @@ func TestARefusedOutcomeHoldsUpNoOther(t *testing.T) {
 				states, told := map[ticket.DeliveryState]int{}, map[string]bool{}
 				for _, d := range page.Deliveries {
 					states[d.State]++
-					if d.State == ticket.Sent {
+					if d.State == ticket.DeliverySent {
 						told[d.To.Person.ID] = true
 					}
 				}
-				require.Equal(t, c.left, states[ticket.Claimed])
-				require.Equal(t, 1-c.left, states[ticket.Dead])
+				require.Equal(t, c.left, states[ticket.DeliveryClaimed])
+				require.Equal(t, 1-c.left, states[ticket.DeliveryDead])
 				// At least the first of each line is sent; the second, if it was claimed
 				// before the refusal was known.
 				require.Len(t, told, 9)
@@ -417,9 +417,9 @@ func TestACallThatReturnsLate(t *testing.T) {
 		calls int // at the end of an hour
 		state ticket.DeliveryState
 	}{
-		"and has delivered":         {nil, 1, ticket.Sent},
-		"and perhaps has delivered": {ticket.Unsure(errors.New("no answer")), 1, ticket.Pending},
-		"and has failed":            {errors.New("refused"), 2, ticket.Sent},
+		"and has delivered":         {nil, 1, ticket.DeliverySent},
+		"and perhaps has delivered": {ticket.MaybeDelivered(errors.New("no answer")), 1, ticket.DeliveryPending},
+		"and has failed":            {errors.New("refused"), 2, ticket.DeliverySent},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -10,8 +10,8 @@ type Policy interface {
 	MaySee(a Actor, t Ticket) bool
 
 	// MayDo returns nil, or why the actor may not do this with a ticket that it
-	// may see; for [Open], t is the ticket as it would begin. For [Merge] and
-	// [AddLink] both tickets are asked about. What it returns is shown to the
+	// may see; for [ActionOpen], t is the ticket as it would begin. For [ActionMerge] and
+	// [ActionLink] both tickets are asked about. What it returns is shown to the
 	// actor, customers included.
 	MayDo(a Actor, t Ticket, action ActionName) error
 }
@@ -34,11 +34,11 @@ type DefaultPolicy struct{}
 // MaySee implements [Policy].
 func (DefaultPolicy) MaySee(a Actor, t Ticket) bool {
 	switch a.Role {
-	case Systems:
+	case RoleSystem:
 		return true
-	case Agents:
+	case RoleAgent:
 		return a.ServesQueue(t.Queue) || a.Person.ID != "" && a.Person.ID == t.Assignee
-	case Requesters:
+	case RoleRequester:
 		return a.RoleOn(t) != 0
 	default:
 		return false

@@ -61,12 +61,12 @@ type Order string
 
 // The orders.
 const (
-	OldestFirst  Order = ""              // by creation
-	NewestFirst  Order = "newest"        // by creation, backwards
-	LeastRecent  Order = "least recent"  // by last touch
-	MostRecent   Order = "most recent"   // by last touch, backwards
-	MostPressing Order = "most pressing" // by priority, the highest first, then the oldest first
-	SoonestDue   Order = "soonest due"   // by timer, the earliest first; tickets without a timer are left out
+	OrderOldestFirst Order = ""              // by creation
+	OrderNewestFirst Order = "newest"        // by creation, backwards
+	OrderLeastRecent Order = "least recent"  // by last touch
+	OrderMostRecent  Order = "most recent"   // by last touch, backwards
+	OrderMostUrgent  Order = "most pressing" // by priority, the highest first, then the oldest first
+	OrderSoonestDue  Order = "soonest due"   // by timer, the earliest first; tickets without a timer are left out
 )
 
 // Page is one page of a list.
@@ -83,7 +83,7 @@ type Cursor string
 // stores; callers of the desk hand cursors back as they got them.
 type Place struct {
 	Order Order
-	Grade Grade     // the priority, in MostPressing; else 0
+	Grade Grade     // the priority, in OrderMostUrgent; else 0
 	Time  time.Time // creation, last touch or timer
 	ID    ID
 }
@@ -117,7 +117,7 @@ func (q Query) Check() error {
 }
 
 // orders gives each order a number in cursors; a new one goes to the end.
-var orders = []Order{OldestFirst, NewestFirst, LeastRecent, MostRecent, MostPressing, SoonestDue}
+var orders = []Order{OrderOldestFirst, OrderNewestFirst, OrderLeastRecent, OrderMostRecent, OrderMostUrgent, OrderSoonestDue}
 
 // PageSize returns Limit, or DefaultLimit where none is given.
 func (q Query) PageSize() int {
@@ -128,7 +128,7 @@ func (q Query) PageSize() int {
 }
 
 // Match reports whether the ticket is one the query asks for, wherever in the
-// order; in SoonestDue, only those with a timer are. Stores in memory use it; others must do the same in their own terms.
+// order; in OrderSoonestDue, only those with a timer are. Stores in memory use it; others must do the same in their own terms.
 func (q Query) Match(t *Ticket) bool {
 	return q.Tenant == t.Tenant &&
 		oneOf(q.Status, t.Status) &&
@@ -150,7 +150,7 @@ func (q Query) Match(t *Ticket) bool {
 
 func (q *Query) matchTimer(t *Ticket) bool {
 	if t.Timer.IsZero() {
-		return q.DueBefore.IsZero() && q.Order != SoonestDue
+		return q.DueBefore.IsZero() && q.Order != OrderSoonestDue
 	}
 	return q.DueBefore.IsZero() || t.Timer.At.Before(q.DueBefore)
 }
@@ -198,11 +198,11 @@ func within(t, from, before time.Time) bool {
 func (q Query) PlaceOf(t *Ticket) Place {
 	p := Place{Order: q.Order, Time: t.Created, ID: t.ID}
 	switch q.Order {
-	case LeastRecent, MostRecent:
+	case OrderLeastRecent, OrderMostRecent:
 		p.Time = t.Touched
-	case SoonestDue:
+	case OrderSoonestDue:
 		p.Time = t.Timer.At
-	case MostPressing:
+	case OrderMostUrgent:
 		p.Grade = t.Priority
 	}
 	return p
@@ -211,9 +211,9 @@ func (q Query) PlaceOf(t *Ticket) Place {
 // Compare orders two places of the same order: -1 if p comes first.
 func (p Place) Compare(o Place) int {
 	switch p.Order {
-	case NewestFirst, MostRecent:
+	case OrderNewestFirst, OrderMostRecent:
 		return cmp.Or(o.Time.Compare(p.Time), o.ID.Compare(p.ID))
-	case MostPressing:
+	case OrderMostUrgent:
 		return cmp.Or(cmp.Compare(o.Grade, p.Grade), p.Time.Compare(o.Time), p.ID.Compare(o.ID))
 	default:
 		return cmp.Or(p.Time.Compare(o.Time), p.ID.Compare(o.ID))

@@ -37,7 +37,7 @@ func (d *Desk) Find(ctx context.Context, a Actor, ref string) (Ticket, error) {
 // agents and systems; customers get what [Desk.Find] gives them. Errors are those
 // of Find.
 func (d *Desk) Lookup(ctx context.Context, a Actor, ref string) (Ticket, error) {
-	if a.Role&(Agents|Systems) == 0 {
+	if a.Role&(RoleAgent|RoleSystem) == 0 {
 		return d.Find(ctx, a, ref)
 	}
 	if err := d.checkActor(&a); err != nil {
@@ -137,7 +137,7 @@ func (d *Desk) List(ctx context.Context, a Actor, q Query) (Page, error) {
 		if !d.cfg.Policy.MaySee(a, t) {
 			continue
 		}
-		if a.Role == Requesters {
+		if a.Role == RoleRequester {
 			gone, err := d.goesOn(ctx, a, t)
 			if err != nil {
 				return Page{}, err
@@ -191,11 +191,11 @@ func (d *Desk) prepare(a *Actor, q Query) (Query, error) {
 	if c.err != nil {
 		return Query{}, c.err
 	}
-	if a.Role == Requesters {
+	if a.Role == RoleRequester {
 		if len(q.Queue)+len(q.Assignee)+len(q.Tags)+len(q.Fields)+len(q.Organisation) > 0 {
 			return Query{}, invalid("query", "asks for what only agents may see: queue, assignee, tags, fields or organisation")
 		}
-		if !q.DueBefore.IsZero() || q.Order == SoonestDue {
+		if !q.DueBefore.IsZero() || q.Order == OrderSoonestDue {
 			return Query{}, invalid("query", "asks for what only agents may see: when something happens by itself")
 		}
 		if !q.Requester.IsZero() && !q.Requester.Same(a.Person) {
@@ -297,7 +297,7 @@ func (d *Desk) Explain(a Actor, t Ticket, act Action) error {
 	if err := dec.content(); err != nil || late {
 		return err
 	}
-	if act.Name == Merge || act.Name == AddLink {
+	if act.Name == ActionMerge || act.Name == ActionLink {
 		dec.Other = &Ticket{ID: act.Ticket} // stands in for what is not read
 		return dec.other()
 	}
@@ -306,7 +306,7 @@ func (d *Desk) Explain(a Actor, t Ticket, act Action) error {
 		return err
 	}
 	after := Apply(t, e)
-	if err := d.within(&t, &after); err != nil || act.Name != Split {
+	if err := d.within(&t, &after); err != nil || act.Name != ActionSplit {
 		return err
 	}
 	o := newOutcome()
@@ -365,7 +365,7 @@ func (d *Desk) choice(w *Workflow, a Actor, t Ticket, act Action) Choice {
 			c.Takes |= other.takes()
 		}
 	}
-	if !followUp && !dec.Transition.Chosen && dec.Transition.Level == Stay && act.Name != Unmerge {
+	if !followUp && !dec.Transition.Chosen && dec.Transition.Level == LevelStay && act.Name != ActionUnmerge {
 		c.To = dec.To
 	}
 	return c

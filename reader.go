@@ -10,7 +10,7 @@ import (
 //
 //   - a follower reads all that was said;
 //   - the requester too, but for what was said while the ticket was that of
-//     another customer, who must not be read by it as [Merge] says;
+//     another customer, who must not be read by it as [ActionMerge] says;
 //   - of a ticket that was merged into the one asked for, a customer who is neither
 //     reads what its requester would, if both are the same customer.
 //
@@ -38,7 +38,7 @@ type turn struct {
 
 // share returns what the actor, who sees the ticket, may read of it.
 func (d *Desk) share(a Actor, t Ticket) *share {
-	s := &share{d: d, a: a, ticket: t, whole: a.Role&(Agents|Systems) != 0, as: t.Requester}
+	s := &share{d: d, a: a, ticket: t, whole: a.Role&(RoleAgent|RoleSystem) != 0, as: t.Requester}
 	if i := slices.IndexFunc(t.Followers, a.Person.Same); i >= 0 && !a.Person.Same(t.Requester) {
 		s.as = t.Followers[i]
 	}
@@ -48,7 +48,7 @@ func (d *Desk) share(a Actor, t Ticket) *share {
 // oneCustomer reports whether one may read what the other said: that is whose
 // tickets can be merged.
 func (d *Desk) oneCustomer(p, q Person) bool {
-	return p.Same(q) || !d.cfg.MergeOnePerson && sameCustomer(p, q)
+	return p.Same(q) || !d.cfg.MergeSameRequester && sameCustomer(p, q)
 }
 
 // shares returns what the actor, who sees the ticket, may read of it and of those
@@ -82,7 +82,7 @@ func (s *share) publish(ctx context.Context, m moment) (Event, bool, error) {
 	if s.whole && !s.public {
 		return m.Event, true, nil
 	}
-	p := publisher{agents: s.d.cfg.ShowAgents, links: &s.d.cfg.Links}
+	p := publisher{agents: s.d.cfg.ShowAgents, links: &s.d.cfg.StatusLinks}
 	if !s.whole && s.a.only.IsZero() { // who has a link need not know whose it is
 		p.reader = s.a.Person
 	}
@@ -105,7 +105,7 @@ func said(e *Event, p Person) bool {
 	if !e.Author.IsZero() {
 		return e.Author.Same(p)
 	}
-	return e.By.Role&Customers != 0 && e.Actor.Same(p)
+	return e.By.Role&RoleCustomer != 0 && e.Actor.Same(p)
 }
 
 // reads reports whether a customer reads what others said in the event with this
@@ -153,7 +153,7 @@ func (s *share) learn(ctx context.Context) error {
 			s.turns = append(s.turns, turn{e.Seq, e.Requester}) // nobody, where it was erased
 		}
 		if slices.ContainsFunc(e.Followed, s.a.Person.Same) {
-			s.all = follows && e.Action != Merge
+			s.all = follows && e.Action != ActionMerge
 		}
 	}
 	s.known = true
@@ -163,8 +163,8 @@ func (s *share) learn(ctx context.Context) error {
 // publisher turns events into what a customer may see of them.
 type publisher struct {
 	reader Person
-	agents bool   // show their names
-	links  *Links // which others must not get
+	agents bool         // show their names
+	links  *StatusLinks // which others must not get
 }
 
 // publish returns what may be seen of an event. It builds a new one from what is
@@ -173,7 +173,7 @@ func (p *publisher) publish(m moment) (Event, bool) {
 	e := &m.Event
 	words := e.Message != "" || len(e.Attachments) > 0
 	moved := e.Phase != m.before || e.From.Level != e.To.Level
-	erasedAnswer := e.Answer && e.Seals.Words.Erased()
+	erasedAnswer := e.Answer && e.Seals.PublicContent.Erased()
 	if !words && !moved && !erasedAnswer {
 		return Event{}, false
 	}
@@ -189,16 +189,16 @@ func (p *publisher) publish(m moment) (Event, bool) {
 	if e.Seq == 1 {
 		out.Subject = p.links.cutTokens(e.Subject)
 	}
-	if e.Seals.Words.Erased() {
-		out.Seals.Words = e.Seals.Words
+	if e.Seals.PublicContent.Erased() {
+		out.Seals.PublicContent = e.Seals.PublicContent
 	}
 	switch {
-	case e.By.Role&Customers != 0 && e.Actor.Same(p.reader):
+	case e.By.Role&RoleCustomer != 0 && e.Actor.Same(p.reader):
 		out.Actor = e.Actor
-	case e.By.Role&Customers != 0 || p.agents && e.By.Role == Agents:
+	case e.By.Role&RoleCustomer != 0 || p.agents && e.By.Role == RoleAgent:
 		out.Actor.Name = e.Actor.Name
 	}
-	if e.Seq == 1 && e.By.Role&Customers == 0 {
+	if e.Seq == 1 && e.By.Role&RoleCustomer == 0 {
 		out.Actor = Person{Name: e.Requester.Name} // written down for the requester
 	}
 	if !e.Author.IsZero() {

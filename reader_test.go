@@ -11,7 +11,7 @@ func TestWordsTakenOverKeepTheirAuthor(t *testing.T) {
 	split := laterEvents()[0]
 	require.NotZero(t, split.Author)
 	for reader, own := range map[Person]bool{bobP: true, adaP: false, {}: false} {
-		p := publisher{reader: reader, agents: true, links: &Links{}}
+		p := publisher{reader: reader, agents: true, links: &StatusLinks{}}
 		e, visible := p.publish(moment{Event: split})
 		require.True(t, visible)
 		require.Equal(t, Person{Name: "Bob"}, e.Actor)

@@ -8,20 +8,20 @@ import (
 	"time"
 )
 
-// Forgetter is an optional interface of a [Store]: its receipts come to an age.
+// ReceiptPruner is an optional interface of a [Store]: its receipts come to an age.
 // [Desk.Run] calls it. Or a method answers [errors.ErrUnsupported]. What holds for
 // all methods of a store holds here.
-type Forgetter interface {
-	// Forget removes receipts of all tenants whose At is before f.Before, at most
+type ReceiptPruner interface {
+	// PruneReceipts removes receipts of all tenants whose At is before f.Before, at most
 	// f.Limit of them. Of the others, at most f.Limit that are not Keyed must become
 	// Keyed, with the Request that f.Key makes of theirs; none, if f.Key is nil. It
 	// returns how many receipts it removed or changed.
-	Forget(ctx context.Context, f Forgetting) (int, error)
+	PruneReceipts(ctx context.Context, f ReceiptPruneRequest) (int, error)
 }
 
-// Forgetting says which receipts are to go, and what is to become of old ones that
+// ReceiptPruneRequest says which receipts are to go, and what is to become of old ones that
 // stay.
-type Forgetting struct {
+type ReceiptPruneRequest struct {
 	Before time.Time
 	Key    func(Digest) Digest
 	Limit  int // how many at most, of either; more than 0
@@ -29,7 +29,7 @@ type Forgetting struct {
 
 // Check reports a request that makes no sense as an [*InvalidError]. Stores call it
 // first.
-func (f Forgetting) Check() error {
+func (f ReceiptPruneRequest) Check() error {
 	if f.Limit <= 0 {
 		return invalid("forget.limit", "must be positive")
 	}
@@ -77,17 +77,17 @@ const forgetEvery = time.Hour
 // forgetBatch bounds how many receipts are removed or changed at a time.
 const forgetBatch = 100
 
-// ForgetReceipts removes the receipts that are older than Config.ReceiptAge, and
+// PruneReceipts removes the receipts that are older than Config.ReceiptAge, and
 // makes those of before there was a key unguessable: see Config.ReceiptKey. It
 // returns how many these were. [Desk.Run] calls it once an hour; a host that does not
 // use Run calls it now and then. A store that cannot do it gives
 // [errors.ErrUnsupported].
-func (d *Desk) ForgetReceipts(ctx context.Context) (int, error) {
-	s, ok := d.store.(Forgetter)
+func (d *Desk) PruneReceipts(ctx context.Context) (int, error) {
+	s, ok := d.store.(ReceiptPruner)
 	if !ok {
 		return 0, unsupported("age of receipts", errors.ErrUnsupported)
 	}
-	f := Forgetting{Limit: forgetBatch}
+	f := ReceiptPruneRequest{Limit: forgetBatch}
 	if d.cfg.ReceiptAge > 0 {
 		f.Before = d.now().Add(-d.cfg.ReceiptAge)
 	}
@@ -95,7 +95,7 @@ func (d *Desk) ForgetReceipts(ctx context.Context) (int, error) {
 		f.Key = d.keyed
 	}
 	for all := 0; ; {
-		n, err := s.Forget(ctx, f)
+		n, err := s.PruneReceipts(ctx, f)
 		all += n
 		if err != nil || n == 0 {
 			return all, unsupported("age of receipts", err)
@@ -111,7 +111,7 @@ func (d *Desk) forgetting() func(context.Context) error {
 		if stillAhead(now, next, forgetEvery) {
 			return nil
 		}
-		_, err := d.ForgetReceipts(ctx)
+		_, err := d.PruneReceipts(ctx)
 		if err == nil {
 			next = now.Add(forgetEvery)
 		}

@@ -68,7 +68,7 @@ func TestOldReceiptsAreKeyed(t *testing.T) {
 		require.ErrorIs(t, err, ticket.ErrDuplicate)
 	}
 	check()
-	n, err := desk.ForgetReceipts(ctx)
+	n, err := desk.PruneReceipts(ctx)
 	require.NoError(t, err)
 	require.Equal(t, 1, n)
 	r, err := store.Receipt(ctx, "", "k")
@@ -76,7 +76,7 @@ func TestOldReceiptsAreKeyed(t *testing.T) {
 	require.True(t, r.Keyed)
 	require.NotEqual(t, bare.Request, r.Request)
 	check()
-	n, err = desk.ForgetReceipts(ctx)
+	n, err = desk.PruneReceipts(ctx)
 	require.NoError(t, err)
 	require.Zero(t, n)
 }
@@ -100,7 +100,7 @@ func TestReceiptsAreForgotten(t *testing.T) {
 		_, err = desk.Open(t.Context(), ticket.Agent("lin", 1), ticket.Draft{Subject: "s", Requester: ticket.Person{ID: "c-1"}, Key: "k"})
 		require.NoError(t, err)
 		clock.Advance(c.after)
-		_, err = desk.ForgetReceipts(t.Context())
+		_, err = desk.PruneReceipts(t.Context())
 		require.NoError(t, err)
 		_, err = store.Receipt(t.Context(), "", "k")
 		if c.gone {
@@ -127,6 +127,6 @@ func TestRunForgetsReceipts(t *testing.T) {
 	})
 	plain, err := ticket.NewDesk(struct{ ticket.Store }{memstore.New()}, ticket.Config{})
 	require.NoError(t, err)
-	_, err = plain.ForgetReceipts(t.Context())
+	_, err = plain.PruneReceipts(t.Context())
 	require.ErrorContains(t, err, "age of receipts")
 }

@@ -12,7 +12,7 @@ import (
 // present returns the recipient of a delivery as it stands by now: a customer on the
 // ticket, with the address that the ticket has which goes on with it. It is false
 // for a customer who is not concerned with the ticket any more.
-func (d *Desk) present(ctx context.Context, row *Delivery, b *Brief) (Recipient, bool, error) {
+func (d *Desk) present(ctx context.Context, row *Delivery, b *DeliveryContext) (Recipient, bool, error) {
 	if !d.guarded(row) {
 		return row.To, true, nil
 	}
@@ -69,10 +69,10 @@ func (t *Ticket) standing(to Recipient) (Recipient, bool) {
 	sameID := func(p Person) bool { return p.ID != "" && p.ID == to.Person.ID }
 	for _, is := range []func(Person) bool{sameID, to.Person.Same} { // an ID is the surer sign
 		if is(t.Requester) {
-			return Recipient{Role: Requesters, Person: t.Requester}, true
+			return Recipient{Role: RoleRequester, Person: t.Requester}, true
 		}
 		if i := slices.IndexFunc(t.Followers, is); i >= 0 {
-			return Recipient{Role: Followers, Person: t.Followers[i]}, true
+			return Recipient{Role: RoleFollower, Person: t.Followers[i]}, true
 		}
 	}
 	return to, false
@@ -91,7 +91,7 @@ func (d *Delivery) elsewhere(p Person) string {
 func (d *Delivery) usedMailbox() string { return cmp.Or(d.Address, mailbox(d.To.Person.Email)) }
 
 // bounced returns a delivery by which the address of an attempt bounced before.
-func (d *Desk) bounced(ctx context.Context, row *Delivery, b *Brief, to Person) (ID, error) {
+func (d *Desk) bounced(ctx context.Context, row *Delivery, b *DeliveryContext, to Person) (ID, error) {
 	switch {
 	case !d.guarded(row), to.Email == "" && row.To.Person.Email != "":
 		return ID{}, nil
@@ -99,7 +99,7 @@ func (d *Desk) bounced(ctx context.Context, row *Delivery, b *Brief, to Person) 
 		return b.Bounced, nil
 	}
 	page, err := d.store.Deliveries(ctx, DeliveryQuery{
-		Tenant: row.Tenant, Via: []string{row.Via}, State: []DeliveryState{Bounced}, To: mailTo(row.Address), Limit: 1,
+		Tenant: row.Tenant, Notifiers: []string{row.Notifier}, State: []DeliveryState{DeliveryBounced}, To: mailTo(row.Address), Limit: 1,
 	})
 	if err != nil || len(page.Deliveries) == 0 {
 		return ID{}, err
@@ -109,16 +109,16 @@ func (d *Desk) bounced(ctx context.Context, row *Delivery, b *Brief, to Person) 
 
 // fromThere reports whether a delivery would bring words back to the mailbox that
 // they came from, whoever else it belongs to. Receipts are meant to.
-func (d *Desk) fromThere(ctx context.Context, row *Delivery, b *Brief, to Person) bool {
+func (d *Desk) fromThere(ctx context.Context, row *Delivery, b *DeliveryContext, to Person) bool {
 	e := &b.Event
 	switch {
-	case to.Email == "" || e.By.Role == Systems || e.Message == "" && len(e.Attachments) == 0:
+	case to.Email == "" || e.By.Role == RoleSystem || e.Message == "" && len(e.Attachments) == 0:
 		return false
 	case row.Kind == KindReceived || row.Kind == KindUploaded || row.Kind == KindEvent || aboutWork(row.Kind):
 		return false
 	case sameMailbox(to.Email, e.Actor.Email):
 		return true
-	case e.By.Role&Customers == 0 || !d.guarded(row):
+	case e.By.Role&RoleCustomer == 0 || !d.guarded(row):
 		return false
 	}
 	writer, concerned := b.Ticket.standing(Recipient{Role: e.By.Role, Person: e.Actor})
@@ -141,11 +141,11 @@ func aboutWork(k Kind) bool {
 // sharesMailbox reports whether somebody else may have been told of the event at the same
 // mailbox. Who has one mailbox by what the ticket said was told once as it was;
 // the mailboxes of others are only known by now.
-func (d *Desk) sharesMailbox(row *Delivery, b *Brief, to Person) bool {
+func (d *Desk) sharesMailbox(row *Delivery, b *DeliveryContext, to Person) bool {
 	switch {
 	case to.Email == "" || row.Kind == KindEvent:
 		return false
-	case row.Address != "", d.cfg.Profile != nil && (len(b.Ticket.Followers) > 0 || d.cfg.Copies != nil):
+	case row.Address != "", d.cfg.Profile != nil && (len(b.Ticket.Followers) > 0 || d.cfg.ExtraRecipients != nil):
 		return true
 	}
 	same := 0
@@ -160,7 +160,7 @@ func (d *Desk) sharesMailbox(row *Delivery, b *Brief, to Person) bool {
 // toldThere returns a delivery by which a mailbox was told of the same event.
 func (d *Desk) toldThere(ctx context.Context, row *Delivery) (ID, error) {
 	page, err := d.store.Deliveries(ctx, DeliveryQuery{
-		Tenant: row.Tenant, Ticket: row.Ticket, Via: []string{row.Via}, State: []DeliveryState{Sent}, Limit: MaxLimit,
+		Tenant: row.Tenant, Ticket: row.Ticket, Notifiers: []string{row.Notifier}, State: []DeliveryState{DeliverySent}, Limit: MaxLimit,
 	})
 	for i := range page.Deliveries {
 		p := &page.Deliveries[i]
@@ -192,7 +192,7 @@ type places struct {
 // enter takes the place of a delivery. Where another has it, it waits until that is
 // over, and then asks again.
 func (p *places) enter(ctx context.Context, row *Delivery) error {
-	at := place{row.Ticket, row.Seq, row.Via, aboutWork(row.Kind), row.usedMailbox()}
+	at := place{row.Ticket, row.Seq, row.Notifier, aboutWork(row.Kind), row.usedMailbox()}
 	for {
 		p.mu.Lock()
 		if err := ctx.Err(); err != nil { // perhaps it was given up and recorded: nobody would leave

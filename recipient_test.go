@@ -26,7 +26,7 @@ func profiles(of map[string]string) func(*ticket.Config) {
 // toThem are the customers' notifications of a kind that were sent, by address.
 func (k *kit) toThem(kind ticket.Kind) (list []string) {
 	for _, n := range k.sent.Sent() {
-		if n.Kind == kind && n.To.Role&ticket.Customers != 0 {
+		if n.Kind == kind && n.To.Role&ticket.RoleCustomer != 0 {
 			list = append(list, n.To.Person.Email)
 		}
 	}
@@ -37,16 +37,16 @@ func TestWhatWaitsGoesToTheAddressThatThePersonHasNow(t *testing.T) {
 	mila, mira := ticket.Person{ID: "c1", Email: "mila@example.org"}, ticket.Person{ID: "c1", Name: "Mira", Email: "mira@example.org"}
 	busy := func(ticket.Notification) error { return errors.New("421 busy") }
 	k := newKit(t, withLinks(1), func(c *ticket.Config) {
-		c.Links.URL = func(_, token string) string { return "https://example.org/t/" + token }
+		c.StatusLinks.URL = func(_, token string) string { return "https://example.org/t/" + token }
 	})
 	tk := k.open(lin, ticket.Draft{Requester: mila, Followers: []ticket.Person{{Email: "jon@example.org"}}})
 	k.deliver()
 	k.sent.FailWith(busy)
-	k.do(lin, tk, ticket.Action{Name: ticket.Reply, Message: "The code is 4711."})
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionReply, Message: "The code is 4711."})
 	k.deliver()
 	k.sent.Reset()
 	// The address is put right, and she becomes a follower, with another requester.
-	k.do(lin, tk, ticket.Action{Name: ticket.Edit, Edit: &ticket.Edits{Requester: ticket.Person{ID: "c2", Email: "kim@example.org"}, Follow: []ticket.Person{mira}}})
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{Requester: ticket.Person{ID: "c2", Email: "kim@example.org"}, Follow: []ticket.Person{mira}}})
 	k.sent.FailWith(nil)
 	k.clock.Advance(time.Hour)
 	k.deliver()
@@ -57,11 +57,11 @@ func TestWhatWaitsGoesToTheAddressThatThePersonHasNow(t *testing.T) {
 			got = n
 		}
 	}
-	require.Equal(t, ticket.Recipient{Role: ticket.Followers, Person: mira}, got.To)
-	require.NotEmpty(t, got.Link)
+	require.Equal(t, ticket.Recipient{Role: ticket.RoleFollower, Person: mira}, got.To)
+	require.NotEmpty(t, got.StatusLink)
 	// What is redriven as well.
 	k.sent.Reset()
-	_, err := k.desk.Redrive(t.Context(), cron, ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.Sent}, Kind: []ticket.Kind{ticket.KindReceived}, To: ticket.Recipient{Person: mila}})
+	_, err := k.desk.Redrive(t.Context(), cron, ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.DeliverySent}, Kind: []ticket.Kind{ticket.KindReceived}, To: ticket.Recipient{Person: mila}})
 	require.NoError(t, err)
 	k.deliver()
 	require.Equal(t, []string{mira.Email}, k.toThem(ticket.KindReceived))
@@ -70,9 +70,9 @@ func TestWhatWaitsGoesToTheAddressThatThePersonHasNow(t *testing.T) {
 		require.Equal(t, mira.Email, d.Address)
 	}
 	// Who is not concerned any more is told nothing, and the host is not asked.
-	k.do(lin, tk, ticket.Action{Name: ticket.Edit, Edit: &ticket.Edits{Unfollow: []ticket.Person{mira}}})
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{Unfollow: []ticket.Person{mira}}})
 	k.sent.Reset()
-	_, err = k.desk.Redrive(t.Context(), cron, ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.Sent}, To: ticket.Recipient{Person: mila}})
+	_, err = k.desk.Redrive(t.Context(), cron, ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.DeliverySent}, To: ticket.Recipient{Person: mila}})
 	require.NoError(t, err)
 	k.deliver()
 	require.Empty(t, k.sent.Sent())
@@ -85,13 +85,13 @@ func TestWhatWaitsAboutAMergedTicketGoesToTheAddressOfNow(t *testing.T) {
 	tk, into := k.open(ada, ticket.Draft{}), k.open(ada, ticket.Draft{})
 	k.deliver()
 	k.sent.FailWith(func(ticket.Notification) error { return errors.New("421 busy") })
-	k.do(lin, tk, ticket.Action{Name: ticket.Reply, Message: "m"})
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionReply, Message: "m"})
 	k.deliver()
 	k.sent.FailWith(nil)
-	k.do(lin, tk, ticket.Action{Name: ticket.Merge, Ticket: into.ID})
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionMerge, Ticket: into.ID})
 	moved := ada.Person
 	moved.Email = "ada@example.com"
-	k.do(lin, into, ticket.Action{Name: ticket.Edit, Edit: &ticket.Edits{Requester: moved}})
+	k.do(lin, into, ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{Requester: moved}})
 	k.clock.Advance(time.Hour)
 	k.sent.Reset()
 	k.deliver()
@@ -109,7 +109,7 @@ func TestABounceBarsTheAddressThatWasUsed(t *testing.T) {
 			k.sent.FailWith(func(n ticket.Notification) error {
 				mu.Lock()
 				defer mu.Unlock()
-				if n.To.Role&ticket.Customers != 0 {
+				if n.To.Role&ticket.RoleCustomer != 0 {
 					tries[n.To.Person.Email]++
 					if n.To.Person.Email == gone {
 						return ticket.Bounce(errors.New("550 5.1.1 no such user"))
@@ -121,30 +121,30 @@ func TestABounceBarsTheAddressThatWasUsed(t *testing.T) {
 			tk := k.open(c9, ticket.Draft{})
 			k.deliver()
 			for range 3 {
-				k.do(lin, tk, ticket.Action{Name: ticket.Reply, Message: "Hello?"})
+				k.do(lin, tk, ticket.Action{Name: ticket.ActionReply, Message: "Hello?"})
 				k.open(c9, ticket.Draft{})                                           // another ticket
 				k.open(c8, ticket.Draft{})                                           // somebody else, by a profile
 				k.open(ticket.Requester(ticket.Person{Email: gone}), ticket.Draft{}) // somebody else, by the ticket
 				k.deliver()
 			}
 			require.Equal(t, map[string]int{gone: 1}, tries, "tried once, for whomever")
-			bounced := k.told(ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.Bounced}})
+			bounced := k.told(ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.DeliveryBounced}})
 			require.Len(t, bounced, 1)
 			require.Equal(t, gone, bounced[0].Address)
 			require.Equal(t, "c9", bounced[0].To.Person.ID)
-			require.Equal(t, bounced, k.told(ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.Bounced}, To: ticket.Recipient{Person: ticket.Person{Email: gone}}}))
+			require.Equal(t, bounced, k.told(ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.DeliveryBounced}, To: ticket.Recipient{Person: ticket.Person{Email: gone}}}))
 
 			// An address that was put right is written to, also where the old one is
 			// the snapshot's.
 			addresses["c9"], addresses["c8"] = "new@example.org", ""
-			k.do(lin, tk, ticket.Action{Name: ticket.Reply, Message: "Hello!"})
+			k.do(lin, tk, ticket.Action{Name: ticket.ActionReply, Message: "Hello!"})
 			k.open(c8, ticket.Draft{})
 			k.deliver()
 			require.Equal(t, 1, tries["new@example.org"])
 			require.Equal(t, 1, tries["old@example.org"])
 
 			// Redriven, it goes to the new one, and the old one is free again.
-			n, err := k.desk.Redrive(t.Context(), cron, ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.Bounced}, To: ticket.Recipient{Person: ticket.Person{Email: gone}}})
+			n, err := k.desk.Redrive(t.Context(), cron, ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.DeliveryBounced}, To: ticket.Recipient{Person: ticket.Person{Email: gone}}})
 			require.NoError(t, err)
 			require.Equal(t, 1, n)
 			k.deliver()
@@ -221,10 +221,10 @@ func TestAMailboxThatSeveralShareIsToldOnce(t *testing.T) {
 			tk := k.open(lin, ticket.Draft{Requester: people[0], Followers: people[1:]})
 			k.deliver()
 			require.Len(t, k.toThem(ticket.KindReceived), 1)
-			k.do(lin, tk, ticket.Action{Name: ticket.Reply, Message: "m"})
+			k.do(lin, tk, ticket.Action{Name: ticket.ActionReply, Message: "m"})
 			k.deliver()
 			require.Len(t, k.toThem(ticket.KindAnswered), 1)
-			held := k.told(ticket.DeliveryQuery{Kind: []ticket.Kind{ticket.KindAnswered}, State: []ticket.DeliveryState{ticket.Suppressed}})
+			held := k.told(ticket.DeliveryQuery{Kind: []ticket.Kind{ticket.KindAnswered}, State: []ticket.DeliveryState{ticket.DeliverySuppressed}})
 			require.Len(t, held, 3)
 			require.Contains(t, held[0].LastError, "that mailbox was told already: see delivery ")
 
@@ -237,7 +237,7 @@ func TestAMailboxThatSeveralShareIsToldOnce(t *testing.T) {
 				return nil
 			})
 			k.sent.Reset()
-			k.do(lin, tk, ticket.Action{Name: ticket.Reply, Message: "m"})
+			k.do(lin, tk, ticket.Action{Name: ticket.ActionReply, Message: "m"})
 			k.deliver()
 			require.Len(t, k.toThem(ticket.KindAnswered), 1)
 		})
@@ -246,11 +246,11 @@ func TestAMailboxThatSeveralShareIsToldOnce(t *testing.T) {
 			tk := k.open(lin, ticket.Draft{Requester: people[2], Followers: people[3:]})
 			k.deliver()
 			k.sent.FailWith(func(ticket.Notification) error { return errors.New("421 busy") })
-			k.do(lin, tk, ticket.Action{Name: ticket.Reply, Message: "m"})
+			k.do(lin, tk, ticket.Action{Name: ticket.ActionReply, Message: "m"})
 			k.deliver()
 			k.sent.FailWith(nil)
-			k.do(lin, tk, ticket.Action{Name: ticket.Edit, Edit: &ticket.Edits{Unfollow: people[3:]}})
-			k.do(lin, tk, ticket.Action{Name: ticket.Edit, Edit: &ticket.Edits{Follow: []ticket.Person{{ID: "d", Email: people[2].Email}}}})
+			k.do(lin, tk, ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{Unfollow: people[3:]}})
+			k.do(lin, tk, ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{Follow: []ticket.Person{{ID: "d", Email: people[2].Email}}}})
 			k.clock.Advance(time.Hour)
 			k.sent.Reset()
 			k.deliver()
@@ -272,15 +272,15 @@ func TestWordsDoNotGoBackToTheMailboxTheyCameFrom(t *testing.T) {
 			k.deliver()
 			require.Len(t, k.toThem(ticket.KindReceived), 2, "one for them, one for the aunt")
 			k.sent.Reset()
-			k.do(ticket.Requester(mum), tk, ticket.Action{Name: ticket.Reply, Message: "It is tight.", Attachments: []ticket.Attachment{{Name: "a"}}})
+			k.do(ticket.Requester(mum), tk, ticket.Action{Name: ticket.ActionReply, Message: "It is tight.", Attachments: []ticket.Attachment{{Name: "a"}}})
 			k.deliver()
 			require.Equal(t, []string{aunt.Email}, k.toThem(ticket.KindCustomer))
 			require.Len(t, k.toThem(ticket.KindUploaded), 1, "the receipt")
-			held := k.told(ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.Suppressed}, Kind: []ticket.Kind{ticket.KindCustomer}})
+			held := k.told(ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.DeliverySuppressed}, Kind: []ticket.Kind{ticket.KindCustomer}})
 			require.Len(t, held, 1)
 			require.Equal(t, "not sent: the words came from that mailbox", held[0].Report(nil))
 			// An answer is for all of them.
-			k.do(lin, tk, ticket.Action{Name: ticket.Reply, Message: "m"})
+			k.do(lin, tk, ticket.Action{Name: ticket.ActionReply, Message: "m"})
 			k.deliver()
 			require.Len(t, k.toThem(ticket.KindAnswered), 2)
 		})

@@ -38,10 +38,10 @@ func TestUnmergeAlsoAfterALinkByHand(t *testing.T) {
 	k := newKit(t)
 	eve, kim := inOrg("eve", "x"), inOrg("kim", "x")
 	a, b := k.open(eve, ticket.Draft{}), k.open(kim, ticket.Draft{})
-	k.do(super, a, ticket.Action{Name: ticket.AddLink, Relation: ticket.DuplicateOf, Ticket: b.ID})
-	k.do(super, a, ticket.Action{Name: ticket.Merge, Ticket: b.ID})
+	k.do(super, a, ticket.Action{Name: ticket.ActionLink, Relation: ticket.RelationDuplicateOf, Ticket: b.ID})
+	k.do(super, a, ticket.Action{Name: ticket.ActionMerge, Ticket: b.ID})
 	k.canSee(eve, b)
-	k.do(super, a, ticket.Action{Name: ticket.Unmerge})
+	k.do(super, a, ticket.Action{Name: ticket.ActionUnmerge})
 	k.cannotSee(eve, b)
 }
 
@@ -49,16 +49,16 @@ func TestUnmergeInAChainOfMerges(t *testing.T) {
 	k := newKit(t)
 	eve, kim, joe := inOrg("eve", "x"), inOrg("kim", "x"), inOrg("joe", "x")
 	a, b, c := k.open(eve, ticket.Draft{}), k.open(kim, ticket.Draft{}), k.open(joe, ticket.Draft{})
-	k.do(super, a, ticket.Action{Name: ticket.Merge, Ticket: b.ID})
-	k.do(super, b, ticket.Action{Name: ticket.Merge, Ticket: c.ID})
+	k.do(super, a, ticket.Action{Name: ticket.ActionMerge, Ticket: b.ID})
+	k.do(super, b, ticket.Action{Name: ticket.ActionMerge, Ticket: c.ID})
 	k.canSee(eve, c)
 	found, err := k.desk.Find(t.Context(), eve, string(a.Number))
 	require.NoError(t, err)
 	require.Equal(t, c.ID, found.ID)
-	k.refused(super, a, ticket.Action{Name: ticket.Unmerge}, ticket.ErrRefused) // the last merge first
-	k.do(super, b, ticket.Action{Name: ticket.Unmerge})
+	k.refused(super, a, ticket.Action{Name: ticket.ActionUnmerge}, ticket.ErrRefused) // the last merge first
+	k.do(super, b, ticket.Action{Name: ticket.ActionUnmerge})
 	k.cannotSee(eve, c)
-	k.do(super, a, ticket.Action{Name: ticket.Unmerge})
+	k.do(super, a, ticket.Action{Name: ticket.ActionUnmerge})
 	k.cannotSee(eve, b)
 }
 
@@ -66,11 +66,11 @@ func TestUnmergeOfOneOfTwo(t *testing.T) {
 	k := newKit(t)
 	eve, kim := inOrg("eve", "x"), inOrg("kim", "x")
 	a, b, c := k.open(eve, ticket.Draft{}), k.open(eve, ticket.Draft{}), k.open(kim, ticket.Draft{})
-	k.do(super, a, ticket.Action{Name: ticket.Merge, Ticket: c.ID})
-	k.do(super, b, ticket.Action{Name: ticket.Merge, Ticket: c.ID})
-	k.do(super, a, ticket.Action{Name: ticket.Unmerge})
-	require.Equal(t, c.ID, k.do(eve, b, ticket.Action{Name: ticket.Reply, Message: "still mine"}).ID)
-	k.do(super, b, ticket.Action{Name: ticket.Unmerge})
+	k.do(super, a, ticket.Action{Name: ticket.ActionMerge, Ticket: c.ID})
+	k.do(super, b, ticket.Action{Name: ticket.ActionMerge, Ticket: c.ID})
+	k.do(super, a, ticket.Action{Name: ticket.ActionUnmerge})
+	require.Equal(t, c.ID, k.do(eve, b, ticket.Action{Name: ticket.ActionReply, Message: "still mine"}).ID)
+	k.do(super, b, ticket.Action{Name: ticket.ActionUnmerge})
 	k.cannotSee(eve, c)
 }
 
@@ -79,7 +79,7 @@ func TestMergeLeavesFollowersOfOthersBehind(t *testing.T) {
 	vendor := inOrg("vic", "vendor")
 	a := k.open(inOrg("eve", "x"), ticket.Draft{Followers: []ticket.Person{vendor.Person}})
 	b := k.open(inOrg("kim", "x"), ticket.Draft{Message: "salaries"})
-	k.do(super, a, ticket.Action{Name: ticket.Merge, Ticket: b.ID})
+	k.do(super, a, ticket.Action{Name: ticket.ActionMerge, Ticket: b.ID})
 	k.cannotSee(vendor, b)
 	v, err := k.desk.Track(t.Context(), vendor, string(a.Number))
 	require.NoError(t, err, "its own number stays valid")
@@ -103,8 +103,8 @@ func TestThePolicyIsAskedAboutBothTickets(t *testing.T) {
 	k := newKit(t, func(c *ticket.Config) { c.Policy = notThat{id: &guarded} })
 	a, b := k.open(ada, ticket.Draft{}), k.open(ada, ticket.Draft{})
 	guarded = b.ID
-	k.refused(super, a, ticket.Action{Name: ticket.Merge, Ticket: b.ID}, errNoCancel)
-	k.refused(super, a, ticket.Action{Name: ticket.AddLink, Relation: ticket.RelatedTo, Ticket: b.ID}, errNoCancel)
+	k.refused(super, a, ticket.Action{Name: ticket.ActionMerge, Ticket: b.ID}, errNoCancel)
+	k.refused(super, a, ticket.Action{Name: ticket.ActionLink, Relation: ticket.RelationRelatedTo, Ticket: b.ID}, errNoCancel)
 }
 
 func TestARequesterIsWhoTheHostSays(t *testing.T) {
@@ -136,9 +136,9 @@ func TestAFollowUpPassesTheGuards(t *testing.T) {
 		c.Workflows = []*ticket.Workflow{guarded(func(ticket.Decision) error { return over })}
 	})
 	tk := k.open(ada, ticket.Draft{})
-	k.do(lin, tk, ticket.Action{Name: ticket.Resolve, Message: "m"})
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionResolve, Message: "m"})
 	k.clock.Advance(ticket.ReopenWindow + time.Hour)
-	k.refused(ada, tk, ticket.Action{Name: ticket.Reply, Message: "again"}, over)
+	k.refused(ada, tk, ticket.Action{Name: ticket.ActionReply, Message: "again"}, over)
 }
 
 func TestServingNothingIsNotServingAll(t *testing.T) {
@@ -153,11 +153,11 @@ func TestServingNothingIsNotServingAll(t *testing.T) {
 func TestAPinIsOfOneTicket(t *testing.T) {
 	k := newKit(t)
 	a, b := k.open(ada, ticket.Draft{}), k.open(ada, ticket.Draft{})
-	k.do(ada, a, ticket.Action{Name: ticket.Reply, Message: "m"})
+	k.do(ada, a, ticket.Action{Name: ticket.ActionReply, Message: "m"})
 	pinned := k.get(a).Version
-	k.do(lin, a, ticket.Action{Name: ticket.Merge, Ticket: b.ID})
+	k.do(lin, a, ticket.Action{Name: ticket.ActionMerge, Ticket: b.ID})
 	require.Equal(t, pinned, k.get(b).Version)
-	k.refused(ada, a, ticket.Action{Name: ticket.Cancel, Version: pinned}, ticket.ErrStale)
+	k.refused(ada, a, ticket.Action{Name: ticket.ActionCancel, Version: pinned}, ticket.ErrStale)
 }
 
 func reminding(change func(*ticket.WorkflowSpec)) ticket.WorkflowSpec {
@@ -167,7 +167,7 @@ func reminding(change func(*ticket.WorkflowSpec)) ticket.WorkflowSpec {
 			{Name: "in", Phase: ticket.PhaseReceived, Then: "expire", After: time.Hour + 7*time.Nanosecond},
 			{Name: "out", Phase: ticket.PhaseClosed, Final: true},
 		},
-		Transitions: []ticket.Transition{{Action: "expire", From: ticket.In("in"), To: "out", By: ticket.Systems}},
+		Transitions: []ticket.Transition{{Action: "expire", From: []ticket.Status{"in"}, To: "out", By: ticket.RoleSystem}},
 	}
 	if change != nil {
 		change(&s)
@@ -193,18 +193,18 @@ func TestCompileRefusesTimersThatCannotWork(t *testing.T) {
 		"needs what nobody gives it": func(tr *ticket.Transition) { tr.Needs = ticket.NeedNote },
 		"has to be chosen":           func(tr *ticket.Transition) { tr.Chosen = true },
 		"opens follow-ups":           func(tr *ticket.Transition) { tr.Within, tr.FollowUp = time.Hour, true },
-		"is not for the system":      func(tr *ticket.Transition) { tr.By = ticket.Agents },
+		"is not for the system":      func(tr *ticket.Transition) { tr.By = ticket.RoleAgent },
 	} {
 		_, err := reminding(func(s *ticket.WorkflowSpec) {
-			s.Transitions = append(s.Transitions, ticket.Transition{Action: "end", From: ticket.In("in"), To: "out"})
+			s.Transitions = append(s.Transitions, ticket.Transition{Action: "end", From: []ticket.Status{"in"}, To: "out"})
 			change(&s.Transitions[0])
 		}).Compile(nil)
 		require.ErrorContains(t, err, "then: the system cannot expire", name)
 	}
 	_, err := reminding(func(s *ticket.WorkflowSpec) {
 		s.Transitions = append(s.Transitions,
-			ticket.Transition{Action: "x", From: ticket.In("in"), Chosen: true},
-			ticket.Transition{Action: "x", From: ticket.In("in"), To: "in", Chosen: true})
+			ticket.Transition{Action: "x", From: []ticket.Status{"in"}, Chosen: true},
+			ticket.Transition{Action: "x", From: []ticket.Status{"in"}, To: "in", Chosen: true})
 	}).Compile(nil)
 	require.ErrorContains(t, err, "is there already", "the status that stays, and the same by name")
 }
@@ -233,7 +233,7 @@ type hides struct {
 }
 
 func (p hides) MaySee(a ticket.Actor, t ticket.Ticket) bool {
-	return a.Role != ticket.Systems || !t.HasTag(p.tag)
+	return a.Role != ticket.RoleSystem || !t.HasTag(p.tag)
 }
 
 func TestDueTicketsThatCannotFireBlockNoOther(t *testing.T) {
@@ -252,7 +252,7 @@ func TestDueTicketsThatCannotFireBlockNoOther(t *testing.T) {
 
 func TestABoundDeskDeliversNothing(t *testing.T) {
 	k := newKit(t)
-	_, err := k.desk.In(k.store).Deliver(t.Context())
+	_, err := k.desk.WithStore(k.store).Deliver(t.Context())
 	require.ErrorIs(t, err, ticket.ErrInvalid)
 	_, err = ticket.NewDesk(k.store, ticket.Config{Relay: ticket.Relay{Lease: time.Millisecond}})
 	require.ErrorIs(t, err, ticket.ErrInvalid)
@@ -266,7 +266,7 @@ func TestOnlyRealAttemptsCount(t *testing.T) {
 	k.deliver()
 	k.sent.Reset()
 	for range 4 {
-		k.do(lin, tk, ticket.Action{Name: ticket.Reply, Message: "m"})
+		k.do(lin, tk, ticket.Action{Name: ticket.ActionReply, Message: "m"})
 	}
 	for range 4 {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -278,7 +278,7 @@ func TestOnlyRealAttemptsCount(t *testing.T) {
 		require.ErrorIs(t, err, context.Canceled)
 	}
 	k.sent.FailWith(func(ticket.Notification) error { return errors.New("mailbox full") })
-	for _, want := range []ticket.Delivered{{Again: 1}, {Dead: 1, Again: 1}, {Dead: 1, Again: 1}} {
+	for _, want := range []ticket.DeliveryCounts{{Again: 1}, {Dead: 1, Again: 1}, {Dead: 1, Again: 1}} {
 		did, err := k.desk.Deliver(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, want, did)
@@ -287,25 +287,25 @@ func TestOnlyRealAttemptsCount(t *testing.T) {
 	k.sent.FailWith(nil)
 	did, err := k.desk.Deliver(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, ticket.Delivered{Done: 2}, did)
+	require.Equal(t, ticket.DeliveryCounts{Done: 2}, did)
 }
 
 func TestLoweredLimitsFreezeNoTicket(t *testing.T) {
 	k := newKit(t)
 	tk := k.open(lin, ticket.Draft{Requester: ada.Person, Tags: []string{"a", "b", "c", "d"}})
-	k.do(super, tk, ticket.Action{Name: ticket.Resolve, Message: "m"})
+	k.do(super, tk, ticket.Action{Name: ticket.ActionResolve, Message: "m"})
 	low := newKitOn(t, k.store, func(c *ticket.Config) {
 		c.Limits.Tags, c.Limits.Links, c.Now = 2, 1, k.clock.Now
 		c.NewNumber, c.NewID = ticket.NewNumber, ticket.NewID
 	})
-	low.do(ada, tk, ticket.Action{Name: ticket.Reply, Message: "m"})
-	low.do(lin, tk, ticket.Action{Name: ticket.Edit, Edit: &ticket.Edits{RemoveTags: []string{"a"}}})
-	low.refused(lin, tk, ticket.Action{Name: ticket.Edit, Edit: &ticket.Edits{AddTags: []string{"e"}}}, ticket.ErrInvalid)
+	low.do(ada, tk, ticket.Action{Name: ticket.ActionReply, Message: "m"})
+	low.do(lin, tk, ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{RemoveTags: []string{"a"}}})
+	low.refused(lin, tk, ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{AddTags: []string{"e"}}}, ticket.ErrInvalid)
 	// Follow-ups go on when there is no room for another link.
-	low.do(lin, tk, ticket.Action{Name: ticket.Resolve, Message: "m"})
+	low.do(lin, tk, ticket.Action{Name: ticket.ActionResolve, Message: "m"})
 	for range 3 {
 		k.clock.Advance(ticket.ReopenWindow + time.Hour)
-		next := low.do(ada, tk, ticket.Action{Name: ticket.Reply, Message: "again"})
+		next := low.do(ada, tk, ticket.Action{Name: ticket.ActionReply, Message: "again"})
 		require.NotEqual(t, tk.ID, next.ID)
 	}
 	require.Len(t, k.get(tk).Links, 1)
@@ -320,14 +320,14 @@ func TestARepeatIsAnsweredWhateverHappenedSince(t *testing.T) {
 
 	until := time.Date(2026, 2, 1, 0, 0, 0, 0, time.FixedZone("far", 26*3600))
 	other := k.open(ada, ticket.Draft{})
-	hold := ticket.Action{Name: ticket.Hold, Reason: "vendor", Until: until, Key: "k2"}
+	hold := ticket.Action{Name: ticket.ActionHold, Reason: "vendor", Until: until, Key: "k2"}
 	k.do(lin, other, hold)
 	require.True(t, until.Equal(k.get(other).Timer.At))
 	hold.Reason = "something else"
 	k.refused(lin, other, hold, ticket.ErrDuplicate)
-	k.refused(super, other, ticket.Action{Name: ticket.Hold, Reason: "vendor", Until: until, Key: "k2"}, ticket.ErrDuplicate)
+	k.refused(super, other, ticket.Action{Name: ticket.ActionHold, Reason: "vendor", Until: until, Key: "k2"}, ticket.ErrDuplicate)
 	far := time.Date(9999, 12, 31, 23, 0, 0, 0, time.FixedZone("west", -12*3600))
-	k.refused(lin, other, ticket.Action{Name: ticket.Hold, Reason: "r", Until: far}, ticket.ErrInvalid)
+	k.refused(lin, other, ticket.Action{Name: ticket.ActionHold, Reason: "r", Until: far}, ticket.ErrInvalid)
 }
 
 // slowReceipt does not see a receipt at the first look, as when the commit of
@@ -348,7 +348,7 @@ func TestARepeatThatIsRefusedByThenIsRecognised(t *testing.T) {
 	s := &slowReceipt{Store: memstore.New()}
 	k := newKitOn(t, s)
 	tk := k.open(lin, ticket.Draft{Requester: ada.Person, Solution: "s"})
-	confirm := ticket.Action{Name: ticket.Confirm, Key: "k"}
+	confirm := ticket.Action{Name: ticket.ActionConfirm, Key: "k"}
 	s.looks = 1
 	k.do(ada, tk, confirm)
 	s.looks = 0
@@ -359,25 +359,25 @@ func TestExplainSaysWhatDoDoes(t *testing.T) {
 	k := newKit(t)
 	tk := k.open(ada, ticket.Draft{})
 	for _, act := range []ticket.Action{
-		{Name: ticket.Split}, {Name: ticket.Edit}, {Name: ticket.Edit, Edit: &ticket.Edits{}},
-		{Name: ticket.Unlink, Relation: ticket.RelatedTo, Ticket: ticket.NewID(tickettest.Start)}, {Name: ticket.Take, Version: 9},
+		{Name: ticket.ActionSplit}, {Name: ticket.ActionEdit}, {Name: ticket.ActionEdit, Edit: &ticket.Edits{}},
+		{Name: ticket.ActionUnlink, Relation: ticket.RelationRelatedTo, Ticket: ticket.NewID(tickettest.Start)}, {Name: ticket.ActionTake, Version: 9},
 	} {
 		explained := k.desk.Explain(lin, tk, act)
 		require.Error(t, explained)
 		_, err := k.desk.Do(t.Context(), lin, tk.ID, act)
 		require.Equal(t, explained.Error(), err.Error())
 	}
-	k.do(lin, tk, ticket.Action{Name: ticket.Resolve, Message: "m"})
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionResolve, Message: "m"})
 	k.clock.Advance(ticket.ReopenWindow + time.Hour)
-	require.NoError(t, k.desk.Explain(ada, k.get(tk), ticket.Action{Name: ticket.Reply, Message: "late"}))
+	require.NoError(t, k.desk.Explain(ada, k.get(tk), ticket.Action{Name: ticket.ActionReply, Message: "late"}))
 }
 
 func TestChoosingAStatusIsOneOfTheActions(t *testing.T) {
 	w := reminding(func(s *ticket.WorkflowSpec) {
 		s.Statuses = append(s.Statuses, ticket.StatusSpec{Name: "away", Phase: ticket.PhaseClosed, Final: true})
 		s.Transitions = append(s.Transitions,
-			ticket.Transition{Action: "triage", From: ticket.In("in"), To: "out", Chosen: true},
-			ticket.Transition{Action: "triage", From: ticket.In("in"), To: "away", Chosen: true})
+			ticket.Transition{Action: "triage", From: []ticket.Status{"in"}, To: "out", Chosen: true},
+			ticket.Transition{Action: "triage", From: []ticket.Status{"in"}, To: "away", Chosen: true})
 	}).MustCompile(nil)
 	k := newKit(t, func(c *ticket.Config) { c.Workflows = []*ticket.Workflow{w} })
 	tk := k.open(ada, ticket.Draft{})
@@ -389,7 +389,7 @@ func TestChoosingAStatusIsOneOfTheActions(t *testing.T) {
 func TestNobodyIsToldTwice(t *testing.T) {
 	k := newKit(t)
 	tk := k.open(ada, ticket.Draft{Followers: []ticket.Person{ada.Person, bob.Person, bob.Person}})
-	k.do(lin, tk, ticket.Action{Name: ticket.Reply, Message: "m"})
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionReply, Message: "m"})
 	k.deliver()
 	told := map[string]int{}
 	for _, n := range k.sent.Sent() {
@@ -403,17 +403,17 @@ func TestNobodyIsToldTwice(t *testing.T) {
 func TestARequesterCanBeTold(t *testing.T) {
 	k := newKit(t)
 	tk := k.open(ada, ticket.Draft{})
-	k.refused(lin, tk, ticket.Action{Name: ticket.Edit, Edit: &ticket.Edits{Requester: ticket.Person{Name: "x"}}}, ticket.ErrInvalid)
+	k.refused(lin, tk, ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{Requester: ticket.Person{Name: "x"}}}, ticket.ErrInvalid)
 }
 
 func TestTheWindowBeginsWithTheLastSolution(t *testing.T) {
 	k := newKit(t)
 	tk := k.open(ada, ticket.Draft{})
 	for range 3 {
-		k.do(lin, tk, ticket.Action{Name: ticket.Resolve, Message: "now?"})
+		k.do(lin, tk, ticket.Action{Name: ticket.ActionResolve, Message: "now?"})
 		k.clock.Advance(6 * 24 * time.Hour)
 	}
-	require.Equal(t, tk.ID, k.do(ada, tk, ticket.Action{Name: ticket.Reply, Message: "no"}).ID)
+	require.Equal(t, tk.ID, k.do(ada, tk, ticket.Action{Name: ticket.ActionReply, Message: "no"}).ID)
 }
 
 func TestSplitIntoAWorkflowWithFewerLevels(t *testing.T) {
@@ -421,15 +421,15 @@ func TestSplitIntoAWorkflowWithFewerLevels(t *testing.T) {
 		c.Workflows = []*ticket.Workflow{ticket.DefaultWorkflow().MustCompile(nil), returns()}
 	})
 	tk := k.open(ada, ticket.Draft{})
-	k.do(lin, tk, ticket.Action{Name: ticket.Escalate, Note: "n"})
-	child := k.do(max, tk, ticket.Action{Name: ticket.Split, Draft: &ticket.Draft{Subject: "a return", Workflow: "returns"}})
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionEscalate, Note: "n"})
+	child := k.do(max, tk, ticket.Action{Name: ticket.ActionSplit, Draft: &ticket.Draft{Subject: "a return", Workflow: "returns"}})
 	require.Equal(t, 1, child.Level)
 }
 
 // A history made elsewhere may hold other types than a desk lets in. They are
 // covered by the digest all the same.
 func TestTheDigestCoversFieldsOfAnyType(t *testing.T) {
-	e := ticket.Event{Ticket: ticket.NewID(tickettest.Start), Seq: 1, At: tickettest.Start.Add(7 * time.Nanosecond), Action: ticket.Open}
+	e := ticket.Event{Ticket: ticket.NewID(tickettest.Start), Seq: 1, At: tickettest.Start.Add(7 * time.Nanosecond), Action: ticket.ActionOpen}
 	e.Fields = ticket.Fields{"amount": 5, "odd": struct{ N int }{1}}
 	ticket.Chain{}.Seal(ticket.Digest{}, &e)
 	require.NoError(t, ticket.Verify([]ticket.Event{e}))
@@ -459,13 +459,13 @@ func TestAMergesLinkIsUndoneByUnmergeOnly(t *testing.T) {
 	k := newKit(t)
 	eve, kim := inOrg("eve", "x"), inOrg("kim", "x")
 	a, b, x := k.open(eve, ticket.Draft{}), k.open(eve, ticket.Draft{}), k.open(kim, ticket.Draft{})
-	k.do(super, a, ticket.Action{Name: ticket.Merge, Ticket: x.ID})
-	k.do(super, b, ticket.Action{Name: ticket.Merge, Ticket: x.ID})
-	k.refused(super, b, ticket.Action{Name: ticket.Unlink, Relation: ticket.DuplicateOf, Ticket: x.ID}, ticket.ErrInvalid)
-	k.refused(super, x, ticket.Action{Name: ticket.Unlink, Relation: ticket.DuplicatedBy, Ticket: b.ID}, ticket.ErrInvalid)
-	k.do(super, a, ticket.Action{Name: ticket.Unmerge})
+	k.do(super, a, ticket.Action{Name: ticket.ActionMerge, Ticket: x.ID})
+	k.do(super, b, ticket.Action{Name: ticket.ActionMerge, Ticket: x.ID})
+	k.refused(super, b, ticket.Action{Name: ticket.ActionUnlink, Relation: ticket.RelationDuplicateOf, Ticket: x.ID}, ticket.ErrInvalid)
+	k.refused(super, x, ticket.Action{Name: ticket.ActionUnlink, Relation: ticket.RelationDuplicatedBy, Ticket: b.ID}, ticket.ErrInvalid)
+	k.do(super, a, ticket.Action{Name: ticket.ActionUnmerge})
 	k.canSee(eve, x)
-	k.do(super, b, ticket.Action{Name: ticket.Unmerge})
+	k.do(super, b, ticket.Action{Name: ticket.ActionUnmerge})
 	k.cannotSee(eve, x)
 }
 
@@ -489,13 +489,13 @@ func TestTheStoresTroubleKillsNoDelivery(t *testing.T) {
 	for range 10 {
 		did, err := k.desk.Deliver(t.Context())
 		require.ErrorIs(t, err, errDown)
-		require.Equal(t, ticket.Delivered{Again: 2}, did)
+		require.Equal(t, ticket.DeliveryCounts{Again: 2}, did)
 		k.clock.Advance(2 * time.Hour)
 	}
 	s.broken = false
 	did, err := k.desk.Deliver(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, ticket.Delivered{Done: 2}, did)
+	require.Equal(t, ticket.DeliveryCounts{Done: 2}, did)
 }
 
 // A delivery whose outcome is lost every time, because the attempt outlasts its
@@ -507,7 +507,7 @@ func TestAnEndlessDeliveryEnds(t *testing.T) {
 	k.sent.FailWith(func(ticket.Notification) error {
 		calls.Add(1)
 		now := k.clock.Advance(2 * time.Minute)
-		_, err := k.store.Claim(t.Context(), ticket.ClaimRequest{Now: now, Lease: time.Minute, Limit: 10, Via: []string{""}})
+		_, err := k.store.Claim(t.Context(), ticket.ClaimRequest{Now: now, Lease: time.Minute, Limit: 10, Notifiers: []string{""}})
 		return err // of another relay, which then crashes
 	})
 	for range 300 {
@@ -528,12 +528,12 @@ func TestLoweredLimitsStopNoFollowUp(t *testing.T) {
 		followers = append(followers, ticket.Person{ID: fmt.Sprint("f", i)})
 	}
 	tk := k.open(ada, ticket.Draft{Followers: followers})
-	k.do(lin, tk, ticket.Action{Name: ticket.Resolve, Message: "m"})
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionResolve, Message: "m"})
 	low := newKitOn(t, k.store, func(c *ticket.Config) {
 		c.Limits.Followers, c.Now, c.NewID, c.NewNumber = 2, k.clock.Now, ticket.NewID, ticket.NewNumber
 	})
 	k.clock.Advance(ticket.ReopenWindow + time.Hour)
-	next := low.do(ticket.Requester(followers[3]), tk, ticket.Action{Name: ticket.Reply, Message: "again"})
+	next := low.do(ticket.Requester(followers[3]), tk, ticket.Action{Name: ticket.ActionReply, Message: "again"})
 	require.NotEqual(t, tk.ID, next.ID)
 	require.Equal(t, []ticket.Person{followers[3], followers[1]}, low.get(next).Followers)
 }
@@ -542,18 +542,18 @@ func TestExplainForeseesLimitsAndSplits(t *testing.T) {
 	k := newKit(t, func(c *ticket.Config) { c.Limits.Tags = 1 })
 	tk := k.open(ada, ticket.Draft{})
 	for _, act := range []ticket.Action{
-		{Name: ticket.Edit, Edit: &ticket.Edits{AddTags: []string{"a"}, Fields: ticket.Fields{"x": 1}}, Note: "fits"},
-		{Name: ticket.Split, Draft: &ticket.Draft{Subject: "s"}},
+		{Name: ticket.ActionEdit, Edit: &ticket.Edits{AddTags: []string{"a"}, Fields: ticket.Fields{"x": 1}}, Note: "fits"},
+		{Name: ticket.ActionSplit, Draft: &ticket.Draft{Subject: "s"}},
 	} {
 		require.NoError(t, k.desk.Explain(lin, tk, act))
 		k.do(lin, tk, act)
 		tk = k.get(tk)
 	}
 	for _, act := range []ticket.Action{
-		{Name: ticket.Edit, Edit: &ticket.Edits{AddTags: []string{"b"}}},
-		{Name: ticket.Split, Draft: &ticket.Draft{Subject: "s", Workflow: "none"}},
-		{Name: ticket.Split, Draft: &ticket.Draft{Subject: "s", Level: 9}},
-		{Name: ticket.Merge}, {Name: ticket.Merge, Ticket: tk.ID}, {Name: ticket.AddLink, Relation: ticket.RelatedTo},
+		{Name: ticket.ActionEdit, Edit: &ticket.Edits{AddTags: []string{"b"}}},
+		{Name: ticket.ActionSplit, Draft: &ticket.Draft{Subject: "s", Workflow: "none"}},
+		{Name: ticket.ActionSplit, Draft: &ticket.Draft{Subject: "s", Level: 9}},
+		{Name: ticket.ActionMerge}, {Name: ticket.ActionMerge, Ticket: tk.ID}, {Name: ticket.ActionLink, Relation: ticket.RelationRelatedTo},
 	} {
 		explained := k.desk.Explain(lin, tk, act)
 		require.Error(t, explained)
@@ -570,5 +570,5 @@ func TestANotifiersNotFoundIsTriedAgain(t *testing.T) {
 	k.open(ada, ticket.Draft{})
 	did, err := k.desk.Deliver(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, ticket.Delivered{Again: 2}, did)
+	require.Equal(t, ticket.DeliveryCounts{Again: 2}, did)
 }

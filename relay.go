@@ -16,7 +16,7 @@ import (
 // Relay says how [Desk.Run] and [Desk.Deliver] work off the outbox. Fields that
 // are 0 have the defaults named.
 type Relay struct {
-	Lease       time.Duration // how long a claim holds, at least a second, or longer for a [Paced] notifier; attempts end after three quarters of it. Default: 1 minute
+	Lease       time.Duration // how long a claim holds, at least a second, or longer for a [LimitedNotifier] notifier; attempts end after three quarters of it. Default: 1 minute
 	Batch       int           // how many deliveries of one notifier a desk works on at the same time, at most. Default: 32
 	Poll        time.Duration // how often Run looks for work that no commit of this process announced. Default: 1 second
 	Backoff     time.Duration // the wait after the first failure; it doubles with each further one. Default: 5 seconds
@@ -95,24 +95,24 @@ func (r Relay) unsure(failures int) (int, time.Duration) {
 	return failures + min(share, max(r.MaxAttempts-failures, 1)), upper(time.Duration(times) * min(r.MaxBackoff, math.MaxInt64/time.Duration(times)))
 }
 
-// Delivered counts what a pass of the relay did, including outcomes that came
+// DeliveryCounts counts what a pass of the relay did, including outcomes that came
 // too late to count, because the lease had run out.
-type Delivered struct {
+type DeliveryCounts struct {
 	Done       int // delivered
 	Again      int // failed, to be tried again
 	Dead       int // failed for good, bounces included
 	Suppressed int // not sent on purpose
 }
 
-func (s *Delivered) count(o Outcome) {
+func (s *DeliveryCounts) count(o Outcome) {
 	switch o {
-	case Done:
+	case OutcomeDone:
 		s.Done++
-	case Again:
+	case OutcomeRetry:
 		s.Again++
-	case GiveUp, BounceBack:
+	case OutcomeGiveUp, OutcomeBounce:
 		s.Dead++
-	case Suppress:
+	case OutcomeSuppress:
 		s.Suppressed++
 	}
 }
@@ -123,12 +123,12 @@ func (s *Delivered) count(o Outcome) {
 // calls of a desk share the places of a notifier (Relay.Batch), and where calls of
 // it that do not return have taken all, Deliver leaves the rest. For hosts that have a schedule of their own; others
 // call [Desk.Run]. It fails with the first error of the store.
-func (d *Desk) Deliver(ctx context.Context) (Delivered, error) {
+func (d *Desk) Deliver(ctx context.Context) (DeliveryCounts, error) {
 	if err := d.unbound(); err != nil {
-		return Delivered{}, err
+		return DeliveryCounts{}, err
 	}
 	var mu sync.Mutex
-	var sum Delivered
+	var sum DeliveryCounts
 	var first error
 	var wg sync.WaitGroup
 	if err := d.hasten(ctx); err != nil && !errors.Is(err, errors.ErrUnsupported) {
@@ -140,7 +140,7 @@ func (d *Desk) Deliver(ctx context.Context) (Delivered, error) {
 			err := c.clear(ctx)
 			mu.Lock()
 			defer mu.Unlock()
-			sum = Delivered{sum.Done + c.sum.Done, sum.Again + c.sum.Again, sum.Dead + c.sum.Dead, sum.Suppressed + c.sum.Suppressed}
+			sum = DeliveryCounts{sum.Done + c.sum.Done, sum.Again + c.sum.Again, sum.Dead + c.sum.Dead, sum.Suppressed + c.sum.Suppressed}
 			if first == nil {
 				first = err
 			}
@@ -180,8 +180,8 @@ func (d *Desk) serving() map[string]Notifier {
 // Relay.Poll. Each notifier is served on its own: a slow one holds up no other,
 // and a slow delivery no other recipient. A store that is a [Maintainer] is
 // called once in Relay.Poll, one call at a time; once an hour receipts are
-// forgotten, see [Desk.ForgetReceipts], and what a clock that was ahead lets wait for
-// longer than the desk ever does is brought forward (see [Hastener]). Trouble with the store is logged, and Run
+// forgotten, see [Desk.PruneReceipts], and what a clock that was ahead lets wait for
+// longer than the desk ever does is brought forward (see [Rescheduler]). Trouble with the store is logged, and Run
 // goes on.
 //
 // Any number of processes may run on the same store at the same time.
@@ -212,10 +212,10 @@ func (d *Desk) Run(ctx context.Context) error {
 	if m, ok := d.store.(Maintainer); ok {
 		wg.Go(func() { d.serve(work, "maintain the store", m.Maintain) })
 	}
-	if _, ok := d.store.(Forgetter); ok {
+	if _, ok := d.store.(ReceiptPruner); ok {
 		wg.Go(func() { d.serve(work, "forget old receipts", d.forgetting()) })
 	}
-	if _, ok := d.store.(Hastener); ok {
+	if _, ok := d.store.(Rescheduler); ok {
 		wg.Go(func() {
 			d.serve(work, "bring forward what waits for a clock that was ahead", d.hasten)
 		})
@@ -238,7 +238,7 @@ func (d *Desk) Shutdown(ctx context.Context) error { return d.runs.shutdown(ctx)
 
 // Wake makes the relay of this process look for work at once. The desk does so
 // after its own commits; a host calls it after it has committed a transaction
-// that the desk was bound to with [Desk.In].
+// that the desk was bound to with [Desk.WithStore].
 func (d *Desk) Wake() { d.wake.all() }
 
 // runs are the calls of Run under way.
@@ -418,7 +418,7 @@ var errHidden = errors.New("ticket: the policy hides it from the desk itself")
 
 // fire performs what one ticket does by itself, unless somebody else did.
 func (d *Desk) fire(ctx context.Context, ref Ref) (bool, error) {
-	a := deskItself.In(ref.Tenant)
+	a := deskItself.InTenant(ref.Tenant)
 	t, err := d.store.Ticket(ctx, ref.Tenant, ref.Ticket)
 	if err != nil {
 		return false, err

@@ -28,10 +28,10 @@ func TestRelayClockSetBack(t *testing.T) {
 	tk := k.open(ada, ticket.Draft{})
 	k.deliver()
 	k.clock.Advance(24 * time.Hour) // wrong for a moment
-	k.do(lin, tk, ticket.Action{Name: ticket.AddNote, Note: "n"})
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionNote, Note: "n"})
 	k.clock.Advance(-24 * time.Hour)
 	k.sent.Reset()
-	k.do(lin, tk, ticket.Action{Name: ticket.Reply, Message: "m"})
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionReply, Message: "m"})
 	k.clock.Advance(time.Hour)
 	k.deliver()
 	k.sent.RequireSent(t, ticket.KindAnswered, "ada@example.org")
@@ -107,7 +107,7 @@ func (e *hollowError) Error() string { return e.s }
 func TestRelayPanics(t *testing.T) {
 	k := newKit(t, func(c *ticket.Config) {
 		c.Relay.Observe = func(context.Context, ticket.Delivery, ticket.Settlement) { panic("observe") }
-		c.Copies = func(_ ticket.Ticket, kind ticket.Kind) []ticket.Recipient {
+		c.ExtraRecipients = func(_ ticket.Ticket, kind ticket.Kind) []ticket.Recipient {
 			if kind == ticket.KindClosed {
 				panic("copies")
 			}
@@ -124,17 +124,17 @@ func TestRelayPanics(t *testing.T) {
 	tk := k.open(ada, ticket.Draft{})
 	did, err := k.desk.Deliver(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, ticket.Delivered{Again: 2}, did)
+	require.Equal(t, ticket.DeliveryCounts{Again: 2}, did)
 	k.sent.FailWith(nil)
 	k.open(ada, ticket.Draft{Subject: "expected"})
 	did, err = k.desk.Deliver(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, ticket.Delivered{Done: 1, Again: 1}, did)
+	require.Equal(t, ticket.DeliveryCounts{Done: 1, Again: 1}, did)
 
-	k.do(lin, tk, ticket.Action{Name: ticket.Resolve, Message: "m"})
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionResolve, Message: "m"})
 	k.clock.Advance(ticket.ConfirmWindow)
 	_, err = k.desk.FireTimers(t.Context())
-	require.ErrorContains(t, err, "Config.Copies panicked")
+	require.ErrorContains(t, err, "Config.ExtraRecipients panicked")
 	require.Equal(t, ticket.StatusResolved, k.get(tk).Status, "nobody is left out in silence")
 }
 
@@ -142,11 +142,11 @@ func TestRelayPanics(t *testing.T) {
 func TestRelayFollowerFollowUp(t *testing.T) {
 	k := newKit(t)
 	tk := k.open(ada, ticket.Draft{Followers: []ticket.Person{bob.Person}})
-	k.do(lin, tk, ticket.Action{Name: ticket.Resolve, Message: "m"})
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionResolve, Message: "m"})
 	k.clock.Advance(60 * 24 * time.Hour)
 	k.deliver()
 	k.sent.Reset()
-	next := k.do(bob, tk, ticket.Action{Name: ticket.Reply, Message: "bob's words", Attachments: []ticket.Attachment{{Name: "a.png"}}})
+	next := k.do(bob, tk, ticket.Action{Name: ticket.ActionReply, Message: "bob's words", Attachments: []ticket.Attachment{{Name: "a.png"}}})
 	require.NotEqual(t, tk.ID, next.ID)
 	k.deliver()
 	var kinds []string
@@ -166,14 +166,14 @@ func TestRelayLinkAfterMerge(t *testing.T) {
 	k := newKit(t, withLinks(1))
 	tk := k.open(ada, ticket.Draft{})
 	into := k.open(ada, ticket.Draft{})
-	h := ticket.Holder(k.link(ada, tk, ticket.LinkRequest{Scope: ticket.LinkReply}))
-	k.do(lin, tk, ticket.Action{Name: ticket.Merge, Ticket: into.ID})
+	h := ticket.StatusLinkHolder(k.link(ada, tk, ticket.StatusLinkRequest{Scope: ticket.StatusLinkReply}))
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionMerge, Ticket: into.ID})
 	v, err := k.track(h, "")
 	require.NoError(t, err)
-	require.Equal(t, []ticket.ActionName{ticket.Reply}, v.Actions)
-	_, err = k.desk.Do(t.Context(), h, v.ID, ticket.Action{Name: ticket.Reply, Message: "m", Version: v.Version})
+	require.Equal(t, []ticket.ActionName{ticket.ActionReply}, v.Actions)
+	_, err = k.desk.Do(t.Context(), h, v.ID, ticket.Action{Name: ticket.ActionReply, Message: "m", Version: v.Version})
 	t.Log("by the view's ID:", err)
-	_, err2 := k.desk.Do(t.Context(), h, tk.ID, ticket.Action{Name: ticket.Reply, Message: "m", Version: v.Version})
+	_, err2 := k.desk.Do(t.Context(), h, tk.ID, ticket.Action{Name: ticket.ActionReply, Message: "m", Version: v.Version})
 	t.Log("by the link's ID:", err2)
 	require.True(t, err == nil || err2 == nil)
 }
@@ -183,29 +183,29 @@ func TestRelayRevokeAfterMerge(t *testing.T) {
 	k := newKit(t, withLinks(1))
 	tk := k.open(ada, ticket.Draft{})
 	into := k.open(ada, ticket.Draft{Message: "private"})
-	h := ticket.Holder(k.link(ada, tk, ticket.LinkRequest{Scope: ticket.LinkReply}))
-	k.do(lin, tk, ticket.Action{Name: ticket.Merge, Ticket: into.ID})
-	_, err := k.desk.RevokeLinks(t.Context(), lin, into.ID)
+	h := ticket.StatusLinkHolder(k.link(ada, tk, ticket.StatusLinkRequest{Scope: ticket.StatusLinkReply}))
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionMerge, Ticket: into.ID})
+	_, err := k.desk.RevokeStatusLinks(t.Context(), lin, into.ID)
 	require.NoError(t, err)
 	v, err := k.track(h, "")
-	require.ErrorIs(t, err, ticket.ErrLink, "shows %s", v.Number)
+	require.ErrorIs(t, err, ticket.ErrStatusLink, "shows %s", v.Number)
 }
 
 // An agent and a customer with the same ID share a key.
 func TestRelayKeyOfAgentAndCustomer(t *testing.T) {
-	k := newKit(t, func(c *ticket.Config) { c.Guard = ticket.Guard{Recipient: 3} })
+	k := newKit(t, func(c *ticket.Config) { c.SendLimits = ticket.SendLimits{PerRecipient: 3} })
 	cust := ticket.Requester(ticket.Person{ID: "7"})
 	ag := ticket.Agent("7", 1)
 	tk := k.open(bob, ticket.Draft{})
-	k.do(ag, tk, ticket.Action{Name: ticket.Take})
+	k.do(ag, tk, ticket.Action{Name: ticket.ActionTake})
 	for range 3 {
-		k.do(bob, tk, ticket.Action{Name: ticket.Reply, Message: "m"})
+		k.do(bob, tk, ticket.Action{Name: ticket.ActionReply, Message: "m"})
 	}
 	k.deliver()
 	k.sent.Reset()
 	k.open(cust, ticket.Draft{})
 	k.deliver()
-	held := k.told(ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.Suppressed}})
+	held := k.told(ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.DeliverySuppressed}})
 	for _, d := range held {
 		t.Log(d.To.Role, d.To.Person.ID, d.Report(nil))
 	}
@@ -226,7 +226,7 @@ func TestRelayTwoMachines(t *testing.T) {
 	tk := k.open(ada, ticket.Draft{Followers: []ticket.Person{bob.Person}})
 	k.deliver()
 	k.sent.Reset()
-	k.do(ada, tk, ticket.Action{Name: ticket.Reply, Message: "away", Automatic: true})
+	k.do(ada, tk, ticket.Action{Name: ticket.ActionReply, Message: "away", Automatic: true})
 	rounds := 0
 	for range 300 {
 		k.clock.Advance(4 * time.Minute)
@@ -235,7 +235,7 @@ func TestRelayTwoMachines(t *testing.T) {
 		k.sent.Reset()
 		any := false
 		for _, n := range sent {
-			if n.To.Role&ticket.Customers == 0 || n.Kind != ticket.KindCustomer {
+			if n.To.Role&ticket.RoleCustomer == 0 || n.Kind != ticket.KindCustomer {
 				continue
 			}
 			who := ada
@@ -243,7 +243,7 @@ func TestRelayTwoMachines(t *testing.T) {
 				who = bob
 			}
 			any = true
-			_, err := k.desk.Do(t.Context(), who, tk.ID, ticket.Action{Name: ticket.Reply, Message: "away", Automatic: true})
+			_, err := k.desk.Do(t.Context(), who, tk.ID, ticket.Action{Name: ticket.ActionReply, Message: "away", Automatic: true})
 			require.NoError(t, err)
 		}
 		if !any {
@@ -259,7 +259,7 @@ func TestRelayLookOnlyLinkActs(t *testing.T) {
 	spec := ticket.DefaultWorkflow()
 	spec.Name = "own"
 	for i := range spec.Transitions {
-		if tr := &spec.Transitions[i]; tr.Action == ticket.Reply && tr.By == ticket.Customers {
+		if tr := &spec.Transitions[i]; tr.Action == ticket.ActionReply && tr.By == ticket.RoleCustomer {
 			tr.Needs = 0
 		}
 	}
@@ -267,9 +267,9 @@ func TestRelayLookOnlyLinkActs(t *testing.T) {
 	require.NoError(t, err)
 	k := newKit(t, withLinks(1), func(c *ticket.Config) { c.Workflows = []*ticket.Workflow{w} })
 	tk := k.open(ada, ticket.Draft{})
-	k.do(lin, tk, ticket.Action{Name: ticket.Resolve, Message: "m"})
-	h := ticket.Holder(k.link(lin, tk, ticket.LinkRequest{}))
-	got, err := k.desk.Do(t.Context(), h, tk.ID, ticket.Action{Name: ticket.Reply})
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionResolve, Message: "m"})
+	h := ticket.StatusLinkHolder(k.link(lin, tk, ticket.StatusLinkRequest{}))
+	got, err := k.desk.Do(t.Context(), h, tk.ID, ticket.Action{Name: ticket.ActionReply})
 	require.ErrorIs(t, err, ticket.ErrRefused, "now %s", got)
 }
 
@@ -300,13 +300,13 @@ type badBrief struct {
 	bad ticket.ID
 }
 
-func (s *badBrief) Brief(ctx context.Context, r ticket.BriefRequest) ([]ticket.Brief, error) {
+func (s *badBrief) DeliveryContexts(ctx context.Context, r ticket.DeliveryContextRequest) ([]ticket.DeliveryContext, error) {
 	for _, row := range r.Rows {
 		if row.Ticket == s.bad {
 			return nil, errors.New("an event cannot be decoded")
 		}
 	}
-	return s.Store.(ticket.Briefer).Brief(ctx, r)
+	return s.Store.(ticket.DeliveryLoader).DeliveryContexts(ctx, r)
 }
 
 func TestRelayPoisonedBrief(t *testing.T) {
@@ -335,7 +335,7 @@ func TestRelayFormerRequester(t *testing.T) {
 	k := newKit(t)
 	eve := ticket.Person{ID: "eve", Email: "eve@example.org"}
 	tk := k.open(lin, ticket.Draft{Requester: eve, Subject: "s"})
-	k.do(lin, tk, ticket.Action{Name: ticket.Edit, Edit: &ticket.Edits{Requester: ada.Person, Subject: "Ada's salary"}})
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{Requester: ada.Person, Subject: "Ada's salary"}})
 	k.deliver()
 	for _, n := range k.sent.Sent() {
 		if n.To.Person.ID == "eve" {
@@ -348,13 +348,13 @@ func TestRelayFormerRequester(t *testing.T) {
 func TestRelayLinkGivesAddress(t *testing.T) {
 	k := newKit(t, withLinks(1))
 	tk := k.open(ticket.Requester(ticket.Person{ID: "c1", Email: "ada@example.org", Phone: "+49 1"}), ticket.Draft{})
-	h := ticket.Holder(k.link(ada, tk, ticket.LinkRequest{Scope: ticket.LinkReply}))
-	got, err := k.desk.Do(t.Context(), h, tk.ID, ticket.Action{Name: ticket.Reply, Message: "m"})
+	h := ticket.StatusLinkHolder(k.link(ada, tk, ticket.StatusLinkRequest{Scope: ticket.StatusLinkReply}))
+	got, err := k.desk.Do(t.Context(), h, tk.ID, ticket.Action{Name: ticket.ActionReply, Message: "m"})
 	require.NoError(t, err)
 	require.NotContains(t, asJSON(t, got), "ada@example.org")
 }
 
-// What Config.Copies gives is checked, and nobody is told twice.
+// What Config.ExtraRecipients gives is checked, and nobody is told twice.
 func TestRelayCopies(t *testing.T) {
 	for name, tc := range map[string]struct {
 		to    []ticket.Recipient
@@ -368,7 +368,7 @@ func TestRelayCopies(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			k := newKit(t, func(c *ticket.Config) {
-				c.Copies = func(ticket.Ticket, ticket.Kind) []ticket.Recipient { return tc.to }
+				c.ExtraRecipients = func(ticket.Ticket, ticket.Kind) []ticket.Recipient { return tc.to }
 			})
 			_, err := k.desk.Open(t.Context(), ada, ticket.Draft{Subject: "s"})
 			if tc.fails {
@@ -387,12 +387,12 @@ func TestRelaySmall(t *testing.T) {
 	k := newKit(t, withLinks(1))
 	k.clock.Advance(50 * time.Second)
 	tk := k.open(ada, ticket.Draft{})
-	_, err := k.track(ticket.Holder(k.link(ada, tk, ticket.LinkRequest{TTL: 30 * time.Second})), "")
+	_, err := k.track(ticket.StatusLinkHolder(k.link(ada, tk, ticket.StatusLinkRequest{TTL: 30 * time.Second})), "")
 	if err != nil {
 		t.Error("short:", err)
 	}
-	_, err = k.track(ticket.Holder(""), "")
-	if !errors.Is(err, ticket.ErrLink) {
+	_, err = k.track(ticket.StatusLinkHolder(""), "")
+	if !errors.Is(err, ticket.ErrStatusLink) {
 		t.Error("empty token:", err)
 	}
 	_, err = ticket.NewDesk(memstore.New(), ticket.Config{Notifiers: map[string]ticket.Notifier{"a\x00b\n": ticket.LogNotifier{}}})
@@ -425,11 +425,11 @@ func TestRelayStopTimerWakes(t *testing.T) {
 		require.NoError(t, err)
 		_ = w
 		desk, err := ticket.NewDesk(memstore.New(), ticket.Config{Logger: slog.New(slog.DiscardHandler), Policy: noClose{},
-			Notifiers: map[string]ticket.Notifier{"s": stream}, Streams: []string{"s"}, Relay: ticket.Relay{Poll: 10 * time.Hour}})
+			Notifiers: map[string]ticket.Notifier{"s": stream}, EventNotifiers: []string{"s"}, Relay: ticket.Relay{Poll: 10 * time.Hour}})
 		require.NoError(t, err)
 		tk, err := desk.Open(t.Context(), ada, ticket.Draft{Subject: "s"})
 		require.NoError(t, err)
-		_, err = desk.Do(t.Context(), lin, tk.ID, ticket.Action{Name: ticket.Resolve, Message: "m"})
+		_, err = desk.Do(t.Context(), lin, tk.ID, ticket.Action{Name: ticket.ActionResolve, Message: "m"})
 		require.NoError(t, err)
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error)
@@ -453,7 +453,7 @@ func TestRelayStopTimerWakes(t *testing.T) {
 type noClose struct{ ticket.DefaultPolicy }
 
 func (noClose) MayDo(_ ticket.Actor, _ ticket.Ticket, a ticket.ActionName) error {
-	if a == ticket.Close {
+	if a == ticket.ActionClose {
 		return errors.New("no")
 	}
 	return nil
@@ -487,20 +487,20 @@ func TestRelayPoisonedBriefUnderRun(t *testing.T) {
 		}
 		cancel()
 		require.ErrorIs(t, <-done, context.Canceled)
-		require.Equal(t, ticket.Dead, page.Deliveries[0].State)
+		require.Equal(t, ticket.DeliveryDead, page.Deliveries[0].State)
 	})
 }
 
 func TestRelayToldTwice(t *testing.T) {
 	k := newKit(t, func(c *ticket.Config) {
-		c.Copies = func(ticket.Ticket, ticket.Kind) []ticket.Recipient {
+		c.ExtraRecipients = func(ticket.Ticket, ticket.Kind) []ticket.Recipient {
 			return []ticket.Recipient{{Person: ticket.Person{Email: "Ada@Example.org"}}}
 		}
 	})
 	tk := k.open(ada, ticket.Draft{})
 	k.deliver()
 	k.sent.Reset()
-	k.do(lin, tk, ticket.Action{Name: ticket.Reply, Message: "m"})
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionReply, Message: "m"})
 	k.deliver()
 	require.Len(t, k.sent.Sent(), 1)
 }
@@ -511,7 +511,7 @@ type noRedrive struct {
 }
 
 func (p noRedrive) MayDo(_ ticket.Actor, t ticket.Ticket, a ticket.ActionName) error {
-	if a == ticket.Redrive && t.ID == *p.id {
+	if a == ticket.ActionRedrive && t.ID == *p.id {
 		return errors.New("no")
 	}
 	return nil
@@ -562,11 +562,11 @@ func TestRelayUploadsBeyondTheCap(t *testing.T) {
 	k := newKit(t)
 	tk := k.open(ada, ticket.Draft{})
 	for range 25 {
-		_, err := k.desk.Do(t.Context(), ada, tk.ID, ticket.Action{Name: ticket.Reply, Attachments: []ticket.Attachment{{Name: "a"}}})
+		_, err := k.desk.Do(t.Context(), ada, tk.ID, ticket.Action{Name: ticket.ActionReply, Attachments: []ticket.Attachment{{Name: "a"}}})
 		require.NoError(t, err)
 		k.deliver()
 	}
-	_, err := k.desk.Do(t.Context(), lin, tk.ID, ticket.Action{Name: ticket.Resolve, Message: "done"})
+	_, err := k.desk.Do(t.Context(), lin, tk.ID, ticket.Action{Name: ticket.ActionResolve, Message: "done"})
 	require.NoError(t, err)
 	k.deliver()
 	k.clock.Advance(48 * time.Hour)
@@ -617,7 +617,7 @@ func TestRelayBouncedThenMoved(t *testing.T) {
 		}
 	})
 	k.sent.FailWith(func(n ticket.Notification) error {
-		if n.To.Person.Email == "old@example.org" && n.To.Role == ticket.Requesters {
+		if n.To.Person.Email == "old@example.org" && n.To.Role == ticket.RoleRequester {
 			return ticket.Bounce(errors.New("550"))
 		}
 		return nil
@@ -635,8 +635,8 @@ func TestRelayBouncedThenMoved(t *testing.T) {
 func TestRelayLinkDiesWithNewAddress(t *testing.T) {
 	k := newKit(t, withLinks(1))
 	tk := k.open(ada, ticket.Draft{})
-	h := ticket.Holder(k.link(ada, tk, ticket.LinkRequest{}))
-	k.do(lin, tk, ticket.Action{Name: ticket.Edit, Edit: &ticket.Edits{Requester: ticket.Person{ID: "c1", Name: "Ada", Email: "ada@example.com"}}})
+	h := ticket.StatusLinkHolder(k.link(ada, tk, ticket.StatusLinkRequest{}))
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{Requester: ticket.Person{ID: "c1", Name: "Ada", Email: "ada@example.com"}}})
 	_, err := k.track(h, "")
 	require.NoError(t, err, "the same person, by ID")
 }
@@ -647,7 +647,7 @@ func TestRelayIntoForThoseLeftBehind(t *testing.T) {
 	vic := inOrg("vic", "vendor")
 	a := k.open(inOrg("eve", "x"), ticket.Draft{Followers: []ticket.Person{vic.Person}})
 	b := k.open(inOrg("kim", "x"), ticket.Draft{})
-	k.do(super, a, ticket.Action{Name: ticket.Merge, Ticket: b.ID})
+	k.do(super, a, ticket.Action{Name: ticket.ActionMerge, Ticket: b.ID})
 	k.cannotSee(vic, b)
 	k.deliver()
 	require.Empty(t, k.sent.RequireSent(t, ticket.KindMerged, "vic@example.org").Into)
@@ -659,8 +659,8 @@ func TestRelayLinkOfSharedMailbox(t *testing.T) {
 	a := ticket.Requester(ticket.Person{ID: "a", Email: "team@example.org"})
 	b := ticket.Requester(ticket.Person{ID: "b", Email: "team@example.org"})
 	tk := k.open(a, ticket.Draft{Followers: []ticket.Person{b.Person}})
-	h := ticket.Holder(k.link(b, tk, ticket.LinkRequest{Scope: ticket.LinkReply}))
-	_, err := k.desk.Do(t.Context(), h, tk.ID, ticket.Action{Name: ticket.Reply, Message: "m"})
+	h := ticket.StatusLinkHolder(k.link(b, tk, ticket.StatusLinkRequest{Scope: ticket.StatusLinkReply}))
+	_, err := k.desk.Do(t.Context(), h, tk.ID, ticket.Action{Name: ticket.ActionReply, Message: "m"})
 	require.NoError(t, err)
 	e := k.events(cron, tk)
 	require.Equal(t, "b", e[len(e)-1].Actor.ID)

@@ -14,7 +14,7 @@ import (
 )
 
 func given(to ticket.Actor, follow ...ticket.Person) ticket.Action {
-	return ticket.Action{Name: ticket.Edit, Edit: &ticket.Edits{Requester: to.Person, Follow: follow}}
+	return ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{Requester: to.Person, Follow: follow}}
 }
 
 // handedOver is a ticket of eve's, whose company is x, that was given to vic of
@@ -25,9 +25,9 @@ func handedOver(t *testing.T, follow ...ticket.Person) (k *kit, tk ticket.Ticket
 	eve, vic = inOrg("eve", "x"), inOrg("vic", "vendor")
 	tk = k.open(eve, ticket.Draft{Subject: "Gate", Message: "salaries", Followers: []ticket.Person{inOrg("fay", "f").Person}})
 	k.do(eve, tk, words("eve's secret"))
-	k.do(lin, tk, ticket.Action{Name: ticket.Reply, Message: "secret answer"})
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionReply, Message: "secret answer"})
 	k.do(lin, tk, given(vic, follow...))
-	k.do(lin, tk, ticket.Action{Name: ticket.Reply, Message: "gate answer"})
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionReply, Message: "gate answer"})
 	k.do(vic, tk, words("vic's words"))
 	return k, tk, eve, vic
 }
@@ -43,13 +43,13 @@ func TestANewRequesterReadsFromThenOn(t *testing.T) {
 	k, tk, eve, vic := handedOver(t)
 	require.EqualValues(t, 4, k.get(tk).RequesterSince)
 	require.Equal(t, since, said(k.view(vic, string(tk.Number)).Messages))
-	token := k.link(cron, tk, ticket.LinkRequest{For: vic.Person})
-	require.Equal(t, since, said(k.view(ticket.Holder(token), "").Messages))
+	token := k.link(cron, tk, ticket.StatusLinkRequest{For: vic.Person})
+	require.Equal(t, since, said(k.view(ticket.StatusLinkHolder(token), "").Messages))
 	for _, e := range k.events(vic, tk) {
 		require.Greater(t, e.Seq, int64(4))
 		require.Empty(t, e.Subject)
 	}
-	err := k.refusal(vic, tk, ticket.Action{Name: ticket.Reply, Message: "m", Version: 1}, ticket.ErrStale)
+	err := k.refusal(vic, tk, ticket.Action{Name: ticket.ActionReply, Message: "m", Version: 1}, ticket.ErrStale)
 	require.NotContains(t, asJSON(t, err), "secret")
 	for version, subject := range map[int64]string{1: "", 3: "", 4: "Gate", 6: "Gate"} {
 		past, err := k.desk.AtVersion(t.Context(), vic, tk.ID, version)
@@ -81,7 +81,7 @@ func TestANewRequesterWhoFollowsReadsAll(t *testing.T) {
 	k, tk, _, _ := handedOver(t, vic.Person)
 	require.Len(t, k.view(vic, string(tk.Number)).Messages, 5)
 	require.Len(t, k.found(vic, "secret"), 1)
-	k.do(lin, tk, ticket.Action{Name: ticket.Edit, Edit: &ticket.Edits{Unfollow: []ticket.Person{vic.Person}}})
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{Unfollow: []ticket.Person{vic.Person}}})
 	require.Len(t, k.view(vic, string(tk.Number)).Messages, 2)
 }
 
@@ -94,7 +94,7 @@ func TestANewRequesterOfTheSameCustomerReadsAll(t *testing.T) {
 	k.do(lin, tk, given(kim))
 	require.Equal(t, before, said(k.view(kim, string(tk.Number)).Messages), "the time of its own company")
 	k.do(lin, tk, given(eve))
-	k.do(lin, tk, ticket.Action{Name: ticket.Reply, Message: "back again"})
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionReply, Message: "back again"})
 	require.Equal(t, append(before[:3:3], "back again"), said(k.view(eve, string(tk.Number)).Messages))
 }
 
@@ -104,7 +104,7 @@ func TestOwnWordsAreRead(t *testing.T) {
 	eve, vic := inOrg("eve", "x"), inOrg("vic", "vendor")
 	tk := k.open(eve, ticket.Draft{Message: "salaries", Followers: []ticket.Person{vic.Person}})
 	k.do(vic, tk, words("vic's offer"))
-	k.do(lin, tk, ticket.Action{Name: ticket.Edit, Edit: &ticket.Edits{Unfollow: []ticket.Person{vic.Person}}})
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{Unfollow: []ticket.Person{vic.Person}}})
 	k.do(lin, tk, given(vic))
 	require.Equal(t, []string{"vic's offer"}, said(k.view(vic, string(tk.Number)).Messages))
 	require.Len(t, k.found(vic, "offer"), 1)
@@ -159,7 +159,7 @@ func readableBy(who ticket.Person, history []ticket.Event) (texts map[string]boo
 	let := false
 	for _, e := range history {
 		if slices.ContainsFunc(e.Followed, who.Same) {
-			let = e.Action != ticket.Merge
+			let = e.Action != ticket.ActionMerge
 		}
 	}
 	for i, e := range history {
@@ -167,7 +167,7 @@ func readableBy(who ticket.Person, history []ticket.Event) (texts map[string]boo
 		if err != nil {
 			panic(err)
 		}
-		own := e.By.Role&ticket.Customers != 0 && e.Actor.Same(who)
+		own := e.By.Role&ticket.RoleCustomer != 0 && e.Actor.Same(who)
 		if e.Message != "" && (own || follows && let || e.Seq >= now.RequesterSince || same(then.Requester)) {
 			texts[string(e.Message)] = true
 		}
@@ -205,11 +205,11 @@ func TestWhoReadsWhatHoldsWhateverHappens(t *testing.T) {
 			case 3, 4:
 				act = merge(other)
 			case 5:
-				act = ticket.Action{Name: ticket.Unmerge}
+				act = ticket.Action{Name: ticket.ActionUnmerge}
 			case 6:
 				act = given(somebody())
 			case 7:
-				act = ticket.Action{Name: ticket.Edit, Edit: &ticket.Edits{Follow: []ticket.Person{somebody().Person}, Unfollow: []ticket.Person{somebody().Person}}}
+				act = ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{Follow: []ticket.Person{somebody().Person}, Unfollow: []ticket.Person{somebody().Person}}}
 			}
 			k.clock.Advance(1e9)
 			_, _ = k.desk.Do(t.Context(), who, tk.ID, act)
@@ -287,7 +287,7 @@ func (s *erased) Events(ctx context.Context, tenant string, id ticket.ID, after 
 	page, err := s.Store.Events(ctx, tenant, id, after, limit)
 	for i := range page {
 		if page[i].Seq == s.seq {
-			page[i] = page[i].Erase(ticket.GroupPeople)
+			page[i] = page[i].Erase(ticket.GroupIdentities)
 		}
 	}
 	return page, err
@@ -312,7 +312,7 @@ type hidesOne struct {
 }
 
 func (p hidesOne) MaySee(a ticket.Actor, t ticket.Ticket) bool {
-	return p.DefaultPolicy.MaySee(a, t) && (t.ID != *p.id || a.Role == ticket.Systems)
+	return p.DefaultPolicy.MaySee(a, t) && (t.ID != *p.id || a.Role == ticket.RoleSystem)
 }
 
 func TestThePolicyIsAskedAboutTheMergedTicketToo(t *testing.T) {

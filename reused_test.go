@@ -14,7 +14,7 @@ import (
 // request, whatever it failed by, and in a transaction of the host's as well.
 func TestAKeyThatOthersUseMeanwhile(t *testing.T) {
 	reply := func(key string, words ticket.Message) ticket.Action {
-		return ticket.Action{Name: ticket.Reply, Key: key, Message: words}
+		return ticket.Action{Name: ticket.ActionReply, Key: key, Message: words}
 	}
 	for name, c := range map[string]struct {
 		theirs func(k *kit, t ticket.Ticket) error
@@ -33,11 +33,11 @@ func TestAKeyThatOthersUseMeanwhile(t *testing.T) {
 			return err
 		}, true},
 		"another, by which mine is not possible any more": {func(k *kit, t ticket.Ticket) error {
-			_, err := k.desk.Do(k.Context(), lin, t.ID, ticket.Action{Name: ticket.Cancel, Key: "key", Reason: "withdrawn", Message: "m"})
+			_, err := k.desk.Do(k.Context(), lin, t.ID, ticket.Action{Name: ticket.ActionCancel, Key: "key", Reason: "withdrawn", Message: "m"})
 			return err
 		}, true},
 		"another, by which mine is late": {func(k *kit, t ticket.Ticket) error {
-			_, err := k.desk.Do(k.Context(), lin, t.ID, ticket.Action{Name: ticket.Reply, Key: "key", Message: "m"})
+			_, err := k.desk.Do(k.Context(), lin, t.ID, ticket.Action{Name: ticket.ActionReply, Key: "key", Message: "m"})
 			return err
 		}, true},
 	} {
@@ -47,10 +47,10 @@ func TestAKeyThatOthersUseMeanwhile(t *testing.T) {
 					s := &meanwhile{Store: memstore.New()}
 					k := newKitOn(t, s)
 					tk := k.open(ada, ticket.Draft{})
-					tk = k.do(lin, tk, ticket.Action{Name: ticket.Take})
+					tk = k.do(lin, tk, ticket.Action{Name: ticket.ActionTake})
 					desk := k.desk
 					if bound {
-						desk = desk.In(s)
+						desk = desk.WithStore(s)
 					}
 					done := false
 					s.at, s.do = at, func() {

@@ -72,7 +72,7 @@ func TestWhatIsTheSameRequest(t *testing.T) {
 	require.ErrorIs(t, err, ticket.ErrDuplicate)
 
 	edit := func(e ticket.Edits) (ticket.Ticket, error) {
-		return k.desk.Do(t.Context(), lin, opened.ID, ticket.Action{Name: ticket.Edit, Edit: &e, Key: "e"})
+		return k.desk.Do(t.Context(), lin, opened.ID, ticket.Action{Name: ticket.ActionEdit, Edit: &e, Key: "e"})
 	}
 	_, err = edit(ticket.Edits{AddTags: []string{"vip"}})
 	require.NoError(t, err)
@@ -83,8 +83,8 @@ func TestWhatIsTheSameRequest(t *testing.T) {
 	require.ErrorIs(t, err, ticket.ErrDuplicate)
 
 	until := k.clock.Now().Add(48 * time.Hour)
-	_, err = k.desk.Do(t.Context(), lin, opened.ID, ticket.Action{Name: ticket.Hold, Reason: "part", Until: until, Key: "h"})
+	_, err = k.desk.Do(t.Context(), lin, opened.ID, ticket.Action{Name: ticket.ActionHold, Reason: "part", Until: until, Key: "h"})
 	require.NoError(t, err)
-	_, err = k.desk.Do(t.Context(), lin, opened.ID, ticket.Action{Name: ticket.Hold, Reason: "part", Until: until.In(east).Add(time.Nanosecond), Key: "h", Edit: nil, Attachments: []ticket.Attachment{}})
+	_, err = k.desk.Do(t.Context(), lin, opened.ID, ticket.Action{Name: ticket.ActionHold, Reason: "part", Until: until.In(east).Add(time.Nanosecond), Key: "h", Edit: nil, Attachments: []ticket.Attachment{}})
 	require.NoError(t, err)
 }

@@ -130,7 +130,7 @@ func (d *Desk) Search(ctx context.Context, a Actor, q SearchQuery) ([]Hit, error
 	if err != nil {
 		return nil, err
 	}
-	q.Query, q.Notes = prepared, a.Role&(Agents|Systems) != 0
+	q.Query, q.Notes = prepared, a.Role&(RoleAgent|RoleSystem) != 0
 	if err := q.Check(); err != nil {
 		return nil, err
 	}
@@ -145,7 +145,7 @@ func (d *Desk) Search(ctx context.Context, a Actor, q SearchQuery) ([]Hit, error
 	if err != nil && (len(named) == 0 || !errors.Is(err, errors.ErrUnsupported)) {
 		return nil, unsupported("full-text search", err)
 	}
-	if org := a.Person.Organisation; err == nil && a.Role == Requesters && org != "" && !q.NotMerged && !d.cfg.MergeOnePerson {
+	if org := a.Person.Organisation; err == nil && a.Role == RoleRequester && org != "" && !q.NotMerged && !d.cfg.MergeSameRequester {
 		// What a colleague said in a ticket that was merged into one of the actor's.
 		q := q
 		q.Participant, q.Organisation = Person{}, org
@@ -197,7 +197,7 @@ func (d *Desk) found(ctx context.Context, a Actor, q SearchQuery, hits []Hit) ([
 		kept = append(kept, h)
 	}
 	if !q.Best { // by the tickets they lead to
-		order := Query{Order: NewestFirst}
+		order := Query{Order: OrderNewestFirst}
 		slices.SortStableFunc(kept, func(x, y Hit) int { return order.PlaceOf(&x.Ticket).Compare(order.PlaceOf(&y.Ticket)) })
 	}
 	return kept, nil
@@ -206,7 +206,7 @@ func (d *Desk) found(ctx context.Context, a Actor, q SearchQuery, hits []Hit) ([
 // leadsTo returns the ticket that a hit leads to, and what the actor may read of the
 // one that was found; nil: nothing.
 func (d *Desk) leadsTo(ctx context.Context, a Actor, t Ticket) (Ticket, *share, error) {
-	if a.Role != Requesters || a.RoleOn(t) != 0 {
+	if a.Role != RoleRequester || a.RoleOn(t) != 0 {
 		if !d.cfg.Policy.MaySee(a, t) {
 			return t, nil, nil
 		}
@@ -229,7 +229,7 @@ func (d *Desk) leadsTo(ctx context.Context, a Actor, t Ticket) (Ticket, *share, 
 // somebody's status link may stand where the words were found. It cuts the snippet
 // from there.
 func (d *Desk) reread(ctx context.Context, s *share, q SearchQuery, h *Hit) (readable bool, err error) {
-	linked := !s.whole && (d.cfg.Links.mayBegin(q.Text) || d.cfg.Links.mayBegin(h.Snippet.Text))
+	linked := !s.whole && (d.cfg.StatusLinks.mayBegin(q.Text) || d.cfg.StatusLinks.mayBegin(h.Snippet.Text))
 	if whole, err := s.readsAll(ctx); whole && !linked || err != nil {
 		return whole, err
 	}
@@ -248,7 +248,7 @@ func (d *Desk) reread(ctx context.Context, s *share, q SearchQuery, h *Hit) (rea
 		look(string(e.Message))
 		return len(missing) > 0
 	})
-	look(d.cfg.Links.cutTokens(h.Ticket.Subject))
+	look(d.cfg.StatusLinks.cutTokens(h.Ticket.Subject))
 	if err != nil || len(missing) > 0 {
 		return false, err
 	}
@@ -321,8 +321,8 @@ func (d *Desk) Counts(ctx context.Context, a Actor) ([]Count, error) {
 	if err := d.checkActor(&a); err != nil {
 		return nil, err
 	}
-	if a.Role&(Agents|Systems) == 0 {
-		return nil, &RefusedError{Action: countsAction, Role: a.Role, Why: WhyRole, Detail: "not for customers", By: Agents | Systems}
+	if a.Role&(RoleAgent|RoleSystem) == 0 {
+		return nil, &RefusedError{Action: countsAction, Role: a.Role, Why: WhyRole, Detail: "not for customers", By: RoleAgent | RoleSystem}
 	}
 	s, ok := d.store.(Counter)
 	if !ok {
@@ -334,7 +334,7 @@ func (d *Desk) Counts(ctx context.Context, a Actor) ([]Count, error) {
 	}
 	kept := all[:0]
 	for _, c := range all {
-		if a.Role&Systems != 0 || a.ServesQueue(c.Queue) {
+		if a.Role&RoleSystem != 0 || a.ServesQueue(c.Queue) {
 			kept = append(kept, c)
 		}
 	}

@@ -39,7 +39,7 @@ func searched(t *testing.T) (k *kit, adas, bobs ticket.Ticket) {
 	k = newKit(t)
 	adas = k.open(ada, ticket.Draft{Message: "Paper jams.", Queue: "mains", Fields: ticket.Fields{"order": "o1"}})
 	bobs = k.open(bob, ticket.Draft{Message: "The printer smokes.", Queue: "gas"})
-	adas = k.do(lin, adas, ticket.Action{Name: ticket.AddNote, Note: "customer shouts about paper"})
+	adas = k.do(lin, adas, ticket.Action{Name: ticket.ActionNote, Note: "customer shouts about paper"})
 	return k, k.get(adas), k.get(bobs)
 }
 
@@ -60,7 +60,7 @@ func TestSearchShowsEachWhatItMaySee(t *testing.T) {
 		{cron, "shouts", []ticket.ID{adas.ID}},
 		{ada, "shouts", nil},
 		{ada, "smokes", nil},
-		{lin.In("elsewhere"), "printer", nil},
+		{lin.InTenant("elsewhere"), "printer", nil},
 	} {
 		require.Equal(t, c.want, idsOf(k.search(c.who, ticket.SearchQuery{Text: c.text})), "%v looks for %q", c.who, c.text)
 		// What the caller says of itself does not count.
@@ -86,7 +86,7 @@ func TestSearchRefuses(t *testing.T) {
 		"a NUL":        {Text: "a\x00b"},
 		"not UTF-8":    {Text: "\xff"},
 		"too much":     {Text: strings.Repeat("long ", 201)},
-		"an order":     {Text: "x", Query: ticket.Query{Order: ticket.NewestFirst}},
+		"an order":     {Text: "x", Query: ticket.Query{Order: ticket.OrderNewestFirst}},
 		"a cursor":     {Text: "x", Query: ticket.Query{After: "x"}},
 		"a high limit": {Text: "x", Query: ticket.Query{Limit: ticket.MaxLimit + 1}},
 	} {
@@ -143,10 +143,10 @@ func TestCounts(t *testing.T) {
 	for i, queue := range []string{"", "gas", "mains", "mains"} {
 		tk := k.open(ada, ticket.Draft{Queue: queue})
 		if i == 3 {
-			k.do(lin, tk, ticket.Action{Name: ticket.Take})
+			k.do(lin, tk, ticket.Action{Name: ticket.ActionTake})
 		}
 	}
-	k.do(lin, k.open(ada, ticket.Draft{}), ticket.Action{Name: ticket.Resolve, Message: "Done."})
+	k.do(lin, k.open(ada, ticket.Draft{}), ticket.Action{Name: ticket.ActionResolve, Message: "Done."})
 	all := []ticket.Count{
 		{Level: 1, Status: ticket.StatusNew, N: 1},
 		{Queue: "gas", Level: 1, Status: ticket.StatusNew, N: 1},
@@ -163,8 +163,8 @@ func TestCounts(t *testing.T) {
 	require.Equal(t, all, counts(k.desk, max), "whatever levels it serves")
 	served := slices.DeleteFunc(slices.Clone(all), func(c ticket.Count) bool { return c.Queue == "gas" })
 	require.Equal(t, served, counts(k.desk, lin.Serving("mains")))
-	require.Empty(t, counts(k.desk, cron.In("elsewhere")))
-	require.Equal(t, all, counts(k.desk.In(k.store), cron), "a bound desk counts too")
+	require.Empty(t, counts(k.desk, cron.InTenant("elsewhere")))
+	require.Equal(t, all, counts(k.desk.WithStore(k.store), cron), "a bound desk counts too")
 
 	_, err := k.desk.Counts(t.Context(), ada)
 	var refused *ticket.RefusedError
@@ -245,7 +245,7 @@ func TestRunMaintainsTheStore(t *testing.T) {
 		time.Sleep(3*time.Minute + time.Second)
 		synctest.Wait()
 		require.EqualValues(t, 4, store.calls.Load(), "and every poll, trouble or not")
-		require.ErrorIs(t, desk.In(store).Run(t.Context()), ticket.ErrInvalid)
+		require.ErrorIs(t, desk.WithStore(store).Run(t.Context()), ticket.ErrInvalid)
 	})
 	require.EqualValues(t, 4, store.calls.Load())
 	require.Equal(t, 4, strings.Count(log.String(), "ticket: cannot maintain the store"))

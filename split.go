@@ -48,7 +48,7 @@ func (d *Desk) readsWords(ctx context.Context, p Person, t *Ticket, e *Event, au
 	if d.oneCustomer(author, p) {
 		return true, nil
 	}
-	s := d.share(Requester(p).In(t.Tenant), *t)
+	s := d.share(Requester(p).InTenant(t.Tenant), *t)
 	if !t.concerns(p) {
 		if s.as = p; !d.oneCustomer(t.Requester, p) {
 			return false, nil
@@ -71,7 +71,7 @@ func (d *Desk) wordsOf(ctx context.Context, t *Ticket, seq int64) (Event, error)
 		return refuse("names an event that the store does not have")
 	}
 	switch e := page[0]; {
-	case e.Seals.Words.Erased():
+	case e.Seals.PublicContent.Erased():
 		return refuse("names an event whose words were erased")
 	case e.Message == "" && len(e.Attachments) == 0:
 		return refuse("names an event without a message or files for the customer")
@@ -88,7 +88,7 @@ func (e *Event) saidBy() Person {
 	switch {
 	case !e.Author.IsZero():
 		return e.Author
-	case e.Seq == 1 && e.By.Role&Customers == 0:
+	case e.Seq == 1 && e.By.Role&RoleCustomer == 0:
 		return e.Requester
 	default:
 		return e.Actor

@@ -13,30 +13,30 @@ func split(dr ticket.Draft) ticket.Action {
 	if dr.Subject == "" {
 		dr.Subject = "a part"
 	}
-	return ticket.Action{Name: ticket.Split, Draft: &dr}
+	return ticket.Action{Name: ticket.ActionSplit, Draft: &dr}
 }
 
 func TestASplitGoesOnWhereTheTicketStands(t *testing.T) {
 	k := newKit(t)
 	tk := k.open(super, ticket.Draft{Requester: ada.Person, Followers: []ticket.Person{bob.Person}, Queue: "hardware", Level: 2,
-		Tags: []string{"vip"}, Fields: ticket.Fields{"order": "4711"}, Priority: ticket.High})
+		Tags: []string{"vip"}, Fields: ticket.Fields{"order": "4711"}, Priority: ticket.GradeHigh})
 	part := k.do(super, tk, split(ticket.Draft{}))
 	require.Equal(t, []ticket.Person{bob.Person}, part.Followers)
 	require.Equal(t, "hardware", part.Queue)
 	require.Equal(t, 2, part.Level)
 	require.Equal(t, []string{"vip"}, part.Tags)
 	require.Equal(t, ticket.Fields{"order": "4711"}, part.Fields)
-	require.Equal(t, ticket.High, part.Priority)
+	require.Equal(t, ticket.GradeHigh, part.Priority)
 	require.True(t, part.PriorityGiven)
 
 	eve := ticket.Person{ID: "eve"}
-	part = k.do(super, tk, split(ticket.Draft{Followers: []ticket.Person{eve}, Queue: "software", Level: 1, Tags: []string{"x"}, Fields: ticket.Fields{"y": "z"}, Impact: ticket.Low}))
+	part = k.do(super, tk, split(ticket.Draft{Followers: []ticket.Person{eve}, Queue: "software", Level: 1, Tags: []string{"x"}, Fields: ticket.Fields{"y": "z"}, Impact: ticket.GradeLow}))
 	require.Equal(t, []ticket.Person{eve}, part.Followers)
 	require.Equal(t, "software", part.Queue)
 	require.Equal(t, 1, part.Level)
 	require.Equal(t, []string{"x"}, part.Tags)
 	require.Equal(t, ticket.Fields{"y": "z"}, part.Fields)
-	require.Equal(t, ticket.Low, part.Priority)
+	require.Equal(t, ticket.GradeLow, part.Priority)
 
 	part = k.do(super, tk, split(ticket.Draft{Requester: eve}))
 	require.Empty(t, part.Followers, "they are of another customer")
@@ -46,28 +46,28 @@ func TestASplitGoesOnWhereTheTicketStands(t *testing.T) {
 
 func TestASplitKeepsWhoSaidItsWords(t *testing.T) {
 	k := newKit(t)
-	tk := k.open(ada, ticket.Draft{Message: "two things", Channel: ticket.Mail, Followers: []ticket.Person{bob.Person}, Attachments: []ticket.Attachment{{Name: "one.png"}}})
-	k.do(bob, tk, ticket.Action{Name: ticket.Reply, Message: "and mine", Channel: ticket.Web, Automatic: true, Attachments: []ticket.Attachment{{Name: "two.png"}}})
+	tk := k.open(ada, ticket.Draft{Message: "two things", Channel: ticket.ChannelMail, Followers: []ticket.Person{bob.Person}, Attachments: []ticket.Attachment{{Name: "one.png"}}})
+	k.do(bob, tk, ticket.Action{Name: ticket.ActionReply, Message: "and mine", Channel: ticket.ChannelWeb, Automatic: true, Attachments: []ticket.Attachment{{Name: "two.png"}}})
 	first := k.do(lin, tk, split(ticket.Draft{From: 1}))
 	e := k.events(lin, first)[0]
 	require.Equal(t, ticket.Message("two things"), e.Message)
 	require.Equal(t, ada.Person, e.Author)
-	require.Equal(t, ticket.Mail, e.Channel)
+	require.Equal(t, ticket.ChannelMail, e.Channel)
 	require.Equal(t, "one.png", e.Attachments[0].Name)
-	require.Equal(t, ticket.By{Role: ticket.Agents, ID: "lin"}, e.By)
+	require.Equal(t, ticket.By{Role: ticket.RoleAgent, ID: "lin"}, e.By)
 
 	second := k.do(lin, tk, split(ticket.Draft{From: 2}))
 	e = k.events(lin, second)[0]
 	require.Equal(t, ticket.Message("and mine"), e.Message)
 	require.Equal(t, bob.Person, e.Author)
-	require.Equal(t, ticket.Web, e.Channel)
+	require.Equal(t, ticket.ChannelWeb, e.Channel)
 	require.True(t, e.Automatic)
 	require.Equal(t, "two.png", e.Attachments[0].Name)
 
-	again := k.do(lin, second, split(ticket.Draft{From: 1, Channel: ticket.Phone}))
+	again := k.do(lin, second, split(ticket.Draft{From: 1, Channel: ticket.ChannelPhone}))
 	e = k.events(lin, again)[0]
 	require.Equal(t, bob.Person, e.Author, "who said them first")
-	require.Equal(t, ticket.Phone, e.Channel)
+	require.Equal(t, ticket.ChannelPhone, e.Channel)
 
 	written := k.open(lin, ticket.Draft{Requester: ada.Person, Message: "by telephone"})
 	e = k.events(lin, k.do(lin, written, split(ticket.Draft{From: 1})))[0]
@@ -77,8 +77,8 @@ func TestASplitKeepsWhoSaidItsWords(t *testing.T) {
 func TestWhatASplitCannotTakeOver(t *testing.T) {
 	k := newKit(t)
 	tk := k.open(ada, ticket.Draft{Message: "m"})
-	k.do(lin, tk, ticket.Action{Name: ticket.AddNote, Note: "a secret"})
-	k.do(lin, tk, ticket.Action{Name: ticket.Reply, Message: "an answer", Note: "and a note"})
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionNote, Note: "a secret"})
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionReply, Message: "an answer", Note: "and a note"})
 	k.edit(tk, ticket.Edits{Requester: bob.Person})
 	for why, dr := range map[string]ticket.Draft{
 		"without a message":        {From: 2},
@@ -100,8 +100,8 @@ func TestASplitDoesNotShowANewRequesterTheOldOnesWords(t *testing.T) {
 	k := newKit(t)
 	tk := k.open(ada, ticket.Draft{Message: "m"})
 	now := k.get(tk)
-	e := ticket.Event{Ticket: now.ID, Seq: 2, At: now.Touched, Action: ticket.Edit, By: ticket.By{Role: ticket.Systems},
-		From: now.State(), To: now.State(), Phase: now.Phase, People: ticket.People{Requester: bob.Person}, Set: ticket.Patch{NewCustomer: true}}
+	e := ticket.Event{Ticket: now.ID, Seq: 2, At: now.Touched, Action: ticket.ActionEdit, By: ticket.By{Role: ticket.RoleSystem},
+		From: now.State(), To: now.State(), Phase: now.Phase, Identities: ticket.Identities{Requester: bob.Person}, Set: ticket.Patch{NewCustomer: true}}
 	ticket.Chain{}.Seal(now.Digest, &e)
 	require.NoError(t, k.store.Commit(t.Context(), ticket.Commit{Changes: []ticket.Change{{Expect: 1, Ticket: ticket.Apply(now, e), Events: []ticket.Event{e}}}}))
 	require.ErrorContains(t, k.refusal(lin, tk, split(ticket.Draft{From: 1}), ticket.ErrInvalid), "before")
@@ -112,7 +112,7 @@ func TestASplitDoesNotShowANewRequesterTheOldOnesWords(t *testing.T) {
 func TestASplitShowsOnePersonsWordsToThatPersonOnly(t *testing.T) {
 	for name, one := range map[string]bool{"of an organisation": false, "of one person": true} {
 		t.Run(name, func(t *testing.T) {
-			k := newKit(t, func(c *ticket.Config) { c.MergeOnePerson = one })
+			k := newKit(t, func(c *ticket.Config) { c.MergeSameRequester = one })
 			eve, kim := inOrg("eve", "x"), inOrg("kim", "x")
 			dan := inOrg("dan", "x")
 			tk := k.open(eve, ticket.Draft{Message: "for you alone", Followers: []ticket.Person{dan.Person}})
@@ -161,7 +161,7 @@ func TestASplitShowsAnotherCustomerNothingByItself(t *testing.T) {
 func TestASplitByTheHostsRuleShowsAnotherCustomerNothing(t *testing.T) {
 	eve, vic := inOrg("eve", "x"), inOrg("vic", "vendor")
 	k := newKit(t, func(c *ticket.Config) {
-		c.Derive = func(_ ticket.Ticket, dr ticket.Draft) ticket.Draft { dr.Requester = vic.Person; return dr }
+		c.DeriveDraft = func(_ ticket.Ticket, dr ticket.Draft) ticket.Draft { dr.Requester = vic.Person; return dr }
 	})
 	tk := k.open(eve, ticket.Draft{Message: "eve's"})
 	require.ErrorContains(t, k.refusal(lin, tk, split(ticket.Draft{From: 1}), ticket.ErrInvalid), "another customer")
@@ -189,7 +189,7 @@ type wiped struct{ ticket.Store }
 func (s wiped) Events(ctx context.Context, tenant string, id ticket.ID, after int64, limit int) ([]ticket.Event, error) {
 	events, err := s.Store.Events(ctx, tenant, id, after, limit)
 	for i := range events {
-		events[i] = events[i].Erase(ticket.GroupWords)
+		events[i] = events[i].Erase(ticket.GroupPublicContent)
 	}
 	return events, err
 }

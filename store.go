@@ -125,36 +125,36 @@ type Store interface {
 	// exactly when nothing follows.
 	Deliveries(ctx context.Context, q DeliveryQuery) (DeliveryPage, error)
 
-	// Revise changes the state of deliveries that are settled and in one of the
+	// UpdateDeliveries changes the state of deliveries that are settled and in one of the
 	// states r.From; others it must leave as they are. To Pending: they are due
 	// at r.At, with no Failures and Settled zero. To Bounced: Settled becomes
 	// r.At. LastError becomes r.Error in both cases; Attempts and Address must
 	// stay. It returns how many it changed; one that is named twice counts once.
-	Revise(ctx context.Context, r Revision) (int, error)
+	UpdateDeliveries(ctx context.Context, r DeliveryUpdate) (int, error)
 }
 
-// Briefer is a [Store] that can look up at once what a batch of deliveries is
+// DeliveryLoader is a [Store] that can look up at once what a batch of deliveries is
 // about; otherwise the relay asks for each by itself.
-type Briefer interface {
-	// Brief returns a brief for every delivery of the request, in its order. Or
+type DeliveryLoader interface {
+	// DeliveryContexts returns a brief for every delivery of the request, in its order. Or
 	// it answers errors.ErrUnsupported.
-	Brief(ctx context.Context, r BriefRequest) ([]Brief, error)
+	DeliveryContexts(ctx context.Context, r DeliveryContextRequest) ([]DeliveryContext, error)
 }
 
-// BriefRequest names the deliveries to look up.
-type BriefRequest struct {
+// DeliveryContextRequest names the deliveries to look up.
+type DeliveryContextRequest struct {
 	Rows  []Delivery // claimed, perhaps of several tenants
 	Since time.Time  // from when on deliveries are counted
 	Most  int        // as far as they are counted
 }
 
-// Brief is what has to be known to make a delivery. Counts, Previous and Bounced
+// DeliveryContext is what has to be known to make a delivery. Counts, Previous and Bounced
 // are of deliveries by the same notifier in the same tenant.
 //
 // A recipient may have been sent a hundred thousand. What a brief costs is not to
 // grow with them, nor with those in the delivery's line: Sent and SentHere are
 // counted up to Most only, and Previous and Bounced are one look at an index each.
-type Brief struct {
+type DeliveryContext struct {
 	Found    bool   // both the ticket and the event are there
 	Ticket   Ticket // as it stands now
 	Event    Event  // that it tells of
@@ -253,7 +253,7 @@ func (c Commit) Check() error {
 		switch {
 		case d.ID.IsZero():
 			return invalid("commit.deliveries.id", "is missing")
-		case d.State != Pending:
+		case d.State != DeliveryPending:
 			return invalid("commit.deliveries.state", "must be pending")
 		case !c.changes(d.Tenant, d.Ticket):
 			return invalid("commit.deliveries.ticket", "must be a changed ticket")
@@ -292,10 +292,10 @@ type Receipt struct {
 
 // ClaimRequest asks for deliveries to work on.
 type ClaimRequest struct {
-	Now   time.Time
-	Lease time.Duration // how long the claim holds; must be positive
-	Limit int           // how many at most; must be positive
-	Via   []string      // the notifiers that the caller can serve; none: nothing is claimed
+	Now       time.Time
+	Lease     time.Duration // how long the claim holds; must be positive
+	Limit     int           // how many at most; must be positive
+	Notifiers []string      // the notifiers that the caller can serve; none: nothing is claimed
 }
 
 // Check reports a request that makes no sense as an [*InvalidError].

@@ -52,7 +52,7 @@ func (p selective) MaySee(a ticket.Actor, t ticket.Ticket) bool {
 }
 
 func hiddenFromSystems(a ticket.Actor, t ticket.Ticket) bool {
-	return a.Role == ticket.Systems && strings.HasPrefix(t.Subject, "hidden")
+	return a.Role == ticket.RoleSystem && strings.HasPrefix(t.Subject, "hidden")
 }
 
 // Timers that a desk cannot fire, whatever the reason, are not read anew at each

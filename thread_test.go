@@ -56,11 +56,11 @@ func (k *kit) found(a ticket.Actor, text string) []ticket.Hit {
 }
 
 func merge(into ticket.Ticket) ticket.Action {
-	return ticket.Action{Name: ticket.Merge, Ticket: into.ID}
+	return ticket.Action{Name: ticket.ActionMerge, Ticket: into.ID}
 }
 
 func words(text string) ticket.Action {
-	return ticket.Action{Name: ticket.Reply, Message: ticket.Message(text)}
+	return ticket.Action{Name: ticket.ActionReply, Message: ticket.Message(text)}
 }
 
 // An agent reads, under each number of a case, what was said under all of them.
@@ -97,7 +97,7 @@ func TestWordsOfMergedTicketsAreReadWhereTheCaseGoesOn(t *testing.T) {
 	numbers := map[ticket.Number]bool{}
 	for e, err := range k.desk.Entries(t.Context(), super, c.ID) {
 		require.NoError(t, err)
-		require.Equal(t, e.Event.Seq == 1 || e.Event.Message != "", len(e.Deliveries) > 0 && e.Event.Action != ticket.Merge, "%v", e.Event.Action)
+		require.Equal(t, e.Event.Seq == 1 || e.Event.Message != "", len(e.Deliveries) > 0 && e.Event.Action != ticket.ActionMerge, "%v", e.Event.Action)
 		numbers[e.Number] = true
 	}
 	require.Len(t, numbers, 3)
@@ -107,7 +107,7 @@ func TestWordsOfMergedTicketsAreReadWhereTheCaseGoesOn(t *testing.T) {
 	require.Equal(t, c.ID, hits[0].Ticket.ID)
 	require.Equal(t, a.Number, hits[0].Number)
 
-	k.do(super, b, ticket.Action{Name: ticket.Unmerge})
+	k.do(super, b, ticket.Action{Name: ticket.ActionUnmerge})
 	require.Equal(t, []string{"c1", "c2"}, said(k.view(ada, string(c.Number)).Messages))
 	require.Len(t, k.view(ada, string(b.Number)).Messages, 5)
 	require.Equal(t, b.ID, k.found(ada, "a2")[0].Ticket.ID)
@@ -123,7 +123,7 @@ func TestAMergedTicketIsOpenedByItself(t *testing.T) {
 	got, err = k.desk.Lookup(t.Context(), ada, string(a.Number))
 	require.NoError(t, err)
 	require.Equal(t, b.ID, got.ID, "a customer is led on, as always")
-	_, err = k.desk.Lookup(t.Context(), ticket.Agent("gus", 1).Serving("gas").In("other"), string(a.Number))
+	_, err = k.desk.Lookup(t.Context(), ticket.Agent("gus", 1).Serving("gas").InTenant("other"), string(a.Number))
 	require.ErrorIs(t, err, ticket.ErrNotFound)
 
 	for _, tk := range []ticket.Ticket{a, b} {
@@ -184,7 +184,7 @@ func TestACustomersListLeadsWhereItSays(t *testing.T) {
 	list := func(who ticket.Actor, q ticket.Query) (ids []ticket.ID) {
 		for tk, err := range k.desk.Tickets(t.Context(), who, q) {
 			require.NoError(t, err)
-			if who.Role == ticket.Requesters {
+			if who.Role == ticket.RoleRequester {
 				require.Equal(t, tk.Number, k.view(who, string(tk.Number)).Number)
 			}
 			ids = append(ids, tk.ID)
@@ -196,7 +196,7 @@ func TestACustomersListLeadsWhereItSays(t *testing.T) {
 	require.Equal(t, []ticket.ID{a.ID}, list(vic, ticket.Query{}), "who stays behind has what it had")
 	require.Len(t, list(super, ticket.Query{}), 4)
 	require.Equal(t, []ticket.ID{c.ID, d.ID}, list(super, ticket.Query{NotMerged: true}))
-	k.do(super, b, ticket.Action{Name: ticket.Unmerge})
+	k.do(super, b, ticket.Action{Name: ticket.ActionUnmerge})
 	require.Equal(t, []ticket.ID{b.ID, c.ID, d.ID}, list(super, ticket.Query{NotMerged: true}))
 }
 
@@ -221,7 +221,7 @@ func TestASearchFindsWhatAMergeLetsOneRead(t *testing.T) {
 	k := newKit(t)
 	eve, kim, dan, zoe := inOrg("eve", "x"), inOrg("kim", "x"), inOrg("dan", "x"), inOrg("zoe", "z")
 	a, b := k.open(eve, ticket.Draft{Message: "the flamingo"}), k.open(kim, ticket.Draft{Message: "my words"})
-	k.do(super, a, ticket.Action{Name: ticket.AddNote, Note: "a pelican"})
+	k.do(super, a, ticket.Action{Name: ticket.ActionNote, Note: "a pelican"})
 	require.Empty(t, k.found(kim, "flamingo"), "a colleague's ticket is none of its own")
 	k.do(super, a, merge(b))
 	hits := k.found(kim, "flamingo")
@@ -237,7 +237,7 @@ func TestASearchFindsWhatAMergeLetsOneRead(t *testing.T) {
 	require.Empty(t, k.found(kim, "flamingo"))
 	k.edit(b, ticket.Edits{Requester: kim.Person})
 	require.Len(t, k.found(kim, "flamingo"), 1)
-	k.do(super, a, ticket.Action{Name: ticket.Unmerge})
+	k.do(super, a, ticket.Action{Name: ticket.ActionUnmerge})
 	require.Empty(t, k.found(kim, "flamingo"))
 }
 
@@ -250,7 +250,7 @@ func TestMessagesArePaged(t *testing.T) {
 	}
 	for i := range 400 {
 		k.do(ada, tickets[i*i%4], words(fmt.Sprint(4+i)))
-		k.do(lin, tickets[i%4], ticket.Action{Name: ticket.AddNote, Note: "n"})
+		k.do(lin, tickets[i%4], ticket.Action{Name: ticket.ActionNote, Note: "n"})
 	}
 	for _, tk := range tickets[1:] {
 		k.do(super, tk, merge(tickets[0]))
@@ -318,7 +318,7 @@ func TestALookAtATicketCostsAPage(t *testing.T) {
 	huge := ticket.Message(strings.Repeat("y", 260<<10))
 	one := newKit(t, func(c *ticket.Config) { c.Limits.Message = 2 << 20 })
 	tk = one.open(ada, ticket.Draft{Message: huge})
-	one.do(ada, tk, ticket.Action{Name: ticket.Reply, Message: huge + huge + huge + huge + huge})
+	one.do(ada, tk, ticket.Action{Name: ticket.ActionReply, Message: huge + huge + huge + huge + huge})
 	v = one.view(ada, string(tk.Number))
 	require.Len(t, v.Messages, 1, "one message there is always")
 	require.NotEmpty(t, v.Earlier)

@@ -47,7 +47,7 @@ type Ticket struct {
 	MergedInto ID `json:"merged_into,omitzero"`
 
 	// LinkEpoch counts how often the status links of the ticket were revoked;
-	// see [Desk.RevokeLinks].
+	// see [Desk.RevokeStatusLinks].
 	LinkEpoch int `json:"link_epoch,omitempty"`
 
 	// RequesterSince is the number of the event by which somebody of another
@@ -131,11 +131,11 @@ type Channel string
 
 // The usual channels.
 const (
-	Phone Channel = "phone"
-	Mail  Channel = "mail"
-	Web   Channel = "web"
-	Chat  Channel = "chat"
-	API   Channel = "api"
+	ChannelPhone Channel = "phone"
+	ChannelMail  Channel = "mail"
+	ChannelWeb   Channel = "web"
+	ChannelChat  Channel = "chat"
+	ChannelAPI   Channel = "api"
 )
 
 // FirstContact is the [Ticket].Resolution of a request that was answered while
@@ -148,10 +148,10 @@ type Grade uint8
 
 // The grades.
 const (
-	Low Grade = iota + 1
-	Medium
-	High
-	Critical
+	GradeLow Grade = iota + 1
+	GradeMedium
+	GradeHigh
+	GradeCritical
 )
 
 var gradeNames = [...]string{"", "low", "medium", "high", "critical"}
@@ -189,7 +189,7 @@ func (g *Grade) UnmarshalText(text []byte) error {
 func PriorityOf(impact, urgency Grade) Grade {
 	switch {
 	case impact == 0 && urgency == 0:
-		return Medium
+		return GradeMedium
 	case impact == 0:
 		return urgency
 	case urgency == 0:
@@ -211,23 +211,23 @@ type Relation string
 
 // The relations. Each has a counterpart, which the other ticket carries.
 const (
-	DuplicateOf  Relation = "duplicate of"  // this one repeats the other
-	DuplicatedBy Relation = "duplicated by" // the other repeats this one
-	ChildOf      Relation = "child of"      // this one is a part of the other
-	ParentOf     Relation = "parent of"     // the other is a part of this one
-	CausedBy     Relation = "caused by"     // the other is why this one exists
-	CauseOf      Relation = "cause of"      // this one is why the other exists
-	FollowUpOf   Relation = "follow-up of"  // this one goes on after the other was over
-	FollowedBy   Relation = "followed by"   // the other goes on after this one was over
-	RelatedTo    Relation = "related to"    // something else
+	RelationDuplicateOf  Relation = "duplicate of"  // this one repeats the other
+	RelationDuplicatedBy Relation = "duplicated by" // the other repeats this one
+	RelationChildOf      Relation = "child of"      // this one is a part of the other
+	RelationParentOf     Relation = "parent of"     // the other is a part of this one
+	RelationCausedBy     Relation = "caused by"     // the other is why this one exists
+	RelationCauseOf      Relation = "cause of"      // this one is why the other exists
+	RelationFollowUpOf   Relation = "follow-up of"  // this one goes on after the other was over
+	RelationFollowedUpBy Relation = "followed by"   // the other goes on after this one was over
+	RelationRelatedTo    Relation = "related to"    // something else
 )
 
 var counterparts = map[Relation]Relation{
-	DuplicateOf: DuplicatedBy, DuplicatedBy: DuplicateOf,
-	ChildOf: ParentOf, ParentOf: ChildOf,
-	CausedBy: CauseOf, CauseOf: CausedBy,
-	FollowUpOf: FollowedBy, FollowedBy: FollowUpOf,
-	RelatedTo: RelatedTo,
+	RelationDuplicateOf: RelationDuplicatedBy, RelationDuplicatedBy: RelationDuplicateOf,
+	RelationChildOf: RelationParentOf, RelationParentOf: RelationChildOf,
+	RelationCausedBy: RelationCauseOf, RelationCauseOf: RelationCausedBy,
+	RelationFollowUpOf: RelationFollowedUpBy, RelationFollowedUpBy: RelationFollowUpOf,
+	RelationRelatedTo: RelationRelatedTo,
 }
 
 // Counterpart returns the relation seen from the other ticket, and "" for a

@@ -25,7 +25,7 @@ func TestAbsurdTimesInQueriesAreRefused(t *testing.T) {
 		for _, q := range []ticket.DeliveryQuery{{SettledFrom: at}, {SettledBefore: at}} {
 			require.ErrorIs(t, q.Check(), ticket.ErrInvalid, "%v", q)
 		}
-		for _, order := range []ticket.Order{ticket.OldestFirst, ticket.MostRecent} {
+		for _, order := range []ticket.Order{ticket.OrderOldestFirst, ticket.OrderMostRecent} {
 			p := ticket.Place{Order: order, Time: at}
 			if at.Year() == 1 {
 				continue // a cursor has no more than the microsecond

@@ -12,69 +12,69 @@ import (
 	"time"
 )
 
-// Links says how status links are made: signed addresses that show one ticket's
-// customer view to whoever has them. See [Desk.Link].
-type Links struct {
+// StatusLinks says how status links are made: signed addresses that show one ticket's
+// customer view to whoever has them. See [Desk.StatusLink].
+type StatusLinks struct {
 	// Keys sign and check links. The first one signs; all of them check, so that
 	// a key can be replaced: put the new one first, and take the old one out when
 	// its last link has expired. No keys: no links.
-	Keys []LinkKey
+	Keys []StatusLinkKey
 	// URL makes the address of a token, such as
 	// "https://help.example.org/t/" + token. It puts links into the notifications
 	// for customers; nil: there are none. [NewDesk] tries it with no tenant, for the
-	// notifiers that are a [LinkChecker]; "", and a panic, say nothing then.
+	// notifiers that are a [StatusLinkChecker]; "", and a panic, say nothing then.
 	URL func(tenant, token string) string
 	// TTL is how long a link in a notification is good, from the event on.
 	// Default: 90 days.
 	TTL time.Duration
 	// Scope is what the links in notifications allow besides looking. Default:
 	// nothing.
-	Scope LinkScope
+	Scope StatusLinkScope
 }
 
-// LinkKey is a key for status links. Two keys of a desk must not have the same
+// StatusLinkKey is a key for status links. Two keys of a desk must not have the same
 // ID. The secret should be 32 random bytes, and must be 32 at least.
-type LinkKey struct {
+type StatusLinkKey struct {
 	ID     uint8
 	Secret []byte
 }
 
-// LinkScope is what a status link allows besides looking.
-type LinkScope uint8
+// StatusLinkScope is what a status link allows besides looking.
+type StatusLinkScope uint8
 
 // The scopes; they can be combined.
 const (
-	LinkReply  LinkScope = 1 << iota // to write: Reply with a message
-	LinkUpload                       // to send files: Reply with attachments
+	StatusLinkReply  StatusLinkScope = 1 << iota // to write: Reply with a message
+	StatusLinkUpload                             // to send files: Reply with attachments
 )
 
 // String names the scopes, such as "reply, upload".
-func (s LinkScope) String() string { return flagString(uint8(s), linkScopeNames, ", ") }
+func (s StatusLinkScope) String() string { return flagString(uint8(s), linkScopeNames, ", ") }
 
 var linkScopeNames = []string{"reply", "upload"} // in the order of the bits
 
-const linkScopes = LinkReply | LinkUpload
+const linkScopes = StatusLinkReply | StatusLinkUpload
 
-// minLinkSecret is the shortest secret of a [LinkKey], in bytes: as long as the
+// minLinkSecret is the shortest secret of a [StatusLinkKey], in bytes: as long as the
 // digest, as RFC 2104, section 3, advises.
 const minLinkSecret = sha256.Size
 
-func (l Links) withDefaults() (Links, error) {
+func (l StatusLinks) withDefaults() (StatusLinks, error) {
 	for i, k := range l.Keys {
 		if len(k.Secret) < minLinkSecret {
-			return l, invalid("config.links.keys", "has a secret of %d bytes, at least %d are needed", len(k.Secret), minLinkSecret)
+			return l, invalid("config.status_links.keys", "has a secret of %d bytes, at least %d are needed", len(k.Secret), minLinkSecret)
 		}
-		if slices.ContainsFunc(l.Keys[:i], func(o LinkKey) bool { return o.ID == k.ID }) {
-			return l, invalid("config.links.keys", "has the ID %d twice", k.ID)
+		if slices.ContainsFunc(l.Keys[:i], func(o StatusLinkKey) bool { return o.ID == k.ID }) {
+			return l, invalid("config.status_links.keys", "has the ID %d twice", k.ID)
 		}
 	}
 	switch {
 	case l.URL != nil && len(l.Keys) == 0:
-		return l, invalid("config.links.keys", "are missing: an address needs a link that is signed")
+		return l, invalid("config.status_links.keys", "are missing: an address needs a link that is signed")
 	case l.TTL < 0:
-		return l, invalid("config.links.ttl", "must not be negative")
+		return l, invalid("config.status_links.ttl", "must not be negative")
 	case l.Scope&^linkScopes != 0:
-		return l, invalid("config.links.scope", "is not a set of known scopes")
+		return l, invalid("config.status_links.scope", "is not a set of known scopes")
 	}
 	l.TTL = cmp.Or(l.TTL, 90*24*time.Hour)
 	l.Keys = slices.Clone(l.Keys)
@@ -114,14 +114,14 @@ const TokenSize = (tokenBody + tokenMAC) * 8 / 5
 // grant is what a token says.
 type grant struct {
 	ticket ID
-	scope  LinkScope
+	scope  StatusLinkScope
 	until  time.Time
 	epoch  uint16
 	person [4]byte
 }
 
 // sign makes the token of a grant.
-func (k LinkKey) sign(tenant string, g grant) string {
+func (k StatusLinkKey) sign(tenant string, g grant) string {
 	b := make([]byte, 0, tokenBody+tokenMAC)
 	version, end := byte(tokenVersion), roundUp(g.until, time.Second)
 	if end > math.MaxUint32 {
@@ -146,7 +146,7 @@ func roundUp(t time.Time, unit time.Duration) int64 {
 }
 
 // mac is the HMAC over a domain, a tenant and some bytes.
-func (k LinkKey) mac(domain, tenant string, b []byte) []byte {
+func (k StatusLinkKey) mac(domain, tenant string, b []byte) []byte {
 	h := hmac.New(sha256.New, k.Secret)
 	h.Write([]byte(domain))
 	h.Write(binary.BigEndian.AppendUint32(nil, uint32(len(tenant))))
@@ -156,7 +156,7 @@ func (k LinkKey) mac(domain, tenant string, b []byte) []byte {
 }
 
 // person is how a token names somebody.
-func (k LinkKey) person(tenant string, id ID, p Person) (short [4]byte) {
+func (k StatusLinkKey) person(tenant string, id ID, p Person) (short [4]byte) {
 	key := "id:" + p.ID // which stays when the address changes
 	switch {            // as the links have it that are in letters: not Recipient.Key, which may learn more
 	case p.ID != "":
@@ -171,10 +171,10 @@ func (k LinkKey) person(tenant string, id ID, p Person) (short [4]byte) {
 
 // open reads a token and checks its signature, and nothing else. Symbols are
 // taken in either case, and o for 0, i and l for 1.
-func (l Links) open(tenant, token string) (grant, LinkKey, bool) {
+func (l StatusLinks) open(tenant, token string) (grant, StatusLinkKey, bool) {
 	b, ok := tokenBytes(token)
 	if !ok || b[0] != tokenVersion && b[0] != minuteVersion {
-		return grant{}, LinkKey{}, false
+		return grant{}, StatusLinkKey{}, false
 	}
 	unit := time.Second
 	if b[0] == minuteVersion {
@@ -188,39 +188,41 @@ func (l Links) open(tenant, token string) (grant, LinkKey, bool) {
 			break
 		}
 		g := grant{
-			ticket: ID(b[2:18]), scope: LinkScope(b[18]),
+			ticket: ID(b[2:18]), scope: StatusLinkScope(b[18]),
 			until: time.Unix(int64(binary.BigEndian.Uint32(b[19:]))*int64(unit/time.Second), 0).UTC(), epoch: binary.BigEndian.Uint16(b[23:]),
 		}
 		copy(g.person[:], b[25:])
 		return g, k, true
 	}
-	return grant{}, LinkKey{}, false
+	return grant{}, StatusLinkKey{}, false
 }
 
-// Holder is whoever has a status link, with the link's token. [Desk.Track] shows
+// StatusLinkHolder is whoever has a status link, with the link's token. [Desk.Track] shows
 // it the ticket, [Desk.Do] lets it write or send files where the link's scope
 // says so, as the person that the link was made for; every other call refuses
-// it. Give it the tenant with [Actor.In], where there are several. What is wrong
-// with a token is said by the call that it is given to: [ErrLink].
-func Holder(token string) Actor { return Actor{Role: Requesters, token: cmp.Or(token, "none")} }
-
-// LinkRequest says what a status link is for.
-type LinkRequest struct {
-	For   Person        // the ticket's requester or one of its followers; zero: the requester, or the actor where it is a customer
-	Scope LinkScope     // what it allows besides looking
-	TTL   time.Duration // how long it is good, up to a second more (from the year 2106 on, a minute), not beyond the year 9999; 0: Config.Links.TTL
+// it. Give it the tenant with [Actor.InTenant], where there are several. What is wrong
+// with a token is said by the call that it is given to: [ErrStatusLink].
+func StatusLinkHolder(token string) Actor {
+	return Actor{Role: RoleRequester, token: cmp.Or(token, "none")}
 }
 
-// Link makes the token of a status link: whoever has it sees the customer's view
+// StatusLinkRequest says what a status link is for.
+type StatusLinkRequest struct {
+	For   Person          // the ticket's requester or one of its followers; zero: the requester, or the actor where it is a customer
+	Scope StatusLinkScope // what it allows besides looking
+	TTL   time.Duration   // how long it is good, up to a second more (from the year 2106 on, a minute), not beyond the year 9999; 0: Config.StatusLinks.TTL
+}
+
+// StatusLink makes the token of a status link: whoever has it sees the customer's view
 // of this ticket until the time has passed, the links of the ticket are revoked,
 // or the person is concerned with the ticket no longer. It holds no address and
-// no name. It cannot be listed or taken back alone; see [Desk.RevokeLinks].
+// no name. It cannot be listed or taken back alone; see [Desk.RevokeStatusLinks].
 //
 // Customers make links for themselves, and systems for every customer of the
 // ticket. Agents do so as well, but for looking only, since they would otherwise
 // write in the customer's name. Errors: [ErrNotFound], [ErrRefused],
 // [ErrInvalid].
-func (d *Desk) Link(ctx context.Context, a Actor, id ID, r LinkRequest) (token string, err error) {
+func (d *Desk) StatusLink(ctx context.Context, a Actor, id ID, r StatusLinkRequest) (token string, err error) {
 	if err := d.checkActor(&a); err != nil {
 		return "", err
 	}
@@ -232,25 +234,25 @@ func (d *Desk) Link(ctx context.Context, a Actor, id ID, r LinkRequest) (token s
 	if err != nil {
 		return "", err
 	}
-	if err := d.may(a, t, MakeLink); err != nil {
+	if err := d.may(a, t, ActionMakeStatusLink); err != nil {
 		return "", err
 	}
 	refuse := func(detail string) error {
-		return &RefusedError{Action: MakeLink, State: t.State(), Role: a.RoleOn(t), Why: WhyRole, Detail: detail}
+		return &RefusedError{Action: ActionMakeStatusLink, State: t.State(), Role: a.RoleOn(t), Why: WhyRole, Detail: detail}
 	}
 	if r.For.IsZero() {
 		r.For = t.Requester
-		if a.Role == Requesters {
+		if a.Role == RoleRequester {
 			r.For = a.Person
 		}
 	}
-	end := d.now().Add(cmp.Or(r.TTL, d.cfg.Links.TTL))
+	end := d.now().Add(cmp.Or(r.TTL, d.cfg.StatusLinks.TTL))
 	switch {
-	case len(d.cfg.Links.Keys) == 0:
-		return "", invalid("config.links.keys", "are missing: this desk makes no links")
-	case a.Role == Requesters && !a.Person.Same(r.For):
+	case len(d.cfg.StatusLinks.Keys) == 0:
+		return "", invalid("config.status_links.keys", "are missing: this desk makes no links")
+	case a.Role == RoleRequester && !a.Person.Same(r.For):
 		return "", refuse("a customer makes links for itself only")
-	case a.Role == Agents && r.Scope != 0:
+	case a.Role == RoleAgent && r.Scope != 0:
 		return "", refuse("an agent makes links for looking only")
 	case r.Scope&^linkScopes != 0:
 		return "", invalid("link.scope", "is not a set of known scopes")
@@ -265,12 +267,12 @@ func (d *Desk) Link(ctx context.Context, a Actor, id ID, r LinkRequest) (token s
 }
 
 // link makes a token for a person who is concerned with the ticket.
-func (d *Desk) link(t *Ticket, p Person, scope LinkScope, end time.Time) (token string, concerned bool) {
+func (d *Desk) link(t *Ticket, p Person, scope StatusLinkScope, end time.Time) (token string, concerned bool) {
 	to, concerned := t.standing(Recipient{Person: p})
 	if !concerned {
 		return "", false
 	}
-	k := d.cfg.Links.Keys[0]
+	k := d.cfg.StatusLinks.Keys[0]
 	return k.sign(t.Tenant, grant{
 		ticket: t.ID, scope: scope, until: end,
 		epoch: uint16(t.LinkEpoch), person: k.person(t.Tenant, t.ID, to.Person),
@@ -278,25 +280,25 @@ func (d *Desk) link(t *Ticket, p Person, scope LinkScope, end time.Time) (token 
 }
 
 // checkLink asks a notifier whether it can take the addresses of status links.
-func (d *Desk) checkLink(c LinkChecker) error {
-	l := &d.cfg.Links
+func (d *Desk) checkLink(c StatusLinkChecker) error {
+	l := &d.cfg.StatusLinks
 	if l.URL == nil {
 		return nil
 	}
 	token := l.Keys[0].sign("", grant{until: d.now().Add(l.TTL)})
 	address := ""
-	err := safely("Config.Links.URL", func() error { address = l.URL("", token); return nil })
+	err := safely("Config.StatusLinks.URL", func() error { address = l.URL("", token); return nil })
 	if err != nil || address == "" {
 		return nil //nolint:nilerr // it needs to know the tenant
 	}
-	return c.CheckLink(address)
+	return c.CheckStatusLink(address)
 }
 
 // noticeLink is the status link in a notification; the same at every attempt,
 // unless the links were revoked meanwhile.
 func (d *Desk) noticeLink(t *Ticket, e *Event, to Recipient) string {
-	l := &d.cfg.Links
-	if l.URL == nil || to.Role&Customers == 0 {
+	l := &d.cfg.StatusLinks
+	if l.URL == nil || to.Role&RoleCustomer == 0 {
 		return ""
 	}
 	token, concerned := d.link(t, to.Person, l.Scope, nearest(e.At.Add(l.TTL), epoch, lastTime))
@@ -306,18 +308,18 @@ func (d *Desk) noticeLink(t *Ticket, e *Event, to Recipient) string {
 	return l.URL(t.Tenant, token)
 }
 
-// MakeLink and RevokeLinks are what a [Policy] is asked about when somebody
-// calls [Desk.Link] or [Desk.RevokeLinks]; no workflow has them.
+// ActionMakeStatusLink and ActionRevokeStatusLinks are what a [Policy] is asked about when somebody
+// calls [Desk.StatusLink] or [Desk.RevokeStatusLinks]; no workflow has them.
 const (
-	MakeLink    ActionName = "make link"
-	RevokeLinks ActionName = "revoke links"
+	ActionMakeStatusLink    ActionName = "make link"
+	ActionRevokeStatusLinks ActionName = "revoke links"
 )
 
-// RevokeLinks makes all status links of a ticket that were made until now
+// RevokeStatusLinks makes all status links of a ticket that were made until now
 // worthless, those of the tickets merged into it as well, and records who did
 // it. Agents, systems and the ticket's requester may. It returns the ticket as
 // [Desk.Do] does.
-func (d *Desk) RevokeLinks(ctx context.Context, a Actor, id ID) (Ticket, error) {
+func (d *Desk) RevokeStatusLinks(ctx context.Context, a Actor, id ID) (Ticket, error) {
 	if err := d.checkActor(&a); err != nil {
 		return Ticket{}, err
 	}
@@ -326,11 +328,11 @@ func (d *Desk) RevokeLinks(ctx context.Context, a Actor, id ID) (Ticket, error) 
 		if err != nil {
 			return err
 		}
-		if err := d.may(a, t, RevokeLinks); err != nil {
+		if err := d.may(a, t, ActionRevokeStatusLinks); err != nil {
 			return err
 		}
-		if a.RoleOn(t) == Followers {
-			return &RefusedError{Action: RevokeLinks, State: t.State(), Role: Followers, Why: WhyRole, Detail: "links are for the requester and the desk to revoke"}
+		if a.RoleOn(t) == RoleFollower {
+			return &RefusedError{Action: ActionRevokeStatusLinks, State: t.State(), Role: RoleFollower, Why: WhyRole, Detail: "links are for the requester and the desk to revoke"}
 		}
 		list, err := d.mergedInto(ctx, t)
 		if err != nil {
@@ -351,7 +353,7 @@ func (d *Desk) mergedInto(ctx context.Context, t Ticket) ([]Ticket, error) {
 	list, seen := []Ticket{t}, map[ID]bool{t.ID: true}
 	for i := 0; i < len(list); i++ {
 		for _, l := range list[i].Links {
-			if l.Relation != DuplicatedBy || seen[l.Ticket] {
+			if l.Relation != RelationDuplicatedBy || seen[l.Ticket] {
 				continue
 			}
 			seen[l.Ticket] = true
@@ -376,7 +378,7 @@ func (d *Desk) revoke(o *outcome, a Actor, role Role, t Ticket) error {
 	if err != nil {
 		return err
 	}
-	e := ownEvent(w, &t, RevokeLinks, d.now())
+	e := ownEvent(w, &t, ActionRevokeStatusLinks, d.now())
 	e.By, e.Actor = By{Role: role}, Person{}
 	e.by(a)
 	e.Set.LinkEpoch = t.LinkEpoch + 1
@@ -391,13 +393,13 @@ func (d *Desk) admit(ctx context.Context, a Actor) (Actor, error) {
 		err := d.checkActor(&a)
 		return a, err
 	}
-	g, k, ok := d.cfg.Links.open(a.Tenant, a.token)
+	g, k, ok := d.cfg.StatusLinks.open(a.Tenant, a.token)
 	if !ok {
-		return Actor{}, &LinkError{}
+		return Actor{}, &StatusLinkError{}
 	}
 	t, err := d.store.Ticket(ctx, a.Tenant, g.ticket)
 	if isNotFound(err) {
-		return Actor{}, &LinkError{}
+		return Actor{}, &StatusLinkError{}
 	}
 	if err != nil {
 		return Actor{}, err
@@ -407,7 +409,7 @@ func (d *Desk) admit(ctx context.Context, a Actor) (Actor, error) {
 	if err != nil {
 		return Actor{}, err
 	}
-	who := Requester(p).In(a.Tenant)
+	who := Requester(p).InTenant(a.Tenant)
 	if cleaned := who; d.checkActor(&cleaned) == nil {
 		who = cleaned // else it was stored when more was taken
 	}
@@ -418,7 +420,7 @@ func (d *Desk) admit(ctx context.Context, a Actor) (Actor, error) {
 // A heldLink is the link that an actor came by.
 type heldLink struct {
 	grant
-	key LinkKey
+	key StatusLinkKey
 }
 
 // opens returns whom a link was made for, as the ticket stands, and an error where
@@ -426,16 +428,16 @@ type heldLink struct {
 func (d *Desk) opens(h *heldLink, t *Ticket) (Person, error) {
 	switch {
 	case !d.now().Before(h.until):
-		return Person{}, &LinkError{Expired: h.until}
+		return Person{}, &StatusLinkError{Expired: h.until}
 	case int(h.epoch) != t.LinkEpoch:
-		return Person{}, &LinkError{}
+		return Person{}, &StatusLinkError{}
 	}
 	for _, p := range append([]Person{t.Requester}, t.Followers...) {
 		if short := h.key.person(t.Tenant, t.ID, p); hmac.Equal(short[:], h.person[:]) {
 			return p, nil
 		}
 	}
-	return Person{}, &LinkError{}
+	return Person{}, &StatusLinkError{}
 }
 
 // stillLinked checks the link of an actor again, on its ticket as it was just read:
@@ -472,16 +474,16 @@ func (d *Desk) confined(ctx context.Context, a Actor, id ID, act *Action) error 
 		}
 	}
 	refuse := func(detail string) error {
-		return &RefusedError{Action: act.Name, Role: Requesters, Why: WhyLink, Detail: detail}
+		return &RefusedError{Action: act.Name, Role: RoleRequester, Why: WhyStatusLink, Detail: detail}
 	}
 	switch {
-	case act.Name != Reply || a.scope == 0:
+	case act.Name != ActionReply || a.scope == 0:
 		return refuse("this status link lets nobody do that")
 	case act.Message == "" && len(act.Attachments) == 0:
 		return refuse("through a status link, a reply needs words or files")
-	case act.Message != "" && a.scope&LinkReply == 0:
+	case act.Message != "" && a.scope&StatusLinkReply == 0:
 		return refuse("this status link does not let its holder write")
-	case len(act.Attachments) > 0 && a.scope&LinkUpload == 0:
+	case len(act.Attachments) > 0 && a.scope&StatusLinkUpload == 0:
 		return refuse("this status link does not let its holder send files")
 	}
 	return nil

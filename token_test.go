@@ -19,14 +19,14 @@ func secret(b byte) []byte { return bytes.Repeat([]byte{b}, 32) }
 func withLinks(ids ...uint8) func(*ticket.Config) {
 	return func(c *ticket.Config) {
 		for _, id := range ids {
-			c.Links.Keys = append(c.Links.Keys, ticket.LinkKey{ID: id, Secret: secret(id)})
+			c.StatusLinks.Keys = append(c.StatusLinks.Keys, ticket.StatusLinkKey{ID: id, Secret: secret(id)})
 		}
 	}
 }
 
-func (k *kit) link(a ticket.Actor, t ticket.Ticket, r ticket.LinkRequest) string {
+func (k *kit) link(a ticket.Actor, t ticket.Ticket, r ticket.StatusLinkRequest) string {
 	k.Helper()
-	token, err := k.desk.Link(k.Context(), a, t.ID, r)
+	token, err := k.desk.StatusLink(k.Context(), a, t.ID, r)
 	require.NoError(k, err)
 	return token
 }
@@ -39,27 +39,27 @@ func TestAStatusLinkShowsOneTicket(t *testing.T) {
 	k := newKit(t, withLinks(1))
 	tk := k.open(ada, ticket.Draft{Message: "help", Followers: []ticket.Person{bob.Person}})
 	other := k.open(ada, ticket.Draft{})
-	k.do(lin, tk, ticket.Action{Name: ticket.Take})
-	k.do(lin, tk, ticket.Action{Name: ticket.AddNote, Note: "SECRET"})
-	token := k.link(ada, tk, ticket.LinkRequest{})
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionTake})
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionNote, Note: "SECRET"})
+	token := k.link(ada, tk, ticket.StatusLinkRequest{})
 	require.Regexp(t, `^[0-9a-z]{72}$`, token, "no symbol that ends an address in a mail")
 	require.Len(t, token, ticket.TokenSize)
 
 	for _, ref := range []string{"", string(tk.Number), tk.ID.String()} {
-		v, err := k.track(ticket.Holder(token), ref)
+		v, err := k.track(ticket.StatusLinkHolder(token), ref)
 		require.NoError(t, err, ref)
 		require.Equal(t, tk.Number, v.Number)
 		require.Equal(t, ticket.PhaseInProgress, v.Phase)
 		require.NotContains(t, asJSON(t, v), "SECRET")
 		require.Empty(t, v.Actions, "it is for looking only")
 	}
-	_, err := k.track(ticket.Holder(strings.ToUpper(token)), "")
+	_, err := k.track(ticket.StatusLinkHolder(strings.ToUpper(token)), "")
 	require.NoError(t, err, "as somebody read it out")
-	_, err = k.track(ticket.Holder(token), string(other.Number))
+	_, err = k.track(ticket.StatusLinkHolder(token), string(other.Number))
 	require.ErrorIs(t, err, ticket.ErrNotFound, "though the requester could see it")
 
 	// Everything else refuses a link.
-	h, ctx := ticket.Holder(token), t.Context()
+	h, ctx := ticket.StatusLinkHolder(token), t.Context()
 	_, err = k.desk.Get(ctx, h, tk.ID)
 	require.ErrorIs(t, err, ticket.ErrRefused)
 	_, err = k.desk.Find(ctx, h, string(tk.Number))
@@ -68,9 +68,9 @@ func TestAStatusLinkShowsOneTicket(t *testing.T) {
 	require.ErrorIs(t, err, ticket.ErrRefused)
 	_, err = k.desk.Open(ctx, h, ticket.Draft{Subject: "s"})
 	require.ErrorIs(t, err, ticket.ErrRefused)
-	_, err = k.desk.Link(ctx, h, tk.ID, ticket.LinkRequest{Scope: ticket.LinkReply})
+	_, err = k.desk.StatusLink(ctx, h, tk.ID, ticket.StatusLinkRequest{Scope: ticket.StatusLinkReply})
 	require.ErrorIs(t, err, ticket.ErrRefused, "no link out of a link")
-	_, err = k.desk.RevokeLinks(ctx, h, tk.ID)
+	_, err = k.desk.RevokeStatusLinks(ctx, h, tk.ID)
 	require.ErrorIs(t, err, ticket.ErrRefused)
 	_, err = k.desk.Search(ctx, h, ticket.SearchQuery{Text: "help"})
 	require.Error(t, err)
@@ -83,16 +83,16 @@ func TestAStatusLinkShowsOneTicket(t *testing.T) {
 func TestWhatALinkAllows(t *testing.T) {
 	k := newKit(t, withLinks(1))
 	tk := k.open(ada, ticket.Draft{Followers: []ticket.Person{bob.Person}})
-	words := ticket.Action{Name: ticket.Reply, Message: "m"}
-	file := ticket.Action{Name: ticket.Reply, Attachments: []ticket.Attachment{{Name: "proof.pdf", Size: 3}}}
-	both := ticket.Action{Name: ticket.Reply, Message: "m", Attachments: file.Attachments}
-	for scope, allowed := range map[ticket.LinkScope][3]bool{
-		0:                                    {},
-		ticket.LinkReply:                     {true, false, false},
-		ticket.LinkUpload:                    {false, true, false},
-		ticket.LinkReply | ticket.LinkUpload: {true, true, true},
+	words := ticket.Action{Name: ticket.ActionReply, Message: "m"}
+	file := ticket.Action{Name: ticket.ActionReply, Attachments: []ticket.Attachment{{Name: "proof.pdf", Size: 3}}}
+	both := ticket.Action{Name: ticket.ActionReply, Message: "m", Attachments: file.Attachments}
+	for scope, allowed := range map[ticket.StatusLinkScope][3]bool{
+		0:                       {},
+		ticket.StatusLinkReply:  {true, false, false},
+		ticket.StatusLinkUpload: {false, true, false},
+		ticket.StatusLinkReply | ticket.StatusLinkUpload: {true, true, true},
 	} {
-		h := ticket.Holder(k.link(bob, tk, ticket.LinkRequest{Scope: scope}))
+		h := ticket.StatusLinkHolder(k.link(bob, tk, ticket.StatusLinkRequest{Scope: scope}))
 		for i, act := range []ticket.Action{words, file, both} {
 			_, err := k.desk.Do(t.Context(), h, tk.ID, act)
 			if allowed[i] {
@@ -103,18 +103,18 @@ func TestWhatALinkAllows(t *testing.T) {
 				require.ErrorIs(t, err, ticket.ErrRefused, "%s %d", scope, i)
 			}
 		}
-		_, err := k.desk.Do(t.Context(), h, tk.ID, ticket.Action{Name: ticket.Cancel, Reason: "r"})
+		_, err := k.desk.Do(t.Context(), h, tk.ID, ticket.Action{Name: ticket.ActionCancel, Reason: "r"})
 		require.ErrorIs(t, err, ticket.ErrRefused)
 		v, err := k.track(h, "")
 		require.NoError(t, err)
 		if scope == 0 {
 			require.Empty(t, v.Actions)
 		} else {
-			require.Equal(t, []ticket.ActionName{ticket.Reply}, v.Actions)
+			require.Equal(t, []ticket.ActionName{ticket.ActionReply}, v.Actions)
 		}
 	}
 	other := k.open(bob, ticket.Draft{})
-	h := ticket.Holder(k.link(bob, tk, ticket.LinkRequest{Scope: ticket.LinkReply}))
+	h := ticket.StatusLinkHolder(k.link(bob, tk, ticket.StatusLinkRequest{Scope: ticket.StatusLinkReply}))
 	_, err := k.desk.Do(t.Context(), h, other.ID, words)
 	require.ErrorIs(t, err, ticket.ErrNotFound, "another ticket of the same person")
 }
@@ -122,21 +122,21 @@ func TestWhatALinkAllows(t *testing.T) {
 func TestWhoMakesLinks(t *testing.T) {
 	k := newKit(t, withLinks(1))
 	tk := k.open(ada, ticket.Draft{Followers: []ticket.Person{bob.Person}})
-	_, err := k.desk.Link(t.Context(), ada, tk.ID, ticket.LinkRequest{For: bob.Person})
+	_, err := k.desk.StatusLink(t.Context(), ada, tk.ID, ticket.StatusLinkRequest{For: bob.Person})
 	require.ErrorIs(t, err, ticket.ErrRefused)
-	_, err = k.desk.Link(t.Context(), lin, tk.ID, ticket.LinkRequest{Scope: ticket.LinkReply})
+	_, err = k.desk.StatusLink(t.Context(), lin, tk.ID, ticket.StatusLinkRequest{Scope: ticket.StatusLinkReply})
 	require.ErrorIs(t, err, ticket.ErrRefused, "an agent does not write in the customer's name")
-	_, err = k.desk.Link(t.Context(), cron, tk.ID, ticket.LinkRequest{For: ticket.Person{ID: "eve"}})
+	_, err = k.desk.StatusLink(t.Context(), cron, tk.ID, ticket.StatusLinkRequest{For: ticket.Person{ID: "eve"}})
 	require.ErrorIs(t, err, ticket.ErrInvalid)
-	_, err = k.desk.Link(t.Context(), cron, tk.ID, ticket.LinkRequest{Scope: 8})
+	_, err = k.desk.StatusLink(t.Context(), cron, tk.ID, ticket.StatusLinkRequest{Scope: 8})
 	require.ErrorIs(t, err, ticket.ErrInvalid)
-	_, err = k.desk.Link(t.Context(), cron, tk.ID, ticket.LinkRequest{TTL: -1})
+	_, err = k.desk.StatusLink(t.Context(), cron, tk.ID, ticket.StatusLinkRequest{TTL: -1})
 	require.ErrorIs(t, err, ticket.ErrInvalid)
-	_, err = k.desk.Link(t.Context(), ticket.Requester(ticket.Person{ID: "eve"}), tk.ID, ticket.LinkRequest{})
+	_, err = k.desk.StatusLink(t.Context(), ticket.Requester(ticket.Person{ID: "eve"}), tk.ID, ticket.StatusLinkRequest{})
 	require.ErrorIs(t, err, ticket.ErrNotFound)
-	_, err = newKitOn(t, k.store).desk.Link(t.Context(), cron, tk.ID, ticket.LinkRequest{})
+	_, err = newKitOn(t, k.store).desk.StatusLink(t.Context(), cron, tk.ID, ticket.StatusLinkRequest{})
 	require.ErrorIs(t, err, ticket.ErrInvalid, "no keys, no links")
-	_, err = k.track(ticket.Holder(k.link(lin, tk, ticket.LinkRequest{For: bob.Person})), "")
+	_, err = k.track(ticket.StatusLinkHolder(k.link(lin, tk, ticket.StatusLinkRequest{For: bob.Person})), "")
 	require.NoError(t, err)
 }
 
@@ -145,57 +145,57 @@ func TestLinksEnd(t *testing.T) {
 	tk := k.open(ada, ticket.Draft{Followers: []ticket.Person{bob.Person}})
 	dead := func(token, why string, expired bool) {
 		t.Helper()
-		var le *ticket.LinkError
-		_, err := k.track(ticket.Holder(token), "")
-		require.ErrorIs(t, err, ticket.ErrLink, why)
+		var le *ticket.StatusLinkError
+		_, err := k.track(ticket.StatusLinkHolder(token), "")
+		require.ErrorIs(t, err, ticket.ErrStatusLink, why)
 		require.ErrorAs(t, err, &le)
 		require.Equal(t, expired, !le.Expired.IsZero())
 	}
-	short := k.link(ada, tk, ticket.LinkRequest{TTL: time.Hour})
+	short := k.link(ada, tk, ticket.StatusLinkRequest{TTL: time.Hour})
 	k.clock.Advance(59 * time.Minute)
-	_, err := k.track(ticket.Holder(short), "")
+	_, err := k.track(ticket.StatusLinkHolder(short), "")
 	require.NoError(t, err)
 	k.clock.Advance(time.Minute)
 	dead(short, "it has expired", true)
 
 	// Revoked.
-	mine, his := k.link(ada, tk, ticket.LinkRequest{}), k.link(bob, tk, ticket.LinkRequest{})
-	_, err = k.desk.RevokeLinks(t.Context(), bob, tk.ID)
+	mine, his := k.link(ada, tk, ticket.StatusLinkRequest{}), k.link(bob, tk, ticket.StatusLinkRequest{})
+	_, err = k.desk.RevokeStatusLinks(t.Context(), bob, tk.ID)
 	require.ErrorIs(t, err, ticket.ErrRefused)
-	got, err := k.desk.RevokeLinks(t.Context(), lin, tk.ID)
+	got, err := k.desk.RevokeStatusLinks(t.Context(), lin, tk.ID)
 	require.NoError(t, err)
 	require.Equal(t, 1, got.LinkEpoch)
 	dead(mine, "revoked", false)
 	dead(his, "revoked", false)
 	e := k.events(lin, tk)
-	require.Equal(t, ticket.RevokeLinks, e[len(e)-1].Action)
-	require.Equal(t, ticket.By{Role: ticket.Agents, ID: "lin"}, e[len(e)-1].By)
+	require.Equal(t, ticket.ActionRevokeStatusLinks, e[len(e)-1].Action)
+	require.Equal(t, ticket.By{Role: ticket.RoleAgent, ID: "lin"}, e[len(e)-1].By)
 	require.NoError(t, k.desk.Verify(t.Context(), cron, tk.ID))
-	_, err = k.track(ticket.Holder(k.link(ada, tk, ticket.LinkRequest{})), "")
+	_, err = k.track(ticket.StatusLinkHolder(k.link(ada, tk, ticket.StatusLinkRequest{})), "")
 	require.NoError(t, err, "new ones are good")
-	_, err = k.desk.RevokeLinks(t.Context(), ada, tk.ID)
+	_, err = k.desk.RevokeStatusLinks(t.Context(), ada, tk.ID)
 	require.NoError(t, err, "the requester may")
 
 	// Who no longer follows has a dead link.
-	his = k.link(bob, tk, ticket.LinkRequest{})
-	k.do(lin, tk, ticket.Action{Name: ticket.Edit, Edit: &ticket.Edits{Unfollow: []ticket.Person{bob.Person}}})
+	his = k.link(bob, tk, ticket.StatusLinkRequest{})
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{Unfollow: []ticket.Person{bob.Person}}})
 	dead(his, "no longer concerned", false)
 
 	// A merge leads on.
-	mine = k.link(ada, tk, ticket.LinkRequest{Scope: ticket.LinkReply})
+	mine = k.link(ada, tk, ticket.StatusLinkRequest{Scope: ticket.StatusLinkReply})
 	into := k.open(ada, ticket.Draft{})
-	k.do(lin, tk, ticket.Action{Name: ticket.Merge, Ticket: into.ID})
-	v, err := k.track(ticket.Holder(mine), "")
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionMerge, Ticket: into.ID})
+	v, err := k.track(ticket.StatusLinkHolder(mine), "")
 	require.NoError(t, err)
 	require.Equal(t, into.Number, v.Number)
-	_, err = k.desk.Do(t.Context(), ticket.Holder(mine), tk.ID, ticket.Action{Name: ticket.Reply, Message: "m"})
+	_, err = k.desk.Do(t.Context(), ticket.StatusLinkHolder(mine), tk.ID, ticket.Action{Name: ticket.ActionReply, Message: "m"})
 	require.NoError(t, err)
 }
 
 func TestForgedLinks(t *testing.T) {
 	k := newKit(t, withLinks(1))
-	tk := k.open(ada.In("acme"), ticket.Draft{})
-	token := k.link(ada.In("acme"), tk, ticket.LinkRequest{})
+	tk := k.open(ada.InTenant("acme"), ticket.Draft{})
+	token := k.link(ada.InTenant("acme"), tk, ticket.StatusLinkRequest{})
 	for i := range token {
 		for _, c := range []byte("07az") {
 			if token[i] == c {
@@ -203,17 +203,17 @@ func TestForgedLinks(t *testing.T) {
 			}
 			b := []byte(token)
 			b[i] = c
-			_, err := k.track(ticket.Holder(string(b)).In("acme"), "")
-			require.ErrorIs(t, err, ticket.ErrLink, "symbol %d", i)
+			_, err := k.track(ticket.StatusLinkHolder(string(b)).InTenant("acme"), "")
+			require.ErrorIs(t, err, ticket.ErrStatusLink, "symbol %d", i)
 		}
 	}
 	for _, bad := range []string{"x", token[:71], token + "0", strings.Repeat("0", 72), strings.Repeat("u", 72), strings.Repeat("\xff", 72), strings.Repeat("é", 36)} {
-		_, err := k.track(ticket.Holder(bad).In("acme"), "")
-		require.ErrorIs(t, err, ticket.ErrLink)
+		_, err := k.track(ticket.StatusLinkHolder(bad).InTenant("acme"), "")
+		require.ErrorIs(t, err, ticket.ErrStatusLink)
 	}
-	_, err := k.track(ticket.Holder(token), "")
-	require.ErrorIs(t, err, ticket.ErrLink, "of another tenant")
-	_, err = k.track(ticket.Holder(token).In("acme"), "")
+	_, err := k.track(ticket.StatusLinkHolder(token), "")
+	require.ErrorIs(t, err, ticket.ErrStatusLink, "of another tenant")
+	_, err = k.track(ticket.StatusLinkHolder(token).InTenant("acme"), "")
 	require.NoError(t, err)
 	require.NotContains(t, token, "c1")
 }
@@ -222,71 +222,71 @@ func TestLinkKeysRotate(t *testing.T) {
 	store := memstore.New()
 	old := newKitOn(t, store, withLinks(1))
 	tk := old.open(ada, ticket.Draft{})
-	first := old.link(ada, tk, ticket.LinkRequest{})
+	first := old.link(ada, tk, ticket.StatusLinkRequest{})
 	both := newKitOn(t, store, withLinks(2, 1))
-	second := both.link(ada, tk, ticket.LinkRequest{})
+	second := both.link(ada, tk, ticket.StatusLinkRequest{})
 	for _, token := range []string{first, second} {
-		_, err := both.track(ticket.Holder(token), "")
+		_, err := both.track(ticket.StatusLinkHolder(token), "")
 		require.NoError(t, err)
 	}
 	last := newKitOn(t, store, withLinks(2))
-	_, err := last.track(ticket.Holder(first), "")
-	require.ErrorIs(t, err, ticket.ErrLink)
-	_, err = last.track(ticket.Holder(second), "")
+	_, err := last.track(ticket.StatusLinkHolder(first), "")
+	require.ErrorIs(t, err, ticket.ErrStatusLink)
+	_, err = last.track(ticket.StatusLinkHolder(second), "")
 	require.NoError(t, err)
 	// The same ID with another secret is another key.
-	fake := newKitOn(t, store, func(c *ticket.Config) { c.Links.Keys = []ticket.LinkKey{{ID: 2, Secret: secret(9)}} })
-	_, err = fake.track(ticket.Holder(second), "")
-	require.ErrorIs(t, err, ticket.ErrLink)
+	fake := newKitOn(t, store, func(c *ticket.Config) { c.StatusLinks.Keys = []ticket.StatusLinkKey{{ID: 2, Secret: secret(9)}} })
+	_, err = fake.track(ticket.StatusLinkHolder(second), "")
+	require.ErrorIs(t, err, ticket.ErrStatusLink)
 
-	for name, l := range map[string]ticket.Links{
-		"a short secret": {Keys: []ticket.LinkKey{{ID: 1, Secret: make([]byte, 31)}}},
-		"an ID twice":    {Keys: []ticket.LinkKey{{ID: 1, Secret: secret(1)}, {ID: 1, Secret: secret(2)}}},
+	for name, l := range map[string]ticket.StatusLinks{
+		"a short secret": {Keys: []ticket.StatusLinkKey{{ID: 1, Secret: make([]byte, 31)}}},
+		"an ID twice":    {Keys: []ticket.StatusLinkKey{{ID: 1, Secret: secret(1)}, {ID: 1, Secret: secret(2)}}},
 		"no key":         {URL: func(string, string) string { return "" }},
 		"negative TTL":   {TTL: -1},
 		"unknown scope":  {Scope: 4},
 	} {
-		_, err := ticket.NewDesk(store, ticket.Config{Links: l})
+		_, err := ticket.NewDesk(store, ticket.Config{StatusLinks: l})
 		require.ErrorIs(t, err, ticket.ErrInvalid, name)
 	}
 }
 
 func TestLinksInNotifications(t *testing.T) {
 	k := newKit(t, withLinks(1), func(c *ticket.Config) {
-		c.Links.URL = func(tenant, token string) string { return "https://" + tenant + ".example.org/t/" + token }
-		c.Links.Scope = ticket.LinkUpload
-		c.Copies = func(ticket.Ticket, ticket.Kind) []ticket.Recipient {
-			return []ticket.Recipient{{Role: ticket.Followers, Person: ticket.Person{Email: "team@example.org"}}}
+		c.StatusLinks.URL = func(tenant, token string) string { return "https://" + tenant + ".example.org/t/" + token }
+		c.StatusLinks.Scope = ticket.StatusLinkUpload
+		c.ExtraRecipients = func(ticket.Ticket, ticket.Kind) []ticket.Recipient {
+			return []ticket.Recipient{{Role: ticket.RoleFollower, Person: ticket.Person{Email: "team@example.org"}}}
 		}
 	})
-	tk := k.open(ada.In("acme"), ticket.Draft{})
+	tk := k.open(ada.InTenant("acme"), ticket.Draft{})
 	k.deliver()
 	n := k.sent.RequireSent(t, ticket.KindReceived, "ada@example.org")
-	token, found := strings.CutPrefix(n.Link, "https://acme.example.org/t/")
-	require.True(t, found, n.Link)
+	token, found := strings.CutPrefix(n.StatusLink, "https://acme.example.org/t/")
+	require.True(t, found, n.StatusLink)
 	require.NotContains(t, asJSON(t, n), token, "it is a secret, and so no part of what is logged or posted")
-	_, err := k.track(ticket.Holder(token).In("acme"), "")
+	_, err := k.track(ticket.StatusLinkHolder(token).InTenant("acme"), "")
 	require.NoError(t, err)
-	_, err = k.desk.Do(t.Context(), ticket.Holder(token).In("acme"), tk.ID, ticket.Action{Name: ticket.Reply, Attachments: []ticket.Attachment{{Name: "a", Size: 1}}})
+	_, err = k.desk.Do(t.Context(), ticket.StatusLinkHolder(token).InTenant("acme"), tk.ID, ticket.Action{Name: ticket.ActionReply, Attachments: []ticket.Attachment{{Name: "a", Size: 1}}})
 	require.NoError(t, err)
-	require.Empty(t, k.sent.RequireSent(t, ticket.KindReceived, "team@example.org").Link, "not concerned with the ticket")
-	require.Empty(t, k.sent.RequireSent(t, ticket.KindQueued, "queue:").Link, "agents have other ways")
+	require.Empty(t, k.sent.RequireSent(t, ticket.KindReceived, "team@example.org").StatusLink, "not concerned with the ticket")
+	require.Empty(t, k.sent.RequireSent(t, ticket.KindQueued, "queue:").StatusLink, "agents have other ways")
 }
 
 func FuzzHolder(f *testing.F) {
 	store := memstore.New()
-	desk, err := ticket.NewDesk(store, ticket.Config{Links: ticket.Links{Keys: []ticket.LinkKey{{ID: 1, Secret: secret(1)}}}})
+	desk, err := ticket.NewDesk(store, ticket.Config{StatusLinks: ticket.StatusLinks{Keys: []ticket.StatusLinkKey{{ID: 1, Secret: secret(1)}}}})
 	require.NoError(f, err)
 	tk, err := desk.Open(context.Background(), ada, ticket.Draft{Subject: "s"})
 	require.NoError(f, err)
-	good, err := desk.Link(context.Background(), ada, tk.ID, ticket.LinkRequest{})
+	good, err := desk.StatusLink(context.Background(), ada, tk.ID, ticket.StatusLinkRequest{})
 	require.NoError(f, err)
 	f.Add(good)
 	f.Add(strings.ToUpper(good))
 	f.Add("")
 	f.Add(strings.Repeat("0", ticket.TokenSize))
 	f.Fuzz(func(t *testing.T, token string) {
-		_, err := desk.Track(t.Context(), ticket.Holder(token), "")
+		_, err := desk.Track(t.Context(), ticket.StatusLinkHolder(token), "")
 		folded := strings.NewReplacer("o", "0", "i", "1", "l", "1").Replace(strings.ToLower(token))
 		switch {
 		case token == "":
@@ -294,7 +294,7 @@ func FuzzHolder(f *testing.F) {
 		case folded == good:
 			require.NoError(t, err)
 		default:
-			require.ErrorIs(t, err, ticket.ErrLink)
+			require.ErrorIs(t, err, ticket.ErrStatusLink)
 		}
 	})
 }
@@ -304,11 +304,11 @@ func TestALinkOfSomebodyWhoWasTakenBefore(t *testing.T) {
 	k := newKit(t, withLinks(1), func(c *ticket.Config) { c.Limits.Email = 400 })
 	eve := ticket.Requester(ticket.Person{Email: strings.Repeat("e", 300) + "@example.org"})
 	tk := k.open(eve, ticket.Draft{})
-	token := k.link(eve, tk, ticket.LinkRequest{Scope: ticket.LinkReply})
+	token := k.link(eve, tk, ticket.StatusLinkRequest{Scope: ticket.StatusLinkReply})
 	now := newKitOn(t, k.store, withLinks(1))
-	v, err := now.track(ticket.Holder(token), "")
+	v, err := now.track(ticket.StatusLinkHolder(token), "")
 	require.NoError(t, err)
 	require.Equal(t, tk.Number, v.Number)
-	_, err = now.desk.Do(t.Context(), ticket.Holder(token), tk.ID, ticket.Action{Name: ticket.Reply, Message: "m"})
+	_, err = now.desk.Do(t.Context(), ticket.StatusLinkHolder(token), tk.ID, ticket.Action{Name: ticket.ActionReply, Message: "m"})
 	require.NoError(t, err)
 }

@@ -23,20 +23,20 @@ func TestALinkIsGoodForAsLongAsWasAsked(t *testing.T) {
 			k := newKit(t, withLinks(1))
 			tk := k.open(ada, ticket.Draft{})
 			k.clock.Advance(made)
-			token := k.link(ada, tk, ticket.LinkRequest{TTL: c.ttl})
+			token := k.link(ada, tk, ticket.StatusLinkRequest{TTL: c.ttl})
 			require.Len(t, token, ticket.TokenSize)
 			k.clock.Advance(c.ttl - time.Microsecond)
-			_, err := k.track(ticket.Holder(token), "")
+			_, err := k.track(ticket.StatusLinkHolder(token), "")
 			require.NoError(t, err, "made %v after the minute for %v", made, c.ttl)
 			k.clock.Advance(time.Microsecond + c.more)
-			var le *ticket.LinkError
-			_, err = k.track(ticket.Holder(token), "")
+			var le *ticket.StatusLinkError
+			_, err = k.track(ticket.StatusLinkHolder(token), "")
 			require.ErrorAs(t, err, &le, "made %v after the minute for %v", made, c.ttl)
 			require.False(t, le.Expired.IsZero())
 		}
 	}
 	k := newKit(t, withLinks(1))
-	_, err := k.desk.Link(t.Context(), ada, k.open(ada, ticket.Draft{}).ID, ticket.LinkRequest{TTL: math.MaxInt64})
+	_, err := k.desk.StatusLink(t.Context(), ada, k.open(ada, ticket.Draft{}).ID, ticket.StatusLinkRequest{TTL: math.MaxInt64})
 	require.NoError(t, err, "292 years")
 }
 
@@ -47,20 +47,20 @@ func TestLinksOfTheFirstVersionAreGood(t *testing.T) {
 	k.clock.Advance(45 * time.Second)
 	zoes := k.open(ticket.Requester(ticket.Person{Email: "Zoe@Example.org"}), ticket.Draft{})
 	const adas, zoe = "040g36wdc9x800000000000000002081r639g00076w65yyyr6vn4n5warjqb598e4q4njn7", "040g36wdccn4g0000000000000008001r639g0009fxrq9mchcpkkgp8am3se32a802dg1a1"
-	v, err := k.track(ticket.Holder(zoe), "")
+	v, err := k.track(ticket.StatusLinkHolder(zoe), "")
 	require.NoError(t, err)
 	require.Equal(t, zoes.ID, v.ID)
-	_, err = k.desk.Do(t.Context(), ticket.Holder(adas), tk.ID, ticket.Action{Name: ticket.Reply, Message: ticket.Message("It quotes " + zoe)})
+	_, err = k.desk.Do(t.Context(), ticket.StatusLinkHolder(adas), tk.ID, ticket.Action{Name: ticket.ActionReply, Message: ticket.Message("It quotes " + zoe)})
 	require.NoError(t, err)
 	k.clock.Advance(59 * time.Minute)
-	_, err = k.track(ticket.Holder(adas), "")
+	_, err = k.track(ticket.StatusLinkHolder(adas), "")
 	require.NoError(t, err)
 	k.clock.Advance(15 * time.Second) // the end of the minute, as it was made
-	_, err = k.track(ticket.Holder(adas), "")
-	require.ErrorIs(t, err, ticket.ErrLink)
+	_, err = k.track(ticket.StatusLinkHolder(adas), "")
+	require.ErrorIs(t, err, ticket.ErrStatusLink)
 	e := k.events(ada, tk)
 	require.Contains(t, e[len(e)-1].Message, zoe, "the holder's own words, to the person")
-	k.do(lin, tk, ticket.Action{Name: ticket.Edit, Edit: &ticket.Edits{Follow: []ticket.Person{bob.Person}}})
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{Follow: []ticket.Person{bob.Person}}})
 	e = k.events(bob, tk)
 	require.Equal(t, ticket.Message("It quotes …"), e[len(e)-1].Message)
 }
@@ -68,12 +68,12 @@ func TestLinksOfTheFirstVersionAreGood(t *testing.T) {
 // The link in a notification is the same at every attempt.
 func TestANotificationsLinkStays(t *testing.T) {
 	k := newKit(t, withLinks(1), func(c *ticket.Config) {
-		c.Links.URL = func(_, token string) string { return token }
+		c.StatusLinks.URL = func(_, token string) string { return token }
 	})
 	var links []string
 	k.sent.FailWith(func(n ticket.Notification) error {
 		if n.Kind == ticket.KindReceived {
-			links = append(links, n.Link)
+			links = append(links, n.StatusLink)
 		}
 		return context.DeadlineExceeded
 	})
@@ -121,11 +121,11 @@ func (s *meanwhile) Commit(ctx context.Context, c ticket.Commit) error {
 // and what was shown stood there while it was good.
 func TestALinkThatEndsMeanwhileWritesNothing(t *testing.T) {
 	edit := func(e ticket.Edits) func(k *kit, t ticket.Ticket) {
-		return func(k *kit, t ticket.Ticket) { k.do(lin, t, ticket.Action{Name: ticket.Edit, Edit: &e}) }
+		return func(k *kit, t ticket.Ticket) { k.do(lin, t, ticket.Action{Name: ticket.ActionEdit, Edit: &e}) }
 	}
 	for name, end := range map[string]func(k *kit, t ticket.Ticket){
 		"revoked": func(k *kit, t ticket.Ticket) {
-			_, err := k.desk.RevokeLinks(k.Context(), lin, t.ID)
+			_, err := k.desk.RevokeStatusLinks(k.Context(), lin, t.ID)
 			require.NoError(k, err)
 		},
 		"no follower any more": edit(ticket.Edits{Unfollow: []ticket.Person{bob.Person}}),
@@ -135,15 +135,15 @@ func TestALinkThatEndsMeanwhileWritesNothing(t *testing.T) {
 				s := &meanwhile{Store: memstore.New()}
 				k := newKitOn(t, s, withLinks(1))
 				tk := k.open(ada, ticket.Draft{Followers: []ticket.Person{bob.Person}})
-				token := k.link(bob, tk, ticket.LinkRequest{Scope: ticket.LinkReply})
+				token := k.link(bob, tk, ticket.StatusLinkRequest{Scope: ticket.StatusLinkReply})
 				last := tk
 				if merged {
 					last = k.open(ada, ticket.Draft{Followers: []ticket.Person{bob.Person}})
-					k.do(lin, tk, ticket.Action{Name: ticket.Merge, Ticket: last.ID})
+					k.do(lin, tk, ticket.Action{Name: ticket.ActionMerge, Ticket: last.ID})
 				}
 				done := false
 				s.at, s.do = at, func() { end(k, last); done = true }
-				_, err := k.desk.Do(t.Context(), ticket.Holder(token), tk.ID, ticket.Action{Name: ticket.Reply, Message: "mine"})
+				_, err := k.desk.Do(t.Context(), ticket.StatusLinkHolder(token), tk.ID, ticket.Action{Name: ticket.ActionReply, Message: "mine"})
 				if !done {
 					require.NoError(t, err)
 					require.Greater(t, at, 2)
@@ -155,7 +155,7 @@ func TestALinkThatEndsMeanwhileWritesNothing(t *testing.T) {
 				} else {
 					require.Error(t, err, "%s before call %d, merged %v", name, at, merged)
 					if !merged {
-						require.ErrorIs(t, err, ticket.ErrLink)
+						require.ErrorIs(t, err, ticket.ErrStatusLink)
 					}
 				}
 				for _, of := range not {
@@ -172,10 +172,10 @@ func TestALinkThatEndsMeanwhileWritesNothing(t *testing.T) {
 		s := &meanwhile{Store: memstore.New()}
 		k := newKitOn(t, s, withLinks(1))
 		tk := k.open(ada, ticket.Draft{})
-		token := k.link(ada, tk, ticket.LinkRequest{})
-		s.at, s.do = at, func() { _, _ = k.desk.RevokeLinks(t.Context(), lin, tk.ID) }
-		_, err := k.track(ticket.Holder(token), "")
-		require.ErrorIs(t, err, ticket.ErrLink, "revoked before read %d", at)
+		token := k.link(ada, tk, ticket.StatusLinkRequest{})
+		s.at, s.do = at, func() { _, _ = k.desk.RevokeStatusLinks(t.Context(), lin, tk.ID) }
+		_, err := k.track(ticket.StatusLinkHolder(token), "")
+		require.ErrorIs(t, err, ticket.ErrStatusLink, "revoked before read %d", at)
 	}
 }
 
@@ -183,13 +183,13 @@ func TestALinkThatEndsMeanwhileWritesNothing(t *testing.T) {
 func TestALinkEndsWithTheLastYear(t *testing.T) {
 	k := newKit(t, withLinks(1), func(c *ticket.Config) {
 		c.Now = func() time.Time { return time.Date(9800, 1, 1, 0, 0, 0, 0, time.UTC) }
-		c.Links.TTL, c.Links.URL = 290*365*24*time.Hour, func(_, token string) string { return token }
+		c.StatusLinks.TTL, c.StatusLinks.URL = 290*365*24*time.Hour, func(_, token string) string { return token }
 	})
 	tk := k.open(ada, ticket.Draft{})
-	_, err := k.desk.Link(t.Context(), ada, tk.ID, ticket.LinkRequest{})
+	_, err := k.desk.StatusLink(t.Context(), ada, tk.ID, ticket.StatusLinkRequest{})
 	require.ErrorIs(t, err, ticket.ErrInvalid)
-	k.link(ada, tk, ticket.LinkRequest{TTL: 199 * 365 * 24 * time.Hour})
+	k.link(ada, tk, ticket.StatusLinkRequest{TTL: 199 * 365 * 24 * time.Hour})
 	k.deliver()
-	_, err = k.track(ticket.Holder(k.sent.RequireSent(t, ticket.KindReceived, ada.Person.Email).Link), "")
+	_, err = k.track(ticket.StatusLinkHolder(k.sent.RequireSent(t, ticket.KindReceived, ada.Person.Email).StatusLink), "")
 	require.NoError(t, err)
 }

@@ -15,7 +15,7 @@ import (
 // It needs no signature, since links of other tenants, and of keys that are another
 // tenant's secret, are no better to hand on: a token is known by its length and by
 // what must stand in it, which other text of that form has once in a million times.
-func (l *Links) cutTokens(words string) string {
+func (l *StatusLinks) cutTokens(words string) string {
 	if len(l.Keys) == 0 || len(words) < TokenSize {
 		return words
 	}
@@ -41,7 +41,7 @@ func (l *Links) cutTokens(words string) string {
 
 // mayBegin reports whether a part of a token may stand in words: symbols together,
 // more than one finds by trying, with a digit among them.
-func (l *Links) mayBegin(words string) bool {
+func (l *StatusLinks) mayBegin(words string) bool {
 	if len(l.Keys) == 0 {
 		return false
 	}
@@ -62,7 +62,7 @@ func (l *Links) mayBegin(words string) bool {
 const partOfToken = 8
 
 // cutNames does so in the names of files.
-func (l *Links) cutNames(list []Attachment) []Attachment {
+func (l *StatusLinks) cutNames(list []Attachment) []Attachment {
 	for i := range list {
 		list[i].Name = l.cutTokens(list[i].Name)
 	}
@@ -72,7 +72,7 @@ func (l *Links) cutNames(list []Attachment) []Attachment {
 // cutRun takes the tokens out of symbols that stand together, which are perhaps more
 // than those of one: what was encoded has others before it. It returns up to where
 // the words were dealt with.
-func (l *Links) cutRun(out *strings.Builder, words string, i, end, kept int) int {
+func (l *StatusLinks) cutRun(out *strings.Builder, words string, i, end, kept int) int {
 	var symbols []byte
 	var places []int
 	for i < end {
@@ -98,13 +98,13 @@ func (l *Links) cutRun(out *strings.Builder, words string, i, end, kept int) int
 
 // looksLikeToken reports whether symbols can be those of a token under one of the
 // keys.
-func (l *Links) looksLikeToken(symbols []byte) bool {
+func (l *StatusLinks) looksLikeToken(symbols []byte) bool {
 	if foldToken[symbols[0]] != '0' || strings.IndexByte("456789ab", foldToken[symbols[1]]) < 0 {
 		return false // another version: most text ends here
 	}
 	b, ok := tokenBytes(string(symbols))
-	return ok && (b[0] == tokenVersion || b[0] == minuteVersion) && LinkScope(b[18])&^linkScopes == 0 &&
-		slices.ContainsFunc(l.Keys, func(k LinkKey) bool { return k.ID == b[1] })
+	return ok && (b[0] == tokenVersion || b[0] == minuteVersion) && StatusLinkScope(b[18])&^linkScopes == 0 &&
+		slices.ContainsFunc(l.Keys, func(k StatusLinkKey) bool { return k.ID == b[1] })
 }
 
 // tokenRun returns where symbols that begin at i end, and how many they are. What

@@ -17,15 +17,15 @@ import (
 func TestNobodyIsToldAnothersStatusLink(t *testing.T) {
 	stream := tickettest.NewRecorder()
 	k := newKit(t, withLinks(1, 2), func(c *ticket.Config) {
-		c.Notifiers["stream"], c.Streams = stream, []string{"stream"}
-		c.Links.URL = func(_, token string) string { return "https://example.org/t/" + token }
+		c.Notifiers["stream"], c.EventNotifiers = stream, []string{"stream"}
+		c.StatusLinks.URL = func(_, token string) string { return "https://example.org/t/" + token }
 	})
 	tk := k.open(ada, ticket.Draft{Followers: []ticket.Person{bob.Person}})
-	token := k.link(ada, tk, ticket.LinkRequest{Scope: ticket.LinkReply})
-	other := k.link(ada, k.open(ada, ticket.Draft{}), ticket.LinkRequest{})
-	tenant := k.link(ada.In("acme"), k.open(ada.In("acme"), ticket.Draft{}), ticket.LinkRequest{})
-	far := k.link(ada, tk, ticket.LinkRequest{TTL: 200 * 365 * 24 * time.Hour})
-	short := k.link(ada, tk, ticket.LinkRequest{TTL: time.Minute})
+	token := k.link(ada, tk, ticket.StatusLinkRequest{Scope: ticket.StatusLinkReply})
+	other := k.link(ada, k.open(ada, ticket.Draft{}), ticket.StatusLinkRequest{})
+	tenant := k.link(ada.InTenant("acme"), k.open(ada.InTenant("acme"), ticket.Draft{}), ticket.StatusLinkRequest{})
+	far := k.link(ada, tk, ticket.StatusLinkRequest{TTL: 200 * 365 * 24 * time.Hour})
+	short := k.link(ada, tk, ticket.StatusLinkRequest{TTL: time.Minute})
 	k.clock.Advance(time.Hour) // it has expired
 	k.deliver()
 	broken := token[:40]
@@ -65,7 +65,7 @@ func TestNobodyIsToldAnothersStatusLink(t *testing.T) {
 			stream.Reset()
 			tk := k.open(ada, ticket.Draft{Subject: "s", Followers: []ticket.Person{bob.Person}})
 			k.deliver()
-			k.do(ada, tk, ticket.Action{Name: ticket.Reply, Message: ticket.Message(c.says)})
+			k.do(ada, tk, ticket.Action{Name: ticket.ActionReply, Message: ticket.Message(c.says)})
 			k.deliver()
 			require.Equal(t, c.told, string(k.sent.RequireSent(t, ticket.KindCustomer, bob.Person.Email).Message))
 			require.Equal(t, c.told, string(k.sent.RequireSent(t, ticket.KindCustomer, "queue:").Message))
@@ -81,7 +81,7 @@ func TestNobodyIsToldAnothersStatusLink(t *testing.T) {
 			}
 			require.Equal(t, c.told, last(bob))
 			require.Equal(t, c.says, last(ada), "her own words")
-			v, err := k.track(ticket.Holder(k.link(ada, tk, ticket.LinkRequest{})), "")
+			v, err := k.track(ticket.StatusLinkHolder(k.link(ada, tk, ticket.StatusLinkRequest{})), "")
 			require.NoError(t, err)
 			require.Equal(t, c.told, string(v.Messages[len(v.Messages)-1].Text), "whoever has the link")
 			require.NoError(t, k.desk.Verify(t.Context(), cron, tk.ID), "the history has what was said")
@@ -92,7 +92,7 @@ func TestNobodyIsToldAnothersStatusLink(t *testing.T) {
 // The subject is told to all as well.
 func TestNoStatusLinkStandsInASubject(t *testing.T) {
 	k := newKit(t, withLinks(1))
-	token := k.link(ada, k.open(ada, ticket.Draft{}), ticket.LinkRequest{})
+	token := k.link(ada, k.open(ada, ticket.Draft{}), ticket.StatusLinkRequest{})
 	tk := k.open(ada, ticket.Draft{Subject: "Re: " + token, Followers: []ticket.Person{bob.Person}})
 	k.deliver()
 	require.Equal(t, "Re: …", k.sent.RequireSent(t, ticket.KindReceived, bob.Person.Email).Subject)
@@ -107,11 +107,11 @@ func TestNoStatusLinkStandsInASubject(t *testing.T) {
 // Files are named after what they were saved from.
 func TestNoStatusLinkStandsInTheNameOfAFile(t *testing.T) {
 	stream := tickettest.NewRecorder()
-	k := newKit(t, withLinks(1), func(c *ticket.Config) { c.Notifiers["stream"], c.Streams = stream, []string{"stream"} })
+	k := newKit(t, withLinks(1), func(c *ticket.Config) { c.Notifiers["stream"], c.EventNotifiers = stream, []string{"stream"} })
 	tk := k.open(ada, ticket.Draft{Followers: []ticket.Person{bob.Person}, Fields: ticket.Fields{"page": "https://example.org/t/" + foreignToken(t)}})
-	token := k.link(ada, tk, ticket.LinkRequest{})
-	k.do(lin, tk, ticket.Action{Name: ticket.Edit, Edit: &ticket.Edits{Fields: ticket.Fields{"page": "https://example.org/t/" + token, "pages": []string{token}}}})
-	k.do(ada, tk, ticket.Action{Name: ticket.Reply, Attachments: []ticket.Attachment{{Name: token + ".html"}}})
+	token := k.link(ada, tk, ticket.StatusLinkRequest{})
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{Fields: ticket.Fields{"page": "https://example.org/t/" + token, "pages": []string{token}}}})
+	k.do(ada, tk, ticket.Action{Name: ticket.ActionReply, Attachments: []ticket.Attachment{{Name: token + ".html"}}})
 	k.deliver()
 	require.Equal(t, "….html", k.sent.RequireSent(t, ticket.KindCustomer, bob.Person.Email).Attachments[0].Name)
 	sent := stream.Sent()
@@ -129,8 +129,8 @@ func TestNoStatusLinkStandsInTheNameOfAFile(t *testing.T) {
 func TestASearchFindsNobodyElsesStatusLink(t *testing.T) {
 	k := newKit(t, withLinks(1))
 	tk := k.open(ada, ticket.Draft{Followers: []ticket.Person{bob.Person}})
-	token := k.link(ada, tk, ticket.LinkRequest{Scope: ticket.LinkReply})
-	k.do(ada, tk, ticket.Action{Name: ticket.Reply, Message: ticket.Message(strings.Repeat("so ", 40) + "yonder https://example.org/t/" + token[:40] + "=\r\n" + token[40:] + " or " + token + strings.Repeat(" so", 40))})
+	token := k.link(ada, tk, ticket.StatusLinkRequest{Scope: ticket.StatusLinkReply})
+	k.do(ada, tk, ticket.Action{Name: ticket.ActionReply, Message: ticket.Message(strings.Repeat("so ", 40) + "yonder https://example.org/t/" + token[:40] + "=\r\n" + token[40:] + " or " + token + strings.Repeat(" so", 40))})
 	look := func(a ticket.Actor, text string) []ticket.Hit {
 		hits, err := k.desk.Search(t.Context(), a, ticket.SearchQuery{Text: text})
 		require.NoError(t, err)
@@ -145,7 +145,7 @@ func TestASearchFindsNobodyElsesStatusLink(t *testing.T) {
 		require.Len(t, look(lin, text), 1, "agents read everything")
 	}
 	require.Contains(t, look(lin, "yonder")[0].Snippet.Text, token[:20])
-	k.do(lin, tk, ticket.Action{Name: ticket.Edit, Edit: &ticket.Edits{Subject: "about " + token + " weather"}})
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{Subject: "about " + token + " weather"}})
 	require.Contains(t, look(bob, "weather")[0].Snippet.Text, "about … weather")
 	require.Empty(t, look(bob, token[:20]+"*"))
 }
@@ -155,7 +155,7 @@ func TestADeskWithoutLinksCutsNothing(t *testing.T) {
 	k := newKit(t)
 	tk := k.open(ada, ticket.Draft{Followers: []ticket.Person{bob.Person}})
 	token := foreignToken(t)
-	k.do(ada, tk, ticket.Action{Name: ticket.Reply, Message: ticket.Message(token)})
+	k.do(ada, tk, ticket.Action{Name: ticket.ActionReply, Message: ticket.Message(token)})
 	k.deliver()
 	require.Equal(t, token, string(k.sent.RequireSent(t, ticket.KindCustomer, bob.Person.Email).Message))
 }
@@ -164,11 +164,11 @@ func TestADeskWithoutLinksCutsNothing(t *testing.T) {
 func foreignToken(t *testing.T) string {
 	t.Helper()
 	k := newKit(t, withLinks(9))
-	return k.link(ada, k.open(ada, ticket.Draft{}), ticket.LinkRequest{})
+	return k.link(ada, k.open(ada, ticket.Draft{}), ticket.StatusLinkRequest{})
 }
 
 func BenchmarkWordsWithoutTokens(b *testing.B) {
-	desk, err := ticket.NewDesk(memstore.New(), ticket.Config{Links: ticket.Links{Keys: []ticket.LinkKey{{ID: 1, Secret: secret(1)}}}})
+	desk, err := ticket.NewDesk(memstore.New(), ticket.Config{StatusLinks: ticket.StatusLinks{Keys: []ticket.StatusLinkKey{{ID: 1, Secret: secret(1)}}}})
 	require.NoError(b, err)
 	tk, err := desk.Open(b.Context(), ada, ticket.Draft{Subject: "s", Followers: []ticket.Person{bob.Person}, Message: ticket.Message(strings.Repeat("The printer is on fire.\n", 400))})
 	require.NoError(b, err)

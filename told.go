@@ -11,11 +11,11 @@ import (
 	"time"
 )
 
-// Redrive and MarkBounced are what a [Policy] is asked about when somebody calls
+// Redrive and ActionMarkBounced are what a [Policy] is asked about when somebody calls
 // [Desk.Redrive] or [Desk.Bounced]; no workflow has them.
 const (
-	Redrive     ActionName = "redrive"
-	MarkBounced ActionName = "mark bounced"
+	ActionRedrive     ActionName = "redrive"
+	ActionMarkBounced ActionName = "mark bounced"
 )
 
 // Deliveries returns one page of the deliveries that match, the newest first:
@@ -32,7 +32,7 @@ func (d *Desk) Deliveries(ctx context.Context, a Actor, q DeliveryQuery) (Delive
 	q.To.Person = c.person("query.to.person", q.To.Person)
 	q.To.Queue = name(&c, "query.to.queue", q.To.Queue)
 	q.Kind = names(&c, "query.kind", q.Kind)
-	q.Via = names(&c, "query.via", q.Via)
+	q.Notifiers = names(&c, "query.via", q.Notifiers)
 	if c.err != nil {
 		return DeliveryPage{}, c.err
 	}
@@ -64,14 +64,14 @@ func (d *Desk) mayLookAtDeliveries(a *Actor) error {
 	if err := d.checkActor(a); err != nil {
 		return err
 	}
-	if a.Role&(Agents|Systems) == 0 {
-		return &RefusedError{Action: "look at deliveries", Role: a.Role, Why: WhyRole, By: Agents | Systems, Detail: "who was told what is for the desk to know"}
+	if a.Role&(RoleAgent|RoleSystem) == 0 {
+		return &RefusedError{Action: "look at deliveries", Role: a.Role, Why: WhyRole, By: RoleAgent | RoleSystem, Detail: "who was told what is for the desk to know"}
 	}
 	return nil
 }
 
 // failed are the states that Redrive takes deliveries from by itself.
-var failed = []DeliveryState{Dead, Bounced, Suppressed}
+var failed = []DeliveryState{DeliveryDead, DeliveryBounced, DeliverySuppressed}
 
 // Redrive makes deliveries that were given up or held back try again, at once
 // and with all their attempts: those that match q, on all its pages, and whose
@@ -79,7 +79,7 @@ var failed = []DeliveryState{Dead, Bounced, Suppressed}
 // some, the first refusal. q.State may name some of Dead,
 // Bounced, Suppressed and, to repeat what was sent, Sent; none: the first three. With
 // Pending, what waits for its next attempt is due at once, where the store is a
-// [Hastener]; its failures count on.
+// [Rescheduler]; its failures count on.
 // Once an address has no Bounced delivery any more, it is written to again.
 //
 // What had become of a delivery before is not kept. It keeps its ID, so a
@@ -90,8 +90,8 @@ func (d *Desk) Redrive(ctx context.Context, a Actor, q DeliveryQuery) (int, erro
 		q.State = failed
 	}
 	for _, s := range q.State {
-		if !s.Settled() && s != Pending {
-			return 0, invalid("query.state", "must be some of %q", append(slices.Clone(failed), Sent, Pending))
+		if !s.Settled() && s != DeliveryPending {
+			return 0, invalid("query.state", "must be some of %q", append(slices.Clone(failed), DeliverySent, DeliveryPending))
 		}
 	}
 	if q.Limit == 0 {
@@ -106,19 +106,19 @@ func (d *Desk) Redrive(ctx context.Context, a Actor, q DeliveryQuery) (int, erro
 		}
 		waits := []ID{}
 		settled := slices.DeleteFunc(slices.Clone(q.State), func(s DeliveryState) bool { return !s.Settled() })
-		r := Revision{Tenant: a.Tenant, From: settled, To: Pending, At: d.now(), Error: shorten("redriven by " + a.String())}
+		r := DeliveryUpdate{Tenant: a.Tenant, From: settled, To: DeliveryPending, At: d.now(), Error: shorten("redriven by " + a.String())}
 		asked := map[ID]error{}
 		for _, row := range page.Deliveries {
 			err, known := asked[row.Ticket]
 			if !known {
 				t, lost := d.load(ctx, a, row.Ticket)
 				if err = lost; err == nil {
-					err = d.may(a, t, Redrive)
+					err = d.may(a, t, ActionRedrive)
 				}
 				asked[row.Ticket] = err
 			}
 			switch {
-			case err == nil && row.State == Pending:
+			case err == nil && row.State == DeliveryPending:
 				waits = append(waits, row.ID)
 			case err == nil:
 				r.IDs = append(r.IDs, row.ID)
@@ -132,7 +132,7 @@ func (d *Desk) Redrive(ctx context.Context, a Actor, q DeliveryQuery) (int, erro
 			n, err := d.hastenNow(ctx, a.Tenant, waits)
 			if err == nil && len(r.IDs) > 0 {
 				var revised int
-				revised, err = d.store.Revise(ctx, r)
+				revised, err = d.store.UpdateDeliveries(ctx, r)
 				n += revised
 			}
 			sum += n
@@ -168,11 +168,11 @@ func (d *Desk) Bounced(ctx context.Context, a Actor, id ID, reason string) error
 	if err != nil {
 		return err
 	}
-	if err := d.may(a, t, MarkBounced); err != nil {
+	if err := d.may(a, t, ActionMarkBounced); err != nil {
 		return err
 	}
-	n, err := d.store.Revise(ctx, Revision{
-		Tenant: a.Tenant, IDs: []ID{id}, From: []DeliveryState{Sent, Dead, Suppressed, Bounced}, To: Bounced, At: d.now(), Error: shorten(reason),
+	n, err := d.store.UpdateDeliveries(ctx, DeliveryUpdate{
+		Tenant: a.Tenant, IDs: []ID{id}, From: []DeliveryState{DeliverySent, DeliveryDead, DeliverySuppressed, DeliveryBounced}, To: DeliveryBounced, At: d.now(), Error: shorten(reason),
 	})
 	if err == nil && n == 0 {
 		err = invalid("delivery", "must be settled: this one is %s", row.State)
@@ -246,15 +246,15 @@ func (d Delivery) Report(in *time.Location) string {
 	}
 	at := func(t time.Time) string { return t.In(in).Format("2006-01-02 15:04") }
 	switch d.State {
-	case Sent:
+	case DeliverySent:
 		return "sent " + at(d.Settled)
-	case Suppressed:
+	case DeliverySuppressed:
 		return fmt.Sprintf("not sent: %s", d.LastError)
-	case Dead:
+	case DeliveryDead:
 		return fmt.Sprintf("given up %s: %s", at(d.Settled), d.LastError)
-	case Bounced:
+	case DeliveryBounced:
 		return fmt.Sprintf("bounced %s: %s", at(d.Settled), d.LastError)
-	case Claimed:
+	case DeliveryClaimed:
 		return "being sent"
 	}
 	switch {

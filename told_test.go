@@ -31,9 +31,9 @@ func TestTheHistoryTellsWhatBecameOfEachMessage(t *testing.T) {
 		}
 		return nil
 	})
-	k.do(lin, tk, ticket.Action{Name: ticket.Reply, Message: "one"})
-	k.do(lin, tk, ticket.Action{Name: ticket.AddNote, Note: "n"})
-	k.do(lin, tk, ticket.Action{Name: ticket.Reply, Message: "two"})
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionReply, Message: "one"})
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionNote, Note: "n"})
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionReply, Message: "two"})
 	k.deliver()
 	reports := func() (all [][]string) {
 		for e, err := range k.desk.Entries(t.Context(), lin, tk.ID) {
@@ -66,7 +66,7 @@ func TestTheHistoryTellsWhatBecameOfEachMessage(t *testing.T) {
 	for _, err := range k.desk.Entries(t.Context(), ada, tk.ID) {
 		require.ErrorIs(t, err, ticket.ErrRefused)
 	}
-	for _, err := range k.desk.Entries(t.Context(), lin.In("acme"), tk.ID) {
+	for _, err := range k.desk.Entries(t.Context(), lin.InTenant("acme"), tk.ID) {
 		require.ErrorIs(t, err, ticket.ErrNotFound)
 	}
 }
@@ -81,19 +81,19 @@ func TestDeliveriesAreForThoseWhoMaySee(t *testing.T) {
 	n, err := k.desk.Redrive(t.Context(), lin.Serving("hardware"), ticket.DeliveryQuery{})
 	require.NoError(t, err)
 	require.Zero(t, n)
-	require.Empty(t, mustPage(k.desk.Deliveries(t.Context(), lin.In("acme"), ticket.DeliveryQuery{})).Deliveries)
-	require.Empty(t, mustPage(k.desk.Deliveries(t.Context(), lin.In("acme"), ticket.DeliveryQuery{Tenant: ""})).Deliveries, "the tenant is the actor's")
+	require.Empty(t, mustPage(k.desk.Deliveries(t.Context(), lin.InTenant("acme"), ticket.DeliveryQuery{})).Deliveries)
+	require.Empty(t, mustPage(k.desk.Deliveries(t.Context(), lin.InTenant("acme"), ticket.DeliveryQuery{Tenant: ""})).Deliveries, "the tenant is the actor's")
 	for name, q := range map[string]ticket.DeliveryQuery{
 		"limit": {Limit: 1001},
 		"state": {State: []ticket.DeliveryState{"lost"}},
-		"via":   {Via: []string{"a\nb"}},
+		"via":   {Notifiers: []string{"a\nb"}},
 		"to":    {To: ticket.Recipient{Person: ticket.Person{Email: "no address"}}},
 		"ids":   {IDs: make([]ticket.ID, 1001)},
 	} {
 		_, err := k.desk.Deliveries(t.Context(), lin, q)
 		require.ErrorIs(t, err, ticket.ErrInvalid, name)
 	}
-	_, err = k.desk.Redrive(t.Context(), lin, ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.Claimed}})
+	_, err = k.desk.Redrive(t.Context(), lin, ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.DeliveryClaimed}})
 	require.ErrorIs(t, err, ticket.ErrInvalid)
 	_, err = k.desk.Redrive(t.Context(), ada, ticket.DeliveryQuery{})
 	require.ErrorIs(t, err, ticket.ErrRefused)
@@ -118,7 +118,7 @@ func TestOrderIsHeldThroughFailures(t *testing.T) {
 			time.Sleep(time.Duration(rand.IntN(1000)) * time.Millisecond)
 			mu.Lock()
 			defer mu.Unlock()
-			if n.To.Role != ticket.Requesters {
+			if n.To.Role != ticket.RoleRequester {
 				return nil
 			}
 			if rng.IntN(2) == 0 {
@@ -136,7 +136,7 @@ func TestOrderIsHeldThroughFailures(t *testing.T) {
 			var err error
 			desks[i], err = ticket.NewDesk(store, ticket.Config{
 				Notifiers: map[string]ticket.Notifier{"": notifier}, Logger: slog.New(slog.DiscardHandler),
-				Guard: ticket.Guard{Recipient: -1, Ticket: -1}, Relay: ticket.Relay{MaxAttempts: 100, Batch: 4, Poll: 30 * time.Second},
+				SendLimits: ticket.SendLimits{PerRecipient: -1, PerTicket: -1}, Relay: ticket.Relay{MaxAttempts: 100, Batch: 4, Poll: 30 * time.Second},
 			})
 			require.NoError(t, err)
 			wg.Go(func() { _ = desks[i].Run(ctx) })
@@ -145,7 +145,7 @@ func TestOrderIsHeldThroughFailures(t *testing.T) {
 			tk, err := desks[i%3].Open(ctx, ticket.Requester(ticket.Person{ID: fmt.Sprint("c", i%4)}), ticket.Draft{Subject: "s"})
 			require.NoError(t, err)
 			for range 5 {
-				_, err = desks[i%3].Do(ctx, lin, tk.ID, ticket.Action{Name: ticket.Reply, Message: "m"})
+				_, err = desks[i%3].Do(ctx, lin, tk.ID, ticket.Action{Name: ticket.ActionReply, Message: "m"})
 				require.NoError(t, err)
 			}
 		}
@@ -240,7 +240,7 @@ func TestShutdown(t *testing.T) {
 				require.NoError(t, err)
 				did, err := other.Deliver(t.Context())
 				require.NoError(t, err)
-				require.Equal(t, ticket.Delivered{Done: 2 - tc.sent}, did, "nothing waits for a lease to pass")
+				require.Equal(t, ticket.DeliveryCounts{Done: 2 - tc.sent}, did, "nothing waits for a lease to pass")
 			})
 		})
 	}
@@ -265,61 +265,61 @@ func TestRetryAfter(t *testing.T) {
 	require.Len(t, k.sent.Sent(), 2)
 	// Nobody makes a desk wait for ever.
 	k.sent.FailWith(func(ticket.Notification) error { return ticket.RetryAfter(errors.New("x"), 1<<62) })
-	k.do(lin, tk, ticket.Action{Name: ticket.Reply, Message: "m"})
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionReply, Message: "m"})
 	k.deliver()
 	require.Equal(t, k.clock.Now().Add(24*time.Hour), k.told(ticket.DeliveryQuery{Ticket: tk.ID})[0].Due)
 	require.NoError(t, ticket.RetryAfter(nil, time.Hour))
 	oops := errors.New("oops")
-	require.Equal(t, ticket.Refusal{After: time.Hour}, ticket.RefusalOf(fmt.Errorf("x: %w", ticket.RetryAfter(oops, time.Hour))))
-	require.Equal(t, ticket.Refusal{Permanent: true}, ticket.RefusalOf(ticket.Permanent(oops)))
-	require.Equal(t, ticket.Refusal{Permanent: true, Bounced: true}, ticket.RefusalOf(ticket.Bounce(oops)))
-	require.Zero(t, ticket.RefusalOf(oops))
-	require.Zero(t, ticket.RefusalOf(nil))
+	require.Equal(t, ticket.DeliveryFault{After: time.Hour}, ticket.DeliveryFaultOf(fmt.Errorf("x: %w", ticket.RetryAfter(oops, time.Hour))))
+	require.Equal(t, ticket.DeliveryFault{Permanent: true}, ticket.DeliveryFaultOf(ticket.Permanent(oops)))
+	require.Equal(t, ticket.DeliveryFault{Permanent: true, Bounced: true}, ticket.DeliveryFaultOf(ticket.Bounce(oops)))
+	require.Zero(t, ticket.DeliveryFaultOf(oops))
+	require.Zero(t, ticket.DeliveryFaultOf(nil))
 	require.NoError(t, ticket.Bounce(nil))
 	// Marks add up; the outer one says whether another attempt is made.
-	later := ticket.RetryAfter(ticket.Unsure(oops), time.Hour)
-	require.Equal(t, ticket.Refusal{OwnFault: true, Unsure: true, After: time.Hour}, ticket.RefusalOf(ticket.OwnFault(fmt.Errorf("x: %w", later))))
-	require.Equal(t, ticket.Refusal{After: time.Hour}, ticket.RefusalOf(ticket.RetryAfter(ticket.Bounce(oops), time.Hour)))
-	require.Equal(t, ticket.Refusal{Permanent: true, OwnFault: true}, ticket.RefusalOf(ticket.Permanent(ticket.OwnFault(oops))))
+	later := ticket.RetryAfter(ticket.MaybeDelivered(oops), time.Hour)
+	require.Equal(t, ticket.DeliveryFault{SenderFault: true, MaybeDelivered: true, After: time.Hour}, ticket.DeliveryFaultOf(ticket.SenderFault(fmt.Errorf("x: %w", later))))
+	require.Equal(t, ticket.DeliveryFault{After: time.Hour}, ticket.DeliveryFaultOf(ticket.RetryAfter(ticket.Bounce(oops), time.Hour)))
+	require.Equal(t, ticket.DeliveryFault{Permanent: true, SenderFault: true}, ticket.DeliveryFaultOf(ticket.Permanent(ticket.SenderFault(oops))))
 }
 
 func TestStreams(t *testing.T) {
 	people, stream := tickettest.NewRecorder(), tickettest.NewRecorder()
 	k := newKit(t, func(c *ticket.Config) {
 		c.Notifiers = map[string]ticket.Notifier{"mail": people, "broker": stream}
-		c.Streams = []string{"broker"}
+		c.EventNotifiers = []string{"broker"}
 	})
 	tk := k.open(ada, ticket.Draft{Attachments: []ticket.Attachment{{Name: "a", Ref: "internal"}}, Followers: []ticket.Person{bob.Person}})
-	k.do(lin, tk, ticket.Action{Name: ticket.Take})
-	k.do(lin, tk, ticket.Action{Name: ticket.AddNote, Note: "SECRET"})
-	k.do(lin, tk, ticket.Action{Name: ticket.Reply, Message: "m", Note: "SECRET"})
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionTake})
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionNote, Note: "SECRET"})
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionReply, Message: "m", Note: "SECRET"})
 	k.deliver()
 	require.Len(t, people.Sent(), 5)
 	events := stream.Sent()
 	require.Len(t, events, 4, "each event once")
 	for i, n := range events {
 		require.Equal(t, ticket.KindEvent, n.Kind)
-		require.Equal(t, ticket.Systems, n.To.Role)
+		require.Equal(t, ticket.RoleSystem, n.To.Role)
 		require.EqualValues(t, i+1, n.Seq, "in order")
 		require.EqualValues(t, i+1, n.Event.Seq)
 		require.NotContains(t, asJSON(t, n), "SECRET")
 		require.NotContains(t, asJSON(t, n), "internal")
 		require.Zero(t, n.Event.Seals)
 	}
-	require.Equal(t, ticket.AddNote, events[2].Event.Action, "that there was a note is told, not what it says")
+	require.Equal(t, ticket.ActionNote, events[2].Event.Action, "that there was a note is told, not what it says")
 	require.Nil(t, people.Sent()[0].Event)
 
 	for name, streams := range map[string][]string{"unknown": {"x"}, "twice": {"broker", "broker"}} {
-		_, err := ticket.NewDesk(k.store, ticket.Config{Notifiers: map[string]ticket.Notifier{"broker": stream}, Streams: streams})
+		_, err := ticket.NewDesk(k.store, ticket.Config{Notifiers: map[string]ticket.Notifier{"broker": stream}, EventNotifiers: streams})
 		require.ErrorIs(t, err, ticket.ErrInvalid, name)
 	}
 	// A desk that has nothing but a stream keeps what is for people.
 	only := newKitOn(t, memstore.New(), func(c *ticket.Config) {
 		c.Notifiers = map[string]ticket.Notifier{"broker": stream}
-		c.Streams = []string{"broker"}
+		c.EventNotifiers = []string{"broker"}
 	})
 	only.open(ada, ticket.Draft{})
-	require.Len(t, only.told(ticket.DeliveryQuery{Via: []string{""}}), 2)
+	require.Len(t, only.told(ticket.DeliveryQuery{Notifiers: []string{""}}), 2)
 }
 
 type checker struct {
@@ -335,7 +335,7 @@ func (c *checker) Check(kinds []ticket.Kind) error {
 
 func TestNotifiersAreCheckedAtTheStart(t *testing.T) {
 	mail, stream := &checker{Notifier: tickettest.NewRecorder()}, &checker{Notifier: tickettest.NewRecorder()}
-	cfg := ticket.Config{Notifiers: map[string]ticket.Notifier{"mail": mail, "stream": stream}, Streams: []string{"stream"}}
+	cfg := ticket.Config{Notifiers: map[string]ticket.Notifier{"mail": mail, "stream": stream}, EventNotifiers: []string{"stream"}}
 	_, err := ticket.NewDesk(memstore.New(), cfg)
 	require.NoError(t, err)
 	require.Equal(t, []ticket.Kind{ticket.KindEvent}, stream.kinds)
@@ -378,7 +378,7 @@ func TestWakeAfterTheHostsTransaction(t *testing.T) {
 		done := make(chan error)
 		go func() { done <- desk.Run(ctx) }()
 		synctest.Wait()
-		_, err = desk.In(store).Open(ctx, ada, ticket.Draft{Subject: "s"})
+		_, err = desk.WithStore(store).Open(ctx, ada, ticket.Draft{Subject: "s"})
 		require.NoError(t, err)
 		synctest.Wait()
 		require.Empty(t, sent.Sent(), "nobody knows when the host commits")
@@ -440,11 +440,11 @@ func TestPreviousThreadsWhatWasSent(t *testing.T) {
 			k.deliver()
 			first := k.sent.RequireSent(t, ticket.KindReceived, "ada@example.org")
 			require.True(t, first.Previous.IsZero())
-			k.do(lin, tk, ticket.Action{Name: ticket.Reply, Message: "m"})
+			k.do(lin, tk, ticket.Action{Name: ticket.ActionReply, Message: "m"})
 			k.deliver()
 			second := k.sent.RequireSent(t, ticket.KindAnswered, "ada@example.org")
 			require.Equal(t, first.ID, second.Previous)
-			k.do(lin, tk, ticket.Action{Name: ticket.Ask, Message: "m"})
+			k.do(lin, tk, ticket.Action{Name: ticket.ActionAsk, Message: "m"})
 			k.deliver()
 			require.Equal(t, second.ID, k.sent.RequireSent(t, ticket.KindAsked, "ada@example.org").Previous)
 		})
@@ -462,7 +462,7 @@ func TestWhatAConfirmationSays(t *testing.T) {
 	require.True(t, n.Expected.Equal(tk.Created.Add(4*time.Hour)))
 	require.Equal(t, "Europe/Berlin", n.Zone.String())
 	require.Equal(t, "Ada", n.Writer)
-	k.do(lin, tk, ticket.Action{Name: ticket.Resolve, Message: "m"})
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionResolve, Message: "m"})
 	k.deliver()
 	n = k.sent.RequireSent(t, ticket.KindSolved, "ada@example.org")
 	require.Equal(t, k.clock.Now().Add(ticket.ReopenWindow), n.ReopenUntil)
@@ -476,7 +476,7 @@ func TestWhatAConfirmationSays(t *testing.T) {
 }
 
 func TestDeliveryJSON(t *testing.T) {
-	d := ticket.Delivery{ID: ticket.NewID(tickettest.Start), Kind: ticket.KindSolved, State: ticket.Sent, Settled: tickettest.Start, To: ticket.Recipient{Role: ticket.Requesters, Person: ada.Person}}
+	d := ticket.Delivery{ID: ticket.NewID(tickettest.Start), Kind: ticket.KindSolved, State: ticket.DeliverySent, Settled: tickettest.Start, To: ticket.Recipient{Role: ticket.RoleRequester, Person: ada.Person}}
 	b, err := json.Marshal(d)
 	require.NoError(t, err)
 	var back ticket.Delivery
@@ -503,8 +503,8 @@ func TestEntriesHaveTheirDeliveriesWhateverHappensMeanwhile(t *testing.T) {
 	m := &between{Store: memstore.New()}
 	k := newKitOn(t, m)
 	tk := k.open(ada, ticket.Draft{Message: "help"})
-	k.do(lin, tk, ticket.Action{Name: ticket.Reply, Message: "first"})
-	m.happens = func() { k.do(lin, tk, ticket.Action{Name: ticket.Reply, Message: "second"}) }
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionReply, Message: "first"})
+	m.happens = func() { k.do(lin, tk, ticket.Action{Name: ticket.ActionReply, Message: "second"}) }
 	n := 0
 	for e, err := range k.desk.Entries(t.Context(), lin, tk.ID) {
 		require.NoError(t, err)

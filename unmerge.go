@@ -21,7 +21,7 @@ func (d *Desk) mergeOf(ctx context.Context, t *Ticket) (*undone, error) {
 			return nil, err
 		}
 		if into := e.Set.MergedInto; into != nil && !into.IsZero() {
-			u = &undone{before: now, linked: slices.ContainsFunc(e.Set.AddLinks, func(l Link) bool { return l.Relation == DuplicateOf && l.Ticket == *into })}
+			u = &undone{before: now, linked: slices.ContainsFunc(e.Set.AddLinks, func(l Link) bool { return l.Relation == RelationDuplicateOf && l.Ticket == *into })}
 		}
 		now = Apply(now, e)
 	}
@@ -31,7 +31,7 @@ func (d *Desk) mergeOf(ctx context.Context, t *Ticket) (*undone, error) {
 // restores reports whether the action brings back the state from before the
 // merge: it says nothing else itself, and the workflow still has that state.
 func (d *Decision) restores() bool {
-	if d.Action.Name != Unmerge || d.undone == nil || d.Action.Status != "" || d.Action.Level != 0 {
+	if d.Action.Name != ActionUnmerge || d.undone == nil || d.Action.Status != "" || d.Action.Level != 0 {
 		return false
 	}
 	_, has := d.Workflow.stateOf[d.undone.before.State()]
@@ -44,7 +44,7 @@ func (d *Decision) restores() bool {
 func (d *Decision) unmerge(e *Event) {
 	t, act, p := &d.Ticket, &d.Action, &e.Set
 	p.MergedInto, p.Other = new(ID{}), t.MergedInto
-	if l, ok := t.LinkTo(DuplicateOf, t.MergedInto); ok && (d.undone == nil || d.undone.linked) {
+	if l, ok := t.LinkTo(RelationDuplicateOf, t.MergedInto); ok && (d.undone == nil || d.undone.linked) {
 		p.RemoveLinks = []Link{l}
 	}
 	p.Restored = &Restored{}
@@ -59,7 +59,7 @@ func (d *Decision) unmerge(e *Event) {
 	if act.Queue == "" {
 		back(&p.Queue, t.Queue, was.Queue)
 	}
-	if d.Transition.Assign != ToGiven {
+	if d.Transition.Assign != AssignGiven {
 		back(&p.Assignee, t.Assignee, was.Assignee)
 	}
 	if act.Reason == "" {
@@ -163,15 +163,15 @@ func (d *Desk) mergesInto(ctx context.Context, o *Ticket) (events []*Event, merg
 			return nil, nil, err
 		}
 		now = Apply(now, full)
-		e := &Event{Ticket: full.Ticket, Seq: full.Seq, Action: full.Action, Words: Words{Fields: full.Fields}, People: full.People, Set: full.Set}
+		e := &Event{Ticket: full.Ticket, Seq: full.Seq, Action: full.Action, PublicContent: PublicContent{Fields: full.Fields}, Identities: full.Identities, Set: full.Set}
 		events = append(events, e)
 		if e.Set.MergedInto != nil { // of this ticket itself
 			continue
 		}
 		switch e.Action {
-		case Merge:
+		case ActionMerge:
 			merged = append(merged, &joined{id: otherOf(e, e.Set.AddLinks), event: e})
-		case Unmerge:
+		case ActionUnmerge:
 			if i := indexOf(merged, otherOf(e, e.Set.RemoveLinks)); i >= 0 {
 				merged = slices.Delete(merged, i, i+1)
 			}
@@ -189,7 +189,7 @@ func (d *Desk) mergesInto(ctx context.Context, o *Ticket) (events []*Event, merg
 func otherOf(e *Event, links []Link) ID {
 	if e.Set.Other.IsZero() {
 		for _, l := range links {
-			if l.Relation == DuplicatedBy {
+			if l.Relation == RelationDuplicatedBy {
 				return l.Ticket
 			}
 		}
@@ -200,7 +200,7 @@ func otherOf(e *Event, links []Link) ID {
 // retold tells a history anew, as if only these merges had been.
 func (d *Decision) retold(events []*Event, merged []*joined) (t Ticket) {
 	for _, e := range events {
-		if e.Set.MergedInto == nil && (e.Action == Merge || e.Action == Unmerge) {
+		if e.Set.MergedInto == nil && (e.Action == ActionMerge || e.Action == ActionUnmerge) {
 			i := slices.IndexFunc(merged, func(m *joined) bool { return m.event == e })
 			if i < 0 {
 				t.Version = e.Seq
@@ -218,7 +218,7 @@ func (d *Decision) retold(events []*Event, merged []*joined) (t Ticket) {
 
 // again is what a merge brings into a ticket as it stands in a history told anew.
 func (d *Decision) again(m *joined, into *Ticket) *Event {
-	e := &Event{Ticket: m.event.Ticket, Seq: m.event.Seq, Action: Merge}
+	e := &Event{Ticket: m.event.Ticket, Seq: m.event.Seq, Action: ActionMerge}
 	switch {
 	case m.from == nil:
 		e.Fields, e.Followed = m.event.Fields, m.event.Followed

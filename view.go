@@ -51,24 +51,24 @@ type ViewMessage struct {
 // wherever it is: its phase, who has it, the newest messages. It has no notes, no
 // queues, no agents (unless [Config].ShowAgents says so). What was said under the
 // number of a ticket that was merged into it is there, as far as the reader may
-// read it; see [Desk.History]. The [Holder] of a status link may leave the number
-// empty. Errors are those of [Desk.Find], and [ErrLink].
+// read it; see [Desk.History]. The [StatusLinkHolder] of a status link may leave the number
+// empty. Errors are those of [Desk.Find], and [ErrStatusLink].
 func (d *Desk) Track(ctx context.Context, a Actor, ref string) (View, error) {
 	a, t, err := d.tracked(ctx, a, ref)
 	if err != nil {
 		return View{}, err
 	}
 	v := View{
-		ID: t.ID, Number: t.Number, Subject: d.cfg.Links.cutTokens(t.Subject), Phase: t.Phase, Created: t.Created,
+		ID: t.ID, Number: t.Number, Subject: d.cfg.StatusLinks.cutTokens(t.Subject), Phase: t.Phase, Created: t.Created,
 		FirstAnswered: t.FirstAnswered, Resolved: t.Resolved, Closed: t.Closed, Version: t.Version,
 	}
 	// A desk that has lost the workflow still shows the status.
 	if w, err := d.workflowOf(&t); err == nil && !t.Phase.Done() {
 		v.With = w.LevelName(t.Level)
 	}
-	if a.RoleOn(t)&Customers != 0 {
+	if a.RoleOn(t)&RoleCustomer != 0 {
 		for _, c := range d.Actions(a, t) {
-			if c.Allowed && (a.only.IsZero() || c.Action == Reply && a.scope != 0) {
+			if c.Allowed && (a.only.IsZero() || c.Action == ActionReply && a.scope != 0) {
 				v.Actions = append(v.Actions, c.Action)
 			}
 		}
@@ -176,7 +176,7 @@ func (d *Desk) messages(ctx context.Context, shares []*share, before Cursor) (li
 func viewMessage(e *Event) ViewMessage {
 	return ViewMessage{
 		Seq: e.Seq, At: e.At, FromDesk: fromDesk(e), Name: e.Actor.Name,
-		Text: e.Message, Attachments: e.Attachments, Erased: e.Seals.Words.Erased(),
+		Text: e.Message, Attachments: e.Attachments, Erased: e.Seals.PublicContent.Erased(),
 	}
 }
 
@@ -267,4 +267,4 @@ func (d *Desk) isLinked(ctx context.Context, a Actor, ref string) error {
 
 // fromDesk tells whose words an event brings: an opening message is always the
 // customer's, whoever wrote it down.
-func fromDesk(e *Event) bool { return e.Seq > 1 && e.By.Role&Customers == 0 }
+func fromDesk(e *Event) bool { return e.Seq > 1 && e.By.Role&RoleCustomer == 0 }

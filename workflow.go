@@ -68,18 +68,15 @@ type Transition struct {
 	FollowUp bool `json:"follow_up,omitempty"`
 }
 
-// In lists the statuses a transition leads from.
-func In(statuses ...Status) []Status { return statuses }
-
 // LevelMove says what a transition does to the level.
 type LevelMove string
 
 // The level moves.
 const (
-	Stay     LevelMove = ""     // the level stays
-	Up       LevelMove = "up"   // to Action.Level, which must be higher; if 0, to the next one
-	Down     LevelMove = "down" // to Action.Level, which must be lower; if 0, to the next one
-	AnyLevel LevelMove = "any"  // to Action.Level, whichever it is; if 0, it stays
+	LevelStay LevelMove = ""     // the level stays
+	LevelUp   LevelMove = "up"   // to Action.Level, which must be higher; if 0, to the next one
+	LevelDown LevelMove = "down" // to Action.Level, which must be lower; if 0, to the next one
+	LevelAny  LevelMove = "any"  // to Action.Level, whichever it is; if 0, it stays
 )
 
 // Assignment says what a transition does to the assignee.
@@ -87,11 +84,11 @@ type Assignment string
 
 // The assignments.
 const (
-	KeepAssignee  Assignment = ""                // whoever has it keeps it
-	ToActor       Assignment = "actor"           // the agent who acts
-	ToActorIfNone Assignment = "actor if nobody" // the agent who acts, if nobody has it
-	ToGiven       Assignment = "given"           // Action.Assignee
-	ToNobody      Assignment = "nobody"          // nobody
+	AssignKeep        Assignment = ""                // whoever has it keeps it
+	AssignActor       Assignment = "actor"           // the agent who acts
+	AssignActorIfNone Assignment = "actor if nobody" // the agent who acts, if nobody has it
+	AssignGiven       Assignment = "given"           // Action.Assignee
+	AssignNobody      Assignment = "nobody"          // nobody
 )
 
 // Need is a set of fields of an [Action]: what it must bring, or may.

@@ -54,7 +54,7 @@ func TestDefaultWorkflowTable(t *testing.T) {
 			marks, to := "", ""
 			for _, who := range everyActor {
 				tk := ticketIn(state)
-				if name == Unmerge {
+				if name == ActionUnmerge {
 					tk.MergedInto = testID(2)
 				}
 				d := Decision{Ticket: tk, Actor: who.actor, Action: Action{Name: name}, Now: t0.Add(time.Hour)}
@@ -89,22 +89,22 @@ func TestDefaultWorkflowRefusesNonsense(t *testing.T) {
 		act   ActionName
 		why   Why
 	}{
-		{"a closed ticket is not escalated", State{StatusClosed, 1}, Agent("lin", 1), Escalate, WhyState},
-		{"a requester does not resolve", State{StatusOpen, 1}, Requester(adaP), Resolve, WhyRole},
-		{"a requester confirms only what is resolved", State{StatusOpen, 1}, Requester(adaP), Confirm, WhyState},
-		{"a follower does not confirm", State{StatusResolved, 1}, Requester(bobP), Confirm, WhyRole},
-		{"a stranger does not reply", State{StatusOpen, 1}, Requester(Person{ID: "x"}), Reply, WhyRole},
-		{"an agent of level 1 does not act on level 3", State{StatusOpen, 3}, Agent("lin", 1), Resolve, WhyLevel},
-		{"nor write a note there", State{StatusOpen, 3}, Agent("lin", 1), AddNote, WhyLevel},
-		{"an agent without a level acts nowhere", State{StatusOpen, 1}, Agent("lin"), Take, WhyLevel},
-		{"an agent of another queue does not act", State{StatusOpen, 1}, Agent("lin", 1).Serving("software"), Take, WhyQueue},
-		{"a system does not answer customers", State{StatusOpen, 1}, System("bot"), Reply, WhyRole},
-		{"nobody does not act", State{StatusOpen, 1}, Actor{}, Take, WhyRole},
-		{"level 3 is the top", State{StatusOpen, 3}, Agent("eve", 3), Escalate, WhyState},
-		{"level 1 is the bottom", State{StatusOpen, 1}, Agent("lin", 1), HandBack, WhyState},
-		{"what was not merged is not unmerged", State{StatusClosed, 1}, Agent("lin", 1), Unmerge, WhyState},
+		{"a closed ticket is not escalated", State{StatusClosed, 1}, Agent("lin", 1), ActionEscalate, WhyState},
+		{"a requester does not resolve", State{StatusOpen, 1}, Requester(adaP), ActionResolve, WhyRole},
+		{"a requester confirms only what is resolved", State{StatusOpen, 1}, Requester(adaP), ActionConfirm, WhyState},
+		{"a follower does not confirm", State{StatusResolved, 1}, Requester(bobP), ActionConfirm, WhyRole},
+		{"a stranger does not reply", State{StatusOpen, 1}, Requester(Person{ID: "x"}), ActionReply, WhyRole},
+		{"an agent of level 1 does not act on level 3", State{StatusOpen, 3}, Agent("lin", 1), ActionResolve, WhyLevel},
+		{"nor write a note there", State{StatusOpen, 3}, Agent("lin", 1), ActionNote, WhyLevel},
+		{"an agent without a level acts nowhere", State{StatusOpen, 1}, Agent("lin"), ActionTake, WhyLevel},
+		{"an agent of another queue does not act", State{StatusOpen, 1}, Agent("lin", 1).Serving("software"), ActionTake, WhyQueue},
+		{"a system does not answer customers", State{StatusOpen, 1}, System("bot"), ActionReply, WhyRole},
+		{"nobody does not act", State{StatusOpen, 1}, Actor{}, ActionTake, WhyRole},
+		{"level 3 is the top", State{StatusOpen, 3}, Agent("eve", 3), ActionEscalate, WhyState},
+		{"level 1 is the bottom", State{StatusOpen, 1}, Agent("lin", 1), ActionHandBack, WhyState},
+		{"what was not merged is not unmerged", State{StatusClosed, 1}, Agent("lin", 1), ActionUnmerge, WhyState},
 		{"there is no such action", State{StatusOpen, 1}, Agent("lin", 1), "frobnicate", WhyUnknown},
-		{"open is no action to do", State{StatusOpen, 1}, Agent("lin", 1), Open, WhyUnknown},
+		{"open is no action to do", State{StatusOpen, 1}, Agent("lin", 1), ActionOpen, WhyUnknown},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := w.Decide(Decision{Ticket: ticketIn(c.state), Actor: c.actor, Action: Action{Name: c.act, Message: "m", Note: "n"}, Now: t0})
@@ -131,10 +131,10 @@ func TestDecideLevels(t *testing.T) {
 		named int
 		to    int // 0: refused
 	}{
-		{Escalate, 1, 0, 2}, {Escalate, 1, 2, 2}, {Escalate, 1, 3, 3}, {Escalate, 2, 0, 3}, {Escalate, 2, 3, 3},
-		{Escalate, 2, 1, 0}, {Escalate, 2, 2, 0}, {Escalate, 1, 4, 0}, {Escalate, 1, -1, 0},
-		{HandBack, 3, 0, 2}, {HandBack, 3, 1, 1}, {HandBack, 2, 0, 1}, {HandBack, 2, 3, 0}, {HandBack, 3, 3, 0},
-		{Take, 2, 0, 2}, {Take, 2, 2, 2}, {Take, 2, 3, 0},
+		{ActionEscalate, 1, 0, 2}, {ActionEscalate, 1, 2, 2}, {ActionEscalate, 1, 3, 3}, {ActionEscalate, 2, 0, 3}, {ActionEscalate, 2, 3, 3},
+		{ActionEscalate, 2, 1, 0}, {ActionEscalate, 2, 2, 0}, {ActionEscalate, 1, 4, 0}, {ActionEscalate, 1, -1, 0},
+		{ActionHandBack, 3, 0, 2}, {ActionHandBack, 3, 1, 1}, {ActionHandBack, 2, 0, 1}, {ActionHandBack, 2, 3, 0}, {ActionHandBack, 3, 3, 0},
+		{ActionTake, 2, 0, 2}, {ActionTake, 2, 2, 2}, {ActionTake, 2, 3, 0},
 	} {
 		e, err := w.Decide(Decision{Ticket: ticketIn(State{StatusOpen, c.at}), Actor: agent, Action: Action{Name: c.act, Level: c.named, Note: noteFor(c.act)}, Now: t0})
 		if c.to == 0 {
@@ -148,7 +148,7 @@ func TestDecideLevels(t *testing.T) {
 }
 
 func noteFor(a ActionName) Note {
-	if a == Escalate || a == HandBack {
+	if a == ActionEscalate || a == ActionHandBack {
 		return "n"
 	}
 	return ""
@@ -157,7 +157,7 @@ func noteFor(a ActionName) Note {
 func TestDecideAmendChooses(t *testing.T) {
 	w := defaultWorkflow()
 	decide := func(from State, act Action) (Event, error) {
-		act.Name, act.Note = Amend, "n"
+		act.Name, act.Note = ActionAmend, "n"
 		return w.Decide(Decision{Ticket: ticketIn(from), Actor: Agent("all", 1, 2, 3), Action: act, Now: t0})
 	}
 	done := []Status{StatusResolved, StatusClosed, StatusCancelled}
@@ -191,37 +191,37 @@ func TestDecideContent(t *testing.T) {
 		actor Actor
 		act   Action
 	}{
-		{"action.note", open, lin, Action{Name: Escalate}},
-		{"action.note", open, lin, Action{Name: AddNote}},
-		{"action.message", open, lin, Action{Name: Resolve}},
-		{"action.message", open, lin, Action{Name: Resolve, Attachments: []Attachment{{Name: "x"}}}},
-		{"action.message", open, lin, Action{Name: Reply}},
-		{"action.message", open, ada, Action{Name: Reply}},
-		{"action.reason", open, lin, Action{Name: Hold}},
-		{"action.queue", open, lin, Action{Name: HandOver}},
-		{"action.assignee", open, lin, Action{Name: Assign}},
-		{"action.ticket", open, lin, Action{Name: Merge}},
-		{"action.ticket", open, lin, Action{Name: AddLink, Relation: RelatedTo}},
-		{"action.relation", open, lin, Action{Name: AddLink, Ticket: other.ID, Relation: "x"}},
-		{"action.ticket", open, lin, Action{Name: Unlink, Relation: RelatedTo, Ticket: other.ID}},
-		{"action.draft", open, lin, Action{Name: Split}},
-		{"action.edit", open, lin, Action{Name: Edit}},
-		{"action.edit", open, lin, Action{Name: Edit, Edit: &Edits{}}},
+		{"action.note", open, lin, Action{Name: ActionEscalate}},
+		{"action.note", open, lin, Action{Name: ActionNote}},
+		{"action.message", open, lin, Action{Name: ActionResolve}},
+		{"action.message", open, lin, Action{Name: ActionResolve, Attachments: []Attachment{{Name: "x"}}}},
+		{"action.message", open, lin, Action{Name: ActionReply}},
+		{"action.message", open, ada, Action{Name: ActionReply}},
+		{"action.reason", open, lin, Action{Name: ActionHold}},
+		{"action.queue", open, lin, Action{Name: ActionHandOver}},
+		{"action.assignee", open, lin, Action{Name: ActionAssign}},
+		{"action.ticket", open, lin, Action{Name: ActionMerge}},
+		{"action.ticket", open, lin, Action{Name: ActionLink, Relation: RelationRelatedTo}},
+		{"action.relation", open, lin, Action{Name: ActionLink, Ticket: other.ID, Relation: "x"}},
+		{"action.ticket", open, lin, Action{Name: ActionUnlink, Relation: RelationRelatedTo, Ticket: other.ID}},
+		{"action.draft", open, lin, Action{Name: ActionSplit}},
+		{"action.edit", open, lin, Action{Name: ActionEdit}},
+		{"action.edit", open, lin, Action{Name: ActionEdit, Edit: &Edits{}}},
 		// And what nobody would look at.
-		{"action.note", open, ada, Action{Name: Reply, Message: "m", Note: "n"}},
-		{"action.note", open, ada, Action{Name: Reply, Message: "m", NoteAttachments: []Attachment{{Name: "x"}}}},
-		{"action.queue", open, lin, Action{Name: Reply, Message: "m", Queue: "q"}},
-		{"action.assignee", open, lin, Action{Name: Take, Assignee: "x"}},
-		{"action.until", open, lin, Action{Name: Take, Until: t0.Add(time.Hour)}},
-		{"action.until", open, lin, Action{Name: Hold, Reason: "vendor", Until: t0}},
-		{"action.ticket", open, lin, Action{Name: Take, Ticket: other.ID}},
-		{"action.relation", open, lin, Action{Name: Take, Relation: RelatedTo}},
-		{"action.draft", open, lin, Action{Name: Take, Draft: &Draft{}}},
-		{"action.edit", open, lin, Action{Name: Take, Edit: &Edits{}}},
-		{"action.status", open, lin, Action{Name: Take, Status: StatusOpen}},
-		{"action.level", open, lin, Action{Name: Take, Level: 2}},
-		{"action.reason", open, lin, Action{Name: AddNote, Note: "n", Reason: "r"}},
-		{"action.reason", open, ada, Action{Name: Cancel, Reason: "r"}},
+		{"action.note", open, ada, Action{Name: ActionReply, Message: "m", Note: "n"}},
+		{"action.note", open, ada, Action{Name: ActionReply, Message: "m", NoteAttachments: []Attachment{{Name: "x"}}}},
+		{"action.queue", open, lin, Action{Name: ActionReply, Message: "m", Queue: "q"}},
+		{"action.assignee", open, lin, Action{Name: ActionTake, Assignee: "x"}},
+		{"action.until", open, lin, Action{Name: ActionTake, Until: t0.Add(time.Hour)}},
+		{"action.until", open, lin, Action{Name: ActionHold, Reason: "vendor", Until: t0}},
+		{"action.ticket", open, lin, Action{Name: ActionTake, Ticket: other.ID}},
+		{"action.relation", open, lin, Action{Name: ActionTake, Relation: RelationRelatedTo}},
+		{"action.draft", open, lin, Action{Name: ActionTake, Draft: &Draft{}}},
+		{"action.edit", open, lin, Action{Name: ActionTake, Edit: &Edits{}}},
+		{"action.status", open, lin, Action{Name: ActionTake, Status: StatusOpen}},
+		{"action.level", open, lin, Action{Name: ActionTake, Level: 2}},
+		{"action.reason", open, lin, Action{Name: ActionNote, Note: "n", Reason: "r"}},
+		{"action.reason", open, ada, Action{Name: ActionCancel, Reason: "r"}},
 	} {
 		t.Run(fmt.Sprintf("%s %s", c.act.Name, c.field), func(t *testing.T) {
 			_, err := w.Decide(Decision{Ticket: ticketIn(c.state), Actor: c.actor, Action: c.act, Now: t0, Other: &other})
@@ -234,7 +234,7 @@ func TestDecideContent(t *testing.T) {
 }
 
 func TestDecideKeepsHistoryInOrder(t *testing.T) {
-	e, err := defaultWorkflow().Decide(Decision{Ticket: ticketIn(State{StatusOpen, 1}), Actor: Agent("lin", 1), Action: Action{Name: AddNote, Note: "n"}, Now: t0.Add(-time.Hour)})
+	e, err := defaultWorkflow().Decide(Decision{Ticket: ticketIn(State{StatusOpen, 1}), Actor: Agent("lin", 1), Action: Action{Name: ActionNote, Note: "n"}, Now: t0.Add(-time.Hour)})
 	require.NoError(t, err)
 	require.Equal(t, t0, e.At, "a clock that was set back does not put an event before its predecessor")
 }
@@ -244,9 +244,9 @@ func small() WorkflowSpec {
 		Name: "small", Version: 1, Levels: 2, Initial: "in",
 		Statuses: []StatusSpec{{Name: "in", Phase: PhaseReceived}, {Name: "work", Phase: PhaseInProgress, Then: "finish", After: time.Hour}, {Name: "out", Phase: PhaseClosed, Final: true}},
 		Transitions: []Transition{
-			{Action: "begin", From: In("in"), To: "work"},
-			{Action: Escalate, From: In("work"), To: "in", Level: Up, Needs: NeedNote},
-			{Action: "finish", From: In("work"), To: "out", By: Agents | Systems, Guards: []string{"ok"}},
+			{Action: "begin", From: []Status{"in"}, To: "work"},
+			{Action: ActionEscalate, From: []Status{"work"}, To: "in", Level: LevelUp, Needs: NeedNote},
+			{Action: "finish", From: []Status{"work"}, To: "out", By: RoleAgent | RoleSystem, Guards: []string{"ok"}},
 		},
 	}
 }
@@ -273,11 +273,11 @@ func TestCompileFindsEveryFault(t *testing.T) {
 		"then nobody can":    {func(s *WorkflowSpec) { s.Statuses[1].Then = "begin" }, "the system cannot begin"},
 		"status name":        {func(s *WorkflowSpec) { s.Statuses[0].Name = "a/b" }, "name must be of letters"},
 		"no from":            {func(s *WorkflowSpec) { s.Transitions[0].From = nil }, "from names no status"},
-		"unknown from":       {func(s *WorkflowSpec) { s.Transitions[0].From = In("x") }, `from: "x" is not declared`},
-		"from twice":         {func(s *WorkflowSpec) { s.Transitions[0].From = In("in", "in") }, `from names "in" twice`},
+		"unknown from":       {func(s *WorkflowSpec) { s.Transitions[0].From = []Status{"x"} }, `from: "x" is not declared`},
+		"from twice":         {func(s *WorkflowSpec) { s.Transitions[0].From = []Status{"in", "in"} }, `from names "in" twice`},
 		"unknown to":         {func(s *WorkflowSpec) { s.Transitions[0].To = "x" }, `to: "x" is not declared`},
 		"action name":        {func(s *WorkflowSpec) { s.Transitions[0].Action = "a@b" }, "action must be"},
-		"open":               {func(s *WorkflowSpec) { s.Transitions[0].Action = Open }, "not for transitions"},
+		"open":               {func(s *WorkflowSpec) { s.Transitions[0].Action = ActionOpen }, "not for transitions"},
 		"level":              {func(s *WorkflowSpec) { s.Transitions[0].Levels = []int{3} }, "level 3 is not in 1 to 2"},
 		"level move":         {func(s *WorkflowSpec) { s.Transitions[0].Level = "x" }, `level move "x"`},
 		"no level there":     {func(s *WorkflowSpec) { s.Transitions[1].Levels = []int{2} }, "leads nowhere"},
@@ -289,7 +289,7 @@ func TestCompileFindsEveryFault(t *testing.T) {
 		"unknown guard":      {func(s *WorkflowSpec) { s.Transitions[0].Guards = []string{"x"} }, `guard "x" is not known`},
 		"there already":      {func(s *WorkflowSpec) { s.Transitions = append(s.Transitions, s.Transitions[0]) }, "is there already for agent in in/1"},
 		"ambiguous": {func(s *WorkflowSpec) {
-			s.Transitions = append(s.Transitions, Transition{Action: "begin", From: In("in"), To: "out"})
+			s.Transitions = append(s.Transitions, Transition{Action: "begin", From: []Status{"in"}, To: "out"})
 		}, "both must be chosen"},
 		"unreachable": {func(s *WorkflowSpec) {
 			s.Statuses = append(s.Statuses, StatusSpec{Name: "lost", Phase: PhaseClosed, Final: true})
@@ -299,7 +299,7 @@ func TestCompileFindsEveryFault(t *testing.T) {
 		"no way to a final one": {func(s *WorkflowSpec) {
 			s.Transitions[2].Levels = []int{1}
 			s.Statuses[1].Then, s.Statuses[1].After = "", 0
-			s.Transitions = append(s.Transitions, Transition{Action: "back", From: In("work"), To: "in"})
+			s.Transitions = append(s.Transitions, Transition{Action: "back", From: []Status{"work"}, To: "in"})
 		}, "in/2: no way leads to a final status"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -362,16 +362,16 @@ func TestMachineTraps(t *testing.T) {
 	}
 
 	w := defaultWorkflow()
-	to, err := w.fire(State{StatusOpen, 1}, w.events[eventKey{action: AddNote, role: Agents, level: 1}])
+	to, err := w.fire(State{StatusOpen, 1}, w.events[eventKey{action: ActionNote, role: RoleAgent, level: 1}])
 	require.NoError(t, err)
 	require.Equal(t, State{StatusOpen, 1}, to)
 
-	_, err = w.fire(State{StatusClosed, 1}, w.events[eventKey{action: Escalate, role: Agents, level: 2}])
+	_, err = w.fire(State{StatusClosed, 1}, w.events[eventKey{action: ActionEscalate, role: RoleAgent, level: 2}])
 	require.ErrorAs(t, err, new(fsm.InvalidEventError))
 	_, err = w.fire(State{StatusClosed, 1}, "no such event")
 	require.ErrorAs(t, err, new(fsm.UnknownEventError))
 	// A failure leaves nothing behind for the next one.
-	to, err = w.fire(State{StatusOpen, 1}, w.events[eventKey{action: Escalate, role: Agents, level: 2}])
+	to, err = w.fire(State{StatusOpen, 1}, w.events[eventKey{action: ActionEscalate, role: RoleAgent, level: 2}])
 	require.NoError(t, err)
 	require.Equal(t, State{StatusQueued, 2}, to)
 	require.IsNonDecreasing(t, w.Actions())
@@ -384,7 +384,7 @@ func TestDecideConcurrently(t *testing.T) {
 		wg.Go(func() {
 			for i := range 500 {
 				level := i%2 + 1
-				e, err := w.Decide(Decision{Ticket: ticketIn(State{StatusOpen, level}), Actor: Agent("all", 1, 2, 3), Action: Action{Name: Escalate, Note: "n"}, Now: t0})
+				e, err := w.Decide(Decision{Ticket: ticketIn(State{StatusOpen, level}), Actor: Agent("all", 1, 2, 3), Action: Action{Name: ActionEscalate, Note: "n"}, Now: t0})
 				if err != nil || e.To != (State{StatusQueued, level + 1}) {
 					t.Errorf("%v %v", e.To, err)
 					return
@@ -406,7 +406,7 @@ func TestGuards(t *testing.T) {
 	require.ErrorIs(t, err, ErrRefused)
 	require.ErrorIs(t, err, no, "the guard's own error can be reached")
 	require.Equal(t, State{"out", 1}, saw.To)
-	require.Equal(t, Agents, saw.Role)
+	require.Equal(t, RoleAgent, saw.Role)
 	saw.Ticket.Tags[0] = "changed"
 	require.Equal(t, "x", tk.Tags[0], "a guard has a copy")
 
@@ -428,7 +428,7 @@ func TestWorkflowVersions(t *testing.T) {
 
 	s.Version, s.Levels = 3, 1
 	s.Statuses[0].Name, s.Initial = "start", "start"
-	s.Transitions = []Transition{{Action: "begin", From: In("start"), To: "work"}, {Action: "finish", From: In("work"), To: "out", By: Agents | Systems}}
+	s.Transitions = []Transition{{Action: "begin", From: []Status{"start"}, To: "work"}, {Action: "finish", From: []Status{"work"}, To: "out", By: RoleAgent | RoleSystem}}
 	s.Statuses[1].Phase = PhaseSolved
 	err := s.MustCompile(nil).Replaces(v1)
 	for _, want := range []string{"has 1 levels", `"in" of version 1 is missing`, `"work" was "in progress"`} {
@@ -520,8 +520,8 @@ func FuzzParseWorkflow(f *testing.F) {
 
 func FuzzParseCursor(f *testing.F) {
 	f.Add("")
-	f.Add(string(Place{Order: MostPressing, Grade: High, Time: t0, ID: testID(1)}.Cursor()))
-	f.Add(string(Place{Order: SoonestDue, Time: t0, ID: testID(1)}.Cursor()))
+	f.Add(string(Place{Order: OrderMostUrgent, Grade: GradeHigh, Time: t0, ID: testID(1)}.Cursor()))
+	f.Add(string(Place{Order: OrderSoonestDue, Time: t0, ID: testID(1)}.Cursor()))
 	f.Add("AQAA")
 	f.Fuzz(func(t *testing.T, s string) {
 		p, err := ParseCursor(Cursor(s))

@@ -26,14 +26,14 @@ type attached struct {
 
 // attach opens the files that travel with a letter: those of the desk, to customers.
 func (m *Notifier) attach(ctx context.Context, n ticket.Notification) (list []attached, err error) {
-	if m.cfg.Attach == nil || n.To.Role&ticket.Customers == 0 {
+	if m.cfg.OpenAttachment == nil || n.To.Role&ticket.RoleCustomer == 0 {
 		return nil, nil
 	}
 	switch n.Kind {
 	case ticket.KindReceived, ticket.KindUploaded, ticket.KindCustomer, ticket.KindReopened: // a customer's own
 		return nil, nil
 	}
-	left := m.cfg.AttachMost
+	left := m.cfg.MaxAttachmentBytes
 	for i, a := range n.Attachments {
 		if a.Size > left || a.Size < 0 {
 			continue
@@ -54,7 +54,7 @@ func (m *Notifier) attach(ctx context.Context, n ticket.Notification) (list []at
 
 // open reads a file whole; nil where the host does not give it.
 func (m *Notifier) open(ctx context.Context, n ticket.Notification, a ticket.Attachment) (content []byte, err error) {
-	r, err := m.cfg.Attach(ctx, n, a)
+	r, err := m.cfg.OpenAttachment(ctx, n, a)
 	if err != nil || r == nil {
 		return nil, err
 	}
@@ -63,10 +63,10 @@ func (m *Notifier) open(ctx context.Context, n ticket.Notification, a ticket.Att
 		return nil, err
 	}
 	if int64(len(content)) != a.Size {
-		return nil, errors.New("what Config.Attach opened has another size")
+		return nil, errors.New("what Config.OpenAttachment opened has another size")
 	}
 	if !a.SHA256.IsZero() && sha256.Sum256(content) != a.SHA256 {
-		return nil, errors.New("what Config.Attach opened has another digest")
+		return nil, errors.New("what Config.OpenAttachment opened has another digest")
 	}
 	return content, nil
 }

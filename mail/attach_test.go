@@ -76,7 +76,7 @@ func TestFilesOfAgentsTravel(t *testing.T) {
 		return io.NopCloser(bytes.NewReader([]byte(a.Ref))), nil
 	}
 	s := start(t, nil)
-	m := s.notifier(func(cfg *mail.Config) { cfg.Attach, cfg.AttachMost = opened, 300 })
+	m := s.notifier(func(cfg *mail.Config) { cfg.OpenAttachment, cfg.MaxAttachmentBytes = opened, 300 })
 	n := notice(ticket.KindAnswered, 1)
 	n.Attachments = files
 	require.NoError(t, m.Notify(t.Context(), n))
@@ -101,7 +101,7 @@ func TestFilesOfAgentsTravel(t *testing.T) {
 		require.Empty(t, got, k)
 	}
 	n = notice(ticket.KindAnswered, 3)
-	n.To, n.Attachments = ticket.Recipient{Role: ticket.Agents, Person: ticket.Person{ID: "ann", Email: "ann@staff.example"}}, files
+	n.To, n.Attachments = ticket.Recipient{Role: ticket.RoleAgent, Person: ticket.Person{ID: "ann", Email: "ann@staff.example"}}, files
 	require.NoError(t, m.Notify(t.Context(), n))
 	_, got = filesOf(t, s.got()[len(s.got())-1].data)
 	require.Empty(t, got, "it is for customers")
@@ -124,7 +124,7 @@ func TestFilesThatAreOthers(t *testing.T) {
 	} {
 		s := start(t, nil)
 		m := s.notifier(func(cfg *mail.Config) {
-			cfg.Attach = func(context.Context, ticket.Notification, ticket.Attachment) (io.ReadCloser, error) {
+			cfg.OpenAttachment = func(context.Context, ticket.Notification, ticket.Attachment) (io.ReadCloser, error) {
 				if c.err != nil {
 					return nil, c.err
 				}
@@ -145,7 +145,7 @@ func TestFilesThatAreOthers(t *testing.T) {
 func TestFilesWithLongNames(t *testing.T) {
 	s := start(t, nil)
 	m := s.notifier(func(cfg *mail.Config) {
-		cfg.Attach = func(_ context.Context, _ ticket.Notification, a ticket.Attachment) (io.ReadCloser, error) {
+		cfg.OpenAttachment = func(_ context.Context, _ ticket.Notification, a ticket.Attachment) (io.ReadCloser, error) {
 			return io.NopCloser(strings.NewReader(a.Ref)), nil
 		}
 	})

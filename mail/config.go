@@ -68,14 +68,14 @@ type Config struct {
 	// all that the host can mend. Nil, and "": there is none.
 	Address func(r ticket.Recipient) string
 
-	// Attach opens a file that an agent sent, so that it travels with the letter to a
+	// OpenAttachment opens a file that an agent sent, so that it travels with the letter to a
 	// customer; see the package's comment. The reader is read to its end and closed.
 	// No reader, and no error, leaves it at the name in the letter. An error is one of
 	// the attempt. Nil: no file travels.
-	Attach func(ctx context.Context, n ticket.Notification, a ticket.Attachment) (io.ReadCloser, error)
-	// AttachMost bounds the bytes of the files that travel with one letter; those that
+	OpenAttachment func(ctx context.Context, n ticket.Notification, a ticket.Attachment) (io.ReadCloser, error)
+	// MaxAttachmentBytes bounds the bytes of the files that travel with one letter; those that
 	// do not fit are only named. Default: 10 MiB.
-	AttachMost int64
+	MaxAttachmentBytes int64
 
 	// Letters has the words. Nil: those of package letter as they come.
 	Letters *letter.Letters
@@ -89,11 +89,11 @@ type Config struct {
 	// Timeout bounds every step of the conversation but the last, and of a letter
 	// every part of 32 KiB. Default: 30 seconds.
 	Timeout time.Duration
-	// Answer bounds the last step: how long the server may take to look a letter over
+	// DataTimeout bounds the last step: how long the server may take to look a letter over
 	// that it has got whole. An answer that is not waited for leaves open whether the
 	// letter was taken. Default: twenty times Timeout, and 10 minutes at most, as RFC
 	// 5321, section 4.5.3.2.6, says.
-	Answer time.Duration
+	DataTimeout time.Duration
 	// Connections is how many there are at once; further letters wait for one.
 	// Default: 4.
 	Connections int
@@ -196,7 +196,7 @@ func (cfg Config) check() (settings, error) {
 	for _, v := range []struct {
 		field    string
 		negative bool
-	}{{"timeout", s.Timeout < 0}, {"answer", s.Answer < 0}, {"connections", s.Connections < 0}, {"reuse", s.Reuse < 0}, {"attach_most", s.AttachMost < 0}} {
+	}{{"timeout", s.Timeout < 0}, {"answer", s.DataTimeout < 0}, {"connections", s.Connections < 0}, {"reuse", s.Reuse < 0}, {"attach_most", s.MaxAttachmentBytes < 0}} {
 		if v.negative {
 			fault(v.field, "must not be negative")
 		}
@@ -204,11 +204,11 @@ func (cfg Config) check() (settings, error) {
 	if s.Timeout == 0 {
 		s.Timeout = 30 * time.Second
 	}
-	if s.Answer == 0 {
-		s.Answer = max(s.Timeout, min(20*s.Timeout, 10*time.Minute))
+	if s.DataTimeout == 0 {
+		s.DataTimeout = max(s.Timeout, min(20*s.Timeout, 10*time.Minute))
 	}
-	if s.AttachMost == 0 {
-		s.AttachMost = mostAttached
+	if s.MaxAttachmentBytes == 0 {
+		s.MaxAttachmentBytes = mostAttached
 	}
 	if s.Connections == 0 {
 		s.Connections = 4

@@ -258,7 +258,7 @@ func (c *conn) answer(ctx context.Context) error {
 	waiting, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cancel(nil)
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(parting, func() { cancel(context.Cause(ctx)) }) })()
-	err := c.stepWithin(waiting, c.cfg.Answer, StepMessage, func(context.Context) error {
+	err := c.stepWithin(waiting, c.cfg.DataTimeout, StepMessage, func(context.Context) error {
 		_, _, err := c.client.Text.ReadResponse(2) // any that says it was taken
 		return err
 	})

@@ -19,11 +19,11 @@
 //   - What lies in the letter, such as its size (5xx): [ticket.Permanent].
 //   - What lies at the desk, however final the server says it: the credentials, the
 //     sender, relaying, a quota, a reputation, and a 550 that says no more. It is
-//     temporary, and [ticket.OwnFault], so that the log is loud. When it is mended,
+//     temporary, and [ticket.SenderFault], so that the log is loud. When it is mended,
 //     the letters go out.
 //   - A mailbox that is full (552, 5.2.2), 4xx, and faults of the network and of TLS
 //     are temporary.
-//   - No answer to the whole letter: [ticket.Unsure].
+//   - No answer to the whole letter: [ticket.MaybeDelivered].
 //
 // The page docs/mail-replies.md has the rules, with what servers say.
 //
@@ -39,8 +39,8 @@
 //
 // A letter names the files that came with the event, with their sizes, and no more:
 // they are for the status page, or for whoever looks into the desk. With
-// [Config].Attach those that an agent sent travel with the letters to customers, up to
-// [Config].AttachMost bytes; what does not fit is only named. Letters that tell of a
+// [Config].OpenAttachment those that an agent sent travel with the letters to customers, up to
+// [Config].MaxAttachmentBytes bytes; what does not fit is only named. Letters that tell of a
 // customer's own doing (received, uploaded, customer, reopened) carry no files. What
 // is opened must be the file of the event: with another size or digest the attempt
 // fails.
@@ -56,7 +56,7 @@
 // SMTP can deliver at least once, and no better. Where the connection breaks
 // after the letter was sent, and before the server's last reply came, nobody
 // knows whether it was taken. So that reply is waited for as long as
-// [Config].Answer says, and without it the letter is sent again seldom and late, and
+// [Config].DataTimeout says, and without it the letter is sent again seldom and late, and
 // the history says "perhaps delivered". The repeat has the same
 // Message-ID, by which many servers and clients tell.
 //
@@ -65,7 +65,7 @@
 // address or to [Config].Bounces, where the host must look.
 //
 // A letter is begun when there is a connection for it, and with its time left: the
-// notifier is a [ticket.Paced]. Its leases are as long as a letter to a slow server
+// notifier is a [ticket.LimitedNotifier]. Its leases are as long as a letter to a slow server
 // takes at most, a quarter of an hour by default, and so long after a process was
 // killed its letters under way wait. Whatever is wrapped around the notifier should
 // be Paced as well, or the lease of [ticket.Relay] must be as long.

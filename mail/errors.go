@@ -100,11 +100,11 @@ func marked(err error) error {
 	case !ok:
 		return err
 	case e.Sent:
-		return ticket.Unsure(err)
+		return ticket.MaybeDelivered(err)
 	case errors.Is(err, errASCII):
 		return ticket.Permanent(err)
 	case errors.Is(err, errOwnASCII), errors.Is(err, errNotOffered):
-		return ticket.OwnFault(err)
+		return ticket.SenderFault(err)
 	}
 	switch judge(e.Step, e.Code, e.Enhanced, e.Text) {
 	case bounce:
@@ -112,7 +112,7 @@ func marked(err error) error {
 	case permanent:
 		return ticket.Permanent(err)
 	case own:
-		return ticket.OwnFault(err)
+		return ticket.SenderFault(err)
 	default:
 		return err
 	}

@@ -26,8 +26,8 @@ func TestStatusAddressIsChecked(t *testing.T) {
 		"a blank":            {func(_, token string) string { return "https://help.example.org/our help/" + token }, true},
 	} {
 		_, err := ticket.NewDesk(memstore.New(), ticket.Config{
-			Notifiers: map[string]ticket.Notifier{"mail": s.notifier(nil)},
-			Links:     ticket.Links{Keys: []ticket.LinkKey{{ID: 1, Secret: bytes.Repeat([]byte{7}, 32)}}, URL: c.url},
+			Notifiers:   map[string]ticket.Notifier{"mail": s.notifier(nil)},
+			StatusLinks: ticket.StatusLinks{Keys: []ticket.StatusLinkKey{{ID: 1, Secret: bytes.Repeat([]byte{7}, 32)}}, URL: c.url},
 		})
 		if !c.bad {
 			require.NoError(t, err, name)
@@ -35,6 +35,6 @@ func TestStatusAddressIsChecked(t *testing.T) {
 		}
 		var invalid *ticket.InvalidError
 		require.ErrorAs(t, err, &invalid, name)
-		require.Equal(t, "config.links.url", invalid.Field)
+		require.Equal(t, "config.status_links.url", invalid.Field)
 	}
 }

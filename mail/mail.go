@@ -25,11 +25,11 @@ type Notifier struct {
 }
 
 var (
-	_ ticket.Notifier = (*Notifier)(nil)
-	_ ticket.Checker  = (*Notifier)(nil)
-	_ ticket.Paced    = (*Notifier)(nil)
+	_ ticket.Notifier        = (*Notifier)(nil)
+	_ ticket.NotifierChecker = (*Notifier)(nil)
+	_ ticket.LimitedNotifier = (*Notifier)(nil)
 
-	_ ticket.LinkChecker = (*Notifier)(nil)
+	_ ticket.StatusLinkChecker = (*Notifier)(nil)
 )
 
 // New checks the configuration, and reaches out to nobody. Its error joins all
@@ -50,7 +50,7 @@ func New(cfg Config) (*Notifier, error) {
 	return m, nil
 }
 
-// Check implements [ticket.Checker]. Mail is for people: it carries no
+// Check implements [ticket.NotifierChecker]. Mail is for people: it carries no
 // [ticket.KindEvent].
 func (m *Notifier) Check(kinds []ticket.Kind) error {
 	if slices.Contains(kinds, ticket.KindEvent) {
@@ -59,21 +59,21 @@ func (m *Notifier) Check(kinds []ticket.Kind) error {
 	return m.cfg.Letters.Check(kinds)
 }
 
-// CheckLink implements [ticket.LinkChecker].
-func (m *Notifier) CheckLink(address string) error { return letter.CheckLink(address) }
+// CheckStatusLink implements [ticket.StatusLinkChecker].
+func (m *Notifier) CheckStatusLink(address string) error { return letter.CheckLink(address) }
 
-// Pace implements [ticket.Paced]: no more letters at once than there are connections,
+// Limits implements [ticket.LimitedNotifier]: no more letters at once than there are connections,
 // and for each the time that a slow server may take.
-func (m *Notifier) Pace() ticket.Pace {
+func (m *Notifier) Limits() ticket.NotifierLimits {
 	const steps = 8 // at most, to connect, to sign in, and to hand over
-	return ticket.Pace{AtOnce: m.cfg.Connections, Longest: steps*m.cfg.Timeout + m.cfg.Answer}
+	return ticket.NotifierLimits{Concurrency: m.cfg.Connections, Timeout: steps*m.cfg.Timeout + m.cfg.DataTimeout}
 }
 
 // Notify sends one letter, or one to each of those who serve a queue. It returns nil once the server has said that it took
 // it, and otherwise an [*Error] from the conversation, or what was wrong before
 // it, marked as the package's comment says.
 func (m *Notifier) Notify(ctx context.Context, n ticket.Notification) error {
-	if n.Kind == ticket.KindEvent || n.To.Role == ticket.Systems {
+	if n.Kind == ticket.KindEvent || n.To.Role == ticket.RoleSystem {
 		return ticket.Permanent(errors.New("mail: carries notifications to people, no stream of events"))
 	}
 	list, err := m.recipients(n)
@@ -111,7 +111,7 @@ func (m *Notifier) notifyAll(ctx context.Context, n ticket.Notification, list []
 			continue
 		}
 		if begin.Err() != nil {
-			idle = append(idle, ticket.NotBegun(fmt.Errorf("to %s: there was no time left", to.Address)))
+			idle = append(idle, ticket.NotAttempted(fmt.Errorf("to %s: there was no time left", to.Address)))
 			continue
 		}
 		err := m.sendTo(ctx, n, to)
@@ -120,12 +120,12 @@ func (m *Notifier) notifyAll(ctx context.Context, n ticket.Notification, list []
 			continue
 		}
 		named := fmt.Errorf("to %s: %w", to.Address, err)
-		switch r := ticket.RefusalOf(err); {
+		switch r := ticket.DeliveryFaultOf(err); {
 		case r.Permanent:
 			never = append(never, named)
-		case r.Unsure:
+		case r.MaybeDelivered:
 			unsure = append(unsure, named)
-		case r.NotBegun:
+		case r.NotAttempted:
 			idle = append(idle, named)
 		default:
 			later = append(later, named)

@@ -118,11 +118,11 @@ func every(t *testing.T, f func(t *testing.T, name string, n ticket.Notification
 		}
 		slug := func(k ticket.Kind) string { return strings.ReplaceAll(string(k), " ", "-") }
 		for _, k := range ticket.CustomerKinds() {
-			one(k, locale+"-"+slug(k), ticket.Recipient{Role: ticket.Requesters, Person: ticket.Person{Name: "Zoë Müller", Email: "zoe@example.org", Locale: locale}})
+			one(k, locale+"-"+slug(k), ticket.Recipient{Role: ticket.RoleRequester, Person: ticket.Person{Name: "Zoë Müller", Email: "zoe@example.org", Locale: locale}})
 		}
 		previous = ticket.ID{}
 		for _, k := range ticket.AgentKinds() {
-			one(k, locale+"-agent-"+slug(k), ticket.Recipient{Role: ticket.Agents, Queue: "hardware", Level: 2, Person: ticket.Person{Email: "hardware@example.org", Locale: locale}})
+			one(k, locale+"-agent-"+slug(k), ticket.Recipient{Role: ticket.RoleAgent, Queue: "hardware", Level: 2, Person: ticket.Person{Email: "hardware@example.org", Locale: locale}})
 		}
 	}
 }
@@ -327,7 +327,7 @@ func TestNotSecure(t *testing.T) {
 
 // mark says what the desk is told of an error.
 func mark(err error) string {
-	switch r := ticket.RefusalOf(err); {
+	switch r := ticket.DeliveryFaultOf(err); {
 	case r.Bounced:
 		return "bounce"
 	case r.Permanent:
@@ -553,13 +553,13 @@ func TestServersThatStop(t *testing.T) {
 					talk(c, line, at)
 					f(c, line)
 				})
-				m := unencrypted(t, port, func(cfg *mail.Config) { cfg.Timeout, cfg.Answer = 300*time.Millisecond, 600*time.Millisecond })
+				m := unencrypted(t, port, func(cfg *mail.Config) { cfg.Timeout, cfg.DataTimeout = 300*time.Millisecond, 600*time.Millisecond })
 				begin := time.Now()
 				err := m.Notify(t.Context(), notice(ticket.KindReceived, 1))
 				require.Error(t, err)
 				require.Equal(t, "temporary", mark(err))
 				unsure := at == "." && how != "goodbye"
-				require.Equal(t, unsure, ticket.RefusalOf(err).Unsure, "%v: whether it perhaps was delivered", err)
+				require.Equal(t, unsure, ticket.DeliveryFaultOf(err).MaybeDelivered, "%v: whether it perhaps was delivered", err)
 				require.Less(t, time.Since(begin), 5*time.Second)
 				require.LessOrEqual(t, len(err.Error()), 400)
 				require.NotContains(t, err.Error(), "\x1b")
@@ -675,28 +675,28 @@ func TestRecipients(t *testing.T) {
 		to         ticket.Recipient
 		want, mark string
 	}{
-		{ticket.Recipient{Role: ticket.Agents, Queue: "hardware", Level: 2}, "hardware@example.org", ""},
-		{ticket.Recipient{Role: ticket.Agents, Queue: "hard ware", Level: 2}, "", "temporary"}, // the host can mend it
-		{ticket.Recipient{Role: ticket.Agents, Person: ticket.Person{ID: "lin"}}, "", "permanent"},
-		{ticket.Recipient{Role: ticket.Requesters, Person: ticket.Person{Phone: "+49 30 1234"}}, "", "permanent"},
-		{ticket.Recipient{Role: ticket.Requesters, Person: ticket.Person{Email: "ada@bücher.example"}}, "ada@xn--bcher-kva.example", ""},
-		{ticket.Recipient{Role: ticket.Requesters, Person: ticket.Person{Email: `"a b"@example.org`}}, `a b@example.org`, ""},
-		{ticket.Recipient{Role: ticket.Requesters, Person: ticket.Person{Email: "o'hara+x@example.org"}}, `o'hara+x@example.org`, ""},
-		{ticket.Recipient{Role: ticket.Requesters, Person: ticket.Person{Email: "ädä@example.org"}}, "", "permanent"}, // no SMTPUTF8
-		{ticket.Recipient{Role: ticket.Requesters, Person: ticket.Person{Email: "nobody"}}, "", "bounce"},
-		{ticket.Recipient{Role: ticket.Requesters, Person: ticket.Person{Email: "a@example.org\r\nRCPT TO:<b@example.org>"}}, "", "bounce"},
-		{ticket.Recipient{Role: ticket.Requesters, Person: ticket.Person{Email: "\"a\r\n b\"@example.org"}}, "", "bounce"},
-		{ticket.Recipient{Role: ticket.Requesters, Person: ticket.Person{Email: "a@example.org, b@example.org"}}, "", "bounce"},
-		{ticket.Recipient{Role: ticket.Requesters, Person: ticket.Person{Email: "Ada <a@example.org>"}}, "", "bounce"},
-		{ticket.Recipient{Role: ticket.Requesters, Person: ticket.Person{Email: "<a@example.org>"}}, "", "bounce"},
-		{ticket.Recipient{Role: ticket.Requesters, Person: ticket.Person{Email: "=?utf-8?q?ada?=@example.org>"}}, "", "bounce"},
-		{ticket.Recipient{Role: ticket.Requesters, Person: ticket.Person{Email: "a@[127.0.0.1]"}}, "", "bounce"},
-		{ticket.Recipient{Role: ticket.Requesters, Person: ticket.Person{Email: "a@127.0.0.1"}}, "", "bounce"},
-		{ticket.Recipient{Role: ticket.Requesters, Person: ticket.Person{Email: "a@b c"}}, "", "bounce"},
-		{ticket.Recipient{Role: ticket.Requesters, Person: ticket.Person{Email: strings.Repeat("x", 65) + "@example.org"}}, "", "bounce"},
-		{ticket.Recipient{Role: ticket.Requesters, Person: ticket.Person{Email: "a@" + strings.Repeat("x", 64) + ".org"}}, "", "bounce"},
-		{ticket.Recipient{Role: ticket.Requesters, Person: ticket.Person{Email: strings.Repeat("x@", 100_000)}}, "", "bounce"},
-		{ticket.Recipient{Role: ticket.Systems}, "", "permanent"},
+		{ticket.Recipient{Role: ticket.RoleAgent, Queue: "hardware", Level: 2}, "hardware@example.org", ""},
+		{ticket.Recipient{Role: ticket.RoleAgent, Queue: "hard ware", Level: 2}, "", "temporary"}, // the host can mend it
+		{ticket.Recipient{Role: ticket.RoleAgent, Person: ticket.Person{ID: "lin"}}, "", "permanent"},
+		{ticket.Recipient{Role: ticket.RoleRequester, Person: ticket.Person{Phone: "+49 30 1234"}}, "", "permanent"},
+		{ticket.Recipient{Role: ticket.RoleRequester, Person: ticket.Person{Email: "ada@bücher.example"}}, "ada@xn--bcher-kva.example", ""},
+		{ticket.Recipient{Role: ticket.RoleRequester, Person: ticket.Person{Email: `"a b"@example.org`}}, `a b@example.org`, ""},
+		{ticket.Recipient{Role: ticket.RoleRequester, Person: ticket.Person{Email: "o'hara+x@example.org"}}, `o'hara+x@example.org`, ""},
+		{ticket.Recipient{Role: ticket.RoleRequester, Person: ticket.Person{Email: "ädä@example.org"}}, "", "permanent"}, // no SMTPUTF8
+		{ticket.Recipient{Role: ticket.RoleRequester, Person: ticket.Person{Email: "nobody"}}, "", "bounce"},
+		{ticket.Recipient{Role: ticket.RoleRequester, Person: ticket.Person{Email: "a@example.org\r\nRCPT TO:<b@example.org>"}}, "", "bounce"},
+		{ticket.Recipient{Role: ticket.RoleRequester, Person: ticket.Person{Email: "\"a\r\n b\"@example.org"}}, "", "bounce"},
+		{ticket.Recipient{Role: ticket.RoleRequester, Person: ticket.Person{Email: "a@example.org, b@example.org"}}, "", "bounce"},
+		{ticket.Recipient{Role: ticket.RoleRequester, Person: ticket.Person{Email: "Ada <a@example.org>"}}, "", "bounce"},
+		{ticket.Recipient{Role: ticket.RoleRequester, Person: ticket.Person{Email: "<a@example.org>"}}, "", "bounce"},
+		{ticket.Recipient{Role: ticket.RoleRequester, Person: ticket.Person{Email: "=?utf-8?q?ada?=@example.org>"}}, "", "bounce"},
+		{ticket.Recipient{Role: ticket.RoleRequester, Person: ticket.Person{Email: "a@[127.0.0.1]"}}, "", "bounce"},
+		{ticket.Recipient{Role: ticket.RoleRequester, Person: ticket.Person{Email: "a@127.0.0.1"}}, "", "bounce"},
+		{ticket.Recipient{Role: ticket.RoleRequester, Person: ticket.Person{Email: "a@b c"}}, "", "bounce"},
+		{ticket.Recipient{Role: ticket.RoleRequester, Person: ticket.Person{Email: strings.Repeat("x", 65) + "@example.org"}}, "", "bounce"},
+		{ticket.Recipient{Role: ticket.RoleRequester, Person: ticket.Person{Email: "a@" + strings.Repeat("x", 64) + ".org"}}, "", "bounce"},
+		{ticket.Recipient{Role: ticket.RoleRequester, Person: ticket.Person{Email: strings.Repeat("x@", 100_000)}}, "", "bounce"},
+		{ticket.Recipient{Role: ticket.RoleSystem}, "", "permanent"},
 	} {
 		before := len(s.got())
 		n := notice(ticket.KindCustomer, 1)
@@ -904,7 +904,7 @@ func TestDesk(t *testing.T) {
 	_, err = desk.Deliver(t.Context())
 	require.NoError(t, err)
 	clock.Advance(time.Minute)
-	_, err = desk.Do(t.Context(), lin, ada.ID, ticket.Action{Name: ticket.Resolve, Message: "New fuser fitted."})
+	_, err = desk.Do(t.Context(), lin, ada.ID, ticket.Action{Name: ticket.ActionResolve, Message: "New fuser fitted."})
 	require.NoError(t, err)
 	_, err = desk.Deliver(t.Context())
 	require.NoError(t, err)
@@ -940,9 +940,9 @@ func TestDesk(t *testing.T) {
 		state ticket.DeliveryState
 		said  string
 	}{
-		{"nobody@example.org", ticket.Bounced, "550 5.1.1 no such user"},
-		{"full@example.org", ticket.Pending, "552 5.2.2 mailbox full"},
-		{"spam@example.org", ticket.Dead, "554 5.6.0 spam"},
+		{"nobody@example.org", ticket.DeliveryBounced, "550 5.1.1 no such user"},
+		{"full@example.org", ticket.DeliveryPending, "552 5.2.2 mailbox full"},
+		{"spam@example.org", ticket.DeliveryDead, "554 5.6.0 spam"},
 	} {
 		about := open(c.email)
 		_, err := desk.Deliver(t.Context())

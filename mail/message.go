@@ -99,9 +99,9 @@ func (m *Notifier) recipients(n ticket.Notification) ([]netmail.Address, error) 
 	switch {
 	case err == nil:
 	case queue:
-		return nil, ticket.OwnFault(fmt.Errorf("mail: what was given for the queue %q at level %d %w", cutTo(to.Queue, 40), to.Level, err)) // the host can mend it
+		return nil, ticket.SenderFault(fmt.Errorf("mail: what was given for the queue %q at level %d %w", cutTo(to.Queue, 40), to.Level, err)) // the host can mend it
 	case given:
-		return nil, ticket.OwnFault(fmt.Errorf("mail: the address that Config.Address returned %w", err)) // as above
+		return nil, ticket.SenderFault(fmt.Errorf("mail: the address that Config.Address returned %w", err)) // as above
 	default:
 		return nil, ticket.Bounce(fmt.Errorf("mail: the recipient's address %w", err))
 	}
@@ -114,7 +114,7 @@ func (m *Notifier) recipients(n ticket.Notification) ([]netmail.Address, error) 
 
 // isQueue reports whether a recipient is a queue, and no person.
 func isQueue(to ticket.Recipient) bool {
-	return to.Role == ticket.Agents && to.Level > 0 && to.Person.ID == ""
+	return to.Role == ticket.RoleAgent && to.Level > 0 && to.Person.ID == ""
 }
 
 // replyTo returns the address for replies; none where that of From is good.
@@ -123,7 +123,7 @@ func (m *Notifier) replyTo(n ticket.Notification) (netmail.Address, error) {
 		if s := m.cfg.ReplyTo(n); s != "" {
 			a, err := ownAddress(s)
 			if err != nil { // the host can mend it
-				return netmail.Address{}, ticket.OwnFault(fmt.Errorf("mail: the address that Config.ReplyTo returned %w", err))
+				return netmail.Address{}, ticket.SenderFault(fmt.Errorf("mail: the address that Config.ReplyTo returned %w", err))
 			}
 			return netmail.Address{Name: m.cfg.from.Name, Address: a}, nil
 		}

@@ -21,7 +21,7 @@ func (s *server) receivers() (list []string) {
 
 func queued(seq int) ticket.Notification {
 	n := notice(ticket.KindQueued, seq)
-	n.To = ticket.Recipient{Role: ticket.Agents, Queue: "hardware", Level: 2}
+	n.To = ticket.Recipient{Role: ticket.RoleAgent, Queue: "hardware", Level: 2}
 	return n
 }
 
@@ -61,7 +61,7 @@ func TestAQueueOfSeveral(t *testing.T) {
 				}
 				require.EqualError(t, err, c.err)
 				require.Equal(t, "temporary", mark(err), "the host can mend it")
-				require.True(t, ticket.RefusalOf(err).OwnFault, "and has to be told")
+				require.True(t, ticket.DeliveryFaultOf(err).SenderFault, "and has to be told")
 			})
 		}
 	}
@@ -71,7 +71,7 @@ func TestAQueueOfSeveral(t *testing.T) {
 			cfg.Address = func(ticket.Recipient) string { return "ann@staff.example, bob@staff.example" }
 		})
 		n := notice(ticket.KindAssigned, 1)
-		n.To = ticket.Recipient{Role: ticket.Agents, Person: ticket.Person{ID: "ann"}}
+		n.To = ticket.Recipient{Role: ticket.RoleAgent, Person: ticket.Person{ID: "ann"}}
 		require.EqualError(t, m.Notify(t.Context(), n), "mail: the address that Config.Address returned is not an address such as ada@example.org")
 	})
 }

@@ -338,7 +338,7 @@ func notice(k ticket.Kind, seq int) ticket.Notification {
 		ID: ticket.ID{0: 1, 15: byte(seq)}, Kind: k, Attempt: 1,
 		Ticket: ticket.ID{0: 1, 1: 1}, Number: "7Q4K-92MX-F", Seq: int64(seq), At: at,
 		Subject: "Printer prints blank pages", Message: "Since this morning, every second page.",
-		To:   ticket.Recipient{Role: ticket.Requesters, Person: ticket.Person{Name: "Ada Byron", Email: "ada@example.org", Locale: "en"}},
-		Zone: time.UTC, Link: "https://help.example.org/t/abc",
+		To:   ticket.Recipient{Role: ticket.RoleRequester, Person: ticket.Person{Name: "Ada Byron", Email: "ada@example.org", Locale: "en"}},
+		Zone: time.UTC, StatusLink: "https://help.example.org/t/abc",
 	}
 }

@@ -53,7 +53,7 @@ func TestABacklogAtASlowServer(t *testing.T) {
 			ended := make(chan error, 1)
 			go func() { ended <- desk.Run(ctx) }()
 			require.Eventually(t, func() bool {
-				page, err := desk.Deliveries(ctx, ticket.System("ops"), ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.Sent}, Limit: 1000})
+				page, err := desk.Deliveries(ctx, ticket.System("ops"), ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.DeliverySent}, Limit: 1000})
 				return err == nil && len(page.Deliveries) == 2*n
 			}, time.Minute, 20*time.Millisecond)
 			cancel()
@@ -88,7 +88,7 @@ func TestAStopWaitsForTheAnswer(t *testing.T) {
 			continue
 		}
 		require.ErrorIs(t, err, context.Canceled)
-		require.True(t, ticket.RefusalOf(err).Unsure)
+		require.True(t, ticket.DeliveryFaultOf(err).MaybeDelivered)
 	}
 }
 
@@ -122,7 +122,7 @@ func TestAQueueOfManyAtASlowServer(t *testing.T) {
 		if err == nil {
 			break
 		}
-		require.True(t, ticket.RefusalOf(err).NotBegun, "%v", err)
+		require.True(t, ticket.DeliveryFaultOf(err).NotAttempted, "%v", err)
 		require.NotErrorIs(t, err, context.Canceled)
 		most = try
 	}
@@ -137,10 +137,10 @@ func TestAQueueOfManyAtASlowServer(t *testing.T) {
 // The pace is that of the connections, and of a slow server.
 func TestPace(t *testing.T) {
 	s := start(t, nil)
-	require.Equal(t, ticket.Pace{AtOnce: 4, Longest: 14 * time.Minute}, s.notifier(func(cfg *mail.Config) { cfg.Timeout = 0 }).Pace())
-	require.Equal(t, ticket.Pace{AtOnce: 9, Longest: 9 * time.Second}, s.notifier(func(cfg *mail.Config) {
-		cfg.Timeout, cfg.Answer, cfg.Connections = time.Second, time.Second, 9
-	}).Pace())
+	require.Equal(t, ticket.NotifierLimits{Concurrency: 4, Timeout: 14 * time.Minute}, s.notifier(func(cfg *mail.Config) { cfg.Timeout = 0 }).Limits())
+	require.Equal(t, ticket.NotifierLimits{Concurrency: 9, Timeout: 9 * time.Second}, s.notifier(func(cfg *mail.Config) {
+		cfg.Timeout, cfg.DataTimeout, cfg.Connections = time.Second, time.Second, 9
+	}).Limits())
 }
 
 // Who waits for a connection does so for half of the time, so that a letter is begun
@@ -157,7 +157,7 @@ func TestWaitingForAConnection(t *testing.T) {
 	defer cancel()
 	err := m.Notify(ctx, notice(ticket.KindReceived, 2))
 	require.NoError(t, ctx.Err())
-	require.True(t, ticket.RefusalOf(err).NotBegun, "%v", err)
+	require.True(t, ticket.DeliveryFaultOf(err).NotAttempted, "%v", err)
 	require.NoError(t, <-ended)
 	require.Len(t, s.got(), 1)
 }

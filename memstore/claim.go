@@ -22,7 +22,7 @@ func (s *Store) Claim(ctx context.Context, r ticket.ClaimRequest) ([]ticket.Deli
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	var queues []*queue
-	for _, via := range r.Via {
+	for _, via := range r.Notifiers {
 		if q := o.queues[via]; q != nil {
 			q.release(r.Now)
 			queues = append(queues, q)
@@ -37,11 +37,11 @@ func (s *Store) Claim(ctx context.Context, r ticket.ClaimRequest) ([]ticket.Deli
 		d := heap.Pop(&q.ready).(*row)
 		// A lease that another caller, with a later clock, saw pass still runs
 		// for one with an earlier clock.
-		if d.State != ticket.Claimed || !d.Until.After(r.Now) {
-			if d.State == ticket.Claimed {
+		if d.State != ticket.DeliveryClaimed || !d.Until.After(r.Now) {
+			if d.State == ticket.DeliveryClaimed {
 				d.Failures++
 			}
-			d.State, d.Until = ticket.Claimed, r.Now.Add(r.Lease)
+			d.State, d.Until = ticket.DeliveryClaimed, r.Now.Add(r.Lease)
 			d.Attempts++
 			claimed = append(claimed, d.Delivery)
 		}
@@ -86,11 +86,11 @@ func (s *Store) Settle(ctx context.Context, settlements []ticket.Settlement) err
 // settle reports whether the claim still held.
 func (o *outbox) settle(st *ticket.Settlement) bool {
 	r := o.rows[st.ID]
-	if r == nil || r.State != ticket.Claimed || r.Attempts != st.Attempts {
+	if r == nil || r.State != ticket.DeliveryClaimed || r.Attempts != st.Attempts {
 		return false
 	}
 	r.State, r.Until, r.LastError, r.Failures, r.Address = st.Outcome.State(), time.Time{}, st.Error, st.Failures, st.Address
-	if r.State == ticket.Pending {
+	if r.State == ticket.DeliveryPending {
 		r.Due = st.Due
 		r.line.place()
 		return true
@@ -101,8 +101,8 @@ func (o *outbox) settle(st *ticket.Settlement) bool {
 	return true
 }
 
-// Revise changes the state of settled deliveries; see [ticket.Store].
-func (s *Store) Revise(ctx context.Context, rev ticket.Revision) (int, error) {
+// UpdateDeliveries changes the state of settled deliveries; see [ticket.Store].
+func (s *Store) UpdateDeliveries(ctx context.Context, rev ticket.DeliveryUpdate) (int, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
@@ -121,7 +121,7 @@ func (s *Store) Revise(ctx context.Context, rev ticket.Revision) (int, error) {
 		changed++
 		o.reopen(r)
 		r.State, r.LastError = rev.To, rev.Error
-		if rev.To == ticket.Pending {
+		if rev.To == ticket.DeliveryPending {
 			o.move(r)
 			r.Due, r.Failures, r.Settled = rev.At, 0, time.Time{}
 			r.line.enter(r)

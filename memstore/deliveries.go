@@ -66,7 +66,7 @@ func (o *outbox) lists(q *ticket.DeliveryQuery) []*byID {
 }
 
 // common states have no lists.
-func common(s ticket.DeliveryState) bool { return !s.Settled() || s == ticket.Sent }
+func common(s ticket.DeliveryState) bool { return !s.Settled() || s == ticket.DeliverySent }
 
 // pick appends those that match, from the newest on, until there are so many.
 func (l *byID) pick(found []ticket.Delivery, q *ticket.DeliveryQuery, enough int) []ticket.Delivery {
@@ -82,13 +82,13 @@ func (l *byID) pick(found []ticket.Delivery, q *ticket.DeliveryQuery, enough int
 	return found
 }
 
-// Brief looks up what deliveries are about; see [ticket.Briefer].
-func (s *Store) Brief(ctx context.Context, r ticket.BriefRequest) ([]ticket.Brief, error) {
+// DeliveryContexts looks up what deliveries are about; see [ticket.DeliveryLoader].
+func (s *Store) DeliveryContexts(ctx context.Context, r ticket.DeliveryContextRequest) ([]ticket.DeliveryContext, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	r.Most = max(r.Most, 0)
-	briefs := make([]ticket.Brief, len(r.Rows))
+	briefs := make([]ticket.DeliveryContext, len(r.Rows))
 	s.outbox.mu.RLock()
 	for i := range r.Rows {
 		s.outbox.brief(&briefs[i], &r.Rows[i], &r)
@@ -108,21 +108,21 @@ func (s *Store) Brief(ctx context.Context, r ticket.BriefRequest) ([]ticket.Brie
 
 // brief looks up what is known of the recipient. The line is one ticket's, and so
 // it is of one tenant.
-func (o *outbox) brief(b *ticket.Brief, d *ticket.Delivery, r *ticket.BriefRequest) {
+func (o *outbox) brief(b *ticket.DeliveryContext, d *ticket.Delivery, r *ticket.DeliveryContextRequest) {
 	to := d.To.Key()
-	if t := o.told[toldKey{d.Tenant, d.Via, to}]; t != nil {
+	if t := o.told[toldKey{d.Tenant, d.Notifier, to}]; t != nil {
 		from, _ := slices.BinarySearchFunc(t.sent, r.Since, func(r *row, since time.Time) int { return r.Settled.Compare(since) })
 		b.Sent = min(len(t.sent)-from, r.Most)
 		if n := len(t.bounced.list); n > 0 {
 			b.Bounced = t.bounced.list[n-1].ID
 		}
 	}
-	l := o.lines[lineKey{d.Ticket, d.Via, to}]
+	l := o.lines[lineKey{d.Ticket, d.Notifier, to}]
 	if l == nil || len(l.rows) == 0 || l.rows[0].Tenant != d.Tenant {
 		return
 	}
 	for _, sent := range slices.Backward(l.rows) {
-		if sent.State != ticket.Sent {
+		if sent.State != ticket.DeliverySent {
 			continue
 		}
 		if !sent.Settled.Before(r.Since) && b.SentHere < r.Most {

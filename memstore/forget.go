@@ -7,9 +7,9 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// Forget removes old receipts, and keys others; see [ticket.Forgetter]. It looks at
+// PruneReceipts removes old receipts, and keys others; see [ticket.ReceiptPruner]. It looks at
 // every receipt.
-func (s *Store) Forget(ctx context.Context, f ticket.Forgetting) (int, error) {
+func (s *Store) PruneReceipts(ctx context.Context, f ticket.ReceiptPruneRequest) (int, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}

@@ -6,9 +6,9 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// Hasten brings deliveries forward; see [ticket.Hastener]. It looks at all that are
+// Reschedule brings deliveries forward; see [ticket.Rescheduler]. It looks at all that are
 // on their way by h.Via.
-func (s *Store) Hasten(ctx context.Context, h ticket.Hastening) (int, error) {
+func (s *Store) Reschedule(ctx context.Context, h ticket.RescheduleRequest) (int, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
@@ -25,7 +25,7 @@ func (s *Store) Hasten(ctx context.Context, h ticket.Hastening) (int, error) {
 		}
 	}
 	if len(h.IDs) == 0 {
-		for _, via := range h.Via {
+		for _, via := range h.Notifiers {
 			if q := o.queues[via]; q != nil {
 				for _, heads := range []rows{q.ready, q.leased} {
 					for _, head := range heads.list {
@@ -38,9 +38,9 @@ func (s *Store) Hasten(ctx context.Context, h ticket.Hastening) (int, error) {
 	n := 0
 	for _, r := range open {
 		switch {
-		case r.State == ticket.Pending && !h.Due.IsZero() && r.Due.After(h.Due):
+		case r.State == ticket.DeliveryPending && !h.Due.IsZero() && r.Due.After(h.Due):
 			r.Due = h.Now
-		case r.State == ticket.Claimed && !h.Until.IsZero() && r.Until.After(h.Until):
+		case r.State == ticket.DeliveryClaimed && !h.Until.IsZero() && r.Until.After(h.Until):
 			r.Until = h.Now
 			if r.Due.After(h.Now) {
 				r.Due = h.Now

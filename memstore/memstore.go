@@ -28,9 +28,9 @@ type Store struct {
 }
 
 var (
-	_ ticket.Store     = (*Store)(nil)
-	_ ticket.Briefer   = (*Store)(nil)
-	_ ticket.Forgetter = (*Store)(nil)
+	_ ticket.Store          = (*Store)(nil)
+	_ ticket.DeliveryLoader = (*Store)(nil)
+	_ ticket.ReceiptPruner  = (*Store)(nil)
 )
 
 // New returns an empty store.

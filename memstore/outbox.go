@@ -94,15 +94,15 @@ func (o *outbox) put(d ticket.Delivery, to string) {
 }
 
 func (o *outbox) line(d *ticket.Delivery, to string) *line {
-	k := lineKey{d.Ticket, d.Via, to}
+	k := lineKey{d.Ticket, d.Notifier, to}
 	l := o.lines[k]
 	if l == nil {
-		q := o.queues[d.Via]
+		q := o.queues[d.Notifier]
 		if q == nil {
 			q = &queue{ready: rows{before: byDue}, leased: rows{before: byUntil}}
-			o.queues[d.Via] = q
+			o.queues[d.Notifier] = q
 		}
-		l = &line{queue: q, told: at(o.told, toldKey{d.Tenant, d.Via, to}), of: at(o.tenants, d.Tenant)}
+		l = &line{queue: q, told: at(o.told, toldKey{d.Tenant, d.Notifier, to}), of: at(o.tenants, d.Tenant)}
 		o.lines[k] = l
 	}
 	return l
@@ -131,7 +131,7 @@ func (l *line) place() {
 		return
 	}
 	l.head = l.open[0]
-	if l.head.State == ticket.Claimed {
+	if l.head.State == ticket.DeliveryClaimed {
 		heap.Push(&l.queue.leased, l.head)
 	} else {
 		heap.Push(&l.queue.ready, l.head)
@@ -148,12 +148,12 @@ func (q *queue) release(now time.Time) {
 // close puts a row, which has become settled, among those of its state.
 func (o *outbox) close(r *row) {
 	switch r.State {
-	case ticket.Sent:
+	case ticket.DeliverySent:
 		r.line.told.sent = insert(r.line.told.sent, r, bySettled)
 		return
-	case ticket.Bounced:
+	case ticket.DeliveryBounced:
 		o.move(r)
-		at(o.told, toldKey{r.Tenant, r.Via, r.to}).bounced.add(r)
+		at(o.told, toldKey{r.Tenant, r.Notifier, r.to}).bounced.add(r)
 	}
 	r.line.of.inState(r.State).add(r)
 }
@@ -161,11 +161,11 @@ func (o *outbox) close(r *row) {
 // reopen takes a row, which is settled, out again, before it changes.
 func (o *outbox) reopen(r *row) {
 	switch r.State {
-	case ticket.Sent:
+	case ticket.DeliverySent:
 		r.line.told.sent = remove(r.line.told.sent, r, bySettled)
 		return
-	case ticket.Bounced:
-		at(o.told, toldKey{r.Tenant, r.Via, r.to}).bounced.remove(r)
+	case ticket.DeliveryBounced:
+		at(o.told, toldKey{r.Tenant, r.Notifier, r.to}).bounced.remove(r)
 	}
 	r.line.of.inState(r.State).remove(r)
 }

@@ -85,7 +85,7 @@ func (s *Store) candidates(q ticket.Query) []record {
 		}
 		d.mu.RUnlock()
 	}
-	q.Order = ticket.NewestFirst
+	q.Order = ticket.OrderNewestFirst
 	slices.SortFunc(list, func(a, b record) int { return q.PlaceOf(a.ticket).Compare(q.PlaceOf(b.ticket)) })
 	return list
 }

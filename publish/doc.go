@@ -25,7 +25,7 @@
 //	  "data": { … }                                the event, without its notes
 //	}
 //
-// Where the notifier is not one of Config.Streams, it publishes what people are
+// Where the notifier is not one of Config.EventNotifiers, it publishes what people are
 // told: the type ends in notification and the kind, as in
 // "com.github.ticketkit.ticket.notification.handed_on", and data is the
 // notification. A status link is never published.

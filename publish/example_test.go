@@ -29,8 +29,8 @@ func Example() {
 		return
 	}
 	desk, err := ticket.NewDesk(memstore.New(), ticket.Config{
-		Notifiers: map[string]ticket.Notifier{"broker": events},
-		Streams:   []string{"broker"},
+		Notifiers:      map[string]ticket.Notifier{"broker": events},
+		EventNotifiers: []string{"broker"},
 	})
 	if err != nil {
 		fmt.Println(err)
@@ -40,7 +40,7 @@ func Example() {
 	lin := ticket.Agent("lin", 1)
 	t, err := desk.Open(ctx, lin, ticket.Draft{Requester: ticket.Person{Email: "ada@example.org"}, Subject: "Printer"})
 	if err == nil {
-		_, err = desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.Escalate, Queue: "hardware", Note: "stays inside"})
+		_, err = desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.ActionEscalate, Queue: "hardware", Note: "stays inside"})
 	}
 	if err == nil {
 		_, err = desk.Deliver(ctx)

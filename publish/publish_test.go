@@ -42,10 +42,10 @@ func newDesk(t *testing.T, n ticket.Notifier) (*ticket.Desk, *tickettest.Clock) 
 	clock := tickettest.NewClock()
 	cfg := tickettest.Config(clock, nil)
 	cfg.Notifiers = map[string]ticket.Notifier{"broker": n}
-	cfg.Streams = []string{"broker"}
+	cfg.EventNotifiers = []string{"broker"}
 	cfg.ShowAgents = true
-	cfg.Links = ticket.Links{
-		Keys: []ticket.LinkKey{{ID: 1, Secret: make([]byte, 32)}},
+	cfg.StatusLinks = ticket.StatusLinks{
+		Keys: []ticket.StatusLinkKey{{ID: 1, Secret: make([]byte, 32)}},
 		URL:  func(_, token string) string { return "https://help.example.org/t/" + token },
 	}
 	desk, err := ticket.NewDesk(memstore.New(), cfg)
@@ -81,12 +81,12 @@ func story(t *testing.T, desk *ticket.Desk) ticket.Ticket {
 		by   ticket.Actor
 		does ticket.Action
 	}{
-		{lin, ticket.Action{Name: ticket.Take}},
-		{lin, ticket.Action{Name: ticket.AddNote, Note: "a secret word: gudgeon"}},
-		{lin, ticket.Action{Name: ticket.Escalate, Queue: "hardware", Note: "fuser fault? gudgeon"}},
-		{max, ticket.Action{Name: ticket.Ask, Message: "Which model is it?"}},
-		{ada, ticket.Action{Name: ticket.Reply, Message: "An LJ-4."}},
-		{max, ticket.Action{Name: ticket.Resolve, Message: "New fuser fitted."}},
+		{lin, ticket.Action{Name: ticket.ActionTake}},
+		{lin, ticket.Action{Name: ticket.ActionNote, Note: "a secret word: gudgeon"}},
+		{lin, ticket.Action{Name: ticket.ActionEscalate, Queue: "hardware", Note: "fuser fault? gudgeon"}},
+		{max, ticket.Action{Name: ticket.ActionAsk, Message: "Which model is it?"}},
+		{ada, ticket.Action{Name: ticket.ActionReply, Message: "An LJ-4."}},
+		{max, ticket.Action{Name: ticket.ActionResolve, Message: "New fuser fitted."}},
 	} {
 		tk, err = desk.Do(t.Context(), step.by, tk.ID, step.does)
 		require.NoError(t, err, step.does.Name)
@@ -149,9 +149,9 @@ func TestNotifications(t *testing.T) {
 	require.NoError(t, err)
 	m := ticket.Notification{
 		ID: ticket.NewID(tickettest.Start), Kind: ticket.KindHanded, Tenant: "north", Attempt: 1,
-		To:     ticket.Recipient{Role: ticket.Requesters, Person: ada.Person},
+		To:     ticket.Recipient{Role: ticket.RoleRequester, Person: ada.Person},
 		Ticket: ticket.NewID(tickettest.Start), Number: ticket.NumberOf(1), Seq: 1, At: tickettest.Start,
-		Subject: "x", Link: "https://help.example.org/t/token",
+		Subject: "x", StatusLink: "https://help.example.org/t/token",
 	}
 	require.NoError(t, n.Notify(t.Context(), m))
 	require.NotContains(t, string(got.Payload), "token")
@@ -164,7 +164,7 @@ func TestNotifications(t *testing.T) {
 	require.Equal(t, "/tickets", e.Source())
 	var back ticket.Notification
 	require.NoError(t, e.DataAs(&back))
-	m.Link = ""
+	m.StatusLink = ""
 	require.Equal(t, m, back)
 }
 
@@ -173,7 +173,7 @@ func TestGoChannel(t *testing.T) {
 	ps := gochannel.NewGoChannel(gochannel.Config{Persistent: true, OutputChannelBuffer: 100}, watermill.NopLogger{})
 	defer func() { require.NoError(t, ps.Close()) }()
 	n, err := publish.New(ps, publish.Config{TopicOf: func(n ticket.Notification) string {
-		if n.Event.Action == ticket.AddNote {
+		if n.Event.Action == ticket.ActionNote {
 			return ""
 		}
 		return "desk." + string(n.Event.Action)

@@ -13,14 +13,14 @@ import (
 // mostBriefs bounds how many deliveries one statement looks up.
 const mostBriefs = 100
 
-// Brief looks up what deliveries are about, up to a hundred of them with one query; see
-// [ticket.Briefer].
-func (s *Store) Brief(ctx context.Context, r ticket.BriefRequest) ([]ticket.Brief, error) {
+// DeliveryContexts looks up what deliveries are about, up to a hundred of them with one query; see
+// [ticket.DeliveryLoader].
+func (s *Store) DeliveryContexts(ctx context.Context, r ticket.DeliveryContextRequest) ([]ticket.DeliveryContext, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	defer s.hold()()
-	list := make([]ticket.Brief, len(r.Rows))
+	list := make([]ticket.DeliveryContext, len(r.Rows))
 	done := 0
 	for part := range slices.Chunk(r.Rows, mostBriefs) {
 		briefs := list[done : done+len(part)]
@@ -64,7 +64,7 @@ func (l *language) anyNumber() string {
 
 // brief looks up those whose ticket and event are there, and then what else there is
 // to know of the others, which are hardly ever any.
-func (x *session) brief(ctx context.Context, list []ticket.Delivery, r *ticket.BriefRequest, briefs []ticket.Brief) error {
+func (x *session) brief(ctx context.Context, list []ticket.Delivery, r *ticket.DeliveryContextRequest, briefs []ticket.DeliveryContext) error {
 	clear(briefs)
 	all := make([]int, len(list))
 	for i := range all {
@@ -111,7 +111,7 @@ func (x *session) brief(ctx context.Context, list []ticket.Delivery, r *ticket.B
 }
 
 // briefing is the query for some of the deliveries of a list.
-func (s *Store) briefing(list []ticket.Delivery, which []int, r *ticket.BriefRequest, columns, join string) (string, []any) {
+func (s *Store) briefing(list []ticket.Delivery, which []int, r *ticket.DeliveryContextRequest, columns, join string) (string, []any) {
 	l := s.lang
 	n := paddedCount(len(which))
 	args := make([]any, 0, 8+n*len(briefed))
@@ -125,7 +125,7 @@ func (s *Store) briefing(list []ticket.Delivery, which []int, r *ticket.BriefReq
 	}
 	for _, i := range which {
 		d := &list[i]
-		args = append(args, i, d.Ticket.String(), d.Seq, d.Tenant, d.Via, whoOf(d.To))
+		args = append(args, i, d.Ticket.String(), d.Seq, d.Tenant, d.Notifier, whoOf(d.To))
 	}
 	for range n - len(which) {
 		args = append(args, -1, "", 0, "", "", "") // of nobody
@@ -146,8 +146,8 @@ type briefRow struct {
 
 func (b *briefRow) dest() []any { return []any{&b.i, &b.previous, &b.bounced, &b.sent, &b.here} }
 
-func (b *briefRow) brief() (ticket.Brief, error) {
-	to := ticket.Brief{Sent: b.sent, SentHere: b.here}
+func (b *briefRow) brief() (ticket.DeliveryContext, error) {
+	to := ticket.DeliveryContext{Sent: b.sent, SentHere: b.here}
 	for _, id := range []struct {
 		text []byte
 		to   *ticket.ID

@@ -46,7 +46,7 @@ func (s *Store) deliveryListing(q *ticket.DeliveryQuery) *listing {
 	hide := func(column string) string {
 		return s.lang.hidden(column)
 	}
-	unsent := len(q.State) > 0 && !slices.Contains(q.State, ticket.Sent)
+	unsent := len(q.State) > 0 && !slices.Contains(q.State, ticket.DeliverySent)
 	switch {
 	case len(q.IDs) > 0:
 		index, tenant = "", hide(tenant)
@@ -83,7 +83,7 @@ func (s *Store) deliveryListing(q *ticket.DeliveryQuery) *listing {
 		l.and("o.state + 0 <> 4") // as the index has it
 	}
 	in(l, "o.kind", texts(q.Kind))
-	in(l, "o.via", q.Via)
+	in(l, "o.via", q.Notifiers)
 	if !q.SettledFrom.IsZero() || !q.SettledBefore.IsZero() {
 		l.and("o.settled IS NOT NULL")
 		l.between("o.settled", q.SettledFrom, q.SettledBefore)
@@ -114,7 +114,7 @@ func (l *listing) inStates(states []ticket.DeliveryState) {
 		return
 	}
 	var list []int64
-	pending, claimed := slices.Contains(states, ticket.Pending), slices.Contains(states, ticket.Claimed)
+	pending, claimed := slices.Contains(states, ticket.DeliveryPending), slices.Contains(states, ticket.DeliveryClaimed)
 	if pending && claimed {
 		list = append(list, onItsWay)
 	}
@@ -144,8 +144,8 @@ func literals(list []int64) string {
 	return strings.Join(out, ", ")
 }
 
-// Revise changes the state of deliveries that are settled; see [ticket.Store].
-func (s *Store) Revise(ctx context.Context, r ticket.Revision) (int, error) {
+// UpdateDeliveries changes the state of deliveries that are settled; see [ticket.Store].
+func (s *Store) UpdateDeliveries(ctx context.Context, r ticket.DeliveryUpdate) (int, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
@@ -162,7 +162,7 @@ func (s *Store) Revise(ctx context.Context, r ticket.Revision) (int, error) {
 		}
 	}
 	set, at := "state = 2, settled = ?", r.At.UnixMicro()
-	if r.To == ticket.Pending {
+	if r.To == ticket.DeliveryPending {
 		set = "state = 0, settled = NULL, failures = 0, due = ?"
 	}
 	ids := idTexts(r.IDs)
@@ -206,7 +206,7 @@ func (s *Store) Revise(ctx context.Context, r ticket.Revision) (int, error) {
 		if err := x.moveKeys(ctx, moved, r.To); err != nil {
 			return err
 		}
-		if changed > 0 && r.To == ticket.Pending {
+		if changed > 0 && r.To == ticket.DeliveryPending {
 			return x.announce(ctx)
 		}
 		return nil

@@ -56,9 +56,9 @@ func eventJSON(e *ticket.Event) (string, error) {
 
 	if e.Seals != (ticket.Seals{}) {
 		w.open("seals")
-		w.seal("words", &e.Seals.Words)
-		w.seal("inside", &e.Seals.Inside)
-		w.seal("people", &e.Seals.People)
+		w.seal("words", &e.Seals.PublicContent)
+		w.seal("inside", &e.Seals.InternalContent)
+		w.seal("people", &e.Seals.Identities)
 		w.close()
 	}
 	if !e.Digest.IsZero() {

@@ -94,9 +94,9 @@ func scatter(r *rand.Rand, v reflect.Value) {
 }
 
 func BenchmarkEventJSON(b *testing.B) {
-	e := ticket.Event{Ticket: ticket.ID{1}, Seq: 5, At: time.UnixMicro(1e15).UTC(), Action: ticket.Ask, By: ticket.By{Role: ticket.Agents, ID: "lin"},
+	e := ticket.Event{Ticket: ticket.ID{1}, Seq: 5, At: time.UnixMicro(1e15).UTC(), Action: ticket.ActionAsk, By: ticket.By{Role: ticket.RoleAgent, ID: "lin"},
 		From: ticket.State{Status: ticket.StatusOpen, Level: 1}, To: ticket.State{Status: ticket.StatusWaiting, Level: 1}, Phase: ticket.PhaseYourTurn, Answer: true,
-		Words: ticket.Words{Message: "Which model is it?"}, People: ticket.People{Actor: ticket.Person{ID: "lin"}}}
+		PublicContent: ticket.PublicContent{Message: "Which model is it?"}, Identities: ticket.Identities{Actor: ticket.Person{ID: "lin"}}}
 	ticket.Chain{}.Seal(ticket.Digest{}, &e)
 	b.ReportAllocs()
 	for b.Loop() {

@@ -7,9 +7,9 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// Forget removes old receipts, and keys others; see [ticket.Forgetter]. Each of the
+// PruneReceipts removes old receipts, and keys others; see [ticket.ReceiptPruner]. Each of the
 // two is a transaction of its own.
-func (s *Store) Forget(ctx context.Context, f ticket.Forgetting) (int, error) {
+func (s *Store) PruneReceipts(ctx context.Context, f ticket.ReceiptPruneRequest) (int, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
@@ -18,7 +18,7 @@ func (s *Store) Forget(ctx context.Context, f ticket.Forgetting) (int, error) {
 	}
 	defer s.hold()()
 	n := 0
-	do := func(work func(context.Context, *session, ticket.Forgetting) (int, error)) error {
+	do := func(work func(context.Context, *session, ticket.ReceiptPruneRequest) (int, error)) error {
 		done := 0
 		err := s.persistent(ctx, func() error {
 			return s.write(ctx, func(ctx context.Context, x *session) (err error) {
@@ -44,7 +44,7 @@ const (
 	bareReceipts = "SELECT tenant, name, request FROM {t}receipts WHERE keyed = 0 AND at >= ? ORDER BY at LIMIT ?"
 )
 
-func removeReceipts(ctx context.Context, x *session, f ticket.Forgetting) (int, error) {
+func removeReceipts(ctx context.Context, x *session, f ticket.ReceiptPruneRequest) (int, error) {
 	text := "DELETE FROM {t}receipts WHERE (tenant, name) IN (SELECT tenant, name " + oldReceipts + ")"
 	if x.s.dialect == MySQL { // which cannot bound such a query
 		text = "DELETE " + oldReceipts
@@ -60,7 +60,7 @@ func removeReceipts(ctx context.Context, x *session, f ticket.Forgetting) (int, 
 	return all, nil
 }
 
-func keyReceipts(ctx context.Context, x *session, f ticket.Forgetting) (int, error) {
+func keyReceipts(ctx context.Context, x *session, f ticket.ReceiptPruneRequest) (int, error) {
 	type bare struct {
 		tenant, name string
 		request      ticket.Digest

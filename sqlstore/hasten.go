@@ -9,10 +9,10 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// Hasten brings deliveries forward; see [ticket.Hastener]. Those that are pending
+// Reschedule brings deliveries forward; see [ticket.Rescheduler]. Those that are pending
 // are found by an index, those that are claimed among all that are on their way. It
 // changes them a thousand at a time.
-func (s *Store) Hasten(ctx context.Context, h ticket.Hastening) (int, error) {
+func (s *Store) Reschedule(ctx context.Context, h ticket.RescheduleRequest) (int, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
@@ -68,7 +68,7 @@ func (s *Store) Hasten(ctx context.Context, h ticket.Hastening) (int, error) {
 
 // waiting returns the IDs of deliveries that are to be brought forward, in order, at
 // most as many as a statement changes.
-func (x *session) waiting(ctx context.Context, h *ticket.Hastening, which string, after int64) (ids []string, err error) {
+func (x *session) waiting(ctx context.Context, h *ticket.RescheduleRequest, which string, after int64) (ids []string, err error) {
 	text, args := "SELECT id FROM {t}outbox", []any{}
 	if len(h.IDs) > 0 {
 		text += "{by outbox_id} WHERE tenant = ? AND id IN (?" + strings.Repeat(", ?", len(h.IDs)-1) + ") AND "
@@ -77,12 +77,12 @@ func (x *session) waiting(ctx context.Context, h *ticket.Hastening, which string
 			args = append(args, id.String())
 		}
 	} else {
-		if len(h.Via) == 0 {
+		if len(h.Notifiers) == 0 {
 			return nil, nil
 		}
 		text += "{by outbox_due}"
-		text += " WHERE via IN (?" + strings.Repeat(", ?", len(h.Via)-1) + ") AND "
-		for _, via := range h.Via {
+		text += " WHERE via IN (?" + strings.Repeat(", ?", len(h.Notifiers)-1) + ") AND "
+		for _, via := range h.Notifiers {
 			args = append(args, via)
 		}
 	}

@@ -16,14 +16,14 @@ import (
 // inside costs what the first one does. What it costs depends on the conditions:
 //
 //   - open work (Phase, all of it open) of a queue, of an assignee, or of the whole
-//     tenant, in MostPressing order: the rows of the page;
+//     tenant, in OrderMostUrgent order: the rows of the page;
 //   - a person, an organisation, a field or a tag, by creation: the rows of the
 //     page; in other orders, as many rows as there are such tickets;
-//   - SoonestDue, and creation and last touch without such a condition: the rows
+//   - OrderSoonestDue, and creation and last touch without such a condition: the rows
 //     of the page, and those between them that other conditions leave out;
-//   - open work in another order than MostPressing: as many rows as there is open
+//   - open work in another order than OrderMostUrgent: as many rows as there is open
 //     work of that queue, assignee or tenant;
-//   - MostPressing without a Phase, or with one that is over: as many rows as the
+//   - OrderMostUrgent without a Phase, or with one that is over: as many rows as the
 //     tenant has tickets.
 func (s *Store) List(ctx context.Context, q ticket.Query) (ticket.Page, error) {
 	if err := ctx.Err(); err != nil {
@@ -83,14 +83,14 @@ func (l *listing) and(text string, args ...any) { l.where = append(l.where, clau
 
 func (s *Store) listing(q *ticket.Query) *listing {
 	l := &listing{s: s, from: "{t}tickets t"}
-	l.desc = q.Order == ticket.NewestFirst || q.Order == ticket.MostRecent
+	l.desc = q.Order == ticket.OrderNewestFirst || q.Order == ticket.OrderMostRecent
 	l.filter(q)
 	work := openOnly(q.Phase)
 	labels, person := labelsWanted(q)
 	switch {
 	case len(labels) > 0 && (person || !work) && valuesIn(q) <= mostValues:
 		l.along(q, labels)
-	case (q.Order == ticket.LeastRecent || q.Order == ticket.MostRecent) && !work:
+	case (q.Order == ticket.OrderLeastRecent || q.Order == ticket.OrderMostRecent) && !work:
 		l.from = "{t}events e{by events_at} " + s.lang.join + " {t}tickets t{by tickets_id} ON t.id = e.ticket AND t.version = e.seq"
 		l.keys = []string{"e.at", "e.ticket"}
 		l.and("e.tenant = ?", q.Tenant)
@@ -102,9 +102,9 @@ func (s *Store) listing(q *ticket.Query) *listing {
 	}
 	if l.keys == nil {
 		l.keys = map[ticket.Order][]string{
-			ticket.OldestFirst: {"t.created", "t.id"}, ticket.NewestFirst: {"t.created", "t.id"},
-			ticket.LeastRecent: {"t.touched", "t.id"}, ticket.MostRecent: {"t.touched", "t.id"},
-			ticket.MostPressing: {"t.pressing", "t.created", "t.id"}, ticket.SoonestDue: {"t.timer_at", "t.id"},
+			ticket.OrderOldestFirst: {"t.created", "t.id"}, ticket.OrderNewestFirst: {"t.created", "t.id"},
+			ticket.OrderLeastRecent: {"t.touched", "t.id"}, ticket.OrderMostRecent: {"t.touched", "t.id"},
+			ticket.OrderMostUrgent: {"t.pressing", "t.created", "t.id"}, ticket.OrderSoonestDue: {"t.timer_at", "t.id"},
 		}[q.Order]
 	}
 	// Several queues or assignees: a walk for each, as long as they are few.
@@ -155,7 +155,7 @@ func (l *listing) filter(q *ticket.Query) {
 	}
 	l.between("t.created", q.CreatedFrom, q.CreatedBefore)
 	l.between("t.touched", q.TouchedFrom, q.TouchedBefore)
-	if !q.DueBefore.IsZero() || q.Order == ticket.SoonestDue {
+	if !q.DueBefore.IsZero() || q.Order == ticket.OrderSoonestDue {
 		l.and("t.timer_at IS NOT NULL")
 		l.between("t.timer_at", time.Time{}, q.DueBefore)
 	}
@@ -171,11 +171,11 @@ func indexFor(q *ticket.Query, work bool) string {
 		return "assignee"
 	case work && len(q.Queue) > 0:
 		return "queue"
-	case work && q.Order != ticket.SoonestDue:
+	case work && q.Order != ticket.OrderSoonestDue:
 		return "pressing"
-	case q.Order == ticket.SoonestDue:
+	case q.Order == ticket.OrderSoonestDue:
 		return "due"
-	case q.Order == ticket.OldestFirst || q.Order == ticket.NewestFirst:
+	case q.Order == ticket.OrderOldestFirst || q.Order == ticket.OrderNewestFirst:
 		return "created"
 	default:
 		return ""
@@ -237,7 +237,7 @@ func (l *listing) along(q *ticket.Query, labels [][]string) {
 	if len(labels[0]) == 0 { // somebody nobody can be the same as
 		l.and("1 = 0")
 	}
-	if q.Order == ticket.OldestFirst || q.Order == ticket.NewestFirst {
+	if q.Order == ticket.OrderOldestFirst || q.Order == ticket.OrderNewestFirst {
 		l.keys = []string{"l.created", "l.ticket"}
 		l.between("l.created", q.CreatedFrom, q.CreatedBefore)
 	}
@@ -342,7 +342,7 @@ func ceil(t time.Time) int64 {
 // after goes on behind a place.
 func (l *listing) after(p ticket.Place) {
 	values := []any{p.Time.UnixMicro(), p.ID.String()}
-	if p.Order == ticket.MostPressing {
+	if p.Order == ticket.OrderMostUrgent {
 		values = append([]any{pressing(p.Grade)}, values...)
 	}
 	l.beyond(values)

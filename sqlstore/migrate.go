@@ -87,7 +87,7 @@ func (s *Store) migrations(p part) ([]migration, error) {
 }
 
 // Migrations returns the schema as migration files, for hosts that run them with
-// a tool of their own instead of [Open] or [Store.Migrate]. Their names are as
+// a tool of their own instead of [ActionOpen] or [Store.Migrate]. Their names are as
 // golang-migrate wants them (0001_tickets.up.sql), their text as goose does; both
 // run them in order. They are not to be changed. The tool must keep its record of
 // them apart from that of the application's own migrations, since both count

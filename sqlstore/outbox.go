@@ -30,7 +30,7 @@ const (
 )
 
 // settledStates are the states of what is settled, by column.
-var settledStates = [...]ticket.DeliveryState{dead: ticket.Dead, bounced: ticket.Bounced, suppressed: ticket.Suppressed, sent: ticket.Sent}
+var settledStates = [...]ticket.DeliveryState{dead: ticket.DeliveryDead, bounced: ticket.DeliveryBounced, suppressed: ticket.DeliverySuppressed, sent: ticket.DeliverySent}
 
 // stateOf returns the state of a row that is settled or not claimed.
 func stateOf(s ticket.DeliveryState) int64 { return int64(max(slices.Index(settledStates[:], s), 0)) }
@@ -68,7 +68,7 @@ func (s *Store) Claim(ctx context.Context, r ticket.ClaimRequest) ([]ticket.Deli
 	if err := r.Check(); err != nil {
 		return nil, err
 	}
-	if len(r.Via) == 0 {
+	if len(r.Notifiers) == 0 {
 		return nil, nil
 	}
 	defer s.hold()()
@@ -119,11 +119,11 @@ func begun(ctx context.Context) (context.Context, context.CancelFunc) {
 func (s *Store) pick(r ticket.ClaimRequest) (string, []any) {
 	now := r.Now.UnixMicro()
 	args := []any{now, now}
-	for _, v := range r.Via {
+	for _, v := range r.Notifiers {
 		args = append(args, v)
 	}
 	in := "= ?"
-	if n := len(r.Via); n > 1 {
+	if n := len(r.Notifiers); n > 1 {
 		in = "IN (?" + strings.Repeat(", ?", n-1) + ")"
 	}
 	return claimable + in + " ORDER BY o.due, o.id LIMIT " + s.lang.anyNumber() + s.lang.claimLocks, append(args, r.Limit)
@@ -181,11 +181,11 @@ func (s *Store) claimInSteps(ctx context.Context, r ticket.ClaimRequest) (list [
 			args = append(args[:0], until.UnixMicro())
 			for i := range part {
 				d := &part[i]
-				if d.State == ticket.Claimed {
+				if d.State == ticket.DeliveryClaimed {
 					d.Failures++
 				}
 				d.Attempts++
-				d.State, d.Until = ticket.Claimed, micros(until.UnixMicro())
+				d.State, d.Until = ticket.DeliveryClaimed, micros(until.UnixMicro())
 				args = append(args, d.ID.String())
 			}
 			_, err := x.exec(ctx, "UPDATE {t}outbox{by outbox_id} SET "+takeOver+" WHERE id IN (?"+strings.Repeat(", ?", len(part)-1)+")", args...)
@@ -261,7 +261,7 @@ func scanDelivery(r *sql.Rows) (d ticket.Delivery, err error) {
 	var kind string
 	var created, due, state int64
 	var until, settled sql.NullInt64
-	err = r.Scan(&id, &d.Tenant, &of, &d.Seq, &kind, &d.Via, &to, &created, &due, &state, &until, &d.Attempts, &d.Failures, &d.LastError, &settled, &d.Address)
+	err = r.Scan(&id, &d.Tenant, &of, &d.Seq, &kind, &d.Notifier, &to, &created, &due, &state, &until, &d.Attempts, &d.Failures, &d.LastError, &settled, &d.Address)
 	if err != nil {
 		return d, err
 	}
@@ -281,9 +281,9 @@ func scanDelivery(r *sql.Rows) (d ticket.Delivery, err error) {
 	case state != onItsWay:
 		return d, fmt.Errorf("sqlstore: delivery %s is stored in a state %d", d.ID, state)
 	case until.Valid:
-		d.State = ticket.Claimed
+		d.State = ticket.DeliveryClaimed
 	default:
-		d.State = ticket.Pending
+		d.State = ticket.DeliveryPending
 	}
 	return d, nil
 }

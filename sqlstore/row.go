@@ -106,9 +106,11 @@ func scanTicket(rows *sql.Rows, before ...any) (ticket.Ticket, error) {
 }
 
 // pressing turns a priority round, so that what presses most sorts first.
-func pressing(g ticket.Grade) int64 { return int64(ticket.Critical) - int64(g) }
+func pressing(g ticket.Grade) int64 { return int64(ticket.GradeCritical) - int64(g) }
 
-func priorityOf(pressing int64) ticket.Grade { return ticket.Grade(int64(ticket.Critical) - pressing) }
+func priorityOf(pressing int64) ticket.Grade {
+	return ticket.Grade(int64(ticket.GradeCritical) - pressing)
+}
 
 // open says in a column whether work is expected.
 func open(t *ticket.Ticket) int64 {
@@ -193,7 +195,7 @@ func fits(c *ticket.Commit) error {
 		}
 	}
 	for i := range c.Deliveries {
-		if len(c.Deliveries[i].Kind) > maxName || len(c.Deliveries[i].Via) > maxName {
+		if len(c.Deliveries[i].Kind) > maxName || len(c.Deliveries[i].Notifier) > maxName {
 			return invalid("commit.deliveries", "must have a kind and a notifier's name of at most %d bytes for this store", maxName)
 		}
 	}

@@ -83,14 +83,14 @@ func (x *session) settleTogether(ctx context.Context, list []ticket.Settlement) 
 	for i := range n {
 		o := &list[min(i, len(list)-1)]
 		var due, settled any
-		if o.Outcome == ticket.Again {
+		if o.Outcome == ticket.OutcomeRetry {
 			due = o.Due.UnixMicro()
 		} else {
 			settled = o.At.UnixMicro()
 		}
 		who := ""
-		if o.Outcome == ticket.BounceBack && o.Address != "" {
-			who = digestOf((&ticket.Delivery{State: ticket.Bounced, Address: o.Address}).Key())
+		if o.Outcome == ticket.OutcomeBounce && o.Address != "" {
+			who = digestOf((&ticket.Delivery{State: ticket.DeliveryBounced, Address: o.Address}).Key())
 		}
 		args = append(args, o.ID.String(), o.Attempts, stateOf(o.Outcome.State()), due, settled, o.Failures, o.Error, o.Address, who)
 	}
@@ -102,7 +102,7 @@ func (x *session) settleTogether(ctx context.Context, list []ticket.Settlement) 
 
 // putOff gives what is behind deliveries that are to be tried again their new Due.
 func (x *session) putOff(ctx context.Context, list []ticket.Settlement) error {
-	again := slices.DeleteFunc(slices.Clone(list), func(o ticket.Settlement) bool { return o.Outcome != ticket.Again })
+	again := slices.DeleteFunc(slices.Clone(list), func(o ticket.Settlement) bool { return o.Outcome != ticket.OutcomeRetry })
 	if len(again) == 0 {
 		return nil
 	}

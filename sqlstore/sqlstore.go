@@ -11,10 +11,10 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// Store keeps tickets in a SQL database. Make one with [Open] or [New] and share
+// Store keeps tickets in a SQL database. Make one with [ActionOpen] or [New] and share
 // it: it is safe for concurrent use. It is a [ticket.Store], and a
-// [ticket.Counter], [ticket.Searcher], [ticket.Maintainer], [ticket.Briefer],
-// [ticket.Forgetter] and, with [Announce], a [ticket.Listener] as well. It starts no goroutines and keeps no
+// [ticket.Counter], [ticket.Searcher], [ticket.Maintainer], [ticket.DeliveryLoader],
+// [ticket.ReceiptPruner] and, with [Announce], a [ticket.Listener] as well. It starts no goroutines and keeps no
 // connection, so it needs no closing.
 type Store struct {
 	options
@@ -39,13 +39,13 @@ type binding struct {
 }
 
 var (
-	_ ticket.Store      = (*Store)(nil)
-	_ ticket.Counter    = (*Store)(nil)
-	_ ticket.Searcher   = (*Store)(nil)
-	_ ticket.Maintainer = (*Store)(nil)
-	_ ticket.Briefer    = (*Store)(nil)
-	_ ticket.Listener   = (*Store)(nil)
-	_ ticket.Forgetter  = (*Store)(nil)
+	_ ticket.Store          = (*Store)(nil)
+	_ ticket.Counter        = (*Store)(nil)
+	_ ticket.Searcher       = (*Store)(nil)
+	_ ticket.Maintainer     = (*Store)(nil)
+	_ ticket.DeliveryLoader = (*Store)(nil)
+	_ ticket.Listener       = (*Store)(nil)
+	_ ticket.ReceiptPruner  = (*Store)(nil)
 )
 
 // Option changes how a store works.
@@ -173,7 +173,7 @@ func (s *Store) replacer() *strings.Replacer {
 }
 
 // WithTx returns the store bound to a transaction of the host's, for
-// [ticket.Desk.In]: what it writes is part of that transaction. It never commits
+// [ticket.Desk.WithStore]: what it writes is part of that transaction. It never commits
 // or rolls back; a commit that is refused leaves the transaction as it was and
 // usable, by a savepoint. The exception is a deadlock or serialisation failure
 // ([ticket.ErrConflict]), after which the database has given the transaction up

@@ -113,7 +113,7 @@ func deliveryArgs(args []any, d *ticket.Delivery) ([]any, error) {
 	if err != nil {
 		return nil, invalid("commit.deliveries.to", "cannot be written as JSON: %v", err)
 	}
-	return append(args, d.ID.String(), d.Tenant, d.Ticket.String(), d.Seq, string(d.Kind), d.Via, to, whoOf(d.To),
+	return append(args, d.ID.String(), d.Tenant, d.Ticket.String(), d.Seq, string(d.Kind), d.Notifier, to, whoOf(d.To),
 		d.Created.UnixMicro(), d.Due.UnixMicro(), onItsWay, d.Attempts, d.Failures, d.LastError), nil
 }
 

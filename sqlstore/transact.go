@@ -42,7 +42,7 @@ func (s *Store) Transact(ctx context.Context, desk *ticket.Desk, do func(tx *sql
 	const most = 10
 	for try := 1; ; try++ {
 		err := s.transaction(ctx, nil, func(_ context.Context, x *session) error {
-			return do(x.tx, desk.In(s.WithTx(x.tx)))
+			return do(x.tx, desk.WithStore(s.WithTx(x.tx)))
 		})
 		if err == nil {
 			desk.Wake()

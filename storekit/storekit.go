@@ -76,13 +76,13 @@ func MicroTime(micros int64) time.Time { return time.UnixMicro(micros).UTC() }
 func AppendPlace(key []byte, p ticket.Place) []byte {
 	start := len(key)
 	switch p.Order {
-	case ticket.NewestFirst, ticket.MostRecent:
+	case ticket.OrderNewestFirst, ticket.OrderMostRecent:
 		key = append(AppendTime(key, p.Time), p.ID[:]...)
 		for i := start; i < len(key); i++ {
 			key[i] ^= 0xFF
 		}
 		return key
-	case ticket.MostPressing:
+	case ticket.OrderMostUrgent:
 		key = append(key, 0xFF-byte(p.Grade))
 	}
 	return append(AppendTime(key, p.Time), p.ID[:]...)
@@ -91,7 +91,7 @@ func AppendPlace(key []byte, p ticket.Place) []byte {
 // PlaceID reads the ID at the end of a key that ends with a place of the order.
 func PlaceID(order ticket.Order, key []byte) ticket.ID {
 	id := ticket.ID(key[len(key)-len(ticket.ID{}):])
-	if order == ticket.NewestFirst || order == ticket.MostRecent {
+	if order == ticket.OrderNewestFirst || order == ticket.OrderMostRecent {
 		for i := range id {
 			id[i] ^= 0xFF
 		}
@@ -103,7 +103,7 @@ func PlaceID(order ticket.Order, key []byte) ticket.ID {
 // its recipient's Key. All that stand in one line have it in common, and no others.
 func AppendLine(key []byte, d *ticket.Delivery) []byte {
 	key = append(key, d.Ticket[:]...)
-	return AppendText(AppendText(key, d.Via), d.To.Key())
+	return AppendText(AppendText(key, d.Notifier), d.To.Key())
 }
 
 // AppendInLine appends a delivery's place in its line to a key, of a line and then

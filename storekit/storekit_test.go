@@ -72,7 +72,7 @@ func TestTimesSortAndComeBack(t *testing.T) {
 
 func TestPlacesSortAsTheyCompare(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
-	for _, order := range []ticket.Order{ticket.OldestFirst, ticket.NewestFirst, ticket.LeastRecent, ticket.MostRecent, ticket.MostPressing, ticket.SoonestDue} {
+	for _, order := range []ticket.Order{ticket.OrderOldestFirst, ticket.OrderNewestFirst, ticket.OrderLeastRecent, ticket.OrderMostRecent, ticket.OrderMostUrgent, ticket.OrderSoonestDue} {
 		q := ticket.Query{Order: order}
 		var list []ticket.Ticket
 		for range 60 {
@@ -97,7 +97,7 @@ func TestLinesSortAsTheyStand(t *testing.T) {
 		for _, via := range []string{"", "mail", "mail:i:x"} {
 			for _, seq := range []int64{0, 1, 2, 9, 10, 100} {
 				for id := range 2 {
-					list = append(list, ticket.Delivery{ID: ticket.ID{byte(id)}, Ticket: ticket.ID{1}, Seq: seq, Via: via, To: ticket.Recipient{Person: person}})
+					list = append(list, ticket.Delivery{ID: ticket.ID{byte(id)}, Ticket: ticket.ID{1}, Seq: seq, Notifier: via, To: ticket.Recipient{Person: person}})
 				}
 			}
 		}
@@ -105,7 +105,7 @@ func TestLinesSortAsTheyStand(t *testing.T) {
 	for i := range list {
 		for j := range list {
 			a, b := &list[i], &list[j]
-			same := a.Before(b) || b.Before(a) || a.Via == b.Via && a.To.Key() == b.To.Key() && a.Seq == b.Seq && a.ID == b.ID
+			same := a.Before(b) || b.Before(a) || a.Notifier == b.Notifier && a.To.Key() == b.To.Key() && a.Seq == b.Seq && a.ID == b.ID
 			require.Equal(t, same, slices.Equal(storekit.AppendLine(nil, a), storekit.AppendLine(nil, b)), "%v and %v", a, b)
 			require.True(t, bytes.HasPrefix(storekit.AppendInLine(nil, a), storekit.AppendLine(nil, a)))
 			if same {
@@ -123,7 +123,7 @@ func ExampleJoin() {
 
 // An index of a list that sorts as the list does, and where to go on in it.
 func ExampleAppendPlace() {
-	q := ticket.Query{Tenant: "acme", Order: ticket.NewestFirst}
+	q := ticket.Query{Tenant: "acme", Order: ticket.OrderNewestFirst}
 	key := func(t *ticket.Ticket) []byte {
 		return storekit.AppendPlace(storekit.Join(t.Tenant), q.PlaceOf(t))
 	}

@@ -41,7 +41,7 @@ func (k *kit) aged() []ticket.Ticket {
 	var tickets []ticket.Ticket
 	for i, age := range ages {
 		c := opening(ids[i], k.number(), acme, func(e *ticket.Event) {
-			e.At, e.Set.Timer = age, &ticket.Timer{At: age, Action: ticket.Resume}
+			e.At, e.Set.Timer = age, &ticket.Timer{At: age, Action: ticket.ActionResume}
 		})
 		changes, tickets = append(changes, c), append(tickets, c.Ticket)
 	}
@@ -80,12 +80,12 @@ func agesClaim(k *kit) {
 	list := k.outbox(ages...)
 	for i, age := range ages {
 		k.claims(age.Add(-time.Microsecond), nil, "a microsecond before %v", age)
-		k.settle(settlement(k.claims(age, list[i:i+1], "at %v", age)[0], ticket.Done))
+		k.settle(settlement(k.claims(age, list[i:i+1], "at %v", age)[0], ticket.OutcomeDone))
 	}
 
 	list = k.outbox(ages...)
 	slices.SortFunc(list, func(a, b ticket.Delivery) int { return cmp.Or(a.Due.Compare(b.Due), a.ID.Compare(b.ID)) })
-	r := ticket.ClaimRequest{Now: lastYear.Add(-lease), Lease: lease, Limit: len(ages), Via: []string{"mail"}}
+	r := ticket.ClaimRequest{Now: lastYear.Add(-lease), Lease: lease, Limit: len(ages), Notifiers: []string{"mail"}}
 	k.same(deliveryIDs(k.claimWith(r)), deliveryIDs(list), "deliveries of all ages, claimed at once")
 }
 
@@ -94,7 +94,7 @@ func agesDeliveries(k *kit) {
 	all := k.claim(clock)
 	k.same(len(all), len(list), "deliveries claimed")
 	for i := range all {
-		s := settlement(all[i], ticket.Done)
+		s := settlement(all[i], ticket.OutcomeDone)
 		s.At = ages[i]
 		k.settle(s)
 		all[i] = k.stored(all[i])

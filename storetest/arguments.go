@@ -18,7 +18,7 @@ func argumentsKept(k *kit) {
 	var list []ticket.Delivery
 	for i, via := range []string{"sms", "mail", "sms"} {
 		d := k.delivery(c.Ticket)
-		d.Via, d.To = via, to(i)
+		d.Notifier, d.To = via, to(i)
 		list = append(list, d)
 	}
 	slices.SortFunc(list, func(a, b ticket.Delivery) int { return b.ID.Compare(a.ID) })
@@ -28,10 +28,10 @@ func argumentsKept(k *kit) {
 	k.put(commit)
 	k.same(commit, before, "the commit, after Commit")
 
-	claim := ticket.ClaimRequest{Now: clock, Lease: lease, Limit: 100, Via: []string{"sms", "mail", "sms", "a"}}
-	vias := slices.Clone(claim.Via)
+	claim := ticket.ClaimRequest{Now: clock, Lease: lease, Limit: 100, Notifiers: []string{"sms", "mail", "sms", "a"}}
+	vias := slices.Clone(claim.Notifiers)
 	claimed := k.claimWith(claim)
-	k.same(claim.Via, vias, "Via of the request, after Claim")
+	k.same(claim.Notifiers, vias, "Via of the request, after Claim")
 
 	var settlements []ticket.Settlement
 	for i := range claimed {
@@ -42,20 +42,20 @@ func argumentsKept(k *kit) {
 	k.settle(settlements...)
 	k.same(settlements, settled, "the settlements, after Settle")
 
-	r := revision(ticket.Pending, []ticket.DeliveryState{ticket.Suppressed, ticket.Dead, ticket.Bounced, ticket.Dead}, list[0], list[2], list[1], list[0])
+	r := revision(ticket.DeliveryPending, []ticket.DeliveryState{ticket.DeliverySuppressed, ticket.DeliveryDead, ticket.DeliveryBounced, ticket.DeliveryDead}, list[0], list[2], list[1], list[0])
 	ids, from := slices.Clone(r.IDs), slices.Clone(r.From)
 	k.revise(r)
 	k.same(r.IDs, ids, "IDs of the revision, after Revise")
 	k.same(r.From, from, "From of the revision, after Revise")
 
-	q := ticket.DeliveryQuery{Tenant: acme, IDs: ids, State: slices.Clone(from), Kind: []ticket.Kind{"z", "a"}, Via: slices.Clone(vias)}
+	q := ticket.DeliveryQuery{Tenant: acme, IDs: ids, State: slices.Clone(from), Kind: []ticket.Kind{"z", "a"}, Notifiers: slices.Clone(vias)}
 	k.deliveries(q)
-	k.same(q, ticket.DeliveryQuery{Tenant: acme, IDs: r.IDs, State: from, Kind: []ticket.Kind{"z", "a"}, Via: vias}, "the query, after Deliveries")
+	k.same(q, ticket.DeliveryQuery{Tenant: acme, IDs: r.IDs, State: from, Kind: []ticket.Kind{"z", "a"}, Notifiers: vias}, "the query, after Deliveries")
 
 	asked := func() ticket.Query {
 		return ticket.Query{
 			Tenant: acme, Status: []ticket.Status{ticket.StatusOpen, ticket.StatusNew, ticket.StatusOpen}, Phase: []ticket.Phase{ticket.PhaseSolved, ticket.PhaseReceived},
-			Level: []int{3, 1, 2}, Queue: []string{"q", "", "a", "q"}, Assignee: []string{"z", ""}, Priority: []ticket.Grade{ticket.Critical, ticket.Low},
+			Level: []int{3, 1, 2}, Queue: []string{"q", "", "a", "q"}, Assignee: []string{"z", ""}, Priority: []ticket.Grade{ticket.GradeCritical, ticket.GradeLow},
 			Channel: []ticket.Channel{"z", "a"}, Tags: []string{"z", "a", "z"}, Fields: ticket.Fields{"list": []string{"z", "a"}},
 		}
 	}

@@ -30,7 +30,7 @@ func Bench(b *testing.B, open func(b *testing.B) ticket.Store) {
 		{"Lookup", s.lookup},
 		{"Events", s.events},
 		{"List/first page", s.list(ticket.Query{Tenant: acme})},
-		{"List/newest of a queue", s.list(ticket.Query{Tenant: acme, Queue: []string{"queue 3"}, Order: ticket.NewestFirst})},
+		{"List/newest of a queue", s.list(ticket.Query{Tenant: acme, Queue: []string{"queue 3"}, Order: ticket.OrderNewestFirst})},
 	} {
 		b.Run(read.name, func(b *testing.B) {
 			b.ReportAllocs()
@@ -216,12 +216,12 @@ func benchOutbox(b *testing.B, store ticket.Store, n int) {
 	outcomes := make([]ticket.Settlement, n)
 	for b.Loop() {
 		now = now.Add(time.Duration(n) * time.Second)
-		claimed, err := store.Claim(b.Context(), ticket.ClaimRequest{Now: now, Lease: lease, Limit: n, Via: []string{"mail"}})
+		claimed, err := store.Claim(b.Context(), ticket.ClaimRequest{Now: now, Lease: lease, Limit: n, Notifiers: []string{"mail"}})
 		if err != nil || len(claimed) != n {
 			b.Fatalf("claimed %d of %d: %v", len(claimed), n, err)
 		}
 		for i, d := range claimed {
-			outcomes[i] = settlement(d, ticket.Again)
+			outcomes[i] = settlement(d, ticket.OutcomeRetry)
 			outcomes[i].Due = d.Due.Add(waiting * time.Second)
 		}
 		if err := store.Settle(b.Context(), outcomes); err != nil {

@@ -35,9 +35,9 @@ var briefRules = []rule{
 
 // noBrief says why a store is left out.
 func noBrief(ctx context.Context, s ticket.Store) string {
-	briefer, ok := s.(ticket.Briefer)
+	briefer, ok := s.(ticket.DeliveryLoader)
 	if ok {
-		_, err := briefer.Brief(ctx, ticket.BriefRequest{})
+		_, err := briefer.DeliveryContexts(ctx, ticket.DeliveryContextRequest{})
 		ok = !errors.Is(err, errors.ErrUnsupported)
 	}
 	if !ok {
@@ -47,14 +47,14 @@ func noBrief(ctx context.Context, s ticket.Store) string {
 }
 
 // briefs asks about deliveries, and counts without end from the beginning.
-func (k *kit) briefs(rows ...ticket.Delivery) []ticket.Brief {
+func (k *kit) briefs(rows ...ticket.Delivery) []ticket.DeliveryContext {
 	k.Helper()
-	return k.briefsFor(ticket.BriefRequest{Rows: rows, Since: past.Add(-year), Most: 1000})
+	return k.briefsFor(ticket.DeliveryContextRequest{Rows: rows, Since: past.Add(-year), Most: 1000})
 }
 
-func (k *kit) briefsFor(r ticket.BriefRequest) []ticket.Brief {
+func (k *kit) briefsFor(r ticket.DeliveryContextRequest) []ticket.DeliveryContext {
 	k.Helper()
-	briefs, err := k.store.Brief(k.Context(), r)
+	briefs, err := k.store.DeliveryContexts(k.Context(), r)
 	k.ok(err, "Brief")
 	k.same(len(briefs), len(r.Rows), "briefs")
 	return briefs
@@ -100,7 +100,7 @@ func briefFound(k *kit) {
 func (k *kit) work(list []ticket.Delivery, outcomes ...ticket.Outcome) {
 	k.Helper()
 	for i, o := range outcomes {
-		r := ticket.ClaimRequest{Now: clock, Lease: lease, Limit: 1, Via: []string{list[i].Via}}
+		r := ticket.ClaimRequest{Now: clock, Lease: lease, Limit: 1, Notifiers: []string{list[i].Notifier}}
 		claimed := k.claimWith(r)
 		k.same(deliveryIDs(claimed), []ticket.ID{list[i].ID}, "delivery claimed, to be settled")
 		s := settlement(claimed[0], o)
@@ -112,7 +112,7 @@ func (k *kit) work(list []ticket.Delivery, outcomes ...ticket.Outcome) {
 // briefPrevious has a line whose IDs and ends go against the order of the
 // events, and others in which more was sent.
 func briefPrevious(k *kit) {
-	k.tell(6, acme, ticket.Recipient{Role: ticket.Requesters, Person: ada}, "mail")
+	k.tell(6, acme, ticket.Recipient{Role: ticket.RoleRequester, Person: ada}, "mail")
 	c, line := k.line(7)
 	slices.Reverse(line)
 	for i := range line {
@@ -125,8 +125,8 @@ func briefPrevious(k *kit) {
 	other.Seq, other.To, other.Due = 4, to(1), past.Add(-time.Hour)
 	k.enter(c, append([]ticket.Delivery{other}, line...))
 
-	k.work([]ticket.Delivery{other}, ticket.Done)
-	k.work(line, ticket.Done, ticket.Done, ticket.GiveUp, ticket.Suppress, ticket.BounceBack, ticket.Done)
+	k.work([]ticket.Delivery{other}, ticket.OutcomeDone)
+	k.work(line, ticket.OutcomeDone, ticket.OutcomeDone, ticket.OutcomeGiveUp, ticket.OutcomeSuppress, ticket.OutcomeBounce, ticket.OutcomeDone)
 	want := []ticket.ID{{}, line[0].ID, line[1].ID, line[1].ID, line[1].ID, line[1].ID, line[1].ID}
 	for i, b := range k.briefs(line...) {
 		k.same(b.Previous, want[i], "the one before the %d. of the line", i+1)
@@ -137,7 +137,7 @@ func briefPrevious(k *kit) {
 func briefMany(k *kit) {
 	c, list := k.manyInLine()
 	k.enter(c, list)
-	k.work(list, slices.Repeat([]ticket.Outcome{ticket.Done}, len(list))...)
+	k.work(list, slices.Repeat([]ticket.Outcome{ticket.OutcomeDone}, len(list))...)
 	var before ticket.ID
 	for i, b := range k.briefs(list...) {
 		k.same(b.Previous, before, "the one before that of event %d, when all were sent", list[i].Seq)
@@ -148,17 +148,17 @@ func briefMany(k *kit) {
 // briefRedriven takes those that were sent back one by one.
 func briefRedriven(k *kit) {
 	list := k.lined(4)
-	k.work(list, ticket.Done, ticket.Done, ticket.Done)
+	k.work(list, ticket.OutcomeDone, ticket.OutcomeDone, ticket.OutcomeDone)
 	previous := func(want ticket.ID, when string) {
 		k.Helper()
 		k.same(k.briefs(list[3])[0].Previous, want, "the one before, %s", when)
 	}
 	previous(list[2].ID, "when three were sent")
-	k.revise(revision(ticket.Pending, settledStates, list[2]))
+	k.revise(revision(ticket.DeliveryPending, settledStates, list[2]))
 	previous(list[1].ID, "when the third one was redriven")
-	k.revise(revision(ticket.Bounced, settledStates, list[1]))
+	k.revise(revision(ticket.DeliveryBounced, settledStates, list[1]))
 	previous(list[0].ID, "when the second one turned out to have bounced")
-	k.revise(revision(ticket.Pending, settledStates, list[0]))
+	k.revise(revision(ticket.DeliveryPending, settledStates, list[0]))
 	previous(ticket.ID{}, "when none is left that is sent")
 }
 
@@ -192,16 +192,16 @@ func briefBounced(k *kit) {
 		return k.end(d, o)
 	}
 	bounced(ticket.ID{}, "before any")
-	of(asked.To, ticket.GiveUp)
-	of(asked.To, ticket.Suppress)
-	sent := of(asked.To, ticket.Done)
-	of(to(1), ticket.BounceBack)
+	of(asked.To, ticket.OutcomeGiveUp)
+	of(asked.To, ticket.OutcomeSuppress)
+	sent := of(asked.To, ticket.OutcomeDone)
+	of(to(1), ticket.OutcomeBounce)
 	bounced(ticket.ID{}, "when one was given up, one was suppressed, and one to another bounced")
-	d := of(ticket.Recipient{Role: ticket.Followers, Person: ada}, ticket.BounceBack)
+	d := of(ticket.Recipient{Role: ticket.RoleFollower, Person: ada}, ticket.OutcomeBounce)
 	bounced(d.ID, "about another ticket")
-	k.revise(revision(ticket.Pending, settledStates, d))
+	k.revise(revision(ticket.DeliveryPending, settledStates, d))
 	bounced(ticket.ID{}, "after it was redriven")
-	k.revise(revision(ticket.Bounced, settledStates, sent))
+	k.revise(revision(ticket.DeliveryBounced, settledStates, sent))
 	bounced(sent.ID, "after a report that one bounced that had been sent")
 }
 
@@ -216,7 +216,7 @@ func briefElsewhere(k *kit) {
 		return d
 	}
 	mail := func(address string) ticket.Recipient {
-		return ticket.Recipient{Role: ticket.Followers, Person: ticket.Person{Email: address}}
+		return ticket.Recipient{Role: ticket.RoleFollower, Person: ticket.Person{Email: address}}
 	}
 	c := k.opened(acme)
 	bounced := func(to ticket.Recipient, want ticket.ID, what string) {
@@ -225,21 +225,21 @@ func briefElsewhere(k *kit) {
 		asked.To = to
 		k.same(k.briefs(asked)[0].Bounced, want, "the one that bounced, for %s", what)
 	}
-	zoe := ticket.Recipient{Role: ticket.Requesters, Person: ticket.Person{ID: "c-2", Email: "zoe@example.org"}}
-	d := k.endAt(enter(zoe), "Moved@example.org", ticket.BounceBack)
+	zoe := ticket.Recipient{Role: ticket.RoleRequester, Person: ticket.Person{ID: "c-2", Email: "zoe@example.org"}}
+	d := k.endAt(enter(zoe), "Moved@example.org", ticket.OutcomeBounce)
 	bounced(mail("moved@EXAMPLE.org"), d.ID, "the address that bounced")
 	bounced(zoe, ticket.ID{}, "the recipient, whose own address did not")
-	sent := k.endAt(enter(zoe), "late@example.org", ticket.Done)
+	sent := k.endAt(enter(zoe), "late@example.org", ticket.OutcomeDone)
 	bounced(mail("late@example.org"), ticket.ID{}, "an address that took what was sent")
-	k.revise(revision(ticket.Bounced, settledStates, sent, d))
+	k.revise(revision(ticket.DeliveryBounced, settledStates, sent, d))
 	bounced(mail("late@example.org"), sent.ID, "an address that bounced late")
 	bounced(mail("moved@example.org"), d.ID, "one that bounced twice")
 	bounced(zoe, ticket.ID{}, "the recipient, after that")
-	k.revise(revision(ticket.Pending, settledStates, d, sent))
+	k.revise(revision(ticket.DeliveryPending, settledStates, d, sent))
 	bounced(mail("moved@example.org"), ticket.ID{}, "an address, after a redrive")
 	bounced(mail("late@example.org"), ticket.ID{}, "the other address, after a redrive")
 	for _, d := range k.claim(soon) {
-		s := settlement(d, ticket.BounceBack)
+		s := settlement(d, ticket.OutcomeBounce)
 		s.Address = ""
 		k.settle(s)
 	}
@@ -258,12 +258,12 @@ func (k *kit) tell(n int, tenant string, to ticket.Recipient, via string) []tick
 		c = k.opened(tenant)
 	}
 	for i := range list {
-		list[i].Tenant, list[i].Ticket, list[i].To, list[i].Via = tenant, c.Ticket.ID, to, via
+		list[i].Tenant, list[i].Ticket, list[i].To, list[i].Notifier = tenant, c.Ticket.ID, to, via
 	}
 	k.enter(c, list)
 	for i := range list {
-		claimed := k.claimWith(ticket.ClaimRequest{Now: clock, Lease: lease, Limit: 1, Via: []string{via}})
-		s := settlement(claimed[0], ticket.Done)
+		claimed := k.claimWith(ticket.ClaimRequest{Now: clock, Lease: lease, Limit: 1, Notifiers: []string{via}})
+		s := settlement(claimed[0], ticket.OutcomeDone)
 		s.At = clock.Add(time.Duration(i) * time.Second)
 		k.settle(s)
 	}
@@ -272,10 +272,10 @@ func (k *kit) tell(n int, tenant string, to ticket.Recipient, via string) []tick
 
 // briefSent counts over tickets, from several times on and up to several limits.
 func briefSent(k *kit) {
-	asked := k.tell(3, acme, ticket.Recipient{Role: ticket.Requesters, Person: ada}, "mail")[0]
-	k.tell(2, acme, ticket.Recipient{Role: ticket.Followers, Person: ticket.Person{Email: "ADA@example.org"}}, "mail")
+	asked := k.tell(3, acme, ticket.Recipient{Role: ticket.RoleRequester, Person: ada}, "mail")[0]
+	k.tell(2, acme, ticket.Recipient{Role: ticket.RoleFollower, Person: ticket.Person{Email: "ADA@example.org"}}, "mail")
 	k.tell(2, acme, to(1), "mail")
-	for _, o := range []ticket.Outcome{ticket.GiveUp, ticket.BounceBack, ticket.Suppress} {
+	for _, o := range []ticket.Outcome{ticket.OutcomeGiveUp, ticket.OutcomeBounce, ticket.OutcomeSuppress} {
 		c := k.opened(acme)
 		d := k.delivery(c.Ticket)
 		k.enter(c, []ticket.Delivery{d})
@@ -300,15 +300,15 @@ func briefSent(k *kit) {
 		{clock, 1, 1},
 		{clock, 0, 0},
 	} {
-		b := k.briefsFor(ticket.BriefRequest{Rows: []ticket.Delivery{asked}, Since: q.since, Most: q.most})[0]
+		b := k.briefsFor(ticket.DeliveryContextRequest{Rows: []ticket.Delivery{asked}, Since: q.since, Most: q.most})[0]
 		k.same(b.Sent, q.want, "sent to one recipient since %v, counted up to %d", q.since, q.most)
 	}
-	k.revise(revision(ticket.Bounced, settledStates, asked))
+	k.revise(revision(ticket.DeliveryBounced, settledStates, asked))
 	k.same(k.briefs(asked)[0].Sent, 4, "sent to one recipient, when one of five turned out to have bounced")
 }
 
 func briefHere(k *kit) {
-	ours := ticket.Recipient{Role: ticket.Requesters, Person: ada}
+	ours := ticket.Recipient{Role: ticket.RoleRequester, Person: ada}
 	asked := k.tell(3, acme, ours, "mail")[0]
 	k.tell(2, acme, ours, "mail")
 	c := k.opened(acme)
@@ -328,31 +328,31 @@ func briefHere(k *kit) {
 		{asked, clock, 0, 0},
 		{other, clock.Add(-year), 100, 0},
 	} {
-		b := k.briefsFor(ticket.BriefRequest{Rows: []ticket.Delivery{q.row}, Since: q.since, Most: q.most})[0]
+		b := k.briefsFor(ticket.DeliveryContextRequest{Rows: []ticket.Delivery{q.row}, Since: q.since, Most: q.most})[0]
 		k.same(b.SentHere, q.want, "sent to one recipient about one ticket since %v, counted up to %d", q.since, q.most)
 	}
-	k.revise(revision(ticket.Bounced, settledStates, asked))
+	k.revise(revision(ticket.DeliveryBounced, settledStates, asked))
 	k.same(k.briefs(asked)[0].SentHere, 2, "sent to one recipient about one ticket, when one of three turned out to have bounced")
 }
 
 // briefNotifiers has names that a lenient database takes for equal.
 func briefNotifiers(k *kit) {
-	ours := ticket.Recipient{Role: ticket.Requesters, Person: ada}
+	ours := ticket.Recipient{Role: ticket.RoleRequester, Person: ada}
 	c, list := k.line(2)
 	for i, via := range []string{"Mail", "sms", "mail "} {
 		d := list[0]
-		d.ID, d.Via = k.id(), via
+		d.ID, d.Notifier = k.id(), via
 		list = append(list, d)
 		k.tell(i+1, acme, ours, via)
 	}
 	k.enter(c, list)
 	for _, d := range list[2:] {
-		k.work([]ticket.Delivery{d}, ticket.Done)
+		k.work([]ticket.Delivery{d}, ticket.OutcomeDone)
 	}
 	bounced, one := k.line(1)
-	one[0].Via = "Mail"
+	one[0].Notifier = "Mail"
 	k.enter(bounced, one)
-	k.work(one, ticket.BounceBack)
+	k.work(one, ticket.OutcomeBounce)
 	b := k.briefs(list[1])[0]
 	k.same(b.Bounced, ticket.ID{}, "the one that bounced, by another notifier only")
 	k.same(b.Previous, ticket.ID{}, "the one before, of which only other notifiers have made some")
@@ -366,7 +366,7 @@ func briefTenants(k *kit) {
 		c := k.opened(tenant)
 		d := k.delivery(c.Ticket)
 		k.enter(c, []ticket.Delivery{d})
-		theirs = append(theirs, k.end(d, ticket.BounceBack))
+		theirs = append(theirs, k.end(d, ticket.OutcomeBounce))
 		k.tell(1, tenant, d.To, "mail")
 	}
 	c := k.opened("")
@@ -385,6 +385,6 @@ func briefCancelled(k *kit) {
 	d := k.outbox(past)[0]
 	ctx, cancel := context.WithCancel(k.Context())
 	cancel()
-	_, err := k.store.Brief(ctx, ticket.BriefRequest{Rows: []ticket.Delivery{d}, Since: clock, Most: 1})
+	_, err := k.store.DeliveryContexts(ctx, ticket.DeliveryContextRequest{Rows: []ticket.Delivery{d}, Since: clock, Most: 1})
 	k.refused(err, context.Canceled, "Brief with a context that is over")
 }

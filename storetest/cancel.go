@@ -27,10 +27,10 @@ func cancelledCalls(k *kit) {
 	})
 	k.claim(clock)
 	held, dead := ticket.Delivery{ID: first.ID, Attempts: 1}, ticket.Delivery{ID: third.ID, Attempts: 1}
-	k.settle(settlement(dead, ticket.GiveUp))
-	redrive := ticket.Revision{Tenant: acme, IDs: []ticket.ID{dead.ID}, From: []ticket.DeliveryState{ticket.Dead}, To: ticket.Pending, At: clock}
+	k.settle(settlement(dead, ticket.OutcomeGiveUp))
+	redrive := ticket.DeliveryUpdate{Tenant: acme, IDs: []ticket.ID{dead.ID}, From: []ticket.DeliveryState{ticket.DeliveryDead}, To: ticket.DeliveryPending, At: clock}
 	more := next(c.Ticket, note("more"))
-	request := ticket.ClaimRequest{Now: soon.Add(time.Hour), Lease: lease, Limit: 10, Via: []string{"mail"}}
+	request := ticket.ClaimRequest{Now: soon.Add(time.Hour), Lease: lease, Limit: 10, Notifiers: []string{"mail"}}
 
 	cancelled, cancel := context.WithCancel(k.Context())
 	cancel()
@@ -50,10 +50,10 @@ func cancelledCalls(k *kit) {
 			{"Due", func() error { _, err := k.store.Due(ctx, clock, 10); return err }},
 			{"Claim", func() error { _, err := k.store.Claim(ctx, request); return err }},
 			{"Settle", func() error {
-				return k.store.Settle(ctx, []ticket.Settlement{settlement(held, ticket.Done)})
+				return k.store.Settle(ctx, []ticket.Settlement{settlement(held, ticket.OutcomeDone)})
 			}},
 			{"Deliveries", func() error { _, err := k.store.Deliveries(ctx, ticket.DeliveryQuery{Tenant: acme}); return err }},
-			{"Revise", func() error { _, err := k.store.Revise(ctx, redrive); return err }},
+			{"Revise", func() error { _, err := k.store.UpdateDeliveries(ctx, redrive); return err }},
 		} {
 			if err := call.do(); !errors.Is(err, ctx.Err()) {
 				k.fail("%s with a context that is over: got error %v, want %q", call.method, err, ctx.Err())
@@ -61,6 +61,6 @@ func cancelledCalls(k *kit) {
 		}
 	}
 	k.stands(c.Ticket, c.Events)
-	k.settle(settlement(held, ticket.Done))
+	k.settle(settlement(held, ticket.OutcomeDone))
 	k.same(len(k.claim(request.Now)), 1, "deliveries left to claim")
 }

@@ -63,7 +63,7 @@ func claimLimit(k *kit) {
 	}
 	d := k.outbox(due...)
 	for _, limit := range []int{1, 2, 5, 3} {
-		r := ticket.ClaimRequest{Now: soon, Lease: lease, Limit: limit, Via: []string{"mail"}}
+		r := ticket.ClaimRequest{Now: soon, Lease: lease, Limit: limit, Notifiers: []string{"mail"}}
 		n := min(limit, len(d))
 		k.same(deliveryIDs(k.claimWith(r)), deliveryIDs(d[:n]), "deliveries claimed with limit %d, of %d", limit, len(d))
 		d = d[n:]
@@ -78,7 +78,7 @@ func claimVia(k *kit) {
 	vias := []string{"mail", "Mail", "mail ", "", "sms", "méil"}
 	for i, via := range vias {
 		d := k.delivery(c.Ticket)
-		d.Via, d.To, d.Due = via, to(i), clock.Add(time.Duration(i)*time.Second)
+		d.Notifier, d.To, d.Due = via, to(i), clock.Add(time.Duration(i)*time.Second)
 		commit.Deliveries = append(commit.Deliveries, d)
 	}
 	k.put(commit)
@@ -95,8 +95,8 @@ func claimVia(k *kit) {
 		{vias, []string{"mail ", "méil"}},
 	} {
 		var got []string
-		for _, d := range k.claimWith(ticket.ClaimRequest{Now: now, Lease: lease, Limit: 100, Via: step.via}) {
-			got = append(got, d.Via)
+		for _, d := range k.claimWith(ticket.ClaimRequest{Now: now, Lease: lease, Limit: 100, Notifiers: step.via}) {
+			got = append(got, d.Notifier)
 		}
 		k.same(got, step.want, "notifiers of the deliveries claimed via %q", step.via)
 	}
@@ -110,14 +110,14 @@ func claimSeveral(k *kit) {
 	var all []ticket.Delivery
 	for i := range 18 {
 		d := k.delivery(c.Ticket)
-		d.Via, d.To, d.Due = vias[i%len(vias)], to(i), past.Add(time.Duration(i/2)*time.Second)
+		d.Notifier, d.To, d.Due = vias[i%len(vias)], to(i), past.Add(time.Duration(i/2)*time.Second)
 		all = append(all, d)
 	}
 	k.enter(c, all)
 	slices.SortFunc(all, func(a, b ticket.Delivery) int { return cmp.Or(a.Due.Compare(b.Due), a.ID.Compare(b.ID)) })
 	for len(all) > 0 {
 		n := min(4, len(all))
-		got := k.claimWith(ticket.ClaimRequest{Now: clock, Lease: lease, Limit: 4, Via: vias})
+		got := k.claimWith(ticket.ClaimRequest{Now: clock, Lease: lease, Limit: 4, Notifiers: vias})
 		k.same(deliveryIDs(got), deliveryIDs(all[:n]), "deliveries claimed of three notifiers with limit 4, of %d", len(all))
 		all = all[n:]
 	}
@@ -134,14 +134,14 @@ func claimBehind(k *kit) {
 	}
 	k.outbox(due...)
 	for left := many; left > 0; left -= some {
-		got := k.claimWith(ticket.ClaimRequest{Now: soon, Lease: year, Limit: some, Via: []string{"mail"}})
+		got := k.claimWith(ticket.ClaimRequest{Now: soon, Lease: year, Limit: some, Notifiers: []string{"mail"}})
 		k.same(len(got), some, "deliveries claimed with limit %d, when %d of %d are left", some, left, many)
 	}
 	last := k.outbox(soon)
 	k.claims(soon, last, "behind %d that are claimed already", many)
 
 	line := k.lined(many)
-	again := settlement(k.claims(soon, line[:1], "of a long line")[0], ticket.Again)
+	again := settlement(k.claims(soon, line[:1], "of a long line")[0], ticket.OutcomeRetry)
 	again.Due = soon.Add(2 * year)
 	k.settle(again)
 	last = k.outbox(soon)
@@ -163,7 +163,7 @@ func claimLease(k *kit) {
 func claimClocks(k *kit) {
 	d := k.outbox(past, past.Add(time.Second))
 	k.same(len(k.claim(clock)), 2, "deliveries claimed")
-	ahead := ticket.ClaimRequest{Now: clock.Add(2 * lease), Lease: year, Limit: 1, Via: []string{"mail"}}
+	ahead := ticket.ClaimRequest{Now: clock.Add(2 * lease), Lease: year, Limit: 1, Notifiers: []string{"mail"}}
 	k.same(deliveryIDs(k.claimWith(ahead)), deliveryIDs(d[:1]), "deliveries claimed by a caller whose clock is ahead")
 	k.same(len(k.claim(clock.Add(time.Second))), 0, "deliveries claimed by a caller whose clock is behind, while the lease runs")
 	k.same(deliveryIDs(k.claim(soon)), deliveryIDs(d[1:]), "deliveries claimed when the lease has run out for it as well")
@@ -172,8 +172,8 @@ func claimClocks(k *kit) {
 func claimReturned(k *kit) {
 	want := k.outbox(past)[0]
 	for i, now := range []time.Time{clock, clock.Add(time.Hour), clock.Add(2 * time.Hour)} {
-		r := ticket.ClaimRequest{Now: now, Lease: lease + time.Microsecond, Limit: 1, Via: []string{"mail"}}
-		want.State, want.Attempts, want.Until = ticket.Claimed, i+1, now.Add(r.Lease)
+		r := ticket.ClaimRequest{Now: now, Lease: lease + time.Microsecond, Limit: 1, Notifiers: []string{"mail"}}
+		want.State, want.Attempts, want.Until = ticket.DeliveryClaimed, i+1, now.Add(r.Lease)
 		got := k.claimWith(r)
 		for j := range got {
 			got[j].Failures = want.Failures // for Claim/taken over to prove
@@ -189,7 +189,7 @@ func claimStored(k *kit) {
 	for i := range 3 {
 		now := clock.Add(time.Duration(i) * time.Hour)
 		k.same(len(k.claim(now)), 1, "deliveries claimed for the %d. time", i+1)
-		s := ticket.Settlement{ID: d.ID, Attempts: i + 1, Outcome: ticket.Again, At: now, Due: now.Add(time.Minute)}
+		s := ticket.Settlement{ID: d.ID, Attempts: i + 1, Outcome: ticket.OutcomeRetry, At: now, Due: now.Add(time.Minute)}
 		k.ok(k.store.Settle(k.Context(), []ticket.Settlement{s}), "Settle of a delivery claimed for the %d. time", i+1)
 	}
 }
@@ -209,7 +209,7 @@ func claimTakenOver(k *kit) {
 	}
 	claimed(0, "for the first time")
 	held := claimed(1, "after its lease had passed")
-	again := settlement(held, ticket.Again)
+	again := settlement(held, ticket.OutcomeRetry)
 	again.Due, again.Failures = now, 7
 	k.settle(again)
 	claimed(7, "after it was to be tried again")
@@ -224,7 +224,7 @@ func claimInvalid(k *kit) {
 		"no limit":         {Lease: lease},
 		"a negative limit": {Lease: lease, Limit: -1},
 	} {
-		r.Now, r.Via = clock, []string{"mail"}
+		r.Now, r.Notifiers = clock, []string{"mail"}
 		_, err := k.store.Claim(k.Context(), r)
 		k.refused(err, ticket.ErrInvalid, "Claim with %s", what)
 	}

@@ -266,7 +266,7 @@ func commitDelivery(k *kit) {
 	k.same(deliveryIDs(k.claim(clock)), []ticket.ID{d.ID}, "deliveries")
 	k.duplicate(again(acme), ticket.DuplicateDelivery, "Commit of a delivery whose ID a claimed one has")
 	d.Attempts = 1
-	k.settle(settlement(d, ticket.Done))
+	k.settle(settlement(d, ticket.OutcomeDone))
 	k.duplicate(again(acme), ticket.DuplicateDelivery, "Commit of a delivery whose ID a sent one has")
 
 	c := k.opened(acme)
@@ -364,7 +364,7 @@ func commitInvalid(k *kit) {
 		{"the same ticket twice", func(c *ticket.Commit) { c.Changes = append(c.Changes, c.Changes[0]) }},
 		{"tickets of two tenants", func(c *ticket.Commit) { c.Changes = append(c.Changes, k.opened("other")) }},
 		{"a delivery without an ID", func(c *ticket.Commit) { c.Deliveries[0].ID = ticket.ID{} }},
-		{"a delivery that is claimed", func(c *ticket.Commit) { c.Deliveries[0].State = ticket.Claimed }},
+		{"a delivery that is claimed", func(c *ticket.Commit) { c.Deliveries[0].State = ticket.DeliveryClaimed }},
 		{"a delivery of another ticket", func(c *ticket.Commit) { c.Deliveries[0].Ticket = other.Ticket.ID }},
 		{"a delivery of another tenant", func(c *ticket.Commit) { c.Deliveries[0].Tenant = "other" }},
 		{"a receipt without a key", func(c *ticket.Commit) { c.Receipt.Key = "" }},

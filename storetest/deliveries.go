@@ -27,12 +27,12 @@ var deliveriesRules = []rule{
 // tos are recipients to be asked for, some of which are near misses.
 func tos() []ticket.Recipient {
 	return []ticket.Recipient{
-		{Role: ticket.Requesters, Person: ada},
-		{Role: ticket.Followers, Person: ticket.Person{Name: "Zoë", Email: "Zoe@example.org"}},
-		{Role: ticket.Followers, Person: ticket.Person{Email: "zoé@example.org"}},
-		{Role: ticket.Agents, Person: ticket.Person{ID: "lin"}},
-		{Role: ticket.Agents, Queue: "hardware", Level: 2},
-		{Role: ticket.Systems},
+		{Role: ticket.RoleRequester, Person: ada},
+		{Role: ticket.RoleFollower, Person: ticket.Person{Name: "Zoë", Email: "Zoe@example.org"}},
+		{Role: ticket.RoleFollower, Person: ticket.Person{Email: "zoé@example.org"}},
+		{Role: ticket.RoleAgent, Person: ticket.Person{ID: "lin"}},
+		{Role: ticket.RoleAgent, Queue: "hardware", Level: 2},
+		{Role: ticket.RoleSystem},
 	}
 }
 
@@ -47,13 +47,13 @@ func (k *kit) fate() []ticket.Delivery {
 		var list []ticket.Delivery
 		for i, to := range tos() {
 			d := k.delivery(c.Ticket)
-			d.To, d.Via, d.Kind = to, vias[(len(all)+i)%len(vias)], ticket.CustomerKinds()[(len(all)+i)%4]
+			d.To, d.Notifier, d.Kind = to, vias[(len(all)+i)%len(vias)], ticket.CustomerKinds()[(len(all)+i)%4]
 			list = append(list, d)
 		}
 		k.enter(c, list)
 		all = append(all, list...)
 	}
-	claimed := k.claimWith(ticket.ClaimRequest{Now: clock, Lease: lease, Limit: len(all), Via: vias})
+	claimed := k.claimWith(ticket.ClaimRequest{Now: clock, Lease: lease, Limit: len(all), Notifiers: vias})
 	k.same(len(claimed), len(all), "deliveries claimed")
 	for i := range claimed {
 		d := &claimed[i]
@@ -65,7 +65,7 @@ func (k *kit) fate() []ticket.Delivery {
 			s.Address = []string{"", "moved@example.org", "ada@example.org", ""}[i/(len(outcomes)+1)%4]
 			k.settle(s)
 			d.State, d.LastError, d.Address, d.Until = s.Outcome.State(), s.Error, s.Address, time.Time{}
-			if d.State == ticket.Pending {
+			if d.State == ticket.DeliveryPending {
 				d.Due = s.Due
 			} else {
 				d.Settled = s.At
@@ -91,34 +91,34 @@ func newestFirst(q ticket.DeliveryQuery, all []ticket.Delivery) []ticket.Deliver
 // for Deliveries/order to prove.
 func deliveriesMatch(k *kit) {
 	all := k.fate()
-	person := func(p ticket.Person) ticket.Recipient { return ticket.Recipient{Role: ticket.Requesters, Person: p} }
+	person := func(p ticket.Person) ticket.Recipient { return ticket.Recipient{Role: ticket.RoleRequester, Person: p} }
 	queries := []ticket.DeliveryQuery{
 		{},
 		{IDs: []ticket.ID{all[3].ID}},
 		{IDs: []ticket.ID{all[3].ID, all[0].ID, k.id(), all[3].ID}},
 		{Ticket: all[0].Ticket},
 		{Ticket: k.id()},
-		{State: []ticket.DeliveryState{ticket.Dead, ticket.Bounced, ticket.Suppressed}},
-		{State: []ticket.DeliveryState{ticket.Sent, ticket.Pending, ticket.Sent}},
+		{State: []ticket.DeliveryState{ticket.DeliveryDead, ticket.DeliveryBounced, ticket.DeliverySuppressed}},
+		{State: []ticket.DeliveryState{ticket.DeliverySent, ticket.DeliveryPending, ticket.DeliverySent}},
 		{Kind: []ticket.Kind{ticket.KindReceived, ticket.KindAnswered}},
 		{Kind: []ticket.Kind{"Received"}},
-		{Via: []string{"mail"}}, {Via: []string{"Mail", "sms"}}, {Via: []string{"MAIL", ""}},
+		{Notifiers: []string{"mail"}}, {Notifiers: []string{"Mail", "sms"}}, {Notifiers: []string{"MAIL", ""}},
 		{To: person(ticket.Person{Email: "ADA@example.org"})},
 		{To: person(ticket.Person{Email: "zoe@example.org", ID: "lin"})},
 		{To: person(ticket.Person{Email: "MOVED@example.org"})},
-		{To: person(ticket.Person{Email: "moved@example.org"}), State: []ticket.DeliveryState{ticket.Bounced}},
+		{To: person(ticket.Person{Email: "moved@example.org"}), State: []ticket.DeliveryState{ticket.DeliveryBounced}},
 		{To: person(ticket.Person{Email: "ZOÉ@example.org"})},
 		{To: person(ticket.Person{ID: "Lin"})},
-		{To: ticket.Recipient{Role: ticket.Agents, Queue: "hardware", Level: 1}},
+		{To: ticket.Recipient{Role: ticket.RoleAgent, Queue: "hardware", Level: 1}},
 		{SettledFrom: all[8].Settled},
 		{SettledBefore: all[14].Settled},
 		{SettledFrom: all[8].Settled.Add(time.Microsecond), SettledBefore: all[14].Settled.Add(time.Microsecond)},
 		{SettledFrom: clock.Add(year)},
-		{Ticket: all[1].Ticket, State: []ticket.DeliveryState{ticket.Dead}},
-		{State: []ticket.DeliveryState{ticket.Sent}, Via: []string{"mail"}, SettledFrom: all[2].Settled, To: all[12].To},
+		{Ticket: all[1].Ticket, State: []ticket.DeliveryState{ticket.DeliveryDead}},
+		{State: []ticket.DeliveryState{ticket.DeliverySent}, Notifiers: []string{"mail"}, SettledFrom: all[2].Settled, To: all[12].To},
 		{IDs: deliveryIDs(all), Kind: []ticket.Kind{all[5].Kind}, Ticket: all[5].Ticket},
 	}
-	for _, s := range []ticket.DeliveryState{ticket.Pending, ticket.Claimed, ticket.Sent, ticket.Dead, ticket.Bounced, ticket.Suppressed} {
+	for _, s := range []ticket.DeliveryState{ticket.DeliveryPending, ticket.DeliveryClaimed, ticket.DeliverySent, ticket.DeliveryDead, ticket.DeliveryBounced, ticket.DeliverySuppressed} {
 		queries = append(queries, ticket.DeliveryQuery{State: []ticket.DeliveryState{s}})
 	}
 	for _, to := range tos() {
@@ -140,8 +140,8 @@ func deliveriesOrder(k *kit) {
 	for what, q := range map[string]ticket.DeliveryQuery{
 		"of a ticket":      {Tenant: acme, Ticket: all[0].Ticket},
 		"with IDs":         {Tenant: acme, IDs: deliveryIDs(all)},
-		"in a state":       {Tenant: acme, State: []ticket.DeliveryState{ticket.Dead, ticket.Pending}},
-		"by two notifiers": {Tenant: acme, Via: []string{"mail", "sms"}},
+		"in a state":       {Tenant: acme, State: []ticket.DeliveryState{ticket.DeliveryDead, ticket.DeliveryPending}},
+		"by two notifiers": {Tenant: acme, Notifiers: []string{"mail", "sms"}},
 	} {
 		k.same(deliveryIDs(k.deliveries(q).Deliveries), want, "deliveries %s", what)
 	}
@@ -177,9 +177,9 @@ func deliveriesPages(k *kit) {
 		"all":         {},
 		"of a ticket": {Ticket: all[0].Ticket},
 		"with IDs":    {IDs: deliveryIDs(all)},
-		"in a state":  {State: []ticket.DeliveryState{ticket.Pending}},
+		"in a state":  {State: []ticket.DeliveryState{ticket.DeliveryPending}},
 		"to one":      {To: all[3].To},
-		"dead ones":   {State: []ticket.DeliveryState{ticket.Dead}},
+		"dead ones":   {State: []ticket.DeliveryState{ticket.DeliveryDead}},
 	} {
 		q.Tenant, q.Limit = acme, ticket.MaxLimit
 		want := deliveryIDs(k.deliveries(q).Deliveries)
@@ -214,7 +214,7 @@ func deliveriesTenants(k *kit) {
 	for i, tenant := range tenants {
 		for what, q := range map[string]ticket.DeliveryQuery{
 			"all of them": {}, "by their IDs": {IDs: deliveryIDs(theirs)}, "by the recipient": {To: theirs[0].To},
-			"by the state": {State: []ticket.DeliveryState{ticket.Pending}}, "by the notifier": {Via: []string{"mail"}},
+			"by the state": {State: []ticket.DeliveryState{ticket.DeliveryPending}}, "by the notifier": {Notifiers: []string{"mail"}},
 		} {
 			q.Tenant = tenant
 			k.same(deliveryIDs(k.deliveries(q).Deliveries), []ticket.ID{theirs[i].ID}, "deliveries of tenant %q, asked for %s", tenant, what)

@@ -14,14 +14,14 @@
 //	}
 //
 // A store that outlives its process tells how it is closed and opened again with
-// [Reopen], and has to show that nothing is lost then.
+// [ActionReopen], and has to show that nothing is lost then.
 //
 // [Soak] puts a store through random work of many callers at once, [Crash] does so
 // while its server is killed, and [Cut] while answers are lost on the wire, which
 // finds drivers that call again by themselves.
 //
 // Cases of what is optional, [ticket.Searcher], [ticket.Counter] and
-// [ticket.Briefer], are skipped where the store does not have it.
+// [ticket.DeliveryLoader], are skipped where the store does not have it.
 //
 // Each case proves one sentence of the contract; when it fails, its message
 // begins with that sentence and names the method. docs/stores.md says in which order

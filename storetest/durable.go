@@ -49,14 +49,14 @@ func reopenOutbox(k *kit) {
 		k.same(k.stored(d), d, "a delivery that is %s, after the store was opened again", d.State)
 	}
 	k.same(len(k.claim(clock)), 0, "deliveries claimed, while the lease runs and the first of a line waits")
-	k.settle(settlement(held, ticket.Done))
-	again := slices.IndexFunc(list, func(d ticket.Delivery) bool { return d.State == ticket.Pending })
+	k.settle(settlement(held, ticket.OutcomeDone))
+	again := slices.IndexFunc(list, func(d ticket.Delivery) bool { return d.State == ticket.DeliveryPending })
 	got := k.claim(soon.Add(time.Minute))
 	k.same(deliveryIDs(got), []ticket.ID{list[again].ID}, "delivery that is to be tried again")
-	k.settle(settlement(got[0], ticket.Done))
+	k.settle(settlement(got[0], ticket.OutcomeDone))
 	k.same(deliveryIDs(k.claim(clock.Add(3*time.Hour))), []ticket.ID{line[0].ID}, "delivery that was pending")
-	dead := slices.IndexFunc(list, func(d ticket.Delivery) bool { return d.State == ticket.Dead })
-	k.same(k.revise(revision(ticket.Pending, settledStates, list[dead])), 1, "dead deliveries brought back")
+	dead := slices.IndexFunc(list, func(d ticket.Delivery) bool { return d.State == ticket.DeliveryDead })
+	k.same(k.revise(revision(ticket.DeliveryPending, settledStates, list[dead])), 1, "dead deliveries brought back")
 }
 
 func reopenUnique(k *kit) {

@@ -50,7 +50,7 @@ func lacking(missing func(method string) bool) *faulty {
 		}
 	}
 	if missing("Revise") {
-		f.revise = func(context.Context, ticket.Revision) (int, error) { return 0, errNotYet }
+		f.revise = func(context.Context, ticket.DeliveryUpdate) (int, error) { return 0, errNotYet }
 	}
 	return f
 }
@@ -94,7 +94,7 @@ func TestEndlessClaims(t *testing.T) {
 			}
 			page, err := f.Store.Deliveries(ctx, ticket.DeliveryQuery{Tenant: acme, Limit: min(q.Limit, ticket.MaxLimit)})
 			for i := range page.Deliveries {
-				page.Deliveries[i].State, page.Deliveries[i].Attempts = ticket.Claimed, 1
+				page.Deliveries[i].State, page.Deliveries[i].Attempts = ticket.DeliveryClaimed, 1
 			}
 			return page.Deliveries, err
 		}

@@ -26,7 +26,7 @@ func ageing(compare func(a, b time.Time) int) func(*faulty) {
 }
 
 var ageFaults = []fault{
-	{"sorts tickets by the digits of a time", "Ages/list", sorting(ticket.OldestFirst, func(a, b ticket.Ticket) int { return asText(a.Created, b.Created) })},
+	{"sorts tickets by the digits of a time", "Ages/list", sorting(ticket.OrderOldestFirst, func(a, b ticket.Ticket) int { return asText(a.Created, b.Created) })},
 	{"sorts tickets by times as floating point", "Ages/list", func(f *faulty) {
 		s := f.Store
 		f.list = func(ctx context.Context, q ticket.Query) (ticket.Page, error) {

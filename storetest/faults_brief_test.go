@@ -10,15 +10,15 @@ import (
 )
 
 // briefing is a fault in what Brief is asked, and in what it returns.
-func briefing(ask func(r *ticket.BriefRequest), change func(r ticket.BriefRequest, b []ticket.Brief) []ticket.Brief) func(*faulty) {
+func briefing(ask func(r *ticket.DeliveryContextRequest), change func(r ticket.DeliveryContextRequest, b []ticket.DeliveryContext) []ticket.DeliveryContext) func(*faulty) {
 	return func(f *faulty) {
-		s := f.Store.(ticket.Briefer)
-		f.brief = func(ctx context.Context, r ticket.BriefRequest) ([]ticket.Brief, error) {
+		s := f.Store.(ticket.DeliveryLoader)
+		f.brief = func(ctx context.Context, r ticket.DeliveryContextRequest) ([]ticket.DeliveryContext, error) {
 			asked := r
 			if ask != nil {
 				ask(&asked)
 			}
-			b, err := s.Brief(ctx, asked)
+			b, err := s.DeliveryContexts(ctx, asked)
 			if change != nil && err == nil {
 				b = change(r, b)
 			}
@@ -31,7 +31,7 @@ func briefing(ask func(r *ticket.BriefRequest), change func(r ticket.BriefReques
 func knowing(spoil func(n *naive)) func(*faulty) { return naively(spoil, "Brief") }
 
 // counted is a fault in what counts as sent.
-func counted(counts func(r ticket.BriefRequest, d, o *ticket.Delivery) bool) func(*faulty) {
+func counted(counts func(r ticket.DeliveryContextRequest, d, o *ticket.Delivery) bool) func(*faulty) {
 	return knowing(func(n *naive) { n.counts = counts })
 }
 
@@ -45,25 +45,25 @@ func bouncing(bounced func(d, o *ticket.Delivery) bool) func(*faulty) {
 
 func sameKey(d, o *ticket.Delivery) bool { return d.To.Key() == o.To.Key() }
 
-func isSent(r ticket.BriefRequest, o *ticket.Delivery) bool {
-	return o.State == ticket.Sent && !o.Settled.Before(r.Since)
+func isSent(r ticket.DeliveryContextRequest, o *ticket.Delivery) bool {
+	return o.State == ticket.DeliverySent && !o.Settled.Before(r.Since)
 }
 
-func isBounced(o *ticket.Delivery) bool { return o.State == ticket.Bounced }
+func isBounced(o *ticket.Delivery) bool { return o.State == ticket.DeliveryBounced }
 
 var briefFaults = []fault{
-	{"briefs in the order of the tickets", "Brief/found", briefing(nil, func(_ ticket.BriefRequest, b []ticket.Brief) []ticket.Brief {
-		slices.SortStableFunc(b, func(a, b ticket.Brief) int { return a.Ticket.ID.Compare(b.Ticket.ID) })
+	{"briefs in the order of the tickets", "Brief/found", briefing(nil, func(_ ticket.DeliveryContextRequest, b []ticket.DeliveryContext) []ticket.DeliveryContext {
+		slices.SortStableFunc(b, func(a, b ticket.DeliveryContext) int { return a.Ticket.ID.Compare(b.Ticket.ID) })
 		return b
 	})},
 	{"finds the one before by its number as text", "Brief/previous of many", func(f *faulty) {
-		s := f.Store.(ticket.Briefer)
-		f.brief = func(ctx context.Context, r ticket.BriefRequest) ([]ticket.Brief, error) {
-			briefs, err := s.Brief(ctx, r)
+		s := f.Store.(ticket.DeliveryLoader)
+		f.brief = func(ctx context.Context, r ticket.DeliveryContextRequest) ([]ticket.DeliveryContext, error) {
+			briefs, err := s.DeliveryContexts(ctx, r)
 			for i := range briefs {
 				d := r.Rows[i]
 				page, err := f.Store.Deliveries(ctx, ticket.DeliveryQuery{
-					Tenant: d.Tenant, Ticket: d.Ticket, Via: []string{d.Via}, To: d.To, State: []ticket.DeliveryState{ticket.Sent},
+					Tenant: d.Tenant, Ticket: d.Ticket, Notifiers: []string{d.Notifier}, To: d.To, State: []ticket.DeliveryState{ticket.DeliverySent},
 				})
 				last := ""
 				for _, o := range page.Deliveries {
@@ -79,7 +79,7 @@ var briefFaults = []fault{
 		var sent register
 		naively(func(n *naive) {
 			n.settled = func(_ ticket.Delivery, d *ticket.Delivery, _ ticket.Settlement) bool {
-				if d.State == ticket.Sent {
+				if d.State == ticket.DeliverySent {
 					sent.put(d.ID, true)
 				}
 				return true
@@ -91,9 +91,9 @@ var briefFaults = []fault{
 		}, "Brief", "Settle")(f)
 	}},
 	{"caches the tickets of briefs", "Brief/copies", func(f *faulty) {
-		s, cache := f.Store.(ticket.Briefer), &register{}
-		f.brief = func(ctx context.Context, r ticket.BriefRequest) ([]ticket.Brief, error) {
-			briefs, err := s.Brief(ctx, r)
+		s, cache := f.Store.(ticket.DeliveryLoader), &register{}
+		f.brief = func(ctx context.Context, r ticket.DeliveryContextRequest) ([]ticket.DeliveryContext, error) {
+			briefs, err := s.DeliveryContexts(ctx, r)
 			for i, b := range briefs {
 				key := atVersion{b.Ticket.ID, b.Ticket.Version}
 				if old, ok := cache.get(key); ok {
@@ -108,7 +108,7 @@ var briefFaults = []fault{
 	{"finds bounces of any notifier", "Brief/notifiers", bouncing(func(d, o *ticket.Delivery) bool {
 		return d.Tenant == o.Tenant && isBounced(o) && d.To.Key() == o.Key()
 	})},
-	{"finds every ticket", "Brief/found", briefing(nil, func(_ ticket.BriefRequest, b []ticket.Brief) []ticket.Brief {
+	{"finds every ticket", "Brief/found", briefing(nil, func(_ ticket.DeliveryContextRequest, b []ticket.DeliveryContext) []ticket.DeliveryContext {
 		for i := range b {
 			b[i].Found = true
 		}
@@ -116,8 +116,8 @@ var briefFaults = []fault{
 	})},
 	{"finds tickets without the event", "Brief/found", func(f *faulty) {
 		s := f.Store
-		f.brief = func(ctx context.Context, r ticket.BriefRequest) ([]ticket.Brief, error) {
-			b, err := s.(ticket.Briefer).Brief(ctx, r)
+		f.brief = func(ctx context.Context, r ticket.DeliveryContextRequest) ([]ticket.DeliveryContext, error) {
+			b, err := s.(ticket.DeliveryLoader).DeliveryContexts(ctx, r)
 			for i := range b {
 				_, missing := s.Ticket(ctx, r.Rows[i].Tenant, r.Rows[i].Ticket)
 				b[i].Found = missing == nil
@@ -125,7 +125,7 @@ var briefFaults = []fault{
 			return b, err
 		}
 	}},
-	{"briefs with the last event", "Brief/found", briefing(nil, func(_ ticket.BriefRequest, b []ticket.Brief) []ticket.Brief {
+	{"briefs with the last event", "Brief/found", briefing(nil, func(_ ticket.DeliveryContextRequest, b []ticket.DeliveryContext) []ticket.DeliveryContext {
 		last := map[ticket.ID]ticket.Event{}
 		for i := range b {
 			if b[i].Event.Seq > last[b[i].Ticket.ID].Seq {
@@ -137,7 +137,7 @@ var briefFaults = []fault{
 		}
 		return b
 	})},
-	{"briefs with the ticket as it was", "Brief/found", briefing(nil, func(_ ticket.BriefRequest, b []ticket.Brief) []ticket.Brief {
+	{"briefs with the ticket as it was", "Brief/found", briefing(nil, func(_ ticket.DeliveryContextRequest, b []ticket.DeliveryContext) []ticket.DeliveryContext {
 		for i := range b {
 			if b[i].Found {
 				b[i].Ticket.Version = b[i].Event.Seq
@@ -146,34 +146,34 @@ var briefFaults = []fault{
 		return b
 	})},
 	{"has the one before by its ID", "Brief/previous", preceding(func(d, o *ticket.Delivery) bool {
-		return sameLine(d, o) && o.ID.Compare(d.ID) < 0 && o.State == ticket.Sent
+		return sameLine(d, o) && o.ID.Compare(d.ID) < 0 && o.State == ticket.DeliverySent
 	})},
 	{"has one of the same event before", "Brief/previous", preceding(func(d, o *ticket.Delivery) bool {
-		return o.Before(d) && o.State == ticket.Sent
+		return o.Before(d) && o.State == ticket.DeliverySent
 	})},
 	{"has one that was not sent before", "Brief/previous", preceding(func(d, o *ticket.Delivery) bool {
 		return o.Before(d) && o.Seq < d.Seq && o.State.Settled()
 	})},
 	{"has one that was given up before", "Brief/previous", preceding(func(d, o *ticket.Delivery) bool {
-		return o.Before(d) && o.Seq < d.Seq && (o.State == ticket.Sent || o.State == ticket.Dead)
+		return o.Before(d) && o.Seq < d.Seq && (o.State == ticket.DeliverySent || o.State == ticket.DeliveryDead)
 	})},
 	{"has one of another ticket before", "Brief/previous", preceding(func(d, o *ticket.Delivery) bool {
-		return told(d, o) && o.Seq < d.Seq && o.State == ticket.Sent
+		return told(d, o) && o.Seq < d.Seq && o.State == ticket.DeliverySent
 	})},
 	{"has one to another before", "Brief/previous", preceding(func(d, o *ticket.Delivery) bool {
-		return d.Ticket == o.Ticket && d.Via == o.Via && o.Seq < d.Seq && o.State == ticket.Sent
+		return d.Ticket == o.Ticket && d.Notifier == o.Notifier && o.Seq < d.Seq && o.State == ticket.DeliverySent
 	})},
 	{"has one to the same address in other letters not before", "Brief/previous", preceding(func(d, o *ticket.Delivery) bool {
-		return o.Before(d) && o.Seq < d.Seq && o.State == ticket.Sent && o.To == d.To
+		return o.Before(d) && o.Seq < d.Seq && o.State == ticket.DeliverySent && o.To == d.To
 	})},
 	{"has the last of the line before", "Brief/previous", preceding(func(d, o *ticket.Delivery) bool {
-		return sameLine(d, o) && o.ID != d.ID && o.State == ticket.Sent
+		return sameLine(d, o) && o.ID != d.ID && o.State == ticket.DeliverySent
 	})},
 	{"has the dead among what bounced", "Brief/bounced", bouncing(func(d, o *ticket.Delivery) bool {
-		return told(d, o) && (isBounced(o) || o.State == ticket.Dead)
+		return told(d, o) && (isBounced(o) || o.State == ticket.DeliveryDead)
 	})},
 	{"has what bounced to another", "Brief/bounced", bouncing(func(d, o *ticket.Delivery) bool {
-		return d.Tenant == o.Tenant && d.Via == o.Via && isBounced(o)
+		return d.Tenant == o.Tenant && d.Notifier == o.Notifier && isBounced(o)
 	})},
 	{"has what bounced of this ticket only", "Brief/bounced", bouncing(func(d, o *ticket.Delivery) bool {
 		return told(d, o) && isBounced(o) && d.Ticket == o.Ticket
@@ -200,20 +200,20 @@ var briefFaults = []fault{
 		return told(d, o) && isBounced(o) && o.Address == ""
 	})},
 	{"has an address that bounced in the same letters", "Brief/bounced elsewhere", bouncing(func(d, o *ticket.Delivery) bool {
-		return d.Tenant == o.Tenant && d.Via == o.Via && isBounced(o) && (o.Address == "" && sameKey(d, o) || o.Address != "" && d.To.Person.Email == o.Address)
+		return d.Tenant == o.Tenant && d.Notifier == o.Notifier && isBounced(o) && (o.Address == "" && sameKey(d, o) || o.Address != "" && d.To.Person.Email == o.Address)
 	})},
 	{"has what was sent elsewhere for what bounced", "Brief/bounced elsewhere", bouncing(func(d, o *ticket.Delivery) bool {
 		was := *o
-		if was.State == ticket.Sent && was.Address != "" {
-			was.State = ticket.Bounced
+		if was.State == ticket.DeliverySent && was.Address != "" {
+			was.State = ticket.DeliveryBounced
 		}
-		return d.Tenant == o.Tenant && d.Via == o.Via && was.State == ticket.Bounced && d.To.Key() == was.Key()
+		return d.Tenant == o.Tenant && d.Notifier == o.Notifier && was.State == ticket.DeliveryBounced && d.To.Key() == was.Key()
 	})},
 	{"has what bounces late for its recipient", "Brief/bounced elsewhere", func(f *faulty) {
 		var late register
 		n := newNaive(f.Store)
-		n.revised = func(was ticket.Delivery, d *ticket.Delivery, _ ticket.Revision) {
-			if was.State == ticket.Sent {
+		n.revised = func(was ticket.Delivery, d *ticket.Delivery, _ ticket.DeliveryUpdate) {
+			if was.State == ticket.DeliverySent {
 				late.put(d.ID, true)
 			}
 		}
@@ -221,36 +221,36 @@ var briefFaults = []fault{
 			if _, is := late.get(o.ID); is {
 				return told(d, o) && isBounced(o)
 			}
-			return d.Tenant == o.Tenant && d.Via == o.Via && isBounced(o) && d.To.Key() == o.Key()
+			return d.Tenant == o.Tenant && d.Notifier == o.Notifier && isBounced(o) && d.To.Key() == o.Key()
 		}
-		f.Store, f.revise, f.brief = n, n.Revise, n.Brief
+		f.Store, f.revise, f.brief = n, n.UpdateDeliveries, n.DeliveryContexts
 	}},
-	{"counts what failed", "Brief/sent", counted(func(r ticket.BriefRequest, d, o *ticket.Delivery) bool {
-		return told(d, o) && (isSent(r, o) || o.State == ticket.Dead && !o.Settled.Before(r.Since))
+	{"counts what failed", "Brief/sent", counted(func(r ticket.DeliveryContextRequest, d, o *ticket.Delivery) bool {
+		return told(d, o) && (isSent(r, o) || o.State == ticket.DeliveryDead && !o.Settled.Before(r.Since))
 	})},
-	{"counts what is pending", "Brief/sent", counted(func(r ticket.BriefRequest, d, o *ticket.Delivery) bool {
-		return told(d, o) && (isSent(r, o) || o.State == ticket.Pending && o.ID != d.ID)
+	{"counts what is pending", "Brief/sent", counted(func(r ticket.DeliveryContextRequest, d, o *ticket.Delivery) bool {
+		return told(d, o) && (isSent(r, o) || o.State == ticket.DeliveryPending && o.ID != d.ID)
 	})},
-	{"counts what bounced", "Brief/sent", counted(func(r ticket.BriefRequest, d, o *ticket.Delivery) bool {
+	{"counts what bounced", "Brief/sent", counted(func(r ticket.DeliveryContextRequest, d, o *ticket.Delivery) bool {
 		return told(d, o) && (isSent(r, o) || isBounced(o) && !o.Settled.Before(r.Since))
 	})},
-	{"counts what was sent to others", "Brief/sent", counted(func(r ticket.BriefRequest, d, o *ticket.Delivery) bool {
-		return d.Tenant == o.Tenant && d.Via == o.Via && isSent(r, o)
+	{"counts what was sent to others", "Brief/sent", counted(func(r ticket.DeliveryContextRequest, d, o *ticket.Delivery) bool {
+		return d.Tenant == o.Tenant && d.Notifier == o.Notifier && isSent(r, o)
 	})},
-	{"counts what was sent in the same letters", "Brief/sent", counted(func(r ticket.BriefRequest, d, o *ticket.Delivery) bool {
+	{"counts what was sent in the same letters", "Brief/sent", counted(func(r ticket.DeliveryContextRequest, d, o *ticket.Delivery) bool {
 		return told(d, o) && isSent(r, o) && d.To.Person.Email == o.To.Person.Email
 	})},
-	{"counts what was sent just then not", "Brief/sent", briefing(func(r *ticket.BriefRequest) { r.Since = r.Since.Add(tick) }, nil)},
-	{"counts from the beginning", "Brief/sent", briefing(func(r *ticket.BriefRequest) { r.Since = past.Add(-year) }, nil)},
-	{"counts without end", "Brief/sent", briefing(func(r *ticket.BriefRequest) { r.Most = 1000 }, nil)},
-	{"counts one too many", "Brief/sent", briefing(func(r *ticket.BriefRequest) { r.Most++ }, nil)},
+	{"counts what was sent just then not", "Brief/sent", briefing(func(r *ticket.DeliveryContextRequest) { r.Since = r.Since.Add(tick) }, nil)},
+	{"counts from the beginning", "Brief/sent", briefing(func(r *ticket.DeliveryContextRequest) { r.Since = past.Add(-year) }, nil)},
+	{"counts without end", "Brief/sent", briefing(func(r *ticket.DeliveryContextRequest) { r.Most = 1000 }, nil)},
+	{"counts one too many", "Brief/sent", briefing(func(r *ticket.DeliveryContextRequest) { r.Most++ }, nil)},
 	{"counts all tickets as this one", "Brief/sent here", knowing(func(n *naive) { n.here = func(_, _ *ticket.Delivery) bool { return true } })},
 	{"counts here from the beginning", "Brief/sent here", func(f *faulty) {
-		s := f.Store.(ticket.Briefer)
-		f.brief = func(ctx context.Context, r ticket.BriefRequest) ([]ticket.Brief, error) {
-			b, err := s.Brief(ctx, r)
+		s := f.Store.(ticket.DeliveryLoader)
+		f.brief = func(ctx context.Context, r ticket.DeliveryContextRequest) ([]ticket.DeliveryContext, error) {
+			b, err := s.DeliveryContexts(ctx, r)
 			r.Since = past.Add(-year)
-			all, _ := s.Brief(ctx, r)
+			all, _ := s.DeliveryContexts(ctx, r)
 			for i := range b {
 				b[i].SentHere = all[i].SentHere
 			}
@@ -258,35 +258,35 @@ var briefFaults = []fault{
 		}
 	}},
 	{"counts here without end", "Brief/sent here", func(f *faulty) {
-		s := f.Store.(ticket.Briefer)
-		f.brief = func(ctx context.Context, r ticket.BriefRequest) ([]ticket.Brief, error) {
-			b, err := s.Brief(ctx, r)
+		s := f.Store.(ticket.DeliveryLoader)
+		f.brief = func(ctx context.Context, r ticket.DeliveryContextRequest) ([]ticket.DeliveryContext, error) {
+			b, err := s.DeliveryContexts(ctx, r)
 			r.Most = 1000
-			all, _ := s.Brief(ctx, r)
+			all, _ := s.DeliveryContexts(ctx, r)
 			for i := range b {
 				b[i].SentHere = all[i].SentHere
 			}
 			return b, err
 		}
 	}},
-	{"counts what other notifiers sent", "Brief/notifiers", counted(func(r ticket.BriefRequest, d, o *ticket.Delivery) bool {
+	{"counts what other notifiers sent", "Brief/notifiers", counted(func(r ticket.DeliveryContextRequest, d, o *ticket.Delivery) bool {
 		return d.Tenant == o.Tenant && sameKey(d, o) && isSent(r, o)
 	})},
-	{"counts what notifiers sent whose names differ in case", "Brief/notifiers", counted(func(r ticket.BriefRequest, d, o *ticket.Delivery) bool {
-		return d.Tenant == o.Tenant && strings.EqualFold(d.Via, o.Via) && sameKey(d, o) && isSent(r, o)
+	{"counts what notifiers sent whose names differ in case", "Brief/notifiers", counted(func(r ticket.DeliveryContextRequest, d, o *ticket.Delivery) bool {
+		return d.Tenant == o.Tenant && strings.EqualFold(d.Notifier, o.Notifier) && sameKey(d, o) && isSent(r, o)
 	})},
 	{"has one by another notifier before", "Brief/notifiers", preceding(func(d, o *ticket.Delivery) bool {
 		c := *o
-		c.Via = d.Via
-		return c.Before(d) && o.Seq < d.Seq && o.State == ticket.Sent
+		c.Notifier = d.Notifier
+		return c.Before(d) && o.Seq < d.Seq && o.State == ticket.DeliverySent
 	})},
-	{"counts what other tenants sent", "Brief/tenants", counted(func(r ticket.BriefRequest, d, o *ticket.Delivery) bool {
-		return d.Via == o.Via && sameKey(d, o) && isSent(r, o)
+	{"counts what other tenants sent", "Brief/tenants", counted(func(r ticket.DeliveryContextRequest, d, o *ticket.Delivery) bool {
+		return d.Notifier == o.Notifier && sameKey(d, o) && isSent(r, o)
 	})},
 	{"has what bounced of other tenants", "Brief/tenants", bouncing(func(d, o *ticket.Delivery) bool {
-		return d.Via == o.Via && d.To.Key() == o.Key() && isBounced(o)
+		return d.Notifier == o.Notifier && d.To.Key() == o.Key() && isBounced(o)
 	})},
 	{"has what bounced of any tenant for the empty one", "Brief/tenants", bouncing(func(d, o *ticket.Delivery) bool {
-		return (d.Tenant == o.Tenant || d.Tenant == "") && d.Via == o.Via && d.To.Key() == o.Key() && isBounced(o)
+		return (d.Tenant == o.Tenant || d.Tenant == "") && d.Notifier == o.Notifier && d.To.Key() == o.Key() && isBounced(o)
 	})},
 }

@@ -315,7 +315,7 @@ var commitFaults = []fault{
 	{"takes deliveries in any state", "Commit/invalid", onCommit(func(ctx context.Context, s ticket.Store, c ticket.Commit) error {
 		c.Deliveries = slices.Clone(c.Deliveries)
 		for i := range c.Deliveries {
-			c.Deliveries[i].State = ticket.Pending
+			c.Deliveries[i].State = ticket.DeliveryPending
 		}
 		return s.Commit(ctx, c)
 	})},

@@ -75,7 +75,7 @@ var deliveriesFaults = []fault{
 		}
 	}, nil)},
 	{"ignores the kind of deliveries", "Deliveries/match", listing(func(q *ticket.DeliveryQuery) { q.Kind = nil }, nil)},
-	{"ignores the notifier of deliveries", "Deliveries/match", listing(func(q *ticket.DeliveryQuery) { q.Via = nil }, nil)},
+	{"ignores the notifier of deliveries", "Deliveries/match", listing(func(q *ticket.DeliveryQuery) { q.Notifiers = nil }, nil)},
 	{"ignores the recipient of deliveries", "Deliveries/match", listing(func(q *ticket.DeliveryQuery) { q.To = ticket.Recipient{} }, nil)},
 	{"ignores from when on deliveries ended", "Deliveries/match", listing(func(q *ticket.DeliveryQuery) { q.SettledFrom = time.Time{} }, nil)},
 	{"ignores before when deliveries ended", "Deliveries/match", listing(func(q *ticket.DeliveryQuery) { q.SettledBefore = time.Time{} }, nil)},
@@ -94,7 +94,7 @@ var deliveriesFaults = []fault{
 		f.deliveries = func(ctx context.Context, q ticket.DeliveryQuery) (ticket.DeliveryPage, error) {
 			p, err := s.Deliveries(ctx, q)
 			if !q.SettledBefore.IsZero() && q.SettledFrom.IsZero() && err == nil {
-				q.SettledBefore, q.State = time.Time{}, []ticket.DeliveryState{ticket.Pending, ticket.Claimed}
+				q.SettledBefore, q.State = time.Time{}, []ticket.DeliveryState{ticket.DeliveryPending, ticket.DeliveryClaimed}
 				more, _ := s.Deliveries(ctx, q)
 				p.Deliveries = append(p.Deliveries, more.Deliveries...)
 			}
@@ -134,10 +134,10 @@ var deliveriesFaults = []fault{
 		})
 	})},
 	{"folds the case of notifiers of deliveries", "Deliveries/match", listing(func(q *ticket.DeliveryQuery) {
-		q.Via = lenient(q.Via, []string{"mail", "Mail"}, strings.EqualFold)
+		q.Notifiers = lenient(q.Notifiers, []string{"mail", "Mail"}, strings.EqualFold)
 	}, nil)},
 	{"lists nothing that is claimed", "Deliveries/match", listing(nil, func(q ticket.DeliveryQuery, p *ticket.DeliveryPage) {
-		p.Deliveries = slices.DeleteFunc(p.Deliveries, func(d ticket.Delivery) bool { return d.State == ticket.Claimed && len(q.IDs) == 0 })
+		p.Deliveries = slices.DeleteFunc(p.Deliveries, func(d ticket.Delivery) bool { return d.State == ticket.DeliveryClaimed && len(q.IDs) == 0 })
 	})},
 	{"lists the oldest deliveries first", "Deliveries/order", listing(nil, func(_ ticket.DeliveryQuery, p *ticket.DeliveryPage) {
 		slices.Reverse(p.Deliveries)

@@ -8,39 +8,39 @@ import (
 )
 
 // forgettingWith is a fault in what Forget is asked.
-func forgettingWith(change func(ctx context.Context, f ticket.Forgetting) (context.Context, ticket.Forgetting)) func(*faulty) {
+func forgettingWith(change func(ctx context.Context, f ticket.ReceiptPruneRequest) (context.Context, ticket.ReceiptPruneRequest)) func(*faulty) {
 	return func(f *faulty) {
-		s := f.Store.(ticket.Forgetter)
-		f.forget = func(ctx context.Context, g ticket.Forgetting) (int, error) {
+		s := f.Store.(ticket.ReceiptPruner)
+		f.forget = func(ctx context.Context, g ticket.ReceiptPruneRequest) (int, error) {
 			ctx, g = change(ctx, g)
-			return s.Forget(ctx, g)
+			return s.PruneReceipts(ctx, g)
 		}
 	}
 }
 
 var forgetFaults = []fault{
-	{"forgets what is as old as that", "Forget/old", forgettingWith(func(ctx context.Context, f ticket.Forgetting) (context.Context, ticket.Forgetting) {
+	{"forgets what is as old as that", "Forget/old", forgettingWith(func(ctx context.Context, f ticket.ReceiptPruneRequest) (context.Context, ticket.ReceiptPruneRequest) {
 		if f.Key == nil { // keying is another matter
 			f.Before = f.Before.Add(time.Microsecond)
 		}
 		return ctx, f
 	})},
-	{"forgets without a limit", "Forget/limit", forgettingWith(func(ctx context.Context, f ticket.Forgetting) (context.Context, ticket.Forgetting) {
+	{"forgets without a limit", "Forget/limit", forgettingWith(func(ctx context.Context, f ticket.ReceiptPruneRequest) (context.Context, ticket.ReceiptPruneRequest) {
 		if f.Key == nil {
 			f.Limit = 1000
 		}
 		return ctx, f
 	})},
-	{"keys without a key", "Forget/keyed", forgettingWith(func(ctx context.Context, f ticket.Forgetting) (context.Context, ticket.Forgetting) {
+	{"keys without a key", "Forget/keyed", forgettingWith(func(ctx context.Context, f ticket.ReceiptPruneRequest) (context.Context, ticket.ReceiptPruneRequest) {
 		if f.Key == nil && f.Limit == 100 {
 			f.Key = func(d ticket.Digest) ticket.Digest { return d }
 		}
 		return ctx, f
 	})},
 	{"keys what is keyed", "Forget/again", func(f *faulty) {
-		s, n := f.Store.(ticket.Forgetter), 0
-		f.forget = func(ctx context.Context, g ticket.Forgetting) (int, error) {
-			done, err := s.Forget(ctx, g)
+		s, n := f.Store.(ticket.ReceiptPruner), 0
+		f.forget = func(ctx context.Context, g ticket.ReceiptPruneRequest) (int, error) {
+			done, err := s.PruneReceipts(ctx, g)
 			if g.Key != nil && g.Limit == 10 && done == 0 && err == nil {
 				n++
 				return n, nil
@@ -48,7 +48,7 @@ var forgetFaults = []fault{
 			return done, err
 		}
 	}},
-	{"forgets for a caller who has gone", "Forget/cancelled", forgettingWith(func(ctx context.Context, f ticket.Forgetting) (context.Context, ticket.Forgetting) {
+	{"forgets for a caller who has gone", "Forget/cancelled", forgettingWith(func(ctx context.Context, f ticket.ReceiptPruneRequest) (context.Context, ticket.ReceiptPruneRequest) {
 		return context.WithoutCancel(ctx), f
 	})},
 }

@@ -21,7 +21,7 @@ func lining(ahead func(a, b *ticket.Delivery) bool) func(*faulty) {
 }
 
 func sameLine(a, b *ticket.Delivery) bool {
-	return a.Ticket == b.Ticket && a.Via == b.Via && a.To.Key() == b.To.Key()
+	return a.Ticket == b.Ticket && a.Notifier == b.Notifier && a.To.Key() == b.To.Key()
 }
 
 // isOurs reports whether a claim is not one of the race in Line/race.
@@ -30,7 +30,7 @@ func isOurs(r ticket.ClaimRequest) bool { return r.Lease == lease }
 // joined takes those for one line whose notifiers and recipients are the same when
 // they are joined.
 func joined(sep string) func(a, b *ticket.Delivery) bool {
-	line := func(d *ticket.Delivery) string { return d.Via + sep + d.To.Key() }
+	line := func(d *ticket.Delivery) string { return d.Notifier + sep + d.To.Key() }
 	return func(a, b *ticket.Delivery) bool {
 		return a.Ticket == b.Ticket && line(a) == line(b) && cmp.Or(cmp.Compare(a.Seq, b.Seq), a.ID.Compare(b.ID)) < 0
 	}
@@ -90,49 +90,49 @@ var lineFaults = []fault{
 	})},
 	{"has one line for all tickets of a stream", "Line/others", lining(func(a, b *ticket.Delivery) bool {
 		c := *b
-		if a.To.Role == ticket.Systems {
+		if a.To.Role == ticket.RoleSystem {
 			c.Ticket = a.Ticket
 		}
 		return a.Before(&c)
 	})},
 	{"has one line for all notifiers to a stream", "Line/others", lining(func(a, b *ticket.Delivery) bool {
 		c := *b
-		if a.To.Role == ticket.Systems {
-			c.Via = a.Via
+		if a.To.Role == ticket.RoleSystem {
+			c.Notifier = a.Notifier
 		}
 		return a.Before(&c)
 	})},
 	{"lets pass those that are pending", "Line/blocked", blocking(func(_ ticket.ClaimRequest, before, _ *ticket.Delivery) bool {
-		return before.State == ticket.Claimed
+		return before.State == ticket.DeliveryClaimed
 	})},
 	{"lets pass those that wait for the first time", "Line/blocked", blocking(func(r ticket.ClaimRequest, before, _ *ticket.Delivery) bool {
-		waits := before.State == ticket.Pending && before.Attempts == 0 && before.Due.After(r.Now)
+		waits := before.State == ticket.DeliveryPending && before.Attempts == 0 && before.Due.After(r.Now)
 		return !before.State.Settled() && !waits
 	})},
 	{"lets pass those that wait for another attempt", "Line/blocked", blocking(func(r ticket.ClaimRequest, before, _ *ticket.Delivery) bool {
-		waits := before.State == ticket.Pending && before.Attempts > 0 && before.Due.After(r.Now)
+		waits := before.State == ticket.DeliveryPending && before.Attempts > 0 && before.Due.After(r.Now)
 		return !before.State.Settled() && !waits
 	})},
 	{"lets pass those that are claimed", "Line/blocked", blocking(func(_ ticket.ClaimRequest, before, _ *ticket.Delivery) bool {
-		return before.State == ticket.Pending
+		return before.State == ticket.DeliveryPending
 	})},
 	{"lets pass those whose lease has passed", "Line/blocked", blocking(func(r ticket.ClaimRequest, before, _ *ticket.Delivery) bool {
-		return before.State == ticket.Pending || before.State == ticket.Claimed && before.Until.After(r.Now)
+		return before.State == ticket.DeliveryPending || before.State == ticket.DeliveryClaimed && before.Until.After(r.Now)
 	})},
 	{"knows no lines", "Line/blocked", blocking(func(ticket.ClaimRequest, *ticket.Delivery, *ticket.Delivery) bool { return false })},
 	{"lets the dead hold up their line", "Line/freed", blocking(func(_ ticket.ClaimRequest, before, _ *ticket.Delivery) bool {
-		return !before.State.Settled() || before.State == ticket.Dead
+		return !before.State.Settled() || before.State == ticket.DeliveryDead
 	})},
 	{"lets what bounced hold up its line", "Line/freed", blocking(func(_ ticket.ClaimRequest, before, _ *ticket.Delivery) bool {
-		return !before.State.Settled() || before.State == ticket.Bounced
+		return !before.State.Settled() || before.State == ticket.DeliveryBounced
 	})},
 	{"lets what was suppressed hold up its line", "Line/freed", blocking(func(_ ticket.ClaimRequest, before, _ *ticket.Delivery) bool {
-		return !before.State.Settled() || before.State == ticket.Suppressed
+		return !before.State.Settled() || before.State == ticket.DeliverySuppressed
 	})},
 	{"puts what is redriven out of the line", "Line/redriven", func(f *faulty) {
 		var redriven register
 		naively(func(n *naive) {
-			n.revised = func(_ ticket.Delivery, d *ticket.Delivery, _ ticket.Revision) { redriven.put(d.ID, true) }
+			n.revised = func(_ ticket.Delivery, d *ticket.Delivery, _ ticket.DeliveryUpdate) { redriven.put(d.ID, true) }
 			n.blocks = func(_ ticket.ClaimRequest, before, _ *ticket.Delivery) bool {
 				_, was := redriven.get(before.ID)
 				return !before.State.Settled() && !was
@@ -145,7 +145,7 @@ var lineFaults = []fault{
 	{"lets what is redriven wait for those behind it", "Line/redriven", func(f *faulty) {
 		var redriven register
 		naively(func(n *naive) {
-			n.revised = func(_ ticket.Delivery, d *ticket.Delivery, _ ticket.Revision) { redriven.put(d.ID, true) }
+			n.revised = func(_ ticket.Delivery, d *ticket.Delivery, _ ticket.DeliveryUpdate) { redriven.put(d.ID, true) }
 			n.ahead = func(a, b *ticket.Delivery) bool {
 				_, back := redriven.get(a.ID)
 				_, held := redriven.get(b.ID)
@@ -156,9 +156,9 @@ var lineFaults = []fault{
 	{"puts what is to be tried again at the head of its line", "Line/again behind one redriven", func(f *faulty) {
 		var redriven, again register
 		naively(func(n *naive) {
-			n.revised = func(_ ticket.Delivery, d *ticket.Delivery, _ ticket.Revision) { redriven.put(d.ID, true) }
+			n.revised = func(_ ticket.Delivery, d *ticket.Delivery, _ ticket.DeliveryUpdate) { redriven.put(d.ID, true) }
 			n.settled = func(_ ticket.Delivery, d *ticket.Delivery, st ticket.Settlement) bool {
-				if st.Outcome == ticket.Again {
+				if st.Outcome == ticket.OutcomeRetry {
 					again.put(d.ID, true)
 				}
 				return true
@@ -176,7 +176,7 @@ var lineFaults = []fault{
 		var mu sync.Mutex
 		inside := 0
 		n.blocks = func(r ticket.ClaimRequest, before, _ *ticket.Delivery) bool {
-			return before.State == ticket.Pending || before.State == ticket.Claimed && (isOurs(r) || inside < 2)
+			return before.State == ticket.DeliveryPending || before.State == ticket.DeliveryClaimed && (isOurs(r) || inside < 2)
 		}
 		f.claim = func(ctx context.Context, r ticket.ClaimRequest) ([]ticket.Delivery, error) {
 			if isOurs(r) {

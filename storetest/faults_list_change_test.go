@@ -142,9 +142,9 @@ var listChangeFaults = []fault{
 		func(q ticket.Query, t ticket.Ticket) bool {
 			return (ticket.Query{Tenant: t.Tenant, Participant: q.Participant}).Match(&t)
 		})},
-	{"sorts by when tickets were opened, not touched", "List/after a change", sortedOnce(ticket.MostRecent)},
-	{"sorts by the priority that tickets had", "List/after a change", sortedOnce(ticket.MostPressing)},
-	{"sorts by the first timer of a ticket", "List/after a change", sortedOnce(ticket.SoonestDue)},
+	{"sorts by when tickets were opened, not touched", "List/after a change", sortedOnce(ticket.OrderMostRecent)},
+	{"sorts by the priority that tickets had", "List/after a change", sortedOnce(ticket.OrderMostUrgent)},
+	{"sorts by the first timer of a ticket", "List/after a change", sortedOnce(ticket.OrderSoonestDue)},
 	{"goes on behind where the ticket stands by now", "List/behind one that moved", func(f *faulty) {
 		s := f.Store
 		f.list = func(ctx context.Context, q ticket.Query) (ticket.Page, error) {

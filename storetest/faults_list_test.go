@@ -167,30 +167,30 @@ var listFaults = []fault{
 		return q.Participant.IsZero() || q.Participant.Same(t.Requester)
 	})},
 
-	{"ties oldest first backwards", "List/order", sorting(ticket.OldestFirst, func(a, b ticket.Ticket) int {
+	{"ties oldest first backwards", "List/order", sorting(ticket.OrderOldestFirst, func(a, b ticket.Ticket) int {
 		return cmp.Or(a.Created.Compare(b.Created), b.ID.Compare(a.ID))
 	})},
-	{"ties newest first forwards", "List/order", sorting(ticket.NewestFirst, func(a, b ticket.Ticket) int {
+	{"ties newest first forwards", "List/order", sorting(ticket.OrderNewestFirst, func(a, b ticket.Ticket) int {
 		return cmp.Or(b.Created.Compare(a.Created), a.ID.Compare(b.ID))
 	})},
-	{"takes touched for created", "List/order", sorting(ticket.LeastRecent, func(a, b ticket.Ticket) int { return a.Created.Compare(b.Created) })},
-	{"has the most recent last", "List/order", sorting(ticket.MostRecent, func(a, b ticket.Ticket) int { return a.Touched.Compare(b.Touched) })},
-	{"has the newest pressing first", "List/order", sorting(ticket.MostPressing, func(a, b ticket.Ticket) int {
+	{"takes touched for created", "List/order", sorting(ticket.OrderLeastRecent, func(a, b ticket.Ticket) int { return a.Created.Compare(b.Created) })},
+	{"has the most recent last", "List/order", sorting(ticket.OrderMostRecent, func(a, b ticket.Ticket) int { return a.Touched.Compare(b.Touched) })},
+	{"has the newest pressing first", "List/order", sorting(ticket.OrderMostUrgent, func(a, b ticket.Ticket) int {
 		return cmp.Or(cmp.Compare(b.Priority, a.Priority), b.Created.Compare(a.Created))
 	})},
-	{"has the least pressing first", "List/order", sorting(ticket.MostPressing, func(a, b ticket.Ticket) int { return cmp.Compare(a.Priority, b.Priority) })},
-	{"ties soonest due backwards", "List/order", sorting(ticket.SoonestDue, func(a, b ticket.Ticket) int {
+	{"has the least pressing first", "List/order", sorting(ticket.OrderMostUrgent, func(a, b ticket.Ticket) int { return cmp.Compare(a.Priority, b.Priority) })},
+	{"ties soonest due backwards", "List/order", sorting(ticket.OrderSoonestDue, func(a, b ticket.Ticket) int {
 		return cmp.Or(a.Timer.At.Compare(b.Timer.At), b.ID.Compare(a.ID))
 	})},
-	{"has the latest due first", "List/order", sorting(ticket.SoonestDue, func(a, b ticket.Ticket) int { return b.Timer.At.Compare(a.Timer.At) })},
+	{"has the latest due first", "List/order", sorting(ticket.OrderSoonestDue, func(a, b ticket.Ticket) int { return b.Timer.At.Compare(a.Timer.At) })},
 	{"has those without a timer last", "List/match", func(f *faulty) {
 		s := f.Store
 		f.list = func(ctx context.Context, q ticket.Query) (ticket.Page, error) {
 			p, err := s.List(ctx, q)
-			if q.Order != ticket.SoonestDue || q.Limit != ticket.MaxLimit || !q.DueBefore.IsZero() || q.After != "" || err != nil {
+			if q.Order != ticket.OrderSoonestDue || q.Limit != ticket.MaxLimit || !q.DueBefore.IsZero() || q.After != "" || err != nil {
 				return p, err
 			}
-			q.Order = ticket.OldestFirst
+			q.Order = ticket.OrderOldestFirst
 			all, err := s.List(ctx, q)
 			for _, t := range all.Tickets {
 				if len(all.Tickets) > 100 && t.Timer.IsZero() {
@@ -233,7 +233,7 @@ var listFaults = []fault{
 				return s.List(ctx, q)
 			}
 			place.ID = ticket.ID{}
-			if q.Order == ticket.NewestFirst || q.Order == ticket.MostRecent {
+			if q.Order == ticket.OrderNewestFirst || q.Order == ticket.OrderMostRecent {
 				place.ID = ticket.ID(slices.Repeat([]byte{0xFF}, 16))
 			}
 			again := q

@@ -41,9 +41,9 @@ var manyFaults = []fault{
 }
 
 var argumentFaults = []fault{
-	{"sorts the notifiers it is asked for", "Values/arguments", claiming(func(r *ticket.ClaimRequest) { slices.Sort(r.Via) }, nil)},
-	{"sorts the IDs of a revision", "Values/arguments", revising(func(r *ticket.Revision) { slices.SortFunc(r.IDs, ticket.ID.Compare) }, nil)},
-	{"sorts the states of a revision", "Values/arguments", revising(func(r *ticket.Revision) { slices.Sort(r.From) }, nil)},
+	{"sorts the notifiers it is asked for", "Values/arguments", claiming(func(r *ticket.ClaimRequest) { slices.Sort(r.Notifiers) }, nil)},
+	{"sorts the IDs of a revision", "Values/arguments", revising(func(r *ticket.DeliveryUpdate) { slices.SortFunc(r.IDs, ticket.ID.Compare) }, nil)},
+	{"sorts the states of a revision", "Values/arguments", revising(func(r *ticket.DeliveryUpdate) { slices.Sort(r.From) }, nil)},
 	{"sorts the IDs of a query", "Values/arguments", listing(func(q *ticket.DeliveryQuery) { slices.SortFunc(q.IDs, ticket.ID.Compare) }, nil)},
 	{"sorts settlements", "Values/arguments", settling(func(ctx context.Context, s ticket.Store, list []ticket.Settlement) error {
 		slices.SortFunc(list, func(a, b ticket.Settlement) int { return a.ID.Compare(b.ID) })

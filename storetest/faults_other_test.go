@@ -138,10 +138,10 @@ func heedless(method string) func(*faulty) {
 				return s.Deliveries(on(ctx), q)
 			}
 		case "Revise":
-			f.revise = func(ctx context.Context, r ticket.Revision) (int, error) { return s.Revise(on(ctx), r) }
+			f.revise = func(ctx context.Context, r ticket.DeliveryUpdate) (int, error) { return s.UpdateDeliveries(on(ctx), r) }
 		case "Brief":
-			f.brief = func(ctx context.Context, r ticket.BriefRequest) ([]ticket.Brief, error) {
-				return s.(ticket.Briefer).Brief(on(ctx), r)
+			f.brief = func(ctx context.Context, r ticket.DeliveryContextRequest) ([]ticket.DeliveryContext, error) {
+				return s.(ticket.DeliveryLoader).DeliveryContexts(on(ctx), r)
 			}
 		}
 	}
@@ -218,7 +218,7 @@ var durableFaults = []fault{
 		}
 		f.reopen = func() ticket.Store {
 			for _, d := range held { // those that are settled already do not mind
-				_ = s.Settle(context.Background(), []ticket.Settlement{{ID: d.ID, Attempts: d.Attempts, Outcome: ticket.Again, At: clock, Due: d.Due}})
+				_ = s.Settle(context.Background(), []ticket.Settlement{{ID: d.ID, Attempts: d.Attempts, Outcome: ticket.OutcomeRetry, At: clock, Due: d.Due}})
 			}
 			return s
 		}
@@ -230,7 +230,7 @@ var durableFaults = []fault{
 			return slices.DeleteFunc(claimed, func(d ticket.Delivery) bool { return d.Attempts == 1 }), err
 		}
 	})},
-	{"loses what is sent when it is closed", "Reopen/outbox", reopening(forgetting(func(d ticket.Delivery) bool { return d.State == ticket.Sent }))},
+	{"loses what is sent when it is closed", "Reopen/outbox", reopening(forgetting(func(d ticket.Delivery) bool { return d.State == ticket.DeliverySent }))},
 	{"loses why the dead are dead when it is closed", "Reopen/outbox", reopening(func(f *faulty) {
 		s := f.Store
 		f.deliveries = func(ctx context.Context, q ticket.DeliveryQuery) (ticket.DeliveryPage, error) {

@@ -121,26 +121,26 @@ var claimFaults = []fault{
 		}
 	}, nil)},
 	{"folds the case of notifiers", "Claim/via", claiming(func(r *ticket.ClaimRequest) {
-		for _, via := range slices.Clone(r.Via) {
-			r.Via = append(r.Via, strings.ToLower(via))
+		for _, via := range slices.Clone(r.Notifiers) {
+			r.Notifiers = append(r.Notifiers, strings.ToLower(via))
 		}
 	}, nil)},
 	{"serves any notifier who serves none", "Claim/via", claiming(func(r *ticket.ClaimRequest) {
-		if len(r.Via) == 0 {
-			r.Via = []string{"", "mail", "sms"}
+		if len(r.Notifiers) == 0 {
+			r.Notifiers = []string{"", "mail", "sms"}
 		}
 	}, nil)},
-	{"takes the empty notifier for any", "Claim/via", claiming(func(r *ticket.ClaimRequest) { r.Via = append(r.Via, "") }, nil)},
+	{"takes the empty notifier for any", "Claim/via", claiming(func(r *ticket.ClaimRequest) { r.Notifiers = append(r.Notifiers, "") }, nil)},
 	{"serves one notifier after the other", "Claim/several notifiers", func(f *faulty) {
 		s := f.Store
 		f.claim = func(ctx context.Context, r ticket.ClaimRequest) ([]ticket.Delivery, error) {
-			if r.Check() != nil || len(r.Via) < 2 {
+			if r.Check() != nil || len(r.Notifiers) < 2 {
 				return s.Claim(ctx, r)
 			}
 			var all []ticket.Delivery
-			for _, via := range r.Via {
+			for _, via := range r.Notifiers {
 				one := r
-				one.Via, one.Limit = []string{via}, r.Limit-len(all)
+				one.Notifiers, one.Limit = []string{via}, r.Limit-len(all)
 				if one.Limit == 0 {
 					break
 				}
@@ -157,7 +157,7 @@ var claimFaults = []fault{
 	{"has a limit for each notifier", "Claim/several notifiers", func(f *faulty) {
 		s := f.Store
 		f.claim = func(ctx context.Context, r ticket.ClaimRequest) ([]ticket.Delivery, error) {
-			if r.Check() != nil || len(r.Via) < 2 || r.Limit != 4 {
+			if r.Check() != nil || len(r.Notifiers) < 2 || r.Limit != 4 {
 				return s.Claim(ctx, r)
 			}
 			r.Limit *= 2
@@ -166,7 +166,7 @@ var claimFaults = []fault{
 	}},
 	{"looks at the first hundred, which others may hold", "Claim/behind many", seeing(func(_ ticket.ClaimRequest, d *ticket.Delivery) bool { return !d.State.Settled() })},
 	{"looks at the first hundred that are pending", "Claim/behind many", seeing(func(r ticket.ClaimRequest, d *ticket.Delivery) bool {
-		return d.State == ticket.Pending && !d.Due.After(r.Now)
+		return d.State == ticket.DeliveryPending && !d.Due.After(r.Now)
 	})},
 	{"leases for too short", "Claim/lease", leasing(-tick)},
 	{"leases for too long", "Claim/lease", leasing(tick)},
@@ -186,7 +186,7 @@ var claimFaults = []fault{
 	}},
 	{"returns what is pending", "Claim/returned", claiming(nil, func(d []ticket.Delivery) {
 		for i := range d {
-			d[i].State = ticket.Pending
+			d[i].State = ticket.DeliveryPending
 		}
 	})},
 	{"returns no end of the lease", "Claim/returned", claiming(nil, func(d []ticket.Delivery) {
@@ -225,7 +225,7 @@ var claimFaults = []fault{
 	}, "Claim")},
 	{"counts a lease that has passed only where it says so", "Claim/taken over", listing(nil, func(_ ticket.DeliveryQuery, p *ticket.DeliveryPage) {
 		for i := range p.Deliveries {
-			if d := &p.Deliveries[i]; d.State == ticket.Claimed && d.Attempts == 2 {
+			if d := &p.Deliveries[i]; d.State == ticket.DeliveryClaimed && d.Attempts == 2 {
 				d.Failures = 0
 			}
 		}
@@ -316,7 +316,7 @@ func delaying(alike func(was, o *ticket.Delivery) bool) func(*faulty) {
 	return naively(func(n *naive) {
 		n.settled = func(was ticket.Delivery, _ *ticket.Delivery, st ticket.Settlement) bool {
 			for _, o := range n.rows {
-				if st.Outcome == ticket.Again && o.ID != was.ID && o.State == ticket.Pending && o.Due.Before(st.Due) && alike(&was, o) {
+				if st.Outcome == ticket.OutcomeRetry && o.ID != was.ID && o.State == ticket.DeliveryPending && o.Due.Before(st.Due) && alike(&was, o) {
 					o.Due = st.Due
 				}
 			}
@@ -327,27 +327,27 @@ func delaying(alike func(was, o *ticket.Delivery) bool) func(*faulty) {
 
 var settleFaults = []fault{
 	{"repeats what is done", "Settle/done", recording(func(st *ticket.Settlement) {
-		if st.Outcome == ticket.Done {
-			st.Outcome, st.Due = ticket.Again, clock.Add(year/2)
+		if st.Outcome == ticket.OutcomeDone {
+			st.Outcome, st.Due = ticket.OutcomeRetry, clock.Add(year/2)
 		}
 	})},
 	{"tries again too late", "Settle/again", recording(func(st *ticket.Settlement) { st.Due = st.Due.Add(tick) })},
 	{"tries again too early", "Settle/again", recording(func(st *ticket.Settlement) { st.Due = st.Due.Add(-tick) })},
 	{"tries nothing again sooner than it was due", "Settle/again earlier", afterwards(func(was ticket.Delivery, d *ticket.Delivery, st ticket.Settlement) bool {
-		if st.Outcome == ticket.Again && was.Due.After(d.Due) {
+		if st.Outcome == ticket.OutcomeRetry && was.Due.After(d.Due) {
 			d.Due = was.Due
 		}
 		return true
 	})},
-	{"puts off all of a notifier", "Settle/again, and the others", delaying(func(was, o *ticket.Delivery) bool { return o.Via == was.Via })},
+	{"puts off all of a notifier", "Settle/again, and the others", delaying(func(was, o *ticket.Delivery) bool { return o.Notifier == was.Notifier })},
 	{"puts off all to a recipient", "Settle/again, and the others", delaying(func(was, o *ticket.Delivery) bool { return o.To.Key() == was.To.Key() })},
 	{"puts off all about a ticket", "Settle/again, and the others", delaying(func(was, o *ticket.Delivery) bool {
-		return o.Ticket == was.Ticket && o.Via == was.Via
+		return o.Ticket == was.Ticket && o.Notifier == was.Notifier
 	})},
 	{"brings forward those behind", "Settle/again, and the others", naively(func(n *naive) {
 		n.settled = func(was ticket.Delivery, d *ticket.Delivery, st ticket.Settlement) bool {
 			for _, o := range n.rows {
-				if st.Outcome == ticket.Again && was.Before(o) && o.Due.After(st.Due) && o.State == ticket.Pending {
+				if st.Outcome == ticket.OutcomeRetry && was.Before(o) && o.Due.After(st.Due) && o.State == ticket.DeliveryPending {
 					o.Due = st.Due
 				}
 			}
@@ -357,7 +357,7 @@ var settleFaults = []fault{
 	{"puts off those behind for longer", "Settle/again, and the others", naively(func(n *naive) {
 		n.settled = func(was ticket.Delivery, d *ticket.Delivery, st ticket.Settlement) bool {
 			for _, o := range n.rows {
-				if st.Outcome == ticket.Again && was.Before(o) && o.Due.Before(st.Due) {
+				if st.Outcome == ticket.OutcomeRetry && was.Before(o) && o.Due.Before(st.Due) {
 					o.Due = st.Due.Add(time.Minute)
 				}
 			}
@@ -374,38 +374,42 @@ var settleFaults = []fault{
 	})},
 	{"forgets how often it failed", "Settle/recorded", recording(func(st *ticket.Settlement) { st.Failures = 0 })},
 	{"tries again what is dead", "Settle/give up", recording(func(st *ticket.Settlement) {
-		if st.Outcome == ticket.GiveUp {
-			st.Outcome, st.Due = ticket.Again, clock.Add(year/2)
+		if st.Outcome == ticket.OutcomeGiveUp {
+			st.Outcome, st.Due = ticket.OutcomeRetry, clock.Add(year/2)
 		}
 	})},
-	{"gives up what is done", "Settle/done", outcome(ticket.Done, ticket.GiveUp)},
-	{"takes what bounced for dead", "Settle/bounce back", outcome(ticket.BounceBack, ticket.GiveUp)},
-	{"takes what was suppressed for sent", "Settle/suppress", outcome(ticket.Suppress, ticket.Done)},
+	{"gives up what is done", "Settle/done", outcome(ticket.OutcomeDone, ticket.OutcomeGiveUp)},
+	{"takes what bounced for dead", "Settle/bounce back", outcome(ticket.OutcomeBounce, ticket.OutcomeGiveUp)},
+	{"takes what was suppressed for sent", "Settle/suppress", outcome(ticket.OutcomeSuppress, ticket.OutcomeDone)},
 	{"tries again what was suppressed", "Settle/suppress", recording(func(st *ticket.Settlement) {
-		if st.Outcome == ticket.Suppress {
-			st.Outcome, st.Due = ticket.Again, clock.Add(year/2)
+		if st.Outcome == ticket.OutcomeSuppress {
+			st.Outcome, st.Due = ticket.OutcomeRetry, clock.Add(year/2)
 		}
 	})},
 	{"ends what is to be tried again", "Settle/again", afterwards(func(_ ticket.Delivery, d *ticket.Delivery, st ticket.Settlement) bool {
-		if st.Outcome == ticket.Again {
+		if st.Outcome == ticket.OutcomeRetry {
 			d.Settled = st.At
 		}
 		return true
 	})},
 	{"leaves claimed what is to be tried again", "Settle/again", afterwards(func(_ ticket.Delivery, d *ticket.Delivery, st ticket.Settlement) bool {
-		if st.Outcome == ticket.Again {
-			d.State = ticket.Claimed
+		if st.Outcome == ticket.OutcomeRetry {
+			d.State = ticket.DeliveryClaimed
 			d.Until = st.Due
 		}
 		return true
 	})},
-	{"removes what is sent", "Settle/settled", afterwards(func(_ ticket.Delivery, d *ticket.Delivery, _ ticket.Settlement) bool { return d.State != ticket.Sent })},
-	{"removes the dead", "Settle/settled", afterwards(func(_ ticket.Delivery, d *ticket.Delivery, _ ticket.Settlement) bool { return d.State != ticket.Dead })},
+	{"removes what is sent", "Settle/settled", afterwards(func(_ ticket.Delivery, d *ticket.Delivery, _ ticket.Settlement) bool {
+		return d.State != ticket.DeliverySent
+	})},
+	{"removes the dead", "Settle/settled", afterwards(func(_ ticket.Delivery, d *ticket.Delivery, _ ticket.Settlement) bool {
+		return d.State != ticket.DeliveryDead
+	})},
 	{"removes what bounced", "Settle/settled", afterwards(func(_ ticket.Delivery, d *ticket.Delivery, _ ticket.Settlement) bool {
-		return d.State != ticket.Bounced
+		return d.State != ticket.DeliveryBounced
 	})},
 	{"removes what was suppressed", "Settle/settled", afterwards(func(_ ticket.Delivery, d *ticket.Delivery, _ ticket.Settlement) bool {
-		return d.State != ticket.Suppressed
+		return d.State != ticket.DeliverySuppressed
 	})},
 	{"does not know when it ended", "Settle/settled", afterwards(func(_ ticket.Delivery, d *ticket.Delivery, _ ticket.Settlement) bool {
 		d.Settled = time.Time{}
@@ -413,13 +417,13 @@ var settleFaults = []fault{
 	})},
 	{"knows to the second when it ended", "Settle/settled", recording(func(st *ticket.Settlement) { st.At = st.At.Truncate(time.Second) })},
 	{"knows when it ended of what is sent only", "Settle/settled", afterwards(func(_ ticket.Delivery, d *ticket.Delivery, _ ticket.Settlement) bool {
-		if d.State != ticket.Sent {
+		if d.State != ticket.DeliverySent {
 			d.Settled = time.Time{}
 		}
 		return true
 	})},
 	{"loses to whom the dead were to go", "Settle/settled", afterwards(func(_ ticket.Delivery, d *ticket.Delivery, st ticket.Settlement) bool {
-		if st.Outcome == ticket.GiveUp {
+		if st.Outcome == ticket.OutcomeGiveUp {
 			d.To = ticket.Recipient{}
 		}
 		return true
@@ -435,14 +439,14 @@ var settleFaults = []fault{
 		return true
 	})},
 	{"keeps the lease of what is settled", "Settle/recorded", afterwards(func(was ticket.Delivery, d *ticket.Delivery, _ ticket.Settlement) bool {
-		if d.State == ticket.Dead {
+		if d.State == ticket.DeliveryDead {
 			d.Until = was.Until
 		}
 		return true
 	})},
 	{"gives up where there is no outcome", "Settle/invalid", recording(func(st *ticket.Settlement) {
 		if st.Outcome == 0 {
-			st.Outcome = ticket.GiveUp
+			st.Outcome = ticket.OutcomeGiveUp
 		}
 	})},
 	{"knows a time where none is given", "Settle/invalid", recording(func(st *ticket.Settlement) {
@@ -451,7 +455,7 @@ var settleFaults = []fault{
 		}
 	})},
 	{"tries again at once where no time is given", "Settle/invalid", recording(func(st *ticket.Settlement) {
-		if st.Outcome == ticket.Again && st.Due.IsZero() {
+		if st.Outcome == ticket.OutcomeRetry && st.Due.IsZero() {
 			st.Due = st.At
 		}
 	})},

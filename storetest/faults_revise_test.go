@@ -10,24 +10,24 @@ import (
 )
 
 // reviving is a fault in which deliveries a revision changes.
-func reviving(revises func(r ticket.Revision, d *ticket.Delivery) bool) func(*faulty) {
+func reviving(revises func(r ticket.DeliveryUpdate, d *ticket.Delivery) bool) func(*faulty) {
 	return naively(func(n *naive) { n.revises = revises }, "Revise")
 }
 
 // rewritten is a fault in what a delivery is after a revision.
-func rewritten(revised func(was ticket.Delivery, d *ticket.Delivery, r ticket.Revision)) func(*faulty) {
+func rewritten(revised func(was ticket.Delivery, d *ticket.Delivery, r ticket.DeliveryUpdate)) func(*faulty) {
 	return naively(func(n *naive) { n.revised = revised }, "Revise")
 }
 
 // revising is a fault in what Revise returns, and in what it is asked.
-func revising(ask func(r *ticket.Revision), count func(r ticket.Revision, n int) int) func(*faulty) {
+func revising(ask func(r *ticket.DeliveryUpdate), count func(r ticket.DeliveryUpdate, n int) int) func(*faulty) {
 	return func(f *faulty) {
 		s := f.Store
-		f.revise = func(ctx context.Context, r ticket.Revision) (int, error) {
+		f.revise = func(ctx context.Context, r ticket.DeliveryUpdate) (int, error) {
 			if ask != nil {
 				ask(&r)
 			}
-			n, err := s.Revise(ctx, r)
+			n, err := s.UpdateDeliveries(ctx, r)
 			if count != nil && err == nil {
 				n = count(r, n)
 			}
@@ -37,87 +37,87 @@ func revising(ask func(r *ticket.Revision), count func(r ticket.Revision, n int)
 }
 
 var reviseFaults = []fault{
-	{"revives what is claimed", "Revise/from", reviving(func(r ticket.Revision, d *ticket.Delivery) bool {
-		return d.Tenant == r.Tenant && (slices.Contains(r.From, d.State) || d.State == ticket.Claimed)
+	{"revives what is claimed", "Revise/from", reviving(func(r ticket.DeliveryUpdate, d *ticket.Delivery) bool {
+		return d.Tenant == r.Tenant && (slices.Contains(r.From, d.State) || d.State == ticket.DeliveryClaimed)
 	})},
-	{"makes due what is pending", "Revise/from", reviving(func(r ticket.Revision, d *ticket.Delivery) bool {
-		return d.Tenant == r.Tenant && (slices.Contains(r.From, d.State) || d.State == ticket.Pending)
+	{"makes due what is pending", "Revise/from", reviving(func(r ticket.DeliveryUpdate, d *ticket.Delivery) bool {
+		return d.Tenant == r.Tenant && (slices.Contains(r.From, d.State) || d.State == ticket.DeliveryPending)
 	})},
-	{"revives all that is settled", "Revise/from", reviving(func(r ticket.Revision, d *ticket.Delivery) bool {
+	{"revives all that is settled", "Revise/from", reviving(func(r ticket.DeliveryUpdate, d *ticket.Delivery) bool {
 		return d.Tenant == r.Tenant && d.State.Settled()
 	})},
-	{"revives the dead where nothing is to be", "Revise/from", reviving(func(r ticket.Revision, d *ticket.Delivery) bool {
-		return d.Tenant == r.Tenant && (slices.Contains(r.From, d.State) || len(r.From) == 0 && d.State == ticket.Dead)
+	{"revives the dead where nothing is to be", "Revise/from", reviving(func(r ticket.DeliveryUpdate, d *ticket.Delivery) bool {
+		return d.Tenant == r.Tenant && (slices.Contains(r.From, d.State) || len(r.From) == 0 && d.State == ticket.DeliveryDead)
 	})},
-	{"revives one of two states", "Revise/from", reviving(func(r ticket.Revision, d *ticket.Delivery) bool {
+	{"revives one of two states", "Revise/from", reviving(func(r ticket.DeliveryUpdate, d *ticket.Delivery) bool {
 		return d.Tenant == r.Tenant && slices.Contains(r.From, d.State) && (len(r.From) != 2 || r.From[0] == d.State)
 	})},
-	{"trims the words of a revision", "Revise/kept", rewritten(func(_ ticket.Delivery, d *ticket.Delivery, r ticket.Revision) {
+	{"trims the words of a revision", "Revise/kept", rewritten(func(_ ticket.Delivery, d *ticket.Delivery, r ticket.DeliveryUpdate) {
 		d.LastError = strings.TrimSpace(r.Error)
 	})},
-	{"revives when it was due before", "Revise/pending", rewritten(func(was ticket.Delivery, d *ticket.Delivery, r ticket.Revision) {
-		if r.To == ticket.Pending {
+	{"revives when it was due before", "Revise/pending", rewritten(func(was ticket.Delivery, d *ticket.Delivery, r ticket.DeliveryUpdate) {
+		if r.To == ticket.DeliveryPending {
 			d.Due = was.Due
 		}
 	})},
-	{"revives with the failures", "Revise/pending", rewritten(func(was ticket.Delivery, d *ticket.Delivery, _ ticket.Revision) { d.Failures = was.Failures })},
-	{"revives what has ended", "Revise/pending", rewritten(func(was ticket.Delivery, d *ticket.Delivery, r ticket.Revision) {
-		if r.To == ticket.Pending {
+	{"revives with the failures", "Revise/pending", rewritten(func(was ticket.Delivery, d *ticket.Delivery, _ ticket.DeliveryUpdate) { d.Failures = was.Failures })},
+	{"revives what has ended", "Revise/pending", rewritten(func(was ticket.Delivery, d *ticket.Delivery, r ticket.DeliveryUpdate) {
+		if r.To == ticket.DeliveryPending {
 			d.Settled = was.Settled
 		}
 	})},
-	{"revives when it was created", "Revise/pending", rewritten(func(_ ticket.Delivery, d *ticket.Delivery, r ticket.Revision) {
-		if r.To == ticket.Pending {
+	{"revives when it was created", "Revise/pending", rewritten(func(_ ticket.Delivery, d *ticket.Delivery, r ticket.DeliveryUpdate) {
+		if r.To == ticket.DeliveryPending {
 			d.Created = r.At
 		}
 	})},
-	{"does not know when it bounced", "Revise/bounced", rewritten(func(was ticket.Delivery, d *ticket.Delivery, r ticket.Revision) {
-		if r.To == ticket.Bounced {
+	{"does not know when it bounced", "Revise/bounced", rewritten(func(was ticket.Delivery, d *ticket.Delivery, r ticket.DeliveryUpdate) {
+		if r.To == ticket.DeliveryBounced {
 			d.Settled = was.Settled
 		}
 	})},
-	{"forgets the failures of what bounced", "Revise/bounced", rewritten(func(_ ticket.Delivery, d *ticket.Delivery, r ticket.Revision) {
-		if r.To == ticket.Bounced {
+	{"forgets the failures of what bounced", "Revise/bounced", rewritten(func(_ ticket.Delivery, d *ticket.Delivery, r ticket.DeliveryUpdate) {
+		if r.To == ticket.DeliveryBounced {
 			d.Failures = 0
 		}
 	})},
-	{"brings back attempts from the first", "Revise/kept", rewritten(func(_ ticket.Delivery, d *ticket.Delivery, r ticket.Revision) {
-		if r.To == ticket.Pending {
+	{"brings back attempts from the first", "Revise/kept", rewritten(func(_ ticket.Delivery, d *ticket.Delivery, r ticket.DeliveryUpdate) {
+		if r.To == ticket.DeliveryPending {
 			d.Attempts = 0
 		}
 	})},
-	{"counts a revision as an attempt", "Revise/kept", rewritten(func(_ ticket.Delivery, d *ticket.Delivery, r ticket.Revision) {
-		if r.To == ticket.Bounced {
+	{"counts a revision as an attempt", "Revise/kept", rewritten(func(_ ticket.Delivery, d *ticket.Delivery, r ticket.DeliveryUpdate) {
+		if r.To == ticket.DeliveryBounced {
 			d.Attempts++
 		}
 	})},
-	{"forgets the address of what is revised", "Revise/kept", rewritten(func(_ ticket.Delivery, d *ticket.Delivery, _ ticket.Revision) { d.Address = "" })},
-	{"keeps the error of what is revised", "Revise/kept", rewritten(func(was ticket.Delivery, d *ticket.Delivery, _ ticket.Revision) { d.LastError = was.LastError })},
-	{"keeps the error where there is no other", "Revise/kept", rewritten(func(was ticket.Delivery, d *ticket.Delivery, r ticket.Revision) {
+	{"forgets the address of what is revised", "Revise/kept", rewritten(func(_ ticket.Delivery, d *ticket.Delivery, _ ticket.DeliveryUpdate) { d.Address = "" })},
+	{"keeps the error of what is revised", "Revise/kept", rewritten(func(was ticket.Delivery, d *ticket.Delivery, _ ticket.DeliveryUpdate) { d.LastError = was.LastError })},
+	{"keeps the error where there is no other", "Revise/kept", rewritten(func(was ticket.Delivery, d *ticket.Delivery, r ticket.DeliveryUpdate) {
 		if r.Error == "" {
 			d.LastError = was.LastError
 		}
 	})},
-	{"says how many were to be revised", "Revise/how many", revising(nil, func(r ticket.Revision, n int) int {
+	{"says how many were to be revised", "Revise/how many", revising(nil, func(r ticket.DeliveryUpdate, n int) int {
 		if r.Tenant != acme {
 			return n
 		}
 		return len(r.IDs)
 	})},
-	{"says only whether any was revised", "Revise/how many", revising(nil, func(ticket.Revision, int) int { return 1 })},
-	{"revives under any tenant", "Revise/tenants", reviving(func(r ticket.Revision, d *ticket.Delivery) bool { return slices.Contains(r.From, d.State) })},
-	{"takes the empty tenant for any when it revises", "Revise/tenants", reviving(func(r ticket.Revision, d *ticket.Delivery) bool {
+	{"says only whether any was revised", "Revise/how many", revising(nil, func(ticket.DeliveryUpdate, int) int { return 1 })},
+	{"revives under any tenant", "Revise/tenants", reviving(func(r ticket.DeliveryUpdate, d *ticket.Delivery) bool { return slices.Contains(r.From, d.State) })},
+	{"takes the empty tenant for any when it revises", "Revise/tenants", reviving(func(r ticket.DeliveryUpdate, d *ticket.Delivery) bool {
 		return (d.Tenant == r.Tenant || r.Tenant == "") && slices.Contains(r.From, d.State)
 	})},
-	{"revises to pending where nothing is said", "Revise/invalid", revising(func(r *ticket.Revision) {
+	{"revises to pending where nothing is said", "Revise/invalid", revising(func(r *ticket.DeliveryUpdate) {
 		if r.To == "" {
-			r.To = ticket.Pending
+			r.To = ticket.DeliveryPending
 		}
 	}, nil)},
-	{"revises at any time", "Revise/invalid", revising(func(r *ticket.Revision) {
+	{"revises at any time", "Revise/invalid", revising(func(r *ticket.DeliveryUpdate) {
 		if r.At.IsZero() {
 			r.At = clock.Add(time.Hour)
 		}
 	}, nil)},
-	{"revises as many as are named", "Revise/invalid", revising(func(r *ticket.Revision) { r.IDs = r.IDs[:min(len(r.IDs), 1000)] }, nil)},
+	{"revises as many as are named", "Revise/invalid", revising(func(r *ticket.DeliveryUpdate) { r.IDs = r.IDs[:min(len(r.IDs), 1000)] }, nil)},
 }

@@ -150,7 +150,7 @@ var searchFaults = []fault{
 	})},
 	{"does not look at solutions", "Search/where", indexing(func(ch *ticket.Change) bool {
 		for i := range ch.Events {
-			if ch.Events[i].Answer && ch.Events[i].Action == ticket.Resolve {
+			if ch.Events[i].Answer && ch.Events[i].Action == ticket.ActionResolve {
 				ch.Events[i].Message = ""
 			}
 		}

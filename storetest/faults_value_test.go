@@ -320,8 +320,8 @@ var valueFaults = []fault{
 		return v
 	})},
 	{"loses the seal of what was erased", "Values/erased", changing(nil, func(e *ticket.Event) {
-		if e.Seals.Inside.Erased() {
-			e.Seals.Inside = ticket.Seal{}
+		if e.Seals.InternalContent.Erased() {
+			e.Seals.InternalContent = ticket.Seal{}
 		}
 	})},
 	{"loses which tags were removed", "Values/history", changing(nil, func(e *ticket.Event) {
@@ -331,7 +331,7 @@ var valueFaults = []fault{
 	})},
 	{"does not count how often a ticket was reopened", "Values/history", changing(func(t *ticket.Ticket) { t.Reopened = 0 }, nil)},
 	{"loses who was answered", "Values/history", changing(nil, func(e *ticket.Event) {
-		if e.Set.Timer != nil && e.Action == ticket.Ask {
+		if e.Set.Timer != nil && e.Action == ticket.ActionAsk {
 			e.Answer = false
 		}
 	})},

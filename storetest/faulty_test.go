@@ -27,10 +27,10 @@ type faulty struct {
 	reopen  func() ticket.Store
 
 	deliveries func(context.Context, ticket.DeliveryQuery) (ticket.DeliveryPage, error)
-	revise     func(context.Context, ticket.Revision) (int, error)
-	brief      func(context.Context, ticket.BriefRequest) ([]ticket.Brief, error)
-	forget     func(context.Context, ticket.Forgetting) (int, error)
-	hasten     func(context.Context, ticket.Hastening) (int, error)
+	revise     func(context.Context, ticket.DeliveryUpdate) (int, error)
+	brief      func(context.Context, ticket.DeliveryContextRequest) ([]ticket.DeliveryContext, error)
+	forget     func(context.Context, ticket.ReceiptPruneRequest) (int, error)
+	hasten     func(context.Context, ticket.RescheduleRequest) (int, error)
 
 	search   func(context.Context, ticket.SearchQuery) ([]ticket.Hit, error)
 	counts   func(context.Context, string) ([]ticket.Count, error)
@@ -136,36 +136,36 @@ func (f *faulty) Deliveries(ctx context.Context, q ticket.DeliveryQuery) (ticket
 	return f.Store.Deliveries(ctx, q)
 }
 
-func (f *faulty) Revise(ctx context.Context, r ticket.Revision) (int, error) {
+func (f *faulty) UpdateDeliveries(ctx context.Context, r ticket.DeliveryUpdate) (int, error) {
 	f.called("Revise")
 	if f.revise != nil {
 		return f.revise(ctx, r)
 	}
-	return f.Store.Revise(ctx, r)
+	return f.Store.UpdateDeliveries(ctx, r)
 }
 
-func (f *faulty) Hasten(ctx context.Context, h ticket.Hastening) (int, error) {
+func (f *faulty) Reschedule(ctx context.Context, h ticket.RescheduleRequest) (int, error) {
 	f.called("Hasten")
 	if f.hasten != nil {
 		return f.hasten(ctx, h)
 	}
-	return f.Store.(ticket.Hastener).Hasten(ctx, h)
+	return f.Store.(ticket.Rescheduler).Reschedule(ctx, h)
 }
 
-func (f *faulty) Forget(ctx context.Context, g ticket.Forgetting) (int, error) {
+func (f *faulty) PruneReceipts(ctx context.Context, g ticket.ReceiptPruneRequest) (int, error) {
 	f.called("Forget")
 	if f.forget != nil {
 		return f.forget(ctx, g)
 	}
-	return f.Store.(ticket.Forgetter).Forget(ctx, g)
+	return f.Store.(ticket.ReceiptPruner).PruneReceipts(ctx, g)
 }
 
-func (f *faulty) Brief(ctx context.Context, r ticket.BriefRequest) ([]ticket.Brief, error) {
+func (f *faulty) DeliveryContexts(ctx context.Context, r ticket.DeliveryContextRequest) ([]ticket.DeliveryContext, error) {
 	f.called("Brief")
 	if f.brief != nil {
 		return f.brief(ctx, r)
 	}
-	return f.Store.(ticket.Briefer).Brief(ctx, r)
+	return f.Store.(ticket.DeliveryLoader).DeliveryContexts(ctx, r)
 }
 
 func (f *faulty) Search(ctx context.Context, q ticket.SearchQuery) ([]ticket.Hit, error) {

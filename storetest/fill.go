@@ -73,10 +73,10 @@ func (f *filler) fill(v reflect.Value) {
 		*p = f.fields(f.n)
 		return
 	case *ticket.Role:
-		*p = ticket.Agents
+		*p = ticket.RoleAgent
 		return
 	case *ticket.Grade:
-		*p = ticket.High
+		*p = ticket.GradeHigh
 		return
 	case *ticket.Seals:
 		return // made when the event is sealed

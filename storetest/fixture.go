@@ -25,7 +25,7 @@ const acme = "acme"
 
 var (
 	ada = ticket.Person{ID: "c-1", Name: "Ada Byron", Email: "ada@example.org", Locale: "en", Organisation: "mill"}
-	lin = ticket.By{Role: ticket.Agents, ID: "lin"}
+	lin = ticket.By{Role: ticket.RoleAgent, ID: "lin"}
 )
 
 // id makes IDs that are the same in every run and in no order.
@@ -53,11 +53,11 @@ func (k *kit) opened(tenant string, edits ...edit) ticket.Change {
 func opening(id ticket.ID, n ticket.Number, tenant string, edits ...edit) ticket.Change {
 	first := func(e *ticket.Event) {
 		*e = ticket.Event{
-			Ticket: id, Seq: 1, At: clock, Action: ticket.Open, By: ticket.By{Role: ticket.Requesters},
-			To: ticket.State{Status: ticket.StatusNew, Level: 1}, Phase: ticket.PhaseReceived, Channel: ticket.Web,
-			Set:    ticket.Patch{Number: n, Tenant: tenant, Workflow: "default", WorkflowVersion: 1, Priority: ticket.Medium},
-			Words:  ticket.Words{Subject: "Printer prints blank pages", Message: "Every second page."},
-			People: ticket.People{Actor: ada, Requester: ada},
+			Ticket: id, Seq: 1, At: clock, Action: ticket.ActionOpen, By: ticket.By{Role: ticket.RoleRequester},
+			To: ticket.State{Status: ticket.StatusNew, Level: 1}, Phase: ticket.PhaseReceived, Channel: ticket.ChannelWeb,
+			Set:           ticket.Patch{Number: n, Tenant: tenant, Workflow: "default", WorkflowVersion: 1, Priority: ticket.GradeMedium},
+			PublicContent: ticket.PublicContent{Subject: "Printer prints blank pages", Message: "Every second page."},
+			Identities:    ticket.Identities{Actor: ada, Requester: ada},
 		}
 		if len(edits) > 0 {
 			edits[0](e)
@@ -80,7 +80,7 @@ func add(c ticket.Change, edits ...edit) ticket.Change {
 	for _, edit := range edits {
 		t := c.Ticket
 		e := ticket.Event{
-			Ticket: t.ID, Seq: t.Version + 1, At: t.Touched.Add(time.Second), Action: ticket.AddNote, By: lin,
+			Ticket: t.ID, Seq: t.Version + 1, At: t.Touched.Add(time.Second), Action: ticket.ActionNote, By: lin,
 			From: t.State(), To: t.State(), Phase: t.Phase,
 		}
 		edit(&e)
@@ -97,7 +97,7 @@ func at(t time.Time) edit { return func(e *ticket.Event) { e.At = t } }
 // timer starts the ticket's timer; the zero time stops it.
 func timer(t time.Time) edit {
 	return func(e *ticket.Event) {
-		e.Set.Timer = &ticket.Timer{At: t, Action: ticket.Resume}
+		e.Set.Timer = &ticket.Timer{At: t, Action: ticket.ActionResume}
 		if t.IsZero() {
 			e.Set.Timer = &ticket.Timer{}
 		}
@@ -107,15 +107,15 @@ func timer(t time.Time) edit {
 // delivery tells of the ticket's last event.
 func (k *kit) delivery(t ticket.Ticket) ticket.Delivery {
 	return ticket.Delivery{
-		ID: k.id(), Tenant: t.Tenant, Ticket: t.ID, Seq: t.Version, Kind: ticket.KindReceived, Via: "mail",
-		To:      ticket.Recipient{Role: ticket.Requesters, Person: ada},
-		Created: past, Due: past, State: ticket.Pending,
+		ID: k.id(), Tenant: t.Tenant, Ticket: t.ID, Seq: t.Version, Kind: ticket.KindReceived, Notifier: "mail",
+		To:      ticket.Recipient{Role: ticket.RoleRequester, Person: ada},
+		Created: past, Due: past, State: ticket.DeliveryPending,
 	}
 }
 
 // to is a person whom nobody else is equal to.
 func to(n int) ticket.Recipient {
-	return ticket.Recipient{Role: ticket.Followers, Person: ticket.Person{Email: fmt.Sprintf("person-%d@example.org", n)}}
+	return ticket.Recipient{Role: ticket.RoleFollower, Person: ticket.Person{Email: fmt.Sprintf("person-%d@example.org", n)}}
 }
 
 // outbox stores a ticket with deliveries that are due at the times given, to a
@@ -146,7 +146,7 @@ func receiptFor(t ticket.Ticket, key string) *ticket.Receipt {
 func asCommitted(claimed []ticket.Delivery) []ticket.Delivery {
 	out := slices.Clone(claimed)
 	for i := range out {
-		out[i].State, out[i].Attempts, out[i].Until = ticket.Pending, 0, time.Time{}
+		out[i].State, out[i].Attempts, out[i].Until = ticket.DeliveryPending, 0, time.Time{}
 	}
 	return out
 }

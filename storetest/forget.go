@@ -25,9 +25,9 @@ var forgetRules = []rule{
 
 // noForget says why a store is left out.
 func noForget(ctx context.Context, s ticket.Store) string {
-	f, ok := s.(ticket.Forgetter)
+	f, ok := s.(ticket.ReceiptPruner)
 	if ok {
-		_, err := f.Forget(ctx, ticket.Forgetting{Limit: 1})
+		_, err := f.PruneReceipts(ctx, ticket.ReceiptPruneRequest{Limit: 1})
 		ok = !errors.Is(err, errors.ErrUnsupported)
 	}
 	if !ok {
@@ -48,9 +48,9 @@ func (k *kit) received(tenant, key string, at time.Time) ticket.Receipt {
 	return *r
 }
 
-func (k *kit) forget(f ticket.Forgetting) int {
+func (k *kit) forget(f ticket.ReceiptPruneRequest) int {
 	k.Helper()
-	n, err := k.store.Forget(k.Context(), f)
+	n, err := k.store.PruneReceipts(k.Context(), f)
 	k.ok(err, "Forget")
 	return n
 }
@@ -70,7 +70,7 @@ func forgetOld(k *kit) {
 		old = append(old, k.received(tenant, "old", clock.Add(-time.Microsecond)))
 		kept = append(kept, k.received(tenant, "kept", clock))
 	}
-	k.same(k.forget(ticket.Forgetting{Before: clock, Limit: 50}), len(old), "how many were removed")
+	k.same(k.forget(ticket.ReceiptPruneRequest{Before: clock, Limit: 50}), len(old), "how many were removed")
 	for _, r := range old {
 		k.same(k.forgotten(r), true, "receipt %q of %q is gone", r.Key, r.Tenant)
 	}
@@ -85,7 +85,7 @@ func forgetLimit(k *kit) {
 		old = append(old, k.received(acme, fmt.Sprintf("key-%d", i), past))
 	}
 	for _, left := range []int{7, 4, 1, 0, 0} {
-		k.forget(ticket.Forgetting{Before: clock, Limit: 3})
+		k.forget(ticket.ReceiptPruneRequest{Before: clock, Limit: 3})
 		n := 0
 		for _, r := range old {
 			if !k.forgotten(r) {
@@ -101,12 +101,12 @@ func forgetKeyed(k *kit) {
 	for i := range 5 {
 		list = append(list, k.received(acme, fmt.Sprintf("key-%d", i), clock))
 	}
-	k.same(k.forget(ticket.Forgetting{Before: clock, Limit: 100}), 0, "changed without a key")
+	k.same(k.forget(ticket.ReceiptPruneRequest{Before: clock, Limit: 100}), 0, "changed without a key")
 	for _, r := range list {
 		k.same(k.receipt(r.Tenant, r.Key), r, "receipt that was not keyed")
 	}
 	for n := 0; n < len(list); {
-		done := k.forget(ticket.Forgetting{Before: clock, Key: rekeyed, Limit: 2})
+		done := k.forget(ticket.ReceiptPruneRequest{Before: clock, Key: rekeyed, Limit: 2})
 		if done < 1 || done > 2 {
 			k.fail("with a limit of 2 it changed %d, after %d of %d", done, n, len(list))
 		}
@@ -121,12 +121,12 @@ func forgetKeyed(k *kit) {
 // forgetAgain keys nothing twice, and forgets what is keyed as well.
 func forgetAgain(k *kit) {
 	r := k.received(acme, "key", clock)
-	k.same(k.forget(ticket.Forgetting{Before: clock, Key: rekeyed, Limit: 10}), 1, "keyed")
-	k.same(k.forget(ticket.Forgetting{Before: clock, Key: rekeyed, Limit: 10}), 0, "keyed again")
+	k.same(k.forget(ticket.ReceiptPruneRequest{Before: clock, Key: rekeyed, Limit: 10}), 1, "keyed")
+	k.same(k.forget(ticket.ReceiptPruneRequest{Before: clock, Key: rekeyed, Limit: 10}), 0, "keyed again")
 	want := r
 	want.Request, want.Keyed = rekeyed(r.Request), true
 	k.same(k.receipt(r.Tenant, r.Key), want, "receipt")
-	k.same(k.forget(ticket.Forgetting{Before: soon, Key: rekeyed, Limit: 10}), 1, "removed")
+	k.same(k.forget(ticket.ReceiptPruneRequest{Before: soon, Key: rekeyed, Limit: 10}), 1, "removed")
 	k.same(k.forgotten(r), true, "a keyed receipt is gone")
 	again := k.received(acme, "key", soon) // the key is free
 	k.same(k.receipt(acme, "key"), again, "receipt of the second use")
@@ -136,7 +136,7 @@ func forgetCancelled(k *kit) {
 	r := k.received(acme, "key", past)
 	ctx, cancel := context.WithCancel(k.Context())
 	cancel()
-	_, err := k.store.Forget(ctx, ticket.Forgetting{Before: clock, Limit: 10})
+	_, err := k.store.PruneReceipts(ctx, ticket.ReceiptPruneRequest{Before: clock, Limit: 10})
 	k.refused(err, context.Canceled, "Forget")
 	k.same(k.receipt(r.Tenant, r.Key), r, "receipt")
 }

@@ -26,9 +26,9 @@ var hastenRules = []rule{
 
 // noHasten says why a store is left out.
 func noHasten(ctx context.Context, s ticket.Store) string {
-	h, ok := s.(ticket.Hastener)
+	h, ok := s.(ticket.Rescheduler)
 	if ok {
-		_, err := h.Hasten(ctx, ticket.Hastening{Now: clock})
+		_, err := h.Reschedule(ctx, ticket.RescheduleRequest{Now: clock})
 		ok = !errors.Is(err, errors.ErrUnsupported)
 	}
 	if !ok {
@@ -37,9 +37,9 @@ func noHasten(ctx context.Context, s ticket.Store) string {
 	return ""
 }
 
-func (k *kit) hasten(h ticket.Hastening) int {
+func (k *kit) hasten(h ticket.RescheduleRequest) int {
 	k.Helper()
-	n, err := k.store.Hasten(k.Context(), h)
+	n, err := k.store.Reschedule(k.Context(), h)
 	k.ok(err, "Hasten")
 	return n
 }
@@ -49,7 +49,7 @@ var farAhead = clock.AddDate(10, 0, 0)
 
 func hastenPending(k *kit) {
 	list := k.outbox(soon, farAhead, farAhead.Add(time.Microsecond), farAhead.Add(time.Hour))
-	k.same(k.hasten(ticket.Hastening{Now: clock, Due: farAhead, Via: []string{"mail"}}), 2, "how many were brought forward")
+	k.same(k.hasten(ticket.RescheduleRequest{Now: clock, Due: farAhead, Notifiers: []string{"mail"}}), 2, "how many were brought forward")
 	for i, want := range []time.Time{soon, farAhead, clock, clock} {
 		d := list[i]
 		d.Due = want
@@ -62,8 +62,8 @@ func hastenPending(k *kit) {
 func hastenClaimed(k *kit) {
 	list := k.outbox(past, clock.Add(time.Second))
 	claimed := k.claims(soon, list, "to hold them for long")
-	k.same(k.hasten(ticket.Hastening{Now: clock, Until: claimed[0].Until, Via: []string{"mail"}}), 0, "how many end earlier")
-	k.same(k.hasten(ticket.Hastening{Now: clock, Until: claimed[0].Until.Add(-time.Microsecond), Via: []string{"mail"}}), 2, "how many end earlier")
+	k.same(k.hasten(ticket.RescheduleRequest{Now: clock, Until: claimed[0].Until, Notifiers: []string{"mail"}}), 0, "how many end earlier")
+	k.same(k.hasten(ticket.RescheduleRequest{Now: clock, Until: claimed[0].Until.Add(-time.Microsecond), Notifiers: []string{"mail"}}), 2, "how many end earlier")
 	for i := range claimed {
 		claimed[i].Until = clock
 		if i == 1 {
@@ -83,33 +83,33 @@ func hastenWhich(k *kit) {
 	d.Due, d.Tenant = farAhead, "other"
 	k.put(ticket.Commit{Changes: []ticket.Change{foreign}, Deliveries: []ticket.Delivery{d}})
 	ids := []ticket.ID{list[0].ID, d.ID, ticket.NewID(clock)}
-	k.same(k.hasten(ticket.Hastening{Now: clock, Due: clock, Tenant: acme, IDs: ids}), 1, "how many were brought forward by their IDs")
+	k.same(k.hasten(ticket.RescheduleRequest{Now: clock, Due: clock, Tenant: acme, IDs: ids}), 1, "how many were brought forward by their IDs")
 	k.same(k.stored(list[0]).Due, clock, "Due")
 	k.same(k.stored(list[1]).Due, farAhead, "Due of another")
-	k.same(k.hasten(ticket.Hastening{Now: clock, Due: clock}), 0, "how many were brought forward by no notifier")
-	k.same(k.hasten(ticket.Hastening{Now: clock, Due: clock, Via: []string{"other"}}), 0, "how many were brought forward by another notifier")
-	k.same(k.hasten(ticket.Hastening{Now: clock, Due: clock, Via: []string{"other", "mail"}}), 2, "how many were brought forward in all tenants")
+	k.same(k.hasten(ticket.RescheduleRequest{Now: clock, Due: clock}), 0, "how many were brought forward by no notifier")
+	k.same(k.hasten(ticket.RescheduleRequest{Now: clock, Due: clock, Notifiers: []string{"other"}}), 0, "how many were brought forward by another notifier")
+	k.same(k.hasten(ticket.RescheduleRequest{Now: clock, Due: clock, Notifiers: []string{"other", "mail"}}), 2, "how many were brought forward in all tenants")
 }
 
 func hastenNone(k *kit) {
 	claimed := k.claims(clock, k.outbox(past), "to hold it")[0]
 	waits := k.outbox(farAhead)[0]
-	k.same(k.hasten(ticket.Hastening{Now: clock, Due: past, Via: []string{"mail"}}), 1, "how many were brought forward")
+	k.same(k.hasten(ticket.RescheduleRequest{Now: clock, Due: past, Notifiers: []string{"mail"}}), 1, "how many were brought forward")
 	k.same(k.stored(claimed), claimed, "what is claimed")
 	waits.Due = clock
 	k.same(k.stored(waits), waits, "what waits")
-	k.same(k.hasten(ticket.Hastening{Now: soon, Until: past, Via: []string{"mail"}}), 1, "how many end earlier")
+	k.same(k.hasten(ticket.RescheduleRequest{Now: soon, Until: past, Notifiers: []string{"mail"}}), 1, "how many end earlier")
 	k.same(k.stored(waits), waits, "what waits")
 	done := k.claims(soon, []ticket.Delivery{claimed, waits}, "again")
-	k.settle(settlement(done[0], ticket.Done), settlement(done[1], ticket.GiveUp))
-	k.same(k.hasten(ticket.Hastening{Now: farAhead, Due: past.AddDate(-1, 0, 0), Until: past.AddDate(-1, 0, 0), Via: []string{"mail"}}), 0, "how many that are settled")
+	k.settle(settlement(done[0], ticket.OutcomeDone), settlement(done[1], ticket.OutcomeGiveUp))
+	k.same(k.hasten(ticket.RescheduleRequest{Now: farAhead, Due: past.AddDate(-1, 0, 0), Until: past.AddDate(-1, 0, 0), Notifiers: []string{"mail"}}), 0, "how many that are settled")
 }
 
 func hastenCancelled(k *kit) {
 	d := k.outbox(farAhead)[0]
 	ctx, cancel := context.WithCancel(k.Context())
 	cancel()
-	_, err := k.store.Hasten(ctx, ticket.Hastening{Now: clock, Due: clock, Via: []string{"mail"}})
+	_, err := k.store.Reschedule(ctx, ticket.RescheduleRequest{Now: clock, Due: clock, Notifiers: []string{"mail"}})
 	k.refused(err, context.Canceled, "Hasten")
 	k.same(k.stored(d), d, "delivery")
 }

@@ -35,7 +35,7 @@ func joinedTenants(k *kit) {
 				e.Fields = ticket.Fields{name: name}
 			})
 			d := k.delivery(c.Ticket)
-			d.Via, d.Kind, d.To.Person = name, ticket.Kind(name), ticket.Person{ID: name}
+			d.Notifier, d.Kind, d.To.Person = name, ticket.Kind(name), ticket.Person{ID: name}
 			commit := ticket.Commit{Changes: []ticket.Change{c}, Deliveries: []ticket.Delivery{d}, Receipt: receiptFor(c.Ticket, name)}
 			k.ok(k.store.Commit(k.Context(), commit), "Commit under tenant %q with the key %q, the %d. of two that are alike", tenant, name, i+1)
 			commits = append(commits, commit)
@@ -57,7 +57,7 @@ func joinedTenants(k *kit) {
 					k.same(len(k.list(q).Tickets), 0, "tickets that match %+v, which are of tenant %q", q, t.Tenant)
 				}
 			}
-			for _, q := range []ticket.DeliveryQuery{{}, {Via: []string{d.Via}}, {Kind: []ticket.Kind{d.Kind}}, {To: d.To}} {
+			for _, q := range []ticket.DeliveryQuery{{}, {Notifiers: []string{d.Notifier}}, {Kind: []ticket.Kind{d.Kind}}, {To: d.To}} {
 				q.Tenant = t.Tenant
 				k.same(deliveryIDs(k.deliveries(q).Deliveries), []ticket.ID{d.ID}, "deliveries that match %+v", q)
 			}

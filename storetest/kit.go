@@ -154,7 +154,7 @@ const lease = time.Minute
 // a case says otherwise.
 func (k *kit) claim(now time.Time) []ticket.Delivery {
 	k.Helper()
-	return k.claimWith(ticket.ClaimRequest{Now: now, Lease: lease, Limit: 100, Via: []string{"mail"}})
+	return k.claimWith(ticket.ClaimRequest{Now: now, Lease: lease, Limit: 100, Notifiers: []string{"mail"}})
 }
 
 func (k *kit) claimWith(r ticket.ClaimRequest) []ticket.Delivery {
@@ -197,9 +197,9 @@ func (k *kit) stored(d ticket.Delivery) ticket.Delivery {
 	return found
 }
 
-func (k *kit) revise(r ticket.Revision) int {
+func (k *kit) revise(r ticket.DeliveryUpdate) int {
 	k.Helper()
-	n, err := k.store.Revise(k.Context(), r)
+	n, err := k.store.UpdateDeliveries(k.Context(), r)
 	k.ok(err, "Revise")
 	return n
 }

@@ -84,10 +84,10 @@ func lineOrder(k *kit) {
 	k.enter(c, list)
 	slices.SortFunc(list[3:], func(a, b ticket.Delivery) int { return a.ID.Compare(b.ID) })
 	for i := range list {
-		r := ticket.ClaimRequest{Now: clock, Lease: lease, Limit: 1, Via: []string{"mail"}}
+		r := ticket.ClaimRequest{Now: clock, Lease: lease, Limit: 1, Notifiers: []string{"mail"}}
 		claimed := k.claimWith(r)
 		k.same(deliveryIDs(claimed), []ticket.ID{list[i].ID}, "%d. delivery claimed of a line", i+1)
-		k.settle(settlement(claimed[0], ticket.Done))
+		k.settle(settlement(claimed[0], ticket.OutcomeDone))
 	}
 }
 
@@ -100,7 +100,7 @@ func lineMany(k *kit) {
 	k.enter(c, entered)
 	for i := range list {
 		claimed := k.claims(clock, list[i:i+1], "when %d of a line are settled", i)
-		k.settle(settlement(claimed[0], ticket.Done))
+		k.settle(settlement(claimed[0], ticket.OutcomeDone))
 	}
 }
 
@@ -124,18 +124,18 @@ var separators = []string{":", "/", "|", " ", ",", ".", "-", "_", "#", "\t", "\n
 // joined: mail:x and i:y, and mail and x:i:y.
 func lineJoined(k *kit) {
 	agent := func(id string) ticket.Recipient {
-		return ticket.Recipient{Role: ticket.Agents, Person: ticket.Person{ID: id}}
+		return ticket.Recipient{Role: ticket.RoleAgent, Person: ticket.Person{ID: id}}
 	}
 	key := agent("y")
 	prefix, _ := strings.CutSuffix(key.Key(), "y") // with which the key of an agent begins
 	for _, sep := range separators {
 		c := k.opened(acme)
 		a, b := k.delivery(c.Ticket), k.delivery(c.Ticket)
-		a.Via, a.To = "mail", agent("x"+sep+prefix+"y")
-		b.Via, b.To = "mail"+sep+prefix+"x", agent("y")
+		a.Notifier, a.To = "mail", agent("x"+sep+prefix+"y")
+		b.Notifier, b.To = "mail"+sep+prefix+"x", agent("y")
 		k.enter(c, []ticket.Delivery{a, b})
-		got := k.claimWith(ticket.ClaimRequest{Now: clock, Lease: lease, Limit: 10, Via: []string{a.Via, b.Via}})
-		k.same(len(got), 2, "deliveries claimed by %q to %q and by %q to %q", a.Via, a.To.Key(), b.Via, b.To.Key())
+		got := k.claimWith(ticket.ClaimRequest{Now: clock, Lease: lease, Limit: 10, Notifiers: []string{a.Notifier, b.Notifier}})
+		k.same(len(got), 2, "deliveries claimed by %q to %q and by %q to %q", a.Notifier, a.To.Key(), b.Notifier, b.To.Key())
 	}
 }
 
@@ -144,16 +144,16 @@ func lineSame(k *kit) {
 	person := func(r ticket.Role, p ticket.Person) ticket.Recipient { return ticket.Recipient{Role: r, Person: p} }
 	for what, pair := range map[string][2]ticket.Recipient{
 		"an address in other letters": {
-			person(ticket.Requesters, ticket.Person{Email: "zoe@example.org"}),
-			person(ticket.Requesters, ticket.Person{Email: "Zoe@Example.ORG"}),
+			person(ticket.RoleRequester, ticket.Person{Email: "zoe@example.org"}),
+			person(ticket.RoleRequester, ticket.Person{Email: "Zoe@Example.ORG"}),
 		},
 		"an address, and it again with a name": {
-			person(ticket.Requesters, ticket.Person{Email: "zoe@example.org"}),
-			person(ticket.Requesters, ticket.Person{Email: "zoe@example.org", ID: "c-2", Name: "Zoë", Locale: "de"}),
+			person(ticket.RoleRequester, ticket.Person{Email: "zoe@example.org"}),
+			person(ticket.RoleRequester, ticket.Person{Email: "zoe@example.org", ID: "c-2", Name: "Zoë", Locale: "de"}),
 		},
 		"a requester, and the same as a follower": {
-			person(ticket.Requesters, ticket.Person{ID: "c-2"}),
-			person(ticket.Followers, ticket.Person{ID: "c-2"}),
+			person(ticket.RoleRequester, ticket.Person{ID: "c-2"}),
+			person(ticket.RoleFollower, ticket.Person{ID: "c-2"}),
 		},
 	} {
 		c, list := k.line(2)
@@ -171,14 +171,14 @@ func lineOthers(k *kit) {
 		{Email: "zoe@example.org"}, {ID: "zoe@example.org"}, {Phone: "zoe@example.org"}, {Email: "zoe@example.org "},
 		{Email: "zoé@example.org"}, {Email: "ZOÉ@example.org"}, {Email: "zoe\u0301@example.org"}, {ID: "zoe"}, {ID: "Zoe"}, {Phone: "1"},
 	} {
-		tos = append(tos, ticket.Recipient{Role: ticket.Requesters, Person: p})
+		tos = append(tos, ticket.Recipient{Role: ticket.RoleRequester, Person: p})
 	}
 	for _, queue := range []string{"", "hardware", "Hardware", "1:hardware"} {
 		for level := range 3 {
-			tos = append(tos, ticket.Recipient{Role: ticket.Agents, Queue: queue, Level: level})
+			tos = append(tos, ticket.Recipient{Role: ticket.RoleAgent, Queue: queue, Level: level})
 		}
 	}
-	tos = append(tos, ticket.Recipient{Role: ticket.Systems})
+	tos = append(tos, ticket.Recipient{Role: ticket.RoleSystem})
 	var all []ticket.Delivery
 	for range 2 {
 		c := k.opened(acme)
@@ -186,18 +186,18 @@ func lineOthers(k *kit) {
 		for _, to := range tos {
 			for _, via := range []string{"mail", "Mail", "sms"} {
 				d := k.delivery(c.Ticket)
-				d.To, d.Via = to, via
+				d.To, d.Notifier = to, via
 				list = append(list, d)
 			}
 		}
 		k.enter(c, list)
 		all = append(all, list...)
 	}
-	r := ticket.ClaimRequest{Now: clock, Lease: lease, Limit: 1000, Via: []string{"mail", "Mail", "sms"}}
+	r := ticket.ClaimRequest{Now: clock, Lease: lease, Limit: 1000, Notifiers: []string{"mail", "Mail", "sms"}}
 	claimed := k.claimWith(r)
 	for _, d := range all {
 		if !slices.ContainsFunc(claimed, func(c ticket.Delivery) bool { return c.ID == d.ID }) {
-			k.fail("the delivery by %q to %q was not claimed, but no other stands in its line", d.Via, d.To.Key())
+			k.fail("the delivery by %q to %q was not claimed, but no other stands in its line", d.Notifier, d.To.Key())
 		}
 	}
 }
@@ -213,14 +213,14 @@ func lineBlocked(k *kit) {
 	k.claims(now, nil, "behind one that is claimed")
 	now = now.Add(2 * lease)
 	held := k.claims(now, list[:1], "when the lease of the first one has passed")
-	again := settlement(held[0], ticket.Again)
+	again := settlement(held[0], ticket.OutcomeRetry)
 	again.Due = now.Add(time.Hour)
 	k.settle(again)
 	k.claims(now.Add(time.Minute), nil, "behind one that waits for another attempt")
 
 	list = k.lined(3)
 	held = k.claims(clock, list[:1], "of a line of three")
-	k.settle(settlement(held[0], ticket.Done))
+	k.settle(settlement(held[0], ticket.OutcomeDone))
 	k.claims(clock, list[1:2], "after the first one was done")
 	k.claims(clock, nil, "behind a second one that is claimed")
 }
@@ -239,20 +239,20 @@ func lineFreed(k *kit) {
 func lineRedriven(k *kit) {
 	list := k.lined(3)
 	first := k.claims(clock, list[:1], "of a line of three")[0]
-	k.settle(settlement(first, ticket.GiveUp))
+	k.settle(settlement(first, ticket.OutcomeGiveUp))
 	second := k.claims(clock, list[1:2], "after the first one was given up")[0]
-	r := ticket.Revision{Tenant: acme, IDs: []ticket.ID{first.ID}, From: []ticket.DeliveryState{ticket.Dead}, To: ticket.Pending, At: clock.Add(time.Second)}
+	r := ticket.DeliveryUpdate{Tenant: acme, IDs: []ticket.ID{first.ID}, From: []ticket.DeliveryState{ticket.DeliveryDead}, To: ticket.DeliveryPending, At: clock.Add(time.Second)}
 	k.same(k.revise(r), 1, "deliveries redriven")
 
 	now := clock.Add(4 * lease)
 	k.claims(clock, nil, "before the redriven one is due")
-	k.same(deliveryIDs(k.claimWith(ticket.ClaimRequest{Now: now, Lease: year, Limit: 100, Via: []string{"mail"}})),
+	k.same(deliveryIDs(k.claimWith(ticket.ClaimRequest{Now: now, Lease: year, Limit: 100, Notifiers: []string{"mail"}})),
 		deliveryIDs(list[:1]), "deliveries claimed when the redriven one is due")
 	k.claims(now, nil, "behind the redriven one, though the lease of the second has passed")
-	k.settle(settlement(second, ticket.Done))
+	k.settle(settlement(second, ticket.OutcomeDone))
 	k.claims(now, nil, "behind the redriven one, after the second was done")
 	first.Attempts++
-	k.settle(settlement(first, ticket.Done))
+	k.settle(settlement(first, ticket.OutcomeDone))
 	k.claims(now, list[2:], "after the redriven one was done")
 }
 
@@ -261,25 +261,25 @@ func lineRedriven(k *kit) {
 func lineAgain(k *kit) {
 	list := k.lined(2)
 	first := k.claims(clock, list[:1], "of a line of two")[0]
-	k.settle(settlement(first, ticket.GiveUp))
-	again := settlement(k.claims(clock, list[1:], "after the first one was given up")[0], ticket.Again)
-	r := revision(ticket.Pending, settledStates, first)
+	k.settle(settlement(first, ticket.OutcomeGiveUp))
+	again := settlement(k.claims(clock, list[1:], "after the first one was given up")[0], ticket.OutcomeRetry)
+	r := revision(ticket.DeliveryPending, settledStates, first)
 	r.At = clock.Add(2 * time.Hour)
 	k.revise(r)
 	again.Due = clock.Add(time.Minute)
 	k.settle(again)
 	k.claims(soon, nil, "behind a redriven one that is not due yet")
-	k.settle(settlement(k.claims(r.At, list[:1], "when the redriven one is due")[0], ticket.Done))
+	k.settle(settlement(k.claims(r.At, list[:1], "when the redriven one is due")[0], ticket.OutcomeDone))
 	k.claims(r.At, list[1:], "after the redriven one was done")
 }
 
 // lineBounced redrives one that bounced at another address than its recipient's.
 func lineBounced(k *kit) {
 	list := k.lined(2)
-	bounced := k.endAt(list[0], "moved@example.org", ticket.BounceBack)
-	k.revise(revision(ticket.Pending, settledStates, bounced))
+	bounced := k.endAt(list[0], "moved@example.org", ticket.OutcomeBounce)
+	k.revise(revision(ticket.DeliveryPending, settledStates, bounced))
 	k.claims(clock, nil, "behind one that bounced at another address and was redriven")
-	k.settle(settlement(k.claims(soon, list[:1], "when the redriven one is due")[0], ticket.Done))
+	k.settle(settlement(k.claims(soon, list[:1], "when the redriven one is due")[0], ticket.OutcomeDone))
 	k.claims(soon, list[1:], "after the redriven one was done")
 }
 
@@ -298,7 +298,7 @@ func lineRace(k *kit) {
 	var done atomic.Int64
 	work := func(i int) error {
 		for idle := 0; done.Load() < lines*length && idle < 1000; idle++ {
-			claimed, err := k.store.Claim(k.Context(), ticket.ClaimRequest{Now: clock, Lease: 2 * lease, Limit: 3, Via: []string{"mail"}})
+			claimed, err := k.store.Claim(k.Context(), ticket.ClaimRequest{Now: clock, Lease: 2 * lease, Limit: 3, Notifiers: []string{"mail"}})
 			if err != nil {
 				return fmt.Errorf("Claim: %w", err)
 			}
@@ -313,9 +313,9 @@ func lineRace(k *kit) {
 			}
 			runtime.Gosched()
 			for j, d := range claimed {
-				line, s := of[d.Ticket], settlement(d, ticket.Done)
+				line, s := of[d.Ticket], settlement(d, ticket.OutcomeDone)
 				if d.Attempts == 1 && (i+j)%3 == 0 {
-					s.Outcome, s.Due = ticket.Again, past
+					s.Outcome, s.Due = ticket.OutcomeRetry, past
 				} else {
 					line.last.Store(d.Seq)
 				}
@@ -323,7 +323,7 @@ func lineRace(k *kit) {
 				if err := k.store.Settle(k.Context(), []ticket.Settlement{s}); err != nil {
 					return fmt.Errorf("Settle: %w", err)
 				}
-				if s.Outcome == ticket.Done {
+				if s.Outcome == ticket.OutcomeDone {
 					done.Add(1)
 				}
 			}

@@ -9,7 +9,7 @@ import (
 
 const (
 	saysList   = "List returns the tickets that match q, in q's order, from q.After on, at most q.Limit of them."
-	saysMatch  = "Match reports whether the ticket is one the query asks for, wherever in the order; in SoonestDue, only those with a timer are."
+	saysMatch  = "Match reports whether the ticket is one the query asks for, wherever in the order; in OrderSoonestDue, only those with a timer are."
 	saysOrder  = "An order is total: where the key is equal, the ID decides in the same direction."
 	saysWalk   = "A walk from page to page must meet every ticket that matches all the while, once, whatever else changes meanwhile, as long as its place in the order does not change."
 	saysNext   = "Page.Next must be empty exactly when nothing follows."
@@ -35,8 +35,8 @@ var listRules = []rule{
 }
 
 var allOrders = []ticket.Order{
-	ticket.OldestFirst, ticket.NewestFirst, ticket.LeastRecent, ticket.MostRecent, ticket.MostPressing,
-	ticket.SoonestDue,
+	ticket.OrderOldestFirst, ticket.OrderNewestFirst, ticket.OrderLeastRecent, ticket.OrderMostRecent, ticket.OrderMostUrgent,
+	ticket.OrderSoonestDue,
 }
 
 // listMatch asks with each condition alone, and with many of them by chance.
@@ -54,7 +54,7 @@ func listMerged(k *kit) {
 	into, c := k.opened(acme), k.opened(acme)
 	k.commit(into, c)
 	see := func(what string, want ...ticket.ID) {
-		for _, order := range []ticket.Order{ticket.OldestFirst, ticket.NewestFirst, ticket.MostRecent, ticket.MostPressing} {
+		for _, order := range []ticket.Order{ticket.OrderOldestFirst, ticket.OrderNewestFirst, ticket.OrderMostRecent, ticket.OrderMostUrgent} {
 			for _, person := range []ticket.Person{{}, c.Ticket.Requester} {
 				q := ticket.Query{Tenant: acme, NotMerged: true, Order: order, Requester: person}
 				got := idsOf(k.list(q).Tickets)
@@ -158,7 +158,7 @@ func listChanging(k *kit) {
 	for i := range 20 {
 		open(clock.Add(time.Duration(i) * time.Minute))
 	}
-	for _, order := range []ticket.Order{ticket.OldestFirst, ticket.NewestFirst} {
+	for _, order := range []ticket.Order{ticket.OrderOldestFirst, ticket.OrderNewestFirst} {
 		there := slices.Clone(all)
 		step := 0
 		met := k.walk(ticket.Query{Tenant: acme, Order: order, Limit: 3}, func() {
@@ -172,7 +172,7 @@ func listChanging(k *kit) {
 			for _, i := range []int{step % len(there), (7 * step) % len(all)} { // met already, or not yet
 				c := next(all[i], note("meanwhile"), func(e *ticket.Event) {
 					e.To, e.Phase = ticket.State{Status: ticket.StatusOpen, Level: 2}, ticket.PhaseInProgress
-					e.Set.Priority = ticket.Critical
+					e.Set.Priority = ticket.GradeCritical
 				})
 				k.commit(c)
 				all[i] = c.Ticket
@@ -227,14 +227,14 @@ func listAfter(k *kit) {
 
 func listInvalid(k *kit) {
 	k.populate(3)
-	newest := k.list(ticket.Query{Tenant: acme, Order: ticket.NewestFirst, Limit: 1}).Next
+	newest := k.list(ticket.Query{Tenant: acme, Order: ticket.OrderNewestFirst, Limit: 1}).Next
 	for what, q := range map[string]ticket.Query{
 		"a negative limit":          {Limit: -1},
 		"a limit beyond MaxLimit":   {Limit: ticket.MaxLimit + 1},
 		"an unknown order":          {Order: "sideways"},
 		"what is no cursor":         {After: "!"},
-		"a cut cursor":              {Order: ticket.NewestFirst, After: newest[1:]},
-		"a cursor of another order": {Order: ticket.OldestFirst, After: newest},
+		"a cut cursor":              {Order: ticket.OrderNewestFirst, After: newest[1:]},
+		"a cursor of another order": {Order: ticket.OrderOldestFirst, After: newest},
 		"a field of no known type":  {Fields: ticket.Fields{"order": struct{}{}}},
 	} {
 		q.Tenant = acme

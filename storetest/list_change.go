@@ -38,9 +38,9 @@ func rarely(e *ticket.Event, i int) {
 	e.At = clock.Add(time.Duration(60-i) * time.Hour)
 	e.To, e.Phase = ticket.State{Status: ticket.StatusOpen, Level: 2}, ticket.PhaseInProgress
 	e.Fields, e.Set.AddTags = ticket.Fields{"site": "rare"}, []string{"rare"}
-	e.Set.Queue, e.Set.Assignee, e.Set.Priority = new("rare"), new("rare"), ticket.Critical
+	e.Set.Queue, e.Set.Assignee, e.Set.Priority = new("rare"), new("rare"), ticket.GradeCritical
 	e.Requester, e.Followed = ticket.Person{ID: "rare", Organisation: "rare"}, []ticket.Person{{ID: "rarer"}}
-	e.Set.Timer = &ticket.Timer{At: clock.Add(-time.Duration(i) * time.Minute), Action: ticket.Resume}
+	e.Set.Timer = &ticket.Timer{At: clock.Add(-time.Duration(i) * time.Minute), Action: ticket.ActionResume}
 }
 
 // rare has a query for each condition that changes with a ticket.
@@ -50,7 +50,7 @@ var rare = []ticket.Query{
 	{Tenant: acme, Level: []int{2}},
 	{Tenant: acme, Queue: []string{"rare"}},
 	{Tenant: acme, Assignee: []string{"rare"}},
-	{Tenant: acme, Priority: []ticket.Grade{ticket.Critical}},
+	{Tenant: acme, Priority: []ticket.Grade{ticket.GradeCritical}},
 	{Tenant: acme, Tags: []string{"rare"}},
 	{Tenant: acme, Fields: ticket.Fields{"site": "rare"}},
 	{Tenant: acme, Requester: ticket.Person{ID: "rare"}},
@@ -69,7 +69,7 @@ var common = []ticket.Query{
 	{Tenant: acme, Level: []int{1}},
 	{Tenant: acme, Queue: []string{""}},
 	{Tenant: acme, Assignee: []string{""}},
-	{Tenant: acme, Priority: []ticket.Grade{ticket.Medium}},
+	{Tenant: acme, Priority: []ticket.Grade{ticket.GradeMedium}},
 	{Tenant: acme, Tags: []string{"plain"}},
 	{Tenant: acme, Fields: ticket.Fields{"site": "plain"}},
 	{Tenant: acme, Requester: ada},
@@ -86,7 +86,7 @@ func listChanged(k *kit) {
 		c := k.opened(acme, func(e *ticket.Event) {
 			e.At = clock.Add(time.Duration(i) * time.Minute)
 			e.Fields, e.Set.AddTags, e.Followed = ticket.Fields{"site": "plain"}, []string{"plain"}, []ticket.Person{{ID: "plain"}}
-			e.Set.Timer = &ticket.Timer{At: soon.Add(time.Duration(i) * time.Minute), Action: ticket.Resume}
+			e.Set.Timer = &ticket.Timer{At: soon.Add(time.Duration(i) * time.Minute), Action: ticket.ActionResume}
 		})
 		k.commit(c)
 		all = append(all, c.Ticket)
@@ -125,13 +125,13 @@ func listChanged(k *kit) {
 // listMoved lets the last ticket of a page move before the next page is asked for.
 // The walk goes on behind the place where that stood.
 func listMoved(k *kit) {
-	for _, order := range []ticket.Order{ticket.LeastRecent, ticket.MostRecent, ticket.MostPressing, ticket.SoonestDue} {
+	for _, order := range []ticket.Order{ticket.OrderLeastRecent, ticket.OrderMostRecent, ticket.OrderMostUrgent, ticket.OrderSoonestDue} {
 		var all []ticket.Ticket
 		for i := range 12 {
 			c := k.opened(acme, func(e *ticket.Event) {
 				e.At = clock.Add(time.Duration(i) * time.Minute)
 				e.Set.Queue, e.Set.Priority = new(string(order)), ticket.Grade(2+i%2)
-				e.Set.Timer = &ticket.Timer{At: soon.Add(time.Duration(i) * time.Minute), Action: ticket.Resume}
+				e.Set.Timer = &ticket.Timer{At: soon.Add(time.Duration(i) * time.Minute), Action: ticket.ActionResume}
 			})
 			k.commit(c)
 			all = append(all, c.Ticket)
@@ -149,9 +149,9 @@ func listMoved(k *kit) {
 			}
 			moved[last.ID] = true
 			k.commit(next(last, func(e *ticket.Event) {
-				e.At, e.Set.Priority, e.Set.Timer = to, ticket.Low, &ticket.Timer{At: to, Action: ticket.Resume}
+				e.At, e.Set.Priority, e.Set.Timer = to, ticket.GradeLow, &ticket.Timer{At: to, Action: ticket.ActionResume}
 				if to.Before(clock) {
-					e.Set.Priority = ticket.Critical
+					e.Set.Priority = ticket.GradeCritical
 				}
 			}))
 		}) {
@@ -175,7 +175,7 @@ func raceWalk(k *kit) {
 	}
 	hot := k.opened(acme)
 	k.commit(hot)
-	orders := []ticket.Order{ticket.LeastRecent, ticket.MostRecent, ticket.MostPressing}
+	orders := []ticket.Order{ticket.OrderLeastRecent, ticket.OrderMostRecent, ticket.OrderMostUrgent}
 	var walking atomic.Int64
 	walking.Store(int64(len(orders)))
 	k.together(1+len(orders), func(i int) error {

@@ -61,7 +61,7 @@ func manyClaimed(k *kit) {
 		list = append(list, k.outbox(slices.Repeat([]time.Time{past}, many/12)...)...)
 	}
 	slices.SortFunc(list, func(a, b ticket.Delivery) int { return a.ID.Compare(b.ID) })
-	r := ticket.ClaimRequest{Now: clock, Lease: lease, Limit: many - 100, Via: []string{"mail"}}
+	r := ticket.ClaimRequest{Now: clock, Lease: lease, Limit: many - 100, Notifiers: []string{"mail"}}
 	k.same(deliveryIDs(k.claimWith(r)), deliveryIDs(list[:many-100]), "deliveries claimed with limit %d, of %d", r.Limit, many)
 	r.Limit = noLimit
 	k.same(deliveryIDs(k.claimWith(r)), deliveryIDs(list[many-100:]), "deliveries claimed of those that were left, with limit %d", r.Limit)

@@ -22,10 +22,10 @@ type naive struct {
 	looks    func(r ticket.ClaimRequest, d *ticket.Delivery) bool         // whether a claim gets to see it
 	take     func(d *ticket.Delivery, takenOver bool)                     // what a claim counts
 	settled  func(was ticket.Delivery, d *ticket.Delivery, st ticket.Settlement) (keep bool)
-	revises  func(r ticket.Revision, d *ticket.Delivery) bool
-	revised  func(was ticket.Delivery, d *ticket.Delivery, r ticket.Revision)
-	counts   func(r ticket.BriefRequest, d, o *ticket.Delivery) bool // as sent to the same recipient
-	here     func(d, o *ticket.Delivery) bool                        // of those counted, about the same ticket
+	revises  func(r ticket.DeliveryUpdate, d *ticket.Delivery) bool
+	revised  func(was ticket.Delivery, d *ticket.Delivery, r ticket.DeliveryUpdate)
+	counts   func(r ticket.DeliveryContextRequest, d, o *ticket.Delivery) bool // as sent to the same recipient
+	here     func(d, o *ticket.Delivery) bool                                  // of those counted, about the same ticket
 	previous func(d, o *ticket.Delivery) bool
 	bounced  func(d, o *ticket.Delivery) bool
 }
@@ -43,24 +43,26 @@ func newNaive(s ticket.Store) *naive {
 			}
 		},
 		settled: func(ticket.Delivery, *ticket.Delivery, ticket.Settlement) bool { return true },
-		revises: func(r ticket.Revision, d *ticket.Delivery) bool {
+		revises: func(r ticket.DeliveryUpdate, d *ticket.Delivery) bool {
 			return d.Tenant == r.Tenant && slices.Contains(r.From, d.State)
 		},
-		revised: func(ticket.Delivery, *ticket.Delivery, ticket.Revision) {},
-		counts: func(r ticket.BriefRequest, d, o *ticket.Delivery) bool {
-			return told(d, o) && o.State == ticket.Sent && !o.Settled.Before(r.Since)
+		revised: func(ticket.Delivery, *ticket.Delivery, ticket.DeliveryUpdate) {},
+		counts: func(r ticket.DeliveryContextRequest, d, o *ticket.Delivery) bool {
+			return told(d, o) && o.State == ticket.DeliverySent && !o.Settled.Before(r.Since)
 		},
-		here:     func(d, o *ticket.Delivery) bool { return d.Ticket == o.Ticket },
-		previous: func(d, o *ticket.Delivery) bool { return o.Before(d) && o.Seq < d.Seq && o.State == ticket.Sent },
+		here: func(d, o *ticket.Delivery) bool { return d.Ticket == o.Ticket },
+		previous: func(d, o *ticket.Delivery) bool {
+			return o.Before(d) && o.Seq < d.Seq && o.State == ticket.DeliverySent
+		},
 		bounced: func(d, o *ticket.Delivery) bool {
-			return d.Tenant == o.Tenant && d.Via == o.Via && o.State == ticket.Bounced && d.To.Key() == o.Key()
+			return d.Tenant == o.Tenant && d.Notifier == o.Notifier && o.State == ticket.DeliveryBounced && d.To.Key() == o.Key()
 		},
 	}
 }
 
 // told reports whether both go to the same recipient in the same way.
 func told(d, o *ticket.Delivery) bool {
-	return d.Tenant == o.Tenant && d.Via == o.Via && d.To.Key() == o.To.Key()
+	return d.Tenant == o.Tenant && d.Notifier == o.Notifier && d.To.Key() == o.To.Key()
 }
 
 // naively is a fault in one function of a naive outbox, which shows in methods.
@@ -76,9 +78,9 @@ func naively(spoil func(n *naive), methods ...string) func(*faulty) {
 			case "Settle":
 				f.settle = n.Settle
 			case "Revise":
-				f.revise = n.Revise
+				f.revise = n.UpdateDeliveries
 			case "Brief":
-				f.brief = n.Brief
+				f.brief = n.DeliveryContexts
 			}
 		}
 	}
@@ -108,13 +110,13 @@ func (n *naive) Claim(ctx context.Context, r ticket.ClaimRequest) ([]ticket.Deli
 		if !n.looks(r, d) {
 			continue
 		}
-		ready := d.State == ticket.Pending && !d.Due.After(r.Now) || d.State == ticket.Claimed && !d.Until.After(r.Now)
-		if len(claimed) == r.Limit || !ready || !slices.Contains(r.Via, d.Via) ||
+		ready := d.State == ticket.DeliveryPending && !d.Due.After(r.Now) || d.State == ticket.DeliveryClaimed && !d.Until.After(r.Now)
+		if len(claimed) == r.Limit || !ready || !slices.Contains(r.Notifiers, d.Notifier) ||
 			slices.ContainsFunc(n.rows, func(o *ticket.Delivery) bool { return n.ahead(o, d) && n.blocks(r, o, d) }) {
 			continue
 		}
-		n.take(d, d.State == ticket.Claimed)
-		d.State, d.Until = ticket.Claimed, r.Now.Add(r.Lease)
+		n.take(d, d.State == ticket.DeliveryClaimed)
+		d.State, d.Until = ticket.DeliveryClaimed, r.Now.Add(r.Lease)
 		claimed = append(claimed, *d)
 	}
 	return claimed, nil
@@ -141,13 +143,13 @@ func (n *naive) Settle(ctx context.Context, list []ticket.Settlement) error {
 	defer n.mu.Unlock()
 	for _, st := range list {
 		d := n.find(st.ID)
-		if d.State != ticket.Claimed || d.Attempts != st.Attempts {
+		if d.State != ticket.DeliveryClaimed || d.Attempts != st.Attempts {
 			err = ticket.ErrClaimLost
 			continue
 		}
 		was := *d
 		d.State, d.Failures, d.LastError, d.Address, d.Until = st.Outcome.State(), st.Failures, st.Error, st.Address, time.Time{}
-		if d.State == ticket.Pending {
+		if d.State == ticket.DeliveryPending {
 			d.Due = st.Due
 		} else {
 			d.Settled = st.At
@@ -172,7 +174,7 @@ func (n *naive) Deliveries(ctx context.Context, q ticket.DeliveryQuery) (ticket.
 	return q.NewPage(newestFirst(q, all)), nil
 }
 
-func (n *naive) Revise(ctx context.Context, r ticket.Revision) (int, error) {
+func (n *naive) UpdateDeliveries(ctx context.Context, r ticket.DeliveryUpdate) (int, error) {
 	if err := cmp.Or(ctx.Err(), r.Check()); err != nil {
 		return 0, err
 	}
@@ -186,7 +188,7 @@ func (n *naive) Revise(ctx context.Context, r ticket.Revision) (int, error) {
 		changed++
 		was := *d
 		d.State, d.LastError, d.Settled = r.To, r.Error, r.At
-		if r.To == ticket.Pending {
+		if r.To == ticket.DeliveryPending {
 			d.Due, d.Failures, d.Settled = r.At, 0, time.Time{}
 		}
 		n.revised(was, d, r)
@@ -194,7 +196,7 @@ func (n *naive) Revise(ctx context.Context, r ticket.Revision) (int, error) {
 	return changed, nil
 }
 
-func (n *naive) Hasten(ctx context.Context, h ticket.Hastening) (int, error) {
+func (n *naive) Reschedule(ctx context.Context, h ticket.RescheduleRequest) (int, error) {
 	if err := cmp.Or(ctx.Err(), h.Check()); err != nil {
 		return 0, err
 	}
@@ -202,16 +204,16 @@ func (n *naive) Hasten(ctx context.Context, h ticket.Hastening) (int, error) {
 	defer n.mu.Unlock()
 	changed := 0
 	for _, d := range n.rows {
-		meant := slices.Contains(h.Via, d.Via)
+		meant := slices.Contains(h.Notifiers, d.Notifier)
 		if len(h.IDs) > 0 {
 			meant = d.Tenant == h.Tenant && slices.Contains(h.IDs, d.ID)
 		}
 		switch {
 		case !meant:
-		case d.State == ticket.Pending && !h.Due.IsZero() && d.Due.After(h.Due):
+		case d.State == ticket.DeliveryPending && !h.Due.IsZero() && d.Due.After(h.Due):
 			d.Due = h.Now
 			changed++
-		case d.State == ticket.Claimed && !h.Until.IsZero() && d.Until.After(h.Until):
+		case d.State == ticket.DeliveryClaimed && !h.Until.IsZero() && d.Until.After(h.Until):
 			d.Until = h.Now
 			if d.Due.After(h.Now) {
 				d.Due = h.Now
@@ -222,17 +224,17 @@ func (n *naive) Hasten(ctx context.Context, h ticket.Hastening) (int, error) {
 	return changed, nil
 }
 
-func (n *naive) Forget(ctx context.Context, f ticket.Forgetting) (int, error) {
-	return n.Store.(ticket.Forgetter).Forget(ctx, f)
+func (n *naive) PruneReceipts(ctx context.Context, f ticket.ReceiptPruneRequest) (int, error) {
+	return n.Store.(ticket.ReceiptPruner).PruneReceipts(ctx, f)
 }
 
-func (n *naive) Brief(ctx context.Context, r ticket.BriefRequest) ([]ticket.Brief, error) {
+func (n *naive) DeliveryContexts(ctx context.Context, r ticket.DeliveryContextRequest) ([]ticket.DeliveryContext, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	briefs := make([]ticket.Brief, len(r.Rows))
+	briefs := make([]ticket.DeliveryContext, len(r.Rows))
 	for i := range r.Rows {
 		b, d := &briefs[i], &r.Rows[i]
 		t, err := n.Ticket(ctx, d.Tenant, d.Ticket)

@@ -17,7 +17,7 @@ var (
 	queues     = []string{"", "hardware", "Hardware", "hardware ", "café", "cafe\u0301", "cafe", "日本", "ß", "ss", "100%", "100_"}
 	assignees  = []string{"", "lin", "Lin", "max", "máx"}
 	statuses   = []ticket.Status{ticket.StatusNew, ticket.StatusOpen, ticket.StatusOnHold, ticket.StatusClosed, "Open"}
-	channels   = []ticket.Channel{"", ticket.Phone, ticket.Mail, "fax", "Fax"}
+	channels   = []ticket.Channel{"", ticket.ChannelPhone, ticket.ChannelMail, "fax", "Fax"}
 	tags       = []string{"vip", "VIP", "red", "réd", "a,b", "a", "b", "%", `"`, "it's"}
 	fieldNames = []string{"order", "Order", "a.b", "$", "naïve"}
 	fieldPool  = []any{
@@ -79,7 +79,7 @@ var thePopulation = sync.OnceValue(func() []ticket.Change {
 		}, func(e *ticket.Event) {
 			e.At = clock.Add(time.Duration(20+r.IntN(20)) * time.Hour)
 			if n := r.IntN(12); n < 8 {
-				e.Set.Timer = &ticket.Timer{At: clock.Add(time.Duration(n) * 20 * time.Hour), Action: ticket.Resume}
+				e.Set.Timer = &ticket.Timer{At: clock.Add(time.Duration(n) * 20 * time.Hour), Action: ticket.ActionResume}
 			}
 			if i%7 == 6 {
 				e.Set.MergedInto = new(idOf(1_000_000))
@@ -189,7 +189,7 @@ var conditions = []func(r *rand.Rand, q *ticket.Query, t *ticket.Ticket){
 	func(r *rand.Rand, q *ticket.Query, t *ticket.Ticket) { q.Queue = some(r, t.Queue, queues) },
 	func(r *rand.Rand, q *ticket.Query, t *ticket.Ticket) { q.Assignee = some(r, t.Assignee, assignees) },
 	func(r *rand.Rand, q *ticket.Query, t *ticket.Ticket) {
-		q.Priority = some(r, t.Priority, []ticket.Grade{ticket.Low, ticket.Medium, ticket.High, ticket.Critical})
+		q.Priority = some(r, t.Priority, []ticket.Grade{ticket.GradeLow, ticket.GradeMedium, ticket.GradeHigh, ticket.GradeCritical})
 	},
 	func(r *rand.Rand, q *ticket.Query, t *ticket.Ticket) { q.Channel = some(r, t.Channel, channels) },
 	func(r *rand.Rand, q *ticket.Query, t *ticket.Ticket) {
@@ -220,7 +220,7 @@ var conditions = []func(r *rand.Rand, q *ticket.Query, t *ticket.Ticket){
 			q.DueBefore = clock.Add(year)
 		}
 	},
-	func(r *rand.Rand, q *ticket.Query, t *ticket.Ticket) { q.Order = ticket.SoonestDue },
+	func(r *rand.Rand, q *ticket.Query, t *ticket.Ticket) { q.Order = ticket.OrderSoonestDue },
 }
 
 func some[T any](r *rand.Rand, its T, list []T) []T {

@@ -58,11 +58,11 @@ func raceAll(k *kit) {
 			if !dueWorks {
 				errDue = nil
 			}
-			claimed, errClaim := k.store.Claim(ctx, ticket.ClaimRequest{Now: clock, Lease: lease, Limit: 1, Via: []string{"mail"}})
+			claimed, errClaim := k.store.Claim(ctx, ticket.ClaimRequest{Now: clock, Lease: lease, Limit: 1, Notifiers: []string{"mail"}})
 			var errSettle, errRevise error
 			for _, d := range claimed {
-				errSettle = k.store.Settle(ctx, []ticket.Settlement{settlement(d, ticket.Done)})
-				_, errRevise = k.store.Revise(ctx, revision(ticket.Bounced, settledStates, d))
+				errSettle = k.store.Settle(ctx, []ticket.Settlement{settlement(d, ticket.OutcomeDone)})
+				_, errRevise = k.store.UpdateDeliveries(ctx, revision(ticket.DeliveryBounced, settledStates, d))
 			}
 			_, errDeliveries := k.store.Deliveries(ctx, ticket.DeliveryQuery{Tenant: acme, Ticket: c.Ticket.ID})
 			for _, of := range []struct {
@@ -273,7 +273,7 @@ func (k *kit) eventsThenRow(ctx context.Context, id ticket.ID) error {
 }
 
 func (k *kit) deliveryThenRow(ctx context.Context, id ticket.ID) error {
-	claimed, err := k.store.Claim(ctx, ticket.ClaimRequest{Now: clock, Lease: lease, Limit: 100, Via: []string{"mail"}})
+	claimed, err := k.store.Claim(ctx, ticket.ClaimRequest{Now: clock, Lease: lease, Limit: 100, Notifiers: []string{"mail"}})
 	if err != nil {
 		return fmt.Errorf("Claim: %w", err)
 	}
@@ -303,7 +303,7 @@ func raceClaim(k *kit) {
 	claimed := make([][]ticket.Delivery, writers)
 	k.together(writers, func(i int) error {
 		for range there + 1 {
-			some, err := k.store.Claim(k.Context(), ticket.ClaimRequest{Now: clock, Lease: lease, Limit: 3, Via: []string{"mail"}})
+			some, err := k.store.Claim(k.Context(), ticket.ClaimRequest{Now: clock, Lease: lease, Limit: 3, Notifiers: []string{"mail"}})
 			if err != nil {
 				return fmt.Errorf("Claim: %w", err)
 			}

@@ -64,10 +64,10 @@ func readMerged(k *kit) {
 	a, b := k.opened(acme), k.opened(acme)
 	k.commit(a, b)
 	a = next(a.Ticket, func(e *ticket.Event) {
-		e.Action, e.Set.MergedInto = ticket.Merge, new(b.Ticket.ID)
+		e.Action, e.Set.MergedInto = ticket.ActionMerge, new(b.Ticket.ID)
 		e.To.Status, e.Phase = ticket.StatusClosed, ticket.PhaseClosed
 	})
-	b = next(b.Ticket, func(e *ticket.Event) { e.Action = ticket.Merge })
+	b = next(b.Ticket, func(e *ticket.Event) { e.Action = ticket.ActionMerge })
 	k.commit(a, b)
 	got, err := k.store.Lookup(k.Context(), acme, a.Ticket.Number)
 	k.ok(err, "Lookup of a ticket that was merged away")

@@ -51,25 +51,25 @@ func (k *kit) endAt(d ticket.Delivery, address string, o ticket.Outcome) ticket.
 	return k.stored(d)
 }
 
-func revision(to ticket.DeliveryState, from []ticket.DeliveryState, list ...ticket.Delivery) ticket.Revision {
-	return ticket.Revision{Tenant: acme, IDs: deliveryIDs(list), From: from, To: to, At: soon, Error: "by hand"}
+func revision(to ticket.DeliveryState, from []ticket.DeliveryState, list ...ticket.Delivery) ticket.DeliveryUpdate {
+	return ticket.DeliveryUpdate{Tenant: acme, IDs: deliveryIDs(list), From: from, To: to, At: soon, Error: "by hand"}
 }
 
 // settledStates are those that can be revised.
-var settledStates = []ticket.DeliveryState{ticket.Sent, ticket.Dead, ticket.Bounced, ticket.Suppressed}
+var settledStates = []ticket.DeliveryState{ticket.DeliverySent, ticket.DeliveryDead, ticket.DeliveryBounced, ticket.DeliverySuppressed}
 
 // reviseFrom names deliveries in every state, and some of the states.
 func reviseFrom(k *kit) {
 	for _, from := range [][]ticket.DeliveryState{
-		nil, {ticket.Sent}, {ticket.Dead}, {ticket.Bounced, ticket.Dead}, {ticket.Suppressed}, settledStates,
+		nil, {ticket.DeliverySent}, {ticket.DeliveryDead}, {ticket.DeliveryBounced, ticket.DeliveryDead}, {ticket.DeliverySuppressed}, settledStates,
 	} {
-		for _, to := range []ticket.DeliveryState{ticket.Pending, ticket.Bounced} {
+		for _, to := range []ticket.DeliveryState{ticket.DeliveryPending, ticket.DeliveryBounced} {
 			var list []ticket.Delivery
 			for _, o := range finals {
 				list = append(list, k.settled(o))
 			}
 			list = append(list, k.outbox(past)[0])
-			again := settlement(k.claim(clock)[0], ticket.Again)
+			again := settlement(k.claim(clock)[0], ticket.OutcomeRetry)
 			again.Due = clock.Add(year)
 			k.settle(again)
 			k.outbox(past)
@@ -91,7 +91,7 @@ func reviseFrom(k *kit) {
 				}
 				k.same(got.State, to, "state of one that was %s, when those that are %v are revised", d.State, from)
 			}
-			k.settle(settlement(claimed, ticket.Done))
+			k.settle(settlement(claimed, ticket.OutcomeDone))
 			k.claim(soon.Add(time.Minute)) // out of the way of the next
 		}
 	}
@@ -100,9 +100,9 @@ func reviseFrom(k *kit) {
 func revisePending(k *kit) {
 	for _, o := range finals {
 		d := k.settled(o)
-		k.revise(revision(ticket.Pending, settledStates, d))
+		k.revise(revision(ticket.DeliveryPending, settledStates, d))
 		got := k.stored(d)
-		k.same(got.State, ticket.Pending, "state")
+		k.same(got.State, ticket.DeliveryPending, "state")
 		k.same(got.Due, soon, "due")
 		k.same(got.Failures, 0, "failures")
 		k.same(got.Settled, time.Time{}, "end")
@@ -111,16 +111,16 @@ func revisePending(k *kit) {
 		k.same(got, d, "the rest of a delivery that was revised")
 		k.claims(soon.Add(-time.Microsecond), nil, "a microsecond before they are due")
 		claimed := k.claims(soon, []ticket.Delivery{d}, "when they are due")
-		k.settle(settlement(claimed[0], ticket.Done))
+		k.settle(settlement(claimed[0], ticket.OutcomeDone))
 	}
 }
 
 func reviseBounced(k *kit) {
 	for _, o := range finals {
 		d := k.settled(o)
-		k.revise(revision(ticket.Bounced, settledStates, d))
+		k.revise(revision(ticket.DeliveryBounced, settledStates, d))
 		got := k.stored(d)
-		k.same(got.State, ticket.Bounced, "state")
+		k.same(got.State, ticket.DeliveryBounced, "state")
 		k.same(got.Settled, soon, "end")
 		got.State, got.Settled = d.State, d.Settled
 		got.LastError, got.Attempts = d.LastError, d.Attempts // for Revise/kept to prove
@@ -132,8 +132,8 @@ func reviseBounced(k *kit) {
 // reviseKept holds a claim from before the revision, which must stay void.
 func reviseKept(k *kit) {
 	for _, words := range []string{"by hand\nécole", " \tno\r\n ", ""} {
-		d := k.endAt(k.outbox(past)[0], "moved@example.org", ticket.GiveUp)
-		r := revision(ticket.Bounced, settledStates, d)
+		d := k.endAt(k.outbox(past)[0], "moved@example.org", ticket.OutcomeGiveUp)
+		r := revision(ticket.DeliveryBounced, settledStates, d)
 		r.Error = words
 		k.revise(r)
 		got := k.stored(d)
@@ -141,7 +141,7 @@ func reviseKept(k *kit) {
 		k.same(got.Attempts, 1, "attempts of one that was revised to bounced")
 		k.same(got.Address, d.Address, "address of one that was revised to bounced")
 
-		r = revision(ticket.Pending, settledStates, d)
+		r = revision(ticket.DeliveryPending, settledStates, d)
 		r.Error = words
 		k.revise(r)
 		got = k.stored(d)
@@ -150,31 +150,31 @@ func reviseKept(k *kit) {
 		k.same(got.Address, d.Address, "address of one that was revised to pending")
 		claimed := k.claim(soon.Add(time.Second))
 		k.same(claimed[0].Attempts, 2, "attempts of one that was revised to pending, when it is claimed again")
-		old := settlement(d, ticket.Done)
+		old := settlement(d, ticket.OutcomeDone)
 		k.refused(k.store.Settle(k.Context(), []ticket.Settlement{old}), ticket.ErrClaimLost, "Settle of the claim before the revision")
-		k.settle(settlement(claimed[0], ticket.Done))
+		k.settle(settlement(claimed[0], ticket.OutcomeDone))
 	}
 }
 
 func reviseCount(k *kit) {
-	dead, sent := k.settled(ticket.GiveUp), k.settled(ticket.Done)
+	dead, sent := k.settled(ticket.OutcomeGiveUp), k.settled(ticket.OutcomeDone)
 	unknown := ticket.Delivery{ID: k.id()}
-	only := []ticket.DeliveryState{ticket.Dead}
-	k.same(k.revise(revision(ticket.Pending, only)), 0, "revised of none")
-	k.same(k.revise(revision(ticket.Pending, only, unknown, sent)), 0, "revised of an unknown one and one in another state")
-	k.same(k.revise(revision(ticket.Pending, only, unknown, dead, sent)), 1, "revised of an unknown one, one in another state, and one")
-	k.same(k.revise(revision(ticket.Pending, only, dead)), 0, "revised of one that was revised before")
-	k.same(k.revise(revision(ticket.Bounced, settledStates, sent)), 1, "revised to bounced")
-	k.same(k.revise(revision(ticket.Bounced, settledStates, sent, sent)), 1, "revised of one that is named twice")
+	only := []ticket.DeliveryState{ticket.DeliveryDead}
+	k.same(k.revise(revision(ticket.DeliveryPending, only)), 0, "revised of none")
+	k.same(k.revise(revision(ticket.DeliveryPending, only, unknown, sent)), 0, "revised of an unknown one and one in another state")
+	k.same(k.revise(revision(ticket.DeliveryPending, only, unknown, dead, sent)), 1, "revised of an unknown one, one in another state, and one")
+	k.same(k.revise(revision(ticket.DeliveryPending, only, dead)), 0, "revised of one that was revised before")
+	k.same(k.revise(revision(ticket.DeliveryBounced, settledStates, sent)), 1, "revised to bounced")
+	k.same(k.revise(revision(ticket.DeliveryBounced, settledStates, sent, sent)), 1, "revised of one that is named twice")
 }
 
 func reviseTenants(k *kit) {
-	d := k.settled(ticket.GiveUp)
+	d := k.settled(ticket.OutcomeGiveUp)
 	for _, tenant := range tenants {
 		if tenant == acme {
 			continue
 		}
-		for _, to := range []ticket.DeliveryState{ticket.Pending, ticket.Bounced} {
+		for _, to := range []ticket.DeliveryState{ticket.DeliveryPending, ticket.DeliveryBounced} {
 			r := revision(to, settledStates, d)
 			r.Tenant = tenant
 			k.same(k.revise(r), 0, "revised under tenant %q of one of %q", tenant, acme)
@@ -184,18 +184,22 @@ func reviseTenants(k *kit) {
 }
 
 func reviseInvalid(k *kit) {
-	d := k.settled(ticket.GiveUp)
-	for what, change := range map[string]func(r *ticket.Revision){
-		"no state to go to":      func(r *ticket.Revision) { r.To = "" },
-		"sent as where to go to": func(r *ticket.Revision) { r.To = ticket.Sent },
-		"no time":                func(r *ticket.Revision) { r.At = time.Time{} },
-		"pending ones":           func(r *ticket.Revision) { r.From = []ticket.DeliveryState{ticket.Dead, ticket.Pending} },
-		"claimed ones":           func(r *ticket.Revision) { r.From = []ticket.DeliveryState{ticket.Dead, ticket.Claimed} },
-		"too many":               func(r *ticket.Revision) { r.IDs = append(r.IDs, make([]ticket.ID, 1000)...) },
+	d := k.settled(ticket.OutcomeGiveUp)
+	for what, change := range map[string]func(r *ticket.DeliveryUpdate){
+		"no state to go to":      func(r *ticket.DeliveryUpdate) { r.To = "" },
+		"sent as where to go to": func(r *ticket.DeliveryUpdate) { r.To = ticket.DeliverySent },
+		"no time":                func(r *ticket.DeliveryUpdate) { r.At = time.Time{} },
+		"pending ones": func(r *ticket.DeliveryUpdate) {
+			r.From = []ticket.DeliveryState{ticket.DeliveryDead, ticket.DeliveryPending}
+		},
+		"claimed ones": func(r *ticket.DeliveryUpdate) {
+			r.From = []ticket.DeliveryState{ticket.DeliveryDead, ticket.DeliveryClaimed}
+		},
+		"too many": func(r *ticket.DeliveryUpdate) { r.IDs = append(r.IDs, make([]ticket.ID, 1000)...) },
 	} {
-		r := revision(ticket.Pending, settledStates, d)
+		r := revision(ticket.DeliveryPending, settledStates, d)
 		change(&r)
-		_, err := k.store.Revise(k.Context(), r)
+		_, err := k.store.UpdateDeliveries(k.Context(), r)
 		k.refused(err, ticket.ErrInvalid, "Revise with %s", what)
 		k.same(k.stored(d), d, "a delivery, after a revision with %s", what)
 	}

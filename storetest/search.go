@@ -178,7 +178,7 @@ func searchWhere(k *kit) {
 	a := k.opened(acme, about("Firstsubject here", "Opening words."), said("A reply came."), func(e *ticket.Event) {
 		e.Subject = "Secondsubject there"
 	}, func(e *ticket.Event) {
-		e.Message, e.Action, e.Answer = "The solution: cleaned.", ticket.Resolve, true
+		e.Message, e.Action, e.Answer = "The solution: cleaned.", ticket.ActionResolve, true
 		e.To.Status, e.Phase = ticket.StatusResolved, ticket.PhaseSolved
 	})
 	if a.Ticket.Subject != "Secondsubject there" {
@@ -235,13 +235,13 @@ func searchMatch(k *kit) {
 
 func searchOrder(k *kit) {
 	tickets := k.populate(80)
-	q := ticket.Query{Tenant: acme, Order: ticket.NewestFirst, Limit: ticket.MaxLimit}
+	q := ticket.Query{Tenant: acme, Order: ticket.OrderNewestFirst, Limit: ticket.MaxLimit}
 	k.same(idsOf(ticketsOf(k.search(looking("printer")))), answer(tickets, q), "tickets found, in their order")
 }
 
 func searchLimit(k *kit) {
 	tickets := k.populate(60)
-	all := answer(tickets, ticket.Query{Tenant: acme, Order: ticket.NewestFirst, Limit: ticket.MaxLimit})
+	all := answer(tickets, ticket.Query{Tenant: acme, Order: ticket.OrderNewestFirst, Limit: ticket.MaxLimit})
 	for limit, want := range map[int]int{0: ticket.DefaultLimit, 1: 1, 7: 7, 60: 60, ticket.MaxLimit: 60} {
 		q := looking("printer")
 		q.Limit = limit
@@ -414,7 +414,7 @@ func searchInvalid(k *kit) {
 	for what, change := range map[string]func(q *ticket.SearchQuery){
 		"a negative limit":        func(q *ticket.SearchQuery) { q.Limit = -1 },
 		"a limit beyond MaxLimit": func(q *ticket.SearchQuery) { q.Limit = ticket.MaxLimit + 1 },
-		"an order":                func(q *ticket.SearchQuery) { q.Order = ticket.NewestFirst },
+		"an order":                func(q *ticket.SearchQuery) { q.Order = ticket.OrderNewestFirst },
 		"a cursor":                func(q *ticket.SearchQuery) { q.After = next },
 		"nothing to look for":     func(q *ticket.SearchQuery) { q.Text = "" },
 		"no word to look for":     func(q *ticket.SearchQuery) { q.Text = `* "-" …` },

@@ -19,13 +19,13 @@ const (
 )
 
 var settleRules = []rule{
-	{name: "Settle/done", says: saysSettle, prove: settleTo(ticket.Done)},
+	{name: "Settle/done", says: saysSettle, prove: settleTo(ticket.OutcomeDone)},
 	{name: "Settle/again", says: saysSettle, prove: settleAgain},
 	{name: "Settle/again earlier", says: saysSettle, upon: []string{"Settle/again"}, prove: settleEarlier},
 	{name: "Settle/again, and the others", says: saysNobody, upon: []string{"Claim/", "Line/", "Settle/"}, prove: settleNobody},
-	{name: "Settle/give up", says: saysSettle, prove: settleTo(ticket.GiveUp)},
-	{name: "Settle/bounce back", says: saysSettle, prove: settleTo(ticket.BounceBack)},
-	{name: "Settle/suppress", says: saysSettle, prove: settleTo(ticket.Suppress)},
+	{name: "Settle/give up", says: saysSettle, prove: settleTo(ticket.OutcomeGiveUp)},
+	{name: "Settle/bounce back", says: saysSettle, prove: settleTo(ticket.OutcomeBounce)},
+	{name: "Settle/suppress", says: saysSettle, prove: settleTo(ticket.OutcomeSuppress)},
 	{name: "Settle/settled", says: saysSettled, upon: []string{"Claim/", "Settle/done", "Settle/give up", "Settle/bounce back", "Settle/suppress"}, prove: settleStays},
 	{name: "Settle/recorded", says: saysRecorded, upon: []string{"Settle/again"}, prove: settleRecorded},
 	{name: "Settle/other attempts", says: saysStale, prove: settleStale},
@@ -38,8 +38,8 @@ var settleRules = []rule{
 const year = 365 * 24 * time.Hour
 
 var (
-	finals   = []ticket.Outcome{ticket.Done, ticket.GiveUp, ticket.BounceBack, ticket.Suppress}
-	outcomes = []ticket.Outcome{ticket.Done, ticket.Again, ticket.GiveUp, ticket.BounceBack, ticket.Suppress}
+	finals   = []ticket.Outcome{ticket.OutcomeDone, ticket.OutcomeGiveUp, ticket.OutcomeBounce, ticket.OutcomeSuppress}
+	outcomes = []ticket.Outcome{ticket.OutcomeDone, ticket.OutcomeRetry, ticket.OutcomeGiveUp, ticket.OutcomeBounce, ticket.OutcomeSuppress}
 )
 
 // settleTo settles one of two for good. Whether it is still there is for
@@ -60,11 +60,11 @@ func settleTo(o ticket.Outcome) func(k *kit) {
 func settleAgain(k *kit) {
 	k.outbox(past)
 	d := k.claim(clock)[0]
-	s := settlement(d, ticket.Again)
+	s := settlement(d, ticket.OutcomeRetry)
 	s.Due = clock.Add(time.Second)
 	k.settle(s)
 	found := k.stored(d)
-	k.same(found.State, ticket.Pending, "state of a delivery that is to be tried again")
+	k.same(found.State, ticket.DeliveryPending, "state of a delivery that is to be tried again")
 	k.same(found.Due, s.Due, "the new Due")
 	k.same(found.Settled, time.Time{}, "end of a delivery that is to be tried again")
 	k.same(len(k.claim(s.Due.Add(-time.Microsecond))), 0, "deliveries claimed a microsecond before the new Due")
@@ -75,7 +75,7 @@ func settleAgain(k *kit) {
 func settleEarlier(k *kit) {
 	k.outbox(past)
 	d := k.claim(clock)[0]
-	s := settlement(d, ticket.Again)
+	s := settlement(d, ticket.OutcomeRetry)
 	s.Due = past.Add(-time.Hour)
 	k.settle(s)
 	k.same(k.stored(d).Due, s.Due, "the new Due, which is before the old one")
@@ -89,7 +89,7 @@ func settleNobody(k *kit) {
 	line[2].Due = clock.Add(10 * time.Hour)
 	other := func(via string, to ticket.Recipient) ticket.Delivery {
 		d := k.delivery(c.Ticket)
-		d.Seq, d.Via, d.To, d.Due = 1, via, to, past.Add(time.Minute)
+		d.Seq, d.Notifier, d.To, d.Due = 1, via, to, past.Add(time.Minute)
 		return d
 	}
 	others := append(k.outbox(past.Add(time.Minute)), other("sms", line[0].To), other("mail", to(7)))
@@ -99,10 +99,10 @@ func settleNobody(k *kit) {
 	k.enter(elsewhere, same)
 	others = append(others, same...)
 
-	r := ticket.ClaimRequest{Now: clock, Lease: lease, Limit: 1, Via: []string{"mail"}}
+	r := ticket.ClaimRequest{Now: clock, Lease: lease, Limit: 1, Notifiers: []string{"mail"}}
 	first := k.claimWith(r)
 	k.same(deliveryIDs(first), deliveryIDs(line[:1]), "delivery claimed")
-	again := settlement(first[0], ticket.Again)
+	again := settlement(first[0], ticket.OutcomeRetry)
 	again.Due = soon
 	k.settle(again)
 	for _, d := range others {
@@ -115,10 +115,10 @@ func settleNobody(k *kit) {
 	}
 	second.Due = line[1].Due
 	k.same(second, line[1], "the rest of a delivery behind one that is to be tried again")
-	k.same(len(k.claimWith(ticket.ClaimRequest{Now: clock, Lease: year, Limit: 100, Via: []string{"mail", "sms"}})), len(others), "deliveries claimed of other lines")
+	k.same(len(k.claimWith(ticket.ClaimRequest{Now: clock, Lease: year, Limit: 100, Notifiers: []string{"mail", "sms"}})), len(others), "deliveries claimed of other lines")
 
-	k.settle(settlement(k.claims(soon, line[:1], "again")[0], ticket.Done))
-	k.settle(settlement(k.claims(soon, line[1:2], "after the first one was done")[0], ticket.Done))
+	k.settle(settlement(k.claims(soon, line[:1], "again")[0], ticket.OutcomeDone))
+	k.settle(settlement(k.claims(soon, line[1:2], "after the first one was done")[0], ticket.OutcomeDone))
 	k.claims(line[2].Due.Add(-time.Microsecond), nil, "a microsecond before the last one of the line is due")
 }
 
@@ -130,7 +130,7 @@ func settleStays(k *kit) {
 		f := plainly()
 		f.delivery(&d)
 		k.enter(c, []ticket.Delivery{d})
-		want := k.claimWith(ticket.ClaimRequest{Now: soon, Lease: lease, Limit: 1, Via: []string{d.Via}})[0]
+		want := k.claimWith(ticket.ClaimRequest{Now: soon, Lease: lease, Limit: 1, Notifiers: []string{d.Notifier}})[0]
 		s := settlement(want, o)
 		s.At = soon.Add(time.Duration(i+1) * 1_000_001 * time.Microsecond)
 		k.settle(s)
@@ -158,13 +158,13 @@ func settleRecorded(k *kit) {
 			k.same(found.Address, s.Address, "address after the %s try: %s", try, s.Outcome)
 			k.same(found.Until, time.Time{}, "end of the lease after the %s try: %s", try, s.Outcome)
 		}
-		first := settlement(k.claim(clock)[0], ticket.Again)
+		first := settlement(k.claim(clock)[0], ticket.OutcomeRetry)
 		first.Due, first.Failures, first.Error = clock, 7, " \t"+strings.Join(awkward, "\n")+"\r\n "
 		first.Address = "Zoë.O'Neil@École.example"
 		recorded(first, "first")
 		last := settlement(k.claims(clock.Add(time.Second), []ticket.Delivery{d}, "for a second try")[0], o)
 		last.Due, last.Failures = clock.Add(year), i
-		if o != ticket.Done {
+		if o != ticket.OutcomeDone {
 			last.Error, last.Address = "mailbox full\nécole", "zoé@école.example"
 		}
 		recorded(last, "second")
@@ -176,16 +176,16 @@ func settleInvalid(k *kit) {
 	d := k.claim(clock)[0]
 	for what, change := range map[string]func(s *ticket.Settlement){
 		"no outcome":                   func(s *ticket.Settlement) { s.Outcome = 0 },
-		"an outcome that is none":      func(s *ticket.Settlement) { s.Outcome = ticket.Suppress + 1 },
+		"an outcome that is none":      func(s *ticket.Settlement) { s.Outcome = ticket.OutcomeSuppress + 1 },
 		"no time when it ended":        func(s *ticket.Settlement) { s.At = time.Time{} },
-		"no time when to be tried":     func(s *ticket.Settlement) { s.Outcome = ticket.Again },
-		"no time when it was given up": func(s *ticket.Settlement) { s.Outcome, s.At = ticket.GiveUp, time.Time{} },
+		"no time when to be tried":     func(s *ticket.Settlement) { s.Outcome = ticket.OutcomeRetry },
+		"no time when it was given up": func(s *ticket.Settlement) { s.Outcome, s.At = ticket.OutcomeGiveUp, time.Time{} },
 	} {
-		s := settlement(d, ticket.Done)
+		s := settlement(d, ticket.OutcomeDone)
 		change(&s)
 		k.refused(k.store.Settle(k.Context(), []ticket.Settlement{s}), ticket.ErrInvalid, "Settle with %s", what)
 	}
-	k.settle(settlement(d, ticket.Done))
+	k.settle(settlement(d, ticket.OutcomeDone))
 }
 
 // settleStale settles, with every outcome, under a claim that was lost.
@@ -201,7 +201,7 @@ func settleStale(k *kit) {
 			k.same(len(k.claim(soon)), 0, "deliveries claimed after it, while the lease runs")
 		}
 	}
-	k.settle(settlement(held, ticket.Done))
+	k.settle(settlement(held, ticket.OutcomeDone))
 }
 
 // settleUnclaimed settles what is pending, dead, done and unheard of.
@@ -219,20 +219,20 @@ func settleUnclaimed(k *kit) {
 	refused(pending, "pending for the first time")
 	claimed := k.claim(clock)
 	k.same(deliveryIDs(claimed), []ticket.ID{pending.ID}, "deliveries claimed after that")
-	again := settlement(claimed[0], ticket.Again)
+	again := settlement(claimed[0], ticket.OutcomeRetry)
 	again.Due = clock.Add(time.Minute)
 	k.settle(again)
 	refused(claimed[0], "pending again")
 
 	claimed = k.claim(soon)
 	k.same(deliveryIDs(claimed), []ticket.ID{pending.ID}, "deliveries claimed after that")
-	k.settle(settlement(claimed[0], ticket.GiveUp))
+	k.settle(settlement(claimed[0], ticket.OutcomeGiveUp))
 	refused(claimed[0], "dead")
 	k.same(len(k.claim(soon.Add(time.Hour))), 0, "deliveries claimed after that")
 
 	k.outbox(past)
 	claimed = k.claim(clock)
-	k.settle(settlement(claimed[0], ticket.Done))
+	k.settle(settlement(claimed[0], ticket.OutcomeDone))
 	refused(claimed[0], "done")
 	k.same(len(k.claim(soon)), 0, "deliveries claimed after that")
 }
@@ -243,10 +243,10 @@ func settleOthers(k *kit) {
 		k.outbox(past, past)
 		var all []ticket.Settlement
 		for _, d := range k.claim(clock) {
-			all = append(all, settlement(d, ticket.Done))
+			all = append(all, settlement(d, ticket.OutcomeDone))
 		}
 		pending := k.outbox(clock.Add(year))[0]
-		all = slices.Insert(all, place, settlement(pending, ticket.Done))
+		all = slices.Insert(all, place, settlement(pending, ticket.OutcomeDone))
 		k.refused(k.store.Settle(k.Context(), all), ticket.ErrClaimLost, "Settle of three, the %d. of which is pending", place+1)
 		k.same(len(k.claim(soon)), 0, "deliveries left after the others were done")
 	}
@@ -259,8 +259,8 @@ func settleLate(k *kit) {
 	for _, ended := range []time.Time{clock, clock.Add(2 * lease)} {
 		k.outbox(past)
 		late := k.claim(clock)[0]
-		k.claimWith(ticket.ClaimRequest{Now: soon, Lease: lease, Limit: 1, Via: []string{"sms"}})
-		s := settlement(late, ticket.Done)
+		k.claimWith(ticket.ClaimRequest{Now: soon, Lease: lease, Limit: 1, Notifiers: []string{"sms"}})
+		s := settlement(late, ticket.OutcomeDone)
 		s.At = ended
 		k.settle(s)
 		k.same(len(k.claim(soon)), 0, "deliveries left, of which one was done at %v under a lease until %v", ended, late.Until)

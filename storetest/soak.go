@@ -202,11 +202,11 @@ func (s *soak) desk(store ticket.Store) (*ticket.Desk, error) {
 		return ticket.NotifierFunc(func(_ context.Context, n ticket.Notification) error { return s.notify(via, &n) })
 	}
 	return ticket.NewDesk(store, ticket.Config{
-		Notifiers: map[string]ticket.Notifier{"mail": notifier("mail"), "sms": notifier("sms"), "stream": notifier("stream")},
-		Streams:   []string{"stream"},
-		Guard:     ticket.Guard{Recipient: -1, Ticket: -1},
-		Relay:     ticket.Relay{Backoff: time.Millisecond, MaxBackoff: 50 * time.Millisecond, Poll: 50 * time.Millisecond, Lease: 5 * time.Second},
-		Logger:    slog.New(slog.DiscardHandler),
+		Notifiers:      map[string]ticket.Notifier{"mail": notifier("mail"), "sms": notifier("sms"), "stream": notifier("stream")},
+		EventNotifiers: []string{"stream"},
+		SendLimits:     ticket.SendLimits{PerRecipient: -1, PerTicket: -1},
+		Relay:          ticket.Relay{Backoff: time.Millisecond, MaxBackoff: 50 * time.Millisecond, Poll: 50 * time.Millisecond, Lease: 5 * time.Second},
+		Logger:         slog.New(slog.DiscardHandler),
 	})
 }
 
@@ -241,13 +241,13 @@ func (s *soak) step(ctx context.Context, r *rand.Rand) bool {
 	if one.ID.IsZero() || r.IntN(20) == 0 {
 		tenant := pick(r, soakTenants)
 		n := r.IntN(30)
-		who := ticket.Requester(ticket.Person{ID: fmt.Sprint("c-", n), Email: fmt.Sprintf("c%d@example.org", n), Organisation: "mill"}).In(tenant)
+		who := ticket.Requester(ticket.Person{ID: fmt.Sprint("c-", n), Email: fmt.Sprintf("c%d@example.org", n), Organisation: "mill"}).InTenant(tenant)
 		draft := ticket.Draft{Subject: "Printer", Message: ticket.Message(words), Key: key, Priority: ticket.Grade(1 + r.IntN(4)), Queue: pick(r, []string{"", "hardware", "lines"})}
 		return s.ask(ctx, tenant, words, key, func() (ticket.Ticket, error) { return d.Open(ctx, who, draft) })
 	}
-	who := ticket.Agent(fmt.Sprint("a-", r.IntN(5)), 1, 2, 3).In(one.Tenant)
+	who := ticket.Agent(fmt.Sprint("a-", r.IntN(5)), 1, 2, 3).InTenant(one.Tenant)
 	if r.IntN(3) == 0 {
-		who = ticket.Requester(one.Requester).In(one.Tenant)
+		who = ticket.Requester(one.Requester).InTenant(one.Tenant)
 	}
 	t, err := d.Get(ctx, who, one.ID)
 	if err != nil {
@@ -275,7 +275,7 @@ func (s *soak) pick(r *rand.Rand) ticket.Ticket {
 }
 
 // rarely done are actions that lead out of the way.
-var rarelyDone = []ticket.ActionName{ticket.Merge, ticket.Cancel, ticket.Close, ticket.Confirm, ticket.Split}
+var rarelyDone = []ticket.ActionName{ticket.ActionMerge, ticket.ActionCancel, ticket.ActionClose, ticket.ActionConfirm, ticket.ActionSplit}
 
 // something makes up one of the actions that are allowed.
 func something(r *rand.Rand, choices []ticket.Choice, one, other *ticket.Ticket, words string) (ticket.Action, bool) {
@@ -303,22 +303,22 @@ func something(r *rand.Rand, choices []ticket.Choice, one, other *ticket.Ticket,
 		a.Assignee = fmt.Sprint("a-", r.IntN(5))
 	}
 	switch c.Action {
-	case ticket.Hold:
+	case ticket.ActionHold:
 		a.Until = one.Touched.Add(time.Duration(1+r.IntN(10)) * time.Second)
-	case ticket.Edit:
+	case ticket.ActionEdit:
 		a.Edit = &ticket.Edits{
 			Priority: ticket.Grade(1 + r.IntN(4)), AddTags: []string{fmt.Sprint("tag", r.IntN(9))},
 			Fields: ticket.Fields{"n": int64(r.IntN(9)), "f": 2.0, "t": one.Created},
 		}
-	case ticket.Merge, ticket.AddLink, ticket.Unlink:
+	case ticket.ActionMerge, ticket.ActionLink, ticket.ActionUnlink:
 		if other.Tenant != one.Tenant || other.ID == one.ID {
 			return a, false
 		}
 		a.Ticket = other.ID
-		if c.Action != ticket.Merge {
-			a.Relation = ticket.RelatedTo
+		if c.Action != ticket.ActionMerge {
+			a.Relation = ticket.RelationRelatedTo
 		}
-	case ticket.Split:
+	case ticket.ActionSplit:
 		a.Draft = &ticket.Draft{Subject: "Part"}
 	}
 	return a, true
@@ -379,7 +379,7 @@ func (s *soak) drain(ctx context.Context, store ticket.Store) {
 	for idle := 0; idle < 200; idle++ { // ten seconds, twice a lease
 		open := 0
 		for _, tenant := range soakTenants {
-			q := ticket.DeliveryQuery{Tenant: tenant, State: []ticket.DeliveryState{ticket.Pending, ticket.Claimed}, Limit: ticket.MaxLimit}
+			q := ticket.DeliveryQuery{Tenant: tenant, State: []ticket.DeliveryState{ticket.DeliveryPending, ticket.DeliveryClaimed}, Limit: ticket.MaxLimit}
 			page, err := store.Deliveries(ctx, q)
 			if err != nil {
 				open++

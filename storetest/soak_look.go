@@ -10,7 +10,7 @@ import (
 // look compares everything that the store has of a tenant with itself, and with
 // what was said to be done.
 func (s *soak) look(ctx context.Context, d *ticket.Desk, store ticket.Store, tenant string) {
-	me := ticket.System("soak").In(tenant)
+	me := ticket.System("soak").InTenant(tenant)
 	var tickets []ticket.Ticket
 	histories := map[ticket.ID][]ticket.Event{}
 	for t, err := range d.Tickets(ctx, me, ticket.Query{Limit: 100}) {
@@ -78,7 +78,7 @@ func (s *soak) lookAtOutbox(ctx context.Context, store ticket.Store, tenant stri
 				s.note("delivery %s tells of event %d of ticket %s, which is not there", d.ID, d.Seq, d.Ticket)
 			}
 			if !d.State.Settled() {
-				s.note("delivery %s by %s is %s to the end, due at %v, after %d attempts: %s", d.ID, d.Via, d.State, d.Due, d.Attempts, d.LastError)
+				s.note("delivery %s by %s is %s to the end, due at %v, after %d attempts: %s", d.ID, d.Notifier, d.State, d.Due, d.Attempts, d.LastError)
 			}
 		}
 		if q.After = page.Next; q.After.IsZero() {
@@ -94,7 +94,7 @@ func (s *soak) lookForWords(tenant string, histories map[ticket.ID][]ticket.Even
 	for _, events := range histories {
 		for _, e := range events {
 			// On the ticket that goes on, a merge says itself what stays with the other.
-			if e.Action == ticket.Merge && e.Set.MergedInto == nil {
+			if e.Action == ticket.ActionMerge && e.Set.MergedInto == nil {
 				continue
 			}
 			for _, words := range []string{string(e.Message), string(e.Note)} {

@@ -43,7 +43,7 @@ func TestSoakFinds(t *testing.T) {
 		with        func(f *faulty)
 	}{
 		{"ignores the queue", "in another order", asking(func(q *ticket.Query) { q.Queue = nil })},
-		{"has the most recent last", "in another order", sorting(ticket.MostRecent, func(a, b ticket.Ticket) int { return a.Touched.Compare(b.Touched) })},
+		{"has the most recent last", "in another order", sorting(ticket.OrderMostRecent, func(a, b ticket.Ticket) int { return a.Touched.Compare(b.Touched) })},
 		{"loses an event in ten", "is not the fold of its events", func(f *faulty) {
 			s := f.Store
 			f.events = func(ctx context.Context, tenant string, id ticket.ID, after int64, limit int) ([]ticket.Event, error) {

@@ -96,10 +96,10 @@ func copiesIn(k *kit) {
 	scribble(&c)
 	k.same(k.read(t, key), before, "read after the caller changed what it had committed")
 
-	r := ticket.ClaimRequest{Now: soon, Lease: lease, Limit: 1, Via: []string{d.Via}}
+	r := ticket.ClaimRequest{Now: soon, Lease: lease, Limit: 1, Notifiers: []string{d.Notifier}}
 	k.same(asCommitted(k.claimWith(r)), []ticket.Delivery{d}, "claimed after the caller changed what it had committed")
 
-	s := []ticket.Settlement{{ID: d.ID, Attempts: 1, Outcome: ticket.Again, At: clock, Due: clock, Error: "first"}}
+	s := []ticket.Settlement{{ID: d.ID, Attempts: 1, Outcome: ticket.OutcomeRetry, At: clock, Due: clock, Error: "first"}}
 	k.ok(k.store.Settle(k.Context(), s), "Settle")
 	scribble(&s)
 	again := asCommitted(k.claimWith(r))
@@ -121,7 +121,7 @@ func copiesOut(k *kit) {
 	}
 
 	d := c.Deliveries[0]
-	r := ticket.ClaimRequest{Now: soon, Lease: lease, Limit: 1, Via: []string{d.Via}}
+	r := ticket.ClaimRequest{Now: soon, Lease: lease, Limit: 1, Notifiers: []string{d.Notifier}}
 	for range 2 {
 		got := k.claimWith(r)
 		r.Now = r.Now.Add(2 * lease)
@@ -138,7 +138,7 @@ func (k *kit) stores(c ticket.Commit) {
 	k.put(c)
 	t, d := c.Changes[0].Ticket, c.Deliveries[0]
 	k.same(k.read(t, c.Receipt.Key), wrote(c), "read back")
-	r := ticket.ClaimRequest{Now: soon, Lease: lease, Limit: 1, Via: []string{d.Via}}
+	r := ticket.ClaimRequest{Now: soon, Lease: lease, Limit: 1, Notifiers: []string{d.Notifier}}
 	k.same(asCommitted(k.claimWith(r)), []ticket.Delivery{d}, "claimed")
 }
 
@@ -172,7 +172,7 @@ func valueLongText(k *kit) {
 		e.Set.AddTags, e.Set.Queue = []string{long(limits.Name)}, new(long(limits.Name))
 	})
 	d := k.delivery(c.Ticket)
-	d.Via = long(limits.Name)
+	d.Notifier = long(limits.Name)
 	const maxKey = 200 // see ticket.Action.Key
 	k.stores(ticket.Commit{
 		Changes: []ticket.Change{c}, Deliveries: []ticket.Delivery{d}, Receipt: receiptFor(c.Ticket, long(maxKey)),
@@ -206,7 +206,7 @@ func valueTimes(k *kit) {
 	got := k.read(c.Ticket, r.Key)
 	k.same(got, wrote(commit), "read back")
 
-	claimed := k.claimWith(ticket.ClaimRequest{Now: d.Due.Add(lease), Lease: lease, Limit: 1, Via: []string{d.Via}})
+	claimed := k.claimWith(ticket.ClaimRequest{Now: d.Due.Add(lease), Lease: lease, Limit: 1, Notifiers: []string{d.Notifier}})
 	k.same(asCommitted(claimed), []ticket.Delivery{d}, "claimed")
 	times(reflect.ValueOf([]any{got, claimed}), func(t time.Time) {
 		if t.Location() != time.UTC {
@@ -235,7 +235,7 @@ func valueZero(k *kit) {
 	}
 	c := k.opened("", bare, func(*ticket.Event) {}, explicit)
 	d := k.delivery(c.Ticket)
-	d.Seq, d.Kind, d.Via, d.To, d.Created = 0, "", "", ticket.Recipient{}, time.Time{}
+	d.Seq, d.Kind, d.Notifier, d.To, d.Created = 0, "", "", ticket.Recipient{}, time.Time{}
 	r := receiptFor(c.Ticket, "key")
 	r.Version, r.Request, r.At = 0, ticket.Digest{}, time.Time{}
 	k.stores(ticket.Commit{Changes: []ticket.Change{c}, Deliveries: []ticket.Delivery{d}, Receipt: r})
@@ -272,8 +272,8 @@ func valueFields(k *kit) {
 func valueErased(k *kit) {
 	f := plainly()
 	c := k.opened(acme, f.event, f.event, f.event, f.event)
-	all := ticket.GroupWords | ticket.GroupInside | ticket.GroupPeople
-	for i, g := range []ticket.Group{ticket.GroupWords, ticket.GroupInside, ticket.GroupPeople, all} {
+	all := ticket.GroupPublicContent | ticket.GroupInternalContent | ticket.GroupIdentities
+	for i, g := range []ticket.Group{ticket.GroupPublicContent, ticket.GroupInternalContent, ticket.GroupIdentities, all} {
 		c.Events[i] = c.Events[i].Erase(g)
 	}
 	t, err := ticket.Replay(c.Events)
@@ -288,8 +288,8 @@ func valueErased(k *kit) {
 // and checks the chain and the fold after each.
 func valueHistory(k *kit) {
 	zoe := ticket.Person{ID: "c-2", Name: "Zoë", Email: "zoe@example.org"}
-	other := ticket.Link{Relation: ticket.RelatedTo, Ticket: k.id(), Number: k.number()}
-	later := ticket.Link{Relation: ticket.ChildOf, Ticket: k.id(), Number: k.number()}
+	other := ticket.Link{Relation: ticket.RelationRelatedTo, Ticket: k.id(), Number: k.number()}
+	later := ticket.Link{Relation: ticket.RelationChildOf, Ticket: k.id(), Number: k.number()}
 	to := func(action ticket.ActionName, s ticket.Status, level int, p ticket.Phase) edit {
 		return func(e *ticket.Event) {
 			e.Action, e.To, e.Phase = action, ticket.State{Status: s, Level: level}, p
@@ -297,22 +297,22 @@ func valueHistory(k *kit) {
 	}
 	both := func(a, b edit) edit { return func(e *ticket.Event) { a(e); b(e) } }
 	steps := []edit{
-		both(to(ticket.Take, ticket.StatusOpen, 1, ticket.PhaseInProgress), func(e *ticket.Event) { e.Set.Assignee = new("lin") }),
+		both(to(ticket.ActionTake, ticket.StatusOpen, 1, ticket.PhaseInProgress), func(e *ticket.Event) { e.Set.Assignee = new("lin") }),
 		func(e *ticket.Event) {
 			e.Set.AddTags, e.Fields = []string{"vip", "fuser"}, ticket.Fields{"order": int64(7), "site": "B"}
 		},
 		func(e *ticket.Event) { e.Followed, e.Set.AddLinks = []ticket.Person{zoe}, []ticket.Link{other, later} },
-		both(to(ticket.Escalate, ticket.StatusQueued, 2, ticket.PhaseInProgress), func(e *ticket.Event) {
+		both(to(ticket.ActionEscalate, ticket.StatusQueued, 2, ticket.PhaseInProgress), func(e *ticket.Event) {
 			e.Note, e.Set.Queue, e.Set.Assignee = "fuser fault?", new("hardware"), new("")
 		}),
 		func(e *ticket.Event) { e.Set.RemoveTags, e.Fields = []string{"vip"}, ticket.Fields{"site": nil} },
 		func(e *ticket.Event) { e.Unfollowed, e.Set.RemoveLinks = []ticket.Person{zoe}, []ticket.Link{other} },
-		both(to(ticket.Ask, ticket.StatusWaiting, 2, ticket.PhaseYourTurn), func(e *ticket.Event) {
-			e.Message, e.Answer, e.Set.Timer = "Which model?", true, &ticket.Timer{At: clock.Add(year), Action: ticket.Resume}
+		both(to(ticket.ActionAsk, ticket.StatusWaiting, 2, ticket.PhaseYourTurn), func(e *ticket.Event) {
+			e.Message, e.Answer, e.Set.Timer = "Which model?", true, &ticket.Timer{At: clock.Add(year), Action: ticket.ActionResume}
 		}),
-		both(to(ticket.Resolve, ticket.StatusResolved, 2, ticket.PhaseSolved), func(e *ticket.Event) { e.Set.Resolution = new("fixed") }),
-		to(ticket.Reopen, ticket.StatusOpen, 2, ticket.PhaseInProgress),
-		to(ticket.Close, ticket.StatusClosed, 2, ticket.PhaseClosed),
+		both(to(ticket.ActionResolve, ticket.StatusResolved, 2, ticket.PhaseSolved), func(e *ticket.Event) { e.Set.Resolution = new("fixed") }),
+		to(ticket.ActionReopen, ticket.StatusOpen, 2, ticket.PhaseInProgress),
+		to(ticket.ActionClose, ticket.StatusClosed, 2, ticket.PhaseClosed),
 	}
 	c := k.opened(acme)
 	k.commit(c)
@@ -359,7 +359,7 @@ func valueYearsTaken(k *kit) {
 	for _, at := range []time.Time{firstYear, time.Date(1582, 10, 4, 0, 0, 0, 0, time.UTC), time.Date(1969, 12, 31, 23, 59, 59, 0, time.UTC),
 		time.Date(2112, 9, 1, 0, 0, 0, 0, time.UTC), time.Date(2500, 1, 1, 0, 0, 0, 0, time.UTC), lastYear} {
 		tenant := at.String()
-		c := k.opened(tenant, func(e *ticket.Event) { e.At, e.Set.Timer = at, &ticket.Timer{At: at, Action: ticket.Resume} })
+		c := k.opened(tenant, func(e *ticket.Event) { e.At, e.Set.Timer = at, &ticket.Timer{At: at, Action: ticket.ActionResume} })
 		k.commit(c)
 		k.same(k.ticket(c.Ticket), c.Ticket, "ticket of %s", tenant)
 		k.same(k.events(c.Ticket), c.Events, "events of %s", tenant)
@@ -391,12 +391,12 @@ func valueYearsRefused(k *kit) {
 			_, err := k.store.Deliveries(k.Context(), q)
 			k.refused(err, ticket.ErrInvalid, "Deliveries with %s of %s", what, at)
 		}
-		_, err := k.store.Claim(k.Context(), ticket.ClaimRequest{Now: at, Lease: time.Minute, Limit: 1, Via: []string{d.Via}})
+		_, err := k.store.Claim(k.Context(), ticket.ClaimRequest{Now: at, Lease: time.Minute, Limit: 1, Notifiers: []string{d.Notifier}})
 		k.refused(err, ticket.ErrInvalid, "Claim at %s", at)
-		for _, s := range []ticket.Settlement{{ID: d.ID, Outcome: ticket.Done, At: at}, {ID: d.ID, Outcome: ticket.Again, At: clock, Due: at}} {
+		for _, s := range []ticket.Settlement{{ID: d.ID, Outcome: ticket.OutcomeDone, At: at}, {ID: d.ID, Outcome: ticket.OutcomeRetry, At: clock, Due: at}} {
 			k.refused(k.store.Settle(k.Context(), []ticket.Settlement{s}), ticket.ErrInvalid, "Settle at %s, due at %s", s.At, s.Due)
 		}
-		_, err = k.store.Revise(k.Context(), ticket.Revision{Tenant: acme, IDs: []ticket.ID{d.ID}, From: []ticket.DeliveryState{ticket.Dead}, To: ticket.Pending, At: at})
+		_, err = k.store.UpdateDeliveries(k.Context(), ticket.DeliveryUpdate{Tenant: acme, IDs: []ticket.ID{d.ID}, From: []ticket.DeliveryState{ticket.DeliveryDead}, To: ticket.DeliveryPending, At: at})
 		k.refused(err, ticket.ErrInvalid, "Revise at %s", at)
 	}
 }

@@ -76,26 +76,26 @@ func (w *watched) Deliveries(ctx context.Context, q ticket.DeliveryQuery) (ticke
 	return w.Store.Deliveries(ctx, q)
 }
 
-func (w *watched) Revise(ctx context.Context, r ticket.Revision) (int, error) {
+func (w *watched) UpdateDeliveries(ctx context.Context, r ticket.DeliveryUpdate) (int, error) {
 	w.call("Revise")
-	return w.Store.Revise(ctx, r)
+	return w.Store.UpdateDeliveries(ctx, r)
 }
 
 // What is optional is only called where the store has it, but for Maintain.
 
-func (w *watched) Brief(ctx context.Context, r ticket.BriefRequest) ([]ticket.Brief, error) {
+func (w *watched) DeliveryContexts(ctx context.Context, r ticket.DeliveryContextRequest) ([]ticket.DeliveryContext, error) {
 	w.call("Brief")
-	return w.Store.(ticket.Briefer).Brief(ctx, r)
+	return w.Store.(ticket.DeliveryLoader).DeliveryContexts(ctx, r)
 }
 
-func (w *watched) Forget(ctx context.Context, f ticket.Forgetting) (int, error) {
+func (w *watched) PruneReceipts(ctx context.Context, f ticket.ReceiptPruneRequest) (int, error) {
 	w.call("Forget")
-	return w.Store.(ticket.Forgetter).Forget(ctx, f)
+	return w.Store.(ticket.ReceiptPruner).PruneReceipts(ctx, f)
 }
 
-func (w *watched) Hasten(ctx context.Context, h ticket.Hastening) (int, error) {
+func (w *watched) Reschedule(ctx context.Context, h ticket.RescheduleRequest) (int, error) {
 	w.call("Hasten")
-	return w.Store.(ticket.Hastener).Hasten(ctx, h)
+	return w.Store.(ticket.Rescheduler).Reschedule(ctx, h)
 }
 
 func (w *watched) Search(ctx context.Context, q ticket.SearchQuery) ([]ticket.Hit, error) {

@@ -32,14 +32,14 @@ func Observe(p metric.MeterProvider) (func(context.Context, ticket.Delivery, tic
 		return nil, err
 	}
 	return func(ctx context.Context, d ticket.Delivery, s ticket.Settlement) {
-		via, kind := keyVia.String(d.Via), keyKind.String(string(d.Kind))
+		via, kind := keyVia.String(d.Notifier), keyKind.String(string(d.Kind))
 		outcome := keyOutcome.String(strings.ReplaceAll(s.Outcome.String(), " ", "_"))
 		all := metric.WithAttributes(via, kind, outcome)
 		attempts.Add(ctx, 1, all)
 		if s.Outcome.State().Settled() {
 			failures.Record(ctx, int64(s.Failures), all)
 		}
-		if s.Outcome == ticket.Done {
+		if s.Outcome == ticket.OutcomeDone {
 			delay.Record(ctx, max(s.At.Sub(d.Created), 0).Seconds(), metric.WithAttributes(via, kind))
 		}
 	}, nil

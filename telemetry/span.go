@@ -29,8 +29,8 @@ const (
 
 // Wrap returns a notifier that makes a span for each attempt of n, and passes on
 // the span's context, so that what n does comes below it. via is the name that
-// it has in the desk's configuration. It is a [ticket.Checker], a
-// [ticket.LinkChecker] and a [ticket.Paced], which asks n where that is one. A nil provider is the global one.
+// it has in the desk's configuration. It is a [ticket.NotifierChecker], a
+// [ticket.StatusLinkChecker] and a [ticket.LimitedNotifier], which asks n where that is one. A nil provider is the global one.
 func Wrap(p trace.TracerProvider, via string, n ticket.Notifier) ticket.Notifier {
 	if p == nil {
 		p = otel.GetTracerProvider()
@@ -44,28 +44,28 @@ type traced struct {
 	via    string
 }
 
-// Check implements [ticket.Checker].
+// Check implements [ticket.NotifierChecker].
 func (t *traced) Check(kinds []ticket.Kind) error {
-	if c, ok := t.next.(ticket.Checker); ok {
+	if c, ok := t.next.(ticket.NotifierChecker); ok {
 		return c.Check(kinds)
 	}
 	return nil
 }
 
-// CheckLink implements [ticket.LinkChecker].
+// CheckLink implements [ticket.StatusLinkChecker].
 func (t *traced) CheckLink(address string) error {
-	if c, ok := t.next.(ticket.LinkChecker); ok {
-		return c.CheckLink(address)
+	if c, ok := t.next.(ticket.StatusLinkChecker); ok {
+		return c.CheckStatusLink(address)
 	}
 	return nil
 }
 
-// Pace implements [ticket.Paced].
-func (t *traced) Pace() ticket.Pace {
-	if p, ok := t.next.(ticket.Paced); ok {
-		return p.Pace()
+// Limits implements [ticket.LimitedNotifier].
+func (t *traced) Limits() ticket.NotifierLimits {
+	if p, ok := t.next.(ticket.LimitedNotifier); ok {
+		return p.Limits()
 	}
-	return ticket.Pace{}
+	return ticket.NotifierLimits{}
 }
 
 // Notify implements [ticket.Notifier].

@@ -34,7 +34,7 @@ func (e *statusError) ErrorType() string { return e.class }
 var sample = ticket.Notification{
 	ID: ticket.MustParseID("01KE5Z6ZG0000000000000000G"), Ticket: ticket.MustParseID("01KE5Z6ZG0000000000000000F"),
 	Kind: ticket.KindReceived, Attempt: 2, Number: "7Q4K-92MX-F", Tenant: "north", Subject: "Printer",
-	To: ticket.Recipient{Role: ticket.Requesters, Person: ticket.Person{Name: "Ada Byron", Email: "ada@example.org"}},
+	To: ticket.Recipient{Role: ticket.RoleRequester, Person: ticket.Person{Name: "Ada Byron", Email: "ada@example.org"}},
 }
 
 func TestSpans(t *testing.T) {
@@ -104,9 +104,9 @@ type checker struct{ ticket.Notifier }
 func (checker) Check(kinds []ticket.Kind) error { return fmt.Errorf("no words for %q", kinds) }
 
 func TestChecker(t *testing.T) {
-	with := telemetry.Wrap(nil, "mail", checker{}).(ticket.Checker)
+	with := telemetry.Wrap(nil, "mail", checker{}).(ticket.NotifierChecker)
 	require.EqualError(t, with.Check([]ticket.Kind{ticket.KindReceived}), `no words for ["received"]`)
-	without := telemetry.Wrap(nil, "mail", tickettest.NewRecorder()).(ticket.Checker)
+	without := telemetry.Wrap(nil, "mail", tickettest.NewRecorder()).(ticket.NotifierChecker)
 	require.NoError(t, without.Check([]ticket.Kind{ticket.KindReceived}))
 }
 
@@ -136,7 +136,7 @@ func TestMetrics(t *testing.T) {
 	deliver(func(ticket.Notification) error { return errors.New("down") })
 	clock.Advance(time.Hour)
 	deliver(nil)
-	_, err = desk.Do(t.Context(), lin, tk.ID, ticket.Action{Name: ticket.Reopen, Note: "not yet"})
+	_, err = desk.Do(t.Context(), lin, tk.ID, ticket.Action{Name: ticket.ActionReopen, Note: "not yet"})
 	require.NoError(t, err)
 	deliver(func(n ticket.Notification) error { return ticket.Permanent(errors.New("no")) })
 
@@ -193,7 +193,7 @@ func TestClockSetBack(t *testing.T) {
 	observe, err := telemetry.Observe(sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)))
 	require.NoError(t, err)
 	now := tickettest.Start
-	observe(t.Context(), ticket.Delivery{Created: now}, ticket.Settlement{Outcome: ticket.Done, At: now.Add(-time.Hour)})
+	observe(t.Context(), ticket.Delivery{Created: now}, ticket.Settlement{Outcome: ticket.OutcomeDone, At: now.Add(-time.Hour)})
 	var got metricdata.ResourceMetrics
 	require.NoError(t, reader.Collect(t.Context(), &got))
 	for _, m := range got.ScopeMetrics[0].Metrics {
@@ -225,14 +225,14 @@ func TestObserveRefused(t *testing.T) {
 // What the wrapped notifier says of itself, the wrapper says.
 func TestWrapPassesOn(t *testing.T) {
 	plain := telemetry.Wrap(nil, "mail", ticket.LogNotifier{})
-	require.Equal(t, ticket.Pace{}, plain.(ticket.Paced).Pace())
-	require.NoError(t, plain.(ticket.LinkChecker).CheckLink("no link"))
+	require.Equal(t, ticket.NotifierLimits{}, plain.(ticket.LimitedNotifier).Limits())
+	require.NoError(t, plain.(ticket.StatusLinkChecker).CheckStatusLink("no link"))
 	wrapped := telemetry.Wrap(nil, "mail", saying{})
-	require.Equal(t, ticket.Pace{AtOnce: 3}, wrapped.(ticket.Paced).Pace())
-	require.Error(t, wrapped.(ticket.LinkChecker).CheckLink("no link"))
+	require.Equal(t, ticket.NotifierLimits{Concurrency: 3}, wrapped.(ticket.LimitedNotifier).Limits())
+	require.Error(t, wrapped.(ticket.StatusLinkChecker).CheckStatusLink("no link"))
 }
 
 type saying struct{ ticket.LogNotifier }
 
-func (saying) Pace() ticket.Pace      { return ticket.Pace{AtOnce: 3} }
-func (saying) CheckLink(string) error { return errors.New("no") }
+func (saying) Limits() ticket.NotifierLimits { return ticket.NotifierLimits{Concurrency: 3} }
+func (saying) CheckLink(string) error        { return errors.New("no") }

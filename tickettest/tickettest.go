@@ -175,7 +175,7 @@ func (r *Recorder) RequireNotSent(tb testing.TB, kind ticket.Kind, to string) {
 
 func isTo(r ticket.Recipient, to string) bool {
 	if queue, ok := strings.CutPrefix(to, "queue:"); ok {
-		return r.Role == ticket.Agents && r.Person.IsZero() && r.Queue == queue
+		return r.Role == ticket.RoleAgent && r.Person.IsZero() && r.Queue == queue
 	}
 	return to != "" && (to == r.Person.Email || to == r.Person.ID || to == r.Person.Phone)
 }

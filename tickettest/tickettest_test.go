@@ -97,9 +97,9 @@ func TestRecorder(t *testing.T) {
 	send := func(to ticket.Recipient) error {
 		return r.Notify(ctx, ticket.Notification{Kind: ticket.KindReceived, To: to})
 	}
-	require.NoError(t, send(ticket.Recipient{Role: ticket.Requesters, Person: ticket.Person{ID: "c1", Email: "ada@example.org"}}))
-	require.NoError(t, send(ticket.Recipient{Role: ticket.Agents, Person: ticket.Person{ID: "lin"}}))
-	require.NoError(t, send(ticket.Recipient{Role: ticket.Agents, Queue: "hr"}))
+	require.NoError(t, send(ticket.Recipient{Role: ticket.RoleRequester, Person: ticket.Person{ID: "c1", Email: "ada@example.org"}}))
+	require.NoError(t, send(ticket.Recipient{Role: ticket.RoleAgent, Person: ticket.Person{ID: "lin"}}))
+	require.NoError(t, send(ticket.Recipient{Role: ticket.RoleAgent, Queue: "hr"}))
 	for _, to := range []string{"ada@example.org", "c1", "lin", "queue:hr"} {
 		require.Empty(t, missing(to))
 		require.NotEmpty(t, said(func(tb testing.TB) { tb.Helper(); r.RequireNotSent(tb, ticket.KindReceived, to) }))

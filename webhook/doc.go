@@ -39,7 +39,7 @@
 // An address that a stranger may enter can lead into the network that the desk
 // runs in. The notifier therefore looks at every IP address right before it
 // connects, after names were resolved, and refuses those that are not public;
-// see [Guard]. It takes no proxy from the environment, follows no redirect, and
+// see [PublicOnly]. It takes no proxy from the environment, follows no redirect, and
 // takes https only. Config.AllowPrivate and Config.AllowHTTP lift that, and
 // Config.Transport leaves it to the host. The guard does not know about public
 // addresses that only the inside can reach; a firewall does.

@@ -41,8 +41,8 @@ func Example() {
 		return
 	}
 	desk, err := ticket.NewDesk(memstore.New(), ticket.Config{
-		Notifiers: map[string]ticket.Notifier{"shop": hook},
-		Streams:   []string{"shop"}, // every event once, in place of what people are told
+		Notifiers:      map[string]ticket.Notifier{"shop": hook},
+		EventNotifiers: []string{"shop"}, // every event once, in place of what people are told
 	})
 	if err != nil {
 		fmt.Println(err)
@@ -111,9 +111,9 @@ func ExampleConfig_endpoint() {
 }
 
 // Guard is for hosts with a transport of their own.
-func ExampleGuard() {
-	fmt.Println(webhook.Guard("tcp", "93.184.215.14:443", nil))
-	fmt.Println(webhook.Guard("tcp", "[::ffff:169.254.169.254]:80", nil))
+func ExamplePublicOnly() {
+	fmt.Println(webhook.PublicOnly("tcp", "93.184.215.14:443", nil))
+	fmt.Println(webhook.PublicOnly("tcp", "[::ffff:169.254.169.254]:80", nil))
 	// Output:
 	// <nil>
 	// webhook: not connected to ::ffff:169.254.169.254: the address is a cloud's metadata service; only public ones are, unless AllowPrivate is set

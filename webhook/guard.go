@@ -19,7 +19,7 @@ func (e *AddressError) Error() string {
 	return fmt.Sprintf("webhook: not connected to %s: the address is %s; only public ones are, unless AllowPrivate is set", e.Addr, e.Why)
 }
 
-// Guard lets connections through to public IP addresses only, and fails with an
+// PublicOnly lets connections through to public IP addresses only, and fails with an
 // [*AddressError] for all others: the machine itself, private and local
 // networks, those between a provider and its customers, multicast, what is
 // reserved, what is known to serve clouds their metadata, and IPv6 addresses
@@ -30,7 +30,7 @@ func (e *AddressError) Error() string {
 // own: it fits [net.Dialer.Control], where it is asked after a name was resolved
 // and right before the connection is made, so that a name which resolves to
 // something else the next time gains nothing.
-func Guard(network, address string, _ syscall.RawConn) error {
+func PublicOnly(network, address string, _ syscall.RawConn) error {
 	switch network {
 	case "tcp", "tcp4", "tcp6":
 	default:

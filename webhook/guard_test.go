@@ -94,7 +94,7 @@ func TestGuard(t *testing.T) {
 		"fec0::1":                  "private",
 		"ff02::1":                  "multicast",
 	} {
-		err := Guard("tcp", net.JoinHostPort(addr, "443"), nil)
+		err := PublicOnly("tcp", net.JoinHostPort(addr, "443"), nil)
 		if why == "" {
 			require.NoError(t, err, addr)
 			continue
@@ -104,10 +104,10 @@ func TestGuard(t *testing.T) {
 		require.Contains(t, a.Why, why, addr)
 		require.Equal(t, netip.MustParseAddr(addr), a.Addr)
 	}
-	require.NoError(t, Guard("tcp4", "8.8.8.8:1", nil))
-	require.NoError(t, Guard("tcp6", "[2606:4700::1]:65535", nil), "any port")
+	require.NoError(t, PublicOnly("tcp4", "8.8.8.8:1", nil))
+	require.NoError(t, PublicOnly("tcp6", "[2606:4700::1]:65535", nil), "any port")
 	for _, v := range [][2]string{{"udp", "8.8.8.8:53"}, {"unix", "/run/docker.sock"}, {"tcp", "example.org:443"}, {"tcp", "8.8.8.8"}, {"tcp", ""}} {
-		require.Error(t, Guard(v[0], v[1], nil), v)
+		require.Error(t, PublicOnly(v[0], v[1], nil), v)
 	}
 }
 
@@ -170,7 +170,7 @@ func TestRebinding(t *testing.T) {
 		if strings.HasPrefix(address, "127.0.0.1:") {
 			return nil
 		}
-		return Guard(network, address, c)
+		return PublicOnly(network, address, c)
 	}
 	tr := transport(ask, resolver)
 	n, err := New(Config{URL: "http://rebind.example.org:" + itoa(port), Secrets: []string{specSecret}, AllowHTTP: true, Transport: tr})

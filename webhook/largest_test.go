@@ -67,13 +67,13 @@ func TestTheLargestTicketArrives(t *testing.T) {
 	hook, err := New(Config{URL: "https://hooks.example.org/", Secrets: []string{specSecret}, Transport: transport})
 	require.NoError(t, err)
 	desk, err := ticket.NewDesk(memstore.New(), ticket.Config{Logger: slog.New(slog.DiscardHandler),
-		Notifiers: map[string]ticket.Notifier{"crm": hook}, Streams: []string{"crm"}})
+		Notifiers: map[string]ticket.Notifier{"crm": hook}, EventNotifiers: []string{"crm"}})
 	require.NoError(t, err)
 	_, err = desk.Open(t.Context(), ticket.Agent("lin", 1), draft)
 	require.NoError(t, err)
 	sum, err := desk.Deliver(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, ticket.Delivered{Done: 1}, sum)
+	require.Equal(t, ticket.DeliveryCounts{Done: 1}, sum)
 	require.Equal(t, []ticket.Kind{ticket.KindEvent}, taken)
 	require.Greater(t, transport.longest, int64(5<<20))
 }

@@ -13,9 +13,9 @@ import (
 // cut by the relay before.
 func TestPace(t *testing.T) {
 	n := hook(t, nil, func(c *Config) { c.Timeout = 2 * time.Minute })
-	var paced ticket.Paced = n
-	require.Greater(t, paced.Pace().Longest, 2*time.Minute)
-	require.Zero(t, paced.Pace().AtOnce)
+	var paced ticket.LimitedNotifier = n
+	require.Greater(t, paced.Limits().Timeout, 2*time.Minute)
+	require.Zero(t, paced.Limits().Concurrency)
 	n = hook(t, nil, nil)
-	require.LessOrEqual(t, n.Pace().Longest, 45*time.Second, "by default a lease stays a minute")
+	require.LessOrEqual(t, n.Limits().Timeout, 45*time.Second, "by default a lease stays a minute")
 }

@@ -40,7 +40,7 @@ type Config struct {
 	// AllowHTTP takes URLs that are not encrypted as well.
 	AllowHTTP bool
 	// AllowPrivate connects to any address, and not to public ones only; see
-	// [Guard].
+	// [PublicOnly].
 	AllowPrivate bool
 	// Transport makes the requests. It then decides by itself where it connects
 	// to, through which proxy, and with which certificates. Redirects are not
@@ -140,7 +140,7 @@ func control(allowPrivate bool) func(string, string, syscall.RawConn) error {
 	if allowPrivate {
 		return nil
 	}
-	return Guard
+	return PublicOnly
 }
 
 // transport returns one that asks before it connects. A nil resolver is the
@@ -201,9 +201,11 @@ func (n *Notifier) target(e Endpoint) (*target, error) {
 	return &target{url: u, name: u.Scheme + "://" + u.Host, keys: keys}, nil
 }
 
-// Pace implements [ticket.Paced]: an attempt may take Config.Timeout, and some time to
+// Limits implements [ticket.LimitedNotifier]: an attempt may take Config.Timeout, and some time to
 // find its endpoint.
-func (n *Notifier) Pace() ticket.Pace { return ticket.Pace{Longest: n.cfg.Timeout + 15*time.Second} }
+func (n *Notifier) Limits() ticket.NotifierLimits {
+	return ticket.NotifierLimits{Timeout: n.cfg.Timeout + 15*time.Second}
+}
 
 // Notify implements [ticket.Notifier]: it posts the notification once. What an
 // answer means is said at the top of the package. An attempt that fails gives an

@@ -28,10 +28,10 @@ func itoa(n int) string { return strconv.Itoa(n) }
 
 var sample = ticket.Notification{
 	ID: ticket.MustParseID("01KE5Z6ZG0000000000000000G"), Kind: ticket.KindHanded, Attempt: 1,
-	To:     ticket.Recipient{Role: ticket.Requesters, Person: ticket.Person{Name: "Ada Byron", Email: "ada@example.org"}},
+	To:     ticket.Recipient{Role: ticket.RoleRequester, Person: ticket.Person{Name: "Ada Byron", Email: "ada@example.org"}},
 	Ticket: ticket.MustParseID("01KE5Z6ZG0000000000000000F"), Number: "7Q4K-92MX-F", Seq: 2,
 	At: time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC), Subject: "Printer <prints> blank pages",
-	Link: "https://help.example.org/t/token",
+	StatusLink: "https://help.example.org/t/token",
 }
 
 // hook returns a notifier for a server on loopback.
@@ -100,23 +100,23 @@ func TestAnswers(t *testing.T) {
 		wait    time.Duration // at least; 0: the relay's own
 		message string
 	}{
-		{status: 200, state: ticket.Sent},
-		{status: 204, state: ticket.Sent},
-		{status: 299, state: ticket.Sent, header: "Retry-After: 60"},
-		{status: 410, state: ticket.Dead, message: "answered 410: the endpoint is gone"},
-		{status: 410, state: ticket.Dead, header: "Retry-After: 60"},
-		{status: 429, state: ticket.Pending, header: "Retry-After: 3600", wait: time.Hour},
-		{status: 429, state: ticket.Pending},
-		{status: 503, state: ticket.Pending, header: "Retry-After: " + clock.Now().Add(2*time.Hour).Format(http.TimeFormat), wait: 2 * time.Hour},
-		{status: 500, state: ticket.Pending, header: "Retry-After: 864000", wait: 24 * time.Hour},
-		{status: 500, state: ticket.Pending, header: "Retry-After: nonsense", message: "answered 500 Internal Server Error"},
-		{status: 400, state: ticket.Pending, body: "unknown type", message: `answered 400 Bad Request ("unknown type")`},
-		{status: 401, state: ticket.Pending},
-		{status: 404, state: ticket.Pending},
-		{status: 304, state: ticket.Pending},
-		{status: 302, state: ticket.Pending, header: "Location: /elsewhere", message: "redirects are not followed"},
-		{status: 307, state: ticket.Pending, header: "Location: http://169.254.169.254/", message: "redirects are not followed"},
-		{status: 301, state: ticket.Pending, header: "Location: ::bad url::"},
+		{status: 200, state: ticket.DeliverySent},
+		{status: 204, state: ticket.DeliverySent},
+		{status: 299, state: ticket.DeliverySent, header: "Retry-After: 60"},
+		{status: 410, state: ticket.DeliveryDead, message: "answered 410: the endpoint is gone"},
+		{status: 410, state: ticket.DeliveryDead, header: "Retry-After: 60"},
+		{status: 429, state: ticket.DeliveryPending, header: "Retry-After: 3600", wait: time.Hour},
+		{status: 429, state: ticket.DeliveryPending},
+		{status: 503, state: ticket.DeliveryPending, header: "Retry-After: " + clock.Now().Add(2*time.Hour).Format(http.TimeFormat), wait: 2 * time.Hour},
+		{status: 500, state: ticket.DeliveryPending, header: "Retry-After: 864000", wait: 24 * time.Hour},
+		{status: 500, state: ticket.DeliveryPending, header: "Retry-After: nonsense", message: "answered 500 Internal Server Error"},
+		{status: 400, state: ticket.DeliveryPending, body: "unknown type", message: `answered 400 Bad Request ("unknown type")`},
+		{status: 401, state: ticket.DeliveryPending},
+		{status: 404, state: ticket.DeliveryPending},
+		{status: 304, state: ticket.DeliveryPending},
+		{status: 302, state: ticket.DeliveryPending, header: "Location: /elsewhere", message: "redirects are not followed"},
+		{status: 307, state: ticket.DeliveryPending, header: "Location: http://169.254.169.254/", message: "redirects are not followed"},
+		{status: 301, state: ticket.DeliveryPending, header: "Location: ::bad url::"},
 	} {
 		t.Run(fmt.Sprint(tc.status, tc.header), func(t *testing.T) {
 			var calls int
@@ -148,7 +148,7 @@ func TestAnswers(t *testing.T) {
 			require.Equal(t, len(settled), calls, "one request for each attempt")
 			if tc.wait > 0 {
 				require.False(t, s.Due.Before(clock.Now().Add(tc.wait)), s.Due)
-			} else if tc.state == ticket.Pending {
+			} else if tc.state == ticket.DeliveryPending {
 				require.True(t, s.Due.Before(clock.Now().Add(time.Minute)), s.Due)
 			}
 			require.Contains(t, s.Error, tc.message)
@@ -308,7 +308,7 @@ func TestTLS(t *testing.T) {
 
 // The environment's proxy would connect to whatever a name means to it.
 func TestNoProxyFromEnvironment(t *testing.T) {
-	require.Nil(t, transport(Guard, nil).Proxy)
+	require.Nil(t, transport(PublicOnly, nil).Proxy)
 }
 
 func TestEndpoint(t *testing.T) {
@@ -411,6 +411,6 @@ func TestPayload(t *testing.T) {
 	var p Payload
 	require.NoError(t, json.Unmarshal(b, &p))
 	want := sample
-	want.Link = ""
+	want.StatusLink = ""
 	require.Equal(t, want, p.Data)
 }

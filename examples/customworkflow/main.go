@@ -34,10 +34,10 @@ func returns() ticket.WorkflowSpec {
 			{Name: "refused", Phase: ticket.PhaseClosed, Final: true},
 		},
 		Transitions: []ticket.Transition{
-			{Action: "inspect", From: ticket.In("received"), To: "inspecting", Assign: ticket.ToActor},
-			{Action: ticket.Escalate, From: ticket.In("inspecting"), To: "received", Level: ticket.Up, Needs: ticket.NeedNote, Assign: ticket.ToNobody},
-			{Action: "refund", From: ticket.In("inspecting"), To: "refunded", Guards: []string{"within-90-days"}},
-			{Action: "refuse", From: ticket.In("inspecting"), To: "refused", Needs: ticket.NeedMessage},
+			{Action: "inspect", From: []ticket.Status{"received"}, To: "inspecting", Assign: ticket.AssignActor},
+			{Action: ticket.ActionEscalate, From: []ticket.Status{"inspecting"}, To: "received", Level: ticket.LevelUp, Needs: ticket.NeedNote, Assign: ticket.AssignNobody},
+			{Action: "refund", From: []ticket.Status{"inspecting"}, To: "refunded", Guards: []string{"within-90-days"}},
+			{Action: "refuse", From: []ticket.Status{"inspecting"}, To: "refused", Needs: ticket.NeedMessage},
 		},
 	}
 }
@@ -114,7 +114,7 @@ func run(ctx context.Context, stdout io.Writer) error {
 		{&inTime, lin, ticket.Action{Name: "refund"}},
 		{&tooLate, lin, ticket.Action{Name: "inspect"}},
 		{&tooLate, lin, ticket.Action{Name: "refund"}},
-		{&tooLate, lin, ticket.Action{Name: ticket.Escalate, Note: "a known fault of this make?"}},
+		{&tooLate, lin, ticket.Action{Name: ticket.ActionEscalate, Note: "a known fault of this make?"}},
 		{&tooLate, max, ticket.Action{Name: "inspect"}},
 		{&tooLate, max, ticket.Action{Name: "refuse", Message: "It was dropped, sorry."}},
 	} {

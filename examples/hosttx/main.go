@@ -158,7 +158,7 @@ func (s *shop) story(ctx context.Context) error {
 		if attempts == 1 {
 			store = interrupted{store, func() error {
 				s.say("  between decision and commit, lin writes a note")
-				_, err := s.desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.AddNote, Note: "The carrier has found it."})
+				_, err := s.desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.ActionNote, Note: "The carrier has found it."})
 				return err
 			}}
 		}
@@ -176,7 +176,7 @@ func (s *shop) complain(ctx context.Context, tx *sql.Tx, order int64, subject st
 	if _, err := tx.ExecContext(ctx, "UPDATE shop_orders SET state = 'disputed' WHERE id = $1", order); err != nil {
 		return ticket.Ticket{}, err
 	}
-	t, err := s.desk.In(s.store.WithTx(tx)).Open(ctx, ada, ticket.Draft{Subject: subject, Fields: ticket.Fields{"order": order}})
+	t, err := s.desk.WithStore(s.store.WithTx(tx)).Open(ctx, ada, ticket.Draft{Subject: subject, Fields: ticket.Fields{"order": order}})
 	if err != nil {
 		return ticket.Ticket{}, err
 	}
@@ -193,7 +193,7 @@ func (s *shop) refund(ctx context.Context, tx *sql.Tx, store ticket.Store, id ti
 	if state != "disputed" {
 		return fmt.Errorf("order %d is %s", order, state)
 	}
-	if _, err := s.desk.In(store).Do(ctx, kim, id, ticket.Action{Name: ticket.Resolve, Message: "Your money is on its way."}); err != nil {
+	if _, err := s.desk.WithStore(store).Do(ctx, kim, id, ticket.Action{Name: ticket.ActionResolve, Message: "Your money is on its way."}); err != nil {
 		return err
 	}
 	_, err := tx.ExecContext(ctx, "UPDATE shop_orders SET state = 'refunded' WHERE id = $1", order)

@@ -68,8 +68,8 @@ func run(ctx context.Context, cfg ticket.Config, secret []byte, stdout io.Writer
 
 	cfg.Notifiers = map[string]ticket.Notifier{"mail": mailer}
 	cfg.Relay.Batch = 1 // one letter after the other, so that they print in order
-	cfg.Links = ticket.Links{
-		Keys: []ticket.LinkKey{{ID: 1, Secret: secret}},
+	cfg.StatusLinks = ticket.StatusLinks{
+		Keys: []ticket.StatusLinkKey{{ID: 1, Secret: secret}},
 		URL:  func(_, token string) string { return "https://help.example.org/t/" + token },
 	}
 	desk, err := ticket.NewDesk(memstore.New(), cfg)
@@ -87,7 +87,7 @@ func run(ctx context.Context, cfg ticket.Config, secret []byte, stdout io.Writer
 	if _, err := desk.Deliver(ctx); err != nil { // a server calls desk.Run instead, once
 		return err
 	}
-	if _, err = desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.Resolve, Message: "A new fuser is fitted."}); err != nil {
+	if _, err = desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.ActionResolve, Message: "A new fuser is fitted."}); err != nil {
 		return err
 	}
 	say("\nLin solved it.\n")

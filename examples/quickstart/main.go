@@ -70,7 +70,7 @@ func run(ctx context.Context, file string, cfg ticket.Config, stdout io.Writer) 
 	t, err := desk.Open(ctx, ada, ticket.Draft{
 		Subject: "Printer prints blank pages",
 		Message: "Since this morning, every second page.",
-		Channel: ticket.Phone,
+		Channel: ticket.ChannelPhone,
 	})
 	if err != nil {
 		return err
@@ -98,12 +98,12 @@ func run(ctx context.Context, file string, cfg ticket.Config, stdout io.Writer) 
 		by   ticket.Actor
 		does ticket.Action
 	}{
-		{lin, ticket.Action{Name: ticket.Take}},
-		{lin, ticket.Action{Name: ticket.Escalate, Queue: "hardware", Note: "fuser fault?"}},
-		{max, ticket.Action{Name: ticket.Ask, Message: "Which model is it?"}},
-		{ada, ticket.Action{Name: ticket.Reply, Message: "An LJ-4."}},
-		{max, ticket.Action{Name: ticket.Resolve, Message: "New fuser fitted."}},
-		{ada, ticket.Action{Name: ticket.Confirm, Message: "Thank you!"}},
+		{lin, ticket.Action{Name: ticket.ActionTake}},
+		{lin, ticket.Action{Name: ticket.ActionEscalate, Queue: "hardware", Note: "fuser fault?"}},
+		{max, ticket.Action{Name: ticket.ActionAsk, Message: "Which model is it?"}},
+		{ada, ticket.Action{Name: ticket.ActionReply, Message: "An LJ-4."}},
+		{max, ticket.Action{Name: ticket.ActionResolve, Message: "New fuser fitted."}},
+		{ada, ticket.Action{Name: ticket.ActionConfirm, Message: "Thank you!"}},
 	} {
 		t, err = desk.Do(ctx, step.by, t.ID, step.does)
 		if err != nil {
@@ -115,7 +115,7 @@ func run(ctx context.Context, file string, cfg ticket.Config, stdout io.Writer) 
 	// Answered while the customer was still on the line: opened and resolved in
 	// one commit.
 	quick, err := desk.Open(ctx, lin, ticket.Draft{
-		Requester: ada.Person, Subject: "Where is the scanner?", Solution: "Room 2.14", Channel: ticket.Phone,
+		Requester: ada.Person, Subject: "Where is the scanner?", Solution: "Room 2.14", Channel: ticket.ChannelPhone,
 	})
 	if err != nil {
 		return err
@@ -158,7 +158,7 @@ func run(ctx context.Context, file string, cfg ticket.Config, stdout io.Writer) 
 // earlier shows the tickets of earlier runs, the newest first.
 func earlier(ctx context.Context, desk *ticket.Desk, who ticket.Actor, say func(string, ...any)) error {
 	const most = 10
-	page, err := desk.List(ctx, who, ticket.Query{Order: ticket.NewestFirst, Limit: most})
+	page, err := desk.List(ctx, who, ticket.Query{Order: ticket.OrderNewestFirst, Limit: most})
 	if err != nil || len(page.Tickets) == 0 {
 		return err
 	}
@@ -175,7 +175,7 @@ func earlier(ctx context.Context, desk *ticket.Desk, who ticket.Actor, say func(
 
 // by names who acted.
 func by(role ticket.Role, p ticket.Person) string {
-	if role == ticket.Agents {
+	if role == ticket.RoleAgent {
 		return p.ID
 	}
 	return p.Name

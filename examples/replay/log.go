@@ -37,7 +37,7 @@ var columns = []string{
 }
 
 var impacts = map[string]ticket.Grade{
-	"Low": ticket.Low, "Medium": ticket.Medium, "High": ticket.High, "Major": ticket.Critical,
+	"Low": ticket.GradeLow, "Medium": ticket.GradeMedium, "High": ticket.GradeHigh, "Major": ticket.GradeCritical,
 }
 
 // levels is how many the workflow has; the log calls a level a line.

@@ -16,19 +16,19 @@ type step struct {
 
 // steps has every state of the log, as "status/substatus".
 var steps = map[string]step{
-	"Accepted/In Progress":           {ticket.StatusOpen, ticket.Take, ""},
-	"Accepted/Assigned":              {ticket.StatusOpen, ticket.Assign, ""},
-	"Accepted/Wait - User":           {ticket.StatusWaiting, ticket.Ask, ""},
-	"Accepted/Wait - Customer":       {ticket.StatusWaiting, ticket.Ask, ""},
-	"Accepted/Wait":                  {ticket.StatusOnHold, ticket.Hold, "other"},
-	"Accepted/Wait - Implementation": {ticket.StatusOnHold, ticket.Hold, "scheduled work"},
-	"Accepted/Wait - Vendor":         {ticket.StatusOnHold, ticket.Hold, "vendor"},
-	"Queued/Awaiting Assignment":     {ticket.StatusQueued, ticket.Release, ""},
-	"Unmatched/Unmatched":            {ticket.StatusQueued, ticket.Release, ""}, // nobody matched it: still to be done
-	"Completed/In Call":              {ticket.StatusResolved, ticket.Resolve, ticket.FirstContact},
-	"Completed/Resolved":             {ticket.StatusResolved, ticket.Resolve, afterWork},
-	"Completed/Closed":               {ticket.StatusClosed, ticket.Close, ""},
-	"Completed/Cancelled":            {ticket.StatusCancelled, ticket.Cancel, "other"},
+	"Accepted/In Progress":           {ticket.StatusOpen, ticket.ActionTake, ""},
+	"Accepted/Assigned":              {ticket.StatusOpen, ticket.ActionAssign, ""},
+	"Accepted/Wait - User":           {ticket.StatusWaiting, ticket.ActionAsk, ""},
+	"Accepted/Wait - Customer":       {ticket.StatusWaiting, ticket.ActionAsk, ""},
+	"Accepted/Wait":                  {ticket.StatusOnHold, ticket.ActionHold, "other"},
+	"Accepted/Wait - Implementation": {ticket.StatusOnHold, ticket.ActionHold, "scheduled work"},
+	"Accepted/Wait - Vendor":         {ticket.StatusOnHold, ticket.ActionHold, "vendor"},
+	"Queued/Awaiting Assignment":     {ticket.StatusQueued, ticket.ActionRelease, ""},
+	"Unmatched/Unmatched":            {ticket.StatusQueued, ticket.ActionRelease, ""}, // nobody matched it: still to be done
+	"Completed/In Call":              {ticket.StatusResolved, ticket.ActionResolve, ticket.FirstContact},
+	"Completed/Resolved":             {ticket.StatusResolved, ticket.ActionResolve, afterWork},
+	"Completed/Closed":               {ticket.StatusClosed, ticket.ActionClose, ""},
+	"Completed/Cancelled":            {ticket.StatusCancelled, ticket.ActionCancel, "other"},
 }
 
 // afterWork is how a ticket was resolved that was not answered in the first
@@ -41,7 +41,7 @@ const afterWork = "after work"
 func plan(t ticket.Ticket, r row) []ticket.Action {
 	var actions []ticket.Action
 	if r.Impact != t.Impact {
-		actions = append(actions, ticket.Action{Name: ticket.Edit, Edit: &ticket.Edits{Impact: r.Impact}})
+		actions = append(actions, ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{Impact: r.Impact}})
 	}
 	if t.Phase.Done() && r.done() {
 		actions = append(actions, file(t, r)...)
@@ -49,7 +49,7 @@ func plan(t ticket.Ticket, r row) []ticket.Action {
 		actions = append(actions, work(t, r)...)
 	}
 	if len(actions) == 0 { // no row without an event
-		actions = append(actions, ticket.Action{Name: ticket.AddNote, Note: r.note()})
+		actions = append(actions, ticket.Action{Name: ticket.ActionNote, Note: r.note()})
 	}
 	return actions
 }
@@ -62,7 +62,7 @@ func work(t ticket.Ticket, r row) []ticket.Action {
 	status, assignee, to := t.Status, t.Assignee, steps[r.State]
 
 	if t.Phase.Done() {
-		add(ticket.Action{Name: ticket.Reopen, Note: r.note()})
+		add(ticket.Action{Name: ticket.ActionReopen, Note: r.note()})
 		status, assignee = ticket.StatusQueued, ""
 	}
 	// A new ticket is handed to the queue it is in already: that queues it.
@@ -70,53 +70,53 @@ func work(t ticket.Ticket, r row) []ticket.Action {
 	if r.elsewhere(t) || queue {
 		switch {
 		case r.Level > t.Level:
-			add(ticket.Action{Name: ticket.Escalate, Level: r.Level, Queue: r.Team, Note: r.note()})
+			add(ticket.Action{Name: ticket.ActionEscalate, Level: r.Level, Queue: r.Team, Note: r.note()})
 		case r.Level < t.Level:
-			add(ticket.Action{Name: ticket.HandBack, Level: r.Level, Queue: r.Team, Note: r.note()})
+			add(ticket.Action{Name: ticket.ActionHandBack, Level: r.Level, Queue: r.Team, Note: r.note()})
 		default:
-			add(ticket.Action{Name: ticket.HandOver, Queue: r.Team, Note: r.note()})
+			add(ticket.Action{Name: ticket.ActionHandOver, Queue: r.Team, Note: r.note()})
 		}
 		status, assignee = ticket.StatusQueued, ""
 	}
 
 	switch to.action {
-	case ticket.Take:
+	case ticket.ActionTake:
 		if status != to.status || assignee != r.Agent {
-			add(ticket.Action{Name: ticket.Take})
+			add(ticket.Action{Name: ticket.ActionTake})
 		}
 		return actions
-	case ticket.Assign:
+	case ticket.ActionAssign:
 		if status == ticket.StatusWaiting || status == ticket.StatusOnHold {
-			add(ticket.Action{Name: ticket.Resume}) // assigning does not end the wait
+			add(ticket.Action{Name: ticket.ActionResume}) // assigning does not end the wait
 		}
-	case ticket.Ask:
+	case ticket.ActionAsk:
 		if status != to.status {
-			add(ticket.Action{Name: ticket.Ask, Message: r.message()})
+			add(ticket.Action{Name: ticket.ActionAsk, Message: r.message()})
 			assignee = cmp.Or(assignee, r.Agent)
 		}
-	case ticket.Hold:
+	case ticket.ActionHold:
 		if status != to.status || t.Reason != to.reason {
-			add(ticket.Action{Name: ticket.Hold, Reason: to.reason})
+			add(ticket.Action{Name: ticket.ActionHold, Reason: to.reason})
 			assignee = cmp.Or(assignee, r.Agent)
 		}
-	case ticket.Release:
+	case ticket.ActionRelease:
 		if status != to.status {
-			add(ticket.Action{Name: ticket.Release})
+			add(ticket.Action{Name: ticket.ActionRelease})
 		}
 		return actions
-	case ticket.Resolve:
-		add(ticket.Action{Name: ticket.Resolve, Message: r.message(), Reason: to.reason})
+	case ticket.ActionResolve:
+		add(ticket.Action{Name: ticket.ActionResolve, Message: r.message(), Reason: to.reason})
 		return actions
-	case ticket.Close:
-		add(ticket.Action{Name: ticket.Resolve, Message: r.message(), Reason: afterWork})
-		add(ticket.Action{Name: ticket.Close})
+	case ticket.ActionClose:
+		add(ticket.Action{Name: ticket.ActionResolve, Message: r.message(), Reason: afterWork})
+		add(ticket.Action{Name: ticket.ActionClose})
 		return actions
-	case ticket.Cancel:
-		add(ticket.Action{Name: ticket.Cancel, Reason: to.reason})
+	case ticket.ActionCancel:
+		add(ticket.Action{Name: ticket.ActionCancel, Reason: to.reason})
 		return actions
 	}
 	if assignee != r.Agent {
-		add(ticket.Action{Name: ticket.Assign, Assignee: r.Agent})
+		add(ticket.Action{Name: ticket.ActionAssign, Assignee: r.Agent})
 	}
 	return actions
 }
@@ -125,15 +125,15 @@ func work(t ticket.Ticket, r row) []ticket.Action {
 // perhaps in another way or at another place.
 func file(t ticket.Ticket, r row) []ticket.Action {
 	to := steps[r.State]
-	amend := ticket.Action{Name: ticket.Amend, Status: to.status, Level: r.Level, Queue: r.Team, Note: r.note()}
-	resolve := ticket.Action{Name: ticket.Resolve, Message: r.message(), Reason: to.reason}
+	amend := ticket.Action{Name: ticket.ActionAmend, Status: to.status, Level: r.Level, Queue: r.Team, Note: r.note()}
+	resolve := ticket.Action{Name: ticket.ActionResolve, Message: r.message(), Reason: to.reason}
 	switch moves := r.elsewhere(t); {
 	case t.Status != to.status && t.Status == ticket.StatusResolved && !moves:
 		return []ticket.Action{{Name: to.action, Reason: to.reason}} // close or cancel, as usual
 	case t.Status != to.status:
 		amend.Reason = to.reason
 		return []ticket.Action{amend}
-	case to.action == ticket.Resolve && t.Resolution != to.reason:
+	case to.action == ticket.ActionResolve && t.Resolution != to.reason:
 		// Only resolving again says anew how it was resolved.
 		if moves {
 			return []ticket.Action{amend, resolve}

@@ -267,7 +267,7 @@ func TestEveryPair(t *testing.T) {
 	var all []row
 	for _, state := range slices.Sorted(maps.Keys(states)) {
 		for level := 1; level <= levels; level++ {
-			all = append(all, row{State: state, Level: level, Team: "desk", Agent: "lin", Impact: ticket.Low})
+			all = append(all, row{State: state, Level: level, Team: "desk", Agent: "lin", Impact: ticket.GradeLow})
 		}
 	}
 	var rows []row

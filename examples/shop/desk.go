@@ -52,7 +52,7 @@ const pageOfTickets = 25
 // openWork lists a page of what is to be done, the most pressing first.
 func (s *shop) openWork(r *http.Request, u user, q *queue) error {
 	open := ticket.Query{
-		Phase: ticket.OpenPhases(), Order: ticket.MostPressing, NotMerged: true,
+		Phase: ticket.OpenPhases(), Order: ticket.OrderMostUrgent, NotMerged: true,
 		Limit: pageOfTickets, After: ticket.Cursor(r.FormValue("after")),
 	}
 	if q.Mine {
@@ -100,7 +100,7 @@ func (work) Levels() []int { return []int{1, 2, 3} }
 
 // Relations are what another ticket can be to this one.
 func (work) Relations() []ticket.Relation {
-	return []ticket.Relation{ticket.RelatedTo, ticket.DuplicateOf, ticket.CausedBy, ticket.CauseOf, ticket.ChildOf, ticket.ParentOf}
+	return []ticket.Relation{ticket.RelationRelatedTo, ticket.RelationDuplicateOf, ticket.RelationCausedBy, ticket.RelationCauseOf, ticket.RelationChildOf, ticket.RelationParentOf}
 }
 
 // deskPage shows a ticket, and a form for each action that is possible now.
@@ -148,7 +148,7 @@ func (s *shop) showWork(w http.ResponseWriter, r *http.Request, u user, failed e
 func since(stale *ticket.StaleError) (list []string) {
 	for _, e := range stale.Since {
 		who := e.By.ID
-		if e.By.Role&ticket.Customers != 0 {
+		if e.By.Role&ticket.RoleCustomer != 0 {
 			who = "the customer"
 		}
 		list = append(list, fmt.Sprintf("%s: %s", who, e.Action))
@@ -215,7 +215,7 @@ func forms(choices []ticket.Choice) (list []form) {
 		}
 	}
 	// What agents do all day comes first.
-	daily := []ticket.ActionName{ticket.Take, ticket.Reply, ticket.Ask, ticket.Resolve, ticket.AddNote}
+	daily := []ticket.ActionName{ticket.ActionTake, ticket.ActionReply, ticket.ActionAsk, ticket.ActionResolve, ticket.ActionNote}
 	slices.SortStableFunc(list, func(a, b form) int { return place(daily, a.Action) - place(daily, b.Action) })
 	return list
 }
@@ -263,7 +263,7 @@ func (s *shop) action(r *http.Request, u user) (act ticket.Action, err error) {
 		Queue:    text(r, "queue"),
 		Status:   ticket.Status(text(r, "status")),
 		Relation: ticket.Relation(text(r, "relation")),
-		Channel:  ticket.Web,
+		Channel:  ticket.ChannelWeb,
 		Key:      r.PostFormValue("key"),
 	}
 	if act.Version, err = version(r); err != nil {

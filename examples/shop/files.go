@@ -72,7 +72,7 @@ func (s *shop) download(w http.ResponseWriter, r *http.Request, u user) error {
 }
 
 func (s *shop) holderDownloads(w http.ResponseWriter, r *http.Request) error {
-	return s.sendFile(w, r, ticket.Holder(r.PathValue("token")), "")
+	return s.sendFile(w, r, ticket.StatusLinkHolder(r.PathValue("token")), "")
 }
 
 // sendFile sends a file as one to be saved, whatever is in it, so that it cannot
@@ -96,7 +96,7 @@ func (s *shop) sendFile(w http.ResponseWriter, r *http.Request, a ticket.Actor, 
 // attachment finds a file among those that the actor may see on the ticket. A
 // digest alone opens nothing.
 func (s *shop) attachment(ctx context.Context, a ticket.Actor, ref, sha256 string) (ticket.Attachment, error) {
-	if a.Role == ticket.Agents {
+	if a.Role == ticket.RoleAgent {
 		return s.deskAttachment(ctx, a, ref, sha256)
 	}
 	var before ticket.Cursor

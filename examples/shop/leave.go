@@ -71,16 +71,16 @@ func part(ctx context.Context, desk *ticket.Desk, u user, t ticket.Ticket) error
 	edit := ticket.Edits{Unfollow: []ticket.Person{u.person()}}
 	if t.Requester.Same(u.person()) {
 		if !t.Phase.Done() && t.MergedInto.IsZero() {
-			if _, err := desk.Do(ctx, u.actor(), t.ID, ticket.Action{Name: ticket.Cancel}); err != nil {
+			if _, err := desk.Do(ctx, u.actor(), t.ID, ticket.Action{Name: ticket.ActionCancel}); err != nil {
 				return err
 			}
 		}
-		if _, err := desk.RevokeLinks(ctx, ticket.System("shop"), t.ID); err != nil {
+		if _, err := desk.RevokeStatusLinks(ctx, ticket.System("shop"), t.ID); err != nil {
 			return err
 		}
 		edit = ticket.Edits{Requester: ticket.Person{ID: u.ID}}
 	}
-	_, err := desk.Do(ctx, ticket.System("shop"), t.ID, ticket.Action{Name: ticket.Edit, Edit: &edit})
+	_, err := desk.Do(ctx, ticket.System("shop"), t.ID, ticket.Action{Name: ticket.ActionEdit, Edit: &edit})
 	if refused, is := errors.AsType[*ticket.RefusedError](err); is && refused.Why == ticket.WhyMerged {
 		return nil // a merged ticket is what it was; only where it goes on can be edited
 	}

@@ -68,7 +68,7 @@ func mailServer(cfg config, words *letter.Letters) (*mail.Notifier, error) {
 // knows of them today, agents and queues by their addresses, of which tickets
 // know nothing. Nobody is told anything after they have left the shop.
 func (s *shop) profile(ctx context.Context, _ string, to ticket.Recipient, _ ticket.Kind) (ticket.Profile, error) {
-	if to.Role == ticket.Agents && to.Person.ID == "" { // everybody who serves the queue at this level
+	if to.Role == ticket.RoleAgent && to.Person.ID == "" { // everybody who serves the queue at this level
 		list, err := s.users(ctx)
 		var addresses []string
 		for _, u := range list {

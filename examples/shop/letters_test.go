@@ -104,7 +104,7 @@ func TestLettersBySMTP(t *testing.T) {
 	f.submit(phone, "reply", map[string]string{"message": "Auch mit neuer Birne."}, http.StatusOK)
 	assert.Len(t, phone.all("said"), 2)
 	f.get(f.browser("lin"), "/outbox", http.StatusNotFound)
-	page, err := s.desk.Deliveries(t.Context(), ticket.System("test"), ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.Dead, ticket.Bounced}})
+	page, err := s.desk.Deliveries(t.Context(), ticket.System("test"), ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.DeliveryDead, ticket.DeliveryBounced}})
 	require.NoError(t, err)
 	assert.Empty(t, page.Deliveries)
 }

@@ -49,7 +49,7 @@ func (s *shop) ordersPage(w http.ResponseWriter, r *http.Request, u user) error 
 		return err
 	}
 	const most = 20
-	tickets, err := s.desk.List(r.Context(), u.actor(), ticket.Query{Order: ticket.MostRecent, Limit: most})
+	tickets, err := s.desk.List(r.Context(), u.actor(), ticket.Query{Order: ticket.OrderMostRecent, Limit: most})
 	if err != nil {
 		return err
 	}
@@ -117,7 +117,7 @@ func (s *shop) complain(ctx context.Context, u user, form help, file *upload) (t
 	err = s.store.Transact(ctx, s.desk, func(tx *sql.Tx, desk *ticket.Desk) error {
 		t, err = desk.Open(ctx, u.actor(), ticket.Draft{
 			Subject: form.Subject, Message: ticket.Message(form.Message), Attachments: file.attachments(),
-			Channel: ticket.Web, Fields: ticket.Fields{"order": form.Order.ID}, Key: form.Key,
+			Channel: ticket.ChannelWeb, Fields: ticket.Fields{"order": form.Order.ID}, Key: form.Key,
 		})
 		if err != nil {
 			return err

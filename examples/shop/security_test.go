@@ -48,7 +48,7 @@ func TestFilesAreSaved(t *testing.T) {
 	n := f.complain(ada, "1001", "Broken", "The spout is off.", &chosen{`../"a" <b>é.html`, "<script>alert(1)</script>"})
 	f.deliver()
 	phone := f.browser("")
-	f.get(phone, f.sent.RequireSent(t, ticket.KindReceived, "ada@example.org").Link, http.StatusOK)
+	f.get(phone, f.sent.RequireSent(t, ticket.KindReceived, "ada@example.org").StatusLink, http.StatusOK)
 	f.get(lin, "/desk/"+n, http.StatusOK)
 	for _, b := range []*browser{ada, phone, lin} {
 		f.get(b, f.fileIn(b), http.StatusOK)
@@ -66,7 +66,7 @@ func TestOtherSitesChangeNothing(t *testing.T) {
 	ada := f.browser("ada")
 	n := f.complain(ada, "1001", "Broken", "The spout is off.", nil)
 	f.deliver()
-	link := f.sent.RequireSent(t, ticket.KindReceived, "ada@example.org").Link
+	link := f.sent.RequireSent(t, ticket.KindReceived, "ada@example.org").StatusLink
 	for _, path := range []string{"/login", "/logout", "/orders/1002/help", "/tickets/" + n, "/account/delete", strings.TrimPrefix(link, f.base), "/desk/" + n} {
 		for _, header := range []http.Header{{"Sec-Fetch-Site": {"cross-site"}}, {"Sec-Fetch-Site": {"same-site"}}, {"Origin": {"https://evil.example"}}, {"Origin": {"null"}}} {
 			r := httptest.NewRequest(http.MethodPost, f.base+path, strings.NewReader("action=reply&message=x&user=lin"))
@@ -148,7 +148,7 @@ func TestWordsAreNoMarkup(t *testing.T) {
 	pages := map[*browser][]string{
 		ada:           {"/orders", "/tickets/" + n},
 		lin:           {"/desk", "/desk/" + n, "/desk?q=canary", "/desk?q=" + url.QueryEscape(canary)},
-		f.browser(""): {f.sent.RequireSent(t, ticket.KindReceived, "ada@example.org").Link},
+		f.browser(""): {f.sent.RequireSent(t, ticket.KindReceived, "ada@example.org").StatusLink},
 	}
 	for b, list := range pages {
 		for _, path := range list {

@@ -69,10 +69,10 @@ func (s *shop) keys(desk *ticket.Config, secret []byte) error {
 		}
 	}
 	links, err := hkdf.Key(sha256.New, secret, nil, "shop links", 32)
-	desk.Links = ticket.Links{
-		Keys:  []ticket.LinkKey{{ID: 1, Secret: links}},
+	desk.StatusLinks = ticket.StatusLinks{
+		Keys:  []ticket.StatusLinkKey{{ID: 1, Secret: links}},
 		URL:   func(_, token string) string { return s.base + "/s/" + token },
-		Scope: ticket.LinkReply | ticket.LinkUpload,
+		Scope: ticket.StatusLinkReply | ticket.StatusLinkUpload,
 	}
 	return err
 }

@@ -206,7 +206,7 @@ func TestStatusLinkShowsAndTakesReplies(t *testing.T) {
 	f := newFixture(t)
 	n := f.complain(f.browser("ada"), "1001", "Broken", "The spout is off.", nil)
 	f.deliver()
-	link := f.sent.RequireSent(t, ticket.KindReceived, "ada@example.org").Link
+	link := f.sent.RequireSent(t, ticket.KindReceived, "ada@example.org").StatusLink
 	phone := f.browser("")
 	f.get(phone, link, http.StatusOK)
 	assert.NotContains(t, phone.body, "ada@example.org")
@@ -362,7 +362,7 @@ func TestDeletedUser(t *testing.T) {
 	f.get(lin, "/desk/"+second, http.StatusOK)
 	f.submit(lin, "merge", map[string]string{"ticket": n}, http.StatusOK)
 	f.deliver()
-	link := f.sent.RequireSent(t, ticket.KindReceived, "ada@example.org").Link
+	link := f.sent.RequireSent(t, ticket.KindReceived, "ada@example.org").StatusLink
 	f.sent.Reset()
 	f.get(ada, "/account", http.StatusOK)
 	f.submit(ada, "/account/delete", nil, http.StatusOK)
@@ -386,7 +386,7 @@ func TestDeletedUser(t *testing.T) {
 	f.submit(lin, "reply", map[string]string{"message": "Are you there?"}, http.StatusOK)
 	f.deliver()
 	for _, sent := range f.sent.Sent() {
-		assert.NotEqual(t, ticket.Requesters, sent.To.Role, "%s", sent.Kind)
+		assert.NotEqual(t, ticket.RoleRequester, sent.To.Role, "%s", sent.Kind)
 	}
 
 	// This is left.

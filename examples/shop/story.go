@@ -125,7 +125,7 @@ func (d *day) link() {
 	}
 	phone := d.as("")
 	d.look(phone, address)
-	d.send(phone, string(ticket.Reply), map[string]string{"message": "The lid is fine, by the way."}, nil)
+	d.send(phone, string(ticket.ActionReply), map[string]string{"message": "The lid is fine, by the way."}, nil)
 	if d.err == nil {
 		d.say("  she sees %d messages: %s", len(phone.all("said")), strings.Join(phone.all("said"), " / "))
 	}
@@ -142,9 +142,9 @@ func (d *day) work() {
 	d.say("  the counts: %s", strings.Join(lin.all("counts"), ""))
 	d.look(lin, "/desk/"+d.first)
 	d.say("  may now: %s", strings.ToLower(strings.Join(lin.all("button")[1:], ", ")))
-	d.send(lin, string(ticket.Take), nil, nil)
+	d.send(lin, string(ticket.ActionTake), nil, nil)
 	d.look(d.as("kim"), "/desk/"+d.first) // for the next scene
-	d.send(lin, string(ticket.Ask), map[string]string{"message": "Do you want a new one, or your money?"}, nil)
+	d.send(lin, string(ticket.ActionAsk), map[string]string{"message": "Do you want a new one, or your money?"}, nil)
 	if d.err == nil {
 		d.say("  took it, and asked: it is %s", lin.all("phase")[0])
 	}
@@ -154,7 +154,7 @@ func (d *day) work() {
 func (d *day) stale() {
 	d.say("\nKim has the page of before, and answers too.")
 	kim := d.as("kim")
-	d.send(kim, string(ticket.Resolve), map[string]string{"message": "Your money is on its way."}, nil)
+	d.send(kim, string(ticket.ActionResolve), map[string]string{"message": "Your money is on its way."}, nil)
 	if d.err == nil {
 		d.say("  %d: %s", kim.status, strings.Join(kim.all("notice"), " "))
 	}
@@ -170,7 +170,7 @@ func (d *day) merge() {
 	}
 	second := number.FindString(ada.at.Path)
 	d.look(lin, "/desk/"+second)
-	d.send(lin, string(ticket.Merge), map[string]string{"ticket": strings.ToLower(strings.ReplaceAll(d.first, "-", " "))}, nil)
+	d.send(lin, string(ticket.ActionMerge), map[string]string{"ticket": strings.ToLower(strings.ReplaceAll(d.first, "-", " "))}, nil)
 	d.look(ada, "/tickets/"+second)
 	if d.err != nil {
 		return
@@ -178,7 +178,7 @@ func (d *day) merge() {
 	d.say("  her second number leads to: %s", ada.all("h1")[0])
 	d.say("  where she reads: %s", strings.Join(ada.all("said"), " / "))
 	d.look(lin, "/desk/"+second)
-	d.send(lin, string(ticket.Unmerge), nil, nil)
+	d.send(lin, string(ticket.ActionUnmerge), nil, nil)
 	d.look(ada, "/tickets/"+second)
 	if d.err == nil {
 		d.say("  and after that to: %s", ada.all("h1")[0])
@@ -199,11 +199,11 @@ func (d *day) solved() {
 	d.say("\nAda wants a new one. Lin sends it, and Ada agrees.")
 	ada, lin := d.as("ada"), d.as("lin")
 	d.look(ada, "/tickets/"+d.first)
-	d.send(ada, string(ticket.Reply), map[string]string{"message": "A new one, please."}, nil)
+	d.send(ada, string(ticket.ActionReply), map[string]string{"message": "A new one, please."}, nil)
 	d.look(lin, "/desk/"+d.first)
-	d.send(lin, string(ticket.Resolve), map[string]string{"message": "It leaves today."}, nil)
+	d.send(lin, string(ticket.ActionResolve), map[string]string{"message": "It leaves today."}, nil)
 	d.look(ada, "/tickets/"+d.first)
-	d.send(ada, string(ticket.Confirm), nil, nil)
+	d.send(ada, string(ticket.ActionConfirm), nil, nil)
 	if d.err == nil {
 		d.say("  it is %s", ada.all("phase")[0])
 	}

@@ -56,7 +56,7 @@ func (s *shop) ticketPage(w http.ResponseWriter, r *http.Request, u user) error 
 // link in its address, or the user. The link alone says which ticket it is.
 func customer(r *http.Request, u user) (a ticket.Actor, ref string) {
 	if token := r.PathValue("token"); token != "" {
-		return ticket.Holder(token), ""
+		return ticket.StatusLinkHolder(token), ""
 	}
 	return u.actor(), r.PathValue("number")
 }
@@ -99,9 +99,9 @@ func (s *shop) customerActs(w http.ResponseWriter, r *http.Request, u user) erro
 	}
 	act := ticket.Action{
 		Name: ticket.ActionName(r.PostFormValue("action")), Message: ticket.Message(text(r, "message")),
-		Attachments: file.attachments(), Channel: ticket.Web, Key: r.PostFormValue("key"),
+		Attachments: file.attachments(), Channel: ticket.ChannelWeb, Key: r.PostFormValue("key"),
 	}
-	if act.Name != ticket.Reply {
+	if act.Name != ticket.ActionReply {
 		if act.Version, err = version(r); err != nil {
 			return err
 		}

@@ -111,7 +111,7 @@ func fault(err error) (status int, words string) {
 		return http.StatusNotFound, "That is not a ticket number. Please look whether it was mistyped."
 	case errors.Is(err, ticket.ErrNotFound), errors.Is(err, sql.ErrNoRows), errors.Is(err, errNoPage):
 		return http.StatusNotFound, "There is nothing here, or nothing for you."
-	case errors.Is(err, ticket.ErrLink):
+	case errors.Is(err, ticket.ErrStatusLink):
 		return http.StatusNotFound, "This link is not good, or not any more. Please take the one in our newest letter, or sign in."
 	case errors.Is(err, ticket.ErrStale):
 		return http.StatusConflict, "Somebody was quicker. Please look at what is new, and then decide again."

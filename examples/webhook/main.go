@@ -67,7 +67,7 @@ func run(ctx context.Context, cfg ticket.Config, stdout io.Writer) (err error) {
 		return err
 	}
 	cfg.Notifiers = map[string]ticket.Notifier{"shop": hook}
-	cfg.Streams = []string{"shop"}            // every event once, in place of what people are told
+	cfg.EventNotifiers = []string{"shop"}     // every event once, in place of what people are told
 	cfg.Relay.Backoff = 10 * time.Millisecond // so that nobody waits for the repeat
 	cfg.Relay.Poll = cfg.Relay.Backoff        // a server leaves both as they are
 	desk, err := ticket.NewDesk(memstore.New(), cfg)
@@ -86,23 +86,23 @@ func run(ctx context.Context, cfg ticket.Config, stdout io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := s.wait(ctx, ticket.Open); err != nil {
+	if err := s.wait(ctx, ticket.ActionOpen); err != nil {
 		return err
 	}
-	if _, err = desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.Take}); err != nil {
+	if _, err = desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.ActionTake}); err != nil {
 		return err
 	}
-	if err := s.wait(ctx, ticket.Take); err != nil {
+	if err := s.wait(ctx, ticket.ActionTake); err != nil {
 		return err
 	}
 
 	say("\nThe secret is changed; from now on the new one signs as well:")
 	<-secrets
 	secrets <- []string{after, before}
-	if _, err = desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.Resolve, Message: "A new one is on its way.", Note: "our fault"}); err != nil {
+	if _, err = desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.ActionResolve, Message: "A new one is on its way.", Note: "our fault"}); err != nil {
 		return err
 	}
-	if err := s.wait(ctx, ticket.Resolve); err != nil {
+	if err := s.wait(ctx, ticket.ActionResolve); err != nil {
 		return err
 	}
 
@@ -154,7 +154,7 @@ func (s *shop) handle(ctx context.Context, p webhook.Payload) error {
 			return errors.New("a note left the desk")
 		}
 	}
-	if e.Action == ticket.Take && !again {
+	if e.Action == ticket.ActionTake && !again {
 		return errors.New("stored, but the answer is lost") // so it will come again
 	}
 	select {

@@ -92,18 +92,18 @@ func TestAnnounce(t *testing.T) {
 		require.NoError(t, conn.Close())
 		hears("a commit on a connection of the host's")
 
-		list, err := writer.Claim(t.Context(), ticket.ClaimRequest{Now: time.Now(), Lease: time.Minute, Limit: 1, Via: []string{first.Deliveries[0].Via}})
+		list, err := writer.Claim(t.Context(), ticket.ClaimRequest{Now: time.Now(), Lease: time.Minute, Limit: 1, Notifiers: []string{first.Deliveries[0].Notifier}})
 		require.NoError(t, err)
 		require.Len(t, list, 1)
-		require.NoError(t, writer.Settle(t.Context(), []ticket.Settlement{{ID: list[0].ID, Attempts: 1, Outcome: ticket.GiveUp, At: time.Now()}}))
+		require.NoError(t, writer.Settle(t.Context(), []ticket.Settlement{{ID: list[0].ID, Attempts: 1, Outcome: ticket.OutcomeGiveUp, At: time.Now()}}))
 		silent("a claim and what became of it")
-		r := ticket.Revision{Tenant: list[0].Tenant, IDs: []ticket.ID{list[0].ID}, From: []ticket.DeliveryState{ticket.Dead}, To: ticket.Bounced, At: time.Now()}
-		n, err := writer.Revise(t.Context(), r)
+		r := ticket.DeliveryUpdate{Tenant: list[0].Tenant, IDs: []ticket.ID{list[0].ID}, From: []ticket.DeliveryState{ticket.DeliveryDead}, To: ticket.DeliveryBounced, At: time.Now()}
+		n, err := writer.UpdateDeliveries(t.Context(), r)
 		require.NoError(t, err)
 		require.Equal(t, 1, n)
 		silent("a revision that leaves it settled")
-		r.From, r.To = []ticket.DeliveryState{ticket.Bounced}, ticket.Pending
-		n, err = writer.Revise(t.Context(), r)
+		r.From, r.To = []ticket.DeliveryState{ticket.DeliveryBounced}, ticket.DeliveryPending
+		n, err = writer.UpdateDeliveries(t.Context(), r)
 		require.NoError(t, err)
 		require.Equal(t, 1, n)
 		hears("a revision that sends it on its way")
@@ -160,7 +160,7 @@ func TestAnnounceWakesAnotherDesk(t *testing.T) {
 		}
 		tx, err := db.BeginTx(t.Context(), nil)
 		require.NoError(t, err)
-		tk, err := desk.In(near.WithTx(tx)).Open(t.Context(), failCustomer, failDraft)
+		tk, err := desk.WithStore(near.WithTx(tx)).Open(t.Context(), failCustomer, failDraft)
 		require.NoError(t, err)
 		require.NoError(t, tx.Commit())
 		require.Equal(t, tk.ID, received().Ticket)

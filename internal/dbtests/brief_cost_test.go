@@ -17,7 +17,7 @@ func TestBriefCostOfManySent(t *testing.T) {
 		s, db := b.open(t)
 		at := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
 		person := func(id string) ticket.Recipient {
-			return ticket.Recipient{Role: ticket.Requesters, Person: ticket.Person{ID: id}}
+			return ticket.Recipient{Role: ticket.RoleRequester, Person: ticket.Person{ID: id}}
 		}
 		// told stores deliveries to somebody, of which all were sent but the last.
 		told := func(to ticket.Recipient, many int) ticket.Delivery {
@@ -26,7 +26,7 @@ func TestBriefCostOfManySent(t *testing.T) {
 			c.Deliveries = nil
 			for i := range many {
 				c.Deliveries = append(c.Deliveries, ticket.Delivery{
-					ID: ticket.NewID(at.Add(time.Duration(i) * time.Millisecond)), Ticket: tk.ID, Seq: int64(i + 1), Kind: ticket.KindReceived, Via: "mail", To: to, Created: at, Due: at, State: ticket.Pending,
+					ID: ticket.NewID(at.Add(time.Duration(i) * time.Millisecond)), Ticket: tk.ID, Seq: int64(i + 1), Kind: ticket.KindReceived, Notifier: "mail", To: to, Created: at, Due: at, State: ticket.DeliveryPending,
 				})
 			}
 			require.NoError(t, s.Commit(t.Context(), c))
@@ -48,7 +48,7 @@ func TestBriefCostOfManySent(t *testing.T) {
 			quickest := time.Hour
 			for range 30 {
 				begin := time.Now()
-				briefs, err := s.Brief(t.Context(), ticket.BriefRequest{Rows: []ticket.Delivery{d}, Since: at.Add(-time.Hour), Most: 5})
+				briefs, err := s.DeliveryContexts(t.Context(), ticket.DeliveryContextRequest{Rows: []ticket.Delivery{d}, Since: at.Add(-time.Hour), Most: 5})
 				quickest = min(quickest, time.Since(begin))
 				require.NoError(t, err)
 				require.Equal(t, 5, briefs[0].Sent)

@@ -194,7 +194,7 @@ func TestContentionProcess(t *testing.T) {
 			for n := range task.Actions {
 				begin := time.Now()
 				_, err := desk.Do(ctx, agent, task.Ticket,
-					ticket.Action{Name: ticket.AddNote, Note: ticket.Note(contendToken(task.Process, caller, n))})
+					ticket.Action{Name: ticket.ActionNote, Note: ticket.Note(contendToken(task.Process, caller, n))})
 				took := time.Since(begin)
 				mu.Lock()
 				r.Times = append(r.Times, took)

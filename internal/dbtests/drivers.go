@@ -15,7 +15,7 @@ import (
 	_ "modernc.org/sqlite"
 )
 
-// Connections is how many connections a pool of [Open] has at most, idle ones
+// Connections is how many connections a pool of [ActionOpen] has at most, idle ones
 // included.
 const Connections = 32
 

@@ -27,7 +27,7 @@ func TestErasedWordsAreNotFound(t *testing.T) {
 		tk, err := desk.Open(ctx, agent, ticket.Draft{Subject: "Zebra at the door", Message: "my account is DE00123, and blue", Note: "smells of paint",
 			Requester: ticket.Person{ID: "c-1"}})
 		require.NoError(t, err)
-		_, err = desk.Do(ctx, agent, tk.ID, ticket.Action{Name: ticket.AddNote, Note: "green all over, blue too"})
+		_, err = desk.Do(ctx, agent, tk.ID, ticket.Action{Name: ticket.ActionNote, Note: "green all over, blue too"})
 		require.NoError(t, err)
 		find := func(text string) []ticket.Hit {
 			hits, err := desk.Search(ctx, agent, ticket.SearchQuery{Text: text})
@@ -41,7 +41,7 @@ func TestErasedWordsAreNotFound(t *testing.T) {
 		var e ticket.Event
 		for history, err := range store.Export(ctx, ticket.ID{}) {
 			require.NoError(t, err)
-			e = history[0].Erase(ticket.GroupWords | ticket.GroupInside)
+			e = history[0].Erase(ticket.GroupPublicContent | ticket.GroupInternalContent)
 		}
 		doc, err := json.Marshal(e)
 		require.NoError(t, err)

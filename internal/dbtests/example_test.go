@@ -61,7 +61,7 @@ func Example_withTx() {
 	desk := must(ticket.NewDesk(store, ticket.Config{}))
 
 	tx := must(db.BeginTx(ctx, nil))
-	t := must(desk.In(store.WithTx(tx)).Open(ctx, ada, ticket.Draft{Subject: "Parcel lost"}))
+	t := must(desk.WithStore(store.WithTx(tx)).Open(ctx, ada, ticket.Draft{Subject: "Parcel lost"}))
 	fmt.Println("inside:", t.Status)
 	if err := tx.Rollback(); err != nil {
 		panic(err)

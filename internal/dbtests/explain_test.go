@@ -107,8 +107,8 @@ func planViews() []planView {
 			return err
 		}, len(sorts) > 0, "", 0})
 		place := ticket.Place{Order: q.Order, Time: time.UnixMicro(planBase + 9_000_000_000), ID: ticket.ID{1}}
-		if q.Order == ticket.MostPressing {
-			place.Grade = ticket.Medium
+		if q.Order == ticket.OrderMostUrgent {
+			place.Grade = ticket.GradeMedium
 		}
 		q.After = place.Cursor()
 		views = append(views, planView{name + ", further on", func(ctx context.Context, s *sqlstore.Store) error {
@@ -117,7 +117,7 @@ func planViews() []planView {
 		}, len(sorts) > 0, "", 0})
 	}
 	work := ticket.OpenPhases()
-	pressing := ticket.MostPressing
+	pressing := ticket.OrderMostUrgent
 	list("open work of a queue", ticket.Query{Phase: work, Queue: []string{"q3"}, Order: pressing})
 	list("open work of three queues", ticket.Query{Phase: work, Queue: []string{"q3", "q4", "q5"}, Order: pressing}, true)
 	list("open work of a queue at a level", ticket.Query{Phase: work, Queue: []string{"q3"}, Level: []int{2}, Order: pressing}, true)
@@ -125,23 +125,23 @@ func planViews() []planView {
 	list("mine", ticket.Query{Phase: work, Assignee: []string{"a7"}, Order: pressing})
 	list("unassigned", ticket.Query{Phase: work, Assignee: []string{""}, Order: pressing})
 	list("unassigned in a queue", ticket.Query{Phase: work, Assignee: []string{""}, Queue: []string{"q3"}, Order: pressing})
-	list("due soon", ticket.Query{Order: ticket.SoonestDue, DueBefore: time.UnixMicro(planBase + 20_000_000_000)})
-	list("due soonest", ticket.Query{Order: ticket.SoonestDue})
-	list("by requester", ticket.Query{Requester: ticket.Person{ID: "c-7"}, Order: ticket.NewestFirst}, true)
-	list("by requester with an address", ticket.Query{Requester: ticket.Person{ID: "c-7", Email: "u7@example.org"}, Order: ticket.NewestFirst}, true)
-	list("by participant", ticket.Query{Participant: ticket.Person{ID: "c-7", Email: "u7@example.org"}, Order: ticket.NewestFirst}, true)
-	list("by organisation", ticket.Query{Organisation: "o7", Order: ticket.NewestFirst})
-	list("by tag", ticket.Query{Tags: []string{"t7"}, Order: ticket.NewestFirst})
-	list("by two tags", ticket.Query{Tags: []string{"t7", "t8"}, Order: ticket.NewestFirst}, true)
+	list("due soon", ticket.Query{Order: ticket.OrderSoonestDue, DueBefore: time.UnixMicro(planBase + 20_000_000_000)})
+	list("due soonest", ticket.Query{Order: ticket.OrderSoonestDue})
+	list("by requester", ticket.Query{Requester: ticket.Person{ID: "c-7"}, Order: ticket.OrderNewestFirst}, true)
+	list("by requester with an address", ticket.Query{Requester: ticket.Person{ID: "c-7", Email: "u7@example.org"}, Order: ticket.OrderNewestFirst}, true)
+	list("by participant", ticket.Query{Participant: ticket.Person{ID: "c-7", Email: "u7@example.org"}, Order: ticket.OrderNewestFirst}, true)
+	list("by organisation", ticket.Query{Organisation: "o7", Order: ticket.OrderNewestFirst})
+	list("by tag", ticket.Query{Tags: []string{"t7"}, Order: ticket.OrderNewestFirst})
+	list("by two tags", ticket.Query{Tags: []string{"t7", "t8"}, Order: ticket.OrderNewestFirst}, true)
 	list("open work by tag", ticket.Query{Phase: work, Tags: []string{"t7"}, Order: pressing}, true)
-	list("by field", ticket.Query{Fields: ticket.Fields{"order": int64(7)}, Order: ticket.NewestFirst})
+	list("by field", ticket.Query{Fields: ticket.Fields{"order": int64(7)}, Order: ticket.OrderNewestFirst})
 	list("open work by field", ticket.Query{Phase: work, Fields: ticket.Fields{"order": int64(7)}, Order: pressing}, true)
 	list("oldest", ticket.Query{})
 	list("oldest, none merged away", ticket.Query{NotMerged: true})
 	list("open work of a queue, none merged away", ticket.Query{NotMerged: true, Phase: work, Queue: []string{"q3"}, Order: pressing})
-	list("newest", ticket.Query{Order: ticket.NewestFirst})
-	list("most recent", ticket.Query{Order: ticket.MostRecent})
-	list("least recent", ticket.Query{Order: ticket.LeastRecent})
+	list("newest", ticket.Query{Order: ticket.OrderNewestFirst})
+	list("most recent", ticket.Query{Order: ticket.OrderMostRecent})
+	list("least recent", ticket.Query{Order: ticket.OrderLeastRecent})
 	id, err := ticket.ParseID("01M80000000000000000107000")
 	one := func(name string, call func(ctx context.Context, s *sqlstore.Store) error) {
 		views = append(views, planView{name, func(ctx context.Context, s *sqlstore.Store) error {
@@ -170,7 +170,7 @@ func planViews() []planView {
 		return err
 	})
 	one("Claim", func(ctx context.Context, s *sqlstore.Store) error {
-		_, err := s.Claim(ctx, ticket.ClaimRequest{Now: time.UnixMicro(planBase + 20_000_000_000), Lease: time.Minute, Limit: 100, Via: []string{"mail"}})
+		_, err := s.Claim(ctx, ticket.ClaimRequest{Now: time.UnixMicro(planBase + 20_000_000_000), Lease: time.Minute, Limit: 100, Notifiers: []string{"mail"}})
 		return err
 	})
 	views = append(views, planView{"Counts", func(ctx context.Context, s *sqlstore.Store) error {
@@ -180,7 +180,7 @@ func planViews() []planView {
 	views = append(views, outboxViews(id)...)
 	for _, step := range []struct{ name, about string }{{"Claim, first in its line", "STRAIGHT_JOIN"}, {"Claim, take over", "UPDATE ticket_outbox"}} {
 		views = append(views, planView{step.name, func(ctx context.Context, s *sqlstore.Store) error {
-			_, err := s.Claim(ctx, ticket.ClaimRequest{Now: time.UnixMicro(planBase + 20_000_000_000), Lease: time.Minute, Limit: 10, Via: []string{"mail"}})
+			_, err := s.Claim(ctx, ticket.ClaimRequest{Now: time.UnixMicro(planBase + 20_000_000_000), Lease: time.Minute, Limit: 10, Notifiers: []string{"mail"}})
 			return err
 		}, false, step.about, sqlstore.MySQL})
 	}
@@ -202,7 +202,7 @@ func outboxViews(id ticket.ID) (views []planView) {
 		name    string
 		outcome ticket.Outcome
 		about   string
-	}{{"Settle", ticket.Done, ""}, {"Settle, and put off what is behind", ticket.Again, "SELECT h.due"}} {
+	}{{"Settle", ticket.OutcomeDone, ""}, {"Settle, and put off what is behind", ticket.OutcomeRetry, "SELECT h.due"}} {
 		call(v.name, v.about, false, func(ctx context.Context, s *sqlstore.Store) error {
 			list := make([]ticket.Settlement, len(ids))
 			for i := range list {
@@ -214,13 +214,13 @@ func outboxViews(id ticket.ID) (views []planView) {
 	call("Brief", "", true, func(ctx context.Context, s *sqlstore.Store) error {
 		rows := make([]ticket.Delivery, len(ids))
 		for i := range rows {
-			rows[i] = ticket.Delivery{ID: ids[i], Tenant: "acme", Ticket: ids[i], Seq: 2, Via: "mail", To: ticket.Recipient{Person: ticket.Person{ID: "c-1"}}}
+			rows[i] = ticket.Delivery{ID: ids[i], Tenant: "acme", Ticket: ids[i], Seq: 2, Notifier: "mail", To: ticket.Recipient{Person: ticket.Person{ID: "c-1"}}}
 		}
-		_, err := s.Brief(ctx, ticket.BriefRequest{Rows: rows, Since: at, Most: 100})
+		_, err := s.DeliveryContexts(ctx, ticket.DeliveryContextRequest{Rows: rows, Since: at, Most: 100})
 		return err
 	})
 	call("Revise", "", false, func(ctx context.Context, s *sqlstore.Store) error {
-		_, err := s.Revise(ctx, ticket.Revision{Tenant: "acme", IDs: ids, From: []ticket.DeliveryState{ticket.Dead, ticket.Bounced}, To: ticket.Pending, At: at})
+		_, err := s.UpdateDeliveries(ctx, ticket.DeliveryUpdate{Tenant: "acme", IDs: ids, From: []ticket.DeliveryState{ticket.DeliveryDead, ticket.DeliveryBounced}, To: ticket.DeliveryPending, At: at})
 		return err
 	})
 	list := func(name string, sorts bool, q ticket.DeliveryQuery) {
@@ -239,13 +239,13 @@ func outboxViews(id ticket.ID) (views []planView) {
 	}
 	list("deliveries", false, ticket.DeliveryQuery{})
 	list("deliveries of a ticket", true, ticket.DeliveryQuery{Ticket: id})
-	list("deliveries of a ticket that were sent", true, ticket.DeliveryQuery{Ticket: id, State: []ticket.DeliveryState{ticket.Sent}})
+	list("deliveries of a ticket that were sent", true, ticket.DeliveryQuery{Ticket: id, State: []ticket.DeliveryState{ticket.DeliverySent}})
 	list("deliveries to somebody", true, ticket.DeliveryQuery{To: ticket.Recipient{Person: ticket.Person{ID: "c-1"}}})
-	list("deliveries that are dead", false, ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.Dead}})
-	list("deliveries that did not arrive", true, ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.Dead, ticket.Bounced, ticket.Suppressed}})
-	list("deliveries that are on their way", true, ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.Pending, ticket.Claimed}})
-	list("deliveries that wait", false, ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.Pending}})
-	list("deliveries by mail that were sent", false, ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.Sent}, Via: []string{"mail"}})
+	list("deliveries that are dead", false, ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.DeliveryDead}})
+	list("deliveries that did not arrive", true, ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.DeliveryDead, ticket.DeliveryBounced, ticket.DeliverySuppressed}})
+	list("deliveries that are on their way", true, ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.DeliveryPending, ticket.DeliveryClaimed}})
+	list("deliveries that wait", false, ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.DeliveryPending}})
+	list("deliveries by mail that were sent", false, ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.DeliverySent}, Notifiers: []string{"mail"}})
 	list("deliveries settled at a time", false, ticket.DeliveryQuery{SettledFrom: at, SettledBefore: at.Add(time.Hour)})
 	list("deliveries by ID", true, ticket.DeliveryQuery{IDs: ids})
 	return views

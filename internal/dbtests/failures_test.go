@@ -63,11 +63,11 @@ func everyCall(ctx context.Context, s ticket.Store, c ticket.Commit) map[string]
 	_, errs["Events"] = s.Events(ctx, "", id, 0, 0)
 	_, errs["List"] = s.List(ctx, ticket.Query{})
 	_, errs["Due"] = s.Due(ctx, time.Now(), 10)
-	_, errs["Claim"] = s.Claim(ctx, ticket.ClaimRequest{Now: time.Now(), Lease: time.Minute, Limit: 10, Via: []string{""}})
-	errs["Settle"] = s.Settle(ctx, []ticket.Settlement{{ID: id, Attempts: 1, Outcome: ticket.Done, At: time.Now()}})
+	_, errs["Claim"] = s.Claim(ctx, ticket.ClaimRequest{Now: time.Now(), Lease: time.Minute, Limit: 10, Notifiers: []string{""}})
+	errs["Settle"] = s.Settle(ctx, []ticket.Settlement{{ID: id, Attempts: 1, Outcome: ticket.OutcomeDone, At: time.Now()}})
 	_, errs["Deliveries"] = s.Deliveries(ctx, ticket.DeliveryQuery{})
-	_, errs["Revise"] = s.Revise(ctx, ticket.Revision{IDs: []ticket.ID{id}, From: []ticket.DeliveryState{ticket.Dead}, To: ticket.Pending, At: time.Now()})
-	_, errs["Brief"] = s.(ticket.Briefer).Brief(ctx, ticket.BriefRequest{Rows: []ticket.Delivery{{ID: id, Ticket: id, Seq: 1}}})
+	_, errs["Revise"] = s.UpdateDeliveries(ctx, ticket.DeliveryUpdate{IDs: []ticket.ID{id}, From: []ticket.DeliveryState{ticket.DeliveryDead}, To: ticket.DeliveryPending, At: time.Now()})
+	_, errs["Brief"] = s.(ticket.DeliveryLoader).DeliveryContexts(ctx, ticket.DeliveryContextRequest{Rows: []ticket.Delivery{{ID: id, Ticket: id, Seq: 1}}})
 	_, errs["Counts"] = s.(ticket.Counter).Counts(ctx, "")
 	return errs
 }
@@ -445,7 +445,7 @@ func TestCutInCommit(t *testing.T) {
 					draft.Key = fmt.Sprintf("open-%d", try)
 					tk, err := d.Open(t.Context(), failCustomer, draft)
 					require.NoError(t, err)
-					action := ticket.Action{Name: ticket.AddNote, Note: "exactly once", Key: fmt.Sprintf("note-%d", try)}
+					action := ticket.Action{Name: ticket.ActionNote, Note: "exactly once", Key: fmt.Sprintf("note-%d", try)}
 					cuts := 0
 					s.on(func(st spiedStep) {
 						last := st.what == "commit" || st.what == "exec" && strings.HasPrefix(st.text, "WITH ticket AS")
@@ -522,7 +522,7 @@ func TestCancelledAtEveryStep(t *testing.T) {
 			{"New", func(ctx context.Context) error { // everything is prepared anew
 				fresh, err := sqlstore.Open(ctx, db, b.dialect)
 				if err == nil {
-					_, err = failDesk(t, fresh).Do(ctx, failAgent, tk.ID, ticket.Action{Name: ticket.AddNote, Note: "fresh"})
+					_, err = failDesk(t, fresh).Do(ctx, failAgent, tk.ID, ticket.Action{Name: ticket.ActionNote, Note: "fresh"})
 				}
 				return err
 			}},
@@ -534,11 +534,11 @@ func TestCancelledAtEveryStep(t *testing.T) {
 				return err
 			}},
 			{"Do", func(ctx context.Context) error {
-				_, err := d.Do(ctx, failAgent, tk.ID, ticket.Action{Name: ticket.AddNote, Note: "n"})
+				_, err := d.Do(ctx, failAgent, tk.ID, ticket.Action{Name: ticket.ActionNote, Note: "n"})
 				return err
 			}},
 			{"Do with labels and a receipt", func(ctx context.Context) error {
-				_, err := d.Do(ctx, failAgent, tk.ID, ticket.Action{Name: ticket.Edit, Key: key("edit"), Edit: &ticket.Edits{AddTags: []string{key("tag")}}})
+				_, err := d.Do(ctx, failAgent, tk.ID, ticket.Action{Name: ticket.ActionEdit, Key: key("edit"), Edit: &ticket.Edits{AddTags: []string{key("tag")}}})
 				return err
 			}},
 			{"Do on two tickets", func(ctx context.Context) error {
@@ -546,22 +546,22 @@ func TestCancelledAtEveryStep(t *testing.T) {
 				if err != nil {
 					return err
 				}
-				act := ticket.Action{Name: ticket.AddLink, Relation: ticket.RelatedTo, Ticket: other.ID}
-				if _, linked := now.LinkTo(ticket.RelatedTo, other.ID); linked {
-					act.Name = ticket.Unlink
+				act := ticket.Action{Name: ticket.ActionLink, Relation: ticket.RelationRelatedTo, Ticket: other.ID}
+				if _, linked := now.LinkTo(ticket.RelationRelatedTo, other.ID); linked {
+					act.Name = ticket.ActionUnlink
 				}
 				_, err = d.Do(ctx, failAgent, tk.ID, act)
 				return err
 			}},
 			{"List", func(ctx context.Context) error {
-				_, err := store.List(ctx, ticket.Query{Queue: []string{"", "x"}, Phase: ticket.OpenPhases(), Order: ticket.MostPressing})
+				_, err := store.List(ctx, ticket.Query{Queue: []string{"", "x"}, Phase: ticket.OpenPhases(), Order: ticket.OrderMostUrgent})
 				return err
 			}},
 			{"Events", func(ctx context.Context) error { _, err := store.Events(ctx, "", tk.ID, 0, 0); return err }},
 			{"Due", func(ctx context.Context) error { _, err := store.Due(ctx, time.Now(), 10); return err }},
 			{"Counts", func(ctx context.Context) error { _, err := store.Counts(ctx, ""); return err }},
 			{"Claim and Settle", func(ctx context.Context) error {
-				list, err := store.Claim(ctx, ticket.ClaimRequest{Now: time.Now(), Lease: time.Minute, Limit: 2, Via: []string{""}})
+				list, err := store.Claim(ctx, ticket.ClaimRequest{Now: time.Now(), Lease: time.Minute, Limit: 2, Notifiers: []string{""}})
 				if err != nil {
 					return err
 				}
@@ -577,19 +577,19 @@ func TestCancelledAtEveryStep(t *testing.T) {
 				return err
 			}},
 			{"Brief", func(ctx context.Context) error {
-				_, err := store.Brief(ctx, ticket.BriefRequest{Rows: []ticket.Delivery{{Ticket: tk.ID, Seq: 1}, {Ticket: other.ID, Seq: 1}}, Most: 3})
+				_, err := store.DeliveryContexts(ctx, ticket.DeliveryContextRequest{Rows: []ticket.Delivery{{Ticket: tk.ID, Seq: 1}, {Ticket: other.ID, Seq: 1}}, Most: 3})
 				return err
 			}},
 			{"Revise", func(ctx context.Context) error {
-				page, err := store.Deliveries(context.WithoutCancel(ctx), ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.Sent, ticket.Dead}})
+				page, err := store.Deliveries(context.WithoutCancel(ctx), ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.DeliverySent, ticket.DeliveryDead}})
 				if err != nil {
 					return err
 				}
-				r := ticket.Revision{From: []ticket.DeliveryState{ticket.Sent, ticket.Dead}, To: ticket.Pending, At: time.Now()}
+				r := ticket.DeliveryUpdate{From: []ticket.DeliveryState{ticket.DeliverySent, ticket.DeliveryDead}, To: ticket.DeliveryPending, At: time.Now()}
 				for _, del := range page.Deliveries {
 					r.IDs = append(r.IDs, del.ID)
 				}
-				_, err = store.Revise(ctx, r)
+				_, err = store.UpdateDeliveries(ctx, r)
 				return err
 			}},
 			{"With a transaction", func(ctx context.Context) error {
@@ -607,7 +607,7 @@ func TestCancelledAtEveryStep(t *testing.T) {
 					return cmp.Or(ctx.Err(), err) // what the driver says is not ours
 				}
 				defer tx.Rollback() //nolint:errcheck // it may have been committed
-				if _, err := d.In(store.WithTx(tx)).Do(ctx, failAgent, tk.ID, ticket.Action{Name: ticket.AddNote, Note: "tx"}); err != nil {
+				if _, err := d.WithStore(store.WithTx(tx)).Do(ctx, failAgent, tk.ID, ticket.Action{Name: ticket.ActionNote, Note: "tx"}); err != nil {
 					return err
 				}
 				if err := ctx.Err(); err != nil {
@@ -655,7 +655,7 @@ func TestCancelledAtEveryStep(t *testing.T) {
 			})
 		}
 		// It still works, with as many connections as before.
-		_, err = d.Do(t.Context(), failAgent, tk.ID, ticket.Action{Name: ticket.Resolve, Message: "New fuser."})
+		_, err = d.Do(t.Context(), failAgent, tk.ID, ticket.Action{Name: ticket.ActionResolve, Message: "New fuser."})
 		require.NoError(t, err)
 		require.Eventually(t, func() bool { return db.Stats().InUse == 0 }, 10*time.Second, time.Millisecond, "connections were not given back")
 	})

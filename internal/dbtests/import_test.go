@@ -26,21 +26,21 @@ func history(i, n int) []ticket.Event {
 	id := ticket.NewID(at)
 	open := ticket.State{Status: ticket.StatusOpen, Level: 1}
 	events := []ticket.Event{{
-		Ticket: id, Seq: 1, At: at, Action: "open", By: ticket.By{Role: ticket.Requesters},
-		To: ticket.State{Status: ticket.StatusNew, Level: 1}, Phase: ticket.PhaseReceived, Channel: ticket.Mail,
+		Ticket: id, Seq: 1, At: at, Action: "open", By: ticket.By{Role: ticket.RoleRequester},
+		To: ticket.State{Status: ticket.StatusNew, Level: 1}, Phase: ticket.PhaseReceived, Channel: ticket.ChannelMail,
 		Set: ticket.Patch{Number: ticket.NewNumber(), Tenant: []string{"", "acme"}[i%2], Workflow: ticket.DefaultWorkflow().Name, WorkflowVersion: 1,
-			Priority: ticket.Medium, Queue: &queue, AddTags: []string{"import", fmt.Sprintf("tag %d", i%7)},
-			Timer: &ticket.Timer{At: at.Add(time.Hour), Action: ticket.Close}},
-		Words:  ticket.Words{Subject: fmt.Sprintf("Case %d: Käse 🧀 \\ufffd", i), Message: "It \"broke\".", Fields: ticket.Fields{"n": int64(i), "at": at}},
-		People: ticket.People{Requester: ticket.Person{ID: fmt.Sprintf("c-%d", i), Name: "Ada", Email: "ada@example.org", Organisation: "Mill"}},
+			Priority: ticket.GradeMedium, Queue: &queue, AddTags: []string{"import", fmt.Sprintf("tag %d", i%7)},
+			Timer: &ticket.Timer{At: at.Add(time.Hour), Action: ticket.ActionClose}},
+		PublicContent: ticket.PublicContent{Subject: fmt.Sprintf("Case %d: Käse 🧀 \\ufffd", i), Message: "It \"broke\".", Fields: ticket.Fields{"n": int64(i), "at": at}},
+		Identities:    ticket.Identities{Requester: ticket.Person{ID: fmt.Sprintf("c-%d", i), Name: "Ada", Email: "ada@example.org", Organisation: "Mill"}},
 	}}
 	for seq := 2; seq <= n; seq++ {
 		e := ticket.Event{
-			Ticket: id, Seq: int64(seq), At: at.Add(time.Duration(seq) * time.Minute), Action: ticket.AddNote, By: ticket.By{Role: ticket.Agents, ID: "lin"},
-			From: events[seq-2].To, To: open, Phase: ticket.PhaseInProgress, Inside: ticket.Inside{Note: ticket.Note(fmt.Sprintf("Note %d.", seq))},
+			Ticket: id, Seq: int64(seq), At: at.Add(time.Duration(seq) * time.Minute), Action: ticket.ActionNote, By: ticket.By{Role: ticket.RoleAgent, ID: "lin"},
+			From: events[seq-2].To, To: open, Phase: ticket.PhaseInProgress, InternalContent: ticket.InternalContent{Note: ticket.Note(fmt.Sprintf("Note %d.", seq))},
 		}
 		if seq == 2 {
-			e.Action, e.Set.Assignee = ticket.Take, &agent
+			e.Action, e.Set.Assignee = ticket.ActionTake, &agent
 		}
 		events = append(events, e)
 	}
@@ -142,7 +142,7 @@ func TestImportThenWork(t *testing.T) {
 		desk, err := ticket.NewDesk(s, ticket.Config{})
 		require.NoError(t, err)
 		lin := ticket.Agent("lin", 1, 2)
-		_, err = desk.Do(t.Context(), lin, list[2][0].Ticket, ticket.Action{Name: ticket.AddNote, Note: "Found in the old system."})
+		_, err = desk.Do(t.Context(), lin, list[2][0].Ticket, ticket.Action{Name: ticket.ActionNote, Note: "Found in the old system."})
 		require.NoError(t, err)
 		require.NoError(t, desk.Verify(t.Context(), ticket.System("test"), list[2][0].Ticket))
 
@@ -415,8 +415,8 @@ func TestImportWithTx(t *testing.T) {
 // From each database to the next, and back.
 func TestMove(t *testing.T) {
 	list := histories(250)
-	list[7][0] = list[7][0].Erase(ticket.GroupWords | ticket.GroupPeople)
-	list[3][2] = list[3][2].Erase(ticket.GroupInside)
+	list[7][0] = list[7][0].Erase(ticket.GroupPublicContent | ticket.GroupIdentities)
+	list[3][2] = list[3][2].Erase(ticket.GroupInternalContent)
 	from, _ := modernc.open(t)
 	_, err := from.Import(t.Context(), all(list))
 	require.NoError(t, err)
@@ -494,7 +494,7 @@ func TestExportOfLivingTickets(t *testing.T) {
 			require.NoError(t, ticket.Verify(h))
 			for i := 0; i < len(list); i += 2 { // those of the empty tenant
 				if list[i][0].Set.Tenant == "" {
-					_, err := desk.Do(t.Context(), lin, list[i][0].Ticket, ticket.Action{Name: ticket.AddNote, Note: "Meanwhile."})
+					_, err := desk.Do(t.Context(), lin, list[i][0].Ticket, ticket.Action{Name: ticket.ActionNote, Note: "Meanwhile."})
 					require.NoError(t, err)
 				}
 			}

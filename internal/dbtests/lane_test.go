@@ -201,7 +201,7 @@ func TestCancelledInHostTransaction(t *testing.T) {
 		there := opening(t, "")
 		require.NoError(t, store.Commit(t.Context(), there))
 		now := there.Deliveries[0].Due.Add(time.Hour)
-		claim := ticket.ClaimRequest{Now: now, Lease: time.Minute, Limit: 10, Via: []string{there.Deliveries[0].Via}}
+		claim := ticket.ClaimRequest{Now: now, Lease: time.Minute, Limit: 10, Notifiers: []string{there.Deliveries[0].Notifier}}
 		settle := func(ctx context.Context, s *sqlstore.Store) error {
 			rows, err := s.Deliveries(context.WithoutCancel(ctx), ticket.DeliveryQuery{})
 			if err != nil {
@@ -209,7 +209,7 @@ func TestCancelledInHostTransaction(t *testing.T) {
 			}
 			var list []ticket.Settlement
 			for _, d := range rows.Deliveries {
-				list = append(list, ticket.Settlement{ID: d.ID, Attempts: d.Attempts, Outcome: ticket.GiveUp, At: now})
+				list = append(list, ticket.Settlement{ID: d.ID, Attempts: d.Attempts, Outcome: ticket.OutcomeGiveUp, At: now})
 			}
 			return s.Settle(ctx, list)
 		}
@@ -226,7 +226,7 @@ func TestCancelledInHostTransaction(t *testing.T) {
 			{"claim", func(ctx context.Context, s *sqlstore.Store) error { _, err := s.Claim(ctx, claim); return err }},
 			{"settle", settle},
 			{"revise", func(ctx context.Context, s *sqlstore.Store) error {
-				_, err := s.Revise(ctx, ticket.Revision{IDs: ids, From: []ticket.DeliveryState{ticket.Dead}, To: ticket.Pending, At: now})
+				_, err := s.UpdateDeliveries(ctx, ticket.DeliveryUpdate{IDs: ids, From: []ticket.DeliveryState{ticket.DeliveryDead}, To: ticket.DeliveryPending, At: now})
 				return err
 			}},
 		} {
@@ -286,7 +286,7 @@ func TestCancelledClaim(t *testing.T) {
 		c := opening(t, "")
 		require.NoError(t, store.Commit(t.Context(), c))
 		d := c.Deliveries[0]
-		r := ticket.ClaimRequest{Now: d.Due.Add(time.Hour), Lease: time.Minute, Limit: 10, Via: []string{d.Via}}
+		r := ticket.ClaimRequest{Now: d.Due.Add(time.Hour), Lease: time.Minute, Limit: 10, Notifiers: []string{d.Notifier}}
 		got := 0
 		for _, what := range []string{"begin", "query", "exec", "commit"} {
 			for _, after := range []bool{false, true} {

@@ -30,8 +30,8 @@ var (
 	listTags      = []string{"vip", "VIP", "red", "x:y", "%", "é"}
 	listFields    = []string{"order", "n", "when", "a\"b"}
 	listStatuses  = []ticket.Status{ticket.StatusNew, ticket.StatusQueued, ticket.StatusOpen, ticket.StatusOnHold, ticket.StatusClosed}
-	listChannels  = []ticket.Channel{"", ticket.Phone, ticket.Mail}
-	listGrades    = []ticket.Grade{0, ticket.Low, ticket.Medium, ticket.High, ticket.Critical}
+	listChannels  = []ticket.Channel{"", ticket.ChannelPhone, ticket.ChannelMail}
+	listGrades    = []ticket.Grade{0, ticket.GradeLow, ticket.GradeMedium, ticket.GradeHigh, ticket.GradeCritical}
 	listValues    = []any{
 		"", "1", "true", "4711", int64(1), int64(-1), int64(math.MaxInt64), 1.0, 0.0, math.Copysign(0, -1), 1.5, 1e300, true, false,
 		listBegin, listBegin.Add(time.Microsecond), []string{}, []string{"a"}, []string{"a", "b"}, []string{"a,b"}, []string{"b", "a"},
@@ -71,7 +71,7 @@ func listChange(r *rand.Rand) []ticket.Change {
 	tenant := among(r, listTenants)
 	id, at := ticket.NewID(listTime(r)), listTime(r)
 	first := ticket.Event{
-		Ticket: id, Seq: 1, At: at, Action: ticket.Open, By: ticket.By{Role: ticket.Agents, ID: "lin"}, Channel: among(r, listChannels),
+		Ticket: id, Seq: 1, At: at, Action: ticket.ActionOpen, By: ticket.By{Role: ticket.RoleAgent, ID: "lin"}, Channel: among(r, listChannels),
 		To: ticket.State{Status: among(r, listStatuses), Level: 1 + r.IntN(3)},
 	}
 	first.Phase = listPhase(first.To.Status)
@@ -85,14 +85,14 @@ func listChange(r *rand.Rand) []ticket.Change {
 		first.Fields[among(r, listFields)] = among(r, listValues)
 	}
 	if r.IntN(3) > 0 {
-		first.Set.Timer = &ticket.Timer{At: listTime(r), Action: ticket.Resume}
+		first.Set.Timer = &ticket.Timer{At: listTime(r), Action: ticket.ActionResume}
 	}
 	ticket.Chain{}.Seal(ticket.Digest{}, &first)
 	changes := []ticket.Change{{Ticket: ticket.Apply(ticket.Ticket{}, first), Events: []ticket.Event{first}}}
 	for range r.IntN(3) {
 		t := changes[len(changes)-1].Ticket
 		e := ticket.Event{
-			Ticket: id, Seq: t.Version + 1, At: t.Touched.Add(time.Duration(r.IntN(3)) * time.Hour), Action: ticket.Edit, By: first.By,
+			Ticket: id, Seq: t.Version + 1, At: t.Touched.Add(time.Duration(r.IntN(3)) * time.Hour), Action: ticket.ActionEdit, By: first.By,
 			From: t.State(), To: t.State(), Phase: t.Phase,
 		}
 		e.Fields = ticket.Fields{}
@@ -118,7 +118,7 @@ func listChange(r *rand.Rand) []ticket.Change {
 		case 4:
 			e.Set.Timer = &ticket.Timer{}
 			if r.IntN(2) == 0 {
-				e.Set.Timer = &ticket.Timer{At: listTime(r), Action: ticket.Resume}
+				e.Set.Timer = &ticket.Timer{At: listTime(r), Action: ticket.ActionResume}
 			}
 		case 5:
 			e.Requester, e.Followed, e.Unfollowed = among(r, listPeople), some(r, listPeople, 1), some(r, t.Followers, min(1, len(t.Followers)))
@@ -132,7 +132,7 @@ func listChange(r *rand.Rand) []ticket.Change {
 func listQuery(r *rand.Rand) ticket.Query {
 	q := ticket.Query{
 		Tenant: among(r, listTenants), Limit: 1 + r.IntN(40),
-		Order: among(r, []ticket.Order{ticket.OldestFirst, ticket.NewestFirst, ticket.LeastRecent, ticket.MostRecent, ticket.MostPressing, ticket.SoonestDue}),
+		Order: among(r, []ticket.Order{ticket.OrderOldestFirst, ticket.OrderNewestFirst, ticket.OrderLeastRecent, ticket.OrderMostRecent, ticket.OrderMostUrgent, ticket.OrderSoonestDue}),
 	}
 	for _, condition := range []func(){
 		func() { q.Status = some(r, listStatuses, 3) },

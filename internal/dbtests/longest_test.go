@@ -42,9 +42,9 @@ func TestLongestQueries(t *testing.T) {
 	var deliveries ticket.DeliveryQuery
 	for i := range most {
 		deliveries.IDs = append(deliveries.IDs, ticket.NewID(time.UnixMilli(int64(i))))
-		deliveries.State = append(deliveries.State, []ticket.DeliveryState{ticket.Pending, ticket.Dead, ticket.Sent}[i%3])
+		deliveries.State = append(deliveries.State, []ticket.DeliveryState{ticket.DeliveryPending, ticket.DeliveryDead, ticket.DeliverySent}[i%3])
 		deliveries.Kind = append(deliveries.Kind, ticket.Kind(list(i)))
-		deliveries.Via = append(deliveries.Via, list(i))
+		deliveries.Notifiers = append(deliveries.Notifiers, list(i))
 	}
 	each(t, backends, func(t *testing.T, b backend) {
 		ctx := t.Context()
@@ -52,7 +52,7 @@ func TestLongestQueries(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, store.Commit(ctx, opening(t, "")))
 		for name, q := range queries {
-			for _, order := range []ticket.Order{ticket.OldestFirst, ticket.MostRecent, ticket.MostPressing, ticket.SoonestDue} {
+			for _, order := range []ticket.Order{ticket.OrderOldestFirst, ticket.OrderMostRecent, ticket.OrderMostUrgent, ticket.OrderSoonestDue} {
 				q.Order = order
 				_, err := store.List(ctx, q)
 				require.NoError(t, err, "%s, %s", name, order)
@@ -63,11 +63,11 @@ func TestLongestQueries(t *testing.T) {
 				require.NoError(t, err, name)
 			}
 		}
-		for _, q := range []ticket.DeliveryQuery{{IDs: deliveries.IDs}, {State: deliveries.State}, {Kind: deliveries.Kind}, {Via: deliveries.Via}, deliveries} {
+		for _, q := range []ticket.DeliveryQuery{{IDs: deliveries.IDs}, {State: deliveries.State}, {Kind: deliveries.Kind}, {Notifiers: deliveries.Notifiers}, deliveries} {
 			_, err := store.Deliveries(ctx, q)
 			require.NoError(t, err)
 		}
-		c := ticket.ClaimRequest{Now: time.Now(), Lease: time.Minute, Limit: 10, Via: deliveries.Via}
+		c := ticket.ClaimRequest{Now: time.Now(), Lease: time.Minute, Limit: 10, Notifiers: deliveries.Notifiers}
 		_, err = store.Claim(ctx, c)
 		require.NoError(t, err)
 

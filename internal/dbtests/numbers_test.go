@@ -36,7 +36,7 @@ func TestNumbersOfAnotherFormAreReadBack(t *testing.T) {
 			tk, err := desk.Open(t.Context(), ada, ticket.Draft{Subject: "s"})
 			require.NoError(t, err)
 			if i > 0 { // a link holds a number too
-				_, err = desk.Do(t.Context(), lin, tk.ID, ticket.Action{Name: ticket.AddLink, Relation: ticket.RelatedTo, Ticket: before.ID})
+				_, err = desk.Do(t.Context(), lin, tk.ID, ticket.Action{Name: ticket.ActionLink, Relation: ticket.RelationRelatedTo, Ticket: before.ID})
 				require.NoError(t, err)
 			}
 			before = tk

@@ -113,8 +113,8 @@ func (o *oldDatabase) desk(t *testing.T, s ticket.Store) *oldDesk {
 	var err error
 	d.Desk, err = ticket.NewDesk(s, ticket.Config{
 		Now: clock, ChainKey: []byte("an old chain key of the host"), Logger: slog.New(slog.DiscardHandler),
-		Notifiers: map[string]ticket.Notifier{"mail": tell, "broker": tell}, Streams: []string{"broker"},
-		Links: ticket.Links{Keys: []ticket.LinkKey{{ID: 3, Secret: []byte("0123456789abcdef0123456789abcdef")}}},
+		Notifiers: map[string]ticket.Notifier{"mail": tell, "broker": tell}, EventNotifiers: []string{"broker"},
+		StatusLinks: ticket.StatusLinks{Keys: []ticket.StatusLinkKey{{ID: 3, Secret: []byte("0123456789abcdef0123456789abcdef")}}},
 	})
 	require.NoError(t, err)
 	return d
@@ -130,7 +130,7 @@ func (d *oldDesk) wait(by time.Duration) {
 func (d *oldDesk) requireWhole(t *testing.T) (n int) {
 	t.Helper()
 	for _, tenant := range oldTenants {
-		system := ticket.System("check").In(tenant)
+		system := ticket.System("check").InTenant(tenant)
 		for tk, err := range d.Tickets(t.Context(), system, ticket.Query{}) {
 			require.NoError(t, err)
 			n++
@@ -141,7 +141,7 @@ func (d *oldDesk) requireWhole(t *testing.T) (n int) {
 			for _, err := range d.Entries(t.Context(), system, tk.ID) {
 				require.NoError(t, err)
 			}
-			customer := ticket.Requester(tk.Requester).In(tenant)
+			customer := ticket.Requester(tk.Requester).InTenant(tenant)
 			_, err := d.Track(t.Context(), customer, string(tk.Number))
 			require.NoError(t, err)
 			page, err := d.List(t.Context(), customer, ticket.Query{})
@@ -172,10 +172,10 @@ func TestOldDatabase(t *testing.T) {
 		merged := 0
 		for i := range o.Tickets {
 			was := &o.Tickets[i]
-			is, err := d.Lookup(t.Context(), ticket.System("check").In(was.Tenant), string(was.Number))
+			is, err := d.Lookup(t.Context(), ticket.System("check").InTenant(was.Tenant), string(was.Number))
 			require.NoError(t, err)
 			requireSameJSON(t, was, is)
-			page, err := d.List(t.Context(), ticket.System("check").In(was.Tenant), ticket.Query{Queue: []string{was.Queue}, Assignee: []string{was.Assignee}})
+			page, err := d.List(t.Context(), ticket.System("check").InTenant(was.Tenant), ticket.Query{Queue: []string{was.Queue}, Assignee: []string{was.Assignee}})
 			require.NoError(t, err)
 			require.True(t, slices.ContainsFunc(page.Tickets, func(tk ticket.Ticket) bool { return tk.ID == was.ID }), "%q %q", was.Queue, was.Assignee)
 			if !was.MergedInto.IsZero() {
@@ -189,7 +189,7 @@ func TestOldDatabase(t *testing.T) {
 		for i := range o.Tickets {
 			was := &o.Tickets[i]
 			if !was.MergedInto.IsZero() {
-				is, err := d.Do(t.Context(), ticket.Agent("lin", 1, 2, 3).In(was.Tenant), was.ID, ticket.Action{Name: ticket.Unmerge})
+				is, err := d.Do(t.Context(), ticket.Agent("lin", 1, 2, 3).InTenant(was.Tenant), was.ID, ticket.Action{Name: ticket.ActionUnmerge})
 				require.NoError(t, err)
 				require.True(t, is.MergedInto.IsZero())
 			}
@@ -201,7 +201,7 @@ func TestOldDatabase(t *testing.T) {
 		fired, err = d.FireTimers(t.Context())
 		require.NoError(t, err)
 		require.Zero(t, fired)
-		forgotten, err := d.ForgetReceipts(t.Context())
+		forgotten, err := d.PruneReceipts(t.Context())
 		require.NoError(t, err)
 		require.NotZero(t, forgotten)
 		require.NoError(t, s.Maintain(t.Context()))
@@ -232,7 +232,7 @@ func (o *oldDatabase) requireLinks(t *testing.T, d *oldDesk) {
 	t.Helper()
 	require.NotEmpty(t, o.Links)
 	for _, l := range o.Links {
-		_, err := d.Track(t.Context(), ticket.Holder(l.Token).In(l.Tenant), l.Number)
+		_, err := d.Track(t.Context(), ticket.StatusLinkHolder(l.Token).InTenant(l.Tenant), l.Number)
 		require.NoError(t, err)
 	}
 }
@@ -245,11 +245,11 @@ func (o *oldDatabase) requireKeys(t *testing.T, d *oldDesk) {
 		i := slices.IndexFunc(o.Tickets, func(tk ticket.Ticket) bool { return tk.ID.String() == k.Ticket })
 		require.GreaterOrEqual(t, i, 0)
 		was := &o.Tickets[i]
-		_, err := d.Do(t.Context(), ticket.Requester(was.Requester).In(k.Tenant), was.ID, ticket.Action{Name: ticket.Reply, Message: ticket.Message(k.Message), Key: k.Key})
+		_, err := d.Do(t.Context(), ticket.Requester(was.Requester).InTenant(k.Tenant), was.ID, ticket.Action{Name: ticket.ActionReply, Message: ticket.Message(k.Message), Key: k.Key})
 		if err != nil {
 			require.ErrorIs(t, err, ticket.ErrDuplicate)
 		}
-		is, err := d.Lookup(t.Context(), ticket.System("check").In(was.Tenant), string(was.Number))
+		is, err := d.Lookup(t.Context(), ticket.System("check").InTenant(was.Tenant), string(was.Number))
 		require.NoError(t, err)
 		require.Equal(t, was.Version, is.Version)
 	}
@@ -269,7 +269,7 @@ func (o *oldDatabase) requireDeliveries(t *testing.T, d *oldDesk) {
 		require.NotContains(t, o.Sent, id)
 	}
 	for _, tenant := range oldTenants {
-		page, err := d.Deliveries(t.Context(), ticket.System("check").In(tenant), ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.Pending, ticket.Claimed}})
+		page, err := d.Deliveries(t.Context(), ticket.System("check").InTenant(tenant), ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.DeliveryPending, ticket.DeliveryClaimed}})
 		require.NoError(t, err)
 		for _, row := range page.Deliveries { // those that fail, and wait again
 			require.True(t, strings.HasPrefix(row.To.Person.Email, "fail"), "%+v", row)

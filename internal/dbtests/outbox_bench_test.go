@@ -63,7 +63,7 @@ func outboxFill(b *testing.B, store *sqlstore.Store, db *sql.DB, d sqlstore.Dial
 	}
 }
 
-var benchClaim = ticket.ClaimRequest{Now: time.UnixMicro(planBase).Add(time.Hour), Lease: time.Minute, Limit: 32, Via: []string{"mail"}}
+var benchClaim = ticket.ClaimRequest{Now: time.UnixMicro(planBase).Add(time.Hour), Lease: time.Minute, Limit: 32, Notifiers: []string{"mail"}}
 
 // What a relay asks of a store for 32 deliveries, with 100,000 that were sent and
 // 10,000 that wait, ten in a line.
@@ -92,7 +92,7 @@ func BenchmarkOutbox(b *testing.B) {
 				done := make([]ticket.Settlement, len(list))
 				for i, d := range list {
 					done[i] = ticket.Settlement{ID: d.ID, Attempts: d.Attempts, Outcome: o, At: benchClaim.Now}
-					if o == ticket.Again {
+					if o == ticket.OutcomeRetry {
 						done[i].Due, done[i].Failures = benchClaim.Now.Add(time.Hour), 1
 					}
 				}
@@ -100,18 +100,18 @@ func BenchmarkOutbox(b *testing.B) {
 			}
 			b.Run("claim and settle", func(b *testing.B) {
 				for b.Loop() {
-					settle(b, claim(b), ticket.Done)
+					settle(b, claim(b), ticket.OutcomeDone)
 				}
 			})
 			b.Run("claim and settle, failing", func(b *testing.B) {
 				for b.Loop() {
-					settle(b, claim(b), ticket.Again)
+					settle(b, claim(b), ticket.OutcomeRetry)
 				}
 			})
 			list := claim(b)
 			b.Run("brief", func(b *testing.B) {
 				for b.Loop() {
-					_, err := store.Brief(b.Context(), ticket.BriefRequest{Rows: list, Since: benchClaim.Now.Add(-time.Hour), Most: 100})
+					_, err := store.DeliveryContexts(b.Context(), ticket.DeliveryContextRequest{Rows: list, Since: benchClaim.Now.Add(-time.Hour), Most: 100})
 					require.NoError(b, err)
 				}
 			})
@@ -147,7 +147,7 @@ func BenchmarkClaimBehindFailures(b *testing.B) {
 				}
 				var again []ticket.Settlement
 				for _, d := range list {
-					again = append(again, ticket.Settlement{ID: d.ID, Attempts: d.Attempts, Outcome: ticket.Again, At: benchClaim.Now, Due: benchClaim.Now.Add(time.Hour), Failures: 1})
+					again = append(again, ticket.Settlement{ID: d.ID, Attempts: d.Attempts, Outcome: ticket.OutcomeRetry, At: benchClaim.Now, Due: benchClaim.Now.Add(time.Hour), Failures: 1})
 				}
 				failed += len(list)
 				require.NoError(b, store.Settle(context.WithoutCancel(b.Context()), again))

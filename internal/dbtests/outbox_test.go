@@ -44,22 +44,22 @@ func TestMigrateOutbox(t *testing.T) {
 		page, err := s.Deliveries(t.Context(), ticket.DeliveryQuery{Ticket: of})
 		require.NoError(t, err)
 		want := ticket.Delivery{
-			Ticket: of, Seq: 1, Kind: ticket.KindReceived, Via: "mail", Created: due, Due: due,
-			To: ticket.Recipient{Role: ticket.Requesters, Person: ticket.Person{Email: "ada@example.org"}},
+			Ticket: of, Seq: 1, Kind: ticket.KindReceived, Notifier: "mail", Created: due, Due: due,
+			To: ticket.Recipient{Role: ticket.RoleRequester, Person: ticket.Person{Email: "ada@example.org"}},
 		}
 		gone, claimed, pending := want, want, want
-		gone.ID, gone.State, gone.Attempts, gone.Failures, gone.LastError, gone.Settled = ids["dead"], ticket.Dead, 3, 3, "mailbox full", due
-		claimed.ID, claimed.State, claimed.Attempts, claimed.Until = ids["claimed"], ticket.Claimed, 1, due.Add(time.Microsecond)
-		pending.ID, pending.State = ids["pending"], ticket.Pending
+		gone.ID, gone.State, gone.Attempts, gone.Failures, gone.LastError, gone.Settled = ids["dead"], ticket.DeliveryDead, 3, 3, "mailbox full", due
+		claimed.ID, claimed.State, claimed.Attempts, claimed.Until = ids["claimed"], ticket.DeliveryClaimed, 1, due.Add(time.Microsecond)
+		pending.ID, pending.State = ids["pending"], ticket.DeliveryPending
 		require.Equal(t, []ticket.Delivery{gone, claimed, pending}, page.Deliveries)
 
 		// They are one line, and come one after the other.
 		for _, id := range []ticket.ID{ids["pending"], ids["claimed"]} {
-			list, err := s.Claim(t.Context(), ticket.ClaimRequest{Now: due.Add(time.Hour), Lease: time.Minute, Limit: 10, Via: []string{"mail"}})
+			list, err := s.Claim(t.Context(), ticket.ClaimRequest{Now: due.Add(time.Hour), Lease: time.Minute, Limit: 10, Notifiers: []string{"mail"}})
 			require.NoError(t, err)
 			require.Len(t, list, 1)
 			require.Equal(t, id, list[0].ID)
-			require.NoError(t, s.Settle(t.Context(), []ticket.Settlement{{ID: id, Attempts: list[0].Attempts, Outcome: ticket.Done, At: due.Add(time.Hour)}}))
+			require.NoError(t, s.Settle(t.Context(), []ticket.Settlement{{ID: id, Attempts: list[0].Attempts, Outcome: ticket.OutcomeDone, At: due.Add(time.Hour)}}))
 		}
 	})
 }

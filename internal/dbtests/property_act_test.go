@@ -29,18 +29,18 @@ var agents = []ticket.Actor{
 
 func (w *world) person() ticket.Person { return pickOf(w, people...) }
 
-func (w *world) agent(tenant string) ticket.Actor { return pickOf(w, agents...).In(tenant) }
+func (w *world) agent(tenant string) ticket.Actor { return pickOf(w, agents...).InTenant(tenant) }
 
 func (w *world) actor(tenant string) ticket.Actor {
 	switch n := w.rng.IntN(12); {
 	case n < 4:
-		return ticket.Requester(w.person()).In(tenant)
+		return ticket.Requester(w.person()).InTenant(tenant)
 	case n == 4:
-		return ticket.System(pickOf(w, "7", "cron")).In(tenant)
+		return ticket.System(pickOf(w, "7", "cron")).InTenant(tenant)
 	case n < 7:
 		return w.agent(tenant)
 	default:
-		return pickOf(w, agents[:2]...).In(tenant)
+		return pickOf(w, agents[:2]...).InTenant(tenant)
 	}
 }
 
@@ -76,7 +76,7 @@ func (w *world) open(tenant string) {
 	w.Helper()
 	a := w.actor(tenant)
 	d := ticket.Draft{Subject: w.subject(tenant), Message: w.words(tenant), Automatic: w.one(8), Queue: pickOf(w, "", w.queue())}
-	if a.Role != ticket.Requesters {
+	if a.Role != ticket.RoleRequester {
 		d.Requester, d.Note, d.Tags = w.person(), secretNote, []string{mark(tenant) + " "}
 	}
 	if w.one(2) {
@@ -108,16 +108,16 @@ var everyAction = sync.OnceValue(func() []ticket.ActionName { return ticket.Defa
 
 // takesNoWords are the actions that are refused with words for a customer.
 var takesNoWords = map[ticket.ActionName]bool{
-	ticket.Merge: true, ticket.Unmerge: true, ticket.Split: true, ticket.AddLink: true, ticket.Unlink: true, ticket.Edit: true,
+	ticket.ActionMerge: true, ticket.ActionUnmerge: true, ticket.ActionSplit: true, ticket.ActionLink: true, ticket.ActionUnlink: true, ticket.ActionEdit: true,
 }
 
 func (w *world) action(t ticket.Ticket) ticket.Action {
 	if !t.MergedInto.IsZero() && w.one(3) {
-		return ticket.Action{Name: ticket.Unmerge}
+		return ticket.Action{Name: ticket.ActionUnmerge}
 	}
-	act := ticket.Action{Name: pickOf(w, everyAction()...), Channel: pickOf(w, "", ticket.Mail)}
+	act := ticket.Action{Name: pickOf(w, everyAction()...), Channel: pickOf(w, "", ticket.ChannelMail)}
 	if w.one(2) {
-		act.Name = pickOf(w, ticket.Reply, ticket.Merge, ticket.Merge, ticket.Merge, ticket.Unmerge, ticket.Resolve, ticket.Resolve, ticket.Amend, ticket.Split, ticket.Split, ticket.Edit, ticket.Edit)
+		act.Name = pickOf(w, ticket.ActionReply, ticket.ActionMerge, ticket.ActionMerge, ticket.ActionMerge, ticket.ActionUnmerge, ticket.ActionResolve, ticket.ActionResolve, ticket.ActionAmend, ticket.ActionSplit, ticket.ActionSplit, ticket.ActionEdit, ticket.ActionEdit)
 	}
 	if !w.one(4) {
 		act.Message = w.words(t.Tenant)
@@ -130,23 +130,23 @@ func (w *world) action(t ticket.Ticket) ticket.Action {
 		act.Message, act.Attachments, act.Automatic = "", nil, false
 	}
 	switch act.Name {
-	case ticket.Hold, ticket.Cancel:
+	case ticket.ActionHold, ticket.ActionCancel:
 		act.Reason = "part "
-	case ticket.HandOver, ticket.Escalate, ticket.HandBack:
+	case ticket.ActionHandOver, ticket.ActionEscalate, ticket.ActionHandBack:
 		act.Queue = w.queue()
-	case ticket.Assign:
+	case ticket.ActionAssign:
 		act.Assignee = pickOf(w, "7", "8", "lin\u200b", "gus")
-	case ticket.Merge, ticket.AddLink, ticket.Unlink:
+	case ticket.ActionMerge, ticket.ActionLink, ticket.ActionUnlink:
 		act.Ticket = w.tickets[w.rng.IntN(len(w.tickets))]
 		switch {
-		case act.Name != ticket.Merge:
-			act.Relation = pickOf(w, ticket.ChildOf, ticket.ParentOf, ticket.CausedBy, ticket.RelatedTo)
+		case act.Name != ticket.ActionMerge:
+			act.Relation = pickOf(w, ticket.RelationChildOf, ticket.RelationParentOf, ticket.RelationCausedBy, ticket.RelationRelatedTo)
 		case !w.one(6):
 			if list := w.mergeable(t); len(list) > 0 {
 				act.Ticket = list[w.rng.IntN(len(list))]
 			}
 		}
-	case ticket.Split:
+	case ticket.ActionSplit:
 		act.Draft = &ticket.Draft{Subject: w.subject(t.Tenant), From: int64(w.rng.IntN(1 + int(t.Version)))}
 		for _, e := range w.of[t.ID].events {
 			if author(&e) != "" && w.one(2) {
@@ -159,7 +159,7 @@ func (w *world) action(t ticket.Ticket) ticket.Action {
 		if w.one(4) {
 			act.Draft.Followers = []ticket.Person{w.person()}
 		}
-	case ticket.Edit:
+	case ticket.ActionEdit:
 		act.Edit = w.edit(w.of[t.ID])
 	}
 	if w.one(3) {
@@ -174,7 +174,7 @@ func (w *world) edit(r *record) *ticket.Edits {
 	case 0, 1:
 		e.Requester = w.person()
 		for _, ev := range r.events {
-			if ev.By.Role&ticket.Customers != 0 && w.one(4) {
+			if ev.By.Role&ticket.RoleCustomer != 0 && w.one(4) {
 				e.Requester = ev.Actor // who said something there
 			}
 		}
@@ -205,22 +205,22 @@ func (w *world) act() {
 	}
 	a, act := w.actor(tenant), w.action(r.now)
 	if o := w.of[w.merged]; o != nil && w.one(4) { // by mistake, as it seems
-		r, a, act = o, agents[0].In(o.now.Tenant), ticket.Action{Name: ticket.Unmerge}
+		r, a, act = o, agents[0].InTenant(o.now.Tenant), ticket.Action{Name: ticket.ActionUnmerge}
 	}
 	w.merged = ticket.ID{}
-	if a.Role == ticket.Requesters && !w.one(3) { // somebody who has a part in it
+	if a.Role == ticket.RoleRequester && !w.one(3) { // somebody who has a part in it
 		a.Person = pickOf(w, append(slices.Clone(r.now.Followers), r.now.Requester)...)
 	}
-	if a.Role == ticket.Requesters && !w.one(5) {
+	if a.Role == ticket.RoleRequester && !w.one(5) {
 		act = ticket.Action{
-			Name:    pickOf(w, ticket.Reply, ticket.Reply, ticket.Confirm, ticket.Reopen, ticket.Cancel),
+			Name:    pickOf(w, ticket.ActionReply, ticket.ActionReply, ticket.ActionConfirm, ticket.ActionReopen, ticket.ActionCancel),
 			Message: act.Message, Attachments: act.Attachments, Automatic: act.Automatic, Channel: act.Channel, Key: act.Key,
 		}
 		if w.one(8) {
 			act.Version = 1 + w.rng.Int64N(r.now.Version)
 		}
 	}
-	if a.Role != ticket.Requesters && !w.one(5) {
+	if a.Role != ticket.RoleRequester && !w.one(5) {
 		act.Note = secretNote
 	}
 	if w.one(40) {
@@ -274,7 +274,7 @@ func (w *world) again() {
 	require.True(w, want.Equal(got), "a repeat gives %+v and not %+v", got, want)
 	other := c.act
 	other.Channel = "other"
-	others := ticket.Requester(ticket.Person{ID: "nobody"}).In(c.a.Tenant)
+	others := ticket.Requester(ticket.Person{ID: "nobody"}).InTenant(c.a.Tenant)
 	for _, try := range []keyedCall{{a: c.a, act: other}, {a: others, act: c.act}} {
 		_, err = w.desk.Do(w.Context(), try.a, c.id, try.act)
 		require.Error(w, err)
@@ -296,7 +296,7 @@ func (w *world) deliver() {
 		w.public(n.Tenant, n)
 		require.Equal(w, w.cut(n.Message), n.Message, "a link is handed on")
 		require.Equal(w, r.now.Tenant, n.Tenant)
-		if n.To.Role&ticket.Customers != 0 {
+		if n.To.Role&ticket.RoleCustomer != 0 {
 			at := w.record(r.events[:n.Seq])
 			require.True(w, r.part(n.To.Person.ID) && at.part(n.To.Person.ID), "%s was told of an event that did not concern it", n.To.Person.ID)
 		}

@@ -15,7 +15,7 @@ type heldLink struct {
 	tenant string
 	id     ticket.ID
 	who    string
-	scope  ticket.LinkScope
+	scope  ticket.StatusLinkScope
 	until  time.Time
 	epoch  int // how often links had been revoked
 }
@@ -26,16 +26,16 @@ func (w *world) makeLink() {
 	r := w.of[w.tickets[w.rng.IntN(len(w.tickets))]]
 	a, p := boss(r.now.Tenant), w.person()
 	if w.one(3) {
-		a = ticket.Requester(w.person()).In(r.now.Tenant)
+		a = ticket.Requester(w.person()).InTenant(r.now.Tenant)
 	} else if w.one(3) {
 		a = w.agent(r.now.Tenant)
 	}
-	q := ticket.LinkRequest{For: p, Scope: ticket.LinkScope(w.rng.IntN(4)), TTL: pickOf(w, time.Minute, 24*time.Hour, 600*24*time.Hour)}
-	token, err := w.desk.Link(w.Context(), a, r.id, q)
+	q := ticket.StatusLinkRequest{For: p, Scope: ticket.StatusLinkScope(w.rng.IntN(4)), TTL: pickOf(w, time.Minute, 24*time.Hour, 600*24*time.Hour)}
+	token, err := w.desk.StatusLink(w.Context(), a, r.id, q)
 	switch who := clean(p.ID); {
 	case !w.sees(a, r):
 		require.ErrorIs(w, err, ticket.ErrNotFound)
-	case a.Role == ticket.Requesters && clean(a.Person.ID) != who, a.Role == ticket.Agents && q.Scope != 0:
+	case a.Role == ticket.RoleRequester && clean(a.Person.ID) != who, a.Role == ticket.RoleAgent && q.Scope != 0:
 		require.ErrorIs(w, err, ticket.ErrRefused)
 	case !r.part(who):
 		require.ErrorIs(w, err, ticket.ErrInvalid)
@@ -56,14 +56,14 @@ func (w *world) useLink() {
 	l := pickOf(w, w.links[max(0, len(w.links)-8):]...)
 	w.note("link of %s to %s", l.who, w.of[l.id].number)
 	w.done["link"]++
-	holder, r := ticket.Holder(l.token).In(l.tenant), w.of[l.id]
+	holder, r := ticket.StatusLinkHolder(l.token).InTenant(l.tenant), w.of[l.id]
 	for _, tenant := range append([]string{"elsewhere"}, worldTenants...) {
 		if tenant != l.tenant {
-			_, err := w.desk.Track(w.Context(), ticket.Holder(l.token).In(tenant), "")
-			require.ErrorIs(w, err, ticket.ErrLink)
+			_, err := w.desk.Track(w.Context(), ticket.StatusLinkHolder(l.token).InTenant(tenant), "")
+			require.ErrorIs(w, err, ticket.ErrStatusLink)
 		}
 	}
-	act := ticket.Action{Name: pickOf(w, ticket.Reply, ticket.Reply, ticket.Reply, ticket.Cancel, ticket.Reopen, ticket.AddNote, ticket.Edit)}
+	act := ticket.Action{Name: pickOf(w, ticket.ActionReply, ticket.ActionReply, ticket.ActionReply, ticket.ActionCancel, ticket.ActionReopen, ticket.ActionNote, ticket.ActionEdit)}
 	if w.one(2) {
 		act.Message = w.words(l.tenant)
 	}
@@ -74,15 +74,15 @@ func (w *world) useLink() {
 	if w.one(4) {
 		id = w.tickets[w.rng.IntN(len(w.tickets))]
 	}
-	reader := ticket.Requester(ticket.Person{ID: l.who}).In(l.tenant)
+	reader := ticket.Requester(ticket.Person{ID: l.who}).InTenant(l.tenant)
 	if !w.clock.Now().Before(l.until) || r.revoked != l.epoch || !r.part(l.who) {
 		w.done["dead link"]++
 		_, err := w.desk.Track(w.Context(), holder, "")
-		require.ErrorIs(w, err, ticket.ErrLink)
+		require.ErrorIs(w, err, ticket.ErrStatusLink)
 		_, _, err = w.desk.Messages(w.Context(), holder, r.number, "")
-		require.ErrorIs(w, err, ticket.ErrLink)
+		require.ErrorIs(w, err, ticket.ErrStatusLink)
 		_, err = w.desk.Do(w.Context(), holder, id, act)
-		require.ErrorIs(w, err, ticket.ErrLink)
+		require.ErrorIs(w, err, ticket.ErrStatusLink)
 		require.Empty(w, w.refresh())
 		return
 	}
@@ -96,8 +96,8 @@ func (w *world) useLink() {
 	}
 	w.onlyTracks(holder, l)
 
-	may := act.Name == ticket.Reply && (act.Message != "" || len(act.Attachments) > 0) &&
-		(act.Message == "" || l.scope&ticket.LinkReply != 0) && (len(act.Attachments) == 0 || l.scope&ticket.LinkUpload != 0)
+	may := act.Name == ticket.ActionReply && (act.Message != "" || len(act.Attachments) > 0) &&
+		(act.Message == "" || l.scope&ticket.StatusLinkReply != 0) && (len(act.Attachments) == 0 || l.scope&ticket.StatusLinkUpload != 0)
 	reach := id == l.id || id == last.id
 	got, err := w.desk.Do(w.Context(), holder, id, act)
 	changed := w.refresh()
@@ -132,9 +132,9 @@ func (w *world) onlyTracks(holder ticket.Actor, l heldLink) {
 	require.ErrorIs(w, err, ticket.ErrRefused)
 	_, err = w.desk.Search(w.Context(), holder, ticket.SearchQuery{Text: "loom"})
 	require.ErrorIs(w, err, ticket.ErrRefused)
-	_, err = w.desk.Link(w.Context(), holder, l.id, ticket.LinkRequest{})
+	_, err = w.desk.StatusLink(w.Context(), holder, l.id, ticket.StatusLinkRequest{})
 	require.ErrorIs(w, err, ticket.ErrRefused)
-	_, err = w.desk.RevokeLinks(w.Context(), holder, l.id)
+	_, err = w.desk.RevokeStatusLinks(w.Context(), holder, l.id)
 	require.ErrorIs(w, err, ticket.ErrRefused)
 	_, err = w.desk.Open(w.Context(), holder, ticket.Draft{Subject: "s"})
 	require.ErrorIs(w, err, ticket.ErrRefused)
@@ -147,13 +147,13 @@ func (w *world) onlyTracks(holder ticket.Actor, l heldLink) {
 func (w *world) revoke(a ticket.Actor, r *record) {
 	w.Helper()
 	w.note("%s revokes the links of %s", a, r.number)
-	_, err := w.desk.RevokeLinks(w.Context(), a, r.id)
+	_, err := w.desk.RevokeStatusLinks(w.Context(), a, r.id)
 	within := w.within(r)
 	changed := w.refresh()
 	switch {
 	case !w.sees(a, r):
 		require.ErrorIs(w, err, ticket.ErrNotFound)
-	case a.Role == ticket.Requesters && r.owner() != clean(a.Person.ID):
+	case a.Role == ticket.RoleRequester && r.owner() != clean(a.Person.ID):
 		require.ErrorIs(w, err, ticket.ErrRefused)
 	default:
 		require.NoError(w, err)

@@ -86,9 +86,9 @@ func (w *world) record(events []ticket.Event) *record {
 			delete(r.follow, p.ID)
 		}
 		for _, p := range e.Followed {
-			r.follow[p.ID] = e.Action != ticket.Merge
+			r.follow[p.ID] = e.Action != ticket.ActionMerge
 		}
-		if e.Action == ticket.RevokeLinks {
+		if e.Action == ticket.ActionRevokeStatusLinks {
 			r.revoked++
 		}
 	}
@@ -108,7 +108,7 @@ func author(e *ticket.Event) string {
 	switch {
 	case e.Author.ID != "":
 		return e.Author.ID
-	case e.By.Role&ticket.Customers != 0:
+	case e.By.Role&ticket.RoleCustomer != 0:
 		return e.Actor.ID
 	}
 	return ""
@@ -137,9 +137,9 @@ func (m *model) sees(a ticket.Actor, r *record) bool {
 	switch {
 	case a.Tenant != r.now.Tenant:
 		return false
-	case a.Role == ticket.Requesters:
+	case a.Role == ticket.RoleRequester:
 		return r.part(clean(a.Person.ID))
-	case a.Role == ticket.Systems:
+	case a.Role == ticket.RoleSystem:
 		return true
 	}
 	id := clean(a.Person.ID)
@@ -238,11 +238,11 @@ func (m *model) where(a ticket.Actor, word string) map[ticket.ID][]string {
 	for _, id := range m.tickets {
 		r := m.of[id]
 		last := m.leads(a, r)
-		if last == nil || a.Role != ticket.Requesters && !m.sees(a, r) {
+		if last == nil || a.Role != ticket.RoleRequester && !m.sees(a, r) {
 			continue
 		}
 		has := func(e ticket.Event) bool {
-			return strings.Contains(string(e.Message), word) && (a.Role != ticket.Requesters || r.reads(clean(a.Person.ID), e.Seq))
+			return strings.Contains(string(e.Message), word) && (a.Role != ticket.RoleRequester || r.reads(clean(a.Person.ID), e.Seq))
 		}
 		switch {
 		case !slices.ContainsFunc(r.events, has):
@@ -319,7 +319,7 @@ func (w *world) storedAs(a ticket.Actor, d ticket.Draft, r *record) {
 	e := r.events[0]
 	require.Equal(w, cleanSubject(d.Subject), r.now.Subject)
 	require.Equal(w, clean(d.Queue), r.now.Queue)
-	if a.Role == ticket.Requesters {
+	if a.Role == ticket.RoleRequester {
 		d.Requester = a.Person
 	}
 	require.Equal(w, cleanPerson(d.Requester), r.now.Requester)

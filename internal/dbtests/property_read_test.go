@@ -16,7 +16,7 @@ import (
 // model says.
 func (w *world) look(p ticket.Person, tenant string) {
 	w.Helper()
-	a, id := ticket.Requester(p).In(tenant), clean(p.ID)
+	a, id := ticket.Requester(p).InTenant(tenant), clean(p.ID)
 	want := []string{}
 	for _, at := range w.tickets {
 		r := w.of[at]
@@ -88,7 +88,7 @@ func (w *world) hidden(a ticket.Actor, r *record) {
 	require.ErrorIs(w, err, ticket.ErrNotFound)
 	_, err = w.desk.Lookup(w.Context(), a, r.number)
 	require.ErrorIs(w, err, ticket.ErrNotFound)
-	_, err = w.desk.RevokeLinks(w.Context(), a, r.id)
+	_, err = w.desk.RevokeStatusLinks(w.Context(), a, r.id)
 	require.ErrorIs(w, err, ticket.ErrNotFound)
 	_, err = w.desk.AtVersion(w.Context(), a, r.id, 1)
 	require.ErrorIs(w, err, ticket.ErrNotFound)
@@ -101,7 +101,7 @@ func (w *world) hidden(a ticket.Actor, r *record) {
 	for _, err := range w.desk.History(w.Context(), a, r.id) {
 		require.ErrorIs(w, err, ticket.ErrNotFound)
 	}
-	_, err = w.desk.Link(w.Context(), a, r.id, ticket.LinkRequest{})
+	_, err = w.desk.StatusLink(w.Context(), a, r.id, ticket.StatusLinkRequest{})
 	require.ErrorIs(w, err, ticket.ErrNotFound)
 }
 
@@ -273,7 +273,7 @@ func (w *world) chains() {
 		require.NoError(w, err)
 		require.True(w, folded.Equal(r.now))
 		for _, l := range r.now.Links {
-			if l.Relation == ticket.ChildOf {
+			if l.Relation == ticket.RelationChildOf {
 				parents[id] = append(parents[id], l.Ticket)
 			}
 		}

@@ -17,7 +17,7 @@ func (w *world) step(a ticket.Actor, id ticket.ID, act ticket.Action) {
 	r := w.of[id]
 	before, seen, target := r.now, w.sees(a, r), r
 	var open []*record
-	if a.Role == ticket.Requesters && seen {
+	if a.Role == ticket.RoleRequester && seen {
 		target = w.leads(a, r)
 		open = w.underWay(a, target)
 	}
@@ -41,13 +41,13 @@ func (w *world) step(a ticket.Actor, id ticket.ID, act ticket.Action) {
 				require.True(w, w.of[e.Ticket].reads(clean(a.Person.ID), e.Seq), "what changed is said to who may not read it")
 			}
 		}
-		if !seen && a.Role == ticket.Agents && a.Tenant == before.Tenant {
+		if !seen && a.Role == ticket.RoleAgent && a.Tenant == before.Tenant {
 			w.done["hidden from an agent"]++
 		}
 		return
 	}
 	require.True(w, seen, "somebody acts on what it does not see")
-	if a.Role == ticket.Requesters {
+	if a.Role == ticket.RoleRequester {
 		w.public(a.Tenant, got)
 		require.Empty(w, got.Queue+got.Assignee, "what a customer gets is public")
 	}
@@ -55,12 +55,12 @@ func (w *world) step(a ticket.Actor, id ticket.ID, act ticket.Action) {
 		w.keyed = append(w.keyed, keyedCall{a, id, act, got})
 	}
 	for _, id := range changed {
-		if o := was.of[id]; o != nil && act.Name != ticket.Unmerge && act.Name != ticket.Unlink { // these let go of what one need not see
+		if o := was.of[id]; o != nil && act.Name != ticket.ActionUnmerge && act.Name != ticket.ActionUnlink { // these let go of what one need not see
 			require.True(w, was.sees(a, o), "a ticket changes that the actor does not see")
 		}
 	}
 	switch now := w.of[got.ID]; {
-	case was.of[got.ID] == nil && act.Name != ticket.Split:
+	case was.of[got.ID] == nil && act.Name != ticket.ActionSplit:
 		w.done["follow-up"]++
 		require.Empty(w, open, "a second follow-up")
 		w.origin[got.ID] = target.id
@@ -172,7 +172,7 @@ func (w *world) toldRight(before ticket.Ticket, r *record, e ticket.Event) {
 	desk := w.holder(r).now
 	for _, d := range told {
 		switch {
-		case d.To.Role&ticket.Agents == 0:
+		case d.To.Role&ticket.RoleAgent == 0:
 		case d.To.Person.ID != "":
 			require.Contains(w, []string{before.Assignee, after.Assignee, desk.Assignee}, d.To.Person.ID, "an agent is told who has nothing to do with it")
 		default:
@@ -186,24 +186,24 @@ func (w *world) toldRight(before ticket.Ticket, r *record, e ticket.Event) {
 		same.Version, same.Digest, same.Touched = before.Version, before.Digest, before.Touched
 		require.True(w, before.Equal(same), "words of a machine moved something: %s", e.Action)
 		for _, d := range told {
-			require.Zero(w, d.To.Role&ticket.Customers, "%s", d.Kind)
+			require.Zero(w, d.To.Role&ticket.RoleCustomer, "%s", d.Kind)
 		}
-	case e.Answer && e.Action != ticket.Unmerge:
+	case e.Answer && e.Action != ticket.ActionUnmerge:
 		w.everyMailbox(after, told)
 	}
 	mailboxes := map[string]int{}
 	for _, d := range told {
-		if d.To.Role&ticket.Customers != 0 {
+		if d.To.Role&ticket.RoleCustomer != 0 {
 			mailboxes[d.To.Key()]++
 		}
-		own := e.By.Role&ticket.Customers != 0 && d.To.Role&ticket.Customers != 0 && e.Actor.Same(d.To.Person)
+		own := e.By.Role&ticket.RoleCustomer != 0 && d.To.Role&ticket.RoleCustomer != 0 && e.Actor.Same(d.To.Person)
 		require.False(w, own && d.Kind != ticket.KindUploaded, "their own words came back: %s", d.Kind)
 	}
 	for m, n := range mailboxes {
 		require.Equal(w, 1, n, "%s was told %d times", m, n)
 	}
 	w.joiners(before, e, told)
-	if before.Assignee != "" && after.Assignee != before.Assignee && e.By.Role == ticket.Agents && e.By.ID != before.Assignee {
+	if before.Assignee != "" && after.Assignee != before.Assignee && e.By.Role == ticket.RoleAgent && e.By.ID != before.Assignee {
 		require.True(w, slices.ContainsFunc(told, func(d ticket.Delivery) bool {
 			return d.Kind == ticket.KindUnassigned && d.To.Person.ID == before.Assignee
 		}), "who lost the ticket was not told")
@@ -215,18 +215,18 @@ func (w *world) undoneRight(before ticket.Ticket, r *record, act ticket.Action) 
 	w.Helper()
 	after := r.now
 	switch act.Name {
-	case ticket.Merge:
+	case ticket.ActionMerge:
 		w.merged = r.id
-	case ticket.Edit:
+	case ticket.ActionEdit:
 		if r.since == after.Version {
 			w.done["new customer"]++
 		}
-	case ticket.Amend:
+	case ticket.ActionAmend:
 		require.Equal(w, [3]any{before.Resolved, before.Closed, before.Timer}, [3]any{after.Resolved, after.Closed, after.Timer})
 		require.Equal(w, before.Reopened, after.Reopened)
-	case ticket.Unmerge:
+	case ticket.ActionUnmerge:
 		at := before.Version
-		for ; r.events[at-1].Action != ticket.Merge; at-- {
+		for ; r.events[at-1].Action != ticket.ActionMerge; at-- {
 		}
 		was, err := ticket.Replay(r.events[:at-1])
 		require.NoError(w, err)
@@ -241,20 +241,20 @@ func (w *world) undoneRight(before ticket.Ticket, r *record, act ticket.Action) 
 // before, is told, whatever the event is, unless it was their own.
 func (w *world) joiners(before ticket.Ticket, e ticket.Event, told []ticket.Delivery) {
 	w.Helper()
-	if e.Action != ticket.Edit {
+	if e.Action != ticket.ActionEdit {
 		return
 	}
 	had := map[string]bool{}
 	for _, p := range append([]ticket.Person{before.Requester}, before.Followers...) {
-		had[ticket.Recipient{Role: ticket.Followers, Person: p}.Key()] = true
+		had[ticket.Recipient{Role: ticket.RoleFollower, Person: p}.Key()] = true
 	}
 	for _, p := range append([]ticket.Person{e.Requester}, e.Followed...) {
-		key := ticket.Recipient{Role: ticket.Followers, Person: p}.Key()
+		key := ticket.Recipient{Role: ticket.RoleFollower, Person: p}.Key()
 		if p.IsZero() || had[key] {
 			continue
 		}
 		w.done["added"]++
-		require.True(w, slices.ContainsFunc(told, func(d ticket.Delivery) bool { return d.To.Role&ticket.Customers != 0 && d.To.Key() == key }),
+		require.True(w, slices.ContainsFunc(told, func(d ticket.Delivery) bool { return d.To.Role&ticket.RoleCustomer != 0 && d.To.Key() == key }),
 			"%s joined and was not told", key)
 	}
 }
@@ -265,7 +265,7 @@ func (w *world) survivor(r *record) {
 	w.Helper()
 	was, events := r.now, r.events
 	n := len(events)
-	if n < 3 || events[n-1].Action != ticket.Unmerge || events[n-2].Action != ticket.Merge || events[n-1].Set.Other != events[n-2].Set.Other {
+	if n < 3 || events[n-1].Action != ticket.ActionUnmerge || events[n-2].Action != ticket.ActionMerge || events[n-1].Set.Other != events[n-2].Set.Other {
 		return
 	}
 	w.done["undone at once"]++
@@ -296,8 +296,8 @@ func (w *world) toldOf(a ticket.Actor, t ticket.Ticket, seq int64) (list []ticke
 func (w *world) everyMailbox(t ticket.Ticket, told []ticket.Delivery) {
 	w.Helper()
 	for _, p := range append([]ticket.Person{t.Requester}, t.Followers...) {
-		key := ticket.Recipient{Role: ticket.Followers, Person: p}.Key()
-		require.True(w, slices.ContainsFunc(told, func(d ticket.Delivery) bool { return d.To.Role&ticket.Customers != 0 && d.To.Key() == key }),
+		key := ticket.Recipient{Role: ticket.RoleFollower, Person: p}.Key()
+		require.True(w, slices.ContainsFunc(told, func(d ticket.Delivery) bool { return d.To.Role&ticket.RoleCustomer != 0 && d.To.Key() == key }),
 			"%s heard nothing of an answer", key)
 	}
 }

@@ -101,7 +101,7 @@ func newWorld(t *testing.T, s ticket.Store, seed uint64) *world {
 		model: newModel(), done: map[string]int{},
 	}
 	cfg := tickettest.Config(w.clock, w.sent)
-	cfg.Links.Keys = []ticket.LinkKey{{ID: 1, Secret: make([]byte, 32)}}
+	cfg.StatusLinks.Keys = []ticket.StatusLinkKey{{ID: 1, Secret: make([]byte, 32)}}
 	var err error
 	w.desk, err = ticket.NewDesk(s, cfg)
 	require.NoError(t, err)
@@ -156,7 +156,7 @@ func (w *world) play(steps int) {
 			w.look(p, tenant)
 		}
 		for _, a := range agents {
-			w.lookAs(a.In(tenant))
+			w.lookAs(a.InTenant(tenant))
 		}
 	}
 	w.chains()
@@ -164,4 +164,4 @@ func (w *world) play(steps int) {
 	require.NotEmpty(w, w.sent.Sent())
 }
 
-func boss(tenant string) ticket.Actor { return ticket.System("boss").In(tenant) }
+func boss(tenant string) ticket.Actor { return ticket.System("boss").InTenant(tenant) }

@@ -23,7 +23,7 @@ import (
 )
 
 func note(text string) ticket.Action {
-	return ticket.Action{Name: ticket.AddNote, Note: ticket.Note(text)}
+	return ticket.Action{Name: ticket.ActionNote, Note: ticket.Note(text)}
 }
 
 // within fails the test where f takes longer.
@@ -189,11 +189,11 @@ func TestSettleAlone(t *testing.T) {
 		require.NoError(t, s.Commit(t.Context(), opening(t, "")))
 	}
 	claim := func(limit int) (done []ticket.Settlement) {
-		list, err := s.Claim(t.Context(), ticket.ClaimRequest{Now: time.Now().Add(time.Hour), Lease: time.Minute, Limit: limit, Via: []string{""}})
+		list, err := s.Claim(t.Context(), ticket.ClaimRequest{Now: time.Now().Add(time.Hour), Lease: time.Minute, Limit: limit, Notifiers: []string{""}})
 		require.NoError(t, err)
 		require.Len(t, list, limit)
 		for _, d := range list {
-			done = append(done, ticket.Settlement{ID: d.ID, Attempts: d.Attempts, Outcome: ticket.Done, At: time.Now()})
+			done = append(done, ticket.Settlement{ID: d.ID, Attempts: d.Attempts, Outcome: ticket.OutcomeDone, At: time.Now()})
 		}
 		return done
 	}
@@ -229,15 +229,15 @@ func TestRelaysTogether(t *testing.T) {
 		})
 		all.Go(func() {
 			for n := 0; ctx.Err() == nil; n++ {
-				list, err := s.Claim(t.Context(), ticket.ClaimRequest{Now: time.Now().Add(time.Hour), Lease: 2 * time.Hour, Limit: 10, Via: []string{""}}) //nolint:contextcheck // the test's, as everywhere
+				list, err := s.Claim(t.Context(), ticket.ClaimRequest{Now: time.Now().Add(time.Hour), Lease: 2 * time.Hour, Limit: 10, Notifiers: []string{""}}) //nolint:contextcheck // the test's, as everywhere
 				if !assert.NoError(t, err) {
 					return
 				}
 				var outcomes []ticket.Settlement
 				for i, d := range list {
-					o := ticket.Settlement{ID: d.ID, Attempts: d.Attempts, Outcome: ticket.Done, At: time.Now()}
+					o := ticket.Settlement{ID: d.ID, Attempts: d.Attempts, Outcome: ticket.OutcomeDone, At: time.Now()}
 					if (n+i)%5 == 0 {
-						o.Outcome, o.Due = ticket.Again, time.Now()
+						o.Outcome, o.Due = ticket.OutcomeRetry, time.Now()
 					}
 					outcomes = append(outcomes, o)
 				}
@@ -410,7 +410,7 @@ func TestForgedTag(t *testing.T) {
 	long := strings.Repeat("x", 200)
 	tk, err := d.Open(t.Context(), failCustomer, failDraft)
 	require.NoError(t, err)
-	_, err = d.Do(t.Context(), failAgent, tk.ID, ticket.Action{Name: ticket.Edit, Edit: &ticket.Edits{AddTags: []string{long}}})
+	_, err = d.Do(t.Context(), failAgent, tk.ID, ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{AddTags: []string{long}}})
 	require.NoError(t, err)
 	page, err := s.List(t.Context(), ticket.Query{Tags: []string{long}})
 	require.NoError(t, err)

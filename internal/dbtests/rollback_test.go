@@ -114,7 +114,7 @@ func TestRefusedRollbackLeavesNothing(t *testing.T) {
 		from, _ := b.open(t)
 		other, err := failDesk(t, from).Open(ctx, failCustomer, failDraft)
 		require.NoError(t, err)
-		_, err = failDesk(t, from).Do(ctx, failAgent, other.ID, ticket.Action{Name: ticket.AddNote, Note: "n"})
+		_, err = failDesk(t, from).Do(ctx, failAgent, other.ID, ticket.Action{Name: ticket.ActionNote, Note: "n"})
 		require.NoError(t, err)
 		var given []ticket.Delivery
 		act := func(a ticket.Action) func() error {
@@ -129,32 +129,32 @@ func TestRefusedRollbackLeavesNothing(t *testing.T) {
 				_, err := desk.Open(ctx, failCustomer, ticket.Draft{Subject: "s", Message: "m", Key: "open"})
 				return err
 			}},
-			{"add a note", act(ticket.Action{Name: ticket.AddNote, Note: "once", Key: "k"})},
-			{"edit", act(ticket.Action{Name: ticket.Edit, Edit: &ticket.Edits{AddTags: []string{"a", "b"}}, Key: "e"})},
-			{"split", act(ticket.Action{Name: ticket.Split, Draft: &ticket.Draft{Subject: "half", Message: "m"}, Key: "s"})},
-			{"merge", act(ticket.Action{Name: ticket.Merge, Ticket: ids[1], Key: "m"})},
+			{"add a note", act(ticket.Action{Name: ticket.ActionNote, Note: "once", Key: "k"})},
+			{"edit", act(ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{AddTags: []string{"a", "b"}}, Key: "e"})},
+			{"split", act(ticket.Action{Name: ticket.ActionSplit, Draft: &ticket.Draft{Subject: "half", Message: "m"}, Key: "s"})},
+			{"merge", act(ticket.Action{Name: ticket.ActionMerge, Ticket: ids[1], Key: "m"})},
 			{"import", func() error { _, err := store.Import(ctx, from.Export(ctx, ticket.ID{})); return err }},
 			{"claim", func() (err error) {
-				given, err = store.Claim(ctx, ticket.ClaimRequest{Now: time.Now(), Lease: time.Hour, Limit: 10, Via: []string{""}})
+				given, err = store.Claim(ctx, ticket.ClaimRequest{Now: time.Now(), Lease: time.Hour, Limit: 10, Notifiers: []string{""}})
 				return err
 			}},
 			{"settle", func() error {
 				var list []ticket.Settlement
 				for _, d := range given {
-					list = append(list, ticket.Settlement{ID: d.ID, Attempts: d.Attempts, Outcome: ticket.GiveUp, At: time.Now(), Error: "no"})
+					list = append(list, ticket.Settlement{ID: d.ID, Attempts: d.Attempts, Outcome: ticket.OutcomeGiveUp, At: time.Now(), Error: "no"})
 				}
 				return store.Settle(ctx, list)
 			}},
 			{"revise", func() error {
-				r := ticket.Revision{From: []ticket.DeliveryState{ticket.Dead}, To: ticket.Bounced, At: time.Now()}
+				r := ticket.DeliveryUpdate{From: []ticket.DeliveryState{ticket.DeliveryDead}, To: ticket.DeliveryBounced, At: time.Now()}
 				for _, d := range given {
 					r.IDs = append(r.IDs, d.ID)
 				}
-				_, err := store.Revise(ctx, r)
+				_, err := store.UpdateDeliveries(ctx, r)
 				return err
 			}},
 			{"forget", func() error {
-				_, err := store.Forget(ctx, ticket.Forgetting{Before: time.Now().Add(time.Hour), Limit: 100})
+				_, err := store.PruneReceipts(ctx, ticket.ReceiptPruneRequest{Before: time.Now().Add(time.Hour), Limit: 100})
 				return err
 			}},
 		}
@@ -200,7 +200,7 @@ func TestRefusedRollbackClosesTheHostsConnection(t *testing.T) {
 			}
 			return nil
 		})
-		edit := ticket.Action{Name: ticket.Edit, Edit: &ticket.Edits{AddTags: []string{"a"}}}
+		edit := ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{AddTags: []string{"a"}}}
 		_, err = desk.Do(ctx, failAgent, tk.ID, edit)
 		require.ErrorIs(t, err, error(errRefused))
 		s.refuse(nil)
@@ -257,7 +257,7 @@ func TestRefusedSavepoint(t *testing.T) {
 			}
 			return nil
 		})
-		edit := ticket.Action{Name: ticket.Edit, Edit: &ticket.Edits{AddTags: []string{"a"}}}
+		edit := ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{AddTags: []string{"a"}}}
 		_, err = desk.Do(ctx, failAgent, tk.ID, edit)
 		require.ErrorIs(t, err, error(errRefused))
 		s.refuse(nil)

@@ -26,8 +26,8 @@ import (
 var (
 	callAgent    = ticket.Agent("lin", 1, 2, 3)
 	callCustomer = ticket.Requester(ticket.Person{ID: "c-1", Email: "ada@example.com"})
-	callAsk      = ticket.Action{Name: ticket.Ask, Message: "Could you tell us which cartridge is in the printer?"}
-	callReply    = ticket.Action{Name: ticket.Reply, Message: "It is the black one that came with it."}
+	callAsk      = ticket.Action{Name: ticket.ActionAsk, Message: "Could you tell us which cartridge is in the printer?"}
+	callReply    = ticket.Action{Name: ticket.ActionReply, Message: "It is the black one that came with it."}
 	callDraft    = ticket.Draft{Subject: "Printer prints blank pages", Message: "Since this morning.", Requester: callCustomer.Person, Tags: []string{"printer"}}
 )
 
@@ -90,7 +90,7 @@ func TestRoundTrips(t *testing.T) {
 				return tk.ID
 			}
 			id := open()
-			_, err = desk.Do(ctx, callAgent, id, ticket.Action{Name: ticket.Take})
+			_, err = desk.Do(ctx, callAgent, id, ticket.Action{Name: ticket.ActionTake})
 			require.NoError(t, err)
 			do := func() {
 				for range n / 2 {

@@ -163,7 +163,7 @@ func TestMigrationLabelsWhatWasMerged(t *testing.T) {
 			require.NoError(t, err)
 			tickets = append(tickets, tk)
 		}
-		_, err = desk.Do(t.Context(), agent, tickets[0].ID, ticket.Action{Name: ticket.Merge, Ticket: tickets[1].ID})
+		_, err = desk.Do(t.Context(), agent, tickets[0].ID, ticket.Action{Name: ticket.ActionMerge, Ticket: tickets[1].ID})
 		require.NoError(t, err)
 		_, err = db.ExecContext(t.Context(), "DELETE FROM ticket_labels WHERE label = 'merged'")
 		require.NoError(t, err)

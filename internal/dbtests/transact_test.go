@@ -72,7 +72,7 @@ func TestTransactRunsAgainAfterAConflict(t *testing.T) {
 			group.Go(func() {
 				assert.NoError(t, s.Transact(t.Context(), d, func(tx *sql.Tx, desk *ticket.Desk) error {
 					// The desk first: it decides on what it reads here.
-					if _, err := desk.Do(t.Context(), failAgent, tk.ID, ticket.Action{Name: ticket.AddNote, Note: "one less"}); err != nil {
+					if _, err := desk.Do(t.Context(), failAgent, tk.ID, ticket.Action{Name: ticket.ActionNote, Note: "one less"}); err != nil {
 						return err
 					}
 					_, err := tx.ExecContext(t.Context(), "UPDATE stock SET n = n - 1")

@@ -42,10 +42,10 @@ func TestHostTransaction(t *testing.T) {
 			require.NoError(t, err)
 			_, err = tx.ExecContext(t.Context(), fmt.Sprintf("INSERT INTO orders (id) VALUES (%d)", i))
 			require.NoError(t, err)
-			bound := d.In(s.WithTx(tx))
+			bound := d.WithStore(s.WithTx(tx))
 			tk, err := bound.Open(t.Context(), failCustomer, failDraft)
 			require.NoError(t, err)
-			_, err = bound.Do(t.Context(), failAgent, tk.ID, ticket.Action{Name: ticket.Edit, Edit: &ticket.Edits{AddTags: []string{"lost"}}, Key: "k"})
+			_, err = bound.Do(t.Context(), failAgent, tk.ID, ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{AddTags: []string{"lost"}}, Key: "k"})
 			require.NoError(t, err)
 			found, err := bound.Find(t.Context(), failAgent, string(tk.Number))
 			require.NoError(t, err)
@@ -118,7 +118,7 @@ func TestRefusedInHostTransaction(t *testing.T) {
 		require.Equal(t, tk.ID, conflict.Ticket)
 
 		// What comes after it is there, what was refused is not.
-		_, err = d.In(bound).Do(t.Context(), failAgent, tk.ID, ticket.Action{Name: ticket.AddNote, Note: "after all"})
+		_, err = d.WithStore(bound).Do(t.Context(), failAgent, tk.ID, ticket.Action{Name: ticket.ActionNote, Note: "after all"})
 		require.NoError(t, err)
 		require.NoError(t, bound.Commit(t.Context(), opening(t, "")))
 		require.Equal(t, 1, count(t, tx, "orders"))
@@ -133,7 +133,7 @@ func TestRefusedInHostTransaction(t *testing.T) {
 // next is a change of a ticket by one note.
 func next(t ticket.Ticket) ticket.Change {
 	e := ticket.Event{
-		Ticket: t.ID, Seq: t.Version + 1, At: t.Touched.Add(time.Second), Action: ticket.AddNote, By: ticket.By{Role: ticket.Agents, ID: "lin"},
+		Ticket: t.ID, Seq: t.Version + 1, At: t.Touched.Add(time.Second), Action: ticket.ActionNote, By: ticket.By{Role: ticket.RoleAgent, ID: "lin"},
 		From: t.State(), To: t.State(), Phase: t.Phase,
 	}
 	e.Note = "a note"
@@ -168,14 +168,14 @@ func TestConflictInHostTransaction(t *testing.T) {
 		tx, err := db.BeginTx(t.Context(), &sql.TxOptions{Isolation: sql.LevelReadCommitted})
 		require.NoError(t, err)
 		bound := &stubborn{Store: s.WithTx(tx), meanwhile: func(ticket.Ticket) {
-			_, err := d.Do(t.Context(), failAgent, tk.ID, ticket.Action{Name: ticket.AddNote, Note: "first"})
+			_, err := d.Do(t.Context(), failAgent, tk.ID, ticket.Action{Name: ticket.ActionNote, Note: "first"})
 			require.NoError(t, err)
 		}}
-		_, err = d.In(bound).Do(t.Context(), failAgent, tk.ID, ticket.Action{Name: ticket.AddNote, Note: "second"})
+		_, err = d.WithStore(bound).Do(t.Context(), failAgent, tk.ID, ticket.Action{Name: ticket.ActionNote, Note: "second"})
 		require.ErrorIs(t, err, ticket.ErrConflict)
 		require.Equal(t, 1, bound.decisions)
 		bound.meanwhile = func(ticket.Ticket) {}
-		_, err = d.In(bound).Do(t.Context(), failAgent, tk.ID, ticket.Action{Name: ticket.AddNote, Note: "second"})
+		_, err = d.WithStore(bound).Do(t.Context(), failAgent, tk.ID, ticket.Action{Name: ticket.ActionNote, Note: "second"})
 		require.NoError(t, err, "the transaction goes on")
 		require.NoError(t, tx.Commit())
 		require.EqualValues(t, 3, requireWhole(t, s)[0].Version)
@@ -196,12 +196,12 @@ func TestConflictOfSnapshots(t *testing.T) {
 		}
 		tx, err := db.BeginTx(t.Context(), &sql.TxOptions{Isolation: level})
 		require.NoError(t, err)
-		bound := d.In(s.WithTx(tx))
+		bound := d.WithStore(s.WithTx(tx))
 		_, err = bound.Get(t.Context(), failAgent, tk.ID)
 		require.NoError(t, err)
-		_, err = d.Do(t.Context(), failAgent, tk.ID, ticket.Action{Name: ticket.AddNote, Note: "first"})
+		_, err = d.Do(t.Context(), failAgent, tk.ID, ticket.Action{Name: ticket.ActionNote, Note: "first"})
 		require.NoError(t, err)
-		_, err = bound.Do(t.Context(), failAgent, tk.ID, ticket.Action{Name: ticket.AddNote, Note: "second"})
+		_, err = bound.Do(t.Context(), failAgent, tk.ID, ticket.Action{Name: ticket.ActionNote, Note: "second"})
 		require.ErrorIs(t, err, ticket.ErrConflict)
 		require.NoError(t, tx.Rollback())
 		require.EqualValues(t, 2, requireWhole(t, s)[0].Version)
@@ -239,7 +239,7 @@ func TestOneConnection(t *testing.T) {
 			require.NoError(t, err)
 			for range 8 {
 				all.Go(func() {
-					_, err := d.Do(ctx, failAgent, tk.ID, ticket.Action{Name: ticket.AddNote, Note: "at once"})
+					_, err := d.Do(ctx, failAgent, tk.ID, ticket.Action{Name: ticket.ActionNote, Note: "at once"})
 					assert.NoError(t, err)
 				})
 			}
@@ -292,7 +292,7 @@ func everything(t *testing.T, ctx context.Context, s *sqlstore.Store) { //nolint
 	require.NoError(t, err)
 	_, err = s.Counts(ctx, "")
 	require.NoError(t, err)
-	list, err := s.Claim(ctx, ticket.ClaimRequest{Now: time.Now().Add(time.Hour), Lease: time.Minute, Limit: 3, Via: []string{"", "x"}})
+	list, err := s.Claim(ctx, ticket.ClaimRequest{Now: time.Now().Add(time.Hour), Lease: time.Minute, Limit: 3, Notifiers: []string{"", "x"}})
 	require.NoError(t, err)
 	require.NotEmpty(t, list)
 	var outcomes []ticket.Settlement
@@ -355,7 +355,7 @@ func TestSQLiteTogether(t *testing.T) {
 			desk := []*ticket.Desk{d, o}[i%2]
 			writers.Go(func() {
 				for range 5 {
-					_, err := desk.Do(t.Context(), failAgent, tk.ID, ticket.Action{Name: ticket.AddNote, Note: "n"})
+					_, err := desk.Do(t.Context(), failAgent, tk.ID, ticket.Action{Name: ticket.ActionNote, Note: "n"})
 					assert.NoError(t, err)
 				}
 			})

@@ -53,11 +53,11 @@ func TestNothingIsAcknowledgedWithoutTheStandby(t *testing.T) {
 				require.NoError(t, err)
 				ids = append(ids, tk.ID)
 			}
-			due, err := store.Claim(t.Context(), ticket.ClaimRequest{Now: time.Now(), Lease: time.Hour, Limit: 1, Via: []string{""}})
+			due, err := store.Claim(t.Context(), ticket.ClaimRequest{Now: time.Now(), Lease: time.Hour, Limit: 1, Notifiers: []string{""}})
 			require.NoError(t, err)
-			note := ticket.Action{Name: ticket.AddNote, Note: "n", Key: "note"}
-			edit := ticket.Action{Name: ticket.Edit, Edit: &ticket.Edits{AddTags: []string{"a"}}, Key: "edit"}
-			merge := ticket.Action{Name: ticket.Merge, Ticket: ids[2], Key: "merge"}
+			note := ticket.Action{Name: ticket.ActionNote, Note: "n", Key: "note"}
+			edit := ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{AddTags: []string{"a"}}, Key: "edit"}
+			merge := ticket.Action{Name: ticket.ActionMerge, Ticket: ids[2], Key: "merge"}
 			do := func(id ticket.ID, a ticket.Action) func(context.Context) error {
 				return func(ctx context.Context) error { _, err := desk.Do(ctx, failAgent, id, a); return err }
 			}
@@ -75,13 +75,13 @@ func TestNothingIsAcknowledgedWithoutTheStandby(t *testing.T) {
 				{"settle", func(ctx context.Context) error {
 					var list []ticket.Settlement
 					for _, d := range due {
-						list = append(list, ticket.Settlement{ID: d.ID, Attempts: d.Attempts, Outcome: ticket.Done, At: time.Now()})
+						list = append(list, ticket.Settlement{ID: d.ID, Attempts: d.Attempts, Outcome: ticket.OutcomeDone, At: time.Now()})
 					}
 					return store.Settle(ctx, list)
 				}},
 				{"reindex", func(ctx context.Context) error { return store.Reindex(ctx, "", ids[0]) }},
 				{"forget", func(ctx context.Context) error {
-					_, err := store.Forget(ctx, ticket.Forgetting{Before: time.Now().Add(-time.Hour), Key: func(d ticket.Digest) ticket.Digest { return d }, Limit: 10})
+					_, err := store.PruneReceipts(ctx, ticket.ReceiptPruneRequest{Before: time.Now().Add(-time.Hour), Key: func(d ticket.Digest) ticket.Digest { return d }, Limit: 10})
 					return err
 				}},
 				{"migrate", func(ctx context.Context) error {

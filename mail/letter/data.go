@@ -59,9 +59,9 @@ func (l *Letters) data(n ticket.Notification, at locale) Data {
 		Subject: Line(n.Subject, mostSubject), Message: words(string(n.Message)),
 		Phase: n.Phase, With: Line(n.With, mostName), Writer: greeted(n.Writer), Into: n.Into,
 		At: at.time(n.At, n.Zone), Expected: at.time(n.Expected, n.Zone), Reopen: at.time(n.ReopenUntil, n.Zone),
-		Name: greeted(n.To.Person.Name), Follower: n.To.Role == ticket.Followers,
+		Name: greeted(n.To.Person.Name), Follower: n.To.Role == ticket.RoleFollower,
 		Queue: Line(n.To.Queue, mostName), Level: n.To.Level,
-		Link: link(n.Link), NoReply: l.cfg.NoReply,
+		Link: link(n.StatusLink), NoReply: l.cfg.NoReply,
 	}
 	if d.Agent = agent(n.To); d.Agent {
 		d.Link = ""
@@ -105,4 +105,4 @@ func (d Data) keepingLines() Data {
 }
 
 // agent reports whether the recipient gets the letters for agents.
-func agent(r ticket.Recipient) bool { return r.Role&ticket.Customers == 0 }
+func agent(r ticket.Recipient) bool { return r.Role&ticket.RoleCustomer == 0 }

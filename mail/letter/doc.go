@@ -31,7 +31,7 @@
 //
 // A letter that confirms a request quotes it, to an address that perhaps never
 // wrote: a form that is open to everybody can be used to send somebody words.
-// The caps of [ticket.Guard] bound that. A host that wants to exclude it
+// The caps of [ticket.SendLimits] bound that. A host that wants to exclude it
 // replaces received.txt and received.html with ones that quote nothing.
 //
 // The subject of all letters about one ticket is the same, because some clients

@@ -17,7 +17,7 @@ func ExampleLetters_Write() {
 	}
 	l, err := letters.Write(ticket.Notification{
 		Kind: ticket.KindUploaded, Number: "7Q4K-92MX-F", Subject: "Drucker druckt leere Seiten",
-		To:          ticket.Recipient{Role: ticket.Requesters, Person: ticket.Person{Name: "Ada Byron", Locale: "de-AT"}},
+		To:          ticket.Recipient{Role: ticket.RoleRequester, Person: ticket.Person{Name: "Ada Byron", Locale: "de-AT"}},
 		At:          time.Date(2026, 3, 2, 9, 30, 0, 0, time.UTC),
 		Attachments: []ticket.Attachment{{Name: "seite.png", Size: 48_230}},
 	})
@@ -59,7 +59,7 @@ func ExampleConfig_templates() {
 		fmt.Println(err)
 		return
 	}
-	l, err := letters.Write(ticket.Notification{Kind: ticket.KindClosed, Number: "7Q4K-92MX-F", Subject: "Printer prints blank pages", To: ticket.Recipient{Role: ticket.Requesters}})
+	l, err := letters.Write(ticket.Notification{Kind: ticket.KindClosed, Number: "7Q4K-92MX-F", Subject: "Printer prints blank pages", To: ticket.Recipient{Role: ticket.RoleRequester}})
 	fmt.Println(l.Subject, err)
 
 	_, err = letter.New(letter.Config{Templates: fstest.MapFS{

@@ -35,7 +35,7 @@ func TestNothingInsideIsWritten(t *testing.T) {
 		sent = append(sent, written{n, l})
 		return err
 	}))
-	cfg.Guard = ticket.Guard{Recipient: -1, Ticket: -1}
+	cfg.SendLimits = ticket.SendLimits{PerRecipient: -1, PerTicket: -1}
 	desk, err := ticket.NewDesk(memstore.New(), cfg)
 	require.NoError(t, err)
 
@@ -49,9 +49,9 @@ func TestNothingInsideIsWritten(t *testing.T) {
 	for round := range 40 {
 		tenant := tenants[round%2]
 		word := ticket.Message("A word of " + tenant)
-		ada := ticket.Requester(ticket.Person{ID: "c1", Name: "Ada of " + tenant, Email: "ada@example.org", Locale: []string{"en", "de"}[round%4/2]}).In(tenant)
-		bob := ticket.Requester(ticket.Person{ID: "c2", Name: "Bob of " + tenant, Email: "bob@example.org"}).In(tenant)
-		agent := ticket.Agent("SECRET agent", 1, 2, 3).Named("SECRET name").In(tenant)
+		ada := ticket.Requester(ticket.Person{ID: "c1", Name: "Ada of " + tenant, Email: "ada@example.org", Locale: []string{"en", "de"}[round%4/2]}).InTenant(tenant)
+		bob := ticket.Requester(ticket.Person{ID: "c2", Name: "Bob of " + tenant, Email: "bob@example.org"}).InTenant(tenant)
+		agent := ticket.Agent("SECRET agent", 1, 2, 3).Named("SECRET name").InTenant(tenant)
 		tk, err := desk.Open(ctx, agent, ticket.Draft{
 			Requester: ada.Person, Followers: []ticket.Person{bob.Person}, Subject: "About " + tenant, Message: word,
 			Note: ticket.Note(inside()), Queue: inside(), Tags: []string{inside()}, Fields: ticket.Fields{"f": inside()},
@@ -68,18 +68,18 @@ func TestNothingInsideIsWritten(t *testing.T) {
 			if rng.IntN(3) == 0 {
 				act.Attachments = []ticket.Attachment{{Name: tenant + ".pdf", Size: 5, Ref: "SECRET"}}
 			}
-			if a.Role == ticket.Agents {
+			if a.Role == ticket.RoleAgent {
 				act.Note = ticket.Note(inside())
 				switch act.Name {
-				case ticket.Hold, ticket.Cancel:
+				case ticket.ActionHold, ticket.ActionCancel:
 					act.Reason = inside()
-				case ticket.HandOver, ticket.Escalate, ticket.HandBack:
+				case ticket.ActionHandOver, ticket.ActionEscalate, ticket.ActionHandBack:
 					act.Queue = inside()
-				case ticket.Assign:
+				case ticket.ActionAssign:
 					act.Assignee = inside()
-				case ticket.Merge:
+				case ticket.ActionMerge:
 					act.Ticket = other.ID
-				case ticket.Reply, ticket.Resolve, ticket.Ask:
+				case ticket.ActionReply, ticket.ActionResolve, ticket.ActionAsk:
 					act.Message = word
 				}
 			}
@@ -100,16 +100,16 @@ func TestNothingInsideIsWritten(t *testing.T) {
 		for _, text := range []string{w.Subject, w.Text, w.HTML} {
 			require.NotEmpty(t, text)
 			require.NotContains(t, text, foreign)
-			if w.n.To.Role&ticket.Customers != 0 {
+			if w.n.To.Role&ticket.RoleCustomer != 0 {
 				require.NotContains(t, text, "SECRET", "%s", w.n.Kind)
 			}
 		}
-		if w.n.To.Role&ticket.Customers != 0 {
+		if w.n.To.Role&ticket.RoleCustomer != 0 {
 			kinds[w.n.Kind]++
 		}
 	}
 	require.GreaterOrEqual(t, len(kinds), 9, "%v", kinds)
-	dead, err := desk.Deliveries(ctx, ticket.System("test").In(tenants[0]), ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.Dead}})
+	dead, err := desk.Deliveries(ctx, ticket.System("test").InTenant(tenants[0]), ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.DeliveryDead}})
 	require.NoError(t, err)
 	require.Empty(t, dead.Deliveries)
 }

@@ -34,7 +34,7 @@ func about(t *testing.T, k ticket.Kind, role ticket.Role, locale string) ticket.
 		Ticket: ticket.MustParseID("01JZ4X0000000000000000000B"), Number: number, Seq: 3, At: at,
 		Subject: "Drucker druckt <leere> Seiten & mehr", Phase: ticket.PhaseInProgress,
 		To:   ticket.Recipient{Role: role, Person: ticket.Person{Name: "Ada Byron", Email: "ada@example.org", Locale: locale}},
-		Zone: zone, Link: "https://help.example.org/t/abc?x=1&y=2",
+		Zone: zone, StatusLink: "https://help.example.org/t/abc?x=1&y=2",
 	}
 	switch k {
 	case ticket.KindReceived, ticket.KindCustomer, ticket.KindQueued, ticket.KindEscalated, ticket.KindAssigned:
@@ -59,7 +59,7 @@ func about(t *testing.T, k ticket.Kind, role ticket.Role, locale string) ticket.
 	case ticket.KindCustomer:
 		n.Writer = "Grace"
 	}
-	if role == ticket.Agents && (k == ticket.KindQueued || k == ticket.KindEscalated) {
+	if role == ticket.RoleAgent && (k == ticket.KindQueued || k == ticket.KindEscalated) {
 		n.To = ticket.Recipient{Role: role, Queue: "hardware", Level: 2, Person: ticket.Person{Locale: locale}}
 	}
 	return n
@@ -74,17 +74,17 @@ func each(t *testing.T, f example) {
 	for _, locale := range []string{"en", "de"} {
 		for _, k := range ticket.CustomerKinds() {
 			name := locale + "/" + strings.ReplaceAll(string(k), " ", "-")
-			t.Run(name, func(t *testing.T) { f(t, name, about(t, k, ticket.Requesters, locale)) })
+			t.Run(name, func(t *testing.T) { f(t, name, about(t, k, ticket.RoleRequester, locale)) })
 		}
 		for _, k := range ticket.AgentKinds() {
 			name := locale + "/agent-" + string(k)
-			t.Run(name, func(t *testing.T) { f(t, name, about(t, k, ticket.Agents, locale)) })
+			t.Run(name, func(t *testing.T) { f(t, name, about(t, k, ticket.RoleAgent, locale)) })
 		}
 		t.Run(locale+"/agent-copy", func(t *testing.T) {
-			f(t, locale+"/agent-copy", about(t, ticket.KindSolved, ticket.Agents, locale))
+			f(t, locale+"/agent-copy", about(t, ticket.KindSolved, ticket.RoleAgent, locale))
 		})
 		t.Run(locale+"/received-follower", func(t *testing.T) {
-			f(t, locale+"/received-follower", about(t, ticket.KindReceived, ticket.Followers, locale))
+			f(t, locale+"/received-follower", about(t, ticket.KindReceived, ticket.RoleFollower, locale))
 		})
 	}
 }
@@ -188,7 +188,7 @@ func TestLocale(t *testing.T) {
 		{german, "", "de", ""},
 		{german, "en-AU", "en", ""},
 	} {
-		n := about(t, ticket.KindReceived, ticket.Requesters, c.locale)
+		n := about(t, ticket.KindReceived, ticket.RoleRequester, c.locale)
 		got, err := c.l.Write(n)
 		require.NoError(t, err)
 		require.Equal(t, c.is, got.Language, "%.50s", c.locale)
@@ -217,7 +217,7 @@ func TestZones(t *testing.T) {
 		{zone("Asia/Kathmandu"), "de", "3. Juli 2026, 16:49 Uhr UTC+05:45"},
 		{time.FixedZone("", 3600), "en", "3 July 2026, 12:04 UTC+01:00"},
 	} {
-		n := about(t, ticket.KindReceived, ticket.Requesters, c.locale)
+		n := about(t, ticket.KindReceived, ticket.RoleRequester, c.locale)
 		n.Zone = c.zone
 		got, err := l.Write(n)
 		require.NoError(t, err)
@@ -235,7 +235,7 @@ func TestHostileInput(t *testing.T) {
 		n.Writer, n.With = "<b>\r\nx</b>", "<b>\r\nx</b>"
 		n.To.Person.Name = "visit https://example.net/win now"
 		n.Attachments = []ticket.Attachment{{Name: "a\r\n<img src=x onerror=alert(1)>\u202egnp", Size: -5}}
-		n.Link = "javascript:alert(1)"
+		n.StatusLink = "javascript:alert(1)"
 		got, err := l.Write(n)
 		require.NoError(t, err)
 		require.NotContains(t, got.Text+got.HTML, "example.net")
@@ -255,7 +255,7 @@ func TestHostileInput(t *testing.T) {
 func TestSparse(t *testing.T) {
 	l := newLetters(t, letter.Config{})
 	for _, k := range ticket.CustomerKinds() {
-		got, err := l.Write(ticket.Notification{Kind: k, Number: number, To: ticket.Recipient{Role: ticket.Requesters}})
+		got, err := l.Write(ticket.Notification{Kind: k, Number: number, To: ticket.Recipient{Role: ticket.RoleRequester}})
 		require.NoError(t, err)
 		require.Equal(t, "[7Q4K-92MX-F] Request", got.Subject)
 		require.NotContains(t, got.Text, "\n\n\n")
@@ -286,9 +286,9 @@ func TestLinks(t *testing.T) {
 		{"https://example.org/" + strings.Repeat("x", 3000), false},
 	} {
 		l := newLetters(t, letter.Config{AgentURL: func(ticket.Notification) string { return c.url }})
-		for _, role := range []ticket.Role{ticket.Requesters, ticket.Agents} {
+		for _, role := range []ticket.Role{ticket.RoleRequester, ticket.RoleAgent} {
 			n := about(t, ticket.KindCustomer, role, "en")
-			n.Link = c.url
+			n.StatusLink = c.url
 			got, err := l.Write(n)
 			require.NoError(t, err)
 			require.Equal(t, c.good, strings.Contains(got.HTML, "href="), "%.60q", c.url)
@@ -324,7 +324,7 @@ func TestTemplates(t *testing.T) {
 		l := newLetters(t, letter.Config{Templates: files(map[string]string{
 			"en/solved.txt": "\ufeff{{.Number}} is done\r\n\r\nDear {{.Name}},\r\n{{.Number}} is done.",
 		})})
-		got, err := l.Write(about(t, ticket.KindSolved, ticket.Requesters, "en"))
+		got, err := l.Write(about(t, ticket.KindSolved, ticket.RoleRequester, "en"))
 		require.NoError(t, err)
 		require.Equal(t, "7Q4K-92MX-F is done", got.Subject)
 		require.Equal(t, "Dear Ada Byron,\n7Q4K-92MX-F is done.\n", got.Text)
@@ -342,7 +342,7 @@ func TestTemplates(t *testing.T) {
 		}))
 		l := newLetters(t, letter.Config{Templates: m})
 		require.Equal(t, []string{"en", "de", "fr"}, l.Languages())
-		got, err := l.Write(about(t, ticket.KindReceived, ticket.Requesters, "fr-CA"))
+		got, err := l.Write(about(t, ticket.KindReceived, ticket.RoleRequester, "fr-CA"))
 		require.NoError(t, err)
 		require.Equal(t, "fr", got.Language)
 		require.Contains(t, got.Text, "Bonjour Ada Byron,")
@@ -393,7 +393,7 @@ func TestWriteFails(t *testing.T) {
 		Data: []byte(`{{.Number}}
 
 {{.Number}} {{if eq .Subject "bad"}}{{index .Files 99}}{{end}}`)}}})
-	n := about(t, ticket.KindAnswered, ticket.Requesters, "en")
+	n := about(t, ticket.KindAnswered, ticket.RoleRequester, "en")
 	_, err := l.Write(n)
 	require.NoError(t, err)
 	n.Subject = "bad"
@@ -409,7 +409,7 @@ func TestCheck(t *testing.T) {
 	require.NoError(t, l.Check(ticket.CustomerKinds()))
 	require.NoError(t, l.Check(ticket.AgentKinds()))
 	require.EqualError(t, l.Check([]ticket.Kind{ticket.KindEvent, ticket.KindSolved}), `letter: there are no words for the kind "event"`)
-	_, err := l.Write(ticket.Notification{Kind: ticket.KindAssigned, Number: number, To: ticket.Recipient{Role: ticket.Requesters}})
+	_, err := l.Write(ticket.Notification{Kind: ticket.KindAssigned, Number: number, To: ticket.Recipient{Role: ticket.RoleRequester}})
 	require.ErrorContains(t, err, `there are no words for the kind "assigned"`)
 }
 
@@ -455,12 +455,12 @@ func FuzzWrite(f *testing.F) {
 	f.Fuzz(func(t *testing.T, subject, words, name, link, locale, file string, size int64, kind uint8, agent bool) {
 		kinds := ticket.CustomerKinds()
 		n := ticket.Notification{
-			Kind: kinds[int(kind)%len(kinds)], Number: number, Subject: subject, Message: ticket.Message(words), Writer: name, With: name, Link: link,
-			To: ticket.Recipient{Role: ticket.Requesters, Person: ticket.Person{Name: name, Locale: locale}}, At: time.Unix(size%1e12, 0),
+			Kind: kinds[int(kind)%len(kinds)], Number: number, Subject: subject, Message: ticket.Message(words), Writer: name, With: name, StatusLink: link,
+			To: ticket.Recipient{Role: ticket.RoleRequester, Person: ticket.Person{Name: name, Locale: locale}}, At: time.Unix(size%1e12, 0),
 			Attachments: []ticket.Attachment{{Name: file, Size: size}},
 		}
 		if agent {
-			n.To.Role = ticket.Agents
+			n.To.Role = ticket.RoleAgent
 		}
 		got, err := l.Write(n)
 		require.NoError(t, err)
@@ -485,7 +485,7 @@ func TestBlanksInWords(t *testing.T) {
 	l := newLetters(t, letter.Config{})
 	words := "Do this:\n\n\n    if x  {\n\t\tgo()\n    }\n\nName    Price\nInk        12"
 	for _, k := range []ticket.Kind{ticket.KindAnswered, ticket.KindReceived} {
-		n := about(t, k, ticket.Requesters, "en")
+		n := about(t, k, ticket.RoleRequester, "en")
 		n.Message = ticket.Message(words)
 		got, err := l.Write(n)
 		require.NoError(t, err)

@@ -184,7 +184,7 @@ func sheetNames() []string {
 	return slices.Compact(names)
 }
 
-// Check reports the kinds that there are no words for, as a [ticket.Checker]
+// Check reports the kinds that there are no words for, as a [ticket.NotifierChecker]
 // does. Whether the words for the others are sound, New has found out.
 func (l *Letters) Check(kinds []ticket.Kind) error {
 	var faults []error

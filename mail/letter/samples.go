@@ -20,7 +20,7 @@ func samples(k ticket.Kind) []ticket.Notification {
 			{Name: "page 1.png", MediaType: "image/png", Size: 1_234_567, SHA256: ticket.Digest{1}},
 			{Name: "page 2.png"},
 		},
-		Zone: time.UTC, Link: "https://help.example.org/t/abc",
+		Zone: time.UTC, StatusLink: "https://help.example.org/t/abc",
 	}
 	if k == ticket.KindMerged {
 		full.Into = "9NC5-QBN3-1"
@@ -28,10 +28,10 @@ func samples(k ticket.Kind) []ticket.Notification {
 	person := ticket.Person{ID: "ada", Name: "Ada Byron", Email: "ada@example.org"}
 	var list []ticket.Notification
 	for i, to := range []ticket.Recipient{
-		{Role: ticket.Requesters, Person: person}, {Role: ticket.Requesters},
-		{Role: ticket.Followers, Person: person},
-		{Role: ticket.Agents, Person: person}, {Role: ticket.Agents, Person: ticket.Person{ID: "lin"}},
-		{Role: ticket.Agents, Queue: "hardware", Level: 2}, {Role: ticket.Agents, Level: 1},
+		{Role: ticket.RoleRequester, Person: person}, {Role: ticket.RoleRequester},
+		{Role: ticket.RoleFollower, Person: person},
+		{Role: ticket.RoleAgent, Person: person}, {Role: ticket.RoleAgent, Person: ticket.Person{ID: "lin"}},
+		{Role: ticket.RoleAgent, Queue: "hardware", Level: 2}, {Role: ticket.RoleAgent, Level: 1},
 	} {
 		full.To = to
 		list = append(list, full)

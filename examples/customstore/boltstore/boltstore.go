@@ -287,7 +287,7 @@ func (s *Store) Claim(ctx context.Context, r ticket.ClaimRequest) (claimed []tic
 		return nil, err
 	}
 	err = s.update(ctx, func(tx tx) error {
-		for _, via := range slices.Compact(slices.Sorted(slices.Values(r.Via))) {
+		for _, via := range slices.Compact(slices.Sorted(slices.Values(r.Notifiers))) {
 			ready, err := tx.ready(via, r.Now, r.Limit)
 			if err != nil {
 				return err
@@ -300,10 +300,10 @@ func (s *Store) Claim(ctx context.Context, r ticket.ClaimRequest) (claimed []tic
 		claimed = claimed[:min(len(claimed), r.Limit)]
 		for i := range claimed {
 			d := &claimed[i]
-			if d.State == ticket.Claimed {
+			if d.State == ticket.DeliveryClaimed {
 				d.Failures++ // a lease that has passed
 			}
-			d.State, d.Attempts, d.Until = ticket.Claimed, d.Attempts+1, utc(r.Now.Add(r.Lease))
+			d.State, d.Attempts, d.Until = ticket.DeliveryClaimed, d.Attempts+1, utc(r.Now.Add(r.Lease))
 			if err := tx.put(deliveries, d.ID[:], d); err != nil {
 				return err
 			}
@@ -330,7 +330,7 @@ func (tx tx) ready(via string, now time.Time, limit int) ([]ticket.Delivery, err
 		if _, err := tx.get(deliveries, k[len(end):], &d); err != nil {
 			return nil, err
 		}
-		if d.State == ticket.Pending || !d.Until.After(now) {
+		if d.State == ticket.DeliveryPending || !d.Until.After(now) {
 			list = append(list, d)
 		}
 	}
@@ -365,7 +365,7 @@ func (s *Store) Settle(ctx context.Context, list []ticket.Settlement) error {
 func (tx tx) settle(o ticket.Settlement) (held bool, err error) {
 	var d ticket.Delivery
 	found, err := tx.get(deliveries, o.ID[:], &d)
-	if err != nil || !found || d.State != ticket.Claimed || d.Attempts != o.Attempts {
+	if err != nil || !found || d.State != ticket.DeliveryClaimed || d.Attempts != o.Attempts {
 		return false, err
 	}
 	if err := tx.leave(&d); err != nil {
@@ -383,8 +383,8 @@ func (tx tx) settle(o ticket.Settlement) (held bool, err error) {
 	return true, tx.enter(&d)
 }
 
-// Revise implements [ticket.Store].
-func (s *Store) Revise(ctx context.Context, r ticket.Revision) (changed int, err error) {
+// UpdateDeliveries implements [ticket.Store].
+func (s *Store) UpdateDeliveries(ctx context.Context, r ticket.DeliveryUpdate) (changed int, err error) {
 	if err := r.Check(); err != nil {
 		return 0, err
 	}
@@ -399,13 +399,13 @@ func (s *Store) Revise(ctx context.Context, r ticket.Revision) (changed int, err
 				continue
 			}
 			d.State, d.LastError, d.Settled = r.To, r.Error, utc(r.At)
-			if r.To == ticket.Pending {
+			if r.To == ticket.DeliveryPending {
 				d.Due, d.Failures, d.Settled = utc(r.At), 0, time.Time{}
 			}
 			if err := tx.put(deliveries, id[:], &d); err != nil {
 				return err
 			}
-			if r.To == ticket.Pending {
+			if r.To == ticket.DeliveryPending {
 				if err := tx.enter(&d); err != nil {
 					return err
 				}
@@ -566,7 +566,7 @@ func timerKey(t *ticket.Ticket) []byte { return append(key8(t.Timer.At), t.ID[:]
 
 func lineKey(d *ticket.Delivery) []byte { return storekit.AppendInLine(nil, d) }
 
-func outboxKey(d *ticket.Delivery) []byte { return key(d.Via, key8(d.Due), d.ID[:]) }
+func outboxKey(d *ticket.Delivery) []byte { return key(d.Notifier, key8(d.Due), d.ID[:]) }
 
 // utc is a time as tickets have it.
 func utc(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }

@@ -72,12 +72,12 @@ func TestDeskGoesOn(t *testing.T) {
 	desk, err := ticket.NewDesk(store, cfg)
 	require.NoError(t, err)
 
-	ada := ticket.Requester(ticket.Person{Name: "Ada Byron", Email: "ada@example.org"}).In("north")
-	lin := ticket.Agent("lin", 1).In("north")
+	ada := ticket.Requester(ticket.Person{Name: "Ada Byron", Email: "ada@example.org"}).InTenant("north")
+	lin := ticket.Agent("lin", 1).InTenant("north")
 	draft := ticket.Draft{Subject: "Printer prints blank pages", Key: "once", Fields: ticket.Fields{"floor": 2, "load": 3.0, "since": clock.Now()}}
 	opened, err := desk.Open(t.Context(), ada, draft)
 	require.NoError(t, err)
-	resolved, err := desk.Do(t.Context(), lin, opened.ID, ticket.Action{Name: ticket.Resolve, Message: "New fuser fitted."})
+	resolved, err := desk.Do(t.Context(), lin, opened.ID, ticket.Action{Name: ticket.ActionResolve, Message: "New fuser fitted."})
 	require.NoError(t, err)
 
 	closed := store
@@ -95,7 +95,7 @@ func TestDeskGoesOn(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, opened.ID, again.ID, "a repeat")
 
-	_, err = desk.Find(t.Context(), lin.In("south"), string(opened.Number))
+	_, err = desk.Find(t.Context(), lin.InTenant("south"), string(opened.Number))
 	require.ErrorIs(t, err, ticket.ErrNotFound)
 
 	_, err = desk.Deliver(t.Context())
@@ -122,10 +122,10 @@ func TestNothingIsLeftBehind(t *testing.T) {
 	now := tickettest.Start
 	id, id2, delivery := ticket.NewID(now), ticket.NewID(now), ticket.NewID(now)
 	commit := func(expect int64, id ticket.ID, number uint64, delivery ticket.ID, key string) error {
-		e := ticket.Event{Ticket: id, Seq: expect + 1, Set: ticket.Patch{Number: ticket.NumberOf(number), Timer: &ticket.Timer{At: now, Action: ticket.Close}}}
+		e := ticket.Event{Ticket: id, Seq: expect + 1, Set: ticket.Patch{Number: ticket.NumberOf(number), Timer: &ticket.Timer{At: now, Action: ticket.ActionClose}}}
 		return store.Commit(t.Context(), ticket.Commit{
 			Changes:    []ticket.Change{{Expect: expect, Ticket: ticket.Apply(ticket.Ticket{ID: id}, e), Events: []ticket.Event{e}}},
-			Deliveries: []ticket.Delivery{{ID: delivery, Ticket: id, State: ticket.Pending, Due: now}},
+			Deliveries: []ticket.Delivery{{ID: delivery, Ticket: id, State: ticket.DeliveryPending, Due: now}},
 			Receipt:    &ticket.Receipt{Key: key, Ticket: id},
 		})
 	}
@@ -155,7 +155,7 @@ func TestNothingIsLeftBehind(t *testing.T) {
 	due, err := store.Due(t.Context(), now, 10)
 	require.NoError(t, err)
 	assert.Len(t, due, 1)
-	claim := ticket.ClaimRequest{Now: now, Lease: time.Minute, Limit: 10, Via: []string{""}}
+	claim := ticket.ClaimRequest{Now: now, Lease: time.Minute, Limit: 10, Notifiers: []string{""}}
 	claimed, err := store.Claim(t.Context(), claim)
 	require.NoError(t, err)
 	assert.Len(t, claimed, 1)

@@ -43,7 +43,7 @@ func histories(ctx context.Context, n int) (list [][]ticket.Event, first string,
 		for _, step := range []struct {
 			actor  ticket.Actor
 			action ticket.Action
-		}{{agent, ticket.Action{Name: ticket.Take}}, {agent, ask}, {customer(i), reply}} {
+		}{{agent, ticket.Action{Name: ticket.ActionTake}}, {agent, ask}, {customer(i), reply}} {
 			if _, err := desk.Do(ctx, step.actor, t.ID, step.action); err != nil {
 				return nil, "", err
 			}

@@ -21,8 +21,8 @@ func newDesk(store ticket.Store) (*ticket.Desk, error) {
 var agent = ticket.Agent("lin", 1, 2, 3)
 
 var (
-	ask   = ticket.Action{Name: ticket.Ask, Message: "Thank you. Could you tell us which cartridge is in the printer, and whether a test page comes out?"}
-	reply = ticket.Action{Name: ticket.Reply, Message: "It is the black one that came with it. The test page is blank as well, from both trays."}
+	ask   = ticket.Action{Name: ticket.ActionAsk, Message: "Thank you. Could you tell us which cartridge is in the printer, and whether a test page comes out?"}
+	reply = ticket.Action{Name: ticket.ActionReply, Message: "It is the black one that came with it. The test page is blank as well, from both trays."}
 )
 
 const customers = 1000
@@ -38,7 +38,7 @@ func draft(i int) ticket.Draft {
 	return ticket.Draft{
 		Requester: customer(i).Person, Subject: "Printer on the second floor prints blank pages",
 		Message:  "Since this morning every page comes out blank. We switched it off and on again, which did not help. There is paper in both trays.",
-		Priority: ticket.Grade(1 + i%4), Queue: fmt.Sprintf("queue-%d", i%5), Channel: ticket.Mail,
+		Priority: ticket.Grade(1 + i%4), Queue: fmt.Sprintf("queue-%d", i%5), Channel: ticket.ChannelMail,
 		Tags: []string{"printer", fmt.Sprintf("floor-%d", i%7)}, Fields: ticket.Fields{"asset": fmt.Sprintf("PR-%05d", i%5000)},
 	}
 }
@@ -73,7 +73,7 @@ func fill(ctx context.Context, s *settings, db *sql.DB, dialect sqlstore.Dialect
 			for i := int(next.Add(1)) - 1; i < s.tickets; i = int(next.Add(1)) - 1 {
 				t, err := desk.Open(ctx, agent, draft(i))
 				if err == nil {
-					_, err = desk.Do(ctx, agent, t.ID, ticket.Action{Name: ticket.Take})
+					_, err = desk.Do(ctx, agent, t.ID, ticket.Action{Name: ticket.ActionTake})
 				}
 				if err != nil {
 					errs <- err
@@ -100,7 +100,7 @@ func fill(ctx context.Context, s *settings, db *sql.DB, dialect sqlstore.Dialect
 		actor  ticket.Actor
 		action ticket.Action
 		to     *bare.Action
-	}{{agent, ticket.Action{Name: ticket.Take}, &bare.Action{}}, {agent, ask, &f.data.Ask}, {customer(0), reply, &f.data.Reply}} {
+	}{{agent, ticket.Action{Name: ticket.ActionTake}, &bare.Action{}}, {agent, ask, &f.data.Ask}, {customer(0), reply, &f.data.Reply}} {
 		after, err := desk.Do(ctx, step.actor, t.ID, step.action)
 		if err != nil {
 			return nil, err

@@ -217,7 +217,7 @@ func (c *checking) history(ctx context.Context, id ticket.ID) error {
 	for i, e := range list {
 		for _, token := range []string{string(e.Note), string(e.Message)} {
 			// On the ticket that goes on, a merge says itself what stays with the other.
-			into := e.Action == ticket.Merge && e.Set.MergedInto == nil
+			into := e.Action == ticket.ActionMerge && e.Set.MergedInto == nil
 			if token != "" && !into {
 				c.at[token] = append(c.at[token], place{id, e.Seq})
 			}
@@ -240,7 +240,7 @@ func (c *checking) history(ctx context.Context, id ticket.ID) error {
 // the kinds. None was delivered in the run.
 func deliveries(before, after ticket.Ticket, e ticket.Event, solvedAtOnce bool) (kinds []string) {
 	add := func(k ticket.Kind) { kinds = append(kinds, string(k)) }
-	byCustomer := e.By.Role&ticket.Customers != 0
+	byCustomer := e.By.Role&ticket.RoleCustomer != 0
 	words := e.Message != ""
 	entered := e.Phase != before.Phase && e.Set.Restored == nil // to undo a merge is no news
 	kind := ticket.Kind("")
@@ -277,7 +277,7 @@ func deliveries(before, after ticket.Ticket, e ticket.Event, solvedAtOnce bool) 
 		}
 	}
 	into := e.Set.MergedInto
-	if before.Assignee != "" && (e.By.Role != ticket.Agents || e.By.ID != before.Assignee) {
+	if before.Assignee != "" && (e.By.Role != ticket.RoleAgent || e.By.ID != before.Assignee) {
 		switch {
 		case into != nil && !into.IsZero():
 			add(ticket.KindMerged)
@@ -288,7 +288,7 @@ func deliveries(before, after ticket.Ticket, e ticket.Event, solvedAtOnce bool) 
 	back := into != nil && into.IsZero() && !after.Phase.Done()
 	switch {
 	case after.Assignee != "" && (after.Assignee != before.Assignee || back):
-		if e.By.Role != ticket.Agents || e.By.ID != after.Assignee {
+		if e.By.Role != ticket.RoleAgent || e.By.ID != after.Assignee {
 			add(ticket.KindAssigned)
 		}
 	case after.Assignee != "" && byCustomer && words:
@@ -353,7 +353,7 @@ func (c *checking) links() {
 				c.report.Note(&c.report.torn, "ticket %s is %s %s, which does not know", id, l.Relation, l.Ticket)
 			}
 		}
-		if _, linked := t.LinkTo(ticket.DuplicateOf, t.MergedInto); !linked && !t.MergedInto.IsZero() {
+		if _, linked := t.LinkTo(ticket.RelationDuplicateOf, t.MergedInto); !linked && !t.MergedInto.IsZero() {
 			c.report.Note(&c.report.torn, "ticket %s was merged, and has no link", id)
 		}
 	}

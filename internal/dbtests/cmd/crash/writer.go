@@ -225,36 +225,36 @@ func (c *caller) next() request {
 	var a ticket.Action
 	switch n := c.rand.IntN(100); {
 	case n < 8:
-		a = ticket.Action{Name: ticket.Take, Note: note}
+		a = ticket.Action{Name: ticket.ActionTake, Note: note}
 	case n < 20:
-		a = ticket.Action{Name: ticket.Reply, Message: words}
+		a = ticket.Action{Name: ticket.ActionReply, Message: words}
 	case n < 30:
-		a = ticket.Action{Name: ticket.Reply, Message: words}
+		a = ticket.Action{Name: ticket.ActionReply, Message: words}
 		r.Actor = customer(at.Customer)
 	case n < 36:
-		a = ticket.Action{Name: ticket.Ask, Message: words}
+		a = ticket.Action{Name: ticket.ActionAsk, Message: words}
 	case n < 50:
-		a = ticket.Action{Name: ticket.AddNote, Note: note}
+		a = ticket.Action{Name: ticket.ActionNote, Note: note}
 	case n < 55:
-		a = ticket.Action{Name: ticket.Escalate, Note: note, Queue: queue}
+		a = ticket.Action{Name: ticket.ActionEscalate, Note: note, Queue: queue}
 	case n < 59:
-		a = ticket.Action{Name: ticket.HandBack, Note: note}
+		a = ticket.Action{Name: ticket.ActionHandBack, Note: note}
 	case n < 62:
-		a = ticket.Action{Name: ticket.HandOver, Note: note, Queue: "hardware"}
+		a = ticket.Action{Name: ticket.ActionHandOver, Note: note, Queue: "hardware"}
 	case n < 64:
-		a = ticket.Action{Name: ticket.Release, Note: note}
+		a = ticket.Action{Name: ticket.ActionRelease, Note: note}
 	case n < 67:
-		a = ticket.Action{Name: ticket.Hold, Note: note, Reason: "spare part", Until: time.Now().Add(time.Hour).UTC()}
+		a = ticket.Action{Name: ticket.ActionHold, Note: note, Reason: "spare part", Until: time.Now().Add(time.Hour).UTC()}
 	case n < 69:
-		a = ticket.Action{Name: ticket.Resume, Note: note}
+		a = ticket.Action{Name: ticket.ActionResume, Note: note}
 	case n < 74:
-		a = ticket.Action{Name: ticket.Resolve, Message: words, Reason: "fixed"}
+		a = ticket.Action{Name: ticket.ActionResolve, Message: words, Reason: "fixed"}
 	case n < 80:
-		a = ticket.Action{Name: ticket.Reopen, Note: note}
+		a = ticket.Action{Name: ticket.ActionReopen, Note: note}
 	case n < 82:
-		a = ticket.Action{Name: ticket.Close, Note: note}
+		a = ticket.Action{Name: ticket.ActionClose, Note: note}
 	case n < 84:
-		a = ticket.Action{Name: ticket.Cancel, Note: note, Reason: "withdrawn"}
+		a = ticket.Action{Name: ticket.ActionCancel, Note: note, Reason: "withdrawn"}
 	case n < 92:
 		e := &ticket.Edits{Fields: ticket.Fields{"token": r.Token, "odd": c.count%2 == 1}}
 		tags := []string{"red", "green", "blue"}
@@ -262,18 +262,18 @@ func (c *caller) next() request {
 		if c.rand.IntN(2) == 0 {
 			e.AddTags, e.RemoveTags = nil, tags[c.rand.IntN(2):]
 		}
-		a = ticket.Action{Name: ticket.Edit, Note: note, Edit: e}
+		a = ticket.Action{Name: ticket.ActionEdit, Note: note, Edit: e}
 	case n < 94:
-		a = ticket.Action{Name: ticket.Merge, Note: note, Ticket: other.ID}
+		a = ticket.Action{Name: ticket.ActionMerge, Note: note, Ticket: other.ID}
 	case n < 96:
-		a = ticket.Action{Name: ticket.Unmerge, Note: note}
+		a = ticket.Action{Name: ticket.ActionUnmerge, Note: note}
 	case n < 97:
-		a = ticket.Action{Name: ticket.AddLink, Note: note, Ticket: other.ID, Relation: ticket.RelatedTo}
+		a = ticket.Action{Name: ticket.ActionLink, Note: note, Ticket: other.ID, Relation: ticket.RelationRelatedTo}
 	case n < 98:
-		a = ticket.Action{Name: ticket.Unlink, Note: note, Ticket: other.ID, Relation: ticket.RelatedTo}
+		a = ticket.Action{Name: ticket.ActionUnlink, Note: note, Ticket: other.ID, Relation: ticket.RelationRelatedTo}
 	default:
 		// The token goes to the new ticket.
-		a = ticket.Action{Name: ticket.Split, Draft: &ticket.Draft{Subject: "Split off in a crash run", Message: words}}
+		a = ticket.Action{Name: ticket.ActionSplit, Draft: &ticket.Draft{Subject: "Split off in a crash run", Message: words}}
 	}
 	a.Key = key
 	r.Action = &a

@@ -167,13 +167,13 @@ func (c *checking) ends() {
 		switch {
 		case !d.State.Settled():
 			rep.Note(&rep.stuck, "delivery %s to %s is %s after %d attempts, due %s: %s", d.ID, at, d.State, d.Attempts, d.Due, d.LastError)
-		case d.State == ticket.Sent && !arrived:
+		case d.State == ticket.DeliverySent && !arrived:
 			rep.Note(&rep.lost, "delivery %s to %s is sent, and never arrived", d.ID, at)
-		case d.State == ticket.Sent:
+		case d.State == ticket.DeliverySent:
 			rep.sent++
 		case !strings.HasPrefix(at, gone+"-") && !strings.HasPrefix(at, refusing+"-"):
 			rep.Note(&rep.wrong, "delivery %s to %s is %s, and nobody refused it: %s", d.ID, at, d.State, d.LastError)
-			if d.State != ticket.Dead {
+			if d.State != ticket.DeliveryDead {
 				rep.Note(&rep.barred, "delivery %s to %s is %s, though the trouble was the desk's: %s", d.ID, at, d.State, d.LastError)
 			}
 		}
@@ -240,7 +240,7 @@ func (c *checking) givenUp(ctx context.Context) error {
 			refused++
 		}
 	}
-	q := ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.Dead, ticket.Bounced, ticket.Suppressed}, Limit: ticket.MaxLimit}
+	q := ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.DeliveryDead, ticket.DeliveryBounced, ticket.DeliverySuppressed}, Limit: ticket.MaxLimit}
 	listed := 0
 	for {
 		page, err := desk.Deliveries(ctx, looker, q)
@@ -249,7 +249,7 @@ func (c *checking) givenUp(ctx context.Context) error {
 		}
 		for _, d := range page.Deliveries {
 			listed++
-			words := map[ticket.DeliveryState]string{ticket.Dead: wordsRefusing, ticket.Bounced: wordsGone, ticket.Suppressed: "bounced before"}[d.State]
+			words := map[ticket.DeliveryState]string{ticket.DeliveryDead: wordsRefusing, ticket.DeliveryBounced: wordsGone, ticket.DeliverySuppressed: "bounced before"}[d.State]
 			if !strings.Contains(d.LastError, words) {
 				rep.Note(&rep.wrong, "delivery %s to %s is %s for this reason: %q", d.ID, address(d.To), d.State, d.LastError)
 			}

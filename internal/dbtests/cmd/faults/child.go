@@ -44,11 +44,11 @@ func config(c *clock, j *journal, n ticket.Notifier) ticket.Config {
 		log = &heard{Handler: slog.DiscardHandler, j: j}
 	}
 	return ticket.Config{
-		Now:       c.now,
-		Notifiers: map[string]ticket.Notifier{via: n},
-		Guard:     ticket.Guard{Recipient: -1, Ticket: -1},
-		Relay:     ticket.Relay{Lease: lease, Poll: 50 * time.Millisecond, MaxBackoff: 10 * time.Minute, MaxAttempts: 1000},
-		Logger:    slog.New(log),
+		Now:        c.now,
+		Notifiers:  map[string]ticket.Notifier{via: n},
+		SendLimits: ticket.SendLimits{PerRecipient: -1, PerTicket: -1},
+		Relay:      ticket.Relay{Lease: lease, Poll: 50 * time.Millisecond, MaxBackoff: 10 * time.Minute, MaxAttempts: 1000},
+		Logger:     slog.New(log),
 		Profile: func(_ context.Context, _ string, to ticket.Recipient, _ ticket.Kind) (ticket.Profile, error) {
 			return ticket.Profile{Person: ticket.Person{Email: address(to)}}, nil
 		},

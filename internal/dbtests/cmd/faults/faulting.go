@@ -180,7 +180,7 @@ func (r *faulting) work(ctx context.Context) error {
 
 // live reports whether at least n deliveries are not settled.
 func (r *faulting) live(ctx context.Context, n int) (bool, error) {
-	page, err := r.store.Deliveries(ctx, ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.Pending, ticket.Claimed}, Limit: min(n, ticket.MaxLimit)})
+	page, err := r.store.Deliveries(ctx, ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.DeliveryPending, ticket.DeliveryClaimed}, Limit: min(n, ticket.MaxLimit)})
 	return len(page.Deliveries) == min(n, ticket.MaxLimit), err
 }
 

@@ -24,7 +24,7 @@ func relay(ctx context.Context, t *task, c *clock, j *journal, store *sqlstore.S
 	names := strings.Split(t.Sabotage, ",")
 	n, err := newMailer(t.Post, func(cfg *mail.Config) {
 		if slices.Contains(names, impatient) {
-			cfg.Answer = answering
+			cfg.DataTimeout = answering
 		}
 	})
 	if err != nil {
@@ -109,12 +109,12 @@ func (w *witness) Settle(ctx context.Context, list []ticket.Settlement) error {
 	return err
 }
 
-// Pace is that of the notifier.
-func (w *witness) Pace() ticket.Pace {
-	if p, ok := w.carry.(ticket.Paced); ok {
-		return p.Pace()
+// Limits is that of the notifier.
+func (w *witness) Limits() ticket.NotifierLimits {
+	if p, ok := w.carry.(ticket.LimitedNotifier); ok {
+		return p.Limits()
 	}
-	return ticket.Pace{}
+	return ticket.NotifierLimits{}
 }
 
 // Notify hands over, and writes down when.

@@ -75,7 +75,7 @@ var relaySabotage = map[string]func(w *witness){
 	// ever does, which it would take for the doing of a wrong clock.
 	"stuck": func(w *witness) {
 		w.onSettle = func(s *ticket.Settlement) {
-			if s.Outcome == ticket.Again {
+			if s.Outcome == ticket.OutcomeRetry {
 				s.Due = s.Due.Add(20 * time.Hour)
 			}
 		}
@@ -83,7 +83,7 @@ var relaySabotage = map[string]func(w *witness){
 	// What is given up has no reason.
 	"silent": func(w *witness) {
 		w.onSettle = func(s *ticket.Settlement) {
-			if s.Outcome != ticket.Again {
+			if s.Outcome != ticket.OutcomeRetry {
 				s.Error = ""
 			}
 		}
@@ -91,8 +91,8 @@ var relaySabotage = map[string]func(w *witness){
 	// What fails is given up.
 	"weary": func(w *witness) {
 		w.onSettle = func(s *ticket.Settlement) {
-			if s.Outcome == ticket.Again {
-				s.Outcome = ticket.GiveUp
+			if s.Outcome == ticket.OutcomeRetry {
+				s.Outcome = ticket.OutcomeGiveUp
 			}
 		}
 	},

@@ -84,24 +84,24 @@ func script(seed uint64, n int) []step {
 		}
 		switch k := r.IntN(10); {
 		case k < 3 && !waiting:
-			s.action = ticket.Action{Name: ticket.Reply, Message: words()}
+			s.action = ticket.Action{Name: ticket.ActionReply, Message: words()}
 			s.told = []told{{ticket.KindAnswered, mine}}
 			has()
 		case k < 5 && !waiting:
-			s.action = ticket.Action{Name: ticket.Ask, Message: words()}
+			s.action = ticket.Action{Name: ticket.ActionAsk, Message: words()}
 			s.told = []told{{ticket.KindAsked, mine}}
 			has()
 			waiting = true
 		case k < 6 && level < 3:
-			s.action = ticket.Action{Name: ticket.Escalate, Note: "beyond me"}
+			s.action = ticket.Action{Name: ticket.ActionEscalate, Note: "beyond me"}
 			level, assignee, waiting = level+1, "", false
 			s.told = []told{{ticket.KindHanded, mine}, {ticket.KindEscalated, desk()}}
 		case k < 7 && assignee == "":
-			s.action = ticket.Action{Name: ticket.Take}
+			s.action = ticket.Action{Name: ticket.ActionTake}
 			has()
 		default:
 			s.actor = customer
-			s.action = ticket.Action{Name: ticket.Reply, Message: words()}
+			s.action = ticket.Action{Name: ticket.ActionReply, Message: words()}
 			s.told = []told{{ticket.KindCustomer, desk()}}
 			waiting = false
 		}
@@ -109,7 +109,7 @@ func script(seed uint64, n int) []step {
 	}
 	if r.IntN(5) > 0 {
 		steps = append(steps, step{
-			actor: agent(n, level), action: ticket.Action{Name: ticket.Resolve, Message: words()}, told: []told{{ticket.KindSolved, mine}},
+			actor: agent(n, level), action: ticket.Action{Name: ticket.ActionResolve, Message: words()}, told: []told{{ticket.KindSolved, mine}},
 		})
 	}
 	for i := range steps {

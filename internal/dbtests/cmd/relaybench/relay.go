@@ -22,7 +22,7 @@ var agent = ticket.Agent("lin", 1, 2, 3)
 func draft(i int) ticket.Draft {
 	return ticket.Draft{
 		Requester: ticket.Person{ID: fmt.Sprintf("c-%d", i), Name: "Ada Example", Email: fmt.Sprintf("ada.%d@example.org", i)},
-		Subject:   "Printer on the second floor prints blank pages", Channel: ticket.Mail, Queue: "hardware",
+		Subject:   "Printer on the second floor prints blank pages", Channel: ticket.ChannelMail, Queue: "hardware",
 		Message: "Since this morning every page comes out blank. We switched it off and on again, which did not help.",
 		Tags:    []string{"printer"}, Fields: ticket.Fields{"asset": fmt.Sprintf("PR-%05d", i)},
 	}
@@ -49,9 +49,9 @@ func (s *timed) Claim(ctx context.Context, r ticket.ClaimRequest) ([]ticket.Deli
 	return s.Store.Claim(ctx, r)
 }
 
-func (s *timed) Brief(ctx context.Context, r ticket.BriefRequest) ([]ticket.Brief, error) {
+func (s *timed) DeliveryContexts(ctx context.Context, r ticket.DeliveryContextRequest) ([]ticket.DeliveryContext, error) {
 	defer s.count(&s.spent.brief, time.Now())
-	return s.Store.Brief(ctx, r)
+	return s.Store.DeliveryContexts(ctx, r)
 }
 
 func (s *timed) count(to *time.Duration, since time.Time) {

@@ -37,7 +37,7 @@ var (
 		"license", "update", "backup", "virus", "toner", "monitor", "wlan", "roaming", "contract", "export",
 		"import", "report", "training", "move", "new-hire", "leaver", "audit", "privacy", "urgent-call", "spare-part"}
 	products = []string{"LJ-4", "LJ-5", "X200", "X201", "T14", "T15", "P1", "P2", "Mail", "Shop", "ERP", "CRM", "VPN", "Phone", "WLAN", "Portal"}
-	grades   = []ticket.Grade{ticket.Low, ticket.Medium, ticket.Medium, ticket.Medium, ticket.High, ticket.High, ticket.Critical}
+	grades   = []ticket.Grade{ticket.GradeLow, ticket.GradeMedium, ticket.GradeMedium, ticket.GradeMedium, ticket.GradeHigh, ticket.GradeHigh, ticket.GradeCritical}
 )
 
 func newDesk(tickets int) *desk {
@@ -164,21 +164,21 @@ func (d *desk) history(i int) []ticket.Event {
 			e.From = state
 		}
 		if e.By.Role == 0 {
-			e.By = ticket.By{Role: ticket.Agents, ID: agent}
+			e.By = ticket.By{Role: ticket.RoleAgent, ID: agent}
 		}
 		state = to
 		at = at.Add(time.Duration(5+r.IntN(600)) * time.Minute)
 		events = append(events, e)
 	}
 	add(ticket.Event{
-		Action: ticket.Open, By: ticket.By{Role: ticket.Requesters}, Channel: ticket.Mail,
+		Action: ticket.ActionOpen, By: ticket.By{Role: ticket.RoleRequester}, Channel: ticket.ChannelMail,
 		Set: ticket.Patch{Number: numberOf(i), Workflow: d.workflow.Name, WorkflowVersion: d.workflow.Version, Priority: grades[r.IntN(len(grades))],
 			Queue: &p.queue, AddTags: labels},
-		Words:  ticket.Words{Subject: d.text(r, 3+r.IntN(5)).String(), Message: ticket.Message(message.String()), Fields: fields},
-		People: ticket.People{Requester: who, Actor: who},
+		PublicContent: ticket.PublicContent{Subject: d.text(r, 3+r.IntN(5)).String(), Message: ticket.Message(message.String()), Fields: fields},
+		Identities:    ticket.Identities{Requester: who, Actor: who},
 	}, state, ticket.PhaseReceived)
 	take := func(level int) {
-		e := ticket.Event{Action: ticket.Take}
+		e := ticket.Event{Action: ticket.ActionTake}
 		e.Set.Assignee = &agent
 		add(e, ticket.State{Status: ticket.StatusOpen, Level: level}, ticket.PhaseInProgress)
 	}
@@ -192,24 +192,24 @@ func (d *desk) history(i int) []ticket.Event {
 		case state.Status != ticket.StatusOpen:
 			take(state.Level)
 		case n == 0 && state.Level < 3:
-			e := ticket.Event{Action: ticket.Escalate, Inside: ticket.Inside{Note: ticket.Note(d.text(r, 8).String())}}
+			e := ticket.Event{Action: ticket.ActionEscalate, InternalContent: ticket.InternalContent{Note: ticket.Note(d.text(r, 8).String())}}
 			e.Set.Assignee = new("")
 			add(e, ticket.State{Status: ticket.StatusQueued, Level: state.Level + 1}, ticket.PhaseInProgress)
 		case n < 3:
-			add(ticket.Event{Action: ticket.AddNote, Inside: ticket.Inside{Note: ticket.Note(d.text(r, 5+r.IntN(15)).String())}}, state, ticket.PhaseInProgress)
+			add(ticket.Event{Action: ticket.ActionNote, InternalContent: ticket.InternalContent{Note: ticket.Note(d.text(r, 5+r.IntN(15)).String())}}, state, ticket.PhaseInProgress)
 		case n < 7:
-			add(ticket.Event{Action: ticket.Reply, Answer: true, Words: ticket.Words{Message: ticket.Message(d.text(r, 10+r.IntN(25)).String())}}, state, ticket.PhaseInProgress)
+			add(ticket.Event{Action: ticket.ActionReply, Answer: true, PublicContent: ticket.PublicContent{Message: ticket.Message(d.text(r, 10+r.IntN(25)).String())}}, state, ticket.PhaseInProgress)
 		default:
-			add(ticket.Event{Action: ticket.Reply, By: ticket.By{Role: ticket.Requesters}, Words: ticket.Words{Message: ticket.Message(d.text(r, 5+r.IntN(20)).String())},
-				People: ticket.People{Actor: who}}, state, ticket.PhaseInProgress)
+			add(ticket.Event{Action: ticket.ActionReply, By: ticket.By{Role: ticket.RoleRequester}, PublicContent: ticket.PublicContent{Message: ticket.Message(d.text(r, 5+r.IntN(20)).String())},
+				Identities: ticket.Identities{Actor: who}}, state, ticket.PhaseInProgress)
 		}
 	}
 	if !p.open {
-		solved := ticket.Event{Action: ticket.Resolve, Answer: true, Words: ticket.Words{Message: ticket.Message(d.text(r, 10+r.IntN(20)).String())}}
-		solved.Set.Assignee, solved.Set.Timer = &agent, &ticket.Timer{At: at.Add(ticket.ConfirmWindow), Action: ticket.Close}
+		solved := ticket.Event{Action: ticket.ActionResolve, Answer: true, PublicContent: ticket.PublicContent{Message: ticket.Message(d.text(r, 10+r.IntN(20)).String())}}
+		solved.Set.Assignee, solved.Set.Timer = &agent, &ticket.Timer{At: at.Add(ticket.ConfirmWindow), Action: ticket.ActionClose}
 		add(solved, ticket.State{Status: ticket.StatusResolved, Level: state.Level}, ticket.PhaseSolved)
 		at = at.Add(ticket.ConfirmWindow)
-		closed := ticket.Event{Action: ticket.Close, By: ticket.By{Role: ticket.Systems, ID: "timer"}}
+		closed := ticket.Event{Action: ticket.ActionClose, By: ticket.By{Role: ticket.RoleSystem, ID: "timer"}}
 		closed.Set.Timer = &ticket.Timer{}
 		add(closed, ticket.State{Status: ticket.StatusClosed, Level: state.Level}, ticket.PhaseClosed)
 	}

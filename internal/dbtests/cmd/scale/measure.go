@@ -221,8 +221,8 @@ func (p *place) calls(ctx context.Context) ([]call, error) {
 	lin := ticket.Agent("lin", 1, 2, 3)
 	full := func(t ticket.Page) bool { return len(t.Tickets) > 0 }
 
-	queue := ticket.Query{Queue: []string{bigQueue}, Phase: ticket.OpenPhases(), Order: ticket.MostPressing}
-	newest := ticket.Query{Order: ticket.NewestFirst}
+	queue := ticket.Query{Queue: []string{bigQueue}, Phase: ticket.OpenPhases(), Order: ticket.OrderMostUrgent}
+	newest := ticket.Query{Order: ticket.OrderNewestFirst}
 	deepQueue, queuePage, err := p.deep(ctx, lin, queue)
 	if err != nil {
 		return nil, err
@@ -287,11 +287,11 @@ func (p *place) calls(ctx context.Context) ([]call, error) {
 			q.Queue = queues[n : n+2]
 			return q
 		}, full),
-		list("all open work, most pressing: page 1", aimPage, always(ticket.Query{Phase: ticket.OpenPhases(), Order: ticket.MostPressing}), full),
-		list("unassigned open work, most pressing: page 1", aimPage, always(ticket.Query{Assignee: []string{""}, Phase: ticket.OpenPhases(), Order: ticket.MostPressing}), full),
+		list("all open work, most pressing: page 1", aimPage, always(ticket.Query{Phase: ticket.OpenPhases(), Order: ticket.OrderMostUrgent}), full),
+		list("unassigned open work, most pressing: page 1", aimPage, always(ticket.Query{Assignee: []string{""}, Phase: ticket.OpenPhases(), Order: ticket.OrderMostUrgent}), full),
 		list("newest: page 1", aimPage, always(newest), full),
 		list("newest: page "+newestPage, aimPage, after(newest, deepNewest), full),
-		list("last touched: page 1", aimPage, always(ticket.Query{Order: ticket.MostRecent}), full),
+		list("last touched: page 1", aimPage, always(ticket.Query{Order: ticket.OrderMostRecent}), full),
 		{"by ID", aimPage, func(ctx context.Context, r *rand.Rand) error {
 			i := any(r)
 			return is(desk.Get(ctx, lin, d.idOf(i, d.planOf(i).created)))(func(t ticket.Ticket) bool { return t.Number == numberOf(i) })
@@ -305,22 +305,22 @@ func (p *place) calls(ctx context.Context) ([]call, error) {
 			return is(desk.Track(ctx, ticket.Requester(person(d.planOf(i).requester)), string(numberOf(i))))(func(v ticket.View) bool { return v.Number == numberOf(i) })
 		}},
 		list("by requester, newest first", aimPage, func(r *rand.Rand) ticket.Query {
-			return ticket.Query{Requester: person(d.planOf(any(r)).requester), Order: ticket.NewestFirst}
+			return ticket.Query{Requester: person(d.planOf(any(r)).requester), Order: ticket.OrderNewestFirst}
 		}, full),
 		{"a customer's own tickets", aimPage, func(ctx context.Context, r *rand.Rand) error {
 			return is(desk.List(ctx, customer(r), newest))(full)
 		}},
 		list("by organisation, newest first", aimPage, func(r *rand.Rand) ticket.Query {
-			return ticket.Query{Organisation: person(d.planOf(any(r)).requester).Organisation, Order: ticket.NewestFirst}
+			return ticket.Query{Organisation: person(d.planOf(any(r)).requester).Organisation, Order: ticket.OrderNewestFirst}
 		}, full),
 		list("by tag, newest first", aimPage, func(r *rand.Rand) ticket.Query {
-			return ticket.Query{Tags: []string{tags[r.IntN(len(tags))]}, Order: ticket.NewestFirst}
+			return ticket.Query{Tags: []string{tags[r.IntN(len(tags))]}, Order: ticket.OrderNewestFirst}
 		}, full),
 		list("by a field that few have", aimPage, func(r *rand.Rand) ticket.Query {
 			return ticket.Query{Fields: ticket.Fields{"order": orderOf(any(r))}}
 		}, one),
 		list("by a field that many have, newest first", aimPage, func(r *rand.Rand) ticket.Query {
-			return ticket.Query{Fields: ticket.Fields{"product": products[r.IntN(len(products))]}, Order: ticket.NewestFirst}
+			return ticket.Query{Fields: ticket.Fields{"product": products[r.IntN(len(products))]}, Order: ticket.OrderNewestFirst}
 		}, full),
 		{"the history of a ticket", 0, func(ctx context.Context, r *rand.Rand) error {
 			i := any(r)
@@ -465,7 +465,7 @@ func (p *place) work() func(context.Context, *rand.Rand) error {
 		}
 	}
 	lin := ticket.Agent("lin", 1, 2, 3)
-	actions := []ticket.Action{{Name: ticket.Take}, {Name: ticket.AddNote, Note: "Looked at it."}, {Name: ticket.Release}}
+	actions := []ticket.Action{{Name: ticket.ActionTake}, {Name: ticket.ActionNote, Note: "Looked at it."}, {Name: ticket.ActionRelease}}
 	n := 0
 	var id ticket.ID
 	return func(ctx context.Context, r *rand.Rand) error {
@@ -482,7 +482,7 @@ func (p *place) note() func(context.Context, *rand.Rand) error {
 	lin := ticket.Agent("lin", 1, 2, 3)
 	return func(ctx context.Context, r *rand.Rand) error {
 		i := r.IntN(p.made.tickets)
-		_, err := p.desk.Do(ctx, lin, p.made.idOf(i, p.made.planOf(i).created), ticket.Action{Name: ticket.AddNote, Note: "Looked at it."})
+		_, err := p.desk.Do(ctx, lin, p.made.idOf(i, p.made.planOf(i).created), ticket.Action{Name: ticket.ActionNote, Note: "Looked at it."})
 		return err
 	}
 }
