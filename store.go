@@ -91,7 +91,7 @@ type Store interface {
 
 	// Claim leases deliveries to the caller: those pending with Due not after
 	// r.Now, and those claimed whose lease has passed (Until not after r.Now);
-	// of r.Via only; the earliest Due first, by ID where equal; at most
+	// of r.Notifiers only; the earliest Due first, by ID where equal; at most
 	// r.Limit. Each one returned has Attempts counted up by one, State Claimed
 	// and Until set to r.Now plus r.Lease, and so it is stored; where it takes
 	// over a lease that has passed, Failures must be counted up by one as well.
@@ -131,46 +131,6 @@ type Store interface {
 	// r.At. LastError becomes r.Error in both cases; Attempts and Address must
 	// stay. It returns how many it changed; one that is named twice counts once.
 	UpdateDeliveries(ctx context.Context, r DeliveryUpdate) (int, error)
-}
-
-// DeliveryLoader is a [Store] that can look up at once what a batch of deliveries is
-// about; otherwise the relay asks for each by itself.
-type DeliveryLoader interface {
-	// DeliveryContexts returns a brief for every delivery of the request, in its order. Or
-	// it answers errors.ErrUnsupported.
-	DeliveryContexts(ctx context.Context, r DeliveryContextRequest) ([]DeliveryContext, error)
-}
-
-// DeliveryContextRequest names the deliveries to look up.
-type DeliveryContextRequest struct {
-	Rows  []Delivery // claimed, perhaps of several tenants
-	Since time.Time  // from when on deliveries are counted
-	Most  int        // as far as they are counted
-}
-
-// DeliveryContext is what has to be known to make a delivery. Counts, Previous and Bounced
-// are of deliveries by the same notifier in the same tenant.
-//
-// A recipient may have been sent a hundred thousand. What a brief costs is not to
-// grow with them, nor with those in the delivery's line: Sent and SentHere are
-// counted up to Most only, and Previous and Bounced are one look at an index each.
-type DeliveryContext struct {
-	Found    bool   // both the ticket and the event are there
-	Ticket   Ticket // as it stands now
-	Event    Event  // that it tells of
-	Previous ID     // the last one Sent in its line before it (the greatest Seq below its own); zero: none
-	Bounced  ID     // one that is Bounced and whose Delivery.Key is the recipient's; zero: none
-	Sent     int    // to the same recipient, about any ticket: Sent, and Settled not before Since; at most Most
-	SentHere int    // the same, about this ticket
-}
-
-// Listener is a [Store] that hears of what other processes commit.
-type Listener interface {
-	// Listen calls heard, soon after a commit of any process that brought
-	// deliveries, until ctx is done or the line breaks; then it returns the
-	// reason. The relay calls it again. It may call heard without need. Or it
-	// answers errors.ErrUnsupported.
-	Listen(ctx context.Context, heard func()) error
 }
 
 // Ref names a ticket across tenants.

@@ -53,7 +53,7 @@ func cancelledCalls(k *kit) {
 				return k.store.Settle(ctx, []ticket.Settlement{settlement(held, ticket.OutcomeDone)})
 			}},
 			{"Deliveries", func() error { _, err := k.store.Deliveries(ctx, ticket.DeliveryQuery{Tenant: acme}); return err }},
-			{"Revise", func() error { _, err := k.store.UpdateDeliveries(ctx, redrive); return err }},
+			{"UpdateDeliveries", func() error { _, err := k.store.UpdateDeliveries(ctx, redrive); return err }},
 		} {
 			if err := call.do(); !errors.Is(err, ctx.Err()) {
 				k.fail("%s with a context that is over: got error %v, want %q", call.method, err, ctx.Err())

@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	saysClaim   = "Claim leases deliveries to the caller: those pending with Due not after r.Now, and those claimed whose lease has passed (Until not after r.Now); of r.Via only; the earliest Due first, by ID where equal; at most r.Limit."
+	saysClaim   = "Claim leases deliveries to the caller: those pending with Due not after r.Now, and those claimed whose lease has passed (Until not after r.Now); of r.Notifiers only; the earliest Due first, by ID where equal; at most r.Limit."
 	saysClaimed = "Each one returned has Attempts counted up by one, State Claimed and Until set to r.Now plus r.Lease, and so it is stored; where it takes over a lease that has passed, Failures must be counted up by one as well."
 	saysRequest = "Commit, List, Claim, Settle, Deliveries and Revise must return the error of the Check of what they are passed, before they look at anything."
 )

@@ -9,7 +9,7 @@ import (
 
 var durableRules = []rule{
 	{name: "Reopen/tickets", says: saysVisible, durable: true, prove: reopenTickets},
-	{name: "Reopen/outbox", says: saysVisible, durable: true, upon: []string{"Settle/", "Line/blocked", "Revise/"}, prove: reopenOutbox},
+	{name: "Reopen/outbox", says: saysVisible, durable: true, upon: []string{"Settle/", "Line/blocked", "UpdateDeliveries/"}, prove: reopenOutbox},
 	{name: "Reopen/unique", says: saysDuplicate, durable: true, prove: reopenUnique},
 }
 

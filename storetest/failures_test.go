@@ -49,7 +49,7 @@ func lacking(missing func(method string) bool) *faulty {
 			return ticket.DeliveryPage{}, errNotYet
 		}
 	}
-	if missing("Revise") {
+	if missing("UpdateDeliveries") {
 		f.revise = func(context.Context, ticket.DeliveryUpdate) (int, error) { return 0, errNotYet }
 	}
 	return f
@@ -57,7 +57,7 @@ func lacking(missing func(method string) bool) *faulty {
 
 // storeMethods are those that every store has, in the order in which they are best
 // written.
-var storeMethods = []string{"Commit", "Ticket", "Events", "Lookup", "Receipt", "List", "Claim", "Deliveries", "Settle", "Revise", "Due"}
+var storeMethods = []string{"Commit", "Ticket", "Events", "Lookup", "Receipt", "List", "Claim", "Deliveries", "Settle", "UpdateDeliveries", "Due"}
 
 // TestFailureNamesTheMethod lets one method fail after the other.
 func TestFailureNamesTheMethod(t *testing.T) {

@@ -137,9 +137,9 @@ func heedless(method string) func(*faulty) {
 			f.deliveries = func(ctx context.Context, q ticket.DeliveryQuery) (ticket.DeliveryPage, error) {
 				return s.Deliveries(on(ctx), q)
 			}
-		case "Revise":
+		case "UpdateDeliveries":
 			f.revise = func(ctx context.Context, r ticket.DeliveryUpdate) (int, error) { return s.UpdateDeliveries(on(ctx), r) }
-		case "Brief":
+		case "DeliveryContexts":
 			f.brief = func(ctx context.Context, r ticket.DeliveryContextRequest) ([]ticket.DeliveryContext, error) {
 				return s.(ticket.DeliveryLoader).DeliveryContexts(on(ctx), r)
 			}
@@ -158,8 +158,8 @@ var contextFaults = []fault{
 	{"claims without heed", "Context/cancelled", heedless("Claim")},
 	{"settles without heed", "Context/cancelled", heedless("Settle")},
 	{"lists deliveries without heed", "Context/cancelled", heedless("Deliveries")},
-	{"revises without heed", "Context/cancelled", heedless("Revise")},
-	{"briefs without heed", "Brief/cancelled", heedless("Brief")},
+	{"revises without heed", "Context/cancelled", heedless("UpdateDeliveries")},
+	{"briefs without heed", "DeliveryContexts/cancelled", heedless("DeliveryContexts")},
 	{"commits before it looks at the context", "Context/cancelled", onCommit(func(ctx context.Context, s ticket.Store, c ticket.Commit) error {
 		return cmp.Or(s.Commit(context.WithoutCancel(ctx), c), ctx.Err())
 	})},

@@ -51,7 +51,7 @@ func (f *faulty) replaces(method string) bool {
 		"Commit": f.commit != nil, "Ticket": f.ticket != nil, "Lookup": f.lookup != nil, "Receipt": f.receipt != nil,
 		"Events": f.events != nil, "List": f.list != nil, "Due": f.due != nil, "Claim": f.claim != nil,
 		"Settle": f.settle != nil, "reopen": f.reopen != nil,
-		"Deliveries": f.deliveries != nil, "Revise": f.revise != nil, "Brief": f.brief != nil, "Forget": f.forget != nil, "Hasten": f.hasten != nil,
+		"Deliveries": f.deliveries != nil, "UpdateDeliveries": f.revise != nil, "DeliveryContexts": f.brief != nil, "PruneReceipts": f.forget != nil, "Reschedule": f.hasten != nil,
 		"Search": f.search != nil, "Counts": f.counts != nil, "Maintain": f.maintain != nil,
 	}[method]
 }
@@ -137,7 +137,7 @@ func (f *faulty) Deliveries(ctx context.Context, q ticket.DeliveryQuery) (ticket
 }
 
 func (f *faulty) UpdateDeliveries(ctx context.Context, r ticket.DeliveryUpdate) (int, error) {
-	f.called("Revise")
+	f.called("UpdateDeliveries")
 	if f.revise != nil {
 		return f.revise(ctx, r)
 	}
@@ -145,7 +145,7 @@ func (f *faulty) UpdateDeliveries(ctx context.Context, r ticket.DeliveryUpdate) 
 }
 
 func (f *faulty) Reschedule(ctx context.Context, h ticket.RescheduleRequest) (int, error) {
-	f.called("Hasten")
+	f.called("Reschedule")
 	if f.hasten != nil {
 		return f.hasten(ctx, h)
 	}
@@ -153,7 +153,7 @@ func (f *faulty) Reschedule(ctx context.Context, h ticket.RescheduleRequest) (in
 }
 
 func (f *faulty) PruneReceipts(ctx context.Context, g ticket.ReceiptPruneRequest) (int, error) {
-	f.called("Forget")
+	f.called("PruneReceipts")
 	if f.forget != nil {
 		return f.forget(ctx, g)
 	}
@@ -161,7 +161,7 @@ func (f *faulty) PruneReceipts(ctx context.Context, g ticket.ReceiptPruneRequest
 }
 
 func (f *faulty) DeliveryContexts(ctx context.Context, r ticket.DeliveryContextRequest) ([]ticket.DeliveryContext, error) {
-	f.called("Brief")
+	f.called("DeliveryContexts")
 	if f.brief != nil {
 		return f.brief(ctx, r)
 	}

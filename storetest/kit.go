@@ -200,7 +200,7 @@ func (k *kit) stored(d ticket.Delivery) ticket.Delivery {
 func (k *kit) revise(r ticket.DeliveryUpdate) int {
 	k.Helper()
 	n, err := k.store.UpdateDeliveries(k.Context(), r)
-	k.ok(err, "Revise")
+	k.ok(err, "UpdateDeliveries")
 	return n
 }
 

@@ -24,9 +24,9 @@ var lineRules = []rule{
 	{name: "Line/others", says: saysLine, prove: lineOthers},
 	{name: "Line/blocked", says: saysBlocked, upon: []string{"Settle/"}, prove: lineBlocked},
 	{name: "Line/freed", says: saysBlocked, upon: []string{"Settle/", "Line/blocked"}, prove: lineFreed},
-	{name: "Line/redriven", says: saysBlocked, upon: []string{"Settle/", "Line/blocked", "Line/freed", "Revise/"}, prove: lineRedriven},
-	{name: "Line/again behind one redriven", says: saysBlocked, upon: []string{"Settle/", "Line/blocked", "Line/freed", "Line/redriven", "Revise/"}, prove: lineAgain},
-	{name: "Line/bounced elsewhere", says: saysLine, upon: []string{"Settle/", "Line/blocked", "Line/redriven", "Revise/"}, prove: lineBounced},
+	{name: "Line/redriven", says: saysBlocked, upon: []string{"Settle/", "Line/blocked", "Line/freed", "UpdateDeliveries/"}, prove: lineRedriven},
+	{name: "Line/again behind one redriven", says: saysBlocked, upon: []string{"Settle/", "Line/blocked", "Line/freed", "Line/redriven", "UpdateDeliveries/"}, prove: lineAgain},
+	{name: "Line/bounced elsewhere", says: saysLine, upon: []string{"Settle/", "Line/blocked", "Line/redriven", "UpdateDeliveries/"}, prove: lineBounced},
 	{name: "Line/race", says: saysBlocked, needs: Concurrency, upon: []string{"Settle/", "Line/order", "Line/blocked", "Concurrency/claim"}, prove: lineRace},
 }
 

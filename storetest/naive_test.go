@@ -77,9 +77,9 @@ func naively(spoil func(n *naive), methods ...string) func(*faulty) {
 				f.claim = n.Claim
 			case "Settle":
 				f.settle = n.Settle
-			case "Revise":
+			case "UpdateDeliveries":
 				f.revise = n.UpdateDeliveries
-			case "Brief":
+			case "DeliveryContexts":
 				f.brief = n.DeliveryContexts
 			}
 		}

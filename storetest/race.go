@@ -70,7 +70,7 @@ func raceAll(k *kit) {
 				err    error
 			}{
 				{"Ticket", errTicket}, {"Lookup", errLookup}, {"Receipt", errReceipt}, {"Events", errEvents}, {"List", errList},
-				{"Due", errDue}, {"Claim", errClaim}, {"Settle", errSettle}, {"Revise", errRevise}, {"Deliveries", errDeliveries},
+				{"Due", errDue}, {"Claim", errClaim}, {"Settle", errSettle}, {"UpdateDeliveries", errRevise}, {"Deliveries", errDeliveries},
 			} {
 				if of.err != nil {
 					return fmt.Errorf("%s: %w", of.method, of.err)

@@ -28,7 +28,7 @@ var valueRules = []rule{
 	{name: "Values/long text", says: saysText, prove: valueLongText},
 	{name: "Values/times", says: saysText, prove: valueTimes},
 	{name: "Values/years taken", says: saysYears, upon: []string{"Commit/", "List/", "Ticket/", "Events/", "Values/times"}, prove: valueYearsTaken},
-	{name: "Values/years refused", says: saysYears, upon: []string{"Commit/", "List/", "Claim/", "Settle/", "Revise/", "Deliveries/", "Values/no clock"}, prove: valueYearsRefused},
+	{name: "Values/years refused", says: saysYears, upon: []string{"Commit/", "List/", "Claim/", "Settle/", "UpdateDeliveries/", "Deliveries/", "Values/no clock"}, prove: valueYearsRefused},
 	{name: "Values/years to be due", says: saysYears, upon: []string{"Commit/", "Due/"}, prove: valueYearsDue},
 	{name: "Values/zero", says: saysText, prove: valueZero},
 	{name: "Values/fields", says: saysTypes, prove: valueFields},
@@ -397,7 +397,7 @@ func valueYearsRefused(k *kit) {
 			k.refused(k.store.Settle(k.Context(), []ticket.Settlement{s}), ticket.ErrInvalid, "Settle at %s, due at %s", s.At, s.Due)
 		}
 		_, err = k.store.UpdateDeliveries(k.Context(), ticket.DeliveryUpdate{Tenant: acme, IDs: []ticket.ID{d.ID}, From: []ticket.DeliveryState{ticket.DeliveryDead}, To: ticket.DeliveryPending, At: at})
-		k.refused(err, ticket.ErrInvalid, "Revise at %s", at)
+		k.refused(err, ticket.ErrInvalid, "UpdateDeliveries at %s", at)
 	}
 }
 

@@ -77,24 +77,24 @@ func (w *watched) Deliveries(ctx context.Context, q ticket.DeliveryQuery) (ticke
 }
 
 func (w *watched) UpdateDeliveries(ctx context.Context, r ticket.DeliveryUpdate) (int, error) {
-	w.call("Revise")
+	w.call("UpdateDeliveries")
 	return w.Store.UpdateDeliveries(ctx, r)
 }
 
 // What is optional is only called where the store has it, but for Maintain.
 
 func (w *watched) DeliveryContexts(ctx context.Context, r ticket.DeliveryContextRequest) ([]ticket.DeliveryContext, error) {
-	w.call("Brief")
+	w.call("DeliveryContexts")
 	return w.Store.(ticket.DeliveryLoader).DeliveryContexts(ctx, r)
 }
 
 func (w *watched) PruneReceipts(ctx context.Context, f ticket.ReceiptPruneRequest) (int, error) {
-	w.call("Forget")
+	w.call("PruneReceipts")
 	return w.Store.(ticket.ReceiptPruner).PruneReceipts(ctx, f)
 }
 
 func (w *watched) Reschedule(ctx context.Context, h ticket.RescheduleRequest) (int, error) {
-	w.call("Hasten")
+	w.call("Reschedule")
 	return w.Store.(ticket.Rescheduler).Reschedule(ctx, h)
 }
 

@@ -7,41 +7,6 @@ import (
 	"time"
 )
 
-// Rescheduler is an optional interface of a [Store]: what waits for a time that no desk
-// sets can be brought forward. A clock that was ahead leaves such times behind, and
-// what it made would wait for them. [Desk.Run] and [Desk.Deliver] ask for it. Or the
-// method answers [errors.ErrUnsupported]. What holds for all methods of a store holds
-// here.
-type Rescheduler interface {
-	// Reschedule brings forward what is on its way by h.Via, in all tenants, or else, where
-	// h.IDs are given, those of them in h.Tenant. Deliveries that are pending with a Due
-	// after h.Due must be due at h.Now; of those that are claimed with an Until after
-	// h.Until, Until must become h.Now, and so must a Due that is later. Zero times mean
-	// none of these. All else must stay. It returns how many it changed.
-	Reschedule(ctx context.Context, h RescheduleRequest) (int, error)
-}
-
-// RescheduleRequest says what is to be brought forward.
-type RescheduleRequest struct {
-	Now        time.Time
-	Due, Until time.Time
-	Notifiers  []string
-	Tenant     string // with IDs
-	IDs        []ID   // at most 1000
-}
-
-// Check reports a request that makes no sense as an [*InvalidError]. Stores call it
-// first.
-func (h RescheduleRequest) Check() error {
-	if len(h.IDs) > maxAlternatives {
-		return invalid("hasten.ids", "has %d values, at most %d are taken", len(h.IDs), maxAlternatives)
-	}
-	if h.Now.IsZero() {
-		return invalid("hasten.now", "is missing")
-	}
-	return checkTimes(namedTime{"hasten.now", h.Now}, namedTime{"hasten.due", h.Due}, namedTime{"hasten.until", h.Until})
-}
-
 // longestWait is the longest that the desk lets a delivery wait for its next attempt.
 func (r Relay) longestWait() time.Duration {
 	most := 24 * time.Hour // by RetryAfter

@@ -10,18 +10,18 @@ import (
 )
 
 const (
-	saysHasten      = "Hasten brings forward what is on its way by h.Via, in all tenants, or else, where h.IDs are given, those of them in h.Tenant."
+	saysHasten      = "Reschedule brings forward what is on its way by h.Notifiers, in all tenants, or else, where h.IDs are given, those of them in h.Tenant."
 	saysHastenDue   = "Deliveries that are pending with a Due after h.Due must be due at h.Now"
 	saysHastenUntil = "of those that are claimed with an Until after h.Until, Until must become h.Now, and so must a Due that is later."
 	saysHastenKeeps = "Zero times mean none of these. All else must stay. It returns how many it changed."
 )
 
 var hastenRules = []rule{
-	{name: "Hasten/pending", says: saysHastenDue, lacks: noHasten, upon: []string{"Claim/"}, prove: hastenPending},
-	{name: "Hasten/claimed", says: saysHastenUntil, lacks: noHasten, upon: []string{"Claim/"}, prove: hastenClaimed},
-	{name: "Hasten/which", says: saysHasten, lacks: noHasten, upon: []string{"Claim/", "Hasten/pending"}, prove: hastenWhich},
-	{name: "Hasten/none", says: saysHastenKeeps, lacks: noHasten, upon: []string{"Claim/", "Settle/", "Hasten/pending", "Hasten/claimed"}, prove: hastenNone},
-	{name: "Hasten/cancelled", says: saysCancelled, lacks: noHasten, upon: []string{"Hasten/pending"}, prove: hastenCancelled},
+	{name: "Reschedule/pending", says: saysHastenDue, lacks: noHasten, upon: []string{"Claim/"}, prove: hastenPending},
+	{name: "Reschedule/claimed", says: saysHastenUntil, lacks: noHasten, upon: []string{"Claim/"}, prove: hastenClaimed},
+	{name: "Reschedule/which", says: saysHasten, lacks: noHasten, upon: []string{"Claim/", "Reschedule/pending"}, prove: hastenWhich},
+	{name: "Reschedule/none", says: saysHastenKeeps, lacks: noHasten, upon: []string{"Claim/", "Settle/", "Reschedule/pending", "Reschedule/claimed"}, prove: hastenNone},
+	{name: "Reschedule/cancelled", says: saysCancelled, lacks: noHasten, upon: []string{"Reschedule/pending"}, prove: hastenCancelled},
 }
 
 // noHasten says why a store is left out.
@@ -40,7 +40,7 @@ func noHasten(ctx context.Context, s ticket.Store) string {
 func (k *kit) hasten(h ticket.RescheduleRequest) int {
 	k.Helper()
 	n, err := k.store.Reschedule(k.Context(), h)
-	k.ok(err, "Hasten")
+	k.ok(err, "Reschedule")
 	return n
 }
 
@@ -110,6 +110,6 @@ func hastenCancelled(k *kit) {
 	ctx, cancel := context.WithCancel(k.Context())
 	cancel()
 	_, err := k.store.Reschedule(ctx, ticket.RescheduleRequest{Now: clock, Due: clock, Notifiers: []string{"mail"}})
-	k.refused(err, context.Canceled, "Hasten")
+	k.refused(err, context.Canceled, "Reschedule")
 	k.same(k.stored(d), d, "delivery")
 }

@@ -11,27 +11,6 @@ import (
 	"github.com/ticketkit/ticket/internal/words"
 )
 
-// Searcher is an optional interface of a [Store]: full-text search. A method may
-// answer [errors.ErrUnsupported], so that a store that wraps another can always
-// forward it. Hosts call [Desk.Search]. What holds for all methods of a store
-// holds here.
-type Searcher interface {
-	// Search returns the tickets that match q.Query and in which every word of
-	// q.Text stands: the newest first (by creation, then by ID, backwards), at
-	// most Query.PageSize of them. It must fail with ErrInvalid where q does not
-	// pass SearchQuery.Check.
-	//
-	// Words stand in the subject as it is now, and in messages, solutions
-	// included. Notes must be looked at only if q.Notes says so, and must not
-	// reach a snippet otherwise. A snippet must be a short piece of such text, 500
-	// bytes at most, in which a word that was looked for stands, and every place
-	// where one does is marked.
-	//
-	// What was committed must be found at the latest after a call of Maintain, if
-	// the store has one, and at once if not.
-	Search(ctx context.Context, q SearchQuery) ([]Hit, error)
-}
-
 // SearchQuery asks for tickets by their words.
 type SearchQuery struct {
 	Query // which tickets, and how many at most; no Order and no After
@@ -285,25 +264,6 @@ func unsupported(what string, err error) error {
 	return fmt.Errorf("ticket: the store has no %s: %w", what, err)
 }
 
-// Counter is an optional interface of a [Store]: how much work there is. A
-// method may answer [errors.ErrUnsupported]. Hosts call [Desk.Counts]. What holds
-// for all methods of a store holds here.
-type Counter interface {
-	// Counts returns how many tickets of the tenant are not done (see
-	// [Phase.Done]) and were not merged into another one, in each queue, level and
-	// status, sorted in that order, texts by their bytes. Places where there is none
-	// must be left out.
-	Counts(ctx context.Context, tenant string) ([]Count, error)
-}
-
-// Count is how many tickets stand in one place.
-type Count struct {
-	Queue  string // "": no queue yet
-	Level  int
-	Status Status
-	N      int
-}
-
 // countsAction is what a refusal of [Desk.Counts] is about.
 const countsAction ActionName = "counts"
 
@@ -339,14 +299,4 @@ func (d *Desk) Counts(ctx context.Context, a Actor) ([]Count, error) {
 		}
 	}
 	return kept, nil
-}
-
-// Maintainer is an optional interface of a [Store] that has work of its own to
-// do from time to time, such as keeping a search index up. [Desk.Run] calls it
-// every Relay.Poll; trouble is logged. A method may answer
-// [errors.ErrUnsupported], and is then not called again.
-//
-// Processes that share a store may call it at the same time.
-type Maintainer interface {
-	Maintain(ctx context.Context) error
 }

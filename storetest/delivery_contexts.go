@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	saysBrief    = "Brief returns a brief for every delivery of the request, in its order."
+	saysBrief    = "DeliveryContexts returns a brief for every delivery of the request, in its order."
 	saysPrevious = "the last one Sent in its line before it (the greatest Seq below its own); zero: none"
 	saysBounced  = "one that is Bounced and whose Delivery.Key is the recipient's; zero: none"
 	saysSent     = "to the same recipient, about any ticket: Sent, and Settled not before Since; at most Most"
@@ -19,18 +19,18 @@ const (
 )
 
 var briefRules = []rule{
-	{name: "Brief/found", says: saysBrief, lacks: noBrief, prove: briefFound},
-	{name: "Brief/previous", says: saysPrevious, lacks: noBrief, upon: []string{"Settle/", "Line/", "Brief/found"}, prove: briefPrevious},
-	{name: "Brief/previous of many", says: saysPrevious, lacks: noBrief, upon: []string{"Settle/", "Line/", "Brief/found", "Brief/previous"}, prove: briefMany},
-	{name: "Brief/previous redriven", says: saysPrevious, lacks: noBrief, upon: []string{"Settle/", "Line/", "Revise/", "Brief/found", "Brief/previous"}, prove: briefRedriven},
-	{name: "Brief/copies", says: saysCopies, lacks: noBrief, upon: []string{"Brief/found"}, prove: briefCopies},
-	{name: "Brief/bounced", says: saysBounced, lacks: noBrief, upon: []string{"Settle/", "Revise/"}, prove: briefBounced},
-	{name: "Brief/bounced elsewhere", says: saysBounced, lacks: noBrief, upon: []string{"Settle/", "Revise/", "Brief/bounced"}, prove: briefElsewhere},
-	{name: "Brief/sent", says: saysSent, lacks: noBrief, upon: []string{"Settle/", "Revise/", "Line/", "Brief/found"}, prove: briefSent},
-	{name: "Brief/sent here", says: saysHere, lacks: noBrief, upon: []string{"Settle/", "Revise/", "Line/", "Brief/found", "Brief/sent"}, prove: briefHere},
-	{name: "Brief/notifiers", says: saysSameVia, lacks: noBrief, upon: []string{"Settle/", "Line/", "Brief/found", "Brief/sent"}, prove: briefNotifiers},
-	{name: "Brief/tenants", says: saysTenant, lacks: noBrief, upon: []string{"Settle/", "Brief/found", "Brief/sent"}, prove: briefTenants},
-	{name: "Brief/cancelled", says: saysCancelled, lacks: noBrief, prove: briefCancelled},
+	{name: "DeliveryContexts/found", says: saysBrief, lacks: noBrief, prove: briefFound},
+	{name: "DeliveryContexts/previous", says: saysPrevious, lacks: noBrief, upon: []string{"Settle/", "Line/", "DeliveryContexts/found"}, prove: briefPrevious},
+	{name: "DeliveryContexts/previous of many", says: saysPrevious, lacks: noBrief, upon: []string{"Settle/", "Line/", "DeliveryContexts/found", "DeliveryContexts/previous"}, prove: briefMany},
+	{name: "DeliveryContexts/previous redriven", says: saysPrevious, lacks: noBrief, upon: []string{"Settle/", "Line/", "UpdateDeliveries/", "DeliveryContexts/found", "DeliveryContexts/previous"}, prove: briefRedriven},
+	{name: "DeliveryContexts/copies", says: saysCopies, lacks: noBrief, upon: []string{"DeliveryContexts/found"}, prove: briefCopies},
+	{name: "DeliveryContexts/bounced", says: saysBounced, lacks: noBrief, upon: []string{"Settle/", "UpdateDeliveries/"}, prove: briefBounced},
+	{name: "DeliveryContexts/bounced elsewhere", says: saysBounced, lacks: noBrief, upon: []string{"Settle/", "UpdateDeliveries/", "DeliveryContexts/bounced"}, prove: briefElsewhere},
+	{name: "DeliveryContexts/sent", says: saysSent, lacks: noBrief, upon: []string{"Settle/", "UpdateDeliveries/", "Line/", "DeliveryContexts/found"}, prove: briefSent},
+	{name: "DeliveryContexts/sent here", says: saysHere, lacks: noBrief, upon: []string{"Settle/", "UpdateDeliveries/", "Line/", "DeliveryContexts/found", "DeliveryContexts/sent"}, prove: briefHere},
+	{name: "DeliveryContexts/notifiers", says: saysSameVia, lacks: noBrief, upon: []string{"Settle/", "Line/", "DeliveryContexts/found", "DeliveryContexts/sent"}, prove: briefNotifiers},
+	{name: "DeliveryContexts/tenants", says: saysTenant, lacks: noBrief, upon: []string{"Settle/", "DeliveryContexts/found", "DeliveryContexts/sent"}, prove: briefTenants},
+	{name: "DeliveryContexts/cancelled", says: saysCancelled, lacks: noBrief, prove: briefCancelled},
 }
 
 // noBrief says why a store is left out.
@@ -55,7 +55,7 @@ func (k *kit) briefs(rows ...ticket.Delivery) []ticket.DeliveryContext {
 func (k *kit) briefsFor(r ticket.DeliveryContextRequest) []ticket.DeliveryContext {
 	k.Helper()
 	briefs, err := k.store.DeliveryContexts(k.Context(), r)
-	k.ok(err, "Brief")
+	k.ok(err, "DeliveryContexts")
 	k.same(len(briefs), len(r.Rows), "briefs")
 	return briefs
 }
@@ -386,5 +386,5 @@ func briefCancelled(k *kit) {
 	ctx, cancel := context.WithCancel(k.Context())
 	cancel()
 	_, err := k.store.DeliveryContexts(ctx, ticket.DeliveryContextRequest{Rows: []ticket.Delivery{d}, Since: clock, Most: 1})
-	k.refused(err, context.Canceled, "Brief with a context that is over")
+	k.refused(err, context.Canceled, "DeliveryContexts with a context that is over")
 }

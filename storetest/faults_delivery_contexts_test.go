@@ -28,7 +28,7 @@ func briefing(ask func(r *ticket.DeliveryContextRequest), change func(r ticket.D
 }
 
 // knowing is a fault in one function of a naive outbox that Brief uses.
-func knowing(spoil func(n *naive)) func(*faulty) { return naively(spoil, "Brief") }
+func knowing(spoil func(n *naive)) func(*faulty) { return naively(spoil, "DeliveryContexts") }
 
 // counted is a fault in what counts as sent.
 func counted(counts func(r ticket.DeliveryContextRequest, d, o *ticket.Delivery) bool) func(*faulty) {
@@ -52,11 +52,11 @@ func isSent(r ticket.DeliveryContextRequest, o *ticket.Delivery) bool {
 func isBounced(o *ticket.Delivery) bool { return o.State == ticket.DeliveryBounced }
 
 var briefFaults = []fault{
-	{"briefs in the order of the tickets", "Brief/found", briefing(nil, func(_ ticket.DeliveryContextRequest, b []ticket.DeliveryContext) []ticket.DeliveryContext {
+	{"briefs in the order of the tickets", "DeliveryContexts/found", briefing(nil, func(_ ticket.DeliveryContextRequest, b []ticket.DeliveryContext) []ticket.DeliveryContext {
 		slices.SortStableFunc(b, func(a, b ticket.DeliveryContext) int { return a.Ticket.ID.Compare(b.Ticket.ID) })
 		return b
 	})},
-	{"finds the one before by its number as text", "Brief/previous of many", func(f *faulty) {
+	{"finds the one before by its number as text", "DeliveryContexts/previous of many", func(f *faulty) {
 		s := f.Store.(ticket.DeliveryLoader)
 		f.brief = func(ctx context.Context, r ticket.DeliveryContextRequest) ([]ticket.DeliveryContext, error) {
 			briefs, err := s.DeliveryContexts(ctx, r)
@@ -75,7 +75,7 @@ var briefFaults = []fault{
 			return briefs, err
 		}
 	}},
-	{"remembers what was sent before, whatever becomes of it", "Brief/previous redriven", func(f *faulty) {
+	{"remembers what was sent before, whatever becomes of it", "DeliveryContexts/previous redriven", func(f *faulty) {
 		var sent register
 		naively(func(n *naive) {
 			n.settled = func(_ ticket.Delivery, d *ticket.Delivery, _ ticket.Settlement) bool {
@@ -88,9 +88,9 @@ var briefFaults = []fault{
 				_, was := sent.get(o.ID)
 				return o.Before(d) && o.Seq < d.Seq && was
 			}
-		}, "Brief", "Settle")(f)
+		}, "DeliveryContexts", "Settle")(f)
 	}},
-	{"caches the tickets of briefs", "Brief/copies", func(f *faulty) {
+	{"caches the tickets of briefs", "DeliveryContexts/copies", func(f *faulty) {
 		s, cache := f.Store.(ticket.DeliveryLoader), &register{}
 		f.brief = func(ctx context.Context, r ticket.DeliveryContextRequest) ([]ticket.DeliveryContext, error) {
 			briefs, err := s.DeliveryContexts(ctx, r)
@@ -105,16 +105,16 @@ var briefFaults = []fault{
 			return briefs, err
 		}
 	}},
-	{"finds bounces of any notifier", "Brief/notifiers", bouncing(func(d, o *ticket.Delivery) bool {
+	{"finds bounces of any notifier", "DeliveryContexts/notifiers", bouncing(func(d, o *ticket.Delivery) bool {
 		return d.Tenant == o.Tenant && isBounced(o) && d.To.Key() == o.Key()
 	})},
-	{"finds every ticket", "Brief/found", briefing(nil, func(_ ticket.DeliveryContextRequest, b []ticket.DeliveryContext) []ticket.DeliveryContext {
+	{"finds every ticket", "DeliveryContexts/found", briefing(nil, func(_ ticket.DeliveryContextRequest, b []ticket.DeliveryContext) []ticket.DeliveryContext {
 		for i := range b {
 			b[i].Found = true
 		}
 		return b
 	})},
-	{"finds tickets without the event", "Brief/found", func(f *faulty) {
+	{"finds tickets without the event", "DeliveryContexts/found", func(f *faulty) {
 		s := f.Store
 		f.brief = func(ctx context.Context, r ticket.DeliveryContextRequest) ([]ticket.DeliveryContext, error) {
 			b, err := s.(ticket.DeliveryLoader).DeliveryContexts(ctx, r)
@@ -125,7 +125,7 @@ var briefFaults = []fault{
 			return b, err
 		}
 	}},
-	{"briefs with the last event", "Brief/found", briefing(nil, func(_ ticket.DeliveryContextRequest, b []ticket.DeliveryContext) []ticket.DeliveryContext {
+	{"briefs with the last event", "DeliveryContexts/found", briefing(nil, func(_ ticket.DeliveryContextRequest, b []ticket.DeliveryContext) []ticket.DeliveryContext {
 		last := map[ticket.ID]ticket.Event{}
 		for i := range b {
 			if b[i].Event.Seq > last[b[i].Ticket.ID].Seq {
@@ -137,7 +137,7 @@ var briefFaults = []fault{
 		}
 		return b
 	})},
-	{"briefs with the ticket as it was", "Brief/found", briefing(nil, func(_ ticket.DeliveryContextRequest, b []ticket.DeliveryContext) []ticket.DeliveryContext {
+	{"briefs with the ticket as it was", "DeliveryContexts/found", briefing(nil, func(_ ticket.DeliveryContextRequest, b []ticket.DeliveryContext) []ticket.DeliveryContext {
 		for i := range b {
 			if b[i].Found {
 				b[i].Ticket.Version = b[i].Event.Seq
@@ -145,43 +145,43 @@ var briefFaults = []fault{
 		}
 		return b
 	})},
-	{"has the one before by its ID", "Brief/previous", preceding(func(d, o *ticket.Delivery) bool {
+	{"has the one before by its ID", "DeliveryContexts/previous", preceding(func(d, o *ticket.Delivery) bool {
 		return sameLine(d, o) && o.ID.Compare(d.ID) < 0 && o.State == ticket.DeliverySent
 	})},
-	{"has one of the same event before", "Brief/previous", preceding(func(d, o *ticket.Delivery) bool {
+	{"has one of the same event before", "DeliveryContexts/previous", preceding(func(d, o *ticket.Delivery) bool {
 		return o.Before(d) && o.State == ticket.DeliverySent
 	})},
-	{"has one that was not sent before", "Brief/previous", preceding(func(d, o *ticket.Delivery) bool {
+	{"has one that was not sent before", "DeliveryContexts/previous", preceding(func(d, o *ticket.Delivery) bool {
 		return o.Before(d) && o.Seq < d.Seq && o.State.Settled()
 	})},
-	{"has one that was given up before", "Brief/previous", preceding(func(d, o *ticket.Delivery) bool {
+	{"has one that was given up before", "DeliveryContexts/previous", preceding(func(d, o *ticket.Delivery) bool {
 		return o.Before(d) && o.Seq < d.Seq && (o.State == ticket.DeliverySent || o.State == ticket.DeliveryDead)
 	})},
-	{"has one of another ticket before", "Brief/previous", preceding(func(d, o *ticket.Delivery) bool {
+	{"has one of another ticket before", "DeliveryContexts/previous", preceding(func(d, o *ticket.Delivery) bool {
 		return told(d, o) && o.Seq < d.Seq && o.State == ticket.DeliverySent
 	})},
-	{"has one to another before", "Brief/previous", preceding(func(d, o *ticket.Delivery) bool {
+	{"has one to another before", "DeliveryContexts/previous", preceding(func(d, o *ticket.Delivery) bool {
 		return d.Ticket == o.Ticket && d.Notifier == o.Notifier && o.Seq < d.Seq && o.State == ticket.DeliverySent
 	})},
-	{"has one to the same address in other letters not before", "Brief/previous", preceding(func(d, o *ticket.Delivery) bool {
+	{"has one to the same address in other letters not before", "DeliveryContexts/previous", preceding(func(d, o *ticket.Delivery) bool {
 		return o.Before(d) && o.Seq < d.Seq && o.State == ticket.DeliverySent && o.To == d.To
 	})},
-	{"has the last of the line before", "Brief/previous", preceding(func(d, o *ticket.Delivery) bool {
+	{"has the last of the line before", "DeliveryContexts/previous", preceding(func(d, o *ticket.Delivery) bool {
 		return sameLine(d, o) && o.ID != d.ID && o.State == ticket.DeliverySent
 	})},
-	{"has the dead among what bounced", "Brief/bounced", bouncing(func(d, o *ticket.Delivery) bool {
+	{"has the dead among what bounced", "DeliveryContexts/bounced", bouncing(func(d, o *ticket.Delivery) bool {
 		return told(d, o) && (isBounced(o) || o.State == ticket.DeliveryDead)
 	})},
-	{"has what bounced to another", "Brief/bounced", bouncing(func(d, o *ticket.Delivery) bool {
+	{"has what bounced to another", "DeliveryContexts/bounced", bouncing(func(d, o *ticket.Delivery) bool {
 		return d.Tenant == o.Tenant && d.Notifier == o.Notifier && isBounced(o)
 	})},
-	{"has what bounced of this ticket only", "Brief/bounced", bouncing(func(d, o *ticket.Delivery) bool {
+	{"has what bounced of this ticket only", "DeliveryContexts/bounced", bouncing(func(d, o *ticket.Delivery) bool {
 		return told(d, o) && isBounced(o) && d.Ticket == o.Ticket
 	})},
-	{"has what bounced to the same address in the same letters", "Brief/bounced", bouncing(func(d, o *ticket.Delivery) bool {
+	{"has what bounced to the same address in the same letters", "DeliveryContexts/bounced", bouncing(func(d, o *ticket.Delivery) bool {
 		return told(d, o) && isBounced(o) && d.To.Person.Email == o.To.Person.Email
 	})},
-	{"has what bounced once for ever", "Brief/bounced", func(f *faulty) {
+	{"has what bounced once for ever", "DeliveryContexts/bounced", func(f *faulty) {
 		var ever register
 		knowing(func(n *naive) {
 			n.bounced = func(d, o *ticket.Delivery) bool {
@@ -193,23 +193,23 @@ var briefFaults = []fault{
 			}
 		})(f)
 	}},
-	{"has what bounced elsewhere for its recipient", "Brief/bounced elsewhere", bouncing(func(d, o *ticket.Delivery) bool {
+	{"has what bounced elsewhere for its recipient", "DeliveryContexts/bounced elsewhere", bouncing(func(d, o *ticket.Delivery) bool {
 		return told(d, o) && isBounced(o)
 	})},
-	{"has what bounced elsewhere for nobody", "Brief/bounced elsewhere", bouncing(func(d, o *ticket.Delivery) bool {
+	{"has what bounced elsewhere for nobody", "DeliveryContexts/bounced elsewhere", bouncing(func(d, o *ticket.Delivery) bool {
 		return told(d, o) && isBounced(o) && o.Address == ""
 	})},
-	{"has an address that bounced in the same letters", "Brief/bounced elsewhere", bouncing(func(d, o *ticket.Delivery) bool {
+	{"has an address that bounced in the same letters", "DeliveryContexts/bounced elsewhere", bouncing(func(d, o *ticket.Delivery) bool {
 		return d.Tenant == o.Tenant && d.Notifier == o.Notifier && isBounced(o) && (o.Address == "" && sameKey(d, o) || o.Address != "" && d.To.Person.Email == o.Address)
 	})},
-	{"has what was sent elsewhere for what bounced", "Brief/bounced elsewhere", bouncing(func(d, o *ticket.Delivery) bool {
+	{"has what was sent elsewhere for what bounced", "DeliveryContexts/bounced elsewhere", bouncing(func(d, o *ticket.Delivery) bool {
 		was := *o
 		if was.State == ticket.DeliverySent && was.Address != "" {
 			was.State = ticket.DeliveryBounced
 		}
 		return d.Tenant == o.Tenant && d.Notifier == o.Notifier && was.State == ticket.DeliveryBounced && d.To.Key() == was.Key()
 	})},
-	{"has what bounces late for its recipient", "Brief/bounced elsewhere", func(f *faulty) {
+	{"has what bounces late for its recipient", "DeliveryContexts/bounced elsewhere", func(f *faulty) {
 		var late register
 		n := newNaive(f.Store)
 		n.revised = func(was ticket.Delivery, d *ticket.Delivery, _ ticket.DeliveryUpdate) {
@@ -225,27 +225,27 @@ var briefFaults = []fault{
 		}
 		f.Store, f.revise, f.brief = n, n.UpdateDeliveries, n.DeliveryContexts
 	}},
-	{"counts what failed", "Brief/sent", counted(func(r ticket.DeliveryContextRequest, d, o *ticket.Delivery) bool {
+	{"counts what failed", "DeliveryContexts/sent", counted(func(r ticket.DeliveryContextRequest, d, o *ticket.Delivery) bool {
 		return told(d, o) && (isSent(r, o) || o.State == ticket.DeliveryDead && !o.Settled.Before(r.Since))
 	})},
-	{"counts what is pending", "Brief/sent", counted(func(r ticket.DeliveryContextRequest, d, o *ticket.Delivery) bool {
+	{"counts what is pending", "DeliveryContexts/sent", counted(func(r ticket.DeliveryContextRequest, d, o *ticket.Delivery) bool {
 		return told(d, o) && (isSent(r, o) || o.State == ticket.DeliveryPending && o.ID != d.ID)
 	})},
-	{"counts what bounced", "Brief/sent", counted(func(r ticket.DeliveryContextRequest, d, o *ticket.Delivery) bool {
+	{"counts what bounced", "DeliveryContexts/sent", counted(func(r ticket.DeliveryContextRequest, d, o *ticket.Delivery) bool {
 		return told(d, o) && (isSent(r, o) || isBounced(o) && !o.Settled.Before(r.Since))
 	})},
-	{"counts what was sent to others", "Brief/sent", counted(func(r ticket.DeliveryContextRequest, d, o *ticket.Delivery) bool {
+	{"counts what was sent to others", "DeliveryContexts/sent", counted(func(r ticket.DeliveryContextRequest, d, o *ticket.Delivery) bool {
 		return d.Tenant == o.Tenant && d.Notifier == o.Notifier && isSent(r, o)
 	})},
-	{"counts what was sent in the same letters", "Brief/sent", counted(func(r ticket.DeliveryContextRequest, d, o *ticket.Delivery) bool {
+	{"counts what was sent in the same letters", "DeliveryContexts/sent", counted(func(r ticket.DeliveryContextRequest, d, o *ticket.Delivery) bool {
 		return told(d, o) && isSent(r, o) && d.To.Person.Email == o.To.Person.Email
 	})},
-	{"counts what was sent just then not", "Brief/sent", briefing(func(r *ticket.DeliveryContextRequest) { r.Since = r.Since.Add(tick) }, nil)},
-	{"counts from the beginning", "Brief/sent", briefing(func(r *ticket.DeliveryContextRequest) { r.Since = past.Add(-year) }, nil)},
-	{"counts without end", "Brief/sent", briefing(func(r *ticket.DeliveryContextRequest) { r.Most = 1000 }, nil)},
-	{"counts one too many", "Brief/sent", briefing(func(r *ticket.DeliveryContextRequest) { r.Most++ }, nil)},
-	{"counts all tickets as this one", "Brief/sent here", knowing(func(n *naive) { n.here = func(_, _ *ticket.Delivery) bool { return true } })},
-	{"counts here from the beginning", "Brief/sent here", func(f *faulty) {
+	{"counts what was sent just then not", "DeliveryContexts/sent", briefing(func(r *ticket.DeliveryContextRequest) { r.Since = r.Since.Add(tick) }, nil)},
+	{"counts from the beginning", "DeliveryContexts/sent", briefing(func(r *ticket.DeliveryContextRequest) { r.Since = past.Add(-year) }, nil)},
+	{"counts without end", "DeliveryContexts/sent", briefing(func(r *ticket.DeliveryContextRequest) { r.Most = 1000 }, nil)},
+	{"counts one too many", "DeliveryContexts/sent", briefing(func(r *ticket.DeliveryContextRequest) { r.Most++ }, nil)},
+	{"counts all tickets as this one", "DeliveryContexts/sent here", knowing(func(n *naive) { n.here = func(_, _ *ticket.Delivery) bool { return true } })},
+	{"counts here from the beginning", "DeliveryContexts/sent here", func(f *faulty) {
 		s := f.Store.(ticket.DeliveryLoader)
 		f.brief = func(ctx context.Context, r ticket.DeliveryContextRequest) ([]ticket.DeliveryContext, error) {
 			b, err := s.DeliveryContexts(ctx, r)
@@ -257,7 +257,7 @@ var briefFaults = []fault{
 			return b, err
 		}
 	}},
-	{"counts here without end", "Brief/sent here", func(f *faulty) {
+	{"counts here without end", "DeliveryContexts/sent here", func(f *faulty) {
 		s := f.Store.(ticket.DeliveryLoader)
 		f.brief = func(ctx context.Context, r ticket.DeliveryContextRequest) ([]ticket.DeliveryContext, error) {
 			b, err := s.DeliveryContexts(ctx, r)
@@ -269,24 +269,24 @@ var briefFaults = []fault{
 			return b, err
 		}
 	}},
-	{"counts what other notifiers sent", "Brief/notifiers", counted(func(r ticket.DeliveryContextRequest, d, o *ticket.Delivery) bool {
+	{"counts what other notifiers sent", "DeliveryContexts/notifiers", counted(func(r ticket.DeliveryContextRequest, d, o *ticket.Delivery) bool {
 		return d.Tenant == o.Tenant && sameKey(d, o) && isSent(r, o)
 	})},
-	{"counts what notifiers sent whose names differ in case", "Brief/notifiers", counted(func(r ticket.DeliveryContextRequest, d, o *ticket.Delivery) bool {
+	{"counts what notifiers sent whose names differ in case", "DeliveryContexts/notifiers", counted(func(r ticket.DeliveryContextRequest, d, o *ticket.Delivery) bool {
 		return d.Tenant == o.Tenant && strings.EqualFold(d.Notifier, o.Notifier) && sameKey(d, o) && isSent(r, o)
 	})},
-	{"has one by another notifier before", "Brief/notifiers", preceding(func(d, o *ticket.Delivery) bool {
+	{"has one by another notifier before", "DeliveryContexts/notifiers", preceding(func(d, o *ticket.Delivery) bool {
 		c := *o
 		c.Notifier = d.Notifier
 		return c.Before(d) && o.Seq < d.Seq && o.State == ticket.DeliverySent
 	})},
-	{"counts what other tenants sent", "Brief/tenants", counted(func(r ticket.DeliveryContextRequest, d, o *ticket.Delivery) bool {
+	{"counts what other tenants sent", "DeliveryContexts/tenants", counted(func(r ticket.DeliveryContextRequest, d, o *ticket.Delivery) bool {
 		return d.Notifier == o.Notifier && sameKey(d, o) && isSent(r, o)
 	})},
-	{"has what bounced of other tenants", "Brief/tenants", bouncing(func(d, o *ticket.Delivery) bool {
+	{"has what bounced of other tenants", "DeliveryContexts/tenants", bouncing(func(d, o *ticket.Delivery) bool {
 		return d.Notifier == o.Notifier && d.To.Key() == o.Key() && isBounced(o)
 	})},
-	{"has what bounced of any tenant for the empty one", "Brief/tenants", bouncing(func(d, o *ticket.Delivery) bool {
+	{"has what bounced of any tenant for the empty one", "DeliveryContexts/tenants", bouncing(func(d, o *ticket.Delivery) bool {
 		return (d.Tenant == o.Tenant || d.Tenant == "") && d.Notifier == o.Notifier && d.To.Key() == o.Key() && isBounced(o)
 	})},
 }

@@ -19,25 +19,25 @@ func forgettingWith(change func(ctx context.Context, f ticket.ReceiptPruneReques
 }
 
 var forgetFaults = []fault{
-	{"forgets what is as old as that", "Forget/old", forgettingWith(func(ctx context.Context, f ticket.ReceiptPruneRequest) (context.Context, ticket.ReceiptPruneRequest) {
+	{"forgets what is as old as that", "PruneReceipts/old", forgettingWith(func(ctx context.Context, f ticket.ReceiptPruneRequest) (context.Context, ticket.ReceiptPruneRequest) {
 		if f.Key == nil { // keying is another matter
 			f.Before = f.Before.Add(time.Microsecond)
 		}
 		return ctx, f
 	})},
-	{"forgets without a limit", "Forget/limit", forgettingWith(func(ctx context.Context, f ticket.ReceiptPruneRequest) (context.Context, ticket.ReceiptPruneRequest) {
+	{"forgets without a limit", "PruneReceipts/limit", forgettingWith(func(ctx context.Context, f ticket.ReceiptPruneRequest) (context.Context, ticket.ReceiptPruneRequest) {
 		if f.Key == nil {
 			f.Limit = 1000
 		}
 		return ctx, f
 	})},
-	{"keys without a key", "Forget/keyed", forgettingWith(func(ctx context.Context, f ticket.ReceiptPruneRequest) (context.Context, ticket.ReceiptPruneRequest) {
+	{"keys without a key", "PruneReceipts/keyed", forgettingWith(func(ctx context.Context, f ticket.ReceiptPruneRequest) (context.Context, ticket.ReceiptPruneRequest) {
 		if f.Key == nil && f.Limit == 100 {
 			f.Key = func(d ticket.Digest) ticket.Digest { return d }
 		}
 		return ctx, f
 	})},
-	{"keys what is keyed", "Forget/again", func(f *faulty) {
+	{"keys what is keyed", "PruneReceipts/again", func(f *faulty) {
 		s, n := f.Store.(ticket.ReceiptPruner), 0
 		f.forget = func(ctx context.Context, g ticket.ReceiptPruneRequest) (int, error) {
 			done, err := s.PruneReceipts(ctx, g)
@@ -48,7 +48,7 @@ var forgetFaults = []fault{
 			return done, err
 		}
 	}},
-	{"forgets for a caller who has gone", "Forget/cancelled", forgettingWith(func(ctx context.Context, f ticket.ReceiptPruneRequest) (context.Context, ticket.ReceiptPruneRequest) {
+	{"forgets for a caller who has gone", "PruneReceipts/cancelled", forgettingWith(func(ctx context.Context, f ticket.ReceiptPruneRequest) (context.Context, ticket.ReceiptPruneRequest) {
 		return context.WithoutCancel(ctx), f
 	})},
 }

@@ -5,69 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 )
-
-// Open opens a ticket: it gets a number, the requester gets a confirmation, and
-// its history begins. With a Solution it is resolved in the same commit. The
-// ticket is returned as the actor may hold it; see [Ticket.PublicTo].
-//
-// Errors: [ErrInvalid] for what the draft lacks or has too much of,
-// [ErrRefused] where the actor may not open it, [ErrDuplicate] for a key that
-// was used for something else, [ErrWorkflow] for an unknown workflow, and the
-// store's own.
-func (d *Desk) Open(ctx context.Context, a Actor, dr Draft) (Ticket, error) {
-	if err := d.checkActor(&a); err != nil {
-		return Ticket{}, err
-	}
-	dr, err := d.checkDraft("draft", a, dr)
-	if err != nil {
-		return Ticket{}, err
-	}
-	request := func() (Digest, error) { r := dr; r.Key = ""; return fingerprint(a, ActionOpen, r) }
-	return d.commit(ctx, a, ID{}, dr.Key, request, func(o *outcome) error {
-		_, err := d.begin(o, a, dr, d.now(), nil, Person{})
-		return err
-	})
-}
-
-// begin puts a new ticket into the outcome. The author said its words, where they
-// were taken over.
-func (d *Desk) begin(o *outcome, a Actor, dr Draft, now time.Time, links []Link, author Person) (Ticket, error) {
-	w, err := d.workflow(dr.Workflow)
-	if err != nil {
-		return Ticket{}, err
-	}
-	if dr.Level > w.spec.Levels {
-		return Ticket{}, invalid("draft.level", "must be 1 to %d", w.spec.Levels)
-	}
-	n, err := d.draw(o.ctx, a.Tenant)
-	if err != nil {
-		return Ticket{}, err
-	}
-	e := w.opening(a, dr, now, d.cfg.NewID(now), n, links)
-	t := Apply(Ticket{}, e)
-	if !d.cfg.Policy.MaySee(a, t) && a.Role != RoleAgent { // an agent may hand a ticket to a queue it does not see
-		return Ticket{}, &RefusedError{Action: ActionOpen, Role: a.Role, Why: WhyPolicy, Detail: "the actor would not see the ticket"}
-	}
-	if err := d.may(a, t, ActionOpen); err != nil {
-		return Ticket{}, err
-	}
-	e.Author = author
-	events := []Event{e}
-	if dr.Solution != "" {
-		resolve := Action{Name: ActionResolve, Message: dr.Solution, Reason: FirstContact, Channel: dr.Channel}
-		if err := d.may(a, t, ActionResolve); err != nil {
-			return Ticket{}, err
-		}
-		solved, err := w.Decide(Decision{Ticket: t, Actor: a, Action: resolve, Now: now})
-		if err != nil {
-			return Ticket{}, err
-		}
-		events = append(events, solved)
-	}
-	return d.add(o, Ticket{}, events...), nil
-}
 
 // Do performs an action on a ticket: it reads the ticket, decides, and commits
 // what was decided, all of it or nothing. Where the ticket changes in between it

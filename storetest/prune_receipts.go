@@ -11,16 +11,16 @@ import (
 )
 
 const (
-	saysForget = "Forget removes receipts of all tenants whose At is before f.Before, at most f.Limit of them."
+	saysForget = "PruneReceipts removes receipts of all tenants whose At is before f.Before, at most f.Limit of them."
 	saysKeyed  = "Of the others, at most f.Limit that are not Keyed must become Keyed, with the Request that f.Key makes of theirs; none, if f.Key is nil. It returns how many receipts it removed or changed."
 )
 
 var forgetRules = []rule{
-	{name: "Forget/old", says: saysForget, lacks: noForget, upon: []string{"Commit/"}, prove: forgetOld},
-	{name: "Forget/limit", says: saysForget, lacks: noForget, upon: []string{"Forget/old"}, prove: forgetLimit},
-	{name: "Forget/keyed", says: saysKeyed, lacks: noForget, upon: []string{"Forget/old", "Values/copies in"}, prove: forgetKeyed},
-	{name: "Forget/again", says: saysKeyed, lacks: noForget, upon: []string{"Forget/old", "Forget/keyed", "Forget/limit", "Values/copies in"}, prove: forgetAgain},
-	{name: "Forget/cancelled", says: saysCancelled, lacks: noForget, prove: forgetCancelled},
+	{name: "PruneReceipts/old", says: saysForget, lacks: noForget, upon: []string{"Commit/"}, prove: forgetOld},
+	{name: "PruneReceipts/limit", says: saysForget, lacks: noForget, upon: []string{"PruneReceipts/old"}, prove: forgetLimit},
+	{name: "PruneReceipts/keyed", says: saysKeyed, lacks: noForget, upon: []string{"PruneReceipts/old", "Values/copies in"}, prove: forgetKeyed},
+	{name: "PruneReceipts/again", says: saysKeyed, lacks: noForget, upon: []string{"PruneReceipts/old", "PruneReceipts/keyed", "PruneReceipts/limit", "Values/copies in"}, prove: forgetAgain},
+	{name: "PruneReceipts/cancelled", says: saysCancelled, lacks: noForget, prove: forgetCancelled},
 }
 
 // noForget says why a store is left out.
@@ -51,7 +51,7 @@ func (k *kit) received(tenant, key string, at time.Time) ticket.Receipt {
 func (k *kit) forget(f ticket.ReceiptPruneRequest) int {
 	k.Helper()
 	n, err := k.store.PruneReceipts(k.Context(), f)
-	k.ok(err, "Forget")
+	k.ok(err, "PruneReceipts")
 	return n
 }
 
@@ -137,6 +137,6 @@ func forgetCancelled(k *kit) {
 	ctx, cancel := context.WithCancel(k.Context())
 	cancel()
 	_, err := k.store.PruneReceipts(ctx, ticket.ReceiptPruneRequest{Before: clock, Limit: 10})
-	k.refused(err, context.Canceled, "Forget")
+	k.refused(err, context.Canceled, "PruneReceipts")
 	k.same(k.receipt(r.Tenant, r.Key), r, "receipt")
 }

@@ -7,7 +7,7 @@ import (
 )
 
 const (
-	saysRevise    = "Revise changes the state of deliveries that are settled and in one of the states r.From; others it must leave as they are."
+	saysRevise    = "UpdateDeliveries changes the state of deliveries that are settled and in one of the states r.From; others it must leave as they are."
 	saysToPending = "To Pending: they are due at r.At, with no Failures and Settled zero."
 	saysToBounced = "To Bounced: Settled becomes r.At."
 	saysKept      = "LastError becomes r.Error in both cases; Attempts and Address must stay."
@@ -16,13 +16,13 @@ const (
 )
 
 var reviseRules = []rule{
-	{name: "Revise/from", says: saysRevise, upon: []string{"Settle/", "Revise/pending", "Revise/kept"}, prove: reviseFrom},
-	{name: "Revise/pending", says: saysToPending, upon: []string{"Claim/", "Settle/"}, prove: revisePending},
-	{name: "Revise/bounced", says: saysToBounced, upon: []string{"Settle/"}, prove: reviseBounced},
-	{name: "Revise/kept", says: saysKept, upon: []string{"Settle/"}, prove: reviseKept},
-	{name: "Revise/how many", says: saysHowMany, upon: []string{"Settle/", "Revise/from"}, prove: reviseCount},
-	{name: "Revise/tenants", says: saysTenant, upon: []string{"Settle/", "Revise/how many"}, prove: reviseTenants},
-	{name: "Revise/invalid", says: saysRevision, upon: []string{"Settle/"}, prove: reviseInvalid},
+	{name: "UpdateDeliveries/from", says: saysRevise, upon: []string{"Settle/", "UpdateDeliveries/pending", "UpdateDeliveries/kept"}, prove: reviseFrom},
+	{name: "UpdateDeliveries/pending", says: saysToPending, upon: []string{"Claim/", "Settle/"}, prove: revisePending},
+	{name: "UpdateDeliveries/bounced", says: saysToBounced, upon: []string{"Settle/"}, prove: reviseBounced},
+	{name: "UpdateDeliveries/kept", says: saysKept, upon: []string{"Settle/"}, prove: reviseKept},
+	{name: "UpdateDeliveries/how many", says: saysHowMany, upon: []string{"Settle/", "UpdateDeliveries/from"}, prove: reviseCount},
+	{name: "UpdateDeliveries/tenants", says: saysTenant, upon: []string{"Settle/", "UpdateDeliveries/how many"}, prove: reviseTenants},
+	{name: "UpdateDeliveries/invalid", says: saysRevision, upon: []string{"Settle/"}, prove: reviseInvalid},
 }
 
 // settled stores a delivery and settles it at the first attempt, after three
@@ -200,7 +200,7 @@ func reviseInvalid(k *kit) {
 		r := revision(ticket.DeliveryPending, settledStates, d)
 		change(&r)
 		_, err := k.store.UpdateDeliveries(k.Context(), r)
-		k.refused(err, ticket.ErrInvalid, "Revise with %s", what)
+		k.refused(err, ticket.ErrInvalid, "UpdateDeliveries with %s", what)
 		k.same(k.stored(d), d, "a delivery, after a revision with %s", what)
 	}
 }

@@ -8,34 +8,6 @@ import (
 	"time"
 )
 
-// ReceiptPruner is an optional interface of a [Store]: its receipts come to an age.
-// [Desk.Run] calls it. Or a method answers [errors.ErrUnsupported]. What holds for
-// all methods of a store holds here.
-type ReceiptPruner interface {
-	// PruneReceipts removes receipts of all tenants whose At is before f.Before, at most
-	// f.Limit of them. Of the others, at most f.Limit that are not Keyed must become
-	// Keyed, with the Request that f.Key makes of theirs; none, if f.Key is nil. It
-	// returns how many receipts it removed or changed.
-	PruneReceipts(ctx context.Context, f ReceiptPruneRequest) (int, error)
-}
-
-// ReceiptPruneRequest says which receipts are to go, and what is to become of old ones that
-// stay.
-type ReceiptPruneRequest struct {
-	Before time.Time
-	Key    func(Digest) Digest
-	Limit  int // how many at most, of either; more than 0
-}
-
-// Check reports a request that makes no sense as an [*InvalidError]. Stores call it
-// first.
-func (f ReceiptPruneRequest) Check() error {
-	if f.Limit <= 0 {
-		return invalid("forget.limit", "must be positive")
-	}
-	return checkTimes(namedTime{"forget.before", f.Before})
-}
-
 // defaultReceiptAge is how long a key is remembered, unless the host says otherwise.
 const defaultReceiptAge = 30 * 24 * time.Hour
 
