@@ -24,7 +24,12 @@ import (
 //     come after nine, and 2001 after 1999.
 //   - A method must return as many as there are, up to its limit, however high that
 //     is; a store that has to ask in portions asks again.
-//   - Commit, List, Claim, Settle, Deliveries and Revise must return the error of the
+//   - A method must handle all that it is passed, up to what its Check allows; a store
+//     that has to write in portions writes them all.
+//   - A query must be answered with lists of the greatest length that its Check allows.
+//   - Texts that differ in one byte must be different texts, however long they are and
+//     wherever that byte is.
+//   - Commit, List, Claim, Settle, Deliveries and UpdateDeliveries must return the error of the
 //     Check of what they are passed, before they look at anything.
 //   - The store must not ask a clock: all times come from the desk.
 //   - What belongs to one tenant must be invisible under every other; the empty
@@ -86,7 +91,9 @@ type Store interface {
 
 	// Due returns references to tickets of all tenants whose timer has passed
 	// (Timer.At is not after now), the earliest first, by ID where equal, at
-	// most limit of them; none, if limit is 0 or less.
+	// most limit of them; none, if limit is 0 or less. The timer alone decides: a
+	// ticket that is closed or merged away must be among them while it has one, and
+	// must not be when its timer was stopped.
 	Due(ctx context.Context, now time.Time, limit int) ([]Ref, error)
 
 	// Claim leases deliveries to the caller: those pending with Due not after
@@ -94,7 +101,8 @@ type Store interface {
 	// of r.Notifiers only; the earliest Due first, by ID where equal; at most
 	// r.Limit. Each one returned has Attempts counted up by one, State Claimed
 	// and Until set to r.Now plus r.Lease, and so it is stored; where it takes
-	// over a lease that has passed, Failures must be counted up by one as well.
+	// over a lease that has passed, Failures must be counted up by one as well. All
+	// its other fields must stay as they were, both as returned and as stored.
 	// No two callers may ever hold the same delivery with the same Attempts.
 	//
 	// Deliveries of one ticket by one notifier to one recipient (with equal
@@ -108,7 +116,7 @@ type Store interface {
 	// delivery that is Sent, Dead, Bounced or Suppressed is settled: it has
 	// Settled set to the settlement's At, and stays in the store. In every case
 	// Failures, LastError and Address become those of the settlement, and Until
-	// zero.
+	// zero. All other fields of the delivery must stay as they were.
 	//
 	// Each settlement stands by itself: one whose delivery is not claimed, or is
 	// claimed with other Attempts, must change nothing, and the call then

@@ -43,10 +43,12 @@ func (s *Store) parts() []part {
 		"SELECT tenant, name, ticket, version, request, at, keyed FROM {t}receipts",
 	}}}
 	if s.search {
-		parts = append(parts, part{"search", searchVersion, []string{
-			"SELECT place, ticket, tenant, version, upto FROM {t}texts",
-			"SELECT id, ticket FROM {t}unindexed",
-		}})
+		tables := []string{"SELECT place, ticket, tenant, version, upto, tokens FROM {t}texts", "SELECT id, ticket FROM {t}unindexed"}
+		if s.dialect == SQLite { // which has the tokens in a table of their own, and only an index of words can be asked so
+			tables[0] = "SELECT place, ticket, tenant, version, upto FROM {t}texts"
+			tables = append(tables, "SELECT place FROM (SELECT rowid AS place FROM {t}words WHERE {t}words MATCH 'sticket')")
+		}
+		parts = append(parts, part{"search", searchVersion, tables})
 	}
 	return parts
 }

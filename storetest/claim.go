@@ -9,9 +9,10 @@ import (
 )
 
 const (
-	saysClaim   = "Claim leases deliveries to the caller: those pending with Due not after r.Now, and those claimed whose lease has passed (Until not after r.Now); of r.Notifiers only; the earliest Due first, by ID where equal; at most r.Limit."
-	saysClaimed = "Each one returned has Attempts counted up by one, State Claimed and Until set to r.Now plus r.Lease, and so it is stored; where it takes over a lease that has passed, Failures must be counted up by one as well."
-	saysRequest = "Commit, List, Claim, Settle, Deliveries and Revise must return the error of the Check of what they are passed, before they look at anything."
+	saysClaim     = "Claim leases deliveries to the caller: those pending with Due not after r.Now, and those claimed whose lease has passed (Until not after r.Now); of r.Notifiers only; the earliest Due first, by ID where equal; at most r.Limit."
+	saysClaimed   = "Each one returned has Attempts counted up by one, State Claimed and Until set to r.Now plus r.Lease, and so it is stored; where it takes over a lease that has passed, Failures must be counted up by one as well."
+	saysClaimKept = "All its other fields must stay as they were, both as returned and as stored."
+	saysRequest   = "Commit, List, Claim, Settle, Deliveries and UpdateDeliveries must return the error of the Check of what they are passed, before they look at anything."
 )
 
 var claimRules = []rule{
@@ -26,6 +27,7 @@ var claimRules = []rule{
 	{name: "Claim/returned", says: saysClaimed, prove: claimReturned},
 	{name: "Claim/stored", says: saysClaimed, prove: claimStored},
 	{name: "Claim/taken over", says: saysClaimed, upon: []string{"Settle/"}, prove: claimTakenOver},
+	{name: "Claim/kept", says: saysClaimKept, upon: []string{"Claim/", "Settle/", "Deliveries/", "Values/"}, prove: claimKept},
 	{name: "Claim/invalid", says: saysRequest, prove: claimInvalid},
 }
 
@@ -214,6 +216,50 @@ func claimTakenOver(k *kit) {
 	k.settle(again)
 	claimed(7, "after it was to be tried again")
 	claimed(8, "after its lease had passed once more")
+}
+
+// filling commits deliveries of one ticket with everything in them that a commit may
+// say, each of them with other values and due by now.
+func (k *kit) filling(f *filler, n int) []ticket.Delivery {
+	k.Helper()
+	c := k.opened(acme)
+	list := make([]ticket.Delivery, n)
+	for i := range list {
+		list[i] = k.delivery(c.Ticket)
+		f.delivery(&list[i])
+		list[i].Due = past.Add(time.Duration(i) * time.Second)
+	}
+	k.enter(c, list)
+	return list
+}
+
+// claimKept claims a delivery with everything in it: at first, when the lease has
+// passed, and when it is to be tried again. How Failures are counted is for
+// Claim/taken over to prove.
+func claimKept(k *kit) {
+	d := k.filling(plainly(), 1)[0]
+	want, now := d, clock
+	claim := func(how string) {
+		k.Helper()
+		now = now.Add(2 * lease)
+		got := k.claimWith(ticket.ClaimRequest{Now: now, Lease: lease, Limit: 1, Notifiers: []string{d.Notifier}})
+		k.same(len(got), 1, "deliveries claimed %s", how)
+		want.State, want.Attempts, want.Until, want.Failures = ticket.DeliveryClaimed, want.Attempts+1, now.Add(lease), got[0].Failures
+		k.same(got[0], want, "delivery as returned when it was claimed %s", how)
+		stored := k.stored(d)
+		stored.Failures = want.Failures
+		k.same(stored, want, "delivery as stored when it was claimed %s", how)
+	}
+	claim("for the first time")
+	claim("after its lease had passed")
+	for _, try := range []string{"once", "twice"} {
+		s := settlement(want, ticket.OutcomeRetry)
+		s.Due, s.Failures, s.Error, s.Address = now.Add(lease), 7, "mailbox full "+try, try+"@example.org"
+		k.settle(s)
+		want.Due, want.LastError, want.Address = s.Due, s.Error, s.Address
+		claim("after it was put off " + try)
+		claim("after it was put off " + try + ", and its lease had passed")
+	}
 }
 
 func claimInvalid(k *kit) {

@@ -7,13 +7,17 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-const saysDue = "Due returns references to tickets of all tenants whose timer has passed (Timer.At is not after now), the earliest first, by ID where equal, at most limit of them; none, if limit is 0 or less."
+const (
+	saysDue      = "Due returns references to tickets of all tenants whose timer has passed (Timer.At is not after now), the earliest first, by ID where equal, at most limit of them; none, if limit is 0 or less."
+	saysDueAlone = "The timer alone decides: a ticket that is closed or merged away must be among them while it has one, and must not be when its timer was stopped."
+)
 
 var dueRules = []rule{
 	{name: "Due/passed", says: saysDue, prove: duePassed},
 	{name: "Due/order", says: saysDue, prove: dueOrder},
 	{name: "Due/limit", says: saysDue, prove: dueLimit},
 	{name: "Due/changed", says: saysDue, prove: dueChanged},
+	{name: "Due/done or merged", says: saysDueAlone, upon: []string{"Due/passed", "Due/changed"}, prove: dueDone},
 	{name: "Due/copies", says: saysCopies, prove: dueCopies},
 	{name: "Due/no clock", says: saysClock, prove: dueNoClock},
 	{name: "Due/all tenants", says: saysDue, prove: dueTenants},
@@ -82,6 +86,48 @@ func dueChanged(k *kit) {
 		c = next(c.Ticket, step.edit)
 		k.commit(c)
 		k.same(k.due(step.at, 10), step.want, "due after %s", step.what)
+	}
+}
+
+// dueDone ends tickets in every way, and starts and stops their timers before,
+// meanwhile and after.
+func dueDone(k *kit) {
+	into := k.opened(acme)
+	k.commit(into)
+	to := func(action ticket.ActionName, s ticket.Status, p ticket.Phase) edit {
+		return func(e *ticket.Event) { e.Action, e.To, e.Phase = action, ticket.State{Status: s, Level: 1}, p }
+	}
+	merged := func(e *ticket.Event) { e.Set.MergedInto = new(into.Ticket.ID) }
+	closed := to(ticket.ActionClose, ticket.StatusClosed, ticket.PhaseClosed)
+	for _, end := range []struct {
+		what string
+		edit edit
+	}{
+		{"resolved", to(ticket.ActionResolve, ticket.StatusResolved, ticket.PhaseSolved)},
+		{"closed", closed},
+		{"merged away", merged},
+		{"closed and merged away", func(e *ticket.Event) { closed(e); merged(e) }},
+	} {
+		c := k.opened(acme, timer(clock))
+		k.commit(c)
+		running := []ticket.Ref{refTo(c)}
+		for _, step := range []struct {
+			what string
+			edit edit
+			want []ticket.Ref
+		}{
+			{"with a timer that runs", end.edit, running},
+			{"and was changed afterwards", note("unchanged"), running},
+			{"and whose timer was stopped afterwards", timer(time.Time{}), nil},
+			{"and whose timer was started afterwards", timer(clock), running},
+			{"once more, and whose timer was stopped at the same time", func(e *ticket.Event) { end.edit(e); timer(time.Time{})(e) }, nil},
+			{"once more, and whose timer was started at the same time", func(e *ticket.Event) { end.edit(e); timer(clock)(e) }, running},
+			{"and whose timer was stopped in the end", timer(time.Time{}), nil},
+		} {
+			c = next(c.Ticket, step.edit)
+			k.commit(c)
+			k.same(k.due(soon, 20), step.want, "due of a ticket that was %s %s", end.what, step.what)
+		}
 	}
 }
 

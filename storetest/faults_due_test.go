@@ -57,6 +57,34 @@ func dueAt(change func(now time.Time, limit int) (time.Time, int)) func(*faulty)
 	}
 }
 
+// undue is a fault in Due, which leaves tickets out.
+func undue(left func(t ticket.Ticket) bool) func(*faulty) {
+	return func(f *faulty) {
+		s := f.Store
+		f.due = func(ctx context.Context, now time.Time, limit int) ([]ticket.Ref, error) {
+			refs, err := s.Due(ctx, now, limit)
+			return slices.DeleteFunc(refs, func(r ticket.Ref) bool {
+				t, err := s.Ticket(ctx, r.Tenant, r.Ticket)
+				return err == nil && left(t)
+			}), err
+		}
+	}
+}
+
+// unstopped is a fault in Due, which keeps the stopped timers of tickets.
+func unstopped(kept func(t ticket.Ticket) bool) func(*faulty) {
+	return timing(func(ctx context.Context, s ticket.Store, timers map[ticket.Ref][]time.Time, now time.Time, limit int) ([]ticket.Ref, error) {
+		refs, err := s.Due(ctx, now, limit)
+		for ref, at := range timers {
+			t, err := s.Ticket(ctx, ref.Tenant, ref.Ticket)
+			if n := len(at); err == nil && n > 1 && at[n-1].IsZero() && kept(t) {
+				refs = append(refs, ref)
+			}
+		}
+		return refs, err
+	})
+}
+
 var dueFaults = []fault{
 	{"is late with timers", "Due/passed", dueAt(func(now time.Time, limit int) (time.Time, int) { return now.Add(-tick), limit })},
 	{"is early with timers", "Due/passed", dueAt(func(now time.Time, limit int) (time.Time, int) { return now.Add(tick), limit })},
@@ -109,6 +137,11 @@ var dueFaults = []fault{
 		}
 		return refs, err
 	})},
+	{"has no timers of closed tickets", "Due/done or merged", undue(func(t ticket.Ticket) bool { return t.Phase == ticket.PhaseClosed })},
+	{"has no timers of resolved tickets", "Due/done or merged", undue(func(t ticket.Ticket) bool { return t.Phase == ticket.PhaseSolved })},
+	{"has no timers of merged tickets", "Due/done or merged", undue(func(t ticket.Ticket) bool { return !t.MergedInto.IsZero() })},
+	{"does not stop the timers of closed tickets", "Due/done or merged", unstopped(func(t ticket.Ticket) bool { return t.Phase == ticket.PhaseClosed })},
+	{"does not stop the timers of merged tickets", "Due/done or merged", unstopped(func(t ticket.Ticket) bool { return !t.MergedInto.IsZero() })},
 	{"has no timers of another tenant", "Due/all tenants", func(f *faulty) {
 		s := f.Store
 		f.due = func(ctx context.Context, now time.Time, limit int) ([]ticket.Ref, error) {

@@ -38,6 +38,48 @@ var manyFaults = []fault{
 	{"has a thousand that are due at most", "Many/due", dueAt(func(now time.Time, limit int) (time.Time, int) { return now, min(limit, 1000) })},
 	{"takes a limit beyond 16 bits for none", "Many/due", dueAt(func(now time.Time, limit int) (time.Time, int) { return now, int(int16(limit)) })},
 	{"claims a thousand at most", "Many/claimed", claiming(func(r *ticket.ClaimRequest) { r.Limit = min(r.Limit, 1000) }, nil)},
+	{"lists five hundred tickets at most", "Many/listed", asking(func(q *ticket.Query) {
+		if q.Limit <= ticket.MaxLimit {
+			q.Limit = min(q.Limit, 500)
+		}
+	})},
+	{"has one page of tickets behind a thousand", "Many/listed", paging(func(q ticket.Query, p *ticket.Page) {
+		if len(p.Tickets) == ticket.MaxLimit {
+			p.Next = ""
+		}
+	})},
+	{"lists five hundred deliveries at most", "Many/deliveries", listing(func(q *ticket.DeliveryQuery) {
+		if q.Limit <= ticket.MaxLimit {
+			q.Limit = min(q.Limit, 500)
+		}
+	}, nil)},
+	{"commits a thousand deliveries at most", "Many/deliveries", onCommit(func(ctx context.Context, s ticket.Store, c ticket.Commit) error {
+		c.Deliveries = c.Deliveries[:min(len(c.Deliveries), 1000)]
+		return s.Commit(ctx, c)
+	})},
+	{"settles a thousand at most", "Many/settled", settling(func(ctx context.Context, s ticket.Store, list []ticket.Settlement) error {
+		return s.Settle(ctx, list[:min(len(list), 1000)])
+	})},
+	{"settles the first portion only where a claim was lost", "Many/settled", settling(func(ctx context.Context, s ticket.Store, list []ticket.Settlement) error {
+		err := ctx.Err()
+		for part := range slices.Chunk(list, 400) {
+			if err == nil {
+				err = s.Settle(ctx, part)
+			}
+		}
+		return err
+	})},
+	{"revises 999 at most", "Many/revised", revising(func(r *ticket.DeliveryUpdate) {
+		if len(r.IDs) == 1000 {
+			r.IDs = r.IDs[:999]
+		}
+	}, nil)},
+	{"counts what the last portion revised", "Many/revised", revising(nil, func(_ ticket.DeliveryUpdate, n int) int {
+		if n > 500 {
+			n -= 500
+		}
+		return n
+	})},
 }
 
 var argumentFaults = []fault{

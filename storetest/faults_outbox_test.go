@@ -96,6 +96,30 @@ func seeing(kind func(r ticket.ClaimRequest, d *ticket.Delivery) bool) func(*fau
 	}, "Claim")
 }
 
+// taking is a fault in what becomes of a delivery that is claimed.
+func taking(change func(d *ticket.Delivery)) func(*faulty) {
+	return naively(func(n *naive) {
+		n.take = func(d *ticket.Delivery, takenOver bool) {
+			d.Attempts++
+			if takenOver {
+				d.Failures++
+			}
+			change(d)
+		}
+	}, "Claim")
+}
+
+// held is a fault in what Deliveries returns of what is claimed.
+func held(change func(d *ticket.Delivery)) func(*faulty) {
+	return listing(nil, func(_ ticket.DeliveryQuery, p *ticket.DeliveryPage) {
+		for i := range p.Deliveries {
+			if p.Deliveries[i].State == ticket.DeliveryClaimed {
+				change(&p.Deliveries[i])
+			}
+		}
+	})
+}
+
 var claimFaults = []fault{
 	{"is early with deliveries", "Claim/due", entering(-tick)},
 	{"is late with deliveries", "Claim/due", entering(tick)},
@@ -230,6 +254,34 @@ var claimFaults = []fault{
 			}
 		}
 	})},
+	{"forgets the last error at the next claim", "Claim/kept", taking(func(d *ticket.Delivery) { d.LastError = "" })},
+	{"forgets the address at the next claim", "Claim/kept", taking(func(d *ticket.Delivery) { d.Address = "" })},
+	{"forgets the recipient's locale at the second claim", "Claim/kept", taking(func(d *ticket.Delivery) {
+		if d.Attempts == 2 {
+			d.To.Person.Locale = ""
+		}
+	})},
+	{"stores no telephone number of what is claimed", "Claim/kept", held(func(d *ticket.Delivery) { d.To.Person.Phone = "" })},
+	{"stores no level and queue of what is claimed again", "Claim/kept", held(func(d *ticket.Delivery) {
+		if d.Attempts > 1 {
+			d.To.Queue, d.To.Level = "", 0
+		}
+	})},
+	{"stores no kind of what is claimed again", "Claim/kept", held(func(d *ticket.Delivery) {
+		if d.Attempts > 1 {
+			d.Kind = ""
+		}
+	})},
+	{"stores that what is claimed again was due then", "Claim/kept", held(func(d *ticket.Delivery) {
+		if d.Attempts > 1 {
+			d.Due = d.Until.Add(-lease)
+		}
+	})},
+	{"stores that what is claimed again was made then", "Claim/kept", held(func(d *ticket.Delivery) {
+		if d.Attempts > 1 {
+			d.Created = d.Until.Add(-lease)
+		}
+	})},
 	{"gives a lease to who asks for none", "Claim/invalid", claiming(func(r *ticket.ClaimRequest) {
 		if r.Lease <= 0 {
 			r.Lease = lease
@@ -270,6 +322,16 @@ func outcome(of, taken ticket.Outcome) func(*faulty) {
 // is kept at all.
 func afterwards(change func(was ticket.Delivery, d *ticket.Delivery, st ticket.Settlement) bool) func(*faulty) {
 	return naively(func(n *naive) { n.settled = change }, "Settle")
+}
+
+// putOff is a fault in what a delivery is when it is to be tried again.
+func putOff(change func(st ticket.Settlement, d *ticket.Delivery)) func(*faulty) {
+	return afterwards(func(_ ticket.Delivery, d *ticket.Delivery, st ticket.Settlement) bool {
+		if st.Outcome == ticket.OutcomeRetry {
+			change(st, d)
+		}
+		return true
+	})
 }
 
 // following is a fault in Settle that knows which claims are held, and until
@@ -443,6 +505,29 @@ var settleFaults = []fault{
 			d.Until = was.Until
 		}
 		return true
+	})},
+	{"forgets the recipient's organisation of what it puts off", "Settle/kept", putOff(func(_ ticket.Settlement, d *ticket.Delivery) { d.To.Person.Organisation = "" })},
+	{"forgets the recipient's queue of what it puts off", "Settle/kept", putOff(func(_ ticket.Settlement, d *ticket.Delivery) { d.To.Queue = "" })},
+	{"forgets the kind of what it puts off", "Settle/kept", putOff(func(_ ticket.Settlement, d *ticket.Delivery) { d.Kind = "" })},
+	{"makes anew what it puts off", "Settle/kept", putOff(func(st ticket.Settlement, d *ticket.Delivery) { d.Created = st.At })},
+	{"forgets the event of what it puts off", "Settle/kept", putOff(func(_ ticket.Settlement, d *ticket.Delivery) {
+		if d.LastError == "error 1" {
+			d.Seq = 0
+		}
+	})},
+	{"records one error for a whole call", "Settle/kept", settling(func(ctx context.Context, s ticket.Store, list []ticket.Settlement) error {
+		list = slices.Clone(list)
+		for i := range list {
+			list[i].Error = list[0].Error
+		}
+		return s.Settle(ctx, list)
+	})},
+	{"records one address for a whole call", "Settle/kept", settling(func(ctx context.Context, s ticket.Store, list []ticket.Settlement) error {
+		list = slices.Clone(list)
+		for i := range list {
+			list[i].Address = list[0].Address
+		}
+		return s.Settle(ctx, list)
 	})},
 	{"gives up where there is no outcome", "Settle/invalid", recording(func(st *ticket.Settlement) {
 		if st.Outcome == 0 {

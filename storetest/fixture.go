@@ -77,6 +77,7 @@ func next(t ticket.Ticket, edits ...edit) ticket.Change {
 
 // add appends an event for each edit to a change.
 func add(c ticket.Change, edits ...edit) ticket.Change {
+	c.Events = slices.Grow(slices.Clip(c.Events), len(edits)) // copied once, not for each event
 	for _, edit := range edits {
 		t := c.Ticket
 		e := ticket.Event{
@@ -85,7 +86,7 @@ func add(c ticket.Change, edits ...edit) ticket.Change {
 		}
 		edit(&e)
 		ticket.Chain{}.Seal(t.Digest, &e)
-		c.Ticket, c.Events = ticket.Apply(t, e), append(slices.Clip(c.Events), e)
+		c.Ticket, c.Events = ticket.Apply(t, e), append(c.Events, e)
 	}
 	return c
 }

@@ -9,13 +9,23 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-const saysMany = "A method must return as many as there are, up to its limit, however high that is; a store that has to ask in portions asks again."
+const (
+	saysMany  = "A method must return as many as there are, up to its limit, however high that is; a store that has to ask in portions asks again."
+	saysWhole = "A method must handle all that it is passed, up to what its Check allows; a store that has to write in portions writes them all."
+)
 
 var manyRules = []rule{
 	{name: "Many/events", says: saysMany, upon: []string{"Events/"}, prove: manyEvents},
 	{name: "Many/due", says: saysMany, upon: []string{"Due/"}, prove: manyDue},
 	{name: "Many/claimed", says: saysMany, upon: []string{"Claim/", "Line/"}, prove: manyClaimed},
+	{name: "Many/listed", says: saysMany, upon: []string{"List/", "Commit/", "Values/", "Tenants/", "Concurrency/"}, prove: manyListed},
+	{name: "Many/deliveries", says: saysMany, upon: []string{"Deliveries/", "Commit/", "Values/", "Tenants/", "Concurrency/"}, prove: manyDeliveries},
+	{name: "Many/settled", says: saysWhole, upon: manyUpon, prove: manySettled},
+	{name: "Many/revised", says: saysWhole, upon: manyUpon, prove: manyRevised},
 }
+
+// manyUpon is what cases build upon that claim, settle and revise many.
+var manyUpon = []string{"Many/", "Claim/", "Line/", "Settle/", "Deliveries/", "Revise/", "Commit/", "Values/", "Tenants/", "Concurrency/"}
 
 // many is more than what databases and drivers are known to give at a time.
 const many = 1200
@@ -65,4 +75,83 @@ func manyClaimed(k *kit) {
 	k.same(deliveryIDs(k.claimWith(r)), deliveryIDs(list[:many-100]), "deliveries claimed with limit %d, of %d", r.Limit, many)
 	r.Limit = noLimit
 	k.same(deliveryIDs(k.claimWith(r)), deliveryIDs(list[many-100:]), "deliveries claimed of those that were left, with limit %d", r.Limit)
+}
+
+// manyListed asks for the longest page, and for what is left behind it.
+func manyListed(k *kit) {
+	const left = many - ticket.MaxLimit
+	for range 12 {
+		var changes []ticket.Change
+		for range many / 12 {
+			changes = append(changes, k.opened(acme, timer(clock)))
+		}
+		k.commit(changes...)
+	}
+	for _, order := range []ticket.Order{ticket.OrderOldestFirst, ticket.OrderMostRecent} {
+		q := ticket.Query{Tenant: acme, Order: order, Limit: ticket.MaxLimit}
+		first := k.list(q)
+		k.same(len(first.Tickets), ticket.MaxLimit, "tickets in the order %q with limit %d, of %d", order, q.Limit, many)
+		q.After = first.Next
+		k.same(len(k.list(q).Tickets), left, "tickets in the order %q that are left after %d, of %d", order, ticket.MaxLimit, many)
+	}
+}
+
+// crowd commits deliveries that are due, to a person each, in one call.
+func (k *kit) crowd(n int) []ticket.Delivery {
+	k.Helper()
+	return k.outbox(slices.Repeat([]time.Time{past}, n)...)
+}
+
+// manyDeliveries commits many in one call, and reads them all.
+func manyDeliveries(k *kit) {
+	all := newestFirst(ticket.DeliveryQuery{Tenant: acme}, k.crowd(many))
+	for what, q := range map[string]ticket.DeliveryQuery{
+		"of a tenant": {}, "of a ticket": {Ticket: all[0].Ticket}, "that are pending": {State: []ticket.DeliveryState{ticket.DeliveryPending}},
+	} {
+		q.Tenant, q.Limit = acme, ticket.MaxLimit
+		first := k.deliveries(q)
+		k.same(deliveryIDs(first.Deliveries), deliveryIDs(all[:q.Limit]), "deliveries %s with limit %d, of %d", what, q.Limit, many)
+		q.After = first.Next
+		k.same(deliveryIDs(k.deliveries(q).Deliveries), deliveryIDs(all[q.Limit:]), "deliveries %s that are left after %d, of %d", what, q.Limit, many)
+	}
+}
+
+// heldAll claims all that are due and returns their settlements.
+func (k *kit) heldAll(n int, o ticket.Outcome) []ticket.Settlement {
+	k.Helper()
+	claimed := k.claimWith(ticket.ClaimRequest{Now: clock, Lease: lease, Limit: n, Notifiers: []string{"mail"}})
+	k.same(len(claimed), n, "deliveries claimed with limit %d", n)
+	all := make([]ticket.Settlement, n)
+	for i := range claimed {
+		all[i] = settlement(claimed[i], o)
+	}
+	return all
+}
+
+// states wants as many deliveries to be in a state.
+func (k *kit) states(s ticket.DeliveryState, want int, when string, args ...any) {
+	k.Helper()
+	q := ticket.DeliveryQuery{Tenant: acme, State: []ticket.DeliveryState{s}, Limit: ticket.MaxLimit}
+	k.same(len(k.deliveries(q).Deliveries), min(want, q.Limit), "deliveries that are %s after %s", s, fmt.Sprintf(when, args...))
+}
+
+// manySettled settles many in one call, one of which is not claimed.
+func manySettled(k *kit) {
+	k.crowd(many)
+	all := k.heldAll(many, ticket.OutcomeDone)
+	all[many/2].Attempts++
+	err := k.store.Settle(k.Context(), all)
+	k.refused(err, ticket.ErrClaimLost, "Settle of %d, one of which is claimed with other attempts", many)
+	k.states(ticket.DeliveryClaimed, 1, "%d were settled in one call, all but one", many)
+	k.states(ticket.DeliverySent, many-1, "%d were settled in one call, all but one", many)
+}
+
+// manyRevised revises as many as a call takes.
+func manyRevised(k *kit) {
+	const most = 1000 // see ticket.DeliveryUpdate
+	list := k.crowd(most)
+	k.settle(k.heldAll(most, ticket.OutcomeGiveUp)...)
+	k.same(k.revise(revision(ticket.DeliveryPending, settledStates, list...)), most, "deliveries revised in one call, of %d", most)
+	k.states(ticket.DeliveryPending, most, "%d were revised in one call", most)
+	k.states(ticket.DeliveryDead, 0, "%d were revised in one call", most)
 }

@@ -30,7 +30,7 @@ type fault struct {
 func faults() []fault {
 	return slices.Concat(commitFaults, raceFaults, readFaults, listFaults, listChangeFaults, dueFaults, claimFaults, lineFaults, settleFaults,
 		deliveriesFaults, reviseFaults, briefFaults, forgetFaults, hastenFaults,
-		searchFaults, countsFaults, valueFaults, ageFaults, manyFaults, argumentFaults, tenantFaults, joinedFaults, contextFaults, durableFaults)
+		searchFaults, countsFaults, valueFaults, longFaults, ageFaults, manyFaults, argumentFaults, tenantFaults, joinedFaults, contextFaults, durableFaults)
 }
 
 // methods are those that each case uses, by the name of the case. A case must be

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -9,13 +10,14 @@ import (
 )
 
 const (
-	saysSettle   = "One that is done must become Sent; one that is to be tried again must become Pending with the new Due; the other outcomes must become Dead, Bounced and Suppressed."
-	saysSettled  = "A delivery that is Sent, Dead, Bounced or Suppressed is settled: it has Settled set to the settlement's At, and stays in the store."
-	saysRecorded = "In every case Failures, LastError and Address become those of the settlement, and Until zero."
-	saysStale    = "Each settlement stands by itself: one whose delivery is not claimed, or is claimed with other Attempts, must change nothing, and the call then returns ErrClaimLost after the others were made."
-	saysLate     = "It counts however late it comes: the end of the lease does not matter as long as nobody else has claimed the delivery."
-	saysNobody   = "Where one is to be tried again, the store may put off the Due of those behind it in its line to the same time; it must bring none forward, and must leave all others as they are."
-	saysOutcome  = "Check reports a settlement that makes no sense as an [*InvalidError]."
+	saysSettle     = "One that is done must become Sent; one that is to be tried again must become Pending with the new Due; the other outcomes must become Dead, Bounced and Suppressed."
+	saysSettled    = "A delivery that is Sent, Dead, Bounced or Suppressed is settled: it has Settled set to the settlement's At, and stays in the store."
+	saysRecorded   = "In every case Failures, LastError and Address become those of the settlement, and Until zero."
+	saysSettleKept = "All other fields of the delivery must stay as they were."
+	saysStale      = "Each settlement stands by itself: one whose delivery is not claimed, or is claimed with other Attempts, must change nothing, and the call then returns ErrClaimLost after the others were made."
+	saysLate       = "It counts however late it comes: the end of the lease does not matter as long as nobody else has claimed the delivery."
+	saysNobody     = "Where one is to be tried again, the store may put off the Due of those behind it in its line to the same time; it must bring none forward, and must leave all others as they are."
+	saysOutcome    = "Check reports a settlement that makes no sense as an [*InvalidError]."
 )
 
 var settleRules = []rule{
@@ -28,6 +30,7 @@ var settleRules = []rule{
 	{name: "Settle/suppress", says: saysSettle, prove: settleTo(ticket.OutcomeSuppress)},
 	{name: "Settle/settled", says: saysSettled, upon: []string{"Claim/", "Settle/done", "Settle/give up", "Settle/bounce back", "Settle/suppress"}, prove: settleStays},
 	{name: "Settle/recorded", says: saysRecorded, upon: []string{"Settle/again"}, prove: settleRecorded},
+	{name: "Settle/kept", says: saysSettleKept, upon: []string{"Claim/", "Settle/", "Deliveries/", "Values/"}, prove: settleKept},
 	{name: "Settle/other attempts", says: saysStale, prove: settleStale},
 	{name: "Settle/not claimed", says: saysStale, upon: []string{"Settle/again"}, prove: settleUnclaimed},
 	{name: "Settle/the others", says: saysStale, prove: settleOthers},
@@ -168,6 +171,45 @@ func settleRecorded(k *kit) {
 			last.Error, last.Address = "mailbox full\nécole", "zoé@école.example"
 		}
 		recorded(last, "second")
+	}
+}
+
+// settleKept settles three with everything in them in one call, with every outcome.
+func settleKept(k *kit) {
+	f := plainly()
+	for _, o := range outcomes {
+		list := k.filling(f, 3)
+		vias := []string{list[0].Notifier, list[1].Notifier, list[2].Notifier}
+		want := k.claimWith(ticket.ClaimRequest{Now: clock, Lease: lease, Limit: 3, Notifiers: vias})
+		k.same(deliveryIDs(want), deliveryIDs(list), "deliveries claimed")
+		var all []ticket.Settlement
+		for i := range want {
+			d, s := &want[i], settlement(want[i], o)
+			s.At, s.Due, s.Failures = clock.Add(time.Duration(i)*time.Second), soon.Add(time.Duration(i)*time.Second), i+1
+			s.Error, s.Address = fmt.Sprintf("error %d", i), fmt.Sprintf("tried-%d@example.org", i)
+			all = append(all, s)
+			d.State, d.Until, d.Failures, d.LastError, d.Address = o.State(), time.Time{}, s.Failures, s.Error, s.Address
+			if o == ticket.OutcomeRetry {
+				d.Due = s.Due
+			} else {
+				d.Settled = s.At
+			}
+		}
+		slices.Reverse(all)
+		k.settle(all...)
+		for i, d := range list {
+			if got, ok := k.find(d); ok { // else for Settle/settled to prove
+				k.same(got, want[i], "the %d. of three deliveries that were settled in one call: %s", i+1, o)
+			}
+		}
+		if o != ticket.OutcomeRetry {
+			continue
+		}
+		r := ticket.ClaimRequest{Now: soon.Add(lease), Lease: lease, Limit: 3, Notifiers: vias}
+		for i := range want {
+			want[i].State, want[i].Attempts, want[i].Until = ticket.DeliveryClaimed, 2, r.Now.Add(r.Lease)
+		}
+		k.same(k.claimWith(r), want, "deliveries claimed after they were put off")
 	}
 }
 

@@ -18,14 +18,18 @@ const (
 	saysErased  = "Each enters the digest as a salted commitment only (see [Seals]), so that it can be erased later with [Event.Erase] and the chain still verifies."
 	saysHistory = "Ticket is one request as it stands now: the fold of its events (see [Apply])."
 	saysYears   = "Times of the years 1 to 9999, in UTC, must be taken, and others refused with ErrInvalid, as the Check methods do. Due takes any."
+	saysAlike   = "Texts that differ in one byte must be different texts, however long they are and wherever that byte is."
+	saysLists   = "A query must be answered with lists of the greatest length that its Check allows."
 	saysClock   = "The store must not ask a clock: all times come from the desk."
 )
 
 var valueRules = []rule{
-	{name: "Values/copies in", says: saysCopies, upon: []string{"Settle/"}, prove: copiesIn},
-	{name: "Values/copies out", says: saysCopies, prove: copiesOut},
+	{name: "Values/copies in", says: saysCopies, upon: []string{"Settle/", "Claim/kept"}, prove: copiesIn},
+	{name: "Values/copies out", says: saysCopies, upon: []string{"Claim/kept"}, prove: copiesOut},
 	{name: "Values/text", says: saysText, prove: valueText},
 	{name: "Values/long text", says: saysText, prove: valueLongText},
+	{name: "Values/alike but for the end", says: saysAlike, upon: []string{"Commit/", "List/", "Claim/", "Line/", "Deliveries/", "Tenants/", "Receipt", "Values/long text"}, prove: valueAlike},
+	{name: "Values/long lists", says: saysLists, upon: []string{"Commit/", "List/", "Deliveries/", "Values/long text"}, prove: valueLists},
 	{name: "Values/times", says: saysText, prove: valueTimes},
 	{name: "Values/years taken", says: saysYears, upon: []string{"Commit/", "List/", "Ticket/", "Events/", "Values/times"}, prove: valueYearsTaken},
 	{name: "Values/years refused", says: saysYears, upon: []string{"Commit/", "List/", "Claim/", "Settle/", "UpdateDeliveries/", "Deliveries/", "Values/no clock"}, prove: valueYearsRefused},

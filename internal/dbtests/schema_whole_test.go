@@ -301,3 +301,43 @@ func gaveUp(b backend) error {
 	}
 	return stateError("40001")
 }
+
+// Check finds what the search needs and is not there: the index of the words, the
+// column that it is of, and the queue. On SQLite the index is a table, and a plain one
+// of the name does not do.
+func TestCheckFindsMissingSearch(t *testing.T) {
+	losses := map[sqlstore.Dialect]map[string][]string{
+		sqlstore.SQLite: {
+			"the index":     {"DROP TABLE ticket_words"},
+			"a plain table": {"DROP TABLE ticket_words", "CREATE TABLE ticket_words (tokens TEXT)"},
+			"the queue":     {"DROP TABLE ticket_unindexed"},
+		},
+		sqlstore.Postgres: {
+			"the index":        {"DROP INDEX ticket_texts_tokens"},
+			"the column":       {"ALTER TABLE ticket_texts DROP COLUMN tokens"},
+			"the column alone": {"ALTER TABLE ticket_texts DROP COLUMN tokens", "CREATE INDEX ticket_texts_tokens ON ticket_texts (version)"},
+			"the queue":        {"DROP TABLE ticket_unindexed"},
+		},
+		sqlstore.MySQL: {
+			"the index":        {"ALTER TABLE ticket_texts DROP INDEX ticket_texts_tokens"},
+			"the column":       {"ALTER TABLE ticket_texts DROP COLUMN tokens"},
+			"the column alone": {"ALTER TABLE ticket_texts DROP COLUMN tokens", "ALTER TABLE ticket_texts ADD KEY ticket_texts_tokens (version)"},
+			"the queue":        {"DROP TABLE ticket_unindexed"},
+		},
+	}
+	each(t, databases, func(t *testing.T, b backend) {
+		for what, statements := range losses[b.dialect] {
+			t.Run(what, func(t *testing.T) {
+				db := b.connect(t, b.dsn(t))
+				s, err := sqlstore.Open(t.Context(), db, b.dialect, sqlstore.Search())
+				require.NoError(t, err)
+				require.NoError(t, s.Check(t.Context()))
+				for _, text := range statements {
+					_, err := db.ExecContext(t.Context(), text)
+					require.NoError(t, err, text)
+				}
+				require.ErrorIs(t, s.Check(t.Context()), sqlstore.ErrSchema)
+			})
+		}
+	})
+}
