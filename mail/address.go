@@ -12,41 +12,44 @@ import (
 	"github.com/ticketkit/ticket/mail/letter"
 )
 
-// The most bytes of an address and of what stands before its @ (RFC 5321,
-// sections 4.5.3.1.1 and 4.5.3.1.3).
+// The maximum size in bytes of an address and of its local part (RFC 5321, sections
+// 4.5.3.1.1 and 4.5.3.1.3).
 const (
 	maxAddress = 254
 	maxLocal   = 64
 )
 
-// The desk's own addresses are written as every server takes them. Those of others
-// are as they are: with underscores and hyphens in any place.
+// The desk's own addresses follow the strict rules that every server accepts. Other
+// addresses may have underscores, and hyphens anywhere.
 var (
 	ownDomains = idna.New(idna.MapForLookup(), idna.BidiRule(), idna.StrictDomainName(true), idna.VerifyDNSLength(true))
 	domains    = idna.New(idna.MapForLookup(), idna.BidiRule(), idna.StrictDomainName(false), idna.CheckHyphens(false), idna.VerifyDNSLength(true))
 )
 
-// ownAddress reads an address of the desk's.
+// ownAddress reads an address of the desk.
 func ownAddress(s string) (string, error) { return readAddress(s, ownDomains, false) }
 
-// address reads one address of a recipient without a name. The domain comes in ASCII.
-// The errors say what is wrong and do not repeat the address. What providers have
-// given out is taken, though no standard does: dots in a row or at an end.
+// address reads one address of a recipient, without a name, and returns it with the domain
+// in ASCII. Errors say what is wrong and do not contain the address. It accepts what
+// providers have issued against the standards: a dot at either end, and several dots in a
+// row.
 func address(s string) (string, error) { return readAddress(s, domains, true) }
 
+// readAddress reads an address with the domain rules of the profile. With dots, misplaced
+// dots before the @ are accepted.
 func readAddress(s string, domains *idna.Profile, dots bool) (string, error) {
 	switch {
 	case s == "":
 		return "", errors.New("is empty")
 	case len(s) > maxAddress:
-		return "", errors.New("is longer than an address can be")
+		return "", errors.New("is longer than 254 bytes")
 	case strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) || r == '\ufffd' || unicode.Is(unicode.Cf, r) }):
-		return "", errors.New("has characters that no address has")
+		return "", errors.New("has characters that an address cannot have")
 	}
-	s = strings.TrimSuffix(s, ".") // of a domain that is written in full
+	s = strings.TrimSuffix(s, ".") // of a fully qualified domain
 	a, err := netmail.ParseAddress(s)
 	if local, domain := split(s); err != nil && dots && domain != "" && !strings.ContainsAny(local, "\"()<>[]:;@\\, ") {
-		if _, wrong := netmail.ParseAddress(strings.ReplaceAll(local, ".", "a") + "@" + domain); wrong == nil { // it is only the dots
+		if _, wrong := netmail.ParseAddress(strings.ReplaceAll(local, ".", "a") + "@" + domain); wrong == nil { // only the dots are wrong
 			a, err = &netmail.Address{Address: s}, nil
 		}
 	}
@@ -56,26 +59,26 @@ func readAddress(s string, domains *idna.Profile, dots bool) (string, error) {
 	local, domain := split(a.Address)
 	ascii, err := domains.ToASCII(domain)
 	if err != nil || !strings.ContainsFunc(ascii, unicode.IsLetter) || strings.ContainsFunc(ascii, notInDomain) {
-		return "", errors.New("has no domain that mail can be sent to")
+		return "", errors.New("has no valid domain")
 	}
 	if local == "" || len(local) > maxLocal || len(local)+1+len(ascii) > maxAddress {
-		return "", errors.New("has too little or too much before the @")
+		return "", errors.New("must have 1 to 64 bytes before the @, and 254 in all")
 	}
 	return local + "@" + ascii, nil
 }
 
-// notInDomain reports what no domain has, written in ASCII.
+// notInDomain reports whether r cannot be part of an ASCII domain.
 func notInDomain(r rune) bool {
 	return r != '.' && r != '-' && r != '_' && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
 }
 
-// mostAddresses is how many a queue may have.
-const mostAddresses = 100
+// maxQueueAddresses limits the addresses of a queue.
+const maxQueueAddresses = 100
 
-// addresses reads a list with commas, each as address does, and each mailbox once.
-// The errors name the one that is none: these are the host's own.
+// addresses reads a list separated by commas, and drops repeated mailboxes. Errors contain
+// the faulty address, because the application supplied it.
 func addresses(s string) ([]string, error) {
-	if a, err := address(s); err == nil { // one, perhaps with a comma in quotes
+	if a, err := address(s); err == nil { // one address, perhaps with a quoted comma
 		return []string{a}, nil
 	}
 	var list []string
@@ -84,7 +87,7 @@ func addresses(s string) ([]string, error) {
 		one = strings.TrimSpace(one)
 		a, err := address(one)
 		if err != nil && strings.Contains(s, ",") {
-			return nil, fmt.Errorf("has in its list %q, which %w", cutTo(one, 60), err)
+			return nil, fmt.Errorf("contains %q, which %w", cutTo(one, 60), err)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("is %q, which %w", cutTo(one, 60), err)
@@ -94,13 +97,13 @@ func addresses(s string) ([]string, error) {
 			list = append(list, a)
 		}
 	}
-	if len(list) > mostAddresses {
-		return nil, fmt.Errorf("are %d addresses, at most %d are taken", len(list), mostAddresses)
+	if len(list) > maxQueueAddresses {
+		return nil, fmt.Errorf("has %d addresses; the maximum is %d", len(list), maxQueueAddresses)
 	}
 	return list, nil
 }
 
-// split parts an address at its last @.
+// split splits an address at its last @.
 func split(address string) (local, domain string) {
 	at := strings.LastIndexByte(address, '@')
 	if at < 0 {
@@ -109,12 +112,11 @@ func split(address string) (local, domain string) {
 	return address[:at], address[at+1:]
 }
 
-// unread are parts of addresses that nobody reads, without what is neither a
-// letter nor a digit.
+// unread lists parts of addresses that nobody reads, reduced to letters and digits.
 var unread = []string{"noreply", "donotreply", "dontreply", "notreply", "noresponse", "unattended",
 	"nichtantworten", "keineantwort", "nepasrepondre", "noresponder"}
 
-// noReply reports whether an address says that nobody reads it.
+// noReply reports whether the address says that nobody reads it.
 func noReply(address string) bool {
 	local, _ := split(address)
 	local = strings.Map(func(r rune) rune {
@@ -131,8 +133,8 @@ func noReply(address string) bool {
 	return false
 }
 
-// displayName is a name as it can stand before an address: one line, and nothing
-// that a client would decode.
+// displayName returns a name that is safe before an address: one line, without encoded
+// words.
 func displayName(s string) string {
 	return strings.ReplaceAll(letter.Line(s, 80), "=?", "= ?")
 }

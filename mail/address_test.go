@@ -9,9 +9,9 @@ import (
 	"github.com/ticketkit/ticket/mail"
 )
 
-// Addresses that providers have given out are tried; what can be none is a bounce
-// without a try.
-func TestAddressesThatAreTried(t *testing.T) {
+// Addresses that providers have issued are tried. Text that cannot be an address is
+// a bounce without an attempt.
+func TestMalformedAddressesBounceWithoutAnAttempt(t *testing.T) {
 	for address, to := range map[string]string{
 		"m..h@keitai.example":        `<"m..h"@keitai.example>`,
 		"mira.@keitai.example":       `<"mira."@keitai.example>`,
@@ -35,7 +35,7 @@ func TestAddressesThatAreTried(t *testing.T) {
 		"A <m..h@keitai.example>":    "",
 	} {
 		s := start(t, nil)
-		n := notice(ticket.KindReceived, 1)
+		n := notification(ticket.KindReceived, 1)
 		n.To.Person.Email = address
 		got, _, err := s.notifier(nil).Compose(n)
 		if to == "" {
@@ -48,8 +48,8 @@ func TestAddressesThatAreTried(t *testing.T) {
 	}
 }
 
-// An address of the desk's own that servers do not take is found at the start.
-func TestOwnAddressesAreStrict(t *testing.T) {
+// New rejects an address of the desk that servers would refuse.
+func TestNewRejectsMalformedOwnAddresses(t *testing.T) {
 	for _, a := range []string{"m..h@example.org", "desk.@example.org", "desk@mail_2.example.org", "desk@-mail.example.org", "desk@localhost:25", "desk"} {
 		for field, set := range map[string]func(*mail.Config){
 			"mail.from":       func(c *mail.Config) { c.From = a },

@@ -17,120 +17,124 @@ import (
 	"github.com/ticketkit/ticket/mail/letter"
 )
 
-// Config says how letters are sent. Host and From must be given.
+// Config configures a [Notifier]. Host and From are required; every other field has a
+// default.
 type Config struct {
-	// Host is the server's name, such as "smtp.example.org".
+	// Host is the name of the SMTP server, such as "smtp.example.org".
 	Host string
-	// Port is the server's port. Default: 587, or 465 with TLS from the start, or
-	// 25 with no encryption.
+	// Port is the TCP port of the server. Zero means 587, or 465 with ImplicitTLS, or 25
+	// with Unencrypted.
 	Port int
-	// Encryption of the connection. Default: StartTLS, and nothing is sent to a
-	// server that does not offer it.
+	// Encryption selects how the connection is encrypted. Zero means StartTLS: nothing is
+	// sent to a server that does not offer STARTTLS.
 	Encryption Encryption
-	// TLS says how; nil, and no ServerName in it: the server must have a
-	// certificate for Host that the system trusts. At least TLS 1.2 is used, unless
-	// MinVersion says otherwise.
+	// TLS configures the TLS client. Nil means the defaults of crypto/tls. An empty
+	// ServerName means Host, and a MinVersion of zero means TLS 1.2. By default the server
+	// needs a certificate for Host that the system trusts.
 	TLS *tls.Config
 
-	// Auth is how to sign in. Default: Plain with a Username, XOAuth2 with a Token,
-	// and not at all without either.
-	// Without encryption it is refused, but for a Host that is this machine.
+	// Auth selects how to sign in. Zero means XOAuth2 if Token is set, or else Plain if
+	// Username is set, or else no sign-in. Signing in without encryption is an error
+	// unless Host is the local machine.
 	Auth     Auth
 	Username string
 	Password Secret
-	// Token returns the access token for XOAuth2, every time one is needed.
+	// Token returns the access token for XOAuth2. It is called once for each new
+	// connection.
 	Token func(ctx context.Context) (string, error)
 
-	// From is the sender's address, perhaps with a name: "Example Shop
-	// <support@example.org>".
+	// From is the sender, with or without a name: "Example Shop <support@example.org>".
 	From string
-	// ReplyPlus is the mailbox for replies where it takes plus addresses: replies
-	// about ticket 7Q4K-92MX-F go to support+7Q4K92MXF@example.org if it is
-	// "support@example.org". [NumberOf] reads them. A number of another form stands
-	// there as it is, as far as an address can have it; [AddressNumber] reads it. One
-	// for which there is no place (64 bytes before the @) is left out. Empty: there is
-	// none.
+	// ReplyPlus is a mailbox for replies that accepts plus addresses. If it is
+	// "support@example.org", the reply address of ticket 7Q4K-92MX-F is
+	// support+7Q4K92MXF@example.org, which [NumberOf] reads.
+	//
+	// Numbers in another format are written with the characters that an address can hold,
+	// and [AddressNumber] reads them. A number that does not fit into the 64 bytes before
+	// the @ is left out. Empty means no plus address.
 	ReplyPlus string
-	// ReplyTo returns the address for replies to a letter, and "" where ReplyPlus,
-	// or else From, is to be used. Nil: always that.
+	// ReplyTo returns the reply address of a letter. If it returns "", or is nil,
+	// ReplyPlus is used, or else From.
 	ReplyTo func(n ticket.Notification) string
-	// AllowNoReply takes a From that nobody reads, such as no-reply@example.org,
-	// though replies go there. Letters must not ask for them then; see
+	// AllowNoReply permits a From that nobody reads, such as no-reply@example.org,
+	// although replies go to it. The letters must then not ask for replies; see
 	// [letter.Config].NoReply.
 	AllowNoReply bool
-	// Bounces is the address for letters that come back, which SMTP calls the
-	// reverse path. Default: that of From.
+	// Bounces is the address that bounced letters return to: the reverse-path of SMTP.
+	// Empty means the address in From.
 	Bounces string
-	// Address returns the address of a recipient who has none, such as an agent or
-	// a queue; [ticket.Config].Profile can do so, too. For a queue it may be several
-	// with commas between them, at most 100: each gets a letter. One that is
-	// malformed is an error of the delivery that names it, and is tried again, as
-	// all that the host can mend. Nil, and "": there is none.
+	// Address returns the address of a recipient that has none, such as an agent or a
+	// queue. [ticket.Config].Profile can do the same. For a queue it may return up to 100
+	// addresses, separated by commas; each gets its own letter. A malformed address is an
+	// error that names it, and the delivery is retried. Nil, and a result of "", mean no
+	// address: the delivery fails for good.
 	Address func(r ticket.Recipient) string
 
-	// OpenAttachment opens a file that an agent sent, so that it travels with the letter to a
-	// customer; see the package's comment. The reader is read to its end and closed.
-	// No reader, and no error, leaves it at the name in the letter. An error is one of
-	// the attempt. Nil: no file travels.
+	// OpenAttachment opens a file that an agent sent, so that the file is attached to
+	// letters to customers. The notifier reads the reader to its end and closes it. If the
+	// reader and the error are both nil, the file is only named in the letter. An error
+	// fails the attempt, as does a file whose size or SHA-256 differs from those of the
+	// event. Nil means no file is attached.
 	OpenAttachment func(ctx context.Context, n ticket.Notification, a ticket.Attachment) (io.ReadCloser, error)
-	// MaxAttachmentBytes bounds the bytes of the files that travel with one letter; those that
-	// do not fit are only named. Default: 10 MiB.
+	// MaxAttachmentBytes limits the total size in bytes of the files attached to one
+	// letter, before base64 encoding. Files that do not fit are only named in the letter.
+	// Zero means 10 MiB. A negative value is an error.
 	MaxAttachmentBytes int64
 
-	// Letters has the words. Nil: those of package letter as they come.
+	// Letters words the letters. Nil means the built-in templates of package letter.
 	Letters *letter.Letters
-	// Domain stands in the Message-IDs. It must not change: letters about a ticket
-	// that were sent before are found by it. Default: that of From.
+	// Domain is the domain in Message-IDs. It must not change: replies to earlier letters
+	// are matched by it. Empty means the domain of From.
 	Domain string
 
-	// Hello is the name by which this side greets the server. Default: the host's
-	// name, or Domain where it has none with a dot.
+	// Hello is the name sent in EHLO. Empty means the host name of this machine, or Domain
+	// if that name has no dot.
 	Hello string
-	// Timeout bounds every step of the conversation but the last, and of a letter
-	// every part of 32 KiB. Default: 30 seconds.
+	// Timeout limits each step of the SMTP conversation except the last, and the sending
+	// of each 32 KiB of a letter. Zero means 30 seconds. A negative value is an error.
 	Timeout time.Duration
-	// DataTimeout bounds the last step: how long the server may take to look a letter over
-	// that it has got whole. An answer that is not waited for leaves open whether the
-	// letter was taken. Default: twenty times Timeout, and 10 minutes at most, as RFC
-	// 5321, section 4.5.3.2.6, says.
+	// DataTimeout limits the last step: the wait for the reply to a letter that was sent
+	// completely. Without that reply it is unknown whether the server accepted the letter.
+	// Zero means 20 times Timeout, but at most 10 minutes (RFC 5321, section 4.5.3.2.6)
+	// and never less than Timeout. A negative value is an error.
 	DataTimeout time.Duration
-	// Connections is how many there are at once; further letters wait for one.
-	// Default: 4.
+	// Connections limits the number of open connections. Further letters wait for a free
+	// one. Zero means 4. A negative value is an error.
 	Connections int
-	// Reuse is how many letters go over one connection. Default: 10, which is the
-	// most that Exim, as it comes, passes on at once.
+	// Reuse limits the number of letters sent over one connection. Zero means 10, the most
+	// that Exim forwards at once in its default configuration. A negative value is an
+	// error.
 	Reuse int
-	// Idle is how long a connection is kept for the next letter. Default: 30
-	// seconds. Negative: not at all.
+	// Idle is how long an unused connection stays open for the next letter. Zero means 30
+	// seconds. A negative value means connections are not reused.
 	Idle time.Duration
-	// Dial opens connections. Nil: TCP.
+	// Dial opens the network connection. Nil means TCP.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
-// Encryption says how the connection is encrypted.
+// Encryption selects how the connection is encrypted.
 type Encryption uint8
 
-// The encryptions.
+// The values of [Encryption].
 const (
-	StartTLS    Encryption = iota // STARTTLS, which the server must offer
+	StartTLS    Encryption = iota // STARTTLS; the server must offer it
 	ImplicitTLS                   // TLS from the start
-	Unencrypted                   // none: everybody on the way can read and change letters
+	Unencrypted                   // none: anyone on the network path can read and change letters
 )
 
-// Auth says how to sign in.
+// Auth selects how to sign in.
 type Auth uint8
 
-// The ways to sign in.
+// The values of [Auth].
 const (
-	AutoAuth Auth = iota // Plain with a Username, XOAuth2 with a Token, and NoAuth without either
+	AutoAuth Auth = iota // XOAuth2 with a Token, or else Plain with a Username, or else NoAuth
 	Plain
 	Login
 	XOAuth2
 	NoAuth
 )
 
-// Secret is a text that is not shown: however it is printed, logged or encoded,
-// it reads "[hidden]".
+// Secret is a string that is never shown: printed, logged or encoded, it reads "[hidden]".
 type Secret string
 
 const hidden = "[hidden]"
@@ -138,7 +142,7 @@ const hidden = "[hidden]"
 // Format implements [fmt.Formatter].
 func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.shown()) }
 
-// MarshalText writes "[hidden]", or nothing where there is no secret.
+// MarshalText returns "[hidden]", or nothing if the secret is empty.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.shown()), nil }
 
 func (s Secret) shown() string {
@@ -148,15 +152,14 @@ func (s Secret) shown() string {
 	return hidden
 }
 
-// settings are a Config that was checked.
+// settings is a Config that was checked and completed.
 type settings struct {
 	Config
 	from, bounces netmail.Address
 	plus          netmail.Address // zero: none
 }
 
-// check completes the configuration; its error joins all faults, each a
-// [*ticket.InvalidError].
+// check fills in the defaults. Its error joins all faults, each an [*ticket.InvalidError].
 func (cfg Config) check() (settings, error) {
 	s := settings{Config: cfg}
 	var faults []error
@@ -196,7 +199,7 @@ func (cfg Config) check() (settings, error) {
 	for _, v := range []struct {
 		field    string
 		negative bool
-	}{{"timeout", s.Timeout < 0}, {"answer", s.DataTimeout < 0}, {"connections", s.Connections < 0}, {"reuse", s.Reuse < 0}, {"attach_most", s.MaxAttachmentBytes < 0}} {
+	}{{"timeout", s.Timeout < 0}, {"data_timeout", s.DataTimeout < 0}, {"connections", s.Connections < 0}, {"reuse", s.Reuse < 0}, {"max_attachment_bytes", s.MaxAttachmentBytes < 0}} {
 		if v.negative {
 			fault(v.field, "must not be negative")
 		}
@@ -208,7 +211,7 @@ func (cfg Config) check() (settings, error) {
 		s.DataTimeout = max(s.Timeout, min(20*s.Timeout, 10*time.Minute))
 	}
 	if s.MaxAttachmentBytes == 0 {
-		s.MaxAttachmentBytes = mostAttached
+		s.MaxAttachmentBytes = defaultAttachmentBytes
 	}
 	if s.Connections == 0 {
 		s.Connections = 4
@@ -243,15 +246,15 @@ func (s *settings) checkAuth(fault func(field, format string, args ...any)) {
 	case s.Auth == NoAuth:
 		return
 	case s.Auth == XOAuth2 && s.Token == nil:
-		fault("token", "is missing: XOAuth2 needs the function that returns access tokens")
+		fault("token", "must not be nil with XOAuth2")
 	case s.Auth != XOAuth2 && s.Password == "":
-		fault("password", "is missing")
+		fault("password", "must not be empty")
 	}
 	if s.Username == "" || strings.ContainsFunc(s.Username, unicode.IsControl) {
-		fault("username", "must be given, without control characters")
+		fault("username", "must not be empty or contain control characters")
 	}
 	if strings.ContainsFunc(string(s.Password), unicode.IsControl) {
-		fault("password", "must not have control characters")
+		fault("password", "must not contain control characters")
 	}
 	if s.Encryption == Unencrypted && !loopback(s.Host) {
 		fault("auth", "would send the password in the clear: use StartTLS or ImplicitTLS")
@@ -282,7 +285,7 @@ func (s *settings) checkAddresses(fault func(field, format string, args ...any))
 		case noReply(plus):
 			fault("reply_plus", "is an address that nobody reads")
 		case strings.LastIndexByte(plus, '@')+len("+7Q4K92MXF") > maxLocal:
-			fault("reply_plus", "leaves no place for a number: at most %d characters before the @ are taken", maxLocal-len("+7Q4K92MXF"))
+			fault("reply_plus", "leaves no room for a number: at most %d bytes before the @", maxLocal-len("+7Q4K92MXF"))
 		}
 		s.plus = netmail.Address{Name: s.from.Name, Address: plus}
 	}
@@ -296,19 +299,18 @@ func (s *settings) checkAddresses(fault func(field, format string, args ...any))
 	}
 	switch {
 	case !s.AllowNoReply:
-		fault("from", "is an address that nobody reads, so nobody can answer: give one that is read, set ReplyPlus or ReplyTo, or say AllowNoReply")
+		fault("from", "is an address that nobody reads: use another, or set ReplyPlus, ReplyTo or AllowNoReply")
 	case s.Letters != nil && s.Letters.InvitesReplies():
-		fault("letters", "ask for replies, which nobody would read: set letter.Config.NoReply")
+		fault("letters", "ask for replies that nobody would read: set letter.Config.NoReply")
 	}
 }
 
-// badToken reports a text that cannot stand in a line of the protocol as one
-// word.
+// badToken reports whether s cannot be one word of a protocol line.
 func badToken(s string) bool {
 	return len(s) > 255 || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7f })
 }
 
-// loopback reports whether the host is this machine by its name.
+// loopback reports whether host names the local machine.
 func loopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()

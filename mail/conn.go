@@ -17,19 +17,19 @@ import (
 	"github.com/wneessen/go-mail/smtp"
 )
 
-// conn is a conversation with the server. One goroutine has it at a time.
+// conn is one conversation with the server. It is used by one goroutine at a time.
 type conn struct {
 	cfg    *settings
 	raw    net.Conn // below TLS
 	client *smtp.Client
-	broken bool // is not to be used again
-	told   bool // the words of the letter at hand were sent, at least in part
-	sent   int  // letters
+	broken bool // must not be reused
+	begun  bool // DATA was accepted for the current letter
+	sent   int  // number of letters
 
-	idle *time.Timer // closes it, while it is in the pool
+	idle *time.Timer // closes the connection while it is in the pool
 }
 
-// dial opens a connection up to where letters can be sent.
+// dial opens a connection that is ready to send letters.
 func dial(ctx context.Context, cfg *settings) (_ *conn, err error) {
 	c := &conn{cfg: cfg}
 	defer func() {
@@ -65,7 +65,7 @@ func (c *conn) connect(ctx context.Context) error {
 		}
 		c.raw = raw
 		var wire net.Conn = &bounded{Conn: raw}
-		// From here on it is the connection that ends a step, not the context of Dial.
+		// From here on, closing the connection ends a step, not the context of Dial.
 		defer context.AfterFunc(ctx, func() { _ = raw.Close() })()
 		if c.cfg.Encryption == ImplicitTLS {
 			secured := tls.Client(wire, c.cfg.TLS)
@@ -79,8 +79,8 @@ func (c *conn) connect(ctx context.Context) error {
 	})
 }
 
-// step does one step of the conversation in the time that there is for it. A
-// step that is not over then finds its connection closed.
+// step runs one step of the conversation within Config.Timeout. When the time is over, it
+// closes the connection.
 func (c *conn) step(ctx context.Context, step Step, do func(ctx context.Context) error) error {
 	return c.stepWithin(ctx, c.cfg.Timeout, step, do)
 }
@@ -109,7 +109,7 @@ func (c *conn) stepWithin(ctx context.Context, limit time.Duration, step Step, d
 	return e
 }
 
-// signIn authenticates where the configuration says how.
+// signIn authenticates as the configuration says.
 func (c *conn) signIn(ctx context.Context) error {
 	cfg := c.cfg
 	if cfg.Auth == NoAuth {
@@ -128,10 +128,10 @@ func (c *conn) signIn(ctx context.Context) error {
 				return err
 			}
 			if strings.ContainsFunc(secret, unicode.IsControl) {
-				return errors.New("the token has control characters")
+				return errors.New("the token must not contain control characters")
 			}
 		}
-		// Without encryption only where check has let it pass.
+		// check allows no encryption only on the local machine.
 		unencrypted := cfg.Encryption == Unencrypted
 		switch cfg.Auth {
 		case Plain:
@@ -153,7 +153,7 @@ func (c *conn) signIn(ctx context.Context) error {
 	return err
 }
 
-// hasWord reports whether a list of words has one, in any case.
+// hasWord reports whether the list contains the word, in any case.
 func hasWord(list, word string) bool {
 	for w := range strings.FieldsSeq(list) {
 		if strings.EqualFold(w, word) {
@@ -170,7 +170,7 @@ func cutTo(s string, n int) string {
 	return s
 }
 
-// without takes out of a text whatever a server may repeat of the credentials.
+// without hides the credentials, in every form that a server may repeat.
 func without(text, username, secret string) string {
 	b64 := base64.StdEncoding.EncodeToString
 	for _, s := range []string{
@@ -184,10 +184,9 @@ func without(text, username, secret string) string {
 	return text
 }
 
-// send hands one letter to the server. The connection can be used for the next
-// one afterwards, unless it is broken.
+// send sends one letter. The connection can then be reused, unless it is broken.
 func (c *conn) send(ctx context.Context, e envelope) error {
-	c.told = false
+	c.begun = false
 	if offered, _ := c.client.Extension("SMTPUTF8"); e.utf8 && !offered {
 		if e.ownUTF8 {
 			return &Error{Step: StepSender, Err: errOwnASCII}
@@ -206,7 +205,7 @@ func (c *conn) send(ctx context.Context, e envelope) error {
 			if err != nil {
 				return err
 			}
-			c.told = true
+			c.begun = true
 			c.sent++
 			w, _ = data.(*smtp.DataCloser)
 			return nil
@@ -216,9 +215,9 @@ func (c *conn) send(ctx context.Context, e envelope) error {
 		err = c.write(ctx, w, e.message)
 	}
 	if err == nil {
-		err = c.answer(ctx)
+		err = c.dataReply(ctx)
 	}
-	if err != nil && !c.broken && !c.told { // the transaction is still open
+	if err != nil && !c.broken && !c.begun { // the transaction is still open
 		if c.step(ctx, StepSender, func(context.Context) error { return c.client.Reset() }) != nil {
 			c.broken = true
 		}
@@ -226,13 +225,13 @@ func (c *conn) send(ctx context.Context, e envelope) error {
 	return err
 }
 
-// mostAtOnce is how much of a letter must get on its way within Config.Timeout.
-const mostAtOnce = 32 << 10
+// chunkBytes is how much of a letter must be sent within Config.Timeout.
+const chunkBytes = 32 << 10
 
-// write sends the letter up to the line that ends it. Where it fails, the server
-// has not got the end, and so has no letter.
+// write sends the letter up to the line that ends it. If write fails, the server has not
+// seen that line, and so has no letter.
 func (c *conn) write(ctx context.Context, w *smtp.DataCloser, message []byte) error {
-	for part := range slices.Chunk(message, mostAtOnce) {
+	for part := range slices.Chunk(message, chunkBytes) {
 		err := c.step(ctx, StepMessage, func(context.Context) error {
 			if _, err := w.WriteCloser.Write(part); err != nil {
 				return err
@@ -243,23 +242,23 @@ func (c *conn) write(ctx context.Context, w *smtp.DataCloser, message []byte) er
 			return err
 		}
 	}
-	// What it puts into the line is at most what ends the letter.
+	// Close sends at most the line that ends the letter.
 	return c.step(ctx, StepMessage, func(context.Context) error { return w.WriteCloser.Close() })
 }
 
-// parting is how long an answer is waited for when the context is done. The relay
-// waits for an attempt a little longer.
-const parting = 700 * time.Millisecond
+// stopGrace is how long the reply is awaited after the context is done. The relay waits
+// slightly longer for an attempt.
+const stopGrace = 700 * time.Millisecond
 
-// answer waits for what the server says to the whole letter. The letter is in its
-// hands: without an answer nobody knows what became of it, so the context does not
-// cut the wait off at once.
-func (c *conn) answer(ctx context.Context) error {
+// dataReply waits for the reply to the complete letter. Without the reply it is unknown
+// whether the server accepted the letter, so the end of the context does not stop the wait
+// at once.
+func (c *conn) dataReply(ctx context.Context) error {
 	waiting, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cancel(nil)
-	defer context.AfterFunc(ctx, func() { time.AfterFunc(parting, func() { cancel(context.Cause(ctx)) }) })()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(stopGrace, func() { cancel(context.Cause(ctx)) }) })()
 	err := c.stepWithin(waiting, c.cfg.DataTimeout, StepMessage, func(context.Context) error {
-		_, _, err := c.client.Text.ReadResponse(2) // any that says it was taken
+		_, _, err := c.client.Text.ReadResponse(2) // any 2xx accepts the letter
 		return err
 	})
 	if e, ok := errors.AsType[*Error](err); ok && e.Code == 0 {
@@ -268,15 +267,15 @@ func (c *conn) answer(ctx context.Context) error {
 	return err
 }
 
-// What is found out before anything is sent.
+// Errors that are found before anything is sent.
 var (
-	errASCII      = errors.New("the address is not in ASCII, and the server takes no others (RFC 6531)")
-	errOwnASCII   = errors.New("the desk's own address is not in ASCII, and the server takes no others (RFC 6531)")
+	errASCII      = errors.New("the address is not ASCII, and the server does not support SMTPUTF8 (RFC 6531)")
+	errOwnASCII   = errors.New("the desk's own address is not ASCII, and the server does not support SMTPUTF8 (RFC 6531)")
 	errNotOffered = errors.New("the server does not offer")
 )
 
-// close says goodbye where there is somebody to say it to. It does not wait
-// long: the letter has been taken.
+// close says QUIT if the connection still works. It waits at most two seconds: no letter
+// depends on it.
 func (c *conn) close(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
@@ -286,21 +285,21 @@ func (c *conn) close(ctx context.Context) {
 	_ = c.raw.Close()
 }
 
-// mostUnasked is how many bytes a server may send in answer to one line: more
-// than any certificate, and much less than memory.
-const mostUnasked = 256 << 10
+// maxReplyBytes limits what a server may send in reply to one line: more than any
+// certificate chain, and far less than memory.
+const maxReplyBytes = 256 << 10
 
-// bounded is a connection whose other side must not talk without end.
+// bounded is a connection that limits the size of each reply.
 type bounded struct {
 	net.Conn
-	read atomic.Int64 // since the last write
+	read atomic.Int64 // bytes since the last write
 }
 
-var errTalks = errors.New("the server's answer has no end")
+var errTalks = errors.New("the server's reply is too long")
 
 func (b *bounded) Read(p []byte) (int, error) {
 	n, err := b.Conn.Read(p)
-	if b.read.Add(int64(n)) > mostUnasked {
+	if b.read.Add(int64(n)) > maxReplyBytes {
 		_ = b.Close()
 		return 0, errTalks
 	}

@@ -1,75 +1,87 @@
-// Package mail delivers notifications by mail: its [Notifier] words them with
-// package letter and hands them to one SMTP server, with STARTTLS or TLS, and
-// with connections that are used again.
+// Package mail delivers notifications by mail. A [Notifier] words each notification
+// with package letter and sends it to one SMTP server. Connections use STARTTLS or
+// TLS, and are reused.
 //
-// A letter says what it is about to machines as well. Its Message-ID is made from
-// the ID of the delivery, and stays the same through all attempts; the Date is
-// that of the event, so that a repeat is the same letter, byte for byte, as long
-// as the ticket and the recipient's profile say the same. In-Reply-To names the
-// letter before, and References also an ID that all letters about the ticket
-// have in common, so that clients put them into one conversation.
-// Auto-Submitted tells machines not to answer (RFC 3834).
+//	notifier, err := mail.New(mail.Config{
+//		Host:     "smtp.example.org",
+//		Username: "support", Password: mail.Secret(password),
+//		From:     "Example Shop <support@example.org>",
+//	})
+//	if err != nil {
+//		return err
+//	}
+//	desk, err := ticket.NewDesk(store, ticket.Config{
+//		Notifiers: map[string]ticket.Notifier{"mail": notifier},
+//	})
 //
-// # What becomes of an error
+// # Headers
 //
-// SMTP's replies (RFC 5321, RFC 3463) are read for what they mean to the next
-// attempt:
+// The Message-ID is made from the ID of the delivery and is the same for all
+// attempts. The Date is the time of the event. A repeated letter is therefore equal
+// byte for byte, as long as the ticket and the recipient's profile are unchanged.
+// In-Reply-To names the previous letter. References adds an ID that all letters about
+// the ticket share, so that clients show them as one conversation. Auto-Submitted
+// tells machines not to answer (RFC 3834).
 //
-//   - What names the mailbox, by 5.1.1 and the like or in words: [ticket.Bounce].
-//   - What lies in the letter, such as its size (5xx): [ticket.Permanent].
-//   - What lies at the desk, however final the server says it: the credentials, the
-//     sender, relaying, a quota, a reputation, and a 550 that says no more. It is
-//     temporary, and [ticket.SenderFault], so that the log is loud. When it is mended,
-//     the letters go out.
-//   - A mailbox that is full (552, 5.2.2), 4xx, and faults of the network and of TLS
-//     are temporary.
-//   - No answer to the whole letter: [ticket.MaybeDelivered].
+// # Errors
 //
-// The page docs/mail-replies.md has the rules, with what servers say.
+// The notifier reads each SMTP reply (RFC 5321, RFC 3463) and marks the error with
+// its meaning for the next attempt:
 //
-// A queue that several serve (see [Config].Address) gets a letter for each of them.
-// As long as one is refused for now, the next attempt is for those who have not got
-// it; where an address takes nothing, the others have got it all the same, and the
-// delivery is given up with an error that names the address.
+//   - The reply rejects the mailbox, by 5.1.1 and similar codes or in words:
+//     [ticket.Bounce].
+//   - The reply rejects the letter, for example its size (5xx): [ticket.Permanent].
+//   - The reply rejects the desk: its credentials, its sender address, relaying, a
+//     quota or its reputation. This includes a 550 without an explanation. The error
+//     is temporary even if the server calls it permanent, and is marked
+//     [ticket.SenderFault], so that it is logged as an error. The letters are sent
+//     once the cause is fixed.
+//   - A full mailbox (552, 5.2.2), any 4xx, and network and TLS errors are temporary.
+//   - There was no reply to the complete letter: [ticket.MaybeDelivered].
 //
-// Errors repeat what the server said, and hold neither the password nor what is
-// in the letter. A server may name the recipient's address in them.
+// The page docs/mail-replies.md lists the rules with real replies.
+//
+// A queue can have several addresses (see [Config].Address); each gets a letter. While
+// an address is refused temporarily, the next attempts are for the addresses without a
+// letter. If an address is refused permanently, the other addresses still get their
+// letters, and the delivery ends with an error that names the address.
+//
+// Errors quote the server. They contain neither the password nor the text of the
+// letter, but the server's words may contain the recipient's address.
 //
 // # Files
 //
-// A letter names the files that came with the event, with their sizes, and no more:
-// they are for the status page, or for whoever looks into the desk. With
-// [Config].OpenAttachment those that an agent sent travel with the letters to customers, up to
-// [Config].MaxAttachmentBytes bytes; what does not fit is only named. Letters that tell of a
-// customer's own doing (received, uploaded, customer, reopened) carry no files. What
-// is opened must be the file of the event: with another size or digest the attempt
-// fails.
+// A letter lists the files of the event with their sizes. The recipient opens them on
+// the status page or in the desk. With [Config].OpenAttachment, files from agents are
+// attached to letters to customers, up to [Config].MaxAttachmentBytes bytes in total;
+// the rest is only listed. Letters that a customer caused (received, uploaded,
+// customer, reopened) have no attachments. A file whose size or SHA-256 differs from
+// that of the event fails the attempt.
 //
-// # What comes in
+// # Incoming mail
 //
-// [NumberOf] reads the number out of a plus address, and the methods Ticket and
-// Delivery of [Notifier] find what the Message-IDs in a reply belong to, and in what
-// came back.
+// [NumberOf] reads the ticket number from a plus address. [Notifier.Ticket] and
+// [Notifier.Delivery] find the ticket and the delivery by the Message-IDs in a reply
+// or in a bounced letter.
 //
 // # Caveats
 //
-// SMTP can deliver at least once, and no better. Where the connection breaks
-// after the letter was sent, and before the server's last reply came, nobody
-// knows whether it was taken. So that reply is waited for as long as
-// [Config].DataTimeout says, and without it the letter is sent again seldom and late, and
-// the history says "perhaps delivered". The repeat has the same
-// Message-ID, by which many servers and clients tell.
+// SMTP delivers at least once. If the connection breaks after the letter was sent and
+// before the server replied, it is unknown whether the server accepted the letter.
+// The notifier waits [Config].DataTimeout for that reply. Without it, the letter is
+// repeated rarely and late, and the history says "perhaps delivered". The repeated
+// letter has the same Message-ID, by which many servers and clients recognize it.
 //
-// The server here takes letters on their way; it does not promise that they
-// arrive. What a later server refuses comes back as a mail, to the sender's
-// address or to [Config].Bounces, where the host must look.
+// The SMTP server accepts letters for forwarding; it does not guarantee that they
+// arrive. A letter that a later server refuses is returned by mail to the sender's
+// address, or to [Config].Bounces. Your application must read that mailbox.
 //
-// A letter is begun when there is a connection for it, and with its time left: the
-// notifier is a [ticket.LimitedNotifier]. Its leases are as long as a letter to a slow server
-// takes at most, a quarter of an hour by default, and so long after a process was
-// killed its letters under way wait. Whatever is wrapped around the notifier should
-// be Paced as well, or the lease of [ticket.Relay] must be as long.
+// A letter starts only when a connection is free and enough time is left: the notifier
+// is a [ticket.LimitedNotifier]. A letter to a slow server may take 14 minutes by
+// default, and its lease is a third longer. After a process is killed, its letters
+// wait for that long. A wrapper around the notifier should implement
+// LimitedNotifier too; otherwise the lease in [ticket.Relay] must be as long.
 //
-// The Date is that of the event. A letter that was held up for hours shows
-// when the event was, and not when it was sent.
+// The Date is the time of the event, not the time of sending, even after a delay of
+// hours.
 package mail

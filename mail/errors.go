@@ -12,39 +12,39 @@ import (
 	"github.com/ticketkit/ticket/mail/letter"
 )
 
-// Step is a step of the conversation with the server.
+// Step is a step of the SMTP conversation.
 type Step string
 
-// The steps.
+// The steps, in order.
 const (
 	StepConnect Step = "connect"      // the network, TLS from the start, and the greeting
 	StepHello   Step = "hello"        // EHLO
-	StepTLS     Step = "STARTTLS"     // and the handshake after it
+	StepTLS     Step = "STARTTLS"     // STARTTLS and the handshake
 	StepAuth    Step = "authenticate" // AUTH
 	StepSender  Step = "sender"       // MAIL
 	StepTo      Step = "recipient"    // RCPT
 	StepMessage Step = "message"      // DATA, the letter, and the reply to it
 )
 
-// Error is why a letter could not be handed to the server. What it means for the
-// next attempt, [Notifier.Notify] marks; see the package's comment.
+// Error says why the server did not accept a letter. [Notifier.Notify] marks it with its
+// meaning for the next attempt; see the package comment.
 type Error struct {
 	Step     Step
-	Code     int    // of the server's reply, such as 550; 0: there was none
+	Code     int    // of the reply, such as 550; 0 without a reply
 	Enhanced string // of the reply, such as "5.1.1"; may be empty
 	Text     string // of the reply, on one line
-	Err      error  // what happened where there was no reply
-	Sent     bool   // the whole letter was sent before that: nobody knows whether it was taken
+	Err      error  // the cause, if there was no reply
+	Sent     bool   // the complete letter was sent; it is unknown whether the server accepted it
 }
 
 func (e *Error) Error() string {
 	if e.Code == 0 {
-		// What happened may have the server's words in it as well.
+		// The cause may contain words of the server too.
 		step := string(e.Step)
 		if e.Sent {
-			step += ": the letter was sent, and then"
+			step += ": after the complete letter was sent"
 		}
-		return fmt.Sprintf("mail: %s: %s", step, letter.Line(e.Err.Error(), mostSaid))
+		return fmt.Sprintf("mail: %s: %s", step, letter.Line(e.Err.Error(), maxReplyText))
 	}
 	said := strings.Join(strings.Fields(e.Enhanced+" "+e.Text), " ")
 	return strings.TrimRight(fmt.Sprintf("mail: %s: the server said %d %s", e.Step, e.Code, said), " ")
@@ -52,10 +52,10 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// The most characters of what a server said that an error repeats.
-const mostSaid = 300
+// maxReplyText limits how many characters of a reply an error repeats.
+const maxReplyText = 300
 
-// newError makes the error of a step from what the client returned.
+// newError makes the error of a step from the error of the SMTP client.
 func newError(step Step, err error) *Error {
 	reply, ok := errors.AsType[*textproto.Error](err)
 	if !ok {
@@ -73,12 +73,12 @@ func newError(step Step, err error) *Error {
 		}
 		lines = append(lines, line)
 	}
-	e.Text = letter.Line(strings.Join(lines, " "), mostSaid)
+	e.Text = letter.Line(strings.Join(lines, " "), maxReplyText)
 	return e
 }
 
-// enhanced reads the enhanced status code (RFC 2034) that a line begins with,
-// where it is of the class that the reply's code is of.
+// enhanced reads the enhanced status code (RFC 2034) at the start of a line, if its class
+// is that of the reply code.
 func enhanced(line string, code int) (status, rest string) {
 	status, rest, _ = strings.Cut(strings.TrimSpace(line), " ")
 	parts := strings.Split(status, ".")
@@ -118,7 +118,7 @@ func marked(err error) error {
 	}
 }
 
-// gone reports whether the server ends the connection with this reply.
+// gone reports whether the server closes the connection with this reply.
 func (e *Error) gone() bool { return e.Code == 0 || e.Code == 421 }
 
-var errTimeout = fmt.Errorf("no answer in time: %w", context.DeadlineExceeded)
+var errTimeout = fmt.Errorf("no reply in time: %w", context.DeadlineExceeded)

@@ -17,8 +17,9 @@ import (
 	"github.com/ticketkit/ticket/memstore"
 )
 
-// A desk that confirms by mail. The server here is one on loopback; a host gives
-// the name of its own, with Username and Password, and keeps the encryption.
+// A desk confirms a request by mail. The server of this example listens on loopback.
+// Your application names its own server, sets Username and Password, and keeps the
+// default encryption.
 func Example() {
 	ctx := context.Background()
 	port, stop := mailbox()
@@ -30,7 +31,7 @@ func Example() {
 		return
 	}
 	notifier, err := mail.New(mail.Config{
-		Host: "127.0.0.1", Port: port, Encryption: mail.Unencrypted, // this machine's own
+		Host: "127.0.0.1", Port: port, Encryption: mail.Unencrypted, // on loopback only
 		From:      "Example Shop <support@example.org>",
 		ReplyPlus: "support@example.org",
 		Address:   func(ticket.Recipient) string { return "team@example.org" }, // agents and queues
@@ -45,7 +46,7 @@ func Example() {
 		Notifiers: map[string]ticket.Notifier{"mail": notifier},
 		Now:       func() time.Time { return time.Date(2026, 3, 2, 9, 30, 0, 0, time.UTC) },
 		NewNumber: func() ticket.Number { return "7Q4K-92MX-F" },
-		Relay:     ticket.Relay{Batch: 1}, // one after the other, so that they print in order
+		Relay:     ticket.Relay{Batch: 1}, // one at a time, so that the output has a fixed order
 	})
 	if err != nil {
 		fmt.Println(err)
@@ -78,7 +79,8 @@ func ExampleNumberOf() {
 	// ticket: mistyped: "7q4k92mxg" has a wrong check symbol, so at least one symbol is wrong or two are swapped (a number looks like 7Q4K-92MX-F)
 }
 
-// A sender whom nobody can answer has to be meant.
+// A sender address that nobody reads must be allowed explicitly, or replaced for
+// replies.
 func ExampleNew_noReply() {
 	cfg := mail.Config{Host: "smtp.example.org", From: "no-reply@example.org"}
 	_, err := mail.New(cfg)
@@ -87,11 +89,11 @@ func ExampleNew_noReply() {
 	m, err := mail.New(cfg)
 	fmt.Println(m, err)
 	// Output:
-	// ticket: mail.from is an address that nobody reads, so nobody can answer: give one that is read, set ReplyPlus or ReplyTo, or say AllowNoReply
+	// ticket: mail.from is an address that nobody reads: use another, or set ReplyPlus, ReplyTo or AllowNoReply
 	// mail from no-reply@example.org by smtp.example.org:587 <nil>
 }
 
-// mailbox is an SMTP server on loopback that prints what arrives.
+// mailbox starts an SMTP server on loopback that prints the letters it receives.
 func mailbox() (port int, stop func()) {
 	srv := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) { return printer{}, nil }))
 	srv.ErrorLog = log.New(io.Discard, "", 0)

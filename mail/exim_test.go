@@ -23,9 +23,9 @@ import (
 	"github.com/ticketkit/ticket/mail"
 )
 
-// eximConfig makes an exim that takes mail for example.org, over TLS alone, and
-// puts it into a maildir. %[1]s is its folder, %[2]d its port, %[3]s the program,
-// %[4]s who it runs as.
+// eximConfig configures Exim to accept mail for example.org over TLS only, and to store
+// it in a maildir. %[1]s is the folder, %[2]d the port, %[3]s the program, %[4]s the
+// user it runs as.
 const eximConfig = `
 exim_path = %[3]s
 primary_hostname = mx.example.org
@@ -70,9 +70,9 @@ box:
   create_directory
 `
 
-// exim starts an exim of its own, and returns what is needed to send through it,
-// and the folder where mail arrives. A test without the program is skipped,
-// unless TICKET_REQUIRE names "exim".
+// exim starts an Exim server, and returns the configuration to send through it and the
+// folder where mail arrives. Without the program the test is skipped, unless
+// TICKET_REQUIRE names "exim".
 func exim(t *testing.T) (cfg mail.Config, arrived string) {
 	t.Helper()
 	program := ""
@@ -141,7 +141,7 @@ func exim(t *testing.T) (cfg mail.Config, arrived string) {
 	return s.config(), filepath.Join(dir, "box", "new")
 }
 
-// giveToExim gives the folder to the user that exim becomes when root starts it.
+// giveToExim gives the folder to the user that Exim switches to when root starts it.
 func giveToExim(t *testing.T, dir string) {
 	t.Helper()
 	for _, name := range []string{"Debian-exim", "exim", "mail"} {
@@ -161,15 +161,15 @@ func giveToExim(t *testing.T, dir string) {
 	t.Fatal("exim is installed, and its user is not")
 }
 
-// Every kind in both languages through a mail server as it is used: what comes
-// out is what went in, byte for byte, below the lines that servers add.
-func TestExim(t *testing.T) {
+// Every kind in both languages passes a real mail server byte for byte, below the
+// header lines that servers add.
+func TestLettersPassEximUnchanged(t *testing.T) {
 	cfg, arrived := exim(t)
 	cfg.ReplyPlus = "support@example.org"
 	m, err := mail.New(cfg)
 	require.NoError(t, err)
 
-	n := notice(ticket.KindReceived, 200)
+	n := notification(ticket.KindReceived, 200)
 	n.To.Person.Email = "nobody@example.org"
 	err = m.Notify(t.Context(), n)
 	require.Equal(t, "bounce", mark(err))
@@ -179,7 +179,7 @@ func TestExim(t *testing.T) {
 	require.Equal(t, "temporary", mark(err))
 	require.ErrorContains(t, err, "451 come back later")
 
-	names := map[string]string{} // of goldens, by Message-ID
+	names := map[string]string{} // of golden files, by Message-ID
 	sent := map[string]ticket.Notification{}
 	every(t, func(t *testing.T, name string, n ticket.Notification) {
 		t.Helper()

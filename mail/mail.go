@@ -16,12 +16,12 @@ import (
 	"github.com/ticketkit/ticket/mail/letter"
 )
 
-// Notifier sends notifications by mail. Make one with [New]; it is safe for
-// concurrent use.
+// Notifier sends notifications by mail. Make one with [New]. It is safe for concurrent
+// use.
 type Notifier struct {
 	cfg  settings
 	pool pool
-	part parts
+	sent recipientsSent
 }
 
 var (
@@ -32,8 +32,8 @@ var (
 	_ ticket.StatusLinkChecker = (*Notifier)(nil)
 )
 
-// New checks the configuration, and reaches out to nobody. Its error joins all
-// faults, each a [*ticket.InvalidError].
+// New checks the configuration. It opens no connection. Its error joins all faults, each
+// an [*ticket.InvalidError] or an error of [letter.New].
 func New(cfg Config) (*Notifier, error) {
 	s, err := cfg.check()
 	if err != nil {
@@ -50,8 +50,8 @@ func New(cfg Config) (*Notifier, error) {
 	return m, nil
 }
 
-// Check implements [ticket.NotifierChecker]. Mail is for people: it carries no
-// [ticket.KindEvent].
+// Check implements [ticket.NotifierChecker]. It rejects [ticket.KindEvent], because mail
+// is for people, and every kind without a template.
 func (m *Notifier) Check(kinds []ticket.Kind) error {
 	if slices.Contains(kinds, ticket.KindEvent) {
 		return errors.New("mail: carries notifications to people, no stream of events")
@@ -62,16 +62,16 @@ func (m *Notifier) Check(kinds []ticket.Kind) error {
 // CheckStatusLink implements [ticket.StatusLinkChecker].
 func (m *Notifier) CheckStatusLink(address string) error { return letter.CheckLink(address) }
 
-// Limits implements [ticket.LimitedNotifier]: no more letters at once than there are connections,
-// and for each the time that a slow server may take.
+// Limits implements [ticket.LimitedNotifier]: one letter at a time per connection, with
+// the time that a slow server may take.
 func (m *Notifier) Limits() ticket.NotifierLimits {
 	const steps = 8 // at most, to connect, to sign in, and to hand over
 	return ticket.NotifierLimits{Concurrency: m.cfg.Connections, Timeout: steps*m.cfg.Timeout + m.cfg.DataTimeout}
 }
 
-// Notify sends one letter, or one to each of those who serve a queue. It returns nil once the server has said that it took
-// it, and otherwise an [*Error] from the conversation, or what was wrong before
-// it, marked as the package's comment says.
+// Notify sends one letter, or one to each address of a queue. It returns nil once the
+// server has accepted every letter. Otherwise it returns an [*Error] from the conversation
+// or an error from before it, marked as the package comment says.
 func (m *Notifier) Notify(ctx context.Context, n ticket.Notification) error {
 	if n.Kind == ticket.KindEvent || n.To.Role == ticket.RoleSystem {
 		return ticket.Permanent(errors.New("mail: carries notifications to people, no stream of events"))
@@ -98,16 +98,16 @@ func (m *Notifier) sendTo(ctx context.Context, n ticket.Notification, to netmail
 	return marked(m.send(ctx, e))
 }
 
-// notifyAll sends a letter to each of those who serve a queue. Who has got one gets
-// no other at the next attempt of this process, and whose address takes nothing
-// holds up none of the others. A letter is begun as long as half of the time is left
-// for it; the next attempt is for the others.
+// notifyAll sends a letter to each address of a queue. An address that got its letter is
+// skipped by later attempts of this process. An address that fails does not stop the
+// others. A letter starts only in the first half of the time; the next attempt sends the
+// rest.
 func (m *Notifier) notifyAll(ctx context.Context, n ticket.Notification, list []netmail.Address) error {
 	begin, cancel := halfOf(ctx)
 	defer cancel()
 	var unsure, later, idle, never []error
 	for _, to := range list {
-		if m.part.has(n.ID, to.Address) {
+		if m.sent.has(n.ID, to.Address) {
 			continue
 		}
 		if begin.Err() != nil {
@@ -116,7 +116,7 @@ func (m *Notifier) notifyAll(ctx context.Context, n ticket.Notification, list []
 		}
 		err := m.sendTo(ctx, n, to)
 		if err == nil {
-			m.part.add(n.ID, to.Address)
+			m.sent.add(n.ID, to.Address)
 			continue
 		}
 		named := fmt.Errorf("to %s: %w", to.Address, err)
@@ -133,7 +133,7 @@ func (m *Notifier) notifyAll(ctx context.Context, n ticket.Notification, list []
 	}
 	again := slices.Concat(unsure, later, idle) // the first one's mark counts, and not those of who will never get it
 	if len(again)+len(never) == 0 {
-		m.part.forget(n.ID)
+		m.sent.forget(n.ID)
 		return nil
 	}
 	got := fmt.Sprintf("%d of %d have got it", len(list)-len(again)-len(never), len(list))
@@ -143,7 +143,7 @@ func (m *Notifier) notifyAll(ctx context.Context, n ticket.Notification, list []
 	return ticket.Permanent(fmt.Errorf("%s: %w%s", got, never[0], others(never[1:])))
 }
 
-// others are the texts of further errors.
+// others joins the texts of further errors.
 func others(lists ...[]error) string {
 	var b strings.Builder
 	for _, err := range slices.Concat(lists...) {
@@ -152,26 +152,28 @@ func others(lists ...[]error) string {
 	return b.String()
 }
 
-// parts remembers who of several has got a letter that not all have got.
-type parts struct {
+// recipientsSent remembers which addresses of a queue got a letter while others are still
+// waiting.
+type recipientsSent struct {
 	mu  sync.Mutex
 	got map[ticket.ID]map[string]bool
 }
 
-// mostParts bounds it: a repeat is better than memory without end.
-const mostParts = 1000
+// maxPartlySent limits its memory. When it is full, all is forgotten, and some letters are
+// repeated.
+const maxPartlySent = 1000
 
-func (p *parts) has(id ticket.ID, address string) bool {
+func (p *recipientsSent) has(id ticket.ID, address string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.got[id][address]
 }
 
-// add is for one who got it, be it that all others have, or never will.
-func (p *parts) add(id ticket.ID, address string) {
+// add records that an address got the letter.
+func (p *recipientsSent) add(id ticket.ID, address string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.got == nil || len(p.got) >= mostParts && p.got[id] == nil {
+	if p.got == nil || len(p.got) >= maxPartlySent && p.got[id] == nil {
 		p.got = map[ticket.ID]map[string]bool{}
 	}
 	if p.got[id] == nil {
@@ -180,7 +182,7 @@ func (p *parts) add(id ticket.ID, address string) {
 	p.got[id][address] = true
 }
 
-func (p *parts) forget(id ticket.ID) {
+func (p *recipientsSent) forget(id ticket.ID) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.got, id)
@@ -193,9 +195,9 @@ func (m *Notifier) send(ctx context.Context, e envelope) error {
 			return err
 		}
 		err = c.send(ctx, e)
-		// A server may have closed what was kept. As long as no word of the letter
-		// has been sent, another connection can be tried; one is new at last.
-		again := err != nil && used && c.broken && !c.told && ctx.Err() == nil
+		// A server may have closed a kept connection. If DATA was not accepted yet, another
+		// connection can be tried; the last one is new.
+		again := err != nil && used && c.broken && !c.begun && ctx.Err() == nil
 		m.pool.put(ctx, c)
 		if !again {
 			return err
@@ -203,14 +205,14 @@ func (m *Notifier) send(ctx context.Context, e envelope) error {
 	}
 }
 
-// Close closes the connections that wait for another letter, within ctx.
-// Letters can still be sent afterwards, each on a connection of its own.
+// Close closes the idle connections, within ctx. The notifier can still send letters, each
+// over a new connection.
 func (m *Notifier) Close(ctx context.Context) { m.pool.close(ctx) }
 
-// String names the server and the sender, and nothing secret.
+// String names the server and the sender. It contains no secret.
 func (m *Notifier) String() string {
 	return fmt.Sprintf("mail from %s by %s", m.cfg.from.Address, net.JoinHostPort(m.cfg.Host, strconv.Itoa(m.cfg.Port)))
 }
 
-// Format writes String, whatever the verb, so that nothing secret is printed.
+// Format writes String for every verb, so that no secret is printed.
 func (m *Notifier) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, m.String()) }

@@ -34,7 +34,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files")
 
-// words are letters that the tests share: making them takes longer than sending
+// words returns the letters that tests share: making them takes longer than sending
 // one.
 func words(t *testing.T) *letter.Letters {
 	t.Helper()
@@ -45,7 +45,7 @@ func words(t *testing.T) *letter.Letters {
 
 var shared = sync.OnceValues(func() (*letter.Letters, error) { return letter.New(letter.Config{Desk: "Example Shop"}) })
 
-// parsed is a letter as an independent parser reads it.
+// parsed is a letter read by an independent parser.
 type parsed struct {
 	header     msgmail.Header
 	text, html string
@@ -96,8 +96,8 @@ func (p parsed) ids(t *testing.T, field string) []string {
 	return ids
 }
 
-// every calls f with a notification of every kind to everybody who gets it, in
-// both languages.
+// every calls f with a notification of every kind to every recipient, in both
+// languages.
 func every(t *testing.T, f func(t *testing.T, name string, n ticket.Notification)) {
 	t.Helper()
 	seq := 0
@@ -105,7 +105,7 @@ func every(t *testing.T, f func(t *testing.T, name string, n ticket.Notification
 		var previous ticket.ID
 		one := func(k ticket.Kind, name string, to ticket.Recipient) {
 			seq++
-			n := notice(k, seq)
+			n := notification(k, seq)
 			n.Subject, n.Message = "Drucker druckt weiße Seiten", "Seit heute früh, jede zweite.\n.\nWas tun? ✓"
 			n.Attachments = []ticket.Attachment{{Name: "seite ü.png", Size: 48_230, SHA256: ticket.Digest{0xab}}}
 			n.To, n.Previous = to, previous
@@ -127,9 +127,9 @@ func every(t *testing.T, f func(t *testing.T, name string, n ticket.Notification
 	}
 }
 
-// Every kind in both languages, sent through a server and read by another
-// parser: as it was read and found good.
-func TestEveryKind(t *testing.T) {
+// Every kind in both languages, sent through a server and read by another parser,
+// equals its reviewed golden file.
+func TestEveryKindEqualsItsGoldenFile(t *testing.T) {
 	s := start(t, nil)
 	m := s.notifier(func(cfg *mail.Config) { cfg.ReplyPlus, cfg.Reuse = "support@example.org", 1000 })
 	every(t, func(t *testing.T, name string, n ticket.Notification) {
@@ -147,7 +147,7 @@ func TestEveryKind(t *testing.T) {
 	require.Equal(t, 1, s.connections())
 }
 
-// readable checks a letter for what every one must have.
+// readable checks the properties of every letter.
 func readable(t *testing.T, data string, n ticket.Notification) {
 	t.Helper()
 	p := parse(t, data)
@@ -200,7 +200,7 @@ func golden(t *testing.T, name, got string) {
 	assert.Equal(t, string(want), got, name)
 }
 
-func TestSignIn(t *testing.T) {
+func TestEveryWayToSignIn(t *testing.T) {
 	all := []string{"PLAIN", "LOGIN", "XOAUTH2"}
 	token := func(context.Context) (string, error) { return password, nil }
 	for _, implicit := range []bool{false, true} {
@@ -222,7 +222,7 @@ func TestSignIn(t *testing.T) {
 						c.set(cfg)
 					}
 				})
-				require.NoError(t, m.Notify(t.Context(), notice(ticket.KindReceived, 1)))
+				require.NoError(t, m.Notify(t.Context(), notification(ticket.KindReceived, 1)))
 				l := s.got()[0]
 				require.Equal(t, username, l.user)
 				require.True(t, l.tls)
@@ -235,14 +235,14 @@ func TestSignIn(t *testing.T) {
 	t.Run("unencrypted on this machine", func(t *testing.T) {
 		s := start(t, func(s *server) { s.mechs, s.plain = all, true })
 		m := s.notifier(func(cfg *mail.Config) { cfg.Username, cfg.Password = username, password })
-		require.NoError(t, m.Notify(t.Context(), notice(ticket.KindReceived, 1)))
+		require.NoError(t, m.Notify(t.Context(), notification(ticket.KindReceived, 1)))
 		require.False(t, s.got()[0].tls)
 	})
 }
 
-// A refusal to sign in is temporary, and its text holds no secret, even where
-// the server repeats it.
-func TestSignInRefused(t *testing.T) {
+// A refused sign-in is temporary, and its error contains no secret, even if the server
+// repeats it.
+func TestARefusedSignInHidesTheSecret(t *testing.T) {
 	const wrong = mail.Secret("hunter2-wrong")
 	for _, auth := range []mail.Auth{mail.Plain, mail.Login, mail.XOAuth2} {
 		s := start(t, func(s *server) {
@@ -259,7 +259,7 @@ func TestSignInRefused(t *testing.T) {
 			cfg.Auth, cfg.Username, cfg.Password = auth, username, wrong
 			cfg.Token = func(context.Context) (string, error) { return string(wrong), nil }
 		})
-		err := m.Notify(t.Context(), notice(ticket.KindReceived, 1))
+		err := m.Notify(t.Context(), notification(ticket.KindReceived, 1))
 		require.ErrorContains(t, err, "mail: authenticate: the server said 535 5.7.8 bad [hidden] [hidden] for [hidden]")
 		require.Equal(t, "temporary", mark(err))
 		require.Empty(t, s.got())
@@ -267,10 +267,10 @@ func TestSignInRefused(t *testing.T) {
 	t.Run("not offered", func(t *testing.T) {
 		s := start(t, func(s *server) { s.mechs = []string{"LOGIN"} })
 		m := s.notifier(func(cfg *mail.Config) { cfg.Auth, cfg.Username, cfg.Password = mail.Plain, username, wrong })
-		err := m.Notify(t.Context(), notice(ticket.KindReceived, 1))
+		err := m.Notify(t.Context(), notification(ticket.KindReceived, 1))
 		require.EqualError(t, err, `mail: authenticate: the server does not offer PLAIN, only "LOGIN"`)
 	})
-	t.Run("one question too many", func(t *testing.T) {
+	t.Run("an extra challenge", func(t *testing.T) {
 		ask := func(s string) string { return "334 " + base64.StdEncoding.EncodeToString([]byte(s)) }
 		port := script(t, func(c net.Conn, line func() string) {
 			say := func(s string) { _, _ = io.WriteString(c, s+"\r\n") }
@@ -284,7 +284,7 @@ func TestSignInRefused(t *testing.T) {
 			line()
 		})
 		m := unencrypted(t, port, func(cfg *mail.Config) { cfg.Auth, cfg.Username, cfg.Password = mail.Login, username, wrong })
-		err := m.Notify(t.Context(), notice(ticket.KindReceived, 1))
+		err := m.Notify(t.Context(), notification(ticket.KindReceived, 1))
 		require.ErrorContains(t, err, "mail: authenticate: ")
 		require.NotContains(t, err.Error(), string(wrong))
 		require.NotContains(t, err.Error(), "\n")
@@ -296,20 +296,20 @@ func TestSignInRefused(t *testing.T) {
 		m := s.notifier(func(cfg *mail.Config) {
 			cfg.Username, cfg.Token = username, func(context.Context) (string, error) { return "", errors.New("the token has expired") }
 		})
-		err := m.Notify(t.Context(), notice(ticket.KindReceived, 1))
+		err := m.Notify(t.Context(), notification(ticket.KindReceived, 1))
 		require.EqualError(t, err, `mail: authenticate: the token has expired`)
 		require.Equal(t, "temporary", mark(err))
 	})
 }
 
-// Where the connection is to be secure, nothing is said on one that is not.
-func TestNotSecure(t *testing.T) {
+// Nothing is sent over a connection that is less secure than configured.
+func TestNothingIsSentUnencrypted(t *testing.T) {
 	t.Run("no STARTTLS", func(t *testing.T) {
 		s := start(t, func(s *server) { s.plain, s.mechs = true, []string{"PLAIN"} })
 		m := s.notifier(func(cfg *mail.Config) {
 			cfg.Encryption, cfg.Username, cfg.Password = mail.StartTLS, username, password
 		})
-		err := m.Notify(t.Context(), notice(ticket.KindReceived, 1))
+		err := m.Notify(t.Context(), notification(ticket.KindReceived, 1))
 		require.EqualError(t, err, "mail: STARTTLS: the server does not offer it, and nothing is sent unencrypted")
 		require.Equal(t, "temporary", mark(err))
 		require.Empty(t, s.passwords)
@@ -317,7 +317,7 @@ func TestNotSecure(t *testing.T) {
 	for _, implicit := range []bool{false, true} {
 		s := start(t, func(s *server) { s.implicit, s.mechs = implicit, []string{"PLAIN"} })
 		m := s.notifier(func(cfg *mail.Config) { cfg.TLS, cfg.Username, cfg.Password = nil, username, password })
-		err := m.Notify(t.Context(), notice(ticket.KindReceived, 1))
+		err := m.Notify(t.Context(), notification(ticket.KindReceived, 1))
 		require.ErrorContains(t, err, "certificate")
 		require.Equal(t, "temporary", mark(err))
 		require.Empty(t, s.passwords)
@@ -325,7 +325,7 @@ func TestNotSecure(t *testing.T) {
 	}
 }
 
-// mark says what the desk is told of an error.
+// mark returns the mark of an error.
 func mark(err error) string {
 	switch r := ticket.DeliveryFaultOf(err); {
 	case r.Bounced:
@@ -336,7 +336,7 @@ func mark(err error) string {
 	return "temporary"
 }
 
-func TestReplies(t *testing.T) {
+func TestRepliesAreMarked(t *testing.T) {
 	s := start(t, nil)
 	m := s.notifier(nil)
 	for _, c := range []struct {
@@ -373,7 +373,7 @@ func TestReplies(t *testing.T) {
 		{"mail", 451, smtp.EnhancedCode{4, 7, 1}, "temporary"},
 		{"rcpt", 450, smtp.EnhancedCode{4, 2, 0}, "temporary"},
 		{"rcpt", 452, smtp.EnhancedCode{4, 5, 3}, "temporary"},
-		{"rcpt", 450, smtp.EnhancedCode{5, 1, 1}, "temporary"}, // the code decides
+		{"rcpt", 450, smtp.EnhancedCode{5, 1, 1}, "temporary"}, // the reply code wins
 		{"data", 451, smtp.NoEnhancedCode, "temporary"},
 	} {
 		t.Run(fmt.Sprint(c.step, c.code, c.enhanced), func(t *testing.T) {
@@ -383,7 +383,7 @@ func TestReplies(t *testing.T) {
 				}
 				return &smtp.SMTPError{Code: c.code, EnhancedCode: c.enhanced, Message: "not today\nsee https://example.org"}
 			})
-			err := m.Notify(t.Context(), notice(ticket.KindReceived, 1))
+			err := m.Notify(t.Context(), notification(ticket.KindReceived, 1))
 			require.Equal(t, c.want, mark(err), "%v", err)
 			require.ErrorContains(t, err, fmt.Sprint(c.code, " "))
 			require.ErrorContains(t, err, "not today ")
@@ -395,18 +395,18 @@ func TestReplies(t *testing.T) {
 		})
 	}
 	s.refuseWith(nil)
-	require.NoError(t, m.Notify(t.Context(), notice(ticket.KindReceived, 1)))
+	require.NoError(t, m.Notify(t.Context(), notification(ticket.KindReceived, 1)))
 	require.Equal(t, 1, s.connections(), "a refusal is no reason to hang up")
 	require.Len(t, s.got(), 1)
 }
 
-func TestReuse(t *testing.T) {
+func TestConnectionsAreReused(t *testing.T) {
 	t.Run("in parallel", func(t *testing.T) {
 		s := start(t, nil)
 		m := s.notifier(func(cfg *mail.Config) { cfg.Connections, cfg.Reuse = 3, 1000 })
 		var wg sync.WaitGroup
 		for i := range 60 {
-			wg.Go(func() { assert.NoError(t, m.Notify(t.Context(), notice(ticket.KindReceived, i))) })
+			wg.Go(func() { assert.NoError(t, m.Notify(t.Context(), notification(ticket.KindReceived, i))) })
 		}
 		wg.Wait()
 		require.Len(t, s.got(), 60)
@@ -416,7 +416,7 @@ func TestReuse(t *testing.T) {
 		s := start(t, nil)
 		m := s.notifier(nil)
 		for i := range 3 {
-			require.NoError(t, m.Notify(t.Context(), notice(ticket.KindReceived, i)))
+			require.NoError(t, m.Notify(t.Context(), notification(ticket.KindReceived, i)))
 			s.stop()
 			s.listen()
 		}
@@ -427,7 +427,7 @@ func TestReuse(t *testing.T) {
 		s := start(t, nil)
 		m := s.notifier(nil)
 		for i := range 21 {
-			require.NoError(t, m.Notify(t.Context(), notice(ticket.KindReceived, i)))
+			require.NoError(t, m.Notify(t.Context(), notification(ticket.KindReceived, i)))
 		}
 		require.Equal(t, 3, s.connections())
 	})
@@ -435,17 +435,17 @@ func TestReuse(t *testing.T) {
 		s := start(t, nil)
 		m := s.notifier(func(cfg *mail.Config) { cfg.Idle = -1 })
 		for i := range 3 {
-			require.NoError(t, m.Notify(t.Context(), notice(ticket.KindReceived, i)))
+			require.NoError(t, m.Notify(t.Context(), notification(ticket.KindReceived, i)))
 		}
 		require.Equal(t, 3, s.connections())
 	})
 	t.Run("closed", func(t *testing.T) {
 		s := start(t, nil)
 		m := s.notifier(nil)
-		require.NoError(t, m.Notify(t.Context(), notice(ticket.KindReceived, 1)))
+		require.NoError(t, m.Notify(t.Context(), notification(ticket.KindReceived, 1)))
 		m.Close(t.Context())
-		require.NoError(t, m.Notify(t.Context(), notice(ticket.KindReceived, 2)))
-		require.NoError(t, m.Notify(t.Context(), notice(ticket.KindReceived, 3)))
+		require.NoError(t, m.Notify(t.Context(), notification(ticket.KindReceived, 2)))
+		require.NoError(t, m.Notify(t.Context(), notification(ticket.KindReceived, 3)))
 		require.Equal(t, 3, s.connections())
 	})
 	t.Run("idle too long", func(t *testing.T) {
@@ -456,13 +456,13 @@ func TestReuse(t *testing.T) {
 			}
 		})
 		m := unencrypted(t, port, func(cfg *mail.Config) { cfg.Idle = 20 * time.Millisecond })
-		require.NoError(t, m.Notify(t.Context(), notice(ticket.KindReceived, 1)))
+		require.NoError(t, m.Notify(t.Context(), notification(ticket.KindReceived, 1)))
 		require.Eventually(t, func() bool { return quits.Load() == 1 }, 10*time.Second, 5*time.Millisecond)
-		require.NoError(t, m.Notify(t.Context(), notice(ticket.KindReceived, 2)))
+		require.NoError(t, m.Notify(t.Context(), notification(ticket.KindReceived, 2)))
 	})
 }
 
-// unencrypted is a notifier for a server of script.
+// unencrypted returns a notifier for a server of script.
 func unencrypted(t *testing.T, port int, change func(*mail.Config)) *mail.Notifier {
 	t.Helper()
 	cfg := mail.Config{Host: "127.0.0.1", Port: port, Encryption: mail.Unencrypted, From: "support@example.org", Timeout: 10 * time.Second, Letters: words(t)}
@@ -475,8 +475,8 @@ func unencrypted(t *testing.T, port int, change func(*mail.Config)) *mail.Notifi
 	return m
 }
 
-// talk is a server without faults up to a command (or "" for none), which it
-// has read, but not answered. It returns the last line read.
+// talk behaves well up to a command, which it reads but does not answer ("" means
+// never). It returns the last line read.
 func talk(c net.Conn, line func() string, until string) string {
 	say := func(s string) { _, _ = io.WriteString(c, s+"\r\n") }
 	if until == "connect" {
@@ -509,13 +509,13 @@ func talk(c net.Conn, line func() string, until string) string {
 	}
 }
 
-// A server may stop at any point: say nothing more, hang up, or talk without
-// end, about one line or many.
-func TestServersThatStop(t *testing.T) {
+// A server may fail at any step: go silent, hang up, or reply without end, in one line
+// or many.
+func TestServersThatFailAtAnyStep(t *testing.T) {
 	for _, at := range []string{"connect", "EHLO", "MAIL", "RCPT", "DATA", "."} {
 		for how, f := range map[string]func(c net.Conn, line func() string){
 			"is silent": func(c net.Conn, line func() string) {
-				_, _ = io.Copy(io.Discard, c) // until the other side hangs up
+				_, _ = io.Copy(io.Discard, c) // until the client hangs up
 			},
 			"hangs up": func(net.Conn, func() string) {},
 			"endless lines": func(c net.Conn, _ func() string) {
@@ -555,7 +555,7 @@ func TestServersThatStop(t *testing.T) {
 				})
 				m := unencrypted(t, port, func(cfg *mail.Config) { cfg.Timeout, cfg.DataTimeout = 300*time.Millisecond, 600*time.Millisecond })
 				begin := time.Now()
-				err := m.Notify(t.Context(), notice(ticket.KindReceived, 1))
+				err := m.Notify(t.Context(), notification(ticket.KindReceived, 1))
 				require.Error(t, err)
 				require.Equal(t, "temporary", mark(err))
 				unsure := at == "." && how != "goodbye"
@@ -565,7 +565,7 @@ func TestServersThatStop(t *testing.T) {
 				require.NotContains(t, err.Error(), "\x1b")
 				if how == "is silent" {
 					require.ErrorIs(t, err, context.DeadlineExceeded)
-					require.ErrorContains(t, err, "no answer in time")
+					require.ErrorContains(t, err, "no reply in time")
 				}
 			})
 		}
@@ -578,7 +578,7 @@ func TestServersThatStop(t *testing.T) {
 				_, _ = io.Copy(io.Discard, c)
 			})
 			m := unencrypted(t, port, func(cfg *mail.Config) { cfg.Timeout = time.Minute })
-			err := m.Notify(ctx, notice(ticket.KindReceived, 1))
+			err := m.Notify(ctx, notification(ticket.KindReceived, 1))
 			require.ErrorIs(t, err, context.Canceled)
 			require.Equal(t, "temporary", mark(err))
 		})
@@ -592,11 +592,11 @@ func TestServersThatStop(t *testing.T) {
 		m := unencrypted(t, port, func(cfg *mail.Config) { cfg.Connections = 1 })
 		ctx, cancel := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
-		wg.Go(func() { _ = m.Notify(ctx, notice(ticket.KindReceived, 1)) })
+		wg.Go(func() { _ = m.Notify(ctx, notification(ticket.KindReceived, 1)) })
 		<-held
 		short, stop := context.WithTimeout(t.Context(), 20*time.Millisecond)
 		defer stop()
-		err := m.Notify(short, notice(ticket.KindReceived, 2))
+		err := m.Notify(short, notification(ticket.KindReceived, 2))
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.ErrorContains(t, err, "all connections are busy")
 		cancel()
@@ -607,16 +607,16 @@ func TestServersThatStop(t *testing.T) {
 		require.NoError(t, err)
 		port := l.Addr().(*net.TCPAddr).Port
 		require.NoError(t, l.Close())
-		err = unencrypted(t, port, nil).Notify(t.Context(), notice(ticket.KindReceived, 1))
+		err = unencrypted(t, port, nil).Notify(t.Context(), notification(ticket.KindReceived, 1))
 		require.ErrorContains(t, err, "mail: connect: ")
 		require.Equal(t, "temporary", mark(err))
 	})
 }
 
-// A connection that the server has closed is noticed before a word is sent, so
-// the letter goes out on another one; afterwards nobody knows whether it was
-// taken, and the desk must decide.
-func TestStaleConnection(t *testing.T) {
+// If the server closed the connection before DATA, the letter is sent over another one.
+// After the complete letter it is unknown whether the server accepted it, and the desk
+// decides.
+func TestAStaleConnectionIsReplaced(t *testing.T) {
 	for _, c := range []struct {
 		at   string
 		sent bool
@@ -648,8 +648,8 @@ func TestStaleConnection(t *testing.T) {
 			}
 		})
 		m := unencrypted(t, port, nil)
-		require.NoError(t, m.Notify(t.Context(), notice(ticket.KindReceived, 1)))
-		err := m.Notify(t.Context(), notice(ticket.KindReceived, 2))
+		require.NoError(t, m.Notify(t.Context(), notification(ticket.KindReceived, 1)))
+		err := m.Notify(t.Context(), notification(ticket.KindReceived, 2))
 		if c.sent {
 			require.NoError(t, err, c.at)
 			require.EqualValues(t, 2, conns.Load())
@@ -661,7 +661,7 @@ func TestStaleConnection(t *testing.T) {
 	}
 }
 
-func TestRecipients(t *testing.T) {
+func TestRecipientsAreChecked(t *testing.T) {
 	s := start(t, nil)
 	m := s.notifier(func(cfg *mail.Config) {
 		cfg.Address = func(r ticket.Recipient) string {
@@ -676,7 +676,7 @@ func TestRecipients(t *testing.T) {
 		want, mark string
 	}{
 		{ticket.Recipient{Role: ticket.RoleAgent, Queue: "hardware", Level: 2}, "hardware@example.org", ""},
-		{ticket.Recipient{Role: ticket.RoleAgent, Queue: "hard ware", Level: 2}, "", "temporary"}, // the host can mend it
+		{ticket.Recipient{Role: ticket.RoleAgent, Queue: "hard ware", Level: 2}, "", "temporary"}, // the application can fix it
 		{ticket.Recipient{Role: ticket.RoleAgent, Person: ticket.Person{ID: "lin"}}, "", "permanent"},
 		{ticket.Recipient{Role: ticket.RoleRequester, Person: ticket.Person{Phone: "+49 30 1234"}}, "", "permanent"},
 		{ticket.Recipient{Role: ticket.RoleRequester, Person: ticket.Person{Email: "ada@bücher.example"}}, "ada@xn--bcher-kva.example", ""},
@@ -699,7 +699,7 @@ func TestRecipients(t *testing.T) {
 		{ticket.Recipient{Role: ticket.RoleSystem}, "", "permanent"},
 	} {
 		before := len(s.got())
-		n := notice(ticket.KindCustomer, 1)
+		n := notification(ticket.KindCustomer, 1)
 		n.To = c.to
 		err := m.Notify(t.Context(), n)
 		if c.mark == "" {
@@ -714,7 +714,7 @@ func TestRecipients(t *testing.T) {
 	t.Run("SMTPUTF8", func(t *testing.T) {
 		s := start(t, func(s *server) { s.utf8 = true })
 		m := s.notifier(nil)
-		n := notice(ticket.KindReceived, 1)
+		n := notification(ticket.KindReceived, 1)
 		require.NoError(t, m.Notify(t.Context(), n))
 		require.False(t, s.got()[0].utf8, "only where it must be")
 		n.To.Person.Email = "ädä@bücher.example"
@@ -725,7 +725,7 @@ func TestRecipients(t *testing.T) {
 	})
 }
 
-// What people wrote stays where it belongs.
+// Text from people cannot add header lines.
 func TestHeaderInjection(t *testing.T) {
 	s := start(t, nil)
 	m := s.notifier(func(cfg *mail.Config) { cfg.ReplyPlus = "support@example.org" })
@@ -734,7 +734,7 @@ func TestHeaderInjection(t *testing.T) {
 		"=?utf-8?q?=0D=0ABcc:_all@example.org?=", "=?utf-8?b?SGk=?= =?utf-8?b?SGk=?=", "\u202egnp.exe", strings.Repeat("ü", 5000), strings.Repeat("x", 5000),
 		`"; <x@example.org>, "`, "Ada <x@example.org>", "a, b", "\\", `"`, "\xff\xfe", "📨📨",
 	} {
-		n := notice(ticket.KindReceived, 1)
+		n := notification(ticket.KindReceived, 1)
 		n.Subject, n.To.Person.Name, n.Writer, n.With, n.Message = evil, evil, evil, evil, ticket.Message(evil+"\r\n.\r\nMAIL FROM:<x@example.org>")
 		before := len(s.got())
 		require.NoError(t, m.Notify(t.Context(), n))
@@ -762,14 +762,14 @@ func TestHeaderInjection(t *testing.T) {
 	}
 }
 
-func TestReplyTo(t *testing.T) {
+func TestReplyToAddress(t *testing.T) {
 	s := start(t, nil)
 	answer := "Desk-7@example.org"
 	m := s.notifier(func(cfg *mail.Config) {
 		cfg.From, cfg.Bounces, cfg.Domain = "Example Shop <no-reply@example.org>", "bounces@example.org", "id.example.org"
 		cfg.ReplyTo = func(ticket.Notification) string { return answer }
 	})
-	n := notice(ticket.KindReceived, 1)
+	n := notification(ticket.KindReceived, 1)
 	require.NoError(t, m.Notify(t.Context(), n))
 	l := s.got()[0]
 	require.Equal(t, "bounces@example.org", l.from)
@@ -779,7 +779,7 @@ func TestReplyTo(t *testing.T) {
 
 	answer = "x\r\nBcc: all@example.org"
 	err := m.Notify(t.Context(), n)
-	require.EqualError(t, err, "mail: the address that Config.ReplyTo returned has characters that no address has")
+	require.EqualError(t, err, "mail: the address that Config.ReplyTo returned has characters that an address cannot have")
 	require.Equal(t, "temporary", mark(err))
 	answer = ""
 	require.NoError(t, m.Notify(t.Context(), n))
@@ -787,7 +787,7 @@ func TestReplyTo(t *testing.T) {
 	require.Empty(t, p.header.Get("Reply-To"))
 }
 
-func TestConfig(t *testing.T) {
+func TestNewRejectsFaultyConfigurations(t *testing.T) {
 	good := mail.Config{Host: "smtp.example.org", From: "Example Shop <support@example.org>"}
 	noReplyLetters, err := letter.New(letter.Config{NoReply: true})
 	require.NoError(t, err)
@@ -810,6 +810,8 @@ func TestConfig(t *testing.T) {
 		{"domain", func(c *mail.Config) { c.Domain = "x>y" }, "mail.domain"},
 		{"hello", func(c *mail.Config) { c.Hello = "x\r\nMAIL" }, "mail.hello"},
 		{"timeout", func(c *mail.Config) { c.Timeout = -1 }, "mail.timeout"},
+		{"data timeout", func(c *mail.Config) { c.DataTimeout = -1 }, "mail.data_timeout"},
+		{"attachment size", func(c *mail.Config) { c.MaxAttachmentBytes = -1 }, "mail.max_attachment_bytes"},
 		{"connections", func(c *mail.Config) { c.Connections = -1 }, "mail.connections"},
 		{"reuse", func(c *mail.Config) { c.Reuse = -1 }, "mail.reuse"},
 		{"auth", func(c *mail.Config) { c.Auth = 99 }, "mail.auth"},
@@ -831,11 +833,11 @@ func TestConfig(t *testing.T) {
 		{"nicht-antworten", func(c *mail.Config) { c.From = "bitte-nicht-antworten@example.org" }, "mail.from"},
 		{"keine-antwort", func(c *mail.Config) { c.From = "keine.antwort@example.org" }, "mail.from"},
 		{"no-reply with plus", func(c *mail.Config) { c.From, c.ReplyPlus = "no-reply@example.org", "support@example.org" }, ""},
-		{"no-reply, said", func(c *mail.Config) { c.From, c.AllowNoReply = "no-reply@example.org", true }, ""},
-		{"no-reply, said, in the letters too", func(c *mail.Config) {
+		{"no-reply allowed", func(c *mail.Config) { c.From, c.AllowNoReply = "no-reply@example.org", true }, ""},
+		{"no-reply allowed, and letters that do not ask for replies", func(c *mail.Config) {
 			c.From, c.AllowNoReply, c.Letters = "no-reply@example.org", true, noReplyLetters
 		}, ""},
-		{"no-reply, said, and asked for", func(c *mail.Config) { c.From, c.AllowNoReply, c.Letters = "no-reply@example.org", true, letters }, "mail.letters"},
+		{"no-reply allowed, but letters that ask for replies", func(c *mail.Config) { c.From, c.AllowNoReply, c.Letters = "no-reply@example.org", true, letters }, "mail.letters"},
 		{"no reply in the domain", func(c *mail.Config) { c.From = "support@noreply.example.org" }, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -860,8 +862,8 @@ func TestConfig(t *testing.T) {
 	})
 }
 
-// However a configuration or a notifier is printed, its secrets are not.
-func TestSecrets(t *testing.T) {
+// No way to print a configuration or a notifier shows its secrets.
+func TestSecretsAreNeverPrinted(t *testing.T) {
 	cfg := mail.Config{Host: "smtp.example.org", From: "support@example.org", Username: "desk", Password: "hunter2"}
 	m, err := mail.New(cfg)
 	require.NoError(t, err)
@@ -876,7 +878,7 @@ func TestSecrets(t *testing.T) {
 	require.JSONEq(t, `{"S":"[hidden]","None":""}`, string(b))
 }
 
-func TestCheck(t *testing.T) {
+func TestCheckRejectsKindsWithoutTemplates(t *testing.T) {
 	m, err := mail.New(mail.Config{Host: "smtp.example.org", From: "support@example.org"})
 	require.NoError(t, err)
 	require.NoError(t, m.Check(append(ticket.CustomerKinds(), ticket.AgentKinds()...)))
@@ -884,8 +886,8 @@ func TestCheck(t *testing.T) {
 	require.ErrorContains(t, m.Check([]ticket.Kind{"other"}), `"other"`)
 }
 
-// From the desk to the mailbox, and back into the history.
-func TestDesk(t *testing.T) {
+// Notifications reach the mailbox, and the outcome reaches the history.
+func TestOutcomesReachTheHistory(t *testing.T) {
 	s := start(t, nil)
 	m := s.notifier(func(cfg *mail.Config) {
 		cfg.Address = func(r ticket.Recipient) string { return "desk@example.org" }
@@ -922,8 +924,8 @@ func TestDesk(t *testing.T) {
 	require.Equal(t, toAda[0].ids(t, "References")[0], toAda[1].ids(t, "References")[0])
 	require.Equal(t, toAda[0].subject(t), toAda[1].subject(t), "some clients thread by that alone")
 
-	// One who does not exist, one whose mailbox is full, and one with an address
-	// that is none, as only a store's own data can have.
+	// A recipient that does not exist, a full mailbox, and a malformed address, which
+	// only direct changes to a store can produce.
 	s.refuseWith(func(step, what string) error {
 		switch {
 		case step == "rcpt" && what == "nobody@example.org":
@@ -955,7 +957,7 @@ func TestDesk(t *testing.T) {
 	}
 }
 
-func TestNumberOf(t *testing.T) {
+func TestNumberOfReadsPlusAddresses(t *testing.T) {
 	for _, c := range []struct {
 		in, want string
 	}{
@@ -998,8 +1000,7 @@ func FuzzNumberOf(f *testing.F) {
 	})
 }
 
-// Whatever the address and the words, what is sent is one letter to one
-// recipient, or nothing.
+// For any address and text, one letter is sent to one recipient, or none.
 func FuzzMessage(f *testing.F) {
 	f.Add("ada@example.org", "Ada", "Printer", "words")
 	f.Add("a@example.org\r\nBcc: x", "a\r\nBcc: x", "s\r\nBcc: x", "\r\n.\r\n")
@@ -1007,7 +1008,7 @@ func FuzzMessage(f *testing.F) {
 	m, err := mail.New(mail.Config{Host: "smtp.example.org", From: "support@example.org", ReplyPlus: "support@example.org"})
 	require.NoError(f, err)
 	f.Fuzz(func(t *testing.T, email, name, subject, words string) {
-		n := notice(ticket.KindReceived, 1)
+		n := notification(ticket.KindReceived, 1)
 		n.To.Person.Email, n.To.Person.Name, n.Subject, n.Message = email, name, subject, ticket.Message(words)
 		to, raw, err := m.Compose(n)
 		if err != nil {

@@ -14,17 +14,17 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// envelope is a letter ready to be sent.
+// envelope is a letter that is ready to send.
 type envelope struct {
 	from, to string // in angle brackets
-	utf8     bool   // an address is not ASCII
-	ownUTF8  bool   // and one is the desk's
+	utf8     bool   // any address is not ASCII
+	ownUTF8  bool   // an address of the desk is not ASCII
 	message  []byte // lines end in CR LF
 }
 
-// compose makes the letter for a notification to one of its recipients. It says the
-// same, byte for byte, for the same notification.
-func (m *Notifier) compose(n ticket.Notification, to netmail.Address, files []attached) (envelope, error) {
+// compose makes the letter for one recipient. Equal notifications give equal letters, byte
+// for byte.
+func (m *Notifier) compose(n ticket.Notification, to netmail.Address, files []attachment) (envelope, error) {
 	reply, err := m.replyTo(n)
 	if err != nil {
 		return envelope{}, err
@@ -54,8 +54,8 @@ func (m *Notifier) compose(n ticket.Notification, to netmail.Address, files []at
 	msg.SetGenHeader(gomail.HeaderReferences, references)
 	msg.SetGenHeader(gomail.HeaderSubject, encodeWords(words.Subject))
 	msg.SetGenHeader("Auto-Submitted", "auto-generated") // RFC 3834, section 5
-	// What Exchange is to keep to itself: receipts and out-of-office messages, but
-	// not that a letter could not be delivered, as "All" would.
+	// Exchange sends no receipts and no out-of-office messages, but still sends
+	// non-delivery reports; "All" would suppress those too.
 	msg.SetGenHeader("X-Auto-Response-Suppress", "DR, RN, NRN, OOF, AutoReply")
 	msg.SetGenHeader(gomail.HeaderContentLang, words.Language)
 	msg.SetBodyString(gomail.TypeTextPlain, words.Text)
@@ -77,8 +77,7 @@ func (m *Notifier) compose(n ticket.Notification, to netmail.Address, files []at
 	return e, nil
 }
 
-// recipients are those that a notification goes to: one, but for a queue that
-// several serve.
+// recipients returns the addressees: one, or several for a queue.
 func (m *Notifier) recipients(n ticket.Notification) ([]netmail.Address, error) {
 	to, queue := n.To, isQueue(n.To)
 	email, given := to.Person.Email, false
@@ -99,7 +98,7 @@ func (m *Notifier) recipients(n ticket.Notification) ([]netmail.Address, error) 
 	switch {
 	case err == nil:
 	case queue:
-		return nil, ticket.SenderFault(fmt.Errorf("mail: what was given for the queue %q at level %d %w", cutTo(to.Queue, 40), to.Level, err)) // the host can mend it
+		return nil, ticket.SenderFault(fmt.Errorf("mail: the address of the queue %q at level %d %w", cutTo(to.Queue, 40), to.Level, err)) // the application can fix it
 	case given:
 		return nil, ticket.SenderFault(fmt.Errorf("mail: the address that Config.Address returned %w", err)) // as above
 	default:
@@ -112,17 +111,17 @@ func (m *Notifier) recipients(n ticket.Notification) ([]netmail.Address, error) 
 	return all, nil
 }
 
-// isQueue reports whether a recipient is a queue, and no person.
+// isQueue reports whether the recipient is a queue.
 func isQueue(to ticket.Recipient) bool {
 	return to.Role == ticket.RoleAgent && to.Level > 0 && to.Person.ID == ""
 }
 
-// replyTo returns the address for replies; none where that of From is good.
+// replyTo returns the reply address, or the zero Address if replies go to From.
 func (m *Notifier) replyTo(n ticket.Notification) (netmail.Address, error) {
 	if m.cfg.ReplyTo != nil {
 		if s := m.cfg.ReplyTo(n); s != "" {
 			a, err := ownAddress(s)
-			if err != nil { // the host can mend it
+			if err != nil { // the application can fix it
 				return netmail.Address{}, ticket.SenderFault(fmt.Errorf("mail: the address that Config.ReplyTo returned %w", err))
 			}
 			return netmail.Address{Name: m.cfg.from.Name, Address: a}, nil
@@ -134,16 +133,16 @@ func (m *Notifier) replyTo(n ticket.Notification) (netmail.Address, error) {
 	return netmail.Address{Name: m.cfg.plus.Name, Address: plusAddress(m.cfg.plus.Address, n.Number)}, nil
 }
 
-// bracketed is an address as SMTP wants it, quoted where it must be.
+// bracketed formats an address for SMTP, quoted if necessary.
 func bracketed(address string) string { return (&netmail.Address{Address: address}).String() }
 
 func ascii(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r >= utf8.RuneSelf })
 }
 
-// encodeWords writes a line for a header with encoded words (RFC 2047) from
-// where it is not ASCII, or looks like encoded words already: a client must
-// show what was written, and not what it decodes to.
+// encodeWords encodes a header line as RFC 2047 encoded words, from the first word that is
+// not ASCII or that looks like an encoded word. A client then shows the text as it was
+// written.
 func encodeWords(s string) string {
 	from := strings.IndexFunc(s, func(r rune) bool { return r >= utf8.RuneSelf })
 	if i := strings.Index(s, "=?"); i >= 0 && (from < 0 || i < from) {
@@ -152,10 +151,10 @@ func encodeWords(s string) string {
 	if from < 0 {
 		return s
 	}
-	// What stands before as whole words stays readable: the number, above all.
+	// The whole words before it stay readable, above all the number.
 	from = strings.LastIndexByte(s[:from], ' ') + 1
 	plain, s := s[:from], s[from:]
-	// 75 characters a word at most: 45 bytes are 60 in base 64, and 12 frame them.
+	// An encoded word has at most 75 characters: 45 bytes are 60 in base64, plus 12.
 	const most = 45
 	var b strings.Builder
 	b.WriteString(plain)

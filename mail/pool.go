@@ -10,18 +10,18 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// pool keeps connections for the next letter, and bounds how many there are.
+// pool keeps connections for the next letter and limits their number.
 type pool struct {
 	cfg   *settings
-	slots chan struct{} // one in it for each connection that is in use
+	slots chan struct{} // holds one element for each connection in use
 
 	mu     sync.Mutex
-	idle   []*conn // the one used last is the last
+	idle   []*conn // the most recently used is last
 	closed bool
 }
 
-// get returns a connection that was used before, or a new one. It must be put
-// back. It waits for one as long as half of the time is left for the letter.
+// get returns an idle connection, or else a new one. The caller must put it back. It waits
+// for a free slot for at most half of the time left.
 func (p *pool) get(ctx context.Context) (c *conn, used bool, err error) {
 	waiting, cancel := halfOf(ctx)
 	defer cancel()
@@ -40,7 +40,7 @@ func (p *pool) get(ctx context.Context) (c *conn, used bool, err error) {
 	return c, false, nil
 }
 
-// halfOf is a context that ends when half of the time that there is has passed.
+// halfOf returns a context that ends when half of the time left has passed.
 func halfOf(ctx context.Context) (context.Context, context.CancelFunc) {
 	if end, ok := ctx.Deadline(); ok {
 		return context.WithTimeout(ctx, time.Until(end)/2) //nolint:forbidigo // a deadline is of that clock
@@ -54,14 +54,14 @@ func (p *pool) take() *conn {
 	for n := len(p.idle); n > 0; n = len(p.idle) {
 		c := p.idle[n-1]
 		p.idle = p.idle[:n-1]
-		if c.idle.Stop() { // else its end has come already
+		if c.idle.Stop() { // otherwise its timer is closing it
 			return c
 		}
 	}
 	return nil
 }
 
-// put gives a connection back.
+// put returns a connection to the pool.
 func (p *pool) put(ctx context.Context, c *conn) {
 	if !p.keep(ctx, c) {
 		c.close(ctx)
@@ -86,7 +86,7 @@ func (p *pool) keep(ctx context.Context, c *conn) bool {
 	return true
 }
 
-// close closes what is idle, and keeps nothing any more.
+// close closes the idle connections. Connections put back later are closed.
 func (p *pool) close(ctx context.Context) {
 	p.mu.Lock()
 	p.closed = true

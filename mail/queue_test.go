@@ -20,13 +20,13 @@ func (s *server) receivers() (list []string) {
 }
 
 func queued(seq int) ticket.Notification {
-	n := notice(ticket.KindQueued, seq)
+	n := notification(ticket.KindQueued, seq)
 	n.To = ticket.Recipient{Role: ticket.RoleAgent, Queue: "hardware", Level: 2}
 	return n
 }
 
-// A queue that several serve: each gets a letter, however the addresses are given.
-func TestAQueueOfSeveral(t *testing.T) {
+// Every address of a queue gets a letter, whether Address or a profile names it.
+func TestEveryAddressOfAQueueGetsALetter(t *testing.T) {
 	for name, c := range map[string]struct {
 		given string
 		want  []string
@@ -36,11 +36,11 @@ func TestAQueueOfSeveral(t *testing.T) {
 		"two":                   {"ann@staff.example, bob@staff.example", []string{"ann@staff.example", "bob@staff.example"}, ""},
 		"without blanks":        {"ann@staff.example,bob@staff.example", []string{"ann@staff.example", "bob@staff.example"}, ""},
 		"one twice":             {"ann@staff.example, Ann@STAFF.example., bob@staff.example", []string{"ann@staff.example", "bob@staff.example"}, ""},
-		"malformed":             {"ann@", nil, `mail: what was given for the queue "hardware" at level 2 is "ann@", which is not an address such as ada@example.org`},
-		"one is malformed":      {"ann@staff.example, bob", nil, `mail: what was given for the queue "hardware" at level 2 has in its list "bob", which is not an address such as ada@example.org`},
-		"an empty one":          {"ann@staff.example, ", nil, `mail: what was given for the queue "hardware" at level 2 has in its list "", which is empty`},
-		"another separator":     {"ann@staff.example; bob@staff.example", nil, `mail: what was given for the queue "hardware" at level 2 is "ann@staff.example; bob@staff.example", which is not an address such as ada@example.org`},
-		"more than a queue has": {many(), nil, `mail: what was given for the queue "hardware" at level 2 are 101 addresses, at most 100 are taken`},
+		"malformed":             {"ann@", nil, `mail: the address of the queue "hardware" at level 2 is "ann@", which is not an address such as ada@example.org`},
+		"one is malformed":      {"ann@staff.example, bob", nil, `mail: the address of the queue "hardware" at level 2 contains "bob", which is not an address such as ada@example.org`},
+		"an empty one":          {"ann@staff.example, ", nil, `mail: the address of the queue "hardware" at level 2 contains "", which is empty`},
+		"another separator":     {"ann@staff.example; bob@staff.example", nil, `mail: the address of the queue "hardware" at level 2 is "ann@staff.example; bob@staff.example", which is not an address such as ada@example.org`},
+		"more than a queue has": {many(), nil, `mail: the address of the queue "hardware" at level 2 has 101 addresses; the maximum is 100`},
 	} {
 		for _, by := range []string{"Config.Address", "Config.Profile"} {
 			t.Run(name+" by "+by, func(t *testing.T) {
@@ -60,7 +60,7 @@ func TestAQueueOfSeveral(t *testing.T) {
 					return
 				}
 				require.EqualError(t, err, c.err)
-				require.Equal(t, "temporary", mark(err), "the host can mend it")
+				require.Equal(t, "temporary", mark(err), "the application can fix it")
 				require.True(t, ticket.DeliveryFaultOf(err).SenderFault, "and has to be told")
 			})
 		}
@@ -70,13 +70,13 @@ func TestAQueueOfSeveral(t *testing.T) {
 		m := s.notifier(func(cfg *mail.Config) {
 			cfg.Address = func(ticket.Recipient) string { return "ann@staff.example, bob@staff.example" }
 		})
-		n := notice(ticket.KindAssigned, 1)
+		n := notification(ticket.KindAssigned, 1)
 		n.To = ticket.Recipient{Role: ticket.RoleAgent, Person: ticket.Person{ID: "ann"}}
 		require.EqualError(t, m.Notify(t.Context(), n), "mail: the address that Config.Address returned is not an address such as ada@example.org")
 	})
 }
 
-// many are more addresses than a queue may have.
+// many returns more addresses than a queue may have.
 func many() string {
 	list := make([]string, 101)
 	for i := range list {
@@ -85,8 +85,8 @@ func many() string {
 	return strings.Join(list, ",")
 }
 
-// What becomes of the others when one of several cannot be sent to.
-func TestOneOfAQueueThatTakesNothing(t *testing.T) {
+// A queue address that fails does not stop the others.
+func TestAFailingQueueAddressDoesNotStopTheOthers(t *testing.T) {
 	s := start(t, nil)
 	m := s.notifier(func(cfg *mail.Config) {
 		cfg.Address = func(ticket.Recipient) string { return "ann@staff.example, bob@staff.example, eve@staff.example" }
@@ -99,7 +99,7 @@ func TestOneOfAQueueThatTakesNothing(t *testing.T) {
 			return nil
 		}
 	}
-	// For now: the next attempt is for him alone.
+	// A temporary failure: the next attempt is for that address only.
 	s.refuseWith(refuse(450, smtp.EnhancedCode{4, 2, 0}))
 	err := m.Notify(t.Context(), queued(1))
 	require.ErrorContains(t, err, "2 of 3 have got it: to bob@staff.example: ")
@@ -110,10 +110,10 @@ func TestOneOfAQueueThatTakesNothing(t *testing.T) {
 	s.refuseWith(nil)
 	require.NoError(t, m.Notify(t.Context(), queued(1)))
 	require.Equal(t, []string{"ann@staff.example", "eve@staff.example", "bob@staff.example"}, s.receivers())
-	// Who has got all of it gets it again only where the desk says so.
+	// A delivered notification is sent again only if the desk repeats it.
 	require.NoError(t, m.Notify(t.Context(), queued(1)))
 	require.Len(t, s.receivers(), 6)
-	// For ever: the others have got it, and the delivery says who has not.
+	// A permanent failure: the others got the letter, and the error names the address.
 	s.refuseWith(refuse(550, smtp.EnhancedCode{5, 1, 1}))
 	err = m.Notify(t.Context(), queued(2))
 	require.ErrorContains(t, err, "2 of 3 have got it: to bob@staff.example: ")

@@ -28,31 +28,31 @@ import (
 	"github.com/ticketkit/ticket/mail"
 )
 
-// received is a letter as the server got it.
+// received is a letter that the server accepted.
 type received struct {
 	from, to string
 	utf8     bool
 	data     string
-	user     string // who had signed in
+	user     string // the user that signed in
 	tls      bool
 	hello    string
 }
 
-// server is a real SMTP server on loopback.
+// server is an SMTP server on loopback.
 type server struct {
 	t         *testing.T
 	addr      string
 	mechs     []string
 	implicit  bool
-	plain     bool // no TLS at all
+	plain     bool // without TLS
 	utf8      bool
-	refuse    func(step, what string) error // what to answer
+	refuse    func(step, what string) error // the error to reply with
 	cert      tls.Certificate
 	roots     *x509.CertPool
 	mu        sync.Mutex
 	srv       *smtp.Server
 	conns     int
-	passwords []string // and tokens, in the order they came
+	passwords []string // and tokens, in order of arrival
 	letters   []received
 }
 
@@ -61,7 +61,7 @@ const (
 	password = "correct horse battery"
 )
 
-// start starts a server; change comes first.
+// start calls change and then starts a server.
 func start(t *testing.T, change func(*server)) *server {
 	t.Helper()
 	s := &server{t: t, addr: "127.0.0.1:0"}
@@ -108,7 +108,7 @@ func (s *server) session(c *smtp.Conn) (smtp.Session, error) {
 	return &session{s: s, c: c}, nil
 }
 
-// counting counts the connections.
+// counting is a listener that counts connections.
 type counting struct {
 	net.Listener
 	s *server
@@ -152,7 +152,7 @@ func (s *server) refuseWith(f func(step, what string) error) {
 	s.refuse = f
 }
 
-// config is what a host would write to send by this server.
+// config returns the configuration to send through this server.
 func (s *server) config() mail.Config {
 	host, port, err := net.SplitHostPort(s.addr)
 	require.NoError(s.t, err)
@@ -244,7 +244,7 @@ func (s *session) Data(r io.Reader) error {
 	return nil
 }
 
-// loginServer is the server's side of LOGIN.
+// loginServer implements the server side of LOGIN.
 type loginServer struct {
 	check func(user, secret string) error
 	user  string
@@ -264,7 +264,7 @@ func (l *loginServer) Next(response []byte) (challenge []byte, done bool, err er
 	}
 }
 
-// xoauth2Server is the server's side of XOAUTH2.
+// xoauth2Server implements the server side of XOAUTH2.
 type xoauth2Server func(user, secret string) error
 
 func (check xoauth2Server) Next(response []byte) (challenge []byte, done bool, err error) {
@@ -280,7 +280,7 @@ func (check xoauth2Server) Next(response []byte) (challenge []byte, done bool, e
 	return nil, true, check(user, token)
 }
 
-// certificate makes a certificate for loopback, and who trusts it.
+// certificate makes a certificate for loopback, and a pool that trusts it.
 func certificate(t *testing.T) (tls.Certificate, *x509.CertPool) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -301,8 +301,8 @@ func certificate(t *testing.T) (tls.Certificate, *x509.CertPool) {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, pool
 }
 
-// script is a server that says what a test wants it to, to each connection,
-// until the client hangs up. It returns its port.
+// script starts a server that runs talk on each connection until the client hangs up.
+// It returns the port.
 func script(t *testing.T, talk func(c net.Conn, line func() string)) int {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -321,7 +321,7 @@ func script(t *testing.T, talk func(c net.Conn, line func() string)) int {
 				talk(c, func() string {
 					s, err := in.ReadString('\n')
 					if err != nil {
-						runtime.Goexit() // the other side has hung up
+						runtime.Goexit() // the client has hung up
 					}
 					return strings.TrimRight(s, "\r\n")
 				})
@@ -331,8 +331,8 @@ func script(t *testing.T, talk func(c net.Conn, line func() string)) int {
 	return l.Addr().(*net.TCPAddr).Port
 }
 
-// notice is a notification to Ada, with an ID of its own.
-func notice(k ticket.Kind, seq int) ticket.Notification {
+// notification returns a notification to Ada. Its ID depends on seq.
+func notification(k ticket.Kind, seq int) ticket.Notification {
 	at := time.Date(2026, 7, 2, 9, 4, 5, 0, time.UTC).Add(time.Duration(seq) * time.Minute)
 	return ticket.Notification{
 		ID: ticket.ID{0: 1, 15: byte(seq)}, Kind: k, Attempt: 1,

@@ -11,16 +11,15 @@ import (
 	"golang.org/x/net/idna"
 )
 
-// Line makes one line of text that a person wrote, fit for a subject: what
-// breaks lines becomes a blank, blanks in a row become one, and what does not
-// show or turns the direction of writing is left out (control characters,
-// Unicode's format characters but for the joiners, and private ones). A line of
-// more than most characters is cut, and ends in "…" then. What is no UTF-8
-// becomes U+FFFD.
+// Line turns text that a person wrote into one line that is safe in a subject. Runs of
+// spaces and line breaks become one space. Invisible characters and those that change the
+// direction of text are removed: control characters, Unicode format characters except
+// joiners, and private-use characters. A line of more than most characters is cut and ends
+// in "…". Invalid UTF-8 becomes U+FFFD.
 func Line(s string, most int) string {
 	var b strings.Builder
 	blank, n := false, 0
-	for _, r := range s { // a wrong byte comes as U+FFFD
+	for _, r := range s { // an invalid byte is read as U+FFFD
 		switch {
 		case unicode.IsSpace(r) || r == '\u2028' || r == '\u2029':
 			blank = true
@@ -53,15 +52,14 @@ func cut(s string, n int) string {
 	return s
 }
 
-// hidden reports whether a character controls instead of showing.
+// hidden reports whether a character is invisible.
 func hidden(r rune) bool { return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co, unicode.Cs) }
 
-// joiner reports whether it is one that words of some scripts, and emoji, need.
+// joiner reports whether r is a joiner, which some scripts and emoji need.
 func joiner(r rune) bool { return r == '\u200c' || r == '\u200d' }
 
-// words is a text of several lines as it can be shown: every end of a line is a
-// line feed, and control characters and the overrides of the direction of
-// writing are left out.
+// words cleans a text of several lines: every line ends in a line feed, and control
+// characters and direction overrides are removed.
 func words(s string) string {
 	s = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\u0085", "\n", "\u2028", "\n", "\u2029", "\n").Replace(s)
 	s = strings.Map(func(r rune) rune {
@@ -73,18 +71,18 @@ func words(s string) string {
 	return strings.Trim(s, "\n")
 }
 
-// mostLink is the longest address of a link, in bytes.
-const mostLink = 2000
+// maxLink is the maximum size of a link address in bytes.
+const maxLink = 2000
 
-// CheckLink reports why an address can be no link in a letter: it must be http or
-// https, with a host and without a user, and have no blanks or the like. A host that
-// is not in ASCII is taken, and written as it stands in the DNS.
+// CheckLink reports why an address cannot be a link in a letter. A link must be http or
+// https, with a host and without user information, spaces or control characters. A host
+// that is not ASCII is accepted and written as in the DNS.
 func CheckLink(address string) error {
 	_, err := asLink(address)
 	return err
 }
 
-// link returns the address as a link; "" where it can be none.
+// link returns the address as a link, or "" if it cannot be one.
 func link(s string) string {
 	s, err := asLink(s)
 	if err != nil {
@@ -98,19 +96,19 @@ func asLink(s string) (string, error) {
 	if !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool {
 		return r <= ' ' || r == 0x7f || r > 0x7f && !unicode.IsPrint(r) || strings.ContainsRune(`"<>\^{|}`+"`", r)
 	}) {
-		return "", errors.New("letter: the address of a link must have no blanks, no control characters and none of \"<>\\^{|}`")
+		return "", errors.New("letter: the address of a link must not contain spaces, control characters or any of \"<>\\^{|}`")
 	}
 	u, err := url.Parse(s)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
 		return "", errors.New("letter: the address of a link must begin with http:// or https:// and a host")
 	}
 	if u.User != nil {
-		return "", errors.New("letter: the address of a link must have no user")
+		return "", errors.New("letter: the address of a link must not contain a user")
 	}
 	if strings.ContainsFunc(s, func(r rune) bool { return r > 0x7f }) {
 		host, err := hosts.ToASCII(u.Hostname())
 		if err != nil {
-			return "", errors.New("letter: the address of a link has a host that is no name")
+			return "", errors.New("letter: the host of a link must be a valid name")
 		}
 		if port := u.Port(); port != "" {
 			host += ":" + port
@@ -118,16 +116,15 @@ func asLink(s string) (string, error) {
 		u.Host = host
 		s = percent(u.String())
 	}
-	if len(s) > mostLink {
-		return "", fmt.Errorf("letter: the address of a link must have at most %d bytes", mostLink)
+	if len(s) > maxLink {
+		return "", fmt.Errorf("letter: the address of a link must have at most %d bytes", maxLink)
 	}
 	return s, nil
 }
 
 var hosts = idna.New(idna.MapForLookup(), idna.BidiRule(), idna.StrictDomainName(true), idna.CheckHyphens(false))
 
-// percent writes what is not ASCII, which a query and a fragment may have, as RFC
-// 3986 does.
+// percent encodes what is not ASCII, such as a query or a fragment, as RFC 3986 does.
 func percent(s string) string {
 	var b strings.Builder
 	for i := range len(s) {
@@ -140,8 +137,8 @@ func percent(s string) string {
 	return b.String()
 }
 
-// greeted is a name as it is fit for a greeting. One that could be somebody's
-// advertisement, such as an address, is not.
+// greeted returns a name to use in a greeting, or "" if it could be advertising, such as
+// an address.
 func greeted(name string) string {
 	name = Line(name, 60)
 	if strings.ContainsAny(name, "/@<>") || strings.Contains(strings.ToLower(name), "www.") {
@@ -150,9 +147,8 @@ func greeted(name string) string {
 	return name
 }
 
-// tidy puts the output of a text template into shape: no blanks at the ends of
-// lines, no more than one empty line in a row but for those of the words, one line
-// feed at the end.
+// tidy formats the output of a template: no spaces at the ends of lines, one empty line at
+// most in a row except within a message, and one line feed at the end.
 func tidy(s string) string {
 	var b strings.Builder
 	empty := 0

@@ -7,9 +7,9 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// Data is what a template is executed on. Everything in it is text that is
-// ready to be shown: one line where it is one, times and sizes in the manner of
-// the recipient's language and zone. What is not known is empty.
+// Data is what templates are executed on. All its text is ready to show: subjects and
+// names are one line, and times and sizes are in the language and zone of the recipient.
+// Unknown values are empty.
 type Data struct {
 	Desk     string // Config.Desk
 	Language string // of the letter, such as "de"
@@ -18,19 +18,19 @@ type Data struct {
 	Number   ticket.Number
 	Tenant   string
 	Subject  string   // of the ticket
-	Message  string   // what was written; lines end in a line feed
+	Message  string   // the words of the event; lines end in a line feed
 	Lines    []string // the lines of the message
 	Files    []File
-	Phase    ticket.Phase // after the event
-	With     string       // who has the ticket now, as the workflow calls it
-	Writer   string       // who wrote
-	Into     ticket.Number
-	At       string // when it happened
-	Expected string // when an answer can be expected
-	Reopen   string // until when a reply reopens the ticket
+	Phase    ticket.Phase  // after the event
+	With     string        // the level that has the ticket, as the workflow names it
+	Writer   string        // the name of the author
+	Into     ticket.Number // of the ticket that this one was merged into
+	At       string        // the time of the event
+	Expected string        // the time by which to expect an answer
+	Reopen   string        // the last time at which a reply reopens the ticket
 
-	Name     string // of the recipient, where it is fit for a greeting
-	Follower bool   // the recipient follows the ticket of another
+	Name     string // of the recipient, if fit for a greeting
+	Follower bool   // the recipient is a follower
 	Agent    bool   // the recipient is an agent or a queue
 	Queue    string // of a recipient that is a queue
 	Level    int    // of a recipient that is a queue
@@ -38,29 +38,29 @@ type Data struct {
 	NoReply  bool   // Config.NoReply
 }
 
-// File is a file that came with the event.
+// File is a file of the event.
 type File struct {
 	Name   string // without a path
 	Size   string // such as "1.5 MB"
-	SHA256 string // in hexadecimal; empty: not known
+	SHA256 string // in hexadecimal; empty if unknown
 	Time   string // when it arrived
 }
 
-// The most characters of what stands on one line.
+// The maximum length of single lines, in characters.
 const (
-	mostSubject = 150
-	mostName    = 200
+	maxSubject = 150
+	maxName    = 200
 )
 
 func (l *Letters) data(n ticket.Notification, at locale) Data {
 	d := Data{
 		Desk: l.cfg.Desk, Language: at.lang,
 		Kind: n.Kind, Number: n.Number, Tenant: n.Tenant,
-		Subject: Line(n.Subject, mostSubject), Message: words(string(n.Message)),
-		Phase: n.Phase, With: Line(n.With, mostName), Writer: greeted(n.Writer), Into: n.Into,
+		Subject: Line(n.Subject, maxSubject), Message: words(string(n.Message)),
+		Phase: n.Phase, With: Line(n.With, maxName), Writer: greeted(n.Writer), Into: n.Into,
 		At: at.time(n.At, n.Zone), Expected: at.time(n.Expected, n.Zone), Reopen: at.time(n.ReopenUntil, n.Zone),
 		Name: greeted(n.To.Person.Name), Follower: n.To.Role == ticket.RoleFollower,
-		Queue: Line(n.To.Queue, mostName), Level: n.To.Level,
+		Queue: Line(n.To.Queue, maxName), Level: n.To.Level,
 		Link: link(n.StatusLink), NoReply: l.cfg.NoReply,
 	}
 	if d.Agent = agent(n.To); d.Agent {
@@ -75,7 +75,7 @@ func (l *Letters) data(n ticket.Notification, at locale) Data {
 		d.Message = ""
 	}
 	for _, a := range n.Attachments {
-		f := File{Name: Line(a.Name, mostName), Size: at.size(a.Size), Time: d.At}
+		f := File{Name: Line(a.Name, maxName), Size: at.size(a.Size), Time: d.At}
 		if !a.SHA256.IsZero() {
 			f.SHA256 = a.SHA256.String()
 		}
@@ -84,12 +84,11 @@ func (l *Letters) data(n ticket.Notification, at locale) Data {
 	return d
 }
 
-// kept stands in empty lines of the words while a text is put into shape. No words
-// have it, since they have no control characters.
+// kept marks the empty lines of a message while a text is formatted. Messages cannot
+// contain it: they have no control characters.
 const kept = "\x00"
 
-// keepingLines are the data for a text that is put into shape, whose words keep
-// their empty lines.
+// keepingLines returns the data for a text template, whose message keeps its empty lines.
 func (d Data) keepingLines() Data {
 	if len(d.Lines) == 0 {
 		return d

@@ -1,41 +1,48 @@
-// Package letter words notifications: it turns a [ticket.Notification] into a
-// subject, a plain text and an HTML text, in English or German.
+// Package letter words notifications: it turns a [ticket.Notification] into a subject,
+// a plain text and an HTML text, in English or German.
 //
-// The words are templates of text/template and html/template, one pair for every
-// kind and language. All of them can be replaced, one by one, and languages
-// added; see [Config].Templates. [New] parses every template and executes it on
-// full and on sparse data, so that a missing or a broken one is found at the
-// start, with all faults in one error.
+//	letters, err := letter.New(letter.Config{Desk: "The Example Shop"})
+//	if err != nil {
+//		return err
+//	}
+//	l, err := letters.Write(notification) // l.Subject, l.Text, l.HTML
 //
-// # Files
+// Package text/template executes the text templates and package html/template the HTML
+// templates, one pair for each kind and language. Your application can replace single
+// templates and add languages; see [Config].Templates. [New] parses every template and
+// executes it on full and on sparse data, so that a missing or broken template is
+// found at startup. All faults are joined into one error.
 //
-// In the folder of each language, such as "de", every one both as .txt and .html:
+// # Template files
+//
+// The folder of each language, such as "de", has these templates, each as .txt and
+// .html:
 //
 //	received uploaded answered asked customer handed-on solved reopened closed
-//	cancelled merged                      for customers
-//	agent-assigned agent-queued agent-escalated agent-customer
+//	cancelled merged added                for customers
+//	agent-assigned agent-queued agent-escalated agent-customer agent-unassigned
 //	agent-copy                            for agents; the last for copies of the customers' kinds
-//	parts                                 blocks that the others share, such as "top" and "bottom"
+//	parts                                 blocks shared by the others, such as "top" and "bottom"
 //
-// and words.txt, which has single words for both forms. Templates are executed on
-// [Data]. Who replaces one should replace both its forms, or readers of HTML see
-// other words than readers of text. The subject and both forms must show the
-// number, {{.Number}}.
+// and words.txt, with single words for both forms. Templates are executed on [Data].
+// Replace both forms of a template, or readers of HTML and of text see different
+// words. The subject and both forms must show the number, {{.Number}}.
 //
-// What is in the letters comes from people, some of them hostile. Subjects,
-// names and names of files are brought onto one line and lose what does not
-// show (see [Line]), HTML is escaped where it stands, only addresses with http
-// or https become links, and nothing is loaded from elsewhere.
+// # Untrusted text
+//
+// The content of letters comes from people, some of them hostile. Subjects, names and
+// file names become one line without invisible characters (see [Line]). HTML is escaped
+// by context. Only http and https addresses become links. Nothing is loaded from other
+// servers.
 //
 // # Caveats
 //
-// A letter that confirms a request quotes it, to an address that perhaps never
-// wrote: a form that is open to everybody can be used to send somebody words.
-// The caps of [ticket.SendLimits] bound that. A host that wants to exclude it
-// replaces received.txt and received.html with ones that quote nothing.
+// A confirmation quotes the request, and its recipient may not be its sender: a public
+// form can be used to send words to a stranger. [ticket.SendLimits] limit how many. To
+// exclude it, replace received.txt and received.html with templates that quote
+// nothing.
 //
-// The subject of all letters about one ticket is the same, because some clients
-// put only such letters into one conversation. What a letter is about stands in
-// its first sentence. A host that replaces the first line of a template decides
-// otherwise.
+// All letters about one ticket have the same subject, because some clients group
+// letters only by subject. The first sentence says what a letter is about. To change
+// this, replace the first line of the templates.
 package letter

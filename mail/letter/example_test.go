@@ -50,7 +50,7 @@ func ExampleLetters_Write() {
 	// Diese Nachricht zur Anfrage 7Q4K-92MX-F wurde automatisch versandt.
 }
 
-// A host's own words for one kind; the others stay as they are.
+// Your application replaces the words for one kind and keeps the others.
 func ExampleConfig_templates() {
 	letters, err := letter.New(letter.Config{Templates: fstest.MapFS{ // or os.DirFS, or an embed.FS
 		"en/closed.txt": {Data: []byte("Done: {{.Number}} {{.Subject}}\n\n{{template \"top\" .}}\n\nwe are done with {{.Number}}.\n\n{{template \"bottom\" .}}\n")},

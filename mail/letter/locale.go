@@ -10,17 +10,16 @@ import (
 	"golang.org/x/text/number"
 )
 
-// locale is a language that there are letters in, and the manner of one person
-// to write numbers and times.
+// locale is a language with templates, and how a person writes numbers and times.
 type locale struct {
 	lang string       // the folder of the templates, such as "de"
 	tag  language.Tag // of the person, such as de-CH; that of the folder where unknown
 }
 
-// choose returns the locale for what a person prefers, such as "de-CH", with the
-// language that fits best, and the fallback where none does.
+// choose returns the locale for a preferred language, such as "de-CH": the best match, or
+// the fallback.
 func (l *Letters) choose(preferred string) locale {
-	// The tags come from people; parsing takes longer the longer they are.
+	// The preference is input of people, and long tags take long to parse.
 	if preferred != "" && len(preferred) <= 100 {
 		tag, err := language.Parse(strings.ReplaceAll(preferred, "_", "-"))
 		if err == nil {
@@ -32,7 +31,7 @@ func (l *Letters) choose(preferred string) locale {
 	return locale{l.langs[0], language.Make(l.langs[0])}
 }
 
-// size writes a number of bytes, such as "1.5 MB" with 1 MB = 10⁶ bytes.
+// size formats a number of bytes, such as "1.5 MB", where 1 MB is 10⁶ bytes.
 func (l locale) size(bytes int64) string {
 	p := message.NewPrinter(l.tag)
 	bytes = max(bytes, 0)
@@ -57,8 +56,8 @@ func (l locale) size(bytes int64) string {
 	return p.Sprintf("%v %s", number.Decimal(v, number.MaxFractionDigits(1)), units[unit])
 }
 
-// time writes an instant in the manner of the language, with the zone's
-// abbreviation; "" for the zero time.
+// time formats an instant for the language, with the zone abbreviation. The zero time
+// gives "".
 func (l locale) time(t time.Time, zone *time.Location) string {
 	if t.IsZero() {
 		return ""
@@ -83,11 +82,11 @@ func (l locale) time(t time.Time, zone *time.Location) string {
 var germanMonths = [...]string{"Januar", "Februar", "März", "April", "Mai", "Juni",
 	"Juli", "August", "September", "Oktober", "November", "Dezember"}
 
-// germanZones are the names of the zones that have German ones of their own.
+// germanZones maps zone abbreviations to German ones.
 var germanZones = map[string]string{"CET": "MEZ", "CEST": "MESZ", "EET": "OEZ", "EEST": "OESZ", "WET": "WEZ", "WEST": "WESZ"}
 
-// zoneName is the abbreviation of the zone at an instant, or how far it is from
-// UTC where it has none.
+// zoneName returns the zone abbreviation at an instant, or the offset from UTC if there is
+// none.
 func zoneName(t time.Time, names map[string]string) string {
 	name, _ := t.Zone()
 	if n, ok := names[name]; ok {

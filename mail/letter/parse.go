@@ -14,16 +14,17 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// overlay looks for a file in the host's templates first.
-type overlay struct{ host, own fs.FS }
+// overlay reads a file from the templates of the application, or else from the built-in
+// ones.
+type overlay struct{ custom, builtin fs.FS }
 
 func (o overlay) read(path string) (string, error) {
 	b, err := []byte(nil), fs.ErrNotExist
-	if o.host != nil {
-		b, err = fs.ReadFile(o.host, path)
+	if o.custom != nil {
+		b, err = fs.ReadFile(o.custom, path)
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		b, err = fs.ReadFile(o.own, path)
+		b, err = fs.ReadFile(o.builtin, path)
 	}
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
@@ -34,10 +35,10 @@ func (o overlay) read(path string) (string, error) {
 	return strings.ReplaceAll(strings.TrimPrefix(string(b), "\ufeff"), "\r\n", "\n"), nil
 }
 
-// languages lists the folders, sorted.
+// languages returns the folders, sorted.
 func (o overlay) languages() ([]string, error) {
 	var langs []string
-	for _, f := range []fs.FS{o.own, o.host} {
+	for _, f := range []fs.FS{o.builtin, o.custom} {
 		if f == nil {
 			continue
 		}
@@ -50,7 +51,7 @@ func (o overlay) languages() ([]string, error) {
 				continue
 			}
 			if _, err := language.Parse(e.Name()); err != nil {
-				return nil, &TemplateError{File: e.Name(), Err: fmt.Errorf("the folder's name is no language such as %q; if the languages lie below it, take fs.Sub: %w", "fr", err)}
+				return nil, &TemplateError{File: e.Name(), Err: fmt.Errorf("the folder name is not a language such as %q; if the languages are inside it, use fs.Sub: %w", "fr", err)}
 			}
 			langs = append(langs, e.Name())
 			if err := known(f, e.Name()); err != nil {
@@ -62,8 +63,7 @@ func (o overlay) languages() ([]string, error) {
 	return slices.Compact(langs), nil
 }
 
-// known finds files that would never be read, such as those with a typing error
-// in their names.
+// known rejects files that are never read, such as those with a misspelled name.
 func known(f fs.FS, lang string) error {
 	entries, err := fs.ReadDir(f, lang)
 	if err != nil {
@@ -77,14 +77,13 @@ func known(f fs.FS, lang string) error {
 		switch {
 		case strings.HasPrefix(e.Name(), "."), e.Name() == wordsFile, name == partsFile && name != e.Name():
 		case name == e.Name() || !slices.Contains(sheetNames(), name):
-			return &TemplateError{File: lang + "/" + e.Name(), Err: fmt.Errorf("is no template; there are %s, each .txt and .html", strings.Join(append(sheetNames(), "words (.txt only)", partsFile), ", "))}
+			return &TemplateError{File: lang + "/" + e.Name(), Err: fmt.Errorf("is not a template; the templates are %s, each .txt and .html", strings.Join(append(sheetNames(), "words (.txt only)", partsFile), ", "))}
 		}
 	}
 	return nil
 }
 
-// The files that the sheets of a language share. That with the words goes into
-// both forms.
+// The files that the templates of a language share. words.txt is part of both forms.
 const (
 	wordsFile = "words.txt"
 	partsFile = "parts"
@@ -118,7 +117,7 @@ func (l *Letters) parse(files overlay, lang string) (faults []error) {
 		path := lang + "/" + name
 		s := &sheet{path: path}
 		fault := func(ending string, err error) {
-			if _, told := errors.AsType[*TemplateError](err); !told {
+			if _, named := errors.AsType[*TemplateError](err); !named {
 				err = &TemplateError{File: path + ending, Err: err}
 			}
 			faults = append(faults, err)
@@ -153,7 +152,7 @@ func (s *sheet) parseText(files overlay, shared *texttemplate.Template) error {
 	if s.subject, err = parse(subject); err != nil {
 		return err
 	}
-	s.text, err = parse("\n" + body) // so that the lines of faults are those of the file
+	s.text, err = parse("\n" + body) // keeps the line numbers of errors
 	return err
 }
 
@@ -170,7 +169,7 @@ func (s *sheet) parseHTML(files overlay, shared *htmltemplate.Template) error {
 	return err
 }
 
-// sheetNames lists the names of all files of a language, without the ending.
+// sheetNames returns the names of all templates of a language, without extension.
 func sheetNames() []string {
 	var names []string
 	for _, k := range allKinds() {
@@ -184,20 +183,20 @@ func sheetNames() []string {
 	return slices.Compact(names)
 }
 
-// Check reports the kinds that there are no words for, as a [ticket.NotifierChecker]
-// does. Whether the words for the others are sound, New has found out.
+// Check reports the kinds without a template, like [ticket.NotifierChecker]. [New] has
+// already checked the templates.
 func (l *Letters) Check(kinds []ticket.Kind) error {
 	var faults []error
 	for _, k := range kinds {
 		if sheetName(k, false) == "" && sheetName(k, true) == "" {
-			faults = append(faults, fmt.Errorf("letter: there are no words for the kind %q", k))
+			faults = append(faults, fmt.Errorf("letter: the kind %q has no template", k))
 		}
 	}
 	return errors.Join(faults...)
 }
 
-// try executes the templates for the kinds on examples, for everybody who may
-// be told them, and looks for what must not be missing.
+// try executes the templates of the kinds on samples for every possible recipient, and
+// checks the results.
 func (l *Letters) try(kinds []ticket.Kind) (faults []error) {
 	seen := map[string]bool{}
 	for _, k := range kinds {
@@ -212,7 +211,7 @@ func (l *Letters) try(kinds []ticket.Kind) (faults []error) {
 				if err == nil {
 					err = lacks(letter, lang+"/"+name, n.Number)
 				}
-				if err != nil && !seen[err.Error()] { // the same fault on another example is the same fault
+				if err != nil && !seen[err.Error()] { // report a fault once
 					seen[err.Error()] = true
 					faults = append(faults, err)
 				}
@@ -222,14 +221,14 @@ func (l *Letters) try(kinds []ticket.Kind) (faults []error) {
 	return faults
 }
 
-// lacks reports what a letter must have and has not.
+// lacks reports missing parts of a letter.
 func lacks(l Letter, path string, n ticket.Number) error {
 	var faults []error
 	for _, p := range [...]struct{ ending, what, has string }{
 		{".txt", "subject", l.Subject}, {".txt", "text", l.Text}, {".html", "text", l.HTML},
 	} {
 		if !strings.Contains(p.has, string(n)) {
-			faults = append(faults, &TemplateError{File: path + p.ending, Err: fmt.Errorf("the %s does not show the number: {{.Number}} is missing", p.what)})
+			faults = append(faults, &TemplateError{File: path + p.ending, Err: fmt.Errorf("the %s must contain the number, {{.Number}}", p.what)})
 		}
 	}
 	return errors.Join(faults...)

@@ -6,8 +6,8 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// samples returns notifications of a kind to everybody who may get one: one that
-// has all there can be, and one that has only what must be.
+// samples returns notifications of a kind to every possible recipient, with all data and
+// with only the required data.
 func samples(k ticket.Kind) []ticket.Notification {
 	id := ticket.ID{6: 1}
 	at := time.Date(2026, 1, 2, 15, 4, 5, 0, time.UTC)

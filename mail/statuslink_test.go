@@ -10,8 +10,8 @@ import (
 	"github.com/ticketkit/ticket/memstore"
 )
 
-// A status address that letters cannot take is found at the start.
-func TestStatusAddressIsChecked(t *testing.T) {
+// NewDesk rejects status links that letters cannot contain.
+func TestNewDeskRejectsUnusableStatusLinks(t *testing.T) {
 	s := start(t, nil)
 	for name, c := range map[string]struct {
 		url func(tenant, token string) string

@@ -14,23 +14,23 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// mostAttached is how much of files a letter carries by default: in base 64 it stays
-// below the 20 to 25 MB that large providers take.
-const mostAttached = 10 << 20
+// defaultAttachmentBytes stays below the 20 to 25 MB that large providers accept, even
+// after base64 encoding.
+const defaultAttachmentBytes = 10 << 20
 
-// attached is a file that travels with a letter.
-type attached struct {
+// attachment is a file attached to a letter.
+type attachment struct {
 	name, mediaType string
 	content         []byte
 }
 
-// attach opens the files that travel with a letter: those of the desk, to customers.
-func (m *Notifier) attach(ctx context.Context, n ticket.Notification) (list []attached, err error) {
+// attach opens the files to attach: files from agents, in letters to customers.
+func (m *Notifier) attach(ctx context.Context, n ticket.Notification) (list []attachment, err error) {
 	if m.cfg.OpenAttachment == nil || n.To.Role&ticket.RoleCustomer == 0 {
 		return nil, nil
 	}
 	switch n.Kind {
-	case ticket.KindReceived, ticket.KindUploaded, ticket.KindCustomer, ticket.KindReopened: // a customer's own
+	case ticket.KindReceived, ticket.KindUploaded, ticket.KindCustomer, ticket.KindReopened: // caused by the customer
 		return nil, nil
 	}
 	left := m.cfg.MaxAttachmentBytes
@@ -40,19 +40,19 @@ func (m *Notifier) attach(ctx context.Context, n ticket.Notification) (list []at
 		}
 		content, err := m.open(ctx, n, a)
 		if err != nil {
-			// Not its name: that goes when the event is erased, and the error stays.
+			// Without the name: erasing the event removes the name, but not this error.
 			return nil, fmt.Errorf("mail: file %d of %d: %w", i+1, len(n.Attachments), err)
 		}
 		if content == nil {
 			continue
 		}
 		left -= a.Size
-		list = append(list, attached{a.Name, a.MediaType, content})
+		list = append(list, attachment{a.Name, a.MediaType, content})
 	}
 	return list, nil
 }
 
-// open reads a file whole; nil where the host does not give it.
+// open reads a whole file. It returns nil if OpenAttachment returns no reader.
 func (m *Notifier) open(ctx context.Context, n ticket.Notification, a ticket.Attachment) (content []byte, err error) {
 	r, err := m.cfg.OpenAttachment(ctx, n, a)
 	if err != nil || r == nil {
@@ -63,23 +63,23 @@ func (m *Notifier) open(ctx context.Context, n ticket.Notification, a ticket.Att
 		return nil, err
 	}
 	if int64(len(content)) != a.Size {
-		return nil, errors.New("what Config.OpenAttachment opened has another size")
+		return nil, errors.New("the size of the opened file differs from the event")
 	}
 	if !a.SHA256.IsZero() && sha256.Sum256(content) != a.SHA256 {
-		return nil, errors.New("what Config.OpenAttachment opened has another digest")
+		return nil, errors.New("the SHA-256 of the opened file differs from the event")
 	}
 	return content, nil
 }
 
-// withFiles makes a letter one with files behind its words.
-func withFiles(letter []byte, id ticket.ID, files []attached) ([]byte, error) {
+// withFiles adds attachments after the text of a letter.
+func withFiles(letter []byte, id ticket.ID, files []attachment) ([]byte, error) {
 	const contentType = "\r\nContent-Type: "
 	head, body, ok := bytes.Cut(letter, []byte("\r\n\r\n"))
 	at := bytes.Index(head, []byte(contentType))
 	if !ok || at < 0 {
 		return nil, errors.New("mail: the letter has no header")
 	}
-	ends := at + len(contentType) // with the lines that go on
+	ends := at + len(contentType) // after the continuation lines
 	for {
 		next := bytes.Index(head[ends:], []byte("\r\n"))
 		if next < 0 {
@@ -113,8 +113,8 @@ func withFiles(letter []byte, id ticket.ID, files []attached) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// fileName is a name that fits into a line of a header, which has three bytes for most
-// of its bytes; what is too much is left out of its middle.
+// fileName shortens a name to fit a header line, where most bytes take three. It cuts the
+// middle, so that the extension stays.
 func fileName(s string) string {
 	const head, tail = 200, 50
 	if len(s) <= head+tail+len("…") {
@@ -123,11 +123,11 @@ func fileName(s string) string {
 	return strings.ToValidUTF8(s[:head], "") + "…" + strings.ToValidUTF8(s[len(s)-tail:], "")
 }
 
-// mediaType is that of a file as it can stand in a letter.
+// mediaType returns the media type to write into a letter.
 func mediaType(s string) string {
 	kind, _, err := mime.ParseMediaType(s)
 	if err != nil || !strings.Contains(kind, "/") || len(kind) > 100 || strings.HasPrefix(kind, "multipart/") || strings.HasPrefix(kind, "message/") {
-		return "application/octet-stream" // those have rules of their own for what is inside
+		return "application/octet-stream" // multipart and message types restrict their content
 	}
 	return kind
 }

@@ -9,19 +9,19 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// mostIDs bounds how many IDs are taken out of a header.
-const mostIDs = 100
+// maxIDs limits the IDs taken from headers.
+const maxIDs = 100
 
-// MessageID is the Message-ID of a delivery's letter, and of a ticket the ID that all
-// letters about it refer to: "<01JZ4Y0000000000000000000A@example.org>".
+// MessageID returns the Message-ID for a delivery, or for a ticket the ID that all letters
+// about it refer to: "<01JZ4Y0000000000000000000A@example.org>".
 func (m *Notifier) MessageID(id ticket.ID) string {
 	return "<" + id.String() + "@" + m.cfg.Domain + ">"
 }
 
-// IDs reads the IDs of deliveries and tickets out of header fields with Message-IDs of
-// this desk (Message-ID, In-Reply-To, References), in their order, each where it stands
-// last. What is of another domain, or no Message-ID, is left out; of more than a
-// hundred, those in the middle are.
+// IDs returns the IDs of deliveries and tickets in the Message-IDs of header fields such
+// as Message-ID, In-Reply-To and References. They are in order of appearance, and a
+// repeated ID counts at its last place. Message-IDs of other domains are skipped. Of more
+// than 100 IDs, those in the middle are dropped.
 func (m *Notifier) IDs(fields ...string) []ticket.ID {
 	var ids []ticket.ID
 	for _, field := range fields {
@@ -33,18 +33,19 @@ func (m *Notifier) IDs(fields ...string) []ticket.ID {
 				continue
 			}
 			ids = append(slices.DeleteFunc(ids, func(o ticket.ID) bool { return o == id }), id)
-			if len(ids) > mostIDs {
-				ids = slices.Delete(ids, 1, 2) // the first is the ticket's, and the last what is answered
+			if len(ids) > maxIDs {
+				ids = slices.Delete(ids, 1, 2) // the first is of the ticket, the last of the letter answered
 			}
 		}
 	}
 	return ids
 }
 
-// Delivery returns the delivery that one of the fields names: of several the last, as
-// a reply has it in In-Reply-To and at the end of References, and what comes back has
-// it in the headers of the letter that is inside. [ticket.Desk.Bounced] takes its ID.
-// None is [ticket.ErrNotFound]; the actor must be an agent or a system.
+// Delivery returns the delivery that the header fields name. If they name several, it
+// returns the last: the letter that a reply answers, in In-Reply-To and at the end of
+// References. For a bounced letter, pass the headers of the letter inside.
+// [ticket.Desk.Bounced] takes the ID of the delivery. Without a match the error is
+// [ticket.ErrNotFound]. The actor must be an agent or a system.
 func (m *Notifier) Delivery(ctx context.Context, d *ticket.Desk, a ticket.Actor, fields ...string) (ticket.Delivery, error) {
 	ids := m.IDs(fields...)
 	if len(ids) == 0 {
@@ -64,13 +65,13 @@ func (m *Notifier) Delivery(ctx context.Context, d *ticket.Desk, a ticket.Actor,
 	return ticket.Delivery{}, &ticket.NotFoundError{What: "delivery", Ref: ids[len(ids)-1].String()}
 }
 
-// Ticket returns the ticket that a letter with these fields is about: by the delivery
-// that it answers, or else by the ID that all letters about a ticket refer to. None is
-// [ticket.ErrNotFound]; the actor must be an agent or a system. A ticket that was
-// merged is returned as it is: see Ticket.MergedInto.
+// Ticket returns the ticket of a letter with these header fields: by the delivery that the
+// letter answers, or else by the ID that all letters about a ticket refer to. Without a
+// match the error is [ticket.ErrNotFound]. The actor must be an agent or a system. A
+// merged ticket is returned as it is; see Ticket.MergedInto.
 //
-// Whoever has got a letter, or a copy of it, knows its Message-ID, and no more: the
-// host must find out whether the sender may write to the ticket.
+// Everyone with a copy of a letter knows its Message-ID: your application must check
+// whether the sender may write to the ticket.
 func (m *Notifier) Ticket(ctx context.Context, d *ticket.Desk, a ticket.Actor, fields ...string) (ticket.Ticket, error) {
 	row, err := m.Delivery(ctx, d, a, fields...)
 	if err == nil {
@@ -79,7 +80,7 @@ func (m *Notifier) Ticket(ctx context.Context, d *ticket.Desk, a ticket.Actor, f
 	if !errors.Is(err, ticket.ErrNotFound) {
 		return ticket.Ticket{}, err
 	}
-	for _, id := range m.IDs(fields...) { // that of the ticket comes first
+	for _, id := range m.IDs(fields...) { // the ID of the ticket comes first
 		t, err := d.Get(ctx, a, id)
 		if !errors.Is(err, ticket.ErrNotFound) {
 			return t, err

@@ -16,9 +16,9 @@ import (
 	"github.com/ticketkit/ticket/tickettest"
 )
 
-// Random actions by random actors in two tenants: no letter to a customer has a
-// word of a note, an internal name, or a word of the other tenant.
-func TestNothingInsideIsWritten(t *testing.T) {
+// After random actions by random actors in two tenants, no letter to a customer contains
+// a note, an internal name, or text of the other tenant.
+func TestNoInternalTextReachesCustomers(t *testing.T) {
 	letters, err := letter.New(letter.Config{})
 	require.NoError(t, err)
 	type written struct {
@@ -84,7 +84,7 @@ func TestNothingInsideIsWritten(t *testing.T) {
 				}
 			}
 			clock.Advance(time.Duration(rng.IntN(90)) * time.Hour)
-			_, _ = desk.Do(ctx, a, tk.ID, act) // many are refused
+			_, _ = desk.Do(ctx, a, tk.ID, act) // many are rejected
 			_, err := desk.FireTimers(ctx)
 			require.NoError(t, err)
 		}

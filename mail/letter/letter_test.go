@@ -23,7 +23,7 @@ var update = flag.Bool("update", false, "write the golden files")
 
 const number = ticket.Number("7Q4K-92MX-F")
 
-// about returns a notification of a kind with all that it can have.
+// about returns a notification of a kind with all its data.
 func about(t *testing.T, k ticket.Kind, role ticket.Role, locale string) ticket.Notification {
 	t.Helper()
 	zone, err := time.LoadLocation("Europe/Berlin")
@@ -65,7 +65,7 @@ func about(t *testing.T, k ticket.Kind, role ticket.Role, locale string) ticket.
 	return n
 }
 
-// example is a test on a notification.
+// example tests one notification.
 type example func(t *testing.T, name string, n ticket.Notification)
 
 // each calls f for every kind, audience and language.
@@ -103,8 +103,8 @@ func config() letter.Config {
 	}
 }
 
-// Every kind in every language, as it was read and found good.
-func TestGolden(t *testing.T) {
+// Every kind in every language equals its reviewed golden file.
+func TestEveryKindEqualsItsGoldenFile(t *testing.T) {
 	l := newLetters(t, config())
 	each(t, func(t *testing.T, name string, n ticket.Notification) {
 		t.Helper()
@@ -135,8 +135,7 @@ func golden(t *testing.T, name, got string) {
 	assert.Equal(t, string(want), got, name)
 }
 
-// wellFormed reports elements that are not closed, and whatever loads
-// something or runs.
+// wellFormed rejects unclosed elements, and elements that load or run something.
 func wellFormed(t *testing.T, page string) {
 	t.Helper()
 	var open []string
@@ -166,7 +165,7 @@ func wellFormed(t *testing.T, page string) {
 	}
 }
 
-func TestLocale(t *testing.T) {
+func TestPreferredLanguageIsMatched(t *testing.T) {
 	l := newLetters(t, letter.Config{})
 	german := newLetters(t, letter.Config{Fallback: "de"})
 	for _, c := range []struct {
@@ -178,7 +177,7 @@ func TestLocale(t *testing.T) {
 		{l, "en-US", "en", "July 3, 2026, 1:04 PM CEST"},
 		{l, "en_US", "en", "1.2 MB"},
 		{l, "de", "de", "3. Juli 2026, 13:04 Uhr MESZ"},
-		{l, "de-CH", "de", "1.2 MB"}, // the Swiss write a point
+		{l, "de-CH", "de", "1.2 MB"}, // Switzerland uses a decimal point
 		{l, "de-AT", "de", "1,2 MB"},
 		{l, "de-x-formal", "de", "1,2 MB"},
 		{l, "fr", "en", ""},
@@ -198,7 +197,7 @@ func TestLocale(t *testing.T) {
 	require.Equal(t, []string{"de", "en"}, german.Languages())
 }
 
-func TestZones(t *testing.T) {
+func TestTimesAreInTheZoneOfTheRecipient(t *testing.T) {
 	l := newLetters(t, letter.Config{})
 	zone := func(name string) *time.Location {
 		z, err := time.LoadLocation(name)
@@ -225,7 +224,7 @@ func TestZones(t *testing.T) {
 	}
 }
 
-// A name, a subject and words that want to be something else.
+// Hostile names, subjects and messages are shown as text.
 func TestHostileInput(t *testing.T) {
 	l := newLetters(t, config())
 	each(t, func(t *testing.T, _ string, n ticket.Notification) {
@@ -251,8 +250,8 @@ func TestHostileInput(t *testing.T) {
 	})
 }
 
-// What is not known leaves no holes.
-func TestSparse(t *testing.T) {
+// Unknown values leave no gaps in the text.
+func TestUnknownValuesLeaveNoGaps(t *testing.T) {
 	l := newLetters(t, letter.Config{})
 	for _, k := range ticket.CustomerKinds() {
 		got, err := l.Write(ticket.Notification{Kind: k, Number: number, To: ticket.Recipient{Role: ticket.RoleRequester}})
@@ -265,7 +264,7 @@ func TestSparse(t *testing.T) {
 	}
 }
 
-func TestLinks(t *testing.T) {
+func TestOnlyWebAddressesBecomeLinks(t *testing.T) {
 	for _, c := range []struct {
 		url  string
 		good bool
@@ -297,7 +296,7 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-func TestNoReply(t *testing.T) {
+func TestNoReplyLettersAskForNoReply(t *testing.T) {
 	l := newLetters(t, letter.Config{NoReply: true})
 	require.False(t, l.InvitesReplies())
 	each(t, func(t *testing.T, _ string, n ticket.Notification) {
@@ -311,7 +310,7 @@ func TestNoReply(t *testing.T) {
 	})
 }
 
-func TestTemplates(t *testing.T) {
+func TestTemplatesOfTheApplication(t *testing.T) {
 	embedded := os.DirFS("templates")
 	files := func(change map[string]string) fstest.MapFS {
 		m := fstest.MapFS{}
@@ -359,13 +358,13 @@ func TestTemplates(t *testing.T) {
 		"does not parse": {map[string]string{"en/solved.txt": "{{.Number}}\n\n\n{{if}}", "de/closed.html": "{{end}}"},
 			[]string{"letter: en/solved.txt: template: en/solved.txt:4: ", "letter: de/closed.html: "}},
 		"unknown field": {map[string]string{"en/solved.html": "{{.Number}} {{.Nubmer}}"}, []string{"letter: en/solved.html: ", "Nubmer"}},
-		"fails on what is sparse": {map[string]string{"en/uploaded.txt": "{{.Number}}\n\n{{.Number}} {{(index .Files 0).Name}}"},
+		"fails on sparse data": {map[string]string{"en/uploaded.txt": "{{.Number}}\n\n{{.Number}} {{(index .Files 0).Name}}"},
 			[]string{"letter: en/uploaded.txt: ", "index out of range"}},
 		"fails on agents": {map[string]string{"en/agent-copy.txt": "{{.Number}}\n\n{{.Number}} {{template \"no\" .}}"}, []string{"letter: en/agent-copy.txt: ", `"no" not defined`}},
 		"no empty line":   {map[string]string{"de/asked.txt": "{{.Number}}\n{{.Number}}"}, []string{"letter: de/asked.txt: the line after the subject must be empty"}},
 		"no number": {map[string]string{"de/asked.txt": "Hallo\n\nHallo", "de/asked.html": "Hallo"}, []string{
-			"letter: de/asked.txt: the subject does not show the number", "letter: de/asked.txt: the text does not", "letter: de/asked.html: the text does not"}},
-		"no language":         {map[string]string{"templates/en/x.txt": "x"}, []string{"letter: templates: the folder's name is no language"}},
+			"letter: de/asked.txt: the subject must contain the number", "letter: de/asked.txt: the text must contain", "letter: de/asked.html: the text must contain"}},
+		"no language":         {map[string]string{"templates/en/x.txt": "x"}, []string{"letter: templates: the folder name is not a language"}},
 		"unsafe html":         {map[string]string{"en/solved.html": `{{.Number}}<a href="{{.Subject}}`}, []string{"letter: en/solved.html: "}},
 		"broken parts":        {map[string]string{"en/parts.html": "{{", "en/words.txt": "{{"}, []string{"letter: en/parts.html: ", "letter: en/words.txt: "}},
 		"a language in parts": {map[string]string{"fr/words.txt": ""}, []string{"letter: fr/parts.txt: is missing", "letter: fr/parts.html: is missing"}},
@@ -383,12 +382,12 @@ func TestTemplates(t *testing.T) {
 	}
 	t.Run("fallback", func(t *testing.T) {
 		_, err := letter.New(letter.Config{Fallback: "fr"})
-		require.EqualError(t, err, "letter: fr: the fallback is none of the languages there are templates in: de, en")
+		require.EqualError(t, err, "letter: fr: the fallback is not a language with templates: de, en")
 	})
 }
 
-// A template that fails on one ticket alone.
-func TestWriteFails(t *testing.T) {
+// A template that fails on one ticket only is a permanent error of Write.
+func TestWriteReportsAFailingTemplate(t *testing.T) {
 	l := newLetters(t, letter.Config{Templates: fstest.MapFS{"en/answered.txt": &fstest.MapFile{
 		Data: []byte(`{{.Number}}
 
@@ -404,16 +403,16 @@ func TestWriteFails(t *testing.T) {
 	require.Equal(t, "en/answered.txt", fault.File)
 }
 
-func TestCheck(t *testing.T) {
+func TestCheckReportsKindsWithoutTemplates(t *testing.T) {
 	l := newLetters(t, letter.Config{})
 	require.NoError(t, l.Check(ticket.CustomerKinds()))
 	require.NoError(t, l.Check(ticket.AgentKinds()))
-	require.EqualError(t, l.Check([]ticket.Kind{ticket.KindEvent, ticket.KindSolved}), `letter: there are no words for the kind "event"`)
+	require.EqualError(t, l.Check([]ticket.Kind{ticket.KindEvent, ticket.KindSolved}), `letter: the kind "event" has no template`)
 	_, err := l.Write(ticket.Notification{Kind: ticket.KindAssigned, Number: number, To: ticket.Recipient{Role: ticket.RoleRequester}})
-	require.ErrorContains(t, err, `there are no words for the kind "assigned"`)
+	require.ErrorContains(t, err, `the kind "assigned" has no template`)
 }
 
-func TestLine(t *testing.T) {
+func TestLineRemovesInvisibleCharacters(t *testing.T) {
 	for _, c := range []struct{ in, want string }{
 		{"", ""},
 		{"  a \t b\r\n c\u2028d\u00a0", "a b c d"},
@@ -470,8 +469,8 @@ func FuzzWrite(f *testing.F) {
 	})
 }
 
-// A file that nothing would read is a typing error.
-func TestMisspelledTemplates(t *testing.T) {
+// A template file that is never read is an error.
+func TestMisspelledTemplatesAreErrors(t *testing.T) {
 	for _, path := range []string{"de/recieved.txt", "de/handed on.txt", "de/received.htm", "de/parts", "templates/de/received.txt"} {
 		_, err := letter.New(letter.Config{Templates: fstest.MapFS{path: {Data: []byte("s {{.Number}}\n\n{{.Number}}")}}})
 		require.Error(t, err, path)
@@ -480,8 +479,8 @@ func TestMisspelledTemplates(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// What blanks say in words, as in code and tables, they say in the letter.
-func TestBlanksInWords(t *testing.T) {
+// Spaces and empty lines of a message, as in code and tables, are kept.
+func TestSpacesInMessagesAreKept(t *testing.T) {
 	l := newLetters(t, letter.Config{})
 	words := "Do this:\n\n\n    if x  {\n\t\tgo()\n    }\n\nName    Price\nInk        12"
 	for _, k := range []ticket.Kind{ticket.KindAnswered, ticket.KindReceived} {
@@ -490,7 +489,7 @@ func TestBlanksInWords(t *testing.T) {
 		got, err := l.Write(n)
 		require.NoError(t, err)
 		text := words
-		if k == ticket.KindReceived { // it is quoted
+		if k == ticket.KindReceived { // the message is quoted
 			text = strings.ReplaceAll("> "+strings.ReplaceAll(words, "\n", "\n> "), "> \n", ">\n")
 		}
 		require.Contains(t, got.Text, text)

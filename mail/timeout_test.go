@@ -15,7 +15,7 @@ import (
 	"github.com/ticketkit/ticket/memstore"
 )
 
-// slow has a server take so long for each letter.
+// slow makes the server take d for each letter.
 func (s *server) slow(d time.Duration) {
 	s.refuseWith(func(step, _ string) error {
 		if step == "data" {
@@ -25,13 +25,13 @@ func (s *server) slow(d time.Duration) {
 	})
 }
 
-// A backlog at a server that takes its time: each letter arrives once, whatever is
-// wrapped around the notifier.
-func TestABacklogAtASlowServer(t *testing.T) {
-	const scale = 30 // all times are a thirtieth
+// At a slow server with a backlog each letter arrives once, even if a wrapper hides the
+// notifier's limits.
+func TestABacklogAtASlowServerArrivesOnce(t *testing.T) {
+	const scale = 30 // all times are divided by 30
 	for name, wrap := range map[string]func(m *mail.Notifier) ticket.Notifier{
 		"plain":   func(m *mail.Notifier) ticket.Notifier { return m },
-		"wrapped": func(m *mail.Notifier) ticket.Notifier { return ticket.NotifierFunc(m.Notify) }, // says nothing of its pace
+		"wrapped": func(m *mail.Notifier) ticket.Notifier { return ticket.NotifierFunc(m.Notify) }, // hides its limits
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -68,9 +68,9 @@ func TestABacklogAtASlowServer(t *testing.T) {
 	}
 }
 
-// A server that is asked to stop looking over a letter finishes, and is waited for a
-// moment: whoever stops the desk does not make copies.
-func TestAStopWaitsForTheAnswer(t *testing.T) {
+// When the context is done, the reply to a complete letter is awaited briefly, so that
+// stopping the desk makes no duplicate letters.
+func TestAStopWaitsForTheReply(t *testing.T) {
 	for _, c := range []struct {
 		takes time.Duration
 		sure  bool
@@ -81,7 +81,7 @@ func TestAStopWaitsForTheAnswer(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(100*time.Millisecond, cancel)
 		begin := time.Now()
-		err := m.Notify(ctx, notice(ticket.KindReceived, 1))
+		err := m.Notify(ctx, notification(ticket.KindReceived, 1))
 		require.Less(t, time.Since(begin), 1500*time.Millisecond)
 		if c.sure {
 			require.NoError(t, err)
@@ -92,12 +92,12 @@ func TestAStopWaitsForTheAnswer(t *testing.T) {
 	}
 }
 
-// The answer to the whole letter has a time of its own, and any that says yes counts.
-func TestALateAnswer(t *testing.T) {
+// The reply to the complete letter has its own time limit, and any 2xx accepts it.
+func TestDataTimeoutLimitsTheReplyToTheLetter(t *testing.T) {
 	s := start(t, nil)
 	s.slow(500 * time.Millisecond)
 	m := s.notifier(func(cfg *mail.Config) { cfg.Timeout = 100 * time.Millisecond })
-	require.NoError(t, m.Notify(t.Context(), notice(ticket.KindReceived, 1)))
+	require.NoError(t, m.Notify(t.Context(), notification(ticket.KindReceived, 1)))
 	require.Len(t, s.got(), 1)
 	s.refuseWith(func(step, _ string) error {
 		if step == "data" {
@@ -105,11 +105,11 @@ func TestALateAnswer(t *testing.T) {
 		}
 		return nil
 	})
-	require.NoError(t, m.Notify(t.Context(), notice(ticket.KindReceived, 2)))
+	require.NoError(t, m.Notify(t.Context(), notification(ticket.KindReceived, 2)))
 }
 
-// A letter to many that would not be over in time is gone on with at the next attempt.
-func TestAQueueOfManyAtASlowServer(t *testing.T) {
+// If time runs out for a queue of many addresses, the next attempt sends the rest.
+func TestAQueueContinuesAtTheNextAttempt(t *testing.T) {
 	s := start(t, nil)
 	s.slow(50 * time.Millisecond)
 	m := s.notifier(func(cfg *mail.Config) { cfg.Address = func(ticket.Recipient) string { return many()[:200] } })
@@ -134,8 +134,8 @@ func TestAQueueOfManyAtASlowServer(t *testing.T) {
 	}
 }
 
-// The pace is that of the connections, and of a slow server.
-func TestPace(t *testing.T) {
+// Limits follows from the connections and the timeouts.
+func TestLimitsFollowFromTheConfiguration(t *testing.T) {
 	s := start(t, nil)
 	require.Equal(t, ticket.NotifierLimits{Concurrency: 4, Timeout: 14 * time.Minute}, s.notifier(func(cfg *mail.Config) { cfg.Timeout = 0 }).Limits())
 	require.Equal(t, ticket.NotifierLimits{Concurrency: 9, Timeout: 9 * time.Second}, s.notifier(func(cfg *mail.Config) {
@@ -143,19 +143,19 @@ func TestPace(t *testing.T) {
 	}).Limits())
 }
 
-// Who waits for a connection does so for half of the time, so that a letter is begun
-// with the other half; then nothing was tried.
-func TestWaitingForAConnection(t *testing.T) {
+// A letter waits for a connection for at most half of its time. If none is free by then,
+// the error is NotAttempted.
+func TestWaitingForAConnectionTakesHalfOfTheTime(t *testing.T) {
 	s := start(t, nil)
 	s.slow(1500 * time.Millisecond)
 	m := s.notifier(func(cfg *mail.Config) { cfg.Connections = 1 })
 	ended := make(chan error, 1)
-	go func() { ended <- m.Notify(t.Context(), notice(ticket.KindReceived, 1)) }()
+	go func() { ended <- m.Notify(t.Context(), notification(ticket.KindReceived, 1)) }()
 	require.Eventually(t, func() bool { return s.connections() == 1 }, time.Second, time.Millisecond)
 	<-time.After(50 * time.Millisecond)
 	ctx, cancel := context.WithTimeout(t.Context(), 800*time.Millisecond)
 	defer cancel()
-	err := m.Notify(ctx, notice(ticket.KindReceived, 2))
+	err := m.Notify(ctx, notification(ticket.KindReceived, 2))
 	require.NoError(t, ctx.Err())
 	require.True(t, ticket.DeliveryFaultOf(err).NotAttempted, "%v", err)
 	require.NoError(t, <-ended)

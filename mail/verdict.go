@@ -5,29 +5,29 @@ import (
 	"strings"
 )
 
-// verdict is what a reply means for further attempts. docs/mail-replies.md has the
-// rules as a table, which a test reads.
+// verdict is the meaning of a reply for further attempts. A test reads the rules from the
+// tables in docs/mail-replies.md.
 type verdict string
 
 const (
 	temporary verdict = "temporary"
-	own       verdict = "own fault" // temporary, and somebody at the desk has to mend it
-	permanent verdict = "permanent" // this letter, and no other
+	own       verdict = "own fault" // temporary, until the desk is fixed
+	permanent verdict = "permanent" // this letter only
 	bounce    verdict = "bounce"    // the mailbox, and so all letters to it
 )
 
-// judge reads a reply for what it means. Only what names the mailbox is a bounce,
-// since that ends all that is sent there: in doubt it is something that the desk
-// can mend.
+// judge returns the verdict on a reply. Only a reply that names the mailbox is a bounce,
+// because a bounce stops all mail to that address. In doubt the verdict is own fault,
+// which the desk can fix.
 func judge(step Step, code int, enhanced, text string) verdict {
 	if code < 500 || code > 599 {
 		return temporary
 	}
 	if step != StepTo && step != StepMessage {
-		return own // nothing that lies in the recipient or the letter was said yet
+		return own // the server has seen neither recipient nor letter
 	}
 	switch code {
-	case 500, 501, 502, 503, 504, 530, 534, 535, 538, 555: // what was said, and who said it
+	case 500, 501, 502, 503, 504, 530, 534, 535, 538, 555: // rejects the command or the sign-in
 		if !saysMailbox(text) {
 			return own
 		}
@@ -40,7 +40,7 @@ func judge(step Step, code int, enhanced, text string) verdict {
 		return temporary
 	case v != "":
 		return v
-	case enhanced == "5.4.1" && strings.Contains(text, "recipient address rejected"): // Exchange Online, of whom it does not know
+	case enhanced == "5.4.1" && strings.Contains(text, "recipient address rejected"): // Exchange Online, for unknown recipients
 		return bounce
 	}
 	class, detail, _ := strings.Cut(strings.TrimPrefix(enhanced, "5."), ".")
@@ -57,26 +57,26 @@ func judge(step Step, code int, enhanced, text string) verdict {
 	return byText(step, code, text)
 }
 
-// byStatus is what enhanced codes mean that leave no doubt (RFC 3463, RFC 5248 and
-// the registry that it makes).
+// byStatus maps the enhanced codes with a clear meaning (RFC 3463, RFC 5248 and its
+// registry).
 var byStatus = map[string]verdict{
 	"5.1.1":  bounce,    // no such mailbox
 	"5.1.2":  bounce,    // no such domain
-	"5.1.3":  bounce,    // no such address can be
+	"5.1.3":  bounce,    // malformed address
 	"5.1.4":  bounce,    // ambiguous
 	"5.1.6":  bounce,    // moved
 	"5.1.10": bounce,    // the domain takes no mail (RFC 7505)
 	"5.2.1":  bounce,    // disabled
-	"5.2.2":  temporary, // full: its owner can make room
+	"5.2.2":  temporary, // mailbox full; the owner can make room
 	"5.2.3":  permanent, // longer than the mailbox takes
 	"5.2.4":  permanent, // a list that cannot be expanded
 	"5.3.4":  permanent, // longer than the server takes
-	"5.7.17": bounce,    // the mailbox has another owner by now (RFC 7293)
-	"5.7.18": bounce,    // so has the domain
+	"5.7.17": bounce,    // the mailbox has a new owner (RFC 7293)
+	"5.7.18": bounce,    // the domain has a new owner
 }
 
-// byText judges a reply whose code alone says nothing: RFC 5321 has 550 for a mailbox
-// that is not there and for any policy.
+// byText judges a reply whose codes say nothing: RFC 5321 uses 550 for a missing mailbox
+// and for any policy.
 func byText(step Step, code int, text string) verdict {
 	switch {
 	case ofFull.MatchString(text):
@@ -87,10 +87,10 @@ func byText(step Step, code int, text string) verdict {
 		return own
 	case ofMailbox.MatchString(text), code == 556 && step == StepTo: // RFC 7504: the domain takes no mail
 		return bounce
-	case code == 552: // what is stored there already
+	case code == 552: // the storage of the mailbox
 		return temporary
 	case step == StepMessage:
-		return permanent // it saw the letter, and says no more
+		return permanent // the server saw the letter and gives no reason
 	}
 	return own
 }
@@ -100,15 +100,14 @@ func saysMailbox(text string) bool {
 	return ofMailbox.MatchString(text) && !ofSender.MatchString(text) && !ofPolicy.MatchString(text)
 }
 
-// bare is a text in small letters and without addresses and links, whose words say
-// nothing.
+// bare returns a text in lower case without addresses and links, whose words mean nothing.
 func bare(text string) string {
 	return strings.Join(strings.Fields(inText.ReplaceAllString(strings.ToLower(text), " ")), " ")
 }
 
 var inText = regexp.MustCompile(`<[^>]*>|https?://\S+|\S+@\S+`)
 
-// What replies speak of, as large providers and common servers word it.
+// The subjects of replies, as large providers and common servers word them.
 var (
 	ofSender  = regexp.MustCompile(`\byour account\b|\bthis account\b( \S+){0,3} (sending|send)\b|\b(in|for|of) this account\b|\bout(going|bound)\b|\bsend(er|ing|ers)\b|\bsend as\b|\bfrom (address|header|domain)|\bmail from\b|\breturn.?path\b|\benvelope from\b|\bhelo\b|\behlo\b|\b(your|client) (ip|host|server|address|domain|network|mail ?server)\b`)
 	ofRate    = regexp.MustCompile(`\bexceed|\bquota\b|\blimit(s|ed)?\b|\btoo (many|much|fast|quickly|often|frequent)|\brate\b|\bper (second|minute|hour|day)\b|\bdaily\b|\bhourly\b|\bthrottl|\btry (again )?later\b|\bgr[ae]y.?list|\btemporar`)

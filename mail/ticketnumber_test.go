@@ -13,7 +13,7 @@ import (
 	"github.com/ticketkit/ticket/mail"
 )
 
-// inc reads numbers such as INC-0001, as a host with such numbers does.
+// inc parses numbers such as INC-0001.
 func inc(text string) (ticket.Number, error) {
 	var n int
 	if _, err := fmt.Sscanf(strings.ToUpper(text), "INC-%04d", &n); err != nil {
@@ -22,11 +22,11 @@ func inc(text string) (ticket.Number, error) {
 	return ticket.Number(fmt.Sprintf("INC-%04d", n)), nil
 }
 
-// verbatim takes every text for a number.
+// verbatim accepts any text as a number.
 func verbatim(text string) (ticket.Number, error) { return ticket.Number(text), nil }
 
-// A reply finds its ticket, whatever form the desk's numbers have.
-func TestRepliesNameTheirTicket(t *testing.T) {
+// A reply names its ticket in every number format.
+func TestRepliesNameTheirTicketInEveryNumberFormat(t *testing.T) {
 	m, err := mail.New(mail.Config{Host: "smtp.example.org", From: "support@example.org", ReplyPlus: "support@example.org"})
 	require.NoError(t, err)
 	for n, c := range map[ticket.Number]struct {
@@ -40,7 +40,7 @@ func TestRepliesNameTheirTicket(t *testing.T) {
 		`a+b@c"d<e>`:                       {"support+a=2Bb=40c=22d=3Ce=3E@example.org", verbatim},
 		"99999999999999999999999999999999": {"support+99999999999999999999999999999999@example.org", verbatim},
 	} {
-		notice := notice(ticket.KindReceived, 1)
+		notice := notification(ticket.KindReceived, 1)
 		notice.Number = n
 		_, raw, err := m.Compose(notice)
 		require.NoError(t, err)
@@ -61,11 +61,11 @@ func TestRepliesNameTheirTicket(t *testing.T) {
 	require.EqualValues(t, "INC-0001", got)
 }
 
-// A number for which an address has no room is left out, and the letter is sent.
+// A number that does not fit into the address is left out, and the letter is sent.
 func TestANumberTooLongForAnAddressIsLeftOut(t *testing.T) {
 	m, err := mail.New(mail.Config{Host: "smtp.example.org", From: "support@example.org", ReplyPlus: "support@example.org"})
 	require.NoError(t, err)
-	notice := notice(ticket.KindReceived, 1)
+	notice := notification(ticket.KindReceived, 1)
 	notice.Number = ticket.Number(strings.Repeat("#", 32))
 	_, raw, err := m.Compose(notice)
 	require.NoError(t, err)
@@ -74,7 +74,7 @@ func TestANumberTooLongForAnAddressIsLeftOut(t *testing.T) {
 	require.Contains(t, letter.Header.Get("Reply-To"), "<support@example.org>")
 }
 
-func TestSubjectNumber(t *testing.T) {
+func TestSubjectNumberReadsBracketsFirst(t *testing.T) {
 	for subject, want := range map[string]string{
 		"Re: [7Q4K-92MX-F] Printer":                        "7Q4K-92MX-F",
 		"[EXT] AW: [Ticket#7q4k 92mx f] [urgent]":          "7Q4K-92MX-F",

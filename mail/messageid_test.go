@@ -11,9 +11,8 @@ import (
 	"github.com/ticketkit/ticket/tickettest"
 )
 
-// What is sent in reply to a letter, and what comes back, names the ticket and the
-// delivery.
-func TestWhatAMessageIDBelongsTo(t *testing.T) {
+// Replies and bounced letters name their ticket and their delivery.
+func TestRepliesAndBouncesNameTheirTicketAndDelivery(t *testing.T) {
 	s := start(t, nil)
 	m := s.notifier(nil)
 	clock := tickettest.NewClock()
@@ -76,6 +75,6 @@ func TestWhatAMessageIDBelongsTo(t *testing.T) {
 	_, err = m.Delivery(t.Context(), desk, ticket.Requester(ticket.Person{Email: "ada@example.org"}), field("Message-Id"))
 	require.ErrorIs(t, err, ticket.ErrRefused)
 
-	// What came back is recorded.
+	// A bounce is recorded.
 	require.NoError(t, desk.Bounced(t.Context(), ops, row.ID, "550 5.1.1 no such user"))
 }

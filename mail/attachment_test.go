@@ -19,8 +19,8 @@ import (
 	"github.com/ticketkit/ticket/mail"
 )
 
-// parts returns the parts of a letter with files: the media type of the first, and
-// the files' names and contents.
+// filesOf returns the media type of a letter's first part, and the names and contents
+// of its attachments.
 func filesOf(t *testing.T, data string) (words string, files map[string]string) {
 	t.Helper()
 	m, err := netmail.ReadMessage(strings.NewReader(data))
@@ -61,9 +61,8 @@ func file(name, kind, content string) ticket.Attachment {
 	return ticket.Attachment{Name: name, MediaType: kind, Size: int64(len(content)), SHA256: sha256.Sum256([]byte(content)), Ref: content}
 }
 
-// The files that an agent sent travel with the letter, where the host opens them and
-// they fit.
-func TestFilesOfAgentsTravel(t *testing.T) {
+// Files from agents are attached if OpenAttachment opens them and they fit.
+func TestFilesOfAgentsAreAttached(t *testing.T) {
 	long := strings.Repeat("0123456789", 20)
 	files := []ticket.Attachment{
 		file("müller's \"plan\".pdf", "application/pdf", long), file("empty", "", ""), file("letter.eml", "message/rfc822", "x"),
@@ -77,7 +76,7 @@ func TestFilesOfAgentsTravel(t *testing.T) {
 	}
 	s := start(t, nil)
 	m := s.notifier(func(cfg *mail.Config) { cfg.OpenAttachment, cfg.MaxAttachmentBytes = opened, 300 })
-	n := notice(ticket.KindAnswered, 1)
+	n := notification(ticket.KindAnswered, 1)
 	n.Attachments = files
 	require.NoError(t, m.Notify(t.Context(), n))
 	require.NoError(t, m.Notify(t.Context(), n))
@@ -94,21 +93,21 @@ func TestFilesOfAgentsTravel(t *testing.T) {
 	}
 
 	for _, k := range []ticket.Kind{ticket.KindReceived, ticket.KindUploaded, ticket.KindCustomer, ticket.KindReopened} {
-		n := notice(k, 2)
+		n := notification(k, 2)
 		n.Attachments = files
 		require.NoError(t, m.Notify(t.Context(), n))
 		_, got := filesOf(t, s.got()[len(s.got())-1].data)
 		require.Empty(t, got, k)
 	}
-	n = notice(ticket.KindAnswered, 3)
+	n = notification(ticket.KindAnswered, 3)
 	n.To, n.Attachments = ticket.Recipient{Role: ticket.RoleAgent, Person: ticket.Person{ID: "ann", Email: "ann@staff.example"}}, files
 	require.NoError(t, m.Notify(t.Context(), n))
 	_, got = filesOf(t, s.got()[len(s.got())-1].data)
 	require.Empty(t, got, "it is for customers")
 }
 
-// A file that is not what the event says goes nowhere, and is tried again.
-func TestFilesThatAreOthers(t *testing.T) {
+// A file that differs from the event is not sent, and the attempt fails.
+func TestFilesThatDifferFromTheEventFail(t *testing.T) {
 	right := "content"
 	for name, c := range map[string]struct {
 		content string
@@ -116,9 +115,9 @@ func TestFilesThatAreOthers(t *testing.T) {
 		want    string
 		mark    string
 	}{
-		"shorter":          {"conten", nil, "has another size", "temporary"},
-		"longer":           {"content and more", nil, "has another size", "temporary"},
-		"another":          {"kontent", nil, "has another digest", "temporary"},
+		"shorter":          {"conten", nil, "size of the opened file differs", "temporary"},
+		"longer":           {"content and more", nil, "size of the opened file differs", "temporary"},
+		"another":          {"kontent", nil, "SHA-256 of the opened file differs", "temporary"},
 		"an error":         {"", errors.New("the storage is down"), "the storage is down", "temporary"},
 		"an error for all": {"", ticket.Permanent(errors.New("it was removed")), "it was removed", "permanent"},
 	} {
@@ -131,25 +130,25 @@ func TestFilesThatAreOthers(t *testing.T) {
 				return io.NopCloser(strings.NewReader(c.content)), nil
 			}
 		})
-		n := notice(ticket.KindAnswered, 1)
+		n := notification(ticket.KindAnswered, 1)
 		n.Attachments = []ticket.Attachment{file("a.txt", "text/plain", right)}
 		err := m.Notify(t.Context(), n)
 		require.ErrorContains(t, err, c.want, name)
 		require.Equal(t, c.mark, mark(err), name)
-		require.NotContains(t, err.Error(), "a.txt", "what is in a letter is in no error")
+		require.NotContains(t, err.Error(), "a.txt", "errors contain nothing from the letter")
 		require.Empty(t, s.got(), name)
 	}
 }
 
-// A name that is longer than a line of a header keeps its ending.
-func TestFilesWithLongNames(t *testing.T) {
+// A file name longer than a header line keeps its extension.
+func TestLongFileNamesKeepTheirExtension(t *testing.T) {
 	s := start(t, nil)
 	m := s.notifier(func(cfg *mail.Config) {
 		cfg.OpenAttachment = func(_ context.Context, _ ticket.Notification, a ticket.Attachment) (io.ReadCloser, error) {
 			return io.NopCloser(strings.NewReader(a.Ref)), nil
 		}
 	})
-	n := notice(ticket.KindAnswered, 1)
+	n := notification(ticket.KindAnswered, 1)
 	n.Attachments = []ticket.Attachment{file(strings.Repeat("😀", 200)+".pdf", "", "x"), file(strings.Repeat("a", 255), "", "y")}
 	require.NoError(t, m.Notify(t.Context(), n))
 	_, got := filesOf(t, s.got()[0].data)

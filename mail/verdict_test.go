@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Each line of the tables in docs/mail-replies.md is true.
-func TestRepliesAreReadAsTheDocumentsSay(t *testing.T) {
+// Every line of the tables in docs/mail-replies.md holds.
+func TestRepliesAreReadAsDocumented(t *testing.T) {
 	text, err := os.ReadFile("../docs/mail-replies.md")
 	require.NoError(t, err)
 	steps := map[string]Step{"mail": StepSender, "rcpt": StepTo, "data": StepMessage}

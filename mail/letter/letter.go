@@ -15,30 +15,28 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// Config says what the letters are like. The zero Config words every kind in
-// English and German.
+// Config configures [Letters]. The zero Config words every kind in English and German.
 type Config struct {
-	// Desk is the name that letters are signed with, such as "The Example Shop".
-	// Empty: "Your support team", in the letter's language.
+	// Desk is the name that letters are signed with, such as "The Example Shop". Empty
+	// means "Your support team", in the language of the letter.
 	Desk string
-	// Fallback is the language for those who have none, or one that there are no
-	// letters in. Default: "en".
+	// Fallback is the language of letters to recipients whose language is unknown or has
+	// no templates. Empty means "en".
 	Fallback string
-	// Templates has files that take the place of those that come along, with the
-	// same paths: "en/received.txt", "de/parts.html". A folder with the name of
-	// another language, such as "fr", adds that one, and must have all files. Nil:
-	// none. A text file begins with the line of the subject and an empty line.
+	// Templates has files that replace built-in templates with the same path:
+	// "en/received.txt", "de/parts.html". A folder named after another language, such as
+	// "fr", adds that language and must have all files. A text template begins with the
+	// subject line and an empty line. Nil means the built-in templates.
 	Templates fs.FS
-	// AgentURL makes the address of the page where an agent works on the ticket.
-	// It must be quick. Nil, and what is not http or https: there is no link.
+	// AgentURL returns the address of the page where an agent works on the ticket. It must
+	// return quickly. Nil, and an address that is not http or https, mean no link.
 	AgentURL func(n ticket.Notification) string
-	// NoReply says that nobody reads what is sent in reply, so that the letters
-	// do not ask for it. Default: they do, so an application that takes in no mail
-	// sets it.
+	// NoReply means nobody reads replies, so that the letters do not ask for them. Set it
+	// if your application receives no mail.
 	NoReply bool
 }
 
-// Letter is a notification in words.
+// Letter is a worded notification.
 type Letter struct {
 	Language string // BCP 47, such as "de"
 	Subject  string // one line
@@ -46,16 +44,15 @@ type Letter struct {
 	HTML     string // a whole page
 }
 
-// Letters writes letters. Make them with [New]; they are safe for concurrent
-// use.
+// Letters words notifications. Make one with [New]. It is safe for concurrent use.
 type Letters struct {
 	cfg     Config
 	langs   []string // the fallback first, then in order
 	matcher language.Matcher
-	sheets  map[string]*sheet // by path without the ending, such as "en/received"
+	sheets  map[string]*sheet // by path without extension, such as "en/received"
 }
 
-// sheet is the words for one kind, audience and language.
+// sheet has the templates for one kind, audience and language.
 type sheet struct {
 	path    string
 	subject *texttemplate.Template
@@ -72,7 +69,7 @@ func New(cfg Config) (*Letters, error) {
 	if cfg.Fallback == "" {
 		cfg.Fallback = "en"
 	}
-	cfg.Desk = Line(cfg.Desk, mostName)
+	cfg.Desk = Line(cfg.Desk, maxName)
 	own, err := fs.Sub(embedded, "templates")
 	if err != nil {
 		return nil, err
@@ -84,7 +81,7 @@ func New(cfg Config) (*Letters, error) {
 	}
 	at := slices.Index(l.langs, cfg.Fallback)
 	if at < 0 {
-		return nil, &TemplateError{File: cfg.Fallback, Err: fmt.Errorf("the fallback is none of the languages there are templates in: %s", strings.Join(l.langs, ", "))}
+		return nil, &TemplateError{File: cfg.Fallback, Err: fmt.Errorf("the fallback is not a language with templates: %s", strings.Join(l.langs, ", "))}
 	}
 	l.langs = slices.Insert(slices.Delete(l.langs, at, at+1), 0, cfg.Fallback)
 	tags := make([]language.Tag, len(l.langs))
@@ -97,7 +94,7 @@ func New(cfg Config) (*Letters, error) {
 	for _, lang := range slices.Sorted(slices.Values(l.langs)) {
 		faults = append(faults, l.parse(files, lang)...)
 	}
-	if len(faults) == 0 { // what is missing need not be executed
+	if len(faults) == 0 { // missing templates cannot be executed
 		faults = l.try(allKinds())
 	}
 	if err := errors.Join(faults...); err != nil {
@@ -106,15 +103,14 @@ func New(cfg Config) (*Letters, error) {
 	return l, nil
 }
 
-// Languages lists the languages there are letters in, the fallback first.
+// Languages returns the languages that have templates, the fallback first.
 func (l *Letters) Languages() []string { return slices.Clone(l.langs) }
 
-// InvitesReplies reports whether the letters ask for replies; see
-// [Config].NoReply.
+// InvitesReplies reports whether the letters ask for replies; see [Config].NoReply.
 func (l *Letters) InvitesReplies() bool { return !l.cfg.NoReply }
 
-// Write words a notification. A template that fails on it, and a kind that there
-// are no words for, is a [*TemplateError], marked with [ticket.Permanent].
+// Write words a notification. If the template fails, or the kind has no template, the
+// error is a [*TemplateError] marked with [ticket.Permanent].
 func (l *Letters) Write(n ticket.Notification) (Letter, error) {
 	at := l.choose(n.To.Person.Locale)
 	letter, err := l.write(n, at)
@@ -128,7 +124,7 @@ func (l *Letters) write(n ticket.Notification, at locale) (Letter, error) {
 	path := at.lang + "/" + sheetName(n.Kind, agent(n.To))
 	s := l.sheets[path]
 	if s == nil {
-		return Letter{}, &TemplateError{File: path + ".txt", Err: fmt.Errorf("there are no words for the kind %q", n.Kind)}
+		return Letter{}, &TemplateError{File: path + ".txt", Err: fmt.Errorf("the kind %q has no template", n.Kind)}
 	}
 	d := l.data(n, at)
 	letter := Letter{Language: at.lang}
@@ -136,7 +132,7 @@ func (l *Letters) write(n ticket.Notification, at locale) (Letter, error) {
 	if err := s.subject.Execute(&b, d); err != nil {
 		return Letter{}, &TemplateError{File: path + ".txt", Err: err}
 	}
-	letter.Subject = Line(b.String(), mostSubject+50)
+	letter.Subject = Line(b.String(), maxSubject+50)
 	b.Reset()
 	if err := s.text.Execute(&b, d.keepingLines()); err != nil {
 		return Letter{}, &TemplateError{File: path + ".txt", Err: err}
@@ -150,15 +146,15 @@ func (l *Letters) write(n ticket.Notification, at locale) (Letter, error) {
 	return letter, nil
 }
 
-// The names of the sheets for agents begin with agentPrefix. What is meant for
-// customers, and goes to an agent as a copy, has one sheet for all kinds.
+// The names of templates for agents begin with agentPrefix. An agent who gets a copy of a
+// customer notification gets copySheet, whatever its kind.
 const (
 	agentPrefix = "agent-"
 	copySheet   = agentPrefix + "copy"
 )
 
-// sheetName is the name of the file for a kind and an audience, without folder
-// and ending.
+// sheetName returns the template name for a kind and audience, without folder and
+// extension, or "" if there is none.
 func sheetName(k ticket.Kind, agent bool) string {
 	name := strings.ReplaceAll(string(k), " ", "-")
 	switch {
@@ -173,14 +169,14 @@ func sheetName(k ticket.Kind, agent bool) string {
 	}
 }
 
-// allKinds lists every kind once.
+// allKinds returns every kind once.
 func allKinds() []ticket.Kind {
 	kinds := append(ticket.CustomerKinds(), ticket.AgentKinds()...)
 	slices.Sort(kinds)
 	return slices.Compact(kinds)
 }
 
-// TemplateError is a fault of a template.
+// TemplateError reports a fault of a template.
 type TemplateError struct {
 	File string // such as "en/received.txt"
 	Err  error

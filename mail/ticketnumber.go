@@ -10,8 +10,8 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// plusAddress is the address for replies about a ticket. Where the number leaves
-// it no room it is the mailbox itself: the subject has the number as well.
+// plusAddress returns the reply address for a ticket. If the number does not fit, it
+// returns the mailbox itself: the subject has the number as well.
 func plusAddress(base string, n ticket.Number) string {
 	local, domain := split(base)
 	if local += "+" + plusNumber(n); len(local) > maxLocal {
@@ -20,9 +20,9 @@ func plusAddress(base string, n ticket.Number) string {
 	return local + "@" + domain
 }
 
-// plusNumber is a number as it stands after a plus: one of the desk's own form
-// without its dashes, one of another form as it is, with "=" and two hexadecimal
-// digits for what many servers refuse before the @.
+// plusNumber returns a number as it is written after a plus. The default format loses its
+// dashes. In other formats, characters that many servers refuse before the @ become "="
+// and two hexadecimal digits.
 func plusNumber(n ticket.Number) string {
 	short := strings.ReplaceAll(string(n), "-", "")
 	if read, err := ticket.ParseNumber(short); err == nil && read == n {
@@ -39,7 +39,7 @@ func plusNumber(n ticket.Number) string {
 	return b.String()
 }
 
-// fromPlus undoes plusNumber, as far as its dashes are not needed.
+// fromPlus reverses plusNumber, except for removed dashes.
 func fromPlus(s string) string {
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {
@@ -55,23 +55,23 @@ func fromPlus(s string) string {
 	return b.String()
 }
 
-// NumberOf reads the number out of an address that a reply was sent to, with a
-// name or without: support+7Q4K92MXF@example.org. It is as lenient about the
-// number as [ticket.ParseNumber]. An address without one is a
-// [*ticket.NumberError]. For numbers of another form there is [AddressNumber].
+// NumberOf reads the ticket number from an address that a reply was sent to, with or
+// without a name: support+7Q4K92MXF@example.org. It is as lenient as [ticket.ParseNumber].
+// An address without a number is a [*ticket.NumberError]. For numbers in another format
+// use [AddressNumber].
 //
-// Whoever knows the address knows the number, and no more: the host must find
-// out whether the sender may write to the ticket.
+// Knowing the address proves nothing about the sender: your application must check whether
+// the sender may write to the ticket.
 func NumberOf(address string) (ticket.Number, error) {
 	return AddressNumber(address, ticket.ParseNumber)
 }
 
-// AddressNumber is [NumberOf] for a desk with numbers of another form, which parse
-// reads: what [ticket.Numbers].Parse is; nil is [ticket.ParseNumber]. The case of
-// letters may have been lost on the way.
+// AddressNumber is like [NumberOf], for numbers in another format. Function parse reads
+// the number, like [ticket.Numbers].Parse; nil means [ticket.ParseNumber]. It must accept
+// letters in any case, because mail servers may change it.
 func AddressNumber(address string, parse func(text string) (ticket.Number, error)) (ticket.Number, error) {
 	if len(address) > 1000 {
-		return "", &ticket.NumberError{Input: address[:40], Reason: "is far too long for an address"}
+		return "", &ticket.NumberError{Input: address[:40], Reason: "is too long for an address"}
 	}
 	s := address
 	if i := strings.LastIndexByte(s, '<'); i >= 0 {
@@ -80,22 +80,20 @@ func AddressNumber(address string, parse func(text string) (ticket.Number, error
 	local, domain := split(s)
 	i := strings.LastIndexByte(local, '+')
 	if domain == "" || i < 0 {
-		return "", &ticket.NumberError{Input: address, Reason: "is no address with a number after a plus"}
+		return "", &ticket.NumberError{Input: address, Reason: "is not an address with a number after a plus"}
 	}
 	return number(fromPlus(strings.Trim(local[i+1:], `"`)), parse)
 }
 
-// SubjectNumber reads the number out of the subject of a reply, as it stands in the
-// mail's header or decoded: "Re: [7Q4K-92MX-F] Printer". It is the first that stands
-// in square brackets, as in the letters of package letter, and that parse reads, which
-// is as in [AddressNumber]. Without brackets, all of it must be
-// the number for parse. A subject without one is a [*ticket.NumberError].
+// SubjectNumber reads the ticket number from the subject of a reply, encoded as in the
+// header or decoded: "Re: [7Q4K-92MX-F] Printer". It returns the first text in square
+// brackets that parse accepts; parse is as in [AddressNumber]. If there is none, parse
+// gets the whole subject. A subject without a number is a [*ticket.NumberError].
 //
-// What holds for an address holds here: it says which ticket is meant, and not
-// that the sender may write to it.
+// The number says which ticket is meant, not whether the sender may write to it.
 func SubjectNumber(subject string, parse func(text string) (ticket.Number, error)) (ticket.Number, error) {
 	if len(subject) > 10_000 {
-		return "", &ticket.NumberError{Input: subject[:40], Reason: "is far too long for a subject"}
+		return "", &ticket.NumberError{Input: subject[:40], Reason: "is too long for a subject"}
 	}
 	if decoded, err := new(mime.WordDecoder).DecodeHeader(subject); err == nil {
 		subject = decoded
@@ -117,7 +115,7 @@ func SubjectNumber(subject string, parse func(text string) (ticket.Number, error
 	return number(subject, parse)
 }
 
-// number is what parse makes of a text; its errors are of one type.
+// number calls parse, and returns its failures as one of two error types.
 func number(text string, parse func(string) (ticket.Number, error)) (ticket.Number, error) {
 	if parse == nil {
 		parse = ticket.ParseNumber
@@ -129,6 +127,6 @@ func number(text string, parse func(string) (ticket.Number, error)) (ticket.Numb
 	case errors.Is(err, ticket.ErrMistyped):
 		return "", err
 	default:
-		return "", &ticket.NumberError{Input: text, Reason: "is no number of this desk", Err: err}
+		return "", &ticket.NumberError{Input: text, Reason: "is not a ticket number of this desk", Err: err}
 	}
 }
