@@ -10,7 +10,7 @@ import (
 	"github.com/ticketkit/ticket/businesshours"
 )
 
-// ahead are amounts of open time for the 40 hours of a week, and for a calendar
+// ahead lists amounts of open time for a calendar with 40 hours a week, and for one
 // that is always open.
 var ahead = []struct {
 	name        string
@@ -83,8 +83,8 @@ func BenchmarkNext(b *testing.B) {
 	}
 }
 
-// What a calendar costs before anything is kept: to compile, and to work out the
-// 400 days that are needed first.
+// BenchmarkCompile measures compiling a calendar, with and without computing its first
+// 400 days.
 func BenchmarkCompile(b *testing.B) {
 	start := at(b, "01-12T15:00Z")
 	for _, name := range []string{"alone", "and Add"} {
@@ -103,7 +103,7 @@ func BenchmarkCompile(b *testing.B) {
 	}
 }
 
-func TestNothingIsAllocatedInTheLongRun(t *testing.T) {
+func TestAWarmCalendarDoesNotAllocate(t *testing.T) {
 	c, start := compile(t, christmas), at(t, "01-12T15:00Z")
 	year := start.AddDate(1, 0, 0)
 	require.Zero(t, testing.AllocsPerRun(100, func() {

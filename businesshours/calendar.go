@@ -8,40 +8,40 @@ import (
 	"time"
 )
 
-// Calendar counts open time. It is made by [Spec.Compile], never changes, and is
+// Calendar computes with opening hours. [Spec.Compile] makes it. It never changes and is
 // safe for concurrent use.
 type Calendar struct {
 	spec Spec
 	eras []*era // the versions, each valid until the next; never empty
 }
 
-// Interval is a stretch of open time: From is in it, To is not. Both are in the
-// calendar's zone.
+// Interval is an interval of open time, including From and excluding To. Both are in the
+// zone of the calendar.
 type Interval struct {
 	From time.Time `json:"from"`
 	To   time.Time `json:"to"`
 }
 
-// Name returns the calendar's name.
+// Name returns the name of the calendar.
 func (c *Calendar) Name() string { return c.spec.Name }
 
-// Spec returns what the calendar was made of.
+// Spec returns a copy of the Spec that the calendar was compiled from.
 func (c *Calendar) Spec() Spec { return c.spec.clone() }
 
-// MarshalJSON writes what the calendar was made of.
+// MarshalJSON returns the JSON form of the Spec.
 func (c *Calendar) MarshalJSON() ([]byte, error) { return json.Marshal(c.spec) }
 
-// Zone returns the zone that is valid at an instant.
+// Zone returns the zone of the version that is valid at an instant.
 func (c *Calendar) Zone(at time.Time) *time.Location {
 	return c.eras[c.eraAt(clamp(at))].zone
 }
 
-// Add returns the earliest instant at which so much open time has passed since
-// start. That can be the instant of closing; it is not the next opening. An amount
-// of zero gives start. The location is that of start.
+// Add returns the earliest instant by which amount of open time has passed since start.
+// That can be the moment of closing; Add does not move it to the next opening. An amount
+// of zero returns start. The result is in the location of start.
 //
-// It fails with a [*HorizonError] where the calendar ends before, and with an
-// [*InvalidError] for a negative amount or a start before 1970.
+// The error is a [*HorizonError] if the calendar ends before that, and an [*InvalidError]
+// if amount is negative or start is before 1970.
 func (c *Calendar) Add(start time.Time, amount time.Duration) (time.Time, error) {
 	switch {
 	case amount < 0:
@@ -65,7 +65,7 @@ func (c *Calendar) Add(start time.Time, amount time.Duration) (time.Time, error)
 	return time.Time{}, &HorizonError{Calendar: c.spec.Name, Start: start, Amount: amount, Counted: amount - time.Duration(rest)}
 }
 
-// Between returns the open time from a to b, negative if b is before a.
+// Between returns the open time from a to b. It is negative if b is before a.
 func (c *Calendar) Between(a, b time.Time) time.Duration {
 	if b.Before(a) {
 		return -c.Between(b, a)
@@ -89,10 +89,9 @@ func (c *Calendar) Open(at time.Time) bool {
 	return ok && from == t
 }
 
-// Next returns the open time that is running at an instant, or else the next one.
-// What has passed of it is cut off: From is the instant itself if the calendar is
-// open. To is when it closes, which for one that never does is the end of 2199. It
-// fails with a [*HorizonError] where there is no next one.
+// Next returns the open interval at an instant, or else the next one. If the calendar is
+// open, From is the instant itself. To is the time of closing, or the end of 2199 for a
+// calendar that never closes. Without a next interval the error is a [*HorizonError].
 func (c *Calendar) Next(at time.Time) (Interval, error) {
 	from, to, ok := c.next(clamp(at), endNanos)
 	if !ok {
@@ -101,7 +100,7 @@ func (c *Calendar) Next(at time.Time) (Interval, error) {
 	return c.interval(from, to), nil
 }
 
-// Intervals yields the open time from a to b in order, cut to the two.
+// Intervals yields the open intervals from a to b in order, cut to a and b.
 func (c *Calendar) Intervals(a, b time.Time) iter.Seq[Interval] {
 	return func(yield func(Interval) bool) {
 		at, end := clamp(a), clamp(b)
@@ -115,8 +114,8 @@ func (c *Calendar) Intervals(a, b time.Time) iter.Seq[Interval] {
 	}
 }
 
-// Horizon returns the end of the calendar's last open time. The second result is
-// false if there is none, because its week goes on.
+// Horizon returns the end of the last open time of the calendar, and true. It returns
+// false if the last version has weekly hours, and so has no end.
 func (c *Calendar) Horizon() (time.Time, bool) {
 	if c.eras[len(c.eras)-1].weekly {
 		return time.Time{}, false
@@ -135,8 +134,8 @@ func (c *Calendar) last() (int64, bool) {
 	return 0, false
 }
 
-// next returns the first open time at or after an instant and before a limit, cut
-// to that. It goes on over the borders of chunks and versions.
+// next returns the first open interval at or after an instant, cut to that instant and the
+// limit. It joins intervals across chunks and versions.
 func (c *Calendar) next(at, limit int64) (from, to int64, ok bool) {
 	from, to, ok = c.part(at, limit)
 	for ok && to < limit {
@@ -176,7 +175,7 @@ func (c *Calendar) time(at int64) time.Time {
 	return time.Unix(0, at).In(c.eras[c.eraAt(at)].zone)
 }
 
-// clamp returns the instant as nanoseconds, within the calendar's years.
+// clamp returns the instant in nanoseconds, limited to the years of the calendar.
 func clamp(t time.Time) int64 {
 	switch s := t.Unix(); {
 	case s < 0:

@@ -10,12 +10,12 @@ import (
 	"github.com/ticketkit/ticket/businesshours"
 )
 
-// week is a calendar with hours in the week and nothing else.
+// week returns a calendar that has weekly hours only.
 func week(zone string, w businesshours.Week, days ...businesshours.Day) businesshours.Spec {
 	return businesshours.Spec{Name: "test", Hours: businesshours.Hours{Zone: zone, Week: w, Days: days}}
 }
 
-// at reads an instant, in 2026 where it has no year.
+// at parses an instant, in 2026 if it has no year.
 func at(tb testing.TB, text string) time.Time {
 	tb.Helper()
 	if strings.Count(text, "-") == 1 {
@@ -39,7 +39,7 @@ func span(t *testing.T, text string) time.Duration {
 
 const nineToFive = businesshours.Span("09:00-17:00")
 
-// The calendars that the cases share.
+// The calendars shared by the test cases.
 var (
 	berlin  = week("Europe/Berlin", businesshours.MondayToFriday(nineToFive))
 	lunch   = week("Europe/Berlin", businesshours.MondayToFriday("9:00-12:00", "13:00-17:00"))
@@ -64,7 +64,7 @@ func sunday(open ...businesshours.Span) businesshours.Spec {
 	return week("Europe/Berlin", businesshours.Week{Sunday: open})
 }
 
-func TestAdd(t *testing.T) {
+func TestAddReturnsTheEarliestInstant(t *testing.T) {
 	longer := berlin
 	longer.Changes = []businesshours.Change{{
 		From:  at(t, "01-12T23:00Z"),

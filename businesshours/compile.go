@@ -9,8 +9,7 @@ import (
 	"unicode/utf8"
 )
 
-// What a calendar may have. The limits keep what it costs within bounds, whoever
-// wrote it.
+// Limits of a calendar. They bound its cost for untrusted input.
 const (
 	maxName    = 500     // bytes of a name
 	maxSpans   = 48      // intervals of a day
@@ -18,19 +17,19 @@ const (
 	maxChanges = 1000
 )
 
-// Compile checks the calendar as a whole and makes it count. All faults are joined
-// into one error, each an [*InvalidError] that names its place: zones that the
-// machine does not have, what is no interval or date, two entries for one date,
-// changes out of order, years out of range, too many of anything, no hours at all.
+// Compile checks the calendar and returns it ready for use. Its error joins all faults,
+// each an [*InvalidError] that names its place: unknown zones, malformed intervals and
+// dates, repeated dates, changes out of order, years out of range, exceeded limits, and a
+// calendar without hours.
 func (s Spec) Compile() (*Calendar, error) {
 	c := compiler{zones: map[string]*time.Location{}}
 	c.faults.calendar = s.Name
 	if s.Name == "" {
-		c.faults.add("name", "is missing")
+		c.faults.add("name", "must not be empty")
 	}
 	c.name("name", s.Name)
 	if len(s.Changes) > maxChanges {
-		c.faults.add("changes", "are %d, at most %d are possible", len(s.Changes), maxChanges)
+		c.faults.add("changes", "has %d entries; the maximum is %d", len(s.Changes), maxChanges)
 		return nil, c.faults.err()
 	}
 	s = s.clone()
@@ -42,18 +41,18 @@ func (s Spec) Compile() (*Calendar, error) {
 		return nil, err
 	}
 	if _, ok := cal.last(); !ok {
-		c.faults.add("", "is never open: what hours it has are on dates that do not exist or at times when another version is valid")
+		c.faults.add("", "is never open: its hours are on dates that do not exist or while another version is valid")
 		return nil, c.faults.err()
 	}
 	return cal, nil
 }
 
-// MustCompile is [Spec.Compile] for calendars that are part of the program; it
-// panics on a fault.
+// MustCompile is like [Spec.Compile] but panics on a fault. It is for calendars that are
+// part of the program.
 func (s Spec) MustCompile() *Calendar {
 	c, err := s.Compile()
 	if err != nil {
-		panic(err) //nolint:forbidigo // what Must stands for
+		panic(err) //nolint:forbidigo // as Must says
 	}
 	return c
 }
@@ -61,28 +60,28 @@ func (s Spec) MustCompile() *Calendar {
 type compiler struct {
 	faults faults
 	zones  map[string]*time.Location
-	days   int // of all versions so far
+	days   int // exceptions of all versions so far
 }
 
 func (c *compiler) name(place, name string) {
 	switch {
 	case len(name) > maxName:
-		c.faults.add(place, "has %d bytes, at most %d are possible", len(name), maxName)
+		c.faults.add(place, "has %d bytes; the maximum is %d", len(name), maxName)
 	case !utf8.ValidString(name):
 		c.faults.add(place, "is not UTF-8")
 	}
 }
 
-// change adds a version to the one before.
+// change adds a version after the one before.
 func (c *compiler) change(at string, ch Change, before *era) *era {
 	e := c.era(at, ch.Hours, before)
 	switch from := ch.From; {
 	case from.IsZero():
-		c.faults.add(at+"from", "is missing")
+		c.faults.add(at+"from", "must not be empty")
 	case from.Unix() < 0 || from.Unix() >= endSeconds:
 		c.faults.add(at+"from", "%s is not in the years 1970 to 2199", from.UTC().Format(time.DateOnly))
 	case from.UnixNano() <= before.from:
-		c.faults.add(at+"from", "%s is not after the version before", from.Format(time.RFC3339Nano))
+		c.faults.add(at+"from", "%s is not after the start of the version before", from.Format(time.RFC3339Nano))
 	default:
 		e.from = from.UnixNano()
 		before.until = e.from
@@ -90,7 +89,7 @@ func (c *compiler) change(at string, ch Change, before *era) *era {
 	return e
 }
 
-// era checks one version, and makes it one that is valid for ever.
+// era checks one version and returns it, valid without end.
 func (c *compiler) era(at string, h Hours, before *era) *era {
 	e := &era{from: 0, until: endNanos, days: map[int64][]shift{}}
 	if h.Zone == "" && before != nil {
@@ -106,7 +105,7 @@ func (c *compiler) era(at string, h Hours, before *era) *era {
 		e.weekly = e.weekly || len(open) > 0
 	}
 	if c.days += len(h.Days); c.days > maxDays {
-		c.faults.add(at+"days", "are %d, at most %d are possible in all versions together", len(h.Days), maxDays)
+		c.faults.add(at+"days", "has %d entries; the maximum for all versions is %d", len(h.Days), maxDays)
 		return e
 	}
 	where := make(map[int64]int, len(h.Days))
@@ -121,7 +120,7 @@ func (c *compiler) era(at string, h Hours, before *era) *era {
 			continue
 		}
 		if first, twice := where[n]; twice {
-			c.faults.add(place+".date", "%s is in days[%d] already; MergeDays makes one list of several", d.Date, first)
+			c.faults.add(place+".date", "%s repeats days[%d]; use MergeDays to merge lists", d.Date, first)
 			continue
 		}
 		where[n] = i
@@ -130,7 +129,7 @@ func (c *compiler) era(at string, h Hours, before *era) *era {
 	}
 	slices.SortFunc(e.dates, func(a, b date) int { return cmp.Compare(a.number, b.number) })
 	if hours == 0 {
-		c.faults.add(at+"week", "has no hours, and no day has")
+		c.faults.add(at+"week", "has no hours, and neither has any day")
 	}
 	return e
 }
@@ -138,10 +137,10 @@ func (c *compiler) era(at string, h Hours, before *era) *era {
 func (c *compiler) zone(place, name string) *time.Location {
 	switch name {
 	case "":
-		c.faults.add(place, `is missing; it is a name like "Europe/Berlin" or "UTC"`)
+		c.faults.add(place, `must not be empty; use a name such as "Europe/Berlin" or "UTC"`)
 		return nil
 	case "Local":
-		c.faults.add(place, `"Local" is another zone on another machine; it is a name like "Europe/Berlin" or "UTC"`)
+		c.faults.add(place, `"Local" depends on the machine; use a name such as "Europe/Berlin" or "UTC"`)
 		return nil
 	}
 	if zone, ok := c.zones[name]; ok {
@@ -149,7 +148,7 @@ func (c *compiler) zone(place, name string) *time.Location {
 	}
 	zone, err := time.LoadLocation(name)
 	if err != nil {
-		c.faults.addErr(place, err, "%s is no zone that this machine has", quote(name))
+		c.faults.addErr(place, err, "%s is not a zone known on this machine", quote(name))
 	}
 	c.zones[name] = zone
 	return zone
@@ -157,7 +156,7 @@ func (c *compiler) zone(place, name string) *time.Location {
 
 func (c *compiler) spans(place string, list []Span) []shift {
 	if len(list) > maxSpans {
-		c.faults.add(place, "has %d intervals, at most %d are possible", len(list), maxSpans)
+		c.faults.add(place, "has %d intervals; the maximum is %d", len(list), maxSpans)
 		return nil
 	}
 	shifts := make([]shift, 0, len(list))
@@ -172,11 +171,10 @@ func (c *compiler) spans(place string, list []Span) []shift {
 	return shifts
 }
 
-// The calendar counts from 1970 to the end of 2199, which in nanoseconds fits into
-// an int64.
+// A calendar covers 1970 to the end of 2199, which in nanoseconds fits an int64.
 const (
 	endSeconds int64 = 7_258_118_400 // 2200-01-01T00:00:00Z
 	endNanos         = endSeconds * int64(time.Second)
 )
 
-const _ = uint64(math.MaxInt64 - endNanos) // does not compile if it does not fit
+const _ = uint64(math.MaxInt64 - endNanos) // fails to compile if it does not fit

@@ -8,14 +8,14 @@ import (
 	"time"
 )
 
-// era counts by one version of the hours. Instants are nanoseconds since 1970.
+// era computes with one version of the hours. Instants are nanoseconds since 1970.
 type era struct {
-	from, until int64 // when the version is valid; what is counted is not cut there
+	from, until int64 // when the version is valid; chunks are not cut there
 	zone        *time.Location
 	week        [7][]shift        // by day of the week
 	weekly      bool              // the week has hours
-	days        map[int64][]shift // the exceptions, by day number; none: closed
-	dates       []date            // the same, sorted, for explanations
+	days        map[int64][]shift // the exceptions by day number; an empty list means closed
+	dates       []date            // the exceptions, sorted
 	chunks      [chunkCount]atomic.Pointer[chunk]
 }
 
@@ -24,27 +24,27 @@ type date struct {
 	Day
 }
 
-// Open time is worked out and kept in chunks of 400 days. That is short enough to
-// be made at once when it is first needed, and long enough that a year is two.
+// Open time is computed and cached in chunks of 400 days: short enough to compute on first
+// use, and long enough that a year needs two.
 const (
 	chunkSeconds int64 = 400 * daySeconds
 	chunkNanos         = chunkSeconds * int64(time.Second)
 	chunkCount         = (endSeconds + chunkSeconds - 1) / chunkSeconds
 )
 
-// chunk is the open time of 400 days. Its seconds are those since its beginning.
+// chunk is the open time of 400 days. Seconds count from its start.
 type chunk struct {
-	spans []span // in order, and apart from each other
+	spans []span // sorted and disjoint
 	total int64  // nanoseconds
 }
 
 type span struct {
 	start, end uint32
-	before     uint32 // open seconds of the chunk before this
+	before     uint32 // open seconds of the chunk before this span
 }
 
-// chunk returns the i-th chunk. Two callers may work it out at once; they come to
-// the same.
+// chunk returns the i-th chunk. Concurrent callers may compute it twice, with equal
+// results.
 func (e *era) chunk(i int64) *chunk {
 	c := e.chunks[i].Load()
 	if c == nil {
@@ -57,12 +57,12 @@ func (e *era) chunk(i int64) *chunk {
 // stretch is an interval of instants in seconds.
 type stretch struct{ start, end int64 }
 
-// build works out the i-th chunk.
+// build computes the i-th chunk.
 func (e *era) build(i int64) *chunk {
 	start := i * chunkSeconds
 	end := min(start+chunkSeconds, endSeconds)
-	// What is open then can have begun two dates before, and a local date is up
-	// to a day away from that in UTC.
+	// An interval that is open here can have started two dates earlier, and a local date
+	// differs by up to a day from the date in UTC.
 	ps := periods(e.zone, start-6*daySeconds, end+6*daySeconds)
 	first, last := start/daySeconds-4, end/daySeconds+3
 
@@ -95,8 +95,8 @@ func (e *era) build(i int64) *chunk {
 	return newChunk(open, start, end)
 }
 
-// appendOutside appends the parts of s that no other stretch covers; the one with
-// the index own does not count as another. The others are sorted.
+// appendOutside appends the parts of s outside the other intervals, which are sorted. The
+// interval with the index own is ignored.
 func appendOutside(list []stretch, s stretch, others []stretch, own int) []stretch {
 	k := sort.Search(len(others), func(k int) bool { return others[k].end > s.start })
 	for ; k < len(others) && others[k].start < s.end; k++ {
@@ -115,7 +115,7 @@ func appendOutside(list []stretch, s stretch, others []stretch, own int) []stret
 	return list
 }
 
-// newChunk makes the union, cut to the chunk.
+// newChunk returns the union of the intervals, cut to the chunk.
 func newChunk(open []stretch, start, end int64) *chunk {
 	slices.SortFunc(open, func(a, b stretch) int { return cmp.Compare(a.start, b.start) })
 	c := &chunk{}
@@ -142,8 +142,7 @@ func newChunk(open []stretch, start, end int64) *chunk {
 	return c
 }
 
-// after returns the index of the first span that ends after an instant of the
-// chunk.
+// after returns the index of the first span that ends after an instant of the chunk.
 func (c *chunk) after(at int64) int {
 	seconds := uint32(at / int64(time.Second))
 	lo, hi := 0, len(c.spans)
@@ -158,7 +157,7 @@ func (c *chunk) after(at int64) int {
 	return lo
 }
 
-// upTo returns how much of the chunk is open before an instant of it.
+// upTo returns the open time of the chunk before one of its instants.
 func (c *chunk) upTo(at int64) int64 {
 	k := c.after(at)
 	if k == len(c.spans) {
@@ -168,10 +167,10 @@ func (c *chunk) upTo(at int64) int64 {
 	return int64(s.before)*int64(time.Second) + max(0, at-int64(s.start)*int64(time.Second))
 }
 
-// reach returns the earliest instant of the chunk before which so much is open.
-// That is more than nothing and not more than the total.
+// reach returns the earliest instant of the chunk by which amount of open time has passed.
+// The amount is positive and at most the total.
 func (c *chunk) reach(amount int64) int64 {
-	lo, hi := 0, len(c.spans)-1 // the last span that begins with less behind it
+	lo, hi := 0, len(c.spans)-1 // find the last span that starts before the amount is reached
 	for lo < hi {
 		mid := int(uint(lo+hi+1) / 2)
 		if int64(c.spans[mid].before)*int64(time.Second) < amount {
@@ -184,9 +183,9 @@ func (c *chunk) reach(amount int64) int64 {
 	return int64(s.start)*int64(time.Second) + amount - int64(s.before)*int64(time.Second)
 }
 
-// add returns the earliest instant that has so much open time between from and
-// itself, if that is while the version is valid. Otherwise it returns what open
-// time there is until then.
+// add returns the earliest instant by which amount of open time has passed since from, if
+// the version is still valid then. Otherwise it returns the open time until the version
+// ends.
 func (e *era) add(from, amount int64) (due int64, ok bool, counted int64) {
 	rest := amount
 	for i := from / chunkNanos; i*chunkNanos < e.until; i++ {
@@ -223,8 +222,8 @@ func (e *era) between(a, b int64) (sum int64) {
 	return sum
 }
 
-// next returns the first stretch of open time at or after an instant and before a
-// limit, cut to that and at the borders of chunks.
+// next returns the first open interval at or after an instant and before a limit.
+// Intervals are cut there and at the borders of chunks.
 func (e *era) next(at, limit int64) (from, to int64, ok bool) {
 	for i := at / chunkNanos; i*chunkNanos < limit; i++ {
 		c, begin := e.chunk(i), i*chunkNanos
@@ -239,8 +238,8 @@ func (e *era) next(at, limit int64) (from, to int64, ok bool) {
 	return 0, 0, false
 }
 
-// last returns the end of the last open time while the version is valid. It keeps
-// nothing, as nobody will ask for those years soon.
+// last returns the end of the last open time of the version. It does not cache: those
+// years are rarely asked for.
 func (e *era) last() (int64, bool) {
 	for i := (e.until - 1) / chunkNanos; i >= e.from/chunkNanos; i-- {
 		c, begin := e.build(i), i*chunkNanos

@@ -7,23 +7,22 @@ import (
 	"time"
 )
 
-// The categories of failure. Test for them with [errors.Is]; the data is in the
-// struct that carries it, reached with [errors.As].
+// The categories of errors. Test for them with [errors.Is]; get the data with [errors.As].
 var (
-	// ErrInvalid: a calendar that cannot be read or does not compile, or an
-	// amount or an instant that cannot be counted with. Data: [*InvalidError].
+	// ErrInvalid: the calendar cannot be read or compiled, or an amount or instant is out
+	// of range. Data: [*InvalidError].
 	ErrInvalid = errors.New("businesshours: invalid")
 
 	// ErrHorizon: the calendar ends before the time is reached. Data: [*HorizonError].
 	ErrHorizon = errors.New("businesshours: no hours left")
 )
 
-// InvalidError is the data of [ErrInvalid], and one fault.
+// InvalidError is the data of [ErrInvalid]: one fault.
 type InvalidError struct {
 	Calendar string // the calendar's name; may be empty
 	Place    string // where the fault is, such as "changes[0].days[3].open[1]"; may be empty
-	Reason   string // what is wrong and what would be right
-	Err      error  // the cause, where there is one
+	Reason   string // what is wrong, and what is expected
+	Err      error  // the cause; may be nil
 }
 
 func (e *InvalidError) Error() string {
@@ -51,22 +50,22 @@ func (e *InvalidError) Unwrap() error { return e.Err }
 type HorizonError struct {
 	Calendar string
 	Start    time.Time
-	Amount   time.Duration // what was to be counted
-	Counted  time.Duration // what there is, from Start to the end of the calendar
+	Amount   time.Duration // the open time asked for
+	Counted  time.Duration // the open time from Start to the end of the calendar
 }
 
 func (e *HorizonError) Error() string {
-	return fmt.Sprintf("businesshours: calendar %s has no hours left: of %v from %s on, it has %v",
+	return fmt.Sprintf("businesshours: calendar %s has too few hours left: %v were needed from %s on, %v remain",
 		quote(e.Calendar), e.Amount, e.Start.Format(time.RFC3339), e.Counted)
 }
 
 // Is reports whether target is [ErrHorizon].
 func (e *HorizonError) Is(target error) bool { return target == ErrHorizon }
 
-// maxFaults is how many faults are told of a calendar.
+// maxFaults limits the faults reported for a calendar.
 const maxFaults = 1000
 
-// faults collects what is wrong with a calendar.
+// faults collects the faults of a calendar.
 type faults struct {
 	calendar string
 	list     []error
@@ -85,7 +84,7 @@ func (f *faults) addErr(place string, err error, format string, args ...any) {
 	f.list = append(f.list, &InvalidError{Calendar: f.calendar, Place: place, Reason: fmt.Sprintf(format, args...), Err: err})
 }
 
-// err joins the faults; nil if there are none.
+// err joins the faults. It returns nil if there are none.
 func (f *faults) err() error {
 	if f.more > 0 {
 		f.list = append(f.list, &InvalidError{Calendar: f.calendar, Reason: fmt.Sprintf("has %d more faults", f.more)})
@@ -93,7 +92,7 @@ func (f *faults) err() error {
 	return errors.Join(f.list...)
 }
 
-// quote cuts text that came in, and makes it visible.
+// quote shortens and quotes untrusted text.
 func quote(s string) string {
 	const most = 40
 	if len(s) > most {

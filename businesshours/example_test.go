@@ -50,9 +50,9 @@ func ExampleParse() {
 	fmt.Println(err)
 	// Output:
 	// [09:00-12:00 13:00-17:00] <nil>
-	// businesshours: calendar "support": week: has the unknown name "mon"; possible are friday, monday, saturday, sunday, thursday, tuesday, wednesday
-	// businesshours: calendar "support": days[0].date: is no text
-	// businesshours: calendar "support": days[0]: has the unknown name "opens"; possible are date, name, open
+	// businesshours: calendar "support": week: has the unknown name "mon"; the names are friday, monday, saturday, sunday, thursday, tuesday, wednesday
+	// businesshours: calendar "support": days[0].date: must be a string
+	// businesshours: calendar "support": days[0]: has the unknown name "opens"; the names are date, name, open
 }
 
 func ExampleSpec_Compile() {
@@ -66,10 +66,10 @@ func ExampleSpec_Compile() {
 	}.Compile()
 	fmt.Println(err)
 	// Output:
-	// businesshours: calendar "support": zone: "Europe/Bärlin" is no zone that this machine has: unknown time zone Europe/Bärlin
-	// businesshours: calendar "support": week.monday[0]: "9-17" begins at no time of day like 09:00
-	// businesshours: calendar "support": week.friday[1]: "24:00-06:00" begins at 24:00; that is 00:00 of the next day
-	// businesshours: calendar "support": days[0].date: "2026-02-30" is no date like 2026-12-24
+	// businesshours: calendar "support": zone: "Europe/Bärlin" is not a zone known on this machine: unknown time zone Europe/Bärlin
+	// businesshours: calendar "support": week.monday[0]: "9-17" must begin with a time of day such as 09:00
+	// businesshours: calendar "support": week.friday[1]: "24:00-06:00" begins at 24:00; use 00:00 of the next day
+	// businesshours: calendar "support": days[0].date: "2026-02-30" is not a date such as 2026-12-24
 }
 
 func ExampleCalendar_Explain() {
@@ -151,7 +151,7 @@ func ExampleCalendar_Add_horizon() {
 	fmt.Println(c.Horizon())
 	// Output:
 	// true
-	// businesshours: calendar "fair" has no hours left: of 9h0m0s from 2026-03-01T00:00:00Z on, it has 8h0m0s
+	// businesshours: calendar "fair" has too few hours left: 9h0m0s were needed from 2026-03-01T00:00:00Z on, 8h0m0s remain
 	// 2026-03-02 17:00:00 +0100 CET true
 }
 

@@ -10,49 +10,49 @@ import (
 	"time"
 )
 
-// Explanation says why there is so much open time between two instants, as data
-// and, with String, for a person to read. In JSON, durations are text ("1h30m0s").
+// Explanation lists the open and closed intervals between two instants, as data and, with
+// String, as text. In JSON, durations are strings such as "1h30m0s".
 type Explanation struct {
 	Calendar string        `json:"calendar"`
 	From     time.Time     `json:"from"`
 	To       time.Time     `json:"to"`
-	Open     time.Duration `json:"open"`  // in all
+	Open     time.Duration `json:"open"`  // total open time
 	Steps    []Step        `json:"steps"` // without gaps from From to To
 }
 
-// Step is a stretch of an [Explanation] that is open or closed as a whole. It ends
-// where that changes or where another version of the calendar begins. Its times are
-// in the zone of its version.
+// Step is an interval of an [Explanation] that is either open or closed. It ends when that
+// changes or when another version of the calendar starts. Its times are in the zone of its
+// version.
 type Step struct {
 	From  time.Time     `json:"from"`
 	To    time.Time     `json:"to"`
 	Open  bool          `json:"open"`
-	Total time.Duration `json:"total"`           // open time from the beginning of the explanation to To
-	Notes []Note        `json:"notes,omitempty"` // what is out of the ordinary, in order
+	Total time.Duration `json:"total"`           // open time from the start of the explanation to To
+	Notes []Note        `json:"notes,omitempty"` // exceptions, in order
 }
 
-// Note is something out of the ordinary that holds in a [Step], or begins in it.
+// Note is an exception that applies to a [Step] or starts in it.
 type Note struct {
 	Kind NoteKind      `json:"kind"`
-	At   time.Time     `json:"at"`           // since when; of a day, its midnight
-	Day  Day           `json:"day,omitzero"` // of a NoteDay
-	By   time.Duration `json:"by,omitzero"`  // of a NoteClock: how far the clock goes forward; negative: back
+	At   time.Time     `json:"at"`           // when it starts; for a day, its midnight
+	Day  Day           `json:"day,omitzero"` // for NoteDay
+	By   time.Duration `json:"by,omitzero"`  // for NoteClock: how far the clock goes forward; negative means back
 }
 
-// NoteKind tells the kinds of notes apart.
+// NoteKind is the kind of a [Note].
 type NoteKind string
 
 // The kinds of notes.
 const (
-	NoteDay    NoteKind = "day"    // the hours are those of a [Day]
+	NoteDay    NoteKind = "day"    // a [Day] sets the hours
 	NoteClock  NoteKind = "clock"  // the zone's offset changes
-	NoteChange NoteKind = "change" // another version of the calendar begins
+	NoteChange NoteKind = "change" // another version of the calendar starts
 )
 
-// Explain says interval by interval what is open from one instant to another, both
-// cut to the calendar's years. To see why something is due when it is, explain from
-// its start to what [Calendar.Add] gave. There are some two steps for a day, and
-// none if to is not after from.
+// Explain returns the open and closed intervals between two instants, both limited to the
+// years of the calendar. To see how a due time came about, explain from its start to the
+// result of [Calendar.Add]. There are about two steps per day, and none if to is not after
+// from.
 func (c *Calendar) Explain(from, to time.Time) Explanation {
 	at, end := clamp(from), clamp(to)
 	x := Explanation{Calendar: c.spec.Name, From: c.time(at), To: c.time(end)}
@@ -98,13 +98,13 @@ func (c *Calendar) Explain(from, to time.Time) Explanation {
 	return x
 }
 
-// timedNote is a note and when it holds.
+// timedNote is a note with the time at which it applies.
 type timedNote struct {
 	from, to int64
 	Note
 }
 
-// notes returns what is out of the ordinary between two instants, in order.
+// notes returns the notes between two instants, in order.
 func (e *era) notes(from, to int64) []timedNote {
 	const second, day = int64(time.Second), daySeconds * int64(time.Second)
 	ps := periods(e.zone, from/second-3*daySeconds, to/second+3*daySeconds)
@@ -133,8 +133,8 @@ func (e *era) notes(from, to int64) []timedNote {
 
 const stepTime = "Mon 2006-01-02 15:04:05 -07:00"
 
-// String writes the explanation for a person to read, a line for a step and a line
-// for a note, which is about the step before it.
+// String returns the explanation as text, with one line for each step, followed by one
+// line for each of its notes.
 func (x Explanation) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "calendar %s: %s open\n", x.Calendar, short(x.Open))
@@ -152,7 +152,7 @@ func (x Explanation) String() string {
 	return b.String()
 }
 
-// String writes the note for a person to read.
+// String returns the note as text.
 func (n Note) String() string {
 	at := n.At.Format("15:04:05 -07:00 on 2006-01-02")
 	switch {
@@ -177,7 +177,7 @@ func (n Note) String() string {
 	return what + ": " + strings.Join(open, ", ")
 }
 
-// short writes a duration without the zeros at its end.
+// short formats a duration without trailing zero units.
 func short(d time.Duration) string {
 	s := d.String()
 	if strings.HasSuffix(s, "m0s") {
@@ -200,7 +200,7 @@ func (t *text) UnmarshalText(data []byte) error {
 	return err
 }
 
-// The JSON forms shadow the durations with texts.
+// The JSON forms replace durations with text.
 type (
 	plainExplanation Explanation
 	explanationJSON  struct {
@@ -219,12 +219,12 @@ type (
 	}
 )
 
-// MarshalJSON writes durations as text.
+// MarshalJSON encodes durations as text.
 func (x Explanation) MarshalJSON() ([]byte, error) {
 	return json.Marshal(explanationJSON{plainExplanation(x), text(x.Open)})
 }
 
-// UnmarshalJSON reads what MarshalJSON writes.
+// UnmarshalJSON reads the form that MarshalJSON writes.
 func (x *Explanation) UnmarshalJSON(data []byte) error {
 	var j explanationJSON
 	err := json.Unmarshal(data, &j)
@@ -233,12 +233,12 @@ func (x *Explanation) UnmarshalJSON(data []byte) error {
 	return err
 }
 
-// MarshalJSON writes durations as text.
+// MarshalJSON encodes durations as text.
 func (s Step) MarshalJSON() ([]byte, error) {
 	return json.Marshal(stepJSON{plainStep(s), text(s.Total)})
 }
 
-// UnmarshalJSON reads what MarshalJSON writes.
+// UnmarshalJSON reads the form that MarshalJSON writes.
 func (s *Step) UnmarshalJSON(data []byte) error {
 	var j stepJSON
 	err := json.Unmarshal(data, &j)
@@ -247,12 +247,12 @@ func (s *Step) UnmarshalJSON(data []byte) error {
 	return err
 }
 
-// MarshalJSON writes durations as text.
+// MarshalJSON encodes durations as text.
 func (n Note) MarshalJSON() ([]byte, error) {
 	return json.Marshal(noteJSON{plainNote(n), text(n.By)})
 }
 
-// UnmarshalJSON reads what MarshalJSON writes.
+// UnmarshalJSON reads the form that MarshalJSON writes.
 func (n *Note) UnmarshalJSON(data []byte) error {
 	var j noteJSON
 	err := json.Unmarshal(data, &j)

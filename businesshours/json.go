@@ -10,10 +10,9 @@ import (
 	"time"
 )
 
-// Parse reads the JSON form of a calendar strictly. All faults are joined into one
-// error, each an [*InvalidError] that names its place: names that are unknown or
-// there twice, values of another type, text after the end. What the calendar says
-// is checked by [Spec.Compile].
+// Parse reads the JSON form of a calendar strictly. Its error joins all faults, each an
+// [*InvalidError] that names its place: unknown or repeated names, values of the wrong
+// type, and text after the end. [Spec.Compile] checks the calendar itself.
 func Parse(data []byte) (Spec, error) {
 	var s Spec
 	err := json.Unmarshal(data, &s)
@@ -30,7 +29,7 @@ func Parse(data []byte) (Spec, error) {
 	return Spec{}, err
 }
 
-// UnmarshalJSON reads strictly, as [Parse] does.
+// UnmarshalJSON reads strictly, like [Parse].
 func (s *Spec) UnmarshalJSON(data []byte) error {
 	var r Spec
 	var f faults
@@ -82,14 +81,14 @@ func hoursMembers(read reader, h *Hours) map[string]member {
 // member reads the value of one name of an object.
 type member func(place string, raw []byte)
 
-// reader reads valid JSON, and goes on after a fault.
+// reader reads valid JSON and continues after a fault.
 type reader struct{ *faults }
 
-// object calls the member of every name, or tells a fault.
+// object calls the member of each name and records faults.
 func (r reader) object(place string, raw []byte, members map[string]member) {
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
-		r.add(place, "is no object")
+		r.add(place, "must be an object")
 		return
 	}
 	seen := map[string]bool{}
@@ -111,9 +110,9 @@ func (r reader) object(place string, raw []byte, members map[string]member) {
 		read, known := members[name]
 		switch {
 		case !known:
-			r.add(place, "has the unknown name %s; possible are %s", quote(name), names(members))
+			r.add(place, "has the unknown name %s; the names are %s", quote(name), names(members))
 		case seen[name]:
-			r.add(at, "is there twice")
+			r.add(at, "occurs twice")
 		default:
 			read(at, value)
 		}
@@ -130,11 +129,11 @@ func names(members map[string]member) string {
 	return strings.Join(list, ", ")
 }
 
-// list reads an array; null is an empty one.
+// list reads an array. A null is an empty array.
 func list[T any](r reader, place string, raw []byte, read func(place string, raw []byte) T) []T {
 	var values []json.RawMessage
 	if err := json.Unmarshal(raw, &values); err != nil {
-		r.add(place, "is no array")
+		r.add(place, "must be an array")
 		return nil
 	}
 	var items []T
@@ -146,7 +145,7 @@ func list[T any](r reader, place string, raw []byte, read func(place string, raw
 
 func (r reader) text(place string, raw []byte, to *string) {
 	if raw[0] != '"' || json.Unmarshal(raw, to) != nil {
-		r.add(place, "is no text")
+		r.add(place, "must be a string")
 	}
 }
 
@@ -163,7 +162,7 @@ func (r reader) instant(place string, raw []byte, to *time.Time) {
 	}
 	t, err := time.Parse(time.RFC3339, s)
 	if err != nil {
-		r.add(place, `%s is no instant like "2027-01-01T00:00:00+01:00"`, quote(s))
+		r.add(place, `%s is not a time such as "2027-01-01T00:00:00+01:00"`, quote(s))
 		return
 	}
 	*to = t

@@ -16,15 +16,15 @@ import (
 
 var calendars = flag.Int("businesshours.calendars", 2, "random calendars for each change of offset that the reference is compared at")
 
-// reference knows of every minute of some weeks what the clock shows, and works out
-// minute by minute whether a calendar is open. It is slow, and obvious.
+// reference knows the local time of every minute of some weeks, and computes minute by
+// minute whether a calendar is open. It is slow and obviously correct.
 type reference struct {
 	zone  *time.Location
 	begin int64         // the first minute, since 1970
-	local []int64       // what the clock shows in each minute: minutes, as if it were UTC
-	first map[int64]int // in which minute it first shows that
-	gaps  []int         // minutes before which it skips some
-	days  []int64       // the dates that it shows, without the first and the last
+	local []int64       // the local time in each minute, in minutes as if it were UTC
+	first map[int64]int // the first minute with each local time
+	gaps  []int         // the minutes after a gap
+	days  []int64       // the local dates, except the first and the last
 }
 
 func newReference(zone *time.Location, from, to time.Time) *reference {
@@ -42,15 +42,14 @@ func newReference(zone *time.Location, from, to time.Time) *reference {
 		}
 		r.days = append(r.days, l/1440)
 	}
-	slices.Sort(r.days) // around midnight, the clock can go back to the day before
+	slices.Sort(r.days) // the clock can go back over midnight
 	r.days = slices.Compact(r.days)
 	r.days = r.days[1 : len(r.days)-1]
 	return r
 }
 
-// minute finds the first minute in which the clock shows a local time. Where the
-// clock skips it, it is as long after the last minute before the gap as if the clock
-// had not been changed. Beyond what is known it is any minute out there.
+// minute returns the first minute with a local time. A skipped local time is read with
+// the offset before the gap. Outside the known weeks it is any minute out there.
 func (r *reference) minute(local int64) int {
 	if i, ok := r.first[local]; ok {
 		return i
@@ -66,7 +65,7 @@ func (r *reference) minute(local int64) int {
 	return len(r.local)
 }
 
-// open works out which minutes are open.
+// open computes which minutes are open.
 func (r *reference) open(h businesshours.Hours) []bool {
 	weekly, own := make([]bool, len(r.local)), make([]bool, len(r.local))
 	exception := make([]int64, len(r.local)) // the date whose Day decides about the minute
@@ -114,8 +113,8 @@ func weekOf(w businesshours.Week) [7][]businesshours.Span {
 	return [7][]businesshours.Span{w.Sunday, w.Monday, w.Tuesday, w.Wednesday, w.Thursday, w.Friday, w.Saturday}
 }
 
-// randomHours makes hours with what is hard: times near midnight and near the
-// changes of the clock, shifts over midnight, exceptions side by side.
+// randomHours returns hours with the hard cases: times near midnight and near clock
+// changes, shifts over midnight, and adjacent exceptions.
 func randomHours(rnd *rand.Rand, zone string, days []int64) businesshours.Hours {
 	clock := func() int {
 		switch rnd.IntN(3) {
@@ -154,7 +153,7 @@ func randomHours(rnd *rand.Rand, zone string, days []int64) businesshours.Hours 
 	return h
 }
 
-// changes finds the instants at which the zone's offset changes, to the minute.
+// changes returns the instants at which the zone's offset changes, to the minute.
 func changes(zone *time.Location, from, to time.Time) (list []time.Time) {
 	offset := func(t time.Time) int {
 		_, o := t.In(zone).Zone()
@@ -172,14 +171,14 @@ func changes(zone *time.Location, from, to time.Time) (list []time.Time) {
 	return list
 }
 
-// hardZones change their clocks at night and at midnight, by two hours and by half
-// an hour, in the north and in the south, twice, four times and hardly ever a year.
+// hardZones change their clocks at night and at midnight, by two hours and by half an
+// hour, in the north and in the south, twice or four times a year or rarely.
 var hardZones = []string{
 	"Europe/Berlin", "America/New_York", "America/Sao_Paulo", "Asia/Beirut", "Australia/Lord_Howe", "Africa/Casablanca",
 	"Asia/Tehran", "America/Havana", "America/Santiago", "Asia/Gaza", "Pacific/Apia", "Asia/Pyongyang", "Antarctica/Troll",
 }
 
-func TestAgainstReference(t *testing.T) {
+func TestCalendarsEqualTheReference(t *testing.T) {
 	to := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
 	for _, name := range hardZones {
 		t.Run(strings.ReplaceAll(name, "/", " "), func(t *testing.T) {
@@ -200,7 +199,7 @@ func TestAgainstReference(t *testing.T) {
 		"Pacific/Kiritimati":  time.Date(1995, 1, 1, 10, 40, 0, 0, time.UTC),
 		"America/Caracas":     time.Date(2016, 5, 1, 7, 0, 0, 0, time.UTC),
 		"America/St_Johns":    time.Date(2006, 10, 29, 2, 31, 0, 0, time.UTC), // 00:01 becomes 23:01
-		"Australia/Melbourne": time.Date(2045, 4, 1, 16, 0, 0, 0, time.UTC),   // by the rule for years to come, after a leap year
+		"Australia/Melbourne": time.Date(2045, 4, 1, 16, 0, 0, 0, time.UTC),   // by the rule for future years, after a leap year
 		"Asia/Kathmandu":      time.Date(1985, 12, 31, 18, 30, 0, 0, time.UTC),
 	} {
 		t.Run(strings.ReplaceAll(name, "/", " ")+change.Format(" 2006"), func(t *testing.T) {
@@ -212,8 +211,8 @@ func TestAgainstReference(t *testing.T) {
 	}
 }
 
-// compare compares random calendars with the reference, five days to either side of
-// a change.
+// compare compares random calendars with the reference, from five days before a change
+// to five days after it.
 func compare(t *testing.T, zone *time.Location, change time.Time) {
 	t.Helper()
 	const margin, around = 3 * 24 * time.Hour, 5 * 24 * time.Hour
@@ -225,7 +224,7 @@ func compare(t *testing.T, zone *time.Location, change time.Time) {
 		h := randomHours(rnd, zone.String(), r.days)
 		s := businesshours.Spec{Name: "random", Hours: h}
 		open := r.open(h)
-		if k%2 == 1 { // the second half by other hours
+		if k%2 == 1 { // another version for the second half
 			other := randomHours(rnd, zone.String(), r.days)
 			from := change.Add(time.Duration(rnd.IntN(600)-300) * time.Minute)
 			s.Changes = []businesshours.Change{{From: from, Hours: other}}
@@ -240,7 +239,7 @@ func compare(t *testing.T, zone *time.Location, change time.Time) {
 				zone, change, seed, what, at(i), at(i).In(zone), want, got, s, c.Explain(at(i).Add(-24*time.Hour), at(i).Add(24*time.Hour)))
 		}
 
-		before := make([]int, len(open)+1) // open minutes before each
+		before := make([]int, len(open)+1) // open minutes before each minute
 		for i, o := range open {
 			before[i+1] = before[i]
 			if o {
@@ -273,7 +272,7 @@ func compare(t *testing.T, zone *time.Location, change time.Time) {
 			if end < high && !next.To.Equal(at(end)) {
 				fail("the end of Next", i, at(end), next.To)
 			}
-			// From the middle of a minute, minutes and seconds on.
+			// From the middle of a minute, by minutes and seconds.
 			extra := time.Duration(rnd.Int64N(int64(time.Minute)))
 			amount := 1 + time.Duration(rnd.Int64N(int64(30*time.Hour)))
 			rest, due := amount, at(i).Add(extra)

@@ -14,7 +14,7 @@ import (
 	"github.com/ticketkit/ticket/businesshours"
 )
 
-// list writes the open time from a to b as text, in the calendar's zone.
+// list returns the open time from a to b as text, in the zone of the calendar.
 func list(t *testing.T, c *businesshours.Calendar, a, b string) (got []string) {
 	t.Helper()
 	for iv := range c.Intervals(at(t, a), at(t, b)) {
@@ -60,7 +60,7 @@ func TestDaysReplaceTheHoursOfTheirDate(t *testing.T) {
 	}
 }
 
-func TestChangesOfOffset(t *testing.T) {
+func TestIntervalsFollowChangesOfTheOffset(t *testing.T) {
 	for _, tc := range []struct {
 		name, zone string
 		open       []businesshours.Span
@@ -99,7 +99,7 @@ func TestChangesOfOffset(t *testing.T) {
 	require.Equal(t, 8*time.Hour, c.Between(at(t, "2011-12-30T08:00Z"), at(t, "2011-12-30T16:00Z")))
 }
 
-func TestVersions(t *testing.T) {
+func TestAChangeReplacesTheHours(t *testing.T) {
 	s := berlin
 	s.Changes = []businesshours.Change{
 		{From: at(t, "01-12T10:00:00.5Z"), Hours: businesshours.Hours{Zone: "America/New_York", Week: businesshours.Daily("05:00-07:00")}},
@@ -107,20 +107,20 @@ func TestVersions(t *testing.T) {
 	}
 	c := compile(t, s)
 	require.Equal(t, []string{
-		"01-12 09:00 to 01-12 13:00", // it goes on, in another zone
+		"01-12 09:00 to 01-12 13:00", // continues in another zone
 		"01-13 05:00 to 01-13 07:00", // as before
 	}, list(t, c, "01-12T00:00Z", "01-13T12:00Z"))
 	require.Equal(t, 4*time.Hour, c.Between(at(t, "01-12T08:00Z"), at(t, "01-12T13:00Z")))
 	require.Equal(t, "America/New_York", c.Zone(at(t, "02-01T00:00Z")).String())
 	require.Equal(t, "Europe/Berlin", c.Zone(at(t, "01-01T00:00Z")).String())
 
-	s.Changes[0].Week = businesshours.Daily("05:00-06:00") // open while the old hours are cut
+	s.Changes[0].Week = businesshours.Daily("05:00-06:00") // open where the old hours are cut
 	c = compile(t, s)
 	due, err := c.Add(at(t, "01-12T09:59:59Z"), time.Second+time.Millisecond)
 	require.NoError(t, err)
 	require.Equal(t, at(t, "01-12T10:00:00.001Z"), due)
 	for _, tc := range []struct{ amount, want string }{
-		{"2h0m0.5s", "01-12T10:00:00.5Z"}, // the instant at which a version ends is still its own
+		{"2h0m0.5s", "01-12T10:00:00.5Z"}, // the last instant of a version belongs to it
 		{"3h", "01-12T11:00Z"},
 		{"3h0m0.1s", "01-13T10:00:00.1Z"},
 		{"4h", "01-13T11:00Z"},
@@ -133,7 +133,7 @@ func TestVersions(t *testing.T) {
 	}
 }
 
-func TestHorizon(t *testing.T) {
+func TestCalendarsEndAtTheirHorizon(t *testing.T) {
 	_, ok := compile(t, berlin).Horizon()
 	require.False(t, ok)
 
@@ -154,7 +154,7 @@ func TestHorizon(t *testing.T) {
 	require.False(t, fair.Open(end))
 	require.True(t, fair.Open(end.Add(-1)))
 
-	// The calendar's years.
+	// The first and last years of a calendar.
 	c := compile(t, always)
 	first, last := at(t, "1970-01-01T00:00Z"), at(t, "2200-01-01T00:00Z")
 	for _, far := range []time.Time{{}, time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC), time.Unix(math.MaxInt64, 0), time.Unix(math.MinInt64, 0), last, first.Add(-1)} {
@@ -182,8 +182,9 @@ func TestHorizon(t *testing.T) {
 	require.True(t, iv.From.Equal(first) && iv.To.Equal(last), iv)
 }
 
-// Law by law, on calendars of every kind and instants of 230 years.
-func TestLaws(t *testing.T) {
+// Add, Between, Next and Intervals agree with each other, on many calendars and instants
+// of 230 years.
+func TestResultsAgreeWithEachOther(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(12, 12))
 	day := func() int64 { return 20000 + rnd.Int64N(400) }
 	for range 60 {
@@ -261,7 +262,7 @@ func TestLaws(t *testing.T) {
 	}
 }
 
-func TestExplain(t *testing.T) {
+func TestExplainAgreesWithTheCalendar(t *testing.T) {
 	c := compile(t, christmas)
 	x := c.Explain(at(t, "12-23T15:00Z"), at(t, "12-28T12:00Z"))
 	require.Equal(t, 8*time.Hour, x.Open)
@@ -277,7 +278,7 @@ func TestExplain(t *testing.T) {
 	}
 	require.Equal(t, []string{"Christmas Eve", "Christmas Day", "Boxing Day"}, names)
 
-	// Two changes of the clock, in open and in closed time.
+	// Two clock changes, in open and in closed time.
 	x = compile(t, always).Explain(at(t, "03-01T00:00Z"), at(t, "12-01T00:00Z"))
 	require.Len(t, x.Steps, 1)
 	require.Equal(t, "the clock goes forward by 1h, to 03:00:00 +02:00 on 2026-03-29", x.Steps[0].Notes[0].String())
@@ -295,8 +296,8 @@ func TestExplain(t *testing.T) {
 	}
 }
 
-// What a calendar was made of is its own.
-func TestCalendarKeepsNothingOfItsCaller(t *testing.T) {
+// A calendar copies its Spec.
+func TestCalendarCopiesItsSpec(t *testing.T) {
 	open := []businesshours.Span{nineToFive}
 	s := week("Europe/Berlin", businesshours.MondayToFriday(open...), businesshours.Day{Date: "2026-01-13", Open: open})
 	c := compile(t, s)
@@ -311,7 +312,7 @@ func TestCalendarKeepsNothingOfItsCaller(t *testing.T) {
 	require.Equal(t, nineToFive, c.Spec().Days[0].Open[0])
 }
 
-func TestManyAtOnce(t *testing.T) {
+func TestConcurrentUse(t *testing.T) {
 	c := compile(t, christmas)
 	want, err := compile(t, christmas).Add(at(t, "2020-01-01T00:00Z"), 100_000*time.Hour)
 	require.NoError(t, err)

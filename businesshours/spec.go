@@ -9,8 +9,7 @@ import (
 	"time"
 )
 
-// Spec is a calendar written down. In JSON it has the same names, and instants
-// are RFC 3339:
+// Spec describes a calendar. In JSON it has the same names, and instants are RFC 3339:
 //
 //	{
 //	  "name": "support",
@@ -23,27 +22,27 @@ import (
 //	  "changes": [{"from": "2027-01-01T00:00:00+01:00", "week": {"monday": ["08:00-20:00"]}}]
 //	}
 type Spec struct {
-	Name    string   `json:"name"` // for people, and in errors
-	Hours            // what is valid until the first change
-	Changes []Change `json:"changes,omitempty"` // later versions, the earliest first
+	Name    string   `json:"name"` // shown to people and in errors; required
+	Hours            // the version that is valid until the first change
+	Changes []Change `json:"changes,omitempty"` // later versions, in order of From
 }
 
-// Hours is one version of a calendar. It must be open at some time: hours in the
-// week, or a day with hours.
+// Hours is one version of a calendar. It needs open time: hours in the week, or a day with
+// hours.
 type Hours struct {
 	Zone string `json:"zone,omitempty"` // IANA name, such as "Europe/Berlin" or "UTC"
-	Week Week   `json:"week,omitzero"`  // the hours of a week without exceptions
-	Days []Day  `json:"days,omitempty"` // exceptions, in any order, at most one for a date
+	Week Week   `json:"week,omitzero"`  // the regular hours of a week
+	Days []Day  `json:"days,omitempty"` // exceptions in any order, at most one per date
 }
 
-// Change replaces all hours from an instant on: week and days. An empty zone
-// means the one before. What was counted before the instant is not affected.
+// Change replaces all hours from an instant on, both week and days. An empty zone means
+// the zone of the version before. Earlier results do not change.
 type Change struct {
 	From time.Time `json:"from"`
 	Hours
 }
 
-// Week has the hours of each day of the week; a day without any is closed.
+// Week has the hours of each weekday. A day without hours is closed.
 type Week struct {
 	Monday    []Span `json:"monday,omitempty"`
 	Tuesday   []Span `json:"tuesday,omitempty"`
@@ -54,47 +53,46 @@ type Week struct {
 	Sunday    []Span `json:"sunday,omitempty"`
 }
 
-// MondayToFriday is a week with the same hours on five days.
+// MondayToFriday returns a week with the same hours on five days.
 func MondayToFriday(open ...Span) Week {
 	return Week{Monday: open, Tuesday: open, Wednesday: open, Thursday: open, Friday: open}
 }
 
-// Daily is a week with the same hours on all days.
+// Daily returns a week with the same hours on every day.
 func Daily(open ...Span) Week {
 	w := MondayToFriday(open...)
 	w.Saturday, w.Sunday = open, open
 	return w
 }
 
-// day returns the place of a day of the week, to read and to write.
+// day returns a pointer to the hours of a weekday.
 func (w *Week) day(d time.Weekday) *[]Span {
 	return [...]*[]Span{&w.Sunday, &w.Monday, &w.Tuesday, &w.Wednesday, &w.Thursday, &w.Friday, &w.Saturday}[d]
 }
 
-// dayName is the name of a day in JSON and in errors.
+// dayName returns the name of a weekday in JSON and in errors.
 func dayName(d time.Weekday) string { return strings.ToLower(d.String()) }
 
-// weekdays begins with Monday.
+// weekdays starts with Monday.
 var weekdays = [...]time.Weekday{
 	time.Monday, time.Tuesday, time.Wednesday, time.Thursday, time.Friday, time.Saturday, time.Sunday,
 }
 
-// Span is an interval of local times of day, as text: "09:00-17:00". An end that is
-// before the start is on the next day: "22:00-06:00". The end of the day is 24:00.
-// Several on a day may touch and overlap; what they share counts once.
+// Span is an interval of local times of day: "09:00-17:00". An end before the start is on
+// the next day: "22:00-06:00". The end of the day is 24:00. The spans of a day may touch
+// and overlap; shared time counts once.
 type Span string
 
-// Day has the hours of one date, instead of those of the week: from midnight to
-// midnight, so that shifts over midnight are cut there. Its own shifts may go on
-// into the next date, unless that is a Day too.
+// Day replaces the hours of one date from midnight to midnight. Shifts over midnight are
+// cut there. Its own shifts may continue on the next date, unless that date has a Day too.
 type Day struct {
 	Date string `json:"date"`           // such as "2026-12-24", in the years 1970 to 2199
-	Name string `json:"name,omitempty"` // for people: "Christmas Eve"
-	Open []Span `json:"open,omitempty"` // none: closed
+	Name string `json:"name,omitempty"` // shown to people, such as "Christmas Eve"
+	Open []Span `json:"open,omitempty"` // empty means closed
 }
 
-// MergeDays makes one list out of several, sorted by date. Where two have the same
-// date, the later one counts.
+// MergeDays merges lists into one, sorted by date. If several lists have the same date,
+// the last one wins.
 func MergeDays(lists ...[]Day) []Day {
 	byDate := map[string]Day{}
 	for _, list := range lists {
@@ -131,36 +129,36 @@ func (d Day) clone() Day {
 	return d
 }
 
-// shift is an interval in seconds since the midnight that its date begins with.
-// It may end on the next date.
+// shift is an interval in seconds since the midnight that its date starts with. It may end
+// on the next date.
 type shift struct{ from, to int64 }
 
 const daySeconds = 24 * 60 * 60
 
-// parse reads the text, and says what is wrong with it.
+// parse reads the text. The reason says what is wrong with it.
 func (s Span) parse() (sh shift, reason string) {
 	from, to, ok := strings.Cut(string(s), "-")
 	if !ok {
-		return sh, `is no interval like "09:00-17:00"`
+		return sh, `is not an interval such as "09:00-17:00"`
 	}
 	if sh.from, ok = clock(from); !ok {
-		return sh, "begins at no time of day like 09:00"
+		return sh, "must begin with a time of day such as 09:00"
 	}
 	if sh.to, ok = clock(to); !ok {
-		return sh, "ends at no time of day like 17:00 or 24:00"
+		return sh, "must end with a time of day such as 17:00 or 24:00"
 	}
 	switch {
 	case sh.from == daySeconds:
-		return sh, "begins at 24:00; that is 00:00 of the next day"
+		return sh, "begins at 24:00; use 00:00 of the next day"
 	case sh.from == sh.to:
-		return sh, "is empty; the whole day is 00:00-24:00"
+		return sh, "is empty; a whole day is 00:00-24:00"
 	case sh.to < sh.from:
 		sh.to += daySeconds
 	}
 	return sh, ""
 }
 
-// clock reads a time of day, H:MM or HH:MM, from 00:00 to 24:00, as seconds.
+// clock reads a time of day, H:MM or HH:MM, from 00:00 to 24:00, in seconds.
 func clock(text string) (int64, bool) {
 	h, m, ok := strings.Cut(strings.TrimSpace(text), ":")
 	hour, err1 := strconv.ParseUint(h, 10, 8)
@@ -171,13 +169,13 @@ func clock(text string) (int64, bool) {
 	return int64(hour*60+minute) * 60, true
 }
 
-// dayNumber reads a date as days since 1 January 1970, and says what is wrong
+// dayNumber returns a date as days since 1 January 1970. The reason says what is wrong
 // with it.
 func dayNumber(date string) (n int64, reason string) {
 	t, err := time.Parse(time.DateOnly, date)
 	switch {
 	case err != nil:
-		return 0, "is no date like 2026-12-24"
+		return 0, "is not a date such as 2026-12-24"
 	case t.Unix() < 0 || t.Unix() >= endSeconds:
 		return 0, "is not in the years 1970 to 2199"
 	}

@@ -23,13 +23,13 @@ func TestCompileNamesThePlace(t *testing.T) {
 		place  string
 		reason string
 	}{
-		{"no name", func(s *businesshours.Spec) { s.Name = "" }, "name", "is missing"},
+		{"no name", func(s *businesshours.Spec) { s.Name = "" }, "name", "must not be empty"},
 		{"long name", func(s *businesshours.Spec) { s.Name = strings.Repeat("x", 501) }, "name", "has 501 bytes"},
 		{"name", func(s *businesshours.Spec) { s.Name = "\xff" }, "name", "is not UTF-8"},
-		{"no zone", func(s *businesshours.Spec) { s.Zone = "" }, "zone", "is missing"},
-		{"zone of the machine", func(s *businesshours.Spec) { s.Zone = "Local" }, "zone", "another zone on another machine"},
-		{"unknown zone", func(s *businesshours.Spec) { s.Zone = "Europe/Nowhere" }, "zone", `"Europe/Nowhere" is no zone that this machine has`},
-		{"zone that is a path", func(s *businesshours.Spec) { s.Zone = "../../etc/passwd" }, "zone", "is no zone"},
+		{"no zone", func(s *businesshours.Spec) { s.Zone = "" }, "zone", "must not be empty"},
+		{"zone of the machine", func(s *businesshours.Spec) { s.Zone = "Local" }, "zone", "depends on the machine"},
+		{"unknown zone", func(s *businesshours.Spec) { s.Zone = "Europe/Nowhere" }, "zone", `"Europe/Nowhere" is not a zone known on this machine`},
+		{"zone that is a path", func(s *businesshours.Spec) { s.Zone = "../../etc/passwd" }, "zone", "is not a zone"},
 		{"no hours", func(s *businesshours.Spec) { s.Week = businesshours.Week{} }, "week", "has no hours"},
 		{"closed days only", func(s *businesshours.Spec) {
 			s.Week = businesshours.Week{}
@@ -45,7 +45,7 @@ func TestCompileNamesThePlace(t *testing.T) {
 			s.Changes = []businesshours.Change{{From: time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC), Hours: h}}
 			s.Changes[0].Days = []businesshours.Day{{Date: "2025-01-01", Open: []businesshours.Span{nineToFive}}}
 		}, "", "is never open"},
-		{"a million intervals", func(s *businesshours.Spec) { s.Week.Tuesday = million }, "week.tuesday", "has 1000000 intervals, at most 48"},
+		{"a million intervals", func(s *businesshours.Spec) { s.Week.Tuesday = million }, "week.tuesday", "has 1000000 intervals; the maximum is 48"},
 		{"a million intervals of a day", func(s *businesshours.Spec) {
 			s.Days = []businesshours.Day{date("2026-01-01"), {Date: "2026-01-02", Open: million}}
 		}, "days[1].open", "has 1000000 intervals"},
@@ -55,23 +55,23 @@ func TestCompileNamesThePlace(t *testing.T) {
 			}
 			s.Days = manyDays
 			s.Changes = []businesshours.Change{{From: time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC), Hours: s.Hours}}
-		}, "changes[0].days", "are 60000, at most 100000"},
-		{"too many changes", func(s *businesshours.Spec) { s.Changes = make([]businesshours.Change, 1_000_000) }, "changes", "are 1000000, at most 1000"},
+		}, "changes[0].days", "has 60000 entries; the maximum for all versions is 100000"},
+		{"too many changes", func(s *businesshours.Spec) { s.Changes = make([]businesshours.Change, 1_000_000) }, "changes", "has 1000000 entries; the maximum is 1000"},
 		{"year 1", func(s *businesshours.Spec) { s.Days = []businesshours.Day{date("0001-01-01")} }, "days[0].date", "is not in the years 1970 to 2199"},
 		{"year 9999", func(s *businesshours.Spec) { s.Days = []businesshours.Day{date("9999-12-31")} }, "days[0].date", "is not in the years 1970 to 2199"},
-		{"year 10000", func(s *businesshours.Spec) { s.Days = []businesshours.Day{date("10000-01-01")} }, "days[0].date", "is no date"},
-		{"no date", func(s *businesshours.Spec) { s.Days = []businesshours.Day{{}} }, "days[0].date", `"" is no date`},
-		{"30 February", func(s *businesshours.Spec) { s.Days = []businesshours.Day{date("2026-02-30")} }, "days[0].date", "is no date"},
-		{"date with time", func(s *businesshours.Spec) { s.Days = []businesshours.Day{date("2026-01-01T00:00:00Z")} }, "days[0].date", "is no date"},
+		{"year 10000", func(s *businesshours.Spec) { s.Days = []businesshours.Day{date("10000-01-01")} }, "days[0].date", "is not a date"},
+		{"no date", func(s *businesshours.Spec) { s.Days = []businesshours.Day{{}} }, "days[0].date", `"" is not a date`},
+		{"30 February", func(s *businesshours.Spec) { s.Days = []businesshours.Day{date("2026-02-30")} }, "days[0].date", "is not a date"},
+		{"date with time", func(s *businesshours.Spec) { s.Days = []businesshours.Day{date("2026-01-01T00:00:00Z")} }, "days[0].date", "is not a date"},
 		{"one date twice", func(s *businesshours.Spec) {
 			s.Days = []businesshours.Day{date("2026-01-01"), date("2026-01-02"), date("2026-01-01")}
-		}, "days[2].date", "2026-01-01 is in days[0] already"},
+		}, "days[2].date", "2026-01-01 repeats days[0]"},
 		{"name of a day", func(s *businesshours.Spec) {
 			s.Days = []businesshours.Day{{Date: "2026-01-01", Name: strings.Repeat("x", 600)}}
 		}, "days[0].name", "has 600 bytes"},
 		{"change without an instant", func(s *businesshours.Spec) {
 			s.Changes = []businesshours.Change{{Hours: s.Hours}}
-		}, "changes[0].from", "is missing"},
+		}, "changes[0].from", "must not be empty"},
 		{"change in the year 2", func(s *businesshours.Spec) {
 			s.Changes = []businesshours.Change{{From: time.Date(2, 1, 1, 0, 0, 0, 0, time.UTC), Hours: s.Hours}}
 		}, "changes[0].from", "0002-01-01 is not in the years"},
@@ -81,14 +81,14 @@ func TestCompileNamesThePlace(t *testing.T) {
 		{"changes out of order", func(s *businesshours.Spec) {
 			one := businesshours.Change{From: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), Hours: s.Hours}
 			s.Changes = []businesshours.Change{one, one}
-		}, "changes[1].from", "is not after the version before"},
+		}, "changes[1].from", "is not after the start of the version before"},
 		{"change without hours", func(s *businesshours.Spec) {
 			s.Changes = []businesshours.Change{{From: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}}
 		}, "changes[0].week", "has no hours"},
 		{"zone of a change", func(s *businesshours.Spec) {
 			s.Changes = []businesshours.Change{{From: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), Hours: s.Hours}}
 			s.Changes[0].Zone = "Mars"
-		}, "changes[0].zone", "is no zone"},
+		}, "changes[0].zone", "is not a zone"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			s := berlin
@@ -106,17 +106,17 @@ func TestCompileNamesThePlace(t *testing.T) {
 	}
 }
 
-func TestSpans(t *testing.T) {
+func TestMalformedSpansAreRejected(t *testing.T) {
 	for _, tc := range []struct {
 		span   businesshours.Span
-		reason string // none: fine
+		reason string // empty: valid
 	}{
 		{"09:00-17:00", ""}, {"9:00-17:00", ""}, {"00:00-24:00", ""}, {"22:00-06:00", ""}, {"22:00-00:00", ""}, {"22:00-24:00", ""},
 		{"0:00-0:01", ""}, {" 09:00 - 17:00 ", ""},
-		{"", "is no interval"}, {"09:00", "is no interval"}, {"-", "begins at no time"}, {"09:00-", "ends at no time"},
-		{"9-17", "begins at no time"}, {"09:00-25:00", "ends at no time"}, {"09:00-24:01", "ends at no time"}, {"09:60-17:00", "begins at no time"},
-		{"09:0-17:00", "begins at no time"}, {"+9:00-17:00", "begins at no time"}, {"09:00-17:00-18:00", "ends at no time"}, {"009:00-17:00", "begins at no time"},
-		{"09:00-23:59:59", "ends at no time"}, {"09:00–17:00", "is no interval"}, {"09:00-\xff", "ends at no time"},
+		{"", "is not an interval"}, {"09:00", "is not an interval"}, {"-", "must begin with a time"}, {"09:00-", "must end with a time"},
+		{"9-17", "must begin with a time"}, {"09:00-25:00", "must end with a time"}, {"09:00-24:01", "must end with a time"}, {"09:60-17:00", "must begin with a time"},
+		{"09:0-17:00", "must begin with a time"}, {"+9:00-17:00", "must begin with a time"}, {"09:00-17:00-18:00", "must end with a time"}, {"009:00-17:00", "must begin with a time"},
+		{"09:00-23:59:59", "must end with a time"}, {"09:00–17:00", "is not an interval"}, {"09:00-\xff", "must end with a time"},
 		{"09:00-09:00", "is empty"}, {"00:00-00:00", "is empty"}, {"24:00-24:00", "begins at 24:00"}, {"24:00-06:00", "begins at 24:00"},
 	} {
 		t.Run(fmt.Sprintf("%q", tc.span), func(t *testing.T) {
@@ -131,7 +131,7 @@ func TestSpans(t *testing.T) {
 	}
 }
 
-// faultsOf takes a joined error apart.
+// faultsOf returns the places of the faults in a joined error.
 func faultsOf(t *testing.T, err error) (places []string) {
 	t.Helper()
 	var joined interface{ Unwrap() []error }
@@ -144,7 +144,7 @@ func faultsOf(t *testing.T, err error) (places []string) {
 	return places
 }
 
-func TestAllFaultsAreTold(t *testing.T) {
+func TestCompileReportsAllFaults(t *testing.T) {
 	s := businesshours.Spec{
 		Hours: businesshours.Hours{
 			Zone: "Nowhere", Week: businesshours.Week{Monday: []businesshours.Span{"x"}, Sunday: []businesshours.Span{"09:00-10:00", "y"}},
@@ -185,7 +185,7 @@ func TestParseNamesThePlace(t *testing.T) {
 			require.ErrorIs(t, err, businesshours.ErrInvalid)
 			require.Equal(t, tc.places, faultsOf(t, err))
 
-			var s struct{ Calendar businesshours.Spec } // within something else, it is read as strictly
+			var s struct{ Calendar businesshours.Spec } // as strict inside another value
 			require.ErrorIs(t, json.Unmarshal([]byte(`{"Calendar": `+tc.data+`}`), &s), businesshours.ErrInvalid)
 		})
 	}
@@ -198,7 +198,7 @@ func TestParseNamesThePlace(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestJSONComesBack(t *testing.T) {
+func TestJSONRoundTrip(t *testing.T) {
 	s := christmas
 	s.Changes = []businesshours.Change{{From: at(t, "01-12T23:00:00.5Z"), Hours: lunch.Hours}, {From: at(t, "02-12T23:00Z"), Hours: night.Hours}}
 	data, err := json.Marshal(compile(t, s))

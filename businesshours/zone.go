@@ -2,14 +2,14 @@ package businesshours
 
 import "time"
 
-// period is a stretch of time with one offset from UTC, in seconds.
+// period is a time with one offset from UTC. All fields are in seconds.
 type period struct{ start, end, offset int64 }
 
-// far is later, and its negative earlier, than anything that is asked.
+// far is later than any instant in use; -far is earlier.
 const far int64 = 1 << 60
 
-// periods returns the offsets of a zone, the earliest first. They are right
-// between the two instants; the first and the last go on for ever.
+// periods returns the offsets of a zone in order. They are correct between the two
+// instants; the first and the last period have no end.
 func periods(zone *time.Location, from, to int64) []period {
 	var ps []period
 	for at := from; at < to; {
@@ -28,8 +28,8 @@ func periods(zone *time.Location, from, to int64) []period {
 		case end.Unix() > at:
 			at = end.Unix()
 		default:
-			// Package time may take a year for 365 days, and the last day of a
-			// leap year for the next one. It ends at the next midnight.
+			// Package time may assume 365 days for every year, and assign the last day of
+			// a leap year to the next one. The period ends at the next midnight.
 			at += daySeconds - at%daySeconds
 		}
 	}
@@ -37,8 +37,8 @@ func periods(zone *time.Location, from, to int64) []period {
 	return ps
 }
 
-// resolve returns the instant of a local time, both in seconds, the latter as if
-// it were UTC. A local time that comes twice is the first of the two; one that the
+// resolve returns the instant of a local time. Both are in seconds, the local time as if
+// it were UTC. A local time that occurs twice means the first occurrence; one that the
 // clock skips is read with the offset before the gap (RFC 5545, section 3.3.5).
 func resolve(ps []period, local int64) int64 {
 	before := ps[0].offset
@@ -53,7 +53,7 @@ func resolve(ps []period, local int64) int64 {
 	return local - before
 }
 
-// exists reports whether there is an instant with that date.
+// exists reports whether the date has any instant.
 func exists(ps []period, day int64) bool {
 	for _, p := range ps {
 		if p.start+p.offset < (day+1)*daySeconds && day*daySeconds < p.end+p.offset {

@@ -1,8 +1,15 @@
-// Package holidays has public holidays as days for a calendar of business hours.
+// Package holidays returns public holidays as closed days for a calendar of business
+// hours.
 //
-// The dates are those of the module github.com/rickar/cal, of which nothing else is
-// used. It knows the rules, not what a parliament decides for one year; that has to
-// be added by hand, with [businesshours.MergeDays].
+//	days, err := holidays.Days("DE-BE", 2026, 2030)
+//	if err != nil {
+//		return err
+//	}
+//	spec.Days = businesshours.MergeDays(spec.Days, days)
+//
+// The dates come from the module github.com/rickar/cal; nothing else of it is used. It
+// implements the rules, but not what a parliament decides for a single year. Add such days
+// with [businesshours.MergeDays].
 package holidays
 
 import (
@@ -18,37 +25,38 @@ import (
 	"github.com/ticketkit/ticket/businesshours"
 )
 
-// The years that holidays can be asked for. What they will be after that is not
-// known: some depend on tables and formulas that end.
+// The first and last year of holidays. Later years are unknown: some rules depend on
+// tables and formulas that end.
 const (
 	FirstYear = 1970
 	LastYear  = 2099
 )
 
-// ErrUnknown stands for a region, holiday or year that there is not. Its data is an
+// ErrUnknown reports an unknown region or holiday, or a year out of range. Its data is an
 // [*UnknownError].
 var ErrUnknown = errors.New("holidays: unknown")
 
 // UnknownError is the data of [ErrUnknown].
 type UnknownError struct {
 	What  string   // "region", "holiday" or "year"
-	Name  string   // what was asked for
-	Known []string // what there is
+	Name  string   // the unknown value
+	Known []string // the known values
 }
 
 func (e *UnknownError) Error() string {
-	return fmt.Sprintf("holidays: no %s %q; there are %s", e.What, e.Name, strings.Join(e.Known, ", "))
+	return fmt.Sprintf("holidays: unknown %s %q; known are %s", e.What, e.Name, strings.Join(e.Known, ", "))
 }
 
 // Is reports whether target is [ErrUnknown].
 func (e *UnknownError) Is(target error) bool { return target == ErrUnknown }
 
-// Regions lists the regions that there are, sorted: countries by their code of ISO
-// 3166-1 ("DE"), parts of them by that of ISO 3166-2 ("DE-BE"), and "ECB", the days
-// on which the European Central Bank is closed.
+// Regions returns the known regions, sorted: countries by ISO 3166-1 code ("DE"), parts of
+// countries by ISO 3166-2 code ("DE-BE"), and "ECB", the closing days of the European
+// Central Bank.
 func Regions() []string { return slices.Sorted(maps.Keys(regions())) }
 
-// Names lists the names of a region's holidays, in its language and sorted.
+// Names returns the names of the holidays of a region, sorted, in the language of the
+// region. An unknown region is an [*UnknownError].
 func Names(region string) ([]string, error) {
 	list, err := find(region)
 	if err != nil {
@@ -62,10 +70,11 @@ func Names(region string) ([]string, error) {
 	return slices.Compact(names), nil
 }
 
-// Days returns the holidays of a region as closed days, sorted, from the beginning of
-// one year to the end of another. With names, only those holidays. One that is
-// observed on another day than its own, as some countries do when it is at the
-// weekend, is there on both.
+// Days returns the holidays of a region as closed days, sorted, from 1 January of the year
+// first to 31 December of the year last. With names, it returns only those holidays. A
+// holiday observed on another day, as in some countries when it falls on a weekend, is
+// returned for both days. An unknown region or name, and a year outside [FirstYear] to
+// [LastYear], are an [*UnknownError].
 func Days(region string, first, last int, names ...string) ([]businesshours.Day, error) {
 	list, err := find(region)
 	if err != nil {
@@ -93,7 +102,7 @@ func Days(region string, first, last int, names ...string) ([]businesshours.Day,
 		if len(names) > 0 && !slices.Contains(names, h.Name) {
 			continue
 		}
-		// What is observed may be in the year before or after.
+		// The observed day may be in the year before or after.
 		for year := first - 1; year <= last+1; year++ {
 			actual, observed := calc(h, year)
 			if actual.IsZero() {
@@ -112,9 +121,9 @@ func Days(region string, first, last int, names ...string) ([]businesshours.Day,
 	return days, nil
 }
 
-// calc works out a holiday at midnight in UTC. The library takes midnight in the
-// zone of the machine: where the clock skips that, it can get the evening before, and
-// a holiday observed for the wrong day of the week.
+// calc returns a holiday at midnight UTC. The library uses midnight in the zone of the
+// machine: where the clock skips it, the result can be the evening before, and a holiday
+// observed for the wrong weekday.
 func calc(h *cal.Holiday, year int) (actual, observed time.Time) {
 	if h.Func == nil {
 		return time.Time{}, time.Time{}

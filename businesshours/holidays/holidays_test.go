@@ -37,7 +37,7 @@ func ExampleDays() {
 	// [{2026-07-03 Independence Day (observed) []} {2026-07-04 Independence Day []}] <nil>
 }
 
-// A calendar with the holidays of ten years, and half a day of one's own.
+// A calendar with the holidays of ten years and a half day of the company.
 func Example() {
 	days, err := holidays.Days("DE-BE", 2026, 2035)
 	if err != nil {
@@ -59,7 +59,7 @@ func Example() {
 	// Output: 2026-12-28 12:00:00 +0000 UTC <nil>
 }
 
-func TestRegions(t *testing.T) {
+func TestEveryRegionCompiles(t *testing.T) {
 	list := holidays.Regions()
 	require.IsIncreasing(t, list)
 	require.Subset(t, list, []string{"AT", "AU-NSW", "CH", "CH-ZH", "DE", "DE-BE", "DE-TH", "ECB", "FR", "GB", "JP", "NL", "US"})
@@ -84,14 +84,14 @@ func TestRegions(t *testing.T) {
 	}
 }
 
-// A holiday at the weekend can be observed in the year before it.
-func TestObservedInTheYearBefore(t *testing.T) {
+// A holiday on a weekend can be observed in the year before.
+func TestHolidaysObservedInTheYearBefore(t *testing.T) {
 	days, err := holidays.Days("US", 2027, 2027, "New Year's Day")
 	require.NoError(t, err)
 	require.Equal(t, []businesshours.Day{{Date: "2027-01-01", Name: "New Year's Day"}, {Date: "2027-12-31", Name: "New Year's Day (observed)"}}, days)
 }
 
-// The library works with midnight in the zone of the machine, which some clocks skip.
+// The library uses midnight in the zone of the machine, which some clocks skip.
 func TestDatesDoNotDependOnTheMachine(t *testing.T) {
 	before := cal.DefaultLoc
 	t.Cleanup(func() { cal.DefaultLoc = before })
@@ -114,19 +114,19 @@ func TestDatesDoNotDependOnTheMachine(t *testing.T) {
 	}
 }
 
-func TestWhatIsUnknown(t *testing.T) {
+func TestUnknownValuesAreErrors(t *testing.T) {
 	for _, tc := range []struct {
 		region      string
 		first, last int
 		names       []string
 		says        string
 	}{
-		{"XX", 2026, 2026, nil, `no region "XX"; there are AR, `},
-		{"", 2026, 2026, nil, `no region ""`},
-		{"DE-XX", 2026, 2026, nil, `no region "DE-XX"`},
-		{"DE", 1, 2026, nil, `no year "1"; there are 1970 to 2099`},
-		{"DE", 2026, 9999, nil, `no year "9999"`},
-		{"DE", 2026, 2026, []string{"Karfreitag", "Weltspartag"}, `no holiday "Weltspartag"; there are Christi Himmelfahrt, `},
+		{"XX", 2026, 2026, nil, `unknown region "XX"; known are AR, `},
+		{"", 2026, 2026, nil, `unknown region ""`},
+		{"DE-XX", 2026, 2026, nil, `unknown region "DE-XX"`},
+		{"DE", 1, 2026, nil, `unknown year "1"; known are 1970 to 2099`},
+		{"DE", 2026, 9999, nil, `unknown year "9999"`},
+		{"DE", 2026, 2026, []string{"Karfreitag", "Weltspartag"}, `unknown holiday "Weltspartag"; known are Christi Himmelfahrt, `},
 	} {
 		days, err := holidays.Days(tc.region, tc.first, tc.last, tc.names...)
 		require.Nil(t, days)

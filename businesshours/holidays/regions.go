@@ -40,8 +40,8 @@ import (
 	"github.com/rickar/cal/v2/za"
 )
 
-// regions are what the library has lists of: countries by their ISO 3166-1 code,
-// parts of them by that of ISO 3166-2, and the European Central Bank.
+// regions maps each region to the holidays of the library: countries by ISO 3166-1 code,
+// parts of countries by ISO 3166-2 code, and the European Central Bank.
 func regions() map[string][]*cal.Holiday {
 	return map[string][]*cal.Holiday{
 		"AR":     ar.Holidays,

@@ -1,13 +1,18 @@
-// Package ical reads the all-day events of an iCalendar feed (RFC 5545), such as
-// public holidays or the days on which a company is closed, as days for a calendar
-// of business hours.
+// Package ical reads the all-day events of an iCalendar feed (RFC 5545), such as public
+// holidays or company closing days, as closed days for a calendar of business hours.
 //
-// Events that repeat are worked out for FREQ=YEARLY, MONTHLY, WEEKLY and DAILY with
-// INTERVAL, COUNT, UNTIL, BYMONTH, BYMONTHDAY, BYDAY and WKST, and with EXDATE,
-// RDATE and RECURRENCE-ID. What a feed says beyond that is refused, because a
-// calendar with a holiday too few is worse than none. Events with a time of day are
-// left out, cancelled ones too; whether an event shows its owner as busy (TRANSP)
-// does not matter, as feeds of holidays say both.
+//	days, err := ical.Days(response.Body, 2026, 2030)
+//	if err != nil {
+//		return err
+//	}
+//	spec.Days = businesshours.MergeDays(spec.Days, days)
+//
+// Recurring events may have FREQ=YEARLY, MONTHLY, WEEKLY or DAILY with INTERVAL, COUNT,
+// UNTIL, BYMONTH, BYMONTHDAY, BYDAY and WKST, and EXDATE, RDATE and RECURRENCE-ID. Every
+// other rule is an error, because a missing holiday is worse than no calendar.
+//
+// Events with a time of day and cancelled events are ignored. TRANSP (whether an event
+// shows its owner as busy) does not matter: feeds of holidays use both values.
 package ical
 
 import (
@@ -23,30 +28,31 @@ import (
 	"github.com/ticketkit/ticket/businesshours"
 )
 
-// What a feed may have. The limits keep what it costs within bounds, whoever wrote
-// it.
+// Limits of a feed. They bound its cost for untrusted input.
 const (
 	maxBytes = 8 << 20
-	maxName  = 200        // bytes of a day's name; what is longer is cut
-	maxNames = 20         // events that give a day its name
-	maxSteps = 10_000_000 // dates looked at, of all events together
+	maxName  = 200        // bytes of the name of a day; longer names are cut
+	maxNames = 20         // names joined for one day
+	maxSteps = 10_000_000 // dates examined for all events together
 )
 
-// The categories of failure. Test for them with [errors.Is]; the data of both is an
+// The categories of errors. Test for them with [errors.Is]; the data of both is an
 // [*Error].
 var (
-	// ErrInvalid: the feed breaks the format, or is cut short or too large.
+	// ErrInvalid: the feed is malformed, cut short or too large, or the years are out of
+	// range.
 	ErrInvalid = errors.New("ical: invalid")
 
-	// ErrUnsupported: the feed says something that this package cannot work out.
+	// ErrUnsupported: the feed has a rule that this package does not support.
 	ErrUnsupported = errors.New("ical: unsupported")
 )
 
-// Error is the data of [ErrInvalid] and [ErrUnsupported].
+// Error is the data of [ErrInvalid] and [ErrUnsupported], and reports a feed that cannot
+// be read.
 type Error struct {
-	Line   int    // of the feed, from 1; 0: no line in particular
+	Line   int    // line of the feed, from 1; 0 means the whole feed
 	Reason string // what is wrong
-	Err    error  // the category, or why the feed could not be read
+	Err    error  // the category, or the error of the reader
 }
 
 func (e *Error) Error() string {
@@ -71,10 +77,10 @@ func unsupported(line int, format string, args ...any) error {
 	return &Error{Line: line, Reason: fmt.Sprintf(format, args...), Err: ErrUnsupported}
 }
 
-// Days reads a feed and returns the dates of its all-day events as closed days,
-// sorted, from the beginning of one year to the end of another. The name of a day is
-// the event's summary; where several events have the same date, all of theirs. It
-// fails with an [*Error].
+// Days reads a feed and returns the dates of its all-day events as closed days, sorted,
+// from 1 January of the year first to 31 December of the year last. The years must be
+// within 1970 to 2199. The name of a day is the summary of its event; several events on a
+// date are joined with commas. The error is an [*Error].
 func Days(feed io.Reader, first, last int) ([]businesshours.Day, error) {
 	if first < 1970 || last > 2199 || last < first {
 		return nil, invalid(0, "the years %d to %d are not within 1970 to 2199", first, last)
@@ -111,7 +117,7 @@ func dayOf(year int, month time.Month, day int) int64 {
 	return time.Date(year, month, day, 0, 0, 0, 0, time.UTC).Unix() / daySeconds
 }
 
-// cut makes a name out of text.
+// cut shortens text to a valid name.
 func cut(s string) string {
 	s = strings.ToValidUTF8(s, "\uFFFD")
 	if len(s) > maxName {
@@ -120,16 +126,16 @@ func cut(s string) string {
 	return s
 }
 
-// window collects the dates that events have in some years.
+// window collects the dates of events in a range of years.
 type window struct {
 	first, last int64
 	names       map[int64][]string
 	steps       int
 }
 
-// add works out all events.
+// add computes the dates of all events.
 func (w *window) add(events []event) error {
-	// What one occurrence of a series was changed into replaces it.
+	// A changed occurrence replaces the occurrence of its series.
 	type instance struct {
 		uid string
 		day int64
@@ -157,7 +163,7 @@ func (w *window) add(events []event) error {
 	return nil
 }
 
-// mark notes the dates of one occurrence.
+// mark records the dates of one occurrence.
 func (w *window) mark(e event, day int64) error {
 	for d := max(day, w.first); d <= min(day+e.length-1, w.last); d++ {
 		if err := w.step(e.line); err != nil {
@@ -174,13 +180,13 @@ func (w *window) mark(e event, day int64) error {
 
 func (w *window) step(line int) error {
 	if w.steps++; w.steps > maxSteps {
-		return invalid(line, "up to here, the events take too long to work out")
+		return invalid(line, "the events up to here take too long to compute")
 	}
 	return nil
 }
 
-// occurrences calls a function with the date of every occurrence up to the end of
-// the window, those before it too.
+// occurrences calls visit with the date of every occurrence up to the end of the window,
+// including earlier ones.
 func (e event) occurrences(w *window, visit func(day int64) error) error {
 	days := slices.Clone(e.added)
 	if e.rule == nil {

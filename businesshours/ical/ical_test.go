@@ -15,7 +15,7 @@ import (
 	"github.com/ticketkit/ticket/businesshours/ical"
 )
 
-// feed puts events into a calendar, each given by its properties.
+// feed returns a calendar with events, each given by its properties.
 func feed(events ...string) string {
 	var b strings.Builder
 	b.WriteString("BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//test//EN\r\n")
@@ -56,7 +56,7 @@ END:VCALENDAR
 	// <nil>
 }
 
-func TestDays(t *testing.T) {
+func TestDaysOfEvents(t *testing.T) {
 	for _, tc := range []struct {
 		name   string
 		events []string
@@ -69,12 +69,12 @@ func TestDays(t *testing.T) {
 		{"duration", []string{"DTSTART;VALUE=DATE:20260501\nDURATION:P2D", "DTSTART;VALUE=DATE:20270101\nDURATION:P1W"},
 			"2026-05-01 2026-05-02 2027-01-01 2027-01-02 2027-01-03 2027-01-04 2027-01-05 2027-01-06 2027-01-07"},
 		{"without VALUE", []string{"DTSTART:20260501"}, "2026-05-01"},
-		{"over the edges of the years", []string{"DTSTART;VALUE=DATE:20251230\nDTEND;VALUE=DATE:20260102", "DTSTART;VALUE=DATE:20271231\nDTEND;VALUE=DATE:20280105"},
+		{"across the first and last day", []string{"DTSTART;VALUE=DATE:20251230\nDTEND;VALUE=DATE:20260102", "DTSTART;VALUE=DATE:20271231\nDTEND;VALUE=DATE:20280105"},
 			"2026-01-01 2027-12-31"},
 		{"other years", []string{"DTSTART;VALUE=DATE:20250501", "DTSTART;VALUE=DATE:20280501", "DTSTART;VALUE=DATE:00010501", "DTSTART;VALUE=DATE:99991231"}, ""},
 		{"with a time of day", []string{"DTSTART:20260501T090000Z\nDTEND:20260501T100000Z\nRRULE:FREQ=SECONDLY", "DTSTART;TZID=Europe/Berlin:20260501T000000"}, ""},
 		{"cancelled", []string{"DTSTART;VALUE=DATE:20260501\nSTATUS:CANCELLED"}, ""},
-		{"neither busy nor free matters", []string{"DTSTART;VALUE=DATE:20260501\nTRANSP:TRANSPARENT", "DTSTART;VALUE=DATE:20260502\nTRANSP:OPAQUE"}, "2026-05-01 2026-05-02"},
+		{"TRANSP does not matter", []string{"DTSTART;VALUE=DATE:20260501\nTRANSP:TRANSPARENT", "DTSTART;VALUE=DATE:20260502\nTRANSP:OPAQUE"}, "2026-05-01 2026-05-02"},
 		{"alarms have times of their own", []string{"DTSTART;VALUE=DATE:20260501\nBEGIN:VALARM\nDTSTART:nonsense\nDURATION:PT5M\nEND:VALARM"}, "2026-05-01"},
 		{"folded", []string{"DTSTART;VALUE=D\n ATE:2026\n\t05\n 01"}, "2026-05-01"},
 		{"names in small letters", []string{"dtstart;value=date:20260501"}, "2026-05-01"},
@@ -96,7 +96,8 @@ func TestDays(t *testing.T) {
 		{"Friday the 13th", []string{"DTSTART;VALUE=DATE:20200313\nRRULE:FREQ=MONTHLY;BYMONTHDAY=13;BYDAY=FR"}, "2026-02-13 2026-03-13 2026-11-13 2027-08-13"},
 		{"monthly", []string{"DTSTART;VALUE=DATE:20260831\nRRULE:FREQ=MONTHLY;UNTIL=20270131"}, "2026-08-31 2026-10-31 2026-12-31 2027-01-31"},
 		{"weekly", []string{"DTSTART;VALUE=DATE:20271201\nRRULE:FREQ=WEEKLY"}, "2027-12-01 2027-12-08 2027-12-15 2027-12-22 2027-12-29"},
-		// The example of RFC 5545, section 3.3.10, moved: the start of the week matters.
+		// The example of RFC 5545, section 3.3.10, with other dates: the start of the week
+		// matters.
 		{"every second week from Monday", []string{"DTSTART;VALUE=DATE:20260804\nRRULE:FREQ=WEEKLY;INTERVAL=2;COUNT=4;BYDAY=TU,SU;WKST=MO"},
 			"2026-08-04 2026-08-09 2026-08-18 2026-08-23"},
 		{"every second week from Sunday", []string{"DTSTART;VALUE=DATE:20260804\nRRULE:FREQ=WEEKLY;INTERVAL=2;COUNT=4;BYDAY=TU,SU;WKST=SU"},
@@ -128,7 +129,7 @@ func TestDays(t *testing.T) {
 			}
 			require.Equal(t, tc.want, strings.Join(got, " "))
 
-			// However its lines end.
+			// With any line endings.
 			again, err := ical.Days(strings.NewReader("\uFEFF"+strings.ReplaceAll(feed(tc.events...), "\r\n", "\n")), 2026, 2027)
 			require.NoError(t, err)
 			require.Equal(t, days, again)
@@ -136,7 +137,7 @@ func TestDays(t *testing.T) {
 	}
 }
 
-func TestNames(t *testing.T) {
+func TestDaysAreNamedAfterTheirEvents(t *testing.T) {
 	days, err := ical.Days(strings.NewReader(feed(
 		"DTSTART;VALUE=DATE:20260501\nSUMMARY:Tag der Arbeit\\, 1. Mai\\; frei\\nwirklich\\\\",
 		"DTSTART;VALUE=DATE:20260501\nSUMMARY;LANGUAGE=en:Labour\n  Day",
@@ -154,7 +155,7 @@ func TestNames(t *testing.T) {
 	}, days)
 }
 
-func TestWhatIsRefused(t *testing.T) {
+func TestInvalidAndUnsupportedFeedsAreErrors(t *testing.T) {
 	one := "DTSTART;VALUE=DATE:20260501\n"
 	for _, tc := range []struct {
 		name, feed string
@@ -162,22 +163,22 @@ func TestWhatIsRefused(t *testing.T) {
 		says       string
 	}{
 		{"nothing", "", ical.ErrInvalid, "is empty"},
-		{"a page", "<html>\n", ical.ErrInvalid, "line 1: is no property"},
+		{"a page", "<html>\n", ical.ErrInvalid, "line 1: is not a property"},
 		{"no calendar", "BEGIN:VEVENT\nEND:VEVENT\n", ical.ErrInvalid, "line 1: \"VEVENT\" is not in a VCALENDAR"},
 		{"outside", "VERSION:2.0\n", ical.ErrInvalid, "line 1: is not in a VCALENDAR"},
-		{"cut short", "BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:20260501\n", ical.ErrInvalid, `ends within "VEVENT"`},
-		{"crossed", "BEGIN:VCALENDAR\nBEGIN:VEVENT\nEND:VCALENDAR\n", ical.ErrInvalid, `line 3: ends "VCALENDAR" within "VEVENT"`},
-		{"folded from the start", " BEGIN:VCALENDAR\n", ical.ErrInvalid, "line 1: goes on with a line"},
-		{"deep", strings.Repeat("BEGIN:VCALENDAR\n", 100), ical.ErrInvalid, "line 9: components are more than 8 deep"},
+		{"cut short", "BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:20260501\n", ical.ErrInvalid, `ends inside "VEVENT"`},
+		{"crossed", "BEGIN:VCALENDAR\nBEGIN:VEVENT\nEND:VCALENDAR\n", ical.ErrInvalid, `line 3: ends "VCALENDAR" inside "VEVENT"`},
+		{"folded from the start", " BEGIN:VCALENDAR\n", ical.ErrInvalid, "line 1: continues a line"},
+		{"deep", strings.Repeat("BEGIN:VCALENDAR\n", 100), ical.ErrInvalid, "line 9: components are nested more than 8 deep"},
 		{"no start", feed("UID:a"), ical.ErrInvalid, "line 4: the event has no DTSTART"},
-		{"no date", feed("DTSTART;VALUE=DATE:20260230"), ical.ErrInvalid, "line 5: \"DTSTART\" \"20260230\" is no date"},
-		{"no date at all", feed("DTSTART:soon"), ical.ErrInvalid, "is no date"},
-		{"a time as a date", feed("DTSTART;VALUE=DATE:20260501T000000"), ical.ErrInvalid, "is no date"},
+		{"no date", feed("DTSTART;VALUE=DATE:20260230"), ical.ErrInvalid, "line 5: \"DTSTART\" \"20260230\" is not a date"},
+		{"no date at all", feed("DTSTART:soon"), ical.ErrInvalid, "is not a date"},
+		{"a time as a date", feed("DTSTART;VALUE=DATE:20260501T000000"), ical.ErrInvalid, "is not a date"},
 		{"end before the start", feed(one + "DTEND;VALUE=DATE:20260430"), ical.ErrInvalid, "line 6: DTEND is before DTSTART"},
 		{"end with a time", feed(one + "DTEND:20260501T100000"), ical.ErrInvalid, "DTEND has a time of day"},
-		{"duration", feed(one + "DURATION:PT5M"), ical.ErrInvalid, "is none of days or weeks"},
-		{"negative duration", feed(one + "DURATION:-P5D"), ical.ErrInvalid, "is none of days or weeks"},
-		{"excluded", feed(one + "EXDATE:x"), ical.ErrInvalid, "is no date"},
+		{"duration", feed(one + "DURATION:PT5M"), ical.ErrInvalid, "is not a number of days or weeks"},
+		{"negative duration", feed(one + "DURATION:-P5D"), ical.ErrInvalid, "is not a number of days or weeks"},
+		{"excluded", feed(one + "EXDATE:x"), ical.ErrInvalid, "is not a date"},
 		{"rule without a frequency", feed(one + "RRULE:COUNT=1"), ical.ErrInvalid, "line 6: RRULE has no FREQ"},
 		{"rule with both ends", feed(one + "RRULE:FREQ=DAILY;COUNT=1;UNTIL=20260601"), ical.ErrInvalid, "both COUNT and UNTIL"},
 		{"rule that never moves", feed(one + "RRULE:FREQ=DAILY;INTERVAL=0"), ical.ErrInvalid, "out of range"},
@@ -194,7 +195,7 @@ func TestWhatIsRefused(t *testing.T) {
 		{"periods", feed(one + "RDATE;VALUE=PERIOD:20260501T000000Z/P1D"), ical.ErrUnsupported, "RDATE of periods"},
 		{"this and all after", feed(one + "RECURRENCE-ID;RANGE=THISANDFUTURE:20260501"), ical.ErrUnsupported, "THISANDFUTURE"},
 		{"large", strings.Repeat("X", 9<<20), ical.ErrInvalid, "has more than 8388608 bytes"},
-		{"much work", feed("DTSTART;VALUE=DATE:19700101\nDURATION:P10000000D\nRRULE:FREQ=DAILY"), ical.ErrInvalid, "line 4: up to here, the events take too long"},
+		{"much work", feed("DTSTART;VALUE=DATE:19700101\nDURATION:P10000000D\nRRULE:FREQ=DAILY"), ical.ErrInvalid, "line 4: the events up to here take too long"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			days, err := ical.Days(strings.NewReader(tc.feed), 1970, 2199)
@@ -215,7 +216,7 @@ func TestWhatIsRefused(t *testing.T) {
 	require.EqualError(t, err, "ical: cannot be read: unexpected EOF")
 }
 
-// A large feed of holidays is read at once.
+// A feed of 1000 yearly events is within the limits.
 func TestManyEvents(t *testing.T) {
 	events := make([]string, 1000)
 	for i := range events {

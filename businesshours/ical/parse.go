@@ -7,20 +7,20 @@ import (
 	"time"
 )
 
-// event is what counts of a VEVENT.
+// event has the relevant properties of a VEVENT.
 type event struct {
-	line       int // where it begins
+	line       int // the line of its BEGIN
 	uid        string
 	summary    string
 	allDay     bool
 	cancelled  bool
 	start      int64 // dates are days since 1 January 1970
-	length     int64 // in days
+	length     int64 // number of days
 	rule       *rule
 	added      []int64 // RDATE
 	excluded   []int64 // EXDATE, sorted
-	isInstance bool    // it is one occurrence of a series, changed
-	instance   int64   // which one
+	isInstance bool    // it replaces one occurrence of a series
+	instance   int64   // the date of that occurrence
 }
 
 // property is a content line.
@@ -35,7 +35,7 @@ type property struct {
 func parse(feed string) ([]event, error) {
 	var (
 		events  []event
-		open    []string // the components that have begun, the innermost last
+		open    []string // the open components, the innermost last
 		current []property
 		begin   int
 	)
@@ -53,7 +53,7 @@ func parse(feed string) ([]event, error) {
 		case p.name == "BEGIN" && depth == 0 && component != "VCALENDAR":
 			return nil, invalid(p.line, "%s is not in a VCALENDAR", quote(component))
 		case p.name == "BEGIN" && depth == maxDepth:
-			return nil, invalid(p.line, "components are more than %d deep", maxDepth)
+			return nil, invalid(p.line, "components are nested more than %d deep", maxDepth)
 		case p.name == "BEGIN":
 			open = append(open, component)
 			if depth == 1 && component == "VEVENT" {
@@ -63,7 +63,7 @@ func parse(feed string) ([]event, error) {
 			return nil, invalid(p.line, "is not in a VCALENDAR")
 		case p.name == "END":
 			if component != open[depth-1] {
-				return nil, invalid(p.line, "ends %s within %s", quote(component), quote(open[depth-1]))
+				return nil, invalid(p.line, "ends %s inside %s", quote(component), quote(open[depth-1]))
 			}
 			open = open[:depth-1]
 			if depth == 2 && component == "VEVENT" {
@@ -78,7 +78,7 @@ func parse(feed string) ([]event, error) {
 		}
 	}
 	if len(open) > 0 {
-		return nil, invalid(0, "ends within %s; the feed may be cut short", quote(open[len(open)-1]))
+		return nil, invalid(0, "ends inside %s; the feed may be cut short", quote(open[len(open)-1]))
 	}
 	if len(lines) == 0 {
 		return nil, invalid(0, "is empty")
@@ -93,11 +93,11 @@ type textLine struct {
 	text   string
 }
 
-// unfold joins lines that were folded: one that begins with a blank goes on with
-// the one before.
+// unfold joins folded lines: a line that starts with a space or tab continues the line
+// before.
 func unfold(feed string) ([]textLine, error) {
 	var lines []textLine
-	var parts []string // of the last line
+	var parts []string // parts of the last line
 	finish := func() {
 		if len(parts) > 0 {
 			lines[len(lines)-1].text = strings.Join(parts, "")
@@ -114,7 +114,7 @@ func unfold(feed string) ([]textLine, error) {
 			lines = append(lines, textLine{number: number})
 			parts = append(parts[:0], text)
 		case len(lines) == 0:
-			return nil, invalid(number, "goes on with a line that is not there")
+			return nil, invalid(number, "continues a line that does not exist")
 		default:
 			parts = append(parts, text[1:])
 		}
@@ -127,7 +127,7 @@ func unfold(feed string) ([]textLine, error) {
 func parseLine(l textLine) (property, error) {
 	p := property{line: l.number}
 	colon, quoted := -1, false
-	var cuts []int // the semicolons before the colon
+	var cuts []int // the positions of the semicolons before the colon
 scan:
 	for i := range len(l.text) {
 		switch c := l.text[i]; {
@@ -141,7 +141,7 @@ scan:
 		}
 	}
 	if colon < 0 {
-		return p, invalid(l.number, "is no property like NAME:value")
+		return p, invalid(l.number, "is not a property such as NAME:value")
 	}
 	p.value = l.text[colon+1:]
 	cuts = append(cuts, colon)
@@ -156,7 +156,7 @@ scan:
 	return p, nil
 }
 
-// newEvent puts the properties of a VEVENT together.
+// newEvent makes an event of the properties of a VEVENT.
 func newEvent(line int, props []property) (event, error) {
 	e := event{line: line, length: 1}
 	find := func(name string) (property, bool) {
@@ -220,8 +220,8 @@ func newEvent(line int, props []property) (event, error) {
 	return e, nil
 }
 
-// length works out how many days an event has. The end of an event is not in it;
-// one that ends on the day that it begins on, as some write it, has that day.
+// length returns the number of days of an event. DTEND is exclusive. Some feeds set DTEND
+// to the first day of a one-day event; that counts as one day.
 func length(start int64, find func(name string) (property, bool)) (int64, error) {
 	if p, ok := find("DTEND"); ok {
 		end, allDay, err := p.date(p.value)
@@ -229,7 +229,7 @@ func length(start int64, find func(name string) (property, bool)) (int64, error)
 		case err != nil:
 			return 0, err
 		case !allDay:
-			return 0, invalid(p.line, "DTEND has a time of day, and DTSTART has none")
+			return 0, invalid(p.line, "DTEND has a time of day, but DTSTART does not")
 		case end < start:
 			return 0, invalid(p.line, "DTEND is before DTSTART")
 		}
@@ -246,14 +246,14 @@ func length(start int64, find func(name string) (property, bool)) (int64, error)
 		number, isPeriod := strings.CutPrefix(number, "P")
 		n, err := strconv.ParseUint(number, 10, 24)
 		if !isDays || !isPeriod || err != nil {
-			return 0, invalid(p.line, "DURATION %s is none of days or weeks, like P2D", quote(p.value))
+			return 0, invalid(p.line, "DURATION %s is not a number of days or weeks such as P2D", quote(p.value))
 		}
 		return max(1, int64(n)*days), nil
 	}
 	return 1, nil
 }
 
-// date reads one value, and says whether it is a date and not a time of day.
+// date reads one value and reports whether it is a date without a time of day.
 func (p property) date(text string) (day int64, allDay bool, err error) {
 	date, clock, timed := strings.Cut(strings.TrimSpace(text), "T")
 	t, parseErr := time.Parse("20060102", date)
@@ -261,12 +261,12 @@ func (p property) date(text string) (day int64, allDay bool, err error) {
 		_, parseErr = time.Parse("150405", strings.TrimSuffix(clock, "Z"))
 	}
 	if parseErr != nil || timed && strings.EqualFold(p.params["VALUE"], "DATE") {
-		return 0, false, invalid(p.line, "%s %s is no date like 20261224", quote(p.name), quote(text))
+		return 0, false, invalid(p.line, "%s %s is not a date such as 20261224", quote(p.name), quote(text))
 	}
 	return floor(t.Unix(), daySeconds), !timed, nil
 }
 
-// dates appends the dates of a list. Some write them with a time of day.
+// dates appends the dates of a list. Some feeds add a time of day, which is ignored.
 func (p property) dates(list []int64) ([]int64, error) {
 	if strings.EqualFold(p.params["VALUE"], "PERIOD") {
 		return nil, unsupported(p.line, "%s of periods", p.name)
@@ -285,7 +285,7 @@ var escapes = strings.NewReplacer(`\\`, `\`, `\;`, ";", `\,`, ",", `\n`, " ", `\
 
 func unescape(s string) string { return strings.TrimSpace(escapes.Replace(s)) }
 
-// floor divides, and rounds down.
+// floor divides and rounds down.
 func floor(a, b int64) int64 {
 	q := a / b
 	if a%b < 0 {
@@ -294,7 +294,7 @@ func floor(a, b int64) int64 {
 	return q
 }
 
-// quote cuts text that came in, and makes it visible.
+// quote shortens and quotes untrusted text.
 func quote(s string) string {
 	const most = 40
 	if len(s) > most {

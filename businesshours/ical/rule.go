@@ -8,20 +8,20 @@ import (
 	"time"
 )
 
-// rule is an RRULE, as far as it is about dates.
+// rule is an RRULE, restricted to dates.
 type rule struct {
 	freq      string
 	interval  int64
-	count     int   // 0: without end
+	count     int   // 0 means no limit
 	until     int64 // the last date
 	months    []time.Month
-	monthDays []int // negative: from the end of the month
+	monthDays []int // a negative day counts from the end of the month
 	weekdays  []weekday
 	weekStart time.Weekday
 }
 
-// weekday is a day of the week, or the n-th one of a month or year; negative: from
-// the end.
+// weekday is a weekday, or its n-th occurrence in a month or year. A negative n counts
+// from the end.
 type weekday struct {
 	n   int
 	day time.Weekday
@@ -58,8 +58,8 @@ func parseRule(p property) (*rule, error) {
 	return r, nil
 }
 
-// part reads one part, and reports whether its value is within bounds.
-func (r *rule) part(p property, name, value string) (fine bool, err error) {
+// part reads one part and reports whether its value is in range.
+func (r *rule) part(p property, name, value string) (ok bool, err error) {
 	switch name {
 	case "FREQ":
 		r.freq = value
@@ -164,7 +164,7 @@ func (r *rule) match(first, day int64) bool {
 	if len(r.weekdays) == 0 {
 		return true
 	}
-	// The n-th such day of the month, or of the year.
+	// The n-th such weekday of the month or year.
 	place, size := d-1, daysIn(y, m)
 	if r.freq == "YEARLY" && len(r.months) == 0 {
 		place, size = int(day-dayOf(y, time.January, 1)), int(dayOf(y+1, time.January, 1)-dayOf(y, time.January, 1))
@@ -175,12 +175,12 @@ func (r *rule) match(first, day int64) bool {
 	})
 }
 
-// weekOf returns the first day of a day's week.
+// weekOf returns the first day of the week.
 func (r *rule) weekOf(day int64) int64 {
 	return day - int64((weekdayOf(day)-r.weekStart+7)%7)
 }
 
-// weekdayOf counts from a Thursday, 1 January 1970.
+// weekdayOf returns the weekday. Day 0, 1 January 1970, is a Thursday.
 func weekdayOf(day int64) time.Weekday { return time.Weekday(((day+4)%7 + 7) % 7) }
 
 func civil(day int64) (int, time.Month, int) { return time.Unix(day*daySeconds, 0).UTC().Date() }
