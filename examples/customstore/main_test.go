@@ -9,14 +9,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The number is random, the rest is not.
+// The number is random; the rest is fixed.
 const output = `^opened ([0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]) and closed the file
 found ([0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]) again: Printer prints blank pages, new
 $`
 
 func TestOutput(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "tickets.db")
-	for _, args := range [][]string{nil, {path}, {path}} { // a file that is there already is fine
+	for _, args := range [][]string{nil, {path}, {path}} { // an existing file works too
 		var out bytes.Buffer
 		require.NoError(t, run(t.Context(), args, &out))
 		assert.Regexp(t, output, out.String())

@@ -1,6 +1,6 @@
-// Customworkflow declares a workflow of its own, for goods that come back to a
-// shop: in Go and, the same, in JSON. It shows what Compile finds wrong with a
-// broken one, draws the right one, and takes two returns through it.
+// Customworkflow declares a workflow for goods returned to a shop, in Go and in JSON. It
+// shows the faults that Compile finds, draws the workflow, and takes two returns through
+// it.
 package main
 
 import (
@@ -21,8 +21,7 @@ import (
 //go:embed returns.json
 var returnsJSON []byte
 
-// returns is the workflow in Go. Transitions are for agents where they do not
-// say otherwise.
+// returns is the workflow in Go. A transition is for agents unless it says otherwise.
 func returns() ticket.WorkflowSpec {
 	return ticket.WorkflowSpec{
 		Name: "returns", Version: 1, Levels: 2, Initial: "received",
@@ -44,8 +43,8 @@ func returns() ticket.WorkflowSpec {
 
 const day = 24 * time.Hour
 
-// guards are the conditions that cannot be told in data. They look at the
-// decision only; what they need to know is in the ticket's fields.
+// guards are conditions that a declaration cannot express. They see only the decision, so
+// their data must be in the fields of the ticket.
 var guards = ticket.Guards{
 	"within-90-days": func(d ticket.Decision) error {
 		bought, ok := d.Ticket.Fields["bought"].(time.Time)
@@ -75,7 +74,7 @@ func run(ctx context.Context, stdout io.Writer) error {
 	}
 	say("The same in Go and in JSON: %v", reflect.DeepEqual(spec, returns()))
 
-	// Compile finds all faults at once.
+	// Compile reports all faults at once.
 	broken := returns()
 	broken.Statuses = slices.Concat(broken.Statuses, []ticket.StatusSpec{{Name: "lost", Phase: "gone"}})
 	broken.Transitions[1].Levels = []int{3}
@@ -95,7 +94,7 @@ func run(ctx context.Context, stdout io.Writer) error {
 		return err
 	}
 	ada := ticket.Requester(ticket.Person{Name: "Ada Byron", Email: "ada@example.org"})
-	lin, max := ticket.Agent("lin", 1), ticket.Agent("max", 2)
+	lin, workshop := ticket.Agent("lin", 1), ticket.Agent("max", 2)
 
 	inTime, err := desk.Open(ctx, ada, ticket.Draft{Subject: "Lamp flickers", Fields: boughtDaysAgo(10)})
 	if err != nil {
@@ -115,8 +114,8 @@ func run(ctx context.Context, stdout io.Writer) error {
 		{&tooLate, lin, ticket.Action{Name: "inspect"}},
 		{&tooLate, lin, ticket.Action{Name: "refund"}},
 		{&tooLate, lin, ticket.Action{Name: ticket.ActionEscalate, Note: "a known fault of this make?"}},
-		{&tooLate, max, ticket.Action{Name: "inspect"}},
-		{&tooLate, max, ticket.Action{Name: "refuse", Message: "It was dropped, sorry."}},
+		{&tooLate, workshop, ticket.Action{Name: "inspect"}},
+		{&tooLate, workshop, ticket.Action{Name: "refuse", Message: "It was dropped, sorry."}},
 	} {
 		t, err := desk.Do(ctx, step.by, step.t.ID, step.does)
 		if errors.Is(err, ticket.ErrRefused) {

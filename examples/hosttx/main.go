@@ -1,10 +1,10 @@
-// Hosttx writes tickets in the transactions of an application, here a small shop:
-// an order and the complaint about it are committed together, or neither is.
+// Hosttx writes tickets in the transactions of an application, a small shop: an order and
+// its complaint are committed together or not at all.
 //
 //	go run ./examples/hosttx [-db shop.db | -postgres "host=… dbname=…"]
 //
-// Without a file it uses one in a temporary directory. On PostgreSQL it makes the
-// tables shop_orders and shop_complaints beside those of the desk.
+// Without -db it uses a temporary file. On PostgreSQL it creates the tables shop_orders
+// and shop_complaints next to those of the desk.
 package main
 
 import (
@@ -34,8 +34,8 @@ func main() {
 
 func run(ctx context.Context, args []string, stdout io.Writer) (err error) {
 	flags := flag.NewFlagSet("hosttx", flag.ContinueOnError)
-	file := flags.String("db", "", "the SQLite `file`; without it, one in a temporary directory")
-	dsn := flags.String("postgres", "", "the data source `name` of a PostgreSQL to use instead")
+	file := flags.String("db", "", "the SQLite `file`; empty means a temporary file")
+	dsn := flags.String("postgres", "", "the data source `name` of a PostgreSQL database to use instead")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -84,8 +84,8 @@ func run(ctx context.Context, args []string, stdout io.Writer) (err error) {
 	return s.story(ctx)
 }
 
-// shop is the host: it has orders, and a rule that a database keeps for it, one
-// complaint per order.
+// shop is the application. It has orders, and a constraint in its database: one complaint
+// per order.
 type shop struct {
 	db    *sql.DB
 	store *sqlstore.Store
@@ -134,7 +134,7 @@ func (s *shop) story(ctx context.Context) error {
 		return err
 	}
 
-	s.say("\nThe shop's own rule fails after the ticket was opened: no second ticket, and nobody is told of one.")
+	s.say("\nThe shop's own constraint fails after the ticket was opened: no second ticket and no notification.")
 	err = s.transaction(ctx, func(tx *sql.Tx) error {
 		lost, err := s.complain(ctx, tx, order, "Parcel still lost")
 		if lost.Number != "" {
@@ -150,7 +150,7 @@ func (s *shop) story(ctx context.Context) error {
 		return err
 	}
 
-	s.say("\nSomebody else is quicker: the host begins its transaction anew.")
+	s.say("\nA concurrent change: the shop repeats its transaction.")
 	attempts := 0
 	err = s.transaction(ctx, func(tx *sql.Tx) error {
 		attempts++
@@ -171,7 +171,7 @@ func (s *shop) story(ctx context.Context) error {
 	return s.show(ctx, order)
 }
 
-// complain opens a ticket about an order, in the transaction.
+// complain opens a ticket about an order in the transaction.
 func (s *shop) complain(ctx context.Context, tx *sql.Tx, order int64, subject string) (ticket.Ticket, error) {
 	if _, err := tx.ExecContext(ctx, "UPDATE shop_orders SET state = 'disputed' WHERE id = $1", order); err != nil {
 		return ticket.Ticket{}, err
@@ -184,7 +184,7 @@ func (s *shop) complain(ctx context.Context, tx *sql.Tx, order int64, subject st
 	return t, err
 }
 
-// refund resolves the ticket and pays the money back.
+// refund resolves the ticket and refunds the order.
 func (s *shop) refund(ctx context.Context, tx *sql.Tx, store ticket.Store, id ticket.ID, order int64) error {
 	var state string
 	if err := tx.QueryRowContext(ctx, "SELECT state FROM shop_orders WHERE id = $1", order).Scan(&state); err != nil {
@@ -200,14 +200,14 @@ func (s *shop) refund(ctx context.Context, tx *sql.Tx, store ticket.Store, id ti
 	return err
 }
 
-// transaction does something in a transaction. A desk inside one does not try
-// again after a conflict: what the host read and wrote before may depend on it,
-// so the host starts all over.
+// transaction runs do in a transaction. A desk inside a transaction does not retry after a
+// conflict, because earlier reads and writes of the application may depend on it. So the
+// application repeats the whole transaction.
 func (s *shop) transaction(ctx context.Context, do func(*sql.Tx) error) error {
-	const most = 5
+	const maxAttempts = 5
 	for attempt := 1; ; attempt++ {
 		err := s.try(ctx, do)
-		if !errors.Is(err, ticket.ErrConflict) || attempt == most {
+		if !errors.Is(err, ticket.ErrConflict) || attempt == maxAttempts {
 			return err
 		}
 		s.say("  conflict: rolled back")
@@ -219,14 +219,14 @@ func (s *shop) try(ctx context.Context, do func(*sql.Tx) error) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = tx.Rollback() }() // after a commit it does nothing
+	defer func() { _ = tx.Rollback() }() // no effect after a commit
 	if err := do(tx); err != nil {
 		return err
 	}
 	return tx.Commit()
 }
 
-// show prints the order and its tickets, and tells whoever is to be told.
+// show prints the order and its tickets, and delivers the notifications.
 func (s *shop) show(ctx context.Context, order int64) error {
 	var state string
 	if err := s.db.QueryRowContext(ctx, "SELECT state FROM shop_orders WHERE id = $1", order).Scan(&state); err != nil {
@@ -243,8 +243,8 @@ func (s *shop) show(ctx context.Context, order int64) error {
 	return err
 }
 
-// interrupted lets somebody else act in the moment between the desk's decision
-// and its commit, so that it happens in every run of this program.
+// interrupted runs meanwhile between the decision and the commit of the desk, so that the
+// conflict happens in every run.
 type interrupted struct {
 	ticket.Store
 	meanwhile func() error

@@ -1,6 +1,6 @@
-// Notify lets a desk mail its customers and its agents, and prints what it says
-// to the SMTP server and what the server answers. The server is a small one in
-// the same program, on loopback, so that nothing leaves the machine.
+// Notify sends notifications to customers and agents by mail, and prints the SMTP
+// conversation. The server is part of the program and listens on loopback, so that nothing
+// leaves the machine.
 //
 //	go run ./examples/notify
 package main
@@ -20,7 +20,7 @@ import (
 )
 
 func main() {
-	secret := make([]byte, 32) // a real one is kept, for as long as its links are to hold
+	secret := make([]byte, 32) // a server stores its secret for as long as its links are valid
 	_, _ = rand.Read(secret)
 	if err := run(context.Background(), ticket.Config{}, secret, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "notify:", err)
@@ -36,8 +36,7 @@ func run(ctx context.Context, cfg ticket.Config, secret []byte, stdout io.Writer
 	}
 	defer stop()
 
-	// The words are those that come along, signed by the shop. Everything that
-	// could be wrong with them is found here.
+	// The built-in templates, signed by the shop. All faults of templates are found here.
 	letters, err := letter.New(letter.Config{
 		Desk:     "The Example Shop",
 		AgentURL: func(n ticket.Notification) string { return "https://desk.example.org/" + string(n.Number) },
@@ -47,10 +46,10 @@ func run(ctx context.Context, cfg ticket.Config, secret []byte, stdout io.Writer
 	}
 	mailer, err := mail.New(mail.Config{
 		Host: address.IP.String(), Port: address.Port,
-		Encryption: mail.Unencrypted, // a host keeps the default: STARTTLS
+		Encryption: mail.Unencrypted, // your application keeps the default: STARTTLS
 		Hello:      "app.example.org",
 		From:       "Example Shop <support@example.org>",
-		ReplyPlus:  "support@example.org",                                       // where the host reads replies
+		ReplyPlus:  "support@example.org",                                       // the mailbox for replies
 		Address:    func(ticket.Recipient) string { return "desk@example.org" }, // agents and queues
 		Letters:    letters,
 		Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
@@ -67,7 +66,7 @@ func run(ctx context.Context, cfg ticket.Config, secret []byte, stdout io.Writer
 	defer mailer.Close(ctx)
 
 	cfg.Notifiers = map[string]ticket.Notifier{"mail": mailer}
-	cfg.Relay.Batch = 1 // one letter after the other, so that they print in order
+	cfg.Relay.Batch = 1 // one letter at a time, so that the output has a fixed order
 	cfg.StatusLinks = ticket.StatusLinks{
 		Keys: []ticket.StatusLinkKey{{ID: 1, Secret: secret}},
 		URL:  func(_, token string) string { return "https://help.example.org/t/" + token },
@@ -84,7 +83,7 @@ func run(ctx context.Context, cfg ticket.Config, secret []byte, stdout io.Writer
 		return err
 	}
 	say("Ada opened %s.\n", t.Number)
-	if _, err := desk.Deliver(ctx); err != nil { // a server calls desk.Run instead, once
+	if _, err := desk.Deliver(ctx); err != nil { // a server calls desk.Run once instead
 		return err
 	}
 	if _, err = desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.ActionResolve, Message: "A new fuser is fitted."}); err != nil {
@@ -95,7 +94,7 @@ func run(ctx context.Context, cfg ticket.Config, secret []byte, stdout io.Writer
 		return err
 	}
 
-	// Somebody with an address that does not exist.
+	// A requester whose address does not exist.
 	bob := ticket.Requester(ticket.Person{Name: "Bob", Email: "nobody@example.org"})
 	if _, err := desk.Open(ctx, bob, ticket.Draft{Subject: "Where is the scanner?"}); err != nil {
 		return err
@@ -105,7 +104,7 @@ func run(ctx context.Context, cfg ticket.Config, secret []byte, stdout io.Writer
 		return err
 	}
 
-	say("\nWhat became of them, the newest first:")
+	say("\nThe deliveries, newest first:")
 	page, err := desk.Deliveries(ctx, ticket.System("example"), ticket.DeliveryQuery{})
 	if err != nil {
 		return err

@@ -29,7 +29,7 @@ func TestStory(t *testing.T) {
 	assert.Equal(t, string(want), out.String())
 }
 
-// As a reader runs it: with the clock and the random numbers of the system.
+// The program also works with the clock and the random numbers of the system.
 func TestZeroConfig(t *testing.T) {
 	var out bytes.Buffer
 	require.NoError(t, run(t.Context(), ticket.Config{}, make([]byte, 32), &out))

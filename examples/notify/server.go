@@ -10,7 +10,7 @@ import (
 	"github.com/emersion/go-smtp"
 )
 
-// serve starts the SMTP server. It takes every letter, but for nobody.
+// serve starts the SMTP server. It accepts every letter except those to nobody@.
 func serve() (address *net.TCPAddr, stop func(), err error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -27,7 +27,7 @@ func serve() (address *net.TCPAddr, stop func(), err error) {
 	return address, func() { _ = srv.Close() }, nil
 }
 
-// mailbox is one conversation, as the server has it.
+// mailbox is the server side of one conversation.
 type mailbox struct{}
 
 func (mailbox) Reset()                               {}

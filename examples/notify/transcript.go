@@ -5,15 +5,14 @@ import (
 	"strings"
 )
 
-// transcript is a connection that says what goes over it: "C:" before what the
-// client says, "S:" before what the server does. Of the HTML it only counts the
-// lines.
+// transcript is a connection that prints its lines: "C:" before those of the client,
+// "S:" before those of the server. It only counts the lines of HTML.
 type transcript struct {
 	net.Conn
 	say  func(format string, args ...any)
-	sent string // the beginning of a line whose end is still to come
-	got  string
-	html int // lines of HTML so far; 0: none is on
+	sent string // the incomplete last line of the client
+	got  string // the same of the server
+	html int    // lines of HTML so far; 0 means outside HTML
 }
 
 func (t *transcript) Write(p []byte) (int, error) {
@@ -44,7 +43,7 @@ func (t *transcript) client(line string) {
 	t.say("%s", strings.TrimRight("C: "+line, " "))
 }
 
-// lines calls f with every whole line, and returns the rest.
+// lines calls f with every complete line and returns the rest.
 func lines(s string, f func(line string)) string {
 	for {
 		line, rest, whole := strings.Cut(s, "\r\n")

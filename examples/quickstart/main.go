@@ -1,6 +1,6 @@
-// Quickstart takes a ticket from the first call to the customer's thanks: up to
-// the specialists, back to the customer with a question, solved, confirmed. The
-// tickets are kept in an SQLite file; run it again, and it shows them.
+// Quickstart takes a ticket from opening to the customer's thanks: escalated to the
+// specialists, back to the customer with a question, solved and confirmed. The tickets are
+// kept in an SQLite file. A second run lists them.
 //
 //	go run ./examples/quickstart [-db quickstart.db]
 package main
@@ -35,13 +35,13 @@ func main() {
 func run(ctx context.Context, file string, cfg ticket.Config, stdout io.Writer) (err error) {
 	say := func(format string, args ...any) { _, _ = fmt.Fprintf(stdout, format+"\n", args...) }
 
-	// An application has its database already; this is one for it.
+	// Your application has a database already; this one is for the example.
 	db, err := sql.Open("sqlite", "file:"+url.PathEscape(file)+"?_pragma=busy_timeout(5000)")
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	store, err := sqlstore.Open(ctx, db, sqlstore.SQLite) // makes the tables, the first time
+	store, err := sqlstore.Open(ctx, db, sqlstore.SQLite) // creates the tables on the first run
 	if err != nil {
 		return fmt.Errorf("%s: %w", file, err)
 	}
@@ -53,15 +53,15 @@ func run(ctx context.Context, file string, cfg ticket.Config, stdout io.Writer) 
 			return nil
 		}),
 	}
-	cfg.Relay.Batch = 1 // one after the other, so that they print in order
+	cfg.Relay.Batch = 1 // one at a time, so that the output has a fixed order
 
 	desk, err := ticket.NewDesk(store, cfg)
 	if err != nil {
 		return err
 	}
 	ada := ticket.Requester(ticket.Person{Name: "Ada Byron", Email: "ada@example.org"})
-	lin := ticket.Agent("lin", 1) // serves level 1
-	max := ticket.Agent("max", 2, 3)
+	lin := ticket.Agent("lin", 1)           // serves level 1
+	specialist := ticket.Agent("max", 2, 3) // serves levels 2 and 3
 
 	if err := earlier(ctx, desk, lin, say); err != nil {
 		return err
@@ -75,9 +75,9 @@ func run(ctx context.Context, file string, cfg ticket.Config, stdout io.Writer) 
 	if err != nil {
 		return err
 	}
-	say("%s: %s", t.Number, t.Subject) // the number is what the hotline reads out
+	say("%s: %s", t.Number, t.Subject) // the number to read out on the phone
 
-	// What may lin do with it now, and why not the rest?
+	// Which actions can lin perform now, and why not the others?
 	var may []string
 	var not []ticket.Choice
 	for _, c := range desk.Actions(lin, t) {
@@ -93,16 +93,16 @@ func run(ctx context.Context, file string, cfg ticket.Config, stdout io.Writer) 
 		say("  %s: %s", c.Action, c.Reason)
 	}
 
-	say("\nThe way of the ticket:")
+	say("\nThe life of the ticket:")
 	for _, step := range []struct {
 		by   ticket.Actor
 		does ticket.Action
 	}{
 		{lin, ticket.Action{Name: ticket.ActionTake}},
 		{lin, ticket.Action{Name: ticket.ActionEscalate, Queue: "hardware", Note: "fuser fault?"}},
-		{max, ticket.Action{Name: ticket.ActionAsk, Message: "Which model is it?"}},
+		{specialist, ticket.Action{Name: ticket.ActionAsk, Message: "Which model is it?"}},
 		{ada, ticket.Action{Name: ticket.ActionReply, Message: "An LJ-4."}},
-		{max, ticket.Action{Name: ticket.ActionResolve, Message: "New fuser fitted."}},
+		{specialist, ticket.Action{Name: ticket.ActionResolve, Message: "New fuser fitted."}},
 		{ada, ticket.Action{Name: ticket.ActionConfirm, Message: "Thank you!"}},
 	} {
 		t, err = desk.Do(ctx, step.by, t.ID, step.does)
@@ -112,8 +112,7 @@ func run(ctx context.Context, file string, cfg ticket.Config, stdout io.Writer) 
 		say("  %-8s by %-9s → %s at level %d", step.does.Name, by(step.by.Role, step.by.Person), t.Status, t.Level)
 	}
 
-	// Answered while the customer was still on the line: opened and resolved in
-	// one commit.
+	// Answered while the customer was on the phone: opened and resolved in one commit.
 	quick, err := desk.Open(ctx, lin, ticket.Draft{
 		Requester: ada.Person, Subject: "Where is the scanner?", Solution: "Room 2.14", Channel: ticket.ChannelPhone,
 	})
@@ -122,8 +121,8 @@ func run(ctx context.Context, file string, cfg ticket.Config, stdout io.Writer) 
 	}
 	say("\n%s: %s %s at the %s", quick.Number, quick.Subject, quick.Status, quick.Resolution)
 
-	// The customer's view: no notes, no internal names, wherever the ticket is.
-	// The number may be written as people write it.
+	// The customer view has no notes and no internal names. The number may be written in
+	// any case and with spaces.
 	written := strings.ToLower(strings.ReplaceAll(string(t.Number), "-", " "))
 	v, err := desk.Track(ctx, ada, written)
 	if err != nil {
@@ -138,42 +137,42 @@ func run(ctx context.Context, file string, cfg ticket.Config, stdout io.Writer) 
 		say("  %s: %s", from, m.Text)
 	}
 
-	say("\nThe desk sees all of its history:")
+	say("\nThe desk sees the whole history:")
 	for e, err := range desk.History(ctx, lin, t.ID) {
 		if err != nil {
 			return err
 		}
 		say("  %d %s by %s → %s", e.Seq, e.Action, by(e.By.Role, ticket.Person{ID: e.By.ID, Name: e.Actor.Name}), e.To)
-		if e.Note != "" { // words that never leave the desk
+		if e.Note != "" { // notes never leave the desk
 			say("    %s", e.Note)
 		}
 	}
 
-	// A server calls desk.Run once and is done; a program that ends, this.
-	say("\nWho was told what:")
+	// A server calls desk.Run once. A program that ends calls Deliver.
+	say("\nThe notifications:")
 	_, err = desk.Deliver(ctx)
 	return err
 }
 
-// earlier shows the tickets of earlier runs, the newest first.
+// earlier lists the tickets of earlier runs, newest first.
 func earlier(ctx context.Context, desk *ticket.Desk, who ticket.Actor, say func(string, ...any)) error {
-	const most = 10
-	page, err := desk.List(ctx, who, ticket.Query{Order: ticket.OrderNewestFirst, Limit: most})
+	const maxShown = 10
+	page, err := desk.List(ctx, who, ticket.Query{Order: ticket.OrderNewestFirst, Limit: maxShown})
 	if err != nil || len(page.Tickets) == 0 {
 		return err
 	}
-	say("Tickets from earlier runs, the newest first:")
+	say("Tickets from earlier runs, newest first:")
 	for _, t := range page.Tickets {
 		say("  %s  %-9s %s", t.Number, t.Status, t.Subject)
 	}
-	if page.Next != "" { // the cursor that the next page begins at
+	if page.Next != "" { // the cursor of the next page
 		say("  and older ones")
 	}
 	say("")
 	return nil
 }
 
-// by names who acted.
+// by returns the name of an actor.
 func by(role ticket.Role, p ticket.Person) string {
 	if role == ticket.RoleAgent {
 		return p.ID
@@ -181,7 +180,7 @@ func by(role ticket.Role, p ticket.Person) string {
 	return p.Name
 }
 
-// name says who is told: a customer, an agent, or all who serve a queue.
+// name returns a recipient: a customer, an agent, or all agents of a queue.
 func name(r ticket.Recipient) string {
 	switch {
 	case r.Person.Email != "":

@@ -15,7 +15,7 @@ import (
 	"github.com/ticketkit/ticket/tickettest"
 )
 
-// The second run finds what the first one left in the file.
+// A second run lists the tickets of the first.
 func TestStory(t *testing.T) {
 	cfg := tickettest.Config(tickettest.NewClock(), nil)
 	numbers := []ticket.Number{"7Q4K-92MX-F", "9NC5-QBN3-1"}
@@ -27,7 +27,7 @@ func TestStory(t *testing.T) {
 		numbers = numbers[1:]
 		return n
 	}
-	file := filepath.Join(t.TempDir(), "a b%20#?.db") // whatever a file may be called
+	file := filepath.Join(t.TempDir(), "a b%20#?.db") // any file name works
 	var first, second bytes.Buffer
 	require.NoError(t, run(t.Context(), file, cfg, &first))
 	want, err := os.ReadFile("testdata/story.txt")
@@ -36,7 +36,7 @@ func TestStory(t *testing.T) {
 	assert.FileExists(t, file)
 
 	require.NoError(t, run(t.Context(), file, cfg, &second))
-	const earlier = `Tickets from earlier runs, the newest first:
+	const earlier = `Tickets from earlier runs, newest first:
   9NC5-QBN3-1  resolved  Where is the scanner?
   7Q4K-92MX-F  closed    Printer prints blank pages
 
@@ -46,7 +46,7 @@ func TestStory(t *testing.T) {
 	assert.Equal(t, masked(first.String()), masked(story), "the story is the same, with new numbers")
 }
 
-// As a reader runs it: with the clock and the random numbers of the system.
+// The program also works with the clock and the random numbers of the system.
 func TestZeroConfig(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "quickstart.db")
 	var out bytes.Buffer
@@ -61,7 +61,7 @@ func TestZeroConfig(t *testing.T) {
 	assert.Contains(t, got, "\nAda looks up WRITTEN: it is closed.\n")
 }
 
-func TestNoDatabase(t *testing.T) {
+func TestAFileThatIsNoDatabaseIsAnError(t *testing.T) {
 	var out bytes.Buffer
 	dir := t.TempDir()
 	require.ErrorContains(t, run(t.Context(), dir, ticket.Config{}, &out), dir)

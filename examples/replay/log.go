@@ -17,7 +17,7 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// row is one line of an incident log: where a case stands from a time on.
+// row is one line of an incident log: the state of a case from a time on.
 type row struct {
 	Case    string
 	Time    time.Time
@@ -31,7 +31,7 @@ type row struct {
 	Agent   string
 }
 
-// columns must all be there, in any order.
+// columns are required, in any order.
 var columns = []string{
 	"case", "time", "status", "substatus", "team", "line", "impact", "product", "country", "owner_country", "agent",
 }
@@ -40,16 +40,16 @@ var impacts = map[string]ticket.Grade{
 	"Low": ticket.GradeLow, "Medium": ticket.GradeMedium, "High": ticket.GradeHigh, "Major": ticket.GradeCritical,
 }
 
-// levels is how many the workflow has; the log calls a level a line.
+// levels is the number of levels of the workflow. The log calls a level a line.
 const levels = 3
 
-// done reports whether the row says that the work is over.
+// done reports whether the row ends the work.
 func (r row) done() bool { return strings.HasPrefix(r.State, "Completed/") }
 
-// elsewhere reports whether the row has the ticket at another level or queue.
+// elsewhere reports whether the row has another level or queue than the ticket.
 func (r row) elsewhere(t ticket.Ticket) bool { return r.Level != t.Level || r.Team != t.Queue }
 
-// The log holds no words, so its states must do.
+// The log has no messages, so the notes and messages quote its states.
 func (r row) note() ticket.Note       { return ticket.Note("The log says: " + r.State) }
 func (r row) message() ticket.Message { return ticket.Message("The log says: " + r.State) }
 
@@ -72,18 +72,17 @@ func readFile(path string) ([]row, error) {
 	return rows, nil
 }
 
-// readLog reads a log and puts it in the order of time, so that the desk's
-// clock never runs backwards.
+// readLog reads a log and sorts it by time, so that the clock of the desk never goes back.
 func readLog(r io.Reader) ([]row, error) {
 	in := csv.NewReader(r)
 	in.ReuseRecord = true
 	head, err := in.Read()
 	if err != nil {
-		return nil, fmt.Errorf("no line with the names of the columns: %w", err)
+		return nil, fmt.Errorf("the header line is missing: %w", err)
 	}
 	at := map[string]int{}
 	for i, name := range head {
-		at[strings.TrimPrefix(name, "\ufeff")] = i // a byte order mark is no part of a name
+		at[strings.TrimPrefix(name, "\ufeff")] = i // without the byte order mark
 	}
 	for _, name := range columns {
 		if _, ok := at[name]; !ok {
@@ -92,7 +91,7 @@ func readLog(r io.Reader) ([]row, error) {
 	}
 
 	var rows []row
-	latest := map[string]time.Time{} // of each case
+	latest := map[string]time.Time{} // the latest time of each case
 	for n := 1; ; n++ {
 		record, err := in.Read()
 		if errors.Is(err, io.EOF) {
@@ -105,7 +104,7 @@ func readLog(r io.Reader) ([]row, error) {
 		if err != nil {
 			return nil, fmt.Errorf("row %d: %w", n, err)
 		}
-		// The order within a case is the order in the file, whatever the times.
+		// Within a case the order of the file wins over the times.
 		if next.Time.Before(latest[next.Case]) {
 			next.Time = latest[next.Case]
 		}
@@ -116,7 +115,7 @@ func readLog(r io.Reader) ([]row, error) {
 	return rows, nil
 }
 
-// parse reads one row by the names of its columns.
+// parse reads one row by its column names.
 func parse(get func(column string) string) (row, error) {
 	r := row{
 		Case: get("case"), State: get("status") + "/" + get("substatus"), Team: get("team"), Impact: impacts[get("impact")],
@@ -125,11 +124,11 @@ func parse(get func(column string) string) (row, error) {
 	if r.Case == "" {
 		return row{}, errors.New("case is empty")
 	}
-	// A log may have forgotten who it was; the step happened all the same.
+	// A log may lack the agent or the team; the step still happened.
 	r.Team, r.Agent = cmp.Or(r.Team, "unknown"), cmp.Or(r.Agent, "unknown")
 	var err error
 	if r.Time, err = time.Parse(time.RFC3339, get("time")); err != nil {
-		return row{}, fmt.Errorf("time %q is not as in 2006-01-02T15:04:05+01:00", get("time"))
+		return row{}, fmt.Errorf("time %q is not RFC 3339, such as 2006-01-02T15:04:05+01:00", get("time"))
 	}
 	if r.Level, err = strconv.Atoi(get("line")); err != nil || r.Level < 1 || r.Level > levels {
 		return row{}, fmt.Errorf("line %q is not 1 to %d", get("line"), levels)

@@ -1,18 +1,17 @@
-// Replay drives a desk with the incident log of a real one, and prints what the
-// desk then knows. It shows how to bring the cases of an older system over with
-// their own times, and proves that the default workflow takes every path that
-// real tickets took.
+// Replay imports an incident log into a desk and prints a summary of the result. It shows
+// how to import the cases of an older system with their original times, and checks that
+// the default workflow allows every path of real tickets.
 //
-//	go run ./examples/replay [-store memory|sqlite|postgres|mysql] [-dsn NAME] [FILE.csv[.gz]]
+//	go run ./examples/replay [-store memory|sqlite|postgres|mysql] [-dsn NAME]
+// [FILE.csv[.gz]]
 //
-// The tickets are kept in memory, or in the empty database that -dsn names, as
-// the driver takes it; for SQLite that is a temporary file by default. Without a file it replays a small log of its own. The log needs the columns
-// case, time, status, substatus, team, line, impact, product, country,
-// owner_country and agent. Those are what the incident log of the BPI Challenge
-// 2013 has (doi 10.4121/uuid:500573e6-accc-4b0c-9576-aa5468b10cee).
+// Tickets are kept in memory, or in the empty database that -dsn names in the form of its
+// driver. For SQLite the default is a temporary file. Without a FILE it replays a small
+// built-in log. A log needs the columns case, time, status, substatus, team, line, impact,
+// product, country, owner_country and agent, as in the incident log of the BPI Challenge
+// 2013 (doi 10.4121/uuid:500573e6-accc-4b0c-9576-aa5468b10cee).
 //
-// The exit status is 1 where a row could not be followed, or a history does not
-// hold.
+// The exit status is 1 if a row was refused or a history does not verify.
 package main
 
 import (
@@ -55,7 +54,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	case 1:
 		rows, err = readFile(flags.Arg(0))
 	default:
-		err = errors.New("give one FILE.csv or FILE.csv.gz")
+		err = errors.New("expected at most one FILE.csv or FILE.csv.gz")
 	}
 	if err != nil {
 		return err
@@ -99,34 +98,33 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	}
 	switch {
 	case len(p.refusals) > 0:
-		return fmt.Errorf("%d rows could not be followed", len(p.refusals))
+		return fmt.Errorf("%d rows were refused", len(p.refusals))
 	case s.faults != nil:
 		return s.faults
 	}
 	return nil
 }
 
-// replayer does on a desk what the rows of a log say.
+// replayer performs the rows of a log on a desk.
 type replayer struct {
 	desk     *ticket.Desk
-	now      time.Time                // of the row
-	tickets  map[string]ticket.Ticket // by case, as they stand
-	actions  int                      // that were asked for
-	refusals []error                  // one for each row that could not be followed to its end
+	now      time.Time                // the time of the row
+	tickets  map[string]ticket.Ticket // current tickets by case
+	actions  int                      // number of actions performed or refused
+	refusals []error                  // one for each row that was refused
 }
 
 func newReplayer(store ticket.Store) (*replayer, error) {
 	p := &replayer{tickets: map[string]ticket.Ticket{}}
 	var err error
 	p.desk, err = ticket.NewDesk(store, ticket.Config{
-		Now:    func() time.Time { return p.now }, // the past happens again, at its own time
-		Silent: true,                              // but nobody is told once more
+		Now:    func() time.Time { return p.now }, // the time of the log
+		Silent: true,                              // without notifications
 	})
 	return p, err
 }
 
-// follow does what one row says. What the desk refuses is counted; an error is
-// trouble of another kind.
+// follow performs one row. A refusal by the desk is counted; any other error is returned.
 func (p *replayer) follow(ctx context.Context, r row) error {
 	p.now = r.Time
 	err := p.try(ctx, r)
@@ -155,7 +153,7 @@ func (p *replayer) try(ctx context.Context, r row) error {
 	}
 	for _, action := range plan(t, r) {
 		p.actions++
-		// The agent serves the level that the ticket is at, as in the log.
+		// The agent serves the current level of the ticket, as in the log.
 		var err error
 		if t, err = p.desk.Do(ctx, ticket.Agent(r.Agent, t.Level), t.ID, action); err != nil {
 			return err
@@ -165,8 +163,8 @@ func (p *replayer) try(ctx context.Context, r row) error {
 	return nil
 }
 
-// progress returns what shows how far the replay is: a bar on a terminal,
-// nothing elsewhere.
+// progress returns a function that shows the progress: a bar on a terminal, nothing
+// elsewhere.
 func progress(w io.Writer) func(done, of int) {
 	f, ok := w.(*os.File)
 	if !ok {

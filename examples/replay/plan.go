@@ -6,12 +6,12 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// step is what a state of the log means on the desk: the status to be in, and
-// the action that leads there from work.
+// step is the meaning of a state of the log: the status of the ticket, and the action that
+// leads there while it is in work.
 type step struct {
 	status ticket.Status
 	action ticket.ActionName
-	reason string // why on hold or cancelled, how resolved
+	reason string // of the hold or cancellation, or the resolution
 }
 
 // steps has every state of the log, as "status/substatus".
@@ -24,20 +24,19 @@ var steps = map[string]step{
 	"Accepted/Wait - Implementation": {ticket.StatusOnHold, ticket.ActionHold, "scheduled work"},
 	"Accepted/Wait - Vendor":         {ticket.StatusOnHold, ticket.ActionHold, "vendor"},
 	"Queued/Awaiting Assignment":     {ticket.StatusQueued, ticket.ActionRelease, ""},
-	"Unmatched/Unmatched":            {ticket.StatusQueued, ticket.ActionRelease, ""}, // nobody matched it: still to be done
+	"Unmatched/Unmatched":            {ticket.StatusQueued, ticket.ActionRelease, ""}, // still to be done
 	"Completed/In Call":              {ticket.StatusResolved, ticket.ActionResolve, ticket.FirstContact},
 	"Completed/Resolved":             {ticket.StatusResolved, ticket.ActionResolve, afterWork},
 	"Completed/Closed":               {ticket.StatusClosed, ticket.ActionClose, ""},
 	"Completed/Cancelled":            {ticket.StatusCancelled, ticket.ActionCancel, "other"},
 }
 
-// afterWork is how a ticket was resolved that was not answered in the first
-// call. It is said in so many words, so that it replaces a FirstContact.
+// afterWork is the resolution of tickets that were not resolved in the first call. It is
+// explicit, so that it replaces FirstContact.
 const afterWork = "after work"
 
-// plan returns the actions that take a ticket from wherever it is to where a row
-// of the log says it is, never none. A row makes at most one event that moves
-// the ticket between levels, and one that reopens it.
+// plan returns the actions that take a ticket to the state in a row of the log: at least
+// one, at most one that moves the ticket between levels, and at most one that reopens it.
 func plan(t ticket.Ticket, r row) []ticket.Action {
 	var actions []ticket.Action
 	if r.Impact != t.Impact {
@@ -48,14 +47,14 @@ func plan(t ticket.Ticket, r row) []ticket.Action {
 	} else {
 		actions = append(actions, work(t, r)...)
 	}
-	if len(actions) == 0 { // no row without an event
+	if len(actions) == 0 { // every row makes an event
 		actions = append(actions, ticket.Action{Name: ticket.ActionNote, Note: r.note()})
 	}
 	return actions
 }
 
-// work plans a row of a ticket in work, or one that brings it back to work:
-// reopen it, move it, and do there what the row says.
+// work plans a row for a ticket in work, or a row that reopens one: reopen, move, and then
+// act as the row says.
 func work(t ticket.Ticket, r row) []ticket.Action {
 	var actions []ticket.Action
 	add := func(a ticket.Action) { actions = append(actions, a) }
@@ -65,7 +64,7 @@ func work(t ticket.Ticket, r row) []ticket.Action {
 		add(ticket.Action{Name: ticket.ActionReopen, Note: r.note()})
 		status, assignee = ticket.StatusQueued, ""
 	}
-	// A new ticket is handed to the queue it is in already: that queues it.
+	// A new ticket is handed over to its own queue; that queues it.
 	queue := status == ticket.StatusNew && to.status == ticket.StatusQueued
 	if r.elsewhere(t) || queue {
 		switch {
@@ -87,7 +86,7 @@ func work(t ticket.Ticket, r row) []ticket.Action {
 		return actions
 	case ticket.ActionAssign:
 		if status == ticket.StatusWaiting || status == ticket.StatusOnHold {
-			add(ticket.Action{Name: ticket.ActionResume}) // assigning does not end the wait
+			add(ticket.Action{Name: ticket.ActionResume}) // ActionAssign does not end a wait
 		}
 	case ticket.ActionAsk:
 		if status != to.status {
@@ -121,20 +120,20 @@ func work(t ticket.Ticket, r row) []ticket.Action {
 	return actions
 }
 
-// file plans a row that says of a finished ticket that it is finished, but
-// perhaps in another way or at another place.
+// file plans a row that leaves a finished ticket finished, but perhaps with another status
+// or place.
 func file(t ticket.Ticket, r row) []ticket.Action {
 	to := steps[r.State]
 	amend := ticket.Action{Name: ticket.ActionAmend, Status: to.status, Level: r.Level, Queue: r.Team, Note: r.note()}
 	resolve := ticket.Action{Name: ticket.ActionResolve, Message: r.message(), Reason: to.reason}
 	switch moves := r.elsewhere(t); {
 	case t.Status != to.status && t.Status == ticket.StatusResolved && !moves:
-		return []ticket.Action{{Name: to.action, Reason: to.reason}} // close or cancel, as usual
+		return []ticket.Action{{Name: to.action, Reason: to.reason}} // close or cancel as usual
 	case t.Status != to.status:
 		amend.Reason = to.reason
 		return []ticket.Action{amend}
 	case to.action == ticket.ActionResolve && t.Resolution != to.reason:
-		// Only resolving again says anew how it was resolved.
+		// Only ActionResolve changes the resolution.
 		if moves {
 			return []ticket.Action{amend, resolve}
 		}

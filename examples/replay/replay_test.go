@@ -51,7 +51,7 @@ chains verified             7
 equal to their fold         7
 `
 
-// The log is no part of this repository; where a copy lies beside it, it is run
+// The log is not part of this repository. With a copy next to it, the log is replayed
 // here in memory, and in internal/dbtests on every database.
 func TestLog(t *testing.T) {
 	t.Parallel()
@@ -85,7 +85,7 @@ equal to their fold      3772
 `, out.String())
 }
 
-func TestRefusedRow(t *testing.T) {
+func TestRefusedRowsAreCounted(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log.csv")
 	long := strings.Repeat("x", 500) // too long for a subject
 	log := strings.Join(columns, ",") + "\n" +
@@ -93,19 +93,19 @@ func TestRefusedRow(t *testing.T) {
 		long + ",2026-01-05T09:00:00Z,Accepted,In Progress,desk,1,Low,,,,lin\n"
 	require.NoError(t, os.WriteFile(path, []byte(log), 0o600))
 	var out, notes bytes.Buffer
-	require.EqualError(t, run(t.Context(), []string{path}, &out, &notes), "1 rows could not be followed")
+	require.EqualError(t, run(t.Context(), []string{path}, &out, &notes), "1 rows were refused")
 	assert.Contains(t, out.String(), "rows                        2, 1 skipped\n")
 	assert.Contains(t, notes.String(), "draft.subject is 509 bytes long")
 }
 
-func TestMalformed(t *testing.T) {
+func TestMalformedLogsAreErrors(t *testing.T) {
 	const head = "case,time,status,substatus,team,line,impact,product,country,owner_country,agent\n"
 	const good = "1,2026-01-05T09:00:00Z,Accepted,In Progress,desk,1,Low,,,,lin\n"
 	for _, c := range []struct{ name, log, want string }{
-		{"empty", "", "no line with the names of the columns: EOF"},
+		{"empty", "", "the header line is missing: EOF"},
 		{"column", strings.Replace(head, "agent", "owner", 1) + good, `column "agent" is missing`},
 		{"short row", head + good + "1,2026\n", "row 2: record on line 3: wrong number of fields"},
-		{"time", head + strings.Replace(good, "T09", " 09", 1), `row 1: time "2026-01-05 09:00:00Z" is not as in 2006-01-02T15:04:05+01:00`},
+		{"time", head + strings.Replace(good, "T09", " 09", 1), `row 1: time "2026-01-05 09:00:00Z" is not RFC 3339, such as 2006-01-02T15:04:05+01:00`},
 		{"status", head + good + strings.Replace(good, "Accepted", "Lost", 1), `row 2: status "Lost" with substatus "In Progress" is not known`},
 		{"line", head + strings.Replace(good, "desk,1", "desk,4", 1), `row 1: line "4" is not 1 to 3`},
 		{"no line", head + strings.Replace(good, "desk,1", "desk,", 1), `row 1: line "" is not 1 to 3`},
@@ -123,14 +123,14 @@ func TestMalformed(t *testing.T) {
 
 	require.EqualError(t, run(t.Context(), []string{"-store", "paper"}, &out, &out), `-store "paper" is not memory, sqlite, postgres or mysql`)
 	require.EqualError(t, run(t.Context(), []string{"-store", "postgres"}, &out, &out), "-store postgres needs -dsn, the name of an empty database")
-	require.EqualError(t, run(t.Context(), []string{"-dsn", "file.db"}, &out, &out), "-dsn: a store in memory has none")
+	require.EqualError(t, run(t.Context(), []string{"-dsn", "file.db"}, &out, &out), "-dsn is not allowed with -store memory")
 	dsn := "file:" + filepath.ToSlash(filepath.Join(t.TempDir(), "tickets.db"))
 	require.NoError(t, run(t.Context(), []string{"-store", "sqlite", "-dsn", dsn}, &out, &out))
 	require.EqualError(t, run(t.Context(), []string{"-store", "sqlite", "-dsn", dsn}, &out, &out),
-		"the database has tickets in it already; give an empty one")
+		"the database must be empty, but has tickets")
 }
 
-func TestGapsInTheLog(t *testing.T) {
+func TestMissingAgentsAndTeamsAreUnknown(t *testing.T) {
 	rows, err := readLog(strings.NewReader("\ufeff" + strings.Join(columns, ",") + "\n1,2026-01-05T09:00:00Z,Accepted,In Progress,,1,Low,,,,\n"))
 	require.NoError(t, err)
 	require.Len(t, rows, 1)
@@ -138,9 +138,9 @@ func TestGapsInTheLog(t *testing.T) {
 	assert.Equal(t, "unknown", rows[0].Agent)
 }
 
-func TestOrder(t *testing.T) {
-	// The third row lies before the first, but its offset hides it; the fourth
-	// is set back within its case.
+func TestRowsAreSortedByTime(t *testing.T) {
+	// The third row is earlier than the first, in another offset. The fourth is
+	// earlier than the rows of its case before it.
 	rows, err := readLog(strings.NewReader(strings.Join(columns, ",") + `
 1,2026-01-05T09:00:00+01:00,Accepted,In Progress,desk,1,Low,,,,a
 1,2026-01-05T09:00:00+01:00,Accepted,In Progress,desk,1,Low,,,,b
@@ -156,8 +156,8 @@ func TestOrder(t *testing.T) {
 	assert.Equal(t, "cabd", agents)
 }
 
-// states are all of the log, spelt out once more so that the test does not
-// believe the table it tests.
+// states are all states of the log, repeated so that the test does not depend on the
+// table that it tests.
 var states = map[string]ticket.Status{
 	"Accepted/In Progress": "open", "Accepted/Assigned": "open",
 	"Accepted/Wait": "on hold", "Accepted/Wait - Implementation": "on hold", "Accepted/Wait - Vendor": "on hold",
@@ -167,7 +167,7 @@ var states = map[string]ticket.Status{
 	"Completed/Closed": "closed", "Completed/Cancelled": "cancelled",
 }
 
-// naive follows rows without a desk, and counts.
+// naive performs rows without a desk, and counts.
 type naive struct {
 	last     map[string]row
 	assignee map[string]string
@@ -194,12 +194,12 @@ func (n *naive) follow(r row) {
 		n.assignee[r.Case] = r.Agent
 	case !is:
 		n.assignee[r.Case] = ""
-	case was: // filed differently, which is nobody's work, unless it is resolved again
+	case was: // corrected without work, unless it is resolved again
 		again := states[before.State] == "resolved" && states[r.State] == "resolved" && before.State != r.State
 		if again && n.assignee[r.Case] == "" {
 			n.assignee[r.Case] = r.Agent
 		}
-	default: // whoever had it there solved it
+	default: // its assignee solved it
 		if before.Level != r.Level || before.Team != r.Team {
 			n.assignee[r.Case] = ""
 		}
@@ -209,7 +209,7 @@ func (n *naive) follow(r row) {
 	}
 }
 
-// check follows rows on a desk and without one, and compares after each.
+// check performs rows with and without a desk, and compares after each.
 func check(t *testing.T, rows []row) {
 	t.Helper()
 	p, err := newReplayer(memstore.New())
@@ -258,8 +258,8 @@ func check(t *testing.T, rows []row) {
 	assert.Equal(t, reopenings, s.reopened)
 }
 
-// TestEveryPair goes from every state of the log at every level to every other,
-// in the same team and to another, by the same agent and by another.
+// TestEveryPair goes from every state of the log at every level to every other, in the
+// same and in another team, by the same and by another agent.
 func TestEveryPair(t *testing.T) {
 	t.Parallel()
 	require.Len(t, states, 13)
@@ -300,7 +300,7 @@ func TestWalks(t *testing.T) {
 	var rows []row
 	now := time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC)
 	for range 4_000 {
-		now = now.Add(time.Duration(random.IntN(3)) * 100 * time.Hour) // past every window as well
+		now = now.Add(time.Duration(random.IntN(3)) * 100 * time.Hour) // also after every time window
 		rows = append(rows, row{
 			Case: pick("1", "2", "3", "4", "5", "6", "7", "8", "9"), Time: now, State: pick(names...),
 			Team: pick("desk", "networks", "developers"), Level: 1 + random.IntN(levels),

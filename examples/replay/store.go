@@ -18,7 +18,7 @@ import (
 	"github.com/ticketkit/ticket/sqlstore"
 )
 
-// openStore returns the store that the flags name, and what closes it.
+// openStore returns the store that the flags select, and a function that closes it.
 func openStore(ctx context.Context, name, dsn string) (ticket.Store, func() error, error) {
 	done := func() error { return nil }
 	var driver string
@@ -26,7 +26,7 @@ func openStore(ctx context.Context, name, dsn string) (ticket.Store, func() erro
 	switch name {
 	case "memory":
 		if dsn != "" {
-			return nil, nil, errors.New("-dsn: a store in memory has none")
+			return nil, nil, errors.New("-dsn is not allowed with -store memory")
 		}
 		return memstore.New(), done, nil
 	case "sqlite":
@@ -64,12 +64,11 @@ func openStore(ctx context.Context, name, dsn string) (ticket.Store, func() erro
 	return store, end, nil
 }
 
-// mustBeEmpty refuses a database with tickets in it: the figures would be of
-// those as well.
+// mustBeEmpty rejects a database with tickets, because the summary would count them.
 func mustBeEmpty(ctx context.Context, store ticket.Store) error {
 	page, err := store.List(ctx, ticket.Query{Limit: 1})
 	if err == nil && len(page.Tickets) > 0 {
-		err = errors.New("the database has tickets in it already; give an empty one")
+		err = errors.New("the database must be empty, but has tickets")
 	}
 	return err
 }

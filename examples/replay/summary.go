@@ -12,22 +12,21 @@ import (
 // move is a change of level.
 type move struct{ from, to int }
 
-// summary is what the desk knows after a replay. It is made from the stored
-// tickets and events alone.
+// summary is computed from the stored tickets and events after a replay.
 type summary struct {
 	tickets, events int
 
 	moves    map[move]int
-	moved    int // all of them
-	reopened int // how often
-	again    int // how many tickets were reopened
+	moved    int // total of moves
+	reopened int // number of reopenings
+	again    int // number of reopened tickets
 
 	over         int // solved or closed
-	firstContact int // of these, answered in the first call
+	firstContact int // of these, resolved in the first call
 	by           map[ticket.Status]int
 
 	verified, folded int
-	faults           error // of histories that do not hold
+	faults           error // of histories that do not verify
 }
 
 func summarize(ctx context.Context, desk *ticket.Desk) (*summary, error) {
@@ -56,7 +55,7 @@ func summarize(ctx context.Context, desk *ticket.Desk) (*summary, error) {
 		}
 		folded, err := ticket.Replay(events)
 		if err == nil && !folded.Equal(t) {
-			err = errors.New("the ticket is not the fold of its events")
+			err = errors.New("the ticket differs from the fold of its events")
 		}
 		if err != nil {
 			s.faults = errors.Join(s.faults, fmt.Errorf("ticket %s: %w", t.Number, err))
@@ -99,7 +98,7 @@ func (s *summary) add(t ticket.Ticket, events []ticket.Event) {
 	s.over++
 }
 
-// String is the summary as it is printed.
+// String formats the summary for printing.
 func (s *summary) String() string {
 	var b strings.Builder
 	line := func(what string, n int) { fmt.Fprintf(&b, "%-22s%7d\n", what, n) }

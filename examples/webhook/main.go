@@ -1,7 +1,6 @@
-// Webhook is a desk that tells a shop's system of every event, and that system,
-// which checks what it gets: one webhook comes twice, because the answer to it was
-// lost, the secret is changed while both run, and somebody sends a forged one.
-// Everything runs on loopback.
+// Webhook sends every event of a desk to a shop as a webhook, and the shop verifies what
+// it receives. One webhook is repeated because its response was lost, the secret is
+// rotated while both run, and a forged webhook is refused. Everything runs on loopback.
 //
 //	go run ./examples/webhook
 package main
@@ -35,8 +34,7 @@ func run(ctx context.Context, cfg ticket.Config, stdout io.Writer) (err error) {
 	ctx, stop := context.WithTimeout(ctx, 30*time.Second)
 	defer stop()
 
-	// Both ends know the secret; the shop is about to change it, and takes the new
-	// one already.
+	// Both sides know the secret. The shop already accepts the new one.
 	before, after := webhook.NewSecret(), webhook.NewSecret()
 
 	// The shop.
@@ -51,7 +49,7 @@ func run(ctx context.Context, cfg ticket.Config, stdout io.Writer) (err error) {
 	}
 	defer func() { err = errors.Join(err, end()) }()
 
-	// The desk. An endpoint that a function tells can change while the desk runs.
+	// The desk. With a function as Endpoint, the secrets can change while the desk runs.
 	secrets := make(chan []string, 1)
 	secrets <- []string{before}
 	hook, err := webhook.New(webhook.Config{
@@ -60,28 +58,28 @@ func run(ctx context.Context, cfg ticket.Config, stdout io.Writer) (err error) {
 			secrets <- now
 			return webhook.Endpoint{URL: url, Secrets: now}, nil
 		},
-		// For this example only: the shop has no certificate, and no public address.
+		// For this example only: the shop has no certificate and no public address.
 		AllowHTTP: true, AllowPrivate: true,
 	})
 	if err != nil {
 		return err
 	}
 	cfg.Notifiers = map[string]ticket.Notifier{"shop": hook}
-	cfg.EventNotifiers = []string{"shop"}     // every event once, in place of what people are told
-	cfg.Relay.Backoff = 10 * time.Millisecond // so that nobody waits for the repeat
-	cfg.Relay.Poll = cfg.Relay.Backoff        // a server leaves both as they are
+	cfg.EventNotifiers = []string{"shop"}     // every event once, instead of notifications to people
+	cfg.Relay.Backoff = 10 * time.Millisecond // so that the repeat comes quickly
+	cfg.Relay.Poll = cfg.Relay.Backoff        // a server keeps the defaults
 	desk, err := ticket.NewDesk(memstore.New(), cfg)
 	if err != nil {
 		return err
 	}
 	running := make(chan struct{})
-	go func() { _ = desk.Run(ctx); close(running) }() // it ends with the context's error
+	go func() { _ = desk.Run(ctx); close(running) }() // returns the error of the context
 	defer func() { stop(); <-running }()
 
 	ada := ticket.Requester(ticket.Person{Name: "Ada Byron", Email: "ada@example.org"})
 	lin := ticket.Agent("lin", 1)
 
-	say("A ticket is opened, and taken:")
+	say("A ticket is opened and taken:")
 	t, err := desk.Open(ctx, ada, ticket.Draft{Subject: "Parcel lost", Fields: ticket.Fields{"order": "A-1042"}})
 	if err != nil {
 		return err
@@ -96,7 +94,7 @@ func run(ctx context.Context, cfg ticket.Config, stdout io.Writer) (err error) {
 		return err
 	}
 
-	say("\nThe secret is changed; from now on the new one signs as well:")
+	say("\nThe secret is rotated; both secrets sign now:")
 	<-secrets
 	secrets <- []string{after, before}
 	if _, err = desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.ActionResolve, Message: "A new one is on its way.", Note: "our fault"}); err != nil {
@@ -106,25 +104,25 @@ func run(ctx context.Context, cfg ticket.Config, stdout io.Writer) (err error) {
 		return err
 	}
 
-	say("\nSomebody who does not know the secret tries:")
+	say("\nA request is forged without the secret:")
 	status, err := forge(ctx, url)
 	if err != nil {
 		return err
 	}
-	say("  answer: %s", status)
+	say("  response: %s", status)
 	return nil
 }
 
-// shop is the system that is told.
+// shop is the system that receives the webhooks.
 type shop struct {
 	say  func(string, ...any)
 	news chan ticket.ActionName
 
 	mu    sync.Mutex
-	taken map[ticket.ID]bool // a real one keeps this in its database, beside what it stores
+	taken map[ticket.ID]bool // a real shop stores these IDs in its database, in the same transaction
 }
 
-// first reports whether a webhook of this ID has not come before.
+// first reports whether this ID is new.
 func (s *shop) first(id ticket.ID) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -133,7 +131,7 @@ func (s *shop) first(id ticket.ID) bool {
 	return !before
 }
 
-// handle gets what was verified.
+// handle processes a verified webhook.
 func (s *shop) handle(ctx context.Context, p webhook.Payload) error {
 	e := p.Data.Event
 	if e == nil {
@@ -141,7 +139,7 @@ func (s *shop) handle(ctx context.Context, p webhook.Payload) error {
 	}
 	again := !s.first(p.Data.ID)
 	if again {
-		s.say("  shop: %s came before, passed over", e.Action)
+		s.say("  shop: %s is a repeat, ignored", e.Action)
 	} else {
 		s.say("  shop: verified %s of %s, event %d: %q is %s now", e.Action, p.Data.Number, e.Seq, p.Data.Subject, p.Data.Phase)
 		if order, ok := e.Fields["order"]; ok {
@@ -155,7 +153,7 @@ func (s *shop) handle(ctx context.Context, p webhook.Payload) error {
 		}
 	}
 	if e.Action == ticket.ActionTake && !again {
-		return errors.New("stored, but the answer is lost") // so it will come again
+		return errors.New("stored, but the response is lost") // so the desk repeats it
 	}
 	select {
 	case s.news <- e.Action:
@@ -164,20 +162,20 @@ func (s *shop) handle(ctx context.Context, p webhook.Payload) error {
 	return nil
 }
 
-// wait waits until the shop has this event.
+// wait waits until the shop has received the event.
 func (s *shop) wait(ctx context.Context, want ticket.ActionName) error {
 	select {
 	case got := <-s.news:
 		if got != want {
-			return fmt.Errorf("expected %q, the shop was told %q", want, got)
+			return fmt.Errorf("the shop received %q, want %q", got, want)
 		}
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("the shop was not told of %q: %w", want, ctx.Err())
+		return fmt.Errorf("the shop did not receive %q: %w", want, ctx.Err())
 	}
 }
 
-// forge sends what looks like a webhook.
+// forge sends a request that looks like a webhook.
 func forge(ctx context.Context, url string) (status string, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(`{"type":"ticket.event","data":{}}`))
 	if err != nil {
@@ -186,14 +184,14 @@ func forge(ctx context.Context, url string) (status string, err error) {
 	req.Header.Set(webhook.HeaderID, "01KE5Z6ZG0000000000000000G")
 	req.Header.Set(webhook.HeaderTimestamp, fmt.Sprint(time.Now().Unix()))
 	req.Header.Set(webhook.HeaderSignature, "v1,"+strings.Repeat("A", 43)+"=")
-	answer, err := http.DefaultClient.Do(req)
+	response, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return "", err
 	}
-	return answer.Status, answer.Body.Close()
+	return response.Status, response.Body.Close()
 }
 
-// serve starts a server on loopback, and returns its address and what ends it.
+// serve starts a server on loopback. It returns its address and a function that stops it.
 func serve(h http.Handler) (url string, end func() error, err error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -21,8 +21,8 @@ func TestOutput(t *testing.T) {
 	assert.Equal(t, string(want), out.String())
 }
 
-// Stopped before it began, it ends, and says why.
-func TestStopped(t *testing.T) {
+// With a cancelled context, run returns the error of the context.
+func TestRunStopsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	require.ErrorIs(t, run(ctx, ticket.Config{}, &bytes.Buffer{}), context.Canceled)

@@ -1,9 +1,20 @@
-// Package boltstore keeps tickets in a bbolt database (https://go.etcd.io/bbolt):
-// one file, no server. It is an example of a [ticket.Store] of one's own, short
-// enough to be read as a whole, and passes the suite in storetest.
+// Package boltstore keeps tickets in a bbolt database (https://go.etcd.io/bbolt): one
+// file, no server. It is an example of a custom [ticket.Store], short enough to read as a
+// whole, and passes the suite in storetest.
 //
-// Values are the JSON forms of package ticket, which are stable. Every key is
-// made so that the order of its bytes is the order wanted.
+//	db, err := bolt.Open("tickets.db", 0o600, &bolt.Options{Timeout: time.Second})
+//	if err != nil {
+//		return err
+//	}
+//	defer db.Close()
+//	store, err := boltstore.New(db)
+//	if err != nil {
+//		return err
+//	}
+//	desk, err := ticket.NewDesk(store, ticket.Config{})
+//
+// Values are the stable JSON forms of package ticket. Keys sort bytewise in the order that
+// the store needs.
 package boltstore
 
 import (
@@ -22,19 +33,19 @@ import (
 	"github.com/ticketkit/ticket/storekit"
 )
 
-// The buckets, with their keys and values. Keys are made by storekit, so that they
-// sort as they should and no two can be mistaken for each other.
+// The buckets, with their keys and values. Package storekit makes the keys, so that they
+// sort correctly and are unambiguous.
 var (
 	tickets    = []byte("tickets")    // ID → ticket
 	tenants    = []byte("tenants")    // tenant, ID → nothing: the tickets of a tenant
 	events     = []byte("events")     // ID, seq → event
 	numbers    = []byte("numbers")    // number → ID
 	receipts   = []byte("receipts")   // tenant, key → receipt
-	timers     = []byte("timers")     // time, ID → tenant: tickets whose timer runs
+	timers     = []byte("timers")     // time, ID → tenant: tickets with a timer
 	deliveries = []byte("deliveries") // ID → delivery
 	ofTenant   = []byte("ofTenant")   // tenant, ID → nothing: the deliveries of a tenant
-	lines      = []byte("lines")      // ticket, via, recipient, seq, ID → nothing: deliveries that are not settled
-	outbox     = []byte("outbox")     // via, due, ID → nothing: the first of each line
+	lines      = []byte("lines")      // ticket, notifier, recipient, seq, ID → nothing: unsettled deliveries
+	outbox     = []byte("outbox")     // notifier, due, ID → nothing: the first of each line
 )
 
 // Store is a [ticket.Store] in a bbolt database.
@@ -42,8 +53,8 @@ type Store struct{ db *bolt.DB }
 
 var _ ticket.Store = (*Store)(nil)
 
-// New returns a store in a database that the host has opened, and closes when it
-// is done. The buckets are made where they are missing.
+// New returns a store in an open database, and creates missing buckets. The caller closes
+// the database.
 func New(db *bolt.DB) (*Store, error) {
 	err := db.Update(func(tx *bolt.Tx) error {
 		for _, name := range [][]byte{tickets, tenants, events, numbers, receipts, timers, deliveries, ofTenant, lines, outbox} {
@@ -59,9 +70,9 @@ func New(db *bolt.DB) (*Store, error) {
 	return &Store{db}, nil
 }
 
-// view and update run f in one transaction: what a reader sees is of one
-// moment, and where a writer fails nothing of it is kept. bbolt lets many read
-// and one write at a time, so there is nothing left to lock here.
+// view and update run f in one transaction: a reader sees one moment, and a failed writer
+// leaves nothing. bbolt allows many readers and one writer at a time, so no further locks
+// are needed.
 func (s *Store) view(ctx context.Context, f func(tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -76,14 +87,14 @@ func (s *Store) update(ctx context.Context, f func(tx) error) error {
 	return s.db.Update(func(t *bolt.Tx) error { return f(tx{t}) })
 }
 
-// Commit implements [ticket.Store]. It writes as it checks: an error rolls back
-// whatever was written until then.
+// Commit implements [ticket.Store]. It checks and writes in turn; an error rolls back
+// everything.
 func (s *Store) Commit(ctx context.Context, c ticket.Commit) error {
 	if err := c.Check(); err != nil {
 		return err
 	}
 	return s.update(ctx, func(tx tx) error {
-		// What is taken comes first: a repeat is to be told from a conflict.
+		// Duplicates are checked first: a repeat must be told from a conflict.
 		if r := c.Receipt; r != nil {
 			if err := tx.add(receipts, key(r.Tenant, []byte(r.Key)), r, ticket.DuplicateKey); err != nil {
 				return err
@@ -125,7 +136,7 @@ func (s *Store) Commit(ctx context.Context, c ticket.Commit) error {
 	})
 }
 
-// change writes a ticket and its events, if it still has the version expected.
+// change writes a ticket and its events if the stored version is the expected one.
 func (tx tx) change(ch *ticket.Change) error {
 	t := &ch.Ticket
 	var before ticket.Ticket
@@ -170,7 +181,7 @@ func (s *Store) Ticket(ctx context.Context, tenant string, id ticket.ID) (t tick
 	return t, err
 }
 
-// ticket reads a ticket, which another tenant's is not.
+// ticket reads a ticket of the tenant. A ticket of another tenant is not found.
 func (tx tx) ticket(tenant string, id ticket.ID, ref string) (ticket.Ticket, error) {
 	var t ticket.Ticket
 	found, err := tx.get(tickets, id[:], &t)
@@ -186,7 +197,7 @@ func (tx tx) ticket(tenant string, id ticket.ID, ref string) (ticket.Ticket, err
 // Lookup implements [ticket.Store].
 func (s *Store) Lookup(ctx context.Context, tenant string, n ticket.Number) (t ticket.Ticket, err error) {
 	err = s.view(ctx, func(tx tx) error {
-		var id ticket.ID // stays zero, which no ticket has, where there is no such number
+		var id ticket.ID // stays zero, which no ticket has, if the number is unknown
 		if n != "" {
 			if _, err := tx.get(numbers, []byte(n), &id); err != nil {
 				return err
@@ -230,10 +241,9 @@ func (s *Store) Events(ctx context.Context, tenant string, id ticket.ID, after i
 	return list, err
 }
 
-// List implements [ticket.Store]. It looks at every ticket of the tenant, which
-// is simple, takes about 20 µs a ticket, and will do for some thousands. Where
-// there are more, an index for each order pays, to begin at Query.After and to
-// stop after a page.
+// List implements [ticket.Store]. It reads every ticket of the tenant: simple, about 20 µs
+// per ticket, and good for some thousands. For more, add an index for each order, start at
+// Query.After and stop after a page.
 func (s *Store) List(ctx context.Context, q ticket.Query) (ticket.Page, error) {
 	after, resumed, err := q.Place()
 	if err == nil {
@@ -280,15 +290,15 @@ func (s *Store) Due(ctx context.Context, now time.Time, limit int) (refs []ticke
 	return refs, err
 }
 
-// Claim implements [ticket.Store]. A lease runs without a change of the outbox:
-// the key of a claimed delivery stays where it was.
+// Claim implements [ticket.Store]. A lease does not change the outbox: the key of a
+// claimed delivery stays in place.
 func (s *Store) Claim(ctx context.Context, r ticket.ClaimRequest) (claimed []ticket.Delivery, err error) {
 	if err := r.Check(); err != nil {
 		return nil, err
 	}
 	err = s.update(ctx, func(tx tx) error {
-		for _, via := range slices.Compact(slices.Sorted(slices.Values(r.Notifiers))) {
-			ready, err := tx.ready(via, r.Now, r.Limit)
+		for _, notifier := range slices.Compact(slices.Sorted(slices.Values(r.Notifiers))) {
+			ready, err := tx.ready(notifier, r.Now, r.Limit)
 			if err != nil {
 				return err
 			}
@@ -301,7 +311,7 @@ func (s *Store) Claim(ctx context.Context, r ticket.ClaimRequest) (claimed []tic
 		for i := range claimed {
 			d := &claimed[i]
 			if d.State == ticket.DeliveryClaimed {
-				d.Failures++ // a lease that has passed
+				d.Failures++ // the last lease expired
 			}
 			d.State, d.Attempts, d.Until = ticket.DeliveryClaimed, d.Attempts+1, utc(r.Now.Add(r.Lease))
 			if err := tx.put(deliveries, d.ID[:], d); err != nil {
@@ -311,16 +321,16 @@ func (s *Store) Claim(ctx context.Context, r ticket.ClaimRequest) (claimed []tic
 		return nil
 	})
 	if err != nil {
-		return nil, err // and what was claimed is not
+		return nil, err // the claims were rolled back
 	}
 	return claimed, nil
 }
 
-// ready returns the deliveries of one notifier that may be claimed.
-func (tx tx) ready(via string, now time.Time, limit int) ([]ticket.Delivery, error) {
+// ready returns the deliveries of a notifier that can be claimed.
+func (tx tx) ready(notifier string, now time.Time, limit int) ([]ticket.Delivery, error) {
 	var list []ticket.Delivery
-	of := key(via)
-	end := append(key(via), key8(now)...)
+	of := key(notifier)
+	end := append(key(notifier), key8(now)...)
 	c := tx.Bucket(outbox).Cursor()
 	for k, _ := c.Seek(of); bytes.HasPrefix(k, of) && len(list) < limit; k, _ = c.Next() {
 		if bytes.Compare(k[:len(end)], end) > 0 {
@@ -356,12 +366,12 @@ func (s *Store) Settle(ctx context.Context, list []ticket.Settlement) error {
 		return nil
 	})
 	if err == nil && lost {
-		err = ticket.ErrClaimLost // only now: the others are to be kept
+		err = ticket.ErrClaimLost // after the commit, to keep the other outcomes
 	}
 	return err
 }
 
-// settle records one outcome, if the claim still holds.
+// settle records one outcome if the claim is still valid.
 func (tx tx) settle(o ticket.Settlement) (held bool, err error) {
 	var d ticket.Delivery
 	found, err := tx.get(deliveries, o.ID[:], &d)
@@ -420,8 +430,8 @@ func (s *Store) UpdateDeliveries(ctx context.Context, r ticket.DeliveryUpdate) (
 	return changed, nil
 }
 
-// enter puts a delivery that is stored into its line, and in the place of the one
-// that was the first there, if it comes before that.
+// enter adds a stored delivery to its line. If it becomes the first of the line, it
+// replaces the first one in the outbox.
 func (tx tx) enter(d *ticket.Delivery) error {
 	first, err := tx.first(d)
 	if err != nil {
@@ -442,9 +452,9 @@ func (tx tx) enter(d *ticket.Delivery) error {
 	return tx.put(outbox, outboxKey(d), nil)
 }
 
-// leave takes a delivery out of its line, and lets the next one come forward.
+// leave removes a delivery from its line, and puts the next one into the outbox.
 func (tx tx) leave(d *ticket.Delivery) error {
-	// Where it is not the first, and so not there, nothing is deleted.
+	// If it is not the first, it is not in the outbox, and nothing is deleted.
 	if err := tx.Bucket(outbox).Delete(outboxKey(d)); err != nil {
 		return err
 	}
@@ -458,7 +468,7 @@ func (tx tx) leave(d *ticket.Delivery) error {
 	return tx.put(outbox, outboxKey(first), nil)
 }
 
-// first returns the first of the line that the delivery belongs to, or nil.
+// first returns the first delivery of the line that d belongs to, or nil.
 func (tx tx) first(d *ticket.Delivery) (*ticket.Delivery, error) {
 	line := storekit.AppendLine(nil, d)
 	k, _ := tx.Bucket(lines).Cursor().Seek(line)
@@ -470,8 +480,8 @@ func (tx tx) first(d *ticket.Delivery) (*ticket.Delivery, error) {
 	return &first, err
 }
 
-// Deliveries implements [ticket.Store]. Like List it is simple: it looks at the
-// deliveries of the tenant, from the newest on, until the page is full.
+// Deliveries implements [ticket.Store]. It is as simple as List: it reads the deliveries
+// of the tenant, newest first, until the page is full.
 func (s *Store) Deliveries(ctx context.Context, q ticket.DeliveryQuery) (ticket.DeliveryPage, error) {
 	if err := q.Check(); err != nil {
 		return ticket.DeliveryPage{}, err
@@ -493,7 +503,7 @@ func (s *Store) Deliveries(ctx context.Context, q ticket.DeliveryQuery) (ticket.
 				return err
 			}
 			if !bytes.HasPrefix(k, mine) {
-				continue // the first of those behind
+				continue // the first key of the next tenant
 			}
 			var d ticket.Delivery
 			if _, err := tx.get(deliveries, k[len(mine):], &d); err != nil {
@@ -511,7 +521,7 @@ func (s *Store) Deliveries(ctx context.Context, q ticket.DeliveryQuery) (ticket.
 	return q.NewPage(found), nil
 }
 
-// tx is a transaction of bbolt that reads and writes JSON.
+// tx is a bbolt transaction that reads and writes JSON.
 type tx struct{ *bolt.Tx }
 
 func (tx tx) get(bucket, key []byte, v any) (found bool, err error) {
@@ -522,7 +532,7 @@ func (tx tx) get(bucket, key []byte, v any) (found bool, err error) {
 	return true, decode(data, v)
 }
 
-// put writes a value, or where v is nil a key that says it all.
+// put writes a value. A nil value writes only the key.
 func (tx tx) put(bucket, key []byte, v any) error {
 	var data []byte
 	if v != nil {
@@ -534,7 +544,7 @@ func (tx tx) put(bucket, key []byte, v any) error {
 	return tx.Bucket(bucket).Put(key, data)
 }
 
-// add is put for a key that must not be there yet.
+// add is put for a key that must be new.
 func (tx tx) add(bucket, key []byte, v any, what string) error {
 	if tx.Bucket(bucket).Get(key) != nil {
 		return &ticket.DuplicateError{What: what}
@@ -542,8 +552,8 @@ func (tx tx) add(bucket, key []byte, v any, what string) error {
 	return tx.put(bucket, key, v)
 }
 
-// decode reads JSON into values of its own: bbolt's bytes are good only until
-// the transaction ends.
+// decode unmarshals JSON into fresh memory: the bytes of bbolt are valid only until the
+// transaction ends.
 func decode(data []byte, v any) error {
 	if err := json.Unmarshal(data, v); err != nil {
 		return fmt.Errorf("boltstore: damaged value: %w", err)
@@ -551,7 +561,7 @@ func decode(data []byte, v any) error {
 	return nil
 }
 
-// key is a text and what follows it.
+// key joins a text and the rest of a key.
 func key(text string, rest ...[]byte) []byte {
 	return append(storekit.Join(text), bytes.Join(rest, nil)...)
 }
@@ -568,5 +578,5 @@ func lineKey(d *ticket.Delivery) []byte { return storekit.AppendInLine(nil, d) }
 
 func outboxKey(d *ticket.Delivery) []byte { return key(d.Notifier, key8(d.Due), d.ID[:]) }
 
-// utc is a time as tickets have it.
+// utc returns a time in the form that tickets have.
 func utc(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }

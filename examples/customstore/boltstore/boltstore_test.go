@@ -16,19 +16,18 @@ import (
 	"github.com/ticketkit/ticket/tickettest"
 )
 
-// file is a store with the database that it is in.
+// file is a store with its database.
 type file struct {
 	*boltstore.Store
 	db *bolt.DB
 }
 
-// open opens a file, without waiting for the disk at every commit: what is
-// tested is not the disk.
+// open opens a file without syncing the disk at every commit.
 func open(t *testing.T, path string) ticket.Store {
 	t.Helper()
 	db, err := bolt.Open(path, 0o600, &bolt.Options{NoSync: true, Timeout: time.Second})
 	require.NoError(t, err)
-	t.Cleanup(func() { assert.NoError(t, db.Close()) }) // twice is fine
+	t.Cleanup(func() { assert.NoError(t, db.Close()) }) // closing twice is allowed
 	store, err := boltstore.New(db)
 	require.NoError(t, err)
 	return &file{store, db}
@@ -63,9 +62,9 @@ func BenchmarkStore(b *testing.B) {
 	})
 }
 
-// A desk goes on where another one left off: with its tickets, their history,
-// its promises not to do things twice, its outbox and its timers.
-func TestDeskGoesOn(t *testing.T) {
+// A desk on a reopened file has the tickets, histories, receipts, outbox and timers of
+// the desk before.
+func TestADeskContinuesAfterReopening(t *testing.T) {
 	store := newFile(t)
 	clock, sent := tickettest.NewClock(), tickettest.NewRecorder()
 	cfg := tickettest.Config(clock, sent)
@@ -115,9 +114,8 @@ func TestDeskGoesOn(t *testing.T) {
 	assert.Empty(t, due)
 }
 
-// What fails in the middle of a commit leaves nothing behind, not even in the
-// indexes that were written before it.
-func TestNothingIsLeftBehind(t *testing.T) {
+// A commit that fails halfway leaves nothing, not even in indexes already written.
+func TestAFailedCommitLeavesNothing(t *testing.T) {
 	store := newFile(t)
 	now := tickettest.Start
 	id, id2, delivery := ticket.NewID(now), ticket.NewID(now), ticket.NewID(now)
@@ -164,8 +162,8 @@ func TestNothingIsLeftBehind(t *testing.T) {
 	assert.Empty(t, claimed, "leased")
 }
 
-// Many callers at once do random things, and all of it is there in the end.
-func TestSoak(t *testing.T) {
+// Concurrent random actions are all stored.
+func TestConcurrentActionsAreAllStored(t *testing.T) {
 	store := newFile(t)
 	storetest.Soak(t, func(*testing.T) ticket.Store { return store }, storetest.Load{Actions: 300})
 }
