@@ -2,8 +2,7 @@
 // how to import the cases of an older system with their original times, and checks that
 // the default workflow allows every path of real tickets.
 //
-//	go run ./examples/replay [-store memory|sqlite|postgres|mysql] [-dsn NAME]
-// [FILE.csv[.gz]]
+//	go run ./examples/replay [-store memory|sqlite|postgres|mysql] [-dsn NAME] [FILE.csv[.gz]]
 //
 // Tickets are kept in memory, or in the empty database that -dsn names in the form of its
 // driver. For SQLite the default is a temporary file. Without a FILE it replays a small
