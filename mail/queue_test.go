@@ -61,7 +61,7 @@ func TestEveryAddressOfAQueueGetsALetter(t *testing.T) {
 				}
 				require.EqualError(t, err, c.err)
 				require.Equal(t, "temporary", mark(err), "the application can fix it")
-				require.True(t, ticket.DeliveryFaultOf(err).SenderFault, "and has to be told")
+				require.True(t, ticket.DeliveryFaultOf(err).SenderFault, "and is logged as an error")
 			})
 		}
 	}

@@ -94,7 +94,7 @@ func (s *Store) Commit(ctx context.Context, c ticket.Commit) error {
 		return err
 	}
 	return s.update(ctx, func(tx tx) error {
-		// Duplicates are checked first: a repeat must be told from a conflict.
+		// Duplicates are checked first: a repeat is not a conflict.
 		if r := c.Receipt; r != nil {
 			if err := tx.add(receipts, key(r.Tenant, []byte(r.Key)), r, ticket.DuplicateKey); err != nil {
 				return err
