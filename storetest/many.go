@@ -25,7 +25,7 @@ var manyRules = []rule{
 }
 
 // manyUpon is what cases build upon that claim, settle and revise many.
-var manyUpon = []string{"Many/", "Claim/", "Line/", "Settle/", "Deliveries/", "Revise/", "Commit/", "Values/", "Tenants/", "Concurrency/"}
+var manyUpon = []string{"Many/", "Claim/", "Line/", "Settle/", "Deliveries/", "UpdateDeliveries/", "Commit/", "Values/", "Tenants/", "Concurrency/"}
 
 // many is more than what databases and drivers are known to give at a time.
 const many = 1200
