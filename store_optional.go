@@ -10,14 +10,7 @@ import (
 type DeliveryLoader interface {
 	// DeliveryContexts returns a brief for every delivery of the request, in its order. Or
 	// it answers errors.ErrUnsupported.
-	DeliveryContexts(ctx context.Context, r DeliveryContextRequest) ([]DeliveryContext, error)
-}
-
-// DeliveryContextRequest names the deliveries to look up.
-type DeliveryContextRequest struct {
-	Rows  []Delivery // claimed, perhaps of several tenants
-	Since time.Time  // from when on deliveries are counted
-	Most  int        // as far as they are counted
+	DeliveryContexts(ctx context.Context, rows []Delivery, since time.Time, most int) ([]DeliveryContext, error)
 }
 
 // DeliveryContext is what has to be known to make a delivery. Counts, Previous and Bounced
@@ -103,24 +96,7 @@ type ReceiptPruner interface {
 	// f.Limit of them. Of the others, at most f.Limit that are not Keyed must become
 	// Keyed, with the Request that f.Key makes of theirs; none, if f.Key is nil. It
 	// returns how many receipts it removed or changed.
-	PruneReceipts(ctx context.Context, f ReceiptPruneRequest) (int, error)
-}
-
-// ReceiptPruneRequest says which receipts are to go, and what is to become of old ones that
-// stay.
-type ReceiptPruneRequest struct {
-	Before time.Time
-	Key    func(Digest) Digest
-	Limit  int // how many at most, of either; more than 0
-}
-
-// Check reports a request that makes no sense as an [*InvalidError]. Stores call it
-// first.
-func (f ReceiptPruneRequest) Check() error {
-	if f.Limit <= 0 {
-		return invalid("forget.limit", "must be positive")
-	}
-	return checkTimes(namedTime{"forget.before", f.Before})
+	PruneReceipts(ctx context.Context, before time.Time, limit int, key func(Digest) Digest) (int, error)
 }
 
 // Rescheduler is an optional interface of a [Store]: what waits for a time that no desk

@@ -225,7 +225,7 @@ func (q Query) Place() (Place, bool, error) {
 	if q.After == "" {
 		return Place{}, false, nil
 	}
-	p, err := ParseCursor(q.After)
+	p, err := parseCursor(q.After)
 	if err == nil && p.Order != q.Order {
 		err = invalid("query.after", "is a cursor of another order")
 	}
@@ -248,8 +248,8 @@ func (p Place) Cursor() Cursor {
 	return Cursor(base64.RawURLEncoding.EncodeToString(b))
 }
 
-// ParseCursor reads a cursor; what no desk gave out is an [*InvalidError].
-func ParseCursor(c Cursor) (Place, error) {
+// parseCursor reads a cursor; what no desk gave out is an [*InvalidError].
+func parseCursor(c Cursor) (Place, error) {
 	b, err := decodeCursor(c)
 	if err != nil || len(b) != cursorSize || b[0] != cursorVersion || int(b[1]) >= len(orders) ||
 		int(b[2]) >= len(gradeNames) {

@@ -42,9 +42,9 @@ func argumentsKept(k *kit) {
 	k.settle(settlements...)
 	k.same(settlements, settled, "the settlements, after Settle")
 
-	r := revision(ticket.DeliveryPending, []ticket.DeliveryState{ticket.DeliverySuppressed, ticket.DeliveryDead, ticket.DeliveryBounced, ticket.DeliveryDead}, list[0], list[2], list[1], list[0])
+	r := updateTo(ticket.DeliveryPending, []ticket.DeliveryState{ticket.DeliverySuppressed, ticket.DeliveryDead, ticket.DeliveryBounced, ticket.DeliveryDead}, list[0], list[2], list[1], list[0])
 	ids, from := slices.Clone(r.IDs), slices.Clone(r.From)
-	k.revise(r)
+	k.update(r)
 	k.same(r.IDs, ids, "IDs of the revision, after Revise")
 	k.same(r.From, from, "From of the revision, after Revise")
 

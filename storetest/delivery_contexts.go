@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	saysBrief    = "DeliveryContexts returns a brief for every delivery of the request, in its order."
+	saysContexts = "DeliveryContexts returns a brief for every delivery of the request, in its order."
 	saysPrevious = "the last one Sent in its line before it (the greatest Seq below its own); zero: none"
 	saysBounced  = "one that is Bounced and whose Delivery.Key is the recipient's; zero: none"
 	saysSent     = "to the same recipient, about any ticket: Sent, and Settled not before Since; at most Most"
@@ -18,26 +18,26 @@ const (
 	saysSameVia  = "Counts, Previous and Bounced are of deliveries by the same notifier in the same tenant."
 )
 
-var briefRules = []rule{
-	{name: "DeliveryContexts/found", says: saysBrief, lacks: noBrief, prove: briefFound},
-	{name: "DeliveryContexts/previous", says: saysPrevious, lacks: noBrief, upon: []string{"Settle/", "Line/", "DeliveryContexts/found"}, prove: briefPrevious},
-	{name: "DeliveryContexts/previous of many", says: saysPrevious, lacks: noBrief, upon: []string{"Settle/", "Line/", "DeliveryContexts/found", "DeliveryContexts/previous"}, prove: briefMany},
-	{name: "DeliveryContexts/previous redriven", says: saysPrevious, lacks: noBrief, upon: []string{"Settle/", "Line/", "UpdateDeliveries/", "DeliveryContexts/found", "DeliveryContexts/previous"}, prove: briefRedriven},
-	{name: "DeliveryContexts/copies", says: saysCopies, lacks: noBrief, upon: []string{"DeliveryContexts/found"}, prove: briefCopies},
-	{name: "DeliveryContexts/bounced", says: saysBounced, lacks: noBrief, upon: []string{"Settle/", "UpdateDeliveries/"}, prove: briefBounced},
-	{name: "DeliveryContexts/bounced elsewhere", says: saysBounced, lacks: noBrief, upon: []string{"Settle/", "UpdateDeliveries/", "DeliveryContexts/bounced"}, prove: briefElsewhere},
-	{name: "DeliveryContexts/sent", says: saysSent, lacks: noBrief, upon: []string{"Settle/", "UpdateDeliveries/", "Line/", "DeliveryContexts/found"}, prove: briefSent},
-	{name: "DeliveryContexts/sent here", says: saysHere, lacks: noBrief, upon: []string{"Settle/", "UpdateDeliveries/", "Line/", "DeliveryContexts/found", "DeliveryContexts/sent"}, prove: briefHere},
-	{name: "DeliveryContexts/notifiers", says: saysSameVia, lacks: noBrief, upon: []string{"Settle/", "Line/", "DeliveryContexts/found", "DeliveryContexts/sent"}, prove: briefNotifiers},
-	{name: "DeliveryContexts/tenants", says: saysTenant, lacks: noBrief, upon: []string{"Settle/", "DeliveryContexts/found", "DeliveryContexts/sent"}, prove: briefTenants},
-	{name: "DeliveryContexts/cancelled", says: saysCancelled, lacks: noBrief, prove: briefCancelled},
+var loaderRules = []rule{
+	{name: "DeliveryContexts/found", says: saysContexts, lacks: noLoader, prove: loaderFound},
+	{name: "DeliveryContexts/previous", says: saysPrevious, lacks: noLoader, upon: []string{"Settle/", "Line/", "DeliveryContexts/found"}, prove: loaderPrevious},
+	{name: "DeliveryContexts/previous of many", says: saysPrevious, lacks: noLoader, upon: []string{"Settle/", "Line/", "DeliveryContexts/found", "DeliveryContexts/previous"}, prove: loaderMany},
+	{name: "DeliveryContexts/previous redriven", says: saysPrevious, lacks: noLoader, upon: []string{"Settle/", "Line/", "UpdateDeliveries/", "DeliveryContexts/found", "DeliveryContexts/previous"}, prove: loaderRedriven},
+	{name: "DeliveryContexts/copies", says: saysCopies, lacks: noLoader, upon: []string{"DeliveryContexts/found"}, prove: loaderCopies},
+	{name: "DeliveryContexts/bounced", says: saysBounced, lacks: noLoader, upon: []string{"Settle/", "UpdateDeliveries/"}, prove: loaderBounced},
+	{name: "DeliveryContexts/bounced elsewhere", says: saysBounced, lacks: noLoader, upon: []string{"Settle/", "UpdateDeliveries/", "DeliveryContexts/bounced"}, prove: loaderElsewhere},
+	{name: "DeliveryContexts/sent", says: saysSent, lacks: noLoader, upon: []string{"Settle/", "UpdateDeliveries/", "Line/", "DeliveryContexts/found"}, prove: loaderSent},
+	{name: "DeliveryContexts/sent here", says: saysHere, lacks: noLoader, upon: []string{"Settle/", "UpdateDeliveries/", "Line/", "DeliveryContexts/found", "DeliveryContexts/sent"}, prove: loaderHere},
+	{name: "DeliveryContexts/notifiers", says: saysSameVia, lacks: noLoader, upon: []string{"Settle/", "Line/", "DeliveryContexts/found", "DeliveryContexts/sent"}, prove: loaderNotifiers},
+	{name: "DeliveryContexts/tenants", says: saysTenant, lacks: noLoader, upon: []string{"Settle/", "DeliveryContexts/found", "DeliveryContexts/sent"}, prove: loaderTenants},
+	{name: "DeliveryContexts/cancelled", says: saysCancelled, lacks: noLoader, prove: loaderCancelled},
 }
 
 // noBrief says why a store is left out.
-func noBrief(ctx context.Context, s ticket.Store) string {
-	briefer, ok := s.(ticket.DeliveryLoader)
+func noLoader(ctx context.Context, s ticket.Store) string {
+	loader, ok := s.(ticket.DeliveryLoader)
 	if ok {
-		_, err := briefer.DeliveryContexts(ctx, ticket.DeliveryContextRequest{})
+		_, err := loader.DeliveryContexts(ctx, nil, time.Time{}, 0)
 		ok = !errors.Is(err, errors.ErrUnsupported)
 	}
 	if !ok {
@@ -47,21 +47,28 @@ func noBrief(ctx context.Context, s ticket.Store) string {
 }
 
 // briefs asks about deliveries, and counts without end from the beginning.
-func (k *kit) briefs(rows ...ticket.Delivery) []ticket.DeliveryContext {
+func (k *kit) contexts(rows ...ticket.Delivery) []ticket.DeliveryContext {
 	k.Helper()
-	return k.briefsFor(ticket.DeliveryContextRequest{Rows: rows, Since: past.Add(-year), Most: 1000})
+	return k.contextsFor(contextsRequest{rows: rows, since: past.Add(-year), most: 1000})
 }
 
-func (k *kit) briefsFor(r ticket.DeliveryContextRequest) []ticket.DeliveryContext {
+// A contextsRequest is what DeliveryContexts is passed.
+type contextsRequest struct {
+	rows  []ticket.Delivery
+	since time.Time
+	most  int
+}
+
+func (k *kit) contextsFor(r contextsRequest) []ticket.DeliveryContext {
 	k.Helper()
-	briefs, err := k.store.DeliveryContexts(k.Context(), r)
+	contexts, err := k.store.DeliveryContexts(k.Context(), r.rows, r.since, r.most)
 	k.ok(err, "DeliveryContexts")
-	k.same(len(briefs), len(r.Rows), "briefs")
-	return briefs
+	k.same(len(contexts), len(r.rows), "briefs")
+	return contexts
 }
 
 // briefFound asks about what is there, in disorder, and about what is not.
-func briefFound(k *kit) {
+func loaderFound(k *kit) {
 	north, south, stray := k.opened(acme, note("one"), note("two")), k.opened(acme), k.opened("other", note("one"))
 	k.commit(north, south)
 	k.commit(stray)
@@ -82,8 +89,8 @@ func briefFound(k *kit) {
 	changed.Events = slices.Concat(north.Events, changed.Events)
 	of[north.Ticket.ID] = changed
 
-	k.same(len(k.briefs()), 0, "briefs of nothing")
-	for i, b := range k.briefs(rows...) {
+	k.same(len(k.contexts()), 0, "briefs of nothing")
+	for i, b := range k.contexts(rows...) {
 		d := rows[i]
 		c, ok := of[d.Ticket]
 		ok = ok && d.Tenant == c.Ticket.Tenant && d.Seq > 0 && d.Seq <= c.Ticket.Version
@@ -111,7 +118,7 @@ func (k *kit) work(list []ticket.Delivery, outcomes ...ticket.Outcome) {
 
 // briefPrevious has a line whose IDs and ends go against the order of the
 // events, and others in which more was sent.
-func briefPrevious(k *kit) {
+func loaderPrevious(k *kit) {
 	k.tell(6, acme, ticket.Recipient{Role: ticket.RoleRequester, Person: ada}, "mail")
 	c, line := k.line(7)
 	slices.Reverse(line)
@@ -128,46 +135,46 @@ func briefPrevious(k *kit) {
 	k.work([]ticket.Delivery{other}, ticket.OutcomeDone)
 	k.work(line, ticket.OutcomeDone, ticket.OutcomeDone, ticket.OutcomeGiveUp, ticket.OutcomeSuppress, ticket.OutcomeBounce, ticket.OutcomeDone)
 	want := []ticket.ID{{}, line[0].ID, line[1].ID, line[1].ID, line[1].ID, line[1].ID, line[1].ID}
-	for i, b := range k.briefs(line...) {
+	for i, b := range k.contexts(line...) {
 		k.same(b.Previous, want[i], "the one before the %d. of the line", i+1)
 	}
 }
 
 // briefMany has numbers of events that sort otherwise as text.
-func briefMany(k *kit) {
+func loaderMany(k *kit) {
 	c, list := k.manyInLine()
 	k.enter(c, list)
 	k.work(list, slices.Repeat([]ticket.Outcome{ticket.OutcomeDone}, len(list))...)
 	var before ticket.ID
-	for i, b := range k.briefs(list...) {
+	for i, b := range k.contexts(list...) {
 		k.same(b.Previous, before, "the one before that of event %d, when all were sent", list[i].Seq)
 		before = list[i].ID
 	}
 }
 
 // briefRedriven takes those that were sent back one by one.
-func briefRedriven(k *kit) {
+func loaderRedriven(k *kit) {
 	list := k.lined(4)
 	k.work(list, ticket.OutcomeDone, ticket.OutcomeDone, ticket.OutcomeDone)
 	previous := func(want ticket.ID, when string) {
 		k.Helper()
-		k.same(k.briefs(list[3])[0].Previous, want, "the one before, %s", when)
+		k.same(k.contexts(list[3])[0].Previous, want, "the one before, %s", when)
 	}
 	previous(list[2].ID, "when three were sent")
-	k.revise(revision(ticket.DeliveryPending, settledStates, list[2]))
+	k.update(updateTo(ticket.DeliveryPending, settledStates, list[2]))
 	previous(list[1].ID, "when the third one was redriven")
-	k.revise(revision(ticket.DeliveryBounced, settledStates, list[1]))
+	k.update(updateTo(ticket.DeliveryBounced, settledStates, list[1]))
 	previous(list[0].ID, "when the second one turned out to have bounced")
-	k.revise(revision(ticket.DeliveryPending, settledStates, list[0]))
+	k.update(updateTo(ticket.DeliveryPending, settledStates, list[0]))
 	previous(ticket.ID{}, "when none is left that is sent")
 }
 
 // briefCopies scribbles over what it got.
-func briefCopies(k *kit) {
+func loaderCopies(k *kit) {
 	c := k.filled(plainly(), acme)
 	k.put(c)
 	for range 2 { // the first one may have filled a cache
-		b := k.briefs(c.Deliveries[0])
+		b := k.contexts(c.Deliveries[0])
 		k.same(b[0].Ticket, c.Changes[0].Ticket, "ticket of a brief, after the caller changed that of another one")
 		scribble(&b)
 	}
@@ -175,13 +182,13 @@ func briefCopies(k *kit) {
 }
 
 // briefBounced brings the bounced one back, and another one instead.
-func briefBounced(k *kit) {
+func loaderBounced(k *kit) {
 	c := k.opened(acme)
 	asked := k.delivery(c.Ticket)
 	asked.To.Person.Email = "ADA@example.org"
 	bounced := func(want ticket.ID, when string) {
 		k.Helper()
-		k.same(k.briefs(asked)[0].Bounced, want, "the one that bounced, %s", when)
+		k.same(k.contexts(asked)[0].Bounced, want, "the one that bounced, %s", when)
 	}
 	of := func(to ticket.Recipient, o ticket.Outcome) ticket.Delivery {
 		k.Helper()
@@ -199,14 +206,14 @@ func briefBounced(k *kit) {
 	bounced(ticket.ID{}, "when one was given up, one was suppressed, and one to another bounced")
 	d := of(ticket.Recipient{Role: ticket.RoleFollower, Person: ada}, ticket.OutcomeBounce)
 	bounced(d.ID, "about another ticket")
-	k.revise(revision(ticket.DeliveryPending, settledStates, d))
+	k.update(updateTo(ticket.DeliveryPending, settledStates, d))
 	bounced(ticket.ID{}, "after it was redriven")
-	k.revise(revision(ticket.DeliveryBounced, settledStates, sent))
+	k.update(updateTo(ticket.DeliveryBounced, settledStates, sent))
 	bounced(sent.ID, "after a report that one bounced that had been sent")
 }
 
 // briefElsewhere has bounces at addresses that a delivery's recipient does not have.
-func briefElsewhere(k *kit) {
+func loaderElsewhere(k *kit) {
 	enter := func(to ticket.Recipient) ticket.Delivery {
 		k.Helper()
 		c := k.opened(acme)
@@ -223,7 +230,7 @@ func briefElsewhere(k *kit) {
 		k.Helper()
 		asked := k.delivery(c.Ticket)
 		asked.To = to
-		k.same(k.briefs(asked)[0].Bounced, want, "the one that bounced, for %s", what)
+		k.same(k.contexts(asked)[0].Bounced, want, "the one that bounced, for %s", what)
 	}
 	zoe := ticket.Recipient{Role: ticket.RoleRequester, Person: ticket.Person{ID: "c-2", Email: "zoe@example.org"}}
 	d := k.endAt(enter(zoe), "Moved@example.org", ticket.OutcomeBounce)
@@ -231,11 +238,11 @@ func briefElsewhere(k *kit) {
 	bounced(zoe, ticket.ID{}, "the recipient, whose own address did not")
 	sent := k.endAt(enter(zoe), "late@example.org", ticket.OutcomeDone)
 	bounced(mail("late@example.org"), ticket.ID{}, "an address that took what was sent")
-	k.revise(revision(ticket.DeliveryBounced, settledStates, sent, d))
+	k.update(updateTo(ticket.DeliveryBounced, settledStates, sent, d))
 	bounced(mail("late@example.org"), sent.ID, "an address that bounced late")
 	bounced(mail("moved@example.org"), d.ID, "one that bounced twice")
 	bounced(zoe, ticket.ID{}, "the recipient, after that")
-	k.revise(revision(ticket.DeliveryPending, settledStates, d, sent))
+	k.update(updateTo(ticket.DeliveryPending, settledStates, d, sent))
 	bounced(mail("moved@example.org"), ticket.ID{}, "an address, after a redrive")
 	bounced(mail("late@example.org"), ticket.ID{}, "the other address, after a redrive")
 	for _, d := range k.claim(soon) {
@@ -245,7 +252,7 @@ func briefElsewhere(k *kit) {
 	}
 	asked := k.delivery(c.Ticket)
 	asked.To = zoe
-	if id := k.briefs(asked)[0].Bounced; id != d.ID && id != sent.ID {
+	if id := k.contexts(asked)[0].Bounced; id != d.ID && id != sent.ID {
 		k.fail("the recipient's own address has bounced, and the brief says that none did")
 	}
 }
@@ -271,7 +278,7 @@ func (k *kit) tell(n int, tenant string, to ticket.Recipient, via string) []tick
 }
 
 // briefSent counts over tickets, from several times on and up to several limits.
-func briefSent(k *kit) {
+func loaderSent(k *kit) {
 	asked := k.tell(3, acme, ticket.Recipient{Role: ticket.RoleRequester, Person: ada}, "mail")[0]
 	k.tell(2, acme, ticket.Recipient{Role: ticket.RoleFollower, Person: ticket.Person{Email: "ADA@example.org"}}, "mail")
 	k.tell(2, acme, to(1), "mail")
@@ -300,14 +307,14 @@ func briefSent(k *kit) {
 		{clock, 1, 1},
 		{clock, 0, 0},
 	} {
-		b := k.briefsFor(ticket.DeliveryContextRequest{Rows: []ticket.Delivery{asked}, Since: q.since, Most: q.most})[0]
+		b := k.contextsFor(contextsRequest{rows: []ticket.Delivery{asked}, since: q.since, most: q.most})[0]
 		k.same(b.Sent, q.want, "sent to one recipient since %v, counted up to %d", q.since, q.most)
 	}
-	k.revise(revision(ticket.DeliveryBounced, settledStates, asked))
-	k.same(k.briefs(asked)[0].Sent, 4, "sent to one recipient, when one of five turned out to have bounced")
+	k.update(updateTo(ticket.DeliveryBounced, settledStates, asked))
+	k.same(k.contexts(asked)[0].Sent, 4, "sent to one recipient, when one of five turned out to have bounced")
 }
 
-func briefHere(k *kit) {
+func loaderHere(k *kit) {
 	ours := ticket.Recipient{Role: ticket.RoleRequester, Person: ada}
 	asked := k.tell(3, acme, ours, "mail")[0]
 	k.tell(2, acme, ours, "mail")
@@ -328,15 +335,15 @@ func briefHere(k *kit) {
 		{asked, clock, 0, 0},
 		{other, clock.Add(-year), 100, 0},
 	} {
-		b := k.briefsFor(ticket.DeliveryContextRequest{Rows: []ticket.Delivery{q.row}, Since: q.since, Most: q.most})[0]
+		b := k.contextsFor(contextsRequest{rows: []ticket.Delivery{q.row}, since: q.since, most: q.most})[0]
 		k.same(b.SentHere, q.want, "sent to one recipient about one ticket since %v, counted up to %d", q.since, q.most)
 	}
-	k.revise(revision(ticket.DeliveryBounced, settledStates, asked))
-	k.same(k.briefs(asked)[0].SentHere, 2, "sent to one recipient about one ticket, when one of three turned out to have bounced")
+	k.update(updateTo(ticket.DeliveryBounced, settledStates, asked))
+	k.same(k.contexts(asked)[0].SentHere, 2, "sent to one recipient about one ticket, when one of three turned out to have bounced")
 }
 
 // briefNotifiers has names that a lenient database takes for equal.
-func briefNotifiers(k *kit) {
+func loaderNotifiers(k *kit) {
 	ours := ticket.Recipient{Role: ticket.RoleRequester, Person: ada}
 	c, list := k.line(2)
 	for i, via := range []string{"Mail", "sms", "mail "} {
@@ -353,14 +360,14 @@ func briefNotifiers(k *kit) {
 	one[0].Notifier = "Mail"
 	k.enter(bounced, one)
 	k.work(one, ticket.OutcomeBounce)
-	b := k.briefs(list[1])[0]
+	b := k.contexts(list[1])[0]
 	k.same(b.Bounced, ticket.ID{}, "the one that bounced, by another notifier only")
 	k.same(b.Previous, ticket.ID{}, "the one before, of which only other notifiers have made some")
 	k.same(b.Sent, 0, "sent to one recipient, by other notifiers only")
 	k.same(b.SentHere, 0, "sent to one recipient about one ticket, by other notifiers only")
 }
 
-func briefTenants(k *kit) {
+func loaderTenants(k *kit) {
 	var theirs []ticket.Delivery
 	for _, tenant := range tenants[1:] {
 		c := k.opened(tenant)
@@ -372,19 +379,19 @@ func briefTenants(k *kit) {
 	c := k.opened("")
 	d := k.delivery(c.Ticket)
 	k.enter(c, []ticket.Delivery{d})
-	b := k.briefs(d)[0]
+	b := k.contexts(d)[0]
 	k.same(b.Sent, 0, "sent to one recipient, under other tenants only")
 	k.same(b.Bounced, ticket.ID{}, "the one that bounced, under other tenants only")
-	for i, b := range k.briefs(theirs...) {
+	for i, b := range k.contexts(theirs...) {
 		k.same(b.Sent, 1, "sent to one recipient under tenant %q", theirs[i].Tenant)
 		k.same(b.Bounced, theirs[i].ID, "the one that bounced under tenant %q", theirs[i].Tenant)
 	}
 }
 
-func briefCancelled(k *kit) {
+func loaderCancelled(k *kit) {
 	d := k.outbox(past)[0]
 	ctx, cancel := context.WithCancel(k.Context())
 	cancel()
-	_, err := k.store.DeliveryContexts(ctx, ticket.DeliveryContextRequest{Rows: []ticket.Delivery{d}, Since: clock, Most: 1})
+	_, err := k.store.DeliveryContexts(ctx, []ticket.Delivery{d}, clock, 1)
 	k.refused(err, context.Canceled, "DeliveryContexts with a context that is over")
 }

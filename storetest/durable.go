@@ -56,7 +56,7 @@ func reopenOutbox(k *kit) {
 	k.settle(settlement(got[0], ticket.OutcomeDone))
 	k.same(deliveryIDs(k.claim(clock.Add(3*time.Hour))), []ticket.ID{line[0].ID}, "delivery that was pending")
 	dead := slices.IndexFunc(list, func(d ticket.Delivery) bool { return d.State == ticket.DeliveryDead })
-	k.same(k.revise(revision(ticket.DeliveryPending, settledStates, list[dead])), 1, "dead deliveries brought back")
+	k.same(k.update(updateTo(ticket.DeliveryPending, settledStates, list[dead])), 1, "dead deliveries brought back")
 }
 
 func reopenUnique(k *kit) {

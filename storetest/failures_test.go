@@ -50,7 +50,7 @@ func lacking(missing func(method string) bool) *faulty {
 		}
 	}
 	if missing("UpdateDeliveries") {
-		f.revise = func(context.Context, ticket.DeliveryUpdate) (int, error) { return 0, errNotYet }
+		f.update = func(context.Context, ticket.DeliveryUpdate) (int, error) { return 0, errNotYet }
 	}
 	return f
 }

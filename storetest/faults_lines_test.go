@@ -132,7 +132,7 @@ var lineFaults = []fault{
 	{"puts what is redriven out of the line", "Line/redriven", func(f *faulty) {
 		var redriven register
 		naively(func(n *naive) {
-			n.revised = func(_ ticket.Delivery, d *ticket.Delivery, _ ticket.DeliveryUpdate) { redriven.put(d.ID, true) }
+			n.updated = func(_ ticket.Delivery, d *ticket.Delivery, _ ticket.DeliveryUpdate) { redriven.put(d.ID, true) }
 			n.blocks = func(_ ticket.ClaimRequest, before, _ *ticket.Delivery) bool {
 				_, was := redriven.get(before.ID)
 				return !before.State.Settled() && !was
@@ -145,7 +145,7 @@ var lineFaults = []fault{
 	{"lets what is redriven wait for those behind it", "Line/redriven", func(f *faulty) {
 		var redriven register
 		naively(func(n *naive) {
-			n.revised = func(_ ticket.Delivery, d *ticket.Delivery, _ ticket.DeliveryUpdate) { redriven.put(d.ID, true) }
+			n.updated = func(_ ticket.Delivery, d *ticket.Delivery, _ ticket.DeliveryUpdate) { redriven.put(d.ID, true) }
 			n.ahead = func(a, b *ticket.Delivery) bool {
 				_, back := redriven.get(a.ID)
 				_, held := redriven.get(b.ID)
@@ -156,7 +156,7 @@ var lineFaults = []fault{
 	{"puts what is to be tried again at the head of its line", "Line/again behind one redriven", func(f *faulty) {
 		var redriven, again register
 		naively(func(n *naive) {
-			n.revised = func(_ ticket.Delivery, d *ticket.Delivery, _ ticket.DeliveryUpdate) { redriven.put(d.ID, true) }
+			n.updated = func(_ ticket.Delivery, d *ticket.Delivery, _ ticket.DeliveryUpdate) { redriven.put(d.ID, true) }
 			n.settled = func(_ ticket.Delivery, d *ticket.Delivery, st ticket.Settlement) bool {
 				if st.Outcome == ticket.OutcomeRetry {
 					again.put(d.ID, true)

@@ -69,12 +69,12 @@ var manyFaults = []fault{
 		}
 		return err
 	})},
-	{"revises 999 at most", "Many/revised", revising(func(r *ticket.DeliveryUpdate) {
+	{"revises 999 at most", "Many/revised", updating(func(r *ticket.DeliveryUpdate) {
 		if len(r.IDs) == 1000 {
 			r.IDs = r.IDs[:999]
 		}
 	}, nil)},
-	{"counts what the last portion revised", "Many/revised", revising(nil, func(_ ticket.DeliveryUpdate, n int) int {
+	{"counts what the last portion revised", "Many/revised", updating(nil, func(_ ticket.DeliveryUpdate, n int) int {
 		if n > 500 {
 			n -= 500
 		}
@@ -84,8 +84,8 @@ var manyFaults = []fault{
 
 var argumentFaults = []fault{
 	{"sorts the notifiers it is asked for", "Values/arguments", claiming(func(r *ticket.ClaimRequest) { slices.Sort(r.Notifiers) }, nil)},
-	{"sorts the IDs of a revision", "Values/arguments", revising(func(r *ticket.DeliveryUpdate) { slices.SortFunc(r.IDs, ticket.ID.Compare) }, nil)},
-	{"sorts the states of a revision", "Values/arguments", revising(func(r *ticket.DeliveryUpdate) { slices.Sort(r.From) }, nil)},
+	{"sorts the IDs of a revision", "Values/arguments", updating(func(r *ticket.DeliveryUpdate) { slices.SortFunc(r.IDs, ticket.ID.Compare) }, nil)},
+	{"sorts the states of a revision", "Values/arguments", updating(func(r *ticket.DeliveryUpdate) { slices.Sort(r.From) }, nil)},
 	{"sorts the IDs of a query", "Values/arguments", listing(func(q *ticket.DeliveryQuery) { slices.SortFunc(q.IDs, ticket.ID.Compare) }, nil)},
 	{"sorts settlements", "Values/arguments", settling(func(ctx context.Context, s ticket.Store, list []ticket.Settlement) error {
 		slices.SortFunc(list, func(a, b ticket.Settlement) int { return a.ID.Compare(b.ID) })

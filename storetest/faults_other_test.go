@@ -138,10 +138,10 @@ func heedless(method string) func(*faulty) {
 				return s.Deliveries(on(ctx), q)
 			}
 		case "UpdateDeliveries":
-			f.revise = func(ctx context.Context, r ticket.DeliveryUpdate) (int, error) { return s.UpdateDeliveries(on(ctx), r) }
+			f.update = func(ctx context.Context, r ticket.DeliveryUpdate) (int, error) { return s.UpdateDeliveries(on(ctx), r) }
 		case "DeliveryContexts":
-			f.brief = func(ctx context.Context, r ticket.DeliveryContextRequest) ([]ticket.DeliveryContext, error) {
-				return s.(ticket.DeliveryLoader).DeliveryContexts(on(ctx), r)
+			f.contexts = func(ctx context.Context, r contextsRequest) ([]ticket.DeliveryContext, error) {
+				return s.(ticket.DeliveryLoader).DeliveryContexts(on(ctx), r.rows, r.since, r.most)
 			}
 		}
 	}

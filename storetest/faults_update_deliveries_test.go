@@ -10,20 +10,20 @@ import (
 )
 
 // reviving is a fault in which deliveries a revision changes.
-func reviving(revises func(r ticket.DeliveryUpdate, d *ticket.Delivery) bool) func(*faulty) {
-	return naively(func(n *naive) { n.revises = revises }, "UpdateDeliveries")
+func reviving(updates func(r ticket.DeliveryUpdate, d *ticket.Delivery) bool) func(*faulty) {
+	return naively(func(n *naive) { n.updates = updates }, "UpdateDeliveries")
 }
 
 // rewritten is a fault in what a delivery is after a revision.
-func rewritten(revised func(was ticket.Delivery, d *ticket.Delivery, r ticket.DeliveryUpdate)) func(*faulty) {
-	return naively(func(n *naive) { n.revised = revised }, "UpdateDeliveries")
+func rewritten(updated func(was ticket.Delivery, d *ticket.Delivery, r ticket.DeliveryUpdate)) func(*faulty) {
+	return naively(func(n *naive) { n.updated = updated }, "UpdateDeliveries")
 }
 
 // revising is a fault in what Revise returns, and in what it is asked.
-func revising(ask func(r *ticket.DeliveryUpdate), count func(r ticket.DeliveryUpdate, n int) int) func(*faulty) {
+func updating(ask func(r *ticket.DeliveryUpdate), count func(r ticket.DeliveryUpdate, n int) int) func(*faulty) {
 	return func(f *faulty) {
 		s := f.Store
-		f.revise = func(ctx context.Context, r ticket.DeliveryUpdate) (int, error) {
+		f.update = func(ctx context.Context, r ticket.DeliveryUpdate) (int, error) {
 			if ask != nil {
 				ask(&r)
 			}
@@ -36,7 +36,7 @@ func revising(ask func(r *ticket.DeliveryUpdate), count func(r ticket.DeliveryUp
 	}
 }
 
-var reviseFaults = []fault{
+var updateFaults = []fault{
 	{"revives what is claimed", "UpdateDeliveries/from", reviving(func(r ticket.DeliveryUpdate, d *ticket.Delivery) bool {
 		return d.Tenant == r.Tenant && (slices.Contains(r.From, d.State) || d.State == ticket.DeliveryClaimed)
 	})},
@@ -98,26 +98,26 @@ var reviseFaults = []fault{
 			d.LastError = was.LastError
 		}
 	})},
-	{"says how many were to be revised", "UpdateDeliveries/how many", revising(nil, func(r ticket.DeliveryUpdate, n int) int {
+	{"says how many were to be revised", "UpdateDeliveries/how many", updating(nil, func(r ticket.DeliveryUpdate, n int) int {
 		if r.Tenant != acme {
 			return n
 		}
 		return len(r.IDs)
 	})},
-	{"says only whether any was revised", "UpdateDeliveries/how many", revising(nil, func(ticket.DeliveryUpdate, int) int { return 1 })},
+	{"says only whether any was revised", "UpdateDeliveries/how many", updating(nil, func(ticket.DeliveryUpdate, int) int { return 1 })},
 	{"revives under any tenant", "UpdateDeliveries/tenants", reviving(func(r ticket.DeliveryUpdate, d *ticket.Delivery) bool { return slices.Contains(r.From, d.State) })},
 	{"takes the empty tenant for any when it revises", "UpdateDeliveries/tenants", reviving(func(r ticket.DeliveryUpdate, d *ticket.Delivery) bool {
 		return (d.Tenant == r.Tenant || r.Tenant == "") && slices.Contains(r.From, d.State)
 	})},
-	{"revises to pending where nothing is said", "UpdateDeliveries/invalid", revising(func(r *ticket.DeliveryUpdate) {
+	{"revises to pending where nothing is said", "UpdateDeliveries/invalid", updating(func(r *ticket.DeliveryUpdate) {
 		if r.To == "" {
 			r.To = ticket.DeliveryPending
 		}
 	}, nil)},
-	{"revises at any time", "UpdateDeliveries/invalid", revising(func(r *ticket.DeliveryUpdate) {
+	{"revises at any time", "UpdateDeliveries/invalid", updating(func(r *ticket.DeliveryUpdate) {
 		if r.At.IsZero() {
 			r.At = clock.Add(time.Hour)
 		}
 	}, nil)},
-	{"revises as many as are named", "UpdateDeliveries/invalid", revising(func(r *ticket.DeliveryUpdate) { r.IDs = r.IDs[:min(len(r.IDs), 1000)] }, nil)},
+	{"revises as many as are named", "UpdateDeliveries/invalid", updating(func(r *ticket.DeliveryUpdate) { r.IDs = r.IDs[:min(len(r.IDs), 1000)] }, nil)},
 }

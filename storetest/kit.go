@@ -197,7 +197,7 @@ func (k *kit) stored(d ticket.Delivery) ticket.Delivery {
 	return found
 }
 
-func (k *kit) revise(r ticket.DeliveryUpdate) int {
+func (k *kit) update(r ticket.DeliveryUpdate) int {
 	k.Helper()
 	n, err := k.store.UpdateDeliveries(k.Context(), r)
 	k.ok(err, "UpdateDeliveries")

@@ -242,7 +242,7 @@ func lineRedriven(k *kit) {
 	k.settle(settlement(first, ticket.OutcomeGiveUp))
 	second := k.claims(clock, list[1:2], "after the first one was given up")[0]
 	r := ticket.DeliveryUpdate{Tenant: acme, IDs: []ticket.ID{first.ID}, From: []ticket.DeliveryState{ticket.DeliveryDead}, To: ticket.DeliveryPending, At: clock.Add(time.Second)}
-	k.same(k.revise(r), 1, "deliveries redriven")
+	k.same(k.update(r), 1, "deliveries redriven")
 
 	now := clock.Add(4 * lease)
 	k.claims(clock, nil, "before the redriven one is due")
@@ -263,9 +263,9 @@ func lineAgain(k *kit) {
 	first := k.claims(clock, list[:1], "of a line of two")[0]
 	k.settle(settlement(first, ticket.OutcomeGiveUp))
 	again := settlement(k.claims(clock, list[1:], "after the first one was given up")[0], ticket.OutcomeRetry)
-	r := revision(ticket.DeliveryPending, settledStates, first)
+	r := updateTo(ticket.DeliveryPending, settledStates, first)
 	r.At = clock.Add(2 * time.Hour)
-	k.revise(r)
+	k.update(r)
 	again.Due = clock.Add(time.Minute)
 	k.settle(again)
 	k.claims(soon, nil, "behind a redriven one that is not due yet")
@@ -277,7 +277,7 @@ func lineAgain(k *kit) {
 func lineBounced(k *kit) {
 	list := k.lined(2)
 	bounced := k.endAt(list[0], "moved@example.org", ticket.OutcomeBounce)
-	k.revise(revision(ticket.DeliveryPending, settledStates, bounced))
+	k.update(updateTo(ticket.DeliveryPending, settledStates, bounced))
 	k.claims(clock, nil, "behind one that bounced at another address and was redriven")
 	k.settle(settlement(k.claims(soon, list[:1], "when the redriven one is due")[0], ticket.OutcomeDone))
 	k.claims(soon, list[1:], "after the redriven one was done")

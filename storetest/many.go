@@ -21,7 +21,7 @@ var manyRules = []rule{
 	{name: "Many/listed", says: saysMany, upon: []string{"List/", "Commit/", "Values/", "Tenants/", "Concurrency/"}, prove: manyListed},
 	{name: "Many/deliveries", says: saysMany, upon: []string{"Deliveries/", "Commit/", "Values/", "Tenants/", "Concurrency/"}, prove: manyDeliveries},
 	{name: "Many/settled", says: saysWhole, upon: manyUpon, prove: manySettled},
-	{name: "Many/revised", says: saysWhole, upon: manyUpon, prove: manyRevised},
+	{name: "Many/revised", says: saysWhole, upon: manyUpon, prove: manyUpdated},
 }
 
 // manyUpon is what cases build upon that claim, settle and revise many.
@@ -147,11 +147,11 @@ func manySettled(k *kit) {
 }
 
 // manyRevised revises as many as a call takes.
-func manyRevised(k *kit) {
+func manyUpdated(k *kit) {
 	const most = 1000 // see ticket.DeliveryUpdate
 	list := k.crowd(most)
 	k.settle(k.heldAll(most, ticket.OutcomeGiveUp)...)
-	k.same(k.revise(revision(ticket.DeliveryPending, settledStates, list...)), most, "deliveries revised in one call, of %d", most)
+	k.same(k.update(updateTo(ticket.DeliveryPending, settledStates, list...)), most, "deliveries revised in one call, of %d", most)
 	k.states(ticket.DeliveryPending, most, "%d were revised in one call", most)
 	k.states(ticket.DeliveryDead, 0, "%d were revised in one call", most)
 }

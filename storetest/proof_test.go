@@ -29,7 +29,7 @@ type fault struct {
 // faults are all of them.
 func faults() []fault {
 	return slices.Concat(commitFaults, raceFaults, readFaults, listFaults, listChangeFaults, dueFaults, claimFaults, lineFaults, settleFaults,
-		deliveriesFaults, reviseFaults, briefFaults, forgetFaults, hastenFaults,
+		deliveriesFaults, updateFaults, loaderFaults, pruneFaults, rescheduleFaults,
 		searchFaults, countsFaults, valueFaults, longFaults, ageFaults, manyFaults, argumentFaults, tenantFaults, joinedFaults, contextFaults, durableFaults)
 }
 

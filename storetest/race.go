@@ -59,10 +59,10 @@ func raceAll(k *kit) {
 				errDue = nil
 			}
 			claimed, errClaim := k.store.Claim(ctx, ticket.ClaimRequest{Now: clock, Lease: lease, Limit: 1, Notifiers: []string{"mail"}})
-			var errSettle, errRevise error
+			var errSettle, errUpdate error
 			for _, d := range claimed {
 				errSettle = k.store.Settle(ctx, []ticket.Settlement{settlement(d, ticket.OutcomeDone)})
-				_, errRevise = k.store.UpdateDeliveries(ctx, revision(ticket.DeliveryBounced, settledStates, d))
+				_, errUpdate = k.store.UpdateDeliveries(ctx, updateTo(ticket.DeliveryBounced, settledStates, d))
 			}
 			_, errDeliveries := k.store.Deliveries(ctx, ticket.DeliveryQuery{Tenant: acme, Ticket: c.Ticket.ID})
 			for _, of := range []struct {
@@ -70,7 +70,7 @@ func raceAll(k *kit) {
 				err    error
 			}{
 				{"Ticket", errTicket}, {"Lookup", errLookup}, {"Receipt", errReceipt}, {"Events", errEvents}, {"List", errList},
-				{"Due", errDue}, {"Claim", errClaim}, {"Settle", errSettle}, {"UpdateDeliveries", errRevise}, {"Deliveries", errDeliveries},
+				{"Due", errDue}, {"Claim", errClaim}, {"Settle", errSettle}, {"UpdateDeliveries", errUpdate}, {"Deliveries", errDeliveries},
 			} {
 				if of.err != nil {
 					return fmt.Errorf("%s: %w", of.method, of.err)

@@ -82,7 +82,7 @@ type rule struct {
 // rules returns all of them, in the order they are proven.
 func rules() []rule {
 	return slices.Concat(commitRules, raceRules, readRules, listRules, dueRules, claimRules, lineRules, settleRules,
-		deliveriesRules, reviseRules, briefRules, forgetRules, hastenRules,
+		deliveriesRules, updateRules, loaderRules, pruneRules, rescheduleRules,
 		searchRules, countsRules, valueRules, ageRules, manyRules, argumentRules, tenantRules, joinedRules, contextRules, durableRules)
 }
 

@@ -7,22 +7,22 @@ import (
 )
 
 const (
-	saysRevise    = "UpdateDeliveries changes the state of deliveries that are settled and in one of the states r.From; others it must leave as they are."
-	saysToPending = "To Pending: they are due at r.At, with no Failures and Settled zero."
-	saysToBounced = "To Bounced: Settled becomes r.At."
-	saysKept      = "LastError becomes r.Error in both cases; Attempts and Address must stay."
-	saysHowMany   = "It returns how many it changed; one that is named twice counts once."
-	saysRevision  = "Check reports a revision that makes no sense as an [*InvalidError]."
+	saysUpdate      = "UpdateDeliveries changes the state of deliveries that are settled and in one of the states r.From; others it must leave as they are."
+	saysToPending   = "To Pending: they are due at r.At, with no Failures and Settled zero."
+	saysToBounced   = "To Bounced: Settled becomes r.At."
+	saysKept        = "LastError becomes r.Error in both cases; Attempts and Address must stay."
+	saysHowMany     = "It returns how many it changed; one that is named twice counts once."
+	saysUpdateCheck = "Check reports a revision that makes no sense as an [*InvalidError]."
 )
 
-var reviseRules = []rule{
-	{name: "UpdateDeliveries/from", says: saysRevise, upon: []string{"Settle/", "UpdateDeliveries/pending", "UpdateDeliveries/kept"}, prove: reviseFrom},
-	{name: "UpdateDeliveries/pending", says: saysToPending, upon: []string{"Claim/", "Settle/"}, prove: revisePending},
-	{name: "UpdateDeliveries/bounced", says: saysToBounced, upon: []string{"Settle/"}, prove: reviseBounced},
-	{name: "UpdateDeliveries/kept", says: saysKept, upon: []string{"Settle/"}, prove: reviseKept},
-	{name: "UpdateDeliveries/how many", says: saysHowMany, upon: []string{"Settle/", "UpdateDeliveries/from"}, prove: reviseCount},
-	{name: "UpdateDeliveries/tenants", says: saysTenant, upon: []string{"Settle/", "UpdateDeliveries/how many"}, prove: reviseTenants},
-	{name: "UpdateDeliveries/invalid", says: saysRevision, upon: []string{"Settle/"}, prove: reviseInvalid},
+var updateRules = []rule{
+	{name: "UpdateDeliveries/from", says: saysUpdate, upon: []string{"Settle/", "UpdateDeliveries/pending", "UpdateDeliveries/kept"}, prove: updateFrom},
+	{name: "UpdateDeliveries/pending", says: saysToPending, upon: []string{"Claim/", "Settle/"}, prove: updatePending},
+	{name: "UpdateDeliveries/bounced", says: saysToBounced, upon: []string{"Settle/"}, prove: updateBounced},
+	{name: "UpdateDeliveries/kept", says: saysKept, upon: []string{"Settle/"}, prove: updateKept},
+	{name: "UpdateDeliveries/how many", says: saysHowMany, upon: []string{"Settle/", "UpdateDeliveries/from"}, prove: updateCount},
+	{name: "UpdateDeliveries/tenants", says: saysTenant, upon: []string{"Settle/", "UpdateDeliveries/how many"}, prove: updateTenants},
+	{name: "UpdateDeliveries/invalid", says: saysUpdateCheck, upon: []string{"Settle/"}, prove: updateInvalid},
 }
 
 // settled stores a delivery and settles it at the first attempt, after three
@@ -51,7 +51,7 @@ func (k *kit) endAt(d ticket.Delivery, address string, o ticket.Outcome) ticket.
 	return k.stored(d)
 }
 
-func revision(to ticket.DeliveryState, from []ticket.DeliveryState, list ...ticket.Delivery) ticket.DeliveryUpdate {
+func updateTo(to ticket.DeliveryState, from []ticket.DeliveryState, list ...ticket.Delivery) ticket.DeliveryUpdate {
 	return ticket.DeliveryUpdate{Tenant: acme, IDs: deliveryIDs(list), From: from, To: to, At: soon, Error: "by hand"}
 }
 
@@ -59,7 +59,7 @@ func revision(to ticket.DeliveryState, from []ticket.DeliveryState, list ...tick
 var settledStates = []ticket.DeliveryState{ticket.DeliverySent, ticket.DeliveryDead, ticket.DeliveryBounced, ticket.DeliverySuppressed}
 
 // reviseFrom names deliveries in every state, and some of the states.
-func reviseFrom(k *kit) {
+func updateFrom(k *kit) {
 	for _, from := range [][]ticket.DeliveryState{
 		nil, {ticket.DeliverySent}, {ticket.DeliveryDead}, {ticket.DeliveryBounced, ticket.DeliveryDead}, {ticket.DeliverySuppressed}, settledStates,
 	} {
@@ -78,7 +78,7 @@ func reviseFrom(k *kit) {
 			for i := range list {
 				list[i] = k.stored(list[i])
 			}
-			k.revise(revision(to, from, list...))
+			k.update(updateTo(to, from, list...))
 			for _, d := range list {
 				got := k.stored(d)
 				changes := false
@@ -97,10 +97,10 @@ func reviseFrom(k *kit) {
 	}
 }
 
-func revisePending(k *kit) {
+func updatePending(k *kit) {
 	for _, o := range finals {
 		d := k.settled(o)
-		k.revise(revision(ticket.DeliveryPending, settledStates, d))
+		k.update(updateTo(ticket.DeliveryPending, settledStates, d))
 		got := k.stored(d)
 		k.same(got.State, ticket.DeliveryPending, "state")
 		k.same(got.Due, soon, "due")
@@ -115,10 +115,10 @@ func revisePending(k *kit) {
 	}
 }
 
-func reviseBounced(k *kit) {
+func updateBounced(k *kit) {
 	for _, o := range finals {
 		d := k.settled(o)
-		k.revise(revision(ticket.DeliveryBounced, settledStates, d))
+		k.update(updateTo(ticket.DeliveryBounced, settledStates, d))
 		got := k.stored(d)
 		k.same(got.State, ticket.DeliveryBounced, "state")
 		k.same(got.Settled, soon, "end")
@@ -130,20 +130,20 @@ func reviseBounced(k *kit) {
 }
 
 // reviseKept holds a claim from before the revision, which must stay void.
-func reviseKept(k *kit) {
+func updateKept(k *kit) {
 	for _, words := range []string{"by hand\nécole", " \tno\r\n ", ""} {
 		d := k.endAt(k.outbox(past)[0], "moved@example.org", ticket.OutcomeGiveUp)
-		r := revision(ticket.DeliveryBounced, settledStates, d)
+		r := updateTo(ticket.DeliveryBounced, settledStates, d)
 		r.Error = words
-		k.revise(r)
+		k.update(r)
 		got := k.stored(d)
 		k.same(got.LastError, words, "error of one that was revised to bounced")
 		k.same(got.Attempts, 1, "attempts of one that was revised to bounced")
 		k.same(got.Address, d.Address, "address of one that was revised to bounced")
 
-		r = revision(ticket.DeliveryPending, settledStates, d)
+		r = updateTo(ticket.DeliveryPending, settledStates, d)
 		r.Error = words
-		k.revise(r)
+		k.update(r)
 		got = k.stored(d)
 		k.same(got.LastError, words, "error of one that was revised to pending")
 		k.same(got.Attempts, 1, "attempts of one that was revised to pending")
@@ -156,34 +156,34 @@ func reviseKept(k *kit) {
 	}
 }
 
-func reviseCount(k *kit) {
+func updateCount(k *kit) {
 	dead, sent := k.settled(ticket.OutcomeGiveUp), k.settled(ticket.OutcomeDone)
 	unknown := ticket.Delivery{ID: k.id()}
 	only := []ticket.DeliveryState{ticket.DeliveryDead}
-	k.same(k.revise(revision(ticket.DeliveryPending, only)), 0, "revised of none")
-	k.same(k.revise(revision(ticket.DeliveryPending, only, unknown, sent)), 0, "revised of an unknown one and one in another state")
-	k.same(k.revise(revision(ticket.DeliveryPending, only, unknown, dead, sent)), 1, "revised of an unknown one, one in another state, and one")
-	k.same(k.revise(revision(ticket.DeliveryPending, only, dead)), 0, "revised of one that was revised before")
-	k.same(k.revise(revision(ticket.DeliveryBounced, settledStates, sent)), 1, "revised to bounced")
-	k.same(k.revise(revision(ticket.DeliveryBounced, settledStates, sent, sent)), 1, "revised of one that is named twice")
+	k.same(k.update(updateTo(ticket.DeliveryPending, only)), 0, "revised of none")
+	k.same(k.update(updateTo(ticket.DeliveryPending, only, unknown, sent)), 0, "revised of an unknown one and one in another state")
+	k.same(k.update(updateTo(ticket.DeliveryPending, only, unknown, dead, sent)), 1, "revised of an unknown one, one in another state, and one")
+	k.same(k.update(updateTo(ticket.DeliveryPending, only, dead)), 0, "revised of one that was revised before")
+	k.same(k.update(updateTo(ticket.DeliveryBounced, settledStates, sent)), 1, "revised to bounced")
+	k.same(k.update(updateTo(ticket.DeliveryBounced, settledStates, sent, sent)), 1, "revised of one that is named twice")
 }
 
-func reviseTenants(k *kit) {
+func updateTenants(k *kit) {
 	d := k.settled(ticket.OutcomeGiveUp)
 	for _, tenant := range tenants {
 		if tenant == acme {
 			continue
 		}
 		for _, to := range []ticket.DeliveryState{ticket.DeliveryPending, ticket.DeliveryBounced} {
-			r := revision(to, settledStates, d)
+			r := updateTo(to, settledStates, d)
 			r.Tenant = tenant
-			k.same(k.revise(r), 0, "revised under tenant %q of one of %q", tenant, acme)
+			k.same(k.update(r), 0, "revised under tenant %q of one of %q", tenant, acme)
 			k.same(k.stored(d), d, "a delivery of %q, after a revision under tenant %q", acme, tenant)
 		}
 	}
 }
 
-func reviseInvalid(k *kit) {
+func updateInvalid(k *kit) {
 	d := k.settled(ticket.OutcomeGiveUp)
 	for what, change := range map[string]func(r *ticket.DeliveryUpdate){
 		"no state to go to":      func(r *ticket.DeliveryUpdate) { r.To = "" },
@@ -197,7 +197,7 @@ func reviseInvalid(k *kit) {
 		},
 		"too many": func(r *ticket.DeliveryUpdate) { r.IDs = append(r.IDs, make([]ticket.ID, 1000)...) },
 	} {
-		r := revision(ticket.DeliveryPending, settledStates, d)
+		r := updateTo(ticket.DeliveryPending, settledStates, d)
 		change(&r)
 		_, err := k.store.UpdateDeliveries(k.Context(), r)
 		k.refused(err, ticket.ErrInvalid, "UpdateDeliveries with %s", what)

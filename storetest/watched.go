@@ -83,14 +83,14 @@ func (w *watched) UpdateDeliveries(ctx context.Context, r ticket.DeliveryUpdate)
 
 // What is optional is only called where the store has it, but for Maintain.
 
-func (w *watched) DeliveryContexts(ctx context.Context, r ticket.DeliveryContextRequest) ([]ticket.DeliveryContext, error) {
+func (w *watched) DeliveryContexts(ctx context.Context, rows []ticket.Delivery, since time.Time, most int) ([]ticket.DeliveryContext, error) {
 	w.call("DeliveryContexts")
-	return w.Store.(ticket.DeliveryLoader).DeliveryContexts(ctx, r)
+	return w.Store.(ticket.DeliveryLoader).DeliveryContexts(ctx, rows, since, most)
 }
 
-func (w *watched) PruneReceipts(ctx context.Context, f ticket.ReceiptPruneRequest) (int, error) {
+func (w *watched) PruneReceipts(ctx context.Context, before time.Time, limit int, key func(ticket.Digest) ticket.Digest) (int, error) {
 	w.call("PruneReceipts")
-	return w.Store.(ticket.ReceiptPruner).PruneReceipts(ctx, f)
+	return w.Store.(ticket.ReceiptPruner).PruneReceipts(ctx, before, limit, key)
 }
 
 func (w *watched) Reschedule(ctx context.Context, h ticket.RescheduleRequest) (int, error) {
