@@ -8,7 +8,7 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-const saysCompared = "Times are compared as times and numbers as numbers, not as text: ten must come after nine, and 2001 after 1999."
+const saysCompared = "A store must compare times as times and numbers as numbers, not as text: ten comes after nine, and 2001 after 1999."
 
 // Microseconds since 1970 are negative, have more digits from 2001 on, and from
 // 2255 on more than a float64 can hold.

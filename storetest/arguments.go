@@ -6,7 +6,7 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-const saysArguments = "What it passed must be afterwards as it was, the order of a list included."
+const saysArguments = "A method must not change its arguments, including the order of their lists."
 
 var argumentRules = []rule{
 	{name: "Values/arguments", says: saysArguments, prove: argumentsKept},

@@ -8,7 +8,7 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-const saysCancelled = "A call whose context is cancelled before it begins must return the context's error and change nothing."
+const saysCancelled = "If the context is cancelled before the call, a method must return the context's error and change nothing."
 
 var contextRules = []rule{
 	{name: "Context/cancelled", says: saysCancelled, prove: cancelledCalls},

@@ -9,10 +9,10 @@ import (
 )
 
 const (
-	saysClaim     = "Claim leases deliveries to the caller: those pending with Due not after r.Now, and those claimed whose lease has passed (Until not after r.Now); of r.Notifiers only; the earliest Due first, by ID where equal; at most r.Limit."
-	saysClaimed   = "Each one returned has Attempts counted up by one, State Claimed and Until set to r.Now plus r.Lease, and so it is stored; where it takes over a lease that has passed, Failures must be counted up by one as well."
-	saysClaimKept = "All its other fields must stay as they were, both as returned and as stored."
-	saysRequest   = "Commit, List, Claim, Settle, Deliveries and UpdateDeliveries must return the error of the Check of what they are passed, before they look at anything."
+	saysClaim     = "Claim leases deliveries to the caller: pending ones with Due not after r.Now, and claimed ones whose lease has expired (Until not after r.Now). It claims deliveries of r.Notifiers only, earliest Due first, then by ID, at most r.Limit of them."
+	saysClaimed   = "In each delivery, as returned and as stored, it increments Attempts, sets State to DeliveryClaimed and Until to r.Now plus r.Lease. When it takes over an expired lease, it must also increment Failures."
+	saysClaimKept = "All other fields must stay as they were, both as returned and as stored."
+	saysRequest   = "Commit, List, Claim, Settle, Deliveries and UpdateDeliveries must return the error of their argument's Check before they do anything else."
 )
 
 var claimRules = []rule{

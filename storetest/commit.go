@@ -7,12 +7,12 @@ import (
 )
 
 const (
-	saysConflict  = "It must fail with ErrConflict where a ticket's stored version is not its Change.Expect (a ticket that is not there, or another tenant's, has none)."
-	saysDuplicate = "It must fail with ErrDuplicate where, in this order of preference, the receipt's key is taken in its tenant, a new ticket's ID or number is taken in any tenant, or a delivery's ID is taken."
-	saysKeyFirst  = "Where the receipt's key is taken, that must win over everything else, a conflict included, so that a repeat is recognised."
-	saysInvalid   = "It must fail with ErrInvalid where c does not pass Commit.Check."
-	saysVisible   = "When it has returned nil, every later read must see all of it, and no reader ever sees a part of one ticket's change: its row, events and deliveries appear together."
-	saysWithData  = "Errors are the categories of this package, wrapped with data, so that errors.Is finds them"
+	saysConflict  = "It must return ErrConflict if the stored version of a ticket is not its Change.Expect. A ticket that does not exist, or belongs to another tenant, has no version."
+	saysDuplicate = "It must return ErrDuplicate if, in this order of preference, the receipt's key is used in its tenant, a new ticket's ID or number is used in any tenant, or a delivery's ID is used."
+	saysKeyFirst  = "If the receipt's key is used, that error must win over all others, a conflict included, so that the desk recognises a repeat."
+	saysInvalid   = "It must return ErrInvalid if c does not pass Commit.Check."
+	saysVisible   = "After it has returned nil, every read must see all of c. No reader ever sees a part of one ticket's change: its row, events and deliveries appear together."
+	saysWithData  = "Errors wrap the categories of this package, with data, so that errors.Is finds them"
 	saysAllOrNone = "Commit writes everything in c, or nothing."
 )
 

@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	saysCounts = "Counts returns how many tickets of the tenant are not done (see [Phase.Done]) and were not merged into another one, in each queue, level and status, sorted in that order, texts by their bytes."
-	saysNoZero = "Places where there is none must be left out."
+	saysCounts = "Counts returns the number of the tenant's tickets that are neither done (see [Phase.Done]) nor merged, for each queue, level and status, sorted in that order, texts by their bytes."
+	saysNoZero = "Places without a ticket must be left out."
 )
 
 var countsRules = []rule{

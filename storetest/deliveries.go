@@ -8,10 +8,10 @@ import (
 )
 
 const (
-	saysDeliveries    = "Deliveries returns the deliveries that match q, whatever their state, the newest first (by ID, backwards), from q.After on, at most q.Limit of them."
-	saysDeliveryMatch = "DeliveryQuery.Match defines what matches."
-	saysDeliveryNext  = "DeliveryPage.Next must be zero exactly when nothing follows."
-	saysDeliveryAsk   = "Check reports a query that makes no sense as an [*InvalidError]. Stores call it first."
+	saysDeliveries    = "Deliveries returns the deliveries that match q, in any state, newest first (by descending ID), starting after q.After, at most q.PageSize of them."
+	saysDeliveryMatch = "DeliveryQuery.Match defines the matches."
+	saysDeliveryNext  = "DeliveryPage.Next must be zero exactly when no delivery follows."
+	saysDeliveryAsk   = "Check returns an [*InvalidError] if the query is not valid. Stores call it first."
 )
 
 var deliveriesRules = []rule{

@@ -10,12 +10,12 @@ import (
 )
 
 const (
-	saysContexts = "DeliveryContexts returns a brief for every delivery of the request, in its order."
-	saysPrevious = "the last one Sent in its line before it (the greatest Seq below its own); zero: none"
-	saysBounced  = "one that is Bounced and whose Delivery.Key is the recipient's; zero: none"
-	saysSent     = "to the same recipient, about any ticket: Sent, and Settled not before Since; at most Most"
-	saysHere     = "the same, about this ticket"
-	saysSameVia  = "Counts, Previous and Bounced are of deliveries by the same notifier in the same tenant."
+	saysContexts = "DeliveryContexts returns a DeliveryContext for every delivery of rows, in the order of rows."
+	saysPrevious = "the Sent delivery of its line with the greatest Seq below its own; zero means none"
+	saysBounced  = "a Bounced delivery whose Delivery.Key is the recipient's Key; zero means none"
+	saysSent     = "deliveries to the same recipient, about any ticket, that are Sent with Settled not before since; at most most"
+	saysHere     = "the same, about this ticket only"
+	saysSameVia  = "Previous, Bounced, Sent and SentHere cover only deliveries by the same notifier in the same tenant."
 )
 
 var loaderRules = []rule{

@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	saysDue      = "Due returns references to tickets of all tenants whose timer has passed (Timer.At is not after now), the earliest first, by ID where equal, at most limit of them; none, if limit is 0 or less."
-	saysDueAlone = "The timer alone decides: a ticket that is closed or merged away must be among them while it has one, and must not be when its timer was stopped."
+	saysDue      = "Due returns references to tickets of all tenants whose timer has expired (Timer.At is not after now), earliest first, then by ID, at most limit of them. A limit of 0 or less means none."
+	saysDueAlone = "Only the timer counts: a closed or merged ticket must be returned while it has a timer, and a ticket whose timer was stopped must not."
 )
 
 var dueRules = []rule{

@@ -6,7 +6,7 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-const saysJoined = `Texts that are kept in one key must not run together: the tenant "a" with the key "b:c" is not the tenant "a:b" with the key "c".`
+const saysJoined = `Texts that are combined into one key must not run together: the tenant "a" with the key "b:c" is not the tenant "a:b" with the key "c".`
 
 var joinedRules = []rule{
 	{name: "Tenants/run together", says: saysJoined, upon: []string{"Tenants/", "List/match", "Deliveries/match", "Deliveries/tenants", "Commit/key", "Receipt"}, prove: joinedTenants},

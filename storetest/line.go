@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	saysLine    = "Deliveries of one ticket by one notifier to one recipient (with equal Recipient.Key) stand in line, by Seq, then by ID."
-	saysBlocked = "One must not be claimed while an earlier one of its line is pending or claimed, due or not."
+	saysLine    = "Deliveries of one ticket by one notifier to one recipient (with equal Recipient.Key) form a line, ordered by Seq, then by ID."
+	saysBlocked = "A delivery must not be claimed while an earlier one of its line is pending or claimed, due or not."
 )
 
 var lineRules = []rule{

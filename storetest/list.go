@@ -8,14 +8,14 @@ import (
 )
 
 const (
-	saysList   = "List returns the tickets that match q, in q's order, from q.After on, at most q.Limit of them."
-	saysMatch  = "Match reports whether the ticket is one the query asks for, wherever in the order; in OrderSoonestDue, only those with a timer are."
-	saysOrder  = "An order is total: where the key is equal, the ID decides in the same direction."
-	saysWalk   = "A walk from page to page must meet every ticket that matches all the while, once, whatever else changes meanwhile, as long as its place in the order does not change."
-	saysNext   = "Page.Next must be empty exactly when nothing follows."
-	saysBounds = "tickets a page, 1 to MaxLimit; 0: DefaultLimit"
-	saysAfter  = "Place returns the place that the query goes on behind, and whether it does."
-	saysQuery  = "Check reports a query that makes no sense as an [*InvalidError]. Stores call it first."
+	saysList   = "List returns the tickets that match q, in q's order, starting after q.After, at most q.PageSize of them."
+	saysMatch  = "Match, for stores, reports whether the ticket matches the query, whatever q.After is. In OrderSoonestDue only tickets with a timer match."
+	saysOrder  = "Every order is total: tickets with equal keys are ordered by ID, in the same direction."
+	saysWalk   = "A walk from page to page must return each ticket exactly once that matches throughout and keeps its place in the order, whatever else changes meanwhile."
+	saysNext   = "Page.Next must be empty exactly when no ticket follows."
+	saysBounds = "tickets per page, 1 to MaxLimit; 0 means DefaultLimit"
+	saysAfter  = "Place, for stores, returns the place that the query continues after, and whether there is one."
+	saysQuery  = "Check returns an [*InvalidError] if the query is not valid. Stores call it first."
 )
 
 var listRules = []rule{

@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	saysMany  = "A method must return as many as there are, up to its limit, however high that is; a store that has to ask in portions asks again."
-	saysWhole = "A method must handle all that it is passed, up to what its Check allows; a store that has to write in portions writes them all."
+	saysMany  = "A method must return all results up to its limit, however high the limit is. A store that reads in batches continues with the next batch."
+	saysWhole = "A method must handle everything that the Check of its argument allows. A store that writes in batches writes all of them."
 )
 
 var manyRules = []rule{

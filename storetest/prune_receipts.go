@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	saysPrune = "PruneReceipts removes receipts of all tenants whose At is before f.Before, at most f.Limit of them."
-	saysKeyed = "Of the others, at most f.Limit that are not Keyed must become Keyed, with the Request that f.Key makes of theirs; none, if f.Key is nil. It returns how many receipts it removed or changed."
+	saysPrune = "PruneReceipts removes receipts of all tenants whose At is before the time before, at most limit of them."
+	saysKeyed = "Of the other receipts, at most limit that are not Keyed must become Keyed, with key of their Request as the new Request; none if key is nil. It returns the number of receipts it removed or changed."
 )
 
 var pruneRules = []rule{

@@ -9,11 +9,11 @@ import (
 const (
 	saysTicket  = "Ticket returns the ticket with this ID, or ErrNotFound."
 	saysLookup  = "Lookup returns the ticket with this number, or ErrNotFound."
-	saysNumber  = "A number is kept verbatim, whatever it looks like: numbers that differ in a letter's case, a blank or a hyphen must be different numbers."
-	saysMerged  = "A ticket that was merged away keeps its number"
-	saysReceipt = "Receipt returns what an idempotency key was used for, or ErrNotFound."
-	saysEvents  = "Events returns the ticket's events with Seq greater than after, in order and without a gap, at most limit of them (all, if limit is 0 or less)."
-	saysNoEvent = "An existing ticket without such events gives none and no error; an unknown one must give ErrNotFound."
+	saysNumber  = "Numbers are stored verbatim: numbers that differ in the case of a letter, a space or a hyphen must be different numbers."
+	saysMerged  = "A merged ticket keeps its number"
+	saysReceipt = "Receipt returns the receipt of an idempotency key, or ErrNotFound."
+	saysEvents  = "Events returns the ticket's events with Seq greater than after, in order and without a gap, at most limit of them. A limit of 0 or less means all."
+	saysNoEvent = "If an existing ticket has no such events, it returns none and no error. If the ticket does not exist, it must return ErrNotFound."
 )
 
 var readRules = []rule{

@@ -10,10 +10,10 @@ import (
 )
 
 const (
-	saysReschedule      = "Reschedule brings forward what is on its way by h.Notifiers, in all tenants, or else, where h.IDs are given, those of them in h.Tenant."
-	saysRescheduleDue   = "Deliveries that are pending with a Due after h.Due must be due at h.Now"
-	saysRescheduleUntil = "of those that are claimed with an Until after h.Until, Until must become h.Now, and so must a Due that is later."
-	saysRescheduleKeeps = "Zero times mean none of these. All else must stay. It returns how many it changed."
+	saysReschedule      = "Reschedule brings forward deliveries by r.Notifiers in all tenants or, if r.IDs is not empty, the deliveries r.IDs of r.Tenant."
+	saysRescheduleDue   = "Pending deliveries with a Due after r.Due must become due at r.Now."
+	saysRescheduleUntil = "For claimed deliveries with an Until after r.Until, Until must become r.Now, and so must a later Due."
+	saysRescheduleKeeps = "If r.Due or r.Until is zero, it selects no deliveries. Everything else must stay. It returns the number of deliveries it changed."
 )
 
 var rescheduleRules = []rule{

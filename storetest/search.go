@@ -13,18 +13,18 @@ import (
 )
 
 const (
-	saysSearch  = "Search returns the tickets that match q.Query and in which every word of q.Text stands: the newest first (by creation, then by ID, backwards), at most Query.PageSize of them."
+	saysSearch  = "Search returns the tickets that match q.Query and contain every word of q.Text, newest first (by descending creation time, then by descending ID), at most q.PageSize of them."
 	saysWords   = "Text is the words to look for: all of them must stand in the ticket, in any place and order, in any case."
 	saysPrefix  = `"prin*", of three symbols or more before the asterisk, stands for every word that begins so.`
 	saysFolds   = "A word is a run of letters and digits; of scripts that are written without blanks, each symbol is one. Accents do not count."
 	saysFirst   = "Of more than 16 words, the first 16 do."
-	saysWhere   = "Words stand in the subject as it is now, and in messages, solutions included."
-	saysNotes   = "Notes must be looked at only if q.Notes says so, and must not reach a snippet otherwise."
-	saysSnippet = "A snippet must be a short piece of such text, 500 bytes at most, in which a word that was looked for stands, and every place where one does is marked."
-	saysFresh   = "What was committed must be found at the latest after a call of Maintain, if the store has one, and at once if not."
+	saysWhere   = "It searches the current subject and the messages, solutions included."
+	saysNotes   = "It must search notes only if q.Notes is true, and no snippet may quote them otherwise."
+	saysSnippet = "A snippet must be a short piece of this text, at most 500 bytes, that contains a searched word and marks every searched word in it."
+	saysFresh   = "A commit must be found at the latest after the next call of Maintain if the store is a Maintainer, and at once if it is not."
 	saysBest    = "Best asks for the best matches first, those with the words in the subject above all, of the newest tickets that match; how many these are is up to the store."
-	saysAsked   = "It must fail with ErrInvalid where q does not pass SearchQuery.Check."
-	saysShared  = "Processes that share a store may call it at the same time."
+	saysAsked   = "It must return ErrInvalid if q does not pass SearchQuery.Check."
+	saysShared  = "Several processes that share a store may call Maintain at the same time."
 )
 
 var searchRules = []rule{

@@ -10,14 +10,14 @@ import (
 )
 
 const (
-	saysSettle     = "One that is done must become Sent; one that is to be tried again must become Pending with the new Due; the other outcomes must become Dead, Bounced and Suppressed."
-	saysSettled    = "A delivery that is Sent, Dead, Bounced or Suppressed is settled: it has Settled set to the settlement's At, and stays in the store."
-	saysRecorded   = "In every case Failures, LastError and Address become those of the settlement, and Until zero."
+	saysSettle     = "OutcomeDone must make a delivery DeliverySent; OutcomeRetry must make it DeliveryPending with the new Due; OutcomeGiveUp, OutcomeBounce and OutcomeSuppress must make it DeliveryDead, DeliveryBounced and DeliverySuppressed."
+	saysSettled    = "All states but pending and claimed are settled: Settled becomes the settlement's At, and the delivery stays in the store."
+	saysRecorded   = "In every case Failures, LastError and Address become those of the settlement, and Until becomes zero."
 	saysSettleKept = "All other fields of the delivery must stay as they were."
-	saysStale      = "Each settlement stands by itself: one whose delivery is not claimed, or is claimed with other Attempts, must change nothing, and the call then returns ErrClaimLost after the others were made."
-	saysLate       = "It counts however late it comes: the end of the lease does not matter as long as nobody else has claimed the delivery."
-	saysNobody     = "Where one is to be tried again, the store may put off the Due of those behind it in its line to the same time; it must bring none forward, and must leave all others as they are."
-	saysOutcome    = "Check reports a settlement that makes no sense as an [*InvalidError]."
+	saysStale      = "If a delivery is not claimed, or is claimed with other Attempts, its settlement must change nothing, and Settle returns ErrClaimLost after it has applied the others."
+	saysLate       = "A settlement counts however late it arrives: the end of the lease does not matter as long as nobody else has claimed the delivery."
+	saysNobody     = "With OutcomeRetry, the store may postpone the Due of later deliveries of the same line to the same time. It must not bring any forward, and must leave all others as they are."
+	saysOutcome    = "Check returns an [*InvalidError] if the settlement is not valid. Stores call it first."
 )
 
 var settleRules = []rule{

@@ -6,7 +6,7 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-const saysTenant = "What belongs to one tenant must be invisible under every other; the empty tenant is a tenant like any other, not a wildcard."
+const saysTenant = "Data of one tenant must be invisible to every other tenant. The empty tenant is a tenant like any other, not a wildcard."
 
 var tenantRules = []rule{
 	{name: "Tenants/invisible", says: saysTenant, prove: tenantInvisible},

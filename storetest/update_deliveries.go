@@ -7,12 +7,12 @@ import (
 )
 
 const (
-	saysUpdate      = "UpdateDeliveries changes the state of deliveries that are settled and in one of the states r.From; others it must leave as they are."
-	saysToPending   = "To Pending: they are due at r.At, with no Failures and Settled zero."
-	saysToBounced   = "To Bounced: Settled becomes r.At."
-	saysKept        = "LastError becomes r.Error in both cases; Attempts and Address must stay."
-	saysHowMany     = "It returns how many it changed; one that is named twice counts once."
-	saysUpdateCheck = "Check reports a revision that makes no sense as an [*InvalidError]."
+	saysUpdate      = "UpdateDeliveries changes the state of settled deliveries that are in one of the states r.From; it must leave all others as they are."
+	saysToPending   = "If r.To is DeliveryPending, a delivery becomes due at r.At, and Failures and Settled become zero."
+	saysToBounced   = "If r.To is DeliveryBounced, Settled becomes r.At."
+	saysKept        = "In both cases LastError becomes r.Error; Attempts and Address must stay."
+	saysHowMany     = "It returns the number of deliveries it changed; an ID that is named twice counts once."
+	saysUpdateCheck = "Check returns an [*InvalidError] if the update is not valid. Stores call it first."
 )
 
 var updateRules = []rule{
