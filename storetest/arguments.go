@@ -12,7 +12,7 @@ var argumentRules = []rule{
 	{name: "Values/arguments", says: saysArguments, prove: argumentsKept},
 }
 
-// argumentsKept passes lists that are in no order, and some values twice.
+// argumentsKept passes unsorted lists, some with duplicates.
 func argumentsKept(k *kit) {
 	c := k.opened(acme)
 	var list []ticket.Delivery
@@ -31,7 +31,7 @@ func argumentsKept(k *kit) {
 	claim := ticket.ClaimRequest{Now: clock, Lease: lease, Limit: 100, Notifiers: []string{"sms", "mail", "sms", "a"}}
 	vias := slices.Clone(claim.Notifiers)
 	claimed := k.claimWith(claim)
-	k.same(claim.Notifiers, vias, "Via of the request, after Claim")
+	k.same(claim.Notifiers, vias, "Notifiers of the request, after Claim")
 
 	var settlements []ticket.Settlement
 	for i := range claimed {
@@ -45,8 +45,8 @@ func argumentsKept(k *kit) {
 	r := updateTo(ticket.DeliveryPending, []ticket.DeliveryState{ticket.DeliverySuppressed, ticket.DeliveryDead, ticket.DeliveryBounced, ticket.DeliveryDead}, list[0], list[2], list[1], list[0])
 	ids, from := slices.Clone(r.IDs), slices.Clone(r.From)
 	k.update(r)
-	k.same(r.IDs, ids, "IDs of the revision, after Revise")
-	k.same(r.From, from, "From of the revision, after Revise")
+	k.same(r.IDs, ids, "IDs of the update, after UpdateDeliveries")
+	k.same(r.From, from, "From of the update, after UpdateDeliveries")
 
 	q := ticket.DeliveryQuery{Tenant: acme, IDs: ids, State: slices.Clone(from), Kind: []ticket.Kind{"z", "a"}, Notifiers: slices.Clone(vias)}
 	k.deliveries(q)

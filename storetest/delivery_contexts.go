@@ -33,7 +33,7 @@ var loaderRules = []rule{
 	{name: "DeliveryContexts/cancelled", says: saysCancelled, lacks: noLoader, prove: loaderCancelled},
 }
 
-// noBrief says why a store is left out.
+// noLoader names the feature if the store lacks it.
 func noLoader(ctx context.Context, s ticket.Store) string {
 	loader, ok := s.(ticket.DeliveryLoader)
 	if ok {
@@ -41,18 +41,18 @@ func noLoader(ctx context.Context, s ticket.Store) string {
 		ok = !errors.Is(err, errors.ErrUnsupported)
 	}
 	if !ok {
-		return "briefs"
+		return "contexts of deliveries"
 	}
 	return ""
 }
 
-// briefs asks about deliveries, and counts without end from the beginning.
+// contexts loads the contexts of deliveries, with counts over all time and no limit.
 func (k *kit) contexts(rows ...ticket.Delivery) []ticket.DeliveryContext {
 	k.Helper()
 	return k.contextsFor(contextsRequest{rows: rows, since: past.Add(-year), most: 1000})
 }
 
-// A contextsRequest is what DeliveryContexts is passed.
+// A contextsRequest holds the arguments of DeliveryContexts.
 type contextsRequest struct {
 	rows  []ticket.Delivery
 	since time.Time
@@ -63,11 +63,11 @@ func (k *kit) contextsFor(r contextsRequest) []ticket.DeliveryContext {
 	k.Helper()
 	contexts, err := k.store.DeliveryContexts(k.Context(), r.rows, r.since, r.most)
 	k.ok(err, "DeliveryContexts")
-	k.same(len(contexts), len(r.rows), "briefs")
+	k.same(len(contexts), len(r.rows), "number of contexts")
 	return contexts
 }
 
-// briefFound asks about what is there, in disorder, and about what is not.
+// loaderFound asks for existing and missing tickets and events, in no order.
 func loaderFound(k *kit) {
 	north, south, stray := k.opened(acme, note("one"), note("two")), k.opened(acme), k.opened("other", note("one"))
 	k.commit(north, south)
@@ -89,21 +89,21 @@ func loaderFound(k *kit) {
 	changed.Events = slices.Concat(north.Events, changed.Events)
 	of[north.Ticket.ID] = changed
 
-	k.same(len(k.contexts()), 0, "briefs of nothing")
+	k.same(len(k.contexts()), 0, "contexts of no deliveries")
 	for i, b := range k.contexts(rows...) {
 		d := rows[i]
 		c, ok := of[d.Ticket]
 		ok = ok && d.Tenant == c.Ticket.Tenant && d.Seq > 0 && d.Seq <= c.Ticket.Version
 		k.same(b.Found, ok, "found, for event %d of a ticket, the %d. asked for", d.Seq, i+1)
 		if ok {
-			k.same(b.Ticket, c.Ticket, "ticket of the %d. brief", i+1)
-			k.same(b.Event, c.Events[d.Seq-1], "event of the %d. brief", i+1)
+			k.same(b.Ticket, c.Ticket, "ticket of the %d. context", i+1)
+			k.same(b.Event, c.Events[d.Seq-1], "event of the %d. context", i+1)
 		}
 	}
 }
 
-// work claims and settles deliveries of one line or of none, each as told, one
-// after the other.
+// work claims and settles deliveries of one line, or of no line, one after the other,
+// with the given outcomes.
 func (k *kit) work(list []ticket.Delivery, outcomes ...ticket.Outcome) {
 	k.Helper()
 	for i, o := range outcomes {
@@ -111,13 +111,13 @@ func (k *kit) work(list []ticket.Delivery, outcomes ...ticket.Outcome) {
 		claimed := k.claimWith(r)
 		k.same(deliveryIDs(claimed), []ticket.ID{list[i].ID}, "delivery claimed, to be settled")
 		s := settlement(claimed[0], o)
-		s.At = clock.Add(-time.Duration(i) * time.Second) // clocks differ
+		s.At = clock.Add(-time.Duration(i) * time.Second) // the clocks differ
 		k.settle(s)
 	}
 }
 
-// briefPrevious has a line whose IDs and ends go against the order of the
-// events, and others in which more was sent.
+// loaderPrevious has a line whose IDs and settling times are in the opposite order of
+// the events, and other lines in which more was sent.
 func loaderPrevious(k *kit) {
 	k.tell(6, acme, ticket.Recipient{Role: ticket.RoleRequester, Person: ada}, "mail")
 	c, line := k.line(7)
@@ -126,7 +126,7 @@ func loaderPrevious(k *kit) {
 		line[i].Seq = int64(i + 1)
 	}
 	line[1].To.Person = ticket.Person{Email: "ADA@example.org"}
-	line[6].Seq = 6 // tells of the same event as the one before, and comes first by its ID
+	line[6].Seq = 6 // of the same event as the one before, with a lesser ID
 	line[5], line[6] = line[6], line[5]
 	other := k.delivery(c.Ticket)
 	other.Seq, other.To, other.Due = 4, to(1), past.Add(-time.Hour)
@@ -136,59 +136,59 @@ func loaderPrevious(k *kit) {
 	k.work(line, ticket.OutcomeDone, ticket.OutcomeDone, ticket.OutcomeGiveUp, ticket.OutcomeSuppress, ticket.OutcomeBounce, ticket.OutcomeDone)
 	want := []ticket.ID{{}, line[0].ID, line[1].ID, line[1].ID, line[1].ID, line[1].ID, line[1].ID}
 	for i, b := range k.contexts(line...) {
-		k.same(b.Previous, want[i], "the one before the %d. of the line", i+1)
+		k.same(b.Previous, want[i], "Previous of the %d. of the line", i+1)
 	}
 }
 
-// briefMany has numbers of events that sort otherwise as text.
+// loaderMany has event numbers that sort differently as text.
 func loaderMany(k *kit) {
 	c, list := k.manyInLine()
 	k.enter(c, list)
 	k.work(list, slices.Repeat([]ticket.Outcome{ticket.OutcomeDone}, len(list))...)
 	var before ticket.ID
 	for i, b := range k.contexts(list...) {
-		k.same(b.Previous, before, "the one before that of event %d, when all were sent", list[i].Seq)
+		k.same(b.Previous, before, "Previous of event %d, when all were sent", list[i].Seq)
 		before = list[i].ID
 	}
 }
 
-// briefRedriven takes those that were sent back one by one.
+// loaderRedriven redrives the sent deliveries one by one.
 func loaderRedriven(k *kit) {
 	list := k.lined(4)
 	k.work(list, ticket.OutcomeDone, ticket.OutcomeDone, ticket.OutcomeDone)
 	previous := func(want ticket.ID, when string) {
 		k.Helper()
-		k.same(k.contexts(list[3])[0].Previous, want, "the one before, %s", when)
+		k.same(k.contexts(list[3])[0].Previous, want, "Previous, %s", when)
 	}
 	previous(list[2].ID, "when three were sent")
 	k.update(updateTo(ticket.DeliveryPending, settledStates, list[2]))
 	previous(list[1].ID, "when the third one was redriven")
 	k.update(updateTo(ticket.DeliveryBounced, settledStates, list[1]))
-	previous(list[0].ID, "when the second one turned out to have bounced")
+	previous(list[0].ID, "after the second one became Bounced")
 	k.update(updateTo(ticket.DeliveryPending, settledStates, list[0]))
-	previous(ticket.ID{}, "when none is left that is sent")
+	previous(ticket.ID{}, "when no sent one is left")
 }
 
-// briefCopies scribbles over what it got.
+// loaderCopies overwrites its results.
 func loaderCopies(k *kit) {
 	c := k.filled(plainly(), acme)
 	k.put(c)
 	for range 2 { // the first one may have filled a cache
 		b := k.contexts(c.Deliveries[0])
-		k.same(b[0].Ticket, c.Changes[0].Ticket, "ticket of a brief, after the caller changed that of another one")
+		k.same(b[0].Ticket, c.Changes[0].Ticket, "ticket of a context, after the caller changed that of another one")
 		scribble(&b)
 	}
 	k.stands(c.Changes[0].Ticket, c.Changes[0].Events)
 }
 
-// briefBounced brings the bounced one back, and another one instead.
+// loaderBounced redrives the bounced delivery and has another one bounce.
 func loaderBounced(k *kit) {
 	c := k.opened(acme)
 	asked := k.delivery(c.Ticket)
 	asked.To.Person.Email = "ADA@example.org"
 	bounced := func(want ticket.ID, when string) {
 		k.Helper()
-		k.same(k.contexts(asked)[0].Bounced, want, "the one that bounced, %s", when)
+		k.same(k.contexts(asked)[0].Bounced, want, "Bounced, %s", when)
 	}
 	of := func(to ticket.Recipient, o ticket.Outcome) ticket.Delivery {
 		k.Helper()
@@ -212,7 +212,7 @@ func loaderBounced(k *kit) {
 	bounced(sent.ID, "after a report that one bounced that had been sent")
 }
 
-// briefElsewhere has bounces at addresses that a delivery's recipient does not have.
+// loaderElsewhere has bounces at addresses other than the recipient's.
 func loaderElsewhere(k *kit) {
 	enter := func(to ticket.Recipient) ticket.Delivery {
 		k.Helper()
@@ -230,14 +230,14 @@ func loaderElsewhere(k *kit) {
 		k.Helper()
 		asked := k.delivery(c.Ticket)
 		asked.To = to
-		k.same(k.contexts(asked)[0].Bounced, want, "the one that bounced, for %s", what)
+		k.same(k.contexts(asked)[0].Bounced, want, "Bounced, for %s", what)
 	}
 	zoe := ticket.Recipient{Role: ticket.RoleRequester, Person: ticket.Person{ID: "c-2", Email: "zoe@example.org"}}
 	d := k.endAt(enter(zoe), "Moved@example.org", ticket.OutcomeBounce)
 	bounced(mail("moved@EXAMPLE.org"), d.ID, "the address that bounced")
 	bounced(zoe, ticket.ID{}, "the recipient, whose own address did not")
 	sent := k.endAt(enter(zoe), "late@example.org", ticket.OutcomeDone)
-	bounced(mail("late@example.org"), ticket.ID{}, "an address that took what was sent")
+	bounced(mail("late@example.org"), ticket.ID{}, "an address that accepted a message")
 	k.update(updateTo(ticket.DeliveryBounced, settledStates, sent, d))
 	bounced(mail("late@example.org"), sent.ID, "an address that bounced late")
 	bounced(mail("moved@example.org"), d.ID, "one that bounced twice")
@@ -253,11 +253,11 @@ func loaderElsewhere(k *kit) {
 	asked := k.delivery(c.Ticket)
 	asked.To = zoe
 	if id := k.contexts(asked)[0].Bounced; id != d.ID && id != sent.ID {
-		k.fail("the recipient's own address has bounced, and the brief says that none did")
+		k.fail("the recipient's own address has bounced, but the context has none")
 	}
 }
 
-// tell sends, at times a second apart, n about a new ticket.
+// tell sends n deliveries about a new ticket, one second apart.
 func (k *kit) tell(n int, tenant string, to ticket.Recipient, via string) []ticket.Delivery {
 	k.Helper()
 	c, list := k.line(n)
@@ -277,7 +277,8 @@ func (k *kit) tell(n int, tenant string, to ticket.Recipient, via string) []tick
 	return list
 }
 
-// briefSent counts over tickets, from several times on and up to several limits.
+// loaderSent counts over several tickets, from several times on and up to several
+// limits.
 func loaderSent(k *kit) {
 	asked := k.tell(3, acme, ticket.Recipient{Role: ticket.RoleRequester, Person: ada}, "mail")[0]
 	k.tell(2, acme, ticket.Recipient{Role: ticket.RoleFollower, Person: ticket.Person{Email: "ADA@example.org"}}, "mail")
@@ -311,7 +312,7 @@ func loaderSent(k *kit) {
 		k.same(b.Sent, q.want, "sent to one recipient since %v, counted up to %d", q.since, q.most)
 	}
 	k.update(updateTo(ticket.DeliveryBounced, settledStates, asked))
-	k.same(k.contexts(asked)[0].Sent, 4, "sent to one recipient, when one of five turned out to have bounced")
+	k.same(k.contexts(asked)[0].Sent, 4, "sent to one recipient, when one of five became Bounced")
 }
 
 func loaderHere(k *kit) {
@@ -339,10 +340,10 @@ func loaderHere(k *kit) {
 		k.same(b.SentHere, q.want, "sent to one recipient about one ticket since %v, counted up to %d", q.since, q.most)
 	}
 	k.update(updateTo(ticket.DeliveryBounced, settledStates, asked))
-	k.same(k.contexts(asked)[0].SentHere, 2, "sent to one recipient about one ticket, when one of three turned out to have bounced")
+	k.same(k.contexts(asked)[0].SentHere, 2, "sent to one recipient about one ticket, when one of three became Bounced")
 }
 
-// briefNotifiers has names that a lenient database takes for equal.
+// loaderNotifiers has names that a lenient database takes for equal.
 func loaderNotifiers(k *kit) {
 	ours := ticket.Recipient{Role: ticket.RoleRequester, Person: ada}
 	c, list := k.line(2)
@@ -361,8 +362,8 @@ func loaderNotifiers(k *kit) {
 	k.enter(bounced, one)
 	k.work(one, ticket.OutcomeBounce)
 	b := k.contexts(list[1])[0]
-	k.same(b.Bounced, ticket.ID{}, "the one that bounced, by another notifier only")
-	k.same(b.Previous, ticket.ID{}, "the one before, of which only other notifiers have made some")
+	k.same(b.Bounced, ticket.ID{}, "Bounced, by another notifier only")
+	k.same(b.Previous, ticket.ID{}, "Previous, when only other notifiers have sent some")
 	k.same(b.Sent, 0, "sent to one recipient, by other notifiers only")
 	k.same(b.SentHere, 0, "sent to one recipient about one ticket, by other notifiers only")
 }
@@ -381,10 +382,10 @@ func loaderTenants(k *kit) {
 	k.enter(c, []ticket.Delivery{d})
 	b := k.contexts(d)[0]
 	k.same(b.Sent, 0, "sent to one recipient, under other tenants only")
-	k.same(b.Bounced, ticket.ID{}, "the one that bounced, under other tenants only")
+	k.same(b.Bounced, ticket.ID{}, "Bounced, under other tenants only")
 	for i, b := range k.contexts(theirs...) {
 		k.same(b.Sent, 1, "sent to one recipient under tenant %q", theirs[i].Tenant)
-		k.same(b.Bounced, theirs[i].ID, "the one that bounced under tenant %q", theirs[i].Tenant)
+		k.same(b.Bounced, theirs[i].ID, "Bounced under tenant %q", theirs[i].Tenant)
 	}
 }
 
@@ -393,5 +394,5 @@ func loaderCancelled(k *kit) {
 	ctx, cancel := context.WithCancel(k.Context())
 	cancel()
 	_, err := k.store.DeliveryContexts(ctx, []ticket.Delivery{d}, clock, 1)
-	k.refused(err, context.Canceled, "DeliveryContexts with a context that is over")
+	k.refused(err, context.Canceled, "DeliveryContexts with a cancelled context")
 }

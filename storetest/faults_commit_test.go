@@ -57,7 +57,7 @@ func (r *register) get(k any) (any, bool) {
 }
 
 var commitFaults = []fault{
-	{"loses the deliveries of a new ticket beside an old one", "Commit/all of it", onCommit(func(ctx context.Context, s ticket.Store, c ticket.Commit) error {
+	{"loses the deliveries of a new ticket beside an old one", "Commit/all", onCommit(func(ctx context.Context, s ticket.Store, c ticket.Commit) error {
 		if len(c.Changes) == 2 && c.Changes[0].Expect > 0 && c.Changes[1].Expect == 0 {
 			var kept []ticket.Delivery
 			for _, d := range c.Deliveries {
@@ -69,7 +69,7 @@ var commitFaults = []fault{
 		}
 		return s.Commit(ctx, c)
 	})},
-	{"loses the receipt of five events", "Commit/all of it", onCommit(func(ctx context.Context, s ticket.Store, c ticket.Commit) error {
+	{"loses the receipt of five events", "Commit/all", onCommit(func(ctx context.Context, s ticket.Store, c ticket.Commit) error {
 		events := 0
 		for _, ch := range c.Changes {
 			events += len(ch.Events)
@@ -79,7 +79,7 @@ var commitFaults = []fault{
 		}
 		return s.Commit(ctx, c)
 	})},
-	{"writes ticket by ticket when one is new", "Commit/or nothing", onCommit(func(ctx context.Context, s ticket.Store, c ticket.Commit) error {
+	{"writes ticket by ticket when one is new", "Commit/nothing", onCommit(func(ctx context.Context, s ticket.Store, c ticket.Commit) error {
 		for _, ch := range c.Changes {
 			if ch.Expect > 0 {
 				continue
@@ -110,7 +110,7 @@ var commitFaults = []fault{
 		}
 		return s.Commit(ctx, c)
 	})},
-	{"keeps the receipt of a conflict", "Commit/or nothing", func(f *faulty) {
+	{"keeps the receipt of a conflict", "Commit/nothing", func(f *faulty) {
 		s, kept := f.Store, &register{}
 		f.commit = func(ctx context.Context, c ticket.Commit) error {
 			err := s.Commit(ctx, c)
@@ -126,7 +126,7 @@ var commitFaults = []fault{
 			return s.Receipt(ctx, tenant, key)
 		}
 	}},
-	{"keeps the number of a conflict", "Commit/or nothing", func(f *faulty) {
+	{"keeps the number of a conflict", "Commit/nothing", func(f *faulty) {
 		s, kept := f.Store, &register{}
 		f.commit = func(ctx context.Context, c ticket.Commit) error {
 			for _, ch := range c.Changes {
@@ -143,7 +143,7 @@ var commitFaults = []fault{
 			return err
 		}
 	}},
-	{"sends out the deliveries of a conflict", "Commit/or nothing", func(f *faulty) {
+	{"sends out the deliveries of a conflict", "Commit/nothing", func(f *faulty) {
 		s := f.Store
 		var mu sync.Mutex
 		var stray []ticket.Delivery

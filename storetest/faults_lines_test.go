@@ -153,7 +153,7 @@ var lineFaults = []fault{
 			}
 		}, "Claim")(f)
 	}},
-	{"puts what is to be tried again at the head of its line", "Line/again behind one redriven", func(f *faulty) {
+	{"puts what is to be tried again at the head of its line", "Line/after a redrive", func(f *faulty) {
 		var redriven, again register
 		naively(func(n *naive) {
 			n.updated = func(_ ticket.Delivery, d *ticket.Delivery, _ ticket.DeliveryUpdate) { redriven.put(d.ID, true) }

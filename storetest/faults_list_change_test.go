@@ -145,7 +145,7 @@ var listChangeFaults = []fault{
 	{"sorts by when tickets were opened, not touched", "List/after a change", sortedOnce(ticket.OrderMostRecent)},
 	{"sorts by the priority that tickets had", "List/after a change", sortedOnce(ticket.OrderMostUrgent)},
 	{"sorts by the first timer of a ticket", "List/after a change", sortedOnce(ticket.OrderSoonestDue)},
-	{"goes on behind where the ticket stands by now", "List/behind one that moved", func(f *faulty) {
+	{"goes on behind where the ticket stands by now", "List/after one that moved", func(f *faulty) {
 		s := f.Store
 		f.list = func(ctx context.Context, q ticket.Query) (ticket.Page, error) {
 			if after, behind, err := q.Place(); behind && err == nil {

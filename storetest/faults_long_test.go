@@ -48,19 +48,19 @@ func atMost[T any](n int, list []T) []T {
 }
 
 var longFaults = []fault{
-	{"compares the heads of queues", "Values/alike but for the end", asksByHead(func(q *ticket.Query) string { return firstOf(q.Queue) },
+	{"compares the heads of queues", "Values/alike except the end", asksByHead(func(q *ticket.Query) string { return firstOf(q.Queue) },
 		func(q *ticket.Query) { q.Queue = nil }, func(t *ticket.Ticket) []string { return []string{t.Queue} })},
-	{"compares the heads of statuses", "Values/alike but for the end", asksByHead(func(q *ticket.Query) string { return firstOf(q.Status) },
+	{"compares the heads of statuses", "Values/alike except the end", asksByHead(func(q *ticket.Query) string { return firstOf(q.Status) },
 		func(q *ticket.Query) { q.Status = nil }, func(t *ticket.Ticket) []string { return []string{string(t.Status)} })},
-	{"compares the heads of assignees", "Values/alike but for the end", asksByHead(func(q *ticket.Query) string { return firstOf(q.Assignee) },
+	{"compares the heads of assignees", "Values/alike except the end", asksByHead(func(q *ticket.Query) string { return firstOf(q.Assignee) },
 		func(q *ticket.Query) { q.Assignee = nil }, func(t *ticket.Ticket) []string { return []string{t.Assignee} })},
-	{"compares the heads of tags", "Values/alike but for the end", asksByHead(func(q *ticket.Query) string { return firstOf(q.Tags) },
+	{"compares the heads of tags", "Values/alike except the end", asksByHead(func(q *ticket.Query) string { return firstOf(q.Tags) },
 		func(q *ticket.Query) { q.Tags = nil }, func(t *ticket.Ticket) []string { return t.Tags })},
-	{"compares the heads of organisations", "Values/alike but for the end", asksByHead(func(q *ticket.Query) string { return q.Organisation },
+	{"compares the heads of organisations", "Values/alike except the end", asksByHead(func(q *ticket.Query) string { return q.Organisation },
 		func(q *ticket.Query) { q.Organisation = "" }, func(t *ticket.Ticket) []string { return []string{t.Requester.Organisation} })},
-	{"compares the heads of requesters", "Values/alike but for the end", asksByHead(func(q *ticket.Query) string { return q.Requester.ID },
+	{"compares the heads of requesters", "Values/alike except the end", asksByHead(func(q *ticket.Query) string { return q.Requester.ID },
 		func(q *ticket.Query) { q.Requester = ticket.Person{} }, func(t *ticket.Ticket) []string { return []string{t.Requester.ID} })},
-	{"compares the heads of followers", "Values/alike but for the end", asksByHead(func(q *ticket.Query) string { return q.Participant.Email },
+	{"compares the heads of followers", "Values/alike except the end", asksByHead(func(q *ticket.Query) string { return q.Participant.Email },
 		func(q *ticket.Query) { q.Participant = ticket.Person{} }, func(t *ticket.Ticket) []string {
 			var emails []string
 			for _, p := range t.Followers {
@@ -68,14 +68,14 @@ var longFaults = []fault{
 			}
 			return emails
 		})},
-	{"compares the heads of fields", "Values/alike but for the end", asksByHead(func(q *ticket.Query) string {
+	{"compares the heads of fields", "Values/alike except the end", asksByHead(func(q *ticket.Query) string {
 		text, _ := q.Fields["text"].(string)
 		return text
 	}, func(q *ticket.Query) { q.Fields = nil }, func(t *ticket.Ticket) []string {
 		text, _ := t.Fields["text"].(string)
 		return []string{text}
 	})},
-	{"compares the heads of keys", "Values/alike but for the end", func(f *faulty) {
+	{"compares the heads of keys", "Values/alike except the end", func(f *faulty) {
 		s := f.Store
 		f.commit = func(ctx context.Context, c ticket.Commit) error {
 			if c.Receipt != nil && isLong(c.Receipt.Key) {
@@ -93,7 +93,7 @@ var longFaults = []fault{
 			return r, err
 		}
 	}},
-	{"compares the heads of tenants", "Values/alike but for the end", func(f *faulty) {
+	{"compares the heads of tenants", "Values/alike except the end", func(f *faulty) {
 		s, tenants := f.Store, &register{}
 		f.commit = func(ctx context.Context, c ticket.Commit) error {
 			err := s.Commit(ctx, c)
@@ -112,7 +112,7 @@ var longFaults = []fault{
 			return t, err
 		}
 	}},
-	{"compares the heads of recipients in lines", "Values/alike but for the end", naively(func(n *naive) {
+	{"compares the heads of recipients in lines", "Values/alike except the end", naively(func(n *naive) {
 		n.ahead = func(a, b *ticket.Delivery) bool {
 			alike := *b
 			if isLong(b.To.Key()) && head(a.To.Key()) == head(b.To.Key()) {
@@ -121,7 +121,7 @@ var longFaults = []fault{
 			return a.Before(&alike)
 		}
 	}, "Claim")},
-	{"compares the heads of notifiers of deliveries", "Values/alike but for the end", func(f *faulty) {
+	{"compares the heads of notifiers of deliveries", "Values/alike except the end", func(f *faulty) {
 		s := f.Store
 		f.deliveries = func(ctx context.Context, q ticket.DeliveryQuery) (ticket.DeliveryPage, error) {
 			via := q.Notifiers
@@ -134,7 +134,7 @@ var longFaults = []fault{
 			return p, err
 		}
 	}},
-	{"compares the heads of recipients of deliveries", "Values/alike but for the end", func(f *faulty) {
+	{"compares the heads of recipients of deliveries", "Values/alike except the end", func(f *faulty) {
 		s := f.Store
 		f.deliveries = func(ctx context.Context, q ticket.DeliveryQuery) (ticket.DeliveryPage, error) {
 			to := q.To.Key()

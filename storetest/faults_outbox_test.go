@@ -144,17 +144,17 @@ var claimFaults = []fault{
 			r.Limit = 4
 		}
 	}, nil)},
-	{"folds the case of notifiers", "Claim/via", claiming(func(r *ticket.ClaimRequest) {
+	{"folds the case of notifiers", "Claim/notifiers", claiming(func(r *ticket.ClaimRequest) {
 		for _, via := range slices.Clone(r.Notifiers) {
 			r.Notifiers = append(r.Notifiers, strings.ToLower(via))
 		}
 	}, nil)},
-	{"serves any notifier who serves none", "Claim/via", claiming(func(r *ticket.ClaimRequest) {
+	{"serves any notifier who serves none", "Claim/notifiers", claiming(func(r *ticket.ClaimRequest) {
 		if len(r.Notifiers) == 0 {
 			r.Notifiers = []string{"", "mail", "sms"}
 		}
 	}, nil)},
-	{"takes the empty notifier for any", "Claim/via", claiming(func(r *ticket.ClaimRequest) { r.Notifiers = append(r.Notifiers, "") }, nil)},
+	{"takes the empty notifier for any", "Claim/notifiers", claiming(func(r *ticket.ClaimRequest) { r.Notifiers = append(r.Notifiers, "") }, nil)},
 	{"serves one notifier after the other", "Claim/several notifiers", func(f *faulty) {
 		s := f.Store
 		f.claim = func(ctx context.Context, r ticket.ClaimRequest) ([]ticket.Delivery, error) {
@@ -188,8 +188,8 @@ var claimFaults = []fault{
 			return s.Claim(ctx, r)
 		}
 	}},
-	{"looks at the first hundred, which others may hold", "Claim/behind many", seeing(func(_ ticket.ClaimRequest, d *ticket.Delivery) bool { return !d.State.Settled() })},
-	{"looks at the first hundred that are pending", "Claim/behind many", seeing(func(r ticket.ClaimRequest, d *ticket.Delivery) bool {
+	{"looks at the first hundred, which others may hold", "Claim/after many", seeing(func(_ ticket.ClaimRequest, d *ticket.Delivery) bool { return !d.State.Settled() })},
+	{"looks at the first hundred that are pending", "Claim/after many", seeing(func(r ticket.ClaimRequest, d *ticket.Delivery) bool {
 		return d.State == ticket.DeliveryPending && !d.Due.After(r.Now)
 	})},
 	{"leases for too short", "Claim/lease", leasing(-tick)},
@@ -441,7 +441,7 @@ var settleFaults = []fault{
 		}
 	})},
 	{"gives up what is done", "Settle/done", outcome(ticket.OutcomeDone, ticket.OutcomeGiveUp)},
-	{"takes what bounced for dead", "Settle/bounce back", outcome(ticket.OutcomeBounce, ticket.OutcomeGiveUp)},
+	{"takes what bounced for dead", "Settle/bounce", outcome(ticket.OutcomeBounce, ticket.OutcomeGiveUp)},
 	{"takes what was suppressed for sent", "Settle/suppress", outcome(ticket.OutcomeSuppress, ticket.OutcomeDone)},
 	{"tries again what was suppressed", "Settle/suppress", recording(func(st *ticket.Settlement) {
 		if st.Outcome == ticket.OutcomeSuppress {

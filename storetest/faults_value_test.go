@@ -134,7 +134,7 @@ var valueFaults = []fault{
 			return s.List(ctx, q)
 		}
 	}},
-	{"counts on beyond the last microsecond", "Values/years to be due", dueAt(func(now time.Time, limit int) (time.Time, int) {
+	{"counts on beyond the last microsecond", "Values/years due", dueAt(func(now time.Time, limit int) (time.Time, int) {
 		return time.UnixMicro(now.UnixMicro()), limit
 	})},
 	{"keeps the ticket it was given", "Values/copies in", func(f *faulty) {

@@ -23,7 +23,7 @@ var pruneRules = []rule{
 	{name: "PruneReceipts/cancelled", says: saysCancelled, lacks: noPruner, prove: pruneCancelled},
 }
 
-// noForget says why a store is left out.
+// noPruner names the feature if the store lacks it.
 func noPruner(ctx context.Context, s ticket.Store) string {
 	f, ok := s.(ticket.ReceiptPruner)
 	if ok {
@@ -38,7 +38,7 @@ func noPruner(ctx context.Context, s ticket.Store) string {
 
 func rekeyed(d ticket.Digest) ticket.Digest { return sha256.Sum256(d[:]) }
 
-// received commits a ticket with a receipt of a time.
+// received commits a ticket with a receipt of the given time.
 func (k *kit) received(tenant, key string, at time.Time) ticket.Receipt {
 	k.Helper()
 	c := k.opened(tenant)
@@ -48,7 +48,7 @@ func (k *kit) received(tenant, key string, at time.Time) ticket.Receipt {
 	return *r
 }
 
-// A pruneRequest is what PruneReceipts is passed.
+// A pruneRequest holds the arguments of PruneReceipts.
 type pruneRequest struct {
 	before time.Time
 	limit  int
@@ -77,7 +77,7 @@ func pruneOld(k *kit) {
 		old = append(old, k.received(tenant, "old", clock.Add(-time.Microsecond)))
 		kept = append(kept, k.received(tenant, "kept", clock))
 	}
-	k.same(k.prune(pruneRequest{before: clock, limit: 50}), len(old), "how many were removed")
+	k.same(k.prune(pruneRequest{before: clock, limit: 50}), len(old), "number that were removed")
 	for _, r := range old {
 		k.same(k.pruned(r), true, "receipt %q of %q is gone", r.Key, r.Tenant)
 	}
@@ -128,7 +128,7 @@ func pruneKeyed(k *kit) {
 	}
 }
 
-// forgetAgain keys nothing twice, and forgets what is keyed as well.
+// pruneAgain checks that no receipt is keyed twice and that keyed ones are removed, too.
 func pruneAgain(k *kit) {
 	r := k.received(acme, "key", clock)
 	k.same(k.prune(pruneRequest{before: clock, limit: 10, key: rekeyed}), 1, "keyed")
@@ -138,7 +138,7 @@ func pruneAgain(k *kit) {
 	k.same(k.receipt(r.Tenant, r.Key), want, "receipt")
 	k.same(k.prune(pruneRequest{before: soon, limit: 10, key: rekeyed}), 1, "removed")
 	k.same(k.pruned(r), true, "a keyed receipt is gone")
-	again := k.received(acme, "key", soon) // the key is free
+	again := k.received(acme, "key", soon) // the key is free again
 	k.same(k.receipt(acme, "key"), again, "receipt of the second use")
 }
 

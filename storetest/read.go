@@ -26,7 +26,7 @@ var readRules = []rule{
 	{name: "Events/none", says: saysNoEvent, prove: readNoEvents},
 }
 
-// readTicket reads two tickets through three versions.
+// readTicket reads two tickets in three versions.
 func readTicket(k *kit) {
 	a, b := k.opened(acme), k.opened(acme)
 	_, err := k.store.Ticket(k.Context(), acme, a.Ticket.ID)
@@ -70,12 +70,12 @@ func readMerged(k *kit) {
 	b = next(b.Ticket, func(e *ticket.Event) { e.Action = ticket.ActionMerge })
 	k.commit(a, b)
 	got, err := k.store.Lookup(k.Context(), acme, a.Ticket.Number)
-	k.ok(err, "Lookup of a ticket that was merged away")
-	k.same(got, a.Ticket, "ticket that was merged away")
+	k.ok(err, "Lookup of a merged ticket")
+	k.same(got, a.Ticket, "merged ticket")
 }
 
-// readVerbatim has numbers of other systems, which are near misses of each other and
-// of ours.
+// readVerbatim has numbers of other systems. They are near misses of each other and of
+// the desk's own numbers.
 func readVerbatim(k *kit) {
 	ours := string(k.number())
 	var changes []ticket.Change
@@ -85,7 +85,7 @@ func readVerbatim(k *kit) {
 		"a:b", "2026/11/0001", "'", "\"", "null", "0123456789ABCDEFGHIJKLMNOPQRSTUV", "0123456789ABCDEFGHIJKLMNOPQRSTUv",
 	} {
 		changes = append(changes, opening(k.id(), ticket.Number(n), acme))
-		k.ok(k.try(changes[len(changes)-1]), "Commit of a new ticket with the number %q, beside others that are alike", n)
+		k.ok(k.try(changes[len(changes)-1]), "Commit of a new ticket with the number %q, with similar numbers in the store", n)
 	}
 	for _, c := range changes {
 		got, err := k.store.Lookup(k.Context(), acme, c.Ticket.Number)
@@ -118,8 +118,8 @@ func readReceipt(k *kit) {
 	}
 }
 
-// readEvents asks for every part of a history of two dozen events, written one
-// by one and several at once, with another history written between.
+// readEvents reads every part of a history of two dozen events. They were written singly
+// and several at once, with another history in between.
 func readEvents(k *kit) {
 	c, other := k.opened(acme), k.opened(acme)
 	k.commit(c)

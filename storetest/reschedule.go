@@ -24,7 +24,7 @@ var rescheduleRules = []rule{
 	{name: "Reschedule/cancelled", says: saysCancelled, lacks: noRescheduler, upon: []string{"Reschedule/pending"}, prove: rescheduleCancelled},
 }
 
-// noHasten says why a store is left out.
+// noRescheduler names the feature if the store lacks it.
 func noRescheduler(ctx context.Context, s ticket.Store) string {
 	h, ok := s.(ticket.Rescheduler)
 	if ok {
@@ -32,7 +32,7 @@ func noRescheduler(ctx context.Context, s ticket.Store) string {
 		ok = !errors.Is(err, errors.ErrUnsupported)
 	}
 	if !ok {
-		return "bringing deliveries forward"
+		return "rescheduling of deliveries"
 	}
 	return ""
 }
@@ -44,12 +44,12 @@ func (k *kit) reschedule(h ticket.RescheduleRequest) int {
 	return n
 }
 
-// farAhead is when a clock that was ahead thought it was.
+// farAhead is the time on a clock that was ahead.
 var farAhead = clock.AddDate(10, 0, 0)
 
 func reschedulePending(k *kit) {
 	list := k.outbox(soon, farAhead, farAhead.Add(time.Microsecond), farAhead.Add(time.Hour))
-	k.same(k.reschedule(ticket.RescheduleRequest{Now: clock, Due: farAhead, Notifiers: []string{"mail"}}), 2, "how many were brought forward")
+	k.same(k.reschedule(ticket.RescheduleRequest{Now: clock, Due: farAhead, Notifiers: []string{"mail"}}), 2, "number that were brought forward")
 	for i, want := range []time.Time{soon, farAhead, clock, clock} {
 		d := list[i]
 		d.Due = want
@@ -62,8 +62,8 @@ func reschedulePending(k *kit) {
 func rescheduleClaimed(k *kit) {
 	list := k.outbox(past, clock.Add(time.Second))
 	claimed := k.claims(soon, list, "to hold them for long")
-	k.same(k.reschedule(ticket.RescheduleRequest{Now: clock, Until: claimed[0].Until, Notifiers: []string{"mail"}}), 0, "how many end earlier")
-	k.same(k.reschedule(ticket.RescheduleRequest{Now: clock, Until: claimed[0].Until.Add(-time.Microsecond), Notifiers: []string{"mail"}}), 2, "how many end earlier")
+	k.same(k.reschedule(ticket.RescheduleRequest{Now: clock, Until: claimed[0].Until, Notifiers: []string{"mail"}}), 0, "number that end earlier")
+	k.same(k.reschedule(ticket.RescheduleRequest{Now: clock, Until: claimed[0].Until.Add(-time.Microsecond), Notifiers: []string{"mail"}}), 2, "number that end earlier")
 	for i := range claimed {
 		claimed[i].Until = clock
 		if i == 1 {
@@ -83,26 +83,26 @@ func rescheduleWhich(k *kit) {
 	d.Due, d.Tenant = farAhead, "other"
 	k.put(ticket.Commit{Changes: []ticket.Change{foreign}, Deliveries: []ticket.Delivery{d}})
 	ids := []ticket.ID{list[0].ID, d.ID, ticket.NewID(clock)}
-	k.same(k.reschedule(ticket.RescheduleRequest{Now: clock, Due: clock, Tenant: acme, IDs: ids}), 1, "how many were brought forward by their IDs")
+	k.same(k.reschedule(ticket.RescheduleRequest{Now: clock, Due: clock, Tenant: acme, IDs: ids}), 1, "number that were brought forward by their IDs")
 	k.same(k.stored(list[0]).Due, clock, "Due")
 	k.same(k.stored(list[1]).Due, farAhead, "Due of another")
-	k.same(k.reschedule(ticket.RescheduleRequest{Now: clock, Due: clock}), 0, "how many were brought forward by no notifier")
-	k.same(k.reschedule(ticket.RescheduleRequest{Now: clock, Due: clock, Notifiers: []string{"other"}}), 0, "how many were brought forward by another notifier")
-	k.same(k.reschedule(ticket.RescheduleRequest{Now: clock, Due: clock, Notifiers: []string{"other", "mail"}}), 2, "how many were brought forward in all tenants")
+	k.same(k.reschedule(ticket.RescheduleRequest{Now: clock, Due: clock}), 0, "number that were brought forward by no notifier")
+	k.same(k.reschedule(ticket.RescheduleRequest{Now: clock, Due: clock, Notifiers: []string{"other"}}), 0, "number that were brought forward by another notifier")
+	k.same(k.reschedule(ticket.RescheduleRequest{Now: clock, Due: clock, Notifiers: []string{"other", "mail"}}), 2, "number that were brought forward in all tenants")
 }
 
 func rescheduleNone(k *kit) {
 	claimed := k.claims(clock, k.outbox(past), "to hold it")[0]
 	waits := k.outbox(farAhead)[0]
-	k.same(k.reschedule(ticket.RescheduleRequest{Now: clock, Due: past, Notifiers: []string{"mail"}}), 1, "how many were brought forward")
-	k.same(k.stored(claimed), claimed, "what is claimed")
+	k.same(k.reschedule(ticket.RescheduleRequest{Now: clock, Due: past, Notifiers: []string{"mail"}}), 1, "number that were brought forward")
+	k.same(k.stored(claimed), claimed, "a claimed one")
 	waits.Due = clock
-	k.same(k.stored(waits), waits, "what waits")
-	k.same(k.reschedule(ticket.RescheduleRequest{Now: soon, Until: past, Notifiers: []string{"mail"}}), 1, "how many end earlier")
-	k.same(k.stored(waits), waits, "what waits")
+	k.same(k.stored(waits), waits, "a pending one")
+	k.same(k.reschedule(ticket.RescheduleRequest{Now: soon, Until: past, Notifiers: []string{"mail"}}), 1, "number that end earlier")
+	k.same(k.stored(waits), waits, "a pending one")
 	done := k.claims(soon, []ticket.Delivery{claimed, waits}, "again")
 	k.settle(settlement(done[0], ticket.OutcomeDone), settlement(done[1], ticket.OutcomeGiveUp))
-	k.same(k.reschedule(ticket.RescheduleRequest{Now: farAhead, Due: past.AddDate(-1, 0, 0), Until: past.AddDate(-1, 0, 0), Notifiers: []string{"mail"}}), 0, "how many that are settled")
+	k.same(k.reschedule(ticket.RescheduleRequest{Now: farAhead, Due: past.AddDate(-1, 0, 0), Until: past.AddDate(-1, 0, 0), Notifiers: []string{"mail"}}), 0, "number of settled ones")
 }
 
 func rescheduleCancelled(k *kit) {

@@ -25,8 +25,7 @@ var updateRules = []rule{
 	{name: "UpdateDeliveries/invalid", says: saysUpdateCheck, upon: []string{"Settle/"}, prove: updateInvalid},
 }
 
-// settled stores a delivery and settles it at the first attempt, after three
-// failures.
+// settled stores a delivery and settles it at the first attempt, with three failures.
 func (k *kit) settled(o ticket.Outcome) ticket.Delivery {
 	k.Helper()
 	return k.end(k.outbox(past)[0], o)
@@ -42,7 +41,7 @@ func (k *kit) end(d ticket.Delivery, o ticket.Outcome) ticket.Delivery {
 	return k.stored(d)
 }
 
-// endAt is end, at another address than the recipient's.
+// endAt is end at another address than the recipient's.
 func (k *kit) endAt(d ticket.Delivery, address string, o ticket.Outcome) ticket.Delivery {
 	k.Helper()
 	s := settlement(k.claims(clock, []ticket.Delivery{d}, "to be settled")[0], o)
@@ -55,10 +54,10 @@ func updateTo(to ticket.DeliveryState, from []ticket.DeliveryState, list ...tick
 	return ticket.DeliveryUpdate{Tenant: acme, IDs: deliveryIDs(list), From: from, To: to, At: soon, Error: "by hand"}
 }
 
-// settledStates are those that can be revised.
+// settledStates are the states that UpdateDeliveries accepts in From.
 var settledStates = []ticket.DeliveryState{ticket.DeliverySent, ticket.DeliveryDead, ticket.DeliveryBounced, ticket.DeliverySuppressed}
 
-// reviseFrom names deliveries in every state, and some of the states.
+// updateFrom names deliveries in every state, and some of the states.
 func updateFrom(k *kit) {
 	for _, from := range [][]ticket.DeliveryState{
 		nil, {ticket.DeliverySent}, {ticket.DeliveryDead}, {ticket.DeliveryBounced, ticket.DeliveryDead}, {ticket.DeliverySuppressed}, settledStates,
@@ -86,10 +85,10 @@ func updateFrom(k *kit) {
 					changes = changes || s == d.State
 				}
 				if !changes {
-					k.same(got, d, "a delivery that is %s, when those that are %v are revised", d.State, from)
+					k.same(got, d, "a delivery that is %s, when From is %v", d.State, from)
 					continue
 				}
-				k.same(got.State, to, "state of one that was %s, when those that are %v are revised", d.State, from)
+				k.same(got.State, to, "state of one that was %s, when From is %v", d.State, from)
 			}
 			k.settle(settlement(claimed, ticket.OutcomeDone))
 			k.claim(soon.Add(time.Minute)) // out of the way of the next
@@ -107,8 +106,8 @@ func updatePending(k *kit) {
 		k.same(got.Failures, 0, "failures")
 		k.same(got.Settled, time.Time{}, "end")
 		got.State, got.Due, got.Failures, got.Settled = d.State, d.Due, d.Failures, d.Settled
-		got.LastError, got.Attempts = d.LastError, d.Attempts // for Revise/kept to prove
-		k.same(got, d, "the rest of a delivery that was revised")
+		got.LastError, got.Attempts = d.LastError, d.Attempts // checked by UpdateDeliveries/kept
+		k.same(got, d, "other fields of a delivery that was updated")
 		k.claims(soon.Add(-time.Microsecond), nil, "a microsecond before they are due")
 		claimed := k.claims(soon, []ticket.Delivery{d}, "when they are due")
 		k.settle(settlement(claimed[0], ticket.OutcomeDone))
@@ -123,13 +122,13 @@ func updateBounced(k *kit) {
 		k.same(got.State, ticket.DeliveryBounced, "state")
 		k.same(got.Settled, soon, "end")
 		got.State, got.Settled = d.State, d.Settled
-		got.LastError, got.Attempts = d.LastError, d.Attempts // for Revise/kept to prove
-		k.same(got, d, "the rest of a delivery that was revised")
+		got.LastError, got.Attempts = d.LastError, d.Attempts // checked by UpdateDeliveries/kept
+		k.same(got, d, "other fields of a delivery that was updated")
 		k.claims(soon.Add(year), nil, "though none is pending")
 	}
 }
 
-// reviseKept holds a claim from before the revision, which must stay void.
+// updateKept keeps a claim from before the update, which must stay invalid.
 func updateKept(k *kit) {
 	for _, words := range []string{"by hand\nécole", " \tno\r\n ", ""} {
 		d := k.endAt(k.outbox(past)[0], "moved@example.org", ticket.OutcomeGiveUp)
@@ -137,21 +136,21 @@ func updateKept(k *kit) {
 		r.Error = words
 		k.update(r)
 		got := k.stored(d)
-		k.same(got.LastError, words, "error of one that was revised to bounced")
-		k.same(got.Attempts, 1, "attempts of one that was revised to bounced")
-		k.same(got.Address, d.Address, "address of one that was revised to bounced")
+		k.same(got.LastError, words, "error of one that was updated to Bounced")
+		k.same(got.Attempts, 1, "attempts of one that was updated to Bounced")
+		k.same(got.Address, d.Address, "address of one that was updated to Bounced")
 
 		r = updateTo(ticket.DeliveryPending, settledStates, d)
 		r.Error = words
 		k.update(r)
 		got = k.stored(d)
-		k.same(got.LastError, words, "error of one that was revised to pending")
-		k.same(got.Attempts, 1, "attempts of one that was revised to pending")
-		k.same(got.Address, d.Address, "address of one that was revised to pending")
+		k.same(got.LastError, words, "error of one that was updated to Pending")
+		k.same(got.Attempts, 1, "attempts of one that was updated to Pending")
+		k.same(got.Address, d.Address, "address of one that was updated to Pending")
 		claimed := k.claim(soon.Add(time.Second))
-		k.same(claimed[0].Attempts, 2, "attempts of one that was revised to pending, when it is claimed again")
+		k.same(claimed[0].Attempts, 2, "attempts of one that was updated to Pending, when it is claimed again")
 		old := settlement(d, ticket.OutcomeDone)
-		k.refused(k.store.Settle(k.Context(), []ticket.Settlement{old}), ticket.ErrClaimLost, "Settle of the claim before the revision")
+		k.refused(k.store.Settle(k.Context(), []ticket.Settlement{old}), ticket.ErrClaimLost, "Settle of the claim before the update")
 		k.settle(settlement(claimed[0], ticket.OutcomeDone))
 	}
 }
@@ -160,12 +159,12 @@ func updateCount(k *kit) {
 	dead, sent := k.settled(ticket.OutcomeGiveUp), k.settled(ticket.OutcomeDone)
 	unknown := ticket.Delivery{ID: k.id()}
 	only := []ticket.DeliveryState{ticket.DeliveryDead}
-	k.same(k.update(updateTo(ticket.DeliveryPending, only)), 0, "revised of none")
-	k.same(k.update(updateTo(ticket.DeliveryPending, only, unknown, sent)), 0, "revised of an unknown one and one in another state")
-	k.same(k.update(updateTo(ticket.DeliveryPending, only, unknown, dead, sent)), 1, "revised of an unknown one, one in another state, and one")
-	k.same(k.update(updateTo(ticket.DeliveryPending, only, dead)), 0, "revised of one that was revised before")
-	k.same(k.update(updateTo(ticket.DeliveryBounced, settledStates, sent)), 1, "revised to bounced")
-	k.same(k.update(updateTo(ticket.DeliveryBounced, settledStates, sent, sent)), 1, "revised of one that is named twice")
+	k.same(k.update(updateTo(ticket.DeliveryPending, only)), 0, "updated of none")
+	k.same(k.update(updateTo(ticket.DeliveryPending, only, unknown, sent)), 0, "updated of an unknown one and one in another state")
+	k.same(k.update(updateTo(ticket.DeliveryPending, only, unknown, dead, sent)), 1, "updated of an unknown one, one in another state, and one")
+	k.same(k.update(updateTo(ticket.DeliveryPending, only, dead)), 0, "updated of one that was updated before")
+	k.same(k.update(updateTo(ticket.DeliveryBounced, settledStates, sent)), 1, "updated to Bounced")
+	k.same(k.update(updateTo(ticket.DeliveryBounced, settledStates, sent, sent)), 1, "updated of one that is named twice")
 }
 
 func updateTenants(k *kit) {
@@ -177,8 +176,8 @@ func updateTenants(k *kit) {
 		for _, to := range []ticket.DeliveryState{ticket.DeliveryPending, ticket.DeliveryBounced} {
 			r := updateTo(to, settledStates, d)
 			r.Tenant = tenant
-			k.same(k.update(r), 0, "revised under tenant %q of one of %q", tenant, acme)
-			k.same(k.stored(d), d, "a delivery of %q, after a revision under tenant %q", acme, tenant)
+			k.same(k.update(r), 0, "updated under tenant %q of one of %q", tenant, acme)
+			k.same(k.stored(d), d, "a delivery of %q, after an update under tenant %q", acme, tenant)
 		}
 	}
 }
@@ -186,8 +185,8 @@ func updateTenants(k *kit) {
 func updateInvalid(k *kit) {
 	d := k.settled(ticket.OutcomeGiveUp)
 	for what, change := range map[string]func(r *ticket.DeliveryUpdate){
-		"no state to go to":      func(r *ticket.DeliveryUpdate) { r.To = "" },
-		"sent as where to go to": func(r *ticket.DeliveryUpdate) { r.To = ticket.DeliverySent },
+		"no To":      func(r *ticket.DeliveryUpdate) { r.To = "" },
+		"To Sent": func(r *ticket.DeliveryUpdate) { r.To = ticket.DeliverySent },
 		"no time":                func(r *ticket.DeliveryUpdate) { r.At = time.Time{} },
 		"pending ones": func(r *ticket.DeliveryUpdate) {
 			r.From = []ticket.DeliveryState{ticket.DeliveryDead, ticket.DeliveryPending}
@@ -201,6 +200,6 @@ func updateInvalid(k *kit) {
 		change(&r)
 		_, err := k.store.UpdateDeliveries(k.Context(), r)
 		k.refused(err, ticket.ErrInvalid, "UpdateDeliveries with %s", what)
-		k.same(k.stored(d), d, "a delivery, after a revision with %s", what)
+		k.same(k.stored(d), d, "a delivery, after an update with %s", what)
 	}
 }
