@@ -16,9 +16,9 @@ var argumentRules = []rule{
 func argumentsKept(k *kit) {
 	c := k.opened(acme)
 	var list []ticket.Delivery
-	for i, via := range []string{"sms", "mail", "sms"} {
+	for i, by := range []string{"sms", "mail", "sms"} {
 		d := k.delivery(c.Ticket)
-		d.Notifier, d.To = via, to(i)
+		d.Notifier, d.To = by, to(i)
 		list = append(list, d)
 	}
 	slices.SortFunc(list, func(a, b ticket.Delivery) int { return b.ID.Compare(a.ID) })
@@ -29,9 +29,9 @@ func argumentsKept(k *kit) {
 	k.same(commit, before, "the commit, after Commit")
 
 	claim := ticket.ClaimRequest{Now: clock, Lease: lease, Limit: 100, Notifiers: []string{"sms", "mail", "sms", "a"}}
-	vias := slices.Clone(claim.Notifiers)
+	notifiers := slices.Clone(claim.Notifiers)
 	claimed := k.claimWith(claim)
-	k.same(claim.Notifiers, vias, "Notifiers of the request, after Claim")
+	k.same(claim.Notifiers, notifiers, "Notifiers of the request, after Claim")
 
 	var settlements []ticket.Settlement
 	for i := range claimed {
@@ -48,9 +48,9 @@ func argumentsKept(k *kit) {
 	k.same(r.IDs, ids, "IDs of the update, after UpdateDeliveries")
 	k.same(r.From, from, "From of the update, after UpdateDeliveries")
 
-	q := ticket.DeliveryQuery{Tenant: acme, IDs: ids, State: slices.Clone(from), Kind: []ticket.Kind{"z", "a"}, Notifiers: slices.Clone(vias)}
+	q := ticket.DeliveryQuery{Tenant: acme, IDs: ids, State: slices.Clone(from), Kind: []ticket.Kind{"z", "a"}, Notifiers: slices.Clone(notifiers)}
 	k.deliveries(q)
-	k.same(q, ticket.DeliveryQuery{Tenant: acme, IDs: r.IDs, State: from, Kind: []ticket.Kind{"z", "a"}, Notifiers: vias}, "the query, after Deliveries")
+	k.same(q, ticket.DeliveryQuery{Tenant: acme, IDs: r.IDs, State: from, Kind: []ticket.Kind{"z", "a"}, Notifiers: notifiers}, "the query, after Deliveries")
 
 	asked := func() ticket.Query {
 		return ticket.Query{

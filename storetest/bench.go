@@ -47,7 +47,7 @@ func Bench(b *testing.B, open func(b *testing.B) ticket.Store) {
 
 const (
 	callers     = 8
-	storeful    = 1 << 16 // number of commits before a new store is opened, so that memory use stays small
+	storeSize   = 1 << 16 // commits before a new store is opened, so that memory use stays small
 	seedTickets = 10_000
 	seedEvents  = 20
 )
@@ -104,7 +104,7 @@ func (w *writer) write(s ticket.Store) {
 // benchCommit lets several callers commit, each to its own tickets.
 func benchCommit(b *testing.B, open func(b *testing.B) ticket.Store, callers int, fresh bool) {
 	b.ReportAllocs()
-	for left := b.N; left > 0; left -= storeful {
+	for left := b.N; left > 0; left -= storeSize {
 		b.StopTimer()
 		store, ids := open(b), new(atomic.Uint64)
 		writers := make([]*writer, callers)
@@ -116,7 +116,7 @@ func benchCommit(b *testing.B, open func(b *testing.B) ticket.Store, callers int
 		}
 		b.StartTimer()
 		var todo atomic.Int64
-		todo.Store(int64(min(left, storeful)))
+		todo.Store(int64(min(left, storeSize)))
 		var wg sync.WaitGroup
 		for _, w := range writers {
 			wg.Go(func() {

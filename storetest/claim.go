@@ -77,16 +77,16 @@ func claimLimit(k *kit) {
 func claimNotifiers(k *kit) {
 	c := k.opened(acme)
 	commit := ticket.Commit{Changes: []ticket.Change{c}}
-	vias := []string{"mail", "Mail", "mail ", "", "sms", "méil"}
-	for i, via := range vias {
+	notifiers := []string{"mail", "Mail", "mail ", "", "sms", "méil"}
+	for i, by := range notifiers {
 		d := k.delivery(c.Ticket)
-		d.Notifier, d.To, d.Due = via, to(i), clock.Add(time.Duration(i)*time.Second)
+		d.Notifier, d.To, d.Due = by, to(i), clock.Add(time.Duration(i)*time.Second)
 		commit.Deliveries = append(commit.Deliveries, d)
 	}
 	k.put(commit)
 	now := soon
 	for _, step := range []struct {
-		via  []string
+		by   []string
 		want []string
 	}{
 		{nil, nil},
@@ -94,13 +94,13 @@ func claimNotifiers(k *kit) {
 		{[]string{"sms", "Mail", "Mail"}, []string{"Mail", "sms"}},
 		{[]string{""}, []string{""}},
 		{[]string{"mail"}, []string{"mail"}},
-		{vias, []string{"mail ", "méil"}},
+		{notifiers, []string{"mail ", "méil"}},
 	} {
 		var got []string
-		for _, d := range k.claimWith(ticket.ClaimRequest{Now: now, Lease: lease, Limit: 100, Notifiers: step.via}) {
+		for _, d := range k.claimWith(ticket.ClaimRequest{Now: now, Lease: lease, Limit: 100, Notifiers: step.by}) {
 			got = append(got, d.Notifier)
 		}
-		k.same(got, step.want, "notifiers of the deliveries claimed for %q", step.via)
+		k.same(got, step.want, "notifiers of the deliveries claimed for %q", step.by)
 	}
 }
 
@@ -108,18 +108,18 @@ func claimNotifiers(k *kit) {
 // and, in pairs, at the same time.
 func claimSeveral(k *kit) {
 	c := k.opened(acme)
-	vias := []string{"sms", "mail", "stream"}
+	notifiers := []string{"sms", "mail", "stream"}
 	var all []ticket.Delivery
 	for i := range 18 {
 		d := k.delivery(c.Ticket)
-		d.Notifier, d.To, d.Due = vias[i%len(vias)], to(i), past.Add(time.Duration(i/2)*time.Second)
+		d.Notifier, d.To, d.Due = notifiers[i%len(notifiers)], to(i), past.Add(time.Duration(i/2)*time.Second)
 		all = append(all, d)
 	}
 	k.enter(c, all)
 	slices.SortFunc(all, func(a, b ticket.Delivery) int { return cmp.Or(a.Due.Compare(b.Due), a.ID.Compare(b.ID)) })
 	for len(all) > 0 {
 		n := min(4, len(all))
-		got := k.claimWith(ticket.ClaimRequest{Now: clock, Lease: lease, Limit: 4, Notifiers: vias})
+		got := k.claimWith(ticket.ClaimRequest{Now: clock, Lease: lease, Limit: 4, Notifiers: notifiers})
 		k.same(deliveryIDs(got), deliveryIDs(all[:n]), "deliveries claimed of three notifiers with limit 4, of %d", len(all))
 		all = all[n:]
 	}

@@ -40,20 +40,20 @@ func tos() []ticket.Recipient {
 // clock on, and returns them as they must be stored.
 func (k *kit) fate() []ticket.Delivery {
 	k.Helper()
-	vias := []string{"mail", "Mail", "sms"}
+	notifiers := []string{"mail", "Mail", "sms"}
 	var all []ticket.Delivery
 	for range 4 {
 		c := k.opened(acme)
 		var list []ticket.Delivery
 		for i, to := range tos() {
 			d := k.delivery(c.Ticket)
-			d.To, d.Notifier, d.Kind = to, vias[(len(all)+i)%len(vias)], ticket.CustomerKinds()[(len(all)+i)%4]
+			d.To, d.Notifier, d.Kind = to, notifiers[(len(all)+i)%len(notifiers)], ticket.CustomerKinds()[(len(all)+i)%4]
 			list = append(list, d)
 		}
 		k.enter(c, list)
 		all = append(all, list...)
 	}
-	claimed := k.claimWith(ticket.ClaimRequest{Now: clock, Lease: lease, Limit: len(all), Notifiers: vias})
+	claimed := k.claimWith(ticket.ClaimRequest{Now: clock, Lease: lease, Limit: len(all), Notifiers: notifiers})
 	k.same(len(claimed), len(all), "deliveries claimed")
 	for i := range claimed {
 		d := &claimed[i]
@@ -230,10 +230,10 @@ func deliveriesTenants(k *kit) {
 
 func deliveriesInvalid(k *kit) {
 	for what, q := range map[string]ticket.DeliveryQuery{
-		"a negative limit":    {Limit: -1},
-		"too high a limit":    {Limit: ticket.MaxLimit + 1},
+		"a negative limit": {Limit: -1},
+		"too high a limit": {Limit: ticket.MaxLimit + 1},
 		"an unknown state": {State: []ticket.DeliveryState{"lost"}},
-		"too many IDs":        {IDs: make([]ticket.ID, 1001)},
+		"too many IDs":     {IDs: make([]ticket.ID, 1001)},
 	} {
 		q.Tenant = acme
 		_, err := k.store.Deliveries(k.Context(), q)

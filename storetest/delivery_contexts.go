@@ -258,18 +258,18 @@ func loaderElsewhere(k *kit) {
 }
 
 // tell sends n deliveries about a new ticket, one second apart.
-func (k *kit) tell(n int, tenant string, to ticket.Recipient, via string) []ticket.Delivery {
+func (k *kit) tell(n int, tenant string, to ticket.Recipient, by string) []ticket.Delivery {
 	k.Helper()
 	c, list := k.line(n)
 	if tenant != acme {
 		c = k.opened(tenant)
 	}
 	for i := range list {
-		list[i].Tenant, list[i].Ticket, list[i].To, list[i].Notifier = tenant, c.Ticket.ID, to, via
+		list[i].Tenant, list[i].Ticket, list[i].To, list[i].Notifier = tenant, c.Ticket.ID, to, by
 	}
 	k.enter(c, list)
 	for i := range list {
-		claimed := k.claimWith(ticket.ClaimRequest{Now: clock, Lease: lease, Limit: 1, Notifiers: []string{via}})
+		claimed := k.claimWith(ticket.ClaimRequest{Now: clock, Lease: lease, Limit: 1, Notifiers: []string{by}})
 		s := settlement(claimed[0], ticket.OutcomeDone)
 		s.At = clock.Add(time.Duration(i) * time.Second)
 		k.settle(s)
@@ -347,11 +347,11 @@ func loaderHere(k *kit) {
 func loaderNotifiers(k *kit) {
 	ours := ticket.Recipient{Role: ticket.RoleRequester, Person: ada}
 	c, list := k.line(2)
-	for i, via := range []string{"Mail", "sms", "mail "} {
+	for i, by := range []string{"Mail", "sms", "mail "} {
 		d := list[0]
-		d.ID, d.Notifier = k.id(), via
+		d.ID, d.Notifier = k.id(), by
 		list = append(list, d)
-		k.tell(i+1, acme, ours, via)
+		k.tell(i+1, acme, ours, by)
 	}
 	k.enter(c, list)
 	for _, d := range list[2:] {

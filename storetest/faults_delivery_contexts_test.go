@@ -9,7 +9,7 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// briefing is a fault in what Brief is asked, and in what it returns.
+// contextsWith is a fault in the arguments or the result of DeliveryContexts.
 func contextsWith(ask func(r *contextsRequest), change func(r contextsRequest, b []ticket.DeliveryContext) []ticket.DeliveryContext) func(*faulty) {
 	return func(f *faulty) {
 		s := f.Store.(ticket.DeliveryLoader)
@@ -27,10 +27,10 @@ func contextsWith(ask func(r *contextsRequest), change func(r contextsRequest, b
 	}
 }
 
-// knowing is a fault in one function of a naive outbox that Brief uses.
+// knowing is a fault in one function of a naive outbox that DeliveryContexts uses.
 func knowing(spoil func(n *naive)) func(*faulty) { return naively(spoil, "DeliveryContexts") }
 
-// counted is a fault in what counts as sent.
+// counted is a fault in the deliveries that count as sent.
 func counted(counts func(r contextsRequest, d, o *ticket.Delivery) bool) func(*faulty) {
 	return knowing(func(n *naive) { n.counts = counts })
 }
@@ -52,11 +52,11 @@ func isSent(r contextsRequest, o *ticket.Delivery) bool {
 func isBounced(o *ticket.Delivery) bool { return o.State == ticket.DeliveryBounced }
 
 var loaderFaults = []fault{
-	{"briefs in the order of the tickets", "DeliveryContexts/found", contextsWith(nil, func(_ contextsRequest, b []ticket.DeliveryContext) []ticket.DeliveryContext {
+	{"returns contexts in the order of the tickets", "DeliveryContexts/found", contextsWith(nil, func(_ contextsRequest, b []ticket.DeliveryContext) []ticket.DeliveryContext {
 		slices.SortStableFunc(b, func(a, b ticket.DeliveryContext) int { return a.Ticket.ID.Compare(b.Ticket.ID) })
 		return b
 	})},
-	{"finds the one before by its number as text", "DeliveryContexts/previous of many", func(f *faulty) {
+	{"has the one before by its number as text", "DeliveryContexts/previous of many", func(f *faulty) {
 		s := f.Store.(ticket.DeliveryLoader)
 		f.contexts = func(ctx context.Context, r contextsRequest) ([]ticket.DeliveryContext, error) {
 			contexts, err := s.DeliveryContexts(ctx, r.rows, r.since, r.most)
@@ -75,7 +75,7 @@ var loaderFaults = []fault{
 			return contexts, err
 		}
 	}},
-	{"remembers what was sent before, whatever becomes of it", "DeliveryContexts/previous redriven", func(f *faulty) {
+	{"has one before that was sent and then redriven", "DeliveryContexts/previous redriven", func(f *faulty) {
 		var sent register
 		naively(func(n *naive) {
 			n.settled = func(_ ticket.Delivery, d *ticket.Delivery, _ ticket.Settlement) bool {
@@ -90,7 +90,7 @@ var loaderFaults = []fault{
 			}
 		}, "DeliveryContexts", "Settle")(f)
 	}},
-	{"caches the tickets of briefs", "DeliveryContexts/copies", func(f *faulty) {
+	{"caches the tickets of contexts", "DeliveryContexts/copies", func(f *faulty) {
 		s, cache := f.Store.(ticket.DeliveryLoader), &register{}
 		f.contexts = func(ctx context.Context, r contextsRequest) ([]ticket.DeliveryContext, error) {
 			contexts, err := s.DeliveryContexts(ctx, r.rows, r.since, r.most)
@@ -125,7 +125,7 @@ var loaderFaults = []fault{
 			return b, err
 		}
 	}},
-	{"briefs with the last event", "DeliveryContexts/found", contextsWith(nil, func(_ contextsRequest, b []ticket.DeliveryContext) []ticket.DeliveryContext {
+	{"returns the last event", "DeliveryContexts/found", contextsWith(nil, func(_ contextsRequest, b []ticket.DeliveryContext) []ticket.DeliveryContext {
 		last := map[ticket.ID]ticket.Event{}
 		for i := range b {
 			if b[i].Event.Seq > last[b[i].Ticket.ID].Seq {
@@ -137,7 +137,7 @@ var loaderFaults = []fault{
 		}
 		return b
 	})},
-	{"briefs with the ticket as it was", "DeliveryContexts/found", contextsWith(nil, func(_ contextsRequest, b []ticket.DeliveryContext) []ticket.DeliveryContext {
+	{"returns the ticket at the event's version", "DeliveryContexts/found", contextsWith(nil, func(_ contextsRequest, b []ticket.DeliveryContext) []ticket.DeliveryContext {
 		for i := range b {
 			if b[i].Found {
 				b[i].Ticket.Version = b[i].Event.Seq
@@ -163,7 +163,7 @@ var loaderFaults = []fault{
 	{"has one to another before", "DeliveryContexts/previous", preceding(func(d, o *ticket.Delivery) bool {
 		return d.Ticket == o.Ticket && d.Notifier == o.Notifier && o.Seq < d.Seq && o.State == ticket.DeliverySent
 	})},
-	{"has one to the same address in other letters not before", "DeliveryContexts/previous", preceding(func(d, o *ticket.Delivery) bool {
+	{"has no one before to the same address in another case", "DeliveryContexts/previous", preceding(func(d, o *ticket.Delivery) bool {
 		return o.Before(d) && o.Seq < d.Seq && o.State == ticket.DeliverySent && o.To == d.To
 	})},
 	{"has the last of the line before", "DeliveryContexts/previous", preceding(func(d, o *ticket.Delivery) bool {
@@ -178,10 +178,10 @@ var loaderFaults = []fault{
 	{"has what bounced of this ticket only", "DeliveryContexts/bounced", bouncing(func(d, o *ticket.Delivery) bool {
 		return told(d, o) && isBounced(o) && d.Ticket == o.Ticket
 	})},
-	{"has what bounced to the same address in the same letters", "DeliveryContexts/bounced", bouncing(func(d, o *ticket.Delivery) bool {
+	{"has what bounced to the same address in the same case", "DeliveryContexts/bounced", bouncing(func(d, o *ticket.Delivery) bool {
 		return told(d, o) && isBounced(o) && d.To.Person.Email == o.To.Person.Email
 	})},
-	{"has what bounced once for ever", "DeliveryContexts/bounced", func(f *faulty) {
+	{"has what bounced after it was redriven", "DeliveryContexts/bounced", func(f *faulty) {
 		var ever register
 		knowing(func(n *naive) {
 			n.bounced = func(d, o *ticket.Delivery) bool {
@@ -193,23 +193,23 @@ var loaderFaults = []fault{
 			}
 		})(f)
 	}},
-	{"has what bounced elsewhere for its recipient", "DeliveryContexts/bounced elsewhere", bouncing(func(d, o *ticket.Delivery) bool {
+	{"has a bounce at another address for the recipient", "DeliveryContexts/bounced elsewhere", bouncing(func(d, o *ticket.Delivery) bool {
 		return told(d, o) && isBounced(o)
 	})},
-	{"has what bounced elsewhere for nobody", "DeliveryContexts/bounced elsewhere", bouncing(func(d, o *ticket.Delivery) bool {
+	{"has a bounce at another address for nobody", "DeliveryContexts/bounced elsewhere", bouncing(func(d, o *ticket.Delivery) bool {
 		return told(d, o) && isBounced(o) && o.Address == ""
 	})},
-	{"has an address that bounced in the same letters", "DeliveryContexts/bounced elsewhere", bouncing(func(d, o *ticket.Delivery) bool {
+	{"has an address that bounced in the same case", "DeliveryContexts/bounced elsewhere", bouncing(func(d, o *ticket.Delivery) bool {
 		return d.Tenant == o.Tenant && d.Notifier == o.Notifier && isBounced(o) && (o.Address == "" && sameKey(d, o) || o.Address != "" && d.To.Person.Email == o.Address)
 	})},
-	{"has what was sent elsewhere for what bounced", "DeliveryContexts/bounced elsewhere", bouncing(func(d, o *ticket.Delivery) bool {
+	{"has a message sent to another address for a bounce", "DeliveryContexts/bounced elsewhere", bouncing(func(d, o *ticket.Delivery) bool {
 		was := *o
 		if was.State == ticket.DeliverySent && was.Address != "" {
 			was.State = ticket.DeliveryBounced
 		}
 		return d.Tenant == o.Tenant && d.Notifier == o.Notifier && was.State == ticket.DeliveryBounced && d.To.Key() == was.Key()
 	})},
-	{"has what bounces late for its recipient", "DeliveryContexts/bounced elsewhere", func(f *faulty) {
+	{"has a late bounce at another address for the recipient", "DeliveryContexts/bounced elsewhere", func(f *faulty) {
 		var late register
 		n := newNaive(f.Store)
 		n.updated = func(was ticket.Delivery, d *ticket.Delivery, _ ticket.DeliveryUpdate) {
@@ -237,12 +237,12 @@ var loaderFaults = []fault{
 	{"counts what was sent to others", "DeliveryContexts/sent", counted(func(r contextsRequest, d, o *ticket.Delivery) bool {
 		return d.Tenant == o.Tenant && d.Notifier == o.Notifier && isSent(r, o)
 	})},
-	{"counts what was sent in the same letters", "DeliveryContexts/sent", counted(func(r contextsRequest, d, o *ticket.Delivery) bool {
+	{"counts what was sent in the same case", "DeliveryContexts/sent", counted(func(r contextsRequest, d, o *ticket.Delivery) bool {
 		return told(d, o) && isSent(r, o) && d.To.Person.Email == o.To.Person.Email
 	})},
-	{"counts what was sent just then not", "DeliveryContexts/sent", contextsWith(func(r *contextsRequest) { r.since = r.since.Add(tick) }, nil)},
+	{"has since exclude the time", "DeliveryContexts/sent", contextsWith(func(r *contextsRequest) { r.since = r.since.Add(tick) }, nil)},
 	{"counts from the beginning", "DeliveryContexts/sent", contextsWith(func(r *contextsRequest) { r.since = past.Add(-year) }, nil)},
-	{"counts without end", "DeliveryContexts/sent", contextsWith(func(r *contextsRequest) { r.most = 1000 }, nil)},
+	{"counts without a limit", "DeliveryContexts/sent", contextsWith(func(r *contextsRequest) { r.most = 1000 }, nil)},
 	{"counts one too many", "DeliveryContexts/sent", contextsWith(func(r *contextsRequest) { r.most++ }, nil)},
 	{"counts all tickets as this one", "DeliveryContexts/sent here", knowing(func(n *naive) { n.here = func(_, _ *ticket.Delivery) bool { return true } })},
 	{"counts here from the beginning", "DeliveryContexts/sent here", func(f *faulty) {
@@ -257,7 +257,7 @@ var loaderFaults = []fault{
 			return b, err
 		}
 	}},
-	{"counts here without end", "DeliveryContexts/sent here", func(f *faulty) {
+	{"counts here without a limit", "DeliveryContexts/sent here", func(f *faulty) {
 		s := f.Store.(ticket.DeliveryLoader)
 		f.contexts = func(ctx context.Context, r contextsRequest) ([]ticket.DeliveryContext, error) {
 			b, err := s.DeliveryContexts(ctx, r.rows, r.since, r.most)

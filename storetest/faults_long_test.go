@@ -8,10 +8,10 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// head is as much of a text as a fault looks at.
+// head is the part of a text that a fault looks at.
 func head(s string) string { return s[:min(len(s), 190)] }
 
-// isLong reports whether a text goes on after its head.
+// isLong reports whether a text is longer than its head.
 func isLong(s string) bool { return head(s) != s }
 
 // asksByHead is a fault in List, which compares no more than the heads of long texts.
@@ -41,7 +41,7 @@ func firstOf[T ~string](list []T) string {
 }
 
 func atMost[T any](n int, list []T) []T {
-	if len(list) > longList { // for List/invalid and Deliveries/invalid to prove
+	if len(list) > longList { // checked by List/invalid and Deliveries/invalid
 		return list
 	}
 	return list[:min(len(list), n)]
@@ -124,13 +124,13 @@ var longFaults = []fault{
 	{"compares the heads of notifiers of deliveries", "Values/alike except the end", func(f *faulty) {
 		s := f.Store
 		f.deliveries = func(ctx context.Context, q ticket.DeliveryQuery) (ticket.DeliveryPage, error) {
-			via := q.Notifiers
-			if len(via) != 1 || !isLong(via[0]) {
+			by := q.Notifiers
+			if len(by) != 1 || !isLong(by[0]) {
 				return s.Deliveries(ctx, q)
 			}
 			q.Notifiers = nil
 			p, err := s.Deliveries(ctx, q)
-			p.Deliveries = slices.DeleteFunc(p.Deliveries, func(d ticket.Delivery) bool { return head(d.Notifier) != head(via[0]) })
+			p.Deliveries = slices.DeleteFunc(p.Deliveries, func(d ticket.Delivery) bool { return head(d.Notifier) != head(by[0]) })
 			return p, err
 		}
 	}},
@@ -153,7 +153,7 @@ var longFaults = []fault{
 	{"looks at 999 queues", "Values/long lists", asking(func(q *ticket.Query) { q.Queue = atMost(999, q.Queue) })},
 	{"looks at 999 assignees", "Values/long lists", asking(func(q *ticket.Query) { q.Assignee = atMost(999, q.Assignee) })},
 	{"looks at 999 tags", "Values/long lists", asking(func(q *ticket.Query) { q.Tags = atMost(999, q.Tags) })},
-	{"looks at no fields where they are many", "Values/long lists", asking(func(q *ticket.Query) {
+	{"ignores fields if they are many", "Values/long lists", asking(func(q *ticket.Query) {
 		if n := len(q.Fields); n > 64 && n <= longList {
 			q.Fields = nil
 		}

@@ -7,7 +7,7 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// forgettingWith is a fault in what Forget is asked.
+// pruningWith is a fault in the arguments of PruneReceipts.
 func pruningWith(change func(ctx context.Context, f pruneRequest) (context.Context, pruneRequest)) func(*faulty) {
 	return func(f *faulty) {
 		s := f.Store.(ticket.ReceiptPruner)
@@ -19,13 +19,13 @@ func pruningWith(change func(ctx context.Context, f pruneRequest) (context.Conte
 }
 
 var pruneFaults = []fault{
-	{"forgets what is as old as that", "PruneReceipts/old", pruningWith(func(ctx context.Context, f pruneRequest) (context.Context, pruneRequest) {
-		if f.key == nil { // keying is another matter
+	{"prunes receipts of that time", "PruneReceipts/old", pruningWith(func(ctx context.Context, f pruneRequest) (context.Context, pruneRequest) {
+		if f.key == nil { // not the calls that key
 			f.before = f.before.Add(time.Microsecond)
 		}
 		return ctx, f
 	})},
-	{"forgets without a limit", "PruneReceipts/limit", pruningWith(func(ctx context.Context, f pruneRequest) (context.Context, pruneRequest) {
+	{"prunes without a limit", "PruneReceipts/limit", pruningWith(func(ctx context.Context, f pruneRequest) (context.Context, pruneRequest) {
 		if f.key == nil {
 			f.limit = 1000
 		}
@@ -43,7 +43,7 @@ var pruneFaults = []fault{
 		}
 		return ctx, f
 	})},
-	{"keys what is keyed", "PruneReceipts/again", func(f *faulty) {
+	{"keys receipts twice", "PruneReceipts/again", func(f *faulty) {
 		s, n := f.Store.(ticket.ReceiptPruner), 0
 		f.prune = func(ctx context.Context, g pruneRequest) (int, error) {
 			done, err := s.PruneReceipts(ctx, g.before, g.limit, g.key)
@@ -54,7 +54,7 @@ var pruneFaults = []fault{
 			return done, err
 		}
 	}},
-	{"forgets for a caller who has gone", "PruneReceipts/cancelled", pruningWith(func(ctx context.Context, f pruneRequest) (context.Context, pruneRequest) {
+	{"prunes in spite of the context", "PruneReceipts/cancelled", pruningWith(func(ctx context.Context, f pruneRequest) (context.Context, pruneRequest) {
 		return context.WithoutCancel(ctx), f
 	})},
 }

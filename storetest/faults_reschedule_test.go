@@ -7,7 +7,7 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// hasteningWith is a fault in what Hasten is asked.
+// reschedulingWith is a fault in the request of Reschedule.
 func reschedulingWith(change func(ctx context.Context, h ticket.RescheduleRequest) (context.Context, ticket.RescheduleRequest)) func(*faulty) {
 	return func(f *faulty) {
 		s := f.Store.(ticket.Rescheduler)
@@ -19,7 +19,7 @@ func reschedulingWith(change func(ctx context.Context, h ticket.RescheduleReques
 }
 
 var rescheduleFaults = []fault{
-	{"brings forward what is due right then", "Reschedule/pending", reschedulingWith(func(ctx context.Context, h ticket.RescheduleRequest) (context.Context, ticket.RescheduleRequest) {
+	{"brings forward ones that are due at the time", "Reschedule/pending", reschedulingWith(func(ctx context.Context, h ticket.RescheduleRequest) (context.Context, ticket.RescheduleRequest) {
 		if !h.Due.IsZero() {
 			h.Due = h.Due.Add(-time.Microsecond)
 		}
@@ -29,7 +29,7 @@ var rescheduleFaults = []fault{
 		h.Until = time.Time{}
 		return ctx, h
 	})},
-	{"brings forward what has other IDs", "Reschedule/which", reschedulingWith(func(ctx context.Context, h ticket.RescheduleRequest) (context.Context, ticket.RescheduleRequest) {
+	{"brings forward ones with other IDs", "Reschedule/which", reschedulingWith(func(ctx context.Context, h ticket.RescheduleRequest) (context.Context, ticket.RescheduleRequest) {
 		if len(h.IDs) > 0 {
 			h.IDs, h.Notifiers = nil, []string{"mail"}
 		}
@@ -41,7 +41,7 @@ var rescheduleFaults = []fault{
 		}
 		return ctx, h
 	})},
-	{"brings forward for a caller who has gone", "Reschedule/cancelled", reschedulingWith(func(ctx context.Context, h ticket.RescheduleRequest) (context.Context, ticket.RescheduleRequest) {
+	{"brings forward in spite of the context", "Reschedule/cancelled", reschedulingWith(func(ctx context.Context, h ticket.RescheduleRequest) (context.Context, ticket.RescheduleRequest) {
 		return context.WithoutCancel(ctx), h
 	})},
 }

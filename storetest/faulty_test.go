@@ -11,8 +11,7 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// faulty is a store that does as the store in it, but for what a fault puts in
-// the place of a method.
+// faulty wraps a store; a fault can replace single methods.
 type faulty struct {
 	ticket.Store
 	commit  func(context.Context, ticket.Commit) error
@@ -184,7 +183,7 @@ func (f *faulty) Counts(ctx context.Context, tenant string) ([]ticket.Count, err
 	return f.Store.(ticket.Counter).Counts(ctx, tenant)
 }
 
-// Maintain has nothing to do, as long as no fault makes some.
+// Maintain is unsupported unless a fault replaces it.
 func (f *faulty) Maintain(ctx context.Context) error {
 	f.called("Maintain")
 	if f.maintain != nil {
@@ -201,8 +200,8 @@ func (f *faulty) reopened() ticket.Store {
 	return f.Store
 }
 
-// window is the moment between two steps that should have been one. It lasts
-// until others have called, or seem not to be there.
+// window is the time between two steps that should have been one. It lasts until others
+// have called, or seem not to exist.
 func (f *faulty) window() {
 	before := f.calls.Load()
 	for i := 0; i < 2000 && f.calls.Load() < before+4; i++ {
@@ -210,7 +209,7 @@ func (f *faulty) window() {
 	}
 }
 
-// changing is a fault in what is read: every ticket and event passes through.
+// changing is a fault in reading: it passes every ticket and event through a function.
 func changing(ofTicket func(*ticket.Ticket), ofEvent func(*ticket.Event)) func(*faulty) {
 	return func(f *faulty) {
 		s := f.Store

@@ -184,9 +184,9 @@ func lineOthers(k *kit) {
 		c := k.opened(acme)
 		var list []ticket.Delivery
 		for _, to := range tos {
-			for _, via := range []string{"mail", "Mail", "sms"} {
+			for _, by := range []string{"mail", "Mail", "sms"} {
 				d := k.delivery(c.Ticket)
-				d.To, d.Notifier = to, via
+				d.To, d.Notifier = to, by
 				list = append(list, d)
 			}
 		}

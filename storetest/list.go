@@ -214,10 +214,10 @@ func listAfter(k *kit) {
 			place := q.PlaceOf(&t)
 			place.Time, place.ID = place.Time.Add(time.Microsecond), k.id()
 			q.After = place.Cursor()
-			behind := slices.DeleteFunc(slices.Clone(tickets), func(t ticket.Ticket) bool {
+			rest := slices.DeleteFunc(slices.Clone(tickets), func(t ticket.Ticket) bool {
 				return !q.Match(&t) || place.Compare(q.PlaceOf(&t)) >= 0
 			})
-			got, want := idsOf(k.list(q).Tickets), idsOf(behind)
+			got, want := idsOf(k.list(q).Tickets), idsOf(rest)
 			slices.SortFunc(got, ticket.ID.Compare)
 			slices.SortFunc(want, ticket.ID.Compare)
 			k.same(got, want, "tickets after %+v", place)
@@ -229,13 +229,13 @@ func listInvalid(k *kit) {
 	k.populate(3)
 	newest := k.list(ticket.Query{Tenant: acme, Order: ticket.OrderNewestFirst, Limit: 1}).Next
 	for what, q := range map[string]ticket.Query{
-		"a negative limit":          {Limit: -1},
-		"a limit above MaxLimit":   {Limit: ticket.MaxLimit + 1},
-		"an unknown order":          {Order: "sideways"},
-		"an invalid cursor":         {After: "!"},
-		"a truncated cursor":              {Order: ticket.OrderNewestFirst, After: newest[1:]},
-		"a cursor of another order": {Order: ticket.OrderOldestFirst, After: newest},
-		"a field of an unknown type":  {Fields: ticket.Fields{"order": struct{}{}}},
+		"a negative limit":           {Limit: -1},
+		"a limit above MaxLimit":     {Limit: ticket.MaxLimit + 1},
+		"an unknown order":           {Order: "sideways"},
+		"an invalid cursor":          {After: "!"},
+		"a truncated cursor":         {Order: ticket.OrderNewestFirst, After: newest[1:]},
+		"a cursor of another order":  {Order: ticket.OrderOldestFirst, After: newest},
+		"a field of an unknown type": {Fields: ticket.Fields{"order": struct{}{}}},
 	} {
 		q.Tenant = acme
 		_, err := k.store.List(k.Context(), q)

@@ -90,7 +90,7 @@ func (k *kit) alikeDeliveries(names [2]string) {
 	c := k.opened(acme)
 	emails := alike(longest.Email - 12)
 	var list []ticket.Delivery
-	for _, via := range names {
+	for _, by := range names {
 		for _, to := range []ticket.Recipient{
 			{Role: ticket.RoleRequester, Person: ticket.Person{ID: names[0]}}, {Role: ticket.RoleRequester, Person: ticket.Person{ID: names[1]}},
 			{Role: ticket.RoleAgent, Queue: names[0]}, {Role: ticket.RoleAgent, Queue: names[1]},
@@ -98,7 +98,7 @@ func (k *kit) alikeDeliveries(names [2]string) {
 			{Role: ticket.RoleFollower, Person: ticket.Person{Email: emails[0] + "@example.or" + "b"}},
 		} {
 			d := k.delivery(c.Ticket)
-			d.Notifier, d.To = via, to
+			d.Notifier, d.To = by, to
 			list = append(list, d)
 		}
 	}
@@ -107,8 +107,8 @@ func (k *kit) alikeDeliveries(names [2]string) {
 		q := ticket.DeliveryQuery{Tenant: acme, Notifiers: []string{d.Notifier}, To: d.To}
 		k.same(deliveryIDs(k.deliveries(q).Deliveries), []ticket.ID{d.ID}, "deliveries by a notifier and to a recipient that differ from others in the last byte")
 	}
-	for i, via := range names {
-		got := k.claimWith(ticket.ClaimRequest{Now: clock, Lease: lease, Limit: 100, Notifiers: []string{via}})
+	for i, by := range names {
+		got := k.claimWith(ticket.ClaimRequest{Now: clock, Lease: lease, Limit: 100, Notifiers: []string{by}})
 		want := list[i*len(list)/2 : (i+1)*len(list)/2]
 		k.same(sortedIDs(got), sortedIDs(want), "deliveries claimed of one of two notifiers, to recipients that differ in the last byte")
 	}

@@ -21,11 +21,11 @@ var manyRules = []rule{
 	{name: "Many/listed", says: saysMany, upon: []string{"List/", "Commit/", "Values/", "Tenants/", "Concurrency/"}, prove: manyListed},
 	{name: "Many/deliveries", says: saysMany, upon: []string{"Deliveries/", "Commit/", "Values/", "Tenants/", "Concurrency/"}, prove: manyDeliveries},
 	{name: "Many/settled", says: saysWhole, upon: manyUpon, prove: manySettled},
-	{name: "Many/revised", says: saysWhole, upon: manyUpon, prove: manyUpdated},
+	{name: "Many/updated", says: saysWhole, upon: manyUpon, prove: manyUpdated},
 }
 
 // manyUpon names the cases that those which claim, settle and update many build upon.
-var manyUpon = []string{"Many/", "Claim/", "Line/", "Settle/", "Deliveries/", "Revise/", "Commit/", "Values/", "Tenants/", "Concurrency/"}
+var manyUpon = []string{"Many/", "Claim/", "Line/", "Settle/", "Deliveries/", "UpdateDeliveries/", "Commit/", "Values/", "Tenants/", "Concurrency/"}
 
 // many is more than databases and drivers return or accept at a time.
 const many = 1200

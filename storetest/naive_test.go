@@ -10,17 +10,17 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// naive is a store whose outbox is a list, and each rule of it a function that a
-// fault can replace. All but the outbox is the store in it.
+// naive is a store whose outbox is a list. Each rule of the outbox is a function that a
+// fault can replace. Everything else is the store in it.
 type naive struct {
 	ticket.Store
 	mu   sync.Mutex
 	rows []*ticket.Delivery
 
-	blocks   func(r ticket.ClaimRequest, before, d *ticket.Delivery) bool // does one hold up another?
-	ahead    func(a, b *ticket.Delivery) bool                             // of one line, and first
-	looks    func(r ticket.ClaimRequest, d *ticket.Delivery) bool         // whether a claim gets to see it
-	take     func(d *ticket.Delivery, takenOver bool)                     // what a claim counts
+	blocks   func(r ticket.ClaimRequest, before, d *ticket.Delivery) bool // whether one holds up the other
+	ahead    func(a, b *ticket.Delivery) bool                             // whether both are of one line, and a is first
+	looks    func(r ticket.ClaimRequest, d *ticket.Delivery) bool         // whether a claim sees it
+	take     func(d *ticket.Delivery, takenOver bool)                     // how a claim counts
 	settled  func(was ticket.Delivery, d *ticket.Delivery, st ticket.Settlement) (keep bool)
 	updates  func(r ticket.DeliveryUpdate, d *ticket.Delivery) bool
 	updated  func(was ticket.Delivery, d *ticket.Delivery, r ticket.DeliveryUpdate)
@@ -65,7 +65,7 @@ func told(d, o *ticket.Delivery) bool {
 	return d.Tenant == o.Tenant && d.Notifier == o.Notifier && d.To.Key() == o.To.Key()
 }
 
-// naively is a fault in one function of a naive outbox, which shows in methods.
+// naively is a fault in one function of a naive outbox, which affects the methods.
 func naively(spoil func(n *naive), methods ...string) func(*faulty) {
 	return func(f *faulty) {
 		n := newNaive(f.Store)

@@ -412,15 +412,15 @@ func searchInvalid(k *kit) {
 	k.populate(3)
 	next := k.list(ticket.Query{Tenant: acme, Limit: 1}).Next
 	for what, change := range map[string]func(q *ticket.SearchQuery){
-		"a negative limit":        func(q *ticket.SearchQuery) { q.Limit = -1 },
+		"a negative limit":       func(q *ticket.SearchQuery) { q.Limit = -1 },
 		"a limit above MaxLimit": func(q *ticket.SearchQuery) { q.Limit = ticket.MaxLimit + 1 },
-		"an order":                func(q *ticket.SearchQuery) { q.Order = ticket.OrderNewestFirst },
-		"a cursor":                func(q *ticket.SearchQuery) { q.After = next },
-		"nothing to look for":     func(q *ticket.SearchQuery) { q.Text = "" },
-		"no word to look for":     func(q *ticket.SearchQuery) { q.Text = `* "-" …` },
-		"a NUL byte":              func(q *ticket.SearchQuery) { q.Text += "\x00" },
-		"text that is not UTF-8":  func(q *ticket.SearchQuery) { q.Text += "\xff" },
-		"long text":               func(q *ticket.SearchQuery) { q.Text = strings.Repeat("printer ", 200) },
+		"an order":               func(q *ticket.SearchQuery) { q.Order = ticket.OrderNewestFirst },
+		"a cursor":               func(q *ticket.SearchQuery) { q.After = next },
+		"nothing to look for":    func(q *ticket.SearchQuery) { q.Text = "" },
+		"no word to look for":    func(q *ticket.SearchQuery) { q.Text = `* "-" …` },
+		"a NUL byte":             func(q *ticket.SearchQuery) { q.Text += "\x00" },
+		"text that is not UTF-8": func(q *ticket.SearchQuery) { q.Text += "\xff" },
+		"long text":              func(q *ticket.SearchQuery) { q.Text = strings.Repeat("printer ", 200) },
 	} {
 		q := looking("printer")
 		change(&q)

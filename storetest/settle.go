@@ -90,9 +90,9 @@ func settleEarlier(k *kit) {
 func settleNobody(k *kit) {
 	c, line := k.line(3)
 	line[2].Due = clock.Add(10 * time.Hour)
-	other := func(via string, to ticket.Recipient) ticket.Delivery {
+	other := func(by string, to ticket.Recipient) ticket.Delivery {
 		d := k.delivery(c.Ticket)
-		d.Seq, d.Notifier, d.To, d.Due = 1, via, to, past.Add(time.Minute)
+		d.Seq, d.Notifier, d.To, d.Due = 1, by, to, past.Add(time.Minute)
 		return d
 	}
 	others := append(k.outbox(past.Add(time.Minute)), other("sms", line[0].To), other("mail", to(7)))
@@ -179,8 +179,8 @@ func settleKept(k *kit) {
 	f := plainly()
 	for _, o := range outcomes {
 		list := k.filling(f, 3)
-		vias := []string{list[0].Notifier, list[1].Notifier, list[2].Notifier}
-		want := k.claimWith(ticket.ClaimRequest{Now: clock, Lease: lease, Limit: 3, Notifiers: vias})
+		notifiers := []string{list[0].Notifier, list[1].Notifier, list[2].Notifier}
+		want := k.claimWith(ticket.ClaimRequest{Now: clock, Lease: lease, Limit: 3, Notifiers: notifiers})
 		k.same(deliveryIDs(want), deliveryIDs(list), "deliveries claimed")
 		var all []ticket.Settlement
 		for i := range want {
@@ -205,7 +205,7 @@ func settleKept(k *kit) {
 		if o != ticket.OutcomeRetry {
 			continue
 		}
-		r := ticket.ClaimRequest{Now: soon.Add(lease), Lease: lease, Limit: 3, Notifiers: vias}
+		r := ticket.ClaimRequest{Now: soon.Add(lease), Lease: lease, Limit: 3, Notifiers: notifiers}
 		for i := range want {
 			want[i].State, want[i].Attempts, want[i].Until = ticket.DeliveryClaimed, 2, r.Now.Add(r.Lease)
 		}
@@ -217,10 +217,10 @@ func settleInvalid(k *kit) {
 	k.outbox(past)
 	d := k.claim(clock)[0]
 	for what, change := range map[string]func(s *ticket.Settlement){
-		"no outcome":                   func(s *ticket.Settlement) { s.Outcome = 0 },
-		"an invalid outcome":      func(s *ticket.Settlement) { s.Outcome = ticket.OutcomeSuppress + 1 },
-		"no At":        func(s *ticket.Settlement) { s.At = time.Time{} },
-		"no Due":     func(s *ticket.Settlement) { s.Outcome = ticket.OutcomeRetry },
+		"no outcome":                 func(s *ticket.Settlement) { s.Outcome = 0 },
+		"an invalid outcome":         func(s *ticket.Settlement) { s.Outcome = ticket.OutcomeSuppress + 1 },
+		"no At":                      func(s *ticket.Settlement) { s.At = time.Time{} },
+		"no Due":                     func(s *ticket.Settlement) { s.Outcome = ticket.OutcomeRetry },
 		"no At when it was given up": func(s *ticket.Settlement) { s.Outcome, s.At = ticket.OutcomeGiveUp, time.Time{} },
 	} {
 		s := settlement(d, ticket.OutcomeDone)

@@ -132,8 +132,8 @@ type ack struct {
 }
 
 type soakLine struct {
-	ticket  ticket.ID
-	via, to string
+	ticket ticket.ID
+	by, to string
 }
 
 var soakTenants = []string{"", "mill"}
@@ -197,8 +197,8 @@ func (s *soak) run(ctx context.Context, open func() ticket.Store) ([]string, err
 }
 
 func (s *soak) desk(store ticket.Store) (*ticket.Desk, error) {
-	notifier := func(via string) ticket.Notifier {
-		return ticket.NotifierFunc(func(_ context.Context, n ticket.Notification) error { return s.notify(via, &n) })
+	notifier := func(by string) ticket.Notifier {
+		return ticket.NotifierFunc(func(_ context.Context, n ticket.Notification) error { return s.notify(by, &n) })
 	}
 	return ticket.NewDesk(store, ticket.Config{
 		Notifiers:      map[string]ticket.Notifier{"mail": notifier("mail"), "sms": notifier("sms"), "stream": notifier("stream")},
@@ -210,7 +210,7 @@ func (s *soak) desk(store ticket.Store) (*ticket.Desk, error) {
 }
 
 // notify fails now and then, and checks the order of what it is given.
-func (s *soak) notify(via string, n *ticket.Notification) error {
+func (s *soak) notify(by string, n *ticket.Notification) error {
 	s.notified.Add(1)
 	switch rand.IntN(40) {
 	case 0:
@@ -220,9 +220,9 @@ func (s *soak) notify(via string, n *ticket.Notification) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	line := soakLine{n.Ticket, via, n.To.Key()}
+	line := soakLine{n.Ticket, by, n.To.Key()}
 	if last := s.sent[line]; n.Seq < last && n.Attempt == 1 {
-		s.found = append(s.found, fmt.Sprintf("%s to %s was notified of event %d of ticket %s after event %d", via, line.to, n.Seq, n.Ticket, last))
+		s.found = append(s.found, fmt.Sprintf("%s to %s was notified of event %d of ticket %s after event %d", by, line.to, n.Seq, n.Ticket, last))
 	}
 	s.sent[line] = max(s.sent[line], n.Seq)
 	return nil

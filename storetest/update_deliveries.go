@@ -185,9 +185,9 @@ func updateTenants(k *kit) {
 func updateInvalid(k *kit) {
 	d := k.settled(ticket.OutcomeGiveUp)
 	for what, change := range map[string]func(r *ticket.DeliveryUpdate){
-		"no To":      func(r *ticket.DeliveryUpdate) { r.To = "" },
+		"no To":   func(r *ticket.DeliveryUpdate) { r.To = "" },
 		"To Sent": func(r *ticket.DeliveryUpdate) { r.To = ticket.DeliverySent },
-		"no time":                func(r *ticket.DeliveryUpdate) { r.At = time.Time{} },
+		"no time": func(r *ticket.DeliveryUpdate) { r.At = time.Time{} },
 		"pending ones": func(r *ticket.DeliveryUpdate) {
 			r.From = []ticket.DeliveryState{ticket.DeliveryDead, ticket.DeliveryPending}
 		},

@@ -351,7 +351,7 @@ func valueNoClock(k *kit) {
 var (
 	firstYear = time.Time{}.Add(time.Microsecond)
 	lastYear  = time.Date(9999, 12, 31, 23, 59, 59, 999_999_000, time.UTC)
-	beyond    = []time.Time{
+	outside   = []time.Time{
 		time.Time{}.Add(-1), lastYear.Add(time.Microsecond), time.Date(-5000, 1, 1, 0, 0, 0, 0, time.UTC),
 		time.Date(12000, 1, 1, 0, 0, 0, 0, time.UTC), time.UnixMicro(math.MinInt64), time.UnixMicro(math.MaxInt64),
 		time.Unix(math.MinInt64/2, 0), time.Unix(math.MaxInt64/2, 0),
@@ -379,7 +379,7 @@ func valueYearsTaken(k *kit) {
 
 func valueYearsRefused(k *kit) {
 	d := k.delivery(k.opened(acme).Ticket)
-	for _, at := range beyond {
+	for _, at := range outside {
 		c := k.opened(acme, func(e *ticket.Event) { e.At = at })
 		k.refused(k.store.Commit(k.Context(), ticket.Commit{Changes: []ticket.Change{c}}), ticket.ErrInvalid, "Commit at %s", at)
 		c = k.opened(acme, timer(at))
@@ -408,7 +408,7 @@ func valueYearsRefused(k *kit) {
 func valueYearsDue(k *kit) {
 	c := k.opened(acme, timer(clock))
 	k.commit(c)
-	for _, now := range beyond {
+	for _, now := range outside {
 		want := []ticket.Ref{}
 		if now.After(clock) {
 			want = append(want, refTo(c))
