@@ -1,6 +1,5 @@
-// Customstore keeps tickets in a file, with a store of its own on bbolt; see
-// package boltstore. It opens a ticket, closes the file, and finds the ticket
-// again.
+// Customstore stores tickets in a file with its own store on bbolt; see package
+// boltstore. It opens a ticket, closes the file, and finds the ticket again.
 //
 //	go run ./examples/customstore [FILE.db]
 //
@@ -42,7 +41,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	case 1:
 		path = args[0]
 	default:
-		return errors.New("give one FILE.db, or none")
+		return errors.New("usage: customstore [FILE.db]")
 	}
 
 	ada := ticket.Requester(ticket.Person{Name: "Ada Byron", Email: "ada@example.org"})
@@ -70,9 +69,9 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	})
 }
 
-// withDesk opens the file, does something with a desk on it, and closes it.
+// withDesk opens the file, calls do with a desk on it, and closes the file.
 func withDesk(path string, do func(*ticket.Desk) error) (err error) {
-	// Only one process may have the file open; the others wait, but not for ever.
+	// Only one process can open the file; others wait for a second.
 	db, err := bolt.Open(path, 0o600, &bolt.Options{Timeout: time.Second})
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)

@@ -1,9 +1,9 @@
-// Package boltstore keeps tickets in a bbolt database (https://go.etcd.io/bbolt):
-// one file, no server. It is an example of a [ticket.Store] of one's own, short
-// enough to be read as a whole, and passes the suite in storetest.
+// Package boltstore stores tickets in a bbolt database (https://go.etcd.io/bbolt): one
+// file, no server. It is an example for authors of a [ticket.Store]. It is short enough
+// to read as a whole, and it passes the suite of storetest.
 //
-// Values are the JSON forms of package ticket, which are stable. Every key is
-// made so that the order of its bytes is the order wanted.
+// Values are the JSON forms of package ticket, which are stable. The byte order of the keys
+// is the order that the store reads them in.
 package boltstore
 
 import (
@@ -22,19 +22,19 @@ import (
 	"github.com/ticketkit/ticket/storekit"
 )
 
-// The buckets, with their keys and values. Keys are made by storekit, so that they
-// sort as they should and no two can be mistaken for each other.
+// The buckets, with their keys and values. Package storekit makes the keys, so that they
+// sort correctly and different keys are never equal.
 var (
 	tickets    = []byte("tickets")    // ID → ticket
-	tenants    = []byte("tenants")    // tenant, ID → nothing: the tickets of a tenant
+	tenants    = []byte("tenants")    // tenant, ID → nothing; the tickets of a tenant
 	events     = []byte("events")     // ID, seq → event
 	numbers    = []byte("numbers")    // number → ID
 	receipts   = []byte("receipts")   // tenant, key → receipt
-	timers     = []byte("timers")     // time, ID → tenant: tickets whose timer runs
+	timers     = []byte("timers")     // time, ID → tenant; tickets with a running timer
 	deliveries = []byte("deliveries") // ID → delivery
-	ofTenant   = []byte("ofTenant")   // tenant, ID → nothing: the deliveries of a tenant
-	lines      = []byte("lines")      // ticket, via, recipient, seq, ID → nothing: deliveries that are not settled
-	outbox     = []byte("outbox")     // via, due, ID → nothing: the first of each line
+	ofTenant   = []byte("ofTenant")   // tenant, ID → nothing; the deliveries of a tenant
+	lines      = []byte("lines")      // ticket, notifier, recipient, seq, ID → nothing; unsettled deliveries
+	outbox     = []byte("outbox")     // notifier, due, ID → nothing; the first delivery of each line
 )
 
 // Store is a [ticket.Store] in a bbolt database.
@@ -42,8 +42,8 @@ type Store struct{ db *bolt.DB }
 
 var _ ticket.Store = (*Store)(nil)
 
-// New returns a store in a database that the host has opened, and closes when it
-// is done. The buckets are made where they are missing.
+// New returns a store in a database that your application has opened and will close. It
+// creates missing buckets.
 func New(db *bolt.DB) (*Store, error) {
 	err := db.Update(func(tx *bolt.Tx) error {
 		for _, name := range [][]byte{tickets, tenants, events, numbers, receipts, timers, deliveries, ofTenant, lines, outbox} {
@@ -59,9 +59,9 @@ func New(db *bolt.DB) (*Store, error) {
 	return &Store{db}, nil
 }
 
-// view and update run f in one transaction: what a reader sees is of one
-// moment, and where a writer fails nothing of it is kept. bbolt lets many read
-// and one write at a time, so there is nothing left to lock here.
+// view and update run f in one transaction. A reader sees one snapshot, and a failed
+// writer changes nothing. bbolt allows many readers and one writer at a time, so the
+// store needs no locks.
 func (s *Store) view(ctx context.Context, f func(tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -76,14 +76,14 @@ func (s *Store) update(ctx context.Context, f func(tx) error) error {
 	return s.db.Update(func(t *bolt.Tx) error { return f(tx{t}) })
 }
 
-// Commit implements [ticket.Store]. It writes as it checks: an error rolls back
-// whatever was written until then.
+// Commit implements [ticket.Store]. It checks and writes in turn; an error rolls back
+// everything written so far.
 func (s *Store) Commit(ctx context.Context, c ticket.Commit) error {
 	if err := c.Check(); err != nil {
 		return err
 	}
 	return s.update(ctx, func(tx tx) error {
-		// What is taken comes first: a repeat is to be told from a conflict.
+		// Duplicates first, so that a repeat is not reported as a conflict.
 		if r := c.Receipt; r != nil {
 			if err := tx.add(receipts, key(r.Tenant, []byte(r.Key)), r, ticket.DuplicateKey); err != nil {
 				return err
@@ -125,7 +125,7 @@ func (s *Store) Commit(ctx context.Context, c ticket.Commit) error {
 	})
 }
 
-// change writes a ticket and its events, if it still has the version expected.
+// change writes a ticket and its events if the ticket still has the expected version.
 func (tx tx) change(ch *ticket.Change) error {
 	t := &ch.Ticket
 	var before ticket.Ticket
@@ -170,7 +170,7 @@ func (s *Store) Ticket(ctx context.Context, tenant string, id ticket.ID) (t tick
 	return t, err
 }
 
-// ticket reads a ticket, which another tenant's is not.
+// ticket reads a ticket. It does not find another tenant's.
 func (tx tx) ticket(tenant string, id ticket.ID, ref string) (ticket.Ticket, error) {
 	var t ticket.Ticket
 	found, err := tx.get(tickets, id[:], &t)
@@ -186,7 +186,7 @@ func (tx tx) ticket(tenant string, id ticket.ID, ref string) (ticket.Ticket, err
 // Lookup implements [ticket.Store].
 func (s *Store) Lookup(ctx context.Context, tenant string, n ticket.Number) (t ticket.Ticket, err error) {
 	err = s.view(ctx, func(tx tx) error {
-		var id ticket.ID // stays zero, which no ticket has, where there is no such number
+		var id ticket.ID // stays zero if the number is unknown; no ticket has this ID
 		if n != "" {
 			if _, err := tx.get(numbers, []byte(n), &id); err != nil {
 				return err
@@ -230,10 +230,9 @@ func (s *Store) Events(ctx context.Context, tenant string, id ticket.ID, after i
 	return list, err
 }
 
-// List implements [ticket.Store]. It looks at every ticket of the tenant, which
-// is simple, takes about 20 µs a ticket, and will do for some thousands. Where
-// there are more, an index for each order pays, to begin at Query.After and to
-// stop after a page.
+// List implements [ticket.Store]. It looks at every ticket of the tenant. This is simple,
+// takes about 20 µs per ticket, and is fast enough for some thousands. For more tickets,
+// add an index for each order, begin at Query.After and stop after a page.
 func (s *Store) List(ctx context.Context, q ticket.Query) (ticket.Page, error) {
 	after, resumed, err := q.Place()
 	if err == nil {
@@ -280,15 +279,15 @@ func (s *Store) Due(ctx context.Context, now time.Time, limit int) (refs []ticke
 	return refs, err
 }
 
-// Claim implements [ticket.Store]. A lease runs without a change of the outbox:
-// the key of a claimed delivery stays where it was.
+// Claim implements [ticket.Store]. It does not change the outbox: the key of a claimed
+// delivery stays.
 func (s *Store) Claim(ctx context.Context, r ticket.ClaimRequest) (claimed []ticket.Delivery, err error) {
 	if err := r.Check(); err != nil {
 		return nil, err
 	}
 	err = s.update(ctx, func(tx tx) error {
-		for _, via := range slices.Compact(slices.Sorted(slices.Values(r.Notifiers))) {
-			ready, err := tx.ready(via, r.Now, r.Limit)
+		for _, notifier := range slices.Compact(slices.Sorted(slices.Values(r.Notifiers))) {
+			ready, err := tx.ready(notifier, r.Now, r.Limit)
 			if err != nil {
 				return err
 			}
@@ -301,7 +300,7 @@ func (s *Store) Claim(ctx context.Context, r ticket.ClaimRequest) (claimed []tic
 		for i := range claimed {
 			d := &claimed[i]
 			if d.State == ticket.DeliveryClaimed {
-				d.Failures++ // a lease that has passed
+				d.Failures++ // an expired lease
 			}
 			d.State, d.Attempts, d.Until = ticket.DeliveryClaimed, d.Attempts+1, utc(r.Now.Add(r.Lease))
 			if err := tx.put(deliveries, d.ID[:], d); err != nil {
@@ -311,16 +310,16 @@ func (s *Store) Claim(ctx context.Context, r ticket.ClaimRequest) (claimed []tic
 		return nil
 	})
 	if err != nil {
-		return nil, err // and what was claimed is not
+		return nil, err // the claim was rolled back
 	}
 	return claimed, nil
 }
 
 // ready returns the deliveries of one notifier that may be claimed.
-func (tx tx) ready(via string, now time.Time, limit int) ([]ticket.Delivery, error) {
+func (tx tx) ready(notifier string, now time.Time, limit int) ([]ticket.Delivery, error) {
 	var list []ticket.Delivery
-	of := key(via)
-	end := append(key(via), key8(now)...)
+	of := key(notifier)
+	end := append(key(notifier), key8(now)...)
 	c := tx.Bucket(outbox).Cursor()
 	for k, _ := c.Seek(of); bytes.HasPrefix(k, of) && len(list) < limit; k, _ = c.Next() {
 		if bytes.Compare(k[:len(end)], end) > 0 {
@@ -356,12 +355,12 @@ func (s *Store) Settle(ctx context.Context, list []ticket.Settlement) error {
 		return nil
 	})
 	if err == nil && lost {
-		err = ticket.ErrClaimLost // only now: the others are to be kept
+		err = ticket.ErrClaimLost // returned after the transaction, so that the others are kept
 	}
 	return err
 }
 
-// settle records one outcome, if the claim still holds.
+// settle records one outcome if the claim is still valid.
 func (tx tx) settle(o ticket.Settlement) (held bool, err error) {
 	var d ticket.Delivery
 	found, err := tx.get(deliveries, o.ID[:], &d)
@@ -420,8 +419,8 @@ func (s *Store) UpdateDeliveries(ctx context.Context, r ticket.DeliveryUpdate) (
 	return changed, nil
 }
 
-// enter puts a delivery that is stored into its line, and in the place of the one
-// that was the first there, if it comes before that.
+// enter puts a stored delivery into its line. If it comes before the first one, it takes
+// that one's place in the outbox.
 func (tx tx) enter(d *ticket.Delivery) error {
 	first, err := tx.first(d)
 	if err != nil {
@@ -442,9 +441,9 @@ func (tx tx) enter(d *ticket.Delivery) error {
 	return tx.put(outbox, outboxKey(d), nil)
 }
 
-// leave takes a delivery out of its line, and lets the next one come forward.
+// leave removes a delivery from its line and puts the next one into the outbox.
 func (tx tx) leave(d *ticket.Delivery) error {
-	// Where it is not the first, and so not there, nothing is deleted.
+	// This deletes nothing unless the delivery is the first of its line.
 	if err := tx.Bucket(outbox).Delete(outboxKey(d)); err != nil {
 		return err
 	}
@@ -470,8 +469,8 @@ func (tx tx) first(d *ticket.Delivery) (*ticket.Delivery, error) {
 	return &first, err
 }
 
-// Deliveries implements [ticket.Store]. Like List it is simple: it looks at the
-// deliveries of the tenant, from the newest on, until the page is full.
+// Deliveries implements [ticket.Store]. Like List it is simple: it looks at the tenant's
+// deliveries from the newest on, until the page is full.
 func (s *Store) Deliveries(ctx context.Context, q ticket.DeliveryQuery) (ticket.DeliveryPage, error) {
 	if err := q.Check(); err != nil {
 		return ticket.DeliveryPage{}, err
@@ -493,7 +492,7 @@ func (s *Store) Deliveries(ctx context.Context, q ticket.DeliveryQuery) (ticket.
 				return err
 			}
 			if !bytes.HasPrefix(k, mine) {
-				continue // the first of those behind
+				continue // a key of the next tenant
 			}
 			var d ticket.Delivery
 			if _, err := tx.get(deliveries, k[len(mine):], &d); err != nil {
@@ -511,7 +510,7 @@ func (s *Store) Deliveries(ctx context.Context, q ticket.DeliveryQuery) (ticket.
 	return q.NewPage(found), nil
 }
 
-// tx is a transaction of bbolt that reads and writes JSON.
+// tx is a bbolt transaction that reads and writes JSON.
 type tx struct{ *bolt.Tx }
 
 func (tx tx) get(bucket, key []byte, v any) (found bool, err error) {
@@ -522,7 +521,7 @@ func (tx tx) get(bucket, key []byte, v any) (found bool, err error) {
 	return true, decode(data, v)
 }
 
-// put writes a value, or where v is nil a key that says it all.
+// put writes a value. If v is nil, it writes a key without a value.
 func (tx tx) put(bucket, key []byte, v any) error {
 	var data []byte
 	if v != nil {
@@ -534,7 +533,7 @@ func (tx tx) put(bucket, key []byte, v any) error {
 	return tx.Bucket(bucket).Put(key, data)
 }
 
-// add is put for a key that must not be there yet.
+// add is put for a key that must not exist.
 func (tx tx) add(bucket, key []byte, v any, what string) error {
 	if tx.Bucket(bucket).Get(key) != nil {
 		return &ticket.DuplicateError{What: what}
@@ -542,8 +541,7 @@ func (tx tx) add(bucket, key []byte, v any, what string) error {
 	return tx.put(bucket, key, v)
 }
 
-// decode reads JSON into values of its own: bbolt's bytes are good only until
-// the transaction ends.
+// decode unmarshals JSON, because bbolt's bytes are valid only until the transaction ends.
 func decode(data []byte, v any) error {
 	if err := json.Unmarshal(data, v); err != nil {
 		return fmt.Errorf("boltstore: damaged value: %w", err)
@@ -551,7 +549,7 @@ func decode(data []byte, v any) error {
 	return nil
 }
 
-// key is a text and what follows it.
+// key joins a text and the bytes after it.
 func key(text string, rest ...[]byte) []byte {
 	return append(storekit.Join(text), bytes.Join(rest, nil)...)
 }
@@ -568,5 +566,5 @@ func lineKey(d *ticket.Delivery) []byte { return storekit.AppendInLine(nil, d) }
 
 func outboxKey(d *ticket.Delivery) []byte { return key(d.Notifier, key8(d.Due), d.ID[:]) }
 
-// utc is a time as tickets have it.
+// utc returns a time in the form that tickets use.
 func utc(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }

@@ -16,19 +16,18 @@ import (
 	"github.com/ticketkit/ticket/tickettest"
 )
 
-// file is a store with the database that it is in.
+// file is a store and its database.
 type file struct {
 	*boltstore.Store
 	db *bolt.DB
 }
 
-// open opens a file, without waiting for the disk at every commit: what is
-// tested is not the disk.
+// open opens a file without a sync at every commit. The tests do not test the disk.
 func open(t *testing.T, path string) ticket.Store {
 	t.Helper()
 	db, err := bolt.Open(path, 0o600, &bolt.Options{NoSync: true, Timeout: time.Second})
 	require.NoError(t, err)
-	t.Cleanup(func() { assert.NoError(t, db.Close()) }) // twice is fine
+	t.Cleanup(func() { assert.NoError(t, db.Close()) }) // closing twice is allowed
 	store, err := boltstore.New(db)
 	require.NoError(t, err)
 	return &file{store, db}
@@ -63,8 +62,8 @@ func BenchmarkStore(b *testing.B) {
 	})
 }
 
-// A desk goes on where another one left off: with its tickets, their history,
-// its promises not to do things twice, its outbox and its timers.
+// A new desk continues with the data of an earlier one: tickets, history, idempotency
+// keys, outbox and timers.
 func TestDeskGoesOn(t *testing.T) {
 	store := newFile(t)
 	clock, sent := tickettest.NewClock(), tickettest.NewRecorder()
@@ -115,8 +114,8 @@ func TestDeskGoesOn(t *testing.T) {
 	assert.Empty(t, due)
 }
 
-// What fails in the middle of a commit leaves nothing behind, not even in the
-// indexes that were written before it.
+// A commit that fails half-way leaves no data, not even in the indexes that it wrote
+// before.
 func TestNothingIsLeftBehind(t *testing.T) {
 	store := newFile(t)
 	now := tickettest.Start
@@ -164,7 +163,7 @@ func TestNothingIsLeftBehind(t *testing.T) {
 	assert.Empty(t, claimed, "leased")
 }
 
-// Many callers at once do random things, and all of it is there in the end.
+// Many callers do random things at the same time, and all data is complete at the end.
 func TestSoak(t *testing.T) {
 	store := newFile(t)
 	storetest.Soak(t, func(*testing.T) ticket.Store { return store }, storetest.Load{Actions: 300})
