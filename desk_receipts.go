@@ -59,15 +59,19 @@ func (d *Desk) PruneReceipts(ctx context.Context) (int, error) {
 	if !ok {
 		return 0, unsupported("age of receipts", errors.ErrUnsupported)
 	}
-	f := ReceiptPruneRequest{Limit: forgetBatch}
+	var before time.Time
 	if d.cfg.ReceiptAge > 0 {
-		f.Before = d.now().Add(-d.cfg.ReceiptAge)
+		before = d.now().Add(-d.cfg.ReceiptAge)
 	}
+	if err := checkTimes(namedTime{"receipts.before", before}); err != nil {
+		return 0, err
+	}
+	var key func(Digest) Digest
 	if d.receipts != nil {
-		f.Key = d.keyed
+		key = d.keyed
 	}
 	for all := 0; ; {
-		n, err := s.PruneReceipts(ctx, f)
+		n, err := s.PruneReceipts(ctx, before, forgetBatch, key)
 		all += n
 		if err != nil || n == 0 {
 			return all, unsupported("age of receipts", err)

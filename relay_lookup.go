@@ -23,10 +23,10 @@ type briefed struct {
 // can, else, or where one of them cannot be read, each by itself.
 func (d *Desk) briefs(ctx context.Context, rows []Delivery) []briefed {
 	list := make([]briefed, len(rows))
-	r := DeliveryContextRequest{Rows: rows, Since: d.now().Add(-guardWindow), Most: max(d.cfg.SendLimits.PerRecipient, d.cfg.SendLimits.PerTicket, 0)}
+	since, most := d.now().Add(-guardWindow), max(d.cfg.SendLimits.PerRecipient, d.cfg.SendLimits.PerTicket, 0)
 	briefer, _ := d.store.(DeliveryLoader)
 	if briefer != nil {
-		found, err := briefer.DeliveryContexts(ctx, r)
+		found, err := briefer.DeliveryContexts(ctx, rows, since, most)
 		switch {
 		case err == nil && len(found) == len(rows):
 			for i := range found {
@@ -50,10 +50,10 @@ func (d *Desk) briefs(ctx context.Context, rows []Delivery) []briefed {
 			continue
 		}
 		if briefer == nil {
-			b.DeliveryContext, b.err = d.brief(ctx, &r, &rows[i])
+			b.DeliveryContext, b.err = d.brief(ctx, &rows[i], since, most)
 		} else {
 			var one []DeliveryContext
-			one, b.err = briefer.DeliveryContexts(ctx, DeliveryContextRequest{Rows: rows[i : i+1], Since: r.Since, Most: r.Most})
+			one, b.err = briefer.DeliveryContexts(ctx, rows[i:i+1], since, most)
 			if b.err == nil && len(one) != 1 {
 				b.err = errors.New("ticket: the store gave another number of briefs than it was asked for")
 			}
@@ -74,7 +74,7 @@ func (d *Desk) briefs(ctx context.Context, rows []Delivery) []briefed {
 }
 
 // brief looks up what one delivery is about, for stores that are no [DeliveryLoader].
-func (d *Desk) brief(ctx context.Context, r *DeliveryContextRequest, row *Delivery) (b DeliveryContext, err error) {
+func (d *Desk) brief(ctx context.Context, row *Delivery, since time.Time, most int) (b DeliveryContext, err error) {
 	var events []Event
 	if b.Ticket, err = d.store.Ticket(ctx, row.Tenant, row.Ticket); err == nil {
 		events, err = d.store.Events(ctx, row.Tenant, row.Ticket, row.Seq-1, 1)
@@ -109,10 +109,10 @@ func (d *Desk) brief(ctx context.Context, r *DeliveryContextRequest, row *Delive
 	for _, p := range ask(DeliveryQuery{State: []DeliveryState{DeliveryBounced}, Limit: 1}) {
 		b.Bounced = p.ID
 	}
-	if r.Most > 0 {
-		most := min(r.Most, MaxLimit)
-		b.Sent = len(ask(DeliveryQuery{State: sent, SettledFrom: r.Since, Limit: most}))
-		b.SentHere = len(ask(DeliveryQuery{Ticket: row.Ticket, State: sent, SettledFrom: r.Since, Limit: most}))
+	if most > 0 {
+		most = min(most, MaxLimit)
+		b.Sent = len(ask(DeliveryQuery{State: sent, SettledFrom: since, Limit: most}))
+		b.SentHere = len(ask(DeliveryQuery{Ticket: row.Ticket, State: sent, SettledFrom: since, Limit: most}))
 	}
 	return b, err
 }

@@ -300,13 +300,13 @@ type badBrief struct {
 	bad ticket.ID
 }
 
-func (s *badBrief) DeliveryContexts(ctx context.Context, r ticket.DeliveryContextRequest) ([]ticket.DeliveryContext, error) {
-	for _, row := range r.Rows {
+func (s *badBrief) DeliveryContexts(ctx context.Context, rows []ticket.Delivery, since time.Time, most int) ([]ticket.DeliveryContext, error) {
+	for _, row := range rows {
 		if row.Ticket == s.bad {
 			return nil, errors.New("an event cannot be decoded")
 		}
 	}
-	return s.Store.(ticket.DeliveryLoader).DeliveryContexts(ctx, r)
+	return s.Store.(ticket.DeliveryLoader).DeliveryContexts(ctx, rows, since, most)
 }
 
 func TestRelayPoisonedBrief(t *testing.T) {

@@ -6,52 +6,52 @@ import (
 	"time"
 )
 
-// DeliveryState is where a delivery stands.
+// DeliveryState is the state of a [Delivery].
 type DeliveryState string
 
-// The states of a delivery. All but the first two are settled: nothing more
-// happens to it by itself.
+// The states of a delivery. All but DeliveryPending and DeliveryClaimed are settled:
+// the delivery no longer changes by itself.
 const (
-	DeliveryPending    DeliveryState = "pending"    // to be made when it is Due, and when those before it in its line are settled
-	DeliveryClaimed    DeliveryState = "claimed"    // somebody is at it until Until
-	DeliverySent       DeliveryState = "sent"       // the notifier took it, at Settled
-	DeliveryDead       DeliveryState = "dead"       // given up; LastError says why
-	DeliveryBounced    DeliveryState = "bounced"    // given up, because the address takes nothing; LastError has its words
+	DeliveryPending    DeliveryState = "pending"    // waits until Due, and until earlier deliveries of its line are settled
+	DeliveryClaimed    DeliveryState = "claimed"    // a relay is working on it, until Until
+	DeliverySent       DeliveryState = "sent"       // the notifier accepted it, at Settled
+	DeliveryDead       DeliveryState = "dead"       // failed for good; LastError says why
+	DeliveryBounced    DeliveryState = "bounced"    // failed for good because the address accepts no mail; LastError has the server's reply
 	DeliverySuppressed DeliveryState = "suppressed" // not sent on purpose; LastError says why
 )
 
-// Settled reports whether nothing more happens by itself.
+// Settled reports whether a delivery in this state no longer changes by itself.
 func (s DeliveryState) Settled() bool { return s != DeliveryPending && s != DeliveryClaimed }
 
 var deliveryStates = []DeliveryState{DeliveryPending, DeliveryClaimed, DeliverySent, DeliveryDead, DeliveryBounced, DeliverySuppressed}
 
-// Delivery is one row of the outbox: one notification on its way to one
-// recipient by one notifier, and afterwards the record of what became of it. It
-// refers to the event it tells of and holds no content, so that erasing an event
-// takes the content from here as well.
+// Delivery is one notification to one recipient by one notifier. It waits in the
+// outbox until it is settled, and then stays as a record. Applications get it from
+// [Desk.Deliveries], stores keep it. It refers to its event and holds no content, so
+// that erasing the event also removes the content here.
 type Delivery struct {
-	ID       ID        `json:"id"` // stays the same through all attempts
+	ID       ID        `json:"id"` // the same for all attempts
 	Tenant   string    `json:"tenant,omitempty"`
 	Ticket   ID        `json:"ticket"`
-	Seq      int64     `json:"seq"` // the event that it tells of
+	Seq      int64     `json:"seq"` // number of the event that it reports
 	Kind     Kind      `json:"kind"`
-	Notifier string    `json:"via,omitempty"` // the notifier's name
+	Notifier string    `json:"via,omitempty"` // name of the notifier
 	To       Recipient `json:"to"`
 
 	Created   time.Time     `json:"created"`
-	Due       time.Time     `json:"due"` // not before
+	Due       time.Time     `json:"due"` // earliest time of the next attempt
 	State     DeliveryState `json:"state"`
-	Attempts  int           `json:"attempts,omitempty"`   // claims so far
-	Failures  int           `json:"failures,omitempty"`   // attempts that failed or never ended, since it was made or redriven
-	Until     time.Time     `json:"until,omitzero"`       // end of the lease, while claimed
-	Settled   time.Time     `json:"settled,omitzero"`     // when it came to its end
-	LastError string        `json:"last_error,omitempty"` // of the last attempt that failed, or why it was not sent
-	Address   string        `json:"address,omitempty"`    // the e-mail address of the last attempt, where it was another than To has
+	Attempts  int           `json:"attempts,omitempty"`   // number of claims so far
+	Failures  int           `json:"failures,omitempty"`   // attempts that failed or never ended, since the delivery was created or redriven
+	Until     time.Time     `json:"until,omitzero"`       // end of the lease, if claimed
+	Settled   time.Time     `json:"settled,omitzero"`     // when it was settled
+	LastError string        `json:"last_error,omitempty"` // of the last failed attempt, or why it was not sent
+	Address   string        `json:"address,omitempty"`    // e-mail address of the last attempt, if it differs from the one in To
 }
 
-// Key names whom the delivery stands for in queries and briefs: the recipient, as
-// [Recipient.Key] has it. Once it is Bounced, that is the address which bounced: a
-// recipient of nothing but Address, where there is one.
+// Key returns the key that identifies the recipient in a [DeliveryQuery] and in
+// DeliveryContexts: [Recipient.Key] of To. If the delivery is Bounced and has an
+// Address, it is the key of a recipient with that address only.
 func (d *Delivery) Key() string {
 	if d.State == DeliveryBounced && d.Address != "" {
 		return mailTo(d.Address).Key()
@@ -59,59 +59,80 @@ func (d *Delivery) Key() string {
 	return d.To.Key()
 }
 
-// mailTo is somebody of whom nothing but an e-mail address is known.
+// mailTo returns a recipient of whom only an e-mail address is known.
 func mailTo(address string) Recipient { return Recipient{Person: Person{Email: address}} }
 
-// Before reports whether both deliveries stand in the same line and d comes
+// Before, for stores, reports whether both deliveries are in the same line and d comes
 // first; see [Store].Claim.
 func (d *Delivery) Before(o *Delivery) bool {
 	return d.Ticket == o.Ticket && d.Notifier == o.Notifier && cmp.Or(cmp.Compare(d.Seq, o.Seq), d.ID.Compare(o.ID)) < 0 && d.To.Key() == o.To.Key()
 }
 
-// Settlement is the outcome of one attempt.
-type Settlement struct {
-	ID       ID
-	Attempts int // of the claim; a settlement of an older claim is void
-	Outcome  Outcome
-	At       time.Time // when it ended
-	Failures int       // attempts that failed so far
-	Due      time.Time // when to try again, for Again
-	Error    string    // what went wrong, or why it was not sent; empty for Done
-	Address  string    // becomes that of the delivery
-
-	loud bool // for the log: somebody of this side has to do something
+// ClaimRequest, for stores, selects the deliveries that a relay claims; see
+// [Store].Claim.
+type ClaimRequest struct {
+	Now       time.Time
+	Lease     time.Duration // duration of the claim; must be positive
+	Limit     int           // maximum number of deliveries; must be positive
+	Notifiers []string      // names of the notifiers that the caller serves; none means that nothing is claimed
 }
 
-// Check reports a settlement that makes no sense as an [*InvalidError].
+// Check returns an [*InvalidError] if the request is not valid. Stores call it first.
+func (r ClaimRequest) Check() error {
+	if r.Lease <= 0 {
+		return invalid("claim.lease", "must be positive")
+	}
+	if r.Limit <= 0 {
+		return invalid("claim.limit", "must be positive")
+	}
+	return checkTimes(namedTime{"claim.now", r.Now}, namedTime{"claim.lease, from claim.now on,", r.Now.Add(r.Lease)})
+}
+
+// Settlement is the outcome of one attempt at a delivery. Stores receive it in
+// [Store].Settle, applications in Relay.Observe.
+type Settlement struct {
+	ID       ID
+	Attempts int // those of the claim; a settlement of an older claim changes nothing
+	Outcome  Outcome
+	At       time.Time // when the attempt ended
+	Failures int       // number of failed attempts so far
+	Due      time.Time // time of the next attempt, for OutcomeRetry
+	Error    string    // why the attempt failed, or why nothing was sent; empty for OutcomeDone
+	Address  string    // becomes Delivery.Address
+
+	loud bool // logged as an error, because the operator has to act
+}
+
+// Check returns an [*InvalidError] if the settlement is not valid. Stores call it first.
 func (s Settlement) Check() error {
 	if s.Outcome < OutcomeDone || s.Outcome > OutcomeSuppress {
 		return invalid("settlement.outcome", "must be done, again, give up, bounce back or suppress")
 	}
 	if s.At.IsZero() {
-		return invalid("settlement.at", "is missing: when it ended")
+		return invalid("settlement.at", "is missing")
 	}
 	if s.Outcome == OutcomeRetry && s.Due.IsZero() {
-		return invalid("settlement.due", "is missing: when to try again")
+		return invalid("settlement.due", "is missing, with OutcomeRetry")
 	}
 	if s.Outcome != OutcomeRetry {
-		s.Due = time.Time{} // nobody looks at it
+		s.Due = time.Time{} // not used
 	}
 	return checkTimes(namedTime{"settlement.at", s.At}, namedTime{"settlement.due", s.Due})
 }
 
-// Outcome says what becomes of a delivery after an attempt.
+// Outcome is the outcome of one attempt at a delivery; see [Settlement].
 type Outcome uint8
 
 // The outcomes.
 const (
-	OutcomeDone     Outcome = iota + 1 // delivered: Sent
-	OutcomeRetry                       // failed: another attempt at Due
-	OutcomeGiveUp                      // failed for good: Dead
-	OutcomeBounce                      // failed for good, and so will all others to the address: Bounced
-	OutcomeSuppress                    // not to be sent: Suppressed
+	OutcomeDone     Outcome = iota + 1 // delivered: DeliverySent
+	OutcomeRetry                       // failed, next attempt at Due: DeliveryPending
+	OutcomeGiveUp                      // failed for good: DeliveryDead
+	OutcomeBounce                      // failed for good, and the address accepts no mail: DeliveryBounced
+	OutcomeSuppress                    // not sent on purpose: DeliverySuppressed
 )
 
-// State returns the state that the outcome leads to; "" for one that is none.
+// State returns the state that the outcome leads to, and "" for an invalid outcome.
 func (o Outcome) State() DeliveryState {
 	if o < OutcomeDone || o > OutcomeSuppress {
 		return ""
@@ -119,7 +140,7 @@ func (o Outcome) State() DeliveryState {
 	return [...]DeliveryState{DeliverySent, DeliveryPending, DeliveryDead, DeliveryBounced, DeliverySuppressed}[o-1]
 }
 
-// String returns the outcome's name.
+// String returns the name of the outcome, and "none" for an invalid one.
 func (o Outcome) String() string {
 	if o < OutcomeDone || o > OutcomeSuppress {
 		return "none"
@@ -127,49 +148,50 @@ func (o Outcome) String() string {
 	return [...]string{"done", "again", "give up", "bounce back", "suppress"}[o-1]
 }
 
-// DeliveryQuery asks for deliveries. Conditions that are given must all hold;
-// within a list one is enough. A list has at most 1000 values.
+// DeliveryQuery selects deliveries, for [Desk.Deliveries] and [Desk.Redrive]; stores
+// receive it in [Store].Deliveries. All conditions that are set must hold. A list
+// matches if one of its values does, and has at most 1000 values.
 type DeliveryQuery struct {
-	Tenant string // set by the desk to the actor's own
+	Tenant string // set by the desk to the actor's tenant
 
 	IDs       []ID
-	Ticket    ID // of this ticket; zero: of any
+	Ticket    ID // zero means any
 	State     []DeliveryState
 	Kind      []Kind
-	Notifiers []string  // of these notifiers; none: of any
-	To        Recipient // whose Delivery.Key is the Key of this one; zero: to anybody
+	Notifiers []string  // names of notifiers; none means any
+	To        Recipient // Delivery.Key is the Key of this recipient; zero means anybody
 
-	SettledFrom   time.Time // settled, and not before
-	SettledBefore time.Time // settled, and before
+	SettledFrom   time.Time // settled at this time or later
+	SettledBefore time.Time // settled before this time
 
-	After ID  // go on behind this one: with those of lesser IDs; zero: from the newest on
-	Limit int // deliveries a page, 1 to MaxLimit; 0: DefaultLimit
+	After ID  // continue with lesser IDs than this one; zero starts with the newest
+	Limit int // deliveries per page, 1 to MaxLimit; 0 means DefaultLimit
 }
 
-// DeliveryPage is one page of deliveries.
+// DeliveryPage is one page of deliveries, from [Desk.Deliveries] or
+// [Store].Deliveries.
 type DeliveryPage struct {
 	Deliveries []Delivery
-	Next       ID // for DeliveryQuery.After; zero: there is no more
+	Next       ID // for DeliveryQuery.After; zero means that no delivery follows
 }
 
-// Check reports a query that makes no sense as an [*InvalidError]. Stores call
-// it first.
+// Check returns an [*InvalidError] if the query is not valid. Stores call it first.
 func (q DeliveryQuery) Check() error {
 	if q.Limit < 0 || q.Limit > MaxLimit {
 		return invalid("query.limit", "must be 1 to %d, or 0 for %d", MaxLimit, DefaultLimit)
 	}
 	if n := max(len(q.IDs), len(q.State), len(q.Kind), len(q.Notifiers)); n > maxAlternatives {
-		return invalid("query", "has a list of %d values, at most %d are taken", n, maxAlternatives)
+		return invalid("query", "has a list of %d values, more than %d", n, maxAlternatives)
 	}
 	for _, s := range q.State {
 		if !slices.Contains(deliveryStates, s) {
-			return invalid("query.state", "must be some of %q", deliveryStates)
+			return invalid("query.state", "must be among %q", deliveryStates)
 		}
 	}
 	return checkTimes(namedTime{"query.settled_from", q.SettledFrom}, namedTime{"query.settled_before", q.SettledBefore})
 }
 
-// PageSize returns Limit, or DefaultLimit where none is given.
+// PageSize returns Limit, or DefaultLimit if Limit is 0.
 func (q DeliveryQuery) PageSize() int {
 	if q.Limit == 0 {
 		return DefaultLimit
@@ -177,8 +199,8 @@ func (q DeliveryQuery) PageSize() int {
 	return q.Limit
 }
 
-// Match reports whether the delivery is one the query asks for, After included.
-// Stores in memory use it; others must do the same in their own terms.
+// Match, for stores, reports whether the delivery matches the query, After included. A
+// store that selects in its database must select the same deliveries.
 func (q DeliveryQuery) Match(d *Delivery) bool {
 	settled := q.SettledFrom.IsZero() && q.SettledBefore.IsZero() ||
 		!d.Settled.IsZero() && within(d.Settled, q.SettledFrom, q.SettledBefore)
@@ -190,8 +212,8 @@ func (q DeliveryQuery) Match(d *Delivery) bool {
 		(q.After.IsZero() || d.ID.Compare(q.After) < 0)
 }
 
-// NewPage makes a page of the deliveries that a store found: all that match, in
-// order, one more than fits at least where there are more.
+// NewPage, for stores, returns a page of the deliveries found. These are all that match,
+// in order, or at least one more than PageSize.
 func (q DeliveryQuery) NewPage(found []Delivery) DeliveryPage {
 	n := q.PageSize()
 	if len(found) <= n {
@@ -200,31 +222,32 @@ func (q DeliveryQuery) NewPage(found []Delivery) DeliveryPage {
 	return DeliveryPage{Deliveries: found[:n:n], Next: found[n-1].ID}
 }
 
-// DeliveryUpdate changes the state of deliveries that are settled; see [Store].Revise.
+// DeliveryUpdate, for stores, changes the state of settled deliveries; see
+// [Store].UpdateDeliveries.
 type DeliveryUpdate struct {
 	Tenant string
 	IDs    []ID            // at most 1000
-	From   []DeliveryState // only those in one of these; none: nothing is changed
-	To     DeliveryState   // Pending or Bounced
-	At     time.Time
-	Error  string
+	From   []DeliveryState // settled states; a delivery in any other state is not changed
+	To     DeliveryState   // DeliveryPending or DeliveryBounced
+	At     time.Time       // the new Due, or the new Settled
+	Error  string          // the new LastError
 }
 
-// Check reports a revision that makes no sense as an [*InvalidError].
+// Check returns an [*InvalidError] if the update is not valid. Stores call it first.
 func (r DeliveryUpdate) Check() error {
 	if len(r.IDs) > maxAlternatives {
-		return invalid("revision.ids", "has %d values, at most %d are taken", len(r.IDs), maxAlternatives)
+		return invalid("update.ids", "has %d values, more than %d", len(r.IDs), maxAlternatives)
 	}
 	for _, s := range r.From {
 		if !slices.Contains(deliveryStates, s) || !s.Settled() {
-			return invalid("revision.from", "must be sent, dead, bounced or suppressed")
+			return invalid("update.from", "must be sent, dead, bounced or suppressed")
 		}
 	}
 	if r.To != DeliveryPending && r.To != DeliveryBounced {
-		return invalid("revision.to", "must be pending or bounced")
+		return invalid("update.to", "must be pending or bounced")
 	}
 	if r.At.IsZero() {
-		return invalid("revision.at", "is missing")
+		return invalid("update.at", "is missing")
 	}
-	return checkTimes(namedTime{"revision.at", r.At})
+	return checkTimes(namedTime{"update.at", r.At})
 }

@@ -5,9 +5,9 @@ import (
 	"slices"
 )
 
-// folds reports whether the ticket can be the fold of the events: of a new ticket
-// they are all there is. Of another one the last event, once more, must change
-// nothing, but for the lists that it adds to.
+// folds reports whether the ticket can be the result of the events. For a new ticket
+// these are all its events. For an existing one only the last event is checked: applied
+// once more, it must change nothing except the lists that it adds to.
 func (ch *Change) folds() bool {
 	folded, events := Ticket{}, ch.Events
 	if ch.Expect > 0 {
@@ -17,15 +17,15 @@ func (ch *Change) folds() bool {
 		folded = Apply(folded, events[i])
 	}
 	if ch.Expect > 0 {
-		// To add again is not always nothing: who is taken out and put in goes to the
-		// end, and somebody with no more than a name is the same as nobody.
+		// Adding twice can differ from adding once: an entry that is removed and added
+		// moves to the end, and a person with only a name is never the same person.
 		folded.Followers, folded.Links = ch.Ticket.Followers, ch.Ticket.Links
 	}
 	return folded.identical(&ch.Ticket)
 }
 
-// identical reports whether both say the same in every field, as [Ticket.Equal]
-// does. It allocates nothing.
+// identical reports whether both tickets are equal in every field, as [Ticket.Equal]
+// does. It does not allocate.
 func (t *Ticket) identical(u *Ticket) bool {
 	return t.ID == u.ID && t.Number == u.Number && t.Tenant == u.Tenant &&
 		t.Requester == u.Requester && slices.Equal(t.Followers, u.Followers) &&

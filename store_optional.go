@@ -5,155 +5,139 @@ import (
 	"time"
 )
 
-// DeliveryLoader is a [Store] that can look up at once what a batch of deliveries is
-// about; otherwise the relay asks for each by itself.
+// The interfaces in this file are optional for a store. The rules for all methods of a
+// Store hold for them too. A method may return errors.ErrUnsupported, so that a store
+// that wraps another can always have it.
+
+// DeliveryLoader, for stores, is an optional interface of a [Store] that loads what
+// a batch of deliveries refers to in one call. Otherwise the relay makes several calls
+// for each delivery.
 type DeliveryLoader interface {
-	// DeliveryContexts returns a brief for every delivery of the request, in its order. Or
-	// it answers errors.ErrUnsupported.
-	DeliveryContexts(ctx context.Context, r DeliveryContextRequest) ([]DeliveryContext, error)
+	// DeliveryContexts returns a DeliveryContext for every delivery of rows, in the
+	// order of rows. They are claimed deliveries, possibly of several tenants. It
+	// counts sent deliveries from since on, and up to most only. A store that cannot
+	// do it returns [errors.ErrUnsupported].
+	DeliveryContexts(ctx context.Context, rows []Delivery, since time.Time, most int) ([]DeliveryContext, error)
 }
 
-// DeliveryContextRequest names the deliveries to look up.
-type DeliveryContextRequest struct {
-	Rows  []Delivery // claimed, perhaps of several tenants
-	Since time.Time  // from when on deliveries are counted
-	Most  int        // as far as they are counted
-}
-
-// DeliveryContext is what has to be known to make a delivery. Counts, Previous and Bounced
-// are of deliveries by the same notifier in the same tenant.
+// DeliveryContext, for stores, is what the relay needs to know before it makes a
+// delivery. Previous, Bounced, Sent and SentHere cover only deliveries by the same
+// notifier in the same tenant.
 //
-// A recipient may have been sent a hundred thousand. What a brief costs is not to
-// grow with them, nor with those in the delivery's line: Sent and SentHere are
-// counted up to Most only, and Previous and Bounced are one look at an index each.
+// A recipient may have received a hundred thousand messages. The cost of a
+// DeliveryContext should not grow with them, nor with the delivery's line: a store
+// counts Sent and SentHere up to most only, and finds Previous and Bounced with one index
+// lookup each.
 type DeliveryContext struct {
-	Found    bool   // both the ticket and the event are there
-	Ticket   Ticket // as it stands now
-	Event    Event  // that it tells of
-	Previous ID     // the last one Sent in its line before it (the greatest Seq below its own); zero: none
-	Bounced  ID     // one that is Bounced and whose Delivery.Key is the recipient's; zero: none
-	Sent     int    // to the same recipient, about any ticket: Sent, and Settled not before Since; at most Most
-	SentHere int    // the same, about this ticket
+	Found    bool   // the ticket and the event exist
+	Ticket   Ticket // in its current version
+	Event    Event  // the event that the delivery reports
+	Previous ID     // the Sent delivery of its line with the greatest Seq below its own; zero means none
+	Bounced  ID     // a Bounced delivery whose Delivery.Key is the recipient's Key; zero means none
+	Sent     int    // deliveries to the same recipient, about any ticket, that are Sent with Settled not before since; at most most
+	SentHere int    // the same, about this ticket only
 }
 
-// Listener is a [Store] that hears of what other processes commit.
+// Listener, for stores, is an optional interface of a [Store] that reports the commits
+// of other processes. Without it, relays poll.
 type Listener interface {
-	// Listen calls heard, soon after a commit of any process that brought
-	// deliveries, until ctx is done or the line breaks; then it returns the
-	// reason. The relay calls it again. It may call heard without need. Or it
-	// answers errors.ErrUnsupported.
+	// Listen calls heard soon after any process has committed deliveries. It returns
+	// the error when ctx is done or the connection breaks; the relay then calls it
+	// again. It may call heard without cause. A store that cannot do it returns
+	// [errors.ErrUnsupported].
 	Listen(ctx context.Context, heard func()) error
 }
 
-// Searcher is an optional interface of a [Store]: full-text search. A method may
-// answer [errors.ErrUnsupported], so that a store that wraps another can always
-// forward it. Hosts call [Desk.Search]. What holds for all methods of a store
-// holds here.
+// Searcher, for stores, is an optional interface of a [Store] for full-text search.
+// Applications call [Desk.Search]. A store that cannot search returns
+// [errors.ErrUnsupported].
 type Searcher interface {
-	// Search returns the tickets that match q.Query and in which every word of
-	// q.Text stands: the newest first (by creation, then by ID, backwards), at
-	// most Query.PageSize of them. It must fail with ErrInvalid where q does not
-	// pass SearchQuery.Check.
+	// Search returns the tickets that match q.Query and contain every word of q.Text,
+	// newest first (by descending creation time, then by descending ID), at most
+	// q.PageSize of them. It must return ErrInvalid if q does not pass
+	// SearchQuery.Check.
 	//
-	// Words stand in the subject as it is now, and in messages, solutions
-	// included. Notes must be looked at only if q.Notes says so, and must not
-	// reach a snippet otherwise. A snippet must be a short piece of such text, 500
-	// bytes at most, in which a word that was looked for stands, and every place
-	// where one does is marked.
+	// It searches the current subject and the messages, solutions included. It must
+	// search notes only if q.Notes is true, and no snippet may quote them otherwise.
+	// A snippet must be a short piece of this text, at most 500 bytes, that contains
+	// a searched word and marks every searched word in it.
 	//
-	// What was committed must be found at the latest after a call of Maintain, if
-	// the store has one, and at once if not.
+	// A commit must be found at the latest after the next call of Maintain if the
+	// store is a Maintainer, and at once if it is not.
 	Search(ctx context.Context, q SearchQuery) ([]Hit, error)
 }
 
-// Counter is an optional interface of a [Store]: how much work there is. A
-// method may answer [errors.ErrUnsupported]. Hosts call [Desk.Counts]. What holds
-// for all methods of a store holds here.
+// Counter, for stores, is an optional interface of a [Store] that counts open tickets.
+// Applications call [Desk.Counts]. A store that cannot count returns
+// [errors.ErrUnsupported].
 type Counter interface {
-	// Counts returns how many tickets of the tenant are not done (see
-	// [Phase.Done]) and were not merged into another one, in each queue, level and
-	// status, sorted in that order, texts by their bytes. Places where there is none
-	// must be left out.
+	// Counts returns the number of the tenant's tickets that are neither done (see
+	// [Phase.Done]) nor merged, for each queue, level and status, sorted in that
+	// order, texts by their bytes. Places without a ticket must be left out.
 	Counts(ctx context.Context, tenant string) ([]Count, error)
 }
 
-// Count is how many tickets stand in one place.
+// Count is the number of tickets in one place; see [Desk.Counts].
 type Count struct {
-	Queue  string // "": no queue yet
+	Queue  string // "" means no queue
 	Level  int
 	Status Status
 	N      int
 }
 
-// Maintainer is an optional interface of a [Store] that has work of its own to
-// do from time to time, such as keeping a search index up. [Desk.Run] calls it
-// every Relay.Poll; trouble is logged. A method may answer
-// [errors.ErrUnsupported], and is then not called again.
+// Maintainer, for stores, is an optional interface of a [Store] that has regular work
+// of its own, such as updating a search index. [Desk.Run] calls Maintain every
+// Relay.Poll and logs errors. After [errors.ErrUnsupported] it does not call it again.
 //
-// Processes that share a store may call it at the same time.
+// Several processes that share a store may call Maintain at the same time.
 type Maintainer interface {
 	Maintain(ctx context.Context) error
 }
 
-// ReceiptPruner is an optional interface of a [Store]: its receipts come to an age.
-// [Desk.Run] calls it. Or a method answers [errors.ErrUnsupported]. What holds for
-// all methods of a store holds here.
+// ReceiptPruner, for stores, is an optional interface of a [Store] that removes old
+// receipts, for [Desk.PruneReceipts] and [Desk.Run]. A store that cannot do it returns
+// [errors.ErrUnsupported].
 type ReceiptPruner interface {
-	// PruneReceipts removes receipts of all tenants whose At is before f.Before, at most
-	// f.Limit of them. Of the others, at most f.Limit that are not Keyed must become
-	// Keyed, with the Request that f.Key makes of theirs; none, if f.Key is nil. It
-	// returns how many receipts it removed or changed.
-	PruneReceipts(ctx context.Context, f ReceiptPruneRequest) (int, error)
+	// PruneReceipts removes receipts of all tenants whose At is before the time before,
+	// at most limit of them. Of the other receipts, at most limit that are not Keyed
+	// must become Keyed, with key of their Request as the new Request; none if key is
+	// nil. It returns the number of receipts it removed or changed. A limit of 0 or
+	// less means none.
+	PruneReceipts(ctx context.Context, before time.Time, limit int, key func(Digest) Digest) (int, error)
 }
 
-// ReceiptPruneRequest says which receipts are to go, and what is to become of old ones that
-// stay.
-type ReceiptPruneRequest struct {
-	Before time.Time
-	Key    func(Digest) Digest
-	Limit  int // how many at most, of either; more than 0
-}
-
-// Check reports a request that makes no sense as an [*InvalidError]. Stores call it
-// first.
-func (f ReceiptPruneRequest) Check() error {
-	if f.Limit <= 0 {
-		return invalid("forget.limit", "must be positive")
-	}
-	return checkTimes(namedTime{"forget.before", f.Before})
-}
-
-// Rescheduler is an optional interface of a [Store]: what waits for a time that no desk
-// sets can be brought forward. A clock that was ahead leaves such times behind, and
-// what it made would wait for them. [Desk.Run] and [Desk.Deliver] ask for it. Or the
-// method answers [errors.ErrUnsupported]. What holds for all methods of a store holds
-// here.
+// Rescheduler, for stores, is an optional interface of a [Store] that brings deliveries
+// forward. A process whose clock was ahead leaves deliveries with times later than any
+// that the desk sets; [Desk.Run] and [Desk.Deliver] look for them. A store that cannot do
+// it returns [errors.ErrUnsupported].
 type Rescheduler interface {
-	// Reschedule brings forward what is on its way by h.Notifiers, in all tenants, or else, where
-	// h.IDs are given, those of them in h.Tenant. Deliveries that are pending with a Due
-	// after h.Due must be due at h.Now; of those that are claimed with an Until after
-	// h.Until, Until must become h.Now, and so must a Due that is later. Zero times mean
-	// none of these. All else must stay. It returns how many it changed.
-	Reschedule(ctx context.Context, h RescheduleRequest) (int, error)
+	// Reschedule brings forward deliveries by r.Notifiers in all tenants or, if r.IDs
+	// is not empty, the deliveries r.IDs of r.Tenant. Pending deliveries with a Due
+	// after r.Due must become due at r.Now. For claimed deliveries with an Until after
+	// r.Until, Until must become r.Now, and so must a later Due. If r.Due or r.Until is
+	// zero, it selects no deliveries. Everything else must stay. It returns the number
+	// of deliveries it changed.
+	Reschedule(ctx context.Context, r RescheduleRequest) (int, error)
 }
 
-// RescheduleRequest says what is to be brought forward.
+// RescheduleRequest, for stores, selects the deliveries to bring forward; see
+// [Rescheduler].
 type RescheduleRequest struct {
-	Now        time.Time
-	Due, Until time.Time
-	Notifiers  []string
-	Tenant     string // with IDs
-	IDs        []ID   // at most 1000
+	Now       time.Time
+	Due       time.Time // selects pending deliveries that are due later; zero selects none
+	Until     time.Time // selects claimed deliveries that are leased for longer; zero selects none
+	Notifiers []string  // names of notifiers; not used with IDs
+	Tenant    string    // of IDs
+	IDs       []ID      // at most 1000
 }
 
-// Check reports a request that makes no sense as an [*InvalidError]. Stores call it
-// first.
-func (h RescheduleRequest) Check() error {
-	if len(h.IDs) > maxAlternatives {
-		return invalid("hasten.ids", "has %d values, at most %d are taken", len(h.IDs), maxAlternatives)
+// Check returns an [*InvalidError] if the request is not valid. Stores call it first.
+func (r RescheduleRequest) Check() error {
+	if len(r.IDs) > maxAlternatives {
+		return invalid("reschedule.ids", "has %d values, more than %d", len(r.IDs), maxAlternatives)
 	}
-	if h.Now.IsZero() {
-		return invalid("hasten.now", "is missing")
+	if r.Now.IsZero() {
+		return invalid("reschedule.now", "is missing")
 	}
-	return checkTimes(namedTime{"hasten.now", h.Now}, namedTime{"hasten.due", h.Due}, namedTime{"hasten.until", h.Until})
+	return checkTimes(namedTime{"reschedule.now", r.Now}, namedTime{"reschedule.due", r.Due}, namedTime{"reschedule.until", r.Until})
 }

@@ -9,98 +9,98 @@ import (
 	"time"
 )
 
-// Query asks for tickets. Conditions that are given must all hold; within a
-// list one is enough, except for Tags and Fields, of which all must be there. A list
-// has at most 1000 values, and Fields as many as a ticket may have.
+// Query selects tickets, for [Desk.List], [Desk.Tickets] and [Desk.Search]; stores
+// receive it in [Store].List. All conditions that are set must hold. A list matches if
+// one of its values does; only Tags and Fields must match in full. A list has at most
+// 1000 values, and Fields as many as a ticket may have.
 type Query struct {
-	Tenant string // set by the desk to the actor's own
+	Tenant string // set by the desk to the actor's tenant
 
 	Status       []Status
 	Phase        []Phase
 	Level        []int
-	Queue        []string // "" is: no queue yet
-	Assignee     []string // "" is: nobody
+	Queue        []string // "" means no queue
+	Assignee     []string // "" means nobody
 	Priority     []Grade
 	Channel      []Channel
 	Tags         []string // all of them
-	Fields       Fields   // each equal to the ticket's, in type and value
-	Requester    Person   // the same person, see Person.Same
+	Fields       Fields   // each must equal the ticket's, in type and value
+	Requester    Person   // the same person; see Person.Same
 	Participant  Person   // the requester or a follower
-	Organisation string   // of the requester
-	NotMerged    bool     // none that was merged into another one
+	Organisation string   // the requester's
+	NotMerged    bool     // leave out merged tickets
 
-	// Times outside of the years 1 to 9999 are refused.
+	// Times outside the years 1 to 9999 are refused.
 
-	CreatedFrom   time.Time // not before
-	CreatedBefore time.Time // before
-	TouchedFrom   time.Time // not before
-	TouchedBefore time.Time // before
-	DueBefore     time.Time // something happens by itself before this: the ticket has a timer, and its At is before
+	CreatedFrom   time.Time // created at this time or later
+	CreatedBefore time.Time // created before this time
+	TouchedFrom   time.Time // touched at this time or later
+	TouchedBefore time.Time // touched before this time
+	DueBefore     time.Time // the ticket has a timer, with At before this time
 
-	Order Order  // default: by creation, the oldest first
-	After Cursor // go on behind this place
-	Limit int    // tickets a page, 1 to MaxLimit; 0: DefaultLimit
+	Order Order  // default OrderOldestFirst
+	After Cursor // continue after this place; empty starts at the beginning
+	Limit int    // tickets per page, 1 to MaxLimit; 0 means DefaultLimit
 }
 
-// maxAlternatives bounds each list of a query.
+// maxAlternatives limits the length of each list of a query.
 const maxAlternatives = 1000
 
-// Bounds of Query.Limit.
+// Limits of Query.Limit and DeliveryQuery.Limit.
 const (
 	DefaultLimit = 50
 	MaxLimit     = 1000
 )
 
-// Order is the order of a list. An order is total: where the key is equal, the
-// ID decides in the same direction.
+// Order is the order of a list of tickets; see [Query]. Every order is total: tickets
+// with equal keys are ordered by ID, in the same direction.
 //
-// Creation never changes, so pages by it are stable while tickets change. The
-// other keys change with the ticket; one that moves across the place a walk has
-// reached may be met twice or not at all, as with any index of living data.
+// The creation time never changes, so pages in its order are stable while tickets
+// change. The other keys change with the ticket. A ticket that moves across the
+// place which a walk has reached may be returned twice or not at all.
 type Order string
 
 // The orders.
 const (
-	OrderOldestFirst Order = ""              // by creation
-	OrderNewestFirst Order = "newest"        // by creation, backwards
-	OrderLeastRecent Order = "least recent"  // by last touch
-	OrderMostRecent  Order = "most recent"   // by last touch, backwards
-	OrderMostUrgent  Order = "most pressing" // by priority, the highest first, then the oldest first
-	OrderSoonestDue  Order = "soonest due"   // by timer, the earliest first; tickets without a timer are left out
+	OrderOldestFirst Order = ""              // by creation time
+	OrderNewestFirst Order = "newest"        // by descending creation time
+	OrderLeastRecent Order = "least recent"  // by Touched
+	OrderMostRecent  Order = "most recent"   // by descending Touched
+	OrderMostUrgent  Order = "most pressing" // by priority, highest first, then by creation time
+	OrderSoonestDue  Order = "soonest due"   // by timer, earliest first; without tickets that have no timer
 )
 
-// Page is one page of a list.
+// Page is one page of tickets, from [Desk.List] or [Store].List.
 type Page struct {
 	Tickets []Ticket
-	Next    Cursor // for Query.After; empty: there is no more
+	Next    Cursor // for Query.After; empty means that no ticket follows
 }
 
-// Cursor is a place in a list: opaque, of URL-safe symbols, and good only for
-// the order it was made in. It holds nothing secret, and grants nothing.
+// Cursor is a place in a list, for Query.After. Applications pass it back as they got
+// it. It is opaque, consists of URL-safe characters and is valid only in the order it was
+// made in. It holds no secret and grants nothing.
 type Cursor string
 
-// Place is what a [Cursor] says: the key of a ticket in an order. It is for
-// stores; callers of the desk hand cursors back as they got them.
+// Place, for stores, is a decoded [Cursor]: the sort key of a ticket in an order.
 type Place struct {
 	Order Order
-	Grade Grade     // the priority, in OrderMostUrgent; else 0
-	Time  time.Time // creation, last touch or timer
+	Grade Grade     // the priority in OrderMostUrgent, otherwise 0
+	Time  time.Time // Created, Touched or Timer.At, depending on the order
 	ID    ID
 }
 
-// Check reports a query that makes no sense as an [*InvalidError]. Stores call
-// it first.
+// Check returns an [*InvalidError] if the query is not valid. Stores call it first.
 func (q Query) Check() error {
 	if q.Limit < 0 || q.Limit > MaxLimit {
 		return invalid("query.limit", "must be 1 to %d, or 0 for %d", MaxLimit, DefaultLimit)
 	}
 	for _, n := range [...]int{len(q.Status), len(q.Phase), len(q.Level), len(q.Queue), len(q.Assignee), len(q.Priority), len(q.Channel), len(q.Tags), len(q.Fields)} {
 		if n > maxAlternatives {
-			return invalid("query", "has a list of %d values, at most %d are taken", n, maxAlternatives)
+			return invalid("query", "has a list of %d values, more than %d", n, maxAlternatives)
 		}
 	}
 	if !slices.Contains(orders, q.Order) {
-		return invalid("query.order", "is none of %q", orders)
+		return invalid("query.order", "must be one of %q", orders)
 	}
 	for k, v := range q.Fields {
 		if n, err := normalizeField(v); err != nil || !fieldEqual(n, v) {
@@ -116,10 +116,10 @@ func (q Query) Check() error {
 	return err
 }
 
-// orders gives each order a number in cursors; a new one goes to the end.
+// orders numbers the orders for cursors. Append new orders at the end.
 var orders = []Order{OrderOldestFirst, OrderNewestFirst, OrderLeastRecent, OrderMostRecent, OrderMostUrgent, OrderSoonestDue}
 
-// PageSize returns Limit, or DefaultLimit where none is given.
+// PageSize returns Limit, or DefaultLimit if Limit is 0.
 func (q Query) PageSize() int {
 	if q.Limit == 0 {
 		return DefaultLimit
@@ -127,8 +127,9 @@ func (q Query) PageSize() int {
 	return q.Limit
 }
 
-// Match reports whether the ticket is one the query asks for, wherever in the
-// order; in OrderSoonestDue, only those with a timer are. Stores in memory use it; others must do the same in their own terms.
+// Match, for stores, reports whether the ticket matches the query, whatever q.After is.
+// In OrderSoonestDue only tickets with a timer match. A store that selects in its
+// database must select the same tickets.
 func (q Query) Match(t *Ticket) bool {
 	return q.Tenant == t.Tenant &&
 		oneOf(q.Status, t.Status) &&
@@ -194,7 +195,7 @@ func within(t, from, before time.Time) bool {
 	return (from.IsZero() || !t.Before(from)) && (before.IsZero() || t.Before(before))
 }
 
-// PlaceOf returns the ticket's place in the query's order.
+// PlaceOf, for stores, returns the ticket's place in the query's order.
 func (q Query) PlaceOf(t *Ticket) Place {
 	p := Place{Order: q.Order, Time: t.Created, ID: t.ID}
 	switch q.Order {
@@ -208,7 +209,8 @@ func (q Query) PlaceOf(t *Ticket) Place {
 	return p
 }
 
-// Compare orders two places of the same order: -1 if p comes first.
+// Compare, for stores, compares two places in the same order. It returns -1 if p comes
+// first, 0 if they are equal and +1 if o comes first.
 func (p Place) Compare(o Place) int {
 	switch p.Order {
 	case OrderNewestFirst, OrderMostRecent:
@@ -220,26 +222,27 @@ func (p Place) Compare(o Place) int {
 	}
 }
 
-// Place returns the place that the query goes on behind, and whether it does.
+// Place, for stores, returns the place that the query continues after, and whether
+// there is one. It returns an [*InvalidError] if After is not a cursor of q.Order.
 func (q Query) Place() (Place, bool, error) {
 	if q.After == "" {
 		return Place{}, false, nil
 	}
-	p, err := ParseCursor(q.After)
+	p, err := parseCursor(q.After)
 	if err == nil && p.Order != q.Order {
-		err = invalid("query.after", "is a cursor of another order")
+		err = invalid("query.after", "belongs to another order")
 	}
 	return p, err == nil, err
 }
 
-// The bytes of a cursor: a version, the order's number, the grade, eight bytes
-// of microseconds, the ID.
+// The bytes of a cursor: version, number of the order, grade, eight bytes of
+// microseconds, ID.
 const (
 	cursorVersion = 1
 	cursorSize    = 3 + 8 + 16
 )
 
-// Cursor returns the cursor that says this place.
+// Cursor, for stores, encodes the place.
 func (p Place) Cursor() Cursor {
 	b := make([]byte, 0, cursorSize)
 	b = append(b, cursorVersion, byte(slices.Index(orders, p.Order)), byte(p.Grade))
@@ -248,8 +251,9 @@ func (p Place) Cursor() Cursor {
 	return Cursor(base64.RawURLEncoding.EncodeToString(b))
 }
 
-// ParseCursor reads a cursor; what no desk gave out is an [*InvalidError].
-func ParseCursor(c Cursor) (Place, error) {
+// parseCursor decodes a cursor. It returns an [*InvalidError] if the cursor is not
+// one that Place.Cursor returns.
+func parseCursor(c Cursor) (Place, error) {
 	b, err := decodeCursor(c)
 	if err != nil || len(b) != cursorSize || b[0] != cursorVersion || int(b[1]) >= len(orders) ||
 		int(b[2]) >= len(gradeNames) {
@@ -267,8 +271,8 @@ func ParseCursor(c Cursor) (Place, error) {
 	return p, nil
 }
 
-// decodeCursor reads a cursor's bytes. The package's strict decoder refuses stray
-// bits at the end; line breaks, which it skips, are refused here.
+// decodeCursor returns the bytes of a cursor. The strict decoder refuses stray bits at
+// the end but skips line breaks, so these are refused here.
 func decodeCursor(c Cursor) ([]byte, error) {
 	if strings.ContainsAny(string(c), "\r\n") {
 		return nil, invalid("cursor", "has a line break")
@@ -276,8 +280,8 @@ func decodeCursor(c Cursor) ([]byte, error) {
 	return base64.RawURLEncoding.Strict().DecodeString(string(c))
 }
 
-// NewPage makes a page of the tickets that a store found: all that match, in
-// order, one more than fits at least where there are more.
+// NewPage, for stores, returns a page of the tickets found. These are all that match, in
+// order, or at least one more than PageSize.
 func (q Query) NewPage(found []Ticket) Page {
 	n := q.PageSize()
 	if len(found) <= n {

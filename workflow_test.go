@@ -518,13 +518,13 @@ func FuzzParseWorkflow(f *testing.F) {
 	})
 }
 
-func FuzzParseCursor(f *testing.F) {
+func FuzzCursor(f *testing.F) {
 	f.Add("")
 	f.Add(string(Place{Order: OrderMostUrgent, Grade: GradeHigh, Time: t0, ID: testID(1)}.Cursor()))
 	f.Add(string(Place{Order: OrderSoonestDue, Time: t0, ID: testID(1)}.Cursor()))
 	f.Add("AQAA")
 	f.Fuzz(func(t *testing.T, s string) {
-		p, err := ParseCursor(Cursor(s))
+		p, err := parseCursor(Cursor(s))
 		if err != nil {
 			require.ErrorIs(t, err, ErrInvalid)
 			return

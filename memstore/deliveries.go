@@ -83,19 +83,19 @@ func (l *byID) pick(found []ticket.Delivery, q *ticket.DeliveryQuery, enough int
 }
 
 // DeliveryContexts looks up what deliveries are about; see [ticket.DeliveryLoader].
-func (s *Store) DeliveryContexts(ctx context.Context, r ticket.DeliveryContextRequest) ([]ticket.DeliveryContext, error) {
+func (s *Store) DeliveryContexts(ctx context.Context, rows []ticket.Delivery, since time.Time, most int) ([]ticket.DeliveryContext, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	r.Most = max(r.Most, 0)
-	briefs := make([]ticket.DeliveryContext, len(r.Rows))
+	most = max(most, 0)
+	briefs := make([]ticket.DeliveryContext, len(rows))
 	s.outbox.mu.RLock()
-	for i := range r.Rows {
-		s.outbox.brief(&briefs[i], &r.Rows[i], &r)
+	for i := range rows {
+		s.outbox.brief(&briefs[i], &rows[i], since, most)
 	}
 	s.outbox.mu.RUnlock()
-	for i := range r.Rows {
-		b, d := &briefs[i], &r.Rows[i]
+	for i := range rows {
+		b, d := &briefs[i], &rows[i]
 		// The events first: a ticket read later is at least as far.
 		events, ok := s.history(d.Tenant, d.Ticket)
 		if !ok || d.Seq < 1 || d.Seq > int64(len(events)) {
@@ -108,11 +108,11 @@ func (s *Store) DeliveryContexts(ctx context.Context, r ticket.DeliveryContextRe
 
 // brief looks up what is known of the recipient. The line is one ticket's, and so
 // it is of one tenant.
-func (o *outbox) brief(b *ticket.DeliveryContext, d *ticket.Delivery, r *ticket.DeliveryContextRequest) {
+func (o *outbox) brief(b *ticket.DeliveryContext, d *ticket.Delivery, since time.Time, most int) {
 	to := d.To.Key()
 	if t := o.told[toldKey{d.Tenant, d.Notifier, to}]; t != nil {
-		from, _ := slices.BinarySearchFunc(t.sent, r.Since, func(r *row, since time.Time) int { return r.Settled.Compare(since) })
-		b.Sent = min(len(t.sent)-from, r.Most)
+		from, _ := slices.BinarySearchFunc(t.sent, since, func(r *row, since time.Time) int { return r.Settled.Compare(since) })
+		b.Sent = min(len(t.sent)-from, most)
 		if n := len(t.bounced.list); n > 0 {
 			b.Bounced = t.bounced.list[n-1].ID
 		}
@@ -125,13 +125,13 @@ func (o *outbox) brief(b *ticket.DeliveryContext, d *ticket.Delivery, r *ticket.
 		if sent.State != ticket.DeliverySent {
 			continue
 		}
-		if !sent.Settled.Before(r.Since) && b.SentHere < r.Most {
+		if !sent.Settled.Before(since) && b.SentHere < most {
 			b.SentHere++
 		}
 		if sent.Seq < d.Seq && b.Previous.IsZero() {
 			b.Previous = sent.ID
 		}
-		if b.SentHere == r.Most && !b.Previous.IsZero() {
+		if b.SentHere == most && !b.Previous.IsZero() {
 			break
 		}
 	}

@@ -3,30 +3,28 @@ package memstore
 import (
 	"context"
 	"maps"
+	"time"
 
 	"github.com/ticketkit/ticket"
 )
 
 // PruneReceipts removes old receipts, and keys others; see [ticket.ReceiptPruner]. It looks at
 // every receipt.
-func (s *Store) PruneReceipts(ctx context.Context, f ticket.ReceiptPruneRequest) (int, error) {
+func (s *Store) PruneReceipts(ctx context.Context, before time.Time, limit int, key func(ticket.Digest) ticket.Digest) (int, error) {
 	if err := ctx.Err(); err != nil {
-		return 0, err
-	}
-	if err := f.Check(); err != nil {
 		return 0, err
 	}
 	removed, changed := 0, 0
 	for i := range s.keys {
 		x := &s.keys[i]
 		for k, old := range x.all() {
-			r, gone := old, old.At.Before(f.Before)
+			r, gone := old, old.At.Before(before)
 			switch {
-			case gone && removed < f.Limit:
+			case gone && removed < limit:
 				removed++
-			case !gone && !r.Keyed && f.Key != nil && changed < f.Limit:
+			case !gone && !r.Keyed && key != nil && changed < limit:
 				changed++
-				r.Request, r.Keyed = f.Key(r.Request), true
+				r.Request, r.Keyed = key(r.Request), true
 			default:
 				continue
 			}

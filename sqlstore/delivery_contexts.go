@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/ticketkit/ticket"
 )
@@ -15,16 +16,16 @@ const mostBriefs = 100
 
 // DeliveryContexts looks up what deliveries are about, up to a hundred of them with one query; see
 // [ticket.DeliveryLoader].
-func (s *Store) DeliveryContexts(ctx context.Context, r ticket.DeliveryContextRequest) ([]ticket.DeliveryContext, error) {
+func (s *Store) DeliveryContexts(ctx context.Context, rows []ticket.Delivery, since time.Time, most int) ([]ticket.DeliveryContext, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	defer s.hold()()
-	list := make([]ticket.DeliveryContext, len(r.Rows))
+	list := make([]ticket.DeliveryContext, len(rows))
 	done := 0
-	for part := range slices.Chunk(r.Rows, mostBriefs) {
+	for part := range slices.Chunk(rows, mostBriefs) {
 		briefs := list[done : done+len(part)]
-		err := s.here().brief(ctx, part, &r, briefs)
+		err := s.here().brief(ctx, part, since, most, briefs)
 		if err != nil {
 			return nil, s.explain(ctx, "look up deliveries", err)
 		}
@@ -64,7 +65,7 @@ func (l *language) anyNumber() string {
 
 // brief looks up those whose ticket and event are there, and then what else there is
 // to know of the others, which are hardly ever any.
-func (x *session) brief(ctx context.Context, list []ticket.Delivery, r *ticket.DeliveryContextRequest, briefs []ticket.DeliveryContext) error {
+func (x *session) brief(ctx context.Context, list []ticket.Delivery, since time.Time, most int, briefs []ticket.DeliveryContext) error {
 	clear(briefs)
 	all := make([]int, len(list))
 	for i := range all {
@@ -73,7 +74,7 @@ func (x *session) brief(ctx context.Context, list []ticket.Delivery, r *ticket.D
 	l := x.s.lang
 	join := " " + l.join + " {t}tickets t{by tickets_id} ON t.id = v.column2 AND t.tenant = v.column4 " +
 		l.join + " {t}events e{by events_id} ON e.ticket = v.column2 AND e.seq = v.column3"
-	text, args := x.s.briefing(list, all, r, "e.doc, "+ticketColumns, join)
+	text, args := x.s.briefing(list, all, since, most, "e.doc, "+ticketColumns, join)
 	err := x.rows(ctx, func(rows *sql.Rows) error {
 		var b briefRow
 		var doc sql.RawBytes
@@ -98,7 +99,7 @@ func (x *session) brief(ctx context.Context, list []ticket.Delivery, r *ticket.D
 	if len(others) == 0 {
 		return nil
 	}
-	text, args = x.s.briefing(list, others, r, "1", "")
+	text, args = x.s.briefing(list, others, since, most, "1", "")
 	return x.rows(ctx, func(rows *sql.Rows) error {
 		var b briefRow
 		var one int64
@@ -111,16 +112,17 @@ func (x *session) brief(ctx context.Context, list []ticket.Delivery, r *ticket.D
 }
 
 // briefing is the query for some of the deliveries of a list.
-func (s *Store) briefing(list []ticket.Delivery, which []int, r *ticket.DeliveryContextRequest, columns, join string) (string, []any) {
+func (s *Store) briefing(list []ticket.Delivery, which []int, since time.Time, most int, columns, join string) (string, []any) {
 	l := s.lang
 	n := paddedCount(len(which))
 	args := make([]any, 0, 8+n*len(briefed))
-	since, most := bounded(r.Since), max(r.Most, 0)
+	from := bounded(since)
+	most = max(most, 0)
 	for range 2 {
 		if l == &mysql {
-			args = append(args, since, max(most-1, 0), most, since)
+			args = append(args, from, max(most-1, 0), most, from)
 		} else {
-			args = append(args, since, most)
+			args = append(args, from, most)
 		}
 	}
 	for _, i := range which {

@@ -3,26 +3,27 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"time"
 
 	"github.com/ticketkit/ticket"
 )
 
 // PruneReceipts removes old receipts, and keys others; see [ticket.ReceiptPruner]. Each of the
 // two is a transaction of its own.
-func (s *Store) PruneReceipts(ctx context.Context, f ticket.ReceiptPruneRequest) (int, error) {
+func (s *Store) PruneReceipts(ctx context.Context, before time.Time, limit int, key func(ticket.Digest) ticket.Digest) (int, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
-	if err := f.Check(); err != nil {
-		return 0, err
+	if limit <= 0 {
+		return 0, nil
 	}
 	defer s.hold()()
 	n := 0
-	do := func(work func(context.Context, *session, ticket.ReceiptPruneRequest) (int, error)) error {
+	do := func(work func(context.Context, *session) (int, error)) error {
 		done := 0
 		err := s.persistent(ctx, func() error {
 			return s.write(ctx, func(ctx context.Context, x *session) (err error) {
-				done, err = work(ctx, x, f)
+				done, err = work(ctx, x)
 				return err
 			})
 		})
@@ -31,9 +32,10 @@ func (s *Store) PruneReceipts(ctx context.Context, f ticket.ReceiptPruneRequest)
 		}
 		return err
 	}
-	err := do(removeReceipts)
-	if err == nil && f.Key != nil {
-		err = do(keyReceipts)
+	from := bounded(before)
+	err := do(func(ctx context.Context, x *session) (int, error) { return removeReceipts(ctx, x, from, limit) })
+	if err == nil && key != nil {
+		err = do(func(ctx context.Context, x *session) (int, error) { return keyReceipts(ctx, x, from, limit, key) })
 	}
 	return n, s.explain(ctx, "forget receipts", err)
 }
@@ -44,14 +46,14 @@ const (
 	bareReceipts = "SELECT tenant, name, request FROM {t}receipts WHERE keyed = 0 AND at >= ? ORDER BY at LIMIT ?"
 )
 
-func removeReceipts(ctx context.Context, x *session, f ticket.ReceiptPruneRequest) (int, error) {
+func removeReceipts(ctx context.Context, x *session, before int64, limit int) (int, error) {
 	text := "DELETE FROM {t}receipts WHERE (tenant, name) IN (SELECT tenant, name " + oldReceipts + ")"
 	if x.s.dialect == MySQL { // which cannot bound such a query
 		text = "DELETE " + oldReceipts
 	}
 	all := 0
 	for keyed := range 2 {
-		n, err := x.exec(ctx, text, keyed, f.Before.UnixMicro(), f.Limit-all)
+		n, err := x.exec(ctx, text, keyed, before, limit-all)
 		if err != nil {
 			return 0, err
 		}
@@ -60,7 +62,7 @@ func removeReceipts(ctx context.Context, x *session, f ticket.ReceiptPruneReques
 	return all, nil
 }
 
-func keyReceipts(ctx context.Context, x *session, f ticket.ReceiptPruneRequest) (int, error) {
+func keyReceipts(ctx context.Context, x *session, before int64, limit int, key func(ticket.Digest) ticket.Digest) (int, error) {
 	type bare struct {
 		tenant, name string
 		request      ticket.Digest
@@ -75,13 +77,13 @@ func keyReceipts(ctx context.Context, x *session, f ticket.ReceiptPruneRequest) 
 		err := parseDigest(request, &b.request)
 		list = append(list, b)
 		return err
-	}, bareReceipts, f.Before.UnixMicro(), f.Limit)
+	}, bareReceipts, before, limit)
 	if err != nil {
 		return 0, err
 	}
 	all := 0
 	for _, b := range list {
-		n, err := x.exec(ctx, "UPDATE {t}receipts SET request = ?, keyed = 1 WHERE tenant = ? AND name = ? AND keyed = 0", hexOf(f.Key(b.request)), b.tenant, b.name)
+		n, err := x.exec(ctx, "UPDATE {t}receipts SET request = ?, keyed = 1 WHERE tenant = ? AND name = ? AND keyed = 0", hexOf(key(b.request)), b.tenant, b.name)
 		if err != nil {
 			return 0, err
 		}

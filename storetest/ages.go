@@ -8,7 +8,7 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-const saysCompared = "Times are compared as times and numbers as numbers, not as text: ten must come after nine, and 2001 after 1999."
+const saysCompared = "A store must compare times as times and numbers as numbers, not as text: ten comes after nine, and 2001 after 1999."
 
 // Microseconds since 1970 are negative, have more digits from 2001 on, and from
 // 2255 on more than a float64 can hold.
@@ -19,7 +19,7 @@ var ageRules = []rule{
 	{name: "Ages/deliveries", says: saysCompared, upon: []string{"Claim/", "Settle/", "Deliveries/"}, prove: agesDeliveries},
 }
 
-// ages are times in order.
+// ages are times in ascending order.
 var ages = []time.Time{
 	time.Date(33, 4, 3, 15, 0, 0, 0, time.UTC), time.Date(1905, 1, 1, 0, 0, 0, 0, time.UTC),
 	time.Date(1969, 12, 31, 23, 59, 50, 0, time.UTC), time.Date(1969, 12, 31, 23, 59, 59, 999_999_000, time.UTC),
@@ -29,7 +29,7 @@ var ages = []time.Time{
 	time.Date(9999, 1, 1, 0, 0, 0, 1000, time.UTC), time.Date(9999, 1, 1, 0, 0, 0, 2000, time.UTC), time.Date(9999, 1, 1, 0, 0, 0, 3000, time.UTC),
 }
 
-// aged are tickets of all ages, whose IDs go against them.
+// aged stores tickets of all ages, with IDs in the opposite order.
 func (k *kit) aged() []ticket.Ticket {
 	k.Helper()
 	ids := make([]ticket.ID, len(ages))

@@ -6,19 +6,19 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-const saysArguments = "What it passed must be afterwards as it was, the order of a list included."
+const saysArguments = "A method must not change its arguments, including the order of their lists."
 
 var argumentRules = []rule{
 	{name: "Values/arguments", says: saysArguments, prove: argumentsKept},
 }
 
-// argumentsKept passes lists that are in no order, and some values twice.
+// argumentsKept passes unsorted lists, some with duplicates.
 func argumentsKept(k *kit) {
 	c := k.opened(acme)
 	var list []ticket.Delivery
-	for i, via := range []string{"sms", "mail", "sms"} {
+	for i, by := range []string{"sms", "mail", "sms"} {
 		d := k.delivery(c.Ticket)
-		d.Notifier, d.To = via, to(i)
+		d.Notifier, d.To = by, to(i)
 		list = append(list, d)
 	}
 	slices.SortFunc(list, func(a, b ticket.Delivery) int { return b.ID.Compare(a.ID) })
@@ -29,9 +29,9 @@ func argumentsKept(k *kit) {
 	k.same(commit, before, "the commit, after Commit")
 
 	claim := ticket.ClaimRequest{Now: clock, Lease: lease, Limit: 100, Notifiers: []string{"sms", "mail", "sms", "a"}}
-	vias := slices.Clone(claim.Notifiers)
+	notifiers := slices.Clone(claim.Notifiers)
 	claimed := k.claimWith(claim)
-	k.same(claim.Notifiers, vias, "Via of the request, after Claim")
+	k.same(claim.Notifiers, notifiers, "Notifiers of the request, after Claim")
 
 	var settlements []ticket.Settlement
 	for i := range claimed {
@@ -42,15 +42,15 @@ func argumentsKept(k *kit) {
 	k.settle(settlements...)
 	k.same(settlements, settled, "the settlements, after Settle")
 
-	r := revision(ticket.DeliveryPending, []ticket.DeliveryState{ticket.DeliverySuppressed, ticket.DeliveryDead, ticket.DeliveryBounced, ticket.DeliveryDead}, list[0], list[2], list[1], list[0])
+	r := updateTo(ticket.DeliveryPending, []ticket.DeliveryState{ticket.DeliverySuppressed, ticket.DeliveryDead, ticket.DeliveryBounced, ticket.DeliveryDead}, list[0], list[2], list[1], list[0])
 	ids, from := slices.Clone(r.IDs), slices.Clone(r.From)
-	k.revise(r)
-	k.same(r.IDs, ids, "IDs of the revision, after Revise")
-	k.same(r.From, from, "From of the revision, after Revise")
+	k.update(r)
+	k.same(r.IDs, ids, "IDs of the update, after UpdateDeliveries")
+	k.same(r.From, from, "From of the update, after UpdateDeliveries")
 
-	q := ticket.DeliveryQuery{Tenant: acme, IDs: ids, State: slices.Clone(from), Kind: []ticket.Kind{"z", "a"}, Notifiers: slices.Clone(vias)}
+	q := ticket.DeliveryQuery{Tenant: acme, IDs: ids, State: slices.Clone(from), Kind: []ticket.Kind{"z", "a"}, Notifiers: slices.Clone(notifiers)}
 	k.deliveries(q)
-	k.same(q, ticket.DeliveryQuery{Tenant: acme, IDs: r.IDs, State: from, Kind: []ticket.Kind{"z", "a"}, Notifiers: vias}, "the query, after Deliveries")
+	k.same(q, ticket.DeliveryQuery{Tenant: acme, IDs: r.IDs, State: from, Kind: []ticket.Kind{"z", "a"}, Notifiers: notifiers}, "the query, after Deliveries")
 
 	asked := func() ticket.Query {
 		return ticket.Query{

@@ -12,9 +12,9 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// Bench measures a store by what a desk does with it. Each benchmark gets stores
-// of its own from open, which must be empty. All write one ticket, one event and
-// one delivery at a time, and read at most twenty events or fifty tickets.
+// Bench measures a store with the calls that a desk makes. open returns an empty store
+// for each benchmark. Each commit writes one ticket, one event and one delivery, and
+// each read returns at most twenty events or fifty tickets.
 func Bench(b *testing.B, open func(b *testing.B) ticket.Store) {
 	b.Run("Commit/new", func(b *testing.B) { benchCommit(b, open, 1, true) })
 	b.Run("Commit/existing", func(b *testing.B) { benchCommit(b, open, 1, false) })
@@ -47,13 +47,13 @@ func Bench(b *testing.B, open func(b *testing.B) ticket.Store) {
 
 const (
 	callers     = 8
-	storeful    = 1 << 16 // commits before a fresh store is taken, so that memory stays small
+	storeSize   = 1 << 16 // commits before a new store is opened, so that memory use stays small
 	seedTickets = 10_000
 	seedEvents  = 20
 )
 
-// A writer makes commits by changing its last one in place, since what is
-// measured is the store. Its events are not sealed; stores do not look.
+// A writer makes commits by changing its previous one in place, to measure the store
+// only. Its events are not sealed; stores do not check that.
 type writer struct {
 	b      *testing.B
 	ids    *atomic.Uint64
@@ -69,7 +69,7 @@ func newWriter(b *testing.B, ids *atomic.Uint64) *writer {
 	return w
 }
 
-// id is like those of the desk: by time, then by chance.
+// id returns IDs like the desk's: time first, then random bytes.
 func (w *writer) id() (id ticket.ID) {
 	n := w.ids.Add(1)
 	binary.BigEndian.PutUint64(id[:], n<<16)
@@ -77,7 +77,7 @@ func (w *writer) id() (id ticket.ID) {
 	return id
 }
 
-// open makes the commit one of a new ticket.
+// open turns the commit into that of a new ticket.
 func (w *writer) open() {
 	ch, d := &w.commit.Changes[0], &w.commit.Deliveries[0]
 	id := w.id()
@@ -86,7 +86,7 @@ func (w *writer) open() {
 	d.ID, d.Ticket, d.Seq = w.id(), id, 1
 }
 
-// change makes the commit the next one of the same ticket.
+// change turns the commit into the next one of the same ticket.
 func (w *writer) change() {
 	ch, d := &w.commit.Changes[0], &w.commit.Deliveries[0]
 	ch.Expect++
@@ -101,10 +101,10 @@ func (w *writer) write(s ticket.Store) {
 	}
 }
 
-// benchCommit lets callers commit, each to tickets of its own.
+// benchCommit lets several callers commit, each to its own tickets.
 func benchCommit(b *testing.B, open func(b *testing.B) ticket.Store, callers int, fresh bool) {
 	b.ReportAllocs()
-	for left := b.N; left > 0; left -= storeful {
+	for left := b.N; left > 0; left -= storeSize {
 		b.StopTimer()
 		store, ids := open(b), new(atomic.Uint64)
 		writers := make([]*writer, callers)
@@ -116,7 +116,7 @@ func benchCommit(b *testing.B, open func(b *testing.B) ticket.Store, callers int
 		}
 		b.StartTimer()
 		var todo atomic.Int64
-		todo.Store(int64(min(left, storeful)))
+		todo.Store(int64(min(left, storeSize)))
 		var wg sync.WaitGroup
 		for _, w := range writers {
 			wg.Go(func() {
@@ -134,7 +134,7 @@ func benchCommit(b *testing.B, open func(b *testing.B) ticket.Store, callers int
 	}
 }
 
-// seeded is a store with tickets to read, of which the first have a history.
+// seeded is a store with tickets to read. The first ones have a history.
 type seeded struct {
 	store   ticket.Store
 	ctx     context.Context
@@ -196,8 +196,8 @@ func (s *seeded) list(q ticket.Query) func(int) error {
 	}
 }
 
-// benchOutbox claims and settles n deliveries at a time, among ten thousand that
-// wait for later and come round again.
+// benchOutbox claims and settles n deliveries at a time, with ten thousand others that
+// are due later and return after each round.
 func benchOutbox(b *testing.B, store ticket.Store, n int) {
 	k := &kit{}
 	c := k.opened(acme)

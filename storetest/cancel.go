@@ -8,13 +8,13 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-const saysCancelled = "A call whose context is cancelled before it begins must return the context's error and change nothing."
+const saysCancelled = "If the context is cancelled before the call, a method must return the context's error and change nothing."
 
 var contextRules = []rule{
 	{name: "Context/cancelled", says: saysCancelled, prove: cancelledCalls},
 }
 
-// cancelledCalls calls every method with contexts that are over, and with
+// cancelledCalls calls every method with a cancelled or expired context and with
 // arguments that would succeed otherwise.
 func cancelledCalls(k *kit) {
 	c := k.opened(acme, timer(clock))
@@ -56,7 +56,7 @@ func cancelledCalls(k *kit) {
 			{"UpdateDeliveries", func() error { _, err := k.store.UpdateDeliveries(ctx, redrive); return err }},
 		} {
 			if err := call.do(); !errors.Is(err, ctx.Err()) {
-				k.fail("%s with a context that is over: got error %v, want %q", call.method, err, ctx.Err())
+				k.fail("%s with a cancelled context: got error %v, want %q", call.method, err, ctx.Err())
 			}
 		}
 	}

@@ -9,19 +9,19 @@ import (
 )
 
 const (
-	saysClaim     = "Claim leases deliveries to the caller: those pending with Due not after r.Now, and those claimed whose lease has passed (Until not after r.Now); of r.Notifiers only; the earliest Due first, by ID where equal; at most r.Limit."
-	saysClaimed   = "Each one returned has Attempts counted up by one, State Claimed and Until set to r.Now plus r.Lease, and so it is stored; where it takes over a lease that has passed, Failures must be counted up by one as well."
-	saysClaimKept = "All its other fields must stay as they were, both as returned and as stored."
-	saysRequest   = "Commit, List, Claim, Settle, Deliveries and UpdateDeliveries must return the error of the Check of what they are passed, before they look at anything."
+	saysClaim     = "Claim leases deliveries to the caller: pending ones with Due not after r.Now, and claimed ones whose lease has expired (Until not after r.Now). It claims deliveries of r.Notifiers only, earliest Due first, then by ID, at most r.Limit of them."
+	saysClaimed   = "In each delivery, as returned and as stored, it increments Attempts, sets State to DeliveryClaimed and Until to r.Now plus r.Lease. When it takes over an expired lease, it must also increment Failures."
+	saysClaimKept = "All other fields must stay as they were, both as returned and as stored."
+	saysRequest   = "Commit, List, Claim, Settle, Deliveries and UpdateDeliveries must return the error of their argument's Check before they do anything else."
 )
 
 var claimRules = []rule{
 	{name: "Claim/due", says: saysClaim, prove: claimDue},
 	{name: "Claim/order", says: saysClaim, prove: claimOrder},
 	{name: "Claim/limit", says: saysClaim, prove: claimLimit},
-	{name: "Claim/via", says: saysClaim, prove: claimVia},
-	{name: "Claim/several notifiers", says: saysClaim, upon: []string{"Claim/order", "Claim/limit", "Claim/via"}, prove: claimSeveral},
-	{name: "Claim/behind many", says: saysClaim, upon: []string{"Claim/", "Settle/", "Line/"}, prove: claimBehind},
+	{name: "Claim/notifiers", says: saysClaim, prove: claimNotifiers},
+	{name: "Claim/several notifiers", says: saysClaim, upon: []string{"Claim/order", "Claim/limit", "Claim/notifiers"}, prove: claimSeveral},
+	{name: "Claim/after many", says: saysClaim, upon: []string{"Claim/", "Settle/", "Line/"}, prove: claimBehind},
 	{name: "Claim/lease", says: saysClaim, prove: claimLease},
 	{name: "Claim/clocks differ", says: saysClaim, prove: claimClocks},
 	{name: "Claim/returned", says: saysClaimed, prove: claimReturned},
@@ -72,21 +72,21 @@ func claimLimit(k *kit) {
 	}
 }
 
-// claimVia asks for some notifiers, among names that a lenient database takes
-// for equal.
-func claimVia(k *kit) {
+// claimNotifiers claims for some notifiers. A lenient database takes some of their
+// names for equal.
+func claimNotifiers(k *kit) {
 	c := k.opened(acme)
 	commit := ticket.Commit{Changes: []ticket.Change{c}}
-	vias := []string{"mail", "Mail", "mail ", "", "sms", "méil"}
-	for i, via := range vias {
+	notifiers := []string{"mail", "Mail", "mail ", "", "sms", "méil"}
+	for i, by := range notifiers {
 		d := k.delivery(c.Ticket)
-		d.Notifier, d.To, d.Due = via, to(i), clock.Add(time.Duration(i)*time.Second)
+		d.Notifier, d.To, d.Due = by, to(i), clock.Add(time.Duration(i)*time.Second)
 		commit.Deliveries = append(commit.Deliveries, d)
 	}
 	k.put(commit)
 	now := soon
 	for _, step := range []struct {
-		via  []string
+		by   []string
 		want []string
 	}{
 		{nil, nil},
@@ -94,40 +94,40 @@ func claimVia(k *kit) {
 		{[]string{"sms", "Mail", "Mail"}, []string{"Mail", "sms"}},
 		{[]string{""}, []string{""}},
 		{[]string{"mail"}, []string{"mail"}},
-		{vias, []string{"mail ", "méil"}},
+		{notifiers, []string{"mail ", "méil"}},
 	} {
 		var got []string
-		for _, d := range k.claimWith(ticket.ClaimRequest{Now: now, Lease: lease, Limit: 100, Notifiers: step.via}) {
+		for _, d := range k.claimWith(ticket.ClaimRequest{Now: now, Lease: lease, Limit: 100, Notifiers: step.by}) {
 			got = append(got, d.Notifier)
 		}
-		k.same(got, step.want, "notifiers of the deliveries claimed via %q", step.via)
+		k.same(got, step.want, "notifiers of the deliveries claimed for %q", step.by)
 	}
 }
 
-// claimSeveral claims some of what several notifiers have, which are due in turn
-// and, two by two, at the same time.
+// claimSeveral claims part of the deliveries of several notifiers. They are due in turn
+// and, in pairs, at the same time.
 func claimSeveral(k *kit) {
 	c := k.opened(acme)
-	vias := []string{"sms", "mail", "stream"}
+	notifiers := []string{"sms", "mail", "stream"}
 	var all []ticket.Delivery
 	for i := range 18 {
 		d := k.delivery(c.Ticket)
-		d.Notifier, d.To, d.Due = vias[i%len(vias)], to(i), past.Add(time.Duration(i/2)*time.Second)
+		d.Notifier, d.To, d.Due = notifiers[i%len(notifiers)], to(i), past.Add(time.Duration(i/2)*time.Second)
 		all = append(all, d)
 	}
 	k.enter(c, all)
 	slices.SortFunc(all, func(a, b ticket.Delivery) int { return cmp.Or(a.Due.Compare(b.Due), a.ID.Compare(b.ID)) })
 	for len(all) > 0 {
 		n := min(4, len(all))
-		got := k.claimWith(ticket.ClaimRequest{Now: clock, Lease: lease, Limit: 4, Notifiers: vias})
+		got := k.claimWith(ticket.ClaimRequest{Now: clock, Lease: lease, Limit: 4, Notifiers: notifiers})
 		k.same(deliveryIDs(got), deliveryIDs(all[:n]), "deliveries claimed of three notifiers with limit 4, of %d", len(all))
 		all = all[n:]
 	}
 }
 
-// claimBehind has hundreds that are due and cannot be claimed, and one that is due
-// after them all: first those that others hold, and then those of a line whose
-// first has to wait.
+// claimBehind has hundreds of deliveries that are due but cannot be claimed, and one
+// that is due after all of them. First the others are leased, then they belong to a line
+// whose first delivery has to wait.
 func claimBehind(k *kit) {
 	const many, some = 250, 50
 	due := make([]time.Time, many)
@@ -140,35 +140,35 @@ func claimBehind(k *kit) {
 		k.same(len(got), some, "deliveries claimed with limit %d, when %d of %d are left", some, left, many)
 	}
 	last := k.outbox(soon)
-	k.claims(soon, last, "behind %d that are claimed already", many)
+	k.claims(soon, last, "after %d that are already claimed", many)
 
 	line := k.lined(many)
 	again := settlement(k.claims(soon, line[:1], "of a long line")[0], ticket.OutcomeRetry)
 	again.Due = soon.Add(2 * year)
 	k.settle(again)
 	last = k.outbox(soon)
-	k.claims(soon, last, "behind a line of %d whose first has to wait", many)
+	k.claims(soon, last, "after a line of %d whose first has to wait", many)
 }
 
-// claimLease lets a lease run out.
+// claimLease waits until a lease expires.
 func claimLease(k *kit) {
 	d := k.outbox(past)
 	k.same(len(k.claim(clock)), 1, "deliveries claimed")
 	until := clock.Add(lease)
 	k.same(len(k.claim(until.Add(-time.Microsecond))), 0, "deliveries claimed while the lease runs")
-	k.same(deliveryIDs(k.claim(until)), deliveryIDs(d), "deliveries claimed when the lease has run out")
+	k.same(deliveryIDs(k.claim(until)), deliveryIDs(d), "deliveries claimed when the lease has expired")
 	k.same(len(k.claim(until)), 0, "deliveries claimed while the second lease runs")
 }
 
-// claimClocks lets a caller whose clock is ahead come before one whose clock is
-// behind: a lease that has run out for the one may still run for the other.
+// claimClocks has a caller whose clock is fast claim before one whose clock is slow. A
+// lease that has expired for the first may still run for the second.
 func claimClocks(k *kit) {
 	d := k.outbox(past, past.Add(time.Second))
 	k.same(len(k.claim(clock)), 2, "deliveries claimed")
 	ahead := ticket.ClaimRequest{Now: clock.Add(2 * lease), Lease: year, Limit: 1, Notifiers: []string{"mail"}}
-	k.same(deliveryIDs(k.claimWith(ahead)), deliveryIDs(d[:1]), "deliveries claimed by a caller whose clock is ahead")
-	k.same(len(k.claim(clock.Add(time.Second))), 0, "deliveries claimed by a caller whose clock is behind, while the lease runs")
-	k.same(deliveryIDs(k.claim(soon)), deliveryIDs(d[1:]), "deliveries claimed when the lease has run out for it as well")
+	k.same(deliveryIDs(k.claimWith(ahead)), deliveryIDs(d[:1]), "deliveries claimed by a caller whose clock is fast")
+	k.same(len(k.claim(clock.Add(time.Second))), 0, "deliveries claimed by a caller whose clock is slow, while the lease runs")
+	k.same(deliveryIDs(k.claim(soon)), deliveryIDs(d[1:]), "deliveries claimed when the lease has expired for it as well")
 }
 
 func claimReturned(k *kit) {
@@ -178,14 +178,13 @@ func claimReturned(k *kit) {
 		want.State, want.Attempts, want.Until = ticket.DeliveryClaimed, i+1, now.Add(r.Lease)
 		got := k.claimWith(r)
 		for j := range got {
-			got[j].Failures = want.Failures // for Claim/taken over to prove
+			got[j].Failures = want.Failures // checked by Claim/taken over
 		}
 		k.same(got, []ticket.Delivery{want}, "delivery claimed for the %d. time", i+1)
 	}
 }
 
-// claimStored settles claims, which only a store that remembers them lets
-// happen.
+// claimStored settles claims. That succeeds only if the store has stored them.
 func claimStored(k *kit) {
 	d := k.outbox(past)[0]
 	for i := range 3 {
@@ -196,7 +195,7 @@ func claimStored(k *kit) {
 	}
 }
 
-// claimTakenOver lets leases run out, and counts.
+// claimTakenOver lets leases expire and checks Failures.
 func claimTakenOver(k *kit) {
 	d := k.outbox(past)[0]
 	now := clock
@@ -210,16 +209,16 @@ func claimTakenOver(k *kit) {
 		return got[0]
 	}
 	claimed(0, "for the first time")
-	held := claimed(1, "after its lease had passed")
+	held := claimed(1, "after its lease had expired")
 	again := settlement(held, ticket.OutcomeRetry)
 	again.Due, again.Failures = now, 7
 	k.settle(again)
-	claimed(7, "after it was to be tried again")
-	claimed(8, "after its lease had passed once more")
+	claimed(7, "after OutcomeRetry")
+	claimed(8, "after its lease had expired once more")
 }
 
-// filling commits deliveries of one ticket with everything in them that a commit may
-// say, each of them with other values and due by now.
+// filling commits deliveries of one ticket in which every field that a commit may set has
+// a value of its own. All are due.
 func (k *kit) filling(f *filler, n int) []ticket.Delivery {
 	k.Helper()
 	c := k.opened(acme)
@@ -233,9 +232,8 @@ func (k *kit) filling(f *filler, n int) []ticket.Delivery {
 	return list
 }
 
-// claimKept claims a delivery with everything in it: at first, when the lease has
-// passed, and when it is to be tried again. How Failures are counted is for
-// Claim/taken over to prove.
+// claimKept claims a delivery with every field set: for the first time, after its lease
+// has expired, and for another attempt. Claim/taken over checks Failures.
 func claimKept(k *kit) {
 	d := k.filling(plainly(), 1)[0]
 	want, now := d, clock
@@ -251,14 +249,14 @@ func claimKept(k *kit) {
 		k.same(stored, want, "delivery as stored when it was claimed %s", how)
 	}
 	claim("for the first time")
-	claim("after its lease had passed")
+	claim("after its lease had expired")
 	for _, try := range []string{"once", "twice"} {
 		s := settlement(want, ticket.OutcomeRetry)
 		s.Due, s.Failures, s.Error, s.Address = now.Add(lease), 7, "mailbox full "+try, try+"@example.org"
 		k.settle(s)
 		want.Due, want.LastError, want.Address = s.Due, s.Error, s.Address
-		claim("after it was put off " + try)
-		claim("after it was put off " + try + ", and its lease had passed")
+		claim("after it was postponed " + try)
+		claim("after it was postponed " + try + ", and its lease had expired")
 	}
 }
 

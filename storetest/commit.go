@@ -7,18 +7,18 @@ import (
 )
 
 const (
-	saysConflict  = "It must fail with ErrConflict where a ticket's stored version is not its Change.Expect (a ticket that is not there, or another tenant's, has none)."
-	saysDuplicate = "It must fail with ErrDuplicate where, in this order of preference, the receipt's key is taken in its tenant, a new ticket's ID or number is taken in any tenant, or a delivery's ID is taken."
-	saysKeyFirst  = "Where the receipt's key is taken, that must win over everything else, a conflict included, so that a repeat is recognised."
-	saysInvalid   = "It must fail with ErrInvalid where c does not pass Commit.Check."
-	saysVisible   = "When it has returned nil, every later read must see all of it, and no reader ever sees a part of one ticket's change: its row, events and deliveries appear together."
-	saysWithData  = "Errors are the categories of this package, wrapped with data, so that errors.Is finds them"
+	saysConflict  = "It must return ErrConflict if the stored version of a ticket is not its Change.Expect. A ticket that does not exist, or belongs to another tenant, has no version."
+	saysDuplicate = "It must return ErrDuplicate if, in this order of preference, the receipt's key is used in its tenant, a new ticket's ID or number is used in any tenant, or a delivery's ID is used."
+	saysKeyFirst  = "If the receipt's key is used, that error must win over all others, a conflict included, so that the desk recognises a repeat."
+	saysInvalid   = "It must return ErrInvalid if c does not pass Commit.Check."
+	saysVisible   = "After it has returned nil, every read must see all of c. No reader ever sees a part of one ticket's change: its row, events and deliveries appear together."
+	saysWithData  = "Errors wrap the categories of this package, with data, so that errors.Is finds them"
 	saysAllOrNone = "Commit writes everything in c, or nothing."
 )
 
 var commitRules = []rule{
-	{name: "Commit/all of it", says: saysVisible, prove: commitAll},
-	{name: "Commit/or nothing", says: saysAllOrNone, prove: commitNothing},
+	{name: "Commit/all", says: saysVisible, prove: commitAll},
+	{name: "Commit/nothing", says: saysAllOrNone, prove: commitNothing},
 	{name: "Commit/version", says: saysConflict, prove: commitVersion},
 	{name: "Commit/errors carry data", says: saysWithData, prove: commitData},
 	{name: "Commit/ID taken", says: saysDuplicate, prove: commitID},
@@ -31,7 +31,7 @@ var commitRules = []rule{
 	{name: "Commit/invalid", says: saysInvalid, prove: commitInvalid},
 }
 
-// commitAll writes two tickets with everything at once and looks everywhere.
+// commitAll writes two full tickets in one commit and reads them with every method.
 func commitAll(k *kit) {
 	first := k.opened(acme)
 	k.commit(first)
@@ -59,7 +59,7 @@ func commitAll(k *kit) {
 	k.same(len(k.claim(clock)), 2, "deliveries claimed")
 }
 
-// commitNothing adds to a good commit, at its end, something that must fail.
+// commitNothing appends something that must fail to a valid commit.
 func commitNothing(k *kit) {
 	stale, taken := k.opened(acme), k.opened(acme)
 	d := k.delivery(taken.Ticket)
@@ -123,7 +123,7 @@ func commitNothing(k *kit) {
 	}
 }
 
-// commitVersion decides on versions that are not the stored one.
+// commitVersion commits with versions that differ from the stored one.
 func commitVersion(k *kit) {
 	first := k.opened(acme)
 	second := next(first.Ticket, note("second"))
@@ -143,7 +143,7 @@ func commitVersion(k *kit) {
 	k.same(k.ticket(fourth.Ticket), fourth.Ticket, "ticket")
 
 	unheard := k.opened(acme)
-	k.refused(k.try(next(unheard.Ticket, note("of nothing"))), ticket.ErrConflict, "Commit on version 1 of a ticket that is not stored")
+	k.refused(k.try(next(unheard.Ticket, note("of an unknown ticket"))), ticket.ErrConflict, "Commit on version 1 of a ticket that is not stored")
 	k.unknown(unheard.Ticket)
 }
 
@@ -158,14 +158,14 @@ func commitData(k *kit) {
 		k.fail("a conflict: got error %#v, want a ConflictError with the ticket and the version expected", err)
 	}
 	if conflict.Actual != 2 && conflict.Actual != -1 {
-		k.fail("a conflict: got actual version %d, want 2, or -1 where the store cannot say", conflict.Actual)
+		k.fail("a conflict: got actual version %d, want 2, or -1 if the store cannot tell", conflict.Actual)
 	}
 
 	id, n := k.id(), k.number()
 	_, ofTicket := k.store.Ticket(k.Context(), acme, id)
 	_, ofLookup := k.store.Lookup(k.Context(), acme, n)
 	_, ofEvents := k.store.Events(k.Context(), acme, id, 0, 0)
-	_, ofReceipt := k.store.Receipt(k.Context(), acme, "unheard of")
+	_, ofReceipt := k.store.Receipt(k.Context(), acme, "unknown")
 	for _, c := range []struct {
 		call string
 		err  error
@@ -174,11 +174,11 @@ func commitData(k *kit) {
 		{"Ticket", ofTicket, ticket.NotFoundError{What: "ticket", Ref: id.String()}},
 		{"Lookup", ofLookup, ticket.NotFoundError{What: "ticket", Ref: string(n)}},
 		{"Events", ofEvents, ticket.NotFoundError{What: "ticket", Ref: id.String()}},
-		{"Receipt", ofReceipt, ticket.NotFoundError{What: "receipt", Ref: "unheard of"}},
+		{"Receipt", ofReceipt, ticket.NotFoundError{What: "receipt", Ref: "unknown"}},
 	} {
 		var missing *ticket.NotFoundError
 		if !errors.As(c.err, &missing) || *missing != c.want {
-			k.fail("%s of what is not there: got error %#v, want %#v", c.call, c.err, c.want)
+			k.fail("%s of an unknown ticket: got error %#v, want %#v", c.call, c.err, c.want)
 		}
 	}
 }
@@ -224,13 +224,13 @@ func commitKey(k *kit) {
 	k.unknown(again.Ticket)
 	k.same(k.receipt(acme, "key"), *receipt, "receipt of the first use")
 
-	// Keys differ in every byte that differs.
+	// Each pair of keys differs in another byte.
 	for _, other := range []string{"Key", "key ", " key", "kéy", "ke\u0301y", "kez"} {
 		c := k.opened(acme)
 		err := k.store.Commit(k.Context(), ticket.Commit{
 			Changes: []ticket.Change{c}, Receipt: receiptFor(c.Ticket, other),
 		})
-		k.ok(err, "Commit with the key %q beside %q", other, "key")
+		k.ok(err, "Commit with the key %q, with %q in the store", other, "key")
 	}
 }
 
@@ -277,7 +277,7 @@ func commitDelivery(k *kit) {
 	k.duplicate(err, ticket.DuplicateDelivery, "Commit of two deliveries with the same ID")
 }
 
-// commitPreference lets two things be taken at once.
+// commitPreference commits with several duplicates at once.
 func commitPreference(k *kit) {
 	first := k.opened(acme)
 	d := k.delivery(first.Ticket)
@@ -316,8 +316,8 @@ func commitPreference(k *kit) {
 	}
 }
 
-// commitKeyFirst repeats a commit that was made, as a caller does that has not
-// heard of its success.
+// commitKeyFirst repeats a commit that succeeded, like a caller that did not get the
+// answer.
 func commitKeyFirst(k *kit) {
 	first := k.opened(acme)
 	k.commit(first)
@@ -351,12 +351,12 @@ func commitInvalid(k *kit) {
 			c.Changes[0].Events[1].Seq++
 			c.Changes[0].Ticket.Version++
 		}},
-		{"a version beyond its events", func(c *ticket.Commit) { c.Changes[0].Ticket.Version++ }},
+		{"a version after its events", func(c *ticket.Commit) { c.Changes[0].Ticket.Version++ }},
 		{"a negative version", func(c *ticket.Commit) { c.Changes[0].Expect = -1 }},
 		{"a ticket that is not the fold of its last event", func(c *ticket.Commit) { c.Changes[0].Ticket.Status = ticket.StatusClosed }},
 		{"a new ticket that is not the fold of its events", func(c *ticket.Commit) {
 			fresh := k.opened(acme)
-			fresh.Ticket.Subject = "said by no event"
+			fresh.Ticket.Subject = "not in any event"
 			c.Changes = append(c.Changes, fresh)
 		}},
 		{"an event of another ticket", func(c *ticket.Commit) { c.Changes[0].Events[0].Ticket = other.Ticket.ID }},

@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	saysCounts = "Counts returns how many tickets of the tenant are not done (see [Phase.Done]) and were not merged into another one, in each queue, level and status, sorted in that order, texts by their bytes."
-	saysNoZero = "Places where there is none must be left out."
+	saysCounts = "Counts returns the number of the tenant's tickets that are neither done (see [Phase.Done]) nor merged, for each queue, level and status, sorted in that order, texts by their bytes."
+	saysNoZero = "Places without a ticket must be left out."
 )
 
 var countsRules = []rule{
@@ -22,7 +22,7 @@ var countsRules = []rule{
 	{name: "Counts/cancelled", says: saysCancelled, lacks: noCounts, prove: countsCancelled},
 }
 
-// noCounts says why a store is left out.
+// noCounts names the feature if the store lacks it.
 func noCounts(ctx context.Context, s ticket.Store) string {
 	counter, ok := s.(ticket.Counter)
 	if ok {
@@ -42,7 +42,7 @@ func (k *kit) counts(tenant string) []ticket.Count {
 	return counts
 }
 
-// countsAll counts the population, whose queues and statuses are near misses.
+// countsAll counts the population. Its queues and statuses are near misses of each other.
 func countsAll(k *kit) {
 	n := map[ticket.Count]int{}
 	for _, t := range k.populate(len(population())) {
@@ -61,7 +61,7 @@ func countsAll(k *kit) {
 	k.same(k.counts(acme), want, "counts")
 }
 
-// countsChanged moves a ticket from place to place, beside one that stays.
+// countsChanged moves a ticket from place to place; another one stays where it is.
 func countsChanged(k *kit) {
 	stays := k.opened(acme)
 	c := k.opened(acme)
@@ -88,11 +88,11 @@ func countsChanged(k *kit) {
 		want = append([]ticket.Count{{Level: 1, Status: ticket.StatusNew, N: 1}}, want...)
 		k.same(k.counts(acme), want, "counts after one ticket, which stays open, %s", what)
 	}
-	merged("was merged away", stays.Ticket.ID)
-	merged("was taken out again", ticket.ID{}, ticket.Count{Level: 1, Status: ticket.StatusOpen, N: 1})
+	merged("was merged", stays.Ticket.ID)
+	merged("was unmerged", ticket.ID{}, ticket.Count{Level: 1, Status: ticket.StatusOpen, N: 1})
 }
 
-// countsNone has no ticket, and then a closed one.
+// countsNone counts an empty store, and then a store with one closed ticket.
 func countsNone(k *kit) {
 	k.same(k.counts(acme), []ticket.Count{}, "counts of an empty store")
 	k.commit(k.opened(acme, about("Printer", ""), func(e *ticket.Event) {
@@ -117,5 +117,5 @@ func countsCancelled(k *kit) {
 	ctx, cancel := context.WithCancel(k.Context())
 	cancel()
 	_, err := k.store.Counts(ctx, acme)
-	k.refused(err, context.Canceled, "Counts with a context that is over")
+	k.refused(err, context.Canceled, "Counts with a cancelled context")
 }

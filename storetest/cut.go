@@ -9,8 +9,8 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// Wire is the way from a store to its server, which goes through the test. With a
-// listener l, and a server at an address:
+// Wire connects a store with its server through the test. With a listener l and the
+// server's address:
 //
 //	storetest.Wire{
 //		Accept: func() (io.ReadWriteCloser, error) { return l.Accept() },
@@ -23,10 +23,10 @@ type Wire struct {
 	Dial   func() (io.ReadWriteCloser, error) // a connection to the server
 }
 
-// Cut is [Soak] on a store whose connections break now and then, after the server
-// has done what it was asked and before it can say so. A store must not try again
-// by itself then, and most drivers do unless they are told not to: a commit that got
-// through is in conflict with itself, is decided again, and done twice.
+// Cut is [Soak] on a store whose connections break now and then: after the server has
+// carried out a request and before its answer arrives. A store must not repeat the
+// request then, but most drivers do unless they are configured not to. The repeated
+// commit conflicts with itself, the desk decides again, and the action happens twice.
 func Cut(t *testing.T, w Wire, open func(t *testing.T) ticket.Store, l Load) {
 	t.Helper()
 	var cutting atomic.Bool
@@ -41,7 +41,7 @@ func Cut(t *testing.T, w Wire, open func(t *testing.T) ticket.Store, l Load) {
 	}, l, ordeal{tolerant: true, after: func() { cutting.Store(false) }})
 }
 
-// serve passes on what comes, until no more connections do.
+// serve handles connections until no more come.
 func (w Wire) serve(cut func() bool) {
 	for {
 		in, err := w.Accept()
@@ -61,7 +61,7 @@ func (w Wire) serve(cut func() bool) {
 	}
 }
 
-// answers passes on what the server says, until one of the answers is cut.
+// answers forwards the server's answers until one of them is cut.
 func answers(in io.WriteCloser, out io.Reader, cut func() bool) {
 	defer func() { _ = in.Close() }() // that is the cut
 	buf := make([]byte, 1<<16)

@@ -8,10 +8,10 @@ import (
 )
 
 const (
-	saysDeliveries    = "Deliveries returns the deliveries that match q, whatever their state, the newest first (by ID, backwards), from q.After on, at most q.Limit of them."
-	saysDeliveryMatch = "DeliveryQuery.Match defines what matches."
-	saysDeliveryNext  = "DeliveryPage.Next must be zero exactly when nothing follows."
-	saysDeliveryAsk   = "Check reports a query that makes no sense as an [*InvalidError]. Stores call it first."
+	saysDeliveries    = "Deliveries returns the deliveries that match q, in any state, newest first (by descending ID), starting after q.After, at most q.PageSize of them."
+	saysDeliveryMatch = "DeliveryQuery.Match defines the matches."
+	saysDeliveryNext  = "DeliveryPage.Next must be zero exactly when no delivery follows."
+	saysDeliveryAsk   = "Check returns an [*InvalidError] if the query is not valid. Stores call it first."
 )
 
 var deliveriesRules = []rule{
@@ -24,7 +24,7 @@ var deliveriesRules = []rule{
 	{name: "Deliveries/invalid", says: saysDeliveryAsk, prove: deliveriesInvalid},
 }
 
-// tos are recipients to be asked for, some of which are near misses.
+// tos are recipients for queries. Some are near misses of each other.
 func tos() []ticket.Recipient {
 	return []ticket.Recipient{
 		{Role: ticket.RoleRequester, Person: ada},
@@ -36,24 +36,24 @@ func tos() []ticket.Recipient {
 	}
 }
 
-// fate fills the outbox with deliveries in every state, settled second after
-// second from clock on, and returns them as they must be stored.
+// fate fills the outbox with deliveries in every state, settled one second apart from
+// clock on, and returns them as they must be stored.
 func (k *kit) fate() []ticket.Delivery {
 	k.Helper()
-	vias := []string{"mail", "Mail", "sms"}
+	notifiers := []string{"mail", "Mail", "sms"}
 	var all []ticket.Delivery
 	for range 4 {
 		c := k.opened(acme)
 		var list []ticket.Delivery
 		for i, to := range tos() {
 			d := k.delivery(c.Ticket)
-			d.To, d.Notifier, d.Kind = to, vias[(len(all)+i)%len(vias)], ticket.CustomerKinds()[(len(all)+i)%4]
+			d.To, d.Notifier, d.Kind = to, notifiers[(len(all)+i)%len(notifiers)], ticket.CustomerKinds()[(len(all)+i)%4]
 			list = append(list, d)
 		}
 		k.enter(c, list)
 		all = append(all, list...)
 	}
-	claimed := k.claimWith(ticket.ClaimRequest{Now: clock, Lease: lease, Limit: len(all), Notifiers: vias})
+	claimed := k.claimWith(ticket.ClaimRequest{Now: clock, Lease: lease, Limit: len(all), Notifiers: notifiers})
 	k.same(len(claimed), len(all), "deliveries claimed")
 	for i := range claimed {
 		d := &claimed[i]
@@ -75,7 +75,7 @@ func (k *kit) fate() []ticket.Delivery {
 	return claimed
 }
 
-// newestFirst are those that match, in order.
+// newestFirst returns the deliveries that match, in order.
 func newestFirst(q ticket.DeliveryQuery, all []ticket.Delivery) []ticket.Delivery {
 	var list []ticket.Delivery
 	for i := range all {
@@ -87,8 +87,8 @@ func newestFirst(q ticket.DeliveryQuery, all []ticket.Delivery) []ticket.Deliver
 	return list
 }
 
-// deliveriesMatch asks by every condition. In which order the answers come is
-// for Deliveries/order to prove.
+// deliveriesMatch queries with each condition. Deliveries/order checks the order of the
+// results.
 func deliveriesMatch(k *kit) {
 	all := k.fate()
 	person := func(p ticket.Person) ticket.Recipient { return ticket.Recipient{Role: ticket.RoleRequester, Person: p} }
@@ -156,16 +156,16 @@ func deliveriesLimit(k *kit) {
 	}
 }
 
-// deliveriesAfter goes on behind each, and behind one that is not there.
+// deliveriesAfter continues after each delivery, and after an ID that does not exist.
 func deliveriesAfter(k *kit) {
 	all := newestFirst(ticket.DeliveryQuery{Tenant: acme}, k.outbox(slices.Repeat([]time.Time{past}, 12)...))
 	for i := range all {
 		q := ticket.DeliveryQuery{Tenant: acme, After: all[i].ID}
-		k.same(deliveryIDs(k.deliveries(q).Deliveries), deliveryIDs(all[i+1:]), "deliveries behind the %d. of %d", i+1, len(all))
+		k.same(deliveryIDs(k.deliveries(q).Deliveries), deliveryIDs(all[i+1:]), "deliveries after the %d. of %d", i+1, len(all))
 	}
 	for range 5 {
 		q := ticket.DeliveryQuery{Tenant: acme, After: k.id()}
-		k.same(deliveryIDs(k.deliveries(q).Deliveries), deliveryIDs(newestFirst(q, all)), "deliveries behind an ID that none has")
+		k.same(deliveryIDs(k.deliveries(q).Deliveries), deliveryIDs(newestFirst(q, all)), "deliveries after an ID that does not exist")
 	}
 }
 
@@ -202,7 +202,7 @@ func deliveriesPages(k *kit) {
 	}
 }
 
-// deliveriesTenants asks under each tenant for what belongs to each other one.
+// deliveriesTenants queries under each tenant for the deliveries of all others.
 func deliveriesTenants(k *kit) {
 	var theirs []ticket.Delivery
 	for _, tenant := range tenants {
@@ -230,10 +230,10 @@ func deliveriesTenants(k *kit) {
 
 func deliveriesInvalid(k *kit) {
 	for what, q := range map[string]ticket.DeliveryQuery{
-		"a negative limit":    {Limit: -1},
-		"too high a limit":    {Limit: ticket.MaxLimit + 1},
-		"an unheard-of state": {State: []ticket.DeliveryState{"lost"}},
-		"too many IDs":        {IDs: make([]ticket.ID, 1001)},
+		"a negative limit": {Limit: -1},
+		"too high a limit": {Limit: ticket.MaxLimit + 1},
+		"an unknown state": {State: []ticket.DeliveryState{"lost"}},
+		"too many IDs":     {IDs: make([]ticket.ID, 1001)},
 	} {
 		q.Tenant = acme
 		_, err := k.store.Deliveries(k.Context(), q)

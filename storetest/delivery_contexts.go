@@ -10,58 +10,65 @@ import (
 )
 
 const (
-	saysBrief    = "DeliveryContexts returns a brief for every delivery of the request, in its order."
-	saysPrevious = "the last one Sent in its line before it (the greatest Seq below its own); zero: none"
-	saysBounced  = "one that is Bounced and whose Delivery.Key is the recipient's; zero: none"
-	saysSent     = "to the same recipient, about any ticket: Sent, and Settled not before Since; at most Most"
-	saysHere     = "the same, about this ticket"
-	saysSameVia  = "Counts, Previous and Bounced are of deliveries by the same notifier in the same tenant."
+	saysContexts = "DeliveryContexts returns a DeliveryContext for every delivery of rows, in the order of rows."
+	saysPrevious = "the Sent delivery of its line with the greatest Seq below its own; zero means none"
+	saysBounced  = "a Bounced delivery whose Delivery.Key is the recipient's Key; zero means none"
+	saysSent     = "deliveries to the same recipient, about any ticket, that are Sent with Settled not before since; at most most"
+	saysHere     = "the same, about this ticket only"
+	saysSameVia  = "Previous, Bounced, Sent and SentHere cover only deliveries by the same notifier in the same tenant."
 )
 
-var briefRules = []rule{
-	{name: "DeliveryContexts/found", says: saysBrief, lacks: noBrief, prove: briefFound},
-	{name: "DeliveryContexts/previous", says: saysPrevious, lacks: noBrief, upon: []string{"Settle/", "Line/", "DeliveryContexts/found"}, prove: briefPrevious},
-	{name: "DeliveryContexts/previous of many", says: saysPrevious, lacks: noBrief, upon: []string{"Settle/", "Line/", "DeliveryContexts/found", "DeliveryContexts/previous"}, prove: briefMany},
-	{name: "DeliveryContexts/previous redriven", says: saysPrevious, lacks: noBrief, upon: []string{"Settle/", "Line/", "UpdateDeliveries/", "DeliveryContexts/found", "DeliveryContexts/previous"}, prove: briefRedriven},
-	{name: "DeliveryContexts/copies", says: saysCopies, lacks: noBrief, upon: []string{"DeliveryContexts/found"}, prove: briefCopies},
-	{name: "DeliveryContexts/bounced", says: saysBounced, lacks: noBrief, upon: []string{"Settle/", "UpdateDeliveries/"}, prove: briefBounced},
-	{name: "DeliveryContexts/bounced elsewhere", says: saysBounced, lacks: noBrief, upon: []string{"Settle/", "UpdateDeliveries/", "DeliveryContexts/bounced"}, prove: briefElsewhere},
-	{name: "DeliveryContexts/sent", says: saysSent, lacks: noBrief, upon: []string{"Settle/", "UpdateDeliveries/", "Line/", "DeliveryContexts/found"}, prove: briefSent},
-	{name: "DeliveryContexts/sent here", says: saysHere, lacks: noBrief, upon: []string{"Settle/", "UpdateDeliveries/", "Line/", "DeliveryContexts/found", "DeliveryContexts/sent"}, prove: briefHere},
-	{name: "DeliveryContexts/notifiers", says: saysSameVia, lacks: noBrief, upon: []string{"Settle/", "Line/", "DeliveryContexts/found", "DeliveryContexts/sent"}, prove: briefNotifiers},
-	{name: "DeliveryContexts/tenants", says: saysTenant, lacks: noBrief, upon: []string{"Settle/", "DeliveryContexts/found", "DeliveryContexts/sent"}, prove: briefTenants},
-	{name: "DeliveryContexts/cancelled", says: saysCancelled, lacks: noBrief, prove: briefCancelled},
+var loaderRules = []rule{
+	{name: "DeliveryContexts/found", says: saysContexts, lacks: noLoader, prove: loaderFound},
+	{name: "DeliveryContexts/previous", says: saysPrevious, lacks: noLoader, upon: []string{"Settle/", "Line/", "DeliveryContexts/found"}, prove: loaderPrevious},
+	{name: "DeliveryContexts/previous of many", says: saysPrevious, lacks: noLoader, upon: []string{"Settle/", "Line/", "DeliveryContexts/found", "DeliveryContexts/previous"}, prove: loaderMany},
+	{name: "DeliveryContexts/previous redriven", says: saysPrevious, lacks: noLoader, upon: []string{"Settle/", "Line/", "UpdateDeliveries/", "DeliveryContexts/found", "DeliveryContexts/previous"}, prove: loaderRedriven},
+	{name: "DeliveryContexts/copies", says: saysCopies, lacks: noLoader, upon: []string{"DeliveryContexts/found"}, prove: loaderCopies},
+	{name: "DeliveryContexts/bounced", says: saysBounced, lacks: noLoader, upon: []string{"Settle/", "UpdateDeliveries/"}, prove: loaderBounced},
+	{name: "DeliveryContexts/bounced elsewhere", says: saysBounced, lacks: noLoader, upon: []string{"Settle/", "UpdateDeliveries/", "DeliveryContexts/bounced"}, prove: loaderElsewhere},
+	{name: "DeliveryContexts/sent", says: saysSent, lacks: noLoader, upon: []string{"Settle/", "UpdateDeliveries/", "Line/", "DeliveryContexts/found"}, prove: loaderSent},
+	{name: "DeliveryContexts/sent here", says: saysHere, lacks: noLoader, upon: []string{"Settle/", "UpdateDeliveries/", "Line/", "DeliveryContexts/found", "DeliveryContexts/sent"}, prove: loaderHere},
+	{name: "DeliveryContexts/notifiers", says: saysSameVia, lacks: noLoader, upon: []string{"Settle/", "Line/", "DeliveryContexts/found", "DeliveryContexts/sent"}, prove: loaderNotifiers},
+	{name: "DeliveryContexts/tenants", says: saysTenant, lacks: noLoader, upon: []string{"Settle/", "DeliveryContexts/found", "DeliveryContexts/sent"}, prove: loaderTenants},
+	{name: "DeliveryContexts/cancelled", says: saysCancelled, lacks: noLoader, prove: loaderCancelled},
 }
 
-// noBrief says why a store is left out.
-func noBrief(ctx context.Context, s ticket.Store) string {
-	briefer, ok := s.(ticket.DeliveryLoader)
+// noLoader names the feature if the store lacks it.
+func noLoader(ctx context.Context, s ticket.Store) string {
+	loader, ok := s.(ticket.DeliveryLoader)
 	if ok {
-		_, err := briefer.DeliveryContexts(ctx, ticket.DeliveryContextRequest{})
+		_, err := loader.DeliveryContexts(ctx, nil, time.Time{}, 0)
 		ok = !errors.Is(err, errors.ErrUnsupported)
 	}
 	if !ok {
-		return "briefs"
+		return "contexts of deliveries"
 	}
 	return ""
 }
 
-// briefs asks about deliveries, and counts without end from the beginning.
-func (k *kit) briefs(rows ...ticket.Delivery) []ticket.DeliveryContext {
+// contexts loads the contexts of deliveries, with counts over all time and no limit.
+func (k *kit) contexts(rows ...ticket.Delivery) []ticket.DeliveryContext {
 	k.Helper()
-	return k.briefsFor(ticket.DeliveryContextRequest{Rows: rows, Since: past.Add(-year), Most: 1000})
+	return k.contextsFor(contextsRequest{rows: rows, since: past.Add(-year), most: 1000})
 }
 
-func (k *kit) briefsFor(r ticket.DeliveryContextRequest) []ticket.DeliveryContext {
+// A contextsRequest holds the arguments of DeliveryContexts.
+type contextsRequest struct {
+	rows  []ticket.Delivery
+	since time.Time
+	most  int
+}
+
+func (k *kit) contextsFor(r contextsRequest) []ticket.DeliveryContext {
 	k.Helper()
-	briefs, err := k.store.DeliveryContexts(k.Context(), r)
+	contexts, err := k.store.DeliveryContexts(k.Context(), r.rows, r.since, r.most)
 	k.ok(err, "DeliveryContexts")
-	k.same(len(briefs), len(r.Rows), "briefs")
-	return briefs
+	k.same(len(contexts), len(r.rows), "number of contexts")
+	return contexts
 }
 
-// briefFound asks about what is there, in disorder, and about what is not.
-func briefFound(k *kit) {
+// loaderFound asks for existing and missing tickets and events, in no order.
+func loaderFound(k *kit) {
 	north, south, stray := k.opened(acme, note("one"), note("two")), k.opened(acme), k.opened("other", note("one"))
 	k.commit(north, south)
 	k.commit(stray)
@@ -82,21 +89,21 @@ func briefFound(k *kit) {
 	changed.Events = slices.Concat(north.Events, changed.Events)
 	of[north.Ticket.ID] = changed
 
-	k.same(len(k.briefs()), 0, "briefs of nothing")
-	for i, b := range k.briefs(rows...) {
+	k.same(len(k.contexts()), 0, "contexts of no deliveries")
+	for i, b := range k.contexts(rows...) {
 		d := rows[i]
 		c, ok := of[d.Ticket]
 		ok = ok && d.Tenant == c.Ticket.Tenant && d.Seq > 0 && d.Seq <= c.Ticket.Version
 		k.same(b.Found, ok, "found, for event %d of a ticket, the %d. asked for", d.Seq, i+1)
 		if ok {
-			k.same(b.Ticket, c.Ticket, "ticket of the %d. brief", i+1)
-			k.same(b.Event, c.Events[d.Seq-1], "event of the %d. brief", i+1)
+			k.same(b.Ticket, c.Ticket, "ticket of the %d. context", i+1)
+			k.same(b.Event, c.Events[d.Seq-1], "event of the %d. context", i+1)
 		}
 	}
 }
 
-// work claims and settles deliveries of one line or of none, each as told, one
-// after the other.
+// work claims and settles deliveries of one line, or of no line, one after the other,
+// with the given outcomes.
 func (k *kit) work(list []ticket.Delivery, outcomes ...ticket.Outcome) {
 	k.Helper()
 	for i, o := range outcomes {
@@ -104,14 +111,14 @@ func (k *kit) work(list []ticket.Delivery, outcomes ...ticket.Outcome) {
 		claimed := k.claimWith(r)
 		k.same(deliveryIDs(claimed), []ticket.ID{list[i].ID}, "delivery claimed, to be settled")
 		s := settlement(claimed[0], o)
-		s.At = clock.Add(-time.Duration(i) * time.Second) // clocks differ
+		s.At = clock.Add(-time.Duration(i) * time.Second) // the clocks differ
 		k.settle(s)
 	}
 }
 
-// briefPrevious has a line whose IDs and ends go against the order of the
-// events, and others in which more was sent.
-func briefPrevious(k *kit) {
+// loaderPrevious has a line whose IDs and settling times are in the opposite order of
+// the events, and other lines in which more was sent.
+func loaderPrevious(k *kit) {
 	k.tell(6, acme, ticket.Recipient{Role: ticket.RoleRequester, Person: ada}, "mail")
 	c, line := k.line(7)
 	slices.Reverse(line)
@@ -119,7 +126,7 @@ func briefPrevious(k *kit) {
 		line[i].Seq = int64(i + 1)
 	}
 	line[1].To.Person = ticket.Person{Email: "ADA@example.org"}
-	line[6].Seq = 6 // tells of the same event as the one before, and comes first by its ID
+	line[6].Seq = 6 // of the same event as the one before, with a lesser ID
 	line[5], line[6] = line[6], line[5]
 	other := k.delivery(c.Ticket)
 	other.Seq, other.To, other.Due = 4, to(1), past.Add(-time.Hour)
@@ -128,60 +135,60 @@ func briefPrevious(k *kit) {
 	k.work([]ticket.Delivery{other}, ticket.OutcomeDone)
 	k.work(line, ticket.OutcomeDone, ticket.OutcomeDone, ticket.OutcomeGiveUp, ticket.OutcomeSuppress, ticket.OutcomeBounce, ticket.OutcomeDone)
 	want := []ticket.ID{{}, line[0].ID, line[1].ID, line[1].ID, line[1].ID, line[1].ID, line[1].ID}
-	for i, b := range k.briefs(line...) {
-		k.same(b.Previous, want[i], "the one before the %d. of the line", i+1)
+	for i, b := range k.contexts(line...) {
+		k.same(b.Previous, want[i], "Previous of the %d. of the line", i+1)
 	}
 }
 
-// briefMany has numbers of events that sort otherwise as text.
-func briefMany(k *kit) {
+// loaderMany has event numbers that sort differently as text.
+func loaderMany(k *kit) {
 	c, list := k.manyInLine()
 	k.enter(c, list)
 	k.work(list, slices.Repeat([]ticket.Outcome{ticket.OutcomeDone}, len(list))...)
 	var before ticket.ID
-	for i, b := range k.briefs(list...) {
-		k.same(b.Previous, before, "the one before that of event %d, when all were sent", list[i].Seq)
+	for i, b := range k.contexts(list...) {
+		k.same(b.Previous, before, "Previous of event %d, when all were sent", list[i].Seq)
 		before = list[i].ID
 	}
 }
 
-// briefRedriven takes those that were sent back one by one.
-func briefRedriven(k *kit) {
+// loaderRedriven redrives the sent deliveries one by one.
+func loaderRedriven(k *kit) {
 	list := k.lined(4)
 	k.work(list, ticket.OutcomeDone, ticket.OutcomeDone, ticket.OutcomeDone)
 	previous := func(want ticket.ID, when string) {
 		k.Helper()
-		k.same(k.briefs(list[3])[0].Previous, want, "the one before, %s", when)
+		k.same(k.contexts(list[3])[0].Previous, want, "Previous, %s", when)
 	}
 	previous(list[2].ID, "when three were sent")
-	k.revise(revision(ticket.DeliveryPending, settledStates, list[2]))
+	k.update(updateTo(ticket.DeliveryPending, settledStates, list[2]))
 	previous(list[1].ID, "when the third one was redriven")
-	k.revise(revision(ticket.DeliveryBounced, settledStates, list[1]))
-	previous(list[0].ID, "when the second one turned out to have bounced")
-	k.revise(revision(ticket.DeliveryPending, settledStates, list[0]))
-	previous(ticket.ID{}, "when none is left that is sent")
+	k.update(updateTo(ticket.DeliveryBounced, settledStates, list[1]))
+	previous(list[0].ID, "after the second one became Bounced")
+	k.update(updateTo(ticket.DeliveryPending, settledStates, list[0]))
+	previous(ticket.ID{}, "when no sent one is left")
 }
 
-// briefCopies scribbles over what it got.
-func briefCopies(k *kit) {
+// loaderCopies overwrites its results.
+func loaderCopies(k *kit) {
 	c := k.filled(plainly(), acme)
 	k.put(c)
 	for range 2 { // the first one may have filled a cache
-		b := k.briefs(c.Deliveries[0])
-		k.same(b[0].Ticket, c.Changes[0].Ticket, "ticket of a brief, after the caller changed that of another one")
+		b := k.contexts(c.Deliveries[0])
+		k.same(b[0].Ticket, c.Changes[0].Ticket, "ticket of a context, after the caller changed that of another one")
 		scribble(&b)
 	}
 	k.stands(c.Changes[0].Ticket, c.Changes[0].Events)
 }
 
-// briefBounced brings the bounced one back, and another one instead.
-func briefBounced(k *kit) {
+// loaderBounced redrives the bounced delivery and has another one bounce.
+func loaderBounced(k *kit) {
 	c := k.opened(acme)
 	asked := k.delivery(c.Ticket)
 	asked.To.Person.Email = "ADA@example.org"
 	bounced := func(want ticket.ID, when string) {
 		k.Helper()
-		k.same(k.briefs(asked)[0].Bounced, want, "the one that bounced, %s", when)
+		k.same(k.contexts(asked)[0].Bounced, want, "Bounced, %s", when)
 	}
 	of := func(to ticket.Recipient, o ticket.Outcome) ticket.Delivery {
 		k.Helper()
@@ -199,14 +206,14 @@ func briefBounced(k *kit) {
 	bounced(ticket.ID{}, "when one was given up, one was suppressed, and one to another bounced")
 	d := of(ticket.Recipient{Role: ticket.RoleFollower, Person: ada}, ticket.OutcomeBounce)
 	bounced(d.ID, "about another ticket")
-	k.revise(revision(ticket.DeliveryPending, settledStates, d))
+	k.update(updateTo(ticket.DeliveryPending, settledStates, d))
 	bounced(ticket.ID{}, "after it was redriven")
-	k.revise(revision(ticket.DeliveryBounced, settledStates, sent))
+	k.update(updateTo(ticket.DeliveryBounced, settledStates, sent))
 	bounced(sent.ID, "after a report that one bounced that had been sent")
 }
 
-// briefElsewhere has bounces at addresses that a delivery's recipient does not have.
-func briefElsewhere(k *kit) {
+// loaderElsewhere has bounces at addresses other than the recipient's.
+func loaderElsewhere(k *kit) {
 	enter := func(to ticket.Recipient) ticket.Delivery {
 		k.Helper()
 		c := k.opened(acme)
@@ -223,19 +230,19 @@ func briefElsewhere(k *kit) {
 		k.Helper()
 		asked := k.delivery(c.Ticket)
 		asked.To = to
-		k.same(k.briefs(asked)[0].Bounced, want, "the one that bounced, for %s", what)
+		k.same(k.contexts(asked)[0].Bounced, want, "Bounced, for %s", what)
 	}
 	zoe := ticket.Recipient{Role: ticket.RoleRequester, Person: ticket.Person{ID: "c-2", Email: "zoe@example.org"}}
 	d := k.endAt(enter(zoe), "Moved@example.org", ticket.OutcomeBounce)
 	bounced(mail("moved@EXAMPLE.org"), d.ID, "the address that bounced")
 	bounced(zoe, ticket.ID{}, "the recipient, whose own address did not")
 	sent := k.endAt(enter(zoe), "late@example.org", ticket.OutcomeDone)
-	bounced(mail("late@example.org"), ticket.ID{}, "an address that took what was sent")
-	k.revise(revision(ticket.DeliveryBounced, settledStates, sent, d))
+	bounced(mail("late@example.org"), ticket.ID{}, "an address that accepted a message")
+	k.update(updateTo(ticket.DeliveryBounced, settledStates, sent, d))
 	bounced(mail("late@example.org"), sent.ID, "an address that bounced late")
 	bounced(mail("moved@example.org"), d.ID, "one that bounced twice")
 	bounced(zoe, ticket.ID{}, "the recipient, after that")
-	k.revise(revision(ticket.DeliveryPending, settledStates, d, sent))
+	k.update(updateTo(ticket.DeliveryPending, settledStates, d, sent))
 	bounced(mail("moved@example.org"), ticket.ID{}, "an address, after a redrive")
 	bounced(mail("late@example.org"), ticket.ID{}, "the other address, after a redrive")
 	for _, d := range k.claim(soon) {
@@ -245,24 +252,24 @@ func briefElsewhere(k *kit) {
 	}
 	asked := k.delivery(c.Ticket)
 	asked.To = zoe
-	if id := k.briefs(asked)[0].Bounced; id != d.ID && id != sent.ID {
-		k.fail("the recipient's own address has bounced, and the brief says that none did")
+	if id := k.contexts(asked)[0].Bounced; id != d.ID && id != sent.ID {
+		k.fail("the recipient's own address has bounced, but the context has none")
 	}
 }
 
-// tell sends, at times a second apart, n about a new ticket.
-func (k *kit) tell(n int, tenant string, to ticket.Recipient, via string) []ticket.Delivery {
+// tell sends n deliveries about a new ticket, one second apart.
+func (k *kit) tell(n int, tenant string, to ticket.Recipient, by string) []ticket.Delivery {
 	k.Helper()
 	c, list := k.line(n)
 	if tenant != acme {
 		c = k.opened(tenant)
 	}
 	for i := range list {
-		list[i].Tenant, list[i].Ticket, list[i].To, list[i].Notifier = tenant, c.Ticket.ID, to, via
+		list[i].Tenant, list[i].Ticket, list[i].To, list[i].Notifier = tenant, c.Ticket.ID, to, by
 	}
 	k.enter(c, list)
 	for i := range list {
-		claimed := k.claimWith(ticket.ClaimRequest{Now: clock, Lease: lease, Limit: 1, Notifiers: []string{via}})
+		claimed := k.claimWith(ticket.ClaimRequest{Now: clock, Lease: lease, Limit: 1, Notifiers: []string{by}})
 		s := settlement(claimed[0], ticket.OutcomeDone)
 		s.At = clock.Add(time.Duration(i) * time.Second)
 		k.settle(s)
@@ -270,8 +277,9 @@ func (k *kit) tell(n int, tenant string, to ticket.Recipient, via string) []tick
 	return list
 }
 
-// briefSent counts over tickets, from several times on and up to several limits.
-func briefSent(k *kit) {
+// loaderSent counts over several tickets, from several times on and up to several
+// limits.
+func loaderSent(k *kit) {
 	asked := k.tell(3, acme, ticket.Recipient{Role: ticket.RoleRequester, Person: ada}, "mail")[0]
 	k.tell(2, acme, ticket.Recipient{Role: ticket.RoleFollower, Person: ticket.Person{Email: "ADA@example.org"}}, "mail")
 	k.tell(2, acme, to(1), "mail")
@@ -300,14 +308,14 @@ func briefSent(k *kit) {
 		{clock, 1, 1},
 		{clock, 0, 0},
 	} {
-		b := k.briefsFor(ticket.DeliveryContextRequest{Rows: []ticket.Delivery{asked}, Since: q.since, Most: q.most})[0]
+		b := k.contextsFor(contextsRequest{rows: []ticket.Delivery{asked}, since: q.since, most: q.most})[0]
 		k.same(b.Sent, q.want, "sent to one recipient since %v, counted up to %d", q.since, q.most)
 	}
-	k.revise(revision(ticket.DeliveryBounced, settledStates, asked))
-	k.same(k.briefs(asked)[0].Sent, 4, "sent to one recipient, when one of five turned out to have bounced")
+	k.update(updateTo(ticket.DeliveryBounced, settledStates, asked))
+	k.same(k.contexts(asked)[0].Sent, 4, "sent to one recipient, when one of five became Bounced")
 }
 
-func briefHere(k *kit) {
+func loaderHere(k *kit) {
 	ours := ticket.Recipient{Role: ticket.RoleRequester, Person: ada}
 	asked := k.tell(3, acme, ours, "mail")[0]
 	k.tell(2, acme, ours, "mail")
@@ -328,22 +336,22 @@ func briefHere(k *kit) {
 		{asked, clock, 0, 0},
 		{other, clock.Add(-year), 100, 0},
 	} {
-		b := k.briefsFor(ticket.DeliveryContextRequest{Rows: []ticket.Delivery{q.row}, Since: q.since, Most: q.most})[0]
+		b := k.contextsFor(contextsRequest{rows: []ticket.Delivery{q.row}, since: q.since, most: q.most})[0]
 		k.same(b.SentHere, q.want, "sent to one recipient about one ticket since %v, counted up to %d", q.since, q.most)
 	}
-	k.revise(revision(ticket.DeliveryBounced, settledStates, asked))
-	k.same(k.briefs(asked)[0].SentHere, 2, "sent to one recipient about one ticket, when one of three turned out to have bounced")
+	k.update(updateTo(ticket.DeliveryBounced, settledStates, asked))
+	k.same(k.contexts(asked)[0].SentHere, 2, "sent to one recipient about one ticket, when one of three became Bounced")
 }
 
-// briefNotifiers has names that a lenient database takes for equal.
-func briefNotifiers(k *kit) {
+// loaderNotifiers has names that a lenient database takes for equal.
+func loaderNotifiers(k *kit) {
 	ours := ticket.Recipient{Role: ticket.RoleRequester, Person: ada}
 	c, list := k.line(2)
-	for i, via := range []string{"Mail", "sms", "mail "} {
+	for i, by := range []string{"Mail", "sms", "mail "} {
 		d := list[0]
-		d.ID, d.Notifier = k.id(), via
+		d.ID, d.Notifier = k.id(), by
 		list = append(list, d)
-		k.tell(i+1, acme, ours, via)
+		k.tell(i+1, acme, ours, by)
 	}
 	k.enter(c, list)
 	for _, d := range list[2:] {
@@ -353,14 +361,14 @@ func briefNotifiers(k *kit) {
 	one[0].Notifier = "Mail"
 	k.enter(bounced, one)
 	k.work(one, ticket.OutcomeBounce)
-	b := k.briefs(list[1])[0]
-	k.same(b.Bounced, ticket.ID{}, "the one that bounced, by another notifier only")
-	k.same(b.Previous, ticket.ID{}, "the one before, of which only other notifiers have made some")
+	b := k.contexts(list[1])[0]
+	k.same(b.Bounced, ticket.ID{}, "Bounced, by another notifier only")
+	k.same(b.Previous, ticket.ID{}, "Previous, when only other notifiers have sent some")
 	k.same(b.Sent, 0, "sent to one recipient, by other notifiers only")
 	k.same(b.SentHere, 0, "sent to one recipient about one ticket, by other notifiers only")
 }
 
-func briefTenants(k *kit) {
+func loaderTenants(k *kit) {
 	var theirs []ticket.Delivery
 	for _, tenant := range tenants[1:] {
 		c := k.opened(tenant)
@@ -372,19 +380,19 @@ func briefTenants(k *kit) {
 	c := k.opened("")
 	d := k.delivery(c.Ticket)
 	k.enter(c, []ticket.Delivery{d})
-	b := k.briefs(d)[0]
+	b := k.contexts(d)[0]
 	k.same(b.Sent, 0, "sent to one recipient, under other tenants only")
-	k.same(b.Bounced, ticket.ID{}, "the one that bounced, under other tenants only")
-	for i, b := range k.briefs(theirs...) {
+	k.same(b.Bounced, ticket.ID{}, "Bounced, under other tenants only")
+	for i, b := range k.contexts(theirs...) {
 		k.same(b.Sent, 1, "sent to one recipient under tenant %q", theirs[i].Tenant)
-		k.same(b.Bounced, theirs[i].ID, "the one that bounced under tenant %q", theirs[i].Tenant)
+		k.same(b.Bounced, theirs[i].ID, "Bounced under tenant %q", theirs[i].Tenant)
 	}
 }
 
-func briefCancelled(k *kit) {
+func loaderCancelled(k *kit) {
 	d := k.outbox(past)[0]
 	ctx, cancel := context.WithCancel(k.Context())
 	cancel()
-	_, err := k.store.DeliveryContexts(ctx, ticket.DeliveryContextRequest{Rows: []ticket.Delivery{d}, Since: clock, Most: 1})
-	k.refused(err, context.Canceled, "DeliveryContexts with a context that is over")
+	_, err := k.store.DeliveryContexts(ctx, []ticket.Delivery{d}, clock, 1)
+	k.refused(err, context.Canceled, "DeliveryContexts with a cancelled context")
 }

@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// diff names the first difference between two values, or returns "".
+// diff describes the first difference between two values. It returns "" if they are equal.
 func diff(got, want any) string { return differ(reflect.ValueOf(got), reflect.ValueOf(want)) }
 
-// differ puts the path in front of a difference on the way back, so that no
-// path is made where there is none.
+// differ adds the path to a difference on the way back, so that equal values need no
+// path.
 func differ(got, want reflect.Value) string {
 	switch {
 	case !got.IsValid() && !want.IsValid():
@@ -47,7 +47,7 @@ func differ(got, want reflect.Value) string {
 				return fmt.Sprintf("[%q]%s", k, d)
 			}
 		}
-	case reflect.Array: // of bytes: an ID, a digest
+	case reflect.Array: // of bytes, such as an ID or a digest
 		if got.Interface() != want.Interface() {
 			return differs(got, want)
 		}
@@ -78,7 +78,7 @@ func differs(got, want reflect.Value) string {
 	return fmt.Sprintf(": got %s, want %s", short(got), short(want))
 }
 
-// short shows a value; of a long one, the beginning.
+// short formats a value, and only the beginning of a long one.
 func short(v reflect.Value) string {
 	if !v.IsValid() {
 		return "none"

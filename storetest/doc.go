@@ -1,5 +1,5 @@
-// Package storetest is the contract of [ticket.Store] as a test suite. A back
-// end is right when this passes:
+// Package storetest tests implementations of [ticket.Store], for authors of stores. A
+// store is correct if this passes:
 //
 //	func TestStore(t *testing.T) {
 //		storetest.Run(t, func(t *testing.T) ticket.Store {
@@ -13,29 +13,27 @@
 //		storetest.Bench(b, func(b *testing.B) ticket.Store { return mystore.New(b.TempDir()) })
 //	}
 //
-// A store that outlives its process tells how it is closed and opened again with
-// [ActionReopen], and has to show that nothing is lost then.
+// A store whose data outlives the process passes [Reopen], which says how to close and
+// open it; the suite then also checks that nothing is lost.
 //
-// [Soak] puts a store through random work of many callers at once, [Crash] does so
-// while its server is killed, and [Cut] while answers are lost on the wire, which
-// finds drivers that call again by themselves.
+// [Soak] runs random actions of many callers at once. [Crash] does the same while the
+// server is killed and restarted, and [Cut] while connections lose answers, which
+// finds drivers that repeat calls on their own.
 //
-// Cases of what is optional, [ticket.Searcher], [ticket.Counter] and
-// [ticket.DeliveryLoader], are skipped where the store does not have it.
+// Cases for optional interfaces, such as [ticket.Searcher], [ticket.Counter] and
+// [ticket.DeliveryLoader], are skipped if the store does not have them.
 //
-// Each case proves one sentence of the contract; when it fails, its message
-// begins with that sentence and names the method. docs/stores.md says in which order
-// to write the methods, so that more cases pass with each. Run the cases under the race detector too.
+// Each case tests one sentence of the contract. The message of a failure begins with that
+// sentence and names the method. docs/stores.md says in which order to write the
+// methods. Run the cases under the race detector, too.
 //
-// Values that were stored and read back are compared field by field. Nil and
-// empty lists count as the same, in whatever form the store keeps them, and so
-// do equal instants in different locations, except in the one case about times;
-// a nil pointer and one to a zero value do not.
+// Stored values are compared field by field. Nil and empty lists count as equal, and so
+// do equal times in different locations, except in the case about times. A nil pointer
+// and a pointer to a zero value are different.
 //
-// The suite's clock stands in the year 2100, so that a store that asks the
-// machine's clock is found out. Nothing in Run waits for time to pass.
+// The suite's clock is in the year 2100, so that a store that reads the system's clock
+// fails. Run never waits for time to pass.
 //
-// The suite is proven itself: its own tests hold a deliberately broken store for
-// every case, and each of these must fail exactly the case it was made for, and
-// besides only cases that build upon that one.
+// The suite itself is tested: for every case there is a store with one fault, which
+// must fail that case and otherwise only cases that build upon it.
 package storetest

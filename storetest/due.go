@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	saysDue      = "Due returns references to tickets of all tenants whose timer has passed (Timer.At is not after now), the earliest first, by ID where equal, at most limit of them; none, if limit is 0 or less."
-	saysDueAlone = "The timer alone decides: a ticket that is closed or merged away must be among them while it has one, and must not be when its timer was stopped."
+	saysDue      = "Due returns references to tickets of all tenants whose timer has expired (Timer.At is not after now), earliest first, then by ID, at most limit of them. A limit of 0 or less means none."
+	saysDueAlone = "Only the timer counts: a closed or merged ticket must be returned while it has a timer, and a ticket whose timer was stopped must not."
 )
 
 var dueRules = []rule{
@@ -54,7 +54,7 @@ func dueOrder(k *kit) {
 	k.same(k.due(clock.Add(time.Hour), 100), want, "due")
 }
 
-// dueLimit wants the earliest ones, wherever in the store they are.
+// dueLimit expects the earliest timers, wherever the store keeps them.
 func dueLimit(k *kit) {
 	var want []ticket.Ref
 	for i := range 20 {
@@ -77,8 +77,8 @@ func dueChanged(k *kit) {
 		want []ticket.Ref
 	}{
 		{"a change that leaves the timer alone", note("unchanged"), soon, []ticket.Ref{refTo(c)}},
-		{"the timer was put off", timer(soon.Add(time.Hour)), soon, nil},
-		{"the time it was put off to", note("unchanged"), clock.Add(year), []ticket.Ref{refTo(c)}},
+		{"the timer was postponed", timer(soon.Add(time.Hour)), soon, nil},
+		{"the time it was postponed to", note("unchanged"), clock.Add(year), []ticket.Ref{refTo(c)}},
 		{"the timer was brought forward", timer(clock.Add(time.Minute)), soon, []ticket.Ref{refTo(c)}},
 		{"the timer was stopped", timer(time.Time{}), clock.Add(year), nil},
 		{"the timer was started again", timer(clock), soon, []ticket.Ref{refTo(c)}},
@@ -89,8 +89,8 @@ func dueChanged(k *kit) {
 	}
 }
 
-// dueDone ends tickets in every way, and starts and stops their timers before,
-// meanwhile and after.
+// dueDone closes and merges tickets in every way, and starts and stops their timers
+// before, in between and afterwards.
 func dueDone(k *kit) {
 	into := k.opened(acme)
 	k.commit(into)
@@ -105,8 +105,8 @@ func dueDone(k *kit) {
 	}{
 		{"resolved", to(ticket.ActionResolve, ticket.StatusResolved, ticket.PhaseSolved)},
 		{"closed", closed},
-		{"merged away", merged},
-		{"closed and merged away", func(e *ticket.Event) { closed(e); merged(e) }},
+		{"merged", merged},
+		{"closed and merged", func(e *ticket.Event) { closed(e); merged(e) }},
 	} {
 		c := k.opened(acme, timer(clock))
 		k.commit(c)
@@ -131,18 +131,18 @@ func dueDone(k *kit) {
 	}
 }
 
-// dueCopies scribbles over what it got.
+// dueCopies overwrites its results.
 func dueCopies(k *kit) {
 	c := k.opened(acme, timer(clock))
 	k.commit(c)
 	for range 3 {
 		refs := k.due(soon, 10)
-		k.same(refs, []ticket.Ref{refTo(c)}, "due, after the caller changed what it had got before")
+		k.same(refs, []ticket.Ref{refTo(c)}, "due, after the caller changed an earlier result")
 		scribble(&refs)
 	}
 }
 
-// dueNoClock has a timer of long ago, according to its own clock.
+// dueNoClock has a timer far in the past, compared with the system's clock.
 func dueNoClock(k *kit) {
 	c := k.opened(acme, at(then), timer(then.Add(time.Hour)))
 	k.commit(c)
@@ -150,7 +150,7 @@ func dueNoClock(k *kit) {
 	k.same(k.due(then.Add(2*time.Hour), 10), []ticket.Ref{refTo(c)}, "due in 2001, an hour after the time")
 }
 
-// dueTenants has names of tenants that stores are known to bring back changed.
+// dueTenants has tenants whose names are known to come back changed from some stores.
 func dueTenants(k *kit) {
 	var want []ticket.Ref
 	for i, tenant := range slices.Concat([]string{"", acme, "other"}, awkward) {

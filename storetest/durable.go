@@ -26,7 +26,7 @@ func reopenTickets(k *kit) {
 	k.refused(k.try(next(changed.Ticket, note("too late"))), ticket.ErrConflict, "Commit on an old version")
 }
 
-// reopenOutbox leaves a delivery in each state, and two in a line.
+// reopenOutbox leaves a delivery in each state, and two in one line.
 func reopenOutbox(k *kit) {
 	list := k.outbox(slices.Repeat([]time.Time{past}, len(outcomes)+1)...)
 	claimed := k.claim(clock)
@@ -52,11 +52,11 @@ func reopenOutbox(k *kit) {
 	k.settle(settlement(held, ticket.OutcomeDone))
 	again := slices.IndexFunc(list, func(d ticket.Delivery) bool { return d.State == ticket.DeliveryPending })
 	got := k.claim(soon.Add(time.Minute))
-	k.same(deliveryIDs(got), []ticket.ID{list[again].ID}, "delivery that is to be tried again")
+	k.same(deliveryIDs(got), []ticket.ID{list[again].ID}, "delivery after OutcomeRetry")
 	k.settle(settlement(got[0], ticket.OutcomeDone))
 	k.same(deliveryIDs(k.claim(clock.Add(3*time.Hour))), []ticket.ID{line[0].ID}, "delivery that was pending")
 	dead := slices.IndexFunc(list, func(d ticket.Delivery) bool { return d.State == ticket.DeliveryDead })
-	k.same(k.revise(revision(ticket.DeliveryPending, settledStates, list[dead])), 1, "dead deliveries brought back")
+	k.same(k.update(updateTo(ticket.DeliveryPending, settledStates, list[dead])), 1, "dead deliveries redriven")
 }
 
 func reopenUnique(k *kit) {

@@ -14,7 +14,7 @@ import (
 
 var errNotYet = errors.New("not written yet")
 
-// lacking is a store of which some methods are not written yet.
+// lacking is a store with some methods that are not written yet.
 func lacking(missing func(method string) bool) *faulty {
 	f := &faulty{Store: memstore.New()}
 	if missing("Commit") {
@@ -50,16 +50,15 @@ func lacking(missing func(method string) bool) *faulty {
 		}
 	}
 	if missing("UpdateDeliveries") {
-		f.revise = func(context.Context, ticket.DeliveryUpdate) (int, error) { return 0, errNotYet }
+		f.update = func(context.Context, ticket.DeliveryUpdate) (int, error) { return 0, errNotYet }
 	}
 	return f
 }
 
-// storeMethods are those that every store has, in the order in which they are best
-// written.
+// storeMethods are the mandatory methods, in the recommended order of writing them.
 var storeMethods = []string{"Commit", "Ticket", "Events", "Lookup", "Receipt", "List", "Claim", "Deliveries", "Settle", "UpdateDeliveries", "Due"}
 
-// TestFailureNamesTheMethod lets one method fail after the other.
+// TestFailureNamesTheMethod has one method after the other fail.
 func TestFailureNamesTheMethod(t *testing.T) {
 	for _, method := range storeMethods {
 		for _, r := range rules() {
@@ -71,11 +70,11 @@ func TestFailureNamesTheMethod(t *testing.T) {
 	}
 }
 
-// TestFailureIsOfItsSubject wants a Due that fails to fail the cases about it, and
-// the one about all methods.
+// TestFailureIsOfItsSubject expects a failing Due to fail only the cases about it and
+// the case about all methods.
 func TestFailureIsOfItsSubject(t *testing.T) {
 	for _, r := range rules() {
-		own := strings.HasPrefix(r.name, "Due/") || slices.Contains([]string{"Ages/due", "Many/due", "Values/years to be due", "Context/cancelled"}, r.name)
+		own := strings.HasPrefix(r.name, "Due/") || slices.Contains([]string{"Ages/due", "Many/due", "Values/years due", "Context/cancelled"}, r.name)
 		message := proveOn(t.Context(), r, lacking(func(m string) bool { return m == "Due" }))
 		if (message != "") != own {
 			t.Errorf("%s, on a store whose Due fails: %s", r.name, message)
@@ -83,8 +82,8 @@ func TestFailureIsOfItsSubject(t *testing.T) {
 	}
 }
 
-// TestEndlessClaims runs the cases on a store that hands out the same deliveries
-// for ever, which must fail and not run for ever.
+// TestEndlessClaims runs the cases on a store that returns the same deliveries forever.
+// The cases must fail and end.
 func TestEndlessClaims(t *testing.T) {
 	for _, r := range rules() {
 		f := &faulty{Store: memstore.New()}

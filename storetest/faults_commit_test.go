@@ -18,7 +18,7 @@ func onCommit(commit func(ctx context.Context, s ticket.Store, c ticket.Commit) 
 	}
 }
 
-// onRefusal is a fault in what Commit makes of a refusal.
+// onRefusal is a fault in how Commit reports a refusal.
 func onRefusal(change func(ctx context.Context, s ticket.Store, c ticket.Commit, err error) error) func(*faulty) {
 	return onCommit(func(ctx context.Context, s ticket.Store, c ticket.Commit) error {
 		err := s.Commit(ctx, c)
@@ -34,7 +34,7 @@ func taken(err error, what string) bool {
 	return errors.As(err, &d) && d.What == what
 }
 
-// A register remembers what was committed; names are whatever a fault likes.
+// A register stores values under keys that a fault chooses.
 type register struct {
 	mu sync.Mutex
 	m  map[any]any
@@ -57,7 +57,7 @@ func (r *register) get(k any) (any, bool) {
 }
 
 var commitFaults = []fault{
-	{"loses the deliveries of a new ticket beside an old one", "Commit/all of it", onCommit(func(ctx context.Context, s ticket.Store, c ticket.Commit) error {
+	{"loses the deliveries of a new ticket in one commit with an old one", "Commit/all", onCommit(func(ctx context.Context, s ticket.Store, c ticket.Commit) error {
 		if len(c.Changes) == 2 && c.Changes[0].Expect > 0 && c.Changes[1].Expect == 0 {
 			var kept []ticket.Delivery
 			for _, d := range c.Deliveries {
@@ -69,7 +69,7 @@ var commitFaults = []fault{
 		}
 		return s.Commit(ctx, c)
 	})},
-	{"loses the receipt of five events", "Commit/all of it", onCommit(func(ctx context.Context, s ticket.Store, c ticket.Commit) error {
+	{"loses the receipt of five events", "Commit/all", onCommit(func(ctx context.Context, s ticket.Store, c ticket.Commit) error {
 		events := 0
 		for _, ch := range c.Changes {
 			events += len(ch.Events)
@@ -79,7 +79,7 @@ var commitFaults = []fault{
 		}
 		return s.Commit(ctx, c)
 	})},
-	{"writes ticket by ticket when one is new", "Commit/or nothing", onCommit(func(ctx context.Context, s ticket.Store, c ticket.Commit) error {
+	{"writes ticket by ticket when one is new", "Commit/nothing", onCommit(func(ctx context.Context, s ticket.Store, c ticket.Commit) error {
 		for _, ch := range c.Changes {
 			if ch.Expect > 0 {
 				continue
@@ -110,7 +110,7 @@ var commitFaults = []fault{
 		}
 		return s.Commit(ctx, c)
 	})},
-	{"keeps the receipt of a conflict", "Commit/or nothing", func(f *faulty) {
+	{"keeps the receipt of a conflict", "Commit/nothing", func(f *faulty) {
 		s, kept := f.Store, &register{}
 		f.commit = func(ctx context.Context, c ticket.Commit) error {
 			err := s.Commit(ctx, c)
@@ -126,7 +126,7 @@ var commitFaults = []fault{
 			return s.Receipt(ctx, tenant, key)
 		}
 	}},
-	{"keeps the number of a conflict", "Commit/or nothing", func(f *faulty) {
+	{"keeps the number of a conflict", "Commit/nothing", func(f *faulty) {
 		s, kept := f.Store, &register{}
 		f.commit = func(ctx context.Context, c ticket.Commit) error {
 			for _, ch := range c.Changes {
@@ -143,7 +143,7 @@ var commitFaults = []fault{
 			return err
 		}
 	}},
-	{"sends out the deliveries of a conflict", "Commit/or nothing", func(f *faulty) {
+	{"sends out the deliveries of a conflict", "Commit/nothing", func(f *faulty) {
 		s := f.Store
 		var mu sync.Mutex
 		var stray []ticket.Delivery
@@ -163,21 +163,21 @@ var commitFaults = []fault{
 			return append(claimed, stray...), err
 		}
 	}},
-	{"takes a version that is several behind", "Commit/version", onRefusal(func(_ context.Context, _ ticket.Store, c ticket.Commit, err error) error {
+	{"accepts a version that is several too low", "Commit/version", onRefusal(func(_ context.Context, _ ticket.Store, c ticket.Commit, err error) error {
 		var conflict *ticket.ConflictError
 		if errors.As(err, &conflict) && len(c.Changes) == 1 && conflict.Actual > conflict.Expected+1 {
 			return nil
 		}
 		return err
 	})},
-	{"takes a version that is ahead", "Commit/version", onRefusal(func(_ context.Context, _ ticket.Store, _ ticket.Commit, err error) error {
+	{"accepts a version that is too high", "Commit/version", onRefusal(func(_ context.Context, _ ticket.Store, _ ticket.Commit, err error) error {
 		var conflict *ticket.ConflictError
 		if errors.As(err, &conflict) && 0 < conflict.Actual && conflict.Actual < conflict.Expected {
 			return nil
 		}
 		return err
 	})},
-	{"does not find what is not stored", "Commit/version", func(f *faulty) {
+	{"returns not found for a change of an unknown ticket", "Commit/version", func(f *faulty) {
 		s, opened := f.Store, &register{}
 		f.commit = func(ctx context.Context, c ticket.Commit) error {
 			err := s.Commit(ctx, c)
@@ -202,7 +202,7 @@ var commitFaults = []fault{
 		}
 		return err
 	})},
-	{"finds nothing, without data", "Commit/errors carry data", func(f *faulty) {
+	{"returns not found without data", "Commit/errors carry data", func(f *faulty) {
 		s := f.Store
 		f.receipt = func(ctx context.Context, tenant, key string) (ticket.Receipt, error) {
 			r, err := s.Receipt(ctx, tenant, key)
@@ -212,7 +212,7 @@ var commitFaults = []fault{
 			return r, err
 		}
 	}},
-	{"has a conflict for a taken ID", "Commit/ID taken", onRefusal(func(_ context.Context, _ ticket.Store, c ticket.Commit, err error) error {
+	{"returns a conflict for a used ID", "Commit/ID taken", onRefusal(func(_ context.Context, _ ticket.Store, c ticket.Commit, err error) error {
 		if taken(err, ticket.DuplicateID) && c.Receipt == nil {
 			return &ticket.ConflictError{Ticket: c.Changes[0].Ticket.ID}
 		}
@@ -248,7 +248,7 @@ var commitFaults = []fault{
 			return s.Commit(ctx, c)
 		}
 	}},
-	{"does not say that a key is taken", "Commit/key taken", onRefusal(func(_ context.Context, _ ticket.Store, c ticket.Commit, err error) error {
+	{"does not return a duplicate for a used key", "Commit/key taken", onRefusal(func(_ context.Context, _ ticket.Store, c ticket.Commit, err error) error {
 		if taken(err, ticket.DuplicateKey) && c.Changes[0].Expect == 0 && len(c.Deliveries) == 0 {
 			return ticket.ErrDuplicate
 		}
@@ -304,7 +304,7 @@ var commitFaults = []fault{
 		}
 		return err
 	})},
-	{"takes a ticket that is not the fold of its events", "Commit/invalid", onCommit(func(ctx context.Context, s ticket.Store, c ticket.Commit) error {
+	{"accepts a ticket that is not the fold of its events", "Commit/invalid", onCommit(func(ctx context.Context, s ticket.Store, c ticket.Commit) error {
 		err := s.Commit(ctx, c)
 		var invalid *ticket.InvalidError
 		if errors.As(err, &invalid) && invalid.Field == "commit.changes.ticket" {
@@ -312,21 +312,21 @@ var commitFaults = []fault{
 		}
 		return err
 	})},
-	{"takes deliveries in any state", "Commit/invalid", onCommit(func(ctx context.Context, s ticket.Store, c ticket.Commit) error {
+	{"accepts deliveries in any state", "Commit/invalid", onCommit(func(ctx context.Context, s ticket.Store, c ticket.Commit) error {
 		c.Deliveries = slices.Clone(c.Deliveries)
 		for i := range c.Deliveries {
 			c.Deliveries[i].State = ticket.DeliveryPending
 		}
 		return s.Commit(ctx, c)
 	})},
-	{"takes receipts of other tickets", "Commit/invalid", onCommit(func(ctx context.Context, s ticket.Store, c ticket.Commit) error {
+	{"accepts receipts of other tickets", "Commit/invalid", onCommit(func(ctx context.Context, s ticket.Store, c ticket.Commit) error {
 		if c.Receipt != nil && len(c.Changes) > 0 {
 			c.Receipt = new(*c.Receipt)
 			c.Receipt.Ticket = c.Changes[len(c.Changes)-1].Ticket.ID
 		}
 		return s.Commit(ctx, c)
 	})},
-	{"takes a commit of nothing", "Commit/invalid", onCommit(func(ctx context.Context, s ticket.Store, c ticket.Commit) error {
+	{"accepts an empty commit", "Commit/invalid", onCommit(func(ctx context.Context, s ticket.Store, c ticket.Commit) error {
 		if len(c.Changes)+len(c.Deliveries) == 0 {
 			return nil
 		}

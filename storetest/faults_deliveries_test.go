@@ -10,7 +10,7 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// listing is a fault in what Deliveries is asked, and in what it returns.
+// listing is a fault in the query or the result of Deliveries.
 func listing(ask func(q *ticket.DeliveryQuery), change func(q ticket.DeliveryQuery, p *ticket.DeliveryPage)) func(*faulty) {
 	return func(f *faulty) {
 		s := f.Store
@@ -28,14 +28,14 @@ func listing(ask func(q *ticket.DeliveryQuery), change func(q ticket.DeliveryQue
 	}
 }
 
-// forgetting is a fault in Deliveries, which leaves some out.
-func forgetting(what func(d ticket.Delivery) bool) func(*faulty) {
+// omitting is a fault in Deliveries, which leaves some out.
+func omitting(what func(d ticket.Delivery) bool) func(*faulty) {
 	return listing(nil, func(_ ticket.DeliveryQuery, p *ticket.DeliveryPage) {
 		p.Deliveries = slices.DeleteFunc(p.Deliveries, what)
 	})
 }
 
-// astray is a fault in Deliveries, which looks under other tenants as well.
+// astray is a fault in Deliveries, which also reads other tenants.
 func astray(under func(q ticket.DeliveryQuery) []string) func(*faulty) {
 	return func(f *faulty) {
 		s := f.Store
@@ -77,19 +77,19 @@ var deliveriesFaults = []fault{
 	{"ignores the kind of deliveries", "Deliveries/match", listing(func(q *ticket.DeliveryQuery) { q.Kind = nil }, nil)},
 	{"ignores the notifier of deliveries", "Deliveries/match", listing(func(q *ticket.DeliveryQuery) { q.Notifiers = nil }, nil)},
 	{"ignores the recipient of deliveries", "Deliveries/match", listing(func(q *ticket.DeliveryQuery) { q.To = ticket.Recipient{} }, nil)},
-	{"ignores from when on deliveries ended", "Deliveries/match", listing(func(q *ticket.DeliveryQuery) { q.SettledFrom = time.Time{} }, nil)},
-	{"ignores before when deliveries ended", "Deliveries/match", listing(func(q *ticket.DeliveryQuery) { q.SettledBefore = time.Time{} }, nil)},
-	{"leaves out what ended just then", "Deliveries/match", listing(func(q *ticket.DeliveryQuery) {
+	{"ignores settled from", "Deliveries/match", listing(func(q *ticket.DeliveryQuery) { q.SettledFrom = time.Time{} }, nil)},
+	{"ignores settled before", "Deliveries/match", listing(func(q *ticket.DeliveryQuery) { q.SettledBefore = time.Time{} }, nil)},
+	{"has settled from exclude the time", "Deliveries/match", listing(func(q *ticket.DeliveryQuery) {
 		if !q.SettledFrom.IsZero() {
 			q.SettledFrom = q.SettledFrom.Add(tick)
 		}
 	}, nil)},
-	{"takes in what ended just then", "Deliveries/match", listing(func(q *ticket.DeliveryQuery) {
+	{"has settled before include the time", "Deliveries/match", listing(func(q *ticket.DeliveryQuery) {
 		if !q.SettledBefore.IsZero() {
 			q.SettledBefore = q.SettledBefore.Add(tick)
 		}
 	}, nil)},
-	{"takes what has not ended for long ended", "Deliveries/match", func(f *faulty) {
+	{"takes unsettled deliveries for long settled", "Deliveries/match", func(f *faulty) {
 		s := f.Store
 		f.deliveries = func(ctx context.Context, q ticket.DeliveryQuery) (ticket.DeliveryPage, error) {
 			p, err := s.Deliveries(ctx, q)
@@ -101,7 +101,7 @@ var deliveriesFaults = []fault{
 			return p, err
 		}
 	}},
-	{"lists what bounced elsewhere by its recipient", "Deliveries/match", func(f *faulty) {
+	{"lists a bounce at another address under its recipient", "Deliveries/match", func(f *faulty) {
 		s := f.Store
 		f.deliveries = func(ctx context.Context, q ticket.DeliveryQuery) (ticket.DeliveryPage, error) {
 			p, err := s.Deliveries(ctx, q)
@@ -113,7 +113,7 @@ var deliveriesFaults = []fault{
 			return p, err
 		}
 	}},
-	{"lists what was sent elsewhere by the address", "Deliveries/match", func(f *faulty) {
+	{"lists a message sent to another address under that address", "Deliveries/match", func(f *faulty) {
 		s := f.Store
 		f.deliveries = func(ctx context.Context, q ticket.DeliveryQuery) (ticket.DeliveryPage, error) {
 			p, err := s.Deliveries(ctx, q)
@@ -157,7 +157,7 @@ var deliveriesFaults = []fault{
 			q.Limit--
 		}
 	}, nil)},
-	{"goes on with the delivery it was at", "Deliveries/after", listing(func(q *ticket.DeliveryQuery) {
+	{"repeats the last delivery of a page", "Deliveries/after", listing(func(q *ticket.DeliveryQuery) {
 		if !q.After.IsZero() {
 			q.After[15]++
 		}
@@ -167,17 +167,17 @@ var deliveriesFaults = []fault{
 			p.Deliveries = p.Deliveries[1:]
 		}
 	})},
-	{"loses one where a page ends", "Deliveries/pages", listing(nil, func(q ticket.DeliveryQuery, p *ticket.DeliveryPage) {
+	{"loses a delivery at the end of a page", "Deliveries/pages", listing(nil, func(q ticket.DeliveryQuery, p *ticket.DeliveryPage) {
 		if !p.Next.IsZero() && q.Limit == 4 {
 			p.Deliveries = p.Deliveries[:len(p.Deliveries)-1]
 		}
 	})},
-	{"has a page behind the last", "Deliveries/pages", listing(nil, func(_ ticket.DeliveryQuery, p *ticket.DeliveryPage) {
+	{"has a page after the last", "Deliveries/pages", listing(nil, func(_ ticket.DeliveryQuery, p *ticket.DeliveryPage) {
 		if n := len(p.Deliveries); n > 0 {
 			p.Next = p.Deliveries[n-1].ID
 		}
 	})},
-	{"has a page behind a last one that is full", "Deliveries/pages", listing(nil, func(q ticket.DeliveryQuery, p *ticket.DeliveryPage) {
+	{"has a page after a last one that is full", "Deliveries/pages", listing(nil, func(q ticket.DeliveryQuery, p *ticket.DeliveryPage) {
 		if n := len(p.Deliveries); n > 0 && n == q.Limit {
 			p.Next = p.Deliveries[n-1].ID
 		}

@@ -10,7 +10,7 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// timing is a fault in Due that knows all timers ever set, the latest last.
+// timing is a fault in Due that has all timers ever set, the latest last.
 func timing(due func(ctx context.Context, s ticket.Store, timers map[ticket.Ref][]time.Time, now time.Time, limit int) ([]ticket.Ref, error)) func(*faulty) {
 	return func(f *faulty) {
 		s := f.Store
@@ -36,7 +36,7 @@ func timing(due func(ctx context.Context, s ticket.Store, timers map[ticket.Ref]
 	}
 }
 
-// ordering is a fault in the order of what is due.
+// ordering is a fault in the order of Due.
 func ordering(compare func(at, bt time.Time, a, b ticket.ID) int) func(*faulty) {
 	return timing(func(ctx context.Context, s ticket.Store, timers map[ticket.Ref][]time.Time, now time.Time, limit int) ([]ticket.Ref, error) {
 		refs, err := s.Due(ctx, now, limit)
@@ -46,7 +46,7 @@ func ordering(compare func(at, bt time.Time, a, b ticket.ID) int) func(*faulty) 
 	})
 }
 
-// dueAt is a fault in what Due is asked.
+// dueAt is a fault in the arguments of Due.
 func dueAt(change func(now time.Time, limit int) (time.Time, int)) func(*faulty) {
 	return func(f *faulty) {
 		s := f.Store
@@ -94,7 +94,7 @@ var dueFaults = []fault{
 	{"orders tied timers backwards", "Due/order", ordering(func(at, bt time.Time, a, b ticket.ID) int {
 		return cmp.Or(at.Compare(bt), b.Compare(a))
 	})},
-	{"has no limit to what is due", "Due/limit", dueAt(func(now time.Time, _ int) (time.Time, int) { return now, 1000 })},
+	{"has no limit for timers", "Due/limit", dueAt(func(now time.Time, _ int) (time.Time, int) { return now, 1000 })},
 	{"cuts off the earliest timers", "Due/limit", func(f *faulty) {
 		s := f.Store
 		f.due = func(ctx context.Context, now time.Time, limit int) ([]ticket.Ref, error) {
@@ -102,7 +102,7 @@ var dueFaults = []fault{
 			return refs[max(0, len(refs)-limit):], err
 		}
 	}},
-	{"returns the list of what is due that it keeps", "Due/copies", func(f *faulty) {
+	{"returns its own list of timers", "Due/copies", func(f *faulty) {
 		s := f.Store
 		var mu sync.Mutex
 		var kept []ticket.Ref
@@ -128,7 +128,7 @@ var dueFaults = []fault{
 		}
 		return refs, err
 	})},
-	{"does not put timers off", "Due/changed", timing(func(ctx context.Context, s ticket.Store, timers map[ticket.Ref][]time.Time, now time.Time, limit int) ([]ticket.Ref, error) {
+	{"does not postpone timers", "Due/changed", timing(func(ctx context.Context, s ticket.Store, timers map[ticket.Ref][]time.Time, now time.Time, limit int) ([]ticket.Ref, error) {
 		refs, err := s.Due(ctx, now, limit)
 		for ref, at := range timers {
 			if n := len(at); n > 1 && at[n-1].After(now) && !at[0].IsZero() && !at[0].After(now) {

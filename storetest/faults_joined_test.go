@@ -7,7 +7,7 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// run is a key that was joined of two texts, and what is kept there.
+// run is a key joined from two texts, and the values stored under it.
 type run struct{ what, key string }
 
 var joinedFaults = []fault{
@@ -63,7 +63,7 @@ func listRun(list []string) (run string) {
 	return run
 }
 
-// fieldRun joins the only field there is.
+// fieldRun joins the only field.
 func fieldRun(tenant string, fields ticket.Fields) string {
 	if len(fields) != 1 {
 		return ""
@@ -107,7 +107,7 @@ func joiningTickets(of func(t ticket.Ticket) string, asked func(q ticket.Query) 
 				if key := (run{"ticket", of(ch.Ticket)}); err == nil && key.key != "" {
 					had, _ := kept.get(key)
 					list, _ := had.([]ticket.Ticket)
-					kept.put(key, append(slices.Clip(list), ch.Ticket)) // others read list
+					kept.put(key, append(slices.Clip(list), ch.Ticket)) // others read the list
 				}
 			}
 			return err

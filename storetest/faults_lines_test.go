@@ -10,12 +10,12 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// blocking is a fault in what holds up what, of those that stand in one line.
+// blocking is a fault in which deliveries of a line hold up others.
 func blocking(blocks func(r ticket.ClaimRequest, before, d *ticket.Delivery) bool) func(*faulty) {
 	return naively(func(n *naive) { n.blocks = blocks }, "Claim")
 }
 
-// lining is a fault in what stands in one line, and in which order.
+// lining is a fault in which deliveries form a line, and in which order.
 func lining(ahead func(a, b *ticket.Delivery) bool) func(*faulty) {
 	return naively(func(n *naive) { n.ahead = ahead }, "Claim")
 }
@@ -27,8 +27,8 @@ func sameLine(a, b *ticket.Delivery) bool {
 // isOurs reports whether a claim is not one of the race in Line/race.
 func isOurs(r ticket.ClaimRequest) bool { return r.Lease == lease }
 
-// joined takes those for one line whose notifiers and recipients are the same when
-// they are joined.
+// joined puts deliveries into one line if their notifiers and recipients are equal
+// when joined.
 func joined(sep string) func(a, b *ticket.Delivery) bool {
 	line := func(d *ticket.Delivery) string { return d.Notifier + sep + d.To.Key() }
 	return func(a, b *ticket.Delivery) bool {
@@ -43,7 +43,7 @@ var lineFaults = []fault{
 	{"has lines by the time", "Line/order", lining(func(a, b *ticket.Delivery) bool {
 		return sameLine(a, b) && cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.Seq, b.Seq), a.ID.Compare(b.ID)) < 0
 	})},
-	{"lets those of one event pass each other", "Line/order", lining(func(a, b *ticket.Delivery) bool {
+	{"has no order for deliveries of one event", "Line/order", lining(func(a, b *ticket.Delivery) bool {
 		return a.Before(b) && a.Seq < b.Seq
 	})},
 	{"compares the numbers of events as text", "Line/more than nine", lining(func(a, b *ticket.Delivery) bool {
@@ -53,13 +53,13 @@ var lineFaults = []fault{
 	{"joins notifier and recipient with a bar", "Line/run together", lining(joined("|"))},
 	{"joins notifier and recipient with a control character", "Line/run together", lining(joined("\x1f"))},
 	{"joins notifier and recipient with nothing", "Line/run together", lining(joined(""))},
-	{"tells addresses apart by their case", "Line/same recipient", lining(func(a, b *ticket.Delivery) bool {
+	{"distinguishes addresses by their case", "Line/same recipient", lining(func(a, b *ticket.Delivery) bool {
 		return a.Before(b) && a.To.Person.Email == b.To.Person.Email
 	})},
-	{"tells recipients apart by their names", "Line/same recipient", lining(func(a, b *ticket.Delivery) bool {
+	{"distinguishes recipients by their names", "Line/same recipient", lining(func(a, b *ticket.Delivery) bool {
 		return a.Before(b) && a.To.Person.Name == b.To.Person.Name
 	})},
-	{"tells recipients apart by their roles", "Line/same recipient", lining(func(a, b *ticket.Delivery) bool {
+	{"distinguishes recipients by their roles", "Line/same recipient", lining(func(a, b *ticket.Delivery) bool {
 		return a.Before(b) && a.To.Role == b.To.Role
 	})},
 	{"folds the case of all letters in addresses", "Line/others", lining(func(a, b *ticket.Delivery) bool {
@@ -88,64 +88,64 @@ var lineFaults = []fault{
 		}
 		return a.Before(&c)
 	})},
-	{"has one line for all tickets of a stream", "Line/others", lining(func(a, b *ticket.Delivery) bool {
+	{"has one line for all tickets for a system", "Line/others", lining(func(a, b *ticket.Delivery) bool {
 		c := *b
 		if a.To.Role == ticket.RoleSystem {
 			c.Ticket = a.Ticket
 		}
 		return a.Before(&c)
 	})},
-	{"has one line for all notifiers to a stream", "Line/others", lining(func(a, b *ticket.Delivery) bool {
+	{"has one line for all notifiers to a system", "Line/others", lining(func(a, b *ticket.Delivery) bool {
 		c := *b
 		if a.To.Role == ticket.RoleSystem {
 			c.Notifier = a.Notifier
 		}
 		return a.Before(&c)
 	})},
-	{"lets pass those that are pending", "Line/blocked", blocking(func(_ ticket.ClaimRequest, before, _ *ticket.Delivery) bool {
+	{"ignores pending ones in the line", "Line/blocked", blocking(func(_ ticket.ClaimRequest, before, _ *ticket.Delivery) bool {
 		return before.State == ticket.DeliveryClaimed
 	})},
-	{"lets pass those that wait for the first time", "Line/blocked", blocking(func(r ticket.ClaimRequest, before, _ *ticket.Delivery) bool {
+	{"ignores those that wait for the first time", "Line/blocked", blocking(func(r ticket.ClaimRequest, before, _ *ticket.Delivery) bool {
 		waits := before.State == ticket.DeliveryPending && before.Attempts == 0 && before.Due.After(r.Now)
 		return !before.State.Settled() && !waits
 	})},
-	{"lets pass those that wait for another attempt", "Line/blocked", blocking(func(r ticket.ClaimRequest, before, _ *ticket.Delivery) bool {
+	{"ignores those that wait for another attempt", "Line/blocked", blocking(func(r ticket.ClaimRequest, before, _ *ticket.Delivery) bool {
 		waits := before.State == ticket.DeliveryPending && before.Attempts > 0 && before.Due.After(r.Now)
 		return !before.State.Settled() && !waits
 	})},
-	{"lets pass those that are claimed", "Line/blocked", blocking(func(_ ticket.ClaimRequest, before, _ *ticket.Delivery) bool {
+	{"ignores claimed ones in the line", "Line/blocked", blocking(func(_ ticket.ClaimRequest, before, _ *ticket.Delivery) bool {
 		return before.State == ticket.DeliveryPending
 	})},
-	{"lets pass those whose lease has passed", "Line/blocked", blocking(func(r ticket.ClaimRequest, before, _ *ticket.Delivery) bool {
+	{"ignores those whose lease has expired", "Line/blocked", blocking(func(r ticket.ClaimRequest, before, _ *ticket.Delivery) bool {
 		return before.State == ticket.DeliveryPending || before.State == ticket.DeliveryClaimed && before.Until.After(r.Now)
 	})},
-	{"knows no lines", "Line/blocked", blocking(func(ticket.ClaimRequest, *ticket.Delivery, *ticket.Delivery) bool { return false })},
-	{"lets the dead hold up their line", "Line/freed", blocking(func(_ ticket.ClaimRequest, before, _ *ticket.Delivery) bool {
+	{"has no lines", "Line/blocked", blocking(func(ticket.ClaimRequest, *ticket.Delivery, *ticket.Delivery) bool { return false })},
+	{"has dead ones hold up their line", "Line/freed", blocking(func(_ ticket.ClaimRequest, before, _ *ticket.Delivery) bool {
 		return !before.State.Settled() || before.State == ticket.DeliveryDead
 	})},
-	{"lets what bounced hold up its line", "Line/freed", blocking(func(_ ticket.ClaimRequest, before, _ *ticket.Delivery) bool {
+	{"has bounced ones hold up their line", "Line/freed", blocking(func(_ ticket.ClaimRequest, before, _ *ticket.Delivery) bool {
 		return !before.State.Settled() || before.State == ticket.DeliveryBounced
 	})},
-	{"lets what was suppressed hold up its line", "Line/freed", blocking(func(_ ticket.ClaimRequest, before, _ *ticket.Delivery) bool {
+	{"has suppressed ones hold up their line", "Line/freed", blocking(func(_ ticket.ClaimRequest, before, _ *ticket.Delivery) bool {
 		return !before.State.Settled() || before.State == ticket.DeliverySuppressed
 	})},
-	{"puts what is redriven out of the line", "Line/redriven", func(f *faulty) {
+	{"takes redriven ones out of the line", "Line/redriven", func(f *faulty) {
 		var redriven register
 		naively(func(n *naive) {
-			n.revised = func(_ ticket.Delivery, d *ticket.Delivery, _ ticket.DeliveryUpdate) { redriven.put(d.ID, true) }
+			n.updated = func(_ ticket.Delivery, d *ticket.Delivery, _ ticket.DeliveryUpdate) { redriven.put(d.ID, true) }
 			n.blocks = func(_ ticket.ClaimRequest, before, _ *ticket.Delivery) bool {
 				_, was := redriven.get(before.ID)
 				return !before.State.Settled() && !was
 			}
 		}, "Claim")(f)
 	}},
-	{"leaves what bounced elsewhere in the line of that address", "Line/bounced elsewhere", blocking(func(_ ticket.ClaimRequest, before, d *ticket.Delivery) bool {
+	{"puts a redriven bounce into the line of the other address", "Line/bounced elsewhere", blocking(func(_ ticket.ClaimRequest, before, d *ticket.Delivery) bool {
 		return !before.State.Settled() && (before.Address == "" || before.Address == d.Address)
 	})},
-	{"lets what is redriven wait for those behind it", "Line/redriven", func(f *faulty) {
+	{"has redriven ones wait for later ones", "Line/redriven", func(f *faulty) {
 		var redriven register
 		naively(func(n *naive) {
-			n.revised = func(_ ticket.Delivery, d *ticket.Delivery, _ ticket.DeliveryUpdate) { redriven.put(d.ID, true) }
+			n.updated = func(_ ticket.Delivery, d *ticket.Delivery, _ ticket.DeliveryUpdate) { redriven.put(d.ID, true) }
 			n.ahead = func(a, b *ticket.Delivery) bool {
 				_, back := redriven.get(a.ID)
 				_, held := redriven.get(b.ID)
@@ -153,10 +153,10 @@ var lineFaults = []fault{
 			}
 		}, "Claim")(f)
 	}},
-	{"puts what is to be tried again at the head of its line", "Line/again behind one redriven", func(f *faulty) {
+	{"puts a retry at the head of its line", "Line/after a redrive", func(f *faulty) {
 		var redriven, again register
 		naively(func(n *naive) {
-			n.revised = func(_ ticket.Delivery, d *ticket.Delivery, _ ticket.DeliveryUpdate) { redriven.put(d.ID, true) }
+			n.updated = func(_ ticket.Delivery, d *ticket.Delivery, _ ticket.DeliveryUpdate) { redriven.put(d.ID, true) }
 			n.settled = func(_ ticket.Delivery, d *ticket.Delivery, st ticket.Settlement) bool {
 				if st.Outcome == ticket.OutcomeRetry {
 					again.put(d.ID, true)
@@ -170,7 +170,7 @@ var lineFaults = []fault{
 			}
 		}, "Claim", "Settle")(f)
 	}},
-	{"does not see what others are claiming", "Line/race", func(f *faulty) {
+	{"does not see concurrent claims", "Line/race", func(f *faulty) {
 		n := newNaive(f.Store)
 		f.Store = n
 		var mu sync.Mutex

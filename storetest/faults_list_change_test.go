@@ -7,8 +7,7 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// stale is a fault in List, whose index for a condition keeps a ticket where it was
-// when it was opened.
+// stale is a fault in List: its index for a condition does not follow changes of a ticket.
 func stale(without func(q *ticket.Query), matches func(q ticket.Query, t ticket.Ticket) bool) func(*faulty) {
 	return func(f *faulty) {
 		s, first := f.Store, &register{}
@@ -26,7 +25,7 @@ func stale(without func(q *ticket.Query), matches func(q ticket.Query, t ticket.
 	}
 }
 
-// remembering remembers each ticket as it was committed first.
+// remembering keeps the first version of each ticket.
 func remembering(f *faulty, first *register) {
 	s := f.Store
 	f.commit = func(ctx context.Context, c ticket.Commit) error {
@@ -40,8 +39,7 @@ func remembering(f *faulty, first *register) {
 	}
 }
 
-// sortedOnce is a fault in an order, which goes by what tickets were when they
-// were opened.
+// sortedOnce is a fault in an order, which sorts by the first version of tickets.
 func sortedOnce(order ticket.Order) func(*faulty) {
 	return func(f *faulty) {
 		s, first := f.Store, &register{}
@@ -61,8 +59,8 @@ func sortedOnce(order ticket.Order) func(*faulty) {
 	}
 }
 
-// hasty looks at some tickets behind the cursor, whether they match or not, and
-// takes the page for the last one where too few of them do.
+// hasty looks at some tickets after the cursor, and takes the page for the last one if
+// too few of them match.
 func hasty(f *faulty) {
 	s := f.Store
 	f.list = func(ctx context.Context, q ticket.Query) (ticket.Page, error) {
@@ -103,27 +101,27 @@ var listChangeFaults = []fault{
 			return p, err
 		}
 	}},
-	{"finds tickets under the status they had", "List/after a change", stale(
+	{"finds tickets under their old status", "List/after a change", stale(
 		func(q *ticket.Query) { q.Status = nil },
 		func(q ticket.Query, t ticket.Ticket) bool {
 			return len(q.Status) == 0 || slices.Contains(q.Status, t.Status)
 		})},
-	{"finds tickets in the queue they were in", "List/after a change", stale(
+	{"finds tickets in their old queue", "List/after a change", stale(
 		func(q *ticket.Query) { q.Queue = nil },
 		func(q ticket.Query, t ticket.Ticket) bool {
 			return len(q.Queue) == 0 || slices.Contains(q.Queue, t.Queue)
 		})},
-	{"finds tickets with whom they were", "List/after a change", stale(
+	{"finds tickets under their old assignee", "List/after a change", stale(
 		func(q *ticket.Query) { q.Assignee = nil },
 		func(q ticket.Query, t ticket.Ticket) bool {
 			return len(q.Assignee) == 0 || slices.Contains(q.Assignee, t.Assignee)
 		})},
-	{"finds tickets by tags that were taken away", "List/after a change", stale(
+	{"finds tickets by removed tags", "List/after a change", stale(
 		func(q *ticket.Query) { q.Tags = nil },
 		func(q ticket.Query, t ticket.Ticket) bool {
 			return (ticket.Query{Tenant: t.Tenant, Tags: q.Tags}).Match(&t)
 		})},
-	{"finds tickets by fields they had", "List/after a change", stale(
+	{"finds tickets by old fields", "List/after a change", stale(
 		func(q *ticket.Query) {
 			if q.Check() == nil {
 				q.Fields = nil
@@ -132,23 +130,23 @@ var listChangeFaults = []fault{
 		func(q ticket.Query, t ticket.Ticket) bool {
 			return (ticket.Query{Tenant: t.Tenant, Fields: q.Fields}).Match(&t)
 		})},
-	{"finds tickets of whom they were", "List/after a change", stale(
+	{"finds tickets under their old requester", "List/after a change", stale(
 		func(q *ticket.Query) { q.Requester = ticket.Person{} },
 		func(q ticket.Query, t ticket.Ticket) bool {
 			return q.Requester.IsZero() || q.Requester.Same(t.Requester)
 		})},
-	{"finds tickets of who followed them", "List/after a change", stale(
+	{"finds tickets under old followers", "List/after a change", stale(
 		func(q *ticket.Query) { q.Participant = ticket.Person{} },
 		func(q ticket.Query, t ticket.Ticket) bool {
 			return (ticket.Query{Tenant: t.Tenant, Participant: q.Participant}).Match(&t)
 		})},
-	{"sorts by when tickets were opened, not touched", "List/after a change", sortedOnce(ticket.OrderMostRecent)},
-	{"sorts by the priority that tickets had", "List/after a change", sortedOnce(ticket.OrderMostUrgent)},
+	{"sorts by created instead of touched", "List/after a change", sortedOnce(ticket.OrderMostRecent)},
+	{"sorts by the old priority", "List/after a change", sortedOnce(ticket.OrderMostUrgent)},
 	{"sorts by the first timer of a ticket", "List/after a change", sortedOnce(ticket.OrderSoonestDue)},
-	{"goes on behind where the ticket stands by now", "List/behind one that moved", func(f *faulty) {
+	{"continues after the ticket's current place", "List/after one that moved", func(f *faulty) {
 		s := f.Store
 		f.list = func(ctx context.Context, q ticket.Query) (ticket.Page, error) {
-			if after, behind, err := q.Place(); behind && err == nil {
+			if after, continues, err := q.Place(); continues && err == nil {
 				if t, err := s.Ticket(ctx, q.Tenant, after.ID); err == nil {
 					q.After = q.PlaceOf(&t).Cursor()
 				}
@@ -156,7 +154,7 @@ var listChangeFaults = []fault{
 			return s.List(ctx, q)
 		}
 	}},
-	{"reads the tickets of a page after it has found them", "Concurrency/walk", func(f *faulty) {
+	{"reads the tickets of a page after the search", "Concurrency/walk", func(f *faulty) {
 		s := f.Store
 		f.list = func(ctx context.Context, q ticket.Query) (ticket.Page, error) {
 			p, err := s.List(ctx, q)

@@ -11,7 +11,7 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// asking is a fault in what List is asked.
+// asking is a fault in the query of List.
 func asking(change func(q *ticket.Query)) func(*faulty) {
 	return func(f *faulty) {
 		s := f.Store
@@ -22,8 +22,8 @@ func asking(change func(q *ticket.Query)) func(*faulty) {
 	}
 }
 
-// choosing is a fault in how List compares: a condition is taken out of the
-// query, and keep decides in its place.
+// choosing is a fault in a comparison of List: the condition is removed from the query,
+// and keep decides instead.
 func choosing(without func(q *ticket.Query), keep func(q ticket.Query, t ticket.Ticket) bool) func(*faulty) {
 	return func(f *faulty) {
 		s := f.Store
@@ -37,7 +37,7 @@ func choosing(without func(q *ticket.Query), keep func(q ticket.Query, t ticket.
 	}
 }
 
-// paging is a fault in what List returns.
+// paging is a fault in the result of List.
 func paging(change func(q ticket.Query, p *ticket.Page)) func(*faulty) {
 	return func(f *faulty) {
 		s := f.Store
@@ -89,12 +89,12 @@ var listFaults = []fault{
 	{"ignores the requester", "List/match", asking(func(q *ticket.Query) { q.Requester = ticket.Person{} })},
 	{"ignores the participant", "List/match", asking(func(q *ticket.Query) { q.Participant = ticket.Person{} })},
 	{"ignores the organisation", "List/match", asking(func(q *ticket.Query) { q.Organisation = "" })},
-	{"ignores merges where much is asked for", "List/match", asking(func(q *ticket.Query) {
+	{"ignores merges in large pages", "List/match", asking(func(q *ticket.Query) {
 		if len(q.Status)+len(q.Phase)+len(q.Tags)+len(q.Queue)+len(q.Level) > 0 || !q.TouchedFrom.IsZero() {
 			q.NotMerged = false
 		}
 	})},
-	{"leaves out what was taken out of a merge", "List/merged", choosing(func(q *ticket.Query) { q.NotMerged = false }, func(q ticket.Query, t ticket.Ticket) bool {
+	{"leaves out unmerged tickets", "List/merged", choosing(func(q *ticket.Query) { q.NotMerged = false }, func(q ticket.Query, t ticket.Ticket) bool {
 		return !q.NotMerged || t.MergedInto.IsZero() && (t.Version < 4 || len(t.Links) > 0)
 	})},
 	{"ignores created from", "List/match", asking(func(q *ticket.Query) { q.CreatedFrom = time.Time{} })},
@@ -108,7 +108,7 @@ var listFaults = []fault{
 			q.DueBefore = q.DueBefore.Add(tick)
 		}
 	})},
-	{"takes no timer for one long ago", "List/match", choosing(func(q *ticket.Query) { q.DueBefore = time.Time{} }, func(q ticket.Query, t ticket.Ticket) bool {
+	{"takes no timer for an old one", "List/match", choosing(func(q *ticket.Query) { q.DueBefore = time.Time{} }, func(q ticket.Query, t ticket.Ticket) bool {
 		return q.DueBefore.IsZero() || t.Timer.At.Before(q.DueBefore)
 	})},
 	{"has created before include the time", "List/match", asking(func(q *ticket.Query) {
@@ -151,19 +151,19 @@ var listFaults = []fault{
 		}
 		return true
 	})},
-	{"compares addresses in their case", "List/match", choosing(func(*ticket.Query) {}, func(q ticket.Query, t ticket.Ticket) bool {
+	{"compares addresses with their case", "List/match", choosing(func(*ticket.Query) {}, func(q ticket.Query, t ticket.Ticket) bool {
 		p, r := q.Requester, t.Requester
 		return p.ID != "" && r.ID != "" || p.Email == r.Email || p.IsZero()
 	})},
-	{"folds addresses beyond A to Z", "List/match", choosing(func(q *ticket.Query) { q.Requester = ticket.Person{} }, func(q ticket.Query, t ticket.Ticket) bool {
+	{"folds the case of letters in addresses other than A to Z", "List/match", choosing(func(q *ticket.Query) { q.Requester = ticket.Person{} }, func(q ticket.Query, t ticket.Ticket) bool {
 		p, r := q.Requester, t.Requester
 		return p.IsZero() || p.Same(r) || (p.ID == "" || r.ID == "") && p.Email != "" && strings.EqualFold(p.Email, r.Email)
 	})},
-	{"compares phones beside addresses", "List/match", choosing(func(q *ticket.Query) { q.Requester = ticket.Person{} }, func(q ticket.Query, t ticket.Ticket) bool {
+	{"compares phones in addition to addresses", "List/match", choosing(func(q *ticket.Query) { q.Requester = ticket.Person{} }, func(q ticket.Query, t ticket.Ticket) bool {
 		p, r := q.Requester, t.Requester
 		return p.IsZero() || p.Same(r) || (p.ID == "" || r.ID == "") && p.Phone != "" && p.Phone == r.Phone
 	})},
-	{"knows no followers", "List/match", choosing(func(*ticket.Query) {}, func(q ticket.Query, t ticket.Ticket) bool {
+	{"ignores followers", "List/match", choosing(func(*ticket.Query) {}, func(q ticket.Query, t ticket.Ticket) bool {
 		return q.Participant.IsZero() || q.Participant.Same(t.Requester)
 	})},
 
@@ -175,10 +175,10 @@ var listFaults = []fault{
 	})},
 	{"takes touched for created", "List/order", sorting(ticket.OrderLeastRecent, func(a, b ticket.Ticket) int { return a.Created.Compare(b.Created) })},
 	{"has the most recent last", "List/order", sorting(ticket.OrderMostRecent, func(a, b ticket.Ticket) int { return a.Touched.Compare(b.Touched) })},
-	{"has the newest pressing first", "List/order", sorting(ticket.OrderMostUrgent, func(a, b ticket.Ticket) int {
+	{"has the newest urgent first", "List/order", sorting(ticket.OrderMostUrgent, func(a, b ticket.Ticket) int {
 		return cmp.Or(cmp.Compare(b.Priority, a.Priority), b.Created.Compare(a.Created))
 	})},
-	{"has the least pressing first", "List/order", sorting(ticket.OrderMostUrgent, func(a, b ticket.Ticket) int { return cmp.Compare(a.Priority, b.Priority) })},
+	{"has the least urgent first", "List/order", sorting(ticket.OrderMostUrgent, func(a, b ticket.Ticket) int { return cmp.Compare(a.Priority, b.Priority) })},
 	{"ties soonest due backwards", "List/order", sorting(ticket.OrderSoonestDue, func(a, b ticket.Ticket) int {
 		return cmp.Or(a.Timer.At.Compare(b.Timer.At), b.ID.Compare(a.ID))
 	})},
@@ -213,23 +213,23 @@ var listFaults = []fault{
 			q.Limit = ticket.MaxLimit
 		}
 	})},
-	{"gives a hundred tickets without being asked", "List/limit", asking(func(q *ticket.Query) {
+	{"has a default limit of a hundred tickets", "List/limit", asking(func(q *ticket.Query) {
 		if q.Limit == 0 {
 			q.Limit = 100
 		}
 	})},
 	{"loses ties between pages", "List/walk", paging(func(q ticket.Query, p *ticket.Page) {
-		after, behind, _ := q.Place()
+		after, continues, _ := q.Place()
 		p.Tickets = slices.DeleteFunc(p.Tickets, func(t ticket.Ticket) bool {
 			place := q.PlaceOf(&t)
-			return behind && place.Grade == after.Grade && place.Time.Equal(after.Time)
+			return continues && place.Grade == after.Grade && place.Time.Equal(after.Time)
 		})
 	})},
 	{"repeats ties between pages", "List/walk", func(f *faulty) {
 		s := f.Store
 		f.list = func(ctx context.Context, q ticket.Query) (ticket.Page, error) {
-			place, behind, _ := q.Place()
-			if !behind {
+			place, continues, _ := q.Place()
+			if !continues {
 				return s.List(ctx, q)
 			}
 			place.ID = ticket.ID{}
@@ -244,7 +244,7 @@ var listFaults = []fault{
 			return s.List(ctx, q)
 		}
 	}},
-	{"counts its way to the next page", "List/walk while it changes", func(f *faulty) {
+	{"continues by counting", "List/walk while it changes", func(f *faulty) {
 		s, offsets := f.Store, &register{}
 		f.list = func(ctx context.Context, q ticket.Query) (ticket.Page, error) {
 			start, ok := offsets.get(string(q.Order) + string(q.After))
@@ -270,10 +270,10 @@ var listFaults = []fault{
 			p.Next = q.PlaceOf(&p.Tickets[n-1]).Cursor()
 		}
 	})},
-	{"goes on behind tickets only", "List/after any place", func(f *faulty) {
+	{"continues after existing tickets only", "List/after any place", func(f *faulty) {
 		s := f.Store
 		f.list = func(ctx context.Context, q ticket.Query) (ticket.Page, error) {
-			if after, behind, err := q.Place(); behind && err == nil {
+			if after, continues, err := q.Place(); continues && err == nil {
 				if _, err := s.Ticket(ctx, q.Tenant, after.ID); err != nil {
 					q.After = ""
 				}

@@ -8,10 +8,10 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// head is as much of a text as a fault looks at.
+// head is the part of a text that a fault looks at.
 func head(s string) string { return s[:min(len(s), 190)] }
 
-// isLong reports whether a text goes on after its head.
+// isLong reports whether a text is longer than its head.
 func isLong(s string) bool { return head(s) != s }
 
 // asksByHead is a fault in List, which compares no more than the heads of long texts.
@@ -41,26 +41,26 @@ func firstOf[T ~string](list []T) string {
 }
 
 func atMost[T any](n int, list []T) []T {
-	if len(list) > longList { // for List/invalid and Deliveries/invalid to prove
+	if len(list) > longList { // checked by List/invalid and Deliveries/invalid
 		return list
 	}
 	return list[:min(len(list), n)]
 }
 
 var longFaults = []fault{
-	{"compares the heads of queues", "Values/alike but for the end", asksByHead(func(q *ticket.Query) string { return firstOf(q.Queue) },
+	{"compares the heads of queues", "Values/alike except the end", asksByHead(func(q *ticket.Query) string { return firstOf(q.Queue) },
 		func(q *ticket.Query) { q.Queue = nil }, func(t *ticket.Ticket) []string { return []string{t.Queue} })},
-	{"compares the heads of statuses", "Values/alike but for the end", asksByHead(func(q *ticket.Query) string { return firstOf(q.Status) },
+	{"compares the heads of statuses", "Values/alike except the end", asksByHead(func(q *ticket.Query) string { return firstOf(q.Status) },
 		func(q *ticket.Query) { q.Status = nil }, func(t *ticket.Ticket) []string { return []string{string(t.Status)} })},
-	{"compares the heads of assignees", "Values/alike but for the end", asksByHead(func(q *ticket.Query) string { return firstOf(q.Assignee) },
+	{"compares the heads of assignees", "Values/alike except the end", asksByHead(func(q *ticket.Query) string { return firstOf(q.Assignee) },
 		func(q *ticket.Query) { q.Assignee = nil }, func(t *ticket.Ticket) []string { return []string{t.Assignee} })},
-	{"compares the heads of tags", "Values/alike but for the end", asksByHead(func(q *ticket.Query) string { return firstOf(q.Tags) },
+	{"compares the heads of tags", "Values/alike except the end", asksByHead(func(q *ticket.Query) string { return firstOf(q.Tags) },
 		func(q *ticket.Query) { q.Tags = nil }, func(t *ticket.Ticket) []string { return t.Tags })},
-	{"compares the heads of organisations", "Values/alike but for the end", asksByHead(func(q *ticket.Query) string { return q.Organisation },
+	{"compares the heads of organisations", "Values/alike except the end", asksByHead(func(q *ticket.Query) string { return q.Organisation },
 		func(q *ticket.Query) { q.Organisation = "" }, func(t *ticket.Ticket) []string { return []string{t.Requester.Organisation} })},
-	{"compares the heads of requesters", "Values/alike but for the end", asksByHead(func(q *ticket.Query) string { return q.Requester.ID },
+	{"compares the heads of requesters", "Values/alike except the end", asksByHead(func(q *ticket.Query) string { return q.Requester.ID },
 		func(q *ticket.Query) { q.Requester = ticket.Person{} }, func(t *ticket.Ticket) []string { return []string{t.Requester.ID} })},
-	{"compares the heads of followers", "Values/alike but for the end", asksByHead(func(q *ticket.Query) string { return q.Participant.Email },
+	{"compares the heads of followers", "Values/alike except the end", asksByHead(func(q *ticket.Query) string { return q.Participant.Email },
 		func(q *ticket.Query) { q.Participant = ticket.Person{} }, func(t *ticket.Ticket) []string {
 			var emails []string
 			for _, p := range t.Followers {
@@ -68,14 +68,14 @@ var longFaults = []fault{
 			}
 			return emails
 		})},
-	{"compares the heads of fields", "Values/alike but for the end", asksByHead(func(q *ticket.Query) string {
+	{"compares the heads of fields", "Values/alike except the end", asksByHead(func(q *ticket.Query) string {
 		text, _ := q.Fields["text"].(string)
 		return text
 	}, func(q *ticket.Query) { q.Fields = nil }, func(t *ticket.Ticket) []string {
 		text, _ := t.Fields["text"].(string)
 		return []string{text}
 	})},
-	{"compares the heads of keys", "Values/alike but for the end", func(f *faulty) {
+	{"compares the heads of keys", "Values/alike except the end", func(f *faulty) {
 		s := f.Store
 		f.commit = func(ctx context.Context, c ticket.Commit) error {
 			if c.Receipt != nil && isLong(c.Receipt.Key) {
@@ -93,7 +93,7 @@ var longFaults = []fault{
 			return r, err
 		}
 	}},
-	{"compares the heads of tenants", "Values/alike but for the end", func(f *faulty) {
+	{"compares the heads of tenants", "Values/alike except the end", func(f *faulty) {
 		s, tenants := f.Store, &register{}
 		f.commit = func(ctx context.Context, c ticket.Commit) error {
 			err := s.Commit(ctx, c)
@@ -112,7 +112,7 @@ var longFaults = []fault{
 			return t, err
 		}
 	}},
-	{"compares the heads of recipients in lines", "Values/alike but for the end", naively(func(n *naive) {
+	{"compares the heads of recipients in lines", "Values/alike except the end", naively(func(n *naive) {
 		n.ahead = func(a, b *ticket.Delivery) bool {
 			alike := *b
 			if isLong(b.To.Key()) && head(a.To.Key()) == head(b.To.Key()) {
@@ -121,20 +121,20 @@ var longFaults = []fault{
 			return a.Before(&alike)
 		}
 	}, "Claim")},
-	{"compares the heads of notifiers of deliveries", "Values/alike but for the end", func(f *faulty) {
+	{"compares the heads of notifiers of deliveries", "Values/alike except the end", func(f *faulty) {
 		s := f.Store
 		f.deliveries = func(ctx context.Context, q ticket.DeliveryQuery) (ticket.DeliveryPage, error) {
-			via := q.Notifiers
-			if len(via) != 1 || !isLong(via[0]) {
+			by := q.Notifiers
+			if len(by) != 1 || !isLong(by[0]) {
 				return s.Deliveries(ctx, q)
 			}
 			q.Notifiers = nil
 			p, err := s.Deliveries(ctx, q)
-			p.Deliveries = slices.DeleteFunc(p.Deliveries, func(d ticket.Delivery) bool { return head(d.Notifier) != head(via[0]) })
+			p.Deliveries = slices.DeleteFunc(p.Deliveries, func(d ticket.Delivery) bool { return head(d.Notifier) != head(by[0]) })
 			return p, err
 		}
 	}},
-	{"compares the heads of recipients of deliveries", "Values/alike but for the end", func(f *faulty) {
+	{"compares the heads of recipients of deliveries", "Values/alike except the end", func(f *faulty) {
 		s := f.Store
 		f.deliveries = func(ctx context.Context, q ticket.DeliveryQuery) (ticket.DeliveryPage, error) {
 			to := q.To.Key()
@@ -153,7 +153,7 @@ var longFaults = []fault{
 	{"looks at 999 queues", "Values/long lists", asking(func(q *ticket.Query) { q.Queue = atMost(999, q.Queue) })},
 	{"looks at 999 assignees", "Values/long lists", asking(func(q *ticket.Query) { q.Assignee = atMost(999, q.Assignee) })},
 	{"looks at 999 tags", "Values/long lists", asking(func(q *ticket.Query) { q.Tags = atMost(999, q.Tags) })},
-	{"looks at no fields where they are many", "Values/long lists", asking(func(q *ticket.Query) {
+	{"ignores fields if they are many", "Values/long lists", asking(func(q *ticket.Query) {
 		if n := len(q.Fields); n > 64 && n <= longList {
 			q.Fields = nil
 		}

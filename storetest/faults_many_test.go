@@ -35,15 +35,15 @@ var manyFaults = []fault{
 			return events, err
 		}
 	}},
-	{"has a thousand that are due at most", "Many/due", dueAt(func(now time.Time, limit int) (time.Time, int) { return now, min(limit, 1000) })},
-	{"takes a limit beyond 16 bits for none", "Many/due", dueAt(func(now time.Time, limit int) (time.Time, int) { return now, int(int16(limit)) })},
+	{"returns a thousand timers at most", "Many/due", dueAt(func(now time.Time, limit int) (time.Time, int) { return now, min(limit, 1000) })},
+	{"takes a limit above 16 bits for none", "Many/due", dueAt(func(now time.Time, limit int) (time.Time, int) { return now, int(int16(limit)) })},
 	{"claims a thousand at most", "Many/claimed", claiming(func(r *ticket.ClaimRequest) { r.Limit = min(r.Limit, 1000) }, nil)},
 	{"lists five hundred tickets at most", "Many/listed", asking(func(q *ticket.Query) {
 		if q.Limit <= ticket.MaxLimit {
 			q.Limit = min(q.Limit, 500)
 		}
 	})},
-	{"has one page of tickets behind a thousand", "Many/listed", paging(func(q ticket.Query, p *ticket.Page) {
+	{"has one page of tickets after a thousand", "Many/listed", paging(func(q ticket.Query, p *ticket.Page) {
 		if len(p.Tickets) == ticket.MaxLimit {
 			p.Next = ""
 		}
@@ -60,7 +60,7 @@ var manyFaults = []fault{
 	{"settles a thousand at most", "Many/settled", settling(func(ctx context.Context, s ticket.Store, list []ticket.Settlement) error {
 		return s.Settle(ctx, list[:min(len(list), 1000)])
 	})},
-	{"settles the first portion only where a claim was lost", "Many/settled", settling(func(ctx context.Context, s ticket.Store, list []ticket.Settlement) error {
+	{"settles the first batch only if a claim was lost", "Many/settled", settling(func(ctx context.Context, s ticket.Store, list []ticket.Settlement) error {
 		err := ctx.Err()
 		for part := range slices.Chunk(list, 400) {
 			if err == nil {
@@ -69,12 +69,12 @@ var manyFaults = []fault{
 		}
 		return err
 	})},
-	{"revises 999 at most", "Many/revised", revising(func(r *ticket.DeliveryUpdate) {
+	{"updates 999 at most", "Many/updated", updating(func(r *ticket.DeliveryUpdate) {
 		if len(r.IDs) == 1000 {
 			r.IDs = r.IDs[:999]
 		}
 	}, nil)},
-	{"counts what the last portion revised", "Many/revised", revising(nil, func(_ ticket.DeliveryUpdate, n int) int {
+	{"counts only the last batch of updates", "Many/updated", updating(nil, func(_ ticket.DeliveryUpdate, n int) int {
 		if n > 500 {
 			n -= 500
 		}
@@ -83,9 +83,9 @@ var manyFaults = []fault{
 }
 
 var argumentFaults = []fault{
-	{"sorts the notifiers it is asked for", "Values/arguments", claiming(func(r *ticket.ClaimRequest) { slices.Sort(r.Notifiers) }, nil)},
-	{"sorts the IDs of a revision", "Values/arguments", revising(func(r *ticket.DeliveryUpdate) { slices.SortFunc(r.IDs, ticket.ID.Compare) }, nil)},
-	{"sorts the states of a revision", "Values/arguments", revising(func(r *ticket.DeliveryUpdate) { slices.Sort(r.From) }, nil)},
+	{"sorts the notifiers of a claim", "Values/arguments", claiming(func(r *ticket.ClaimRequest) { slices.Sort(r.Notifiers) }, nil)},
+	{"sorts the IDs of an update", "Values/arguments", updating(func(r *ticket.DeliveryUpdate) { slices.SortFunc(r.IDs, ticket.ID.Compare) }, nil)},
+	{"sorts the states of an update", "Values/arguments", updating(func(r *ticket.DeliveryUpdate) { slices.Sort(r.From) }, nil)},
 	{"sorts the IDs of a query", "Values/arguments", listing(func(q *ticket.DeliveryQuery) { slices.SortFunc(q.IDs, ticket.ID.Compare) }, nil)},
 	{"sorts settlements", "Values/arguments", settling(func(ctx context.Context, s ticket.Store, list []ticket.Settlement) error {
 		slices.SortFunc(list, func(a, b ticket.Settlement) int { return a.ID.Compare(b.ID) })

@@ -12,7 +12,7 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// straying is a fault that knows the tenant of every ticket and number.
+// straying is a fault that records the tenant of every ticket and number.
 func straying(stray func(f *faulty, tenantOf func(k any) string)) func(*faulty) {
 	return func(f *faulty) {
 		s, owner := f.Store, &register{}
@@ -98,8 +98,8 @@ var tenantFaults = []fault{
 	})},
 }
 
-// heedless calls a method as if its context were not over.
-func heedless(method string) func(*faulty) {
+// ignoring calls a method as if its context were not cancelled.
+func ignoring(method string) func(*faulty) {
 	return func(f *faulty) {
 		s, on := f.Store, context.WithoutCancel
 		switch method {
@@ -138,28 +138,28 @@ func heedless(method string) func(*faulty) {
 				return s.Deliveries(on(ctx), q)
 			}
 		case "UpdateDeliveries":
-			f.revise = func(ctx context.Context, r ticket.DeliveryUpdate) (int, error) { return s.UpdateDeliveries(on(ctx), r) }
+			f.update = func(ctx context.Context, r ticket.DeliveryUpdate) (int, error) { return s.UpdateDeliveries(on(ctx), r) }
 		case "DeliveryContexts":
-			f.brief = func(ctx context.Context, r ticket.DeliveryContextRequest) ([]ticket.DeliveryContext, error) {
-				return s.(ticket.DeliveryLoader).DeliveryContexts(on(ctx), r)
+			f.contexts = func(ctx context.Context, r contextsRequest) ([]ticket.DeliveryContext, error) {
+				return s.(ticket.DeliveryLoader).DeliveryContexts(on(ctx), r.rows, r.since, r.most)
 			}
 		}
 	}
 }
 
 var contextFaults = []fault{
-	{"commits without heed", "Context/cancelled", heedless("Commit")},
-	{"finds without heed", "Context/cancelled", heedless("Ticket")},
-	{"looks up without heed", "Context/cancelled", heedless("Lookup")},
-	{"finds receipts without heed", "Context/cancelled", heedless("Receipt")},
-	{"has events without heed", "Context/cancelled", heedless("Events")},
-	{"lists without heed", "Context/cancelled", heedless("List")},
-	{"has timers without heed", "Context/cancelled", heedless("Due")},
-	{"claims without heed", "Context/cancelled", heedless("Claim")},
-	{"settles without heed", "Context/cancelled", heedless("Settle")},
-	{"lists deliveries without heed", "Context/cancelled", heedless("Deliveries")},
-	{"revises without heed", "Context/cancelled", heedless("UpdateDeliveries")},
-	{"briefs without heed", "DeliveryContexts/cancelled", heedless("DeliveryContexts")},
+	{"commits in spite of the context", "Context/cancelled", ignoring("Commit")},
+	{"finds in spite of the context", "Context/cancelled", ignoring("Ticket")},
+	{"looks up in spite of the context", "Context/cancelled", ignoring("Lookup")},
+	{"finds receipts in spite of the context", "Context/cancelled", ignoring("Receipt")},
+	{"has events in spite of the context", "Context/cancelled", ignoring("Events")},
+	{"lists in spite of the context", "Context/cancelled", ignoring("List")},
+	{"has timers in spite of the context", "Context/cancelled", ignoring("Due")},
+	{"claims in spite of the context", "Context/cancelled", ignoring("Claim")},
+	{"settles in spite of the context", "Context/cancelled", ignoring("Settle")},
+	{"lists deliveries in spite of the context", "Context/cancelled", ignoring("Deliveries")},
+	{"updates in spite of the context", "Context/cancelled", ignoring("UpdateDeliveries")},
+	{"loads contexts in spite of the context", "DeliveryContexts/cancelled", ignoring("DeliveryContexts")},
 	{"commits before it looks at the context", "Context/cancelled", onCommit(func(ctx context.Context, s ticket.Store, c ticket.Commit) error {
 		return cmp.Or(s.Commit(context.WithoutCancel(ctx), c), ctx.Err())
 	})},
@@ -181,7 +181,7 @@ var contextFaults = []fault{
 	})},
 }
 
-// reopening is a fault that shows once the store was opened again.
+// reopening is a fault that takes effect when the store is reopened.
 func reopening(with func(f *faulty)) func(*faulty) {
 	return func(f *faulty) {
 		f.reopen = func() ticket.Store {
@@ -217,21 +217,21 @@ var durableFaults = []fault{
 			return claimed, err
 		}
 		f.reopen = func() ticket.Store {
-			for _, d := range held { // those that are settled already do not mind
+			for _, d := range held { // settled ones are not affected
 				_ = s.Settle(context.Background(), []ticket.Settlement{{ID: d.ID, Attempts: d.Attempts, Outcome: ticket.OutcomeRetry, At: clock, Due: d.Due}})
 			}
 			return s
 		}
 	}},
-	{"loses what is pending when it is closed", "Reopen/outbox", reopening(func(f *faulty) {
+	{"loses pending ones when it is closed", "Reopen/outbox", reopening(func(f *faulty) {
 		s := f.Store
 		f.claim = func(ctx context.Context, r ticket.ClaimRequest) ([]ticket.Delivery, error) {
 			claimed, err := s.Claim(ctx, r)
 			return slices.DeleteFunc(claimed, func(d ticket.Delivery) bool { return d.Attempts == 1 }), err
 		}
 	})},
-	{"loses what is sent when it is closed", "Reopen/outbox", reopening(forgetting(func(d ticket.Delivery) bool { return d.State == ticket.DeliverySent }))},
-	{"loses why the dead are dead when it is closed", "Reopen/outbox", reopening(func(f *faulty) {
+	{"loses sent ones when it is closed", "Reopen/outbox", reopening(omitting(func(d ticket.Delivery) bool { return d.State == ticket.DeliverySent }))},
+	{"loses the errors of dead ones when it is closed", "Reopen/outbox", reopening(func(f *faulty) {
 		s := f.Store
 		f.deliveries = func(ctx context.Context, q ticket.DeliveryQuery) (ticket.DeliveryPage, error) {
 			page, err := s.Deliveries(ctx, q)
@@ -249,7 +249,7 @@ var durableFaults = []fault{
 			return n
 		}
 	}},
-	{"loses what is unique when it is closed", "Reopen/unique", reopening(onRefusal(func(_ context.Context, _ ticket.Store, _ ticket.Commit, err error) error {
+	{"loses unique keys when it is closed", "Reopen/unique", reopening(onRefusal(func(_ context.Context, _ ticket.Store, _ ticket.Commit, err error) error {
 		if taken(err, ticket.DuplicateKey) {
 			return nil
 		}

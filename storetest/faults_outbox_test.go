@@ -12,7 +12,7 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// claiming is a fault in what Claim is asked, and in what it returns.
+// claiming is a fault in the request or the result of Claim.
 func claiming(ask func(r *ticket.ClaimRequest), change func(d []ticket.Delivery)) func(*faulty) {
 	return func(f *faulty) {
 		s := f.Store
@@ -29,7 +29,7 @@ func claiming(ask func(r *ticket.ClaimRequest), change func(d []ticket.Delivery)
 	}
 }
 
-// entering is a fault in when new deliveries are due.
+// entering is a fault in the due time of new deliveries.
 func entering(by time.Duration) func(*faulty) {
 	return func(f *faulty) {
 		s, moved := f.Store, &register{}
@@ -63,7 +63,7 @@ func entering(by time.Duration) func(*faulty) {
 	}
 }
 
-// leasing is a fault in how long a lease runs.
+// leasing is a fault in the length of a lease.
 func leasing(by time.Duration) func(*faulty) {
 	return claiming(
 		func(r *ticket.ClaimRequest) {
@@ -78,7 +78,7 @@ func leasing(by time.Duration) func(*faulty) {
 		})
 }
 
-// seeing is a fault in Claim, which sees the first hundred of a kind.
+// seeing is a fault in Claim, which looks at the first hundred of a kind only.
 func seeing(kind func(r ticket.ClaimRequest, d *ticket.Delivery) bool) func(*faulty) {
 	return naively(func(n *naive) {
 		n.looks = func(r ticket.ClaimRequest, d *ticket.Delivery) bool {
@@ -96,7 +96,7 @@ func seeing(kind func(r ticket.ClaimRequest, d *ticket.Delivery) bool) func(*fau
 	}, "Claim")
 }
 
-// taking is a fault in what becomes of a delivery that is claimed.
+// taking is a fault in how Claim changes a delivery.
 func taking(change func(d *ticket.Delivery)) func(*faulty) {
 	return naively(func(n *naive) {
 		n.take = func(d *ticket.Delivery, takenOver bool) {
@@ -109,7 +109,7 @@ func taking(change func(d *ticket.Delivery)) func(*faulty) {
 	}, "Claim")
 }
 
-// held is a fault in what Deliveries returns of what is claimed.
+// held is a fault in how Deliveries returns claimed deliveries.
 func held(change func(d *ticket.Delivery)) func(*faulty) {
 	return listing(nil, func(_ ticket.DeliveryQuery, p *ticket.DeliveryPage) {
 		for i := range p.Deliveries {
@@ -131,7 +131,7 @@ var claimFaults = []fault{
 			return cmp.Or(a.Due.Truncate(time.Second).Compare(b.Due.Truncate(time.Second)), a.ID.Compare(b.ID))
 		})
 	})},
-	{"puts repeats behind", "Claim/order", claiming(nil, func(d []ticket.Delivery) {
+	{"claims repeats last", "Claim/order", claiming(nil, func(d []ticket.Delivery) {
 		slices.SortStableFunc(d, func(a, b ticket.Delivery) int { return cmp.Compare(a.Attempts, b.Attempts) })
 	})},
 	{"claims without limit", "Claim/limit", claiming(func(r *ticket.ClaimRequest) {
@@ -144,27 +144,27 @@ var claimFaults = []fault{
 			r.Limit = 4
 		}
 	}, nil)},
-	{"folds the case of notifiers", "Claim/via", claiming(func(r *ticket.ClaimRequest) {
-		for _, via := range slices.Clone(r.Notifiers) {
-			r.Notifiers = append(r.Notifiers, strings.ToLower(via))
+	{"folds the case of notifiers", "Claim/notifiers", claiming(func(r *ticket.ClaimRequest) {
+		for _, by := range slices.Clone(r.Notifiers) {
+			r.Notifiers = append(r.Notifiers, strings.ToLower(by))
 		}
 	}, nil)},
-	{"serves any notifier who serves none", "Claim/via", claiming(func(r *ticket.ClaimRequest) {
+	{"claims for any notifier without a list", "Claim/notifiers", claiming(func(r *ticket.ClaimRequest) {
 		if len(r.Notifiers) == 0 {
 			r.Notifiers = []string{"", "mail", "sms"}
 		}
 	}, nil)},
-	{"takes the empty notifier for any", "Claim/via", claiming(func(r *ticket.ClaimRequest) { r.Notifiers = append(r.Notifiers, "") }, nil)},
-	{"serves one notifier after the other", "Claim/several notifiers", func(f *faulty) {
+	{"takes the empty notifier for any", "Claim/notifiers", claiming(func(r *ticket.ClaimRequest) { r.Notifiers = append(r.Notifiers, "") }, nil)},
+	{"claims for one notifier after the other", "Claim/several notifiers", func(f *faulty) {
 		s := f.Store
 		f.claim = func(ctx context.Context, r ticket.ClaimRequest) ([]ticket.Delivery, error) {
 			if r.Check() != nil || len(r.Notifiers) < 2 {
 				return s.Claim(ctx, r)
 			}
 			var all []ticket.Delivery
-			for _, via := range r.Notifiers {
+			for _, by := range r.Notifiers {
 				one := r
-				one.Notifiers, one.Limit = []string{via}, r.Limit-len(all)
+				one.Notifiers, one.Limit = []string{by}, r.Limit-len(all)
 				if one.Limit == 0 {
 					break
 				}
@@ -188,13 +188,13 @@ var claimFaults = []fault{
 			return s.Claim(ctx, r)
 		}
 	}},
-	{"looks at the first hundred, which others may hold", "Claim/behind many", seeing(func(_ ticket.ClaimRequest, d *ticket.Delivery) bool { return !d.State.Settled() })},
-	{"looks at the first hundred that are pending", "Claim/behind many", seeing(func(r ticket.ClaimRequest, d *ticket.Delivery) bool {
+	{"looks at the first hundred, which others may hold", "Claim/after many", seeing(func(_ ticket.ClaimRequest, d *ticket.Delivery) bool { return !d.State.Settled() })},
+	{"looks at the first hundred that are pending", "Claim/after many", seeing(func(r ticket.ClaimRequest, d *ticket.Delivery) bool {
 		return d.State == ticket.DeliveryPending && !d.Due.After(r.Now)
 	})},
 	{"leases for too short", "Claim/lease", leasing(-tick)},
 	{"leases for too long", "Claim/lease", leasing(tick)},
-	{"goes by the latest clock", "Claim/clocks differ", func(f *faulty) {
+	{"uses the latest clock of all callers", "Claim/clocks differ", func(f *faulty) {
 		s := f.Store
 		var mu sync.Mutex
 		var latest time.Time
@@ -223,13 +223,13 @@ var claimFaults = []fault{
 			d[i].Until = d[i].Until.Truncate(time.Second)
 		}
 	})},
-	{"forgets the third attempt", "Claim/stored", settling(func(ctx context.Context, s ticket.Store, list []ticket.Settlement) error {
+	{"does not store the third attempt", "Claim/stored", settling(func(ctx context.Context, s ticket.Store, list []ticket.Settlement) error {
 		if len(list) == 1 && list[0].Attempts == 3 {
 			return ticket.ErrClaimLost
 		}
 		return s.Settle(ctx, list)
 	})},
-	{"does not count a lease that has passed", "Claim/taken over", naively(func(n *naive) {
+	{"does not count an expired lease", "Claim/taken over", naively(func(n *naive) {
 		n.take = func(d *ticket.Delivery, _ bool) { d.Attempts++ }
 	}, "Claim")},
 	{"counts every repeat as a failure", "Claim/taken over", naively(func(n *naive) {
@@ -239,7 +239,7 @@ var claimFaults = []fault{
 			}
 		}
 	}, "Claim")},
-	{"counts failures anew when a lease has passed", "Claim/taken over", naively(func(n *naive) {
+	{"restarts the count of failures after an expired lease", "Claim/taken over", naively(func(n *naive) {
 		n.take = func(d *ticket.Delivery, takenOver bool) {
 			d.Attempts++
 			if takenOver {
@@ -247,16 +247,16 @@ var claimFaults = []fault{
 			}
 		}
 	}, "Claim")},
-	{"counts a lease that has passed only where it says so", "Claim/taken over", listing(nil, func(_ ticket.DeliveryQuery, p *ticket.DeliveryPage) {
+	{"returns an expired lease as a failure but does not store it", "Claim/taken over", listing(nil, func(_ ticket.DeliveryQuery, p *ticket.DeliveryPage) {
 		for i := range p.Deliveries {
 			if d := &p.Deliveries[i]; d.State == ticket.DeliveryClaimed && d.Attempts == 2 {
 				d.Failures = 0
 			}
 		}
 	})},
-	{"forgets the last error at the next claim", "Claim/kept", taking(func(d *ticket.Delivery) { d.LastError = "" })},
-	{"forgets the address at the next claim", "Claim/kept", taking(func(d *ticket.Delivery) { d.Address = "" })},
-	{"forgets the recipient's locale at the second claim", "Claim/kept", taking(func(d *ticket.Delivery) {
+	{"loses the last error at the next claim", "Claim/kept", taking(func(d *ticket.Delivery) { d.LastError = "" })},
+	{"loses the address at the next claim", "Claim/kept", taking(func(d *ticket.Delivery) { d.Address = "" })},
+	{"loses the recipient's locale at the second claim", "Claim/kept", taking(func(d *ticket.Delivery) {
 		if d.Attempts == 2 {
 			d.To.Person.Locale = ""
 		}
@@ -272,22 +272,22 @@ var claimFaults = []fault{
 			d.Kind = ""
 		}
 	})},
-	{"stores that what is claimed again was due then", "Claim/kept", held(func(d *ticket.Delivery) {
+	{"stores the time of the second claim as due", "Claim/kept", held(func(d *ticket.Delivery) {
 		if d.Attempts > 1 {
 			d.Due = d.Until.Add(-lease)
 		}
 	})},
-	{"stores that what is claimed again was made then", "Claim/kept", held(func(d *ticket.Delivery) {
+	{"stores the time of the second claim as created", "Claim/kept", held(func(d *ticket.Delivery) {
 		if d.Attempts > 1 {
 			d.Created = d.Until.Add(-lease)
 		}
 	})},
-	{"gives a lease to who asks for none", "Claim/invalid", claiming(func(r *ticket.ClaimRequest) {
+	{"accepts a claim without a lease", "Claim/invalid", claiming(func(r *ticket.ClaimRequest) {
 		if r.Lease <= 0 {
 			r.Lease = lease
 		}
 	}, nil)},
-	{"gives one to who asks for none", "Claim/invalid", claiming(func(r *ticket.ClaimRequest) { r.Limit = max(r.Limit, 1) }, nil)},
+	{"accepts a claim without a limit", "Claim/invalid", claiming(func(r *ticket.ClaimRequest) { r.Limit = max(r.Limit, 1) }, nil)},
 }
 
 // settling is a fault in Settle alone.
@@ -298,7 +298,7 @@ func settling(settle func(ctx context.Context, s ticket.Store, list []ticket.Set
 	}
 }
 
-// recording is a fault in what Settle records.
+// recording is a fault in how Settle records a settlement.
 func recording(change func(st *ticket.Settlement)) func(*faulty) {
 	return settling(func(ctx context.Context, s ticket.Store, list []ticket.Settlement) error {
 		list = slices.Clone(list)
@@ -318,13 +318,12 @@ func outcome(of, taken ticket.Outcome) func(*faulty) {
 	})
 }
 
-// afterwards is a fault in what a delivery is after a settlement, and whether it
-// is kept at all.
+// afterwards is a fault in a delivery after a settlement, and in whether it is kept.
 func afterwards(change func(was ticket.Delivery, d *ticket.Delivery, st ticket.Settlement) bool) func(*faulty) {
 	return naively(func(n *naive) { n.settled = change }, "Settle")
 }
 
-// putOff is a fault in what a delivery is when it is to be tried again.
+// putOff is a fault in a delivery after OutcomeRetry.
 func putOff(change func(st ticket.Settlement, d *ticket.Delivery)) func(*faulty) {
 	return afterwards(func(_ ticket.Delivery, d *ticket.Delivery, st ticket.Settlement) bool {
 		if st.Outcome == ticket.OutcomeRetry {
@@ -334,8 +333,7 @@ func putOff(change func(st ticket.Settlement, d *ticket.Delivery)) func(*faulty)
 	})
 }
 
-// following is a fault in Settle that knows which claims are held, and until
-// when.
+// following is a fault in Settle that records which claims are held, and until when.
 func following(settle func(ctx context.Context, s ticket.Store, held map[ticket.ID]ticket.Delivery, now time.Time, list []ticket.Settlement) error) func(*faulty) {
 	return func(f *faulty) {
 		s := f.Store
@@ -373,7 +371,7 @@ func isHeld(held map[ticket.ID]ticket.Delivery, st ticket.Settlement) bool {
 	return ok && d.Attempts == st.Attempts
 }
 
-// delaying is a fault in Settle, which puts off more than those behind in the line.
+// delaying is a fault in Settle, which postpones more than the later ones of the line.
 func delaying(alike func(was, o *ticket.Delivery) bool) func(*faulty) {
 	return naively(func(n *naive) {
 		n.settled = func(was ticket.Delivery, _ *ticket.Delivery, st ticket.Settlement) bool {
@@ -395,18 +393,18 @@ var settleFaults = []fault{
 	})},
 	{"tries again too late", "Settle/again", recording(func(st *ticket.Settlement) { st.Due = st.Due.Add(tick) })},
 	{"tries again too early", "Settle/again", recording(func(st *ticket.Settlement) { st.Due = st.Due.Add(-tick) })},
-	{"tries nothing again sooner than it was due", "Settle/again earlier", afterwards(func(was ticket.Delivery, d *ticket.Delivery, st ticket.Settlement) bool {
+	{"never retries before the first due time", "Settle/again earlier", afterwards(func(was ticket.Delivery, d *ticket.Delivery, st ticket.Settlement) bool {
 		if st.Outcome == ticket.OutcomeRetry && was.Due.After(d.Due) {
 			d.Due = was.Due
 		}
 		return true
 	})},
-	{"puts off all of a notifier", "Settle/again, and the others", delaying(func(was, o *ticket.Delivery) bool { return o.Notifier == was.Notifier })},
-	{"puts off all to a recipient", "Settle/again, and the others", delaying(func(was, o *ticket.Delivery) bool { return o.To.Key() == was.To.Key() })},
-	{"puts off all about a ticket", "Settle/again, and the others", delaying(func(was, o *ticket.Delivery) bool {
+	{"postpones all of a notifier", "Settle/again, and the others", delaying(func(was, o *ticket.Delivery) bool { return o.Notifier == was.Notifier })},
+	{"postpones all to a recipient", "Settle/again, and the others", delaying(func(was, o *ticket.Delivery) bool { return o.To.Key() == was.To.Key() })},
+	{"postpones all of a ticket", "Settle/again, and the others", delaying(func(was, o *ticket.Delivery) bool {
 		return o.Ticket == was.Ticket && o.Notifier == was.Notifier
 	})},
-	{"brings forward those behind", "Settle/again, and the others", naively(func(n *naive) {
+	{"brings later ones forward", "Settle/again, and the others", naively(func(n *naive) {
 		n.settled = func(was ticket.Delivery, d *ticket.Delivery, st ticket.Settlement) bool {
 			for _, o := range n.rows {
 				if st.Outcome == ticket.OutcomeRetry && was.Before(o) && o.Due.After(st.Due) && o.State == ticket.DeliveryPending {
@@ -416,7 +414,7 @@ var settleFaults = []fault{
 			return true
 		}
 	}, "Settle")},
-	{"puts off those behind for longer", "Settle/again, and the others", naively(func(n *naive) {
+	{"postpones later ones for longer", "Settle/again, and the others", naively(func(n *naive) {
 		n.settled = func(was ticket.Delivery, d *ticket.Delivery, st ticket.Settlement) bool {
 			for _, o := range n.rows {
 				if st.Outcome == ticket.OutcomeRetry && was.Before(o) && o.Due.Before(st.Due) {
@@ -428,33 +426,33 @@ var settleFaults = []fault{
 	}, "Settle")},
 	{"keeps no blanks around an error", "Settle/recorded", recording(func(st *ticket.Settlement) { st.Error = strings.TrimSpace(st.Error) })},
 	{"keeps one line of an error", "Settle/recorded", recording(func(st *ticket.Settlement) { st.Error, _, _ = strings.Cut(st.Error, "\n") })},
-	{"forgets at which address it tried", "Settle/recorded", recording(func(st *ticket.Settlement) { st.Address = "" })},
-	{"folds the address that it tried", "Settle/recorded", recording(func(st *ticket.Settlement) { st.Address = strings.ToLower(st.Address) })},
-	{"keeps the address of an earlier try", "Settle/recorded", afterwards(func(was ticket.Delivery, d *ticket.Delivery, _ ticket.Settlement) bool {
+	{"does not store the address", "Settle/recorded", recording(func(st *ticket.Settlement) { st.Address = "" })},
+	{"folds the case of the address", "Settle/recorded", recording(func(st *ticket.Settlement) { st.Address = strings.ToLower(st.Address) })},
+	{"keeps the address of an earlier attempt", "Settle/recorded", afterwards(func(was ticket.Delivery, d *ticket.Delivery, _ ticket.Settlement) bool {
 		d.Address = cmp.Or(d.Address, was.Address)
 		return true
 	})},
-	{"forgets how often it failed", "Settle/recorded", recording(func(st *ticket.Settlement) { st.Failures = 0 })},
-	{"tries again what is dead", "Settle/give up", recording(func(st *ticket.Settlement) {
+	{"does not store the failures", "Settle/recorded", recording(func(st *ticket.Settlement) { st.Failures = 0 })},
+	{"retries dead ones", "Settle/give up", recording(func(st *ticket.Settlement) {
 		if st.Outcome == ticket.OutcomeGiveUp {
 			st.Outcome, st.Due = ticket.OutcomeRetry, clock.Add(year/2)
 		}
 	})},
 	{"gives up what is done", "Settle/done", outcome(ticket.OutcomeDone, ticket.OutcomeGiveUp)},
-	{"takes what bounced for dead", "Settle/bounce back", outcome(ticket.OutcomeBounce, ticket.OutcomeGiveUp)},
+	{"takes what bounced for dead", "Settle/bounce", outcome(ticket.OutcomeBounce, ticket.OutcomeGiveUp)},
 	{"takes what was suppressed for sent", "Settle/suppress", outcome(ticket.OutcomeSuppress, ticket.OutcomeDone)},
-	{"tries again what was suppressed", "Settle/suppress", recording(func(st *ticket.Settlement) {
+	{"retries suppressed ones", "Settle/suppress", recording(func(st *ticket.Settlement) {
 		if st.Outcome == ticket.OutcomeSuppress {
 			st.Outcome, st.Due = ticket.OutcomeRetry, clock.Add(year/2)
 		}
 	})},
-	{"ends what is to be tried again", "Settle/again", afterwards(func(_ ticket.Delivery, d *ticket.Delivery, st ticket.Settlement) bool {
+	{"settles a retry", "Settle/again", afterwards(func(_ ticket.Delivery, d *ticket.Delivery, st ticket.Settlement) bool {
 		if st.Outcome == ticket.OutcomeRetry {
 			d.Settled = st.At
 		}
 		return true
 	})},
-	{"leaves claimed what is to be tried again", "Settle/again", afterwards(func(_ ticket.Delivery, d *ticket.Delivery, st ticket.Settlement) bool {
+	{"leaves a retry claimed", "Settle/again", afterwards(func(_ ticket.Delivery, d *ticket.Delivery, st ticket.Settlement) bool {
 		if st.Outcome == ticket.OutcomeRetry {
 			d.State = ticket.DeliveryClaimed
 			d.Until = st.Due
@@ -473,18 +471,18 @@ var settleFaults = []fault{
 	{"removes what was suppressed", "Settle/settled", afterwards(func(_ ticket.Delivery, d *ticket.Delivery, _ ticket.Settlement) bool {
 		return d.State != ticket.DeliverySuppressed
 	})},
-	{"does not know when it ended", "Settle/settled", afterwards(func(_ ticket.Delivery, d *ticket.Delivery, _ ticket.Settlement) bool {
+	{"does not store when it was settled", "Settle/settled", afterwards(func(_ ticket.Delivery, d *ticket.Delivery, _ ticket.Settlement) bool {
 		d.Settled = time.Time{}
 		return true
 	})},
-	{"knows to the second when it ended", "Settle/settled", recording(func(st *ticket.Settlement) { st.At = st.At.Truncate(time.Second) })},
-	{"knows when it ended of what is sent only", "Settle/settled", afterwards(func(_ ticket.Delivery, d *ticket.Delivery, _ ticket.Settlement) bool {
+	{"stores to the second when it was settled", "Settle/settled", recording(func(st *ticket.Settlement) { st.At = st.At.Truncate(time.Second) })},
+	{"stores only for sent ones when it was settled", "Settle/settled", afterwards(func(_ ticket.Delivery, d *ticket.Delivery, _ ticket.Settlement) bool {
 		if d.State != ticket.DeliverySent {
 			d.Settled = time.Time{}
 		}
 		return true
 	})},
-	{"loses to whom the dead were to go", "Settle/settled", afterwards(func(_ ticket.Delivery, d *ticket.Delivery, st ticket.Settlement) bool {
+	{"loses the recipients of dead ones", "Settle/settled", afterwards(func(_ ticket.Delivery, d *ticket.Delivery, st ticket.Settlement) bool {
 		if st.Outcome == ticket.OutcomeGiveUp {
 			d.To = ticket.Recipient{}
 		}
@@ -506,11 +504,11 @@ var settleFaults = []fault{
 		}
 		return true
 	})},
-	{"forgets the recipient's organisation of what it puts off", "Settle/kept", putOff(func(_ ticket.Settlement, d *ticket.Delivery) { d.To.Person.Organisation = "" })},
-	{"forgets the recipient's queue of what it puts off", "Settle/kept", putOff(func(_ ticket.Settlement, d *ticket.Delivery) { d.To.Queue = "" })},
-	{"forgets the kind of what it puts off", "Settle/kept", putOff(func(_ ticket.Settlement, d *ticket.Delivery) { d.Kind = "" })},
-	{"makes anew what it puts off", "Settle/kept", putOff(func(st ticket.Settlement, d *ticket.Delivery) { d.Created = st.At })},
-	{"forgets the event of what it puts off", "Settle/kept", putOff(func(_ ticket.Settlement, d *ticket.Delivery) {
+	{"loses the recipient's organisation of a retry", "Settle/kept", putOff(func(_ ticket.Settlement, d *ticket.Delivery) { d.To.Person.Organisation = "" })},
+	{"loses the recipient's queue of a retry", "Settle/kept", putOff(func(_ ticket.Settlement, d *ticket.Delivery) { d.To.Queue = "" })},
+	{"loses the kind of a retry", "Settle/kept", putOff(func(_ ticket.Settlement, d *ticket.Delivery) { d.Kind = "" })},
+	{"stores a retry as newly created", "Settle/kept", putOff(func(st ticket.Settlement, d *ticket.Delivery) { d.Created = st.At })},
+	{"loses the event of a retry", "Settle/kept", putOff(func(_ ticket.Settlement, d *ticket.Delivery) {
 		if d.LastError == "error 1" {
 			d.Seq = 0
 		}
@@ -529,17 +527,17 @@ var settleFaults = []fault{
 		}
 		return s.Settle(ctx, list)
 	})},
-	{"gives up where there is no outcome", "Settle/invalid", recording(func(st *ticket.Settlement) {
+	{"takes no outcome for OutcomeGiveUp", "Settle/invalid", recording(func(st *ticket.Settlement) {
 		if st.Outcome == 0 {
 			st.Outcome = ticket.OutcomeGiveUp
 		}
 	})},
-	{"knows a time where none is given", "Settle/invalid", recording(func(st *ticket.Settlement) {
+	{"makes up a missing At", "Settle/invalid", recording(func(st *ticket.Settlement) {
 		if st.At.IsZero() {
 			st.At = clock
 		}
 	})},
-	{"tries again at once where no time is given", "Settle/invalid", recording(func(st *ticket.Settlement) {
+	{"retries at once without a Due", "Settle/invalid", recording(func(st *ticket.Settlement) {
 		if st.Outcome == ticket.OutcomeRetry && st.Due.IsZero() {
 			st.Due = st.At
 		}
@@ -553,7 +551,7 @@ var settleFaults = []fault{
 		}
 		return s.Settle(ctx, list)
 	})},
-	{"does not say that a claim was lost", "Settle/other attempts", following(func(ctx context.Context, s ticket.Store, held map[ticket.ID]ticket.Delivery, _ time.Time, list []ticket.Settlement) error {
+	{"does not return a lost claim", "Settle/other attempts", following(func(ctx context.Context, s ticket.Store, held map[ticket.ID]ticket.Delivery, _ time.Time, list []ticket.Settlement) error {
 		err := s.Settle(ctx, list)
 		if len(list) != 1 {
 			return err
@@ -563,14 +561,14 @@ var settleFaults = []fault{
 		}
 		return err
 	})},
-	{"settles what it has never heard of", "Settle/not claimed", settling(func(ctx context.Context, s ticket.Store, list []ticket.Settlement) error {
+	{"accepts unknown deliveries", "Settle/not claimed", settling(func(ctx context.Context, s ticket.Store, list []ticket.Settlement) error {
 		err := s.Settle(ctx, list)
 		if len(list) == 1 && list[0].Attempts == 0 && list[0].Error == "" {
 			return nil
 		}
 		return err
 	})},
-	{"settles once more what it has settled", "Settle/not claimed", func(f *faulty) {
+	{"settles settled ones again", "Settle/not claimed", func(f *faulty) {
 		s, settled := f.Store, &register{}
 		f.settle = func(ctx context.Context, list []ticket.Settlement) error {
 			if len(list) == 1 {
@@ -599,14 +597,14 @@ var settleFaults = []fault{
 		}
 		return s.Settle(ctx, list)
 	})},
-	{"tells of the last claim only", "Settle/the others", settling(func(ctx context.Context, s ticket.Store, list []ticket.Settlement) error {
+	{"reports the last claim only", "Settle/the others", settling(func(ctx context.Context, s ticket.Store, list []ticket.Settlement) error {
 		err := ctx.Err()
 		for i := range list {
 			err = s.Settle(ctx, list[i:i+1])
 		}
 		return err
 	})},
-	{"settles nothing that ended after the lease", "Settle/after the lease", following(func(ctx context.Context, s ticket.Store, held map[ticket.ID]ticket.Delivery, _ time.Time, list []ticket.Settlement) error {
+	{"refuses settlements that ended after the lease", "Settle/after the lease", following(func(ctx context.Context, s ticket.Store, held map[ticket.ID]ticket.Delivery, _ time.Time, list []ticket.Settlement) error {
 		for _, st := range list {
 			if d, ok := held[st.ID]; ok && st.At.After(d.Until) && ctx.Err() == nil && st.At.Before(lastYear) {
 				return ticket.ErrClaimLost
@@ -614,7 +612,7 @@ var settleFaults = []fault{
 		}
 		return s.Settle(ctx, list)
 	})},
-	{"settles nothing after the lease", "Settle/after the lease", following(func(ctx context.Context, s ticket.Store, held map[ticket.ID]ticket.Delivery, now time.Time, list []ticket.Settlement) error {
+	{"refuses settlements after the lease", "Settle/after the lease", following(func(ctx context.Context, s ticket.Store, held map[ticket.ID]ticket.Delivery, now time.Time, list []ticket.Settlement) error {
 		for _, st := range list {
 			if d, ok := held[st.ID]; ok && !d.Until.After(now) && ctx.Err() == nil {
 				return ticket.ErrClaimLost

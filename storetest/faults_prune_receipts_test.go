@@ -7,48 +7,54 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// forgettingWith is a fault in what Forget is asked.
-func forgettingWith(change func(ctx context.Context, f ticket.ReceiptPruneRequest) (context.Context, ticket.ReceiptPruneRequest)) func(*faulty) {
+// pruningWith is a fault in the arguments of PruneReceipts.
+func pruningWith(change func(ctx context.Context, f pruneRequest) (context.Context, pruneRequest)) func(*faulty) {
 	return func(f *faulty) {
 		s := f.Store.(ticket.ReceiptPruner)
-		f.forget = func(ctx context.Context, g ticket.ReceiptPruneRequest) (int, error) {
+		f.prune = func(ctx context.Context, g pruneRequest) (int, error) {
 			ctx, g = change(ctx, g)
-			return s.PruneReceipts(ctx, g)
+			return s.PruneReceipts(ctx, g.before, g.limit, g.key)
 		}
 	}
 }
 
-var forgetFaults = []fault{
-	{"forgets what is as old as that", "PruneReceipts/old", forgettingWith(func(ctx context.Context, f ticket.ReceiptPruneRequest) (context.Context, ticket.ReceiptPruneRequest) {
-		if f.Key == nil { // keying is another matter
-			f.Before = f.Before.Add(time.Microsecond)
+var pruneFaults = []fault{
+	{"prunes receipts of that time", "PruneReceipts/old", pruningWith(func(ctx context.Context, f pruneRequest) (context.Context, pruneRequest) {
+		if f.key == nil { // not the calls that key
+			f.before = f.before.Add(time.Microsecond)
 		}
 		return ctx, f
 	})},
-	{"forgets without a limit", "PruneReceipts/limit", forgettingWith(func(ctx context.Context, f ticket.ReceiptPruneRequest) (context.Context, ticket.ReceiptPruneRequest) {
-		if f.Key == nil {
-			f.Limit = 1000
+	{"prunes without a limit", "PruneReceipts/limit", pruningWith(func(ctx context.Context, f pruneRequest) (context.Context, pruneRequest) {
+		if f.key == nil {
+			f.limit = 1000
 		}
 		return ctx, f
 	})},
-	{"keys without a key", "PruneReceipts/keyed", forgettingWith(func(ctx context.Context, f ticket.ReceiptPruneRequest) (context.Context, ticket.ReceiptPruneRequest) {
-		if f.Key == nil && f.Limit == 100 {
-			f.Key = func(d ticket.Digest) ticket.Digest { return d }
+	{"prunes all receipts at a limit of 0", "PruneReceipts/limit", pruningWith(func(ctx context.Context, r pruneRequest) (context.Context, pruneRequest) {
+		if r.limit == 0 {
+			r.limit = 1000
+		}
+		return ctx, r
+	})},
+	{"keys without a key", "PruneReceipts/keyed", pruningWith(func(ctx context.Context, f pruneRequest) (context.Context, pruneRequest) {
+		if f.key == nil && f.limit == 100 {
+			f.key = func(d ticket.Digest) ticket.Digest { return d }
 		}
 		return ctx, f
 	})},
-	{"keys what is keyed", "PruneReceipts/again", func(f *faulty) {
+	{"keys receipts twice", "PruneReceipts/again", func(f *faulty) {
 		s, n := f.Store.(ticket.ReceiptPruner), 0
-		f.forget = func(ctx context.Context, g ticket.ReceiptPruneRequest) (int, error) {
-			done, err := s.PruneReceipts(ctx, g)
-			if g.Key != nil && g.Limit == 10 && done == 0 && err == nil {
+		f.prune = func(ctx context.Context, g pruneRequest) (int, error) {
+			done, err := s.PruneReceipts(ctx, g.before, g.limit, g.key)
+			if g.key != nil && g.limit == 10 && done == 0 && err == nil {
 				n++
 				return n, nil
 			}
 			return done, err
 		}
 	}},
-	{"forgets for a caller who has gone", "PruneReceipts/cancelled", forgettingWith(func(ctx context.Context, f ticket.ReceiptPruneRequest) (context.Context, ticket.ReceiptPruneRequest) {
+	{"prunes in spite of the context", "PruneReceipts/cancelled", pruningWith(func(ctx context.Context, f pruneRequest) (context.Context, pruneRequest) {
 		return context.WithoutCancel(ctx), f
 	})},
 }

@@ -8,13 +8,13 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// flights counts the commits that are on their way, by what a fault likes.
+// flights counts concurrent commits by keys that a fault chooses.
 type flights struct {
 	mu sync.Mutex
 	n  map[ticket.ID]int
 }
 
-// takeOff reports whether a commit of another ticket is on its way.
+// takeOff reports whether a commit of another ticket is running.
 func (f *flights) takeOff(id ticket.ID) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -35,8 +35,8 @@ func (f *flights) land(id ticket.ID) {
 	f.n[id]--
 }
 
-// early shows a part of a change before all of it is written: of a change of two
-// events with a delivery, while a window lasts.
+// early shows a part of a change of two events with a delivery before all of it is
+// written, as long as a window lasts.
 func early(show func(f *faulty, pending func() *ticket.Commit)) func(*faulty) {
 	return func(f *faulty) {
 		s := f.Store

@@ -8,7 +8,7 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// likening takes numbers for one that are alike when they are put in a form.
+// likening takes numbers for equal whose normal forms are equal.
 func likening(form func(n string) string) func(*faulty) {
 	return func(f *faulty) {
 		s, used := f.Store, &register{}
@@ -25,7 +25,7 @@ func likening(form func(n string) string) func(*faulty) {
 }
 
 var readFaults = []fault{
-	{"has a zero ticket for the zero ID", "Ticket", func(f *faulty) {
+	{"returns a zero ticket for the zero ID", "Ticket", func(f *faulty) {
 		s := f.Store
 		f.ticket = func(ctx context.Context, tenant string, id ticket.ID) (ticket.Ticket, error) {
 			if id.IsZero() {
@@ -46,7 +46,7 @@ var readFaults = []fault{
 	{"folds the case of numbers", "Lookup/verbatim", likening(strings.ToUpper)},
 	{"ignores blanks in numbers", "Lookup/verbatim", likening(func(n string) string { return strings.ReplaceAll(n, " ", "") })},
 	{"ignores hyphens in numbers", "Lookup/verbatim", likening(func(n string) string { return strings.ReplaceAll(n, "-", "") })},
-	{"keeps a number as a number where it is one", "Lookup/verbatim", likening(func(n string) string {
+	{"stores numeric numbers as integers", "Lookup/verbatim", likening(func(n string) string {
 		if v, err := strconv.ParseFloat(n, 64); err == nil {
 			return strconv.FormatFloat(v, 'g', -1, 64)
 		}
@@ -62,7 +62,7 @@ var readFaults = []fault{
 			return t, err
 		}
 	}},
-	{"looks up the ticket as it was opened", "Lookup", func(f *faulty) {
+	{"looks up the first version of a ticket", "Lookup", func(f *faulty) {
 		s, opened := f.Store, &register{}
 		f.commit = func(ctx context.Context, c ticket.Commit) error {
 			for _, ch := range c.Changes {
@@ -90,7 +90,7 @@ var readFaults = []fault{
 			return t, err
 		}
 	}},
-	{"folds the case when it looks for a receipt", "Receipt", func(f *faulty) {
+	{"folds the case of keys in Receipt", "Receipt", func(f *faulty) {
 		s := f.Store
 		f.receipt = func(ctx context.Context, tenant, key string) (ticket.Receipt, error) {
 			if r, err := s.Receipt(ctx, tenant, key); err == nil {
@@ -103,7 +103,7 @@ var readFaults = []fault{
 			return r, err
 		}
 	}},
-	{"remembers the last receipt of a ticket", "Receipt", func(f *faulty) {
+	{"keeps the last receipt of a ticket only", "Receipt", func(f *faulty) {
 		s, last := f.Store, &register{}
 		f.commit = func(ctx context.Context, c ticket.Commit) error {
 			err := s.Commit(ctx, c)
@@ -120,7 +120,7 @@ var readFaults = []fault{
 			return r, err
 		}
 	}},
-	{"counts after itself when there is a limit", "Events/after and limit", func(f *faulty) {
+	{"includes the event after if there is a limit", "Events/after and limit", func(f *faulty) {
 		s := f.Store
 		f.events = func(ctx context.Context, tenant string, id ticket.ID, after int64, limit int) ([]ticket.Event, error) {
 			if limit > 0 {
@@ -129,7 +129,7 @@ var readFaults = []fault{
 			return s.Events(ctx, tenant, id, after, limit)
 		}
 	}},
-	{"gives none for a negative limit", "Events/after and limit", func(f *faulty) {
+	{"returns no events for a negative limit", "Events/after and limit", func(f *faulty) {
 		s := f.Store
 		f.events = func(ctx context.Context, tenant string, id ticket.ID, after int64, limit int) ([]ticket.Event, error) {
 			events, err := s.Events(ctx, tenant, id, after, limit)
@@ -145,7 +145,7 @@ var readFaults = []fault{
 			return s.Events(ctx, tenant, id, after, min(limit, 20))
 		}
 	}},
-	{"knows no ticket without later events", "Events/none", func(f *faulty) {
+	{"returns not found if there are no later events", "Events/none", func(f *faulty) {
 		s := f.Store
 		f.events = func(ctx context.Context, tenant string, id ticket.ID, after int64, limit int) ([]ticket.Event, error) {
 			events, err := s.Events(ctx, tenant, id, after, limit)
@@ -155,7 +155,7 @@ var readFaults = []fault{
 			return events, err
 		}
 	}},
-	{"has no later events of an unknown ticket", "Events/none", func(f *faulty) {
+	{"returns no events of an unknown ticket", "Events/none", func(f *faulty) {
 		s := f.Store
 		f.events = func(ctx context.Context, tenant string, id ticket.ID, after int64, limit int) ([]ticket.Event, error) {
 			events, err := s.Events(ctx, tenant, id, after, limit)

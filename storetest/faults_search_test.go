@@ -13,7 +13,7 @@ import (
 	"github.com/ticketkit/ticket/memstore"
 )
 
-// seeking is a fault in what Search does, given what it should.
+// seeking is a fault in how Search works, given the correct search.
 func seeking(search func(ctx context.Context, s ticket.Searcher, q ticket.SearchQuery) ([]ticket.Hit, error)) func(*faulty) {
 	return func(f *faulty) {
 		s := f.Store.(ticket.Searcher)
@@ -21,7 +21,7 @@ func seeking(search func(ctx context.Context, s ticket.Searcher, q ticket.Search
 	}
 }
 
-// sought is a fault in what Search is asked.
+// sought is a fault in the query of Search.
 func sought(change func(q *ticket.SearchQuery)) func(*faulty) {
 	return seeking(func(ctx context.Context, s ticket.Searcher, q ticket.SearchQuery) ([]ticket.Hit, error) {
 		change(&q)
@@ -29,7 +29,7 @@ func sought(change func(q *ticket.SearchQuery)) func(*faulty) {
 	})
 }
 
-// hitting is a fault in what Search returns.
+// hitting is a fault in the result of Search.
 func hitting(change func(q ticket.SearchQuery, hits []ticket.Hit) []ticket.Hit) func(*faulty) {
 	return seeking(func(ctx context.Context, s ticket.Searcher, q ticket.SearchQuery) ([]ticket.Hit, error) {
 		hits, err := s.Search(ctx, q)
@@ -40,8 +40,8 @@ func hitting(change func(q ticket.SearchQuery, hits []ticket.Hit) []ticket.Hit) 
 	})
 }
 
-// indexing is a fault in what is searched and counted: all that is committed
-// goes through change into a second store, unless that says no.
+// indexing is a fault in the data of Search and Counts: every commit goes through change
+// into a second store, if change returns true.
 func indexing(change func(ch *ticket.Change) bool) func(*faulty) {
 	return func(f *faulty) {
 		s, index := f.Store, memstore.New()
@@ -73,7 +73,7 @@ func found(hits []ticket.Hit, id ticket.ID) bool {
 }
 
 var searchFaults = []fault{
-	{"leaves out words that stand nowhere", "Search/words", seeking(func(ctx context.Context, s ticket.Searcher, q ticket.SearchQuery) ([]ticket.Hit, error) {
+	{"ignores words that do not occur", "Search/words", seeking(func(ctx context.Context, s ticket.Searcher, q ticket.SearchQuery) ([]ticket.Hit, error) {
 		if q.Check() != nil || strings.Contains(q.Text, "*") {
 			return s.Search(ctx, q)
 		}
@@ -112,12 +112,12 @@ var searchFaults = []fault{
 		}
 		return hits
 	})},
-	{"takes two symbols for a beginning", "Search/prefix", sought(func(q *ticket.SearchQuery) {
+	{"accepts a prefix of two characters", "Search/prefix", sought(func(q *ticket.SearchQuery) {
 		if q.Text == "pr*" {
 			q.Text = "pri*"
 		}
 	})},
-	{"takes a beginning for no word", "Search/prefix", seeking(func(ctx context.Context, s ticket.Searcher, q ticket.SearchQuery) ([]ticket.Hit, error) {
+	{"does not take a whole word for its prefix", "Search/prefix", seeking(func(ctx context.Context, s ticket.Searcher, q ticket.SearchQuery) ([]ticket.Hit, error) {
 		hits, err := s.Search(ctx, q)
 		if word, ok := strings.CutSuffix(q.Text, "*"); ok && err == nil {
 			q.Text = word
@@ -126,12 +126,12 @@ var searchFaults = []fault{
 		}
 		return hits, err
 	})},
-	{"heeds accents", "Search/what a word is", hitting(func(q ticket.SearchQuery, hits []ticket.Hit) []ticket.Hit {
+	{"distinguishes accents", "Search/what a word is", hitting(func(q ticket.SearchQuery, hits []ticket.Hit) []ticket.Hit {
 		return without(hits, func(t *ticket.Ticket) bool {
 			return strings.Contains(strings.ToLower(q.Text), "cafe") && strings.HasPrefix(t.Subject, "Café")
 		})
 	})},
-	{"takes what has no blank for one word", "Search/what a word is", hitting(func(q ticket.SearchQuery, hits []ticket.Hit) []ticket.Hit {
+	{"takes text without a space for one word", "Search/what a word is", hitting(func(q ticket.SearchQuery, hits []ticket.Hit) []ticket.Hit {
 		if q.Text == "刷" {
 			return nil
 		}
@@ -148,7 +148,7 @@ var searchFaults = []fault{
 		}
 		return hits
 	})},
-	{"does not look at solutions", "Search/where", indexing(func(ch *ticket.Change) bool {
+	{"does not search solutions", "Search/where", indexing(func(ch *ticket.Change) bool {
 		for i := range ch.Events {
 			if ch.Events[i].Answer && ch.Events[i].Action == ticket.ActionResolve {
 				ch.Events[i].Message = ""
@@ -162,8 +162,8 @@ var searchFaults = []fault{
 		}
 		return true
 	})},
-	{"always looks at notes", "Search/notes", sought(func(q *ticket.SearchQuery) { q.Notes = true })},
-	{"never looks at notes", "Search/notes", sought(func(q *ticket.SearchQuery) { q.Notes = false })},
+	{"always searches notes", "Search/notes", sought(func(q *ticket.SearchQuery) { q.Notes = true })},
+	{"never searches notes", "Search/notes", sought(func(q *ticket.SearchQuery) { q.Notes = false })},
 	{"shows notes", "Search/notes", func(f *faulty) {
 		s := f.Store
 		f.search = func(ctx context.Context, q ticket.SearchQuery) ([]ticket.Hit, error) {
@@ -179,7 +179,7 @@ var searchFaults = []fault{
 	}},
 	{"finds whatever the status", "Search/match", sought(func(q *ticket.SearchQuery) { q.Status = nil })},
 	{"finds whatever the queue", "Search/match", sought(func(q *ticket.SearchQuery) { q.Queue = nil })},
-	{"finds what concerns others", "Search/match", sought(func(q *ticket.SearchQuery) { q.Participant = ticket.Person{} })},
+	{"ignores the participant in a search", "Search/match", sought(func(q *ticket.SearchQuery) { q.Participant = ticket.Person{} })},
 	{"finds whatever the tags", "Search/match", sought(func(q *ticket.SearchQuery) { q.Tags = nil })},
 	{"finds whatever the fields", "Search/match", sought(func(q *ticket.SearchQuery) { q.Fields = nil })},
 	{"finds whatever the time", "Search/match", sought(func(q *ticket.SearchQuery) { q.TouchedBefore = time.Time{} })},
@@ -210,7 +210,7 @@ var searchFaults = []fault{
 			q.Limit = ticket.MaxLimit
 		}
 	})},
-	{"has no best", "Search/best", sought(func(q *ticket.SearchQuery) { q.Best = false })},
+	{"ignores Best", "Search/best", sought(func(q *ticket.SearchQuery) { q.Best = false })},
 	{"has the best first always", "Search/best", seeking(func(ctx context.Context, s ticket.Searcher, q ticket.SearchQuery) ([]ticket.Hit, error) {
 		if strings.Contains(q.Text, "jam") {
 			q.Best = true
@@ -237,7 +237,7 @@ var searchFaults = []fault{
 		}
 		return hits
 	})},
-	{"counts marks in symbols", "Search/snippet", hitting(func(_ ticket.SearchQuery, hits []ticket.Hit) []ticket.Hit {
+	{"counts marks in characters", "Search/snippet", hitting(func(_ ticket.SearchQuery, hits []ticket.Hit) []ticket.Hit {
 		for i, h := range hits {
 			for j, m := range h.Snippet.Marks {
 				from, to := len([]rune(h.Snippet.Text[:m.From])), len([]rune(h.Snippet.Text[:m.To]))
@@ -254,7 +254,7 @@ var searchFaults = []fault{
 		}
 		return hits
 	})},
-	{"cuts snippets within a symbol", "Search/snippet", hitting(func(_ ticket.SearchQuery, hits []ticket.Hit) []ticket.Hit {
+	{"cuts snippets within a character", "Search/snippet", hitting(func(_ ticket.SearchQuery, hits []ticket.Hit) []ticket.Hit {
 		for i := range hits {
 			hits[i].Snippet.Text += "\xc3"
 		}
@@ -291,7 +291,7 @@ var searchFaults = []fault{
 			return hits, err
 		}
 	}},
-	{"finds tickets as they were opened", "Search/fresh", func(f *faulty) {
+	{"finds the first version of tickets", "Search/fresh", func(f *faulty) {
 		s, opened := f.Store, &register{}
 		f.commit = func(ctx context.Context, c ticket.Commit) error {
 			for _, ch := range c.Changes {
@@ -312,7 +312,7 @@ var searchFaults = []fault{
 			return hits, err
 		}
 	}},
-	{"passes over what is committed late", "Search/fresh after commits at once", func(f *faulty) {
+	{"misses late commits", "Search/fresh after commits at once", func(f *faulty) {
 		s := f.Store
 		var mu sync.Mutex
 		begun, mark := 0, 0
@@ -352,7 +352,7 @@ var searchFaults = []fault{
 			return without(hits, func(t *ticket.Ticket) bool { return !indexed[t.ID] }), err
 		}
 	}},
-	{"finds whatever the case of the tenant", "Search/tenants", seeking(func(ctx context.Context, s ticket.Searcher, q ticket.SearchQuery) ([]ticket.Hit, error) {
+	{"finds tenants regardless of case", "Search/tenants", seeking(func(ctx context.Context, s ticket.Searcher, q ticket.SearchQuery) ([]ticket.Hit, error) {
 		hits, err := s.Search(ctx, q)
 		if lower := strings.ToLower(q.Tenant); lower != q.Tenant && err == nil {
 			q.Tenant = lower
@@ -361,7 +361,7 @@ var searchFaults = []fault{
 		}
 		return hits, err
 	})},
-	{"returns what it keeps", "Search/copies", func(f *faulty) {
+	{"returns its own data", "Search/copies", func(f *faulty) {
 		s := f.Store
 		var mu sync.Mutex
 		kept := map[string][]ticket.Hit{}
@@ -395,15 +395,15 @@ var searchFaults = []fault{
 	{"ignores cursors of searches", "Search/invalid", sought(func(q *ticket.SearchQuery) { q.After = "" })},
 	{"clamps limits of searches", "Search/invalid", sought(func(q *ticket.SearchQuery) { q.Limit = min(max(q.Limit, 0), ticket.MaxLimit) })},
 	{"cuts long text", "Search/invalid", sought(func(q *ticket.SearchQuery) { q.Text = q.Text[:min(len(q.Text), 1000)] })},
-	{"searches without heed", "Search/cancelled", seeking(func(ctx context.Context, s ticket.Searcher, q ticket.SearchQuery) ([]ticket.Hit, error) {
+	{"searches in spite of the context", "Search/cancelled", seeking(func(ctx context.Context, s ticket.Searcher, q ticket.SearchQuery) ([]ticket.Hit, error) {
 		return s.Search(context.WithoutCancel(ctx), q)
 	})},
-	{"maintains without heed", "Search/cancelled", func(f *faulty) {
+	{"maintains in spite of the context", "Search/cancelled", func(f *faulty) {
 		f.maintain = func(context.Context) error { return nil }
 	}},
 }
 
-// counting is a fault in what Counts returns.
+// counting is a fault in the result of Counts.
 func counting(change func(counts []ticket.Count) []ticket.Count) func(*faulty) {
 	return func(f *faulty) {
 		s := f.Store.(ticket.Counter)
@@ -442,23 +442,23 @@ var countsFaults = []fault{
 		}
 		return out
 	})},
-	{"leaves out what has no queue", "Counts", counting(func(counts []ticket.Count) []ticket.Count {
+	{"leaves out tickets without a queue", "Counts", counting(func(counts []ticket.Count) []ticket.Count {
 		if len(counts) < 10 {
 			return counts
 		}
 		return slices.DeleteFunc(counts, func(c ticket.Count) bool { return c.Queue == "" })
 	})},
-	{"goes on counting what is done", "Counts/changed", func(f *faulty) {
+	{"counts done tickets", "Counts/changed", func(f *faulty) {
 		search := f.Store.(ticket.Searcher).Search
 		indexing(func(ch *ticket.Change) bool { return ch.Expect == 0 || !ch.Ticket.Phase.Done() })(f)
 		f.search = search
 	}},
-	{"counts what was merged away", "Counts/changed", func(f *faulty) {
+	{"counts merged tickets", "Counts/changed", func(f *faulty) {
 		search := f.Store.(ticket.Searcher).Search
 		indexing(func(ch *ticket.Change) bool { return ch.Ticket.MergedInto.IsZero() })(f)
 		f.search = search
 	}},
-	{"counts tickets where they were opened", "Counts/changed", func(f *faulty) {
+	{"counts tickets in their first place", "Counts/changed", func(f *faulty) {
 		search := f.Store.(ticket.Searcher).Search
 		indexing(func(ch *ticket.Change) bool { return ch.Expect == 0 })(f)
 		f.search = search
@@ -469,13 +469,13 @@ var countsFaults = []fault{
 		}
 		return counts
 	})},
-	{"counts whatever the case of the tenant", "Counts/tenants", func(f *faulty) {
+	{"counts tenants regardless of case", "Counts/tenants", func(f *faulty) {
 		s := f.Store.(ticket.Counter)
 		f.counts = func(ctx context.Context, tenant string) ([]ticket.Count, error) {
 			return s.Counts(ctx, strings.ToLower(tenant))
 		}
 	}},
-	{"counts without heed", "Counts/cancelled", func(f *faulty) {
+	{"counts in spite of the context", "Counts/cancelled", func(f *faulty) {
 		s := f.Store.(ticket.Counter)
 		f.counts = func(ctx context.Context, tenant string) ([]ticket.Count, error) {
 			return s.Counts(context.WithoutCancel(ctx), tenant)

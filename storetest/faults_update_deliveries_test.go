@@ -9,21 +9,21 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// reviving is a fault in which deliveries a revision changes.
-func reviving(revises func(r ticket.DeliveryUpdate, d *ticket.Delivery) bool) func(*faulty) {
-	return naively(func(n *naive) { n.revises = revises }, "UpdateDeliveries")
+// reviving is a fault in which deliveries an update changes.
+func reviving(updates func(r ticket.DeliveryUpdate, d *ticket.Delivery) bool) func(*faulty) {
+	return naively(func(n *naive) { n.updates = updates }, "UpdateDeliveries")
 }
 
-// rewritten is a fault in what a delivery is after a revision.
-func rewritten(revised func(was ticket.Delivery, d *ticket.Delivery, r ticket.DeliveryUpdate)) func(*faulty) {
-	return naively(func(n *naive) { n.revised = revised }, "UpdateDeliveries")
+// rewritten is a fault in a delivery after an update.
+func rewritten(updated func(was ticket.Delivery, d *ticket.Delivery, r ticket.DeliveryUpdate)) func(*faulty) {
+	return naively(func(n *naive) { n.updated = updated }, "UpdateDeliveries")
 }
 
-// revising is a fault in what Revise returns, and in what it is asked.
-func revising(ask func(r *ticket.DeliveryUpdate), count func(r ticket.DeliveryUpdate, n int) int) func(*faulty) {
+// updating is a fault in the request or the result of UpdateDeliveries.
+func updating(ask func(r *ticket.DeliveryUpdate), count func(r ticket.DeliveryUpdate, n int) int) func(*faulty) {
 	return func(f *faulty) {
 		s := f.Store
-		f.revise = func(ctx context.Context, r ticket.DeliveryUpdate) (int, error) {
+		f.update = func(ctx context.Context, r ticket.DeliveryUpdate) (int, error) {
 			if ask != nil {
 				ask(&r)
 			}
@@ -36,88 +36,88 @@ func revising(ask func(r *ticket.DeliveryUpdate), count func(r ticket.DeliveryUp
 	}
 }
 
-var reviseFaults = []fault{
-	{"revives what is claimed", "UpdateDeliveries/from", reviving(func(r ticket.DeliveryUpdate, d *ticket.Delivery) bool {
+var updateFaults = []fault{
+	{"updates claimed ones", "UpdateDeliveries/from", reviving(func(r ticket.DeliveryUpdate, d *ticket.Delivery) bool {
 		return d.Tenant == r.Tenant && (slices.Contains(r.From, d.State) || d.State == ticket.DeliveryClaimed)
 	})},
-	{"makes due what is pending", "UpdateDeliveries/from", reviving(func(r ticket.DeliveryUpdate, d *ticket.Delivery) bool {
+	{"updates pending ones", "UpdateDeliveries/from", reviving(func(r ticket.DeliveryUpdate, d *ticket.Delivery) bool {
 		return d.Tenant == r.Tenant && (slices.Contains(r.From, d.State) || d.State == ticket.DeliveryPending)
 	})},
-	{"revives all that is settled", "UpdateDeliveries/from", reviving(func(r ticket.DeliveryUpdate, d *ticket.Delivery) bool {
+	{"updates all settled ones", "UpdateDeliveries/from", reviving(func(r ticket.DeliveryUpdate, d *ticket.Delivery) bool {
 		return d.Tenant == r.Tenant && d.State.Settled()
 	})},
-	{"revives the dead where nothing is to be", "UpdateDeliveries/from", reviving(func(r ticket.DeliveryUpdate, d *ticket.Delivery) bool {
+	{"updates dead ones without From", "UpdateDeliveries/from", reviving(func(r ticket.DeliveryUpdate, d *ticket.Delivery) bool {
 		return d.Tenant == r.Tenant && (slices.Contains(r.From, d.State) || len(r.From) == 0 && d.State == ticket.DeliveryDead)
 	})},
-	{"revives one of two states", "UpdateDeliveries/from", reviving(func(r ticket.DeliveryUpdate, d *ticket.Delivery) bool {
+	{"updates one of two states", "UpdateDeliveries/from", reviving(func(r ticket.DeliveryUpdate, d *ticket.Delivery) bool {
 		return d.Tenant == r.Tenant && slices.Contains(r.From, d.State) && (len(r.From) != 2 || r.From[0] == d.State)
 	})},
-	{"trims the words of a revision", "UpdateDeliveries/kept", rewritten(func(_ ticket.Delivery, d *ticket.Delivery, r ticket.DeliveryUpdate) {
+	{"trims the error of an update", "UpdateDeliveries/kept", rewritten(func(_ ticket.Delivery, d *ticket.Delivery, r ticket.DeliveryUpdate) {
 		d.LastError = strings.TrimSpace(r.Error)
 	})},
-	{"revives when it was due before", "UpdateDeliveries/pending", rewritten(func(was ticket.Delivery, d *ticket.Delivery, r ticket.DeliveryUpdate) {
+	{"keeps the old due time", "UpdateDeliveries/pending", rewritten(func(was ticket.Delivery, d *ticket.Delivery, r ticket.DeliveryUpdate) {
 		if r.To == ticket.DeliveryPending {
 			d.Due = was.Due
 		}
 	})},
-	{"revives with the failures", "UpdateDeliveries/pending", rewritten(func(was ticket.Delivery, d *ticket.Delivery, _ ticket.DeliveryUpdate) { d.Failures = was.Failures })},
-	{"revives what has ended", "UpdateDeliveries/pending", rewritten(func(was ticket.Delivery, d *ticket.Delivery, r ticket.DeliveryUpdate) {
+	{"keeps the failures of an updated one", "UpdateDeliveries/pending", rewritten(func(was ticket.Delivery, d *ticket.Delivery, _ ticket.DeliveryUpdate) { d.Failures = was.Failures })},
+	{"keeps Settled of an updated one", "UpdateDeliveries/pending", rewritten(func(was ticket.Delivery, d *ticket.Delivery, r ticket.DeliveryUpdate) {
 		if r.To == ticket.DeliveryPending {
 			d.Settled = was.Settled
 		}
 	})},
-	{"revives when it was created", "UpdateDeliveries/pending", rewritten(func(_ ticket.Delivery, d *ticket.Delivery, r ticket.DeliveryUpdate) {
+	{"makes updated ones due when they were created", "UpdateDeliveries/pending", rewritten(func(_ ticket.Delivery, d *ticket.Delivery, r ticket.DeliveryUpdate) {
 		if r.To == ticket.DeliveryPending {
 			d.Created = r.At
 		}
 	})},
-	{"does not know when it bounced", "UpdateDeliveries/bounced", rewritten(func(was ticket.Delivery, d *ticket.Delivery, r ticket.DeliveryUpdate) {
+	{"does not store when it bounced", "UpdateDeliveries/bounced", rewritten(func(was ticket.Delivery, d *ticket.Delivery, r ticket.DeliveryUpdate) {
 		if r.To == ticket.DeliveryBounced {
 			d.Settled = was.Settled
 		}
 	})},
-	{"forgets the failures of what bounced", "UpdateDeliveries/bounced", rewritten(func(_ ticket.Delivery, d *ticket.Delivery, r ticket.DeliveryUpdate) {
+	{"loses the failures of bounced ones", "UpdateDeliveries/bounced", rewritten(func(_ ticket.Delivery, d *ticket.Delivery, r ticket.DeliveryUpdate) {
 		if r.To == ticket.DeliveryBounced {
 			d.Failures = 0
 		}
 	})},
-	{"brings back attempts from the first", "UpdateDeliveries/kept", rewritten(func(_ ticket.Delivery, d *ticket.Delivery, r ticket.DeliveryUpdate) {
+	{"resets the attempts of an updated one", "UpdateDeliveries/kept", rewritten(func(_ ticket.Delivery, d *ticket.Delivery, r ticket.DeliveryUpdate) {
 		if r.To == ticket.DeliveryPending {
 			d.Attempts = 0
 		}
 	})},
-	{"counts a revision as an attempt", "UpdateDeliveries/kept", rewritten(func(_ ticket.Delivery, d *ticket.Delivery, r ticket.DeliveryUpdate) {
+	{"counts an update as an attempt", "UpdateDeliveries/kept", rewritten(func(_ ticket.Delivery, d *ticket.Delivery, r ticket.DeliveryUpdate) {
 		if r.To == ticket.DeliveryBounced {
 			d.Attempts++
 		}
 	})},
-	{"forgets the address of what is revised", "UpdateDeliveries/kept", rewritten(func(_ ticket.Delivery, d *ticket.Delivery, _ ticket.DeliveryUpdate) { d.Address = "" })},
-	{"keeps the error of what is revised", "UpdateDeliveries/kept", rewritten(func(was ticket.Delivery, d *ticket.Delivery, _ ticket.DeliveryUpdate) { d.LastError = was.LastError })},
-	{"keeps the error where there is no other", "UpdateDeliveries/kept", rewritten(func(was ticket.Delivery, d *ticket.Delivery, r ticket.DeliveryUpdate) {
+	{"loses the address of an updated one", "UpdateDeliveries/kept", rewritten(func(_ ticket.Delivery, d *ticket.Delivery, _ ticket.DeliveryUpdate) { d.Address = "" })},
+	{"keeps the old error of an updated one", "UpdateDeliveries/kept", rewritten(func(was ticket.Delivery, d *ticket.Delivery, _ ticket.DeliveryUpdate) { d.LastError = was.LastError })},
+	{"keeps the old error if there is no new one", "UpdateDeliveries/kept", rewritten(func(was ticket.Delivery, d *ticket.Delivery, r ticket.DeliveryUpdate) {
 		if r.Error == "" {
 			d.LastError = was.LastError
 		}
 	})},
-	{"says how many were to be revised", "UpdateDeliveries/how many", revising(nil, func(r ticket.DeliveryUpdate, n int) int {
+	{"returns the number of IDs", "UpdateDeliveries/how many", updating(nil, func(r ticket.DeliveryUpdate, n int) int {
 		if r.Tenant != acme {
 			return n
 		}
 		return len(r.IDs)
 	})},
-	{"says only whether any was revised", "UpdateDeliveries/how many", revising(nil, func(ticket.DeliveryUpdate, int) int { return 1 })},
-	{"revives under any tenant", "UpdateDeliveries/tenants", reviving(func(r ticket.DeliveryUpdate, d *ticket.Delivery) bool { return slices.Contains(r.From, d.State) })},
-	{"takes the empty tenant for any when it revises", "UpdateDeliveries/tenants", reviving(func(r ticket.DeliveryUpdate, d *ticket.Delivery) bool {
+	{"returns only whether any was updated", "UpdateDeliveries/how many", updating(nil, func(ticket.DeliveryUpdate, int) int { return 1 })},
+	{"updates under any tenant", "UpdateDeliveries/tenants", reviving(func(r ticket.DeliveryUpdate, d *ticket.Delivery) bool { return slices.Contains(r.From, d.State) })},
+	{"takes the empty tenant of an update for any", "UpdateDeliveries/tenants", reviving(func(r ticket.DeliveryUpdate, d *ticket.Delivery) bool {
 		return (d.Tenant == r.Tenant || r.Tenant == "") && slices.Contains(r.From, d.State)
 	})},
-	{"revises to pending where nothing is said", "UpdateDeliveries/invalid", revising(func(r *ticket.DeliveryUpdate) {
+	{"takes no To for pending", "UpdateDeliveries/invalid", updating(func(r *ticket.DeliveryUpdate) {
 		if r.To == "" {
 			r.To = ticket.DeliveryPending
 		}
 	}, nil)},
-	{"revises at any time", "UpdateDeliveries/invalid", revising(func(r *ticket.DeliveryUpdate) {
+	{"updates at any time", "UpdateDeliveries/invalid", updating(func(r *ticket.DeliveryUpdate) {
 		if r.At.IsZero() {
 			r.At = clock.Add(time.Hour)
 		}
 	}, nil)},
-	{"revises as many as are named", "UpdateDeliveries/invalid", revising(func(r *ticket.DeliveryUpdate) { r.IDs = r.IDs[:min(len(r.IDs), 1000)] }, nil)},
+	{"updates any number of IDs", "UpdateDeliveries/invalid", updating(func(r *ticket.DeliveryUpdate) { r.IDs = r.IDs[:min(len(r.IDs), 1000)] }, nil)},
 }

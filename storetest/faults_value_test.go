@@ -10,7 +10,7 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// retext changes all text that can be reached from p, but for numbers.
+// retext changes all text that can be reached from p, except numbers.
 func retext(p any, f func(string) string) { retextIn(reflect.ValueOf(p), f) }
 
 func retextIn(v reflect.Value, f func(string) string) {
@@ -47,7 +47,7 @@ func rewriting(f func(string) string) func(*faulty) {
 	}, func(e *ticket.Event) { retext(e, f) })
 }
 
-// refielding is a fault in custom fields; what becomes of "lost" is gone.
+// refielding is a fault in custom fields; a field that becomes "lost" is removed.
 func refielding(f func(name string, v any) any) func(*faulty) {
 	change := func(fields ticket.Fields) {
 		for k, v := range fields {
@@ -66,7 +66,7 @@ type atVersion struct {
 	version int64
 }
 
-// caching gives out, for ever, what it has read once, through one method.
+// caching always returns the first result of one method.
 func caching(method string) func(*faulty) {
 	return func(f *faulty) {
 		s, cache := f.Store, &register{}
@@ -115,7 +115,7 @@ func caching(method string) func(*faulty) {
 }
 
 var valueFaults = []fault{
-	{"takes what was before 1970 for 1970", "Values/years taken", func(f *faulty) {
+	{"takes times before 1970 for 1970", "Values/years taken", func(f *faulty) {
 		s := f.Store
 		f.ticket = func(ctx context.Context, tenant string, id ticket.ID) (ticket.Ticket, error) {
 			t, err := s.Ticket(ctx, tenant, id)
@@ -125,7 +125,7 @@ var valueFaults = []fault{
 			return t, err
 		}
 	}},
-	{"takes a bound that it cannot hold for none", "Values/years refused", func(f *faulty) {
+	{"ignores a bound that it cannot store", "Values/years refused", func(f *faulty) {
 		s := f.Store
 		f.list = func(ctx context.Context, q ticket.Query) (ticket.Page, error) {
 			if q.DueBefore.After(lastYear) {
@@ -134,10 +134,10 @@ var valueFaults = []fault{
 			return s.List(ctx, q)
 		}
 	}},
-	{"counts on beyond the last microsecond", "Values/years to be due", dueAt(func(now time.Time, limit int) (time.Time, int) {
+	{"counts past the last microsecond", "Values/years due", dueAt(func(now time.Time, limit int) (time.Time, int) {
 		return time.UnixMicro(now.UnixMicro()), limit
 	})},
-	{"keeps the ticket it was given", "Values/copies in", func(f *faulty) {
+	{"keeps the caller's ticket", "Values/copies in", func(f *faulty) {
 		s, kept := f.Store, &register{}
 		f.commit = func(ctx context.Context, c ticket.Commit) error {
 			err := s.Commit(ctx, c)
@@ -156,7 +156,7 @@ var valueFaults = []fault{
 			return t, err
 		}
 	}},
-	{"keeps the events it was given", "Values/copies in", func(f *faulty) {
+	{"keeps the caller's events", "Values/copies in", func(f *faulty) {
 		s, kept := f.Store, &register{}
 		f.commit = func(ctx context.Context, c ticket.Commit) error {
 			err := s.Commit(ctx, c)
@@ -179,7 +179,7 @@ var valueFaults = []fault{
 			return events, err
 		}
 	}},
-	{"keeps the receipt it was given", "Values/copies in", func(f *faulty) {
+	{"keeps the caller's receipt", "Values/copies in", func(f *faulty) {
 		s, kept := f.Store, &register{}
 		f.commit = func(ctx context.Context, c ticket.Commit) error {
 			err := s.Commit(ctx, c)
@@ -203,7 +203,7 @@ var valueFaults = []fault{
 
 	{"composes accents", "Values/text", rewriting(func(s string) string { return strings.ReplaceAll(s, "e\u0301", "é") })},
 	{"cuts blanks off", "Values/text", rewriting(strings.TrimSpace)},
-	{"loses what is beyond the basic plane", "Values/text", rewriting(func(s string) string {
+	{"loses characters outside the basic plane", "Values/text", rewriting(func(s string) string {
 		return strings.Map(func(r rune) rune {
 			if r > 0xFFFF {
 				return '?'
@@ -330,7 +330,7 @@ var valueFaults = []fault{
 		}
 	})},
 	{"does not count how often a ticket was reopened", "Values/history", changing(func(t *ticket.Ticket) { t.Reopened = 0 }, nil)},
-	{"loses who was answered", "Values/history", changing(nil, func(e *ticket.Event) {
+	{"loses the person who was answered", "Values/history", changing(nil, func(e *ticket.Event) {
 		if e.Set.Timer != nil && e.Action == ticket.ActionAsk {
 			e.Answer = false
 		}

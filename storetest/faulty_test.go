@@ -11,8 +11,7 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// faulty is a store that does as the store in it, but for what a fault puts in
-// the place of a method.
+// faulty wraps a store; a fault can replace single methods.
 type faulty struct {
 	ticket.Store
 	commit  func(context.Context, ticket.Commit) error
@@ -27,10 +26,10 @@ type faulty struct {
 	reopen  func() ticket.Store
 
 	deliveries func(context.Context, ticket.DeliveryQuery) (ticket.DeliveryPage, error)
-	revise     func(context.Context, ticket.DeliveryUpdate) (int, error)
-	brief      func(context.Context, ticket.DeliveryContextRequest) ([]ticket.DeliveryContext, error)
-	forget     func(context.Context, ticket.ReceiptPruneRequest) (int, error)
-	hasten     func(context.Context, ticket.RescheduleRequest) (int, error)
+	update     func(context.Context, ticket.DeliveryUpdate) (int, error)
+	contexts   func(context.Context, contextsRequest) ([]ticket.DeliveryContext, error)
+	prune      func(context.Context, pruneRequest) (int, error)
+	reschedule func(context.Context, ticket.RescheduleRequest) (int, error)
 
 	search   func(context.Context, ticket.SearchQuery) ([]ticket.Hit, error)
 	counts   func(context.Context, string) ([]ticket.Count, error)
@@ -51,7 +50,7 @@ func (f *faulty) replaces(method string) bool {
 		"Commit": f.commit != nil, "Ticket": f.ticket != nil, "Lookup": f.lookup != nil, "Receipt": f.receipt != nil,
 		"Events": f.events != nil, "List": f.list != nil, "Due": f.due != nil, "Claim": f.claim != nil,
 		"Settle": f.settle != nil, "reopen": f.reopen != nil,
-		"Deliveries": f.deliveries != nil, "UpdateDeliveries": f.revise != nil, "DeliveryContexts": f.brief != nil, "PruneReceipts": f.forget != nil, "Reschedule": f.hasten != nil,
+		"Deliveries": f.deliveries != nil, "UpdateDeliveries": f.update != nil, "DeliveryContexts": f.contexts != nil, "PruneReceipts": f.prune != nil, "Reschedule": f.reschedule != nil,
 		"Search": f.search != nil, "Counts": f.counts != nil, "Maintain": f.maintain != nil,
 	}[method]
 }
@@ -138,34 +137,34 @@ func (f *faulty) Deliveries(ctx context.Context, q ticket.DeliveryQuery) (ticket
 
 func (f *faulty) UpdateDeliveries(ctx context.Context, r ticket.DeliveryUpdate) (int, error) {
 	f.called("UpdateDeliveries")
-	if f.revise != nil {
-		return f.revise(ctx, r)
+	if f.update != nil {
+		return f.update(ctx, r)
 	}
 	return f.Store.UpdateDeliveries(ctx, r)
 }
 
 func (f *faulty) Reschedule(ctx context.Context, h ticket.RescheduleRequest) (int, error) {
 	f.called("Reschedule")
-	if f.hasten != nil {
-		return f.hasten(ctx, h)
+	if f.reschedule != nil {
+		return f.reschedule(ctx, h)
 	}
 	return f.Store.(ticket.Rescheduler).Reschedule(ctx, h)
 }
 
-func (f *faulty) PruneReceipts(ctx context.Context, g ticket.ReceiptPruneRequest) (int, error) {
+func (f *faulty) PruneReceipts(ctx context.Context, before time.Time, limit int, key func(ticket.Digest) ticket.Digest) (int, error) {
 	f.called("PruneReceipts")
-	if f.forget != nil {
-		return f.forget(ctx, g)
+	if f.prune != nil {
+		return f.prune(ctx, pruneRequest{before, limit, key})
 	}
-	return f.Store.(ticket.ReceiptPruner).PruneReceipts(ctx, g)
+	return f.Store.(ticket.ReceiptPruner).PruneReceipts(ctx, before, limit, key)
 }
 
-func (f *faulty) DeliveryContexts(ctx context.Context, r ticket.DeliveryContextRequest) ([]ticket.DeliveryContext, error) {
+func (f *faulty) DeliveryContexts(ctx context.Context, rows []ticket.Delivery, since time.Time, most int) ([]ticket.DeliveryContext, error) {
 	f.called("DeliveryContexts")
-	if f.brief != nil {
-		return f.brief(ctx, r)
+	if f.contexts != nil {
+		return f.contexts(ctx, contextsRequest{rows, since, most})
 	}
-	return f.Store.(ticket.DeliveryLoader).DeliveryContexts(ctx, r)
+	return f.Store.(ticket.DeliveryLoader).DeliveryContexts(ctx, rows, since, most)
 }
 
 func (f *faulty) Search(ctx context.Context, q ticket.SearchQuery) ([]ticket.Hit, error) {
@@ -184,7 +183,7 @@ func (f *faulty) Counts(ctx context.Context, tenant string) ([]ticket.Count, err
 	return f.Store.(ticket.Counter).Counts(ctx, tenant)
 }
 
-// Maintain has nothing to do, as long as no fault makes some.
+// Maintain is unsupported unless a fault replaces it.
 func (f *faulty) Maintain(ctx context.Context) error {
 	f.called("Maintain")
 	if f.maintain != nil {
@@ -201,8 +200,8 @@ func (f *faulty) reopened() ticket.Store {
 	return f.Store
 }
 
-// window is the moment between two steps that should have been one. It lasts
-// until others have called, or seem not to be there.
+// window is the time between two steps that should have been one. It lasts until others
+// have called, or seem not to exist.
 func (f *faulty) window() {
 	before := f.calls.Load()
 	for i := 0; i < 2000 && f.calls.Load() < before+4; i++ {
@@ -210,7 +209,7 @@ func (f *faulty) window() {
 	}
 }
 
-// changing is a fault in what is read: every ticket and event passes through.
+// changing is a fault in reading: it passes every ticket and event through a function.
 func changing(ofTicket func(*ticket.Ticket), ofEvent func(*ticket.Event)) func(*faulty) {
 	return func(f *faulty) {
 		s := f.Store

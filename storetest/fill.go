@@ -8,16 +8,16 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// awkward is text that stores are known to bring back changed. There is no NUL
-// among it: the desk takes in none.
+// awkward is text that is known to come back changed from some stores. It has no NUL
+// byte, because the desk refuses that.
 var awkward = []string{
 	"plain", "Straße", "cafe\u0301", "café", "日本語", "שלום", "👩‍👩‍👧‍👦", "İıſK", "\u202eturned", "\ufeffmark", "\u2028line\u2029",
 	"\uffff\ufffd\U0010ffff", " blanks  around ", "tab\tand\r\nbreaks\n", "\x01\x1b\x7f\u0085", `"quoted" 'twice'`, `back\slash \n \u0041`,
 	"100% _sure_", "<b>&amp;</b>", "null", "{}", "0", "1e3", "NaN", "true", "$1 ? :name @p1 %s", "-- /* ; */",
 }
 
-// A filler sets everything that a value has room for, so that the cases about
-// values cover what is added to them later.
+// A filler sets every field of a value, so that the cases about values also cover fields
+// that are added later.
 type filler struct {
 	n      int
 	text   func(n int) string
@@ -25,7 +25,7 @@ type filler struct {
 	fields func(n int) ticket.Fields
 }
 
-// plainly fills with short text and whole seconds.
+// plainly returns a filler with short text and whole seconds.
 func plainly() *filler {
 	return &filler{
 		text: func(n int) string { return fmt.Sprintf("text %d", n) },
@@ -36,7 +36,7 @@ func plainly() *filler {
 	}
 }
 
-// event is an edit that fills an event, all but what ties it to its ticket.
+// event returns an edit that fills an event, except the fields that tie it to its ticket.
 func (f *filler) event(e *ticket.Event) {
 	was := *e
 	f.fill(reflect.ValueOf(e).Elem())
@@ -111,7 +111,7 @@ func (f *filler) fill(v reflect.Value) {
 	}
 }
 
-// scribble overwrites all that can be reached from p, as a careless caller may.
+// scribble overwrites everything that can be reached from p, like a careless caller.
 func scribble(p any) { scribbleOver(reflect.ValueOf(p)) }
 
 func scribbleOver(v reflect.Value) {

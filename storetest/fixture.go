@@ -10,11 +10,11 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// clock is when everything happens, unless a case says otherwise. It is later
-// than the clock of any machine that runs this.
+// clock is the time of everything, unless a case says otherwise. It is later than the
+// clock of any machine that runs the suite.
 var clock = time.Date(2100, 3, 1, 9, 0, 0, 0, time.UTC)
 
-// past and soon lie before and after it.
+// past and soon are before and after clock.
 var (
 	past = clock.Add(-time.Hour)
 	soon = clock.Add(time.Hour)
@@ -28,7 +28,7 @@ var (
 	lin = ticket.By{Role: ticket.RoleAgent, ID: "lin"}
 )
 
-// id makes IDs that are the same in every run and in no order.
+// id returns IDs that are the same in every run and not in ascending order.
 func (k *kit) id() ticket.ID { return idOf(k.made.Add(1)) }
 
 func idOf(n uint64) ticket.ID {
@@ -36,16 +36,16 @@ func idOf(n uint64) ticket.ID {
 	return ticket.ID(sum[:16])
 }
 
-// number makes numbers in the same way. An odd factor never meets one twice.
+// number returns numbers in the same way. An odd factor never gives the same one twice.
 func (k *kit) number() ticket.Number { return numberOf(k.made.Add(1)) }
 
 func numberOf(n uint64) ticket.Number { return ticket.NumberOf(n * 0x9E3779B97F4A7C15) }
 
-// An edit makes an event say something.
+// An edit changes the content of an event.
 type edit = func(e *ticket.Event)
 
-// opened is a new ticket: the change that opens it, with further events for
-// further edits.
+// opened returns a change that opens a new ticket, with one more event for each further
+// edit.
 func (k *kit) opened(tenant string, edits ...edit) ticket.Change {
 	return opening(k.id(), k.number(), tenant, edits...)
 }
@@ -70,12 +70,12 @@ func opening(id ticket.ID, n ticket.Number, tenant string, edits ...edit) ticket
 	return c
 }
 
-// next is a change of a ticket that is stored already: an event for each edit.
+// next returns a change of a stored ticket, with one event for each edit.
 func next(t ticket.Ticket, edits ...edit) ticket.Change {
 	return add(ticket.Change{Expect: t.Version, Ticket: t}, edits...)
 }
 
-// add appends an event for each edit to a change.
+// add appends one event for each edit to a change.
 func add(c ticket.Change, edits ...edit) ticket.Change {
 	c.Events = slices.Grow(slices.Clip(c.Events), len(edits)) // copied once, not for each event
 	for _, edit := range edits {
@@ -95,7 +95,7 @@ func note(text ticket.Note) edit { return func(e *ticket.Event) { e.Note = text 
 
 func at(t time.Time) edit { return func(e *ticket.Event) { e.At = t } }
 
-// timer starts the ticket's timer; the zero time stops it.
+// timer sets the ticket's timer; the zero time stops it.
 func timer(t time.Time) edit {
 	return func(e *ticket.Event) {
 		e.Set.Timer = &ticket.Timer{At: t, Action: ticket.ActionResume}
@@ -105,7 +105,7 @@ func timer(t time.Time) edit {
 	}
 }
 
-// delivery tells of the ticket's last event.
+// delivery returns a delivery for the ticket's last event.
 func (k *kit) delivery(t ticket.Ticket) ticket.Delivery {
 	return ticket.Delivery{
 		ID: k.id(), Tenant: t.Tenant, Ticket: t.ID, Seq: t.Version, Kind: ticket.KindReceived, Notifier: "mail",
@@ -114,13 +114,13 @@ func (k *kit) delivery(t ticket.Ticket) ticket.Delivery {
 	}
 }
 
-// to is a person whom nobody else is equal to.
+// to returns a person who is equal to no other.
 func to(n int) ticket.Recipient {
 	return ticket.Recipient{Role: ticket.RoleFollower, Person: ticket.Person{Email: fmt.Sprintf("person-%d@example.org", n)}}
 }
 
-// outbox stores a ticket with deliveries that are due at the times given, to a
-// person each, so that none waits for another.
+// outbox stores a ticket with one delivery for each due time. Each goes to another
+// person, so that none waits for another.
 func (k *kit) outbox(due ...time.Time) []ticket.Delivery {
 	k.Helper()
 	c := k.opened(acme)
@@ -134,7 +134,7 @@ func (k *kit) outbox(due ...time.Time) []ticket.Delivery {
 	return list
 }
 
-// receiptFor says that the key was used for the ticket.
+// receiptFor returns a receipt of the key for the ticket.
 func receiptFor(t ticket.Ticket, key string) *ticket.Receipt {
 	return &ticket.Receipt{
 		Tenant: t.Tenant, Key: key, Ticket: t.ID, Version: t.Version,
@@ -142,8 +142,8 @@ func receiptFor(t ticket.Ticket, key string) *ticket.Receipt {
 	}
 }
 
-// asCommitted is a claimed delivery as it was before it was claimed, for the
-// cases that are not about claiming.
+// asCommitted returns a claimed delivery as it was before the claim, for cases that are
+// not about claims.
 func asCommitted(claimed []ticket.Delivery) []ticket.Delivery {
 	out := slices.Clone(claimed)
 	for i := range out {

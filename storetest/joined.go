@@ -6,7 +6,7 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-const saysJoined = `Texts that are kept in one key must not run together: the tenant "a" with the key "b:c" is not the tenant "a:b" with the key "c".`
+const saysJoined = `Texts that are combined into one key must not run together: the tenant "a" with the key "b:c" is not the tenant "a:b" with the key "c".`
 
 var joinedRules = []rule{
 	{name: "Tenants/run together", says: saysJoined, upon: []string{"Tenants/", "List/match", "Deliveries/match", "Deliveries/tenants", "Commit/key", "Receipt"}, prove: joinedTenants},
@@ -14,15 +14,15 @@ var joinedRules = []rule{
 	{name: "Counts/run together", says: saysJoined, lacks: noCounts, upon: []string{"Counts"}, prove: joinedCounts},
 }
 
-// pairs are two names, twice, which are the same when they are joined: a and b:c,
-// and a:b and c. Those of another n are others.
+// pairs returns two pairs of names that are equal when joined: a and b:c, and a:b and c.
+// Another n gives other names.
 func pairs(n int, sep string) [2][2]string {
 	a := fmt.Sprintf("%d a", n)
 	return [2][2]string{{a, "b" + sep + "c"}, {a + sep + "b", "c"}}
 }
 
-// joinedTenants has pairs of tenants and of whatever else a store may keep in one
-// key with them.
+// joinedTenants has pairs of a tenant and of anything else that a store may keep in one
+// key with it.
 func joinedTenants(k *kit) {
 	for n, sep := range separators {
 		var commits []ticket.Commit
@@ -65,8 +65,8 @@ func joinedTenants(k *kit) {
 	}
 }
 
-// joinedFields has tags and custom fields whose names and values are the same when
-// they are joined, in one tenant.
+// joinedFields has tags and custom fields of one tenant whose names and values are equal
+// when joined.
 func joinedFields(k *kit) {
 	for n, sep := range append([]string{"=", `"`}, separators...) {
 		var tickets []ticket.Ticket

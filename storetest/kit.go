@@ -12,13 +12,13 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// A kit is what a case works with: a store, and the means to fill it, to read
-// it and to say what is wrong.
+// A kit is what a case works with: a store and methods to fill it, to read it and to
+// report failures.
 type kit struct {
 	tb
 	rule   rule
 	store  *watched
-	closed func(ticket.Store) ticket.Store // opened again
+	closed func(ticket.Store) ticket.Store // reopens the store
 	made   atomic.Uint64                   // IDs and numbers so far
 }
 
@@ -29,8 +29,8 @@ func newKit(t tb, r rule, s ticket.Store, reopen func(ticket.Store) ticket.Store
 // reopen closes the store and opens it again.
 func (k *kit) reopen() { k.store = &watched{Store: k.closed(k.store.Store)} }
 
-// fail says which sentence does not hold, why, and what was called last, unless
-// several callers were at it: their errors name the method themselves.
+// fail reports the sentence that does not hold, the reason and the last method called.
+// With several callers the errors name the method themselves.
 func (k *kit) fail(format string, args ...any) {
 	k.Helper()
 	why := fmt.Sprintf(format, args...)
@@ -41,7 +41,7 @@ func (k *kit) fail(format string, args ...any) {
 	k.FailNow()
 }
 
-// ok wants a call to succeed.
+// ok expects a call to succeed.
 func (k *kit) ok(err error, call string, args ...any) {
 	k.Helper()
 	if err != nil {
@@ -49,7 +49,7 @@ func (k *kit) ok(err error, call string, args ...any) {
 	}
 }
 
-// refused wants a call to fail with an error of the category.
+// refused expects a call to fail with an error of the category.
 func (k *kit) refused(err, category error, call string, args ...any) {
 	k.Helper()
 	if !errors.Is(err, category) {
@@ -57,7 +57,7 @@ func (k *kit) refused(err, category error, call string, args ...any) {
 	}
 }
 
-// duplicate wants a commit to fail because something is taken already.
+// duplicate expects a commit to fail with a DuplicateError of what.
 func (k *kit) duplicate(err error, what, call string, args ...any) {
 	k.Helper()
 	var d *ticket.DuplicateError
@@ -66,7 +66,7 @@ func (k *kit) duplicate(err error, what, call string, args ...any) {
 	}
 }
 
-// same wants two values to say the same; see the package comment.
+// same expects two values to be equal; see the package comment.
 func (k *kit) same(got, want any, what string, args ...any) {
 	k.Helper()
 	if d := diff(got, want); d != "" {
@@ -84,7 +84,7 @@ func (k *kit) commit(changes ...ticket.Change) {
 	k.put(ticket.Commit{Changes: changes})
 }
 
-// try commits one change and returns what the store says.
+// try commits the changes and returns the store's error.
 func (k *kit) try(changes ...ticket.Change) error {
 	return k.store.Commit(k.Context(), ticket.Commit{Changes: changes})
 }
@@ -110,14 +110,14 @@ func (k *kit) receipt(tenant, key string) ticket.Receipt {
 	return got
 }
 
-// stands wants a ticket to be stored as it is here, with this history.
+// stands expects a ticket to be stored like this, with this history.
 func (k *kit) stands(t ticket.Ticket, history []ticket.Event) {
 	k.Helper()
 	k.same(k.ticket(t), t, "ticket")
 	k.same(k.events(t), history, "events")
 }
 
-// unknown wants no ticket to be stored under this one's ID and number.
+// unknown expects no ticket to be stored with this ID or number.
 func (k *kit) unknown(t ticket.Ticket) {
 	k.Helper()
 	_, err := k.store.Ticket(k.Context(), t.Tenant, t.ID)
@@ -140,18 +140,17 @@ func (k *kit) due(now time.Time, limit int) []ticket.Ref {
 	return refs
 }
 
-// dueAside is due for cases that are about something else: it also reports whether
-// Due works at all, which is not theirs to say.
+// dueAside is due for cases about something else: it also reports whether Due works at
+// all, which other cases check.
 func (k *kit) dueAside(now time.Time) ([]ticket.Ref, bool) {
 	refs, err := k.store.Due(k.Context(), now, 100)
 	return refs, err == nil
 }
 
-// lease is how long a claim holds, unless a case says otherwise.
+// lease is the duration of a claim, unless a case says otherwise.
 const lease = time.Minute
 
-// claim leases what is due now of the notifier that deliveries are for, unless
-// a case says otherwise.
+// claim claims what is due now for the notifier "mail".
 func (k *kit) claim(now time.Time) []ticket.Delivery {
 	k.Helper()
 	return k.claimWith(ticket.ClaimRequest{Now: now, Lease: lease, Limit: 100, Notifiers: []string{"mail"}})
@@ -176,7 +175,7 @@ func (k *kit) deliveries(q ticket.DeliveryQuery) ticket.DeliveryPage {
 	return p
 }
 
-// find looks for a delivery by its ID.
+// find returns a delivery by its ID.
 func (k *kit) find(d ticket.Delivery) (ticket.Delivery, bool) {
 	k.Helper()
 	list := k.deliveries(ticket.DeliveryQuery{Tenant: d.Tenant, IDs: []ticket.ID{d.ID}}).Deliveries
@@ -187,24 +186,24 @@ func (k *kit) find(d ticket.Delivery) (ticket.Delivery, bool) {
 	return list[i], true
 }
 
-// stored is find for a delivery that must be there.
+// stored is find for a delivery that must exist.
 func (k *kit) stored(d ticket.Delivery) ticket.Delivery {
 	k.Helper()
 	found, ok := k.find(d)
 	if !ok {
-		k.fail("the delivery %s is not found any more", d.ID)
+		k.fail("the delivery %s is no longer found", d.ID)
 	}
 	return found
 }
 
-func (k *kit) revise(r ticket.DeliveryUpdate) int {
+func (k *kit) update(r ticket.DeliveryUpdate) int {
 	k.Helper()
 	n, err := k.store.UpdateDeliveries(k.Context(), r)
 	k.ok(err, "UpdateDeliveries")
 	return n
 }
 
-// together runs f n times at once, from a common start.
+// together calls f n times concurrently, from a common start.
 func (k *kit) together(n int, f func(i int) error) {
 	k.Helper()
 	errs := make([]error, n)

@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	saysLine    = "Deliveries of one ticket by one notifier to one recipient (with equal Recipient.Key) stand in line, by Seq, then by ID."
-	saysBlocked = "One must not be claimed while an earlier one of its line is pending or claimed, due or not."
+	saysLine    = "Deliveries of one ticket by one notifier to one recipient (with equal Recipient.Key) form a line, ordered by Seq, then by ID."
+	saysBlocked = "A delivery must not be claimed while an earlier one of its line is pending or claimed, due or not."
 )
 
 var lineRules = []rule{
@@ -25,13 +25,13 @@ var lineRules = []rule{
 	{name: "Line/blocked", says: saysBlocked, upon: []string{"Settle/"}, prove: lineBlocked},
 	{name: "Line/freed", says: saysBlocked, upon: []string{"Settle/", "Line/blocked"}, prove: lineFreed},
 	{name: "Line/redriven", says: saysBlocked, upon: []string{"Settle/", "Line/blocked", "Line/freed", "UpdateDeliveries/"}, prove: lineRedriven},
-	{name: "Line/again behind one redriven", says: saysBlocked, upon: []string{"Settle/", "Line/blocked", "Line/freed", "Line/redriven", "UpdateDeliveries/"}, prove: lineAgain},
+	{name: "Line/after a redrive", says: saysBlocked, upon: []string{"Settle/", "Line/blocked", "Line/freed", "Line/redriven", "UpdateDeliveries/"}, prove: lineAgain},
 	{name: "Line/bounced elsewhere", says: saysLine, upon: []string{"Settle/", "Line/blocked", "Line/redriven", "UpdateDeliveries/"}, prove: lineBounced},
 	{name: "Line/race", says: saysBlocked, needs: Concurrency, upon: []string{"Settle/", "Line/order", "Line/blocked", "Concurrency/claim"}, prove: lineRace},
 }
 
-// line makes a ticket and deliveries in one line, of which all are due: in the
-// order of their events, of their IDs, and of the times when they are due.
+// line returns a ticket and deliveries of one line, all of them due, in the order of
+// their events, their IDs and their due times.
 func (k *kit) line(n int) (ticket.Change, []ticket.Delivery) {
 	edits := make([]edit, n)
 	ids := make([]ticket.ID, n)
@@ -49,7 +49,7 @@ func (k *kit) line(n int) (ticket.Change, []ticket.Delivery) {
 	return c, list
 }
 
-// lined is line, stored.
+// lined stores what line returns.
 func (k *kit) lined(n int) []ticket.Delivery {
 	k.Helper()
 	c, list := k.line(n)
@@ -62,7 +62,7 @@ func (k *kit) enter(c ticket.Change, list []ticket.Delivery) {
 	k.put(ticket.Commit{Changes: []ticket.Change{c}, Deliveries: list})
 }
 
-// claims wants exactly these to be claimed now, and returns them.
+// claims expects exactly these deliveries to be claimed now, and returns them.
 func (k *kit) claims(now time.Time, want []ticket.Delivery, when string, args ...any) []ticket.Delivery {
 	k.Helper()
 	got := k.claim(now)
@@ -70,12 +70,12 @@ func (k *kit) claims(now time.Time, want []ticket.Delivery, when string, args ..
 	return got
 }
 
-// lineOrder has IDs and times that go against the order of the events.
+// lineOrder has IDs and times in the opposite order of the events.
 func lineOrder(k *kit) {
 	c, list := k.line(6)
 	slices.Reverse(list)
 	for i := range list {
-		list[i].Seq = min(int64(i+1), 4) // the last three tell of one event
+		list[i].Seq = min(int64(i+1), 4) // the last three are of one event
 		list[i].Created = past.Add(-time.Duration(i) * time.Second)
 		if i >= 3 {
 			list[i].Due = past.Add(time.Duration(i) * time.Second)
@@ -91,8 +91,8 @@ func lineOrder(k *kit) {
 	}
 }
 
-// lineMany has numbers of events that sort otherwise as text, which are entered
-// from the last to the first and are all due at once.
+// lineMany has event numbers that sort differently as text. The deliveries are stored from
+// last to first and are all due at the same time.
 func lineMany(k *kit) {
 	c, list := k.manyInLine()
 	entered := slices.Clone(list)
@@ -104,8 +104,8 @@ func lineMany(k *kit) {
 	}
 }
 
-// manyInLine makes a ticket of more than a hundred events and deliveries that tell
-// of some of them, in order.
+// manyInLine returns a ticket with more than a hundred events, and deliveries for some of
+// them, in order.
 func (k *kit) manyInLine() (ticket.Change, []ticket.Delivery) {
 	c := k.opened(acme, slices.Repeat([]edit{func(*ticket.Event) {}}, 101)...)
 	var list []ticket.Delivery
@@ -117,17 +117,17 @@ func (k *kit) manyInLine() (ticket.Change, []ticket.Delivery) {
 	return c, list
 }
 
-// separators are what careless keys are joined with.
+// separators are characters that careless stores join keys with.
 var separators = []string{":", "/", "|", " ", ",", ".", "-", "_", "#", "\t", "\n", "\x1f", ""}
 
-// lineJoined has notifiers and recipients whose names are the same when they are
-// joined: mail:x and i:y, and mail and x:i:y.
+// lineJoined has notifiers and recipients whose names are equal when joined: mail:x and
+// i:y, and mail and x:i:y.
 func lineJoined(k *kit) {
 	agent := func(id string) ticket.Recipient {
 		return ticket.Recipient{Role: ticket.RoleAgent, Person: ticket.Person{ID: id}}
 	}
 	key := agent("y")
-	prefix, _ := strings.CutSuffix(key.Key(), "y") // with which the key of an agent begins
+	prefix, _ := strings.CutSuffix(key.Key(), "y") // the prefix of an agent's key
 	for _, sep := range separators {
 		c := k.opened(acme)
 		a, b := k.delivery(c.Ticket), k.delivery(c.Ticket)
@@ -139,7 +139,7 @@ func lineJoined(k *kit) {
 	}
 }
 
-// lineSame has pairs of recipients that are the same.
+// lineSame has pairs of equal recipients.
 func lineSame(k *kit) {
 	person := func(r ticket.Role, p ticket.Person) ticket.Recipient { return ticket.Recipient{Role: r, Person: p} }
 	for what, pair := range map[string][2]ticket.Recipient{
@@ -163,8 +163,8 @@ func lineSame(k *kit) {
 	}
 }
 
-// lineOthers has recipients that are near misses, and the same ones for other
-// tickets and by other notifiers.
+// lineOthers has recipients that are near misses, and equal recipients for other tickets
+// and other notifiers.
 func lineOthers(k *kit) {
 	var tos []ticket.Recipient
 	for _, p := range []ticket.Person{
@@ -184,9 +184,9 @@ func lineOthers(k *kit) {
 		c := k.opened(acme)
 		var list []ticket.Delivery
 		for _, to := range tos {
-			for _, via := range []string{"mail", "Mail", "sms"} {
+			for _, by := range []string{"mail", "Mail", "sms"} {
 				d := k.delivery(c.Ticket)
-				d.To, d.Notifier = to, via
+				d.To, d.Notifier = to, by
 				list = append(list, d)
 			}
 		}
@@ -197,32 +197,32 @@ func lineOthers(k *kit) {
 	claimed := k.claimWith(r)
 	for _, d := range all {
 		if !slices.ContainsFunc(claimed, func(c ticket.Delivery) bool { return c.ID == d.ID }) {
-			k.fail("the delivery by %q to %q was not claimed, but no other stands in its line", d.Notifier, d.To.Key())
+			k.fail("the delivery by %q to %q was not claimed, but no other is in its line", d.Notifier, d.To.Key())
 		}
 	}
 }
 
-// lineBlocked puts ahead of one that is due another in every state but settled.
+// lineBlocked puts a delivery in every unsettled state before one that is due.
 func lineBlocked(k *kit) {
 	c, list := k.line(3)
 	list[0].Due = soon
 	k.enter(c, list)
-	k.claims(clock, nil, "behind one that is not due")
+	k.claims(clock, nil, "after one that is not due")
 	now := soon.Add(time.Second)
 	k.claims(now, list[:1], "when the first one is due")
-	k.claims(now, nil, "behind one that is claimed")
+	k.claims(now, nil, "after one that is claimed")
 	now = now.Add(2 * lease)
-	held := k.claims(now, list[:1], "when the lease of the first one has passed")
+	held := k.claims(now, list[:1], "when the lease of the first one has expired")
 	again := settlement(held[0], ticket.OutcomeRetry)
 	again.Due = now.Add(time.Hour)
 	k.settle(again)
-	k.claims(now.Add(time.Minute), nil, "behind one that waits for another attempt")
+	k.claims(now.Add(time.Minute), nil, "after one that waits for another attempt")
 
 	list = k.lined(3)
 	held = k.claims(clock, list[:1], "of a line of three")
 	k.settle(settlement(held[0], ticket.OutcomeDone))
 	k.claims(clock, list[1:2], "after the first one was done")
-	k.claims(clock, nil, "behind a second one that is claimed")
+	k.claims(clock, nil, "after a second one that is claimed")
 }
 
 func lineFreed(k *kit) {
@@ -234,61 +234,61 @@ func lineFreed(k *kit) {
 	}
 }
 
-// lineRedriven brings back the first of a line, of which the second is claimed
-// meanwhile and the third is pending.
+// lineRedriven redrives the first of a line while the second is claimed and the third is
+// pending.
 func lineRedriven(k *kit) {
 	list := k.lined(3)
 	first := k.claims(clock, list[:1], "of a line of three")[0]
 	k.settle(settlement(first, ticket.OutcomeGiveUp))
 	second := k.claims(clock, list[1:2], "after the first one was given up")[0]
 	r := ticket.DeliveryUpdate{Tenant: acme, IDs: []ticket.ID{first.ID}, From: []ticket.DeliveryState{ticket.DeliveryDead}, To: ticket.DeliveryPending, At: clock.Add(time.Second)}
-	k.same(k.revise(r), 1, "deliveries redriven")
+	k.same(k.update(r), 1, "deliveries redriven")
 
 	now := clock.Add(4 * lease)
 	k.claims(clock, nil, "before the redriven one is due")
 	k.same(deliveryIDs(k.claimWith(ticket.ClaimRequest{Now: now, Lease: year, Limit: 100, Notifiers: []string{"mail"}})),
 		deliveryIDs(list[:1]), "deliveries claimed when the redriven one is due")
-	k.claims(now, nil, "behind the redriven one, though the lease of the second has passed")
+	k.claims(now, nil, "after the redriven one, though the lease of the second has expired")
 	k.settle(settlement(second, ticket.OutcomeDone))
-	k.claims(now, nil, "behind the redriven one, after the second was done")
+	k.claims(now, nil, "after the redriven one, when the second was done")
 	first.Attempts++
 	k.settle(settlement(first, ticket.OutcomeDone))
 	k.claims(now, list[2:], "after the redriven one was done")
 }
 
-// lineAgain redrives the first of two while the second is claimed, which then is to
-// be tried again.
+// lineAgain redrives the first of two while the second is claimed. The second then needs
+// another attempt.
 func lineAgain(k *kit) {
 	list := k.lined(2)
 	first := k.claims(clock, list[:1], "of a line of two")[0]
 	k.settle(settlement(first, ticket.OutcomeGiveUp))
 	again := settlement(k.claims(clock, list[1:], "after the first one was given up")[0], ticket.OutcomeRetry)
-	r := revision(ticket.DeliveryPending, settledStates, first)
+	r := updateTo(ticket.DeliveryPending, settledStates, first)
 	r.At = clock.Add(2 * time.Hour)
-	k.revise(r)
+	k.update(r)
 	again.Due = clock.Add(time.Minute)
 	k.settle(again)
-	k.claims(soon, nil, "behind a redriven one that is not due yet")
+	k.claims(soon, nil, "after a redriven one that is not due yet")
 	k.settle(settlement(k.claims(r.At, list[:1], "when the redriven one is due")[0], ticket.OutcomeDone))
 	k.claims(r.At, list[1:], "after the redriven one was done")
 }
 
-// lineBounced redrives one that bounced at another address than its recipient's.
+// lineBounced redrives a delivery that bounced at another address than its recipient's.
 func lineBounced(k *kit) {
 	list := k.lined(2)
 	bounced := k.endAt(list[0], "moved@example.org", ticket.OutcomeBounce)
-	k.revise(revision(ticket.DeliveryPending, settledStates, bounced))
-	k.claims(clock, nil, "behind one that bounced at another address and was redriven")
+	k.update(updateTo(ticket.DeliveryPending, settledStates, bounced))
+	k.claims(clock, nil, "after one that bounced at another address and was redriven")
 	k.settle(settlement(k.claims(soon, list[:1], "when the redriven one is due")[0], ticket.OutcomeDone))
 	k.claims(soon, list[1:], "after the redriven one was done")
 }
 
-// lineRace lets callers work off lines together, until nothing is left.
+// lineRace has several callers work on lines until nothing is left.
 func lineRace(k *kit) {
 	const lines, length = 6, 8
 	type state struct {
 		holders atomic.Int64
-		last    atomic.Int64 // the event that the last one done told of
+		last    atomic.Int64 // the event of the last one done
 	}
 	of := map[ticket.ID]*state{}
 	for range lines {
@@ -305,7 +305,7 @@ func lineRace(k *kit) {
 			for _, d := range claimed {
 				line := of[d.Ticket]
 				if line.holders.Add(1) > 1 {
-					return fmt.Errorf("claimed the delivery of event %d, while somebody holds another one of its line", d.Seq)
+					return fmt.Errorf("claimed the delivery of event %d while another caller holds one of its line", d.Seq)
 				}
 				if last := line.last.Load(); d.Seq != last+1 {
 					return fmt.Errorf("claimed the delivery of event %d, when the last one done was that of event %d", d.Seq, last)
@@ -334,6 +334,6 @@ func lineRace(k *kit) {
 		return nil
 	}
 	k.together(writers/2, work)
-	k.ok(work(0), "one caller alone, who does what the others left")
+	k.ok(work(0), "one caller alone, with what the others left")
 	k.same(done.Load(), int64(lines*length), "deliveries done, when nothing is left to claim")
 }

@@ -8,14 +8,14 @@ import (
 )
 
 const (
-	saysList   = "List returns the tickets that match q, in q's order, from q.After on, at most q.Limit of them."
-	saysMatch  = "Match reports whether the ticket is one the query asks for, wherever in the order; in OrderSoonestDue, only those with a timer are."
-	saysOrder  = "An order is total: where the key is equal, the ID decides in the same direction."
-	saysWalk   = "A walk from page to page must meet every ticket that matches all the while, once, whatever else changes meanwhile, as long as its place in the order does not change."
-	saysNext   = "Page.Next must be empty exactly when nothing follows."
-	saysBounds = "tickets a page, 1 to MaxLimit; 0: DefaultLimit"
-	saysAfter  = "Place returns the place that the query goes on behind, and whether it does."
-	saysQuery  = "Check reports a query that makes no sense as an [*InvalidError]. Stores call it first."
+	saysList   = "List returns the tickets that match q, in q's order, starting after q.After, at most q.PageSize of them."
+	saysMatch  = "Match, for stores, reports whether the ticket matches the query, whatever q.After is. In OrderSoonestDue only tickets with a timer match."
+	saysOrder  = "Every order is total: tickets with equal keys are ordered by ID, in the same direction."
+	saysWalk   = "A walk from page to page must return each ticket exactly once that matches throughout and keeps its place in the order, whatever else changes meanwhile."
+	saysNext   = "Page.Next must be empty exactly when no ticket follows."
+	saysBounds = "tickets per page, 1 to MaxLimit; 0 means DefaultLimit"
+	saysAfter  = "Place, for stores, returns the place that the query continues after, and whether there is one."
+	saysQuery  = "Check returns an [*InvalidError] if the query is not valid. Stores call it first."
 )
 
 var listRules = []rule{
@@ -28,7 +28,7 @@ var listRules = []rule{
 	{name: "List/walk while it changes", says: saysWalk, prove: listChanging},
 	{name: "List/few that match", says: saysWalk, upon: []string{"List/match", "List/merged", "List/order", "List/limit", "List/walk", "List/next"}, prove: listFew},
 	{name: "List/after a change", says: saysList, upon: []string{"List/match", "List/merged", "List/order"}, prove: listChanged},
-	{name: "List/behind one that moved", says: saysAfter, upon: []string{"List/match", "List/order", "List/walk"}, prove: listMoved},
+	{name: "List/after one that moved", says: saysAfter, upon: []string{"List/match", "List/order", "List/walk"}, prove: listMoved},
 	{name: "List/next", says: saysNext, prove: listNext},
 	{name: "List/after any place", says: saysAfter, prove: listAfter},
 	{name: "List/invalid", says: saysQuery, prove: listInvalid},
@@ -39,7 +39,7 @@ var allOrders = []ticket.Order{
 	ticket.OrderSoonestDue,
 }
 
-// listMatch asks with each condition alone, and with many of them by chance.
+// listMatch queries with each condition alone and with random combinations.
 func listMatch(k *kit) {
 	k.populate(len(population()))
 	for _, q := range questions() {
@@ -49,7 +49,7 @@ func listMatch(k *kit) {
 	}
 }
 
-// listMerged merges a ticket away, changes it, and takes it out again.
+// listMerged merges a ticket, changes it and unmerges it.
 func listMerged(k *kit) {
 	into, c := k.opened(acme), k.opened(acme)
 	k.commit(into, c)
@@ -71,10 +71,10 @@ func listMerged(k *kit) {
 	both := []ticket.ID{into.Ticket.ID, c.Ticket.ID}
 	slices.SortFunc(both, ticket.ID.Compare)
 	see("was opened", both...)
-	change("was merged away", func(e *ticket.Event) { e.Set.MergedInto = new(into.Ticket.ID) }, into.Ticket.ID)
+	change("was merged", func(e *ticket.Event) { e.Set.MergedInto = new(into.Ticket.ID) }, into.Ticket.ID)
 	change("was changed then", func(e *ticket.Event) { e.Note = "n" }, into.Ticket.ID)
 	change("got a tag", func(e *ticket.Event) { e.Set.AddTags = []string{"vip"} }, into.Ticket.ID)
-	change("was taken out again", func(e *ticket.Event) { e.Set.MergedInto = new(ticket.ID{}) }, both...)
+	change("was unmerged", func(e *ticket.Event) { e.Set.MergedInto = new(ticket.ID{}) }, both...)
 }
 
 func listOrder(k *kit) {
@@ -100,8 +100,8 @@ func listLimit(k *kit) {
 	}
 }
 
-// walk goes through all pages, calls between after each, and counts how often it
-// meets each ticket.
+// walk goes through all pages, calls between after each page, and counts how often it
+// gets each ticket.
 func (k *kit) walk(q ticket.Query, between func()) map[ticket.ID]int {
 	k.Helper()
 	met := map[ticket.ID]int{}
@@ -111,8 +111,8 @@ func (k *kit) walk(q ticket.Query, between func()) map[ticket.ID]int {
 	return met
 }
 
-// walked goes through all pages, calls between after each, and returns what it
-// met on the way.
+// walked goes through all pages, calls between after each page, and returns the tickets
+// in the order it got them.
 func (k *kit) walked(q ticket.Query, between func(p ticket.Page)) []ticket.ID {
 	k.Helper()
 	var met []ticket.ID
@@ -125,7 +125,7 @@ func (k *kit) walked(q ticket.Query, between func(p ticket.Page)) []ticket.ID {
 		q.After = p.Next
 		between(p)
 	}
-	k.fail("a walk of pages of %d does not end", q.Limit)
+	k.fail("a walk with pages of %d does not end", q.Limit)
 	return nil
 }
 
@@ -140,14 +140,14 @@ func listWalk(k *kit) {
 				if q.Match(&t) {
 					want = 1
 				}
-				k.same(met[t.ID], want, "times a walk of pages of %d in the order %q met %s", limit, order, t.ID)
+				k.same(met[t.ID], want, "times a walk with pages of %d in the order %q returned %s", limit, order, t.ID)
 			}
 		}
 	}
 }
 
-// listChanging opens and changes tickets while it walks in an order that this
-// does not touch.
+// listChanging opens and changes tickets while it walks in an order that these changes
+// do not affect.
 func listChanging(k *kit) {
 	var all []ticket.Ticket
 	open := func(created time.Time) {
@@ -164,12 +164,12 @@ func listChanging(k *kit) {
 		met := k.walk(ticket.Query{Tenant: acme, Order: order, Limit: 3}, func() {
 			step++
 			if step > 20 {
-				return // so that a walk towards new tickets ends
+				return // so that a walk in the direction of new tickets ends
 			}
 			open(clock.Add(-time.Duration(step) * time.Second))                 // before all of them
 			open(clock.Add(time.Duration(step)*time.Minute + time.Second))      // between them
 			open(clock.Add(24*time.Hour + time.Duration(step)*time.Second))     // after all of them
-			for _, i := range []int{step % len(there), (7 * step) % len(all)} { // met already, or not yet
+			for _, i := range []int{step % len(there), (7 * step) % len(all)} { // already returned, or not yet
 				c := next(all[i], note("meanwhile"), func(e *ticket.Event) {
 					e.To, e.Phase = ticket.State{Status: ticket.StatusOpen, Level: 2}, ticket.PhaseInProgress
 					e.Set.Priority = ticket.GradeCritical
@@ -179,12 +179,12 @@ func listChanging(k *kit) {
 			}
 		})
 		for _, t := range there {
-			k.same(met[t.ID], 1, "times a walk in the order %q met %s, while others were opened and changed", order, t.ID)
+			k.same(met[t.ID], 1, "times a walk in the order %q returned %s, while others were opened and changed", order, t.ID)
 		}
 	}
 }
 
-// listNext looks for the end where pages are full, and where they are not.
+// listNext checks the end of lists whose last page is full, and of others.
 func listNext(k *kit) {
 	k.same(k.list(ticket.Query{Tenant: acme}).Next, ticket.Cursor(""), "Next of an empty list")
 	for i := range 6 {
@@ -204,8 +204,8 @@ func listNext(k *kit) {
 	}
 }
 
-// listAfter goes on behind places where no ticket stands, as a walk does when
-// the last ticket of a page has moved since.
+// listAfter continues after places without a ticket, like a walk whose last ticket has
+// moved since.
 func listAfter(k *kit) {
 	tickets := k.populate(40)
 	for _, order := range allOrders {
@@ -214,13 +214,13 @@ func listAfter(k *kit) {
 			place := q.PlaceOf(&t)
 			place.Time, place.ID = place.Time.Add(time.Microsecond), k.id()
 			q.After = place.Cursor()
-			behind := slices.DeleteFunc(slices.Clone(tickets), func(t ticket.Ticket) bool {
+			rest := slices.DeleteFunc(slices.Clone(tickets), func(t ticket.Ticket) bool {
 				return !q.Match(&t) || place.Compare(q.PlaceOf(&t)) >= 0
 			})
-			got, want := idsOf(k.list(q).Tickets), idsOf(behind)
+			got, want := idsOf(k.list(q).Tickets), idsOf(rest)
 			slices.SortFunc(got, ticket.ID.Compare)
 			slices.SortFunc(want, ticket.ID.Compare)
-			k.same(got, want, "tickets behind %+v", place)
+			k.same(got, want, "tickets after %+v", place)
 		}
 	}
 }
@@ -229,13 +229,13 @@ func listInvalid(k *kit) {
 	k.populate(3)
 	newest := k.list(ticket.Query{Tenant: acme, Order: ticket.OrderNewestFirst, Limit: 1}).Next
 	for what, q := range map[string]ticket.Query{
-		"a negative limit":          {Limit: -1},
-		"a limit beyond MaxLimit":   {Limit: ticket.MaxLimit + 1},
-		"an unknown order":          {Order: "sideways"},
-		"what is no cursor":         {After: "!"},
-		"a cut cursor":              {Order: ticket.OrderNewestFirst, After: newest[1:]},
-		"a cursor of another order": {Order: ticket.OrderOldestFirst, After: newest},
-		"a field of no known type":  {Fields: ticket.Fields{"order": struct{}{}}},
+		"a negative limit":           {Limit: -1},
+		"a limit above MaxLimit":     {Limit: ticket.MaxLimit + 1},
+		"an unknown order":           {Order: "sideways"},
+		"an invalid cursor":          {After: "!"},
+		"a truncated cursor":         {Order: ticket.OrderNewestFirst, After: newest[1:]},
+		"a cursor of another order":  {Order: ticket.OrderOldestFirst, After: newest},
+		"a field of an unknown type": {Fields: ticket.Fields{"order": struct{}{}}},
 	} {
 		q.Tenant = acme
 		_, err := k.store.List(k.Context(), q)

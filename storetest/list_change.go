@@ -10,8 +10,8 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// listFew asks for what few tickets have, in pages smaller than what lies between
-// them: a page is not done when the first tickets looked at do not match.
+// listFew queries for a few tickets among many, with small pages. A page is not complete
+// when the first tickets looked at do not match.
 func listFew(k *kit) {
 	var changes []ticket.Change
 	var all []ticket.Ticket
@@ -27,13 +27,13 @@ func listFew(k *kit) {
 	for _, q := range rare {
 		for _, q.Order = range allOrders {
 			for _, q.Limit = range []int{1, 4} {
-				k.same(k.walked(q, func(ticket.Page) {}), answer(all, q), "a walk of pages of %d over what few match: %+v", q.Limit, q)
+				k.same(k.walked(q, func(ticket.Page) {}), answer(all, q), "a walk with pages of %d over few matches: %+v", q.Limit, q)
 			}
 		}
 	}
 }
 
-// rarely gives a ticket all that the queries in rare ask for.
+// rarely gives a ticket everything that the queries of rare select.
 func rarely(e *ticket.Event, i int) {
 	e.At = clock.Add(time.Duration(60-i) * time.Hour)
 	e.To, e.Phase = ticket.State{Status: ticket.StatusOpen, Level: 2}, ticket.PhaseInProgress
@@ -43,7 +43,7 @@ func rarely(e *ticket.Event, i int) {
 	e.Set.Timer = &ticket.Timer{At: clock.Add(-time.Duration(i) * time.Minute), Action: ticket.ActionResume}
 }
 
-// rare has a query for each condition that changes with a ticket.
+// rare returns a query for each condition that changes with a ticket.
 var rare = []ticket.Query{
 	{Tenant: acme, Status: []ticket.Status{ticket.StatusOpen}},
 	{Tenant: acme, Phase: []ticket.Phase{ticket.PhaseInProgress}},
@@ -60,8 +60,8 @@ var rare = []ticket.Query{
 	{Tenant: acme, DueBefore: clock},
 }
 
-// common has a query for each condition that tickets meet before rarely, and not
-// after it.
+// common returns a query for each condition that tickets meet before rarely, and not
+// afterwards.
 var common = []ticket.Query{
 	{Tenant: acme},
 	{Tenant: acme, Status: []ticket.Status{ticket.StatusNew}},
@@ -78,8 +78,8 @@ var common = []ticket.Query{
 	{Tenant: acme, TouchedBefore: clock.Add(2 * time.Hour)},
 }
 
-// listChanged changes all that a list can ask for and sort by of a ticket, takes
-// it back, and asks for it in between. Indexes have to follow.
+// listChanged changes every field of a ticket that a list can select or sort by, changes
+// it back, and queries in between. Indexes have to follow.
 func listChanged(k *kit) {
 	var all []ticket.Ticket
 	for i := range 5 {
@@ -112,7 +112,7 @@ func listChanged(k *kit) {
 		rarely(e, 2)
 		e.Set.RemoveTags, e.Unfollowed = first.Tags, first.Followers
 	})
-	change("after it was taken back", func(e *ticket.Event) {
+	change("after it was changed back", func(e *ticket.Event) {
 		e.At, e.To, e.Phase = clock.Add(time.Hour), first.State(), first.Phase
 		e.Fields, e.Set.AddTags, e.Set.RemoveTags = first.Fields, first.Tags, []string{"rare"}
 		e.Set.Queue, e.Set.Assignee, e.Set.Priority, e.Set.Timer = &first.Queue, &first.Assignee, first.Priority, &first.Timer
@@ -122,8 +122,8 @@ func listChanged(k *kit) {
 	change("after its timer was started again", timer(soon))
 }
 
-// listMoved lets the last ticket of a page move before the next page is asked for.
-// The walk goes on behind the place where that stood.
+// listMoved moves the last ticket of a page before it reads the next page. The walk
+// continues after the ticket's old place.
 func listMoved(k *kit) {
 	for _, order := range []ticket.Order{ticket.OrderLeastRecent, ticket.OrderMostRecent, ticket.OrderMostUrgent, ticket.OrderSoonestDue} {
 		var all []ticket.Ticket
@@ -139,7 +139,7 @@ func listMoved(k *kit) {
 		moved := map[ticket.ID]bool{}
 		met := map[ticket.ID]int{}
 		for _, id := range k.walked(ticket.Query{Tenant: acme, Queue: []string{string(order)}, Order: order, Limit: 3}, func(p ticket.Page) {
-			if len(p.Tickets) == 0 || len(moved) == 3 { // so that a walk towards what has moved ends
+			if len(p.Tickets) == 0 || len(moved) == 3 { // so that a walk in the direction of moved tickets ends
 				return
 			}
 			last := k.ticket(p.Tickets[len(p.Tickets)-1])
@@ -159,13 +159,13 @@ func listMoved(k *kit) {
 		}
 		for _, t := range all {
 			if !moved[t.ID] {
-				k.same(met[t.ID], 1, "times a walk in the order %q met a ticket that stayed, while the last of each page moved", order)
+				k.same(met[t.ID], 1, "times a walk in the order %q returned a ticket that stayed, while the last of each page moved", order)
 			}
 		}
 	}
 }
 
-// raceWalk walks while one ticket moves all the time.
+// raceWalk walks while one ticket keeps moving.
 func raceWalk(k *kit) {
 	var stay []ticket.ID
 	for i := range 30 {
@@ -211,7 +211,7 @@ func raceWalk(k *kit) {
 			}
 			for _, id := range stay {
 				if met[id] != 1 {
-					return fmt.Errorf("List: a walk in the order %q met a ticket that stayed %d times, while another one moved", q.Order, met[id])
+					return fmt.Errorf("List: a walk in the order %q returned a ticket that stayed %d times, while another one moved", q.Order, met[id])
 				}
 			}
 		}

@@ -9,20 +9,20 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// longest are the longest texts of each sort that the desk takes in.
+// The longest texts that the desk accepts, by kind.
 var longest = ticket.DefaultLimits()
 
-// longestKey is that of an idempotency key, see ticket.Action.Key.
+// longestKey is the length of the longest idempotency key; see ticket.Action.Key.
 const longestKey = 200
 
-// alike are two texts of n bytes that differ in the last one.
+// alike returns two texts of n bytes that differ in the last byte.
 func alike(n int) [2]string {
 	s := strings.Repeat("as long as can be-", n/18+1)[:n-1]
 	return [2]string{s + "a", s + "b"}
 }
 
-// valueAlike has texts as long as the desk takes in, two by two, that differ in the
-// last byte: of tenants, keys, and all that lists and the outbox are asked by.
+// valueAlike has pairs of texts of the greatest length that the desk accepts. They differ
+// in the last byte. They are tenants, keys, and everything that queries select by.
 func valueAlike(k *kit) {
 	names, keys := alike(longest.Name), alike(longestKey)
 	var commits []ticket.Commit
@@ -51,7 +51,7 @@ func valueAlike(k *kit) {
 	k.alikeDeliveries(names)
 }
 
-// endsIn is a commit of a ticket with the first or the second of all such texts.
+// endsIn returns a commit of a ticket with the first or the second text of every pair.
 func (k *kit) endsIn(i int, tenant, key string) ticket.Commit {
 	name := alike(longest.Name)[i]
 	c := k.opened(tenant, func(e *ticket.Event) {
@@ -67,7 +67,7 @@ func (k *kit) endsIn(i int, tenant, key string) ticket.Commit {
 	return ticket.Commit{Changes: []ticket.Change{c}, Receipt: receiptFor(c.Ticket, key)}
 }
 
-// asksFor are queries by one condition each that the ticket meets.
+// asksFor returns queries with one condition each that the ticket meets.
 func asksFor(t ticket.Ticket) map[string]ticket.Query {
 	asks := map[string]ticket.Query{
 		"statuses":      {Status: []ticket.Status{t.Status}},
@@ -84,13 +84,13 @@ func asksFor(t ticket.Ticket) map[string]ticket.Query {
 	return asks
 }
 
-// alikeDeliveries has deliveries by notifiers and to recipients that differ in the
-// last byte. None waits for another.
+// alikeDeliveries has deliveries by notifiers and to recipients that differ in the last
+// byte. None waits for another.
 func (k *kit) alikeDeliveries(names [2]string) {
 	c := k.opened(acme)
 	emails := alike(longest.Email - 12)
 	var list []ticket.Delivery
-	for _, via := range names {
+	for _, by := range names {
 		for _, to := range []ticket.Recipient{
 			{Role: ticket.RoleRequester, Person: ticket.Person{ID: names[0]}}, {Role: ticket.RoleRequester, Person: ticket.Person{ID: names[1]}},
 			{Role: ticket.RoleAgent, Queue: names[0]}, {Role: ticket.RoleAgent, Queue: names[1]},
@@ -98,7 +98,7 @@ func (k *kit) alikeDeliveries(names [2]string) {
 			{Role: ticket.RoleFollower, Person: ticket.Person{Email: emails[0] + "@example.or" + "b"}},
 		} {
 			d := k.delivery(c.Ticket)
-			d.Notifier, d.To = via, to
+			d.Notifier, d.To = by, to
 			list = append(list, d)
 		}
 	}
@@ -107,8 +107,8 @@ func (k *kit) alikeDeliveries(names [2]string) {
 		q := ticket.DeliveryQuery{Tenant: acme, Notifiers: []string{d.Notifier}, To: d.To}
 		k.same(deliveryIDs(k.deliveries(q).Deliveries), []ticket.ID{d.ID}, "deliveries by a notifier and to a recipient that differ from others in the last byte")
 	}
-	for i, via := range names {
-		got := k.claimWith(ticket.ClaimRequest{Now: clock, Lease: lease, Limit: 100, Notifiers: []string{via}})
+	for i, by := range names {
+		got := k.claimWith(ticket.ClaimRequest{Now: clock, Lease: lease, Limit: 100, Notifiers: []string{by}})
 		want := list[i*len(list)/2 : (i+1)*len(list)/2]
 		k.same(sortedIDs(got), sortedIDs(want), "deliveries claimed of one of two notifiers, to recipients that differ in the last byte")
 	}
@@ -120,10 +120,10 @@ func sortedIDs(list []ticket.Delivery) []ticket.ID {
 	return ids
 }
 
-// longList is the greatest length of a list, see ticket.Query.
+// longList is the greatest length of a list; see ticket.Query.
 const longList = 1000
 
-// among is a list of the greatest length that ends with v.
+// among returns a list of the greatest length that ends with v.
 func among[T any](v T, other func(i int) T) []T {
 	list := make([]T, longList)
 	for i := range list {
@@ -133,8 +133,8 @@ func among[T any](v T, other func(i int) T) []T {
 	return list
 }
 
-// valueLists asks with the longest lists, of which the last value counts: list by
-// list, and with all of them together.
+// valueLists queries with lists of the greatest length whose last value matters: with
+// each list alone, and with all of them.
 func valueLists(k *kit) {
 	text := func(i int) string { return fmt.Sprintf("other %d", i) }
 	tags, fields := make([]string, longest.Tags), ticket.Fields{}

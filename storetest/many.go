@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	saysMany  = "A method must return as many as there are, up to its limit, however high that is; a store that has to ask in portions asks again."
-	saysWhole = "A method must handle all that it is passed, up to what its Check allows; a store that has to write in portions writes them all."
+	saysMany  = "A method must return all results up to its limit, however high the limit is. A store that reads in batches continues with the next batch."
+	saysWhole = "A method must handle everything that the Check of its argument allows. A store that writes in batches writes all of them."
 )
 
 var manyRules = []rule{
@@ -21,16 +21,16 @@ var manyRules = []rule{
 	{name: "Many/listed", says: saysMany, upon: []string{"List/", "Commit/", "Values/", "Tenants/", "Concurrency/"}, prove: manyListed},
 	{name: "Many/deliveries", says: saysMany, upon: []string{"Deliveries/", "Commit/", "Values/", "Tenants/", "Concurrency/"}, prove: manyDeliveries},
 	{name: "Many/settled", says: saysWhole, upon: manyUpon, prove: manySettled},
-	{name: "Many/revised", says: saysWhole, upon: manyUpon, prove: manyRevised},
+	{name: "Many/updated", says: saysWhole, upon: manyUpon, prove: manyUpdated},
 }
 
-// manyUpon is what cases build upon that claim, settle and revise many.
-var manyUpon = []string{"Many/", "Claim/", "Line/", "Settle/", "Deliveries/", "Revise/", "Commit/", "Values/", "Tenants/", "Concurrency/"}
+// manyUpon names the cases that those which claim, settle and update many build upon.
+var manyUpon = []string{"Many/", "Claim/", "Line/", "Settle/", "Deliveries/", "UpdateDeliveries/", "Commit/", "Values/", "Tenants/", "Concurrency/"}
 
-// many is more than what databases and drivers are known to give at a time.
+// many is more than databases and drivers return or accept at a time.
 const many = 1200
 
-// noLimit does not overflow when one is added to it, in the hands of a careful store.
+// noLimit is large, but a store that adds one to it gets no overflow.
 const noLimit = math.MaxInt
 
 func manyEvents(k *kit) {
@@ -48,7 +48,7 @@ func manyEvents(k *kit) {
 	}
 }
 
-// manyDue has timers of several tenants that all run out at the same time.
+// manyDue has timers of several tenants that expire at the same time.
 func manyDue(k *kit) {
 	var want []ticket.Ref
 	for batch := range 12 {
@@ -74,10 +74,10 @@ func manyClaimed(k *kit) {
 	r := ticket.ClaimRequest{Now: clock, Lease: lease, Limit: many - 100, Notifiers: []string{"mail"}}
 	k.same(deliveryIDs(k.claimWith(r)), deliveryIDs(list[:many-100]), "deliveries claimed with limit %d, of %d", r.Limit, many)
 	r.Limit = noLimit
-	k.same(deliveryIDs(k.claimWith(r)), deliveryIDs(list[many-100:]), "deliveries claimed of those that were left, with limit %d", r.Limit)
+	k.same(deliveryIDs(k.claimWith(r)), deliveryIDs(list[many-100:]), "deliveries claimed of the rest, with limit %d", r.Limit)
 }
 
-// manyListed asks for the longest page, and for what is left behind it.
+// manyListed reads the longest page, and the rest after it.
 func manyListed(k *kit) {
 	const left = many - ticket.MaxLimit
 	for range 12 {
@@ -92,17 +92,17 @@ func manyListed(k *kit) {
 		first := k.list(q)
 		k.same(len(first.Tickets), ticket.MaxLimit, "tickets in the order %q with limit %d, of %d", order, q.Limit, many)
 		q.After = first.Next
-		k.same(len(k.list(q).Tickets), left, "tickets in the order %q that are left after %d, of %d", order, ticket.MaxLimit, many)
+		k.same(len(k.list(q).Tickets), left, "tickets in the order %q after the first %d, of %d", order, ticket.MaxLimit, many)
 	}
 }
 
-// crowd commits deliveries that are due, to a person each, in one call.
+// crowd commits deliveries that are due, each to another person, in one call.
 func (k *kit) crowd(n int) []ticket.Delivery {
 	k.Helper()
 	return k.outbox(slices.Repeat([]time.Time{past}, n)...)
 }
 
-// manyDeliveries commits many in one call, and reads them all.
+// manyDeliveries commits many deliveries in one call and reads all of them.
 func manyDeliveries(k *kit) {
 	all := newestFirst(ticket.DeliveryQuery{Tenant: acme}, k.crowd(many))
 	for what, q := range map[string]ticket.DeliveryQuery{
@@ -112,11 +112,11 @@ func manyDeliveries(k *kit) {
 		first := k.deliveries(q)
 		k.same(deliveryIDs(first.Deliveries), deliveryIDs(all[:q.Limit]), "deliveries %s with limit %d, of %d", what, q.Limit, many)
 		q.After = first.Next
-		k.same(deliveryIDs(k.deliveries(q).Deliveries), deliveryIDs(all[q.Limit:]), "deliveries %s that are left after %d, of %d", what, q.Limit, many)
+		k.same(deliveryIDs(k.deliveries(q).Deliveries), deliveryIDs(all[q.Limit:]), "deliveries %s after the first %d, of %d", what, q.Limit, many)
 	}
 }
 
-// heldAll claims all that are due and returns their settlements.
+// heldAll claims everything that is due and returns settlements for it.
 func (k *kit) heldAll(n int, o ticket.Outcome) []ticket.Settlement {
 	k.Helper()
 	claimed := k.claimWith(ticket.ClaimRequest{Now: clock, Lease: lease, Limit: n, Notifiers: []string{"mail"}})
@@ -128,14 +128,14 @@ func (k *kit) heldAll(n int, o ticket.Outcome) []ticket.Settlement {
 	return all
 }
 
-// states wants as many deliveries to be in a state.
+// states expects this number of deliveries in a state.
 func (k *kit) states(s ticket.DeliveryState, want int, when string, args ...any) {
 	k.Helper()
 	q := ticket.DeliveryQuery{Tenant: acme, State: []ticket.DeliveryState{s}, Limit: ticket.MaxLimit}
 	k.same(len(k.deliveries(q).Deliveries), min(want, q.Limit), "deliveries that are %s after %s", s, fmt.Sprintf(when, args...))
 }
 
-// manySettled settles many in one call, one of which is not claimed.
+// manySettled settles many deliveries in one call. One of them is not claimed.
 func manySettled(k *kit) {
 	k.crowd(many)
 	all := k.heldAll(many, ticket.OutcomeDone)
@@ -146,12 +146,12 @@ func manySettled(k *kit) {
 	k.states(ticket.DeliverySent, many-1, "%d were settled in one call, all but one", many)
 }
 
-// manyRevised revises as many as a call takes.
-func manyRevised(k *kit) {
-	const most = 1000 // see ticket.DeliveryUpdate
+// manyUpdated updates as many deliveries as one call accepts.
+func manyUpdated(k *kit) {
+	const most = 1000 // the limit in ticket.DeliveryUpdate
 	list := k.crowd(most)
 	k.settle(k.heldAll(most, ticket.OutcomeGiveUp)...)
-	k.same(k.revise(revision(ticket.DeliveryPending, settledStates, list...)), most, "deliveries revised in one call, of %d", most)
-	k.states(ticket.DeliveryPending, most, "%d were revised in one call", most)
-	k.states(ticket.DeliveryDead, 0, "%d were revised in one call", most)
+	k.same(k.update(updateTo(ticket.DeliveryPending, settledStates, list...)), most, "deliveries updated in one call, of %d", most)
+	k.states(ticket.DeliveryPending, most, "%d were updated in one call", most)
+	k.states(ticket.DeliveryDead, 0, "%d were updated in one call", most)
 }

@@ -10,22 +10,22 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// naive is a store whose outbox is a list, and each rule of it a function that a
-// fault can replace. All but the outbox is the store in it.
+// naive is a store whose outbox is a list. Each rule of the outbox is a function that a
+// fault can replace. Everything else is the store in it.
 type naive struct {
 	ticket.Store
 	mu   sync.Mutex
 	rows []*ticket.Delivery
 
-	blocks   func(r ticket.ClaimRequest, before, d *ticket.Delivery) bool // does one hold up another?
-	ahead    func(a, b *ticket.Delivery) bool                             // of one line, and first
-	looks    func(r ticket.ClaimRequest, d *ticket.Delivery) bool         // whether a claim gets to see it
-	take     func(d *ticket.Delivery, takenOver bool)                     // what a claim counts
+	blocks   func(r ticket.ClaimRequest, before, d *ticket.Delivery) bool // whether one holds up the other
+	ahead    func(a, b *ticket.Delivery) bool                             // whether both are of one line, and a is first
+	looks    func(r ticket.ClaimRequest, d *ticket.Delivery) bool         // whether a claim sees it
+	take     func(d *ticket.Delivery, takenOver bool)                     // how a claim counts
 	settled  func(was ticket.Delivery, d *ticket.Delivery, st ticket.Settlement) (keep bool)
-	revises  func(r ticket.DeliveryUpdate, d *ticket.Delivery) bool
-	revised  func(was ticket.Delivery, d *ticket.Delivery, r ticket.DeliveryUpdate)
-	counts   func(r ticket.DeliveryContextRequest, d, o *ticket.Delivery) bool // as sent to the same recipient
-	here     func(d, o *ticket.Delivery) bool                                  // of those counted, about the same ticket
+	updates  func(r ticket.DeliveryUpdate, d *ticket.Delivery) bool
+	updated  func(was ticket.Delivery, d *ticket.Delivery, r ticket.DeliveryUpdate)
+	counts   func(r contextsRequest, d, o *ticket.Delivery) bool // as sent to the same recipient
+	here     func(d, o *ticket.Delivery) bool                    // of those counted, about the same ticket
 	previous func(d, o *ticket.Delivery) bool
 	bounced  func(d, o *ticket.Delivery) bool
 }
@@ -43,12 +43,12 @@ func newNaive(s ticket.Store) *naive {
 			}
 		},
 		settled: func(ticket.Delivery, *ticket.Delivery, ticket.Settlement) bool { return true },
-		revises: func(r ticket.DeliveryUpdate, d *ticket.Delivery) bool {
+		updates: func(r ticket.DeliveryUpdate, d *ticket.Delivery) bool {
 			return d.Tenant == r.Tenant && slices.Contains(r.From, d.State)
 		},
-		revised: func(ticket.Delivery, *ticket.Delivery, ticket.DeliveryUpdate) {},
-		counts: func(r ticket.DeliveryContextRequest, d, o *ticket.Delivery) bool {
-			return told(d, o) && o.State == ticket.DeliverySent && !o.Settled.Before(r.Since)
+		updated: func(ticket.Delivery, *ticket.Delivery, ticket.DeliveryUpdate) {},
+		counts: func(r contextsRequest, d, o *ticket.Delivery) bool {
+			return told(d, o) && o.State == ticket.DeliverySent && !o.Settled.Before(r.since)
 		},
 		here: func(d, o *ticket.Delivery) bool { return d.Ticket == o.Ticket },
 		previous: func(d, o *ticket.Delivery) bool {
@@ -65,7 +65,7 @@ func told(d, o *ticket.Delivery) bool {
 	return d.Tenant == o.Tenant && d.Notifier == o.Notifier && d.To.Key() == o.To.Key()
 }
 
-// naively is a fault in one function of a naive outbox, which shows in methods.
+// naively is a fault in one function of a naive outbox, which affects the methods.
 func naively(spoil func(n *naive), methods ...string) func(*faulty) {
 	return func(f *faulty) {
 		n := newNaive(f.Store)
@@ -78,9 +78,9 @@ func naively(spoil func(n *naive), methods ...string) func(*faulty) {
 			case "Settle":
 				f.settle = n.Settle
 			case "UpdateDeliveries":
-				f.revise = n.UpdateDeliveries
+				f.update = n.UpdateDeliveries
 			case "DeliveryContexts":
-				f.brief = n.DeliveryContexts
+				f.contexts = n.contexts
 			}
 		}
 	}
@@ -182,7 +182,7 @@ func (n *naive) UpdateDeliveries(ctx context.Context, r ticket.DeliveryUpdate) (
 	defer n.mu.Unlock()
 	changed := 0
 	for _, d := range n.rows {
-		if !slices.Contains(r.IDs, d.ID) || !n.revises(r, d) {
+		if !slices.Contains(r.IDs, d.ID) || !n.updates(r, d) {
 			continue
 		}
 		changed++
@@ -191,7 +191,7 @@ func (n *naive) UpdateDeliveries(ctx context.Context, r ticket.DeliveryUpdate) (
 		if r.To == ticket.DeliveryPending {
 			d.Due, d.Failures, d.Settled = r.At, 0, time.Time{}
 		}
-		n.revised(was, d, r)
+		n.updated(was, d, r)
 	}
 	return changed, nil
 }
@@ -224,19 +224,23 @@ func (n *naive) Reschedule(ctx context.Context, h ticket.RescheduleRequest) (int
 	return changed, nil
 }
 
-func (n *naive) PruneReceipts(ctx context.Context, f ticket.ReceiptPruneRequest) (int, error) {
-	return n.Store.(ticket.ReceiptPruner).PruneReceipts(ctx, f)
+func (n *naive) PruneReceipts(ctx context.Context, before time.Time, limit int, key func(ticket.Digest) ticket.Digest) (int, error) {
+	return n.Store.(ticket.ReceiptPruner).PruneReceipts(ctx, before, limit, key)
 }
 
-func (n *naive) DeliveryContexts(ctx context.Context, r ticket.DeliveryContextRequest) ([]ticket.DeliveryContext, error) {
+func (n *naive) DeliveryContexts(ctx context.Context, rows []ticket.Delivery, since time.Time, most int) ([]ticket.DeliveryContext, error) {
+	return n.contexts(ctx, contextsRequest{rows, since, most})
+}
+
+func (n *naive) contexts(ctx context.Context, r contextsRequest) ([]ticket.DeliveryContext, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	briefs := make([]ticket.DeliveryContext, len(r.Rows))
-	for i := range r.Rows {
-		b, d := &briefs[i], &r.Rows[i]
+	contexts := make([]ticket.DeliveryContext, len(r.rows))
+	for i := range r.rows {
+		b, d := &contexts[i], &r.rows[i]
 		t, err := n.Ticket(ctx, d.Tenant, d.Ticket)
 		events, _ := n.Events(ctx, d.Tenant, d.Ticket, d.Seq-1, 1)
 		if b.Found = err == nil && len(events) == 1 && events[0].Seq == d.Seq; b.Found {
@@ -257,9 +261,9 @@ func (n *naive) DeliveryContexts(ctx context.Context, r ticket.DeliveryContextRe
 				last, b.Previous = o, o.ID
 			}
 		}
-		b.Sent, b.SentHere = min(b.Sent, r.Most), min(b.SentHere, r.Most)
+		b.Sent, b.SentHere = min(b.Sent, r.most), min(b.SentHere, r.most)
 	}
-	return briefs, nil
+	return contexts, nil
 }
 
 func (n *naive) Search(ctx context.Context, q ticket.SearchQuery) ([]ticket.Hit, error) {

@@ -8,9 +8,8 @@ import (
 	"testing"
 )
 
-// TestOrderOfWriting holds docs/stores.md to what it says of the order in which the
-// methods of a store are best written: which cases pass after each step, and that
-// all do in the end.
+// TestOrderOfWriting checks the table in docs/stores.md: which cases pass after each
+// step of writing the methods, and that all pass at the end.
 func TestOrderOfWriting(t *testing.T) {
 	text, err := os.ReadFile("../docs/stores.md")
 	if err != nil {

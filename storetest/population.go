@@ -10,9 +10,9 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// The values that the population is made of. They are few, so that many tickets
-// share each and every order has ties; and near misses of each other, which a
-// database with a lenient collation takes for equal.
+// The values of the population. They are few, so that many tickets share each of them and
+// every order has ties. They are near misses of each other, which a database with a
+// lenient collation takes for equal.
 var (
 	queues     = []string{"", "hardware", "Hardware", "hardware ", "café", "cafe\u0301", "cafe", "日本", "ß", "ss", "100%", "100_"}
 	assignees  = []string{"", "lin", "Lin", "max", "máx"}
@@ -33,15 +33,14 @@ var (
 		{Name: "Zoë", Email: "zoe@example.org", Phone: "+41 1", Organisation: "mill "},
 		{Phone: "+41 1"},
 		{Phone: "+41 2", Organisation: "mill"},
-		{Email: "\u212Aim@example.org"}, // the Kelvin sign, which is no k
+		{Email: "\u212Aim@example.org"}, // the Kelvin sign, which is not a k
 		{Email: "kim@example.org", Organisation: "möll"},
 		{Name: "Nobody"},
 	}
 )
 
-// population returns tickets of the tenant acme, the same ones in every run. Each
-// call returns copies, so that a store which changes what it is given harms no other
-// case.
+// population returns tickets of the tenant acme, the same in every run. Each call returns
+// copies, so that a store which changes its arguments does not affect other cases.
 func population() []ticket.Change {
 	all := slices.Clone(thePopulation())
 	for i := range all {
@@ -53,7 +52,7 @@ func population() []ticket.Change {
 	return all
 }
 
-// thePopulation is made once and must not be changed.
+// thePopulation is created once and must not be changed.
 var thePopulation = sync.OnceValue(func() []ticket.Change {
 	r := rand.New(rand.NewPCG(1, 2))
 	out := make([]ticket.Change, 120)
@@ -91,7 +90,7 @@ var thePopulation = sync.OnceValue(func() []ticket.Change {
 
 func pick[T any](r *rand.Rand, list []T) T { return list[r.IntN(len(list))] }
 
-// populate stores the first n tickets of the population, and returns them.
+// populate stores the first n tickets of the population and returns them.
 func (k *kit) populate(n int) []ticket.Ticket {
 	k.Helper()
 	var tickets []ticket.Ticket
@@ -104,7 +103,7 @@ func (k *kit) populate(n int) []ticket.Ticket {
 	return tickets
 }
 
-// answer is what a store must say to a query, without regard to pages.
+// answer returns the correct result of a query, without pages.
 func answer(tickets []ticket.Ticket, q ticket.Query) []ticket.ID {
 	var found []ticket.Place
 	for i := range tickets {
@@ -120,13 +119,13 @@ func answer(tickets []ticket.Ticket, q ticket.Query) []ticket.ID {
 	return ids
 }
 
-// A question is a query with the IDs of the whole population that match, sorted.
+// A question is a query with the sorted IDs of all tickets of the population that match.
 type question struct {
 	ticket.Query
 	answer []ticket.ID
 }
 
-// questions are the same ones in every run. Each call returns copies.
+// questions are the same in every run. Each call returns copies.
 func questions() []question {
 	all := slices.Clone(theQuestions())
 	for i := range all {
@@ -138,7 +137,7 @@ func questions() []question {
 	return all
 }
 
-// theQuestions are made once and must not be changed.
+// theQuestions are created once and must not be changed.
 var theQuestions = sync.OnceValue(func() []question {
 	r := rand.New(rand.NewPCG(3, 4))
 	var tickets []ticket.Ticket
@@ -180,8 +179,8 @@ var theQuestions = sync.OnceValue(func() []question {
 	return all
 })
 
-// conditions give a query one condition each, by chance, mostly so that the
-// ticket given meets it.
+// conditions set one condition of a query each, at random, mostly one that the given
+// ticket meets.
 var conditions = []func(r *rand.Rand, q *ticket.Query, t *ticket.Ticket){
 	func(r *rand.Rand, q *ticket.Query, t *ticket.Ticket) { q.Status = some(r, t.Status, statuses) },
 	func(r *rand.Rand, q *ticket.Query, t *ticket.Ticket) { q.Phase = some(r, t.Phase, ticket.Phases()) },

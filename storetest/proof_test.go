@@ -22,19 +22,19 @@ import (
 // A fault is a store that breaks one rule.
 type fault struct {
 	name   string
-	caught string // by the case of this name, and by no other
+	caught string // name of the only case that fails
 	with   func(f *faulty)
 }
 
-// faults are all of them.
+// faults returns all faults.
 func faults() []fault {
 	return slices.Concat(commitFaults, raceFaults, readFaults, listFaults, listChangeFaults, dueFaults, claimFaults, lineFaults, settleFaults,
-		deliveriesFaults, reviseFaults, briefFaults, forgetFaults, hastenFaults,
+		deliveriesFaults, updateFaults, loaderFaults, pruneFaults, rescheduleFaults,
 		searchFaults, countsFaults, valueFaults, longFaults, ageFaults, manyFaults, argumentFaults, tenantFaults, joinedFaults, contextFaults, durableFaults)
 }
 
-// methods are those that each case uses, by the name of the case. A case must be
-// proven on the faults in these, and cannot notice the others.
+// methods returns the methods that each case calls, by the name of the case. A case is
+// run on the faults in these and cannot notice others.
 var methods = sync.OnceValue(func() map[string][]string {
 	used := map[string][]string{}
 	for _, r := range rules() {
@@ -61,7 +61,7 @@ func TestFaults(t *testing.T) {
 					continue
 				}
 				message := proveOn(t.Context(), r, store)
-				for i := 0; i < 10 && message == "" && r.needs == Concurrency && r.name == f.caught; i++ { // good luck
+				for i := 0; i < 10 && message == "" && r.needs == Concurrency && r.name == f.caught; i++ { // it may pass by chance
 					again := &faulty{Store: memstore.New()}
 					f.with(again)
 					message = proveOn(t.Context(), r, again)
@@ -81,8 +81,8 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// builds reports whether the case builds upon the one of the name. It may then
-// fail as well on a store that fails that one.
+// builds reports whether the case builds upon the named one. Then it may also fail on a
+// store that fails that one.
 func builds(r rule, name string) bool {
 	return r.name != name && slices.ContainsFunc(r.upon, func(upon string) bool { return strings.HasPrefix(name, upon) })
 }
@@ -98,15 +98,15 @@ func TestNoFault(t *testing.T) {
 	}
 }
 
-// TestOptions runs the suite as the author of a durable store that serves one
-// call at a time would.
+// TestOptions runs the suite with the options for a durable store that serves one call at
+// a time.
 func TestOptions(t *testing.T) {
 	Run(t, func(*testing.T) ticket.Store { return memstore.New() },
 		Reopen(func(_ *testing.T, s ticket.Store) ticket.Store { return s }),
 		Without(Concurrency))
 }
 
-// TestEveryCaseIsProven wants a fault for each case, and a name for each once.
+// TestEveryCaseIsProven expects a fault for each case, and unique names.
 func TestEveryCaseIsProven(t *testing.T) {
 	caught, names := map[string]bool{}, map[string]bool{}
 	for _, f := range faults() {
@@ -127,8 +127,8 @@ func TestEveryCaseIsProven(t *testing.T) {
 	}
 }
 
-// TestSentences compares what the cases say with the contract, word for word,
-// and wants a case for every sentence of the contract that says "must".
+// TestSentences expects the contract to contain the sentence of every case, word for
+// word, and a case for every sentence of the contract with "must".
 func TestSentences(t *testing.T) {
 	all, store := comments(t, "../*.go"), comments(t, "../store.go")
 	var says []string
@@ -138,7 +138,7 @@ func TestSentences(t *testing.T) {
 		}
 		says = append(says, r.says)
 	}
-	contract := store[strings.Index(store, "For all methods"):strings.Index(store, "Ref names a ticket")] + " " + comments(t, "../store_optional.go")
+	contract := store[strings.Index(store, "For all methods"):strings.Index(store, "Ref, for stores")] + " " + comments(t, "../store_optional.go")
 	for _, sentence := range regexp.MustCompile(`[.:] +`).Split(contract, -1) {
 		if strings.Contains(sentence, " must ") && !slices.ContainsFunc(says, func(s string) bool { return strings.Contains(s, sentence) || strings.Contains(sentence, s) }) {
 			t.Errorf("no case proves %q", sentence)
@@ -170,11 +170,11 @@ func comments(t *testing.T, pattern string) string {
 	return strings.Join(strings.Fields(strings.Join(all, " ")), " ")
 }
 
-// proveOn runs one case on a store, and returns its message, or "".
+// proveOn runs one case on a store and returns its message, or "".
 func proveOn(ctx context.Context, r rule, store *faulty) string {
 	rec := &recorder{ctx: ctx}
 	done := make(chan struct{})
-	go func() { // which FailNow ends
+	go func() { // FailNow ends this goroutine
 		defer close(done)
 		defer func() {
 			if p := recover(); p != nil {

@@ -11,9 +11,9 @@ import (
 
 const saysConcurrent = "A store must be safe for concurrent use."
 
-// raceRules are the rules that several callers at once could break. Callers
-// start together as well as they can; the cases cannot fail by bad luck, but a
-// wrong store may pass one by good luck.
+// raceRules are the rules that concurrent callers could break. The callers start together
+// as far as possible. A correct store cannot fail these cases, but a faulty one may pass
+// by chance.
 var raceRules = []rule{
 	{name: "Concurrency/all at once", says: saysConcurrent, needs: Concurrency, prove: raceAll},
 	{name: "Concurrency/crossing", says: saysConcurrent, needs: Concurrency, prove: raceCrossing},
@@ -21,13 +21,13 @@ var raceRules = []rule{
 	{name: "Concurrency/number", says: saysDuplicate, needs: Concurrency, prove: raceNumber},
 	{name: "Concurrency/key", says: saysKeyFirst, needs: Concurrency, prove: raceKey},
 	{name: "Concurrency/whole changes", says: saysVisible, needs: Concurrency, prove: raceVisible},
-	{name: "Concurrency/walk", says: saysWalk, needs: Concurrency, upon: []string{"List/order", "List/walk", "List/behind one that moved"}, prove: raceWalk},
+	{name: "Concurrency/walk", says: saysWalk, needs: Concurrency, upon: []string{"List/order", "List/walk", "List/after one that moved"}, prove: raceWalk},
 	{name: "Concurrency/claim", says: "No two callers may ever hold the same delivery with the same Attempts.", needs: Concurrency, prove: raceClaim},
 }
 
 const writers = 16
 
-// raceAll gives each caller a ticket of its own, and lets it use every method.
+// raceAll gives each caller its own ticket and has it call every method.
 func raceAll(k *kit) {
 	const steps = 4
 	opened := make([]ticket.Change, writers)
@@ -59,10 +59,10 @@ func raceAll(k *kit) {
 				errDue = nil
 			}
 			claimed, errClaim := k.store.Claim(ctx, ticket.ClaimRequest{Now: clock, Lease: lease, Limit: 1, Notifiers: []string{"mail"}})
-			var errSettle, errRevise error
+			var errSettle, errUpdate error
 			for _, d := range claimed {
 				errSettle = k.store.Settle(ctx, []ticket.Settlement{settlement(d, ticket.OutcomeDone)})
-				_, errRevise = k.store.UpdateDeliveries(ctx, revision(ticket.DeliveryBounced, settledStates, d))
+				_, errUpdate = k.store.UpdateDeliveries(ctx, updateTo(ticket.DeliveryBounced, settledStates, d))
 			}
 			_, errDeliveries := k.store.Deliveries(ctx, ticket.DeliveryQuery{Tenant: acme, Ticket: c.Ticket.ID})
 			for _, of := range []struct {
@@ -70,7 +70,7 @@ func raceAll(k *kit) {
 				err    error
 			}{
 				{"Ticket", errTicket}, {"Lookup", errLookup}, {"Receipt", errReceipt}, {"Events", errEvents}, {"List", errList},
-				{"Due", errDue}, {"Claim", errClaim}, {"Settle", errSettle}, {"UpdateDeliveries", errRevise}, {"Deliveries", errDeliveries},
+				{"Due", errDue}, {"Claim", errClaim}, {"Settle", errSettle}, {"UpdateDeliveries", errUpdate}, {"Deliveries", errDeliveries},
 			} {
 				if of.err != nil {
 					return fmt.Errorf("%s: %w", of.method, of.err)
@@ -85,8 +85,8 @@ func raceAll(k *kit) {
 	}
 }
 
-// raceCrossing changes pairs of tickets in opposite orders, where careless locks
-// wait for each other for ever.
+// raceCrossing changes pairs of tickets in opposite orders, which makes careless locks
+// wait for each other forever.
 func raceCrossing(k *kit) {
 	a, b := k.opened(acme), k.opened(acme)
 	k.commit(a, b)
@@ -115,7 +115,7 @@ func raceCrossing(k *kit) {
 	k.same(k.ticket(b.Ticket).Version, 1+made.Load(), "version of the other ticket")
 }
 
-// raceVersion lets all writers decide on the same version, round by round.
+// raceVersion has all writers commit on the same version, round after round.
 func raceVersion(k *kit) {
 	c := k.opened(acme)
 	k.commit(c)
@@ -144,7 +144,7 @@ func raceVersion(k *kit) {
 	}
 }
 
-// raceNumber lets all callers open a ticket with the same number.
+// raceNumber has all callers open a ticket with the same number.
 func raceNumber(k *kit) {
 	for range 4 {
 		n, tries, errs := k.number(), make([]ticket.Change, writers), make([]error, writers)
@@ -168,8 +168,8 @@ func raceNumber(k *kit) {
 	}
 }
 
-// raceKey lets all callers make the same commit with the same key, which is a
-// conflict and a taken key for all but one.
+// raceKey has all callers make the same commit with the same key. All but one get both a
+// conflict and a duplicate key.
 func raceKey(k *kit) {
 	c := k.opened(acme)
 	k.commit(c)
@@ -197,7 +197,7 @@ func raceKey(k *kit) {
 	}
 }
 
-// raceVisible reads a ticket in every way while it changes.
+// raceVisible reads a ticket with every method while it changes.
 func raceVisible(k *kit) {
 	c := k.opened(acme)
 	k.commit(c)
@@ -245,7 +245,7 @@ func (k *kit) rowThenEvents(ctx context.Context, id ticket.ID) error {
 	case int64(len(events)) < t.Version:
 		return fmt.Errorf("read a ticket at version %d, then only %d events", t.Version, len(events))
 	case len(events)%2 != 1:
-		return fmt.Errorf("read %d events, which is one of the two that were written together", len(events))
+		return fmt.Errorf("read %d events: only one of two that were written together", len(events))
 	}
 	folded, err := ticket.Replay(events[:t.Version])
 	if err != nil {
@@ -283,13 +283,13 @@ func (k *kit) deliveryThenRow(ctx context.Context, id ticket.ID) error {
 	}
 	for _, d := range claimed {
 		if t.Version < d.Seq {
-			return fmt.Errorf("claimed a delivery that tells of event %d, then read a ticket at version %d", d.Seq, t.Version)
+			return fmt.Errorf("claimed a delivery of event %d, then read a ticket at version %d", d.Seq, t.Version)
 		}
 	}
 	return nil
 }
 
-// raceClaim lets all callers claim what there is, until nothing is left.
+// raceClaim has all callers claim until nothing is left.
 func raceClaim(k *kit) {
 	const there = 60
 	c := k.opened(acme)
@@ -312,7 +312,7 @@ func raceClaim(k *kit) {
 			}
 			claimed[i] = append(claimed[i], some...)
 		}
-		return fmt.Errorf("one caller claimed more than %d times, and there are %d deliveries: claims have no end", there, there)
+		return fmt.Errorf("one caller claimed more than %d times, but there are only %d deliveries", there, there)
 	})
 	holders := map[ticket.ID]int{}
 	for _, list := range claimed {

@@ -9,11 +9,11 @@ import (
 const (
 	saysTicket  = "Ticket returns the ticket with this ID, or ErrNotFound."
 	saysLookup  = "Lookup returns the ticket with this number, or ErrNotFound."
-	saysNumber  = "A number is kept verbatim, whatever it looks like: numbers that differ in a letter's case, a blank or a hyphen must be different numbers."
-	saysMerged  = "A ticket that was merged away keeps its number"
-	saysReceipt = "Receipt returns what an idempotency key was used for, or ErrNotFound."
-	saysEvents  = "Events returns the ticket's events with Seq greater than after, in order and without a gap, at most limit of them (all, if limit is 0 or less)."
-	saysNoEvent = "An existing ticket without such events gives none and no error; an unknown one must give ErrNotFound."
+	saysNumber  = "Numbers are stored verbatim: numbers that differ in the case of a letter, a space or a hyphen must be different numbers."
+	saysMerged  = "A merged ticket keeps its number"
+	saysReceipt = "Receipt returns the receipt of an idempotency key, or ErrNotFound."
+	saysEvents  = "Events returns the ticket's events with Seq greater than after, in order and without a gap, at most limit of them. A limit of 0 or less means all."
+	saysNoEvent = "If an existing ticket has no such events, it returns none and no error. If the ticket does not exist, it must return ErrNotFound."
 )
 
 var readRules = []rule{
@@ -26,7 +26,7 @@ var readRules = []rule{
 	{name: "Events/none", says: saysNoEvent, prove: readNoEvents},
 }
 
-// readTicket reads two tickets through three versions.
+// readTicket reads two tickets in three versions.
 func readTicket(k *kit) {
 	a, b := k.opened(acme), k.opened(acme)
 	_, err := k.store.Ticket(k.Context(), acme, a.Ticket.ID)
@@ -70,12 +70,12 @@ func readMerged(k *kit) {
 	b = next(b.Ticket, func(e *ticket.Event) { e.Action = ticket.ActionMerge })
 	k.commit(a, b)
 	got, err := k.store.Lookup(k.Context(), acme, a.Ticket.Number)
-	k.ok(err, "Lookup of a ticket that was merged away")
-	k.same(got, a.Ticket, "ticket that was merged away")
+	k.ok(err, "Lookup of a merged ticket")
+	k.same(got, a.Ticket, "merged ticket")
 }
 
-// readVerbatim has numbers of other systems, which are near misses of each other and
-// of ours.
+// readVerbatim has numbers of other systems. They are near misses of each other and of
+// the desk's own numbers.
 func readVerbatim(k *kit) {
 	ours := string(k.number())
 	var changes []ticket.Change
@@ -85,7 +85,7 @@ func readVerbatim(k *kit) {
 		"a:b", "2026/11/0001", "'", "\"", "null", "0123456789ABCDEFGHIJKLMNOPQRSTUV", "0123456789ABCDEFGHIJKLMNOPQRSTUv",
 	} {
 		changes = append(changes, opening(k.id(), ticket.Number(n), acme))
-		k.ok(k.try(changes[len(changes)-1]), "Commit of a new ticket with the number %q, beside others that are alike", n)
+		k.ok(k.try(changes[len(changes)-1]), "Commit of a new ticket with the number %q, with similar numbers in the store", n)
 	}
 	for _, c := range changes {
 		got, err := k.store.Lookup(k.Context(), acme, c.Ticket.Number)
@@ -118,8 +118,8 @@ func readReceipt(k *kit) {
 	}
 }
 
-// readEvents asks for every part of a history of two dozen events, written one
-// by one and several at once, with another history written between.
+// readEvents reads every part of a history of two dozen events. They were written singly
+// and several at once, with another history in between.
 func readEvents(k *kit) {
 	c, other := k.opened(acme), k.opened(acme)
 	k.commit(c)

@@ -13,18 +13,18 @@ import (
 )
 
 const (
-	saysSearch  = "Search returns the tickets that match q.Query and in which every word of q.Text stands: the newest first (by creation, then by ID, backwards), at most Query.PageSize of them."
+	saysSearch  = "Search returns the tickets that match q.Query and contain every word of q.Text, newest first (by descending creation time, then by descending ID), at most q.PageSize of them."
 	saysWords   = "Text is the words to look for: all of them must stand in the ticket, in any place and order, in any case."
 	saysPrefix  = `"prin*", of three symbols or more before the asterisk, stands for every word that begins so.`
 	saysFolds   = "A word is a run of letters and digits; of scripts that are written without blanks, each symbol is one. Accents do not count."
 	saysFirst   = "Of more than 16 words, the first 16 do."
-	saysWhere   = "Words stand in the subject as it is now, and in messages, solutions included."
-	saysNotes   = "Notes must be looked at only if q.Notes says so, and must not reach a snippet otherwise."
-	saysSnippet = "A snippet must be a short piece of such text, 500 bytes at most, in which a word that was looked for stands, and every place where one does is marked."
-	saysFresh   = "What was committed must be found at the latest after a call of Maintain, if the store has one, and at once if not."
+	saysWhere   = "It searches the current subject and the messages, solutions included."
+	saysNotes   = "It must search notes only if q.Notes is true, and no snippet may quote them otherwise."
+	saysSnippet = "A snippet must be a short piece of this text, at most 500 bytes, that contains a searched word and marks every searched word in it."
+	saysFresh   = "A commit must be found at the latest after the next call of Maintain if the store is a Maintainer, and at once if it is not."
 	saysBest    = "Best asks for the best matches first, those with the words in the subject above all, of the newest tickets that match; how many these are is up to the store."
-	saysAsked   = "It must fail with ErrInvalid where q does not pass SearchQuery.Check."
-	saysShared  = "Processes that share a store may call it at the same time."
+	saysAsked   = "It must return ErrInvalid if q does not pass SearchQuery.Check."
+	saysShared  = "Several processes that share a store may call Maintain at the same time."
 )
 
 var searchRules = []rule{
@@ -48,7 +48,7 @@ var searchRules = []rule{
 	{name: "Search/cancelled", says: saysCancelled, lacks: noSearch, prove: searchCancelled},
 }
 
-// noSearch says why a store is left out.
+// noSearch names the feature if the store lacks it.
 func noSearch(ctx context.Context, s ticket.Store) string {
 	searcher, ok := s.(ticket.Searcher)
 	if ok {
@@ -61,7 +61,7 @@ func noSearch(ctx context.Context, s ticket.Store) string {
 	return ""
 }
 
-// maintain lets the store do its own work, once.
+// maintain calls Maintain once.
 func (k *kit) maintain() error {
 	if err := k.store.Maintain(k.Context()); !errors.Is(err, errors.ErrUnsupported) {
 		return err
@@ -69,7 +69,7 @@ func (k *kit) maintain() error {
 	return nil
 }
 
-// search returns what is found once the store has done its own work.
+// search calls Maintain and returns the results of a search.
 func (k *kit) search(q ticket.SearchQuery) []ticket.Hit {
 	k.Helper()
 	k.ok(k.maintain(), "Maintain")
@@ -78,12 +78,12 @@ func (k *kit) search(q ticket.SearchQuery) []ticket.Hit {
 	return hits
 }
 
-// looking looks for words among the tickets of acme.
+// looking returns a search of acme's tickets for words.
 func looking(text string) ticket.SearchQuery {
 	return ticket.SearchQuery{Query: ticket.Query{Tenant: acme, Limit: ticket.MaxLimit}, Text: text}
 }
 
-// finds wants a search to find just these tickets, in whatever order.
+// finds expects a search to return exactly these tickets, in any order.
 func (k *kit) finds(q ticket.SearchQuery, want ...ticket.Ticket) {
 	k.Helper()
 	got, ids := idsOf(ticketsOf(k.search(q))), idsOf(want)
@@ -100,10 +100,10 @@ func ticketsOf(hits []ticket.Hit) []ticket.Ticket {
 	return list
 }
 
-// said makes an event that brings a message.
+// said returns an edit that sets the message.
 func said(text ticket.Message) edit { return func(e *ticket.Event) { e.Message = text } }
 
-// about makes an opening event with a subject and a message.
+// about returns an edit that sets the subject and the message.
 func about(subject string, message ticket.Message) edit {
 	return func(e *ticket.Event) { e.Subject, e.Message = subject, message }
 }
@@ -115,16 +115,16 @@ func searchWords(k *kit) {
 	for text, want := range map[string][]ticket.Ticket{
 		"printer":               {a.Ticket, b.Ticket},
 		"fuser":                 {a.Ticket},
-		"smokes fuser":          {a.Ticket}, // in another text, in another order
+		"smokes fuser":          {a.Ticket}, // in another text and order
 		"PRINTER Smokes":        {a.Ticket},
-		"\"printer\" -- smokes": {a.Ticket}, // what is no word means nothing
-		"printer OR smokes":     nil,        // and words are words
+		"\"printer\" -- smokes": {a.Ticket}, // symbols are ignored
+		"printer OR smokes":     nil,        // operators are ordinary words
 		"NOT fuser":             nil,
 		"fuser AND smokes":      nil,
 		"verbrannt äpfel":       {a.Ticket},
 		"printer everywhere":    {b.Ticket},
 		"fuser everywhere":      nil,
-		"print":                 nil, // a part of a word is none
+		"print":                 nil, // a part of a word does not match
 		"use":                   nil,
 		"p%":                    nil,
 		"smok_":                 nil,
@@ -142,9 +142,9 @@ func searchPrefix(k *kit) {
 		"prin*":        {a.Ticket, b.Ticket},
 		"PRI*":         {a.Ticket, b.Ticket},
 		"printi* long": {a.Ticket},
-		"printing*":    {a.Ticket}, // and the whole word is one
+		"printing*":    {a.Ticket}, // a prefix also matches the whole word
 		"prin* spr*":   {b.Ticket},
-		"pr*":          nil, // too short, so it is the word pr
+		"pr*":          nil, // too short for a prefix, so it is the word "pr"
 		"*print":       nil,
 	} {
 		k.finds(looking(text), want...)
@@ -173,7 +173,7 @@ func searchMany(k *kit) {
 	k.finds(looking(strings.Join(words, " ")), a.Ticket)
 }
 
-// searchWhere looks for a word of each text of one commit.
+// searchWhere searches for a word of each text of one commit.
 func searchWhere(k *kit) {
 	a := k.opened(acme, about("Firstsubject here", "Opening words."), said("A reply came."), func(e *ticket.Event) {
 		e.Subject = "Secondsubject there"
@@ -190,7 +190,7 @@ func searchWhere(k *kit) {
 	}
 }
 
-// searchNotes looks for words that stand in notes only, and beside them.
+// searchNotes searches for words that occur in notes only, and for words of other texts.
 func searchNotes(k *kit) {
 	a := k.opened(acme, about("The printer", "It is loud."), func(e *ticket.Event) {
 		e.Message, e.Note = "We look into it.", "customer is loud and shouting"
@@ -202,7 +202,7 @@ func searchNotes(k *kit) {
 		q.Notes = true
 		k.finds(q, a.Ticket)
 		if h := k.search(q)[0]; len(h.Snippet.Marks) == 0 {
-			k.fail("the snippet of what stands in a note has no mark: %q", h.Snippet.Text)
+			k.fail("the snippet of a note has no mark: %q", h.Snippet.Text)
 		}
 	}
 	for _, text := range []string{"loud", "printer", "loud printer"} {
@@ -216,13 +216,13 @@ func searchNotes(k *kit) {
 	}
 }
 
-// searchMatch asks with all the conditions of a list.
+// searchMatch searches with all conditions of a list.
 func searchMatch(k *kit) {
 	k.populate(len(population()))
 	k.commit(k.opened(acme, about("Something else", "entirely")))
 	k.ok(k.maintain(), "Maintain")
 	for i, q := range questions() {
-		if i%3 > 0 || q.Order != "" { // a list is asked all of them
+		if i%3 > 0 || q.Order != "" { // List tests the others
 			continue
 		}
 		hits, err := k.store.Search(k.Context(), ticket.SearchQuery{Query: q.Query, Text: "second printer"})
@@ -276,7 +276,7 @@ func searchWhole(k *kit) {
 	k.same(hits[0].Ticket, c.Changes[0].Ticket, "ticket found")
 }
 
-// searchSnippet looks for words in short texts and in long ones.
+// searchSnippet searches in short and long texts.
 func searchSnippet(k *kit) {
 	filler := strings.Repeat("naïve 日本 filler, <b>\r\n", 2000)
 	a := k.opened(acme, about("Short", "The paper jams; PAPER everywhere."))
@@ -292,13 +292,13 @@ func searchSnippet(k *kit) {
 	}
 }
 
-// snippet wants the marks to be where paper stands, or jams if that was looked
-// for, and nowhere else.
+// snippet expects marks at every "paper", or "jams" if that was searched, and nowhere
+// else.
 func (k *kit) snippet(h ticket.Hit, jams bool) {
 	k.Helper()
 	s, at := h.Snippet, 0
 	if len(s.Text) > 500 || !utf8.ValidString(s.Text) {
-		k.fail("the snippet has %d bytes, or is no UTF-8: %q", len(s.Text), s.Text)
+		k.fail("the snippet has %d bytes or is not UTF-8: %q", len(s.Text), s.Text)
 	}
 	if len(s.Marks) == 0 {
 		k.fail("the snippet has no mark: %q", s.Text)
@@ -348,7 +348,7 @@ func searchFresh(k *kit) {
 	k.finds(looking("renamed"), c.Ticket, other.Ticket)
 }
 
-// searchRace commits while others let the store do its own work.
+// searchRace commits while other goroutines call Maintain.
 func searchRace(k *kit) {
 	changes := make([]ticket.Change, 40)
 	for i := range changes {
@@ -371,7 +371,7 @@ func searchRace(k *kit) {
 	k.same(len(k.search(looking("printer"))), len(changes), "tickets found, of those that were opened at the same time")
 }
 
-// searchTenants asks under each tenant for what all have.
+// searchTenants searches under each tenant for words that all tenants have.
 func searchTenants(k *kit) {
 	for _, tenant := range tenants {
 		k.commit(k.opened(tenant))
@@ -401,26 +401,26 @@ func searchCopies(k *kit) {
 				before = append(before, found.Clone())
 			}
 		}
-		k.same(ticketsOf(hits), before, "found after the caller changed what it had found before")
+		k.same(ticketsOf(hits), before, "found after the caller changed an earlier result")
 		scribble(&q)
 		scribble(&hits)
 	}
-	k.same(k.ticket(t), t, "ticket after the caller changed what it had found")
+	k.same(k.ticket(t), t, "ticket after the caller changed a result of Search")
 }
 
 func searchInvalid(k *kit) {
 	k.populate(3)
 	next := k.list(ticket.Query{Tenant: acme, Limit: 1}).Next
 	for what, change := range map[string]func(q *ticket.SearchQuery){
-		"a negative limit":        func(q *ticket.SearchQuery) { q.Limit = -1 },
-		"a limit beyond MaxLimit": func(q *ticket.SearchQuery) { q.Limit = ticket.MaxLimit + 1 },
-		"an order":                func(q *ticket.SearchQuery) { q.Order = ticket.OrderNewestFirst },
-		"a cursor":                func(q *ticket.SearchQuery) { q.After = next },
-		"nothing to look for":     func(q *ticket.SearchQuery) { q.Text = "" },
-		"no word to look for":     func(q *ticket.SearchQuery) { q.Text = `* "-" …` },
-		"a NUL byte":              func(q *ticket.SearchQuery) { q.Text += "\x00" },
-		"text that is not UTF-8":  func(q *ticket.SearchQuery) { q.Text += "\xff" },
-		"long text":               func(q *ticket.SearchQuery) { q.Text = strings.Repeat("printer ", 200) },
+		"a negative limit":       func(q *ticket.SearchQuery) { q.Limit = -1 },
+		"a limit above MaxLimit": func(q *ticket.SearchQuery) { q.Limit = ticket.MaxLimit + 1 },
+		"an order":               func(q *ticket.SearchQuery) { q.Order = ticket.OrderNewestFirst },
+		"a cursor":               func(q *ticket.SearchQuery) { q.After = next },
+		"nothing to look for":    func(q *ticket.SearchQuery) { q.Text = "" },
+		"no word to look for":    func(q *ticket.SearchQuery) { q.Text = `* "-" …` },
+		"a NUL byte":             func(q *ticket.SearchQuery) { q.Text += "\x00" },
+		"text that is not UTF-8": func(q *ticket.SearchQuery) { q.Text += "\xff" },
+		"long text":              func(q *ticket.SearchQuery) { q.Text = strings.Repeat("printer ", 200) },
 	} {
 		q := looking("printer")
 		change(&q)
@@ -434,8 +434,8 @@ func searchCancelled(k *kit) {
 	ctx, cancel := context.WithCancel(k.Context())
 	cancel()
 	_, err := k.store.Search(ctx, looking("printer"))
-	k.refused(err, context.Canceled, "Search with a context that is over")
+	k.refused(err, context.Canceled, "Search with a cancelled context")
 	if err := k.store.Maintain(ctx); !errors.Is(err, errors.ErrUnsupported) {
-		k.refused(err, context.Canceled, "Maintain with a context that is over")
+		k.refused(err, context.Canceled, "Maintain with a cancelled context")
 	}
 }

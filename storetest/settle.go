@@ -10,14 +10,14 @@ import (
 )
 
 const (
-	saysSettle     = "One that is done must become Sent; one that is to be tried again must become Pending with the new Due; the other outcomes must become Dead, Bounced and Suppressed."
-	saysSettled    = "A delivery that is Sent, Dead, Bounced or Suppressed is settled: it has Settled set to the settlement's At, and stays in the store."
-	saysRecorded   = "In every case Failures, LastError and Address become those of the settlement, and Until zero."
+	saysSettle     = "OutcomeDone must make a delivery DeliverySent; OutcomeRetry must make it DeliveryPending with the new Due; OutcomeGiveUp, OutcomeBounce and OutcomeSuppress must make it DeliveryDead, DeliveryBounced and DeliverySuppressed."
+	saysSettled    = "All states but pending and claimed are settled: Settled becomes the settlement's At, and the delivery stays in the store."
+	saysRecorded   = "In every case Failures, LastError and Address become those of the settlement, and Until becomes zero."
 	saysSettleKept = "All other fields of the delivery must stay as they were."
-	saysStale      = "Each settlement stands by itself: one whose delivery is not claimed, or is claimed with other Attempts, must change nothing, and the call then returns ErrClaimLost after the others were made."
-	saysLate       = "It counts however late it comes: the end of the lease does not matter as long as nobody else has claimed the delivery."
-	saysNobody     = "Where one is to be tried again, the store may put off the Due of those behind it in its line to the same time; it must bring none forward, and must leave all others as they are."
-	saysOutcome    = "Check reports a settlement that makes no sense as an [*InvalidError]."
+	saysStale      = "If a delivery is not claimed, or is claimed with other Attempts, its settlement must change nothing, and Settle returns ErrClaimLost after it has applied the others."
+	saysLate       = "A settlement counts however late it arrives: the end of the lease does not matter as long as nobody else has claimed the delivery."
+	saysNobody     = "With OutcomeRetry, the store may postpone the Due of later deliveries of the same line to the same time. It must not bring any forward, and must leave all others as they are."
+	saysOutcome    = "Check returns an [*InvalidError] if the settlement is not valid. Stores call it first."
 )
 
 var settleRules = []rule{
@@ -26,9 +26,9 @@ var settleRules = []rule{
 	{name: "Settle/again earlier", says: saysSettle, upon: []string{"Settle/again"}, prove: settleEarlier},
 	{name: "Settle/again, and the others", says: saysNobody, upon: []string{"Claim/", "Line/", "Settle/"}, prove: settleNobody},
 	{name: "Settle/give up", says: saysSettle, prove: settleTo(ticket.OutcomeGiveUp)},
-	{name: "Settle/bounce back", says: saysSettle, prove: settleTo(ticket.OutcomeBounce)},
+	{name: "Settle/bounce", says: saysSettle, prove: settleTo(ticket.OutcomeBounce)},
 	{name: "Settle/suppress", says: saysSettle, prove: settleTo(ticket.OutcomeSuppress)},
-	{name: "Settle/settled", says: saysSettled, upon: []string{"Claim/", "Settle/done", "Settle/give up", "Settle/bounce back", "Settle/suppress"}, prove: settleStays},
+	{name: "Settle/settled", says: saysSettled, upon: []string{"Claim/", "Settle/done", "Settle/give up", "Settle/bounce", "Settle/suppress"}, prove: settleStays},
 	{name: "Settle/recorded", says: saysRecorded, upon: []string{"Settle/again"}, prove: settleRecorded},
 	{name: "Settle/kept", says: saysSettleKept, upon: []string{"Claim/", "Settle/", "Deliveries/", "Values/"}, prove: settleKept},
 	{name: "Settle/other attempts", says: saysStale, prove: settleStale},
@@ -45,8 +45,8 @@ var (
 	outcomes = []ticket.Outcome{ticket.OutcomeDone, ticket.OutcomeRetry, ticket.OutcomeGiveUp, ticket.OutcomeBounce, ticket.OutcomeSuppress}
 )
 
-// settleTo settles one of two for good. Whether it is still there is for
-// Settle/settled to prove.
+// settleTo settles one of two deliveries for good. Settle/settled checks that it is still
+// stored.
 func settleTo(o ticket.Outcome) func(k *kit) {
 	return func(k *kit) {
 		k.outbox(past, past.Add(time.Second))
@@ -56,7 +56,7 @@ func settleTo(o ticket.Outcome) func(k *kit) {
 		if found, ok := k.find(claimed[0]); ok {
 			k.same(found.State, o.State(), "state of a delivery that was settled: %s", o)
 		}
-		k.settle() // nothing is fine
+		k.settle() // no results are fine
 	}
 }
 
@@ -67,14 +67,14 @@ func settleAgain(k *kit) {
 	s.Due = clock.Add(time.Second)
 	k.settle(s)
 	found := k.stored(d)
-	k.same(found.State, ticket.DeliveryPending, "state of a delivery that is to be tried again")
+	k.same(found.State, ticket.DeliveryPending, "state of a delivery after OutcomeRetry")
 	k.same(found.Due, s.Due, "the new Due")
-	k.same(found.Settled, time.Time{}, "end of a delivery that is to be tried again")
+	k.same(found.Settled, time.Time{}, "Settled of a delivery after OutcomeRetry")
 	k.same(len(k.claim(s.Due.Add(-time.Microsecond))), 0, "deliveries claimed a microsecond before the new Due")
 	k.same(deliveryIDs(k.claim(s.Due)), []ticket.ID{d.ID}, "deliveries claimed at the new Due")
 }
 
-// settleEarlier tries again at a time before the one when it was due at first.
+// settleEarlier retries at a time before the delivery's first due time.
 func settleEarlier(k *kit) {
 	k.outbox(past)
 	d := k.claim(clock)[0]
@@ -85,14 +85,14 @@ func settleEarlier(k *kit) {
 	k.same(deliveryIDs(k.claim(s.Due)), []ticket.ID{d.ID}, "deliveries claimed at the new Due, which is before the old one")
 }
 
-// settleNobody looks at all others when one is to be tried again: those behind it,
-// and those that share with it no more than a notifier, a recipient or a ticket.
+// settleNobody checks all other deliveries after an OutcomeRetry: later ones of the same
+// line, and ones with only the notifier, the recipient or the ticket in common.
 func settleNobody(k *kit) {
 	c, line := k.line(3)
 	line[2].Due = clock.Add(10 * time.Hour)
-	other := func(via string, to ticket.Recipient) ticket.Delivery {
+	other := func(by string, to ticket.Recipient) ticket.Delivery {
 		d := k.delivery(c.Ticket)
-		d.Seq, d.Notifier, d.To, d.Due = 1, via, to, past.Add(time.Minute)
+		d.Seq, d.Notifier, d.To, d.Due = 1, by, to, past.Add(time.Minute)
 		return d
 	}
 	others := append(k.outbox(past.Add(time.Minute)), other("sms", line[0].To), other("mail", to(7)))
@@ -109,15 +109,15 @@ func settleNobody(k *kit) {
 	again.Due = soon
 	k.settle(again)
 	for _, d := range others {
-		k.same(k.stored(d), d, "a delivery of another line, after one is to be tried again")
+		k.same(k.stored(d), d, "a delivery of another line, after OutcomeRetry")
 	}
-	k.same(k.stored(line[2]), line[2], "a delivery that is due later, behind one that is to be tried again")
+	k.same(k.stored(line[2]), line[2], "a delivery that is due later, in the line of an OutcomeRetry")
 	second := k.stored(line[1])
 	if !second.Due.Equal(line[1].Due) && !second.Due.Equal(soon) {
-		k.fail("a delivery behind one that is to be tried again is due at %v, want its own time, %v, or the same, %v", second.Due, line[1].Due, soon)
+		k.fail("a later delivery in the line of an OutcomeRetry is due at %v, want its own time, %v, or the same, %v", second.Due, line[1].Due, soon)
 	}
 	second.Due = line[1].Due
-	k.same(second, line[1], "the rest of a delivery behind one that is to be tried again")
+	k.same(second, line[1], "other fields of a later delivery in the line of an OutcomeRetry")
 	k.same(len(k.claimWith(ticket.ClaimRequest{Now: clock, Lease: year, Limit: 100, Notifiers: []string{"mail", "sms"}})), len(others), "deliveries claimed of other lines")
 
 	k.settle(settlement(k.claims(soon, line[:1], "again")[0], ticket.OutcomeDone))
@@ -125,7 +125,7 @@ func settleNobody(k *kit) {
 	k.claims(line[2].Due.Add(-time.Microsecond), nil, "a microsecond before the last one of the line is due")
 }
 
-// settleStays compares all that a settlement leaves as it is.
+// settleStays compares all fields that a settlement must not change.
 func settleStays(k *kit) {
 	for i, o := range finals {
 		c := k.opened(acme)
@@ -138,14 +138,14 @@ func settleStays(k *kit) {
 		s.At = soon.Add(time.Duration(i+1) * 1_000_001 * time.Microsecond)
 		k.settle(s)
 		got := k.stored(d)
-		k.same(got.Settled, s.At, "end of a delivery that was settled: %s", o)
+		k.same(got.Settled, s.At, "Settled of a delivery that was settled: %s", o)
 		got.State, got.Failures, got.LastError, got.Until, got.Settled = want.State, want.Failures, want.LastError, want.Until, want.Settled
-		k.same(got, want, "the rest of a delivery that was settled: %s", o)
+		k.same(got, want, "other fields of a delivery that was settled: %s", o)
 	}
 }
 
-// settleRecorded settles with words that stores are known to bring back changed,
-// and then with none.
+// settleRecorded settles with errors that are known to come back changed from some stores,
+// and then with empty ones.
 func settleRecorded(k *kit) {
 	for i, o := range outcomes {
 		d := k.outbox(past)[0]
@@ -154,7 +154,7 @@ func settleRecorded(k *kit) {
 			k.settle(s)
 			found, ok := k.find(d)
 			if !ok {
-				return // for Settle/settled to prove
+				return // checked by Settle/settled
 			}
 			k.same(found.Failures, s.Failures, "failures after the %s try: %s", try, s.Outcome)
 			k.same(found.LastError, s.Error, "error after the %s try: %s", try, s.Outcome)
@@ -174,13 +174,13 @@ func settleRecorded(k *kit) {
 	}
 }
 
-// settleKept settles three with everything in them in one call, with every outcome.
+// settleKept settles three deliveries with every field set in one call, with every outcome.
 func settleKept(k *kit) {
 	f := plainly()
 	for _, o := range outcomes {
 		list := k.filling(f, 3)
-		vias := []string{list[0].Notifier, list[1].Notifier, list[2].Notifier}
-		want := k.claimWith(ticket.ClaimRequest{Now: clock, Lease: lease, Limit: 3, Notifiers: vias})
+		notifiers := []string{list[0].Notifier, list[1].Notifier, list[2].Notifier}
+		want := k.claimWith(ticket.ClaimRequest{Now: clock, Lease: lease, Limit: 3, Notifiers: notifiers})
 		k.same(deliveryIDs(want), deliveryIDs(list), "deliveries claimed")
 		var all []ticket.Settlement
 		for i := range want {
@@ -198,18 +198,18 @@ func settleKept(k *kit) {
 		slices.Reverse(all)
 		k.settle(all...)
 		for i, d := range list {
-			if got, ok := k.find(d); ok { // else for Settle/settled to prove
+			if got, ok := k.find(d); ok { // otherwise checked by Settle/settled
 				k.same(got, want[i], "the %d. of three deliveries that were settled in one call: %s", i+1, o)
 			}
 		}
 		if o != ticket.OutcomeRetry {
 			continue
 		}
-		r := ticket.ClaimRequest{Now: soon.Add(lease), Lease: lease, Limit: 3, Notifiers: vias}
+		r := ticket.ClaimRequest{Now: soon.Add(lease), Lease: lease, Limit: 3, Notifiers: notifiers}
 		for i := range want {
 			want[i].State, want[i].Attempts, want[i].Until = ticket.DeliveryClaimed, 2, r.Now.Add(r.Lease)
 		}
-		k.same(k.claimWith(r), want, "deliveries claimed after they were put off")
+		k.same(k.claimWith(r), want, "deliveries claimed after they were postponed")
 	}
 }
 
@@ -217,11 +217,11 @@ func settleInvalid(k *kit) {
 	k.outbox(past)
 	d := k.claim(clock)[0]
 	for what, change := range map[string]func(s *ticket.Settlement){
-		"no outcome":                   func(s *ticket.Settlement) { s.Outcome = 0 },
-		"an outcome that is none":      func(s *ticket.Settlement) { s.Outcome = ticket.OutcomeSuppress + 1 },
-		"no time when it ended":        func(s *ticket.Settlement) { s.At = time.Time{} },
-		"no time when to be tried":     func(s *ticket.Settlement) { s.Outcome = ticket.OutcomeRetry },
-		"no time when it was given up": func(s *ticket.Settlement) { s.Outcome, s.At = ticket.OutcomeGiveUp, time.Time{} },
+		"no outcome":                 func(s *ticket.Settlement) { s.Outcome = 0 },
+		"an invalid outcome":         func(s *ticket.Settlement) { s.Outcome = ticket.OutcomeSuppress + 1 },
+		"no At":                      func(s *ticket.Settlement) { s.At = time.Time{} },
+		"no Due":                     func(s *ticket.Settlement) { s.Outcome = ticket.OutcomeRetry },
+		"no At when it was given up": func(s *ticket.Settlement) { s.Outcome, s.At = ticket.OutcomeGiveUp, time.Time{} },
 	} {
 		s := settlement(d, ticket.OutcomeDone)
 		change(&s)
@@ -230,7 +230,7 @@ func settleInvalid(k *kit) {
 	k.settle(settlement(d, ticket.OutcomeDone))
 }
 
-// settleStale settles, with every outcome, under a claim that was lost.
+// settleStale settles under a lost claim, with every outcome.
 func settleStale(k *kit) {
 	k.outbox(past)
 	lost := k.claim(clock)[0]
@@ -246,7 +246,7 @@ func settleStale(k *kit) {
 	k.settle(settlement(held, ticket.OutcomeDone))
 }
 
-// settleUnclaimed settles what is pending, dead, done and unheard of.
+// settleUnclaimed settles deliveries that are pending, dead, sent and unknown.
 func settleUnclaimed(k *kit) {
 	refused := func(d ticket.Delivery, what string) {
 		k.Helper()
@@ -255,7 +255,7 @@ func settleUnclaimed(k *kit) {
 			k.refused(k.store.Settle(k.Context(), []ticket.Settlement{s}), ticket.ErrClaimLost, "Settle of a delivery that is %s", what)
 		}
 	}
-	refused(ticket.Delivery{ID: k.id()}, "unheard of")
+	refused(ticket.Delivery{ID: k.id()}, "unknown")
 
 	pending := k.outbox(past)[0]
 	refused(pending, "pending for the first time")
@@ -294,9 +294,9 @@ func settleOthers(k *kit) {
 	}
 }
 
-// settleLate settles claims whose lease has passed while nobody else has claimed
-// the delivery: it is still claimed, with the same attempts. The store can know how
-// late it is by another claim, and by the settlement itself.
+// settleLate settles after the lease has expired, while nobody else has claimed the
+// delivery: it is still claimed, with the same attempts. The store can notice the time from
+// another claim and from the settlement itself.
 func settleLate(k *kit) {
 	for _, ended := range []time.Time{clock, clock.Add(2 * lease)} {
 		k.outbox(past)

@@ -16,12 +16,12 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// Load is how much a store is put through. Zero fields mean their defaults.
+// Load says how much work a store gets. A zero field means its default.
 type Load struct {
-	Actions int    // how many random actions. Default: 3000; with -short, 300
-	Callers int    // how many callers at once. Default: 16
-	Kills   int    // how often Crash kills. Default: 5; with -short, 2
-	Seed    uint64 // what the choices depend on, though not what comes of them. Default: 1
+	Actions int    // number of random actions; default 3000, or 300 with -short
+	Callers int    // number of concurrent callers; default 16
+	Kills   int    // how often Crash kills the server; default 5, or 2 with -short
+	Seed    uint64 // seed of the random choices, though not of their results; default 1
 }
 
 func (l Load) withDefaults() Load {
@@ -32,27 +32,26 @@ func (l Load) withDefaults() Load {
 	return Load{cmp.Or(l.Actions, actions), cmp.Or(l.Callers, 16), cmp.Or(l.Kills, kills), cmp.Or(l.Seed, 1)}
 }
 
-// Soak lets two desks do random things with one store, many at once, while relays
-// deliver what comes of it, and looks at all of it in the end: whether every ticket
-// is the fold of its events and every chain is whole, every list complete and in
-// order, every delivery settled and no line overtaken; whether everything is there,
-// once, that was said to be done, and nothing that was refused.
+// Soak runs two desks on one store. They do random things, many at once, while relays make
+// the deliveries. At the end it checks everything: every ticket is the result of its
+// events, every chain verifies, every list is complete and in order, every delivery is
+// settled and no line was overtaken. Every action that was reported as done is there
+// once, and none that was refused is there.
 //
-// It finds what cases of one rule each do not: two rules that are in each other's
-// way. It runs in real time, for some seconds.
+// It finds rules that conflict with each other, which cases of one rule each do not. It
+// runs in real time, for some seconds.
 //
-// Each call of open returns a store on the same data, which is empty at first. What
-// has to be tidied up, open registers with t.Cleanup.
+// Each call of open returns a store on the same data, which is empty at first. open
+// registers its cleanup with t.Cleanup.
 func Soak(t *testing.T, open func(t *testing.T) ticket.Store, l Load) {
 	t.Helper()
 	endure(t, open, l, ordeal{})
 }
 
-// Crash is [Soak] while the store's server is killed and started again: kill ends it
-// as a crash would, and start returns once it answers. Calls may fail meanwhile, and
-// some of those without an idempotency key may have been carried out nevertheless.
-// But what was said to be done must be there when all is over, and nothing twice or
-// by halves.
+// Crash is [Soak] while the store's server is killed and restarted. kill ends it as a
+// crash would, and start returns when it answers. Meanwhile calls may fail, and some of
+// those without an idempotency key may have taken effect nevertheless. But everything
+// that was reported as done must be there at the end, and nothing may have happened twice or in part.
 func Crash(t *testing.T, open func(t *testing.T) ticket.Store, kill, start func(), l Load) {
 	t.Helper()
 	l = l.withDefaults()
@@ -72,7 +71,7 @@ func Crash(t *testing.T, open func(t *testing.T) ticket.Store, kill, start func(
 	})
 }
 
-// pause reports whether the context lasted that long.
+// pause waits, and reports whether the context lasted that long.
 func pause(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -84,10 +83,10 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// An ordeal is what happens to a store while it is used.
+// An ordeal is what happens to a store while it is in use.
 type ordeal struct {
-	tolerant  bool                      // calls may fail
-	meanwhile func(ctx context.Context) // work goes on until it returns
+	tolerant  bool                      // whether calls may fail
+	meanwhile func(ctx context.Context) // the work continues until it returns
 	after     func()                    // when the work is done, before the store is opened again and looked at
 }
 
@@ -98,7 +97,7 @@ func endure(t *testing.T, open func(t *testing.T) ticket.Store, l Load, o ordeal
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("%d actions done, %d refused, %d failed, %d repeated to their end; %d notifications made",
+	t.Logf("%d actions done, %d refused, %d failed, %d repeated until their result was known; %d notifications sent",
 		s.done.Load(), s.refused.Load(), s.failed.Load(), s.repeated.Load(), s.notified.Load())
 	for i, f := range found {
 		if i == 20 {
@@ -116,16 +115,16 @@ type soak struct {
 	desks []*ticket.Desk
 
 	mu      sync.Mutex
-	tickets []ticket.Ticket // as they were seen last
+	tickets []ticket.Ticket // in the version last seen
 	acks    []ack
-	never   []string // words that must be nowhere
-	found   []string // what is wrong
+	never   []string // words that must not occur
+	found   []string // faults found
 	sent    map[soakLine]int64
 
 	done, refused, failed, repeated, notified atomic.Int64
 }
 
-// ack is what a desk said was done.
+// ack is what a desk reported as done.
 type ack struct {
 	tenant string
 	ticket ticket.Ticket
@@ -133,8 +132,8 @@ type ack struct {
 }
 
 type soakLine struct {
-	ticket  ticket.ID
-	via, to string
+	ticket ticket.ID
+	by, to string
 }
 
 var soakTenants = []string{"", "mill"}
@@ -157,7 +156,7 @@ func (s *soak) run(ctx context.Context, open func() ticket.Store) ([]string, err
 	defer stop()
 	var relays, callers sync.WaitGroup
 	for _, d := range s.desks {
-		relays.Go(func() { _ = d.Run(running) }) // which the context ends
+		relays.Go(func() { _ = d.Run(running) }) // until the context ends
 	}
 	var busy atomic.Bool
 	if s.meanwhile != nil {
@@ -198,8 +197,8 @@ func (s *soak) run(ctx context.Context, open func() ticket.Store) ([]string, err
 }
 
 func (s *soak) desk(store ticket.Store) (*ticket.Desk, error) {
-	notifier := func(via string) ticket.Notifier {
-		return ticket.NotifierFunc(func(_ context.Context, n ticket.Notification) error { return s.notify(via, &n) })
+	notifier := func(by string) ticket.Notifier {
+		return ticket.NotifierFunc(func(_ context.Context, n ticket.Notification) error { return s.notify(by, &n) })
 	}
 	return ticket.NewDesk(store, ticket.Config{
 		Notifiers:      map[string]ticket.Notifier{"mail": notifier("mail"), "sms": notifier("sms"), "stream": notifier("stream")},
@@ -210,8 +209,8 @@ func (s *soak) desk(store ticket.Store) (*ticket.Desk, error) {
 	})
 }
 
-// notify fails now and then, and minds the order of what it takes.
-func (s *soak) notify(via string, n *ticket.Notification) error {
+// notify fails now and then, and checks the order of what it is given.
+func (s *soak) notify(by string, n *ticket.Notification) error {
 	s.notified.Add(1)
 	switch rand.IntN(40) {
 	case 0:
@@ -221,15 +220,15 @@ func (s *soak) notify(via string, n *ticket.Notification) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	line := soakLine{n.Ticket, via, n.To.Key()}
+	line := soakLine{n.Ticket, by, n.To.Key()}
 	if last := s.sent[line]; n.Seq < last && n.Attempt == 1 {
-		s.found = append(s.found, fmt.Sprintf("%s to %s was told of event %d of ticket %s after event %d", via, line.to, n.Seq, n.Ticket, last))
+		s.found = append(s.found, fmt.Sprintf("%s to %s was notified of event %d of ticket %s after event %d", by, line.to, n.Seq, n.Ticket, last))
 	}
 	s.sent[line] = max(s.sent[line], n.Seq)
 	return nil
 }
 
-// step does one random thing, and reports whether the store answered.
+// step does one random thing and reports whether the store answered.
 func (s *soak) step(ctx context.Context, r *rand.Rand) bool {
 	d := s.desks[r.IntN(len(s.desks))]
 	words := fmt.Sprintf("words %016x <&\u2028\\\"ß漢\U0001F600>", r.Uint64())
@@ -264,7 +263,7 @@ func (s *soak) step(ctx context.Context, r *rand.Rand) bool {
 	return s.ask(ctx, one.Tenant, words, key, func() (ticket.Ticket, error) { return d.Do(ctx, who, one.ID, a) })
 }
 
-// pick returns a ticket that is there.
+// pick returns an existing ticket.
 func (s *soak) pick(r *rand.Rand) ticket.Ticket {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -274,10 +273,10 @@ func (s *soak) pick(r *rand.Rand) ticket.Ticket {
 	return pick(r, s.tickets)
 }
 
-// rarely done are actions that lead out of the way.
+// rarelyDone lists actions that lead away from the usual course.
 var rarelyDone = []ticket.ActionName{ticket.ActionMerge, ticket.ActionCancel, ticket.ActionClose, ticket.ActionConfirm, ticket.ActionSplit}
 
-// something makes up one of the actions that are allowed.
+// something returns a random action among those that are allowed.
 func something(r *rand.Rand, choices []ticket.Choice, one, other *ticket.Ticket, words string) (ticket.Action, bool) {
 	choices = slices.DeleteFunc(choices, func(c ticket.Choice) bool {
 		return !c.Allowed || slices.Contains(rarelyDone, c.Action) && r.IntN(6) > 0
@@ -324,12 +323,12 @@ func something(r *rand.Rand, choices []ticket.Choice, one, other *ticket.Ticket,
 	return a, true
 }
 
-// ask calls until the end is known, where there is a key to repeat it with.
+// ask repeats a call with a key until its result is known.
 func (s *soak) ask(ctx context.Context, tenant, words, key string, call func() (ticket.Ticket, error)) bool {
 	for try := 0; ; try++ {
 		t, err := call()
 		if err == nil {
-			t.Tenant = tenant // which customers do not get to see
+			t.Tenant = tenant // which customers cannot see
 			s.acknowledge(ack{tenant, t, words})
 			if try > 0 {
 				s.repeated.Add(1)
@@ -373,7 +372,7 @@ func (s *soak) acknowledge(a ack) {
 	}
 }
 
-// drain waits until the outbox is empty, or nothing comes out of it any more.
+// drain waits until the outbox is empty or no longer shrinks.
 func (s *soak) drain(ctx context.Context, store ticket.Store) {
 	made := s.notified.Load()
 	for idle := 0; idle < 200; idle++ { // ten seconds, twice a lease

@@ -7,8 +7,7 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// look compares everything that the store has of a tenant with itself, and with
-// what was said to be done.
+// look compares all data of a tenant with each other and with what was reported as done.
 func (s *soak) look(ctx context.Context, d *ticket.Desk, store ticket.Store, tenant string) {
 	me := ticket.System("soak").InTenant(tenant)
 	var tickets []ticket.Ticket
@@ -36,7 +35,7 @@ func (s *soak) look(ctx context.Context, d *ticket.Desk, store ticket.Store, ten
 	s.lookForWords(tenant, histories)
 }
 
-// lookAtLists walks in every order, and by some conditions.
+// lookAtLists walks in every order and with some conditions.
 func (s *soak) lookAtLists(ctx context.Context, store ticket.Store, tenant string, tickets []ticket.Ticket) {
 	for _, q := range []ticket.Query{
 		{}, {Phase: ticket.OpenPhases()}, {Queue: []string{"hardware", "q1"}}, {Tags: []string{"tag1"}}, {Assignee: []string{"a-1"}}, {Fields: ticket.Fields{"n": int64(1)}},
@@ -58,14 +57,13 @@ func (s *soak) lookAtLists(ctx context.Context, store ticket.Store, tenant strin
 			}
 			if !slices.Equal(got, want) {
 				q.After = ""
-				s.note("a walk met %d tickets, where it should have met %d, or in another order: %+v", len(got), len(want), q)
+				s.note("a walk returned %d tickets, want %d, or in another order: %+v", len(got), len(want), q)
 			}
 		}
 	}
 }
 
-// lookAtOutbox wants every delivery to tell of an event that is there, and to have
-// come to an end.
+// lookAtOutbox expects every delivery to be settled and its event to exist.
 func (s *soak) lookAtOutbox(ctx context.Context, store ticket.Store, tenant string, histories map[ticket.ID][]ticket.Event) {
 	for q := (ticket.DeliveryQuery{Tenant: tenant, Limit: ticket.MaxLimit}); ; {
 		page, err := store.Deliveries(ctx, q)
@@ -75,10 +73,10 @@ func (s *soak) lookAtOutbox(ctx context.Context, store ticket.Store, tenant stri
 		}
 		for _, d := range page.Deliveries {
 			if d.Seq < 1 || d.Seq > int64(len(histories[d.Ticket])) {
-				s.note("delivery %s tells of event %d of ticket %s, which is not there", d.ID, d.Seq, d.Ticket)
+				s.note("delivery %s is of event %d of ticket %s, which does not exist", d.ID, d.Seq, d.Ticket)
 			}
 			if !d.State.Settled() {
-				s.note("delivery %s by %s is %s to the end, due at %v, after %d attempts: %s", d.ID, d.Notifier, d.State, d.Due, d.Attempts, d.LastError)
+				s.note("delivery %s by %s is still %s at the end, due at %v, after %d attempts: %s", d.ID, d.Notifier, d.State, d.Due, d.Attempts, d.LastError)
 			}
 		}
 		if q.After = page.Next; q.After.IsZero() {
@@ -87,13 +85,13 @@ func (s *soak) lookAtOutbox(ctx context.Context, store ticket.Store, tenant stri
 	}
 }
 
-// lookForWords wants what was said to be done to be there, once, and what was
-// refused to be nowhere.
+// lookForWords expects everything that was reported as done to be there once, and
+// nothing that was refused.
 func (s *soak) lookForWords(tenant string, histories map[ticket.ID][]ticket.Event) {
 	times := map[string]int{}
 	for _, events := range histories {
 		for _, e := range events {
-			// On the ticket that goes on, a merge says itself what stays with the other.
+			// After a merge the remaining ticket records what the merged one keeps.
 			if e.Action == ticket.ActionMerge && e.Set.MergedInto == nil {
 				continue
 			}
@@ -111,7 +109,7 @@ func (s *soak) lookForWords(tenant string, histories map[ticket.ID][]ticket.Even
 	}
 	for _, words := range s.never {
 		if times[words] > 0 {
-			s.note("%q was refused, and is there", words)
+			s.note("%q was refused, but is there", words)
 		}
 	}
 	for _, a := range s.acks {
@@ -120,8 +118,8 @@ func (s *soak) lookForWords(tenant string, histories map[ticket.ID][]ticket.Even
 		}
 		events := histories[a.ticket.ID]
 		v := a.ticket.Version
-		if int64(len(events)) < v || !a.ticket.Digest.IsZero() && events[v-1].Digest != a.ticket.Digest { // customers get none
-			s.note("version %d of ticket %s was said to be done, and is not there", v, a.ticket.ID)
+		if int64(len(events)) < v || !a.ticket.Digest.IsZero() && events[v-1].Digest != a.ticket.Digest { // customers see none
+			s.note("version %d of ticket %s was reported as done, but is not there", v, a.ticket.ID)
 		}
 	}
 }

@@ -26,7 +26,7 @@ func TestSoak(t *testing.T) {
 	Soak(t, func(*testing.T) ticket.Store { return s }, little)
 }
 
-// soaked is what a soak finds.
+// soaked returns the faults that a soak finds.
 func soaked(t *testing.T, s ticket.Store, o ordeal) string {
 	t.Helper()
 	run := &soak{ordeal: o, Load: little.withDefaults(), sent: map[soakLine]int64{}}
@@ -36,7 +36,7 @@ func soaked(t *testing.T, s ticket.Store, o ordeal) string {
 	return strings.Join(found, "\n")
 }
 
-// A soak finds what is wrong with broken stores.
+// A soak finds the faults of broken stores.
 func TestSoakFinds(t *testing.T) {
 	for _, c := range []struct {
 		name, found string
@@ -54,7 +54,7 @@ func TestSoakFinds(t *testing.T) {
 				return events, err
 			}
 		}},
-		{"says that it did what it did not", "was said to be done, and is not there", func(f *faulty) {
+		{"reports success without writing", "was reported as done, but is not there", func(f *faulty) {
 			s := f.Store
 			var n atomic.Int64
 			f.commit = func(ctx context.Context, c ticket.Commit) error {
@@ -64,7 +64,7 @@ func TestSoakFinds(t *testing.T) {
 				return s.Commit(ctx, c)
 			}
 		}},
-		{"fails, and does it nevertheless", "was refused, and is there", func(f *faulty) {
+		{"writes and returns an error", "was refused, but is there", func(f *faulty) {
 			s := f.Store
 			f.commit = func(ctx context.Context, c ticket.Commit) error {
 				err := s.Commit(ctx, c)
@@ -74,7 +74,7 @@ func TestSoakFinds(t *testing.T) {
 				return err
 			}
 		}},
-		{"loses a delivery in ten while it is claimed", "to the end", func(f *faulty) {
+		{"loses a delivery in ten while it is claimed", "at the end", func(f *faulty) {
 			s := f.Store
 			f.settle = func(ctx context.Context, list []ticket.Settlement) error {
 				return s.Settle(ctx, slices.DeleteFunc(slices.Clone(list), func(st ticket.Settlement) bool { return st.ID[15]%64 == 0 }))
@@ -94,12 +94,12 @@ func TestSoakFinds(t *testing.T) {
 	}
 }
 
-// A remote is a store behind a wire. What goes over the wire are the numbers of
-// calls, which the server carries out each time they come.
+// A remote is a store behind a connection. The connection carries numbers of calls, and
+// the server carries out a call each time its number arrives.
 type remote struct {
 	ticket.Store
 	dial  func() (io.ReadWriteCloser, error)
-	tries int // as drivers do by themselves
+	tries int // as drivers do on their own
 
 	mu    sync.Mutex
 	calls map[uint64]func()
@@ -149,14 +149,14 @@ func (r *remote) serve(line io.ReadWriteCloser) {
 }
 
 func (r *remote) Commit(ctx context.Context, c ticket.Commit) (err error) {
-	// What an earlier try was told is lost with its connection.
+	// The answer to an earlier attempt is lost with its connection.
 	if lost := r.call(func() { err = r.Store.Commit(ctx, c) }); lost != nil {
 		return lost
 	}
 	return err
 }
 
-// wired makes a remote store, and the wire to it.
+// wired returns a remote store and the wire to it.
 func wired(t *testing.T, tries int) (*remote, Wire) {
 	t.Helper()
 	r := &remote{Store: memstore.New(), tries: tries, calls: map[uint64]func(){}}
@@ -194,7 +194,7 @@ func TestCut(t *testing.T) {
 	Cut(t, wire, func(*testing.T) ticket.Store { return r }, little)
 }
 
-// A store whose driver tries again by itself does some things twice.
+// A store whose driver repeats calls does some things twice.
 func TestCutFindsRetries(t *testing.T) {
 	r, wire := wired(t, 2)
 	var cuts atomic.Int64
@@ -203,8 +203,8 @@ func TestCutFindsRetries(t *testing.T) {
 	require.Contains(t, found, "was done 2 times")
 }
 
-// killed is a store whose server can be killed. What is asked of it while it is away
-// fails, unless it is credulous: then it takes commits, and loses them.
+// killed is a store whose server can be killed. Calls to a killed server fail, unless
+// the store is credulous: then it accepts commits and loses them.
 type killed struct {
 	ticket.Store
 	credulous   bool
@@ -262,5 +262,5 @@ func TestCrashFindsWhatIsLost(t *testing.T) {
 			k.start()
 		}
 	}})
-	require.Contains(t, found, "was said to be done, and is not there")
+	require.Contains(t, found, "was reported as done, but is not there")
 }

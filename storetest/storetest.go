@@ -8,8 +8,8 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// Run proves a store. Each case gets a store of its own from open, which must be
-// empty; what has to be tidied up, open registers with t.Cleanup.
+// Run tests a store. open returns a new, empty store for each case and registers its
+// cleanup with t.Cleanup.
 func Run(t *testing.T, open func(t *testing.T) ticket.Store, opts ...Option) {
 	t.Helper()
 	var o options
@@ -35,7 +35,7 @@ func Run(t *testing.T, open func(t *testing.T) ticket.Store, opts ...Option) {
 	}
 }
 
-// Option changes what [Run] proves.
+// Option changes what [Run] tests.
 type Option func(*options)
 
 type options struct {
@@ -43,51 +43,50 @@ type options struct {
 	reopen  func(*testing.T, ticket.Store) ticket.Store
 }
 
-// Reopen adds the cases of durability. The function closes the store and
-// returns the same one opened again.
+// Reopen adds the cases about durability. f closes the store and returns it opened again.
 func Reopen(f func(t *testing.T, s ticket.Store) ticket.Store) Option {
 	return func(o *options) { o.reopen = f }
 }
 
-// Without leaves out, as skipped, the cases that need the features.
+// Without skips the cases that need the features.
 func Without(features ...Feature) Option {
 	return func(o *options) { o.without = append(o.without, features...) }
 }
 
-// Feature is something that not every store can have. The contract makes
-// nothing optional for a store that a desk is made with, so there is only one.
+// Feature is a property that not every store has. There is only one, because everything
+// in the contract is mandatory for a store that a desk is created with.
 type Feature string
 
-// Concurrency is calls from several goroutines at the same time. A store that is
-// bound to one transaction of the host cannot prove it, because a database serves
-// a transaction one call at a time.
+// Concurrency means calls from several goroutines at the same time. A store that is
+// bound to one transaction of your application cannot pass these cases, because a
+// transaction serves one call at a time.
 const Concurrency Feature = "concurrency"
 
-// A rule is one sentence of the contract, and the case that proves it.
+// A rule is one sentence of the contract and the case that tests it.
 type rule struct {
 	name    string
 	says    string // word for word as in the contract
 	needs   Feature
-	durable bool // only for stores that can be opened again
+	durable bool // only for stores that can be reopened
 	prove   func(k *kit)
 
-	// upon are the beginnings of the names of cases that this one builds upon: a
-	// store that fails one of those may fail this one as well.
+	// upon lists prefixes of names of cases that this one builds upon. A store that fails
+	// one of those may fail this one as well.
 	upon []string
 
-	// lacks is what is optional and the store does not have, or "".
+	// lacks returns the name of an optional feature that the store does not have, or "".
 	lacks func(ctx context.Context, s ticket.Store) string
 }
 
-// rules returns all of them, in the order they are proven.
+// rules returns all rules, in the order they are tested.
 func rules() []rule {
 	return slices.Concat(commitRules, raceRules, readRules, listRules, dueRules, claimRules, lineRules, settleRules,
-		deliveriesRules, reviseRules, briefRules, forgetRules, hastenRules,
+		deliveriesRules, updateRules, loaderRules, pruneRules, rescheduleRules,
 		searchRules, countsRules, valueRules, ageRules, manyRules, argumentRules, tenantRules, joinedRules, contextRules, durableRules)
 }
 
-// tb is as much of [testing.TB] as cases use, so that the suite's own tests can
-// run cases that fail.
+// tb is the part of [testing.TB] that cases use, so that the suite's own tests can run
+// cases that fail.
 type tb interface {
 	Helper()
 	Context() context.Context

@@ -6,18 +6,18 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-const saysTenant = "What belongs to one tenant must be invisible under every other; the empty tenant is a tenant like any other, not a wildcard."
+const saysTenant = "Data of one tenant must be invisible to every other tenant. The empty tenant is a tenant like any other, not a wildcard."
 
 var tenantRules = []rule{
 	{name: "Tenants/invisible", says: saysTenant, prove: tenantInvisible},
 	{name: "Tenants/untouchable", says: saysTenant, prove: tenantUntouchable},
 }
 
-// tenants holds near misses, which a lenient database takes for equal, and what
-// a careless one takes for all of them.
+// tenants holds near misses that a lenient database takes for equal, and names that a
+// careless one takes for wildcards.
 var tenants = []string{"", acme, "Acme", "acme ", "ácme", "acm", "%", "*"}
 
-// tenantInvisible asks under each tenant for what belongs to each other one.
+// tenantInvisible reads under each tenant the data of all others.
 func tenantInvisible(k *kit) {
 	var theirs []ticket.Ticket
 	keyOf := func(i int) string { return fmt.Sprintf("key %d", i) }
@@ -44,8 +44,8 @@ func tenantInvisible(k *kit) {
 	}
 }
 
-// tenantUntouchable changes a ticket under another tenant, where it does not
-// exist and so has no version to decide on.
+// tenantUntouchable changes a ticket under another tenant, where it does not exist and so
+// has no version.
 func tenantUntouchable(k *kit) {
 	c := k.opened(acme)
 	k.commit(c)

@@ -7,26 +7,25 @@ import (
 )
 
 const (
-	saysRevise    = "UpdateDeliveries changes the state of deliveries that are settled and in one of the states r.From; others it must leave as they are."
-	saysToPending = "To Pending: they are due at r.At, with no Failures and Settled zero."
-	saysToBounced = "To Bounced: Settled becomes r.At."
-	saysKept      = "LastError becomes r.Error in both cases; Attempts and Address must stay."
-	saysHowMany   = "It returns how many it changed; one that is named twice counts once."
-	saysRevision  = "Check reports a revision that makes no sense as an [*InvalidError]."
+	saysUpdate      = "UpdateDeliveries changes the state of settled deliveries that are in one of the states r.From; it must leave all others as they are."
+	saysToPending   = "If r.To is DeliveryPending, a delivery becomes due at r.At, and Failures and Settled become zero."
+	saysToBounced   = "If r.To is DeliveryBounced, Settled becomes r.At."
+	saysKept        = "In both cases LastError becomes r.Error; Attempts and Address must stay."
+	saysHowMany     = "It returns the number of deliveries it changed; an ID that is named twice counts once."
+	saysUpdateCheck = "Check returns an [*InvalidError] if the update is not valid. Stores call it first."
 )
 
-var reviseRules = []rule{
-	{name: "UpdateDeliveries/from", says: saysRevise, upon: []string{"Settle/", "UpdateDeliveries/pending", "UpdateDeliveries/kept"}, prove: reviseFrom},
-	{name: "UpdateDeliveries/pending", says: saysToPending, upon: []string{"Claim/", "Settle/"}, prove: revisePending},
-	{name: "UpdateDeliveries/bounced", says: saysToBounced, upon: []string{"Settle/"}, prove: reviseBounced},
-	{name: "UpdateDeliveries/kept", says: saysKept, upon: []string{"Settle/"}, prove: reviseKept},
-	{name: "UpdateDeliveries/how many", says: saysHowMany, upon: []string{"Settle/", "UpdateDeliveries/from"}, prove: reviseCount},
-	{name: "UpdateDeliveries/tenants", says: saysTenant, upon: []string{"Settle/", "UpdateDeliveries/how many"}, prove: reviseTenants},
-	{name: "UpdateDeliveries/invalid", says: saysRevision, upon: []string{"Settle/"}, prove: reviseInvalid},
+var updateRules = []rule{
+	{name: "UpdateDeliveries/from", says: saysUpdate, upon: []string{"Settle/", "UpdateDeliveries/pending", "UpdateDeliveries/kept"}, prove: updateFrom},
+	{name: "UpdateDeliveries/pending", says: saysToPending, upon: []string{"Claim/", "Settle/"}, prove: updatePending},
+	{name: "UpdateDeliveries/bounced", says: saysToBounced, upon: []string{"Settle/"}, prove: updateBounced},
+	{name: "UpdateDeliveries/kept", says: saysKept, upon: []string{"Settle/"}, prove: updateKept},
+	{name: "UpdateDeliveries/how many", says: saysHowMany, upon: []string{"Settle/", "UpdateDeliveries/from"}, prove: updateCount},
+	{name: "UpdateDeliveries/tenants", says: saysTenant, upon: []string{"Settle/", "UpdateDeliveries/how many"}, prove: updateTenants},
+	{name: "UpdateDeliveries/invalid", says: saysUpdateCheck, upon: []string{"Settle/"}, prove: updateInvalid},
 }
 
-// settled stores a delivery and settles it at the first attempt, after three
-// failures.
+// settled stores a delivery and settles it at the first attempt, with three failures.
 func (k *kit) settled(o ticket.Outcome) ticket.Delivery {
 	k.Helper()
 	return k.end(k.outbox(past)[0], o)
@@ -42,7 +41,7 @@ func (k *kit) end(d ticket.Delivery, o ticket.Outcome) ticket.Delivery {
 	return k.stored(d)
 }
 
-// endAt is end, at another address than the recipient's.
+// endAt is end at another address than the recipient's.
 func (k *kit) endAt(d ticket.Delivery, address string, o ticket.Outcome) ticket.Delivery {
 	k.Helper()
 	s := settlement(k.claims(clock, []ticket.Delivery{d}, "to be settled")[0], o)
@@ -51,15 +50,15 @@ func (k *kit) endAt(d ticket.Delivery, address string, o ticket.Outcome) ticket.
 	return k.stored(d)
 }
 
-func revision(to ticket.DeliveryState, from []ticket.DeliveryState, list ...ticket.Delivery) ticket.DeliveryUpdate {
+func updateTo(to ticket.DeliveryState, from []ticket.DeliveryState, list ...ticket.Delivery) ticket.DeliveryUpdate {
 	return ticket.DeliveryUpdate{Tenant: acme, IDs: deliveryIDs(list), From: from, To: to, At: soon, Error: "by hand"}
 }
 
-// settledStates are those that can be revised.
+// settledStates are the states that UpdateDeliveries accepts in From.
 var settledStates = []ticket.DeliveryState{ticket.DeliverySent, ticket.DeliveryDead, ticket.DeliveryBounced, ticket.DeliverySuppressed}
 
-// reviseFrom names deliveries in every state, and some of the states.
-func reviseFrom(k *kit) {
+// updateFrom names deliveries in every state, and some of the states.
+func updateFrom(k *kit) {
 	for _, from := range [][]ticket.DeliveryState{
 		nil, {ticket.DeliverySent}, {ticket.DeliveryDead}, {ticket.DeliveryBounced, ticket.DeliveryDead}, {ticket.DeliverySuppressed}, settledStates,
 	} {
@@ -78,7 +77,7 @@ func reviseFrom(k *kit) {
 			for i := range list {
 				list[i] = k.stored(list[i])
 			}
-			k.revise(revision(to, from, list...))
+			k.update(updateTo(to, from, list...))
 			for _, d := range list {
 				got := k.stored(d)
 				changes := false
@@ -86,10 +85,10 @@ func reviseFrom(k *kit) {
 					changes = changes || s == d.State
 				}
 				if !changes {
-					k.same(got, d, "a delivery that is %s, when those that are %v are revised", d.State, from)
+					k.same(got, d, "a delivery that is %s, when From is %v", d.State, from)
 					continue
 				}
-				k.same(got.State, to, "state of one that was %s, when those that are %v are revised", d.State, from)
+				k.same(got.State, to, "state of one that was %s, when From is %v", d.State, from)
 			}
 			k.settle(settlement(claimed, ticket.OutcomeDone))
 			k.claim(soon.Add(time.Minute)) // out of the way of the next
@@ -97,98 +96,98 @@ func reviseFrom(k *kit) {
 	}
 }
 
-func revisePending(k *kit) {
+func updatePending(k *kit) {
 	for _, o := range finals {
 		d := k.settled(o)
-		k.revise(revision(ticket.DeliveryPending, settledStates, d))
+		k.update(updateTo(ticket.DeliveryPending, settledStates, d))
 		got := k.stored(d)
 		k.same(got.State, ticket.DeliveryPending, "state")
 		k.same(got.Due, soon, "due")
 		k.same(got.Failures, 0, "failures")
 		k.same(got.Settled, time.Time{}, "end")
 		got.State, got.Due, got.Failures, got.Settled = d.State, d.Due, d.Failures, d.Settled
-		got.LastError, got.Attempts = d.LastError, d.Attempts // for Revise/kept to prove
-		k.same(got, d, "the rest of a delivery that was revised")
+		got.LastError, got.Attempts = d.LastError, d.Attempts // checked by UpdateDeliveries/kept
+		k.same(got, d, "other fields of a delivery that was updated")
 		k.claims(soon.Add(-time.Microsecond), nil, "a microsecond before they are due")
 		claimed := k.claims(soon, []ticket.Delivery{d}, "when they are due")
 		k.settle(settlement(claimed[0], ticket.OutcomeDone))
 	}
 }
 
-func reviseBounced(k *kit) {
+func updateBounced(k *kit) {
 	for _, o := range finals {
 		d := k.settled(o)
-		k.revise(revision(ticket.DeliveryBounced, settledStates, d))
+		k.update(updateTo(ticket.DeliveryBounced, settledStates, d))
 		got := k.stored(d)
 		k.same(got.State, ticket.DeliveryBounced, "state")
 		k.same(got.Settled, soon, "end")
 		got.State, got.Settled = d.State, d.Settled
-		got.LastError, got.Attempts = d.LastError, d.Attempts // for Revise/kept to prove
-		k.same(got, d, "the rest of a delivery that was revised")
+		got.LastError, got.Attempts = d.LastError, d.Attempts // checked by UpdateDeliveries/kept
+		k.same(got, d, "other fields of a delivery that was updated")
 		k.claims(soon.Add(year), nil, "though none is pending")
 	}
 }
 
-// reviseKept holds a claim from before the revision, which must stay void.
-func reviseKept(k *kit) {
+// updateKept keeps a claim from before the update, which must stay invalid.
+func updateKept(k *kit) {
 	for _, words := range []string{"by hand\nécole", " \tno\r\n ", ""} {
 		d := k.endAt(k.outbox(past)[0], "moved@example.org", ticket.OutcomeGiveUp)
-		r := revision(ticket.DeliveryBounced, settledStates, d)
+		r := updateTo(ticket.DeliveryBounced, settledStates, d)
 		r.Error = words
-		k.revise(r)
+		k.update(r)
 		got := k.stored(d)
-		k.same(got.LastError, words, "error of one that was revised to bounced")
-		k.same(got.Attempts, 1, "attempts of one that was revised to bounced")
-		k.same(got.Address, d.Address, "address of one that was revised to bounced")
+		k.same(got.LastError, words, "error of one that was updated to Bounced")
+		k.same(got.Attempts, 1, "attempts of one that was updated to Bounced")
+		k.same(got.Address, d.Address, "address of one that was updated to Bounced")
 
-		r = revision(ticket.DeliveryPending, settledStates, d)
+		r = updateTo(ticket.DeliveryPending, settledStates, d)
 		r.Error = words
-		k.revise(r)
+		k.update(r)
 		got = k.stored(d)
-		k.same(got.LastError, words, "error of one that was revised to pending")
-		k.same(got.Attempts, 1, "attempts of one that was revised to pending")
-		k.same(got.Address, d.Address, "address of one that was revised to pending")
+		k.same(got.LastError, words, "error of one that was updated to Pending")
+		k.same(got.Attempts, 1, "attempts of one that was updated to Pending")
+		k.same(got.Address, d.Address, "address of one that was updated to Pending")
 		claimed := k.claim(soon.Add(time.Second))
-		k.same(claimed[0].Attempts, 2, "attempts of one that was revised to pending, when it is claimed again")
+		k.same(claimed[0].Attempts, 2, "attempts of one that was updated to Pending, when it is claimed again")
 		old := settlement(d, ticket.OutcomeDone)
-		k.refused(k.store.Settle(k.Context(), []ticket.Settlement{old}), ticket.ErrClaimLost, "Settle of the claim before the revision")
+		k.refused(k.store.Settle(k.Context(), []ticket.Settlement{old}), ticket.ErrClaimLost, "Settle of the claim before the update")
 		k.settle(settlement(claimed[0], ticket.OutcomeDone))
 	}
 }
 
-func reviseCount(k *kit) {
+func updateCount(k *kit) {
 	dead, sent := k.settled(ticket.OutcomeGiveUp), k.settled(ticket.OutcomeDone)
 	unknown := ticket.Delivery{ID: k.id()}
 	only := []ticket.DeliveryState{ticket.DeliveryDead}
-	k.same(k.revise(revision(ticket.DeliveryPending, only)), 0, "revised of none")
-	k.same(k.revise(revision(ticket.DeliveryPending, only, unknown, sent)), 0, "revised of an unknown one and one in another state")
-	k.same(k.revise(revision(ticket.DeliveryPending, only, unknown, dead, sent)), 1, "revised of an unknown one, one in another state, and one")
-	k.same(k.revise(revision(ticket.DeliveryPending, only, dead)), 0, "revised of one that was revised before")
-	k.same(k.revise(revision(ticket.DeliveryBounced, settledStates, sent)), 1, "revised to bounced")
-	k.same(k.revise(revision(ticket.DeliveryBounced, settledStates, sent, sent)), 1, "revised of one that is named twice")
+	k.same(k.update(updateTo(ticket.DeliveryPending, only)), 0, "updated of none")
+	k.same(k.update(updateTo(ticket.DeliveryPending, only, unknown, sent)), 0, "updated of an unknown one and one in another state")
+	k.same(k.update(updateTo(ticket.DeliveryPending, only, unknown, dead, sent)), 1, "updated of an unknown one, one in another state, and one")
+	k.same(k.update(updateTo(ticket.DeliveryPending, only, dead)), 0, "updated of one that was updated before")
+	k.same(k.update(updateTo(ticket.DeliveryBounced, settledStates, sent)), 1, "updated to Bounced")
+	k.same(k.update(updateTo(ticket.DeliveryBounced, settledStates, sent, sent)), 1, "updated of one that is named twice")
 }
 
-func reviseTenants(k *kit) {
+func updateTenants(k *kit) {
 	d := k.settled(ticket.OutcomeGiveUp)
 	for _, tenant := range tenants {
 		if tenant == acme {
 			continue
 		}
 		for _, to := range []ticket.DeliveryState{ticket.DeliveryPending, ticket.DeliveryBounced} {
-			r := revision(to, settledStates, d)
+			r := updateTo(to, settledStates, d)
 			r.Tenant = tenant
-			k.same(k.revise(r), 0, "revised under tenant %q of one of %q", tenant, acme)
-			k.same(k.stored(d), d, "a delivery of %q, after a revision under tenant %q", acme, tenant)
+			k.same(k.update(r), 0, "updated under tenant %q of one of %q", tenant, acme)
+			k.same(k.stored(d), d, "a delivery of %q, after an update under tenant %q", acme, tenant)
 		}
 	}
 }
 
-func reviseInvalid(k *kit) {
+func updateInvalid(k *kit) {
 	d := k.settled(ticket.OutcomeGiveUp)
 	for what, change := range map[string]func(r *ticket.DeliveryUpdate){
-		"no state to go to":      func(r *ticket.DeliveryUpdate) { r.To = "" },
-		"sent as where to go to": func(r *ticket.DeliveryUpdate) { r.To = ticket.DeliverySent },
-		"no time":                func(r *ticket.DeliveryUpdate) { r.At = time.Time{} },
+		"no To":   func(r *ticket.DeliveryUpdate) { r.To = "" },
+		"To Sent": func(r *ticket.DeliveryUpdate) { r.To = ticket.DeliverySent },
+		"no time": func(r *ticket.DeliveryUpdate) { r.At = time.Time{} },
 		"pending ones": func(r *ticket.DeliveryUpdate) {
 			r.From = []ticket.DeliveryState{ticket.DeliveryDead, ticket.DeliveryPending}
 		},
@@ -197,10 +196,10 @@ func reviseInvalid(k *kit) {
 		},
 		"too many": func(r *ticket.DeliveryUpdate) { r.IDs = append(r.IDs, make([]ticket.ID, 1000)...) },
 	} {
-		r := revision(ticket.DeliveryPending, settledStates, d)
+		r := updateTo(ticket.DeliveryPending, settledStates, d)
 		change(&r)
 		_, err := k.store.UpdateDeliveries(k.Context(), r)
 		k.refused(err, ticket.ErrInvalid, "UpdateDeliveries with %s", what)
-		k.same(k.stored(d), d, "a delivery, after a revision with %s", what)
+		k.same(k.stored(d), d, "a delivery, after an update with %s", what)
 	}
 }

@@ -12,15 +12,15 @@ import (
 )
 
 const (
-	saysCopies  = "Values in and out are copies: what a caller does later to a slice, map or pointer it passed or got must not reach the store."
-	saysText    = "Text must come back byte for byte, whatever valid UTF-8 without NUL bytes it is; times to the microsecond, in UTC; zero values as zero values."
+	saysCopies  = "Arguments and results are copies: a caller that later changes a slice, map or pointer it passed or received must not change what is stored."
+	saysText    = "Text must come back byte for byte, if it is valid UTF-8 without NUL bytes. Times come back in UTC, to the microsecond, and zero values as zero values."
 	saysTypes   = "Fields are a ticket's custom fields: names chosen by the host, values of type string, bool, int64, float64, time.Time or []string."
 	saysErased  = "Each enters the digest as a salted commitment only (see [Seals]), so that it can be erased later with [Event.Erase] and the chain still verifies."
 	saysHistory = "Ticket is one request as it stands now: the fold of its events (see [Apply])."
-	saysYears   = "Times of the years 1 to 9999, in UTC, must be taken, and others refused with ErrInvalid, as the Check methods do. Due takes any."
-	saysAlike   = "Texts that differ in one byte must be different texts, however long they are and wherever that byte is."
-	saysLists   = "A query must be answered with lists of the greatest length that its Check allows."
-	saysClock   = "The store must not ask a clock: all times come from the desk."
+	saysYears   = "A store must accept times of the years 1 to 9999, in UTC, and refuse all others with ErrInvalid, as the Check methods do. Due accepts any time."
+	saysAlike   = "Texts that differ in one byte must be different texts, whatever their length and wherever the byte is."
+	saysLists   = "A store must answer queries whose lists are as long as their Check allows."
+	saysClock   = "A store must not read a clock. All times come from the desk."
 )
 
 var valueRules = []rule{
@@ -28,12 +28,12 @@ var valueRules = []rule{
 	{name: "Values/copies out", says: saysCopies, upon: []string{"Claim/kept"}, prove: copiesOut},
 	{name: "Values/text", says: saysText, prove: valueText},
 	{name: "Values/long text", says: saysText, prove: valueLongText},
-	{name: "Values/alike but for the end", says: saysAlike, upon: []string{"Commit/", "List/", "Claim/", "Line/", "Deliveries/", "Tenants/", "Receipt", "Values/long text"}, prove: valueAlike},
+	{name: "Values/alike except the end", says: saysAlike, upon: []string{"Commit/", "List/", "Claim/", "Line/", "Deliveries/", "Tenants/", "Receipt", "Values/long text"}, prove: valueAlike},
 	{name: "Values/long lists", says: saysLists, upon: []string{"Commit/", "List/", "Deliveries/", "Values/long text"}, prove: valueLists},
 	{name: "Values/times", says: saysText, prove: valueTimes},
 	{name: "Values/years taken", says: saysYears, upon: []string{"Commit/", "List/", "Ticket/", "Events/", "Values/times"}, prove: valueYearsTaken},
 	{name: "Values/years refused", says: saysYears, upon: []string{"Commit/", "List/", "Claim/", "Settle/", "UpdateDeliveries/", "Deliveries/", "Values/no clock"}, prove: valueYearsRefused},
-	{name: "Values/years to be due", says: saysYears, upon: []string{"Commit/", "Due/"}, prove: valueYearsDue},
+	{name: "Values/years due", says: saysYears, upon: []string{"Commit/", "Due/"}, prove: valueYearsDue},
 	{name: "Values/zero", says: saysText, prove: valueZero},
 	{name: "Values/fields", says: saysTypes, prove: valueFields},
 	{name: "Values/erased", says: saysErased, prove: valueErased},
@@ -41,7 +41,7 @@ var valueRules = []rule{
 	{name: "Values/no clock", says: saysClock, prove: valueNoClock},
 }
 
-// filled is a commit of a new ticket with everything in it.
+// filled returns a commit of a new ticket with every field set.
 func (k *kit) filled(f *filler, tenant string) ticket.Commit {
 	c := k.opened(tenant, f.event, f.event)
 	d := k.delivery(c.Ticket)
@@ -51,7 +51,7 @@ func (k *kit) filled(f *filler, tenant string) ticket.Commit {
 	return ticket.Commit{Changes: []ticket.Change{c}, Deliveries: []ticket.Delivery{d}, Receipt: r}
 }
 
-// A reading is all that can be read of one ticket without changing it.
+// A reading is everything that can be read of one ticket without changing it.
 type reading struct {
 	Ticket  ticket.Ticket
 	Number  ticket.Ticket
@@ -85,34 +85,34 @@ func (r reading) clone() reading {
 	return c
 }
 
-// wrote is the reading that a commit of one new ticket must lead to.
+// wrote returns the reading that a commit of one new ticket must lead to.
 func wrote(c ticket.Commit) reading {
 	t := c.Changes[0].Ticket
 	return reading{Ticket: t, Number: t, Listed: []ticket.Ticket{t}, Events: c.Changes[0].Events, Receipt: *c.Receipt, Outbox: c.Deliveries}
 }
 
-// copiesIn scribbles over all that it passed to the store.
+// copiesIn overwrites its arguments after each call.
 func copiesIn(k *kit) {
 	c := k.filled(plainly(), acme)
 	t, key, d := c.Changes[0].Ticket.Clone(), c.Receipt.Key, c.Deliveries[0]
 	k.put(c)
 	before := k.read(t, key).clone()
 	scribble(&c)
-	k.same(k.read(t, key), before, "read after the caller changed what it had committed")
+	k.same(k.read(t, key), before, "read after the caller changed its commit")
 
 	r := ticket.ClaimRequest{Now: soon, Lease: lease, Limit: 1, Notifiers: []string{d.Notifier}}
-	k.same(asCommitted(k.claimWith(r)), []ticket.Delivery{d}, "claimed after the caller changed what it had committed")
+	k.same(asCommitted(k.claimWith(r)), []ticket.Delivery{d}, "claimed after the caller changed its commit")
 
 	s := []ticket.Settlement{{ID: d.ID, Attempts: 1, Outcome: ticket.OutcomeRetry, At: clock, Due: clock, Error: "first"}}
 	k.ok(k.store.Settle(k.Context(), s), "Settle")
 	scribble(&s)
 	again := asCommitted(k.claimWith(r))
 	d.LastError = "first"
-	again[0].Due, d.Failures = d.Due, again[0].Failures // for Settle/again to prove
-	k.same(again, []ticket.Delivery{d}, "claimed after the caller changed what it had settled")
+	again[0].Due, d.Failures = d.Due, again[0].Failures // checked by Settle/again
+	k.same(again, []ticket.Delivery{d}, "claimed after the caller changed its settlements")
 }
 
-// copiesOut scribbles over all that it got from the store.
+// copiesOut overwrites the results of each call.
 func copiesOut(k *kit) {
 	c := k.filled(plainly(), acme)
 	t, key := c.Changes[0].Ticket.Clone(), c.Receipt.Key
@@ -121,7 +121,7 @@ func copiesOut(k *kit) {
 		got := k.read(t, key)
 		before := got.clone()
 		scribble(&got)
-		k.same(k.read(t, key), before, "read after the caller changed what it had read before")
+		k.same(k.read(t, key), before, "read after the caller changed an earlier result")
 	}
 
 	d := c.Deliveries[0]
@@ -132,11 +132,11 @@ func copiesOut(k *kit) {
 		scribble(&got)
 	}
 	last := asCommitted(k.claimWith(r))
-	last[0].Failures = d.Failures // for Claim/taken over to prove
-	k.same(last, []ticket.Delivery{d}, "claimed after the caller changed what it had claimed before")
+	last[0].Failures = d.Failures // checked by Claim/taken over
+	k.same(last, []ticket.Delivery{d}, "claimed after the caller changed an earlier result")
 }
 
-// stores wants a commit of one new ticket to come back whole, by all ways.
+// stores expects a commit of one new ticket to come back in full from every method.
 func (k *kit) stores(c ticket.Commit) {
 	k.Helper()
 	k.put(c)
@@ -157,13 +157,13 @@ func valueText(k *kit) {
 		s, t := f.text(n), f.text(n+1)
 		return ticket.Fields{s: t, t + s: []string{s, "", t}}
 	}
-	for i := range half + 1 { // so that each stands in each place
+	for i := range half + 1 { // so that each value is used for each field
 		f.n = i
 		k.stores(k.filled(f, f.text(i)))
 	}
 }
 
-// valueLongText is as long as the desk takes in, see ticket.DefaultLimits.
+// valueLongText has texts as long as the desk accepts; see ticket.DefaultLimits.
 func valueLongText(k *kit) {
 	limits := ticket.DefaultLimits()
 	const words = "naïve 日本-"
@@ -219,7 +219,7 @@ func valueTimes(k *kit) {
 	})
 }
 
-// valueZero says as little as it can, and then much of it explicitly.
+// valueZero sets as few fields as possible, and then many of them to zero values.
 func valueZero(k *kit) {
 	bare := func(e *ticket.Event) {
 		*e = ticket.Event{
@@ -227,7 +227,7 @@ func valueZero(k *kit) {
 			Set: ticket.Patch{Number: e.Set.Number},
 		}
 	}
-	// An empty queue is not the same as the queue left alone.
+	// An empty queue differs from an unchanged queue.
 	explicit := func(e *ticket.Event) {
 		e.Set.Queue, e.Set.Assignee, e.Set.Reason, e.Set.Resolution = new(""), new(""), new(""), new("")
 		e.Set.Timer, e.Set.MergedInto = &ticket.Timer{}, &ticket.ID{}
@@ -272,7 +272,7 @@ func valueFields(k *kit) {
 	k.stands(changed.Ticket, append(c.Events, changed.Events...))
 }
 
-// valueErased imports a history of which parts were erased before.
+// valueErased imports a history of which parts were already erased.
 func valueErased(k *kit) {
 	f := plainly()
 	c := k.opened(acme, f.event, f.event, f.event, f.event)
@@ -285,11 +285,11 @@ func valueErased(k *kit) {
 	c.Ticket = t
 	k.commit(c)
 	k.stands(c.Ticket, c.Events)
-	k.ok(ticket.Verify(k.events(t)), "Verify of what was read back")
+	k.ok(ticket.Verify(k.events(t)), "Verify of the history that was read back")
 }
 
-// valueHistory does to one ticket all that can be done to tickets, step by step,
-// and checks the chain and the fold after each.
+// valueHistory applies every possible action to one ticket, step by step, and checks the
+// chain and the fold after each step.
 func valueHistory(k *kit) {
 	zoe := ticket.Person{ID: "c-2", Name: "Zoë", Email: "zoe@example.org"}
 	other := ticket.Link{Relation: ticket.RelationRelatedTo, Ticket: k.id(), Number: k.number()}
@@ -331,10 +331,10 @@ func valueHistory(k *kit) {
 	}
 }
 
-// then is long ago, by the clock of any machine.
+// then is far in the past for the clock of any machine.
 var then = time.Date(2001, 2, 3, 4, 5, 6, 0, time.UTC)
 
-// valueNoClock does everything long ago, according to its own clock.
+// valueNoClock does everything far in the past, with its own clock.
 func valueNoClock(k *kit) {
 	c := k.opened(acme, at(then))
 	d := k.delivery(c.Ticket)
@@ -347,18 +347,18 @@ func valueNoClock(k *kit) {
 	k.same(len(k.claim(then.Add(3*time.Hour))), 1, "claimed in 2001, after the lease")
 }
 
-// The first and the last time that are taken, and some that are not.
+// The first and the last time that are accepted, and some that are refused.
 var (
 	firstYear = time.Time{}.Add(time.Microsecond)
 	lastYear  = time.Date(9999, 12, 31, 23, 59, 59, 999_999_000, time.UTC)
-	beyond    = []time.Time{
+	outside   = []time.Time{
 		time.Time{}.Add(-1), lastYear.Add(time.Microsecond), time.Date(-5000, 1, 1, 0, 0, 0, 0, time.UTC),
 		time.Date(12000, 1, 1, 0, 0, 0, 0, time.UTC), time.UnixMicro(math.MinInt64), time.UnixMicro(math.MaxInt64),
 		time.Unix(math.MinInt64/2, 0), time.Unix(math.MaxInt64/2, 0),
 	}
 )
 
-// valueYearsTaken commits tickets of long ago and of far ahead, and finds them by their times.
+// valueYearsTaken commits tickets far in the past and future and finds them by their times.
 func valueYearsTaken(k *kit) {
 	for _, at := range []time.Time{firstYear, time.Date(1582, 10, 4, 0, 0, 0, 0, time.UTC), time.Date(1969, 12, 31, 23, 59, 59, 0, time.UTC),
 		time.Date(2112, 9, 1, 0, 0, 0, 0, time.UTC), time.Date(2500, 1, 1, 0, 0, 0, 0, time.UTC), lastYear} {
@@ -379,7 +379,7 @@ func valueYearsTaken(k *kit) {
 
 func valueYearsRefused(k *kit) {
 	d := k.delivery(k.opened(acme).Ticket)
-	for _, at := range beyond {
+	for _, at := range outside {
 		c := k.opened(acme, func(e *ticket.Event) { e.At = at })
 		k.refused(k.store.Commit(k.Context(), ticket.Commit{Changes: []ticket.Change{c}}), ticket.ErrInvalid, "Commit at %s", at)
 		c = k.opened(acme, timer(at))
@@ -408,7 +408,7 @@ func valueYearsRefused(k *kit) {
 func valueYearsDue(k *kit) {
 	c := k.opened(acme, timer(clock))
 	k.commit(c)
-	for _, now := range beyond {
+	for _, now := range outside {
 		want := []ticket.Ref{}
 		if now.After(clock) {
 			want = append(want, refTo(c))

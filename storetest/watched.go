@@ -9,8 +9,8 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// watched is the store of a case, and knows which method was called last, so that
-// a failure can name it.
+// watched is the store of a case. It records the last method called, so that a failure
+// can name it.
 type watched struct {
 	ticket.Store
 	called atomic.Pointer[string]
@@ -18,7 +18,7 @@ type watched struct {
 
 func (w *watched) call(method string) { w.called.Store(&method) }
 
-// last names the method that was called last, or is empty.
+// last returns the name of the last method called, or "".
 func (w *watched) last() string {
 	if method := w.called.Load(); method != nil {
 		return *method
@@ -81,16 +81,16 @@ func (w *watched) UpdateDeliveries(ctx context.Context, r ticket.DeliveryUpdate)
 	return w.Store.UpdateDeliveries(ctx, r)
 }
 
-// What is optional is only called where the store has it, but for Maintain.
+// Optional methods are called only if the store has them, except Maintain.
 
-func (w *watched) DeliveryContexts(ctx context.Context, r ticket.DeliveryContextRequest) ([]ticket.DeliveryContext, error) {
+func (w *watched) DeliveryContexts(ctx context.Context, rows []ticket.Delivery, since time.Time, most int) ([]ticket.DeliveryContext, error) {
 	w.call("DeliveryContexts")
-	return w.Store.(ticket.DeliveryLoader).DeliveryContexts(ctx, r)
+	return w.Store.(ticket.DeliveryLoader).DeliveryContexts(ctx, rows, since, most)
 }
 
-func (w *watched) PruneReceipts(ctx context.Context, f ticket.ReceiptPruneRequest) (int, error) {
+func (w *watched) PruneReceipts(ctx context.Context, before time.Time, limit int, key func(ticket.Digest) ticket.Digest) (int, error) {
 	w.call("PruneReceipts")
-	return w.Store.(ticket.ReceiptPruner).PruneReceipts(ctx, f)
+	return w.Store.(ticket.ReceiptPruner).PruneReceipts(ctx, before, limit, key)
 }
 
 func (w *watched) Reschedule(ctx context.Context, h ticket.RescheduleRequest) (int, error) {

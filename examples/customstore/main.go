@@ -1,9 +1,9 @@
-// Customstore keeps tickets in a file, with its own store on bbolt; see package boltstore.
-// It opens a ticket, closes the file, reopens it and finds the ticket.
+// Customstore stores tickets in a file with its own store on bbolt; see package
+// boltstore. It opens a ticket, closes the file, and finds the ticket again.
 //
 //	go run ./examples/customstore [FILE.db]
 //
-// Without a file name it uses a temporary file.
+// Without a file it uses one in a temporary directory.
 package main
 
 import (
@@ -41,7 +41,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	case 1:
 		path = args[0]
 	default:
-		return errors.New("expected at most one FILE.db")
+		return errors.New("usage: customstore [FILE.db]")
 	}
 
 	ada := ticket.Requester(ticket.Person{Name: "Ada Byron", Email: "ada@example.org"})
@@ -71,7 +71,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 
 // withDesk opens the file, calls do with a desk on it, and closes the file.
 func withDesk(path string, do func(*ticket.Desk) error) (err error) {
-	// Only one process can open the file. The others wait for at most a second.
+	// Only one process can open the file; others wait for a second.
 	db, err := bolt.Open(path, 0o600, &bolt.Options{Timeout: time.Second})
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)

@@ -9,19 +9,19 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The number is random; the rest is fixed.
+// Only the number is random.
 const output = `^opened ([0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]) and closed the file
 found ([0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]) again: Printer prints blank pages, new
 $`
 
 func TestOutput(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "tickets.db")
-	for _, args := range [][]string{nil, {path}, {path}} { // an existing file works too
+	for _, args := range [][]string{nil, {path}, {path}} { // the file may already exist
 		var out bytes.Buffer
 		require.NoError(t, run(t.Context(), args, &out))
 		assert.Regexp(t, output, out.String())
 	}
 	var out bytes.Buffer
 	require.Error(t, run(t.Context(), []string{"a", "b"}, &out))
-	require.Error(t, run(t.Context(), []string{t.TempDir()}, &out), "a directory is no file")
+	require.Error(t, run(t.Context(), []string{t.TempDir()}, &out), "a directory is not a file")
 }

@@ -216,7 +216,7 @@ func outboxViews(id ticket.ID) (views []planView) {
 		for i := range rows {
 			rows[i] = ticket.Delivery{ID: ids[i], Tenant: "acme", Ticket: ids[i], Seq: 2, Notifier: "mail", To: ticket.Recipient{Person: ticket.Person{ID: "c-1"}}}
 		}
-		_, err := s.DeliveryContexts(ctx, ticket.DeliveryContextRequest{Rows: rows, Since: at, Most: 100})
+		_, err := s.DeliveryContexts(ctx, rows, at, 100)
 		return err
 	})
 	call("Revise", "", false, func(ctx context.Context, s *sqlstore.Store) error {

@@ -67,7 +67,7 @@ func everyCall(ctx context.Context, s ticket.Store, c ticket.Commit) map[string]
 	errs["Settle"] = s.Settle(ctx, []ticket.Settlement{{ID: id, Attempts: 1, Outcome: ticket.OutcomeDone, At: time.Now()}})
 	_, errs["Deliveries"] = s.Deliveries(ctx, ticket.DeliveryQuery{})
 	_, errs["Revise"] = s.UpdateDeliveries(ctx, ticket.DeliveryUpdate{IDs: []ticket.ID{id}, From: []ticket.DeliveryState{ticket.DeliveryDead}, To: ticket.DeliveryPending, At: time.Now()})
-	_, errs["Brief"] = s.(ticket.DeliveryLoader).DeliveryContexts(ctx, ticket.DeliveryContextRequest{Rows: []ticket.Delivery{{ID: id, Ticket: id, Seq: 1}}})
+	_, errs["Brief"] = s.(ticket.DeliveryLoader).DeliveryContexts(ctx, []ticket.Delivery{{ID: id, Ticket: id, Seq: 1}}, time.Time{}, 0)
 	_, errs["Counts"] = s.(ticket.Counter).Counts(ctx, "")
 	return errs
 }
@@ -577,7 +577,7 @@ func TestCancelledAtEveryStep(t *testing.T) {
 				return err
 			}},
 			{"Brief", func(ctx context.Context) error {
-				_, err := store.DeliveryContexts(ctx, ticket.DeliveryContextRequest{Rows: []ticket.Delivery{{Ticket: tk.ID, Seq: 1}, {Ticket: other.ID, Seq: 1}}, Most: 3})
+				_, err := store.DeliveryContexts(ctx, []ticket.Delivery{{Ticket: tk.ID, Seq: 1}, {Ticket: other.ID, Seq: 1}}, time.Time{}, 3)
 				return err
 			}},
 			{"Revise", func(ctx context.Context) error {

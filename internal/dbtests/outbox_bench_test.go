@@ -111,7 +111,7 @@ func BenchmarkOutbox(b *testing.B) {
 			list := claim(b)
 			b.Run("brief", func(b *testing.B) {
 				for b.Loop() {
-					_, err := store.DeliveryContexts(b.Context(), ticket.DeliveryContextRequest{Rows: list, Since: benchClaim.Now.Add(-time.Hour), Most: 100})
+					_, err := store.DeliveryContexts(b.Context(), list, benchClaim.Now.Add(-time.Hour), 100)
 					require.NoError(b, err)
 				}
 			})

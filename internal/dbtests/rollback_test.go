@@ -154,7 +154,7 @@ func TestRefusedRollbackLeavesNothing(t *testing.T) {
 				return err
 			}},
 			{"forget", func() error {
-				_, err := store.PruneReceipts(ctx, ticket.ReceiptPruneRequest{Before: time.Now().Add(time.Hour), Limit: 100})
+				_, err := store.PruneReceipts(ctx, time.Now().Add(time.Hour), 100, nil)
 				return err
 			}},
 		}

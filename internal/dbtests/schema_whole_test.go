@@ -282,7 +282,7 @@ func everyRead(t *testing.T, s *sqlstore.Store, c ticket.Commit, name string) er
 	case "Deliveries":
 		_, err = s.Deliveries(t.Context(), ticket.DeliveryQuery{})
 	case "Brief":
-		_, err = s.DeliveryContexts(t.Context(), ticket.DeliveryContextRequest{Rows: []ticket.Delivery{{ID: id, Ticket: id, Seq: 1}}})
+		_, err = s.DeliveryContexts(t.Context(), []ticket.Delivery{{ID: id, Ticket: id, Seq: 1}}, time.Time{}, 0)
 	case "Counts":
 		_, err = s.Counts(t.Context(), "")
 	}

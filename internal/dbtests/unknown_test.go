@@ -81,7 +81,7 @@ func TestNothingIsAcknowledgedWithoutTheStandby(t *testing.T) {
 				}},
 				{"reindex", func(ctx context.Context) error { return store.Reindex(ctx, "", ids[0]) }},
 				{"forget", func(ctx context.Context) error {
-					_, err := store.PruneReceipts(ctx, ticket.ReceiptPruneRequest{Before: time.Now().Add(-time.Hour), Key: func(d ticket.Digest) ticket.Digest { return d }, Limit: 10})
+					_, err := store.PruneReceipts(ctx, time.Now().Add(-time.Hour), 10, func(d ticket.Digest) ticket.Digest { return d })
 					return err
 				}},
 				{"migrate", func(ctx context.Context) error {

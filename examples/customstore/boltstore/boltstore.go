@@ -1,20 +1,9 @@
-// Package boltstore keeps tickets in a bbolt database (https://go.etcd.io/bbolt): one
-// file, no server. It is an example of a custom [ticket.Store], short enough to read as a
-// whole, and passes the suite in storetest.
+// Package boltstore stores tickets in a bbolt database (https://go.etcd.io/bbolt): one
+// file, no server. It is an example for authors of a [ticket.Store]. It is short enough
+// to read as a whole, and it passes the suite of storetest.
 //
-//	db, err := bolt.Open("tickets.db", 0o600, &bolt.Options{Timeout: time.Second})
-//	if err != nil {
-//		return err
-//	}
-//	defer db.Close()
-//	store, err := boltstore.New(db)
-//	if err != nil {
-//		return err
-//	}
-//	desk, err := ticket.NewDesk(store, ticket.Config{})
-//
-// Values are the stable JSON forms of package ticket. Keys sort bytewise in the order that
-// the store needs.
+// Values are the JSON forms of package ticket, which are stable. The byte order of the keys
+// is the order that the store reads them in.
 package boltstore
 
 import (
@@ -34,18 +23,18 @@ import (
 )
 
 // The buckets, with their keys and values. Package storekit makes the keys, so that they
-// sort correctly and are unambiguous.
+// sort correctly and different keys are never equal.
 var (
 	tickets    = []byte("tickets")    // ID → ticket
-	tenants    = []byte("tenants")    // tenant, ID → nothing: the tickets of a tenant
+	tenants    = []byte("tenants")    // tenant, ID → nothing; the tickets of a tenant
 	events     = []byte("events")     // ID, seq → event
 	numbers    = []byte("numbers")    // number → ID
 	receipts   = []byte("receipts")   // tenant, key → receipt
-	timers     = []byte("timers")     // time, ID → tenant: tickets with a timer
+	timers     = []byte("timers")     // time, ID → tenant; tickets with a running timer
 	deliveries = []byte("deliveries") // ID → delivery
-	ofTenant   = []byte("ofTenant")   // tenant, ID → nothing: the deliveries of a tenant
-	lines      = []byte("lines")      // ticket, notifier, recipient, seq, ID → nothing: unsettled deliveries
-	outbox     = []byte("outbox")     // notifier, due, ID → nothing: the first of each line
+	ofTenant   = []byte("ofTenant")   // tenant, ID → nothing; the deliveries of a tenant
+	lines      = []byte("lines")      // ticket, notifier, recipient, seq, ID → nothing; unsettled deliveries
+	outbox     = []byte("outbox")     // notifier, due, ID → nothing; the first delivery of each line
 )
 
 // Store is a [ticket.Store] in a bbolt database.
@@ -53,8 +42,8 @@ type Store struct{ db *bolt.DB }
 
 var _ ticket.Store = (*Store)(nil)
 
-// New returns a store in an open database, and creates missing buckets. The caller closes
-// the database.
+// New returns a store in a database that your application has opened and will close. It
+// creates missing buckets.
 func New(db *bolt.DB) (*Store, error) {
 	err := db.Update(func(tx *bolt.Tx) error {
 		for _, name := range [][]byte{tickets, tenants, events, numbers, receipts, timers, deliveries, ofTenant, lines, outbox} {
@@ -70,9 +59,9 @@ func New(db *bolt.DB) (*Store, error) {
 	return &Store{db}, nil
 }
 
-// view and update run f in one transaction: a reader sees one moment, and a failed writer
-// leaves nothing. bbolt allows many readers and one writer at a time, so no further locks
-// are needed.
+// view and update run f in one transaction. A reader sees one snapshot, and a failed
+// writer changes nothing. bbolt allows many readers and one writer at a time, so the
+// store needs no locks.
 func (s *Store) view(ctx context.Context, f func(tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -88,13 +77,13 @@ func (s *Store) update(ctx context.Context, f func(tx) error) error {
 }
 
 // Commit implements [ticket.Store]. It checks and writes in turn; an error rolls back
-// everything.
+// everything written so far.
 func (s *Store) Commit(ctx context.Context, c ticket.Commit) error {
 	if err := c.Check(); err != nil {
 		return err
 	}
 	return s.update(ctx, func(tx tx) error {
-		// Duplicates are checked first: a repeat is not a conflict.
+		// Duplicates first, so that a repeat is not reported as a conflict.
 		if r := c.Receipt; r != nil {
 			if err := tx.add(receipts, key(r.Tenant, []byte(r.Key)), r, ticket.DuplicateKey); err != nil {
 				return err
@@ -136,7 +125,7 @@ func (s *Store) Commit(ctx context.Context, c ticket.Commit) error {
 	})
 }
 
-// change writes a ticket and its events if the stored version is the expected one.
+// change writes a ticket and its events if the ticket still has the expected version.
 func (tx tx) change(ch *ticket.Change) error {
 	t := &ch.Ticket
 	var before ticket.Ticket
@@ -181,7 +170,7 @@ func (s *Store) Ticket(ctx context.Context, tenant string, id ticket.ID) (t tick
 	return t, err
 }
 
-// ticket reads a ticket of the tenant. A ticket of another tenant is not found.
+// ticket reads a ticket. It does not find another tenant's.
 func (tx tx) ticket(tenant string, id ticket.ID, ref string) (ticket.Ticket, error) {
 	var t ticket.Ticket
 	found, err := tx.get(tickets, id[:], &t)
@@ -197,7 +186,7 @@ func (tx tx) ticket(tenant string, id ticket.ID, ref string) (ticket.Ticket, err
 // Lookup implements [ticket.Store].
 func (s *Store) Lookup(ctx context.Context, tenant string, n ticket.Number) (t ticket.Ticket, err error) {
 	err = s.view(ctx, func(tx tx) error {
-		var id ticket.ID // stays zero, which no ticket has, if the number is unknown
+		var id ticket.ID // stays zero if the number is unknown; no ticket has this ID
 		if n != "" {
 			if _, err := tx.get(numbers, []byte(n), &id); err != nil {
 				return err
@@ -241,9 +230,9 @@ func (s *Store) Events(ctx context.Context, tenant string, id ticket.ID, after i
 	return list, err
 }
 
-// List implements [ticket.Store]. It reads every ticket of the tenant: simple, about 20 µs
-// per ticket, and good for some thousands. For more, add an index for each order, start at
-// Query.After and stop after a page.
+// List implements [ticket.Store]. It looks at every ticket of the tenant. This is simple,
+// takes about 20 µs per ticket, and is fast enough for some thousands. For more tickets,
+// add an index for each order, begin at Query.After and stop after a page.
 func (s *Store) List(ctx context.Context, q ticket.Query) (ticket.Page, error) {
 	after, resumed, err := q.Place()
 	if err == nil {
@@ -290,8 +279,8 @@ func (s *Store) Due(ctx context.Context, now time.Time, limit int) (refs []ticke
 	return refs, err
 }
 
-// Claim implements [ticket.Store]. A lease does not change the outbox: the key of a
-// claimed delivery stays in place.
+// Claim implements [ticket.Store]. It does not change the outbox: the key of a claimed
+// delivery stays.
 func (s *Store) Claim(ctx context.Context, r ticket.ClaimRequest) (claimed []ticket.Delivery, err error) {
 	if err := r.Check(); err != nil {
 		return nil, err
@@ -311,7 +300,7 @@ func (s *Store) Claim(ctx context.Context, r ticket.ClaimRequest) (claimed []tic
 		for i := range claimed {
 			d := &claimed[i]
 			if d.State == ticket.DeliveryClaimed {
-				d.Failures++ // the last lease expired
+				d.Failures++ // an expired lease
 			}
 			d.State, d.Attempts, d.Until = ticket.DeliveryClaimed, d.Attempts+1, utc(r.Now.Add(r.Lease))
 			if err := tx.put(deliveries, d.ID[:], d); err != nil {
@@ -321,12 +310,12 @@ func (s *Store) Claim(ctx context.Context, r ticket.ClaimRequest) (claimed []tic
 		return nil
 	})
 	if err != nil {
-		return nil, err // the claims were rolled back
+		return nil, err // the claim was rolled back
 	}
 	return claimed, nil
 }
 
-// ready returns the deliveries of a notifier that can be claimed.
+// ready returns the deliveries of one notifier that may be claimed.
 func (tx tx) ready(notifier string, now time.Time, limit int) ([]ticket.Delivery, error) {
 	var list []ticket.Delivery
 	of := key(notifier)
@@ -366,7 +355,7 @@ func (s *Store) Settle(ctx context.Context, list []ticket.Settlement) error {
 		return nil
 	})
 	if err == nil && lost {
-		err = ticket.ErrClaimLost // after the commit, to keep the other outcomes
+		err = ticket.ErrClaimLost // returned after the transaction, so that the others are kept
 	}
 	return err
 }
@@ -430,8 +419,8 @@ func (s *Store) UpdateDeliveries(ctx context.Context, r ticket.DeliveryUpdate) (
 	return changed, nil
 }
 
-// enter adds a stored delivery to its line. If it becomes the first of the line, it
-// replaces the first one in the outbox.
+// enter puts a stored delivery into its line. If it comes before the first one, it takes
+// that one's place in the outbox.
 func (tx tx) enter(d *ticket.Delivery) error {
 	first, err := tx.first(d)
 	if err != nil {
@@ -452,9 +441,9 @@ func (tx tx) enter(d *ticket.Delivery) error {
 	return tx.put(outbox, outboxKey(d), nil)
 }
 
-// leave removes a delivery from its line, and puts the next one into the outbox.
+// leave removes a delivery from its line and puts the next one into the outbox.
 func (tx tx) leave(d *ticket.Delivery) error {
-	// If it is not the first, it is not in the outbox, and nothing is deleted.
+	// This deletes nothing unless the delivery is the first of its line.
 	if err := tx.Bucket(outbox).Delete(outboxKey(d)); err != nil {
 		return err
 	}
@@ -468,7 +457,7 @@ func (tx tx) leave(d *ticket.Delivery) error {
 	return tx.put(outbox, outboxKey(first), nil)
 }
 
-// first returns the first delivery of the line that d belongs to, or nil.
+// first returns the first of the line that the delivery belongs to, or nil.
 func (tx tx) first(d *ticket.Delivery) (*ticket.Delivery, error) {
 	line := storekit.AppendLine(nil, d)
 	k, _ := tx.Bucket(lines).Cursor().Seek(line)
@@ -480,8 +469,8 @@ func (tx tx) first(d *ticket.Delivery) (*ticket.Delivery, error) {
 	return &first, err
 }
 
-// Deliveries implements [ticket.Store]. It is as simple as List: it reads the deliveries
-// of the tenant, newest first, until the page is full.
+// Deliveries implements [ticket.Store]. Like List it is simple: it looks at the tenant's
+// deliveries from the newest on, until the page is full.
 func (s *Store) Deliveries(ctx context.Context, q ticket.DeliveryQuery) (ticket.DeliveryPage, error) {
 	if err := q.Check(); err != nil {
 		return ticket.DeliveryPage{}, err
@@ -503,7 +492,7 @@ func (s *Store) Deliveries(ctx context.Context, q ticket.DeliveryQuery) (ticket.
 				return err
 			}
 			if !bytes.HasPrefix(k, mine) {
-				continue // the first key of the next tenant
+				continue // a key of the next tenant
 			}
 			var d ticket.Delivery
 			if _, err := tx.get(deliveries, k[len(mine):], &d); err != nil {
@@ -532,7 +521,7 @@ func (tx tx) get(bucket, key []byte, v any) (found bool, err error) {
 	return true, decode(data, v)
 }
 
-// put writes a value. A nil value writes only the key.
+// put writes a value. If v is nil, it writes a key without a value.
 func (tx tx) put(bucket, key []byte, v any) error {
 	var data []byte
 	if v != nil {
@@ -544,7 +533,7 @@ func (tx tx) put(bucket, key []byte, v any) error {
 	return tx.Bucket(bucket).Put(key, data)
 }
 
-// add is put for a key that must be new.
+// add is put for a key that must not exist.
 func (tx tx) add(bucket, key []byte, v any, what string) error {
 	if tx.Bucket(bucket).Get(key) != nil {
 		return &ticket.DuplicateError{What: what}
@@ -552,8 +541,7 @@ func (tx tx) add(bucket, key []byte, v any, what string) error {
 	return tx.put(bucket, key, v)
 }
 
-// decode unmarshals JSON into fresh memory: the bytes of bbolt are valid only until the
-// transaction ends.
+// decode unmarshals JSON, because bbolt's bytes are valid only until the transaction ends.
 func decode(data []byte, v any) error {
 	if err := json.Unmarshal(data, v); err != nil {
 		return fmt.Errorf("boltstore: damaged value: %w", err)
@@ -561,7 +549,7 @@ func decode(data []byte, v any) error {
 	return nil
 }
 
-// key joins a text and the rest of a key.
+// key joins a text and the bytes after it.
 func key(text string, rest ...[]byte) []byte {
 	return append(storekit.Join(text), bytes.Join(rest, nil)...)
 }
@@ -578,5 +566,5 @@ func lineKey(d *ticket.Delivery) []byte { return storekit.AppendInLine(nil, d) }
 
 func outboxKey(d *ticket.Delivery) []byte { return key(d.Notifier, key8(d.Due), d.ID[:]) }
 
-// utc returns a time in the form that tickets have.
+// utc returns a time in the form that tickets use.
 func utc(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }

@@ -16,13 +16,13 @@ import (
 	"github.com/ticketkit/ticket/tickettest"
 )
 
-// file is a store with its database.
+// file is a store and its database.
 type file struct {
 	*boltstore.Store
 	db *bolt.DB
 }
 
-// open opens a file without syncing the disk at every commit.
+// open opens a file without a sync at every commit. The tests do not test the disk.
 func open(t *testing.T, path string) ticket.Store {
 	t.Helper()
 	db, err := bolt.Open(path, 0o600, &bolt.Options{NoSync: true, Timeout: time.Second})
@@ -62,9 +62,9 @@ func BenchmarkStore(b *testing.B) {
 	})
 }
 
-// A desk on a reopened file has the tickets, histories, receipts, outbox and timers of
-// the desk before.
-func TestADeskContinuesAfterReopening(t *testing.T) {
+// A new desk continues with the data of an earlier one: tickets, history, idempotency
+// keys, outbox and timers.
+func TestDeskGoesOn(t *testing.T) {
 	store := newFile(t)
 	clock, sent := tickettest.NewClock(), tickettest.NewRecorder()
 	cfg := tickettest.Config(clock, sent)
@@ -114,8 +114,9 @@ func TestADeskContinuesAfterReopening(t *testing.T) {
 	assert.Empty(t, due)
 }
 
-// A commit that fails halfway leaves nothing, not even in indexes already written.
-func TestAFailedCommitLeavesNothing(t *testing.T) {
+// A commit that fails half-way leaves no data, not even in the indexes that it wrote
+// before.
+func TestNothingIsLeftBehind(t *testing.T) {
 	store := newFile(t)
 	now := tickettest.Start
 	id, id2, delivery := ticket.NewID(now), ticket.NewID(now), ticket.NewID(now)
@@ -162,8 +163,8 @@ func TestAFailedCommitLeavesNothing(t *testing.T) {
 	assert.Empty(t, claimed, "leased")
 }
 
-// Concurrent random actions are all stored.
-func TestConcurrentActionsAreAllStored(t *testing.T) {
+// Many callers do random things at the same time, and all data is complete at the end.
+func TestSoak(t *testing.T) {
 	store := newFile(t)
 	storetest.Soak(t, func(*testing.T) ticket.Store { return store }, storetest.Load{Actions: 300})
 }

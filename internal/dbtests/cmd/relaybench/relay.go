@@ -49,9 +49,9 @@ func (s *timed) Claim(ctx context.Context, r ticket.ClaimRequest) ([]ticket.Deli
 	return s.Store.Claim(ctx, r)
 }
 
-func (s *timed) DeliveryContexts(ctx context.Context, r ticket.DeliveryContextRequest) ([]ticket.DeliveryContext, error) {
+func (s *timed) DeliveryContexts(ctx context.Context, rows []ticket.Delivery, since time.Time, most int) ([]ticket.DeliveryContext, error) {
 	defer s.count(&s.spent.brief, time.Now())
-	return s.Store.DeliveryContexts(ctx, r)
+	return s.Store.DeliveryContexts(ctx, rows, since, most)
 }
 
 func (s *timed) count(to *time.Duration, since time.Time) {
