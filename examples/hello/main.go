@@ -24,7 +24,7 @@ func run(ctx context.Context, source string) error {
 	if err != nil {
 		return err
 	}
-	defer db.Close()
+	defer func() { _ = db.Close() }()
 	store, err := sqlstore.Open(ctx, db, sqlstore.SQLite) // makes the tables
 	if err != nil {
 		return err

@@ -27,7 +27,7 @@ func TestProgramRuns(t *testing.T) {
 	dir := t.TempDir()
 	out, err := os.Create(filepath.Join(dir, "out.txt"))
 	require.NoError(t, err)
-	defer out.Close()
+	defer func() { _ = out.Close() }()
 	os.Stdout = out
 	require.NoError(t, run(t.Context(), "file:"+filepath.ToSlash(filepath.Join(dir, "hello.db"))+"?_pragma=busy_timeout(5000)"))
 
