@@ -106,7 +106,7 @@ type Config struct {
 	// error is an attempt that failed, as one of the notifier's: it is tried again
 	// after Relay.Backoff and so on, and the delivery is dead after
 	// Relay.MaxAttempts, which by default take some five days, or at once where the
-	// error is marked with [Permanent]. So an hour without the directory loses
+	// error is a [DeliveryFault] with Permanent. So an hour without the directory loses
 	// nothing, and who is in it no more holds nothing up for ever. Nil: what the
 	// ticket knows.
 	Profile func(ctx context.Context, tenant string, to Recipient, k Kind) (Profile, error)

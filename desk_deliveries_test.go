@@ -249,7 +249,7 @@ func TestShutdown(t *testing.T) {
 func TestRetryAfter(t *testing.T) {
 	k := newKit(t)
 	k.sent.FailWith(func(ticket.Notification) error {
-		return fmt.Errorf("http: %w", ticket.RetryAfter(errors.New("too many"), 3*time.Hour))
+		return fmt.Errorf("http: %w", &ticket.DeliveryFault{Err: errors.New("too many"), RetryAfter: 3 * time.Hour})
 	})
 	tk := k.open(ada, ticket.Draft{})
 	k.deliver()
@@ -264,23 +264,12 @@ func TestRetryAfter(t *testing.T) {
 	k.deliver()
 	require.Len(t, k.sent.Sent(), 2)
 	// Nobody makes a desk wait for ever.
-	k.sent.FailWith(func(ticket.Notification) error { return ticket.RetryAfter(errors.New("x"), 1<<62) })
+	k.sent.FailWith(func(ticket.Notification) error {
+		return &ticket.DeliveryFault{Err: errors.New("x"), RetryAfter: 1 << 62}
+	})
 	k.do(lin, tk, ticket.Action{Name: ticket.ActionReply, Message: "m"})
 	k.deliver()
 	require.Equal(t, k.clock.Now().Add(24*time.Hour), k.told(ticket.DeliveryQuery{Ticket: tk.ID})[0].Due)
-	require.NoError(t, ticket.RetryAfter(nil, time.Hour))
-	oops := errors.New("oops")
-	require.Equal(t, ticket.DeliveryFault{After: time.Hour}, ticket.DeliveryFaultOf(fmt.Errorf("x: %w", ticket.RetryAfter(oops, time.Hour))))
-	require.Equal(t, ticket.DeliveryFault{Permanent: true}, ticket.DeliveryFaultOf(ticket.Permanent(oops)))
-	require.Equal(t, ticket.DeliveryFault{Permanent: true, Bounced: true}, ticket.DeliveryFaultOf(ticket.Bounce(oops)))
-	require.Zero(t, ticket.DeliveryFaultOf(oops))
-	require.Zero(t, ticket.DeliveryFaultOf(nil))
-	require.NoError(t, ticket.Bounce(nil))
-	// Marks add up; the outer one says whether another attempt is made.
-	later := ticket.RetryAfter(ticket.MaybeDelivered(oops), time.Hour)
-	require.Equal(t, ticket.DeliveryFault{SenderFault: true, MaybeDelivered: true, After: time.Hour}, ticket.DeliveryFaultOf(ticket.SenderFault(fmt.Errorf("x: %w", later))))
-	require.Equal(t, ticket.DeliveryFault{After: time.Hour}, ticket.DeliveryFaultOf(ticket.RetryAfter(ticket.Bounce(oops), time.Hour)))
-	require.Equal(t, ticket.DeliveryFault{Permanent: true, SenderFault: true}, ticket.DeliveryFaultOf(ticket.Permanent(ticket.SenderFault(oops))))
 }
 
 func TestStreams(t *testing.T) {
@@ -360,7 +349,7 @@ func TestObserve(t *testing.T) {
 	})
 	k.sent.FailWith(func(n ticket.Notification) error {
 		if n.Kind == ticket.KindQueued {
-			return ticket.Permanent(errors.New("x"))
+			return &ticket.DeliveryFault{Err: errors.New("x"), Permanent: true}
 		}
 		return nil
 	})

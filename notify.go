@@ -14,8 +14,7 @@ import (
 // Delivery is at least once: after a crash, a lost lease or an error, the same
 // notification comes again with the same ID, by which a receiver can tell. An
 // error means that it was not delivered: it is tried again later, unless the
-// error is marked with [Permanent] or [Bounce]; [RetryAfter] says when. A panic
-// counts as an error.
+// error is a [DeliveryFault] that says otherwise. A panic counts as an error.
 //
 // A notifier may be a [NotifierChecker], a [StatusLinkChecker] and a [LimitedNotifier] as well.
 type Notifier interface {
@@ -71,92 +70,84 @@ func paceOf(n Notifier) (p NotifierLimits) {
 	return p
 }
 
-// Permanent marks an error of a [Notifier] as one that no further attempt will
-// mend, such as a message that is refused for what it says. The delivery is dead
-// at once.
-func Permanent(err error) error { return mark(err, refusal{final: true}) }
+// DeliveryFault is an error of a [Notifier] that says what the failure means for
+// the next attempts:
+//
+//	return &ticket.DeliveryFault{Err: err, Permanent: true}
+//
+// With all other fields zero, it is handled as any other error: the delivery is
+// tried again after Relay.Backoff.
+type DeliveryFault struct {
+	Err error // the cause
 
-// Bounce marks an error of a [Notifier] as one that lies in the recipient's
-// address: it does not exist, or takes nothing any more. The delivery is given
-// up at once, and until that is lifted with [Desk.Redrive] nothing more is sent
-// to the address by this notifier.
-func Bounce(err error) error { return mark(err, refusal{final: true, bounced: true}) }
+	// Permanent says that no further attempt will help, for example because the
+	// message is refused for its content. The delivery is dead at once.
+	Permanent bool
 
-// RetryAfter marks an error of a [Notifier] as one that comes with the
-// receiver's wish for when to be asked again, as HTTP's Retry-After does. The
-// next attempt is made no earlier, but for waits of more than a day, which are
-// cut to one.
-func RetryAfter(err error, wait time.Duration) error {
-	return mark(err, refusal{wait: min(max(wait, 0), 24*time.Hour)})
+	// Bounced says that the recipient's address does not exist or accepts nothing
+	// any more. It implies Permanent. The notifier sends nothing more to a customer's
+	// address that bounced, until [Desk.Redrive] lifts that.
+	Bounced bool
+
+	// SenderFault says that the fault is on this side, not in the recipient or the
+	// message: credentials, a sender that is not allowed, a quota. The delivery is
+	// tried again as after any other error, and the failure is logged as an error.
+	SenderFault bool
+
+	// MaybeDelivered says that nobody knows whether the notification arrived, for
+	// example because an answer never came. The next attempt could deliver it twice,
+	// so it is made late, after twice Relay.MaxBackoff, and further ones after days.
+	// A few such errors end the delivery. Its history says "perhaps delivered".
+	MaybeDelivered bool
+
+	// NotAttempted says that the attempt never began, because there was no room for
+	// it. It does not count as a failure, and another attempt is made soon.
+	// Permanent overrides it.
+	NotAttempted bool
+
+	// RetryAfter is how long the receiver asks to be left alone, as HTTP's
+	// Retry-After does. The next attempt is made no earlier. Zero means that it did
+	// not say, and more than a day counts as a day.
+	RetryAfter time.Duration
 }
 
-// SenderFault marks an error of a [Notifier] as one that lies on this side, and
-// neither in the recipient nor in what is told: credentials, a sender that is not
-// allowed, a quota. It is tried again as any other, and logged as an error.
-func SenderFault(err error) error { return mark(err, refusal{own: true}) }
-
-// MaybeDelivered marks an error of a [Notifier] as one after which nobody knows whether the
-// notification arrived, such as an answer that never came. The next attempt could
-// bring it twice, so it is made late, after twice Relay.MaxBackoff, and further ones
-// after days; few such errors end the delivery. Its history says "perhaps
-// delivered".
-func MaybeDelivered(err error) error { return mark(err, refusal{unsure: true}) }
-
-// NotAttempted marks an error of a [Notifier] as one of an attempt that never began,
-// because there was no room for it. It counts as no failure, and another is made
-// soon.
-func NotAttempted(err error) error { return mark(err, refusal{idle: true}) }
-
-// refusal is what a notifier says of its error.
-type refusal struct {
-	err     error
-	final   bool          // no further attempt
-	bounced bool          // and none to this address
-	own     bool          // the fault is on this side
-	unsure  bool          // perhaps it was delivered
-	idle    bool          // nothing was tried
-	wait    time.Duration // not before
+// Error returns the text of the cause.
+func (f *DeliveryFault) Error() string {
+	if f == nil || f.Err == nil {
+		return "ticket: the delivery failed"
+	}
+	return f.Err.Error()
 }
 
-func mark(err error, r refusal) error {
-	if err == nil {
+// Unwrap returns the cause.
+func (f *DeliveryFault) Unwrap() error {
+	if f == nil {
 		return nil
 	}
-	inner := refusalOf(err)
-	r.err, r.own, r.unsure, r.wait = err, r.own || inner.own, r.unsure || inner.unsure, max(r.wait, inner.wait)
-	return &r
+	return f.Err
 }
 
-func (e *refusal) Error() string { return e.err.Error() }
-func (e *refusal) Unwrap() error { return e.err }
-
-// DeliveryFault is how the error of a [Notifier] is marked. The zero Refusal means that
-// it is not: the delivery is tried again when the relay sees fit.
-type DeliveryFault struct {
-	Permanent      bool          // by Permanent or Bounce: no attempt will help
-	Bounced        bool          // by Bounce: the address is to blame
-	SenderFault    bool          // by SenderFault: this side is to blame
-	MaybeDelivered bool          // by Unsure: perhaps it was delivered
-	NotAttempted   bool          // by NotAttempted: nothing was tried
-	After          time.Duration // by RetryAfter: how long to wait at least
-}
-
-// DeliveryFaultOf returns how an error is marked, for notifiers that are made of
-// others: one that telephones where mail bounces, say. Of an error that is marked
-// more than once, the outer mark says whether another attempt is made; what
-// [SenderFault], [MaybeDelivered] and [RetryAfter] said below it holds as well.
+// DeliveryFaultOf returns the [DeliveryFault] in an error's tree, as the relay
+// understands it: Bounced implies Permanent, and RetryAfter is between zero and a
+// day. It is for notifiers that call others, such as one that telephones when mail
+// bounces. Of a fault inside another one, the outer one decides whether another
+// attempt is made; SenderFault, MaybeDelivered and RetryAfter of the inner one
+// hold as well. DeliveryFaultOf returns the zero DeliveryFault if there is none.
 func DeliveryFaultOf(err error) DeliveryFault {
-	r := refusalOf(err)
-	return DeliveryFault{Permanent: r.final, Bounced: r.bounced, SenderFault: r.own, MaybeDelivered: r.unsure, NotAttempted: r.idle, After: r.wait}
+	p, ok := errors.AsType[*DeliveryFault](err)
+	if !ok || p == nil {
+		return DeliveryFault{}
+	}
+	f, inner := *p, DeliveryFaultOf(p.Err)
+	f.Permanent = f.Permanent || f.Bounced
+	f.SenderFault = f.SenderFault || inner.SenderFault
+	f.MaybeDelivered = f.MaybeDelivered || inner.MaybeDelivered
+	f.RetryAfter = max(min(f.RetryAfter, longestRetryAfter), inner.RetryAfter) // of inner: at least 0
+	return f
 }
 
-// refusalOf returns what was said of an error; the zero refusal if nothing was.
-func refusalOf(err error) refusal {
-	if r, ok := errors.AsType[*refusal](err); ok {
-		return *r
-	}
-	return refusal{}
-}
+// longestRetryAfter bounds DeliveryFault.RetryAfter.
+const longestRetryAfter = 24 * time.Hour
 
 // Kind says what a notification tells.
 type Kind string

@@ -96,7 +96,7 @@ func TestABounceSuppressesTheAddress(t *testing.T) {
 			k := newKitOn(t, store())
 			k.sent.FailWith(func(n ticket.Notification) error {
 				if n.To.Person.Email == "ada@example.org" {
-					return fmt.Errorf("smtp: %w", ticket.Bounce(errors.New("550 5.1.1 no such user")))
+					return fmt.Errorf("smtp: %w", &ticket.DeliveryFault{Err: errors.New("550 5.1.1 no such user"), Bounced: true})
 				}
 				return nil
 			})
@@ -254,8 +254,8 @@ func TestAProfileThatFailsComesToAnEnd(t *testing.T) {
 		state ticket.DeliveryState
 	}{
 		"unmarked":     {errors.New("no such person"), 8 * 24, ticket.DeliveryDead},
-		"permanent":    {ticket.Permanent(errors.New("no such person")), 0, ticket.DeliveryDead},
-		"as a bounce":  {ticket.Bounce(errors.New("no such person")), 0, ticket.DeliveryDead}, // no address was tried
+		"permanent":    {&ticket.DeliveryFault{Err: errors.New("no such person"), Permanent: true}, 0, ticket.DeliveryDead},
+		"as a bounce":  {&ticket.DeliveryFault{Err: errors.New("no such person"), Bounced: true}, 0, ticket.DeliveryDead}, // no address was tried
 		"not for long": {errors.New("no such person"), 1, ticket.DeliveryPending},
 	} {
 		t.Run(name, func(t *testing.T) {

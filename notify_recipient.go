@@ -37,8 +37,8 @@ func (d *Desk) complete(ctx context.Context, row *Delivery, to Recipient) (_ Rec
 	switch {
 	case err != nil:
 		// What a host says of an address that bounced, it says of no letter.
-		if refusalOf(err).bounced {
-			err = Permanent(err)
+		if DeliveryFaultOf(err).Bounced {
+			err = &DeliveryFault{Err: err, Permanent: true}
 		}
 		return to, "", fmt.Errorf("who the recipient is cannot be told: %w", err)
 	case p.Unwanted:

@@ -112,7 +112,7 @@ func TestABounceBarsTheAddressThatWasUsed(t *testing.T) {
 				if n.To.Role&ticket.RoleCustomer != 0 {
 					tries[n.To.Person.Email]++
 					if n.To.Person.Email == gone {
-						return ticket.Bounce(errors.New("550 5.1.1 no such user"))
+						return &ticket.DeliveryFault{Err: errors.New("550 5.1.1 no such user"), Bounced: true}
 					}
 				}
 				return nil
@@ -167,7 +167,7 @@ func TestABounceLeavesOtherAddressesOfThePersonAlone(t *testing.T) {
 			bad := "two@example.org"
 			k.sent.FailWith(func(n ticket.Notification) error {
 				if n.To.Person.Email == bad {
-					return ticket.Bounce(errors.New("550"))
+					return &ticket.DeliveryFault{Err: errors.New("550"), Bounced: true}
 				}
 				return nil
 			})
@@ -232,7 +232,7 @@ func TestAMailboxThatSeveralShareIsToldOnce(t *testing.T) {
 			var fails atomic.Int64
 			k.sent.FailWith(func(ticket.Notification) error {
 				if fails.Add(1) == 1 {
-					return ticket.Permanent(errors.New("no"))
+					return &ticket.DeliveryFault{Err: errors.New("no"), Permanent: true}
 				}
 				return nil
 			})

@@ -159,7 +159,7 @@ func TestWhatPerhapsWasDelivered(t *testing.T) {
 	var err error
 	n := ticket.NotifierFunc(func(context.Context, ticket.Notification) error { tries++; return err })
 	k := newKit(t, func(cfg *ticket.Config) { cfg.Notifiers = map[string]ticket.Notifier{"mail": n} })
-	err = ticket.MaybeDelivered(errors.New("no answer"))
+	err = &ticket.DeliveryFault{Err: errors.New("no answer"), MaybeDelivered: true}
 	k.open(lin, ticket.Draft{Requester: ada.Person, Solution: "Done."})
 	row := func() ticket.Delivery {
 		return k.told(ticket.DeliveryQuery{Kind: []ticket.Kind{ticket.KindReceived}})[0]
@@ -192,7 +192,7 @@ func TestWhatPerhapsWasDeliveredWithManyAttempts(t *testing.T) {
 				return nil
 			}
 			made++
-			return ticket.MaybeDelivered(errors.New("no answer"))
+			return &ticket.DeliveryFault{Err: errors.New("no answer"), MaybeDelivered: true}
 		})
 		k := newKit(t, func(cfg *ticket.Config) {
 			cfg.Notifiers, cfg.Relay.MaxAttempts = map[string]ticket.Notifier{"mail": n}, c.most
@@ -226,7 +226,7 @@ func TestPerhapsDeliveredBefore(t *testing.T) {
 		err error
 		is  string
 	}{
-		{ticket.MaybeDelivered(errors.New("no answer")), "perhaps delivered: no answer"},
+		{&ticket.DeliveryFault{Err: errors.New("no answer"), MaybeDelivered: true}, "perhaps delivered: no answer"},
 		{errors.New("refused"), "perhaps delivered before; refused"},
 		{errors.New("down"), "perhaps delivered before; down"},
 		{nil, ""},
@@ -244,7 +244,7 @@ func TestStoppedWhilePerhapsDelivered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := ticket.NotifierFunc(func(ctx context.Context, _ ticket.Notification) error {
 			<-ctx.Done()
-			return ticket.MaybeDelivered(ctx.Err())
+			return &ticket.DeliveryFault{Err: ctx.Err(), MaybeDelivered: true}
 		})
 		desk, err := ticket.NewDesk(memstore.New(), ticket.Config{Logger: slog.New(slog.DiscardHandler), Notifiers: map[string]ticket.Notifier{"": n}})
 		require.NoError(t, err)
@@ -268,7 +268,7 @@ func TestAnAttemptThatNeverBegan(t *testing.T) {
 	busy := 300
 	n := ticket.NotifierFunc(func(context.Context, ticket.Notification) error {
 		if busy--; busy > 0 {
-			return ticket.NotAttempted(errors.New("no room"))
+			return &ticket.DeliveryFault{Err: errors.New("no room"), NotAttempted: true}
 		}
 		return nil
 	})
@@ -315,7 +315,7 @@ func TestAnOwnFaultIsLoud(t *testing.T) {
 		var log bytes.Buffer
 		err := errors.New("5.7.1 not as this sender")
 		if own {
-			err = ticket.SenderFault(err)
+			err = &ticket.DeliveryFault{Err: err, SenderFault: true}
 		}
 		n := ticket.NotifierFunc(func(context.Context, ticket.Notification) error { return err })
 		k := newKit(t, func(cfg *ticket.Config) {
@@ -370,7 +370,7 @@ func TestARefusedOutcomeHoldsUpNoOther(t *testing.T) {
 					mu.Unlock()
 					time.Sleep(time.Second) // so that they end together
 					if n.To.Person.ID == "3" {
-						return ticket.Permanent(errors.New("bad words"))
+						return &ticket.DeliveryFault{Err: errors.New("bad words"), Permanent: true}
 					}
 					return nil
 				})
@@ -418,7 +418,7 @@ func TestACallThatReturnsLate(t *testing.T) {
 		state ticket.DeliveryState
 	}{
 		"and has delivered":         {nil, 1, ticket.DeliverySent},
-		"and perhaps has delivered": {ticket.MaybeDelivered(errors.New("no answer")), 1, ticket.DeliveryPending},
+		"and perhaps has delivered": {&ticket.DeliveryFault{Err: errors.New("no answer"), MaybeDelivered: true}, 1, ticket.DeliveryPending},
 		"and has failed":            {errors.New("refused"), 2, ticket.DeliverySent},
 	} {
 		t.Run(name, func(t *testing.T) {

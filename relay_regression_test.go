@@ -520,7 +520,7 @@ func (p noRedrive) MayDo(_ ticket.Actor, t ticket.Ticket, a ticket.ActionName) e
 func TestRelayRedriveOneRefused(t *testing.T) {
 	var id ticket.ID
 	k := newKit(t, func(c *ticket.Config) { c.Policy = noRedrive{id: &id} })
-	k.sent.FailWith(func(ticket.Notification) error { return ticket.Permanent(errors.New("x")) })
+	k.sent.FailWith(func(ticket.Notification) error { return &ticket.DeliveryFault{Err: errors.New("x"), Permanent: true} })
 	k.open(ada, ticket.Draft{})
 	id = k.open(ada, ticket.Draft{}).ID
 	k.open(ada, ticket.Draft{})
@@ -618,7 +618,7 @@ func TestRelayBouncedThenMoved(t *testing.T) {
 	})
 	k.sent.FailWith(func(n ticket.Notification) error {
 		if n.To.Person.Email == "old@example.org" && n.To.Role == ticket.RoleRequester {
-			return ticket.Bounce(errors.New("550"))
+			return &ticket.DeliveryFault{Err: errors.New("550"), Bounced: true}
 		}
 		return nil
 	})

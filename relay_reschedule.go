@@ -9,7 +9,7 @@ import (
 
 // longestWait is the longest that the desk lets a delivery wait for its next attempt.
 func (r Relay) longestWait() time.Duration {
-	most := 24 * time.Hour // by RetryAfter
+	most := longestRetryAfter
 	if d := 48 * r.MaxBackoff; d/48 == r.MaxBackoff {
 		most = max(most, d)
 	} else {

@@ -69,7 +69,9 @@ func TestRunBringsForward(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t)
 		now := k.clock.Now()
-		k.sent.FailWith(func(ticket.Notification) error { return ticket.RetryAfter(errors.New("busy"), 24*time.Hour) })
+		k.sent.FailWith(func(ticket.Notification) error {
+			return &ticket.DeliveryFault{Err: errors.New("busy"), RetryAfter: 24 * time.Hour}
+		})
 		k.open(lin, ticket.Draft{Requester: bob.Person, Solution: "x"})
 		k.deliver()
 		k.sent.FailWith(nil)
@@ -97,7 +99,9 @@ func TestRunBringsForward(t *testing.T) {
 // Redrive makes what waits for its next attempt due at once.
 func TestRedriveOfWhatWaits(t *testing.T) {
 	k := newKit(t)
-	k.sent.FailWith(func(ticket.Notification) error { return ticket.MaybeDelivered(errors.New("no answer")) })
+	k.sent.FailWith(func(ticket.Notification) error {
+		return &ticket.DeliveryFault{Err: errors.New("no answer"), MaybeDelivered: true}
+	})
 	tk := k.open(lin, ticket.Draft{Requester: ada.Person, Solution: "x"})
 	k.deliver()
 	k.sent.FailWith(nil)

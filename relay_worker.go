@@ -407,26 +407,26 @@ func (d *Desk) outcome(ctx context.Context, row *Delivery, err error) Settlement
 		return Settlement{Outcome: OutcomeDone}
 	}
 	s := Settlement{Outcome: OutcomeRetry, Failures: row.Failures + 1, Error: textOf(err)}
-	refusal := refusalOf(err)
-	s.loud = refusal.own
+	fault := DeliveryFaultOf(err)
+	s.loud = fault.SenderFault
 	var wait time.Duration
-	if refusal.unsure {
+	if fault.MaybeDelivered {
 		s.Failures, wait = d.cfg.Relay.unsure(row.Failures)
 		s.Error = perhaps + ": " + s.Error
 	} else {
 		wait = d.cfg.Relay.wait(s.Failures)
 	}
 	switch {
-	case refusal.bounced && d.guarded(row):
+	case fault.Bounced && d.guarded(row):
 		s.Outcome = OutcomeBounce
-	case refusal.idle:
+	case fault.NotAttempted && !fault.Permanent:
 		s.Failures, s.Due = row.Failures, d.now().Add(d.cfg.Relay.wait(1))
-	case !refusal.final && !refusal.unsure && errors.Is(ctx.Err(), context.Canceled): // the process is stopping
+	case !fault.Permanent && !fault.MaybeDelivered && errors.Is(ctx.Err(), context.Canceled): // the process is stopping
 		s.Failures, s.Due = row.Failures, d.now()
-	case refusal.final, s.Failures >= d.cfg.Relay.MaxAttempts:
+	case fault.Permanent, s.Failures >= d.cfg.Relay.MaxAttempts:
 		s.Outcome = OutcomeGiveUp
 	default:
-		s.Due = d.now().Add(max(wait, refusal.wait))
+		s.Due = d.now().Add(max(wait, fault.RetryAfter))
 	}
 	return s
 }

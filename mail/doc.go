@@ -15,15 +15,16 @@
 // SMTP's replies (RFC 5321, RFC 3463) are read for what they mean to the next
 // attempt:
 //
-//   - What names the mailbox, by 5.1.1 and the like or in words: [ticket.Bounce].
-//   - What lies in the letter, such as its size (5xx): [ticket.Permanent].
+//   - What names the mailbox, by 5.1.1 and the like or in words: Bounced,
+//     in the [ticket.DeliveryFault] that the error is.
+//   - What lies in the letter, such as its size (5xx): Permanent.
 //   - What lies at the desk, however final the server says it: the credentials, the
 //     sender, relaying, a quota, a reputation, and a 550 that says no more. It is
-//     temporary, and [ticket.SenderFault], so that the log is loud. When it is mended,
+//     temporary, and a SenderFault, so that the log is loud. When it is mended,
 //     the letters go out.
 //   - A mailbox that is full (552, 5.2.2), 4xx, and faults of the network and of TLS
 //     are temporary.
-//   - No answer to the whole letter: [ticket.MaybeDelivered].
+//   - No answer to the whole letter: MaybeDelivered.
 //
 // The page docs/mail-replies.md has the rules, with what servers say.
 //

@@ -74,7 +74,7 @@ func (m *Notifier) Limits() ticket.NotifierLimits {
 // it, marked as the package's comment says.
 func (m *Notifier) Notify(ctx context.Context, n ticket.Notification) error {
 	if n.Kind == ticket.KindEvent || n.To.Role == ticket.RoleSystem {
-		return ticket.Permanent(errors.New("mail: carries notifications to people, no stream of events"))
+		return &ticket.DeliveryFault{Err: errors.New("mail: carries notifications to people, no stream of events"), Permanent: true}
 	}
 	list, err := m.recipients(n)
 	if err != nil {
@@ -111,7 +111,7 @@ func (m *Notifier) notifyAll(ctx context.Context, n ticket.Notification, list []
 			continue
 		}
 		if begin.Err() != nil {
-			idle = append(idle, ticket.NotAttempted(fmt.Errorf("to %s: there was no time left", to.Address)))
+			idle = append(idle, &ticket.DeliveryFault{Err: fmt.Errorf("to %s: there was no time left", to.Address), NotAttempted: true})
 			continue
 		}
 		err := m.sendTo(ctx, n, to)
@@ -140,7 +140,7 @@ func (m *Notifier) notifyAll(ctx context.Context, n ticket.Notification, list []
 	if len(again) > 0 {
 		return fmt.Errorf("%s: %w%s", got, again[0], others(again[1:], never))
 	}
-	return ticket.Permanent(fmt.Errorf("%s: %w%s", got, never[0], others(never[1:])))
+	return &ticket.DeliveryFault{Err: fmt.Errorf("%s: %w%s", got, never[0], others(never[1:])), Permanent: true}
 }
 
 // others are the texts of further errors.

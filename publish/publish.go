@@ -88,7 +88,7 @@ func (n *Notifier) Notify(ctx context.Context, m ticket.Notification) error {
 	}
 	msg, err := newMessage(n.cfg.Source, m)
 	if err != nil {
-		return ticket.Permanent(fmt.Errorf("publish: %w", err))
+		return &ticket.DeliveryFault{Err: fmt.Errorf("publish: %w", err), Permanent: true}
 	}
 	msg.SetContext(ctx) // for publishers that look at it
 	select {

@@ -116,5 +116,5 @@ func classOf(err error) string {
 // wrappers are the types of errors that say nothing by themselves.
 var wrappers = map[reflect.Type]bool{
 	reflect.TypeOf(fmt.Errorf("%w", context.Canceled)): true,
-	reflect.TypeOf(ticket.Permanent(context.Canceled)): true, // of all marks
+	reflect.TypeFor[*ticket.DeliveryFault]():           true,
 }

@@ -46,9 +46,9 @@ func TestSpans(t *testing.T) {
 		"delivered":         {},
 		"any error":         {err: errors.New("ada@example.org: no"), class: "*errors.errorString"},
 		"a wrapped one":     {err: fmt.Errorf("x: %w", fmt.Errorf("y: %w", &net.OpError{Op: "dial"})), class: "*net.OpError"},
-		"a marked one":      {err: ticket.Permanent(fmt.Errorf("x: %w", &net.AddrError{Err: "x"})), class: "*net.AddrError"},
-		"one with its time": {err: ticket.RetryAfter(ticket.Bounce(&net.AddrError{Err: "x"}), time.Hour), class: "*net.AddrError"},
-		"one with a class":  {err: ticket.Bounce(fmt.Errorf("x: %w", &statusError{"550"})), class: "550"},
+		"a marked one":      {err: &ticket.DeliveryFault{Err: fmt.Errorf("x: %w", &net.AddrError{Err: "x"}), Permanent: true}, class: "*net.AddrError"},
+		"one with its time": {err: &ticket.DeliveryFault{Err: &ticket.DeliveryFault{Err: &net.AddrError{Err: "x"}, Bounced: true}, RetryAfter: time.Hour}, class: "*net.AddrError"},
+		"one with a class":  {err: &ticket.DeliveryFault{Err: fmt.Errorf("x: %w", &statusError{"550"}), Bounced: true}, class: "550"},
 		"an empty class":    {err: &statusError{}, class: "*telemetry_test.statusError"},
 		"several":           {err: errors.Join(errors.New("a"), errors.New("b")), class: "*errors.joinError"},
 		"too late":          {err: fmt.Errorf("x: %w", context.DeadlineExceeded), class: "timeout"},
@@ -138,7 +138,9 @@ func TestMetrics(t *testing.T) {
 	deliver(nil)
 	_, err = desk.Do(t.Context(), lin, tk.ID, ticket.Action{Name: ticket.ActionReopen, Note: "not yet"})
 	require.NoError(t, err)
-	deliver(func(n ticket.Notification) error { return ticket.Permanent(errors.New("no")) })
+	deliver(func(n ticket.Notification) error {
+		return &ticket.DeliveryFault{Err: errors.New("no"), Permanent: true}
+	})
 
 	var got metricdata.ResourceMetrics
 	require.NoError(t, reader.Collect(t.Context(), &got))

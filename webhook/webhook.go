@@ -218,12 +218,12 @@ func (n *Notifier) Notify(ctx context.Context, m ticket.Notification) error {
 			return err
 		}
 		if to, err = n.target(e); err != nil {
-			return ticket.Permanent(err)
+			return &ticket.DeliveryFault{Err: err, Permanent: true}
 		}
 	}
 	body, err := json.Marshal(Payload{Type: Type(m.Kind), Timestamp: m.At, Data: m})
 	if err != nil {
-		return ticket.Permanent(err)
+		return &ticket.DeliveryFault{Err: err, Permanent: true}
 	}
 	// Reading ends the request's context where an answer has no end; the
 	// deadline stays what it is.
@@ -231,7 +231,7 @@ func (n *Notifier) Notify(ctx context.Context, m ticket.Notification) error {
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to.url.String(), bytes.NewReader(body))
 	if err != nil {
-		return ticket.Permanent(unanswered(to.name, err))
+		return &ticket.DeliveryFault{Err: unanswered(to.name, err), Permanent: true}
 	}
 	id, stamp := m.ID.String(), strconv.FormatInt(n.cfg.Now().Unix(), 10)
 	req.Header.Set("Content-Type", "application/json")

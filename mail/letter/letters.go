@@ -114,12 +114,12 @@ func (l *Letters) Languages() []string { return slices.Clone(l.langs) }
 func (l *Letters) InvitesReplies() bool { return !l.cfg.NoReply }
 
 // Write words a notification. A template that fails on it, and a kind that there
-// are no words for, is a [*TemplateError], marked with [ticket.Permanent].
+// are no words for, is a [*TemplateError] in a permanent [ticket.DeliveryFault].
 func (l *Letters) Write(n ticket.Notification) (Letter, error) {
 	at := l.choose(n.To.Person.Locale)
 	letter, err := l.write(n, at)
 	if err != nil {
-		return Letter{}, ticket.Permanent(err)
+		return Letter{}, &ticket.DeliveryFault{Err: err, Permanent: true}
 	}
 	return letter, nil
 }
