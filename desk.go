@@ -236,6 +236,7 @@ func (d *Desk) tellers() error {
 		return c.err
 	}
 	people := append(CustomerKinds(), KindQueued, KindEscalated, KindAssigned, KindUnassigned)
+	link := d.exampleLink()
 	var vias []string
 	for _, via := range sortedKeys(d.cfg.Notifiers) {
 		kinds := people
@@ -245,13 +246,12 @@ func (d *Desk) tellers() error {
 			vias = append(vias, via)
 		}
 		if c, ok := d.cfg.Notifiers[via].(NotifierChecker); ok {
-			if err := c.Check(kinds); err != nil {
-				return &InvalidError{Field: "config.notifiers[" + quote(via) + "]", Reason: "cannot tell everything", Err: err}
-			}
-		}
-		if c, ok := d.cfg.Notifiers[via].(StatusLinkChecker); ok {
-			if err := d.checkLink(c); err != nil {
-				return &InvalidError{Field: "config.status_links.url", Reason: "makes an address that the notifier " + quote(via) + " cannot take", Err: err}
+			switch err := c.Check(kinds, link); {
+			case err == nil:
+			case link != "" && c.Check(kinds, "") == nil:
+				return &InvalidError{Field: "config.status_links.url", Reason: "makes an address that the notifier " + quote(via) + " cannot use", Err: err}
+			default:
+				return &InvalidError{Field: "config.notifiers[" + quote(via) + "]", Reason: "cannot send everything", Err: err}
 			}
 		}
 	}

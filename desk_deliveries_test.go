@@ -314,11 +314,12 @@ func TestStreams(t *testing.T) {
 type checker struct {
 	ticket.Notifier
 	kinds []ticket.Kind
+	link  string
 	err   error
 }
 
-func (c *checker) Check(kinds []ticket.Kind) error {
-	c.kinds = kinds
+func (c *checker) Check(kinds []ticket.Kind, statusLink string) error {
+	c.kinds, c.link = kinds, statusLink
 	return c.err
 }
 
@@ -331,6 +332,12 @@ func TestNotifiersAreCheckedAtTheStart(t *testing.T) {
 	for _, kind := range slices.Concat(ticket.CustomerKinds(), ticket.AgentKinds()) {
 		require.Contains(t, mail.kinds, kind)
 	}
+	require.Empty(t, mail.link, "there are no status links")
+	withLinks(1)(&cfg)
+	cfg.StatusLinks.URL = func(_, token string) string { return "https://help.example.org/" + token }
+	_, err = ticket.NewDesk(memstore.New(), cfg)
+	require.NoError(t, err)
+	require.Contains(t, mail.link, "https://help.example.org/")
 	mail.err = errors.New("no template for solved")
 	_, err = ticket.NewDesk(memstore.New(), cfg)
 	require.ErrorIs(t, err, ticket.ErrInvalid)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"time"
 )
 
@@ -16,7 +15,7 @@ import (
 // error means that it was not delivered: it is tried again later, unless the
 // error is a [DeliveryFault] that says otherwise. A panic counts as an error.
 //
-// A notifier may be a [NotifierChecker], a [StatusLinkChecker] and a [LimitedNotifier] as well.
+// A notifier may also be a [NotifierChecker] and a [LimitedNotifier].
 type Notifier interface {
 	Notify(ctx context.Context, n Notification) error
 }
@@ -27,47 +26,41 @@ type NotifierFunc func(ctx context.Context, n Notification) error
 // Notify calls f.
 func (f NotifierFunc) Notify(ctx context.Context, n Notification) error { return f(ctx, n) }
 
-// NotifierChecker is a [Notifier] that can say beforehand whether it has words for
-// everything that it may be given. [NewDesk] asks, and fails with its error, so
-// that a missing template is found at the start and not by a customer.
+// NotifierChecker is a [Notifier] that can check before the first notification
+// whether it can send everything that it may be given. [NewDesk] calls Check and
+// fails with its error, so that a missing template or an unusable address is found
+// at the start.
 type NotifierChecker interface {
-	// Check returns nil, or why a notification of one of the kinds could not be
-	// made. It must not reach out to anything.
-	Check(kinds []Kind) error
+	// Check returns an error if the notifier cannot send one of the kinds, or cannot
+	// use statusLink, an example of a status link that Config.StatusLinks.URL makes
+	// for no tenant. An empty statusLink means that there is none to check. Check
+	// must not access the network.
+	Check(kinds []Kind, statusLink string) error
 }
 
-// StatusLinkChecker is a [Notifier] that puts status links into what it sends. [NewDesk]
-// asks it, with one that Links.URL makes for no tenant, and fails with its error, so
-// that an address which it cannot take is found at the start and is not a link that
-// is missing.
-type StatusLinkChecker interface {
-	// CheckStatusLink returns nil, or why the address can be no link. It must not reach out
-	// to anything.
-	CheckStatusLink(address string) error
-}
-
-// LimitedNotifier is a [Notifier] that says how it works, so that an attempt begins only when
-// the notifier has what it needs for it, and has all of its time then. One that is
-// wrapped around another passes on what that says.
+// LimitedNotifier is a [Notifier] that states its limits, so that the relay begins
+// an attempt only when the notifier has room for it, and with a lease that is long
+// enough. A notifier that wraps another one should pass on its limits.
 type LimitedNotifier interface {
-	// Limits is asked once, when the relay begins. It must be quick.
-	Limits() NotifierLimits
+	// Limits returns how many attempts the notifier makes at the same time, and how
+	// long one attempt may take. Zero, or less, means that it states no limit. The
+	// relay begins no more than concurrency attempts, and never more than Relay.Batch.
+	// It makes a lease longer than timeout if Relay.Lease is not. Limits is called
+	// when the relay starts and must return quickly.
+	Limits() (concurrency int, timeout time.Duration)
 }
 
-// NotifierLimits is how a notifier works; what is 0 it does not say.
-type NotifierLimits struct {
-	Concurrency int           // how many attempts it makes at the same time: the relay begins no more, of up to Relay.Batch
-	Timeout     time.Duration // how long one attempt may take: the lease is made longer than that, if Relay.Lease is not
-}
-
-// paceOf asks a notifier.
-func paceOf(n Notifier) (p NotifierLimits) {
-	if paced, ok := n.(LimitedNotifier); ok {
-		if err := safely("Pace", func() error { p = paced.Limits(); return nil }); err != nil {
-			return NotifierLimits{}
-		}
+// limitsOf returns the limits of a notifier; zero for those it does not state.
+func limitsOf(n Notifier) (concurrency int, timeout time.Duration) {
+	limited, ok := n.(LimitedNotifier)
+	if !ok {
+		return 0, 0
 	}
-	return p
+	err := safely("Limits", func() error { concurrency, timeout = limited.Limits(); return nil })
+	if err != nil {
+		return 0, 0
+	}
+	return concurrency, timeout
 }
 
 // DeliveryFault is an error of a [Notifier] that says what the failure means for
@@ -267,23 +260,4 @@ type Notification struct {
 	// Event is what happened, for KindEvent only: the whole event but for notes,
 	// salts and digests, which stay inside.
 	Event *Event `json:"event,omitempty"`
-}
-
-// LogNotifier is a [Notifier] that writes a line to a log for every notification
-// and tells nobody: for a first try, and for hosts that look at the log. It
-// writes the kind, the number and the role of the recipient, nothing personal.
-type LogNotifier struct {
-	Logger *slog.Logger // nil: slog.Default
-	Level  slog.Level   // default: Info
-}
-
-// Notify implements [Notifier].
-func (l LogNotifier) Notify(ctx context.Context, n Notification) error {
-	log := l.Logger
-	if log == nil {
-		log = slog.Default()
-	}
-	log.Log(ctx, l.Level, "ticket notification", "id", n.ID.String(), "kind", string(n.Kind),
-		"number", string(n.Number), "to", n.To.Role.String(), "attempt", n.Attempt)
-	return nil
 }

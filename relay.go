@@ -15,7 +15,7 @@ import (
 // Relay says how [Desk.Run] and [Desk.Deliver] work off the outbox. Fields that
 // are 0 have the defaults named.
 type Relay struct {
-	Lease       time.Duration // how long a claim holds, at least a second, or longer for a [LimitedNotifier] notifier; attempts end after three quarters of it. Default: 1 minute
+	Lease       time.Duration // how long a claim holds, at least a second, or longer for a [LimitedNotifier]; attempts end after three quarters of it. Default: 1 minute
 	Batch       int           // how many deliveries of one notifier a desk works on at the same time, at most. Default: 32
 	Poll        time.Duration // how often Run looks for work that no commit of this process announced. Default: 1 second
 	Backoff     time.Duration // the wait after the first failure; it doubles with each further one. Default: 5 seconds

@@ -19,9 +19,15 @@ import (
 	"github.com/ticketkit/ticket/memstore"
 )
 
-// paced is a notifier that says how it works, and counts what it is asked to do.
-type paced struct {
-	pace   ticket.NotifierLimits
+// limits are what a notifier states.
+type limits struct {
+	concurrency int
+	timeout     time.Duration
+}
+
+// limited is a notifier that states its limits and counts its calls.
+type limited struct {
+	limits
 	notify func(ctx context.Context, n ticket.Notification) error
 
 	mu        sync.Mutex
@@ -29,9 +35,9 @@ type paced struct {
 	calls     int
 }
 
-func (p *paced) Limits() ticket.NotifierLimits { return p.pace }
+func (p *limited) Limits() (concurrency int, timeout time.Duration) { return p.concurrency, p.timeout }
 
-func (p *paced) Notify(ctx context.Context, n ticket.Notification) error {
+func (p *limited) Notify(ctx context.Context, n ticket.Notification) error {
 	p.mu.Lock()
 	p.now++
 	p.calls++
@@ -63,21 +69,21 @@ func takes(d time.Duration) func(context.Context, ticket.Notification) error {
 // the notifier says it may take: a backlog does not eat it up.
 func TestAnAttemptHasAllOfItsTime(t *testing.T) {
 	for name, c := range map[string]struct {
-		pace  ticket.NotifierLimits
-		takes time.Duration
-		most  int // at the same time
-		calls int // 0: as many as notifications
+		limits limits
+		takes  time.Duration
+		most   int // at the same time
+		calls  int // 0: as many as notifications
 	}{
-		"as many as it takes at once": {ticket.NotifierLimits{Concurrency: 4}, 7 * time.Second, 4, 0},
-		"one":                         {ticket.NotifierLimits{Concurrency: 1}, 40 * time.Second, 1, 0},
-		"no more than the batch":      {ticket.NotifierLimits{Concurrency: 1000}, 7 * time.Second, 32, 0},
-		"says nothing":                {ticket.NotifierLimits{}, 7 * time.Second, 32, 0},
-		"longer than the lease":       {ticket.NotifierLimits{Concurrency: 4, Timeout: 10 * time.Minute}, 9 * time.Minute, 4, 0},
-		"longer than it says":         {ticket.NotifierLimits{Concurrency: 4, Timeout: 2 * time.Minute}, 5 * time.Minute, 4, -1},
+		"as many as it takes at once": {limits{4, 0}, 7 * time.Second, 4, 0},
+		"one":                         {limits{1, 0}, 40 * time.Second, 1, 0},
+		"no more than the batch":      {limits{1000, 0}, 7 * time.Second, 32, 0},
+		"says nothing":                {limits{}, 7 * time.Second, 32, 0},
+		"longer than the lease":       {limits{4, 10 * time.Minute}, 9 * time.Minute, 4, 0},
+		"longer than it says":         {limits{4, 2 * time.Minute}, 5 * time.Minute, 4, -1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				n := &paced{pace: c.pace, notify: takes(c.takes)}
+				n := &limited{limits: c.limits, notify: takes(c.takes)}
 				desk, err := ticket.NewDesk(memstore.New(), ticket.Config{Logger: slog.New(slog.DiscardHandler),
 					Notifiers: map[string]ticket.Notifier{"mail": n}})
 				require.NoError(t, err)
@@ -106,7 +112,7 @@ func TestCallsThatHangAreBounded(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				release := make(chan struct{})
-				n := &paced{notify: func(ctx context.Context, _ ticket.Notification) error {
+				n := &limited{notify: func(ctx context.Context, _ ticket.Notification) error {
 					if !heeds {
 						ctx = context.WithoutCancel(ctx)
 					}
@@ -117,7 +123,7 @@ func TestCallsThatHangAreBounded(t *testing.T) {
 						return ctx.Err()
 					}
 				}}
-				fine := &paced{notify: takes(0)}
+				fine := &limited{notify: takes(0)}
 				desk, err := ticket.NewDesk(memstore.New(), ticket.Config{Logger: slog.New(slog.DiscardHandler),
 					Notifiers: map[string]ticket.Notifier{"hook": n, "mail": fine}, Relay: ticket.Relay{Batch: 8}})
 				require.NoError(t, err)

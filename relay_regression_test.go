@@ -395,7 +395,7 @@ func TestRelaySmall(t *testing.T) {
 	if !errors.Is(err, ticket.ErrStatusLink) {
 		t.Error("empty token:", err)
 	}
-	_, err = ticket.NewDesk(memstore.New(), ticket.Config{Notifiers: map[string]ticket.Notifier{"a\x00b\n": ticket.LogNotifier{}}})
+	_, err = ticket.NewDesk(memstore.New(), ticket.Config{Notifiers: map[string]ticket.Notifier{"a\x00b\n": tickettest.NewRecorder()}})
 	if err == nil {
 		t.Error("notifier's name with NUL is taken")
 	}

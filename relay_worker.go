@@ -36,12 +36,12 @@ const overrun = time.Second
 
 func newCourier(hurry context.Context, d *Desk, via string, n Notifier) *courier {
 	width, lease := d.cfg.Relay.Batch, d.cfg.Relay.Lease
-	p := paceOf(n)
-	if p.Concurrency > 0 {
-		width = min(width, p.Concurrency)
+	concurrency, timeout := limitsOf(n)
+	if concurrency > 0 {
+		width = min(width, concurrency)
 	}
-	if p.Timeout > 0 {
-		lease = max(lease, min(p.Timeout, longestLease)/3*4)
+	if timeout > 0 {
+		lease = max(lease, min(timeout, longestLease)/3*4)
 	}
 	return &courier{d: d, via: via, n: n, lease: lease, hurry: hurry, ended: make(chan Settlement, width), settled: make(chan error, 1)}
 }

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/ticketkit/ticket"
 	"github.com/ticketkit/ticket/mail/letter"
@@ -28,8 +29,6 @@ var (
 	_ ticket.Notifier        = (*Notifier)(nil)
 	_ ticket.NotifierChecker = (*Notifier)(nil)
 	_ ticket.LimitedNotifier = (*Notifier)(nil)
-
-	_ ticket.StatusLinkChecker = (*Notifier)(nil)
 )
 
 // New checks the configuration, and reaches out to nobody. Its error joins all
@@ -52,21 +51,22 @@ func New(cfg Config) (*Notifier, error) {
 
 // Check implements [ticket.NotifierChecker]. Mail is for people: it carries no
 // [ticket.KindEvent].
-func (m *Notifier) Check(kinds []ticket.Kind) error {
+func (m *Notifier) Check(kinds []ticket.Kind, statusLink string) error {
 	if slices.Contains(kinds, ticket.KindEvent) {
 		return errors.New("mail: carries notifications to people, no stream of events")
 	}
-	return m.cfg.Letters.Check(kinds)
+	err := m.cfg.Letters.Check(kinds)
+	if statusLink != "" {
+		err = errors.Join(err, letter.CheckLink(statusLink))
+	}
+	return err
 }
-
-// CheckStatusLink implements [ticket.StatusLinkChecker].
-func (m *Notifier) CheckStatusLink(address string) error { return letter.CheckLink(address) }
 
 // Limits implements [ticket.LimitedNotifier]: no more letters at once than there are connections,
 // and for each the time that a slow server may take.
-func (m *Notifier) Limits() ticket.NotifierLimits {
+func (m *Notifier) Limits() (concurrency int, timeout time.Duration) {
 	const steps = 8 // at most, to connect, to sign in, and to hand over
-	return ticket.NotifierLimits{Concurrency: m.cfg.Connections, Timeout: steps*m.cfg.Timeout + m.cfg.DataTimeout}
+	return m.cfg.Connections, steps*m.cfg.Timeout + m.cfg.DataTimeout
 }
 
 // Notify sends one letter, or one to each of those who serve a queue. It returns nil once the server has said that it took

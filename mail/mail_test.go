@@ -879,9 +879,9 @@ func TestSecrets(t *testing.T) {
 func TestCheck(t *testing.T) {
 	m, err := mail.New(mail.Config{Host: "smtp.example.org", From: "support@example.org"})
 	require.NoError(t, err)
-	require.NoError(t, m.Check(append(ticket.CustomerKinds(), ticket.AgentKinds()...)))
-	require.ErrorContains(t, m.Check([]ticket.Kind{ticket.KindEvent}), "no stream of events")
-	require.ErrorContains(t, m.Check([]ticket.Kind{"other"}), `"other"`)
+	require.NoError(t, m.Check(append(ticket.CustomerKinds(), ticket.AgentKinds()...), ""))
+	require.ErrorContains(t, m.Check([]ticket.Kind{ticket.KindEvent}, ""), "no stream of events")
+	require.ErrorContains(t, m.Check([]ticket.Kind{"other"}, ""), `"other"`)
 }
 
 // From the desk to the mailbox, and back into the history.

@@ -134,13 +134,17 @@ func TestAQueueOfManyAtASlowServer(t *testing.T) {
 	}
 }
 
-// The pace is that of the connections, and of a slow server.
-func TestPace(t *testing.T) {
+// The limits are the connections, and the time that a slow server may take.
+func TestLimits(t *testing.T) {
 	s := start(t, nil)
-	require.Equal(t, ticket.NotifierLimits{Concurrency: 4, Timeout: 14 * time.Minute}, s.notifier(func(cfg *mail.Config) { cfg.Timeout = 0 }).Limits())
-	require.Equal(t, ticket.NotifierLimits{Concurrency: 9, Timeout: 9 * time.Second}, s.notifier(func(cfg *mail.Config) {
+	concurrency, timeout := s.notifier(func(cfg *mail.Config) { cfg.Timeout = 0 }).Limits()
+	require.Equal(t, 4, concurrency)
+	require.Equal(t, 14*time.Minute, timeout)
+	concurrency, timeout = s.notifier(func(cfg *mail.Config) {
 		cfg.Timeout, cfg.DataTimeout, cfg.Connections = time.Second, time.Second, 9
-	}).Limits())
+	}).Limits()
+	require.Equal(t, 9, concurrency)
+	require.Equal(t, 9*time.Second, timeout)
 }
 
 // Who waits for a connection does so for half of the time, so that a letter is begun

@@ -203,8 +203,8 @@ func (n *Notifier) target(e Endpoint) (*target, error) {
 
 // Limits implements [ticket.LimitedNotifier]: an attempt may take Config.Timeout, and some time to
 // find its endpoint.
-func (n *Notifier) Limits() ticket.NotifierLimits {
-	return ticket.NotifierLimits{Timeout: n.cfg.Timeout + 15*time.Second}
+func (n *Notifier) Limits() (concurrency int, timeout time.Duration) {
+	return 0, n.cfg.Timeout + 15*time.Second
 }
 
 // Notify implements [ticket.Notifier]: it posts the notification once. What an
