@@ -130,20 +130,20 @@ type Config struct {
 // safe for concurrent use, and holds no lock while it calls the store, the
 // policy, guards or notifiers.
 type Desk struct {
-	store    Store
-	cfg      Config
-	chain    Chain
-	receipts []byte   // their key; nil: none
-	vias     []string // names of the notifiers for people, sorted
-	streams  []string // names of the others, sorted
-	bound    bool     // to a host's transaction
-	wake     *wakeup  // tells a relay in this process that there is work
-	runs     *runs    // calls of Run under way
-	lines    *lines   // of those who met over a ticket
-	calls    *calls   // attempts that have not returned
-	stuck    *stuck   // timers that it cannot fire
-	places   *places  // mailboxes that something is on its way to
-	ahead    *ahead   // what a clock that was ahead has left
+	store          Store
+	cfg            Config
+	chain          Chain
+	receipts       []byte   // their key; nil: none
+	notifiers      []string // names of the notifiers for people, sorted
+	eventNotifiers []string // names of the others, sorted
+	bound          bool     // to a host's transaction
+	wake           *wakeup  // tells a relay in this process that there is work
+	runs           *runs    // calls of Run under way
+	lines          *lines   // of those who met over a ticket
+	calls          *calls   // attempts that have not returned
+	stuck          *stuck   // timers that it cannot fire
+	places         *places  // mailboxes that something is on its way to
+	ahead          *ahead   // what a clock that was ahead has left
 
 	ownNumbers bool // they come from nobody but NewNumber, the function
 }
@@ -259,7 +259,7 @@ func (d *Desk) tellers() error {
 		vias = []string{""}
 	}
 	if !d.cfg.Silent {
-		d.vias, d.streams = vias, streams
+		d.notifiers, d.eventNotifiers = vias, streams
 	}
 	return nil
 }

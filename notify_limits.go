@@ -26,21 +26,22 @@ type SendLimits struct {
 	PerTicket    int // of these, about one ticket. Default: 20
 }
 
-func (g SendLimits) withDefaults() (SendLimits, error) {
-	if g.PerRecipient > MaxLimit || g.PerTicket > MaxLimit {
-		return g, invalid("config.send_limits", "must have caps of at most %d, or negative ones for none", MaxLimit)
+func (l SendLimits) withDefaults() (SendLimits, error) {
+	if l.PerRecipient > MaxLimit || l.PerTicket > MaxLimit {
+		return l, invalid("config.send_limits", "must have caps of at most %d, or negative ones for none", MaxLimit)
 	}
-	if g.PerRecipient == 0 {
-		g.PerRecipient = 100
+	if l.PerRecipient == 0 {
+		l.PerRecipient = 100
 	}
-	if g.PerTicket == 0 {
-		g.PerTicket = 20
+	if l.PerTicket == 0 {
+		l.PerTicket = 20
 	}
-	return g, nil
+	return l, nil
 }
 
-// guarded reports whether a delivery has caps, and can bounce.
-func (d *Desk) guarded(row *Delivery) bool { return row.To.Role&RoleCustomer != 0 }
+// toCustomer reports whether the recipient is a customer. Only deliveries to
+// customers have caps and can bounce.
+func (d *Delivery) toCustomer() bool { return d.To.Role&RoleCustomer != 0 }
 
 // verdict is what the guard says of a delivery; the zero verdict lets it pass.
 type verdict struct {
@@ -51,10 +52,10 @@ type verdict struct {
 // wait for room under a cap is this long, and then again.
 const capWait = 10 * time.Minute
 
-// look says whether a delivery may be made to this person, as the profile has
+// checkLimits says whether a delivery may be made to this person, as the profile has
 // completed it.
-func (d *Desk) look(row *Delivery, b *DeliveryContext, to Person) verdict {
-	e, customer := &b.Event, d.guarded(row)
+func (d *Desk) checkLimits(row *Delivery, b *DeliveryContext, to Person) verdict {
+	e, customer := &b.Event, row.toCustomer()
 	switch {
 	case e.Automatic && (ownAct(e, Recipient{Role: row.To.Role, Person: to}) || customer && e.Seq == 1 && e.Requester.Same(to)):
 		return verdict{why: "a machine wrote that, and is not answered"}
@@ -65,13 +66,13 @@ func (d *Desk) look(row *Delivery, b *DeliveryContext, to Person) verdict {
 	case !b.Bounced.IsZero():
 		return verdict{why: fmt.Sprintf("the address bounced before: see delivery %s", b.Bounced)}
 	}
-	g := &d.cfg.SendLimits
+	limits := &d.cfg.SendLimits
 	v := verdict{wait: e.By.Role&RoleCustomer == 0} // what the desk did or said is told, only later
 	switch {
-	case g.PerRecipient > 0 && b.Sent >= g.PerRecipient:
-		v.why = fmt.Sprintf("more than %d messages to this recipient within an hour", g.PerRecipient)
-	case g.PerTicket > 0 && b.SentHere >= g.PerTicket:
-		v.why = fmt.Sprintf("more than %d messages about this ticket to this recipient within an hour", g.PerTicket)
+	case limits.PerRecipient > 0 && b.Sent >= limits.PerRecipient:
+		v.why = fmt.Sprintf("more than %d messages to this recipient within an hour", limits.PerRecipient)
+	case limits.PerTicket > 0 && b.SentHere >= limits.PerTicket:
+		v.why = fmt.Sprintf("more than %d messages about this ticket to this recipient within an hour", limits.PerTicket)
 	default:
 		return verdict{}
 	}
@@ -81,12 +82,12 @@ func (d *Desk) look(row *Delivery, b *DeliveryContext, to Person) verdict {
 // recount counts again what a cap is about to hold a delivery back for, without what a
 // clock that was ahead has sent: that would count until its year.
 func (d *Desk) recount(ctx context.Context, row *Delivery, b *DeliveryContext) error {
-	g, now := &d.cfg.SendLimits, d.now()
-	if !d.guarded(row) {
+	limits, now := &d.cfg.SendLimits, d.now()
+	if !row.toCustomer() {
 		return nil
 	}
 	q := DeliveryQuery{Tenant: row.Tenant, Notifiers: []string{row.Notifier}, State: []DeliveryState{DeliverySent}, To: row.To,
-		SettledFrom: now.Add(-guardWindow), SettledBefore: now.Add(time.Minute)} // for clocks that differ
+		SettledFrom: now.Add(-limitWindow), SettledBefore: now.Add(time.Minute)} // for clocks that differ
 	count := func(n *int, limit int) error {
 		if limit <= 0 || *n < limit {
 			return nil
@@ -96,9 +97,9 @@ func (d *Desk) recount(ctx context.Context, row *Delivery, b *DeliveryContext) e
 		*n = len(page.Deliveries)
 		return err
 	}
-	if err := count(&b.Sent, g.PerRecipient); err != nil {
+	if err := count(&b.Sent, limits.PerRecipient); err != nil {
 		return err
 	}
 	q.Ticket = row.Ticket
-	return count(&b.SentHere, g.PerTicket)
+	return count(&b.SentHere, limits.PerTicket)
 }

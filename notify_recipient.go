@@ -13,7 +13,7 @@ import (
 // ticket, with the address that the ticket has which goes on with it. It is false
 // for a customer who is not concerned with the ticket any more.
 func (d *Desk) present(ctx context.Context, row *Delivery, b *DeliveryContext) (Recipient, bool, error) {
-	if !d.guarded(row) {
+	if !row.toCustomer() {
 		return row.To, true, nil
 	}
 	to, concerned := b.Ticket.standing(row.To)
@@ -54,7 +54,7 @@ func (d *Desk) profile(ctx context.Context, row *Delivery, of Recipient) (p Prof
 		p, err = d.cfg.Profile(ctx, row.Tenant, of, row.Kind)
 		return err
 	})
-	if err == nil && d.guarded(row) { // a queue may have several addresses
+	if err == nil && row.toCustomer() { // a queue may have several addresses
 		c := check{Limits: d.cfg.Limits}
 		p.Person = c.person("profile.person", p.Person)
 		err = c.err
@@ -93,7 +93,7 @@ func (d *Delivery) usedMailbox() string { return cmp.Or(d.Address, mailbox(d.To.
 // bounced returns a delivery by which the address of an attempt bounced before.
 func (d *Desk) bounced(ctx context.Context, row *Delivery, b *DeliveryContext, to Person) (ID, error) {
 	switch {
-	case !d.guarded(row), to.Email == "" && row.To.Person.Email != "":
+	case !row.toCustomer(), to.Email == "" && row.To.Person.Email != "":
 		return ID{}, nil
 	case row.Address == "":
 		return b.Bounced, nil
@@ -118,7 +118,7 @@ func (d *Desk) fromThere(ctx context.Context, row *Delivery, b *DeliveryContext,
 		return false
 	case sameMailbox(to.Email, e.Actor.Email):
 		return true
-	case e.By.Role&RoleCustomer == 0 || !d.guarded(row):
+	case e.By.Role&RoleCustomer == 0 || !row.toCustomer():
 		return false
 	}
 	writer, concerned := b.Ticket.standing(Recipient{Role: e.By.Role, Person: e.Actor})
@@ -173,11 +173,11 @@ func (d *Desk) toldThere(ctx context.Context, row *Delivery) (ID, error) {
 
 // A place is a mailbox that an event is told to.
 type place struct {
-	ticket  ID
-	seq     int64
-	via     string
-	work    bool
-	mailbox string
+	ticket   ID
+	seq      int64
+	notifier string
+	work     bool
+	mailbox  string
 }
 
 // places are those that something is on its way to from this process, until it is

@@ -130,16 +130,16 @@ func (d *Desk) Deliver(ctx context.Context) (DeliveryCounts, error) {
 	var sum DeliveryCounts
 	var first error
 	var wg sync.WaitGroup
-	if err := d.hasten(ctx); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+	if err := d.rescheduleAhead(ctx); err != nil && !errors.Is(err, errors.ErrUnsupported) {
 		first = err
 	}
-	for via, n := range d.serving() {
+	for name, n := range d.serving() {
 		wg.Go(func() {
-			c := newCourier(context.WithoutCancel(ctx), d, via, n)
-			err := c.clear(ctx)
+			w := newWorker(context.WithoutCancel(ctx), d, name, n)
+			err := w.clear(ctx)
 			mu.Lock()
 			defer mu.Unlock()
-			sum = DeliveryCounts{sum.Done + c.sum.Done, sum.Again + c.sum.Again, sum.Dead + c.sum.Dead, sum.Suppressed + c.sum.Suppressed}
+			sum = DeliveryCounts{sum.Done + w.sum.Done, sum.Again + w.sum.Again, sum.Dead + w.sum.Dead, sum.Suppressed + w.sum.Suppressed}
 			if first == nil {
 				first = err
 			}
@@ -160,9 +160,9 @@ func (d *Desk) unbound() error {
 // serving returns the notifiers that this process has.
 func (d *Desk) serving() map[string]Notifier {
 	m := map[string]Notifier{}
-	for via, n := range d.cfg.Notifiers {
+	for name, n := range d.cfg.Notifiers {
 		if n != nil {
-			m[via] = n
+			m[name] = n
 		}
 	}
 	return m
@@ -201,8 +201,8 @@ func (d *Desk) Run(ctx context.Context) error {
 	}
 	defer ended()
 	var wg sync.WaitGroup
-	for via, n := range d.serving() {
-		wg.Go(func() { newCourier(hurry, d, via, n).stay(work, attempts) })
+	for name, n := range d.serving() {
+		wg.Go(func() { newWorker(hurry, d, name, n).stay(work, attempts) })
 	}
 	wg.Go(func() {
 		// No commit wakes this: a timer that it starts lies in the future.
@@ -216,7 +216,7 @@ func (d *Desk) Run(ctx context.Context) error {
 	}
 	if _, ok := d.store.(Rescheduler); ok {
 		wg.Go(func() {
-			d.serve(work, "bring forward what waits for a clock that was ahead", d.hasten)
+			d.serve(work, "bring forward what waits for a clock that was ahead", d.rescheduleAhead)
 		})
 	}
 	if l, ok := d.store.(Listener); ok {
