@@ -510,3 +510,30 @@ func TestEntriesHaveTheirDeliveriesWhateverHappensMeanwhile(t *testing.T) {
 	require.Nil(t, m.happens)
 	require.Equal(t, 2, n)
 }
+
+// noRedrive is a policy that refuses to redrive deliveries of one ticket.
+type noRedrive struct {
+	ticket.DefaultPolicy
+	id *ticket.ID
+}
+
+func (p noRedrive) MayDo(_ ticket.Actor, t ticket.Ticket, a ticket.ActionName) error {
+	if a == ticket.ActionRedrive && t.ID == *p.id {
+		return errors.New("no")
+	}
+	return nil
+}
+
+// Redrive takes the deliveries of the other tickets, and returns the refusal.
+func TestRedrivePassesOverTicketsThatThePolicyRefuses(t *testing.T) {
+	var id ticket.ID
+	k := newKit(t, func(c *ticket.Config) { c.Policy = noRedrive{id: &id} })
+	k.sent.FailWith(func(ticket.Notification) error { return &ticket.DeliveryFault{Err: errors.New("x"), Permanent: true} })
+	k.open(ada, ticket.Draft{})
+	id = k.open(ada, ticket.Draft{}).ID
+	k.open(ada, ticket.Draft{})
+	_, _ = k.desk.Deliver(t.Context())
+	n, err := k.desk.Redrive(t.Context(), lin, ticket.DeliveryQuery{})
+	require.ErrorIs(t, err, ticket.ErrRefused, "of the one ticket")
+	require.Equal(t, 4, n)
+}

@@ -116,3 +116,19 @@ func TestRedriveOfWhatWaits(t *testing.T) {
 	_, err = k.desk.Redrive(t.Context(), super, ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.DeliveryClaimed}})
 	require.ErrorIs(t, err, ticket.ErrInvalid)
 }
+
+// A notification is due by the clock that was set back, not by the later time of
+// the event before.
+func TestWhatIsDueAfterAClockWasSetBackIsDelivered(t *testing.T) {
+	k := newKit(t)
+	tk := k.open(ada, ticket.Draft{})
+	k.deliver()
+	k.clock.Advance(24 * time.Hour) // wrong for a moment
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionNote, Note: "n"})
+	k.clock.Advance(-24 * time.Hour)
+	k.sent.Reset()
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionReply, Message: "m"})
+	k.clock.Advance(time.Hour)
+	k.deliver()
+	k.sent.RequireSent(t, ticket.KindAnswered, "ada@example.org")
+}
