@@ -7,12 +7,12 @@ import (
 	"time"
 )
 
-// Notifier carries notifications to people, or to other systems. Implementations
-// must be safe for concurrent use, and should return soon after ctx is done.
+// Notifier sends notifications to people or to other systems. Implementations must
+// be safe for concurrent use, and should return soon after ctx is done.
 //
 // Delivery is at least once: after a crash, a lost lease or an error, the same
-// notification comes again with the same ID, by which a receiver can tell. An
-// error means that it was not delivered: it is tried again later, unless the
+// notification comes again with the same ID, so that a receiver can recognize it.
+// An error means that it was not delivered. It is tried again later, unless the
 // error is a [DeliveryFault] that says otherwise. A panic counts as an error.
 //
 // A notifier may also be a [NotifierChecker] and a [LimitedNotifier].
@@ -142,13 +142,13 @@ func DeliveryFaultOf(err error) DeliveryFault {
 // longestRetryAfter bounds DeliveryFault.RetryAfter.
 const longestRetryAfter = 24 * time.Hour
 
-// Kind says what a notification tells.
+// Kind says what a notification is about.
 type Kind string
 
 // The kinds for customers.
 const (
 	KindReceived  Kind = "received"  // the confirmation, with the number; to the requester's own act as well
-	KindUploaded  Kind = "uploaded"  // files arrived: the receipt for whoever sent them
+	KindUploaded  Kind = "uploaded"  // files arrived: the receipt for the sender
 	KindAnswered  Kind = "answered"  // the desk wrote
 	KindAsked     Kind = "asked"     // the desk wants to know something; the customer's turn
 	KindCustomer  Kind = "customer"  // a customer wrote or sent files; to the others, and to the agent or the queue that has it
@@ -173,7 +173,8 @@ const (
 	KindUnassigned Kind = "unassigned"
 )
 
-// KindEvent is the kind of every notification to a stream, see [Config].EventNotifiers.
+// KindEvent is the kind of every notification to an event notifier; see
+// [Config].EventNotifiers.
 const KindEvent Kind = "event"
 
 // CustomerKinds lists the kinds that a customer may be told.
@@ -187,9 +188,9 @@ func AgentKinds() []Kind {
 	return []Kind{KindQueued, KindEscalated, KindAssigned, KindUnassigned, KindCustomer}
 }
 
-// Recipient is who is to be told: a customer (Role Requesters or Followers, and
-// the Person), an agent (Role Agents, and the Person's ID), everybody who serves
-// a queue at a level (Role Agents, and no Person), or a stream (Role Systems).
+// Recipient is the recipient of a notification: a customer (RoleRequester or
+// RoleFollower, and the Person), an agent (RoleAgent, and the Person's ID), everybody who serves
+// a queue at a level (RoleAgent, and no Person), or an event notifier (RoleSystem).
 type Recipient struct {
 	Role   Role   `json:"role"`
 	Person Person `json:"person,omitzero"`
@@ -219,9 +220,9 @@ func (r Recipient) Key() string {
 	}
 }
 
-// Notification is what a [Notifier] is given. It says only what every recipient
-// may know: there is no note in it, and no queue but the one of a recipient that
-// is a queue. Only what goes to a stream has an Event.
+// Notification is the input of a [Notifier]. It contains only what its recipient
+// may know: no note, and no queue except that of a recipient that is a queue. Only a
+// notification to an event notifier has an Event.
 type Notification struct {
 	ID       ID        `json:"id"`                // of the delivery: the same at every attempt
 	Previous ID        `json:"previous,omitzero"` // of the last delivery about this ticket that reached this recipient this way; zero if none did

@@ -276,7 +276,7 @@ func TestAProfileThatFailsComesToAnEnd(t *testing.T) {
 			}
 			row := k.told(ticket.DeliveryQuery{Kind: []ticket.Kind{ticket.KindReceived}})[0]
 			require.Equal(t, c.state, row.State)
-			require.Equal(t, "who the recipient is cannot be told: no such person", row.LastError)
+			require.Equal(t, "cannot resolve the recipient: no such person", row.LastError)
 			if c.state == ticket.DeliveryDead { // what comes behind it does not wait
 				gone = false
 				k.do(lin, tk, ticket.Action{Name: ticket.ActionReply, Message: "m"})

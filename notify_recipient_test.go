@@ -304,7 +304,7 @@ func TestAProfileThatFailsIsLoggedAndObserved(t *testing.T) {
 		k.deliver()
 	}
 	for _, d := range k.told(ticket.DeliveryQuery{}) {
-		require.Contains(t, d.Report(nil), "who the recipient is cannot be told: Config.Profile panicked: always")
+		require.Contains(t, d.Report(nil), "cannot resolve the recipient: Config.Profile panicked: always")
 	}
 	require.Positive(t, observed.Load())
 	require.Contains(t, log.String(), "not delivered")

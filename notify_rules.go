@@ -8,9 +8,10 @@ type recipientKind struct {
 	to   Recipient
 }
 
-// deliveries appends the outbox rows for an event that took a ticket from
-// before to after. The holder is the ticket with whose desk the case is, where
-// that is another one: of what customers and machines say under a merged number.
+// deliveries appends the outbox rows for an event that changed a ticket from
+// before to after. This file has the rules that say who is told of which event, and
+// as which kind. The holder is the ticket that a merged one now belongs to, for what
+// customers and machines say under the merged number; nil means the ticket itself.
 func (d *Desk) deliveries(rows []Delivery, before, after *Ticket, e *Event, holder *Ticket) (_ []Delivery, err error) {
 	if len(d.notifiers)+len(d.eventNotifiers) == 0 {
 		return rows, nil
@@ -63,7 +64,7 @@ func heldBy(list []recipientKind, holder *Ticket, e *Event) []recipientKind {
 	return append(list, recipientKind{KindCustomer, to})
 }
 
-// copies appends those whom the host wants to be told as well.
+// copies appends the recipients of Config.ExtraRecipients.
 func (d *Desk) copies(list []recipientKind, before, after *Ticket, e *Event) ([]recipientKind, error) {
 	kind := customerKind(before, e)
 	if kind == "" {
@@ -113,9 +114,9 @@ func ownAct(e *Event, to Recipient) bool {
 	}
 }
 
-// eventRecipients lists who is to be told what of an event. Nobody is told of an act of
-// their own, but for the receipts: that a ticket was received, that files
-// arrived. A mailbox is told once, however many persons share it.
+// eventRecipients lists the recipients of an event and their kinds. Nobody is told
+// of their own act, except for receipts: the ticket was received, files arrived. A
+// mailbox is told once, even if several people share it.
 func eventRecipients(list []recipientKind, before, after *Ticket, e *Event) []recipientKind {
 	return agentRecipients(customerRecipients(list, before, after, e), before, after, e)
 }
@@ -172,7 +173,7 @@ func joins(before *Ticket, e *Event, to Recipient) bool {
 	return !had(RoleRequester, before.Requester) && !slices.ContainsFunc(before.Followers, func(p Person) bool { return had(RoleFollower, p) })
 }
 
-// agentRecipients lists what the event is to agents and queues.
+// agentRecipients appends the agents and queues that an event concerns.
 func agentRecipients(list []recipientKind, before, after *Ticket, e *Event) []recipientKind {
 	said := e.words() && (e.By.Role&RoleCustomer != 0 || e.Automatic)
 	tell := func(k Kind, to Recipient) {
@@ -207,8 +208,8 @@ func agentRecipients(list []recipientKind, before, after *Ticket, e *Event) []re
 	return list
 }
 
-// customerKind says what an event is to the customers of a ticket; "" if it is
-// nothing to them.
+// customerKind returns the kind of an event's notification to customers, or "" if
+// they are not told.
 func customerKind(before *Ticket, e *Event) Kind {
 	entered := e.Phase != before.Phase && e.Set.Restored == nil // what is put right is no news
 	merged, _ := e.merges()

@@ -5,9 +5,9 @@ import (
 	"sync"
 )
 
-// calls are the attempts of a desk that have not returned, be they given up or not,
-// and whichever Run or Deliver began them. Each takes a place of its notifier, so
-// that calls which do not return are bounded.
+// calls tracks the notifier calls of a desk that have not returned, including those
+// that were given up, of all calls of Run and Deliver. Each takes a place of its
+// notifier, so that calls that never return are bounded.
 type calls struct {
 	mu     sync.Mutex
 	of     map[ID]bool
@@ -83,7 +83,7 @@ func (c *calls) lose(notifier string, id ID) {
 		c.lost[notifier]++
 	}
 	c.mu.Unlock()
-	c.freed.all() // who waits looks anew
+	c.freed.all() // those waiting look again
 }
 
 // leave is for a call that has returned, and what came of it.

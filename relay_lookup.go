@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// limitWindow is the time that the caps of a [SendLimits] are for.
+// limitWindow is the period that the caps of [SendLimits] are for.
 const limitWindow = time.Hour
 
 // loadedContext is a delivery context, or the error of loading it.
@@ -19,8 +19,8 @@ type loadedContext struct {
 	alone bool // others could be looked up, so it is not the store as a whole
 }
 
-// deliveryContexts looks up what claimed deliveries are about: all at once where the store
-// can, else, or where one of them cannot be read, each by itself.
+// deliveryContexts loads the contexts of claimed deliveries: all at once if the
+// store is a [DeliveryLoader], and one by one if it is not or if one cannot be read.
 func (d *Desk) deliveryContexts(ctx context.Context, rows []Delivery) []loadedContext {
 	list := make([]loadedContext, len(rows))
 	r := DeliveryContextRequest{Rows: rows, Since: d.now().Add(-limitWindow), Most: max(d.cfg.SendLimits.PerRecipient, d.cfg.SendLimits.PerTicket, 0)}
@@ -73,7 +73,8 @@ func (d *Desk) deliveryContexts(ctx context.Context, rows []Delivery) []loadedCo
 	return list
 }
 
-// deliveryContext looks up what one delivery is about, for stores that are no [DeliveryLoader].
+// deliveryContext loads the context of one delivery, for a store that is no
+// [DeliveryLoader].
 func (d *Desk) deliveryContext(ctx context.Context, r *DeliveryContextRequest, row *Delivery) (b DeliveryContext, err error) {
 	var events []Event
 	if b.Ticket, err = d.store.Ticket(ctx, row.Tenant, row.Ticket); err == nil {
@@ -117,7 +118,7 @@ func (d *Desk) deliveryContext(ctx context.Context, r *DeliveryContextRequest, r
 	return b, err
 }
 
-// notification builds what the notifier gets.
+// notification builds the notification that the notifier is given.
 func (d *Desk) notification(row *Delivery, b *DeliveryContext, to Recipient) Notification {
 	t, e := &b.Ticket, &b.Event
 	n := Notification{

@@ -47,7 +47,7 @@ func (a *ahead) due(now time.Time) bool {
 	return true
 }
 
-// again has it looked anew.
+// again makes the next call of due return true.
 func (a *ahead) again() {
 	a.mu.Lock()
 	defer a.mu.Unlock()

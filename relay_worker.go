@@ -13,25 +13,27 @@ import (
 	"unicode/utf8"
 )
 
-// A worker works for one notifier: it claims deliveries, has each made by a
-// goroutine of its own, and settles those that have ended while the next are on
-// their way already. No more are on their way at a time than Relay.Batch and the
-// notifier allow, and one that takes long holds up none that is claimed later.
+// A worker delivers for one notifier in one call of Run or Deliver. It claims
+// deliveries, attempts each in its own goroutine, and settles those that have ended
+// while others are in flight. Relay.Batch and the notifier's limits bound how many
+// are in flight. A slow attempt delays none that is claimed later.
+//
+// This file has the worker and one attempt: claim, begin, attempt, outcome, settle.
 type worker struct {
 	d        *Desk
 	name     string // of the notifier
 	n        Notifier
 	lease    time.Duration   // longer than an attempt takes
 	hurry    context.Context // done when settling must not take long any more
-	busy     int             // deliveries on their way
+	busy     int             // deliveries in flight
 	ended    chan Settlement // has room for all of them
 	settling bool            // one call at a time; what ends meanwhile waits for the next
 	settled  chan error      // what came of it
 	sum      DeliveryCounts
 }
 
-// overrun is how long an attempt may go on after its context was done, and a
-// settlement after it was hurried.
+// overrun is how long an attempt may continue after its context is done, and a
+// settlement after hurry is done.
 const overrun = time.Second
 
 func newWorker(hurry context.Context, d *Desk, name string, n Notifier) *worker {
@@ -46,15 +48,15 @@ func newWorker(hurry context.Context, d *Desk, name string, n Notifier) *worker 
 	return &worker{d: d, name: name, n: n, lease: lease, hurry: hurry, ended: make(chan Settlement, width), settled: make(chan error, 1)}
 }
 
-// longestLease bounds what a notifier may ask for.
+// longestLease bounds the lease that a notifier's timeout leads to.
 const longestLease = 24 * time.Hour
 
-// room is how many more deliveries can be on their way.
+// room returns how many more deliveries can be in flight.
 func (w *worker) room() int {
 	return max(0, cap(w.ended)-max(w.busy, w.d.calls.under(w.name)))
 }
 
-// idle reports whether nothing is on its way or being settled.
+// idle reports whether nothing is in flight or being settled.
 func (w *worker) idle() bool { return w.busy == 0 && !w.settling }
 
 // next is where attempts that have ended come from, when they can be settled.
@@ -65,8 +67,8 @@ func (w *worker) next() <-chan Settlement {
 	return w.ended
 }
 
-// clear works until nothing is due, and returns the store's error that ended it
-// before. What is under way then is still brought to its end.
+// clear works until nothing is due, or until the store fails, and returns that
+// error. It waits for the attempts in flight.
 func (w *worker) clear(ctx context.Context) (first error) {
 	for {
 		freed := w.d.calls.freed.next() // before the look, so that no place is missed
@@ -102,7 +104,7 @@ func (w *worker) clear(ctx context.Context) (first error) {
 	}
 }
 
-// stay works until ctx is done, and waits for what is on its way then.
+// stay works until ctx is done, and then waits for the attempts in flight.
 func (w *worker) stay(ctx, attempts context.Context) {
 	poll := time.NewTimer(w.d.cfg.Relay.Poll)
 	defer poll.Stop()
@@ -331,7 +333,7 @@ func (w *worker) recordEach(ctx context.Context, list []Settlement, refused *[]e
 	return left, first
 }
 
-// attempt makes one delivery and says what became of it.
+// attempt makes one delivery and returns its outcome.
 func (d *Desk) attempt(ctx context.Context, n Notifier, claimed *Delivery, b *DeliveryContext) (s Settlement) {
 	made := *claimed // the original is looked at by who waits for the end
 	row := &made
@@ -401,7 +403,7 @@ func (d *Desk) attempt(ctx context.Context, n Notifier, claimed *Delivery, b *De
 	return d.outcome(ctx, row, err)
 }
 
-// outcome is what a notifier's error leads to.
+// outcome returns the settlement that a notifier's error leads to.
 func (d *Desk) outcome(ctx context.Context, row *Delivery, err error) Settlement {
 	if err == nil {
 		return Settlement{Outcome: OutcomeDone}
@@ -490,7 +492,7 @@ func (d *Desk) settled(ctx context.Context, row *Delivery, s Settlement) Settlem
 	return s
 }
 
-// safely calls the host's code; a panic in it is an error.
+// safely calls a function of the application and returns a panic as an error.
 func safely(what string, f func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {

@@ -21,10 +21,10 @@ import (
 type Config struct {
 	// URL is where notifications are posted to.
 	URL string
-	// Secrets sign them, each one separately: the current one first, and behind
-	// it the one before, for as long as receivers may still go by it.
+	// Secrets sign them, each one separately: the current one first, and after
+	// it the previous one, for as long as receivers may still use it.
 	Secrets []string
-	// Endpoint says where a notification goes, for hosts with more than one
+	// Endpoint says where a notification goes, for applications with more than one
 	// endpoint, in place of URL and Secrets. An Endpoint without a URL means that
 	// nobody wants it, and it counts as delivered. An error puts it off. It is
 	// called at every attempt.
@@ -44,7 +44,7 @@ type Config struct {
 	AllowPrivate bool
 	// Transport makes the requests. It then decides by itself where it connects
 	// to, through which proxy, and with which certificates. Redirects are not
-	// followed with it either. Nil: one with the guard, without a proxy.
+	// followed with it either. Nil: one that applies PublicOnly, without a proxy.
 	Transport http.RoundTripper
 
 	// Now is the clock. Nil: [time.Now].
@@ -72,7 +72,7 @@ type Payload struct {
 	Type string `json:"type"`
 	// Timestamp is when it happened; the header has the time of the attempt.
 	Timestamp time.Time `json:"timestamp"`
-	// Data is the notification. Its Link and Zone are not sent.
+	// Data is the notification. Its StatusLink and Zone are not sent.
 	Data ticket.Notification `json:"data"`
 }
 
