@@ -70,7 +70,7 @@ func limitsOf(n Notifier) (concurrency int, timeout time.Duration) {
 //
 // With all other fields zero, it is handled as any other error: the delivery is
 // tried again after Relay.Backoff.
-type DeliveryFault struct {
+type DeliveryFault struct { //nolint:errname // a fault of a delivery, read by DeliveryFaultOf
 	Err error // the cause
 
 	// Permanent says that no further attempt will help, for example because the
