@@ -69,8 +69,8 @@ func ExampleDesk_Entries() {
 	//   answered to mail:ada@example.org: bounced 2026-01-05 10:00: 550 5.1.1 no such mailbox
 }
 
-// What was given up is listed with its reason, and tried again once that is
-// mended.
+// Deliveries that were given up are listed with their reasons. Redrive tries them again once the cause
+// is fixed.
 func ExampleDesk_Redrive() {
 	ctx := context.Background()
 	clock, sent := tickettest.NewClock(), tickettest.NewRecorder()

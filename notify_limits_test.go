@@ -110,7 +110,7 @@ func TestABounceSuppressesTheAddress(t *testing.T) {
 			k.open(ticket.Requester(ticket.Person{ID: "c9", Email: "ADA@example.org"}), ticket.Draft{})
 			did, err = k.desk.Deliver(t.Context())
 			require.NoError(t, err)
-			require.Equal(t, ticket.DeliveryCounts{Done: 3, Suppressed: 2}, did, "the address, whoever has it; not the queue, not bob")
+			require.Equal(t, ticket.DeliveryCounts{Done: 3, Suppressed: 2}, did, "the address, whichever person has it; not the queue, not bob")
 			// In another tenant nobody knows of it.
 			k.open(ada.InTenant("acme"), ticket.Draft{})
 			k.deliver()
@@ -246,7 +246,7 @@ func TestProfiles(t *testing.T) {
 }
 
 // Who is not in the directory any more is given up after a while, and at once
-// where the directory says so, and holds up nothing behind it.
+// where the directory says so, and holds up nothing after it.
 func TestAProfileThatFailsComesToAnEnd(t *testing.T) {
 	for name, c := range map[string]struct {
 		err   error
@@ -277,7 +277,7 @@ func TestAProfileThatFailsComesToAnEnd(t *testing.T) {
 			row := k.told(ticket.DeliveryQuery{Kind: []ticket.Kind{ticket.KindReceived}})[0]
 			require.Equal(t, c.state, row.State)
 			require.Equal(t, "cannot resolve the recipient: no such person", row.LastError)
-			if c.state == ticket.DeliveryDead { // what comes behind it does not wait
+			if c.state == ticket.DeliveryDead { // what comes after it does not wait
 				gone = false
 				k.do(lin, tk, ticket.Action{Name: ticket.ActionReply, Message: "m"})
 				k.deliver()

@@ -15,7 +15,7 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// profiles has the host give addresses by the person's ID.
+// profiles makes Config.Profile return addresses by the person's ID.
 func profiles(of map[string]string) func(*ticket.Config) {
 	return func(c *ticket.Config) {
 		c.Profile = func(_ context.Context, _ string, to ticket.Recipient, _ ticket.Kind) (p ticket.Profile, err error) {
@@ -71,7 +71,7 @@ func TestWhatWaitsGoesToTheAddressThatThePersonHasNow(t *testing.T) {
 	for _, d := range k.told(ticket.DeliveryQuery{To: ticket.Recipient{Person: mila}}) {
 		require.Equal(t, mira.Email, d.Address)
 	}
-	// Who is not concerned any more is told nothing, and the host is not asked.
+	// Who is not concerned any more is told nothing, and the profile is not asked.
 	k.do(lin, tk, ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{Unfollow: []ticket.Person{mira}}})
 	k.sent.Reset()
 	_, err = k.desk.Redrive(t.Context(), cron, ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.DeliverySent}, To: ticket.Recipient{Person: mila}})
@@ -208,7 +208,7 @@ func TestALateBounceBarsTheAddressThatWasUsed(t *testing.T) {
 	}
 }
 
-// Three persons, who share a mailbox as the host knows, or as the ticket was put
+// Three persons, who share a mailbox as the profile says, or as the ticket was put
 // right meanwhile.
 func TestAMailboxThatSeveralShareIsToldOnce(t *testing.T) {
 	people := []ticket.Person{{ID: "a"}, {ID: "b", Email: "b@example.org"}, {ID: "c", Email: "family@müller.example"}, {ID: "d", Email: "d@example.org"}}

@@ -26,7 +26,7 @@ func (k *kit) heard(t ticket.Ticket) (list []string) {
 	return list
 }
 
-// An agent, a customer and a system may have the same ID: hosts keep them in
+// An agent, a customer and a system may have the same ID: applications keep them in
 // tables of their own.
 func TestEqualIDsAreDifferentPeople(t *testing.T) {
 	customer := ticket.Requester(ticket.Person{ID: "7"})

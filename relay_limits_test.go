@@ -188,7 +188,7 @@ func TestWhatPerhapsWasDelivered(t *testing.T) {
 	require.Contains(t, row().Report(nil), "given up")
 }
 
-// However many attempts a host allows, what perhaps was delivered is tried a few times,
+// However many attempts an application allows, what perhaps was delivered is tried a few times,
 // and the failures that each counts for are a number that every store takes.
 func TestWhatPerhapsWasDeliveredWithManyAttempts(t *testing.T) {
 	for _, c := range []struct{ most, tries int }{{1, 1}, {2, 2}, {5, 5}, {6, 3}, {1000, 5}, {math.MaxInt32, 5}, {math.MaxInt, 5}} {

@@ -57,7 +57,7 @@ func hiddenFromSystems(a ticket.Actor, t ticket.Ticket) bool {
 	return a.Role == ticket.RoleSystem && strings.HasPrefix(t.Subject, "hidden")
 }
 
-// Timers that a desk cannot fire, whatever the reason, are not read anew at each
+// Timers that a desk cannot fire, whatever the reason, are not read again at each
 // call, keep no other from being fired, and are fired when it can be.
 func TestTimersThatCannotBeFired(t *testing.T) {
 	const n = 450
@@ -114,7 +114,7 @@ func TestTimersThatCannotBeFired(t *testing.T) {
 			}
 			k.clock.Advance(30 * 24 * time.Hour)
 			fired, err := fire()
-			require.Equal(t, 1, fired, "the one behind all of them")
+			require.Equal(t, 1, fired, "the one after all of them")
 			got, err2 := k.desk.Get(t.Context(), super, good.ID)
 			require.NoError(t, err2)
 			require.Equal(t, ticket.StatusClosed, got.Status)

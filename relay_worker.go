@@ -166,7 +166,7 @@ type batch struct {
 func (w *worker) claim(ctx, attempts context.Context) (found, asked int, err error) {
 	// From before the claim, so that what is made of it ends within the lease.
 	attempts, cancel := context.WithTimeout(attempts, w.lease/4*3)
-	b := &batch{cancel: cancel} // by whoever ends last
+	b := &batch{cancel: cancel} // called by the attempt that ends last
 	places := w.d.calls.reserve(w.name, cap(w.ended), cap(w.ended)-w.busy)
 	var rows []Delivery
 	if places > 0 {
