@@ -106,7 +106,7 @@ type Config struct {
 	// error is an attempt that failed, as one of the notifier's: it is tried again
 	// after Relay.Backoff and so on, and the delivery is dead after
 	// Relay.MaxAttempts, which by default take some five days, or at once where the
-	// error is marked with [Permanent]. So an hour without the directory loses
+	// error is a [DeliveryFault] with Permanent. So an hour without the directory loses
 	// nothing, and who is in it no more holds nothing up for ever. Nil: what the
 	// ticket knows.
 	Profile func(ctx context.Context, tenant string, to Recipient, k Kind) (Profile, error)
@@ -130,20 +130,20 @@ type Config struct {
 // safe for concurrent use, and holds no lock while it calls the store, the
 // policy, guards or notifiers.
 type Desk struct {
-	store    Store
-	cfg      Config
-	chain    Chain
-	receipts []byte   // their key; nil: none
-	vias     []string // names of the notifiers for people, sorted
-	streams  []string // names of the others, sorted
-	bound    bool     // to a host's transaction
-	wake     *wakeup  // tells a relay in this process that there is work
-	runs     *runs    // calls of Run under way
-	lines    *lines   // of those who met over a ticket
-	calls    *calls   // attempts that have not returned
-	stuck    *stuck   // timers that it cannot fire
-	places   *places  // mailboxes that something is on its way to
-	ahead    *ahead   // what a clock that was ahead has left
+	store          Store
+	cfg            Config
+	chain          Chain
+	receipts       []byte   // their key; nil: none
+	notifiers      []string // names of the notifiers for people, sorted
+	eventNotifiers []string // names of the others, sorted
+	bound          bool     // to a host's transaction
+	wake           *wakeup  // tells a relay in this process that there is work
+	runs           *runs    // calls of Run under way
+	lines          *lines   // of those who met over a ticket
+	calls          *calls   // attempts that have not returned
+	stuck          *stuck   // timers that it cannot fire
+	places         *places  // mailboxes that something is on its way to
+	ahead          *ahead   // what a clock that was ahead has left
 
 	ownNumbers bool // they come from nobody but NewNumber, the function
 }
@@ -236,6 +236,7 @@ func (d *Desk) tellers() error {
 		return c.err
 	}
 	people := append(CustomerKinds(), KindQueued, KindEscalated, KindAssigned, KindUnassigned)
+	link := d.exampleLink()
 	var vias []string
 	for _, via := range sortedKeys(d.cfg.Notifiers) {
 		kinds := people
@@ -245,13 +246,12 @@ func (d *Desk) tellers() error {
 			vias = append(vias, via)
 		}
 		if c, ok := d.cfg.Notifiers[via].(NotifierChecker); ok {
-			if err := c.Check(kinds); err != nil {
-				return &InvalidError{Field: "config.notifiers[" + quote(via) + "]", Reason: "cannot tell everything", Err: err}
-			}
-		}
-		if c, ok := d.cfg.Notifiers[via].(StatusLinkChecker); ok {
-			if err := d.checkLink(c); err != nil {
-				return &InvalidError{Field: "config.status_links.url", Reason: "makes an address that the notifier " + quote(via) + " cannot take", Err: err}
+			switch err := c.Check(kinds, link); {
+			case err == nil:
+			case link != "" && c.Check(kinds, "") == nil:
+				return &InvalidError{Field: "config.status_links.url", Reason: "makes an address that the notifier " + quote(via) + " cannot use", Err: err}
+			default:
+				return &InvalidError{Field: "config.notifiers[" + quote(via) + "]", Reason: "cannot send everything", Err: err}
 			}
 		}
 	}
@@ -259,7 +259,7 @@ func (d *Desk) tellers() error {
 		vias = []string{""}
 	}
 	if !d.cfg.Silent {
-		d.vias, d.streams = vias, streams
+		d.notifiers, d.eventNotifiers = vias, streams
 	}
 	return nil
 }

@@ -129,7 +129,7 @@ func (d *Desk) Redrive(ctx context.Context, a Actor, q DeliveryQuery) (int, erro
 			}
 		}
 		if len(r.IDs)+len(waits) > 0 {
-			n, err := d.hastenNow(ctx, a.Tenant, waits)
+			n, err := d.rescheduleNow(ctx, a.Tenant, waits)
 			if err == nil && len(r.IDs) > 0 {
 				var revised int
 				revised, err = d.store.UpdateDeliveries(ctx, r)

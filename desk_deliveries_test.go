@@ -249,7 +249,7 @@ func TestShutdown(t *testing.T) {
 func TestRetryAfter(t *testing.T) {
 	k := newKit(t)
 	k.sent.FailWith(func(ticket.Notification) error {
-		return fmt.Errorf("http: %w", ticket.RetryAfter(errors.New("too many"), 3*time.Hour))
+		return fmt.Errorf("http: %w", &ticket.DeliveryFault{Err: errors.New("too many"), RetryAfter: 3 * time.Hour})
 	})
 	tk := k.open(ada, ticket.Draft{})
 	k.deliver()
@@ -264,23 +264,12 @@ func TestRetryAfter(t *testing.T) {
 	k.deliver()
 	require.Len(t, k.sent.Sent(), 2)
 	// Nobody makes a desk wait for ever.
-	k.sent.FailWith(func(ticket.Notification) error { return ticket.RetryAfter(errors.New("x"), 1<<62) })
+	k.sent.FailWith(func(ticket.Notification) error {
+		return &ticket.DeliveryFault{Err: errors.New("x"), RetryAfter: 1 << 62}
+	})
 	k.do(lin, tk, ticket.Action{Name: ticket.ActionReply, Message: "m"})
 	k.deliver()
 	require.Equal(t, k.clock.Now().Add(24*time.Hour), k.told(ticket.DeliveryQuery{Ticket: tk.ID})[0].Due)
-	require.NoError(t, ticket.RetryAfter(nil, time.Hour))
-	oops := errors.New("oops")
-	require.Equal(t, ticket.DeliveryFault{After: time.Hour}, ticket.DeliveryFaultOf(fmt.Errorf("x: %w", ticket.RetryAfter(oops, time.Hour))))
-	require.Equal(t, ticket.DeliveryFault{Permanent: true}, ticket.DeliveryFaultOf(ticket.Permanent(oops)))
-	require.Equal(t, ticket.DeliveryFault{Permanent: true, Bounced: true}, ticket.DeliveryFaultOf(ticket.Bounce(oops)))
-	require.Zero(t, ticket.DeliveryFaultOf(oops))
-	require.Zero(t, ticket.DeliveryFaultOf(nil))
-	require.NoError(t, ticket.Bounce(nil))
-	// Marks add up; the outer one says whether another attempt is made.
-	later := ticket.RetryAfter(ticket.MaybeDelivered(oops), time.Hour)
-	require.Equal(t, ticket.DeliveryFault{SenderFault: true, MaybeDelivered: true, After: time.Hour}, ticket.DeliveryFaultOf(ticket.SenderFault(fmt.Errorf("x: %w", later))))
-	require.Equal(t, ticket.DeliveryFault{After: time.Hour}, ticket.DeliveryFaultOf(ticket.RetryAfter(ticket.Bounce(oops), time.Hour)))
-	require.Equal(t, ticket.DeliveryFault{Permanent: true, SenderFault: true}, ticket.DeliveryFaultOf(ticket.Permanent(ticket.SenderFault(oops))))
 }
 
 func TestStreams(t *testing.T) {
@@ -325,11 +314,12 @@ func TestStreams(t *testing.T) {
 type checker struct {
 	ticket.Notifier
 	kinds []ticket.Kind
+	link  string
 	err   error
 }
 
-func (c *checker) Check(kinds []ticket.Kind) error {
-	c.kinds = kinds
+func (c *checker) Check(kinds []ticket.Kind, statusLink string) error {
+	c.kinds, c.link = kinds, statusLink
 	return c.err
 }
 
@@ -342,6 +332,12 @@ func TestNotifiersAreCheckedAtTheStart(t *testing.T) {
 	for _, kind := range slices.Concat(ticket.CustomerKinds(), ticket.AgentKinds()) {
 		require.Contains(t, mail.kinds, kind)
 	}
+	require.Empty(t, mail.link, "there are no status links")
+	withLinks(1)(&cfg)
+	cfg.StatusLinks.URL = func(_, token string) string { return "https://help.example.org/" + token }
+	_, err = ticket.NewDesk(memstore.New(), cfg)
+	require.NoError(t, err)
+	require.Contains(t, mail.link, "https://help.example.org/")
 	mail.err = errors.New("no template for solved")
 	_, err = ticket.NewDesk(memstore.New(), cfg)
 	require.ErrorIs(t, err, ticket.ErrInvalid)
@@ -360,7 +356,7 @@ func TestObserve(t *testing.T) {
 	})
 	k.sent.FailWith(func(n ticket.Notification) error {
 		if n.Kind == ticket.KindQueued {
-			return ticket.Permanent(errors.New("x"))
+			return &ticket.DeliveryFault{Err: errors.New("x"), Permanent: true}
 		}
 		return nil
 	})
@@ -513,4 +509,31 @@ func TestEntriesHaveTheirDeliveriesWhateverHappensMeanwhile(t *testing.T) {
 	}
 	require.Nil(t, m.happens)
 	require.Equal(t, 2, n)
+}
+
+// noRedrive is a policy that refuses to redrive deliveries of one ticket.
+type noRedrive struct {
+	ticket.DefaultPolicy
+	id *ticket.ID
+}
+
+func (p noRedrive) MayDo(_ ticket.Actor, t ticket.Ticket, a ticket.ActionName) error {
+	if a == ticket.ActionRedrive && t.ID == *p.id {
+		return errors.New("no")
+	}
+	return nil
+}
+
+// Redrive takes the deliveries of the other tickets, and returns the refusal.
+func TestRedrivePassesOverTicketsThatThePolicyRefuses(t *testing.T) {
+	var id ticket.ID
+	k := newKit(t, func(c *ticket.Config) { c.Policy = noRedrive{id: &id} })
+	k.sent.FailWith(func(ticket.Notification) error { return &ticket.DeliveryFault{Err: errors.New("x"), Permanent: true} })
+	k.open(ada, ticket.Draft{})
+	id = k.open(ada, ticket.Draft{}).ID
+	k.open(ada, ticket.Draft{})
+	_, _ = k.desk.Deliver(t.Context())
+	n, err := k.desk.Redrive(t.Context(), lin, ticket.DeliveryQuery{})
+	require.ErrorIs(t, err, ticket.ErrRefused, "of the one ticket")
+	require.Equal(t, 4, n)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -299,4 +300,21 @@ func TestLateRepliesUnderAllNumbersOfACaseJoinOneFollowUp(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A follower whose late reply opens a follow-up is sent the receipt, and its words
+// are not told as the requester's.
+func TestALateReplyOfAFollowerIsConfirmedToTheFollower(t *testing.T) {
+	k := newKit(t)
+	tk := k.open(ada, ticket.Draft{Followers: []ticket.Person{bob.Person}})
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionResolve, Message: "m"})
+	k.clock.Advance(60 * 24 * time.Hour)
+	k.deliver()
+	k.sent.Reset()
+	next := k.do(bob, tk, ticket.Action{Name: ticket.ActionReply, Message: "bob's words", Attachments: []ticket.Attachment{{Name: "a.png"}}})
+	require.NotEqual(t, tk.ID, next.ID)
+	k.deliver()
+	got := k.sent.RequireSent(t, ticket.KindReceived, "ada@example.org")
+	require.NotEqual(t, "Ada Byron", got.Writer, "bob's words are not Ada's")
+	require.True(t, slices.ContainsFunc(k.sent.Sent(), func(n ticket.Notification) bool { return n.To.Person.ID == "c2" }), "no receipt, no number for bob")
 }

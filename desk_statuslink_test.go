@@ -312,3 +312,94 @@ func TestALinkOfSomebodyWhoWasTakenBefore(t *testing.T) {
 	_, err = now.desk.Do(t.Context(), ticket.StatusLinkHolder(token), tk.ID, ticket.Action{Name: ticket.ActionReply, Message: "m"})
 	require.NoError(t, err)
 }
+
+// An action that Track shows through a status link is possible after a merge.
+func TestAStatusLinkActsOnTheTicketItsOwnWasMergedInto(t *testing.T) {
+	k := newKit(t, withLinks(1))
+	tk := k.open(ada, ticket.Draft{})
+	into := k.open(ada, ticket.Draft{})
+	h := ticket.StatusLinkHolder(k.link(ada, tk, ticket.StatusLinkRequest{Scope: ticket.StatusLinkReply}))
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionMerge, Ticket: into.ID})
+	v, err := k.track(h, "")
+	require.NoError(t, err)
+	require.Equal(t, []ticket.ActionName{ticket.ActionReply}, v.Actions)
+	_, err = k.desk.Do(t.Context(), h, v.ID, ticket.Action{Name: ticket.ActionReply, Message: "m", Version: v.Version})
+	_, err2 := k.desk.Do(t.Context(), h, tk.ID, ticket.Action{Name: ticket.ActionReply, Message: "m", Version: v.Version})
+	require.True(t, err == nil || err2 == nil)
+}
+
+// Revoking the links of a ticket ends those of the tickets merged into it.
+func TestRevokedStatusLinksOfMergedTicketsShowNothing(t *testing.T) {
+	k := newKit(t, withLinks(1))
+	tk := k.open(ada, ticket.Draft{})
+	into := k.open(ada, ticket.Draft{Message: "private"})
+	h := ticket.StatusLinkHolder(k.link(ada, tk, ticket.StatusLinkRequest{Scope: ticket.StatusLinkReply}))
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionMerge, Ticket: into.ID})
+	_, err := k.desk.RevokeStatusLinks(t.Context(), lin, into.ID)
+	require.NoError(t, err)
+	v, err := k.track(h, "")
+	require.ErrorIs(t, err, ticket.ErrStatusLink, "shows %s", v.Number)
+}
+
+// A status link without a scope allows no action, even one that needs no words.
+func TestAStatusLinkWithoutScopeDoesNotAct(t *testing.T) {
+	spec := ticket.DefaultWorkflow()
+	spec.Name = "own"
+	for i := range spec.Transitions {
+		if tr := &spec.Transitions[i]; tr.Action == ticket.ActionReply && tr.By == ticket.RoleCustomer {
+			tr.Needs = 0
+		}
+	}
+	w, err := spec.Compile(nil)
+	require.NoError(t, err)
+	k := newKit(t, withLinks(1), func(c *ticket.Config) { c.Workflows = []*ticket.Workflow{w} })
+	tk := k.open(ada, ticket.Draft{})
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionResolve, Message: "m"})
+	h := ticket.StatusLinkHolder(k.link(lin, tk, ticket.StatusLinkRequest{}))
+	got, err := k.desk.Do(t.Context(), h, tk.ID, ticket.Action{Name: ticket.ActionReply})
+	require.ErrorIs(t, err, ticket.ErrRefused, "now %s", got)
+}
+
+// The ticket that an action by a status link returns has no address.
+func TestActingByAStatusLinkDoesNotRevealAddresses(t *testing.T) {
+	k := newKit(t, withLinks(1))
+	tk := k.open(ticket.Requester(ticket.Person{ID: "c1", Email: "ada@example.org", Phone: "+49 1"}), ticket.Draft{})
+	h := ticket.StatusLinkHolder(k.link(ada, tk, ticket.StatusLinkRequest{Scope: ticket.StatusLinkReply}))
+	got, err := k.desk.Do(t.Context(), h, tk.ID, ticket.Action{Name: ticket.ActionReply, Message: "m"})
+	require.NoError(t, err)
+	require.NotContains(t, asJSON(t, got), "ada@example.org")
+}
+
+// A status link stays good when its holder, known by ID, gets another address.
+func TestAStatusLinkOutlivesANewAddressOfThePerson(t *testing.T) {
+	k := newKit(t, withLinks(1))
+	tk := k.open(ada, ticket.Draft{})
+	h := ticket.StatusLinkHolder(k.link(ada, tk, ticket.StatusLinkRequest{}))
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{Requester: ticket.Person{ID: "c1", Name: "Ada", Email: "ada@example.com"}}})
+	_, err := k.track(h, "")
+	require.NoError(t, err, "the same person, by ID")
+}
+
+// Of two people with one mailbox, the link of one acts as that one.
+func TestAStatusLinkActsAsItsOwnHolderInASharedMailbox(t *testing.T) {
+	k := newKit(t, withLinks(1))
+	a := ticket.Requester(ticket.Person{ID: "a", Email: "team@example.org"})
+	b := ticket.Requester(ticket.Person{ID: "b", Email: "team@example.org"})
+	tk := k.open(a, ticket.Draft{Followers: []ticket.Person{b.Person}})
+	h := ticket.StatusLinkHolder(k.link(b, tk, ticket.StatusLinkRequest{Scope: ticket.StatusLinkReply}))
+	_, err := k.desk.Do(t.Context(), h, tk.ID, ticket.Action{Name: ticket.ActionReply, Message: "m"})
+	require.NoError(t, err)
+	e := k.events(cron, tk)
+	require.Equal(t, "b", e[len(e)-1].Actor.ID)
+}
+
+// A lifetime of seconds is kept, whatever the second of the minute.
+func TestAStatusLinkMayLiveForSeconds(t *testing.T) {
+	k := newKit(t, withLinks(1))
+	k.clock.Advance(50 * time.Second)
+	tk := k.open(ada, ticket.Draft{})
+	_, err := k.track(ticket.StatusLinkHolder(k.link(ada, tk, ticket.StatusLinkRequest{TTL: 30 * time.Second})), "")
+	require.NoError(t, err)
+	_, err = k.track(ticket.StatusLinkHolder(""), "")
+	require.ErrorIs(t, err, ticket.ErrStatusLink)
+}

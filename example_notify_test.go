@@ -48,7 +48,9 @@ func ExampleDesk_Entries() {
 	must(desk.Deliver(ctx))
 
 	clock.Advance(time.Hour)
-	sent.FailWith(func(ticket.Notification) error { return ticket.Bounce(errors.New("550 5.1.1 no such mailbox")) })
+	sent.FailWith(func(ticket.Notification) error {
+		return &ticket.DeliveryFault{Err: errors.New("550 5.1.1 no such mailbox"), Bounced: true}
+	})
 	must(desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.ActionReply, Message: "Is the switch on?"}))
 	must(desk.Deliver(ctx))
 
@@ -67,14 +69,14 @@ func ExampleDesk_Entries() {
 	//   answered to mail:ada@example.org: bounced 2026-01-05 10:00: 550 5.1.1 no such mailbox
 }
 
-// What was given up is listed with its reason, and tried again once that is
-// mended.
+// Deliveries that were given up are listed with their reasons. Redrive tries them again once the cause
+// is fixed.
 func ExampleDesk_Redrive() {
 	ctx := context.Background()
 	clock, sent := tickettest.NewClock(), tickettest.NewRecorder()
 	desk := must(ticket.NewDesk(memstore.New(), tickettest.Config(clock, sent)))
 	sent.FailWith(func(ticket.Notification) error {
-		return ticket.Permanent(errors.New("554 5.7.1 our relay is on a block list"))
+		return &ticket.DeliveryFault{Err: errors.New("554 5.7.1 our relay is on a block list"), Permanent: true}
 	})
 	must(desk.Open(ctx, ticket.Requester(ticket.Person{Email: "ada@example.org"}), ticket.Draft{Subject: "No light"}))
 	fmt.Println(must(desk.Deliver(ctx)))

@@ -4,20 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"time"
 )
 
-// Notifier carries notifications to people, or to other systems. Implementations
-// must be safe for concurrent use, and should return soon after ctx is done.
+// Notifier sends notifications to people or to other systems. Implementations must
+// be safe for concurrent use, and should return soon after ctx is done.
 //
 // Delivery is at least once: after a crash, a lost lease or an error, the same
-// notification comes again with the same ID, by which a receiver can tell. An
-// error means that it was not delivered: it is tried again later, unless the
-// error is marked with [Permanent] or [Bounce]; [RetryAfter] says when. A panic
-// counts as an error.
+// notification comes again with the same ID, so that a receiver can recognize it.
+// An error means that it was not delivered. It is tried again later, unless the
+// error is a [DeliveryFault] that says otherwise. A panic counts as an error.
 //
-// A notifier may be a [NotifierChecker], a [StatusLinkChecker] and a [LimitedNotifier] as well.
+// A notifier may also be a [NotifierChecker] and a [LimitedNotifier].
 type Notifier interface {
 	Notify(ctx context.Context, n Notification) error
 }
@@ -28,143 +26,129 @@ type NotifierFunc func(ctx context.Context, n Notification) error
 // Notify calls f.
 func (f NotifierFunc) Notify(ctx context.Context, n Notification) error { return f(ctx, n) }
 
-// NotifierChecker is a [Notifier] that can say beforehand whether it has words for
-// everything that it may be given. [NewDesk] asks, and fails with its error, so
-// that a missing template is found at the start and not by a customer.
+// NotifierChecker is a [Notifier] that can check before the first notification
+// whether it can send everything that it may be given. [NewDesk] calls Check and
+// fails with its error, so that a missing template or an unusable address is found
+// at the start.
 type NotifierChecker interface {
-	// Check returns nil, or why a notification of one of the kinds could not be
-	// made. It must not reach out to anything.
-	Check(kinds []Kind) error
+	// Check returns an error if the notifier cannot send one of the kinds, or cannot
+	// use statusLink, an example of a status link that Config.StatusLinks.URL makes
+	// for no tenant. An empty statusLink means that there is none to check. Check
+	// must not access the network.
+	Check(kinds []Kind, statusLink string) error
 }
 
-// StatusLinkChecker is a [Notifier] that puts status links into what it sends. [NewDesk]
-// asks it, with one that Links.URL makes for no tenant, and fails with its error, so
-// that an address which it cannot take is found at the start and is not a link that
-// is missing.
-type StatusLinkChecker interface {
-	// CheckStatusLink returns nil, or why the address can be no link. It must not reach out
-	// to anything.
-	CheckStatusLink(address string) error
-}
-
-// LimitedNotifier is a [Notifier] that says how it works, so that an attempt begins only when
-// the notifier has what it needs for it, and has all of its time then. One that is
-// wrapped around another passes on what that says.
+// LimitedNotifier is a [Notifier] that states its limits, so that the relay begins
+// an attempt only when the notifier has room for it, and with a lease that is long
+// enough. A notifier that wraps another one should pass on its limits.
 type LimitedNotifier interface {
-	// Limits is asked once, when the relay begins. It must be quick.
-	Limits() NotifierLimits
+	// Limits returns how many attempts the notifier makes at the same time, and how
+	// long one attempt may take. Zero, or less, means that it states no limit. The
+	// relay begins no more than concurrency attempts, and never more than Relay.Batch.
+	// It makes a lease longer than timeout if Relay.Lease is not. Limits is called
+	// when the relay starts and must return quickly.
+	Limits() (concurrency int, timeout time.Duration)
 }
 
-// NotifierLimits is how a notifier works; what is 0 it does not say.
-type NotifierLimits struct {
-	Concurrency int           // how many attempts it makes at the same time: the relay begins no more, of up to Relay.Batch
-	Timeout     time.Duration // how long one attempt may take: the lease is made longer than that, if Relay.Lease is not
-}
-
-// paceOf asks a notifier.
-func paceOf(n Notifier) (p NotifierLimits) {
-	if paced, ok := n.(LimitedNotifier); ok {
-		if err := safely("Pace", func() error { p = paced.Limits(); return nil }); err != nil {
-			return NotifierLimits{}
-		}
+// limitsOf returns the limits of a notifier; zero for those it does not state.
+func limitsOf(n Notifier) (concurrency int, timeout time.Duration) {
+	limited, ok := n.(LimitedNotifier)
+	if !ok {
+		return 0, 0
 	}
-	return p
+	err := safely("Limits", func() error { concurrency, timeout = limited.Limits(); return nil })
+	if err != nil {
+		return 0, 0
+	}
+	return concurrency, timeout
 }
 
-// Permanent marks an error of a [Notifier] as one that no further attempt will
-// mend, such as a message that is refused for what it says. The delivery is dead
-// at once.
-func Permanent(err error) error { return mark(err, refusal{final: true}) }
+// DeliveryFault is an error of a [Notifier] that says what the failure means for
+// the next attempts:
+//
+//	return &ticket.DeliveryFault{Err: err, Permanent: true}
+//
+// With all other fields zero, it is handled as any other error: the delivery is
+// tried again after Relay.Backoff.
+type DeliveryFault struct { //nolint:errname // a fault of a delivery, read by DeliveryFaultOf
+	Err error // the cause
 
-// Bounce marks an error of a [Notifier] as one that lies in the recipient's
-// address: it does not exist, or takes nothing any more. The delivery is given
-// up at once, and until that is lifted with [Desk.Redrive] nothing more is sent
-// to the address by this notifier.
-func Bounce(err error) error { return mark(err, refusal{final: true, bounced: true}) }
+	// Permanent says that no further attempt will help, for example because the
+	// message is refused for its content. The delivery is dead at once.
+	Permanent bool
 
-// RetryAfter marks an error of a [Notifier] as one that comes with the
-// receiver's wish for when to be asked again, as HTTP's Retry-After does. The
-// next attempt is made no earlier, but for waits of more than a day, which are
-// cut to one.
-func RetryAfter(err error, wait time.Duration) error {
-	return mark(err, refusal{wait: min(max(wait, 0), 24*time.Hour)})
+	// Bounced says that the recipient's address does not exist or accepts nothing
+	// any more. It implies Permanent. The notifier sends nothing more to a customer's
+	// address that bounced, until [Desk.Redrive] lifts that.
+	Bounced bool
+
+	// SenderFault says that the fault is on this side, not in the recipient or the
+	// message: credentials, a sender that is not allowed, a quota. The delivery is
+	// tried again as after any other error, and the failure is logged as an error.
+	SenderFault bool
+
+	// MaybeDelivered says that nobody knows whether the notification arrived, for
+	// example because an answer never came. The next attempt could deliver it twice,
+	// so it is made late, after twice Relay.MaxBackoff, and further ones after days.
+	// A few such errors end the delivery. Its history says "perhaps delivered".
+	MaybeDelivered bool
+
+	// NotAttempted says that the attempt never began, because there was no room for
+	// it. It does not count as a failure, and another attempt is made soon.
+	// Permanent overrides it.
+	NotAttempted bool
+
+	// RetryAfter is how long the receiver asks to be left alone, as HTTP's
+	// Retry-After does. The next attempt is made no earlier. Zero means that it did
+	// not say, and more than a day counts as a day.
+	RetryAfter time.Duration
 }
 
-// SenderFault marks an error of a [Notifier] as one that lies on this side, and
-// neither in the recipient nor in what is told: credentials, a sender that is not
-// allowed, a quota. It is tried again as any other, and logged as an error.
-func SenderFault(err error) error { return mark(err, refusal{own: true}) }
-
-// MaybeDelivered marks an error of a [Notifier] as one after which nobody knows whether the
-// notification arrived, such as an answer that never came. The next attempt could
-// bring it twice, so it is made late, after twice Relay.MaxBackoff, and further ones
-// after days; few such errors end the delivery. Its history says "perhaps
-// delivered".
-func MaybeDelivered(err error) error { return mark(err, refusal{unsure: true}) }
-
-// NotAttempted marks an error of a [Notifier] as one of an attempt that never began,
-// because there was no room for it. It counts as no failure, and another is made
-// soon.
-func NotAttempted(err error) error { return mark(err, refusal{idle: true}) }
-
-// refusal is what a notifier says of its error.
-type refusal struct {
-	err     error
-	final   bool          // no further attempt
-	bounced bool          // and none to this address
-	own     bool          // the fault is on this side
-	unsure  bool          // perhaps it was delivered
-	idle    bool          // nothing was tried
-	wait    time.Duration // not before
+// Error returns the text of the cause.
+func (f *DeliveryFault) Error() string {
+	if f == nil || f.Err == nil {
+		return "ticket: the delivery failed"
+	}
+	return f.Err.Error()
 }
 
-func mark(err error, r refusal) error {
-	if err == nil {
+// Unwrap returns the cause.
+func (f *DeliveryFault) Unwrap() error {
+	if f == nil {
 		return nil
 	}
-	inner := refusalOf(err)
-	r.err, r.own, r.unsure, r.wait = err, r.own || inner.own, r.unsure || inner.unsure, max(r.wait, inner.wait)
-	return &r
+	return f.Err
 }
 
-func (e *refusal) Error() string { return e.err.Error() }
-func (e *refusal) Unwrap() error { return e.err }
-
-// DeliveryFault is how the error of a [Notifier] is marked. The zero Refusal means that
-// it is not: the delivery is tried again when the relay sees fit.
-type DeliveryFault struct {
-	Permanent      bool          // by Permanent or Bounce: no attempt will help
-	Bounced        bool          // by Bounce: the address is to blame
-	SenderFault    bool          // by SenderFault: this side is to blame
-	MaybeDelivered bool          // by Unsure: perhaps it was delivered
-	NotAttempted   bool          // by NotAttempted: nothing was tried
-	After          time.Duration // by RetryAfter: how long to wait at least
-}
-
-// DeliveryFaultOf returns how an error is marked, for notifiers that are made of
-// others: one that telephones where mail bounces, say. Of an error that is marked
-// more than once, the outer mark says whether another attempt is made; what
-// [SenderFault], [MaybeDelivered] and [RetryAfter] said below it holds as well.
+// DeliveryFaultOf returns the [DeliveryFault] in an error's tree, as the relay
+// understands it: Bounced implies Permanent, and RetryAfter is between zero and a
+// day. It is for notifiers that call others, such as one that telephones when mail
+// bounces. Of a fault inside another one, the outer one decides whether another
+// attempt is made; SenderFault, MaybeDelivered and RetryAfter of the inner one
+// hold as well. DeliveryFaultOf returns the zero DeliveryFault if there is none.
 func DeliveryFaultOf(err error) DeliveryFault {
-	r := refusalOf(err)
-	return DeliveryFault{Permanent: r.final, Bounced: r.bounced, SenderFault: r.own, MaybeDelivered: r.unsure, NotAttempted: r.idle, After: r.wait}
-}
-
-// refusalOf returns what was said of an error; the zero refusal if nothing was.
-func refusalOf(err error) refusal {
-	if r, ok := errors.AsType[*refusal](err); ok {
-		return *r
+	p, ok := errors.AsType[*DeliveryFault](err)
+	if !ok || p == nil {
+		return DeliveryFault{}
 	}
-	return refusal{}
+	f, inner := *p, DeliveryFaultOf(p.Err)
+	f.Permanent = f.Permanent || f.Bounced
+	f.SenderFault = f.SenderFault || inner.SenderFault
+	f.MaybeDelivered = f.MaybeDelivered || inner.MaybeDelivered
+	f.RetryAfter = max(min(f.RetryAfter, longestRetryAfter), inner.RetryAfter) // of inner: at least 0
+	return f
 }
 
-// Kind says what a notification tells.
+// longestRetryAfter bounds DeliveryFault.RetryAfter.
+const longestRetryAfter = 24 * time.Hour
+
+// Kind says what a notification is about.
 type Kind string
 
 // The kinds for customers.
 const (
 	KindReceived  Kind = "received"  // the confirmation, with the number; to the requester's own act as well
-	KindUploaded  Kind = "uploaded"  // files arrived: the receipt for whoever sent them
+	KindUploaded  Kind = "uploaded"  // files arrived: the receipt for the sender
 	KindAnswered  Kind = "answered"  // the desk wrote
 	KindAsked     Kind = "asked"     // the desk wants to know something; the customer's turn
 	KindCustomer  Kind = "customer"  // a customer wrote or sent files; to the others, and to the agent or the queue that has it
@@ -189,7 +173,8 @@ const (
 	KindUnassigned Kind = "unassigned"
 )
 
-// KindEvent is the kind of every notification to a stream, see [Config].EventNotifiers.
+// KindEvent is the kind of every notification to an event notifier; see
+// [Config].EventNotifiers.
 const KindEvent Kind = "event"
 
 // CustomerKinds lists the kinds that a customer may be told.
@@ -203,9 +188,9 @@ func AgentKinds() []Kind {
 	return []Kind{KindQueued, KindEscalated, KindAssigned, KindUnassigned, KindCustomer}
 }
 
-// Recipient is who is to be told: a customer (Role Requesters or Followers, and
-// the Person), an agent (Role Agents, and the Person's ID), everybody who serves
-// a queue at a level (Role Agents, and no Person), or a stream (Role Systems).
+// Recipient is the recipient of a notification: a customer (RoleRequester or
+// RoleFollower, and the Person), an agent (RoleAgent, and the Person's ID), everybody who serves
+// a queue at a level (RoleAgent, and no Person), or an event notifier (RoleSystem).
 type Recipient struct {
 	Role   Role   `json:"role"`
 	Person Person `json:"person,omitzero"`
@@ -235,9 +220,9 @@ func (r Recipient) Key() string {
 	}
 }
 
-// Notification is what a [Notifier] is given. It says only what every recipient
-// may know: there is no note in it, and no queue but the one of a recipient that
-// is a queue. Only what goes to a stream has an Event.
+// Notification is the input of a [Notifier]. It contains only what its recipient
+// may know: no note, and no queue except that of a recipient that is a queue. Only a
+// notification to an event notifier has an Event.
 type Notification struct {
 	ID       ID        `json:"id"`                // of the delivery: the same at every attempt
 	Previous ID        `json:"previous,omitzero"` // of the last delivery about this ticket that reached this recipient this way; zero if none did
@@ -276,23 +261,4 @@ type Notification struct {
 	// Event is what happened, for KindEvent only: the whole event but for notes,
 	// salts and digests, which stay inside.
 	Event *Event `json:"event,omitempty"`
-}
-
-// LogNotifier is a [Notifier] that writes a line to a log for every notification
-// and tells nobody: for a first try, and for hosts that look at the log. It
-// writes the kind, the number and the role of the recipient, nothing personal.
-type LogNotifier struct {
-	Logger *slog.Logger // nil: slog.Default
-	Level  slog.Level   // default: Info
-}
-
-// Notify implements [Notifier].
-func (l LogNotifier) Notify(ctx context.Context, n Notification) error {
-	log := l.Logger
-	if log == nil {
-		log = slog.Default()
-	}
-	log.Log(ctx, l.Level, "ticket notification", "id", n.ID.String(), "kind", string(n.Kind),
-		"number", string(n.Number), "to", n.To.Role.String(), "attempt", n.Attempt)
-	return nil
 }

@@ -6,55 +6,59 @@ import (
 	"time"
 )
 
-// SendLimits keeps a desk and a machine that answers it from writing to each other
-// for ever. It caps what customers are sent; agents, queues and streams have no
-// cap. Beyond a cap, what the desk did or said waits until there is room, and
-// what only tells of a customer's own doing (a confirmation, a receipt, another
-// customer's words) becomes Suppressed. In a cap, 0 means the default, and a
-// negative number no cap. A cap can be passed by as many messages as are on their
-// way at the same time.
+// SendLimits caps what customers are sent, so that a desk and a machine that
+// answers it do not write to each other for ever. Agents, queues and event
+// notifiers have no cap. Zero means the default, and a negative number no cap.
 //
-// Besides: who sent something automatically (see [Action].Automatic) is sent
-// nothing because of it, agents included, and no customer is; who
-// bounced (see [Bounce]), and who is not concerned with the ticket any more, is
-// sent nothing at all. A mailbox that several people share is told of an event
-// once, and is not sent the words that came from it. What is suppressed has the reason, so that the ticket's
-// history tells; [Desk.Redrive] makes it try again, and then the guard looks at it
-// anew.
+// Over a cap, a notification of what the desk or a system did waits until there is
+// room. A notification of what a customer did (a confirmation, a receipt, another
+// customer's words) is suppressed. Messages in flight are not counted, so a cap
+// can be exceeded by their number.
+//
+// Four more rules hold, with any limits. The sender of something automatic (see
+// [Action].Automatic) is sent nothing because of it, agents included, and no
+// customer is. An address that bounced (see [DeliveryFault]) is sent nothing. A
+// person who is no longer concerned with the ticket is sent nothing. A mailbox that
+// several people share is told of an event once, and is not sent the words that
+// came from it.
+//
+// A suppressed delivery has the reason, which the ticket's history shows.
+// [Desk.Redrive] tries it again, and the limits are then checked again.
 type SendLimits struct {
 	PerRecipient int // messages to one recipient by one notifier within an hour, at most 1000. Default: 100
 	PerTicket    int // of these, about one ticket. Default: 20
 }
 
-func (g SendLimits) withDefaults() (SendLimits, error) {
-	if g.PerRecipient > MaxLimit || g.PerTicket > MaxLimit {
-		return g, invalid("config.send_limits", "must have caps of at most %d, or negative ones for none", MaxLimit)
+func (l SendLimits) withDefaults() (SendLimits, error) {
+	if l.PerRecipient > MaxLimit || l.PerTicket > MaxLimit {
+		return l, invalid("config.send_limits", "must have caps of at most %d, or negative ones for none", MaxLimit)
 	}
-	if g.PerRecipient == 0 {
-		g.PerRecipient = 100
+	if l.PerRecipient == 0 {
+		l.PerRecipient = 100
 	}
-	if g.PerTicket == 0 {
-		g.PerTicket = 20
+	if l.PerTicket == 0 {
+		l.PerTicket = 20
 	}
-	return g, nil
+	return l, nil
 }
 
-// guarded reports whether a delivery has caps, and can bounce.
-func (d *Desk) guarded(row *Delivery) bool { return row.To.Role&RoleCustomer != 0 }
+// toCustomer reports whether the recipient is a customer. Only deliveries to
+// customers have caps and can bounce.
+func (d *Delivery) toCustomer() bool { return d.To.Role&RoleCustomer != 0 }
 
-// verdict is what the guard says of a delivery; the zero verdict lets it pass.
+// verdict says why a delivery may not be sent. The zero verdict lets it pass.
 type verdict struct {
 	why  string
-	wait bool // it may pass later; else it is held back for good
+	wait bool // try again after capWait; otherwise the delivery is suppressed
 }
 
-// wait for room under a cap is this long, and then again.
+// capWait is how long a delivery over a cap waits before it is checked again.
 const capWait = 10 * time.Minute
 
-// look says whether a delivery may be made to this person, as the profile has
-// completed it.
-func (d *Desk) look(row *Delivery, b *DeliveryContext, to Person) verdict {
-	e, customer := &b.Event, d.guarded(row)
+// checkLimits reports whether a delivery may be sent to a person whom the profile
+// has completed.
+func (d *Desk) checkLimits(row *Delivery, b *DeliveryContext, to Person) verdict {
+	e, customer := &b.Event, row.toCustomer()
 	switch {
 	case e.Automatic && (ownAct(e, Recipient{Role: row.To.Role, Person: to}) || customer && e.Seq == 1 && e.Requester.Same(to)):
 		return verdict{why: "a machine wrote that, and is not answered"}
@@ -65,28 +69,29 @@ func (d *Desk) look(row *Delivery, b *DeliveryContext, to Person) verdict {
 	case !b.Bounced.IsZero():
 		return verdict{why: fmt.Sprintf("the address bounced before: see delivery %s", b.Bounced)}
 	}
-	g := &d.cfg.SendLimits
-	v := verdict{wait: e.By.Role&RoleCustomer == 0} // what the desk did or said is told, only later
+	limits := &d.cfg.SendLimits
+	v := verdict{wait: e.By.Role&RoleCustomer == 0} // only a customer's own doing is suppressed
 	switch {
-	case g.PerRecipient > 0 && b.Sent >= g.PerRecipient:
-		v.why = fmt.Sprintf("more than %d messages to this recipient within an hour", g.PerRecipient)
-	case g.PerTicket > 0 && b.SentHere >= g.PerTicket:
-		v.why = fmt.Sprintf("more than %d messages about this ticket to this recipient within an hour", g.PerTicket)
+	case limits.PerRecipient > 0 && b.Sent >= limits.PerRecipient:
+		v.why = fmt.Sprintf("more than %d messages to this recipient within an hour", limits.PerRecipient)
+	case limits.PerTicket > 0 && b.SentHere >= limits.PerTicket:
+		v.why = fmt.Sprintf("more than %d messages about this ticket to this recipient within an hour", limits.PerTicket)
 	default:
 		return verdict{}
 	}
 	return v
 }
 
-// recount counts again what a cap is about to hold a delivery back for, without what a
-// clock that was ahead has sent: that would count until its year.
+// recount counts again the messages that fill a cap, without those that have a time
+// in the future. A clock that was ahead wrote these, and they would count until
+// then.
 func (d *Desk) recount(ctx context.Context, row *Delivery, b *DeliveryContext) error {
-	g, now := &d.cfg.SendLimits, d.now()
-	if !d.guarded(row) {
+	limits, now := &d.cfg.SendLimits, d.now()
+	if !row.toCustomer() {
 		return nil
 	}
 	q := DeliveryQuery{Tenant: row.Tenant, Notifiers: []string{row.Notifier}, State: []DeliveryState{DeliverySent}, To: row.To,
-		SettledFrom: now.Add(-guardWindow), SettledBefore: now.Add(time.Minute)} // for clocks that differ
+		SettledFrom: now.Add(-limitWindow), SettledBefore: now.Add(time.Minute)} // for clocks that differ
 	count := func(n *int, limit int) error {
 		if limit <= 0 || *n < limit {
 			return nil
@@ -96,9 +101,9 @@ func (d *Desk) recount(ctx context.Context, row *Delivery, b *DeliveryContext) e
 		*n = len(page.Deliveries)
 		return err
 	}
-	if err := count(&b.Sent, g.PerRecipient); err != nil {
+	if err := count(&b.Sent, limits.PerRecipient); err != nil {
 		return err
 	}
 	q.Ticket = row.Ticket
-	return count(&b.SentHere, g.PerTicket)
+	return count(&b.SentHere, limits.PerTicket)
 }

@@ -96,7 +96,7 @@ func TestABounceSuppressesTheAddress(t *testing.T) {
 			k := newKitOn(t, store())
 			k.sent.FailWith(func(n ticket.Notification) error {
 				if n.To.Person.Email == "ada@example.org" {
-					return fmt.Errorf("smtp: %w", ticket.Bounce(errors.New("550 5.1.1 no such user")))
+					return fmt.Errorf("smtp: %w", &ticket.DeliveryFault{Err: errors.New("550 5.1.1 no such user"), Bounced: true})
 				}
 				return nil
 			})
@@ -110,7 +110,7 @@ func TestABounceSuppressesTheAddress(t *testing.T) {
 			k.open(ticket.Requester(ticket.Person{ID: "c9", Email: "ADA@example.org"}), ticket.Draft{})
 			did, err = k.desk.Deliver(t.Context())
 			require.NoError(t, err)
-			require.Equal(t, ticket.DeliveryCounts{Done: 3, Suppressed: 2}, did, "the address, whoever has it; not the queue, not bob")
+			require.Equal(t, ticket.DeliveryCounts{Done: 3, Suppressed: 2}, did, "the address, whichever person has it; not the queue, not bob")
 			// In another tenant nobody knows of it.
 			k.open(ada.InTenant("acme"), ticket.Draft{})
 			k.deliver()
@@ -246,7 +246,7 @@ func TestProfiles(t *testing.T) {
 }
 
 // Who is not in the directory any more is given up after a while, and at once
-// where the directory says so, and holds up nothing behind it.
+// where the directory says so, and holds up nothing after it.
 func TestAProfileThatFailsComesToAnEnd(t *testing.T) {
 	for name, c := range map[string]struct {
 		err   error
@@ -254,8 +254,8 @@ func TestAProfileThatFailsComesToAnEnd(t *testing.T) {
 		state ticket.DeliveryState
 	}{
 		"unmarked":     {errors.New("no such person"), 8 * 24, ticket.DeliveryDead},
-		"permanent":    {ticket.Permanent(errors.New("no such person")), 0, ticket.DeliveryDead},
-		"as a bounce":  {ticket.Bounce(errors.New("no such person")), 0, ticket.DeliveryDead}, // no address was tried
+		"permanent":    {&ticket.DeliveryFault{Err: errors.New("no such person"), Permanent: true}, 0, ticket.DeliveryDead},
+		"as a bounce":  {&ticket.DeliveryFault{Err: errors.New("no such person"), Bounced: true}, 0, ticket.DeliveryDead}, // no address was tried
 		"not for long": {errors.New("no such person"), 1, ticket.DeliveryPending},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -276,8 +276,8 @@ func TestAProfileThatFailsComesToAnEnd(t *testing.T) {
 			}
 			row := k.told(ticket.DeliveryQuery{Kind: []ticket.Kind{ticket.KindReceived}})[0]
 			require.Equal(t, c.state, row.State)
-			require.Equal(t, "who the recipient is cannot be told: no such person", row.LastError)
-			if c.state == ticket.DeliveryDead { // what comes behind it does not wait
+			require.Equal(t, "cannot resolve the recipient: no such person", row.LastError)
+			if c.state == ticket.DeliveryDead { // what comes after it does not wait
 				gone = false
 				k.do(lin, tk, ticket.Action{Name: ticket.ActionReply, Message: "m"})
 				k.deliver()
@@ -309,4 +309,117 @@ func TestCopies(t *testing.T) {
 	require.Len(t, k.sent.Sent(), 3, "lin wrote it")
 	require.Equal(t, ticket.RoleAgent, k.sent.RequireSent(t, ticket.KindAnswered, "max").To.Role)
 	require.Equal(t, ticket.Fields{"order": "7"}, k.get(tk).Fields)
+}
+
+// Messages to an agent do not count for a customer with the same ID.
+func TestCapsCountAnAgentAndACustomerOfOneIDApart(t *testing.T) {
+	k := newKit(t, func(c *ticket.Config) { c.SendLimits = ticket.SendLimits{PerRecipient: 3} })
+	cust := ticket.Requester(ticket.Person{ID: "7"})
+	ag := ticket.Agent("7", 1)
+	tk := k.open(bob, ticket.Draft{})
+	k.do(ag, tk, ticket.Action{Name: ticket.ActionTake})
+	for range 3 {
+		k.do(bob, tk, ticket.Action{Name: ticket.ActionReply, Message: "m"})
+	}
+	k.deliver()
+	k.sent.Reset()
+	k.open(cust, ticket.Draft{})
+	k.deliver()
+	require.Empty(t, k.told(ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.DeliverySuppressed}}))
+	k.sent.RequireSent(t, ticket.KindReceived, "7")
+}
+
+// A system that opens a ticket for automatic mail does not make the desk answer
+// it.
+func TestAutomaticMailThatASystemOpensIsNotConfirmed(t *testing.T) {
+	k := newKit(t)
+	k.open(ticket.System("mail intake"), ticket.Draft{Requester: ada.Person, Message: "out of office", Automatic: true})
+	k.deliver()
+	k.sent.RequireNotSent(t, ticket.KindReceived, "ada@example.org")
+}
+
+// Two customers that answer automatically do not keep each other going.
+func TestTwoMachinesDoNotTalkForEver(t *testing.T) {
+	k := newKit(t)
+	tk := k.open(ada, ticket.Draft{Followers: []ticket.Person{bob.Person}})
+	k.deliver()
+	k.sent.Reset()
+	k.do(ada, tk, ticket.Action{Name: ticket.ActionReply, Message: "away", Automatic: true})
+	rounds := 0
+	for range 300 {
+		k.clock.Advance(4 * time.Minute)
+		k.deliver()
+		sent := k.sent.Sent()
+		k.sent.Reset()
+		any := false
+		for _, n := range sent {
+			if n.To.Role&ticket.RoleCustomer == 0 || n.Kind != ticket.KindCustomer {
+				continue
+			}
+			who := ada
+			if n.To.Person.ID == "c2" {
+				who = bob
+			}
+			any = true
+			_, err := k.desk.Do(t.Context(), who, tk.ID, ticket.Action{Name: ticket.ActionReply, Message: "away", Automatic: true})
+			require.NoError(t, err)
+		}
+		if !any {
+			break
+		}
+		rounds++
+	}
+	require.Less(t, rounds, 300, "never came to rest")
+}
+
+// A solution waits for room under the cap and is sent; it is not suppressed.
+func TestTheSolutionIsToldAfterMoreReceiptsThanTheCap(t *testing.T) {
+	k := newKit(t)
+	tk := k.open(ada, ticket.Draft{})
+	for range 25 {
+		_, err := k.desk.Do(t.Context(), ada, tk.ID, ticket.Action{Name: ticket.ActionReply, Attachments: []ticket.Attachment{{Name: "a"}}})
+		require.NoError(t, err)
+		k.deliver()
+	}
+	_, err := k.desk.Do(t.Context(), lin, tk.ID, ticket.Action{Name: ticket.ActionResolve, Message: "done"})
+	require.NoError(t, err)
+	k.deliver()
+	k.clock.Advance(48 * time.Hour)
+	k.deliver()
+	k.sent.RequireSent(t, ticket.KindSolved, "ada@example.org")
+}
+
+// A queue's mailbox that answers automatically is told of none of the tickets that
+// it opens.
+func TestAQueueMailboxThatAnswersOpensTicketsOnce(t *testing.T) {
+	k := newKit(t, func(c *ticket.Config) {
+		c.Profile = func(_ context.Context, _ string, to ticket.Recipient, _ ticket.Kind) (p ticket.Profile, err error) {
+			if to.Person.IsZero() {
+				p.Person.Email = "queue@example.org"
+			}
+			return p, nil
+		}
+	})
+	box := ticket.Requester(ticket.Person{Email: "queue@example.org"})
+	k.open(ada, ticket.Draft{})
+	rounds := 0
+	for range 300 {
+		k.deliver()
+		sent := k.sent.Sent()
+		k.sent.Reset()
+		n := 0
+		for _, s := range sent {
+			if s.Kind == ticket.KindQueued {
+				n++
+			}
+		}
+		if n == 0 {
+			break
+		}
+		for range n {
+			k.open(box, ticket.Draft{Message: "away", Automatic: true})
+		}
+		rounds++
+	}
+	require.Less(t, rounds, 3)
 }

@@ -9,11 +9,11 @@ import (
 	"sync"
 )
 
-// present returns the recipient of a delivery as it stands by now: a customer on the
-// ticket, with the address that the ticket has which goes on with it. It is false
-// for a customer who is not concerned with the ticket any more.
+// present returns the current recipient of a delivery: a customer has the address
+// that the ticket has now, or the ticket that it was merged into. It returns false
+// for a customer who is no longer concerned with the ticket.
 func (d *Desk) present(ctx context.Context, row *Delivery, b *DeliveryContext) (Recipient, bool, error) {
-	if !d.guarded(row) {
+	if !row.toCustomer() {
 		return row.To, true, nil
 	}
 	to, concerned := b.Ticket.standing(row.To)
@@ -28,7 +28,8 @@ func (d *Desk) present(ctx context.Context, row *Delivery, b *DeliveryContext) (
 	return to, true, err
 }
 
-// complete has the profile complete a recipient, and says why it is not to be told.
+// complete completes a recipient with its profile. A why that is not empty is the
+// reason to suppress the delivery.
 func (d *Desk) complete(ctx context.Context, row *Delivery, to Recipient) (_ Recipient, why string, err error) {
 	if d.cfg.Profile == nil || row.Kind == KindEvent {
 		return to, "", nil
@@ -36,11 +37,11 @@ func (d *Desk) complete(ctx context.Context, row *Delivery, to Recipient) (_ Rec
 	p, err := d.profile(ctx, row, to)
 	switch {
 	case err != nil:
-		// What a host says of an address that bounced, it says of no letter.
-		if refusalOf(err).bounced {
-			err = Permanent(err)
+		// Only a notifier can know that an address bounced.
+		if DeliveryFaultOf(err).Bounced {
+			err = &DeliveryFault{Err: err, Permanent: true}
 		}
-		return to, "", fmt.Errorf("who the recipient is cannot be told: %w", err)
+		return to, "", fmt.Errorf("cannot resolve the recipient: %w", err)
 	case p.Unwanted:
 		why = "the recipient does not want to be told this"
 	}
@@ -54,7 +55,7 @@ func (d *Desk) profile(ctx context.Context, row *Delivery, of Recipient) (p Prof
 		p, err = d.cfg.Profile(ctx, row.Tenant, of, row.Kind)
 		return err
 	})
-	if err == nil && d.guarded(row) { // a queue may have several addresses
+	if err == nil && row.toCustomer() { // a queue may have several addresses
 		c := check{Limits: d.cfg.Limits}
 		p.Person = c.person("profile.person", p.Person)
 		err = c.err
@@ -93,7 +94,7 @@ func (d *Delivery) usedMailbox() string { return cmp.Or(d.Address, mailbox(d.To.
 // bounced returns a delivery by which the address of an attempt bounced before.
 func (d *Desk) bounced(ctx context.Context, row *Delivery, b *DeliveryContext, to Person) (ID, error) {
 	switch {
-	case !d.guarded(row), to.Email == "" && row.To.Person.Email != "":
+	case !row.toCustomer(), to.Email == "" && row.To.Person.Email != "":
 		return ID{}, nil
 	case row.Address == "":
 		return b.Bounced, nil
@@ -107,8 +108,8 @@ func (d *Desk) bounced(ctx context.Context, row *Delivery, b *DeliveryContext, t
 	return page.Deliveries[0].ID, nil
 }
 
-// fromThere reports whether a delivery would bring words back to the mailbox that
-// they came from, whoever else it belongs to. Receipts are meant to.
+// fromThere reports whether a delivery would return words to the mailbox that they
+// came from, even if other people use it too. Receipts are exempt.
 func (d *Desk) fromThere(ctx context.Context, row *Delivery, b *DeliveryContext, to Person) bool {
 	e := &b.Event
 	switch {
@@ -118,7 +119,7 @@ func (d *Desk) fromThere(ctx context.Context, row *Delivery, b *DeliveryContext,
 		return false
 	case sameMailbox(to.Email, e.Actor.Email):
 		return true
-	case e.By.Role&RoleCustomer == 0 || !d.guarded(row):
+	case e.By.Role&RoleCustomer == 0 || !row.toCustomer():
 		return false
 	}
 	writer, concerned := b.Ticket.standing(Recipient{Role: e.By.Role, Person: e.Actor})
@@ -173,11 +174,11 @@ func (d *Desk) toldThere(ctx context.Context, row *Delivery) (ID, error) {
 
 // A place is a mailbox that an event is told to.
 type place struct {
-	ticket  ID
-	seq     int64
-	via     string
-	work    bool
-	mailbox string
+	ticket   ID
+	seq      int64
+	notifier string
+	work     bool
+	mailbox  string
 }
 
 // places are those that something is on its way to from this process, until it is

@@ -3,6 +3,8 @@ package ticket_test
 import (
 	"context"
 	"errors"
+	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -13,7 +15,7 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// profiles has the host give addresses by the person's ID.
+// profiles makes Config.Profile return addresses by the person's ID.
 func profiles(of map[string]string) func(*ticket.Config) {
 	return func(c *ticket.Config) {
 		c.Profile = func(_ context.Context, _ string, to ticket.Recipient, _ ticket.Kind) (p ticket.Profile, err error) {
@@ -69,7 +71,7 @@ func TestWhatWaitsGoesToTheAddressThatThePersonHasNow(t *testing.T) {
 	for _, d := range k.told(ticket.DeliveryQuery{To: ticket.Recipient{Person: mila}}) {
 		require.Equal(t, mira.Email, d.Address)
 	}
-	// Who is not concerned any more is told nothing, and the host is not asked.
+	// Who is not concerned any more is told nothing, and the profile is not asked.
 	k.do(lin, tk, ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{Unfollow: []ticket.Person{mira}}})
 	k.sent.Reset()
 	_, err = k.desk.Redrive(t.Context(), cron, ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.DeliverySent}, To: ticket.Recipient{Person: mila}})
@@ -112,7 +114,7 @@ func TestABounceBarsTheAddressThatWasUsed(t *testing.T) {
 				if n.To.Role&ticket.RoleCustomer != 0 {
 					tries[n.To.Person.Email]++
 					if n.To.Person.Email == gone {
-						return ticket.Bounce(errors.New("550 5.1.1 no such user"))
+						return &ticket.DeliveryFault{Err: errors.New("550 5.1.1 no such user"), Bounced: true}
 					}
 				}
 				return nil
@@ -167,7 +169,7 @@ func TestABounceLeavesOtherAddressesOfThePersonAlone(t *testing.T) {
 			bad := "two@example.org"
 			k.sent.FailWith(func(n ticket.Notification) error {
 				if n.To.Person.Email == bad {
-					return ticket.Bounce(errors.New("550"))
+					return &ticket.DeliveryFault{Err: errors.New("550"), Bounced: true}
 				}
 				return nil
 			})
@@ -206,7 +208,7 @@ func TestALateBounceBarsTheAddressThatWasUsed(t *testing.T) {
 	}
 }
 
-// Three persons, who share a mailbox as the host knows, or as the ticket was put
+// Three persons, who share a mailbox as the profile says, or as the ticket was put
 // right meanwhile.
 func TestAMailboxThatSeveralShareIsToldOnce(t *testing.T) {
 	people := []ticket.Person{{ID: "a"}, {ID: "b", Email: "b@example.org"}, {ID: "c", Email: "family@müller.example"}, {ID: "d", Email: "d@example.org"}}
@@ -232,7 +234,7 @@ func TestAMailboxThatSeveralShareIsToldOnce(t *testing.T) {
 			var fails atomic.Int64
 			k.sent.FailWith(func(ticket.Notification) error {
 				if fails.Add(1) == 1 {
-					return ticket.Permanent(errors.New("no"))
+					return &ticket.DeliveryFault{Err: errors.New("no"), Permanent: true}
 				}
 				return nil
 			})
@@ -285,4 +287,75 @@ func TestWordsDoNotGoBackToTheMailboxTheyCameFrom(t *testing.T) {
 			require.Len(t, k.toThem(ticket.KindAnswered), 2)
 		})
 	}
+}
+
+// A failing Config.Profile is logged, observed and part of the delivery's report.
+func TestAProfileThatFailsIsLoggedAndObserved(t *testing.T) {
+	var log strings.Builder
+	var observed atomic.Int64
+	k := newKit(t, func(c *ticket.Config) {
+		c.Logger = slog.New(slog.NewTextHandler(&log, nil))
+		c.Relay.Observe = func(context.Context, ticket.Delivery, ticket.Settlement) { observed.Add(1) }
+		c.Profile = func(context.Context, string, ticket.Recipient, ticket.Kind) (ticket.Profile, error) { panic("always") }
+	})
+	k.open(ada, ticket.Draft{})
+	for range 200 {
+		k.clock.Advance(2 * time.Hour)
+		k.deliver()
+	}
+	for _, d := range k.told(ticket.DeliveryQuery{}) {
+		require.Contains(t, d.Report(nil), "cannot resolve the recipient: Config.Profile panicked: always")
+	}
+	require.Positive(t, observed.Load())
+	require.Contains(t, log.String(), "not delivered")
+}
+
+// A former requester is not told the subject that the ticket has now.
+func TestAFormerRequesterIsNotToldWhatCameLater(t *testing.T) {
+	k := newKit(t)
+	eve := ticket.Person{ID: "eve", Email: "eve@example.org"}
+	tk := k.open(lin, ticket.Draft{Requester: eve, Subject: "s"})
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{Requester: ada.Person, Subject: "Ada's salary"}})
+	k.deliver()
+	for _, n := range k.sent.Sent() {
+		if n.To.Person.ID == "eve" {
+			require.NotContains(t, n.Subject, "salary", "%s to eve", n.Kind)
+		}
+	}
+}
+
+// An address bounced; the profile's new one is written to.
+func TestANewAddressOfTheProfileIsNotBarredByTheOldOne(t *testing.T) {
+	addr := "old@example.org"
+	k := newKit(t, func(c *ticket.Config) {
+		c.Profile = func(context.Context, string, ticket.Recipient, ticket.Kind) (ticket.Profile, error) {
+			return ticket.Profile{Person: ticket.Person{Email: addr}}, nil
+		}
+	})
+	k.sent.FailWith(func(n ticket.Notification) error {
+		if n.To.Person.Email == "old@example.org" && n.To.Role == ticket.RoleRequester {
+			return &ticket.DeliveryFault{Err: errors.New("550"), Bounced: true}
+		}
+		return nil
+	})
+	who := ticket.Requester(ticket.Person{ID: "c5"})
+	k.open(who, ticket.Draft{})
+	k.deliver()
+	addr = "new@example.org"
+	k.open(who, ticket.Draft{})
+	k.deliver()
+	k.sent.RequireSent(t, ticket.KindReceived, "new@example.org")
+}
+
+// A follower who may not see the other ticket is told of the merge without its
+// number.
+func TestWhoIsLeftBehindByAMergeIsNotToldTheOtherNumber(t *testing.T) {
+	k := newKit(t)
+	vic := inOrg("vic", "vendor")
+	a := k.open(inOrg("eve", "x"), ticket.Draft{Followers: []ticket.Person{vic.Person}})
+	b := k.open(inOrg("kim", "x"), ticket.Draft{})
+	k.do(super, a, ticket.Action{Name: ticket.ActionMerge, Ticket: b.ID})
+	k.cannotSee(vic, b)
+	k.deliver()
+	require.Empty(t, k.sent.RequireSent(t, ticket.KindMerged, "vic@example.org").Into)
 }

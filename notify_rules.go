@@ -2,17 +2,18 @@ package ticket
 
 import "slices"
 
-// notice is one thing to be told to one recipient.
-type notice struct {
+// recipientKind is a recipient of a notification, and its kind.
+type recipientKind struct {
 	kind Kind
 	to   Recipient
 }
 
-// deliveries appends the outbox rows for an event that took a ticket from
-// before to after. The holder is the ticket with whose desk the case is, where
-// that is another one: of what customers and machines say under a merged number.
+// deliveries appends the outbox rows for an event that changed a ticket from
+// before to after. This file has the rules that say who is told of which event, and
+// as which kind. The holder is the ticket that a merged one now belongs to, for what
+// customers and machines say under the merged number; nil means the ticket itself.
 func (d *Desk) deliveries(rows []Delivery, before, after *Ticket, e *Event, holder *Ticket) (_ []Delivery, err error) {
-	if len(d.vias)+len(d.streams) == 0 {
+	if len(d.notifiers)+len(d.eventNotifiers) == 0 {
 		return rows, nil
 	}
 	due, now := e.At, d.now()
@@ -20,15 +21,15 @@ func (d *Desk) deliveries(rows []Delivery, before, after *Ticket, e *Event, hold
 		due = now // the ticket's last event was made by a clock that is ahead
 	}
 	d.ahead.see(now)
-	row := func(n notice, via string) {
+	row := func(n recipientKind, notifier string) {
 		rows = append(rows, Delivery{
 			ID: d.cfg.NewID(e.At), Tenant: after.Tenant, Ticket: after.ID, Seq: e.Seq,
-			Kind: n.kind, Notifier: via, To: n.to, Created: due, Due: due, State: DeliveryPending,
+			Kind: n.kind, Notifier: notifier, To: n.to, Created: due, Due: due, State: DeliveryPending,
 		})
 	}
-	if len(d.vias) > 0 {
-		var space [8]notice
-		list := notices(space[:0], before, after, e)
+	if len(d.notifiers) > 0 {
+		var space [8]recipientKind
+		list := eventRecipients(space[:0], before, after, e)
 		if holder != nil {
 			list = heldBy(list, holder, e)
 		}
@@ -38,21 +39,21 @@ func (d *Desk) deliveries(rows []Delivery, before, after *Ticket, e *Event, hold
 			}
 		}
 		for _, n := range list {
-			for _, via := range d.vias {
-				row(n, via)
+			for _, notifier := range d.notifiers {
+				row(n, notifier)
 			}
 		}
 	}
-	for _, via := range d.streams {
-		row(notice{KindEvent, Recipient{Role: RoleSystem}}, via)
+	for _, notifier := range d.eventNotifiers {
+		row(recipientKind{KindEvent, Recipient{Role: RoleSystem}}, notifier)
 	}
 	return rows, nil
 }
 
 // heldBy tells the desk that holds the case what a customer or a machine said, and
 // not the one that had it before the merge.
-func heldBy(list []notice, holder *Ticket, e *Event) []notice {
-	list = slices.DeleteFunc(list, func(n notice) bool { return n.to.Role == RoleAgent })
+func heldBy(list []recipientKind, holder *Ticket, e *Event) []recipientKind {
+	list = slices.DeleteFunc(list, func(n recipientKind) bool { return n.to.Role == RoleAgent })
 	to := Recipient{Role: RoleAgent, Queue: holder.Queue, Level: holder.Level}
 	if holder.Assignee != "" {
 		to = Recipient{Role: RoleAgent, Person: Person{ID: holder.Assignee}}
@@ -60,11 +61,11 @@ func heldBy(list []notice, holder *Ticket, e *Event) []notice {
 	if ownAct(e, to) {
 		return list
 	}
-	return append(list, notice{KindCustomer, to})
+	return append(list, recipientKind{KindCustomer, to})
 }
 
-// copies appends those whom the host wants to be told as well.
-func (d *Desk) copies(list []notice, before, after *Ticket, e *Event) ([]notice, error) {
+// copies appends the recipients of Config.ExtraRecipients.
+func (d *Desk) copies(list []recipientKind, before, after *Ticket, e *Event) ([]recipientKind, error) {
 	kind := customerKind(before, e)
 	if kind == "" {
 		return list, nil
@@ -88,11 +89,11 @@ func (d *Desk) copies(list []notice, before, after *Ticket, e *Event) ([]notice,
 		if to.Person.IsZero() && to.Level < 1 {
 			c.fail("config.extra_recipients", "gave a recipient that is neither a person nor a queue at a level")
 		}
-		told := slices.ContainsFunc(list, func(n notice) bool {
+		told := slices.ContainsFunc(list, func(n recipientKind) bool {
 			return n.to.Key() == to.Key() || n.to.Role == RoleAgent && !to.Person.IsZero() && n.to.Person.Same(to.Person)
 		})
 		if !told && !ownAct(e, to) {
-			list = append(list, notice{kind, to})
+			list = append(list, recipientKind{kind, to})
 		}
 	}
 	return list, c.err
@@ -113,14 +114,14 @@ func ownAct(e *Event, to Recipient) bool {
 	}
 }
 
-// notices lists who is to be told what of an event. Nobody is told of an act of
-// their own, but for the receipts: that a ticket was received, that files
-// arrived. A mailbox is told once, however many persons share it.
-func notices(list []notice, before, after *Ticket, e *Event) []notice {
-	return deskNotices(customerNotices(list, before, after, e), before, after, e)
+// eventRecipients lists the recipients of an event and their kinds. Nobody is told
+// of their own act, except for receipts: the ticket was received, files arrived. A
+// mailbox is told once, even if several people share it.
+func eventRecipients(list []recipientKind, before, after *Ticket, e *Event) []recipientKind {
+	return agentRecipients(customerRecipients(list, before, after, e), before, after, e)
 }
 
-func customerNotices(list []notice, before, after *Ticket, e *Event) []notice {
+func customerRecipients(list []recipientKind, before, after *Ticket, e *Event) []recipientKind {
 	if e.Automatic && e.Seq > 1 && e.words() {
 		return list // what a machine wrote is for the desk to read
 	}
@@ -138,9 +139,9 @@ func customerNotices(list []notice, before, after *Ticket, e *Event) []notice {
 		case kind == "" && joins(before, e, to):
 			k = KindAdded
 		}
-		told := slices.ContainsFunc(list[none:], func(n notice) bool { return n.to.Key() == to.Key() })
+		told := slices.ContainsFunc(list[none:], func(n recipientKind) bool { return n.to.Key() == to.Key() })
 		if k != "" && !told {
-			list = append(list, notice{k, to})
+			list = append(list, recipientKind{k, to})
 		}
 	}
 	tell(Recipient{Role: RoleRequester, Person: after.Requester})
@@ -172,12 +173,12 @@ func joins(before *Ticket, e *Event, to Recipient) bool {
 	return !had(RoleRequester, before.Requester) && !slices.ContainsFunc(before.Followers, func(p Person) bool { return had(RoleFollower, p) })
 }
 
-// deskNotices lists what the event is to agents and queues.
-func deskNotices(list []notice, before, after *Ticket, e *Event) []notice {
+// agentRecipients appends the agents and queues that an event concerns.
+func agentRecipients(list []recipientKind, before, after *Ticket, e *Event) []recipientKind {
 	said := e.words() && (e.By.Role&RoleCustomer != 0 || e.Automatic)
 	tell := func(k Kind, to Recipient) {
 		if !ownAct(e, to) {
-			list = append(list, notice{k, to})
+			list = append(list, recipientKind{k, to})
 		}
 	}
 	agent := func(id string) Recipient { return Recipient{Role: RoleAgent, Person: Person{ID: id}} }
@@ -207,8 +208,8 @@ func deskNotices(list []notice, before, after *Ticket, e *Event) []notice {
 	return list
 }
 
-// customerKind says what an event is to the customers of a ticket; "" if it is
-// nothing to them.
+// customerKind returns the kind of an event's notification to customers, or "" if
+// they are not told.
 func customerKind(before *Ticket, e *Event) Kind {
 	entered := e.Phase != before.Phase && e.Set.Restored == nil // what is put right is no news
 	merged, _ := e.merges()

@@ -26,7 +26,7 @@ func (k *kit) heard(t ticket.Ticket) (list []string) {
 	return list
 }
 
-// An agent, a customer and a system may have the same ID: hosts keep them in
+// An agent, a customer and a system may have the same ID: applications keep them in
 // tables of their own.
 func TestEqualIDsAreDifferentPeople(t *testing.T) {
 	customer := ticket.Requester(ticket.Person{ID: "7"})
@@ -209,4 +209,47 @@ func TestAMailboxIsToldOnce(t *testing.T) {
 	require.Equal(t, []string{"customer agent lin", "customer follower c2bob@example.org"}, k.heard(tk), "not to their own mailbox")
 	k.do(eve, tk, ticket.Action{Name: ticket.ActionReply, Attachments: []ticket.Attachment{{Name: "a.png"}}})
 	require.Equal(t, []string{"customer agent lin", "customer follower c2bob@example.org", "uploaded requester c8Shop@example.org"}, k.heard(tk))
+}
+
+// What Config.ExtraRecipients returns is checked, and no mailbox is told twice.
+func TestExtraRecipientsAreCheckedAndToldOnce(t *testing.T) {
+	for name, tc := range map[string]struct {
+		to    []ticket.Recipient
+		fails bool
+	}{
+		"told already": {to: []ticket.Recipient{{Person: ticket.Person{Email: "ADA@example.org"}}}},
+		"nobody":       {to: []ticket.Recipient{{}}, fails: true},
+		"a header":     {to: []ticket.Recipient{{Person: ticket.Person{Email: "x@example.org\r\nBcc: all@example.org"}}}, fails: true},
+		"no UTF-8":     {to: []ticket.Recipient{{Person: ticket.Person{Name: "\xff", ID: "x"}}}, fails: true},
+		"too many":     {to: make([]ticket.Recipient, 101), fails: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := newKit(t, func(c *ticket.Config) {
+				c.ExtraRecipients = func(ticket.Ticket, ticket.Kind) []ticket.Recipient { return tc.to }
+			})
+			_, err := k.desk.Open(t.Context(), ada, ticket.Draft{Subject: "s"})
+			if tc.fails {
+				require.ErrorIs(t, err, ticket.ErrInvalid)
+				require.Empty(t, k.told(ticket.DeliveryQuery{}))
+				return
+			}
+			require.NoError(t, err)
+			require.Len(t, k.told(ticket.DeliveryQuery{}), 2)
+		})
+	}
+}
+
+// An extra recipient with the requester's mailbox gets no second message.
+func TestAnExtraRecipientWithTheRequestersMailboxIsToldOnce(t *testing.T) {
+	k := newKit(t, func(c *ticket.Config) {
+		c.ExtraRecipients = func(ticket.Ticket, ticket.Kind) []ticket.Recipient {
+			return []ticket.Recipient{{Person: ticket.Person{Email: "Ada@Example.org"}}}
+		}
+	})
+	tk := k.open(ada, ticket.Draft{})
+	k.deliver()
+	k.sent.Reset()
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionReply, Message: "m"})
+	k.deliver()
+	require.Len(t, k.sent.Sent(), 1)
 }

@@ -392,11 +392,10 @@ func TestAStopSettlesWhatWasDelivered(t *testing.T) {
 func TestPermanentErrorsDieAtOnce(t *testing.T) {
 	k := newKit(t)
 	gone := errors.New("no such address")
-	require.ErrorIs(t, ticket.Permanent(gone), gone)
-	require.NoError(t, ticket.Permanent(nil))
+	require.ErrorIs(t, &ticket.DeliveryFault{Err: gone, Permanent: true}, gone)
 	k.sent.FailWith(func(n ticket.Notification) error {
 		if n.Kind == ticket.KindReceived {
-			return fmt.Errorf("smtp: %w", ticket.Permanent(gone))
+			return fmt.Errorf("smtp: %w", &ticket.DeliveryFault{Err: gone, Permanent: true})
 		}
 		return nil
 	})
@@ -447,7 +446,7 @@ func TestNothingPersonalInLogs(t *testing.T) {
 	k := newKit(t, func(c *ticket.Config) {
 		c.Logger = logger
 		c.Notifiers = map[string]ticket.Notifier{
-			"log": ticket.LogNotifier{Logger: logger},
+			"mail": tickettest.NewRecorder(),
 			"fail": ticket.NotifierFunc(func(_ context.Context, n ticket.Notification) error {
 				return fmt.Errorf("refused %s", n.To.Person.Email)
 			}),
@@ -455,7 +454,8 @@ func TestNothingPersonalInLogs(t *testing.T) {
 	})
 	tk := k.open(ada, ticket.Draft{Subject: "private matter", Message: "private words"})
 	k.deliver()
-	require.Contains(t, log.String(), string(tk.Number))
+	require.Contains(t, log.String(), tk.ID.String())
+	require.Contains(t, log.String(), `"ticket: delivered"`)
 	require.Contains(t, log.String(), "not delivered")
 	for _, s := range []string{"ada@", "Ada", "private"} {
 		require.NotContains(t, log.String(), s)
@@ -656,4 +656,51 @@ func TestALostLease(t *testing.T) {
 	did, err := slow.desk.Deliver(t.Context())
 	require.NoError(t, err)
 	require.Zero(t, did)
+}
+
+func TestDeliveryFaultOf(t *testing.T) {
+	type fault = ticket.DeliveryFault
+	oops := errors.New("oops")
+	busy := &fault{Err: oops, RetryAfter: time.Hour}
+	later := &fault{Err: &fault{Err: oops, MaybeDelivered: true}, RetryAfter: time.Hour}
+	bounced := &fault{Err: oops, Bounced: true}
+	own := &fault{Err: oops, SenderFault: true}
+	again := fmt.Errorf("x: %w", later)
+	for name, tc := range map[string]struct {
+		err  error
+		want fault
+	}{
+		"no error":                           {nil, fault{}},
+		"another error":                      {oops, fault{}},
+		"a fault inside another error":       {fmt.Errorf("x: %w", busy), *busy},
+		"the first fault of joined errors":   {errors.Join(oops, busy, bounced), *busy},
+		"bounced implies permanent":          {bounced, fault{Err: oops, Bounced: true, Permanent: true}},
+		"a wait is cut to a day":             {&fault{Err: oops, RetryAfter: 1 << 62}, fault{Err: oops, RetryAfter: 24 * time.Hour}},
+		"a wait is not negative":             {&fault{Err: oops, RetryAfter: -1}, fault{Err: oops}},
+		"the longer wait holds":              {&fault{Err: busy, RetryAfter: time.Minute}, fault{Err: busy, RetryAfter: time.Hour}},
+		"what the inner ones say adds up":    {&fault{Err: again, SenderFault: true}, fault{Err: again, SenderFault: true, MaybeDelivered: true, RetryAfter: time.Hour}},
+		"the outer one allows an attempt":    {&fault{Err: bounced, RetryAfter: time.Hour}, fault{Err: bounced, RetryAfter: time.Hour}},
+		"the outer one rules out an attempt": {&fault{Err: own, Permanent: true}, fault{Err: own, Permanent: true, SenderFault: true}},
+		"a fault without a cause":            {&fault{Permanent: true}, fault{Permanent: true}},
+		"a nil fault":                        {(*fault)(nil), fault{}},
+	} {
+		t.Run(name, func(t *testing.T) { require.Equal(t, tc.want, ticket.DeliveryFaultOf(tc.err)) })
+	}
+	require.ErrorIs(t, bounced, oops)
+	require.EqualError(t, bounced, "oops")
+	for _, empty := range []*fault{nil, {}} {
+		require.EqualError(t, empty, "ticket: the delivery failed")
+		require.NoError(t, errors.Unwrap(empty))
+	}
+}
+
+func TestAFaultThatIsPermanentAndNotAttemptedIsPermanent(t *testing.T) {
+	k := newKit(t)
+	k.sent.FailWith(func(ticket.Notification) error { return &ticket.DeliveryFault{Permanent: true, NotAttempted: true} })
+	tk := k.open(ada, ticket.Draft{})
+	k.deliver()
+	for _, d := range k.told(ticket.DeliveryQuery{Ticket: tk.ID}) {
+		require.Equal(t, ticket.DeliveryDead, d.State)
+		require.Equal(t, "ticket: the delivery failed", d.LastError)
+	}
 }

@@ -12,18 +12,18 @@ import (
 	"time"
 )
 
-// Relay says how [Desk.Run] and [Desk.Deliver] work off the outbox. Fields that
-// are 0 have the defaults named.
+// Relay configures how [Desk.Run] and [Desk.Deliver] process the outbox. Zero
+// means the default of a field.
 type Relay struct {
-	Lease       time.Duration // how long a claim holds, at least a second, or longer for a [LimitedNotifier] notifier; attempts end after three quarters of it. Default: 1 minute
-	Batch       int           // how many deliveries of one notifier a desk works on at the same time, at most. Default: 32
+	Lease       time.Duration // how long a claim holds, at least a second, and longer for a [LimitedNotifier] that states a longer timeout; attempts end after three quarters of it. Default: 1 minute
+	Batch       int           // the most deliveries of one notifier that a desk attempts at the same time. Default: 32
 	Poll        time.Duration // how often Run looks for work that no commit of this process announced. Default: 1 second
 	Backoff     time.Duration // the wait after the first failure; it doubles with each further one. Default: 5 seconds
 	MaxBackoff  time.Duration // the longest wait. Default: 1 hour
-	MaxAttempts int           // after so many attempts that failed, or never ended within their lease, a delivery is dead. Default: 170, which with the waits by default take some five days
+	MaxAttempts int           // a delivery is dead after this many attempts that failed or did not end within their lease. Default: 170, about five days with the default waits
 
-	// Observe is told of the outcome of every attempt, once it is known to the
-	// process: for metrics. It is called by many goroutines and must be quick.
+	// Observe is called with the outcome of every attempt, for metrics. It is called
+	// by many goroutines and must return quickly. Nil: nothing is called.
 	Observe func(ctx context.Context, d Delivery, s Settlement)
 }
 
@@ -116,12 +116,14 @@ func (s *DeliveryCounts) count(o Outcome) {
 	}
 }
 
-// Deliver works off what is due in the outbox now, for all notifiers of this
-// desk at the same time, and returns when nothing is left. What fails waits for
-// its next attempt, later. What other calls of Run and Deliver are at is theirs: all
-// calls of a desk share the places of a notifier (Relay.Batch), and where calls of
-// it that do not return have taken all, Deliver leaves the rest. For hosts that have a schedule of their own; others
-// call [Desk.Run]. It fails with the first error of the store.
+// Deliver attempts all deliveries that are due now, for all notifiers at the same
+// time, and returns when none is left. Failed deliveries wait for their next
+// attempt. Deliver is for applications with their own schedule; others call
+// [Desk.Run].
+//
+// Deliver skips deliveries that other calls of Run and Deliver have claimed. All
+// calls of a desk share Relay.Batch; if notifier calls that do not return fill it,
+// Deliver leaves the rest. It returns the first error of the store.
 func (d *Desk) Deliver(ctx context.Context) (DeliveryCounts, error) {
 	if err := d.unbound(); err != nil {
 		return DeliveryCounts{}, err
@@ -130,16 +132,16 @@ func (d *Desk) Deliver(ctx context.Context) (DeliveryCounts, error) {
 	var sum DeliveryCounts
 	var first error
 	var wg sync.WaitGroup
-	if err := d.hasten(ctx); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+	if err := d.rescheduleAhead(ctx); err != nil && !errors.Is(err, errors.ErrUnsupported) {
 		first = err
 	}
-	for via, n := range d.serving() {
+	for name, n := range d.serving() {
 		wg.Go(func() {
-			c := newCourier(context.WithoutCancel(ctx), d, via, n)
-			err := c.clear(ctx)
+			w := newWorker(context.WithoutCancel(ctx), d, name, n)
+			err := w.clear(ctx)
 			mu.Lock()
 			defer mu.Unlock()
-			sum = DeliveryCounts{sum.Done + c.sum.Done, sum.Again + c.sum.Again, sum.Dead + c.sum.Dead, sum.Suppressed + c.sum.Suppressed}
+			sum = DeliveryCounts{sum.Done + w.sum.Done, sum.Again + w.sum.Again, sum.Dead + w.sum.Dead, sum.Suppressed + w.sum.Suppressed}
 			if first == nil {
 				first = err
 			}
@@ -149,7 +151,7 @@ func (d *Desk) Deliver(ctx context.Context) (DeliveryCounts, error) {
 	return sum, first
 }
 
-// unbound refuses a desk that is bound to a host's transaction.
+// unbound returns an error if the desk is bound to a transaction.
 func (d *Desk) unbound() error {
 	if d.bound {
 		return invalid("desk", "is bound to a transaction, inside which nothing is delivered")
@@ -160,28 +162,26 @@ func (d *Desk) unbound() error {
 // serving returns the notifiers that this process has.
 func (d *Desk) serving() map[string]Notifier {
 	m := map[string]Notifier{}
-	for via, n := range d.cfg.Notifiers {
+	for name, n := range d.cfg.Notifiers {
 		if n != nil {
-			m[via] = n
+			m[name] = n
 		}
 	}
 	return m
 }
 
-// Run delivers notifications and performs what tickets do by themselves (see
-// [Desk.FireTimers]) until ctx is done, and then returns its error once the
-// attempts under way, which are cancelled, have ended and are settled (one whose
-// notifier goes on all the same is given a second); [Desk.Shutdown] lets them
-// finish first.
+// Run delivers notifications and fires timers (see [Desk.FireTimers]) until ctx is
+// done. It then cancels the attempts in flight, waits until they have ended and are
+// settled, and returns ctx's error. A notifier that ignores its context is given a
+// second. [Desk.Shutdown] lets attempts finish first.
 //
-// Work that a commit of this process makes is taken up at once, and so is that
-// of other processes where the store is a [Listener]; other work is within
-// Relay.Poll. Each notifier is served on its own: a slow one holds up no other,
-// and a slow delivery no other recipient. A store that is a [Maintainer] is
-// called once in Relay.Poll, one call at a time; once an hour receipts are
-// forgotten, see [Desk.PruneReceipts], and what a clock that was ahead lets wait for
-// longer than the desk ever does is brought forward (see [Rescheduler]). Trouble with the store is logged, and Run
-// goes on.
+// Run starts work that a commit of this process creates at once, and also that of
+// other processes if the store is a [Listener]; it finds other work within
+// Relay.Poll. A slow notifier delays no other notifier, and a slow delivery no
+// other recipient. Run calls a [Maintainer] once every Relay.Poll, one call at a
+// time. Once an hour it prunes receipts (see [Desk.PruneReceipts]) and brings
+// forward deliveries that a clock that was ahead has put off (see [Rescheduler]).
+// Errors of the store are logged, and Run continues.
 //
 // Any number of processes may run on the same store at the same time.
 func (d *Desk) Run(ctx context.Context) error {
@@ -201,8 +201,8 @@ func (d *Desk) Run(ctx context.Context) error {
 	}
 	defer ended()
 	var wg sync.WaitGroup
-	for via, n := range d.serving() {
-		wg.Go(func() { newCourier(hurry, d, via, n).stay(work, attempts) })
+	for name, n := range d.serving() {
+		wg.Go(func() { newWorker(hurry, d, name, n).stay(work, attempts) })
 	}
 	wg.Go(func() {
 		// No commit wakes this: a timer that it starts lies in the future.
@@ -216,7 +216,7 @@ func (d *Desk) Run(ctx context.Context) error {
 	}
 	if _, ok := d.store.(Rescheduler); ok {
 		wg.Go(func() {
-			d.serve(work, "bring forward what waits for a clock that was ahead", d.hasten)
+			d.serve(work, "bring forward what waits for a clock that was ahead", d.rescheduleAhead)
 		})
 	}
 	if l, ok := d.store.(Listener); ok {
@@ -228,16 +228,16 @@ func (d *Desk) Run(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// Shutdown ends every [Desk.Run] of this desk: no more attempts are begun, and
-// those under way may finish until ctx is done; then they are cancelled, which
-// leaves them to be tried again. It waits for all of that, at most two seconds
-// longer, and returns ctx's error if it had to cancel. Run returns nil then, and
-// at once if it is called again. The desk itself goes on.
+// Shutdown ends every [Desk.Run] of this desk. No more attempts begin, and those in
+// flight may finish until ctx is done. They are then cancelled, and will be tried
+// again. Shutdown returns at most two seconds after that, with ctx's error if it had
+// to cancel. Run returns nil, and does so at once if it is called again. All other
+// methods of the desk still work.
 func (d *Desk) Shutdown(ctx context.Context) error { return d.runs.shutdown(ctx) }
 
-// Wake makes the relay of this process look for work at once. The desk does so
-// after its own commits; a host calls it after it has committed a transaction
-// that the desk was bound to with [Desk.WithStore].
+// Wake makes the relay of this process look for work at once. The desk calls it
+// after its own commits. Your application calls it after it has committed a
+// transaction that the desk was bound to with [Desk.WithStore].
 func (d *Desk) Wake() { d.wake.all() }
 
 // runs are the calls of Run under way.

@@ -5,9 +5,9 @@ import (
 	"sync"
 )
 
-// calls are the attempts of a desk that have not returned, be they given up or not,
-// and whichever Run or Deliver began them. Each takes a place of its notifier, so
-// that calls which do not return are bounded.
+// calls tracks the notifier calls of a desk that have not returned, including those
+// that were given up, of all calls of Run and Deliver. Each takes a place of its
+// notifier, so that calls that never return are bounded.
 type calls struct {
 	mu     sync.Mutex
 	of     map[ID]bool
@@ -22,39 +22,39 @@ type calls struct {
 const mostLate = 1000
 
 // under is how many places of a notifier are taken.
-func (c *calls) under(via string) int {
+func (c *calls) under(notifier string) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.taken[via]
+	return c.taken[notifier]
 }
 
 // stray reports whether there are calls of a notifier and all were given up.
-func (c *calls) stray(via string) bool {
+func (c *calls) stray(notifier string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.taken[via] > 0 && c.taken[via] == c.lost[via]
+	return c.taken[notifier] > 0 && c.taken[notifier] == c.lost[notifier]
 }
 
 // reserve takes up to n of the places of a notifier, and returns how many.
-func (c *calls) reserve(via string, all, n int) int {
+func (c *calls) reserve(notifier string, all, n int) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.taken == nil {
 		c.of, c.late, c.astray = map[ID]bool{}, map[ID]Settlement{}, map[ID]bool{}
 		c.taken, c.lost = map[string]int{}, map[string]int{}
 	}
-	n = max(0, min(n, all-c.taken[via]))
-	c.taken[via] += n
+	n = max(0, min(n, all-c.taken[notifier]))
+	c.taken[notifier] += n
 	return n
 }
 
 // release gives places back.
-func (c *calls) release(via string, n int) {
+func (c *calls) release(notifier string, n int) {
 	if n == 0 {
 		return
 	}
 	c.mu.Lock()
-	c.taken[via] -= n
+	c.taken[notifier] -= n
 	c.mu.Unlock()
 	c.freed.all()
 }
@@ -76,23 +76,23 @@ func (c *calls) enter(id ID) (late Settlement, entered bool) {
 }
 
 // lose is for a call that is given up.
-func (c *calls) lose(via string, id ID) {
+func (c *calls) lose(notifier string, id ID) {
 	c.mu.Lock()
 	if c.of[id] {
 		c.astray[id] = true
-		c.lost[via]++
+		c.lost[notifier]++
 	}
 	c.mu.Unlock()
-	c.freed.all() // who waits looks anew
+	c.freed.all() // those waiting look again
 }
 
 // leave is for a call that has returned, and what came of it.
-func (c *calls) leave(via string, id ID, s Settlement) {
+func (c *calls) leave(notifier string, id ID, s Settlement) {
 	c.mu.Lock()
 	delete(c.of, id)
 	if c.astray[id] {
 		delete(c.astray, id)
-		c.lost[via]--
+		c.lost[notifier]--
 		if s.Outcome == OutcomeDone || strings.HasPrefix(s.Error, perhaps) {
 			if len(c.late) >= mostLate {
 				clear(c.late)
@@ -101,5 +101,5 @@ func (c *calls) leave(via string, id ID, s Settlement) {
 		}
 	}
 	c.mu.Unlock()
-	c.release(via, 1)
+	c.release(notifier, 1)
 }

@@ -19,9 +19,15 @@ import (
 	"github.com/ticketkit/ticket/memstore"
 )
 
-// paced is a notifier that says how it works, and counts what it is asked to do.
-type paced struct {
-	pace   ticket.NotifierLimits
+// limits are what a notifier states.
+type limits struct {
+	concurrency int
+	timeout     time.Duration
+}
+
+// limited is a notifier that states its limits and counts its calls.
+type limited struct {
+	limits
 	notify func(ctx context.Context, n ticket.Notification) error
 
 	mu        sync.Mutex
@@ -29,9 +35,9 @@ type paced struct {
 	calls     int
 }
 
-func (p *paced) Limits() ticket.NotifierLimits { return p.pace }
+func (p *limited) Limits() (concurrency int, timeout time.Duration) { return p.concurrency, p.timeout }
 
-func (p *paced) Notify(ctx context.Context, n ticket.Notification) error {
+func (p *limited) Notify(ctx context.Context, n ticket.Notification) error {
 	p.mu.Lock()
 	p.now++
 	p.calls++
@@ -63,21 +69,21 @@ func takes(d time.Duration) func(context.Context, ticket.Notification) error {
 // the notifier says it may take: a backlog does not eat it up.
 func TestAnAttemptHasAllOfItsTime(t *testing.T) {
 	for name, c := range map[string]struct {
-		pace  ticket.NotifierLimits
-		takes time.Duration
-		most  int // at the same time
-		calls int // 0: as many as notifications
+		limits limits
+		takes  time.Duration
+		most   int // at the same time
+		calls  int // 0: as many as notifications
 	}{
-		"as many as it takes at once": {ticket.NotifierLimits{Concurrency: 4}, 7 * time.Second, 4, 0},
-		"one":                         {ticket.NotifierLimits{Concurrency: 1}, 40 * time.Second, 1, 0},
-		"no more than the batch":      {ticket.NotifierLimits{Concurrency: 1000}, 7 * time.Second, 32, 0},
-		"says nothing":                {ticket.NotifierLimits{}, 7 * time.Second, 32, 0},
-		"longer than the lease":       {ticket.NotifierLimits{Concurrency: 4, Timeout: 10 * time.Minute}, 9 * time.Minute, 4, 0},
-		"longer than it says":         {ticket.NotifierLimits{Concurrency: 4, Timeout: 2 * time.Minute}, 5 * time.Minute, 4, -1},
+		"as many as it takes at once": {limits{4, 0}, 7 * time.Second, 4, 0},
+		"one":                         {limits{1, 0}, 40 * time.Second, 1, 0},
+		"no more than the batch":      {limits{1000, 0}, 7 * time.Second, 32, 0},
+		"says nothing":                {limits{}, 7 * time.Second, 32, 0},
+		"longer than the lease":       {limits{4, 10 * time.Minute}, 9 * time.Minute, 4, 0},
+		"longer than it says":         {limits{4, 2 * time.Minute}, 5 * time.Minute, 4, -1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				n := &paced{pace: c.pace, notify: takes(c.takes)}
+				n := &limited{limits: c.limits, notify: takes(c.takes)}
 				desk, err := ticket.NewDesk(memstore.New(), ticket.Config{Logger: slog.New(slog.DiscardHandler),
 					Notifiers: map[string]ticket.Notifier{"mail": n}})
 				require.NoError(t, err)
@@ -106,7 +112,7 @@ func TestCallsThatHangAreBounded(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				release := make(chan struct{})
-				n := &paced{notify: func(ctx context.Context, _ ticket.Notification) error {
+				n := &limited{notify: func(ctx context.Context, _ ticket.Notification) error {
 					if !heeds {
 						ctx = context.WithoutCancel(ctx)
 					}
@@ -117,7 +123,7 @@ func TestCallsThatHangAreBounded(t *testing.T) {
 						return ctx.Err()
 					}
 				}}
-				fine := &paced{notify: takes(0)}
+				fine := &limited{notify: takes(0)}
 				desk, err := ticket.NewDesk(memstore.New(), ticket.Config{Logger: slog.New(slog.DiscardHandler),
 					Notifiers: map[string]ticket.Notifier{"hook": n, "mail": fine}, Relay: ticket.Relay{Batch: 8}})
 				require.NoError(t, err)
@@ -159,7 +165,7 @@ func TestWhatPerhapsWasDelivered(t *testing.T) {
 	var err error
 	n := ticket.NotifierFunc(func(context.Context, ticket.Notification) error { tries++; return err })
 	k := newKit(t, func(cfg *ticket.Config) { cfg.Notifiers = map[string]ticket.Notifier{"mail": n} })
-	err = ticket.MaybeDelivered(errors.New("no answer"))
+	err = &ticket.DeliveryFault{Err: errors.New("no answer"), MaybeDelivered: true}
 	k.open(lin, ticket.Draft{Requester: ada.Person, Solution: "Done."})
 	row := func() ticket.Delivery {
 		return k.told(ticket.DeliveryQuery{Kind: []ticket.Kind{ticket.KindReceived}})[0]
@@ -182,7 +188,7 @@ func TestWhatPerhapsWasDelivered(t *testing.T) {
 	require.Contains(t, row().Report(nil), "given up")
 }
 
-// However many attempts a host allows, what perhaps was delivered is tried a few times,
+// However many attempts an application allows, what perhaps was delivered is tried a few times,
 // and the failures that each counts for are a number that every store takes.
 func TestWhatPerhapsWasDeliveredWithManyAttempts(t *testing.T) {
 	for _, c := range []struct{ most, tries int }{{1, 1}, {2, 2}, {5, 5}, {6, 3}, {1000, 5}, {math.MaxInt32, 5}, {math.MaxInt, 5}} {
@@ -192,7 +198,7 @@ func TestWhatPerhapsWasDeliveredWithManyAttempts(t *testing.T) {
 				return nil
 			}
 			made++
-			return ticket.MaybeDelivered(errors.New("no answer"))
+			return &ticket.DeliveryFault{Err: errors.New("no answer"), MaybeDelivered: true}
 		})
 		k := newKit(t, func(cfg *ticket.Config) {
 			cfg.Notifiers, cfg.Relay.MaxAttempts = map[string]ticket.Notifier{"mail": n}, c.most
@@ -226,7 +232,7 @@ func TestPerhapsDeliveredBefore(t *testing.T) {
 		err error
 		is  string
 	}{
-		{ticket.MaybeDelivered(errors.New("no answer")), "perhaps delivered: no answer"},
+		{&ticket.DeliveryFault{Err: errors.New("no answer"), MaybeDelivered: true}, "perhaps delivered: no answer"},
 		{errors.New("refused"), "perhaps delivered before; refused"},
 		{errors.New("down"), "perhaps delivered before; down"},
 		{nil, ""},
@@ -244,7 +250,7 @@ func TestStoppedWhilePerhapsDelivered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := ticket.NotifierFunc(func(ctx context.Context, _ ticket.Notification) error {
 			<-ctx.Done()
-			return ticket.MaybeDelivered(ctx.Err())
+			return &ticket.DeliveryFault{Err: ctx.Err(), MaybeDelivered: true}
 		})
 		desk, err := ticket.NewDesk(memstore.New(), ticket.Config{Logger: slog.New(slog.DiscardHandler), Notifiers: map[string]ticket.Notifier{"": n}})
 		require.NoError(t, err)
@@ -268,7 +274,7 @@ func TestAnAttemptThatNeverBegan(t *testing.T) {
 	busy := 300
 	n := ticket.NotifierFunc(func(context.Context, ticket.Notification) error {
 		if busy--; busy > 0 {
-			return ticket.NotAttempted(errors.New("no room"))
+			return &ticket.DeliveryFault{Err: errors.New("no room"), NotAttempted: true}
 		}
 		return nil
 	})
@@ -315,7 +321,7 @@ func TestAnOwnFaultIsLoud(t *testing.T) {
 		var log bytes.Buffer
 		err := errors.New("5.7.1 not as this sender")
 		if own {
-			err = ticket.SenderFault(err)
+			err = &ticket.DeliveryFault{Err: err, SenderFault: true}
 		}
 		n := ticket.NotifierFunc(func(context.Context, ticket.Notification) error { return err })
 		k := newKit(t, func(cfg *ticket.Config) {
@@ -370,7 +376,7 @@ func TestARefusedOutcomeHoldsUpNoOther(t *testing.T) {
 					mu.Unlock()
 					time.Sleep(time.Second) // so that they end together
 					if n.To.Person.ID == "3" {
-						return ticket.Permanent(errors.New("bad words"))
+						return &ticket.DeliveryFault{Err: errors.New("bad words"), Permanent: true}
 					}
 					return nil
 				})
@@ -418,7 +424,7 @@ func TestACallThatReturnsLate(t *testing.T) {
 		state ticket.DeliveryState
 	}{
 		"and has delivered":         {nil, 1, ticket.DeliverySent},
-		"and perhaps has delivered": {ticket.MaybeDelivered(errors.New("no answer")), 1, ticket.DeliveryPending},
+		"and perhaps has delivered": {&ticket.DeliveryFault{Err: errors.New("no answer"), MaybeDelivered: true}, 1, ticket.DeliveryPending},
 		"and has failed":            {errors.New("refused"), 2, ticket.DeliverySent},
 	} {
 		t.Run(name, func(t *testing.T) {

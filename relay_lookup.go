@@ -9,24 +9,24 @@ import (
 	"time"
 )
 
-// guardWindow is the time that the caps of a [SendLimits] are for.
-const guardWindow = time.Hour
+// limitWindow is the period that the caps of [SendLimits] are for.
+const limitWindow = time.Hour
 
-// briefed is a brief, or why there is none.
-type briefed struct {
+// loadedContext is a delivery context, or the error of loading it.
+type loadedContext struct {
 	DeliveryContext
 	err   error
 	alone bool // others could be looked up, so it is not the store as a whole
 }
 
-// briefs looks up what claimed deliveries are about: all at once where the store
-// can, else, or where one of them cannot be read, each by itself.
-func (d *Desk) briefs(ctx context.Context, rows []Delivery) []briefed {
-	list := make([]briefed, len(rows))
-	since, most := d.now().Add(-guardWindow), max(d.cfg.SendLimits.PerRecipient, d.cfg.SendLimits.PerTicket, 0)
-	briefer, _ := d.store.(DeliveryLoader)
-	if briefer != nil {
-		found, err := briefer.DeliveryContexts(ctx, rows, since, most)
+// deliveryContexts loads the contexts of claimed deliveries: all at once if the
+// store is a [DeliveryLoader], and one by one if it is not or if one cannot be read.
+func (d *Desk) deliveryContexts(ctx context.Context, rows []Delivery) []loadedContext {
+	list := make([]loadedContext, len(rows))
+	since, most := d.now().Add(-limitWindow), max(d.cfg.SendLimits.PerRecipient, d.cfg.SendLimits.PerTicket, 0)
+	loader, _ := d.store.(DeliveryLoader)
+	if loader != nil {
+		found, err := loader.DeliveryContexts(ctx, rows, since, most)
 		switch {
 		case err == nil && len(found) == len(rows):
 			for i := range found {
@@ -34,7 +34,7 @@ func (d *Desk) briefs(ctx context.Context, rows []Delivery) []briefed {
 			}
 			return list
 		case errors.Is(err, errors.ErrUnsupported):
-			briefer = nil
+			loader = nil
 		case ctx.Err() != nil:
 			for i := range list {
 				list[i].err = err
@@ -49,13 +49,13 @@ func (d *Desk) briefs(ctx context.Context, rows []Delivery) []briefed {
 			b.err = list[0].err
 			continue
 		}
-		if briefer == nil {
-			b.DeliveryContext, b.err = d.brief(ctx, &rows[i], since, most)
+		if loader == nil {
+			b.DeliveryContext, b.err = d.deliveryContext(ctx, &rows[i], since, most)
 		} else {
 			var one []DeliveryContext
-			one, b.err = briefer.DeliveryContexts(ctx, rows[i:i+1], since, most)
+			one, b.err = loader.DeliveryContexts(ctx, rows[i:i+1], since, most)
 			if b.err == nil && len(one) != 1 {
-				b.err = errors.New("ticket: the store gave another number of briefs than it was asked for")
+				b.err = errors.New("ticket: the store gave another number of delivery contexts than it was asked for")
 			}
 			if b.err == nil {
 				b.DeliveryContext = one[0]
@@ -73,8 +73,9 @@ func (d *Desk) briefs(ctx context.Context, rows []Delivery) []briefed {
 	return list
 }
 
-// brief looks up what one delivery is about, for stores that are no [DeliveryLoader].
-func (d *Desk) brief(ctx context.Context, row *Delivery, since time.Time, most int) (b DeliveryContext, err error) {
+// deliveryContext loads the context of one delivery, for a store that is no
+// [DeliveryLoader].
+func (d *Desk) deliveryContext(ctx context.Context, row *Delivery, since time.Time, most int) (b DeliveryContext, err error) {
 	var events []Event
 	if b.Ticket, err = d.store.Ticket(ctx, row.Tenant, row.Ticket); err == nil {
 		events, err = d.store.Events(ctx, row.Tenant, row.Ticket, row.Seq-1, 1)
@@ -103,7 +104,7 @@ func (d *Desk) brief(ctx context.Context, row *Delivery, since time.Time, most i
 			b.Previous, before = p.ID, p.Seq
 		}
 	}
-	if !d.guarded(row) {
+	if !row.toCustomer() {
 		return b, err
 	}
 	for _, p := range ask(DeliveryQuery{State: []DeliveryState{DeliveryBounced}, Limit: 1}) {
@@ -117,7 +118,7 @@ func (d *Desk) brief(ctx context.Context, row *Delivery, since time.Time, most i
 	return b, err
 }
 
-// notification builds what the notifier gets.
+// notification builds the notification that the notifier is given.
 func (d *Desk) notification(row *Delivery, b *DeliveryContext, to Recipient) Notification {
 	t, e := &b.Ticket, &b.Event
 	n := Notification{
@@ -182,7 +183,7 @@ func (d *Desk) into(ctx context.Context, row *Delivery, b *DeliveryContext) (Num
 		return "", nil
 	case err != nil:
 		return "", err
-	case d.guarded(row) && !next.concerns(row.To.Person):
+	case row.toCustomer() && !next.concerns(row.To.Person):
 		return "", nil
 	}
 	return next.Number, nil

@@ -9,7 +9,7 @@ import (
 
 // longestWait is the longest that the desk lets a delivery wait for its next attempt.
 func (r Relay) longestWait() time.Duration {
-	most := 24 * time.Hour // by RetryAfter
+	most := longestRetryAfter
 	if d := 48 * r.MaxBackoff; d/48 == r.MaxBackoff {
 		most = max(most, d)
 	} else {
@@ -47,16 +47,16 @@ func (a *ahead) due(now time.Time) bool {
 	return true
 }
 
-// again has it looked anew.
+// again makes the next call of due return true.
 func (a *ahead) again() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.next = time.Time{}
 }
 
-// hasten brings forward what waits for a time that lies further ahead than the desk
+// rescheduleAhead brings forward what waits for a time that lies further ahead than the desk
 // ever sets one, when it is time to look.
-func (d *Desk) hasten(ctx context.Context) error {
+func (d *Desk) rescheduleAhead(ctx context.Context) error {
 	s, ok := d.store.(Rescheduler)
 	if !ok {
 		return errors.ErrUnsupported
@@ -66,11 +66,11 @@ func (d *Desk) hasten(ctx context.Context) error {
 		return nil
 	}
 	wait, lease := d.cfg.Relay.longestWait(), max(longestLease, d.cfg.Relay.Lease)
-	h := RescheduleRequest{Now: now, Due: nearest(now.Add(margin).Add(wait), epoch, lastNow), Until: nearest(now.Add(margin).Add(lease), epoch, lastNow), Notifiers: sortedKeys(d.serving())}
-	if len(h.Notifiers) == 0 {
+	r := RescheduleRequest{Now: now, Due: nearest(now.Add(margin).Add(wait), epoch, lastNow), Until: nearest(now.Add(margin).Add(lease), epoch, lastNow), Notifiers: sortedKeys(d.serving())}
+	if len(r.Notifiers) == 0 {
 		return nil
 	}
-	n, err := s.Reschedule(ctx, h)
+	n, err := s.Reschedule(ctx, r)
 	if n > 0 {
 		d.wake.all()
 	}
@@ -80,8 +80,8 @@ func (d *Desk) hasten(ctx context.Context) error {
 	return err
 }
 
-// hastenNow brings forward deliveries that wait, for Redrive.
-func (d *Desk) hastenNow(ctx context.Context, tenant string, ids []ID) (int, error) {
+// rescheduleNow brings forward deliveries that wait, for Redrive.
+func (d *Desk) rescheduleNow(ctx context.Context, tenant string, ids []ID) (int, error) {
 	if len(ids) == 0 {
 		return 0, nil
 	}

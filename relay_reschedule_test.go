@@ -69,7 +69,9 @@ func TestRunBringsForward(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t)
 		now := k.clock.Now()
-		k.sent.FailWith(func(ticket.Notification) error { return ticket.RetryAfter(errors.New("busy"), 24*time.Hour) })
+		k.sent.FailWith(func(ticket.Notification) error {
+			return &ticket.DeliveryFault{Err: errors.New("busy"), RetryAfter: 24 * time.Hour}
+		})
 		k.open(lin, ticket.Draft{Requester: bob.Person, Solution: "x"})
 		k.deliver()
 		k.sent.FailWith(nil)
@@ -97,7 +99,9 @@ func TestRunBringsForward(t *testing.T) {
 // Redrive makes what waits for its next attempt due at once.
 func TestRedriveOfWhatWaits(t *testing.T) {
 	k := newKit(t)
-	k.sent.FailWith(func(ticket.Notification) error { return ticket.MaybeDelivered(errors.New("no answer")) })
+	k.sent.FailWith(func(ticket.Notification) error {
+		return &ticket.DeliveryFault{Err: errors.New("no answer"), MaybeDelivered: true}
+	})
 	tk := k.open(lin, ticket.Draft{Requester: ada.Person, Solution: "x"})
 	k.deliver()
 	k.sent.FailWith(nil)
@@ -111,4 +115,20 @@ func TestRedriveOfWhatWaits(t *testing.T) {
 	require.Empty(t, k.told(q))
 	_, err = k.desk.Redrive(t.Context(), super, ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.DeliveryClaimed}})
 	require.ErrorIs(t, err, ticket.ErrInvalid)
+}
+
+// A notification is due by the clock that was set back, not by the later time of
+// the event before.
+func TestWhatIsDueAfterAClockWasSetBackIsDelivered(t *testing.T) {
+	k := newKit(t)
+	tk := k.open(ada, ticket.Draft{})
+	k.deliver()
+	k.clock.Advance(24 * time.Hour) // wrong for a moment
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionNote, Note: "n"})
+	k.clock.Advance(-24 * time.Hour)
+	k.sent.Reset()
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionReply, Message: "m"})
+	k.clock.Advance(time.Hour)
+	k.deliver()
+	k.sent.RequireSent(t, ticket.KindAnswered, "ada@example.org")
 }

@@ -2,6 +2,7 @@ package ticket_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/ticketkit/ticket"
 	"github.com/ticketkit/ticket/memstore"
+	"github.com/ticketkit/ticket/tickettest"
 )
 
 // Deliver, called on a schedule, does not begin a delivery again whose attempt of
@@ -76,4 +78,32 @@ func TestShutdownEndsInTimeHoweverManyRun(t *testing.T) {
 			})
 		}
 	}
+}
+
+// noSettle is a store that cannot settle.
+type noSettle struct{ ticket.Store }
+
+func (noSettle) Settle(context.Context, []ticket.Settlement) error { return errors.New("disk full") }
+
+// Shutdown does not wait for the rest of a long lease while the store refuses to
+// settle.
+func TestShutdownEndsInTimeThoughSettlingFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sent := tickettest.NewRecorder()
+		desk, err := ticket.NewDesk(noSettle{memstore.New()}, ticket.Config{Logger: slog.New(slog.DiscardHandler),
+			Notifiers: map[string]ticket.Notifier{"": sent}, Relay: ticket.Relay{Lease: 20 * time.Minute}})
+		require.NoError(t, err)
+		done := make(chan error)
+		go func() { done <- desk.Run(t.Context()) }()
+		_, err = desk.Open(t.Context(), ada, ticket.Draft{Subject: "s"})
+		require.NoError(t, err)
+		time.Sleep(time.Second)
+		begin := time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		require.ErrorIs(t, desk.Shutdown(ctx), context.DeadlineExceeded)
+		took := time.Since(begin)
+		require.NoError(t, <-done)
+		require.Less(t, took, 10*time.Second)
+	})
 }

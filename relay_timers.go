@@ -17,7 +17,7 @@ import (
 type stuck struct {
 	mu    sync.Mutex
 	of    map[Ref]stuckTimer
-	far   time.Time            // when to look behind all of them next, if they are many
+	far   time.Time            // when to look past all of them next, if they are many
 	prune time.Time            // when to forget what has not come up again
 	told  map[string]time.Time // when each reason was logged last
 }

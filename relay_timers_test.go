@@ -8,12 +8,14 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/ticketkit/ticket"
 	"github.com/ticketkit/ticket/memstore"
+	"github.com/ticketkit/ticket/tickettest"
 )
 
 // countedStore counts what is read of it.
@@ -55,7 +57,7 @@ func hiddenFromSystems(a ticket.Actor, t ticket.Ticket) bool {
 	return a.Role == ticket.RoleSystem && strings.HasPrefix(t.Subject, "hidden")
 }
 
-// Timers that a desk cannot fire, whatever the reason, are not read anew at each
+// Timers that a desk cannot fire, whatever the reason, are not read again at each
 // call, keep no other from being fired, and are fired when it can be.
 func TestTimersThatCannotBeFired(t *testing.T) {
 	const n = 450
@@ -112,7 +114,7 @@ func TestTimersThatCannotBeFired(t *testing.T) {
 			}
 			k.clock.Advance(30 * 24 * time.Hour)
 			fired, err := fire()
-			require.Equal(t, 1, fired, "the one behind all of them")
+			require.Equal(t, 1, fired, "the one after all of them")
 			got, err2 := k.desk.Get(t.Context(), super, good.ID)
 			require.NoError(t, err2)
 			require.Equal(t, ticket.StatusClosed, got.Status)
@@ -205,4 +207,44 @@ func TestTimersAfterAClockWasPutBack(t *testing.T) {
 	got, err := k.desk.Get(t.Context(), super, tk.ID)
 	require.NoError(t, err)
 	require.Equal(t, ticket.StatusClosed, got.Status)
+}
+
+// The event of a stopped timer reaches an event notifier without waiting for a
+// poll.
+func TestAStoppedTimerWakesTheRelay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stream := tickettest.NewRecorder()
+		desk, err := ticket.NewDesk(memstore.New(), ticket.Config{Logger: slog.New(slog.DiscardHandler), Policy: noClose{},
+			Notifiers: map[string]ticket.Notifier{"s": stream}, EventNotifiers: []string{"s"}, Relay: ticket.Relay{Poll: 10 * time.Hour}})
+		require.NoError(t, err)
+		tk, err := desk.Open(t.Context(), ada, ticket.Draft{Subject: "s"})
+		require.NoError(t, err)
+		_, err = desk.Do(t.Context(), lin, tk.ID, ticket.Action{Name: ticket.ActionResolve, Message: "m"})
+		require.NoError(t, err)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- desk.Run(ctx) }()
+		synctest.Wait()
+		time.Sleep(7*24*time.Hour + time.Minute)
+		_, err = desk.FireTimers(t.Context())
+		require.NoError(t, err)
+		synctest.Wait()
+		time.Sleep(time.Second)
+		got := len(stream.Sent())
+		tt, err := desk.Get(t.Context(), cron, tk.ID)
+		require.NoError(t, err)
+		cancel()
+		require.ErrorIs(t, <-done, context.Canceled)
+		require.EqualValues(t, tt.Version, got)
+	})
+}
+
+// noClose is a policy under which nothing is closed.
+type noClose struct{ ticket.DefaultPolicy }
+
+func (noClose) MayDo(_ ticket.Actor, _ ticket.Ticket, a ticket.ActionName) error {
+	if a == ticket.ActionClose {
+		return errors.New("no")
+	}
+	return nil
 }

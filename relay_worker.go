@@ -13,88 +13,90 @@ import (
 	"unicode/utf8"
 )
 
-// A courier works for one notifier: it claims deliveries, has each made by a
-// goroutine of its own, and settles those that have ended while the next are on
-// their way already. No more are on their way at a time than Relay.Batch and the
-// notifier allow, and one that takes long holds up none that is claimed later.
-type courier struct {
+// A worker delivers for one notifier in one call of Run or Deliver. It claims
+// deliveries, attempts each in its own goroutine, and settles those that have ended
+// while others are in flight. Relay.Batch and the notifier's limits bound how many
+// are in flight. A slow attempt delays none that is claimed later.
+//
+// This file has the worker and one attempt: claim, begin, attempt, outcome, settle.
+type worker struct {
 	d        *Desk
-	via      string
+	name     string // of the notifier
 	n        Notifier
 	lease    time.Duration   // longer than an attempt takes
 	hurry    context.Context // done when settling must not take long any more
-	busy     int             // deliveries on their way
+	busy     int             // deliveries in flight
 	ended    chan Settlement // has room for all of them
 	settling bool            // one call at a time; what ends meanwhile waits for the next
 	settled  chan error      // what came of it
 	sum      DeliveryCounts
 }
 
-// overrun is how long an attempt may go on after its context was done, and a
-// settlement after it was hurried.
+// overrun is how long an attempt may continue after its context is done, and a
+// settlement after hurry is done.
 const overrun = time.Second
 
-func newCourier(hurry context.Context, d *Desk, via string, n Notifier) *courier {
+func newWorker(hurry context.Context, d *Desk, name string, n Notifier) *worker {
 	width, lease := d.cfg.Relay.Batch, d.cfg.Relay.Lease
-	p := paceOf(n)
-	if p.Concurrency > 0 {
-		width = min(width, p.Concurrency)
+	concurrency, timeout := limitsOf(n)
+	if concurrency > 0 {
+		width = min(width, concurrency)
 	}
-	if p.Timeout > 0 {
-		lease = max(lease, min(p.Timeout, longestLease)/3*4)
+	if timeout > 0 {
+		lease = max(lease, min(timeout, longestLease)/3*4)
 	}
-	return &courier{d: d, via: via, n: n, lease: lease, hurry: hurry, ended: make(chan Settlement, width), settled: make(chan error, 1)}
+	return &worker{d: d, name: name, n: n, lease: lease, hurry: hurry, ended: make(chan Settlement, width), settled: make(chan error, 1)}
 }
 
-// longestLease bounds what a notifier may ask for.
+// longestLease bounds the lease that a notifier's timeout leads to.
 const longestLease = 24 * time.Hour
 
-// room is how many more deliveries can be on their way.
-func (c *courier) room() int {
-	return max(0, cap(c.ended)-max(c.busy, c.d.calls.under(c.via)))
+// room returns how many more deliveries can be in flight.
+func (w *worker) room() int {
+	return max(0, cap(w.ended)-max(w.busy, w.d.calls.under(w.name)))
 }
 
-// idle reports whether nothing is on its way or being settled.
-func (c *courier) idle() bool { return c.busy == 0 && !c.settling }
+// idle reports whether nothing is in flight or being settled.
+func (w *worker) idle() bool { return w.busy == 0 && !w.settling }
 
 // next is where attempts that have ended come from, when they can be settled.
-func (c *courier) next() <-chan Settlement {
-	if c.settling {
+func (w *worker) next() <-chan Settlement {
+	if w.settling {
 		return nil
 	}
-	return c.ended
+	return w.ended
 }
 
-// clear works until nothing is due, and returns the store's error that ended it
-// before. What is under way then is still brought to its end.
-func (c *courier) clear(ctx context.Context) (first error) {
+// clear works until nothing is due, or until the store fails, and returns that
+// error. It waits for the attempts in flight.
+func (w *worker) clear(ctx context.Context) (first error) {
 	for {
-		freed := c.d.calls.freed.next() // before the look, so that no place is missed
+		freed := w.d.calls.freed.next() // before the look, so that no place is missed
 		asked := 0
-		if first == nil && c.room() > 0 {
+		if first == nil && w.room() > 0 {
 			var found int
-			if found, asked, first = c.claim(ctx, ctx); found > 0 && first == nil {
+			if found, asked, first = w.claim(ctx, ctx); found > 0 && first == nil {
 				continue
 			}
 		}
 		if asked > 0 {
 			freed = nil // what there was place for is not due
 		}
-		if c.idle() && (asked > 0 || first != nil || ctx.Err() != nil || c.d.calls.stray(c.via)) {
+		if w.idle() && (asked > 0 || first != nil || ctx.Err() != nil || w.d.calls.stray(w.name)) {
 			return cmp.Or(first, ctx.Err())
 		}
 		done := ctx.Done()
-		if !c.idle() {
+		if !w.idle() {
 			done = nil // what is on its way is waited for
 		}
 		// What is settled has perhaps freed the next in its line.
 		select {
 		case <-done:
 		case <-freed: // by another Run or Deliver
-		case s := <-c.next():
-			c.settle(ctx, s)
-		case err := <-c.settled:
-			c.settling = false
+		case s := <-w.next():
+			w.settle(ctx, s)
+		case err := <-w.settled:
+			w.settling = false
 			if first == nil {
 				first = err
 			}
@@ -102,34 +104,34 @@ func (c *courier) clear(ctx context.Context) (first error) {
 	}
 }
 
-// stay works until ctx is done, and waits for what is on its way then.
-func (c *courier) stay(ctx, attempts context.Context) {
-	poll := time.NewTimer(c.d.cfg.Relay.Poll)
+// stay works until ctx is done, and then waits for the attempts in flight.
+func (w *worker) stay(ctx, attempts context.Context) {
+	poll := time.NewTimer(w.d.cfg.Relay.Poll)
 	defer poll.Stop()
 	var woken, freed <-chan struct{}
 	look := true  // there may be something due
 	rest := false // but a store in trouble is left alone until the next poll
 	for {
-		freed = c.d.calls.freed.next()
+		freed = w.d.calls.freed.next()
 		if !look || rest {
 			freed = nil
 		}
-		if look && c.room() > 0 && !rest && ctx.Err() == nil {
-			woken = c.d.wake.next() // before the look, so that no commit is missed
-			found, asked, err := c.claim(ctx, attempts)
+		if look && w.room() > 0 && !rest && ctx.Err() == nil {
+			woken = w.d.wake.next() // before the look, so that no commit is missed
+			found, asked, err := w.claim(ctx, attempts)
 			look = err != nil || found == asked
 			if asked > 0 {
 				freed = nil
 			}
-			poll.Reset(c.d.cfg.Relay.Poll)
+			poll.Reset(w.d.cfg.Relay.Poll)
 			if err != nil && ctx.Err() == nil {
-				c.d.trouble(ctx, "deliver", err)
+				w.d.trouble(ctx, "deliver", err)
 				rest = true
 			}
 		}
 		done := ctx.Done()
 		if ctx.Err() != nil {
-			if c.idle() {
+			if w.idle() {
 				return
 			}
 			done = nil // known already: only what is on its way is waited for
@@ -141,13 +143,13 @@ func (c *courier) stay(ctx, attempts context.Context) {
 		case <-freed:
 		case <-poll.C:
 			look, rest = true, false
-			poll.Reset(c.d.cfg.Relay.Poll)
-		case s := <-c.next():
-			c.settle(ctx, s)
-		case err := <-c.settled:
-			c.settling, look = false, true // it has perhaps freed the next in its line
+			poll.Reset(w.d.cfg.Relay.Poll)
+		case s := <-w.next():
+			w.settle(ctx, s)
+		case err := <-w.settled:
+			w.settling, look = false, true // it has perhaps freed the next in its line
 			if err != nil {
-				c.d.trouble(ctx, "settle deliveries", err)
+				w.d.trouble(ctx, "settle deliveries", err)
 			}
 		}
 	}
@@ -161,85 +163,85 @@ type batch struct {
 
 // claim takes what is due, as much as there is room for, and sets it on its way.
 // It returns how many there were, and how many were asked for.
-func (c *courier) claim(ctx, attempts context.Context) (found, asked int, err error) {
+func (w *worker) claim(ctx, attempts context.Context) (found, asked int, err error) {
 	// From before the claim, so that what is made of it ends within the lease.
-	attempts, cancel := context.WithTimeout(attempts, c.lease/4*3)
-	b := &batch{cancel: cancel} // by whoever ends last
-	places := c.d.calls.reserve(c.via, cap(c.ended), cap(c.ended)-c.busy)
+	attempts, cancel := context.WithTimeout(attempts, w.lease/4*3)
+	b := &batch{cancel: cancel} // called by the attempt that ends last
+	places := w.d.calls.reserve(w.name, cap(w.ended), cap(w.ended)-w.busy)
 	var rows []Delivery
 	if places > 0 {
-		rows, err = c.d.store.Claim(ctx, ClaimRequest{Now: c.d.now(), Lease: c.lease, Limit: places, Notifiers: []string{c.via}})
+		rows, err = w.d.store.Claim(ctx, ClaimRequest{Now: w.d.now(), Lease: w.lease, Limit: places, Notifiers: []string{w.name}})
 	}
 	if err != nil {
 		rows = nil
 	}
-	c.d.calls.release(c.via, places-len(rows))
+	w.d.calls.release(w.name, places-len(rows))
 	if len(rows) == 0 {
 		b.cancel()
 		return 0, places, err
 	}
-	c.busy += len(rows)
+	w.busy += len(rows)
 	b.left.Store(int64(len(rows)))
-	briefs := c.d.briefs(attempts, rows)
+	contexts := w.d.deliveryContexts(attempts, rows)
 	for i := range rows {
 		switch {
-		case briefs[i].err == nil:
-			c.begin(attempts, b, &rows[i], &briefs[i].DeliveryContext)
-		case briefs[i].alone:
-			c.d.calls.release(c.via, 1)
-			c.end(b, c.d.failed(attempts, &rows[i], briefs[i].err))
+		case contexts[i].err == nil:
+			w.begin(attempts, b, &rows[i], &contexts[i].DeliveryContext)
+		case contexts[i].alone:
+			w.d.calls.release(w.name, 1)
+			w.end(b, w.d.failed(attempts, &rows[i], contexts[i].err))
 		default:
-			c.d.calls.release(c.via, 1)
-			c.end(b, c.d.putOff(attempts, &rows[i], briefs[i].err))
-			err = briefs[i].err
+			w.d.calls.release(w.name, 1)
+			w.end(b, w.d.putOff(attempts, &rows[i], contexts[i].err))
+			err = contexts[i].err
 		}
 	}
 	return len(rows), places, err
 }
 
 // end is called once for each delivery.
-func (c *courier) end(b *batch, s Settlement) {
+func (w *worker) end(b *batch, s Settlement) {
 	if b.left.Add(-1) == 0 {
 		b.cancel()
 	}
-	c.ended <- s
+	w.ended <- s
 }
 
 // begin has a delivery made by a goroutine. It ends soon after ctx is done, even
 // where the notifier does not return; until it does, the delivery is not begun
 // again by this desk, and the place is taken.
-func (c *courier) begin(ctx context.Context, b *batch, row *Delivery, brief *DeliveryContext) {
-	calls := c.d.calls
+func (w *worker) begin(ctx context.Context, b *batch, row *Delivery, about *DeliveryContext) {
+	calls := w.d.calls
 	switch late, entered := calls.enter(row.ID); {
 	case late.Outcome != 0:
-		calls.release(c.via, 1)
-		c.end(b, c.d.settled(ctx, row, late))
+		calls.release(w.name, 1)
+		w.end(b, w.d.settled(ctx, row, late))
 		return
 	case !entered:
-		calls.release(c.via, 1)
-		c.end(b, c.d.failed(ctx, row, errors.New("the attempt before has not returned")))
+		calls.release(w.name, 1)
+		w.end(b, w.d.failed(ctx, row, errors.New("the attempt before has not returned")))
 		return
 	}
 	var once sync.Once
-	end := func(s func() Settlement) { once.Do(func() { c.end(b, s()) }) }
+	end := func(s func() Settlement) { once.Do(func() { w.end(b, s()) }) }
 	stop := context.AfterFunc(ctx, func() {
-		time.AfterFunc(min(overrun, c.lease/8), func() {
+		time.AfterFunc(min(overrun, w.lease/8), func() {
 			end(func() Settlement {
-				calls.lose(c.via, row.ID)
-				return c.d.failed(ctx, row, errors.New("the notifier does not return"))
+				calls.lose(w.name, row.ID)
+				return w.d.failed(ctx, row, errors.New("the notifier does not return"))
 			})
 		})
 	})
 	go func() {
-		s := func() Settlement { return c.d.failed(ctx, row, errors.New("the notifier ended its goroutine")) }
+		s := func() Settlement { return w.d.failed(ctx, row, errors.New("the notifier ended its goroutine")) }
 		var out Settlement
 		defer func() {
 			stop()
-			calls.leave(c.via, row.ID, out)
+			calls.leave(w.name, row.ID, out)
 			end(s)
 		}()
-		out = c.d.attempt(ctx, c.n, row, brief)
-		s = func() Settlement { return c.d.settled(ctx, row, out) }
+		out = w.d.attempt(ctx, w.n, row, about)
+		s = func() Settlement { return w.d.settled(ctx, row, out) }
 	}()
 }
 
@@ -249,27 +251,27 @@ const linger = time.Millisecond
 
 // settle begins to record how attempts ended: the one given, and what ends right
 // after it.
-func (c *courier) settle(ctx context.Context, first Settlement) {
-	list := append(make([]Settlement, 0, c.busy), first)
+func (w *worker) settle(ctx context.Context, first Settlement) {
+	list := append(make([]Settlement, 0, w.busy), first)
 	timer := time.NewTimer(linger)
 	defer timer.Stop()
-	for waiting := true; waiting && len(list) < c.busy; {
+	for waiting := true; waiting && len(list) < w.busy; {
 		select {
-		case s := <-c.ended:
+		case s := <-w.ended:
 			list = append(list, s)
 		case <-timer.C:
 			waiting = false
 		}
 	}
-	c.busy -= len(list)
+	w.busy -= len(list)
 	for i := range list {
-		c.sum.count(list[i].Outcome)
+		w.sum.count(list[i].Outcome)
 	}
-	c.settling = true
+	w.settling = true
 	go func() {
-		err := c.record(ctx, list)
-		c.d.places.leave(list)
-		c.settled <- err
+		err := w.record(ctx, list)
+		w.d.places.leave(list)
+		w.settled <- err
 	}()
 }
 
@@ -277,19 +279,19 @@ func (c *courier) settle(ctx context.Context, first Settlement) {
 // tried again while the lease lasts, so that what was delivered is not delivered
 // again. Where the store does not take them together, each is settled by itself, so
 // that one which it refuses holds up no other.
-func (c *courier) record(ctx context.Context, list []Settlement) error {
-	settle, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.lease/4)
+func (w *worker) record(ctx context.Context, list []Settlement) error {
+	settle, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.lease/4)
 	defer cancel()
-	defer context.AfterFunc(c.hurry, func() { time.AfterFunc(overrun, cancel) })() //nolint:contextcheck // it only ends the one above
+	defer context.AfterFunc(w.hurry, func() { time.AfterFunc(overrun, cancel) })() //nolint:contextcheck // it only ends the one above
 	// But others wait to be settled meanwhile: for a few, not as long as for the store.
-	few, cancelFew := context.WithTimeout(settle, c.d.cfg.Relay.Lease/4)
+	few, cancelFew := context.WithTimeout(settle, w.d.cfg.Relay.Lease/4)
 	defer cancelFew()
 	var refused []error
 	all := len(list)
 	for try := 1; ; try++ {
-		err := c.d.store.Settle(settle, list)
+		err := w.d.store.Settle(settle, list)
 		if err != nil && !errors.Is(err, ErrClaimLost) && (try > 1 || errors.Is(err, ErrInvalid)) {
-			list, err = c.recordEach(settle, list, &refused)
+			list, err = w.recordEach(settle, list, &refused)
 		}
 		wait := settle
 		if len(list) < all {
@@ -300,7 +302,7 @@ func (c *courier) record(ctx context.Context, list []Settlement) error {
 			// Somebody else has taken over what took longer than the lease, or an
 			// earlier try got through; the recipient can tell a repeat by its ID.
 			if try == 1 {
-				c.d.cfg.Logger.LogAttrs(ctx, slog.LevelWarn, "ticket: a lease ran out during delivery, it will be repeated")
+				w.d.cfg.Logger.LogAttrs(ctx, slog.LevelWarn, "ticket: a lease ran out during delivery, it will be repeated")
 			}
 			return errors.Join(refused...)
 		case err == nil, pause(wait, try+6) != nil:
@@ -312,15 +314,15 @@ func (c *courier) record(ctx context.Context, list []Settlement) error {
 // recordEach settles deliveries one by one, and returns those to try again with the
 // first error. What the store refuses is recorded without its words: else the
 // delivery would be made again when the lease is over, and again.
-func (c *courier) recordEach(ctx context.Context, list []Settlement, refused *[]error) (left []Settlement, first error) {
+func (w *worker) recordEach(ctx context.Context, list []Settlement, refused *[]error) (left []Settlement, first error) {
 	for i := range list {
 		s := list[i : i+1]
-		err := c.d.store.Settle(ctx, s)
+		err := w.d.store.Settle(ctx, s)
 		if errors.Is(err, ErrInvalid) {
 			*refused = append(*refused, fmt.Errorf("the outcome of delivery %s: %w", s[0].ID, err))
 			bare := s[0]
 			bare.Error, bare.Address = "the store did not take what became of it", ""
-			if err = c.d.store.Settle(ctx, []Settlement{bare}); errors.Is(err, ErrInvalid) {
+			if err = w.d.store.Settle(ctx, []Settlement{bare}); errors.Is(err, ErrInvalid) {
 				continue
 			}
 		}
@@ -331,7 +333,7 @@ func (c *courier) recordEach(ctx context.Context, list []Settlement, refused *[]
 	return left, first
 }
 
-// attempt makes one delivery and says what became of it.
+// attempt makes one delivery and returns its outcome.
 func (d *Desk) attempt(ctx context.Context, n Notifier, claimed *Delivery, b *DeliveryContext) (s Settlement) {
 	made := *claimed // the original is looked at by who waits for the end
 	row := &made
@@ -369,7 +371,7 @@ func (d *Desk) attempt(ctx context.Context, n Notifier, claimed *Delivery, b *De
 	if err := d.recount(ctx, row, b); err != nil {
 		return d.later(row, err)
 	}
-	switch v := d.look(row, b, to.Person); {
+	switch v := d.checkLimits(row, b, to.Person); {
 	case v.wait:
 		return Settlement{Outcome: OutcomeRetry, Due: d.now().Add(capWait), Error: v.why}
 	case v.why != "":
@@ -401,32 +403,32 @@ func (d *Desk) attempt(ctx context.Context, n Notifier, claimed *Delivery, b *De
 	return d.outcome(ctx, row, err)
 }
 
-// outcome is what a notifier's error leads to.
+// outcome returns the settlement that a notifier's error leads to.
 func (d *Desk) outcome(ctx context.Context, row *Delivery, err error) Settlement {
 	if err == nil {
 		return Settlement{Outcome: OutcomeDone}
 	}
 	s := Settlement{Outcome: OutcomeRetry, Failures: row.Failures + 1, Error: textOf(err)}
-	refusal := refusalOf(err)
-	s.loud = refusal.own
+	fault := DeliveryFaultOf(err)
+	s.loud = fault.SenderFault
 	var wait time.Duration
-	if refusal.unsure {
+	if fault.MaybeDelivered {
 		s.Failures, wait = d.cfg.Relay.unsure(row.Failures)
 		s.Error = perhaps + ": " + s.Error
 	} else {
 		wait = d.cfg.Relay.wait(s.Failures)
 	}
 	switch {
-	case refusal.bounced && d.guarded(row):
+	case fault.Bounced && row.toCustomer():
 		s.Outcome = OutcomeBounce
-	case refusal.idle:
+	case fault.NotAttempted && !fault.Permanent:
 		s.Failures, s.Due = row.Failures, d.now().Add(d.cfg.Relay.wait(1))
-	case !refusal.final && !refusal.unsure && errors.Is(ctx.Err(), context.Canceled): // the process is stopping
+	case !fault.Permanent && !fault.MaybeDelivered && errors.Is(ctx.Err(), context.Canceled): // the process is stopping
 		s.Failures, s.Due = row.Failures, d.now()
-	case refusal.final, s.Failures >= d.cfg.Relay.MaxAttempts:
+	case fault.Permanent, s.Failures >= d.cfg.Relay.MaxAttempts:
 		s.Outcome = OutcomeGiveUp
 	default:
-		s.Due = d.now().Add(max(wait, refusal.wait))
+		s.Due = d.now().Add(max(wait, fault.RetryAfter))
 	}
 	return s
 }
@@ -479,7 +481,7 @@ func (d *Desk) settled(ctx context.Context, row *Delivery, s Settlement) Settlem
 	// Not the error itself: a notifier's may hold an address. Desk.Deliveries has it.
 	if d.cfg.Logger.Enabled(ctx, level) {
 		d.cfg.Logger.LogAttrs(ctx, level, what, slog.String("id", row.ID.String()), slog.String("ticket", row.Ticket.String()), slog.String("kind", string(row.Kind)),
-			slog.String("via", row.Notifier), slog.Int("attempt", row.Attempts), slog.String("state", string(s.Outcome.State())))
+			slog.String("notifier", row.Notifier), slog.Int("attempt", row.Attempts), slog.String("state", string(s.Outcome.State())))
 	}
 	if d.cfg.Relay.Observe != nil {
 		err := safely("Relay.Observe", func() error { d.cfg.Relay.Observe(ctx, *row, s); return nil })
@@ -490,7 +492,7 @@ func (d *Desk) settled(ctx context.Context, row *Delivery, s Settlement) Settlem
 	return s
 }
 
-// safely calls the host's code; a panic in it is an error.
+// safely calls a function of the application and returns a panic as an error.
 func safely(what string, f func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {

@@ -2,6 +2,12 @@ package ticket_test
 
 import (
 	"context"
+	"errors"
+	"log/slog"
+	"math"
+	"runtime"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -10,6 +16,7 @@ import (
 
 	"github.com/ticketkit/ticket"
 	"github.com/ticketkit/ticket/memstore"
+	"github.com/ticketkit/ticket/tickettest"
 )
 
 // lazyStore takes its time to claim and to settle.
@@ -85,4 +92,152 @@ func TestSettleInBackground(t *testing.T) {
 		require.Len(t, called, 4)
 		require.Less(t, time.Since(begin), 8*time.Second)
 	})
+}
+
+// Attempts that hang hold up no other delivery, and Shutdown returns by its
+// deadline.
+func TestAttemptsThatHangLeaveRoomForOthersAndForShutdown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		var good atomic.Int64
+		n := ticket.NotifierFunc(func(_ context.Context, n ticket.Notification) error {
+			if strings.HasPrefix(n.To.Person.ID, "hang") {
+				<-release
+				return nil
+			}
+			good.Add(1)
+			return nil
+		})
+		desk, err := ticket.NewDesk(memstore.New(), ticket.Config{Logger: slog.New(slog.DiscardHandler), Notifiers: map[string]ticket.Notifier{"": n}, Relay: ticket.Relay{Poll: 20 * time.Second}})
+		require.NoError(t, err)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- desk.Run(ctx) }()
+		for _, id := range []string{"hang1", "hang2"} {
+			_, err := desk.Open(t.Context(), ticket.Requester(ticket.Person{ID: id}), ticket.Draft{Subject: "s"})
+			require.NoError(t, err)
+		}
+		time.Sleep(time.Hour)
+		before := good.Load()
+		_, err = desk.Open(t.Context(), ada, ticket.Draft{Subject: "s"})
+		require.NoError(t, err)
+		time.Sleep(24 * time.Hour)
+		ok := good.Load() > before
+		// Shutdown with a deadline
+		sctx, scancel := context.WithTimeout(t.Context(), time.Minute)
+		defer scancel()
+		var shut atomic.Bool
+		go func() { _ = desk.Shutdown(sctx); shut.Store(true) }()
+		time.Sleep(time.Hour)
+		sok := shut.Load()
+		close(release)
+		cancel()
+		require.NoError(t, <-done)
+		synctest.Wait()
+		require.True(t, ok, "two poisoned deliveries hold up all others")
+		require.True(t, sok, "Shutdown outlives its deadline")
+	})
+}
+
+// Deliver returns although a notifier calls runtime.Goexit.
+func TestANotifierThatEndsItsGoroutineHasFailed(t *testing.T) {
+	k := newKit(t)
+	k.sent.FailWith(func(ticket.Notification) error { runtime.Goexit(); return nil })
+	k.open(ada, ticket.Draft{})
+	done := make(chan struct{})
+	go func() { defer close(done); _, _ = k.desk.Deliver(context.WithoutCancel(t.Context())) }()
+	select {
+	case <-done:
+	case <-time.After(3 * time.Second):
+		t.Fatal("Deliver never returns")
+	}
+}
+
+// hollowError panics in Error when it is nil.
+type hollowError struct{ s string }
+
+func (e *hollowError) Error() string { return e.s }
+
+// A panic in a function of the application is an error, wherever the relay or a
+// decision calls it.
+func TestPanicsOfTheApplicationAreErrors(t *testing.T) {
+	k := newKit(t, func(c *ticket.Config) {
+		c.Relay.Observe = func(context.Context, ticket.Delivery, ticket.Settlement) { panic("observe") }
+		c.ExtraRecipients = func(_ ticket.Ticket, kind ticket.Kind) []ticket.Recipient {
+			if kind == ticket.KindClosed {
+				panic("copies")
+			}
+			return nil
+		}
+		c.Expected = func(t ticket.Ticket) time.Time {
+			if t.Subject == "expected" {
+				panic("expected")
+			}
+			return time.Time{}
+		}
+	})
+	k.sent.FailWith(func(ticket.Notification) error { var e *hollowError; return e })
+	tk := k.open(ada, ticket.Draft{})
+	did, err := k.desk.Deliver(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, ticket.DeliveryCounts{Again: 2}, did)
+	k.sent.FailWith(nil)
+	k.open(ada, ticket.Draft{Subject: "expected"})
+	did, err = k.desk.Deliver(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, ticket.DeliveryCounts{Done: 1, Again: 1}, did)
+
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionResolve, Message: "m"})
+	k.clock.Advance(ticket.ConfirmWindow)
+	_, err = k.desk.FireTimers(t.Context())
+	require.ErrorContains(t, err, "Config.ExtraRecipients panicked")
+	require.Equal(t, ticket.StatusResolved, k.get(tk).Status, "nobody is left out in silence")
+}
+
+// blip is a store of which some claims fail.
+type blip struct {
+	ticket.Store
+	fail atomic.Int64
+}
+
+func (s *blip) Claim(ctx context.Context, r ticket.ClaimRequest) ([]ticket.Delivery, error) {
+	if s.fail.Add(-1) >= 0 {
+		return nil, errors.New("connection reset")
+	}
+	return s.Store.Claim(ctx, r)
+}
+
+// A worker goes on after one error of the store.
+func TestAClaimThatFailsOnceDoesNotStopTheWorker(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &blip{Store: memstore.New()}
+		sent := tickettest.NewRecorder()
+		desk, err := ticket.NewDesk(s, ticket.Config{Logger: slog.New(slog.DiscardHandler), Notifiers: map[string]ticket.Notifier{"": sent}})
+		require.NoError(t, err)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- desk.Run(ctx) }()
+		time.Sleep(10*time.Second + 500*time.Millisecond)
+		s.fail.Store(1) // one failing claim, at a tick
+		time.Sleep(time.Minute)
+		for range 5 {
+			_, err = desk.Open(t.Context(), ada, ticket.Draft{Subject: "s"})
+			require.NoError(t, err)
+		}
+		time.Sleep(24 * time.Hour)
+		got := len(sent.Sent())
+		cancel()
+		require.ErrorIs(t, <-done, context.Canceled)
+		require.Equal(t, 10, got)
+	})
+}
+
+// A notifier's name must be visible text, and Relay.Batch has a bound.
+func TestNotifierNamesAndBatchesAreChecked(t *testing.T) {
+	_, err := ticket.NewDesk(memstore.New(), ticket.Config{Notifiers: map[string]ticket.Notifier{"a\x00b\n": tickettest.NewRecorder()}})
+	require.ErrorIs(t, err, ticket.ErrInvalid)
+	cfg := tickettest.Config(tickettest.NewClock(), tickettest.NewRecorder())
+	cfg.Relay.Batch = math.MaxInt
+	_, err = ticket.NewDesk(memstore.New(), cfg)
+	require.ErrorIs(t, err, ticket.ErrInvalid)
 }

@@ -119,7 +119,7 @@ func TestFilesThatDifferFromTheEventFail(t *testing.T) {
 		"longer":           {"content and more", nil, "size of the opened file differs", "temporary"},
 		"another":          {"kontent", nil, "SHA-256 of the opened file differs", "temporary"},
 		"an error":         {"", errors.New("the storage is down"), "the storage is down", "temporary"},
-		"an error for all": {"", ticket.Permanent(errors.New("it was removed")), "it was removed", "permanent"},
+		"an error for all": {"", &ticket.DeliveryFault{Err: errors.New("it was removed"), Permanent: true}, "it was removed", "permanent"},
 	} {
 		s := start(t, nil)
 		m := s.notifier(func(cfg *mail.Config) {

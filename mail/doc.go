@@ -25,19 +25,18 @@
 //
 // # Errors
 //
-// The notifier reads each SMTP reply (RFC 5321, RFC 3463) and marks the error with
-// its meaning for the next attempt:
+// The notifier reads each SMTP reply (RFC 5321, RFC 3463) and says in a
+// [ticket.DeliveryFault] what it means for the next attempt:
 //
 //   - The reply rejects the mailbox, by 5.1.1 and similar codes or in words:
-//     [ticket.Bounce].
-//   - The reply rejects the letter, for example its size (5xx): [ticket.Permanent].
+//     Bounced.
+//   - The reply rejects the letter, for example its size (5xx): Permanent.
 //   - The reply rejects the desk: its credentials, its sender address, relaying, a
 //     quota or its reputation. This includes a 550 without an explanation. The error
-//     is temporary even if the server calls it permanent, and is marked
-//     [ticket.SenderFault], so that it is logged as an error. The letters are sent
-//     once the cause is fixed.
+//     is temporary even if the server calls it permanent. It is a SenderFault, so
+//     that it is logged as an error. The letters are sent once the cause is fixed.
 //   - A full mailbox (552, 5.2.2), any 4xx, and network and TLS errors are temporary.
-//   - There was no reply to the complete letter: [ticket.MaybeDelivered].
+//   - There was no reply to the complete letter: MaybeDelivered.
 //
 // The page docs/mail-replies.md lists the rules with real replies.
 //

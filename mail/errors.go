@@ -100,19 +100,19 @@ func marked(err error) error {
 	case !ok:
 		return err
 	case e.Sent:
-		return ticket.MaybeDelivered(err)
+		return &ticket.DeliveryFault{Err: err, MaybeDelivered: true}
 	case errors.Is(err, errASCII):
-		return ticket.Permanent(err)
+		return &ticket.DeliveryFault{Err: err, Permanent: true}
 	case errors.Is(err, errOwnASCII), errors.Is(err, errNotOffered):
-		return ticket.SenderFault(err)
+		return &ticket.DeliveryFault{Err: err, SenderFault: true}
 	}
 	switch judge(e.Step, e.Code, e.Enhanced, e.Text) {
 	case bounce:
-		return ticket.Bounce(err)
+		return &ticket.DeliveryFault{Err: err, Bounced: true}
 	case permanent:
-		return ticket.Permanent(err)
+		return &ticket.DeliveryFault{Err: err, Permanent: true}
 	case own:
-		return ticket.SenderFault(err)
+		return &ticket.DeliveryFault{Err: err, SenderFault: true}
 	default:
 		return err
 	}

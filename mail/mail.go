@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/ticketkit/ticket"
 	"github.com/ticketkit/ticket/mail/letter"
@@ -28,8 +29,6 @@ var (
 	_ ticket.Notifier        = (*Notifier)(nil)
 	_ ticket.NotifierChecker = (*Notifier)(nil)
 	_ ticket.LimitedNotifier = (*Notifier)(nil)
-
-	_ ticket.StatusLinkChecker = (*Notifier)(nil)
 )
 
 // New checks the configuration. It opens no connection. Its error joins all faults, each
@@ -51,22 +50,24 @@ func New(cfg Config) (*Notifier, error) {
 }
 
 // Check implements [ticket.NotifierChecker]. It rejects [ticket.KindEvent], because mail
-// is for people, and every kind without a template.
-func (m *Notifier) Check(kinds []ticket.Kind) error {
+// is for people, every kind without a template, and a status link that letters cannot
+// take.
+func (m *Notifier) Check(kinds []ticket.Kind, statusLink string) error {
 	if slices.Contains(kinds, ticket.KindEvent) {
 		return errors.New("mail: carries notifications to people, no stream of events")
 	}
-	return m.cfg.Letters.Check(kinds)
+	err := m.cfg.Letters.Check(kinds)
+	if statusLink != "" {
+		err = errors.Join(err, letter.CheckLink(statusLink))
+	}
+	return err
 }
-
-// CheckStatusLink implements [ticket.StatusLinkChecker].
-func (m *Notifier) CheckStatusLink(address string) error { return letter.CheckLink(address) }
 
 // Limits implements [ticket.LimitedNotifier]: one letter at a time per connection, with
 // the time that a slow server may take.
-func (m *Notifier) Limits() ticket.NotifierLimits {
+func (m *Notifier) Limits() (concurrency int, timeout time.Duration) {
 	const steps = 8 // at most, to connect, to sign in, and to hand over
-	return ticket.NotifierLimits{Concurrency: m.cfg.Connections, Timeout: steps*m.cfg.Timeout + m.cfg.DataTimeout}
+	return m.cfg.Connections, steps*m.cfg.Timeout + m.cfg.DataTimeout
 }
 
 // Notify sends one letter, or one to each address of a queue. It returns nil once the
@@ -74,7 +75,7 @@ func (m *Notifier) Limits() ticket.NotifierLimits {
 // or an error from before it, marked as the package comment says.
 func (m *Notifier) Notify(ctx context.Context, n ticket.Notification) error {
 	if n.Kind == ticket.KindEvent || n.To.Role == ticket.RoleSystem {
-		return ticket.Permanent(errors.New("mail: carries notifications to people, no stream of events"))
+		return &ticket.DeliveryFault{Err: errors.New("mail: carries notifications to people, no stream of events"), Permanent: true}
 	}
 	list, err := m.recipients(n)
 	if err != nil {
@@ -111,7 +112,7 @@ func (m *Notifier) notifyAll(ctx context.Context, n ticket.Notification, list []
 			continue
 		}
 		if begin.Err() != nil {
-			idle = append(idle, ticket.NotAttempted(fmt.Errorf("to %s: there was no time left", to.Address)))
+			idle = append(idle, &ticket.DeliveryFault{Err: fmt.Errorf("to %s: there was no time left", to.Address), NotAttempted: true})
 			continue
 		}
 		err := m.sendTo(ctx, n, to)
@@ -140,7 +141,7 @@ func (m *Notifier) notifyAll(ctx context.Context, n ticket.Notification, list []
 	if len(again) > 0 {
 		return fmt.Errorf("%s: %w%s", got, again[0], others(again[1:], never))
 	}
-	return ticket.Permanent(fmt.Errorf("%s: %w%s", got, never[0], others(never[1:])))
+	return &ticket.DeliveryFault{Err: fmt.Errorf("%s: %w%s", got, never[0], others(never[1:])), Permanent: true}
 }
 
 // others joins the texts of further errors.

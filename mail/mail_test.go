@@ -881,9 +881,9 @@ func TestSecretsAreNeverPrinted(t *testing.T) {
 func TestCheckRejectsKindsWithoutTemplates(t *testing.T) {
 	m, err := mail.New(mail.Config{Host: "smtp.example.org", From: "support@example.org"})
 	require.NoError(t, err)
-	require.NoError(t, m.Check(append(ticket.CustomerKinds(), ticket.AgentKinds()...)))
-	require.ErrorContains(t, m.Check([]ticket.Kind{ticket.KindEvent}), "no stream of events")
-	require.ErrorContains(t, m.Check([]ticket.Kind{"other"}), `"other"`)
+	require.NoError(t, m.Check(append(ticket.CustomerKinds(), ticket.AgentKinds()...), ""))
+	require.ErrorContains(t, m.Check([]ticket.Kind{ticket.KindEvent}, ""), "no stream of events")
+	require.ErrorContains(t, m.Check([]ticket.Kind{"other"}, ""), `"other"`)
 }
 
 // Notifications reach the mailbox, and the outcome reaches the history.

@@ -63,7 +63,7 @@ func (m *Notifier) compose(n ticket.Notification, to netmail.Address, files []at
 
 	var b bytes.Buffer
 	if _, err := msg.WriteTo(&b); err != nil {
-		return envelope{}, ticket.Permanent(fmt.Errorf("mail: the letter cannot be written: %w", err))
+		return envelope{}, &ticket.DeliveryFault{Err: fmt.Errorf("mail: the letter cannot be written: %w", err), Permanent: true}
 	}
 	message := b.Bytes()
 	if len(files) > 0 {
@@ -85,7 +85,7 @@ func (m *Notifier) recipients(n ticket.Notification) ([]netmail.Address, error) 
 		email, given = m.cfg.Address(to), true
 	}
 	if email == "" {
-		return nil, ticket.Permanent(errors.New("mail: the recipient has no address"))
+		return nil, &ticket.DeliveryFault{Err: errors.New("mail: the recipient has no address"), Permanent: true}
 	}
 	read := func(s string) ([]string, error) {
 		a, err := address(s)
@@ -98,11 +98,11 @@ func (m *Notifier) recipients(n ticket.Notification) ([]netmail.Address, error) 
 	switch {
 	case err == nil:
 	case queue:
-		return nil, ticket.SenderFault(fmt.Errorf("mail: the address of the queue %q at level %d %w", cutTo(to.Queue, 40), to.Level, err)) // the application can fix it
+		return nil, &ticket.DeliveryFault{Err: fmt.Errorf("mail: the address of the queue %q at level %d %w", cutTo(to.Queue, 40), to.Level, err), SenderFault: true} // the application can fix it
 	case given:
-		return nil, ticket.SenderFault(fmt.Errorf("mail: the address that Config.Address returned %w", err)) // as above
+		return nil, &ticket.DeliveryFault{Err: fmt.Errorf("mail: the address that Config.Address returned %w", err), SenderFault: true} // as above
 	default:
-		return nil, ticket.Bounce(fmt.Errorf("mail: the recipient's address %w", err))
+		return nil, &ticket.DeliveryFault{Err: fmt.Errorf("mail: the recipient's address %w", err), Bounced: true}
 	}
 	all := make([]netmail.Address, len(list))
 	for i := range list {
@@ -122,7 +122,7 @@ func (m *Notifier) replyTo(n ticket.Notification) (netmail.Address, error) {
 		if s := m.cfg.ReplyTo(n); s != "" {
 			a, err := ownAddress(s)
 			if err != nil { // the application can fix it
-				return netmail.Address{}, ticket.SenderFault(fmt.Errorf("mail: the address that Config.ReplyTo returned %w", err))
+				return netmail.Address{}, &ticket.DeliveryFault{Err: fmt.Errorf("mail: the address that Config.ReplyTo returned %w", err), SenderFault: true}
 			}
 			return netmail.Address{Name: m.cfg.from.Name, Address: a}, nil
 		}

@@ -28,7 +28,7 @@ func (p *pool) get(ctx context.Context) (c *conn, used bool, err error) {
 	select {
 	case p.slots <- struct{}{}:
 	case <-waiting.Done():
-		return nil, false, ticket.NotAttempted(&Error{Step: StepConnect, Err: fmt.Errorf("all connections are busy: %w", context.Cause(waiting))})
+		return nil, false, &ticket.DeliveryFault{Err: &Error{Step: StepConnect, Err: fmt.Errorf("all connections are busy: %w", context.Cause(waiting))}, NotAttempted: true}
 	}
 	if c := p.take(); c != nil {
 		return c, true, nil

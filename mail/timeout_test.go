@@ -137,10 +137,14 @@ func TestAQueueContinuesAtTheNextAttempt(t *testing.T) {
 // Limits follows from the connections and the timeouts.
 func TestLimitsFollowFromTheConfiguration(t *testing.T) {
 	s := start(t, nil)
-	require.Equal(t, ticket.NotifierLimits{Concurrency: 4, Timeout: 14 * time.Minute}, s.notifier(func(cfg *mail.Config) { cfg.Timeout = 0 }).Limits())
-	require.Equal(t, ticket.NotifierLimits{Concurrency: 9, Timeout: 9 * time.Second}, s.notifier(func(cfg *mail.Config) {
+	concurrency, timeout := s.notifier(func(cfg *mail.Config) { cfg.Timeout = 0 }).Limits()
+	require.Equal(t, 4, concurrency)
+	require.Equal(t, 14*time.Minute, timeout)
+	concurrency, timeout = s.notifier(func(cfg *mail.Config) {
 		cfg.Timeout, cfg.DataTimeout, cfg.Connections = time.Second, time.Second, 9
-	}).Limits())
+	}).Limits()
+	require.Equal(t, 9, concurrency)
+	require.Equal(t, 9*time.Second, timeout)
 }
 
 // A letter waits for a connection for at most half of its time. If none is free by then,

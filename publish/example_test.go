@@ -14,7 +14,7 @@ import (
 )
 
 // A desk whose events go to a broker: here one in memory, elsewhere the
-// publisher of Watermill for the broker that the host runs.
+// publisher of Watermill for the broker that your application uses.
 func Example() {
 	ctx := context.Background()
 	broker := gochannel.NewGoChannel(gochannel.Config{OutputChannelBuffer: 10}, watermill.NopLogger{})

@@ -21,8 +21,8 @@ type Config struct {
 	// Source names the desk: a URI reference, best an absolute one, which with the
 	// id of a message is unique. Default: "/tickets".
 	Source string
-	// Calls is how many calls of the publisher go on at the same time, those that
-	// outlived their attempts included; further ones wait. Default: 64.
+	// Calls limits how many calls of the publisher run at the same time, including
+	// those that outlived their attempts. Further ones wait. Default: 64.
 	Calls int
 }
 
@@ -49,8 +49,8 @@ type Notifier struct {
 	calls chan struct{} // one for each call that goes on
 }
 
-// New returns a notifier for a publisher, which stays the host's to close, after
-// the desk has ended. It fails with a [*ConfigError].
+// New returns a notifier for a publisher. Your application closes the publisher
+// after the desk has ended. New fails with a [*ConfigError].
 func New(pub message.Publisher, cfg Config) (*Notifier, error) {
 	if pub == nil {
 		return nil, &ConfigError{Field: "publisher", Reason: "is missing"}
@@ -79,8 +79,8 @@ func New(pub message.Publisher, cfg Config) (*Notifier, error) {
 	return &Notifier{pub: pub, cfg: cfg, calls: make(chan struct{}, cfg.Calls)}, nil
 }
 
-// Notify implements [ticket.Notifier]. What the publisher fails with is tried
-// again.
+// Notify implements [ticket.Notifier]. After an error of the publisher, the
+// delivery is tried again.
 func (n *Notifier) Notify(ctx context.Context, m ticket.Notification) error {
 	topic := n.cfg.TopicOf(m)
 	if topic == "" {
@@ -88,7 +88,7 @@ func (n *Notifier) Notify(ctx context.Context, m ticket.Notification) error {
 	}
 	msg, err := newMessage(n.cfg.Source, m)
 	if err != nil {
-		return ticket.Permanent(fmt.Errorf("publish: %w", err))
+		return &ticket.DeliveryFault{Err: fmt.Errorf("publish: %w", err), Permanent: true}
 	}
 	msg.SetContext(ctx) // for publishers that look at it
 	select {

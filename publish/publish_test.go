@@ -142,7 +142,7 @@ func TestEvents(t *testing.T) {
 	require.Equal(t, []string{"open", "take", "note", "escalate", "ask", "reply", "resolve"}, actions)
 }
 
-// What people are told, for hosts that send it with something behind the broker.
+// What people are told, for applications that send it with a consumer of the broker.
 func TestNotifications(t *testing.T) {
 	var got *message.Message
 	n, err := publish.New(publisher(func(_ string, m *message.Message) error { got = m; return nil }), publish.Config{})
@@ -219,7 +219,7 @@ func TestFailures(t *testing.T) {
 	require.ErrorIs(t, n.Notify(t.Context(), ticket.Notification{}), down)
 }
 
-// A call that does not end is left behind when its attempt ends, and no more are
+// A call that does not end continues after its attempt ends, and no more are
 // begun than are allowed.
 func TestHanging(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -214,7 +214,7 @@ func (s *soak) notify(by string, n *ticket.Notification) error {
 	s.notified.Add(1)
 	switch rand.IntN(40) {
 	case 0:
-		return ticket.Permanent(errors.New("not at all"))
+		return &ticket.DeliveryFault{Err: errors.New("not at all"), Permanent: true}
 	case 1:
 		return errors.New("not now")
 	}

@@ -1,6 +1,6 @@
-// Package telemetry measures how notifications are delivered, by OpenTelemetry's
+// Package telemetry measures how notifications are delivered, with OpenTelemetry's
 // API (https://opentelemetry.io): a span for each attempt of a notifier, and
-// metrics of what became of deliveries.
+// metrics of the outcomes of deliveries.
 //
 //	observe, err := telemetry.Observe(meters)
 //	desk, err := ticket.NewDesk(store, ticket.Config{
@@ -10,18 +10,17 @@
 //
 // # Spans
 //
-// The span "notify mail" is of one attempt of the notifier of that name. It is an
-// error with error.type where the attempt failed, and that has no more than a
-// class: what a notifier says of its failures can hold an address. Nothing
-// personal is in a span.
+// The span "notify mail" is one attempt of the notifier with that name. If the
+// attempt failed, the span is an error, and error.type has its class. It does not
+// have the error's text, which can contain an address. A span has nothing personal.
 //
 //	ticket.notification.via      the notifier's name
 //	ticket.notification.kind     such as "received"
 //	ticket.notification.attempt  1, 2, 3 …
 //	ticket.delivery.id           the same at every attempt
 //	ticket.id                    the ticket's ID
-//	error.type                   "timeout", "canceled", "panic", what the error's method ErrorType
-//	                             says, or the error's type in Go, such as "*net.OpError"
+//	error.type                   "timeout", "canceled", "panic", the result of the error's method
+//	                             ErrorType, or the error's type in Go, such as "*net.OpError"
 //
 // # Metrics
 //
@@ -35,9 +34,9 @@
 //
 // # Caveats
 //
-//   - An attempt is no part of the trace that the ticket was changed in: it comes
-//     later, and mostly in another process. The ID of the delivery and of the
-//     ticket tie them together.
-//   - The metrics count what a process saw. An attempt that a crash cut short is
-//     in none of them; the attempt's number in the next span tells.
+//   - An attempt is not part of the trace in which the ticket was changed. It comes
+//     later, mostly in another process. The IDs of the delivery and the ticket
+//     connect them.
+//   - The metrics count what a process saw. An attempt that a crash cut short is in
+//     none of them; the attempt's number in the next span shows it.
 package telemetry

@@ -14,8 +14,8 @@ import (
 	"github.com/ticketkit/ticket/telemetry"
 )
 
-// A desk that is measured. The providers here keep what they get in memory; those
-// of a host send it to a collector.
+// This desk is measured. The providers here keep their data in memory; those of an
+// application send it to a collector.
 func Example() {
 	ctx := context.Background()
 	spans, reader := tracetest.NewInMemoryExporter(), sdkmetric.NewManualReader()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"time"
 
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
@@ -29,8 +30,8 @@ const (
 
 // Wrap returns a notifier that makes a span for each attempt of n, and passes on
 // the span's context, so that what n does comes below it. via is the name that
-// it has in the desk's configuration. It is a [ticket.NotifierChecker], a
-// [ticket.StatusLinkChecker] and a [ticket.LimitedNotifier], which asks n where that is one. A nil provider is the global one.
+// it has in the desk's configuration. The result is a [ticket.NotifierChecker] and
+// a [ticket.LimitedNotifier] that asks n if n is one. A nil provider is the global one.
 func Wrap(p trace.TracerProvider, via string, n ticket.Notifier) ticket.Notifier {
 	if p == nil {
 		p = otel.GetTracerProvider()
@@ -45,27 +46,19 @@ type traced struct {
 }
 
 // Check implements [ticket.NotifierChecker].
-func (t *traced) Check(kinds []ticket.Kind) error {
+func (t *traced) Check(kinds []ticket.Kind, statusLink string) error {
 	if c, ok := t.next.(ticket.NotifierChecker); ok {
-		return c.Check(kinds)
-	}
-	return nil
-}
-
-// CheckLink implements [ticket.StatusLinkChecker].
-func (t *traced) CheckLink(address string) error {
-	if c, ok := t.next.(ticket.StatusLinkChecker); ok {
-		return c.CheckStatusLink(address)
+		return c.Check(kinds, statusLink)
 	}
 	return nil
 }
 
 // Limits implements [ticket.LimitedNotifier].
-func (t *traced) Limits() ticket.NotifierLimits {
-	if p, ok := t.next.(ticket.LimitedNotifier); ok {
-		return p.Limits()
+func (t *traced) Limits() (concurrency int, timeout time.Duration) {
+	if n, ok := t.next.(ticket.LimitedNotifier); ok {
+		return n.Limits()
 	}
-	return ticket.NotifierLimits{}
+	return 0, 0
 }
 
 // Notify implements [ticket.Notifier].
@@ -116,5 +109,5 @@ func classOf(err error) string {
 // wrappers are the types of errors that say nothing by themselves.
 var wrappers = map[reflect.Type]bool{
 	reflect.TypeOf(fmt.Errorf("%w", context.Canceled)): true,
-	reflect.TypeOf(ticket.Permanent(context.Canceled)): true, // of all marks
+	reflect.TypeFor[*ticket.DeliveryFault]():           true,
 }

@@ -46,9 +46,9 @@ func TestSpans(t *testing.T) {
 		"delivered":         {},
 		"any error":         {err: errors.New("ada@example.org: no"), class: "*errors.errorString"},
 		"a wrapped one":     {err: fmt.Errorf("x: %w", fmt.Errorf("y: %w", &net.OpError{Op: "dial"})), class: "*net.OpError"},
-		"a marked one":      {err: ticket.Permanent(fmt.Errorf("x: %w", &net.AddrError{Err: "x"})), class: "*net.AddrError"},
-		"one with its time": {err: ticket.RetryAfter(ticket.Bounce(&net.AddrError{Err: "x"}), time.Hour), class: "*net.AddrError"},
-		"one with a class":  {err: ticket.Bounce(fmt.Errorf("x: %w", &statusError{"550"})), class: "550"},
+		"a marked one":      {err: &ticket.DeliveryFault{Err: fmt.Errorf("x: %w", &net.AddrError{Err: "x"}), Permanent: true}, class: "*net.AddrError"},
+		"one with its time": {err: &ticket.DeliveryFault{Err: &ticket.DeliveryFault{Err: &net.AddrError{Err: "x"}, Bounced: true}, RetryAfter: time.Hour}, class: "*net.AddrError"},
+		"one with a class":  {err: &ticket.DeliveryFault{Err: fmt.Errorf("x: %w", &statusError{"550"}), Bounced: true}, class: "550"},
 		"an empty class":    {err: &statusError{}, class: "*telemetry_test.statusError"},
 		"several":           {err: errors.Join(errors.New("a"), errors.New("b")), class: "*errors.joinError"},
 		"too late":          {err: fmt.Errorf("x: %w", context.DeadlineExceeded), class: "timeout"},
@@ -101,13 +101,15 @@ func TestSpans(t *testing.T) {
 // checker is a notifier that has words for nothing.
 type checker struct{ ticket.Notifier }
 
-func (checker) Check(kinds []ticket.Kind) error { return fmt.Errorf("no words for %q", kinds) }
+func (checker) Check(kinds []ticket.Kind, statusLink string) error {
+	return fmt.Errorf("no words for %q, and not with %q", kinds, statusLink)
+}
 
 func TestChecker(t *testing.T) {
 	with := telemetry.Wrap(nil, "mail", checker{}).(ticket.NotifierChecker)
-	require.EqualError(t, with.Check([]ticket.Kind{ticket.KindReceived}), `no words for ["received"]`)
+	require.EqualError(t, with.Check([]ticket.Kind{ticket.KindReceived}, "https://x"), `no words for ["received"], and not with "https://x"`)
 	without := telemetry.Wrap(nil, "mail", tickettest.NewRecorder()).(ticket.NotifierChecker)
-	require.NoError(t, without.Check([]ticket.Kind{ticket.KindReceived}))
+	require.NoError(t, without.Check([]ticket.Kind{ticket.KindReceived}, "no link"))
 }
 
 // What a desk does, as the metrics tell it.
@@ -138,7 +140,9 @@ func TestMetrics(t *testing.T) {
 	deliver(nil)
 	_, err = desk.Do(t.Context(), lin, tk.ID, ticket.Action{Name: ticket.ActionReopen, Note: "not yet"})
 	require.NoError(t, err)
-	deliver(func(n ticket.Notification) error { return ticket.Permanent(errors.New("no")) })
+	deliver(func(n ticket.Notification) error {
+		return &ticket.DeliveryFault{Err: errors.New("no"), Permanent: true}
+	})
 
 	var got metricdata.ResourceMetrics
 	require.NoError(t, reader.Collect(t.Context(), &got))
@@ -222,17 +226,15 @@ func TestObserveRefused(t *testing.T) {
 	observe(t.Context(), ticket.Delivery{}, ticket.Settlement{})
 }
 
-// What the wrapped notifier says of itself, the wrapper says.
-func TestWrapPassesOn(t *testing.T) {
-	plain := telemetry.Wrap(nil, "mail", ticket.LogNotifier{})
-	require.Equal(t, ticket.NotifierLimits{}, plain.(ticket.LimitedNotifier).Limits())
-	require.NoError(t, plain.(ticket.StatusLinkChecker).CheckStatusLink("no link"))
-	wrapped := telemetry.Wrap(nil, "mail", saying{})
-	require.Equal(t, ticket.NotifierLimits{Concurrency: 3}, wrapped.(ticket.LimitedNotifier).Limits())
-	require.Error(t, wrapped.(ticket.StatusLinkChecker).CheckStatusLink("no link"))
+func TestWrapPassesOnLimits(t *testing.T) {
+	concurrency, timeout := telemetry.Wrap(nil, "mail", tickettest.NewRecorder()).(ticket.LimitedNotifier).Limits()
+	require.Zero(t, concurrency)
+	require.Zero(t, timeout)
+	concurrency, timeout = telemetry.Wrap(nil, "mail", limited{}).(ticket.LimitedNotifier).Limits()
+	require.Equal(t, 3, concurrency)
+	require.Equal(t, time.Hour, timeout)
 }
 
-type saying struct{ ticket.LogNotifier }
+type limited struct{ ticket.Notifier }
 
-func (saying) Limits() ticket.NotifierLimits { return ticket.NotifierLimits{Concurrency: 3} }
-func (saying) CheckLink(string) error        { return errors.New("no") }
+func (limited) Limits() (concurrency int, timeout time.Duration) { return 3, time.Hour }

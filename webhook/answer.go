@@ -93,10 +93,10 @@ func judge(endpoint string, r *http.Response, body []byte, now time.Time) error 
 	}
 	err := &Error{Endpoint: endpoint, Status: r.StatusCode, Excerpt: excerpt(r.Header, body)}
 	if r.StatusCode == http.StatusGone {
-		return ticket.Permanent(err)
+		return &ticket.DeliveryFault{Err: err, Permanent: true}
 	}
 	if wait, ok := retryAfter(r.Header.Get("Retry-After"), now); ok {
-		return ticket.RetryAfter(err, wait)
+		return &ticket.DeliveryFault{Err: err, RetryAfter: wait}
 	}
 	return err
 }

@@ -8,8 +8,8 @@
 //		Secrets: []string{secret}, // made with NewSecret, known to the receiver as well
 //	})
 //	desk, err := ticket.NewDesk(store, ticket.Config{
-//		Notifiers: map[string]ticket.Notifier{"crm": hook},
-//		Streams:   []string{"crm"}, // every event, once
+//		Notifiers:      map[string]ticket.Notifier{"crm": hook},
+//		EventNotifiers: []string{"crm"}, // every event, once
 //	})
 //
 // Each notification is the body of one POST, as the JSON form of a [Payload].
@@ -24,14 +24,14 @@
 //	any with Retry-After  tried again, and not earlier than that
 //	everything else       tried again; redirects are not followed and count so too
 //
-// A 400, 401 or 404 is mostly a mistake at the receiver which somebody mends, so
-// it is no reason to drop what was to be told.
+// A 400, 401 or 404 is mostly a mistake at the receiver that somebody will correct, so
+// it is no reason to drop the notification.
 //
 // # Secrets
 //
 // A secret belongs to one endpoint. To change it without losing a webhook: let
 // the receiver accept both, put the new one first in Config.Secrets and leave
-// the old one behind it, and take the old one out at both ends once nothing
+// the old one after it, and take the old one out at both ends once nothing
 // signed with it alone is on its way.
 //
 // # Where it connects to
@@ -41,7 +41,7 @@
 // connects, after names were resolved, and refuses those that are not public;
 // see [PublicOnly]. It takes no proxy from the environment, follows no redirect, and
 // takes https only. Config.AllowPrivate and Config.AllowHTTP lift that, and
-// Config.Transport leaves it to the host. The guard does not know about public
+// Config.Transport leaves it to your application. PublicOnly does not know about public
 // addresses that only the inside can reach; a firewall does.
 //
 // # Caveats
@@ -60,5 +60,5 @@
 //   - Endpoints that Config.Endpoint tells share the places of one notifier
 //     ([ticket.Relay].Batch), and one that hangs holds a place for Config.Timeout
 //     at each attempt. Those of strangers are best under a name of their own.
-//   - Who answers 2xx and then fails to store what it took has lost it.
+//   - A receiver that answers 2xx and then fails to store the webhook has lost it.
 package webhook

@@ -110,7 +110,7 @@ func ExampleConfig_endpoint() {
 	// <nil>
 }
 
-// Guard is for hosts with a transport of their own.
+// PublicOnly is for applications with their own transport.
 func ExamplePublicOnly() {
 	fmt.Println(webhook.PublicOnly("tcp", "93.184.215.14:443", nil))
 	fmt.Println(webhook.PublicOnly("tcp", "[::ffff:169.254.169.254]:80", nil))

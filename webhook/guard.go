@@ -26,7 +26,7 @@ func (e *AddressError) Error() string {
 // that stand for such an IPv4 address. It takes them from the IANA's registries
 // of special-purpose addresses (RFC 6890), and is stricter than these.
 //
-// A notifier uses it by itself. It is here for hosts with a transport of their
+// A notifier uses it by itself. It is exported for applications with a transport of their
 // own: it fits [net.Dialer.Control], where it is asked after a name was resolved
 // and right before the connection is made, so that a name which resolves to
 // something else the next time gains nothing.

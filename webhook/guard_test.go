@@ -35,7 +35,7 @@ func TestGuard(t *testing.T) {
 		"223.255.255.255":          "",
 		"168.63.129.17":            "",
 		"2606:4700:4700::1111":     "",
-		"2001:200::1":              "", // the first behind what is reserved
+		"2001:200::1":              "", // the first after the reserved range
 		"2a00:1450:4001:800::200e": "",
 		"::ffff:8.8.8.8":           "",
 		"64:ff9b::8.8.8.8":         "",
@@ -165,7 +165,7 @@ func TestRebinding(t *testing.T) {
 
 	var answer atomic.Pointer[[]netip.Addr]
 	resolver := nameserver(t, &answer)
-	// 127.0.0.1 plays the public address in this test, all others go to the guard.
+	// 127.0.0.1 plays the public address in this test, all others go to PublicOnly.
 	ask := func(network, address string, c syscall.RawConn) error {
 		if strings.HasPrefix(address, "127.0.0.1:") {
 			return nil

@@ -35,7 +35,7 @@ type Receiver struct {
 	// wider limits, it must be larger; a body that is too large is refused at every
 	// attempt.
 	MaxBody int64
-	// Refused is told of the error behind every answer but 204, for a log. Nil:
+	// Refused is told of the error of every answer except 204, for a log. Nil:
 	// nobody is.
 	Refused func(r *http.Request, err error)
 	// Now is the clock. Nil: [time.Now].

@@ -21,10 +21,10 @@ import (
 type Config struct {
 	// URL is where notifications are posted to.
 	URL string
-	// Secrets sign them, each one separately: the current one first, and behind
-	// it the one before, for as long as receivers may still go by it.
+	// Secrets sign them, each one separately: the current one first, and after
+	// it the previous one, for as long as receivers may still use it.
 	Secrets []string
-	// Endpoint says where a notification goes, for hosts with more than one
+	// Endpoint says where a notification goes, for applications with more than one
 	// endpoint, in place of URL and Secrets. An Endpoint without a URL means that
 	// nobody wants it, and it counts as delivered. An error puts it off. It is
 	// called at every attempt.
@@ -44,7 +44,7 @@ type Config struct {
 	AllowPrivate bool
 	// Transport makes the requests. It then decides by itself where it connects
 	// to, through which proxy, and with which certificates. Redirects are not
-	// followed with it either. Nil: one with the guard, without a proxy.
+	// followed with it either. Nil: one that applies PublicOnly, without a proxy.
 	Transport http.RoundTripper
 
 	// Now is the clock. Nil: [time.Now].
@@ -72,7 +72,7 @@ type Payload struct {
 	Type string `json:"type"`
 	// Timestamp is when it happened; the header has the time of the attempt.
 	Timestamp time.Time `json:"timestamp"`
-	// Data is the notification. Its Link and Zone are not sent.
+	// Data is the notification. Its StatusLink and Zone are not sent.
 	Data ticket.Notification `json:"data"`
 }
 
@@ -203,8 +203,8 @@ func (n *Notifier) target(e Endpoint) (*target, error) {
 
 // Limits implements [ticket.LimitedNotifier]: an attempt may take Config.Timeout, and some time to
 // find its endpoint.
-func (n *Notifier) Limits() ticket.NotifierLimits {
-	return ticket.NotifierLimits{Timeout: n.cfg.Timeout + 15*time.Second}
+func (n *Notifier) Limits() (concurrency int, timeout time.Duration) {
+	return 0, n.cfg.Timeout + 15*time.Second
 }
 
 // Notify implements [ticket.Notifier]: it posts the notification once. What an
@@ -218,12 +218,12 @@ func (n *Notifier) Notify(ctx context.Context, m ticket.Notification) error {
 			return err
 		}
 		if to, err = n.target(e); err != nil {
-			return ticket.Permanent(err)
+			return &ticket.DeliveryFault{Err: err, Permanent: true}
 		}
 	}
 	body, err := json.Marshal(Payload{Type: Type(m.Kind), Timestamp: m.At, Data: m})
 	if err != nil {
-		return ticket.Permanent(err)
+		return &ticket.DeliveryFault{Err: err, Permanent: true}
 	}
 	// Reading ends the request's context where an answer has no end; the
 	// deadline stays what it is.
@@ -231,7 +231,7 @@ func (n *Notifier) Notify(ctx context.Context, m ticket.Notification) error {
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to.url.String(), bytes.NewReader(body))
 	if err != nil {
-		return ticket.Permanent(unanswered(to.name, err))
+		return &ticket.DeliveryFault{Err: unanswered(to.name, err), Permanent: true}
 	}
 	id, stamp := m.ID.String(), strconv.FormatInt(n.cfg.Now().Unix(), 10)
 	req.Header.Set("Content-Type", "application/json")

@@ -299,7 +299,7 @@ func TestTLS(t *testing.T) {
 	err = n.Notify(t.Context(), sample)
 	require.ErrorContains(t, err, "certificate", "unknown authorities are not trusted")
 	require.Equal(t, "certificate", classOf(t, err))
-	cfg.Transport = srv.Client().Transport // of the host's own
+	cfg.Transport = srv.Client().Transport // the application's
 	n, err = New(cfg)
 	require.NoError(t, err)
 	require.NoError(t, n.Notify(t.Context(), sample))

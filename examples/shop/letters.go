@@ -99,7 +99,7 @@ type posted struct {
 }
 
 // Check says at the start whether there are words for everything.
-func (o *outbox) Check(kinds []ticket.Kind) error { return o.letters.Check(kinds) }
+func (o *outbox) Check(kinds []ticket.Kind, _ string) error { return o.letters.Check(kinds) }
 
 // Notify writes a letter and keeps it.
 func (o *outbox) Notify(_ context.Context, n ticket.Notification) error {

@@ -110,12 +110,12 @@ func (l *Letters) Languages() []string { return slices.Clone(l.langs) }
 func (l *Letters) InvitesReplies() bool { return !l.cfg.NoReply }
 
 // Write words a notification. If the template fails, or the kind has no template, the
-// error is a [*TemplateError] marked with [ticket.Permanent].
+// error is a [*TemplateError] in a permanent [ticket.DeliveryFault].
 func (l *Letters) Write(n ticket.Notification) (Letter, error) {
 	at := l.choose(n.To.Person.Locale)
 	letter, err := l.write(n, at)
 	if err != nil {
-		return Letter{}, ticket.Permanent(err)
+		return Letter{}, &ticket.DeliveryFault{Err: err, Permanent: true}
 	}
 	return letter, nil
 }

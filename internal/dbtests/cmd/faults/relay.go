@@ -109,12 +109,12 @@ func (w *witness) Settle(ctx context.Context, list []ticket.Settlement) error {
 	return err
 }
 
-// Limits is that of the notifier.
-func (w *witness) Limits() ticket.NotifierLimits {
-	if p, ok := w.carry.(ticket.LimitedNotifier); ok {
-		return p.Limits()
+// Limits returns those of the notifier.
+func (w *witness) Limits() (concurrency int, timeout time.Duration) {
+	if n, ok := w.carry.(ticket.LimitedNotifier); ok {
+		return n.Limits()
 	}
-	return ticket.NotifierLimits{}
+	return 0, 0
 }
 
 // Notify hands over, and writes down when.

@@ -62,7 +62,7 @@ var relaySabotage = map[string]func(w *witness){
 		w.carry = ticket.NotifierFunc(func(ctx context.Context, n ticket.Notification) error {
 			err := carry.Notify(ctx, n)
 			if e, ok := errors.AsType[*mail.Error](err); ok && e.Code/100 == 5 {
-				return ticket.Bounce(err)
+				return &ticket.DeliveryFault{Err: err, Bounced: true}
 			}
 			return err
 		})
