@@ -453,7 +453,7 @@ func TestPreviousThreadsWhatWasSent(t *testing.T) {
 
 func TestWhatAConfirmationSays(t *testing.T) {
 	k := newKit(t, func(c *ticket.Config) {
-		c.Expected = func(t ticket.Ticket) time.Time { return t.Created.Add(4 * time.Hour) }
+		c.Expected = func(_ context.Context, t ticket.Ticket) (time.Time, error) { return t.Created.Add(4 * time.Hour), nil }
 		c.ShowAgents = true
 	})
 	tk := k.open(ticket.Requester(ticket.Person{ID: "c1", Email: "ada@example.org", Name: "Ada", Zone: "Europe/Berlin", Locale: "de"}), ticket.Draft{Message: "m"})

@@ -223,10 +223,10 @@ func TestAFollowUpBeginsWhereTheTicketEnded(t *testing.T) {
 func TestDeriveChangesWhatComesOutOfATicket(t *testing.T) {
 	var from []ticket.Ticket
 	k := newKit(t, func(c *ticket.Config) {
-		c.DeriveDraft = func(f ticket.Ticket, d ticket.Draft) ticket.Draft {
+		c.DeriveDraft = func(_ context.Context, f ticket.Ticket, d ticket.Draft) (ticket.Draft, error) {
 			from = append(from, f)
 			d.Level, d.Queue, d.Tags = 1, "front", append(d.Tags, "again")
-			return d
+			return d, nil
 		}
 	})
 	tk := k.open(super, ticket.Draft{Requester: ada.Person, Queue: "hardware", Level: 2, Tags: []string{"vip"}})
@@ -257,7 +257,9 @@ func TestWhatDeriveGivesIsChecked(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			k := newKit(t, func(cfg *ticket.Config) {
-				cfg.DeriveDraft = func(_ ticket.Ticket, d ticket.Draft) ticket.Draft { return c.derive(d) }
+				cfg.DeriveDraft = func(_ context.Context, _ ticket.Ticket, d ticket.Draft) (ticket.Draft, error) {
+					return c.derive(d), nil
+				}
 			})
 			tk := k.over(ticket.Draft{})
 			_, err := k.desk.Do(t.Context(), ada, tk.ID, late)

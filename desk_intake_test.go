@@ -168,8 +168,8 @@ func TestWhoStandsInAnOldTicketStillSeesIt(t *testing.T) {
 
 func TestProfilesAndCopiesAreCleaned(t *testing.T) {
 	k := newKit(t, func(c *ticket.Config) {
-		c.ExtraRecipients = func(ticket.Ticket, ticket.Kind) []ticket.Recipient {
-			return []ticket.Recipient{{Person: ticket.Person{Email: "boss@example.org\u200b"}}}
+		c.ExtraRecipients = func(context.Context, ticket.Ticket, ticket.Kind) ([]ticket.Recipient, error) {
+			return []ticket.Recipient{{Person: ticket.Person{Email: "boss@example.org\u200b"}}}, nil
 		}
 		c.Profile = func(_ context.Context, _ string, to ticket.Recipient, _ ticket.Kind) (ticket.Profile, error) {
 			if to.Role == ticket.RoleAgent {
@@ -240,7 +240,7 @@ func TestAClockThatIsFarOffIsTakenForTheNearestTime(t *testing.T) {
 	for _, at := range []time.Time{time.Unix(1<<63-1, 0), time.Unix(-1<<63, 0), {}, time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC), time.Date(200000, 1, 1, 0, 0, 0, 0, time.UTC)} {
 		k := newKit(t, func(c *ticket.Config) {
 			c.Now = func() time.Time { return at }
-			c.Expected = func(ticket.Ticket) time.Time { return at }
+			c.Expected = func(context.Context, ticket.Ticket) (time.Time, error) { return at, nil }
 		})
 		tk := k.open(ada, ticket.Draft{})
 		k.deliver()
@@ -322,14 +322,14 @@ func TestChoicesSayWhatAnActionTakes(t *testing.T) {
 				if c.Takes&ticket.NeedStatus != 0 && a.Role == ticket.RoleAgent { // amended to closed
 					full.Status = ticket.StatusClosed
 				}
-				require.NoError(t, k.desk.Explain(a, k.get(tk), full), "%s with what it needs", c.Action)
+				require.NoError(t, k.desk.Explain(t.Context(), a, k.get(tk), full), "%s with what it needs", c.Action)
 				for bit, bring := range brings {
 					act := full
 					bring(&act)
 					if c.Action == ticket.ActionHandBack || bit == ticket.NeedTicket && c.Action == ticket.ActionUnmerge {
 						continue
 					}
-					err := k.desk.Explain(a, k.get(tk), act)
+					err := k.desk.Explain(t.Context(), a, k.get(tk), act)
 					if c.Takes&bit != 0 {
 						require.NoError(t, err, "%s takes %s", c.Action, bit)
 					} else {
@@ -341,6 +341,6 @@ func TestChoicesSayWhatAnActionTakes(t *testing.T) {
 		}
 	}
 	require.EqualValues(t, 1<<15-1, seen)
-	err := k.desk.Explain(ada, k.get(tk), ticket.Action{Name: ticket.ActionReply})
+	err := k.desk.Explain(t.Context(), ada, k.get(tk), ticket.Action{Name: ticket.ActionReply})
 	require.ErrorContains(t, err, "or an attachment")
 }

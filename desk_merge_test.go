@@ -404,7 +404,7 @@ func TestUnmergeSaysNotBeforehandWhereItLeads(t *testing.T) {
 	k := newKit(t)
 	a, b := k.open(ada, ticket.Draft{}), k.open(ada, ticket.Draft{})
 	k.merge(a, b)
-	require.NoError(t, k.desk.Explain(super, k.get(a), ticket.Action{Name: ticket.ActionUnmerge}))
+	require.NoError(t, k.desk.Explain(t.Context(), super, k.get(a), ticket.Action{Name: ticket.ActionUnmerge}))
 	for _, c := range k.desk.Actions(super, k.get(a)) {
 		if c.Action == ticket.ActionUnmerge {
 			require.True(t, c.Allowed)
@@ -427,8 +427,8 @@ func TestWhoStaysBehindCanStillWrite(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []ticket.ActionName{ticket.ActionReply}, v.Actions)
 	reply := ticket.Action{Name: ticket.ActionReply, Message: "the part comes on Monday"}
-	require.NoError(t, k.desk.Explain(vic, before, reply))
-	require.ErrorIs(t, k.desk.Explain(vic, before, ticket.Action{Name: ticket.ActionReply}), ticket.ErrInvalid)
+	require.NoError(t, k.desk.Explain(t.Context(), vic, before, reply))
+	require.ErrorIs(t, k.desk.Explain(t.Context(), vic, before, ticket.Action{Name: ticket.ActionReply}), ticket.ErrInvalid)
 	k.refused(vic, a, ticket.Action{Name: ticket.ActionReply}, ticket.ErrInvalid)
 	k.refused(vic, a, ticket.Action{Name: ticket.ActionCancel}, ticket.ErrRefused)
 	for _, to := range []ticket.Action{{Level: 2}, {Status: ticket.StatusOpen}, {Queue: "mains"}} { // nothing moves

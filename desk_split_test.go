@@ -93,7 +93,7 @@ func TestWhatASplitCannotTakeOver(t *testing.T) {
 	_, err := k.desk.Open(t.Context(), lin, ticket.Draft{Requester: ada.Person, Subject: "s", From: 1})
 	require.ErrorIs(t, err, ticket.ErrInvalid)
 	require.EqualValues(t, 4, k.get(tk).Version)
-	require.NoError(t, k.desk.Explain(lin, k.get(tk), split(ticket.Draft{From: 1})))
+	require.NoError(t, k.desk.Explain(t.Context(), lin, k.get(tk), split(ticket.Draft{From: 1})))
 }
 
 func TestASplitDoesNotShowANewRequesterTheOldOnesWords(t *testing.T) {
@@ -161,7 +161,10 @@ func TestASplitShowsAnotherCustomerNothingByItself(t *testing.T) {
 func TestASplitByTheHostsRuleShowsAnotherCustomerNothing(t *testing.T) {
 	eve, vic := inOrg("eve", "x"), inOrg("vic", "vendor")
 	k := newKit(t, func(c *ticket.Config) {
-		c.DeriveDraft = func(_ ticket.Ticket, dr ticket.Draft) ticket.Draft { dr.Requester = vic.Person; return dr }
+		c.DeriveDraft = func(_ context.Context, _ ticket.Ticket, dr ticket.Draft) (ticket.Draft, error) {
+			dr.Requester = vic.Person
+			return dr, nil
+		}
 	})
 	tk := k.open(eve, ticket.Draft{Message: "eve's"})
 	require.ErrorContains(t, k.refusal(lin, tk, split(ticket.Draft{From: 1}), ticket.ErrInvalid), "another customer")

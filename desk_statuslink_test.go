@@ -255,8 +255,8 @@ func TestLinksInNotifications(t *testing.T) {
 	k := newKit(t, withLinks(1), func(c *ticket.Config) {
 		c.StatusLinks.URL = func(tenant, token string) string { return "https://" + tenant + ".example.org/t/" + token }
 		c.StatusLinks.Scope = ticket.StatusLinkUpload
-		c.ExtraRecipients = func(ticket.Ticket, ticket.Kind) []ticket.Recipient {
-			return []ticket.Recipient{{Role: ticket.RoleFollower, Person: ticket.Person{Email: "team@example.org"}}}
+		c.ExtraRecipients = func(context.Context, ticket.Ticket, ticket.Kind) ([]ticket.Recipient, error) {
+			return []ticket.Recipient{{Role: ticket.RoleFollower, Person: ticket.Person{Email: "team@example.org"}}}, nil
 		}
 	})
 	tk := k.open(ada.InTenant("acme"), ticket.Draft{})

@@ -605,7 +605,7 @@ func TestTenants(t *testing.T) {
 					"AsOf":      func() error { _, err := k.desk.AsOf(t.Context(), a, tk.ID, tickettest.Start); return err },
 					"AtVersion": func() error { _, err := k.desk.AtVersion(t.Context(), a, tk.ID, 1); return err },
 					"Explain": func() error {
-						return k.desk.Explain(a, func() ticket.Ticket { m := mine; m.ID = tk.ID; return m }(), ticket.Action{Name: ticket.ActionReply, Message: "m"})
+						return k.desk.Explain(t.Context(), a, func() ticket.Ticket { m := mine; m.ID = tk.ID; return m }(), ticket.Action{Name: ticket.ActionReply, Message: "m"})
 					},
 				}
 				for name, call := range calls {
@@ -672,7 +672,7 @@ func TestActionsAndExplainAgreeWithDo(t *testing.T) {
 	for _, a := range []ticket.Actor{ada, bob, lin, max, super, cron} {
 		for _, c := range k.desk.Actions(a, tk) {
 			act := ticket.Action{Name: c.Action, Message: "m"}
-			explained := k.desk.Explain(a, tk, act)
+			explained := k.desk.Explain(t.Context(), a, tk, act)
 			if !c.Allowed {
 				require.Error(t, explained)
 				require.NotEmpty(t, c.Reason)
@@ -684,9 +684,9 @@ func TestActionsAndExplainAgreeWithDo(t *testing.T) {
 		}
 	}
 	require.EqualValues(t, 1, k.get(tk).Version)
-	require.NoError(t, k.desk.Explain(lin, tk, ticket.Action{Name: ticket.ActionReply, Message: "m"}))
-	require.ErrorIs(t, k.desk.Explain(lin, tk, ticket.Action{Name: ticket.ActionReply}), ticket.ErrInvalid)
-	require.ErrorIs(t, k.desk.Explain(lin, tk, ticket.Action{Name: ticket.ActionConfirm}), ticket.ErrRefused)
+	require.NoError(t, k.desk.Explain(t.Context(), lin, tk, ticket.Action{Name: ticket.ActionReply, Message: "m"}))
+	require.ErrorIs(t, k.desk.Explain(t.Context(), lin, tk, ticket.Action{Name: ticket.ActionReply}), ticket.ErrInvalid)
+	require.ErrorIs(t, k.desk.Explain(t.Context(), lin, tk, ticket.Action{Name: ticket.ActionConfirm}), ticket.ErrRefused)
 	require.Nil(t, k.desk.Actions(lin, ticket.Ticket{Workflow: "unknown"}))
 }
 
@@ -1074,7 +1074,7 @@ func TestAnEditThatFindsAllAsItAsks(t *testing.T) {
 		k.sent.Reset()
 		second := k.do(lin, tk, ticket.Action{Name: ticket.ActionEdit, Edit: &e})
 		require.Equal(t, first, second, name)
-		require.NoError(t, k.desk.Explain(lin, second, ticket.Action{Name: ticket.ActionEdit, Edit: &e}), name)
+		require.NoError(t, k.desk.Explain(t.Context(), lin, second, ticket.Action{Name: ticket.ActionEdit, Edit: &e}), name)
 		k.deliver()
 		require.Empty(t, k.sent.Sent(), name)
 	}

@@ -1,6 +1,9 @@
 package ticket
 
-import "slices"
+import (
+	"context"
+	"slices"
+)
 
 // notice is one thing to be told to one recipient.
 type notice struct {
@@ -11,7 +14,7 @@ type notice struct {
 // deliveries appends the outbox rows for an event that took a ticket from
 // before to after. The holder is the ticket with whose desk the case is, where
 // that is another one: of what customers and machines say under a merged number.
-func (d *Desk) deliveries(rows []Delivery, before, after *Ticket, e *Event, holder *Ticket) (_ []Delivery, err error) {
+func (d *Desk) deliveries(ctx context.Context, rows []Delivery, before, after *Ticket, e *Event, holder *Ticket) (_ []Delivery, err error) {
 	if len(d.vias)+len(d.streams) == 0 {
 		return rows, nil
 	}
@@ -33,7 +36,7 @@ func (d *Desk) deliveries(rows []Delivery, before, after *Ticket, e *Event, hold
 			list = heldBy(list, holder, e)
 		}
 		if d.cfg.ExtraRecipients != nil {
-			if list, err = d.copies(list, before, after, e); err != nil {
+			if list, err = d.copies(ctx, list, before, after, e); err != nil {
 				return rows, err
 			}
 		}
@@ -64,15 +67,15 @@ func heldBy(list []notice, holder *Ticket, e *Event) []notice {
 }
 
 // copies appends those whom the host wants to be told as well.
-func (d *Desk) copies(list []notice, before, after *Ticket, e *Event) ([]notice, error) {
+func (d *Desk) copies(ctx context.Context, list []notice, before, after *Ticket, e *Event) ([]notice, error) {
 	kind := customerKind(before, e)
 	if kind == "" {
 		return list, nil
 	}
 	var more []Recipient
-	err := safely("Config.ExtraRecipients", func() error {
-		more = d.cfg.ExtraRecipients(after.Clone(), kind)
-		return nil
+	err := hook("Config.ExtraRecipients", func() (err error) {
+		more, err = d.cfg.ExtraRecipients(ctx, after.Clone(), kind)
+		return err
 	})
 	if err != nil {
 		return list, err

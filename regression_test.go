@@ -362,14 +362,14 @@ func TestExplainSaysWhatDoDoes(t *testing.T) {
 		{Name: ticket.ActionSplit}, {Name: ticket.ActionEdit}, {Name: ticket.ActionEdit, Edit: &ticket.Edits{}},
 		{Name: ticket.ActionUnlink, Relation: ticket.RelationRelatedTo, Ticket: ticket.NewID(tickettest.Start)}, {Name: ticket.ActionTake, Version: 9},
 	} {
-		explained := k.desk.Explain(lin, tk, act)
+		explained := k.desk.Explain(t.Context(), lin, tk, act)
 		require.Error(t, explained)
 		_, err := k.desk.Do(t.Context(), lin, tk.ID, act)
 		require.Equal(t, explained.Error(), err.Error())
 	}
 	k.do(lin, tk, ticket.Action{Name: ticket.ActionResolve, Message: "m"})
 	k.clock.Advance(ticket.ReopenWindow + time.Hour)
-	require.NoError(t, k.desk.Explain(ada, k.get(tk), ticket.Action{Name: ticket.ActionReply, Message: "late"}))
+	require.NoError(t, k.desk.Explain(t.Context(), ada, k.get(tk), ticket.Action{Name: ticket.ActionReply, Message: "late"}))
 }
 
 func TestChoosingAStatusIsOneOfTheActions(t *testing.T) {
@@ -545,7 +545,7 @@ func TestExplainForeseesLimitsAndSplits(t *testing.T) {
 		{Name: ticket.ActionEdit, Edit: &ticket.Edits{AddTags: []string{"a"}, Fields: ticket.Fields{"x": 1}}, Note: "fits"},
 		{Name: ticket.ActionSplit, Draft: &ticket.Draft{Subject: "s"}},
 	} {
-		require.NoError(t, k.desk.Explain(lin, tk, act))
+		require.NoError(t, k.desk.Explain(t.Context(), lin, tk, act))
 		k.do(lin, tk, act)
 		tk = k.get(tk)
 	}
@@ -555,7 +555,7 @@ func TestExplainForeseesLimitsAndSplits(t *testing.T) {
 		{Name: ticket.ActionSplit, Draft: &ticket.Draft{Subject: "s", Level: 9}},
 		{Name: ticket.ActionMerge}, {Name: ticket.ActionMerge, Ticket: tk.ID}, {Name: ticket.ActionLink, Relation: ticket.RelationRelatedTo},
 	} {
-		explained := k.desk.Explain(lin, tk, act)
+		explained := k.desk.Explain(t.Context(), lin, tk, act)
 		require.Error(t, explained)
 		_, err := k.desk.Do(t.Context(), lin, tk.ID, act)
 		require.Equal(t, err.Error(), explained.Error())

@@ -107,17 +107,17 @@ func (e *hollowError) Error() string { return e.s }
 func TestRelayPanics(t *testing.T) {
 	k := newKit(t, func(c *ticket.Config) {
 		c.Relay.Observe = func(context.Context, ticket.Delivery, ticket.Settlement) { panic("observe") }
-		c.ExtraRecipients = func(_ ticket.Ticket, kind ticket.Kind) []ticket.Recipient {
+		c.ExtraRecipients = func(_ context.Context, _ ticket.Ticket, kind ticket.Kind) ([]ticket.Recipient, error) {
 			if kind == ticket.KindClosed {
 				panic("copies")
 			}
-			return nil
+			return nil, nil
 		}
-		c.Expected = func(t ticket.Ticket) time.Time {
+		c.Expected = func(_ context.Context, t ticket.Ticket) (time.Time, error) {
 			if t.Subject == "expected" {
 				panic("expected")
 			}
-			return time.Time{}
+			return time.Time{}, nil
 		}
 	})
 	k.sent.FailWith(func(ticket.Notification) error { var e *hollowError; return e })
@@ -368,7 +368,7 @@ func TestRelayCopies(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			k := newKit(t, func(c *ticket.Config) {
-				c.ExtraRecipients = func(ticket.Ticket, ticket.Kind) []ticket.Recipient { return tc.to }
+				c.ExtraRecipients = func(context.Context, ticket.Ticket, ticket.Kind) ([]ticket.Recipient, error) { return tc.to, nil }
 			})
 			_, err := k.desk.Open(t.Context(), ada, ticket.Draft{Subject: "s"})
 			if tc.fails {
@@ -493,8 +493,8 @@ func TestRelayPoisonedBriefUnderRun(t *testing.T) {
 
 func TestRelayToldTwice(t *testing.T) {
 	k := newKit(t, func(c *ticket.Config) {
-		c.ExtraRecipients = func(ticket.Ticket, ticket.Kind) []ticket.Recipient {
-			return []ticket.Recipient{{Person: ticket.Person{Email: "Ada@Example.org"}}}
+		c.ExtraRecipients = func(context.Context, ticket.Ticket, ticket.Kind) ([]ticket.Recipient, error) {
+			return []ticket.Recipient{{Person: ticket.Person{Email: "Ada@Example.org"}}}, nil
 		}
 	})
 	tk := k.open(ada, ticket.Draft{})

@@ -53,7 +53,7 @@ func open(ctx context.Context, cfg config, desk ticket.Config) (*shop, error) {
 	if err := s.letters(&desk, cfg); err != nil {
 		return nil, err
 	}
-	desk.Expected = func(t ticket.Ticket) time.Time { return t.Created.Add(24 * time.Hour) }
+	desk.Expected = func(_ context.Context, t ticket.Ticket) (time.Time, error) { return t.Created.Add(24 * time.Hour), nil }
 	desk.ShowAgents = true
 	desk.Limits.Attachments, desk.Limits.AttachmentSize = 1, maxFile
 	s.desk, err = ticket.NewDesk(s.store, desk)
