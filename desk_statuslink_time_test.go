@@ -24,7 +24,7 @@ func TestALinkIsGoodForAsLongAsWasAsked(t *testing.T) {
 			tk := k.open(ada, ticket.Draft{})
 			k.clock.Advance(made)
 			token := k.link(ada, tk, ticket.StatusLinkRequest{TTL: c.ttl})
-			require.Len(t, token, ticket.TokenSize)
+			require.Len(t, token, 72)
 			k.clock.Advance(c.ttl - time.Microsecond)
 			_, err := k.track(ticket.StatusLinkHolder(token), "")
 			require.NoError(t, err, "made %v after the minute for %v", made, c.ttl)
@@ -135,7 +135,7 @@ func TestALinkThatEndsMeanwhileWritesNothing(t *testing.T) {
 				s := &meanwhile{Store: memstore.New()}
 				k := newKitOn(t, s, withLinks(1))
 				tk := k.open(ada, ticket.Draft{Followers: []ticket.Person{bob.Person}})
-				token := k.link(bob, tk, ticket.StatusLinkRequest{Scope: ticket.StatusLinkReply})
+				token := k.link(bob, tk, ticket.StatusLinkRequest{Reply: true})
 				last := tk
 				if merged {
 					last = k.open(ada, ticket.Draft{Followers: []ticket.Person{bob.Person}})

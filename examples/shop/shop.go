@@ -72,7 +72,7 @@ func (s *shop) keys(desk *ticket.Config, secret []byte) error {
 	desk.StatusLinks = ticket.StatusLinks{
 		Keys:  []ticket.StatusLinkKey{{ID: 1, Secret: links}},
 		URL:   func(_, token string) string { return s.base + "/s/" + token },
-		Scope: ticket.StatusLinkReply | ticket.StatusLinkUpload,
+		Reply: true, Upload: true,
 	}
 	return err
 }
