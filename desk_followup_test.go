@@ -2,6 +2,7 @@ package ticket_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"sync"
@@ -301,4 +302,88 @@ func TestLateRepliesUnderAllNumbersOfACaseJoinOneFollowUp(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestReopenWithinTheWindowAndFollowUpAfterIt(t *testing.T) {
+	k := newKit(t)
+	tk := k.open(ada, ticket.Draft{Subject: "It stopped", Queue: "hardware", Followers: []ticket.Person{bob.Person}})
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionResolve, Message: "Try now."})
+	back := k.do(ada, tk, ticket.Action{Name: ticket.ActionReply, Message: "Still broken."})
+	require.Equal(t, ticket.StatusQueued, back.Status)
+	require.Equal(t, 1, back.Reopened)
+	require.Equal(t, tk.ID, back.ID)
+	require.Zero(t, back.Resolved)
+
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionResolve, Message: "And now."})
+	k.clock.Advance(ticket.ReopenWindow + time.Minute)
+	next := k.do(bob, tk, ticket.Action{Name: ticket.ActionReply, Message: "It stopped again.", Attachments: []ticket.Attachment{{Name: "log.txt"}}})
+	require.NotEqual(t, tk.ID, next.ID)
+	full := k.get(next)
+	require.Equal(t, ada.Person, full.Requester)
+	require.Equal(t, "hardware", full.Queue)
+	_, ok := full.LinkTo(ticket.RelationFollowUpOf, tk.ID)
+	require.True(t, ok)
+	old := k.get(tk)
+	require.Equal(t, ticket.StatusResolved, old.Status)
+	_, ok = old.LinkTo(ticket.RelationFollowedUpBy, next.ID)
+	require.True(t, ok)
+	require.NoError(t, k.desk.Verify(t.Context(), lin, tk.ID))
+
+	// Agents may undo a closing at any time, and that is no follow-up.
+	again := k.do(lin, tk, ticket.Action{Name: ticket.ActionReopen, Note: "was not"})
+	require.Equal(t, tk.ID, again.ID)
+	require.Equal(t, 2, again.Reopened)
+	// Words are needed for a follow-up as for a reply.
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionResolve, Message: "m"})
+	k.clock.Advance(ticket.ReopenWindow + time.Minute)
+	k.refused(ada, tk, ticket.Action{Name: ticket.ActionReply}, ticket.ErrInvalid)
+}
+
+// guarded is a workflow with a guard on a transition that turns into a follow-up.
+func guarded(guard func(ticket.Decision) error) *ticket.Workflow {
+	s := ticket.DefaultWorkflow()
+	for i := range s.Transitions {
+		if s.Transitions[i].FollowUp {
+			s.Transitions[i].Guards = []string{"contract"}
+		}
+	}
+	return s.MustCompile(ticket.Guards{"contract": guard})
+}
+
+func TestAFollowUpPassesTheGuards(t *testing.T) {
+	over := errors.New("the contract has ended")
+	k := newKit(t, func(c *ticket.Config) {
+		c.Workflows = []*ticket.Workflow{guarded(func(ticket.Decision) error { return over })}
+	})
+	tk := k.open(ada, ticket.Draft{})
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionResolve, Message: "m"})
+	k.clock.Advance(ticket.ReopenWindow + time.Hour)
+	k.refused(ada, tk, ticket.Action{Name: ticket.ActionReply, Message: "again"}, over)
+}
+
+func TestTheWindowBeginsWithTheLastSolution(t *testing.T) {
+	k := newKit(t)
+	tk := k.open(ada, ticket.Draft{})
+	for range 3 {
+		k.do(lin, tk, ticket.Action{Name: ticket.ActionResolve, Message: "now?"})
+		k.clock.Advance(6 * 24 * time.Hour)
+	}
+	require.Equal(t, tk.ID, k.do(ada, tk, ticket.Action{Name: ticket.ActionReply, Message: "no"}).ID)
+}
+
+func TestAFollowUpTakesAsManyFollowersAsTheLimitAllows(t *testing.T) {
+	k := newKit(t)
+	var followers []ticket.Person
+	for i := range 4 {
+		followers = append(followers, ticket.Person{ID: fmt.Sprint("f", i)})
+	}
+	tk := k.open(ada, ticket.Draft{Followers: followers})
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionResolve, Message: "m"})
+	low := newKitOn(t, k.store, func(c *ticket.Config) {
+		c.Limits.Followers, c.Now, c.NewID, c.NewNumber = 2, k.clock.Now, ticket.NewID, ticket.NewNumber
+	})
+	k.clock.Advance(ticket.ReopenWindow + time.Hour)
+	next := low.do(ticket.Requester(followers[3]), tk, ticket.Action{Name: ticket.ActionReply, Message: "again"})
+	require.NotEqual(t, tk.ID, next.ID)
+	require.Equal(t, []ticket.Person{followers[3], followers[1]}, low.get(next).Followers)
 }

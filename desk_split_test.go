@@ -203,3 +203,13 @@ func TestErasedWordsAreNotTakenOver(t *testing.T) {
 	k = newKitOn(t, wiped{k.store}, func(c *ticket.Config) { c.NewID, c.NewNumber = ticket.NewID, ticket.NewNumber })
 	require.ErrorContains(t, k.refusal(lin, tk, split(ticket.Draft{From: 1}), ticket.ErrInvalid), "erased")
 }
+
+func TestASplitIntoAWorkflowWithFewerLevelsBeginsAtItsLast(t *testing.T) {
+	k := newKit(t, func(c *ticket.Config) {
+		c.Workflows = []*ticket.Workflow{ticket.DefaultWorkflow().MustCompile(nil), returns()}
+	})
+	tk := k.open(ada, ticket.Draft{})
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionEscalate, Note: "n"})
+	child := k.do(max, tk, ticket.Action{Name: ticket.ActionSplit, Draft: &ticket.Draft{Subject: "a return", Workflow: "returns"}})
+	require.Equal(t, 1, child.Level)
+}

@@ -88,35 +88,6 @@ func TestANotificationsLinkStays(t *testing.T) {
 	}
 }
 
-// meanwhile is a store in which something happens at a call, which others do.
-type meanwhile struct {
-	ticket.Store
-	at   int // the call of Ticket or Commit to do it before
-	do   func()
-	busy bool
-}
-
-func (s *meanwhile) step() {
-	if s.do == nil || s.busy {
-		return
-	}
-	if s.at--; s.at == 0 {
-		s.busy = true
-		s.do()
-		s.do, s.busy = nil, false
-	}
-}
-
-func (s *meanwhile) Ticket(ctx context.Context, tenant string, id ticket.ID) (ticket.Ticket, error) {
-	s.step()
-	return s.Store.Ticket(ctx, tenant, id)
-}
-
-func (s *meanwhile) Commit(ctx context.Context, c ticket.Commit) error {
-	s.step()
-	return s.Store.Commit(ctx, c)
-}
-
 // Whatever ends a link while its holder's call is under way: nothing is written,
 // and what was shown stood there while it was good.
 func TestALinkThatEndsMeanwhileWritesNothing(t *testing.T) {
