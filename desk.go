@@ -275,11 +275,19 @@ func (d *Desk) tellers() error {
 	return nil
 }
 
-// WithStore returns the desk on another store, as a rule one that is bound to a
-// transaction of the host's: desk.In(store.WithTx(tx)). What it does is part of
-// that transaction. It decides once: a conflict is returned, because only the
-// host can begin its transaction anew. Notifications go out when the
-// transaction is committed and a relay finds them.
+// WithStore returns a copy of the desk that uses another store, usually one that
+// is bound to a transaction of your application: desk.WithStore(store.WithTx(tx)).
+// What the copy does is part of that transaction. It does not retry: it returns
+// [ErrConflict] at once, because only your application can run its transaction
+// again. Notifications are sent once the transaction is committed and a relay
+// finds them; call [Desk.Wake] after the commit to wake the one of this process.
+//
+// Inside the transaction, use only the desk that WithStore returned. The outer
+// desk does not see what the transaction has written, and it may wait for a lock
+// or a connection that the transaction holds, which is a deadlock: the transaction
+// ends only after the call returns. On SQLite a write of the outer desk fails with
+// sqlstore.ErrBusy after some ten seconds. With a pool of one connection
+// (SetMaxOpenConns(1)), every call of the outer desk waits until its context ends.
 func (d *Desk) WithStore(store Store) *Desk {
 	c := *d
 	c.store, c.bound = store, true

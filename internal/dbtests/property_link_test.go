@@ -31,7 +31,8 @@ func (w *world) makeLink() {
 	} else if w.one(3) {
 		a = w.agent(r.now.Tenant)
 	}
-	q := ticket.StatusLinkRequest{For: p, Reply: w.one(2), Upload: w.one(2), TTL: pickOf(w, time.Minute, 24*time.Hour, 600*24*time.Hour)}
+	may := w.rng.IntN(4)
+	q := ticket.StatusLinkRequest{For: p, Reply: may&1 != 0, Upload: may&2 != 0, TTL: pickOf(w, time.Minute, 24*time.Hour, 600*24*time.Hour)}
 	token, err := w.desk.StatusLink(w.Context(), a, r.id, q)
 	switch who := clean(p.ID); {
 	case !w.sees(a, r):
