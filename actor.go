@@ -96,10 +96,9 @@ type Actor struct {
 	Levels []int    // the support levels an agent serves
 	Queues []string // the queues an agent serves; nil: all of them; an empty list: none
 
-	token string          // of the holder of a status link; see Holder
-	only  ID              // the ticket that a link confines the actor to
-	scope StatusLinkScope // what the link allows
-	held  *heldLink       // the link itself
+	token string    // of the holder of a status link; see Holder
+	only  ID        // the ticket that a link confines the actor to
+	held  *heldLink // the link itself
 }
 
 // Requester is somebody who asks for support, or follows a ticket: what the

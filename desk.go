@@ -11,141 +11,152 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/ticketkit/ticket/internal/turn"
 )
 
-// Config says how a desk works. The zero Config is a working desk with the
-// default workflow and the default policy.
-type Config struct {
-	// Workflows are those that tickets may follow, perhaps several versions of
-	// one. New tickets follow the newest version of the first one's name, unless
-	// Draft.Workflow names another. None: [DefaultWorkflow].
-	Workflows []*Workflow
-
-	// Policy says who may see and do what. Nil: [DefaultPolicy].
-	Policy Policy
-
-	// Now is the clock. Nil: [time.Now]. Together with NewID and NewNumber it is
-	// the only source of time and identity. It must be safe for concurrent use. A
-	// time outside the years 1970 to 9899 counts as the nearest inside.
-	Now func() time.Time
-	// NewID makes the IDs of tickets and deliveries. Nil: [NewID].
-	NewID func(time.Time) ID
-	// NewNumber draws the numbers of tickets. Nil: [NewNumber]. Where they are of
-	// another form than these, they must be in capitals, and people must write
-	// them as they are; see Numbers.
-	NewNumber func() Number
-	// Numbers makes the numbers another form; see [Numbers].
-	Numbers Numbers
-
-	// ChainKey makes the digests of histories an HMAC; see [Chain]. Empty: plain
-	// digests.
-	ChainKey []byte
-
-	// ReceiptKey keys what is kept of a request that had an idempotency key
-	// (Action.Key): a digest of its words and of who made it, by which whoever has
-	// the database could otherwise confirm a guess. It belongs out of the database, and
-	// must be the same in all processes and stay so: a repeat of what was
-	// received under another key is taken for another request. Empty: one that is
-	// derived from ChainKey; where that is empty too, there is no key, and a guess can
-	// be confirmed as long as the receipt is kept. Receipts of before there was a key
-	// are still recognised, and keyed by [Desk.Run].
-	ReceiptKey []byte
-	// ReceiptAge is how long an idempotency key is remembered: a repeat that comes
-	// later happens anew. [Desk.Run] removes what is older, on stores that can
-	// ([ReceiptPruner]). 0: 30 days; negative: for ever.
-	ReceiptAge time.Duration
-
-	// Limits bound what is taken in; fields that are 0 have the defaults of
-	// [DefaultLimits].
-	Limits Limits
-
-	// ShowAgents lets customers see the names (Person.Name) of the agents who
-	// answer them. Default: they see none.
-	ShowAgents bool
-
-	// Attempts is how often Open and Do decide anew when the ticket has changed
-	// between decision and commit, before they return the conflict. 0: 100, which
-	// take some three seconds.
-	Attempts int
-
-	// Notifiers deliver notifications, each under a name of its own and without
-	// regard to the others. Every notification becomes a row of the outbox for
-	// each name. A nil Notifier reserves the name: rows are written here, and
-	// another process delivers them. No entry that tells people: rows are written
-	// for the name "", so that a notifier of that name can deliver them later.
-	Notifiers map[string]Notifier
-	// EventNotifiers names those of the notifiers that are told of every event, once,
-	// with [KindEvent], in place of what is told to people: brokers and other
-	// systems. What a ticket's events bring them comes in order.
-	EventNotifiers []string
-	// Silent writes no rows: nobody is ever told anything.
-	Silent bool
-
-	// MergeSameRequester lets only tickets of the same requester be merged. Default:
-	// those of one organisation may be, and then its people read both.
-	MergeSameRequester bool
-
-	// DeriveDraft changes the draft of a ticket that comes out of another one: a
-	// follow-up, or what is split off. It is called while the desk decides, with
-	// what the new ticket would be, which goes on where the other one stands (see
-	// [Desk.Do]); what it returns is opened. It must be quick, and answer the same
-	// when asked again. A panic, and what no draft may be, fail the action. Nil: as
-	// it is.
-	DeriveDraft func(from Ticket, d Draft) Draft
-
-	// ExtraRecipients says who else is told what the customers of a ticket are told, as it
-	// stands after the event: agents who watch it, an address of a team. They
-	// count as agents; customers who watch are followers of the ticket. It is
-	// called while the desk decides, so it must be quick, and answer the same when
-	// asked again. No mailbox is told twice, and nobody of their own act. Recipients that make
-	// no sense, more of them than Limits.Followers, and a panic fail the action.
-	// Nil: nobody else.
-	ExtraRecipients func(t Ticket, k Kind) []Recipient
-	// Profile completes what is known of a recipient right before each attempt;
-	// see [Profile]. A customer is given as it stands on the ticket by then. An
-	// error is an attempt that failed, as one of the notifier's: it is tried again
-	// after Relay.Backoff and so on, and the delivery is dead after
-	// Relay.MaxAttempts, which by default take some five days, or at once where the
-	// error is a [DeliveryFault] with Permanent. So an hour without the directory loses
-	// nothing, and who is in it no more holds nothing up for ever. Nil: what the
-	// ticket knows.
-	Profile func(ctx context.Context, tenant string, to Recipient, k Kind) (Profile, error)
-	// Expected says when the customer can expect an answer, for the confirmation.
-	// Zero times, those outside the years 1970 to 9999, and nil, mean that nobody
-	// knows.
-	Expected func(t Ticket) time.Time
-	// StatusLinks makes status links; the zero Links makes none.
-	StatusLinks StatusLinks
-	// SendLimits bounds how much is sent to one recipient; see [SendLimits].
-	SendLimits SendLimits
-	// Relay says how Run and Deliver work.
-	Relay Relay
-
-	// Logger gets what no caller can be told, such as failed deliveries, without
-	// anything personal. Nil: [slog.Default].
-	Logger *slog.Logger
-}
-
-// Desk is the façade a host calls. Make one with [NewDesk] and share it: it is
-// safe for concurrent use, and holds no lock while it calls the store, the
-// policy, guards or notifiers.
+// Desk is the service desk of your application: it opens tickets, decides on
+// actions, answers questions and delivers notifications. Make one with [NewDesk]
+// and share it. A Desk is safe for concurrent use. It holds no lock while it calls
+// the store, the policy, a transition's Guard, a notifier or a function of [Config].
 type Desk struct {
 	store          Store
 	cfg            Config
 	chain          Chain
-	receipts       []byte   // their key; nil: none
-	notifiers      []string // names of the notifiers for people, sorted
-	eventNotifiers []string // names of the others, sorted
-	bound          bool     // to a host's transaction
-	wake           *wakeup  // tells a relay in this process that there is work
-	runs           *runs    // calls of Run under way
-	lines          *lines   // of those who met over a ticket
-	calls          *calls   // attempts that have not returned
-	stuck          *stuck   // timers that it cannot fire
-	places         *places  // mailboxes that something is on its way to
-	ahead          *ahead   // what a clock that was ahead has left
+	receipts       []byte          // the key of receipts; nil: none
+	notifiers      []string        // names of the notifiers for people, sorted
+	eventNotifiers []string        // names of the notifiers for events, sorted
+	bound          bool            // to a transaction of your application
+	wake           *wakeup         // tells a relay in this process that there is work
+	runs           *runs           // calls of Run that have not returned
+	turns          *turn.Queue[ID] // of callers that act on the same ticket
+	calls          *calls          // attempts that have not returned
+	stuck          *stuck          // timers that this desk cannot fire
+	places         *places         // mailboxes with a delivery on its way
+	ahead          *ahead          // what a clock that was ahead has left
 
-	ownNumbers bool // they come from nobody but NewNumber, the function
+	ownNumbers bool // NewNumber, the package's function, makes the numbers
+}
+
+// Config configures a [Desk]. The zero Config works: it has the default workflow
+// and the default policy.
+type Config struct {
+	// Workflows lists the workflows that tickets may follow. It may hold several
+	// versions of one workflow. New tickets follow the newest version of the first
+	// one's name, unless Draft.Workflow names another. Empty means
+	// [DefaultWorkflow].
+	Workflows []*Workflow
+
+	// Policy decides who may see and do what. Nil means [DefaultPolicy].
+	Policy Policy
+
+	// Now is the clock. Nil means [time.Now]. Now, NewID and NewNumber are the only
+	// sources of time and identity. Now must be safe for concurrent use. A time
+	// outside the years 1970 to 9899 is replaced by the nearest time inside.
+	Now func() time.Time
+	// NewID makes the IDs of tickets and deliveries. Nil means [NewID].
+	NewID func(time.Time) ID
+	// NewNumber makes the numbers of tickets. Nil means [NewNumber]. If your numbers
+	// have another form, they must be in capitals, and people must write them as
+	// they are; see Numbers.
+	NewNumber func() Number
+	// Numbers gives ticket numbers another form; see [Numbers].
+	Numbers Numbers
+
+	// ChainKey is the key of the digests of histories, which makes each an HMAC; see
+	// [Chain]. Empty means plain digests.
+	ChainKey []byte
+
+	// ReceiptKey is the key of the digests that are stored for requests with an
+	// idempotency key (Action.Key). Such a digest covers the request's text and its
+	// actor. Without a key, a reader of the database could confirm a guess of
+	// either as long as the receipt is kept. Keep the key out of the database. It
+	// must be the same in all processes and must not change: a repeat of a request
+	// that was received under another key counts as another request. Empty means a
+	// key derived from ChainKey, or none if that is empty too. Receipts made before
+	// there was a key are still recognised; [Desk.Run] replaces their digests by
+	// keyed ones.
+	ReceiptKey []byte
+	// ReceiptAge is how long an idempotency key is remembered. A repeat after that
+	// is carried out again. [Desk.Run] removes older receipts if the store is a
+	// [ReceiptPruner]. Zero means 30 days; a negative value means for ever.
+	ReceiptAge time.Duration
+
+	// Limits bounds what tickets and actions may contain. A zero field has its
+	// default from [DefaultLimits].
+	Limits Limits
+
+	// ShowAgents lets customers see the names (Person.Name) of the agents who
+	// answer them. By default they see none.
+	ShowAgents bool
+
+	// Attempts limits how often Open and Do retry after a concurrent change before
+	// they return [ErrConflict]. Zero means 100 (about three seconds).
+	Attempts int
+
+	// Notifiers deliver notifications. Each has a name, and none waits for another.
+	// Every notification becomes one row of the outbox per name. A nil Notifier
+	// reserves the name: this desk writes the rows, and another process delivers
+	// them. If no notifier for people is configured, rows are written under the
+	// name "", and a notifier with that name can deliver them later.
+	Notifiers map[string]Notifier
+	// EventNotifiers names the notifiers that receive every event, once, with
+	// [KindEvent], and nothing else: message brokers and other systems. The events
+	// of one ticket arrive in order.
+	EventNotifiers []string
+	// Silent writes no rows to the outbox: nothing is ever sent.
+	Silent bool
+
+	// MergeSameRequester allows merges only between tickets of the same requester.
+	// By default tickets of one organisation can be merged too, and then people of
+	// that organisation read both.
+	MergeSameRequester bool
+
+	// DeriveDraft changes the draft of a follow-up or of a split. It gets the ticket
+	// that the new one comes from, and the draft as the desk would open it, which
+	// takes over what [Desk.Do] lists; the desk opens the draft it returns. The
+	// desk calls it while it decides, with the context of Do or [Desk.Explain], and
+	// again when it retries. So it must be quick and give the same answer each time.
+	// An error, a panic or an invalid draft fails the action; errors.Is finds the
+	// error. Nil means that the draft stays as it is.
+	DeriveDraft func(ctx context.Context, from Ticket, d Draft) (Draft, error)
+
+	// ExtraRecipients returns further recipients of a notification for a ticket's
+	// customers, such as agents who watch the ticket or the address of a team. It
+	// gets the ticket as it stands after the event. The recipients count as agents;
+	// to let another customer watch, make it a follower of the ticket. No mailbox is
+	// notified twice, and nobody is notified of their own action.
+	//
+	// The desk calls it while it decides, with the context of Open or Do (of Run or
+	// FireTimers for a timer, and of Explain), and again when it retries. So it must
+	// be quick and give the same answer each time. An error, a panic, an invalid
+	// recipient, or more recipients than Limits.Followers fail the action; errors.Is
+	// finds the error. Nil means no further recipients.
+	ExtraRecipients func(ctx context.Context, t Ticket, k Kind) ([]Recipient, error)
+	// Profile completes a recipient right before each attempt; see [Profile]. A
+	// customer is given as the ticket has it at that time. An error fails the
+	// attempt like an error of the notifier: the relay retries after Relay.Backoff
+	// and the delivery is dead after Relay.MaxAttempts (about five days by default),
+	// or at once if the error is marked with [Permanent]. So an outage of an hour
+	// loses nothing, and a person who left the directory does not block the outbox
+	// for ever. Nil means that the ticket's data is used as it is.
+	Profile func(ctx context.Context, tenant string, to Recipient, k Kind) (Profile, error)
+	// Expected returns when the customer can expect an answer, for the
+	// confirmation ([KindReceived]). The relay calls it right before each attempt,
+	// with the attempt's context and the ticket as it stands at that time. An error
+	// or a panic fails the attempt, as an error of Profile does. A zero time, or one
+	// outside the years 1970 to 9999, means that no time is known; so does nil.
+	Expected func(ctx context.Context, t Ticket) (time.Time, error)
+	// StatusLinks configures status links. The zero value makes none.
+	StatusLinks StatusLinks
+	// SendLimits bounds how much is sent to one recipient; see [SendLimits].
+	SendLimits SendLimits
+	// Relay configures Run and Deliver.
+	Relay Relay
+
+	// Logger gets what no caller can be told, such as failed deliveries. It gets no
+	// personal data. Nil means [slog.Default].
+	Logger *slog.Logger
 }
 
 // NewDesk returns a desk on a store. It fails with an [*InvalidError] where the
@@ -210,65 +221,73 @@ func NewDesk(store Store, cfg Config) (*Desk, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
-	d := &Desk{store: store, cfg: cfg, chain: Chain{Key: slices.Clone(cfg.ChainKey)}, receipts: cfg.receiptKey(), wake: &wakeup{}, runs: &runs{}, lines: &lines{}, calls: &calls{}, stuck: &stuck{}, places: &places{}, ahead: &ahead{}, ownNumbers: ownNumbers}
-	if err := d.tellers(); err != nil {
+	d := &Desk{store: store, cfg: cfg, chain: Chain{Key: slices.Clone(cfg.ChainKey)}, receipts: cfg.receiptKey(), wake: &wakeup{}, runs: &runs{}, turns: &turn.Queue[ID]{}, calls: &calls{}, stuck: &stuck{}, places: &places{}, ahead: &ahead{}, ownNumbers: ownNumbers}
+	if err := d.nameNotifiers(); err != nil {
 		return nil, err
 	}
 	return d, nil
 }
 
-// tellers sorts out who tells people and who gets the stream, and asks them
-// whether they can.
-func (d *Desk) tellers() error {
-	streams := slices.Sorted(slices.Values(d.cfg.EventNotifiers))
-	for i, via := range streams {
-		if _, ok := d.cfg.Notifiers[via]; !ok || i > 0 && streams[i-1] == via {
-			return invalid("config.event_notifiers", "must name notifiers, each once; %s is not one, or is named twice", quote(via))
+// nameNotifiers sets the names of the notifiers for people and for events, and asks
+// each [NotifierChecker] whether it can send what it will be given.
+func (d *Desk) nameNotifiers() error {
+	forEvents := slices.Sorted(slices.Values(d.cfg.EventNotifiers))
+	for i, n := range forEvents {
+		if _, ok := d.cfg.Notifiers[n]; !ok || i > 0 && forEvents[i-1] == n {
+			return invalid("config.event_notifiers", "must name notifiers, each once; %s is not one, or is named twice", quote(n))
 		}
 	}
 	c := check{Limits: d.cfg.Limits}
-	for _, via := range sortedKeys(d.cfg.Notifiers) {
-		if name(&c, "config.notifiers", via) != via {
-			c.fail("config.notifiers", "has the name %s, with blanks at its ends or what cannot be seen", quote(via))
+	for _, n := range sortedKeys(d.cfg.Notifiers) {
+		if name(&c, "config.notifiers", n) != n {
+			c.fail("config.notifiers", "has the name %s, with blanks at its ends or what cannot be seen", quote(n))
 		}
 	}
 	if c.err != nil {
 		return c.err
 	}
-	people := append(CustomerKinds(), KindQueued, KindEscalated, KindAssigned, KindUnassigned)
+	peopleKinds := append(CustomerKinds(), KindQueued, KindEscalated, KindAssigned, KindUnassigned)
 	link := d.exampleLink()
-	var vias []string
-	for _, via := range sortedKeys(d.cfg.Notifiers) {
-		kinds := people
-		if slices.Contains(streams, via) {
+	var forPeople []string
+	for _, n := range sortedKeys(d.cfg.Notifiers) {
+		kinds := peopleKinds
+		if slices.Contains(forEvents, n) {
 			kinds = []Kind{KindEvent}
 		} else {
-			vias = append(vias, via)
+			forPeople = append(forPeople, n)
 		}
-		if c, ok := d.cfg.Notifiers[via].(NotifierChecker); ok {
+		if c, ok := d.cfg.Notifiers[n].(NotifierChecker); ok {
 			switch err := c.Check(kinds, link); {
 			case err == nil:
 			case link != "" && c.Check(kinds, "") == nil:
-				return &InvalidError{Field: "config.status_links.url", Reason: "makes an address that the notifier " + quote(via) + " cannot use", Err: err}
+				return &InvalidError{Field: "config.status_links.url", Reason: "makes an address that the notifier " + quote(n) + " cannot use", Err: err}
 			default:
-				return &InvalidError{Field: "config.notifiers[" + quote(via) + "]", Reason: "cannot send everything", Err: err}
+				return &InvalidError{Field: "config.notifiers[" + quote(n) + "]", Reason: "cannot send everything", Err: err}
 			}
 		}
 	}
-	if len(vias) == 0 {
-		vias = []string{""}
+	if len(forPeople) == 0 {
+		forPeople = []string{""}
 	}
 	if !d.cfg.Silent {
-		d.notifiers, d.eventNotifiers = vias, streams
+		d.notifiers, d.eventNotifiers = forPeople, forEvents
 	}
 	return nil
 }
 
-// WithStore returns the desk on another store, as a rule one that is bound to a
-// transaction of the host's: desk.In(store.WithTx(tx)). What it does is part of
-// that transaction. It decides once: a conflict is returned, because only the
-// host can begin its transaction anew. Notifications go out when the
-// transaction is committed and a relay finds them.
+// WithStore returns a copy of the desk that uses another store, usually one that
+// is bound to a transaction of your application: desk.WithStore(store.WithTx(tx)).
+// What the copy does is part of that transaction. It does not retry: it returns
+// [ErrConflict] at once, because only your application can run its transaction
+// again. Notifications are sent once the transaction is committed and a relay
+// finds them; call [Desk.Wake] after the commit to wake the one of this process.
+//
+// Inside the transaction, use only the desk that WithStore returned. The outer
+// desk does not see what the transaction has written, and it may wait for a lock
+// or a connection that the transaction holds, which is a deadlock: the transaction
+// ends only after the call returns. On SQLite a write of the outer desk fails with
+// sqlstore.ErrBusy after some ten seconds. With a pool of one connection
+// (SetMaxOpenConns(1)), every call of the outer desk waits until its context ends.
 func (d *Desk) WithStore(store Store) *Desk {
 	c := *d
 	c.store, c.bound = store, true
@@ -328,7 +347,8 @@ func (d *Desk) Workflow(t Ticket) (*Workflow, error) { return d.workflowOf(&t) }
 // copies, so nothing refers to their memory once Commit has returned. They are
 // the largest part of what an action would otherwise allocate.
 type outcome struct {
-	ctx    context.Context // of the call, whose outcome it is; nil where nothing will be committed
+	ctx    context.Context // of the call
+	trial  bool            // nothing will be committed: Explain asks
 	commit Commit          // its first change has the ticket that the caller gets
 	fault  error           // why it must not be committed after all
 	idle   bool            // there is nothing to commit
@@ -352,7 +372,7 @@ func (o *outcome) release() {
 	clear(o.commit.Deliveries)
 	clear(o.events)
 	o.commit = Commit{Changes: o.commit.Changes[:0], Deliveries: o.commit.Deliveries[:0]}
-	o.ctx, o.fault, o.idle, o.events, o.holder, o.leave = nil, nil, false, o.events[:0], nil, nil
+	o.ctx, o.trial, o.fault, o.idle, o.events, o.holder, o.leave = nil, false, nil, false, o.events[:0], nil, nil
 	outcomes.Put(o)
 }
 
@@ -379,7 +399,7 @@ func (d *Desk) put(o *outcome, t Ticket, made ...Event) Ticket {
 		before := t
 		t = Apply(t, *e)
 		var err error
-		if o.commit.Deliveries, err = d.deliveries(o.commit.Deliveries, &before, &t, e, o.holder); err != nil && o.fault == nil {
+		if o.commit.Deliveries, err = d.deliveries(o.ctx, o.commit.Deliveries, &before, &t, e, o.holder); err != nil && o.fault == nil {
 			o.fault = err
 		}
 	}
@@ -425,12 +445,13 @@ func (d *Desk) commit(ctx context.Context, a Actor, id ID, key string, request f
 			return t, err
 		}
 	}
-	var turn chan struct{}
+	joined := false
 	for try := 1; ; try++ {
-		if turn == nil && !id.IsZero() && !d.bound && (try > 1 || d.lines.there(id)) {
-			turn = d.lines.join(id)
-			defer d.lines.leave(id, turn)
-			if err := await(ctx, turn); err != nil {
+		if !joined && !id.IsZero() && !d.bound && (try > 1 || d.turns.Busy(id)) {
+			joined = true
+			place := d.turns.Join(id)
+			defer place.Leave()
+			if err := place.Wait(ctx); err != nil {
 				return Ticket{}, err
 			}
 		}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -449,7 +450,7 @@ func TestPreviousThreadsWhatWasSent(t *testing.T) {
 
 func TestWhatAConfirmationSays(t *testing.T) {
 	k := newKit(t, func(c *ticket.Config) {
-		c.Expected = func(t ticket.Ticket) time.Time { return t.Created.Add(4 * time.Hour) }
+		c.Expected = func(_ context.Context, t ticket.Ticket) (time.Time, error) { return t.Created.Add(4 * time.Hour), nil }
 		c.ShowAgents = true
 	})
 	tk := k.open(ticket.Requester(ticket.Person{ID: "c1", Email: "ada@example.org", Name: "Ada", Zone: "Europe/Berlin", Locale: "de"}), ticket.Draft{Message: "m"})
@@ -536,4 +537,121 @@ func TestRedrivePassesOverTicketsThatThePolicyRefuses(t *testing.T) {
 	n, err := k.desk.Redrive(t.Context(), lin, ticket.DeliveryQuery{})
 	require.ErrorIs(t, err, ticket.ErrRefused, "of the one ticket")
 	require.Equal(t, 4, n)
+}
+
+func TestADeskInATransactionDeliversNothing(t *testing.T) {
+	k := newKit(t)
+	_, err := k.desk.WithStore(k.store).Deliver(t.Context())
+	require.ErrorIs(t, err, ticket.ErrInvalid)
+	_, err = ticket.NewDesk(k.store, ticket.Config{Relay: ticket.Relay{Lease: time.Millisecond}})
+	require.ErrorIs(t, err, ticket.ErrInvalid)
+}
+
+// An attempt that the end of the process cut short has not failed, and those
+// behind it in its line have not been tried.
+func TestOnlyAttemptsThatWereMadeCount(t *testing.T) {
+	k := newKit(t, func(c *ticket.Config) { c.Relay = ticket.Relay{MaxAttempts: 2} })
+	tk := k.open(ada, ticket.Draft{})
+	k.deliver()
+	k.sent.Reset()
+	for range 4 {
+		k.do(lin, tk, ticket.Action{Name: ticket.ActionReply, Message: "m"})
+	}
+	for range 4 {
+		ctx, cancel := context.WithCancel(t.Context())
+		k.sent.FailWith(func(ticket.Notification) error {
+			cancel()
+			return errors.New("cut short")
+		})
+		_, err := k.desk.Deliver(ctx)
+		require.ErrorIs(t, err, context.Canceled)
+	}
+	k.sent.FailWith(func(ticket.Notification) error { return errors.New("mailbox full") })
+	for _, want := range []ticket.DeliveryCounts{{Again: 1}, {Dead: 1, Again: 1}, {Dead: 1, Again: 1}} {
+		did, err := k.desk.Deliver(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, want, did)
+		k.clock.Advance(2 * time.Hour)
+	}
+	k.sent.FailWith(nil)
+	did, err := k.desk.Deliver(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, ticket.DeliveryCounts{Done: 2}, did)
+}
+
+func TestAPersonNamedTwiceIsToldOnce(t *testing.T) {
+	k := newKit(t)
+	tk := k.open(ada, ticket.Draft{Followers: []ticket.Person{ada.Person, bob.Person, bob.Person}})
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionReply, Message: "m"})
+	k.deliver()
+	told := map[string]int{}
+	for _, n := range k.sent.Sent() {
+		told[fmt.Sprint(n.Seq, n.Kind, n.To.Person.ID)]++
+	}
+	for what, times := range told {
+		require.Equal(t, 1, times, what)
+	}
+}
+
+// brokenReads is a store that cannot read events for a while.
+type brokenReads struct {
+	ticket.Store // which hides that it is a Briefer
+	broken       bool
+}
+
+func (s *brokenReads) Events(ctx context.Context, tenant string, id ticket.ID, after int64, limit int) ([]ticket.Event, error) {
+	if s.broken {
+		return nil, errDown
+	}
+	return s.Store.Events(ctx, tenant, id, after, limit)
+}
+
+func TestAnErrorOfTheStoreIsNoFailedAttempt(t *testing.T) {
+	s := &brokenReads{Store: memstore.New(), broken: true}
+	k := newKitOn(t, s, func(c *ticket.Config) { c.Relay = ticket.Relay{MaxAttempts: 2} })
+	k.open(ada, ticket.Draft{})
+	for range 10 {
+		did, err := k.desk.Deliver(t.Context())
+		require.ErrorIs(t, err, errDown)
+		require.Equal(t, ticket.DeliveryCounts{Again: 2}, did)
+		k.clock.Advance(2 * time.Hour)
+	}
+	s.broken = false
+	did, err := k.desk.Deliver(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, ticket.DeliveryCounts{Done: 2}, did)
+}
+
+// A delivery whose outcome is lost every time, because the attempt outlasts its
+// lease and another relay takes over, has an end as well.
+func TestADeliveryThatOutlastsItsLeaseEveryTimeIsDead(t *testing.T) {
+	k := newKit(t, func(c *ticket.Config) { c.Relay = ticket.Relay{MaxAttempts: 3, Batch: 4} })
+	k.open(ada, ticket.Draft{})
+	var calls atomic.Int64
+	k.sent.FailWith(func(ticket.Notification) error {
+		calls.Add(1)
+		now := k.clock.Advance(2 * time.Minute)
+		_, err := k.store.Claim(t.Context(), ticket.ClaimRequest{Now: now, Lease: time.Minute, Limit: 10, Notifiers: []string{""}})
+		return err // of another relay, which then crashes
+	})
+	for range 300 {
+		k.deliver()
+		k.clock.Advance(2 * time.Minute)
+	}
+	require.Less(t, calls.Load(), int64(10))
+	require.Positive(t, calls.Load())
+	did, err := k.desk.Deliver(t.Context())
+	require.NoError(t, err)
+	require.Zero(t, did, "nothing is left to try")
+}
+
+// Only what is marked so is permanent: a notifier that cannot find something,
+// perhaps a ticket, may find it later.
+func TestANotifiersErrNotFoundIsTriedAgain(t *testing.T) {
+	k := newKit(t)
+	k.sent.FailWith(func(ticket.Notification) error { return fmt.Errorf("address book: %w", ticket.ErrNotFound) })
+	k.open(ada, ticket.Draft{})
+	did, err := k.desk.Deliver(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, ticket.DeliveryCounts{Again: 2}, did)
 }

@@ -2,6 +2,7 @@ package ticket
 
 import (
 	"cmp"
+	"context"
 	"errors"
 )
 
@@ -47,7 +48,7 @@ func (d *Desk) Actions(a Actor, t Ticket) []Choice {
 // merge, unmerge, link or unlink, nor at the words that a split takes over; and of a
 // ticket that was merged away it tells a customer what [Desk.Actions] does, where
 // Do goes on to the other one.
-func (d *Desk) Explain(a Actor, t Ticket, act Action) error {
+func (d *Desk) Explain(ctx context.Context, a Actor, t Ticket, act Action) error {
 	if err := d.checkActor(&a); err != nil {
 		return err
 	}
@@ -84,9 +85,10 @@ func (d *Desk) Explain(a Actor, t Ticket, act Action) error {
 	}
 	o := newOutcome()
 	defer o.release()
+	o.ctx, o.trial = ctx, true
 	dr := *act.Draft
 	dr.From = 0 // whose words are not read
-	if dr, err = d.derive(a, &t, t.Followers, dr); err != nil {
+	if dr, err = d.derive(ctx, a, &t, t.Followers, dr); err != nil {
 		return err
 	}
 	if _, err := d.begin(o, a, dr, dec.Now, nil, Person{}); err != nil {

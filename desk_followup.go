@@ -49,9 +49,9 @@ func (d *Desk) lateInTurn(ctx context.Context, o *outcome, tenant string) error 
 	}
 	sum := sha256.Sum256([]byte("late actions in " + tenant))
 	line := ID(sum[:16])
-	turn := d.lines.join(line)
-	o.leave = func() { d.lines.leave(line, turn) }
-	return await(ctx, turn)
+	place := d.turns.Join(line)
+	o.leave = place.Leave
+	return place.Wait(ctx)
 }
 
 // A further is a ticket that goes on after another one was over.
@@ -170,7 +170,7 @@ func joinable(err error) bool {
 // followUp opens the ticket that a late action is about, and links the two.
 func (d *Desk) followUp(o *outcome, dec Decision) error {
 	t, act := dec.Ticket, dec.Action
-	dr, err := d.derive(dec.Actor, &t, t.Followers, Draft{
+	dr, err := d.derive(o.ctx, dec.Actor, &t, t.Followers, Draft{
 		Subject: t.Subject, Message: act.Message, Attachments: act.Attachments, Channel: act.Channel, Automatic: act.Automatic,
 	})
 	if err != nil {
@@ -190,7 +190,7 @@ func (d *Desk) followUp(o *outcome, dec Decision) error {
 // does not say is as it is there, so that those who had the one can work on the
 // other. Where limits were lowered since, it is as much as they take. Of the
 // followers it has those given.
-func (d *Desk) derive(a Actor, from *Ticket, follow []Person, dr Draft) (Draft, error) {
+func (d *Desk) derive(ctx context.Context, a Actor, from *Ticket, follow []Person, dr Draft) (Draft, error) {
 	l := &d.cfg.Limits
 	if dr.Requester.IsZero() {
 		dr.Requester = from.Requester
@@ -228,9 +228,9 @@ func (d *Desk) derive(a Actor, from *Ticket, follow []Person, dr Draft) (Draft, 
 	}
 	// What was taken when limits were wider is not held against the host.
 	_, before := d.checkDraft("config.derive_draft", deskItself, dr)
-	err := safely("Config.DeriveDraft", func() error { dr = d.cfg.DeriveDraft(from.Clone(), dr); return nil })
+	err := hook("Config.DeriveDraft", func() (err error) { dr, err = d.cfg.DeriveDraft(ctx, from.Clone(), dr); return err })
 	if err != nil {
-		return dr, err
+		return Draft{}, err
 	}
 	if checked, err := d.checkDraft("config.derive_draft", deskItself, dr); err == nil {
 		return checked, nil

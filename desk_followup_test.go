@@ -2,6 +2,7 @@ package ticket_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -224,10 +225,10 @@ func TestAFollowUpBeginsWhereTheTicketEnded(t *testing.T) {
 func TestDeriveChangesWhatComesOutOfATicket(t *testing.T) {
 	var from []ticket.Ticket
 	k := newKit(t, func(c *ticket.Config) {
-		c.DeriveDraft = func(f ticket.Ticket, d ticket.Draft) ticket.Draft {
+		c.DeriveDraft = func(_ context.Context, f ticket.Ticket, d ticket.Draft) (ticket.Draft, error) {
 			from = append(from, f)
 			d.Level, d.Queue, d.Tags = 1, "front", append(d.Tags, "again")
-			return d
+			return d, nil
 		}
 	})
 	tk := k.open(super, ticket.Draft{Requester: ada.Person, Queue: "hardware", Level: 2, Tags: []string{"vip"}})
@@ -258,7 +259,9 @@ func TestWhatDeriveGivesIsChecked(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			k := newKit(t, func(cfg *ticket.Config) {
-				cfg.DeriveDraft = func(_ ticket.Ticket, d ticket.Draft) ticket.Draft { return c.derive(d) }
+				cfg.DeriveDraft = func(_ context.Context, _ ticket.Ticket, d ticket.Draft) (ticket.Draft, error) {
+					return c.derive(d), nil
+				}
 			})
 			tk := k.over(ticket.Draft{})
 			_, err := k.desk.Do(t.Context(), ada, tk.ID, late)
@@ -317,4 +320,88 @@ func TestALateReplyOfAFollowerIsConfirmedToTheFollower(t *testing.T) {
 	got := k.sent.RequireSent(t, ticket.KindReceived, "ada@example.org")
 	require.NotEqual(t, "Ada Byron", got.Writer, "bob's words are not Ada's")
 	require.True(t, slices.ContainsFunc(k.sent.Sent(), func(n ticket.Notification) bool { return n.To.Person.ID == "c2" }), "no receipt, no number for bob")
+}
+
+func TestReopenWithinTheWindowAndFollowUpAfterIt(t *testing.T) {
+	k := newKit(t)
+	tk := k.open(ada, ticket.Draft{Subject: "It stopped", Queue: "hardware", Followers: []ticket.Person{bob.Person}})
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionResolve, Message: "Try now."})
+	back := k.do(ada, tk, ticket.Action{Name: ticket.ActionReply, Message: "Still broken."})
+	require.Equal(t, ticket.StatusQueued, back.Status)
+	require.Equal(t, 1, back.Reopened)
+	require.Equal(t, tk.ID, back.ID)
+	require.Zero(t, back.Resolved)
+
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionResolve, Message: "And now."})
+	k.clock.Advance(ticket.ReopenWindow + time.Minute)
+	next := k.do(bob, tk, ticket.Action{Name: ticket.ActionReply, Message: "It stopped again.", Attachments: []ticket.Attachment{{Name: "log.txt"}}})
+	require.NotEqual(t, tk.ID, next.ID)
+	full := k.get(next)
+	require.Equal(t, ada.Person, full.Requester)
+	require.Equal(t, "hardware", full.Queue)
+	_, ok := full.LinkTo(ticket.RelationFollowUpOf, tk.ID)
+	require.True(t, ok)
+	old := k.get(tk)
+	require.Equal(t, ticket.StatusResolved, old.Status)
+	_, ok = old.LinkTo(ticket.RelationFollowedUpBy, next.ID)
+	require.True(t, ok)
+	require.NoError(t, k.desk.Verify(t.Context(), lin, tk.ID))
+
+	// Agents may undo a closing at any time, and that is no follow-up.
+	again := k.do(lin, tk, ticket.Action{Name: ticket.ActionReopen, Note: "was not"})
+	require.Equal(t, tk.ID, again.ID)
+	require.Equal(t, 2, again.Reopened)
+	// Words are needed for a follow-up as for a reply.
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionResolve, Message: "m"})
+	k.clock.Advance(ticket.ReopenWindow + time.Minute)
+	k.refused(ada, tk, ticket.Action{Name: ticket.ActionReply}, ticket.ErrInvalid)
+}
+
+// guarded is a workflow with a guard on a transition that turns into a follow-up.
+func guarded(guard func(ticket.Decision) error) *ticket.Workflow {
+	s := ticket.DefaultWorkflow()
+	for i := range s.Transitions {
+		if s.Transitions[i].FollowUp {
+			s.Transitions[i].Guards = []string{"contract"}
+		}
+	}
+	return s.MustCompile(ticket.Guards{"contract": guard})
+}
+
+func TestAFollowUpPassesTheGuards(t *testing.T) {
+	over := errors.New("the contract has ended")
+	k := newKit(t, func(c *ticket.Config) {
+		c.Workflows = []*ticket.Workflow{guarded(func(ticket.Decision) error { return over })}
+	})
+	tk := k.open(ada, ticket.Draft{})
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionResolve, Message: "m"})
+	k.clock.Advance(ticket.ReopenWindow + time.Hour)
+	k.refused(ada, tk, ticket.Action{Name: ticket.ActionReply, Message: "again"}, over)
+}
+
+func TestTheWindowBeginsWithTheLastSolution(t *testing.T) {
+	k := newKit(t)
+	tk := k.open(ada, ticket.Draft{})
+	for range 3 {
+		k.do(lin, tk, ticket.Action{Name: ticket.ActionResolve, Message: "now?"})
+		k.clock.Advance(6 * 24 * time.Hour)
+	}
+	require.Equal(t, tk.ID, k.do(ada, tk, ticket.Action{Name: ticket.ActionReply, Message: "no"}).ID)
+}
+
+func TestAFollowUpTakesAsManyFollowersAsTheLimitAllows(t *testing.T) {
+	k := newKit(t)
+	var followers []ticket.Person
+	for i := range 4 {
+		followers = append(followers, ticket.Person{ID: fmt.Sprint("f", i)})
+	}
+	tk := k.open(ada, ticket.Draft{Followers: followers})
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionResolve, Message: "m"})
+	low := newKitOn(t, k.store, func(c *ticket.Config) {
+		c.Limits.Followers, c.Now, c.NewID, c.NewNumber = 2, k.clock.Now, ticket.NewID, ticket.NewNumber
+	})
+	k.clock.Advance(ticket.ReopenWindow + time.Hour)
+	next := low.do(ticket.Requester(followers[3]), tk, ticket.Action{Name: ticket.ActionReply, Message: "again"})
+	require.NotEqual(t, tk.ID, next.ID)
+	require.Equal(t, []ticket.Person{followers[3], followers[1]}, low.get(next).Followers)
 }

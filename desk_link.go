@@ -96,7 +96,7 @@ func (d *Desk) isAncestor(ctx context.Context, relation Relation, id ID, from *T
 	return false, nil
 }
 
-// linkLine stands for all links of a tenant, in [lines].
+// linkLine stands for all links of a tenant, in Desk.turns.
 func linkLine(tenant string) ID {
 	sum := sha256.Sum256([]byte("ticket links of " + tenant))
 	return ID(sum[:16])
@@ -109,12 +109,10 @@ func (d *Desk) oneByOne(ctx context.Context, tenant string, act *Action) (leave 
 	if d.bound || act.Name != ActionLink && act.Name != ActionMerge || act.Relation == RelationRelatedTo {
 		return func() {}, nil
 	}
-	line := linkLine(tenant)
-	turn := d.lines.join(line)
-	leave = func() { d.lines.leave(line, turn) }
-	if err := await(ctx, turn); err != nil {
-		leave()
+	place := d.turns.Join(linkLine(tenant))
+	if err := place.Wait(ctx); err != nil {
+		place.Leave()
 		return nil, err
 	}
-	return leave, nil
+	return place.Leave, nil
 }

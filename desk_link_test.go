@@ -123,3 +123,30 @@ func TestLinksAtOnceMakeNoCircle(t *testing.T) {
 		require.NotEqual(t, errs[0] == nil, errs[1] == nil, "%v, %v", errs[0], errs[1])
 	}
 }
+
+func TestSplitLinkAndUnlink(t *testing.T) {
+	k := newKit(t)
+	tk := k.open(ada, ticket.Draft{Subject: "two things", Queue: "hardware", Channel: ticket.ChannelMail, Priority: ticket.GradeHigh})
+	child := k.do(lin, tk, ticket.Action{Name: ticket.ActionSplit, Draft: &ticket.Draft{Subject: "the second thing", Message: "quoted"}})
+	require.NotEqual(t, tk.ID, child.ID)
+	require.NotEqual(t, tk.Number, child.Number)
+	require.Equal(t, ada.Person, child.Requester)
+	require.Equal(t, "hardware", child.Queue)
+	require.Equal(t, ticket.GradeHigh, child.Priority)
+	_, ok := child.LinkTo(ticket.RelationChildOf, tk.ID)
+	require.True(t, ok)
+	parent := k.get(tk)
+	_, ok = parent.LinkTo(ticket.RelationParentOf, child.ID)
+	require.True(t, ok)
+
+	other := k.open(bob, ticket.Draft{})
+	link := ticket.Action{Name: ticket.ActionLink, Relation: ticket.RelationCausedBy, Ticket: other.ID}
+	k.do(lin, tk, link)
+	require.ErrorIs(t, k.refusal(lin, tk, link, ticket.ErrInvalid), ticket.ErrInvalid)
+	o := k.get(other)
+	_, ok = o.LinkTo(ticket.RelationCauseOf, tk.ID)
+	require.True(t, ok)
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionUnlink, Relation: ticket.RelationCausedBy, Ticket: other.ID})
+	require.Empty(t, k.get(other).Links)
+	require.NoError(t, k.desk.Verify(t.Context(), lin, other.ID))
+}

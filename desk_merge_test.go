@@ -404,7 +404,7 @@ func TestUnmergeSaysNotBeforehandWhereItLeads(t *testing.T) {
 	k := newKit(t)
 	a, b := k.open(ada, ticket.Draft{}), k.open(ada, ticket.Draft{})
 	k.merge(a, b)
-	require.NoError(t, k.desk.Explain(super, k.get(a), ticket.Action{Name: ticket.ActionUnmerge}))
+	require.NoError(t, k.desk.Explain(t.Context(), super, k.get(a), ticket.Action{Name: ticket.ActionUnmerge}))
 	for _, c := range k.desk.Actions(super, k.get(a)) {
 		if c.Action == ticket.ActionUnmerge {
 			require.True(t, c.Allowed)
@@ -427,8 +427,8 @@ func TestWhoStaysBehindCanStillWrite(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []ticket.ActionName{ticket.ActionReply}, v.Actions)
 	reply := ticket.Action{Name: ticket.ActionReply, Message: "the part comes on Monday"}
-	require.NoError(t, k.desk.Explain(vic, before, reply))
-	require.ErrorIs(t, k.desk.Explain(vic, before, ticket.Action{Name: ticket.ActionReply}), ticket.ErrInvalid)
+	require.NoError(t, k.desk.Explain(t.Context(), vic, before, reply))
+	require.ErrorIs(t, k.desk.Explain(t.Context(), vic, before, ticket.Action{Name: ticket.ActionReply}), ticket.ErrInvalid)
 	k.refused(vic, a, ticket.Action{Name: ticket.ActionReply}, ticket.ErrInvalid)
 	k.refused(vic, a, ticket.Action{Name: ticket.ActionCancel}, ticket.ErrRefused)
 	for _, to := range []ticket.Action{{Level: 2}, {Status: ticket.StatusOpen}, {Queue: "mains"}} { // nothing moves
@@ -701,4 +701,174 @@ func TestMergesAtRandomLeaveNothingBehind(t *testing.T) {
 			}
 		}
 	}
+}
+
+func TestMergeAndUnmerge(t *testing.T) {
+	k := newKit(t)
+	ada, col := inOrg("ada", "x"), inOrg("col", "x")
+	one, two := k.open(ada, ticket.Draft{Subject: "one"}), k.open(ada, ticket.Draft{Subject: "two", Followers: []ticket.Person{col.Person}})
+	k.do(lin, one, ticket.Action{Name: ticket.ActionAsk, Message: "?"})
+
+	merged := k.do(lin, two, ticket.Action{Name: ticket.ActionMerge, Ticket: one.ID})
+	require.Equal(t, one.ID, merged.MergedInto)
+	require.Equal(t, ticket.StatusClosed, merged.Status)
+	target := k.get(one)
+	_, linked := target.LinkTo(ticket.RelationDuplicatedBy, two.ID)
+	require.True(t, linked)
+	require.Equal(t, []ticket.Person{col.Person}, target.Followers)
+
+	// Every number stays valid, and leads on.
+	for _, a := range []ticket.Actor{ada, col, lin} {
+		found, err := k.desk.Find(t.Context(), a, string(two.Number))
+		require.NoError(t, err)
+		require.Equal(t, one.ID, found.ID)
+	}
+	v, err := k.desk.Track(t.Context(), col, string(two.Number))
+	require.NoError(t, err)
+	require.Equal(t, one.Number, v.Number)
+	replied := k.do(ada, two, ticket.Action{Name: ticket.ActionReply, Message: "to the old number"})
+	require.Equal(t, one.ID, replied.ID)
+	require.Equal(t, ticket.StatusOpen, replied.Status)
+
+	err = k.refusal(lin, two, ticket.Action{Name: ticket.ActionReopen, Note: "n"}, ticket.ErrRefused)
+	var refused *ticket.RefusedError
+	require.ErrorAs(t, err, &refused)
+	require.Equal(t, ticket.WhyMerged, refused.Why)
+	require.Equal(t, one.ID, refused.Into)
+	k.do(lin, two, ticket.Action{Name: ticket.ActionNote, Note: "still possible"})
+
+	back := k.do(lin, two, ticket.Action{Name: ticket.ActionUnmerge})
+	require.True(t, back.MergedInto.IsZero())
+	require.Equal(t, ticket.StatusNew, back.Status, "as before the merge")
+	require.Empty(t, back.Links)
+	target = k.get(one)
+	require.Empty(t, target.Links)
+	require.Empty(t, target.Followers, "whom the merge had made followers")
+	found, err := k.desk.Find(t.Context(), ada, string(two.Number))
+	require.NoError(t, err)
+	require.Equal(t, two.ID, found.ID)
+	require.NoError(t, k.desk.Verify(t.Context(), lin, one.ID))
+}
+
+func TestUnmergeKeepsThoseWhoFollowedBefore(t *testing.T) {
+	k := newKit(t)
+	one := k.open(ada, ticket.Draft{Followers: []ticket.Person{bob.Person}})
+	two := k.open(ada, ticket.Draft{Followers: []ticket.Person{bob.Person}})
+	k.do(lin, two, ticket.Action{Name: ticket.ActionMerge, Ticket: one.ID})
+	k.do(lin, two, ticket.Action{Name: ticket.ActionUnmerge})
+	require.Equal(t, []ticket.Person{bob.Person}, k.get(one).Followers)
+}
+
+func TestMergeRefuses(t *testing.T) {
+	k := newKit(t)
+	one, two, other := k.open(ada, ticket.Draft{}), k.open(ada, ticket.Draft{}), k.open(bob, ticket.Draft{})
+	merge := func(from, into ticket.Ticket, category error) {
+		t.Helper()
+		k.refused(super, from, ticket.Action{Name: ticket.ActionMerge, Ticket: into.ID}, category)
+	}
+	merge(one, other, ticket.ErrRefused) // another customer's
+	merge(one, one, ticket.ErrInvalid)
+	merge(one, ticket.Ticket{ID: ticket.NewID(tickettest.Start)}, ticket.ErrNotFound)
+	k.do(super, two, ticket.Action{Name: ticket.ActionEscalate, Note: "n"})
+	k.refused(lin, one, ticket.Action{Name: ticket.ActionMerge, Ticket: two.ID}, ticket.ErrRefused) // level 2 is not lin's
+	k.do(super, two, ticket.Action{Name: ticket.ActionResolve, Message: "m"})
+	merge(one, two, ticket.ErrRefused) // is over
+	three := k.open(ada, ticket.Draft{})
+	four := k.open(ada, ticket.Draft{})
+	k.do(super, three, ticket.Action{Name: ticket.ActionMerge, Ticket: four.ID})
+	merge(one, three, ticket.ErrRefused) // was merged itself
+
+	same := ticket.Requester(ticket.Person{ID: "c9", Organisation: "engines"})
+	also := ticket.Requester(ticket.Person{ID: "c8", Organisation: "engines"})
+	a, b := k.open(same, ticket.Draft{}), k.open(also, ticket.Draft{})
+	k.do(super, a, ticket.Action{Name: ticket.ActionMerge, Ticket: b.ID})
+	_, err := k.desk.Track(t.Context(), same, string(a.Number))
+	require.NoError(t, err, "of one organisation")
+}
+
+func TestUnmergeEndsAMergeThatWasLinkedByHandBefore(t *testing.T) {
+	k := newKit(t)
+	eve, kim := inOrg("eve", "x"), inOrg("kim", "x")
+	a, b := k.open(eve, ticket.Draft{}), k.open(kim, ticket.Draft{})
+	k.do(super, a, ticket.Action{Name: ticket.ActionLink, Relation: ticket.RelationDuplicateOf, Ticket: b.ID})
+	k.do(super, a, ticket.Action{Name: ticket.ActionMerge, Ticket: b.ID})
+	k.canSee(eve, b)
+	k.do(super, a, ticket.Action{Name: ticket.ActionUnmerge})
+	k.cannotSee(eve, b)
+}
+
+func TestTheLastMergeOfAChainIsUndoneFirst(t *testing.T) {
+	k := newKit(t)
+	eve, kim, joe := inOrg("eve", "x"), inOrg("kim", "x"), inOrg("joe", "x")
+	a, b, c := k.open(eve, ticket.Draft{}), k.open(kim, ticket.Draft{}), k.open(joe, ticket.Draft{})
+	k.do(super, a, ticket.Action{Name: ticket.ActionMerge, Ticket: b.ID})
+	k.do(super, b, ticket.Action{Name: ticket.ActionMerge, Ticket: c.ID})
+	k.canSee(eve, c)
+	found, err := k.desk.Find(t.Context(), eve, string(a.Number))
+	require.NoError(t, err)
+	require.Equal(t, c.ID, found.ID)
+	k.refused(super, a, ticket.Action{Name: ticket.ActionUnmerge}, ticket.ErrRefused) // the last merge first
+	k.do(super, b, ticket.Action{Name: ticket.ActionUnmerge})
+	k.cannotSee(eve, c)
+	k.do(super, a, ticket.Action{Name: ticket.ActionUnmerge})
+	k.cannotSee(eve, b)
+}
+
+func TestUnmergeLeavesOtherMergesAlone(t *testing.T) {
+	k := newKit(t)
+	eve, kim := inOrg("eve", "x"), inOrg("kim", "x")
+	a, b, c := k.open(eve, ticket.Draft{}), k.open(eve, ticket.Draft{}), k.open(kim, ticket.Draft{})
+	k.do(super, a, ticket.Action{Name: ticket.ActionMerge, Ticket: c.ID})
+	k.do(super, b, ticket.Action{Name: ticket.ActionMerge, Ticket: c.ID})
+	k.do(super, a, ticket.Action{Name: ticket.ActionUnmerge})
+	require.Equal(t, c.ID, k.do(eve, b, ticket.Action{Name: ticket.ActionReply, Message: "still mine"}).ID)
+	k.do(super, b, ticket.Action{Name: ticket.ActionUnmerge})
+	k.cannotSee(eve, c)
+}
+
+func TestAMergeLeavesFollowersOfOtherCustomersBehind(t *testing.T) {
+	k := newKit(t)
+	vendor := inOrg("vic", "vendor")
+	a := k.open(inOrg("eve", "x"), ticket.Draft{Followers: []ticket.Person{vendor.Person}})
+	b := k.open(inOrg("kim", "x"), ticket.Draft{Message: "salaries"})
+	k.do(super, a, ticket.Action{Name: ticket.ActionMerge, Ticket: b.ID})
+	k.cannotSee(vendor, b)
+	v, err := k.desk.Track(t.Context(), vendor, string(a.Number))
+	require.NoError(t, err, "its own number stays valid")
+	require.Equal(t, a.Number, v.Number)
+}
+
+type notThat struct {
+	ticket.DefaultPolicy
+	id *ticket.ID
+}
+
+func (p notThat) MayDo(_ ticket.Actor, t ticket.Ticket, _ ticket.ActionName) error {
+	if t.ID == *p.id {
+		return errNoCancel
+	}
+	return nil
+}
+
+func TestThePolicyIsAskedAboutBothTicketsOfAMerge(t *testing.T) {
+	var guarded ticket.ID
+	k := newKit(t, func(c *ticket.Config) { c.Policy = notThat{id: &guarded} })
+	a, b := k.open(ada, ticket.Draft{}), k.open(ada, ticket.Draft{})
+	guarded = b.ID
+	k.refused(super, a, ticket.Action{Name: ticket.ActionMerge, Ticket: b.ID}, errNoCancel)
+	k.refused(super, a, ticket.Action{Name: ticket.ActionLink, Relation: ticket.RelationRelatedTo, Ticket: b.ID}, errNoCancel)
+}
+
+func TestOnlyUnmergeRemovesTheLinkOfAMerge(t *testing.T) {
+	k := newKit(t)
+	eve, kim := inOrg("eve", "x"), inOrg("kim", "x")
+	a, b, x := k.open(eve, ticket.Draft{}), k.open(eve, ticket.Draft{}), k.open(kim, ticket.Draft{})
+	k.do(super, a, ticket.Action{Name: ticket.ActionMerge, Ticket: x.ID})
+	k.do(super, b, ticket.Action{Name: ticket.ActionMerge, Ticket: x.ID})
+	k.refused(super, b, ticket.Action{Name: ticket.ActionUnlink, Relation: ticket.RelationDuplicateOf, Ticket: x.ID}, ticket.ErrInvalid)
+	k.refused(super, x, ticket.Action{Name: ticket.ActionUnlink, Relation: ticket.RelationDuplicatedBy, Ticket: b.ID}, ticket.ErrInvalid)
+	k.do(super, a, ticket.Action{Name: ticket.ActionUnmerge})
+	k.canSee(eve, x)
+	k.do(super, b, ticket.Action{Name: ticket.ActionUnmerge})
+	k.cannotSee(eve, x)
 }

@@ -38,9 +38,11 @@ func (d *Desk) begin(o *outcome, a Actor, dr Draft, now time.Time, links []Link,
 	if dr.Level > w.spec.Levels {
 		return Ticket{}, invalid("draft.level", "must be 1 to %d", w.spec.Levels)
 	}
-	n, err := d.draw(o.ctx, a.Tenant)
-	if err != nil {
-		return Ticket{}, err
+	n := NumberOf(0)
+	if !o.trial { // a number drawn for nothing leaves a gap
+		if n, err = d.draw(o.ctx, a.Tenant); err != nil {
+			return Ticket{}, err
+		}
 	}
 	e := w.opening(a, dr, now, d.cfg.NewID(now), n, links)
 	t := Apply(Ticket{}, e)

@@ -24,14 +24,14 @@ type share struct {
 
 	// as is the person as whom a customer reads what was said before
 	// Ticket.RequesterSince: what is of its own customer.
-	as    Person
-	known bool // whether what follows was read from the history
-	all   bool // an agent lets the person follow, and so read all
-	turns []turn
+	as      Person
+	known   bool // whether what follows was read from the history
+	all     bool // an agent lets the person follow, and so read all
+	tenures []tenure
 }
 
-// A turn is the time of a requester.
-type turn struct {
+// A tenure is the time in which a ticket has one requester.
+type tenure struct {
 	from int64 // the event that began it
 	of   Person
 }
@@ -117,11 +117,11 @@ func (s *share) reads(ctx context.Context, seq int64) (bool, error) {
 	if all, err := s.readsAll(ctx); all || err != nil {
 		return all, err
 	}
-	i, found := slices.BinarySearchFunc(s.turns, seq, func(t turn, seq int64) int { return int(t.from - seq) })
+	i, found := slices.BinarySearchFunc(s.tenures, seq, func(t tenure, seq int64) int { return int(t.from - seq) })
 	if !found {
 		i--
 	}
-	return i >= 0 && s.d.oneCustomer(s.turns[i].of, s.as), nil
+	return i >= 0 && s.d.oneCustomer(s.tenures[i].of, s.as), nil
 }
 
 // readsAll reports whether nothing that was said is kept from the reader.
@@ -150,7 +150,7 @@ func (s *share) learn(ctx context.Context) error {
 			break
 		}
 		if e.Seq == 1 || !e.Requester.IsZero() || e.Set.NewCustomer {
-			s.turns = append(s.turns, turn{e.Seq, e.Requester}) // nobody, where it was erased
+			s.tenures = append(s.tenures, tenure{e.Seq, e.Requester}) // nobody, where it was erased
 		}
 		if slices.ContainsFunc(e.Followed, s.a.Person.Same) {
 			s.all = follows && e.Action != ActionMerge

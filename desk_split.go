@@ -11,7 +11,7 @@ import (
 func (d *Desk) splitOff(ctx context.Context, a Actor, t *Ticket, dr Draft) (Draft, Person, error) {
 	if dr.From == 0 {
 		dr.Channel = cmp.Or(dr.Channel, t.Channel)
-		dr, err := d.derive(a, t, t.Followers, dr)
+		dr, err := d.derive(ctx, a, t, t.Followers, dr)
 		return dr, Person{}, err
 	}
 	e, err := d.wordsOf(ctx, t, dr.From)
@@ -31,7 +31,7 @@ func (d *Desk) splitOff(ctx context.Context, a Actor, t *Ticket, dr Draft) (Draf
 	}
 	dr.From, dr.Message, dr.Attachments = 0, e.Message, e.Attachments
 	dr.Channel, dr.Automatic = cmp.Or(dr.Channel, e.Channel, t.Channel), dr.Automatic || e.Automatic
-	if dr, err = d.derive(a, t, follow, dr); err != nil || slices.ContainsFunc(dr.Followers, dr.Requester.Same) {
+	if dr, err = d.derive(ctx, a, t, follow, dr); err != nil || slices.ContainsFunc(dr.Followers, dr.Requester.Same) {
 		return dr, author, err
 	}
 	reads, err := d.readsWords(ctx, dr.Requester, t, &e, author)

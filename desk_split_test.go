@@ -93,7 +93,7 @@ func TestWhatASplitCannotTakeOver(t *testing.T) {
 	_, err := k.desk.Open(t.Context(), lin, ticket.Draft{Requester: ada.Person, Subject: "s", From: 1})
 	require.ErrorIs(t, err, ticket.ErrInvalid)
 	require.EqualValues(t, 4, k.get(tk).Version)
-	require.NoError(t, k.desk.Explain(lin, k.get(tk), split(ticket.Draft{From: 1})))
+	require.NoError(t, k.desk.Explain(t.Context(), lin, k.get(tk), split(ticket.Draft{From: 1})))
 }
 
 func TestASplitDoesNotShowANewRequesterTheOldOnesWords(t *testing.T) {
@@ -161,7 +161,10 @@ func TestASplitShowsAnotherCustomerNothingByItself(t *testing.T) {
 func TestASplitByTheHostsRuleShowsAnotherCustomerNothing(t *testing.T) {
 	eve, vic := inOrg("eve", "x"), inOrg("vic", "vendor")
 	k := newKit(t, func(c *ticket.Config) {
-		c.DeriveDraft = func(_ ticket.Ticket, dr ticket.Draft) ticket.Draft { dr.Requester = vic.Person; return dr }
+		c.DeriveDraft = func(_ context.Context, _ ticket.Ticket, dr ticket.Draft) (ticket.Draft, error) {
+			dr.Requester = vic.Person
+			return dr, nil
+		}
 	})
 	tk := k.open(eve, ticket.Draft{Message: "eve's"})
 	require.ErrorContains(t, k.refusal(lin, tk, split(ticket.Draft{From: 1}), ticket.ErrInvalid), "another customer")
@@ -199,4 +202,14 @@ func TestErasedWordsAreNotTakenOver(t *testing.T) {
 	tk := k.open(ada, ticket.Draft{Message: "m"})
 	k = newKitOn(t, wiped{k.store}, func(c *ticket.Config) { c.NewID, c.NewNumber = ticket.NewID, ticket.NewNumber })
 	require.ErrorContains(t, k.refusal(lin, tk, split(ticket.Draft{From: 1}), ticket.ErrInvalid), "erased")
+}
+
+func TestASplitIntoAWorkflowWithFewerLevelsBeginsAtItsLast(t *testing.T) {
+	k := newKit(t, func(c *ticket.Config) {
+		c.Workflows = []*ticket.Workflow{ticket.DefaultWorkflow().MustCompile(nil), returns()}
+	})
+	tk := k.open(ada, ticket.Draft{})
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionEscalate, Note: "n"})
+	child := k.do(max, tk, ticket.Action{Name: ticket.ActionSplit, Draft: &ticket.Draft{Subject: "a return", Workflow: "returns"}})
+	require.Equal(t, 1, child.Level)
 }

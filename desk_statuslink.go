@@ -4,65 +4,50 @@ import (
 	"cmp"
 	"context"
 	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/base32"
-	"encoding/binary"
 	"math"
 	"slices"
 	"time"
+
+	"github.com/ticketkit/ticket/internal/linktoken"
 )
 
-// StatusLinks says how status links are made: signed addresses that show one ticket's
-// customer view to whoever has them. See [Desk.StatusLink].
+// StatusLinks configures status links: signed addresses that show the customer's
+// view of one ticket without an account. See [Desk.StatusLink].
 type StatusLinks struct {
-	// Keys sign and check links. The first one signs; all of them check, so that
-	// a key can be replaced: put the new one first, and take the old one out when
-	// its last link has expired. No keys: no links.
+	// Keys sign and verify links. The first key signs; all of them verify, so that
+	// you can replace a key: put the new one first, and remove the old one when its
+	// last link has expired. Without keys there are no links.
 	Keys []StatusLinkKey
-	// URL makes the address of a token, such as
-	// "https://help.example.org/t/" + token. It puts links into the notifications
-	// for customers; nil: there are none. [NewDesk] tries it with no tenant, for the
-	// notifiers that are a [NotifierChecker]; "", and a panic, say nothing then.
+	// URL returns the address for a token, such as
+	// "https://help.example.org/t/" + token. A token has 72 characters, which are
+	// ASCII letters and digits; with an address before it, it fits into a text
+	// message. The address is put into notifications for customers. Nil means that
+	// notifications have no links. [NewDesk] calls URL once with an empty tenant and
+	// shows the address to each [NotifierChecker]; it ignores an empty address and a
+	// panic then.
 	URL func(tenant, token string) string
-	// TTL is how long a link in a notification is good, from the event on.
-	// Default: 90 days.
+	// TTL is how long a link in a notification is valid, from the time of the event.
+	// Zero means 90 days.
 	TTL time.Duration
-	// Scope is what the links in notifications allow besides looking. Default:
-	// nothing.
-	Scope StatusLinkScope
+	// Reply lets the holder of a link in a notification write: ActionReply with a
+	// message.
+	Reply bool
+	// Upload lets the holder of a link in a notification send files: ActionReply
+	// with attachments.
+	Upload bool
 }
 
-// StatusLinkKey is a key for status links. Two keys of a desk must not have the same
-// ID. The secret should be 32 random bytes, and must be 32 at least.
+// StatusLinkKey is a key for status links. Two keys of a desk must not have the
+// same ID. Secret should be 32 random bytes and must have at least 32 bytes.
 type StatusLinkKey struct {
 	ID     uint8
 	Secret []byte
 }
 
-// StatusLinkScope is what a status link allows besides looking.
-type StatusLinkScope uint8
-
-// The scopes; they can be combined.
-const (
-	StatusLinkReply  StatusLinkScope = 1 << iota // to write: Reply with a message
-	StatusLinkUpload                             // to send files: Reply with attachments
-)
-
-// String names the scopes, such as "reply, upload".
-func (s StatusLinkScope) String() string { return flagString(uint8(s), linkScopeNames, ", ") }
-
-var linkScopeNames = []string{"reply", "upload"} // in the order of the bits
-
-const linkScopes = StatusLinkReply | StatusLinkUpload
-
-// minLinkSecret is the shortest secret of a [StatusLinkKey], in bytes: as long as the
-// digest, as RFC 2104, section 3, advises.
-const minLinkSecret = sha256.Size
-
 func (l StatusLinks) withDefaults() (StatusLinks, error) {
 	for i, k := range l.Keys {
-		if len(k.Secret) < minLinkSecret {
-			return l, invalid("config.status_links.keys", "has a secret of %d bytes, at least %d are needed", len(k.Secret), minLinkSecret)
+		if len(k.Secret) < linktoken.MinSecret {
+			return l, invalid("config.status_links.keys", "has a secret of %d bytes, at least %d are needed", len(k.Secret), linktoken.MinSecret)
 		}
 		if slices.ContainsFunc(l.Keys[:i], func(o StatusLinkKey) bool { return o.ID == k.ID }) {
 			return l, invalid("config.status_links.keys", "has the ID %d twice", k.ID)
@@ -70,11 +55,9 @@ func (l StatusLinks) withDefaults() (StatusLinks, error) {
 	}
 	switch {
 	case l.URL != nil && len(l.Keys) == 0:
-		return l, invalid("config.status_links.keys", "are missing: an address needs a link that is signed")
+		return l, invalid("config.status_links.keys", "are missing: links are signed with them")
 	case l.TTL < 0:
 		return l, invalid("config.status_links.ttl", "must not be negative")
-	case l.Scope&^linkScopes != 0:
-		return l, invalid("config.status_links.scope", "is not a set of known scopes")
 	}
 	l.TTL = cmp.Or(l.TTL, 90*24*time.Hour)
 	l.Keys = slices.Clone(l.Keys)
@@ -84,143 +67,98 @@ func (l StatusLinks) withDefaults() (StatusLinks, error) {
 	return l, nil
 }
 
-// The bytes of a token: version, key, ticket, scope, end, epoch, person; then the first half of the HMAC-SHA-256 over a domain, the
-// tenant and all of these. RFC 2104, section 5, allows no less than half.
-//
-// The end is in seconds since 1970, or in minutes where these are more than four
-// bytes hold: that is the version. The tokens of before have minutes.
-//
-// The person is four bytes of another HMAC over who it is for. They tell nothing
-// to whoever lacks the key, and the desk compares them with the few who are
-// concerned with the ticket; who is no longer one of them has a dead link.
-const (
-	minuteVersion = 1
-	tokenVersion  = 2
-	tokenBody     = 1 + 1 + 16 + 1 + 4 + 2 + 4
-	tokenMAC      = 16
-	tokenDomain   = "ticket link 1" // of all versions: the bytes have it as well
-	personDomain  = "ticket link person 1"
-	tokenSymbols  = "0123456789abcdefghjkmnpqrstvwxyz"
-)
-
-// tokenText is Crockford's base 32 in small letters: no symbol that a mail
-// reader takes for the end of an address, none that is mistaken for another.
-var tokenText = base32.NewEncoding(tokenSymbols).WithPadding(base32.NoPadding)
-
-// TokenSize is how many symbols a status link's token has: letters and digits
-// only. With an address before it, it fits a text message.
-const TokenSize = (tokenBody + tokenMAC) * 8 / 5
-
-// grant is what a token says.
-type grant struct {
-	ticket ID
-	scope  StatusLinkScope
-	until  time.Time
-	epoch  uint16
-	person [4]byte
-}
-
-// sign makes the token of a grant.
-func (k StatusLinkKey) sign(tenant string, g grant) string {
-	b := make([]byte, 0, tokenBody+tokenMAC)
-	version, end := byte(tokenVersion), roundUp(g.until, time.Second)
-	if end > math.MaxUint32 {
-		version, end = minuteVersion, roundUp(g.until, time.Minute)
-	}
-	b = append(b, version, k.ID)
-	b = append(b, g.ticket[:]...)
-	b = append(b, byte(g.scope))
-	b = binary.BigEndian.AppendUint32(b, uint32(end))
-	b = binary.BigEndian.AppendUint16(b, g.epoch)
-	b = append(b, g.person[:]...)
-	return tokenText.EncodeToString(append(b, k.mac(tokenDomain, tenant, b)[:tokenMAC]...))
-}
-
-// roundUp returns how many units since 1970 a time is at most.
-func roundUp(t time.Time, unit time.Duration) int64 {
-	n, seconds := t.Unix(), int64(unit/time.Second)
-	if t.Nanosecond() > 0 {
-		n++
-	}
-	return (n + seconds - 1) / seconds
-}
-
-// mac is the HMAC over a domain, a tenant and some bytes.
-func (k StatusLinkKey) mac(domain, tenant string, b []byte) []byte {
-	h := hmac.New(sha256.New, k.Secret)
-	h.Write([]byte(domain))
-	h.Write(binary.BigEndian.AppendUint32(nil, uint32(len(tenant))))
-	h.Write([]byte(tenant))
-	h.Write(b)
-	return h.Sum(nil)
-}
-
-// person is how a token names somebody.
-func (k StatusLinkKey) person(tenant string, id ID, p Person) (short [4]byte) {
-	key := "id:" + p.ID // which stays when the address changes
-	switch {            // as the links have it that are in letters: not Recipient.Key, which may learn more
-	case p.ID != "":
-	case p.Email != "":
-		key = "mail:" + asciiLower(p.Email)
-	default:
-		key = "phone:" + p.Phone
-	}
-	copy(short[:], k.mac(personDomain, tenant, append(id[:], key...)))
-	return short
-}
-
-// open reads a token and checks its signature, and nothing else. Symbols are
-// taken in either case, and o for 0, i and l for 1.
-func (l StatusLinks) open(tenant, token string) (grant, StatusLinkKey, bool) {
-	b, ok := tokenBytes(token)
-	if !ok || b[0] != tokenVersion && b[0] != minuteVersion {
-		return grant{}, StatusLinkKey{}, false
-	}
-	unit := time.Second
-	if b[0] == minuteVersion {
-		unit = time.Minute
+// open reads a token and verifies its signature, and nothing else.
+func (l StatusLinks) open(tenant, token string) (linktoken.Grant, linktoken.Key, bool) {
+	t, ok := linktoken.Parse(token)
+	if !ok {
+		return linktoken.Grant{}, linktoken.Key{}, false
 	}
 	for _, k := range l.Keys {
-		if k.ID != b[1] {
-			continue
+		if key := linktoken.Key(k); t.Verify(key, tenant) {
+			return t.Grant, key, true
 		}
-		if !hmac.Equal(k.mac(tokenDomain, tenant, b[:tokenBody])[:tokenMAC], b[tokenBody:]) {
-			break
-		}
-		g := grant{
-			ticket: ID(b[2:18]), scope: StatusLinkScope(b[18]),
-			until: time.Unix(int64(binary.BigEndian.Uint32(b[19:]))*int64(unit/time.Second), 0).UTC(), epoch: binary.BigEndian.Uint16(b[23:]),
-		}
-		copy(g.person[:], b[25:])
-		return g, k, true
 	}
-	return grant{}, StatusLinkKey{}, false
+	return linktoken.Grant{}, linktoken.Key{}, false
 }
 
-// StatusLinkHolder is whoever has a status link, with the link's token. [Desk.Track] shows
-// it the ticket, [Desk.Do] lets it write or send files where the link's scope
-// says so, as the person that the link was made for; every other call refuses
-// it. Give it the tenant with [Actor.InTenant], where there are several. What is wrong
-// with a token is said by the call that it is given to: [ErrStatusLink].
+// linkName returns the text that stands for a person in a token. It must not
+// change: links that were sent depend on it. So it is not Recipient.Key, which may
+// change.
+func linkName(p Person) string {
+	switch {
+	case p.ID != "":
+		return "id:" + p.ID // which stays when the address changes
+	case p.Email != "":
+		return "mail:" + asciiLower(p.Email)
+	default:
+		return "phone:" + p.Phone
+	}
+}
+
+// cutTokens replaces the desk's own status links in a text by "…". It is for text
+// that goes to other people than its writer: a reply quotes the letter that it
+// answers, and the holder of a link acts as the person the letter was sent to.
+func (l *StatusLinks) cutTokens(text string) string {
+	if len(l.Keys) == 0 {
+		return text
+	}
+	return l.text().Cut(text)
+}
+
+// cutNames does the same in the names of files, in place.
+func (l *StatusLinks) cutNames(list []Attachment) []Attachment {
+	for i := range list {
+		list[i].Name = l.cutTokens(list[i].Name)
+	}
+	return list
+}
+
+// mayBegin reports whether a text may hold a part of a token that is too long to
+// be found by trying.
+func (l *StatusLinks) mayBegin(text string) bool {
+	return len(l.Keys) > 0 && l.text().HasPart(text)
+}
+
+func (l *StatusLinks) text() linktoken.Text {
+	return linktoken.Text{Unseen: unseen, Vacant: vacant, Known: func(id uint8) bool {
+		return slices.ContainsFunc(l.Keys, func(k StatusLinkKey) bool { return k.ID == id })
+	}}
+}
+
+// StatusLinkHolder returns the actor that holds a status link with this token.
+// [Desk.Track] and [Desk.Messages] show it the ticket. [Desk.Do] lets it write or
+// send files if the link allows it, as the person the link was made for. Every
+// other call refuses it. Set the tenant with [Actor.InTenant] if there are several.
+// A call with an invalid token returns [ErrStatusLink].
 func StatusLinkHolder(token string) Actor {
 	return Actor{Role: RoleRequester, token: cmp.Or(token, "none")}
 }
 
-// StatusLinkRequest says what a status link is for.
+// StatusLinkRequest describes a status link to make.
 type StatusLinkRequest struct {
-	For   Person          // the ticket's requester or one of its followers; zero: the requester, or the actor where it is a customer
-	Scope StatusLinkScope // what it allows besides looking
-	TTL   time.Duration   // how long it is good, up to a second more (from the year 2106 on, a minute), not beyond the year 9999; 0: Config.StatusLinks.TTL
+	// For is the ticket's requester or one of its followers. Zero means the
+	// requester, or the actor if that is a customer.
+	For Person
+	// Reply lets the holder write: ActionReply with a message.
+	Reply bool
+	// Upload lets the holder send files: ActionReply with attachments.
+	Upload bool
+	// TTL is how long the link is valid. It is rounded up to a second, or to a
+	// minute after the year 2106. It must end before the year 10000. Zero means
+	// Config.StatusLinks.TTL.
+	TTL time.Duration
 }
 
-// StatusLink makes the token of a status link: whoever has it sees the customer's view
-// of this ticket until the time has passed, the links of the ticket are revoked,
-// or the person is concerned with the ticket no longer. It holds no address and
-// no name. It cannot be listed or taken back alone; see [Desk.RevokeStatusLinks].
+// StatusLink returns the token of a new status link. Its holder sees the
+// customer's view of this ticket until the link expires, the ticket's links are
+// revoked, or the person is no longer the ticket's requester or follower. The
+// token has 72 ASCII letters and digits. It contains no address and no name. Links
+// cannot be listed, and one link cannot be revoked alone; see
+// [Desk.RevokeStatusLinks].
 //
-// Customers make links for themselves, and systems for every customer of the
-// ticket. Agents do so as well, but for looking only, since they would otherwise
-// write in the customer's name. Errors: [ErrNotFound], [ErrRefused],
+// Customers make links for themselves. Systems make links for every customer of
+// the ticket. Agents do too, but without Reply and Upload, because otherwise they
+// could write in the customer's name. Errors: [ErrNotFound], [ErrRefused],
 // [ErrInvalid].
 func (d *Desk) StatusLink(ctx context.Context, a Actor, id ID, r StatusLinkRequest) (token string, err error) {
 	if err := d.checkActor(&a); err != nil {
@@ -251,32 +189,30 @@ func (d *Desk) StatusLink(ctx context.Context, a Actor, id ID, r StatusLinkReque
 	case len(d.cfg.StatusLinks.Keys) == 0:
 		return "", invalid("config.status_links.keys", "are missing: this desk makes no links")
 	case a.Role == RoleRequester && !a.Person.Same(r.For):
-		return "", refuse("a customer makes links for itself only")
-	case a.Role == RoleAgent && r.Scope != 0:
-		return "", refuse("an agent makes links for looking only")
-	case r.Scope&^linkScopes != 0:
-		return "", invalid("link.scope", "is not a set of known scopes")
+		return "", refuse("a customer makes links only for themselves")
+	case a.Role == RoleAgent && (r.Reply || r.Upload):
+		return "", refuse("an agent makes links only for reading")
 	case r.TTL < 0 || end.After(lastTime):
-		return "", invalid("link.ttl", "must not be negative, nor reach beyond the year 9999")
+		return "", invalid("link.ttl", "must not be negative, nor end after the year 9999")
 	}
-	token, concerned := d.link(&t, r.For, r.Scope, end)
+	token, concerned := d.link(&t, r.For, linktoken.Grant{Reply: r.Reply, Upload: r.Upload, Until: end})
 	if !concerned {
 		return "", invalid("link.for", "must be the requester or a follower of the ticket")
 	}
 	return token, nil
 }
 
-// link makes a token for a person who is concerned with the ticket.
-func (d *Desk) link(t *Ticket, p Person, scope StatusLinkScope, end time.Time) (token string, concerned bool) {
+// link returns a token for a person who is concerned with the ticket. It completes
+// the grant, which says what the link allows and when it ends.
+func (d *Desk) link(t *Ticket, p Person, g linktoken.Grant) (token string, concerned bool) {
 	to, concerned := t.standing(Recipient{Person: p})
 	if !concerned {
 		return "", false
 	}
-	k := d.cfg.StatusLinks.Keys[0]
-	return k.sign(t.Tenant, grant{
-		ticket: t.ID, scope: scope, until: end,
-		epoch: uint16(t.LinkEpoch), person: k.person(t.Tenant, t.ID, to.Person),
-	}), true
+	k := linktoken.Key(d.cfg.StatusLinks.Keys[0])
+	g.Ticket, g.Epoch = t.ID, uint16(t.LinkEpoch)
+	g.Person = k.Person(t.Tenant, t.ID, linkName(to.Person))
+	return k.Sign(t.Tenant, g), true
 }
 
 // exampleLink returns a status link for notifiers to check. It is empty if
@@ -286,38 +222,39 @@ func (d *Desk) exampleLink() (address string) {
 	if l.URL == nil {
 		return ""
 	}
-	token := l.Keys[0].sign("", grant{until: d.now().Add(l.TTL)})
+	token := linktoken.Key(l.Keys[0]).Sign("", linktoken.Grant{Until: d.now().Add(l.TTL)})
 	err := safely("Config.StatusLinks.URL", func() error { address = l.URL("", token); return nil })
 	if err != nil {
-		return ""
+		return "" // URL needs a real tenant
 	}
 	return address
 }
 
-// noticeLink is the status link in a notification; the same at every attempt,
-// unless the links were revoked meanwhile.
+// noticeLink returns the status link in a notification. It is the same at every
+// attempt, unless the links were revoked meanwhile.
 func (d *Desk) noticeLink(t *Ticket, e *Event, to Recipient) string {
 	l := &d.cfg.StatusLinks
 	if l.URL == nil || to.Role&RoleCustomer == 0 {
 		return ""
 	}
-	token, concerned := d.link(t, to.Person, l.Scope, nearest(e.At.Add(l.TTL), epoch, lastTime))
+	token, concerned := d.link(t, to.Person, linktoken.Grant{Reply: l.Reply, Upload: l.Upload, Until: nearest(e.At.Add(l.TTL), epoch, lastTime)})
 	if !concerned {
 		return ""
 	}
 	return l.URL(t.Tenant, token)
 }
 
-// ActionMakeStatusLink and ActionRevokeStatusLinks are what a [Policy] is asked about when somebody
-// calls [Desk.StatusLink] or [Desk.RevokeStatusLinks]; no workflow has them.
+// ActionMakeStatusLink and ActionRevokeStatusLinks are passed to the [Policy] by
+// [Desk.StatusLink] and [Desk.RevokeStatusLinks]. They are not actions of a
+// workflow.
 const (
 	ActionMakeStatusLink    ActionName = "make link"
 	ActionRevokeStatusLinks ActionName = "revoke links"
 )
 
-// RevokeStatusLinks makes all status links of a ticket that were made until now
-// worthless, those of the tickets merged into it as well, and records who did
-// it. Agents, systems and the ticket's requester may. It returns the ticket as
+// RevokeStatusLinks revokes all status links that were made so far for a ticket
+// and for the tickets merged into it. The history records the actor. Agents,
+// systems and the ticket's requester may call it. It returns the ticket as
 // [Desk.Do] does.
 func (d *Desk) RevokeStatusLinks(ctx context.Context, a Actor, id ID) (Ticket, error) {
 	if err := d.checkActor(&a); err != nil {
@@ -332,7 +269,7 @@ func (d *Desk) RevokeStatusLinks(ctx context.Context, a Actor, id ID) (Ticket, e
 			return err
 		}
 		if a.RoleOn(t) == RoleFollower {
-			return &RefusedError{Action: ActionRevokeStatusLinks, State: t.State(), Role: RoleFollower, Why: WhyRole, Detail: "links are for the requester and the desk to revoke"}
+			return &RefusedError{Action: ActionRevokeStatusLinks, State: t.State(), Role: RoleFollower, Why: WhyRole, Detail: "only the requester and the desk revoke links"}
 		}
 		list, err := d.mergedInto(ctx, t)
 		if err != nil {
@@ -347,8 +284,8 @@ func (d *Desk) RevokeStatusLinks(ctx context.Context, a Actor, id ID) (Ticket, e
 	})
 }
 
-// mergedInto returns a ticket and those that were merged into it, or into one of
-// these.
+// mergedInto returns a ticket and all tickets that were merged into it, directly
+// or through others.
 func (d *Desk) mergedInto(ctx context.Context, t Ticket) ([]Ticket, error) {
 	list, seen := []Ticket{t}, map[ID]bool{t.ID: true}
 	for i := 0; i < len(list); i++ {
@@ -369,10 +306,10 @@ func (d *Desk) mergedInto(ctx context.Context, t Ticket) ([]Ticket, error) {
 	return list, nil
 }
 
-// revoke puts the event that revokes a ticket's links into the outcome.
+// revoke adds the event that revokes a ticket's links to the outcome.
 func (d *Desk) revoke(o *outcome, a Actor, role Role, t Ticket) error {
 	if t.LinkEpoch >= math.MaxUint16 {
-		return invalid("ticket.link_epoch", "has reached its end: links were revoked %d times", t.LinkEpoch)
+		return invalid("ticket.link_epoch", "cannot grow: links were revoked %d times, which is the limit", t.LinkEpoch)
 	}
 	w, err := d.workflowOf(&t)
 	if err != nil {
@@ -386,8 +323,8 @@ func (d *Desk) revoke(o *outcome, a Actor, role Role, t Ticket) error {
 	return nil
 }
 
-// admit returns the actor that a call is made by: the one given or, for the
-// holder of a link, the person that it was made for, confined to the ticket.
+// admit checks the actor of a call and returns it. For the holder of a link it
+// returns the person the link was made for, confined to the ticket.
 func (d *Desk) admit(ctx context.Context, a Actor) (Actor, error) {
 	if a.token == "" {
 		err := d.checkActor(&a)
@@ -397,7 +334,7 @@ func (d *Desk) admit(ctx context.Context, a Actor) (Actor, error) {
 	if !ok {
 		return Actor{}, &StatusLinkError{}
 	}
-	t, err := d.store.Ticket(ctx, a.Tenant, g.ticket)
+	t, err := d.store.Ticket(ctx, a.Tenant, g.Ticket)
 	if isNotFound(err) {
 		return Actor{}, &StatusLinkError{}
 	}
@@ -409,39 +346,39 @@ func (d *Desk) admit(ctx context.Context, a Actor) (Actor, error) {
 	if err != nil {
 		return Actor{}, err
 	}
-	who := Requester(p).InTenant(a.Tenant)
-	if cleaned := who; d.checkActor(&cleaned) == nil {
-		who = cleaned // else it was stored when more was taken
+	holder := Requester(p).InTenant(a.Tenant)
+	if cleaned := holder; d.checkActor(&cleaned) == nil {
+		holder = cleaned // else it was stored under wider limits
 	}
-	who.only, who.scope, who.held = t.ID, g.scope, held
-	return who, nil
+	holder.only, holder.held = t.ID, held
+	return holder, nil
 }
 
-// A heldLink is the link that an actor came by.
+// A heldLink is the link that an actor holds.
 type heldLink struct {
-	grant
-	key StatusLinkKey
+	linktoken.Grant
+	key linktoken.Key
 }
 
-// opens returns whom a link was made for, as the ticket stands, and an error where
-// it is not good any more.
+// opens returns the person a link was made for, as the ticket has it now, and an
+// error if the link is no longer valid.
 func (d *Desk) opens(h *heldLink, t *Ticket) (Person, error) {
 	switch {
-	case !d.now().Before(h.until):
-		return Person{}, &StatusLinkError{Expired: h.until}
-	case int(h.epoch) != t.LinkEpoch:
+	case !d.now().Before(h.Until):
+		return Person{}, &StatusLinkError{Expired: h.Until}
+	case int(h.Epoch) != t.LinkEpoch:
 		return Person{}, &StatusLinkError{}
 	}
 	for _, p := range append([]Person{t.Requester}, t.Followers...) {
-		if short := h.key.person(t.Tenant, t.ID, p); hmac.Equal(short[:], h.person[:]) {
+		if short := h.key.Person(t.Tenant, t.ID, linkName(p)); hmac.Equal(short[:], h.Person[:]) {
 			return p, nil
 		}
 	}
 	return Person{}, &StatusLinkError{}
 }
 
-// stillLinked checks the link of an actor again, on its ticket as it was just read:
-// it may have been revoked, or the person have left, since the call began.
+// stillLinked checks the actor's link again, on its ticket as it was just read. The
+// link may have been revoked since the call began, or the person removed.
 func (d *Desk) stillLinked(a Actor, t *Ticket) error {
 	if a.held == nil || t.ID != a.only {
 		return nil
@@ -450,9 +387,9 @@ func (d *Desk) stillLinked(a Actor, t *Ticket) error {
 	return err
 }
 
-// linkedTo checks it where the ticket at hand goes on with the one that the link is
-// for. That one is read after it: links of both are revoked together, so who revoked
-// them before is seen here, and who does it later changes the ticket at hand.
+// linkedTo checks the link if its ticket was merged into t. It reads the link's
+// ticket after t. The links of both are revoked together, so an earlier revocation
+// is seen here, and a later one changes t, which makes the commit fail.
 func (d *Desk) linkedTo(ctx context.Context, a Actor, t *Ticket) error {
 	if a.held == nil || t.ID == a.only {
 		return nil
@@ -461,9 +398,8 @@ func (d *Desk) linkedTo(ctx context.Context, a Actor, t *Ticket) error {
 	return err
 }
 
-// confined refuses what the link of an actor does not allow. Besides the ticket
-// that the link is for it takes the one that goes on with its case, which is
-// the one that Track shows.
+// confined refuses what the actor's link does not allow. The link gives access to
+// its ticket and to the ticket it was merged into, which Track shows.
 func (d *Desk) confined(ctx context.Context, a Actor, id ID, act *Action) error {
 	if a.only.IsZero() {
 		return nil
@@ -477,14 +413,14 @@ func (d *Desk) confined(ctx context.Context, a Actor, id ID, act *Action) error 
 		return &RefusedError{Action: act.Name, Role: RoleRequester, Why: WhyStatusLink, Detail: detail}
 	}
 	switch {
-	case act.Name != ActionReply || a.scope == 0:
-		return refuse("this status link lets nobody do that")
+	case act.Name != ActionReply || !a.held.Reply && !a.held.Upload:
+		return refuse("this status link does not allow that")
 	case act.Message == "" && len(act.Attachments) == 0:
-		return refuse("through a status link, a reply needs words or files")
-	case act.Message != "" && a.scope&StatusLinkReply == 0:
-		return refuse("this status link does not let its holder write")
-	case len(act.Attachments) > 0 && a.scope&StatusLinkUpload == 0:
-		return refuse("this status link does not let its holder send files")
+		return refuse("a reply through a status link needs a message or files")
+	case act.Message != "" && !a.held.Reply:
+		return refuse("this status link does not allow messages")
+	case len(act.Attachments) > 0 && !a.held.Upload:
+		return refuse("this status link does not allow files")
 	}
 	return nil
 }

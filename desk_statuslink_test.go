@@ -43,7 +43,6 @@ func TestAStatusLinkShowsOneTicket(t *testing.T) {
 	k.do(lin, tk, ticket.Action{Name: ticket.ActionNote, Note: "SECRET"})
 	token := k.link(ada, tk, ticket.StatusLinkRequest{})
 	require.Regexp(t, `^[0-9a-z]{72}$`, token, "no symbol that ends an address in a mail")
-	require.Len(t, token, ticket.TokenSize)
 
 	for _, ref := range []string{"", string(tk.Number), tk.ID.String()} {
 		v, err := k.track(ticket.StatusLinkHolder(token), ref)
@@ -68,7 +67,7 @@ func TestAStatusLinkShowsOneTicket(t *testing.T) {
 	require.ErrorIs(t, err, ticket.ErrRefused)
 	_, err = k.desk.Open(ctx, h, ticket.Draft{Subject: "s"})
 	require.ErrorIs(t, err, ticket.ErrRefused)
-	_, err = k.desk.StatusLink(ctx, h, tk.ID, ticket.StatusLinkRequest{Scope: ticket.StatusLinkReply})
+	_, err = k.desk.StatusLink(ctx, h, tk.ID, ticket.StatusLinkRequest{Reply: true})
 	require.ErrorIs(t, err, ticket.ErrRefused, "no link out of a link")
 	_, err = k.desk.RevokeStatusLinks(ctx, h, tk.ID)
 	require.ErrorIs(t, err, ticket.ErrRefused)
@@ -86,35 +85,35 @@ func TestWhatALinkAllows(t *testing.T) {
 	words := ticket.Action{Name: ticket.ActionReply, Message: "m"}
 	file := ticket.Action{Name: ticket.ActionReply, Attachments: []ticket.Attachment{{Name: "proof.pdf", Size: 3}}}
 	both := ticket.Action{Name: ticket.ActionReply, Message: "m", Attachments: file.Attachments}
-	for scope, allowed := range map[ticket.StatusLinkScope][3]bool{
-		0:                       {},
-		ticket.StatusLinkReply:  {true, false, false},
-		ticket.StatusLinkUpload: {false, true, false},
-		ticket.StatusLinkReply | ticket.StatusLinkUpload: {true, true, true},
+	for scope, allowed := range map[[2]bool][3]bool{
+		{}:            {},
+		{true, false}: {true, false, false},
+		{false, true}: {false, true, false},
+		{true, true}:  {true, true, true},
 	} {
-		h := ticket.StatusLinkHolder(k.link(bob, tk, ticket.StatusLinkRequest{Scope: scope}))
+		h := ticket.StatusLinkHolder(k.link(bob, tk, ticket.StatusLinkRequest{Reply: scope[0], Upload: scope[1]}))
 		for i, act := range []ticket.Action{words, file, both} {
 			_, err := k.desk.Do(t.Context(), h, tk.ID, act)
 			if allowed[i] {
-				require.NoError(t, err, "%s %d", scope, i)
+				require.NoError(t, err, "%v %d", scope, i)
 				e := k.events(cron, tk)
 				require.Equal(t, "c2", e[len(e)-1].Actor.ID, "in the name of whom it was made for")
 			} else {
-				require.ErrorIs(t, err, ticket.ErrRefused, "%s %d", scope, i)
+				require.ErrorIs(t, err, ticket.ErrRefused, "%v %d", scope, i)
 			}
 		}
 		_, err := k.desk.Do(t.Context(), h, tk.ID, ticket.Action{Name: ticket.ActionCancel, Reason: "r"})
 		require.ErrorIs(t, err, ticket.ErrRefused)
 		v, err := k.track(h, "")
 		require.NoError(t, err)
-		if scope == 0 {
+		if scope == [2]bool{} {
 			require.Empty(t, v.Actions)
 		} else {
 			require.Equal(t, []ticket.ActionName{ticket.ActionReply}, v.Actions)
 		}
 	}
 	other := k.open(bob, ticket.Draft{})
-	h := ticket.StatusLinkHolder(k.link(bob, tk, ticket.StatusLinkRequest{Scope: ticket.StatusLinkReply}))
+	h := ticket.StatusLinkHolder(k.link(bob, tk, ticket.StatusLinkRequest{Reply: true}))
 	_, err := k.desk.Do(t.Context(), h, other.ID, words)
 	require.ErrorIs(t, err, ticket.ErrNotFound, "another ticket of the same person")
 }
@@ -124,11 +123,11 @@ func TestWhoMakesLinks(t *testing.T) {
 	tk := k.open(ada, ticket.Draft{Followers: []ticket.Person{bob.Person}})
 	_, err := k.desk.StatusLink(t.Context(), ada, tk.ID, ticket.StatusLinkRequest{For: bob.Person})
 	require.ErrorIs(t, err, ticket.ErrRefused)
-	_, err = k.desk.StatusLink(t.Context(), lin, tk.ID, ticket.StatusLinkRequest{Scope: ticket.StatusLinkReply})
+	_, err = k.desk.StatusLink(t.Context(), lin, tk.ID, ticket.StatusLinkRequest{Reply: true})
 	require.ErrorIs(t, err, ticket.ErrRefused, "an agent does not write in the customer's name")
+	_, err = k.desk.StatusLink(t.Context(), lin, tk.ID, ticket.StatusLinkRequest{Upload: true})
+	require.ErrorIs(t, err, ticket.ErrRefused, "nor sends files")
 	_, err = k.desk.StatusLink(t.Context(), cron, tk.ID, ticket.StatusLinkRequest{For: ticket.Person{ID: "eve"}})
-	require.ErrorIs(t, err, ticket.ErrInvalid)
-	_, err = k.desk.StatusLink(t.Context(), cron, tk.ID, ticket.StatusLinkRequest{Scope: 8})
 	require.ErrorIs(t, err, ticket.ErrInvalid)
 	_, err = k.desk.StatusLink(t.Context(), cron, tk.ID, ticket.StatusLinkRequest{TTL: -1})
 	require.ErrorIs(t, err, ticket.ErrInvalid)
@@ -182,7 +181,7 @@ func TestLinksEnd(t *testing.T) {
 	dead(his, "no longer concerned", false)
 
 	// A merge leads on.
-	mine = k.link(ada, tk, ticket.StatusLinkRequest{Scope: ticket.StatusLinkReply})
+	mine = k.link(ada, tk, ticket.StatusLinkRequest{Reply: true})
 	into := k.open(ada, ticket.Draft{})
 	k.do(lin, tk, ticket.Action{Name: ticket.ActionMerge, Ticket: into.ID})
 	v, err := k.track(ticket.StatusLinkHolder(mine), "")
@@ -244,7 +243,6 @@ func TestLinkKeysRotate(t *testing.T) {
 		"an ID twice":    {Keys: []ticket.StatusLinkKey{{ID: 1, Secret: secret(1)}, {ID: 1, Secret: secret(2)}}},
 		"no key":         {URL: func(string, string) string { return "" }},
 		"negative TTL":   {TTL: -1},
-		"unknown scope":  {Scope: 4},
 	} {
 		_, err := ticket.NewDesk(store, ticket.Config{StatusLinks: l})
 		require.ErrorIs(t, err, ticket.ErrInvalid, name)
@@ -254,9 +252,9 @@ func TestLinkKeysRotate(t *testing.T) {
 func TestLinksInNotifications(t *testing.T) {
 	k := newKit(t, withLinks(1), func(c *ticket.Config) {
 		c.StatusLinks.URL = func(tenant, token string) string { return "https://" + tenant + ".example.org/t/" + token }
-		c.StatusLinks.Scope = ticket.StatusLinkUpload
-		c.ExtraRecipients = func(ticket.Ticket, ticket.Kind) []ticket.Recipient {
-			return []ticket.Recipient{{Role: ticket.RoleFollower, Person: ticket.Person{Email: "team@example.org"}}}
+		c.StatusLinks.Upload = true
+		c.ExtraRecipients = func(context.Context, ticket.Ticket, ticket.Kind) ([]ticket.Recipient, error) {
+			return []ticket.Recipient{{Role: ticket.RoleFollower, Person: ticket.Person{Email: "team@example.org"}}}, nil
 		}
 	})
 	tk := k.open(ada.InTenant("acme"), ticket.Draft{})
@@ -284,7 +282,7 @@ func FuzzHolder(f *testing.F) {
 	f.Add(good)
 	f.Add(strings.ToUpper(good))
 	f.Add("")
-	f.Add(strings.Repeat("0", ticket.TokenSize))
+	f.Add(strings.Repeat("0", 72))
 	f.Fuzz(func(t *testing.T, token string) {
 		_, err := desk.Track(t.Context(), ticket.StatusLinkHolder(token), "")
 		folded := strings.NewReplacer("o", "0", "i", "1", "l", "1").Replace(strings.ToLower(token))
@@ -304,7 +302,7 @@ func TestALinkOfSomebodyWhoWasTakenBefore(t *testing.T) {
 	k := newKit(t, withLinks(1), func(c *ticket.Config) { c.Limits.Email = 400 })
 	eve := ticket.Requester(ticket.Person{Email: strings.Repeat("e", 300) + "@example.org"})
 	tk := k.open(eve, ticket.Draft{})
-	token := k.link(eve, tk, ticket.StatusLinkRequest{Scope: ticket.StatusLinkReply})
+	token := k.link(eve, tk, ticket.StatusLinkRequest{Reply: true})
 	now := newKitOn(t, k.store, withLinks(1))
 	v, err := now.track(ticket.StatusLinkHolder(token), "")
 	require.NoError(t, err)
@@ -318,7 +316,7 @@ func TestAStatusLinkActsOnTheTicketItsOwnWasMergedInto(t *testing.T) {
 	k := newKit(t, withLinks(1))
 	tk := k.open(ada, ticket.Draft{})
 	into := k.open(ada, ticket.Draft{})
-	h := ticket.StatusLinkHolder(k.link(ada, tk, ticket.StatusLinkRequest{Scope: ticket.StatusLinkReply}))
+	h := ticket.StatusLinkHolder(k.link(ada, tk, ticket.StatusLinkRequest{Reply: true}))
 	k.do(lin, tk, ticket.Action{Name: ticket.ActionMerge, Ticket: into.ID})
 	v, err := k.track(h, "")
 	require.NoError(t, err)
@@ -333,7 +331,7 @@ func TestRevokedStatusLinksOfMergedTicketsShowNothing(t *testing.T) {
 	k := newKit(t, withLinks(1))
 	tk := k.open(ada, ticket.Draft{})
 	into := k.open(ada, ticket.Draft{Message: "private"})
-	h := ticket.StatusLinkHolder(k.link(ada, tk, ticket.StatusLinkRequest{Scope: ticket.StatusLinkReply}))
+	h := ticket.StatusLinkHolder(k.link(ada, tk, ticket.StatusLinkRequest{Reply: true}))
 	k.do(lin, tk, ticket.Action{Name: ticket.ActionMerge, Ticket: into.ID})
 	_, err := k.desk.RevokeStatusLinks(t.Context(), lin, into.ID)
 	require.NoError(t, err)
@@ -364,7 +362,7 @@ func TestAStatusLinkWithoutScopeDoesNotAct(t *testing.T) {
 func TestActingByAStatusLinkDoesNotRevealAddresses(t *testing.T) {
 	k := newKit(t, withLinks(1))
 	tk := k.open(ticket.Requester(ticket.Person{ID: "c1", Email: "ada@example.org", Phone: "+49 1"}), ticket.Draft{})
-	h := ticket.StatusLinkHolder(k.link(ada, tk, ticket.StatusLinkRequest{Scope: ticket.StatusLinkReply}))
+	h := ticket.StatusLinkHolder(k.link(ada, tk, ticket.StatusLinkRequest{Reply: true}))
 	got, err := k.desk.Do(t.Context(), h, tk.ID, ticket.Action{Name: ticket.ActionReply, Message: "m"})
 	require.NoError(t, err)
 	require.NotContains(t, asJSON(t, got), "ada@example.org")
@@ -386,7 +384,7 @@ func TestAStatusLinkActsAsItsOwnHolderInASharedMailbox(t *testing.T) {
 	a := ticket.Requester(ticket.Person{ID: "a", Email: "team@example.org"})
 	b := ticket.Requester(ticket.Person{ID: "b", Email: "team@example.org"})
 	tk := k.open(a, ticket.Draft{Followers: []ticket.Person{b.Person}})
-	h := ticket.StatusLinkHolder(k.link(b, tk, ticket.StatusLinkRequest{Scope: ticket.StatusLinkReply}))
+	h := ticket.StatusLinkHolder(k.link(b, tk, ticket.StatusLinkRequest{Reply: true}))
 	_, err := k.desk.Do(t.Context(), h, tk.ID, ticket.Action{Name: ticket.ActionReply, Message: "m"})
 	require.NoError(t, err)
 	e := k.events(cron, tk)

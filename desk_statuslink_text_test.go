@@ -21,7 +21,7 @@ func TestNobodyIsToldAnothersStatusLink(t *testing.T) {
 		c.StatusLinks.URL = func(_, token string) string { return "https://example.org/t/" + token }
 	})
 	tk := k.open(ada, ticket.Draft{Followers: []ticket.Person{bob.Person}})
-	token := k.link(ada, tk, ticket.StatusLinkRequest{Scope: ticket.StatusLinkReply})
+	token := k.link(ada, tk, ticket.StatusLinkRequest{Reply: true})
 	other := k.link(ada, k.open(ada, ticket.Draft{}), ticket.StatusLinkRequest{})
 	tenant := k.link(ada.InTenant("acme"), k.open(ada.InTenant("acme"), ticket.Draft{}), ticket.StatusLinkRequest{})
 	far := k.link(ada, tk, ticket.StatusLinkRequest{TTL: 200 * 365 * 24 * time.Hour})
@@ -129,7 +129,7 @@ func TestNoStatusLinkStandsInTheNameOfAFile(t *testing.T) {
 func TestASearchFindsNobodyElsesStatusLink(t *testing.T) {
 	k := newKit(t, withLinks(1))
 	tk := k.open(ada, ticket.Draft{Followers: []ticket.Person{bob.Person}})
-	token := k.link(ada, tk, ticket.StatusLinkRequest{Scope: ticket.StatusLinkReply})
+	token := k.link(ada, tk, ticket.StatusLinkRequest{Reply: true})
 	k.do(ada, tk, ticket.Action{Name: ticket.ActionReply, Message: ticket.Message(strings.Repeat("so ", 40) + "yonder https://example.org/t/" + token[:40] + "=\r\n" + token[40:] + " or " + token + strings.Repeat(" so", 40))})
 	look := func(a ticket.Actor, text string) []ticket.Hit {
 		hits, err := k.desk.Search(t.Context(), a, ticket.SearchQuery{Text: text})

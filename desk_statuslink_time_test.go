@@ -24,7 +24,7 @@ func TestALinkIsGoodForAsLongAsWasAsked(t *testing.T) {
 			tk := k.open(ada, ticket.Draft{})
 			k.clock.Advance(made)
 			token := k.link(ada, tk, ticket.StatusLinkRequest{TTL: c.ttl})
-			require.Len(t, token, ticket.TokenSize)
+			require.Len(t, token, 72)
 			k.clock.Advance(c.ttl - time.Microsecond)
 			_, err := k.track(ticket.StatusLinkHolder(token), "")
 			require.NoError(t, err, "made %v after the minute for %v", made, c.ttl)
@@ -88,35 +88,6 @@ func TestANotificationsLinkStays(t *testing.T) {
 	}
 }
 
-// meanwhile is a store in which something happens at a call, which others do.
-type meanwhile struct {
-	ticket.Store
-	at   int // the call of Ticket or Commit to do it before
-	do   func()
-	busy bool
-}
-
-func (s *meanwhile) step() {
-	if s.do == nil || s.busy {
-		return
-	}
-	if s.at--; s.at == 0 {
-		s.busy = true
-		s.do()
-		s.do, s.busy = nil, false
-	}
-}
-
-func (s *meanwhile) Ticket(ctx context.Context, tenant string, id ticket.ID) (ticket.Ticket, error) {
-	s.step()
-	return s.Store.Ticket(ctx, tenant, id)
-}
-
-func (s *meanwhile) Commit(ctx context.Context, c ticket.Commit) error {
-	s.step()
-	return s.Store.Commit(ctx, c)
-}
-
 // Whatever ends a link while its holder's call is under way: nothing is written,
 // and what was shown stood there while it was good.
 func TestALinkThatEndsMeanwhileWritesNothing(t *testing.T) {
@@ -135,7 +106,7 @@ func TestALinkThatEndsMeanwhileWritesNothing(t *testing.T) {
 				s := &meanwhile{Store: memstore.New()}
 				k := newKitOn(t, s, withLinks(1))
 				tk := k.open(ada, ticket.Draft{Followers: []ticket.Person{bob.Person}})
-				token := k.link(bob, tk, ticket.StatusLinkRequest{Scope: ticket.StatusLinkReply})
+				token := k.link(bob, tk, ticket.StatusLinkRequest{Reply: true})
 				last := tk
 				if merged {
 					last = k.open(ada, ticket.Draft{Followers: []ticket.Person{bob.Person}})

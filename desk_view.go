@@ -68,7 +68,7 @@ func (d *Desk) Track(ctx context.Context, a Actor, ref string) (View, error) {
 	}
 	if a.RoleOn(t)&RoleCustomer != 0 {
 		for _, c := range d.Actions(a, t) {
-			if c.Allowed && (a.only.IsZero() || c.Action == ActionReply && a.scope != 0) {
+			if c.Allowed && (a.only.IsZero() || c.Action == ActionReply && (a.held.Reply || a.held.Upload)) {
 				v.Actions = append(v.Actions, c.Action)
 			}
 		}

@@ -21,7 +21,7 @@ func ExampleDesk_StatusLink() {
 	ada := ticket.Requester(ticket.Person{Phone: "+49 30 1234567"})
 	t := must(desk.Open(ctx, ada, ticket.Draft{Subject: "Parcel lost"}))
 
-	token := must(desk.StatusLink(ctx, ada, t.ID, ticket.StatusLinkRequest{Scope: ticket.StatusLinkReply, TTL: 7 * 24 * time.Hour}))
+	token := must(desk.StatusLink(ctx, ada, t.ID, ticket.StatusLinkRequest{Reply: true, TTL: 7 * 24 * time.Hour}))
 	fmt.Println(len("https://help.example.org/t/"+token) < 160)
 
 	v := must(desk.Track(ctx, ticket.StatusLinkHolder(token), ""))

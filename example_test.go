@@ -243,8 +243,8 @@ func ExampleDesk_Explain() {
 	desk, _ := exampleDesk()
 	lin := ticket.Agent("lin", 1)
 	t := must(desk.Open(ctx, ticket.Requester(ticket.Person{ID: "c1"}), ticket.Draft{Subject: "No light"}))
-	fmt.Println(desk.Explain(lin, t, ticket.Action{Name: ticket.ActionHold}))
-	fmt.Println(desk.Explain(lin, t, ticket.Action{Name: ticket.ActionHold, Reason: "vendor"}))
+	fmt.Println(desk.Explain(ctx, lin, t, ticket.Action{Name: ticket.ActionHold}))
+	fmt.Println(desk.Explain(ctx, lin, t, ticket.Action{Name: ticket.ActionHold, Reason: "vendor"}))
 	// Output:
 	// ticket: action.reason is missing: "hold" needs one
 	// <nil>

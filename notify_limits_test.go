@@ -289,14 +289,14 @@ func TestAProfileThatFailsComesToAnEnd(t *testing.T) {
 
 func TestCopies(t *testing.T) {
 	k := newKit(t, func(c *ticket.Config) {
-		c.ExtraRecipients = func(t ticket.Ticket, kind ticket.Kind) []ticket.Recipient {
+		c.ExtraRecipients = func(_ context.Context, t ticket.Ticket, kind ticket.Kind) ([]ticket.Recipient, error) {
 			t.Fields["order"] = "changed" // of a copy, so nothing comes of it
 			return []ticket.Recipient{
 				{Role: ticket.RoleAgent, Person: ticket.Person{ID: "lin"}},
 				{Role: ticket.RoleAgent, Person: ticket.Person{ID: "max"}},
 				{Person: ticket.Person{Email: "ADA@example.org"}}, // told already
 				{Person: ticket.Person{Email: "team@example.org"}},
-			}
+			}, nil
 		}
 	})
 	tk := k.open(ada, ticket.Draft{Fields: ticket.Fields{"order": "7"}})

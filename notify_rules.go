@@ -1,6 +1,9 @@
 package ticket
 
-import "slices"
+import (
+	"context"
+	"slices"
+)
 
 // recipientKind is a recipient of a notification, and its kind.
 type recipientKind struct {
@@ -12,7 +15,7 @@ type recipientKind struct {
 // before to after. This file has the rules that say who is told of which event, and
 // as which kind. The holder is the ticket that a merged one now belongs to, for what
 // customers and machines say under the merged number; nil means the ticket itself.
-func (d *Desk) deliveries(rows []Delivery, before, after *Ticket, e *Event, holder *Ticket) (_ []Delivery, err error) {
+func (d *Desk) deliveries(ctx context.Context, rows []Delivery, before, after *Ticket, e *Event, holder *Ticket) (_ []Delivery, err error) {
 	if len(d.notifiers)+len(d.eventNotifiers) == 0 {
 		return rows, nil
 	}
@@ -34,7 +37,7 @@ func (d *Desk) deliveries(rows []Delivery, before, after *Ticket, e *Event, hold
 			list = heldBy(list, holder, e)
 		}
 		if d.cfg.ExtraRecipients != nil {
-			if list, err = d.copies(list, before, after, e); err != nil {
+			if list, err = d.copies(ctx, list, before, after, e); err != nil {
 				return rows, err
 			}
 		}
@@ -65,15 +68,15 @@ func heldBy(list []recipientKind, holder *Ticket, e *Event) []recipientKind {
 }
 
 // copies appends the recipients of Config.ExtraRecipients.
-func (d *Desk) copies(list []recipientKind, before, after *Ticket, e *Event) ([]recipientKind, error) {
+func (d *Desk) copies(ctx context.Context, list []recipientKind, before, after *Ticket, e *Event) ([]recipientKind, error) {
 	kind := customerKind(before, e)
 	if kind == "" {
 		return list, nil
 	}
 	var more []Recipient
-	err := safely("Config.ExtraRecipients", func() error {
-		more = d.cfg.ExtraRecipients(after.Clone(), kind)
-		return nil
+	err := hook("Config.ExtraRecipients", func() (err error) {
+		more, err = d.cfg.ExtraRecipients(ctx, after.Clone(), kind)
+		return err
 	})
 	if err != nil {
 		return list, err

@@ -1,6 +1,7 @@
 package ticket_test
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"testing"
@@ -56,8 +57,8 @@ func TestEqualIDsAreDifferentPeople(t *testing.T) {
 	})
 	t.Run("who watches is told as well as the customer", func(t *testing.T) {
 		k := newKit(t, func(c *ticket.Config) {
-			c.ExtraRecipients = func(ticket.Ticket, ticket.Kind) []ticket.Recipient {
-				return []ticket.Recipient{{Person: ticket.Person{ID: "7"}}}
+			c.ExtraRecipients = func(context.Context, ticket.Ticket, ticket.Kind) ([]ticket.Recipient, error) {
+				return []ticket.Recipient{{Person: ticket.Person{ID: "7"}}}, nil
 			}
 		})
 		tk := k.open(customer, ticket.Draft{})
@@ -134,11 +135,11 @@ func TestAMergeTellsWhoHadTheTicket(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			watcher := ticket.Recipient{Person: ticket.Person{ID: "one"}}
 			k := newKit(t, func(c *ticket.Config) {
-				c.ExtraRecipients = func(ticket.Ticket, ticket.Kind) []ticket.Recipient {
+				c.ExtraRecipients = func(context.Context, ticket.Ticket, ticket.Kind) ([]ticket.Recipient, error) {
 					if tc.has {
-						return []ticket.Recipient{watcher} // and once only
+						return []ticket.Recipient{watcher}, nil // and once only
 					}
-					return nil
+					return nil, nil
 				}
 			})
 			agents := func(tk ticket.Ticket) (list []string) {
@@ -225,7 +226,7 @@ func TestExtraRecipientsAreCheckedAndToldOnce(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			k := newKit(t, func(c *ticket.Config) {
-				c.ExtraRecipients = func(ticket.Ticket, ticket.Kind) []ticket.Recipient { return tc.to }
+				c.ExtraRecipients = func(context.Context, ticket.Ticket, ticket.Kind) ([]ticket.Recipient, error) { return tc.to, nil }
 			})
 			_, err := k.desk.Open(t.Context(), ada, ticket.Draft{Subject: "s"})
 			if tc.fails {
@@ -242,8 +243,8 @@ func TestExtraRecipientsAreCheckedAndToldOnce(t *testing.T) {
 // An extra recipient with the requester's mailbox gets no second message.
 func TestAnExtraRecipientWithTheRequestersMailboxIsToldOnce(t *testing.T) {
 	k := newKit(t, func(c *ticket.Config) {
-		c.ExtraRecipients = func(ticket.Ticket, ticket.Kind) []ticket.Recipient {
-			return []ticket.Recipient{{Person: ticket.Person{Email: "Ada@Example.org"}}}
+		c.ExtraRecipients = func(context.Context, ticket.Ticket, ticket.Kind) ([]ticket.Recipient, error) {
+			return []ticket.Recipient{{Person: ticket.Person{Email: "Ada@Example.org"}}}, nil
 		}
 	})
 	tk := k.open(ada, ticket.Draft{})

@@ -120,10 +120,10 @@ func TestNothingInternalReachesACustomer(t *testing.T) {
 	k := newKit(t, withLinks(1), func(c *ticket.Config) {
 		c.Notifiers["stream"], c.EventNotifiers = stream, []string{"stream"}
 		c.StatusLinks.URL = func(_, token string) string { return "https://desk.example.org/" + token }
-		c.StatusLinks.Scope = ticket.StatusLinkReply | ticket.StatusLinkUpload
+		c.StatusLinks.Reply, c.StatusLinks.Upload = true, true
 		c.SendLimits = ticket.SendLimits{PerRecipient: -1, PerTicket: -1}
-		c.ExtraRecipients = func(t ticket.Ticket, _ ticket.Kind) []ticket.Recipient {
-			return []ticket.Recipient{{Role: ticket.RoleFollower, Person: ticket.Person{Email: "copy@" + t.Tenant + ".example"}}}
+		c.ExtraRecipients = func(_ context.Context, t ticket.Ticket, _ ticket.Kind) ([]ticket.Recipient, error) {
+			return []ticket.Recipient{{Role: ticket.RoleFollower, Person: ticket.Person{Email: "copy@" + t.Tenant + ".example"}}}, nil
 		}
 	})
 	seed := uint64(time.Now().UnixNano())

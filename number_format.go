@@ -43,9 +43,6 @@ func (n Numbers) check(c *Config) error {
 // found again. Without a context nothing is to be used up, and the number is only
 // one of the form.
 func (d *Desk) draw(ctx context.Context, tenant string) (n Number, err error) {
-	if ctx == nil {
-		return NumberOf(0), nil
-	}
 	from, must := "Config.NewNumber", "must be in capitals and begin and end with a letter or digit; Config.Numbers takes other forms"
 	if d.cfg.Numbers.New != nil {
 		from, must = "Config.Numbers.New", "must be what Config.Numbers.Parse makes of it"

@@ -155,7 +155,7 @@ func TestNumbersOfTheHostsOwn(t *testing.T) {
 
 	// What is only asked about uses no number up.
 	tk := k.open(ada.InTenant("acme"), ticket.Draft{})
-	require.NoError(t, k.desk.Explain(lin.InTenant("acme"), tk, ticket.Action{Name: ticket.ActionSplit, Draft: &ticket.Draft{Subject: "part"}}))
+	require.NoError(t, k.desk.Explain(t.Context(), lin.InTenant("acme"), tk, ticket.Action{Name: ticket.ActionSplit, Draft: &ticket.Draft{Subject: "part"}}))
 	require.EqualValues(t, "acme/5", k.do(lin.InTenant("acme"), tk, ticket.Action{Name: ticket.ActionSplit, Draft: &ticket.Draft{Subject: "part"}}).Number)
 }
 

@@ -118,8 +118,24 @@ func (d *Desk) deliveryContext(ctx context.Context, row *Delivery, since time.Ti
 	return b, err
 }
 
+// expected returns when the customer can expect an answer. It is zero where
+// nobody knows, and for every notification that is no confirmation.
+func (d *Desk) expected(ctx context.Context, row *Delivery, b *DeliveryContext) (at time.Time, err error) {
+	if row.Kind != KindReceived || d.cfg.Expected == nil {
+		return time.Time{}, nil
+	}
+	err = hook("Config.Expected", func() (err error) { at, err = d.cfg.Expected(ctx, b.Ticket.Clone()); return err })
+	switch at = microTime(at); {
+	case DeliveryFaultOf(err).Bounced: // only a notifier can know that of a mailbox
+		return time.Time{}, &DeliveryFault{Err: err, Permanent: true}
+	case err != nil || !holds(at):
+		return time.Time{}, err
+	}
+	return at, nil
+}
+
 // notification builds the notification that the notifier is given.
-func (d *Desk) notification(row *Delivery, b *DeliveryContext, to Recipient) Notification {
+func (d *Desk) notification(row *Delivery, b *DeliveryContext, to Recipient, expected time.Time) Notification {
 	t, e := &b.Ticket, &b.Event
 	n := Notification{
 		ID: row.ID, Previous: b.Previous, Kind: row.Kind, To: row.To, Attempt: row.Attempts,
@@ -146,11 +162,7 @@ func (d *Desk) notification(row *Delivery, b *DeliveryContext, to Recipient) Not
 			n.Writer = e.Actor.Name
 		}
 	}
-	if row.Kind == KindReceived && d.cfg.Expected != nil {
-		if at := microTime(d.cfg.Expected(t.Clone())); holds(at) {
-			n.Expected = at
-		}
-	}
+	n.Expected = expected
 	if row.Kind == KindEvent {
 		told := e.Clone()
 		told.InternalContent, told.Seals, told.Digest = InternalContent{}, Seals{}, Digest{}

@@ -233,6 +233,7 @@ func (d *Desk) stopTimer(ctx context.Context, t Ticket, why error) error {
 	e.Note = Note(shorten(fmt.Sprintf("%s was due, but: %v", t.Timer.Action, why)))
 	o := newOutcome()
 	defer o.release()
+	o.ctx = ctx
 	d.add(o, t, e)
 	err = o.fault
 	if err == nil {

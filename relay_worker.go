@@ -395,8 +395,12 @@ func (d *Desk) attempt(ctx context.Context, n Notifier, claimed *Delivery, b *De
 	if err != nil {
 		return d.later(row, err)
 	}
+	expected, err := d.expected(ctx, row, b)
+	if err != nil {
+		return d.outcome(ctx, row, err)
+	}
 	err = safely("the notifier", func() error {
-		note := d.notification(row, b, to)
+		note := d.notification(row, b, to, expected)
 		note.Into = into
 		return n.Notify(ctx, note)
 	})
@@ -500,6 +504,19 @@ func safely(what string, f func() error) (err error) {
 		}
 	}()
 	return f()
+}
+
+// hook calls a function of the application's. Its error says which function
+// failed.
+func hook(what string, f func() error) error {
+	var fault error
+	if err := safely(what, func() error { fault = f(); return nil }); err != nil {
+		return err // a panic, which says so itself
+	}
+	if fault != nil {
+		return fmt.Errorf("%s: %w", what, fault)
+	}
+	return nil
 }
 
 // textOf is an error's text, even of an error that panics when it is asked.

@@ -163,17 +163,17 @@ func (e *hollowError) Error() string { return e.s }
 func TestPanicsOfTheApplicationAreErrors(t *testing.T) {
 	k := newKit(t, func(c *ticket.Config) {
 		c.Relay.Observe = func(context.Context, ticket.Delivery, ticket.Settlement) { panic("observe") }
-		c.ExtraRecipients = func(_ ticket.Ticket, kind ticket.Kind) []ticket.Recipient {
+		c.ExtraRecipients = func(_ context.Context, _ ticket.Ticket, kind ticket.Kind) ([]ticket.Recipient, error) {
 			if kind == ticket.KindClosed {
 				panic("copies")
 			}
-			return nil
+			return nil, nil
 		}
-		c.Expected = func(t ticket.Ticket) time.Time {
+		c.Expected = func(_ context.Context, t ticket.Ticket) (time.Time, error) {
 			if t.Subject == "expected" {
 				panic("expected")
 			}
-			return time.Time{}
+			return time.Time{}, nil
 		}
 	})
 	k.sent.FailWith(func(ticket.Notification) error { var e *hollowError; return e })

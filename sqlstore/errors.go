@@ -27,8 +27,10 @@ var (
 	// ErrFull: there is no room left. Nothing of the commit was written.
 	ErrFull = errors.New("sqlstore: the database is full")
 
-	// ErrBusy: somebody else held a lock for longer than the database waits: on
-	// SQLite the one lock for writing, elsewhere that of a row.
+	// ErrBusy: another transaction held a lock for longer than the database waits.
+	// On SQLite that is the one lock for writing, elsewhere the lock of a row. The
+	// other transaction may be your own: inside it, use only the desk that
+	// [ticket.Desk.WithStore] returned.
 	ErrBusy = errors.New("sqlstore: another writer holds the database")
 )
 

@@ -1,13 +1,31 @@
-// Package tickettest helps the tests of applications that use tickets: a clock
+// Package tickettest helps to test applications that use tickets. It has a clock
 // that stands still, IDs and numbers that come in order, and a notifier that
-// remembers what was sent.
+// records what was sent.
 //
 //	clock := tickettest.NewClock()
 //	sent := tickettest.NewRecorder()
-//	desk, err := ticket.NewDesk(memstore.New(), tickettest.Config(clock, sent))
+//	desk, err := ticket.NewDesk(memstore.New(), tickettest.Config(clock, sent, "mail"))
 //	…
 //	_, err = desk.Deliver(ctx)
 //	sent.RequireSent(t, ticket.KindReceived, "ada@example.org")
+//
+// "mail" is the name that your application gives its notifier in
+// [ticket.Config].Notifiers. Use the same name in the test, because every delivery
+// belongs to a name: a notifier gets only the deliveries that were written for its
+// own.
+//
+// Any store works, also package sqlstore with the database of your choice. Give
+// each test a database of its own: [NewIDs] and [NewNumbers] begin again at 1 with
+// each [Config], and IDs and numbers are unique in a database. For SQLite:
+//
+//	dsn := "file:" + filepath.Join(t.TempDir(), "desk.db") + "?_txlock=immediate&_pragma=busy_timeout(5000)"
+//	db, err := sql.Open("sqlite", dsn) // import _ "modernc.org/sqlite"
+//	…
+//	store, err := sqlstore.Open(ctx, db, sqlstore.SQLite)
+//	…
+//	desk, err := ticket.NewDesk(store, tickettest.Config(clock, sent, "mail"))
+//
+// The directory examples/hosttx has such a test.
 package tickettest
 
 import (
@@ -27,8 +45,8 @@ import (
 // Start is the time a new [Clock] shows.
 var Start = time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC)
 
-// Clock is a clock that stands still until it is told otherwise. It is safe for
-// concurrent use.
+// Clock is a clock that stands still until Set or Advance moves it. It is safe
+// for concurrent use.
 type Clock struct {
 	mu  sync.Mutex
 	now time.Time
@@ -37,21 +55,21 @@ type Clock struct {
 // NewClock returns a clock that shows [Start].
 func NewClock() *Clock { return &Clock{now: Start} }
 
-// Now returns the time it shows; use it as [ticket.Config].Now.
+// Now returns the time of the clock. Use it as [ticket.Config].Now.
 func (c *Clock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.now
 }
 
-// Set puts the clock to a time, which may lie before the one it shows.
+// Set sets the clock. The new time may be before the old one.
 func (c *Clock) Set(now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.now = now
 }
 
-// Advance puts the clock forward and returns the new time.
+// Advance moves the clock forward and returns the new time.
 func (c *Clock) Advance(d time.Duration) time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -59,8 +77,8 @@ func (c *Clock) Advance(d time.Duration) time.Time {
 	return c.now
 }
 
-// NewIDs returns a source of IDs for [ticket.Config].NewID: with the time asked
-// for and the counts 1, 2, 3 … in place of randomness.
+// NewIDs returns a source of IDs for [ticket.Config].NewID. An ID has the given
+// time, and the counts 1, 2, 3 … in place of the random part.
 func NewIDs() func(time.Time) ticket.ID {
 	var count atomic.Uint64
 	return func(t time.Time) ticket.ID {
@@ -76,28 +94,37 @@ func NewIDs() func(time.Time) ticket.ID {
 	}
 }
 
-// NewNumbers returns a source of numbers for [ticket.Config].NewNumber: valid
-// ones, in order, the first of them 0000-0001-H.
+// NewNumbers returns a source of numbers for [ticket.Config].NewNumber. The
+// numbers are valid and come in order. The first is 0000-0001-H.
 func NewNumbers() func() ticket.Number {
 	var count atomic.Uint64
 	return func() ticket.Number { return ticket.NumberOf(count.Add(1)) }
 }
 
-// Config returns a configuration with this clock, [NewIDs], [NewNumbers] and,
-// where it is not nil, this notifier under the name "". It logs nothing.
-func Config(clock *Clock, n ticket.Notifier) ticket.Config {
+// Config returns a configuration with the clock, [NewIDs], [NewNumbers] and the
+// notifier n under each of the names. Without names it has the name "". If n is
+// nil, there is no notifier. The desk logs nothing. You can change the result
+// before you pass it on, for example to add a second [Recorder] under another
+// name.
+func Config(clock *Clock, n ticket.Notifier, names ...string) ticket.Config {
 	cfg := ticket.Config{
 		Now: clock.Now, NewID: NewIDs(), NewNumber: NewNumbers(),
 		Logger: slog.New(slog.DiscardHandler),
 	}
 	if n != nil {
-		cfg.Notifiers = map[string]ticket.Notifier{"": n}
+		if len(names) == 0 {
+			names = []string{""}
+		}
+		cfg.Notifiers = map[string]ticket.Notifier{}
+		for _, name := range names {
+			cfg.Notifiers[name] = n
+		}
 	}
 	return cfg
 }
 
-// Recorder is a [ticket.Notifier] that remembers what it was given. It is safe
-// for concurrent use.
+// Recorder is a [ticket.Notifier] that records the notifications it gets. It is
+// safe for concurrent use.
 type Recorder struct {
 	mu   sync.Mutex
 	sent []ticket.Notification
@@ -107,8 +134,8 @@ type Recorder struct {
 // NewRecorder returns an empty recorder.
 func NewRecorder() *Recorder { return &Recorder{} }
 
-// FailWith makes the recorder ask before it takes a notification: where fail
-// returns an error, the delivery fails with it and is not recorded. nil ends it.
+// FailWith makes the recorder call fail before it records a notification. If fail
+// returns an error, Notify returns that error and records nothing. Nil ends this.
 func (r *Recorder) FailWith(fail func(ticket.Notification) error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -131,25 +158,25 @@ func (r *Recorder) Notify(_ context.Context, n ticket.Notification) error {
 	return nil
 }
 
-// Sent returns what was sent so far, in the order it was.
+// Sent returns the recorded notifications in the order in which they came.
 func (r *Recorder) Sent() []ticket.Notification {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return append([]ticket.Notification(nil), r.sent...)
 }
 
-// Reset forgets what was sent.
+// Reset removes the recorded notifications.
 func (r *Recorder) Reset() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.sent = nil
 }
 
-// RequireSent ends the test unless a notification of this kind was sent to this
-// recipient, and returns the last such one. The recipient is an e-mail address,
-// an ID or a phone number of a person, or "queue:NAME" for a queue ("queue:" for
-// tickets that have none yet). It is named as Config.Profile completes it: a queue
-// that a profile gives addresses is these, as one text.
+// RequireSent returns the last notification of this kind to this recipient. If
+// there is none, it ends the test with tb.Fatalf. The recipient is the e-mail
+// address, the ID or the phone number of a person, or "queue:NAME" for a queue
+// ("queue:" for tickets without one). Config.Profile is applied before: a queue to
+// which a profile gives addresses is found by these addresses, as one text.
 func (r *Recorder) RequireSent(tb testing.TB, kind ticket.Kind, to string) ticket.Notification {
 	tb.Helper()
 	sent := r.Sent()
@@ -162,8 +189,8 @@ func (r *Recorder) RequireSent(tb testing.TB, kind ticket.Kind, to string) ticke
 	return ticket.Notification{}
 }
 
-// RequireNotSent ends the test if a notification of this kind was sent to this
-// recipient; see [Recorder.RequireSent].
+// RequireNotSent ends the test with tb.Fatalf if a notification of this kind was
+// sent to this recipient. It takes recipients as [Recorder.RequireSent] does.
 func (r *Recorder) RequireNotSent(tb testing.TB, kind ticket.Kind, to string) {
 	tb.Helper()
 	for _, n := range r.Sent() {

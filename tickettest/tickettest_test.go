@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -20,7 +21,7 @@ import (
 func Example() {
 	ctx := context.Background()
 	clock, sent := tickettest.NewClock(), tickettest.NewRecorder()
-	desk, err := ticket.NewDesk(memstore.New(), tickettest.Config(clock, sent))
+	desk, err := ticket.NewDesk(memstore.New(), tickettest.Config(clock, sent, "mail"))
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -41,6 +42,40 @@ func Example() {
 	// 0000-0001-H 2026-01-05T09:00:00Z
 	// received
 	// queued
+}
+
+// A delivery belongs to the name of a notifier: a recorder gets those of the names
+// it was given.
+func TestConfigRegistersTheNotifierUnderItsNames(t *testing.T) {
+	for name, c := range map[string]struct {
+		names []string
+		want  []string
+	}{
+		"no name":   {nil, []string{""}},
+		"one name":  {[]string{"mail"}, []string{"mail"}},
+		"two names": {[]string{"mail", "chat"}, []string{"chat", "mail"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			clock, sent := tickettest.NewClock(), tickettest.NewRecorder()
+			desk, err := ticket.NewDesk(memstore.New(), tickettest.Config(clock, sent, c.names...))
+			require.NoError(t, err)
+			_, err = desk.Open(t.Context(), ticket.Requester(ticket.Person{Email: "ada@example.org"}), ticket.Draft{Subject: "No light"})
+			require.NoError(t, err)
+			_, err = desk.Deliver(t.Context())
+			require.NoError(t, err)
+			sent.RequireSent(t, ticket.KindReceived, "ada@example.org")
+			page, err := desk.Deliveries(t.Context(), ticket.System("test"), ticket.DeliveryQuery{Kind: []ticket.Kind{ticket.KindReceived}})
+			require.NoError(t, err)
+			var names []string
+			for _, d := range page.Deliveries {
+				require.Equal(t, ticket.DeliverySent, d.State)
+				names = append(names, d.Notifier)
+			}
+			slices.Sort(names)
+			require.Equal(t, c.want, names)
+		})
+	}
+	require.Nil(t, tickettest.Config(tickettest.NewClock(), nil, "mail").Notifiers)
 }
 
 func TestClock(t *testing.T) {

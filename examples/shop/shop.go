@@ -53,7 +53,7 @@ func open(ctx context.Context, cfg config, desk ticket.Config) (*shop, error) {
 	if err := s.letters(&desk, cfg); err != nil {
 		return nil, err
 	}
-	desk.Expected = func(t ticket.Ticket) time.Time { return t.Created.Add(24 * time.Hour) }
+	desk.Expected = func(_ context.Context, t ticket.Ticket) (time.Time, error) { return t.Created.Add(24 * time.Hour), nil }
 	desk.ShowAgents = true
 	desk.Limits.Attachments, desk.Limits.AttachmentSize = 1, maxFile
 	s.desk, err = ticket.NewDesk(s.store, desk)
@@ -72,7 +72,7 @@ func (s *shop) keys(desk *ticket.Config, secret []byte) error {
 	desk.StatusLinks = ticket.StatusLinks{
 		Keys:  []ticket.StatusLinkKey{{ID: 1, Secret: links}},
 		URL:   func(_, token string) string { return s.base + "/s/" + token },
-		Scope: ticket.StatusLinkReply | ticket.StatusLinkUpload,
+		Reply: true, Upload: true,
 	}
 	return err
 }

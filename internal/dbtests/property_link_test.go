@@ -15,7 +15,8 @@ type heldLink struct {
 	tenant string
 	id     ticket.ID
 	who    string
-	scope  ticket.StatusLinkScope
+	reply  bool
+	upload bool
 	until  time.Time
 	epoch  int // how often links had been revoked
 }
@@ -30,18 +31,19 @@ func (w *world) makeLink() {
 	} else if w.one(3) {
 		a = w.agent(r.now.Tenant)
 	}
-	q := ticket.StatusLinkRequest{For: p, Scope: ticket.StatusLinkScope(w.rng.IntN(4)), TTL: pickOf(w, time.Minute, 24*time.Hour, 600*24*time.Hour)}
+	may := w.rng.IntN(4)
+	q := ticket.StatusLinkRequest{For: p, Reply: may&1 != 0, Upload: may&2 != 0, TTL: pickOf(w, time.Minute, 24*time.Hour, 600*24*time.Hour)}
 	token, err := w.desk.StatusLink(w.Context(), a, r.id, q)
 	switch who := clean(p.ID); {
 	case !w.sees(a, r):
 		require.ErrorIs(w, err, ticket.ErrNotFound)
-	case a.Role == ticket.RoleRequester && clean(a.Person.ID) != who, a.Role == ticket.RoleAgent && q.Scope != 0:
+	case a.Role == ticket.RoleRequester && clean(a.Person.ID) != who, a.Role == ticket.RoleAgent && (q.Reply || q.Upload):
 		require.ErrorIs(w, err, ticket.ErrRefused)
 	case !r.part(who):
 		require.ErrorIs(w, err, ticket.ErrInvalid)
 	default:
 		require.NoError(w, err)
-		w.links = append(w.links, heldLink{token, r.now.Tenant, r.id, who, q.Scope, w.clock.Now().Add(q.TTL), r.revoked})
+		w.links = append(w.links, heldLink{token, r.now.Tenant, r.id, who, q.Reply, q.Upload, w.clock.Now().Add(q.TTL), r.revoked})
 	}
 }
 
@@ -97,7 +99,7 @@ func (w *world) useLink() {
 	w.onlyTracks(holder, l)
 
 	may := act.Name == ticket.ActionReply && (act.Message != "" || len(act.Attachments) > 0) &&
-		(act.Message == "" || l.scope&ticket.StatusLinkReply != 0) && (len(act.Attachments) == 0 || l.scope&ticket.StatusLinkUpload != 0)
+		(act.Message == "" || l.reply) && (len(act.Attachments) == 0 || l.upload)
 	reach := id == l.id || id == last.id
 	got, err := w.desk.Do(w.Context(), holder, id, act)
 	changed := w.refresh()

@@ -168,8 +168,8 @@ func TestWhoStandsInAnOldTicketStillSeesIt(t *testing.T) {
 
 func TestProfilesAndCopiesAreCleaned(t *testing.T) {
 	k := newKit(t, func(c *ticket.Config) {
-		c.ExtraRecipients = func(ticket.Ticket, ticket.Kind) []ticket.Recipient {
-			return []ticket.Recipient{{Person: ticket.Person{Email: "boss@example.org\u200b"}}}
+		c.ExtraRecipients = func(context.Context, ticket.Ticket, ticket.Kind) ([]ticket.Recipient, error) {
+			return []ticket.Recipient{{Person: ticket.Person{Email: "boss@example.org\u200b"}}}, nil
 		}
 		c.Profile = func(_ context.Context, _ string, to ticket.Recipient, _ ticket.Kind) (ticket.Profile, error) {
 			if to.Role == ticket.RoleAgent {
@@ -240,7 +240,7 @@ func TestAClockThatIsFarOffIsTakenForTheNearestTime(t *testing.T) {
 	for _, at := range []time.Time{time.Unix(1<<63-1, 0), time.Unix(-1<<63, 0), {}, time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC), time.Date(200000, 1, 1, 0, 0, 0, 0, time.UTC)} {
 		k := newKit(t, func(c *ticket.Config) {
 			c.Now = func() time.Time { return at }
-			c.Expected = func(ticket.Ticket) time.Time { return at }
+			c.Expected = func(context.Context, ticket.Ticket) (time.Time, error) { return at, nil }
 		})
 		tk := k.open(ada, ticket.Draft{})
 		k.deliver()
@@ -254,36 +254,6 @@ func TestAClockThatIsFarOffIsTakenForTheNearestTime(t *testing.T) {
 		_, err = json.Marshal(tk)
 		require.NoError(t, err, "%v", at)
 	}
-}
-
-func TestServingNothing(t *testing.T) {
-	k := newKit(t)
-	none := k.open(ada, ticket.Draft{})
-	mains := k.open(ada, ticket.Draft{Queue: "mains"})
-	var queues []string
-	nobody := ticket.Agent("n", 1).Serving(queues...)
-	b, err := json.Marshal(nobody)
-	require.NoError(t, err)
-	var read ticket.Actor
-	require.NoError(t, json.Unmarshal(b, &read))
-	copied := nobody
-	copied.Queues = append([]string(nil), nobody.Queues...)
-	for _, a := range []ticket.Actor{nobody, read, copied, {Role: ticket.RoleAgent, Person: ticket.Person{ID: "n"}, Levels: []int{1}, Queues: []string{}}} {
-		require.False(t, a.ServesQueue(""))
-		require.False(t, a.ServesQueue("mains"))
-		for _, tk := range []ticket.Ticket{none, mains} {
-			_, err := k.desk.Get(t.Context(), a, tk.ID)
-			require.ErrorIs(t, err, ticket.ErrNotFound)
-		}
-		p, err := k.desk.List(t.Context(), a, ticket.Query{})
-		require.NoError(t, err)
-		require.Empty(t, p.Tickets)
-		counts, err := k.desk.Counts(t.Context(), a)
-		require.NoError(t, err)
-		require.Empty(t, counts)
-	}
-	_, err = k.desk.Get(t.Context(), ticket.Agent("n", 1).Serving("x\x00"), none.ID)
-	require.ErrorIs(t, err, ticket.ErrInvalid)
 }
 
 // What a choice says an action takes is taken, and what it does not say is
@@ -322,14 +292,14 @@ func TestChoicesSayWhatAnActionTakes(t *testing.T) {
 				if c.Takes&ticket.NeedStatus != 0 && a.Role == ticket.RoleAgent { // amended to closed
 					full.Status = ticket.StatusClosed
 				}
-				require.NoError(t, k.desk.Explain(a, k.get(tk), full), "%s with what it needs", c.Action)
+				require.NoError(t, k.desk.Explain(t.Context(), a, k.get(tk), full), "%s with what it needs", c.Action)
 				for bit, bring := range brings {
 					act := full
 					bring(&act)
 					if c.Action == ticket.ActionHandBack || bit == ticket.NeedTicket && c.Action == ticket.ActionUnmerge {
 						continue
 					}
-					err := k.desk.Explain(a, k.get(tk), act)
+					err := k.desk.Explain(t.Context(), a, k.get(tk), act)
 					if c.Takes&bit != 0 {
 						require.NoError(t, err, "%s takes %s", c.Action, bit)
 					} else {
@@ -341,6 +311,105 @@ func TestChoicesSayWhatAnActionTakes(t *testing.T) {
 		}
 	}
 	require.EqualValues(t, 1<<15-1, seen)
-	err := k.desk.Explain(ada, k.get(tk), ticket.Action{Name: ticket.ActionReply})
+	err := k.desk.Explain(t.Context(), ada, k.get(tk), ticket.Action{Name: ticket.ActionReply})
 	require.ErrorContains(t, err, "or an attachment")
+}
+
+func TestInputAboveALimitIsRefused(t *testing.T) {
+	k := newKit(t, func(c *ticket.Config) {
+		c.Limits = ticket.Limits{Tags: 3, Fields: 3, Followers: 3, Links: 1, Attachments: 2, AttachmentSize: 1000}
+	})
+	long := strings.Repeat("x", 300<<10)
+	person := func(change func(*ticket.Person)) ticket.Person {
+		p := ticket.Person{ID: "1"}
+		change(&p)
+		return p
+	}
+	for _, c := range []struct {
+		field string
+		draft ticket.Draft
+	}{
+		{"draft.subject", ticket.Draft{}},
+		{"draft.subject", ticket.Draft{Subject: long}},
+		{"draft.subject", ticket.Draft{Subject: "a\xffb"}},
+		{"draft.subject", ticket.Draft{Subject: "a\r\nBcc: x@example.org"}},
+		{"draft.subject", ticket.Draft{Subject: "a\u2028b"}},
+		{"draft.message", ticket.Draft{Subject: "s", Message: ticket.Message(long)}},
+		{"draft.message", ticket.Draft{Subject: "s", Message: "a\x00b"}},
+		{"draft.message", ticket.Draft{Subject: "s", Message: "\xc3\x28"}},
+		{"draft.note", ticket.Draft{Subject: "s", Note: ticket.Note(long)}},
+		{"draft.requester.email", ticket.Draft{Subject: "s", Requester: person(func(p *ticket.Person) { p.Email = "nobody" })}},
+		{"draft.requester.email", ticket.Draft{Subject: "s", Requester: person(func(p *ticket.Person) { p.Email = "a@b@c" })}},
+		{"draft.requester.email", ticket.Draft{Subject: "s", Requester: person(func(p *ticket.Person) { p.Email = "Ada <a@example.org>" })}},
+		{"draft.requester.email", ticket.Draft{Subject: "s", Requester: person(func(p *ticket.Person) { p.Email = strings.Repeat("x", 250) + "@example.org" })}},
+		{"draft.requester.name", ticket.Draft{Subject: "s", Requester: person(func(p *ticket.Person) { p.Name = "a\nb" })}},
+		{"draft.requester", ticket.Draft{Subject: "s", Requester: ticket.Person{Name: "nobody can be told"}}},
+		{"draft.followers", ticket.Draft{Subject: "s", Followers: make([]ticket.Person, 4)}},
+		{"draft.followers[0]", ticket.Draft{Subject: "s", Followers: make([]ticket.Person, 1)}},
+		{"draft.tags", ticket.Draft{Subject: "s", Tags: []string{"a", "b", "c", "d"}}},
+		{"draft.tags[1]", ticket.Draft{Subject: "s", Tags: []string{"a", ""}}},
+		{"draft.fields", ticket.Draft{Subject: "s", Fields: ticket.Fields{"a": 1, "b": 1, "c": 1, "d": 1}}},
+		{`draft.fields["a"]`, ticket.Draft{Subject: "s", Fields: ticket.Fields{"a": struct{}{}}}},
+		{`draft.fields["a"]`, ticket.Draft{Subject: "s", Fields: ticket.Fields{"a": nil}}},
+		{`draft.fields["a"]`, ticket.Draft{Subject: "s", Fields: ticket.Fields{"a": long}}},
+		{`draft.fields["a"]`, ticket.Draft{Subject: "s", Fields: ticket.Fields{"a": make([]string, 9000)}}},
+		{"draft.attachments", ticket.Draft{Subject: "s", Attachments: make([]ticket.Attachment, 3)}},
+		{"draft.attachments[0].name", ticket.Draft{Subject: "s", Attachments: []ticket.Attachment{{Name: "../../etc/passwd"}}}},
+		{"draft.attachments[0].name", ticket.Draft{Subject: "s", Attachments: []ticket.Attachment{{}}}},
+		{"draft.attachments[1].size", ticket.Draft{Subject: "s", Attachments: []ticket.Attachment{{Name: "a"}, {Name: "b", Size: 1001}}}},
+		{"draft.attachments[0].size", ticket.Draft{Subject: "s", Attachments: []ticket.Attachment{{Name: "a", Size: -1}}}},
+		{"draft.priority", ticket.Draft{Subject: "s", Priority: 9}},
+		{"draft.level", ticket.Draft{Subject: "s", Level: 4}},
+		{"draft.level", ticket.Draft{Subject: "s", Level: -1}},
+		{"draft.key", ticket.Draft{Subject: "s", Key: long}},
+		{"draft.queue", ticket.Draft{Subject: "s", Queue: long}},
+	} {
+		if c.draft.Requester.IsZero() {
+			c.draft.Requester = ada.Person
+		}
+		_, err := k.desk.Open(t.Context(), lin, c.draft)
+		var data *ticket.InvalidError
+		require.ErrorAs(t, err, &data, "%s", c.field)
+		require.Equal(t, c.field, data.Field, err.Error())
+		require.Less(t, len(err.Error()), 500, "an error does not repeat the input")
+	}
+	for _, c := range []struct {
+		field string
+		draft ticket.Draft
+	}{
+		{"draft.level", ticket.Draft{Subject: "s", Level: 2}},
+		{"draft.note", ticket.Draft{Subject: "s", Note: "n"}},
+		{"draft.tags", ticket.Draft{Subject: "s", Tags: []string{"t"}}},
+		{"draft.requester", ticket.Draft{Subject: "s", Requester: bob.Person}},
+	} {
+		_, err := k.desk.Open(t.Context(), ada, c.draft)
+		var data *ticket.InvalidError
+		require.ErrorAs(t, err, &data, "%s", c.field)
+		require.Equal(t, c.field, data.Field)
+	}
+	for field, a := range map[string]ticket.Actor{
+		"actor.role": {}, "actor.person": ticket.Requester(ticket.Person{Name: "x"}), "actor.person.id": ticket.Agent("", 1),
+		"actor.tenant": ada.InTenant("a\nb"),
+	} {
+		_, err := k.desk.Open(t.Context(), a, ticket.Draft{Subject: "s", Requester: ada.Person})
+		var data *ticket.InvalidError
+		require.ErrorAs(t, err, &data, "%s", field)
+		require.Equal(t, field, data.Field)
+	}
+
+	// What each action keeps within bounds may not pass them in sum.
+	tk := k.open(lin, ticket.Draft{Requester: ada.Person, Tags: []string{"a", "b"}})
+	err := k.refusal(lin, tk, ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{AddTags: []string{"c", "d"}}}, ticket.ErrInvalid)
+	require.ErrorContains(t, err, "ticket.tags")
+	for i, act := range []ticket.Action{
+		{Name: ticket.ActionReply, Message: ticket.Message(long)}, {Name: ticket.ActionNote, Note: "a\x00"}, {Name: "a\nb"},
+		{Name: ticket.ActionHold, Reason: long}, {Name: ticket.ActionTake, Version: -1}, {Name: ticket.ActionTake, Key: long},
+		{Name: ticket.ActionHold, Reason: "r", Until: time.Date(12000, 1, 1, 0, 0, 0, 0, time.UTC)},
+		{Name: ticket.ActionEdit, Edit: &ticket.Edits{Priority: 9}}, {Name: ticket.ActionSplit, Draft: &ticket.Draft{}},
+		{Name: ticket.ActionSplit, Draft: &ticket.Draft{Subject: "s", Key: "k"}}, {Name: ticket.ActionSplit, Draft: &ticket.Draft{Subject: "s", Solution: "s"}},
+	} {
+		_, err := k.desk.Do(t.Context(), lin, tk.ID, act)
+		require.ErrorIs(t, err, ticket.ErrInvalid, "%d", i)
+	}
+	require.EqualValues(t, 1, k.get(tk).Version, "nothing of all this left a trace")
 }

@@ -1,0 +1,187 @@
+// Package linktoken encodes, signs and verifies the tokens of status links. It
+// knows nothing of tickets, people or time limits: who may have a token, and
+// whether it is still good, the caller decides.
+package linktoken
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base32"
+	"encoding/binary"
+	"math"
+	"time"
+)
+
+// The bytes of a token: version, key, ticket, scope, end, epoch, person; then the
+// first half of the HMAC-SHA-256 over a domain, the tenant and all of these.
+// RFC 2104, section 5, allows no less than half.
+//
+// Version 2 has the end in seconds since 1970. Version 1 has it in minutes: older
+// tokens do, and those whose end in seconds does not fit into four bytes (after
+// the year 2106).
+//
+// The person is four bytes of another HMAC. They tell nothing to anybody without
+// the key. The caller compares them with the few people who are concerned with
+// the ticket.
+const (
+	minuteVersion = 1
+	secondVersion = 2
+
+	bodySize = 1 + 1 + 16 + 1 + 4 + 2 + 4
+	macSize  = 16
+
+	tokenDomain  = "ticket link 1" // for both versions: the version is in the bytes
+	personDomain = "ticket link person 1"
+	symbols      = "0123456789abcdefghjkmnpqrstvwxyz"
+)
+
+// The bits of the scope.
+const (
+	scopeReply = 1 << iota
+	scopeUpload
+	scopes = scopeReply | scopeUpload
+)
+
+// Size is the length of a token in bytes, which are ASCII letters and digits only.
+const Size = (bodySize + macSize) * 8 / 5
+
+// MinSecret is the length of the shortest secret of a [Key], in bytes: the length
+// of the digest, as RFC 2104, section 3, advises.
+const MinSecret = sha256.Size
+
+// encoding is Crockford's base 32 in lower case. It has no symbol that a mail
+// program takes for the end of an address, and none that looks like another.
+var encoding = base32.NewEncoding(symbols).WithPadding(base32.NoPadding)
+
+// Key signs and verifies tokens.
+type Key struct {
+	ID     uint8
+	Secret []byte
+}
+
+// Grant is the content of a token.
+type Grant struct {
+	Ticket        [16]byte
+	Reply, Upload bool // what the holder may do besides reading
+	Until         time.Time
+	Epoch         uint16  // how often the ticket's links had been revoked
+	Person        [4]byte // see [Key.Person]
+}
+
+// Sign returns the token of a grant. Until is rounded up to a second, or to a
+// minute after the year 2106.
+func (k Key) Sign(tenant string, g Grant) string {
+	b := make([]byte, 0, bodySize+macSize)
+	version, end := byte(secondVersion), roundUp(g.Until, time.Second)
+	if end > math.MaxUint32 {
+		version, end = minuteVersion, roundUp(g.Until, time.Minute)
+	}
+	var scope byte
+	if g.Reply {
+		scope |= scopeReply
+	}
+	if g.Upload {
+		scope |= scopeUpload
+	}
+	b = append(b, version, k.ID)
+	b = append(b, g.Ticket[:]...)
+	b = append(b, scope)
+	b = binary.BigEndian.AppendUint32(b, uint32(end))
+	b = binary.BigEndian.AppendUint16(b, g.Epoch)
+	b = append(b, g.Person[:]...)
+	return encoding.EncodeToString(append(b, k.mac(tokenDomain, tenant, b)[:macSize]...))
+}
+
+// roundUp returns a time as a number of units since 1970, rounded up.
+func roundUp(t time.Time, unit time.Duration) int64 {
+	n, seconds := t.Unix(), int64(unit/time.Second)
+	if t.Nanosecond() > 0 {
+		n++
+	}
+	return (n + seconds - 1) / seconds
+}
+
+// mac returns the HMAC over a domain, a tenant and some bytes.
+func (k Key) mac(domain, tenant string, b []byte) []byte {
+	h := hmac.New(sha256.New, k.Secret)
+	h.Write([]byte(domain))
+	h.Write(binary.BigEndian.AppendUint32(nil, uint32(len(tenant))))
+	h.Write([]byte(tenant))
+	h.Write(b)
+	return h.Sum(nil)
+}
+
+// Person returns how the tokens of a ticket name a person. The name tells people
+// apart; it is not in the token.
+func (k Key) Person(tenant string, ticket [16]byte, name string) (short [4]byte) {
+	copy(short[:], k.mac(personDomain, tenant, append(ticket[:], name...)))
+	return short
+}
+
+// Token is a token that was read. Nothing in it is true before Verify says so.
+type Token struct {
+	KeyID uint8
+	Grant Grant
+	bytes []byte
+}
+
+// Parse reads a token. It accepts upper case, o for 0, and i and l for 1. It does
+// not check the signature.
+func Parse(token string) (Token, bool) {
+	b, ok := decode(token)
+	if !ok {
+		return Token{}, false
+	}
+	unit := int64(1)
+	switch b[0] {
+	case secondVersion:
+	case minuteVersion:
+		unit = 60
+	default:
+		return Token{}, false
+	}
+	g := Grant{
+		Ticket: [16]byte(b[2:18]), Reply: b[18]&scopeReply != 0, Upload: b[18]&scopeUpload != 0,
+		Until: time.Unix(int64(binary.BigEndian.Uint32(b[19:]))*unit, 0).UTC(),
+		Epoch: binary.BigEndian.Uint16(b[23:]), Person: [4]byte(b[25:bodySize]),
+	}
+	return Token{KeyID: b[1], Grant: g, bytes: b}, true
+}
+
+// Verify reports whether the key signed the token for the tenant.
+func (t Token) Verify(k Key, tenant string) bool {
+	return len(t.bytes) == bodySize+macSize && t.KeyID == k.ID &&
+		hmac.Equal(k.mac(tokenDomain, tenant, t.bytes[:bodySize])[:macSize], t.bytes[bodySize:])
+}
+
+// decode returns the bytes of a token.
+func decode(token string) ([]byte, bool) {
+	if len(token) != Size {
+		return nil, false
+	}
+	var folded [Size]byte
+	for i := range folded {
+		folded[i] = fold[token[i]]
+	}
+	b := make([]byte, bodySize+macSize)
+	n, err := encoding.Decode(b, folded[:])
+	return b, err == nil && n == len(b)
+}
+
+// fold maps each byte that a token may be written with to the symbol it stands
+// for, and every other byte to 0.
+var fold = func() (to [256]byte) {
+	for _, c := range []byte(symbols) {
+		to[c] = c
+		if 'a' <= c && c <= 'z' {
+			to[c-'a'+'A'] = c
+		}
+	}
+	for _, c := range []byte("oO") {
+		to[c] = '0'
+	}
+	for _, c := range []byte("iIlL") {
+		to[c] = '1'
+	}
+	return to
+}()

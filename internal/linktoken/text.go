@@ -1,0 +1,195 @@
+package linktoken
+
+import (
+	"html"
+	"strings"
+	"unicode/utf8"
+)
+
+// Text finds tokens in text.
+//
+// It does not check signatures. A token of another tenant, or under another
+// tenant's secret, must not be passed on either. A token is recognised by its
+// length and by the fixed parts of its content, which other text of that form has
+// once in a million times.
+type Text struct {
+	Known  func(keyID uint8) bool // whether tokens are signed with a key of this ID
+	Unseen func(rune) bool        // whether a rune shows nothing and takes no room
+	Vacant func(rune) bool        // whether a rune is unseen, a blank or a control
+}
+
+// Cut returns the text with "…" in place of every token. The address around a
+// token stays, and so does all other text.
+func (x Text) Cut(s string) string {
+	if len(s) < Size {
+		return s
+	}
+	var out strings.Builder
+	kept := 0 // s[:kept] is in out
+	for i := 0; i < len(s); {
+		if fold[s[i]] == 0 {
+			i++
+			continue
+		}
+		end, n := x.run(s, i)
+		if n >= Size {
+			kept = x.cutRun(&out, s, i, end, kept)
+		}
+		i = end
+	}
+	if kept == 0 {
+		return s
+	}
+	out.WriteString(s[kept:])
+	return out.String()
+}
+
+// partSize is the length of the shortest part of a token that is worth hiding, in
+// symbols. Fewer symbols have 35 bits at most.
+const partSize = 8
+
+// HasPart reports whether the text may hold a part of a token that is too long to
+// be found by trying: a run of symbols with a digit among them.
+func (x Text) HasPart(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if fold[s[i]] == 0 {
+			continue
+		}
+		end, n := x.run(s, i)
+		if n >= partSize && strings.ContainsAny(s[i:end], "0123456789") {
+			return true
+		}
+		i = end
+	}
+	return false
+}
+
+// cutRun cuts the tokens out of the run of symbols s[i:end]. The run may be longer
+// than a token: percent-encoding puts other symbols before it. It returns up to
+// where s is dealt with.
+func (x Text) cutRun(out *strings.Builder, s string, i, end, kept int) int {
+	var found []byte
+	var places []int
+	for i < end {
+		if fold[s[i]] != 0 {
+			found, places = append(found, s[i]), append(places, i)
+			i++
+		} else {
+			i += x.gap(s[i:])
+		}
+	}
+	for first := 0; first+Size <= len(found); {
+		if !x.looksLikeToken(found[first : first+Size]) {
+			first++
+			continue
+		}
+		out.WriteString(s[kept:places[first]])
+		out.WriteString("…")
+		first += Size
+		kept = places[first-1] + 1
+	}
+	return kept
+}
+
+// looksLikeToken reports whether the symbols can be a token under a known key.
+func (x Text) looksLikeToken(found []byte) bool {
+	if fold[found[0]] != '0' || strings.IndexByte("456789ab", fold[found[1]]) < 0 {
+		return false // another version; most text ends here
+	}
+	b, ok := decode(string(found))
+	return ok && (b[0] == secondVersion || b[0] == minuteVersion) && b[18]&^scopes == 0 && x.Known(b[1])
+}
+
+// run returns where the run of symbols that begins at i ends, and how many symbols
+// it has. What mail programs insert into long lines does not end a run.
+func (x Text) run(s string, i int) (end, n int) {
+	for i < len(s) {
+		if fold[s[i]] != 0 {
+			i++
+			n++
+			end = i
+			continue
+		}
+		gap := x.gap(s[i:])
+		if gap == 0 {
+			break
+		}
+		i += gap
+	}
+	return end, n
+}
+
+// gap returns the length of what s begins with if a mail program may have broken
+// a token with it, and 0 otherwise. That is: the end of a line, with the "=" of
+// quoted-printable or a hyphen before it and quotation marks of a reply after it;
+// a rune that shows nothing; and what stands for these in HTML. A blank between
+// words is not a gap, or all text would be one run.
+func (x Text) gap(s string) int {
+	i := 0
+	switch s[0] {
+	case '<', '&':
+		return x.markup(s)
+	case '=', '-':
+		i = 1
+		if strings.HasPrefix(s, "=20") || strings.HasPrefix(s, "=09") {
+			i = 3
+		}
+	}
+	for i < len(s) && (s[i] == ' ' || s[i] == '\t') { // blanks at the end of a line
+		i++
+	}
+	if n := lineEnd(s[i:]); n > 0 {
+		for i += n; i < len(s); {
+			switch {
+			case strings.IndexByte(" \t>|:*", s[i]) >= 0:
+				i++
+			case strings.HasPrefix(s[i:], "&gt;"):
+				i += len("&gt;")
+			default:
+				return i
+			}
+		}
+		return i
+	}
+	if s[0] < utf8.RuneSelf {
+		return 0
+	}
+	if r, size := utf8.DecodeRuneInString(s); x.Unseen(r) {
+		return size
+	}
+	return 0
+}
+
+// lineEnd returns the length of the line end that s begins with, or 0.
+func lineEnd(s string) int {
+	if s == "" || s[0] >= ' ' && s[0] < utf8.RuneSelf {
+		return 0 // nearly always
+	}
+	switch r, size := utf8.DecodeRuneInString(s); {
+	case r == '\r' && len(s) > 1 && s[1] == '\n':
+		return 2
+	case r >= '\n' && r <= '\r', r == '\u0085', r == '\u2028', r == '\u2029':
+		return size
+	}
+	return 0
+}
+
+// markup returns the length of the tag or entity that s begins with if it breaks a
+// word without showing, and 0 otherwise.
+func (x Text) markup(s string) int {
+	for _, m := range [...]struct{ begin, end string }{{"<wbr", ">"}, {"<br", ">"}, {"&shy", ";"}, {"&zwnj", ";"}, {"&zwj", ";"}, {"&lrm", ";"}, {"&rlm", ";"}, {"&ZeroWidthSpace", ";"}, {"&NoBreak", ";"}, {"&#", ";"}} {
+		if len(s) < len(m.begin) || !strings.EqualFold(s[:len(m.begin)], m.begin) {
+			continue
+		}
+		if n := strings.Index(s[:min(len(s), 20)], m.end); n > 0 && (m.begin != "&#" || x.vacantEntity(s[:n+1])) {
+			return n + 1
+		}
+	}
+	return 0
+}
+
+// vacantEntity reports whether a numeric entity shows nothing.
+func (x Text) vacantEntity(s string) bool {
+	r, size := utf8.DecodeRuneInString(html.UnescapeString(s))
+	return size > 0 && r != '&' && x.Vacant(r) && r != ' ' && r != '\u00a0'
+}
