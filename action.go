@@ -129,7 +129,7 @@ type Draft struct {
 	Channel   Channel
 	Automatic bool // a machine wrote it, which may open a ticket; see Action.Automatic
 
-	Priority Grade // 0: from impact and urgency, see PriorityOf, also when these change
+	Priority Grade // 0: from impact and urgency, also when these change
 	Impact   Grade
 	Urgency  Grade
 	Level    int      // 0: the first; for agents and systems
@@ -139,3 +139,6 @@ type Draft struct {
 	Workflow string // the workflow's name; empty: the desk's first
 	Key      string // see Action.Key
 }
+
+// firstContact is the reason that the desk records for a [Draft].Solution.
+const firstContact = "first contact"

@@ -192,7 +192,7 @@ func (p Person) isThe(q Person) bool {
 	if p.Same(q) || plain(q.ID) && plain(q.Email) && plain(q.Phone) {
 		return p.Same(q)
 	}
-	c := check{Limits: DefaultLimits()}
+	c := check{Limits: defaultLimits()}
 	return p.Same(c.person("", q))
 }
 

@@ -24,17 +24,13 @@ type Config struct {
 	// Policy says who may see and do what. Nil: [DefaultPolicy].
 	Policy Policy
 
-	// Now is the clock. Nil: [time.Now]. Together with NewID and NewNumber it is
+	// Now is the clock. Nil: [time.Now]. Together with NewID and Numbers it is
 	// the only source of time and identity. It must be safe for concurrent use. A
 	// time outside the years 1970 to 9899 counts as the nearest inside.
 	Now func() time.Time
 	// NewID makes the IDs of tickets and deliveries. Nil: [NewID].
 	NewID func(time.Time) ID
-	// NewNumber draws the numbers of tickets. Nil: [NewNumber]. Where they are of
-	// another form than these, they must be in capitals, and people must write
-	// them as they are; see Numbers.
-	NewNumber func() Number
-	// Numbers makes the numbers another form; see [Numbers].
+	// Numbers makes the numbers of tickets. Zero means [NewNumber].
 	Numbers Numbers
 
 	// ChainKey makes the digests of histories an HMAC; see [Chain]. Empty: plain
@@ -55,8 +51,7 @@ type Config struct {
 	// ([ReceiptPruner]). 0: 30 days; negative: for ever.
 	ReceiptAge time.Duration
 
-	// Limits bound what is taken in; fields that are 0 have the defaults of
-	// [DefaultLimits].
+	// Limits bound what is taken in. A field that is 0 has its default.
 	Limits Limits
 
 	// ShowAgents lets customers see the names (Person.Name) of the agents who
@@ -144,8 +139,6 @@ type Desk struct {
 	stuck    *stuck   // timers that it cannot fire
 	places   *places  // mailboxes that something is on its way to
 	ahead    *ahead   // what a clock that was ahead has left
-
-	ownNumbers bool // they come from nobody but NewNumber, the function
 }
 
 // NewDesk returns a desk on a store. It fails with an [*InvalidError] where the
@@ -194,12 +187,8 @@ func NewDesk(store Store, cfg Config) (*Desk, error) {
 	if cfg.NewID == nil {
 		cfg.NewID = NewID
 	}
-	if err := cfg.Numbers.check(&cfg); err != nil {
+	if err := cfg.Numbers.check(); err != nil {
 		return nil, err
-	}
-	ownNumbers := cfg.NewNumber == nil && cfg.Numbers.New == nil
-	if cfg.NewNumber == nil {
-		cfg.NewNumber = NewNumber
 	}
 	if cfg.Attempts == 0 {
 		cfg.Attempts = 100
@@ -210,7 +199,7 @@ func NewDesk(store Store, cfg Config) (*Desk, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
-	d := &Desk{store: store, cfg: cfg, chain: Chain{Key: slices.Clone(cfg.ChainKey)}, receipts: cfg.receiptKey(), wake: &wakeup{}, runs: &runs{}, lines: &lines{}, calls: &calls{}, stuck: &stuck{}, places: &places{}, ahead: &ahead{}, ownNumbers: ownNumbers}
+	d := &Desk{store: store, cfg: cfg, chain: Chain{Key: slices.Clone(cfg.ChainKey)}, receipts: cfg.receiptKey(), wake: &wakeup{}, runs: &runs{}, lines: &lines{}, calls: &calls{}, stuck: &stuck{}, places: &places{}, ahead: &ahead{}}
 	if err := d.tellers(); err != nil {
 		return nil, err
 	}
@@ -235,7 +224,7 @@ func (d *Desk) tellers() error {
 	if c.err != nil {
 		return c.err
 	}
-	people := append(CustomerKinds(), KindQueued, KindEscalated, KindAssigned, KindUnassigned)
+	people := Kinds(RoleCustomer | RoleAgent)
 	var vias []string
 	for _, via := range sortedKeys(d.cfg.Notifiers) {
 		kinds := people

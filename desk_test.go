@@ -151,7 +151,7 @@ func TestOpenedAndSolvedInOneCommit(t *testing.T) {
 	k := newKit(t)
 	tk := k.open(lin, ticket.Draft{Requester: ada.Person, Subject: "Where is the scanner?", Solution: "Room 2.14"})
 	require.Equal(t, ticket.StatusResolved, tk.Status)
-	require.Equal(t, ticket.FirstContact, tk.Resolution)
+	require.Equal(t, "first contact", tk.Resolution)
 	require.EqualValues(t, 2, tk.Version)
 	require.Equal(t, tk.Created, tk.FirstAnswered)
 	require.Equal(t, "lin", tk.Assignee)
@@ -232,7 +232,7 @@ func TestConflictsAreRetriedUpToABound(t *testing.T) {
 func TestNumbersThatCollideAreDrawnAgain(t *testing.T) {
 	n := uint64(0)
 	k := newKit(t, func(c *ticket.Config) {
-		c.NewNumber = func() ticket.Number { n++; return ticket.NumberOf(n / 3) } // each number twice or more
+		c.Numbers.New = func(context.Context, string) (ticket.Number, error) { n++; return ticket.NumberOf(n / 3), nil } // each number twice or more
 	})
 	a, b := k.open(ada, ticket.Draft{}), k.open(ada, ticket.Draft{})
 	require.NotEqual(t, a.Number, b.Number)
@@ -875,7 +875,7 @@ func TestWorkflowVersionsOnTheDesk(t *testing.T) {
 	high := old.open(ada, ticket.Draft{})
 	old.do(lin, high, ticket.Action{Name: ticket.ActionEscalate, Note: "n"})
 
-	both := newKitOn(t, old.store, with(v1, v2), func(c *ticket.Config) { c.NewNumber = ticket.NewNumber; c.NewID = ticket.NewID })
+	both := newKitOn(t, old.store, with(v1, v2), func(c *ticket.Config) { c.Numbers = ticket.Numbers{}; c.NewID = ticket.NewID })
 	require.Equal(t, 1, both.do(lin, tk, ticket.Action{Name: ticket.ActionTake}).WorkflowVersion, "a ticket keeps its version")
 	require.Equal(t, 2, both.open(ada, ticket.Draft{}).WorkflowVersion, "a new one follows the newest")
 

@@ -76,16 +76,6 @@ func ParseID(s string) (ID, error) {
 	return ID(u), nil
 }
 
-// MustParseID is [ParseID] for constants in tests and examples; it panics on a
-// fault.
-func MustParseID(s string) ID {
-	id, err := ParseID(s)
-	if err != nil {
-		panic(err) //nolint:forbidigo // what Must stands for
-	}
-	return id
-}
-
 // String returns the 26 symbols.
 func (id ID) String() string { return ulid.ULID(id).String() }
 

@@ -29,12 +29,9 @@ type Numbers struct {
 	Parse func(text string) (Number, error)
 }
 
-func (n Numbers) check(c *Config) error {
-	switch {
-	case (n.New == nil) != (n.Parse == nil):
-		return invalid("config.numbers", "needs both New and Parse, or neither")
-	case n.New != nil && c.NewNumber != nil:
-		return invalid("config.numbers", "has New, and so has no use for config.new_number")
+func (n Numbers) check() error {
+	if n.Parse != nil && n.New == nil {
+		return invalid("config.numbers", "has Parse and needs New as well")
 	}
 	return nil
 }
@@ -46,26 +43,25 @@ func (d *Desk) draw(ctx context.Context, tenant string) (n Number, err error) {
 	if ctx == nil {
 		return NumberOf(0), nil
 	}
-	from, must := "Config.NewNumber", "must be in capitals and begin and end with a letter or digit; Config.Numbers takes other forms"
-	if d.cfg.Numbers.New != nil {
-		from, must = "Config.Numbers.New", "must be what Config.Numbers.Parse makes of it"
+	if d.cfg.Numbers.New == nil {
+		return NewNumber(), nil
 	}
-	err = safely(from, func() error {
-		if d.cfg.Numbers.New != nil {
-			n, err = d.cfg.Numbers.New(ctx, tenant)
-			return err
-		}
-		n = d.cfg.NewNumber()
-		return nil
+	err = safely("Config.Numbers.New", func() error {
+		n, err = d.cfg.Numbers.New(ctx, tenant)
+		return err
 	})
-	if err != nil || d.ownNumbers {
+	if err != nil {
 		return n, err
 	}
 	if err := n.check(); err != nil {
-		return "", &InvalidError{Field: "number", Reason: "that " + from + " gave cannot be one", Err: err}
+		return "", &InvalidError{Field: "number", Reason: "from Config.Numbers.New is not valid", Err: err}
 	}
 	if list, err := d.numbers(string(n)); len(list) == 0 || list[0] != n {
-		return "", &InvalidError{Field: "number", Reason: quote(string(n)) + " that " + from + " gave " + must, Err: err}
+		must := "must be what Config.Numbers.Parse makes of it"
+		if d.cfg.Numbers.Parse == nil {
+			must = "must be in capitals and begin and end with a letter or digit; set Config.Numbers.Parse for other forms"
+		}
+		return "", &InvalidError{Field: "number", Reason: quote(string(n)) + " from Config.Numbers.New " + must, Err: err}
 	}
 	return n, nil
 }
@@ -95,7 +91,7 @@ func (d *Desk) numbers(text string) (list []Number, err error) {
 	// as it is, in capitals; and only then for one of the desk's form, as which
 	// INC-000001 might pass.
 	own, err := ParseNumber(text)
-	if !d.ownNumbers && len(text) <= maxNumberText {
+	if d.cfg.Numbers.New != nil && len(text) <= maxNumberText {
 		for _, text := range append([]string{text}, readings(text)...) {
 			n := strings.ToUpper(tidyName(strings.Map(narrow, text)))
 			n = strings.TrimFunc(n, func(r rune) bool { return !inWord(r) })

@@ -56,13 +56,18 @@ func TestFindAndSearchTakeANumberAsItIsCopied(t *testing.T) {
 }
 
 // counter gives INC-000001, INC-000002 …
-func counter() func() ticket.Number {
+func counter() ticket.Numbers {
 	var n atomic.Int64
-	return func() ticket.Number { return ticket.Number(fmt.Sprintf("INC-%06d", n.Add(1))) }
+	return numbersBy(func() ticket.Number { return ticket.Number(fmt.Sprintf("INC-%06d", n.Add(1))) })
+}
+
+// numbersBy are numbers that the desk reads by itself, without a Parse.
+func numbersBy(draw func() ticket.Number) ticket.Numbers {
+	return ticket.Numbers{New: func(context.Context, string) (ticket.Number, error) { return draw(), nil }}
 }
 
 func TestNumbersOfAnotherForm(t *testing.T) {
-	k := newKit(t, func(c *ticket.Config) { c.NewNumber = counter() })
+	k := newKit(t, func(c *ticket.Config) { c.Numbers = counter() })
 	for i := range 100 { // some of these pass for numbers of the desk's own form
 		tk := k.open(ada, ticket.Draft{})
 		require.EqualValues(t, fmt.Sprintf("INC-%06d", i+1), tk.Number)
@@ -81,7 +86,7 @@ func TestNumbersOfAnotherForm(t *testing.T) {
 
 func TestNumbersThatCannotBeAreRefusedBeforeAnythingIsWritten(t *testing.T) {
 	for _, bad := range []string{"", " INC-1", "INC-1 ", "INC\n1", "INC-\u200b1", "Nº1", "inc-000001", "#1", strings.Repeat("9", 33), "\x00", "\xff"} {
-		k := newKit(t, func(c *ticket.Config) { c.NewNumber = func() ticket.Number { return ticket.Number(bad) } })
+		k := newKit(t, func(c *ticket.Config) { c.Numbers = numbersBy(func() ticket.Number { return ticket.Number(bad) }) })
 		_, err := k.desk.Open(t.Context(), ada, ticket.Draft{Subject: "s"})
 		require.ErrorIs(t, err, ticket.ErrInvalid, "%q", bad)
 		p, err := k.desk.List(t.Context(), cron, ticket.Query{})
@@ -99,7 +104,6 @@ func TestNumbersThatCannotBeAreRefusedBeforeAnythingIsWritten(t *testing.T) {
 		"INC-3":                 func(string) (ticket.Number, error) { panic("at once") },
 	} {
 		k := newKit(t, func(c *ticket.Config) {
-			c.NewNumber = nil
 			c.Numbers = ticket.Numbers{New: func(context.Context, string) (ticket.Number, error) { return ticket.Number(bad), nil }, Parse: parse}
 		})
 		_, err := k.desk.Open(t.Context(), ada, ticket.Draft{Subject: "s"})
@@ -108,7 +112,7 @@ func TestNumbersThatCannotBeAreRefusedBeforeAnythingIsWritten(t *testing.T) {
 		require.NoError(t, err)
 		require.Empty(t, p.Tickets, "%q", bad)
 	}
-	_, err := ticket.NewDesk(newKit(t).store, ticket.Config{Numbers: ticket.Numbers{New: func(context.Context, string) (ticket.Number, error) { return "1", nil }}})
+	_, err := ticket.NewDesk(newKit(t).store, ticket.Config{Numbers: ticket.Numbers{Parse: ticket.ParseNumber}})
 	require.ErrorIs(t, err, ticket.ErrInvalid)
 }
 
@@ -117,7 +121,6 @@ func TestNumbersOfTheHostsOwn(t *testing.T) {
 	last := map[string]int{}
 	down := errors.New("the counter is down")
 	k := newKit(t, func(c *ticket.Config) {
-		c.NewNumber = nil
 		c.Numbers = ticket.Numbers{
 			New: func(_ context.Context, tenant string) (ticket.Number, error) {
 				if tenant == "down" {
@@ -162,7 +165,7 @@ func TestNumbersOfTheHostsOwn(t *testing.T) {
 // A number need not have a digit to be found, and 1 in 30 has none.
 func TestSearchFindsANumberOfLettersAlone(t *testing.T) {
 	k := newKit(t, func(c *ticket.Config) {
-		c.NewNumber = func() ticket.Number { return "NHBP-MABP-F" }
+		c.Numbers = numbersBy(func() ticket.Number { return "NHBP-MABP-F" })
 	})
 	tk := k.open(ada, ticket.Draft{})
 	for _, ref := range []string{"NHBP-MABP-F", "nhbp mabp f", "Ticket#NHBPMABPF"} {
@@ -177,7 +180,7 @@ func TestSearchFindsANumberOfLettersAlone(t *testing.T) {
 func TestNumbersThatLookLikeIDs(t *testing.T) {
 	var n atomic.Int64
 	k := newKit(t, func(c *ticket.Config) {
-		c.NewNumber = func() ticket.Number { return ticket.Number(fmt.Sprintf("2026-%022d", n.Add(1))) }
+		c.Numbers = numbersBy(func() ticket.Number { return ticket.Number(fmt.Sprintf("2026-%022d", n.Add(1))) })
 	})
 	tk := k.open(ada, ticket.Draft{})
 	for _, ref := range []string{string(tk.Number), "#" + string(tk.Number), tk.ID.String()} {

@@ -296,7 +296,7 @@ func TestLoweredLimitsFreezeNoTicket(t *testing.T) {
 	k.do(super, tk, ticket.Action{Name: ticket.ActionResolve, Message: "m"})
 	low := newKitOn(t, k.store, func(c *ticket.Config) {
 		c.Limits.Tags, c.Limits.Links, c.Now = 2, 1, k.clock.Now
-		c.NewNumber, c.NewID = ticket.NewNumber, ticket.NewID
+		c.Numbers, c.NewID = ticket.Numbers{}, ticket.NewID
 	})
 	low.do(ada, tk, ticket.Action{Name: ticket.ActionReply, Message: "m"})
 	low.do(lin, tk, ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{RemoveTags: []string{"a"}}})
@@ -530,7 +530,7 @@ func TestLoweredLimitsStopNoFollowUp(t *testing.T) {
 	tk := k.open(ada, ticket.Draft{Followers: followers})
 	k.do(lin, tk, ticket.Action{Name: ticket.ActionResolve, Message: "m"})
 	low := newKitOn(t, k.store, func(c *ticket.Config) {
-		c.Limits.Followers, c.Now, c.NewID, c.NewNumber = 2, k.clock.Now, ticket.NewID, ticket.NewNumber
+		c.Limits.Followers, c.Now, c.NewID, c.Numbers = 2, k.clock.Now, ticket.NewID, ticket.Numbers{}
 	})
 	k.clock.Advance(ticket.ReopenWindow + time.Hour)
 	next := low.do(ticket.Requester(followers[3]), tk, ticket.Action{Name: ticket.ActionReply, Message: "again"})

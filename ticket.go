@@ -35,7 +35,7 @@ type Ticket struct {
 	Queue      string  `json:"queue,omitempty"`      // the department that holds it; in the digest, cannot be erased
 	Assignee   string  `json:"assignee,omitempty"`   // the ID of the agent who has it
 	Reason     string  `json:"reason,omitempty"`     // why it is on hold or was cancelled; cannot be erased
-	Resolution string  `json:"resolution,omitempty"` // how it was resolved, such as FirstContact; cannot be erased
+	Resolution string  `json:"resolution,omitempty"` // how it was resolved, such as "first contact"; cannot be erased
 	Timer      Timer   `json:"timer,omitzero"`       // what happens next by itself, and when
 
 	Tags   []string `json:"tags,omitempty"` // sorted; cannot be erased
@@ -138,10 +138,6 @@ const (
 	ChannelAPI   Channel = "api"
 )
 
-// FirstContact is the [Ticket].Resolution of a request that was answered while
-// the customer was still there.
-const FirstContact = "first contact"
-
 // Grade is how much: of priority, impact and urgency. The zero Grade means
 // "not given". Grades are ordered: a greater one is worse.
 type Grade uint8
@@ -186,7 +182,7 @@ func (g *Grade) UnmarshalText(text []byte) error {
 // rounded up; the one that is given where the other is not; Medium without
 // either. It is the matrix of the usual ITIL shape: high × high is high, high ×
 // low is medium.
-func PriorityOf(impact, urgency Grade) Grade {
+func derivedPriority(impact, urgency Grade) Grade {
 	switch {
 	case impact == 0 && urgency == 0:
 		return GradeMedium
@@ -203,7 +199,7 @@ func PriorityOf(impact, urgency Grade) Grade {
 // follow from impact and urgency. Of a ticket that is older than PriorityGiven, it
 // is told by the priority.
 func (t *Ticket) priorityStays() bool {
-	return t.PriorityGiven || t.Priority != PriorityOf(t.Impact, t.Urgency)
+	return t.PriorityGiven || t.Priority != derivedPriority(t.Impact, t.Urgency)
 }
 
 // Relation says what the other ticket of a [Link] is to this one.

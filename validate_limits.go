@@ -1,9 +1,12 @@
 package ticket
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"time"
+
+	"github.com/ticketkit/ticket/internal/limits"
 )
 
 // Limits bound what the desk takes in. Lengths are in bytes of UTF-8. A field
@@ -34,41 +37,33 @@ type Limits struct {
 	AttachmentSize int64 // bytes of one attachment. Default: 1073741824 (1 GiB)
 }
 
-// DefaultLimits are those of a zero [Config]. 254 bytes are the longest address
-// that mail can be sent to (RFC 5321, section 4.5.3.1.3, less the brackets).
-func DefaultLimits() Limits {
-	return Limits{
-		Subject: 400, Message: 256 << 10, Note: 256 << 10, Name: 200, Email: 254, Ref: 2048, FieldValue: 8 << 10,
-		Tags: 50, Fields: 100, Followers: 100, Links: 1000, Attachments: 50, AttachmentSize: 1 << 30,
-	}
+// defaultLimits are the limits of a zero [Config].
+func defaultLimits() Limits {
+	l, _ := Limits{}.withDefaults()
+	return l
 }
 
 // withDefaults fills the fields that are 0, and refuses negative ones.
 func (l Limits) withDefaults() (Limits, error) {
-	d := DefaultLimits()
 	for _, f := range []struct {
 		name string
 		v    *int
 		d    int
 	}{
-		{"subject", &l.Subject, d.Subject}, {"message", &l.Message, d.Message}, {"note", &l.Note, d.Note},
-		{"name", &l.Name, d.Name}, {"email", &l.Email, d.Email}, {"ref", &l.Ref, d.Ref},
-		{"field_value", &l.FieldValue, d.FieldValue}, {"tags", &l.Tags, d.Tags}, {"fields", &l.Fields, d.Fields},
-		{"followers", &l.Followers, d.Followers}, {"links", &l.Links, d.Links}, {"attachments", &l.Attachments, d.Attachments},
+		{"subject", &l.Subject, limits.Subject}, {"message", &l.Message, limits.Message}, {"note", &l.Note, limits.Note},
+		{"name", &l.Name, limits.Name}, {"email", &l.Email, limits.Email}, {"ref", &l.Ref, limits.Ref},
+		{"field_value", &l.FieldValue, limits.FieldValue}, {"tags", &l.Tags, limits.Tags}, {"fields", &l.Fields, limits.Fields},
+		{"followers", &l.Followers, limits.Followers}, {"links", &l.Links, limits.Links}, {"attachments", &l.Attachments, limits.Attachments},
 	} {
 		if *f.v < 0 {
 			return l, invalid("config.limits."+f.name, "must not be negative")
 		}
-		if *f.v == 0 {
-			*f.v = f.d
-		}
+		*f.v = cmp.Or(*f.v, f.d)
 	}
 	if l.AttachmentSize < 0 {
 		return l, invalid("config.limits.attachment_size", "must not be negative")
 	}
-	if l.AttachmentSize == 0 {
-		l.AttachmentSize = d.AttachmentSize
-	}
+	l.AttachmentSize = cmp.Or(l.AttachmentSize, limits.AttachmentSize)
 	return l, nil
 }
 

@@ -38,7 +38,7 @@ func TestNames(t *testing.T) {
 	} {
 		require.Equal(t, want, tidyName(in), "%q", in)
 	}
-	c := check{Limits: DefaultLimits()}
+	c := check{Limits: defaultLimits()}
 	for _, bad := range []string{"a\nb", "a\tb", "a\u2028b", "a\x00", "\xff", strings.Repeat("é", 101)} {
 		c.err = nil
 		name(&c, "f", bad)
@@ -67,7 +67,7 @@ func TestAddresses(t *testing.T) {
 		"_a_@x.org": "_a_@x.org", "a!b%c/d={e}|f~@x.org": "a!b%c/d={e}|f~@x.org", `"a:b"@x.org`: `"a:b"@x.org`, "ada@[IPv6:2001:DB8::1]": "ada@[ipv6:2001:db8::1]", "ada@localhost": "ada@localhost",
 		"ada@-a-.b_.org": "ada@-a-.b_.org", "กำ@example.org": "กำ@example.org", "用户@例え.jp": "用户@xn--r8jz45g.jp", "ada＠ｅｘａｍｐｌｅ．ｏｒｇ": "ada@example.org",
 	} {
-		c := check{Limits: DefaultLimits()}
+		c := check{Limits: defaultLimits()}
 		require.Equal(t, want, c.address("email", in), "%q", in)
 		require.NoError(t, c.err, "%q", in)
 		require.Equal(t, want, c.address("email", want), "%q is the form", want)
@@ -81,7 +81,7 @@ func TestAddresses(t *testing.T) {
 		// another mailbox than it looks
 		"ａｄａ@example.org", "ada１@example.org", "ﾊﾝｶｸ@example.org", "𝐚𝐝𝐚@example.org", "ﬁ@example.org", "ada²@example.org",
 		"a@example.org\nb@example.org", "a@\u00e9\u2100.example", "ada@" + strings.Repeat("ü", 200)} {
-		c := check{Limits: DefaultLimits()}
+		c := check{Limits: defaultLimits()}
 		c.address("email", bad)
 		require.ErrorIs(t, c.err, ErrInvalid, "%q", bad)
 	}
@@ -97,12 +97,12 @@ func TestFileNames(t *testing.T) {
 		long + ".pdf":  strings.Repeat("a", 212) + "…" + strings.Repeat("a", 36) + ".pdf",
 		"日本\u202f.png": "日本 .png", "..／..＼etc∕passwd": ".._.._etc_passwd", "a⁄b﹨c℅.txt": "a_b_c_.txt", "½.txt": "½.txt", ".pdf": ".pdf", "／": "_",
 	} {
-		c := check{Limits: DefaultLimits()}
+		c := check{Limits: defaultLimits()}
 		require.Equal(t, want, c.file("name", in), "%q", in)
 		require.NoError(t, c.err)
 	}
 	for _, bad := range []string{"", " ", ".", "..", "...", "\u200b", "a/b", `a\b`, "photo_\u202egpj.exe", "\u202da", "a\x00", "\xff"} {
-		c := check{Limits: DefaultLimits()}
+		c := check{Limits: defaultLimits()}
 		c.file("name", bad)
 		require.ErrorIs(t, c.err, ErrInvalid, "%q", bad)
 	}
@@ -119,7 +119,7 @@ func FuzzInput(f *testing.F) {
 			"address": func(c *check, s string) string { return c.address("f", s) },
 			"file":    func(c *check, s string) string { return c.file("f", s) },
 		} {
-			c := check{Limits: DefaultLimits()}
+			c := check{Limits: defaultLimits()}
 			got := clean(&c, s)
 			if c.err != nil {
 				require.ErrorIs(t, c.err, ErrInvalid)

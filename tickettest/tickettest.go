@@ -76,18 +76,18 @@ func NewIDs() func(time.Time) ticket.ID {
 	}
 }
 
-// NewNumbers returns a source of numbers for [ticket.Config].NewNumber: valid
+// NewNumbers returns a source of numbers for [ticket.Numbers].New: valid
 // ones, in order, the first of them 0000-0001-H.
-func NewNumbers() func() ticket.Number {
+func NewNumbers() func(context.Context, string) (ticket.Number, error) {
 	var count atomic.Uint64
-	return func() ticket.Number { return ticket.NumberOf(count.Add(1)) }
+	return func(context.Context, string) (ticket.Number, error) { return ticket.NumberOf(count.Add(1)), nil }
 }
 
 // Config returns a configuration with this clock, [NewIDs], [NewNumbers] and,
 // where it is not nil, this notifier under the name "". It logs nothing.
 func Config(clock *Clock, n ticket.Notifier) ticket.Config {
 	cfg := ticket.Config{
-		Now: clock.Now, NewID: NewIDs(), NewNumber: NewNumbers(),
+		Now: clock.Now, NewID: NewIDs(), Numbers: ticket.Numbers{New: NewNumbers()},
 		Logger: slog.New(slog.DiscardHandler),
 	}
 	if n != nil {

@@ -25,15 +25,19 @@ var steps = map[string]step{
 	"Accepted/Wait - Vendor":         {ticket.StatusOnHold, ticket.ActionHold, "vendor"},
 	"Queued/Awaiting Assignment":     {ticket.StatusQueued, ticket.ActionRelease, ""},
 	"Unmatched/Unmatched":            {ticket.StatusQueued, ticket.ActionRelease, ""}, // nobody matched it: still to be done
-	"Completed/In Call":              {ticket.StatusResolved, ticket.ActionResolve, ticket.FirstContact},
+	"Completed/In Call":              {ticket.StatusResolved, ticket.ActionResolve, firstContact},
 	"Completed/Resolved":             {ticket.StatusResolved, ticket.ActionResolve, afterWork},
 	"Completed/Closed":               {ticket.StatusClosed, ticket.ActionClose, ""},
 	"Completed/Cancelled":            {ticket.StatusCancelled, ticket.ActionCancel, "other"},
 }
 
-// afterWork is how a ticket was resolved that was not answered in the first
-// call. It is said in so many words, so that it replaces a FirstContact.
-const afterWork = "after work"
+// The two ways to resolve a ticket. The desk itself writes firstContact for a
+// Draft.Solution; afterWork replaces it once the ticket was not answered in the
+// first call.
+const (
+	firstContact = "first contact"
+	afterWork    = "after work"
+)
 
 // plan returns the actions that take a ticket from wherever it is to where a row
 // of the log says it is, never none. A row makes at most one event that moves
