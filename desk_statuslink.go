@@ -5,11 +5,12 @@ import (
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
-	"encoding/base32"
 	"encoding/binary"
 	"math"
 	"slices"
 	"time"
+
+	"github.com/ticketkit/ticket/internal/crockford"
 )
 
 // StatusLinks says how status links are made: signed addresses that show one ticket's
@@ -100,12 +101,7 @@ const (
 	tokenMAC      = 16
 	tokenDomain   = "ticket link 1" // of all versions: the bytes have it as well
 	personDomain  = "ticket link person 1"
-	tokenSymbols  = "0123456789abcdefghjkmnpqrstvwxyz"
 )
-
-// tokenText is Crockford's base 32 in small letters: no symbol that a mail
-// reader takes for the end of an address, none that is mistaken for another.
-var tokenText = base32.NewEncoding(tokenSymbols).WithPadding(base32.NoPadding)
 
 // TokenSize is how many symbols a status link's token has: letters and digits
 // only. With an address before it, it fits a text message.
@@ -120,7 +116,8 @@ type grant struct {
 	person [4]byte
 }
 
-// sign makes the token of a grant.
+// sign makes the token of a grant, in Crockford's base 32 in lower case: no symbol
+// ends an address in a mail reader, and none looks like another.
 func (k StatusLinkKey) sign(tenant string, g grant) string {
 	b := make([]byte, 0, tokenBody+tokenMAC)
 	version, end := byte(tokenVersion), roundUp(g.until, time.Second)
@@ -133,7 +130,7 @@ func (k StatusLinkKey) sign(tenant string, g grant) string {
 	b = binary.BigEndian.AppendUint32(b, uint32(end))
 	b = binary.BigEndian.AppendUint16(b, g.epoch)
 	b = append(b, g.person[:]...)
-	return tokenText.EncodeToString(append(b, k.mac(tokenDomain, tenant, b)[:tokenMAC]...))
+	return crockford.Encode(append(b, k.mac(tokenDomain, tenant, b)[:tokenMAC]...))
 }
 
 // roundUp returns how many units since 1970 a time is at most.

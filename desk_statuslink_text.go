@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/ticketkit/ticket/internal/crockford"
 )
 
 // cutTokens takes the desk's own status links out of words that somebody else than
@@ -22,7 +24,7 @@ func (l *StatusLinks) cutTokens(words string) string {
 	var out strings.Builder
 	kept := 0 // up to where words are in out
 	for i := 0; i < len(words); {
-		if !tokenSymbol[words[i]] {
+		if !tokenSymbol(words[i]) {
 			i++
 			continue
 		}
@@ -46,7 +48,7 @@ func (l *StatusLinks) mayBegin(words string) bool {
 		return false
 	}
 	for i := 0; i < len(words); i++ {
-		if !tokenSymbol[words[i]] {
+		if !tokenSymbol(words[i]) {
 			continue
 		}
 		end, n := tokenRun(words, i)
@@ -76,7 +78,7 @@ func (l *StatusLinks) cutRun(out *strings.Builder, words string, i, end, kept in
 	var symbols []byte
 	var places []int
 	for i < end {
-		if tokenSymbol[words[i]] {
+		if tokenSymbol(words[i]) {
 			symbols, places = append(symbols, words[i]), append(places, i)
 			i++
 		} else {
@@ -99,7 +101,7 @@ func (l *StatusLinks) cutRun(out *strings.Builder, words string, i, end, kept in
 // looksLikeToken reports whether symbols can be those of a token under one of the
 // keys.
 func (l *StatusLinks) looksLikeToken(symbols []byte) bool {
-	if foldToken[symbols[0]] != '0' || strings.IndexByte("456789ab", foldToken[symbols[1]]) < 0 {
+	if second := crockford.Value(symbols[1]); crockford.Value(symbols[0]) != 0 || second < 4 || second > 11 {
 		return false // another version: most text ends here
 	}
 	b, ok := tokenBytes(string(symbols))
@@ -111,7 +113,7 @@ func (l *StatusLinks) looksLikeToken(symbols []byte) bool {
 // mail programs put into long lines does not end them.
 func tokenRun(words string, i int) (end, n int) {
 	for i < len(words) {
-		if tokenSymbol[words[i]] {
+		if tokenSymbol(words[i]) {
 			i++
 			n++
 			end = i
@@ -202,42 +204,13 @@ func vacantEntity(s string) bool {
 	return size > 0 && r != '&' && vacant(r) && r != ' ' && r != '\u00a0'
 }
 
-// foldToken gives each symbol of a token the form that it is written in: letters
-// are taken in either case, and o for 0, i and l for 1. It is 0 for other bytes.
-var foldToken = func() (fold [256]byte) {
-	for _, c := range []byte(tokenSymbols) {
-		fold[c] = c
-		if 'a' <= c && c <= 'z' {
-			fold[c-'a'+'A'] = c
-		}
-	}
-	for _, c := range []byte("oO") {
-		fold[c] = '0'
-	}
-	for _, c := range []byte("iIlL") {
-		fold[c] = '1'
-	}
-	return fold
-}()
-
-// tokenSymbol are the bytes that a token can be written with.
-var tokenSymbol = func() (is [256]bool) {
-	for c, to := range foldToken {
-		is[c] = to != 0
-	}
-	return is
-}()
+// tokenSymbol reports whether a token can be written with this byte.
+func tokenSymbol(c byte) bool { return crockford.Value(c) >= 0 }
 
 // tokenBytes reads the symbols of a token.
 func tokenBytes(token string) ([]byte, bool) {
 	if len(token) != TokenSize {
 		return nil, false
 	}
-	var folded [TokenSize]byte
-	for i := range folded {
-		folded[i] = foldToken[token[i]]
-	}
-	b := make([]byte, tokenBody+tokenMAC)
-	n, err := tokenText.Decode(b, folded[:])
-	return b, err == nil && n == len(b)
+	return crockford.Decode(token)
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/ticketkit/ticket/internal/crockford"
 )
 
 // Number is what a customer reads out: eight random symbols and a check symbol
@@ -32,9 +34,8 @@ import (
 type Number string
 
 const (
-	numberAlphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-	numberSymbols  = 8 // without the check symbol
-	numberLength   = len("7Q4K-92MX-F")
+	numberSymbols = 8 // without the check symbol
+	numberLength  = len("7Q4K-92MX-F")
 )
 
 // numberTerm[i][v] is what symbol v contributes to the sum at place i: v times
@@ -55,22 +56,6 @@ var numberTerm = func() (term [numberSymbols + 1][32]byte) {
 		}
 	}
 	return term
-}()
-
-// numberValue maps a byte to its symbol's value, lenient about case and about
-// O for 0 and I or L for 1; -1 for a byte that is no symbol.
-var numberValue = func() (value [256]int8) {
-	for i := range value {
-		value[i] = -1
-	}
-	for v, c := range []byte(numberAlphabet) {
-		value[c] = int8(v)
-		value[c|0x20] = int8(v) // lower case; digits have that bit already
-	}
-	for _, alias := range []string{"O0", "o0", "I1", "i1", "L1", "l1"} {
-		value[alias[0]] = value[alias[1]]
-	}
-	return value
 }()
 
 // NewNumber draws a number from the system's cryptographic randomness.
@@ -94,10 +79,10 @@ func NumberOf(v uint64) Number {
 			s[at] = '-'
 			at++
 		}
-		s[at] = numberAlphabet[sym]
+		s[at] = crockford.Alphabet[sym]
 	}
 	s[9] = '-'
-	s[10] = numberAlphabet[sum]
+	s[10] = crockford.Alphabet[sum]
 	return Number(s[:])
 }
 
@@ -227,11 +212,11 @@ func readNumber(s string, from int) (Number, error) {
 			continue
 		case broke != 0:
 			return fault("has %q at place %d, which no number contains", broke, brokeAt)
-		case r >= 0x80 || numberValue[byte(r)] < 0:
+		case r >= 0x80 || crockford.Value(byte(r)) < 0:
 			return fault("has %q at place %d, which no number contains", r, place)
 		}
 		if n <= numberSymbols {
-			sym := byte(numberValue[byte(r)])
+			sym := byte(crockford.Value(byte(r)))
 			sum ^= numberTerm[n][sym]
 			if n < numberSymbols {
 				v = v<<5 | uint64(sym)

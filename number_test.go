@@ -10,6 +10,8 @@ import (
 
 	"github.com/oklog/ulid/v2"
 	"github.com/stretchr/testify/require"
+
+	"github.com/ticketkit/ticket/internal/crockford"
 )
 
 // The check sum is linear over GF(32), so whether an error shows depends only on
@@ -24,7 +26,7 @@ func TestNumberCatchesEveryMistake(t *testing.T) {
 	for _, base := range bases {
 		plain := []byte(strings.ReplaceAll(string(base), "-", ""))
 		for i := range plain {
-			for _, wrong := range []byte(numberAlphabet) {
+			for _, wrong := range []byte(crockford.Alphabet) {
 				if wrong == plain[i] {
 					continue
 				}
@@ -46,13 +48,13 @@ func TestNumberCatchesEveryMistake(t *testing.T) {
 					continue
 				}
 				s := []byte("000000000")
-				s[place], s[place+1] = numberAlphabet[a], numberAlphabet[b]
+				s[place], s[place+1] = crockford.Alphabet[a], crockford.Alphabet[b]
 				free := 0 // a place besides the two, set so that the number is right
 				if place == 0 {
 					free = 2
 				}
 				n := ""
-				for _, fit := range []byte(numberAlphabet) {
+				for _, fit := range []byte(crockford.Alphabet) {
 					s[free] = fit
 					if p, err := ParseNumber(string(s)); err == nil {
 						n = string(p)
