@@ -720,7 +720,7 @@ func ExampleWorkflow_Replaces() {
 	// ticket: workflow "support" version 2: levels: has 2 levels, version 1 has 3
 }
 
-// Run sends notifications in the background until its context is cancelled.
+// Run, in a goroutine of its own, sends notifications until its context is cancelled.
 func ExampleDesk_Run() {
 	told := make(chan string, 2)
 	mail := ticket.NotifierFunc(func(_ context.Context, n ticket.Notification) error {
