@@ -2,140 +2,152 @@ package ticket
 
 import "time"
 
-// ActionName names what an actor asks for. A workflow may have others than
-// these, which are those of the default one.
+// ActionName is the name of an action. A workflow may declare others than the
+// ones below, which are those of the [DefaultWorkflow].
 type ActionName string
 
-// The actions of the default workflow. Who may do which, from which status and
-// with what content is in the table of [DefaultWorkflow].
+// The actions of the default workflow. The table of [DefaultWorkflow] says who may
+// do each one, from which status, and with which content.
 const (
-	ActionOpen     ActionName = "open"      // made by Desk.Open, never by Do
-	ActionTake     ActionName = "take"      // the agent works on it from now on
-	ActionAssign   ActionName = "assign"    // another agent does: Action.Assignee
-	ActionRelease  ActionName = "release"   // back to the queue
-	ActionReply    ActionName = "reply"     // words between customer and desk: Action.Message
-	ActionAsk      ActionName = "ask"       // a question; the customer's turn: Action.Message
-	ActionHold     ActionName = "hold"      // wait for something else: Action.Reason, Action.Until
-	ActionResume   ActionName = "resume"    // go on with it
-	ActionNote     ActionName = "note"      // words inside the desk: Action.Note
-	ActionEscalate ActionName = "escalate"  // to a higher level: Action.Note, perhaps Level and Queue
-	ActionHandBack ActionName = "hand back" // to a lower level: Action.Note, perhaps Level and Queue
-	ActionHandOver ActionName = "hand over" // to another queue of the same level: Action.Queue
-	ActionResolve  ActionName = "resolve"   // solved: Action.Message is the solution, Action.Reason how
-	ActionConfirm  ActionName = "confirm"   // the customer agrees
-	ActionReopen   ActionName = "reopen"    // it is not solved after all
-	ActionClose    ActionName = "close"     // nobody objected
-	ActionCancel   ActionName = "cancel"    // withdrawn, or not to be done: Action.Reason
-	ActionAmend    ActionName = "amend"     // put right how a finished ticket is filed: Action.Note, perhaps Status, Level, Queue
-	ActionMerge    ActionName = "merge"     // goes on in another ticket: Action.Ticket
-	ActionUnmerge  ActionName = "unmerge"   // undo a merge: both tickets are what they would be without it
-	ActionSplit    ActionName = "split"     // a part of it becomes a ticket of its own: Action.Draft
-	ActionLink     ActionName = "link"      // tie it to another ticket: Action.Relation, Action.Ticket
-	ActionUnlink   ActionName = "unlink"    // undo a link
-	ActionEdit     ActionName = "edit"      // subject, grades, tags, fields, followers: Action.Edit
+	ActionOpen     ActionName = "open"      // opens the ticket; done by Desk.Open only
+	ActionTake     ActionName = "take"      // assigns the ticket to the acting agent
+	ActionAssign   ActionName = "assign"    // assigns the ticket to Action.Assignee
+	ActionRelease  ActionName = "release"   // returns the ticket to its queue
+	ActionReply    ActionName = "reply"     // sends Action.Message from the customer to the desk, or back
+	ActionAsk      ActionName = "ask"       // asks the customer Action.Message and waits for a reply
+	ActionHold     ActionName = "hold"      // pauses the ticket: Action.Reason, Action.Until
+	ActionResume   ActionName = "resume"    // ends a hold
+	ActionNote     ActionName = "note"      // records the internal Action.Note
+	ActionEscalate ActionName = "escalate"  // moves the ticket to a higher level: Action.Note, perhaps Level and Queue
+	ActionHandBack ActionName = "hand back" // moves the ticket to a lower level: Action.Note, perhaps Level and Queue
+	ActionHandOver ActionName = "hand over" // moves the ticket to Action.Queue on the same level
+	ActionResolve  ActionName = "resolve"   // solves the ticket: Action.Message is the solution, Action.Reason says how
+	ActionConfirm  ActionName = "confirm"   // accepts the solution, for the customer
+	ActionReopen   ActionName = "reopen"    // returns a finished ticket to work
+	ActionClose    ActionName = "close"     // closes a solved ticket after the time to object
+	ActionCancel   ActionName = "cancel"    // withdraws or rejects the ticket: Action.Reason
+	ActionAmend    ActionName = "amend"     // corrects how a finished ticket is filed: Action.Note, perhaps Status, Level, Queue
+	ActionMerge    ActionName = "merge"     // continues the ticket in Action.Ticket
+	ActionUnmerge  ActionName = "unmerge"   // undoes a merge: both tickets are as they would be without it
+	ActionSplit    ActionName = "split"     // opens a new ticket for a part of this one: Action.Draft
+	ActionLink     ActionName = "link"      // links the ticket to another one: Action.Relation, Action.Ticket
+	ActionUnlink   ActionName = "unlink"    // removes a link
+	ActionEdit     ActionName = "edit"      // changes subject, grades, tags, fields or people: Action.Edit
 )
 
-// Action is what an actor asks for: plain data. Name is always needed; which of
-// the other fields are needed is for the workflow to say, and a field that the
-// action has no use for must be left empty.
+// Action is one request to change a ticket, for [Desk.Do]. Name is always
+// required. The workflow says which other fields an action requires. A field that
+// the action does not use must be empty.
 type Action struct {
 	Name ActionName
 
-	Message         Message      // words for the customer
-	Attachments     []Attachment // files the customer may have
-	Note            Note         // words inside the desk
-	NoteAttachments []Attachment // files inside the desk
+	Message         Message      // text for the customer
+	Attachments     []Attachment // files for the customer
+	Note            Note         // internal text
+	NoteAttachments []Attachment // internal files
 
-	Level    int       // the support level to go to, where the action chooses one; 0: the next one
-	Status   Status    // the status to go to, where the action chooses one
-	Queue    string    // the queue to go to; empty: the same; it cannot be erased
-	Assignee string    // the agent to have it
-	Reason   string    // in a word: why on hold, why cancelled, how resolved; it stands in the digest and cannot be erased
-	Until    time.Time // when to go on by itself; zero: not by itself
+	Level    int       // the new support level, where the action can choose one; zero means the next one
+	Status   Status    // the new status, where the action can choose one
+	Queue    string    // the new queue; empty means no change; cannot be erased
+	Assignee string    // the ID of the agent who gets the ticket
+	Reason   string    // why the ticket is on hold or cancelled, or how it was resolved, such as "first contact"; part of the digest, cannot be erased
+	Until    time.Time // when the hold ends by itself; zero means never
 
-	Ticket   ID       // the other ticket, of a merge or a link
-	Relation Relation // what the other ticket is to this one, of a link
-	Draft    *Draft   // the new ticket, of a split
-	Edit     *Edits   // the changes, of an edit
+	Ticket   ID       // the other ticket of a merge or a link
+	Relation Relation // how the other ticket relates to this one, for a link
+	Draft    *Draft   // the new ticket of a split
+	Edit     *Edits   // the changes of an edit
 
-	Channel Channel // how it came in
+	Channel Channel // how the action arrived
 
-	// Automatic says that a machine wrote the words: an absence note, a bounce, a
-	// monitor (RFC 3834 tells how mail shows that). They are recorded and the desk
-	// is told, but they move nothing, whatever the workflow says: no status, no
-	// assignee, no timer, no follow-up. Customers are not sent them, and their
-	// sender is sent nothing because of them. An agent's are no answer.
+	// Automatic says that a machine wrote the text: an absence note, a bounce, a
+	// monitor (RFC 3834 says how mail marks that). The text is recorded and the
+	// desk is notified, but nothing moves, whatever the workflow says: no status,
+	// no assignee, no timer, no follow-up. Customers do not get the text, its sender
+	// gets no notification about it, and from an agent it does not count as an
+	// answer.
 	//
-	// It has no use for Merge, Unmerge, Split, ActionLink, Unlink and Edit, nor beside
-	// anything that says where to move, such as Queue, Status and Level. Without a
-	// message or a file it changes nothing of what an action does.
+	// Automatic is refused with text for the actions Merge, Unmerge, Split, Link,
+	// Unlink and Edit, and together with a field that moves the ticket, such as
+	// Queue, Status or Level. Without a message or a file, it changes nothing about
+	// an action.
 	Automatic bool
 
-	// Version pins the action to what the actor saw: with any other version of
-	// the ticket it is refused with a [*StaleError] that says what changed. 0:
-	// whatever the version is.
+	// Version is the version of the ticket that the actor saw. If the ticket has
+	// changed since, Do returns a [*StaleError] that lists the changes. Zero means
+	// any version.
 	Version int64
 
-	// Key makes the action happen once, however often it is sent: a repeat with
-	// the same key in the same tenant changes nothing and returns the ticket.
-	// The same key with something else is a [*DuplicateError]. It is remembered
-	// for Config.ReceiptAge. At most 200 bytes; empty: no such promise.
+	// Key makes the action idempotent: a repeat with the same key in the same
+	// tenant changes nothing and returns the ticket. The same key with a different
+	// request is a [*DuplicateError]. The desk remembers keys for
+	// Config.ReceiptAge. A key has at most 200 bytes. Empty means that a repeat is a
+	// new action.
 	Key string
 }
 
-// Edits is a change to what a ticket says of itself. Nil and empty fields change
-// nothing. Where the ticket is as it would be afterwards, nothing happens: the same
-// edit twice is the same as once. What contradicts itself, such as a tag to add
-// and to remove, is [ErrInvalid]. Tags stand in the
-// digest and cannot be erased.
+// Edits is a change to the data of a ticket, for [ActionEdit]. Nil and empty fields
+// change nothing. An edit that leaves the ticket as it is records no event, so
+// the same edit twice is the same as once. An edit that contradicts itself, such
+// as a tag both to add and to remove, is [ErrInvalid].
 type Edits struct {
 	Subject    string
-	Priority   Grade // stays from now on, whatever impact and urgency become
+	Priority   Grade // no longer follows from impact and urgency
 	Impact     Grade
 	Urgency    Grade
-	Requester  Person // the person it is really for, who is told of it
-	AddTags    []string
-	RemoveTags []string
+	Requester  Person   // the new requester, who is notified
+	AddTags    []string // part of the digest, cannot be erased
+	RemoveTags []string // part of the digest, cannot be erased
 	Fields     Fields   // a nil value removes the field
-	Follow     []Person // they are told of it
-	Unfollow   []Person
+	Follow     []Person // new followers, who are notified
+	Unfollow   []Person // followers to remove
 }
 
-// Draft is a ticket to be opened. A subject is needed, and a requester, who is
-// the actor where the actor is one. A requester may set everything that is not
-// said to be for others, the priority and the queue included: the host decides
-// what its form offers.
+// Draft is a ticket to be opened, for [Desk.Open] and [ActionSplit]. It requires a
+// subject and a requester; if the actor is a requester, it is that person. A
+// requester may set every field that is not reserved for others below, priority
+// and queue included: your application decides what its form offers.
 type Draft struct {
 	Requester Person
 	Followers []Person
 	Subject   string
 
-	Message     Message // what the customer says
+	Message     Message // the customer's text
 	Attachments []Attachment
 
-	// From takes the words of a split from the ticket: those, and the files, of
-	// the event with this number, which a customer said. The new ticket's history
-	// says who ([Identities].Author). Instead of a Message and Attachments. A requester
-	// who may not read them already, because they are another customer's, is
-	// refused, unless Followers names it too: that is to say that it shall.
+	// From is the number of an event of the ticket that is split. The new ticket
+	// takes the text and files of that event in place of Message and Attachments. A
+	// customer must have written them, and the history of the new ticket names that
+	// customer ([Identities].Author). If they belong to another customer and the
+	// new requester cannot read them already, the split is refused, unless Followers
+	// names the new requester too, which allows it to read them.
 	From int64 `json:",omitempty"`
 
-	Note Note // what the agent who opens it adds for the desk; for agents and systems
+	Note Note // internal text; for agents and systems only
 
-	// Solution opens the ticket as answered already: opened and resolved in one
-	// commit, as when the customer is still on the line. For agents only.
+	// Solution opens and resolves the ticket in one commit, for a question that is
+	// answered while the customer is on the line. The resolution of the ticket is
+	// then "first contact". For agents only.
 	Solution Message
 
 	Channel   Channel
-	Automatic bool // a machine wrote it, which may open a ticket; see Action.Automatic
+	Automatic bool // a machine wrote the text, which may open a ticket; see Action.Automatic
 
-	Priority Grade // 0: from impact and urgency, see PriorityOf, also when these change
+	// Priority is fixed if it is set. Zero means that it follows from Impact and
+	// Urgency, also when these change: their mean, rounded up (high and low are
+	// medium, high and high are high); the one that is set if the other is not;
+	// medium if neither is.
+	Priority Grade
 	Impact   Grade
 	Urgency  Grade
-	Level    int      // 0: the first; for agents and systems
-	Queue    string   // the department, where it is known; it cannot be erased
-	Tags     []string // for agents and systems; they cannot be erased
+
+	Level    int      // zero means the first; for agents and systems only
+	Queue    string   // the department, if known; cannot be erased
+	Tags     []string // for agents and systems only; cannot be erased
 	Fields   Fields
-	Workflow string // the workflow's name; empty: the desk's first
-	Key      string // see Action.Key
+	Workflow string // the name of the workflow; empty means the desk's first
+	Key      string // makes Open idempotent; see Action.Key
 }
+
+// firstContact is the reason that the desk records for a [Draft].Solution.
+const firstContact = "first contact"

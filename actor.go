@@ -6,30 +6,32 @@ import (
 	"strings"
 )
 
-// Person is somebody outside the library. The host owns its users; tickets
-// carry a snapshot of what was known when they acted. Every field may be empty.
+// Person describes a user of your application: a customer, or the person behind an
+// [Actor]. The library has no user table. A ticket keeps a copy of the Person as it
+// was when it acted. Every field may be empty; to be a requester or a follower, a
+// person needs an ID, an e-mail address or a phone number.
 type Person struct {
-	ID           string `json:"id,omitempty"`           // the host's own key for this person; best given
-	Name         string `json:"name,omitempty"`         // as the person wants to be addressed
+	ID           string `json:"id,omitempty"`           // your application's key for the person; recommended
+	Name         string `json:"name,omitempty"`         // how to address the person
 	Email        string `json:"email,omitempty"`        // one address, without a display name
 	Phone        string `json:"phone,omitempty"`        // in any form
-	Locale       string `json:"locale,omitempty"`       // BCP 47, such as "de-CH"; what is none counts as unknown
-	Zone         string `json:"zone,omitempty"`         // of the IANA time zone database, such as "Europe/Berlin"; one that the machine does not know counts as UTC
-	Organisation string `json:"organisation,omitempty"` // the host's own key for the customer organisation
+	Locale       string `json:"locale,omitempty"`       // a BCP 47 tag, such as "de-CH"; an invalid one counts as unknown
+	Zone         string `json:"zone,omitempty"`         // a name of the IANA time zone database, such as "Europe/Berlin"; an unknown one counts as UTC
+	Organisation string `json:"organisation,omitempty"` // your application's key for the organisation of a customer
 }
 
-// IsZero reports whether nothing is known of the person.
+// IsZero reports whether all fields are empty.
 func (p Person) IsZero() bool { return p == Person{} }
 
-// known reports whether there is anything to tell the person by.
+// known reports whether the person can be identified.
 func (p Person) known() bool { return p.ID != "" || p.Email != "" || p.Phone != "" }
 
-// Same reports whether p and q are the same person. Where both have an ID, the
-// IDs decide alone. Otherwise equal e-mail addresses decide (in any case of the
-// letters A to Z), and where neither has an address, equal phone numbers.
+// Same reports whether p and q are the same person. If both have an ID, only the
+// IDs count. Otherwise the e-mail addresses must be equal (the case of the letters
+// A to Z does not count), or, if neither has an address, the phone numbers.
 //
-// The desk believes what the host says of its actors. A host that takes an
-// e-mail address from a form without checking it must not act with it.
+// The desk trusts the identity of its actors. Your application must not act with an
+// e-mail address from a form that it has not verified.
 func (p Person) Same(q Person) bool {
 	switch {
 	case p.ID != "" && q.ID != "":
@@ -41,8 +43,8 @@ func (p Person) Same(q Person) bool {
 	}
 }
 
-// asciiLower folds A to Z only: Unicode's folding would make a Kelvin sign
-// equal to a k, and so one mailbox equal to another.
+// asciiLower lowers A to Z only. Unicode's rules would make a Kelvin sign equal to
+// a k, and so one mailbox equal to another.
 func asciiLower(s string) string {
 	return strings.Map(func(r rune) rune {
 		if 'A' <= r && r <= 'Z' {
@@ -52,19 +54,19 @@ func asciiLower(s string) string {
 	}, s)
 }
 
-// Role is a set of kinds of actors. A workflow's transition names the roles
-// that may do it; an [Actor] has one.
+// Role is a set of roles. An [Actor] has one role; a [Transition] names the roles
+// that may use it.
 type Role uint8
 
-// The roles.
+// The roles. RoleCustomer and RoleAny are sets of the others.
 const (
-	RoleRequester Role = 1 << iota // the person the ticket is for
-	RoleFollower                   // others who follow it with the requester's view
-	RoleAgent                      // those who work on tickets
-	RoleSystem                     // the host's own processes, and the desk's timers
+	RoleRequester Role = 1 << iota // the person that the ticket is for
+	RoleFollower                   // other people who see what the requester sees
+	RoleAgent                      // the people who work on tickets
+	RoleSystem                     // your application's processes, and the desk's timers
 
-	RoleCustomer = RoleRequester | RoleFollower          // everybody with the customer's view
-	RoleAny      = RoleCustomer | RoleAgent | RoleSystem // all of them
+	RoleCustomer = RoleRequester | RoleFollower          // requesters and followers
+	RoleAny      = RoleCustomer | RoleAgent | RoleSystem // all roles
 )
 
 var roleNames = []string{"requester", "follower", "agent", "system"} // in the order of the bits
@@ -72,7 +74,7 @@ var roleNames = []string{"requester", "follower", "agent", "system"} // in the o
 // String lists the roles, such as "requester, agent".
 func (r Role) String() string { return flagString(uint8(r), roleNames, ", ") }
 
-// MarshalText writes the names with blanks between them.
+// MarshalText returns the names, separated by spaces.
 func (r Role) MarshalText() ([]byte, error) {
 	if r&^RoleAny != 0 {
 		return nil, invalid("role", "is not a set of known roles")
@@ -87,48 +89,50 @@ func (r *Role) UnmarshalText(text []byte) error {
 	return err
 }
 
-// Actor is who does something now. Make one with [Requester], [Agent] or
-// [System]; the zero Actor may do nothing.
+// Actor is the person or process that makes a call: your application passes one to
+// each method of [Desk]. Make it with [Requester], [Agent], [System] or
+// [StatusLinkHolder]. The zero Actor may do nothing.
 type Actor struct {
-	Role   Role     // one of Requesters, Agents, Systems
-	Person Person   // for an agent or a system only ID, and Name where customers may see one
-	Tenant string   // the tenant acted in, told apart by every byte; empty is a tenant too
-	Levels []int    // the support levels an agent serves
-	Queues []string // the queues an agent serves; nil: all of them; an empty list: none
+	Role   Role     // RoleRequester, RoleAgent or RoleSystem
+	Person Person   // of an agent or a system: the ID, and a Name that customers may see
+	Tenant string   // the tenant to act in, compared byte by byte; "" is a tenant too
+	Levels []int    // the support levels that an agent serves
+	Queues []string // the queues that an agent serves; nil means all, an empty list none
 
-	token string    // of the holder of a status link; see Holder
-	only  ID        // the ticket that a link confines the actor to
+	token string    // of the holder of a status link; see StatusLinkHolder
+	only  ID        // the only ticket that a status link gives access to
 	held  *heldLink // the link itself
 }
 
-// Requester is somebody who asks for support, or follows a ticket: what the
-// actor may see and do with a ticket depends on which of the two it is there.
+// Requester returns a customer as an actor. The actor's rights on a ticket depend
+// on whether the person is its requester or one of its followers.
 func Requester(p Person) Actor { return Actor{Role: RoleRequester, Person: p} }
 
-// Agent works on the tickets of the levels given, in every queue unless
-// [Actor.Serving] says otherwise. An agent without a level can look and open tickets, not act on them.
+// Agent returns an agent who serves these support levels, in every queue unless
+// [Actor.Serving] names some. An agent without a level can read and open tickets,
+// but not act on them.
 func Agent(id string, levels ...int) Actor {
 	return Actor{Role: RoleAgent, Person: Person{ID: id}, Levels: levels}
 }
 
-// System is a process of the host that acts by itself; it serves all levels and
-// queues.
+// System returns a process of your application as an actor. It serves all levels
+// and queues.
 func System(name string) Actor { return Actor{Role: RoleSystem, Person: Person{ID: name}} }
 
-// InTenant returns the actor acting in a tenant. No call lets it reach another one.
+// InTenant returns the actor in this tenant. No call reaches another tenant.
 func (a Actor) InTenant(tenant string) Actor {
 	a.Tenant = tenant
 	return a
 }
 
-// noQueue is a queue that cannot be: no name holds a NUL byte. It stands for
-// "none at all" in a list, since an empty list does not survive everything that
-// copies one, and would come back as nil, which means all.
+// noQueue stands for "no queue" in a list. No queue has this name, since names have
+// no NUL byte. An empty list does not do: some ways to copy a list turn it into
+// nil, which means all queues.
 const noQueue = "\x00"
 
-// Serving returns the agent confined to the queues given, and to the tickets that
-// no queue holds yet. With none given it serves nothing: an empty list, wherever
-// it was read from, opens no door.
+// Serving returns the agent limited to these queues and to the tickets without a
+// queue. Without arguments it serves no ticket at all, so that an empty list from
+// your database gives no access.
 func (a Actor) Serving(queues ...string) Actor {
 	a.Queues = slices.Clone(queues)
 	if len(queues) == 0 {
@@ -137,7 +141,7 @@ func (a Actor) Serving(queues ...string) Actor {
 	return a
 }
 
-// served returns the queues an agent serves, cleaned.
+// served returns the cleaned queues of an agent.
 func served(c *check, queues []string) []string {
 	if queues != nil && len(queues) == 0 || len(queues) == 1 && queues[0] == noQueue {
 		return []string{noQueue}
@@ -145,20 +149,20 @@ func served(c *check, queues []string) []string {
 	return names(c, "actor.queues", queues)
 }
 
-// Named returns the actor with a name; customers see an agent's only if
-// [Config].ShowAgents says so.
+// Named returns the actor with a name. Customers see the name of an agent only if
+// [Config].ShowAgents is set.
 func (a Actor) Named(name string) Actor {
 	a.Person.Name = name
 	return a
 }
 
-// ServesLevel reports whether the actor acts on tickets of this level.
+// ServesLevel reports whether the actor may act on tickets of this level.
 func (a Actor) ServesLevel(level int) bool {
 	return a.Role == RoleSystem || slices.Contains(a.Levels, level)
 }
 
-// ServesQueue reports whether the actor acts on tickets of this queue. Tickets
-// that no queue holds yet belong to everybody who serves one.
+// ServesQueue reports whether the actor may act on tickets of this queue. The
+// tickets without a queue, "", belong to every actor who serves at least one.
 func (a Actor) ServesQueue(queue string) bool {
 	switch {
 	case a.Role == RoleSystem || a.Queues == nil:
@@ -170,8 +174,8 @@ func (a Actor) ServesQueue(queue string) bool {
 	}
 }
 
-// RoleOn returns as whom the actor meets this ticket: a requester may be its
-// requester, one of its followers, or (0) a stranger.
+// RoleOn returns the role of the actor on this ticket. A [Requester] is the
+// ticket's requester, a follower, or 0 if the ticket concerns somebody else.
 func (a Actor) RoleOn(t Ticket) Role {
 	if a.Role != RoleRequester {
 		return a.Role
@@ -185,17 +189,18 @@ func (a Actor) RoleOn(t Ticket) Role {
 	return 0
 }
 
-// isThe reports whether p, whom the desk has cleaned, is the person that a ticket
-// has stored, perhaps before the desk cleaned what it takes in.
+// isThe reports whether p, which the desk has cleaned, is the stored person q. Old
+// tickets may have persons that were stored without being cleaned.
 func (p Person) isThe(q Person) bool {
 	if p.Same(q) || plain(q.ID) && plain(q.Email) && plain(q.Phone) {
 		return p.Same(q)
 	}
-	c := check{Limits: DefaultLimits()}
+	c := check{Limits: defaultLimits()}
 	return p.Same(c.person("", q))
 }
 
-// String names the actor for logs, without anything personal of a requester.
+// String returns the role and the ID of an agent or a system, for logs. Of a
+// requester it returns the role only, which is not personal.
 func (a Actor) String() string {
 	if a.Role == RoleAgent || a.Role == RoleSystem {
 		return fmt.Sprintf("%s %s", a.Role, quote(a.Person.ID))

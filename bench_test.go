@@ -56,10 +56,10 @@ func mustOpen(b *testing.B, d *ticket.Desk) ticket.Ticket {
 	return t
 }
 
-// reply makes one event with a message, and one delivery.
+// reply makes one event with a message and one delivery.
 var reply = ticket.Action{Name: ticket.ActionReply, Message: "Please try another cartridge and tell us whether that helps."}
 
-// The machine by itself, to compare with: looplab/fsm, set and fired.
+// BenchmarkMachine measures looplab/fsm alone, for comparison.
 func BenchmarkMachine(b *testing.B) {
 	ctx := context.WithoutCancel(b.Context()) // as the workflow fires it
 	m := fsm.NewFSM("open", fsm.Events{{Name: "ask", Src: []string{"open"}, Dst: "waiting"}}, nil)
@@ -72,7 +72,7 @@ func BenchmarkMachine(b *testing.B) {
 	}
 }
 
-// The pure decision, without reading and writing.
+// BenchmarkDecide measures the decision alone, without reads and writes.
 func BenchmarkDecide(b *testing.B) {
 	d := benchDesk(b)
 	t := mustOpen(b, d)
@@ -87,8 +87,8 @@ func BenchmarkDecide(b *testing.B) {
 	}
 }
 
-// A whole Do: read, decide, seal, commit, with the outbox row. The tickets take
-// turns, as on a desk.
+// BenchmarkDo measures a complete Do: read, decide, seal, and commit with the outbox
+// row. It goes through the tickets in turn.
 func BenchmarkDo(b *testing.B) {
 	for _, tickets := range []int{100, 10_000, 100_000} {
 		b.Run(fmt.Sprintf("tickets=%d", tickets), func(b *testing.B) {
@@ -109,7 +109,7 @@ func BenchmarkDo(b *testing.B) {
 	}
 }
 
-// The same on one ticket, whose history is long already.
+// BenchmarkDoHistory measures Do on one ticket with a long history.
 func BenchmarkDoHistory(b *testing.B) {
 	for _, events := range []int{10, 1000, 100_000} {
 		b.Run(fmt.Sprintf("events=%d", events), func(b *testing.B) {
@@ -148,7 +148,8 @@ func BenchmarkDoParallel(b *testing.B) {
 	})
 }
 
-// With a key for the chain and an idempotency key, which costs one read more.
+// BenchmarkDoKeyed measures Do with a chain key and an idempotency key, which costs
+// one more read.
 func BenchmarkDoKeyed(b *testing.B) {
 	d := benchDesk(b, func(c *ticket.Config) { c.ChainKey = make([]byte, 32) })
 	ids := make([]ticket.ID, 10_000)
@@ -186,7 +187,7 @@ func BenchmarkActions(b *testing.B) {
 	}
 }
 
-// Per event: ns/op is for one event of a history of 1,000.
+// BenchmarkVerify measures one event of a history of 1,000.
 func BenchmarkVerify(b *testing.B) {
 	d := benchDesk(b)
 	t := mustOpen(b, d)
@@ -208,14 +209,15 @@ func BenchmarkVerify(b *testing.B) {
 	}
 }
 
-// Per delivery: claim, build the notification, hand it over, settle.
+// BenchmarkDeliver measures one delivery: claim, build the notification, call the
+// notifier, settle.
 func BenchmarkDeliver(b *testing.B) {
 	null := ticket.NotifierFunc(func(context.Context, ticket.Notification) error { return nil })
 	d := benchDesk(b, func(c *ticket.Config) {
 		c.Notifiers = map[string]ticket.Notifier{"": null}
 		c.SendLimits = ticket.SendLimits{PerRecipient: -1, PerTicket: -1} // one customer opens them all
 	})
-	for range (b.N + 1) / 2 { // an opening is told to the requester and to the queue
+	for range (b.N + 1) / 2 { // an opening notifies the requester and the queue
 		mustOpen(b, d)
 	}
 	b.ReportAllocs()

@@ -34,8 +34,6 @@ type Desk struct {
 	stuck          *stuck          // timers that this desk cannot fire
 	places         *places         // mailboxes with a delivery on its way
 	ahead          *ahead          // what a clock that was ahead has left
-
-	ownNumbers bool // NewNumber, the package's function, makes the numbers
 }
 
 // Config configures a [Desk]. The zero Config works: it has the default workflow
@@ -50,17 +48,13 @@ type Config struct {
 	// Policy decides who may see and do what. Nil means [DefaultPolicy].
 	Policy Policy
 
-	// Now is the clock. Nil means [time.Now]. Now, NewID and NewNumber are the only
+	// Now is the clock. Nil means [time.Now]. Now, NewID and Numbers are the only
 	// sources of time and identity. Now must be safe for concurrent use. A time
 	// outside the years 1970 to 9899 is replaced by the nearest time inside.
 	Now func() time.Time
 	// NewID makes the IDs of tickets and deliveries. Nil means [NewID].
 	NewID func(time.Time) ID
-	// NewNumber makes the numbers of tickets. Nil means [NewNumber]. If your numbers
-	// have another form, they must be in capitals, and people must write them as
-	// they are; see Numbers.
-	NewNumber func() Number
-	// Numbers gives ticket numbers another form; see [Numbers].
+	// Numbers makes the numbers of tickets. Zero means [NewNumber].
 	Numbers Numbers
 
 	// ChainKey is the key of the digests of histories, which makes each an HMAC; see
@@ -83,7 +77,7 @@ type Config struct {
 	ReceiptAge time.Duration
 
 	// Limits bounds what tickets and actions may contain. A zero field has its
-	// default from [DefaultLimits].
+	// default.
 	Limits Limits
 
 	// ShowAgents lets customers see the names (Person.Name) of the agents who
@@ -205,12 +199,8 @@ func NewDesk(store Store, cfg Config) (*Desk, error) {
 	if cfg.NewID == nil {
 		cfg.NewID = NewID
 	}
-	if err := cfg.Numbers.check(&cfg); err != nil {
+	if err := cfg.Numbers.check(); err != nil {
 		return nil, err
-	}
-	ownNumbers := cfg.NewNumber == nil && cfg.Numbers.New == nil
-	if cfg.NewNumber == nil {
-		cfg.NewNumber = NewNumber
 	}
 	if cfg.Attempts == 0 {
 		cfg.Attempts = 100
@@ -221,7 +211,7 @@ func NewDesk(store Store, cfg Config) (*Desk, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
-	d := &Desk{store: store, cfg: cfg, chain: Chain{Key: slices.Clone(cfg.ChainKey)}, receipts: cfg.receiptKey(), wake: &wakeup{}, runs: &runs{}, turns: &turn.Queue[ID]{}, calls: &calls{}, stuck: &stuck{}, places: &places{}, ahead: &ahead{}, ownNumbers: ownNumbers}
+	d := &Desk{store: store, cfg: cfg, chain: Chain{Key: slices.Clone(cfg.ChainKey)}, receipts: cfg.receiptKey(), wake: &wakeup{}, runs: &runs{}, turns: &turn.Queue[ID]{}, calls: &calls{}, stuck: &stuck{}, places: &places{}, ahead: &ahead{}}
 	if err := d.nameNotifiers(); err != nil {
 		return nil, err
 	}
@@ -246,7 +236,7 @@ func (d *Desk) nameNotifiers() error {
 	if c.err != nil {
 		return c.err
 	}
-	peopleKinds := append(CustomerKinds(), KindQueued, KindEscalated, KindAssigned, KindUnassigned)
+	peopleKinds := Kinds(RoleCustomer | RoleAgent)
 	link := d.exampleLink()
 	var forPeople []string
 	for _, n := range sortedKeys(d.cfg.Notifiers) {

@@ -330,7 +330,7 @@ func TestNotifiersAreCheckedAtTheStart(t *testing.T) {
 	_, err := ticket.NewDesk(memstore.New(), cfg)
 	require.NoError(t, err)
 	require.Equal(t, []ticket.Kind{ticket.KindEvent}, stream.kinds)
-	for _, kind := range slices.Concat(ticket.CustomerKinds(), ticket.AgentKinds()) {
+	for _, kind := range ticket.Kinds(ticket.RoleCustomer | ticket.RoleAgent) {
 		require.Contains(t, mail.kinds, kind)
 	}
 	require.Empty(t, mail.link, "there are no status links")

@@ -195,7 +195,7 @@ func TestATicketAboveLoweredLimitsCanBeWorkedOn(t *testing.T) {
 	k.do(super, tk, ticket.Action{Name: ticket.ActionResolve, Message: "m"})
 	low := newKitOn(t, k.store, func(c *ticket.Config) {
 		c.Limits.Tags, c.Limits.Links, c.Now = 2, 1, k.clock.Now
-		c.NewNumber, c.NewID = ticket.NewNumber, ticket.NewID
+		c.Numbers, c.NewID = ticket.Numbers{}, ticket.NewID
 	})
 	low.do(ada, tk, ticket.Action{Name: ticket.ActionReply, Message: "m"})
 	low.do(lin, tk, ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{RemoveTags: []string{"a"}}})

@@ -398,7 +398,7 @@ func TestAFollowUpTakesAsManyFollowersAsTheLimitAllows(t *testing.T) {
 	tk := k.open(ada, ticket.Draft{Followers: followers})
 	k.do(lin, tk, ticket.Action{Name: ticket.ActionResolve, Message: "m"})
 	low := newKitOn(t, k.store, func(c *ticket.Config) {
-		c.Limits.Followers, c.Now, c.NewID, c.NewNumber = 2, k.clock.Now, ticket.NewID, ticket.NewNumber
+		c.Limits.Followers, c.Now, c.NewID, c.Numbers = 2, k.clock.Now, ticket.NewID, ticket.Numbers{}
 	})
 	k.clock.Advance(ticket.ReopenWindow + time.Hour)
 	next := low.do(ticket.Requester(followers[3]), tk, ticket.Action{Name: ticket.ActionReply, Message: "again"})

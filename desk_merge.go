@@ -106,7 +106,7 @@ func (d *Decision) bring(e *Event, from, into *Ticket) {
 		}
 	}
 	// That nobody said anything is no reason to change what somebody said.
-	silent := from.Priority == PriorityOf(0, 0) && from.Impact|from.Urgency == 0 && !from.PriorityGiven
+	silent := from.Priority == derivedPriority(0, 0) && from.Impact|from.Urgency == 0 && !from.PriorityGiven
 	if from.Priority > into.Priority && (!silent || !into.PriorityGiven) {
 		e.Set.Priority = from.Priority
 	}

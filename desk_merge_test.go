@@ -253,7 +253,7 @@ func TestMergesOfOlderVersionsAreUndone(t *testing.T) {
 			}
 			k.merge(a, c)
 			k.merge(b, c)
-			older := newKitOn(t, old{k.store}, func(cfg *ticket.Config) { cfg.NewID, cfg.NewNumber = ticket.NewID, ticket.NewNumber })
+			older := newKitOn(t, old{k.store}, func(cfg *ticket.Config) { cfg.NewID, cfg.Numbers = ticket.NewID, ticket.Numbers{} })
 			older.clock.Set(k.clock.Now())
 			undo := func(tk ticket.Ticket) {
 				_, err := older.desk.Do(t.Context(), super, tk.ID, ticket.Action{Name: ticket.ActionUnmerge})
@@ -391,7 +391,7 @@ func TestUnmergeInAWorkflowOfOnesOwn(t *testing.T) {
 	k.merge(a, b)
 	k2 := newKitOn(t, k.store, func(c *ticket.Config) {
 		c.Workflows = []*ticket.Workflow{ownMerges(2)}
-		c.NewID, c.NewNumber = ticket.NewID, ticket.NewNumber
+		c.NewID, c.Numbers = ticket.NewID, ticket.Numbers{}
 	})
 	k2.clock.Set(k.clock.Now().Add(time.Hour))
 	got = k2.unmerge(a)

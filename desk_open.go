@@ -55,7 +55,7 @@ func (d *Desk) begin(o *outcome, a Actor, dr Draft, now time.Time, links []Link,
 	e.Author = author
 	events := []Event{e}
 	if dr.Solution != "" {
-		resolve := Action{Name: ActionResolve, Message: dr.Solution, Reason: FirstContact, Channel: dr.Channel}
+		resolve := Action{Name: ActionResolve, Message: dr.Solution, Reason: firstContact, Channel: dr.Channel}
 		if err := d.may(a, t, ActionResolve); err != nil {
 			return Ticket{}, err
 		}

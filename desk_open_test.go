@@ -1,6 +1,7 @@
 package ticket_test
 
 import (
+	"context"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -12,7 +13,7 @@ func TestATicketIsOpenedAndSolvedInOneCommit(t *testing.T) {
 	k := newKit(t)
 	tk := k.open(lin, ticket.Draft{Requester: ada.Person, Subject: "Where is the scanner?", Solution: "Room 2.14"})
 	require.Equal(t, ticket.StatusResolved, tk.Status)
-	require.Equal(t, ticket.FirstContact, tk.Resolution)
+	require.Equal(t, "first contact", tk.Resolution)
 	require.EqualValues(t, 2, tk.Version)
 	require.Equal(t, tk.Created, tk.FirstAnswered)
 	require.Equal(t, "lin", tk.Assignee)
@@ -30,7 +31,7 @@ func TestATicketIsOpenedAndSolvedInOneCommit(t *testing.T) {
 func TestNumbersThatCollideAreDrawnAgain(t *testing.T) {
 	n := uint64(0)
 	k := newKit(t, func(c *ticket.Config) {
-		c.NewNumber = func() ticket.Number { n++; return ticket.NumberOf(n / 3) } // each number twice or more
+		c.Numbers.New = func(context.Context, string) (ticket.Number, error) { n++; return ticket.NumberOf(n / 3), nil } // each number twice or more
 	})
 	a, b := k.open(ada, ticket.Draft{}), k.open(ada, ticket.Draft{})
 	require.NotEqual(t, a.Number, b.Number)

@@ -200,7 +200,7 @@ func (s wiped) Events(ctx context.Context, tenant string, id ticket.ID, after in
 func TestErasedWordsAreNotTakenOver(t *testing.T) {
 	k := newKit(t)
 	tk := k.open(ada, ticket.Draft{Message: "m"})
-	k = newKitOn(t, wiped{k.store}, func(c *ticket.Config) { c.NewID, c.NewNumber = ticket.NewID, ticket.NewNumber })
+	k = newKitOn(t, wiped{k.store}, func(c *ticket.Config) { c.NewID, c.Numbers = ticket.NewID, ticket.Numbers{} })
 	require.ErrorContains(t, k.refusal(lin, tk, split(ticket.Draft{From: 1}), ticket.ErrInvalid), "erased")
 }
 

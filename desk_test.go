@@ -190,7 +190,7 @@ func TestWorkflowVersionsOnTheDesk(t *testing.T) {
 	high := old.open(ada, ticket.Draft{})
 	old.do(lin, high, ticket.Action{Name: ticket.ActionEscalate, Note: "n"})
 
-	both := newKitOn(t, old.store, with(v1, v2), func(c *ticket.Config) { c.NewNumber = ticket.NewNumber; c.NewID = ticket.NewID })
+	both := newKitOn(t, old.store, with(v1, v2), func(c *ticket.Config) { c.Numbers = ticket.Numbers{}; c.NewID = ticket.NewID })
 	require.Equal(t, 1, both.do(lin, tk, ticket.Action{Name: ticket.ActionTake}).WorkflowVersion, "a ticket keeps its version")
 	require.Equal(t, 2, both.open(ada, ticket.Draft{}).WorkflowVersion, "a new one follows the newest")
 

@@ -210,7 +210,7 @@ func (d *Decision) retold(events []*Event, merged []*joined) (t Ticket) {
 		}
 		t = Apply(t, *e)
 		if e.Set.Impact|e.Set.Urgency != 0 && e.Set.Priority == 0 && !t.PriorityGiven {
-			t.Priority = PriorityOf(t.Impact, t.Urgency) // which the merge had covered
+			t.Priority = derivedPriority(t.Impact, t.Urgency) // which the merge had covered
 		}
 	}
 	return t

@@ -1,19 +1,19 @@
 /*
-Package ticket puts a service desk inside a Go program: numbered tickets, a
-workflow across support levels, a history without gaps, confirmations that
-arrive, and a status the customer can always see. There is no server to run
-beside the program, no table of users, no global state.
+Package ticket adds support tickets to a Go application: numbered tickets, a
+workflow across support levels, a complete history, reliable notifications, and
+a status that customers can always see. It runs inside your application and
+keeps its data in a database that you choose. It has no server, no user table and
+no global state.
 
-# The story
+# Overview
 
-Somebody asks for support. The host makes a [Requester] of them and calls
-[Desk.Open]: the ticket has a [Number] that can be read out over the telephone,
-and its requester has a confirmation on the way. An [Agent] of level 1 answers,
-or escalates to the specialists of level 2, who may need those of level 3. Each
-step is an [Action] that goes through [Desk.Do]: the workflow decides whether
-this actor may do this now, and what becomes of the ticket. The customer can
-look at any time with [Desk.Track], by number, wherever the ticket is. When it
-is over, the number still leads to it.
+A customer asks for support. Your application makes a [Requester] of the customer
+and calls [Desk.Open]. The ticket gets a [Number] that can be read out over the
+telephone, and the customer gets a confirmation. An [Agent] of level 1 answers, or
+escalates the ticket to the specialists of level 2 or 3. Each step is an [Action],
+passed to [Desk.Do]: the workflow decides whether this actor may do this now, and
+how the ticket changes. The customer can look at the ticket with [Desk.Track] at
+any time, by its number, which never changes.
 
 	desk, err := ticket.NewDesk(memstore.New(), ticket.Config{})
 
@@ -22,11 +22,11 @@ is over, the number still leads to it.
 
 	t, err := desk.Open(ctx, ada, ticket.Draft{Subject: "Printer prints blank pages"})
 	t, err = desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.ActionEscalate, Queue: "hardware", Note: "fuser?"})
-	v, err := desk.Track(ctx, ada, "7q4k 92mx f") // the number, as it was read out
+	v, err := desk.Track(ctx, ada, "7q4k 92mx f") // the number as the customer said it
 
 # Lifecycle
 
-The main ways of the [DefaultWorkflow]:
+The main transitions of the [DefaultWorkflow]:
 
 	        take, assign, reply              ask
 	 new ───────────────────────► open ─────────────► waiting
@@ -42,61 +42,61 @@ The main ways of the [DefaultWorkflow]:
 	  └─────────────────────────── resolved ────────► closed
 	                                      or 7 days
 
-What is new, queued, open, waiting or on hold is live: from each of these a
-ticket can also be taken, asked about, put on hold, escalated, handed back,
-handed over, resolved or cancelled. What is closed or cancelled can be taken
-back to work like what is resolved.
+A ticket that is new, queued, open, waiting or on hold is live. A live ticket can
+also be taken, asked about, put on hold, escalated, handed back, handed over,
+resolved or cancelled. A closed or cancelled ticket can return to work like a
+resolved one.
 
-[Workflow.Mermaid] and [Workflow.Graphviz] draw the whole of any workflow. A
-workflow of one's own is a [WorkflowSpec], checked as a whole by
-[WorkflowSpec.Compile].
+[Workflow.Mermaid] and [Workflow.Graphviz] draw a complete workflow. To use your
+own, write a [WorkflowSpec] and call [WorkflowSpec.Compile], which checks it.
 
-# How it holds together
+# How it works
 
-A ticket is the fold of its events ([Apply]), which are numbered 1, 2, 3 … and
-chained by digests ([Chain], [Verify]), so that the past can be read ([Replay],
-[Desk.AsOf]) and trusted.
+A ticket is the result of its events ([Apply]). Events are numbered 1, 2, 3 … and
+chained by digests ([Chain], [Verify]), so that every earlier state can be read
+([Replay], [Desk.AsOf]) and no change of the past goes unnoticed.
 
-One pure function decides ([Workflow.Decide]); Do, [Desk.Actions] and
-[Desk.Explain] ask the same one. What it decides is written in one piece
-([Store].Commit), if the ticket still has the version that was decided on, and
-decided anew if not. Notifications are rows of that same commit, and
-[Desk.Run] delivers them to the host's [Notifier]: at least once each, in order
-per recipient and ticket, until they are sent or given up. What became of each
-stays beside the history ([Desk.Entries], [Desk.Deliveries]), and what was given
-up can be tried again ([Desk.Redrive]). A [SendLimits] ends loops. Module mail brings
-a notifier and its letters, package webhook another, module publish one for
-brokers; status links ([Desk.StatusLink], [StatusLinkHolder]) show a customer the ticket without
-an account.
+One pure function, [Workflow.Decide], makes every decision: [Desk.Do],
+[Desk.Actions] and [Desk.Explain] all call it. The desk commits the result
+([Store].Commit) completely or not at all. If the ticket has changed in the
+meantime, the desk decides again.
 
-A [Store] keeps it all: package sqlstore in SQLite, PostgreSQL, MySQL or MariaDB,
-memstore in memory, or one of the host's own, which package storetest proves. [Desk.WithStore] works inside a transaction of the host's.
+Notifications are committed together with the change. [Desk.Run] delivers them to
+your [Notifier], each at least once and in order for each recipient and ticket.
+[Desk.Entries] and [Desk.Deliveries] show the result. A delivery that failed for
+good is not lost: [Desk.Redrive] retries it. [SendLimits] stop mail loops. Module
+mail has a notifier with templates, package webhook one for HTTP, module publish
+one for message brokers. A status link ([Desk.StatusLink], [StatusLinkHolder]) shows a
+customer the ticket without an account.
 
-# Who may see and do what
+A [Store] keeps the data. Package sqlstore uses SQLite, PostgreSQL, MySQL or
+MariaDB, package memstore uses memory, and package storetest tests your own store.
+[Desk.WithStore] works inside a transaction of your application.
 
-The workflow says which roles may do what from where, and holds agents to the
-levels and queues they serve. The [Policy] says who may know of a ticket at all;
-what one may not know of is not found. Customers get the public form of
-everything: no notes, no queues, no agents' names. A tenant is part of the actor
-([Actor.InTenant]), and no call reaches from one into another.
+# Access
 
-# Promises about concurrency
+The workflow says which roles may do what in which state, and limits agents to
+the levels and queues that they serve. The [Policy] says who may see a ticket; for
+anybody else the ticket does not exist. Customers never see notes, queues and, by
+default, agents' names. The tenant is part of the actor ([Actor.InTenant]), and no
+call reaches another tenant.
 
-A [Desk] and a [*Workflow] are safe for concurrent use, and so must be all that
-is given to them: stores, notifiers, policies, guards, the clock. No lock is
-held while any of these is called. Tickets, events and all other data are plain
-values, copied in and out. Two actions on one ticket at the same time happen one
-after the other, and each is decided on what the other left.
+# Concurrency
 
-A context that is cancelled ends a call with the context's error. What was
-committed before stays so; a [Draft].Key or [Action].Key lets a caller that does
-not know whether its request got through simply send it again.
+A [Desk] and a [*Workflow] are safe for concurrent use. So must be everything in
+[Config]: notifiers, policies, guards, the clock; and the store. The desk calls
+them without holding a lock. Tickets, events and all other data are plain values,
+copied in and out. Two concurrent actions on one ticket happen one after the
+other, and the second is decided on the result of the first.
+
+If a context is cancelled, the call returns the context's error. What is committed
+by then stays. A caller that does not know whether its request succeeded can
+repeat it, if it set [Draft].Key or [Action].Key.
 
 # Errors
 
-Each failure belongs to a category, for [errors.Is], such as [ErrRefused], and
-has its data in a struct, for [errors.As], such as [*RefusedError]. Input is
-never a reason to panic; only functions whose names begin with Must do, and they
-are for what is written in the program.
+Each error belongs to a category for [errors.Is], such as [ErrRefused], and has
+its data in a struct for [errors.As], such as [*RefusedError]. The library does not
+panic on any input.
 */
 package ticket

@@ -17,8 +17,8 @@ import (
 	"github.com/ticketkit/ticket/tickettest"
 )
 
-// The examples use a clock that stands still and numbers that come in order, so
-// that they print the same each time; a host leaves Config as it is.
+// exampleDesk returns a desk with a fixed clock and consecutive numbers, so that the
+// examples print the same each time. Your application can use the zero Config.
 func exampleDesk() (*ticket.Desk, *tickettest.Clock) {
 	clock := tickettest.NewClock()
 	desk, err := ticket.NewDesk(memstore.New(), tickettest.Config(clock, nil))
@@ -28,7 +28,7 @@ func exampleDesk() (*ticket.Desk, *tickettest.Clock) {
 	return desk, clock
 }
 
-// must keeps the examples short; a host handles its errors.
+// must keeps the examples short; your application handles its errors.
 func must[T any](v T, err error) T {
 	if err != nil {
 		log.Fatal(err)
@@ -36,14 +36,14 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-// From the first call to the confirmation, across two levels.
+// A ticket from the first call to the customer's confirmation, across two levels.
 func Example() {
 	ctx := context.Background()
 	desk := must(ticket.NewDesk(memstore.New(), ticket.Config{}))
 
 	ada := ticket.Requester(ticket.Person{Name: "Ada Byron", Email: "ada@example.org"})
 	lin := ticket.Agent("lin", 1)
-	max := ticket.Agent("max", 2, 3)
+	kim := ticket.Agent("kim", 2, 3)
 
 	t := must(desk.Open(ctx, ada, ticket.Draft{
 		Subject: "Printer prints blank pages",
@@ -55,9 +55,9 @@ func Example() {
 
 	show(must(desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.ActionTake})))
 	show(must(desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.ActionEscalate, Queue: "hardware", Note: "fuser fault?"})))
-	show(must(desk.Do(ctx, max, t.ID, ticket.Action{Name: ticket.ActionAsk, Message: "Which model is it?"})))
+	show(must(desk.Do(ctx, kim, t.ID, ticket.Action{Name: ticket.ActionAsk, Message: "Which model is it?"})))
 	show(must(desk.Do(ctx, ada, t.ID, ticket.Action{Name: ticket.ActionReply, Message: "An LJ-4."})))
-	show(must(desk.Do(ctx, max, t.ID, ticket.Action{Name: ticket.ActionResolve, Message: "New fuser fitted."})))
+	show(must(desk.Do(ctx, kim, t.ID, ticket.Action{Name: ticket.ActionResolve, Message: "New fuser fitted."})))
 	show(must(desk.Do(ctx, ada, t.ID, ticket.Action{Name: ticket.ActionConfirm})))
 	// Output:
 	// new/1 - received
@@ -69,8 +69,8 @@ func Example() {
 	// closed/2 - closed
 }
 
-// Answered while the customer was still on the line: opened and resolved in one
-// commit.
+// A question answered on the telephone: Solution opens and resolves the ticket in
+// one commit.
 func ExampleDesk_Open() {
 	ctx := context.Background()
 	desk, _ := exampleDesk()
@@ -84,7 +84,7 @@ func ExampleDesk_Open() {
 	// 0000-0001-H resolved first contact <nil>
 }
 
-// A request that may have got through, or not, is simply sent again.
+// With a Key, a request that may have succeeded can be repeated.
 func ExampleDesk_Open_idempotent() {
 	ctx := context.Background()
 	desk, _ := exampleDesk()
@@ -103,7 +103,7 @@ func ExampleDesk_Open_idempotent() {
 	// ticket: the idempotency key was used before for a different request
 }
 
-// "I answered what I saw": an action can be pinned to a version.
+// Version refuses an action if the ticket has changed since the actor saw it.
 func ExampleDesk_Do_pinned() {
 	ctx := context.Background()
 	desk, _ := exampleDesk()
@@ -122,7 +122,7 @@ func ExampleDesk_Do_pinned() {
 	// meanwhile: reply - It works again.
 }
 
-// A refusal says which rule, and who could.
+// A refusal says which rule applies and which role may do it.
 func ExampleDesk_Do_refused() {
 	ctx := context.Background()
 	desk, _ := exampleDesk()
@@ -144,7 +144,7 @@ func ExampleDesk_Do_refused() {
 	// ticket: action.note is missing: "escalate" needs one
 }
 
-// Two tickets about the same thing become one; both numbers stay valid.
+// Two tickets about the same problem become one. Both numbers stay valid.
 func ExampleDesk_Do_merge() {
 	ctx := context.Background()
 	desk, _ := exampleDesk()
@@ -164,8 +164,8 @@ func ExampleDesk_Do_merge() {
 	// 0000-0002-7 leads to 0000-0002-7
 }
 
-// What was said under a number that was merged away is read where the case goes
-// on; an agent opens the merged ticket by itself, too.
+// After a merge, Track shows the messages of both tickets together. Lookup opens
+// the merged ticket itself, for agents.
 func ExampleDesk_Lookup() {
 	ctx := context.Background()
 	desk, clock := exampleDesk()
@@ -195,7 +195,7 @@ func ExampleDesk_Lookup() {
 	// 2 merge
 }
 
-// A page shows the newest messages, and those before when somebody asks.
+// Track returns the newest messages, and Messages the earlier ones page by page.
 func ExampleDesk_Messages() {
 	ctx := context.Background()
 	desk, _ := exampleDesk()
@@ -219,7 +219,7 @@ func ExampleDesk_Messages() {
 	// 21 from 1
 }
 
-// What may I do with this ticket now, and why not the rest?
+// Actions lists what an actor may do with a ticket now, and why not the rest.
 func ExampleDesk_Actions() {
 	ctx := context.Background()
 	desk, _ := exampleDesk()
@@ -237,7 +237,7 @@ func ExampleDesk_Actions() {
 	// reply true, needs: "words", because: ""
 }
 
-// Would this go through? The same decision as Do, without doing it.
+// Explain makes the same decision as Do, without doing anything.
 func ExampleDesk_Explain() {
 	ctx := context.Background()
 	desk, _ := exampleDesk()
@@ -250,7 +250,8 @@ func ExampleDesk_Explain() {
 	// <nil>
 }
 
-// The customer's view, by the number as it was read out.
+// Track finds a ticket by the number as the customer said it, and returns the
+// customer's view.
 func ExampleDesk_Track() {
 	ctx := context.Background()
 	desk, clock := exampleDesk()
@@ -276,7 +277,7 @@ func ExampleDesk_Track() {
 	// true
 }
 
-// What happened, step by step.
+// History returns the events of a ticket, each actor's own view of them.
 func ExampleDesk_History() {
 	ctx := context.Background()
 	desk, _ := exampleDesk()
@@ -303,7 +304,7 @@ func ExampleDesk_History() {
 	// --
 }
 
-// A queue's open work, the most pressing first, read page by page.
+// The open tickets of a queue, the most urgent first, read page by page.
 func ExampleDesk_Tickets() {
 	ctx := context.Background()
 	desk, clock := exampleDesk()
@@ -329,7 +330,7 @@ func ExampleDesk_Tickets() {
 	// case 1 low
 }
 
-// What an agent finds by words, in messages and notes.
+// Agents search messages and notes; customers search messages only.
 func ExampleDesk_Search() {
 	ctx := context.Background()
 	desk, _ := exampleDesk()
@@ -352,7 +353,7 @@ func ExampleDesk_Search() {
 	// 0 for the customer, who does not see notes
 }
 
-// How much work there is, and what comes up next by itself.
+// The number of tickets in each state, and the timers of the next day.
 func ExampleDesk_Counts() {
 	ctx := context.Background()
 	desk, clock := exampleDesk()
@@ -377,7 +378,7 @@ func ExampleDesk_Counts() {
 	// Meter reads 0 goes on at 10:00:00
 }
 
-// The ticket as it stood at an instant.
+// AsOf returns a ticket as it was at an earlier time.
 func ExampleDesk_AsOf() {
 	ctx := context.Background()
 	desk, clock := exampleDesk()
@@ -392,7 +393,7 @@ func ExampleDesk_AsOf() {
 	// new open
 }
 
-// Confirmations are rows of the commit; a relay carries them out.
+// Notifications are committed with the change; Deliver or Run sends them.
 func ExampleDesk_Deliver() {
 	ctx := context.Background()
 	mail := ticket.NotifierFunc(func(_ context.Context, n ticket.Notification) error {
@@ -416,7 +417,8 @@ func ExampleDesk_Deliver() {
 	// 2 <nil>
 }
 
-// What tickets do by themselves: a resolved one is closed after a week.
+// FireTimers performs the actions that are due, such as closing a ticket that was
+// resolved a week ago.
 func ExampleDesk_FireTimers() {
 	ctx := context.Background()
 	desk, clock := exampleDesk()
@@ -430,7 +432,8 @@ func ExampleDesk_FireTimers() {
 	// 1 closed
 }
 
-// Inside a transaction of the host's, on a store that is bound to it.
+// WithStore works inside a transaction of your application, on a store that is bound
+// to it.
 func ExampleDesk_WithStore() {
 	ctx := context.Background()
 	desk, _ := exampleDesk()
@@ -446,7 +449,7 @@ func ExampleDesk_WithStore() {
 	// inside: <nil>
 }
 
-// A workflow is data, checked as a whole.
+// Compile checks a whole workflow and returns every error.
 func ExampleWorkflowSpec_Compile() {
 	spec := ticket.WorkflowSpec{
 		Name: "returns", Version: 1, Levels: 2, Initial: "received",
@@ -515,8 +518,8 @@ func ExampleParseNumber() {
 	//  ticket: mistyped: "7Q4K" has 4 symbols where a number has 9 (a number looks like 7Q4K-92MX-F)
 }
 
-// A desk numbers its tickets as the house always has: INC-000001, INC-000002 …
-// As a rule the counter is a sequence of the database.
+// Numbers in your own form: INC-000001, INC-000002 … The counter is usually a
+// sequence of the database.
 func ExampleNumbers() {
 	var last atomic.Int64
 	inc := regexp.MustCompile(`(?i)^\W*(?:ticket\W*)?inc\W*(\d{1,9})\W*$`)
@@ -548,7 +551,7 @@ func ExampleNumbers() {
 	// ticket: mistyped: "2" is no number of this desk: it looks like INC-000001
 }
 
-// Nobody changes the past unnoticed, and content can be erased all the same.
+// Verify detects a change of the past, but allows erased content.
 func ExampleVerify() {
 	ctx := context.Background()
 	desk, _ := exampleDesk()
@@ -577,7 +580,7 @@ func ExampleVerify() {
 	// event 2 altered
 }
 
-// The ticket is the fold of its events.
+// Replay builds a ticket from its events.
 func ExampleReplay() {
 	ctx := context.Background()
 	desk, _ := exampleDesk()
@@ -598,10 +601,10 @@ func ExampleReplay() {
 	// true new
 }
 
-// A policy of one's own keeps what it does not change.
+// careful is a policy that embeds the default one and changes two rules.
 type careful struct{ ticket.DefaultPolicy }
 
-// Agents who do not serve level 2 do not cancel.
+// MayDo refuses to cancel a ticket, unless the agent serves level 2.
 func (careful) MayDo(a ticket.Actor, _ ticket.Ticket, action ticket.ActionName) error {
 	if action == ticket.ActionCancel && a.Role == ticket.RoleAgent && !a.ServesLevel(2) {
 		return errors.New("ask somebody of level 2")
@@ -609,7 +612,8 @@ func (careful) MayDo(a ticket.Actor, _ ticket.Ticket, action ticket.ActionName) 
 	return nil
 }
 
-// Tickets with the tag "staff" are for one queue, whoever serves all of them.
+// MaySee shows tickets with the tag "staff" only to agents who name the queue
+// "people".
 func (p careful) MaySee(a ticket.Actor, t ticket.Ticket) bool {
 	if t.HasTag("staff") && a.Role == ticket.RoleAgent {
 		return slices.Contains(a.Queues, "people")
@@ -633,7 +637,7 @@ func ExamplePolicy() {
 	// true
 }
 
-// One page at a time, as a user interface needs them.
+// List returns one page at a time, for a user interface.
 func ExampleDesk_List() {
 	ctx := context.Background()
 	desk, clock := exampleDesk()
@@ -652,7 +656,7 @@ func ExampleDesk_List() {
 		if page.Next == "" {
 			break
 		}
-		query.After = page.Next // an opaque text, good for a link
+		query.After = page.Next // opaque text, fit for a URL
 	}
 	// Output:
 	// case 5; case 4; more: true
@@ -660,7 +664,7 @@ func ExampleDesk_List() {
 	// case 1; more: false
 }
 
-// Tenants are part of the actor, and cannot reach each other.
+// The tenant is part of the actor. An actor cannot reach another tenant.
 func ExampleActor_InTenant() {
 	ctx := context.Background()
 	desk, _ := exampleDesk()
@@ -675,7 +679,7 @@ func ExampleActor_InTenant() {
 	// <nil>
 }
 
-// A part of a ticket becomes a ticket of its own.
+// Split opens a new ticket for a part of a ticket.
 func ExampleDesk_Do_split() {
 	ctx := context.Background()
 	desk, _ := exampleDesk()
@@ -687,7 +691,7 @@ func ExampleDesk_Do_split() {
 	// 0000-0002-7 No water - child of 0000-0001-H
 }
 
-// On hold until a date, and on by itself.
+// A hold with Until ends by itself.
 func ExampleDesk_Do_hold() {
 	ctx := context.Background()
 	desk, clock := exampleDesk()
@@ -704,7 +708,7 @@ func ExampleDesk_Do_hold() {
 	// open lin
 }
 
-// Whether all tickets can go on when a definition changes.
+// Replaces reports whether all tickets of an old workflow can continue in a new one.
 func ExampleWorkflow_Replaces() {
 	old := ticket.DefaultWorkflow()
 	changed := ticket.DefaultWorkflow()
@@ -716,7 +720,7 @@ func ExampleWorkflow_Replaces() {
 	// ticket: workflow "support" version 2: levels: has 2 levels, version 1 has 3
 }
 
-// A relay that runs beside the application until its context is done.
+// Run, in a goroutine of its own, sends notifications until its context is cancelled.
 func ExampleDesk_Run() {
 	told := make(chan string, 2)
 	mail := ticket.NotifierFunc(func(_ context.Context, n ticket.Notification) error {

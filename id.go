@@ -11,24 +11,24 @@ import (
 	"github.com/oklog/ulid/v2"
 )
 
-// ID identifies a ticket or a delivery inside the system: a ULID
-// (https://github.com/ulid/spec), 16 bytes that sort by the millisecond they
-// were made in. Its text form has 26 symbols. The zero ID means none.
+// ID identifies a ticket or a delivery inside your application. It is a ULID
+// (https://github.com/ulid/spec): 16 bytes that sort by the millisecond of their
+// making, with a text form of 26 symbols. The zero ID means none.
 //
-// People get the [Number] instead; wherever a number is taken from them, the
-// text form of the ID is taken too.
+// People use the [Number] instead. A method that accepts a number as people write
+// it, such as [Desk.Find], accepts the text form of an ID as well.
 type ID [16]byte
 
-// NewID makes an ID for the time t from cryptographic randomness. Within a
-// process every ID is greater than all those made before it, in the same
-// millisecond as well, and also when t lies before an earlier t because a clock
-// was set back: such an ID keeps the latest time seen. Times outside what a
-// ULID can hold (the years 1970 to 10889) count as the nearest it can.
+// NewID makes an ID for the time t from cryptographic randomness. Within a process
+// every ID is greater than all earlier ones, also within one millisecond. If t is
+// before the t of an earlier call, the ID has the later time, so a clock that is
+// set back does not disturb the order. A time outside the years 1970 to 10889,
+// which a ULID cannot hold, counts as the nearest one inside.
 //
-// It is safe for concurrent use, and the default of [Config].NewID.
+// NewID is safe for concurrent use. It is the default of [Config].NewID.
 func NewID(t time.Time) ID { return ids.next(t) }
 
-// idSource makes IDs that only ever grow.
+// idSource makes IDs, each greater than the last.
 type idSource struct {
 	mu      sync.Mutex
 	last    uint64 // the latest millisecond used
@@ -38,7 +38,7 @@ type idSource struct {
 var ids = newIDSource()
 
 func newIDSource() *idSource {
-	// Randomness is fetched in blocks: one system call serves many IDs.
+	// The buffer saves system calls: one fills many IDs.
 	return &idSource{entropy: ulid.Monotonic(bufio.NewReaderSize(rand.Reader, 1024), 0)}
 }
 
@@ -52,22 +52,22 @@ func (s *idSource) next(t time.Time) ID {
 	s.last = max(s.last, ms)
 	id, err := ulid.New(s.last, s.entropy)
 	for errors.Is(err, ulid.ErrMonotonicOverflow) && s.last < ulid.MaxTime() {
-		s.last++ // 2⁸⁰ IDs are spent: borrow from the next millisecond
+		s.last++ // the millisecond has no ID left: use the next one
 		id, err = ulid.New(s.last, s.entropy)
 	}
 	if err != nil {
-		// Nothing else can fail: crypto/rand does not return errors, and the
-		// time is within bounds. At the end of time uniqueness is kept and
-		// order is given up.
+		// This is the last millisecond of a ULID; nothing else fails, since
+		// crypto/rand returns no errors and the time is in range. IDs remain
+		// unique, but no longer grow.
 		_ = id.SetTime(ulid.MaxTime())
 		_, _ = rand.Read(id[6:])
 	}
 	return ID(id)
 }
 
-// ParseID reads the text form of an ID strictly: 26 symbols of Crockford's
-// base 32 in either case, no aliases, no blanks, and not beyond the largest
-// ULID. Anything else is an [*InvalidError].
+// ParseID reads the text form of an ID: 26 symbols of Crockford's base 32, in upper
+// or lower case, without spaces or look-alikes such as O for 0, and at most the
+// largest ULID. Anything else is an [*InvalidError].
 func ParseID(s string) (ID, error) {
 	u, err := ulid.ParseStrict(s)
 	if err != nil {
@@ -76,30 +76,20 @@ func ParseID(s string) (ID, error) {
 	return ID(u), nil
 }
 
-// MustParseID is [ParseID] for constants in tests and examples; it panics on a
-// fault.
-func MustParseID(s string) ID {
-	id, err := ParseID(s)
-	if err != nil {
-		panic(err) //nolint:forbidigo // what Must stands for
-	}
-	return id
-}
-
-// String returns the 26 symbols.
+// String returns the text form of 26 symbols.
 func (id ID) String() string { return ulid.ULID(id).String() }
 
-// Time returns the millisecond the ID was made in, in UTC.
+// Time returns the time in the ID, in UTC and whole milliseconds.
 func (id ID) Time() time.Time { return ulid.Time(ulid.ULID(id).Time()).UTC() }
 
-// IsZero reports whether this is no ID.
+// IsZero reports whether the ID is zero, which means none.
 func (id ID) IsZero() bool { return id == ID{} }
 
-// Compare returns -1, 0 or +1; the order is that of the bytes, of the text
-// form, and of making.
+// Compare returns -1, 0 or +1 if id is less than, equal to or greater than other,
+// in the order of their bytes. The text forms have the same order.
 func (id ID) Compare(other ID) int { return ulid.ULID(id).Compare(ulid.ULID(other)) }
 
-// MarshalText returns the 26 symbols, and an empty text for no ID.
+// MarshalText returns the text form, and an empty text for the zero ID.
 func (id ID) MarshalText() ([]byte, error) {
 	if id.IsZero() {
 		return nil, nil
@@ -107,7 +97,7 @@ func (id ID) MarshalText() ([]byte, error) {
 	return ulid.ULID(id).MarshalText()
 }
 
-// UnmarshalText reads what [ParseID] reads, and an empty text as no ID.
+// UnmarshalText reads what [ParseID] reads, and an empty text as the zero ID.
 func (id *ID) UnmarshalText(text []byte) error {
 	if len(text) == 0 {
 		*id = ID{}
@@ -121,7 +111,7 @@ func (id *ID) UnmarshalText(text []byte) error {
 }
 
 // readID reads an ID as people copy it, as leniently as [ParseNumber] reads a
-// number, but for look-alikes: nobody types an ID.
+// number. Look-alikes are not accepted: nobody types an ID.
 func readID(s string) (ID, error) {
 	id, err := ParseID(s)
 	if err == nil || len(s) < len(id.String()) || len(s) > maxNumberText {
@@ -135,8 +125,8 @@ func readID(s string) (ID, error) {
 	return id, err
 }
 
-// symbols returns the letters and digits that stand together in s; none where
-// there is more than what may be between or around them.
+// symbols returns the letters and digits of s without the separators between them
+// and the punctuation around them. It returns "" if they are in more than one word.
 func symbols(s string) string {
 	var b strings.Builder
 	broke := false

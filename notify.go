@@ -177,15 +177,25 @@ const (
 // [Config].EventNotifiers.
 const KindEvent Kind = "event"
 
-// CustomerKinds lists the kinds that a customer may be told.
-func CustomerKinds() []Kind {
-	return []Kind{KindReceived, KindUploaded, KindAnswered, KindAsked, KindCustomer, KindHanded,
-		KindSolved, KindReopened, KindClosed, KindCancelled, KindMerged, KindAdded}
-}
-
-// AgentKinds lists the kinds that an agent or a queue may be told.
-func AgentKinds() []Kind {
-	return []Kind{KindQueued, KindEscalated, KindAssigned, KindUnassigned, KindCustomer}
+// Kinds lists the kinds of notifications that recipients with any of these roles
+// can get, each kind once: [RoleCustomer] for customers, [RoleAgent] for agents
+// and queues, [RoleSystem] for event notifiers, [RoleAny] for all kinds.
+func Kinds(role Role) []Kind {
+	var list []Kind
+	if role&RoleCustomer != 0 {
+		list = append(list, KindReceived, KindUploaded, KindAnswered, KindAsked, KindCustomer, KindHanded,
+			KindSolved, KindReopened, KindClosed, KindCancelled, KindMerged, KindAdded)
+	}
+	if role&RoleAgent != 0 {
+		list = append(list, KindQueued, KindEscalated, KindAssigned, KindUnassigned)
+		if role&RoleCustomer == 0 { // else it is in the list already
+			list = append(list, KindCustomer)
+		}
+	}
+	if role&RoleSystem != 0 {
+		list = append(list, KindEvent)
+	}
+	return list
 }
 
 // Recipient is the recipient of a notification: a customer (RoleRequester or

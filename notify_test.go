@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -233,7 +234,7 @@ func TestNothingInternalReachesACustomer(t *testing.T) {
 		}
 	}
 	require.Positive(t, tracked)
-	for _, kind := range ticket.CustomerKinds() {
+	for _, kind := range ticket.Kinds(ticket.RoleCustomer) {
 		require.Positive(t, toCustomers[kind], "%s was never told: %v", kind, toCustomers)
 	}
 	require.NotEmpty(t, stream.Sent())
@@ -703,4 +704,19 @@ func TestAFaultThatIsPermanentAndNotAttemptedIsPermanent(t *testing.T) {
 		require.Equal(t, ticket.DeliveryDead, d.State)
 		require.Equal(t, "ticket: the delivery failed", d.LastError)
 	}
+}
+
+func TestKindsListsEachKindOnceForEverySetOfRoles(t *testing.T) {
+	customers, agents := ticket.Kinds(ticket.RoleCustomer), ticket.Kinds(ticket.RoleAgent)
+	require.Equal(t, customers, ticket.Kinds(ticket.RoleRequester))
+	require.Equal(t, customers, ticket.Kinds(ticket.RoleFollower))
+	require.NotContains(t, customers, ticket.KindQueued)
+	require.NotContains(t, agents, ticket.KindReceived)
+	require.Contains(t, customers, ticket.KindCustomer)
+	require.Contains(t, agents, ticket.KindCustomer)
+	require.Equal(t, []ticket.Kind{ticket.KindEvent}, ticket.Kinds(ticket.RoleSystem))
+	require.Empty(t, ticket.Kinds(0))
+	all := ticket.Kinds(ticket.RoleAny)
+	require.Subset(t, all, slices.Concat(customers, agents, []ticket.Kind{ticket.KindEvent}))
+	require.Len(t, slices.Compact(slices.Sorted(slices.Values(all))), len(all))
 }

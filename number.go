@@ -9,37 +9,38 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/ticketkit/ticket/internal/crockford"
 )
 
-// Number is what a customer reads out: eight random symbols and a check symbol
-// in the form 7Q4K-92MX-F. It identifies the ticket at every level, for ever,
-// and it is no key: whoever knows it still has to be allowed to see the ticket.
+// Number is the name of a ticket for people: a customer can read it out over the
+// telephone. It has eight random symbols and a check symbol, as in 7Q4K-92MX-F.
+// A ticket has the same number for ever. A number is no secret: the policy
+// decides who may see the ticket.
 //
-// A Number that came from [NewNumber] or [ParseNumber] is in its canonical
-// form, so two of them are equal exactly when they mean the same ticket. The
-// empty Number means none.
+// [NewNumber] and [ParseNumber] return numbers in one canonical form, so two of
+// them are equal exactly if they name the same ticket. The empty Number means
+// none. For numbers of another form see [Numbers].
 //
 // The symbols are those of Crockford's base 32 (https://www.crockford.com/base32.html),
-// which has no I, L, O and U. The check symbol makes the sum of all nine
-// symbols, each weighted with its own power of a generator of the field GF(32),
-// zero. Since the weights differ and none is zero, every single wrong symbol
-// and every swap of two different symbols, neighbours or not, is noticed.
-// The check symbol is of the same 32, unlike in Crockford's own proposal.
+// which has no I, L, O and U. Every single wrong symbol and every swap of two
+// different symbols, adjacent or not, is an error: the sum of all nine symbols,
+// each multiplied by its own power of a generator of the field GF(32), must be
+// zero. Unlike in Crockford's proposal, the check symbol is one of the same 32.
 //
-// Eight symbols are 40 bits, about 1.1·10¹² numbers. With a million tickets a
-// new one collides about once in a million times, and is then drawn again;
-// someone who guesses hits one number in a million tries, and learns nothing.
+// Eight symbols are 40 bits, about 1.1·10¹² numbers. With a million tickets, one
+// new number in a million is taken already, and the desk draws another one. A
+// guess hits an existing number once in a million tries, and gives no access.
 type Number string
 
 const (
-	numberAlphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-	numberSymbols  = 8 // without the check symbol
-	numberLength   = len("7Q4K-92MX-F")
+	numberSymbols = 8 // without the check symbol
+	numberLength  = len("7Q4K-92MX-F")
 )
 
-// numberTerm[i][v] is what symbol v contributes to the sum at place i: v times
-// g to the power i+1 (1 for the check symbol, the last place), with g = x⁹ in
-// GF(32) = GF(2)[x]/(x⁵+x²+1). Any g but 0 and 1 would do; this one makes
+// numberTerm[i][v] is the part of symbol v at place i in the sum: v times g to the
+// power i+1 (v itself for the check symbol, the last place), with g = x⁹ in
+// GF(32) = GF(2)[x]/(x⁵+x²+1). Any g but 0 and 1 works; this one makes
 // 7Q4K-92MX-F a number.
 var numberTerm = func() (term [numberSymbols + 1][32]byte) {
 	for v := range 32 {
@@ -57,23 +58,7 @@ var numberTerm = func() (term [numberSymbols + 1][32]byte) {
 	return term
 }()
 
-// numberValue maps a byte to its symbol's value, lenient about case and about
-// O for 0 and I or L for 1; -1 for a byte that is no symbol.
-var numberValue = func() (value [256]int8) {
-	for i := range value {
-		value[i] = -1
-	}
-	for v, c := range []byte(numberAlphabet) {
-		value[c] = int8(v)
-		value[c|0x20] = int8(v) // lower case; digits have that bit already
-	}
-	for _, alias := range []string{"O0", "o0", "I1", "i1", "L1", "l1"} {
-		value[alias[0]] = value[alias[1]]
-	}
-	return value
-}()
-
-// NewNumber draws a number from the system's cryptographic randomness.
+// NewNumber returns a number from the system's cryptographic randomness.
 func NewNumber() Number {
 	var r [5]byte
 	_, _ = rand.Read(r[:]) // never fails, by its documentation
@@ -82,8 +67,8 @@ func NewNumber() Number {
 }
 
 // NumberOf returns the number whose eight symbols spell the lower 40 bits of v.
-// It makes numbers predictable, and is meant for tests and for the import of
-// cases that were numbered elsewhere. See [NewNumber].
+// Such numbers can be predicted: use it for tests, and for the import of tickets
+// that have a number in another system. See [NewNumber].
 func NumberOf(v uint64) Number {
 	var s [numberLength]byte
 	var sum byte
@@ -94,25 +79,28 @@ func NumberOf(v uint64) Number {
 			s[at] = '-'
 			at++
 		}
-		s[at] = numberAlphabet[sym]
+		s[at] = crockford.Alphabet[sym]
 	}
 	s[9] = '-'
-	s[10] = numberAlphabet[sum]
+	s[10] = crockford.Alphabet[sum]
 	return Number(s[:])
 }
 
-// maxNumberText bounds what a number is looked for in, in bytes.
+// maxNumberText is the length of the longest text that is read as a number, in bytes.
 const maxNumberText = 256
 
-// ParseNumber reads a number as people write it and as they copy it: in any case,
-// in full-width forms, with blanks and dashes anywhere or nowhere, with O for 0
-// and I or L for 1, with what cannot be seen, in brackets or quotes, with a comma
-// or a full stop behind, as it is encoded in an address or in HTML, after words such
-// as "Ticket#", "No." and "Re:", and after any words without a digit that end in a
-// colon, a number sign or such a word, in whatever language.
-// Other words are not taken away, so that nothing is taken for a number that was
-// not meant as one. What cannot be a number is a [*NumberError], which is
-// [ErrMistyped].
+// ParseNumber reads a number as people write and copy it. It accepts
+//
+//   - upper and lower case, full-width forms, O for 0, and I or L for 1;
+//   - spaces and dashes anywhere or nowhere, and invisible characters;
+//   - brackets, quotes or punctuation around the number;
+//   - the encodings of URLs and HTML;
+//   - words such as "Ticket#", "No." and "Re:" before the number;
+//   - in any language, words without a digit before it that end in a colon, a
+//     number sign or a word for "number".
+//
+// Text with any other words is refused, so that nothing is read as a number that
+// was not meant as one. The error is a [*NumberError], which is [ErrMistyped].
 func ParseNumber(s string) (Number, error) {
 	if len(s) > maxNumberText {
 		return "", &NumberError{Input: s, Reason: "is far too long"}
@@ -132,18 +120,17 @@ func ParseNumber(s string) (Number, error) {
 	return "", err
 }
 
-// readings returns what a text is besides what stands there, if it was copied
-// together with a label, or as it is encoded, the likeliest first. They say nothing
-// of the form that the number has.
+// readings returns other texts that s can stand for, the likeliest first: the text
+// without a label, and the text decoded. It does not depend on the form of numbers.
 func readings(s string) (list []string) {
-	for range 4 { // what is passed on is encoded more than once
+	for range 4 { // a text that is passed on can be encoded more than once
 		for _, from := range [...]int{labelled(s), announced(s)} {
 			if from > 0 {
 				list = append(list, s[from:])
 			}
 		}
 		decoded := s
-		if strings.ContainsAny(s, "%+") { // of an address
+		if strings.ContainsAny(s, "%+") { // from a URL
 			if text, err := url.QueryUnescape(s); err == nil {
 				decoded = text
 			}
@@ -157,11 +144,11 @@ func readings(s string) (list []string) {
 	return list
 }
 
-// announced returns where the text goes on after the last colon, number sign or word
-// for one that stands behind words without a digit, which could be another number; 0
-// if there is none.
+// announced returns the place after the last colon, number sign or word for "number"
+// that follows words without a digit, and 0 if there is none. A word with a digit
+// can be another number.
 func announced(s string) (from int) {
-	behind := 0
+	after := 0
 	for at := 0; at < len(s); {
 		end := wordEnd(s, at)
 		word := plainWord(s[at:end])
@@ -170,14 +157,14 @@ func announced(s string) (from int) {
 			r, size := utf8.DecodeRuneInString(s[at:])
 			end += size
 			if r = narrow(r); r == ':' || r == '#' || r == '№' {
-				behind = end
+				after = end
 			}
 		case strings.ContainsFunc(word, unicode.IsDigit):
-			return behind
+			return after
 		default:
-			from = behind
+			from = after
 			if slices.Contains(numberWords, word) {
-				behind = end
+				after = end
 			}
 		}
 		at = end
@@ -185,10 +172,11 @@ func announced(s string) (from int) {
 	return from
 }
 
-// numberWords are words that stand for a number sign, in small letters.
+// numberWords are words for "number", in lower case.
 var numberWords = []string{"no", "nr", "nº", "º", "num", "number", "numero", "número", "numéro", "nummer"}
 
-// wordEnd returns where the word ends that begins at this byte; there, if none does.
+// wordEnd returns the end of the word that begins at this byte. If no word begins
+// there, it returns at.
 func wordEnd(s string, at int) int {
 	for at < len(s) {
 		r, size := utf8.DecodeRuneInString(s[at:])
@@ -200,11 +188,10 @@ func wordEnd(s string, at int) int {
 	return at
 }
 
-// plainWord is a word as the lists of words have it.
+// plainWord returns a word in the form of the lists of words.
 func plainWord(s string) string { return strings.ToLower(tidyName(strings.Map(narrow, s))) }
 
-// readNumber reads the number that stands in s, beginning at this byte, with
-// nothing but punctuation around it.
+// readNumber reads the number in s from this byte on, with only punctuation around it.
 func readNumber(s string, from int) (Number, error) {
 	fault := func(format string, args ...any) (Number, error) {
 		return "", &NumberError{Input: s, Reason: fmt.Sprintf(format, args...)}
@@ -212,7 +199,7 @@ func readNumber(s string, from int) (Number, error) {
 	var v uint64
 	var sum byte
 	n, place := 0, 0
-	var broke rune // what stands behind symbols and between none
+	var broke rune // the first rune after the symbols that no number contains
 	brokeAt := 0
 	for i, r := range s {
 		place++
@@ -227,11 +214,11 @@ func readNumber(s string, from int) (Number, error) {
 			continue
 		case broke != 0:
 			return fault("has %q at place %d, which no number contains", broke, brokeAt)
-		case r >= 0x80 || numberValue[byte(r)] < 0:
+		case r >= 0x80 || crockford.Value(byte(r)) < 0:
 			return fault("has %q at place %d, which no number contains", r, place)
 		}
 		if n <= numberSymbols {
-			sym := byte(numberValue[byte(r)])
+			sym := byte(crockford.Value(byte(r)))
 			sum ^= numberTerm[n][sym]
 			if n < numberSymbols {
 				v = v<<5 | uint64(sym)
@@ -248,14 +235,14 @@ func readNumber(s string, from int) (Number, error) {
 	return NumberOf(v), nil
 }
 
-// narrow returns the ASCII form of what full-width forms and lines of dashes are.
+// narrow returns the ASCII form of full-width runes and of dashes.
 func narrow(r rune) rune {
 	switch {
 	case r < 0x80:
 		return r
 	case 0xFF01 <= r && r <= 0xFF5E:
 		return r - 0xFEE0
-	case unicode.Is(unicode.Pd, r), r == '−', r == 'ー', r == 'ｰ': // the latter are what a Japanese keyboard has for a dash
+	case unicode.Is(unicode.Pd, r), r == '−', r == 'ー', r == 'ｰ': // the last two stand for a dash on Japanese keyboards
 		return '-'
 	}
 	return r
@@ -266,8 +253,7 @@ func between(r rune) bool {
 	return r == '-' || r == '.' || r == '_' || vacant(r)
 }
 
-// inWord reports whether a narrow rune belongs to a word, so that it is not only
-// punctuation around a number.
+// inWord reports whether a narrow rune is part of a word, and not punctuation.
 func inWord(r rune) bool {
 	if r < 0x80 {
 		return 'a' <= r|0x20 && r|0x20 <= 'z' || '0' <= r && r <= '9'
@@ -275,14 +261,15 @@ func inWord(r rune) bool {
 	return unicode.IsLetter(r) || unicode.IsNumber(r) || unicode.IsMark(r) || r == unicode.ReplacementChar
 }
 
-// labels are the words that stand before numbers, in small letters.
+// labels are the known words before a number, in lower case.
 var labels = []string{
 	"ticket", "ticketid", "ticketno", "ticketnr", "ticketnumber", "ticketnummer", "number", "numero", "número", "numéro", "nummer", "num", "no", "nr", "n", "nº",
 	"case", "request", "incident", "reference", "ref", "réf", "id", "vorgang", "vorgangsnummer", "anfrage", "ihre", "your",
-	"re", "aw", "antw", "antwort", "sv", "vs", "rv", "odp", "fw", "fwd", "wg", "tr", // what mail readers put before a subject
+	"re", "aw", "antw", "antwort", "sv", "vs", "rv", "odp", "fw", "fwd", "wg", "tr", // mail programs put these before a subject
 }
 
-// labelled returns where the text goes on after labels; 0 if it begins with none.
+// labelled returns the place after the labels at the beginning, and 0 if there are
+// none.
 func labelled(s string) (from int) {
 	for at := 0; at < len(s); {
 		end := wordEnd(s, at)
@@ -299,25 +286,25 @@ func labelled(s string) (from int) {
 	return from
 }
 
-// maxNumber is the longest number, in bytes.
+// maxNumber is the length of the longest number, in bytes.
 const maxNumber = 32
 
-// check reports whether a number of whatever form can be stored, read out and
-// copied: printable ASCII, without blanks at its ends.
+// check reports whether a number, in any form, is valid: printable ASCII, without
+// spaces at its ends.
 func (n Number) check() error {
 	switch {
 	case n == "":
 		return invalid("number", "is missing")
 	case len(n) > maxNumber:
-		return invalid("number", "is %d bytes long, at most %d are taken", len(n), maxNumber)
+		return invalid("number", "is %d bytes long, at most %d are allowed", len(n), maxNumber)
 	case !plain(string(n)):
-		return invalid("number", "must be of printable ASCII, without blanks at its ends")
+		return invalid("number", "must be printable ASCII without spaces at its ends")
 	}
 	return nil
 }
 
-// UnmarshalText takes a stored number as it is, in whatever form its desk gives
-// numbers. It is not for what people write; see [ParseNumber] and [Desk.Find].
+// UnmarshalText reads a stored number as it is, in any form; see [Numbers]. For the
+// text that people write use [ParseNumber] or [Desk.Find].
 func (n *Number) UnmarshalText(text []byte) error {
 	p := Number(text)
 	if p != "" {
@@ -329,11 +316,11 @@ func (n *Number) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// NumberError is the data of [ErrMistyped].
+// NumberError is the data of [ErrMistyped]: a text that is no number.
 type NumberError struct {
-	Input  string // what was given
-	Reason string // what is wrong with it
-	Err    error  // what Config.Numbers.Parse said, where it did
+	Input  string // the text that was read
+	Reason string // what is wrong with it, such as "has 4 symbols where a number has 9"
+	Err    error  // the error of Config.Numbers.Parse, if any
 }
 
 func (e *NumberError) Error() string {

@@ -7,68 +7,67 @@ import (
 	"strings"
 )
 
-// Numbers makes a desk's numbers a form of the host's own, such as INC-000001.
-// The zero Numbers means the desk's own form; see [Number]. Else both are needed.
+// Numbers makes the numbers of a desk's tickets, for numbers in your own form, such
+// as INC-000001. The zero Numbers means [NewNumber] and [ParseNumber].
 //
-// A number is of printable ASCII and of at most 32 bytes, and means one ticket of
-// all tenants: a counter for each tenant needs the tenant in the number. One that
-// is taken is drawn again, up to Config.Attempts times. What was drawn for a
-// ticket that was not opened after all is not used again, so there may be gaps.
+// A number is printable ASCII of at most 32 bytes. It names one ticket among all
+// tenants, so a counter for each tenant needs the tenant in the number. If a number
+// is taken, the desk asks for another one, up to Config.Attempts times. A number
+// is not used again if its ticket could not be opened, so there may be gaps.
 //
-// Numbers that can be guessed are no danger by themselves: whoever knows one
-// still has to be allowed to see the ticket.
+// Numbers that can be guessed give no access: the policy decides who may see a
+// ticket.
 type Numbers struct {
-	// New gives the next number. It is called while the desk decides, not within
-	// the transaction that writes the ticket, and must be safe for concurrent
-	// use. An error fails the call.
+	// New returns the next number. The desk calls it before the transaction that
+	// writes the ticket. It must be safe for concurrent use. An error fails the
+	// call.
 	New func(ctx context.Context, tenant string) (Number, error)
-	// Parse reads a number as people write and copy it, and is as lenient as it
-	// likes. Of what New gives it must return the same. An error means that this
-	// can be no number; a [*NumberError] says why. Package mail takes it as well, to
-	// read replies.
+	// Parse reads a number as people write and copy it, as leniently as you like.
+	// It must return each number of New unchanged. An error means that the text is
+	// no number; a [*NumberError] says why. Functions of package mail take it as
+	// well, to read replies. Nil means that numbers are in upper case and that people write them
+	// as they are, in any case; [ParseNumber] is tried as well. Parse needs New.
 	Parse func(text string) (Number, error)
 }
 
-func (n Numbers) check(c *Config) error {
-	switch {
-	case (n.New == nil) != (n.Parse == nil):
-		return invalid("config.numbers", "needs both New and Parse, or neither")
-	case n.New != nil && c.NewNumber != nil:
-		return invalid("config.numbers", "has New, and so has no use for config.new_number")
+func (n Numbers) check() error {
+	if n.Parse != nil && n.New == nil {
+		return invalid("config.numbers", "needs New if it has Parse")
 	}
 	return nil
 }
 
-// draw gives the number of a new ticket, and sees to it that it can be stored and
-// found again. Without a context nothing is to be used up, and the number is only
-// one of the form.
+// draw returns the number of a new ticket, after a check that it can be stored and
+// found again. Without a context it calls nothing, and returns any valid number.
 func (d *Desk) draw(ctx context.Context, tenant string) (n Number, err error) {
-	from, must := "Config.NewNumber", "must be in capitals and begin and end with a letter or digit; Config.Numbers takes other forms"
-	if d.cfg.Numbers.New != nil {
-		from, must = "Config.Numbers.New", "must be what Config.Numbers.Parse makes of it"
+	if ctx == nil {
+		return NumberOf(0), nil
 	}
-	err = safely(from, func() error {
-		if d.cfg.Numbers.New != nil {
-			n, err = d.cfg.Numbers.New(ctx, tenant)
-			return err
-		}
-		n = d.cfg.NewNumber()
-		return nil
+	if d.cfg.Numbers.New == nil {
+		return NewNumber(), nil
+	}
+	err = safely("Config.Numbers.New", func() error {
+		n, err = d.cfg.Numbers.New(ctx, tenant)
+		return err
 	})
-	if err != nil || d.ownNumbers {
+	if err != nil {
 		return n, err
 	}
 	if err := n.check(); err != nil {
-		return "", &InvalidError{Field: "number", Reason: "that " + from + " gave cannot be one", Err: err}
+		return "", &InvalidError{Field: "number", Reason: "from Config.Numbers.New is not valid", Err: err}
 	}
 	if list, err := d.numbers(string(n)); len(list) == 0 || list[0] != n {
-		return "", &InvalidError{Field: "number", Reason: quote(string(n)) + " that " + from + " gave " + must, Err: err}
+		must := "must be what Config.Numbers.Parse makes of it"
+		if d.cfg.Numbers.Parse == nil {
+			must = "must be in upper case and begin and end with a letter or digit; set Config.Numbers.Parse for other forms"
+		}
+		return "", &InvalidError{Field: "number", Reason: quote(string(n)) + " from Config.Numbers.New " + must, Err: err}
 	}
 	return n, nil
 }
 
-// numbers returns the numbers that a text can mean, the likeliest first; none,
-// with an error, if it can be none.
+// numbers returns the numbers that a text can mean, the likeliest first, or an error
+// if there are none.
 func (d *Desk) numbers(text string) (list []Number, err error) {
 	if d.cfg.Numbers.Parse != nil {
 		var n Number
@@ -88,11 +87,10 @@ func (d *Desk) numbers(text string) (list []Number, err error) {
 			return nil, &NumberError{Input: text, Reason: "is no number of this desk", Err: err}
 		}
 	}
-	// Where the host gives numbers and says nothing of their form, a text is taken
-	// as it is, in capitals; and only then for one of the desk's form, as which
-	// INC-000001 might pass.
+	// With New and without Parse, the text in upper case is the likeliest number. The
+	// desk's own form comes second, since some numbers such as INC-000001 fit it too.
 	own, err := ParseNumber(text)
-	if !d.ownNumbers && len(text) <= maxNumberText {
+	if d.cfg.Numbers.New != nil && len(text) <= maxNumberText {
 		for _, text := range append([]string{text}, readings(text)...) {
 			n := strings.ToUpper(tidyName(strings.Map(narrow, text)))
 			n = strings.TrimFunc(n, func(r rune) bool { return !inWord(r) })

@@ -14,7 +14,7 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-func TestFindAndSearchTakeANumberAsItIsCopied(t *testing.T) {
+func TestFindAndSearchAcceptANumberAsPeopleCopyIt(t *testing.T) {
 	k := newKit(t)
 	tk, other := k.open(ada, ticket.Draft{Message: "paper"}), k.open(bob, ticket.Draft{Message: "paper"})
 	n := string(tk.Number)
@@ -34,13 +34,13 @@ func TestFindAndSearchTakeANumberAsItIsCopied(t *testing.T) {
 		}
 		hits, err := k.desk.Search(t.Context(), bob, ticket.SearchQuery{Text: ref})
 		require.NoError(t, err)
-		require.Empty(t, hits, "not of others")
+		require.Empty(t, hits, "not another customer's ticket")
 	}
 	hits, err := k.desk.Search(t.Context(), lin, ticket.SearchQuery{Text: n, Query: ticket.Query{Queue: []string{"elsewhere"}}})
 	require.NoError(t, err)
-	require.Empty(t, hits, "not of those asked for")
+	require.Empty(t, hits, "the ticket is not in the queue of the query")
 
-	// Where the number stands as words as well, the ticket that has it comes first.
+	// If a message contains the number as well, the ticket with the number comes first.
 	k.do(lin, other, ticket.Action{Name: ticket.ActionReply, Message: ticket.Message("see " + n + " about paper")})
 	hits, err = k.desk.Search(t.Context(), lin, ticket.SearchQuery{Text: n})
 	require.NoError(t, err)
@@ -51,19 +51,24 @@ func TestFindAndSearchTakeANumberAsItIsCopied(t *testing.T) {
 	require.Len(t, hits, 1)
 	hits, err = k.desk.Search(t.Context(), lin, ticket.SearchQuery{Text: "paper " + n})
 	require.NoError(t, err)
-	require.Len(t, hits, 1, "words and a number: all of them stand there")
+	require.Len(t, hits, 1, "a search for words and a number matches all of them")
 	require.Equal(t, other.ID, hits[0].Ticket.ID)
 }
 
-// counter gives INC-000001, INC-000002 …
-func counter() func() ticket.Number {
+// counter returns the numbers INC-000001, INC-000002 …
+func counter() ticket.Numbers {
 	var n atomic.Int64
-	return func() ticket.Number { return ticket.Number(fmt.Sprintf("INC-%06d", n.Add(1))) }
+	return numbersBy(func() ticket.Number { return ticket.Number(fmt.Sprintf("INC-%06d", n.Add(1))) })
 }
 
-func TestNumbersOfAnotherForm(t *testing.T) {
-	k := newKit(t, func(c *ticket.Config) { c.NewNumber = counter() })
-	for i := range 100 { // some of these pass for numbers of the desk's own form
+// numbersBy returns Numbers with New and without Parse.
+func numbersBy(draw func() ticket.Number) ticket.Numbers {
+	return ticket.Numbers{New: func(context.Context, string) (ticket.Number, error) { return draw(), nil }}
+}
+
+func TestNumbersWithoutParseAreFoundInAnyCase(t *testing.T) {
+	k := newKit(t, func(c *ticket.Config) { c.Numbers = counter() })
+	for i := range 100 { // some of these fit the desk's own form as well
 		tk := k.open(ada, ticket.Draft{})
 		require.EqualValues(t, fmt.Sprintf("INC-%06d", i+1), tk.Number)
 		for _, ref := range []string{string(tk.Number), strings.ToLower(string(tk.Number)), "[Ticket#" + string(tk.Number) + "]", "%23" + string(tk.Number), "Ticket%20" + strings.Replace(string(tk.Number), "-", "%2D", 1), "&#35;" + string(tk.Number), "Номер: " + string(tk.Number), tk.ID.String(), "%23" + tk.ID.String()} {
@@ -76,19 +81,19 @@ func TestNumbersOfAnotherForm(t *testing.T) {
 	_, err := k.desk.Find(t.Context(), ada, "INC-999999")
 	require.True(t, errors.Is(err, ticket.ErrNotFound) || errors.Is(err, ticket.ErrMistyped))
 	k.deliver()
-	require.Equal(t, 200, len(k.sent.Sent()), "the customer and the queue") //nolint:testifylint // a list of 200 is nothing to print
+	require.Equal(t, 200, len(k.sent.Sent()), "the customer and the queue") //nolint:testifylint // a list of 200 is too long to print
 }
 
-func TestNumbersThatCannotBeAreRefusedBeforeAnythingIsWritten(t *testing.T) {
+func TestInvalidNumbersAreRefusedBeforeAnythingIsWritten(t *testing.T) {
 	for _, bad := range []string{"", " INC-1", "INC-1 ", "INC\n1", "INC-\u200b1", "Nº1", "inc-000001", "#1", strings.Repeat("9", 33), "\x00", "\xff"} {
-		k := newKit(t, func(c *ticket.Config) { c.NewNumber = func() ticket.Number { return ticket.Number(bad) } })
+		k := newKit(t, func(c *ticket.Config) { c.Numbers = numbersBy(func() ticket.Number { return ticket.Number(bad) }) })
 		_, err := k.desk.Open(t.Context(), ada, ticket.Draft{Subject: "s"})
 		require.ErrorIs(t, err, ticket.ErrInvalid, "%q", bad)
 		p, err := k.desk.List(t.Context(), cron, ticket.Query{})
 		require.NoError(t, err)
 		require.Empty(t, p.Tickets, "%q", bad)
 	}
-	// So is what Config.Numbers gives and does not read as the same.
+	// A number that Parse does not return unchanged is refused too.
 	for bad, parse := range map[string]func(string) (ticket.Number, error){
 		"":                      func(s string) (ticket.Number, error) { return ticket.Number(s), nil },
 		"Nº1":                   func(s string) (ticket.Number, error) { return ticket.Number(s), nil },
@@ -99,7 +104,6 @@ func TestNumbersThatCannotBeAreRefusedBeforeAnythingIsWritten(t *testing.T) {
 		"INC-3":                 func(string) (ticket.Number, error) { panic("at once") },
 	} {
 		k := newKit(t, func(c *ticket.Config) {
-			c.NewNumber = nil
 			c.Numbers = ticket.Numbers{New: func(context.Context, string) (ticket.Number, error) { return ticket.Number(bad), nil }, Parse: parse}
 		})
 		_, err := k.desk.Open(t.Context(), ada, ticket.Draft{Subject: "s"})
@@ -108,16 +112,15 @@ func TestNumbersThatCannotBeAreRefusedBeforeAnythingIsWritten(t *testing.T) {
 		require.NoError(t, err)
 		require.Empty(t, p.Tickets, "%q", bad)
 	}
-	_, err := ticket.NewDesk(newKit(t).store, ticket.Config{Numbers: ticket.Numbers{New: func(context.Context, string) (ticket.Number, error) { return "1", nil }}})
+	_, err := ticket.NewDesk(newKit(t).store, ticket.Config{Numbers: ticket.Numbers{Parse: ticket.ParseNumber}})
 	require.ErrorIs(t, err, ticket.ErrInvalid)
 }
 
-func TestNumbersOfTheHostsOwn(t *testing.T) {
+func TestNewAndParseDefineTheFormOfNumbers(t *testing.T) {
 	var mu sync.Mutex
 	last := map[string]int{}
 	down := errors.New("the counter is down")
 	k := newKit(t, func(c *ticket.Config) {
-		c.NewNumber = nil
 		c.Numbers = ticket.Numbers{
 			New: func(_ context.Context, tenant string) (ticket.Number, error) {
 				if tenant == "down" {
@@ -153,16 +156,16 @@ func TestNumbersOfTheHostsOwn(t *testing.T) {
 	_, err = k.desk.Open(t.Context(), ada.InTenant("down"), ticket.Draft{Subject: "s"})
 	require.ErrorIs(t, err, down)
 
-	// What is only asked about uses no number up.
+	// Explain uses no number.
 	tk := k.open(ada.InTenant("acme"), ticket.Draft{})
 	require.NoError(t, k.desk.Explain(t.Context(), lin.InTenant("acme"), tk, ticket.Action{Name: ticket.ActionSplit, Draft: &ticket.Draft{Subject: "part"}}))
 	require.EqualValues(t, "acme/5", k.do(lin.InTenant("acme"), tk, ticket.Action{Name: ticket.ActionSplit, Draft: &ticket.Draft{Subject: "part"}}).Number)
 }
 
-// A number need not have a digit to be found, and 1 in 30 has none.
+// One number in 30 has no digit.
 func TestSearchFindsANumberOfLettersAlone(t *testing.T) {
 	k := newKit(t, func(c *ticket.Config) {
-		c.NewNumber = func() ticket.Number { return "NHBP-MABP-F" }
+		c.Numbers = numbersBy(func() ticket.Number { return "NHBP-MABP-F" })
 	})
 	tk := k.open(ada, ticket.Draft{})
 	for _, ref := range []string{"NHBP-MABP-F", "nhbp mabp f", "Ticket#NHBPMABPF"} {
@@ -173,11 +176,10 @@ func TestSearchFindsANumberOfLettersAlone(t *testing.T) {
 	}
 }
 
-// A number of the host's own may look like an ID, and is found all the same.
-func TestNumbersThatLookLikeIDs(t *testing.T) {
+func TestNumbersThatLookLikeIDsAreFound(t *testing.T) {
 	var n atomic.Int64
 	k := newKit(t, func(c *ticket.Config) {
-		c.NewNumber = func() ticket.Number { return ticket.Number(fmt.Sprintf("2026-%022d", n.Add(1))) }
+		c.Numbers = numbersBy(func() ticket.Number { return ticket.Number(fmt.Sprintf("2026-%022d", n.Add(1))) })
 	})
 	tk := k.open(ada, ticket.Draft{})
 	for _, ref := range []string{string(tk.Number), "#" + string(tk.Number), tk.ID.String()} {

@@ -10,12 +10,13 @@ import (
 	"time"
 )
 
-// Ticket is one request as it stands now: the fold of its events (see [Apply]).
-// It is a plain value; changing one changes nothing but the copy. Times are in
-// UTC, to the microsecond; the zero time means "not yet".
+// Ticket is one support request in its current state. It is a plain value:
+// changing it changes your copy only, and [Desk.Do] changes the stored ticket.
+// [Apply] builds it from its events. Times are in UTC, in whole microseconds; the
+// zero time means "not yet".
 //
-// Its JSON form is stable: names as in the tags below, in that order, empty
-// fields left out, times in RFC 3339, digests in hexadecimal.
+// The JSON form is stable: the names and the order of the tags below, without
+// empty fields, times as in RFC 3339, digests in hexadecimal.
 type Ticket struct {
 	ID     ID     `json:"id"`
 	Number Number `json:"number"`
@@ -25,128 +26,125 @@ type Ticket struct {
 	Followers []Person `json:"followers,omitempty"` // in the order they were added
 
 	Subject    string  `json:"subject,omitempty"`
-	Channel    Channel `json:"channel,omitempty"`    // how it came in
-	Priority   Grade   `json:"priority,omitempty"`   // always set on a stored ticket
-	Impact     Grade   `json:"impact,omitempty"`     // how much is affected, where given
-	Urgency    Grade   `json:"urgency,omitempty"`    // how soon it hurts, where given
-	Status     Status  `json:"status"`               // where the work stands
-	Level      int     `json:"level"`                // 1, 2, 3 …
-	Phase      Phase   `json:"phase"`                // the status in the customer's words
-	Queue      string  `json:"queue,omitempty"`      // the department that holds it; in the digest, cannot be erased
-	Assignee   string  `json:"assignee,omitempty"`   // the ID of the agent who has it
-	Reason     string  `json:"reason,omitempty"`     // why it is on hold or was cancelled; cannot be erased
-	Resolution string  `json:"resolution,omitempty"` // how it was resolved, such as FirstContact; cannot be erased
-	Timer      Timer   `json:"timer,omitzero"`       // what happens next by itself, and when
+	Channel    Channel `json:"channel,omitempty"`    // how the request arrived
+	Priority   Grade   `json:"priority,omitempty"`   // how important the ticket is; always set on a stored ticket
+	Impact     Grade   `json:"impact,omitempty"`     // how much is affected, if known
+	Urgency    Grade   `json:"urgency,omitempty"`    // how soon a solution is needed, if known
+	Status     Status  `json:"status"`               // the state of the work
+	Level      int     `json:"level"`                // the support level: 1, 2, 3 …
+	Phase      Phase   `json:"phase"`                // the status as the customer sees it
+	Queue      string  `json:"queue,omitempty"`      // the department that has the ticket; part of the digest, cannot be erased
+	Assignee   string  `json:"assignee,omitempty"`   // the ID of the agent who has the ticket
+	Reason     string  `json:"reason,omitempty"`     // why the ticket is on hold or was cancelled; cannot be erased
+	Resolution string  `json:"resolution,omitempty"` // how the ticket was resolved, such as "first contact"; cannot be erased
+	Timer      Timer   `json:"timer,omitzero"`       // the next action that happens by itself
 
 	Tags   []string `json:"tags,omitempty"` // sorted; cannot be erased
 	Fields Fields   `json:"fields,omitempty"`
 	Links  []Link   `json:"links,omitempty"` // in the order they were made
 
-	// MergedInto is the ticket that goes on with this one's case. The number of
-	// this one stays valid: the desk follows it there.
+	// MergedInto is the ticket that this one was merged into. The number of this
+	// ticket stays valid: the desk follows it to the other ticket.
 	MergedInto ID `json:"merged_into,omitzero"`
 
-	// LinkEpoch counts how often the status links of the ticket were revoked;
-	// see [Desk.RevokeStatusLinks].
+	// LinkEpoch counts how often the ticket's status links were revoked; see
+	// [Desk.RevokeStatusLinks].
 	LinkEpoch int `json:"link_epoch,omitempty"`
 
-	// RequesterSince is the number of the event by which somebody of another
-	// customer became the requester; see [Edits].Requester. Zero means never.
+	// RequesterSince is the number of the event in which a person of another
+	// customer became the requester; see [Edits].Requester. Zero means none.
 	RequesterSince int64 `json:"requester_since,omitempty"`
 
-	// PriorityGiven says that somebody set the priority, so that it does not
-	// follow from impact and urgency.
+	// PriorityGiven says that the priority was set, and does not follow from
+	// impact and urgency.
 	PriorityGiven bool `json:"priority_given,omitempty"`
 
 	Workflow        string `json:"workflow"`
 	WorkflowVersion int    `json:"workflow_version"`
 
 	Created       time.Time `json:"created"`
-	FirstAnswered time.Time `json:"first_answered,omitzero"` // first words of an agent to the customer, or files; not a machine's
-	Touched       time.Time `json:"touched"`                 // last event
-	Resolved      time.Time `json:"resolved,omitzero"`       // last entered a solved phase; zero again once reopened
-	Closed        time.Time `json:"closed,omitzero"`         // last entered a closed phase; zero again once reopened
-	Reopened      int       `json:"reopened,omitempty"`      // how often it went back to work
+	FirstAnswered time.Time `json:"first_answered,omitzero"` // when an agent first sent the customer text or files, automatic ones excepted
+	Touched       time.Time `json:"touched"`                 // the time of the last event
+	Resolved      time.Time `json:"resolved,omitzero"`       // when the ticket last became solved; zero again once reopened
+	Closed        time.Time `json:"closed,omitzero"`         // when the ticket last became closed; zero again once reopened
+	Reopened      int       `json:"reopened,omitempty"`      // how often the ticket was reopened
 
 	Version int64  `json:"version"` // the sequence number of its last event
 	Digest  Digest `json:"digest"`  // the digest of its last event, the head of the chain
 }
 
-// State is what the workflow moves: status and level together.
+// State is a status and a level. The workflow moves a ticket from state to state.
 type State struct {
 	Status Status `json:"status,omitempty"`
 	Level  int    `json:"level,omitempty"`
 }
 
-// String returns the state as the machine names it, such as "open/2".
+// String returns status and level, such as "open/2".
 func (s State) String() string { return fmt.Sprintf("%s/%d", s.Status, s.Level) }
 
 // State returns the ticket's status and level.
 func (t Ticket) State() State { return State{t.Status, t.Level} }
 
-// Status says where the work stands. A workflow may have others than these,
-// which are those of the default one.
+// Status is the state of the work on a ticket. A workflow may declare others than
+// the ones below, which are those of the [DefaultWorkflow].
 type Status string
 
 // The statuses of the default workflow.
 const (
-	StatusNew       Status = "new"       // came in; nobody has looked at it
-	StatusQueued    Status = "queued"    // waits for somebody of its queue and level to take it
-	StatusOpen      Status = "open"      // an agent works on it
-	StatusWaiting   Status = "waiting"   // the customer was asked something
-	StatusOnHold    Status = "on hold"   // a vendor, a date or another piece of work is waited for
-	StatusResolved  Status = "resolved"  // solved, as far as the desk can tell
-	StatusClosed    Status = "closed"    // solved and confirmed, or the time to object has passed
-	StatusCancelled Status = "cancelled" // withdrawn, or not to be done
+	StatusNew       Status = "new"       // no agent has looked at the ticket
+	StatusQueued    Status = "queued"    // the ticket waits for an agent of its queue and level
+	StatusOpen      Status = "open"      // an agent works on the ticket
+	StatusWaiting   Status = "waiting"   // the ticket waits for the customer's answer
+	StatusOnHold    Status = "on hold"   // the ticket waits for a vendor, a date or other work
+	StatusResolved  Status = "resolved"  // an agent has solved the ticket; the customer can object
+	StatusClosed    Status = "closed"    // the customer has confirmed, or did not object in time
+	StatusCancelled Status = "cancelled" // the ticket was withdrawn or rejected
 )
 
-// Phase is the status in the customer's words; every status of every workflow
-// has one of these five.
+// Phase is the status of a ticket as the customer sees it. Every status of every
+// workflow has one of these five phases.
 type Phase string
 
 // The phases.
 const (
-	PhaseReceived   Phase = "received"
-	PhaseInProgress Phase = "in progress"
-	PhaseYourTurn   Phase = "your turn"
-	PhaseSolved     Phase = "solved"
-	PhaseClosed     Phase = "closed"
+	PhaseReceived   Phase = "received"    // the desk has the request
+	PhaseInProgress Phase = "in progress" // the desk works on it
+	PhaseYourTurn   Phase = "your turn"   // the desk waits for the customer
+	PhaseSolved     Phase = "solved"      // the customer can confirm or object
+	PhaseClosed     Phase = "closed"      // the request is over
 )
 
-// Phases lists all phases in the order a ticket usually meets them.
+// Phases lists all phases in their usual order.
 func Phases() []Phase {
 	return []Phase{PhaseReceived, PhaseInProgress, PhaseYourTurn, PhaseSolved, PhaseClosed}
 }
 
-// OpenPhases lists the phases of tickets that are not done, see [Phase.Done].
+// OpenPhases lists the phases of unfinished tickets; see [Phase.Done].
 func OpenPhases() []Phase {
 	return []Phase{PhaseReceived, PhaseInProgress, PhaseYourTurn}
 }
 
-// Done reports whether no more work is expected: solved or closed.
+// Done reports whether the phase is solved or closed.
 func (p Phase) Done() bool { return p == PhaseSolved || p == PhaseClosed }
 
-// Channel says how a ticket or a message came in. Hosts may use others.
+// Channel says how a ticket or a message arrived. Your application may use other
+// values.
 type Channel string
 
 // The usual channels.
 const (
-	ChannelPhone Channel = "phone"
-	ChannelMail  Channel = "mail"
-	ChannelWeb   Channel = "web"
-	ChannelChat  Channel = "chat"
-	ChannelAPI   Channel = "api"
+	ChannelPhone Channel = "phone" // by telephone
+	ChannelMail  Channel = "mail"  // by e-mail
+	ChannelWeb   Channel = "web"   // through a web form
+	ChannelChat  Channel = "chat"  // in a chat
+	ChannelAPI   Channel = "api"   // from another program
 )
 
-// FirstContact is the [Ticket].Resolution of a request that was answered while
-// the customer was still there.
-const FirstContact = "first contact"
-
-// Grade is how much: of priority, impact and urgency. The zero Grade means
-// "not given". Grades are ordered: a greater one is worse.
+// Grade is a degree of priority, impact or urgency. A greater one is more urgent.
+// The zero Grade means "not set".
 type Grade uint8
 
-// The grades.
+// The grades, from the least to the most urgent.
 const (
 	GradeLow Grade = iota + 1
 	GradeMedium
@@ -156,7 +154,7 @@ const (
 
 var gradeNames = [...]string{"", "low", "medium", "high", "critical"}
 
-// String returns the grade's name, and "" for none.
+// String returns the name of the grade, and "" for the zero Grade.
 func (g Grade) String() string {
 	if int(g) < len(gradeNames) {
 		return gradeNames[g]
@@ -164,7 +162,8 @@ func (g Grade) String() string {
 	return fmt.Sprintf("grade %d", uint8(g))
 }
 
-// MarshalText writes the name.
+// MarshalText returns the name of the grade. A grade without a name is an
+// [*InvalidError].
 func (g Grade) MarshalText() ([]byte, error) {
 	if int(g) >= len(gradeNames) {
 		return nil, invalid("grade", "must be low, medium, high or critical")
@@ -172,7 +171,7 @@ func (g Grade) MarshalText() ([]byte, error) {
 	return []byte(gradeNames[g]), nil
 }
 
-// UnmarshalText reads a name.
+// UnmarshalText reads the name of a grade. Any other text is an [*InvalidError].
 func (g *Grade) UnmarshalText(text []byte) error {
 	i := slices.Index(gradeNames[:], string(text))
 	if i < 0 {
@@ -182,11 +181,9 @@ func (g *Grade) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// PriorityOf is the priority that follows from impact and urgency: their mean,
-// rounded up; the one that is given where the other is not; Medium without
-// either. It is the matrix of the usual ITIL shape: high × high is high, high ×
-// low is medium.
-func PriorityOf(impact, urgency Grade) Grade {
+// derivedPriority returns the priority that follows from impact and urgency; see
+// [Draft].Priority. This is the usual matrix of ITIL.
+func derivedPriority(impact, urgency Grade) Grade {
 	switch {
 	case impact == 0 && urgency == 0:
 		return GradeMedium
@@ -199,27 +196,26 @@ func PriorityOf(impact, urgency Grade) Grade {
 	}
 }
 
-// priorityStays reports whether somebody set the priority, so that it does not
-// follow from impact and urgency. Of a ticket that is older than PriorityGiven, it
-// is told by the priority.
+// priorityStays reports whether the priority was set, and does not follow from
+// impact and urgency. Tickets older than PriorityGiven show it by their priority.
 func (t *Ticket) priorityStays() bool {
-	return t.PriorityGiven || t.Priority != PriorityOf(t.Impact, t.Urgency)
+	return t.PriorityGiven || t.Priority != derivedPriority(t.Impact, t.Urgency)
 }
 
-// Relation says what the other ticket of a [Link] is to this one.
+// Relation says how a ticket relates to the other ticket of a [Link].
 type Relation string
 
-// The relations. Each has a counterpart, which the other ticket carries.
+// The relations. The other ticket has the link with the counterpart of each.
 const (
-	RelationDuplicateOf  Relation = "duplicate of"  // this one repeats the other
-	RelationDuplicatedBy Relation = "duplicated by" // the other repeats this one
-	RelationChildOf      Relation = "child of"      // this one is a part of the other
-	RelationParentOf     Relation = "parent of"     // the other is a part of this one
-	RelationCausedBy     Relation = "caused by"     // the other is why this one exists
-	RelationCauseOf      Relation = "cause of"      // this one is why the other exists
-	RelationFollowUpOf   Relation = "follow-up of"  // this one goes on after the other was over
-	RelationFollowedUpBy Relation = "followed by"   // the other goes on after this one was over
-	RelationRelatedTo    Relation = "related to"    // something else
+	RelationDuplicateOf  Relation = "duplicate of"  // this ticket repeats the other
+	RelationDuplicatedBy Relation = "duplicated by" // the other ticket repeats this one
+	RelationChildOf      Relation = "child of"      // this ticket is a part of the other
+	RelationParentOf     Relation = "parent of"     // the other ticket is a part of this one
+	RelationCausedBy     Relation = "caused by"     // the other ticket is the cause of this one
+	RelationCauseOf      Relation = "cause of"      // this ticket is the cause of the other
+	RelationFollowUpOf   Relation = "follow-up of"  // this ticket continues the other, which was finished
+	RelationFollowedUpBy Relation = "followed by"   // the other ticket continues this one, which was finished
+	RelationRelatedTo    Relation = "related to"    // any other relation
 )
 
 var counterparts = map[Relation]Relation{
@@ -230,50 +226,50 @@ var counterparts = map[Relation]Relation{
 	RelationRelatedTo: RelationRelatedTo,
 }
 
-// Counterpart returns the relation seen from the other ticket, and "" for a
-// relation that is none of the known ones.
+// Counterpart returns the relation as the other ticket has it, and "" for an
+// unknown relation.
 func (r Relation) Counterpart() Relation { return counterparts[r] }
 
-// Link ties a ticket to another one of the same tenant.
+// Link connects a ticket with another ticket of the same tenant.
 type Link struct {
 	Relation Relation `json:"relation"`
-	Ticket   ID       `json:"ticket"`
-	Number   Number   `json:"number"` // for people; the same ticket
+	Ticket   ID       `json:"ticket"` // the other ticket
+	Number   Number   `json:"number"` // its number, for people
 }
 
-// Timer is what a ticket will do by itself: the action that the desk, as a
-// System, performs when the time has come.
+// Timer is an action that the desk performs by itself, as a [System], at a set
+// time; see [Desk.FireTimers]. The zero Timer means none.
 type Timer struct {
 	At     time.Time  `json:"at"`
 	Action ActionName `json:"action"`
 }
 
-// IsZero reports whether no timer runs.
+// IsZero reports whether there is no timer.
 func (t Timer) IsZero() bool { return t.At.IsZero() }
 
-// Message is words that the customer sees.
+// Message is text that the customer sees.
 type Message string
 
-// Note is words that never leave the desk.
+// Note is internal text, which no customer sees.
 type Note string
 
-// Attachment describes a file that the host keeps; the library never holds the
-// bytes.
+// Attachment describes a file. Your application stores the bytes; the library never
+// has them.
 type Attachment struct {
 	Name      string `json:"name"`                 // the file's name, without a path
 	MediaType string `json:"media_type,omitempty"` // such as "image/png"
 	Size      int64  `json:"size"`                 // in bytes
-	SHA256    Digest `json:"sha256,omitzero"`      // of the bytes, so that the customer can be told what arrived
-	Ref       string `json:"ref,omitempty"`        // where the host finds it; opaque, and empty in what customers get, who find a file by SHA256
+	SHA256    Digest `json:"sha256,omitzero"`      // of the bytes, for the receipt that the customer gets
+	Ref       string `json:"ref,omitempty"`        // your application's own key for the file; removed for customers, who find a file by SHA256
 }
 
-// Fields are a ticket's custom fields: names chosen by the host, values of type
-// string, bool, int64, float64, time.Time or []string. The desk turns the
-// other integer types, float32 and the like into these when it takes them in;
-// any other type is an [*InvalidError].
+// Fields are a ticket's custom fields. Your application chooses the names. A value
+// is a string, bool, int64, float64, time.Time or []string. The desk converts
+// other integer types and float32 to these; any other type is an
+// [*InvalidError].
 //
-// In JSON a float64 always carries a point or an exponent, so that it does not
-// come back as an int64, and a time is {"time": "2026-01-02T15:04:05Z"}.
+// In JSON a float64 always has a point or an exponent, so that it does not come
+// back as an int64, and a time is {"time": "2026-01-02T15:04:05Z"}.
 type Fields map[string]any
 
 func (f Fields) clone() Fields {
@@ -289,7 +285,7 @@ func (f Fields) clone() Fields {
 	return c
 }
 
-// MarshalJSON writes the fields with their types kept; see [Fields].
+// MarshalJSON writes the fields so that their types are kept; see [Fields].
 func (f Fields) MarshalJSON() ([]byte, error) {
 	if f == nil {
 		return []byte("null"), nil
@@ -324,7 +320,7 @@ func (v jsonFloat) MarshalJSON() ([]byte, error) {
 	return b, err
 }
 
-// UnmarshalJSON reads what MarshalJSON writes, and nothing else.
+// UnmarshalJSON reads only what MarshalJSON writes.
 func (f *Fields) UnmarshalJSON(data []byte) error {
 	var raw map[string]json.RawMessage
 	if err := json.Unmarshal(data, &raw); err != nil {
@@ -338,7 +334,7 @@ func (f *Fields) UnmarshalJSON(data []byte) error {
 	for k, r := range raw {
 		v, err := fieldFromJSON(r)
 		if err != nil {
-			return &InvalidError{Field: "fields." + k, Reason: "cannot be a field", Err: err}
+			return &InvalidError{Field: "fields." + k, Reason: "is not a field", Err: err}
 		}
 		out[k] = v
 	}
@@ -364,7 +360,7 @@ func fieldFromJSON(r json.RawMessage) (any, error) {
 		out := make([]string, len(list))
 		for i, s := range list {
 			if s == nil {
-				return nil, fmt.Errorf("a list holds strings only")
+				return nil, fmt.Errorf("a list must hold strings only")
 			}
 			out[i] = *s
 		}
@@ -379,7 +375,7 @@ func fieldFromJSON(r json.RawMessage) (any, error) {
 		err := json.Unmarshal(r, &v)
 		return v, err
 	case r[0] == 'n':
-		return nil, nil // removes the field, in an event
+		return nil, nil // in an event, null removes the field
 	default:
 		var v any // a string or a bool
 		err := json.Unmarshal(r, &v)
@@ -387,7 +383,7 @@ func fieldFromJSON(r json.RawMessage) (any, error) {
 	}
 }
 
-// Clone returns a deep copy: nothing reachable from it is shared with t.
+// Clone returns a deep copy, which shares nothing with t.
 func (t Ticket) Clone() Ticket {
 	t.Followers = slices.Clone(t.Followers)
 	t.Tags = slices.Clone(t.Tags)
@@ -396,8 +392,8 @@ func (t Ticket) Clone() Ticket {
 	return t
 }
 
-// Equal reports whether both say the same, whatever form their empty lists and
-// the locations of their times have.
+// Equal reports whether both tickets have the same content. Nil and empty lists are
+// equal, and so is the same instant in two locations.
 func (t Ticket) Equal(u Ticket) bool {
 	a, errA := json.Marshal(t.inUTC())
 	b, errB := json.Marshal(u.inUTC())
@@ -411,13 +407,13 @@ func (t Ticket) inUTC() Ticket {
 	return t
 }
 
-// HasTag reports whether the ticket carries the tag.
+// HasTag reports whether the ticket has the tag.
 func (t Ticket) HasTag(tag string) bool {
 	_, found := slices.BinarySearch(t.Tags, tag)
 	return found
 }
 
-// LinkTo returns the link to the other ticket with this relation, if there is one.
+// LinkTo returns the link with this relation to the other ticket, if there is one.
 func (t Ticket) LinkTo(relation Relation, other ID) (Link, bool) {
 	for _, l := range t.Links {
 		if l.Relation == relation && l.Ticket == other {
@@ -427,15 +423,15 @@ func (t Ticket) LinkTo(relation Relation, other ID) (Link, bool) {
 	return Link{}, false
 }
 
-// concerns reports whether the person is the ticket's requester or follows it.
+// concerns reports whether the person is the ticket's requester or a follower.
 func (t *Ticket) concerns(p Person) bool {
 	return p.Same(t.Requester) || slices.ContainsFunc(t.Followers, p.Same)
 }
 
-// PublicTo returns the ticket as a customer may hold it: without queue,
-// assignee, reason, tags, custom fields, links and timer, and without the other
-// people who are involved. The desk returns tickets to requesters and followers
-// in this form; [Desk.Track] gives them more.
+// PublicTo returns the copy of the ticket that this customer may have: without
+// queue, assignee, reason, resolution, tags, custom fields, links, timer and
+// digest, and without the other people on the ticket. The desk returns tickets to
+// requesters and followers in this form; [Desk.Track] shows them more.
 func (t Ticket) PublicTo(p Person) Ticket {
 	t = t.Clone()
 	t.Queue, t.Assignee, t.Reason, t.Resolution, t.Timer = "", "", "", "", Timer{}
@@ -448,7 +444,7 @@ func (t Ticket) PublicTo(p Person) Ticket {
 	return t
 }
 
-// String names the ticket for logs: number and state, nothing personal.
+// String returns number and state, for logs. It contains nothing personal.
 func (t Ticket) String() string {
 	return strings.TrimSpace(string(t.Number) + " " + t.State().String())
 }

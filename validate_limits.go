@@ -1,78 +1,74 @@
 package ticket
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"time"
+
+	"github.com/ticketkit/ticket/internal/limits"
 )
 
-// Limits bound what the desk takes in. Lengths are in bytes of UTF-8. A field
-// that is 0 has its default.
+// Limits are the upper limits for the input of a desk. Lengths are in bytes of
+// UTF-8. Zero means the default. Input above a limit is an [*InvalidError].
 //
-// Besides, for all text: it must be valid UTF-8 without NUL bytes, and what
-// stands on one line (subjects, names, addresses, tags …) must have no control
-// characters, so that no line break can be smuggled into a mail header. What
-// stands on one line loses the blanks at its ends and is brought into Unicode's
-// form NFC; names, IDs and addresses lose what cannot be seen besides. Text that
-// shows nothing counts as missing. Messages and notes stay as they are.
+// All text must be valid UTF-8 without NUL bytes. Text of one line (subjects,
+// names, addresses, tags …) must have no control characters, so that it cannot
+// break a mail header. The desk removes spaces at its ends and converts it to
+// Unicode's form NFC; from names, IDs and addresses it removes invisible
+// characters as well. Text without visible characters counts as missing. Messages
+// and notes stay as they are.
 //
-// The name of a file is not refused for its length: it is shortened in the
-// middle to 255 bytes. What some system could not store under it is replaced.
+// A file name above 255 bytes is not refused: the desk cuts it in the middle. It
+// replaces characters that some systems cannot store in a file name.
 type Limits struct {
-	Subject        int   // of a subject. Default: 400
-	Message        int   // of a message, a solution. Default: 262144 (256 KiB)
-	Note           int   // of a note. Default: 262144 (256 KiB)
-	Name           int   // of a name, ID, queue, tag, reason, field name. Default: 200
-	Email          int   // of an e-mail address. Default: 254
-	Ref            int   // of an attachment's Ref. Default: 2048
-	FieldValue     int   // of a custom field's string, or all strings of its list. Default: 8192 (8 KiB)
-	Tags           int   // tags on a ticket. Default: 50
-	Fields         int   // custom fields on a ticket. Default: 100
-	Followers      int   // followers of a ticket. Default: 100
-	Links          int   // links of a ticket; that to a follow-up is made all the same. Default: 1000
-	Attachments    int   // attachments of one action, of either kind. Default: 50
-	AttachmentSize int64 // bytes of one attachment. Default: 1073741824 (1 GiB)
+	Subject        int   // length of a subject. Zero means 400
+	Message        int   // length of a message or a solution. Zero means 262144 (256 KiB)
+	Note           int   // length of a note. Zero means 262144 (256 KiB)
+	Name           int   // length of a name, ID, queue, tag, reason or field name. Zero means 200
+	Email          int   // length of an e-mail address. Zero means 254, the longest that mail allows (RFC 5321, section 4.5.3.1.3)
+	Ref            int   // length of an attachment's Ref. Zero means 2048
+	FieldValue     int   // length of a custom field's string, or of all strings of its list. Zero means 8192 (8 KiB)
+	Tags           int   // number of tags on a ticket. Zero means 50
+	Fields         int   // number of custom fields on a ticket. Zero means 100
+	Followers      int   // number of followers of a ticket. Zero means 100
+	Links          int   // number of links of a ticket, which a link to a follow-up may exceed. Zero means 1000
+	Attachments    int   // number of attachments of one action, for the customer and internal ones each. Zero means 50
+	AttachmentSize int64 // size of one attachment, in bytes. Zero means 1073741824 (1 GiB)
 }
 
-// DefaultLimits are those of a zero [Config]. 254 bytes are the longest address
-// that mail can be sent to (RFC 5321, section 4.5.3.1.3, less the brackets).
-func DefaultLimits() Limits {
-	return Limits{
-		Subject: 400, Message: 256 << 10, Note: 256 << 10, Name: 200, Email: 254, Ref: 2048, FieldValue: 8 << 10,
-		Tags: 50, Fields: 100, Followers: 100, Links: 1000, Attachments: 50, AttachmentSize: 1 << 30,
-	}
+// defaultLimits are the limits of a zero [Config].
+func defaultLimits() Limits {
+	l, _ := Limits{}.withDefaults()
+	return l
 }
 
-// withDefaults fills the fields that are 0, and refuses negative ones.
+// withDefaults returns the limits with the defaults for zeros. It refuses negative
+// limits.
 func (l Limits) withDefaults() (Limits, error) {
-	d := DefaultLimits()
 	for _, f := range []struct {
 		name string
 		v    *int
 		d    int
 	}{
-		{"subject", &l.Subject, d.Subject}, {"message", &l.Message, d.Message}, {"note", &l.Note, d.Note},
-		{"name", &l.Name, d.Name}, {"email", &l.Email, d.Email}, {"ref", &l.Ref, d.Ref},
-		{"field_value", &l.FieldValue, d.FieldValue}, {"tags", &l.Tags, d.Tags}, {"fields", &l.Fields, d.Fields},
-		{"followers", &l.Followers, d.Followers}, {"links", &l.Links, d.Links}, {"attachments", &l.Attachments, d.Attachments},
+		{"subject", &l.Subject, limits.Subject}, {"message", &l.Message, limits.Message}, {"note", &l.Note, limits.Note},
+		{"name", &l.Name, limits.Name}, {"email", &l.Email, limits.Email}, {"ref", &l.Ref, limits.Ref},
+		{"field_value", &l.FieldValue, limits.FieldValue}, {"tags", &l.Tags, limits.Tags}, {"fields", &l.Fields, limits.Fields},
+		{"followers", &l.Followers, limits.Followers}, {"links", &l.Links, limits.Links}, {"attachments", &l.Attachments, limits.Attachments},
 	} {
 		if *f.v < 0 {
 			return l, invalid("config.limits."+f.name, "must not be negative")
 		}
-		if *f.v == 0 {
-			*f.v = f.d
-		}
+		*f.v = cmp.Or(*f.v, f.d)
 	}
 	if l.AttachmentSize < 0 {
 		return l, invalid("config.limits.attachment_size", "must not be negative")
 	}
-	if l.AttachmentSize == 0 {
-		l.AttachmentSize = d.AttachmentSize
-	}
+	l.AttachmentSize = cmp.Or(l.AttachmentSize, limits.AttachmentSize)
 	return l, nil
 }
 
-// normalizeField returns the value in one of the types that [Fields] hold.
+// normalizeField returns the value of a custom field in one of the types of [Fields].
 func normalizeField(v any) (any, error) {
 	switch v := v.(type) {
 	case string, bool, int64:
@@ -81,7 +77,7 @@ func normalizeField(v any) (any, error) {
 		return append([]string{}, v...), nil
 	case time.Time:
 		if y := v.UTC().Year(); y < 1 || y > 9999 {
-			return nil, fmt.Errorf("must lie in the years 1 to 9999")
+			return nil, fmt.Errorf("must be in the years 1 to 9999")
 		}
 		return microTime(v), nil
 	case float64:
@@ -115,13 +111,4 @@ func normalizeField(v any) (any, error) {
 	default:
 		return nil, fmt.Errorf("must be a string, bool, integer, float64, time or list of strings, not %T", v)
 	}
-}
-
-// microTime is the form of all times in tickets: UTC, whole microseconds, no
-// monotonic reading.
-func microTime(t time.Time) time.Time {
-	if t.IsZero() {
-		return time.Time{}
-	}
-	return t.UTC().Truncate(time.Microsecond)
 }

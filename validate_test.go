@@ -9,14 +9,14 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// nothing are texts that show nothing.
+// nothing has texts without visible characters.
 var nothing = []string{
 	" ", "\t\r\n", "\u00a0", "\u1680", "\u2003", "\u202f", "\u205f", "\u3000", "\u2028", "\u0085", "\u200b", "\u200c", "\u200d", "\u2060",
 	"\ufeff", "\u00ad", "\u180e", "\u061c", "\u200e", "\u200f", "\u202a\u202c", "\u202e", "\u2066\u2069", "\u3164", "\u115f", "\u1160",
 	"\uffa0", "\u2800", "\u034f", "\u0301", "\u20dd", "\ufe0f", "\U000e0100", "\U000e0020\U000e007f", "\u17b4", "\u206a", " \u200b\u00a0",
 }
 
-func TestWhatShowsNothing(t *testing.T) {
+func TestTextWithoutVisibleCharactersIsBlank(t *testing.T) {
 	for _, s := range nothing {
 		require.True(t, blank(s), "%q", s)
 		require.Empty(t, tidyLine(s), "%q", s)
@@ -27,7 +27,7 @@ func TestWhatShowsNothing(t *testing.T) {
 	}
 }
 
-func TestNames(t *testing.T) {
+func TestNamesLoseInvisibleCharacters(t *testing.T) {
 	for in, want := range map[string]string{
 		"hardware": "hardware", " hardware ": "hardware", "hardware\u200b": "hardware", "hard\u00adware": "hardware",
 		"\ufeffhardware\n": "hardware", "hard\u200dware": "hardware", "hardware\ufe0f": "hardware", "\u202ahardware\u202c": "hardware",
@@ -38,7 +38,7 @@ func TestNames(t *testing.T) {
 	} {
 		require.Equal(t, want, tidyName(in), "%q", in)
 	}
-	c := check{Limits: DefaultLimits()}
+	c := check{Limits: defaultLimits()}
 	for _, bad := range []string{"a\nb", "a\tb", "a\u2028b", "a\x00", "\xff", strings.Repeat("é", 101)} {
 		c.err = nil
 		name(&c, "f", bad)
@@ -46,7 +46,7 @@ func TestNames(t *testing.T) {
 	}
 }
 
-func TestLines(t *testing.T) {
+func TestLinesLoseSpacesAtTheEndsAndOverrides(t *testing.T) {
 	for in, want := range map[string]string{
 		" Printer\u00a0\n": "Printer", "\u200bPrinter": "Printer", "Mu\u0308ller": "Müller", "a \u202eb\u202c": "a b\u202c",
 		"🔥 brûlé \u202bעברית": "🔥 brûlé \u202bעברית", "I ❤\ufe0f": "I ❤\ufe0f", "soft\u00adly": "soft\u00adly",
@@ -55,7 +55,7 @@ func TestLines(t *testing.T) {
 	}
 }
 
-func TestAddresses(t *testing.T) {
+func TestAddressesHaveOneForm(t *testing.T) {
 	for in, want := range map[string]string{
 		"ada@example.org": "ada@example.org", "Ada@Example.ORG.": "Ada@example.org", "\tada@example.org\u00a0": "ada@example.org",
 		"ada@example.org\u200b": "ada@example.org", "\ufeffada@example.org": "ada@example.org", "ada\u202e@example.org": "ada@example.org",
@@ -67,27 +67,27 @@ func TestAddresses(t *testing.T) {
 		"_a_@x.org": "_a_@x.org", "a!b%c/d={e}|f~@x.org": "a!b%c/d={e}|f~@x.org", `"a:b"@x.org`: `"a:b"@x.org`, "ada@[IPv6:2001:DB8::1]": "ada@[ipv6:2001:db8::1]", "ada@localhost": "ada@localhost",
 		"ada@-a-.b_.org": "ada@-a-.b_.org", "กำ@example.org": "กำ@example.org", "用户@例え.jp": "用户@xn--r8jz45g.jp", "ada＠ｅｘａｍｐｌｅ．ｏｒｇ": "ada@example.org",
 	} {
-		c := check{Limits: DefaultLimits()}
+		c := check{Limits: defaultLimits()}
 		require.Equal(t, want, c.address("email", in), "%q", in)
 		require.NoError(t, c.err, "%q", in)
-		require.Equal(t, want, c.address("email", want), "%q is the form", want)
+		require.Equal(t, want, c.address("email", want), "%q is in that form", want)
 	}
 	for _, bad := range []string{"ada", "@example.org", "ada@", "ada@.", "Ada <ada@example.org>", "a b@example.org", "a@b@c", "a@b,c@d", "a\u3000b@example.org",
-		// out of links, lists and letters
+		// left over from links, lists and letters
 		"mailto:ada@example.org", "MAILTO:ada@example.org", "ada@example.org?subject=x", "ada@example.org)", "(ada@example.org", "ada@example.org:", "[ada@example.org]", "'ada@example.org'", "ada@example.org/",
 		"ada(work)@example.org", `a\b@example.org`, `a"b@example.org`, `""@example.org`, "ada@example.org.,", `ada@"example.org"`, "ada@example.org=", "ada@exa|mple.org",
 		// empty parts and brackets
 		"x@.a", "x@a..b", "ada@a﹒b", "x@a..", "ada@。b", "ada@a。。b", "ada@[", "ada@[]", "ada@]x[", "ada@[192.0.2.1", "ada@[a b]", "ada@x[192.0.2.1]",
-		// another mailbox than it looks
+		// looks like another mailbox
 		"ａｄａ@example.org", "ada１@example.org", "ﾊﾝｶｸ@example.org", "𝐚𝐝𝐚@example.org", "ﬁ@example.org", "ada²@example.org",
 		"a@example.org\nb@example.org", "a@\u00e9\u2100.example", "ada@" + strings.Repeat("ü", 200)} {
-		c := check{Limits: DefaultLimits()}
+		c := check{Limits: defaultLimits()}
 		c.address("email", bad)
 		require.ErrorIs(t, c.err, ErrInvalid, "%q", bad)
 	}
 }
 
-func TestFileNames(t *testing.T) {
+func TestFileNamesCanBeStoredOnEverySystem(t *testing.T) {
 	long := strings.Repeat("a", 300)
 	for in, want := range map[string]string{
 		"manual.pdf": "manual.pdf", " manual.pdf. . ": "manual.pdf", "CON": "_CON", "con.txt": "_con.txt", "com1.tar.gz": "_com1.tar.gz",
@@ -97,12 +97,12 @@ func TestFileNames(t *testing.T) {
 		long + ".pdf":  strings.Repeat("a", 212) + "…" + strings.Repeat("a", 36) + ".pdf",
 		"日本\u202f.png": "日本 .png", "..／..＼etc∕passwd": ".._.._etc_passwd", "a⁄b﹨c℅.txt": "a_b_c_.txt", "½.txt": "½.txt", ".pdf": ".pdf", "／": "_",
 	} {
-		c := check{Limits: DefaultLimits()}
+		c := check{Limits: defaultLimits()}
 		require.Equal(t, want, c.file("name", in), "%q", in)
 		require.NoError(t, c.err)
 	}
 	for _, bad := range []string{"", " ", ".", "..", "...", "\u200b", "a/b", `a\b`, "photo_\u202egpj.exe", "\u202da", "a\x00", "\xff"} {
-		c := check{Limits: DefaultLimits()}
+		c := check{Limits: defaultLimits()}
 		c.file("name", bad)
 		require.ErrorIs(t, c.err, ErrInvalid, "%q", bad)
 	}
@@ -119,7 +119,7 @@ func FuzzInput(f *testing.F) {
 			"address": func(c *check, s string) string { return c.address("f", s) },
 			"file":    func(c *check, s string) string { return c.file("f", s) },
 		} {
-			c := check{Limits: DefaultLimits()}
+			c := check{Limits: defaultLimits()}
 			got := clean(&c, s)
 			if c.err != nil {
 				require.ErrorIs(t, c.err, ErrInvalid)
@@ -140,7 +140,7 @@ func FuzzInput(f *testing.F) {
 				require.LessOrEqual(t, len(got), maxFile)
 			}
 			if !strings.ContainsRune(s, 0x34F) {
-				require.Equal(t, got, clean(&c, norm.NFD.String(s)), "%s of the same, taken apart", what)
+				require.Equal(t, got, clean(&c, norm.NFD.String(s)), "%s of the same text, decomposed", what)
 			}
 		}
 	})

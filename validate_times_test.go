@@ -16,7 +16,7 @@ var absurdTimes = []time.Time{
 	time.Unix(math.MinInt64/2, 0), time.Unix(math.MaxInt64/2, 0),
 }
 
-func TestAbsurdTimesInQueriesAreRefused(t *testing.T) {
+func TestTimesOutsideTheYears1To9999AreRefused(t *testing.T) {
 	for _, at := range absurdTimes {
 		for _, q := range []ticket.Query{{CreatedFrom: at}, {CreatedBefore: at}, {TouchedFrom: at}, {TouchedBefore: at}, {DueBefore: at}} {
 			require.ErrorIs(t, q.Check(), ticket.ErrInvalid, "%v", q)
@@ -28,10 +28,10 @@ func TestAbsurdTimesInQueriesAreRefused(t *testing.T) {
 		for _, order := range []ticket.Order{ticket.OrderOldestFirst, ticket.OrderMostRecent} {
 			p := ticket.Place{Order: order, Time: at}
 			if at.Year() == 1 {
-				continue // a cursor has no more than the microsecond
+				continue // a cursor has microseconds only
 			}
 			_, _, err := ticket.Query{Order: order, After: p.Cursor()}.Place()
-			if err == nil { // the microseconds overflow into something that is a time
+			if err == nil { // the microseconds overflow into a valid time
 				continue
 			}
 			require.ErrorIs(t, err, ticket.ErrInvalid)

@@ -6,20 +6,19 @@ import (
 	"unicode/utf8"
 )
 
-// What people cannot see comes with what they copy and paste: blanks at the
-// ends, byte order marks, marks of direction, soft hyphens. Here is what counts
-// as that; input.go says where it is taken out.
+// Text that people copy and paste contains invisible characters: spaces at the ends,
+// byte order marks, marks of direction, soft hyphens. This file says which
+// characters are invisible; validate.go says where they are removed.
 
-// fillers are symbols that show nothing though Unicode counts them among the
-// letters, symbols and marks.
+// fillers are invisible, though Unicode classifies them as letters, symbols or marks.
 var fillers = &unicode.RangeTable{
 	R16: []unicode.Range16{
 		{0x034F, 0x034F, 1}, // combining grapheme joiner
 		{0x115F, 0x1160, 1}, // Hangul fillers
 		{0x17B4, 0x17B5, 1}, // Khmer inherent vowels
 		{0x180B, 0x180F, 1}, // Mongolian variation selectors and vowel separator
-		{0x2065, 0x2065, 1}, // reserved for another of these
-		{0x2800, 0x2800, 1}, // braille without a dot
+		{0x2065, 0x2065, 1}, // reserved for another invisible character
+		{0x2800, 0x2800, 1}, // the braille pattern without dots
 		{0x3164, 0x3164, 1}, // Hangul filler
 		{0xFE00, 0xFE0F, 1}, // variation selectors
 		{0xFFA0, 0xFFA0, 1}, // half-width Hangul filler
@@ -32,15 +31,15 @@ var fillers = &unicode.RangeTable{
 	},
 }
 
-// signs are formats that show all the same: the signs before Arabic, Syriac and
-// Kaithi numbers.
+// signs are visible, though Unicode classifies them as formats: the signs before
+// Arabic, Syriac and Kaithi numbers.
 var signs = &unicode.RangeTable{
 	R16: []unicode.Range16{{0x0600, 0x0605, 1}, {0x06DD, 0x06DD, 1}, {0x070F, 0x070F, 1}, {0x0890, 0x0891, 1}, {0x08E2, 0x08E2, 1}},
 	R32: []unicode.Range32{{0x110BD, 0x110BD, 1}, {0x110CD, 0x110CD, 1}},
 }
 
-// unseen reports whether a rune shows nothing and takes no room: formats, marks
-// of direction, joiners, fillers. Blanks and controls are none of these.
+// unseen reports whether a rune is invisible and takes no space: a format, a mark of
+// direction, a joiner or a filler. Spaces and control characters are not unseen.
 func unseen(r rune) bool {
 	if r < 0xAD {
 		return false
@@ -48,7 +47,8 @@ func unseen(r rune) bool {
 	return unicode.Is(fillers, r) || unicode.Is(unicode.Cf, r) && !unicode.Is(signs, r)
 }
 
-// vacant reports whether a rune is a blank of any kind, a control, or unseen.
+// vacant reports whether a rune is a space of any kind, a control character, or
+// unseen.
 func vacant(r rune) bool {
 	if r < utf8.RuneSelf {
 		return r <= ' ' || r == 0x7F
@@ -56,14 +56,14 @@ func vacant(r rune) bool {
 	return unicode.IsSpace(r) || unicode.IsControl(r) || unseen(r)
 }
 
-// blank reports whether a text shows nothing. A mark alone has nothing to stand
-// on.
+// blank reports whether a text has no visible characters. A combining mark alone
+// does not count as one.
 func blank(s string) bool {
 	return strings.IndexFunc(s, func(r rune) bool { return !vacant(r) && !unicode.IsMark(r) }) < 0
 }
 
-// plain reports whether a text is ASCII without controls, and without blanks at
-// its ends, as nearly all names are: nothing of it needs a closer look.
+// plain reports whether a text is printable ASCII without spaces at its ends. Most
+// names are, and need no further work.
 func plain(s string) bool {
 	for i := range len(s) {
 		if s[i] < ' ' || s[i] >= 0x7F {
@@ -73,12 +73,12 @@ func plain(s string) bool {
 	return s == "" || s[0] != ' ' && s[len(s)-1] != ' '
 }
 
-// The overrides make a text read otherwise than it is spelt, in no script's
-// service: "photo_\u202egpj.exe" reads as photo_exe.jpg.
+// override reports whether a rune is an override of direction. No script needs one,
+// and it hides the real text: "photo_\u202egpj.exe" looks like photo_exe.jpg.
 func override(r rune) bool { return r == '\u202d' || r == '\u202e' }
 
-// blankAs is what stands for a rune in a name where it is a blank of some kind
-// or shows as one; 0 for all others.
+// blankAs returns a plain space for a rune that is any kind of space or looks like
+// one, and 0 for all others.
 func blankAs(r rune) rune {
 	if unicode.IsSpace(r) && !isBreak(r) || r == '\u2800' || r == '\u3164' || r == '\uffa0' {
 		return ' '
@@ -86,12 +86,12 @@ func blankAs(r rune) rune {
 	return 0
 }
 
-// unbound are the scripts whose letters no joiner changes.
+// unbound are the scripts whose letters do not change with a joiner.
 var unbound = []*unicode.RangeTable{unicode.Han, unicode.Hangul, unicode.Hiragana, unicode.Katakana, unicode.Bopomofo}
 
-// matters reports whether an unseen rune changes what is seen beside it: a
-// joiner in the scripts that write by joining and in emoji made of several, a
-// variation selector behind a symbol or a Han character.
+// matters reports whether an unseen rune changes the look of its neighbours: a joiner
+// in scripts with joined letters and in emoji of several parts, or a variation
+// selector after a symbol or a Han character.
 func matters(before, r, after rune) bool {
 	shows := func(r rune) bool {
 		return r >= 0x590 && !vacant(r) && !unicode.In(r, unbound...) &&

@@ -452,7 +452,7 @@ func (d *Decision) edit(e *Event) error {
 	case priority != 0 && !t.PriorityGiven:
 		e.Set.PriorityGiven = new(true)
 	case priority == 0 && ed.Impact|ed.Urgency != 0 && !t.priorityStays():
-		priority = PriorityOf(cmp.Or(ed.Impact, t.Impact), cmp.Or(ed.Urgency, t.Urgency))
+		priority = derivedPriority(cmp.Or(ed.Impact, t.Impact), cmp.Or(ed.Urgency, t.Urgency))
 	}
 	differ(&e.Set.Priority, t.Priority, priority)
 	if ed.Requester != t.Requester {
@@ -532,7 +532,7 @@ func (w *Workflow) opening(a Actor, dr Draft, now time.Time, id ID, n Number, li
 		AddTags: dr.Tags, AddLinks: links,
 	}
 	if e.Set.Priority == 0 {
-		e.Set.Priority = PriorityOf(dr.Impact, dr.Urgency)
+		e.Set.Priority = derivedPriority(dr.Impact, dr.Urgency)
 	} else {
 		e.Set.PriorityGiven = new(true)
 	}

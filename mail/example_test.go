@@ -45,7 +45,7 @@ func Example() {
 	desk, err := ticket.NewDesk(memstore.New(), ticket.Config{
 		Notifiers: map[string]ticket.Notifier{"mail": notifier},
 		Now:       func() time.Time { return time.Date(2026, 3, 2, 9, 30, 0, 0, time.UTC) },
-		NewNumber: func() ticket.Number { return "7Q4K-92MX-F" },
+		Numbers:   ticket.Numbers{New: func(context.Context, string) (ticket.Number, error) { return "7Q4K-92MX-F", nil }},
 		Relay:     ticket.Relay{Batch: 1}, // one at a time, so that the output has a fixed order
 	})
 	if err != nil {

@@ -117,11 +117,11 @@ func every(t *testing.T, f func(t *testing.T, name string, n ticket.Notification
 			t.Run(name, func(t *testing.T) { f(t, name, n) })
 		}
 		slug := func(k ticket.Kind) string { return strings.ReplaceAll(string(k), " ", "-") }
-		for _, k := range ticket.CustomerKinds() {
+		for _, k := range ticket.Kinds(ticket.RoleCustomer) {
 			one(k, locale+"-"+slug(k), ticket.Recipient{Role: ticket.RoleRequester, Person: ticket.Person{Name: "Zoë Müller", Email: "zoe@example.org", Locale: locale}})
 		}
 		previous = ticket.ID{}
-		for _, k := range ticket.AgentKinds() {
+		for _, k := range ticket.Kinds(ticket.RoleAgent) {
 			one(k, locale+"-agent-"+slug(k), ticket.Recipient{Role: ticket.RoleAgent, Queue: "hardware", Level: 2, Person: ticket.Person{Email: "hardware@example.org", Locale: locale}})
 		}
 	}
@@ -881,7 +881,7 @@ func TestSecretsAreNeverPrinted(t *testing.T) {
 func TestCheckRejectsKindsWithoutTemplates(t *testing.T) {
 	m, err := mail.New(mail.Config{Host: "smtp.example.org", From: "support@example.org"})
 	require.NoError(t, err)
-	require.NoError(t, m.Check(append(ticket.CustomerKinds(), ticket.AgentKinds()...), ""))
+	require.NoError(t, m.Check(ticket.Kinds(ticket.RoleCustomer|ticket.RoleAgent), ""))
 	require.ErrorContains(t, m.Check([]ticket.Kind{ticket.KindEvent}, ""), "no stream of events")
 	require.ErrorContains(t, m.Check([]ticket.Kind{"other"}, ""), `"other"`)
 }

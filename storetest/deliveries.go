@@ -47,7 +47,7 @@ func (k *kit) fate() []ticket.Delivery {
 		var list []ticket.Delivery
 		for i, to := range tos() {
 			d := k.delivery(c.Ticket)
-			d.To, d.Notifier, d.Kind = to, notifiers[(len(all)+i)%len(notifiers)], ticket.CustomerKinds()[(len(all)+i)%4]
+			d.To, d.Notifier, d.Kind = to, notifiers[(len(all)+i)%len(notifiers)], ticket.Kinds(ticket.RoleCustomer)[(len(all)+i)%4]
 			list = append(list, d)
 		}
 		k.enter(c, list)

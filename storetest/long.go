@@ -7,10 +7,13 @@ import (
 	"strings"
 
 	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/internal/limits"
 )
 
-// The longest texts that the desk accepts, by kind.
-var longest = ticket.DefaultLimits()
+// longest has the longest text of each kind that a desk accepts by default.
+var longest = ticket.Limits{
+	Name: limits.Name, Email: limits.Email, FieldValue: limits.FieldValue, Tags: limits.Tags, Fields: limits.Fields,
+}
 
 // longestKey is the length of the longest idempotency key; see ticket.Action.Key.
 const longestKey = 200

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/internal/limits"
 )
 
 const (
@@ -163,9 +164,8 @@ func valueText(k *kit) {
 	}
 }
 
-// valueLongText has texts as long as the desk accepts; see ticket.DefaultLimits.
+// valueLongText has texts as long as the desk accepts; see ticket.Limits.
 func valueLongText(k *kit) {
-	limits := ticket.DefaultLimits()
 	const words = "naïve 日本-"
 	long := func(n int) string { return strings.Repeat(words, n/len(words)) }
 	c := k.opened(acme, func(e *ticket.Event) {

@@ -31,8 +31,17 @@ type statusError struct{ class string }
 func (e *statusError) Error() string     { return "ada@example.org: mailbox full" }
 func (e *statusError) ErrorType() string { return e.class }
 
+// mustID parses an ID and panics if it is none.
+func mustID(s string) ticket.ID {
+	id, err := ticket.ParseID(s)
+	if err != nil {
+		panic(err)
+	}
+	return id
+}
+
 var sample = ticket.Notification{
-	ID: ticket.MustParseID("01KE5Z6ZG0000000000000000G"), Ticket: ticket.MustParseID("01KE5Z6ZG0000000000000000F"),
+	ID: mustID("01KE5Z6ZG0000000000000000G"), Ticket: mustID("01KE5Z6ZG0000000000000000F"),
 	Kind: ticket.KindReceived, Attempt: 2, Number: "7Q4K-92MX-F", Tenant: "north", Subject: "Printer",
 	To: ticket.Recipient{Role: ticket.RoleRequester, Person: ticket.Person{Name: "Ada Byron", Email: "ada@example.org"}},
 }

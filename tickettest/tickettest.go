@@ -94,11 +94,11 @@ func NewIDs() func(time.Time) ticket.ID {
 	}
 }
 
-// NewNumbers returns a source of numbers for [ticket.Config].NewNumber. The
-// numbers are valid and come in order. The first is 0000-0001-H.
-func NewNumbers() func() ticket.Number {
+// NewNumbers returns a source of numbers for [ticket.Numbers].New. The numbers are
+// valid and come in order. The first is 0000-0001-H.
+func NewNumbers() func(context.Context, string) (ticket.Number, error) {
 	var count atomic.Uint64
-	return func() ticket.Number { return ticket.NumberOf(count.Add(1)) }
+	return func(context.Context, string) (ticket.Number, error) { return ticket.NumberOf(count.Add(1)), nil }
 }
 
 // Config returns a configuration with the clock, [NewIDs], [NewNumbers] and the
@@ -108,7 +108,7 @@ func NewNumbers() func() ticket.Number {
 // name.
 func Config(clock *Clock, n ticket.Notifier, names ...string) ticket.Config {
 	cfg := ticket.Config{
-		Now: clock.Now, NewID: NewIDs(), NewNumber: NewNumbers(),
+		Now: clock.Now, NewID: NewIDs(), Numbers: ticket.Numbers{New: NewNumbers()},
 		Logger: slog.New(slog.DiscardHandler),
 	}
 	if n != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/internal/limits"
 	"github.com/ticketkit/ticket/memstore"
 )
 
@@ -39,25 +40,24 @@ func (h *handing) RoundTrip(r *http.Request) (*http.Response, error) {
 // whatever JSON makes of it.
 func TestTheLargestTicketArrives(t *testing.T) {
 	fill := func(n int, with string) string { return strings.Repeat(with, n/len(with)) }
-	l := ticket.DefaultLimits()
 	const wide = "<" // six bytes in JSON
-	draft := ticket.Draft{Subject: fill(l.Subject, wide), Message: ticket.Message(fill(l.Message, "\x01")), Fields: ticket.Fields{}}
+	draft := ticket.Draft{Subject: fill(limits.Subject, wide), Message: ticket.Message(fill(limits.Message, "\x01")), Fields: ticket.Fields{}}
 	person := func(i int) ticket.Person {
-		return ticket.Person{ID: fmt.Sprint(i, fill(l.Name-4, wide)), Name: fill(l.Name, wide), Phone: fill(l.Name, wide), Organisation: fill(l.Name, wide),
-			Email: fmt.Sprintf("%d%s@example.org", i, fill(l.Email-20, "&"))}
+		return ticket.Person{ID: fmt.Sprint(i, fill(limits.Name-4, wide)), Name: fill(limits.Name, wide), Phone: fill(limits.Name, wide), Organisation: fill(limits.Name, wide),
+			Email: fmt.Sprintf("%d%s@example.org", i, fill(limits.Email-20, "&"))}
 	}
 	draft.Requester = person(0)
-	for i := range l.Followers {
+	for i := range limits.Followers {
 		draft.Followers = append(draft.Followers, person(1000+i))
 	}
-	for i := range l.Tags {
-		draft.Tags = append(draft.Tags, fmt.Sprint(i, fill(l.Name-4, wide)))
+	for i := range limits.Tags {
+		draft.Tags = append(draft.Tags, fmt.Sprint(i, fill(limits.Name-4, wide)))
 	}
-	for i := range l.Fields {
-		draft.Fields[fmt.Sprint(i, fill(l.Name-4, wide))] = fill(l.FieldValue, wide)
+	for i := range limits.Fields {
+		draft.Fields[fmt.Sprint(i, fill(limits.Name-4, wide))] = fill(limits.FieldValue, wide)
 	}
-	for i := range l.Attachments {
-		draft.Attachments = append(draft.Attachments, ticket.Attachment{Name: fmt.Sprint(i, fill(250, "&")), MediaType: "image/png", Size: 1, Ref: fill(l.Ref, wide)})
+	for i := range limits.Attachments {
+		draft.Attachments = append(draft.Attachments, ticket.Attachment{Name: fmt.Sprint(i, fill(250, "&")), MediaType: "image/png", Size: 1, Ref: fill(limits.Ref, wide)})
 	}
 	var taken []ticket.Kind
 	transport := &handing{to: Receiver{Secrets: []string{specSecret}, Handle: func(_ context.Context, p Payload) error {

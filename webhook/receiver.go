@@ -30,7 +30,7 @@ type Receiver struct {
 	// have the same p.Data.ID.
 	Handle func(ctx context.Context, p Payload) error
 	// MaxBody is the longest body that is taken, in bytes. Default: 16 MiB, which
-	// holds whatever a desk with [ticket.DefaultLimits] sends: fields of 800 KiB and a
+	// holds whatever a desk with the default [ticket.Limits] sends: fields of 800 KiB and a
 	// message of 256 KiB, of which JSON can make six times that. Where the desk has
 	// wider limits, it must be larger; a body that is too large is refused at every
 	// attempt.

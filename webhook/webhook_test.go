@@ -26,10 +26,19 @@ import (
 
 func itoa(n int) string { return strconv.Itoa(n) }
 
+// mustID parses an ID and panics if it is none.
+func mustID(s string) ticket.ID {
+	id, err := ticket.ParseID(s)
+	if err != nil {
+		panic(err)
+	}
+	return id
+}
+
 var sample = ticket.Notification{
-	ID: ticket.MustParseID("01KE5Z6ZG0000000000000000G"), Kind: ticket.KindHanded, Attempt: 1,
+	ID: mustID("01KE5Z6ZG0000000000000000G"), Kind: ticket.KindHanded, Attempt: 1,
 	To:     ticket.Recipient{Role: ticket.RoleRequester, Person: ticket.Person{Name: "Ada Byron", Email: "ada@example.org"}},
-	Ticket: ticket.MustParseID("01KE5Z6ZG0000000000000000F"), Number: "7Q4K-92MX-F", Seq: 2,
+	Ticket: mustID("01KE5Z6ZG0000000000000000F"), Number: "7Q4K-92MX-F", Seq: 2,
 	At: time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC), Subject: "Printer <prints> blank pages",
 	StatusLink: "https://help.example.org/t/token",
 }

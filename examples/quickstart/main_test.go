@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -19,13 +20,13 @@ import (
 func TestStory(t *testing.T) {
 	cfg := tickettest.Config(tickettest.NewClock(), nil)
 	numbers := []ticket.Number{"7Q4K-92MX-F", "9NC5-QBN3-1"}
-	cfg.NewNumber = func() ticket.Number {
+	cfg.Numbers.New = func(context.Context, string) (ticket.Number, error) {
 		if len(numbers) == 0 {
-			return ticket.NewNumber()
+			return ticket.NewNumber(), nil
 		}
 		n := numbers[0]
 		numbers = numbers[1:]
-		return n
+		return n, nil
 	}
 	file := filepath.Join(t.TempDir(), "a b%20#?.db") // any file name works
 	var first, second bytes.Buffer

@@ -25,15 +25,19 @@ var steps = map[string]step{
 	"Accepted/Wait - Vendor":         {ticket.StatusOnHold, ticket.ActionHold, "vendor"},
 	"Queued/Awaiting Assignment":     {ticket.StatusQueued, ticket.ActionRelease, ""},
 	"Unmatched/Unmatched":            {ticket.StatusQueued, ticket.ActionRelease, ""}, // still to be done
-	"Completed/In Call":              {ticket.StatusResolved, ticket.ActionResolve, ticket.FirstContact},
+	"Completed/In Call":              {ticket.StatusResolved, ticket.ActionResolve, firstContact},
 	"Completed/Resolved":             {ticket.StatusResolved, ticket.ActionResolve, afterWork},
 	"Completed/Closed":               {ticket.StatusClosed, ticket.ActionClose, ""},
 	"Completed/Cancelled":            {ticket.StatusCancelled, ticket.ActionCancel, "other"},
 }
 
-// afterWork is the resolution of tickets that were not resolved in the first call. It is
-// explicit, so that it replaces FirstContact.
-const afterWork = "after work"
+// The two ways to resolve a ticket. The desk itself writes firstContact for a
+// Draft.Solution; afterWork replaces it once the ticket was not answered in the
+// first call.
+const (
+	firstContact = "first contact"
+	afterWork    = "after work"
+)
 
 // plan returns the actions that take a ticket to the state in a row of the log: at least
 // one, at most one that moves the ticket between levels, and at most one that reopens it.

@@ -90,7 +90,7 @@ func (s *summary) add(t ticket.Ticket, events []ticket.Event) {
 	switch {
 	case !t.Phase.Done():
 		return
-	case t.Status == ticket.StatusResolved && t.Resolution == ticket.FirstContact:
+	case t.Status == ticket.StatusResolved && t.Resolution == firstContact:
 		s.firstContact++
 	default:
 		s.by[t.Status]++

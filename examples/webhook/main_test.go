@@ -15,7 +15,7 @@ import (
 
 func TestOutput(t *testing.T) {
 	var out bytes.Buffer
-	require.NoError(t, run(t.Context(), ticket.Config{NewNumber: tickettest.NewNumbers()}, &out))
+	require.NoError(t, run(t.Context(), ticket.Config{Numbers: ticket.Numbers{New: tickettest.NewNumbers()}}, &out))
 	want, err := os.ReadFile("testdata/output.txt")
 	require.NoError(t, err)
 	assert.Equal(t, string(want), out.String())

@@ -1,6 +1,7 @@
 package dbtests_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"sync/atomic"
@@ -21,12 +22,12 @@ func TestNumbersOfAnotherFormAreReadBack(t *testing.T) {
 		var last atomic.Int64
 		sent := tickettest.NewRecorder()
 		cfg := tickettest.Config(tickettest.NewClock(), sent)
-		cfg.NewNumber = func() ticket.Number {
+		cfg.Numbers.New = func(context.Context, string) (ticket.Number, error) {
 			n := last.Add(1)
 			if n%2 == 0 {
-				return ticket.Number(fmt.Sprintf("INC-%06d", n)) // some pass for one of the desk's own form
+				return ticket.Number(fmt.Sprintf("INC-%06d", n)), nil // some pass for one of the desk's own form
 			}
-			return ticket.Number(strings.Repeat("9", 20) + fmt.Sprintf("/A %09d", n)) // the longest
+			return ticket.Number(strings.Repeat("9", 20) + fmt.Sprintf("/A %09d", n)), nil // the longest
 		}
 		desk, err := ticket.NewDesk(s, cfg)
 		require.NoError(t, err)

@@ -6,10 +6,11 @@ package linktoken
 import (
 	"crypto/hmac"
 	"crypto/sha256"
-	"encoding/base32"
 	"encoding/binary"
 	"math"
 	"time"
+
+	"github.com/ticketkit/ticket/internal/crockford"
 )
 
 // The bytes of a token: version, key, ticket, scope, end, epoch, person; then the
@@ -32,7 +33,6 @@ const (
 
 	tokenDomain  = "ticket link 1" // for both versions: the version is in the bytes
 	personDomain = "ticket link person 1"
-	symbols      = "0123456789abcdefghjkmnpqrstvwxyz"
 )
 
 // The bits of the scope.
@@ -48,10 +48,6 @@ const Size = (bodySize + macSize) * 8 / 5
 // MinSecret is the length of the shortest secret of a [Key], in bytes: the length
 // of the digest, as RFC 2104, section 3, advises.
 const MinSecret = sha256.Size
-
-// encoding is Crockford's base 32 in lower case. It has no symbol that a mail
-// program takes for the end of an address, and none that looks like another.
-var encoding = base32.NewEncoding(symbols).WithPadding(base32.NoPadding)
 
 // Key signs and verifies tokens.
 type Key struct {
@@ -89,7 +85,8 @@ func (k Key) Sign(tenant string, g Grant) string {
 	b = binary.BigEndian.AppendUint32(b, uint32(end))
 	b = binary.BigEndian.AppendUint16(b, g.Epoch)
 	b = append(b, g.Person[:]...)
-	return encoding.EncodeToString(append(b, k.mac(tokenDomain, tenant, b)[:macSize]...))
+	// No symbol ends an address in a mail program, and none looks like another.
+	return crockford.Encode(append(b, k.mac(tokenDomain, tenant, b)[:macSize]...))
 }
 
 // roundUp returns a time as a number of units since 1970, rounded up.
@@ -159,29 +156,5 @@ func decode(token string) ([]byte, bool) {
 	if len(token) != Size {
 		return nil, false
 	}
-	var folded [Size]byte
-	for i := range folded {
-		folded[i] = fold[token[i]]
-	}
-	b := make([]byte, bodySize+macSize)
-	n, err := encoding.Decode(b, folded[:])
-	return b, err == nil && n == len(b)
+	return crockford.Decode(token)
 }
-
-// fold maps each byte that a token may be written with to the symbol it stands
-// for, and every other byte to 0.
-var fold = func() (to [256]byte) {
-	for _, c := range []byte(symbols) {
-		to[c] = c
-		if 'a' <= c && c <= 'z' {
-			to[c-'a'+'A'] = c
-		}
-	}
-	for _, c := range []byte("oO") {
-		to[c] = '0'
-	}
-	for _, c := range []byte("iIlL") {
-		to[c] = '1'
-	}
-	return to
-}()

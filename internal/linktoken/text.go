@@ -4,6 +4,8 @@ import (
 	"html"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/ticketkit/ticket/internal/crockford"
 )
 
 // Text finds tokens in text.
@@ -27,7 +29,7 @@ func (x Text) Cut(s string) string {
 	var out strings.Builder
 	kept := 0 // s[:kept] is in out
 	for i := 0; i < len(s); {
-		if fold[s[i]] == 0 {
+		if crockford.Value(s[i]) < 0 {
 			i++
 			continue
 		}
@@ -52,7 +54,7 @@ const partSize = 8
 // be found by trying: a run of symbols with a digit among them.
 func (x Text) HasPart(s string) bool {
 	for i := 0; i < len(s); i++ {
-		if fold[s[i]] == 0 {
+		if crockford.Value(s[i]) < 0 {
 			continue
 		}
 		end, n := x.run(s, i)
@@ -71,7 +73,7 @@ func (x Text) cutRun(out *strings.Builder, s string, i, end, kept int) int {
 	var found []byte
 	var places []int
 	for i < end {
-		if fold[s[i]] != 0 {
+		if crockford.Value(s[i]) >= 0 {
 			found, places = append(found, s[i]), append(places, i)
 			i++
 		} else {
@@ -93,7 +95,7 @@ func (x Text) cutRun(out *strings.Builder, s string, i, end, kept int) int {
 
 // looksLikeToken reports whether the symbols can be a token under a known key.
 func (x Text) looksLikeToken(found []byte) bool {
-	if fold[found[0]] != '0' || strings.IndexByte("456789ab", fold[found[1]]) < 0 {
+	if second := crockford.Value(found[1]); crockford.Value(found[0]) != 0 || second < 4 || second > 11 {
 		return false // another version; most text ends here
 	}
 	b, ok := decode(string(found))
@@ -104,7 +106,7 @@ func (x Text) looksLikeToken(found []byte) bool {
 // it has. What mail programs insert into long lines does not end a run.
 func (x Text) run(s string, i int) (end, n int) {
 	for i < len(s) {
-		if fold[s[i]] != 0 {
+		if crockford.Value(s[i]) >= 0 {
 			i++
 			n++
 			end = i

@@ -158,11 +158,11 @@ const (
 func sheetName(k ticket.Kind, agent bool) string {
 	name := strings.ReplaceAll(string(k), " ", "-")
 	switch {
-	case !agent && slices.Contains(ticket.CustomerKinds(), k):
+	case !agent && slices.Contains(ticket.Kinds(ticket.RoleCustomer), k):
 		return name
-	case agent && slices.Contains(ticket.AgentKinds(), k):
+	case agent && slices.Contains(ticket.Kinds(ticket.RoleAgent), k):
 		return agentPrefix + name
-	case agent && slices.Contains(ticket.CustomerKinds(), k):
+	case agent && slices.Contains(ticket.Kinds(ticket.RoleCustomer), k):
 		return copySheet
 	default:
 		return ""
@@ -171,9 +171,9 @@ func sheetName(k ticket.Kind, agent bool) string {
 
 // allKinds returns every kind once.
 func allKinds() []ticket.Kind {
-	kinds := append(ticket.CustomerKinds(), ticket.AgentKinds()...)
+	kinds := ticket.Kinds(ticket.RoleCustomer | ticket.RoleAgent)
 	slices.Sort(kinds)
-	return slices.Compact(kinds)
+	return kinds
 }
 
 // TemplateError reports a fault of a template.

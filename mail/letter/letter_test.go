@@ -23,6 +23,15 @@ var update = flag.Bool("update", false, "write the golden files")
 
 const number = ticket.Number("7Q4K-92MX-F")
 
+// mustID parses an ID and panics if it is none.
+func mustID(s string) ticket.ID {
+	id, err := ticket.ParseID(s)
+	if err != nil {
+		panic(err)
+	}
+	return id
+}
+
 // about returns a notification of a kind with all its data.
 func about(t *testing.T, k ticket.Kind, role ticket.Role, locale string) ticket.Notification {
 	t.Helper()
@@ -30,8 +39,8 @@ func about(t *testing.T, k ticket.Kind, role ticket.Role, locale string) ticket.
 	require.NoError(t, err)
 	at := time.Date(2026, 7, 2, 9, 4, 5, 0, time.UTC)
 	n := ticket.Notification{
-		ID: ticket.MustParseID("01JZ4Y0000000000000000000A"), Kind: k, Attempt: 1,
-		Ticket: ticket.MustParseID("01JZ4X0000000000000000000B"), Number: number, Seq: 3, At: at,
+		ID: mustID("01JZ4Y0000000000000000000A"), Kind: k, Attempt: 1,
+		Ticket: mustID("01JZ4X0000000000000000000B"), Number: number, Seq: 3, At: at,
 		Subject: "Drucker druckt <leere> Seiten & mehr", Phase: ticket.PhaseInProgress,
 		To:   ticket.Recipient{Role: role, Person: ticket.Person{Name: "Ada Byron", Email: "ada@example.org", Locale: locale}},
 		Zone: zone, StatusLink: "https://help.example.org/t/abc?x=1&y=2",
@@ -72,11 +81,11 @@ type example func(t *testing.T, name string, n ticket.Notification)
 func each(t *testing.T, f example) {
 	t.Helper()
 	for _, locale := range []string{"en", "de"} {
-		for _, k := range ticket.CustomerKinds() {
+		for _, k := range ticket.Kinds(ticket.RoleCustomer) {
 			name := locale + "/" + strings.ReplaceAll(string(k), " ", "-")
 			t.Run(name, func(t *testing.T) { f(t, name, about(t, k, ticket.RoleRequester, locale)) })
 		}
-		for _, k := range ticket.AgentKinds() {
+		for _, k := range ticket.Kinds(ticket.RoleAgent) {
 			name := locale + "/agent-" + string(k)
 			t.Run(name, func(t *testing.T) { f(t, name, about(t, k, ticket.RoleAgent, locale)) })
 		}
@@ -253,7 +262,7 @@ func TestHostileInput(t *testing.T) {
 // Unknown values leave no gaps in the text.
 func TestUnknownValuesLeaveNoGaps(t *testing.T) {
 	l := newLetters(t, letter.Config{})
-	for _, k := range ticket.CustomerKinds() {
+	for _, k := range ticket.Kinds(ticket.RoleCustomer) {
 		got, err := l.Write(ticket.Notification{Kind: k, Number: number, To: ticket.Recipient{Role: ticket.RoleRequester}})
 		require.NoError(t, err)
 		require.Equal(t, "[7Q4K-92MX-F] Request", got.Subject)
@@ -405,8 +414,8 @@ func TestWriteReportsAFailingTemplate(t *testing.T) {
 
 func TestCheckReportsKindsWithoutTemplates(t *testing.T) {
 	l := newLetters(t, letter.Config{})
-	require.NoError(t, l.Check(ticket.CustomerKinds()))
-	require.NoError(t, l.Check(ticket.AgentKinds()))
+	require.NoError(t, l.Check(ticket.Kinds(ticket.RoleCustomer)))
+	require.NoError(t, l.Check(ticket.Kinds(ticket.RoleAgent)))
 	require.EqualError(t, l.Check([]ticket.Kind{ticket.KindEvent, ticket.KindSolved}), `letter: the kind "event" has no template`)
 	_, err := l.Write(ticket.Notification{Kind: ticket.KindAssigned, Number: number, To: ticket.Recipient{Role: ticket.RoleRequester}})
 	require.ErrorContains(t, err, `the kind "assigned" has no template`)
@@ -452,7 +461,7 @@ func FuzzWrite(f *testing.F) {
 	f.Add("Printer", "words", "Ada", "https://example.org", "de-CH", "a.png", int64(5), uint8(3), false)
 	f.Add("\r\n", "<script>", "\u202e", "javascript:x", "x-y-z", "\x00", int64(-1), uint8(9), true)
 	f.Fuzz(func(t *testing.T, subject, words, name, link, locale, file string, size int64, kind uint8, agent bool) {
-		kinds := ticket.CustomerKinds()
+		kinds := ticket.Kinds(ticket.RoleCustomer)
 		n := ticket.Notification{
 			Kind: kinds[int(kind)%len(kinds)], Number: number, Subject: subject, Message: ticket.Message(words), Writer: name, With: name, StatusLink: link,
 			To: ticket.Recipient{Role: ticket.RoleRequester, Person: ticket.Person{Name: name, Locale: locale}}, At: time.Unix(size%1e12, 0),

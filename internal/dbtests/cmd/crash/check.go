@@ -223,7 +223,7 @@ func (c *checking) history(ctx context.Context, id ticket.ID) error {
 			}
 		}
 		after := ticket.Apply(t, e)
-		want := deliveries(t, after, e, i == 0 && len(list) > 1 && list[1].Set.Resolution != nil && *list[1].Set.Resolution == ticket.FirstContact)
+		want := deliveries(t, after, e, i == 0 && len(list) > 1 && list[1].Set.Resolution != nil && *list[1].Set.Resolution == "first contact")
 		have := c.deliveries[place{id, e.Seq}]
 		delete(c.deliveries, place{id, e.Seq})
 		slices.Sort(want)
