@@ -81,8 +81,8 @@ func TestMachinesMoveNothingInAWorkflowOfOnesOwn(t *testing.T) {
 			{Name: "over", Phase: ticket.PhaseSolved, Final: true},
 		},
 		Transitions: []ticket.Transition{
-			{Action: "write", From: []ticket.Status{"in", "again"}, To: "again", By: ticket.RoleCustomer | ticket.RoleAgent, Assign: ticket.AssignActor, Needs: ticket.NeedMessage},
-			{Action: "write", From: []ticket.Status{"over"}, To: "again", By: ticket.RoleCustomer, Needs: ticket.NeedMessage, Within: time.Hour, FollowUp: true},
+			{Action: "write", From: []ticket.Status{"in", "again"}, To: "again", By: ticket.RoleCustomer | ticket.RoleAgent, Assign: ticket.AssignActor, Needs: ticket.Inputs{Message: true}},
+			{Action: "write", From: []ticket.Status{"over"}, To: "again", By: ticket.RoleCustomer, Needs: ticket.Inputs{Message: true}, Within: time.Hour, FollowUp: true},
 			{Action: "finish", From: []ticket.Status{"in", "again"}, To: "over", By: ticket.RoleAgent | ticket.RoleSystem},
 		},
 	}.MustCompile(nil)

@@ -196,7 +196,7 @@ func (d *Decision) staysBehind() bool {
 	if list := d.Workflow.edges[edgeKey{ActionReply, d.Role, d.To}]; len(list) == 1 {
 		tr.Guards, tr.Needs = list[0].Guards, list[0].Needs
 	}
-	tr.From, tr.By, tr.Needs = []Status{d.To.Status}, d.Role, tr.Needs|NeedWords
+	tr.From, tr.By, tr.Needs.Words = []Status{d.To.Status}, d.Role, true
 	d.Transition = tr
 	return true
 }

@@ -3,6 +3,7 @@ package ticket
 import (
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -56,7 +57,7 @@ type Transition struct {
 
 	Level  LevelMove  `json:"level,omitempty"`
 	By     Role       `json:"by,omitempty"`     // none: Agents
-	Needs  Need       `json:"needs,omitempty"`  // what the action must bring
+	Needs  Inputs     `json:"needs,omitzero"`   // what the action must bring
 	Guards []string   `json:"guards,omitempty"` // all must agree; see Guards
 	Assign Assignment `json:"assign,omitempty"` // who has the ticket afterwards
 
@@ -91,51 +92,89 @@ const (
 	AssignNobody      Assignment = "nobody"          // nobody
 )
 
-// Need is a set of fields of an [Action]: what it must bring, or may.
-type Need uint16
+// Inputs names fields of an [Action]: those that a rule needs, or those that it
+// takes. A field of Inputs is true where the field of the action with the same
+// name is meant. So a template can say {{if .Takes.Message}}. Values compare
+// with ==.
+//
+// [Transition].Needs may have the first six only. The others follow from the
+// action, and only the Needs and Takes of a [Choice] have them.
+//
+// The text form, which JSON has as well, is the names of the fields that are
+// true, in this order, in lower case and with blanks between them, such as
+// "note queue". NoteAttachments is "note_attachments" there.
+type Inputs struct {
+	Message  bool // Action.Message
+	Words    bool // Action.Message or Action.Attachments: one of them is enough
+	Note     bool // Action.Note
+	Reason   bool // Action.Reason
+	Queue    bool // Action.Queue
+	Assignee bool // Action.Assignee
 
-// The needs. A transition names any of the first six; the others follow from what
-// it does, and stand in a [Choice].
-const (
-	NeedMessage  Need = 1 << iota // Action.Message
-	NeedWords                     // Action.Message or an attachment
-	NeedNote                      // Action.Note
-	NeedReason                    // Action.Reason
-	NeedQueue                     // Action.Queue
-	NeedAssignee                  // Action.Assignee
-
-	NeedAttachments     // Action.Attachments
-	NeedNoteAttachments // Action.NoteAttachments
-	NeedLevel           // Action.Level
-	NeedStatus          // Action.Status
-	NeedUntil           // Action.Until
-	NeedTicket          // Action.Ticket
-	NeedRelation        // Action.Relation
-	NeedDraft           // Action.Draft
-	NeedEdit            // Action.Edit
-	needEnd
-
-	ruleNeeds = NeedAttachments - 1 // those of a transition
-)
-
-var needNames = []string{"message", "words", "note", "reason", "queue", "assignee",
-	"attachments", "note_attachments", "level", "status", "until", "ticket", "relation", "draft", "edit"}
-
-// String lists the needs, such as "note, queue".
-func (n Need) String() string { return flagString(n, needNames, ", ") }
-
-// MarshalText writes the names with blanks between them.
-func (n Need) MarshalText() ([]byte, error) {
-	if n >= needEnd {
-		return nil, invalid("needs", "is not a set of known needs")
-	}
-	return []byte(flagString(n, needNames, " ")), nil
+	Attachments     bool // Action.Attachments
+	NoteAttachments bool // Action.NoteAttachments
+	Level           bool // Action.Level
+	Status          bool // Action.Status
+	Until           bool // Action.Until
+	Ticket          bool // Action.Ticket
+	Relation        bool // Action.Relation
+	Draft           bool // Action.Draft
+	Edit            bool // Action.Edit
 }
 
-// UnmarshalText reads what MarshalText writes.
-func (n *Need) UnmarshalText(text []byte) error {
-	v, err := flagParse(string(text), needNames, "needs")
-	*n = Need(v)
+// ruleInputs are the fields that Transition.Needs may have.
+var ruleInputs = Inputs{Message: true, Words: true, Note: true, Reason: true, Queue: true, Assignee: true}
+
+// inputNames are the names of the text form, in the order of the fields.
+var inputNames = [...]string{"message", "words", "note", "reason", "queue", "assignee",
+	"attachments", "note_attachments", "level", "status", "until", "ticket", "relation", "draft", "edit"}
+
+// fields returns the fields of n in the order of inputNames.
+func (n *Inputs) fields() [len(inputNames)]*bool {
+	return [...]*bool{&n.Message, &n.Words, &n.Note, &n.Reason, &n.Queue, &n.Assignee,
+		&n.Attachments, &n.NoteAttachments, &n.Level, &n.Status, &n.Until, &n.Ticket, &n.Relation, &n.Draft, &n.Edit}
+}
+
+// without returns the fields that n has and m has not.
+func (n Inputs) without(m Inputs) Inputs {
+	drop := m.fields()
+	for i, f := range n.fields() {
+		*f = *f && !*drop[i]
+	}
+	return n
+}
+
+// or returns the fields that n or m has.
+func (n Inputs) or(m Inputs) Inputs {
+	more := m.fields()
+	for i, f := range n.fields() {
+		*f = *f || *more[i]
+	}
+	return n
+}
+
+func (n Inputs) text(sep string) string {
+	var names []string
+	for i, f := range n.fields() {
+		if *f {
+			names = append(names, inputNames[i])
+		}
+	}
+	return strings.Join(names, sep)
+}
+
+// String lists the names of the fields that are true, such as "note, queue".
+func (n Inputs) String() string { return n.text(", ") }
+
+// MarshalText writes the text form; see [Inputs].
+func (n Inputs) MarshalText() ([]byte, error) { return []byte(n.text(" ")), nil }
+
+// UnmarshalText reads the text form. An unknown name is an [*InvalidError].
+func (n *Inputs) UnmarshalText(text []byte) error {
+	bits, err := flagParse(string(text), inputNames[:], "needs")
+	for i, f := range n.fields() {
+		*f = bits&(1<<i) != 0
+	}
 	return err
 }
 

@@ -175,8 +175,8 @@ func (c *compiler) details(where string, t *Transition) {
 	if t.By&^RoleAny != 0 {
 		c.fault(where, "by has a role that is not known")
 	}
-	if t.Needs&^ruleNeeds != 0 {
-		c.fault(where, "needs has one that is not for a transition: it names any of %s", ruleNeeds)
+	if t.Needs.without(ruleInputs) != (Inputs{}) {
+		c.fault(where, "needs has one that is not for a transition: it names any of %s", ruleInputs)
 	}
 	if t.Within < 0 || t.FollowUp && t.Within == 0 {
 		c.fault(where, "within must be a positive time, which a follow-up needs")
@@ -279,7 +279,7 @@ func (c *compiler) timers() {
 		}
 		for l := 1; l <= c.w.spec.Levels; l++ {
 			if !slices.ContainsFunc(c.w.edges[edgeKey{s.Then, RoleSystem, State{s.Name, l}}], func(t *Transition) bool {
-				return t.Needs == 0 && t.To != "" && !t.Chosen && !t.FollowUp
+				return t.Needs == (Inputs{}) && t.To != "" && !t.Chosen && !t.FollowUp
 			}) {
 				c.fault(fmt.Sprintf("statuses[%d]", i), "then: the system cannot %s from %q at level %d", s.Then, s.Name, l)
 				break

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -245,7 +246,7 @@ func small() WorkflowSpec {
 		Statuses: []StatusSpec{{Name: "in", Phase: PhaseReceived}, {Name: "work", Phase: PhaseInProgress, Then: "finish", After: time.Hour}, {Name: "out", Phase: PhaseClosed, Final: true}},
 		Transitions: []Transition{
 			{Action: "begin", From: []Status{"in"}, To: "work"},
-			{Action: ActionEscalate, From: []Status{"work"}, To: "in", Level: LevelUp, Needs: NeedNote},
+			{Action: ActionEscalate, From: []Status{"work"}, To: "in", Level: LevelUp, Needs: Inputs{Note: true}},
 			{Action: "finish", From: []Status{"work"}, To: "out", By: RoleAgent | RoleSystem, Guards: []string{"ok"}},
 		},
 	}
@@ -283,7 +284,7 @@ func TestCompileFindsEveryFault(t *testing.T) {
 		"no level there":     {func(s *WorkflowSpec) { s.Transitions[1].Levels = []int{2} }, "leads nowhere"},
 		"assignment":         {func(s *WorkflowSpec) { s.Transitions[0].Assign = "x" }, `assignment "x"`},
 		"role":               {func(s *WorkflowSpec) { s.Transitions[0].By = 128 }, "a role that is not known"},
-		"need":               {func(s *WorkflowSpec) { s.Transitions[0].Needs = 128 }, "needs has one"},
+		"need":               {func(s *WorkflowSpec) { s.Transitions[0].Needs.Level = true }, "needs has one"},
 		"within":             {func(s *WorkflowSpec) { s.Transitions[0].Within = -1 }, "within must be"},
 		"follow-up":          {func(s *WorkflowSpec) { s.Transitions[0].FollowUp = true }, "within must be"},
 		"unknown guard":      {func(s *WorkflowSpec) { s.Transitions[0].Guards = []string{"x"} }, `guard "x" is not known`},
@@ -468,6 +469,31 @@ func TestWorkflowJSON(t *testing.T) {
 			require.ErrorIs(t, err, ErrInvalid)
 		})
 	}
+}
+
+// The text form of Inputs has a name for each field, and reads back the same.
+func TestInputsText(t *testing.T) {
+	typ := reflect.TypeFor[Inputs]()
+	require.Equal(t, typ.NumField(), len(inputNames))
+	var all Inputs
+	for i := range typ.NumField() {
+		var one Inputs
+		reflect.ValueOf(&one).Elem().Field(i).SetBool(true)
+		b, err := json.Marshal(Transition{Action: "x", Needs: one})
+		require.NoError(t, err)
+		require.JSONEq(t, fmt.Sprintf(`{"action":"x","from":null,"needs":%q}`, inputNames[i]), string(b))
+		require.Equal(t, strings.ToLower(typ.Field(i).Name), strings.ReplaceAll(inputNames[i], "_", ""))
+		back := all
+		require.NoError(t, back.UnmarshalText([]byte(inputNames[i])))
+		require.Equal(t, one, back, "what was there before does not stay")
+		all = all.or(one)
+		require.Equal(t, Inputs{}, one.without(all))
+	}
+	text, err := all.MarshalText()
+	require.NoError(t, err)
+	require.Equal(t, strings.Join(inputNames[:], " "), string(text))
+	require.Equal(t, "note, queue", Inputs{Queue: true, Note: true}.String())
+	require.ErrorIs(t, all.UnmarshalText([]byte("note gold")), ErrInvalid)
 }
 
 func TestSpecIsACopy(t *testing.T) {

@@ -35,9 +35,9 @@ func returns() ticket.WorkflowSpec {
 		},
 		Transitions: []ticket.Transition{
 			{Action: "inspect", From: []ticket.Status{"received"}, To: "inspecting", Assign: ticket.AssignActor},
-			{Action: ticket.ActionEscalate, From: []ticket.Status{"inspecting"}, To: "received", Level: ticket.LevelUp, Needs: ticket.NeedNote, Assign: ticket.AssignNobody},
+			{Action: ticket.ActionEscalate, From: []ticket.Status{"inspecting"}, To: "received", Level: ticket.LevelUp, Needs: ticket.Inputs{Note: true}, Assign: ticket.AssignNobody},
 			{Action: "refund", From: []ticket.Status{"inspecting"}, To: "refunded", Guards: []string{"within-90-days"}},
-			{Action: "refuse", From: []ticket.Status{"inspecting"}, To: "refused", Needs: ticket.NeedMessage},
+			{Action: "refuse", From: []ticket.Status{"inspecting"}, To: "refused", Needs: ticket.Inputs{Message: true}},
 		},
 	}
 }
