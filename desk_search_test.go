@@ -169,7 +169,7 @@ func TestCounts(t *testing.T) {
 	_, err := k.desk.Counts(t.Context(), ada)
 	var refused *ticket.RefusedError
 	require.ErrorAs(t, err, &refused)
-	require.Equal(t, ticket.WhyRole, refused.Why)
+	require.Equal(t, "role", refused.Why)
 	require.EqualError(t, err, `ticket: "counts" refused: not for customers (possible by agent, system)`)
 	_, err = k.desk.Counts(t.Context(), ticket.Actor{})
 	require.ErrorIs(t, err, ticket.ErrInvalid)

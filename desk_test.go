@@ -391,7 +391,7 @@ func TestMergeAndUnmerge(t *testing.T) {
 	err = k.refusal(lin, two, ticket.Action{Name: ticket.ActionReopen, Note: "n"}, ticket.ErrRefused)
 	var refused *ticket.RefusedError
 	require.ErrorAs(t, err, &refused)
-	require.Equal(t, ticket.WhyMerged, refused.Why)
+	require.Equal(t, "merged", refused.Why)
 	require.Equal(t, one.ID, refused.Into)
 	k.do(lin, two, ticket.Action{Name: ticket.ActionNote, Note: "still possible"})
 

@@ -97,21 +97,18 @@ func invalid(field, format string, args ...any) error {
 	return &InvalidError{Field: field, Reason: fmt.Sprintf(format, args...)}
 }
 
-// Why says in one word for which rule an action was refused.
-type Why string
-
-// The rules an action can be refused for.
+// The values of RefusedError.Why. Applications compare with the words.
 const (
-	WhyUnknown    Why = "unknown" // the workflow has no such action
-	WhyState      Why = "state"   // not from this status or level
-	WhyRole       Why = "role"    // not by this kind of actor
-	WhyLevel      Why = "level"   // the agent does not serve the ticket's level
-	WhyQueue      Why = "queue"   // the agent does not serve the ticket's queue
-	WhyWindow     Why = "window"  // too late
-	WhyGuard      Why = "guard"   // a guard of the workflow said no
-	WhyPolicy     Why = "policy"  // the host's policy said no
-	WhyMerged     Why = "merged"  // the ticket was merged into another one
-	WhyStatusLink Why = "link"    // the status link does not allow it
+	whyUnknown    = "unknown"
+	whyState      = "state"
+	whyRole       = "role"
+	whyLevel      = "level"
+	whyQueue      = "queue"
+	whyWindow     = "window"
+	whyGuard      = "guard"
+	whyPolicy     = "policy"
+	whyMerged     = "merged"
+	whyStatusLink = "link"
 )
 
 // StatusLinkError is the data of [ErrStatusLink]. Only of a link that is genuine it says that
@@ -132,18 +129,32 @@ func (e *StatusLinkError) Is(target error) bool { return target == ErrStatusLink
 
 func isNotFound(err error) bool { return errors.Is(err, ErrNotFound) }
 
-// RefusedError is the data of [ErrRefused] and [ErrUnknownAction]: which rule
+// RefusedError is the data of [ErrRefused] and [ErrUnknownAction]: the rule that
 // refused the action, who could do it instead and from where.
 type RefusedError struct {
 	Action ActionName
-	State  State    // where the ticket stands
-	Role   Role     // as whom the actor asked; 0: neither requester nor follower of this ticket
-	Why    Why      // which rule
-	Detail string   // the rule in words
-	By     Role     // who may do this action at all
-	From   []Status // the statuses it may be done from, sorted
-	Into   ID       // where the ticket was merged into, when Why is WhyMerged
-	Err    error    // what the guard or the policy said
+	State  State // of the ticket
+	Role   Role  // of the actor for this ticket; 0: neither requester nor follower of it
+
+	// Why names the rule in one word:
+	//
+	//	"unknown"  the workflow has no such action
+	//	"state"    not from this status or level
+	//	"role"     not by this kind of actor
+	//	"level"    the agent does not serve the ticket's level
+	//	"queue"    the agent does not serve the ticket's queue
+	//	"window"   too late
+	//	"guard"    a guard of the workflow refused it
+	//	"policy"   the application's policy refused it
+	//	"merged"   the ticket was merged into another one
+	//	"link"     the status link does not allow it
+	Why string
+
+	Detail string   // the rule in a sentence
+	By     Role     // the roles that may do this action at all
+	From   []Status // the statuses from which it is possible, sorted
+	Into   ID       // the ticket that this one was merged into, where Why is "merged"
+	Err    error    // the error of the guard or the policy
 }
 
 func (e *RefusedError) Error() string {
@@ -160,14 +171,14 @@ func (e *RefusedError) why() string {
 	if e.Err != nil {
 		fmt.Fprintf(&b, ": %v", e.Err)
 	}
-	if e.Why == WhyState && len(e.From) > 0 && !slices.Contains(e.From, e.State.Status) {
+	if e.Why == whyState && len(e.From) > 0 && !slices.Contains(e.From, e.State.Status) {
 		from := make([]string, len(e.From))
 		for i, s := range e.From {
 			from[i] = string(s)
 		}
 		fmt.Fprintf(&b, " (possible from %s by %s)", strings.Join(from, ", "), e.By)
 	}
-	if e.Why == WhyRole && e.By != 0 {
+	if e.Why == whyRole && e.By != 0 {
 		fmt.Fprintf(&b, " (possible by %s)", e.By)
 	}
 	return b.String()
@@ -176,7 +187,7 @@ func (e *RefusedError) why() string {
 // Is reports whether target is [ErrRefused], or [ErrUnknownAction] where the
 // workflow has no such action.
 func (e *RefusedError) Is(target error) bool {
-	return target == ErrRefused || target == ErrUnknownAction && e.Why == WhyUnknown
+	return target == ErrRefused || target == ErrUnknownAction && e.Why == whyUnknown
 }
 
 func (e *RefusedError) Unwrap() error { return e.Err }
@@ -214,20 +225,18 @@ func (e *ConflictError) Error() string {
 // Is reports whether target is [ErrConflict].
 func (e *ConflictError) Is(target error) bool { return target == ErrConflict }
 
-// What can be a duplicate; see [DuplicateError].
-const (
-	DuplicateID       = "id"
-	DuplicateNumber   = "number"
-	DuplicateKey      = "key"
-	DuplicateDelivery = "delivery"
-)
+// duplicateKey is the only value of DuplicateError.What that the desk looks for.
+const duplicateKey = "key"
 
 // DuplicateError is the data of [ErrDuplicate].
 type DuplicateError struct {
-	What string // DuplicateID, DuplicateNumber, DuplicateKey or DuplicateDelivery
-	// Reused says that an idempotency key came back with a different request
-	// than the one it was first used for, which is a mistake of the caller. The
-	// desk sets it; a store does not know, and leaves it false.
+	// What is taken: "id" and "number" of a ticket, "key" for an idempotency key,
+	// "delivery" for the ID of a delivery.
+	What string
+
+	// Reused is true where an idempotency key was used again with a different
+	// request, which is a bug in the caller. Only the desk sets it; stores leave it
+	// false.
 	Reused bool
 }
 

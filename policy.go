@@ -19,7 +19,7 @@ type Policy interface {
 // may asks the desk's policy.
 func (d *Desk) may(a Actor, t Ticket, action ActionName) error {
 	if err := d.cfg.Policy.MayDo(a, t, action); err != nil {
-		return &RefusedError{Action: action, State: t.State(), Role: a.RoleOn(t), Why: WhyPolicy, Detail: "not allowed by the policy", Err: err}
+		return &RefusedError{Action: action, State: t.State(), Role: a.RoleOn(t), Why: whyPolicy, Detail: "not allowed by the policy", Err: err}
 	}
 	return nil
 }

@@ -88,34 +88,34 @@ func TestDefaultWorkflowRefusesNonsense(t *testing.T) {
 		state State
 		actor Actor
 		act   ActionName
-		why   Why
+		why   string
 	}{
-		{"a closed ticket is not escalated", State{StatusClosed, 1}, Agent("lin", 1), ActionEscalate, WhyState},
-		{"a requester does not resolve", State{StatusOpen, 1}, Requester(adaP), ActionResolve, WhyRole},
-		{"a requester confirms only what is resolved", State{StatusOpen, 1}, Requester(adaP), ActionConfirm, WhyState},
-		{"a follower does not confirm", State{StatusResolved, 1}, Requester(bobP), ActionConfirm, WhyRole},
-		{"a stranger does not reply", State{StatusOpen, 1}, Requester(Person{ID: "x"}), ActionReply, WhyRole},
-		{"an agent of level 1 does not act on level 3", State{StatusOpen, 3}, Agent("lin", 1), ActionResolve, WhyLevel},
-		{"nor write a note there", State{StatusOpen, 3}, Agent("lin", 1), ActionNote, WhyLevel},
-		{"an agent without a level acts nowhere", State{StatusOpen, 1}, Agent("lin"), ActionTake, WhyLevel},
-		{"an agent of another queue does not act", State{StatusOpen, 1}, Agent("lin", 1).Serving("software"), ActionTake, WhyQueue},
-		{"a system does not answer customers", State{StatusOpen, 1}, System("bot"), ActionReply, WhyRole},
-		{"nobody does not act", State{StatusOpen, 1}, Actor{}, ActionTake, WhyRole},
-		{"level 3 is the top", State{StatusOpen, 3}, Agent("eve", 3), ActionEscalate, WhyState},
-		{"level 1 is the bottom", State{StatusOpen, 1}, Agent("lin", 1), ActionHandBack, WhyState},
-		{"what was not merged is not unmerged", State{StatusClosed, 1}, Agent("lin", 1), ActionUnmerge, WhyState},
-		{"there is no such action", State{StatusOpen, 1}, Agent("lin", 1), "frobnicate", WhyUnknown},
-		{"open is no action to do", State{StatusOpen, 1}, Agent("lin", 1), ActionOpen, WhyUnknown},
+		{"a closed ticket is not escalated", State{StatusClosed, 1}, Agent("lin", 1), ActionEscalate, whyState},
+		{"a requester does not resolve", State{StatusOpen, 1}, Requester(adaP), ActionResolve, whyRole},
+		{"a requester confirms only what is resolved", State{StatusOpen, 1}, Requester(adaP), ActionConfirm, whyState},
+		{"a follower does not confirm", State{StatusResolved, 1}, Requester(bobP), ActionConfirm, whyRole},
+		{"a stranger does not reply", State{StatusOpen, 1}, Requester(Person{ID: "x"}), ActionReply, whyRole},
+		{"an agent of level 1 does not act on level 3", State{StatusOpen, 3}, Agent("lin", 1), ActionResolve, whyLevel},
+		{"nor write a note there", State{StatusOpen, 3}, Agent("lin", 1), ActionNote, whyLevel},
+		{"an agent without a level acts nowhere", State{StatusOpen, 1}, Agent("lin"), ActionTake, whyLevel},
+		{"an agent of another queue does not act", State{StatusOpen, 1}, Agent("lin", 1).Serving("software"), ActionTake, whyQueue},
+		{"a system does not answer customers", State{StatusOpen, 1}, System("bot"), ActionReply, whyRole},
+		{"nobody does not act", State{StatusOpen, 1}, Actor{}, ActionTake, whyRole},
+		{"level 3 is the top", State{StatusOpen, 3}, Agent("eve", 3), ActionEscalate, whyState},
+		{"level 1 is the bottom", State{StatusOpen, 1}, Agent("lin", 1), ActionHandBack, whyState},
+		{"what was not merged is not unmerged", State{StatusClosed, 1}, Agent("lin", 1), ActionUnmerge, whyState},
+		{"there is no such action", State{StatusOpen, 1}, Agent("lin", 1), "frobnicate", whyUnknown},
+		{"open is no action to do", State{StatusOpen, 1}, Agent("lin", 1), ActionOpen, whyUnknown},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := w.Decide(Decision{Ticket: ticketIn(c.state), Actor: c.actor, Action: Action{Name: c.act, Message: "m", Note: "n"}, Now: t0})
 			require.ErrorIs(t, err, ErrRefused)
-			require.Equal(t, c.why == WhyUnknown, errors.Is(err, ErrUnknownAction))
+			require.Equal(t, c.why == whyUnknown, errors.Is(err, ErrUnknownAction))
 			var data *RefusedError
 			require.ErrorAs(t, err, &data)
 			require.Equal(t, c.why, data.Why, err.Error())
 			require.Equal(t, c.state, data.State)
-			if c.why != WhyUnknown {
+			if c.why != whyUnknown {
 				require.NotZero(t, data.By)
 				require.NotEmpty(t, data.From)
 			}

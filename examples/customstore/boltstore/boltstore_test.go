@@ -132,10 +132,10 @@ func TestNothingIsLeftBehind(t *testing.T) {
 	require.NoError(t, commit(0, id, 1, delivery, "a"))
 	var dup *ticket.DuplicateError
 	for want, err := range map[string]error{
-		ticket.DuplicateKey:      commit(0, id, 1, delivery, "a"),
-		ticket.DuplicateID:       commit(0, id, 1, delivery, "b"),
-		ticket.DuplicateNumber:   commit(0, id2, 1, delivery, "b"),
-		ticket.DuplicateDelivery: commit(7, id, 1, delivery, "b"), // before the conflict
+		"key":      commit(0, id, 1, delivery, "a"),
+		"id":       commit(0, id, 1, delivery, "b"),
+		"number":   commit(0, id2, 1, delivery, "b"),
+		"delivery": commit(7, id, 1, delivery, "b"), // before the conflict
 	} {
 		require.ErrorAs(t, err, &dup)
 		assert.Equal(t, want, dup.What)
