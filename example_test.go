@@ -564,7 +564,7 @@ func ExampleVerify() {
 	}
 	fmt.Println(ticket.Verify(events))
 
-	events[0] = events[0].Erase(ticket.GroupPublicContent)
+	events[0] = events[0].Erase(ticket.Groups{PublicContent: true})
 	fmt.Printf("%q %v\n", events[0].Message, ticket.Verify(events))
 
 	events[1].By.ID = "eve"

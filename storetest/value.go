@@ -276,8 +276,8 @@ func valueFields(k *kit) {
 func valueErased(k *kit) {
 	f := plainly()
 	c := k.opened(acme, f.event, f.event, f.event, f.event)
-	all := ticket.GroupPublicContent | ticket.GroupInternalContent | ticket.GroupIdentities
-	for i, g := range []ticket.Group{ticket.GroupPublicContent, ticket.GroupInternalContent, ticket.GroupIdentities, all} {
+	all := ticket.Groups{PublicContent: true, InternalContent: true, Identities: true}
+	for i, g := range []ticket.Groups{{PublicContent: true}, {InternalContent: true}, {Identities: true}, all} {
 		c.Events[i] = c.Events[i].Erase(g)
 	}
 	t, err := ticket.Replay(c.Events)

@@ -415,8 +415,8 @@ func TestImportWithTx(t *testing.T) {
 // From each database to the next, and back.
 func TestMove(t *testing.T) {
 	list := histories(250)
-	list[7][0] = list[7][0].Erase(ticket.GroupPublicContent | ticket.GroupIdentities)
-	list[3][2] = list[3][2].Erase(ticket.GroupInternalContent)
+	list[7][0] = list[7][0].Erase(ticket.Groups{PublicContent: true, Identities: true})
+	list[3][2] = list[3][2].Erase(ticket.Groups{InternalContent: true})
 	from, _ := modernc.open(t)
 	_, err := from.Import(t.Context(), all(list))
 	require.NoError(t, err)
