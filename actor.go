@@ -63,8 +63,9 @@ const (
 	RoleAgent                      // those who work on tickets
 	RoleSystem                     // the host's own processes, and the desk's timers
 
-	RoleCustomer = RoleRequester | RoleFollower          // everybody with the customer's view
-	RoleAny      = RoleCustomer | RoleAgent | RoleSystem // all of them
+	RoleCustomer = RoleRequester | RoleFollower // everybody with the customer's view
+
+	everyRole = RoleCustomer | RoleAgent | RoleSystem
 )
 
 var roleNames = []string{"requester", "follower", "agent", "system"} // in the order of the bits
@@ -74,7 +75,7 @@ func (r Role) String() string { return flagString(uint8(r), roleNames, ", ") }
 
 // MarshalText writes the names with blanks between them.
 func (r Role) MarshalText() ([]byte, error) {
-	if r&^RoleAny != 0 {
+	if r&^everyRole != 0 {
 		return nil, invalid("role", "is not a set of known roles")
 	}
 	return []byte(flagString(uint8(r), roleNames, " ")), nil

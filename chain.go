@@ -117,12 +117,9 @@ type Chain struct {
 	Key []byte
 }
 
-// Verify checks a whole history, from event 1 on, with no key. It returns nil or
-// a [*ChainError] that names the first event that was altered, removed, inserted
-// or reordered. See [Chain] for what it cannot show.
-func Verify(events []Event) error { return Chain{}.Verify(events) }
-
-// Verify is [Verify] with the chain's key.
+// Verify checks a whole history, from event 1 on, under the chain's key. It
+// returns nil or a [*ChainError] for the first event that was altered, removed,
+// inserted or reordered. [Chain] says which changes it cannot detect.
 func (c Chain) Verify(events []Event) error {
 	if len(events) == 0 {
 		return nil

@@ -41,7 +41,7 @@ func TestAmendTouchesNoTimeAndNoTimer(t *testing.T) {
 				if over.IsZero() {
 					over = before.Closed
 				}
-				k.clock.Set(over.Add(ticket.ReopenWindow - time.Minute))
+				k.clock.Set(over.Add(reopenWindow - time.Minute))
 				reply := ticket.Action{Name: ticket.ActionReply, Message: "again"}
 				require.Equal(t, tk.ID, k.do(ada, tk, reply).ID)
 				for _, act := range ends {
@@ -49,7 +49,7 @@ func TestAmendTouchesNoTimeAndNoTimer(t *testing.T) {
 				}
 				from := k.clock.Now()
 				k.do(super, tk, ticket.Action{Name: ticket.ActionAmend, Status: to, Note: "n"})
-				k.clock.Set(from.Add(ticket.ReopenWindow + time.Minute))
+				k.clock.Set(from.Add(reopenWindow + time.Minute))
 				require.NotEqual(t, tk.ID, k.do(ada, tk, reply).ID)
 			})
 		}

@@ -34,7 +34,7 @@ import (
 // own ancestor.
 //
 // Errors: [ErrNotFound] for a ticket the actor may not know of, [ErrRefused]
-// and [ErrUnknownAction] by the workflow or the policy, [ErrInvalid] by the
+// by the workflow or the policy, [ErrInvalid] by the
 // content, [ErrStale] by a pinned version, [ErrConflict] where deciding again
 // did not help, [ErrDuplicate] for a key that was used for something else,
 // [ErrWorkflow] where the desk does not hold the ticket's workflow, [ErrStatusLink] for

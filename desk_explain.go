@@ -138,7 +138,7 @@ func (d *Desk) choice(w *Workflow, a Actor, t Ticket, act Action) Choice {
 			c.Takes = c.Takes.or(other.takes())
 		}
 	}
-	if !followUp && !dec.Transition.Chosen && dec.Transition.Level == LevelStay && act.Name != ActionUnmerge {
+	if !followUp && !dec.Transition.Chosen && dec.Transition.Level == "" && act.Name != ActionUnmerge {
 		c.To = dec.To
 	}
 	return c

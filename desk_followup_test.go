@@ -28,7 +28,7 @@ func (k *kit) over(dr ticket.Draft) ticket.Ticket {
 func (k *kit) passed(t ticket.Ticket) {
 	k.Helper()
 	k.do(super, t, ticket.Action{Name: ticket.ActionResolve, Message: "m"})
-	k.clock.Advance(ticket.ReopenWindow + time.Hour)
+	k.clock.Advance(reopenWindow + time.Hour)
 }
 
 func (k *kit) linked(t ticket.Ticket, r ticket.Relation) (list []ticket.ID) {
@@ -273,7 +273,7 @@ func TestLateRepliesUnderAllNumbersOfACaseJoinOneFollowUp(t *testing.T) {
 			k := newKit(t)
 			over := func(tk ticket.Ticket) {
 				k.do(super, tk, ticket.Action{Name: ticket.ActionResolve, Message: "done"})
-				k.clock.Advance(ticket.ReopenWindow + day)
+				k.clock.Advance(reopenWindow + day)
 			}
 			late := func(tk ticket.Ticket) ticket.Ticket {
 				return k.do(ada, tk, ticket.Action{Name: ticket.ActionReply, Message: "again"})

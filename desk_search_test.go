@@ -268,7 +268,7 @@ func TestMaintainHoldsUpNothing(t *testing.T) {
 	running(t, store, &log, func(desk *ticket.Desk) {
 		tk, err := desk.Open(t.Context(), lin, ticket.Draft{Requester: ada.Person, Subject: "s", Solution: "s"})
 		require.NoError(t, err)
-		time.Sleep(ticket.ConfirmWindow + 2*time.Minute)
+		time.Sleep(confirmWindow + 2*time.Minute)
 		synctest.Wait()
 		closed, err := desk.Get(t.Context(), lin, tk.ID)
 		require.NoError(t, err)

@@ -27,6 +27,12 @@ var (
 	cron  = ticket.System("cron")
 )
 
+// The times of the default workflow.
+const (
+	reopenWindow  = 14 * 24 * time.Hour
+	confirmWindow = 7 * 24 * time.Hour
+)
+
 // kit is a desk with a still clock and a recorder.
 type kit struct {
 	*testing.T
@@ -138,7 +144,7 @@ func TestAFullCase(t *testing.T) {
 
 	events := k.events(max, tk)
 	require.Len(t, events, 7)
-	require.NoError(t, ticket.Verify(events))
+	require.NoError(t, ticket.Chain{}.Verify(events))
 
 	for _, ref := range []string{string(tk.Number), strings.ToLower(strings.ReplaceAll(string(tk.Number), "-", " ")), tk.ID.String()} {
 		found, err := k.desk.Find(t.Context(), lin, ref)
@@ -482,7 +488,7 @@ func TestReopenWithinTheWindowAndFollowUpAfterIt(t *testing.T) {
 	require.Zero(t, back.Resolved)
 
 	k.do(lin, tk, ticket.Action{Name: ticket.ActionResolve, Message: "And now."})
-	k.clock.Advance(ticket.ReopenWindow + time.Minute)
+	k.clock.Advance(reopenWindow + time.Minute)
 	next := k.do(bob, tk, ticket.Action{Name: ticket.ActionReply, Message: "It stopped again.", Attachments: []ticket.Attachment{{Name: "log.txt"}}})
 	require.NotEqual(t, tk.ID, next.ID)
 	full := k.get(next)
@@ -502,7 +508,7 @@ func TestReopenWithinTheWindowAndFollowUpAfterIt(t *testing.T) {
 	require.Equal(t, 2, again.Reopened)
 	// Words are needed for a follow-up as for a reply.
 	k.do(lin, tk, ticket.Action{Name: ticket.ActionResolve, Message: "m"})
-	k.clock.Advance(ticket.ReopenWindow + time.Minute)
+	k.clock.Advance(reopenWindow + time.Minute)
 	k.refused(ada, tk, ticket.Action{Name: ticket.ActionReply}, ticket.ErrInvalid)
 }
 
@@ -530,7 +536,7 @@ func TestTimers(t *testing.T) {
 	require.True(t, on.Timer.IsZero())
 
 	k.do(lin.InTenant("acme"), tk, ticket.Action{Name: ticket.ActionResolve, Message: "done"})
-	k.clock.Advance(ticket.ConfirmWindow)
+	k.clock.Advance(confirmWindow)
 	fire(1)
 	closed := k.get(tk)
 	require.Equal(t, ticket.StatusClosed, closed.Status)
@@ -552,7 +558,7 @@ func TestATimerThatLeadsNowhereIsStopped(t *testing.T) {
 				{Action: "begin", From: []ticket.Status{"in"}, To: "wait"},
 				{Action: "end", From: []ticket.Status{"wait"}, To: "out", By: ticket.RoleAgent | ticket.RoleSystem, Guards: []string{"may"}},
 			},
-		}.MustCompile(ticket.Guards{"may": func(ticket.Decision) error {
+		}.MustCompile(map[string]func(ticket.Decision) error{"may": func(ticket.Decision) error {
 			if allow {
 				return nil
 			}

@@ -54,7 +54,7 @@ workflow of one's own is a [WorkflowSpec], checked as a whole by
 # How it holds together
 
 A ticket is the fold of its events ([Apply]), which are numbered 1, 2, 3 … and
-chained by digests ([Chain], [Verify]), so that the past can be read ([Replay],
+chained by digests ([Chain]), so that the past can be read ([Replay],
 [Desk.AsOf]) and trusted.
 
 One pure function decides ([Workflow.Decide]); Do, [Desk.Actions] and

@@ -23,10 +23,6 @@ var (
 	// long, not UTF-8, a missing note. Data: [*InvalidError].
 	ErrInvalid = errors.New("ticket: invalid")
 
-	// ErrUnknownAction: the workflow has no such action. Such an error is
-	// ErrRefused as well. Data: [*RefusedError].
-	ErrUnknownAction = errors.New("ticket: unknown action")
-
 	// ErrRefused: not this action, or not now, not here, not for this actor.
 	// Data: [*RefusedError].
 	ErrRefused = errors.New("ticket: refused")
@@ -129,7 +125,7 @@ func (e *StatusLinkError) Is(target error) bool { return target == ErrStatusLink
 
 func isNotFound(err error) bool { return errors.Is(err, ErrNotFound) }
 
-// RefusedError is the data of [ErrRefused] and [ErrUnknownAction]: the rule that
+// RefusedError is the data of [ErrRefused]: the rule that
 // refused the action, who could do it instead and from where.
 type RefusedError struct {
 	Action ActionName
@@ -184,11 +180,8 @@ func (e *RefusedError) why() string {
 	return b.String()
 }
 
-// Is reports whether target is [ErrRefused], or [ErrUnknownAction] where the
-// workflow has no such action.
-func (e *RefusedError) Is(target error) bool {
-	return target == ErrRefused || target == ErrUnknownAction && e.Why == whyUnknown
-}
+// Is reports whether target is [ErrRefused].
+func (e *RefusedError) Is(target error) bool { return target == ErrRefused }
 
 func (e *RefusedError) Unwrap() error { return e.Err }
 

@@ -286,7 +286,7 @@ func TestRunFindsWhatOthersCommitted(t *testing.T) {
 		// And what tickets do by themselves happens by itself.
 		tk, err := web.Open(ctx, lin, ticket.Draft{Requester: ada.Person, Subject: "s", Solution: "s"})
 		require.NoError(t, err)
-		time.Sleep(ticket.ConfirmWindow + 2*time.Minute)
+		time.Sleep(confirmWindow + 2*time.Minute)
 		synctest.Wait()
 		got, err := web.Get(ctx, lin, tk.ID)
 		require.NoError(t, err)
@@ -576,7 +576,7 @@ func TestEveryStoreCallMayFail(t *testing.T) {
 		do(lin, ticket.Action{Name: ticket.ActionResolve, Message: "m", Key: "r"})
 		try(func() (err error) { _, err = k.desk.Track(t.Context(), ada, string(tk.Number)); return err })
 		try(func() (err error) { _, err = k.desk.List(t.Context(), ada, ticket.Query{}); return err })
-		k.clock.Advance(ticket.ConfirmWindow)
+		k.clock.Advance(confirmWindow)
 		try(func() (err error) { _, err = k.desk.FireTimers(t.Context()); return err })
 		for range 3 {
 			try(func() (err error) { _, err = k.desk.Deliver(t.Context()); return err })

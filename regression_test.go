@@ -127,7 +127,7 @@ func guarded(guard func(ticket.Decision) error) *ticket.Workflow {
 			s.Transitions[i].Guards = []string{"contract"}
 		}
 	}
-	return s.MustCompile(ticket.Guards{"contract": guard})
+	return s.MustCompile(map[string]func(ticket.Decision) error{"contract": guard})
 }
 
 func TestAFollowUpPassesTheGuards(t *testing.T) {
@@ -137,7 +137,7 @@ func TestAFollowUpPassesTheGuards(t *testing.T) {
 	})
 	tk := k.open(ada, ticket.Draft{})
 	k.do(lin, tk, ticket.Action{Name: ticket.ActionResolve, Message: "m"})
-	k.clock.Advance(ticket.ReopenWindow + time.Hour)
+	k.clock.Advance(reopenWindow + time.Hour)
 	k.refused(ada, tk, ticket.Action{Name: ticket.ActionReply, Message: "again"}, over)
 }
 
@@ -215,7 +215,7 @@ func TestADeskLeavesTimersOfOtherWorkflowsAlone(t *testing.T) {
 	other := newKitOn(t, k.store, func(c *ticket.Config) {
 		c.Workflows, c.Now = []*ticket.Workflow{returns()}, k.clock.Now
 	})
-	k.clock.Advance(ticket.ConfirmWindow)
+	k.clock.Advance(confirmWindow)
 	n, err := other.desk.FireTimers(t.Context())
 	require.NoError(t, err)
 	require.Zero(t, n)
@@ -243,7 +243,7 @@ func TestDueTicketsThatCannotFireBlockNoOther(t *testing.T) {
 	}
 	k.clock.Advance(time.Second)
 	last := k.open(lin, ticket.Draft{Requester: ada.Person, Solution: "s"})
-	k.clock.Advance(ticket.ConfirmWindow)
+	k.clock.Advance(confirmWindow)
 	n, err := k.desk.FireTimers(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, 1, n)
@@ -304,7 +304,7 @@ func TestLoweredLimitsFreezeNoTicket(t *testing.T) {
 	// Follow-ups go on when there is no room for another link.
 	low.do(lin, tk, ticket.Action{Name: ticket.ActionResolve, Message: "m"})
 	for range 3 {
-		k.clock.Advance(ticket.ReopenWindow + time.Hour)
+		k.clock.Advance(reopenWindow + time.Hour)
 		next := low.do(ada, tk, ticket.Action{Name: ticket.ActionReply, Message: "again"})
 		require.NotEqual(t, tk.ID, next.ID)
 	}
@@ -368,7 +368,7 @@ func TestExplainSaysWhatDoDoes(t *testing.T) {
 		require.Equal(t, explained.Error(), err.Error())
 	}
 	k.do(lin, tk, ticket.Action{Name: ticket.ActionResolve, Message: "m"})
-	k.clock.Advance(ticket.ReopenWindow + time.Hour)
+	k.clock.Advance(reopenWindow + time.Hour)
 	require.NoError(t, k.desk.Explain(ada, k.get(tk), ticket.Action{Name: ticket.ActionReply, Message: "late"}))
 }
 
@@ -432,14 +432,14 @@ func TestTheDigestCoversFieldsOfAnyType(t *testing.T) {
 	e := ticket.Event{Ticket: ticket.NewID(tickettest.Start), Seq: 1, At: tickettest.Start.Add(7 * time.Nanosecond), Action: ticket.ActionOpen}
 	e.Fields = ticket.Fields{"amount": 5, "odd": struct{ N int }{1}}
 	ticket.Chain{}.Seal(ticket.Digest{}, &e)
-	require.NoError(t, ticket.Verify([]ticket.Event{e}))
+	require.NoError(t, ticket.Chain{}.Verify([]ticket.Event{e}))
 	require.Equal(t, tickettest.Start, e.At)
 	for k, v := range map[string]any{"amount": 5000, "odd": struct{ N int }{2}} {
 		forged := e.Clone()
 		forged.Fields[k] = v
-		require.ErrorIs(t, ticket.Verify([]ticket.Event{forged}), ticket.ErrChain)
+		require.ErrorIs(t, ticket.Chain{}.Verify([]ticket.Event{forged}), ticket.ErrChain)
 		forged.Fields[k] = nil
-		require.ErrorIs(t, ticket.Verify([]ticket.Event{forged}), ticket.ErrChain)
+		require.ErrorIs(t, ticket.Chain{}.Verify([]ticket.Event{forged}), ticket.ErrChain)
 	}
 }
 
@@ -532,7 +532,7 @@ func TestLoweredLimitsStopNoFollowUp(t *testing.T) {
 	low := newKitOn(t, k.store, func(c *ticket.Config) {
 		c.Limits.Followers, c.Now, c.NewID, c.NewNumber = 2, k.clock.Now, ticket.NewID, ticket.NewNumber
 	})
-	k.clock.Advance(ticket.ReopenWindow + time.Hour)
+	k.clock.Advance(reopenWindow + time.Hour)
 	next := low.do(ticket.Requester(followers[3]), tk, ticket.Action{Name: ticket.ActionReply, Message: "again"})
 	require.NotEqual(t, tk.ID, next.ID)
 	require.Equal(t, []ticket.Person{followers[3], followers[1]}, low.get(next).Followers)

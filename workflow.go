@@ -58,7 +58,7 @@ type Transition struct {
 	Level  LevelMove  `json:"level,omitempty"`
 	By     Role       `json:"by,omitempty"`     // none: Agents
 	Needs  Inputs     `json:"needs,omitzero"`   // what the action must bring
-	Guards []string   `json:"guards,omitempty"` // all must agree; see Guards
+	Guards []string   `json:"guards,omitempty"` // by name, see Compile; all must agree
 	Assign Assignment `json:"assign,omitempty"` // who has the ticket afterwards
 
 	// Within is how long after the ticket was resolved (or closed, where it
@@ -69,27 +69,25 @@ type Transition struct {
 	FollowUp bool `json:"follow_up,omitempty"`
 }
 
-// LevelMove says what a transition does to the level.
+// LevelMove is what a transition does to the level. Empty: the level stays.
 type LevelMove string
 
 // The level moves.
 const (
-	LevelStay LevelMove = ""     // the level stays
 	LevelUp   LevelMove = "up"   // to Action.Level, which must be higher; if 0, to the next one
 	LevelDown LevelMove = "down" // to Action.Level, which must be lower; if 0, to the next one
-	LevelAny  LevelMove = "any"  // to Action.Level, whichever it is; if 0, it stays
+	LevelAny  LevelMove = "any"  // to Action.Level, higher or lower; if 0, the level stays
 )
 
-// Assignment says what a transition does to the assignee.
+// Assignment is what a transition does to the assignee. Empty: the assignee stays.
 type Assignment string
 
 // The assignments.
 const (
-	AssignKeep        Assignment = ""                // whoever has it keeps it
 	AssignActor       Assignment = "actor"           // the agent who acts
-	AssignActorIfNone Assignment = "actor if nobody" // the agent who acts, if nobody has it
+	AssignActorIfNone Assignment = "actor if nobody" // the agent who acts, if there is no assignee
 	AssignGiven       Assignment = "given"           // Action.Assignee
-	AssignNobody      Assignment = "nobody"          // nobody
+	AssignNobody      Assignment = "nobody"          // no assignee
 )
 
 // Inputs names fields of an [Action]: those that a rule needs, or those that it
@@ -178,20 +176,11 @@ func (n *Inputs) UnmarshalText(text []byte) error {
 	return err
 }
 
-// Guards are the host's own conditions by name. A guard gets the decision that
-// is being made and returns nil, or why not. It must not change or keep
-// anything, should be quick, and holds no lock while it runs; a panic counts as
-// a refusal.
-//
-// A guard is also asked by [Desk.Actions], before there is any content. What it
-// returns is shown to whoever asked, customers included.
-type Guards map[string]func(Decision) error
-
 // Workflow is a compiled workflow: immutable, and safe for concurrent use. Its
 // machine is looplab/fsm.
 type Workflow struct {
 	spec     WorkflowSpec
-	guards   Guards
+	guards   map[string]func(Decision) error
 	statuses map[Status]StatusSpec
 	actions  map[ActionName]*actionRule
 	names    []ActionName // of actions, sorted

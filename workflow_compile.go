@@ -21,12 +21,18 @@ const maxLevels = 20
 // statuses, dead ends that are not final, states with no way to a final one,
 // two transitions for the same action, role and state, levels out of range,
 // unknown guards, and more. Only where names are wrong is it not said what cannot
-// be reached, because that would follow from them. guards may be nil where no
-// transition names one.
-func (s WorkflowSpec) Compile(guards Guards) (*Workflow, error) {
+// be reached, because that would follow from them.
+//
+// The guards are your application's own conditions, by the names that
+// transitions use; nil where none names one. A guard gets the decision in the
+// making and returns nil, or the reason to refuse it. It must not change or keep
+// what it gets, and should be quick. The library holds no lock while it runs. A
+// panic counts as a refusal. [Desk.Actions] calls guards as well, before there is
+// any content. The actor sees the reason, customers included.
+func (s WorkflowSpec) Compile(guards map[string]func(Decision) error) (*Workflow, error) {
 	c := &compiler{w: &Workflow{
 		spec:     s.clone(),
-		guards:   Guards{},
+		guards:   map[string]func(Decision) error{},
 		statuses: map[Status]StatusSpec{},
 		actions:  map[ActionName]*actionRule{},
 		edges:    map[edgeKey][]*Transition{},
@@ -56,7 +62,7 @@ func (s WorkflowSpec) Compile(guards Guards) (*Workflow, error) {
 
 // MustCompile is [WorkflowSpec.Compile] for definitions that are part of the
 // program; it panics on a fault.
-func (s WorkflowSpec) MustCompile(guards Guards) *Workflow {
+func (s WorkflowSpec) MustCompile(guards map[string]func(Decision) error) *Workflow {
 	w, err := s.Compile(guards)
 	if err != nil {
 		panic(err) //nolint:forbidigo // what Must stands for
@@ -158,7 +164,7 @@ func (c *compiler) transition(i int) {
 			c.fault(where, "level %d is not in 1 to %d", l, c.w.spec.Levels)
 		}
 	}
-	if !slices.Contains([]LevelMove{LevelStay, LevelUp, LevelDown, LevelAny}, t.Level) {
+	if !slices.Contains([]LevelMove{"", LevelUp, LevelDown, LevelAny}, t.Level) {
 		c.fault(where, "level move %s is not known", quote(string(t.Level)))
 	}
 	if len(c.faults) == before {
@@ -169,10 +175,10 @@ func (c *compiler) transition(i int) {
 
 // details checks what does not bear on where a rule leads.
 func (c *compiler) details(where string, t *Transition) {
-	if !slices.Contains([]Assignment{AssignKeep, AssignActor, AssignActorIfNone, AssignGiven, AssignNobody}, t.Assign) {
+	if !slices.Contains([]Assignment{"", AssignActor, AssignActorIfNone, AssignGiven, AssignNobody}, t.Assign) {
 		c.fault(where, "assignment %s is not known", quote(string(t.Assign)))
 	}
-	if t.By&^RoleAny != 0 {
+	if t.By&^everyRole != 0 {
 		c.fault(where, "by has a role that is not known")
 	}
 	if t.Needs.without(ruleInputs) != (Inputs{}) {
@@ -214,7 +220,7 @@ func (c *compiler) expand(where string, t *Transition) {
 func (t *Transition) targets(level, levels int) []int {
 	var to []int
 	for l := 1; l <= levels; l++ {
-		if t.Level == LevelAny || t.Level == LevelStay && l == level || t.Level == LevelUp && l > level || t.Level == LevelDown && l < level {
+		if t.Level == LevelAny || t.Level == "" && l == level || t.Level == LevelUp && l > level || t.Level == LevelDown && l < level {
 			to = append(to, l)
 		}
 	}

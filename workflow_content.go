@@ -75,9 +75,9 @@ func (d *Decision) takes() Inputs {
 	n.Message, n.Words, n.Attachments = true, true, true
 	n.Note, n.NoteAttachments = agent, agent
 	n.Reason = agent && (tr.To != "" || tr.Chosen)
-	n.Queue = agent && (n.Queue || tr.Level != LevelStay)
+	n.Queue = agent && (n.Queue || tr.Level != "")
 	n.Assignee = tr.Assign == AssignGiven
-	n.Level = n.Level || tr.Level != LevelStay
+	n.Level = n.Level || tr.Level != ""
 	n.Status = n.Status || tr.Chosen
 	n.Until = n.Until || d.Action.Name != ActionAmend && tr.To != "" && d.Workflow.statuses[d.To.Status].Then != ""
 	return n

@@ -280,7 +280,7 @@ func (d *Decision) event() (Event, error) {
 	e.Note, e.NoteAttachments = act.Note, act.NoteAttachments
 	e.Answer = d.Role == RoleAgent && !act.Automatic && act.words() && act.Name != ActionAmend
 	if act.Automatic && act.Name == ActionResolve && t.Phase == PhaseSolved {
-		e.Set.Restored = &Restored{Resolved: t.Resolved, Closed: t.Closed} // it does not solve it again
+		e.Set.Restored = &restored{Resolved: t.Resolved, Closed: t.Closed} // it does not solve it again
 	}
 	setIfOther(&e.Set.Queue, t.Queue, act.Queue, act.Queue != "")
 	switch tr.Assign {

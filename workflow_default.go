@@ -5,14 +5,11 @@ import (
 	"time"
 )
 
-// The times of the default workflow.
+// The times of the default workflow, which the comment on DefaultWorkflow gives
+// in days.
 const (
-	// ReopenWindow is how long after a ticket was resolved a customer's reply or
-	// reopen takes it back to work. After that, either opens a follow-up ticket.
-	ReopenWindow = 14 * 24 * time.Hour
-	// ConfirmWindow is how long a resolved ticket waits for an objection before
-	// the desk closes it.
-	ConfirmWindow = 7 * 24 * time.Hour
+	reopenWindow  = 14 * 24 * time.Hour
+	confirmWindow = 7 * 24 * time.Hour
 )
 
 // DefaultWorkflow returns the definition that desks use without a
@@ -84,7 +81,7 @@ func DefaultWorkflow() WorkflowSpec {
 			{Name: StatusOpen, Phase: PhaseInProgress},
 			{Name: StatusWaiting, Phase: PhaseYourTurn},
 			{Name: StatusOnHold, Phase: PhaseInProgress, Then: ActionResume},
-			{Name: StatusResolved, Phase: PhaseSolved, Then: ActionClose, After: ConfirmWindow},
+			{Name: StatusResolved, Phase: PhaseSolved, Then: ActionClose, After: confirmWindow},
 			{Name: StatusClosed, Phase: PhaseClosed, Final: true},
 			{Name: StatusCancelled, Phase: PhaseClosed, Final: true},
 		},
@@ -98,7 +95,7 @@ func DefaultWorkflow() WorkflowSpec {
 			{Action: ActionReply, From: []Status{StatusOpen, StatusWaiting, StatusOnHold, StatusResolved}, Needs: Inputs{Words: true}},
 			{Action: ActionReply, From: []Status{StatusNew, StatusQueued, StatusOpen, StatusOnHold}, By: RoleCustomer, Needs: Inputs{Words: true}},
 			{Action: ActionReply, From: []Status{StatusWaiting}, To: StatusOpen, By: RoleCustomer, Needs: Inputs{Words: true}},
-			{Action: ActionReply, From: done, To: StatusQueued, By: RoleCustomer, Needs: Inputs{Words: true}, Assign: AssignNobody, Within: ReopenWindow, FollowUp: true},
+			{Action: ActionReply, From: done, To: StatusQueued, By: RoleCustomer, Needs: Inputs{Words: true}, Assign: AssignNobody, Within: reopenWindow, FollowUp: true},
 			{Action: ActionAsk, From: live, To: StatusWaiting, Needs: Inputs{Message: true}, Assign: AssignActorIfNone},
 			{Action: ActionHold, From: live, To: StatusOnHold, Needs: Inputs{Reason: true}, Assign: AssignActorIfNone},
 			{Action: ActionResume, From: []Status{StatusWaiting, StatusOnHold}, To: StatusOpen, By: staff, Assign: AssignActorIfNone},
@@ -111,7 +108,7 @@ func DefaultWorkflow() WorkflowSpec {
 			{Action: ActionResolve, From: unsolved, To: StatusResolved, Needs: Inputs{Message: true}, Assign: AssignActorIfNone},
 			{Action: ActionConfirm, From: []Status{StatusResolved}, To: StatusClosed, By: RoleRequester},
 			{Action: ActionReopen, From: done, To: StatusQueued, Needs: Inputs{Note: true}, Assign: AssignNobody},
-			{Action: ActionReopen, From: done, To: StatusQueued, By: RoleRequester, Assign: AssignNobody, Within: ReopenWindow, FollowUp: true},
+			{Action: ActionReopen, From: done, To: StatusQueued, By: RoleRequester, Assign: AssignNobody, Within: reopenWindow, FollowUp: true},
 			{Action: ActionClose, From: []Status{StatusResolved}, To: StatusClosed, By: staff},
 			{Action: ActionCancel, From: unsolved, To: StatusCancelled, Needs: Inputs{Reason: true}},
 			{Action: ActionCancel, From: live, To: StatusCancelled, By: RoleRequester},

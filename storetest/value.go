@@ -285,7 +285,7 @@ func valueErased(k *kit) {
 	c.Ticket = t
 	k.commit(c)
 	k.stands(c.Ticket, c.Events)
-	k.ok(ticket.Verify(k.events(t)), "Verify of what was read back")
+	k.ok(ticket.Chain{}.Verify(k.events(t)), "Verify of what was read back")
 }
 
 // valueHistory does to one ticket all that can be done to tickets, step by step,
@@ -324,7 +324,7 @@ func valueHistory(k *kit) {
 		c = next(c.Ticket, step)
 		k.commit(c)
 		events := k.events(c.Ticket)
-		k.ok(ticket.Verify(events), "Verify of the history after step %d", i+1)
+		k.ok(ticket.Chain{}.Verify(events), "Verify of the history after step %d", i+1)
 		folded, err := ticket.Replay(events)
 		k.ok(err, "Replay of the history after step %d", i+1)
 		k.same(k.ticket(c.Ticket), folded, "ticket after step %d, compared with the fold of its events", i+1)

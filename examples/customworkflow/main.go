@@ -46,7 +46,7 @@ const day = 24 * time.Hour
 
 // guards are the conditions that cannot be told in data. They look at the
 // decision only; what they need to know is in the ticket's fields.
-var guards = ticket.Guards{
+var guards = map[string]func(ticket.Decision) error{
 	"within-90-days": func(d ticket.Decision) error {
 		bought, ok := d.Ticket.Fields["bought"].(time.Time)
 		if !ok {

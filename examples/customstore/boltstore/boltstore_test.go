@@ -103,7 +103,7 @@ func TestDeskGoesOn(t *testing.T) {
 	sent.RequireSent(t, ticket.KindReceived, "ada@example.org")
 	sent.RequireSent(t, ticket.KindSolved, "ada@example.org")
 
-	clock.Advance(ticket.ConfirmWindow)
+	clock.Advance(7 * 24 * time.Hour)
 	fired, err := desk.FireTimers(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, 1, fired)
