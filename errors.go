@@ -8,58 +8,58 @@ import (
 	"time"
 )
 
-// The categories of failure. Test for them with [errors.Is]; the data behind
-// each is in the struct that carries it, reached with [errors.As].
+// The categories of failure. Test for them with [errors.Is]. Get the data of each
+// with [errors.As] from the struct that the comment names.
 var (
-	// ErrNotFound: no such ticket, or none that this actor may know of. The two
-	// are never told apart. Data: [*NotFoundError].
+	// ErrNotFound: there is no such ticket, or the actor may not know of it. The
+	// error never says which. Data: [*NotFoundError].
 	ErrNotFound = errors.New("ticket: not found")
 
-	// ErrMistyped: the text cannot be a number that a desk ever gave out,
-	// because its check symbol does not fit. Data: [*NumberError].
+	// ErrMistyped: the text is not a ticket number, because its check symbol is
+	// wrong. Data: [*NumberError].
 	ErrMistyped = errors.New("ticket: mistyped")
 
-	// ErrInvalid: input that no state of the ticket would make acceptable: too
+	// ErrInvalid: the input is not acceptable in any state of the ticket: too
 	// long, not UTF-8, a missing note. Data: [*InvalidError].
 	ErrInvalid = errors.New("ticket: invalid")
 
-	// ErrRefused: not this action, or not now, not here, not for this actor.
+	// ErrRefused: the action is unknown, or not possible now or for this actor.
 	// Data: [*RefusedError].
 	ErrRefused = errors.New("ticket: refused")
 
-	// ErrStale: the action was pinned to a version of the ticket that is no
-	// longer the current one. Data: [*StaleError].
+	// ErrStale: Action.Version is not the current version of the ticket.
+	// Data: [*StaleError].
 	ErrStale = errors.New("ticket: stale")
 
 	// ErrConflict: the ticket changed between the decision and its commit. The
-	// desk decides again by itself, so a caller sees this only when that did
-	// not help, or inside a host's transaction. Data: [*ConflictError].
+	// desk retries, so callers see this error only after the last retry, or
+	// within the application's own transaction. Data: [*ConflictError].
 	ErrConflict = errors.New("ticket: conflict")
 
 	// ErrDuplicate: a number, ID or idempotency key is taken already.
 	// Data: [*DuplicateError].
 	ErrDuplicate = errors.New("ticket: duplicate")
 
-	// ErrWorkflow: a workflow that does not compile, or that the desk does not
-	// hold. Data: [*WorkflowError].
+	// ErrWorkflow: a workflow does not compile, or the desk does not have it.
+	// Data: [*WorkflowError].
 	ErrWorkflow = errors.New("ticket: workflow")
 
 	// ErrChain: the history was tampered with or damaged. Data: [*ChainError].
 	ErrChain = errors.New("ticket: broken chain")
 
-	// ErrStatusLink: the status link is not, or no longer, good: mistyped, forged, expired,
+	// ErrStatusLink: the status link is not valid: mistyped, forged, expired or
 	// revoked. Data: [*StatusLinkError].
 	ErrStatusLink = errors.New("ticket: the status link is not valid")
 
 	// ErrClaimLost: a delivery was settled under a claim that no longer holds,
-	// because its lease ran out and somebody else claimed it.
+	// because its lease expired and another worker claimed it.
 	ErrClaimLost = errors.New("ticket: the claim on the delivery is lost")
 )
 
 // NotFoundError is the data of [ErrNotFound].
 type NotFoundError struct {
 	What string // "ticket" or "receipt"
-	Ref  string // what was asked for: an ID, a number, a key
+	Ref  string // the ID, number or key that was asked for
 }
 
 func (e *NotFoundError) Error() string {
@@ -69,8 +69,8 @@ func (e *NotFoundError) Error() string {
 // Is reports whether target is [ErrNotFound].
 func (e *NotFoundError) Is(target error) bool { return target == ErrNotFound }
 
-// InvalidError is the data of [ErrInvalid]: which field, and what would be
-// right. It never repeats words of a person; names are quoted, and cut short.
+// InvalidError is the data of [ErrInvalid]: the field, and what would be right.
+// It never contains text that a person wrote. Names are quoted and shortened.
 type InvalidError struct {
 	Field  string // the path of the field, such as "draft.subject" or "action.attachments[2].size"
 	Reason string // what is wrong and what would be right
@@ -107,10 +107,10 @@ const (
 	whyStatusLink = "link"
 )
 
-// StatusLinkError is the data of [ErrStatusLink]. Only of a link that is genuine it says that
-// it has expired; the other reasons are not told apart.
+// StatusLinkError is the data of [ErrStatusLink]. It says that a genuine link has
+// expired, and does not distinguish the other reasons.
 type StatusLinkError struct {
-	Expired time.Time // since when; zero: for another reason
+	Expired time.Time // when the link expired; zero: another reason
 }
 
 func (e *StatusLinkError) Error() string {
@@ -190,7 +190,7 @@ type StaleError struct {
 	Ticket  ID
 	Pinned  int64   // the version the caller had seen
 	Current int64   // the version the ticket has now
-	Since   []Event // what happened in between, as much of it as the caller may see
+	Since   []Event // the events in between, as far as the caller may see them
 }
 
 func (e *StaleError) Error() string {
@@ -208,7 +208,7 @@ func (e *StaleError) Is(target error) bool { return target == ErrStale }
 type ConflictError struct {
 	Ticket   ID
 	Expected int64 // the version the decision was made on
-	Actual   int64 // the version found; -1 where the store cannot say
+	Actual   int64 // the version found; -1 where the store does not know
 }
 
 func (e *ConflictError) Error() string {

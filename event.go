@@ -42,13 +42,13 @@ type Event struct {
 	Digest Digest `json:"digest,omitzero"`
 }
 
-// By says who made an event, without anything personal of a customer.
+// By is the actor of an event, without personal data of a customer.
 type By struct {
 	Role Role   `json:"role"`
-	ID   string `json:"id,omitempty"` // of an agent or a system; a customer is in People.Actor
+	ID   string `json:"id,omitempty"` // of an agent or a system; a customer is in Identities.Actor
 }
 
-// PublicContent are what the customer may read.
+// PublicContent is the part of an event that the customer may read.
 type PublicContent struct {
 	Subject     string       `json:"subject,omitempty"` // the new subject; empty: unchanged
 	Message     Message      `json:"message,omitempty"`
@@ -56,7 +56,7 @@ type PublicContent struct {
 	Fields      Fields       `json:"fields,omitempty"` // custom fields that were set; nil ones were removed
 }
 
-// InternalContent is what never leaves the desk.
+// InternalContent is the part of an event that customers never see.
 type InternalContent struct {
 	Note            Note         `json:"note,omitempty"`
 	NoteAttachments []Attachment `json:"note_attachments,omitempty"`
@@ -148,8 +148,8 @@ func (e Event) Reopens(before Phase) bool {
 // the ticket out of the zero Ticket. The result shares with t what the event
 // leaves as it is; [Ticket.Clone] parts them.
 //
-// Apply believes the event. Whether a history is whole is for [Replay] and
-// [Chain.Verify] to say.
+// Apply does not check the event. [Replay] and [Chain.Verify] check that a history
+// is complete.
 func Apply(t Ticket, e Event) Ticket {
 	before := t.Phase
 	if e.Seq == 1 {

@@ -473,7 +473,7 @@ func TestWorkflowJSON(t *testing.T) {
 // The text form of Inputs has a name for each field, and reads back the same.
 func TestInputsText(t *testing.T) {
 	typ := reflect.TypeFor[Inputs]()
-	require.Equal(t, typ.NumField(), len(inputNames))
+	require.Len(t, inputNames, typ.NumField())
 	var all Inputs
 	for i := range typ.NumField() {
 		var one Inputs
