@@ -103,13 +103,12 @@ func (e Event) Erase(groups Groups) Event {
 // by way of [Seals]. So an event cannot be altered, removed from the middle,
 // inserted or moved without every later digest failing.
 //
-// What a chain without a key cannot show: whoever may write to the database can
-// alter an event and compute all later digests anew, and can cut off the newest
-// events; only a copy of a later digest kept elsewhere would tell. With a Key
-// the first is impossible for anyone who does not hold it. Cutting off the end
-// shows only in comparison with [Ticket].Version and Digest, which [Desk.Verify]
-// makes, or with a copy. The chain also does not show who erased content with
-// [Event.Erase], only that it was done.
+// A chain without a key has limits. Anyone with write access to the database can
+// alter an event and compute all later digests again, and can cut off the newest
+// events. Only a copy of a later digest, kept elsewhere, shows that. With a Key,
+// nobody without the key can compute digests. A cut at the end shows only in
+// comparison with [Ticket].Version and Digest, which [Desk.Verify] makes, or with a
+// copy. The chain shows that content was erased with [Event.Erase], but not by whom.
 type Chain struct {
 	// Key makes the digests an HMAC-SHA-256 (RFC 2104) under it. 32 random
 	// bytes are right. Empty: plain SHA-256. A key cannot be changed later

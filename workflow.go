@@ -8,19 +8,20 @@ import (
 	"time"
 )
 
-// WorkflowSpec is a workflow as data: written in Go or read from JSON, checked
-// as a whole and made to run by [WorkflowSpec.Compile]. Its JSON form has the
-// names of the tags. Durations are text such as "168h" for a week (there are no
-// days); roles and needs are words with blanks between them, such as "by": "agent
-// system" and "needs": "note queue", of requester, follower, agent, system and of
-// message, words, note, reason, queue, assignee.
+// WorkflowSpec is a workflow as data, written in Go or read from JSON with
+// [ParseWorkflow]. [WorkflowSpec.Compile] checks it as a whole and makes a
+// [Workflow] of it. In JSON, durations are text such as "168h" for a week (there
+// is no unit for days). Roles and needs are words with blanks between them, such as
+// "by": "agent system" and "needs": "note queue". The roles are requester,
+// follower, agent and system. The needs are message, words, note, reason, queue and
+// assignee.
 type WorkflowSpec struct {
 	Name    string `json:"name"`
 	Version int    `json:"version"` // 1, 2, 3 …; tickets remember it
 	Levels  int    `json:"levels"`  // support levels 1 to this
 
-	// LevelNames tell a customer who has the ticket, one for each level, such
-	// as "with the specialists". None: customers are not told.
+	// LevelNames are what customers see of the levels, one for each, such as
+	// "with the specialists". Empty: customers see no level.
 	LevelNames []string `json:"level_names,omitempty"`
 
 	Initial     Status       `json:"initial"` // of a new ticket, at any level
@@ -34,16 +35,16 @@ type StatusSpec struct {
 	Phase Phase  `json:"phase"`           // what a customer sees
 	Final bool   `json:"final,omitempty"` // a ticket may stay here for ever
 
-	// Then is what the desk does as a System when a ticket has been here for
-	// After, or at Action.Until where the action that led here set it. With no
-	// After and no Until nothing happens by itself.
+	// Then is the action that the desk does as a System when a ticket has been
+	// in this status for After, or at Action.Until where the action that led here
+	// set it. With no After and no Until the desk does nothing.
 	Then  ActionName    `json:"then,omitempty"`
 	After time.Duration `json:"after,omitempty"`
 }
 
-// Transition is the rule for one action: from which states, to which, by whom,
-// with what required. An action may have several, as long as role and state
-// always tell which one applies.
+// Transition is a rule for one action: the states it leads from and to, the roles
+// that may do it, and the fields that it needs. An action may have several
+// transitions, as long as only one applies to each role and state.
 type Transition struct {
 	Action ActionName `json:"action"`
 	From   []Status   `json:"from"`             // see In
@@ -59,13 +60,13 @@ type Transition struct {
 	By     Role       `json:"by,omitempty"`     // none: Agents
 	Needs  Inputs     `json:"needs,omitzero"`   // what the action must bring
 	Guards []string   `json:"guards,omitempty"` // by name, see Compile; all must agree
-	Assign Assignment `json:"assign,omitempty"` // who has the ticket afterwards
+	Assign Assignment `json:"assign,omitempty"` // the assignee afterwards
 
 	// Within is how long after the ticket was resolved (or closed, where it
 	// never was) the action is possible. 0: always.
 	Within time.Duration `json:"within,omitempty"`
-	// FollowUp makes the action open a new ticket, linked to this one, when
-	// Within has passed, instead of being refused.
+	// FollowUp makes the action open a new ticket, linked to this one, after
+	// Within. If false, the action is refused then.
 	FollowUp bool `json:"follow_up,omitempty"`
 }
 
@@ -237,10 +238,11 @@ func (w *Workflow) States() []State {
 	return all
 }
 
-// Phase returns what a customer sees of a status; "" for an unknown one.
+// Phase returns the phase of a status, which is what customers see of it. It
+// returns "" for an unknown status.
 func (w *Workflow) Phase(s Status) Phase { return w.statuses[s].Phase }
 
-// LevelName returns what a customer is told of a level; it may be "".
+// LevelName returns the name of a level that customers see, or "".
 func (w *Workflow) LevelName(level int) string {
 	if level < 1 || level > len(w.spec.LevelNames) {
 		return ""
@@ -248,9 +250,9 @@ func (w *Workflow) LevelName(level int) string {
 	return w.spec.LevelNames[level-1]
 }
 
-// Accepts reports whether a ticket, perhaps of an older version of this
-// workflow, can go on under this one: nil, or a [*WorkflowError] that says what
-// is missing.
+// Accepts returns nil if a ticket, perhaps of an older version of this workflow,
+// can continue under this version, and otherwise a [*WorkflowError] that says why
+// not.
 func (w *Workflow) Accepts(t Ticket) error {
 	switch _, known := w.stateOf[t.State()]; {
 	case t.Workflow != w.spec.Name:
@@ -263,10 +265,10 @@ func (w *Workflow) Accepts(t Ticket) error {
 	return nil
 }
 
-// Replaces reports whether every ticket of the older version can go on under
-// this one, all faults joined: each status and level must still exist, and a
-// status in which work is over must not become one in which it is not, or the
-// other way round.
+// Replaces returns nil if every ticket of the older version can continue under
+// this one, and otherwise all faults joined. Each status and level must still
+// exist. A status in which work is over must not become one in which it is not, or
+// the other way round.
 func (w *Workflow) Replaces(old *Workflow) error {
 	if old.spec.Name != w.spec.Name {
 		return w.fault("", "cannot replace workflow %s", quote(old.spec.Name))

@@ -16,12 +16,12 @@ import (
 // maxLevels bounds a workflow; the machine has an entry for every state.
 const maxLevels = 20
 
-// Compile checks the definition as a whole and makes it run. All faults are
-// joined into one error, each a [*WorkflowError]: unknown or unreachable
+// Compile checks the definition as a whole and returns the workflow. It joins all
+// faults into one error, each a [*WorkflowError]: unknown or unreachable
 // statuses, dead ends that are not final, states with no way to a final one,
 // two transitions for the same action, role and state, levels out of range,
-// unknown guards, and more. Only where names are wrong is it not said what cannot
-// be reached, because that would follow from them.
+// unknown guards, and more. Where names are wrong, Compile does not
+// report unreachable statuses, because wrong names cause these.
 //
 // The guards are your application's own conditions, by the names that
 // transitions use; nil where none names one. A guard gets the decision in the

@@ -14,8 +14,8 @@ const (
 
 // DefaultWorkflow returns the definition that desks use without a
 // [Config].Workflows: three levels, and the statuses and actions that this
-// package has constants for. It can be changed and compiled under a name of
-// one's own.
+// package has constants for. Your application can change it and compile it under
+// another name.
 //
 // Work goes on in new, queued, open, waiting and on hold; the table says "live"
 // for these five, and "done" for resolved, closed and cancelled.
@@ -55,15 +55,15 @@ const (
 //	unlink     agent              any                     =          Action.Ticket
 //	edit       agent, system      any                     =          Action.Edit
 //
-// Who has the ticket afterwards: with take the agent; with assign the one named;
+// The assignee afterwards: with take the agent; with assign the one named;
 // with reply, ask, hold, resume and resolve the agent, if nobody had it; with
 // release, escalate, hand back, hand over and reopen (also by a customer's reply)
 // nobody; with unmerge who had it before the merge.
 //
 // A customer is the requester or a follower. Where 14 days are named and have
-// passed, the action opens a follow-up ticket, or goes to the one that is under
-// way. By itself, a resolved ticket is closed after 7 days, and one on hold goes
-// on at Action.Until.
+// passed, the action opens a follow-up ticket, or goes to the one that is still
+// in work. The desk closes a resolved ticket after 7 days, and resumes one on hold
+// at Action.Until.
 func DefaultWorkflow() WorkflowSpec {
 	live := []Status{StatusNew, StatusQueued, StatusOpen, StatusWaiting, StatusOnHold}
 	done := []Status{StatusResolved, StatusClosed, StatusCancelled}
