@@ -65,8 +65,9 @@ const (
 	RoleAgent                      // the people who work on tickets
 	RoleSystem                     // your application's processes, and the desk's timers
 
-	RoleCustomer = RoleRequester | RoleFollower          // requesters and followers
-	RoleAny      = RoleCustomer | RoleAgent | RoleSystem // all roles
+	RoleCustomer = RoleRequester | RoleFollower // requesters and followers
+
+	everyRole = RoleCustomer | RoleAgent | RoleSystem
 )
 
 var roleNames = []string{"requester", "follower", "agent", "system"} // in the order of the bits
@@ -76,7 +77,7 @@ func (r Role) String() string { return flagString(uint8(r), roleNames, ", ") }
 
 // MarshalText returns the names, separated by spaces.
 func (r Role) MarshalText() ([]byte, error) {
-	if r&^RoleAny != 0 {
+	if r&^everyRole != 0 {
 		return nil, invalid("role", "is not a set of known roles")
 	}
 	return []byte(flagString(uint8(r), roleNames, " ")), nil

@@ -74,28 +74,25 @@ func (s Seal) IsZero() bool { return s == Seal{} }
 // Erased reports whether there was content that is now gone.
 func (s Seal) Erased() bool { return s.Salt.IsZero() && !s.Sum.IsZero() }
 
-// Group names the parts of an event that can be erased, one by one or together.
-type Group uint8
-
-// The groups; they can be combined.
-const (
-	GroupPublicContent Group = 1 << iota
-	GroupInternalContent
-	GroupIdentities
-)
+// Groups names the parts of an event that [Event.Erase] erases.
+type Groups struct {
+	PublicContent   bool // what the customer may read; see [PublicContent]
+	InternalContent bool // notes and their files; see [InternalContent]
+	Identities      bool // the persons; see [Identities]
+}
 
 // Erase returns the event without the content of the groups, and without the
-// salts that could prove a guess at it. Chains that hold the event still
-// verify, and [Seal.Erased] tells that something was there.
-func (e Event) Erase(groups Group) Event {
+// salts that could confirm a guess at it. Chains that hold the event still
+// verify, and [Seal.Erased] reports that there was content.
+func (e Event) Erase(groups Groups) Event {
 	e = e.Clone()
-	if groups&GroupPublicContent != 0 {
+	if groups.PublicContent {
 		e.PublicContent, e.Seals.PublicContent.Salt = PublicContent{}, Salt{}
 	}
-	if groups&GroupInternalContent != 0 {
+	if groups.InternalContent {
 		e.InternalContent, e.Seals.InternalContent.Salt = InternalContent{}, Salt{}
 	}
-	if groups&GroupIdentities != 0 {
+	if groups.Identities {
 		e.Identities, e.Seals.Identities.Salt = Identities{}, Salt{}
 	}
 	return e
@@ -106,13 +103,12 @@ func (e Event) Erase(groups Group) Event {
 // by way of [Seals]. So an event cannot be altered, removed from the middle,
 // inserted or moved without every later digest failing.
 //
-// What a chain without a key cannot show: whoever may write to the database can
-// alter an event and compute all later digests anew, and can cut off the newest
-// events; only a copy of a later digest kept elsewhere would tell. With a Key
-// the first is impossible for anyone who does not hold it. Cutting off the end
-// shows only in comparison with [Ticket].Version and Digest, which [Desk.Verify]
-// makes, or with a copy. The chain also does not show who erased content with
-// [Event.Erase], only that it was done.
+// A chain without a key has limits. Anyone with write access to the database can
+// alter an event and compute all later digests again, and can cut off the newest
+// events. Only a copy of a later digest, kept elsewhere, shows that. With a Key,
+// nobody without the key can compute digests. A cut at the end shows only in
+// comparison with [Ticket].Version and Digest, which [Desk.Verify] makes, or with a
+// copy. The chain shows that content was erased with [Event.Erase], but not by whom.
 type Chain struct {
 	// Key makes the digests an HMAC-SHA-256 (RFC 2104) under it. 32 random
 	// bytes are right. Empty: plain SHA-256. A key cannot be changed later
@@ -120,12 +116,9 @@ type Chain struct {
 	Key []byte
 }
 
-// Verify checks a whole history, from event 1 on, with no key. It returns nil or
-// a [*ChainError] that names the first event that was altered, removed, inserted
-// or reordered. See [Chain] for what it cannot show.
-func Verify(events []Event) error { return Chain{}.Verify(events) }
-
-// Verify is [Verify] with the chain's key.
+// Verify checks a whole history, from event 1 on, under the chain's key. It
+// returns nil or a [*ChainError] for the first event that was altered, removed,
+// inserted or reordered. [Chain] says which changes it cannot detect.
 func (c Chain) Verify(events []Event) error {
 	if len(events) == 0 {
 		return nil
@@ -144,10 +137,10 @@ func (c Chain) verify(events []Event, after int64, prev Digest, id ID) error {
 			return err
 		}
 		if fault := w.checkSeals(e); fault != "" {
-			return &ChainError{Ticket: e.Ticket, Seq: e.Seq, Index: int(after) + i, Fault: ChainAltered, Detail: fault}
+			return &ChainError{Ticket: e.Ticket, Seq: e.Seq, Index: int(after) + i, Fault: chainAltered, Detail: fault}
 		}
 		if w.digest(prev, e) != e.Digest {
-			return &ChainError{Ticket: e.Ticket, Seq: e.Seq, Index: int(after) + i, Fault: ChainAltered,
+			return &ChainError{Ticket: e.Ticket, Seq: e.Seq, Index: int(after) + i, Fault: chainAltered,
 				Detail: "its digest does not follow from its content and the event before it"}
 		}
 		prev = e.Digest
@@ -178,24 +171,29 @@ func (c Chain) Seal(prev Digest, e *Event) {
 	e.Digest = w.digest(prev, e)
 }
 
-// ChainFault says what is wrong at an event.
-type ChainFault string
-
-// The faults.
+// The values of ChainError.Fault. Applications compare with the words.
 const (
-	ChainAltered   ChainFault = "altered"   // the event is not what was written
-	ChainRemoved   ChainFault = "removed"   // the event that should be here is missing
-	ChainInserted  ChainFault = "inserted"  // the event does not belong here: a repeat, or another ticket's
-	ChainReordered ChainFault = "reordered" // the event that should be here comes later
+	chainAltered   = "altered"
+	chainRemoved   = "removed"
+	chainInserted  = "inserted"
+	chainReordered = "reordered"
 )
 
 // ChainError is the data of [ErrChain].
 type ChainError struct {
 	Ticket ID
-	Seq    int64 // the sequence number concerned: of the missing event, where one is missing
-	Index  int   // the place in the history given, from 0
-	Fault  ChainFault
-	Detail string
+	Seq    int64 // the sequence number of the event; of the missing event, where one is missing
+	Index  int   // the place in the history, from 0
+
+	// Fault names the fault in one word:
+	//
+	//	"altered"    the event is not the one that was written
+	//	"removed"    the event that should be here is missing
+	//	"inserted"   the event does not belong here: a repeat, or another ticket's
+	//	"reordered"  the event that should be here comes later
+	Fault string
+
+	Detail string // the fault in a sentence
 }
 
 func (e *ChainError) Error() string {
@@ -212,18 +210,18 @@ func inSequence(events []Event, i int, after int64, id ID) error {
 	at := int(want) - 1 // in the whole history
 	switch {
 	case e.Ticket != id:
-		return &ChainError{Ticket: id, Seq: want, Index: at, Fault: ChainInserted,
+		return &ChainError{Ticket: id, Seq: want, Index: at, Fault: chainInserted,
 			Detail: "it is of ticket " + e.Ticket.String()}
 	case e.Seq == want:
 		return nil
 	case e.Seq < want:
-		return &ChainError{Ticket: e.Ticket, Seq: e.Seq, Index: at, Fault: ChainInserted,
+		return &ChainError{Ticket: e.Ticket, Seq: e.Seq, Index: at, Fault: chainInserted,
 			Detail: fmt.Sprintf("its number stands again where %d should be", want)}
 	case slices.ContainsFunc(events[i:], func(l Event) bool { return l.Seq == want }):
-		return &ChainError{Ticket: e.Ticket, Seq: e.Seq, Index: at, Fault: ChainReordered,
+		return &ChainError{Ticket: e.Ticket, Seq: e.Seq, Index: at, Fault: chainReordered,
 			Detail: fmt.Sprintf("it stands before event %d", want)}
 	default:
-		return &ChainError{Ticket: e.Ticket, Seq: want, Index: at, Fault: ChainRemoved,
+		return &ChainError{Ticket: e.Ticket, Seq: want, Index: at, Fault: chainRemoved,
 			Detail: fmt.Sprintf("event %d stands in its place", e.Seq)}
 	}
 }

@@ -457,7 +457,7 @@ func (d *Desk) commit(ctx context.Context, a Actor, id ID, key string, request f
 			if dup, is := errors.AsType[*DuplicateError](used); is && dup.Reused {
 				return Ticket{}, used
 			}
-			if dup, is := errors.AsType[*DuplicateError](err); is && dup.What == DuplicateKey && used != nil {
+			if dup, is := errors.AsType[*DuplicateError](err); is && dup.What == duplicateKey && used != nil {
 				return Ticket{}, used // it could not be read what for
 			}
 		}
@@ -465,7 +465,7 @@ func (d *Desk) commit(ctx context.Context, a Actor, id ID, key string, request f
 			return Ticket{}, err
 		}
 		dup, isDup := errors.AsType[*DuplicateError](err)
-		again := isDup && dup.What != DuplicateKey || errors.Is(err, ErrConflict)
+		again := isDup && dup.What != duplicateKey || errors.Is(err, ErrConflict)
 		if !again || try >= d.cfg.Attempts {
 			return Ticket{}, err
 		}
@@ -527,7 +527,7 @@ func (d *Desk) repeated(ctx context.Context, a Actor, key string, asked Digest) 
 	case err != nil:
 		return Ticket{}, false, err
 	case !d.of(&r, asked):
-		return Ticket{}, false, &DuplicateError{What: DuplicateKey, Reused: true}
+		return Ticket{}, false, &DuplicateError{What: duplicateKey, Reused: true}
 	}
 	t, err := d.store.Ticket(ctx, a.Tenant, r.Ticket)
 	if err == nil && !d.cfg.Policy.MaySee(a, t) {

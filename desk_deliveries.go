@@ -65,7 +65,7 @@ func (d *Desk) mayLookAtDeliveries(a *Actor) error {
 		return err
 	}
 	if a.Role&(RoleAgent|RoleSystem) == 0 {
-		return &RefusedError{Action: "look at deliveries", Role: a.Role, Why: WhyRole, By: RoleAgent | RoleSystem, Detail: "who was told what is for the desk to know"}
+		return &RefusedError{Action: "look at deliveries", Role: a.Role, Why: whyRole, By: RoleAgent | RoleSystem, Detail: "who was told what is for the desk to know"}
 	}
 	return nil
 }

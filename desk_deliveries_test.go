@@ -462,7 +462,7 @@ func TestWhatAConfirmationSays(t *testing.T) {
 	k.do(lin, tk, ticket.Action{Name: ticket.ActionResolve, Message: "m"})
 	k.deliver()
 	n = k.sent.RequireSent(t, ticket.KindSolved, "ada@example.org")
-	require.Equal(t, k.clock.Now().Add(ticket.ReopenWindow), n.ReopenUntil)
+	require.Equal(t, k.clock.Now().Add(reopenWindow), n.ReopenUntil)
 	require.Equal(t, "Lin", n.Writer)
 	require.True(t, n.Expected.IsZero())
 	for _, bad := range []string{"Local", "../../etc/passwd", "No/Where", strings.Repeat("x", 200)} {

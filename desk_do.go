@@ -34,7 +34,7 @@ import (
 // own ancestor.
 //
 // Errors: [ErrNotFound] for a ticket the actor may not know of, [ErrRefused]
-// and [ErrUnknownAction] by the workflow or the policy, [ErrInvalid] by the
+// by the workflow or the policy, [ErrInvalid] by the
 // content, [ErrStale] by a pinned version, [ErrConflict] where deciding again
 // did not help, [ErrDuplicate] for a key that was used for something else,
 // [ErrWorkflow] where the desk does not hold the ticket's workflow, [ErrStatusLink] for
@@ -170,7 +170,7 @@ func (d *Desk) both(ctx context.Context, o *outcome, dec Decision, e Event) erro
 	c, changes := dec.counterEvent()
 	if dec.Action.Name == ActionUnmerge {
 		if !dec.Other.MergedInto.IsZero() {
-			return dec.refuse(WhyMerged, "the other ticket was itself merged away: undo that first")
+			return dec.refuse(whyMerged, "the other ticket was itself merged away: undo that first")
 		}
 		if err := d.takeBack(ctx, &dec, &c); err != nil {
 			return err
@@ -223,7 +223,7 @@ var deskItself = System("desk")
 // tooLate reports whether an action was refused only because its window passed.
 func tooLate(err error) bool {
 	refused, ok := errors.AsType[*RefusedError](err)
-	return ok && refused.Why == WhyWindow
+	return ok && refused.Why == whyWindow
 }
 
 // stale says what changed since the version the caller had seen. For a customer,
@@ -251,7 +251,7 @@ func (d *Desk) stale(ctx context.Context, a Actor, t Ticket, pinned int64) error
 // checkActor cleans an actor, and refuses one that nobody could be held to.
 func (d *Desk) checkActor(a *Actor) error {
 	if a.token != "" {
-		return &RefusedError{Role: a.Role, Why: WhyStatusLink, Detail: "the holder of a status link can track its ticket, and reply where the link's scope says so"}
+		return &RefusedError{Role: a.Role, Why: whyStatusLink, Detail: "the holder of a status link can track its ticket, and reply where the link's scope says so"}
 	}
 	if a.held != nil {
 		return nil // it was admitted, as the ticket has it

@@ -40,7 +40,7 @@ func TestACaseGoesThroughAllLevels(t *testing.T) {
 
 	events := k.events(max, tk)
 	require.Len(t, events, 7)
-	require.NoError(t, ticket.Verify(events))
+	require.NoError(t, ticket.Chain{}.Verify(events))
 
 	for _, ref := range []string{string(tk.Number), strings.ToLower(strings.ReplaceAll(string(tk.Number), "-", " ")), tk.ID.String()} {
 		found, err := k.desk.Find(t.Context(), lin, ref)
@@ -203,7 +203,7 @@ func TestATicketAboveLoweredLimitsCanBeWorkedOn(t *testing.T) {
 	// Follow-ups go on when there is no room for another link.
 	low.do(lin, tk, ticket.Action{Name: ticket.ActionResolve, Message: "m"})
 	for range 3 {
-		k.clock.Advance(ticket.ReopenWindow + time.Hour)
+		k.clock.Advance(reopenWindow + time.Hour)
 		next := low.do(ada, tk, ticket.Action{Name: ticket.ActionReply, Message: "again"})
 		require.NotEqual(t, tk.ID, next.ID)
 	}
@@ -241,7 +241,7 @@ func TestAmendTouchesNoTimeAndNoTimer(t *testing.T) {
 				if over.IsZero() {
 					over = before.Closed
 				}
-				k.clock.Set(over.Add(ticket.ReopenWindow - time.Minute))
+				k.clock.Set(over.Add(reopenWindow - time.Minute))
 				reply := ticket.Action{Name: ticket.ActionReply, Message: "again"}
 				require.Equal(t, tk.ID, k.do(ada, tk, reply).ID)
 				for _, act := range ends {
@@ -249,7 +249,7 @@ func TestAmendTouchesNoTimeAndNoTimer(t *testing.T) {
 				}
 				from := k.clock.Now()
 				k.do(super, tk, ticket.Action{Name: ticket.ActionAmend, Status: to, Note: "n"})
-				k.clock.Set(from.Add(ticket.ReopenWindow + time.Minute))
+				k.clock.Set(from.Add(reopenWindow + time.Minute))
 				require.NotEqual(t, tk.ID, k.do(ada, tk, reply).ID)
 			})
 		}
@@ -365,8 +365,8 @@ func TestMachinesMoveNothingInAWorkflowOfOnesOwn(t *testing.T) {
 			{Name: "over", Phase: ticket.PhaseSolved, Final: true},
 		},
 		Transitions: []ticket.Transition{
-			{Action: "write", From: []ticket.Status{"in", "again"}, To: "again", By: ticket.RoleCustomer | ticket.RoleAgent, Assign: ticket.AssignActor, Needs: ticket.NeedMessage},
-			{Action: "write", From: []ticket.Status{"over"}, To: "again", By: ticket.RoleCustomer, Needs: ticket.NeedMessage, Within: time.Hour, FollowUp: true},
+			{Action: "write", From: []ticket.Status{"in", "again"}, To: "again", By: ticket.RoleCustomer | ticket.RoleAgent, Assign: ticket.AssignActor, Needs: ticket.Inputs{Message: true}},
+			{Action: "write", From: []ticket.Status{"over"}, To: "again", By: ticket.RoleCustomer, Needs: ticket.Inputs{Message: true}, Within: time.Hour, FollowUp: true},
 			{Action: "finish", From: []ticket.Status{"in", "again"}, To: "over", By: ticket.RoleAgent | ticket.RoleSystem},
 		},
 	}.MustCompile(nil)

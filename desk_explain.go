@@ -12,8 +12,8 @@ type Choice struct {
 	Allowed bool
 	Reason  string // why not, in a few words; empty if allowed
 	Err     error  // why not, as Do would put it; nil if allowed
-	Needs   Need   // what the action must bring, if allowed
-	Takes   Need   // what it may bring, needed or not, if allowed; what is not here has no use and is refused
+	Needs   Inputs // what the action must bring, if allowed
+	Takes   Inputs // what it may bring, needed or not, if allowed; what is not here has no use and is refused
 	// To is where it leads; zero where it is not allowed, the action chooses, a
 	// merge is undone, or a follow-up ticket is opened.
 	To State
@@ -137,10 +137,10 @@ func (d *Desk) choice(w *Workflow, a Actor, t Ticket, act Action) Choice {
 			other := *dec
 			other.Transition = *tr
 			other.To.Status = cmp.Or(tr.To, t.Status)
-			c.Takes |= other.takes()
+			c.Takes = c.Takes.or(other.takes())
 		}
 	}
-	if !followUp && !dec.Transition.Chosen && dec.Transition.Level == LevelStay && act.Name != ActionUnmerge {
+	if !followUp && !dec.Transition.Chosen && dec.Transition.Level == "" && act.Name != ActionUnmerge {
 		c.To = dec.To
 	}
 	return c

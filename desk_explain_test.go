@@ -48,7 +48,7 @@ func TestExplainGivesTheErrorThatDoGives(t *testing.T) {
 		require.Equal(t, explained.Error(), err.Error())
 	}
 	k.do(lin, tk, ticket.Action{Name: ticket.ActionResolve, Message: "m"})
-	k.clock.Advance(ticket.ReopenWindow + time.Hour)
+	k.clock.Advance(reopenWindow + time.Hour)
 	require.NoError(t, k.desk.Explain(t.Context(), ada, k.get(tk), ticket.Action{Name: ticket.ActionReply, Message: "late"}))
 }
 

@@ -164,7 +164,7 @@ func (d *Desk) join(ctx context.Context, o *outcome, dec Decision, f Ticket) (do
 // stands or who acts, and not by somebody's decision.
 func joinable(err error) bool {
 	refused, ok := errors.AsType[*RefusedError](err)
-	return ok && refused.Why != WhyGuard && refused.Why != WhyPolicy
+	return ok && refused.Why != whyGuard && refused.Why != whyPolicy
 }
 
 // followUp opens the ticket that a late action is about, and links the two.

@@ -30,7 +30,7 @@ func (k *kit) over(dr ticket.Draft) ticket.Ticket {
 func (k *kit) passed(t ticket.Ticket) {
 	k.Helper()
 	k.do(super, t, ticket.Action{Name: ticket.ActionResolve, Message: "m"})
-	k.clock.Advance(ticket.ReopenWindow + time.Hour)
+	k.clock.Advance(reopenWindow + time.Hour)
 }
 
 func (k *kit) linked(t ticket.Ticket, r ticket.Relation) (list []ticket.ID) {
@@ -277,7 +277,7 @@ func TestLateRepliesUnderAllNumbersOfACaseJoinOneFollowUp(t *testing.T) {
 			k := newKit(t)
 			over := func(tk ticket.Ticket) {
 				k.do(super, tk, ticket.Action{Name: ticket.ActionResolve, Message: "done"})
-				k.clock.Advance(ticket.ReopenWindow + day)
+				k.clock.Advance(reopenWindow + day)
 			}
 			late := func(tk ticket.Ticket) ticket.Ticket {
 				return k.do(ada, tk, ticket.Action{Name: ticket.ActionReply, Message: "again"})
@@ -333,7 +333,7 @@ func TestReopenWithinTheWindowAndFollowUpAfterIt(t *testing.T) {
 	require.Zero(t, back.Resolved)
 
 	k.do(lin, tk, ticket.Action{Name: ticket.ActionResolve, Message: "And now."})
-	k.clock.Advance(ticket.ReopenWindow + time.Minute)
+	k.clock.Advance(reopenWindow + time.Minute)
 	next := k.do(bob, tk, ticket.Action{Name: ticket.ActionReply, Message: "It stopped again.", Attachments: []ticket.Attachment{{Name: "log.txt"}}})
 	require.NotEqual(t, tk.ID, next.ID)
 	full := k.get(next)
@@ -353,7 +353,7 @@ func TestReopenWithinTheWindowAndFollowUpAfterIt(t *testing.T) {
 	require.Equal(t, 2, again.Reopened)
 	// Words are needed for a follow-up as for a reply.
 	k.do(lin, tk, ticket.Action{Name: ticket.ActionResolve, Message: "m"})
-	k.clock.Advance(ticket.ReopenWindow + time.Minute)
+	k.clock.Advance(reopenWindow + time.Minute)
 	k.refused(ada, tk, ticket.Action{Name: ticket.ActionReply}, ticket.ErrInvalid)
 }
 
@@ -365,7 +365,7 @@ func guarded(guard func(ticket.Decision) error) *ticket.Workflow {
 			s.Transitions[i].Guards = []string{"contract"}
 		}
 	}
-	return s.MustCompile(ticket.Guards{"contract": guard})
+	return s.MustCompile(map[string]func(ticket.Decision) error{"contract": guard})
 }
 
 func TestAFollowUpPassesTheGuards(t *testing.T) {
@@ -375,7 +375,7 @@ func TestAFollowUpPassesTheGuards(t *testing.T) {
 	})
 	tk := k.open(ada, ticket.Draft{})
 	k.do(lin, tk, ticket.Action{Name: ticket.ActionResolve, Message: "m"})
-	k.clock.Advance(ticket.ReopenWindow + time.Hour)
+	k.clock.Advance(reopenWindow + time.Hour)
 	k.refused(ada, tk, ticket.Action{Name: ticket.ActionReply, Message: "again"}, over)
 }
 
@@ -400,7 +400,7 @@ func TestAFollowUpTakesAsManyFollowersAsTheLimitAllows(t *testing.T) {
 	low := newKitOn(t, k.store, func(c *ticket.Config) {
 		c.Limits.Followers, c.Now, c.NewID, c.Numbers = 2, k.clock.Now, ticket.NewID, ticket.Numbers{}
 	})
-	k.clock.Advance(ticket.ReopenWindow + time.Hour)
+	k.clock.Advance(reopenWindow + time.Hour)
 	next := low.do(ticket.Requester(followers[3]), tk, ticket.Action{Name: ticket.ActionReply, Message: "again"})
 	require.NotEqual(t, tk.ID, next.ID)
 	require.Equal(t, []ticket.Person{followers[3], followers[1]}, low.get(next).Followers)

@@ -185,9 +185,9 @@ func (d *Desk) Verify(ctx context.Context, a Actor, id ID) error {
 	}
 	switch {
 	case folded.Version < s.ticket.Version:
-		return &ChainError{Ticket: id, Seq: folded.Version + 1, Index: int(folded.Version), Fault: ChainRemoved, Detail: "the history ends before the ticket's version"}
+		return &ChainError{Ticket: id, Seq: folded.Version + 1, Index: int(folded.Version), Fault: chainRemoved, Detail: "the history ends before the ticket's version"}
 	case !folded.Equal(s.ticket):
-		return &ChainError{Ticket: id, Seq: s.ticket.Version, Index: int(s.ticket.Version) - 1, Fault: ChainAltered, Detail: "the stored ticket is not the fold of its events"}
+		return &ChainError{Ticket: id, Seq: s.ticket.Version, Index: int(s.ticket.Version) - 1, Fault: chainAltered, Detail: "the stored ticket is not the fold of its events"}
 	default:
 		return nil
 	}

@@ -88,7 +88,7 @@ func TestATimerIsTriedAgainAfterAnErrorOfExtraRecipients(t *testing.T) {
 	})
 	tk := k.open(ada, ticket.Draft{})
 	k.do(super, tk, ticket.Action{Name: ticket.ActionResolve, Message: "m"})
-	k.clock.Advance(ticket.ConfirmWindow)
+	k.clock.Advance(confirmWindow)
 	h.err = errDirectory
 	_, err := k.desk.FireTimers(t.Context())
 	require.ErrorIs(t, err, errDirectory)

@@ -32,17 +32,17 @@ func (d *Decision) merge(e *Event) error {
 	o := d.Other
 	if !d.together(t.Requester, o.Requester) {
 		if d.onePerson && sameCustomer(t.Requester, o.Requester) {
-			return d.refuse(WhyGuard, "the tickets are of different persons, and this desk merges those of one person only; link them instead")
+			return d.refuse(whyGuard, "the tickets are of different persons, and this desk merges those of one person only; link them instead")
 		}
-		return d.refuse(WhyGuard, "the tickets are of different customers, who must not read each other's messages; link them instead")
+		return d.refuse(whyGuard, "the tickets are of different customers, who must not read each other's messages; link them instead")
 	}
 	switch {
 	case !o.MergedInto.IsZero():
-		return d.refuse(WhyGuard, "the other ticket was itself merged away")
+		return d.refuse(whyGuard, "the other ticket was itself merged away")
 	case o.Phase.Done():
-		return d.refuse(WhyGuard, "the other ticket is %s", o.Status)
+		return d.refuse(whyGuard, "the other ticket is %s", o.Status)
 	case d.Role == RoleAgent && (!d.Actor.ServesLevel(o.Level) || !d.Actor.ServesQueue(o.Queue)):
-		return d.refuse(WhyLevel, "the agent does not serve the other ticket's level and queue")
+		return d.refuse(whyLevel, "the agent does not serve the other ticket's level and queue")
 	}
 	e.Set.MergedInto, e.Set.Other = new(o.ID), o.ID
 	e.Set.Timer = nil
@@ -165,7 +165,7 @@ func (d *Desk) merges(ctx context.Context, t Ticket, next func(Ticket)) error {
 		case err != nil:
 			return err
 		case seen[n.ID]:
-			return &RefusedError{State: n.State(), Why: WhyMerged, Detail: fmt.Sprintf("the merges of %s lead in a circle", n.ID), Into: n.MergedInto}
+			return &RefusedError{State: n.State(), Why: whyMerged, Detail: fmt.Sprintf("the merges of %s lead in a circle", n.ID), Into: n.MergedInto}
 		}
 		seen[n.ID] = true
 		next(n)
@@ -196,7 +196,7 @@ func (d *Decision) staysBehind() bool {
 	if list := d.Workflow.edges[edgeKey{ActionReply, d.Role, d.To}]; len(list) == 1 {
 		tr.Guards, tr.Needs = list[0].Guards, list[0].Needs
 	}
-	tr.From, tr.By, tr.Needs = []Status{d.To.Status}, d.Role, tr.Needs|NeedWords
+	tr.From, tr.By, tr.Needs.Words = []Status{d.To.Status}, d.Role, true
 	d.Transition = tr
 	return true
 }

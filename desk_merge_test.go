@@ -529,7 +529,11 @@ func TestOnlyWhoMayWriteInTheWorkflowWritesUnderAMergedNumber(t *testing.T) {
 	a, b := k.open(ada, ticket.Draft{}), k.open(ada, ticket.Draft{})
 	k.merge(a, b)
 	k.edited(b, bob.Person)
-	k.refused(ada, a, ticket.Action{Name: ticket.ActionReply, Message: "m"}, ticket.ErrUnknownAction)
+	k.refused(ada, a, ticket.Action{Name: ticket.ActionReply, Message: "m"}, ticket.ErrRefused)
+	_, err := k.desk.Do(t.Context(), ada, a.ID, ticket.Action{Name: ticket.ActionReply, Message: "m"})
+	var refused *ticket.RefusedError
+	require.ErrorAs(t, err, &refused)
+	require.Equal(t, "unknown", refused.Why)
 }
 
 // edited hands a ticket to somebody else, in a workflow without edits.
@@ -733,7 +737,7 @@ func TestMergeAndUnmerge(t *testing.T) {
 	err = k.refusal(lin, two, ticket.Action{Name: ticket.ActionReopen, Note: "n"}, ticket.ErrRefused)
 	var refused *ticket.RefusedError
 	require.ErrorAs(t, err, &refused)
-	require.Equal(t, ticket.WhyMerged, refused.Why)
+	require.Equal(t, "merged", refused.Why)
 	require.Equal(t, one.ID, refused.Into)
 	k.do(lin, two, ticket.Action{Name: ticket.ActionNote, Note: "still possible"})
 

@@ -47,7 +47,7 @@ func (d *Desk) begin(o *outcome, a Actor, dr Draft, now time.Time, links []Link,
 	e := w.opening(a, dr, now, d.cfg.NewID(now), n, links)
 	t := Apply(Ticket{}, e)
 	if !d.cfg.Policy.MaySee(a, t) && a.Role != RoleAgent { // an agent may hand a ticket to a queue it does not see
-		return Ticket{}, &RefusedError{Action: ActionOpen, Role: a.Role, Why: WhyPolicy, Detail: "the actor would not see the ticket"}
+		return Ticket{}, &RefusedError{Action: ActionOpen, Role: a.Role, Why: whyPolicy, Detail: "the actor would not see the ticket"}
 	}
 	if err := d.may(a, t, ActionOpen); err != nil {
 		return Ticket{}, err

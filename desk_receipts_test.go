@@ -321,7 +321,7 @@ type beaten struct {
 
 func (s *beaten) Commit(context.Context, ticket.Commit) error {
 	s.lost = true
-	return &ticket.DuplicateError{What: ticket.DuplicateKey}
+	return &ticket.DuplicateError{What: "key"}
 }
 
 func (s *beaten) Receipt(ctx context.Context, tenant, key string) (ticket.Receipt, error) {

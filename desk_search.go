@@ -282,7 +282,7 @@ func (d *Desk) Counts(ctx context.Context, a Actor) ([]Count, error) {
 		return nil, err
 	}
 	if a.Role&(RoleAgent|RoleSystem) == 0 {
-		return nil, &RefusedError{Action: countsAction, Role: a.Role, Why: WhyRole, Detail: "not for customers", By: RoleAgent | RoleSystem}
+		return nil, &RefusedError{Action: countsAction, Role: a.Role, Why: whyRole, Detail: "not for customers", By: RoleAgent | RoleSystem}
 	}
 	s, ok := d.store.(Counter)
 	if !ok {

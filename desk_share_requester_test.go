@@ -287,7 +287,7 @@ func (s *erased) Events(ctx context.Context, tenant string, id ticket.ID, after 
 	page, err := s.Store.Events(ctx, tenant, id, after, limit)
 	for i := range page {
 		if page[i].Seq == s.seq {
-			page[i] = page[i].Erase(ticket.GroupIdentities)
+			page[i] = page[i].Erase(ticket.Groups{Identities: true})
 		}
 	}
 	return page, err

@@ -192,7 +192,7 @@ type wiped struct{ ticket.Store }
 func (s wiped) Events(ctx context.Context, tenant string, id ticket.ID, after int64, limit int) ([]ticket.Event, error) {
 	events, err := s.Store.Events(ctx, tenant, id, after, limit)
 	for i := range events {
-		events[i] = events[i].Erase(ticket.GroupPublicContent)
+		events[i] = events[i].Erase(ticket.Groups{PublicContent: true})
 	}
 	return events, err
 }

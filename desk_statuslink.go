@@ -176,7 +176,7 @@ func (d *Desk) StatusLink(ctx context.Context, a Actor, id ID, r StatusLinkReque
 		return "", err
 	}
 	refuse := func(detail string) error {
-		return &RefusedError{Action: ActionMakeStatusLink, State: t.State(), Role: a.RoleOn(t), Why: WhyRole, Detail: detail}
+		return &RefusedError{Action: ActionMakeStatusLink, State: t.State(), Role: a.RoleOn(t), Why: whyRole, Detail: detail}
 	}
 	if r.For.IsZero() {
 		r.For = t.Requester
@@ -269,7 +269,7 @@ func (d *Desk) RevokeStatusLinks(ctx context.Context, a Actor, id ID) (Ticket, e
 			return err
 		}
 		if a.RoleOn(t) == RoleFollower {
-			return &RefusedError{Action: ActionRevokeStatusLinks, State: t.State(), Role: RoleFollower, Why: WhyRole, Detail: "only the requester and the desk revoke links"}
+			return &RefusedError{Action: ActionRevokeStatusLinks, State: t.State(), Role: RoleFollower, Why: whyRole, Detail: "only the requester and the desk revoke links"}
 		}
 		list, err := d.mergedInto(ctx, t)
 		if err != nil {
@@ -410,7 +410,7 @@ func (d *Desk) confined(ctx context.Context, a Actor, id ID, act *Action) error 
 		}
 	}
 	refuse := func(detail string) error {
-		return &RefusedError{Action: act.Name, Role: RoleRequester, Why: WhyStatusLink, Detail: detail}
+		return &RefusedError{Action: act.Name, Role: RoleRequester, Why: whyStatusLink, Detail: detail}
 	}
 	switch {
 	case act.Name != ActionReply || !a.held.Reply && !a.held.Upload:

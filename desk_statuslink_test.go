@@ -345,7 +345,7 @@ func TestAStatusLinkWithoutScopeDoesNotAct(t *testing.T) {
 	spec.Name = "own"
 	for i := range spec.Transitions {
 		if tr := &spec.Transitions[i]; tr.Action == ticket.ActionReply && tr.By == ticket.RoleCustomer {
-			tr.Needs = 0
+			tr.Needs = ticket.Inputs{}
 		}
 	}
 	w, err := spec.Compile(nil)

@@ -132,7 +132,7 @@ func TestAMergedTicketIsOpenedByItself(t *testing.T) {
 			require.NoError(t, err)
 			own = append(own, e)
 		}
-		require.NoError(t, ticket.Verify(own))
+		require.NoError(t, ticket.Chain{}.Verify(own))
 		folded, err := ticket.Replay(own)
 		require.NoError(t, err)
 		require.True(t, folded.Equal(k.get(tk)))

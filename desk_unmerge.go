@@ -47,15 +47,15 @@ func (d *Decision) unmerge(e *Event) {
 	if l, ok := t.LinkTo(RelationDuplicateOf, t.MergedInto); ok && (d.undone == nil || d.undone.linked) {
 		p.RemoveLinks = []Link{l}
 	}
-	p.Restored = &Restored{}
+	p.Restored = &restored{}
 	if !d.restores() {
 		if e.Phase.Done() {
-			*p.Restored = Restored{t.Resolved, t.Closed}
+			*p.Restored = restored{t.Resolved, t.Closed}
 		}
 		return
 	}
 	was := &d.undone.before
-	*p.Restored = Restored{was.Resolved, was.Closed}
+	*p.Restored = restored{was.Resolved, was.Closed}
 	if act.Queue == "" {
 		back(&p.Queue, t.Queue, was.Queue)
 	}
@@ -252,10 +252,10 @@ func indexOf(merged []*joined, id ID) int {
 // or back to it, the ticket has the times of where it is.
 func (d *Decision) amend(e *Event) {
 	t := &d.Ticket
-	r := Restored{t.Resolved, t.Closed}
+	r := restored{t.Resolved, t.Closed}
 	switch {
 	case !e.Phase.Done():
-		r = Restored{}
+		r = restored{}
 	case t.Phase.Done():
 	case e.Phase == PhaseSolved:
 		r.Resolved = e.At

@@ -53,8 +53,8 @@ own, write a [WorkflowSpec] and call [WorkflowSpec.Compile], which checks it.
 # How it works
 
 A ticket is the result of its events ([Apply]). Events are numbered 1, 2, 3 … and
-chained by digests ([Chain], [Verify]), so that every earlier state can be read
-([Replay], [Desk.AsOf]) and no change of the past goes unnoticed.
+chained by digests ([Chain]), so that every earlier state can be read ([Replay],
+[Desk.AsOf]) and no change of the past goes unnoticed.
 
 One pure function, [Workflow.Decide], makes every decision: [Desk.Do],
 [Desk.Actions] and [Desk.Explain] all call it. The desk commits the result

@@ -8,62 +8,58 @@ import (
 	"time"
 )
 
-// The categories of failure. Test for them with [errors.Is]; the data behind
-// each is in the struct that carries it, reached with [errors.As].
+// The categories of failure. Test for them with [errors.Is]. Get the data of each
+// with [errors.As] from the struct that the comment names.
 var (
-	// ErrNotFound: no such ticket, or none that this actor may know of. The two
-	// are never told apart. Data: [*NotFoundError].
+	// ErrNotFound: there is no such ticket, or the actor may not know of it. The
+	// error never says which. Data: [*NotFoundError].
 	ErrNotFound = errors.New("ticket: not found")
 
-	// ErrMistyped: the text cannot be a number that a desk ever gave out,
-	// because its check symbol does not fit. Data: [*NumberError].
+	// ErrMistyped: the text is not a ticket number, because its check symbol is
+	// wrong. Data: [*NumberError].
 	ErrMistyped = errors.New("ticket: mistyped")
 
-	// ErrInvalid: input that no state of the ticket would make acceptable: too
+	// ErrInvalid: the input is not acceptable in any state of the ticket: too
 	// long, not UTF-8, a missing note. Data: [*InvalidError].
 	ErrInvalid = errors.New("ticket: invalid")
 
-	// ErrUnknownAction: the workflow has no such action. Such an error is
-	// ErrRefused as well. Data: [*RefusedError].
-	ErrUnknownAction = errors.New("ticket: unknown action")
-
-	// ErrRefused: not this action, or not now, not here, not for this actor.
+	// ErrRefused: the action is unknown, or not possible now or for this actor.
 	// Data: [*RefusedError].
 	ErrRefused = errors.New("ticket: refused")
 
-	// ErrStale: the action was pinned to a version of the ticket that is no
-	// longer the current one. Data: [*StaleError].
+	// ErrStale: Action.Version is not the current version of the ticket.
+	// Data: [*StaleError].
 	ErrStale = errors.New("ticket: stale")
 
 	// ErrConflict: the ticket changed between the decision and its commit. The
-	// desk decides again by itself, so a caller sees this only when that did
-	// not help, or inside a host's transaction. Data: [*ConflictError].
+	// desk retries, so callers see this error only after the last retry, or
+	// within the application's own transaction. Data: [*ConflictError].
 	ErrConflict = errors.New("ticket: conflict")
 
 	// ErrDuplicate: a number, ID or idempotency key is taken already.
 	// Data: [*DuplicateError].
 	ErrDuplicate = errors.New("ticket: duplicate")
 
-	// ErrWorkflow: a workflow that does not compile, or that the desk does not
-	// hold. Data: [*WorkflowError].
+	// ErrWorkflow: a workflow does not compile, or the desk does not have it.
+	// Data: [*WorkflowError].
 	ErrWorkflow = errors.New("ticket: workflow")
 
 	// ErrChain: the history was tampered with or damaged. Data: [*ChainError].
 	ErrChain = errors.New("ticket: broken chain")
 
-	// ErrStatusLink: the status link is not, or no longer, good: mistyped, forged, expired,
+	// ErrStatusLink: the status link is not valid: mistyped, forged, expired or
 	// revoked. Data: [*StatusLinkError].
 	ErrStatusLink = errors.New("ticket: the status link is not valid")
 
 	// ErrClaimLost: a delivery was settled under a claim that no longer holds,
-	// because its lease ran out and somebody else claimed it.
+	// because its lease expired and another worker claimed it.
 	ErrClaimLost = errors.New("ticket: the claim on the delivery is lost")
 )
 
 // NotFoundError is the data of [ErrNotFound].
 type NotFoundError struct {
 	What string // "ticket" or "receipt"
-	Ref  string // what was asked for: an ID, a number, a key
+	Ref  string // the ID, number or key that was asked for
 }
 
 func (e *NotFoundError) Error() string {
@@ -73,8 +69,8 @@ func (e *NotFoundError) Error() string {
 // Is reports whether target is [ErrNotFound].
 func (e *NotFoundError) Is(target error) bool { return target == ErrNotFound }
 
-// InvalidError is the data of [ErrInvalid]: which field, and what would be
-// right. It never repeats words of a person; names are quoted, and cut short.
+// InvalidError is the data of [ErrInvalid]: the field, and what would be right.
+// It never contains text that a person wrote. Names are quoted and shortened.
 type InvalidError struct {
 	Field  string // the path of the field, such as "draft.subject" or "action.attachments[2].size"
 	Reason string // what is wrong and what would be right
@@ -97,27 +93,24 @@ func invalid(field, format string, args ...any) error {
 	return &InvalidError{Field: field, Reason: fmt.Sprintf(format, args...)}
 }
 
-// Why says in one word for which rule an action was refused.
-type Why string
-
-// The rules an action can be refused for.
+// The values of RefusedError.Why. Applications compare with the words.
 const (
-	WhyUnknown    Why = "unknown" // the workflow has no such action
-	WhyState      Why = "state"   // not from this status or level
-	WhyRole       Why = "role"    // not by this kind of actor
-	WhyLevel      Why = "level"   // the agent does not serve the ticket's level
-	WhyQueue      Why = "queue"   // the agent does not serve the ticket's queue
-	WhyWindow     Why = "window"  // too late
-	WhyGuard      Why = "guard"   // a guard of the workflow said no
-	WhyPolicy     Why = "policy"  // the host's policy said no
-	WhyMerged     Why = "merged"  // the ticket was merged into another one
-	WhyStatusLink Why = "link"    // the status link does not allow it
+	whyUnknown    = "unknown"
+	whyState      = "state"
+	whyRole       = "role"
+	whyLevel      = "level"
+	whyQueue      = "queue"
+	whyWindow     = "window"
+	whyGuard      = "guard"
+	whyPolicy     = "policy"
+	whyMerged     = "merged"
+	whyStatusLink = "link"
 )
 
-// StatusLinkError is the data of [ErrStatusLink]. Only of a link that is genuine it says that
-// it has expired; the other reasons are not told apart.
+// StatusLinkError is the data of [ErrStatusLink]. It says that a genuine link has
+// expired, and does not distinguish the other reasons.
 type StatusLinkError struct {
-	Expired time.Time // since when; zero: for another reason
+	Expired time.Time // when the link expired; zero: another reason
 }
 
 func (e *StatusLinkError) Error() string {
@@ -132,18 +125,32 @@ func (e *StatusLinkError) Is(target error) bool { return target == ErrStatusLink
 
 func isNotFound(err error) bool { return errors.Is(err, ErrNotFound) }
 
-// RefusedError is the data of [ErrRefused] and [ErrUnknownAction]: which rule
+// RefusedError is the data of [ErrRefused]: the rule that
 // refused the action, who could do it instead and from where.
 type RefusedError struct {
 	Action ActionName
-	State  State    // where the ticket stands
-	Role   Role     // as whom the actor asked; 0: neither requester nor follower of this ticket
-	Why    Why      // which rule
-	Detail string   // the rule in words
-	By     Role     // who may do this action at all
-	From   []Status // the statuses it may be done from, sorted
-	Into   ID       // where the ticket was merged into, when Why is WhyMerged
-	Err    error    // what the guard or the policy said
+	State  State // of the ticket
+	Role   Role  // of the actor for this ticket; 0: neither requester nor follower of it
+
+	// Why names the rule in one word:
+	//
+	//	"unknown"  the workflow has no such action
+	//	"state"    not from this status or level
+	//	"role"     not by this kind of actor
+	//	"level"    the agent does not serve the ticket's level
+	//	"queue"    the agent does not serve the ticket's queue
+	//	"window"   too late
+	//	"guard"    a guard of the workflow refused it
+	//	"policy"   the application's policy refused it
+	//	"merged"   the ticket was merged into another one
+	//	"link"     the status link does not allow it
+	Why string
+
+	Detail string   // the rule in a sentence
+	By     Role     // the roles that may do this action at all
+	From   []Status // the statuses from which it is possible, sorted
+	Into   ID       // the ticket that this one was merged into, where Why is "merged"
+	Err    error    // the error of the guard or the policy
 }
 
 func (e *RefusedError) Error() string {
@@ -160,24 +167,21 @@ func (e *RefusedError) why() string {
 	if e.Err != nil {
 		fmt.Fprintf(&b, ": %v", e.Err)
 	}
-	if e.Why == WhyState && len(e.From) > 0 && !slices.Contains(e.From, e.State.Status) {
+	if e.Why == whyState && len(e.From) > 0 && !slices.Contains(e.From, e.State.Status) {
 		from := make([]string, len(e.From))
 		for i, s := range e.From {
 			from[i] = string(s)
 		}
 		fmt.Fprintf(&b, " (possible from %s by %s)", strings.Join(from, ", "), e.By)
 	}
-	if e.Why == WhyRole && e.By != 0 {
+	if e.Why == whyRole && e.By != 0 {
 		fmt.Fprintf(&b, " (possible by %s)", e.By)
 	}
 	return b.String()
 }
 
-// Is reports whether target is [ErrRefused], or [ErrUnknownAction] where the
-// workflow has no such action.
-func (e *RefusedError) Is(target error) bool {
-	return target == ErrRefused || target == ErrUnknownAction && e.Why == WhyUnknown
-}
+// Is reports whether target is [ErrRefused].
+func (e *RefusedError) Is(target error) bool { return target == ErrRefused }
 
 func (e *RefusedError) Unwrap() error { return e.Err }
 
@@ -186,7 +190,7 @@ type StaleError struct {
 	Ticket  ID
 	Pinned  int64   // the version the caller had seen
 	Current int64   // the version the ticket has now
-	Since   []Event // what happened in between, as much of it as the caller may see
+	Since   []Event // the events in between, as far as the caller may see them
 }
 
 func (e *StaleError) Error() string {
@@ -204,7 +208,7 @@ func (e *StaleError) Is(target error) bool { return target == ErrStale }
 type ConflictError struct {
 	Ticket   ID
 	Expected int64 // the version the decision was made on
-	Actual   int64 // the version found; -1 where the store cannot say
+	Actual   int64 // the version found; -1 where the store does not know
 }
 
 func (e *ConflictError) Error() string {
@@ -214,20 +218,18 @@ func (e *ConflictError) Error() string {
 // Is reports whether target is [ErrConflict].
 func (e *ConflictError) Is(target error) bool { return target == ErrConflict }
 
-// What can be a duplicate; see [DuplicateError].
-const (
-	DuplicateID       = "id"
-	DuplicateNumber   = "number"
-	DuplicateKey      = "key"
-	DuplicateDelivery = "delivery"
-)
+// duplicateKey is the only value of DuplicateError.What that the desk looks for.
+const duplicateKey = "key"
 
 // DuplicateError is the data of [ErrDuplicate].
 type DuplicateError struct {
-	What string // DuplicateID, DuplicateNumber, DuplicateKey or DuplicateDelivery
-	// Reused says that an idempotency key came back with a different request
-	// than the one it was first used for, which is a mistake of the caller. The
-	// desk sets it; a store does not know, and leaves it false.
+	// What is taken: "id" and "number" of a ticket, "key" for an idempotency key,
+	// "delivery" for the ID of a delivery.
+	What string
+
+	// Reused is true where an idempotency key was used again with a different
+	// request, which is a bug in the caller. Only the desk sets it; stores leave it
+	// false.
 	Reused bool
 }
 

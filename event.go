@@ -42,13 +42,13 @@ type Event struct {
 	Digest Digest `json:"digest,omitzero"`
 }
 
-// By says who made an event, without anything personal of a customer.
+// By is the actor of an event, without personal data of a customer.
 type By struct {
 	Role Role   `json:"role"`
-	ID   string `json:"id,omitempty"` // of an agent or a system; a customer is in People.Actor
+	ID   string `json:"id,omitempty"` // of an agent or a system; a customer is in Identities.Actor
 }
 
-// PublicContent are what the customer may read.
+// PublicContent is the part of an event that the customer may read.
 type PublicContent struct {
 	Subject     string       `json:"subject,omitempty"` // the new subject; empty: unchanged
 	Message     Message      `json:"message,omitempty"`
@@ -56,7 +56,7 @@ type PublicContent struct {
 	Fields      Fields       `json:"fields,omitempty"` // custom fields that were set; nil ones were removed
 }
 
-// InternalContent is what never leaves the desk.
+// InternalContent is the part of an event that customers never see.
 type InternalContent struct {
 	Note            Note         `json:"note,omitempty"`
 	NoteAttachments []Attachment `json:"note_attachments,omitempty"`
@@ -98,7 +98,7 @@ type Patch struct {
 	Other ID `json:"other,omitzero"`
 	// Restored says that the event puts something right that had happened. It
 	// neither solves nor closes nor reopens the ticket, and leaves it these times.
-	Restored *Restored `json:"restored,omitempty"`
+	Restored *restored `json:"restored,omitempty"`
 	// PriorityGiven is Ticket.PriorityGiven from now on. Nil means unchanged.
 	PriorityGiven *bool `json:"priority_given,omitempty"`
 	// NewCustomer says that the new requester is of another customer than the one
@@ -106,9 +106,8 @@ type Patch struct {
 	NewCustomer bool `json:"new_customer,omitempty"`
 }
 
-// Restored are the times that a ticket has after an event that puts something
-// right; see [Patch].
-type Restored struct {
+// restored is the type of Patch.Restored: the times of the ticket after the event.
+type restored struct {
 	Resolved time.Time `json:"resolved,omitzero"`
 	Closed   time.Time `json:"closed,omitzero"`
 }
@@ -149,8 +148,8 @@ func (e Event) Reopens(before Phase) bool {
 // the ticket out of the zero Ticket. The result shares with t what the event
 // leaves as it is; [Ticket.Clone] parts them.
 //
-// Apply believes the event. Whether a history is whole is for [Replay] and
-// [Verify] to say.
+// Apply does not check the event. [Replay] and [Chain.Verify] check that a history
+// is complete.
 func Apply(t Ticket, e Event) Ticket {
 	before := t.Phase
 	if e.Seq == 1 {
@@ -277,7 +276,7 @@ func (f Fields) with(changes Fields) Fields {
 
 // Replay folds a history into the ticket as it stood after its last event. Give
 // it fewer events to look into the past: events[:n] for the ticket at version
-// n, and [Until] for an instant. A history that is not numbered 1, 2, 3 … or is
+// n. A history that is not numbered 1, 2, 3 … or is
 // not of one ticket gives a [*ChainError].
 func Replay(events []Event) (Ticket, error) {
 	var t Ticket
@@ -288,15 +287,6 @@ func Replay(events []Event) (Ticket, error) {
 		t = Apply(t, e)
 	}
 	return t, nil
-}
-
-// Until returns the events that had happened at the instant, itself included.
-func Until(events []Event, instant time.Time) []Event {
-	i := slices.IndexFunc(events, func(e Event) bool { return e.At.After(instant) })
-	if i < 0 {
-		return events
-	}
-	return events[:i:i]
 }
 
 // DecodeEvent reads the JSON form of one event strictly: unknown names, a

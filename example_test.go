@@ -424,7 +424,7 @@ func ExampleDesk_FireTimers() {
 	desk, clock := exampleDesk()
 	lin := ticket.Agent("lin", 1)
 	t := must(desk.Open(ctx, lin, ticket.Draft{Requester: ticket.Person{ID: "c1"}, Subject: "No light", Solution: "The switch is by the door."}))
-	clock.Advance(ticket.ConfirmWindow)
+	clock.Advance(7 * 24 * time.Hour)
 	n := must(desk.FireTimers(ctx)) // Run does this
 	t = must(desk.Get(ctx, lin, t.ID))
 	fmt.Println(n, t.Status)
@@ -460,7 +460,7 @@ func ExampleWorkflowSpec_Compile() {
 		},
 		Transitions: []ticket.Transition{
 			{Action: "inspect", From: []ticket.Status{"received"}, To: "inspecting", By: ticket.RoleAgent},
-			{Action: ticket.ActionEscalate, From: []ticket.Status{"inspecting"}, To: "received", Level: ticket.LevelUp, Needs: ticket.NeedNote},
+			{Action: ticket.ActionEscalate, From: []ticket.Status{"inspecting"}, To: "received", Level: ticket.LevelUp, Needs: ticket.Inputs{Note: true}},
 			{Action: "refund", From: []ticket.Status{"inspecting"}, To: "refunded", By: ticket.RoleAgent, Guards: []string{"within-90-days"}},
 		},
 	}
@@ -470,7 +470,7 @@ func ExampleWorkflowSpec_Compile() {
 		}
 		return nil
 	}
-	returns, err := spec.Compile(ticket.Guards{"within-90-days": within90})
+	returns, err := spec.Compile(map[string]func(ticket.Decision) error{"within-90-days": within90})
 	fmt.Println(returns.Actions(), err)
 
 	spec.Statuses[2].Final = false
@@ -552,7 +552,7 @@ func ExampleNumbers() {
 }
 
 // Verify detects a change of the past, but allows erased content.
-func ExampleVerify() {
+func ExampleChain_Verify() {
 	ctx := context.Background()
 	desk, _ := exampleDesk()
 	ada, lin := ticket.Requester(ticket.Person{ID: "c1"}), ticket.Agent("lin", 1)
@@ -565,13 +565,13 @@ func ExampleVerify() {
 		}
 		events = append(events, e)
 	}
-	fmt.Println(ticket.Verify(events))
+	fmt.Println(ticket.Chain{}.Verify(events))
 
-	events[0] = events[0].Erase(ticket.GroupPublicContent)
-	fmt.Printf("%q %v\n", events[0].Message, ticket.Verify(events))
+	events[0] = events[0].Erase(ticket.Groups{PublicContent: true})
+	fmt.Printf("%q %v\n", events[0].Message, ticket.Chain{}.Verify(events))
 
 	events[1].By.ID = "eve"
-	if fault, ok := errors.AsType[*ticket.ChainError](ticket.Verify(events)); ok {
+	if fault, ok := errors.AsType[*ticket.ChainError](ticket.Chain{}.Verify(events)); ok {
 		fmt.Println("event", fault.Seq, fault.Fault)
 	}
 	// Output:

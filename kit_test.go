@@ -22,6 +22,12 @@ var (
 	cron  = ticket.System("cron")
 )
 
+// The times of the default workflow.
+const (
+	reopenWindow  = 14 * 24 * time.Hour
+	confirmWindow = 7 * 24 * time.Hour
+)
+
 // kit is a desk with a still clock and a recorder.
 type kit struct {
 	*testing.T

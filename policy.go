@@ -1,34 +1,34 @@
 package ticket
 
-// Policy says who may see and do what, on top of the workflow and within a
-// tenant: the desk keeps tenants apart by itself, whatever the policy says. It
-// must be safe for concurrent use, and should embed [DefaultPolicy] to keep what
-// it does not change.
+// Policy restricts who may see a ticket and who may act on it, in addition to the
+// workflow. It applies within a tenant: the desk keeps tenants apart whatever the
+// policy returns. A Policy must be safe for concurrent use, and should embed
+// [DefaultPolicy] to keep the defaults that it does not change.
 type Policy interface {
-	// MaySee reports whether the actor may know of the ticket. What it may not
-	// see it cannot find: every call answers ErrNotFound.
+	// MaySee reports whether the actor may know of the ticket. If not, every
+	// call returns ErrNotFound.
 	MaySee(a Actor, t Ticket) bool
 
-	// MayDo returns nil, or why the actor may not do this with a ticket that it
-	// may see; for [ActionOpen], t is the ticket as it would begin. For [ActionMerge] and
-	// [ActionLink] both tickets are asked about. What it returns is shown to the
-	// actor, customers included.
+	// MayDo returns nil, or the reason why the actor may not do this with a
+	// ticket that it may see. For [ActionOpen], t is the new ticket. For
+	// [ActionMerge] and [ActionLink] the desk asks about both tickets. The actor
+	// sees the reason, customers included.
 	MayDo(a Actor, t Ticket, action ActionName) error
 }
 
 // may asks the desk's policy.
 func (d *Desk) may(a Actor, t Ticket, action ActionName) error {
 	if err := d.cfg.Policy.MayDo(a, t, action); err != nil {
-		return &RefusedError{Action: action, State: t.State(), Role: a.RoleOn(t), Why: WhyPolicy, Detail: "not allowed by the policy", Err: err}
+		return &RefusedError{Action: action, State: t.State(), Role: a.RoleOn(t), Why: whyPolicy, Detail: "not allowed by the policy", Err: err}
 	}
 	return nil
 }
 
 // DefaultPolicy is the policy of a zero [Config]. Customers see the tickets they
 // requested or follow, and nothing else. Agents see those of the queues they
-// serve, at every level, and those assigned to them. Systems see all. Whoever
-// sees a ticket may do what the workflow allows; opening one is for everybody
-// who can be told apart by an ID, an address or a telephone number.
+// serve, at every level, and those assigned to them. Systems see all. Actors who
+// see a ticket may do what the workflow allows. Everyone with an ID, an address or
+// a telephone number may open one.
 type DefaultPolicy struct{}
 
 // MaySee implements [Policy].

@@ -34,7 +34,7 @@ func TestATimerFiresWhenItIsDue(t *testing.T) {
 	require.True(t, on.Timer.IsZero())
 
 	k.do(lin.InTenant("acme"), tk, ticket.Action{Name: ticket.ActionResolve, Message: "done"})
-	k.clock.Advance(ticket.ConfirmWindow)
+	k.clock.Advance(confirmWindow)
 	fire(1)
 	closed := k.get(tk)
 	require.Equal(t, ticket.StatusClosed, closed.Status)
@@ -56,7 +56,7 @@ func TestATimerThatLeadsNowhereIsStopped(t *testing.T) {
 				{Action: "begin", From: []ticket.Status{"in"}, To: "wait"},
 				{Action: "end", From: []ticket.Status{"wait"}, To: "out", By: ticket.RoleAgent | ticket.RoleSystem, Guards: []string{"may"}},
 			},
-		}.MustCompile(ticket.Guards{"may": func(ticket.Decision) error {
+		}.MustCompile(map[string]func(ticket.Decision) error{"may": func(ticket.Decision) error {
 			if allow {
 				return nil
 			}
@@ -96,7 +96,7 @@ func TestADeskLeavesTimersOfOtherWorkflowsAlone(t *testing.T) {
 	other := newKitOn(t, k.store, func(c *ticket.Config) {
 		c.Workflows, c.Now = []*ticket.Workflow{returns()}, k.clock.Now
 	})
-	k.clock.Advance(ticket.ConfirmWindow)
+	k.clock.Advance(confirmWindow)
 	n, err := other.desk.FireTimers(t.Context())
 	require.NoError(t, err)
 	require.Zero(t, n)
@@ -124,7 +124,7 @@ func TestDueTicketsThatCannotFireBlockNoOther(t *testing.T) {
 	}
 	k.clock.Advance(time.Second)
 	last := k.open(lin, ticket.Draft{Requester: ada.Person, Solution: "s"})
-	k.clock.Advance(ticket.ConfirmWindow)
+	k.clock.Advance(confirmWindow)
 	n, err := k.desk.FireTimers(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, 1, n)

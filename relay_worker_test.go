@@ -188,7 +188,7 @@ func TestPanicsOfTheApplicationAreErrors(t *testing.T) {
 	require.Equal(t, ticket.DeliveryCounts{Done: 1, Again: 1}, did)
 
 	k.do(lin, tk, ticket.Action{Name: ticket.ActionResolve, Message: "m"})
-	k.clock.Advance(ticket.ConfirmWindow)
+	k.clock.Advance(confirmWindow)
 	_, err = k.desk.FireTimers(t.Context())
 	require.ErrorContains(t, err, "Config.ExtraRecipients panicked")
 	require.Equal(t, ticket.StatusResolved, k.get(tk).Status, "nobody is left out in silence")

@@ -3,23 +3,25 @@ package ticket
 import (
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
 
-// WorkflowSpec is a workflow as data: written in Go or read from JSON, checked
-// as a whole and made to run by [WorkflowSpec.Compile]. Its JSON form has the
-// names of the tags. Durations are text such as "168h" for a week (there are no
-// days); roles and needs are words with blanks between them, such as "by": "agent
-// system" and "needs": "note queue", of requester, follower, agent, system and of
-// message, words, note, reason, queue, assignee.
+// WorkflowSpec is a workflow as data, written in Go or read from JSON with
+// [ParseWorkflow]. [WorkflowSpec.Compile] checks it as a whole and makes a
+// [Workflow] of it. In JSON, durations are text such as "168h" for a week (there
+// is no unit for days). Roles and needs are words with blanks between them, such as
+// "by": "agent system" and "needs": "note queue". The roles are requester,
+// follower, agent and system. The needs are message, words, note, reason, queue and
+// assignee.
 type WorkflowSpec struct {
 	Name    string `json:"name"`
 	Version int    `json:"version"` // 1, 2, 3 …; tickets remember it
 	Levels  int    `json:"levels"`  // support levels 1 to this
 
-	// LevelNames tell a customer who has the ticket, one for each level, such
-	// as "with the specialists". None: customers are not told.
+	// LevelNames are what customers see of the levels, one for each, such as
+	// "with the specialists". Empty: customers see no level.
 	LevelNames []string `json:"level_names,omitempty"`
 
 	Initial     Status       `json:"initial"` // of a new ticket, at any level
@@ -33,16 +35,16 @@ type StatusSpec struct {
 	Phase Phase  `json:"phase"`           // what a customer sees
 	Final bool   `json:"final,omitempty"` // a ticket may stay here for ever
 
-	// Then is what the desk does as a System when a ticket has been here for
-	// After, or at Action.Until where the action that led here set it. With no
-	// After and no Until nothing happens by itself.
+	// Then is the action that the desk does as a System when a ticket has been
+	// in this status for After, or at Action.Until where the action that led here
+	// set it. With no After and no Until the desk does nothing.
 	Then  ActionName    `json:"then,omitempty"`
 	After time.Duration `json:"after,omitempty"`
 }
 
-// Transition is the rule for one action: from which states, to which, by whom,
-// with what required. An action may have several, as long as role and state
-// always tell which one applies.
+// Transition is a rule for one action: the states it leads from and to, the roles
+// that may do it, and the fields that it needs. An action may have several
+// transitions, as long as only one applies to each role and state.
 type Transition struct {
 	Action ActionName `json:"action"`
 	From   []Status   `json:"from"`             // see In
@@ -56,103 +58,130 @@ type Transition struct {
 
 	Level  LevelMove  `json:"level,omitempty"`
 	By     Role       `json:"by,omitempty"`     // none: Agents
-	Needs  Need       `json:"needs,omitempty"`  // what the action must bring
-	Guards []string   `json:"guards,omitempty"` // all must agree; see Guards
-	Assign Assignment `json:"assign,omitempty"` // who has the ticket afterwards
+	Needs  Inputs     `json:"needs,omitzero"`   // what the action must bring
+	Guards []string   `json:"guards,omitempty"` // by name, see Compile; all must agree
+	Assign Assignment `json:"assign,omitempty"` // the assignee afterwards
 
 	// Within is how long after the ticket was resolved (or closed, where it
 	// never was) the action is possible. 0: always.
 	Within time.Duration `json:"within,omitempty"`
-	// FollowUp makes the action open a new ticket, linked to this one, when
-	// Within has passed, instead of being refused.
+	// FollowUp makes the action open a new ticket, linked to this one, after
+	// Within. If false, the action is refused then.
 	FollowUp bool `json:"follow_up,omitempty"`
 }
 
-// LevelMove says what a transition does to the level.
+// LevelMove is what a transition does to the level. Empty: the level stays.
 type LevelMove string
 
 // The level moves.
 const (
-	LevelStay LevelMove = ""     // the level stays
 	LevelUp   LevelMove = "up"   // to Action.Level, which must be higher; if 0, to the next one
 	LevelDown LevelMove = "down" // to Action.Level, which must be lower; if 0, to the next one
-	LevelAny  LevelMove = "any"  // to Action.Level, whichever it is; if 0, it stays
+	LevelAny  LevelMove = "any"  // to Action.Level, higher or lower; if 0, the level stays
 )
 
-// Assignment says what a transition does to the assignee.
+// Assignment is what a transition does to the assignee. Empty: the assignee stays.
 type Assignment string
 
 // The assignments.
 const (
-	AssignKeep        Assignment = ""                // whoever has it keeps it
 	AssignActor       Assignment = "actor"           // the agent who acts
-	AssignActorIfNone Assignment = "actor if nobody" // the agent who acts, if nobody has it
+	AssignActorIfNone Assignment = "actor if nobody" // the agent who acts, if there is no assignee
 	AssignGiven       Assignment = "given"           // Action.Assignee
-	AssignNobody      Assignment = "nobody"          // nobody
+	AssignNobody      Assignment = "nobody"          // no assignee
 )
 
-// Need is a set of fields of an [Action]: what it must bring, or may.
-type Need uint16
+// Inputs names fields of an [Action]: those that a rule needs, or those that it
+// takes. A field of Inputs is true where the field of the action with the same
+// name is meant. So a template can say {{if .Takes.Message}}. Values compare
+// with ==.
+//
+// [Transition].Needs may have the first six only. The others follow from the
+// action, and only the Needs and Takes of a [Choice] have them.
+//
+// The text form, which JSON has as well, is the names of the fields that are
+// true, in this order, in lower case and with blanks between them, such as
+// "note queue". NoteAttachments is "note_attachments" there.
+type Inputs struct {
+	Message  bool // Action.Message
+	Words    bool // Action.Message or Action.Attachments: one of them is enough
+	Note     bool // Action.Note
+	Reason   bool // Action.Reason
+	Queue    bool // Action.Queue
+	Assignee bool // Action.Assignee
 
-// The needs. A transition names any of the first six; the others follow from what
-// it does, and stand in a [Choice].
-const (
-	NeedMessage  Need = 1 << iota // Action.Message
-	NeedWords                     // Action.Message or an attachment
-	NeedNote                      // Action.Note
-	NeedReason                    // Action.Reason
-	NeedQueue                     // Action.Queue
-	NeedAssignee                  // Action.Assignee
+	Attachments     bool // Action.Attachments
+	NoteAttachments bool // Action.NoteAttachments
+	Level           bool // Action.Level
+	Status          bool // Action.Status
+	Until           bool // Action.Until
+	Ticket          bool // Action.Ticket
+	Relation        bool // Action.Relation
+	Draft           bool // Action.Draft
+	Edit            bool // Action.Edit
+}
 
-	NeedAttachments     // Action.Attachments
-	NeedNoteAttachments // Action.NoteAttachments
-	NeedLevel           // Action.Level
-	NeedStatus          // Action.Status
-	NeedUntil           // Action.Until
-	NeedTicket          // Action.Ticket
-	NeedRelation        // Action.Relation
-	NeedDraft           // Action.Draft
-	NeedEdit            // Action.Edit
-	needEnd
+// ruleInputs are the fields that Transition.Needs may have.
+var ruleInputs = Inputs{Message: true, Words: true, Note: true, Reason: true, Queue: true, Assignee: true}
 
-	ruleNeeds = NeedAttachments - 1 // those of a transition
-)
-
-var needNames = []string{"message", "words", "note", "reason", "queue", "assignee",
+// inputNames are the names of the text form, in the order of the fields.
+var inputNames = [...]string{"message", "words", "note", "reason", "queue", "assignee",
 	"attachments", "note_attachments", "level", "status", "until", "ticket", "relation", "draft", "edit"}
 
-// String lists the needs, such as "note, queue".
-func (n Need) String() string { return flagString(n, needNames, ", ") }
-
-// MarshalText writes the names with blanks between them.
-func (n Need) MarshalText() ([]byte, error) {
-	if n >= needEnd {
-		return nil, invalid("needs", "is not a set of known needs")
-	}
-	return []byte(flagString(n, needNames, " ")), nil
+// fields returns the fields of n in the order of inputNames.
+func (n *Inputs) fields() [len(inputNames)]*bool {
+	return [...]*bool{&n.Message, &n.Words, &n.Note, &n.Reason, &n.Queue, &n.Assignee,
+		&n.Attachments, &n.NoteAttachments, &n.Level, &n.Status, &n.Until, &n.Ticket, &n.Relation, &n.Draft, &n.Edit}
 }
 
-// UnmarshalText reads what MarshalText writes.
-func (n *Need) UnmarshalText(text []byte) error {
-	v, err := flagParse(string(text), needNames, "needs")
-	*n = Need(v)
+// without returns the fields that n has and m has not.
+func (n Inputs) without(m Inputs) Inputs {
+	drop := m.fields()
+	for i, f := range n.fields() {
+		*f = *f && !*drop[i]
+	}
+	return n
+}
+
+// or returns the fields that n or m has.
+func (n Inputs) or(m Inputs) Inputs {
+	more := m.fields()
+	for i, f := range n.fields() {
+		*f = *f || *more[i]
+	}
+	return n
+}
+
+func (n Inputs) text(sep string) string {
+	var names []string
+	for i, f := range n.fields() {
+		if *f {
+			names = append(names, inputNames[i])
+		}
+	}
+	return strings.Join(names, sep)
+}
+
+// String lists the names of the fields that are true, such as "note, queue".
+func (n Inputs) String() string { return n.text(", ") }
+
+// MarshalText writes the text form; see [Inputs].
+func (n Inputs) MarshalText() ([]byte, error) { return []byte(n.text(" ")), nil }
+
+// UnmarshalText reads the text form. An unknown name is an [*InvalidError].
+func (n *Inputs) UnmarshalText(text []byte) error {
+	bits, err := flagParse(string(text), inputNames[:], "needs")
+	for i, f := range n.fields() {
+		*f = bits&(1<<i) != 0
+	}
 	return err
 }
-
-// Guards are the host's own conditions by name. A guard gets the decision that
-// is being made and returns nil, or why not. It must not change or keep
-// anything, should be quick, and holds no lock while it runs; a panic counts as
-// a refusal.
-//
-// A guard is also asked by [Desk.Actions], before there is any content. What it
-// returns is shown to whoever asked, customers included.
-type Guards map[string]func(Decision) error
 
 // Workflow is a compiled workflow: immutable, and safe for concurrent use. Its
 // machine is looplab/fsm.
 type Workflow struct {
 	spec     WorkflowSpec
-	guards   Guards
+	guards   map[string]func(Decision) error
 	statuses map[Status]StatusSpec
 	actions  map[ActionName]*actionRule
 	names    []ActionName // of actions, sorted
@@ -209,10 +238,11 @@ func (w *Workflow) States() []State {
 	return all
 }
 
-// Phase returns what a customer sees of a status; "" for an unknown one.
+// Phase returns the phase of a status, which is what customers see of it. It
+// returns "" for an unknown status.
 func (w *Workflow) Phase(s Status) Phase { return w.statuses[s].Phase }
 
-// LevelName returns what a customer is told of a level; it may be "".
+// LevelName returns the name of a level that customers see, or "".
 func (w *Workflow) LevelName(level int) string {
 	if level < 1 || level > len(w.spec.LevelNames) {
 		return ""
@@ -220,9 +250,9 @@ func (w *Workflow) LevelName(level int) string {
 	return w.spec.LevelNames[level-1]
 }
 
-// Accepts reports whether a ticket, perhaps of an older version of this
-// workflow, can go on under this one: nil, or a [*WorkflowError] that says what
-// is missing.
+// Accepts returns nil if a ticket, perhaps of an older version of this workflow,
+// can continue under this version, and otherwise a [*WorkflowError] that says why
+// not.
 func (w *Workflow) Accepts(t Ticket) error {
 	switch _, known := w.stateOf[t.State()]; {
 	case t.Workflow != w.spec.Name:
@@ -235,10 +265,10 @@ func (w *Workflow) Accepts(t Ticket) error {
 	return nil
 }
 
-// Replaces reports whether every ticket of the older version can go on under
-// this one, all faults joined: each status and level must still exist, and a
-// status in which work is over must not become one in which it is not, or the
-// other way round.
+// Replaces returns nil if every ticket of the older version can continue under
+// this one, and otherwise all faults joined. Each status and level must still
+// exist. A status in which work is over must not become one in which it is not, or
+// the other way round.
 func (w *Workflow) Replaces(old *Workflow) error {
 	if old.spec.Name != w.spec.Name {
 		return w.fault("", "cannot replace workflow %s", quote(old.spec.Name))

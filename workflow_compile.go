@@ -16,17 +16,23 @@ import (
 // maxLevels bounds a workflow; the machine has an entry for every state.
 const maxLevels = 20
 
-// Compile checks the definition as a whole and makes it run. All faults are
-// joined into one error, each a [*WorkflowError]: unknown or unreachable
+// Compile checks the definition as a whole and returns the workflow. It joins all
+// faults into one error, each a [*WorkflowError]: unknown or unreachable
 // statuses, dead ends that are not final, states with no way to a final one,
 // two transitions for the same action, role and state, levels out of range,
-// unknown guards, and more. Only where names are wrong is it not said what cannot
-// be reached, because that would follow from them. guards may be nil where no
-// transition names one.
-func (s WorkflowSpec) Compile(guards Guards) (*Workflow, error) {
+// unknown guards, and more. Where names are wrong, Compile does not
+// report unreachable statuses, because wrong names cause these.
+//
+// The guards are your application's own conditions, by the names that
+// transitions use; nil where none names one. A guard gets the decision in the
+// making and returns nil, or the reason to refuse it. It must not change or keep
+// what it gets, and should be quick. The library holds no lock while it runs. A
+// panic counts as a refusal. [Desk.Actions] calls guards as well, before there is
+// any content. The actor sees the reason, customers included.
+func (s WorkflowSpec) Compile(guards map[string]func(Decision) error) (*Workflow, error) {
 	c := &compiler{w: &Workflow{
 		spec:     s.clone(),
-		guards:   Guards{},
+		guards:   map[string]func(Decision) error{},
 		statuses: map[Status]StatusSpec{},
 		actions:  map[ActionName]*actionRule{},
 		edges:    map[edgeKey][]*Transition{},
@@ -56,7 +62,7 @@ func (s WorkflowSpec) Compile(guards Guards) (*Workflow, error) {
 
 // MustCompile is [WorkflowSpec.Compile] for definitions that are part of the
 // program; it panics on a fault.
-func (s WorkflowSpec) MustCompile(guards Guards) *Workflow {
+func (s WorkflowSpec) MustCompile(guards map[string]func(Decision) error) *Workflow {
 	w, err := s.Compile(guards)
 	if err != nil {
 		panic(err) //nolint:forbidigo // what Must stands for
@@ -158,7 +164,7 @@ func (c *compiler) transition(i int) {
 			c.fault(where, "level %d is not in 1 to %d", l, c.w.spec.Levels)
 		}
 	}
-	if !slices.Contains([]LevelMove{LevelStay, LevelUp, LevelDown, LevelAny}, t.Level) {
+	if !slices.Contains([]LevelMove{"", LevelUp, LevelDown, LevelAny}, t.Level) {
 		c.fault(where, "level move %s is not known", quote(string(t.Level)))
 	}
 	if len(c.faults) == before {
@@ -169,14 +175,14 @@ func (c *compiler) transition(i int) {
 
 // details checks what does not bear on where a rule leads.
 func (c *compiler) details(where string, t *Transition) {
-	if !slices.Contains([]Assignment{AssignKeep, AssignActor, AssignActorIfNone, AssignGiven, AssignNobody}, t.Assign) {
+	if !slices.Contains([]Assignment{"", AssignActor, AssignActorIfNone, AssignGiven, AssignNobody}, t.Assign) {
 		c.fault(where, "assignment %s is not known", quote(string(t.Assign)))
 	}
-	if t.By&^RoleAny != 0 {
+	if t.By&^everyRole != 0 {
 		c.fault(where, "by has a role that is not known")
 	}
-	if t.Needs&^ruleNeeds != 0 {
-		c.fault(where, "needs has one that is not for a transition: it names any of %s", ruleNeeds)
+	if t.Needs.without(ruleInputs) != (Inputs{}) {
+		c.fault(where, "needs has one that is not for a transition: it names any of %s", ruleInputs)
 	}
 	if t.Within < 0 || t.FollowUp && t.Within == 0 {
 		c.fault(where, "within must be a positive time, which a follow-up needs")
@@ -214,7 +220,7 @@ func (c *compiler) expand(where string, t *Transition) {
 func (t *Transition) targets(level, levels int) []int {
 	var to []int
 	for l := 1; l <= levels; l++ {
-		if t.Level == LevelAny || t.Level == LevelStay && l == level || t.Level == LevelUp && l > level || t.Level == LevelDown && l < level {
+		if t.Level == LevelAny || t.Level == "" && l == level || t.Level == LevelUp && l > level || t.Level == LevelDown && l < level {
 			to = append(to, l)
 		}
 	}
@@ -279,7 +285,7 @@ func (c *compiler) timers() {
 		}
 		for l := 1; l <= c.w.spec.Levels; l++ {
 			if !slices.ContainsFunc(c.w.edges[edgeKey{s.Then, RoleSystem, State{s.Name, l}}], func(t *Transition) bool {
-				return t.Needs == 0 && t.To != "" && !t.Chosen && !t.FollowUp
+				return t.Needs == (Inputs{}) && t.To != "" && !t.Chosen && !t.FollowUp
 			}) {
 				c.fault(fmt.Sprintf("statuses[%d]", i), "then: the system cannot %s from %q at level %d", s.Then, s.Name, l)
 				break

@@ -27,7 +27,7 @@ func reminding(change func(*ticket.WorkflowSpec)) ticket.WorkflowSpec {
 func TestCompileRefusesTimersThatCannotWork(t *testing.T) {
 	for name, change := range map[string]func(*ticket.Transition){
 		"fires for ever":             func(tr *ticket.Transition) { tr.To = "" },
-		"needs what nobody gives it": func(tr *ticket.Transition) { tr.Needs = ticket.NeedNote },
+		"needs what nobody gives it": func(tr *ticket.Transition) { tr.Needs = ticket.Inputs{Note: true} },
 		"has to be chosen":           func(tr *ticket.Transition) { tr.Chosen = true },
 		"opens follow-ups":           func(tr *ticket.Transition) { tr.Within, tr.FollowUp = time.Hour, true },
 		"is not for the system":      func(tr *ticket.Transition) { tr.By = ticket.RoleAgent },

@@ -1,61 +1,63 @@
 package ticket
 
-import (
-	"math/bits"
-	"slices"
-)
+import "slices"
 
-// contentNames are the fields of an action by the bits of a [Need], and what else
-// would do where one is missing.
-var contentNames = [...]struct{ field, or string }{
+// contentNames has a name for each field of [Inputs], in their order: the field
+// of the action, and what would do instead where it is missing.
+var contentNames = [len(inputNames)]struct{ field, or string }{
 	{"message", ""}, {"message", ", or an attachment"}, {"note", ""}, {"reason", ""}, {"queue", ""}, {"assignee", ""},
 	{"attachments", ""}, {"note", ""}, {"level", ""}, {"status", ""}, {"until", ""}, {"ticket", ""}, {"relation", ""}, {"draft", ""}, {"edit", ""},
 }
 
-// add makes a set of what is really so.
-func (n *Need) add(more Need, really bool) {
-	if really {
-		*n |= more
+// contentOf returns the name of the first field that n has.
+func contentOf(n Inputs) (name struct{ field, or string }) {
+	for i, f := range n.fields() {
+		if *f {
+			return contentNames[i]
+		}
+	}
+	return name
+}
+
+// brings returns the fields that the action has set. Text that shows nothing
+// counts as empty.
+func (a *Action) brings() Inputs {
+	message := !blank(string(a.Message))
+	return Inputs{
+		Message:         message,
+		Words:           message || len(a.Attachments) > 0,
+		Note:            !blank(string(a.Note)),
+		Reason:          !blank(a.Reason),
+		Queue:           !blank(a.Queue),
+		Assignee:        !blank(a.Assignee),
+		Attachments:     len(a.Attachments) > 0,
+		NoteAttachments: len(a.NoteAttachments) > 0,
+		Level:           a.Level != 0,
+		Status:          a.Status != "",
+		Until:           !a.Until.IsZero(),
+		Ticket:          !a.Ticket.IsZero(),
+		Relation:        a.Relation != "",
+		Draft:           a.Draft != nil,
+		Edit:            a.Edit != nil,
 	}
 }
 
-// brings is what an action has with it. What shows nothing is not there.
-func (a *Action) brings() (n Need) {
-	said := !blank(string(a.Message))
-	n.add(NeedMessage, said)
-	n.add(NeedWords, said || len(a.Attachments) > 0)
-	n.add(NeedNote, !blank(string(a.Note)))
-	n.add(NeedReason, !blank(a.Reason))
-	n.add(NeedQueue, !blank(a.Queue))
-	n.add(NeedAssignee, !blank(a.Assignee))
-	n.add(NeedAttachments, len(a.Attachments) > 0)
-	n.add(NeedNoteAttachments, len(a.NoteAttachments) > 0)
-	n.add(NeedLevel, a.Level != 0)
-	n.add(NeedStatus, a.Status != "")
-	n.add(NeedUntil, !a.Until.IsZero())
-	n.add(NeedTicket, !a.Ticket.IsZero())
-	n.add(NeedRelation, a.Relation != "")
-	n.add(NeedDraft, a.Draft != nil)
-	n.add(NeedEdit, a.Edit != nil)
-	return n
-}
-
-// needs is what the action must bring: what its rule says, and what it could
-// mean nothing without.
-func (d *Decision) needs() Need {
+// needs returns the fields that the action must set: those that its rule names,
+// and those without which the action has no meaning.
+func (d *Decision) needs() Inputs {
 	n := d.Transition.Needs
 	switch d.Action.Name {
 	case ActionMerge:
-		n |= NeedTicket
+		n.Ticket = true
 	case ActionLink, ActionUnlink:
-		n |= NeedTicket | NeedRelation
+		n.Ticket, n.Relation = true, true
 	case ActionSplit:
-		n |= NeedDraft
+		n.Draft = true
 	case ActionEdit:
-		n |= NeedEdit
+		n.Edit = true
 	}
 	if d.Transition.Chosen && !slices.ContainsFunc(d.candidates(), func(c *Transition) bool { return c.To == "" }) {
-		n |= NeedStatus
+		n.Status = true
 	}
 	return n
 }
@@ -65,38 +67,35 @@ func (d *Decision) candidates() []*Transition {
 	return d.Workflow.edges[edgeKey{d.Action.Name, d.Role, d.Ticket.State()}]
 }
 
-// takes is what the action has a use for, needed or not. The statuses and levels
-// that it may name were looked at when its rule was chosen.
-func (d *Decision) takes() Need {
-	tr := &d.Transition
-	n := d.needs()&^(NeedNote|NeedReason|NeedAssignee) | NeedMessage | NeedWords | NeedAttachments
-	if d.Role&RoleCustomer == 0 {
-		n |= NeedNote | NeedNoteAttachments
-		n.add(NeedReason, tr.To != "" || tr.Chosen)
-		n.add(NeedQueue, tr.Level != LevelStay)
-	} else {
-		n &^= NeedQueue
-	}
-	n.add(NeedAssignee, tr.Assign == AssignGiven)
-	n.add(NeedLevel, tr.Level != LevelStay)
-	n.add(NeedStatus, tr.Chosen)
-	n.add(NeedUntil, d.Action.Name != ActionAmend && tr.To != "" && d.Workflow.statuses[d.To.Status].Then != "")
+// takes returns the fields that the action has a use for, needed or not. The
+// status and the level were checked when the transition was chosen.
+func (d *Decision) takes() Inputs {
+	tr, agent := &d.Transition, d.Role&RoleCustomer == 0
+	n := d.needs()
+	n.Message, n.Words, n.Attachments = true, true, true
+	n.Note, n.NoteAttachments = agent, agent
+	n.Reason = agent && (tr.To != "" || tr.Chosen)
+	n.Queue = agent && (n.Queue || tr.Level != "")
+	n.Assignee = tr.Assign == AssignGiven
+	n.Level = n.Level || tr.Level != ""
+	n.Status = n.Status || tr.Chosen
+	n.Until = n.Until || d.Action.Name != ActionAmend && tr.To != "" && d.Workflow.statuses[d.To.Status].Then != ""
 	return n
 }
 
-// content checks that the action brings what the rule needs, and nothing that
-// would be lost because nobody looks at it.
+// content checks that the action sets what the rule needs, and nothing that
+// would be lost because no rule reads it.
 func (d *Decision) content() error {
 	act := &d.Action
 	brings := act.brings()
-	if missing := d.needs() &^ brings; missing != 0 {
-		name := contentNames[bits.TrailingZeros16(uint16(missing))]
+	if missing := d.needs().without(brings); missing != (Inputs{}) {
+		name := contentOf(missing)
 		return invalid("action."+name.field, "is missing: %q needs one%s", act.Name, name.or)
 	}
-	// Status and level were looked at when the transition was chosen, or that nothing moves.
-	if useless := brings &^ d.takes() &^ (NeedStatus | NeedLevel); useless != 0 {
-		name := contentNames[bits.TrailingZeros16(uint16(useless))]
-		return invalid("action."+name.field, "has no use: %q by %s does not take one", act.Name, d.who())
+	// The status and the level were checked when the transition was chosen.
+	brings.Status, brings.Level = false, false
+	if useless := brings.without(d.takes()); useless != (Inputs{}) {
+		return invalid("action."+contentOf(useless).field, "has no use: %q by %s does not take one", act.Name, d.who())
 	}
 	if !act.Until.IsZero() && !act.Until.After(d.Now) {
 		return invalid("action.until", "must lie in the future")

@@ -51,18 +51,18 @@ func (w *Workflow) permit(d *Decision) error {
 	d.Workflow, d.Role = w, d.Actor.RoleOn(*t)
 	rule := w.actions[act.Name]
 	if rule == nil {
-		return &RefusedError{Action: act.Name, State: t.State(), Role: d.Role, Why: WhyUnknown,
+		return &RefusedError{Action: act.Name, State: t.State(), Role: d.Role, Why: whyUnknown,
 			Detail: fmt.Sprintf("workflow %q has no action %s; it has %q", w.spec.Name, quote(string(act.Name)), w.names)}
 	}
 	if rule.by&d.Role == 0 {
-		return d.refuse(WhyRole, "%s may not do this", d.who())
+		return d.refuse(whyRole, "%s may not do this", d.who())
 	}
 	if d.Role == RoleAgent {
 		if !d.Actor.ServesLevel(t.Level) {
-			return d.refuse(WhyLevel, "the ticket is at level %d, the agent serves %v", t.Level, d.Actor.Levels)
+			return d.refuse(whyLevel, "the ticket is at level %d, the agent serves %v", t.Level, d.Actor.Levels)
 		}
 		if !d.Actor.ServesQueue(t.Queue) {
-			return d.refuse(WhyQueue, "the agent does not serve the ticket's queue")
+			return d.refuse(whyQueue, "the agent does not serve the ticket's queue")
 		}
 	}
 	if act.Automatic && act.words() {
@@ -70,7 +70,7 @@ func (w *Workflow) permit(d *Decision) error {
 	}
 	if !t.MergedInto.IsZero() && !slices.Contains(onMerged, act.Name) {
 		if !d.staysBehind() {
-			return d.refuse(WhyMerged, "the ticket was merged, and goes on as %s", t.MergedInto)
+			return d.refuse(whyMerged, "the ticket was merged, and goes on as %s", t.MergedInto)
 		}
 		if err := d.staysPut("a ticket that was merged"); err != nil {
 			return err
@@ -78,7 +78,7 @@ func (w *Workflow) permit(d *Decision) error {
 		return d.askGuards()
 	}
 	if act.Name == ActionUnmerge && t.MergedInto.IsZero() {
-		return d.refuse(WhyState, "the ticket was not merged")
+		return d.refuse(whyState, "the ticket was not merged")
 	}
 	if err := d.choose(); err != nil {
 		return err
@@ -87,7 +87,7 @@ func (w *Workflow) permit(d *Decision) error {
 		return err
 	}
 	if tr := &d.Transition; tr.Within > 0 && d.Now.Sub(t.doneAt()) > tr.Within {
-		return d.refuse(WhyWindow, "this was possible for %v after the ticket was done", tr.Within)
+		return d.refuse(whyWindow, "this was possible for %v after the ticket was done", tr.Within)
 	}
 	return nil
 }
@@ -131,7 +131,7 @@ func (a *Action) words() bool { return a.Message != "" || len(a.Attachments) > 0
 func (d *Decision) askGuards() error {
 	for _, name := range d.Transition.Guards {
 		if err := ask(d.Workflow.guards[name], *d); err != nil {
-			e := d.refuse(WhyGuard, "guard %q", name)
+			e := d.refuse(whyGuard, "guard %q", name)
 			e.Err = err
 			return e
 		}
@@ -172,15 +172,15 @@ func (d *Decision) choose() error {
 	if len(candidates) == 0 {
 		for i := range roleNames {
 			if role := Role(1 << i); len(w.edges[edgeKey{act.Name, role, t.State()}]) > 0 {
-				e := d.refuse(WhyRole, "%s may not do this in %s", d.who(), t.State())
+				e := d.refuse(whyRole, "%s may not do this in %s", d.who(), t.State())
 				e.By = role
 				return e
 			}
 		}
 		if slices.Contains(w.actions[act.Name].from, t.Status) {
-			return d.refuse(WhyState, "not possible at level %d", t.Level)
+			return d.refuse(whyState, "not possible at level %d", t.Level)
 		}
-		return d.refuse(WhyState, "not possible in %s", t.State())
+		return d.refuse(whyState, "not possible in %s", t.State())
 	}
 	i := 0
 	if candidates[0].Chosen {
@@ -252,7 +252,7 @@ func (d *Decision) level() (int, error) {
 	}
 }
 
-func (d *Decision) refuse(why Why, format string, args ...any) *RefusedError {
+func (d *Decision) refuse(why, format string, args ...any) *RefusedError {
 	e := &RefusedError{Action: d.Action.Name, State: d.Ticket.State(), Role: d.Role, Why: why,
 		Detail: fmt.Sprintf(format, args...), Into: d.Ticket.MergedInto}
 	if rule := d.Workflow.actions[d.Action.Name]; rule != nil {
@@ -280,7 +280,7 @@ func (d *Decision) event() (Event, error) {
 	e.Note, e.NoteAttachments = act.Note, act.NoteAttachments
 	e.Answer = d.Role == RoleAgent && !act.Automatic && act.words() && act.Name != ActionAmend
 	if act.Automatic && act.Name == ActionResolve && t.Phase == PhaseSolved {
-		e.Set.Restored = &Restored{Resolved: t.Resolved, Closed: t.Closed} // it does not solve it again
+		e.Set.Restored = &restored{Resolved: t.Resolved, Closed: t.Closed} // it does not solve it again
 	}
 	setIfOther(&e.Set.Queue, t.Queue, act.Queue, act.Queue != "")
 	switch tr.Assign {

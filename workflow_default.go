@@ -5,20 +5,17 @@ import (
 	"time"
 )
 
-// The times of the default workflow.
+// The times of the default workflow, which the comment on DefaultWorkflow gives
+// in days.
 const (
-	// ReopenWindow is how long after a ticket was resolved a customer's reply or
-	// reopen takes it back to work. After that, either opens a follow-up ticket.
-	ReopenWindow = 14 * 24 * time.Hour
-	// ConfirmWindow is how long a resolved ticket waits for an objection before
-	// the desk closes it.
-	ConfirmWindow = 7 * 24 * time.Hour
+	reopenWindow  = 14 * 24 * time.Hour
+	confirmWindow = 7 * 24 * time.Hour
 )
 
 // DefaultWorkflow returns the definition that desks use without a
 // [Config].Workflows: three levels, and the statuses and actions that this
-// package has constants for. It can be changed and compiled under a name of
-// one's own.
+// package has constants for. Your application can change it and compile it under
+// another name.
 //
 // Work goes on in new, queued, open, waiting and on hold; the table says "live"
 // for these five, and "done" for resolved, closed and cancelled.
@@ -58,15 +55,15 @@ const (
 //	unlink     agent              any                     =          Action.Ticket
 //	edit       agent, system      any                     =          Action.Edit
 //
-// Who has the ticket afterwards: with take the agent; with assign the one named;
+// The assignee afterwards: with take the agent; with assign the one named;
 // with reply, ask, hold, resume and resolve the agent, if nobody had it; with
 // release, escalate, hand back, hand over and reopen (also by a customer's reply)
 // nobody; with unmerge who had it before the merge.
 //
 // A customer is the requester or a follower. Where 14 days are named and have
-// passed, the action opens a follow-up ticket, or goes to the one that is under
-// way. By itself, a resolved ticket is closed after 7 days, and one on hold goes
-// on at Action.Until.
+// passed, the action opens a follow-up ticket, or goes to the one that is still
+// in work. The desk closes a resolved ticket after 7 days, and resumes one on hold
+// at Action.Until.
 func DefaultWorkflow() WorkflowSpec {
 	live := []Status{StatusNew, StatusQueued, StatusOpen, StatusWaiting, StatusOnHold}
 	done := []Status{StatusResolved, StatusClosed, StatusCancelled}
@@ -84,41 +81,41 @@ func DefaultWorkflow() WorkflowSpec {
 			{Name: StatusOpen, Phase: PhaseInProgress},
 			{Name: StatusWaiting, Phase: PhaseYourTurn},
 			{Name: StatusOnHold, Phase: PhaseInProgress, Then: ActionResume},
-			{Name: StatusResolved, Phase: PhaseSolved, Then: ActionClose, After: ConfirmWindow},
+			{Name: StatusResolved, Phase: PhaseSolved, Then: ActionClose, After: confirmWindow},
 			{Name: StatusClosed, Phase: PhaseClosed, Final: true},
 			{Name: StatusCancelled, Phase: PhaseClosed, Final: true},
 		},
 		Transitions: []Transition{
 			{Action: ActionTake, From: live, To: StatusOpen, Assign: AssignActor},
-			{Action: ActionAssign, From: []Status{StatusNew, StatusQueued, StatusOpen}, To: StatusOpen, By: staff, Needs: NeedAssignee, Assign: AssignGiven},
-			{Action: ActionAssign, From: []Status{StatusWaiting, StatusOnHold}, By: staff, Needs: NeedAssignee, Assign: AssignGiven},
+			{Action: ActionAssign, From: []Status{StatusNew, StatusQueued, StatusOpen}, To: StatusOpen, By: staff, Needs: Inputs{Assignee: true}, Assign: AssignGiven},
+			{Action: ActionAssign, From: []Status{StatusWaiting, StatusOnHold}, By: staff, Needs: Inputs{Assignee: true}, Assign: AssignGiven},
 			{Action: ActionRelease, From: []Status{StatusNew, StatusOpen, StatusWaiting, StatusOnHold}, To: StatusQueued, Assign: AssignNobody},
 
-			{Action: ActionReply, From: []Status{StatusNew, StatusQueued}, To: StatusOpen, Needs: NeedWords, Assign: AssignActorIfNone},
-			{Action: ActionReply, From: []Status{StatusOpen, StatusWaiting, StatusOnHold, StatusResolved}, Needs: NeedWords},
-			{Action: ActionReply, From: []Status{StatusNew, StatusQueued, StatusOpen, StatusOnHold}, By: RoleCustomer, Needs: NeedWords},
-			{Action: ActionReply, From: []Status{StatusWaiting}, To: StatusOpen, By: RoleCustomer, Needs: NeedWords},
-			{Action: ActionReply, From: done, To: StatusQueued, By: RoleCustomer, Needs: NeedWords, Assign: AssignNobody, Within: ReopenWindow, FollowUp: true},
-			{Action: ActionAsk, From: live, To: StatusWaiting, Needs: NeedMessage, Assign: AssignActorIfNone},
-			{Action: ActionHold, From: live, To: StatusOnHold, Needs: NeedReason, Assign: AssignActorIfNone},
+			{Action: ActionReply, From: []Status{StatusNew, StatusQueued}, To: StatusOpen, Needs: Inputs{Words: true}, Assign: AssignActorIfNone},
+			{Action: ActionReply, From: []Status{StatusOpen, StatusWaiting, StatusOnHold, StatusResolved}, Needs: Inputs{Words: true}},
+			{Action: ActionReply, From: []Status{StatusNew, StatusQueued, StatusOpen, StatusOnHold}, By: RoleCustomer, Needs: Inputs{Words: true}},
+			{Action: ActionReply, From: []Status{StatusWaiting}, To: StatusOpen, By: RoleCustomer, Needs: Inputs{Words: true}},
+			{Action: ActionReply, From: done, To: StatusQueued, By: RoleCustomer, Needs: Inputs{Words: true}, Assign: AssignNobody, Within: reopenWindow, FollowUp: true},
+			{Action: ActionAsk, From: live, To: StatusWaiting, Needs: Inputs{Message: true}, Assign: AssignActorIfNone},
+			{Action: ActionHold, From: live, To: StatusOnHold, Needs: Inputs{Reason: true}, Assign: AssignActorIfNone},
 			{Action: ActionResume, From: []Status{StatusWaiting, StatusOnHold}, To: StatusOpen, By: staff, Assign: AssignActorIfNone},
-			{Action: ActionNote, From: anywhere, By: staff, Needs: NeedNote},
+			{Action: ActionNote, From: anywhere, By: staff, Needs: Inputs{Note: true}},
 
-			{Action: ActionEscalate, From: live, To: StatusQueued, Level: LevelUp, By: staff, Needs: NeedNote, Assign: AssignNobody},
-			{Action: ActionHandBack, From: live, To: StatusQueued, Level: LevelDown, By: staff, Needs: NeedNote, Assign: AssignNobody},
-			{Action: ActionHandOver, From: live, To: StatusQueued, By: staff, Needs: NeedQueue, Assign: AssignNobody},
+			{Action: ActionEscalate, From: live, To: StatusQueued, Level: LevelUp, By: staff, Needs: Inputs{Note: true}, Assign: AssignNobody},
+			{Action: ActionHandBack, From: live, To: StatusQueued, Level: LevelDown, By: staff, Needs: Inputs{Note: true}, Assign: AssignNobody},
+			{Action: ActionHandOver, From: live, To: StatusQueued, By: staff, Needs: Inputs{Queue: true}, Assign: AssignNobody},
 
-			{Action: ActionResolve, From: unsolved, To: StatusResolved, Needs: NeedMessage, Assign: AssignActorIfNone},
+			{Action: ActionResolve, From: unsolved, To: StatusResolved, Needs: Inputs{Message: true}, Assign: AssignActorIfNone},
 			{Action: ActionConfirm, From: []Status{StatusResolved}, To: StatusClosed, By: RoleRequester},
-			{Action: ActionReopen, From: done, To: StatusQueued, Needs: NeedNote, Assign: AssignNobody},
-			{Action: ActionReopen, From: done, To: StatusQueued, By: RoleRequester, Assign: AssignNobody, Within: ReopenWindow, FollowUp: true},
+			{Action: ActionReopen, From: done, To: StatusQueued, Needs: Inputs{Note: true}, Assign: AssignNobody},
+			{Action: ActionReopen, From: done, To: StatusQueued, By: RoleRequester, Assign: AssignNobody, Within: reopenWindow, FollowUp: true},
 			{Action: ActionClose, From: []Status{StatusResolved}, To: StatusClosed, By: staff},
-			{Action: ActionCancel, From: unsolved, To: StatusCancelled, Needs: NeedReason},
+			{Action: ActionCancel, From: unsolved, To: StatusCancelled, Needs: Inputs{Reason: true}},
 			{Action: ActionCancel, From: live, To: StatusCancelled, By: RoleRequester},
-			{Action: ActionAmend, From: done, Level: LevelAny, Needs: NeedNote, Chosen: true},
-			{Action: ActionAmend, From: []Status{StatusClosed, StatusCancelled}, To: StatusResolved, Level: LevelAny, Needs: NeedNote, Chosen: true},
-			{Action: ActionAmend, From: []Status{StatusResolved, StatusCancelled}, To: StatusClosed, Level: LevelAny, Needs: NeedNote, Chosen: true},
-			{Action: ActionAmend, From: []Status{StatusResolved, StatusClosed}, To: StatusCancelled, Level: LevelAny, Needs: NeedNote, Chosen: true},
+			{Action: ActionAmend, From: done, Level: LevelAny, Needs: Inputs{Note: true}, Chosen: true},
+			{Action: ActionAmend, From: []Status{StatusClosed, StatusCancelled}, To: StatusResolved, Level: LevelAny, Needs: Inputs{Note: true}, Chosen: true},
+			{Action: ActionAmend, From: []Status{StatusResolved, StatusCancelled}, To: StatusClosed, Level: LevelAny, Needs: Inputs{Note: true}, Chosen: true},
+			{Action: ActionAmend, From: []Status{StatusResolved, StatusClosed}, To: StatusCancelled, Level: LevelAny, Needs: Inputs{Note: true}, Chosen: true},
 
 			{Action: ActionMerge, From: unsolved, To: StatusClosed},
 			{Action: ActionUnmerge, From: []Status{StatusClosed}, To: StatusQueued, Assign: AssignNobody},

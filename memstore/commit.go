@@ -29,7 +29,7 @@ func (s *Store) Commit(ctx context.Context, c ticket.Commit) error {
 func (s *Store) refuse(c *ticket.Commit) error {
 	if r := c.Receipt; r != nil {
 		if _, taken := s.keys[s.shardOf(r.Key)].m[key{r.Tenant, r.Key}]; taken {
-			return &ticket.DuplicateError{What: ticket.DuplicateKey}
+			return &ticket.DuplicateError{What: "key"}
 		}
 	}
 	for i := range c.Changes {
@@ -47,7 +47,7 @@ func (s *Store) refuse(c *ticket.Commit) error {
 		id := c.Deliveries[i].ID
 		_, taken := s.outbox.rows[id]
 		if taken || slices.ContainsFunc(c.Deliveries[:i], func(d ticket.Delivery) bool { return d.ID == id }) {
-			return &ticket.DuplicateError{What: ticket.DuplicateDelivery}
+			return &ticket.DuplicateError{What: "delivery"}
 		}
 	}
 	return nil
@@ -58,13 +58,13 @@ func (s *Store) refuse(c *ticket.Commit) error {
 func (s *Store) refuseNew(changes []ticket.Change, i int) error {
 	t := &changes[i].Ticket
 	if s.tickets[drawerOf(t.ID)].records[t.ID] != nil {
-		return &ticket.DuplicateError{What: ticket.DuplicateID}
+		return &ticket.DuplicateError{What: "id"}
 	}
 	_, taken := s.numbers[s.shardOf(string(t.Number))].m[t.Number]
 	if taken || slices.ContainsFunc(changes[:i], func(ch ticket.Change) bool {
 		return ch.Expect == 0 && ch.Ticket.Number == t.Number
 	}) {
-		return &ticket.DuplicateError{What: ticket.DuplicateNumber}
+		return &ticket.DuplicateError{What: "number"}
 	}
 	return nil
 }

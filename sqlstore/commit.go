@@ -62,7 +62,7 @@ func twice(c *ticket.Commit) error {
 		for j := range i {
 			a, b := &c.Changes[i], &c.Changes[j]
 			if a.Expect == 0 && b.Expect == 0 && a.Ticket.Number == b.Ticket.Number {
-				return &ticket.DuplicateError{What: ticket.DuplicateNumber}
+				return &ticket.DuplicateError{What: "number"}
 			}
 		}
 	}
@@ -72,7 +72,7 @@ func twice(c *ticket.Commit) error {
 	seen := make(map[ticket.ID]bool, len(c.Deliveries))
 	for i := range c.Deliveries {
 		if seen[c.Deliveries[i].ID] {
-			return &ticket.DuplicateError{What: ticket.DuplicateDelivery}
+			return &ticket.DuplicateError{What: "delivery"}
 		}
 		seen[c.Deliveries[i].ID] = true
 	}
@@ -349,7 +349,7 @@ func (s *Store) refusal(ctx context.Context, w *writing, err error) error {
 		return bad == nil && found
 	}
 	if r := w.c.Receipt; r != nil && is("SELECT 1 FROM {t}receipts WHERE tenant = ? AND name = ?", r.Tenant, r.Key) {
-		return &ticket.DuplicateError{What: ticket.DuplicateKey}
+		return &ticket.DuplicateError{What: "key"}
 	}
 	if f == conflict {
 		return err
@@ -358,17 +358,17 @@ func (s *Store) refusal(ctx context.Context, w *writing, err error) error {
 		ch := &w.changes[i]
 		if ch.Expect == 0 && f == taken {
 			if is("SELECT 1 FROM {t}tickets WHERE id = ?", ch.id) {
-				return &ticket.DuplicateError{What: ticket.DuplicateID}
+				return &ticket.DuplicateError{What: "id"}
 			}
 			if is("SELECT 1 FROM {t}tickets WHERE number = ?", string(ch.Ticket.Number)) {
-				return &ticket.DuplicateError{What: ticket.DuplicateNumber}
+				return &ticket.DuplicateError{What: "number"}
 			}
 		}
 	}
 	if f == taken {
 		for i := range w.c.Deliveries {
 			if is("SELECT 1 FROM {t}outbox WHERE id = ?", w.c.Deliveries[i].ID.String()) {
-				return &ticket.DuplicateError{What: ticket.DuplicateDelivery}
+				return &ticket.DuplicateError{What: "delivery"}
 			}
 		}
 	}

@@ -315,7 +315,7 @@ func (s *Store) importOne(ctx context.Context, in *incoming) (Imported, error) {
 			}
 			if found && other != in.id {
 				return Imported{}, &ImportError{Ticket: in.Ticket.ID, Reason: fmt.Sprintf("its number %s is taken by ticket %s", in.Ticket.Number, other),
-					Err: &ticket.DuplicateError{What: ticket.DuplicateNumber}}
+					Err: &ticket.DuplicateError{What: "number"}}
 			}
 		}
 		if attempt == importAttempts {

@@ -188,7 +188,7 @@ func commitID(k *kit) {
 	k.commit(first)
 	for _, tenant := range []string{acme, "other", ""} {
 		again := opening(first.Ticket.ID, k.number(), tenant)
-		k.duplicate(k.try(again), ticket.DuplicateID, "Commit of a new ticket with a taken ID in tenant %q", tenant)
+		k.duplicate(k.try(again), "id", "Commit of a new ticket with a taken ID in tenant %q", tenant)
 		_, err := k.store.Lookup(k.Context(), tenant, again.Ticket.Number)
 		k.refused(err, ticket.ErrNotFound, "Lookup of it")
 	}
@@ -200,14 +200,14 @@ func commitNumber(k *kit) {
 	k.commit(first)
 	for _, tenant := range []string{acme, "other", ""} {
 		again := opening(k.id(), first.Ticket.Number, tenant)
-		k.duplicate(k.try(again), ticket.DuplicateNumber, "Commit of a new ticket with a taken number in tenant %q", tenant)
+		k.duplicate(k.try(again), "number", "Commit of a new ticket with a taken number in tenant %q", tenant)
 		_, err := k.store.Ticket(k.Context(), tenant, again.Ticket.ID)
 		k.refused(err, ticket.ErrNotFound, "Ticket of it")
 	}
 	k.stands(first.Ticket, first.Events)
 
 	n := k.number()
-	k.duplicate(k.try(opening(k.id(), n, acme), opening(k.id(), n, acme)), ticket.DuplicateNumber,
+	k.duplicate(k.try(opening(k.id(), n, acme), opening(k.id(), n, acme)), "number",
 		"Commit of two new tickets with the same number")
 }
 
@@ -220,7 +220,7 @@ func commitKey(k *kit) {
 	err := k.store.Commit(k.Context(), ticket.Commit{
 		Changes: []ticket.Change{again}, Receipt: receiptFor(again.Ticket, "key"),
 	})
-	k.duplicate(err, ticket.DuplicateKey, "Commit with a taken key")
+	k.duplicate(err, "key", "Commit with a taken key")
 	k.unknown(again.Ticket)
 	k.same(k.receipt(acme, "key"), *receipt, "receipt of the first use")
 
@@ -261,20 +261,20 @@ func commitDelivery(k *kit) {
 			Changes: []ticket.Change{c}, Deliveries: []ticket.Delivery{second},
 		})
 	}
-	k.duplicate(again(acme), ticket.DuplicateDelivery, "Commit of a delivery whose ID a pending one has")
-	k.duplicate(again("other"), ticket.DuplicateDelivery, "Commit of a delivery whose ID one of another tenant has")
+	k.duplicate(again(acme), "delivery", "Commit of a delivery whose ID a pending one has")
+	k.duplicate(again("other"), "delivery", "Commit of a delivery whose ID one of another tenant has")
 	k.same(deliveryIDs(k.claim(clock)), []ticket.ID{d.ID}, "deliveries")
-	k.duplicate(again(acme), ticket.DuplicateDelivery, "Commit of a delivery whose ID a claimed one has")
+	k.duplicate(again(acme), "delivery", "Commit of a delivery whose ID a claimed one has")
 	d.Attempts = 1
 	k.settle(settlement(d, ticket.OutcomeDone))
-	k.duplicate(again(acme), ticket.DuplicateDelivery, "Commit of a delivery whose ID a sent one has")
+	k.duplicate(again(acme), "delivery", "Commit of a delivery whose ID a sent one has")
 
 	c := k.opened(acme)
 	twice := k.delivery(c.Ticket)
 	err := k.store.Commit(k.Context(), ticket.Commit{
 		Changes: []ticket.Change{c}, Deliveries: []ticket.Delivery{twice, twice},
 	})
-	k.duplicate(err, ticket.DuplicateDelivery, "Commit of two deliveries with the same ID")
+	k.duplicate(err, "delivery", "Commit of two deliveries with the same ID")
 }
 
 // commitPreference commits with several duplicates at once.
@@ -288,11 +288,11 @@ func commitPreference(k *kit) {
 		id, number, delivery, key bool
 		want                      string
 	}{
-		{id: true, key: true, want: ticket.DuplicateKey},
-		{number: true, key: true, want: ticket.DuplicateKey},
-		{delivery: true, key: true, want: ticket.DuplicateKey},
-		{id: true, delivery: true, want: ticket.DuplicateID},
-		{number: true, delivery: true, want: ticket.DuplicateNumber},
+		{id: true, key: true, want: "key"},
+		{number: true, key: true, want: "key"},
+		{delivery: true, key: true, want: "key"},
+		{id: true, delivery: true, want: "id"},
+		{number: true, delivery: true, want: "number"},
 	} {
 		id, n, key := k.id(), k.number(), "new"
 		if c.id {
@@ -324,7 +324,7 @@ func commitKeyFirst(k *kit) {
 	second := next(first.Ticket, note("once"))
 	c := ticket.Commit{Changes: []ticket.Change{second}, Receipt: receiptFor(second.Ticket, "key")}
 	k.put(c)
-	k.duplicate(k.store.Commit(k.Context(), c), ticket.DuplicateKey, "Commit for the second time")
+	k.duplicate(k.store.Commit(k.Context(), c), "key", "Commit for the second time")
 }
 
 // commitInvalid breaks each rule of Commit.Check.

@@ -64,15 +64,15 @@ func reopenUnique(k *kit) {
 	d := k.delivery(c.Ticket)
 	k.put(ticket.Commit{Changes: []ticket.Change{c}, Deliveries: []ticket.Delivery{d}, Receipt: receiptFor(c.Ticket, "key")})
 	k.reopen()
-	k.duplicate(k.try(opening(c.Ticket.ID, k.number(), "other")), ticket.DuplicateID, "Commit of a taken ID")
-	k.duplicate(k.try(opening(k.id(), c.Ticket.Number, "other")), ticket.DuplicateNumber, "Commit of a taken number")
+	k.duplicate(k.try(opening(c.Ticket.ID, k.number(), "other")), "id", "Commit of a taken ID")
+	k.duplicate(k.try(opening(k.id(), c.Ticket.Number, "other")), "number", "Commit of a taken number")
 	fresh := k.opened(acme)
 	k.duplicate(k.store.Commit(k.Context(), ticket.Commit{
 		Changes: []ticket.Change{fresh}, Receipt: receiptFor(fresh.Ticket, "key"),
-	}), ticket.DuplicateKey, "Commit with a taken key")
+	}), "key", "Commit with a taken key")
 	second := k.delivery(fresh.Ticket)
 	second.ID = d.ID
 	k.duplicate(k.store.Commit(k.Context(), ticket.Commit{
 		Changes: []ticket.Change{fresh}, Deliveries: []ticket.Delivery{second},
-	}), ticket.DuplicateDelivery, "Commit of a taken delivery")
+	}), "delivery", "Commit of a taken delivery")
 }

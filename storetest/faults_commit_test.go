@@ -131,7 +131,7 @@ var commitFaults = []fault{
 		f.commit = func(ctx context.Context, c ticket.Commit) error {
 			for _, ch := range c.Changes {
 				if _, ok := kept.get(ch.Ticket.Number); ok && ch.Expect == 0 {
-					return &ticket.DuplicateError{What: ticket.DuplicateNumber}
+					return &ticket.DuplicateError{What: "number"}
 				}
 			}
 			err := s.Commit(ctx, c)
@@ -213,25 +213,25 @@ var commitFaults = []fault{
 		}
 	}},
 	{"returns a conflict for a used ID", "Commit/ID taken", onRefusal(func(_ context.Context, _ ticket.Store, c ticket.Commit, err error) error {
-		if taken(err, ticket.DuplicateID) && c.Receipt == nil {
+		if taken(err, "id") && c.Receipt == nil {
 			return &ticket.ConflictError{Ticket: c.Changes[0].Ticket.ID}
 		}
 		return err
 	})},
 	{"has IDs unique in each tenant", "Commit/ID taken", onRefusal(func(ctx context.Context, s ticket.Store, c ticket.Commit, err error) error {
-		if _, missing := s.Ticket(ctx, c.Changes[0].Ticket.Tenant, c.Changes[0].Ticket.ID); taken(err, ticket.DuplicateID) && missing != nil {
+		if _, missing := s.Ticket(ctx, c.Changes[0].Ticket.Tenant, c.Changes[0].Ticket.ID); taken(err, "id") && missing != nil {
 			return nil
 		}
 		return err
 	})},
 	{"has numbers unique in each tenant", "Commit/number taken", onRefusal(func(ctx context.Context, s ticket.Store, c ticket.Commit, err error) error {
-		if _, missing := s.Lookup(ctx, c.Changes[0].Ticket.Tenant, c.Changes[0].Ticket.Number); taken(err, ticket.DuplicateNumber) && missing != nil && len(c.Changes) == 1 {
+		if _, missing := s.Lookup(ctx, c.Changes[0].Ticket.Tenant, c.Changes[0].Ticket.Number); taken(err, "number") && missing != nil && len(c.Changes) == 1 {
 			return nil
 		}
 		return err
 	})},
 	{"does not compare the numbers of one commit", "Commit/number taken", onRefusal(func(_ context.Context, _ ticket.Store, c ticket.Commit, err error) error {
-		if taken(err, ticket.DuplicateNumber) && len(c.Changes) == 2 && c.Changes[0].Ticket.Number == c.Changes[1].Ticket.Number {
+		if taken(err, "number") && len(c.Changes) == 2 && c.Changes[0].Ticket.Number == c.Changes[1].Ticket.Number {
 			return nil
 		}
 		return err
@@ -241,7 +241,7 @@ var commitFaults = []fault{
 		f.commit = func(ctx context.Context, c ticket.Commit) error {
 			if c.Receipt != nil {
 				if key, ok := used.get(strings.ToLower(c.Receipt.Key)); ok && key != c.Receipt.Key {
-					return &ticket.DuplicateError{What: ticket.DuplicateKey}
+					return &ticket.DuplicateError{What: "key"}
 				}
 				used.put(strings.ToLower(c.Receipt.Key), c.Receipt.Key)
 			}
@@ -249,7 +249,7 @@ var commitFaults = []fault{
 		}
 	}},
 	{"does not return a duplicate for a used key", "Commit/key taken", onRefusal(func(_ context.Context, _ ticket.Store, c ticket.Commit, err error) error {
-		if taken(err, ticket.DuplicateKey) && c.Changes[0].Expect == 0 && len(c.Deliveries) == 0 {
+		if taken(err, "key") && c.Changes[0].Expect == 0 && len(c.Deliveries) == 0 {
 			return ticket.ErrDuplicate
 		}
 		return err
@@ -259,7 +259,7 @@ var commitFaults = []fault{
 		f.commit = func(ctx context.Context, c ticket.Commit) error {
 			if c.Receipt != nil && c.Check() == nil {
 				if tenant, ok := used.get(c.Receipt.Key); ok && tenant != c.Receipt.Tenant {
-					return &ticket.DuplicateError{What: ticket.DuplicateKey}
+					return &ticket.DuplicateError{What: "key"}
 				}
 				used.put(c.Receipt.Key, c.Receipt.Tenant)
 			}
@@ -271,7 +271,7 @@ var commitFaults = []fault{
 		f.commit = func(ctx context.Context, c ticket.Commit) error {
 			err := s.Commit(ctx, c)
 			for _, d := range c.Deliveries {
-				if tenant, ok := entered.get(d.ID); ok && tenant != d.Tenant && taken(err, ticket.DuplicateDelivery) {
+				if tenant, ok := entered.get(d.ID); ok && tenant != d.Tenant && taken(err, "delivery") {
 					return nil
 				}
 				entered.put(d.ID, d.Tenant)
@@ -287,19 +287,19 @@ var commitFaults = []fault{
 	})},
 	{"looks at numbers before keys", "Commit/order of preference", onRefusal(func(ctx context.Context, s ticket.Store, c ticket.Commit, err error) error {
 		ch := c.Changes[0]
-		if _, missing := s.Lookup(ctx, ch.Ticket.Tenant, ch.Ticket.Number); taken(err, ticket.DuplicateKey) && ch.Expect == 0 && missing == nil {
-			return &ticket.DuplicateError{What: ticket.DuplicateNumber}
+		if _, missing := s.Lookup(ctx, ch.Ticket.Tenant, ch.Ticket.Number); taken(err, "key") && ch.Expect == 0 && missing == nil {
+			return &ticket.DuplicateError{What: "number"}
 		}
 		return err
 	})},
 	{"looks at deliveries before numbers", "Commit/order of preference", onRefusal(func(_ context.Context, _ ticket.Store, c ticket.Commit, err error) error {
-		if taken(err, ticket.DuplicateNumber) && len(c.Deliveries) > 0 {
-			return &ticket.DuplicateError{What: ticket.DuplicateDelivery}
+		if taken(err, "number") && len(c.Deliveries) > 0 {
+			return &ticket.DuplicateError{What: "delivery"}
 		}
 		return err
 	})},
 	{"looks at versions before keys", "Commit/key before conflict", onRefusal(func(_ context.Context, _ ticket.Store, c ticket.Commit, err error) error {
-		if taken(err, ticket.DuplicateKey) && c.Changes[0].Expect > 0 && len(c.Deliveries) == 0 {
+		if taken(err, "key") && c.Changes[0].Expect > 0 && len(c.Deliveries) == 0 {
 			return &ticket.ConflictError{Ticket: c.Changes[0].Ticket.ID, Expected: c.Changes[0].Expect, Actual: -1}
 		}
 		return err

@@ -86,7 +86,7 @@ func joiningKeys(sep string) func(*faulty) {
 				return s.Commit(ctx, c)
 			}
 			if other, taken := kept.get(r.Tenant + sep + r.Key); taken && other.(ticket.Receipt).Tenant != r.Tenant {
-				return &ticket.DuplicateError{What: ticket.DuplicateKey}
+				return &ticket.DuplicateError{What: "key"}
 			}
 			err := s.Commit(ctx, c)
 			if err == nil {

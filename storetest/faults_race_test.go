@@ -129,7 +129,7 @@ var raceFaults = []fault{
 				f.window()
 			}
 			err := s.Commit(ctx, c)
-			if taken(err, ticket.DuplicateNumber) && !known {
+			if taken(err, "number") && !known {
 				return nil
 			}
 			used.put(n, true)
@@ -147,7 +147,7 @@ var raceFaults = []fault{
 				f.window()
 			}
 			err := s.Commit(ctx, c)
-			if taken(err, ticket.DuplicateKey) && free != nil {
+			if taken(err, "key") && free != nil {
 				return &ticket.ConflictError{Ticket: c.Changes[0].Ticket.ID, Expected: c.Changes[0].Expect, Actual: -1}
 			}
 			return err

@@ -15,7 +15,7 @@ func likening(form func(n string) string) func(*faulty) {
 		f.commit = func(ctx context.Context, c ticket.Commit) error {
 			for _, ch := range c.Changes {
 				if n, taken := used.get(form(string(ch.Ticket.Number))); taken && n != ch.Ticket.Number {
-					return &ticket.DuplicateError{What: ticket.DuplicateNumber}
+					return &ticket.DuplicateError{What: "number"}
 				}
 				used.put(form(string(ch.Ticket.Number)), ch.Ticket.Number)
 			}

@@ -162,7 +162,7 @@ func raceNumber(k *kit) {
 				k.stands(tries[i].Ticket, tries[i].Events)
 				continue
 			}
-			k.duplicate(err, ticket.DuplicateNumber, "Commit by a caller that was not the first")
+			k.duplicate(err, "number", "Commit by a caller that was not the first")
 		}
 		k.same(won, 1, "tickets with the same number")
 	}
@@ -191,7 +191,7 @@ func raceKey(k *kit) {
 				won++
 				continue
 			}
-			k.duplicate(err, ticket.DuplicateKey, "Commit by a caller that was not the first")
+			k.duplicate(err, "key", "Commit by a caller that was not the first")
 		}
 		k.same(won, 1, "commits made with the same key")
 	}

@@ -91,7 +91,7 @@ func readVerbatim(k *kit) {
 		got, err := k.store.Lookup(k.Context(), acme, c.Ticket.Number)
 		k.ok(err, "Lookup of %q", c.Ticket.Number)
 		k.same(got, c.Ticket, "ticket with the number %q", c.Ticket.Number)
-		k.duplicate(k.try(opening(k.id(), c.Ticket.Number, acme)), ticket.DuplicateNumber, "Commit of another ticket with the number %q", c.Ticket.Number)
+		k.duplicate(k.try(opening(k.id(), c.Ticket.Number, acme)), "number", "Commit of another ticket with the number %q", c.Ticket.Number)
 	}
 	for _, n := range []ticket.Number{"inc0001", " INC-0001", "INC-0001 ", "INC -0001", "INC-00001", "A:B", "%", "NULL", "0123456789ABCDEFGHIJKLMNOPQRSTU"} {
 		_, err := k.store.Lookup(k.Context(), acme, n)

@@ -286,19 +286,19 @@ func something(r *rand.Rand, choices []ticket.Choice, one, other *ticket.Ticket,
 	}
 	c := pick(r, choices)
 	a := ticket.Action{Name: c.Action}
-	if c.Needs&(ticket.NeedMessage|ticket.NeedWords) != 0 {
+	if c.Needs.Message || c.Needs.Words {
 		a.Message = ticket.Message(words)
 	}
-	if c.Needs&ticket.NeedNote != 0 {
+	if c.Needs.Note {
 		a.Note = ticket.Note(words)
 	}
-	if c.Needs&ticket.NeedReason != 0 {
+	if c.Needs.Reason {
 		a.Reason = "other"
 	}
-	if c.Needs&ticket.NeedQueue != 0 {
+	if c.Needs.Queue {
 		a.Queue = fmt.Sprint("q", r.IntN(3))
 	}
-	if c.Needs&ticket.NeedAssignee != 0 {
+	if c.Needs.Assignee {
 		a.Assignee = fmt.Sprint("a-", r.IntN(5))
 	}
 	switch c.Action {

@@ -276,8 +276,8 @@ func valueFields(k *kit) {
 func valueErased(k *kit) {
 	f := plainly()
 	c := k.opened(acme, f.event, f.event, f.event, f.event)
-	all := ticket.GroupPublicContent | ticket.GroupInternalContent | ticket.GroupIdentities
-	for i, g := range []ticket.Group{ticket.GroupPublicContent, ticket.GroupInternalContent, ticket.GroupIdentities, all} {
+	all := ticket.Groups{PublicContent: true, InternalContent: true, Identities: true}
+	for i, g := range []ticket.Groups{{PublicContent: true}, {InternalContent: true}, {Identities: true}, all} {
 		c.Events[i] = c.Events[i].Erase(g)
 	}
 	t, err := ticket.Replay(c.Events)
@@ -285,7 +285,7 @@ func valueErased(k *kit) {
 	c.Ticket = t
 	k.commit(c)
 	k.stands(c.Ticket, c.Events)
-	k.ok(ticket.Verify(k.events(t)), "Verify of the history that was read back")
+	k.ok(ticket.Chain{}.Verify(k.events(t)), "Verify of the history that was read back")
 }
 
 // valueHistory applies every possible action to one ticket, step by step, and checks the
@@ -324,7 +324,7 @@ func valueHistory(k *kit) {
 		c = next(c.Ticket, step)
 		k.commit(c)
 		events := k.events(c.Ticket)
-		k.ok(ticket.Verify(events), "Verify of the history after step %d", i+1)
+		k.ok(ticket.Chain{}.Verify(events), "Verify of the history after step %d", i+1)
 		folded, err := ticket.Replay(events)
 		k.ok(err, "Replay of the history after step %d", i+1)
 		k.same(k.ticket(c.Ticket), folded, "ticket after step %d, compared with the fold of its events", i+1)

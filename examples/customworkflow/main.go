@@ -34,9 +34,9 @@ func returns() ticket.WorkflowSpec {
 		},
 		Transitions: []ticket.Transition{
 			{Action: "inspect", From: []ticket.Status{"received"}, To: "inspecting", Assign: ticket.AssignActor},
-			{Action: ticket.ActionEscalate, From: []ticket.Status{"inspecting"}, To: "received", Level: ticket.LevelUp, Needs: ticket.NeedNote, Assign: ticket.AssignNobody},
+			{Action: ticket.ActionEscalate, From: []ticket.Status{"inspecting"}, To: "received", Level: ticket.LevelUp, Needs: ticket.Inputs{Note: true}, Assign: ticket.AssignNobody},
 			{Action: "refund", From: []ticket.Status{"inspecting"}, To: "refunded", Guards: []string{"within-90-days"}},
-			{Action: "refuse", From: []ticket.Status{"inspecting"}, To: "refused", Needs: ticket.NeedMessage},
+			{Action: "refuse", From: []ticket.Status{"inspecting"}, To: "refused", Needs: ticket.Inputs{Message: true}},
 		},
 	}
 }
@@ -45,7 +45,7 @@ const day = 24 * time.Hour
 
 // guards are conditions that a declaration cannot express. They see only the decision, so
 // their data must be in the fields of the ticket.
-var guards = ticket.Guards{
+var guards = map[string]func(ticket.Decision) error{
 	"within-90-days": func(d ticket.Decision) error {
 		bought, ok := d.Ticket.Fields["bought"].(time.Time)
 		if !ok {

@@ -177,21 +177,21 @@ type field struct {
 // well; the page asks for these only where they are needed. Actions that need
 // more than is listed here (an edit, a split) would have pages of their own.
 var asked = []struct {
-	need     ticket.Need
+	of       func(*ticket.Inputs) *bool
 	field    field
 	optional bool // asked for wherever it has a use
 }{
-	{ticket.NeedTicket, field{"ticket", "the other ticket's number", "line", true}, false},
-	{ticket.NeedRelation, field{"relation", "this ticket is …", "relation", true}, false},
-	{ticket.NeedMessage, field{"message", "message to the customer", "text", true}, false},
-	{ticket.NeedWords, field{"message", "message to the customer", "text", true}, false},
-	{ticket.NeedNote, field{"note", "note, for the desk only", "text", true}, false},
-	{ticket.NeedReason, field{"reason", "reason, in a word", "line", true}, false},
-	{ticket.NeedAssignee, field{"assignee", "who has it from now on", "agent", true}, false},
-	{ticket.NeedStatus, field{"status", "new status", "line", false}, true},
-	{ticket.NeedLevel, field{"level", "level", "level", false}, true},
-	{ticket.NeedQueue, field{"queue", "queue", "line", false}, true},
-	{ticket.NeedUntil, field{"until", "until", "date", false}, true},
+	{func(n *ticket.Inputs) *bool { return &n.Ticket }, field{"ticket", "the other ticket's number", "line", true}, false},
+	{func(n *ticket.Inputs) *bool { return &n.Relation }, field{"relation", "this ticket is …", "relation", true}, false},
+	{func(n *ticket.Inputs) *bool { return &n.Message }, field{"message", "message to the customer", "text", true}, false},
+	{func(n *ticket.Inputs) *bool { return &n.Words }, field{"message", "message to the customer", "text", true}, false},
+	{func(n *ticket.Inputs) *bool { return &n.Note }, field{"note", "note, for the desk only", "text", true}, false},
+	{func(n *ticket.Inputs) *bool { return &n.Reason }, field{"reason", "reason, in a word", "line", true}, false},
+	{func(n *ticket.Inputs) *bool { return &n.Assignee }, field{"assignee", "who has it from now on", "agent", true}, false},
+	{func(n *ticket.Inputs) *bool { return &n.Status }, field{"status", "new status", "line", false}, true},
+	{func(n *ticket.Inputs) *bool { return &n.Level }, field{"level", "level", "level", false}, true},
+	{func(n *ticket.Inputs) *bool { return &n.Queue }, field{"queue", "queue", "line", false}, true},
+	{func(n *ticket.Inputs) *bool { return &n.Until }, field{"until", "until", "date", false}, true},
 }
 
 // forms makes a form of each action that may be done now.
@@ -203,14 +203,14 @@ func forms(choices []ticket.Choice) (list []form) {
 		f := form{Action: c.Action}
 		left := c.Needs
 		for _, a := range asked {
-			needed := c.Needs&a.need != 0
-			left &^= a.need
-			if needed || a.optional && c.Takes&a.need != 0 {
+			needed := *a.of(&left)
+			*a.of(&left) = false
+			if needed || a.optional && *a.of(&c.Takes) {
 				f.Fields = append(f.Fields, a.field)
 				f.Fields[len(f.Fields)-1].Needed = needed
 			}
 		}
-		if left == 0 {
+		if left == (ticket.Inputs{}) {
 			list = append(list, f)
 		}
 	}

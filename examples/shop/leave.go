@@ -81,7 +81,7 @@ func part(ctx context.Context, desk *ticket.Desk, u user, t ticket.Ticket) error
 		edit = ticket.Edits{Requester: ticket.Person{ID: u.ID}}
 	}
 	_, err := desk.Do(ctx, ticket.System("shop"), t.ID, ticket.Action{Name: ticket.ActionEdit, Edit: &edit})
-	if refused, is := errors.AsType[*ticket.RefusedError](err); is && refused.Why == ticket.WhyMerged {
+	if refused, is := errors.AsType[*ticket.RefusedError](err); is && refused.Why == "merged" {
 		return nil // a merged ticket is what it was; only where it goes on can be edited
 	}
 	return err

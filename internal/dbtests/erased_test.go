@@ -41,7 +41,7 @@ func TestErasedWordsAreNotFound(t *testing.T) {
 		var e ticket.Event
 		for history, err := range store.Export(ctx, ticket.ID{}) {
 			require.NoError(t, err)
-			e = history[0].Erase(ticket.GroupPublicContent | ticket.GroupInternalContent)
+			e = history[0].Erase(ticket.Groups{PublicContent: true, InternalContent: true})
 		}
 		doc, err := json.Marshal(e)
 		require.NoError(t, err)

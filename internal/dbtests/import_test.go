@@ -94,7 +94,7 @@ func requireHistories(tb testing.TB, s *sqlstore.Store, want [][]ticket.Event) {
 	want = slices.SortedFunc(slices.Values(want), func(a, b []ticket.Event) int { return a[0].Ticket.Compare(b[0].Ticket) })
 	for i := range want {
 		require.Equal(tb, want[i], got[i])
-		require.NoError(tb, ticket.Verify(got[i]))
+		require.NoError(tb, ticket.Chain{}.Verify(got[i]))
 		requireTicket(tb, s, want[i])
 	}
 }
@@ -415,8 +415,8 @@ func TestImportWithTx(t *testing.T) {
 // From each database to the next, and back.
 func TestMove(t *testing.T) {
 	list := histories(250)
-	list[7][0] = list[7][0].Erase(ticket.GroupPublicContent | ticket.GroupIdentities)
-	list[3][2] = list[3][2].Erase(ticket.GroupInternalContent)
+	list[7][0] = list[7][0].Erase(ticket.Groups{PublicContent: true, Identities: true})
+	list[3][2] = list[3][2].Erase(ticket.Groups{InternalContent: true})
 	from, _ := modernc.open(t)
 	_, err := from.Import(t.Context(), all(list))
 	require.NoError(t, err)
@@ -491,7 +491,7 @@ func TestExportOfLivingTickets(t *testing.T) {
 			require.NoError(t, err)
 			require.False(t, seen[h[0].Ticket])
 			seen[h[0].Ticket] = true
-			require.NoError(t, ticket.Verify(h))
+			require.NoError(t, ticket.Chain{}.Verify(h))
 			for i := 0; i < len(list); i += 2 { // those of the empty tenant
 				if list[i][0].Set.Tenant == "" {
 					_, err := desk.Do(t.Context(), lin, list[i][0].Ticket, ticket.Action{Name: ticket.ActionNote, Note: "Meanwhile."})

@@ -85,7 +85,7 @@ func (s *Store) Commit(ctx context.Context, c ticket.Commit) error {
 	return s.update(ctx, func(tx tx) error {
 		// Duplicates first, so that a repeat is not reported as a conflict.
 		if r := c.Receipt; r != nil {
-			if err := tx.add(receipts, key(r.Tenant, []byte(r.Key)), r, ticket.DuplicateKey); err != nil {
+			if err := tx.add(receipts, key(r.Tenant, []byte(r.Key)), r, "key"); err != nil {
 				return err
 			}
 		}
@@ -95,9 +95,9 @@ func (s *Store) Commit(ctx context.Context, c ticket.Commit) error {
 				continue
 			}
 			if tx.Bucket(tickets).Get(t.ID[:]) != nil {
-				return &ticket.DuplicateError{What: ticket.DuplicateID}
+				return &ticket.DuplicateError{What: "id"}
 			}
-			if err := tx.add(numbers, []byte(t.Number), t.ID, ticket.DuplicateNumber); err != nil {
+			if err := tx.add(numbers, []byte(t.Number), t.ID, "number"); err != nil {
 				return err
 			}
 			if err := tx.put(tenants, key(t.Tenant, t.ID[:]), nil); err != nil {
@@ -106,7 +106,7 @@ func (s *Store) Commit(ctx context.Context, c ticket.Commit) error {
 		}
 		for i := range c.Deliveries {
 			d := &c.Deliveries[i]
-			if err := tx.add(deliveries, d.ID[:], d, ticket.DuplicateDelivery); err != nil {
+			if err := tx.add(deliveries, d.ID[:], d, "delivery"); err != nil {
 				return err
 			}
 			if err := tx.put(ofTenant, key(d.Tenant, d.ID[:]), nil); err != nil {

@@ -102,7 +102,7 @@ func TestDeskGoesOn(t *testing.T) {
 	sent.RequireSent(t, ticket.KindReceived, "ada@example.org")
 	sent.RequireSent(t, ticket.KindSolved, "ada@example.org")
 
-	clock.Advance(ticket.ConfirmWindow)
+	clock.Advance(7 * 24 * time.Hour)
 	fired, err := desk.FireTimers(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, 1, fired)
@@ -131,10 +131,10 @@ func TestNothingIsLeftBehind(t *testing.T) {
 	require.NoError(t, commit(0, id, 1, delivery, "a"))
 	var dup *ticket.DuplicateError
 	for want, err := range map[string]error{
-		ticket.DuplicateKey:      commit(0, id, 1, delivery, "a"),
-		ticket.DuplicateID:       commit(0, id, 1, delivery, "b"),
-		ticket.DuplicateNumber:   commit(0, id2, 1, delivery, "b"),
-		ticket.DuplicateDelivery: commit(7, id, 1, delivery, "b"), // before the conflict
+		"key":      commit(0, id, 1, delivery, "a"),
+		"id":       commit(0, id, 1, delivery, "b"),
+		"number":   commit(0, id2, 1, delivery, "b"),
+		"delivery": commit(7, id, 1, delivery, "b"), // before the conflict
 	} {
 		require.ErrorAs(t, err, &dup)
 		assert.Equal(t, want, dup.What)

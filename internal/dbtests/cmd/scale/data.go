@@ -206,9 +206,9 @@ func (d *desk) history(i int) []ticket.Event {
 	}
 	if !p.open {
 		solved := ticket.Event{Action: ticket.ActionResolve, Answer: true, PublicContent: ticket.PublicContent{Message: ticket.Message(d.text(r, 10+r.IntN(20)).String())}}
-		solved.Set.Assignee, solved.Set.Timer = &agent, &ticket.Timer{At: at.Add(ticket.ConfirmWindow), Action: ticket.ActionClose}
+		solved.Set.Assignee, solved.Set.Timer = &agent, &ticket.Timer{At: at.Add(7 * 24 * time.Hour), Action: ticket.ActionClose}
 		add(solved, ticket.State{Status: ticket.StatusResolved, Level: state.Level}, ticket.PhaseSolved)
-		at = at.Add(ticket.ConfirmWindow)
+		at = at.Add(7 * 24 * time.Hour)
 		closed := ticket.Event{Action: ticket.ActionClose, By: ticket.By{Role: ticket.RoleSystem, ID: "timer"}}
 		closed.Set.Timer = &ticket.Timer{}
 		add(closed, ticket.State{Status: ticket.StatusClosed, Level: state.Level}, ticket.PhaseClosed)
