@@ -88,14 +88,14 @@ func (s *Store) DeliveryContexts(ctx context.Context, r ticket.DeliveryContextRe
 		return nil, err
 	}
 	r.Most = max(r.Most, 0)
-	briefs := make([]ticket.DeliveryContext, len(r.Rows))
+	contexts := make([]ticket.DeliveryContext, len(r.Rows))
 	s.outbox.mu.RLock()
 	for i := range r.Rows {
-		s.outbox.brief(&briefs[i], &r.Rows[i], &r)
+		s.outbox.deliveryContext(&contexts[i], &r.Rows[i], &r)
 	}
 	s.outbox.mu.RUnlock()
 	for i := range r.Rows {
-		b, d := &briefs[i], &r.Rows[i]
+		b, d := &contexts[i], &r.Rows[i]
 		// The events first: a ticket read later is at least as far.
 		events, ok := s.history(d.Tenant, d.Ticket)
 		if !ok || d.Seq < 1 || d.Seq > int64(len(events)) {
@@ -103,12 +103,12 @@ func (s *Store) DeliveryContexts(ctx context.Context, r ticket.DeliveryContextRe
 		}
 		b.Found, b.Event, b.Ticket = true, events[d.Seq-1].Clone(), s.stored(d.Tenant, d.Ticket).Clone()
 	}
-	return briefs, nil
+	return contexts, nil
 }
 
 // brief looks up what is known of the recipient. The line is one ticket's, and so
 // it is of one tenant.
-func (o *outbox) brief(b *ticket.DeliveryContext, d *ticket.Delivery, r *ticket.DeliveryContextRequest) {
+func (o *outbox) deliveryContext(b *ticket.DeliveryContext, d *ticket.Delivery, r *ticket.DeliveryContextRequest) {
 	to := d.To.Key()
 	if t := o.told[toldKey{d.Tenant, d.Notifier, to}]; t != nil {
 		from, _ := slices.BinarySearchFunc(t.sent, r.Since, func(r *row, since time.Time) int { return r.Settled.Compare(since) })

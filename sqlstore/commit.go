@@ -41,7 +41,7 @@ func (s *Store) Commit(ctx context.Context, c ticket.Commit) error {
 func (s *Store) commit(ctx context.Context, w *writing) error {
 	one, can := s.oneStatement(w)
 	switch {
-	case !can && s.lane != nil && w.delicate():
+	case !can && s.writer != nil && w.delicate():
 		// What it did must be undone without those it shares the transaction with.
 		return s.write(ctx, func(ctx context.Context, x *session) error {
 			return x.guarded(ctx, func(ctx context.Context, x *session) error { return w.steps(ctx, x) })

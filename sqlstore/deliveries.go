@@ -213,7 +213,7 @@ func (s *Store) UpdateDeliveries(ctx context.Context, r ticket.DeliveryUpdate) (
 	}
 	err := s.persistent(ctx, func() error { return s.write(ctx, work) })
 	if err != nil {
-		return 0, s.explain(ctx, "revise deliveries", err)
+		return 0, s.explain(ctx, "update deliveries", err)
 	}
 	return int(changed), nil
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// mostBriefs bounds how many deliveries one statement looks up.
-const mostBriefs = 100
+// mostContexts bounds how many deliveries one statement looks up.
+const mostContexts = 100
 
 // DeliveryContexts looks up what deliveries are about, up to a hundred of them with one query; see
 // [ticket.DeliveryLoader].
@@ -22,9 +22,9 @@ func (s *Store) DeliveryContexts(ctx context.Context, r ticket.DeliveryContextRe
 	defer s.hold()()
 	list := make([]ticket.DeliveryContext, len(r.Rows))
 	done := 0
-	for part := range slices.Chunk(r.Rows, mostBriefs) {
-		briefs := list[done : done+len(part)]
-		err := s.here().brief(ctx, part, &r, briefs)
+	for part := range slices.Chunk(r.Rows, mostContexts) {
+		contexts := list[done : done+len(part)]
+		err := s.here().deliveryContexts(ctx, part, &r, contexts)
 		if err != nil {
 			return nil, s.explain(ctx, "look up deliveries", err)
 		}
@@ -35,7 +35,7 @@ func (s *Store) DeliveryContexts(ctx context.Context, r ticket.DeliveryContextRe
 
 // Of the deliveries v that are given: their place, ticket, number of the event,
 // tenant, notifier and recipient.
-var briefed = []kind{whole, textual, whole, textual, textual, textual}
+var contextKinds = []kind{whole, textual, whole, textual, textual, textual}
 
 const (
 	toThem   = "{t}outbox x{by outbox_recipient} WHERE x.tenant = v.column4 AND x.who = v.column6 AND x.via = v.column5 AND x.state = "
@@ -64,8 +64,8 @@ func (l *language) anyNumber() string {
 
 // brief looks up those whose ticket and event are there, and then what else there is
 // to know of the others, which are hardly ever any.
-func (x *session) brief(ctx context.Context, list []ticket.Delivery, r *ticket.DeliveryContextRequest, briefs []ticket.DeliveryContext) error {
-	clear(briefs)
+func (x *session) deliveryContexts(ctx context.Context, list []ticket.Delivery, r *ticket.DeliveryContextRequest, contexts []ticket.DeliveryContext) error {
+	clear(contexts)
 	all := make([]int, len(list))
 	for i := range all {
 		all[i] = i
@@ -73,18 +73,18 @@ func (x *session) brief(ctx context.Context, list []ticket.Delivery, r *ticket.D
 	l := x.s.lang
 	join := " " + l.join + " {t}tickets t{by tickets_id} ON t.id = v.column2 AND t.tenant = v.column4 " +
 		l.join + " {t}events e{by events_id} ON e.ticket = v.column2 AND e.seq = v.column3"
-	text, args := x.s.briefing(list, all, r, "e.doc, "+ticketColumns, join)
+	text, args := x.s.contextQuery(list, all, r, "e.doc, "+ticketColumns, join)
 	err := x.rows(ctx, func(rows *sql.Rows) error {
-		var b briefRow
+		var b contextRow
 		var doc sql.RawBytes
 		t, err := scanTicket(rows, append(b.dest(), &doc)...)
 		if err != nil {
 			return err
 		}
-		if briefs[b.i], err = b.brief(); err != nil {
+		if contexts[b.i], err = b.context(); err != nil {
 			return err
 		}
-		to := &briefs[b.i]
+		to := &contexts[b.i]
 		to.Found, to.Ticket = true, t
 		if err := json.Unmarshal(doc, &to.Event); err != nil {
 			return fmt.Errorf("sqlstore: event %d of ticket %s: %w", list[b.i].Seq, list[b.i].Ticket, err)
@@ -94,27 +94,27 @@ func (x *session) brief(ctx context.Context, list []ticket.Delivery, r *ticket.D
 	if err != nil {
 		return err
 	}
-	others := slices.DeleteFunc(all, func(i int) bool { return briefs[i].Found })
+	others := slices.DeleteFunc(all, func(i int) bool { return contexts[i].Found })
 	if len(others) == 0 {
 		return nil
 	}
-	text, args = x.s.briefing(list, others, r, "1", "")
+	text, args = x.s.contextQuery(list, others, r, "1", "")
 	return x.rows(ctx, func(rows *sql.Rows) error {
-		var b briefRow
+		var b contextRow
 		var one int64
 		err := rows.Scan(append(b.dest(), &one)...)
 		if err == nil {
-			briefs[b.i], err = b.brief()
+			contexts[b.i], err = b.context()
 		}
 		return err
 	}, text, args...)
 }
 
-// briefing is the query for some of the deliveries of a list.
-func (s *Store) briefing(list []ticket.Delivery, which []int, r *ticket.DeliveryContextRequest, columns, join string) (string, []any) {
+// contextQuery is the query for some of the deliveries of a list.
+func (s *Store) contextQuery(list []ticket.Delivery, which []int, r *ticket.DeliveryContextRequest, columns, join string) (string, []any) {
 	l := s.lang
 	n := paddedCount(len(which))
-	args := make([]any, 0, 8+n*len(briefed))
+	args := make([]any, 0, 8+n*len(contextKinds))
 	since, most := bounded(r.Since), max(r.Most, 0)
 	for range 2 {
 		if l == &mysql {
@@ -134,19 +134,19 @@ func (s *Store) briefing(list []ticket.Delivery, which []int, r *ticket.Delivery
 		", COALESCE((SELECT x.id FROM " + theyHere + " AND x.seq < v.column3 ORDER BY x.seq DESC, x.id DESC LIMIT 1), '')" +
 		", COALESCE((SELECT x.id FROM " + toThem + "2 LIMIT 1), '')" +
 		", " + l.upTo(theyGot) + ", " + l.upTo(theyHere+" AND x.settled >= ?") +
-		", " + columns + " FROM " + l.given(n, briefed...) + join + " WHERE v.column1 >= 0", args
+		", " + columns + " FROM " + l.values(n, contextKinds...) + join + " WHERE v.column1 >= 0", args
 }
 
-// A briefRow is what a row of a briefing begins with.
-type briefRow struct {
+// A contextRow is what a row of a contextQuery begins with.
+type contextRow struct {
 	i                 int
 	previous, bounced sql.RawBytes
 	sent, here        int
 }
 
-func (b *briefRow) dest() []any { return []any{&b.i, &b.previous, &b.bounced, &b.sent, &b.here} }
+func (b *contextRow) dest() []any { return []any{&b.i, &b.previous, &b.bounced, &b.sent, &b.here} }
 
-func (b *briefRow) brief() (ticket.DeliveryContext, error) {
+func (b *contextRow) context() (ticket.DeliveryContext, error) {
 	to := ticket.DeliveryContext{Sent: b.sent, SentHere: b.here}
 	for _, id := range []struct {
 		text []byte

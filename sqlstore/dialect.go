@@ -63,7 +63,7 @@ type language struct {
 	// has it, where the wait for that was cut off: to lock the row waits for it as well.
 	settledRead string
 	// lane says that writers of one process share transactions.
-	lane bool
+	sharesWriter bool
 	// placeholder is that of a value of a kind in a row that is given; rowBegin
 	// begins such a row where it is a query by itself. See given.
 	placeholder [2]string
@@ -112,7 +112,7 @@ var sqlite = language{
 	probe:     func(v string) bool { return strings.HasPrefix(v, "3.") },
 	hasSchema: "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = '{t}schema'",
 	indexes:   "SELECT tbl_name, name FROM sqlite_master WHERE type = 'index'",
-	rowValues: true, lane: true, join: "CROSS JOIN", byIndex: " INDEXED BY {p}", byKey: " INDEXED BY sqlite_autoindex_{k}_1", hide: "+%s",
+	rowValues: true, sharesWriter: true, join: "CROSS JOIN", byIndex: " INDEXED BY {p}", byKey: " INDEXED BY sqlite_autoindex_{k}_1", hide: "+%s",
 	placeholder: [...]string{textual: "?", whole: "?"},
 	token:       plainToken, newestFirst: true,
 	insertText: "INSERT INTO {t}texts (version, upto, place, ticket, tenant) VALUES ", textRow: "(?, ?, ?, ?, ?)",

@@ -124,8 +124,8 @@ func (s *Store) receive(events []ticket.Event) (*incoming, error) {
 	return in, nil
 }
 
-func (s *Store) encodeHistory(given []ticket.Event) (*incoming, error) {
-	events := slices.Clone(given)
+func (s *Store) encodeHistory(history []ticket.Event) (*incoming, error) {
+	events := slices.Clone(history)
 	in := &incoming{digests: make([]ticket.Digest, len(events)), at: make([]int64, len(events))}
 	in.events = make([]string, len(events))
 	for i := range events {

@@ -76,14 +76,14 @@ func wanted(as string, p ticket.Person) (list []string) {
 	case p.Phone != "":
 		contact = "phone|" + p.Phone
 	}
-	kind, value, given := strings.Cut(contact, "|")
-	if given {
+	kind, value, has := strings.Cut(contact, "|")
+	if has {
 		list = append(list, short(as+":"+kind+":"+value))
 	}
 	switch {
 	case p.ID != "": // IDs decide alone where both have one
 		list = append(list, short(as+":id:"+p.ID))
-	case given:
+	case has:
 		list = append(list, short(as+":"+kind+"+:"+value))
 	}
 	return list

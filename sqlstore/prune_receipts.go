@@ -35,7 +35,7 @@ func (s *Store) PruneReceipts(ctx context.Context, f ticket.ReceiptPruneRequest)
 	if err == nil && f.Key != nil {
 		err = do(keyReceipts)
 	}
-	return n, s.explain(ctx, "forget receipts", err)
+	return n, s.explain(ctx, "prune receipts", err)
 }
 
 // A receipt is found by its place in an index that begins with "keyed".

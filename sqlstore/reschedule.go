@@ -46,18 +46,18 @@ func (s *Store) Reschedule(ctx context.Context, h ticket.RescheduleRequest) (int
 						args = append(args, h.Now.UnixMicro())
 					}
 					args = append(args, what.after)
-					given := len(args)
+					before := len(args)
 					for i := range paddedCount(len(ids)) {
 						args = append(args, ids[min(i, len(ids)-1)])
 					}
 					done, err := x.exec(ctx, "UPDATE {t}outbox{by outbox_id} SET "+what.set+" WHERE state = 0 AND "+what.which+
-						" AND id IN (?"+strings.Repeat(", ?", len(args)-given-1)+")", args...)
+						" AND id IN (?"+strings.Repeat(", ?", len(args)-before-1)+")", args...)
 					n = int(done)
 					return err
 				})
 			})
 			if err != nil {
-				return all, s.explain(ctx, "bring deliveries forward", err)
+				return all, s.explain(ctx, "reschedule deliveries", err)
 			}
 			all += n
 			more = n > 0 && len(h.IDs) == 0 && len(ids) == paddedCounts[0]

@@ -86,13 +86,13 @@ const mostWait = 200 * time.Millisecond
 // catchUp indexes a batch of what is not indexed yet. Where that cannot be
 // written now, the search goes on with what is there.
 func (s *Store) catchUp(ctx context.Context) error {
-	brief, cancel := context.WithTimeout(ctx, mostWait)
+	short, cancel := context.WithTimeout(ctx, mostWait)
 	defer cancel()
-	_, err := s.index(brief)
+	_, err := s.index(short)
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case brief.Err() != nil, errors.Is(err, ErrReadOnly), errors.Is(err, ErrBusy), errors.Is(err, ErrFull), errors.Is(err, ticket.ErrConflict):
+	case short.Err() != nil, errors.Is(err, ErrReadOnly), errors.Is(err, ErrBusy), errors.Is(err, ErrFull), errors.Is(err, ticket.ErrConflict):
 		return nil
 	default:
 		return err

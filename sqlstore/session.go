@@ -43,7 +43,7 @@ func (x *session) whole() bool { return x.tx != nil }
 
 // raw runs a statement that is not about rows.
 func (x *session) raw(ctx context.Context, text string) error {
-	if x.s.lane == nil { // not every database prepares what is not about rows
+	if x.s.writer == nil { // not every database prepares what is not about rows
 		_, err := x.tx.ExecContext(ctx, text)
 		return err
 	}
@@ -286,8 +286,8 @@ func (s *Store) write(ctx context.Context, f func(context.Context, *session) err
 	if s.tx != nil {
 		return (&session{s: s, tx: s.tx}).guarded(ctx, f)
 	}
-	if s.lane != nil {
-		return s.lane.do(ctx, s, f)
+	if s.writer != nil {
+		return s.writer.do(ctx, s, f)
 	}
 	return sure(ctx, s.transaction(ctx, nil, f))
 }

@@ -27,7 +27,7 @@ func (s *Store) Settle(ctx context.Context, list []ticket.Settlement) error {
 	defer s.hold()()
 	lost := false
 	var err error
-	if s.lane != nil || s.tx != nil {
+	if s.writer != nil || s.tx != nil {
 		err = s.write(ctx, func(ctx context.Context, x *session) (err error) {
 			_, lost, err = x.settle(ctx, list) // from the beginning, where it is done anew
 			return err
@@ -94,7 +94,7 @@ func (x *session) settleTogether(ctx context.Context, list []ticket.Settlement) 
 		}
 		args = append(args, o.ID.String(), o.Attempts, stateOf(o.Outcome.State()), due, settled, o.Failures, o.Error, o.Address, who)
 	}
-	return x.updateGiven(ctx, x.s.lang.given(n, settledTogether...),
+	return x.updateJoined(ctx, x.s.lang.values(n, settledTogether...),
 		"state = v.column3, until = NULL, due = COALESCE(v.column4, due), settled = v.column5, failures = v.column6, last_error = v.column7,"+
 			" address = v.column8, who = CASE WHEN v.column9 = '' THEN o.who ELSE v.column9 END",
 		"o.id = v.column1 AND o.attempts = v.column2 AND o.until IS NOT NULL AND o.state <= 0", args)
@@ -123,7 +123,7 @@ func (x *session) putOff(ctx context.Context, list []ticket.Settlement) error {
 		err := r.Scan(&p.due, &p.id)
 		behind = append(behind, p)
 		return err
-	}, "SELECT h.due, b.id FROM "+x.s.lang.given(n, textual, whole, whole)+
+	}, "SELECT h.due, b.id FROM "+x.s.lang.values(n, textual, whole, whole)+
 		join+"h{by outbox_id} ON h.id = v.column1 AND h.attempts = v.column2 AND h.due = v.column3 AND h.state <= 0 AND h.until IS NULL"+
 		join+"b{by outbox_line} ON b.ticket = h.ticket AND b.via = h.via AND b.who = h.who AND b.state <= 0 AND b.seq >= h.seq AND (b.seq > h.seq OR b.id > h.id)"+
 		" AND b.until IS NULL AND b.due < h.due", args...)
@@ -138,7 +138,7 @@ func (x *session) putOff(ctx context.Context, list []ticket.Settlement) error {
 			p := &part[min(i, len(part)-1)]
 			args = append(args, p.id, p.due)
 		}
-		if _, err := x.updateGiven(ctx, x.s.lang.given(n, textual, whole), "due = v.column2",
+		if _, err := x.updateJoined(ctx, x.s.lang.values(n, textual, whole), "due = v.column2",
 			"o.id = v.column1 AND o.state <= 0 AND o.until IS NULL AND o.due < v.column2", args); err != nil {
 			return err
 		}
@@ -146,11 +146,11 @@ func (x *session) putOff(ctx context.Context, list []ticket.Settlement) error {
 	return nil
 }
 
-// updateGiven changes the rows o of the outbox that match given ones. On MySQL, in
+// updateJoined changes the rows o of the outbox that match given ones. On MySQL, in
 // this order, each row is found, and locked, by its key.
-func (x *session) updateGiven(ctx context.Context, given, set, match string, args []any) (int64, error) {
+func (x *session) updateJoined(ctx context.Context, values, set, match string, args []any) (int64, error) {
 	if x.s.dialect == MySQL {
-		return x.exec(ctx, "UPDATE "+given+" STRAIGHT_JOIN {t}outbox o{by outbox_id} ON "+match+" SET "+set, args...)
+		return x.exec(ctx, "UPDATE "+values+" STRAIGHT_JOIN {t}outbox o{by outbox_id} ON "+match+" SET "+set, args...)
 	}
-	return x.exec(ctx, "UPDATE {t}outbox AS o SET "+set+" FROM "+given+" WHERE "+match, args...)
+	return x.exec(ctx, "UPDATE {t}outbox AS o SET "+set+" FROM "+values+" WHERE "+match, args...)
 }

@@ -22,7 +22,7 @@ import (
 // for the database's lock, then works for all who wait, and hands over to the
 // next. Who is in the queue can leave it at any time: only work that is begun has
 // to come to an end.
-type lane struct {
+type sqliteWriter struct {
 	mu     sync.Mutex
 	queue  []*member
 	leader bool // somebody leads
@@ -70,7 +70,7 @@ var errAbandoned = errors.New("sqlstore: the transaction was abandoned")
 // errSpoiled says that what one did took with it what others did.
 var errSpoiled = errors.New("sqlstore: the shared transaction was spoiled")
 
-func (l *lane) do(ctx context.Context, s *Store, work func(context.Context, *session) error) error {
+func (l *sqliteWriter) do(ctx context.Context, s *Store, work func(context.Context, *session) error) error {
 	m := &member{ctx: ctx, work: work, err: errAbandoned}
 	if !l.enter(m) {
 		return m.err
@@ -83,7 +83,7 @@ func (l *lane) do(ctx context.Context, s *Store, work func(context.Context, *ses
 
 // enter returns true when it is the member's turn to lead, and false when its work
 // is done or given up.
-func (l *lane) enter(m *member) (lead bool) {
+func (l *sqliteWriter) enter(m *member) (lead bool) {
 	l.mu.Lock()
 	if !l.leader {
 		l.leader = true
@@ -113,7 +113,7 @@ func (l *lane) enter(m *member) (lead bool) {
 }
 
 // lead does the leader's work, and that of those who wait.
-func (l *lane) lead(s *Store, m *member) {
+func (l *sqliteWriter) lead(s *Store, m *member) {
 	err := m.ctx.Err()
 	if err == nil {
 		err = s.retryBusyUntil(m.ctx, m.patience, func() error {
@@ -140,7 +140,7 @@ func (l *lane) lead(s *Store, m *member) {
 
 // transact does the leader's work in a transaction, and then that of those who
 // wait. What one of them does wrong does not touch the others.
-func (l *lane) transact(s *Store, m *member) error {
+func (l *sqliteWriter) transact(s *Store, m *member) error {
 	if err := l.connect(m.ctx, s); err != nil { // as long as the leader can wait: the others can leave
 		return err
 	}
@@ -170,7 +170,7 @@ func (l *lane) transact(s *Store, m *member) error {
 // take takes the next one out of the queue and into the transaction. It returns nil
 // where that is to end: nobody waits, they are enough, or one of them has no more
 // time.
-func (l *lane) take() *member {
+func (l *sqliteWriter) take() *member {
 	if len(l.together) == mostTogether || l.together[0].alone ||
 		slices.ContainsFunc(l.together, func(o *member) bool { return o.ctx.Err() != nil }) {
 		return nil
@@ -201,7 +201,7 @@ func (m *member) gone() bool {
 
 // requeue puts all but the leader back to the front of the queue, after nothing of
 // what they did was committed.
-func (l *lane) requeue(alone bool) {
+func (l *sqliteWriter) requeue(alone bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	again := slices.DeleteFunc(slices.Clone(l.together[1:]), (*member).gone)
@@ -214,7 +214,7 @@ func (l *lane) requeue(alone bool) {
 
 // wait is called when another process turns out to hold the database. Whoever is
 // there waits for it from then on, and not one after the other.
-func (l *lane) wait() {
+func (l *sqliteWriter) wait() {
 	l.requeue(false)
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -228,7 +228,7 @@ func (l *lane) wait() {
 
 // handOver answers those whose work is done, and makes the next in the queue the
 // leader.
-func (l *lane) handOver(s *Store, m *member) {
+func (l *sqliteWriter) handOver(s *Store, m *member) {
 	for _, o := range l.together {
 		if o != m {
 			o.signal <- false
@@ -247,7 +247,7 @@ func (l *lane) handOver(s *Store, m *member) {
 
 // pass makes the next in the queue the leader. Where there is none, and the
 // connection is given back, nobody leads.
-func (l *lane) pass() bool {
+func (l *sqliteWriter) pass() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
@@ -268,7 +268,7 @@ func (l *lane) pass() bool {
 const mostPreparing = 20 * time.Millisecond
 
 // prepare prepares what the transaction would have used, for the next ones.
-func (l *lane) prepare(ctx context.Context, s *Store) {
+func (l *sqliteWriter) prepare(ctx context.Context, s *Store) {
 	if st := s.db.Stats(); !s.stmts.wants() || st.MaxOpenConnections > 0 && st.InUse >= st.MaxOpenConnections {
 		return
 	}
@@ -279,7 +279,7 @@ func (l *lane) prepare(ctx context.Context, s *Store) {
 
 // connect takes a connection from the pool and sets it up, unless the lane has
 // one. The host may hold all of them, so this can take any time.
-func (l *lane) connect(ctx context.Context, s *Store) error {
+func (l *sqliteWriter) connect(ctx context.Context, s *Store) error {
 	if l.conn != nil {
 		return nil
 	}
@@ -300,7 +300,7 @@ func (l *lane) connect(ctx context.Context, s *Store) error {
 const takeLock = "DELETE FROM {t}schema WHERE 1 = 0"
 
 // begin runs f in a transaction.
-func (l *lane) begin(ctx context.Context, s *Store, f func(*session) error) error {
+func (l *sqliteWriter) begin(ctx context.Context, s *Store, f func(*session) error) error {
 	ctx = context.WithoutCancel(ctx) // it is for all of them
 	ended := false
 	var tx *sql.Tx
@@ -350,7 +350,7 @@ func (l *lane) begin(ctx context.Context, s *Store, f func(*session) error) erro
 }
 
 // release gives the connection back to the pool.
-func (l *lane) release() {
+func (l *sqliteWriter) release() {
 	if l.conn == nil {
 		return
 	}
@@ -365,7 +365,7 @@ func (l *lane) release() {
 }
 
 // discard closes a connection of which nobody knows what state it is in.
-func (l *lane) discard() {
+func (l *sqliteWriter) discard() {
 	if l.conn != nil {
 		discard(l.conn)
 		_ = l.conn.Close()
@@ -380,7 +380,7 @@ const checkpointPages = 20_000
 
 // setUp prepares a connection for writing. A host that has set another interval
 // than SQLite's default keeps it.
-func (l *lane) setUp(ctx context.Context, conn *sql.Conn) error {
+func (l *sqliteWriter) setUp(ctx context.Context, conn *sql.Conn) error {
 	// SQLite's own wait for the lock knows no context, and sleeps longer and
 	// longer; retryBusy waits instead.
 	if err := conn.QueryRowContext(ctx, "PRAGMA busy_timeout").Scan(&l.timeout); err != nil {
@@ -404,7 +404,7 @@ func (l *lane) setUp(ctx context.Context, conn *sql.Conn) error {
 
 // known reports whether the connection was here lately. A driver whose connections
 // are not pointers gives nothing by which to know one again.
-func (l *lane) known(conn *sql.Conn) (known bool, err error) {
+func (l *sqliteWriter) known(conn *sql.Conn) (known bool, err error) {
 	err = conn.Raw(func(c any) error {
 		if reflect.TypeOf(c).Kind() != reflect.Pointer {
 			return nil

@@ -22,7 +22,7 @@ type Store struct {
 	lang    *language
 	names   *strings.Replacer // puts table names into statements
 	stmts   *statements
-	lane    *lane // SQLite: the one way to write, of this store and those made from it
+	writer  *sqliteWriter // SQLite: the one way to write, of this store and those made from it
 
 	// Exactly one of them is set. What is bound to a connection or transaction
 	// serves one call at a time.
@@ -114,8 +114,8 @@ func New(db *sql.DB, d Dialect, opts ...Option) (*Store, error) {
 		return nil, invalid("sqlstore.schema", "is for PostgreSQL only")
 	}
 	s.names, s.stmts = s.replacer(), &statements{}
-	if s.lang.lane {
-		s.lane = &lane{}
+	if s.lang.sharesWriter {
+		s.writer = &sqliteWriter{}
 	}
 	return s, nil
 }
@@ -187,7 +187,7 @@ func (s *Store) replacer() *strings.Replacer {
 // ErrConflict where another connection wrote in between.
 func (s *Store) WithTx(tx *sql.Tx) *Store {
 	b := *s
-	b.db, b.conn, b.tx, b.lane, b.bound = nil, nil, tx, nil, &binding{}
+	b.db, b.conn, b.tx, b.writer, b.bound = nil, nil, tx, nil, &binding{}
 	return &b
 }
 
@@ -195,7 +195,7 @@ func (s *Store) WithTx(tx *sql.Tx) *Store {
 // inside a transaction: the store begins its own, one at a time.
 func (s *Store) With(conn *sql.Conn) *Store {
 	b := *s
-	b.db, b.conn, b.tx, b.lane, b.bound = nil, conn, nil, nil, &binding{}
+	b.db, b.conn, b.tx, b.writer, b.bound = nil, conn, nil, nil, &binding{}
 	return &b
 }
 

@@ -12,7 +12,7 @@ const (
 
 // given is the text of a table of n rows of placeholders, by the name of v; its
 // columns are column1, column2 and so on.
-func (l *language) given(n int, columns ...kind) string {
+func (l *language) values(n int, columns ...kind) string {
 	var row strings.Builder
 	for i, k := range columns {
 		if i > 0 {

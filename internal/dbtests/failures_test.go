@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -658,5 +659,45 @@ func TestCancelledAtEveryStep(t *testing.T) {
 		_, err = d.Do(t.Context(), failAgent, tk.ID, ticket.Action{Name: ticket.ActionResolve, Message: "New fuser."})
 		require.NoError(t, err)
 		require.Eventually(t, func() bool { return db.Stats().InUse == 0 }, 10*time.Second, time.Millisecond, "connections were not given back")
+	})
+}
+
+// The connection breaks after the commit was done, and there is no idempotency
+// key. lib/pq has database/sql send the statement again, which must not be taken
+// for a conflict with somebody else; the others say that it broke.
+func TestCutAnswerWithoutKeyIsNoConflict(t *testing.T) {
+	each(t, []backend{pgx, pq, mariadb}, func(t *testing.T, b backend) {
+		var s spy
+		store, err := sqlstore.Open(t.Context(), b.connectSpied(t, b.lend(t), &s), b.dialect)
+		require.NoError(t, err)
+		d := failDesk(t, store)
+		cut := func(do func() error) {
+			var cuts atomic.Int32
+			s.on(func(st spiedStep) {
+				last := st.what == "commit" || st.what == "exec" && strings.HasPrefix(st.text, "WITH ticket AS")
+				if last && !st.after && cuts.Add(1) == 1 {
+					s.arm(answer)
+				}
+			})
+			err := do()
+			s.on(nil)
+			require.NotZero(t, cuts.Load())
+			require.True(t, s.armed(uncut), "it was cut")
+			if b.name == pq.name {
+				require.NoError(t, err)
+			} else {
+				require.Error(t, err)
+			}
+		}
+		for try := range 3 { // the first one prepares the statements
+			tk, err := d.Open(t.Context(), failCustomer, failDraft)
+			require.NoError(t, err)
+			cut(func() error { _, err := d.Do(t.Context(), failAgent, tk.ID, note("once")); return err })
+			events, err := store.Events(t.Context(), "", tk.ID, 0, 0)
+			require.NoError(t, err)
+			require.Len(t, events, 2)
+			cut(func() error { _, err := d.Open(t.Context(), failCustomer, failDraft); return err })
+			require.Len(t, requireWhole(t, store), 2*(try+1))
+		}
 	})
 }

@@ -502,3 +502,24 @@ func TestExportOfLivingTickets(t *testing.T) {
 		assert.Len(t, seen, len(list))
 	})
 }
+
+// The rest of a history whose first event does not say where the one before it
+// ended.
+func TestImportContinuesFromAnotherState(t *testing.T) {
+	each(t, databases, func(t *testing.T, b backend) {
+		s, _ := b.open(t)
+		h := history(1, 2)
+		h[1].From = ticket.State{Status: ticket.StatusOpen, Level: 2}
+		h[1].To, h[1].Set.Assignee = h[1].From, nil
+		h = sealed(h)
+		_, err := s.Import(t.Context(), all([][]ticket.Event{h[:1]}))
+		require.NoError(t, err)
+		done, err := s.Import(t.Context(), all([][]ticket.Event{h}))
+		require.NoError(t, err)
+		require.Equal(t, sqlstore.Imported{Tickets: 1, Events: 1}, done)
+		requireHistories(t, s, [][]ticket.Event{h})
+		page, err := s.List(t.Context(), ticket.Query{Tenant: "acme", Level: []int{2}})
+		require.NoError(t, err)
+		require.Len(t, page.Tickets, 1)
+	})
+}

@@ -1,11 +1,14 @@
 package dbtests_test
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"flag"
 	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -235,4 +238,58 @@ func requireSameWalk(t *testing.T, model, s ticket.Store, r *rand.Rand, q ticket
 		}
 		q.After, q.Limit = want.Next, 1+r.IntN(60)
 	}
+}
+
+// No tag is taken for a longer one that the store keeps in a shorter form.
+func TestForgedTagDoesNotMatchALongOne(t *testing.T) {
+	s, _ := modernc.open(t)
+	d := failDesk(t, s)
+	long := strings.Repeat("x", 200)
+	tk, err := d.Open(t.Context(), failCustomer, failDraft)
+	require.NoError(t, err)
+	_, err = d.Do(t.Context(), failAgent, tk.ID, ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{AddTags: []string{long}}})
+	require.NoError(t, err)
+	page, err := s.List(t.Context(), ticket.Query{Tags: []string{long}})
+	require.NoError(t, err)
+	require.Len(t, page.Tickets, 1)
+	sum := sha256.Sum256([]byte("tag:" + long))
+	for n := 100; n <= len(long); n++ {
+		page, err := s.List(t.Context(), ticket.Query{Tags: []string{long[:n] + "~" + hex.EncodeToString(sum[:16])}})
+		require.NoError(t, err)
+		require.Empty(t, page.Tickets, "cut after %d", n)
+	}
+}
+
+// Conditions that no ticket can meet.
+func TestListWithImpossibleConditions(t *testing.T) {
+	each(t, databases, func(t *testing.T, b backend) {
+		s, db := b.open(t)
+		require.NoError(t, s.Commit(t.Context(), opening(t, "")))
+		tx, err := db.BeginTx(t.Context(), nil)
+		require.NoError(t, err)
+		defer tx.Rollback() //nolint:errcheck // it only reads
+		bound := s.WithTx(tx)
+		over, under := int64(math.MaxInt32)+1, int64(math.MinInt32)-1 // where an int has 32 bits they become other levels that no ticket has
+		for _, levels := range [][]int{{int(over)}, {math.MaxInt}, {int(under), math.MinInt}} {
+			page, err := bound.List(t.Context(), ticket.Query{Level: levels})
+			require.NoError(t, err)
+			require.Empty(t, page.Tickets)
+		}
+		page, err := bound.List(t.Context(), ticket.Query{Level: []int{math.MaxInt, 1}})
+		require.NoError(t, err)
+		require.Len(t, page.Tickets, 1, "the transaction goes on")
+
+		many := slices.Repeat([]string{"x"}, 1000)
+		_, err = bound.List(t.Context(), ticket.Query{Queue: many})
+		require.NoError(t, err)
+		for name, q := range map[string]ticket.Query{
+			"queue": {Queue: append(many, "x")}, "assignee": {Assignee: append(many, "x")}, "tags": {Tags: append(many, "x")},
+			"level": {Level: slices.Repeat([]int{1}, 1001)}, "status": {Status: slices.Repeat([]ticket.Status{ticket.StatusNew}, 1001)},
+		} {
+			_, err = bound.List(t.Context(), q)
+			require.ErrorIs(t, err, ticket.ErrInvalid, name)
+		}
+		_, err = bound.List(t.Context(), ticket.Query{})
+		require.NoError(t, err)
+	})
 }

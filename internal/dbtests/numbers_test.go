@@ -54,3 +54,15 @@ func TestNumbersOfAnotherFormAreReadBack(t *testing.T) {
 		require.Equal(t, 140, sum.Done)
 	})
 }
+
+func TestNumberIsAtMost32BytesLong(t *testing.T) {
+	each(t, databases, func(t *testing.T, b backend) {
+		s, _ := b.open(t)
+		for n, want := range map[int]error{32: nil, 33: ticket.ErrInvalid, 200: ticket.ErrInvalid} {
+			c := opening(t, "")
+			number := ticket.Number(strings.Repeat("7", n))
+			c.Changes[0].Ticket.Number, c.Changes[0].Events[0].Set.Number = number, number
+			require.ErrorIs(t, s.Commit(t.Context(), c), want)
+		}
+	})
+}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/go-sql-driver/mysql"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/ticketkit/ticket"
@@ -267,5 +268,32 @@ func TestRefusedSavepoint(t *testing.T) {
 		}
 		require.NoError(t, tx.Rollback())
 		requireWhole(t, store)
+	})
+}
+
+// The same where the store's transaction is one of the pool's own: it gives its
+// connection back.
+func TestPanicInTransactionReturnsTheConnection(t *testing.T) {
+	each(t, []backend{pgx, mariadb}, func(t *testing.T, b backend) {
+		var s spy
+		db := b.connectSpied(t, b.lend(t), &s)
+		db.SetMaxOpenConns(1)
+		store, err := sqlstore.Open(t.Context(), db, b.dialect)
+		require.NoError(t, err)
+		first := opening(t, "")
+		require.NoError(t, store.Commit(t.Context(), first))
+		second := opening(t, "") // of two tickets, so that it is no single statement
+		second.Changes = append(second.Changes, next(first.Changes[0].Ticket))
+		s.on(func(st spiedStep) {
+			if st.what == "exec" && !st.after {
+				panic("the driver is broken")
+			}
+		})
+		within(t, 10*time.Second, func() {
+			assert.Panics(t, func() { _ = store.Commit(t.Context(), second) })
+			s.on(nil)
+			assert.NoError(t, store.Commit(t.Context(), second))
+		})
+		require.Len(t, requireWhole(t, store), 2)
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"io/fs"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -190,7 +191,7 @@ func TestMigrationLabelsWhatWasMerged(t *testing.T) {
 
 // A migration is cut off after any of its statements. On SQLite and PostgreSQL
 // nothing of it stays; on MySQL the next run goes on.
-func TestMigrationCutOff(t *testing.T) {
+func TestMigrationThatWasCutOffContinues(t *testing.T) {
 	each(t, databases, func(t *testing.T, b backend) {
 		opened := b.connect(t, b.dsn(t))
 		_, err := sqlstore.Open(t.Context(), opened, b.dialect, b.search()...)
@@ -311,5 +312,62 @@ func TestSchema(t *testing.T) {
 		require.NoError(t, inDesk.Commit(t.Context(), opening(t, "")))
 		require.Len(t, requireWhole(t, inDesk), 1)
 		require.Empty(t, requireWhole(t, first))
+	})
+}
+
+// Several processes begin with a new file, and SQLite does not wait for a lock.
+func TestOpenTogetherWithoutBusyTimeout(t *testing.T) {
+	each(t, []backend{modernc, mattn}, func(t *testing.T, b backend) {
+		for try := range 4 {
+			dsn := "file:" + filepath.Join(t.TempDir(), fmt.Sprintf("%d.db", try))
+			if b.name == mattn.name {
+				dsn += "?_busy_timeout=0"
+			}
+			var all sync.WaitGroup
+			for range 6 {
+				db := b.connect(t, dsn)
+				all.Go(func() {
+					_, err := sqlstore.Open(t.Context(), db, b.dialect)
+					assert.NoError(t, err)
+				})
+			}
+			all.Wait()
+		}
+	})
+}
+
+// Who waited for another process to migrate sees what that one did, whatever the
+// isolation that the host has set.
+func TestMigrateUnderRepeatableRead(t *testing.T) {
+	each(t, []backend{pgx, pq}, func(t *testing.T, b backend) {
+		dsn := b.dsn(t) + " default_transaction_isolation='repeatable read'"
+		var all sync.WaitGroup
+		for range 5 {
+			db := b.connect(t, dsn)
+			var level string
+			require.NoError(t, db.QueryRowContext(t.Context(), "SHOW transaction_isolation").Scan(&level))
+			require.Equal(t, "repeatable read", level)
+			all.Go(func() {
+				_, err := sqlstore.Open(t.Context(), db, b.dialect, b.search()...)
+				assert.NoError(t, err)
+			})
+		}
+		all.Wait()
+	})
+}
+
+// A schema whose name is a word of SQL's.
+func TestSchemaMayBeAReservedWord(t *testing.T) {
+	each(t, []backend{pgx, pq}, func(t *testing.T, b backend) {
+		db := b.connect(t, b.dsn(t))
+		_, err := db.ExecContext(t.Context(), `CREATE SCHEMA "user"`)
+		require.NoError(t, err)
+		for range 2 { // the second one finds the tables
+			s, err := sqlstore.Open(t.Context(), db, b.dialect, append(b.search(), sqlstore.Schema("user"))...)
+			require.NoError(t, err)
+			require.NoError(t, s.Check(t.Context()))
+			require.NoError(t, s.Commit(t.Context(), opening(t, "")))
+			require.NotEmpty(t, found(t, s, "printer"))
+		}
 	})
 }

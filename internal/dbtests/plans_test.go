@@ -278,7 +278,7 @@ func TestPlans(t *testing.T) {
 // Whatever a database knows of the tables, be it from when they were empty, or when
 // everything in them was alike, or on its way that is sent since: each view walks along
 // the same index. A desk comes by all of them by itself.
-func TestPlansWhateverIsKnown(t *testing.T) {
+func TestPlansDoNotDependOnStatistics(t *testing.T) {
 	states := []struct {
 		name string
 		make func(t *testing.T, db *sql.DB, d sqlstore.Dialect)

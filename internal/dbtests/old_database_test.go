@@ -279,7 +279,7 @@ func (o *oldDatabase) requireDeliveries(t *testing.T, d *oldDesk) {
 
 // A migration of an old database is cut off after each of its statements, and
 // goes on with the next run.
-func TestOldDatabaseCutOff(t *testing.T) {
+func TestMigrationOfAnOldDatabaseContinues(t *testing.T) {
 	each(t, databases, func(t *testing.T, b backend) {
 		dsn, o := b.old(t)
 		var s spy
@@ -320,7 +320,7 @@ func TestOldDatabaseCutOff(t *testing.T) {
 }
 
 // Several processes migrate an old database at once.
-func TestOldDatabaseTogether(t *testing.T) {
+func TestOldDatabaseIsMigratedByOneOfMany(t *testing.T) {
 	each(t, databases, func(t *testing.T, b backend) {
 		dsn, o := b.old(t)
 		stores, faults := make([]*sqlstore.Store, 4), make([]error, 4)

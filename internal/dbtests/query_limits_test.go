@@ -12,7 +12,7 @@ import (
 )
 
 // Every list of a query, and all of them at once, as long as they may be.
-func TestLongestQueries(t *testing.T) {
+func TestLongestQueriesAreAnswered(t *testing.T) {
 	t.Parallel()
 	const most = 1000
 	list := func(i int) string { return fmt.Sprintf("v%04d", i) }

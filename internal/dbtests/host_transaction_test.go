@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -492,4 +493,89 @@ func TestBusy(t *testing.T) {
 	require.NoError(t, conn.Close())
 	require.NoError(t, s.Commit(t.Context(), opening(t, "")))
 	require.Len(t, requireWhole(t, s), 1)
+}
+
+// What was said to have failed in a transaction of the host's has left nothing in it,
+// also where the context ended after the last statement.
+func TestCancelledCallInHostTransactionLeavesNothing(t *testing.T) {
+	t.Parallel()
+	each(t, backends, func(t *testing.T, b backend) {
+		var s spy
+		db := b.connectSpied(t, b.dsn(t), &s)
+		store, err := sqlstore.Open(t.Context(), db, b.dialect)
+		require.NoError(t, err)
+		there := opening(t, "")
+		require.NoError(t, store.Commit(t.Context(), there))
+		now := there.Deliveries[0].Due.Add(time.Hour)
+		claim := ticket.ClaimRequest{Now: now, Lease: time.Minute, Limit: 10, Notifiers: []string{there.Deliveries[0].Notifier}}
+		settle := func(ctx context.Context, s *sqlstore.Store) error {
+			rows, err := s.Deliveries(context.WithoutCancel(ctx), ticket.DeliveryQuery{})
+			if err != nil {
+				return err
+			}
+			var list []ticket.Settlement
+			for _, d := range rows.Deliveries {
+				list = append(list, ticket.Settlement{ID: d.ID, Attempts: d.Attempts, Outcome: ticket.OutcomeGiveUp, At: now})
+			}
+			return s.Settle(ctx, list)
+		}
+		fresh := opening(t, "")
+		var ids []ticket.ID
+		for _, d := range there.Deliveries {
+			ids = append(ids, d.ID)
+		}
+		for _, call := range []struct {
+			name string
+			last func(ctx context.Context, s *sqlstore.Store) error
+		}{
+			{"commit", func(ctx context.Context, s *sqlstore.Store) error { return s.Commit(ctx, fresh) }},
+			{"claim", func(ctx context.Context, s *sqlstore.Store) error { _, err := s.Claim(ctx, claim); return err }},
+			{"settle", settle},
+			{"revise", func(ctx context.Context, s *sqlstore.Store) error {
+				_, err := s.UpdateDeliveries(ctx, ticket.DeliveryUpdate{IDs: ids, From: []ticket.DeliveryState{ticket.DeliveryDead}, To: ticket.DeliveryPending, At: now})
+				return err
+			}},
+		} {
+			// After each of the statements that write.
+			for at := 1; ; at++ {
+				before := everythingStored(t, store)
+				tx, err := db.BeginTx(t.Context(), nil)
+				require.NoError(t, err)
+				ctx, cancel := context.WithCancel(t.Context())
+				n := 0
+				s.on(func(st spiedStep) {
+					write := st.what == "exec" || st.what == "query" && strings.Contains(st.text, "RETURNING")
+					if st.after && write && !strings.Contains(st.text, "SAVEPOINT") {
+						if n++; n == at {
+							cancel()
+						}
+					}
+				})
+				err = call.last(ctx, store.WithTx(tx))
+				s.on(nil)
+				ended := ctx.Err() != nil
+				cancel()
+				if err == nil {
+					require.NoError(t, tx.Commit())
+					require.False(t, ended, "%s ended in time", call.name)
+					break
+				}
+				require.True(t, ended, "%s: %v", call.name, err)
+				if tx.Commit() != nil { // a driver may close what was cancelled
+					_ = tx.Rollback()
+				}
+				require.Equal(t, before, everythingStored(t, store), "%s, cancelled after statement %d", call.name, at)
+			}
+		}
+	})
+}
+
+// everythingStored is what the store has, to be compared.
+func everythingStored(t *testing.T, s *sqlstore.Store) any {
+	t.Helper()
+	page, err := s.List(t.Context(), ticket.Query{})
+	require.NoError(t, err)
+	rows, err := s.Deliveries(t.Context(), ticket.DeliveryQuery{})
+	require.NoError(t, err)
+	return []any{page.Tickets, rows.Deliveries}
 }

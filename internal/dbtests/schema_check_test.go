@@ -169,7 +169,7 @@ func TestMigrateTogetherWithoutALock(t *testing.T) {
 
 // A migration does not queue without end for a table that a dump holds, and lets those
 // pass who wait behind it.
-func TestMigrateBehindADump(t *testing.T) {
+func TestMigrateDoesNotBlockOthersDuringADump(t *testing.T) {
 	each(t, []backend{pgx, mariadb}, func(t *testing.T, b backend) {
 		dsn := b.dsn(t)
 		db := b.connect(t, dsn)
@@ -220,7 +220,7 @@ func TestMigrateBehindADump(t *testing.T) {
 
 // A receipt, or whatever is read, that a cluster gave up for the sake of a commit of
 // another node is asked for again.
-func TestReadsGivenUpAreAskedAgain(t *testing.T) {
+func TestReadsAreRetriedAfterAConflict(t *testing.T) {
 	each(t, []backend{pgx, pq, mariadb}, func(t *testing.T, b backend) {
 		var s spy
 		db := b.connectSpied(t, b.lend(t), &s)

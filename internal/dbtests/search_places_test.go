@@ -1,8 +1,10 @@
 package dbtests_test
 
 import (
+	"encoding/binary"
 	"fmt"
 	"io/fs"
+	"slices"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -97,4 +99,27 @@ func TestSearchIndexOfVersion1(t *testing.T) {
 		require.NotEmpty(t, hits)
 		require.Equal(t, 2500, hits[0].Ticket.Created.Year())
 	})
+}
+
+// More tickets of one microsecond than the index has room for there, as from an
+// import that had no better time.
+func TestIndexTakesManyTicketsOfOneInstant(t *testing.T) {
+	s, _ := modernc.open(t, sqlstore.Search())
+	list := make([][]ticket.Event, 3000)
+	for i := range list {
+		h := history(0, 1)
+		id := h[0].Ticket
+		binary.BigEndian.PutUint32(id[12:], uint32(i)<<16) // the index would put all of them in the same place
+		h[0].Ticket = id
+		list[i] = sealed(h)
+	}
+	_, err := s.Import(t.Context(), all(list))
+	require.NoError(t, err)
+	begin := time.Now()
+	require.NoError(t, s.Maintain(t.Context()))
+	require.Less(t, time.Since(begin), 15*time.Second)
+	hits, err := s.Search(t.Context(), ticket.SearchQuery{Text: "case", Query: ticket.Query{Limit: 100}})
+	require.NoError(t, err)
+	require.Len(t, hits, 100)
+	require.True(t, slices.IsSortedFunc(hits, func(a, b ticket.Hit) int { return b.Ticket.ID.Compare(a.Ticket.ID) }))
 }

@@ -22,7 +22,7 @@ import (
 
 // A writer gives up at its deadline, whatever the one waits for that writes for all:
 // a connection, the database's lock, or what another one does.
-func TestDeadlineOfThoseWhoWaitInTheLane(t *testing.T) {
+func TestQueuedWriterKeepsItsDeadline(t *testing.T) {
 	for name, hold := range map[string]func(t *testing.T, db *sql.DB, s *spy, begun func()) (release func()){
 		"for a connection": func(t *testing.T, db *sql.DB, _ *spy, begun func()) func() {
 			defer begun()
@@ -95,7 +95,7 @@ type callerKey struct{}
 
 // Whoever shares a transaction has its statements run with the values of its own
 // context.
-func TestValuesOfContextsInTheLane(t *testing.T) {
+func TestSharedTransactionKeepsValuesOfContexts(t *testing.T) {
 	t.Parallel()
 	var s spy
 	db := modernc.connectSpied(t, modernc.dsn(t), &s)
@@ -143,7 +143,7 @@ func (c valueConnector) Connect(ctx context.Context) (driver.Conn, error) {
 }
 
 // Connections of a driver may be anything that the interface allows.
-func TestConnectionsThatCannotBeCompared(t *testing.T) {
+func TestWriterTakesConnectionsThatAreNoPointers(t *testing.T) {
 	t.Parallel()
 	base, err := sql.Open("sqlite", ":memory:")
 	require.NoError(t, err)
@@ -160,7 +160,7 @@ func TestConnectionsThatCannotBeCompared(t *testing.T) {
 
 // When the host has closed the database nothing of the store's is open: the log is
 // written back, and the file alone has everything.
-func TestClosedDatabaseIsWhole(t *testing.T) {
+func TestClosedDatabaseIsInOneFile(t *testing.T) {
 	t.Parallel()
 	each(t, []backend{modernc, mattn}, func(t *testing.T, b backend) {
 		file := filepath.Join(t.TempDir(), "a.db")
@@ -189,129 +189,108 @@ func TestClosedDatabaseIsWhole(t *testing.T) {
 	})
 }
 
-// What was said to have failed in a transaction of the host's has left nothing in it,
-// also where the context ended after the last statement.
-func TestCancelledInHostTransaction(t *testing.T) {
-	t.Parallel()
-	each(t, backends, func(t *testing.T, b backend) {
-		var s spy
-		db := b.connectSpied(t, b.dsn(t), &s)
-		store, err := sqlstore.Open(t.Context(), db, b.dialect)
-		require.NoError(t, err)
-		there := opening(t, "")
-		require.NoError(t, store.Commit(t.Context(), there))
-		now := there.Deliveries[0].Due.Add(time.Hour)
-		claim := ticket.ClaimRequest{Now: now, Lease: time.Minute, Limit: 10, Notifiers: []string{there.Deliveries[0].Notifier}}
-		settle := func(ctx context.Context, s *sqlstore.Store) error {
-			rows, err := s.Deliveries(context.WithoutCancel(ctx), ticket.DeliveryQuery{})
-			if err != nil {
-				return err
-			}
-			var list []ticket.Settlement
-			for _, d := range rows.Deliveries {
-				list = append(list, ticket.Settlement{ID: d.ID, Attempts: d.Attempts, Outcome: ticket.OutcomeGiveUp, At: now})
-			}
-			return s.Settle(ctx, list)
-		}
-		fresh := opening(t, "")
-		var ids []ticket.ID
-		for _, d := range there.Deliveries {
-			ids = append(ids, d.ID)
-		}
-		for _, call := range []struct {
-			name string
-			last func(ctx context.Context, s *sqlstore.Store) error
-		}{
-			{"commit", func(ctx context.Context, s *sqlstore.Store) error { return s.Commit(ctx, fresh) }},
-			{"claim", func(ctx context.Context, s *sqlstore.Store) error { _, err := s.Claim(ctx, claim); return err }},
-			{"settle", settle},
-			{"revise", func(ctx context.Context, s *sqlstore.Store) error {
-				_, err := s.UpdateDeliveries(ctx, ticket.DeliveryUpdate{IDs: ids, From: []ticket.DeliveryState{ticket.DeliveryDead}, To: ticket.DeliveryPending, At: now})
-				return err
-			}},
-		} {
-			// After each of the statements that write.
-			for at := 1; ; at++ {
-				before := everythingStored(t, store)
-				tx, err := db.BeginTx(t.Context(), nil)
+// A driver panics in the middle of a commit: the panic reaches its caller, and
+// neither those who wait with it nor those who come later hang.
+func TestPanicInCommitLeavesNobodyWaiting(t *testing.T) {
+	for name, is := range map[string]func(spiedStep) bool{
+		"writing": func(st spiedStep) bool { return st.what == "exec" && strings.HasPrefix(st.text, "INSERT") },
+		"commit":  func(st spiedStep) bool { return st.what == "commit" || st.text == "COMMIT" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			each(t, []backend{modernc, mattn}, func(t *testing.T, b backend) {
+				var s spy
+				store, err := sqlstore.Open(t.Context(), b.connectSpied(t, b.dsn(t), &s), b.dialect)
 				require.NoError(t, err)
-				ctx, cancel := context.WithCancel(t.Context())
-				n := 0
+				require.NoError(t, store.Commit(t.Context(), opening(t, ""))) // its statements are prepared
+				commits := make([]ticket.Commit, 6)
+				for i := range commits {
+					commits[i] = opening(t, "")
+				}
+				reached, release := make(chan struct{}), make(chan struct{})
+				var steps atomic.Int32
 				s.on(func(st spiedStep) {
-					write := st.what == "exec" || st.what == "query" && strings.Contains(st.text, "RETURNING")
-					if st.after && write && !strings.Contains(st.text, "SAVEPOINT") {
-						if n++; n == at {
-							cancel()
+					if st.after || !is(st) {
+						return
+					}
+					switch steps.Add(1) {
+					case 1: // the first, while all others queue
+						close(reached)
+						<-release
+						panic("the driver is broken")
+					case 2: // and the one who leads the others
+						panic("the driver is broken")
+					}
+				})
+				var panics atomic.Int32
+				within(t, 10*time.Second, func() {
+					var all sync.WaitGroup
+					for i := range commits {
+						all.Go(func() {
+							defer func() {
+								if recover() != nil {
+									panics.Add(1)
+								}
+							}()
+							_ = store.Commit(t.Context(), commits[i])
+						})
+						if i == 0 {
+							<-reached
 						}
 					}
+					time.Sleep(50 * time.Millisecond)
+					close(release)
+					all.Wait()
 				})
-				err = call.last(ctx, store.WithTx(tx))
-				s.on(nil)
-				ended := ctx.Err() != nil
-				cancel()
-				if err == nil {
-					require.NoError(t, tx.Commit())
-					require.False(t, ended, "%s ended in time", call.name)
-					break
-				}
-				require.True(t, ended, "%s: %v", call.name, err)
-				if tx.Commit() != nil { // a driver may close what was cancelled
-					_ = tx.Rollback()
-				}
-				require.Equal(t, before, everythingStored(t, store), "%s, cancelled after statement %d", call.name, at)
-			}
-		}
-	})
+				require.EqualValues(t, 2, panics.Load())
+				within(t, 10*time.Second, func() {
+					assert.NoError(t, store.Commit(t.Context(), opening(t, ""))) //nolint:testifylint // require is not for other goroutines
+					requireWhole(t, store)
+				})
+			})
+		})
+	}
 }
 
-// everythingStored is what the store has, to be compared.
-func everythingStored(t *testing.T, s *sqlstore.Store) any {
-	t.Helper()
-	page, err := s.List(t.Context(), ticket.Query{})
-	require.NoError(t, err)
-	rows, err := s.Deliveries(t.Context(), ticket.DeliveryQuery{})
-	require.NoError(t, err)
-	return []any{page.Tickets, rows.Deliveries}
-}
+// Those who would share a transaction while another process holds the database
+// wait no longer than their contexts.
+func TestGroupWaitsNoLongerThanItsContexts(t *testing.T) {
+	for name, dsn := range map[string]string{
+		"impatient": "file:" + filepath.Join(t.TempDir(), "tickets.db"),
+		"patient":   modernc.dsn(t),
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, err := sqlstore.Open(t.Context(), modernc.connect(t, dsn), modernc.dialect)
+			require.NoError(t, err)
+			conn, err := modernc.connect(t, dsn).Conn(t.Context())
+			require.NoError(t, err)
+			_, err = conn.ExecContext(t.Context(), "BEGIN IMMEDIATE")
+			require.NoError(t, err)
 
-// A claim whose context ends when the database has it already is a claim: nobody's
-// failure.
-func TestCancelledClaim(t *testing.T) {
-	t.Parallel()
-	each(t, backends, func(t *testing.T, b backend) {
-		var s spy
-		db := b.connectSpied(t, b.dsn(t), &s)
-		store, err := sqlstore.Open(t.Context(), db, b.dialect)
-		require.NoError(t, err)
-		c := opening(t, "")
-		require.NoError(t, store.Commit(t.Context(), c))
-		d := c.Deliveries[0]
-		r := ticket.ClaimRequest{Now: d.Due.Add(time.Hour), Lease: time.Minute, Limit: 10, Notifiers: []string{d.Notifier}}
-		got := 0
-		for _, what := range []string{"begin", "query", "exec", "commit"} {
-			for _, after := range []bool{false, true} {
-				ctx, cancel := context.WithCancel(t.Context())
-				s.on(func(st spiedStep) {
-					if st.what == what && st.after == after && !strings.Contains(st.text, "PRAGMA") {
-						cancel()
-					}
-				})
-				rows, err := store.Claim(ctx, r)
-				s.on(nil)
-				cancel()
-				if err == nil {
-					got += len(rows)
-				}
-				r.Now = r.Now.Add(time.Second) // no lease has passed
+			var all sync.WaitGroup
+			commit := func(ctx context.Context, check func(error)) {
+				c := opening(t, "") //nolint:contextcheck // the test's, as everywhere
+				all.Go(func() { check(s.Commit(ctx, c)) })
+				time.Sleep(10 * time.Millisecond)
 			}
-		}
-		r.Now = r.Now.Add(2 * r.Lease) // those have
-		rows, err := store.Claim(t.Context(), r)
-		require.NoError(t, err)
-		failures := 0
-		for _, row := range rows {
-			failures += row.Failures
-		}
-		require.Equal(t, got, failures, "%d were handed out, and those alone count", got)
-	})
+			first, cancel := context.WithCancel(t.Context())
+			commit(first, func(err error) { assert.ErrorIs(t, err, context.Canceled) })
+			commit(t.Context(), func(err error) { assert.NoError(t, err) }) // it leads the rest
+			begin := time.Now()
+			short, stop := context.WithTimeout(t.Context(), 600*time.Millisecond)
+			defer stop()
+			for range 4 {
+				commit(short, func(err error) {
+					assert.ErrorIs(t, err, context.DeadlineExceeded) //nolint:testifylint // require is not for other goroutines
+					assert.Less(t, time.Since(begin), 1500*time.Millisecond)
+				})
+			}
+			cancel()
+			time.Sleep(2*time.Second - time.Since(begin))
+			_, err = conn.ExecContext(t.Context(), "ROLLBACK")
+			require.NoError(t, err)
+			require.NoError(t, conn.Close())
+			all.Wait()
+			require.Len(t, requireWhole(t, s), 1)
+		})
+	}
 }

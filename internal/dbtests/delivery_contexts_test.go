@@ -12,7 +12,7 @@ import (
 
 // What a brief costs does not grow with what its recipient was sent, about any
 // ticket or about this one.
-func TestBriefCostOfManySent(t *testing.T) {
+func TestDeliveryContextCostIsIndependentOfHistory(t *testing.T) {
 	each(t, databases, func(t *testing.T, b backend) {
 		s, db := b.open(t)
 		at := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)

@@ -11,7 +11,7 @@ import (
 
 // An index whose words an older version folded is made anew when the store is
 // opened with a newer one.
-func TestWordsOfAnOlderVersionAreFoldedAnew(t *testing.T) {
+func TestWordsOfAnOlderVersionAreReindexed(t *testing.T) {
 	each(t, databases, func(t *testing.T, b backend) {
 		db := b.connect(t, b.dsn(t))
 		s, err := sqlstore.Open(t.Context(), db, b.dialect, sqlstore.Search())

@@ -45,14 +45,14 @@ func crowded(t *testing.T) func(t *testing.T, extra string) *sqlstore.Store {
 
 // The contract, on a server that keeps no more prepared statements
 // (max_prepared_stmt_count), of which the driver needs one for whatever has arguments.
-func TestStoreWithoutRoomForStatements(t *testing.T) {
+func TestStoreWithoutPreparedStatementsLeft(t *testing.T) {
 	open := crowded(t)
 	storetest.Run(t, func(t *testing.T) ticket.Store { return open(t, "") }, storetest.Without(storetest.Concurrency))
 }
 
 // What a text is made of does not matter where it is written into a statement, nor
 // which character set or mode the connection has.
-func TestTextsWithoutRoomForStatements(t *testing.T) {
+func TestTextsWithoutPreparedStatementsLeft(t *testing.T) {
 	open := crowded(t)
 	for _, extra := range []string{"", "?charset=latin1", "?charset=sjis", "?sql_mode=%27NO_BACKSLASH_ESCAPES,ANSI_QUOTES%27"} {
 		t.Run(extra, func(t *testing.T) {
