@@ -9,9 +9,9 @@ import (
 )
 
 // Deliveries returns a page of the deliveries that match; see [ticket.Store]. It
-// looks at those of the IDs, the ticket, the recipient or the states asked for,
-// where such are given, and otherwise at those of the tenant; from the newest on,
-// until the page is full.
+// visits the deliveries of the IDs, the ticket, the recipient or the states in the
+// query, or otherwise those of the tenant, from the newest on until the page is
+// full.
 func (s *Store) Deliveries(ctx context.Context, q ticket.DeliveryQuery) (ticket.DeliveryPage, error) {
 	if err := ctx.Err(); err != nil {
 		return ticket.DeliveryPage{}, err
@@ -30,7 +30,7 @@ func (s *Store) Deliveries(ctx context.Context, q ticket.DeliveryQuery) (ticket.
 	return q.NewPage(found), nil
 }
 
-// lists returns lists that hold all that match, each of them once.
+// lists returns lists that contain every match once.
 func (o *outbox) lists(q *ticket.DeliveryQuery) []*byID {
 	of := o.tenants[q.Tenant]
 	var list *byID
@@ -65,10 +65,10 @@ func (o *outbox) lists(q *ticket.DeliveryQuery) []*byID {
 	return []*byID{list}
 }
 
-// common states have no lists.
+// common reports whether a state is too frequent for a list.
 func common(s ticket.DeliveryState) bool { return !s.Settled() || s == ticket.DeliverySent }
 
-// pick appends those that match, from the newest on, until there are so many.
+// pick appends the matches, from the newest on, until the page is full.
 func (l *byID) pick(found []ticket.Delivery, q *ticket.DeliveryQuery, enough int) []ticket.Delivery {
 	i := len(l.list)
 	if !q.After.IsZero() {
@@ -82,7 +82,8 @@ func (l *byID) pick(found []ticket.Delivery, q *ticket.DeliveryQuery, enough int
 	return found
 }
 
-// DeliveryContexts looks up what deliveries are about; see [ticket.DeliveryLoader].
+// DeliveryContexts looks up the tickets, events and counts of deliveries; see
+// [ticket.DeliveryLoader].
 func (s *Store) DeliveryContexts(ctx context.Context, r ticket.DeliveryContextRequest) ([]ticket.DeliveryContext, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -96,7 +97,8 @@ func (s *Store) DeliveryContexts(ctx context.Context, r ticket.DeliveryContextRe
 	s.outbox.mu.RUnlock()
 	for i := range r.Rows {
 		b, d := &contexts[i], &r.Rows[i]
-		// The events first: a ticket read later is at least as far.
+		// The events come first. A ticket that is read later has at least these
+		// events.
 		events, ok := s.history(d.Tenant, d.Ticket)
 		if !ok || d.Seq < 1 || d.Seq > int64(len(events)) {
 			continue
@@ -106,8 +108,8 @@ func (s *Store) DeliveryContexts(ctx context.Context, r ticket.DeliveryContextRe
 	return contexts, nil
 }
 
-// brief looks up what is known of the recipient. The line is one ticket's, and so
-// it is of one tenant.
+// deliveryContext looks up the facts about the recipient. A line belongs to one
+// ticket, and so to one tenant.
 func (o *outbox) deliveryContext(b *ticket.DeliveryContext, d *ticket.Delivery, r *ticket.DeliveryContextRequest) {
 	to := d.To.Key()
 	if t := o.told[toldKey{d.Tenant, d.Notifier, to}]; t != nil {

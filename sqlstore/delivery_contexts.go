@@ -10,11 +10,11 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// mostContexts bounds how many deliveries one statement looks up.
+// mostContexts limits how many deliveries one statement looks up.
 const mostContexts = 100
 
-// DeliveryContexts looks up what deliveries are about, up to a hundred of them with one query; see
-// [ticket.DeliveryLoader].
+// DeliveryContexts looks up the tickets, events and counts of deliveries, up to a
+// hundred deliveries with one query; see [ticket.DeliveryLoader].
 func (s *Store) DeliveryContexts(ctx context.Context, r ticket.DeliveryContextRequest) ([]ticket.DeliveryContext, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -33,8 +33,8 @@ func (s *Store) DeliveryContexts(ctx context.Context, r ticket.DeliveryContextRe
 	return list, nil
 }
 
-// Of the deliveries v that are given: their place, ticket, number of the event,
-// tenant, notifier and recipient.
+// contextKinds are the columns of v, the deliveries to look up: index, ticket,
+// number of the event, tenant, notifier and recipient.
 var contextKinds = []kind{whole, textual, whole, textual, textual, textual}
 
 const (
@@ -43,18 +43,18 @@ const (
 	theyHere = "{t}outbox x{by outbox_line} WHERE x.ticket = v.column2 AND x.via = v.column5 AND x.who = v.column6 AND x.state = 4"
 )
 
-// upTo counts rows, as far as is asked.
+// upTo counts rows up to a limit.
 func (l *language) upTo(rows string) string {
 	if l == &mysql {
-		// A table that is made on the way cannot refer to v there.
+		// A derived table cannot refer to v on MySQL.
 		return "CASE WHEN (SELECT 1 FROM " + rows + " LIMIT 1 OFFSET ?) IS NOT NULL THEN ? ELSE (SELECT COUNT(*) FROM " + rows + ") END"
 	}
 	return "(SELECT COUNT(*) FROM (SELECT 1 FROM " + rows + " LIMIT " + l.anyNumber() + ") n)"
 }
 
-// anyNumber is the placeholder of a limit whose value is nothing to the plan.
-// SQLite plans with the value of one that stands alone, and so prepares the
-// statement anew at each execution, which for lists is worth it.
+// anyNumber is the placeholder of a limit whose value must not affect the plan. For
+// a placeholder that stands alone, SQLite plans with its value, and so prepares the
+// statement again at each execution. For lists that is worth it.
 func (l *language) anyNumber() string {
 	if l == &sqlite {
 		return "? + 0"
@@ -62,8 +62,8 @@ func (l *language) anyNumber() string {
 	return "?"
 }
 
-// brief looks up those whose ticket and event are there, and then what else there is
-// to know of the others, which are hardly ever any.
+// deliveryContexts looks up deliveries whose ticket and event exist, and then the
+// remaining facts about the others, which are rare.
 func (x *session) deliveryContexts(ctx context.Context, list []ticket.Delivery, r *ticket.DeliveryContextRequest, contexts []ticket.DeliveryContext) error {
 	clear(contexts)
 	all := make([]int, len(list))
@@ -110,7 +110,7 @@ func (x *session) deliveryContexts(ctx context.Context, list []ticket.Delivery, 
 	}, text, args...)
 }
 
-// contextQuery is the query for some of the deliveries of a list.
+// contextQuery returns the query for some of the deliveries of a list.
 func (s *Store) contextQuery(list []ticket.Delivery, which []int, r *ticket.DeliveryContextRequest, columns, join string) (string, []any) {
 	l := s.lang
 	n := paddedCount(len(which))
@@ -128,7 +128,7 @@ func (s *Store) contextQuery(list []ticket.Delivery, which []int, r *ticket.Deli
 		args = append(args, i, d.Ticket.String(), d.Seq, d.Tenant, d.Notifier, whoOf(d.To))
 	}
 	for range n - len(which) {
-		args = append(args, -1, "", 0, "", "", "") // of nobody
+		args = append(args, -1, "", 0, "", "", "") // padding, matches nothing
 	}
 	return "SELECT v.column1" +
 		", COALESCE((SELECT x.id FROM " + theyHere + " AND x.seq < v.column3 ORDER BY x.seq DESC, x.id DESC LIMIT 1), '')" +
@@ -137,7 +137,7 @@ func (s *Store) contextQuery(list []ticket.Delivery, which []int, r *ticket.Deli
 		", " + columns + " FROM " + l.values(n, contextKinds...) + join + " WHERE v.column1 >= 0", args
 }
 
-// A contextRow is what a row of a contextQuery begins with.
+// A contextRow holds the first columns of a row of contextQuery.
 type contextRow struct {
 	i                 int
 	previous, bounced sql.RawBytes
