@@ -163,10 +163,10 @@ func TestExplain(t *testing.T) {
 
 func TestSchemaErrorSays(t *testing.T) {
 	for want, e := range map[string]*SchemaError{
-		"there is no schema of tickets yet": {Part: "tickets", Want: 2},
-		"older than 2":                      {Part: "tickets", Have: 1, Want: 2},
-		"newer than 2":                      {Part: "tickets", Have: 3, Want: 2},
-		"not whole: x":                      {Part: "search", Have: 2, Want: 2, Err: errors.New("x")},
+		"the schema of tickets does not exist": {Part: "tickets", Want: 2},
+		"older than 2":                         {Part: "tickets", Have: 1, Want: 2},
+		"newer than 2":                         {Part: "tickets", Have: 3, Want: 2},
+		"incomplete: x":                        {Part: "search", Have: 2, Want: 2, Err: errors.New("x")},
 	} {
 		require.ErrorContains(t, e, want)
 		require.ErrorIs(t, e, ErrSchema)
