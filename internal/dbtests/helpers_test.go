@@ -14,7 +14,7 @@ func note(text string) ticket.Action {
 	return ticket.Action{Name: ticket.ActionNote, Note: ticket.Note(text)}
 }
 
-// within fails the test where f takes longer.
+// within fails the test if f takes longer than limit.
 func within(t *testing.T, limit time.Duration, f func()) {
 	t.Helper()
 	done := make(chan struct{})

@@ -13,7 +13,7 @@ import (
 	"github.com/ticketkit/ticket/tickettest"
 )
 
-// A number that the desk let in is read back as it is, wherever it is stored.
+// A number that the desk accepts is read back unchanged from every store.
 func TestNumbersOfAnotherFormAreReadBack(t *testing.T) {
 	each(t, databases, func(t *testing.T, b backend) {
 		s, err := sqlstore.Open(t.Context(), b.connect(t, b.dsn(t)), b.dialect, sqlstore.Search())
@@ -24,7 +24,7 @@ func TestNumbersOfAnotherFormAreReadBack(t *testing.T) {
 		cfg.NewNumber = func() ticket.Number {
 			n := last.Add(1)
 			if n%2 == 0 {
-				return ticket.Number(fmt.Sprintf("INC-%06d", n)) // some pass for one of the desk's own form
+				return ticket.Number(fmt.Sprintf("INC-%06d", n)) // some look like numbers of the desk's own format
 			}
 			return ticket.Number(strings.Repeat("9", 20) + fmt.Sprintf("/A %09d", n)) // the longest
 		}
@@ -35,7 +35,7 @@ func TestNumbersOfAnotherFormAreReadBack(t *testing.T) {
 		for i := range 70 {
 			tk, err := desk.Open(t.Context(), ada, ticket.Draft{Subject: "s"})
 			require.NoError(t, err)
-			if i > 0 { // a link holds a number too
+			if i > 0 { // a link contains a number too
 				_, err = desk.Do(t.Context(), lin, tk.ID, ticket.Action{Name: ticket.ActionLink, Relation: ticket.RelationRelatedTo, Ticket: before.ID})
 				require.NoError(t, err)
 			}

@@ -14,8 +14,8 @@ import (
 	"github.com/ticketkit/ticket/sqlstore"
 )
 
-// A database that the first version of the schema was filled in keeps its outbox:
-// what was on its way stays so, what was given up is settled.
+// A database with the first version of the schema keeps its outbox: deliveries on
+// their way stay so, and dead ones are settled.
 func TestMigrateOutbox(t *testing.T) {
 	each(t, databases, func(t *testing.T, b backend) {
 		db := b.connect(t, b.dsn(t))
@@ -40,7 +40,7 @@ func TestMigrateOutbox(t *testing.T) {
 		fresh := b.connect(t, b.dsn(t))
 		_, err = sqlstore.Open(t.Context(), fresh, b.dialect)
 		require.NoError(t, err)
-		if b.dialect != sqlstore.SQLite { // which shows the text of the statement that made a table
+		if b.dialect != sqlstore.SQLite { // SQLite shows the text of the statement that created a table
 			require.Equal(t, b.shape(t, fresh), b.shape(t, db))
 		}
 
@@ -56,7 +56,7 @@ func TestMigrateOutbox(t *testing.T) {
 		pending.ID, pending.State = ids["pending"], ticket.DeliveryPending
 		require.Equal(t, []ticket.Delivery{gone, claimed, pending}, page.Deliveries)
 
-		// They are one line, and come one after the other.
+		// They form one line, and are claimed one after the other.
 		for _, id := range []ticket.ID{ids["pending"], ids["claimed"]} {
 			list, err := s.Claim(t.Context(), ticket.ClaimRequest{Now: due.Add(time.Hour), Lease: time.Minute, Limit: 10, Notifiers: []string{"mail"}})
 			require.NoError(t, err)
@@ -67,8 +67,8 @@ func TestMigrateOutbox(t *testing.T) {
 	})
 }
 
-// Settling on MariaDB touches the rows that it is about, and no others, which
-// somebody may hold.
+// On MariaDB, settling locks only the rows it changes, because a transaction may
+// hold the others.
 func TestSettleLocksOnlyItsOwnRows(t *testing.T) {
 	s, db := mariadb.open(t)
 	for range 4 {
@@ -86,7 +86,7 @@ func TestSettleLocksOnlyItsOwnRows(t *testing.T) {
 	one, several := claim(1), claim(3)
 	tx, err := db.BeginTx(t.Context(), nil)
 	require.NoError(t, err)
-	defer tx.Rollback() //nolint:errcheck // it is only there to hold locks
+	defer tx.Rollback() //nolint:errcheck // only to hold locks
 	require.NoError(t, s.WithTx(tx).Commit(t.Context(), opening(t, "")))
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()
@@ -94,7 +94,7 @@ func TestSettleLocksOnlyItsOwnRows(t *testing.T) {
 	require.NoError(t, s.Settle(ctx, several))
 }
 
-// Relays and committers at once: no deadlock reaches them.
+// Relays and committers run at the same time. No deadlock reaches them.
 func TestRelaysAndCommittersSeeNoDeadlock(t *testing.T) {
 	s, _ := mariadb.open(t)
 	for range 200 {
@@ -136,8 +136,8 @@ func TestRelaysAndCommittersSeeNoDeadlock(t *testing.T) {
 	all.Wait()
 }
 
-// A claim whose context ends when the database has it already is a claim: nobody's
-// failure.
+// A claim whose context ends after the database has made it succeeds, and does not
+// count as a failure of its deliveries.
 func TestClaimMadeBeforeCancellationIsReturned(t *testing.T) {
 	t.Parallel()
 	each(t, backends, func(t *testing.T, b backend) {
@@ -167,7 +167,7 @@ func TestClaimMadeBeforeCancellationIsReturned(t *testing.T) {
 				r.Now = r.Now.Add(time.Second) // no lease has passed
 			}
 		}
-		r.Now = r.Now.Add(2 * r.Lease) // those have
+		r.Now = r.Now.Add(2 * r.Lease) // those leases have passed
 		rows, err := store.Claim(t.Context(), r)
 		require.NoError(t, err)
 		failures := 0

@@ -9,7 +9,7 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// A heldLink is a status link that was made, and what it was made for.
+// A heldLink is a status link with the facts of its creation.
 type heldLink struct {
 	token  string
 	tenant string
@@ -20,7 +20,7 @@ type heldLink struct {
 	epoch  int // how often links had been revoked
 }
 
-// makeLink makes a link for somebody, or is refused as it should be.
+// makeLink makes a link for an actor, or checks the refusal.
 func (w *world) makeLink() {
 	w.Helper()
 	r := w.of[w.tickets[w.rng.IntN(len(w.tickets))]]
@@ -45,8 +45,8 @@ func (w *world) makeLink() {
 	}
 }
 
-// useLink does with a link all that could be done. It opens its ticket, to whom it
-// was made for, as far as its scope goes, as long as it is good: and nothing else.
+// useLink tries every use of a link. While it is valid, the link opens its ticket
+// for its holder within its scope, and nothing else.
 func (w *world) useLink() {
 	w.Helper()
 	w.makeLink()
@@ -123,7 +123,7 @@ func (w *world) useLink() {
 	}
 }
 
-// onlyTracks checks that the holder of a link can do nothing but track and reply.
+// onlyTracks checks that the holder of a link can only track and reply.
 func (w *world) onlyTracks(holder ticket.Actor, l heldLink) {
 	w.Helper()
 	_, err := w.desk.Get(w.Context(), holder, l.id)

@@ -11,7 +11,7 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// step acts, and looks at what came of it.
+// step runs an action, and checks the result.
 func (w *world) step(a ticket.Actor, id ticket.ID, act ticket.Action) {
 	w.Helper()
 	r := w.of[id]
@@ -55,7 +55,7 @@ func (w *world) step(a ticket.Actor, id ticket.ID, act ticket.Action) {
 		w.keyed = append(w.keyed, keyedCall{a, id, act, got})
 	}
 	for _, id := range changed {
-		if o := was.of[id]; o != nil && act.Name != ticket.ActionUnmerge && act.Name != ticket.ActionUnlink { // these let go of what one need not see
+		if o := was.of[id]; o != nil && act.Name != ticket.ActionUnmerge && act.Name != ticket.ActionUnlink { // these can remove a ticket that the actor does not see
 			require.True(w, was.sees(a, o), "a ticket changes that the actor does not see")
 		}
 	}
@@ -99,7 +99,7 @@ func asText(w *world, v any) string {
 	return string(b)
 }
 
-// edited checks that a ticket is what an edit asks for, in the form of names.
+// edited checks that a ticket has the values of an edit, in their stored form.
 func (w *world) edited(e ticket.Edits, t ticket.Ticket) {
 	w.Helper()
 	if e.Subject != "" {
@@ -129,8 +129,8 @@ func (w *world) edited(e ticket.Edits, t ticket.Ticket) {
 	}
 }
 
-// splitFrom checks that a split takes over what a customer said, and shows it to
-// nobody who could not read it, unless somebody said so.
+// splitFrom checks that a split copies the customer's words, and shows them to
+// nobody who could not read them before, unless an actor decided so.
 func (w *world) splitFrom(r *record, act ticket.Action, got ticket.Ticket, err error) {
 	w.Helper()
 	e := r.events[act.Draft.From-1]
@@ -164,7 +164,7 @@ func (w *world) splitFrom(r *record, act ticket.Action, got ticket.Ticket, err e
 	}
 }
 
-// toldRight checks who was told of an event.
+// toldRight checks who was notified of an event.
 func (w *world) toldRight(before ticket.Ticket, r *record, e ticket.Event) {
 	w.Helper()
 	after, all := r.now, boss(r.now.Tenant)
@@ -210,7 +210,7 @@ func (w *world) toldRight(before ticket.Ticket, r *record, e ticket.Event) {
 	}
 }
 
-// undoneRight checks what is put right, merged and taken apart again.
+// undoneRight checks corrections, merges and unmerges.
 func (w *world) undoneRight(before ticket.Ticket, r *record, act ticket.Action) {
 	w.Helper()
 	after := r.now
@@ -237,8 +237,8 @@ func (w *world) undoneRight(before ticket.Ticket, r *record, act ticket.Action) 
 	}
 }
 
-// joiners checks that who is concerned with the ticket from now on, and was not
-// before, is told, whatever the event is, unless it was their own.
+// joiners checks that a person with a new part in the ticket is notified of any
+// event, unless it was their own.
 func (w *world) joiners(before ticket.Ticket, e ticket.Event, told []ticket.Delivery) {
 	w.Helper()
 	if e.Action != ticket.ActionEdit {
@@ -259,8 +259,8 @@ func (w *world) joiners(before ticket.Ticket, e ticket.Event, told []ticket.Deli
 	}
 }
 
-// survivor checks that a merge undone at once leaves the ticket that went on as it
-// was, but for what records that there was one.
+// survivor checks that a merge that is undone at once leaves the remaining ticket as
+// it was, except for the record of the merge.
 func (w *world) survivor(r *record) {
 	w.Helper()
 	was, events := r.now, r.events
@@ -275,7 +275,7 @@ func (w *world) survivor(r *record) {
 	require.JSONEq(w, asText(w, before), asText(w, was), "the merge left something behind")
 }
 
-// toldOf are the rows of one event.
+// toldOf returns the deliveries of one event.
 func (w *world) toldOf(a ticket.Actor, t ticket.Ticket, seq int64) (list []ticket.Delivery) {
 	w.Helper()
 	for q := (ticket.DeliveryQuery{Ticket: t.ID, Limit: ticket.MaxLimit}); ; {
@@ -292,7 +292,7 @@ func (w *world) toldOf(a ticket.Actor, t ticket.Ticket, seq int64) (list []ticke
 	}
 }
 
-// everyMailbox checks that an answer is told to all who are concerned.
+// everyMailbox checks that an answer reaches everyone who has a part in the ticket.
 func (w *world) everyMailbox(t ticket.Ticket, told []ticket.Delivery) {
 	w.Helper()
 	for _, p := range append([]ticket.Person{t.Requester}, t.Followers...) {

@@ -81,8 +81,8 @@ func TestMigrateTogether(t *testing.T) {
 	})
 }
 
-// migrationStatements are those of the files that a host would run; with an
-// option, those for search as well.
+// migrationStatements returns the statements of the migration files. With an option,
+// it includes those for search.
 func migrationStatements(t *testing.T, d sqlstore.Dialect, opts ...sqlstore.Option) (list []string) {
 	t.Helper()
 	files, err := sqlstore.Migrations(d, opts...)
@@ -124,7 +124,7 @@ func statementsIn(text string) (list []string) {
 	return list
 }
 
-// A host that runs the files by a tool of its own gets what Open makes.
+// Running the files with another tool creates the same schema as Open.
 func TestMigrationsByHand(t *testing.T) {
 	each(t, backends, func(t *testing.T, b backend) {
 		opened := b.connect(t, b.dsn(t))
@@ -147,7 +147,7 @@ func TestMigrationsByHand(t *testing.T) {
 	})
 }
 
-// Tickets that were merged before there was a label for it have one afterwards.
+// The migration adds the label to tickets that were merged before the label existed.
 func TestMigrationLabelsWhatWasMerged(t *testing.T) {
 	each(t, backends, func(t *testing.T, b backend) {
 		db := b.connect(t, b.dsn(t))
@@ -175,7 +175,7 @@ func TestMigrationLabelsWhatWasMerged(t *testing.T) {
 		}
 		require.Equal(t, 3, left())
 		ran := 0
-		for range 2 { // a migration that was cut off begins anew
+		for range 2 { // the second run repeats a migration that was cut off
 			for _, statement := range migrationStatements(t, b.dialect) {
 				if strings.Contains(statement, "'merged'") {
 					_, err := db.ExecContext(t.Context(), statement)
@@ -190,7 +190,7 @@ func TestMigrationLabelsWhatWasMerged(t *testing.T) {
 }
 
 // A migration is cut off after any of its statements. On SQLite and PostgreSQL
-// nothing of it stays; on MySQL the next run goes on.
+// nothing of it stays. On MySQL the next run continues.
 func TestMigrationThatWasCutOffContinues(t *testing.T) {
 	each(t, databases, func(t *testing.T, b backend) {
 		opened := b.connect(t, b.dsn(t))
@@ -231,7 +231,7 @@ func TestMigrationThatWasCutOffContinues(t *testing.T) {
 	})
 }
 
-// Inside a transaction or on a connection of the host's it does not migrate.
+// A store that is bound to a transaction or connection does not migrate.
 func TestMigrateBound(t *testing.T) {
 	each(t, databases, func(t *testing.T, b backend) {
 		db := b.connect(t, b.dsn(t))
@@ -249,12 +249,12 @@ func TestMigrateBound(t *testing.T) {
 	})
 }
 
-// Two stores with different prefixes share a database and see nothing of each
-// other, and touch nothing of the host's.
+// Two stores with different prefixes share a database. They see nothing of each
+// other, and leave other tables alone.
 func TestPrefix(t *testing.T) {
 	each(t, backends, func(t *testing.T, b backend) {
 		db := b.connect(t, b.dsn(t))
-		_, err := db.ExecContext(t.Context(), "CREATE TABLE tickets (id INTEGER)") // the host's own
+		_, err := db.ExecContext(t.Context(), "CREATE TABLE tickets (id INTEGER)") // a table of the application
 		require.NoError(t, err)
 		longest := strings.Repeat("p", 30) + "_"
 		var stores []*sqlstore.Store
@@ -290,8 +290,7 @@ func TestPrefix(t *testing.T) {
 	})
 }
 
-// The tables are in the PostgreSQL schema that is asked for, whatever the search
-// path.
+// The tables are in the requested PostgreSQL schema, whatever the search path is.
 func TestSchema(t *testing.T) {
 	each(t, []backend{pgx, pq}, func(t *testing.T, b backend) {
 		db := b.connect(t, b.dsn(t))
@@ -315,7 +314,7 @@ func TestSchema(t *testing.T) {
 	})
 }
 
-// Several processes begin with a new file, and SQLite does not wait for a lock.
+// Several processes open a new file, and SQLite does not wait for a lock.
 func TestOpenTogetherWithoutBusyTimeout(t *testing.T) {
 	each(t, []backend{modernc, mattn}, func(t *testing.T, b backend) {
 		for try := range 4 {
@@ -336,8 +335,8 @@ func TestOpenTogetherWithoutBusyTimeout(t *testing.T) {
 	})
 }
 
-// Who waited for another process to migrate sees what that one did, whatever the
-// isolation that the host has set.
+// A process that waited for the migration of another one sees its result in every
+// default isolation level.
 func TestMigrateUnderRepeatableRead(t *testing.T) {
 	each(t, []backend{pgx, pq}, func(t *testing.T, b backend) {
 		dsn := b.dsn(t) + " default_transaction_isolation='repeatable read'"
@@ -356,7 +355,7 @@ func TestMigrateUnderRepeatableRead(t *testing.T) {
 	})
 }
 
-// A schema whose name is a word of SQL's.
+// The name of a schema may be a reserved word of SQL.
 func TestSchemaMayBeAReservedWord(t *testing.T) {
 	each(t, []backend{pgx, pq}, func(t *testing.T, b backend) {
 		db := b.connect(t, b.dsn(t))

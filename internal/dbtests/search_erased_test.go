@@ -10,8 +10,8 @@ import (
 	"github.com/ticketkit/ticket/sqlstore"
 )
 
-// What a host has erased from stored events is not found, and not shown, from then
-// on; and Reindex takes it out of the index.
+// Words that were erased from stored events are neither found nor shown, and Reindex
+// removes them from the index.
 func TestErasedWordsAreNotFound(t *testing.T) {
 	t.Parallel()
 	each(t, backends, func(t *testing.T, b backend) {

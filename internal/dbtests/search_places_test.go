@@ -15,8 +15,8 @@ import (
 	"github.com/ticketkit/ticket/sqlstore"
 )
 
-// The order of search holds over all times, also where an index was made when places
-// ended in 2112.
+// Results are in order for all times, even in an index from when places ended in
+// 2112.
 func TestSearchOverAllTimes(t *testing.T) {
 	t.Parallel()
 	each(t, backends, func(t *testing.T, b backend) {
@@ -45,8 +45,8 @@ func TestSearchOverAllTimes(t *testing.T) {
 	})
 }
 
-// openingAt is a commit of what was opened at that time, which may be one that no
-// desk's clock shows.
+// openingAt is a commit of a ticket that was opened at that time. A desk's clock
+// need not be able to show it.
 func openingAt(tb testing.TB, at time.Time) ticket.Commit {
 	tb.Helper()
 	r := &recorder{}
@@ -62,7 +62,7 @@ func openingAt(tb testing.TB, at time.Time) ticket.Commit {
 	return c
 }
 
-// An index of version 1 kept copies of the words, and wrapped in 2112.
+// An index of version 1 contained copies of the words, and wrapped around in 2112.
 func TestSearchIndexOfVersion1(t *testing.T) {
 	t.Parallel()
 	each(t, databases, func(t *testing.T, b backend) {
@@ -101,8 +101,8 @@ func TestSearchIndexOfVersion1(t *testing.T) {
 	})
 }
 
-// More tickets of one microsecond than the index has room for there, as from an
-// import that had no better time.
+// The index takes more tickets of one microsecond than it has room for there, as
+// from an import without exact times.
 func TestIndexTakesManyTicketsOfOneInstant(t *testing.T) {
 	s, _ := modernc.open(t, sqlstore.Search())
 	list := make([][]ticket.Event, 3000)

@@ -13,7 +13,7 @@ import (
 	"github.com/ticketkit/ticket/sqlstore"
 )
 
-// A process that indexes slowly does not write over a later state of the ticket.
+// A process that indexes slowly does not overwrite a later version of the ticket.
 func TestSlowIndexingKeepsALaterState(t *testing.T) {
 	var s spy
 	dsn := pgx.lend(t)
@@ -34,7 +34,7 @@ func TestSlowIndexingKeepsALaterState(t *testing.T) {
 		switch {
 		case st.after:
 		case st.what == "begin" && !begun: // it has read the ticket
-			// A third process, which had read an earlier state, takes the entry.
+			// A third process, which had read an earlier version, removes the entry.
 			begun = true
 			_, err := db.ExecContext(t.Context(), "DELETE FROM ticket_unindexed")
 			assert.NoError(t, err) //nolint:testifylint // require is not for other goroutines
@@ -51,7 +51,8 @@ func TestSlowIndexingKeepsALaterState(t *testing.T) {
 	require.Equal(t, []ticket.ID{tk.ID}, found(t, quick, "alpha beta"))
 }
 
-// Where somebody else writes for long, a search gives what is indexed.
+// While another transaction holds the lock for long, a search uses the index as it
+// is.
 func TestSearchDoesNotWaitForAWriter(t *testing.T) {
 	for name, dsn := range map[string]string{
 		"impatient": "file:" + filepath.Join(t.TempDir(), "tickets.db"),
@@ -66,7 +67,7 @@ func TestSearchDoesNotWaitForAWriter(t *testing.T) {
 			require.NoError(t, s.Commit(t.Context(), opening(t, ""))) // not indexed yet
 			tx, err := modernc.connect(t, dsn+map[bool]string{true: "&", false: "?"}[strings.Contains(dsn, "?")]+"_txlock=immediate").BeginTx(t.Context(), nil)
 			require.NoError(t, err)
-			defer tx.Rollback() //nolint:errcheck // it is only there to hold the lock
+			defer tx.Rollback() //nolint:errcheck // only to hold the lock
 			begin := time.Now()
 			require.Equal(t, []ticket.ID{made.Changes[0].Ticket.ID}, found(t, s, "printer"))
 			require.Less(t, time.Since(begin), 1500*time.Millisecond)
@@ -76,7 +77,7 @@ func TestSearchDoesNotWaitForAWriter(t *testing.T) {
 	}
 }
 
-// Of a message that is too long to be indexed as a whole, the beginning is.
+// The beginning of a message is found if the message is too long for the index.
 func TestLongMessageIsFoundByItsBeginning(t *testing.T) {
 	each(t, databases, func(t *testing.T, b backend) {
 		s, _ := b.open(t, b.search()...)
@@ -88,8 +89,8 @@ func TestLongMessageIsFoundByItsBeginning(t *testing.T) {
 	})
 }
 
-// Long words that differ at the end only, in a script that takes more room in the
-// index than others do.
+// Long words that differ only at the end are distinct, in a script that takes more
+// space in the index than others.
 func TestLongWordsThatDifferAtTheEndAreDistinct(t *testing.T) {
 	each(t, databases, func(t *testing.T, b backend) {
 		s, _ := b.open(t, b.search()...)

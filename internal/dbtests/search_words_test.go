@@ -9,8 +9,8 @@ import (
 	"github.com/ticketkit/ticket/sqlstore"
 )
 
-// An index whose words an older version folded is made anew when the store is
-// opened with a newer one.
+// If an older version folded the words of an index, a newer version builds the index
+// again.
 func TestWordsOfAnOlderVersionAreReindexed(t *testing.T) {
 	each(t, databases, func(t *testing.T, b backend) {
 		db := b.connect(t, b.dsn(t))
@@ -30,7 +30,7 @@ func TestWordsOfAnOlderVersionAreReindexed(t *testing.T) {
 		}
 		require.Len(t, find(), 3)
 
-		// As the version before left it.
+		// The older version left it so.
 		stale := "UPDATE ticket_texts SET tokens = ''"
 		if b.dialect == sqlstore.SQLite {
 			stale = "DELETE FROM ticket_words"

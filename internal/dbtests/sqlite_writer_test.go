@@ -20,8 +20,8 @@ import (
 	"github.com/ticketkit/ticket/sqlstore"
 )
 
-// A writer gives up at its deadline, whatever the one waits for that writes for all:
-// a connection, the database's lock, or what another one does.
+// A writer gives up at its deadline, whatever the leader waits for: a connection,
+// the database's lock, or the work of another writer.
 func TestQueuedWriterKeepsItsDeadline(t *testing.T) {
 	for name, hold := range map[string]func(t *testing.T, db *sql.DB, s *spy, begun func()) (release func()){
 		"for a connection": func(t *testing.T, db *sql.DB, _ *spy, begun func()) func() {
@@ -93,7 +93,7 @@ func TestQueuedWriterKeepsItsDeadline(t *testing.T) {
 
 type callerKey struct{}
 
-// Whoever shares a transaction has its statements run with the values of its own
+// In a shared transaction, each writer's statements run with the values of its own
 // context.
 func TestSharedTransactionKeepsValuesOfContexts(t *testing.T) {
 	t.Parallel()
@@ -126,7 +126,7 @@ func TestSharedTransactionKeepsValuesOfContexts(t *testing.T) {
 	require.Zero(t, foreign.Load())
 }
 
-// A connection that is a value, and one that cannot be compared.
+// valueConn is a connection that is not a pointer, and cannot be compared.
 type valueConn struct {
 	*spiedConn
 	_ []int
@@ -142,7 +142,7 @@ func (c valueConnector) Connect(ctx context.Context) (driver.Conn, error) {
 	return valueConn{spiedConn: &spiedConn{conn, &spy{}}}, nil
 }
 
-// Connections of a driver may be anything that the interface allows.
+// Connections of a driver may have any type that implements the interface.
 func TestWriterTakesConnectionsThatAreNoPointers(t *testing.T) {
 	t.Parallel()
 	base, err := sql.Open("sqlite", ":memory:")
@@ -158,8 +158,8 @@ func TestWriterTakesConnectionsThatAreNoPointers(t *testing.T) {
 	require.Len(t, requireWhole(t, store), 3)
 }
 
-// When the host has closed the database nothing of the store's is open: the log is
-// written back, and the file alone has everything.
+// After db.Close the store has nothing open: the log is written back, and the file
+// contains everything.
 func TestClosedDatabaseIsInOneFile(t *testing.T) {
 	t.Parallel()
 	each(t, []backend{modernc, mattn}, func(t *testing.T, b backend) {
@@ -189,8 +189,8 @@ func TestClosedDatabaseIsInOneFile(t *testing.T) {
 	})
 }
 
-// A driver panics in the middle of a commit: the panic reaches its caller, and
-// neither those who wait with it nor those who come later hang.
+// A driver panics in the middle of a commit. The panic reaches its caller, and
+// neither waiting nor later writers hang.
 func TestPanicInCommitLeavesNobodyWaiting(t *testing.T) {
 	for name, is := range map[string]func(spiedStep) bool{
 		"writing": func(st spiedStep) bool { return st.what == "exec" && strings.HasPrefix(st.text, "INSERT") },
@@ -251,8 +251,8 @@ func TestPanicInCommitLeavesNobodyWaiting(t *testing.T) {
 	}
 }
 
-// Those who would share a transaction while another process holds the database
-// wait no longer than their contexts.
+// Writers that would share a transaction wait no longer than their contexts while
+// another process holds the database.
 func TestGroupWaitsNoLongerThanItsContexts(t *testing.T) {
 	for name, dsn := range map[string]string{
 		"impatient": "file:" + filepath.Join(t.TempDir(), "tickets.db"),
