@@ -29,7 +29,7 @@ const (
 )
 
 // `make contend` sets a larger number.
-var contendActions = flag.Int("contend.actions", 4, "how many actions each caller of TestContention performs")
+var contendActions = flag.Int("contend.actions", 4, "the number of actions of each caller in TestContention")
 
 // contendBound is how long all actions may take, from the first to the last. On a
 // busy machine with two cores, the slowest took 16 ms for each action with the race

@@ -67,8 +67,8 @@ func everyCall(ctx context.Context, s ticket.Store, c ticket.Commit) map[string]
 	_, errs["Claim"] = s.Claim(ctx, ticket.ClaimRequest{Now: time.Now(), Lease: time.Minute, Limit: 10, Notifiers: []string{""}})
 	errs["Settle"] = s.Settle(ctx, []ticket.Settlement{{ID: id, Attempts: 1, Outcome: ticket.OutcomeDone, At: time.Now()}})
 	_, errs["Deliveries"] = s.Deliveries(ctx, ticket.DeliveryQuery{})
-	_, errs["Revise"] = s.UpdateDeliveries(ctx, ticket.DeliveryUpdate{IDs: []ticket.ID{id}, From: []ticket.DeliveryState{ticket.DeliveryDead}, To: ticket.DeliveryPending, At: time.Now()})
-	_, errs["Brief"] = s.(ticket.DeliveryLoader).DeliveryContexts(ctx, ticket.DeliveryContextRequest{Rows: []ticket.Delivery{{ID: id, Ticket: id, Seq: 1}}})
+	_, errs["UpdateDeliveries"] = s.UpdateDeliveries(ctx, ticket.DeliveryUpdate{IDs: []ticket.ID{id}, From: []ticket.DeliveryState{ticket.DeliveryDead}, To: ticket.DeliveryPending, At: time.Now()})
+	_, errs["DeliveryContexts"] = s.(ticket.DeliveryLoader).DeliveryContexts(ctx, ticket.DeliveryContextRequest{Rows: []ticket.Delivery{{ID: id, Ticket: id, Seq: 1}}})
 	_, errs["Counts"] = s.(ticket.Counter).Counts(ctx, "")
 	return errs
 }
@@ -186,14 +186,14 @@ func TestMissingParts(t *testing.T) {
 		ddl   string
 		calls []string
 	}{
-		{"DROP TABLE ticket_tickets", []string{"Commit", "Ticket", "Lookup", "Events", "List", "Due", "Counts", "Brief"}},
-		{"DROP TABLE ticket_events", []string{"Commit", "Events", "Brief"}},
+		{"DROP TABLE ticket_tickets", []string{"Commit", "Ticket", "Lookup", "Events", "List", "Due", "Counts", "DeliveryContexts"}},
+		{"DROP TABLE ticket_events", []string{"Commit", "Events", "DeliveryContexts"}},
 		{"DROP TABLE ticket_labels", []string{"Commit"}},
-		{"DROP TABLE ticket_outbox", []string{"Commit", "Claim", "Settle", "Deliveries", "Revise", "Brief"}},
+		{"DROP TABLE ticket_outbox", []string{"Commit", "Claim", "Settle", "Deliveries", "UpdateDeliveries", "DeliveryContexts"}},
 		{"DROP TABLE ticket_receipts", []string{"Commit", "Receipt"}},
-		{"ALTER TABLE ticket_tickets RENAME COLUMN reopened TO opened_again", []string{"Commit", "Ticket", "Lookup", "List", "Brief"}},
-		{"ALTER TABLE ticket_outbox RENAME COLUMN failures TO fails", []string{"Commit", "Claim", "Settle", "Deliveries", "Revise"}},
-		{"ALTER TABLE ticket_outbox RENAME COLUMN settled TO ended", []string{"Claim", "Settle", "Deliveries", "Revise", "Brief"}},
+		{"ALTER TABLE ticket_tickets RENAME COLUMN reopened TO opened_again", []string{"Commit", "Ticket", "Lookup", "List", "DeliveryContexts"}},
+		{"ALTER TABLE ticket_outbox RENAME COLUMN failures TO fails", []string{"Commit", "Claim", "Settle", "Deliveries", "UpdateDeliveries"}},
+		{"ALTER TABLE ticket_outbox RENAME COLUMN settled TO ended", []string{"Claim", "Settle", "Deliveries", "UpdateDeliveries", "DeliveryContexts"}},
 	} {
 		t.Run(c.ddl, func(t *testing.T) {
 			each(t, databases, func(t *testing.T, b backend) {
@@ -306,7 +306,7 @@ func TestReadOnly(t *testing.T) {
 			errs := everyCall(t.Context(), s, made)
 			for call, err := range errs {
 				switch call {
-				case "Revise":
+				case "UpdateDeliveries":
 					if c.name == pq.name { // it begins every transaction as READ WRITE
 						require.NoError(t, err, call)
 						continue
@@ -578,11 +578,11 @@ func TestCancelledAtEveryStep(t *testing.T) {
 				_, err := store.Deliveries(ctx, ticket.DeliveryQuery{Ticket: tk.ID})
 				return err
 			}},
-			{"Brief", func(ctx context.Context) error {
+			{"DeliveryContexts", func(ctx context.Context) error {
 				_, err := store.DeliveryContexts(ctx, ticket.DeliveryContextRequest{Rows: []ticket.Delivery{{Ticket: tk.ID, Seq: 1}, {Ticket: other.ID, Seq: 1}}, Most: 3})
 				return err
 			}},
-			{"Revise", func(ctx context.Context) error {
+			{"UpdateDeliveries", func(ctx context.Context) error {
 				page, err := store.Deliveries(context.WithoutCancel(ctx), ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.DeliverySent, ticket.DeliveryDead}})
 				if err != nil {
 					return err

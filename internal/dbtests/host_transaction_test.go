@@ -534,7 +534,7 @@ func TestCancelledCallInHostTransactionLeavesNothing(t *testing.T) {
 			{"commit", func(ctx context.Context, s *sqlstore.Store) error { return s.Commit(ctx, fresh) }},
 			{"claim", func(ctx context.Context, s *sqlstore.Store) error { _, err := s.Claim(ctx, claim); return err }},
 			{"settle", settle},
-			{"revise", func(ctx context.Context, s *sqlstore.Store) error {
+			{"update", func(ctx context.Context, s *sqlstore.Store) error {
 				_, err := s.UpdateDeliveries(ctx, ticket.DeliveryUpdate{IDs: ids, From: []ticket.DeliveryState{ticket.DeliveryDead}, To: ticket.DeliveryPending, At: now})
 				return err
 			}},

@@ -19,8 +19,8 @@ import (
 )
 
 var (
-	listSeed    = flag.Uint64("list.seed", 0, "the seed of TestListAsInMemory; 0: another one each time")
-	listQueries = flag.Int("list.queries", 250, "how many queries TestListAsInMemory asks of each database")
+	listSeed    = flag.Uint64("list.seed", 0, "the seed of TestListAsInMemory; 0 means a random seed")
+	listQueries = flag.Int("list.queries", 250, "the number of queries in TestListAsInMemory for each database")
 )
 
 // Tickets and queries are made of few values, so that they match, and of values that

@@ -20,7 +20,7 @@ import (
 	"github.com/ticketkit/ticket/sqlstore"
 )
 
-var updatePlans = flag.Bool("plans.update", false, "write what TestPlans finds to testdata/plans")
+var updatePlans = flag.Bool("plans.update", false, "write the plans that TestPlans finds to testdata/plans")
 
 const (
 	planTickets = 20_000
@@ -212,7 +212,7 @@ func outboxViews(id ticket.ID) (views []planView) {
 			return s.Settle(ctx, list)
 		})
 	}
-	call("Brief", "", true, func(ctx context.Context, s *sqlstore.Store) error {
+	call("DeliveryContexts", "", true, func(ctx context.Context, s *sqlstore.Store) error {
 		rows := make([]ticket.Delivery, len(ids))
 		for i := range rows {
 			rows[i] = ticket.Delivery{ID: ids[i], Tenant: "acme", Ticket: ids[i], Seq: 2, Notifier: "mail", To: ticket.Recipient{Person: ticket.Person{ID: "c-1"}}}
@@ -220,7 +220,7 @@ func outboxViews(id ticket.ID) (views []planView) {
 		_, err := s.DeliveryContexts(ctx, ticket.DeliveryContextRequest{Rows: rows, Since: at, Most: 100})
 		return err
 	})
-	call("Revise", "", false, func(ctx context.Context, s *sqlstore.Store) error {
+	call("UpdateDeliveries", "", false, func(ctx context.Context, s *sqlstore.Store) error {
 		_, err := s.UpdateDeliveries(ctx, ticket.DeliveryUpdate{Tenant: "acme", IDs: ids, From: []ticket.DeliveryState{ticket.DeliveryDead, ticket.DeliveryBounced}, To: ticket.DeliveryPending, At: at})
 		return err
 	})
@@ -350,7 +350,7 @@ func TestPlansDoNotDependOnStatistics(t *testing.T) {
 // plans. The order of two tables that are both looked up by a key is ignored, and so
 // is the sorting of a few rows.
 func (b backend) decided(plans string) (lines []string) {
-	lived := []string{"by ID", "by number", "events", "receipt", "Due", "Claim", "Settle", "Brief", "Revise", "deliveries of a ticket", "deliveries by ID"}
+	lived := []string{"by ID", "by number", "events", "receipt", "Due", "Claim", "Settle", "DeliveryContexts", "UpdateDeliveries", "deliveries of a ticket", "deliveries by ID"}
 	either := []string{"unassigned in a queue", "by two tags", "open work by tag", "open work by field"}
 	begins := func(line string) func(string) bool {
 		return func(name string) bool { return strings.HasPrefix(line, name) }

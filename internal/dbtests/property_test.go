@@ -16,10 +16,10 @@ import (
 )
 
 var (
-	propertySteps = flag.Int("property.steps", 250, "how many random actions TestRandomActorsAndActions takes for each seed")
-	propertySeed  = flag.Uint64("property.seed", 0, "the seed that it begins with; 0: some that are known to reach everything")
-	propertySeeds = flag.Uint64("property.seeds", 1, "how many seeds from there on")
-	propertyDisk  = flag.Bool("property.sqlite", true, "whether it compares memory with SQLite")
+	propertySteps = flag.Int("property.steps", 250, "the number of random actions in TestRandomActorsAndActions for each seed")
+	propertySeed  = flag.Uint64("property.seed", 0, "the first seed; 0 means some seeds that are known to reach every case")
+	propertySeeds = flag.Uint64("property.seeds", 1, "the number of seeds")
+	propertyDisk  = flag.Bool("property.sqlite", true, "compare memory with SQLite")
 )
 
 // TestRandomActorsAndActions lets random actors, whose IDs are often equal, do

@@ -146,7 +146,7 @@ func TestRefusedRollbackLeavesNothing(t *testing.T) {
 				}
 				return store.Settle(ctx, list)
 			}},
-			{"revise", func() error {
+			{"update", func() error {
 				r := ticket.DeliveryUpdate{From: []ticket.DeliveryState{ticket.DeliveryDead}, To: ticket.DeliveryBounced, At: time.Now()}
 				for _, d := range given {
 					r.IDs = append(r.IDs, d.ID)
@@ -154,7 +154,7 @@ func TestRefusedRollbackLeavesNothing(t *testing.T) {
 				_, err := store.UpdateDeliveries(ctx, r)
 				return err
 			}},
-			{"forget", func() error {
+			{"prune", func() error {
 				_, err := store.PruneReceipts(ctx, ticket.ReceiptPruneRequest{Before: time.Now().Add(time.Hour), Limit: 100})
 				return err
 			}},

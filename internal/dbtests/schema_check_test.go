@@ -231,7 +231,7 @@ func TestReadsAreRetriedAfterAConflict(t *testing.T) {
 		tk, err := desk.Open(t.Context(), failCustomer, draft)
 		require.NoError(t, err)
 		c := opening(t, "other")
-		for _, name := range []string{"Ticket", "Lookup", "Receipt", "Events", "List", "Due", "Deliveries", "Brief", "Counts"} {
+		for _, name := range []string{"Ticket", "Lookup", "Receipt", "Events", "List", "Due", "Deliveries", "DeliveryContexts", "Counts"} {
 			given := 0
 			s.refuse(func(st spiedStep) error {
 				if st.what == "query" && strings.Contains(st.text, "ticket_") {
@@ -280,7 +280,7 @@ func everyRead(t *testing.T, s *sqlstore.Store, c ticket.Commit, name string) er
 		_, err = s.Due(t.Context(), time.Now(), 10)
 	case "Deliveries":
 		_, err = s.Deliveries(t.Context(), ticket.DeliveryQuery{})
-	case "Brief":
+	case "DeliveryContexts":
 		_, err = s.DeliveryContexts(t.Context(), ticket.DeliveryContextRequest{Rows: []ticket.Delivery{{ID: id, Ticket: id, Seq: 1}}})
 	case "Counts":
 		_, err = s.Counts(t.Context(), "")

@@ -80,7 +80,7 @@ func TestNothingIsAcknowledgedWithoutTheStandby(t *testing.T) {
 					return store.Settle(ctx, list)
 				}},
 				{"reindex", func(ctx context.Context) error { return store.Reindex(ctx, "", ids[0]) }},
-				{"forget", func(ctx context.Context) error {
+				{"prune", func(ctx context.Context) error {
 					_, err := store.PruneReceipts(ctx, ticket.ReceiptPruneRequest{Before: time.Now().Add(-time.Hour), Key: func(d ticket.Digest) ticket.Digest { return d }, Limit: 10})
 					return err
 				}},
