@@ -86,7 +86,7 @@ func (s *Store) oneStatement(w *writing) (oneStatement, bool) {
 	if s.announces() && len(w.c.Deliveries) > 0 {
 		args = append(args, s.channel)
 		b.WriteString(", told AS (SELECT pg_notify(?, '') FROM ticket)")
-		from = "ticket, told" // what nobody reads is not done
+		from = "ticket, told" // an unreferenced SELECT is not executed
 	}
 	for i := range ch.Events {
 		args = ch.eventArgs(args, i)

@@ -58,6 +58,6 @@ func TestDeliveryContextCostIsIndependentOfHistory(t *testing.T) {
 			return quickest
 		}
 		small, large := cost(few), cost(many)
-		require.Less(t, large, 4*small+time.Millisecond, "to look up what is known of somebody who was sent 20,000, where it takes %v of one who was sent ten", small)
+		require.Less(t, large, 4*small+time.Millisecond, "the look-up for a recipient who was sent 20,000; for one who was sent ten it takes %v", small)
 	})
 }

@@ -659,7 +659,7 @@ func TestCancelledAtEveryStep(t *testing.T) {
 		// The store still works, with as many connections as before.
 		_, err = d.Do(t.Context(), failAgent, tk.ID, ticket.Action{Name: ticket.ActionResolve, Message: "New fuser."})
 		require.NoError(t, err)
-		require.Eventually(t, func() bool { return db.Stats().InUse == 0 }, 10*time.Second, time.Millisecond, "connections were not given back")
+		require.Eventually(t, func() bool { return db.Stats().InUse == 0 }, 10*time.Second, time.Millisecond, "connections were not returned")
 	})
 }
 

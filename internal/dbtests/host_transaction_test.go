@@ -53,7 +53,7 @@ func TestHostTransaction(t *testing.T) {
 			require.Equal(t, []string{"lost"}, found.Tags)
 			if b.dialect != sqlstore.SQLite { // on SQLite every other writer would wait
 				_, err = d.Get(t.Context(), failAgent, tk.ID)
-				require.ErrorIs(t, err, ticket.ErrNotFound, "nobody else sees it yet")
+				require.ErrorIs(t, err, ticket.ErrNotFound, "no other transaction sees it yet")
 			}
 			if keep {
 				require.NoError(t, tx.Commit())
@@ -178,7 +178,7 @@ func TestConflictInHostTransaction(t *testing.T) {
 		require.Equal(t, 1, bound.decisions)
 		bound.meanwhile = func(ticket.Ticket) {}
 		_, err = d.WithStore(bound).Do(t.Context(), failAgent, tk.ID, ticket.Action{Name: ticket.ActionNote, Note: "second"})
-		require.NoError(t, err, "the transaction goes on")
+		require.NoError(t, err, "the transaction continues")
 		require.NoError(t, tx.Commit())
 		require.EqualValues(t, 3, requireWhole(t, s)[0].Version)
 	})
@@ -473,7 +473,7 @@ func TestGroupCommit(t *testing.T) {
 // ErrBusy.
 func TestBusy(t *testing.T) {
 	if testing.Short() {
-		t.Skip("it waits for the store to lose patience")
+		t.Skip("it waits until the store gives up")
 	}
 	t.Parallel()
 	file := "file:" + filepath.Join(t.TempDir(), "tickets.db") + "?_pragma=busy_timeout(1)"

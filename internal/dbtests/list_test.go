@@ -277,7 +277,7 @@ func TestListWithImpossibleConditions(t *testing.T) {
 		}
 		page, err := bound.List(t.Context(), ticket.Query{Level: []int{math.MaxInt, 1}})
 		require.NoError(t, err)
-		require.Len(t, page.Tickets, 1, "the transaction goes on")
+		require.Len(t, page.Tickets, 1, "the transaction continues")
 
 		many := slices.Repeat([]string{"x"}, 1000)
 		_, err = bound.List(t.Context(), ticket.Query{Queue: many})

@@ -272,7 +272,7 @@ func TestPlans(t *testing.T) {
 		}
 		want, err := os.ReadFile(file)
 		require.NoError(t, err)
-		require.Equal(t, string(want), found, "if it is better so: go test -run TestPlans -plans.update")
+		require.Equal(t, string(want), found, "if the new plans are better: go test -run TestPlans -plans.update")
 	})
 }
 

@@ -295,7 +295,7 @@ func (w *world) deliver() {
 	for _, n := range sent[w.read:] {
 		r := w.of[n.Ticket]
 		w.public(n.Tenant, n)
-		require.Equal(w, w.cut(n.Message), n.Message, "a link is handed on")
+		require.Equal(w, w.cut(n.Message), n.Message, "a link is passed on")
 		require.Equal(w, r.now.Tenant, n.Tenant)
 		if n.To.Role&ticket.RoleCustomer != 0 {
 			at := w.record(r.events[:n.Seq])

@@ -104,14 +104,14 @@ func (w *world) useLink() {
 	switch {
 	case !may || !reach:
 		require.Error(w, err)
-		require.Empty(w, changed, "a link did what it does not allow")
+		require.Empty(w, changed, "a link allowed more than its scope")
 		w.done["link refused"]++
 	case err != nil:
 		require.ErrorIs(w, err, ticket.ErrRefused)
 		require.Empty(w, changed)
 	default:
 		w.public(l.tenant, got)
-		require.Zero(w, got.Requester, "who has a link need not know whose it is")
+		require.Zero(w, got.Requester, "the holder of a link may be an unknown person")
 		w.done["link writes"]++
 		now := w.of[got.ID]
 		e := now.events[len(now.events)-1]
@@ -158,7 +158,7 @@ func (w *world) revoke(a ticket.Actor, r *record) {
 	default:
 		require.NoError(w, err)
 		w.done["revoke links"]++
-		require.Len(w, changed, len(within), "its own, and those of what was merged into it")
+		require.Len(w, changed, len(within), "its own, and those of merged tickets")
 		require.True(w, slices.Contains(changed, r.id))
 		return
 	}

@@ -126,9 +126,9 @@ func (w *world) messages(a ticket.Actor, ref string) map[string]string {
 			number = string(m.Number)
 		}
 		all[fmt.Sprint(number, " ", m.Seq)] = string(m.Text)
-		require.True(w, i == 0 || !m.At.Before(list[i-1].At), "messages are in the order of time")
+		require.True(w, i == 0 || !m.At.Before(list[i-1].At), "messages are ordered by time")
 	}
-	require.Len(w, all, len(list), "each message is there once")
+	require.Len(w, all, len(list), "each message appears once")
 	return all
 }
 
@@ -217,7 +217,7 @@ func (w *world) lookAs(a ticket.Actor) {
 			require.NoError(w, err)
 			got[e.Event.Ticket]++
 		}
-		require.Equal(w, want, got, "whose events are in the history")
+		require.Equal(w, want, got, "the history has its own events")
 	}
 	got := map[ticket.ID]bool{}
 	counted := map[string]int{}
@@ -234,7 +234,7 @@ func (w *world) lookAs(a ticket.Actor) {
 		page, err := w.desk.Deliveries(w.Context(), a, q)
 		require.NoError(w, err)
 		for _, d := range page.Deliveries {
-			require.True(w, serves[d.Ticket], "who was told of another queue's ticket")
+			require.True(w, serves[d.Ticket], "the agent of another queue was notified")
 		}
 		if q.After = page.Next; q.After.IsZero() || !w.one(4) {
 			break

@@ -57,7 +57,7 @@ func TestRandomActorsAndActions(t *testing.T) {
 			require.NoError(t, err)
 			disk := newWorld(t, store, seed)
 			disk.play(*propertySteps)
-			require.Equal(t, mem.state(), disk.state(), "both stores come to the same")
+			require.Equal(t, mem.state(), disk.state(), "both stores have the same result")
 		})
 	}
 	if *propertySeed != 0 {

@@ -92,7 +92,7 @@ func TestSearchPath(t *testing.T) {
 			require.ErrorIs(t, none.Check(t.Context()), sqlstore.ErrSchema)
 			_, err = sqlstore.Open(t.Context(), db, b.dialect)
 			require.NoError(t, err)
-			require.ErrorIs(t, none.Check(t.Context()), sqlstore.ErrSchema, "search is not there")
+			require.ErrorIs(t, none.Check(t.Context()), sqlstore.ErrSchema, "the search tables are missing")
 			s, err := sqlstore.Open(t.Context(), db, b.dialect, sqlstore.Search())
 			require.NoError(t, err)
 			require.NoError(t, s.Check(t.Context()))

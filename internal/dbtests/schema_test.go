@@ -104,7 +104,7 @@ func statementsOf(t *testing.T, files fs.FS) (list []string) {
 	for _, name := range names { // in order
 		text, err := fs.ReadFile(files, name)
 		require.NoError(t, err)
-		require.NotContains(t, string(text), "{", "a name was not put in")
+		require.NotContains(t, string(text), "{", "a name was not replaced")
 		list = append(list, statementsIn(string(text))...)
 	}
 	return list

@@ -56,7 +56,7 @@ func TestErasedWordsAreNotFound(t *testing.T) {
 				require.Empty(t, find(text), text)
 			}
 			hits := find("blue")
-			require.Len(t, hits, 1, "it stands in the note that is left")
+			require.Len(t, hits, 1, "the remaining note contains it")
 			require.NotContains(t, hits[0].Snippet.Text, "DE00123")
 		}
 		check()

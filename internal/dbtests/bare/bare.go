@@ -200,7 +200,7 @@ func (r *row) read(ctx context.Context, stmt *sql.Stmt, id string) error {
 	}
 	defer func() { _ = rows.Close() }()
 	if !rows.Next() {
-		return errors.Join(rows.Err(), fmt.Errorf("there is no ticket %s", id))
+		return errors.Join(rows.Err(), fmt.Errorf("ticket %s does not exist", id))
 	}
 	if err := rows.Scan(r.dest...); err != nil {
 		return err

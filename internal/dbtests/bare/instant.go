@@ -76,7 +76,7 @@ func (c instantConn) Prepare(query string) (driver.Stmt, error) {
 	for name := range strings.SplitSeq(list, ", ") {
 		at := slices.Index(c.i.names, strings.TrimPrefix(name, "t."))
 		if at < 0 {
-			return nil, fmt.Errorf("a ticket has no column %s", name)
+			return nil, fmt.Errorf("tickets have no column %s", name)
 		}
 		s.names = append(s.names, name)
 		s.values = append(s.values, c.i.values[at])

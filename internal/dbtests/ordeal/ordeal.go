@@ -84,7 +84,7 @@ func choose(all []Backend, names string) (list []Backend, err error) {
 	for name := range strings.SplitSeq(names, ",") {
 		i := slices.IndexFunc(all, func(b Backend) bool { return b.Name == name })
 		if i < 0 {
-			return nil, fmt.Errorf("there is no store %q", name)
+			return nil, fmt.Errorf("unknown store %q", name)
 		}
 		list = append(list, all[i])
 	}
@@ -96,7 +96,7 @@ func choose(all []Backend, names string) (list []Backend, err error) {
 func Sabotages(known []string, names ...string) error {
 	for _, name := range names {
 		if name != "" && !slices.Contains(known, name) {
-			return fmt.Errorf("there is no sabotage %q; there are %s", name, strings.Join(known, ", "))
+			return fmt.Errorf("unknown sabotage %q; use %s", name, strings.Join(known, ", "))
 		}
 	}
 	return nil

@@ -42,7 +42,7 @@ func findOwner(names []string) (*owner, error) {
 		}
 		return &owner{uid: uint32(uid), gid: uint32(gid)}, nil
 	}
-	return nil, fmt.Errorf("we are root, which a server must not be, and there is neither a user %s nor nobody", strings.Join(names, " nor "))
+	return nil, fmt.Errorf("a server must not run as root, and the users %s and nobody do not exist", strings.Join(names, " nor "))
 }
 
 // A process is a program that was started.
@@ -173,7 +173,7 @@ func (p *process) kill() error {
 			return nil
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("%d processes are still there after kill -9", left)
+			return fmt.Errorf("%d processes still run after kill -9", left)
 		}
 		time.Sleep(time.Millisecond)
 	}
@@ -209,7 +209,7 @@ func processes() (map[int]processInfo, error) {
 		pid, pidErr := strconv.Atoi(filepath.Base(filepath.Dir(path)))
 		fields := strings.Fields(string(stat[i+1:]))
 		if i < 0 || pidErr != nil || len(fields) < 2 {
-			return nil, fmt.Errorf("%s is not understood: %q", path, stat)
+			return nil, fmt.Errorf("cannot parse %s: %q", path, stat)
 		}
 		parent, err := strconv.Atoi(fields[1])
 		if err != nil {

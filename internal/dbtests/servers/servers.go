@@ -192,7 +192,7 @@ func makeDir(name string, own *owner) (string, error) {
 		}
 	}
 	if parent == "" {
-		return "", fmt.Errorf("no temporary directory with a path of at most %d bytes that others may enter; TMPDIR names one", longest)
+		return "", fmt.Errorf("no temporary directory has a path of at most %d bytes and is open to others; set TMPDIR to one", longest)
 	}
 	dir, err := os.MkdirTemp(parent, "ticket-"+name+"-")
 	if err != nil {
@@ -337,7 +337,7 @@ func (s *Server) DSN(driver, database string) string {
 	if slices.Contains(s.kind.drivers, driver) {
 		return s.kind.dsn(s.dir, database)
 	}
-	panic(fmt.Sprintf("servers: %s has no driver %q; it has %s", s.kind.title, driver, strings.Join(s.kind.drivers, ", ")))
+	panic(fmt.Sprintf("servers: %s has no driver %q; use %s", s.kind.title, driver, strings.Join(s.kind.drivers, ", ")))
 }
 
 // Socket returns the address of the server: for PostgreSQL the directory of the
@@ -359,7 +359,7 @@ func (s *Server) Log() string {
 	return string(log[max(0, len(log)-most):])
 }
 
-var errStopped = errors.New("it was stopped and its data removed; start another")
+var errStopped = errors.New("the server was stopped and its data removed; start another one")
 
 // Kill kills the server and all its processes like kill -9, and waits until they are
 // gone. It cleans nothing up: [Server.Restart] finds socket, lock files and data as

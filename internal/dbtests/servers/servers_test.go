@@ -470,8 +470,8 @@ func TestRequire(t *testing.T) {
 		{"postgres", nil, ""},
 		{"postgres", missing, "failed: "},
 		{" mariadb , postgres,", missing, "failed: "},
-		{"postgresql", missing, `failed: TICKET_REQUIRE names "postgresql"; it may name postgres, mariadb, pgbouncer`},
-		{"", errors.New("no space left"), "failed: starting postgres: no space left"},
+		{"postgresql", missing, `failed: TICKET_REQUIRE contains "postgresql"; use postgres, mariadb, pgbouncer`},
+		{"", errors.New("no space left"), "failed: start postgres: no space left"},
 	} {
 		t.Setenv(RequireVariable, c.require)
 		got := verdict(t, func(tb TB) { SkipMissing(tb, "postgres", c.err) })

@@ -38,7 +38,7 @@ func required() ([]string, error) {
 			continue
 		}
 		if !slices.Contains(requirable, name) {
-			return nil, fmt.Errorf("%s names %q; it may name %s", RequireVariable, name, strings.Join(requirable, ", "))
+			return nil, fmt.Errorf("%s contains %q; use %s", RequireVariable, name, strings.Join(requirable, ", "))
 		}
 		names = append(names, name)
 	}
@@ -58,7 +58,7 @@ func SkipMissing(tb TB, name string, err error) {
 		tb.Fatalf("%v", requireErr)
 	}
 	if _, ok := errors.AsType[*MissingError](err); !ok {
-		tb.Fatalf("starting %s: %v", name, err)
+		tb.Fatalf("start %s: %v", name, err)
 	}
 	if slices.Contains(names, name) {
 		tb.Fatalf("%v; %s requires %s", err, RequireVariable, name)
