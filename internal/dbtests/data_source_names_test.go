@@ -24,6 +24,7 @@ var (
 // These names deviate on purpose. The store must not need the options, so the tests
 // and benchmarks of the store open databases without _txlock.
 var otherwiseOnPurpose = map[string]string{
+	"examples/hosttx/main.go":                   "another writer must commit while the transaction is open, to show the conflict",
 	"internal/dbtests/backends_test.go":         "the suite runs without _txlock, and with synchronous=NORMAL",
 	"internal/dbtests/cmd/bench/stores.go":      "a benchmark sets synchronous",
 	"internal/dbtests/cmd/relaybench/main.go":   "a benchmark sets synchronous",
