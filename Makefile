@@ -1,4 +1,4 @@
-# Everything a contributor runs. `make` alone lists the targets.
+# The targets that contributors use. `make` alone lists them.
 # Needs Go, a C compiler (for the race detector) and a POSIX shell.
 
 MODULES  := $(shell sed -n 's/^\(use\)\{0,1\}[[:space:]]*\(\.[^[:space:]]*\).*/\2/p' go.work)
@@ -6,7 +6,7 @@ BIN      := $(CURDIR)/bin
 FUZZTIME ?= 10s
 BENCH    ?= .
 
-# Tools are pinned: a new release of one must not fail an old commit.
+# Tools are pinned, so that a new release of one does not fail an old commit.
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 GOLANGCI_VERSION := v2.15.0
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck
@@ -18,11 +18,11 @@ $(error go.work names no module)
 endif
 
 # $(call each,command) runs a command in every module, and stops at the first
-# that fails.
+# failure.
 each = @set -e; for m in $(MODULES); do echo "-- $$m: $(1)"; (cd "$$m" && $(1)); done
 
 # $(call tool,package,version) installs a tool into ./bin, unless that version
-# is there.
+# is already there.
 tool = @go version -m "$(BIN)/$(notdir $(1))" 2>/dev/null | grep -q '[[:space:]]mod[[:space:]].*[[:space:]]$(2)[[:space:]]' || \
 	{ echo "installing $(notdir $(1)) $(2)"; GOBIN="$(BIN)" go install $(1)@$(2); }
 
@@ -39,15 +39,15 @@ servers: ## install the servers that tests start: PostgreSQL, MariaDB, pgbouncer
 	@.ci/servers
 
 .PHONY: lint
-lint: golangci-lint ## golangci-lint in all modules; .golangci.yaml says what and why
+lint: golangci-lint ## golangci-lint in all modules; .golangci.yaml explains the rules
 	$(call each,golangci-lint run ./...)
 
 .PHONY: lint-proof
-lint-proof: golangci-lint ## prove that forbidden imports are found
+lint-proof: golangci-lint ## prove that the linter finds forbidden imports
 	@.ci/lint-proof
 
 .PHONY: fmt-check
-fmt-check: ## fail if a file is not as gofmt writes it
+fmt-check: ## fail if a file is not formatted with gofmt
 	@files=$$(gofmt -l .) || exit 1; \
 	if [ -n "$$files" ]; then echo "not formatted; run gofmt -w on:"; echo "$$files"; exit 1; fi
 
@@ -67,19 +67,19 @@ bench-db: ## sqlstore against the bare databases; BENCHDB='-store postgres -only
 	go run ./internal/dbtests/cmd/bench $(BENCHDB)
 
 .PHONY: bench-relay
-bench-relay: ## the relay: from commit to notifier, against the bare outbox, and for minutes from empty; BENCHRELAY='-store postgres' selects
+bench-relay: ## the relay: from commit to notifier, against the bare outbox, and for minutes on an empty database; BENCHRELAY='-store postgres' selects
 	go run ./internal/dbtests/cmd/relaybench $(BENCHRELAY)
 
 .PHONY: crash
-crash: ## kill writers and servers again and again, look for what was lost; CRASH='-store postgres -for 10s' selects
+crash: ## kill writers and servers again and again, and look for losses; CRASH='-store postgres -for 10s' selects
 	go run ./internal/dbtests/cmd/crash $(CRASH)
 
 .PHONY: faults
-faults: ## let the mail server fail and kill relays, look for what did not arrive; FAULTS='-store postgres -tickets 500' selects
+faults: ## let the mail server fail and kill relays, and look for lost notifications; FAULTS='-store postgres -tickets 500' selects
 	go run ./internal/dbtests/cmd/faults $(FAULTS)
 
 .PHONY: contend
-contend: ## 64 callers in 4 processes at one ticket, on every store
+contend: ## 64 callers in 4 processes act on one ticket, on every store
 	cd internal/dbtests && go test -count=1 -run '^TestContention$$' -v . -contend.actions 50
 
 .PHONY: scale
@@ -91,14 +91,14 @@ fuzz: ## every fuzz target for FUZZTIME (10s)
 	@FUZZTIME='$(FUZZTIME)' .ci/fuzz $(MODULES)
 
 .PHONY: bench-brief
-bench-brief: ## see that every benchmark and every bench command still runs
+bench-brief: ## check that every benchmark and every bench command still runs
 	@.ci/bench $(MODULES)
 
 .PHONY: cross
 cross: ## build for other systems and processors, and test on 386
 	@.ci/cross $(MODULES)
 
-# A program with //go:build ignore is not listed, and so not run.
+# A program with //go:build ignore is not listed, and so does not run.
 .PHONY: examples
 examples: ## run every example program
 	@set -e; cd examples; \
@@ -106,16 +106,16 @@ examples: ## run every example program
 	[ -n "$$programs" ] || { echo "no example programs found"; exit 1; }; \
 	for p in $$programs; do echo "-- $$p"; go run "$$p" </dev/null; done
 
-# Without the workspace: what a user gets is the module by itself.
+# This runs without the workspace, because a user gets the module alone.
 .PHONY: tidy-check
 tidy-check: ## fail if a go.mod or go.sum is not tidy
 	$(call each,GOWORK=off go mod tidy -diff)
 
 .PHONY: vuln
-vuln: govulncheck ## look for known vulnerabilities that the code reaches
+vuln: govulncheck ## look for known vulnerabilities in the code that is called
 	@.ci/vuln $(MODULES)
 
-# Never up to date: the installed version is looked at each time.
+# These are never up to date: the installed version is checked each time.
 .PHONY: golangci-lint govulncheck
 golangci-lint:
 	$(call tool,$(GOLANGCI),$(GOLANGCI_VERSION))

@@ -9,8 +9,8 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// Claim leases deliveries to the caller; see [ticket.Store]. It looks at those
-// it returns and those whose lease has passed, not at all that wait.
+// Claim leases deliveries to the caller; see [ticket.Store]. It visits the
+// deliveries it returns and those whose lease has passed, not all that wait.
 func (s *Store) Claim(ctx context.Context, r ticket.ClaimRequest) ([]ticket.Delivery, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -35,8 +35,8 @@ func (s *Store) Claim(ctx context.Context, r ticket.ClaimRequest) ([]ticket.Deli
 			break
 		}
 		d := heap.Pop(&q.ready).(*row)
-		// A lease that another caller, with a later clock, saw pass still runs
-		// for one with an earlier clock.
+		// Another caller with a later clock saw this lease pass. For a caller with
+		// an earlier clock it still runs.
 		if d.State != ticket.DeliveryClaimed || !d.Until.After(r.Now) {
 			if d.State == ticket.DeliveryClaimed {
 				d.Failures++

@@ -25,7 +25,7 @@ func (s *Store) Commit(ctx context.Context, c ticket.Commit) error {
 	return nil
 }
 
-// refuse says what stands against the commit, in the contract's order.
+// refuse returns the reason why the commit must fail, in the order of the contract.
 func (s *Store) refuse(c *ticket.Commit) error {
 	if r := c.Receipt; r != nil {
 		if _, taken := s.keys[s.shardOf(r.Key)].m[key{r.Tenant, r.Key}]; taken {
@@ -53,8 +53,8 @@ func (s *Store) refuse(c *ticket.Commit) error {
 	return nil
 }
 
-// refuseNew checks a ticket that is to be opened: its ID and number must be new
-// in all tenants, and among the changes before it.
+// refuseNew checks a ticket to be opened: its ID and number must be unused in all
+// tenants, and among the changes before it.
 func (s *Store) refuseNew(changes []ticket.Change, i int) error {
 	t := &changes[i].Ticket
 	if s.tickets[drawerOf(t.ID)].records[t.ID] != nil {
@@ -69,8 +69,8 @@ func (s *Store) refuseNew(changes []ticket.Change, i int) error {
 	return nil
 }
 
-// refuseStale checks a ticket that is to be changed: the decision must have been
-// made on the version that is stored. A ticket of another tenant is none.
+// refuseStale checks a ticket to be changed: the expected version must be the stored
+// one. A ticket of another tenant counts as missing.
 func (s *Store) refuseStale(ch *ticket.Change) error {
 	t := &ch.Ticket
 	var actual int64
@@ -83,7 +83,7 @@ func (s *Store) refuseStale(ch *ticket.Change) error {
 	return nil
 }
 
-// write stores copies of everything. Nothing here can fail.
+// write stores copies of everything. It cannot fail.
 func (s *Store) write(c *ticket.Commit) {
 	for i := range c.Changes {
 		ch := &c.Changes[i]
@@ -104,7 +104,7 @@ func (s *Store) write(c *ticket.Commit) {
 func (d *drawer) put(ch *ticket.Change) {
 	r := d.records[ch.Ticket.ID]
 	if r == nil {
-		r = &record{events: make([]*ticket.Event, 0, 8)} // most tickets have a few
+		r = &record{events: make([]*ticket.Event, 0, 8)} // most tickets have a few events
 		d.records[ch.Ticket.ID] = r
 	}
 	events := make([]ticket.Event, len(ch.Events))

@@ -9,9 +9,9 @@ import (
 )
 
 // Deliveries returns a page of the deliveries that match; see [ticket.Store]. It
-// looks at those of the IDs, the ticket, the recipient or the states asked for,
-// where such are given, and otherwise at those of the tenant; from the newest on,
-// until the page is full.
+// visits the deliveries of the IDs, the ticket, the recipient or the states in the
+// query, or otherwise those of the tenant, from the newest on until the page is
+// full.
 func (s *Store) Deliveries(ctx context.Context, q ticket.DeliveryQuery) (ticket.DeliveryPage, error) {
 	if err := ctx.Err(); err != nil {
 		return ticket.DeliveryPage{}, err
@@ -30,7 +30,7 @@ func (s *Store) Deliveries(ctx context.Context, q ticket.DeliveryQuery) (ticket.
 	return q.NewPage(found), nil
 }
 
-// lists returns lists that hold all that match, each of them once.
+// lists returns lists that contain every match once.
 func (o *outbox) lists(q *ticket.DeliveryQuery) []*byID {
 	of := o.tenants[q.Tenant]
 	var list *byID
@@ -65,10 +65,10 @@ func (o *outbox) lists(q *ticket.DeliveryQuery) []*byID {
 	return []*byID{list}
 }
 
-// common states have no lists.
+// common reports whether a state is too frequent for a list.
 func common(s ticket.DeliveryState) bool { return !s.Settled() || s == ticket.DeliverySent }
 
-// pick appends those that match, from the newest on, until there are so many.
+// pick appends the matches, from the newest on, until the page is full.
 func (l *byID) pick(found []ticket.Delivery, q *ticket.DeliveryQuery, enough int) []ticket.Delivery {
 	i := len(l.list)
 	if !q.After.IsZero() {
@@ -82,33 +82,35 @@ func (l *byID) pick(found []ticket.Delivery, q *ticket.DeliveryQuery, enough int
 	return found
 }
 
-// DeliveryContexts looks up what deliveries are about; see [ticket.DeliveryLoader].
+// DeliveryContexts looks up the tickets, events and counts of deliveries; see
+// [ticket.DeliveryLoader].
 func (s *Store) DeliveryContexts(ctx context.Context, rows []ticket.Delivery, since time.Time, most int) ([]ticket.DeliveryContext, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	most = max(most, 0)
-	briefs := make([]ticket.DeliveryContext, len(rows))
+	contexts := make([]ticket.DeliveryContext, len(rows))
 	s.outbox.mu.RLock()
 	for i := range rows {
-		s.outbox.brief(&briefs[i], &rows[i], since, most)
+		s.outbox.deliveryContext(&contexts[i], &rows[i], since, most)
 	}
 	s.outbox.mu.RUnlock()
 	for i := range rows {
-		b, d := &briefs[i], &rows[i]
-		// The events first: a ticket read later is at least as far.
+		b, d := &contexts[i], &rows[i]
+		// The events come first. A ticket that is read later has at least these
+		// events.
 		events, ok := s.history(d.Tenant, d.Ticket)
 		if !ok || d.Seq < 1 || d.Seq > int64(len(events)) {
 			continue
 		}
 		b.Found, b.Event, b.Ticket = true, events[d.Seq-1].Clone(), s.stored(d.Tenant, d.Ticket).Clone()
 	}
-	return briefs, nil
+	return contexts, nil
 }
 
-// brief looks up what is known of the recipient. The line is one ticket's, and so
-// it is of one tenant.
-func (o *outbox) brief(b *ticket.DeliveryContext, d *ticket.Delivery, since time.Time, most int) {
+// deliveryContext looks up the facts about the recipient. A line belongs to one
+// ticket, and so to one tenant.
+func (o *outbox) deliveryContext(b *ticket.DeliveryContext, d *ticket.Delivery, since time.Time, most int) {
 	to := d.To.Key()
 	if t := o.told[toldKey{d.Tenant, d.Notifier, to}]; t != nil {
 		from, _ := slices.BinarySearchFunc(t.sent, since, func(r *row, since time.Time) int { return r.Settled.Compare(since) })

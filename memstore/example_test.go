@@ -9,7 +9,7 @@ import (
 	"github.com/ticketkit/ticket/memstore"
 )
 
-// A desk that forgets everything when the process ends.
+// A desk keeps its tickets in memory. They are gone when the process ends.
 func ExampleNew() {
 	desk, err := ticket.NewDesk(memstore.New(), ticket.Config{})
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// List returns a page of the tickets that match; see [ticket.Store]. It looks at
-// every ticket, and copies those of the page.
+// List returns a page of the tickets that match; see [ticket.Store]. It visits every
+// ticket, and copies those of the page.
 func (s *Store) List(ctx context.Context, q ticket.Query) (ticket.Page, error) {
 	if err := ctx.Err(); err != nil {
 		return ticket.Page{}, err
@@ -26,7 +26,7 @@ func (s *Store) List(ctx context.Context, q ticket.Query) (ticket.Page, error) {
 		d := &s.tickets[i]
 		d.mu.RLock()
 		for _, r := range d.records {
-			// The place is cheaper to look at than all that Match asks.
+			// Comparing the place costs less than Match.
 			if (!behind || after.Compare(q.PlaceOf(r.ticket)) < 0) && page.takes(r.ticket) && q.Match(r.ticket) {
 				page.add(r.ticket)
 			}
@@ -40,8 +40,8 @@ func (s *Store) List(ctx context.Context, q ticket.Query) (ticket.Page, error) {
 	return q.NewPage(found), nil
 }
 
-// Due returns the tickets whose timer has passed; see [ticket.Store]. It looks
-// at the tickets whose timer runs.
+// Due returns the tickets whose timer has passed; see [ticket.Store]. It visits the
+// tickets with a timer.
 func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]ticket.Ref, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -66,7 +66,7 @@ func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]ticket.Ref
 	return refs, nil
 }
 
-// first keeps, of all tickets it is given, the first ones in an order.
+// first keeps the first tickets in an order.
 type first struct {
 	limit   int
 	compare func(t, u *ticket.Ticket) int
@@ -79,7 +79,7 @@ func (f *first) takes(t *ticket.Ticket) bool {
 	return n < f.limit || n > 0 && f.compare(t, f.list[n-1]) < 0
 }
 
-// add puts in a ticket that takes said yes to.
+// add adds a ticket that takes has accepted.
 func (f *first) add(t *ticket.Ticket) {
 	if len(f.list) == f.limit {
 		f.list = f.list[:f.limit-1]

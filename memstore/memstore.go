@@ -1,11 +1,11 @@
-// Package memstore keeps tickets in memory: the reference [ticket.Store], for
+// Package memstore keeps tickets in memory. It is the reference [ticket.Store], for
 // tests, for examples, and for desks whose tickets need not outlive the process.
 //
 //	desk, err := ticket.NewDesk(memstore.New(), ticket.Config{})
 //
-// A change of one ticket costs the same whatever the number of tickets and the
-// length of the history. [Store.List], [Store.Search] and [Store.Counts] look at
-// every ticket.
+// The cost of changing one ticket does not depend on the number of tickets or the
+// length of the history. [Store.List], [Store.Search] and [Store.Counts] visit every
+// ticket.
 package memstore
 
 import (
@@ -14,11 +14,11 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// Store is a [ticket.Store] in memory. Make one with [New]; it is safe for
-// concurrent use, and it is gone with the process.
+// Store is a [ticket.Store] in memory. Make one with [New]. It is safe for
+// concurrent use. Its contents are gone when the process ends.
 //
-// It takes the times of the desk as they are, so they must be in UTC and to the
-// microsecond, as the desk's are.
+// It stores times as the desk passes them, so they must be in UTC and in whole
+// microseconds.
 type Store struct {
 	seed    maphash.Seed
 	keys    [shards]index[key, ticket.Receipt]

@@ -10,8 +10,8 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// An outbox keeps the deliveries of all tickets under one lock, because a claim
-// must look at all of them at once. Commits without deliveries do not take it.
+// An outbox keeps the deliveries of all tickets under one lock, because a claim must
+// see all of them at once. Commits without deliveries do not take the lock.
 type outbox struct {
 	mu      sync.RWMutex
 	rows    map[ticket.ID]*row
@@ -35,21 +35,21 @@ func newOutbox() outbox {
 	}
 }
 
-// A row is a delivery that knows its line, and its place in a heap, so that it
-// can be taken out of the middle of one.
+// A row is a delivery that knows its line and its position in a heap, so that it can
+// be removed from the middle of the heap.
 type row struct {
 	ticket.Delivery
 	line *line
-	to   string // its Key, under which it is listed among its recipient's
-	in   *rows  // nil: in no heap
+	to   string // its Key, which lists it among the recipient's deliveries
+	in   *rows  // nil if it is in no heap
 	at   int
 }
 
 // A line holds the deliveries of one ticket, by one notifier, to one recipient.
 type line struct {
 	rows  []*row // all, in order
-	open  []*row // those that are pending or claimed, in order
-	head  *row   // the first of open, and the only one that is in a heap
+	open  []*row // pending or claimed, in order
+	head  *row   // the first of open, and the only one in a heap
 	queue *queue
 	told  *told
 	of    *tenant
@@ -76,7 +76,7 @@ type personKey struct{ tenant, to string }
 
 type toldKey struct{ tenant, via, to string }
 
-// told is what a recipient was told by one notifier, about whatever ticket.
+// told is what one notifier sent to a recipient, for all tickets.
 type told struct {
 	sent    []*row // by Settled
 	bounced byID
@@ -108,20 +108,20 @@ func (o *outbox) line(d *ticket.Delivery, to string) *line {
 	return l
 }
 
-// enter opens a row that is pending.
+// enter adds a pending row to the open ones.
 func (l *line) enter(r *row) {
 	l.open = insert(l.open, r, inLine)
 	l.place()
 }
 
-// leave closes a row.
+// leave removes a row from the open ones.
 func (l *line) leave(r *row) {
 	l.open = remove(l.open, r, inLine)
 	l.place()
 }
 
-// place puts the head of the line where its state belongs, and takes out the one
-// that was the head before.
+// place puts the head of the line into the heap of its state, and removes the
+// previous head.
 func (l *line) place() {
 	if l.head != nil && l.head.in != nil {
 		heap.Remove(l.head.in, l.head.at)
@@ -138,14 +138,14 @@ func (l *line) place() {
 	}
 }
 
-// release makes ready what was leased until now or before.
+// release makes ready the deliveries whose lease ends at now or before.
 func (q *queue) release(now time.Time) {
 	for len(q.leased.list) > 0 && !q.leased.list[0].Until.After(now) {
 		heap.Push(&q.ready, heap.Pop(&q.leased))
 	}
 }
 
-// close puts a row, which has become settled, among those of its state.
+// close adds a settled row to the list of its state.
 func (o *outbox) close(r *row) {
 	switch r.State {
 	case ticket.DeliverySent:
@@ -158,7 +158,7 @@ func (o *outbox) close(r *row) {
 	r.line.of.inState(r.State).add(r)
 }
 
-// reopen takes a row, which is settled, out again, before it changes.
+// reopen removes a settled row from its list before the row changes.
 func (o *outbox) reopen(r *row) {
 	switch r.State {
 	case ticket.DeliverySent:
@@ -170,7 +170,7 @@ func (o *outbox) reopen(r *row) {
 	r.line.of.inState(r.State).remove(r)
 }
 
-// move lists a row under its Key, which is another while it is bounced.
+// move lists a row under its Key, which differs while it is bounced.
 func (o *outbox) move(r *row) {
 	if to := r.Key(); to != r.to {
 		at(o.people, personKey{r.Tenant, r.to}).remove(r)
@@ -198,7 +198,7 @@ func compareID(a, b *row) int { return a.ID.Compare(b.ID) }
 func (l *byID) add(r *row)    { l.list = insert(l.list, r, compareID) }
 func (l *byID) remove(r *row) { l.list = remove(l.list, r, compareID) }
 
-// at returns what is at a place in a map, which is made where it is missing.
+// at returns the value of a key in a map, and creates it if it is missing.
 func at[K comparable, V any](m map[K]*V, k K) *V {
 	v := m[k]
 	if v == nil {
@@ -208,7 +208,7 @@ func at[K comparable, V any](m map[K]*V, k K) *V {
 	return v
 }
 
-// insert puts a row into its place in a list that is in order.
+// insert inserts a row into a sorted list.
 func insert(list []*row, r *row, compare func(a, b *row) int) []*row {
 	if n := len(list); n == 0 || compare(list[n-1], r) < 0 {
 		return append(list, r)
@@ -217,7 +217,7 @@ func insert(list []*row, r *row, compare func(a, b *row) int) []*row {
 	return slices.Insert(list, i, r)
 }
 
-// remove takes a row out of a list that is in order.
+// remove removes a row from a sorted list.
 func remove(list []*row, r *row, compare func(a, b *row) int) []*row {
 	i, found := slices.BinarySearchFunc(list, r, compare)
 	if !found {
@@ -253,7 +253,7 @@ func (h *rows) Push(x any) {
 func (h *rows) Pop() any {
 	last := len(h.list) - 1
 	r := h.list[last]
-	h.list[last] = nil // let it go
+	h.list[last] = nil // for the garbage collector
 	h.list = h.list[:last]
 	r.in = nil
 	return r

@@ -8,8 +8,8 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// PruneReceipts removes old receipts, and keys others; see [ticket.ReceiptPruner]. It looks at
-// every receipt.
+// PruneReceipts removes old receipts, and replaces the digests of others with keyed
+// ones; see [ticket.ReceiptPruner]. It visits every receipt.
 func (s *Store) PruneReceipts(ctx context.Context, before time.Time, limit int, key func(ticket.Digest) ticket.Digest) (int, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
@@ -29,7 +29,7 @@ func (s *Store) PruneReceipts(ctx context.Context, before time.Time, limit int, 
 				continue
 			}
 			x.mu.Lock()
-			if x.m[k] == old { // else somebody else has done it
+			if x.m[k] == old { // otherwise another call has done it
 				if x.m[k] = r; gone {
 					delete(x.m, k)
 				}

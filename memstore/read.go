@@ -61,7 +61,7 @@ func (s *Store) Events(ctx context.Context, tenant string, id ticket.ID, after i
 	return out, nil
 }
 
-// stored returns the ticket as it is kept, to be read only, or nil.
+// stored returns the stored ticket, or nil. The caller must not change it.
 func (s *Store) stored(tenant string, id ticket.ID) *ticket.Ticket {
 	d := &s.tickets[drawerOf(id)]
 	d.mu.RLock()
@@ -72,8 +72,8 @@ func (s *Store) stored(tenant string, id ticket.ID) *ticket.Ticket {
 	return nil
 }
 
-// history returns the events as they are kept, to be read only. Those that are
-// added later lie behind the end of this slice.
+// history returns the stored events. The caller must not change them. Later events
+// are after the end of this slice.
 func (s *Store) history(tenant string, id ticket.ID) ([]*ticket.Event, bool) {
 	d := &s.tickets[drawerOf(id)]
 	d.mu.RLock()

@@ -6,8 +6,8 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// Reschedule brings deliveries forward; see [ticket.Rescheduler]. It looks at all that are
-// on their way by h.Via.
+// Reschedule makes deliveries due earlier; see [ticket.Rescheduler]. It visits all
+// deliveries on their way through h.Notifiers.
 func (s *Store) Reschedule(ctx context.Context, h ticket.RescheduleRequest) (int, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err

@@ -14,19 +14,20 @@ var (
 	_ ticket.Counter  = (*Store)(nil)
 )
 
-// newest is how many matches a search for the best ones looks at.
+// newest is how many matches a search with Best ranks.
 const newest = 200
 
-// A match is a ticket that a search may find, with its texts.
+// A match is a ticket with its texts that a search may find.
 type match struct {
 	record
 	texts []string
 	score int
 }
 
-// Search returns the tickets with the words; see [ticket.Searcher]. It looks at
-// every ticket, and from the newest on at the words of those that match
-// otherwise, until it has enough. The best are those of the newest 200.
+// Search returns the tickets that contain the words; see [ticket.Searcher]. It
+// visits every ticket. From the newest on, it searches the texts of those that meet
+// the other conditions, until it has enough. With Best it ranks the newest 200
+// matches.
 func (s *Store) Search(ctx context.Context, q ticket.SearchQuery) ([]ticket.Hit, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -71,8 +72,7 @@ func (s *Store) Search(ctx context.Context, q ticket.SearchQuery) ([]ticket.Hit,
 	return hits, nil
 }
 
-// candidates returns the tickets that match, whatever their words, the newest
-// first.
+// candidates returns the tickets that meet the other conditions, newest first.
 func (s *Store) candidates(q ticket.Query) []record {
 	var list []record
 	for i := range s.tickets {
@@ -90,8 +90,8 @@ func (s *Store) candidates(q ticket.Query) []record {
 	return list
 }
 
-// texts returns what is looked at, in the order in which snippets are cut from
-// it: what was written, from the beginning, and last the subject.
+// texts returns the texts to search, in the order of preference for snippets: the
+// messages from the beginning, and the subject last.
 func texts(r *record, notes bool) []string {
 	var list []string
 	for _, e := range r.events {
@@ -105,13 +105,13 @@ func texts(r *record, notes bool) []string {
 	return append(list, r.ticket.Subject)
 }
 
-// Counts returns how many tickets are not done; see [ticket.Counter]. It looks
-// at every ticket.
+// Counts returns how many tickets are not done; see [ticket.Counter]. It visits
+// every ticket.
 func (s *Store) Counts(ctx context.Context, tenant string) ([]ticket.Count, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	n := map[ticket.Count]int{} // N is 0 in the keys
+	n := map[ticket.Count]int{} // with N = 0 in the keys
 	for i := range s.tickets {
 		d := &s.tickets[i]
 		d.mu.RLock()

@@ -9,11 +9,11 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// Everything is spread over shards with a lock each, so that commits on
-// different tickets rarely meet. A set of shards fits a word.
+// Everything is spread over shards with a lock each, so that commits on different
+// tickets rarely meet. A set of shards fits into one word.
 const shards = 64
 
-// An index keeps a shard of what must be unique.
+// An index keeps a shard of values that must be unique.
 type index[K comparable, V any] struct {
 	mu sync.RWMutex
 	m  map[K]V
@@ -26,34 +26,34 @@ func (x *index[K, V]) get(k K) (V, bool) {
 	return v, ok
 }
 
-// A key is an idempotency key; each tenant has its own.
+// A key is an idempotency key. Each tenant has its own.
 type key struct{ tenant, key string }
 
 // A drawer keeps a shard of the tickets.
 type drawer struct {
 	mu      sync.RWMutex
 	records map[ticket.ID]*record
-	timers  map[ticket.ID]*ticket.Ticket // those of them whose timer runs
+	timers  map[ticket.ID]*ticket.Ticket // those with a timer
 }
 
-// A record is a ticket with its history. What the pointers lead to is never
-// changed once it is stored: a change puts another ticket in place, and adds
-// events. So readers take pointers under the lock and copy after it.
+// A record is a ticket with its history. Stored tickets and events never change: a
+// change replaces the pointer to the ticket, and adds events. So readers take
+// pointers under the lock and copy after it.
 type record struct {
 	ticket *ticket.Ticket
 	events []*ticket.Event // events[i] has the number i+1
 }
 
-// drawerOf spreads by the end of the ID, which is random; its beginning is the
-// time.
+// drawerOf spreads tickets by the end of the ID, which is random. The beginning is
+// the time.
 func drawerOf(id ticket.ID) int { return int(id[len(id)-1]) % shards }
 
 func (s *Store) shardOf(text string) int {
 	return int(maphash.String(s.seed, text) % shards)
 }
 
-// find returns the record of a ticket of this tenant, or nil. The drawer must
-// be locked.
+// find returns the record of a ticket of this tenant, or nil. The drawer must be
+// locked.
 func (d *drawer) find(tenant string, id ticket.ID) *record {
 	if r := d.records[id]; r != nil && r.ticket.Tenant == tenant {
 		return r
@@ -66,7 +66,7 @@ type set uint64
 
 func (s *set) add(i int) { *s |= 1 << i }
 
-// all gives the members in ascending order, which is the order of locking.
+// all yields the members in ascending order, which is the order of locking.
 func (s set) all() iter.Seq[int] {
 	return func(yield func(int) bool) {
 		for ; s != 0; s &= s - 1 {
@@ -77,10 +77,9 @@ func (s set) all() iter.Seq[int] {
 	}
 }
 
-// A hold names the shards that a commit locks. They are always locked in the
-// order of the fields, and ascending within each, so commits cannot wait for
-// each other in a circle. All are held until everything is written: what
-// another call sees, it sees whole.
+// A hold names the shards that a commit locks. They are always locked in the order
+// of the fields, and ascending within each, so commits cannot deadlock. All are held
+// until everything is written, so another call sees a commit as a whole.
 type hold struct {
 	keys, numbers, tickets set
 	outbox                 bool

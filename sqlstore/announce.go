@@ -8,23 +8,23 @@ import (
 
 var channelName = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,62}$`)
 
-// Announce makes processes hear of each other's deliveries at once, on PostgreSQL:
-// every transaction that brings deliveries on their way notifies the channel
-// (NOTIFY, without a payload), and [Store.Listen] calls listen, by which the relay
-// of a desk is woken. Without it, and on the other databases, a relay finds what
-// another process committed within Relay.Poll.
+// Announce lets processes learn of each other's deliveries at once, on PostgreSQL.
+// Every transaction that adds deliveries, or makes them pending again, notifies the
+// channel (NOTIFY, without a payload). [Store.Listen] calls listen, which wakes the
+// relay of a desk. Without this option, and on the other databases, a relay finds
+// the deliveries that another process committed within Relay.Poll.
 //
-// What listens needs a connection for itself and more than database/sql has, so
-// listen is the host's, in the terms of its driver: it must listen to the channel,
-// call heard once it does and then for every notification, and return when ctx is
-// done or the connection breaks, with the reason. docs/storage.md has one for pgx
-// and one for lib/pq. It may be nil in a process that only commits. All processes
-// need the option with the same channel, which has 1 to 63 symbols of a to z, 0 to 9
-// and underscore, and begins with no digit.
+// Listening needs a connection of its own and more than database/sql offers, so your
+// application supplies listen in terms of its driver. listen must listen to the
+// channel, call heard once it does and again for every notification, and return the
+// reason when ctx is done or the connection breaks. docs/storage.md has one listen
+// for pgx and one for lib/pq. listen may be nil in a process that only commits. All
+// processes need this option with the same channel. A channel has 1 to 63 characters
+// of a to z, 0 to 9 and underscore, and does not begin with a digit.
 //
-// It has a price: PostgreSQL takes one lock for all transactions that notify, from
-// before they are written to the disk until after it, so that they commit one after
-// the other and no longer together.
+// The option has a cost: PostgreSQL holds one lock for each transaction that
+// notifies, from before the transaction is written to disk until after it. Such
+// transactions commit one after the other instead of together.
 func Announce(channel string, listen func(ctx context.Context, channel string, heard func()) error) Option {
 	return func(o *options) {
 		o.channel, o.listen = channel, listen
@@ -37,7 +37,7 @@ func Announce(channel string, listen func(ctx context.Context, channel string, h
 // announces reports whether commits notify.
 func (s *Store) announces() bool { return s.dialect == Postgres && s.channel != "" }
 
-// announce notifies, once the transaction is committed, if the store does.
+// announce notifies the channel when the transaction commits, if the store has one.
 func (x *session) announce(ctx context.Context) error {
 	if !x.s.announces() {
 		return nil
@@ -46,8 +46,8 @@ func (x *session) announce(ctx context.Context) error {
 	return err
 }
 
-// Listen calls heard soon after commits that brought deliveries, see
-// [ticket.Listener]; it needs [Announce], on PostgreSQL.
+// Listen calls heard soon after commits that added deliveries; see
+// [ticket.Listener]. It needs [Announce] and PostgreSQL.
 func (s *Store) Listen(ctx context.Context, heard func()) error {
 	if !s.announces() || s.listen == nil {
 		return errors.ErrUnsupported

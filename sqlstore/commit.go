@@ -11,8 +11,8 @@ import (
 
 // Commit writes everything in c, or nothing; see [ticket.Store].
 //
-// On PostgreSQL a commit that changes one ticket is one statement, and so one
-// round trip. Elsewhere it is a transaction of one statement for the ticket, one
+// On PostgreSQL a commit that changes one ticket is one statement, and so one round
+// trip. Otherwise a commit is a transaction with one statement for each ticket, one
 // for each event, and one for the outbox.
 func (s *Store) Commit(ctx context.Context, c ticket.Commit) error {
 	if err := ctx.Err(); err != nil {
@@ -41,8 +41,9 @@ func (s *Store) Commit(ctx context.Context, c ticket.Commit) error {
 func (s *Store) commit(ctx context.Context, w *writing) error {
 	one, can := s.oneStatement(w)
 	switch {
-	case !can && s.lane != nil && w.delicate():
-		// What it did must be undone without those it shares the transaction with.
+	case !can && s.writer != nil && w.delicate():
+		// The savepoint undoes this work without undoing the others in the
+		// transaction.
 		return s.write(ctx, func(ctx context.Context, x *session) error {
 			return x.guarded(ctx, func(ctx context.Context, x *session) error { return w.steps(ctx, x) })
 		})
@@ -55,8 +56,8 @@ func (s *Store) commit(ctx context.Context, w *writing) error {
 	}
 }
 
-// twice refuses what the commit itself has twice, which the database would only
-// find half way through.
+// twice returns an error if the commit has two equal numbers or delivery IDs. The
+// database would find them only after it has written a part.
 func twice(c *ticket.Commit) error {
 	for i := range c.Changes {
 		for j := range i {
@@ -79,7 +80,7 @@ func twice(c *ticket.Commit) error {
 	return nil
 }
 
-// A writing is a commit in the form that the database takes it.
+// A writing is a commit, encoded for the database.
 type writing struct {
 	s       *Store
 	c       *ticket.Commit
@@ -91,12 +92,12 @@ type changing struct {
 	id     string
 	bits   columns
 	labels []string // of a new ticket
-	doc    string   // where bits has docColumn
+	doc    string   // set if bits has docColumn
 	events []string // JSON
-	words  bool     // the search index has to follow
+	words  bool     // the search index needs an update
 }
 
-// columns says what of a ticket an action changes.
+// columns says which columns of a ticket an action changes.
 type columns uint8
 
 const (
@@ -106,16 +107,16 @@ const (
 	timerColumns                      // timer_at, timer_action
 	docColumn                         // doc
 	openColumn                        // open
-	labelsChange                      // no column: the labels have to follow
+	labelsChange                      // no column: the labels need an update
 	everyColumn   = stateColumns | queueColumns | holderColumn | timerColumns | docColumn | openColumn
 	columnChoices = int(everyColumn) + 1
 )
 
-// changed reads off the events what of the ticket they can have changed; since a
-// ticket is the fold of its events, the rest is as it was.
+// changed returns the columns that the events can have changed. A ticket is the fold
+// of its events, so the other columns are as before.
 func changed(ch *ticket.Change) columns {
-	// The phase of a status is up to the workflow, which may say something else by
-	// now: so what follows from it is always written.
+	// The workflow maps a status to its phase, and the workflow may have changed. So
+	// the columns that follow from the status are always written.
 	bits := stateColumns
 	for i := range ch.Events {
 		e := &ch.Events[i]
@@ -166,8 +167,8 @@ func (s *Store) prepare(c *ticket.Commit) (*writing, error) {
 		}
 		ch.words = s.search && (ch.Expect == 0 || ch.bits&labelsChange != 0 || hasWords(ch.Events))
 	}
-	// In the order of their IDs, so that two commits about the same tickets do
-	// not wait for each other.
+	// Tickets are written in the order of their IDs, so that two commits to the same
+	// tickets do not deadlock.
 	slices.SortFunc(w.changes, func(a, b changing) int { return strings.Compare(a.id, b.id) })
 	return w, nil
 }
@@ -176,16 +177,16 @@ func hasWords(events []ticket.Event) bool {
 	return slices.ContainsFunc(events, func(e ticket.Event) bool { return e.Subject != "" || e.Message != "" || e.Note != "" })
 }
 
-// delicate reports whether it can fail after it has written something, by what is
-// to be expected: so it needs a savepoint where it shares a transaction.
+// delicate reports whether the commit can fail after it has written something. Such
+// a commit needs a savepoint if it shares a transaction.
 func (w *writing) delicate() bool {
 	return len(w.changes) > 1 || w.c.Receipt != nil
 }
 
-// errStale is a commit whose ticket has another version by now.
+// errStale reports that the ticket has another version than the commit expects.
 var errStale = fmt.Errorf("sqlstore: %w", ticket.ErrConflict)
 
-// steps writes it statement by statement.
+// steps writes the commit statement by statement.
 func (w *writing) steps(ctx context.Context, x *session) error {
 	if r := w.c.Receipt; r != nil {
 		if _, err := x.exec(ctx, insertReceipt, receiptArgs(nil, r)...); err != nil {
@@ -250,15 +251,15 @@ func (ch *changing) label(ctx context.Context, x *session, labels []string) erro
 	return nil
 }
 
-// update changes the ticket's row, if it still has the version that is expected.
+// update changes the ticket's row if it still has the expected version.
 func (ch *changing) update(ctx context.Context, x *session) error {
 	relabel := ch.bits&labelsChange != 0
 	bits := ch.bits & everyColumn
 	if relabel {
-		bits &^= docColumn // the old one is needed once more
+		bits &^= docColumn // relabel still reads the old one
 	}
-	// SQLite writes every index that a column named here is in, changed or not,
-	// and most of them hold "open": so that it is named only where it changes.
+	// SQLite writes every index that contains a column named here, changed or not.
+	// Most indexes contain "open", so it is named only if it changes.
 	thrifty := x.s.dialect == SQLite && bits&stateColumns != 0
 	if bits&stateColumns != 0 && !thrifty {
 		bits |= openColumn
@@ -306,7 +307,7 @@ func (ch *changing) relabel(ctx context.Context, x *session) error {
 	return ch.label(ctx, x, without(want, have))
 }
 
-// without returns what of a is not in b; both are sorted.
+// without returns the elements of a that are not in b. Both are sorted.
 func without(a, b []string) (list []string) {
 	for _, s := range a {
 		if _, found := slices.BinarySearch(b, s); !found {
@@ -326,8 +327,8 @@ func (ch *changing) append(ctx context.Context, x *session) error {
 	return nil
 }
 
-// refusal says what stood against a commit, in the contract's order: a key that
-// is taken wins over everything else.
+// refusal returns the reason why a commit failed, in the order of the contract: a
+// used key comes before every other reason.
 func (s *Store) refusal(ctx context.Context, w *writing, err error) error {
 	if w == nil || ctx.Err() != nil && !isOurs(err) {
 		return err
@@ -339,7 +340,7 @@ func (s *Store) refusal(ctx context.Context, w *writing, err error) error {
 	}
 	x := s.here()
 	if f == conflict && s.tx != nil {
-		return err // the transaction is lost, so nothing can be asked
+		return err // the transaction is lost, so no query can run in it
 	}
 	is := func(text string, args ...any) bool {
 		if ctx.Err() != nil {
@@ -372,11 +373,11 @@ func (s *Store) refusal(ctx context.Context, w *writing, err error) error {
 			}
 		}
 	}
-	// Somebody wrote in between; what it was may be gone by now.
+	// Another commit came in between. Its trace may be gone by now.
 	return s.staleness(ctx, w)
 }
 
-// staleness is the conflict with its data.
+// staleness returns the conflict with its data.
 func (s *Store) staleness(ctx context.Context, w *writing) error {
 	e := &ticket.ConflictError{Ticket: w.changes[0].Ticket.ID, Expected: w.changes[0].Expect, Actual: -1}
 	for i := range w.changes {
@@ -386,7 +387,7 @@ func (s *Store) staleness(ctx context.Context, w *writing) error {
 		}
 		e.Ticket, e.Expected = ch.Ticket.ID, ch.Expect
 		if len(w.changes) == 1 {
-			return e // not worth a question: the desk decides again
+			return e // the desk decides again, so a query for the version is not worthwhile
 		}
 		var version int64
 		found, err := s.here().one(ctx, []any{&version}, "SELECT version FROM {t}tickets WHERE id = ? AND tenant = ?", ch.id, ch.Ticket.Tenant)

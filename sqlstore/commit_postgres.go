@@ -6,21 +6,20 @@ import (
 	"strings"
 )
 
-// PostgreSQL writes a whole commit with one statement: the parts hang on the
-// UPDATE of the ticket's row, and write nothing where that finds another version.
+// On PostgreSQL one statement writes a whole commit. Its parts depend on the UPDATE
+// of the ticket's row, and write nothing if that row has another version.
 
 // A oneStatement is a commit in one statement.
 type oneStatement struct {
 	text string
 	args []any
-	want int64    // how many rows it changes; none, if the version is another
+	want int64    // the number of rows it changes; none if the version is another
 	last *counted // the last event
 }
 
-// A counted is an argument that knows how often it was sent. A driver that says
-// "bad connection" too freely, as lib/pq does when the server goes away in the
-// middle of a statement, makes database/sql send the statement again, though it
-// may have been done.
+// A counted is an argument that counts how often it was sent. lib/pq also returns
+// "bad connection" if the server goes away in the middle of a statement. Then
+// database/sql sends the statement again, though the server may have executed it.
 type counted struct {
 	text string
 	sent int
@@ -31,16 +30,16 @@ func (c *counted) Value() (driver.Value, error) {
 	return c.text, nil
 }
 
-// The most of each that goes into one statement; what has more is written step by
-// step, so that the texts to prepare stay few.
+// The limits of one statement. A larger commit is written step by step, so that
+// there are few texts to prepare.
 const (
 	mostEvents     = 2
 	mostDeliveries = 6
 	mostLabels     = 6
 )
 
-// oneStatement returns the commit as one statement, if the database can and the
-// commit is of the usual kind.
+// oneStatement returns the commit as one statement. It returns false if the database
+// cannot execute one, or if the commit is too large.
 func (s *Store) oneStatement(w *writing) (oneStatement, bool) {
 	ch := &w.changes[0]
 	if !s.lang.oneStatement || len(w.changes) != 1 || ch.bits&labelsChange != 0 || len(ch.Events) > mostEvents ||
@@ -87,7 +86,7 @@ func (s *Store) oneStatement(w *writing) (oneStatement, bool) {
 	if s.announces() && len(w.c.Deliveries) > 0 {
 		args = append(args, s.channel)
 		b.WriteString(", told AS (SELECT pg_notify(?, '') FROM ticket)")
-		from = "ticket, told" // what nobody reads is not done
+		from = "ticket, told" // an unreferenced SELECT is not executed
 	}
 	for i := range ch.Events {
 		args = ch.eventArgs(args, i)
@@ -129,14 +128,14 @@ func (o *oneStatement) run(ctx context.Context, x *session) error {
 	if o.last.sent < 2 || x.tx != nil || err != errStale && x.s.lang.classify(err) != taken { //nolint:errorlint // this very one
 		return err
 	}
-	// It was sent twice, and the second time something stood against it: perhaps
-	// the first time was it.
+	// The statement was sent twice, and the second one failed. The first one may be
+	// the reason.
 	var doc string
 	at := len(o.args) - 5 // the event: ticket, seq, tenant, at, doc
 	found, bad := x.one(ctx, []any{&doc}, "SELECT doc FROM {t}events WHERE ticket = ? AND seq = ?", o.args[at], o.args[at+1])
 	switch {
 	case bad != nil:
-		return bad // so nobody knows
+		return bad // the outcome is unknown
 	case found && doc == o.last.text:
 		return nil
 	default:

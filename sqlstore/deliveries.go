@@ -9,17 +9,16 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// Deliveries returns one page of the deliveries that match, the newest first; see
-// [ticket.Store]. What it costs depends on the conditions, of which the first here
-// that is given counts:
+// Deliveries returns one page of the deliveries that match, newest first; see
+// [ticket.Store]. The cost depends on the first of these conditions that is set:
 //
-//   - IDs: as many rows;
+//   - IDs: that many rows;
 //   - Ticket: as many rows as the ticket has deliveries;
 //   - To: as many rows as the recipient has deliveries;
-//   - State, without Sent: the rows of the page, and what else was not sent and is
-//     newer (MySQL sorts all in these states);
-//   - otherwise the rows of the page, and those between them that other conditions
-//     leave out.
+//   - State, without Sent: the rows of the page, and newer rows that were not sent
+//     (MySQL sorts all rows in these states);
+//   - otherwise: the rows of the page, and the rows between them that other
+//     conditions exclude.
 func (s *Store) Deliveries(ctx context.Context, q ticket.DeliveryQuery) (ticket.DeliveryPage, error) {
 	if err := ctx.Err(); err != nil {
 		return ticket.DeliveryPage{}, err
@@ -39,8 +38,8 @@ func (s *Store) Deliveries(ctx context.Context, q ticket.DeliveryQuery) (ticket.
 
 func (s *Store) deliveryListing(q *ticket.DeliveryQuery) *listing {
 	l := &listing{s: s, from: "{t}outbox o", keys: []string{"o.id"}, desc: true}
-	// What is done to a column hides it from a planner that knows nothing of how many
-	// rows have the same value. MySQL is told the index.
+	// An expression hides a column from a planner that does not know how many rows
+	// share a value. On MySQL the statement names the index.
 	tenant, key := "o.tenant", "o.id"
 	index := "tenant"
 	hide := func(column string) string {
@@ -108,7 +107,8 @@ func idTexts(ids []ticket.ID) []string {
 	return list
 }
 
-// inStates asks for one of the states; for any, where there is none given.
+// inStates adds the condition that a row has one of the states. It adds none if the
+// list is empty.
 func (l *listing) inStates(states []ticket.DeliveryState) {
 	if len(states) == 0 {
 		return
@@ -144,7 +144,7 @@ func literals(list []int64) string {
 	return strings.Join(out, ", ")
 }
 
-// UpdateDeliveries changes the state of deliveries that are settled; see [ticket.Store].
+// UpdateDeliveries changes the state of settled deliveries; see [ticket.Store].
 func (s *Store) UpdateDeliveries(ctx context.Context, r ticket.DeliveryUpdate) (int, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
@@ -166,7 +166,7 @@ func (s *Store) UpdateDeliveries(ctx context.Context, r ticket.DeliveryUpdate) (
 		set = "state = 0, settled = NULL, failures = 0, due = ?"
 	}
 	ids := idTexts(r.IDs)
-	slices.Sort(ids) // as everything that writes several
+	slices.Sort(ids) // as in every statement that writes several rows
 	ids = slices.Compact(ids)
 	lock := " FOR UPDATE"
 	if s.dialect == SQLite {
@@ -184,7 +184,7 @@ func (s *Store) UpdateDeliveries(ctx context.Context, r ticket.DeliveryUpdate) (
 			}
 			which := " WHERE {hidden tenant} = ? AND state * 1 IN (" + literals(from) + ") AND id IN (?" + strings.Repeat(", ?", len(args)-4) + ")"
 			var n int64
-			if s.dialect == MySQL { // which does not count what is as it was
+			if s.dialect == MySQL { // MySQL does not count rows that stay equal
 				if _, err := x.one(ctx, []any{&n}, "SELECT COUNT(*) FROM {t}outbox{by outbox_id}"+which+" FOR UPDATE", args[2:]...); err != nil {
 					return err
 				}
@@ -213,13 +213,14 @@ func (s *Store) UpdateDeliveries(ctx context.Context, r ticket.DeliveryUpdate) (
 	}
 	err := s.persistent(ctx, func() error { return s.write(ctx, work) })
 	if err != nil {
-		return 0, s.explain(ctx, "revise deliveries", err)
+		return 0, s.explain(ctx, "update deliveries", err)
 	}
 	return int(changed), nil
 }
 
-// moveKeys has deliveries that come to another state stand for whom they are
-// about there: for the address that bounced, or for the recipient.
+// moveKeys sets the recipient key of deliveries that change their state. In the
+// bounced state the key stands for the address that bounced, otherwise for the
+// recipient.
 func (x *session) moveKeys(ctx context.Context, list []ticket.Delivery, to ticket.DeliveryState) error {
 	for i := range list {
 		d := &list[i]

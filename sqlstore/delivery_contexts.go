@@ -11,11 +11,11 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// mostBriefs bounds how many deliveries one statement looks up.
-const mostBriefs = 100
+// mostContexts limits how many deliveries one statement looks up.
+const mostContexts = 100
 
-// DeliveryContexts looks up what deliveries are about, up to a hundred of them with one query; see
-// [ticket.DeliveryLoader].
+// DeliveryContexts looks up the tickets, events and counts of deliveries, up to a
+// hundred deliveries with one query; see [ticket.DeliveryLoader].
 func (s *Store) DeliveryContexts(ctx context.Context, rows []ticket.Delivery, since time.Time, most int) ([]ticket.DeliveryContext, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -23,9 +23,9 @@ func (s *Store) DeliveryContexts(ctx context.Context, rows []ticket.Delivery, si
 	defer s.hold()()
 	list := make([]ticket.DeliveryContext, len(rows))
 	done := 0
-	for part := range slices.Chunk(rows, mostBriefs) {
-		briefs := list[done : done+len(part)]
-		err := s.here().brief(ctx, part, since, most, briefs)
+	for part := range slices.Chunk(rows, mostContexts) {
+		contexts := list[done : done+len(part)]
+		err := s.here().deliveryContexts(ctx, part, since, most, contexts)
 		if err != nil {
 			return nil, s.explain(ctx, "look up deliveries", err)
 		}
@@ -34,9 +34,9 @@ func (s *Store) DeliveryContexts(ctx context.Context, rows []ticket.Delivery, si
 	return list, nil
 }
 
-// Of the deliveries v that are given: their place, ticket, number of the event,
-// tenant, notifier and recipient.
-var briefed = []kind{whole, textual, whole, textual, textual, textual}
+// contextKinds are the columns of v, the deliveries to look up: index, ticket,
+// number of the event, tenant, notifier and recipient.
+var contextKinds = []kind{whole, textual, whole, textual, textual, textual}
 
 const (
 	toThem   = "{t}outbox x{by outbox_recipient} WHERE x.tenant = v.column4 AND x.who = v.column6 AND x.via = v.column5 AND x.state = "
@@ -44,18 +44,18 @@ const (
 	theyHere = "{t}outbox x{by outbox_line} WHERE x.ticket = v.column2 AND x.via = v.column5 AND x.who = v.column6 AND x.state = 4"
 )
 
-// upTo counts rows, as far as is asked.
+// upTo counts rows up to a limit.
 func (l *language) upTo(rows string) string {
 	if l == &mysql {
-		// A table that is made on the way cannot refer to v there.
+		// A derived table cannot refer to v on MySQL.
 		return "CASE WHEN (SELECT 1 FROM " + rows + " LIMIT 1 OFFSET ?) IS NOT NULL THEN ? ELSE (SELECT COUNT(*) FROM " + rows + ") END"
 	}
 	return "(SELECT COUNT(*) FROM (SELECT 1 FROM " + rows + " LIMIT " + l.anyNumber() + ") n)"
 }
 
-// anyNumber is the placeholder of a limit whose value is nothing to the plan.
-// SQLite plans with the value of one that stands alone, and so prepares the
-// statement anew at each execution, which for lists is worth it.
+// anyNumber is the placeholder of a limit whose value must not affect the plan. For
+// a placeholder that stands alone, SQLite plans with its value, and so prepares the
+// statement again at each execution. For lists that is worth it.
 func (l *language) anyNumber() string {
 	if l == &sqlite {
 		return "? + 0"
@@ -63,10 +63,10 @@ func (l *language) anyNumber() string {
 	return "?"
 }
 
-// brief looks up those whose ticket and event are there, and then what else there is
-// to know of the others, which are hardly ever any.
-func (x *session) brief(ctx context.Context, list []ticket.Delivery, since time.Time, most int, briefs []ticket.DeliveryContext) error {
-	clear(briefs)
+// deliveryContexts looks up deliveries whose ticket and event exist, and then the
+// remaining facts about the others, which are rare.
+func (x *session) deliveryContexts(ctx context.Context, list []ticket.Delivery, since time.Time, most int, contexts []ticket.DeliveryContext) error {
+	clear(contexts)
 	all := make([]int, len(list))
 	for i := range all {
 		all[i] = i
@@ -74,18 +74,18 @@ func (x *session) brief(ctx context.Context, list []ticket.Delivery, since time.
 	l := x.s.lang
 	join := " " + l.join + " {t}tickets t{by tickets_id} ON t.id = v.column2 AND t.tenant = v.column4 " +
 		l.join + " {t}events e{by events_id} ON e.ticket = v.column2 AND e.seq = v.column3"
-	text, args := x.s.briefing(list, all, since, most, "e.doc, "+ticketColumns, join)
+	text, args := x.s.contextQuery(list, all, since, most, "e.doc, "+ticketColumns, join)
 	err := x.rows(ctx, func(rows *sql.Rows) error {
-		var b briefRow
+		var b contextRow
 		var doc sql.RawBytes
 		t, err := scanTicket(rows, append(b.dest(), &doc)...)
 		if err != nil {
 			return err
 		}
-		if briefs[b.i], err = b.brief(); err != nil {
+		if contexts[b.i], err = b.context(); err != nil {
 			return err
 		}
-		to := &briefs[b.i]
+		to := &contexts[b.i]
 		to.Found, to.Ticket = true, t
 		if err := json.Unmarshal(doc, &to.Event); err != nil {
 			return fmt.Errorf("sqlstore: event %d of ticket %s: %w", list[b.i].Seq, list[b.i].Ticket, err)
@@ -95,27 +95,27 @@ func (x *session) brief(ctx context.Context, list []ticket.Delivery, since time.
 	if err != nil {
 		return err
 	}
-	others := slices.DeleteFunc(all, func(i int) bool { return briefs[i].Found })
+	others := slices.DeleteFunc(all, func(i int) bool { return contexts[i].Found })
 	if len(others) == 0 {
 		return nil
 	}
-	text, args = x.s.briefing(list, others, since, most, "1", "")
+	text, args = x.s.contextQuery(list, others, since, most, "1", "")
 	return x.rows(ctx, func(rows *sql.Rows) error {
-		var b briefRow
+		var b contextRow
 		var one int64
 		err := rows.Scan(append(b.dest(), &one)...)
 		if err == nil {
-			briefs[b.i], err = b.brief()
+			contexts[b.i], err = b.context()
 		}
 		return err
 	}, text, args...)
 }
 
-// briefing is the query for some of the deliveries of a list.
-func (s *Store) briefing(list []ticket.Delivery, which []int, since time.Time, most int, columns, join string) (string, []any) {
+// contextQuery returns the query for some of the deliveries of a list.
+func (s *Store) contextQuery(list []ticket.Delivery, which []int, since time.Time, most int, columns, join string) (string, []any) {
 	l := s.lang
 	n := paddedCount(len(which))
-	args := make([]any, 0, 8+n*len(briefed))
+	args := make([]any, 0, 8+n*len(contextKinds))
 	from := bounded(since)
 	most = max(most, 0)
 	for range 2 {
@@ -130,25 +130,25 @@ func (s *Store) briefing(list []ticket.Delivery, which []int, since time.Time, m
 		args = append(args, i, d.Ticket.String(), d.Seq, d.Tenant, d.Notifier, whoOf(d.To))
 	}
 	for range n - len(which) {
-		args = append(args, -1, "", 0, "", "", "") // of nobody
+		args = append(args, -1, "", 0, "", "", "") // padding, matches nothing
 	}
 	return "SELECT v.column1" +
 		", COALESCE((SELECT x.id FROM " + theyHere + " AND x.seq < v.column3 ORDER BY x.seq DESC, x.id DESC LIMIT 1), '')" +
 		", COALESCE((SELECT x.id FROM " + toThem + "2 LIMIT 1), '')" +
 		", " + l.upTo(theyGot) + ", " + l.upTo(theyHere+" AND x.settled >= ?") +
-		", " + columns + " FROM " + l.given(n, briefed...) + join + " WHERE v.column1 >= 0", args
+		", " + columns + " FROM " + l.values(n, contextKinds...) + join + " WHERE v.column1 >= 0", args
 }
 
-// A briefRow is what a row of a briefing begins with.
-type briefRow struct {
+// A contextRow holds the first columns of a row of contextQuery.
+type contextRow struct {
 	i                 int
 	previous, bounced sql.RawBytes
 	sent, here        int
 }
 
-func (b *briefRow) dest() []any { return []any{&b.i, &b.previous, &b.bounced, &b.sent, &b.here} }
+func (b *contextRow) dest() []any { return []any{&b.i, &b.previous, &b.bounced, &b.sent, &b.here} }
 
-func (b *briefRow) brief() (ticket.DeliveryContext, error) {
+func (b *contextRow) context() (ticket.DeliveryContext, error) {
 	to := ticket.DeliveryContext{Sent: b.sent, SentHere: b.here}
 	for _, id := range []struct {
 		text []byte

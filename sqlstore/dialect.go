@@ -8,14 +8,14 @@ import (
 	"strings"
 )
 
-// Dialect says which database it is.
+// Dialect is the kind of a database.
 type Dialect uint8
 
 // The dialects.
 const (
-	SQLite   Dialect = iota + 1 // 3.37 or later; for Search 3.43, with FTS5
+	SQLite   Dialect = iota + 1 // 3.37 or later; Search needs 3.43 with FTS5
 	Postgres                    // PostgreSQL 13 or later
-	MySQL                       // MySQL 8.0, MariaDB 10.6, or later
+	MySQL                       // MySQL 8.0 or MariaDB 10.6, or later
 )
 
 // String returns the dialect's name.
@@ -39,72 +39,73 @@ func (d Dialect) language() *language {
 	}
 }
 
-// A language is all that the databases differ in, besides their DDL.
+// A language holds the differences between the databases, except for their DDL.
 type language struct {
 	name   string
-	folder string // of its schema
-	// version asks for what probe recognises.
+	folder string // of the schema files
+	// version is the query whose answer probe checks.
 	version string
 	probe   func(version string) bool
-	// hasSchema says whether there is a table of versions.
+	// hasSchema is the query for whether the table of versions exists.
 	hasSchema string
-	// indexes asks for all indexes with their tables.
+	// indexes is the query for all indexes and their tables.
 	indexes string
-	// numbered placeholders: $1, $2 … instead of ?
+	// numbered says that placeholders are $1, $2 … instead of ?
 	numbered bool
-	// rowValues says that (a, b) > (?, ?) walks an index; else it is written out.
+	// rowValues says that (a, b) > (?, ?) walks an index. If false, the condition is
+	// written out.
 	rowValues bool
-	// join puts two tables together; where there is such a word, in that order.
+	// join joins two tables, in this order if the database has a word for that.
 	join string
-	// oneStatement says that a commit can be one data-modifying statement.
+	// oneStatement says that one data-modifying statement can hold a commit.
 	oneStatement bool
-	// settledRead ends a query whose answer may be given as a promise. On PostgreSQL
-	// with a synchronous standby others can see what was committed before the standby
-	// has it, where the wait for that was cut off: to lock the row waits for it as well.
+	// settledRead ends a query whose answer may be passed on as a promise. On
+	// PostgreSQL with a synchronous standby, a cancelled commit is visible before
+	// the standby has it. Locking the row waits for the standby as well.
 	settledRead string
-	// lane says that writers of one process share transactions.
-	lane bool
-	// placeholder is that of a value of a kind in a row that is given; rowBegin
-	// begins such a row where it is a query by itself. See given.
+	// sharesWriter says that the writers of one process share transactions.
+	sharesWriter bool
+	// placeholder is the placeholder for each kind in a row of values. rowBegin
+	// begins such a row if the row is a query by itself. See values.
 	placeholder [2]string
 	rowBegin    string
-	// byIndex and byKey are for {by name} in a statement, behind a table: they name the
-	// index by which its rows are found, with {p} for the prefix, and its key, with {k}
-	// for the table. Left to itself a planner goes by what it knows of the table, which
-	// may be from when it was empty.
+	// byIndex and byKey replace {by name} after a table in a statement. They name
+	// the index by which the rows are found: byIndex with {p} for the prefix, byKey,
+	// the primary key, with {k} for the table. Otherwise the planner relies on
+	// statistics, which may be from when the table was empty.
 	byIndex, byKey string
-	// hide keeps a text column, %s, from being looked up in an index.
+	// hide keeps the planner from looking up a text column, %s, in an index.
 	hide string
-	// claimLocks ends the query that picks deliveries to claim; empty: claiming
+	// claimLocks ends the query that selects deliveries to claim. If empty, a claim
 	// is one UPDATE … RETURNING under the lock of the only writer.
 	claimLocks string
-	// claimLevel is the isolation that claiming needs.
+	// claimLevel is the isolation level of claims.
 	claimLevel sql.IsolationLevel
 	classify   func(err error) fault
 
-	// token is a word of the search index, with the letter that says where it
-	// stands in front; the statements write the index.
+	// token returns a token of the search index: a word with a letter in front that
+	// says where the word stands. The statements write the index.
 	token                           func(where, word string) string
 	insertText, textRow, updateText string
-	// newestFirst says that the index gives the newest matches first.
+	// newestFirst says that the index returns the newest matches first.
 	newestFirst bool
 }
 
 func (l *language) hidden(column string) string { return strings.Replace(l.hide, "%s", column, 1) }
 
-// fault is what an error of the database means to a store.
+// fault is the meaning of a database error to a store.
 type fault uint8
 
 const (
 	otherwise fault = iota
 	taken           // a unique key
-	conflict        // serialisation failure, deadlock: decide again
-	busy            // a lock was not to be had in time
+	conflict        // serialisation failure or deadlock: decide again
+	busy            // a lock was not free in time
 	readOnly
 	full
 	missing // a table or a column
-	there   // a table, column or index that is to be made (MySQL)
-	crowded // the server keeps no more prepared statements (MySQL)
+	there   // a table, column or index that already exists (MySQL)
+	crowded // the server has no room for prepared statements (MySQL)
 )
 
 var sqlite = language{
@@ -112,7 +113,7 @@ var sqlite = language{
 	probe:     func(v string) bool { return strings.HasPrefix(v, "3.") },
 	hasSchema: "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = '{t}schema'",
 	indexes:   "SELECT tbl_name, name FROM sqlite_master WHERE type = 'index'",
-	rowValues: true, lane: true, join: "CROSS JOIN", byIndex: " INDEXED BY {p}", byKey: " INDEXED BY sqlite_autoindex_{k}_1", hide: "+%s",
+	rowValues: true, sharesWriter: true, join: "CROSS JOIN", byIndex: " INDEXED BY {p}", byKey: " INDEXED BY sqlite_autoindex_{k}_1", hide: "+%s",
 	placeholder: [...]string{textual: "?", whole: "?"},
 	token:       plainToken, newestFirst: true,
 	insertText: "INSERT INTO {t}texts (version, upto, place, ticket, tenant) VALUES ", textRow: "(?, ?, ?, ?, ?)",
@@ -147,8 +148,8 @@ var sqlite = language{
 var postgres = language{
 	name: "PostgreSQL", folder: "postgres", version: "SELECT version()",
 	probe: func(v string) bool { return strings.HasPrefix(v, "PostgreSQL") },
-	// In the schema in which tables are made, and not in any of the search path: there
-	// may be another application's.
+	// Only in the schema in which tables are made. The rest of the search path may
+	// belong to another application.
 	hasSchema: "SELECT COUNT(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = {schema} AND c.relname = '{p}schema'",
 	indexes: "SELECT t.relname, i.relname FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_class t ON t.oid = x.indrelid" +
 		" JOIN pg_namespace n ON n.oid = t.relnamespace WHERE n.nspname = {schema} AND x.indisvalid",
@@ -174,7 +175,7 @@ var postgres = language{
 			return conflict
 		case "25006": // read only transaction
 			return readOnly
-		case "55P03": // lock not available, where the host has set a lock_timeout
+		case "55P03": // lock not available, if the application has set a lock_timeout
 			return busy
 		case "53100": // disk full
 			return full
@@ -204,9 +205,9 @@ var mysql = language{
 		switch n {
 		case 1062, 1586: // duplicate entry
 			return taken
-		// Deadlock (also how Galera says that a commit lost against one on
-		// another node), "record has changed since last read" of MariaDB's
-		// snapshot isolation, and Galera's "aborted by another node".
+		// 1213 is a deadlock, and Galera's error if a commit lost to one on another
+		// node. 1020 is "record has changed since last read" of MariaDB's snapshot
+		// isolation. 1180 is Galera's "aborted by another node".
 		case 1213, 1020, 1180:
 			return conflict
 		case 1205: // lock wait timeout
@@ -226,8 +227,8 @@ var mysql = language{
 	},
 }
 
-// sqliteCode finds SQLite's extended result code. modernc.org/sqlite has a method
-// for it, mattn/go-sqlite3 a field.
+// sqliteCode finds SQLite's extended result code: a method of the error in
+// modernc.org/sqlite, a field in mattn/go-sqlite3.
 func sqliteCode(err error) (int, bool) {
 	if c, ok := errors.AsType[interface {
 		error
@@ -239,14 +240,14 @@ func sqliteCode(err error) (int, bool) {
 	return int(n), ok
 }
 
-// mysqlNumber finds MySQL's error number, which is a field of
-// go-sql-driver/mysql's error.
+// mysqlNumber finds MySQL's error number, a field of the error of
+// go-sql-driver/mysql.
 func mysqlNumber(err error) (int, bool) {
 	n, ok := numberIn(err, "Number")
 	return int(n), ok
 }
 
-// numberIn looks through an error and its causes for a struct with this field.
+// numberIn searches an error and its causes for a struct with this field.
 func numberIn(err error, field string) (int64, bool) {
 	for ; err != nil; err = errors.Unwrap(err) {
 		if several, ok := err.(interface{ Unwrap() []error }); ok {

@@ -7,10 +7,10 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// A ticket's document is read with every row. What is in it as a rule (the
-// requester, the subject, the workflow, tags, and fields that are text, whole
-// numbers or booleans) is read by hand; as soon as anything else turns up, even
-// an escape, encoding/json reads the whole.
+// Every row of a ticket contains a JSON document. This file reads the usual contents
+// by hand: the requester, the subject, the workflow, tags, and fields that are text,
+// whole numbers or booleans. If it meets anything else, even an escape,
+// encoding/json reads the whole document.
 
 func (d *ticketDoc) decode(doc []byte) error {
 	var fast ticketDoc
@@ -69,8 +69,8 @@ func (d *ticketDoc) decode(doc []byte) error {
 	return json.Unmarshal(doc, d)
 }
 
-// A docReader reads JSON without blanks. Its methods return false for what they
-// do not know.
+// A docReader reads JSON without blanks. Its methods return false for JSON that they
+// do not handle.
 type docReader struct{ rest []byte }
 
 func (r *docReader) skip(c byte) bool {
@@ -81,7 +81,7 @@ func (r *docReader) skip(c byte) bool {
 	return true
 }
 
-// object calls member with each key; member reads the value.
+// object calls member with each key. member reads the value.
 func (r *docReader) object(member func(key []byte) bool) bool {
 	if !r.skip('{') {
 		return false
@@ -181,9 +181,8 @@ func (r *docReader) word(w string) bool {
 	return true
 }
 
-// integer reads a positive one that is not too long. What follows it in the JSON
-// of a number (a point, an exponent) is not what follows a value, so that it is
-// not read by hand.
+// integer reads a positive number of at most 17 digits. The caller rejects a number
+// with a fraction or an exponent, because a value cannot be followed by these.
 func (r *docReader) integer(to *int64) bool {
 	n, digits := int64(0), 0
 	for digits < len(r.rest) && digits < 18 && '0' <= r.rest[digits] && r.rest[digits] <= '9' {

@@ -22,7 +22,7 @@ func TestDocDecode(t *testing.T) {
 	}
 }
 
-// It allocates the strings, and nothing to find them by.
+// Decoding allocates the strings and nothing else.
 func TestDocDecodeByHand(t *testing.T) {
 	doc, err := json.Marshal(ticketDoc{Requester: ticket.Person{ID: "c-1", Email: "ada@example.org"}, Subject: "Blank pages", Workflow: "default", WorkflowVersion: 1})
 	require.NoError(t, err)
@@ -38,7 +38,7 @@ func FuzzDocDecode(f *testing.F) {
 	f.Fuzz(func(t *testing.T, doc []byte) { sameDecoding(t, doc) })
 }
 
-// sameDecoding wants encoding/json to say the same.
+// sameDecoding requires the same result as from encoding/json.
 func sameDecoding(t *testing.T, doc []byte) {
 	t.Helper()
 	var got, want ticketDoc

@@ -9,49 +9,48 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// The categories of trouble that a database can make, besides those of package
-// ticket. Test for them with [errors.Is]; the driver's own error is reached with
-// [errors.As].
+// These are the categories of database errors that package ticket does not have.
+// Test for them with [errors.Is]. Reach the driver's own error with [errors.As].
 var (
-	// ErrSchema: the tables are not there, or of another version than this
-	// package works with. Data: [*SchemaError].
+	// ErrSchema: the tables do not exist, or have another version than this package
+	// works with. Data: [*SchemaError].
 	ErrSchema = errors.New("sqlstore: the schema does not fit")
 
-	// ErrDialect: the database is not of the dialect given.
-	ErrDialect = errors.New("sqlstore: another database than the dialect says")
+	// ErrDialect: the database is not of the given [Dialect].
+	ErrDialect = errors.New("sqlstore: the database is not of the given dialect")
 
-	// ErrReadOnly: the database takes no writes, because it is a replica, a
-	// transaction or file that is read only.
-	ErrReadOnly = errors.New("sqlstore: the database is read only")
+	// ErrReadOnly: the database accepts no writes. It is a replica, or the
+	// transaction or the file is read-only.
+	ErrReadOnly = errors.New("sqlstore: the database is read-only")
 
-	// ErrFull: there is no room left. Nothing of the commit was written.
+	// ErrFull: no space is left. Nothing of the commit was written.
 	ErrFull = errors.New("sqlstore: the database is full")
 
 	// ErrBusy: another transaction held a lock for longer than the database waits.
-	// On SQLite that is the one lock for writing, elsewhere the lock of a row. The
-	// other transaction may be your own: inside it, use only the desk that
+	// On SQLite it is the one lock for writing, otherwise the lock of a row. The other
+	// transaction may be your own: inside it, use only the desk that
 	// [ticket.Desk.WithStore] returned.
-	ErrBusy = errors.New("sqlstore: another writer holds the database")
+	ErrBusy = errors.New("sqlstore: another transaction holds the lock")
 )
 
 // SchemaError is the data of [ErrSchema].
 type SchemaError struct {
 	Part string // "tickets" or "search"
-	Have int    // the version found; 0: none
+	Have int    // the version found; 0 means none
 	Want int    // the version this package works with
-	Err  error  // what the database says of a table or column that is missing
+	Err  error  // the database error for a missing table or column
 }
 
 func (e *SchemaError) Error() string {
 	switch {
 	case e.Err != nil:
-		return fmt.Sprintf("sqlstore: the schema of %s is not whole: %v", e.Part, e.Err)
+		return fmt.Sprintf("sqlstore: the schema of %s is incomplete: %v", e.Part, e.Err)
 	case e.Have == 0:
-		return fmt.Sprintf("sqlstore: there is no schema of %s yet: Open or Migrate makes it", e.Part)
+		return fmt.Sprintf("sqlstore: the schema of %s does not exist: Open or Migrate creates it", e.Part)
 	case e.Have < e.Want:
-		return fmt.Sprintf("sqlstore: the schema of %s has version %d, older than %d: Open or Migrate brings it up to date", e.Part, e.Have, e.Want)
+		return fmt.Sprintf("sqlstore: the schema of %s has version %d, older than %d: Open or Migrate updates it", e.Part, e.Have, e.Want)
 	default:
-		return fmt.Sprintf("sqlstore: the schema of %s has version %d, newer than %d: this program is too old for it", e.Part, e.Have, e.Want)
+		return fmt.Sprintf("sqlstore: the schema of %s has version %d, newer than %d: this program is too old", e.Part, e.Have, e.Want)
 	}
 }
 
@@ -60,9 +59,9 @@ func (e *SchemaError) Is(target error) bool { return target == ErrSchema }
 
 func (e *SchemaError) Unwrap() error { return e.Err }
 
-// explain puts an error of the database into the words of this package. The
-// errors of package ticket stay as they are. What fails because the context has
-// ended is the context's error; not every driver says so.
+// explain wraps a database error with its category. Errors of package ticket stay as
+// they are. If the context has ended, the result wraps the context's error, because
+// not every driver returns it.
 func (s *Store) explain(ctx context.Context, doing string, err error) error {
 	if err == nil || isOurs(err) {
 		return err
@@ -94,7 +93,7 @@ func (s *Store) explain(ctx context.Context, doing string, err error) error {
 	return fmt.Errorf("sqlstore: %s: %w: %w", doing, category, err)
 }
 
-// isOurs reports whether the error says what it means already.
+// isOurs reports whether the error already has a category.
 func isOurs(err error) bool {
 	for _, category := range []error{ticket.ErrConflict, ticket.ErrDuplicate, ticket.ErrNotFound, ticket.ErrInvalid, ticket.ErrClaimLost,
 		ErrSchema, ErrReadOnly, ErrFull, ErrBusy, ErrDialect, errors.ErrUnsupported} {
@@ -105,7 +104,7 @@ func isOurs(err error) bool {
 	return false
 }
 
-// invalid is an error about input that no state of the store makes acceptable.
+// invalid returns an error about input that no state of the store makes valid.
 func invalid(field, format string, args ...any) error {
 	return &ticket.InvalidError{Field: field, Reason: fmt.Sprintf(format, args...)}
 }

@@ -11,9 +11,9 @@ import (
 )
 
 // Every action writes an event and its deliveries as JSON. encoding/json takes
-// longer for that than the desk for its decision, so what is in them as a rule is
-// written by hand here, byte for byte as encoding/json writes it; a test compares
-// the two. What is rare in them still goes through encoding/json.
+// longer for that than the desk takes for its decision. So this file writes the
+// usual fields by hand, byte for byte as encoding/json does; a test compares the
+// two. Rare fields go through encoding/json.
 
 func eventJSON(e *ticket.Event) (string, error) {
 	w := jsonWriter{b: make([]byte, 0, 1024)}
@@ -81,7 +81,7 @@ func recipientJSON(r *ticket.Recipient) (string, error) {
 	return string(w.b), w.err
 }
 
-// A jsonWriter appends JSON; its first error stays.
+// A jsonWriter appends JSON. It keeps its first error.
 type jsonWriter struct {
 	b   []byte
 	err error
@@ -94,7 +94,7 @@ func (w *jsonWriter) key(name string) {
 	w.b = append(append(append(w.b, '"'), name...), '"', ':')
 }
 
-// open begins an object, the outermost one without a name.
+// open begins an object. The outermost object has no name.
 func (w *jsonWriter) open(name string) {
 	if name != "" {
 		w.key(name)
@@ -113,7 +113,7 @@ func (w *jsonWriter) string(name, v string) {
 	w.b = append(append(append(w.b, '"'), v...), '"')
 }
 
-// plain reports whether a string stands in JSON as it is.
+// plain reports whether JSON needs no escapes for a string.
 func plain(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
@@ -162,7 +162,7 @@ func (w *jsonWriter) time(name string, v time.Time) {
 	w.b = append(w.b, '"')
 }
 
-// value writes what is not written by hand.
+// value writes a value with encoding/json.
 func (w *jsonWriter) value(v any) {
 	b, err := json.Marshal(v)
 	w.fail(err)
@@ -226,7 +226,7 @@ func (w *jsonWriter) seal(name string, s *ticket.Seal) {
 	w.close()
 }
 
-// patch writes what an event changes, unless that is nothing.
+// patch writes the changes of an event, if there are any.
 func (w *jsonWriter) patch(p *ticket.Patch) {
 	if p.Number == "" && p.Tenant == "" && p.Workflow == "" && p.WorkflowVersion == 0 && p.Priority|p.Impact|p.Urgency == 0 && p.Queue == nil &&
 		p.Assignee == nil && p.Reason == nil && p.Resolution == nil && p.Timer == nil && p.AddTags == nil && p.RemoveTags == nil &&

@@ -12,8 +12,8 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// What is written by hand must be what encoding/json writes, for every value, and
-// so for every field that is added later.
+// The result must equal that of encoding/json for every value, and for every field
+// that is added later.
 func TestHandWrittenJSON(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 3000 {
@@ -43,7 +43,7 @@ func TestHandWrittenJSONRefuses(t *testing.T) {
 	require.Error(t, err)
 }
 
-// scatter sets about half of what there is to set.
+// scatter sets about half of the fields.
 func scatter(r *rand.Rand, v reflect.Value) {
 	texts := []string{"plain", "Straße", `"quoted" \ back`, "<b>&amp;", "line\nbreak\u2028", "\x01\x7f", "", "bad \xff UTF-8"}
 	switch p := v.Addr().Interface().(type) {

@@ -14,24 +14,24 @@ import (
 // exportPage is how many events are read at once.
 const exportPage = 500
 
-// Export returns the whole history of every ticket of all tenants, in the order
-// of their IDs, from behind the ticket after on; the zero ID is before all of
-// them. It is for [Store.Import] into another database, and for a copy to keep:
+// Export returns the whole history of every ticket of all tenants, in the order of
+// ticket IDs. It starts with the first ticket after the given ID; the zero ID means
+// all tickets. Use it with [Store.Import] to move to another database, or to make a
+// copy:
 //
 //	done, err := dst.Import(ctx, src.Export(ctx, ticket.ID{}))
 //
-// To go on after a break, give it the last ticket that was taken care of.
+// To continue after an interruption, pass the ID of the last ticket you processed.
 //
-// It reads a page of events at a time, and holds no connection while the caller
-// is at work, so that it can take as long as it likes; what it keeps in memory is
-// a page and the history of one ticket. A ticket that is worked on meanwhile
-// comes once, without a gap, as it stood when the end of its history was read. One
-// that is opened meanwhile may be missing. A copy of one instant is made by
-// exporting from a store that is bound to a transaction that sees one, with
-// [Store.WithTx].
+// Export reads a page of events at a time. It holds no connection while your code
+// runs, so your code may take any time. Memory holds one page and the history of one
+// ticket. A ticket that changes during the export appears once, without a gap, as it
+// stood when the end of its history was read. A ticket that is opened during the
+// export may be missing. For a copy of one instant, export from a store that is
+// bound with [Store.WithTx] to a transaction that sees one instant.
 //
-// An error comes last, with no history. Whether histories are what was written is
-// for [ticket.Verify] to say. Outbox and idempotency keys are no part of it.
+// An error comes last, with no history. Export does not check digests; use
+// [ticket.Verify]. Outbox and idempotency keys are not exported.
 func (s *Store) Export(ctx context.Context, after ticket.ID) iter.Seq2[[]ticket.Event, error] {
 	return func(yield func([]ticket.Event, error) bool) {
 		id, seq := after.String(), int64(math.MaxInt64)
@@ -62,7 +62,7 @@ func (s *Store) Export(ctx context.Context, after ticket.ID) iter.Seq2[[]ticket.
 }
 
 // eventsAfter returns a page of events of all tickets, in the order of ticket and
-// number, and moves the place on to its end.
+// number. It moves id and seq to the end of the page.
 func (s *Store) eventsAfter(ctx context.Context, id *string, seq *int64) ([]ticket.Event, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err

@@ -14,18 +14,18 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// Imported is what [Store.Import] did.
+// Imported counts the work of [Store.Import].
 type Imported struct {
-	Tickets int // that were written: new ones, and those whose history was continued
-	Events  int // that were written
-	Skipped int // histories of which nothing had to be written
+	Tickets int // written, either new or with a continued history
+	Events  int // written
+	Skipped int // histories that were already stored
 }
 
-// ImportError says at which ticket an import stopped. The category and its data
-// are reached with [errors.Is] and [errors.As].
+// ImportError says at which ticket an import stopped. Reach the category and its
+// data with [errors.Is] and [errors.As].
 type ImportError struct {
-	Ticket ticket.ID // zero where the history names none
-	Reason string    // in words, where Err alone does not say it
+	Ticket ticket.ID // zero if the history has no ticket ID
+	Reason string    // empty if Err says enough
 	Err    error
 }
 
@@ -43,41 +43,41 @@ func (e *ImportError) Error() string {
 func (e *ImportError) Unwrap() error { return e.Err }
 
 // Import writes tickets with their histories, of any tenants. Each element is the
-// whole history of one ticket, from event 1 on, which carries number and tenant.
-// The events are the truth: the ticket becomes what [ticket.Replay] makes of
-// them. To move from one database to another:
+// whole history of one ticket from event 1 on, whose first event has the number and
+// the tenant. The ticket becomes the result of [ticket.Replay] of these events. To
+// move from one database to another:
 //
 //	done, err := dst.Import(ctx, src.Export(ctx, ticket.ID{}))
 //
-// It writes many tickets in a transaction, and nothing that could be seen of a
-// ticket before all of it is there. An import that was cut off is run again:
+// Import writes many tickets in a transaction. A ticket becomes visible with its
+// whole history. If an import was interrupted, run it again:
 //
-//   - a history that is stored already, with the same number of events and the
-//     same digest at its end, is skipped; so is one that the stored one goes on
-//     from, because somebody worked on the ticket meanwhile;
-//   - where the stored history is the beginning of the one given, the rest is
-//     added;
-//   - where the two differ, it stops with [ticket.ErrConflict].
+//   - It skips a history that is already stored with the same number of events and
+//     the same last digest. It also skips a history whose stored copy has more
+//     events, because the ticket has changed since.
+//   - It adds the remaining events if the stored history is the beginning of the
+//     imported one.
+//   - It stops with [ticket.ErrConflict] if the two histories differ.
 //
-// What was erased with [ticket.Event.Erase] does not count as a difference, and
-// what is stored stays as it is: to erase is not what an import is for.
+// Events that were erased with [ticket.Event.Erase] do not count as a difference,
+// and the stored events stay as they are. Import does not erase.
 //
-// It stops at the first fault; every history before that one is stored then, and
-// none behind it. The error is an [*ImportError] with the ticket: of
-// [ticket.ErrChain] for a history that has a gap or events of another ticket, of
-// [ticket.ErrInvalid] for one that is empty or that no desk could have written
-// (text that is not UTF-8, a number that is none, events that were not sealed, see
-// [ticket.Chain.Seal]), of [ticket.ErrDuplicate] for a number that another ticket
-// has. Digests are not computed anew; [ticket.Chain.Verify] does that, with the
-// key, for a source that is not trusted. An error of the iterator ends the import
-// and is returned as it is. Between the transactions it heeds the context.
+// Import stops at the first error. Every history before it is stored then, and none
+// after it. The error is an [*ImportError] with the ticket. It wraps
+// [ticket.ErrChain] for a history that has a gap or events of another ticket,
+// [ticket.ErrInvalid] for a history that is empty or that no desk could have written
+// (text that is not UTF-8, an invalid number, events without digests, see
+// [ticket.Chain.Seal]), and [ticket.ErrDuplicate] for a number that another ticket
+// has. Import does not compute digests again. If you do not trust the source, use
+// [ticket.Chain.Verify] with the key. An error of the iterator ends the import and
+// is returned unchanged. Import checks the context between transactions.
 //
-// Nobody is told of anything: there are no deliveries. A store made with [Search]
+// Import creates no deliveries, so nobody is notified. A store made with [Search]
 // indexes the tickets with the next calls of [Store.Maintain].
 //
-// Any number of processes may import the same histories at the same time; where
-// they meet too often, one stops with ErrConflict and may simply be run again. On
-// a store made with [Store.WithTx] the import is part of that transaction.
+// Any number of processes may import the same histories at the same time. If they
+// collide too often, one stops with ErrConflict; run it again. On a store made with
+// [Store.WithTx] the import is part of that transaction.
 func (s *Store) Import(ctx context.Context, histories iter.Seq2[[]ticket.Event, error]) (Imported, error) {
 	b := batch{s: s}
 	if err := ctx.Err(); err != nil {
@@ -88,7 +88,7 @@ func (s *Store) Import(ctx context.Context, histories iter.Seq2[[]ticket.Event, 
 		if err == nil {
 			in, err = s.receive(events)
 		}
-		if err != nil { // what came before it is to be there
+		if err != nil { // write the histories before it
 			if first := b.write(ctx); first != nil {
 				err = first
 			}
@@ -103,8 +103,8 @@ func (s *Store) Import(ctx context.Context, histories iter.Seq2[[]ticket.Event, 
 	return b.done, b.write(ctx)
 }
 
-// incoming is a history in the form that the database takes it. It shares nothing
-// with the caller's events.
+// incoming is a history, encoded for the database. It shares no memory with the
+// caller's events.
 type incoming struct {
 	changing // as a new ticket, without Events
 	digests  []ticket.Digest
@@ -124,8 +124,8 @@ func (s *Store) receive(events []ticket.Event) (*incoming, error) {
 	return in, nil
 }
 
-func (s *Store) encodeHistory(given []ticket.Event) (*incoming, error) {
-	events := slices.Clone(given)
+func (s *Store) encodeHistory(history []ticket.Event) (*incoming, error) {
+	events := slices.Clone(history)
 	in := &incoming{digests: make([]ticket.Digest, len(events)), at: make([]int64, len(events))}
 	in.events = make([]string, len(events))
 	for i := range events {
@@ -163,8 +163,8 @@ func (s *Store) encodeHistory(given []ticket.Event) (*incoming, error) {
 	return in, err
 }
 
-// inMicroseconds gives an event's times the form that a desk gives them. Digests
-// cover no more of them.
+// inMicroseconds truncates the times of an event to microseconds, as a desk does.
+// Digests cover no more of them.
 func inMicroseconds(e *ticket.Event) {
 	e.At = e.At.UTC().Truncate(time.Microsecond)
 	if t := e.Set.Timer; t != nil {
@@ -172,36 +172,37 @@ func inMicroseconds(e *ticket.Event) {
 	}
 }
 
-// encodeEvent returns the JSON of an event that can be read back from it.
+// encodeEvent returns the JSON of an event. It fails if the JSON does not decode to
+// the same event.
 func encodeEvent(e *ticket.Event) (string, error) {
 	switch {
 	case e.Action == "":
-		return "", invalid("import.event.action", "is missing, of event %d", e.Seq)
+		return "", invalid("import.event.action", "is missing in event %d", e.Seq)
 	case e.At.UnixMicro() == (time.Time{}).UnixMicro():
-		return "", invalid("import.event.at", "is missing, of event %d", e.Seq)
+		return "", invalid("import.event.at", "is missing in event %d", e.Seq)
 	case e.Digest.IsZero():
-		return "", invalid("import.event.digest", "is missing, of event %d: Chain.Seal makes it", e.Seq)
+		return "", invalid("import.event.digest", "is missing in event %d: Chain.Seal sets it", e.Seq)
 	}
 	for _, v := range e.Fields {
 		switch v.(type) {
 		case nil, string, bool, int64, float64, time.Time, []string:
 		default:
-			return "", invalid("import.event.fields", "must be a string, bool, int64, float64, time or list of strings, of event %d", e.Seq)
+			return "", invalid("import.event.fields", "must be a string, bool, int64, float64, time or list of strings in event %d", e.Seq)
 		}
 	}
 	doc, err := eventJSON(e)
 	if err != nil {
 		return "", &ticket.InvalidError{Field: "import.event", Reason: fmt.Sprintf("%d cannot be written as JSON", e.Seq), Err: err}
 	}
-	// encoding/json puts this escape for what is not UTF-8, and for nothing else.
+	// encoding/json writes this escape for invalid UTF-8 and for nothing else.
 	if escaped(doc, `\ufffd`) || escaped(doc, `\u0000`) {
 		return "", invalid("import.event", "%d must have text that is UTF-8 without NUL bytes", e.Seq)
 	}
 	return doc, nil
 }
 
-// escaped reports whether the JSON has this escape: not one whose backslash is
-// itself escaped.
+// escaped reports whether the JSON has this escape. It ignores one whose backslash
+// is itself escaped.
 func escaped(doc, escape string) bool {
 	for at := 0; ; {
 		i := strings.Index(doc[at:], escape)
@@ -217,15 +218,15 @@ func escaped(doc, escape string) bool {
 	}
 }
 
-// The most of what is written in one transaction. They bound the memory that an
-// import takes, and on SQLite how long it keeps others from writing.
+// These limit one transaction of an import. They limit the memory that an import
+// takes, and how long it blocks other writers on SQLite.
 const (
 	mostImportTickets = 200
 	mostImportEvents  = 1000
 	mostImportBytes   = 4 << 20
 )
 
-// A batch is the histories that are written together.
+// A batch holds the histories that are written together.
 type batch struct {
 	s      *Store
 	list   []*incoming
@@ -244,8 +245,8 @@ func (b *batch) full() bool {
 	return len(b.list) >= mostImportTickets || b.events >= mostImportEvents || b.size >= mostImportBytes
 }
 
-// write writes the batch; where that does not work as a whole, one history after
-// the other, up to the first fault.
+// write writes the batch. If that fails as a whole, it writes one history after the
+// other, up to the first error.
 func (b *batch) write(ctx context.Context) error {
 	list := b.list
 	b.list, b.events, b.size = nil, 0, 0
@@ -281,8 +282,8 @@ func (n *Imported) add(more Imported) {
 	n.Skipped += more.Skipped
 }
 
-// meeting reports whether the import met something that is stored, or is just
-// being written, so that to look again may help.
+// meeting reports whether the import met rows that are stored or being written, so
+// that a retry may help.
 func (s *Store) meeting(err error) bool {
 	if f := s.lang.classify(err); f == taken || f == conflict && s.tx == nil {
 		return true
@@ -291,8 +292,8 @@ func (s *Store) meeting(err error) bool {
 	return ours || err == errStale //nolint:errorlint // this very one
 }
 
-// importAttempts is how often one history is tried. Another process that imports
-// the same is always on to the next one by then.
+// importAttempts limits how often one history is tried. After that, another process
+// with the same import has always moved on to the next history.
 const importAttempts = 5
 
 func (s *Store) importOne(ctx context.Context, in *incoming) (Imported, error) {
@@ -319,7 +320,7 @@ func (s *Store) importOne(ctx context.Context, in *incoming) (Imported, error) {
 			}
 		}
 		if attempt == importAttempts {
-			return Imported{}, &ImportError{Ticket: in.Ticket.ID, Reason: "others write it at the same time; run the import again",
+			return Imported{}, &ImportError{Ticket: in.Ticket.ID, Reason: "other processes write it at the same time; run the import again",
 				Err: &ticket.ConflictError{Ticket: in.Ticket.ID, Actual: -1}}
 		}
 		pause := time.NewTimer(rand.N(time.Duration(attempt) * 5 * time.Millisecond)) //nolint:gosec // a moment to wait is no secret
@@ -331,14 +332,14 @@ func (s *Store) importOne(ctx context.Context, in *incoming) (Imported, error) {
 	}
 }
 
-// numberOf finds the ticket that has the number of the one that comes in.
+// numberOf finds the ticket that has the number of the imported one.
 func (s *Store) numberOf(ctx context.Context, in *incoming, id *string) (found bool, err error) {
 	defer s.hold()()
 	return s.here().one(ctx, []any{id}, "SELECT id FROM {t}tickets WHERE number = ?", string(in.Ticket.Number))
 }
 
-// importAll writes histories in one transaction. What is stored of them is looked
-// up before it, and what was written in between makes it fail.
+// importAll writes histories in one transaction. It looks up the stored ones first.
+// It fails if another process writes them in between.
 func (s *Store) importAll(ctx context.Context, list []*incoming) (done Imported, err error) {
 	defer s.hold()()
 	have, err := s.here().stored(ctx, list)
@@ -370,7 +371,7 @@ func (s *Store) importAll(ctx context.Context, list []*incoming) (done Imported,
 	if len(fresh)+len(grown) == 0 {
 		return done, nil
 	}
-	// In the order of their IDs, as everything that writes several.
+	// In the order of their IDs, as in every transaction that writes several rows.
 	slices.SortFunc(fresh, func(a, b *incoming) int { return strings.Compare(a.id, b.id) })
 	slices.SortFunc(grown, func(a, b *writing) int { return strings.Compare(a.changes[0].id, b.changes[0].id) })
 	err = s.write(ctx, func(ctx context.Context, x *session) error {
@@ -390,14 +391,14 @@ func (s *Store) importAll(ctx context.Context, list []*incoming) (done Imported,
 	return done, nil
 }
 
-// A head is where a stored history ends.
+// A head is the end of a stored history.
 type head struct {
 	tenant  string
 	version int64
 	digest  ticket.Digest
 }
 
-// stored looks up what is stored.
+// stored looks up the heads of stored histories.
 func (x *session) stored(ctx context.Context, list []*incoming) (map[string]head, error) {
 	have := map[string]head{}
 	for part := range slices.Chunk(list, paddedCounts[0]) {
@@ -424,7 +425,7 @@ func (x *session) stored(ctx context.Context, list []*incoming) (map[string]head
 	return have, nil
 }
 
-// compare returns what is to be added to a stored history; nil for nothing.
+// compare returns the events to add to a stored history, or nil for none.
 func (s *Store) compare(ctx context.Context, in *incoming, h head) (*writing, error) {
 	n := int64(len(in.events))
 	same := h.tenant == in.Ticket.Tenant
@@ -448,7 +449,7 @@ func (s *Store) compare(ctx context.Context, in *incoming, h head) (*writing, er
 	}
 	switch {
 	case !same:
-		return nil, &ImportError{Ticket: in.Ticket.ID, Reason: fmt.Sprintf("it is stored with another history, of %d events; this one has %d", h.version, n),
+		return nil, &ImportError{Ticket: in.Ticket.ID, Reason: fmt.Sprintf("the stored history of %d events differs from this one of %d events", h.version, n),
 			Err: &ticket.ConflictError{Ticket: in.Ticket.ID, Expected: n, Actual: h.version}}
 	case h.version >= n:
 		return nil, nil
@@ -461,14 +462,14 @@ func (s *Store) compare(ctx context.Context, in *incoming, h head) (*writing, er
 	}
 	w, err := s.prepare(&ticket.Commit{Changes: []ticket.Change{ch}})
 	if err == nil {
-		// Nobody has checked that each event goes on from the one before.
+		// No check has compared the state of each event with the one before.
 		w.changes[0].bits = everyColumn | labelsChange
 		w.changes[0].doc, err = docOf(&in.Ticket)
 	}
 	return w, err
 }
 
-// insertFresh writes tickets that are not there yet.
+// insertFresh writes tickets that are not stored yet.
 func (x *session) insertFresh(ctx context.Context, list []*incoming) error {
 	var tickets, labels, events, unindexed []any
 	for _, in := range list {
@@ -501,12 +502,12 @@ func (x *session) insertFresh(ctx context.Context, list []*incoming) error {
 	return nil
 }
 
-// rowCounts are how many rows a statement of an import writes or looks up: few
-// choices, so that there are few texts to prepare.
+// rowCounts are the numbers of rows that one statement of an import writes or looks
+// up. There are few, so that there are few texts to prepare.
 var rowCounts = [...]int{mostImportTickets, 50, 10, 3, 1}
 
-// mostStatementBytes bounds how much text one statement writes, if it is more than
-// one row: a server may refuse packets that are too long.
+// mostStatementBytes limits the text that one statement of several rows writes,
+// because a server may reject long packets.
 const mostStatementBytes = 1 << 20
 
 // insertRows writes any number of rows.
@@ -521,7 +522,7 @@ func (x *session) insertRows(ctx context.Context, into string, columns int, args
 	return nil
 }
 
-// rowsOf returns how many of the rows the next statement writes.
+// rowsOf returns how many rows the next statement writes.
 func rowsOf(args []any, columns int) int {
 	n := 0
 	for size := 0; n < rowCounts[0] && n*columns < len(args); n++ {

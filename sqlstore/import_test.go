@@ -11,7 +11,7 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// Whatever text of an event is not UTF-8, it is noticed.
+// Text that is not UTF-8 is found in every string of an event.
 func TestImportRefusesWhatIsNoText(t *testing.T) {
 	tried := 0
 	var try func(v reflect.Value, e *ticket.Event, path string)
@@ -59,7 +59,7 @@ func TestImportRefusesWhatIsNoText(t *testing.T) {
 		f := reflect.TypeFor[ticket.Event]().Field(i)
 		e := e
 		if f.Name == "Action" {
-			continue // below: it must not be empty
+			continue // tested below: it must not be empty
 		}
 		try(reflect.ValueOf(&e).Elem().Field(i), &e, f.Name)
 	}
@@ -69,7 +69,7 @@ func TestImportRefusesWhatIsNoText(t *testing.T) {
 	assert.Greater(t, tried, 40, "all strings of an event")
 }
 
-// Statements come in few lengths, and none with too much text.
+// The lengths of statements are few, and no statement has too much text.
 func TestInsertRowsTakesSteps(t *testing.T) {
 	long := string(make([]byte, mostStatementBytes/2))
 	for name, c := range map[string]struct {

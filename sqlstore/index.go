@@ -17,28 +17,28 @@ import (
 	"github.com/ticketkit/ticket/internal/words"
 )
 
-// Search makes tickets searchable by their words; see [Store.Search]. The tables
-// for that are made when a store is first opened with it, and what is there
-// already is indexed then. Every process that writes to the database must have
-// it, or what that one writes is not found. Default: no search, and nothing to
-// keep up.
+// Search makes tickets searchable by their words; see [Store.Search]. The first Open
+// with this option creates the tables of the index, and existing tickets are indexed
+// afterwards. Every process that writes to the database needs this option; otherwise
+// the changes of that process are not found. Default: no search, and no index to
+// maintain.
 //
-// It needs FTS5 on SQLite, which mattn/go-sqlite3 has only where it is built with
-// the tag sqlite_fts5.
+// On SQLite it needs FTS5. mattn/go-sqlite3 has FTS5 only if it is built with the
+// tag sqlite_fts5.
 func Search() Option { return func(o *options) { o.search = true } }
 
-// The index is a table of its own, since one that is written in the ticket's own
-// transaction halves the rate of opening. A commit leaves the ticket's ID in a
-// list of what has to be indexed; Maintain works the list off.
+// The index is a table of its own. Writing it in the ticket's own transaction would
+// halve the rate of opening tickets. So a commit adds the ticket's ID to a list of
+// tickets to index, and Maintain processes the list.
 
 // indexBatch is how many tickets are indexed in one transaction.
 const indexBatch = 100
 
-// Maintain indexes what was written since the last time, until nothing is left;
-// see [ticket.Maintainer]. [ticket.Desk.Run] calls it, and [Store.Search] does a
-// bounded part of it, so that it need not be called at all where little is
-// written between two searches. Any number of processes may do it at the same
-// time. Without [Search] it is [errors.ErrUnsupported].
+// Maintain indexes all changes since the last time; see [ticket.Maintainer].
+// [ticket.Desk.Run] calls it. [Store.Search] does a limited part of it, so you need
+// not call Maintain if few changes happen between two searches. Any number of
+// processes may call it at the same time. Without [Search] it returns
+// [errors.ErrUnsupported].
 func (s *Store) Maintain(ctx context.Context) error {
 	if !s.search {
 		return unsearchable()
@@ -58,7 +58,7 @@ func unsearchable() error {
 	return fmt.Errorf("sqlstore: the store was made without Search: %w", errors.ErrUnsupported)
 }
 
-// index indexes a batch of the list and returns how many entries these were.
+// index indexes a batch of the list and returns the number of its entries.
 func (s *Store) index(ctx context.Context) (int, error) {
 	defer s.hold()()
 	for try := 1; ; try++ {
@@ -66,7 +66,7 @@ func (s *Store) index(ctx context.Context) (int, error) {
 		if f := s.lang.classify(err); f != taken && f != conflict || try == 10 || s.tx != nil {
 			return done, s.explain(ctx, "index", err)
 		}
-		// Somebody else has indexed one of these tickets at the same time.
+		// Another process has indexed one of these tickets at the same time.
 	}
 }
 
@@ -92,7 +92,7 @@ func (s *Store) indexOnce(ctx context.Context) (int, error) {
 		return 0, err
 	}
 	err = s.write(ctx, func(ctx context.Context, x *session) error {
-		// What is written from here on is in the list anew.
+		// Later changes add new entries to the list.
 		in, args := amongst(entries)
 		if _, err := x.exec(ctx, "DELETE FROM {t}unindexed WHERE id"+in, args...); err != nil {
 			return err
@@ -102,10 +102,10 @@ func (s *Store) indexOnce(ctx context.Context) (int, error) {
 	return len(entries), err
 }
 
-// Reindex has a ticket's words taken from its events anew, with the next call of
-// [Store.Maintain] or [Store.Search]. It is for a host that has stored erased events
-// (see [ticket.Event.Erase]) in the place of others. What is erased is not found from
-// then on; Reindex takes it out of the index as well. Without [Search] it is
+// Reindex makes the next call of [Store.Maintain] or [Store.Search] read a ticket's
+// words from its events again. Call it after you have replaced stored events with
+// erased ones (see [ticket.Event.Erase]). A search never finds erased words; Reindex
+// removes them from the index as well. Without [Search] it returns
 // [errors.ErrUnsupported].
 func (s *Store) Reindex(ctx context.Context, tenant string, id ticket.ID) error {
 	if !s.search {
@@ -131,8 +131,8 @@ func (s *Store) Reindex(ctx context.Context, tenant string, id ticket.ID) error 
 	return s.explain(ctx, "reindex", err)
 }
 
-// amongst is a list after IN, made as long as one of a few lengths by repeating
-// its last value, so that the texts to prepare stay few.
+// amongst returns a list for IN. It repeats the last value up to one of a few
+// lengths, so that there are few texts to prepare.
 func amongst(values []any) (string, []any) {
 	args := slices.Clip(values)
 	for _, n := range [...]int{1, 10, indexBatch} {
@@ -146,32 +146,31 @@ func amongst(values []any) (string, []any) {
 	return " IN (?" + strings.Repeat(", ?", len(args)-1) + ")", args
 }
 
-// indexed is a ticket on its way into the index.
+// indexed is a ticket that is being indexed.
 type indexed struct {
 	id     string
 	ticket ticket.Ticket
 	spoken
 
-	stored bool // it is in the index, as of version
-	placed bool // for good
+	stored bool // the index has it, in version as
+	placed bool // place is final
 	place  int64
-	as     int64 // of which version
+	as     int64 // the version in the index
 }
 
-// mostText bounds what of a ticket's messages, and of its notes, is indexed, in
-// bytes.
+// mostText limits how many bytes of a ticket's messages are indexed, and how many of
+// its notes.
 const mostText = 128 << 10
 
-// spoken is what stands in a ticket's events: the words to find it by. There is no
-// other copy of them, so that what is erased there is not found any more, whatever the
-// index still has.
+// spoken holds the words of a ticket, read from its events. There is no other copy
+// of them. So erased words are not found, whatever the index still contains.
 type spoken struct {
 	said, inside strings.Builder
-	subject      string // the ticket's, if it stands in an event
-	upto         int64  // the last event that something was taken from
+	subject      string // the ticket's subject, if an event has it
+	upto         int64  // the last event that added text
 }
 
-// hear takes in an event of a ticket with this subject.
+// hear adds the text of an event of a ticket with this subject.
 func (p *spoken) hear(subject string, seq int64, doc []byte) error {
 	var e struct{ Subject, Message, Note string }
 	if err := json.Unmarshal(doc, &e); err != nil {
@@ -187,7 +186,7 @@ func (p *spoken) hear(subject string, seq int64, doc []byte) error {
 	return nil
 }
 
-// readTexts reads tickets and what was said in them.
+// readTexts reads tickets and the texts of their events.
 func (x *session) readTexts(ctx context.Context, ids []any, list map[string]*indexed) error {
 	in, args := amongst(ids)
 	err := x.rows(ctx, func(r *sql.Rows) error {
@@ -208,13 +207,13 @@ func (x *session) readTexts(ctx context.Context, ids []any, list map[string]*ind
 		}
 		d := list[string(id)]
 		if seq > d.ticket.Version {
-			return nil // happened while we read
+			return nil // written after the ticket was read
 		}
 		return d.hear(d.ticket.Subject, seq, doc)
 	}, "SELECT ticket, seq, doc FROM {t}events{by events_id} WHERE ticket"+in+" ORDER BY ticket, seq", args...)
 }
 
-// add adds text, and reports whether there was any and room for it.
+// add adds text. It reports whether there was text, and room for it.
 func add(b *strings.Builder, text string) bool {
 	if text == "" || b.Len() >= mostText {
 		return false
@@ -226,7 +225,7 @@ func add(b *strings.Builder, text string) bool {
 	return true
 }
 
-// writeTexts writes them, but for those of which a later state is there already.
+// writeTexts writes the tickets of which the index has no later version.
 func (x *session) writeTexts(ctx context.Context, ids []any, list map[string]*indexed) error {
 	in, args := amongst(ids)
 	err := x.rows(ctx, func(r *sql.Rows) error {
@@ -263,7 +262,7 @@ func (x *session) writeTexts(ctx context.Context, ids []any, list map[string]*in
 		args := make([]any, 0, 6*len(some))
 		for _, d := range some {
 			args = append(args, d.ticket.Version, d.upto, d.place, d.id, d.ticket.Tenant)
-			if x.s.dialect != SQLite { // where the index is a column of the table
+			if x.s.dialect != SQLite { // the index is a column of the table
 				args = append(args, d.tokens(l))
 			}
 		}
@@ -283,8 +282,8 @@ func (x *session) writeTexts(ctx context.Context, ids []any, list map[string]*in
 	})
 }
 
-// inTens calls f with ten of the list at a time, and the rest one by one: two
-// texts to prepare.
+// inTens calls f with ten elements of the list at a time, and with the rest one by
+// one, so that there are two texts to prepare.
 func inTens(list []*indexed, f func([]*indexed) error) error {
 	for len(list) > 0 {
 		n := 10
@@ -299,13 +298,13 @@ func inTens(list []*indexed, f func([]*indexed) error) error {
 	return nil
 }
 
-// rewrite replaces an earlier state.
+// rewrite replaces an earlier version.
 func (d *indexed) rewrite(ctx context.Context, x *session) error {
 	args := []any{d.ticket.Version, d.upto}
 	if x.s.dialect != SQLite {
 		args = append(args, d.tokens(x.s.lang))
 	}
-	// Others may have come before us with a later state.
+	// Another process may have written a later version.
 	n, err := x.exec(ctx, x.s.lang.updateText, append(args, d.place, d.ticket.Version)...)
 	if err == nil && n > 0 && x.s.dialect == SQLite {
 		_, err = x.exec(ctx, "DELETE FROM {t}words WHERE rowid = ?", d.place)
@@ -313,10 +312,10 @@ func (d *indexed) rewrite(ctx context.Context, x *session) error {
 	return err
 }
 
-// The place of a ticket in the index goes by the microsecond of its creation, with
-// room for others of the same one. From 1970 to 2094 that is room for some two
-// thousand. What is left of the 64 bits holds the years 1 to 9999: before that time
-// with room for 64, after it for 4.
+// The place of a ticket in the index is the microsecond of its creation, with some
+// bits for other tickets of the same microsecond. From 1970 to 2094 they hold some
+// two thousand tickets. The rest of the 64 bits holds the years 1 to 9999: 64
+// tickets for a microsecond before that time, 4 after it.
 const (
 	placeRoom = 11 // bits
 	earlyRoom = 6
@@ -324,7 +323,7 @@ const (
 	lateFrom  = 1<<52 - 1<<49 // microseconds since 1970
 )
 
-// placeOf returns the first place of an instant, and how many bits of room it has.
+// placeOf returns the first place of an instant, and the number of bits for others.
 func placeOf(t time.Time) (place int64, room int) {
 	switch n := t.UnixMicro(); {
 	case n < 0:
@@ -354,7 +353,7 @@ func (x *session) place(ctx context.Context, list []*indexed) error {
 		choose(d)
 	}
 	for try := 0; len(places) > 0; try++ {
-		if try == 3 { // so many of the same microsecond: go on behind the last one
+		if try == 3 { // too many in one microsecond: continue after the last one
 			return x.placeBehind(ctx, list)
 		}
 		in, args := amongst(places)
@@ -378,10 +377,10 @@ func (x *session) place(ctx context.Context, list []*indexed) error {
 	return nil
 }
 
-// placeBehind gives places behind those of the same time that are taken. It is for
-// tickets of which thousands bear one time, as when an import had no better one.
+// placeBehind gives places after those of the same time that are used. It is for
+// thousands of tickets with the same time, as from an import without exact times.
 func (x *session) placeBehind(ctx context.Context, list []*indexed) error {
-	const crowd = 1 << 31     // a second, or as far as the rest has room
+	const crowd = 1 << 31     // a second, or less where the bits are fewer
 	next := map[int64]int64{} // by the first place of an instant
 	for _, d := range list {
 		base, _ := placeOf(d.ticket.Created)
@@ -402,7 +401,7 @@ func (x *session) placeBehind(ctx context.Context, list []*indexed) error {
 	return nil
 }
 
-// tokens returns what stands in the index for a ticket, with blanks between:
+// tokens returns the index entry of a ticket, separated by blanks:
 //
 //	s…   the tenant, or one of the ticket's labels in it, as a digest
 //	p…   a word of the subject or a message
@@ -428,17 +427,17 @@ func (d *indexed) tokens(l *language) string {
 	return b.String()
 }
 
-// scope is a token for a tenant, or a label within one.
+// scope returns the token of a tenant, or of a label within a tenant.
 func scope(tenant, label string) string {
 	sum := sha256.Sum256([]byte(strconv.Quote(tenant) + label))
 	return "s" + hex.EncodeToString(sum[:10])
 }
 
-// plainToken is a word with the letter that says where it stands.
+// plainToken is a word with a letter in front that says where the word stands.
 func plainToken(where, word string) string { return where + word }
 
-// asciiToken is the same in letters, digits and underscores, of three symbols or
-// more: MySQL leaves out shorter ones, and takes others apart in its own way.
+// asciiToken is the same in letters, digits and underscores, with at least three
+// characters. MySQL ignores shorter tokens, and splits others in its own way.
 func asciiToken(where, word string) string {
 	var b strings.Builder
 	b.WriteString(where + "_")
@@ -453,16 +452,17 @@ func asciiToken(where, word string) string {
 	return b.String()[:min(b.Len(), longestToken)]
 }
 
-// longestToken is how much of a token is compared on MySQL, which leaves out those
-// of more than 84 symbols.
+// longestToken is how many bytes of a token MySQL compares. MySQL ignores tokens of
+// more than 84 characters.
 const longestToken = 80
 
-// mostScopes bounds how many labels the index is asked for; the tickets that it
-// finds are asked for all of them.
+// mostScopes limits the labels in a query of the index. The tickets that it finds
+// are checked for all labels.
 const mostScopes = 20
 
-// wantedTokens is a search as tokens: one of each list must stand there, a last
-// "*" for any ending. restricted reports whether it is about few tickets of the tenant.
+// wantedTokens returns the tokens of a search: the index entry must have one of each
+// list. A "*" at the end matches any ending. restricted reports whether the search
+// is about few tickets of the tenant.
 func (l *language) wantedTokens(q *ticket.SearchQuery) (all [][]string, restricted bool) {
 	labels, _ := labelsWanted(&q.Query)
 	for _, list := range labels[:min(len(labels), mostScopes)] {
@@ -490,7 +490,7 @@ func (l *language) wantedTokens(q *ticket.SearchQuery) (all [][]string, restrict
 	return all, len(labels) > 0
 }
 
-// ftsQuery is a search in the words of FTS5.
+// ftsQuery returns a search in the syntax of FTS5.
 func ftsQuery(all [][]string) string {
 	return joined(all, " AND ", " OR ", func(token string) string {
 		if stem, prefix := strings.CutSuffix(token, "*"); prefix {
@@ -500,7 +500,7 @@ func ftsQuery(all [][]string) string {
 	})
 }
 
-// tsQuery is a search in the words of a tsquery.
+// tsQuery returns a search in the syntax of a tsquery.
 func tsQuery(all [][]string) string {
 	return joined(all, " & ", " | ", func(token string) string {
 		if stem, prefix := strings.CutSuffix(token, "*"); prefix {
@@ -510,7 +510,7 @@ func tsQuery(all [][]string) string {
 	})
 }
 
-// booleanQuery is a search in the words of MySQL's boolean mode.
+// booleanQuery returns a search in the syntax of MySQL's boolean mode.
 func booleanQuery(all [][]string) string {
 	lists := make([]string, len(all))
 	for i, list := range all {

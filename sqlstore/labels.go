@@ -12,24 +12,23 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// A label is something a ticket can be found by, in text:
+// A label is a text by which a ticket can be found:
 //
 //	tag:vip
 //	org:mill
 //	field:"order"=i4711
-//	merged                 into another one
+//	merged                 into another ticket
 //	requester:id:c-1       follower:id:c-2
-//	requester:email:a@b.c  follower:email:a@b.c     of somebody without an ID
-//	requester:email+:a@b.c follower:email+:a@b.c    of somebody with one
-//	requester:phone:…      requester:phone+:…       of somebody without an address
+//	requester:email:a@b.c  follower:email:a@b.c     of a person without an ID
+//	requester:email+:a@b.c follower:email+:a@b.c    of a person with an ID
+//	requester:phone:…      requester:phone+:…       of a person without an address
 //
-// The last ones make [ticket.Person.Same] a matter of at most two labels: see
-// wanted.
+// With the last ones, at most two labels decide [ticket.Person.Same]; see wanted.
 
-// mergedLabel is that of a ticket that was merged into another one.
+// mergedLabel is the label of a ticket that was merged into another one.
 const mergedLabel = "merged"
 
-// labelsOf returns the labels of a ticket, sorted, each once.
+// labelsOf returns the labels of a ticket, sorted, without duplicates.
 func labelsOf(t *ticket.Ticket) []string {
 	list := make([]string, 0, 4+len(t.Tags)+len(t.Fields))
 	if !t.MergedInto.IsZero() {
@@ -67,7 +66,7 @@ func personLabels(list []string, as string, p ticket.Person) []string {
 	return list
 }
 
-// wanted returns the labels of those who are the same person as p.
+// wanted returns the labels of persons that are the same as p.
 func wanted(as string, p ticket.Person) (list []string) {
 	contact := ""
 	switch {
@@ -76,20 +75,20 @@ func wanted(as string, p ticket.Person) (list []string) {
 	case p.Phone != "":
 		contact = "phone|" + p.Phone
 	}
-	kind, value, given := strings.Cut(contact, "|")
-	if given {
+	kind, value, has := strings.Cut(contact, "|")
+	if has {
 		list = append(list, short(as+":"+kind+":"+value))
 	}
 	switch {
 	case p.ID != "": // IDs decide alone where both have one
 		list = append(list, short(as+":id:"+p.ID))
-	case given:
+	case has:
 		list = append(list, short(as+":"+kind+"+:"+value))
 	}
 	return list
 }
 
-// fieldLabel is one for a field's name, type and value.
+// fieldLabel returns the label of a field: its name, type and value.
 func fieldLabel(name string, v any) string {
 	text := ""
 	switch v := v.(type) {
@@ -116,8 +115,8 @@ func fieldLabel(name string, v any) string {
 	return short("field:" + strconv.Quote(name) + "=" + text)
 }
 
-// longest is how long a label may be. What is longer is cut and told apart by a
-// digest; it is then longer than any that is not.
+// longest is the most bytes of a label. A longer one is cut and ends in a digest,
+// which makes it longer than any label that is not cut.
 const longest = 195
 
 func short(label string) string {
@@ -128,7 +127,7 @@ func short(label string) string {
 	return strings.ToValidUTF8(label[:longest-29], "") + "~" + hex.EncodeToString(sum[:16])
 }
 
-// lower folds A to Z only, as [ticket.Person.Same] does.
+// lower converts A to Z only, as [ticket.Person.Same] does.
 func lower(s string) string {
 	return strings.Map(func(r rune) rune {
 		if 'A' <= r && r <= 'Z' {

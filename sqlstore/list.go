@@ -11,20 +11,20 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// List returns one page of the tickets that match; see [ticket.Store]. Every
-// order is walked along an index, from the place of the cursor on: a page deep
-// inside costs what the first one does. What it costs depends on the conditions:
+// List returns one page of the tickets that match; see [ticket.Store]. Every order
+// walks along an index from the cursor on, so a late page costs the same as the
+// first one. The cost depends on the conditions:
 //
-//   - open work (Phase, all of it open) of a queue, of an assignee, or of the whole
+//   - open work (every Phase is open) of a queue, of an assignee, or of the whole
 //     tenant, in OrderMostUrgent order: the rows of the page;
 //   - a person, an organisation, a field or a tag, by creation: the rows of the
 //     page; in other orders, as many rows as there are such tickets;
-//   - OrderSoonestDue, and creation and last touch without such a condition: the rows
-//     of the page, and those between them that other conditions leave out;
+//   - OrderSoonestDue, and creation and last touch without such a condition: the
+//     rows of the page, and the rows between them that other conditions exclude;
 //   - open work in another order than OrderMostUrgent: as many rows as there is open
 //     work of that queue, assignee or tenant;
-//   - OrderMostUrgent without a Phase, or with one that is over: as many rows as the
-//     tenant has tickets.
+//   - OrderMostUrgent without a Phase, or with a Phase that is over: as many rows as
+//     the tenant has tickets.
 func (s *Store) List(ctx context.Context, q ticket.Query) (ticket.Page, error) {
 	if err := ctx.Err(); err != nil {
 		return ticket.Page{}, err
@@ -64,18 +64,18 @@ type clause struct {
 	args []any
 }
 
-// A listing is a query on its way to SQL. It is walked along an index: of the
-// tickets, of a label, or, by last touch, of the events, whose last one is the
-// last touch of its ticket. That index only grows at its end, where one of the
-// tickets' would have to follow every action.
+// A listing builds the SQL of a query. The query walks along an index: of the
+// tickets, of a label, or, by last touch, of the events. The last event is the last
+// touch of its ticket. The index of the events only grows at its end, while an index
+// of the tickets would change with every action.
 type listing struct {
 	s     *Store
 	from  string
 	where []clause
-	// arms are the alternatives of the condition that the walk begins with. There
-	// is one walk for each, and their results are merged.
+	// arms are the alternatives of the condition that the walk begins with. Each has
+	// a walk of its own, and the results are merged.
 	arms []clause
-	keys []string // what it is ordered by; the ID last
+	keys []string // the order; the ID is last
 	desc bool
 }
 
@@ -107,22 +107,22 @@ func (s *Store) listing(q *ticket.Query) *listing {
 			ticket.OrderMostUrgent: {"t.pressing", "t.created", "t.id"}, ticket.OrderSoonestDue: {"t.timer_at", "t.id"},
 		}[q.Order]
 	}
-	// Several queues or assignees: a walk for each, as long as they are few.
+	// A few queues or assignees get a walk each.
 	work = work && valuesIn(q) <= mostValues
 	alternatives(l, "t.queue", q.Queue, work && len(q.Assignee) == 0)
 	alternatives(l, "t.assignee", q.Assignee, work)
 	return l
 }
 
-// mostValues bounds how many values a query may have for there to be several walks,
-// each of which has them all: databases bound those of a statement, SQLite to 32,766.
+// mostValues limits the values of a query with several walks, because each walk has
+// all of them. Databases limit the values of a statement, SQLite to 32,766.
 const mostValues = 4000
 
 func valuesIn(q *ticket.Query) int {
 	return len(q.Status) + len(q.Phase) + len(q.Level) + len(q.Queue) + len(q.Assignee) + len(q.Priority) + len(q.Channel) + len(q.Tags) + len(q.Fields)
 }
 
-// filter adds the conditions on the ticket's own columns, but for queue and
+// filter adds the conditions on the ticket's own columns, except for queue and
 // assignee.
 func (l *listing) filter(q *ticket.Query) {
 	l.and("t.tenant = ?", q.Tenant)
@@ -135,7 +135,7 @@ func (l *listing) filter(q *ticket.Query) {
 		in(l, "t.phase", texts(q.Phase))
 	}
 	in(l, "t.status", texts(q.Status))
-	// Beyond these there is none, and no column that could hold it.
+	// No ticket has a level outside these bounds, and no column could hold it.
 	levels := slices.DeleteFunc(slices.Clone(q.Level), func(n int) bool { return n < math.MinInt32 || n > math.MaxInt32 })
 	in(l, "t.level", levels)
 	if len(levels) == 0 && len(q.Level) > 0 {
@@ -148,8 +148,8 @@ func (l *listing) filter(q *ticket.Query) {
 	}
 	in(l, "t.pressing", pressings)
 	if q.NotMerged {
-		// 0 or 1. PostgreSQL makes a join of NOT EXISTS and then sorts, and does so
-		// with "= 0", which it takes for rare.
+		// The count is 0 or 1. PostgreSQL turns NOT EXISTS into a join and then
+		// sorts. It also does so with "= 0", which it considers rare.
 		l.and("(SELECT COUNT(*) FROM {t}labels x WHERE x.tenant = ? AND x.label = '"+mergedLabel+
 			"' AND x.created = t.created AND x.ticket = t.id) <> 1", q.Tenant)
 	}
@@ -161,8 +161,8 @@ func (l *listing) filter(q *ticket.Query) {
 	}
 }
 
-// indexFor returns the index of the tickets that a query is to be walked along, or
-// "" for none in particular.
+// indexFor returns the index of the tickets that a query walks along, or "" for none
+// in particular.
 func indexFor(q *ticket.Query, work bool) string {
 	switch {
 	case work && len(q.Queue) == 1 && (len(q.Assignee) == 0 || q.Assignee[0] == ""):
@@ -182,15 +182,15 @@ func indexFor(q *ticket.Query, work bool) string {
 	}
 }
 
-// insist names the index to MySQL, where the planner likes to merge two that fit
-// the place of a cursor badly, or to take one that it then has to sort.
+// insist names the index to MySQL. Its planner likes to merge two indexes that do
+// not suit a cursor, or to choose one that needs a sort.
 func (l *listing) insist(index string) {
 	if l.s.dialect == MySQL && index != "" {
 		l.from += " FORCE INDEX ({p}tickets_" + index + ")"
 	}
 }
 
-// openOnly reports whether only work that is not done is asked for.
+// openOnly reports whether a query is about open work only.
 func openOnly(phases []ticket.Phase) bool {
 	return len(phases) > 0 && !slices.ContainsFunc(phases, ticket.Phase.Done)
 }
@@ -204,9 +204,9 @@ func allOpen(phases []ticket.Phase) bool {
 	return true
 }
 
-// labelsWanted returns the labels that a ticket must have, the most telling
-// first: of each list one is enough. It reports whether the first is worth
-// walking along even among open work: all but tags are.
+// labelsWanted returns the labels that a ticket must have, the most selective first.
+// Of each list one is enough. It reports whether to walk along the first one even
+// for open work: that is so for all labels except tags.
 func labelsWanted(q *ticket.Query) (labels [][]string, telling bool) {
 	if p := q.Participant; !p.IsZero() {
 		labels = append(labels, append(wanted("requester", p), wanted("follower", p)...))
@@ -227,14 +227,14 @@ func labelsWanted(q *ticket.Query) (labels [][]string, telling bool) {
 	return labels, telling
 }
 
-// along walks along the first of the labels.
+// along makes the query walk along the first of the labels.
 func (l *listing) along(q *ticket.Query, labels [][]string) {
 	l.from = "{t}labels l " + l.s.lang.join + " {t}tickets t{by tickets_id} ON t.id = l.ticket"
 	l.and("l.tenant = ?", q.Tenant)
 	for _, label := range labels[0] {
 		l.arms = append(l.arms, clause{"l.label = ?", []any{label}})
 	}
-	if len(labels[0]) == 0 { // somebody nobody can be the same as
+	if len(labels[0]) == 0 { // a person that is the same as nobody
 		l.and("1 = 0")
 	}
 	if q.Order == ticket.OrderOldestFirst || q.Order == ticket.OrderNewestFirst {
@@ -244,16 +244,16 @@ func (l *listing) along(q *ticket.Query, labels [][]string) {
 	l.labelled(q.Tenant, labels[1:], "l.created", "l.ticket")
 }
 
-// having asks for labels that are not walked along.
+// having adds the labels that the query does not walk along.
 func (l *listing) having(tenant string, labels [][]string) {
 	l.labelled(tenant, labels, "t.created", "t.id")
 }
 
-// mostExists is how many labels are asked for one by one. More are counted with
-// one condition: SQLite bounds how deep an expression may be.
+// mostExists is how many labels are checked one by one. More are counted with one
+// condition, because SQLite limits the depth of an expression.
 const mostExists = 8
 
-// labelled is having, for a ticket that was created then and has this ID.
+// labelled is having for a ticket with this creation time and ID.
 func (l *listing) labelled(tenant string, labels [][]string, created, id string) {
 	of := " AND x.created = " + created + " AND x.ticket = " + id + ")"
 	among := func(list []string) (string, []any) {
@@ -283,7 +283,7 @@ func (l *listing) labelled(tenant string, labels [][]string, created, id string)
 	}
 }
 
-// mostArms bounds how many walks are merged.
+// mostArms limits how many walks are merged.
 const mostArms = 8
 
 func alternatives[T any](l *listing, column string, list []T, few bool) {
@@ -319,7 +319,7 @@ func texts[T ~string](list []T) []string {
 	return out
 }
 
-// between bounds a time: not before from, and before to.
+// between adds the condition that a time is not before from, and before to.
 func (l *listing) between(column string, from, to time.Time) {
 	if !from.IsZero() {
 		l.and(column+" >= ?", ceil(from))
@@ -329,8 +329,8 @@ func (l *listing) between(column string, from, to time.Time) {
 	}
 }
 
-// ceil is the first whole microsecond that is not before t. All that is stored is
-// whole, so "before t" and "not before t" are the same for both.
+// ceil is the first whole microsecond that is not before t. Stored times are whole
+// microseconds, so "before" and "not before" mean the same for both.
 func ceil(t time.Time) int64 {
 	n := t.UnixMicro()
 	if time.UnixMicro(n).Before(t) {
@@ -339,7 +339,7 @@ func ceil(t time.Time) int64 {
 	return n
 }
 
-// after goes on behind a place.
+// after continues after a place.
 func (l *listing) after(p ticket.Place) {
 	values := []any{p.Time.UnixMicro(), p.ID.String()}
 	if p.Order == ticket.OrderMostUrgent {
@@ -348,7 +348,7 @@ func (l *listing) after(p ticket.Place) {
 	l.beyond(values)
 }
 
-// beyond asks for keys that come after the values.
+// beyond adds the condition that the keys come after the values.
 func (l *listing) beyond(values []any) {
 	op := " > "
 	if l.desc {
@@ -358,8 +358,8 @@ func (l *listing) beyond(values []any) {
 		l.and("("+strings.Join(l.keys, ", ")+")"+op+"(?"+strings.Repeat(", ?", len(values)-1)+")", values...)
 		return
 	}
-	// a >= ? AND (a > ? OR (a = ? AND (b > ?))): the first bounds the walk, the
-	// rest leaves out what it begins with.
+	// a >= ? AND (a > ? OR (a = ? AND (b > ?))): the first condition bounds the
+	// walk, the rest excludes its beginning.
 	last := len(values) - 1
 	text, args := l.keys[last]+op+"?", []any{values[last]}
 	for i := last - 1; i >= 0; i-- {
@@ -370,15 +370,15 @@ func (l *listing) beyond(values []any) {
 	l.and(l.keys[0]+strings.TrimRight(op, " ")+"= ? AND ("+text+")", append([]any{values[0]}, args...)...)
 }
 
-// page is the SQL for the first n of them.
+// page returns the SQL for the first n rows.
 func (l *listing) page(n int) (string, []any) {
 	if len(l.arms) <= 1 {
 		l.where = append(l.where, l.arms...)
 		text, args := l.walk(ticketColumns, n, nil)
 		return text, args
 	}
-	// Each walk yields keys only, at most n; of those the first n are looked up.
-	// UNION leaves out what two walks met.
+	// Each walk returns keys only, at most n. The first n of them are looked up.
+	// UNION removes duplicates of two walks.
 	names := make([]string, len(l.keys))
 	pick := make([]string, len(l.keys))
 	for i, k := range l.keys {

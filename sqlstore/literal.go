@@ -7,13 +7,14 @@ import (
 	"strings"
 )
 
-// MySQL bounds how many statements are prepared on the whole server
-// (max_prepared_stmt_count), and its driver prepares whatever has arguments. Where no
-// more are to be had, be it because of another application, a statement is sent with
-// its arguments in it. That costs a round trip, and nothing is refused.
+// MySQL limits the prepared statements of the whole server
+// (max_prepared_stmt_count), and its driver prepares every statement with arguments.
+// If the server has no room left, perhaps because of another application, the store
+// sends the statement with its arguments in the text. That costs a round trip, and
+// the call succeeds.
 
-// literally puts arguments into a statement for MySQL. ok is false for one of a kind
-// that it does not know.
+// literally puts arguments into a statement for MySQL. ok is false if it does not
+// know the type of an argument.
 func literally(text string, args []any) (_ string, ok bool) {
 	var b strings.Builder
 	for _, a := range args {
@@ -48,9 +49,9 @@ func literally(text string, args []any) (_ string, ok bool) {
 	return b.String(), !strings.Contains(text, "?")
 }
 
-// writeText writes a text that no character set and no mode of the server reads in
-// another way: as it is where it has nothing but letters, digits and the like, else in
-// hexadecimal.
+// writeText writes a text so that every character set and every mode of the server
+// read it alike: quoted if it has only letters, digits and some other characters,
+// otherwise in hexadecimal.
 func writeText(b *strings.Builder, text string) {
 	plain := func(r rune) bool {
 		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune(" _-+*():.@", r)

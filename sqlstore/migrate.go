@@ -18,19 +18,19 @@ import (
 //go:embed schema
 var schemas embed.FS
 
-// The versions of the schema's parts that this package works with. Tables for
-// full-text search are a part of their own, for stores that are made with it. They
-// have a migration for each version of the words, which indexes everything anew.
+// These are the versions of the schema's parts that this package works with. The
+// tables for full-text search are a separate part, for stores made with Search. They
+// have a migration for each version of the words, which indexes all tickets again.
 const (
 	ticketsVersion = 5
 	searchVersion  = 3
 )
 
-// A part is a set of tables with a version of its own.
+// A part is a set of tables with its own version.
 type part struct {
 	name    string
 	version int
-	tables  []string // a query for each, with all its columns
+	tables  []string // for each, a query of all its columns
 }
 
 func (s *Store) parts() []part {
@@ -44,7 +44,7 @@ func (s *Store) parts() []part {
 	}}}
 	if s.search {
 		tables := []string{"SELECT place, ticket, tenant, version, upto, tokens FROM {t}texts", "SELECT id, ticket FROM {t}unindexed"}
-		if s.dialect == SQLite { // which has the tokens in a table of their own, and only an index of words can be asked so
+		if s.dialect == SQLite { // its tokens are in a table of their own, and only an index of words can answer this query
 			tables[0] = "SELECT place, ticket, tenant, version, upto FROM {t}texts"
 			tables = append(tables, "SELECT place FROM (SELECT rowid AS place FROM {t}words WHERE {t}words MATCH 'sticket')")
 		}
@@ -57,7 +57,7 @@ func (s *Store) parts() []part {
 type migration struct {
 	file   string
 	number int
-	text   string // with the names in it
+	text   string // with the names replaced
 }
 
 var migrationName = regexp.MustCompile(`^([0-9]{4})_[a-z_]+\.up\.sql$`)
@@ -73,7 +73,7 @@ func (s *Store) migrations(p part) ([]migration, error) {
 	for _, e := range entries {
 		m := migrationName.FindStringSubmatch(e.Name())
 		if m == nil {
-			return nil, fmt.Errorf("sqlstore: %s is not named like a migration", e.Name())
+			return nil, fmt.Errorf("sqlstore: %s is not the name of a migration", e.Name())
 		}
 		number, err := strconv.Atoi(m[1])
 		if err != nil {
@@ -88,17 +88,16 @@ func (s *Store) migrations(p part) ([]migration, error) {
 	return list, nil
 }
 
-// Migrations returns the schema as migration files, for hosts that run them with
-// a tool of their own instead of [ActionOpen] or [Store.Migrate]. Their names are as
-// golang-migrate wants them (0001_tickets.up.sql), their text as goose does; both
-// run them in order. They are not to be changed. The tool must keep its record of
-// them apart from that of the application's own migrations, since both count
-// from 1.
+// Migrations returns the schema as migration files, if your application runs them
+// with its own tool instead of [Open] or [Store.Migrate]. Their names suit
+// golang-migrate (0001_tickets.up.sql), and their text suits goose. Both run them in
+// order. Do not change the files. Both these files and the migrations of your
+// application may count from 1, so the tool must record them separately.
 func Migrations(d Dialect, opts ...Option) (fs.FS, error) { return filesOf(0, d, opts) }
 
-// SearchMigrations returns the files of the tables for full-text search, which a
-// store with [Search] needs besides those of [Migrations], and after them. They
-// count from 1 as well, and need a record of their own.
+// SearchMigrations returns the files of the tables for full-text search. A store
+// with [Search] needs them in addition to those of [Migrations], and after them.
+// They also count from 1, and need a separate record.
 func SearchMigrations(d Dialect, opts ...Option) (fs.FS, error) {
 	return filesOf(1, d, append(opts, Search()))
 }
@@ -119,7 +118,7 @@ func filesOf(which int, d Dialect, opts []Option) (fs.FS, error) {
 	if err != nil {
 		return nil, err
 	}
-	var archive bytes.Buffer // a small file system that the standard library has
+	var archive bytes.Buffer // the standard library's in-memory file system
 	w := zip.NewWriter(&archive)
 	for _, m := range list {
 		f, err := w.Create(m.file)
@@ -136,38 +135,38 @@ func filesOf(which int, d Dialect, opts []Option) (fs.FS, error) {
 	return zip.NewReader(bytes.NewReader(archive.Bytes()), int64(archive.Len()))
 }
 
-// Migrate brings the schema up to date: it makes the tables, or changes those of
-// an older version. Where nothing is to be done it only reads. Any number of
-// processes may do it at the same time. It is refused inside a transaction of the
-// host's.
+// Migrate brings the schema up to date: it creates the tables, or changes those of
+// an older version. If the schema is up to date, Migrate only reads. Any number of
+// processes may call it at the same time. It returns an error on a store that is
+// bound to a transaction or connection.
 //
-// On SQLite and PostgreSQL each run happens whole or not at all. MySQL commits
-// every DDL statement by itself; a run that was cut off goes on where it stopped.
+// On SQLite and PostgreSQL each run is applied as a whole or not at all. MySQL
+// commits every DDL statement by itself; the next run continues an interrupted one.
 //
-// It does not queue for a table that somebody holds, as a dump does: whoever uses the
-// table would queue behind it. It waits for two seconds, lets the others pass, and
-// tries again, for a minute; then it is [ErrBusy]. A lock_timeout (PostgreSQL) or
-// lock_wait_timeout (MySQL) that is shorter stays.
+// While another transaction holds a table, for example a dump, a waiting migration
+// would block all users of the table. So Migrate waits for two seconds, lets the
+// others proceed, and retries for a minute. Then it returns [ErrBusy]. A shorter
+// lock_timeout (PostgreSQL) or lock_wait_timeout (MySQL) stays in effect.
 func (s *Store) Migrate(ctx context.Context) error {
 	if s.db == nil {
-		return invalid("sqlstore", "is bound to a connection or transaction of the host's, in which it does not migrate")
+		return invalid("sqlstore", "is bound to a connection or transaction, in which it cannot migrate")
 	}
 	behind := false
 	err := s.retryBusy(ctx, func() (err error) {
 		behind, err = s.behind(ctx, s.db)
 		return err
 	})
-	if s.crossed(err) { // somebody is at it
+	if s.crossed(err) { // another process migrates
 		behind, err = true, nil
 	}
 	if err != nil || !behind {
-		return s.explain(ctx, "look at the schema", err)
+		return s.explain(ctx, "read the schema", err)
 	}
 	return s.explain(ctx, "migrate", s.migrate(ctx))
 }
 
-// split takes a file apart into its statements. The files have no semicolon
-// besides those that end a statement and those in comments.
+// split splits a file into its statements. A semicolon in the files ends a statement
+// or is in a comment.
 func split(text string) (list []string) {
 	var b strings.Builder
 	for line := range strings.Lines(text) {
@@ -182,7 +181,7 @@ func split(text string) (list []string) {
 	return list
 }
 
-// behind reports whether there is something to migrate.
+// behind reports whether a migration is missing.
 func (s *Store) behind(ctx context.Context, on runner) (bool, error) {
 	behind := false
 	for _, p := range s.parts() {
@@ -195,8 +194,8 @@ func (s *Store) behind(ctx context.Context, on runner) (bool, error) {
 	return behind, nil
 }
 
-// version returns the version of a part that the database has, 0 for none. One
-// newer than this package knows is an error.
+// version returns the version of a part in the database, or 0 for none. A version
+// newer than this package's is an error.
 func (s *Store) version(ctx context.Context, on runner, p part) (int, error) {
 	there := 0
 	if err := on.QueryRowContext(ctx, s.names.Replace(s.lang.hasSchema)).Scan(&there); err != nil {
@@ -216,9 +215,9 @@ func (s *Store) version(ctx context.Context, on runner, p part) (int, error) {
 	return have, err
 }
 
-// Check reports whether the database is of the store's dialect and its schema the
-// one this package works with, whole and with all indexes under the names that they
-// were made with: [ErrDialect], [ErrSchema], or nil. It changes nothing.
+// Check reports whether the database has the store's dialect and a complete schema
+// of this package's version, with all indexes under their original names. It returns
+// [ErrDialect], [ErrSchema], or nil. It changes nothing.
 func (s *Store) Check(ctx context.Context) error {
 	defer s.hold()()
 	if err := s.recognise(ctx); err != nil {
@@ -227,7 +226,7 @@ func (s *Store) Check(ctx context.Context) error {
 	for _, p := range s.parts() {
 		have, err := s.version(ctx, s.direct(), p)
 		if err != nil {
-			return s.explain(ctx, "look at the schema", err)
+			return s.explain(ctx, "read the schema", err)
 		}
 		if have < p.version {
 			return &SchemaError{Part: p.name, Have: have, Want: p.version}
@@ -238,18 +237,19 @@ func (s *Store) Check(ctx context.Context) error {
 				return &SchemaError{Part: p.name, Have: have, Want: p.version, Err: err}
 			}
 			if err != nil {
-				return s.explain(ctx, "look at the schema", err)
+				return s.explain(ctx, "read the schema", err)
 			}
 		}
 		if err := s.checkIndexes(ctx, p, have); err != nil {
-			return s.explain(ctx, "look at the schema", err)
+			return s.explain(ctx, "read the schema", err)
 		}
 	}
 	return nil
 }
 
-// checkIndexes fails where an index of a part is missing. Some statements name theirs;
-// without the others they are right, and slow, or a number could be given twice.
+// checkIndexes returns an error if an index of a part is missing. Some statements
+// name their index. The others would be correct but slow, and without a unique index
+// two tickets could get the same number.
 func (s *Store) checkIndexes(ctx context.Context, p part, have int) error {
 	list, err := s.migrations(p)
 	if err != nil {
@@ -273,7 +273,7 @@ func (s *Store) checkIndexes(ctx context.Context, p part, have int) error {
 	return nil
 }
 
-// What makes an index in the files, with the table that it is of.
+// These match the statements that create or drop an index, and its table.
 var (
 	tableMade = regexp.MustCompile(`^\s*(?:CREATE|ALTER) TABLE (?:IF NOT EXISTS )?"?(?:\w+"\.)?(\w+)`)
 	indexMade = regexp.MustCompile(`^\s*CREATE (?:UNIQUE )?INDEX (\w+)\s+ON "?(?:\w+"\.)?(\w+)`)
@@ -284,7 +284,7 @@ var (
 	ownUnique = regexp.MustCompile(`^\s*(\w+).* UNIQUE`)
 )
 
-// indexesMade returns the indexes, with their tables, that there are after these files.
+// indexesMade returns the indexes, with their tables, that exist after these files.
 func (s *Store) indexesMade(list []migration) (made [][2]string) {
 	add := func(table, index string) { made = append(made, [2]string{table, index}) }
 	for _, m := range list {
@@ -308,7 +308,7 @@ func (s *Store) indexesMade(list []migration) (made [][2]string) {
 				add(table, found[1])
 				continue
 			}
-			switch { // SQLite's own cannot be lost
+			switch { // SQLite's own indexes cannot be dropped
 			case s.dialect == MySQL && ownKey.MatchString(line):
 				add(table, table+"_key")
 			case s.dialect == Postgres && ownKey.MatchString(line):

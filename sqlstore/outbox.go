@@ -15,12 +15,12 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// outboxColumns are those of a delivery, in the order of scanDelivery.
+// outboxColumns are the columns of a delivery, in the order of scanDelivery.
 const outboxColumns = "id, tenant, ticket, seq, kind, via, recipient, created, due, state, until, attempts, failures, last_error, settled, address"
 
-// The states of a row of the outbox. What is on its way is claimed by somebody
-// where "until" is set, else pending. The statements have them as literals, by
-// which a planner knows the indexes that hold only some of the states.
+// The states of a row of the outbox. A row on its way is claimed if "until" is set,
+// otherwise pending. The statements contain the states as literals, so that the
+// planner can use the indexes of some states.
 const (
 	onItsWay int64 = iota
 	dead
@@ -29,13 +29,13 @@ const (
 	sent
 )
 
-// settledStates are the states of what is settled, by column.
+// settledStates maps the column to the states of settled deliveries.
 var settledStates = [...]ticket.DeliveryState{dead: ticket.DeliveryDead, bounced: ticket.DeliveryBounced, suppressed: ticket.DeliverySuppressed, sent: ticket.DeliverySent}
 
-// stateOf returns the state of a row that is settled or not claimed.
+// stateOf returns the column's value for a state: settled, or not claimed.
 func stateOf(s ticket.DeliveryState) int64 { return int64(max(slices.Index(settledStates[:], s), 0)) }
 
-// whoOf is the recipient's key in 20 symbols: 15 bytes of its SHA-256.
+// whoOf returns the recipient's key in 20 characters: 15 bytes of its SHA-256.
 func whoOf(r ticket.Recipient) string { return digestOf(r.Key()) }
 
 func digestOf(key string) string {
@@ -45,22 +45,22 @@ func digestOf(key string) string {
 	return string(text[:])
 }
 
-// claimable picks what can be claimed; the notifiers' names and the end follow. With
-// an offset, PostgreSQL's planner does not turn the subquery into a join of all with
-// all: it is one look into the index for each row.
+// claimable selects the deliveries that can be claimed. The names of the notifiers
+// and the limit follow. Because of the OFFSET, PostgreSQL's planner does not turn
+// the subquery into a join of all rows: it looks into the index once for each row.
 const claimable = "SELECT o.id FROM {t}outbox o{by outbox_due} WHERE o.state = 0 AND o.due <= ? AND (o.until IS NULL OR o.until <= ?) AND NOT EXISTS (SELECT 1 FROM {t}outbox e{by outbox_line} WHERE " +
 	earlier + " LIMIT 1 OFFSET 0) AND o.via "
 
-// earlier says that a delivery e stands before o in its line, and is on its way.
-// No state is below 0: it is said, here and elsewhere, so that no planner looks
-// through the index of what is due for each delivery, whatever it knows of it.
+// earlier says that delivery e comes before o in its line and is on its way. No
+// state is below 0. "<= 0" keeps every planner from scanning the index of due
+// deliveries once for each delivery, whatever its statistics are.
 const earlier = "e.ticket = o.ticket AND e.via = o.via AND e.who = o.who AND e.state <= 0 AND e.seq <= o.seq AND (e.seq < o.seq OR e.id < o.id)"
 
-// takeOver are the assignments of a claim. MySQL makes one after the other.
+// takeOver are the assignments of a claim. MySQL executes them one after the other.
 const takeOver = "failures = failures + CASE WHEN until IS NULL THEN 0 ELSE 1 END, attempts = attempts + 1, until = ?"
 
-// Claim leases deliveries to the caller; see [ticket.Store]. A claim that the
-// database has made already when ctx ends is returned, and is no error.
+// Claim leases deliveries to the caller; see [ticket.Store]. If the database has
+// made the claim when ctx ends, Claim returns the deliveries and no error.
 func (s *Store) Claim(ctx context.Context, r ticket.ClaimRequest) ([]ticket.Delivery, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -102,20 +102,19 @@ func (s *Store) Claim(ctx context.Context, r ticket.ClaimRequest) ([]ticket.Deli
 	return list, nil
 }
 
-// mostOverrun is how much longer a claim that is under way may take when its
-// context ends.
+// mostOverrun is how much longer a claim may take after its context has ended.
 const mostOverrun = time.Second
 
-// begun is the context of a claim that is begun: it ends a little later than ctx. A
-// claim that is cut off when the database has made it already leases deliveries of
-// which nobody knows: they would wait for the end of the lease, and count as failed.
+// begun returns the context of a claim: it ends a little later than ctx. If a claim
+// were cancelled after the database made it, nobody would know of the leased
+// deliveries. They would wait for the end of the lease, and count as failed.
 func begun(ctx context.Context) (context.Context, context.CancelFunc) {
 	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(mostOverrun, cancel) })
 	return longer, func() { stop(); cancel() }
 }
 
-// pick returns the query for what can be claimed, and its arguments.
+// pick returns the query for the deliveries to claim, and its arguments.
 func (s *Store) pick(r ticket.ClaimRequest) (string, []any) {
 	now := r.Now.UnixMicro()
 	args := []any{now, now}
@@ -129,18 +128,19 @@ func (s *Store) pick(r ticket.ClaimRequest) (string, []any) {
 	return claimable + in + " ORDER BY o.due, o.id LIMIT " + s.lang.anyNumber() + s.lang.claimLocks, append(args, r.Limit)
 }
 
-// of names the table that columns are of.
+// of puts the name of a table before each column.
 func of(table, columns string) string {
 	return table + "." + strings.ReplaceAll(columns, ", ", ", "+table+".")
 }
 
-// claim is one statement.
+// claim claims with one statement.
 func (x *session) claim(ctx context.Context, r ticket.ClaimRequest) ([]ticket.Delivery, error) {
 	pick, args := x.s.pick(r)
 	text := "UPDATE {t}outbox SET " + takeOver + " WHERE id IN (" + pick + ") RETURNING " + outboxColumns
 	if x.s.lang.claimLocks != "" {
-		// Materialised, so that the planner cannot pick again and lock more; an array,
-		// so that it does not read the whole outbox to join it.
+		// Materialised, so that the planner cannot evaluate it again and lock more
+		// rows. An array, so that the planner does not read the whole outbox for a
+		// join.
 		text = "WITH free AS MATERIALIZED (" + pick + ") UPDATE {t}outbox SET " + takeOver +
 			" WHERE id = ANY (ARRAY (SELECT id FROM free)) RETURNING " + outboxColumns
 		args = append(args, r.Now.Add(r.Lease).UnixMicro())
@@ -160,9 +160,9 @@ func (x *session) deliveries(ctx context.Context, text string, args ...any) (lis
 	return list, err
 }
 
-// claimInSteps claims on MySQL, which has no UPDATE … RETURNING. The isolation
-// is READ COMMITTED, since the locks of REPEATABLE READ would cover the gaps that
-// commits insert into.
+// claimInSteps claims on MySQL, which has no UPDATE … RETURNING. The isolation level
+// is READ COMMITTED, because the locks of REPEATABLE READ would cover the gaps into
+// which commits insert.
 func (s *Store) claimInSteps(ctx context.Context, r ticket.ClaimRequest) (list []ticket.Delivery, err error) {
 	behind := 0
 	work := func(ctx context.Context, x *session) error {
@@ -208,11 +208,11 @@ func (s *Store) claimInSteps(ctx context.Context, r ticket.ClaimRequest) (list [
 	return list, err
 }
 
-// heads leaves out what does not stand first in its line after all. The rows that a
-// locking read of MySQL finds can be newer than what its subquery saw: those that
-// were committed in between, and one that came before them was not seen. By now they
-// are locked, so what stands before them is there to be seen as well; in a
-// transaction of the host's only by another locking read.
+// heads removes deliveries that are not first in their line. A locking read of MySQL
+// can return rows that are newer than those its subquery saw: rows that were
+// committed in between, while an earlier row of the line was not seen. Now the rows
+// are locked, so a read sees the rows before them. In a transaction of the
+// application it must be another locking read.
 func (x *session) heads(ctx context.Context, list []ticket.Delivery) ([]ticket.Delivery, error) {
 	lock := ""
 	if x.s.tx != nil {
@@ -241,11 +241,11 @@ func (x *session) heads(ctx context.Context, list []ticket.Delivery) ([]ticket.D
 	return slices.DeleteFunc(list, func(d ticket.Delivery) bool { return behind[d.ID] }), nil
 }
 
-// paddedCounts are how many rows a statement is about whose last one is repeated, so
-// that the texts to prepare stay few.
+// paddedCounts are the numbers of rows in a statement whose last row is repeated, so
+// that there are few texts to prepare.
 var paddedCounts = [...]int{mostImportTickets, 100, 32, 10, 3, 1}
 
-// paddedCount is the one of them for n rows.
+// paddedCount returns the smallest of them for n rows.
 func paddedCount(n int) int {
 	padded := n
 	for _, count := range paddedCounts {
@@ -279,7 +279,7 @@ func scanDelivery(r *sql.Rows) (d ticket.Delivery, err error) {
 	case onItsWay < state && state <= sent:
 		d.State = settledStates[state]
 	case state != onItsWay:
-		return d, fmt.Errorf("sqlstore: delivery %s is stored in a state %d", d.ID, state)
+		return d, fmt.Errorf("sqlstore: delivery %s has the unknown state %d", d.ID, state)
 	case until.Valid:
 		d.State = ticket.DeliveryClaimed
 	default:

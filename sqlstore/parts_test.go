@@ -13,7 +13,7 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// The labels of two people meet exactly where they are the same person.
+// Two people have a common label exactly if they are the same person.
 func TestLabelsAreAsSame(t *testing.T) {
 	var people []ticket.Person
 	for _, id := range []string{"", "1", "2", "email:a@b.c", ":"} {
@@ -38,7 +38,8 @@ func TestLabelsAreAsSame(t *testing.T) {
 	}
 }
 
-// The labels of two fields are equal exactly where the values are, in type and value.
+// Two fields have the same label exactly if their values are equal in type and
+// value.
 func TestFieldLabels(t *testing.T) {
 	at := time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)
 	zero := 0.0
@@ -95,13 +96,13 @@ func TestSeveral(t *testing.T) {
 	require.Equal(t, "X (?, ?), (?, ?)", several("X ", 2, 2))
 }
 
-// Errors as the drivers have them.
+// These errors are like those of the drivers.
 type (
 	codeError    int                              // modernc.org/sqlite
 	fieldError   struct{ Code, ExtendedCode int } // mattn/go-sqlite3
 	stateError   string                           // pgx and pq
 	numberError  struct{ Number uint16 }          // go-sql-driver/mysql
-	wrappedError struct{ error }                  // some wrapper of a host
+	wrappedError struct{ error }                  // a wrapper of the application
 )
 
 func (e codeError) Error() string     { return "no such table: x" }
@@ -162,10 +163,10 @@ func TestExplain(t *testing.T) {
 
 func TestSchemaErrorSays(t *testing.T) {
 	for want, e := range map[string]*SchemaError{
-		"there is no schema of tickets yet": {Part: "tickets", Want: 2},
-		"older than 2":                      {Part: "tickets", Have: 1, Want: 2},
-		"newer than 2":                      {Part: "tickets", Have: 3, Want: 2},
-		"not whole: x":                      {Part: "search", Have: 2, Want: 2, Err: errors.New("x")},
+		"the schema of tickets does not exist": {Part: "tickets", Want: 2},
+		"older than 2":                         {Part: "tickets", Have: 1, Want: 2},
+		"newer than 2":                         {Part: "tickets", Have: 3, Want: 2},
+		"incomplete: x":                        {Part: "search", Have: 2, Want: 2, Err: errors.New("x")},
 	} {
 		require.ErrorContains(t, e, want)
 		require.ErrorIs(t, e, ErrSchema)
@@ -176,7 +177,7 @@ func TestDialectNames(t *testing.T) {
 	require.Equal(t, "SQLite PostgreSQL MySQL dialect 9", fmt.Sprint(SQLite, " ", Postgres, " ", MySQL, " ", Dialect(9)))
 }
 
-// A statement for each choice of columns, and as many arguments as placeholders.
+// Each choice of columns has a statement with as many placeholders as arguments.
 func TestUpdates(t *testing.T) {
 	ch := &changing{Change: &ticket.Change{}}
 	for bits, text := range updates {

@@ -8,8 +8,8 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// PruneReceipts removes old receipts, and keys others; see [ticket.ReceiptPruner]. Each of the
-// two is a transaction of its own.
+// PruneReceipts removes old receipts, and replaces the digests of others with keyed
+// ones; see [ticket.ReceiptPruner]. Each of the two is a transaction of its own.
 func (s *Store) PruneReceipts(ctx context.Context, before time.Time, limit int, key func(ticket.Digest) ticket.Digest) (int, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
@@ -37,10 +37,10 @@ func (s *Store) PruneReceipts(ctx context.Context, before time.Time, limit int, 
 	if err == nil && key != nil {
 		err = do(func(ctx context.Context, x *session) (int, error) { return keyReceipts(ctx, x, from, limit, key) })
 	}
-	return n, s.explain(ctx, "forget receipts", err)
+	return n, s.explain(ctx, "prune receipts", err)
 }
 
-// A receipt is found by its place in an index that begins with "keyed".
+// An index that begins with "keyed" finds the receipts.
 const (
 	oldReceipts  = "FROM {t}receipts WHERE keyed = ? AND at < ? ORDER BY at LIMIT ?"
 	bareReceipts = "SELECT tenant, name, request FROM {t}receipts WHERE keyed = 0 AND at >= ? ORDER BY at LIMIT ?"
@@ -48,7 +48,7 @@ const (
 
 func removeReceipts(ctx context.Context, x *session, before int64, limit int) (int, error) {
 	text := "DELETE FROM {t}receipts WHERE (tenant, name) IN (SELECT tenant, name " + oldReceipts + ")"
-	if x.s.dialect == MySQL { // which cannot bound such a query
+	if x.s.dialect == MySQL { // MySQL does not allow LIMIT in the subquery
 		text = "DELETE " + oldReceipts
 	}
 	all := 0

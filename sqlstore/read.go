@@ -129,7 +129,7 @@ func scanEvent(r *sql.Rows) (ticket.Event, error) {
 		return e, err
 	}
 	if err := json.Unmarshal(doc, &e); err != nil {
-		return e, fmt.Errorf("sqlstore: a stored event: %w", err)
+		return e, fmt.Errorf("sqlstore: invalid stored event: %w", err)
 	}
 	return e, nil
 }
@@ -153,17 +153,17 @@ func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]ticket.Ref
 		refs = append(refs, ref)
 		return nil
 	}, "SELECT tenant, id FROM {t}tickets{by tickets_timer} WHERE timer_at IS NOT NULL AND timer_at <= ? ORDER BY timer_at, id LIMIT ?", bounded(now), limit)
-	return refs, s.explain(ctx, "look for timers", err)
+	return refs, s.explain(ctx, "list due timers", err)
 }
 
-// Counts returns how much open work there is; see [ticket.Counter]. It counts
-// along an index, and takes off the few that were merged away and left open.
+// Counts returns how much open work there is; see [ticket.Counter]. It counts along
+// an index, and subtracts the few tickets that were merged while open.
 func (s *Store) Counts(ctx context.Context, tenant string) ([]ticket.Count, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	defer s.hold()()
-	n := map[ticket.Count]int{} // N is 0 in the keys
+	n := map[ticket.Count]int{} // with N = 0 in the keys
 	err := s.here().rows(ctx, func(r *sql.Rows) error {
 		var c ticket.Count
 		var status string
@@ -174,7 +174,7 @@ func (s *Store) Counts(ctx context.Context, tenant string) ([]ticket.Count, erro
 		return err
 	}, strings.ReplaceAll(selectCounts, "{join}", s.lang.join), tenant, tenant)
 	if err != nil {
-		return nil, s.explain(ctx, "count", err)
+		return nil, s.explain(ctx, "count tickets", err)
 	}
 	counts := make([]ticket.Count, 0, len(n))
 	for c, times := range n {

@@ -9,9 +9,9 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// Reschedule brings deliveries forward; see [ticket.Rescheduler]. Those that are pending
-// are found by an index, those that are claimed among all that are on their way. It
-// changes them a thousand at a time.
+// Reschedule makes deliveries due earlier; see [ticket.Rescheduler]. An index finds
+// the pending deliveries. Claimed ones are found among all deliveries on their way.
+// Reschedule changes up to 200 deliveries in a transaction.
 func (s *Store) Reschedule(ctx context.Context, h ticket.RescheduleRequest) (int, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
@@ -46,18 +46,18 @@ func (s *Store) Reschedule(ctx context.Context, h ticket.RescheduleRequest) (int
 						args = append(args, h.Now.UnixMicro())
 					}
 					args = append(args, what.after)
-					given := len(args)
+					before := len(args)
 					for i := range paddedCount(len(ids)) {
 						args = append(args, ids[min(i, len(ids)-1)])
 					}
 					done, err := x.exec(ctx, "UPDATE {t}outbox{by outbox_id} SET "+what.set+" WHERE state = 0 AND "+what.which+
-						" AND id IN (?"+strings.Repeat(", ?", len(args)-given-1)+")", args...)
+						" AND id IN (?"+strings.Repeat(", ?", len(args)-before-1)+")", args...)
 					n = int(done)
 					return err
 				})
 			})
 			if err != nil {
-				return all, s.explain(ctx, "bring deliveries forward", err)
+				return all, s.explain(ctx, "reschedule deliveries", err)
 			}
 			all += n
 			more = n > 0 && len(h.IDs) == 0 && len(ids) == paddedCounts[0]
@@ -66,8 +66,8 @@ func (s *Store) Reschedule(ctx context.Context, h ticket.RescheduleRequest) (int
 	return all, nil
 }
 
-// waiting returns the IDs of deliveries that are to be brought forward, in order, at
-// most as many as a statement changes.
+// waiting returns the IDs of deliveries to reschedule, in order, at most as many as
+// one statement changes.
 func (x *session) waiting(ctx context.Context, h *ticket.RescheduleRequest, which string, after int64) (ids []string, err error) {
 	text, args := "SELECT id FROM {t}outbox", []any{}
 	if len(h.IDs) > 0 {

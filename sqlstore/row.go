@@ -12,11 +12,11 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// ticketColumns are those of a ticket, in the order of a ticketRow.
+// ticketColumns are the columns of a ticket, in the order of a ticketRow.
 const ticketColumns = "t.id, t.tenant, t.number, t.version, t.digest, t.status, t.phase, t.level, t.queue, t.assignee, t.pressing, t.channel," +
 	" t.reason, t.resolution, t.timer_at, t.timer_action, t.created, t.first_answered, t.touched, t.resolved, t.closed, t.reopened, t.doc"
 
-// ticketDoc is what of a ticket is in no column of its own.
+// ticketDoc holds the parts of a ticket that have no column.
 type ticketDoc struct {
 	Requester       ticket.Person   `json:"requester,omitzero"`
 	Followers       []ticket.Person `json:"followers,omitempty"`
@@ -47,7 +47,7 @@ func encode(v any) (string, error) {
 	return string(b), err
 }
 
-// A ticketRow is scanned into, and used again.
+// A ticketRow is a reusable target of a scan.
 type ticketRow struct {
 	id, digest, doc                  sql.RawBytes
 	status, phase, queue, channel    string
@@ -68,7 +68,7 @@ var ticketRows = sync.Pool{New: func() any {
 	return r
 }}
 
-// scanTicket reads a row of ticketColumns, and what comes before them.
+// scanTicket reads a row of ticketColumns, and of the columns before them.
 func scanTicket(rows *sql.Rows, before ...any) (ticket.Ticket, error) {
 	r := ticketRows.Get().(*ticketRow)
 	defer func() {
@@ -105,19 +105,19 @@ func scanTicket(rows *sql.Rows, before ...any) (ticket.Ticket, error) {
 	return *t, nil
 }
 
-// pressing turns a priority round, so that what presses most sorts first.
+// pressing reverses a priority, so that the most urgent one sorts first.
 func pressing(g ticket.Grade) int64 { return int64(ticket.GradeCritical) - int64(g) }
 
 func priorityOf(pressing int64) ticket.Grade {
 	return ticket.Grade(int64(ticket.GradeCritical) - pressing)
 }
 
-// open says in a column whether work is expected.
+// open returns 1 if the ticket's phase is not done, otherwise 0.
 func open(t *ticket.Ticket) int64 {
 	return number(!t.Phase.Done())
 }
 
-// number is a bool for a column that is a number.
+// number returns a bool as a number.
 func number(b bool) int64 {
 	if b {
 		return 1
@@ -125,7 +125,7 @@ func number(b bool) int64 {
 	return 0
 }
 
-// nullTime is a time for a column that has NULL for none.
+// nullTime returns the value of a column that is NULL for the zero time.
 func nullTime(t time.Time) any {
 	if t.IsZero() {
 		return nil
@@ -140,8 +140,8 @@ func timeOf(n sql.NullInt64) time.Time {
 	return micros(n.Int64)
 }
 
-// bounded is a time in microseconds, or the nearest one that stores keep: for what
-// stored times are compared with.
+// bounded returns a time in microseconds, or the nearest time that stores keep. Use
+// it only to compare stored times.
 func bounded(t time.Time) int64 {
 	switch y := t.UTC().Year(); {
 	case y < 1:
@@ -156,14 +156,14 @@ func micros(n int64) time.Time { return time.UnixMicro(n).UTC() }
 
 func parseID(text []byte, id *ticket.ID) error {
 	if err := id.UnmarshalText(text); err != nil {
-		return fmt.Errorf("sqlstore: a stored ID: %w", err)
+		return fmt.Errorf("sqlstore: invalid stored ID: %w", err)
 	}
 	return nil
 }
 
 func parseDigest(text []byte, d *ticket.Digest) error {
 	if len(text) != 2*len(d) {
-		return fmt.Errorf("sqlstore: a stored digest has %d symbols", len(text))
+		return fmt.Errorf("sqlstore: invalid stored digest of %d characters", len(text))
 	}
 	_, err := hex.Decode(d[:], text)
 	return err
@@ -171,14 +171,15 @@ func parseDigest(text []byte, d *ticket.Digest) error {
 
 func hexOf(d ticket.Digest) string { return hex.EncodeToString(d[:]) }
 
-// maxNumber is the longest number; those of a desk have 11 symbols.
+// maxNumber is the longest number in bytes. Those of a desk have 11 characters.
 const maxNumber = 32
 
-// maxName is the longest name, tenant or key that all three databases can index.
+// maxName is the longest name, tenant or key, in bytes, that all databases can
+// index.
 const maxName = 255
 
-// fits refuses what the columns could not hold. By the desk's limits nothing of
-// the kind gets here, unless they were raised.
+// fits returns an error for values that the columns cannot hold. The desk's limits
+// prevent such values unless they were raised.
 func fits(c *ticket.Commit) error {
 	for i := range c.Changes {
 		t := &c.Changes[i].Ticket

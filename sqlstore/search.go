@@ -13,34 +13,33 @@ import (
 )
 
 const (
-	// window is how many of the newest tickets are looked through one by one,
-	// where the index cannot give the newest matches first: a common word is found
-	// there many times over.
+	// window is how many of the newest tickets are scanned if the index cannot
+	// return the newest matches first. They contain a common word many times over.
 	window = 2000
-	// mostMatches bounds how many matches an index is asked for.
+	// mostMatches limits how many matches are read from an index.
 	mostMatches = 2000
-	// sameInstant is how many more are taken from the index, which has those of one
-	// microsecond in no order.
+	// sameInstant is how many more are read, because the index does not order
+	// tickets of one microsecond.
 	sameInstant = 64
-	// mostRanked bounds of how many of the newest matches the best are chosen.
+	// mostRanked is how many of the newest matches are ranked.
 	mostRanked = 200
 )
 
-// Search returns the tickets with the words; see [ticket.Searcher].
+// Search returns the tickets that contain the words; see [ticket.Searcher].
 //
-// It first indexes up to 100 changes that are not indexed yet, so that what was
-// committed before is found, unless more than that was written since the last
-// Search or [Store.Maintain]. Of each ticket the first 128 KiB of messages and of
-// notes are indexed.
+// It first indexes up to 100 changes. So it finds every committed change, unless
+// more than 100 were written since the last Search or [Store.Maintain]. The first
+// 128 KiB of a ticket's messages are indexed, and the first 128 KiB of its notes.
 //
-// Words are read from the events that are stored now: what was erased there is not
-// found, though the index may have it until [Store.Reindex].
+// The words are compared with the stored events. Erased words are not found, though
+// the index may contain them until [Store.Reindex].
 //
-// The newest come first. Where more than 2,000 tickets match and fewer than are
-// asked for are among the newest 2,000 of all, PostgreSQL and MySQL give any of
-// the matches, so that a search takes a bounded time. With Best, the best of the
-// newest 200 matches come. Conditions other than people, organisation, tags and
-// fields are looked at for at most 2,000 of the tickets that have the words.
+// The newest tickets come first. On PostgreSQL and MySQL there is an exception, so
+// that a search takes a limited time: if more than 2,000 tickets match, and the
+// newest 2,000 tickets of all contain too few matches, any of the matches are
+// returned. With Best, the newest 200 matches are ranked. Conditions other than
+// people, organisation, tags and fields are checked for at most 2,000 of the tickets
+// that contain the words.
 func (s *Store) Search(ctx context.Context, q ticket.SearchQuery) ([]ticket.Hit, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -71,7 +70,7 @@ func (s *Store) Search(ctx context.Context, q ticket.SearchQuery) ([]ticket.Hit,
 		return nil, s.explain(ctx, "search", err)
 	}
 	terms := words.Parse(q.Text)
-	// The index may be older than the words, and MySQL's tokens are cut short.
+	// The index may be older than the words, and MySQL's tokens are cut.
 	hits = slices.DeleteFunc(hits, func(m match) bool { return !words.Match(terms, append(m.texts(&q), m.subject)...) })
 	if q.Best {
 		slices.SortStableFunc(hits, func(a, b match) int { return b.score(&q, terms) - a.score(&q, terms) })
@@ -80,19 +79,19 @@ func (s *Store) Search(ctx context.Context, q ticket.SearchQuery) ([]ticket.Hit,
 	return s.shown(&q, hits), nil
 }
 
-// mostWait bounds how long a search waits to write the index.
+// mostWait limits how long a search waits to write the index.
 const mostWait = 200 * time.Millisecond
 
-// catchUp indexes a batch of what is not indexed yet. Where that cannot be
-// written now, the search goes on with what is there.
+// catchUp indexes a batch of changes. If it cannot write now, the search uses the
+// index as it is.
 func (s *Store) catchUp(ctx context.Context) error {
-	brief, cancel := context.WithTimeout(ctx, mostWait)
+	short, cancel := context.WithTimeout(ctx, mostWait)
 	defer cancel()
-	_, err := s.index(brief)
+	_, err := s.index(short)
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case brief.Err() != nil, errors.Is(err, ErrReadOnly), errors.Is(err, ErrBusy), errors.Is(err, ErrFull), errors.Is(err, ticket.ErrConflict):
+	case short.Err() != nil, errors.Is(err, ErrReadOnly), errors.Is(err, ErrBusy), errors.Is(err, ErrFull), errors.Is(err, ticket.ErrConflict):
 		return nil
 	default:
 		return err
@@ -103,7 +102,7 @@ func (s *Store) catchUp(ctx context.Context) error {
 type match struct {
 	ticket ticket.Ticket
 	*spoken
-	known int // the score, and one
+	known int // the score plus one
 }
 
 func (m *match) texts(q *ticket.SearchQuery) []string {
@@ -134,10 +133,10 @@ func (s *Store) shown(q *ticket.SearchQuery, list []match) []ticket.Hit {
 	return hits
 }
 
-// matches finds tickets, the newest first.
+// matches finds tickets, newest first.
 func (s *Store) matches(ctx context.Context, q *ticket.SearchQuery, tokens [][]string, restricted bool, want int) ([]match, error) {
-	// The tickets' own conditions come on top of what the index finds; so do the
-	// labels, which may have changed since.
+	// The index finds candidates. The conditions on the tickets are checked in
+	// addition, and so are the labels, which may have changed since.
 	l := &listing{s: s}
 	l.filter(&q.Query)
 	in(l, "t.queue", q.Queue)
@@ -155,7 +154,7 @@ func (s *Store) matches(ctx context.Context, q *ticket.SearchQuery, tokens [][]s
 		}
 	}
 	most := want + sameInstant
-	if filtered || len(labels) > 0 { // some of them may fall away
+	if filtered || len(labels) > 0 { // some matches may be excluded
 		most = mostMatches
 	}
 	text, args := s.matching(tokens, most)
@@ -165,7 +164,7 @@ func (s *Store) matches(ctx context.Context, q *ticket.SearchQuery, tokens [][]s
 	return s.byIndex(ctx, func(x *session) ([]match, error) { return x.look(ctx, text, args, filter, want) })
 }
 
-// all puts conditions together.
+// all joins conditions with AND.
 func all(list []clause) (c clause) {
 	parts := make([]string, len(list))
 	for i, one := range list {
@@ -176,7 +175,7 @@ func all(list []clause) (c clause) {
 	return c
 }
 
-// look reads the tickets of the places that a query found.
+// look reads the tickets at the places that a query found.
 func (x *session) look(ctx context.Context, text string, args []any, filter clause, want int) (list []match, err error) {
 	j := x.s.lang.join
 	text = "SELECT " + ticketColumns + " FROM (" + text + ") f " + j + " {t}texts w ON w.place = f.place " + j +
@@ -190,7 +189,7 @@ func (x *session) look(ctx context.Context, text string, args []any, filter clau
 	return list, err
 }
 
-// listen reads the words of tickets, as far as they are indexed.
+// listen reads the words of tickets, up to the indexed event.
 func (x *session) listen(ctx context.Context, list []match) error {
 	byID := make(map[string]*match, len(list))
 	for i := range list {
@@ -219,7 +218,7 @@ func (x *session) listen(ctx context.Context, list []match) error {
 	return nil
 }
 
-// matching is the query for the places of tickets with the tokens.
+// matching returns the query for the places of tickets with the tokens.
 func (s *Store) matching(tokens [][]string, most int) (string, []any) {
 	switch s.dialect {
 	case SQLite:
@@ -231,7 +230,7 @@ func (s *Store) matching(tokens [][]string, most int) (string, []any) {
 	}
 }
 
-// windowed is the query for such places among the newest tickets.
+// windowed returns the same query for the newest tickets only.
 func (s *Store) windowed(tokens [][]string) (string, []any) {
 	const newest = "(SELECT place, tokens FROM {t}texts ORDER BY place DESC LIMIT ?) n"
 	if s.dialect == Postgres {
@@ -256,9 +255,9 @@ func (s *Store) windowed(tokens [][]string) (string, []any) {
 	return "SELECT place FROM " + newest + " WHERE " + strings.Join(all, " AND "), args
 }
 
-// byIndex keeps PostgreSQL's planner to the index. By its statistics it takes two
-// common words for one that is common, and looks for it row by row; where they
-// never meet, that is the whole table.
+// byIndex makes PostgreSQL's planner use the index. From its statistics the planner
+// concludes that two common words are common together, and scans the rows. If no
+// ticket has both, that is the whole table.
 func (s *Store) byIndex(ctx context.Context, f func(*session) ([]match, error)) (list []match, err error) {
 	const to = "SELECT set_config('enable_seqscan', 'off', true), set_config('enable_indexscan', 'off', true)"
 	work := func(ctx context.Context, x *session) error {
@@ -268,7 +267,7 @@ func (s *Store) byIndex(ctx context.Context, f func(*session) ([]match, error)) 
 		}
 		list, err = f(x)
 		if err == nil {
-			err = errLooked // for the settings to be undone with the savepoint
+			err = errLooked // rolls the savepoint back, and the settings with it
 		}
 		return err
 	}

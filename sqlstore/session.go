@@ -19,7 +19,7 @@ type runner interface {
 	PrepareContext(ctx context.Context, query string) (*sql.Stmt, error)
 }
 
-// direct is where statements go that are not part of a transaction of the store.
+// direct returns the runner of statements outside of the store's own transactions.
 func (s *Store) direct() runner {
 	switch {
 	case s.tx != nil:
@@ -31,19 +31,20 @@ func (s *Store) direct() runner {
 	}
 }
 
-// A session is a transaction, or the database itself, to run statements in.
+// A session runs statements in a transaction, or on the database itself.
 type session struct {
 	s     *Store
-	tx    *sql.Tx // nil: straight on the database
-	wrote bool    // something was changed
+	tx    *sql.Tx // nil: on the database itself
+	wrote bool    // a statement changed rows
 }
 
-// whole reports whether what is done in the session counts together or not at all.
+// whole reports whether the session's statements are committed together or not at
+// all.
 func (x *session) whole() bool { return x.tx != nil }
 
-// raw runs a statement that is not about rows.
+// raw runs a statement that has no rows.
 func (x *session) raw(ctx context.Context, text string) error {
-	if x.s.lane == nil { // not every database prepares what is not about rows
+	if x.s.writer == nil { // not every database prepares such statements
 		_, err := x.tx.ExecContext(ctx, text)
 		return err
 	}
@@ -58,7 +59,7 @@ func (x *session) raw(ctx context.Context, text string) error {
 	return err
 }
 
-// here returns the session outside of the store's own transactions.
+// here returns a session outside of the store's own transactions.
 func (s *Store) here() *session { return &session{s: s, tx: s.tx} }
 
 // exec runs a statement in the store's notation and returns how many rows it
@@ -109,7 +110,7 @@ func (x *session) query(ctx context.Context, text string, args ...any) (*sql.Row
 	return rows, err
 }
 
-// runner is where a statement goes that is not prepared.
+// runner returns the runner of statements that are not prepared.
 func (x *session) runner() runner {
 	if x.tx != nil {
 		return x.tx
@@ -117,9 +118,9 @@ func (x *session) runner() runner {
 	return x.s.direct()
 }
 
-// rows calls scan for every row of a query. Outside of a transaction a query that
-// the database gave up before its first row is asked again: on a cluster that
-// happens to those that only read, too.
+// rows calls scan for every row of a query. Outside of a transaction it retries a
+// query that the database aborted before its first row. On a cluster that happens
+// even to queries that only read.
 func (x *session) rows(ctx context.Context, scan func(*sql.Rows) error, text string, args ...any) error {
 	for try := 1; ; try++ {
 		some, err := x.rowsOnce(ctx, scan, text, args)
@@ -129,7 +130,7 @@ func (x *session) rows(ctx context.Context, scan func(*sql.Rows) error, text str
 	}
 }
 
-// rowsOnce reports whether scan was called.
+// rowsOnce reports whether it called scan.
 func (x *session) rowsOnce(ctx context.Context, scan func(*sql.Rows) error, text string, args []any) (some bool, err error) {
 	rows, err := x.query(ctx, text, args...)
 	if err != nil {
@@ -148,7 +149,7 @@ func (x *session) rowsOnce(ctx context.Context, scan func(*sql.Rows) error, text
 	return some, rows.Close()
 }
 
-// one scans the only row of a query; false: there is none.
+// one scans the only row of a query. It returns false if there is none.
 func (x *session) one(ctx context.Context, dest []any, text string, args ...any) (found bool, err error) {
 	err = x.rows(ctx, func(r *sql.Rows) error {
 		found = true
@@ -163,28 +164,28 @@ func (x *session) exists(ctx context.Context, text string, args ...any) (bool, e
 	return x.one(ctx, []any{&row}, text, args...)
 }
 
-// statements are prepared once and kept. Each is prepared on a connection when it
-// is first used there.
+// statements holds prepared statements. Each is prepared on a connection at its
+// first use there.
 type statements struct {
 	m    sync.Map // from text in the store's notation to *statement
 	kept [2]atomic.Int32
 
 	mu     sync.Mutex
-	wanted []*statement // by transactions, which cannot prepare themselves
+	wanted []*statement // used in transactions, which cannot prepare them
 }
 
 type statement struct {
-	text   string // as the database takes it: names put in, placeholders numbered
+	text   string // for the database: names replaced, placeholders numbered
 	stmt   atomic.Pointer[sql.Stmt]
 	wanted atomic.Bool
 }
 
-// mostStatements bounds how many are kept, of those that read and of those that
-// write; what comes later is not prepared. A busy desk uses some thirty each.
+// mostStatements limits the prepared statements, for reads and for writes each. More
+// statements run unprepared. A busy desk uses some thirty of each.
 const mostStatements = 150
 
-// statement returns the form of a text that the database takes, and the prepared
-// statement, if there is one.
+// statement returns the form of a text for the database, and the prepared statement,
+// if there is one.
 func (x *session) statement(ctx context.Context, text string) (*statement, *sql.Stmt, error) {
 	if err := x.s.usable(); err != nil {
 		return nil, nil, err
@@ -212,8 +213,8 @@ func (x *session) statement(ctx context.Context, text string) (*statement, *sql.
 	case stmt != nil || x.s.unprepared || x.s.db == nil:
 		return st, stmt, nil
 	case x.tx != nil:
-		// To prepare takes a connection of the pool, which may have only the one
-		// that this transaction has.
+		// Preparing needs another connection, and the pool may only have the one of
+		// this transaction.
 		if st.wanted.CompareAndSwap(false, true) {
 			all.mu.Lock()
 			all.wanted = append(all.wanted, st)
@@ -237,14 +238,15 @@ func (st *statement) prepare(ctx context.Context, db *sql.DB) (*sql.Stmt, error)
 	return stmt, nil
 }
 
-// wants reports whether there is something to prepare.
+// wants reports whether there are statements to prepare.
 func (all *statements) wants() bool {
 	all.mu.Lock()
 	defer all.mu.Unlock()
 	return len(all.wanted) > 0
 }
 
-// prepareWanted prepares what transactions have used, for the next ones.
+// prepareWanted prepares the statements that transactions have used, for the next
+// ones.
 func (s *Store) prepareWanted(ctx context.Context) {
 	all := s.stmts
 	all.mu.Lock()
@@ -253,12 +255,12 @@ func (s *Store) prepareWanted(ctx context.Context) {
 	all.mu.Unlock()
 	for _, st := range list {
 		if _, err := st.prepare(ctx, s.db); err != nil {
-			st.wanted.Store(false) // it runs unprepared as well, and is wanted again
+			st.wanted.Store(false) // it runs unprepared, and is requested again
 		}
 	}
 }
 
-// render puts a statement into the form that the database takes.
+// render converts a statement to the form for the database.
 func (s *Store) render(text string) string {
 	text = s.names.Replace(text)
 	if !s.lang.numbered || !strings.Contains(text, "?") {
@@ -280,26 +282,26 @@ func (s *Store) render(text string) string {
 	return b.String()
 }
 
-// write runs f in a transaction and commits it. Where f fails, nothing of what it
-// wrote stays. Inside the host's transaction a savepoint does that.
+// write runs f in a transaction and commits it. If f fails, its writes are undone.
+// Inside a transaction of the application a savepoint does that.
 func (s *Store) write(ctx context.Context, f func(context.Context, *session) error) error {
 	if s.tx != nil {
 		return (&session{s: s, tx: s.tx}).guarded(ctx, f)
 	}
-	if s.lane != nil {
-		return s.lane.do(ctx, s, f)
+	if s.writer != nil {
+		return s.writer.do(ctx, s, f)
 	}
 	return sure(ctx, s.transaction(ctx, nil, f))
 }
 
-// again reports whether what failed so is to be tried once more: the database gave
-// it up for the sake of another transaction. Inside a transaction of the host's it
-// cannot.
+// again reports whether to retry after an error: the database aborted the
+// transaction in favour of another one. Inside a transaction of the application a
+// retry is impossible.
 func (s *Store) again(ctx context.Context, try int, err error) bool {
 	return err != nil && try < 5 && s.tx == nil && ctx.Err() == nil && s.lang.classify(err) == conflict
 }
 
-// persistent calls f again where that may help, a few times.
+// persistent retries f a few times if that may help.
 func (s *Store) persistent(ctx context.Context, f func() error) error {
 	for try := 1; ; try++ {
 		if err := f(); !s.again(ctx, try, err) {
@@ -308,9 +310,9 @@ func (s *Store) persistent(ctx context.Context, f func() error) error {
 	}
 }
 
-// errHalf is for a transaction of the host's in which something was begun that could
+// errHalf is for a transaction of the application in which a part of a commit could
 // not be undone.
-var errHalf = errors.New("sqlstore: the transaction must be rolled back, since a part of a commit was left in it")
+var errHalf = errors.New("sqlstore: roll back the transaction: a part of a commit is left in it")
 
 func (s *Store) usable() error {
 	if b := s.bound; b != nil && b.half != nil {
@@ -319,8 +321,8 @@ func (s *Store) usable() error {
 	return nil
 }
 
-// guarded runs f between savepoints. What it returns an error for is undone, also
-// where it is the context that ended after the last statement.
+// guarded runs f between savepoints. If f fails, or the context has ended after the
+// last statement, it undoes the writes of f.
 func (x *session) guarded(ctx context.Context, f func(context.Context, *session) error) error {
 	if err := x.s.usable(); err != nil {
 		return err
@@ -332,7 +334,7 @@ func (x *session) guarded(ctx context.Context, f func(context.Context, *session)
 	if err == nil {
 		err = ctx.Err()
 	}
-	// Without cancellation: the host's transaction goes on.
+	// Without cancellation, because the application's transaction continues.
 	ctx = context.WithoutCancel(ctx)
 	if err == nil {
 		if err = x.raw(ctx, "RELEASE SAVEPOINT ticket_commit"); err == nil {
@@ -340,13 +342,14 @@ func (x *session) guarded(ctx context.Context, f func(context.Context, *session)
 		}
 	}
 	if undo := x.raw(ctx, "ROLLBACK TO SAVEPOINT ticket_commit"); undo != nil {
-		// The transaction is lost as a whole, as after a deadlock; or it has half of this.
+		// Either the whole transaction is lost, as after a deadlock, or a part of
+		// this commit is left in it.
 		if b := x.s.bound; b != nil {
 			b.half = err
 		}
 		return err
 	}
 	x.wrote = false
-	_ = x.raw(ctx, "RELEASE SAVEPOINT ticket_commit") // it holds nothing
+	_ = x.raw(ctx, "RELEASE SAVEPOINT ticket_commit") // it is empty
 	return err
 }

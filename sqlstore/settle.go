@@ -9,9 +9,9 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// Settle records the outcome of claimed deliveries, up to a hundred of them with
-// one statement; see [ticket.Store]. What stands in line behind one that is to be
-// tried again is put off with it, so that claims need not look at it meanwhile.
+// Settle records the outcome of claimed deliveries, up to a hundred with one
+// statement; see [ticket.Store]. Deliveries that wait in line for a delivery to be
+// retried get its new due time, so that claims need not look at them before.
 func (s *Store) Settle(ctx context.Context, list []ticket.Settlement) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -27,13 +27,13 @@ func (s *Store) Settle(ctx context.Context, list []ticket.Settlement) error {
 	defer s.hold()()
 	lost := false
 	var err error
-	if s.lane != nil || s.tx != nil {
+	if s.writer != nil || s.tx != nil {
 		err = s.write(ctx, func(ctx context.Context, x *session) (err error) {
-			_, lost, err = x.settle(ctx, list) // from the beginning, where it is done anew
+			_, lost, err = x.settle(ctx, list) // starts over when it is retried
 			return err
 		})
 	} else {
-		// Each stands by itself: after a deadlock it goes on with the rest.
+		// Each statement stands by itself. After a deadlock the rest continues.
 		err = s.persistent(ctx, func() error {
 			rest, some, err := s.here().settle(ctx, list)
 			list, lost = rest, lost || some
@@ -47,10 +47,11 @@ func (s *Store) Settle(ctx context.Context, list []ticket.Settlement) error {
 	return s.explain(ctx, "settle deliveries", err)
 }
 
-// mostSettled bounds how many deliveries one statement settles.
+// mostSettled limits how many deliveries one statement settles.
 const mostSettled = 100
 
-// settle returns what it has not come to, and whether a claim was lost.
+// settle returns the outcomes that it has not recorded, and whether a claim was
+// lost.
 func (x *session) settle(ctx context.Context, list []ticket.Settlement) (rest []ticket.Settlement, lost bool, err error) {
 	for len(list) > 0 {
 		n := 1
@@ -70,13 +71,13 @@ func (x *session) settle(ctx context.Context, list []ticket.Settlement) (rest []
 	return nil, lost, nil
 }
 
-// settledTogether are the columns of what settleTogether is given: the ID and the
-// attempts of the claim, then what becomes of the row; last, whom it stands for
-// from now on, where that is another than before.
+// settledTogether are the columns of the values of settleTogether: ID and attempts
+// of the claim, then the new values of the row. The last one is the new recipient
+// key, or empty if it stays.
 var settledTogether = []kind{textual, whole, whole, whole, whole, whole, textual, textual, textual}
 
-// settleTogether settles deliveries that are all different, and returns how many
-// were still claimed so.
+// settleTogether settles deliveries that are all different. It returns how many were
+// still claimed.
 func (x *session) settleTogether(ctx context.Context, list []ticket.Settlement) (int64, error) {
 	n := paddedCount(len(list))
 	args := make([]any, 0, n*len(settledTogether))
@@ -94,13 +95,13 @@ func (x *session) settleTogether(ctx context.Context, list []ticket.Settlement) 
 		}
 		args = append(args, o.ID.String(), o.Attempts, stateOf(o.Outcome.State()), due, settled, o.Failures, o.Error, o.Address, who)
 	}
-	return x.updateGiven(ctx, x.s.lang.given(n, settledTogether...),
+	return x.updateJoined(ctx, x.s.lang.values(n, settledTogether...),
 		"state = v.column3, until = NULL, due = COALESCE(v.column4, due), settled = v.column5, failures = v.column6, last_error = v.column7,"+
 			" address = v.column8, who = CASE WHEN v.column9 = '' THEN o.who ELSE v.column9 END",
 		"o.id = v.column1 AND o.attempts = v.column2 AND o.until IS NOT NULL AND o.state <= 0", args)
 }
 
-// putOff gives what is behind deliveries that are to be tried again their new Due.
+// putOff gives the deliveries in line after those to be retried their new Due.
 func (x *session) putOff(ctx context.Context, list []ticket.Settlement) error {
 	again := slices.DeleteFunc(slices.Clone(list), func(o ticket.Settlement) bool { return o.Outcome != ticket.OutcomeRetry })
 	if len(again) == 0 {
@@ -123,14 +124,14 @@ func (x *session) putOff(ctx context.Context, list []ticket.Settlement) error {
 		err := r.Scan(&p.due, &p.id)
 		behind = append(behind, p)
 		return err
-	}, "SELECT h.due, b.id FROM "+x.s.lang.given(n, textual, whole, whole)+
+	}, "SELECT h.due, b.id FROM "+x.s.lang.values(n, textual, whole, whole)+
 		join+"h{by outbox_id} ON h.id = v.column1 AND h.attempts = v.column2 AND h.due = v.column3 AND h.state <= 0 AND h.until IS NULL"+
 		join+"b{by outbox_line} ON b.ticket = h.ticket AND b.via = h.via AND b.who = h.who AND b.state <= 0 AND b.seq >= h.seq AND (b.seq > h.seq OR b.id > h.id)"+
 		" AND b.until IS NULL AND b.due < h.due", args...)
 	if err != nil {
 		return err
 	}
-	slices.SortFunc(behind, func(a, b place) int { return strings.Compare(a.id, b.id) }) // as everything that writes several
+	slices.SortFunc(behind, func(a, b place) int { return strings.Compare(a.id, b.id) }) // as in every statement that writes several rows
 	for part := range slices.Chunk(behind, paddedCounts[0]) {
 		n := paddedCount(len(part))
 		args := make([]any, 0, 2*n)
@@ -138,7 +139,7 @@ func (x *session) putOff(ctx context.Context, list []ticket.Settlement) error {
 			p := &part[min(i, len(part)-1)]
 			args = append(args, p.id, p.due)
 		}
-		if _, err := x.updateGiven(ctx, x.s.lang.given(n, textual, whole), "due = v.column2",
+		if _, err := x.updateJoined(ctx, x.s.lang.values(n, textual, whole), "due = v.column2",
 			"o.id = v.column1 AND o.state <= 0 AND o.until IS NULL AND o.due < v.column2", args); err != nil {
 			return err
 		}
@@ -146,11 +147,11 @@ func (x *session) putOff(ctx context.Context, list []ticket.Settlement) error {
 	return nil
 }
 
-// updateGiven changes the rows o of the outbox that match given ones. On MySQL, in
-// this order, each row is found, and locked, by its key.
-func (x *session) updateGiven(ctx context.Context, given, set, match string, args []any) (int64, error) {
+// updateJoined changes the rows o of the outbox that match values. On MySQL this
+// join order finds, and locks, each row by its key.
+func (x *session) updateJoined(ctx context.Context, values, set, match string, args []any) (int64, error) {
 	if x.s.dialect == MySQL {
-		return x.exec(ctx, "UPDATE "+given+" STRAIGHT_JOIN {t}outbox o{by outbox_id} ON "+match+" SET "+set, args...)
+		return x.exec(ctx, "UPDATE "+values+" STRAIGHT_JOIN {t}outbox o{by outbox_id} ON "+match+" SET "+set, args...)
 	}
-	return x.exec(ctx, "UPDATE {t}outbox AS o SET "+set+" FROM "+given+" WHERE "+match, args...)
+	return x.exec(ctx, "UPDATE {t}outbox AS o SET "+set+" FROM "+values+" WHERE "+match, args...)
 }

@@ -13,64 +13,63 @@ import (
 	"time"
 )
 
-// lane is the one way to write to SQLite. Left to fight for the database's lock,
-// writers wait for seconds at the tail; in the lane they queue, and those who
-// wait together share a transaction, and so the one wait for the disk at its end.
+// A sqliteWriter runs all writes to SQLite of one process. If writers competed for
+// the database's lock, some would wait for seconds. Here they queue, and writers
+// that wait together share a transaction, and so its one wait for the disk.
 //
-// Nobody is answered before the commit that holds its work. There is no
-// goroutine behind it: the first who comes leads. It waits for a connection and
-// for the database's lock, then works for all who wait, and hands over to the
-// next. Who is in the queue can leave it at any time: only work that is begun has
-// to come to an end.
-type lane struct {
+// A writer returns only after the commit of its work. There is no extra goroutine:
+// the first writer leads. The leader waits for a connection and for the database's
+// lock, works for all writers in the queue, and makes the next one the leader. A
+// writer can leave the queue at any time. Only work that has begun must end.
+type sqliteWriter struct {
 	mu     sync.Mutex
 	queue  []*member
-	leader bool // somebody leads
+	leader bool // there is a leader
 	held   bool // another process holds the database, and the leader waits for it
 
-	// What follows belongs to the leader. The connection goes from one leader to the
-	// next, since a page cache is only of use to the connection that wrote last.
-	// When nobody waits it goes back to the pool, so that nothing stays open when
-	// the host closes the database.
-	together []*member // whose work is in the transaction, the leader first
+	// The fields below belong to the leader. The connection passes from one leader
+	// to the next, because a page cache is useful only to the connection that wrote
+	// last. If nobody waits, it goes back to the pool. So nothing stays open when
+	// the application closes the database.
+	together []*member // those with work in the transaction, the leader first
 	conn     *sql.Conn
-	timeout  int    // the busy timeout of the connection, which is given back with it
+	timeout  int    // the connection's busy timeout, restored when it is released
 	seen     [8]any // driver connections that are set up
 	next     int
 }
 
-// mostKept is up to how many connections a pool may have for the lane to give its
-// own back to the host between any two transactions.
+// mostKept is the largest pool for which the writer releases its connection between
+// any two transactions.
 const mostKept = 3
 
-// A member is one piece of work in the lane.
+// A member is one piece of work for the writer.
 type member struct {
 	ctx    context.Context
 	work   func(context.Context, *session) error
-	err    error     // the answer
-	result error     // of the work; it is the answer when the transaction is committed
-	alone  bool      // its work is to share no transaction
-	signal chan bool // true: lead now; false: it is done
-	// patience ends the wait for another process, if that has begun already.
+	err    error     // the result for the caller
+	result error     // of the work; it becomes err when the transaction is committed
+	alone  bool      // its work must not share a transaction
+	signal chan bool // true: lead now; false: the work is done
+	// patience ends the wait for another process, if that has already begun.
 	patience <-chan time.Time
 }
 
-// mostTogether bounds how many share a transaction, and so how long one of them
-// waits for the others.
+// mostTogether limits how many members share a transaction, and so how long one of
+// them waits for the others.
 const mostTogether = 64
 
-// patience is how long a writer waits for the database's lock where another
-// process holds it, on top of the connection's own busy timeout.
+// patience is how long a writer waits for the database's lock while another process
+// holds it, on top of the connection's own busy timeout.
 const patience = 10 * time.Second
 
-// errAbandoned is for those whose leader panicked: whether their work was
-// committed is not known.
-var errAbandoned = errors.New("sqlstore: the transaction was abandoned")
+// errAbandoned is for members whose leader panicked. Whether their work was
+// committed is unknown.
+var errAbandoned = errors.New("sqlstore: the outcome of the transaction is unknown")
 
-// errSpoiled says that what one did took with it what others did.
+// errSpoiled says that the failed work of one member undid the work of others.
 var errSpoiled = errors.New("sqlstore: the shared transaction was spoiled")
 
-func (l *lane) do(ctx context.Context, s *Store, work func(context.Context, *session) error) error {
+func (l *sqliteWriter) do(ctx context.Context, s *Store, work func(context.Context, *session) error) error {
 	m := &member{ctx: ctx, work: work, err: errAbandoned}
 	if !l.enter(m) {
 		return m.err
@@ -81,9 +80,9 @@ func (l *lane) do(ctx context.Context, s *Store, work func(context.Context, *ses
 	return m.err
 }
 
-// enter returns true when it is the member's turn to lead, and false when its work
-// is done or given up.
-func (l *lane) enter(m *member) (lead bool) {
+// enter returns true if it is the member's turn to lead. It returns false if its
+// work is done or given up.
+func (l *sqliteWriter) enter(m *member) (lead bool) {
 	l.mu.Lock()
 	if !l.leader {
 		l.leader = true
@@ -109,11 +108,11 @@ func (l *lane) enter(m *member) (lead bool) {
 		return false
 	}
 	l.mu.Unlock()
-	return <-m.signal // under way already, so it has an outcome
+	return <-m.signal // its work has begun, so there will be a result
 }
 
-// lead does the leader's work, and that of those who wait.
-func (l *lane) lead(s *Store, m *member) {
+// lead does the leader's work, and that of the members in the queue.
+func (l *sqliteWriter) lead(s *Store, m *member) {
 	err := m.ctx.Err()
 	if err == nil {
 		err = s.retryBusyUntil(m.ctx, m.patience, func() error {
@@ -138,16 +137,16 @@ func (l *lane) lead(s *Store, m *member) {
 	l.mu.Unlock()
 }
 
-// transact does the leader's work in a transaction, and then that of those who
-// wait. What one of them does wrong does not touch the others.
-func (l *lane) transact(s *Store, m *member) error {
-	if err := l.connect(m.ctx, s); err != nil { // as long as the leader can wait: the others can leave
+// transact does the leader's work in a transaction, and then that of the members in
+// the queue. A failure of one does not affect the others.
+func (l *sqliteWriter) transact(s *Store, m *member) error {
+	if err := l.connect(m.ctx, s); err != nil { // until the leader gives up; the others can leave the queue
 		return err
 	}
 	return l.begin(m.ctx, s, func(x *session) error {
 		for o := m; o != nil; o = l.take() {
 			x.wrote = false
-			// A context that ends must not take with it what others have written.
+			// The end of one context must not undo the writes of others.
 			o.result = o.work(context.WithoutCancel(o.ctx), x)
 			if o.result == nil {
 				continue
@@ -167,10 +166,10 @@ func (l *lane) transact(s *Store, m *member) error {
 	})
 }
 
-// take takes the next one out of the queue and into the transaction. It returns nil
-// where that is to end: nobody waits, they are enough, or one of them has no more
-// time.
-func (l *lane) take() *member {
+// take moves the next member from the queue into the transaction. It returns nil if
+// the transaction should end: the queue is empty, the transaction is full, or the
+// context of a member has ended.
+func (l *sqliteWriter) take() *member {
 	if len(l.together) == mostTogether || l.together[0].alone ||
 		slices.ContainsFunc(l.together, func(o *member) bool { return o.ctx.Err() != nil }) {
 		return nil
@@ -189,7 +188,7 @@ func (l *lane) take() *member {
 	return nil
 }
 
-// gone answers a member whose context has ended before its work was done.
+// gone releases a member whose context has ended before its work began.
 func (m *member) gone() bool {
 	if m.err = m.ctx.Err(); m.err == nil {
 		m.err = errAbandoned
@@ -199,9 +198,9 @@ func (m *member) gone() bool {
 	return true
 }
 
-// requeue puts all but the leader back to the front of the queue, after nothing of
-// what they did was committed.
-func (l *lane) requeue(alone bool) {
+// requeue puts all members except for the leader back to the front of the queue,
+// after their work was rolled back.
+func (l *sqliteWriter) requeue(alone bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	again := slices.DeleteFunc(slices.Clone(l.together[1:]), (*member).gone)
@@ -212,9 +211,9 @@ func (l *lane) requeue(alone bool) {
 	l.together = l.together[:1]
 }
 
-// wait is called when another process turns out to hold the database. Whoever is
-// there waits for it from then on, and not one after the other.
-func (l *lane) wait() {
+// wait is called when another process holds the database. All members in the queue
+// wait for it from then on, and not one after the other.
+func (l *sqliteWriter) wait() {
 	l.requeue(false)
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -226,9 +225,9 @@ func (l *lane) wait() {
 	}
 }
 
-// handOver answers those whose work is done, and makes the next in the queue the
-// leader.
-func (l *lane) handOver(s *Store, m *member) {
+// handOver releases the members whose work is done, and makes the next one in the
+// queue the leader.
+func (l *sqliteWriter) handOver(s *Store, m *member) {
 	for _, o := range l.together {
 		if o != m {
 			o.signal <- false
@@ -241,13 +240,13 @@ func (l *lane) handOver(s *Store, m *member) {
 		l.prepare(m.ctx, s)
 	}
 	for !l.pass() {
-		l.release() // nobody waits
+		l.release() // the queue is empty
 	}
 }
 
-// pass makes the next in the queue the leader. Where there is none, and the
-// connection is given back, nobody leads.
-func (l *lane) pass() bool {
+// pass makes the next member in the queue the leader. If the queue is empty and the
+// connection is released, there is no leader.
+func (l *sqliteWriter) pass() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
@@ -263,12 +262,12 @@ func (l *lane) pass() bool {
 	return true
 }
 
-// mostPreparing bounds how long the lane is held up for the sake of the next ones:
-// to prepare a statement takes a connection, and the host may have all.
+// mostPreparing limits how long the queue waits for statements to be prepared.
+// Preparing needs a connection, and the application may hold all of them.
 const mostPreparing = 20 * time.Millisecond
 
-// prepare prepares what the transaction would have used, for the next ones.
-func (l *lane) prepare(ctx context.Context, s *Store) {
+// prepare prepares the statements that the transaction used unprepared.
+func (l *sqliteWriter) prepare(ctx context.Context, s *Store) {
 	if st := s.db.Stats(); !s.stmts.wants() || st.MaxOpenConnections > 0 && st.InUse >= st.MaxOpenConnections {
 		return
 	}
@@ -277,9 +276,9 @@ func (l *lane) prepare(ctx context.Context, s *Store) {
 	s.prepareWanted(ctx)
 }
 
-// connect takes a connection from the pool and sets it up, unless the lane has
-// one. The host may hold all of them, so this can take any time.
-func (l *lane) connect(ctx context.Context, s *Store) error {
+// connect takes a connection from the pool and sets it up, unless the writer has
+// one. It may wait without limit, because the application may hold all connections.
+func (l *sqliteWriter) connect(ctx context.Context, s *Store) error {
 	if l.conn != nil {
 		return nil
 	}
@@ -295,21 +294,22 @@ func (l *lane) connect(ctx context.Context, s *Store) error {
 	return nil
 }
 
-// takeLock changes nothing; but as it could, it takes the lock for writing. Drivers
-// begin a transaction without it, unless they are told otherwise.
+// takeLock changes nothing. Because it could change rows, it takes the lock for
+// writing. Drivers begin a transaction without the lock, unless _txlock=immediate is
+// set.
 const takeLock = "DELETE FROM {t}schema WHERE 1 = 0"
 
 // begin runs f in a transaction.
-func (l *lane) begin(ctx context.Context, s *Store, f func(*session) error) error {
-	ctx = context.WithoutCancel(ctx) // it is for all of them
+func (l *sqliteWriter) begin(ctx context.Context, s *Store, f func(*session) error) error {
+	ctx = context.WithoutCancel(ctx) // it is for all members
 	ended := false
 	var tx *sql.Tx
 	defer func() {
 		if ended {
 			return
 		}
-		// A panic. database/sql never lets go of a statement that panicked, and so
-		// of its connection: whoever closed it would wait for ever.
+		// This is a panic. database/sql never releases a statement that panicked,
+		// nor its connection, so closing it here would block for ever.
 		conn := l.conn
 		l.conn = nil
 		_, _ = conn.ExecContext(ctx, "ROLLBACK")
@@ -324,7 +324,7 @@ func (l *lane) begin(ctx context.Context, s *Store, f func(*session) error) erro
 	tx, err := l.conn.BeginTx(ctx, nil)
 	if err != nil {
 		if s.lang.classify(err) == otherwise {
-			l.discard() // perhaps it is the connection's fault
+			l.discard() // perhaps the connection is broken
 		}
 		ended = true
 		return err
@@ -339,7 +339,7 @@ func (l *lane) begin(ctx context.Context, s *Store, f func(*session) error) erro
 		_ = tx.Rollback() // the first error says more
 	}
 	if err != nil {
-		// Nothing should be left to undo, and this says so.
+		// The transaction should be over. This makes sure.
 		_, undo := l.conn.ExecContext(ctx, "ROLLBACK")
 		if undo == nil || !strings.Contains(undo.Error(), nothingOpen) {
 			l.discard()
@@ -350,7 +350,7 @@ func (l *lane) begin(ctx context.Context, s *Store, f func(*session) error) erro
 }
 
 // release gives the connection back to the pool.
-func (l *lane) release() {
+func (l *sqliteWriter) release() {
 	if l.conn == nil {
 		return
 	}
@@ -364,8 +364,8 @@ func (l *lane) release() {
 	l.conn = nil
 }
 
-// discard closes a connection of which nobody knows what state it is in.
-func (l *lane) discard() {
+// discard closes a connection in an unknown state.
+func (l *sqliteWriter) discard() {
 	if l.conn != nil {
 		discard(l.conn)
 		_ = l.conn.Close()
@@ -373,16 +373,16 @@ func (l *lane) discard() {
 	}
 }
 
-// checkpointPages is how long the write-ahead log gets before it is written back.
-// SQLite's default of 1,000 costs a fifth to two fifths of the throughput, and
-// most of the tail.
+// checkpointPages is the length of the write-ahead log, in pages, at which SQLite
+// writes it back. SQLite's default of 1,000 costs a fifth to two fifths of the
+// throughput, and most of the slowest calls.
 const checkpointPages = 20_000
 
-// setUp prepares a connection for writing. A host that has set another interval
-// than SQLite's default keeps it.
-func (l *lane) setUp(ctx context.Context, conn *sql.Conn) error {
-	// SQLite's own wait for the lock knows no context, and sleeps longer and
-	// longer; retryBusy waits instead.
+// setUp prepares a connection for writing. An interval that the application has set
+// stays; only SQLite's default changes.
+func (l *sqliteWriter) setUp(ctx context.Context, conn *sql.Conn) error {
+	// SQLite's own wait for the lock ignores the context, and sleeps longer each
+	// time. retryBusy waits instead.
 	if err := conn.QueryRowContext(ctx, "PRAGMA busy_timeout").Scan(&l.timeout); err != nil {
 		return err
 	}
@@ -402,9 +402,9 @@ func (l *lane) setUp(ctx context.Context, conn *sql.Conn) error {
 	return conn.QueryRowContext(ctx, fmt.Sprintf("PRAGMA wal_autocheckpoint = %d", checkpointPages)).Scan(&set)
 }
 
-// known reports whether the connection was here lately. A driver whose connections
-// are not pointers gives nothing by which to know one again.
-func (l *lane) known(conn *sql.Conn) (known bool, err error) {
+// known reports whether the connection is already set up. A connection that is not a
+// pointer cannot be recognised.
+func (l *sqliteWriter) known(conn *sql.Conn) (known bool, err error) {
 	err = conn.Raw(func(c any) error {
 		if reflect.TypeOf(c).Kind() != reflect.Pointer {
 			return nil
@@ -423,7 +423,7 @@ func (s *Store) retryBusy(ctx context.Context, f func() error) error {
 	return s.retryBusyUntil(ctx, nil, f)
 }
 
-// retryBusyUntil is retryBusy with an end of its own, if there is one.
+// retryBusyUntil is retryBusy with its own deadline, unless end is nil.
 func (s *Store) retryBusyUntil(ctx context.Context, end <-chan time.Time, f func() error) error {
 	err := f()
 	if err == nil || s.lang.classify(err) != busy {

@@ -11,31 +11,31 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// Store keeps tickets in a SQL database. Make one with [ActionOpen] or [New] and share
-// it: it is safe for concurrent use. It is a [ticket.Store], and a
-// [ticket.Counter], [ticket.Searcher], [ticket.Maintainer], [ticket.DeliveryLoader],
-// [ticket.ReceiptPruner] and, with [Announce], a [ticket.Listener] as well. It starts no goroutines and keeps no
-// connection, so it needs no closing.
+// Store keeps tickets in a SQL database. Make one with [Open] or [New]. It is safe
+// for concurrent use, keeps no connection, and needs no closing. It
+// implements [ticket.Store], [ticket.Counter], [ticket.Searcher],
+// [ticket.Maintainer], [ticket.DeliveryLoader], [ticket.ReceiptPruner],
+// [ticket.Rescheduler] and, with [Announce], [ticket.Listener].
 type Store struct {
 	options
 	dialect Dialect
 	lang    *language
-	names   *strings.Replacer // puts table names into statements
+	names   *strings.Replacer // replaces the names of tables in statements
 	stmts   *statements
-	lane    *lane // SQLite: the one way to write, of this store and those made from it
+	writer  *sqliteWriter // SQLite: shared by this store and those made from it
 
-	// Exactly one of them is set. What is bound to a connection or transaction
-	// serves one call at a time.
+	// Exactly one of these is set. A store that is bound to a connection or
+	// transaction runs one call at a time.
 	db    *sql.DB
 	conn  *sql.Conn
 	tx    *sql.Tx
 	bound *binding
 }
 
-// A binding is what a store bound to a connection or transaction has for itself.
+// A binding is the state of a store that is bound to a connection or transaction.
 type binding struct {
 	sync.Mutex
-	half error // why a commit was left half done in the transaction, if it was
+	half error // why a part of a commit is left in the transaction, if one is
 }
 
 var (
@@ -46,6 +46,7 @@ var (
 	_ ticket.DeliveryLoader = (*Store)(nil)
 	_ ticket.Listener       = (*Store)(nil)
 	_ ticket.ReceiptPruner  = (*Store)(nil)
+	_ ticket.Rescheduler    = (*Store)(nil)
 )
 
 // Option changes how a store works.
@@ -63,8 +64,9 @@ type options struct {
 
 var identifier = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,30}$`)
 
-// Prefix begins the names of all tables and indexes. Default: "ticket_". It has
-// 1 to 31 symbols of a to z, 0 to 9 and underscore, and begins with no digit.
+// Prefix sets the beginning of the names of all tables and indexes. It has 1 to 31
+// characters of a to z, 0 to 9 and underscore, and does not begin with a digit.
+// Default: "ticket_".
 func Prefix(prefix string) Option {
 	return func(o *options) {
 		o.prefix = prefix
@@ -74,9 +76,10 @@ func Prefix(prefix string) Option {
 	}
 }
 
-// Schema is the schema that the tables are in, on PostgreSQL only; it must be
-// there. Default: the first of the connection's search path that is there. Tables in
-// a later one are another desk's, even where that one has none yet.
+// Schema sets the schema of the tables, on PostgreSQL only. The schema must exist.
+// Default: the first schema of the connection's search path that exists. Tables in a
+// later schema of the path belong to another desk, even if the first one has no
+// tables yet.
 func Schema(schema string) Option {
 	return func(o *options) {
 		o.schema = schema
@@ -86,16 +89,15 @@ func Schema(schema string) Option {
 	}
 }
 
-// Unprepared makes the store use no prepared statements of its own; whether the
-// driver does is up to the driver. It is for poolers that give a client another
-// connection for each transaction, such as PgBouncer before 1.21; the driver then
-// needs a mode that prepares nothing either, for pgx default_query_exec_mode=exec,
-// for lib/pq binary_parameters=yes. Default: each statement is prepared once for
-// each connection.
+// Unprepared makes the store use no prepared statements of its own. The driver may
+// still use some. The option is for poolers that may assign another connection to
+// each transaction, such as PgBouncer before 1.21. Then the driver must not prepare
+// either: set default_query_exec_mode=exec for pgx, or binary_parameters=yes for
+// lib/pq. Default: each statement is prepared once for each connection.
 func Unprepared() Option { return func(o *options) { o.unprepared = true } }
 
-// New returns a store on a database whose schema is up to date; it asks the
-// database nothing. [Store.Check] tells whether the schema fits.
+// New returns a store on a database whose schema is up to date. It sends no query.
+// Call [Store.Check] to check the schema.
 func New(db *sql.DB, d Dialect, opts ...Option) (*Store, error) {
 	if db == nil {
 		return nil, invalid("sqlstore.db", "is missing")
@@ -114,19 +116,18 @@ func New(db *sql.DB, d Dialect, opts ...Option) (*Store, error) {
 		return nil, invalid("sqlstore.schema", "is for PostgreSQL only")
 	}
 	s.names, s.stmts = s.replacer(), &statements{}
-	if s.lang.lane {
-		s.lane = &lane{}
+	if s.lang.sharesWriter {
+		s.writer = &sqliteWriter{}
 	}
 	return s, nil
 }
 
-// Open returns a store on a database, and brings its schema up to date first; see
-// [Store.Migrate]. On SQLite it switches the database file to write-ahead
-// logging, which lasts.
+// Open returns a store on a database, after it has brought the schema up to date;
+// see [Store.Migrate]. On SQLite it switches the database file to write-ahead
+// logging, which is permanent.
 //
-// Errors: [ErrDialect] where the database is another one, [ErrSchema] where its
-// schema is newer than this package, [ticket.ErrInvalid] for an option that makes
-// no sense.
+// Errors: [ErrDialect] if the database is of another kind, [ErrSchema] if its schema
+// is newer than this package, [ticket.ErrInvalid] if an option is invalid.
 func Open(ctx context.Context, db *sql.DB, d Dialect, opts ...Option) (*Store, error) {
 	s, err := New(db, d, opts...)
 	if err != nil {
@@ -146,8 +147,8 @@ func Open(ctx context.Context, db *sql.DB, d Dialect, opts ...Option) (*Store, e
 	return s, nil
 }
 
-// namedIndexes are those that statements name, with {by tickets_timer} and the like,
-// and namedKeys the tables whose key they name, with {by tickets_id}.
+// namedIndexes are the indexes that statements name, as with {by tickets_timer}.
+// namedKeys are the tables whose key statements name, as with {by tickets_id}.
 var (
 	namedIndexes = [...]string{"tickets_timer", "tickets_count", "events_at", "outbox_due", "outbox_line", "outbox_recipient"}
 	namedKeys    = [...]string{"tickets", "events", "outbox"}
@@ -156,7 +157,7 @@ var (
 func (s *Store) replacer() *strings.Replacer {
 	table := s.prefix
 	if s.schema != "" {
-		table = `"` + s.schema + `".` + s.prefix // quoted, for it may be a word of SQL's
+		table = `"` + s.schema + `".` + s.prefix // quoted, because it may be a reserved word
 	}
 	schema := "current_schema()"
 	if s.schema != "" {
@@ -172,34 +173,35 @@ func (s *Store) replacer() *strings.Replacer {
 	return strings.NewReplacer(names...)
 }
 
-// WithTx returns the store bound to a transaction of the host's, for
-// [ticket.Desk.WithStore]: what it writes is part of that transaction. It never commits
-// or rolls back; a commit that is refused leaves the transaction as it was and
-// usable, by a savepoint. The exception is a deadlock or serialisation failure
-// ([ticket.ErrConflict]), after which the database has given the transaction up
-// and the host has to begin anew. Where the database refuses to go back to the
-// savepoint, a part of a commit may stay in the transaction: the store does nothing
-// more in it, and the host must roll it back. The transaction must be one of the
-// *sql.DB that the store was made with.
+// WithTx returns the store bound to a transaction of your application, for
+// [ticket.Desk.WithStore]. Its writes are part of that transaction. It never commits
+// or rolls back. If a commit fails, a savepoint restores the transaction, which
+// stays usable. The exception is a deadlock or serialisation failure
+// ([ticket.ErrConflict]): the database has aborted the transaction, and your
+// application must begin another one. If the database fails to return to the
+// savepoint, a part of the commit may be left in the transaction. The store then
+// refuses further calls, and your application must roll back. The transaction must
+// come from the *sql.DB that the store was made with.
 //
-// On SQLite the transaction should be begun for writing (the drivers' option
-// _txlock=immediate): one that has read before it first writes is refused with
-// ErrConflict where another connection wrote in between.
+// On SQLite, open the database with the option _txlock=immediate, so that a
+// transaction takes the lock for writing when it begins. Without it, a transaction
+// that reads before it first writes fails with ErrConflict if another connection
+// wrote in between.
 func (s *Store) WithTx(tx *sql.Tx) *Store {
 	b := *s
-	b.db, b.conn, b.tx, b.lane, b.bound = nil, nil, tx, nil, &binding{}
+	b.db, b.conn, b.tx, b.writer, b.bound = nil, nil, tx, nil, &binding{}
 	return &b
 }
 
-// With returns the store on one connection of the host's, which must not be
-// inside a transaction: the store begins its own, one at a time.
+// With returns the store bound to one connection of your application. The connection
+// must not be in a transaction: the store begins its own, one at a time.
 func (s *Store) With(conn *sql.Conn) *Store {
 	b := *s
-	b.db, b.conn, b.tx, b.lane, b.bound = nil, conn, nil, nil, &binding{}
+	b.db, b.conn, b.tx, b.writer, b.bound = nil, conn, nil, nil, &binding{}
 	return &b
 }
 
-// hold keeps the connection of a bound store for one call.
+// hold locks a bound store for one call, and returns the function that unlocks it.
 func (s *Store) hold() func() {
 	if s.bound == nil {
 		return func() {}
@@ -208,7 +210,7 @@ func (s *Store) hold() func() {
 	return s.bound.Unlock
 }
 
-// recognise fails where the database is not of the dialect.
+// recognise returns an error if the database is not of the dialect.
 func (s *Store) recognise(ctx context.Context) error {
 	var v string
 	for again := false; ; again = true {
@@ -217,33 +219,33 @@ func (s *Store) recognise(ctx context.Context) error {
 			break
 		}
 		if ctx.Err() != nil || s.lang.classify(err) != otherwise {
-			return s.explain(ctx, "ask the database for its version", err)
+			return s.explain(ctx, "read the database version", err)
 		}
 		if s.reachable(ctx) != nil {
-			return fmt.Errorf("sqlstore: ask the database for its version: %w", err)
+			return fmt.Errorf("sqlstore: read the database version: %w", err)
 		}
-		if again { // a server that was only just starting answers by now
-			return fmt.Errorf("%w: it does not answer as %s: %w", ErrDialect, s.lang.name, err)
+		if again { // a server that was still starting answers by now
+			return fmt.Errorf("%w: it does not answer like %s: %w", ErrDialect, s.lang.name, err)
 		}
 	}
 	if !s.lang.probe(v) {
-		return fmt.Errorf("%w: %s wanted, found %q", ErrDialect, s.lang.name, v)
+		return fmt.Errorf("%w: want %s, found %q", ErrDialect, s.lang.name, v)
 	}
 	return nil
 }
 
-// reachable reports whether the database answers at all.
+// reachable returns an error if the database does not answer at all.
 func (s *Store) reachable(ctx context.Context) error {
 	var one int
 	return s.direct().QueryRowContext(ctx, "SELECT 1").Scan(&one)
 }
 
-// useWAL switches to write-ahead logging: readers are then never held up by the
-// writer. A database in memory has no such file and stays as it is.
+// useWAL switches to write-ahead logging, in which a writer never blocks readers. A
+// database in memory has no log and stays as it is.
 func (s *Store) useWAL(ctx context.Context) error {
 	var mode string
 	if err := s.retryBusy(ctx, func() error { return s.db.QueryRowContext(ctx, "PRAGMA journal_mode").Scan(&mode) }); err != nil {
-		return s.explain(ctx, "ask for the journal mode", err)
+		return s.explain(ctx, "read the journal mode", err)
 	}
 	if mode == "wal" || mode == "memory" {
 		return nil

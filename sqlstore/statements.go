@@ -6,7 +6,7 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// The statements that write. {t} stands for the prefix of the tables.
+// These statements write. {t} stands for the prefix of the tables.
 const (
 	selectTicket = "SELECT " + ticketColumns + " FROM {t}tickets t WHERE t.id = ? AND t.tenant = ?"
 	updateDoc    = "UPDATE {t}tickets SET doc = ? WHERE id = ?"
@@ -32,7 +32,7 @@ const (
 	insertUnindexed = "INSERT INTO {t}unindexed (ticket) VALUES (?)"
 )
 
-// mostRows bounds how many rows one statement writes.
+// mostRows limits how many rows one statement writes.
 const mostRows = 50
 
 // several appends n rows of placeholders to a statement that ends in VALUES.

@@ -10,10 +10,10 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// Transact runs do in a transaction, commits it, and wakes the relay of the desk.
-// What do writes with tx, to tables of the application, and what it does with the
-// desk that it is given, which is bound to the transaction, is written together
-// or not at all.
+// Transact runs do in a transaction, commits it, and wakes the relay of the desk. do
+// writes the tables of your application with tx, and works with the desk it
+// receives, which is bound to the transaction. All of that is written together or
+// not at all.
 //
 //	err := store.Transact(ctx, desk, func(tx *sql.Tx, desk *ticket.Desk) error {
 //		if _, err := tx.ExecContext(ctx, "UPDATE orders SET state = 'disputed' WHERE id = $1", id); err != nil {
@@ -23,21 +23,21 @@ import (
 //		return err
 //	})
 //
-// An error of do undoes the transaction and is returned as it is. The exception
-// is a conflict with another transaction ([ticket.ErrConflict], or what the
-// database says of one): then do is run again in a new transaction, up to ten
-// times. So it must set what it returns anew in each run, and do nothing that a
-// rollback does not undo, such as sending a mail.
+// If do returns an error, Transact rolls back and returns that error unchanged. The
+// exception is a conflict with another transaction ([ticket.ErrConflict], or the
+// database's own error for one): Transact then runs do again in a new transaction,
+// up to ten times in all. So do must set its results again in each run, and must do
+// nothing that a rollback does not undo, such as sending a mail.
 //
-// Inside of do, use only the desk that it is given. The outer one waits for the
-// transaction on SQLite, until it gives up with [ErrBusy], and elsewhere it does
-// not see what the transaction has written. On SQLite the data source name should
-// have _txlock=immediate, see [Store.WithTx].
+// Inside do, use only the desk it receives. On SQLite a call of the outer desk waits
+// for the transaction until it fails with [ErrBusy]. On other databases the outer
+// desk does not see the writes of the transaction. On SQLite, open the database with
+// _txlock=immediate; see [Store.WithTx].
 //
-// A store that is bound to a transaction already is refused.
+// A store that is bound to a transaction returns an error.
 func (s *Store) Transact(ctx context.Context, desk *ticket.Desk, do func(tx *sql.Tx, desk *ticket.Desk) error) error {
 	if s.tx != nil {
-		return invalid("sqlstore.transact", "is not for a store that is bound to a transaction")
+		return invalid("sqlstore.transact", "cannot be called on a store that is bound to a transaction")
 	}
 	const most = 10
 	for try := 1; ; try++ {
@@ -61,7 +61,7 @@ func (s *Store) Transact(ctx context.Context, desk *ticket.Desk, do func(tx *sql
 	}
 }
 
-// wait waits, and reports whether the context went on all the time.
+// wait waits for d, and reports whether the context has not ended meanwhile.
 func wait(ctx context.Context, d time.Duration) bool {
 	pause := time.NewTimer(d)
 	defer pause.Stop()

@@ -10,10 +10,10 @@ import (
 	"time"
 )
 
-// A connection on which a transaction may still be open must not be used again: the
-// next BEGIN on it would commit what is left of that one. A database can refuse a
-// ROLLBACK and keep the connection, as a node of a cluster does that has lost the
-// majority.
+// A connection must not be used again if a transaction may still be open on it,
+// because the next BEGIN would commit the rest of that transaction. A database can
+// refuse a ROLLBACK and keep the connection, as a cluster node does that has lost
+// the majority.
 
 // transaction runs f in a transaction of its own.
 func (s *Store) transaction(ctx context.Context, o *sql.TxOptions, f func(context.Context, *session) error) error {
@@ -26,7 +26,7 @@ func (s *Store) transaction(ctx context.Context, o *sql.TxOptions, f func(contex
 	}
 	ended := false
 	defer func() {
-		if !ended { // a panic; database/sql waits for what panicked, perhaps for ever
+		if !ended { // after a panic database/sql may wait for ever
 			go t.rollback(context.WithoutCancel(ctx))
 		}
 	}()
@@ -43,17 +43,17 @@ func (s *Store) transaction(ctx context.Context, o *sql.TxOptions, f func(contex
 	return nil
 }
 
-// A transacting is a transaction with the connection that it is on.
+// A transacting is a transaction with its connection.
 type transacting struct {
 	tx     *sql.Tx
 	conn   *sql.Conn
-	lent   bool // by the host
+	lent   bool // the application's connection
 	cancel context.CancelFunc
 }
 
-// begin begins a transaction. Its context does not end while statements run in it,
-// which have one of their own: database/sql would roll back by itself, and use the
-// connection again whatever came of that.
+// begin begins a transaction. Its context does not end while statements run, which
+// have their own context. Otherwise database/sql would roll back by itself and reuse
+// the connection, whatever the result.
 func (s *Store) begin(ctx context.Context, o *sql.TxOptions) (*transacting, error) {
 	left := 0
 	for try := 0; ; try++ {
@@ -83,7 +83,7 @@ func (s *Store) begin(ctx context.Context, o *sql.TxOptions) (*transacting, erro
 		if !errors.Is(err, driver.ErrBadConn) || t.lent || over {
 			return nil, err
 		}
-		// It had died in the pool, and so may have all that are there.
+		// The connection had died in the pool, and so may have all others there.
 		if try == 0 {
 			left = s.db.Stats().Idle + 2
 		}
@@ -102,7 +102,7 @@ func (t *transacting) commit(ctx context.Context) error {
 	return t.tx.Commit()
 }
 
-// end rolls back. Whose context has ended does not wait long for that.
+// end rolls back. If the context has ended, it does not wait long.
 func (t *transacting) end(ctx context.Context) {
 	if ctx.Err() == nil {
 		t.rollback(ctx)
@@ -122,20 +122,21 @@ func (t *transacting) end(ctx context.Context) {
 	}
 }
 
-// rollback ends the transaction, and the connection, unless the database has said
-// that nothing is left of it.
+// rollback ends the transaction. It also closes the connection, unless the database
+// has confirmed that the transaction is over.
 func (t *transacting) rollback(ctx context.Context) {
 	err := t.tx.Rollback()
-	if errors.Is(err, sql.ErrTxDone) { // it failed as it was to be committed
+	if errors.Is(err, sql.ErrTxDone) { // the commit failed
 		_, err = t.conn.ExecContext(ctx, "ROLLBACK")
 	}
 	t.close(err == nil || strings.Contains(err.Error(), nothingOpen))
 }
 
-// nothingOpen is in what SQLite says to a ROLLBACK where it has rolled back by itself.
+// nothingOpen is part of SQLite's error for a ROLLBACK if SQLite has already rolled
+// back.
 const nothingOpen = "no transaction"
 
-// close gives the connection back, or ends it.
+// close returns the connection to the pool, or closes it if it is not good.
 func (t *transacting) close(good bool) {
 	t.cancel()
 	if !good {
@@ -146,16 +147,16 @@ func (t *transacting) close(good bool) {
 	}
 }
 
-// discard ends a connection of which nobody knows what state it is in.
+// discard closes a connection in an unknown state.
 func discard(conn *sql.Conn) { _ = conn.Raw(func(any) error { return driver.ErrBadConn }) }
 
-// sure is for what a database says to have committed. Where the context has ended
-// that is not known: a driver that asks the server to cancel (lib/pq does) ends the
-// wait for a standby by that, and the server then says that it is done, which it is on
+// sure checks the context after the database has reported a commit. If the context
+// has ended, the outcome is unknown: a driver that cancels on the server, as lib/pq
+// does, ends the wait for a standby. The server then reports a commit that is on
 // this server only.
 func sure(ctx context.Context, err error) error {
 	if over := ctx.Err(); err == nil && over != nil {
-		return fmt.Errorf("whether it was done is not known: %w", over)
+		return fmt.Errorf("the outcome is unknown: %w", over)
 	}
 	return err
 }

@@ -11,24 +11,25 @@ import (
 	"time"
 )
 
-// How long a migration waits for locks: at one time, while everybody who wants to use
-// the table waits behind it, and in all.
+// These limit how long a migration waits for locks: mostQueueing at one time, while
+// all users of the table wait after it, and mostMigrating in all.
 const (
 	mostQueueing  = 2 * time.Second
 	mostMigrating = time.Minute
 )
 
-// mostCrossed is how often a migration begins anew where another node of a cluster,
-// whose locks nobody here sees, has come in between.
+// mostCrossed limits how often a migration starts over because another node of a
+// cluster migrated at the same time. The locks of one node are not visible on
+// another.
 const mostCrossed = 20
 
-// migrate runs the migrations that are missing.
+// migrate runs the missing migrations.
 func (s *Store) migrate(ctx context.Context) error {
 	end := time.NewTimer(mostMigrating)
 	defer end.Stop()
 	for crossed := 0; ; {
 		err := s.migrateOnce(ctx)
-		if err == nil || ctx.Err() != nil || s.dialect == SQLite { // which has waited
+		if err == nil || ctx.Err() != nil || s.dialect == SQLite { // SQLite has already waited
 			return err
 		}
 		wait := mostQueueing/2 + rand.N(mostQueueing/2) //nolint:gosec // a moment to wait is no secret
@@ -53,7 +54,7 @@ func (s *Store) migrate(ctx context.Context) error {
 	}
 }
 
-// crossed reports whether an error is what comes of another node of a cluster that
+// crossed reports whether an error comes from another node of a cluster that
 // migrates at the same time.
 func (s *Store) crossed(err error) bool {
 	switch s.lang.classify(err) {
@@ -77,14 +78,14 @@ func (s *Store) migrateOnce(ctx context.Context) error {
 	return s.withinTransaction(ctx, conn, work)
 }
 
-// withLock runs f on MySQL, while no other process does on the same server.
+// withLock runs f on MySQL while no other process on the same server does.
 func (s *Store) withLock(ctx context.Context, conn *sql.Conn, f func() error) error {
 	name := s.names.Replace("'{p}migrate'")
 	var got sql.NullInt64
-	// Some clusters refuse it. It only spares work that is done twice.
+	// Some clusters do not support it. It only avoids work done twice.
 	err := conn.QueryRowContext(ctx, "SELECT GET_LOCK("+name+", 60)").Scan(&got)
 	if err == nil && got.Int64 != 1 {
-		return errors.New("another process migrates and does not end")
+		return errors.New("another process is still migrating")
 	}
 	var patience int64
 	if err := conn.QueryRowContext(ctx, "SELECT @@SESSION.lock_wait_timeout").Scan(&patience); err != nil {
@@ -102,7 +103,7 @@ func (s *Store) withLock(ctx context.Context, conn *sql.Conn, f func() error) er
 	ctx = context.WithoutCancel(ctx)
 	var freed sql.NullInt64
 	if set(ctx, patience) != nil || conn.QueryRowContext(ctx, "SELECT RELEASE_LOCK("+name+")").Scan(&freed) != nil {
-		discard(conn) // and the lock with it
+		discard(conn) // this also frees the lock
 	}
 	return err
 }
@@ -146,7 +147,7 @@ func (s *Store) withinTransaction(ctx context.Context, conn *sql.Conn, f func() 
 	return err
 }
 
-// upgrade runs the migrations that are missing.
+// upgrade runs the missing migrations.
 func (s *Store) upgrade(ctx context.Context, conn *sql.Conn) error {
 	for _, p := range s.parts() {
 		list, err := s.migrations(p)
@@ -154,7 +155,8 @@ func (s *Store) upgrade(ctx context.Context, conn *sql.Conn) error {
 			return err
 		}
 		for _, m := range list {
-			// Asked each time, since another node of a cluster may be at work as well.
+			// Checked for each file, because another node of a cluster may migrate
+			// as well.
 			have, err := s.version(ctx, conn, p)
 			if err != nil {
 				return err

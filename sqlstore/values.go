@@ -2,7 +2,7 @@ package sqlstore
 
 import "strings"
 
-// A kind is what a column of given rows holds.
+// A kind is the type of a column of a table of values.
 type kind byte
 
 const (
@@ -10,9 +10,9 @@ const (
 	whole
 )
 
-// given is the text of a table of n rows of placeholders, by the name of v; its
-// columns are column1, column2 and so on.
-func (l *language) given(n int, columns ...kind) string {
+// values returns the text of a table v of n rows of placeholders. Its columns are
+// column1, column2 and so on.
+func (l *language) values(n int, columns ...kind) string {
 	var row strings.Builder
 	for i, k := range columns {
 		if i > 0 {

@@ -1,9 +1,9 @@
-// Package storekit holds what authors of a [ticket.Store] would otherwise write
-// themselves, and get wrong first: keys whose bytes sort as the contract wants, and
-// that never run together.
+// Package storekit helps authors of a [ticket.Store]. It makes keys whose bytes sort
+// as the contract demands, and in which two different lists of texts never look
+// alike.
 //
-// All keys are made for a database that orders by bytes, and may hold any byte. For
-// one that keeps only text, hexadecimal digits keep the order.
+// The keys are for a database that orders by bytes and accepts any byte. In a
+// database that only stores text, hexadecimal digits keep the order.
 package storekit
 
 import (
@@ -14,12 +14,12 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// AppendText appends a text to a key, so that what follows cannot run together with
-// it: "a:b" and "c" make another key than "a" and "b:c". Keys that begin with texts
-// sort by these, and all keys of one text, and no others, begin with it. Any text
-// will do, one with NUL bytes included.
+// AppendText appends a text to a key and marks its end: "a:b" and "c" make another
+// key than "a" and "b:c". Keys sort by the texts at their beginning. All keys that
+// begin with a text, and no others, begin with its bytes here. The text may contain
+// NUL bytes.
 func AppendText(key []byte, text string) []byte {
-	// A NUL byte ends the text; one in it is followed by 0xFF, so that it cannot.
+	// A NUL byte ends the text. A NUL byte within the text is followed by 0xFF.
 	for {
 		before, after, found := strings.Cut(text, "\x00")
 		key = append(key, before...)
@@ -40,12 +40,12 @@ func Join(texts ...string) []byte {
 	return key
 }
 
-// TimeSize is how many bytes a time has in a key.
+// TimeSize is the number of bytes of a time in a key.
 const TimeSize = 8
 
-// AppendTime appends a time to a key, to the microsecond. Times sort as they
-// should, those before 1970 included. What lies outside of the years 1 to 9999,
-// which no store keeps but Due may be asked for, sorts before or behind all others.
+// AppendTime appends a time to a key, in microseconds. Keys sort in the order of
+// time, also before 1970. A time outside of the years 1 to 9999 sorts before or
+// after all others. No store keeps such a time, but Due may be called with one.
 func AppendTime(key []byte, t time.Time) []byte {
 	switch year := t.UTC().Year(); {
 	case year < 1:
@@ -56,23 +56,22 @@ func AppendTime(key []byte, t time.Time) []byte {
 	return binary.BigEndian.AppendUint64(key, uint64(t.UnixMicro())^1<<63)
 }
 
-// Time reads what [AppendTime] wrote of a time that a store keeps, in UTC. It needs
-// TimeSize bytes.
+// Time reads a stored time that [AppendTime] wrote, in UTC. It needs TimeSize bytes.
 func Time(key []byte) time.Time {
 	return time.UnixMicro(int64(binary.BigEndian.Uint64(key) ^ 1<<63)).UTC()
 }
 
-// Micros is a time as a whole number that sorts as times do: the microseconds since
-// 1970, which are negative before it. The zero time is one as well, of the year 1,
-// and comes back from [MicroTime] as the zero time.
+// Micros returns the microseconds since 1970, which are negative before 1970. The
+// numbers sort as the times do. The zero time is in the year 1, and [MicroTime]
+// returns the zero time for it.
 func Micros(t time.Time) int64 { return t.UnixMicro() }
 
-// MicroTime is the time of [Micros], in UTC.
+// MicroTime returns the time of [Micros], in UTC.
 func MicroTime(micros int64) time.Time { return time.UnixMicro(micros).UTC() }
 
 // AppendPlace appends a place in a list to a key. Of two places in the same order,
-// the key of the one that comes first sorts first, whatever the order: a list walks
-// forwards from behind the key of its cursor. The key ends with the ID.
+// the key of the first one sorts first, whatever the order is. So a list continues
+// forwards after the key of its cursor. The key ends with the ID.
 func AppendPlace(key []byte, p ticket.Place) []byte {
 	start := len(key)
 	switch p.Order {
@@ -100,15 +99,15 @@ func PlaceID(order ticket.Order, key []byte) ticket.ID {
 }
 
 // AppendLine appends the line of a delivery to a key: its ticket, its notifier and
-// its recipient's Key. All that stand in one line have it in common, and no others.
+// its recipient's Key. All deliveries of one line, and no others, have these bytes.
 func AppendLine(key []byte, d *ticket.Delivery) []byte {
 	key = append(key, d.Ticket[:]...)
 	return AppendText(AppendText(key, d.Notifier), d.To.Key())
 }
 
-// AppendInLine appends a delivery's place in its line to a key, of a line and then
-// the number of the event and the ID. In a line the key of the one that comes first
-// sorts first. The key ends with the ID.
+// AppendInLine appends a delivery's line and its place in the line to a key. The
+// place is the number of the event and the ID. Within a line, the key of the first
+// delivery sorts first. The key ends with the ID.
 func AppendInLine(key []byte, d *ticket.Delivery) []byte {
 	key = AppendLine(key, d)
 	key = binary.BigEndian.AppendUint64(key, uint64(d.Seq)^1<<63)

@@ -16,7 +16,7 @@ import (
 	"github.com/ticketkit/ticket/storekit"
 )
 
-// some are texts that careless keys run together.
+// some are texts that simple keys confuse.
 var some = []string{"", "a", "b", "a:b", ":", "a\x00", "a\x00b", "\x00", "\x00\xff", "\x00\x01", "\x01", "\xff", "a\x01", "aa", "日本"}
 
 func TestTextsNeverRunTogether(t *testing.T) {
@@ -116,12 +116,12 @@ func TestLinesSortAsTheyStand(t *testing.T) {
 }
 
 func ExampleJoin() {
-	// A receipt's key of one tenant is not another one's of another tenant.
+	// The key of one tenant's receipt is never that of another tenant.
 	fmt.Println(bytes.Equal(storekit.Join("a:b", "c"), storekit.Join("a", "b:c")))
 	// Output: false
 }
 
-// An index of a list that sorts as the list does, and where to go on in it.
+// The keys of an index sort as the list does, and show where to continue.
 func ExampleAppendPlace() {
 	q := ticket.Query{Tenant: "acme", Order: ticket.OrderNewestFirst}
 	key := func(t *ticket.Ticket) []byte {
@@ -131,10 +131,10 @@ func ExampleAppendPlace() {
 	recent := ticket.Ticket{ID: ticket.ID{2}, Tenant: "acme", Created: time.Date(2031, 1, 1, 0, 0, 0, 0, time.UTC)}
 	fmt.Println("the newest comes first:", bytes.Compare(key(&recent), key(&old)) < 0)
 
-	after := q.PlaceOf(&recent) // or Query.Place, of a cursor
+	after := q.PlaceOf(&recent) // or Query.Place of a cursor
 	from := append(storekit.AppendPlace(storekit.Join("acme"), after), 0)
-	fmt.Println("and the other one behind it:", bytes.Compare(key(&old), from) >= 0)
+	fmt.Println("and the other one after it:", bytes.Compare(key(&old), from) >= 0)
 	// Output:
 	// the newest comes first: true
-	// and the other one behind it: true
+	// and the other one after it: true
 }

@@ -36,7 +36,7 @@ func run(ctx context.Context, file string, cfg ticket.Config, stdout io.Writer) 
 	say := func(format string, args ...any) { _, _ = fmt.Fprintf(stdout, format+"\n", args...) }
 
 	// Your application has a database already; this one is for the example.
-	db, err := sql.Open("sqlite", "file:"+url.PathEscape(file)+"?_pragma=busy_timeout(5000)")
+	db, err := sql.Open("sqlite", "file:"+url.PathEscape(file)+"?_pragma=busy_timeout(5000)&_txlock=immediate")
 	if err != nil {
 		return err
 	}

@@ -37,7 +37,7 @@ func openStore(ctx context.Context, name, dsn string) (ticket.Store, func() erro
 				return nil, nil, err
 			}
 			done = func() error { return os.RemoveAll(dir) }
-			dsn = "file:" + url.PathEscape(filepath.Join(dir, "tickets.db")) + "?_pragma=busy_timeout(5000)"
+			dsn = "file:" + url.PathEscape(filepath.Join(dir, "tickets.db")) + "?_pragma=busy_timeout(5000)&_txlock=immediate"
 		}
 	case "postgres":
 		driver, dialect = "pgx", sqlstore.Postgres

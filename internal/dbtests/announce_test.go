@@ -16,7 +16,7 @@ import (
 	"github.com/ticketkit/ticket/sqlstore"
 )
 
-// announcing returns a store that announces, on a pool of its own.
+// announcing returns a store with the option Announce, on a pool of its own.
 func announcing(t *testing.T, b backend, dsn string) (*sqlstore.Store, *sql.DB) {
 	t.Helper()
 	listen := dbtests.ListenPgx(dsn)
@@ -29,8 +29,8 @@ func announcing(t *testing.T, b backend, dsn string) (*sqlstore.Store, *sql.DB) 
 	return s, db
 }
 
-// What one store commits, another one hears of: of everything that brings
-// deliveries on their way, when it is committed, and of nothing else.
+// One store learns of every commit of another one that adds deliveries, after the
+// commit, and of no other commit.
 func TestAnnounce(t *testing.T) {
 	each(t, []backend{pgx, pq}, func(t *testing.T, b backend) {
 		dsn := b.lend(t)
@@ -84,13 +84,13 @@ func TestAnnounce(t *testing.T) {
 				continue
 			}
 			require.NoError(t, tx.Commit())
-			hears("a transaction of the host's")
+			hears("a transaction of the application")
 		}
 		conn, err := db.Conn(t.Context())
 		require.NoError(t, err)
 		require.NoError(t, writer.With(conn).Commit(t.Context(), opening(t, "")))
 		require.NoError(t, conn.Close())
-		hears("a commit on a connection of the host's")
+		hears("a commit on a connection of the application")
 
 		list, err := writer.Claim(t.Context(), ticket.ClaimRequest{Now: time.Now(), Lease: time.Minute, Limit: 1, Notifiers: []string{first.Deliveries[0].Notifier}})
 		require.NoError(t, err)
@@ -101,12 +101,12 @@ func TestAnnounce(t *testing.T) {
 		n, err := writer.UpdateDeliveries(t.Context(), r)
 		require.NoError(t, err)
 		require.Equal(t, 1, n)
-		silent("a revision that leaves it settled")
+		silent("an update that leaves it settled")
 		r.From, r.To = []ticket.DeliveryState{ticket.DeliveryBounced}, ticket.DeliveryPending
 		n, err = writer.UpdateDeliveries(t.Context(), r)
 		require.NoError(t, err)
 		require.Equal(t, 1, n)
-		hears("a revision that sends it on its way")
+		hears("an update that sends it on its way")
 
 		cancel()
 		select {
@@ -118,8 +118,8 @@ func TestAnnounce(t *testing.T) {
 	})
 }
 
-// Two processes' worth of desks, of which one only commits and the other only
-// delivers, and looks by itself once an hour.
+// Two desks stand for two processes. One only commits. The other only delivers, and
+// looks by itself once an hour.
 func TestAnnounceWakesAnotherDesk(t *testing.T) {
 	each(t, []backend{pgx, pq}, func(t *testing.T, b backend) {
 		dsn := b.lend(t)
@@ -169,8 +169,8 @@ func TestAnnounceWakesAnotherDesk(t *testing.T) {
 	})
 }
 
-// Without the option, without a function, and on other databases there is nothing
-// to listen to.
+// Listening is unsupported without the option, without a function, and on other
+// databases.
 func TestListenUnsupported(t *testing.T) {
 	each(t, databases, func(t *testing.T, b backend) {
 		s, db := b.open(t)

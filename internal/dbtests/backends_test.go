@@ -35,7 +35,7 @@ var (
 	pq      = backend{"pq", "postgres", sqlstore.Postgres, servers.Postgres}
 	mariadb = backend{"mariadb", "mysql", sqlstore.MySQL, servers.MariaDB}
 
-	// backends are all of them, and databases one for each database.
+	// backends are all of them. databases has one for each database.
 	backends  = []backend{modernc, mattn, pgx, pq, mariadb}
 	databases = []backend{modernc, pgx, mariadb}
 )
@@ -48,7 +48,7 @@ func each(t *testing.T, list []backend, test func(t *testing.T, b backend)) {
 	}
 }
 
-// dsn makes an empty database and returns how to reach it.
+// dsn creates an empty database and returns its data source name.
 func (b backend) dsn(tb testing.TB) string {
 	tb.Helper()
 	if b.server == nil {
@@ -74,16 +74,16 @@ func (b backend) connect(tb testing.TB, dsn string) *sql.DB {
 	return db
 }
 
-// To make and drop a database takes PostgreSQL a third of a second, to empty one
-// some milliseconds. So those that a test is done with are emptied and lent again.
+// Creating and dropping a database takes PostgreSQL a third of a second, emptying
+// one some milliseconds. So databases are emptied and reused after a test.
 var (
 	lentMutex sync.Mutex
 	lentOut   int
 	lentBack  = map[*servers.Server][]string{}
 )
 
-// lend is dsn for tests that need not be the first to make tables there: there
-// may be empty ones of earlier tests.
+// lend is dsn for tests that need not be the first to create tables: the database
+// may have empty tables of earlier tests.
 func (b backend) lend(tb testing.TB) string {
 	tb.Helper()
 	if b.server == nil {
@@ -98,7 +98,7 @@ func (b backend) lend(tb testing.TB) string {
 	} else {
 		lentOut++
 		name = fmt.Sprintf("lent_%d", lentOut)
-		require.NoError(tb, s.CreateDatabase(tb.Context(), name)) // it goes with the server
+		require.NoError(tb, s.CreateDatabase(tb.Context(), name)) // it is removed with the server
 	}
 	dsn := s.DSN(b.driver, name)
 	tb.Cleanup(func() {
@@ -110,7 +110,7 @@ func (b backend) lend(tb testing.TB) string {
 	return dsn
 }
 
-// empty removes all rows but those that tell the schema's version.
+// empty removes all rows except for the schema's version.
 func (b backend) empty(tb testing.TB, dsn string) {
 	tb.Helper()
 	ctx := context.WithoutCancel(tb.Context()) // the test is over
@@ -119,8 +119,8 @@ func (b backend) empty(tb testing.TB, dsn string) {
 	defer func() { require.NoError(tb, db.Close()) }()
 	tables := slices.DeleteFunc(b.tables(tb, ctx, db), func(name string) bool { return strings.HasSuffix(name, "schema") })
 	if b.dialect == sqlstore.Postgres {
-		// What is deleted stays in the files for a while, and the statistics of a
-		// moment without rows would spoil the plans of the next test.
+		// Deleted rows stay in the files for a while, and statistics of the empty
+		// tables would affect the plans of the next test.
 		if len(tables) > 0 {
 			_, err = db.ExecContext(ctx, "TRUNCATE "+strings.Join(tables, ", "))
 			require.NoError(tb, err)
@@ -161,8 +161,8 @@ func (b backend) open(tb testing.TB, opts ...sqlstore.Option) (*sqlstore.Store, 
 	return s, db
 }
 
-// search is the option for full-text search. SQLite has it through mattn's driver
-// only where that is built with the tag sqlite_fts5.
+// search returns the option for full-text search. mattn's driver has it only if it
+// is built with the tag sqlite_fts5.
 func (b backend) search() []sqlstore.Option {
 	if b.driver == mattn.driver {
 		return nil

@@ -10,7 +10,7 @@ import (
 	"github.com/ticketkit/ticket/storetest"
 )
 
-// The whole contract, with durability and search, through every driver.
+// Every driver passes the whole contract, with durability and search.
 func TestStore(t *testing.T) {
 	t.Parallel()
 	each(t, backends, func(t *testing.T, b backend) {
@@ -30,7 +30,7 @@ func TestStore(t *testing.T) {
 	})
 }
 
-// The same inside one transaction of the host's.
+// The contract also holds inside one transaction of the application.
 func TestStoreWithTx(t *testing.T) {
 	t.Parallel()
 	each(t, backends, func(t *testing.T, b backend) {
@@ -39,13 +39,13 @@ func TestStoreWithTx(t *testing.T) {
 			s, db := b.open(t)
 			tx, err := db.BeginTx(t.Context(), nil)
 			require.NoError(t, err)
-			t.Cleanup(func() { _ = tx.Rollback() }) // the test's context has done it by now
+			t.Cleanup(func() { _ = tx.Rollback() }) // the end of the test's context has rolled it back
 			return s.WithTx(tx)
 		}, storetest.Without(storetest.Concurrency))
 	})
 }
 
-// The same on one connection.
+// The contract also holds on one connection.
 func TestStoreWithConn(t *testing.T) {
 	t.Parallel()
 	each(t, databases, func(t *testing.T, b backend) {

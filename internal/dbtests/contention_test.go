@@ -24,16 +24,16 @@ import (
 const (
 	contendProcesses = 4
 	contendCallers   = 16 // goroutines of each process
-	// contendVariable tells a process of this test that it is one.
+	// contendVariable marks a process as one of this test.
 	contendVariable = "TICKET_CONTEND"
 )
 
-// `make contend` has more of them.
-var contendActions = flag.Int("contend.actions", 4, "how many actions each caller of TestContention performs")
+// `make contend` sets a larger number.
+var contendActions = flag.Int("contend.actions", 4, "the number of actions of each caller in TestContention")
 
 // contendBound is how long all actions may take, from the first to the last. On a
-// machine with two cores, much else going on, the slowest took 16 ms an action
-// with the race detector, and 2 ms without.
+// busy machine with two cores, the slowest took 16 ms for each action with the race
+// detector, and 2 ms without.
 func contendBound() time.Duration {
 	all := contendProcesses * contendCallers * *contendActions
 	return 15*time.Second + time.Duration(all)*40*time.Millisecond
@@ -53,8 +53,8 @@ type contendResult struct {
 	Errors []string
 }
 
-// 64 goroutines in 4 processes act on one ticket: no error reaches any of them, no
-// action is lost, and no gap is in the history.
+// 64 goroutines in 4 processes act on one ticket. None gets an error, no action is
+// lost, and the history has no gap.
 func TestContention(t *testing.T) {
 	each(t, backends, func(t *testing.T, b backend) {
 		dsn := b.dsn(t)
@@ -66,7 +66,7 @@ func TestContention(t *testing.T) {
 		tk, err := desk.Open(t.Context(), agent, ticket.Draft{Subject: "Everybody wants it", Requester: ticket.Person{ID: "ada"}})
 		require.NoError(t, err)
 
-		// All are ready before the first begins.
+		// All are ready before the first one begins.
 		var all []*contender
 		for i := range contendProcesses {
 			all = append(all, startContender(t, contendTask{b.driver, dsn, b.dialect, i, *contendActions, tk.ID, contendBound()}))
@@ -164,8 +164,8 @@ func (c *contender) wait(t *testing.T) (r contendResult) {
 	return r
 }
 
-// TestContentionProcess is no test by itself, but one of the processes of
-// TestContention.
+// TestContentionProcess is one of the processes of TestContention, and no test of
+// its own.
 func TestContentionProcess(t *testing.T) {
 	say := os.Getenv(contendVariable)
 	if say == "" {

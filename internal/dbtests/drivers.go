@@ -1,8 +1,8 @@
-// Package dbtests holds the tests that need a database or its driver, so that
-// the root module needs neither. It imports the five drivers that the tests
-// cover, and so registers them: "sqlite" (modernc.org/sqlite), "sqlite3"
-// (mattn/go-sqlite3), "pgx" (jackc/pgx), "postgres" (lib/pq) and "mysql"
-// (go-sql-driver/mysql). Package servers starts the servers to connect to.
+// Package dbtests holds the tests that need a database or its driver, so that the
+// root module needs neither. It imports and so registers the five drivers that the
+// tests cover: "sqlite" (modernc.org/sqlite), "sqlite3" (mattn/go-sqlite3), "pgx"
+// (jackc/pgx), "postgres" (lib/pq) and "mysql" (go-sql-driver/mysql). Package
+// servers starts the servers.
 package dbtests
 
 import (
@@ -15,13 +15,13 @@ import (
 	_ "modernc.org/sqlite"
 )
 
-// Connections is how many connections a pool of [ActionOpen] has at most, idle ones
-// included.
+// Connections is the maximum number of connections in a pool of [Open], including
+// idle ones.
 const Connections = 32
 
-// Open opens a pool as the tests use it. By default database/sql has no limit
-// and keeps two idle connections; the tests have more goroutines at work than a
-// server has connections, and would spend their time on connecting.
+// Open opens a pool for the tests. By default database/sql has no limit and keeps
+// two idle connections. The tests have more goroutines than a server has
+// connections, and would spend their time on connecting.
 func Open(driver, dsn string) (*sql.DB, error) {
 	db, err := sql.Open(driver, dsn)
 	if err != nil {

@@ -12,7 +12,8 @@ import (
 	"github.com/ticketkit/ticket/sqlstore"
 )
 
-// exampleDB is the database that an application has already.
+// exampleDB is the database that an application already has. Its name has a busy
+// timeout and _txlock=immediate, for the transactions of the application.
 func exampleDB() (db *sql.DB, done func()) {
 	dir, err := os.MkdirTemp("", "example")
 	if err != nil {
@@ -34,7 +35,7 @@ func must[T any](v T, err error) T {
 
 var ada = ticket.Requester(ticket.Person{Name: "Ada Byron", Email: "ada@example.org"})
 
-// A desk on the application's database; the tickets are there for the next one.
+// A desk stores its tickets in the application's database. The next desk finds them.
 func Example_open() {
 	ctx := context.Background()
 	db, done := exampleDB()
@@ -51,8 +52,8 @@ func Example_open() {
 	// Output: Printer prints blank pages - received
 }
 
-// Inside a transaction of the application's: here it ends in a rollback, and
-// there was no ticket.
+// The desk works inside a transaction of the application. Here it is rolled back,
+// and the ticket is gone.
 func Example_withTx() {
 	ctx := context.Background()
 	db, done := exampleDB()
@@ -73,7 +74,7 @@ func Example_withTx() {
 	// outside: true
 }
 
-// The schema as files, for hosts that migrate with a tool of their own.
+// The schema is available as files, for applications with their own migration tool.
 func Example_migrations() {
 	files := must(sqlstore.Migrations(sqlstore.Postgres, sqlstore.Prefix("desk_")))
 	fmt.Println(must(fs.Glob(files, "*.sql")))

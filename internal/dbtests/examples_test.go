@@ -16,7 +16,8 @@ import (
 	"github.com/ticketkit/ticket/internal/dbtests/servers"
 )
 
-// example builds an example program, as a user would, and returns what runs it.
+// example builds an example program as a user would, and returns a function that
+// runs it.
 func example(t *testing.T, name string) func(args ...string) string {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), name)
@@ -40,7 +41,8 @@ func example(t *testing.T, name string) func(args ...string) string {
 
 var anyNumber = regexp.MustCompile(`[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]`)
 
-// The order and its complaint: on PostgreSQL as on SQLite, and there twice.
+// The order and its complaint are the same on PostgreSQL and SQLite, and in a second
+// run.
 func TestExampleHostTx(t *testing.T) {
 	run := example(t, "hosttx")
 	want := anyNumber.ReplaceAllString(run(), "NUMBER")
@@ -53,20 +55,20 @@ func TestExampleHostTx(t *testing.T) {
 	}
 }
 
-// A day at the shop is the same on PostgreSQL as on SQLite.
+// A day at the shop is the same on PostgreSQL and SQLite.
 func TestExampleShop(t *testing.T) {
 	run := example(t, "shop")
 	want := anyNumber.ReplaceAllString(run(), "NUMBER")
 	assert.Contains(t, want, "somebody who left the shop")
 
-	t.Setenv("SHOP_SECRET", strings.Repeat("07", 32)) // where data is kept, it is needed
+	t.Setenv("SHOP_SECRET", strings.Repeat("07", 32)) // required where data is kept
 	s := servers.Postgres(t)
 	assert.Equal(t, want, anyNumber.ReplaceAllString(run("-postgres", s.DSN("pgx", s.Database(t))), "NUMBER"))
 }
 
-// The figures of a replay are the same wherever the tickets are kept. A real log,
-// which is no part of this repository and takes minutes, is run too where
-// TICKET_REPLAY_LOG names the file.
+// The figures of a replay are the same in every store. If TICKET_REPLAY_LOG names
+// the file of a real log, which is not in this repository and takes minutes, it is
+// replayed too.
 func TestExampleReplay(t *testing.T) {
 	run := example(t, "replay")
 	logs := []string{""}

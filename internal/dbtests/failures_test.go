@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -30,8 +31,8 @@ func failDesk(tb testing.TB, s ticket.Store) *ticket.Desk {
 	return d
 }
 
-// requireWhole proves of every ticket that it is the fold of its events, and that
-// its chain holds; it returns the tickets.
+// requireWhole verifies that every ticket is the fold of its events, and that its
+// chain is intact. It returns the tickets.
 func requireWhole(tb testing.TB, s ticket.Store) (list []ticket.Ticket) {
 	tb.Helper()
 	ctx := context.WithoutCancel(tb.Context())
@@ -66,14 +67,14 @@ func everyCall(ctx context.Context, s ticket.Store, c ticket.Commit) map[string]
 	_, errs["Claim"] = s.Claim(ctx, ticket.ClaimRequest{Now: time.Now(), Lease: time.Minute, Limit: 10, Notifiers: []string{""}})
 	errs["Settle"] = s.Settle(ctx, []ticket.Settlement{{ID: id, Attempts: 1, Outcome: ticket.OutcomeDone, At: time.Now()}})
 	_, errs["Deliveries"] = s.Deliveries(ctx, ticket.DeliveryQuery{})
-	_, errs["Revise"] = s.UpdateDeliveries(ctx, ticket.DeliveryUpdate{IDs: []ticket.ID{id}, From: []ticket.DeliveryState{ticket.DeliveryDead}, To: ticket.DeliveryPending, At: time.Now()})
-	_, errs["Brief"] = s.(ticket.DeliveryLoader).DeliveryContexts(ctx, []ticket.Delivery{{ID: id, Ticket: id, Seq: 1}}, time.Time{}, 0)
+	_, errs["UpdateDeliveries"] = s.UpdateDeliveries(ctx, ticket.DeliveryUpdate{IDs: []ticket.ID{id}, From: []ticket.DeliveryState{ticket.DeliveryDead}, To: ticket.DeliveryPending, At: time.Now()})
+	_, errs["DeliveryContexts"] = s.(ticket.DeliveryLoader).DeliveryContexts(ctx, []ticket.Delivery{{ID: id, Ticket: id, Seq: 1}}, time.Time{}, 0)
 	_, errs["Counts"] = s.(ticket.Counter).Counts(ctx, "")
 	return errs
 }
 
 // opening is the commit of a new ticket as a desk makes it, with a receipt and
-// deliveries, and one that follows on it.
+// deliveries.
 func opening(tb testing.TB, key string) ticket.Commit {
 	tb.Helper()
 	r := &recorder{}
@@ -85,7 +86,7 @@ func opening(tb testing.TB, key string) ticket.Commit {
 	return r.commits[0]
 }
 
-// recorder is an empty store that keeps what it should have committed.
+// recorder is an empty store that keeps the commits it receives.
 type recorder struct {
 	ticket.Store
 	commits []ticket.Commit
@@ -140,7 +141,7 @@ func TestOpenRefusesNonsense(t *testing.T) {
 	}
 }
 
-// The six wrong pairs of driver and dialect.
+// Each of the six wrong pairs of driver and dialect is found.
 func TestWrongDialect(t *testing.T) {
 	each(t, databases, func(t *testing.T, b backend) {
 		db := b.connect(t, b.dsn(t))
@@ -178,20 +179,21 @@ func TestUnreachableDatabase(t *testing.T) {
 	}
 }
 
-// A table or column is missing: Check says so, and every call that needs it.
+// If a table or column is missing, Check and every call that needs it return
+// ErrSchema.
 func TestMissingParts(t *testing.T) {
 	for _, c := range []struct {
 		ddl   string
 		calls []string
 	}{
-		{"DROP TABLE ticket_tickets", []string{"Commit", "Ticket", "Lookup", "Events", "List", "Due", "Counts", "Brief"}},
-		{"DROP TABLE ticket_events", []string{"Commit", "Events", "Brief"}},
+		{"DROP TABLE ticket_tickets", []string{"Commit", "Ticket", "Lookup", "Events", "List", "Due", "Counts", "DeliveryContexts"}},
+		{"DROP TABLE ticket_events", []string{"Commit", "Events", "DeliveryContexts"}},
 		{"DROP TABLE ticket_labels", []string{"Commit"}},
-		{"DROP TABLE ticket_outbox", []string{"Commit", "Claim", "Settle", "Deliveries", "Revise", "Brief"}},
+		{"DROP TABLE ticket_outbox", []string{"Commit", "Claim", "Settle", "Deliveries", "UpdateDeliveries", "DeliveryContexts"}},
 		{"DROP TABLE ticket_receipts", []string{"Commit", "Receipt"}},
-		{"ALTER TABLE ticket_tickets RENAME COLUMN reopened TO opened_again", []string{"Commit", "Ticket", "Lookup", "List", "Brief"}},
-		{"ALTER TABLE ticket_outbox RENAME COLUMN failures TO fails", []string{"Commit", "Claim", "Settle", "Deliveries", "Revise"}},
-		{"ALTER TABLE ticket_outbox RENAME COLUMN settled TO ended", []string{"Claim", "Settle", "Deliveries", "Revise", "Brief"}},
+		{"ALTER TABLE ticket_tickets RENAME COLUMN reopened TO opened_again", []string{"Commit", "Ticket", "Lookup", "List", "DeliveryContexts"}},
+		{"ALTER TABLE ticket_outbox RENAME COLUMN failures TO fails", []string{"Commit", "Claim", "Settle", "Deliveries", "UpdateDeliveries"}},
+		{"ALTER TABLE ticket_outbox RENAME COLUMN settled TO ended", []string{"Claim", "Settle", "Deliveries", "UpdateDeliveries", "DeliveryContexts"}},
 	} {
 		t.Run(c.ddl, func(t *testing.T) {
 			each(t, databases, func(t *testing.T, b backend) {
@@ -220,7 +222,7 @@ func TestMissingParts(t *testing.T) {
 	}
 }
 
-// A schema of another version.
+// A schema of another version is reported.
 func TestOtherVersions(t *testing.T) {
 	each(t, databases, func(t *testing.T, b backend) {
 		db := b.connect(t, b.dsn(t))
@@ -256,7 +258,7 @@ func TestOtherVersions(t *testing.T) {
 	})
 }
 
-// A database that has no tables of ours yet.
+// A database without tables of the store is reported.
 func TestNoSchema(t *testing.T) {
 	each(t, backends, func(t *testing.T, b backend) {
 		db := b.connect(t, b.dsn(t))
@@ -271,8 +273,8 @@ func TestNoSchema(t *testing.T) {
 	})
 }
 
-// A database that takes no writes: opening it and reading go well, writing says
-// why not.
+// On a read-only database, opening and reading succeed, and writing returns
+// ErrReadOnly.
 func TestReadOnly(t *testing.T) {
 	for _, c := range []struct {
 		backend
@@ -304,8 +306,8 @@ func TestReadOnly(t *testing.T) {
 			errs := everyCall(t.Context(), s, made)
 			for call, err := range errs {
 				switch call {
-				case "Revise":
-					if c.name == pq.name { // which begins every transaction as READ WRITE
+				case "UpdateDeliveries":
+					if c.name == pq.name { // it begins every transaction as READ WRITE
 						require.NoError(t, err, call)
 						continue
 					}
@@ -319,7 +321,7 @@ func TestReadOnly(t *testing.T) {
 				}
 			}
 			require.ErrorIs(t, s.Commit(t.Context(), opening(t, "")), sqlstore.ErrReadOnly)
-			// Several who commit together.
+			// Several commits run together.
 			var all sync.WaitGroup
 			for range 8 {
 				commit := opening(t, "")
@@ -331,7 +333,7 @@ func TestReadOnly(t *testing.T) {
 	}
 }
 
-// A database that cannot be migrated because it takes no writes.
+// A read-only database without tables cannot be migrated.
 func TestReadOnlyAndEmpty(t *testing.T) {
 	for _, c := range []struct {
 		backend
@@ -349,8 +351,8 @@ func TestReadOnlyAndEmpty(t *testing.T) {
 	}
 }
 
-// A full disk: nothing of a commit is written, those who commit together all hear
-// of it, and it goes on when there is room again.
+// On a full disk nothing of a commit is written, commits that share a transaction
+// all fail, and commits succeed again once there is space.
 func TestFull(t *testing.T) {
 	each(t, []backend{modernc, mattn}, func(t *testing.T, b backend) {
 		dsn := b.dsn(t)
@@ -403,7 +405,7 @@ func TestFull(t *testing.T) {
 		all.Wait()
 		require.Len(t, requireWhole(t, s), written)
 
-		// Room again.
+		// There is space again.
 		if limit == "" {
 			var set int
 			require.NoError(t, db.QueryRowContext(t.Context(), "PRAGMA max_page_count = 1000000").Scan(&set))
@@ -425,8 +427,8 @@ func TestFull(t *testing.T) {
 	})
 }
 
-// The connection breaks in the middle of a commit, so that nobody knows what
-// became of it: with an idempotency key the action is there exactly once.
+// The connection breaks in the middle of a commit, so the outcome is unknown. With
+// an idempotency key the action is stored exactly once.
 func TestCutInCommit(t *testing.T) {
 	each(t, []backend{pgx, pq, mariadb}, func(t *testing.T, b backend) {
 		for _, c := range []struct {
@@ -440,7 +442,7 @@ func TestCutInCommit(t *testing.T) {
 				require.NoError(t, err)
 				d := failDesk(t, store)
 				draft := failDraft
-				// The first one prepares the statements.
+				// The first attempt prepares the statements.
 				for try := range 4 {
 					draft.Key = fmt.Sprintf("open-%d", try)
 					tk, err := d.Open(t.Context(), failCustomer, draft)
@@ -474,7 +476,7 @@ func TestCutInCommit(t *testing.T) {
 					require.NoError(t, err)
 					require.Len(t, events, 2)
 				}
-				// The same for opening: one ticket for the key.
+				// Opening behaves the same: one ticket for the key.
 				s.on(func(st spiedStep) {
 					if st.what == "commit" || st.what == "exec" && strings.HasPrefix(st.text, "WITH ticket AS") {
 						if !st.after {
@@ -498,9 +500,9 @@ func TestCutInCommit(t *testing.T) {
 	})
 }
 
-// The context is cancelled at every step of every call, before and after what the
-// driver does: the answer is the context's error, or success, and nothing is half
-// done.
+// The context is cancelled at every step of every call, before and after the
+// driver's work. The call returns the context's error, or succeeds, and leaves
+// nothing half done.
 func TestCancelledAtEveryStep(t *testing.T) {
 	each(t, backends, func(t *testing.T, b backend) {
 		var s spy
@@ -519,7 +521,7 @@ func TestCancelledAtEveryStep(t *testing.T) {
 			name string
 			do   func(ctx context.Context) error
 		}{
-			{"New", func(ctx context.Context) error { // everything is prepared anew
+			{"New", func(ctx context.Context) error { // every statement is prepared again
 				fresh, err := sqlstore.Open(ctx, db, b.dialect)
 				if err == nil {
 					_, err = failDesk(t, fresh).Do(ctx, failAgent, tk.ID, ticket.Action{Name: ticket.ActionNote, Note: "fresh"})
@@ -576,11 +578,11 @@ func TestCancelledAtEveryStep(t *testing.T) {
 				_, err := store.Deliveries(ctx, ticket.DeliveryQuery{Ticket: tk.ID})
 				return err
 			}},
-			{"Brief", func(ctx context.Context) error {
+			{"DeliveryContexts", func(ctx context.Context) error {
 				_, err := store.DeliveryContexts(ctx, []ticket.Delivery{{Ticket: tk.ID, Seq: 1}, {Ticket: other.ID, Seq: 1}}, time.Time{}, 3)
 				return err
 			}},
-			{"Revise", func(ctx context.Context) error {
+			{"UpdateDeliveries", func(ctx context.Context) error {
 				page, err := store.Deliveries(context.WithoutCancel(ctx), ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.DeliverySent, ticket.DeliveryDead}})
 				if err != nil {
 					return err
@@ -593,18 +595,18 @@ func TestCancelledAtEveryStep(t *testing.T) {
 				return err
 			}},
 			{"With a transaction", func(ctx context.Context) error {
-				// A transaction whose context ends is rolled back by another goroutine.
-				// To close the connection waits for that: else the next transaction may
-				// still find the lock taken, for which SQLite does not wait in one that
-				// has read before it writes.
+				// Another goroutine rolls back a transaction whose context has
+				// ended. Closing the connection waits for that. Otherwise the next
+				// transaction may find the lock taken, and SQLite does not wait for
+				// it in a transaction that has read.
 				conn, err := db.Conn(context.WithoutCancel(ctx))
 				if err != nil {
 					return err
 				}
-				defer conn.Close() //nolint:errcheck // the driver may have given it up
+				defer conn.Close() //nolint:errcheck // the driver may have closed it
 				tx, err := conn.BeginTx(ctx, nil)
 				if ctx.Err() != nil || err != nil {
-					return cmp.Or(ctx.Err(), err) // what the driver says is not ours
+					return cmp.Or(ctx.Err(), err) // the driver's own error does not count
 				}
 				defer tx.Rollback() //nolint:errcheck // it may have been committed
 				if _, err := d.WithStore(store.WithTx(tx)).Do(ctx, failAgent, tk.ID, ticket.Action{Name: ticket.ActionNote, Note: "tx"}); err != nil {
@@ -654,9 +656,49 @@ func TestCancelledAtEveryStep(t *testing.T) {
 				requireWhole(t, store)
 			})
 		}
-		// It still works, with as many connections as before.
+		// The store still works, with as many connections as before.
 		_, err = d.Do(t.Context(), failAgent, tk.ID, ticket.Action{Name: ticket.ActionResolve, Message: "New fuser."})
 		require.NoError(t, err)
-		require.Eventually(t, func() bool { return db.Stats().InUse == 0 }, 10*time.Second, time.Millisecond, "connections were not given back")
+		require.Eventually(t, func() bool { return db.Stats().InUse == 0 }, 10*time.Second, time.Millisecond, "connections were not returned")
+	})
+}
+
+// The connection breaks after the commit was made, and there is no idempotency key.
+// With lib/pq database/sql sends the statement again, which must not look like a
+// conflict. The other drivers return an error.
+func TestCutAnswerWithoutKeyIsNoConflict(t *testing.T) {
+	each(t, []backend{pgx, pq, mariadb}, func(t *testing.T, b backend) {
+		var s spy
+		store, err := sqlstore.Open(t.Context(), b.connectSpied(t, b.lend(t), &s), b.dialect)
+		require.NoError(t, err)
+		d := failDesk(t, store)
+		cut := func(do func() error) {
+			var cuts atomic.Int32
+			s.on(func(st spiedStep) {
+				last := st.what == "commit" || st.what == "exec" && strings.HasPrefix(st.text, "WITH ticket AS")
+				if last && !st.after && cuts.Add(1) == 1 {
+					s.arm(answer)
+				}
+			})
+			err := do()
+			s.on(nil)
+			require.NotZero(t, cuts.Load())
+			require.True(t, s.armed(uncut), "it was cut")
+			if b.name == pq.name {
+				require.NoError(t, err)
+			} else {
+				require.Error(t, err)
+			}
+		}
+		for try := range 3 { // the first attempt prepares the statements
+			tk, err := d.Open(t.Context(), failCustomer, failDraft)
+			require.NoError(t, err)
+			cut(func() error { _, err := d.Do(t.Context(), failAgent, tk.ID, note("once")); return err })
+			events, err := store.Events(t.Context(), "", tk.ID, 0, 0)
+			require.NoError(t, err)
+			require.Len(t, events, 2)
+			cut(func() error { _, err := d.Open(t.Context(), failCustomer, failDraft); return err })
+			require.Len(t, requireWhole(t, store), 2*(try+1))
+		}
 	})
 }

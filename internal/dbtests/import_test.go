@@ -19,7 +19,7 @@ import (
 
 var importStart = time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC)
 
-// history makes a history of n events by hand, of any tenant.
+// history makes a history of n events by hand. It may belong to any tenant.
 func history(i, n int) []ticket.Event {
 	queue, agent := fmt.Sprintf("queue %d", i%3), "lin"
 	at := importStart.Add(time.Duration(i) * time.Second)
@@ -85,8 +85,8 @@ func exported(tb testing.TB, s *sqlstore.Store) (list [][]ticket.Event) {
 	return list
 }
 
-// requireHistories checks that the store has these and no others, and that its
-// tickets are what the histories say.
+// requireHistories checks that the store has these histories and no others, and that
+// its tickets equal their fold.
 func requireHistories(tb testing.TB, s *sqlstore.Store, want [][]ticket.Event) {
 	tb.Helper()
 	got := exported(tb, s)
@@ -132,7 +132,7 @@ func TestImport(t *testing.T) {
 	})
 }
 
-// What was imported can be worked on.
+// Imported tickets accept actions.
 func TestImportThenWork(t *testing.T) {
 	each(t, databases, func(t *testing.T, b backend) {
 		s, _ := b.open(t)
@@ -146,7 +146,7 @@ func TestImportThenWork(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, desk.Verify(t.Context(), ticket.System("test"), list[2][0].Ticket))
 
-		// The given history is now the beginning of the stored one.
+		// The imported history is now the beginning of the stored one.
 		done, err := s.Import(t.Context(), all(list))
 		require.NoError(t, err)
 		assert.Equal(t, sqlstore.Imported{Skipped: 3}, done)
@@ -180,7 +180,7 @@ func TestImportGoesOn(t *testing.T) {
 		require.NoError(t, err)
 		require.Empty(t, page.Tickets)
 
-		// The beginning of what is stored.
+		// This history is the beginning of the stored one.
 		done, err = s.Import(t.Context(), all([][]ticket.Event{grown[:5], grown, grown[:9]}))
 		require.NoError(t, err)
 		assert.Equal(t, sqlstore.Imported{Skipped: 3}, done)
@@ -232,7 +232,8 @@ func TestImportFaults(t *testing.T) {
 		}
 		requireHistories(t, s, before)
 
-		// The same number; another history of the same ticket; another tenant's.
+		// These are a used number, another history of the same ticket, and another
+		// tenant.
 		taken := resealed(1, 2, func(h []ticket.Event) { h[0].Set.Number = before[0][0].Set.Number })
 		other := slices.Clone(before[0])
 		other[2].Note = "Something else."
@@ -257,7 +258,7 @@ func TestImportFaults(t *testing.T) {
 		}
 		requireHistories(t, s, before)
 
-		// Two of the same number, and one twice, in one go.
+		// Two tickets have the same number, and one appears twice in one import.
 		one, two := history(1, 2), history(2, 2)
 		two[0].Set.Number = one[0].Set.Number
 		two = sealed(two)
@@ -314,7 +315,7 @@ func TestImportEnds(t *testing.T) {
 	})
 }
 
-// A producer may use its slice again.
+// The source may reuse its slice.
 func TestImportCopies(t *testing.T) {
 	s, _ := modernc.open(t)
 	list := histories(20)
@@ -342,7 +343,7 @@ func TestImportCopies(t *testing.T) {
 	requireHistories(t, s, list)
 }
 
-// Several import the same at the same time.
+// Several processes import the same histories at the same time.
 func TestImportTogether(t *testing.T) {
 	each(t, backends, func(t *testing.T, b backend) {
 		dsn := b.dsn(t)
@@ -392,12 +393,12 @@ func TestImportWithTx(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, 300, done.Tickets)
 
-			// A fault leaves the transaction usable.
+			// A failed import leaves the transaction usable.
 			bad := history(1, 2)
 			bad[0].Set.Number = list[0][0].Set.Number
 			_, err = bound.Import(t.Context(), all([][]ticket.Event{list[5], sealed(bad)}))
 			require.ErrorIs(t, err, ticket.ErrDuplicate)
-			// From the transaction into itself: nothing is held meanwhile.
+			// The transaction imports its own export: nothing is held meanwhile.
 			done, err = bound.Import(t.Context(), bound.Export(t.Context(), ticket.ID{}))
 			require.NoError(t, err)
 			assert.Equal(t, sqlstore.Imported{Skipped: 300}, done)
@@ -412,7 +413,7 @@ func TestImportWithTx(t *testing.T) {
 	})
 }
 
-// From each database to the next, and back.
+// Histories move from each database to the next, and back.
 func TestMove(t *testing.T) {
 	list := histories(250)
 	list[7][0] = list[7][0].Erase(ticket.Groups{PublicContent: true, Identities: true})
@@ -424,7 +425,7 @@ func TestMove(t *testing.T) {
 	for _, b := range []backend{pgx, mariadb, modernc} {
 		t.Run("to "+b.name, func(t *testing.T) {
 			if b.server != nil {
-				b.server(t) // skips, if it is missing
+				b.server(t) // skips if there is no server
 			}
 		})
 		to, _ := b.open(t)
@@ -442,13 +443,13 @@ func TestExport(t *testing.T) {
 		require.Empty(t, exported(t, s))
 		huge := history(0, 20_000)
 		list := append([][]ticket.Event{history(1, 3), huge}, histories(40)...)
-		// Histories that end where a page does, and beyond.
+		// These histories end at the end of a page, and after it.
 		list = append(list, history(2, 497), history(3, 3), history(4, 500), history(5, 501), history(6, 1))
 		_, err := s.Import(t.Context(), all(list))
 		require.NoError(t, err)
 		requireHistories(t, s, list)
 
-		// One at a time, from where the last one ended.
+		// Each export starts after the last ticket of the one before.
 		var got [][]ticket.Event
 		for after := (ticket.ID{}); ; after = got[len(got)-1][0].Ticket {
 			n := len(got)
@@ -463,7 +464,7 @@ func TestExport(t *testing.T) {
 		}
 		assert.Equal(t, exported(t, s), got)
 
-		// Nothing is held between pages.
+		// The export holds nothing between pages.
 		db.SetMaxOpenConns(1)
 		n := 0
 		for h, err := range s.Export(t.Context(), ticket.ID{}) {
@@ -476,7 +477,7 @@ func TestExport(t *testing.T) {
 	})
 }
 
-// A ticket that is worked on during an export comes once and without a gap.
+// A ticket that changes during an export appears once and without a gap.
 func TestExportOfLivingTickets(t *testing.T) {
 	each(t, databases, func(t *testing.T, b backend) {
 		s, _ := b.open(t)
@@ -492,7 +493,7 @@ func TestExportOfLivingTickets(t *testing.T) {
 			require.False(t, seen[h[0].Ticket])
 			seen[h[0].Ticket] = true
 			require.NoError(t, ticket.Chain{}.Verify(h))
-			for i := 0; i < len(list); i += 2 { // those of the empty tenant
+			for i := 0; i < len(list); i += 2 { // of the empty tenant
 				if list[i][0].Set.Tenant == "" {
 					_, err := desk.Do(t.Context(), lin, list[i][0].Ticket, ticket.Action{Name: ticket.ActionNote, Note: "Meanwhile."})
 					require.NoError(t, err)
@@ -500,5 +501,26 @@ func TestExportOfLivingTickets(t *testing.T) {
 			}
 		}
 		assert.Len(t, seen, len(list))
+	})
+}
+
+// An import continues a history although the next event does not start from the
+// state where the last one ended.
+func TestImportContinuesFromAnotherState(t *testing.T) {
+	each(t, databases, func(t *testing.T, b backend) {
+		s, _ := b.open(t)
+		h := history(1, 2)
+		h[1].From = ticket.State{Status: ticket.StatusOpen, Level: 2}
+		h[1].To, h[1].Set.Assignee = h[1].From, nil
+		h = sealed(h)
+		_, err := s.Import(t.Context(), all([][]ticket.Event{h[:1]}))
+		require.NoError(t, err)
+		done, err := s.Import(t.Context(), all([][]ticket.Event{h}))
+		require.NoError(t, err)
+		require.Equal(t, sqlstore.Imported{Tickets: 1, Events: 1}, done)
+		requireHistories(t, s, [][]ticket.Event{h})
+		page, err := s.List(t.Context(), ticket.Query{Tenant: "acme", Level: []int{2}})
+		require.NoError(t, err)
+		require.Len(t, page.Tickets, 1)
 	})
 }

@@ -1,11 +1,14 @@
 package dbtests_test
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"flag"
 	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -16,12 +19,12 @@ import (
 )
 
 var (
-	listSeed    = flag.Uint64("list.seed", 0, "the seed of TestListAsInMemory; 0: another one each time")
-	listQueries = flag.Int("list.queries", 250, "how many queries TestListAsInMemory asks of each database")
+	listSeed    = flag.Uint64("list.seed", 0, "the seed of TestListAsInMemory; 0 means a random seed")
+	listQueries = flag.Int("list.queries", 250, "the number of queries in TestListAsInMemory for each database")
 )
 
-// The values that tickets and queries are made of: few, so that they meet, and
-// near misses of each other.
+// Tickets and queries are made of few values, so that they match, and of values that
+// nearly match.
 var (
 	listBegin     = time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC)
 	listTenants   = []string{"", "acme", "Acme"}
@@ -43,14 +46,14 @@ var (
 	}
 )
 
-// listPhase is that of a status, as a workflow says it.
+// listPhase returns the phase of a status, as a workflow does.
 func listPhase(s ticket.Status) ticket.Phase {
 	return ticket.Phases()[slices.Index(listStatuses, s)%len(ticket.Phases())]
 }
 
 func among[T any](r *rand.Rand, list []T) T { return list[r.IntN(len(list))] }
 
-// some are up to n of a list.
+// some returns up to n elements of a list.
 func some[T any](r *rand.Rand, list []T, n int) (out []T) {
 	for range r.IntN(n + 1) {
 		out = append(out, among(r, list))
@@ -66,7 +69,7 @@ func listTime(r *rand.Rand) time.Time {
 	return at
 }
 
-// listChange makes a ticket, with later changes of what lists go by.
+// listChange makes a ticket, with later changes of the columns that lists use.
 func listChange(r *rand.Rand) []ticket.Change {
 	tenant := among(r, listTenants)
 	id, at := ticket.NewID(listTime(r)), listTime(r)
@@ -164,8 +167,8 @@ func listQuery(r *rand.Rand) ticket.Query {
 	return q
 }
 
-// Whatever is asked of whatever is stored, a database gives the tickets that
-// memstore gives, in the same order and page by page; and the same counts.
+// For any query and any tickets, a database returns the tickets that memstore
+// returns, in the same order, page by page, and the same counts.
 func TestListAsInMemory(t *testing.T) {
 	each(t, backends, func(t *testing.T, b backend) {
 		seed := *listSeed
@@ -209,8 +212,8 @@ func TestListAsInMemory(t *testing.T) {
 	})
 }
 
-// requireSameWalk walks through all pages of a query in both stores; the sizes of
-// the pages vary.
+// requireSameWalk walks through all pages of a query in both stores, with pages of
+// various sizes.
 func requireSameWalk(t *testing.T, model, s ticket.Store, r *rand.Rand, q ticket.Query) {
 	t.Helper()
 	ids := func(p ticket.Page) (list []ticket.ID) {
@@ -235,4 +238,58 @@ func requireSameWalk(t *testing.T, model, s ticket.Store, r *rand.Rand, q ticket
 		}
 		q.After, q.Limit = want.Next, 1+r.IntN(60)
 	}
+}
+
+// A short tag never matches a long one that the store keeps in a shorter form.
+func TestForgedTagDoesNotMatchALongOne(t *testing.T) {
+	s, _ := modernc.open(t)
+	d := failDesk(t, s)
+	long := strings.Repeat("x", 200)
+	tk, err := d.Open(t.Context(), failCustomer, failDraft)
+	require.NoError(t, err)
+	_, err = d.Do(t.Context(), failAgent, tk.ID, ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{AddTags: []string{long}}})
+	require.NoError(t, err)
+	page, err := s.List(t.Context(), ticket.Query{Tags: []string{long}})
+	require.NoError(t, err)
+	require.Len(t, page.Tickets, 1)
+	sum := sha256.Sum256([]byte("tag:" + long))
+	for n := 100; n <= len(long); n++ {
+		page, err := s.List(t.Context(), ticket.Query{Tags: []string{long[:n] + "~" + hex.EncodeToString(sum[:16])}})
+		require.NoError(t, err)
+		require.Empty(t, page.Tickets, "cut after %d", n)
+	}
+}
+
+// Conditions that no ticket can meet return an empty page.
+func TestListWithImpossibleConditions(t *testing.T) {
+	each(t, databases, func(t *testing.T, b backend) {
+		s, db := b.open(t)
+		require.NoError(t, s.Commit(t.Context(), opening(t, "")))
+		tx, err := db.BeginTx(t.Context(), nil)
+		require.NoError(t, err)
+		defer tx.Rollback() //nolint:errcheck // it only reads
+		bound := s.WithTx(tx)
+		over, under := int64(math.MaxInt32)+1, int64(math.MinInt32)-1 // as 32-bit ints they become other levels that no ticket has
+		for _, levels := range [][]int{{int(over)}, {math.MaxInt}, {int(under), math.MinInt}} {
+			page, err := bound.List(t.Context(), ticket.Query{Level: levels})
+			require.NoError(t, err)
+			require.Empty(t, page.Tickets)
+		}
+		page, err := bound.List(t.Context(), ticket.Query{Level: []int{math.MaxInt, 1}})
+		require.NoError(t, err)
+		require.Len(t, page.Tickets, 1, "the transaction continues")
+
+		many := slices.Repeat([]string{"x"}, 1000)
+		_, err = bound.List(t.Context(), ticket.Query{Queue: many})
+		require.NoError(t, err)
+		for name, q := range map[string]ticket.Query{
+			"queue": {Queue: append(many, "x")}, "assignee": {Assignee: append(many, "x")}, "tags": {Tags: append(many, "x")},
+			"level": {Level: slices.Repeat([]int{1}, 1001)}, "status": {Status: slices.Repeat([]ticket.Status{ticket.StatusNew}, 1001)},
+		} {
+			_, err = bound.List(t.Context(), q)
+			require.ErrorIs(t, err, ticket.ErrInvalid, name)
+		}
+		_, err = bound.List(t.Context(), ticket.Query{})
+		require.NoError(t, err)
+	})
 }

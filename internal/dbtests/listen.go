@@ -8,8 +8,8 @@ import (
 	"github.com/lib/pq"
 )
 
-// ListenPgx listens on a connection of pgx's, for sqlstore.Announce. It ends when
-// the connection breaks; the relay then calls it again.
+// ListenPgx listens on a connection of pgx, for sqlstore.Announce. It returns when
+// the connection breaks, and the relay then calls it again.
 func ListenPgx(dsn string) func(ctx context.Context, channel string, heard func()) error {
 	return func(ctx context.Context, channel string, heard func()) error {
 		conn, err := pgx.Connect(ctx, dsn)
@@ -21,7 +21,7 @@ func ListenPgx(dsn string) func(ctx context.Context, channel string, heard func(
 			return err
 		}
 		for {
-			heard() // at first of what came before it listened
+			heard() // first for commits from before it listened
 			if _, err := conn.WaitForNotification(ctx); err != nil {
 				return err
 			}
@@ -29,12 +29,12 @@ func ListenPgx(dsn string) func(ctx context.Context, channel string, heard func(
 	}
 }
 
-// ListenPq listens with lib/pq, for sqlstore.Announce. Its listener connects again
-// by itself.
+// ListenPq listens with lib/pq, for sqlstore.Announce. Its listener reconnects by
+// itself.
 func ListenPq(dsn string) func(ctx context.Context, channel string, heard func()) error {
 	return func(ctx context.Context, channel string, heard func()) error {
 		l := pq.NewListener(dsn, 100*time.Millisecond, time.Minute, nil)
-		stop := context.AfterFunc(ctx, func() { _ = l.Close() }) // which ends Listen as well
+		stop := context.AfterFunc(ctx, func() { _ = l.Close() }) // this also ends Listen
 		defer func() {
 			if stop() {
 				_ = l.Close()
@@ -44,13 +44,13 @@ func ListenPq(dsn string) func(ctx context.Context, channel string, heard func()
 			return err
 		}
 		for {
-			heard() // at first of what came before it listened
+			heard() // first for commits from before it listened
 			select {
 			case <-ctx.Done():
 				return ctx.Err()
 			case <-l.Notify: // also after it has connected again
 			case <-time.After(time.Minute):
-				if err := l.Ping(); err != nil { // so that a dead connection is noticed
+				if err := l.Ping(); err != nil { // detects a dead connection
 					return err
 				}
 			}

@@ -14,7 +14,7 @@ import (
 	"github.com/ticketkit/ticket/tickettest"
 )
 
-// A number that the desk let in is read back as it is, wherever it is stored.
+// A number that the desk accepts is read back unchanged from every store.
 func TestNumbersOfAnotherFormAreReadBack(t *testing.T) {
 	each(t, databases, func(t *testing.T, b backend) {
 		s, err := sqlstore.Open(t.Context(), b.connect(t, b.dsn(t)), b.dialect, sqlstore.Search())
@@ -25,7 +25,7 @@ func TestNumbersOfAnotherFormAreReadBack(t *testing.T) {
 		cfg.Numbers.New = func(context.Context, string) (ticket.Number, error) {
 			n := last.Add(1)
 			if n%2 == 0 {
-				return ticket.Number(fmt.Sprintf("INC-%06d", n)), nil // some pass for one of the desk's own form
+				return ticket.Number(fmt.Sprintf("INC-%06d", n)), nil // some look like numbers of the desk's own format
 			}
 			return ticket.Number(strings.Repeat("9", 20) + fmt.Sprintf("/A %09d", n)), nil // the longest
 		}
@@ -36,7 +36,7 @@ func TestNumbersOfAnotherFormAreReadBack(t *testing.T) {
 		for i := range 70 {
 			tk, err := desk.Open(t.Context(), ada, ticket.Draft{Subject: "s"})
 			require.NoError(t, err)
-			if i > 0 { // a link holds a number too
+			if i > 0 { // a link contains a number too
 				_, err = desk.Do(t.Context(), lin, tk.ID, ticket.Action{Name: ticket.ActionLink, Relation: ticket.RelationRelatedTo, Ticket: before.ID})
 				require.NoError(t, err)
 			}
@@ -53,5 +53,17 @@ func TestNumbersOfAnotherFormAreReadBack(t *testing.T) {
 		sum, err := desk.Deliver(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, 140, sum.Done)
+	})
+}
+
+func TestNumberIsAtMost32BytesLong(t *testing.T) {
+	each(t, databases, func(t *testing.T, b backend) {
+		s, _ := b.open(t)
+		for n, want := range map[int]error{32: nil, 33: ticket.ErrInvalid, 200: ticket.ErrInvalid} {
+			c := opening(t, "")
+			number := ticket.Number(strings.Repeat("7", n))
+			c.Changes[0].Ticket.Number, c.Changes[0].Events[0].Set.Number = number, number
+			require.ErrorIs(t, s.Commit(t.Context(), c), want)
+		}
 	})
 }

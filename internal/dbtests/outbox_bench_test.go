@@ -14,9 +14,9 @@ import (
 	"github.com/ticketkit/ticket/sqlstore"
 )
 
-// outboxFill opens 2,000 tickets, and gives the outbox 100,000 rows that were sent
-// and as many as asked for that wait: of the 1,000 tickets at the end of the list,
-// in as many lines.
+// outboxFill opens 2,000 tickets. It adds 100,000 sent rows to the outbox and the
+// given number of waiting ones: for the 1,000 tickets at the end of the list, with
+// one line each.
 func outboxFill(b *testing.B, store *sqlstore.Store, db *sql.DB, d sqlstore.Dialect, waiting int) {
 	b.Helper()
 	desk, err := ticket.NewDesk(store, ticket.Config{})
@@ -65,8 +65,8 @@ func outboxFill(b *testing.B, store *sqlstore.Store, db *sql.DB, d sqlstore.Dial
 
 var benchClaim = ticket.ClaimRequest{Now: time.UnixMicro(planBase).Add(time.Hour), Lease: time.Minute, Limit: 32, Notifiers: []string{"mail"}}
 
-// What a relay asks of a store for 32 deliveries, with 100,000 that were sent and
-// 10,000 that wait, ten in a line.
+// The benchmark measures the calls of a relay for 32 deliveries, with 100,000 sent
+// deliveries and 10,000 waiting ones, ten in a line.
 func BenchmarkOutbox(b *testing.B) {
 	for _, be := range []backend{modernc, mattn, pgx, mariadb} {
 		b.Run(be.name, func(b *testing.B) {
@@ -109,7 +109,7 @@ func BenchmarkOutbox(b *testing.B) {
 				}
 			})
 			list := claim(b)
-			b.Run("brief", func(b *testing.B) {
+			b.Run("DeliveryContexts", func(b *testing.B) {
 				for b.Loop() {
 					_, err := store.DeliveryContexts(b.Context(), list, benchClaim.Now.Add(-time.Hour), 100)
 					require.NoError(b, err)
@@ -129,7 +129,7 @@ func BenchmarkOutbox(b *testing.B) {
 	}
 }
 
-// Claims when 100,000 deliveries are due, almost all behind heads that fail.
+// 100,000 deliveries are due, and almost all wait for the failed head of their line.
 func BenchmarkClaimBehindFailures(b *testing.B) {
 	for _, be := range []backend{modernc, pgx, mariadb} {
 		b.Run(be.name, func(b *testing.B) {

@@ -24,17 +24,17 @@ import (
 	"github.com/ticketkit/ticket/storetest"
 )
 
-// The contract through PgBouncer in transaction mode, where two statements of a
-// client can reach two connections of the server, in the ways of connecting that
-// docs/storage.md says work. PgBouncer before 1.21 knows nothing of prepared
-// statements, so none may live longer than a transaction.
+// The contract holds through PgBouncer in transaction mode, in the ways of
+// connecting that docs/storage.md says work. There, two statements of a client can
+// reach two connections of the server. PgBouncer before 1.21 does not support
+// prepared statements, so none may outlive a transaction.
 func TestPgBouncer(t *testing.T) {
 	for _, c := range pooled {
 		t.Run(c.name(), func(t *testing.T) {
 			server := servers.Postgres(t)
 			dsn := startPgBouncer(t, server).dsn(server.Database(t)) + " " + c.settings
-			// One database with tables for each case: to the pooler, databases that
-			// come and go are something else again.
+			// Each case has its own tables in one database, because PgBouncer treats
+			// new databases differently.
 			tables := 0
 			prefixes := map[ticket.Store]sqlstore.Option{}
 			open := func(t *testing.T, prefix sqlstore.Option) (*sqlstore.Store, *sql.DB) {
@@ -60,15 +60,15 @@ func TestPgBouncer(t *testing.T) {
 				again, _ := open(t, prefixes[s])
 				return again
 			}))
-			if !c.inTx { // the pooler does the same whatever the driver's mode
+			if !c.inTx { // the pooler behaves the same in every mode of the driver
 				return
 			}
-			t.Run("in the host's transaction", func(t *testing.T) {
+			t.Run("in a transaction of the application", func(t *testing.T) {
 				storetest.Run(t, func(t *testing.T) ticket.Store {
 					t.Helper()
 					s, db := open(t, fresh())
-					// Not with the test's context, whose end would cancel what runs: a
-					// PgBouncer before 1.20 can end itself when that happens.
+					// Not with the test's context, whose end would cancel the
+					// statement. A PgBouncer before 1.20 can exit then.
 					tx, err := db.BeginTx(context.WithoutCancel(t.Context()), nil)
 					require.NoError(t, err)
 					t.Cleanup(func() { require.NoError(t, tx.Rollback()) })
@@ -79,12 +79,12 @@ func TestPgBouncer(t *testing.T) {
 	}
 }
 
-// A pooledWay is one of connecting through the pooler.
+// A pooledWay is one way of connecting through the pooler.
 type pooledWay struct {
 	driver   string
 	settings string // in the data source name
 	options  []sqlstore.Option
-	inTx     bool // run the contract inside the host's transactions as well
+	inTx     bool // run the contract inside transactions of the application as well
 }
 
 func (c pooledWay) name() string {
@@ -107,7 +107,7 @@ var pooled = []pooledWay{
 	{"postgres", "binary_parameters=yes", unprepared, true},
 }
 
-// A pgBouncer is a private pooler before a private server.
+// A pgBouncer is a private pooler in front of a private server.
 type pgBouncer struct{ dir string }
 
 func (p pgBouncer) dsn(database string) string {
@@ -123,7 +123,7 @@ func findPgBouncer() (string, error) {
 	return "", &servers.MissingError{Program: "pgbouncer"}
 }
 
-// startPgBouncer starts one in transaction mode, with few connections to the
+// startPgBouncer starts a pooler in transaction mode, with few connections to the
 // server, so that clients have to share them.
 func startPgBouncer(t *testing.T, server *servers.Server) pgBouncer {
 	t.Helper()
@@ -148,7 +148,7 @@ server_idle_timeout = 5
 server_lifetime = 60
 `, server.Socket(), dir), 0o600))
 	args := []string{program}
-	if os.Getuid() == 0 { // which it refuses to run as
+	if os.Getuid() == 0 { // it refuses to run as root
 		u, err := user.Lookup("postgres")
 		require.NoError(t, err)
 		uid, err := strconv.Atoi(u.Uid)
@@ -160,8 +160,8 @@ server_lifetime = 60
 	}
 	args = append(args, config)
 
-	// The shell ends it when its own input ends, which it does with this process,
-	// however that ends.
+	// The shell stops the pooler at the end of its own input, which comes with the
+	// end of this process in every case.
 	var log bytes.Buffer
 	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), "/bin/sh", append([]string{"-c", `"$@" </dev/null & cat; kill -INT $!; wait $!`, "sh"}, args...)...)
 	cmd.Stdout, cmd.Stderr = &log, &log

@@ -11,8 +11,8 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// people are a few: two of one organisation, two who share a mailbox, and two of
-// somebody else's.
+// people are a few persons: two of one organisation, two who share a mailbox, and
+// two of other customers.
 var people = []ticket.Person{
 	{ID: "7\u200b", Name: "Ada\u200b", Email: "ada@example.org", Organisation: "mill "},
 	{ID: "8", Name: "Be\u0301a", Email: "Shop@Example.org", Organisation: "mi\u00adll"},
@@ -21,7 +21,7 @@ var people = []ticket.Person{
 	{ID: " w\u2060", Email: "wyn@vendor.example", Organisation: "vendor"},
 }
 
-// agents have IDs of customers, and some are confined to queues.
+// agents have IDs that customers also have. Some serve only certain queues.
 var agents = []ticket.Actor{
 	ticket.Agent("7", 1, 2, 3), ticket.Agent("8", 1, 2, 3),
 	ticket.Agent("lin", 1, 2, 3).Serving("ha\u200brd"), ticket.Agent("gus\u200b", 1, 2, 3).Serving("front "), ticket.Agent("nil", 1, 2, 3).Serving(),
@@ -44,11 +44,11 @@ func (w *world) actor(tenant string) ticket.Actor {
 	}
 }
 
-// words are of a tenant, which can be told from them, and never said twice.
+// words returns words that identify a tenant and are never repeated.
 func (w *world) words(tenant string) ticket.Message {
 	w.said++
 	quoted := ""
-	if len(w.links) > 0 && w.one(6) { // as a reply quotes the letter that it answers
+	if len(w.links) > 0 && w.one(6) { // as a reply quotes a mail
 		quoted = " https://help.example.org/t/" + w.links[w.rng.IntN(len(w.links))].token
 	}
 	return ticket.Message(quoted + fmt.Sprintf("%s, said %s by %s", pickOf(w, "the loom\u200b stops", " thank you ", "where is it?", "\u200e7Q4K"), wordOf(w.said), mark(tenant)))
@@ -58,7 +58,7 @@ func wordOf(n int) string { return fmt.Sprintf("word%dx", n) }
 
 func mark(tenant string) string { return "tenant(" + tenant + ")" }
 
-// foreign is what nobody in a tenant may read.
+// foreign is text that nobody in a tenant may read.
 func foreign(tenant string) string {
 	if tenant == worldTenants[0] {
 		return mark(worldTenants[1])
@@ -90,13 +90,13 @@ func (w *world) open(tenant string) {
 	w.storedAs(a, d, w.of[t.ID])
 }
 
-// mergeable are the tickets that one could be merged into.
+// mergeable returns the tickets into which one can be merged.
 func (w *world) mergeable(t ticket.Ticket) (list []ticket.ID) {
 	for _, id := range w.tickets {
 		o := w.of[id].now
 		if id != t.ID && o.Tenant == t.Tenant && !o.Phase.Done() && o.MergedInto.IsZero() && customerOf[o.Requester.ID] == customerOf[t.Requester.ID] {
 			list = append(list, id)
-			if w.of[id].since > 0 { // where most can be read that should not be
+			if w.of[id].since > 0 { // here most mistakes would show
 				list = append(list, id, id, id)
 			}
 		}
@@ -106,7 +106,7 @@ func (w *world) mergeable(t ticket.Ticket) (list []ticket.ID) {
 
 var everyAction = sync.OnceValue(func() []ticket.ActionName { return ticket.DefaultWorkflow().MustCompile(nil).Actions() })
 
-// takesNoWords are the actions that are refused with words for a customer.
+// takesNoWords are the actions that must have no words for a customer.
 var takesNoWords = map[ticket.ActionName]bool{
 	ticket.ActionMerge: true, ticket.ActionUnmerge: true, ticket.ActionSplit: true, ticket.ActionLink: true, ticket.ActionUnlink: true, ticket.ActionEdit: true,
 }
@@ -150,7 +150,7 @@ func (w *world) action(t ticket.Ticket) ticket.Action {
 		act.Draft = &ticket.Draft{Subject: w.subject(t.Tenant), From: int64(w.rng.IntN(1 + int(t.Version)))}
 		for _, e := range w.of[t.ID].events {
 			if author(&e) != "" && w.one(2) {
-				act.Draft.From = e.Seq // mostly one that a customer said
+				act.Draft.From = e.Seq // mostly an event with a customer's words
 			}
 		}
 		if w.one(2) {
@@ -175,7 +175,7 @@ func (w *world) edit(r *record) *ticket.Edits {
 		e.Requester = w.person()
 		for _, ev := range r.events {
 			if ev.By.Role&ticket.RoleCustomer != 0 && w.one(4) {
-				e.Requester = ev.Actor // who said something there
+				e.Requester = ev.Actor // a person who wrote there
 			}
 		}
 	case 2:
@@ -192,7 +192,7 @@ func (w *world) edit(r *record) *ticket.Edits {
 	return e
 }
 
-// act lets somebody do something.
+// act lets an actor do an action.
 func (w *world) act() {
 	w.Helper()
 	r := w.of[w.tickets[w.rng.IntN(len(w.tickets))]]
@@ -204,11 +204,11 @@ func (w *world) act() {
 		tenant = worldTenants[w.rng.IntN(2)]
 	}
 	a, act := w.actor(tenant), w.action(r.now)
-	if o := w.of[w.merged]; o != nil && w.one(4) { // by mistake, as it seems
+	if o := w.of[w.merged]; o != nil && w.one(4) { // as if by mistake
 		r, a, act = o, agents[0].InTenant(o.now.Tenant), ticket.Action{Name: ticket.ActionUnmerge}
 	}
 	w.merged = ticket.ID{}
-	if a.Role == ticket.RoleRequester && !w.one(3) { // somebody who has a part in it
+	if a.Role == ticket.RoleRequester && !w.one(3) { // a person with a part in the ticket
 		a.Person = pickOf(w, append(slices.Clone(r.now.Followers), r.now.Requester)...)
 	}
 	if a.Role == ticket.RoleRequester && !w.one(5) {
@@ -230,7 +230,7 @@ func (w *world) act() {
 	w.step(a, r.id, act)
 }
 
-// followed are the tickets that were followed up.
+// followed returns the tickets that have a follow-up.
 func (w *world) followed() (list []*record) {
 	for _, id := range w.tickets {
 		if o, is := w.origin[id]; is {
@@ -248,9 +248,9 @@ type keyedCall struct {
 	got ticket.Ticket
 }
 
-// again does one of these again, whatever has happened since: who sees the ticket
-// gets it as it is, and who does not what it got then. The same key with something
-// else, or by somebody else, does not get through.
+// again repeats such a call after other changes. An actor who sees the ticket gets
+// its current state, and any other actor gets the first result. The same key with
+// another request, or from another actor, is refused.
 func (w *world) again() {
 	w.Helper()
 	if len(w.keyed) == 0 {
@@ -283,7 +283,8 @@ func (w *world) again() {
 	require.Empty(w, w.refresh(), "a repeat changed something")
 }
 
-// deliver delivers, and looks at what reached people, as things stand.
+// deliver runs the deliveries, and checks the notifications against the current
+// state.
 func (w *world) deliver() {
 	w.Helper()
 	w.note("deliver")
@@ -294,7 +295,7 @@ func (w *world) deliver() {
 	for _, n := range sent[w.read:] {
 		r := w.of[n.Ticket]
 		w.public(n.Tenant, n)
-		require.Equal(w, w.cut(n.Message), n.Message, "a link is handed on")
+		require.Equal(w, w.cut(n.Message), n.Message, "a link is passed on")
 		require.Equal(w, r.now.Tenant, n.Tenant)
 		if n.To.Role&ticket.RoleCustomer != 0 {
 			at := w.record(r.events[:n.Seq])

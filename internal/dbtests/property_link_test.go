@@ -9,7 +9,7 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// A heldLink is a status link that was made, and what it was made for.
+// A heldLink is a status link with the facts of its creation.
 type heldLink struct {
 	token  string
 	tenant string
@@ -21,7 +21,7 @@ type heldLink struct {
 	epoch  int // how often links had been revoked
 }
 
-// makeLink makes a link for somebody, or is refused as it should be.
+// makeLink makes a link for an actor, or checks the refusal.
 func (w *world) makeLink() {
 	w.Helper()
 	r := w.of[w.tickets[w.rng.IntN(len(w.tickets))]]
@@ -47,8 +47,8 @@ func (w *world) makeLink() {
 	}
 }
 
-// useLink does with a link all that could be done. It opens its ticket, to whom it
-// was made for, as far as its scope goes, as long as it is good: and nothing else.
+// useLink tries every use of a link. While it is valid, the link opens its ticket
+// for its holder within its scope, and nothing else.
 func (w *world) useLink() {
 	w.Helper()
 	w.makeLink()
@@ -106,14 +106,14 @@ func (w *world) useLink() {
 	switch {
 	case !may || !reach:
 		require.Error(w, err)
-		require.Empty(w, changed, "a link did what it does not allow")
+		require.Empty(w, changed, "a link allowed more than its scope")
 		w.done["link refused"]++
 	case err != nil:
 		require.ErrorIs(w, err, ticket.ErrRefused)
 		require.Empty(w, changed)
 	default:
 		w.public(l.tenant, got)
-		require.Zero(w, got.Requester, "who has a link need not know whose it is")
+		require.Zero(w, got.Requester, "the holder of a link may be an unknown person")
 		w.done["link writes"]++
 		now := w.of[got.ID]
 		e := now.events[len(now.events)-1]
@@ -125,7 +125,7 @@ func (w *world) useLink() {
 	}
 }
 
-// onlyTracks checks that the holder of a link can do nothing but track and reply.
+// onlyTracks checks that the holder of a link can only track and reply.
 func (w *world) onlyTracks(holder ticket.Actor, l heldLink) {
 	w.Helper()
 	_, err := w.desk.Get(w.Context(), holder, l.id)
@@ -160,7 +160,7 @@ func (w *world) revoke(a ticket.Actor, r *record) {
 	default:
 		require.NoError(w, err)
 		w.done["revoke links"]++
-		require.Len(w, changed, len(within), "its own, and those of what was merged into it")
+		require.Len(w, changed, len(within), "its own, and those of merged tickets")
 		require.True(w, slices.Contains(changed, r.id))
 		return
 	}

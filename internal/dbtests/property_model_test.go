@@ -11,31 +11,31 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// customerOf says whose customer each person is.
+// customerOf names the customer to whom each person belongs.
 var customerOf = map[string]string{"7": "the mill", "8": "the mill", "9": "Cyd alone", "v": "the vendor", "w": "the vendor"}
 
-// A model is what the test knows of all tickets, by what it was told of their
-// events, and rules of its own.
+// A model is the test's own view of all tickets, from their events and its own
+// rules.
 type model struct {
 	tickets []ticket.ID
 	of      map[ticket.ID]*record
-	origin  map[ticket.ID]ticket.ID // what a follow-up follows
+	origin  map[ticket.ID]ticket.ID // the ticket that a follow-up follows
 }
 
 func newModel() model {
 	return model{of: map[ticket.ID]*record{}, origin: map[ticket.ID]ticket.ID{}}
 }
 
-// A record is what is known of one ticket.
+// A record is the model of one ticket.
 type record struct {
 	id      ticket.ID
 	number  string
 	now     ticket.Ticket
 	events  []ticket.Event
-	turns   []turn          // whose it was
-	since   int64           // the event by which it became its customer's
-	follow  map[string]bool // who follows; true: by somebody's doing, and not by a merge
-	revoked int             // how often its links were
+	turns   []turn          // the requesters over time
+	since   int64           // the event that gave it to its current customer
+	follow  map[string]bool // the followers; true: added by an actor, not by a merge
+	revoked int             // how often its links were revoked
 }
 
 type turn struct {
@@ -43,7 +43,7 @@ type turn struct {
 	of   string
 }
 
-// refresh reads what changed, and returns which tickets did.
+// refresh reads the changes, and returns the tickets that changed.
 func (w *world) refresh() (changed []ticket.ID) {
 	w.Helper()
 	for _, tenant := range worldTenants {
@@ -72,7 +72,7 @@ func (w *world) refresh() (changed []ticket.ID) {
 	return changed
 }
 
-// record makes of a history what the model wants to know.
+// record builds the model of a history.
 func (w *world) record(events []ticket.Event) *record {
 	r := &record{id: events[0].Ticket, number: string(events[0].Set.Number), events: events, follow: map[string]bool{}}
 	for _, e := range events {
@@ -97,13 +97,13 @@ func (w *world) record(events []ticket.Event) *record {
 
 func (r *record) owner() string { return r.turns[len(r.turns)-1].of }
 
-// part reports whether a person has one in the ticket.
+// part reports whether a person has a part in the ticket.
 func (r *record) part(p string) bool {
 	_, follows := r.follow[p]
 	return follows || r.owner() == p
 }
 
-// author is who among the customers said an event's words; "": nobody.
+// author returns the customer who wrote an event's words, or "" for none.
 func author(e *ticket.Event) string {
 	switch {
 	case e.Author.ID != "":
@@ -114,8 +114,8 @@ func author(e *ticket.Event) string {
 	return ""
 }
 
-// reads reports whether a customer who sees the ticket, or has it before itself
-// where it was merged into another one, reads what was said in an event.
+// reads reports whether a customer reads the words of an event. The customer sees
+// the ticket, or the ticket that it was merged into.
 func (r *record) reads(p string, seq int64) bool {
 	if !r.part(p) && customerOf[r.owner()] != customerOf[p] {
 		return false
@@ -129,10 +129,10 @@ func (r *record) reads(p string, seq int64) bool {
 	return author(&r.events[seq-1]) == p || r.follow[p] || seq >= r.since || customerOf[then] == customerOf[p]
 }
 
-// hasWords reports whether an event says something to customers.
+// hasWords reports whether an event contains words for customers.
 func hasWords(e *ticket.Event) bool { return e.Message != "" || len(e.Attachments) > 0 }
 
-// sees reports whether an actor knows of a ticket.
+// sees reports whether an actor may know of a ticket.
 func (m *model) sees(a ticket.Actor, r *record) bool {
 	switch {
 	case a.Tenant != r.now.Tenant:
@@ -147,7 +147,7 @@ func (m *model) sees(a ticket.Actor, r *record) bool {
 	return !confined || r.now.Assignee == id || slices.Contains(queues, r.now.Queue)
 }
 
-// way are the tickets that one goes on as, itself first.
+// way returns a ticket and those it was merged into, in order.
 func (m *model) way(r *record) []*record {
 	list := []*record{r}
 	for !r.now.MergedInto.IsZero() {
@@ -157,8 +157,8 @@ func (m *model) way(r *record) []*record {
 	return list
 }
 
-// leads returns the ticket that the number of one leads an actor to: the last that
-// it sees; nil: there is none.
+// leads returns the ticket to which the number of a ticket leads an actor: the last
+// one that the actor sees, or nil.
 func (m *model) leads(a ticket.Actor, r *record) (last *record) {
 	for _, next := range m.way(r) {
 		if m.sees(a, next) {
@@ -168,13 +168,13 @@ func (m *model) leads(a ticket.Actor, r *record) (last *record) {
 	return last
 }
 
-// holder is with whose desk the case is.
+// holder returns the ticket that has the case now.
 func (m *model) holder(r *record) *record {
 	way := m.way(r)
 	return way[len(way)-1]
 }
 
-// within are a ticket and all that were merged into it.
+// within returns a ticket and all that were merged into it.
 func (m *model) within(r *record) (list []*record) {
 	for _, id := range m.tickets {
 		if slices.Contains(m.way(m.of[id]), r) {
@@ -184,8 +184,8 @@ func (m *model) within(r *record) (list []*record) {
 	return list
 }
 
-// thread is what a customer reads of a ticket that it sees, by number and event. A
-// reader who has a link need not know whose it is, and gets no link at all.
+// thread returns the texts that a customer reads of a ticket, by number and event.
+// The holder of a link may be an unknown person, and gets no link at all.
 func (w *world) thread(p string, r *record, holds bool) map[string]string {
 	all := map[string]string{}
 	for _, of := range w.within(r) {
@@ -202,7 +202,7 @@ func (w *world) thread(p string, r *record, holds bool) map[string]string {
 	return all
 }
 
-// shown is what a customer reads as the text of an event: others' without links.
+// shown returns the text of an event for a customer. Texts of others have no links.
 func (w *world) shown(p string, e *ticket.Event) string {
 	if author(e) == p {
 		return string(e.Message)
@@ -210,7 +210,7 @@ func (w *world) shown(p string, e *ticket.Event) string {
 	return string(w.cut(e.Message))
 }
 
-// cut takes the links out of words.
+// cut removes links from words.
 func (w *world) cut(text ticket.Message) ticket.Message {
 	s := string(text)
 	for _, l := range w.links {
@@ -222,7 +222,7 @@ func (w *world) cut(text ticket.Message) ticket.Message {
 	return ticket.Message(s)
 }
 
-// place names an event; the number is that under which it is read.
+// place names an event. The number is the one under which it is read.
 func place(of, in *record, seq int64) string {
 	if of == in {
 		return fmt.Sprint("here ", seq)
@@ -230,9 +230,8 @@ func place(of, in *record, seq int64) string {
 	return fmt.Sprint(of.number, " ", seq)
 }
 
-// where are the tickets in which an actor finds a word, and the numbers that each can
-// be marked with: of those that were merged in and have it, none where it has it
-// itself.
+// where returns the tickets in which an actor finds a word, with the numbers of the
+// merged tickets that contain it. There are none if the ticket itself contains it.
 func (m *model) where(a ticket.Actor, word string) map[ticket.ID][]string {
 	all := map[ticket.ID][]string{}
 	for _, id := range m.tickets {
@@ -255,9 +254,9 @@ func (m *model) where(a ticket.Actor, word string) map[ticket.ID][]string {
 	return all
 }
 
-// underWay are the other tickets that a customer's case goes on as and that are not
-// done: follow-ups of the ticket, of what it follows, and of what was merged into
-// one of these.
+// underWay returns the other tickets in which a customer's case continues and that
+// are not done: follow-ups of the ticket, of the ticket it follows, and of tickets
+// that were merged into one of these.
 func (m *model) underWay(a ticket.Actor, r *record) (list []*record) {
 	before := map[ticket.ID]bool{r.id: true}
 	for n := 0; n != len(before); {
@@ -288,7 +287,7 @@ func (m *model) underWay(a ticket.Actor, r *record) (list []*record) {
 	return list
 }
 
-// spelt are the names that come in with what nobody sees, as they are to be stored.
+// spelt maps names with invisible characters to their stored form.
 var spelt = map[string]string{
 	"7\u200b": "7", " w\u2060": "w", "Ada\u200b": "Ada", "Be\u0301a": "B\u00e9a", "mill ": "mill", "mi\u00adll": "mill",
 	"Shop@Example.org": "Shop@example.org", "shop@example.ORG.": "shop@example.org",
@@ -307,13 +306,13 @@ func cleanPerson(p ticket.Person) ticket.Person {
 	return ticket.Person{ID: clean(p.ID), Name: clean(p.Name), Email: clean(p.Email), Organisation: clean(p.Organisation)}
 }
 
-// cleanSubject is how those that [world.subject] makes are stored.
+// cleanSubject returns the stored form of a subject of [world.subject].
 func cleanSubject(s string) string {
 	return strings.Trim(strings.NewReplacer("\u202e", "", "o\u0308", "\u00f6").Replace(s), " \ufeff")
 }
 
-// storedAs checks that a ticket is stored as the draft says, in the form of names
-// and lines; and texts as they came.
+// storedAs checks that a ticket is stored as in the draft: names and lines in their
+// stored form, and texts unchanged.
 func (w *world) storedAs(a ticket.Actor, d ticket.Draft, r *record) {
 	w.Helper()
 	e := r.events[0]
@@ -334,8 +333,8 @@ func (w *world) storedAs(a ticket.Actor, d ticket.Draft, r *record) {
 	}
 }
 
-// public checks that what somebody gets holds nothing of another tenant, no note
-// and no place of a file.
+// public checks that a result contains nothing of another tenant, no note and no
+// location of a file.
 func (w *world) public(tenant string, v any) {
 	w.Helper()
 	b, err := json.Marshal(v)

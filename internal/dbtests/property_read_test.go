@@ -12,8 +12,8 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// look reads what a customer can read, by every call, and compares it with what the
-// model says.
+// look reads as a customer, with every call, and compares the results with the
+// model.
 func (w *world) look(p ticket.Person, tenant string) {
 	w.Helper()
 	a, id := ticket.Requester(p).InTenant(tenant), clean(p.ID)
@@ -24,7 +24,7 @@ func (w *world) look(p ticket.Person, tenant string) {
 		if last == r {
 			want = append(want, r.number)
 		}
-		if !w.sees(a, r) { // its number leads on those who see it, and nobody else
+		if !w.sees(a, r) { // its number leads only those who see it
 			w.hidden(a, r)
 			continue
 		}
@@ -54,7 +54,7 @@ func (w *world) look(p ticket.Person, tenant string) {
 	require.ErrorIs(w, err, ticket.ErrRefused)
 }
 
-// kept counts what is kept from whom, and who reads what by a merge alone.
+// kept counts what is hidden from whom, and who reads words only because of a merge.
 func (w *world) kept(p string, r *record) {
 	for _, of := range w.within(r) {
 		for i := range of.events {
@@ -105,7 +105,7 @@ func (w *world) hidden(a ticket.Actor, r *record) {
 	require.ErrorIs(w, err, ticket.ErrNotFound)
 }
 
-// messages are what Track and Messages show, by number and event.
+// messages returns the texts that Track and Messages show, by number and event.
 func (w *world) messages(a ticket.Actor, ref string) map[string]string {
 	w.Helper()
 	v, err := w.desk.Track(w.Context(), a, ref)
@@ -126,13 +126,13 @@ func (w *world) messages(a ticket.Actor, ref string) map[string]string {
 			number = string(m.Number)
 		}
 		all[fmt.Sprint(number, " ", m.Seq)] = string(m.Text)
-		require.True(w, i == 0 || !m.At.Before(list[i-1].At), "messages are in the order of time")
+		require.True(w, i == 0 || !m.At.Before(list[i-1].At), "messages are ordered by time")
 	}
-	require.Len(w, all, len(list), "each message is there once")
+	require.Len(w, all, len(list), "each message appears once")
 	return all
 }
 
-// history checks what a customer reads of the events and of the past of a ticket.
+// history checks which events, and which past states, a customer reads of a ticket.
 func (w *world) history(a ticket.Actor, r *record) {
 	w.Helper()
 	id, want, got := clean(a.Person.ID), w.thread(clean(a.Person.ID), r, false), map[string]string{}
@@ -156,7 +156,7 @@ func (w *world) history(a ticket.Actor, r *record) {
 			subject = e.Subject
 		}
 	}
-	if author(&r.events[version-1]) != id { // where it was, the library does not say
+	if author(&r.events[version-1]) != id { // the library does not return its former place
 		if !r.reads(id, version) {
 			subject = ""
 		}
@@ -164,8 +164,8 @@ func (w *world) history(a ticket.Actor, r *record) {
 	}
 }
 
-// search looks for some words, and checks that they are found where the actor reads
-// them, and nowhere else.
+// search searches for some words, and checks that an actor finds exactly the tickets
+// where it can read them.
 func (w *world) search(a ticket.Actor) {
 	w.Helper()
 	word := wordOf(1 + w.rng.IntN(w.said))
@@ -184,7 +184,7 @@ func (w *world) search(a ticket.Actor) {
 	w.done[map[bool]string{true: "found", false: "not found"}[len(got) > 0]]++
 }
 
-// lookAs checks that an agent learns of the tickets that it serves, and of no other.
+// lookAs checks that an agent sees the tickets that it serves, and no others.
 func (w *world) lookAs(a ticket.Actor) {
 	w.Helper()
 	serves := map[ticket.ID]bool{}
@@ -217,7 +217,7 @@ func (w *world) lookAs(a ticket.Actor) {
 			require.NoError(w, err)
 			got[e.Event.Ticket]++
 		}
-		require.Equal(w, want, got, "whose events are in the history")
+		require.Equal(w, want, got, "the history has its own events")
 	}
 	got := map[ticket.ID]bool{}
 	counted := map[string]int{}
@@ -234,7 +234,7 @@ func (w *world) lookAs(a ticket.Actor) {
 		page, err := w.desk.Deliveries(w.Context(), a, q)
 		require.NoError(w, err)
 		for _, d := range page.Deliveries {
-			require.True(w, serves[d.Ticket], "who was told of another queue's ticket")
+			require.True(w, serves[d.Ticket], "the agent of another queue was notified")
 		}
 		if q.After = page.Next; q.After.IsZero() || !w.one(4) {
 			break
@@ -255,7 +255,7 @@ func (w *world) lookAs(a ticket.Actor) {
 	require.Equal(w, want, counted, "what %s counts", a.Person.ID)
 }
 
-// counts reports whether a ticket is of a queue that an agent serves.
+// counts reports whether a ticket is in a queue that an agent serves.
 func (w *world) counts(a ticket.Actor, r *record) bool {
 	unassigned := *r
 	unassigned.now.Assignee = ""
@@ -292,7 +292,7 @@ func (w *world) chains() {
 	}
 }
 
-// state is all there is, without what is random.
+// state returns all contents except for random values.
 func (w *world) state() string {
 	w.Helper()
 	var b strings.Builder

@@ -11,7 +11,7 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// step acts, and looks at what came of it.
+// step runs an action, and checks the result.
 func (w *world) step(a ticket.Actor, id ticket.ID, act ticket.Action) {
 	w.Helper()
 	r := w.of[id]
@@ -30,7 +30,7 @@ func (w *world) step(a ticket.Actor, id ticket.ID, act ticket.Action) {
 		w.splitFrom(r, act, got, err)
 	}
 	if err != nil {
-		require.Empty(w, changed, "what is refused changes nothing")
+		require.Empty(w, changed, "a refused action changes nothing")
 		require.True(w, errors.Is(err, ticket.ErrRefused) || errors.Is(err, ticket.ErrInvalid) || errors.Is(err, ticket.ErrNotFound) ||
 			errors.Is(err, ticket.ErrDuplicate) || errors.Is(err, ticket.ErrStale), "%s: %v", act.Name, err)
 		require.NotContains(w, err.Error(), secretNote)
@@ -38,7 +38,7 @@ func (w *world) step(a ticket.Actor, id ticket.ID, act ticket.Action) {
 			w.done["stale"]++
 			w.public(a.Tenant, stale)
 			for _, e := range stale.Since {
-				require.True(w, w.of[e.Ticket].reads(clean(a.Person.ID), e.Seq), "what changed is said to who may not read it")
+				require.True(w, w.of[e.Ticket].reads(clean(a.Person.ID), e.Seq), "a change was shown to an actor who must not read it")
 			}
 		}
 		if !seen && a.Role == ticket.RoleAgent && a.Tenant == before.Tenant {
@@ -46,17 +46,17 @@ func (w *world) step(a ticket.Actor, id ticket.ID, act ticket.Action) {
 		}
 		return
 	}
-	require.True(w, seen, "somebody acts on what it does not see")
+	require.True(w, seen, "an actor changed a ticket that it does not see")
 	if a.Role == ticket.RoleRequester {
 		w.public(a.Tenant, got)
-		require.Empty(w, got.Queue+got.Assignee, "what a customer gets is public")
+		require.Empty(w, got.Queue+got.Assignee, "a customer gets public contents only")
 	}
 	if act.Key != "" {
 		w.keyed = append(w.keyed, keyedCall{a, id, act, got})
 	}
 	for _, id := range changed {
-		if o := was.of[id]; o != nil && act.Name != ticket.ActionUnmerge && act.Name != ticket.ActionUnlink { // these let go of what one need not see
-			require.True(w, was.sees(a, o), "a ticket changes that the actor does not see")
+		if o := was.of[id]; o != nil && act.Name != ticket.ActionUnmerge && act.Name != ticket.ActionUnlink { // these can remove a ticket that the actor does not see
+			require.True(w, was.sees(a, o), "a ticket changed that the actor does not see")
 		}
 	}
 	switch now := w.of[got.ID]; {
@@ -75,7 +75,7 @@ func (w *world) step(a ticket.Actor, id ticket.ID, act ticket.Action) {
 	w.done[string(act.Name)]++
 	e := r.events[len(r.events)-1]
 	if act.Name == e.Action {
-		require.Equal(w, act.Message, e.Message, "texts stay as they are")
+		require.Equal(w, act.Message, e.Message, "texts stay unchanged")
 		if act.Queue != "" {
 			require.Equal(w, clean(act.Queue), r.now.Queue)
 		}
@@ -99,7 +99,7 @@ func asText(w *world, v any) string {
 	return string(b)
 }
 
-// edited checks that a ticket is what an edit asks for, in the form of names.
+// edited checks that a ticket has the values of an edit, in their stored form.
 func (w *world) edited(e ticket.Edits, t ticket.Ticket) {
 	w.Helper()
 	if e.Subject != "" {
@@ -129,8 +129,8 @@ func (w *world) edited(e ticket.Edits, t ticket.Ticket) {
 	}
 }
 
-// splitFrom checks that a split takes over what a customer said, and shows it to
-// nobody who could not read it, unless somebody said so.
+// splitFrom checks that a split copies the customer's words, and shows them to
+// nobody who could not read them before, unless an actor decided so.
 func (w *world) splitFrom(r *record, act ticket.Action, got ticket.Ticket, err error) {
 	w.Helper()
 	e := r.events[act.Draft.From-1]
@@ -164,7 +164,7 @@ func (w *world) splitFrom(r *record, act ticket.Action, got ticket.Ticket, err e
 	}
 }
 
-// toldRight checks who was told of an event.
+// toldRight checks who was notified of an event.
 func (w *world) toldRight(before ticket.Ticket, r *record, e ticket.Event) {
 	w.Helper()
 	after, all := r.now, boss(r.now.Tenant)
@@ -174,9 +174,9 @@ func (w *world) toldRight(before ticket.Ticket, r *record, e ticket.Event) {
 		switch {
 		case d.To.Role&ticket.RoleAgent == 0:
 		case d.To.Person.ID != "":
-			require.Contains(w, []string{before.Assignee, after.Assignee, desk.Assignee}, d.To.Person.ID, "an agent is told who has nothing to do with it")
+			require.Contains(w, []string{before.Assignee, after.Assignee, desk.Assignee}, d.To.Person.ID, "an agent without a part in the ticket was notified")
 		default:
-			require.Contains(w, []string{after.Queue, desk.Queue}, d.To.Queue, "another queue is told")
+			require.Contains(w, []string{after.Queue, desk.Queue}, d.To.Queue, "another queue was notified")
 		}
 	}
 	switch {
@@ -184,7 +184,7 @@ func (w *world) toldRight(before ticket.Ticket, r *record, e ticket.Event) {
 		w.done["automatic"]++
 		same := after
 		same.Version, same.Digest, same.Touched = before.Version, before.Digest, before.Touched
-		require.True(w, before.Equal(same), "words of a machine moved something: %s", e.Action)
+		require.True(w, before.Equal(same), "automatic words changed a state: %s", e.Action)
 		for _, d := range told {
 			require.Zero(w, d.To.Role&ticket.RoleCustomer, "%s", d.Kind)
 		}
@@ -197,7 +197,7 @@ func (w *world) toldRight(before ticket.Ticket, r *record, e ticket.Event) {
 			mailboxes[d.To.Key()]++
 		}
 		own := e.By.Role&ticket.RoleCustomer != 0 && d.To.Role&ticket.RoleCustomer != 0 && e.Actor.Same(d.To.Person)
-		require.False(w, own && d.Kind != ticket.KindUploaded, "their own words came back: %s", d.Kind)
+		require.False(w, own && d.Kind != ticket.KindUploaded, "a person was notified of their own words: %s", d.Kind)
 	}
 	for m, n := range mailboxes {
 		require.Equal(w, 1, n, "%s was told %d times", m, n)
@@ -210,7 +210,7 @@ func (w *world) toldRight(before ticket.Ticket, r *record, e ticket.Event) {
 	}
 }
 
-// undoneRight checks what is put right, merged and taken apart again.
+// undoneRight checks corrections, merges and unmerges.
 func (w *world) undoneRight(before ticket.Ticket, r *record, act ticket.Action) {
 	w.Helper()
 	after := r.now
@@ -237,8 +237,8 @@ func (w *world) undoneRight(before ticket.Ticket, r *record, act ticket.Action) 
 	}
 }
 
-// joiners checks that who is concerned with the ticket from now on, and was not
-// before, is told, whatever the event is, unless it was their own.
+// joiners checks that a person with a new part in the ticket is notified of any
+// event, unless it was their own.
 func (w *world) joiners(before ticket.Ticket, e ticket.Event, told []ticket.Delivery) {
 	w.Helper()
 	if e.Action != ticket.ActionEdit {
@@ -259,8 +259,8 @@ func (w *world) joiners(before ticket.Ticket, e ticket.Event, told []ticket.Deli
 	}
 }
 
-// survivor checks that a merge undone at once leaves the ticket that went on as it
-// was, but for what records that there was one.
+// survivor checks that a merge that is undone at once leaves the remaining ticket as
+// it was, except for the record of the merge.
 func (w *world) survivor(r *record) {
 	w.Helper()
 	was, events := r.now, r.events
@@ -272,10 +272,10 @@ func (w *world) survivor(r *record) {
 	before, err := ticket.Replay(events[:n-2])
 	require.NoError(w, err)
 	was.Version, was.Digest, was.Touched = before.Version, before.Digest, before.Touched
-	require.JSONEq(w, asText(w, before), asText(w, was), "the merge left something behind")
+	require.JSONEq(w, asText(w, before), asText(w, was), "the undone merge left a trace")
 }
 
-// toldOf are the rows of one event.
+// toldOf returns the deliveries of one event.
 func (w *world) toldOf(a ticket.Actor, t ticket.Ticket, seq int64) (list []ticket.Delivery) {
 	w.Helper()
 	for q := (ticket.DeliveryQuery{Ticket: t.ID, Limit: ticket.MaxLimit}); ; {
@@ -292,7 +292,7 @@ func (w *world) toldOf(a ticket.Actor, t ticket.Ticket, seq int64) (list []ticke
 	}
 }
 
-// everyMailbox checks that an answer is told to all who are concerned.
+// everyMailbox checks that an answer reaches everyone who has a part in the ticket.
 func (w *world) everyMailbox(t ticket.Ticket, told []ticket.Delivery) {
 	w.Helper()
 	for _, p := range append([]ticket.Person{t.Requester}, t.Followers...) {

@@ -16,20 +16,20 @@ import (
 )
 
 var (
-	propertySteps = flag.Int("property.steps", 250, "how many random actions TestRandomActorsAndActions takes for each seed")
-	propertySeed  = flag.Uint64("property.seed", 0, "the seed that it begins with; 0: some that are known to reach everything")
-	propertySeeds = flag.Uint64("property.seeds", 1, "how many seeds from there on")
-	propertyDisk  = flag.Bool("property.sqlite", true, "whether it compares memory with SQLite")
+	propertySteps = flag.Int("property.steps", 250, "the number of random actions in TestRandomActorsAndActions for each seed")
+	propertySeed  = flag.Uint64("property.seed", 0, "the first seed; 0 means some seeds that are known to reach every case")
+	propertySeeds = flag.Uint64("property.seeds", 1, "the number of seeds")
+	propertyDisk  = flag.Bool("property.sqlite", true, "compare memory with SQLite")
 )
 
 // TestRandomActorsAndActions lets random actors, whose IDs are often equal, do
-// random things with a handful of tickets in two tenants. After each step a model,
-// which knows the rules of the documentation and nothing of the desk's, says what
-// each of them may read, what a repeat gets, what a link opens, and what is stored;
-// and what was told, and what merges, corrections and machines left behind is
-// looked at. The same seed must come to the same in memory and in SQLite.
+// random actions on a few tickets in two tenants. A model knows the rules of the
+// documentation and nothing of the desk. After each step it predicts what each actor
+// may read, the result of a repeated call, what a link opens, and the stored state.
+// The test also checks notifications, merges, corrections and automatic actions. The
+// same seed must have the same result in memory and in SQLite.
 //
-// A failure names its seed and the last steps; -property.seed and -property.steps
+// A failure names its seed and the last steps. -property.seed and -property.steps
 // repeat it.
 func TestRandomActorsAndActions(t *testing.T) {
 	t.Parallel()
@@ -57,7 +57,7 @@ func TestRandomActorsAndActions(t *testing.T) {
 			require.NoError(t, err)
 			disk := newWorld(t, store, seed)
 			disk.play(*propertySteps)
-			require.Equal(t, mem.state(), disk.state(), "both stores come to the same")
+			require.Equal(t, mem.state(), disk.state(), "both stores have the same result")
 		})
 	}
 	if *propertySeed != 0 {
@@ -74,7 +74,7 @@ func TestRandomActorsAndActions(t *testing.T) {
 
 const secretNote = "zebranote"
 
-// A world is a desk with those who use it.
+// A world is a desk and its users.
 type world struct {
 	*testing.T
 	rng   *rand.Rand
@@ -86,8 +86,8 @@ type world struct {
 	merged ticket.ID // by the last step
 	keyed  []keyedCall
 	links  []heldLink
-	said   int // words that somebody said
-	read   int // notifications that were looked at
+	said   int // words of customers and agents
+	read   int // checked notifications
 	done   map[string]int
 	trace  []string
 }
@@ -121,7 +121,7 @@ func (w *world) note(format string, args ...any) {
 
 func pickOf[T any](w *world, list ...T) T { return list[w.rng.IntN(len(list))] }
 
-// one reports true once in n times.
+// one returns true once in n times.
 func (w *world) one(n int) bool { return w.rng.IntN(n) == 0 }
 
 func (w *world) play(steps int) {

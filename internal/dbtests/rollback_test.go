@@ -10,17 +10,19 @@ import (
 	"time"
 
 	"github.com/go-sql-driver/mysql"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/ticketkit/ticket"
 	"github.com/ticketkit/ticket/sqlstore"
 )
 
-// errRefused is what a node of a cluster says that has lost the majority.
+// errRefused is the error of a cluster node that has lost the majority.
 var errRefused = &mysql.MySQLError{Number: 1047, Message: "WSREP has not yet prepared node for application use"}
 
-// refusing makes a database refuse everything, ROLLBACK too, from its n-th statement or COMMIT
-// on, until it is healed. It reports whether it did refuse something.
+// refusing makes a database refuse everything, even ROLLBACK, from its n-th
+// statement or COMMIT on, until heal is called. heal reports whether it refused
+// anything.
 func (s *spy) refusing(n int64) (heal func() bool) {
 	var count atomic.Int64
 	s.refuse(func(st spiedStep) error {
@@ -38,8 +40,8 @@ func (s *spy) refusing(n int64) (heal func() bool) {
 	}
 }
 
-// commitAll begins and commits on every connection of a pool, which commits what was
-// left open there.
+// commitAll begins and commits on every connection of a pool. That commits any
+// transaction that was left open there.
 func commitAll(t *testing.T, db *sql.DB, n int) {
 	t.Helper()
 	var list []*sql.Conn
@@ -56,7 +58,7 @@ func commitAll(t *testing.T, db *sql.DB, n int) {
 	}
 }
 
-// contents are all rows of all tables.
+// contents returns all rows of all tables.
 func (b backend) contents(t *testing.T, db *sql.DB) (lines []string) {
 	t.Helper()
 	for _, table := range b.tables(t, t.Context(), db) {
@@ -71,7 +73,7 @@ func (b backend) contents(t *testing.T, db *sql.DB) (lines []string) {
 	return lines
 }
 
-// textRows are the rows of a query.
+// textRows returns the rows of a query.
 func textRows(t *testing.T, db *sql.DB, text string) (list [][]sql.NullString) {
 	t.Helper()
 	rows, err := db.QueryContext(t.Context(), text)
@@ -91,9 +93,8 @@ func textRows(t *testing.T, db *sql.DB, text string) (list [][]sql.NullString) {
 	return list
 }
 
-// Whatever a server refuses in the middle of it, and though it refuses ROLLBACK as
-// well and keeps the connection: what a call that failed has written is never
-// committed.
+// A server refuses any statement and then ROLLBACK, and keeps the connection. The
+// writes of the failed call are never committed.
 func TestRefusedRollbackLeavesNothing(t *testing.T) {
 	const connections = 4
 	each(t, backends, func(t *testing.T, b backend) {
@@ -145,7 +146,7 @@ func TestRefusedRollbackLeavesNothing(t *testing.T) {
 				}
 				return store.Settle(ctx, list)
 			}},
-			{"revise", func() error {
+			{"update", func() error {
 				r := ticket.DeliveryUpdate{From: []ticket.DeliveryState{ticket.DeliveryDead}, To: ticket.DeliveryBounced, At: time.Now()}
 				for _, d := range given {
 					r.IDs = append(r.IDs, d.ID)
@@ -153,7 +154,7 @@ func TestRefusedRollbackLeavesNothing(t *testing.T) {
 				_, err := store.UpdateDeliveries(ctx, r)
 				return err
 			}},
-			{"forget", func() error {
+			{"prune", func() error {
 				_, err := store.PruneReceipts(ctx, time.Now().Add(time.Hour), 100, nil)
 				return err
 			}},
@@ -181,8 +182,8 @@ func TestRefusedRollbackLeavesNothing(t *testing.T) {
 	})
 }
 
-// The same of a connection of the host's: it is closed.
-func TestRefusedRollbackClosesTheHostsConnection(t *testing.T) {
+// In that case a connection of the application is closed.
+func TestRefusedRollbackClosesTheApplicationsConnection(t *testing.T) {
 	each(t, []backend{pgx, pq, mariadb}, func(t *testing.T, b backend) {
 		ctx := t.Context()
 		var s spy
@@ -213,7 +214,7 @@ func TestRefusedRollbackClosesTheHostsConnection(t *testing.T) {
 	})
 }
 
-// A migration that cannot be undone is not committed by what comes after it.
+// A migration that cannot be rolled back is not committed by a later statement.
 func TestRefusedRollbackOfAMigration(t *testing.T) {
 	const connections = 2
 	each(t, []backend{modernc, mattn, pgx, pq}, func(t *testing.T, b backend) {
@@ -237,8 +238,9 @@ func TestRefusedRollbackOfAMigration(t *testing.T) {
 	})
 }
 
-// A savepoint of the host's transaction that cannot be gone back to leaves half of a
-// commit there: nothing more is done in it, and it says so.
+// If the database cannot return to a savepoint in the application's transaction,
+// half of a commit is left there. The store refuses further calls and returns an
+// error.
 func TestRefusedSavepoint(t *testing.T) {
 	each(t, backends, func(t *testing.T, b backend) {
 		ctx := t.Context()
@@ -267,5 +269,31 @@ func TestRefusedSavepoint(t *testing.T) {
 		}
 		require.NoError(t, tx.Rollback())
 		requireWhole(t, store)
+	})
+}
+
+// A panic in a transaction of the store returns its connection to the pool.
+func TestPanicInTransactionReturnsTheConnection(t *testing.T) {
+	each(t, []backend{pgx, mariadb}, func(t *testing.T, b backend) {
+		var s spy
+		db := b.connectSpied(t, b.lend(t), &s)
+		db.SetMaxOpenConns(1)
+		store, err := sqlstore.Open(t.Context(), db, b.dialect)
+		require.NoError(t, err)
+		first := opening(t, "")
+		require.NoError(t, store.Commit(t.Context(), first))
+		second := opening(t, "") // of two tickets, so that it is more than one statement
+		second.Changes = append(second.Changes, next(first.Changes[0].Ticket))
+		s.on(func(st spiedStep) {
+			if st.what == "exec" && !st.after {
+				panic("the driver is broken")
+			}
+		})
+		within(t, 10*time.Second, func() {
+			assert.Panics(t, func() { _ = store.Commit(t.Context(), second) })
+			s.on(nil)
+			assert.NoError(t, store.Commit(t.Context(), second))
+		})
+		require.Len(t, requireWhole(t, store), 2)
 	})
 }

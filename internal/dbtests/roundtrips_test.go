@@ -31,7 +31,7 @@ var (
 	callDraft    = ticket.Draft{Subject: "Printer prints blank pages", Message: "Since this morning.", Requester: callCustomer.Person, Tags: []string{"printer"}}
 )
 
-// callRow is the ticket that is acted on where no database is.
+// callRow is the ticket of an action without a database.
 const callID = "01K9ZQ4T7V8W9XABCDEFGHJKMN"
 
 var callRow = map[string]driver.Value{
@@ -50,13 +50,13 @@ func callDesk(tb testing.TB, store ticket.Store) *ticket.Desk {
 	return d
 }
 
-// What reaches the driver for each Do and Open, and how often the network is
-// waited for: a change here is a change of what the library costs.
+// The test pins what reaches the driver for each Do and Open, and how often it waits
+// for the network. A change here changes the cost of the library.
 func TestRoundTrips(t *testing.T) {
 	t.Parallel()
-	// The ticket is read; row, event and delivery are written, between BEGIN and
-	// COMMIT. On SQLite, which is no network away, the busy timeout is asked for, set
-	// and set back, and the lock is taken.
+	// The ticket is read; row, event and delivery are written between BEGIN and
+	// COMMIT. On SQLite, which has no network, the busy timeout is read, set and
+	// restored, and the lock is taken.
 	oneByOne := calls{Begins: 1, Queries: 2, Execs: 6, Commits: 1}
 	for _, c := range []struct {
 		backend  backend
@@ -100,7 +100,7 @@ func TestRoundTrips(t *testing.T) {
 					require.NoError(t, err)
 				}
 			}
-			do() // now everything is prepared
+			do() // now every statement is prepared
 
 			counter.take()
 			do()
@@ -111,17 +111,17 @@ func TestRoundTrips(t *testing.T) {
 	}
 }
 
-// What the library and database/sql allocate for a Do; what a driver adds is not
-// in it, since the one here answers from memory.
+// The test pins the allocations of the library and database/sql for a Do. Those of a
+// driver do not count, because this one answers from memory.
 func TestAllocationsPerDo(t *testing.T) {
-	// Not parallel: what others allocate would be counted.
+	// It does not run in parallel, because allocations of other tests would count.
 	for _, c := range []struct {
 		dialect sqlstore.Dialect
 		most    float64
 	}{
 		{sqlstore.SQLite, 150}, // with the *sql.Tx, and the three of the busy timeout
 		{sqlstore.Postgres, 82},
-		{sqlstore.MySQL, 119}, // with the *sql.Conn, by which a connection can be discarded, and a context for the *sql.Tx
+		{sqlstore.MySQL, 119}, // with the *sql.Conn, which allows discarding a connection, and a context for the *sql.Tx
 	} {
 		t.Run(c.dialect.String(), func(t *testing.T) {
 			db := sql.OpenDB(bare.NewInstant(callRow))
@@ -140,21 +140,21 @@ func TestAllocationsPerDo(t *testing.T) {
 			t.Logf("%s: %.0f allocations a Do", c.dialect, got)
 			most := c.most
 			if raced() {
-				most += 25 // it empties pools at random
+				most += 25 // the race detector empties pools at random
 			}
 			assert.LessOrEqual(t, got, most)
 		})
 	}
 }
 
-// raced reports whether the race detector is at work.
+// raced reports whether the race detector is active.
 func raced() bool {
 	info, ok := debug.ReadBuildInfo()
 	return ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
 }
 
-// calls are what reached the driver. Trips are the times that an answer of the
-// server was waited for.
+// calls counts what reached the driver. Trips is how often it waited for an answer
+// of the server.
 type calls struct {
 	Prepares, Begins, Queries, Execs, Commits, Rollbacks int64
 	Trips                                                int64
@@ -168,14 +168,14 @@ type counter struct {
 	prepares, begins, queries, execs, commits, rollbacks, trips atomic.Int64
 }
 
-// take returns what was counted, and begins anew.
+// take returns the counts and resets them.
 func (c *counter) take() calls {
 	return calls{
 		c.prepares.Swap(0), c.begins.Swap(0), c.queries.Swap(0), c.execs.Swap(0), c.commits.Swap(0), c.rollbacks.Swap(0), c.trips.Swap(0),
 	}
 }
 
-// counted returns a backend's connector, counted.
+// counted returns a backend's connector that counts.
 func counted(t *testing.T, b backend, c *counter) driver.Connector {
 	t.Helper()
 	dsn := b.dsn(t)
@@ -214,7 +214,7 @@ type dsnConnector struct {
 func (c dsnConnector) Connect(context.Context) (driver.Conn, error) { return c.d.Open(c.dsn) }
 func (c dsnConnector) Driver() driver.Driver                        { return c.d }
 
-// countedNet counts the answers that were waited for.
+// countedNet counts the answers for which a caller waited.
 type countedNet struct {
 	net.Conn
 	c    *counter
@@ -246,7 +246,7 @@ func (c countedConnector) Connect(ctx context.Context) (driver.Conn, error) {
 	return &countedConn{conn, c.c}, nil
 }
 
-// countedConn passes on everything that the drivers' connections can do.
+// countedConn passes on everything that the drivers' connections support.
 type countedConn struct {
 	driver.Conn
 	c *counter

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"io/fs"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -80,8 +81,8 @@ func TestMigrateTogether(t *testing.T) {
 	})
 }
 
-// migrationStatements are those of the files that a host would run; with an
-// option, those for search as well.
+// migrationStatements returns the statements of the migration files. With an option,
+// it includes those for search.
 func migrationStatements(t *testing.T, d sqlstore.Dialect, opts ...sqlstore.Option) (list []string) {
 	t.Helper()
 	files, err := sqlstore.Migrations(d, opts...)
@@ -103,7 +104,7 @@ func statementsOf(t *testing.T, files fs.FS) (list []string) {
 	for _, name := range names { // in order
 		text, err := fs.ReadFile(files, name)
 		require.NoError(t, err)
-		require.NotContains(t, string(text), "{", "a name was not put in")
+		require.NotContains(t, string(text), "{", "a name was not replaced")
 		list = append(list, statementsIn(string(text))...)
 	}
 	return list
@@ -123,7 +124,7 @@ func statementsIn(text string) (list []string) {
 	return list
 }
 
-// A host that runs the files by a tool of its own gets what Open makes.
+// Running the files with another tool creates the same schema as Open.
 func TestMigrationsByHand(t *testing.T) {
 	each(t, backends, func(t *testing.T, b backend) {
 		opened := b.connect(t, b.dsn(t))
@@ -146,7 +147,7 @@ func TestMigrationsByHand(t *testing.T) {
 	})
 }
 
-// Tickets that were merged before there was a label for it have one afterwards.
+// The migration adds the label to tickets that were merged before the label existed.
 func TestMigrationLabelsWhatWasMerged(t *testing.T) {
 	each(t, backends, func(t *testing.T, b backend) {
 		db := b.connect(t, b.dsn(t))
@@ -174,7 +175,7 @@ func TestMigrationLabelsWhatWasMerged(t *testing.T) {
 		}
 		require.Equal(t, 3, left())
 		ran := 0
-		for range 2 { // a migration that was cut off begins anew
+		for range 2 { // the second run repeats a migration that was cut off
 			for _, statement := range migrationStatements(t, b.dialect) {
 				if strings.Contains(statement, "'merged'") {
 					_, err := db.ExecContext(t.Context(), statement)
@@ -189,8 +190,8 @@ func TestMigrationLabelsWhatWasMerged(t *testing.T) {
 }
 
 // A migration is cut off after any of its statements. On SQLite and PostgreSQL
-// nothing of it stays; on MySQL the next run goes on.
-func TestMigrationCutOff(t *testing.T) {
+// nothing of it stays. On MySQL the next run continues.
+func TestMigrationThatWasCutOffContinues(t *testing.T) {
 	each(t, databases, func(t *testing.T, b backend) {
 		opened := b.connect(t, b.dsn(t))
 		_, err := sqlstore.Open(t.Context(), opened, b.dialect, b.search()...)
@@ -230,7 +231,7 @@ func TestMigrationCutOff(t *testing.T) {
 	})
 }
 
-// Inside a transaction or on a connection of the host's it does not migrate.
+// A store that is bound to a transaction or connection does not migrate.
 func TestMigrateBound(t *testing.T) {
 	each(t, databases, func(t *testing.T, b backend) {
 		db := b.connect(t, b.dsn(t))
@@ -248,12 +249,12 @@ func TestMigrateBound(t *testing.T) {
 	})
 }
 
-// Two stores with different prefixes share a database and see nothing of each
-// other, and touch nothing of the host's.
+// Two stores with different prefixes share a database. They see nothing of each
+// other, and leave other tables alone.
 func TestPrefix(t *testing.T) {
 	each(t, backends, func(t *testing.T, b backend) {
 		db := b.connect(t, b.dsn(t))
-		_, err := db.ExecContext(t.Context(), "CREATE TABLE tickets (id INTEGER)") // the host's own
+		_, err := db.ExecContext(t.Context(), "CREATE TABLE tickets (id INTEGER)") // a table of the application
 		require.NoError(t, err)
 		longest := strings.Repeat("p", 30) + "_"
 		var stores []*sqlstore.Store
@@ -289,8 +290,7 @@ func TestPrefix(t *testing.T) {
 	})
 }
 
-// The tables are in the PostgreSQL schema that is asked for, whatever the search
-// path.
+// The tables are in the requested PostgreSQL schema, whatever the search path is.
 func TestSchema(t *testing.T) {
 	each(t, []backend{pgx, pq}, func(t *testing.T, b backend) {
 		db := b.connect(t, b.dsn(t))
@@ -311,5 +311,62 @@ func TestSchema(t *testing.T) {
 		require.NoError(t, inDesk.Commit(t.Context(), opening(t, "")))
 		require.Len(t, requireWhole(t, inDesk), 1)
 		require.Empty(t, requireWhole(t, first))
+	})
+}
+
+// Several processes open a new file, and SQLite does not wait for a lock.
+func TestOpenTogetherWithoutBusyTimeout(t *testing.T) {
+	each(t, []backend{modernc, mattn}, func(t *testing.T, b backend) {
+		for try := range 4 {
+			dsn := "file:" + filepath.Join(t.TempDir(), fmt.Sprintf("%d.db", try))
+			if b.name == mattn.name {
+				dsn += "?_busy_timeout=0"
+			}
+			var all sync.WaitGroup
+			for range 6 {
+				db := b.connect(t, dsn)
+				all.Go(func() {
+					_, err := sqlstore.Open(t.Context(), db, b.dialect)
+					assert.NoError(t, err)
+				})
+			}
+			all.Wait()
+		}
+	})
+}
+
+// A process that waited for the migration of another one sees its result in every
+// default isolation level.
+func TestMigrateUnderRepeatableRead(t *testing.T) {
+	each(t, []backend{pgx, pq}, func(t *testing.T, b backend) {
+		dsn := b.dsn(t) + " default_transaction_isolation='repeatable read'"
+		var all sync.WaitGroup
+		for range 5 {
+			db := b.connect(t, dsn)
+			var level string
+			require.NoError(t, db.QueryRowContext(t.Context(), "SHOW transaction_isolation").Scan(&level))
+			require.Equal(t, "repeatable read", level)
+			all.Go(func() {
+				_, err := sqlstore.Open(t.Context(), db, b.dialect, b.search()...)
+				assert.NoError(t, err)
+			})
+		}
+		all.Wait()
+	})
+}
+
+// The name of a schema may be a reserved word of SQL.
+func TestSchemaMayBeAReservedWord(t *testing.T) {
+	each(t, []backend{pgx, pq}, func(t *testing.T, b backend) {
+		db := b.connect(t, b.dsn(t))
+		_, err := db.ExecContext(t.Context(), `CREATE SCHEMA "user"`)
+		require.NoError(t, err)
+		for range 2 { // the second one finds the tables
+			s, err := sqlstore.Open(t.Context(), db, b.dialect, append(b.search(), sqlstore.Schema("user"))...)
+			require.NoError(t, err)
+			require.NoError(t, s.Check(t.Context()))
+			require.NoError(t, s.Commit(t.Context(), opening(t, "")))
+			require.NotEmpty(t, found(t, s, "printer"))
+		}
 	})
 }

@@ -17,7 +17,7 @@ import (
 
 var soakLoad = storetest.Load{Actions: 400, Callers: 8, Kills: 2}
 
-// Random things done at once, on every database.
+// Random actions run at once on every database.
 func TestSoak(t *testing.T) {
 	each(t, databases, func(t *testing.T, b backend) {
 		dsn := b.lend(t)
@@ -32,8 +32,8 @@ func soakStore(t *testing.T, b backend, dsn string) ticket.Store {
 	return s
 }
 
-// The same while connections break after the server has done what it was asked: no
-// driver, and nothing of ours, does it again.
+// Connections break after the server has executed a statement. No driver, and
+// nothing in the store, executes it again.
 func TestSoakWithAnswersCut(t *testing.T) {
 	each(t, []backend{pgx, pq, mariadb}, func(t *testing.T, b backend) {
 		dsn := b.lend(t)
@@ -42,7 +42,7 @@ func TestSoakWithAnswersCut(t *testing.T) {
 	})
 }
 
-// cutWire listens where the other source of data leads to.
+// cutWire listens at the address of the other data source.
 func cutWire(t *testing.T, b backend, dsn string) (wire storetest.Wire, cut string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -64,16 +64,16 @@ func cutWire(t *testing.T, b backend, dsn string) (wire storetest.Wire, cut stri
 	}, cut
 }
 
-// The same while the server is killed and started again.
+// The server is killed and started again meanwhile.
 func TestSoakWithCrashes(t *testing.T) {
 	for _, b := range []backend{pgx, mariadb} {
 		t.Run(b.name, func(t *testing.T) {
-			b.server(t) // or the test is skipped, where there is none
+			b.server(t) // skips the test if there is no server
 			begin := servers.StartPostgres
 			if b.dialect == sqlstore.MySQL {
 				begin = servers.StartMariaDB
 			}
-			server, err := begin(t.Context()) // not servers.Fast, which does not write what it has committed
+			server, err := begin(t.Context()) // not servers.Fast, which does not write commits to disk
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, server.Stop()) })
 			require.NoError(t, server.CreateDatabase(t.Context(), "soak"))

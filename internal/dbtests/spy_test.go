@@ -20,9 +20,8 @@ import (
 )
 
 // A spy stands between database/sql and a driver. Its hook is called before and
-// after everything that reaches the driver, and can cut the connections. Its no
-// answers a step with an error in the name of the database, which keeps the
-// connection.
+// after everything that reaches the driver, and can cut the connections. no answers
+// a step with an error, as if from the database, and keeps the connection.
 type spy struct {
 	mu   sync.Mutex
 	hook func(s spiedStep)
@@ -39,13 +38,13 @@ type spiedStep struct {
 	after bool
 }
 
-// A cutting is what becomes of the connections.
+// A cutting is the way in which connections break.
 type cutting int
 
 const (
 	uncut  cutting = iota
-	ask            // what is sent next is lost, and the connection with it
-	answer         // what is answered next is lost, and the connection with it
+	ask            // the next request is lost, and the connection with it
+	answer         // the next answer is lost, and the connection with it
 )
 
 func (s *spy) on(hook func(s spiedStep)) {
@@ -76,7 +75,7 @@ func (s *spy) arm(c cutting) {
 	s.cut = c
 }
 
-// armed takes the cutting if it is c.
+// armed consumes the cutting if it is c.
 func (s *spy) armed(c cutting) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -178,7 +177,7 @@ type spiedNet struct {
 
 func (n *spiedNet) Write(b []byte) (int, error) {
 	if n.s.armed(ask) {
-		return len(b), n.Close() // gone on its way
+		return len(b), n.Close() // lost on its way
 	}
 	return n.Conn.Write(b)
 }
@@ -186,7 +185,7 @@ func (n *spiedNet) Write(b []byte) (int, error) {
 func (n *spiedNet) Read(b []byte) (int, error) {
 	k, err := n.Conn.Read(b)
 	if k > 0 && n.s.armed(answer) {
-		_ = n.Close() // it is gone for us
+		_ = n.Close() // lost for the client
 		return 0, io.EOF
 	}
 	return k, err
@@ -206,7 +205,7 @@ func (c spiedConnector) Connect(ctx context.Context) (driver.Conn, error) {
 	return &spiedConn{conn, c.s}, nil
 }
 
-// spiedConn passes on everything that the drivers' connections can do.
+// spiedConn passes on everything that the drivers' connections support.
 type spiedConn struct {
 	driver.Conn
 	s *spy

@@ -13,8 +13,8 @@ import (
 	"github.com/ticketkit/ticket/sqlstore"
 )
 
-// transacting opens a database as docs/storage.md says for an application with
-// transactions of its own.
+// transacting opens a database with the data source name that docs/storage.md
+// recommends for an application with its own transactions.
 func transacting(t *testing.T, b backend) (*sqlstore.Store, *sql.DB) {
 	t.Helper()
 	dsn := b.dsn(t)
@@ -27,8 +27,8 @@ func transacting(t *testing.T, b backend) (*sqlstore.Store, *sql.DB) {
 	return s, db
 }
 
-// The order and its ticket are there when Transact returns nil, and neither is
-// after an error, which comes back as it was.
+// The order and its ticket are stored when Transact returns nil. After an error
+// neither is, and Transact returns the error unchanged.
 func TestTransactWritesAllOrNothing(t *testing.T) {
 	each(t, backends, func(t *testing.T, b backend) {
 		s, db := transacting(t, b)
@@ -54,8 +54,8 @@ func TestTransactWritesAllOrNothing(t *testing.T) {
 	})
 }
 
-// Those who meet over one row and one ticket all get through: after a conflict,
-// the whole transaction is run again.
+// Transactions that collide on one row and one ticket all succeed: after a conflict
+// the whole transaction runs again.
 func TestTransactRunsAgainAfterAConflict(t *testing.T) {
 	each(t, backends, func(t *testing.T, b backend) {
 		s, db := transacting(t, b)
@@ -71,7 +71,7 @@ func TestTransactRunsAgainAfterAConflict(t *testing.T) {
 		for range 4 {
 			group.Go(func() {
 				assert.NoError(t, s.Transact(t.Context(), d, func(tx *sql.Tx, desk *ticket.Desk) error {
-					// The desk first: it decides on what it reads here.
+					// The desk comes first: its decision depends on this read.
 					if _, err := desk.Do(t.Context(), failAgent, tk.ID, ticket.Action{Name: ticket.ActionNote, Note: "one less"}); err != nil {
 						return err
 					}
@@ -90,7 +90,7 @@ func TestTransactRunsAgainAfterAConflict(t *testing.T) {
 	})
 }
 
-// A conflict that does not end is returned, after ten runs.
+// A conflict that stays is returned after ten runs.
 func TestTransactGivesUpAConflictThatStays(t *testing.T) {
 	s, _ := modernc.open(t)
 	runs := 0

@@ -1,7 +1,7 @@
-// Package bare writes to the tables of sqlstore by hand: the statements that an
-// action needs and no more, prepared once, with strings that were made
-// beforehand. It decides nothing, checks nothing and encodes nothing. The
-// library is measured against it.
+// Package bare writes to the tables of sqlstore by hand, as the baseline for the
+// library. It runs only the statements that an action needs, prepared once, with
+// strings that were made beforehand. It decides nothing, checks nothing and encodes
+// nothing.
 package bare
 
 import (
@@ -19,21 +19,21 @@ import (
 
 // A Worker writes as one caller.
 type Worker interface {
-	// Do reads a ticket and writes the action that comes next on it.
+	// Do reads a ticket and writes its next action.
 	Do(ctx context.Context, id string) error
 	// Open writes a new ticket.
 	Open(ctx context.Context) error
 	Close() error
 }
 
-// Data is what is written: copies of what the library wrote for the same.
+// Data is the contents to write, copied from rows that the library wrote.
 type Data struct {
 	Ask, Reply Action
 	Openings   []Opening
-	next       atomic.Uint64 // of the openings
+	next       atomic.Uint64 // number of the next opening
 }
 
-// An Action is what one leaves behind besides the ticket's new version.
+// An Action is the rows of an action, except for the ticket's own.
 type Action struct {
 	Status, Phase string
 	Event         string // its JSON
@@ -62,13 +62,13 @@ const (
 	intoEvents   = "INSERT INTO ticket_events (ticket, seq, tenant, at, doc) "
 	intoLabels   = "INSERT INTO ticket_labels (tenant, label, created, ticket) "
 	intoOutbox   = "INSERT INTO ticket_outbox (id, tenant, ticket, seq, kind, via, recipient, created, due, state, until, attempts, failures, last_error, who, settled) "
-	// What a delivery is when it is new stands in the statement.
+	// The statement contains the values of a new delivery.
 	outboxRow = "(?, ?, ?, ?, ?, ?, ?, ?, ?, 0, NULL, 0, 0, '', ?, NULL)"
 )
 
-// Load copies what is written from what the library wrote: an action of each kind
-// on the ticket sample, and the openings of the others.
-// The status and phase of the two actions are given.
+// Load copies the contents from the rows of the library: an action of each kind from
+// the ticket sample, and the openings of the others. The caller sets the status and
+// phase of the two actions.
 func Load(ctx context.Context, db *sql.DB, shape Shape, d *Data, sample string, openings []string) error {
 	l := &loader{ctx: ctx, db: db, numbered: shape.Numbered}
 	for i, a := range []*Action{&d.Reply, &d.Ask} { // the last two events
@@ -176,7 +176,7 @@ func several(row string, n int) string { return row + strings.Repeat(", "+row, n
 
 func placeholders(n int) string { return "(" + several("?", n) + ")" }
 
-// A row is a ticket as it is read, in plain values.
+// A row is a ticket in plain values.
 type row struct {
 	id, tenant, number, digest, status, phase, queue, assignee, channel, reason, resolution, action string
 	version, level, pressing, created, touched, reopened                                            int64
@@ -200,7 +200,7 @@ func (r *row) read(ctx context.Context, stmt *sql.Stmt, id string) error {
 	}
 	defer func() { _ = rows.Close() }()
 	if !rows.Next() {
-		return errors.Join(rows.Err(), fmt.Errorf("there is no ticket %s", id))
+		return errors.Join(rows.Err(), fmt.Errorf("ticket %s does not exist", id))
 	}
 	if err := rows.Scan(r.dest...); err != nil {
 		return err
@@ -208,7 +208,7 @@ func (r *row) read(ctx context.Context, stmt *sql.Stmt, id string) error {
 	return rows.Close()
 }
 
-// A pen makes the values that differ from row to row. It is of one worker.
+// A pen makes the values that differ between rows. Each worker has its own.
 type pen struct {
 	data   *Data
 	digest [64]string
@@ -231,7 +231,7 @@ func newPen(d *Data) *pen {
 
 const alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
-// id has the form of a ULID: the time, and at random.
+// id returns an ID in the form of a ULID: the time, and random bits.
 func (p *pen) id(now int64) string {
 	var b [26]byte
 	write32(b[:10], uint64(now/1000))
@@ -253,7 +253,8 @@ func (p *pen) nextDigest() string {
 	return p.digest[p.n%len(p.digest)]
 }
 
-// number has the form of a ticket's. An odd factor makes each one different.
+// number returns a number in the form of a ticket's. An odd factor makes each one
+// different.
 func (p *pen) number(n uint64) string {
 	var b [8]byte
 	write32(b[:], (n+1)*0x9E3779B97F4A7C15>>3&(1<<40-1))
@@ -262,13 +263,13 @@ func (p *pen) number(n uint64) string {
 
 func micros() int64 { return time.Now().UnixMicro() }
 
-// An act is one Do in arguments.
+// An act holds the arguments of one Do.
 type act struct {
 	now    int64
 	action *Action
 }
 
-// decide takes the action that comes next on the ticket that was read.
+// decide returns the next action on the ticket that was read.
 func (p *pen) decide() act {
 	a := act{now: micros(), action: &p.data.Ask}
 	if p.row.status == a.action.Status {
@@ -289,7 +290,7 @@ func (p *pen) outboxArgs(args []any, a act) []any {
 	return append(args, p.id(a.now), p.row.tenant, p.row.id, p.row.version+1, a.action.Kind, a.action.Via, a.action.To, a.now, a.now, a.action.Who)
 }
 
-// An opened is one Open in arguments, for each statement.
+// An opened holds the arguments of one Open, for each statement.
 type opened struct{ ticket, labels, event, told []any }
 
 func (p *pen) open() opened {
@@ -313,27 +314,27 @@ func (p *pen) open() opened {
 	return o
 }
 
-// A Shape is how the statements are put together.
+// A Shape is the form of the statements.
 type Shape struct {
 	Numbered      bool   // placeholders are $1, $2 …
 	Begin, Commit string // empty: each statement commits by itself
 	Prepared      bool   // Begin and Commit are prepared as well
 	ReadInside    bool   // the ticket is read inside the transaction
-	Lock          string // what the query for the ticket ends in
-	OneStatement  bool   // everything is written by one statement of PostgreSQL
+	Lock          string // the end of the query for the ticket
+	OneStatement  bool   // one statement of PostgreSQL writes everything
 	Setup         string // for each connection
 }
 
-// The shapes that the library is compared with.
+// The library is compared with these shapes.
 var (
 	PostgresOne   = Shape{Numbered: true, OneStatement: true}
 	PostgresPlain = Shape{Numbered: true, Begin: "BEGIN", Commit: "COMMIT", ReadInside: true, Lock: " FOR UPDATE"}
 	MySQL         = Shape{Begin: "START TRANSACTION", Commit: "COMMIT"}
 	SQLite        = Shape{Begin: "BEGIN IMMEDIATE", Commit: "COMMIT", Prepared: true, ReadInside: true,
-		Setup: "PRAGMA wal_autocheckpoint = 20000"} // as sqlstore's connections get it
+		Setup: "PRAGMA wal_autocheckpoint = 20000"} // as on sqlstore's connections
 )
 
-// statements are those of one connection, which stays with the worker.
+// statements holds those of one connection, which stays with the worker.
 type statements struct {
 	Shape
 	conn                             *sql.Conn
@@ -426,14 +427,14 @@ func (s *statements) control(ctx context.Context, stmt *sql.Stmt, query string) 
 	return err
 }
 
-// PostgreSQL writes everything by one statement, whose parts hang on the UPDATE.
+// On PostgreSQL one statement writes everything. Its parts depend on the UPDATE.
 const (
 	oneDo = "WITH ticket AS (" + updateTicket + " RETURNING 1), told AS (" +
 		intoOutbox + "SELECT ?::text, ?::text, ?::text, ?::bigint, ?::text, ?::text, ?::json, ?::bigint, ?::bigint, 0, NULL, 0, 0, '', ?::text, NULL FROM ticket) " +
 		intoEvents + "SELECT ?::text, ?::bigint, ?::text, ?::bigint, ?::json FROM ticket"
 )
 
-// oneOpen hangs on nothing: a key that is taken fails it as a whole.
+// oneOpen depends on nothing: a used key fails the whole statement.
 func oneOpen(labels, told int) string {
 	return "WITH ticket AS (" + intoTickets + placeholders(ticketColumnCount) + "), labels AS (" +
 		intoLabels + "VALUES " + several(placeholders(4), labels) + "), told AS (" +
@@ -475,7 +476,7 @@ func (w *single) Do(ctx context.Context, id string) error {
 	return w.transaction(ctx, func() error { return w.writeDo(ctx, w.pen, a) })
 }
 
-// writeDo writes what the pen of a caller has read and decided.
+// writeDo writes an action that the pen of a caller has decided.
 func (s *statements) writeDo(ctx context.Context, p *pen, a act) error {
 	p.args = p.updateArgs(p.args[:0], a)
 	if err := changeOne(s.update.ExecContext(ctx, p.args...)); err != nil {

@@ -7,9 +7,9 @@ import (
 	"sync"
 )
 
-// A Group writes to SQLite for all callers of the process: it takes whatever
-// waits, runs it in one transaction, and answers after the commit. One that
-// fails fails all, which a real one must not.
+// A Group writes to SQLite for all callers of the process. It runs all waiting
+// writes in one transaction, and answers after the commit. One failure fails all of
+// them, which would be wrong in a real store.
 type Group struct {
 	db      *sql.DB
 	data    *Data
@@ -19,11 +19,11 @@ type Group struct {
 	once    sync.Once
 }
 
-// most is how many share a transaction at most.
+// most is how many writes share a transaction at most.
 const most = 64
 
 type request struct {
-	ctx    context.Context // of the caller who waits
+	ctx    context.Context // of the waiting caller
 	pen    *pen
 	act    act
 	opened *opened
@@ -85,7 +85,7 @@ func (g *Group) Close() error {
 	return g.s.Close()
 }
 
-// Worker returns a caller that reads by a connection of its own.
+// Worker returns a caller that reads on its own connection.
 func (g *Group) Worker(ctx context.Context) (Worker, error) {
 	conn, err := g.db.Conn(ctx)
 	if err != nil {

@@ -11,15 +11,15 @@ import (
 	"strings"
 )
 
-// Instant is a database that costs nothing: it answers every query for a ticket
-// with the same one, and takes every statement for done. What is measured on it
-// is the library and database/sql alone.
+// Instant is a database without cost. It answers every query for a ticket with the
+// same one, and reports success for every statement. Measured on it, the library and
+// database/sql are alone.
 type Instant struct {
 	names  []string
 	values []driver.Value
 }
 
-// NewInstant returns one that has this ticket, its columns by name.
+// NewInstant returns a database with this ticket, whose columns are given by name.
 func NewInstant(ticket map[string]driver.Value) *Instant {
 	i := &Instant{}
 	for name, value := range ticket {
@@ -57,12 +57,12 @@ func (c instantConn) Close() error                                              
 func (c instantConn) Commit() error                                                { return nil }
 func (c instantConn) Rollback() error                                              { return errors.New("it was rolled back") }
 
-// ExecContext is for what is not prepared: BEGIN and COMMIT.
+// ExecContext is for unprepared statements: BEGIN and COMMIT.
 func (c instantConn) ExecContext(context.Context, string, []driver.NamedValue) (driver.Result, error) {
 	return done, nil
 }
 
-// Prepare finds out which columns are asked for.
+// Prepare finds the columns of the query.
 func (c instantConn) Prepare(query string) (driver.Stmt, error) {
 	s := &instantStmt{}
 	list, asks := strings.CutPrefix(query, "SELECT ")
@@ -76,7 +76,7 @@ func (c instantConn) Prepare(query string) (driver.Stmt, error) {
 	for name := range strings.SplitSeq(list, ", ") {
 		at := slices.Index(c.i.names, strings.TrimPrefix(name, "t."))
 		if at < 0 {
-			return nil, fmt.Errorf("a ticket has no column %s", name)
+			return nil, fmt.Errorf("tickets have no column %s", name)
 		}
 		s.names = append(s.names, name)
 		s.values = append(s.values, c.i.values[at])

@@ -7,17 +7,17 @@ import (
 	"slices"
 )
 
-// A Table is rows of one of the tables.
+// A Table holds rows of one of the tables.
 type Table struct {
 	into    string
 	columns int
 	rows    [][]any
 }
 
-// A Batch is what goes into one transaction: tickets with their labels and events.
+// A Batch holds the rows of one transaction: tickets with their labels and events.
 type Batch [3]Table
 
-// Rows counts them.
+// Rows returns the number of rows.
 func (b *Batch) Rows() (n int) {
 	for _, t := range b {
 		n += len(t.rows)
@@ -25,8 +25,8 @@ func (b *Batch) Rows() (n int) {
 	return n
 }
 
-// Rows reads the rows of all tickets with IDs from first on, in batches of so many
-// tickets.
+// Rows reads the rows of all tickets with IDs from first on, in batches of the given
+// number of tickets.
 func Rows(ctx context.Context, db *sql.DB, shape Shape, first string, tickets int) ([]Batch, error) {
 	l := &loader{ctx: ctx, db: db, numbered: shape.Numbered}
 	all := l.table("SELECT "+ticketColumns+" FROM ticket_tickets WHERE id >= ? ORDER BY id", first)
@@ -47,7 +47,7 @@ func Rows(ctx context.Context, db *sql.DB, shape Shape, first string, tickets in
 	return list, l.err
 }
 
-// upTo cuts off the rows of tickets up to one.
+// upTo splits off the rows of tickets up to last.
 func upTo(rows [][]any, column int, last string) (head, tail [][]any) {
 	n := 0
 	for n < len(rows) && text(rows[n][column]) <= last {
@@ -59,7 +59,7 @@ func upTo(rows [][]any, column int, last string) (head, tail [][]any) {
 // together is how many rows one statement inserts.
 const together = 100
 
-// An Inserter inserts batches by statements of many rows, each batch in a
+// An Inserter inserts batches with statements of many rows, each batch in a
 // transaction.
 type Inserter struct {
 	*statements
@@ -67,7 +67,7 @@ type Inserter struct {
 	args  []any
 }
 
-// NewInserter returns one with a connection of its own.
+// NewInserter returns an Inserter on its own connection.
 func NewInserter(ctx context.Context, db *sql.DB, shape Shape) (*Inserter, error) {
 	if shape.Begin == "" {
 		shape.Begin, shape.Commit = "BEGIN", "COMMIT"

@@ -1,9 +1,9 @@
 //go:build !unix
 
-// Package cputime says what a process has used of the processors.
+// Package cputime measures the CPU time of a process.
 package cputime
 
 import "time"
 
-// Self is not known here.
+// Self is always 0 on this system.
 func Self() time.Duration { return 0 }

@@ -1,6 +1,6 @@
 //go:build unix
 
-// Package cputime says what a process has used of the processors.
+// Package cputime measures the CPU time of a process.
 package cputime
 
 import (
@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Self returns the time that this process has used so far. It is 0 where the
-// system does not say, as on Windows.
+// Self returns the CPU time that this process has used so far. It is 0 if the system
+// does not report it, as on Windows.
 func Self() time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {

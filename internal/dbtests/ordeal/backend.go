@@ -16,12 +16,12 @@ type Backend struct {
 	Name    string
 	Driver  string
 	Dialect sqlstore.Dialect
-	Start   func(context.Context, ...servers.Option) (*servers.Server, error) // nil: a file
+	Start   func(context.Context, ...servers.Option) (*servers.Server, error) // nil for a file
 }
 
-// Place makes an empty database, in a file of the folder or on a server of its
-// own, which is nil for a file. Every commit is synced: a server is started
-// without servers.Fast.
+// Place creates an empty database, in a file of the folder or on its own server,
+// which is nil for a file. Every commit is synced: a server is started without
+// servers.Fast.
 func (b Backend) Place(ctx context.Context, dir, database string) (dsn string, server *servers.Server, err error) {
 	file := "file:" + filepath.Join(dir, "tickets.db")
 	switch {
@@ -40,7 +40,7 @@ func (b Backend) Place(ctx context.Context, dir, database string) (dsn string, s
 	}
 }
 
-// OpenStore opens the store of a process that takes part.
+// OpenStore opens the store for a process of a run.
 func OpenStore(ctx context.Context, driver, dsn string, d sqlstore.Dialect) (*sqlstore.Store, *sql.DB, error) {
 	db, err := dbtests.Open(driver, dsn)
 	if err != nil {

@@ -8,16 +8,16 @@ import (
 	"os/exec"
 )
 
-// A Child is this program once more, with a task.
+// A Child is another run of this program, with a task.
 type Child struct {
 	*exec.Cmd
 
-	Input  io.Closer // closed when we end, however that is
+	Input  io.Closer // closed when this program ends, in every case
 	Errors *bytes.Buffer
 }
 
-// NewChild writes the task to a file and prepares the child that finds the
-// file's path in the environment variable. It is not started yet.
+// NewChild writes the task to a file and prepares a child that finds the file's path
+// in the environment variable. It does not start the child.
 func NewChild(variable, path string, task any) (*Child, error) {
 	self, err := os.Executable()
 	if err != nil {

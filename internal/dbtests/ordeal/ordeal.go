@@ -1,6 +1,5 @@
-// Package ordeal is what the commands have in common that put stores through
-// kills and failures: which stores there are, the children that are killed, and
-// the table at the end.
+// Package ordeal is the common part of the commands that test stores with kills and
+// failures: the list of stores, the children to kill, and the table at the end.
 package ordeal
 
 import (
@@ -15,8 +14,8 @@ import (
 	"text/tabwriter"
 )
 
-// Main calls run until it has ended or the program is interrupted, and ends the
-// program: with 1 where there was an error, or run was not content.
+// Main calls run until it returns or the program is interrupted, and exits. The
+// status is 1 after an error, or if run returns false.
 func Main(run func(ctx context.Context) (good bool, err error)) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	good, err := run(ctx)
@@ -29,7 +28,7 @@ func Main(run func(ctx context.Context) (good bool, err error)) {
 	}
 }
 
-// Seed returns the seed that was asked for, and another every time for 0.
+// Seed returns the given seed, or a random one for 0.
 func Seed(asked uint64) uint64 {
 	if asked == 0 {
 		return rand.Uint64()
@@ -37,16 +36,16 @@ func Seed(asked uint64) uint64 {
 	return asked
 }
 
-// An Outcome is what came of the ordeal of one store.
+// An Outcome is the result for one store.
 type Outcome struct {
-	Good  bool     // it stood it
-	Lines []string // what was found, and what else there is to say
+	Good  bool     // it passed
+	Lines []string // findings and other remarks
 	Row   []string // of the table
 }
 
-// Run puts the stores that are named, with commas between, or "all" of them,
-// through an ordeal one after the other, and prints what came of it and a table,
-// a column a store. It reports whether all stood it.
+// Run tests the named stores, separated by commas, or "all" of them, one after the
+// other. It prints the results and a table with a column for each store. It reports
+// whether all passed.
 func Run(ctx context.Context, all []Backend, names string, columns []string, endure func(context.Context, Backend) (Outcome, error)) (bool, error) {
 	list, err := choose(all, names)
 	if err != nil {
@@ -85,24 +84,25 @@ func choose(all []Backend, names string) (list []Backend, err error) {
 	for name := range strings.SplitSeq(names, ",") {
 		i := slices.IndexFunc(all, func(b Backend) bool { return b.Name == name })
 		if i < 0 {
-			return nil, fmt.Errorf("there is no store %q", name)
+			return nil, fmt.Errorf("unknown store %q", name)
 		}
 		list = append(list, all[i])
 	}
 	return list, nil
 }
 
-// Sabotages refuses a name that none of the known sabotages has; "" is none.
+// Sabotages returns an error for a name that is not among the known ones. "" means
+// none.
 func Sabotages(known []string, names ...string) error {
 	for _, name := range names {
 		if name != "" && !slices.Contains(known, name) {
-			return fmt.Errorf("there is no sabotage %q; there are %s", name, strings.Join(known, ", "))
+			return fmt.Errorf("unknown sabotage %q; use %s", name, strings.Join(known, ", "))
 		}
 	}
 	return nil
 }
 
-// Findings are what is wrong.
+// Findings are the faults that a check found.
 type Findings struct{ Found []string }
 
 // Note counts a fault and describes the first few.

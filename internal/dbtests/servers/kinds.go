@@ -16,10 +16,10 @@ import (
 	_ "github.com/jackc/pgx/v5/stdlib" // the administrator's driver
 )
 
-// Where programs are that are not in PATH. Tests change it.
+// These are the directories of programs that are not in PATH. Tests change them.
 var (
 	postgresFolders = "/usr/lib/postgresql/*/bin" // Debian; * is the version
-	mariadbFolders  = "/usr/sbin"                 // not in everybody's PATH
+	mariadbFolders  = "/usr/sbin"                 // not in every PATH
 )
 
 const (
@@ -44,7 +44,7 @@ var postgres = kind{
 	},
 	find: findPostgres,
 	install: func(p programs, dir string, _ map[string]string) []string {
-		// --no-sync: the directory is as new as the machine's uptime.
+		// --no-sync: the directory need not survive a crash of the machine.
 		return []string{p.install, "--pgdata=" + dataDir(dir), "--username=" + postgresUser, "--auth=trust",
 			"--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions"}
 	},
@@ -65,7 +65,7 @@ var postgres = kind{
 	},
 	drop: "DROP DATABASE IF EXISTS %s WITH (FORCE)",
 	stop: syscall.SIGINT, // "fast"
-	// "Immediate": as a crash, but it ends its children too.
+	// "Immediate": like a crash, but it ends its children too.
 	orphan: syscall.SIGQUIT,
 }
 
@@ -77,7 +77,7 @@ func postgresDSN(dir, database string) string {
 		" dbname='" + quote.Replace(database) + "' sslmode=disable"
 }
 
-// findPostgres prefers what is in PATH, and then the highest version.
+// findPostgres prefers a PostgreSQL in PATH, and then the highest version.
 func findPostgres() (programs, error) {
 	var p programs
 	var err error

@@ -19,13 +19,13 @@ import (
 	"time"
 )
 
-// An owner is the user whom a server runs as, if not as ourselves.
+// An owner is the user as whom a server runs, if it differs from the current one.
 type owner struct {
 	uid, gid uint32
 }
 
-// findOwner returns the first user of those that exists, or "nobody", if we are
-// root: PostgreSQL refuses to run as root. It returns nil if we are not.
+// findOwner returns the first existing user of those, or "nobody", if the current
+// user is root, because PostgreSQL refuses to run as root. Otherwise it returns nil.
 func findOwner(names []string) (*owner, error) {
 	if os.Getuid() != 0 {
 		return nil, nil
@@ -42,18 +42,18 @@ func findOwner(names []string) (*owner, error) {
 		}
 		return &owner{uid: uint32(uid), gid: uint32(gid)}, nil
 	}
-	return nil, fmt.Errorf("we are root, which a server must not be, and there is neither a user %s nor nobody", strings.Join(names, " nor "))
+	return nil, fmt.Errorf("a server must not run as root, and the users %s and nobody do not exist", strings.Join(names, " nor "))
 }
 
 // A process is a program that was started.
 type process struct {
 	pid  int
 	done chan struct{} // closed when the program has ended
-	err  error         // how it ended; to be read after done
+	err  error         // how it ended; read it only after done
 }
 
-// startProcess starts a program with an environment of its own, so that neither
-// PGPORT nor MYSQL_HOME nor a locale reaches it.
+// startProcess starts a program with its own environment, so that neither PGPORT nor
+// MYSQL_HOME nor a locale affects it.
 func startProcess(command []string, dir string, log *os.File, own *owner, orphan syscall.Signal) (*process, error) {
 	cmd := exec.Command(command[0], command[1:]...)
 	cmd.Dir = dir
@@ -62,7 +62,8 @@ func startProcess(command []string, dir string, log *os.File, own *owner, orphan
 		"HOME=" + dir, "TMPDIR=" + filepath.Join(dir, "tmp"), "LC_ALL=C",
 	}
 	cmd.Stdout, cmd.Stderr = log, log
-	// In a group of its own: an interrupt from the terminal is for us.
+	// It has its own process group, so that an interrupt from the terminal does not
+	// reach it.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if own != nil {
 		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: own.uid, Gid: own.gid}
@@ -72,8 +73,8 @@ func startProcess(command []string, dir string, log *os.File, own *owner, orphan
 	p := &process{done: make(chan struct{})}
 	started := make(chan error)
 	go func() {
-		// To Linux the parent of a process is a thread, so the thread has to
-		// live as long as the program: it waits for it here.
+		// On Linux the parent of a process is a thread, so the thread must live as
+		// long as the program. It waits for the program here.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		err := cmd.Start()
@@ -92,7 +93,7 @@ func startProcess(command []string, dir string, log *os.File, own *owner, orphan
 	return p, nil
 }
 
-// ended says how a program ended that was to go on.
+// ended returns an error that describes how a program ended unexpectedly.
 func (p *process) ended() error {
 	if p.err == nil {
 		return errors.New("exit status 0")
@@ -100,7 +101,8 @@ func (p *process) ended() error {
 	return p.err
 }
 
-// signal sends a signal to the program alone. That it has ended is no error.
+// signal sends a signal to the program alone. It is no error if the program has
+// ended.
 func (p *process) signal(sig syscall.Signal) error {
 	select {
 	case <-p.done: // its number may be that of another program by now
@@ -115,9 +117,9 @@ func (p *process) signal(sig syscall.Signal) error {
 
 // kill kills the program and its children, and waits until they are gone.
 //
-// Killing the process group is not enough: every child of a PostgreSQL makes
-// itself the leader of a session. So the program is halted first, that it
-// starts no more children, and then they are looked up.
+// Killing the process group is not enough: every child of a PostgreSQL makes itself
+// the leader of a session. So kill first stops the program, so that it starts no
+// more children, and then looks them up.
 func (p *process) kill() error {
 	select {
 	case <-p.done: // nor are those its children that have its number as parent
@@ -171,20 +173,20 @@ func (p *process) kill() error {
 			return nil
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("%d processes are still there after kill -9", left)
+			return fmt.Errorf("%d processes still run after kill -9", left)
 		}
 		time.Sleep(time.Millisecond)
 	}
 }
 
-// A processInfo is what the system says about a process.
+// A processInfo holds the system's data about a process.
 type processInfo struct {
 	parent int
 	state  byte // R, S, D, T, Z …; 0: there is no such process
 }
 
-// running reports whether the process is there. One that ended and whose parent
-// did not ask how, a zombie, holds nothing any more.
+// running reports whether the process exists. A zombie, which has ended and whose
+// parent did not wait for it, does not count.
 func (i processInfo) running() bool {
 	return i.state != 0 && i.state != 'Z' && i.state != 'X'
 }
@@ -201,12 +203,13 @@ func processes() (map[int]processInfo, error) {
 		if err != nil {
 			continue // it ended in the meantime
 		}
-		// pid (name) state parent …, and the name may have parentheses.
+		// The line is: pid (name) state parent …, and the name may contain
+		// parentheses.
 		i := bytes.LastIndexByte(stat, ')')
 		pid, pidErr := strconv.Atoi(filepath.Base(filepath.Dir(path)))
 		fields := strings.Fields(string(stat[i+1:]))
 		if i < 0 || pidErr != nil || len(fields) < 2 {
-			return nil, fmt.Errorf("%s is not understood: %q", path, stat)
+			return nil, fmt.Errorf("cannot parse %s: %q", path, stat)
 		}
 		parent, err := strconv.Atoi(fields[1])
 		if err != nil {
@@ -218,7 +221,7 @@ func processes() (map[int]processInfo, error) {
 		return all, nil
 	}
 
-	// A system without /proc.
+	// This system has no /proc.
 	out, err := exec.Command("ps", "-A", "-o", "pid=,ppid=,state=").Output()
 	if err != nil {
 		return nil, fmt.Errorf("ps: %w", err)
@@ -234,9 +237,9 @@ func processes() (map[int]processInfo, error) {
 	return all, nil
 }
 
-// A watchdog is a shell that outlives us: when its input ends, it ends the
-// server and removes the directory. Each line of its input is the process that
-// is the server now, or nothing.
+// A watchdog is a shell that outlives this program. When its input ends, it stops
+// the server and removes the directory. Each line of its input is the ID of the
+// current server process, or empty for none.
 type watchdog struct {
 	cmd   *exec.Cmd
 	input io.WriteCloser
@@ -268,7 +271,7 @@ func newWatchdog(dir string, orphan syscall.Signal) (*watchdog, error) {
 	return &watchdog{cmd: cmd, input: input}, nil
 }
 
-// watch names the process that is the server now; 0 is none.
+// watch names the current server process. Zero means none.
 func (w *watchdog) watch(pid int) error {
 	line := "\n"
 	if pid != 0 {

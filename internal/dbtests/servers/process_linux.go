@@ -2,8 +2,8 @@ package servers
 
 import "syscall"
 
-// dieWithParent has the kernel send a signal to the process when the thread
-// that started it is gone.
+// dieWithParent makes the kernel send a signal to the process when the thread that
+// started it is gone.
 func dieWithParent(attr *syscall.SysProcAttr, sig syscall.Signal) {
 	attr.Pdeathsig = sig
 }

@@ -8,8 +8,9 @@ import (
 	"syscall"
 )
 
-// Servers are started on Unix only: they need its users, its process groups and
-// its shell. Elsewhere this file lets the module build, and start says so.
+// Servers are started on Unix only, because that needs its users, process groups and
+// shell. On other systems this file lets the module build, and start returns an
+// error.
 
 var errNotUnix = errors.New("servers are started on Unix only")
 

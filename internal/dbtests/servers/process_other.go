@@ -4,5 +4,5 @@ package servers
 
 import "syscall"
 
-// dieWithParent does nothing: here there is only the watchdog.
+// dieWithParent does nothing on this system; there is only the watchdog.
 func dieWithParent(*syscall.SysProcAttr, syscall.Signal) {}

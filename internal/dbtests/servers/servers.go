@@ -1,21 +1,21 @@
 // Package servers starts private database servers for tests, crash runs and
-// benchmarks: a PostgreSQL or a MariaDB with a data directory of its own below
-// the temporary directory, reached by a Unix socket only. It neither needs nor
+// benchmarks: a PostgreSQL or a MariaDB with its own data directory below the
+// temporary directory, which listens on a Unix socket only. It neither needs nor
 // touches a server that the system runs.
 //
-// A test says
+// A package of tests contains
 //
 //	func TestMain(m *testing.M) { os.Exit(servers.Main(m)) }
 //
-// and then takes a fresh database from the server that the tests of the package
+// and each test takes a new database from the server that the tests of the package
 // share:
 //
 //	dsn := server.DSN("pgx", server.Database(t)) // server := servers.Postgres(t)
 //
-// A program, or a test that kills its server, starts one of its own with
-// [StartPostgres] or [StartMariaDB], and stops it.
+// A program, or a test that kills its server, starts its own with [StartPostgres] or
+// [StartMariaDB], and stops it.
 //
-// A server does not outlive the program that started it, however that ends.
+// A server never outlives the program that started it.
 package servers
 
 import (
@@ -34,7 +34,7 @@ import (
 	"time"
 )
 
-// Patience with a server whose context has no deadline, and with a clean stop.
+// These are the time limits for a start without a deadline, and for a clean stop.
 const (
 	startTimeout = 2 * time.Minute
 	stopTimeout  = time.Minute
@@ -58,38 +58,38 @@ type options struct {
 	fast     bool
 }
 
-// Settings sets parameters of the server, by the names that its configuration
-// file has for them. They go before the ones that the package sets. For
-// MariaDB, an empty value is an option without a value.
+// Settings sets parameters of the server, under the names of its configuration file.
+// They come before those that the package sets. For MariaDB, an empty value means an
+// option without a value.
 func Settings(settings map[string]string) Option {
 	return func(o *options) { maps.Copy(o.settings, settings) }
 }
 
-// Fast gives up durability: the server no longer waits for the disk. What was
-// committed survives neither a crash of the machine nor, on MariaDB, a
-// [Server.Kill]. Without it, every commit is synced.
+// Fast disables durability: the server does not wait for the disk. Committed data
+// survives neither a crash of the machine nor, on MariaDB, a [Server.Kill]. Without
+// it, every commit is synced.
 func Fast() Option {
 	return func(o *options) { o.fast = true }
 }
 
-// A kind is what differs between the two servers.
+// A kind holds the differences between the two servers.
 type kind struct {
 	name     string            // as in TICKET_REQUIRE
 	title    string            // as in messages
-	users    []string          // whom to run as instead of root, best first
+	users    []string          // users to replace root, best first
 	drivers  []string          // that DSN knows
 	settings map[string]string // unless the caller sets them
 	fast     map[string]string // instead of those, with Fast
 
 	find    func() (programs, error)
-	install func(p programs, dir string, settings map[string]string) []string // the command that makes the data directory
-	serve   func(p programs, dir string, settings map[string]string) []string // the command that is the server
+	install func(p programs, dir string, settings map[string]string) []string // the command that creates the data directory
+	serve   func(p programs, dir string, settings map[string]string) []string // the command that runs the server
 	dsn     func(dir, database string) string
 	open    func(dir string) (*sql.DB, error) // as the administrator
 	drop    string                            // the statement; %s is the name
 
-	stop   syscall.Signal // the signal that stops it cleanly, without waiting for clients
-	orphan syscall.Signal // the signal it gets when its parent is gone
+	stop   syscall.Signal // stops it cleanly, without waiting for clients
+	orphan syscall.Signal // sent when its parent is gone
 }
 
 // programs are the paths of the two programs of a server.
@@ -104,7 +104,7 @@ type Server struct {
 	programs programs
 	owner    *owner
 	settings map[string]string
-	dir      string // everything of it, removed by Stop
+	dir      string // all its files, removed by Stop
 	watchdog *watchdog
 
 	mu      sync.Mutex // held while the server is started, killed and stopped
@@ -112,18 +112,18 @@ type Server struct {
 	stopped bool
 }
 
-// StartPostgres starts a PostgreSQL and waits until it answers. Nobody needs a
-// password; the superuser is "postgres", the encoding UTF8 and the locale C.
-// The context bounds the start and not the life of the server, which [Server.Stop]
-// ends. Without a deadline there is one of two minutes. The error is a
+// StartPostgres starts a PostgreSQL and waits until it answers. It needs no
+// password. The superuser is "postgres", the encoding UTF8 and the locale C. The
+// context limits the start and not the life of the server, which ends with
+// [Server.Stop]. Without a deadline the limit is two minutes. The error is a
 // [*MissingError] if PostgreSQL is not installed.
 func StartPostgres(ctx context.Context, opts ...Option) (*Server, error) {
 	return start(ctx, &postgres, opts)
 }
 
 // StartMariaDB starts a MariaDB and waits until it answers. The user is "root",
-// without a password; character set and collation are those of the server's
-// own defaults. For the rest it is as [StartPostgres].
+// without a password. Character set and collation are the server's defaults.
+// Otherwise it is like [StartPostgres].
 func StartMariaDB(ctx context.Context, opts ...Option) (*Server, error) {
 	return start(ctx, &mariadb, opts)
 }
@@ -180,10 +180,10 @@ func withDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, startTimeout)
 }
 
-// makeDir makes the directory of a server. Its path must be short, because a
-// Unix socket lies in it, and passable for the owner.
+// makeDir creates the directory of a server. Its path must be short, because it
+// contains a Unix socket, and the owner must be able to enter it.
 func makeDir(name string, own *owner) (string, error) {
-	const longest = 60 // of about 104 that the address of a socket can have
+	const longest = 60 // the address of a socket has about 104
 	parent := ""
 	for _, candidate := range []string{os.TempDir(), "/tmp", "/var/tmp"} {
 		if path, err := filepath.EvalSymlinks(candidate); err == nil && len(path) <= longest && (own == nil || passable(path)) {
@@ -192,7 +192,7 @@ func makeDir(name string, own *owner) (string, error) {
 		}
 	}
 	if parent == "" {
-		return "", fmt.Errorf("no temporary directory with a path of at most %d bytes that others may enter; TMPDIR names one", longest)
+		return "", fmt.Errorf("no temporary directory has a path of at most %d bytes and is open to others; set TMPDIR to one", longest)
 	}
 	dir, err := os.MkdirTemp(parent, "ticket-"+name+"-")
 	if err != nil {
@@ -213,7 +213,7 @@ func makeDir(name string, own *owner) (string, error) {
 	return dir, nil
 }
 
-// passable reports whether everybody may enter a directory.
+// passable reports whether every user may enter a directory.
 func passable(path string) bool {
 	for {
 		info, err := os.Stat(path)
@@ -233,7 +233,7 @@ func (s *Server) errorf(format string, args ...any) error {
 	return fmt.Errorf(s.kind.title+": "+format, args...)
 }
 
-// install makes the data directory.
+// install creates the data directory.
 func (s *Server) install(ctx context.Context) error {
 	p, err := s.run(s.kind.install(s.programs, s.dir, s.settings))
 	if err != nil {
@@ -250,7 +250,7 @@ func (s *Server) install(ctx context.Context) error {
 	return nil
 }
 
-// run runs a program of the server; what it writes goes to the log.
+// run runs a program of the server. Its output goes to the log.
 func (s *Server) run(command []string) (*process, error) {
 	log, err := os.OpenFile(s.logFile(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -300,14 +300,14 @@ func (s *Server) await(ctx context.Context, p *process) error {
 
 var plainName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,62}$`)
 
-// CreateDatabase creates a database. Its name has up to 63 small letters,
+// CreateDatabase creates a database. The name has up to 63 lower-case letters,
 // digits and underscores, and begins with a letter.
 func (s *Server) CreateDatabase(ctx context.Context, name string) error {
 	return s.administer(ctx, "CREATE DATABASE %s", name)
 }
 
-// DropDatabase removes a database, if it exists. PostgreSQL ends the
-// connections to it; MariaDB waits for open transactions.
+// DropDatabase removes a database if it exists. PostgreSQL ends the connections to
+// it. MariaDB waits for open transactions.
 func (s *Server) DropDatabase(ctx context.Context, name string) error {
 	return s.administer(ctx, s.kind.drop, name)
 }
@@ -328,20 +328,20 @@ func (s *Server) administer(ctx context.Context, statement, name string) error {
 	return nil
 }
 
-// DSN returns the data source name of a database for a driver: "pgx" or
-// "postgres" of PostgreSQL, "mysql" of MariaDB. It has no parameters but those
-// needed to connect; for PostgreSQL it is a list of words, to which more may be
-// added. DSN panics for a driver of another server: any string it could return
-// might lead to a database that is not ours.
+// DSN returns the data source name of a database for a driver: "pgx" or "postgres"
+// for PostgreSQL, "mysql" for MariaDB. It contains only the parameters needed to
+// connect. For PostgreSQL it is a list of settings, to which you may add. DSN panics
+// for a driver of another server, because any string might lead to a database
+// outside of this package.
 func (s *Server) DSN(driver, database string) string {
 	if slices.Contains(s.kind.drivers, driver) {
 		return s.kind.dsn(s.dir, database)
 	}
-	panic(fmt.Sprintf("servers: %s has no driver %q; it has %s", s.kind.title, driver, strings.Join(s.kind.drivers, ", ")))
+	panic(fmt.Sprintf("servers: %s has no driver %q; use %s", s.kind.title, driver, strings.Join(s.kind.drivers, ", ")))
 }
 
-// Socket returns where the server listens: of PostgreSQL the directory of the
-// socket (with port 5432), of MariaDB the socket.
+// Socket returns the address of the server: for PostgreSQL the directory of the
+// socket (with port 5432), for MariaDB the socket.
 func (s *Server) Socket() string {
 	if s.kind == &mariadb {
 		return mariadbSocket(s.dir)
@@ -349,7 +349,7 @@ func (s *Server) Socket() string {
 	return postgresSocket(s.dir)
 }
 
-// Log returns the end of what the server and its installer wrote.
+// Log returns the last output of the server and its installer.
 func (s *Server) Log() string {
 	const most = 4000
 	log, err := os.ReadFile(s.logFile())
@@ -359,13 +359,13 @@ func (s *Server) Log() string {
 	return string(log[max(0, len(log)-most):])
 }
 
-var errStopped = errors.New("it was stopped and its data removed; start another")
+var errStopped = errors.New("the server was stopped and its data removed; start another one")
 
-// Kill kills the server and all its processes as kill -9 does, and waits until
-// they are gone. Nothing is tidied up: socket, lock files and data stay as they
-// were at that moment, for [Server.Restart] to find. What the server had handed
-// to the operating system is not lost, so that this is the crash of a server,
-// and not of a machine. Killing a server that does not run is no error.
+// Kill kills the server and all its processes like kill -9, and waits until they are
+// gone. It cleans nothing up: [Server.Restart] finds socket, lock files and data as
+// they were. Data that the server had passed to the operating system survives, so
+// this is the crash of a server, and not of a machine. Killing a server that does
+// not run is no error.
 func (s *Server) Kill() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -382,17 +382,16 @@ func (s *Server) kill() error {
 	return s.gone()
 }
 
-// gone notes that the process is gone.
+// gone records that the process is gone.
 func (s *Server) gone() error {
 	s.process = nil
 	return s.watchdog.watch(0)
 }
 
-// Restart starts the server again, at the same place and with the same
-// settings, and waits until it answers; if it still runs, it is stopped cleanly
-// first. The context bounds the start, as with [StartPostgres]. A PostgreSQL
-// that was killed may leave children for a moment; Restart waits for them, for
-// some five seconds.
+// Restart starts the server again, at the same place and with the same settings, and
+// waits until it answers. If it still runs, Restart first stops it cleanly. The
+// context limits the start, as with [StartPostgres]. A killed PostgreSQL may leave
+// children for a moment; Restart waits for them for some five seconds.
 func (s *Server) Restart(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -406,7 +405,7 @@ func (s *Server) Restart(ctx context.Context) error {
 	defer cancel()
 	for try := 1; ; try++ {
 		err := s.start(ctx)
-		// What was killed can be on its way out for a moment, with PostgreSQL's memory.
+		// A killed process may take a moment to release PostgreSQL's memory.
 		if err == nil || try == 50 || ctx.Err() != nil || !strings.Contains(err.Error(), "pre-existing shared memory block") {
 			return err
 		}
@@ -414,8 +413,8 @@ func (s *Server) Restart(ctx context.Context) error {
 	}
 }
 
-// Stop stops the server cleanly, without waiting for its clients, and removes
-// its data. Stopping it again is no error.
+// Stop stops the server cleanly, without waiting for its clients, and removes its
+// data. Stopping it again is no error.
 func (s *Server) Stop() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

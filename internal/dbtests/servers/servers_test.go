@@ -36,7 +36,7 @@ func TestMain(m *testing.M) {
 
 var kinds = []*kind{&postgres, &mariadb}
 
-// installed skips the test of a server that is not installed.
+// installed skips the test if a server is not installed.
 func installed(t *testing.T, k *kind) {
 	t.Helper()
 	_, err := k.find()
@@ -76,7 +76,7 @@ func value(t *testing.T, db *sql.DB, query string) string {
 	return v
 }
 
-// family returns the server's processes that are there.
+// family returns the server's running processes.
 func family(t *testing.T, pid int) []int {
 	t.Helper()
 	all, err := processes()
@@ -139,13 +139,13 @@ func TestKillLosesWhatWasNotCommitted(t *testing.T) {
 				assert.Equal(t, "0", value(t, db, "SELECT count(*) FROM kept WHERE n = 99"))
 			}
 
-			// Killed from outside, as the kernel does when memory is short.
+			// It is killed from outside, as the kernel does when memory is short.
 			require.NoError(t, syscall.Kill(s.process.pid, syscall.SIGKILL))
 			<-s.process.done
 			assert.Eventually(t, func() bool { return s.Restart(t.Context()) == nil }, 30*time.Second, 50*time.Millisecond)
 			assert.Equal(t, "3", value(t, open(t, s, driver, "crash"), "SELECT count(*) FROM kept"))
 
-			// A clean restart, with a client connected.
+			// Restart cleanly, with a client connected.
 			require.NoError(t, s.Restart(t.Context()))
 			assert.Equal(t, "3", value(t, open(t, s, driver, "crash"), "SELECT count(*) FROM kept"))
 		})
@@ -197,7 +197,7 @@ func TestKillUnderLoad(t *testing.T) {
 				n := committed[c].Load()
 				total += n
 				got := value(t, db, fmt.Sprintf("SELECT count(*) FROM kept WHERE n %% %d = %d", clients, c))
-				// One more may have been committed without the answer getting through.
+				// One more may have been committed without an answer.
 				assert.Contains(t, []string{fmt.Sprint(n), fmt.Sprint(n + 1)}, got)
 			}
 			t.Logf("%d commits", total)
@@ -284,7 +284,7 @@ func TestStartFails(t *testing.T) {
 		t.Run(k.name, func(t *testing.T) {
 			installed(t, k)
 			tmp := t.TempDir()
-			require.NoError(t, os.Chmod(filepath.Dir(tmp), 0o755)) // for the user whom the server runs as
+			require.NoError(t, os.Chmod(filepath.Dir(tmp), 0o755)) // for the user as whom the server runs
 			t.Setenv("TMPDIR", tmp)
 			_, err := start(t.Context(), k, []Option{Settings(map[string]string{"no_such_setting": "1"})})
 			require.ErrorContains(t, err, k.title+": ")
@@ -470,8 +470,8 @@ func TestRequire(t *testing.T) {
 		{"postgres", nil, ""},
 		{"postgres", missing, "failed: "},
 		{" mariadb , postgres,", missing, "failed: "},
-		{"postgresql", missing, `failed: TICKET_REQUIRE names "postgresql"; it may name postgres, mariadb, pgbouncer`},
-		{"", errors.New("no space left"), "failed: starting postgres: no space left"},
+		{"postgresql", missing, `failed: TICKET_REQUIRE contains "postgresql"; use postgres, mariadb, pgbouncer`},
+		{"", errors.New("no space left"), "failed: start postgres: no space left"},
 	} {
 		t.Setenv(RequireVariable, c.require)
 		got := verdict(t, func(tb TB) { SkipMissing(tb, "postgres", c.err) })

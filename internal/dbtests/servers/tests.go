@@ -12,15 +12,15 @@ import (
 	"time"
 )
 
-// RequireVariable is the environment variable that names, separated by commas,
-// what tests must not be skipped for want of: "postgres", "mariadb",
-// "pgbouncer".
+// RequireVariable is the environment variable with the servers that must be
+// installed, so that their tests fail instead of being skipped. It is a
+// comma-separated list of "postgres", "mariadb" and "pgbouncer".
 const RequireVariable = "TICKET_REQUIRE"
 
 var requirable = []string{"postgres", "mariadb", "pgbouncer", "exim"}
 
-// TB is the part of testing.TB that the helpers need. (The package does not
-// import testing, because programs import it.)
+// TB is the part of testing.TB that the helpers need. (The package does not import
+// testing, because programs import it.)
 type TB interface {
 	Helper()
 	Cleanup(f func())
@@ -30,7 +30,7 @@ type TB interface {
 	Skipf(format string, args ...any)
 }
 
-// required returns what [RequireVariable] names.
+// required returns the list in [RequireVariable].
 func required() ([]string, error) {
 	var names []string
 	for name := range strings.SplitSeq(os.Getenv(RequireVariable), ",") {
@@ -38,16 +38,16 @@ func required() ([]string, error) {
 			continue
 		}
 		if !slices.Contains(requirable, name) {
-			return nil, fmt.Errorf("%s names %q; it may name %s", RequireVariable, name, strings.Join(requirable, ", "))
+			return nil, fmt.Errorf("%s contains %q; use %s", RequireVariable, name, strings.Join(requirable, ", "))
 		}
 		names = append(names, name)
 	}
 	return names, nil
 }
 
-// SkipMissing looks at the error of a start. If it is a [*MissingError], the
-// test is skipped, or fails if [RequireVariable] has the name; with any other
-// error the test fails.
+// SkipMissing checks the error of a start. If it is a [*MissingError], the test is
+// skipped, or fails if [RequireVariable] has the name. With any other error the test
+// fails.
 func SkipMissing(tb TB, name string, err error) {
 	tb.Helper()
 	if err == nil {
@@ -58,7 +58,7 @@ func SkipMissing(tb TB, name string, err error) {
 		tb.Fatalf("%v", requireErr)
 	}
 	if _, ok := errors.AsType[*MissingError](err); !ok {
-		tb.Fatalf("starting %s: %v", name, err)
+		tb.Fatalf("start %s: %v", name, err)
 	}
 	if slices.Contains(names, name) {
 		tb.Fatalf("%v; %s requires %s", err, RequireVariable, name)
@@ -82,29 +82,29 @@ var (
 func (s *shared) get(tb TB) *Server {
 	tb.Helper()
 	s.once.Do(func() {
-		// It is not of this test only.
+		// The server outlives this test.
 		s.server, s.err = start(context.WithoutCancel(tb.Context()), s.kind, []Option{Fast()})
 	})
 	SkipMissing(tb, s.kind.name, s.err)
 	return s.server
 }
 
-// Postgres returns a PostgreSQL that the tests of this process share: none may
-// kill it or stop it. It is started with [Fast]. If PostgreSQL is not installed
-// the test is skipped, or fails if [RequireVariable] names "postgres". The
-// package must have a TestMain that calls [Main].
+// Postgres returns a PostgreSQL that the tests of this process share. No test may
+// kill or stop it. It is started with [Fast]. If PostgreSQL is not installed, the
+// test is skipped, or fails if [RequireVariable] contains "postgres". The package
+// must have a TestMain that calls [Main].
 func Postgres(tb TB) *Server {
 	tb.Helper()
 	return sharedPostgres.get(tb)
 }
 
-// MariaDB is [Postgres] for a MariaDB, named "mariadb".
+// MariaDB is like [Postgres] for a MariaDB, named "mariadb".
 func MariaDB(tb TB) *Server {
 	tb.Helper()
 	return sharedMariaDB.get(tb)
 }
 
-// Main runs the tests, stops the servers that they share and returns the exit
+// Main runs the tests, stops the servers that they share, and returns the exit
 // status: os.Exit(servers.Main(m)).
 func Main(m interface{ Run() int }) int {
 	if _, err := required(); err != nil {
@@ -126,9 +126,8 @@ func Main(m interface{ Run() int }) int {
 
 var databases atomic.Int64
 
-// Database makes a fresh database and returns its name, which is unique on this
-// server. It is removed when the test ends, after what the test closes by
-// Cleanup later on.
+// Database creates a database and returns its name, which is unique on this server.
+// It is removed after the test, and after later Cleanup functions of the test.
 func (s *Server) Database(tb TB) string {
 	tb.Helper()
 	name := fmt.Sprintf("test_%d", databases.Add(1))
@@ -136,8 +135,8 @@ func (s *Server) Database(tb TB) string {
 		tb.Fatalf("%v", err)
 	}
 	tb.Cleanup(func() {
-		// The context of the test has ended. A transaction left open would hold
-		// up MariaDB for a day.
+		// The context of the test has ended. An open transaction would block MariaDB
+		// for a day.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(tb.Context()), 30*time.Second)
 		defer cancel()
 		if err := s.DropDatabase(ctx, name); err != nil {

@@ -22,13 +22,13 @@ import (
 
 const (
 	aimImport = 0.5
-	// batchTickets is how many tickets the bare inserts put into a transaction: as
-	// many as sqlstore puts into one.
+	// batchTickets is how many tickets the bare inserts write in a transaction, as
+	// many as sqlstore does.
 	batchTickets = 200
 	mostImports  = 7 // rounds
 )
 
-// histories are tickets of four events each, as a desk makes them.
+// histories returns tickets of four events each, as a desk makes them.
 func histories(ctx context.Context, n int) (list [][]ticket.Event, first string, err error) {
 	store := memstore.New()
 	desk, err := newDesk(store)
@@ -70,15 +70,15 @@ func sequence(list [][]ticket.Event) iter.Seq2[[]ticket.Event, error] {
 	}
 }
 
-// measureImport compares [sqlstore.Store.Import] with inserts of the very same
-// rows, in transactions of the same size. The two databases are empty at first.
+// measureImport compares [sqlstore.Store.Import] with inserts of the same rows, in
+// transactions of the same size. Both databases are empty at first.
 func measureImport(ctx context.Context, s *settings, variant string, dialect sqlstore.Dialect, shape bare.Shape, open func(who string) (*sql.DB, error)) (list []result, err error) {
 	name := variant + "/Import/1"
 	if !s.only.MatchString(name) {
 		return nil, nil
 	}
-	_, _ = fmt.Fprintln(s.log, name) // says that it is at work
-	// What the rows look like comes from a database beside the two.
+	_, _ = fmt.Fprintln(s.log, name) // shows progress
+	// A third database provides the contents of the rows.
 	file := filepath.Join(s.dir, "rows.db")
 	beside, err := dbtests.Open("sqlite", sqliteDSN("sqlite", file, "OFF", 5*time.Second))
 	if err != nil {
@@ -113,11 +113,11 @@ func measureImport(ctx context.Context, s *settings, variant string, dialect sql
 	defer func() { err = errors.Join(err, inserter.Close()) }()
 
 	r := result{name: name, against: "inserts", aim: aimImport, unit: "rows"}
-	for round := -1; round < min(s.rounds, mostImports); round++ { // the first is to get warm
+	for round := -1; round < min(s.rounds, mostImports); round++ { // the first one warms up
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		time.Sleep(2 * time.Millisecond) // so that the IDs are behind those of the round before
+		time.Sleep(2 * time.Millisecond) // makes the IDs later than those of the round before
 		given, first, err := histories(ctx, s.rows)
 		if err != nil {
 			return nil, err
@@ -136,7 +136,7 @@ func measureImport(ctx context.Context, s *settings, variant string, dialect sql
 		library := func() error {
 			done, err := store.Import(ctx, sequence(given))
 			if err == nil && done.Tickets != s.rows {
-				err = fmt.Errorf("%d tickets were imported instead of %d", done.Tickets, s.rows)
+				err = fmt.Errorf("imported %d tickets instead of %d", done.Tickets, s.rows)
 			}
 			return err
 		}
@@ -176,7 +176,7 @@ func measureImport(ctx context.Context, s *settings, variant string, dialect sql
 		return nil, err
 	}
 	if has != want {
-		return nil, fmt.Errorf("%s: %+v rows were imported, and %+v inserted", name, has, want)
+		return nil, fmt.Errorf("%s: %+v rows were imported, but %+v inserted", name, has, want)
 	}
 	r.compare()
 	return []result{r}, nil

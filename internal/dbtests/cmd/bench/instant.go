@@ -12,9 +12,9 @@ import (
 	"github.com/ticketkit/ticket/sqlstore"
 )
 
-// measureInstant measures the library's own work: on a database that answers at
-// once. Nothing but that work and database/sql is in the figures, so they do not
-// vary with disk and server. Every Do is an Ask.
+// measureInstant measures the library's own work, on a database that answers at
+// once. The figures contain only that work and database/sql, so they do not depend
+// on disk and server. Every Do is an Ask.
 func measureInstant(ctx context.Context, s *settings) (results []result, err error) {
 	small := *s
 	small.tickets = 1

@@ -12,8 +12,8 @@ import (
 	"github.com/ticketkit/ticket/sqlstore"
 )
 
-// The desk has the default workflow and one notifier that another process would
-// serve: each action of the loop makes one event and one delivery.
+// The desk has the default workflow and one notifier, which another process would
+// serve. Each action of the loop makes one event and one delivery.
 func newDesk(store ticket.Store) (*ticket.Desk, error) {
 	return ticket.NewDesk(store, ticket.Config{Notifiers: map[string]ticket.Notifier{"email": nil}})
 }
@@ -43,11 +43,11 @@ func draft(i int) ticket.Draft {
 	}
 }
 
-// filling is what a database holds before anything is measured.
+// filling is the contents of a database before the measurement.
 type filling struct {
 	ids  []ticket.ID // of the tickets to act on: open, with the agent
 	text []string    // the same
-	data *bare.Data  // for those who write by hand
+	data *bare.Data  // for the hand-written statements
 	rows counts
 }
 
@@ -90,7 +90,7 @@ func fill(ctx context.Context, s *settings, db *sql.DB, dialect sqlstore.Dialect
 	default:
 	}
 
-	// What the library writes, for the others to copy.
+	// The other contestants copy the rows that the library writes.
 	t, err := desk.Open(ctx, agent, draft(0))
 	if err != nil {
 		return nil, err
@@ -122,7 +122,7 @@ func fill(ctx context.Context, s *settings, db *sql.DB, dialect sqlstore.Dialect
 	return f, err
 }
 
-// library is the contestant that is measured.
+// library is the contestant to be measured.
 func library(ctx context.Context, db *sql.DB, dialect sqlstore.Dialect, f *filling) (*contestant, error) {
 	store, err := sqlstore.Open(ctx, db, dialect)
 	if err != nil {
@@ -181,7 +181,7 @@ func byHand(ctx context.Context, name string, db *sql.DB, f *filling, worker fun
 	}, nil
 }
 
-// counts are the rows of the tables.
+// counts holds the numbers of rows in the tables.
 type counts struct{ tickets, events, labels, outbox int }
 
 func count(ctx context.Context, db *sql.DB) (c counts, err error) {
@@ -191,7 +191,7 @@ func count(ctx context.Context, db *sql.DB) (c counts, err error) {
 	return c, err
 }
 
-// checker finds out whether a contestant has written all that it should have.
+// checker returns a function that checks whether a contestant has written all rows.
 func checker(db *sql.DB, f *filling) func(context.Context, int, int) error {
 	return func(ctx context.Context, dos, opens int) error {
 		has, err := count(ctx, db)
@@ -205,7 +205,7 @@ func checker(db *sql.DB, f *filling) func(context.Context, int, int) error {
 		want.labels += opens * len(o.Labels)
 		want.outbox += dos + opens*len(o.Told)
 		if has != want {
-			return fmt.Errorf("after %d Do and %d Open there are %+v rows instead of %+v", dos, opens, has, want)
+			return fmt.Errorf("%d Do and %d Open wrote %+v rows instead of %+v", dos, opens, has, want)
 		}
 		return nil
 	}

@@ -1,14 +1,14 @@
-// Command bench measures sqlstore against the bare database: each of the
-// library's figures stands beside that of a few lines by hand which write the
-// same rows, with the same driver, to the same schema, with the same durability
-// (see package bare), and what counts is the ratio. The two take turns, in many
-// short rounds, because a machine's speed varies from minute to minute.
+// Command bench measures sqlstore against the bare database. It compares each figure
+// of the library with that of hand-written statements that write the same rows, with
+// the same driver, to the same schema, with the same durability (see package bare).
+// The ratio is the result. The two alternate in many short rounds, because a
+// machine's speed varies from minute to minute.
 //
 //	go run ./internal/dbtests/cmd/bench                       # all, some ten minutes
 //	go run ./internal/dbtests/cmd/bench -store postgres -only Do/1
 //
-// PostgreSQL and MariaDB are started for it and stopped afterwards. It ends with
-// status 0 where an aim is missed: it measures.
+// It starts PostgreSQL and MariaDB and stops them at the end. A missed aim does not
+// change the exit status, which is 0 after a measurement.
 package main
 
 import (
@@ -40,7 +40,7 @@ type settings struct {
 	dir      string
 	cancel   bool
 	log      io.Writer
-	notes    []string // what was measured on
+	notes    []string // about the machine
 }
 
 func (s *settings) note(format string, args ...any) {
@@ -61,12 +61,12 @@ func main() {
 
 func run(ctx context.Context, args []string) (err error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	stores := flags.String("store", strings.Join(storeNames, ","), "the databases; sqlite is modernc's, sqlite3 mattn's, and instant one that answers at once")
-	callers := flags.String("callers", "1,8", "how many callers at a time")
-	seconds := flags.Float64("seconds", 0.5, "how long a contestant works in a round")
-	rounds := flags.Int("rounds", 15, "how many rounds")
-	tickets := flags.Int("tickets", 10_000, "how many tickets there are beforehand")
-	rows := flags.Int("import", 5_000, "how many tickets a round imports")
+	stores := flags.String("store", strings.Join(storeNames, ","), "a comma-separated list of databases: sqlite is modernc's driver, sqlite3 is mattn's, instant answers at once")
+	callers := flags.String("callers", "1,8", "the numbers of concurrent callers")
+	seconds := flags.Float64("seconds", 0.5, "the seconds that a contestant works in a round")
+	rounds := flags.Int("rounds", 15, "the number of rounds")
+	tickets := flags.Int("tickets", 10_000, "the number of tickets before the measurement")
+	rows := flags.Int("import", 5_000, "the number of tickets to import in a round")
 	only := flags.String("only", "", "only measurements whose name this regular expression matches, such as 'FULL/Do/1'")
 	dir := flags.String("dir", "", "the folder for SQLite's files; default: a temporary one")
 	cancel := flags.Bool("cancel", false, "give every call a context that could be cancelled, as a server does; drivers and database/sql then do more")
@@ -83,14 +83,14 @@ func run(ctx context.Context, args []string) (err error) {
 	}
 	for name := range strings.SplitSeq(*stores, ",") {
 		if !slices.Contains(storeNames, name) {
-			return fmt.Errorf("unknown store %q; there are %s", name, strings.Join(storeNames, ", "))
+			return fmt.Errorf("unknown store %q; use %s", name, strings.Join(storeNames, ", "))
 		}
 		s.stores = append(s.stores, name)
 	}
 	for text := range strings.SplitSeq(*callers, ",") {
 		n, err := strconv.Atoi(text)
 		if err != nil || n < 1 || n > mostCallers {
-			return fmt.Errorf("-callers: %q is not 1 to %d", text, mostCallers)
+			return fmt.Errorf("-callers: %q is not a number from 1 to %d", text, mostCallers)
 		}
 		s.callers = append(s.callers, n)
 	}
@@ -128,8 +128,8 @@ func run(ctx context.Context, args []string) (err error) {
 	return errors.Join(err, table(os.Stdout, results))
 }
 
-// load is the machine's load average of the last minute, where there is one.
-// Where it is more than what the bench itself makes, the figures say little.
+// load returns the machine's load average of the last minute, if the system has one.
+// If it exceeds the load of the bench itself, the figures mean little.
 func load() string {
 	text, err := os.ReadFile("/proc/loadavg")
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 	"github.com/ticketkit/ticket/internal/dbtests/cputime"
 )
 
-// mostCallers bounds the connections that the callers hold.
+// mostCallers limits the connections of the callers.
 const mostCallers = 24
 
 // A contestant works on a database of its own.
@@ -24,14 +24,14 @@ type contestant struct {
 	name string
 	do   func(ctx context.Context, caller, ticket int) error
 	open func(ctx context.Context, caller int) error
-	turn []int // where each caller stands in the order of the tickets
+	turn []int // the position of each caller in the order of the tickets
 
 	dos, opens int // made so far
 	check      func(ctx context.Context, dos, opens int) error
 	close      func() error
 }
 
-// A segment is what a contestant did in a round.
+// A segment is the work of a contestant in one round.
 type segment struct {
 	n         int
 	elapsed   time.Duration
@@ -44,7 +44,7 @@ func (s *segment) micros() float64 {
 	return float64(s.cpu.Microseconds()) / float64(s.n)
 }
 
-// A result is a measurement of the library beside one bare contestant.
+// A result compares the library with one bare contestant.
 type result struct {
 	name    string // such as PostgreSQL/Do/8
 	against string
@@ -52,17 +52,17 @@ type result struct {
 	cpu     []float64 // µs above the bare one's
 	lib     []segment
 	bare    []segment
-	aim     float64 // 0: none
+	aim     float64 // 0 means none
 	aimCPU  float64
 	aimP99  time.Duration
-	silent  bool   // the ratio says nothing
-	unit    string // what is counted, if not calls
+	silent  bool   // the ratio means nothing
+	unit    string // the unit of the counts, if not calls
 }
 
-// contest lets the contestants take turns; the first is the library.
+// contest runs the contestants in turns. The first is the library.
 func contest(ctx context.Context, s *settings, name, what string, callers int, order []int, contestants []*contestant) ([][]segment, error) {
 	all := make([][]segment, len(contestants))
-	for round := -1; round < s.rounds; round++ { // the first is to get warm
+	for round := -1; round < s.rounds; round++ { // the first one warms up
 		for i := range contestants {
 			k := (i + round + 1) % len(contestants)
 			d := s.duration
@@ -81,7 +81,7 @@ func contest(ctx context.Context, s *settings, name, what string, callers int, o
 	return all, nil
 }
 
-// work lets the callers work on their shares of the tickets for a while.
+// work runs the callers on their shares of the tickets for a while.
 func work(ctx context.Context, s *settings, c *contestant, name, what string, callers int, order []int, d time.Duration) (segment, error) {
 	if err := ctx.Err(); err != nil {
 		return segment{}, err
@@ -92,7 +92,7 @@ func work(ctx context.Context, s *settings, c *contestant, name, what string, ca
 		calls, cancel = context.WithCancel(ctx)
 		defer cancel()
 	}
-	runtime.GC() // nobody clears up after another
+	runtime.GC() // so that no contestant collects another one's garbage
 	var one segment
 	latencies := make([][]time.Duration, callers)
 	errs := make([]error, callers)
@@ -162,8 +162,8 @@ func rate(list []segment) float64 {
 	return median(rates)
 }
 
-// least is the CPU time of a call in the best round: what else the machine does
-// only ever adds to it, by emptying caches.
+// least is the CPU time of a call in the best round. Other work on the machine only
+// adds to it, because it displaces caches.
 func least(list []segment) float64 {
 	best := math.Inf(1)
 	for i := range list {
@@ -172,7 +172,7 @@ func least(list []segment) float64 {
 	return best
 }
 
-// quantile of the latencies of all rounds.
+// quantile returns a quantile of the latencies of all rounds.
 func quantile(list []segment, q float64) time.Duration {
 	var all []time.Duration
 	for i := range list {
@@ -199,7 +199,7 @@ func thousands(x float64) string {
 	return fmt.Sprintf("%d,%03d", n/1000, n%1000)
 }
 
-// table prints what was measured.
+// table prints the measurements.
 func table(w io.Writer, results []result) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	row := func(cells ...string) { _, _ = fmt.Fprintln(t, strings.Join(cells, "\t")) } // Flush has the error

@@ -18,7 +18,7 @@ import (
 	"github.com/ticketkit/ticket/sqlstore"
 )
 
-// aims are what a measurement should come to, by the bare contestant's name.
+// aims are the wanted results of a measurement, by the bare contestant's name.
 type aims struct {
 	ratio map[string]map[int]float64 // by the number of callers
 	p99   map[int]time.Duration
@@ -47,7 +47,7 @@ func measureStore(ctx context.Context, s *settings, name string) ([]result, erro
 	}
 }
 
-// measure lets the contestants of a variant do everything that was asked for.
+// measure runs all requested measurements with the contestants of a variant.
 func measure(ctx context.Context, s *settings, v *variant, f *filling) (results []result, err error) {
 	defer func() {
 		for _, c := range v.contestants {
@@ -61,7 +61,7 @@ func measure(ctx context.Context, s *settings, v *variant, f *filling) (results 
 			if !s.only.MatchString(name) {
 				continue
 			}
-			_, _ = fmt.Fprintln(s.log, name) // says that it is at work
+			_, _ = fmt.Fprintln(s.log, name) // shows progress
 			if v.settle != nil {
 				if err := v.settle(ctx); err != nil {
 					return results, err
@@ -130,7 +130,7 @@ func measureSQLite(ctx context.Context, s *settings, driver string) (results []r
 	if err := errors.Join(err, db.Close()); err != nil {
 		return nil, err
 	}
-	defer func() { _ = os.Remove(template) }() // the folder goes anyway
+	defer func() { _ = os.Remove(template) }() // the folder is removed anyway
 	for _, synchronous := range []string{"FULL", "NORMAL"} {
 		name := title + " " + synchronous
 		if !s.wanted(name) {
@@ -187,8 +187,9 @@ func measureSQLite(ctx context.Context, s *settings, driver string) (results []r
 	return results, nil
 }
 
-// sqliteDSN is as a host has it. With more patience those who fight for the lock
-// get it in the end.
+// sqliteDSN returns a data source name like that of an application, except for
+// _txlock=immediate, which the store does not need. A longer timeout lets callers
+// that compete for the lock succeed.
 func sqliteDSN(driver, file, synchronous string, timeout time.Duration) string {
 	if driver == "sqlite" {
 		return fmt.Sprintf("file:%s?_pragma=busy_timeout(%d)&_pragma=synchronous(%s)", file, timeout.Milliseconds(), synchronous)
@@ -196,14 +197,14 @@ func sqliteDSN(driver, file, synchronous string, timeout time.Duration) string {
 	return fmt.Sprintf("file:%s?_busy_timeout=%d&_synchronous=%s", file, timeout.Milliseconds(), synchronous)
 }
 
-// ask1 asks a database for one value.
+// ask1 queries one value from a database.
 func ask1(ctx context.Context, db *sql.DB, query string) (value string, err error) {
 	err = db.QueryRowContext(ctx, query).Scan(&value)
 	return value, err
 }
 
-// growLog brings the write-ahead log to the length that it has from the first
-// checkpoint on. Until then the file grows with each commit, which takes the disk
+// growLog extends the write-ahead log to the length that it has after the first
+// checkpoint. Until then the file grows with each commit, which takes the disk
 // longer. The contestant's connections keep the log from being removed.
 func growLog(ctx context.Context, driver, file string) (err error) {
 	db, err := sql.Open(driver, sqliteDSN(driver, file, "OFF", 5*time.Second))
@@ -369,7 +370,7 @@ func measureMySQL(ctx context.Context, s *settings) (results []result, err error
 		if err != nil {
 			return nil, err
 		}
-		c, err := library(ctx, db, sqlstore.MySQL, f) // which makes the tables
+		c, err := library(ctx, db, sqlstore.MySQL, f) // it creates the tables
 		if err != nil {
 			return nil, err
 		}

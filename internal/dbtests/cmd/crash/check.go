@@ -15,7 +15,7 @@ import (
 // looker sees every ticket.
 var looker = ticket.System("crash")
 
-// A checking compares what the journals say with what the database holds.
+// A checking compares the journals with the contents of the database.
 type checking struct {
 	*crashing
 	desk  *ticket.Desk
@@ -24,7 +24,7 @@ type checking struct {
 
 	ids        []ticket.ID
 	all        map[ticket.ID]ticket.Ticket
-	at         map[string][]place // where each token stands
+	at         map[string][]place // the events that contain each token
 	seqs       map[ticket.ID][]int64
 	deliveries map[place][]string // kinds
 	receipts   map[string]place   // by key
@@ -36,7 +36,7 @@ type place struct {
 	seq    int64
 }
 
-// check opens the store again and looks at all of it.
+// check opens the store again and checks all of it.
 func (r *crashing) check(ctx context.Context) (err error) {
 	c := &checking{crashing: r, all: map[ticket.ID]ticket.Ticket{}, at: map[string][]place{}, seqs: map[ticket.ID][]int64{},
 		deliveries: map[place][]string{}, receipts: map[string]place{}}
@@ -64,13 +64,13 @@ func (r *crashing) check(ctx context.Context) (err error) {
 	rep.tickets, rep.again, rep.failures = len(c.all), r.record.again, r.record.failures
 	for text, n := range rep.failures {
 		if strings.HasPrefix(text, serious) || r.server == nil {
-			rep.errors += n // nothing of SQLite goes away, so there is no excuse
+			rep.errors += n // nothing of SQLite is killed, so every error counts
 		}
 	}
 	return nil
 }
 
-// database asks the database whether it is whole.
+// database runs the database's own integrity check.
 func (c *checking) database(ctx context.Context) error {
 	tables := []string{"tickets", "events", "labels", "outbox", "receipts"}
 	switch c.Dialect {
@@ -104,10 +104,10 @@ func (c *checking) database(ctx context.Context) error {
 		return nil
 	default:
 		if _, err := c.db.ExecContext(ctx, "CREATE EXTENSION amcheck"); err != nil {
-			fmt.Printf("%s: its indexes are not checked: %v\n", c.Name, err)
+			fmt.Printf("%s: the indexes were not checked: %v\n", c.Name, err)
 			return nil
 		}
-		// Every index, and that it holds every row.
+		// It checks every index, and that the index has every row.
 		_, err := c.db.ExecContext(ctx, `SELECT bt_index_check(i.indexrelid, true) FROM pg_index i JOIN pg_class t ON t.oid = i.indrelid
 			JOIN pg_class x ON x.oid = i.indexrelid JOIN pg_am a ON a.oid = x.relam
 			WHERE t.relname LIKE 'ticket\_%' AND a.amname = 'btree'`)
@@ -148,7 +148,7 @@ func (c *checking) places(ctx context.Context, query string, each func(p place, 
 	})
 }
 
-// read reads what the desk does not show: rows that belong to nothing, too.
+// read reads what the desk does not show, including rows that belong to nothing.
 func (c *checking) read(ctx context.Context) error {
 	versions := map[ticket.ID]int64{}
 	numbers := map[string]int{}
@@ -208,7 +208,7 @@ func (c *checking) histories(ctx context.Context) error {
 }
 
 func (c *checking) history(ctx context.Context, id ticket.ID) error {
-	// As they are stored: the desk ends at the ticket's version.
+	// It reads the stored events. The desk would stop at the ticket's version.
 	list, err := c.store.Events(ctx, c.all[id].Tenant, id, 0, 0)
 	if err != nil {
 		return err
@@ -216,7 +216,8 @@ func (c *checking) history(ctx context.Context, id ticket.ID) error {
 	var t ticket.Ticket
 	for i, e := range list {
 		for _, token := range []string{string(e.Note), string(e.Message)} {
-			// On the ticket that goes on, a merge says itself what stays with the other.
+			// On the remaining ticket, a merge event names the facts that stay with
+			// the other one.
 			into := e.Action == ticket.ActionMerge && e.Set.MergedInto == nil
 			if token != "" && !into {
 				c.at[token] = append(c.at[token], place{id, e.Seq})
@@ -236,13 +237,13 @@ func (c *checking) history(ctx context.Context, id ticket.ID) error {
 	return nil
 }
 
-// deliveries says what the outbox should hold for an event, by the description of
-// the kinds. None was delivered in the run.
+// deliveries returns the deliveries that the outbox should contain for an event,
+// according to the description of the kinds. The run delivered none.
 func deliveries(before, after ticket.Ticket, e ticket.Event, solvedAtOnce bool) (kinds []string) {
 	add := func(k ticket.Kind) { kinds = append(kinds, string(k)) }
 	byCustomer := e.By.Role&ticket.RoleCustomer != 0
 	words := e.Message != ""
-	entered := e.Phase != before.Phase && e.Set.Restored == nil // to undo a merge is no news
+	entered := e.Phase != before.Phase && e.Set.Restored == nil // undoing a merge is no news
 	kind := ticket.Kind("")
 	switch phase := e.Phase; {
 	case e.Seq == 1:
@@ -304,7 +305,7 @@ func deliveries(before, after ticket.Ticket, e ticket.Event, solvedAtOnce bool) 
 	return kinds
 }
 
-// lists compares what lists find with the tickets.
+// lists compares the results of lists with the tickets.
 func (c *checking) lists(ctx context.Context) error {
 	type list struct {
 		name string
@@ -359,27 +360,29 @@ func (c *checking) links() {
 	}
 }
 
-// outbox looks at what histories left over.
+// outbox checks the rows that no history accounts for.
 func (c *checking) outbox() {
 	for p, kinds := range c.deliveries {
 		c.report.Note(&c.report.torn, "deliveries %q of event %d of ticket %s, which is not there", kinds, p.seq, p.ticket)
 	}
 }
 
-// journals looks for everything that was acknowledged, and for what was not.
+// journals looks for every acknowledged request, and for requests that must be
+// absent.
 func (c *checking) journals() {
 	rep := c.report
 	owner := map[ticket.Number]ticket.ID{}
 	for token, a := range c.record.attempts {
 		at := c.at[token]
 		if len(at) > 1 {
-			rep.Note(&rep.doubled, "%s is there %d times: %v", token, len(at), at)
+			rep.Note(&rep.doubled, "%s is stored %d times: %v", token, len(at), at)
 		}
 		there := len(at) > 0
 		if a.keyed != nil {
 			p, has := c.receipts[a.keyed.key()]
 			delete(c.receipts, a.keyed.key())
-			// With an action that makes a ticket, the receipt and the token are there.
+			// If an action creates a ticket, the receipt and the token belong to
+			// that ticket.
 			if has != there || there && (p.ticket != at[0].ticket || p.seq != at[0].seq) {
 				rep.Note(&rep.torn, "%s with a key: receipt %t %v, event %v", token, has, p, at)
 			}
@@ -389,15 +392,15 @@ func (c *checking) journals() {
 			rep.acknowledged++
 			switch first := !a.doubt; {
 			case !there:
-				rep.Note(&rep.lost, "%s was acknowledged as version %d of ticket %s, and is not there", token, a.version, a.ticket)
+				rep.Note(&rep.lost, "%s was acknowledged as version %d of ticket %s, but is not stored", token, a.version, a.ticket)
 			case at[0].ticket != a.ticket || first && at[0].seq != a.version || at[0].seq > a.version:
-				rep.Note(&rep.torn, "%s was acknowledged as version %d of ticket %s, and is event %v", token, a.version, a.ticket, at[0])
+				rep.Note(&rep.torn, "%s was acknowledged as version %d of ticket %s, but is event %v", token, a.version, a.ticket, at[0])
 			}
 			if a.number == "" {
 				continue
 			}
 			if t, there := c.all[a.ticket]; there && t.Number != a.number {
-				rep.Note(&rep.torn, "ticket %s was acknowledged with number %s, and has %s", a.ticket, a.number, t.Number)
+				rep.Note(&rep.torn, "ticket %s was acknowledged with number %s, but has %s", a.ticket, a.number, t.Number)
 			}
 			if other, taken := owner[a.number]; taken && other != a.ticket {
 				rep.Note(&rep.doubledNumbers, "number %s was given to %s and to %s", a.number, a.ticket, other)
@@ -406,7 +409,7 @@ func (c *checking) journals() {
 		case refused:
 			rep.refused++
 			if there && !a.doubt {
-				rep.Note(&rep.torn, "%s was refused, and is there: %v", token, at)
+				rep.Note(&rep.torn, "%s was refused, but is stored: %v", token, at)
 			}
 		default:
 			if strings.HasPrefix(token, "open-") {
@@ -419,11 +422,11 @@ func (c *checking) journals() {
 		}
 	}
 	for key := range c.receipts {
-		rep.Note(&rep.torn, "receipt %s of a request that nobody made", key)
+		rep.Note(&rep.torn, "receipt %s without a request", key)
 	}
 	for token, at := range c.at {
 		if c.record.attempts[token] == nil {
-			rep.Note(&rep.torn, "%s is there, and nobody asked for it: %v", token, at)
+			rep.Note(&rep.torn, "%s is stored without a request: %v", token, at)
 		}
 	}
 }

@@ -17,13 +17,13 @@ import (
 	"github.com/ticketkit/ticket/internal/dbtests/servers"
 )
 
-// A crashing is what is done to one store.
+// A crashing is the run for one store.
 type crashing struct {
 	ordeal.Backend
 	options
 	dir    string
 	dsn    string
-	server *servers.Server // nil: a file
+	server *servers.Server // nil for a file
 	slots  []*slot
 	rand   *rand.Rand
 	record *record
@@ -32,10 +32,10 @@ type crashing struct {
 	report *report
 }
 
-// A slot is the place of a writer; when one is killed the next takes it.
+// A slot is the place of a writer. When one is killed, the next takes it.
 type slot struct {
 	number  int
-	count   int // of writers that were there
+	count   int // of writers so far
 	child   *ordeal.Child
 	journal string
 	pending []request
@@ -58,7 +58,7 @@ func crash(ctx context.Context, b ordeal.Backend, o options) (_ *report, err err
 	if err := r.seedTickets(ctx); err != nil {
 		return nil, err
 	}
-	defer func() { // whatever happens
+	defer func() { // in every case
 		for _, s := range r.slots {
 			if s.child != nil {
 				_, _ = s.child.Process.Kill(), s.child.Wait()
@@ -74,7 +74,7 @@ func crash(ctx context.Context, b ordeal.Backend, o options) (_ *report, err err
 	return r.report, r.check(ctx)
 }
 
-// seedTickets opens the tickets that all share.
+// seedTickets opens the tickets that all writers share.
 func (r *crashing) seedTickets(ctx context.Context) error {
 	desk, db, err := openDesk(ctx, r.Driver, r.dsn, r.Dialect)
 	if err != nil {
@@ -86,7 +86,7 @@ func (r *crashing) seedTickets(ctx context.Context) error {
 		q.Draft = &ticket.Draft{Subject: "Shared by all", Message: ticket.Message(q.Token)}
 		e := perform(ctx, desk, &q)
 		if e.Kind != acknowledged {
-			return fmt.Errorf("opening the first tickets: %s %s", e.Kind, e.Text)
+			return fmt.Errorf("open the first tickets: %s %s", e.Kind, e.Text)
 		}
 		r.record.add([]entry{{Kind: asked, Token: q.Token}, e})
 		r.seeds = append(r.seeds, known{e.Ticket, whose})
@@ -94,7 +94,7 @@ func (r *crashing) seedTickets(ctx context.Context) error {
 	return db.Close()
 }
 
-// work lets the writers write and kills until the time is over.
+// work lets the writers write, and kills until the time is over.
 func (r *crashing) work(ctx context.Context) error {
 	for i := range r.writers {
 		s := &slot{number: i}
@@ -174,8 +174,8 @@ func (r *crashing) startWriter(s *slot) error {
 	return child.Start()
 }
 
-// kill kills writers, all of them before it waits for the first, and takes in
-// what they wrote.
+// kill kills all of the writers before it waits for the first, and reads their
+// journals.
 func (r *crashing) kill(victims []int) error {
 	for _, v := range victims {
 		if err := r.slots[v].child.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
@@ -186,7 +186,7 @@ func (r *crashing) kill(victims []int) error {
 		s := r.slots[v]
 		_ = s.child.Wait() // it was killed
 		if s.child.ProcessState.Exited() {
-			return fmt.Errorf("a writer ended by itself: %s: %s", s.child.ProcessState, s.child.Errors)
+			return fmt.Errorf("a writer ended unexpectedly: %s: %s", s.child.ProcessState, s.child.Errors)
 		}
 		_ = s.child.Input.Close()
 		s.child = nil
@@ -195,7 +195,7 @@ func (r *crashing) kill(victims []int) error {
 		if err != nil {
 			return err
 		}
-		for _, q := range s.pending { // perhaps it did not come to them
+		for _, q := range s.pending { // perhaps the writer did not reach them
 			list = append(list, entry{Kind: reminder, Token: q.Token})
 		}
 		r.record.add(list)
@@ -221,8 +221,8 @@ func removeJournal(path string) error {
 	return nil
 }
 
-// settle has the server crash once more, so that nothing is under way, and sends
-// what has a key and no outcome again.
+// settle crashes the server once more, so that nothing is under way, and repeats
+// requests that have a key and no outcome.
 func (r *crashing) settle(ctx context.Context) error {
 	if r.server != nil {
 		r.report.killedServers++
@@ -239,7 +239,7 @@ func (r *crashing) settle(ctx context.Context) error {
 			q := &s.pending[i]
 			e := perform(ctx, desk, q)
 			if e.Kind == failed {
-				return fmt.Errorf("sending %s again at the end: %s", q.Token, e.Text)
+				return fmt.Errorf("repeat %s at the end: %s", q.Token, e.Text)
 			}
 			r.record.add([]entry{{Kind: asked, Token: q.Token, Keyed: q}, e})
 		}
@@ -247,15 +247,15 @@ func (r *crashing) settle(ctx context.Context) error {
 	return db.Close()
 }
 
-// A report is what came of a run.
+// A report is the result of a run.
 type report struct {
 	ordeal.Findings
 
 	store                               string
 	killedWriters, killedServers        int
 	acknowledged, refused               int
-	unknown, unknownWritten             int // outcomes that nobody was told, and those of them that were written
-	again                               int // requests with a key that were sent once more
+	unknown, unknownWritten             int // outcomes that no caller learned, and how many of them were written
+	again                               int // repeated requests with a key
 	events, tickets                     int
 	lost, torn, doubled, doubledNumbers int
 	errors                              int // that no kill explains
@@ -266,9 +266,9 @@ func (r *report) good() bool {
 	return r.lost+r.torn+r.doubled+r.doubledNumbers+r.errors == 0 && r.acknowledged > 0
 }
 
-// columns are the names of what row returns.
-var columns = []string{"store", "writers killed", "servers killed", "actions acknowledged", "refused", "outcome unknown", "of these written",
-	"sent again with their key", "events", "tickets", "lost", "torn", "doubled", "doubled numbers", "errors"}
+// columns are the names of the values that row returns.
+var columns = []string{"store", "writers killed", "servers killed", "actions acknowledged", "refused", "outcome unknown", "of these, written",
+	"repeated with their key", "events", "tickets", "lost", "torn", "doubled", "doubled numbers", "errors"}
 
 func (r *report) row() []string {
 	row := []string{r.store}
@@ -279,7 +279,7 @@ func (r *report) row() []string {
 	return row
 }
 
-// said returns the errors that callers got while something was killed.
+// said returns the errors that callers got during kills.
 func (r *report) said() []string {
 	short := map[string]int{}
 	for text, n := range r.failures {

@@ -10,16 +10,16 @@ import (
 
 func TestMain(m *testing.M) {
 	if task := os.Getenv(taskVariable); task != "" {
-		os.Exit(writer(task)) // a writer is this program once more
+		os.Exit(writer(task)) // a writer is another run of this program
 	}
 	os.Exit(m.Run())
 }
 
-// The check finds nothing where nothing was damaged, and everything that was.
+// The check finds nothing in an intact database, and every damage.
 func TestCheck(t *testing.T) {
 	for _, c := range []struct {
 		sabotage string
-		count    func(r *report) int // where it has to show
+		count    func(r *report) int // where it must show
 	}{
 		{"", func(r *report) int { return r.acknowledged }},
 		{"event", func(r *report) int { return min(r.lost, r.torn) }},

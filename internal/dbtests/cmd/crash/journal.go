@@ -9,8 +9,8 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// A request is what a caller asks of the desk. Its token stands in the note or
-// message of the one event that it makes.
+// A request is one call of the desk. Its token is in the note or message of the one
+// event that it makes.
 type request struct {
 	Token  string         `json:"token"`
 	Actor  ticket.Actor   `json:"actor"`
@@ -27,8 +27,8 @@ func (r *request) key() string {
 	return r.Action.Key
 }
 
-// An entry is one line of a writer's journal. It is written with one write(2),
-// so that it is there even if the writer is killed at once.
+// An entry is one line of a writer's journal. It is written with one write(2), so it
+// is complete even if the writer is killed at once.
 type entry struct {
 	Kind    string        `json:"kind"` // see below
 	Token   string        `json:"token"`
@@ -43,9 +43,9 @@ type entry struct {
 const (
 	asked        = "asked"        // before the desk is called
 	acknowledged = "acknowledged" // after it has returned the ticket: from now on it must be there
-	refused      = "refused"      // after it has said that nothing was written
-	failed       = "failed"       // after any other error: whether it was written is not known
-	reminder     = "reminder"     // that the outcome is not known yet
+	refused      = "refused"      // after an error which says that nothing was written
+	failed       = "failed"       // after any other error: the outcome is unknown
+	reminder     = "reminder"     // the outcome is still unknown
 )
 
 type journal struct{ f *os.File }
@@ -64,12 +64,12 @@ func (j *journal) write(e entry) error {
 	return err
 }
 
-// readJournal returns the entries of a writer that has ended. What was cut off by
-// its end is left out: nobody had been told.
+// readJournal returns the entries of a writer that has ended. It drops an incomplete
+// last line, whose result no caller learned.
 func readJournal(path string) ([]entry, error) {
 	text, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil // it was killed before it came to that
+		return nil, nil // it was killed before it began
 	}
 	if err != nil {
 		return nil, err
@@ -84,10 +84,10 @@ func readJournal(path string) ([]entry, error) {
 	return list, nil
 }
 
-// An attempt is all that is known of a request.
+// An attempt holds all known facts about a request.
 type attempt struct {
 	keyed   *request
-	outcome string // acknowledged, refused, or empty: unknown
+	outcome string // acknowledged, refused, or empty for unknown
 	doubt   bool   // it was asked at least once without an answer
 	ticket  ticket.ID
 	version int64
@@ -95,10 +95,10 @@ type attempt struct {
 	asked   int
 }
 
-// record is what the journals say.
+// record holds the contents of the journals.
 type record struct {
 	attempts map[string]*attempt // by token
-	again    int                 // requests that were sent again
+	again    int                 // repeated requests
 	failures map[string]int      // errors by text
 }
 
@@ -106,7 +106,7 @@ func newRecord() *record {
 	return &record{attempts: map[string]*attempt{}, failures: map[string]int{}}
 }
 
-// add takes in what a writer wrote, after its end.
+// add adds the journal of a writer that has ended.
 func (r *record) add(list []entry) {
 	open := map[string]bool{}
 	for _, e := range list {
@@ -139,8 +139,7 @@ func (r *record) add(list []entry) {
 	}
 }
 
-// pending returns the requests with a key whose outcome is not known, of those
-// that stand in the list.
+// pending returns the requests of the list that have a key and no known outcome.
 func (r *record) pending(list []entry) (open []request) {
 	seen := map[string]bool{}
 	for _, e := range list {

@@ -10,7 +10,7 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// damage is what the check has to find: it proves that it can.
+// damage lists damage that the check must find. It proves that the check works.
 var damage = map[string]func(ctx context.Context, c *checking) error{
 	"event": func(ctx context.Context, c *checking) error {
 		_, p, err := c.someAcknowledged(ctx)
@@ -50,7 +50,7 @@ var damage = map[string]func(ctx context.Context, c *checking) error{
 
 func sabotages() []string { return slices.Sorted(maps.Keys(damage)) }
 
-// someAcknowledged finds an acknowledged action that is not the first of its
+// someAcknowledged finds an acknowledged action that is not the first one of its
 // ticket.
 func (c *checking) someAcknowledged(context.Context) (string, place, error) {
 	for token, a := range c.record.attempts {
@@ -58,7 +58,7 @@ func (c *checking) someAcknowledged(context.Context) (string, place, error) {
 			return token, place{a.ticket, a.version}, nil
 		}
 	}
-	return "", place{}, errors.New("nothing was acknowledged")
+	return "", place{}, errors.New("no action was acknowledged")
 }
 
 func (c *checking) pick(ctx context.Context, query string) (value string, err error) {
@@ -71,7 +71,7 @@ func (c *checking) change(ctx context.Context, statement string) error {
 		return err
 	}
 	if n, err := result.RowsAffected(); err != nil || n == 0 {
-		return errors.Join(err, fmt.Errorf("nothing was changed by %s", statement))
+		return errors.Join(err, fmt.Errorf("the statement changed nothing: %s", statement))
 	}
 	return nil
 }

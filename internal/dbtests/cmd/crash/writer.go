@@ -17,28 +17,29 @@ import (
 	"github.com/ticketkit/ticket/sqlstore"
 )
 
-// taskVariable tells a process that it is a writer.
+// taskVariable marks a process as a writer.
 const taskVariable = "TICKET_CRASH_WRITER"
 
-// A task is what a writer is told.
+// A task is the order for a writer.
 type task struct {
 	Driver, DSN string
 	Dialect     sqlstore.Dialect
 	Journal     string
-	Name        string // distinct for every writer that ever was
+	Name        string // different for every writer of a run
 	Callers     int
 	Seed        uint64
 	Tickets     []known
-	Pending     []request // of the writer before it, to be sent again
+	Pending     []request // of the writer before it, to be repeated
 }
 
-// known is a ticket and whose it is.
+// known is a ticket and its owner.
 type known struct {
 	ID       ticket.ID
 	Customer int
 }
 
-// customers are of one organisation, so that their tickets can be merged.
+// customer returns one of several customers of one organisation, so that their
+// tickets can be merged.
 func customer(i int) ticket.Actor {
 	return ticket.Requester(ticket.Person{ID: fmt.Sprintf("customer-%d", i), Name: fmt.Sprintf("Customer %d", i), Organisation: "crash"})
 }
@@ -84,7 +85,7 @@ func writer(say string) int {
 		if err := j.write(entry{Kind: failed, Token: "open-" + t.Name, Text: "open: " + err.Error()}); err != nil {
 			return fail(err)
 		}
-		time.Sleep(20 * time.Millisecond) // the server is away
+		time.Sleep(20 * time.Millisecond) // the server is down
 	}
 	var all sync.WaitGroup
 	errs := make(chan error, t.Callers)
@@ -120,7 +121,8 @@ type caller struct {
 	count   int
 }
 
-// send asks the desk until the answer is known, or once if there is no key.
+// send repeats a request until its outcome is known, or sends it once if it has no
+// key.
 func (c *caller) send(ctx context.Context, r *request) error {
 	for {
 		e := entry{Kind: asked, Token: r.Token}
@@ -140,14 +142,14 @@ func (c *caller) send(ctx context.Context, r *request) error {
 		if e.Kind != failed {
 			return nil
 		}
-		time.Sleep(20 * time.Millisecond) // the server is away
+		time.Sleep(20 * time.Millisecond) // the server is down
 		if r.key() == "" {
 			return nil
 		}
 	}
 }
 
-// perform asks the desk once, and says what came of it.
+// perform sends a request once, and returns its result.
 func perform(ctx context.Context, desk *ticket.Desk, r *request) entry {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
@@ -168,8 +170,8 @@ func perform(ctx context.Context, desk *ticket.Desk, r *request) entry {
 	case errors.Is(err, ticket.ErrRefused), errors.Is(err, ticket.ErrInvalid), errors.Is(err, ticket.ErrNotFound):
 		e.Kind = refused
 	default:
-		// A conflict that deciding again did not solve and a duplicate would be
-		// known to have written nothing, but neither must happen.
+		// After a conflict that stays, or a duplicate, nothing was written. But
+		// neither must happen.
 		e.Kind, e.Text = failed, category(err)+err.Error()
 	}
 	return e
@@ -188,7 +190,7 @@ func category(err error) string {
 	return ""
 }
 
-// next makes up a request.
+// next makes a random request.
 func (c *caller) next() request {
 	c.count++
 	r := request{Token: fmt.Sprintf("%s-%d", c.name, c.count)}
@@ -272,7 +274,7 @@ func (c *caller) next() request {
 	case n < 98:
 		a = ticket.Action{Name: ticket.ActionUnlink, Note: note, Ticket: other.ID, Relation: ticket.RelationRelatedTo}
 	default:
-		// The token goes to the new ticket.
+		// The token goes into the new ticket.
 		a = ticket.Action{Name: ticket.ActionSplit, Draft: &ticket.Draft{Subject: "Split off in a crash run", Message: words}}
 	}
 	a.Key = key

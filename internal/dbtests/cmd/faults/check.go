@@ -14,20 +14,20 @@ import (
 // looker sees every ticket.
 var looker = ticket.System("faults")
 
-// A checking compares what was written, what the processes say and what the post
-// has with what the outbox says.
+// A checking compares the outbox with the scripts, the journals of the processes,
+// and the mail server's record.
 type checking struct {
 	*faulting
 
 	journals
 	rows    map[ticket.ID]*ticket.Delivery
 	tickets map[ticket.ID][]*ticket.Delivery
-	first   map[ticket.ID]int // where in the record of the post
+	first   map[ticket.ID]int // the index in the mail server's record
 	last    map[ticket.ID]arrival
 	arrived []arrival
 }
 
-// check looks at everything.
+// check runs all checks.
 func (r *faulting) check(ctx context.Context) error {
 	if slices.Contains(strings.Split(r.sabotage, ","), missing) {
 		if _, err := r.db.ExecContext(ctx, "DELETE FROM ticket_outbox WHERE id = (SELECT MIN(id) FROM ticket_outbox)"); err != nil {
@@ -61,7 +61,7 @@ func (r *faulting) check(ctx context.Context) error {
 	return c.givenUp(ctx)
 }
 
-// outbox reads it whole.
+// outbox reads the whole outbox.
 func (c *checking) outbox(ctx context.Context) error {
 	q := ticket.DeliveryQuery{Limit: ticket.MaxLimit}
 	for {
@@ -81,8 +81,8 @@ func (c *checking) outbox(ctx context.Context) error {
 	}
 }
 
-// committed looks whether the outbox has what the scripts must have brought, and
-// nothing else.
+// committed checks that the outbox contains exactly the notifications of the
+// scripts.
 func (c *checking) committed() {
 	rep := c.report
 	ids := map[int]ticket.ID{}
@@ -93,7 +93,7 @@ func (c *checking) committed() {
 		ids[w.number] = w.ticket
 	}
 	if len(ids) != c.options.tickets {
-		rep.Note(&rep.lost, "%d tickets were worked off instead of %d", len(ids), c.options.tickets)
+		rep.Note(&rep.lost, "%d tickets were finished instead of %d", len(ids), c.options.tickets)
 	}
 	rep.tickets = len(ids)
 	for n, id := range ids {
@@ -116,18 +116,18 @@ func (c *checking) committed() {
 	}
 }
 
-// arrivals looks at what the post has accepted.
+// arrivals checks the messages that the mail server accepted.
 func (c *checking) arrivals() {
 	rep := c.report
 	rep.accepted = len(c.arrived)
 	for i, a := range c.arrived {
 		d, known := c.rows[a.id]
 		if !known {
-			rep.Note(&rep.unknown, "mail to %s with ID %s, of which the outbox knows nothing", a.to, a.id)
+			rep.Note(&rep.unknown, "mail to %s with ID %s, which is not in the outbox", a.to, a.id)
 			continue
 		}
 		if want := address(d.To); a.to != want {
-			rep.Note(&rep.unknown, "delivery %s to %s came to %s", d.ID, want, a.to)
+			rep.Note(&rep.unknown, "delivery %s to %s arrived at %s", d.ID, want, a.to)
 		}
 		at, repeat := c.first[a.id]
 		if !repeat {
@@ -137,17 +137,17 @@ func (c *checking) arrivals() {
 		}
 		rep.repeats++
 		if before := c.last[a.id]; !before.heard.IsZero() && !c.cutShort(a.id, before.at) {
-			rep.Note(&rep.doubled, "delivery %s to %s came again, though it was answered and nobody was killed", d.ID, a.to)
+			rep.Note(&rep.doubled, "delivery %s to %s arrived again, though it was answered and no process was killed", d.ID, a.to)
 		}
 		c.last[a.id] = a
 		if a.content != c.arrived[at].content {
-			rep.Note(&rep.reworded, "delivery %s to %s came again with other words", d.ID, a.to)
+			rep.Note(&rep.reworded, "delivery %s to %s arrived again with other words", d.ID, a.to)
 		}
 	}
 	rep.reached = len(c.first)
 }
 
-// cutShort reports whether a process was killed after the post had accepted a
+// cutShort reports whether a process was killed after the mail server had accepted a
 // delivery at a moment, and before the store knew.
 func (c *checking) cutShort(id ticket.ID, at int64) bool {
 	for _, g := range c.grips[id] {
@@ -158,7 +158,7 @@ func (c *checking) cutShort(id ticket.ID, at int64) bool {
 	return false
 }
 
-// ends looks at where each delivery stands.
+// ends checks the final state of each delivery.
 func (c *checking) ends() {
 	rep := c.report
 	for _, d := range c.rows {
@@ -168,25 +168,25 @@ func (c *checking) ends() {
 		case !d.State.Settled():
 			rep.Note(&rep.stuck, "delivery %s to %s is %s after %d attempts, due %s: %s", d.ID, at, d.State, d.Attempts, d.Due, d.LastError)
 		case d.State == ticket.DeliverySent && !arrived:
-			rep.Note(&rep.lost, "delivery %s to %s is sent, and never arrived", d.ID, at)
+			rep.Note(&rep.lost, "delivery %s to %s is marked sent, but never arrived", d.ID, at)
 		case d.State == ticket.DeliverySent:
 			rep.sent++
 		case !strings.HasPrefix(at, gone+"-") && !strings.HasPrefix(at, refusing+"-"):
-			rep.Note(&rep.wrong, "delivery %s to %s is %s, and nobody refused it: %s", d.ID, at, d.State, d.LastError)
+			rep.Note(&rep.wrong, "delivery %s to %s is %s, but no server refused it: %s", d.ID, at, d.State, d.LastError)
 			if d.State != ticket.DeliveryDead {
-				rep.Note(&rep.barred, "delivery %s to %s is %s, though the trouble was the desk's: %s", d.ID, at, d.State, d.LastError)
+				rep.Note(&rep.barred, "delivery %s to %s is %s, though the fault was the desk's: %s", d.ID, at, d.State, d.LastError)
 			}
 		}
 	}
 }
 
-// order looks whether what goes to the same recipient about the same ticket came
-// in the order of what it tells.
+// order checks that notifications to one recipient about one ticket arrived in the
+// order of their events.
 func (c *checking) order() {
 	rep := c.report
 	for _, list := range c.tickets {
 		slices.SortFunc(list, func(a, b *ticket.Delivery) int { return cmp.Or(cmp.Compare(a.Seq, b.Seq), a.ID.Compare(b.ID)) })
-		last := map[string]*ticket.Delivery{} // that has arrived, by line
+		last := map[string]*ticket.Delivery{} // the last arrival, by line
 		for _, d := range list {
 			at, arrived := c.first[d.ID]
 			if !arrived {
@@ -196,7 +196,7 @@ func (c *checking) order() {
 			if p := last[line]; p != nil {
 				rep.followed++
 				if c.first[p.ID] > at {
-					rep.Note(&rep.disorder, "ticket %s to %s: what tells of event %d came before what tells of event %d", d.Ticket, address(d.To), d.Seq, p.Seq)
+					rep.Note(&rep.disorder, "ticket %s to %s: the notification of event %d arrived before that of event %d", d.Ticket, address(d.To), d.Seq, p.Seq)
 				}
 			}
 			last[line] = d
@@ -204,8 +204,7 @@ func (c *checking) order() {
 	}
 }
 
-// atOnce looks for two that worked on a delivery while the first one's lease
-// held.
+// atOnce looks for a second attempt at a delivery during the lease of the first one.
 func (c *checking) atOnce() {
 	rep := c.report
 	for id, list := range c.grips {
@@ -216,7 +215,7 @@ func (c *checking) atOnce() {
 			settled := a.settled != 0 && (b.begin == 0 || a.settled <= b.begin)
 			switch {
 			case a.attempt == b.attempt:
-				rep.Note(&rep.together, "delivery %s: two hold attempt %d", id, a.attempt)
+				rep.Note(&rep.together, "delivery %s: two relays hold attempt %d", id, a.attempt)
 			case !settled && b.at < a.until:
 				rep.Note(&rep.together, "delivery %s: attempt %d began while the lease of attempt %d held", id, b.attempt, a.attempt)
 			case !settled:
@@ -226,8 +225,8 @@ func (c *checking) atOnce() {
 	}
 }
 
-// givenUp looks whether the desk lists what was given up or held back, each with
-// its reason.
+// givenUp checks that the desk lists every dead, bounced or suppressed delivery with
+// a reason.
 func (c *checking) givenUp(ctx context.Context) error {
 	desk, err := ticket.NewDesk(c.store, config(c.clock, nil, nil))
 	if err != nil {
@@ -251,7 +250,7 @@ func (c *checking) givenUp(ctx context.Context) error {
 			listed++
 			words := map[ticket.DeliveryState]string{ticket.DeliveryDead: wordsRefusing, ticket.DeliveryBounced: wordsGone, ticket.DeliverySuppressed: "bounced before"}[d.State]
 			if !strings.Contains(d.LastError, words) {
-				rep.Note(&rep.wrong, "delivery %s to %s is %s for this reason: %q", d.ID, address(d.To), d.State, d.LastError)
+				rep.Note(&rep.wrong, "delivery %s to %s is %s with the wrong reason: %q", d.ID, address(d.To), d.State, d.LastError)
 			}
 			if rep.reasons == nil {
 				rep.reasons = map[ticket.DeliveryState]int{}
@@ -264,7 +263,7 @@ func (c *checking) givenUp(ctx context.Context) error {
 	}
 	rep.refused = listed
 	if listed < refused {
-		rep.Note(&rep.wrong, "%d deliveries were refused, and the desk lists %d", refused, listed)
+		rep.Note(&rep.wrong, "%d deliveries were refused, but the desk lists %d", refused, listed)
 	}
 	return nil
 }

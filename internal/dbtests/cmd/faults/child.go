@@ -13,31 +13,31 @@ import (
 	"github.com/ticketkit/ticket/sqlstore"
 )
 
-// taskVariable tells a process that it is a child.
+// taskVariable marks a process as a child.
 const taskVariable = "TICKET_FAULTS_TASK"
 
-// A task is what a child is told.
+// A task is the order for a child.
 type task struct {
 	Role        string // relay or writer
 	Driver, DSN string
 	Dialect     sqlstore.Dialect
 	Journal     string
-	Clock       string // its file
-	Post        string // where the transport listens
+	Clock       string // the file of the clock
+	Post        string // the address of the mail server
 	Sabotage    string
 	Seed        uint64 // of the scripts
 
 	Slot, Slots, Tickets int // of a writer: its share is every Slots-th ticket
 }
 
-// lease is that of the relays, by the clock of a run. It is longer than any
-// attempt takes even while the clock goes fastest.
+// lease is the lease of the relays, by the clock of a run. It is longer than any
+// attempt takes, even while the clock is fastest.
 const lease = 40 * time.Minute
 
-// via is the name of the one notifier.
+// via is the name of the only notifier.
 const via = "mail"
 
-// config is that of all desks of a run.
+// config is the configuration of all desks of a run.
 func config(c *clock, j *journal, n ticket.Notifier) ticket.Config {
 	log := slog.DiscardHandler
 	if j != nil {
@@ -55,7 +55,7 @@ func config(c *clock, j *journal, n ticket.Notifier) ticket.Config {
 	}
 }
 
-// heard writes the errors that a desk has with its store into the journal.
+// heard writes the errors between a desk and its store into the journal.
 type heard struct {
 	slog.Handler
 
@@ -73,8 +73,7 @@ func (h *heard) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
-// child does what it is told until it has done it, or is killed, or its parent
-// is gone.
+// child executes its task until it is done, or killed, or its parent is gone.
 func child(path string) int {
 	ordeal.EndWithParent()
 	err := perform(path)
@@ -103,7 +102,7 @@ func perform(path string) error {
 		return err
 	}
 	ctx := context.Background()
-	store, _, err := ordeal.OpenStore(ctx, t.Driver, t.DSN, t.Dialect) // it is closed when the process ends
+	store, _, err := ordeal.OpenStore(ctx, t.Driver, t.DSN, t.Dialect) // closed when the process ends
 	if err != nil {
 		return err
 	}
@@ -114,7 +113,7 @@ func perform(path string) error {
 	return relay(ctx, &t, c, j, store)
 }
 
-// The roles of children.
+// These are the roles of children.
 const (
 	roleRelay  = "relay"
 	roleWriter = "writer"

@@ -8,22 +8,22 @@ import (
 	"time"
 )
 
-// A clock is shared by all processes of a run, through a file, and goes faster
-// than time does. One process sets its pace.
+// A clock is shared by all processes of a run through a file. It is faster than real
+// time. One process sets its pace.
 type clock struct {
 	f  *os.File
 	mu sync.Mutex // held while the pace is set
 }
 
-// A pace says how the clock goes from a moment on.
+// A pace says how fast the clock goes from a moment on.
 type pace struct {
 	real, fake time.Time // the same moment
-	rate       int64     // seconds of the clock in a second
+	rate       int64     // seconds of the clock in a real second
 }
 
 const paceSize = 4 * 8
 
-// newClock makes the file of a clock that starts now, as fast as time.
+// newClock creates the file of a clock that starts now, at the pace of real time.
 func newClock(path string) (*clock, error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -50,7 +50,7 @@ func (c *clock) write(p pace) error {
 	return err
 }
 
-// read returns the pace as it is set.
+// read returns the current pace.
 func (c *clock) read() (pace, error) {
 	for range 1000 {
 		var b [paceSize]byte
@@ -61,20 +61,20 @@ func (c *clock) read() (pace, error) {
 		for i := range v {
 			v[i] = int64(binary.LittleEndian.Uint64(b[i*8:]))
 		}
-		if v[0]^v[1]^v[2] == v[3] { // else it is being written
+		if v[0]^v[1]^v[2] == v[3] { // otherwise it is being written
 			return pace{time.Unix(0, v[0]), time.Unix(0, v[1]), v[2]}, nil
 		}
 	}
-	return pace{}, errors.New("the clock's file holds no time")
+	return pace{}, errors.New("the file of the clock contains no time")
 }
 
-// at is the clock's time at a real moment.
+// at returns the clock's time at a real moment.
 func (p pace) at(real time.Time) time.Time {
 	return p.fake.Add(real.Sub(p.real) * time.Duration(p.rate))
 }
 
-// now is what the desks of a run take for the time. A clock that cannot be read
-// ends the process: nothing it did after that would tell anything.
+// now is the time for the desks of a run. If the clock cannot be read, it ends the
+// process, because later results would mean nothing.
 func (c *clock) now() time.Time {
 	p, err := c.read()
 	if err != nil {
@@ -83,7 +83,7 @@ func (c *clock) now() time.Time {
 	return p.at(time.Now())
 }
 
-// setRate makes the clock go on at another rate.
+// setRate changes the rate of the clock.
 func (c *clock) setRate(rate int64) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

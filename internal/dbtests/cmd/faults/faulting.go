@@ -17,15 +17,15 @@ import (
 	"github.com/ticketkit/ticket/sqlstore"
 )
 
-// How many seconds the clock goes in one. The faster it goes, the sooner is a
-// lease over that somebody still works under.
+// These are rates of the clock, in seconds for a real second. At a higher rate a
+// lease ends earlier while a relay still works under it.
 const (
-	rateUsual  = 300 // a lease is eight seconds
+	rateUsual  = 300 // a lease is eight real seconds
 	rateOutage = 720
 	rateRest   = 720
 )
 
-// A faulting is what is done to one store.
+// A faulting is the run for one store.
 type faulting struct {
 	ordeal.Backend
 	options
@@ -39,13 +39,13 @@ type faulting struct {
 	slots  []*slot
 	rand   *rand.Rand
 	report *report
-	killed map[string]bool // journals of processes that came to no end of their own
+	killed map[string]bool // journals of processes that were killed
 }
 
-// A slot is the place of a child; when one is killed the next takes it.
+// A slot is the place of a child. When one is killed, the next takes it.
 type slot struct {
 	task   task
-	count  int    // of children that were there
+	count  int    // of children so far
 	by     string // the journal of the child
 	child  *ordeal.Child
 	ready  chan struct{} // closed when it has begun
@@ -54,7 +54,7 @@ type slot struct {
 	over   bool // a writer that has done its share
 }
 
-// endure works on a store, lets everything fail, and checks.
+// endure works on a store, causes faults, and checks.
 func endure(ctx context.Context, b ordeal.Backend, o options) (_ *report, err error) {
 	dir, err := os.MkdirTemp("", "ticket-faults-")
 	if err != nil {
@@ -92,8 +92,8 @@ func endure(ctx context.Context, b ordeal.Backend, o options) (_ *report, err er
 	return r.report, r.check(ctx)
 }
 
-// work lets everything run and fail until all is written and most of it is told,
-// and then lets the relays tell the rest in peace.
+// work runs everything with faults until all is written and most of it is delivered.
+// Then the relays deliver the rest without faults.
 func (r *faulting) work(ctx context.Context) error {
 	begin := time.Now()
 	if err := r.clock.setRate(rateUsual); err != nil {
@@ -110,8 +110,8 @@ func (r *faulting) work(ctx context.Context) error {
 			return err
 		}
 	}
-	var hurried time.Time  // when all was written, and the post open again
-	var restored time.Time // when the post opens again, by the clock
+	var hurried time.Time  // when all was written, and the mail server was up again
+	var restored time.Time // when the mail server comes up again, by the clock
 	for {
 		select {
 		case <-time.After(time.Duration(r.rand.Int64N(int64(2 * r.pause)))):
@@ -142,17 +142,17 @@ func (r *faulting) work(ctx context.Context) error {
 		if written && r.report.writing == 0 {
 			r.report.writing = time.Since(begin)
 		}
-		if written && r.report.outage > 0 && hurried.IsZero() { // what is left waits
+		if written && r.report.outage > 0 && hurried.IsZero() { // the remaining deliveries wait
 			hurried = time.Now()
 			if err := r.clock.setRate(rateRest); err != nil {
 				return err
 			}
 		}
 		if !hurried.IsZero() && (!live || time.Since(hurried) > r.longest) {
-			break // if that took too long, the check tells what is left
+			break // after too long, the check reports the remaining deliveries
 		}
 		if hurried.IsZero() && time.Since(begin) > 5*r.longest {
-			return fmt.Errorf("after %s not all was written", 5*r.longest)
+			return fmt.Errorf("not all tickets were written after %s", 5*r.longest)
 		}
 		if err := r.strike(); err != nil {
 			return err
@@ -173,7 +173,7 @@ func (r *faulting) work(ctx context.Context) error {
 		}
 		if time.Since(begin) > r.patience {
 			r.report.rest = time.Since(begin)
-			return nil // the check tells what is stuck
+			return nil // the check reports stuck deliveries
 		}
 	}
 }
@@ -184,8 +184,8 @@ func (r *faulting) live(ctx context.Context, n int) (bool, error) {
 	return len(page.Deliveries) == min(n, ticket.MaxLimit), err
 }
 
-// strike kills some children, or tells a relay to stop, and starts others in
-// their places.
+// strike kills some children, or tells a relay to stop, and starts others in their
+// places.
 func (r *faulting) strike() error {
 	n := 1
 	if r.rand.IntN(10) < 2 {
@@ -197,7 +197,7 @@ func (r *faulting) strike() error {
 		select {
 		case <-s.ready:
 		default:
-			if r.rand.IntN(4) > 0 { // most are to get somewhere
+			if r.rand.IntN(4) > 0 { // most must make progress
 				continue
 			}
 		}
@@ -241,8 +241,8 @@ func (r *faulting) strike() error {
 	return nil
 }
 
-// lookAfter notes which writers have done their share, and that no child has
-// failed.
+// lookAfter records which writers have done their share, and checks that no child
+// has failed.
 func (r *faulting) lookAfter() error {
 	for _, s := range r.slots {
 		select {
@@ -251,7 +251,7 @@ func (r *faulting) lookAfter() error {
 				return s.failed
 			}
 			if s.task.Role == roleRelay {
-				return errors.New("a relay ended by itself")
+				return errors.New("a relay ended unexpectedly")
 			}
 			s.over = true
 		default:
@@ -271,7 +271,7 @@ func (r *faulting) newSlot(name string, t task) *slot {
 func (r *faulting) startChild(s *slot) error {
 	s.count++
 	t := s.task
-	if t.Role == roleRelay { // those of a writer go on in the same journal
+	if t.Role == roleRelay { // those of a writer continue in the same journal
 		t.Journal = fmt.Sprintf("%s-%d", s.task.Journal, s.count)
 	}
 	child, err := ordeal.NewChild(taskVariable, s.task.Journal+".task", t)
@@ -291,16 +291,16 @@ func (r *faulting) startChild(s *slot) error {
 		defer close(ended)
 		_, _ = output.Read(make([]byte, 1)) // or it has ended
 		close(ready)
-		_ = child.Wait() // the state says it
+		_ = child.Wait() // the state has the result
 		_ = child.Input.Close()
 		if state := child.ProcessState; state.Exited() && !state.Success() {
-			s.failed = fmt.Errorf("a %s ended by itself: %s: %s", s.task.Role, state, child.Errors)
+			s.failed = fmt.Errorf("a %s ended unexpectedly: %s: %s", s.task.Role, state, child.Errors)
 		}
 	}(s.ready, s.ended)
 	return nil
 }
 
-// stop tells a relay to bring to an end what it has begun.
+// stop tells a relay to finish the attempts it has begun.
 func (r *faulting) stop(s *slot) error {
 	if err := s.child.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
@@ -312,13 +312,13 @@ func (r *faulting) stop(s *slot) error {
 		}
 		return s.failed
 	case <-time.After(2 * grace):
-		_ = s.child.Process.Signal(syscall.SIGQUIT) // it says where it stands
+		_ = s.child.Process.Signal(syscall.SIGQUIT) // it prints its stack
 		<-s.ended
-		return fmt.Errorf("a relay that was told to stop goes on after %s: %s", 2*grace, s.child.Errors)
+		return fmt.Errorf("a relay still runs %s after it was told to stop: %s", 2*grace, s.child.Errors)
 	}
 }
 
-// stopAll stops the relays; there is nothing left to do for them.
+// stopAll stops the relays. They have nothing left to do.
 func (r *faulting) stopAll() error {
 	for _, s := range r.slots {
 		if s.task.Role == roleRelay {
@@ -330,11 +330,11 @@ func (r *faulting) stopAll() error {
 	return nil
 }
 
-// killAll ends whatever is left, at the end.
+// killAll kills all remaining children at the end.
 func (r *faulting) killAll() {
 	for _, s := range r.slots {
 		if s.child != nil && s.child.Process != nil {
-			_ = s.child.Process.Kill() // perhaps it ended before
+			_ = s.child.Process.Kill() // perhaps it has already ended
 			<-s.ended
 		}
 	}

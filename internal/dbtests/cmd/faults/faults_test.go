@@ -11,16 +11,16 @@ import (
 
 func TestMain(m *testing.M) {
 	if path := os.Getenv(taskVariable); path != "" {
-		os.Exit(child(path)) // a child is this program once more
+		os.Exit(child(path)) // a child is another run of this program
 	}
 	os.Exit(m.Run())
 }
 
-// The check finds nothing where nothing is done wrong, and everything that is.
+// The check finds nothing without sabotage, and every sabotage.
 func TestCheck(t *testing.T) {
 	for _, c := range []struct {
 		sabotage string
-		count    func(r *report) int // where it has to show
+		count    func(r *report) int // where it must show
 	}{
 		{"", func(r *report) int { return min(r.repeats, r.followed, r.refused) }},
 		{"hasty", func(r *report) int { return r.lost }},

@@ -10,8 +10,8 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// A journal is what a process has written down. Each entry is a line, written
-// with one write(2), so that it is there even if the process is killed at once.
+// A journal is the record of a process. Each entry is a line, written with one
+// write(2), so it is complete even if the process is killed at once.
 type journal struct{ f *os.File }
 
 func openJournal(path string) (*journal, error) {
@@ -19,7 +19,7 @@ func openJournal(path string) (*journal, error) {
 	return &journal{f}, err
 }
 
-// write adds entries. A journal that cannot be written ends the process.
+// write adds entries. If the journal cannot be written, it ends the process.
 func (j *journal) write(lines ...string) {
 	if len(lines) == 0 {
 		return
@@ -29,24 +29,23 @@ func (j *journal) write(lines ...string) {
 	}
 }
 
-// The kinds of entries, and what follows on the line. Times are nanoseconds
+// These are the kinds of entries, with the rest of the line. Times are nanoseconds
 // since 1970, by the clock of the run.
 const (
 	entryClaim  = "claim"  // delivery, attempt, at, until: after the store has returned it
 	entryBegin  = "begin"  // delivery, at: before the notifier is called
 	entryEnd    = "end"    // delivery, at: after it has returned
 	entrySettle = "settle" // delivery, at: before the store is told
-	entryKept   = "kept"   // delivery: after the store has said that it has it
+	entryKept   = "kept"   // delivery: after the store has recorded it
 	entryWorked = "worked" // ticket, its number in the run: all its steps were acknowledged
 	entrySaid   = "said"   // an error
 )
 
-// lines returns the entries of a journal. What was cut off by the end of the
-// process is left out.
+// lines returns the entries of a journal, without an incomplete last line.
 func lines(path string) ([]string, error) {
 	text, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil // it was killed before it came to that
+		return nil, nil // it was killed before it began
 	}
 	if err != nil {
 		return nil, err
@@ -55,37 +54,37 @@ func lines(path string) ([]string, error) {
 	return list[:len(list)-1], nil
 }
 
-// A grip is one claim of a delivery and what came of it, by the clock.
+// A grip is one claim of a delivery and its result, by the clock.
 type grip struct {
 	attempt   int
 	at, until int64
-	begin     int64  // 0: it did not come to that
+	begin     int64  // 0: it did not begin
 	end       int64  // 0: it was cut short
-	settled   int64  // when the store was told, perhaps too late; 0: it was not
-	kept      bool   // the store has said that it has it
+	settled   int64  // when the store was called, perhaps too late; 0: never
+	kept      bool   // the store has recorded it
 	by        string // the journal of the process
 }
 
-// A worked ticket is known to its writer as done.
+// A worked ticket is done, as its writer knows.
 type worked struct {
 	number int
 	ticket ticket.ID
 }
 
-// journals is what all processes wrote.
+// journals holds the records of all processes.
 type journals struct {
 	grips  map[ticket.ID][]grip
 	worked []worked
 	said   map[string]int
 }
 
-// read takes in the journal of a process.
+// read adds the journal of a process.
 func (js *journals) read(path string) error {
 	list, err := lines(path)
 	if err != nil {
 		return err
 	}
-	mine := map[ticket.ID]int{} // where the last claim of this process stands, to which the rest belongs
+	mine := map[ticket.ID]int{} // the index of the last claim of this process, to which later entries belong
 	for _, line := range list {
 		kind, rest, _ := strings.Cut(line, " ")
 		if kind == entrySaid {
@@ -101,7 +100,7 @@ func (js *journals) read(path string) error {
 
 func (js *journals) entry(path string, mine map[ticket.ID]int, kind string, words []string) error {
 	if len(words) == 0 {
-		return errors.New("no delivery or ticket")
+		return errors.New("entry without a delivery or ticket")
 	}
 	id, err := ticket.ParseID(words[0])
 	if err != nil {
@@ -124,7 +123,7 @@ func (js *journals) entry(path string, mine map[ticket.ID]int, kind string, word
 	}
 	i, known := mine[id]
 	if !known {
-		return errors.New("without a claim")
+		return errors.New("entry without a claim")
 	}
 	g := &js.grips[id][i]
 	switch kind {

@@ -9,11 +9,11 @@ import (
 	"github.com/ticketkit/ticket/mail"
 )
 
-// answering is how long the mail server may take for an answer: a hundredth of what
-// is usual. For that to a whole letter it may take twenty times as long.
+// answering is how long the mail server may take for an answer, a hundredth of the
+// usual time. The answer to a whole message may take twenty times as long.
 const answering = 300 * time.Millisecond
 
-// newMailer makes the project's notifier for mail.
+// newMailer returns the project's notifier for mail.
 func newMailer(addr string, change ...func(*mail.Config)) (ticket.Notifier, error) {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {

@@ -20,31 +20,31 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// A post is the transport of a run: a mail server on loopback that takes down
-// everything it accepts, and fails at random.
+// A post is the mail server of a run, on loopback. It records every message that it
+// accepts, and fails at random.
 type post struct {
 	addr  string
 	clock *clock
 
 	mu       sync.Mutex
 	rand     *rand.Rand
-	calm     bool // it fails no more, but for those whom it always refuses
+	calm     bool // only refuses the addresses that it always refuses
 	arrivals []arrival
 	faults   map[fault]int
 	server   *smtp.Server // nil: down
 	served   chan struct{}
 }
 
-// An arrival is a message that the post has accepted, whatever it said.
+// An arrival is a message that the mail server has accepted, whatever it answered.
 type arrival struct {
 	id      ticket.ID // by its Message-ID; zero: it has none
 	to      string
-	content [sha256.Size]byte // of all of it
+	content [sha256.Size]byte // of the whole message
 	at      int64             // by the clock of the run
-	heard   time.Time         // when it was said to the other side that it is; zero: it was not
+	heard   time.Time         // when the client was told that it was accepted; zero: never
 }
 
-// A fault is what the post did instead of its work.
+// A fault is a way in which the mail server fails.
 type fault string
 
 const (
@@ -61,20 +61,20 @@ const (
 	noSuchPerson fault = "refused for good, the recipient"
 )
 
-// mutter is how long a mute post keeps the line open, unless the other side
+// mutter is how long a mute server keeps the connection open, unless the client
 // hangs up before.
 const mutter = time.Second
 
-// A letter is looked over for as long as looking, and a late one for a time longer
-// than the relays wait for any other answer: seconds, and most of a minute, of a
-// hundredth of their length.
+// The server inspects every message for the time looking. For a late one it takes
+// longer than the relays wait for any other answer: seconds, and most of a minute,
+// of a hundredth of their length.
 const (
 	looking  = 40 * time.Millisecond
 	lateFrom = answering + 100*time.Millisecond
 	lateTo   = lateFrom + 300*time.Millisecond
 )
 
-// What is said because of a quota and of the sender, and at which step.
+// These are the answers because of a quota and of the sender, and their steps.
 var troubles = map[fault][]struct {
 	step string
 	err  smtp.SMTPError
@@ -93,7 +93,7 @@ var troubles = map[fault][]struct {
 	},
 }
 
-// trouble is what is said at a step to a letter with this fault, if it is said there.
+// trouble returns the answer at a step to a message with this fault, or nil.
 func (b *letterbox) trouble(step string) error {
 	list := troubles[b.do]
 	if len(list) == 0 || list[b.which%len(list)].step != step {
@@ -104,14 +104,13 @@ func (b *letterbox) trouble(step string) error {
 	return &err
 }
 
-// The words of the post that have to be found in the reasons for what was given
-// up.
+// These words of the mail server must appear in the reasons of refused deliveries.
 const (
 	wordsGone     = "no such person here"
 	wordsRefusing = "not in these words"
 )
 
-// dice returns what to do with a message; the shares are in the hundred.
+// dice returns the fault for a message. The shares are in percent.
 func (p *post) dice() fault {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -146,7 +145,7 @@ func (p *post) accept(a arrival) (at int) {
 	return len(p.arrivals) - 1
 }
 
-// said is for an arrival of which the other side is told, unless the post goes down.
+// said records that the client was told of an arrival, unless the server goes down.
 func (p *post) said(at int, by *smtp.Server) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -155,8 +154,8 @@ func (p *post) said(at int, by *smtp.Server) {
 	}
 }
 
-// hangUp forgets what was said right before the post goes down: perhaps it did not get
-// out any more.
+// hangUp removes the answers from right before the server goes down, because they
+// may not have been sent.
 func (p *post) hangUp() (s *smtp.Server) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -181,8 +180,7 @@ func (p *post) setCalm() {
 	p.calm = true
 }
 
-// record returns all that arrived so far, in order, and how often the post
-// failed.
+// record returns all arrivals so far, in order, and how often the server failed.
 func (p *post) record() ([]arrival, map[fault]int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -193,7 +191,7 @@ func newPost(seed uint64) *post {
 	return &post{addr: "127.0.0.1:0", rand: rand.New(rand.NewPCG(seed, 2)), faults: map[fault]int{}}
 }
 
-// open lets the post listen, where it did before, if it did.
+// open makes the server listen, at its earlier address if it had one.
 func (p *post) open() error {
 	l, err := net.Listen("tcp", p.addr)
 	if err != nil {
@@ -201,7 +199,7 @@ func (p *post) open() error {
 	}
 	s := smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) { return &letterbox{post: p, conn: c}, nil }))
 	s.Domain = "post.example.net"
-	s.ErrorLog = log.New(io.Discard, "", 0) // of every connection that is cut
+	s.ErrorLog = log.New(io.Discard, "", 0) // for every connection that is cut
 	s.MaxMessageBytes = 1 << 20
 	s.AllowInsecureAuth = true
 	p.mu.Lock()
@@ -214,13 +212,13 @@ func (p *post) open() error {
 	return nil
 }
 
-// close cuts all connections; from then on they are refused.
+// close cuts all connections. From then on connections are refused.
 func (p *post) close() {
 	if p.server == nil {
 		return
 	}
 	s := p.hangUp()
-	_ = s.Close() // nothing is lost that the post has not taken
+	_ = s.Close() // only messages that it has not accepted are lost
 	<-p.served
 }
 
@@ -231,7 +229,7 @@ type letterbox struct {
 	to   string
 	do   fault
 
-	which int // of the ways to say it
+	which int // which of the answers
 }
 
 var errCut = errors.New("cut")
@@ -255,7 +253,7 @@ func (b *letterbox) fail(f fault) error {
 	case busyAtData, busyAtRcpt:
 		return &smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 3, 0}, Message: "later"}
 	default:
-		_ = b.conn.Conn().Close() // without a word
+		_ = b.conn.Conn().Close() // without an answer
 		return errCut
 	}
 }
@@ -280,7 +278,7 @@ func (b *letterbox) Data(r io.Reader) error {
 	}
 	text, err := io.ReadAll(r)
 	if err != nil {
-		return err // the other side was killed, or the post goes down
+		return err // the client was killed, or the server goes down
 	}
 	switch {
 	case b.do == busyAtData:
@@ -308,7 +306,7 @@ func (b *letterbox) Data(r io.Reader) error {
 		return b.fail(cutAfter)
 	case mute:
 		conn := b.conn.Conn()
-		_ = conn.SetReadDeadline(time.Now().Add(mutter)) // a connection that is gone is as good
+		_ = conn.SetReadDeadline(time.Now().Add(mutter)) // a closed connection does not matter
 		_, _ = conn.Read(make([]byte, 1))
 		return b.fail(mute)
 	}
@@ -316,14 +314,14 @@ func (b *letterbox) Data(r io.Reader) error {
 	return nil
 }
 
-// opened reads a mail.
+// opened parses a mail.
 func opened(text []byte) (a arrival, err error) {
 	m, err := mail.ReadMessage(bytes.NewReader(text))
 	if err != nil {
 		return a, err
 	}
 	local, _, _ := strings.Cut(strings.TrimPrefix(m.Header.Get("Message-Id"), "<"), "@")
-	a.id, _ = ticket.ParseID(local) // the check finds mail without one
+	a.id, _ = ticket.ParseID(local) // the check finds mail without an ID
 	a.content = sha256.Sum256(text)
 	return a, nil
 }

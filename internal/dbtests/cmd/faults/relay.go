@@ -16,7 +16,7 @@ import (
 	"github.com/ticketkit/ticket/sqlstore"
 )
 
-// grace is how long a relay that is told to stop may bring attempts to an end.
+// grace is how long a relay may take to finish attempts after it was told to stop.
 const grace = 3 * time.Second
 
 // relay delivers until it is killed, or told to stop.
@@ -55,12 +55,11 @@ func relay(ctx context.Context, t *task, c *clock, j *journal, store *sqlstore.S
 	if err := <-stopped; !errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	j.said("a relay that was told to stop had to cancel attempts") // which are repeated
+	j.said("a relay had to cancel attempts when it stopped") // they are repeated
 	return nil
 }
 
-// A witness stands between a desk and its store and transport, and writes down
-// what passes.
+// A witness stands between a desk and its store and notifier, and records the calls.
 type witness struct {
 	*sqlstore.Store
 
@@ -72,7 +71,7 @@ type witness struct {
 	onSettle func(*ticket.Settlement)
 }
 
-// Claim claims, and writes down what was got and until when.
+// Claim claims, and records the deliveries and the end of their leases.
 func (w *witness) Claim(ctx context.Context, r ticket.ClaimRequest) ([]ticket.Delivery, error) {
 	asked := r
 	if w.onClaim != nil {
@@ -88,7 +87,7 @@ func (w *witness) Claim(ctx context.Context, r ticket.ClaimRequest) ([]ticket.De
 	return list, err
 }
 
-// Settle writes down what is to be settled, and settles.
+// Settle records what is to be settled, and settles.
 func (w *witness) Settle(ctx context.Context, list []ticket.Settlement) error {
 	now := w.clock.now().UnixNano()
 	entries := make([]string, len(list))
@@ -109,7 +108,7 @@ func (w *witness) Settle(ctx context.Context, list []ticket.Settlement) error {
 	return err
 }
 
-// Limits returns those of the notifier.
+// Limits returns the limits of the notifier.
 func (w *witness) Limits() (concurrency int, timeout time.Duration) {
 	if n, ok := w.carry.(ticket.LimitedNotifier); ok {
 		return n.Limits()
@@ -117,7 +116,7 @@ func (w *witness) Limits() (concurrency int, timeout time.Duration) {
 	return 0, 0
 }
 
-// Notify hands over, and writes down when.
+// Notify sends, and records the time.
 func (w *witness) Notify(ctx context.Context, n ticket.Notification) error {
 	id := n.ID.String()
 	w.journal.write(fmt.Sprint(entryBegin, " ", id, " ", w.clock.now().UnixNano()))

@@ -11,28 +11,28 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// A report is what came of a run.
+// A report is the result of a run.
 type report struct {
 	ordeal.Findings
 
 	store string
 
 	killedRelays, killedWriters int
-	stopped, early              int           // relays that were told to stop, and of these those that could not hear it yet
+	stopped, early              int           // relays that were told to stop, and those of them that did not listen yet
 	outage                      time.Duration // by the clock
-	writing, faulty, rest       time.Duration // until all was written; until the faults ended; from then on
+	writing, faulty, rest       time.Duration // until all was written; until the faults ended; after that
 
 	tickets, notifications int
-	attempts, taken        int // claims, and those of them that took over an expired lease
+	attempts, taken        int // claims, and those of them after an expired lease
 	accepted, reached      int // messages, and notifications in them
-	repeats                int // messages beyond the first of a notification
-	sent, refused          int // as the outbox says; refused has those held back as well
+	repeats                int // messages after the first one of a notification
+	sent, refused          int // according to the outbox; refused includes suppressed ones
 	followed               int // pairs of neighbours in a line that arrived
 	reasons                map[ticket.DeliveryState]int
 	faults                 map[fault]int
 	said                   map[string]int // errors
 
-	// What is wrong.
+	// These count what is wrong.
 	lost, stuck, disorder, together, unknown, reworded, wrong, doubled, barred int
 }
 
@@ -41,12 +41,12 @@ func (r *report) good() bool {
 		r.reached+r.refused == r.notifications
 }
 
-// columns are the names of what row returns.
-var columns = []string{"store", "relays killed", "relays stopped", "writers killed", "down, by the clock", "until all was written", "until the faults ended",
-	"until all was told", "tickets", "notifications", "attempts", "leases taken over", "messages accepted", "notifications that arrived",
-	"repeats with the same ID and words", "given up or held back, with the reason", "in line behind another", "lost", "stuck", "out of order",
-	"worked on by two at once", "unknown", "repeats with other words", "given up wrongly",
-	"doubled by a server that answered", "barred by the desk's own trouble"}
+// columns are the names of the values that row returns.
+var columns = []string{"store", "relays killed", "relays stopped", "writers killed", "down, by the run's clock", "until all was written", "until the faults ended",
+	"until all was delivered", "tickets", "notifications", "attempts", "leases taken over", "messages accepted", "notifications that arrived",
+	"repeats with the same ID and words", "refused or suppressed, with the reason", "in line behind another", "lost", "stuck", "out of order",
+	"two attempts at once", "unknown", "repeats with other words", "refused wrongly",
+	"doubled though answered", "barred by the desk's own fault"}
 
 func (r *report) row() []string {
 	row := []string{r.store, strconv.Itoa(r.killedRelays), strconv.Itoa(r.stopped), strconv.Itoa(r.killedWriters),
@@ -60,8 +60,8 @@ func (r *report) row() []string {
 
 func tenths(d time.Duration) string { return d.Round(100 * time.Millisecond).String() }
 
-// told returns what the post did, why deliveries were given up, and the errors
-// that desks had with the store.
+// told returns the faults of the mail server, the reasons of refused deliveries, and
+// the errors between desks and the store.
 func (r *report) told() (list []string) {
 	for _, f := range slices.Sorted(maps.Keys(r.faults)) {
 		list = append(list, fmt.Sprintf("%6d × the mail server: %s", r.faults[f], f))

@@ -12,10 +12,10 @@ import (
 	"github.com/ticketkit/ticket/mail"
 )
 
-// relaySabotage makes relays do something wrong, which the check has to find: it
-// proves that it can.
+// relaySabotage makes relays do something wrong. The check must find it, which
+// proves that the check works.
 var relaySabotage = map[string]func(w *witness){
-	// Says that it was sent before it is, as a queue in memory does.
+	// It reports a message as sent before it is, as a queue in memory does.
 	"hasty": func(w *witness) {
 		carry := w.carry
 		w.carry = ticket.NotifierFunc(func(ctx context.Context, n ticket.Notification) error {
@@ -23,7 +23,8 @@ var relaySabotage = map[string]func(w *witness){
 			return nil
 		})
 	},
-	// The same, with patience: what is not killed arrives, but not in order.
+	// The same with patience: everything arrives unless a relay is killed, but out
+	// of order.
 	"unordered": func(w *witness) {
 		carry := w.carry
 		w.carry = ticket.NotifierFunc(func(ctx context.Context, n ticket.Notification) error {
@@ -38,7 +39,7 @@ var relaySabotage = map[string]func(w *witness){
 			return nil
 		})
 	},
-	// A new ID for every attempt.
+	// Every attempt has a new ID.
 	"renamed": func(w *witness) {
 		carry := w.carry
 		w.carry = ticket.NotifierFunc(func(ctx context.Context, n ticket.Notification) error {
@@ -46,7 +47,7 @@ var relaySabotage = map[string]func(w *witness){
 			return carry.Notify(ctx, n)
 		})
 	},
-	// Other words at every attempt.
+	// Every attempt has other words.
 	"reworded": func(w *witness) {
 		carry := w.carry
 		w.carry = ticket.NotifierFunc(func(ctx context.Context, n ticket.Notification) error {
@@ -56,7 +57,7 @@ var relaySabotage = map[string]func(w *witness){
 			return carry.Notify(ctx, n)
 		})
 	},
-	// Every refusal is taken for a word about the mailbox.
+	// Every refusal counts as one of the mailbox.
 	"touchy": func(w *witness) {
 		carry := w.carry
 		w.carry = ticket.NotifierFunc(func(ctx context.Context, n ticket.Notification) error {
@@ -67,12 +68,12 @@ var relaySabotage = map[string]func(w *witness){
 			return err
 		})
 	},
-	// Leases that are over at once.
+	// Leases end at once.
 	"unleased": func(w *witness) {
 		w.onClaim = func(r *ticket.ClaimRequest) { r.Lease = time.Microsecond }
 	},
-	// What failed is put off until after the end, though not for longer than a relay
-	// ever does, which it would take for the doing of a wrong clock.
+	// Failed deliveries are postponed until after the end, though not for longer
+	// than a relay ever does. Otherwise it would suspect a wrong clock.
 	"stuck": func(w *witness) {
 		w.onSettle = func(s *ticket.Settlement) {
 			if s.Outcome == ticket.OutcomeRetry {
@@ -80,7 +81,7 @@ var relaySabotage = map[string]func(w *witness){
 			}
 		}
 	},
-	// What is given up has no reason.
+	// Refused deliveries have no reason.
 	"silent": func(w *witness) {
 		w.onSettle = func(s *ticket.Settlement) {
 			if s.Outcome != ticket.OutcomeRetry {
@@ -88,7 +89,7 @@ var relaySabotage = map[string]func(w *witness){
 			}
 		}
 	},
-	// What fails is given up.
+	// Failed deliveries are given up.
 	"weary": func(w *witness) {
 		w.onSettle = func(s *ticket.Settlement) {
 			if s.Outcome == ticket.OutcomeRetry {
@@ -98,12 +99,12 @@ var relaySabotage = map[string]func(w *witness){
 	},
 }
 
-// impatient is the sabotage of a relay that does not wait for the answer to a letter as
-// long as the server takes.
+// impatient is the sabotage of a relay that does not wait long enough for the answer
+// to a message.
 const impatient = "impatient"
 
-// missing is the sabotage of a delivery that is not in the outbox: a row is
-// removed before the check.
+// missing is the sabotage of a delivery that is not in the outbox: a row is deleted
+// before the check.
 const missing = "missing"
 
 func sabotages() []string {

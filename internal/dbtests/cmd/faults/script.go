@@ -7,7 +7,7 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// A step is one action on a ticket, and what it brings to whom. The first one
+// A step is one action on a ticket, with the notifications it causes. The first step
 // opens the ticket.
 type step struct {
 	actor  ticket.Actor
@@ -16,19 +16,19 @@ type step struct {
 	told   []told
 }
 
-// told is a notification that a step must bring: of what kind, to which address.
+// told is a notification that a step must cause: its kind and address.
 type told struct {
 	kind    ticket.Kind
 	address string
 }
 
-// The addresses that take nothing, whatever is sent.
+// These addresses accept nothing.
 const (
 	refusing = "refusing" // every message is refused for good, for what it says
 	gone     = "gone"     // there is no such address
 )
 
-// requester returns the one of a ticket. One in fifty refuses, one is gone.
+// requester returns the requester of a ticket. One in fifty refuses, one is gone.
 func requester(n int) ticket.Person {
 	name := "customer"
 	switch n % 50 {
@@ -44,7 +44,7 @@ func agent(n, level int) ticket.Actor {
 	return ticket.Agent(fmt.Sprintf("agent-%d", (n+level)%20), 1, 2, 3)
 }
 
-// address returns where the profile of a run sends what is for a recipient.
+// address returns the address of a recipient in the profile of a run.
 func address(to ticket.Recipient) string {
 	switch {
 	case to.Person.Email != "":
@@ -56,8 +56,7 @@ func address(to ticket.Recipient) string {
 	}
 }
 
-// script says what happens to a ticket, the same whenever it is asked for the
-// same seed.
+// script returns the steps of a ticket. They are always the same for the same seed.
 func script(seed uint64, n int) []step {
 	r := rand.New(rand.NewPCG(seed, uint64(n)))
 	customer := ticket.Requester(requester(n))
@@ -66,7 +65,7 @@ func script(seed uint64, n int) []step {
 		return ticket.Message(fmt.Sprintf("Words %d about ticket %d.", r.IntN(1000), n))
 	}
 	level, assignee := 1, ""
-	desk := func() string { // who is told what the customer writes
+	desk := func() string { // the recipient of notices about the customer's words
 		return address(ticket.Recipient{Person: ticket.Person{ID: assignee}, Level: level})
 	}
 	steps := []step{{

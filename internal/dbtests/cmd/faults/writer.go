@@ -15,9 +15,9 @@ import (
 // callers is how many goroutines of a writer write.
 const callers = 3
 
-// write works off the writer's share of the tickets. What writers before it have
-// worked off stands in the journal; what they have begun is repeated, and the
-// keys see to it that nothing happens twice.
+// write executes the writer's share of the scripts. The journal shows which tickets
+// earlier writers have finished. Unfinished ones are repeated, and their keys keep
+// anything from happening twice.
 func write(ctx context.Context, t *task, c *clock, j *journal, store *sqlstore.Store) error {
 	desk, err := ticket.NewDesk(store, config(c, nil, nil))
 	if err != nil {
@@ -66,7 +66,7 @@ func write(ctx context.Context, t *task, c *clock, j *journal, store *sqlstore.S
 	}
 }
 
-// workOff makes the steps of a ticket, one after the other.
+// workOff executes the steps of a ticket, one after the other.
 func workOff(ctx context.Context, desk *ticket.Desk, j *journal, steps []step) (id ticket.ID, err error) {
 	for i := range steps {
 		s := &steps[i]
@@ -91,7 +91,7 @@ func workOff(ctx context.Context, desk *ticket.Desk, j *journal, steps []step) (
 	return id, nil
 }
 
-// said writes down an error.
+// said records an error.
 func (j *journal) said(text string) {
 	j.write(entrySaid + " " + strings.ReplaceAll(text, "\n", " "))
 }

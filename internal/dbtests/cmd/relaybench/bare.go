@@ -10,22 +10,22 @@ import (
 	"time"
 )
 
-// batch is how many deliveries are claimed and settled at once: as many as the
-// relay has under way by default.
+// batch is how many deliveries are claimed and settled at once: as many as the relay
+// has in flight by default.
 const batch = 32
 
-// A shape is how the statements are written for a database.
+// A shape is the form of the statements for a database.
 type shape struct {
 	claim   func(place func() string) string
 	literal []string // a row of a settlement
-	// pick is the claim in two steps, where there is no UPDATE … RETURNING: what it
-	// finds is taken over by take.
+	// pick and take are a claim in two steps, where there is no UPDATE … RETURNING:
+	// take updates the rows that pick finds.
 	pick, take string
 }
 
 const columns = "id, tenant, ticket, seq, kind, via, recipient, created, due, state, until, attempts, failures, last_error, settled"
 
-// takeOver and pick are the words of a claim: those of package sqlstore.
+// takeOver and pick are the texts of a claim, those of package sqlstore.
 const takeOver = "failures = failures + CASE WHEN until IS NULL THEN 0 ELSE 1 END, attempts = attempts + 1, until = "
 
 func pick(place func() string) string {
@@ -67,7 +67,7 @@ func places() func() string {
 	return func() string { n++; return "$" + strconv.Itoa(n) }
 }
 
-// A worker claims and settles by hand, with prepared statements.
+// A worker claims and settles with prepared, hand-written statements.
 type worker struct {
 	db                  *sql.DB
 	claim, take, settle *sql.Stmt
@@ -97,7 +97,7 @@ func newWorker(ctx context.Context, db *sql.DB, s shape) (*worker, error) {
 	return w, err
 }
 
-// inSteps prepares what MariaDB needs.
+// inSteps prepares the statements that MariaDB needs.
 func (w *worker) inSteps(ctx context.Context, s shape) error {
 	var err error
 	if w.claim, err = w.db.PrepareContext(ctx, s.pick); err != nil {
@@ -125,7 +125,7 @@ func (w *worker) all(ctx context.Context, n int) error {
 			return err
 		}
 		if claimed == 0 {
-			return fmt.Errorf("%d were not to be claimed", n)
+			return fmt.Errorf("%d deliveries could not be claimed", n)
 		}
 		n -= claimed
 	}
@@ -140,7 +140,7 @@ func (w *worker) one(ctx context.Context) (int, error) {
 		return 0, err
 	}
 	args := make([]any, 0, batch*7)
-	for i := range batch { // the last one again and again, where there are fewer
+	for i := range batch { // repeats the last one if there are fewer
 		i = min(i, len(ids)-1)
 		args = append(args, ids[i], attempts[i], 4, nil, now.UnixMicro(), 0, "")
 	}
@@ -149,7 +149,7 @@ func (w *worker) one(ctx context.Context) (int, error) {
 		return 0, err
 	}
 	if has, err := done.RowsAffected(); err != nil || has != int64(len(ids)) {
-		return 0, fmt.Errorf("%d of %d were settled: %w", has, len(ids), err)
+		return 0, fmt.Errorf("settled %d of %d deliveries: %w", has, len(ids), err)
 	}
 	return len(ids), nil
 }
@@ -164,7 +164,7 @@ func (w *worker) claimed(ctx context.Context, now time.Time) (ids []string, atte
 	if err != nil {
 		return nil, nil, err
 	}
-	defer func() { _ = tx.Rollback() }() // where it is not committed
+	defer func() { _ = tx.Rollback() }() // if it is not committed
 	claim, take := tx.StmtContext(ctx, w.claim), tx.StmtContext(ctx, w.take)
 	defer func() { _ = errors.Join(claim.Close(), take.Close()) }()
 	ids, attempts, err = scanned(claim.QueryContext(ctx, now.UnixMicro(), now.UnixMicro(), via, batch))

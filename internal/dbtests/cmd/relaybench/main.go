@@ -1,20 +1,19 @@
-// Command relaybench measures the relay: how long it takes from a commit to the
-// call of the notifier, and how many deliveries a second it works off with a
-// notifier that does nothing, beside the bare statements that claim and settle
-// the same rows of the same database. The two take turns, in several rounds,
-// because a machine's speed varies from minute to minute; what counts is the
-// ratio. And it opens tickets for minutes on an empty database, at one pace, with the
-// relay at work, and compares how many deliveries a second are made at the end with
-// how many at the beginning: a database whose plans hang on what it knows of its tables
-// gets slower and slower.
+// Command relaybench measures the relay. It measures the time from a commit to the
+// call of the notifier, and the deliveries a second with a notifier that does
+// nothing, next to the bare statements that claim and settle the same rows of the
+// same database. The two alternate in several rounds, because a machine's speed
+// varies from minute to minute. The ratio is the result. It also opens tickets at
+// one pace for minutes on an empty database, while the relay works, and compares the
+// deliveries a second at the end with those at the beginning. A database whose plans
+// depend on statistics gets slower over that time.
 //
 //	go run ./internal/dbtests/cmd/relaybench
 //	go run ./internal/dbtests/cmd/relaybench -store postgres -what throughput -cpuprofile relay.pprof
 //
 //	go run ./internal/dbtests/cmd/relaybench -store mariadb -what steady -steady 5m -load 300
 //
-// PostgreSQL and MariaDB are started for it and stopped afterwards. It ends with status 0
-// where an aim is missed: it measures.
+// It starts PostgreSQL and MariaDB and stops them at the end. A missed aim does not
+// change the exit status, which is 0 after a measurement.
 package main
 
 import (
@@ -46,15 +45,15 @@ const (
 	aimSteady  = 0.8
 )
 
-// settings are those of a run.
+// settings are the options of a run.
 type settings struct {
 	rate   int           // tickets a second, for the latency
-	length time.Duration // of that
-	rows   int           // deliveries a round
+	length time.Duration // of the measurement of the latency
+	rows   int           // deliveries in a round
 	rounds int
 	what   string
 	steady time.Duration // how long tickets are opened on an empty database
-	load   int           // how many a second
+	load   int           // tickets a second on the empty database
 }
 
 // A backend is a database in one configuration.
@@ -68,15 +67,15 @@ type backend struct {
 
 func main() {
 	var s settings
-	store := flag.String("store", "sqlite,postgres,mariadb", "sqlite (modernc, with synchronous FULL and NORMAL), postgres, mariadb, or several with commas between")
-	flag.IntVar(&s.rate, "rate", 20, "tickets a second that are opened while the latency is measured")
-	flag.DurationVar(&s.length, "for", 15*time.Second, "how long the latency is measured")
-	flag.IntVar(&s.rows, "rows", 5000, "deliveries a round")
+	store := flag.String("store", "sqlite,postgres,mariadb", "sqlite (modernc, with synchronous FULL and NORMAL), postgres, mariadb, or a comma-separated list")
+	flag.IntVar(&s.rate, "rate", 20, "tickets opened per second while the latency is measured")
+	flag.DurationVar(&s.length, "for", 15*time.Second, "how long to measure the latency")
+	flag.IntVar(&s.rows, "rows", 5000, "deliveries per round")
 	flag.IntVar(&s.rounds, "rounds", 9, "rounds of each contestant")
 	flag.StringVar(&s.what, "what", "latency,throughput,steady", "what to measure")
-	flag.DurationVar(&s.steady, "steady", 2*time.Minute, "how long tickets are opened on an empty database")
-	flag.IntVar(&s.load, "load", 200, "tickets a second that are opened meanwhile; each brings two deliveries")
-	profile := flag.String("cpuprofile", "", "a file for a profile of the relay's rounds and the bare ones, labelled \"work\"")
+	flag.DurationVar(&s.steady, "steady", 2*time.Minute, "how long to open tickets on an empty database")
+	flag.IntVar(&s.load, "load", 200, "tickets opened per second meanwhile, with two deliveries each")
+	profile := flag.String("cpuprofile", "", "a `file` for a profile of the relay's rounds and the bare ones, with the label \"work\"")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := profiled(*profile, func() error { return run(ctx, *store, &s) })
@@ -103,7 +102,7 @@ func profiled(path string, f func() error) (err error) {
 	return f()
 }
 
-// run measures on the stores that are named, and prints a table.
+// run measures the named stores, and prints a table.
 func run(ctx context.Context, names string, s *settings) (err error) {
 	dir, err := os.MkdirTemp("", "ticket-relaybench-")
 	if err != nil {
@@ -145,7 +144,7 @@ func run(ctx context.Context, names string, s *settings) (err error) {
 				return dbtests.Open("mysql", server.DSN("mysql", database))
 			}})
 		default:
-			return fmt.Errorf("there is no store %q", name)
+			return fmt.Errorf("unknown store %q", name)
 		}
 	}
 	var rows []row
@@ -179,7 +178,7 @@ func run(ctx context.Context, names string, s *settings) (err error) {
 	return nil
 }
 
-// steadyTable says how the pace of the deliveries went.
+// steadyTable prints the paces of the deliveries.
 func steadyTable(rows []row, s *settings) error {
 	t := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	line := func(cells ...string) { _, _ = fmt.Fprintln(t, strings.Join(cells, "\t")) } // Flush has the error
@@ -195,17 +194,17 @@ func steadyTable(rows []row, s *settings) error {
 	return t.Flush()
 }
 
-// A row is what came of a database.
+// A row is the result for a database.
 type row struct {
 	name        string
 	latencies   []time.Duration
 	relay, bare []float64 // deliveries a second, by round
-	spent       parts     // by the relay in all rounds, that to get warm included
+	spent       parts     // of the relay in all rounds, including the warm-up
 	paces       []float64 // deliveries a second, by sixths of the time
-	waiting     int       // what was not delivered at the end of it
+	waiting     int       // undelivered at the end
 }
 
-// each is the part of a delivery in what the relay spent, in µs.
+// each is the time of the relay for each delivery, in µs.
 func (r *row) each(s *settings, spent time.Duration) int64 {
 	return spent.Microseconds() / int64(s.rows*(s.rounds+1))
 }
@@ -213,7 +212,7 @@ func (r *row) each(s *settings, spent time.Duration) int64 {
 func table(rows []row, s *settings) error {
 	t := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	line := func(cells ...string) { _, _ = fmt.Fprintln(t, strings.Join(cells, "\t")) } // Flush has the error
-	line("database", "deliveries", "p50 ms", "p99 ms", fmt.Sprintf("p50 < %d ms", aimLatency.Milliseconds()), "relay/s", "bare/s", "ratio", "least–most", fmt.Sprintf("≥ %.1f", aimRatio), "µs in claim, brief, settle")
+	line("database", "deliveries", "p50 ms", "p99 ms", fmt.Sprintf("p50 < %d ms", aimLatency.Milliseconds()), "relay/s", "bare/s", "ratio", "least–most", fmt.Sprintf("≥ %.1f", aimRatio), "µs in claim, contexts, settle")
 	for _, r := range rows {
 		cells := []string{r.name, "", "", "", ""}
 		if n := len(r.latencies); n > 0 {
@@ -228,7 +227,7 @@ func table(rows []row, s *settings) error {
 			middle := median(ratios)
 			cells = append(cells, fmt.Sprintf("%.0f", median(r.relay)), fmt.Sprintf("%.0f", median(r.bare)), fmt.Sprintf("%.2f", middle),
 				fmt.Sprintf("%.2f–%.2f", slices.Min(ratios), slices.Max(ratios)), verdict(math.Round(middle*100)/100 >= aimRatio),
-				fmt.Sprintf("%d, %d, %d", r.each(s, r.spent.claim), r.each(s, r.spent.brief), r.each(s, r.spent.settle)))
+				fmt.Sprintf("%d, %d, %d", r.each(s, r.spent.claim), r.each(s, r.spent.contexts), r.each(s, r.spent.settle)))
 		}
 		line(cells...)
 	}

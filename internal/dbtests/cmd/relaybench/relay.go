@@ -28,7 +28,7 @@ func draft(i int) ticket.Draft {
 	}
 }
 
-// A timed store notes when commits have returned and how many deliveries are
+// A timed store records when commits have returned and how many deliveries are
 // settled.
 type timed struct {
 	*sqlstore.Store
@@ -41,8 +41,8 @@ type timed struct {
 	spent     parts
 }
 
-// parts is how much time passed in the calls of a store.
-type parts struct{ claim, brief, settle time.Duration }
+// parts is the time spent in the calls of a store.
+type parts struct{ claim, contexts, settle time.Duration }
 
 func (s *timed) Claim(ctx context.Context, r ticket.ClaimRequest) ([]ticket.Delivery, error) {
 	defer s.count(&s.spent.claim, time.Now())
@@ -50,7 +50,7 @@ func (s *timed) Claim(ctx context.Context, r ticket.ClaimRequest) ([]ticket.Deli
 }
 
 func (s *timed) DeliveryContexts(ctx context.Context, rows []ticket.Delivery, since time.Time, most int) ([]ticket.DeliveryContext, error) {
-	defer s.count(&s.spent.brief, time.Now())
+	defer s.count(&s.spent.contexts, time.Now())
 	return s.Store.DeliveryContexts(ctx, rows, since, most)
 }
 
@@ -88,8 +88,8 @@ func open(ctx context.Context, b *backend, database string) (*sql.DB, *sqlstore.
 	return db, store, nil
 }
 
-// latency is how long it took from the return of a commit to the call of the
-// notifier, for each delivery, while few tickets are opened.
+// latency returns the time from the return of a commit to the call of the notifier,
+// for each delivery, while few tickets are opened.
 func latency(ctx context.Context, b *backend, s *settings) (list []time.Duration, err error) {
 	db, store, err := open(ctx, b, "latency")
 	if err != nil {
@@ -134,18 +134,19 @@ func latency(ctx context.Context, b *backend, s *settings) (list []time.Duration
 	for _, id := range ids {
 		at, _ := on.committed.Load(id)
 		if len(called[id]) != 2 { // the confirmation, and the queue
-			return nil, fmt.Errorf("ticket %s was told %d times", id, len(called[id]))
+			return nil, fmt.Errorf("ticket %s had %d notifications", id, len(called[id]))
 		}
 		for _, c := range called[id] {
-			// Where the call was quicker than the caller took note: no time at all.
+			// The notifier may be called before the commit's return is recorded.
+			// That counts as zero.
 			list = append(list, max(c.Sub(at.(time.Time)), 0))
 		}
 	}
 	return list, nil
 }
 
-// throughput is how many deliveries a second the relay works off, and the bare
-// statements, in each round, and what the relay spent in all of them.
+// throughput returns the deliveries a second of the relay and of the bare statements
+// in each round, and the time the relay spent in all of them.
 func throughput(ctx context.Context, b *backend, s *settings) (relay, bare []float64, spent parts, err error) {
 	db, store, err := open(ctx, b, "throughput")
 	if err != nil {
@@ -155,7 +156,7 @@ func throughput(ctx context.Context, b *backend, s *settings) (relay, bare []flo
 	if err := prepare(ctx, db, store, s.rows); err != nil {
 		return nil, nil, spent, err
 	}
-	worker, err := newWorker(ctx, db, b.bare) // its statements end with db
+	worker, err := newWorker(ctx, db, b.bare) // its statements are closed with db
 	if err != nil {
 		return nil, nil, spent, err
 	}
@@ -164,7 +165,7 @@ func throughput(ctx context.Context, b *backend, s *settings) (relay, bare []flo
 		err := worker.all(ctx, s.rows)
 		return time.Now(), err
 	}
-	for round := -1; round < s.rounds; round++ { // the first is to get warm
+	for round := -1; round < s.rounds; round++ { // the first one warms up
 		one, two := relays, byHand
 		if round%2 != 0 {
 			one, two = two, one
@@ -187,7 +188,7 @@ func throughput(ctx context.Context, b *backend, s *settings) (relay, bare []flo
 	return relay, bare, spent, nil
 }
 
-// prepare opens the tickets. Each brings one delivery, to a recipient of its own.
+// prepare opens the tickets. Each has one delivery, to a recipient of its own.
 func prepare(ctx context.Context, db *sql.DB, store *sqlstore.Store, n int) error {
 	desk, err := ticket.NewDesk(store, ticket.Config{Notifiers: map[string]ticket.Notifier{via: nil}})
 	if err != nil {
@@ -216,7 +217,7 @@ func prepare(ctx context.Context, db *sql.DB, store *sqlstore.Store, n int) erro
 }
 
 // clocked makes everything due again, and returns how many rows a second were
-// worked off.
+// settled.
 func clocked(ctx context.Context, b *backend, db *sql.DB, n int, relay bool, work func(context.Context) (time.Time, error)) (float64, error) {
 	if _, err := db.ExecContext(ctx, "UPDATE ticket_outbox SET state = 0, until = NULL, attempts = 0, failures = 0, settled = NULL"); err != nil {
 		return 0, err
@@ -226,7 +227,7 @@ func clocked(ctx context.Context, b *backend, db *sql.DB, n int, relay bool, wor
 			return 0, err
 		}
 	}
-	runtime.GC() // nobody clears up after another
+	runtime.GC() // so that no contestant collects another one's garbage
 	name := "bare"
 	if relay {
 		name = "relay"
@@ -244,13 +245,12 @@ func clocked(ctx context.Context, b *backend, db *sql.DB, n int, relay bool, wor
 		return 0, err
 	}
 	if sent != n {
-		return 0, fmt.Errorf("%s: %d of %d were delivered", name, sent, n)
+		return 0, fmt.Errorf("%s: delivered %d of %d", name, sent, n)
 	}
 	return float64(n) / elapsed.Seconds(), nil
 }
 
-// relayed lets [ticket.Desk.Run] work until all is settled, and returns when that
-// was.
+// relayed runs [ticket.Desk.Run] until all is settled, and returns when that was.
 func relayed(ctx context.Context, store *sqlstore.Store, n int, spent *parts) (time.Time, error) {
 	nothing := ticket.NotifierFunc(func(context.Context, ticket.Notification) error { return nil })
 	on := &timed{Store: store, last: int64(n), done: make(chan struct{})}
@@ -266,6 +266,6 @@ func relayed(ctx context.Context, store *sqlstore.Store, n int, spent *parts) (t
 	}
 	end := time.Now()
 	err = errors.Join(desk.Shutdown(ctx), <-ended)
-	spent.claim, spent.brief, spent.settle = spent.claim+on.spent.claim, spent.brief+on.spent.brief, spent.settle+on.spent.settle
+	spent.claim, spent.contexts, spent.settle = spent.claim+on.spent.claim, spent.contexts+on.spent.contexts, spent.settle+on.spent.settle
 	return end, err
 }

@@ -10,12 +10,12 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// openers is how many open tickets at the same time.
+// openers is how many goroutines open tickets.
 const openers = 4
 
-// steady opens tickets at one pace on an empty database, with a relay at work, and
-// returns how many deliveries a second it made in each sixth of the time, and how many
-// wait at the end.
+// steady opens tickets at one pace on an empty database while a relay works. It
+// returns the deliveries a second in each sixth of the time, and how many wait at
+// the end.
 func steady(ctx context.Context, b *backend, s *settings) (paces []float64, waiting int, err error) {
 	db, store, err := open(ctx, b, "steady")
 	if err != nil {

@@ -6,9 +6,8 @@ import (
 	"unsafe"
 )
 
-// workTime is how long the calling thread and the processes have been at work: what
-// a call takes where nobody else wants the processors, and nothing waits for the
-// disk.
+// workTime is the CPU time of the calling thread and the processes: the time of a
+// call if nothing else needs the processors, and nothing waits for the disk.
 func workTime(processes []int) (sum time.Duration) {
 	const ownThread = 3 // CLOCK_THREAD_CPUTIME_ID
 	sum = clock(ownThread)
@@ -20,7 +19,7 @@ func workTime(processes []int) (sum time.Duration) {
 
 func clock(id int) time.Duration {
 	var t syscall.Timespec
-	// What has ended has no clock, and takes no time.
+	// A process that has ended has no clock, and counts as zero.
 	_, _, _ = syscall.Syscall(syscall.SYS_CLOCK_GETTIME, uintptr(id), uintptr(unsafe.Pointer(&t)), 0)
 	return time.Duration(t.Nano())
 }

@@ -11,9 +11,9 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// A desk of three years, made up: each ticket follows from its number i alone, so
-// that a database that was filled earlier can be measured again, and nothing has
-// to be remembered of it. (Only the salts of the seals are drawn anew.)
+// A desk is an invented one of three years. Each ticket depends only on its number
+// i, so a database that was filled earlier can be measured again, and no other
+// record is needed. (Only the salts of the seals are random.)
 type desk struct {
 	tickets  int
 	vocab    []string
@@ -24,8 +24,8 @@ const (
 	requesters    = 200_000 // of a million tickets
 	organisations = 5_000
 	bigQueue      = "service desk" // has half of the open work
-	marker        = "printer"      // stands in every third ticket
-	other         = "invoice"      // in every third too, and never in the same
+	marker        = "printer"      // in every third ticket
+	other         = "invoice"      // in every third ticket too, and never in the same one
 )
 
 var (
@@ -42,8 +42,8 @@ var (
 
 func newDesk(tickets int) *desk {
 	d := &desk{tickets: tickets, workflow: ticket.DefaultWorkflow()}
-	// 20,000 words of two to four syllables, in an order that has nothing to do
-	// with their spelling.
+	// 20,000 words of two to four syllables, in an order that does not depend on
+	// their spelling.
 	r := rand.New(rand.NewPCG(1, 2))
 	const onset, nucleus = "bdfgklmnprstvz", "aeiou"
 	seen := map[string]bool{marker: true, other: true}
@@ -64,7 +64,7 @@ func newDesk(tickets int) *desk {
 	return d
 }
 
-// A plan is what follows from i at little cost.
+// A plan holds the values that follow from i at little cost.
 type plan struct {
 	r         *rand.Rand
 	created   time.Time
@@ -74,7 +74,7 @@ type plan struct {
 	events    int
 }
 
-// planOf plans a ticket: 3 % are open, most of them of the last weeks.
+// planOf plans a ticket: 3 % are open, most of them from the last weeks.
 func (d *desk) planOf(i int) plan {
 	r := rand.New(rand.NewPCG(7, uint64(i)))
 	step := end.Sub(begin) / time.Duration(d.tickets)
@@ -88,7 +88,7 @@ func (d *desk) planOf(i int) plan {
 	if p.open && r.IntN(9) < 4 {
 		p.queue = bigQueue
 	}
-	// Some write often: the first thousandth of them one ticket in thirty.
+	// Some write often: the first thousandth of them opens one ticket in thirty.
 	u := r.Float64()
 	p.requester = int(u * u * float64(max(1, d.tickets*requesters/1_000_000)))
 	p.events = 3 + r.IntN(2) + r.IntN(3) + r.IntN(2)
@@ -107,7 +107,7 @@ func person(n int) ticket.Person {
 
 func orderOf(i int) int64 { return 100_000 + int64(i) }
 
-// numberOf and idOf are different for each i.
+// numberOf and idOf return another value for each i.
 func numberOf(i int) ticket.Number {
 	return ticket.NumberOf(bits.Reverse64(uint64(i)*0x9E3779B97F4A7C15) >> 24 & (1<<40 - 1))
 }
@@ -119,7 +119,7 @@ func (d *desk) idOf(i int, created time.Time) (id ticket.ID) {
 	return id
 }
 
-// text is n words, of which few are frequent and most are rare, as in any
+// text returns n words. Few words are frequent and most are rare, as in any
 // language.
 func (d *desk) text(r *rand.Rand, n int) *strings.Builder {
 	zipf := rand.NewZipf(r, 1.07, 3, uint64(len(d.vocab)-1))
@@ -221,7 +221,7 @@ func (d *desk) history(i int) []ticket.Event {
 	return events
 }
 
-// histories makes all of them. They are made beside the import, not in turns.
+// histories makes all of them, at the same time as the import.
 func (d *desk) histories(yield func([]ticket.Event, error) bool) {
 	made := make(chan []ticket.Event, 256)
 	enough := make(chan struct{})

@@ -1,18 +1,18 @@
 // Command scale fills databases with a million tickets and their histories, and
-// measures what a desk does every day on them: pages of lists, looking things up,
-// counts, full-text search, and a Do, that one against a database of a thousand
-// tickets in the same run.
+// measures the daily work of a desk on them: pages of lists, lookups, counts,
+// full-text search, and a Do. It compares the Do with that of a database of a
+// thousand tickets in the same run.
 //
 //	go run ./internal/dbtests/cmd/scale                                # both, a million
 //	go run ./internal/dbtests/cmd/scale -store sqlite -tickets 20000   # a minute
 //	go run ./internal/dbtests/cmd/scale -store sqlite -dir /var/tmp/s  # keeps the file, and uses it again
 //
-// The tickets are made up (see data.go) and written with Store.Import, the search
-// index is filled by Store.Maintain. The settings are durable ones: SQLite in WAL
-// mode with synchronous=FULL and a page cache of 64 MB for each connection (with
-// the 2 MB that it has by itself, what is scattered over the tables takes three to
-// four times as long), PostgreSQL with 1 GB of shared buffers and fsync. It ends
-// with status 0 where an aim is missed: it measures.
+// The tickets are invented (see data.go) and written with Store.Import;
+// Store.Maintain fills the search index. The settings are durable: SQLite in WAL
+// mode with synchronous=FULL and a page cache of 64 MB for each connection (with its
+// default of 2 MB, reads that are scattered over the tables take three to four times
+// as long), PostgreSQL with 1 GB of shared buffers and fsync. A missed aim does not
+// change the exit status, which is 0 after a measurement.
 package main
 
 import (
@@ -50,7 +50,7 @@ type settings struct {
 	out      io.Writer
 }
 
-// small is how many tickets the database has that a Do is compared with.
+// small is the number of tickets in the database to which a Do is compared.
 const small = 1000
 
 func main() {
@@ -67,11 +67,11 @@ func run(ctx context.Context, args []string) error {
 	s := settings{out: os.Stdout}
 	flags := flag.NewFlagSet("scale", flag.ContinueOnError)
 	stores := flags.String("store", "sqlite,postgres", "the databases: sqlite (modernc), sqlite3 (mattn; build with -tags sqlite_fts5), postgres")
-	flags.IntVar(&s.tickets, "tickets", 1_000_000, "how many")
-	flags.IntVar(&s.calls, "calls", 1000, "how many calls of each kind are measured")
-	flags.StringVar(&s.dir, "dir", "", "where SQLite's file is kept, and found filled the next time; default: it is removed")
-	flags.StringVar(&s.postgres, "postgres", "", "the DSN of an empty PostgreSQL database, or one filled earlier, to use and keep; default: a private server")
-	flags.IntVar(&s.cache, "cache", 64, "SQLite's page cache in MB for each connection; 0: its own default, 2 MB")
+	flags.IntVar(&s.tickets, "tickets", 1_000_000, "the number of tickets")
+	flags.IntVar(&s.calls, "calls", 1000, "the number of measured calls of each kind")
+	flags.StringVar(&s.dir, "dir", "", "the folder that keeps SQLite's file for the next run; default: the file is removed")
+	flags.StringVar(&s.postgres, "postgres", "", "the data source name of an empty PostgreSQL database, or one from an earlier run, which is kept; default: a private server")
+	flags.IntVar(&s.cache, "cache", 64, "SQLite's page cache in MB for each connection; 0 means its default, 2 MB")
 	flags.StringVar(&s.profile, "cpuprofile", "", "write a profile of the calls to this file")
 	only := flags.String("only", ".", "only calls whose name this regular expression matches")
 	if err := flags.Parse(args); err != nil {
@@ -82,7 +82,7 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	if flags.NArg() > 0 || s.tickets < 20*small || s.calls < 10 {
-		return fmt.Errorf("no arguments are taken, -tickets is %d or more, and -calls 10 or more", 20*small)
+		return fmt.Errorf("no arguments are allowed, -tickets must be at least %d, and -calls at least 10", 20*small)
 	}
 	for name := range strings.SplitSeq(*stores, ",") {
 		if err := measureStore(ctx, &s, name); err != nil {
@@ -92,7 +92,7 @@ func run(ctx context.Context, args []string) error {
 	return nil
 }
 
-// A place is where tickets are kept: a database with a store and a desk on it.
+// A place is a database with a store and a desk on it.
 type place struct {
 	db       *sql.DB
 	store    *sqlstore.Store
@@ -100,7 +100,7 @@ type place struct {
 	made     *desk
 	size     func(context.Context) (int64, error) // in bytes
 	numbered bool                                 // placeholders
-	later    []string                             // what brings it into the state that it is in some time after
+	later    []string                             // statements that create the state of some time later
 }
 
 func (s *settings) say(format string, args ...any) { _, _ = fmt.Fprintf(s.out, format+"\n", args...) }
@@ -159,7 +159,7 @@ func measureStore(ctx context.Context, s *settings, name string) (err error) {
 		}
 		defer tidy(little.db.Close)
 	default:
-		return fmt.Errorf("unknown; there are sqlite, sqlite3 and postgres")
+		return fmt.Errorf("unknown store; use sqlite, sqlite3 or postgres")
 	}
 
 	var version string
@@ -205,7 +205,7 @@ func openSQLite(ctx context.Context, driver, file string, cache, tickets int) (*
 	if err != nil {
 		return nil, err
 	}
-	p.later = []string{"PRAGMA wal_checkpoint(TRUNCATE)"} // and no ANALYZE, which nobody runs
+	p.later = []string{"PRAGMA wal_checkpoint(TRUNCATE)"} // and no ANALYZE, because nobody runs it
 	p.size = func(context.Context) (int64, error) {
 		info, err := os.Stat(file)
 		if err != nil {
@@ -256,7 +256,7 @@ func (p *place) fill(ctx context.Context, s *settings) error {
 			return err
 		}
 	} else if have != int64(n) {
-		return fmt.Errorf("the database has %d tickets, and is to have none or %d", have, n)
+		return fmt.Errorf("the database has %d tickets, but must have none or %d", have, n)
 	}
 	left, err := p.count(ctx, "unindexed")
 	if err != nil {
@@ -285,7 +285,8 @@ func (p *place) count(ctx context.Context, table string) (n int64, err error) {
 	return n, p.db.QueryRowContext(ctx, "SELECT COUNT(*) FROM ticket_"+table).Scan(&n)
 }
 
-// load imports all, in a tenth and the rest, to see whether memory stays flat.
+// load imports a tenth first and then the rest, to see whether memory stays
+// constant.
 func (p *place) load(ctx context.Context, s *settings) error {
 	s.say("memory before: %s", memory())
 	start, cpu := time.Now(), cputime.Self()
@@ -310,7 +311,7 @@ func (p *place) load(ctx context.Context, s *settings) error {
 	return nil
 }
 
-// settle waits for what a database does later by itself.
+// settle waits for later work of the database.
 func (p *place) settle(ctx context.Context) error {
 	for _, text := range p.later {
 		if _, err := p.db.ExecContext(ctx, text); err != nil {

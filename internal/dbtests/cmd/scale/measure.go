@@ -21,10 +21,10 @@ const (
 	aimSearch = 50 * time.Millisecond
 	aimDo     = 1.2
 
-	connections = 3 // that one caller may use: to read, to write, and of the small database
+	connections = 3 // for one caller: to read, to write, and of the small database
 )
 
-// usage is what the process takes.
+// usage is the memory of the process.
 type usage struct{ heap, rss, most int64 }
 
 func memory() (u usage) {
@@ -56,8 +56,8 @@ func (u usage) String() string {
 	return fmt.Sprintf("heap %d MB, RSS %d MB, at most %d MB", u.heap>>20, u.rss>>20, u.most>>20)
 }
 
-// load says how busy the machine is: where more is to be done than it has
-// processors, the p99 says how long a call waits for one.
+// load describes the load of the machine. If it exceeds the number of processors,
+// the p99 includes the wait for one.
 func load() string {
 	text, err := os.ReadFile("/proc/loadavg")
 	if err != nil {
@@ -66,19 +66,20 @@ func load() string {
 	return strings.Fields(string(text))[0]
 }
 
-// A call is one kind of call; it is done with a source of randomness.
+// A call is one kind of call, with a source of randomness.
 type call struct {
 	name string
 	aim  time.Duration
 	do   func(context.Context, *rand.Rand) error
 }
 
-// Calls of all kinds are measured in rounds, so that a moment in which the machine
-// had something else to do shows in all of them a little, and not in one a lot.
+// Calls of all kinds are measured in rounds, so that other work of the machine
+// affects all of them a little, and not one a lot.
 const (
 	rounds = 5
 	warm   = 10 // calls of a round before those that count
-	// mostTime bounds what calls of one kind take in a round, once there are a few.
+	// mostTime limits the time for calls of one kind in a round, after the first
+	// few.
 	mostTime = 8 * time.Second
 	few      = 10
 )
@@ -115,7 +116,7 @@ func (c *call) measure(ctx context.Context, p *place, r *rand.Rand, calls int) (
 	return samples, nil
 }
 
-// processes returns those of the server that work for us.
+// processes returns the server processes that serve this program.
 func (p *place) processes(ctx context.Context) (list []int, err error) {
 	if !p.numbered {
 		return nil, nil
@@ -209,13 +210,13 @@ func measure(ctx context.Context, s *settings, large, little *place) error {
 func is[T any](v T, err error) func(ok func(T) bool) error {
 	return func(ok func(T) bool) error {
 		if err == nil && !ok(v) {
-			err = errors.New("not what was to be found")
+			err = errors.New("unexpected result")
 		}
 		return err
 	}
 }
 
-// calls are those that read.
+// calls returns the calls that only read.
 func (p *place) calls(ctx context.Context) ([]call, error) {
 	d, desk := p.made, p.desk
 	lin := ticket.Agent("lin", 1, 2, 3)
@@ -357,11 +358,11 @@ func (p *place) calls(ctx context.Context) ([]call, error) {
 	}, nil
 }
 
-// pages is which page is the one deep inside.
+// pages is the number of the late page.
 const pages = 200
 
-// deep walks to the 200th page, or as far as it goes, and returns the places of
-// those around it, and which they are.
+// deep walks to the 200th page, or to the last one, and returns the places of the
+// pages around it, and its number.
 func (p *place) deep(ctx context.Context, a ticket.Actor, q ticket.Query) (places []ticket.Cursor, which string, err error) {
 	const around = 5
 	n := 1
@@ -377,7 +378,7 @@ func (p *place) deep(ctx context.Context, a ticket.Actor, q ticket.Query) (place
 		q.After = page.Next
 	}
 	if len(places) == 0 {
-		return nil, "", errors.New("the list has one page")
+		return nil, "", errors.New("the list has only one page")
 	}
 	if n < pages {
 		return places[len(places)-1:], fmt.Sprintf("%d, the last", n), nil
@@ -385,7 +386,7 @@ func (p *place) deep(ctx context.Context, a ticket.Actor, q ticket.Query) (place
 	return places[max(0, len(places)-2*around):], fmt.Sprintf("%d (±%d)", pages, around), nil
 }
 
-// words by how many tickets they stand in.
+// A vocabulary holds words by the number of tickets that contain them.
 type vocabulary struct{ rare, middling, common []string }
 
 func (d *desk) vocabulary() (v vocabulary) {
@@ -456,7 +457,7 @@ func compareDo(ctx context.Context, s *settings, large, little *place) error {
 	return nil
 }
 
-// work takes an open ticket, writes a note and gives it back, one Do each.
+// work takes an open ticket, writes a note and releases it, with one Do each.
 func (p *place) work() func(context.Context, *rand.Rand) error {
 	var open []ticket.ID
 	for i := range p.made.tickets {

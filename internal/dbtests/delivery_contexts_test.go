@@ -10,16 +10,16 @@ import (
 	"github.com/ticketkit/ticket/sqlstore"
 )
 
-// What a brief costs does not grow with what its recipient was sent, about any
-// ticket or about this one.
-func TestBriefCostOfManySent(t *testing.T) {
+// The cost of a delivery context does not grow with the number of deliveries that
+// the recipient was sent, about any ticket or about this one.
+func TestDeliveryContextCostIsIndependentOfHistory(t *testing.T) {
 	each(t, databases, func(t *testing.T, b backend) {
 		s, db := b.open(t)
 		at := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
 		person := func(id string) ticket.Recipient {
 			return ticket.Recipient{Role: ticket.RoleRequester, Person: ticket.Person{ID: id}}
 		}
-		// told stores deliveries to somebody, of which all were sent but the last.
+		// told stores deliveries to a recipient. All except for the last were sent.
 		told := func(to ticket.Recipient, many int) ticket.Delivery {
 			c := opening(t, "")
 			tk := c.Changes[0].Ticket
@@ -44,20 +44,20 @@ func TestBriefCostOfManySent(t *testing.T) {
 			require.NoError(t, err)
 		}
 		cost := func(d ticket.Delivery) time.Duration {
-			d.Seq++ // behind all of its line
+			d.Seq++ // after all others of its line
 			quickest := time.Hour
 			for range 30 {
 				begin := time.Now()
-				briefs, err := s.DeliveryContexts(t.Context(), []ticket.Delivery{d}, at.Add(-time.Hour), 5)
+				contexts, err := s.DeliveryContexts(t.Context(), []ticket.Delivery{d}, at.Add(-time.Hour), 5)
 				quickest = min(quickest, time.Since(begin))
 				require.NoError(t, err)
-				require.Equal(t, 5, briefs[0].Sent)
-				require.Equal(t, 5, briefs[0].SentHere)
-				require.False(t, briefs[0].Previous.IsZero())
+				require.Equal(t, 5, contexts[0].Sent)
+				require.Equal(t, 5, contexts[0].SentHere)
+				require.False(t, contexts[0].Previous.IsZero())
 			}
 			return quickest
 		}
 		small, large := cost(few), cost(many)
-		require.Less(t, large, 4*small+time.Millisecond, "to look up what is known of somebody who was sent 20,000, where it takes %v of one who was sent ten", small)
+		require.Less(t, large, 4*small+time.Millisecond, "the look-up for a recipient who was sent 20,000; for one who was sent ten it takes %v", small)
 	})
 }

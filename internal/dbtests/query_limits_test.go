@@ -11,8 +11,8 @@ import (
 	"github.com/ticketkit/ticket/sqlstore"
 )
 
-// Every list of a query, and all of them at once, as long as they may be.
-func TestLongestQueries(t *testing.T) {
+// A query is answered with every list at its limit, alone and together.
+func TestLongestQueriesAreAnswered(t *testing.T) {
 	t.Parallel()
 	const most = 1000
 	list := func(i int) string { return fmt.Sprintf("v%04d", i) }
@@ -71,7 +71,7 @@ func TestLongestQueries(t *testing.T) {
 		_, err = store.Claim(ctx, c)
 		require.NoError(t, err)
 
-		// What has them all is found by them.
+		// A ticket with all of the values is found.
 		c2 := opening(t, "")
 		all := &c2.Changes[0]
 		e := &all.Events[0]

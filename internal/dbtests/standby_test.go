@@ -13,9 +13,9 @@ import (
 	"github.com/ticketkit/ticket/sqlstore"
 )
 
-// A synchronous standby that is away: what the primary alone has committed when the
-// caller's context ends is not acknowledged, by either driver, nor is it when it is
-// asked for again with its key, until the standby has it.
+// A synchronous standby is away. If the caller's context ends, a commit that only
+// the primary has is not acknowledged, by either driver. A repetition with the same
+// key is not acknowledged either, until the standby has the commit.
 func TestNothingIsAcknowledgedWithoutTheStandby(t *testing.T) {
 	server, err := servers.StartPostgres(t.Context(), servers.Fast())
 	if _, missing := errors.AsType[*servers.MissingError](err); missing {
@@ -25,14 +25,14 @@ func TestNothingIsAcknowledgedWithoutTheStandby(t *testing.T) {
 	t.Cleanup(func() { require.NoError(t, server.Stop()) })
 	standby := func(t *testing.T, name string) {
 		t.Helper()
-		admin := pgx.connect(t, server.DSN("pgx", "postgres")+" synchronous_commit=on") // the server is a fast one
+		admin := pgx.connect(t, server.DSN("pgx", "postgres")+" synchronous_commit=on") // the server was started with it off
 		_, err := admin.ExecContext(t.Context(), "ALTER SYSTEM SET synchronous_standby_names = '"+name+"'")
 		require.NoError(t, err)
 		_, err = admin.ExecContext(t.Context(), "SELECT pg_reload_conf()")
 		require.NoError(t, err)
 		_, err = admin.ExecContext(t.Context(), "CREATE TABLE IF NOT EXISTS probe (i int)")
 		require.NoError(t, err)
-		require.Eventually(t, func() bool { // it takes a moment until all the server's processes know
+		require.Eventually(t, func() bool { // all processes of the server learn of it a moment later
 			ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 			defer cancel()
 			_, err := admin.ExecContext(ctx, "INSERT INTO probe VALUES (1)")
@@ -80,7 +80,7 @@ func TestNothingIsAcknowledgedWithoutTheStandby(t *testing.T) {
 					return store.Settle(ctx, list)
 				}},
 				{"reindex", func(ctx context.Context) error { return store.Reindex(ctx, "", ids[0]) }},
-				{"forget", func(ctx context.Context) error {
+				{"prune", func(ctx context.Context) error {
 					_, err := store.PruneReceipts(ctx, time.Now().Add(-time.Hour), 10, func(d ticket.Digest) ticket.Digest { return d })
 					return err
 				}},

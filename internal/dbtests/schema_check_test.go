@@ -14,7 +14,7 @@ import (
 	"github.com/ticketkit/ticket/sqlstore"
 )
 
-// Check finds every index that is not there: each is taken away once, and put back.
+// Check finds every missing index. Each is dropped once, and created again.
 func TestCheckFindsMissingIndexes(t *testing.T) {
 	each(t, databases, func(t *testing.T, b backend) {
 		db := b.connect(t, b.dsn(t))
@@ -51,8 +51,8 @@ func TestCheckFindsMissingIndexes(t *testing.T) {
 	})
 }
 
-// Tables that were given another prefix by hand have indexes under the old one, which
-// statements ask for in vain.
+// Tables that were renamed to another prefix by hand have indexes with the old
+// prefix, and statements do not find them.
 func TestCheckFindsRenamedTables(t *testing.T) {
 	each(t, databases, func(t *testing.T, b backend) {
 		db := b.connect(t, b.dsn(t))
@@ -66,14 +66,14 @@ func TestCheckFindsRenamedTables(t *testing.T) {
 		require.NoError(t, err)
 		require.ErrorIs(t, s.Check(t.Context()), sqlstore.ErrSchema)
 		_, err = s.Deliveries(t.Context(), ticket.DeliveryQuery{})
-		if b.dialect != sqlstore.Postgres { // where no statement names an index
+		if b.dialect != sqlstore.Postgres { // no statement names an index there
 			require.ErrorIs(t, err, sqlstore.ErrSchema)
 		}
 	})
 }
 
-// With a schema for each application in the search path, before a common one, a desk
-// is in the first, and sees nothing of one in the second.
+// If the search path has a schema for each application before a common one, a desk
+// is in the first schema, and sees nothing of a desk in the second.
 func TestSearchPath(t *testing.T) {
 	for _, b := range []backend{pgx, pq} {
 		t.Run(b.name, func(t *testing.T) {
@@ -92,7 +92,7 @@ func TestSearchPath(t *testing.T) {
 			require.ErrorIs(t, none.Check(t.Context()), sqlstore.ErrSchema)
 			_, err = sqlstore.Open(t.Context(), db, b.dialect)
 			require.NoError(t, err)
-			require.ErrorIs(t, none.Check(t.Context()), sqlstore.ErrSchema, "search is not there")
+			require.ErrorIs(t, none.Check(t.Context()), sqlstore.ErrSchema, "the search tables are missing")
 			s, err := sqlstore.Open(t.Context(), db, b.dialect, sqlstore.Search())
 			require.NoError(t, err)
 			require.NoError(t, s.Check(t.Context()))
@@ -112,7 +112,7 @@ func TestSearchPath(t *testing.T) {
 	}
 }
 
-// A tool that was killed when it had run a file of MySQL, and before it recorded that,
+// A tool that was killed after a file of MySQL, and before it recorded the file,
 // runs the file again.
 func TestMigrationFilesRunAgain(t *testing.T) {
 	db := mariadb.connect(t, mariadb.dsn(t))
@@ -138,8 +138,8 @@ func TestMigrationFilesRunAgain(t *testing.T) {
 	require.NoError(t, s.Check(t.Context()))
 }
 
-// On a cluster of MySQL, GET_LOCK is a node's own, or refused: those who migrate at the
-// same time cross each other, and all come to their end.
+// On a cluster of MySQL, GET_LOCK is local to a node, or unsupported. Migrations
+// that run at the same time collide, and all of them succeed.
 func TestMigrateTogetherWithoutALock(t *testing.T) {
 	for range 3 {
 		dsn := mariadb.dsn(t)
@@ -167,9 +167,9 @@ func TestMigrateTogetherWithoutALock(t *testing.T) {
 	}
 }
 
-// A migration does not queue without end for a table that a dump holds, and lets those
-// pass who wait behind it.
-func TestMigrateBehindADump(t *testing.T) {
+// A migration does not queue without limit for a table that a dump holds. It lets
+// other statements pass.
+func TestMigrateDoesNotBlockOthersDuringADump(t *testing.T) {
 	each(t, []backend{pgx, mariadb}, func(t *testing.T, b backend) {
 		dsn := b.dsn(t)
 		db := b.connect(t, dsn)
@@ -218,9 +218,8 @@ func TestMigrateBehindADump(t *testing.T) {
 	})
 }
 
-// A receipt, or whatever is read, that a cluster gave up for the sake of a commit of
-// another node is asked for again.
-func TestReadsGivenUpAreAskedAgain(t *testing.T) {
+// A read that a cluster aborted in favour of a commit of another node is repeated.
+func TestReadsAreRetriedAfterAConflict(t *testing.T) {
 	each(t, []backend{pgx, pq, mariadb}, func(t *testing.T, b backend) {
 		var s spy
 		db := b.connectSpied(t, b.lend(t), &s)
@@ -232,7 +231,7 @@ func TestReadsGivenUpAreAskedAgain(t *testing.T) {
 		tk, err := desk.Open(t.Context(), failCustomer, draft)
 		require.NoError(t, err)
 		c := opening(t, "other")
-		for _, name := range []string{"Ticket", "Lookup", "Receipt", "Events", "List", "Due", "Deliveries", "Brief", "Counts"} {
+		for _, name := range []string{"Ticket", "Lookup", "Receipt", "Events", "List", "Due", "Deliveries", "DeliveryContexts", "Counts"} {
 			given := 0
 			s.refuse(func(st spiedStep) error {
 				if st.what == "query" && strings.Contains(st.text, "ticket_") {
@@ -281,7 +280,7 @@ func everyRead(t *testing.T, s *sqlstore.Store, c ticket.Commit, name string) er
 		_, err = s.Due(t.Context(), time.Now(), 10)
 	case "Deliveries":
 		_, err = s.Deliveries(t.Context(), ticket.DeliveryQuery{})
-	case "Brief":
+	case "DeliveryContexts":
 		_, err = s.DeliveryContexts(t.Context(), []ticket.Delivery{{ID: id, Ticket: id, Seq: 1}}, time.Time{}, 0)
 	case "Counts":
 		_, err = s.Counts(t.Context(), "")
@@ -289,7 +288,7 @@ func everyRead(t *testing.T, s *sqlstore.Store, c ticket.Commit, name string) er
 	return err
 }
 
-// stateError is an error with an SQLSTATE, as the drivers of PostgreSQL have them.
+// stateError is an error with an SQLSTATE, like those of the PostgreSQL drivers.
 type stateError string
 
 func (e stateError) Error() string    { return "SQLSTATE " + string(e) }
@@ -302,9 +301,9 @@ func gaveUp(b backend) error {
 	return stateError("40001")
 }
 
-// Check finds what the search needs and is not there: the index of the words, the
-// column that it is of, and the queue. On SQLite the index is a table, and a plain one
-// of the name does not do.
+// Check finds missing parts of the search: the index of the words, its column, and
+// the queue. On SQLite the index is a virtual table, and a plain table of that name
+// does not suffice.
 func TestCheckFindsMissingSearch(t *testing.T) {
 	losses := map[sqlstore.Dialect]map[string][]string{
 		sqlstore.SQLite: {

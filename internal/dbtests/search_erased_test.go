@@ -10,8 +10,8 @@ import (
 	"github.com/ticketkit/ticket/sqlstore"
 )
 
-// What a host has erased from stored events is not found, and not shown, from then
-// on; and Reindex takes it out of the index.
+// Words that were erased from stored events are neither found nor shown, and Reindex
+// removes them from the index.
 func TestErasedWordsAreNotFound(t *testing.T) {
 	t.Parallel()
 	each(t, backends, func(t *testing.T, b backend) {
@@ -56,7 +56,7 @@ func TestErasedWordsAreNotFound(t *testing.T) {
 				require.Empty(t, find(text), text)
 			}
 			hits := find("blue")
-			require.Len(t, hits, 1, "it stands in the note that is left")
+			require.Len(t, hits, 1, "the remaining note contains it")
 			require.NotContains(t, hits[0].Snippet.Text, "DE00123")
 		}
 		check()

@@ -20,22 +20,22 @@ import (
 	"github.com/ticketkit/ticket/sqlstore"
 )
 
-var updatePlans = flag.Bool("plans.update", false, "write what TestPlans finds to testdata/plans")
+var updatePlans = flag.Bool("plans.update", false, "write the plans that TestPlans finds to testdata/plans")
 
 const (
 	planTickets = 20_000
 	planBase    = int64(1_700_000_000_000_000) // microseconds
 )
 
-// planFill fills the tables with tickets whose columns are as good as random. One
-// in eleven is open.
+// planFill fills the tables with tickets whose columns look random. One in eleven is
+// open.
 func planFill(tb testing.TB, db *sql.DB, tickets int) {
 	tb.Helper()
 	exec := func(text string) {
 		_, err := db.ExecContext(tb.Context(), text)
 		require.NoError(tb, err, text)
 	}
-	// n has so many rows of i and a mixed-up h.
+	// n has the given number of rows, of i and a mixed h.
 	exec("CREATE TABLE digits (d BIGINT)")
 	exec("INSERT INTO digits VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)")
 	exec("CREATE TABLE n (i BIGINT, h BIGINT)")
@@ -59,7 +59,8 @@ func planFill(tb testing.TB, db *sql.DB, tickets int) {
 	} {
 		exec("INSERT INTO ticket_labels (tenant, label, created, ticket) SELECT CASE WHEN h % 13 = 0 THEN 'other' ELSE 'acme' END, " + label + ", " + created + ", " + id + " FROM n")
 	}
-	// Most were sent; the others are on their way (6 %), dead, bounced or suppressed.
+	// Most were sent. The others are on their way (6 %), dead, bounced or
+	// suppressed.
 	const who = "concat('w0000000000000000', 100 + h % 499)"
 	exec("INSERT INTO ticket_outbox (id, tenant, ticket, seq, kind, via, recipient, created, due, state, until, attempts, failures, last_error, who, settled)" +
 		" SELECT " + id + ", 'acme', " + id + ", 2, 'received', CASE WHEN h % 2 = 0 THEN 'mail' ELSE 'chat' END, '{}', " + created + ", " + created +
@@ -67,7 +68,7 @@ func planFill(tb testing.TB, db *sql.DB, tickets int) {
 	exec("INSERT INTO ticket_receipts (tenant, name, ticket, version, request, at) SELECT 'acme', concat('k', i), " + id + ", 1, " + digest + ", 0 FROM n")
 }
 
-// planKnow has the database look at the tables as they are.
+// planKnow updates the statistics of the database.
 func planKnow(tb testing.TB, db *sql.DB, d sqlstore.Dialect) {
 	tb.Helper()
 	exec := func(text string) {
@@ -79,7 +80,7 @@ func planKnow(tb testing.TB, db *sql.DB, d sqlstore.Dialect) {
 		exec("ANALYZE")
 	case sqlstore.MySQL:
 		for _, table := range []string{"tickets", "events", "labels", "outbox", "receipts"} {
-			exec("ALTER TABLE ticket_" + table + " STATS_SAMPLE_PAGES = 60000") // all of them, so that it is the same each time
+			exec("ALTER TABLE ticket_" + table + " STATS_SAMPLE_PAGES = 60000") // all pages, so that the result is the same each time
 		}
 		exec("ANALYZE TABLE ticket_tickets, ticket_events, ticket_labels, ticket_outbox, ticket_receipts")
 	}
@@ -89,12 +90,12 @@ func planKnow(tb testing.TB, db *sql.DB, d sqlstore.Dialect) {
 type planView struct {
 	name string
 	call func(ctx context.Context, s *sqlstore.Store) error
-	// sorts says that it may sort: what several walks found, all that a label
-	// stands for, or open work, as List's comment has it.
+	// sorts says that the plan may sort: the results of several walks, all tickets
+	// of a label, or open work, as the comment of List says.
 	sorts bool
-	// about is in the statement that is meant, where it is not the first.
+	// about is a part of the statement to explain, if it is not the first one.
 	about string
-	only  sqlstore.Dialect // if it is not for all
+	only  sqlstore.Dialect // zero for all
 }
 
 func planViews() []planView {
@@ -187,7 +188,7 @@ func planViews() []planView {
 	return views
 }
 
-// outboxViews are the calls for the outbox but for Claim.
+// outboxViews are the calls for the outbox except for Claim.
 func outboxViews(id ticket.ID) (views []planView) {
 	call := func(name, about string, sorts bool, call func(ctx context.Context, s *sqlstore.Store) error) {
 		views = append(views, planView{name, call, sorts, about, 0})
@@ -211,7 +212,7 @@ func outboxViews(id ticket.ID) (views []planView) {
 			return s.Settle(ctx, list)
 		})
 	}
-	call("Brief", "", true, func(ctx context.Context, s *sqlstore.Store) error {
+	call("DeliveryContexts", "", true, func(ctx context.Context, s *sqlstore.Store) error {
 		rows := make([]ticket.Delivery, len(ids))
 		for i := range rows {
 			rows[i] = ticket.Delivery{ID: ids[i], Tenant: "acme", Ticket: ids[i], Seq: 2, Notifier: "mail", To: ticket.Recipient{Person: ticket.Person{ID: "c-1"}}}
@@ -219,7 +220,7 @@ func outboxViews(id ticket.ID) (views []planView) {
 		_, err := s.DeliveryContexts(ctx, rows, at, 100)
 		return err
 	})
-	call("Revise", "", false, func(ctx context.Context, s *sqlstore.Store) error {
+	call("UpdateDeliveries", "", false, func(ctx context.Context, s *sqlstore.Store) error {
 		_, err := s.UpdateDeliveries(ctx, ticket.DeliveryUpdate{Tenant: "acme", IDs: ids, From: []ticket.DeliveryState{ticket.DeliveryDead, ticket.DeliveryBounced}, To: ticket.DeliveryPending, At: at})
 		return err
 	})
@@ -251,9 +252,9 @@ func outboxViews(id ticket.ID) (views []planView) {
 	return views
 }
 
-// No view turns into a scan of a table, and none sorts but those that must: the
-// index that each walks along is written down in testdata/plans. (SQLite through
-// mattn's driver, which the race detector does not slow down.)
+// No view scans a table, and only those that must sort do. testdata/plans lists the
+// index of each. (SQLite runs through mattn's driver, because the race detector does
+// not slow it down.)
 func TestPlans(t *testing.T) {
 	each(t, []backend{mattn, pgx, mariadb}, func(t *testing.T, b backend) {
 		var s spy
@@ -271,14 +272,14 @@ func TestPlans(t *testing.T) {
 		}
 		want, err := os.ReadFile(file)
 		require.NoError(t, err)
-		require.Equal(t, string(want), found, "if it is better so: go test -run TestPlans -plans.update")
+		require.Equal(t, string(want), found, "if the new plans are better: go test -run TestPlans -plans.update")
 	})
 }
 
-// Whatever a database knows of the tables, be it from when they were empty, or when
-// everything in them was alike, or on its way that is sent since: each view walks along
-// the same index. A desk comes by all of them by itself.
-func TestPlansWhateverIsKnown(t *testing.T) {
+// Each view uses the same index whatever the statistics say: from when the tables
+// were empty, when all rows were alike, or when rows were on their way that are sent
+// now. A desk meets all of them over time.
+func TestPlansDoNotDependOnStatistics(t *testing.T) {
 	states := []struct {
 		name string
 		make func(t *testing.T, db *sql.DB, d sqlstore.Dialect)
@@ -330,7 +331,7 @@ func TestPlansWhateverIsKnown(t *testing.T) {
 				var s spy
 				db := b.connectSpied(t, b.dsn(t), &s)
 				db.SetMaxOpenConns(2)
-				if b.dialect == sqlstore.MySQL { // or it looks by itself, now and then
+				if b.dialect == sqlstore.MySQL { // otherwise it looks by itself now and then
 					_, err := db.ExecContext(t.Context(), "SET GLOBAL innodb_stats_auto_recalc = OFF")
 					require.NoError(t, err)
 				}
@@ -343,12 +344,13 @@ func TestPlansWhateverIsKnown(t *testing.T) {
 	})
 }
 
-// decided are the lines of plans that may not hang on what is known. On PostgreSQL, where
-// no index can be named, these are the statements that a desk lives on; elsewhere all,
-// but for lists that have two good ways. The order of two tables that are both looked
-// up by a key does not count, nor whether a few rows are sorted.
+// decided returns the lines of plans that must not depend on statistics. On
+// PostgreSQL, where a statement cannot name an index, these are the frequent
+// statements of a desk. Elsewhere they are all, except for lists with two good
+// plans. The order of two tables that are both looked up by a key is ignored, and so
+// is the sorting of a few rows.
 func (b backend) decided(plans string) (lines []string) {
-	lived := []string{"by ID", "by number", "events", "receipt", "Due", "Claim", "Settle", "Brief", "Revise", "deliveries of a ticket", "deliveries by ID"}
+	lived := []string{"by ID", "by number", "events", "receipt", "Due", "Claim", "Settle", "DeliveryContexts", "UpdateDeliveries", "deliveries of a ticket", "deliveries by ID"}
 	either := []string{"unassigned in a queue", "by two tags", "open work by tag", "open work by field"}
 	begins := func(line string) func(string) bool {
 		return func(name string) bool { return strings.HasPrefix(line, name) }
@@ -365,8 +367,8 @@ func (b backend) decided(plans string) (lines []string) {
 	return lines
 }
 
-// plans returns the essence of the plan of each view, a line for each. Unless lax, none
-// reads a whole table, or sorts what it need not.
+// plans returns a line with the essence of the plan of each view. Unless lax is set,
+// no plan may read a whole table, or sort without need.
 func (b backend) plans(t *testing.T, db *sql.DB, store *sqlstore.Store, s *spy, lax bool) string {
 	t.Helper()
 	var found strings.Builder
@@ -381,7 +383,7 @@ func (b backend) plans(t *testing.T, db *sql.DB, store *sqlstore.Store, s *spy, 
 				asked = &st
 			}
 		})
-		_ = v.call(t.Context(), store) // the tickets have no content, so that only the question counts
+		_ = v.call(t.Context(), store) // the tickets have no content, only the query matters
 		s.on(nil)
 		require.NotNil(t, asked, v.name)
 		for _, kind := range b.planKinds() {
@@ -397,8 +399,8 @@ func (b backend) plans(t *testing.T, db *sql.DB, store *sqlstore.Store, s *spy, 
 	return found.String()
 }
 
-// planKinds are the ways to plan: PostgreSQL plans a prepared statement for its
-// arguments at first, and may later take a plan for any.
+// planKinds are the kinds of plans. PostgreSQL first plans a prepared statement for
+// its arguments, and may later choose a generic plan.
 func (b backend) planKinds() []string {
 	if b.dialect == sqlstore.Postgres {
 		return []string{"", " (any arguments)"}
@@ -477,8 +479,8 @@ var (
 	mysqlStep    = regexp.MustCompile(`table=(\S*) .*?type=(\S*) .*?key=(\S*) .*?Extra=(.*)`)
 )
 
-// essence is what of a plan is the same in all versions of a database: the indexes
-// in the order they are looked at, whole tables, and sorting.
+// essence returns the parts of a plan that are equal in all versions of a database:
+// the indexes in order, scans of whole tables, and sorting.
 func (b backend) essence(plan string) (steps []string) {
 	for line := range strings.Lines(plan) {
 		line = strings.TrimSpace(line)

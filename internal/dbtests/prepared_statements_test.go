@@ -13,8 +13,8 @@ import (
 	"github.com/ticketkit/ticket/storetest"
 )
 
-// crowded returns a server of its own, and what opens stores there when it keeps no more
-// prepared statements.
+// crowded returns a server of its own, and a function that opens stores there after
+// the server has no room for prepared statements.
 func crowded(t *testing.T) func(t *testing.T, extra string) *sqlstore.Store {
 	t.Helper()
 	s, err := servers.StartMariaDB(t.Context(), servers.Fast())
@@ -43,16 +43,17 @@ func crowded(t *testing.T) func(t *testing.T, extra string) *sqlstore.Store {
 	}
 }
 
-// The contract, on a server that keeps no more prepared statements
-// (max_prepared_stmt_count), of which the driver needs one for whatever has arguments.
-func TestStoreWithoutRoomForStatements(t *testing.T) {
+// The contract holds on a server that has no room for prepared statements
+// (max_prepared_stmt_count). The driver needs one for every statement with
+// arguments.
+func TestStoreWithoutPreparedStatementsLeft(t *testing.T) {
 	open := crowded(t)
 	storetest.Run(t, func(t *testing.T) ticket.Store { return open(t, "") }, storetest.Without(storetest.Concurrency))
 }
 
-// What a text is made of does not matter where it is written into a statement, nor
-// which character set or mode the connection has.
-func TestTextsWithoutRoomForStatements(t *testing.T) {
+// Every text can be written into a statement, in every character set and mode of the
+// connection.
+func TestTextsWithoutPreparedStatementsLeft(t *testing.T) {
 	open := crowded(t)
 	for _, extra := range []string{"", "?charset=latin1", "?charset=sjis", "?sql_mode=%27NO_BACKSLASH_ESCAPES,ANSI_QUOTES%27"} {
 		t.Run(extra, func(t *testing.T) {

@@ -24,14 +24,14 @@ import (
 	"github.com/ticketkit/ticket/sqlstore"
 )
 
-// Databases that an older version of the library has made and filled are in
-// testdata/old; see its README. They stay as they are for ever.
+// An older version of the library made and filled the databases in testdata/old; see
+// its README. They never change.
 
-// An oldDatabase is what is known of one besides what stands in it.
+// An oldDatabase holds the facts about a database that are not stored in it.
 type oldDatabase struct {
-	Now     time.Time // when it was left
+	Now     time.Time // the time of the last action
 	Tickets []ticket.Ticket
-	Sent    []string // deliveries that reached somebody
+	Sent    []string // deliveries that were sent
 	Keys    []struct{ Tenant, Key, Ticket, Customer, Message string }
 	Links   []struct{ Tenant, Token, Number string }
 }
@@ -49,7 +49,7 @@ func unzipped(t *testing.T, name string) []byte {
 	return b
 }
 
-// old makes the old database of a backend anew.
+// old restores the old database of a backend.
 func (b backend) old(t *testing.T) (dsn string, o oldDatabase) {
 	t.Helper()
 	name := map[sqlstore.Dialect]string{sqlstore.SQLite: "sqlite", sqlstore.Postgres: "postgres", sqlstore.MySQL: "mysql"}[b.dialect]
@@ -85,7 +85,7 @@ func (b backend) old(t *testing.T) (dsn string, o oldDatabase) {
 	return dsn, o
 }
 
-// An oldDesk is a desk of today on an old database, with the keys of then.
+// An oldDesk is a current desk on an old database, with its old keys.
 type oldDesk struct {
 	*ticket.Desk
 	mu   sync.Mutex
@@ -126,7 +126,7 @@ func (d *oldDesk) wait(by time.Duration) {
 	d.now = d.now.Add(by)
 }
 
-// requireWhole verifies every ticket, reads it in every way, and finds it.
+// requireWhole verifies every ticket, reads it in every way, and searches for it.
 func (d *oldDesk) requireWhole(t *testing.T) (n int) {
 	t.Helper()
 	for _, tenant := range oldTenants {
@@ -157,7 +157,7 @@ func (d *oldDesk) requireWhole(t *testing.T) (n int) {
 	return n
 }
 
-// What was stored by an older version is all there, and works.
+// Everything that an older version stored is there, and works.
 func TestOldDatabase(t *testing.T) {
 	each(t, databases, func(t *testing.T, b backend) {
 		dsn, o := b.old(t)
@@ -227,7 +227,7 @@ func requireSameJSON(t *testing.T, want, got any) {
 	require.JSONEq(t, string(a), string(b))
 }
 
-// requireLinks opens status links that were made by an older version.
+// requireLinks opens status links that an older version made.
 func (o *oldDatabase) requireLinks(t *testing.T, d *oldDesk) {
 	t.Helper()
 	require.NotEmpty(t, o.Links)
@@ -237,7 +237,7 @@ func (o *oldDatabase) requireLinks(t *testing.T, d *oldDesk) {
 	}
 }
 
-// requireKeys repeats requests of then: whatever comes of it, nothing happens twice.
+// requireKeys repeats old requests. Whatever the result, nothing happens twice.
 func (o *oldDatabase) requireKeys(t *testing.T, d *oldDesk) {
 	t.Helper()
 	require.NotEmpty(t, o.Keys)
@@ -255,7 +255,7 @@ func (o *oldDatabase) requireKeys(t *testing.T, d *oldDesk) {
 	}
 }
 
-// requireDeliveries makes what is on its way, once, and nothing that was made.
+// requireDeliveries sends the deliveries on their way, once, and no others.
 func (o *oldDatabase) requireDeliveries(t *testing.T, d *oldDesk) {
 	t.Helper()
 	for range 40 {
@@ -271,15 +271,15 @@ func (o *oldDatabase) requireDeliveries(t *testing.T, d *oldDesk) {
 	for _, tenant := range oldTenants {
 		page, err := d.Deliveries(t.Context(), ticket.System("check").InTenant(tenant), ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.DeliveryPending, ticket.DeliveryClaimed}})
 		require.NoError(t, err)
-		for _, row := range page.Deliveries { // those that fail, and wait again
+		for _, row := range page.Deliveries { // these fail, and wait again
 			require.True(t, strings.HasPrefix(row.To.Person.Email, "fail"), "%+v", row)
 		}
 	}
 }
 
-// A migration of an old database is cut off after each of its statements, and
-// goes on with the next run.
-func TestOldDatabaseCutOff(t *testing.T) {
+// The migration of an old database is cut off after each of its statements. The next
+// run continues it.
+func TestMigrationOfAnOldDatabaseContinues(t *testing.T) {
 	each(t, databases, func(t *testing.T, b backend) {
 		dsn, o := b.old(t)
 		var s spy
@@ -320,7 +320,7 @@ func TestOldDatabaseCutOff(t *testing.T) {
 }
 
 // Several processes migrate an old database at once.
-func TestOldDatabaseTogether(t *testing.T) {
+func TestOldDatabaseIsMigratedByOneOfMany(t *testing.T) {
 	each(t, databases, func(t *testing.T, b backend) {
 		dsn, o := b.old(t)
 		stores, faults := make([]*sqlstore.Store, 4), make([]error, 4)

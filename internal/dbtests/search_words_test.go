@@ -9,9 +9,9 @@ import (
 	"github.com/ticketkit/ticket/sqlstore"
 )
 
-// An index whose words an older version folded is made anew when the store is
-// opened with a newer one.
-func TestWordsOfAnOlderVersionAreFoldedAnew(t *testing.T) {
+// If an older version folded the words of an index, a newer version builds the index
+// again.
+func TestWordsOfAnOlderVersionAreReindexed(t *testing.T) {
 	each(t, databases, func(t *testing.T, b backend) {
 		db := b.connect(t, b.dsn(t))
 		s, err := sqlstore.Open(t.Context(), db, b.dialect, sqlstore.Search())
@@ -30,7 +30,7 @@ func TestWordsOfAnOlderVersionAreFoldedAnew(t *testing.T) {
 		}
 		require.Len(t, find(), 3)
 
-		// As the version before left it.
+		// The older version left it so.
 		stale := "UPDATE ticket_texts SET tokens = ''"
 		if b.dialect == sqlstore.SQLite {
 			stale = "DELETE FROM ticket_words"

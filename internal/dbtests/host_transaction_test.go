@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -26,8 +27,8 @@ func count(t *testing.T, on interface {
 	return n
 }
 
-// The order, its ticket, the history and the confirmation are committed together
-// or not at all.
+// The order, its ticket, the history and the confirmation are committed together or
+// not at all.
 func TestHostTransaction(t *testing.T) {
 	each(t, backends, func(t *testing.T, b backend) {
 		db := b.connect(t, b.dsn(t))
@@ -50,9 +51,9 @@ func TestHostTransaction(t *testing.T) {
 			found, err := bound.Find(t.Context(), failAgent, string(tk.Number))
 			require.NoError(t, err)
 			require.Equal(t, []string{"lost"}, found.Tags)
-			if b.dialect != sqlstore.SQLite { // where everybody else would wait
+			if b.dialect != sqlstore.SQLite { // on SQLite every other writer would wait
 				_, err = d.Get(t.Context(), failAgent, tk.ID)
-				require.ErrorIs(t, err, ticket.ErrNotFound, "nobody else sees it yet")
+				require.ErrorIs(t, err, ticket.ErrNotFound, "no other transaction sees it yet")
 			}
 			if keep {
 				require.NoError(t, tx.Commit())
@@ -74,7 +75,7 @@ func TestHostTransaction(t *testing.T) {
 	})
 }
 
-// A commit that is refused leaves the host's transaction as it was, and usable.
+// A commit that fails leaves the application's transaction as it was, and usable.
 func TestRefusedInHostTransaction(t *testing.T) {
 	each(t, backends, func(t *testing.T, b backend) {
 		db := b.connect(t, b.dsn(t))
@@ -117,7 +118,7 @@ func TestRefusedInHostTransaction(t *testing.T) {
 		require.ErrorAs(t, bound.Commit(t.Context(), stale), &conflict)
 		require.Equal(t, tk.ID, conflict.Ticket)
 
-		// What comes after it is there, what was refused is not.
+		// The later commit is stored, and the failed one is not.
 		_, err = d.WithStore(bound).Do(t.Context(), failAgent, tk.ID, ticket.Action{Name: ticket.ActionNote, Note: "after all"})
 		require.NoError(t, err)
 		require.NoError(t, bound.Commit(t.Context(), opening(t, "")))
@@ -141,8 +142,8 @@ func next(t ticket.Ticket) ticket.Change {
 	return ticket.Change{Expect: t.Version, Ticket: ticket.Apply(t, e), Events: []ticket.Event{e}}
 }
 
-// stubborn makes a conflict of every decision: somebody else writes after the
-// ticket was read.
+// stubborn makes every decision a conflict: another writer changes the ticket after
+// it was read.
 type stubborn struct {
 	ticket.Store
 	meanwhile func(ticket.Ticket)
@@ -158,7 +159,8 @@ func (s *stubborn) Ticket(ctx context.Context, tenant string, id ticket.ID) (tic
 	return t, err
 }
 
-// The desk returns the conflict of a host's transaction and decides only once.
+// In a transaction of the application the desk returns the conflict and decides only
+// once.
 func TestConflictInHostTransaction(t *testing.T) {
 	each(t, []backend{pgx, pq, mariadb}, func(t *testing.T, b backend) {
 		s, db := b.open(t)
@@ -176,14 +178,14 @@ func TestConflictInHostTransaction(t *testing.T) {
 		require.Equal(t, 1, bound.decisions)
 		bound.meanwhile = func(ticket.Ticket) {}
 		_, err = d.WithStore(bound).Do(t.Context(), failAgent, tk.ID, ticket.Action{Name: ticket.ActionNote, Note: "second"})
-		require.NoError(t, err, "the transaction goes on")
+		require.NoError(t, err, "the transaction continues")
 		require.NoError(t, tx.Commit())
 		require.EqualValues(t, 3, requireWhole(t, s)[0].Version)
 	})
 }
 
 // Under REPEATABLE READ a transaction that read before another one wrote cannot
-// write over it: that is a conflict, not trouble of the store.
+// overwrite it. That is a conflict.
 func TestConflictOfSnapshots(t *testing.T) {
 	each(t, backends, func(t *testing.T, b backend) {
 		s, db := b.open(t)
@@ -208,8 +210,8 @@ func TestConflictOfSnapshots(t *testing.T) {
 	})
 }
 
-// With one connection nothing waits for a second one: neither a store of its own
-// nor one that is bound.
+// With one connection no call waits for a second one, in an unbound or a bound
+// store.
 func TestOneConnection(t *testing.T) {
 	list := []struct {
 		backend
@@ -245,7 +247,8 @@ func TestOneConnection(t *testing.T) {
 			}
 			all.Wait()
 
-			// Somebody holds the one connection: who waits for it gives up in time.
+			// The only connection is in use. Calls that wait for it give up at their
+			// deadlines.
 			tx, err := db.BeginTx(ctx, nil)
 			require.NoError(t, err)
 			short, stop := context.WithTimeout(ctx, 100*time.Millisecond)
@@ -264,7 +267,7 @@ func TestOneConnection(t *testing.T) {
 	}
 }
 
-// everything calls all that a store can do.
+// everything calls every method of a store.
 func everything(t *testing.T, ctx context.Context, s *sqlstore.Store) { //nolint:revive // t comes first in tests
 	t.Helper()
 	require.NoError(t, s.Check(ctx))
@@ -308,15 +311,15 @@ func everything(t *testing.T, ctx context.Context, s *sqlstore.Store) { //nolint
 	}
 }
 
-// A host that has begun a transaction on its connection by itself.
+// The application has begun a transaction on its connection by itself.
 func TestConnInTransaction(t *testing.T) {
 	each(t, databases, func(t *testing.T, b backend) {
 		s, db := b.open(t)
 		conn, err := db.Conn(t.Context())
 		require.NoError(t, err)
 		defer func() { require.NoError(t, conn.Close()) }()
-		// With begins its own, so the host has none open; afterwards it has its
-		// connection back as it was.
+		// With begins its own transactions, so the application must have none open.
+		// Afterwards the connection is as before.
 		bound := s.With(conn)
 		require.NoError(t, bound.Commit(t.Context(), opening(t, "")))
 		_, err = conn.ExecContext(t.Context(), "BEGIN")
@@ -330,9 +333,9 @@ func TestConnInTransaction(t *testing.T) {
 	})
 }
 
-// Writers and readers of SQLite at once, in two pools as of two processes, while a
-// host's transaction holds the database for a while: nobody hears of a lock, and
-// readers do not wait.
+// Writers and readers of SQLite run in two pools, as in two processes, while a
+// transaction of the application holds the database for a while. No call returns a
+// lock error, and readers do not wait.
 func TestSQLiteTogether(t *testing.T) {
 	each(t, []backend{modernc, mattn}, func(t *testing.T, b backend) {
 		dsn := b.dsn(t)
@@ -372,7 +375,7 @@ func TestSQLiteTogether(t *testing.T) {
 		for range 4 {
 			readers.Go(read)
 		}
-		readers.Wait() // they end while the host holds the database
+		readers.Wait() // they end while the transaction holds the database
 		require.EqualValues(t, 1, requireWhole(t, s)[0].Version)
 		_, err = conn.ExecContext(t.Context(), "COMMIT")
 		require.NoError(t, err)
@@ -385,8 +388,8 @@ func TestSQLiteTogether(t *testing.T) {
 	})
 }
 
-// Those who share a transaction each get their own answer, and what went well is
-// there after opening the database again.
+// Commits that share a transaction each get their own result, and successful ones
+// are stored when the database is opened again.
 func TestGroupCommit(t *testing.T) {
 	each(t, []backend{modernc, mattn}, func(t *testing.T, b backend) {
 		dsn := b.dsn(t)
@@ -400,7 +403,7 @@ func TestGroupCommit(t *testing.T) {
 		stale := next(tk)
 		require.NoError(t, s.Commit(t.Context(), ticket.Commit{Changes: []ticket.Change{stale}}))
 
-		// The lane is held up until all of them are in it.
+		// The writer is blocked until all of them are in its queue.
 		conn, err := db.Conn(t.Context())
 		require.NoError(t, err)
 		_, err = conn.ExecContext(t.Context(), "BEGIN IMMEDIATE")
@@ -410,7 +413,7 @@ func TestGroupCommit(t *testing.T) {
 			all.Go(func() { check(s.Commit(t.Context(), c)) })
 		}
 		submit(opening(t, ""), func(err error) { assert.NoError(t, err) })
-		time.Sleep(20 * time.Millisecond) // it leads; the rest queues
+		time.Sleep(20 * time.Millisecond) // the first leads, and the rest queues
 		good := []ticket.ID{}
 		for i := range 40 {
 			c := opening(t, "")
@@ -431,10 +434,10 @@ func TestGroupCommit(t *testing.T) {
 					}
 				})
 			case 3:
-				c.Changes = append(c.Changes, stale) // the first of them was written by then
+				c.Changes = append(c.Changes, stale) // the first change was already written
 				submit(c, func(err error) { assert.ErrorIs(t, err, ticket.ErrConflict) })
 			case 4:
-				c.Deliveries[0].ID = taken.Deliveries[0].ID // the ticket was written by then
+				c.Deliveries[0].ID = taken.Deliveries[0].ID // the ticket was already written
 				submit(c, func(err error) { assert.ErrorIs(t, err, ticket.ErrDuplicate) })
 			case 5:
 				ctx, cancel := context.WithCancel(t.Context())
@@ -466,10 +469,11 @@ func TestGroupCommit(t *testing.T) {
 	})
 }
 
-// A host that does not let go of SQLite's lock: the store waits, and then says so.
+// A transaction does not release SQLite's lock. The store waits, and then returns
+// ErrBusy.
 func TestBusy(t *testing.T) {
 	if testing.Short() {
-		t.Skip("it waits for the store to lose patience")
+		t.Skip("it waits until the store gives up")
 	}
 	t.Parallel()
 	file := "file:" + filepath.Join(t.TempDir(), "tickets.db") + "?_pragma=busy_timeout(1)"
@@ -492,4 +496,89 @@ func TestBusy(t *testing.T) {
 	require.NoError(t, conn.Close())
 	require.NoError(t, s.Commit(t.Context(), opening(t, "")))
 	require.Len(t, requireWhole(t, s), 1)
+}
+
+// A call that failed in a transaction of the application has left nothing in it,
+// even if the context ended after the last statement.
+func TestCancelledCallInHostTransactionLeavesNothing(t *testing.T) {
+	t.Parallel()
+	each(t, backends, func(t *testing.T, b backend) {
+		var s spy
+		db := b.connectSpied(t, b.dsn(t), &s)
+		store, err := sqlstore.Open(t.Context(), db, b.dialect)
+		require.NoError(t, err)
+		there := opening(t, "")
+		require.NoError(t, store.Commit(t.Context(), there))
+		now := there.Deliveries[0].Due.Add(time.Hour)
+		claim := ticket.ClaimRequest{Now: now, Lease: time.Minute, Limit: 10, Notifiers: []string{there.Deliveries[0].Notifier}}
+		settle := func(ctx context.Context, s *sqlstore.Store) error {
+			rows, err := s.Deliveries(context.WithoutCancel(ctx), ticket.DeliveryQuery{})
+			if err != nil {
+				return err
+			}
+			var list []ticket.Settlement
+			for _, d := range rows.Deliveries {
+				list = append(list, ticket.Settlement{ID: d.ID, Attempts: d.Attempts, Outcome: ticket.OutcomeGiveUp, At: now})
+			}
+			return s.Settle(ctx, list)
+		}
+		fresh := opening(t, "")
+		var ids []ticket.ID
+		for _, d := range there.Deliveries {
+			ids = append(ids, d.ID)
+		}
+		for _, call := range []struct {
+			name string
+			last func(ctx context.Context, s *sqlstore.Store) error
+		}{
+			{"commit", func(ctx context.Context, s *sqlstore.Store) error { return s.Commit(ctx, fresh) }},
+			{"claim", func(ctx context.Context, s *sqlstore.Store) error { _, err := s.Claim(ctx, claim); return err }},
+			{"settle", settle},
+			{"update", func(ctx context.Context, s *sqlstore.Store) error {
+				_, err := s.UpdateDeliveries(ctx, ticket.DeliveryUpdate{IDs: ids, From: []ticket.DeliveryState{ticket.DeliveryDead}, To: ticket.DeliveryPending, At: now})
+				return err
+			}},
+		} {
+			// The context ends after each of the statements that write.
+			for at := 1; ; at++ {
+				before := everythingStored(t, store)
+				tx, err := db.BeginTx(t.Context(), nil)
+				require.NoError(t, err)
+				ctx, cancel := context.WithCancel(t.Context())
+				n := 0
+				s.on(func(st spiedStep) {
+					write := st.what == "exec" || st.what == "query" && strings.Contains(st.text, "RETURNING")
+					if st.after && write && !strings.Contains(st.text, "SAVEPOINT") {
+						if n++; n == at {
+							cancel()
+						}
+					}
+				})
+				err = call.last(ctx, store.WithTx(tx))
+				s.on(nil)
+				ended := ctx.Err() != nil
+				cancel()
+				if err == nil {
+					require.NoError(t, tx.Commit())
+					require.False(t, ended, "%s ended in time", call.name)
+					break
+				}
+				require.True(t, ended, "%s: %v", call.name, err)
+				if tx.Commit() != nil { // a driver may close a cancelled transaction
+					_ = tx.Rollback()
+				}
+				require.Equal(t, before, everythingStored(t, store), "%s, cancelled after statement %d", call.name, at)
+			}
+		}
+	})
+}
+
+// everythingStored returns the contents of a store, for a comparison.
+func everythingStored(t *testing.T, s *sqlstore.Store) any {
+	t.Helper()
+	page, err := s.List(t.Context(), ticket.Query{})
+	require.NoError(t, err)
+	rows, err := s.Deliveries(t.Context(), ticket.DeliveryQuery{})
+	require.NoError(t, err)
+	return []any{page.Tickets, rows.Deliveries}
 }
