@@ -8,8 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// No field of a ticket is left out of the comparison that decides whether a ticket
-// is the fold of its events.
+// The comparison of a ticket with the fold of its events covers every field.
 func TestIdenticalComparesEveryField(t *testing.T) {
 	var zero Ticket
 	require.True(t, zero.identical(&Ticket{}))
@@ -41,16 +40,16 @@ func TestIdenticalComparesEveryField(t *testing.T) {
 			case *Timer:
 				v.Action = "x"
 			default:
-				require.Fail(t, "a kind of field that this test does not know", name)
+				require.Fail(t, "a kind of field unknown to this test", name)
 			}
 		}
 		require.False(t, zero.identical(&other), name)
 	}
 }
 
-// A commit whose ticket says something else than its events is refused: all of it
-// for a new ticket, and for another one what its last event says.
-func TestCommitWantsTheFold(t *testing.T) {
+// Commit.Check refuses a ticket that differs from its events. For a new ticket it checks
+// every field, for an existing one the fields of the last event.
+func TestCommitRequiresTheFold(t *testing.T) {
 	at := time.Date(2030, 1, 2, 3, 4, 5, 6000, time.UTC)
 	first := Event{
 		Ticket: NewID(at), Seq: 1, At: at, Action: ActionOpen, To: State{StatusNew, 1}, Phase: PhaseReceived,
@@ -70,7 +69,7 @@ func TestCommitWantsTheFold(t *testing.T) {
 		require.NoError(t, Commit{Changes: []Change{c}}.Check())
 		local := c
 		local.Ticket.Touched = local.Ticket.Touched.In(time.FixedZone("here", 3600))
-		require.NoError(t, Commit{Changes: []Change{local}}.Check(), "the same instant elsewhere")
+		require.NoError(t, Commit{Changes: []Change{local}}.Check(), "the same instant in another location")
 	}
 	for what, spoil := range map[string]func(c *Change){
 		"status":   func(c *Change) { c.Ticket.Status = StatusClosed },

@@ -15,9 +15,9 @@ import (
 type DeliveryLoader interface {
 	// DeliveryContexts returns a DeliveryContext for every delivery of rows, in the
 	// order of rows. They are claimed deliveries, possibly of several tenants. It
-	// counts sent deliveries from since on, and up to most only. A store that cannot
+	// counts sent deliveries from since on, and up to limit only. A store that cannot
 	// do it returns [errors.ErrUnsupported].
-	DeliveryContexts(ctx context.Context, rows []Delivery, since time.Time, most int) ([]DeliveryContext, error)
+	DeliveryContexts(ctx context.Context, rows []Delivery, since time.Time, limit int) ([]DeliveryContext, error)
 }
 
 // DeliveryContext, for stores, is what the relay needs to know before it makes a
@@ -26,7 +26,7 @@ type DeliveryLoader interface {
 //
 // A recipient may have received a hundred thousand messages. The cost of a
 // DeliveryContext should not grow with them, nor with the delivery's line: a store
-// counts Sent and SentHere up to most only, and finds Previous and Bounced with one index
+// counts Sent and SentHere up to limit only, and finds Previous and Bounced with one index
 // lookup each.
 type DeliveryContext struct {
 	Found    bool   // the ticket and the event exist
@@ -34,7 +34,7 @@ type DeliveryContext struct {
 	Event    Event  // the event that the delivery reports
 	Previous ID     // the Sent delivery of its line with the greatest Seq below its own; zero means none
 	Bounced  ID     // a Bounced delivery whose Delivery.Key is the recipient's Key; zero means none
-	Sent     int    // deliveries to the same recipient, about any ticket, that are Sent with Settled not before since; at most most
+	Sent     int    // deliveries to the same recipient, about any ticket, that are Sent with Settled not before since; at most limit
 	SentHere int    // the same, about this ticket only
 }
 

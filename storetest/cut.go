@@ -50,7 +50,7 @@ func (w Wire) serve(cut func() bool) {
 		}
 		out, err := w.Dial()
 		if err != nil {
-			_ = in.Close() // it tells by itself that it is gone
+			_ = in.Close() // the connection itself reports that it is closed
 			continue
 		}
 		go func() {

@@ -13,7 +13,7 @@ const (
 	saysContexts = "DeliveryContexts returns a DeliveryContext for every delivery of rows, in the order of rows."
 	saysPrevious = "the Sent delivery of its line with the greatest Seq below its own; zero means none"
 	saysBounced  = "a Bounced delivery whose Delivery.Key is the recipient's Key; zero means none"
-	saysSent     = "deliveries to the same recipient, about any ticket, that are Sent with Settled not before since; at most most"
+	saysSent     = "deliveries to the same recipient, about any ticket, that are Sent with Settled not before since; at most limit"
 	saysHere     = "the same, about this ticket only"
 	saysSameVia  = "Previous, Bounced, Sent and SentHere cover only deliveries by the same notifier in the same tenant."
 )
