@@ -143,7 +143,7 @@ type Store interface {
 	UpdateDeliveries(ctx context.Context, r DeliveryUpdate) (int, error)
 }
 
-// Ref, for stores, names a ticket and its tenant; see [Store].Due.
+// Ref (for stores) names a ticket and its tenant; see [Store].Due.
 type Ref struct {
 	Tenant string
 	Ticket ID

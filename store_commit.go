@@ -2,7 +2,7 @@ package ticket
 
 import "time"
 
-// Commit, for stores, is everything that one call of the desk writes, as a whole or
+// Commit (for stores) is everything that one call of the desk writes, as a whole or
 // not at all; see [Store].Commit.
 type Commit struct {
 	Changes    []Change
@@ -10,7 +10,7 @@ type Commit struct {
 	Receipt    *Receipt   // nil without an idempotency key
 }
 
-// Change, for stores, is the change of one ticket: the ticket after the change and
+// Change (for stores) is the change of one ticket: the ticket after the change and
 // the new events.
 type Change struct {
 	Expect int64   // the version before the change; 0 means that the ticket is new
@@ -103,7 +103,7 @@ func (c *Commit) changes(tenant string, id ID) bool {
 	return false
 }
 
-// Receipt, for stores, records the call that an idempotency key was used for.
+// Receipt (for stores) records the call that an idempotency key was used for.
 type Receipt struct {
 	Tenant  string    `json:"tenant,omitempty"`
 	Key     string    `json:"key"`

@@ -62,13 +62,13 @@ func (d *Delivery) Key() string {
 // mailTo returns a recipient of whom only an e-mail address is known.
 func mailTo(address string) Recipient { return Recipient{Person: Person{Email: address}} }
 
-// Before, for stores, reports whether both deliveries are in the same line and d comes
+// Before (for stores) reports whether both deliveries are in the same line and d comes
 // first; see [Store].Claim.
 func (d *Delivery) Before(o *Delivery) bool {
 	return d.Ticket == o.Ticket && d.Notifier == o.Notifier && cmp.Or(cmp.Compare(d.Seq, o.Seq), d.ID.Compare(o.ID)) < 0 && d.To.Key() == o.To.Key()
 }
 
-// ClaimRequest, for stores, selects the deliveries that a relay claims; see
+// ClaimRequest (for stores) selects the deliveries that a relay claims; see
 // [Store].Claim.
 type ClaimRequest struct {
 	Now       time.Time
@@ -199,7 +199,7 @@ func (q DeliveryQuery) PageSize() int {
 	return q.Limit
 }
 
-// Match, for stores, reports whether the delivery matches the query, After included. A
+// Match (for stores) reports whether the delivery matches the query, After included. A
 // store that selects in its database must select the same deliveries.
 func (q DeliveryQuery) Match(d *Delivery) bool {
 	settled := q.SettledFrom.IsZero() && q.SettledBefore.IsZero() ||
@@ -212,7 +212,7 @@ func (q DeliveryQuery) Match(d *Delivery) bool {
 		(q.After.IsZero() || d.ID.Compare(q.After) < 0)
 }
 
-// NewPage, for stores, returns a page of the deliveries found. These are all that match,
+// NewPage (for stores) returns a page of the deliveries found. These are all that match,
 // in order, or at least one more than PageSize.
 func (q DeliveryQuery) NewPage(found []Delivery) DeliveryPage {
 	n := q.PageSize()
@@ -222,7 +222,7 @@ func (q DeliveryQuery) NewPage(found []Delivery) DeliveryPage {
 	return DeliveryPage{Deliveries: found[:n:n], Next: found[n-1].ID}
 }
 
-// DeliveryUpdate, for stores, changes the state of settled deliveries; see
+// DeliveryUpdate (for stores) changes the state of settled deliveries; see
 // [Store].UpdateDeliveries.
 type DeliveryUpdate struct {
 	Tenant string

@@ -9,7 +9,7 @@ import (
 // Store hold for them too. A method may return errors.ErrUnsupported, so that a store
 // that wraps another can always have it.
 
-// DeliveryLoader, for stores, is an optional interface of a [Store] that loads what
+// DeliveryLoader (for stores) is an optional interface of a [Store] that loads what
 // a batch of deliveries refers to in one call. Otherwise the relay makes several calls
 // for each delivery.
 type DeliveryLoader interface {
@@ -20,7 +20,7 @@ type DeliveryLoader interface {
 	DeliveryContexts(ctx context.Context, rows []Delivery, since time.Time, limit int) ([]DeliveryContext, error)
 }
 
-// DeliveryContext, for stores, is what the relay needs to know before it makes a
+// DeliveryContext (for stores) is what the relay needs to know before it makes a
 // delivery. Previous, Bounced, Sent and SentHere cover only deliveries by the same
 // notifier in the same tenant.
 //
@@ -38,7 +38,7 @@ type DeliveryContext struct {
 	SentHere int    // the same, about this ticket only
 }
 
-// Listener, for stores, is an optional interface of a [Store] that reports the commits
+// Listener (for stores) is an optional interface of a [Store] that reports the commits
 // of other processes. Without it, relays poll.
 type Listener interface {
 	// Listen calls heard soon after any process has committed deliveries. It returns
@@ -48,7 +48,7 @@ type Listener interface {
 	Listen(ctx context.Context, heard func()) error
 }
 
-// Searcher, for stores, is an optional interface of a [Store] for full-text search.
+// Searcher (for stores) is an optional interface of a [Store] for full-text search.
 // Applications call [Desk.Search]. A store that cannot search returns
 // [errors.ErrUnsupported].
 type Searcher interface {
@@ -67,7 +67,7 @@ type Searcher interface {
 	Search(ctx context.Context, q SearchQuery) ([]Hit, error)
 }
 
-// Counter, for stores, is an optional interface of a [Store] that counts open tickets.
+// Counter (for stores) is an optional interface of a [Store] that counts open tickets.
 // Applications call [Desk.Counts]. A store that cannot count returns
 // [errors.ErrUnsupported].
 type Counter interface {
@@ -85,7 +85,7 @@ type Count struct {
 	N      int
 }
 
-// Maintainer, for stores, is an optional interface of a [Store] that has regular work
+// Maintainer (for stores) is an optional interface of a [Store] that has regular work
 // of its own, such as updating a search index. [Desk.Run] calls Maintain every
 // Relay.Poll and logs errors. After [errors.ErrUnsupported] it does not call it again.
 //
@@ -94,7 +94,7 @@ type Maintainer interface {
 	Maintain(ctx context.Context) error
 }
 
-// ReceiptPruner, for stores, is an optional interface of a [Store] that removes old
+// ReceiptPruner (for stores) is an optional interface of a [Store] that removes old
 // receipts, for [Desk.PruneReceipts] and [Desk.Run]. A store that cannot do it returns
 // [errors.ErrUnsupported].
 type ReceiptPruner interface {
@@ -106,7 +106,7 @@ type ReceiptPruner interface {
 	PruneReceipts(ctx context.Context, before time.Time, limit int, key func(Digest) Digest) (int, error)
 }
 
-// Rescheduler, for stores, is an optional interface of a [Store] that brings deliveries
+// Rescheduler (for stores) is an optional interface of a [Store] that brings deliveries
 // forward. A process whose clock was ahead leaves deliveries with times later than any
 // that the desk sets; [Desk.Run] and [Desk.Deliver] look for them. A store that cannot do
 // it returns [errors.ErrUnsupported].
@@ -120,7 +120,7 @@ type Rescheduler interface {
 	Reschedule(ctx context.Context, r RescheduleRequest) (int, error)
 }
 
-// RescheduleRequest, for stores, selects the deliveries to bring forward; see
+// RescheduleRequest (for stores) selects the deliveries to bring forward; see
 // [Rescheduler].
 type RescheduleRequest struct {
 	Now       time.Time

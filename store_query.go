@@ -81,7 +81,7 @@ type Page struct {
 // made in. It holds no secret and grants nothing.
 type Cursor string
 
-// Place, for stores, is a decoded [Cursor]: the sort key of a ticket in an order.
+// Place (for stores) is a decoded [Cursor]: the sort key of a ticket in an order.
 type Place struct {
 	Order Order
 	Grade Grade     // the priority in OrderMostUrgent, otherwise 0
@@ -127,7 +127,7 @@ func (q Query) PageSize() int {
 	return q.Limit
 }
 
-// Match, for stores, reports whether the ticket matches the query, whatever q.After is.
+// Match (for stores) reports whether the ticket matches the query, whatever q.After is.
 // In OrderSoonestDue only tickets with a timer match. A store that selects in its
 // database must select the same tickets.
 func (q Query) Match(t *Ticket) bool {
@@ -195,7 +195,7 @@ func within(t, from, before time.Time) bool {
 	return (from.IsZero() || !t.Before(from)) && (before.IsZero() || t.Before(before))
 }
 
-// PlaceOf, for stores, returns the ticket's place in the query's order.
+// PlaceOf (for stores) returns the ticket's place in the query's order.
 func (q Query) PlaceOf(t *Ticket) Place {
 	p := Place{Order: q.Order, Time: t.Created, ID: t.ID}
 	switch q.Order {
@@ -209,7 +209,7 @@ func (q Query) PlaceOf(t *Ticket) Place {
 	return p
 }
 
-// Compare, for stores, compares two places in the same order. It returns -1 if p comes
+// Compare (for stores) compares two places in the same order. It returns -1 if p comes
 // first, 0 if they are equal and +1 if o comes first.
 func (p Place) Compare(o Place) int {
 	switch p.Order {
@@ -222,7 +222,7 @@ func (p Place) Compare(o Place) int {
 	}
 }
 
-// Place, for stores, returns the place that the query continues after, and whether
+// Place (for stores) returns the place that the query continues after, and whether
 // there is one. It returns an [*InvalidError] if After is not a cursor of q.Order.
 func (q Query) Place() (Place, bool, error) {
 	if q.After == "" {
@@ -242,7 +242,7 @@ const (
 	cursorSize    = 3 + 8 + 16
 )
 
-// Cursor, for stores, encodes the place.
+// Cursor (for stores) encodes the place.
 func (p Place) Cursor() Cursor {
 	b := make([]byte, 0, cursorSize)
 	b = append(b, cursorVersion, byte(slices.Index(orders, p.Order)), byte(p.Grade))
@@ -280,7 +280,7 @@ func decodeCursor(c Cursor) ([]byte, error) {
 	return base64.RawURLEncoding.Strict().DecodeString(string(c))
 }
 
-// NewPage, for stores, returns a page of the tickets found. These are all that match, in
+// NewPage (for stores) returns a page of the tickets found. These are all that match, in
 // order, or at least one more than PageSize.
 func (q Query) NewPage(found []Ticket) Page {
 	n := q.PageSize()

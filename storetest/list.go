@@ -9,12 +9,12 @@ import (
 
 const (
 	saysList   = "List returns the tickets that match q, in q's order, starting after q.After, at most q.PageSize of them."
-	saysMatch  = "Match, for stores, reports whether the ticket matches the query, whatever q.After is. In OrderSoonestDue only tickets with a timer match."
+	saysMatch  = "Match (for stores) reports whether the ticket matches the query, whatever q.After is. In OrderSoonestDue only tickets with a timer match."
 	saysOrder  = "Every order is total: tickets with equal keys are ordered by ID, in the same direction."
 	saysWalk   = "A walk from page to page must return each ticket exactly once that matches throughout and keeps its place in the order, whatever else changes meanwhile."
 	saysNext   = "Page.Next must be empty exactly when no ticket follows."
 	saysBounds = "tickets per page, 1 to MaxLimit; 0 means DefaultLimit"
-	saysAfter  = "Place, for stores, returns the place that the query continues after, and whether there is one."
+	saysAfter  = "Place (for stores) returns the place that the query continues after, and whether there is one."
 	saysQuery  = "Check returns an [*InvalidError] if the query is not valid. Stores call it first."
 )
 

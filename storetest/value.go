@@ -15,9 +15,9 @@ import (
 const (
 	saysCopies  = "Arguments and results are copies: a caller that later changes a slice, map or pointer it passed or received must not change what is stored."
 	saysText    = "Text must come back byte for byte, if it is valid UTF-8 without NUL bytes. Times come back in UTC, to the microsecond, and zero values as zero values."
-	saysTypes   = "Fields are a ticket's custom fields: names chosen by the host, values of type string, bool, int64, float64, time.Time or []string."
+	saysTypes   = "A value is a string, bool, int64, float64, time.Time or []string."
 	saysErased  = "Each enters the digest as a salted commitment only (see [Seals]), so that it can be erased later with [Event.Erase] and the chain still verifies."
-	saysHistory = "Ticket is one request as it stands now: the fold of its events (see [Apply])."
+	saysHistory = "[Apply] builds it from its events."
 	saysYears   = "A store must accept times of the years 1 to 9999, in UTC, and refuse all others with ErrInvalid, as the Check methods do. Due accepts any time."
 	saysAlike   = "Texts that differ in one byte must be different texts, whatever their length and wherever the byte is."
 	saysLists   = "A store must answer queries whose lists are as long as their Check allows."
