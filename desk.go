@@ -131,7 +131,7 @@ type Config struct {
 	// customer is given as the ticket has it at that time. An error fails the
 	// attempt like an error of the notifier: the relay retries after Relay.Backoff
 	// and the delivery is dead after Relay.MaxAttempts (about five days by default),
-	// or at once if the error is marked with [Permanent]. So an outage of an hour
+	// or at once for a [DeliveryFault] with Permanent. So an outage of an hour
 	// loses nothing, and a person who left the directory does not block the outbox
 	// for ever. Nil means that the ticket's data is used as it is.
 	Profile func(ctx context.Context, tenant string, to Recipient, k Kind) (Profile, error)

@@ -179,7 +179,7 @@ const KindEvent Kind = "event"
 
 // Kinds lists the kinds of notifications that recipients with any of these roles
 // can get, each kind once: [RoleCustomer] for customers, [RoleAgent] for agents
-// and queues, [RoleSystem] for event notifiers, [RoleAny] for all kinds.
+// and queues, [RoleSystem] for event notifiers; combine them for more.
 func Kinds(role Role) []Kind {
 	var list []Kind
 	if role&RoleCustomer != 0 {

@@ -14,7 +14,8 @@ import (
 )
 
 func main() {
-	if err := run(context.Background(), "file:hello.db?_pragma=busy_timeout(5000)"); err != nil {
+	source := "file:hello.db?_pragma=busy_timeout(5000)&_txlock=immediate"
+	if err := run(context.Background(), source); err != nil {
 		log.Fatal(err)
 	}
 }

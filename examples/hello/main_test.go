@@ -29,7 +29,7 @@ func TestProgramRuns(t *testing.T) {
 	require.NoError(t, err)
 	defer func() { _ = out.Close() }()
 	os.Stdout = out
-	require.NoError(t, run(t.Context(), "file:"+filepath.ToSlash(filepath.Join(dir, "hello.db"))+"?_pragma=busy_timeout(5000)"))
+	require.NoError(t, run(t.Context(), "file:"+filepath.ToSlash(filepath.Join(dir, "hello.db"))+"?_pragma=busy_timeout(5000)&_txlock=immediate"))
 
 	said, err := os.ReadFile(out.Name())
 	require.NoError(t, err)
