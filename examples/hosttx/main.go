@@ -55,7 +55,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) (err error) {
 			defer func() { _ = os.RemoveAll(dir) }()
 			*file = filepath.Join(dir, "shop.db")
 		}
-		db, err = sql.Open("sqlite", "file:"+url.PathEscape(*file)+"?_pragma=busy_timeout(5000)&_txlock=immediate")
+		db, err = sql.Open("sqlite", "file:"+url.PathEscape(*file)+"?_pragma=busy_timeout(5000)")
 	}
 	if err != nil {
 		return err
