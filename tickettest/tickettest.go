@@ -18,7 +18,7 @@
 // each test a database of its own: [NewIDs] and [NewNumbers] begin again at 1 with
 // each [Config], and IDs and numbers are unique in a database. For SQLite:
 //
-//	dsn := "file:" + filepath.Join(t.TempDir(), "desk.db") + "?_txlock=immediate&_pragma=busy_timeout(5000)"
+//	dsn := "file:" + filepath.Join(t.TempDir(), "desk.db") + "?_pragma=busy_timeout(5000)&_txlock=immediate"
 //	db, err := sql.Open("sqlite", dsn) // import _ "modernc.org/sqlite"
 //	…
 //	store, err := sqlstore.Open(ctx, db, sqlstore.SQLite)

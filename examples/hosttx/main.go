@@ -55,6 +55,8 @@ func run(ctx context.Context, args []string, stdout io.Writer) (err error) {
 			defer func() { _ = os.RemoveAll(dir) }()
 			*file = filepath.Join(dir, "shop.db")
 		}
+		// Without _txlock=immediate, which your application should set: here another
+		// writer commits while the transaction is open, to show the conflict.
 		db, err = sql.Open("sqlite", "file:"+url.PathEscape(*file)+"?_pragma=busy_timeout(5000)")
 	}
 	if err != nil {

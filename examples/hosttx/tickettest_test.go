@@ -15,7 +15,7 @@ import (
 // Package tickettest on a real database: each test has a SQLite file of its own,
 // and the recorder has the name of the application's notifier.
 func TestAComplaintIsConfirmedAfterTheCommit(t *testing.T) {
-	db, err := sql.Open("sqlite", "file:"+filepath.Join(t.TempDir(), "shop.db")+"?_txlock=immediate&_pragma=busy_timeout(5000)")
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(t.TempDir(), "shop.db")+"?_pragma=busy_timeout(5000)&_txlock=immediate")
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, db.Close()) })
 	store, err := sqlstore.Open(t.Context(), db, sqlstore.SQLite)
