@@ -30,7 +30,7 @@ func TestTheOuterDeskWaitsForTheTransaction(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			db, err := sql.Open("sqlite", "file:"+filepath.Join(t.TempDir(), "desk.db")+"?_txlock=immediate&_pragma=busy_timeout(100)")
+			db, err := sql.Open("sqlite", "file:"+filepath.Join(t.TempDir(), "desk.db")+"?_pragma=busy_timeout(100)&_txlock=immediate")
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, db.Close()) })
 			s, err := sqlstore.Open(t.Context(), db, sqlstore.SQLite)
