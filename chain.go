@@ -42,12 +42,12 @@ func (s Salt) MarshalText() ([]byte, error) { return []byte(hex.EncodeToString(s
 // UnmarshalText reads 32 hexadecimal digits.
 func (s *Salt) UnmarshalText(text []byte) error { return unhex(s[:], text, "salt") }
 
-func unhex(to, text []byte, what string) error {
+func unhex(to, text []byte, field string) error {
 	if hex.DecodedLen(len(text)) != len(to) || len(text)%2 != 0 {
-		return invalid(what, "must have %d hexadecimal digits", 2*len(to))
+		return invalid(field, "must have %d hexadecimal digits", 2*len(to))
 	}
 	if _, err := hex.Decode(to, text); err != nil {
-		return &InvalidError{Field: what, Reason: "must be hexadecimal", Err: err}
+		return &InvalidError{Field: field, Reason: "must be hexadecimal", Err: err}
 	}
 	return nil
 }

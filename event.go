@@ -96,8 +96,8 @@ type Patch struct {
 	// Other is the other ticket of a merge or an unmerge. Events of older
 	// versions of this library do not name it.
 	Other ID `json:"other,omitzero"`
-	// Restored is set if the event corrects an earlier one. Such an event does not
-	// solve, close or reopen the ticket. The ticket gets these times.
+	// Restored is set if the event must not count as solving, closing or reopening
+	// the ticket, for example when it undoes a merge. The ticket gets these times.
 	Restored *restored `json:"restored,omitempty"`
 	// PriorityGiven is Ticket.PriorityGiven from now on. Nil means unchanged.
 	PriorityGiven *bool `json:"priority_given,omitempty"`
@@ -318,7 +318,7 @@ func decodeStrict(data []byte, v any) error {
 		return err
 	}
 	if _, err := dec.Token(); err != io.EOF {
-		return fmt.Errorf("something follows after the end")
+		return fmt.Errorf("data after the end of the value")
 	}
 	return nil
 }

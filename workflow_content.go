@@ -95,7 +95,7 @@ func (d *Decision) content() error {
 	// The status and the level were checked when the transition was chosen.
 	brings.Status, brings.Level = false, false
 	if useless := brings.without(d.takes()); useless != (Inputs{}) {
-		return invalid("action."+contentOf(useless).field, "has no use: %q by %s does not take one", act.Name, d.who())
+		return invalid("action."+contentOf(useless).field, "has no use: %q by %s does not take one", act.Name, d.actorRole())
 	}
 	if !act.Until.IsZero() && !act.Until.After(d.Now) {
 		return invalid("action.until", "must lie in the future")

@@ -55,7 +55,7 @@ func (w *Workflow) permit(d *Decision) error {
 			Detail: fmt.Sprintf("workflow %q has no action %s; it has %q", w.spec.Name, quote(string(act.Name)), w.names)}
 	}
 	if rule.by&d.Role == 0 {
-		return d.refuse(whyRole, "%s may not do this", d.who())
+		return d.refuse(whyRole, "%s may not do this", d.actorRole())
 	}
 	if d.Role == RoleAgent {
 		if !d.Actor.ServesLevel(t.Level) {
@@ -70,9 +70,9 @@ func (w *Workflow) permit(d *Decision) error {
 	}
 	if !t.MergedInto.IsZero() && !slices.Contains(onMerged, act.Name) {
 		if !d.staysBehind() {
-			return d.refuse(whyMerged, "the ticket was merged, and goes on as %s", t.MergedInto)
+			return d.refuse(whyMerged, "the ticket was merged into %s", t.MergedInto)
 		}
-		if err := d.staysPut("a ticket that was merged"); err != nil {
+		if err := d.staysPut("a reply to a merged ticket"); err != nil {
 			return err
 		}
 		return d.askGuards()
@@ -87,7 +87,7 @@ func (w *Workflow) permit(d *Decision) error {
 		return err
 	}
 	if tr := &d.Transition; tr.Within > 0 && d.Now.Sub(t.doneAt()) > tr.Within {
-		return d.refuse(whyWindow, "this was possible for %v after the ticket was done", tr.Within)
+		return d.refuse(whyWindow, "this is possible only within %v after the ticket was done", tr.Within)
 	}
 	return nil
 }
@@ -104,7 +104,7 @@ func (d *Decision) record() error {
 	if may := d.Workflow.edges[edgeKey{act.Name, d.Role, d.To}]; len(may) > 0 {
 		d.Transition.Guards = may[0].Guards
 	}
-	if err := d.staysPut("what a machine wrote"); err != nil {
+	if err := d.staysPut("an automatic message"); err != nil {
 		return err
 	}
 	return d.askGuards()
@@ -112,12 +112,12 @@ func (d *Decision) record() error {
 
 // staysPut refuses a status or level in an action that does not move the ticket.
 // [Decision.content] checks the other unused fields.
-func (d *Decision) staysPut(what string) error {
+func (d *Decision) staysPut(subject string) error {
 	switch act := &d.Action; {
 	case act.Status != "":
-		return invalid("action.status", "has no use: %s moves nothing", what)
+		return invalid("action.status", "has no use: %s does not move the ticket", subject)
 	case act.Level != 0 && act.Level != d.Ticket.Level:
-		return invalid("action.level", "has no use: %s moves nothing", what)
+		return invalid("action.level", "has no use: %s does not move the ticket", subject)
 	}
 	return nil
 }
@@ -172,7 +172,7 @@ func (d *Decision) choose() error {
 	if len(candidates) == 0 {
 		for i := range roleNames {
 			if role := Role(1 << i); len(w.edges[edgeKey{act.Name, role, t.State()}]) > 0 {
-				e := d.refuse(whyRole, "%s may not do this in %s", d.who(), t.State())
+				e := d.refuse(whyRole, "%s may not do this in %s", d.actorRole(), t.State())
 				e.By = role
 				return e
 			}
@@ -261,9 +261,9 @@ func (d *Decision) refuse(why, format string, args ...any) *RefusedError {
 	return e
 }
 
-func (d *Decision) who() string {
+func (d *Decision) actorRole() string {
 	if d.Role == 0 {
-		return "who has no part in the ticket"
+		return "someone without a role in the ticket"
 	}
 	if d.Role == RoleAgent {
 		return "an agent"
@@ -280,7 +280,7 @@ func (d *Decision) event() (Event, error) {
 	e.Note, e.NoteAttachments = act.Note, act.NoteAttachments
 	e.Answer = d.Role == RoleAgent && !act.Automatic && act.words() && act.Name != ActionAmend
 	if act.Automatic && act.Name == ActionResolve && t.Phase == PhaseSolved {
-		e.Set.Restored = &restored{Resolved: t.Resolved, Closed: t.Closed} // an unmerge does not solve the ticket again
+		e.Set.Restored = &restored{Resolved: t.Resolved, Closed: t.Closed} // the ticket is already solved, so its times stay
 	}
 	setIfOther(&e.Set.Queue, t.Queue, act.Queue, act.Queue != "")
 	switch tr.Assign {
@@ -339,7 +339,8 @@ func (e *Event) by(a Actor) {
 func (d *Decision) reason(e *Event) {
 	t, act, tr := &d.Ticket, &d.Action, &d.Transition
 	if e.Phase == PhaseSolved && (tr.To != "" || tr.Chosen) {
-		// Resolving again sets a new resolution. Other actions keep the old one.
+		// Resolving again replaces the resolution. If the action chooses a status,
+		// an empty reason keeps the old one.
 		setIfOther(&e.Set.Resolution, t.Resolution, act.Reason, act.Reason != "" || !tr.Chosen)
 		setIfOther(&e.Set.Reason, t.Reason, "", true)
 		return
@@ -355,7 +356,7 @@ func (d *Decision) timer(e *Event) {
 		return // the status does not change, so its timer goes on
 	}
 	if d.Action.Name == ActionAmend && e.Phase.Done() == t.Phase.Done() {
-		return // only details change, so the timer goes on
+		return // an amend that neither ends nor resumes the work keeps the timer
 	}
 	next := Timer{}
 	if s := d.Workflow.statuses[d.To.Status]; s.Then != "" {
@@ -371,7 +372,7 @@ func (d *Decision) timer(e *Event) {
 	}
 }
 
-// setIfOther sets a field of a patch if a new value is given and differs.
+// setIfOther sets a field of a patch if ask is set and the value changes.
 func setIfOther(to **string, was, is string, ask bool) {
 	if ask && was != is {
 		*to = new(is)

@@ -73,13 +73,13 @@ func (t *Transition) UnmarshalJSON(data []byte) error {
 }
 
 // placed adds the status or transition to an error.
-func placed(what string, data []byte, err error) error {
+func placed(kind string, data []byte, err error) error {
 	if err == nil {
 		return nil
 	}
 	var id struct{ Name, Action string }
 	_ = json.Unmarshal(data, &id) // as far as it can be read
-	return fmt.Errorf("%s %s: %w", what, quote(id.Name+id.Action), err)
+	return fmt.Errorf("%s %s: %w", kind, quote(id.Name+id.Action), err)
 }
 
 // flagString lists the names of the bits that are set.
