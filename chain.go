@@ -222,7 +222,7 @@ func inSequence(events []Event, i int, after int64, id ID) error {
 			Detail: fmt.Sprintf("it stands before event %d", want)}
 	default:
 		return &ChainError{Ticket: e.Ticket, Seq: want, Index: at, Fault: chainRemoved,
-			Detail: fmt.Sprintf("event %d stands in its place", e.Seq)}
+			Detail: fmt.Sprintf("event %d is in its place", e.Seq)}
 	}
 }
 

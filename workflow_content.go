@@ -83,7 +83,7 @@ func (d *Decision) takes() Inputs {
 	return n
 }
 
-// content checks that the action sets what the rule needs, and no field
+// content checks that the action sets the fields that the rule needs, and no field
 // that no rule reads.
 func (d *Decision) content() error {
 	act := &d.Action

@@ -398,7 +398,7 @@ func (d *Decision) effect(e *Event) error {
 			return invalid("action.relation", "%s is none of %q", quote(string(act.Relation)), sortedKeys(counterparts))
 		}
 		if _, there := t.LinkTo(act.Relation, d.Other.ID); there {
-			return invalid("action.ticket", "is linked so already")
+			return invalid("action.ticket", "already has this link with this ticket")
 		}
 		e.Set.AddLinks = []Link{{act.Relation, d.Other.ID, d.Other.Number}}
 	case ActionUnlink:
