@@ -42,18 +42,18 @@ func (s Salt) MarshalText() ([]byte, error) { return []byte(hex.EncodeToString(s
 // UnmarshalText reads 32 hexadecimal digits.
 func (s *Salt) UnmarshalText(text []byte) error { return unhex(s[:], text, "salt") }
 
-func unhex(to, text []byte, what string) error {
+func unhex(to, text []byte, field string) error {
 	if hex.DecodedLen(len(text)) != len(to) || len(text)%2 != 0 {
-		return invalid(what, "must have %d hexadecimal digits", 2*len(to))
+		return invalid(field, "must have %d hexadecimal digits", 2*len(to))
 	}
 	if _, err := hex.Decode(to, text); err != nil {
-		return &InvalidError{Field: what, Reason: "must be hexadecimal", Err: err}
+		return &InvalidError{Field: field, Reason: "must be hexadecimal", Err: err}
 	}
 	return nil
 }
 
-// Seals are an event's commitments to what can be erased. A group without
-// content has none.
+// Seals are an event's commitments to the content that can be erased. A group without
+// content has no seal.
 type Seals struct {
 	PublicContent   Seal `json:"words,omitzero"`
 	InternalContent Seal `json:"inside,omitzero"`
@@ -62,7 +62,7 @@ type Seals struct {
 
 // Seal commits to content without showing it: Sum is the SHA-256 of Salt and
 // content. While the salt is there, the content can be checked. Once both are
-// gone, nobody can find the content by trying what it might have been.
+// gone, nobody can find the content by trying guesses.
 type Seal struct {
 	Salt Salt   `json:"salt,omitzero"`
 	Sum  Digest `json:"sum,omitzero"`
@@ -76,7 +76,7 @@ func (s Seal) Erased() bool { return s.Salt.IsZero() && !s.Sum.IsZero() }
 
 // Groups names the parts of an event that [Event.Erase] erases.
 type Groups struct {
-	PublicContent   bool // what the customer may read; see [PublicContent]
+	PublicContent   bool // the part that the customer may read; see [PublicContent]
 	InternalContent bool // notes and their files; see [InternalContent]
 	Identities      bool // the persons; see [Identities]
 }
@@ -100,7 +100,7 @@ func (e Event) Erase(groups Groups) Event {
 
 // Chain makes and checks the digests of events. Each event's digest covers the
 // digest of the event before it and everything in the event itself, its content
-// by way of [Seals]. So an event cannot be altered, removed from the middle,
+// through [Seals]. So an event cannot be altered, removed from the middle,
 // inserted or moved without every later digest failing.
 //
 // A chain without a key has limits. Anyone with write access to the database can
@@ -110,8 +110,8 @@ func (e Event) Erase(groups Groups) Event {
 // comparison with [Ticket].Version and Digest, which [Desk.Verify] makes, or with a
 // copy. The chain shows that content was erased with [Event.Erase], but not by whom.
 type Chain struct {
-	// Key makes the digests an HMAC-SHA-256 (RFC 2104) under it. 32 random
-	// bytes are right. Empty: plain SHA-256. A key cannot be changed later
+	// Key makes the digests an HMAC-SHA-256 (RFC 2104) under it. Use 32
+	// random bytes. Empty means plain SHA-256. A key cannot be changed later
 	// without failing the histories written under the old one.
 	Key []byte
 }
@@ -222,7 +222,7 @@ func inSequence(events []Event, i int, after int64, id ID) error {
 			Detail: fmt.Sprintf("it stands before event %d", want)}
 	default:
 		return &ChainError{Ticket: e.Ticket, Seq: want, Index: at, Fault: chainRemoved,
-			Detail: fmt.Sprintf("event %d stands in its place", e.Seq)}
+			Detail: fmt.Sprintf("event %d is in its place", e.Seq)}
 	}
 }
 
@@ -259,8 +259,8 @@ func newWriter(key []byte) *writer {
 	return w
 }
 
-// free gives the writer back. Nothing of what was said stays in it, nor of the salts
-// by which it could be confirmed.
+// free gives the writer back. No content stays in it, and no salt that
+// could confirm a guess at the content.
 func (w *writer) free() {
 	w.restart()
 	clear(w.buf[:w.most])
@@ -272,7 +272,7 @@ func (w *writer) free() {
 	writers.Put(w)
 }
 
-// restart empties the buffer, and remembers how far it was in use.
+// restart empties the buffer and remembers how much of it was in use.
 func (w *writer) restart() {
 	w.most = max(w.most, len(w.buf))
 	w.buf = w.buf[:0]
@@ -296,7 +296,7 @@ func (w *writer) groups(e *Event) []sealed {
 	return w.g[:]
 }
 
-// checkSeals says what is wrong with the content of a group, "" for nothing.
+// checkSeals returns the fault in the content of a group, or "" if there is none.
 func (w *writer) checkSeals(e *Event) string {
 	for _, g := range w.groups(e) {
 		switch empty := len(g.content()) == 0; {
@@ -413,7 +413,7 @@ func (w *writer) words() []byte {
 		at := w.begin(4)
 		w.str(1, k)
 		v, err := normalizeField(w.e.Fields[k])
-		if err != nil && w.e.Fields[k] != nil { // of a type that no desk lets in; covered all the same
+		if err != nil && w.e.Fields[k] != nil { // of a type that no desk accepts; the digest covers it anyway
 			v = fmt.Sprintf("%#v", w.e.Fields[k])
 			w.element(9, nil)
 		}

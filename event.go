@@ -10,15 +10,15 @@ import (
 	"time"
 )
 
-// Event is what happened to a ticket: immutable, and numbered 1, 2, 3 … per
-// ticket without a gap. One action makes one event on the ticket, and one on
-// the other ticket where it concerns two.
+// Event records one change of a ticket. Events are immutable and numbered 1, 2, 3 …
+// per ticket without a gap. An action makes one event on its ticket. If it concerns
+// two tickets, it makes one event on each.
 //
-// What is said and who said it stands in three groups, [PublicContent], [InternalContent] and
+// Content and persons are in three groups, [PublicContent], [InternalContent] and
 // [Identities]. Each enters the digest as a salted commitment only (see [Seals]),
 // so that it can be erased later with [Event.Erase] and the chain still
-// verifies. Everything else stands in the digest and is fixed for ever: the IDs of
-// agents, reason, resolution, queue and tags in Set. Nothing personal belongs there.
+// verifies. The digest covers everything else directly, so it can never be erased: the
+// IDs of agents, and reason, resolution, queue and tags in Set. Put no personal data there.
 type Event struct {
 	Ticket  ID         `json:"ticket"`
 	Seq     int64      `json:"seq"` // 1, 2, 3 …; also the ticket's version after it
@@ -28,8 +28,8 @@ type Event struct {
 	From    State      `json:"from,omitzero"` // none on the first event
 	To      State      `json:"to"`
 	Phase   Phase      `json:"phase"`             // of the state it leads to
-	Channel Channel    `json:"channel,omitempty"` // how it came in, where that was said
-	Answer  bool       `json:"answer,omitempty"`  // an agent's words to the customer, or files
+	Channel Channel    `json:"channel,omitempty"` // how it came in; empty if not given
+	Answer  bool       `json:"answer,omitempty"`  // an agent's message or files for the customer
 	// Automatic: a machine wrote it, as Action.Automatic said.
 	Automatic bool  `json:"automatic,omitempty"`
 	Set       Patch `json:"set,omitzero"`
@@ -66,15 +66,15 @@ type InternalContent struct {
 type Identities struct {
 	Actor      Person   `json:"actor,omitzero"`       // the customer who acted, or the agent's name
 	Requester  Person   `json:"requester,omitzero"`   // the new requester
-	Followed   []Person `json:"followed,omitempty"`   // who follows from now on
-	Unfollowed []Person `json:"unfollowed,omitempty"` // who no longer does
-	// Author said the words, where they were taken over from another ticket.
+	Followed   []Person `json:"followed,omitempty"`   // new followers
+	Unfollowed []Person `json:"unfollowed,omitempty"` // removed followers
+	// Author wrote the message, if it was copied from another ticket.
 	Author Person `json:"author,omitzero"`
 }
 
-// Patch is what an event changes besides state and words. Nil means unchanged.
+// Patch holds the changes of an event besides state and content. Nil means unchanged.
 type Patch struct {
-	Number          Number   `json:"number,omitempty"` // on the first event only, as the next two
+	Number          Number   `json:"number,omitempty"` // on the first event only, like the next two
 	Tenant          string   `json:"tenant,omitempty"`
 	Workflow        string   `json:"workflow,omitempty"`
 	WorkflowVersion int      `json:"workflow_version,omitempty"` // 0: unchanged
@@ -96,13 +96,13 @@ type Patch struct {
 	// Other is the other ticket of a merge or an unmerge. Events of older
 	// versions of this library do not name it.
 	Other ID `json:"other,omitzero"`
-	// Restored says that the event puts something right that had happened. It
-	// neither solves nor closes nor reopens the ticket, and leaves it these times.
+	// Restored is set if the event must not count as solving, closing or reopening
+	// the ticket, for example when it undoes a merge. The ticket gets these times.
 	Restored *restored `json:"restored,omitempty"`
 	// PriorityGiven is Ticket.PriorityGiven from now on. Nil means unchanged.
 	PriorityGiven *bool `json:"priority_given,omitempty"`
-	// NewCustomer says that the new requester is of another customer than the one
-	// before, and does not read what was said before.
+	// NewCustomer is set if the new requester belongs to another customer than the
+	// previous one. The new requester cannot read earlier content.
 	NewCustomer bool `json:"new_customer,omitempty"`
 }
 
@@ -137,7 +137,7 @@ func clonePtr[T any](p *T) *T {
 }
 
 // Reopens reports whether the event takes a ticket that was solved or closed,
-// in phase before, back to work. To undo a merge is not to reopen.
+// in phase before, back to work. Undoing a merge does not reopen it.
 func (e Event) Reopens(before Phase) bool {
 	return before.Done() && !e.Phase.Done() && e.Set.Restored == nil
 }
@@ -145,8 +145,8 @@ func (e Event) Reopens(before Phase) bool {
 // Apply folds one event into a ticket: it returns the ticket as it stands after
 // the event, and changes neither of its arguments. It needs no workflow, so
 // history can be read long after its workflow is gone. The first event makes
-// the ticket out of the zero Ticket. The result shares with t what the event
-// leaves as it is; [Ticket.Clone] parts them.
+// the ticket out of the zero Ticket. The result shares unchanged
+// parts with t; use [Ticket.Clone] for an independent copy.
 //
 // Apply does not check the event. [Replay] and [Chain.Verify] check that a history
 // is complete.
@@ -162,7 +162,7 @@ func Apply(t Ticket, e Event) Ticket {
 	}
 	if r := e.Set.Restored; r != nil {
 		t.Resolved, t.Closed = r.Resolved, r.Closed
-	} else if e.Phase != before || e.Phase == PhaseSolved && e.Action == ActionResolve { // or solved anew
+	} else if e.Phase != before || e.Phase == PhaseSolved && e.Action == ActionResolve { // or resolved again
 		switch e.Phase {
 		case PhaseSolved:
 			t.Resolved, t.Closed = e.At, time.Time{}
@@ -274,10 +274,10 @@ func (f Fields) with(changes Fields) Fields {
 	return out
 }
 
-// Replay folds a history into the ticket as it stood after its last event. Give
-// it fewer events to look into the past: events[:n] for the ticket at version
-// n. A history that is not numbered 1, 2, 3 … or is
-// not of one ticket gives a [*ChainError].
+// Replay folds a history into the ticket as it stood after its last event. For
+// an earlier state pass fewer events: events[:n] gives the ticket at version n. A
+// history that is not numbered 1, 2, 3 … or is not of one ticket gives a
+// [*ChainError].
 func Replay(events []Event) (Ticket, error) {
 	var t Ticket
 	for i, e := range events {
@@ -289,8 +289,8 @@ func Replay(events []Event) (Ticket, error) {
 	return t, nil
 }
 
-// DecodeEvent reads the JSON form of one event strictly: unknown names, a
-// trailing rest, and values that no desk writes give an [*InvalidError].
+// DecodeEvent reads the JSON form of one event strictly: unknown names,
+// trailing data, and values that no desk writes give an [*InvalidError].
 func DecodeEvent(data []byte) (Event, error) {
 	var e Event
 	if err := decodeStrict(data, &e); err != nil {
@@ -318,7 +318,7 @@ func decodeStrict(data []byte, v any) error {
 		return err
 	}
 	if _, err := dec.Token(); err != io.EOF {
-		return fmt.Errorf("something follows after the end")
+		return fmt.Errorf("data after the end of the value")
 	}
 	return nil
 }

@@ -63,8 +63,8 @@ func fullEvents() []Event {
 	return events
 }
 
-// laterEvents is a history with what events hold since: the golden files of
-// fullEvents stay as they were written.
+// laterEvents is a history with the fields that events gained later. The golden
+// files of fullEvents must not change.
 func laterEvents() []Event {
 	id, other := testID(3), testID(4)
 	agent := By{Role: RoleAgent, ID: "lin"}
@@ -105,7 +105,7 @@ func sealAll(id ID, events []Event) {
 	}
 }
 
-func TestApplyWhatIsPutRight(t *testing.T) {
+func TestApplyRestoresTimes(t *testing.T) {
 	events := laterEvents()
 	at := func(n int) Ticket {
 		tk, err := Replay(events[:n])
@@ -183,7 +183,7 @@ func TestApplyIsPure(t *testing.T) {
 	}
 }
 
-// Every single change of a history is found, and found at the right event.
+// Verify finds every single change of a history, at the right event.
 func TestVerifyFindsEveryChange(t *testing.T) {
 	require.NoError(t, Chain{}.Verify(fullEvents()))
 	require.NoError(t, Chain{}.Verify(nil))
@@ -294,7 +294,7 @@ func TestChainKey(t *testing.T) {
 	requireFault(t, Chain{}.Verify(events), chainAltered, 1)
 	requireFault(t, Chain{Key: []byte("another")}.Verify(events), chainAltered, 1)
 
-	// Without the key, whoever can write can forge; with it, not.
+	// Without a key, anyone with write access can forge a history. With a key they cannot.
 	plain := seal(Chain{})
 	plain[4].Action = "forged"
 	Chain{}.Seal(plain[3].Digest, &plain[4])
@@ -322,7 +322,7 @@ func TestEraseKeepsTheChain(t *testing.T) {
 		require.Equal(t, groups.InternalContent, !strings.Contains(string(b), "upset"))
 		require.Equal(t, groups.Identities, !strings.Contains(string(b), "ada@example.org"))
 
-		// The times that reports need do not hang on what was erased.
+		// The times that reports need do not depend on erased content.
 		tk, err := Replay(events[:3])
 		require.NoError(t, err)
 		require.Equal(t, t0.Add(2*time.Minute), tk.FirstAnswered)
@@ -476,7 +476,7 @@ func FuzzDecodeEvent(f *testing.F) {
 			require.ErrorIs(t, err, ErrInvalid)
 			return
 		}
-		// What can be decoded can be encoded, comes back the same, and has the
+		// A decoded event can be encoded, decodes to the same event, and has the
 		// same digest.
 		b, err := json.Marshal(e)
 		require.NoError(t, err)

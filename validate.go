@@ -12,7 +12,7 @@ import (
 )
 
 // The functions here clean or refuse every input. The desk decides on, compares and
-// stores only what they return:
+// stores only their results:
 //
 //   - A name (of a person, a queue, a tag, a field …) or an ID has one line. It is
 //     in Unicode's form NFC, without invisible characters, with plain spaces, and

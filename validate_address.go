@@ -11,7 +11,7 @@ import (
 
 // address returns an e-mail address in the form in which it is stored: the domain is
 // in lower case, in its ASCII form (RFC 5890), and without a dot at its end. The
-// part before the @ stays, since only the domain knows what it means.
+// part before the @ stays, since only the domain's server can interpret it.
 func (c *check) address(field, s string) string {
 	s = c.short(field, s, c.Email)
 	if c.err != nil || s == "" {

@@ -76,7 +76,7 @@ func shortened(s string) string {
 		end = len(s) - 60
 	}
 	start := maxFile - (len(s) - end) - len(gap)
-	loose := func(i int) bool { // part of the character before
+	loose := func(i int) bool { // part of the preceding character
 		r, _ := utf8.DecodeRuneInString(s[i:])
 		return !utf8.RuneStart(s[i]) || unicode.IsMark(r) || unseen(r)
 	}

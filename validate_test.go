@@ -113,7 +113,7 @@ func FuzzInput(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		for what, clean := range map[string]func(*check, string) string{
+		for form, clean := range map[string]func(*check, string) string{
 			"name":    func(c *check, s string) string { return name(c, "f", s) },
 			"line":    func(c *check, s string) string { return c.line("f", s, c.Subject) },
 			"address": func(c *check, s string) string { return c.address("f", s) },
@@ -125,22 +125,22 @@ func FuzzInput(f *testing.F) {
 				require.ErrorIs(t, c.err, ErrInvalid)
 				continue
 			}
-			require.True(t, utf8.ValidString(got), what)
-			require.NotContains(t, got, "\x00", what)
-			require.Negative(t, strings.IndexFunc(got, isBreak), what)
-			require.Negative(t, strings.IndexFunc(got, override), what)
-			require.Equal(t, got == "", blank(got), what)
-			require.Equal(t, strings.TrimSpace(got), got, what)
-			require.LessOrEqual(t, len(got), 400, what)
-			require.True(t, norm.NFC.IsNormalString(got), "%s %q", what, got)
+			require.True(t, utf8.ValidString(got), form)
+			require.NotContains(t, got, "\x00", form)
+			require.Negative(t, strings.IndexFunc(got, isBreak), form)
+			require.Negative(t, strings.IndexFunc(got, override), form)
+			require.Equal(t, got == "", blank(got), form)
+			require.Equal(t, strings.TrimSpace(got), got, form)
+			require.LessOrEqual(t, len(got), 400, form)
+			require.True(t, norm.NFC.IsNormalString(got), "%s %q", form, got)
 			again := clean(&c, got)
-			require.NoError(t, c.err, what)
-			require.Equal(t, got, again, what)
-			if what == "file" {
+			require.NoError(t, c.err, form)
+			require.Equal(t, got, again, form)
+			if form == "file" {
 				require.LessOrEqual(t, len(got), maxFile)
 			}
 			if !strings.ContainsRune(s, 0x34F) {
-				require.Equal(t, got, clean(&c, norm.NFD.String(s)), "%s of the same text, decomposed", what)
+				require.Equal(t, got, clean(&c, norm.NFD.String(s)), "%s of the same text, decomposed", form)
 			}
 		}
 	})

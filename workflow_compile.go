@@ -24,9 +24,9 @@ const maxLevels = 20
 // report unreachable statuses, because wrong names cause these.
 //
 // The guards are your application's own conditions, by the names that
-// transitions use; nil where none names one. A guard gets the decision in the
-// making and returns nil, or the reason to refuse it. It must not change or keep
-// what it gets, and should be quick. The library holds no lock while it runs. A
+// transitions use. They can be nil if no transition names one. A guard gets the
+// [Decision] and returns nil, or the reason to refuse it. It must not change or
+// keep the Decision, and should be quick. The library holds no lock while it runs. A
 // panic counts as a refusal. [Desk.Actions] calls guards as well, before there is
 // any content. The actor sees the reason, customers included.
 func (s WorkflowSpec) Compile(guards map[string]func(Decision) error) (*Workflow, error) {
@@ -44,7 +44,7 @@ func (s WorkflowSpec) Compile(guards map[string]func(Decision) error) (*Workflow
 	c.head()
 	c.declareStatuses()
 	if s.Levels > maxLevels {
-		return nil, errors.Join(c.faults...) // not to be multiplied out
+		return nil, errors.Join(c.faults...) // too many states to expand
 	}
 	for i := range c.w.spec.Transitions {
 		c.transition(i)
@@ -65,7 +65,7 @@ func (s WorkflowSpec) Compile(guards map[string]func(Decision) error) (*Workflow
 func (s WorkflowSpec) MustCompile(guards map[string]func(Decision) error) *Workflow {
 	w, err := s.Compile(guards)
 	if err != nil {
-		panic(err) //nolint:forbidigo // what Must stands for
+		panic(err) //nolint:forbidigo // Must panics
 	}
 	return w
 }
@@ -173,7 +173,7 @@ func (c *compiler) transition(i int) {
 	c.holes = c.holes || len(c.faults) > before
 }
 
-// details checks what does not bear on where a rule leads.
+// details checks the parts of a rule that do not affect its target state.
 func (c *compiler) details(where string, t *Transition) {
 	if !slices.Contains([]Assignment{"", AssignActor, AssignActorIfNone, AssignGiven, AssignNobody}, t.Assign) {
 		c.fault(where, "assignment %s is not known", quote(string(t.Assign)))
@@ -277,7 +277,7 @@ func (c *compiler) edge(where string, t *Transition, role Role, src State, targe
 	}
 }
 
-// timers checks that the desk can do what statuses do by themselves.
+// timers checks that the system may do the Then action of each status.
 func (c *compiler) timers() {
 	for i, s := range c.w.spec.Statuses {
 		if s.Then == "" {
@@ -374,10 +374,9 @@ func (c *compiler) finish() {
 
 // fire moves a machine from one state by an event and returns where it went.
 //
-// The machine has no callbacks, so nothing of the host's runs inside it; it is
-// fired without a cancellable context, because a cancellation in mid-transition
-// would leave it stuck for good; and one that has failed in an unexpected way
-// is not used again.
+// The machine has no callbacks, so it runs no code of your application. fire passes
+// no cancellable context, because a cancellation during a transition would leave the
+// machine stuck for good. A machine that failed in an unexpected way is not used again.
 func (w *Workflow) fire(from State, event string) (State, error) {
 	m := w.machines.Get().(*fsm.FSM)
 	m.SetState(w.stateOf[from])
@@ -393,7 +392,7 @@ func (w *Workflow) fire(from State, event string) (State, error) {
 	return to, nil
 }
 
-// uncancelled is what machines are fired with. A decision has no context.
+// uncancelled is the context for machines. A decision has no context.
 var uncancelled = context.Background() //nolint:forbidigo // see fire
 
 // goodName accepts names that are safe in diagrams, machine events and errors.

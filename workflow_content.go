@@ -3,7 +3,7 @@ package ticket
 import "slices"
 
 // contentNames has a name for each field of [Inputs], in their order: the field
-// of the action, and what would do instead where it is missing.
+// of the action, and the alternative to it for the error if it is missing.
 var contentNames = [len(inputNames)]struct{ field, or string }{
 	{"message", ""}, {"message", ", or an attachment"}, {"note", ""}, {"reason", ""}, {"queue", ""}, {"assignee", ""},
 	{"attachments", ""}, {"note", ""}, {"level", ""}, {"status", ""}, {"until", ""}, {"ticket", ""}, {"relation", ""}, {"draft", ""}, {"edit", ""},
@@ -67,7 +67,7 @@ func (d *Decision) candidates() []*Transition {
 	return d.Workflow.edges[edgeKey{d.Action.Name, d.Role, d.Ticket.State()}]
 }
 
-// takes returns the fields that the action has a use for, needed or not. The
+// takes returns the fields that the action can use, needed or not. The
 // status and the level were checked when the transition was chosen.
 func (d *Decision) takes() Inputs {
 	tr, agent := &d.Transition, d.Role&RoleCustomer == 0
@@ -83,8 +83,8 @@ func (d *Decision) takes() Inputs {
 	return n
 }
 
-// content checks that the action sets what the rule needs, and nothing that
-// would be lost because no rule reads it.
+// content checks that the action sets the fields that the rule needs, and no field
+// that no rule reads.
 func (d *Decision) content() error {
 	act := &d.Action
 	brings := act.brings()
@@ -95,7 +95,7 @@ func (d *Decision) content() error {
 	// The status and the level were checked when the transition was chosen.
 	brings.Status, brings.Level = false, false
 	if useless := brings.without(d.takes()); useless != (Inputs{}) {
-		return invalid("action."+contentOf(useless).field, "has no use: %q by %s does not take one", act.Name, d.who())
+		return invalid("action."+contentOf(useless).field, "has no use: %q by %s does not take one", act.Name, d.actorRole())
 	}
 	if !act.Until.IsZero() && !act.Until.After(d.Now) {
 		return invalid("action.until", "must lie in the future")

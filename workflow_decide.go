@@ -8,33 +8,33 @@ import (
 	"time"
 )
 
-// Decision is one decision in the making: what it is about, and what was found.
-// [Workflow.Decide] takes the first part; guards get all of it.
+// Decision is the input of [Workflow.Decide] and the result so far. The caller of
+// Decide sets the first group of fields. Decide sets the rest, and guards get all.
 type Decision struct {
 	Ticket Ticket
 	Actor  Actor
 	Action Action
 	Now    time.Time
-	Other  *Ticket // the ticket that Action.Ticket names, where there is one
+	Other  *Ticket // the ticket that Action.Ticket names; nil if it names none
 
-	undone    *undone // the merge that an unmerge undoes, where the desk read it
+	undone    *undone // the merge that an unmerge undoes, if the desk has read it
 	onePerson bool    // see Config.MergeSameRequester
 
-	Workflow   *Workflow  // set by Decide, as the rest
-	Role       Role       // as whom the actor meets the ticket
+	Workflow   *Workflow  // set by Decide, like all fields below
+	Role       Role       // the actor's role on the ticket
 	Transition Transition // the rule that applies
-	To         State      // where it leads
+	To         State      // the state that the transition leads to
 }
 
-// Decide is the one decision of this library: it says which event an action
-// makes of a ticket, or why not. It has no side effect, reads no clock, and
-// asks nobody but the workflow's guards. The event is complete but for its
-// seals and digest, which [Chain.Seal] adds.
+// Decide returns the event that an action makes on a ticket, or the reason to
+// refuse the action. It has no side effects, reads no clock and calls only the
+// workflow's guards. The event is complete except for its seals and digest, which
+// [Chain.Seal] adds.
 //
-// It fails with a [*RefusedError] where the workflow says no, and with an
-// [*InvalidError] where the action lacks what the workflow needs, or brings
-// what it has no use for. Whether the actor may see the ticket, and whether the
-// input is within limits, is the desk's to check.
+// Decide returns a [*RefusedError] if the workflow forbids the action, and an
+// [*InvalidError] if the action lacks a field that the workflow needs or sets one
+// that it does not use. Decide does not check whether the actor may see the ticket
+// or whether the input is within limits; the desk does.
 func (w *Workflow) Decide(d Decision) (Event, error) {
 	if err := w.permit(&d); err != nil {
 		return Event{}, err
@@ -45,7 +45,7 @@ func (w *Workflow) Decide(d Decision) (Event, error) {
 	return d.event()
 }
 
-// permit finds the transition that applies, or says why none does.
+// permit finds the transition that applies, or returns the reason why none does.
 func (w *Workflow) permit(d *Decision) error {
 	t, act := &d.Ticket, &d.Action
 	d.Workflow, d.Role = w, d.Actor.RoleOn(*t)
@@ -55,7 +55,7 @@ func (w *Workflow) permit(d *Decision) error {
 			Detail: fmt.Sprintf("workflow %q has no action %s; it has %q", w.spec.Name, quote(string(act.Name)), w.names)}
 	}
 	if rule.by&d.Role == 0 {
-		return d.refuse(whyRole, "%s may not do this", d.who())
+		return d.refuse(whyRole, "%s may not do this", d.actorRole())
 	}
 	if d.Role == RoleAgent {
 		if !d.Actor.ServesLevel(t.Level) {
@@ -70,9 +70,9 @@ func (w *Workflow) permit(d *Decision) error {
 	}
 	if !t.MergedInto.IsZero() && !slices.Contains(onMerged, act.Name) {
 		if !d.staysBehind() {
-			return d.refuse(whyMerged, "the ticket was merged, and goes on as %s", t.MergedInto)
+			return d.refuse(whyMerged, "the ticket was merged into %s", t.MergedInto)
 		}
-		if err := d.staysPut("a ticket that was merged"); err != nil {
+		if err := d.staysPut("a reply to a merged ticket"); err != nil {
 			return err
 		}
 		return d.askGuards()
@@ -87,14 +87,14 @@ func (w *Workflow) permit(d *Decision) error {
 		return err
 	}
 	if tr := &d.Transition; tr.Within > 0 && d.Now.Sub(t.doneAt()) > tr.Within {
-		return d.refuse(whyWindow, "this was possible for %v after the ticket was done", tr.Within)
+		return d.refuse(whyWindow, "this is possible only within %v after the ticket was done", tr.Within)
 	}
 	return nil
 }
 
-// record permits words that a machine wrote: they are kept, and move nothing,
-// whatever the workflow says of people's. So they need no transition from the
-// state; where there is one, its guards are asked.
+// record permits a message that a machine wrote. The ticket keeps the message and
+// its state, even if the workflow moves it for a message from a person. So no
+// transition from the state is needed. If there is one, its guards are called.
 func (d *Decision) record() error {
 	t, act := &d.Ticket, &d.Action
 	if slices.Contains(moreThanWords, act.Name) {
@@ -104,20 +104,20 @@ func (d *Decision) record() error {
 	if may := d.Workflow.edges[edgeKey{act.Name, d.Role, d.To}]; len(may) > 0 {
 		d.Transition.Guards = may[0].Guards
 	}
-	if err := d.staysPut("what a machine wrote"); err != nil {
+	if err := d.staysPut("an automatic message"); err != nil {
 		return err
 	}
 	return d.askGuards()
 }
 
-// staysPut refuses the status and the level that an action names where it moves
-// nothing. What else it has no use for is for [Decision.content] to say.
-func (d *Decision) staysPut(what string) error {
+// staysPut refuses a status or level in an action that does not move the ticket.
+// [Decision.content] checks the other unused fields.
+func (d *Decision) staysPut(subject string) error {
 	switch act := &d.Action; {
 	case act.Status != "":
-		return invalid("action.status", "has no use: %s moves nothing", what)
+		return invalid("action.status", "has no use: %s does not move the ticket", subject)
 	case act.Level != 0 && act.Level != d.Ticket.Level:
-		return invalid("action.level", "has no use: %s moves nothing", what)
+		return invalid("action.level", "has no use: %s does not move the ticket", subject)
 	}
 	return nil
 }
@@ -125,7 +125,7 @@ func (d *Decision) staysPut(what string) error {
 // moreThanWords are the actions that have an effect of their own.
 var moreThanWords = []ActionName{ActionMerge, ActionUnmerge, ActionSplit, ActionLink, ActionUnlink, ActionEdit}
 
-// words reports whether an action brings words or files for customers.
+// words reports whether an action has a message or files for customers.
 func (a *Action) words() bool { return a.Message != "" || len(a.Attachments) > 0 }
 
 func (d *Decision) askGuards() error {
@@ -139,10 +139,10 @@ func (d *Decision) askGuards() error {
 	return nil
 }
 
-// onMerged are the actions a ticket that was merged away still takes.
+// onMerged are the actions that a merged ticket still allows.
 var onMerged = []ActionName{ActionUnmerge, ActionNote, ActionLink, ActionUnlink}
 
-// doneAt is when the work was over, as far as a window after it is concerned.
+// doneAt is the time from which the window Transition.Within is counted.
 func (t *Ticket) doneAt() time.Time {
 	switch {
 	case !t.Resolved.IsZero():
@@ -154,7 +154,7 @@ func (t *Ticket) doneAt() time.Time {
 	}
 }
 
-// ask calls a guard; a panic in it is a refusal.
+// ask calls a guard. A panic in the guard counts as a refusal.
 func ask(guard func(Decision) error, d Decision) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -165,14 +165,14 @@ func ask(guard func(Decision) error, d Decision) (err error) {
 	return guard(d)
 }
 
-// choose finds the transition and lets the machine make it.
+// choose finds the transition and runs it on the state machine.
 func (d *Decision) choose() error {
 	w, t, act := d.Workflow, &d.Ticket, &d.Action
 	candidates := w.edges[edgeKey{act.Name, d.Role, t.State()}]
 	if len(candidates) == 0 {
 		for i := range roleNames {
 			if role := Role(1 << i); len(w.edges[edgeKey{act.Name, role, t.State()}]) > 0 {
-				e := d.refuse(whyRole, "%s may not do this in %s", d.who(), t.State())
+				e := d.refuse(whyRole, "%s may not do this in %s", d.actorRole(), t.State())
 				e.By = role
 				return e
 			}
@@ -261,9 +261,9 @@ func (d *Decision) refuse(why, format string, args ...any) *RefusedError {
 	return e
 }
 
-func (d *Decision) who() string {
+func (d *Decision) actorRole() string {
 	if d.Role == 0 {
-		return "who has no part in the ticket"
+		return "someone without a role in the ticket"
 	}
 	if d.Role == RoleAgent {
 		return "an agent"
@@ -271,7 +271,7 @@ func (d *Decision) who() string {
 	return "a " + d.Role.String()
 }
 
-// event makes the event of a permitted decision.
+// event returns the event of a permitted decision.
 func (d *Decision) event() (Event, error) {
 	t, act, tr := &d.Ticket, &d.Action, &d.Transition
 	e := d.blank(t, d.To)
@@ -280,7 +280,7 @@ func (d *Decision) event() (Event, error) {
 	e.Note, e.NoteAttachments = act.Note, act.NoteAttachments
 	e.Answer = d.Role == RoleAgent && !act.Automatic && act.words() && act.Name != ActionAmend
 	if act.Automatic && act.Name == ActionResolve && t.Phase == PhaseSolved {
-		e.Set.Restored = &restored{Resolved: t.Resolved, Closed: t.Closed} // it does not solve it again
+		e.Set.Restored = &restored{Resolved: t.Resolved, Closed: t.Closed} // the ticket is already solved, so its times stay
 	}
 	setIfOther(&e.Set.Queue, t.Queue, act.Queue, act.Queue != "")
 	switch tr.Assign {
@@ -298,7 +298,7 @@ func (d *Decision) event() (Event, error) {
 	return e, d.effect(&e)
 }
 
-// blank is an event by the actor that moves a ticket to a state.
+// blank returns an event by the actor that moves a ticket to a state.
 func (d *Decision) blank(t *Ticket, to State) Event {
 	e := Event{
 		Ticket: t.ID, Seq: t.Version + 1, At: microTime(d.Now), Action: d.Action.Name,
@@ -317,14 +317,14 @@ func (d *Decision) blank(t *Ticket, to State) Event {
 	return e
 }
 
-// ownEvent is an event by which the desk itself changes a ticket without moving
-// it.
+// ownEvent returns an event with which the desk itself changes a ticket without
+// moving it.
 func ownEvent(w *Workflow, t *Ticket, name ActionName, now time.Time) Event {
 	d := Decision{Workflow: w, Actor: deskItself, Role: RoleSystem, Action: Action{Name: name}, Now: now}
 	return d.blank(t, t.State())
 }
 
-// by records who acted: an agent or a system by ID, a customer as a person.
+// by records the actor: an agent or a system by ID, a customer as a person.
 func (e *Event) by(a Actor) {
 	if a.Role == RoleRequester {
 		e.Actor = a.Person
@@ -334,12 +334,13 @@ func (e *Event) by(a Actor) {
 	e.Actor = Person{Name: a.Person.Name}
 }
 
-// reason keeps why the ticket is where it is: how it was resolved while it is
-// done, why it is on hold or cancelled while it is that.
+// reason keeps the reason for the ticket's state: the resolution while it is done,
+// the reason while it is on hold or cancelled.
 func (d *Decision) reason(e *Event) {
 	t, act, tr := &d.Ticket, &d.Action, &d.Transition
 	if e.Phase == PhaseSolved && (tr.To != "" || tr.Chosen) {
-		// Solved anew is solved in a new way; only how it is filed keeps the old.
+		// Resolving again replaces the resolution. If the action chooses a status,
+		// an empty reason keeps the old one.
 		setIfOther(&e.Set.Resolution, t.Resolution, act.Reason, act.Reason != "" || !tr.Chosen)
 		setIfOther(&e.Set.Reason, t.Reason, "", true)
 		return
@@ -348,14 +349,14 @@ func (d *Decision) reason(e *Event) {
 	setIfOther(&e.Set.Reason, t.Reason, act.Reason, act.Reason != "" || d.To.Status != t.Status)
 }
 
-// timer starts or stops what the ticket does by itself.
+// timer starts or stops the timer of the ticket's status.
 func (d *Decision) timer(e *Event) {
 	t := &d.Ticket
 	if d.Transition.To == "" && d.To.Status == t.Status {
-		return // the status goes on as it was, and so does its timer
+		return // the status does not change, so its timer goes on
 	}
 	if d.Action.Name == ActionAmend && e.Phase.Done() == t.Phase.Done() {
-		return // what is only filed otherwise waits for what it waited for
+		return // an amend that neither ends nor resumes the work keeps the timer
 	}
 	next := Timer{}
 	if s := d.Workflow.statuses[d.To.Status]; s.Then != "" {
@@ -371,15 +372,15 @@ func (d *Decision) timer(e *Event) {
 	}
 }
 
-// setIfOther sets a field of a patch, if asked to and if it changes something.
+// setIfOther sets a field of a patch if ask is set and the value changes.
 func setIfOther(to **string, was, is string, ask bool) {
 	if ask && was != is {
 		*to = new(is)
 	}
 }
 
-// effect adds what the actions do that have a meaning of their own. They have
-// it in every workflow that uses their names.
+// effect adds the effects of the actions with a fixed meaning. They have that
+// meaning in every workflow that uses their names.
 func (d *Decision) effect(e *Event) error {
 	t, act := &d.Ticket, &d.Action
 	switch act.Name {
@@ -397,7 +398,7 @@ func (d *Decision) effect(e *Event) error {
 			return invalid("action.relation", "%s is none of %q", quote(string(act.Relation)), sortedKeys(counterparts))
 		}
 		if _, there := t.LinkTo(act.Relation, d.Other.ID); there {
-			return invalid("action.ticket", "is linked so already")
+			return invalid("action.ticket", "already has this link with this ticket")
 		}
 		e.Set.AddLinks = []Link{{act.Relation, d.Other.ID, d.Other.Number}}
 	case ActionUnlink:
@@ -420,7 +421,7 @@ func (d *Decision) effect(e *Event) error {
 	return nil
 }
 
-// other checks the ticket that a merge or link is with.
+// other checks the other ticket of a merge or link.
 func (d *Decision) other() error {
 	switch {
 	case d.Action.Ticket == d.Ticket.ID:
@@ -431,7 +432,7 @@ func (d *Decision) other() error {
 	return nil
 }
 
-// edit turns edits into changes, leaving out what is so already.
+// edit turns an edit into changes. It leaves out values that the ticket has already.
 func (d *Decision) edit(e *Event) error {
 	t, ed := &d.Ticket, d.Action.Edit
 	if ed == nil {
@@ -464,7 +465,7 @@ func (d *Decision) edit(e *Event) error {
 			e.Set.AddTags = append(e.Set.AddTags, tag)
 		}
 	}
-	for _, tag := range t.Tags { // perhaps stored in a form that the desk takes no more
+	for _, tag := range t.Tags { // can be stored in a form that the desk no longer accepts
 		if slices.Contains(ed.RemoveTags, tag) || slices.Contains(ed.RemoveTags, tidyName(tag)) {
 			e.Set.RemoveTags = append(e.Set.RemoveTags, tag)
 		}
@@ -493,7 +494,7 @@ func (d *Decision) edit(e *Event) error {
 			stay = append(stay, f)
 		}
 	}
-	for _, p := range ed.Follow { // an address alone may be that of one who follows and of one who is to go
+	for _, p := range ed.Follow { // an address alone can match both a follower and a person to remove
 		if !slices.ContainsFunc(stay, p.Same) && !slices.ContainsFunc(e.Followed, p.Same) {
 			e.Followed = append(e.Followed, p)
 		}
@@ -504,7 +505,7 @@ func (d *Decision) edit(e *Event) error {
 	return nil
 }
 
-// idle reports whether the event leaves everything as it was, and says nothing.
+// idle reports whether the event changes nothing and has no content.
 func (e *Event) idle() bool {
 	set := e.Set
 	set.WorkflowVersion = 0
@@ -512,7 +513,7 @@ func (e *Event) idle() bool {
 		len(e.Attachments)+len(e.NoteAttachments)+len(e.Fields)+len(e.Followed)+len(e.Unfollowed) == 0
 }
 
-// opening makes the event that begins a ticket.
+// opening returns the first event of a ticket.
 func (w *Workflow) opening(a Actor, dr Draft, now time.Time, id ID, n Number, links []Link) Event {
 	d := Decision{Actor: a, Action: Action{Name: ActionOpen}, Now: now, Workflow: w}
 	role := a.Role

@@ -8,8 +8,9 @@ import (
 
 // Mermaid draws the workflow as a state diagram in Mermaid's language
 // (https://mermaid.js.org/syntax/stateDiagram.html): a node for each status with
-// its phase, an arrow for each way with its actions. ↑ and ↓ tell that an action
-// moves up or down between levels. The same workflow gives the same text.
+// its phase, and an arrow for each pair of connected statuses with its actions. ↑ and
+// ↓ mark actions that move the ticket up or down a level. The same workflow always
+// gives the same text.
 func (w *Workflow) Mermaid() string {
 	var b strings.Builder
 	b.WriteString("stateDiagram-v2\n")
@@ -30,7 +31,7 @@ func (w *Workflow) Mermaid() string {
 }
 
 // Graphviz draws the workflow as a graph in the DOT language
-// (https://graphviz.org/doc/info/lang.html), with what [Workflow.Mermaid] shows.
+// (https://graphviz.org/doc/info/lang.html), with the same content as [Workflow.Mermaid].
 func (w *Workflow) Graphviz() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "digraph %q {\n    rankdir=LR\n    node [shape=box, style=rounded]\n    start [shape=point]\n", w.spec.Name)

@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// ParseWorkflow reads the JSON form of a workflow strictly: unknown names and a
-// trailing rest give an [*InvalidError]. What the definition says is checked by
-// [WorkflowSpec.Compile].
+// ParseWorkflow reads the JSON form of a workflow strictly: unknown names and
+// trailing data give an [*InvalidError]. It does not check the definition;
+// [WorkflowSpec.Compile] does.
 func ParseWorkflow(data []byte) (WorkflowSpec, error) {
 	var s WorkflowSpec
 	if err := decodeStrict(data, &s); err != nil {
@@ -49,7 +49,7 @@ func (s StatusSpec) MarshalJSON() ([]byte, error) {
 	return json.Marshal(statusJSON{plainStatus(s), span(s.After)})
 }
 
-// UnmarshalJSON reads what MarshalJSON writes, and no unknown names.
+// UnmarshalJSON reads the form that MarshalJSON writes. It refuses unknown names.
 func (s *StatusSpec) UnmarshalJSON(data []byte) error {
 	var j statusJSON
 	err := placed("status", data, decodeStrict(data, &j))
@@ -63,7 +63,7 @@ func (t Transition) MarshalJSON() ([]byte, error) {
 	return json.Marshal(transitionJSON{plainTransition(t), span(t.Within)})
 }
 
-// UnmarshalJSON reads what MarshalJSON writes, and no unknown names.
+// UnmarshalJSON reads the form that MarshalJSON writes. It refuses unknown names.
 func (t *Transition) UnmarshalJSON(data []byte) error {
 	var j transitionJSON
 	err := placed("transition", data, decodeStrict(data, &j))
@@ -72,14 +72,14 @@ func (t *Transition) UnmarshalJSON(data []byte) error {
 	return err
 }
 
-// placed says in which status or transition a fault is.
-func placed(what string, data []byte, err error) error {
+// placed adds the status or transition to an error.
+func placed(kind string, data []byte, err error) error {
 	if err == nil {
 		return nil
 	}
 	var id struct{ Name, Action string }
 	_ = json.Unmarshal(data, &id) // as far as it can be read
-	return fmt.Errorf("%s %s: %w", what, quote(id.Name+id.Action), err)
+	return fmt.Errorf("%s %s: %w", kind, quote(id.Name+id.Action), err)
 }
 
 // flagString lists the names of the bits that are set.
@@ -93,7 +93,7 @@ func flagString[T ~uint8 | ~uint16](bits T, names []string, sep string) string {
 	return strings.Join(set, sep)
 }
 
-// flagParse reads names with blanks between them as bits.
+// flagParse reads names separated by blanks as bits.
 func flagParse(text string, names []string, field string) (bits uint16, err error) {
 	for name := range strings.FieldsSeq(text) {
 		i := slices.Index(names, name)

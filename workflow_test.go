@@ -42,8 +42,8 @@ func ticketIn(s State) Ticket {
 	}
 }
 
-// Every action from every state by every kind of actor: the whole table is
-// pinned, and by far most of it is refusal.
+// The golden file has every action from every state by every kind of actor. Most
+// combinations are refused.
 func TestDefaultWorkflowTable(t *testing.T) {
 	w := defaultWorkflow()
 	var b strings.Builder
@@ -53,12 +53,12 @@ func TestDefaultWorkflowTable(t *testing.T) {
 	for _, name := range w.Actions() {
 		for _, state := range w.States() {
 			marks, to := "", ""
-			for _, who := range everyActor {
+			for _, by := range everyActor {
 				tk := ticketIn(state)
 				if name == ActionUnmerge {
 					tk.MergedInto = testID(2)
 				}
-				d := Decision{Ticket: tk, Actor: who.actor, Action: Action{Name: name}, Now: t0.Add(time.Hour)}
+				d := Decision{Ticket: tk, Actor: by.actor, Action: Action{Name: name}, Now: t0.Add(time.Hour)}
 				err := w.permit(&d)
 				if err != nil {
 					refused++
@@ -67,7 +67,7 @@ func TestDefaultWorkflowTable(t *testing.T) {
 					continue
 				}
 				allowed++
-				marks += string(who.mark)
+				marks += string(by.mark)
 				if !strings.Contains(to, d.To.String()) {
 					to += " " + d.To.String()
 				}
@@ -80,7 +80,7 @@ func TestDefaultWorkflowTable(t *testing.T) {
 	require.Greater(t, refused, 3*allowed)
 }
 
-// What the table says in general, said once more where it matters most.
+// The most important rows of the table, each with the reason for the refusal.
 func TestDefaultWorkflowRefusesNonsense(t *testing.T) {
 	w := defaultWorkflow()
 	for _, c := range []struct {
@@ -92,7 +92,7 @@ func TestDefaultWorkflowRefusesNonsense(t *testing.T) {
 	}{
 		{"a closed ticket is not escalated", State{StatusClosed, 1}, Agent("lin", 1), ActionEscalate, whyState},
 		{"a requester does not resolve", State{StatusOpen, 1}, Requester(adaP), ActionResolve, whyRole},
-		{"a requester confirms only what is resolved", State{StatusOpen, 1}, Requester(adaP), ActionConfirm, whyState},
+		{"a requester confirms only a resolved ticket", State{StatusOpen, 1}, Requester(adaP), ActionConfirm, whyState},
 		{"a follower does not confirm", State{StatusResolved, 1}, Requester(bobP), ActionConfirm, whyRole},
 		{"a stranger does not reply", State{StatusOpen, 1}, Requester(Person{ID: "x"}), ActionReply, whyRole},
 		{"an agent of level 1 does not act on level 3", State{StatusOpen, 3}, Agent("lin", 1), ActionResolve, whyLevel},
@@ -103,7 +103,7 @@ func TestDefaultWorkflowRefusesNonsense(t *testing.T) {
 		{"nobody does not act", State{StatusOpen, 1}, Actor{}, ActionTake, whyRole},
 		{"level 3 is the top", State{StatusOpen, 3}, Agent("eve", 3), ActionEscalate, whyState},
 		{"level 1 is the bottom", State{StatusOpen, 1}, Agent("lin", 1), ActionHandBack, whyState},
-		{"what was not merged is not unmerged", State{StatusClosed, 1}, Agent("lin", 1), ActionUnmerge, whyState},
+		{"a ticket that was not merged is not unmerged", State{StatusClosed, 1}, Agent("lin", 1), ActionUnmerge, whyState},
 		{"there is no such action", State{StatusOpen, 1}, Agent("lin", 1), "frobnicate", whyUnknown},
 		{"open is no action to do", State{StatusOpen, 1}, Agent("lin", 1), ActionOpen, whyUnknown},
 	} {
@@ -207,7 +207,7 @@ func TestDecideContent(t *testing.T) {
 		{"action.draft", open, lin, Action{Name: ActionSplit}},
 		{"action.edit", open, lin, Action{Name: ActionEdit}},
 		{"action.edit", open, lin, Action{Name: ActionEdit, Edit: &Edits{}}},
-		// And what nobody would look at.
+		// Fields that no rule reads.
 		{"action.note", open, ada, Action{Name: ActionReply, Message: "m", Note: "n"}},
 		{"action.note", open, ada, Action{Name: ActionReply, Message: "m", NoteAttachments: []Attachment{{Name: "x"}}}},
 		{"action.queue", open, lin, Action{Name: ActionReply, Message: "m", Queue: "q"}},
@@ -312,7 +312,7 @@ func TestCompileFindsEveryFault(t *testing.T) {
 		})
 	}
 
-	t.Run("those of the whole as well", func(t *testing.T) {
+	t.Run("faults of the whole graph", func(t *testing.T) {
 		s := small()
 		s.Statuses = append(s.Statuses, StatusSpec{Name: "lost", Phase: PhaseClosed, Final: true})
 		s.Statuses[2].Final, s.Statuses[1].Then, s.Transitions[0].Guards = false, "begin", []string{"typo"}
@@ -343,7 +343,7 @@ func TestMachineTraps(t *testing.T) {
 	err := m.Event(t.Context(), "e")
 	require.ErrorAs(t, err, new(fsm.NoTransitionError), "the trap is still there: the second definition won without a word")
 
-	// A context that is cancelled in mid-transition leaves the machine stuck for
+	// A context that is cancelled during a transition leaves the machine stuck for
 	// good, and so does a panic in a callback.
 	for name, callback := range map[string]func(cancel func()){
 		"cancelled": func(cancel func()) { cancel() },
@@ -370,7 +370,7 @@ func TestMachineTraps(t *testing.T) {
 	require.ErrorAs(t, err, new(fsm.InvalidEventError))
 	_, err = w.fire(State{StatusClosed, 1}, "no such event")
 	require.ErrorAs(t, err, new(fsm.UnknownEventError))
-	// A failure leaves nothing behind for the next one.
+	// A failed transition does not affect the next one.
 	to, err = w.fire(State{StatusOpen, 1}, w.events[eventKey{action: ActionEscalate, role: RoleAgent, level: 2}])
 	require.NoError(t, err)
 	require.Equal(t, State{StatusQueued, 2}, to)
@@ -484,7 +484,7 @@ func TestInputsText(t *testing.T) {
 		require.Equal(t, strings.ToLower(typ.Field(i).Name), strings.ReplaceAll(inputNames[i], "_", ""))
 		back := all
 		require.NoError(t, back.UnmarshalText([]byte(inputNames[i])))
-		require.Equal(t, one, back, "what was there before does not stay")
+		require.Equal(t, one, back, "the previous value is replaced")
 		all = all.or(one)
 		require.Equal(t, Inputs{}, one.without(all))
 	}
