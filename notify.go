@@ -82,14 +82,15 @@ type DeliveryFault struct { //nolint:errname // a fault of a delivery, read by D
 	// address that bounced, until [Desk.Redrive] allows it again.
 	Bounced bool
 
-	// SenderFault says that the sender is at fault, not the recipient or the message: credentials, a sender that is not allowed, a quota. The delivery is
+	// SenderFault says that the sender is at fault, not the recipient or the
+	// message: credentials, a sender that is not allowed, a quota. The delivery is
 	// tried again as after any other error, and the failure is logged as an error.
 	SenderFault bool
 
 	// MaybeDelivered says that it is unknown whether the notification arrived, for
-	// example because no answer came. The next attempt could deliver it twice,
-	// so it is made late, after twice Relay.MaxBackoff, and further ones after days.
-	// A few such errors end the delivery. Its history says "perhaps delivered".
+	// example because no answer came. The next attempt could deliver it twice, so it
+	// is made late, after twice Relay.MaxBackoff, and further ones after days. A few
+	// such errors end the delivery. Its history says "perhaps delivered".
 	MaybeDelivered bool
 
 	// NotAttempted says that the attempt never began, because there was no room for

@@ -163,7 +163,7 @@ func TestMachinesAreNotAnswered(t *testing.T) {
 	did, err := k.desk.Deliver(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, ticket.DeliveryCounts{Done: 1, Suppressed: 1}, did)
-	require.Equal(t, "not sent: a machine wrote that, and is not answered", k.told(ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.DeliverySuppressed}})[0].Report(nil))
+	require.Equal(t, "not sent: the message is automatic and is not answered", k.told(ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.DeliverySuppressed}})[0].Report(nil))
 	require.True(t, k.events(lin, tk)[0].Automatic)
 
 	k.do(ada, tk, ticket.Action{Name: ticket.ActionReply, Attachments: []ticket.Attachment{{Name: "a"}}, Automatic: true})

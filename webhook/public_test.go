@@ -19,7 +19,7 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-func TestGuard(t *testing.T) {
+func TestPublicOnly(t *testing.T) {
 	for addr, why := range map[string]string{
 		"8.8.8.8":                  "",
 		"93.184.216.34":            "",
@@ -113,7 +113,7 @@ func TestGuard(t *testing.T) {
 
 // Every address in a range must be refused for the range's reason, not only
 // those that the table names.
-func FuzzGuard(f *testing.F) {
+func FuzzPublicOnly(f *testing.F) {
 	f.Add([]byte{127, 0, 0, 1})
 	f.Add([]byte(net.ParseIP("64:ff9b::1")))
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -136,7 +136,7 @@ func FuzzGuard(f *testing.F) {
 }
 
 // The ways to write the machine's own address in a URL.
-func TestGuardInURLs(t *testing.T) {
+func TestPublicOnlyInURLs(t *testing.T) {
 	srv := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("it was reached") }))
 	defer srv.Close()
 	port := srv.Listener.Addr().(*net.TCPAddr).Port
@@ -157,7 +157,7 @@ func TestGuardInURLs(t *testing.T) {
 
 // A name that is public when somebody looks and private when the request is
 // made. Each connection is checked by the address that it is made to.
-func TestRebinding(t *testing.T) {
+func TestPublicOnlyChecksEachConnection(t *testing.T) {
 	var hits atomic.Int32
 	srv := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { hits.Add(1) }))
 	defer srv.Close()
