@@ -26,7 +26,7 @@ import (
 
 func itoa(n int) string { return strconv.Itoa(n) }
 
-// mustID parses an ID and panics if it is none.
+// mustID parses an ID and panics if it is invalid.
 func mustID(s string) ticket.ID {
 	id, err := ticket.ParseID(s)
 	if err != nil {
@@ -98,7 +98,7 @@ func TestNotify(t *testing.T) {
 	require.NoError(t, Verify([]string{specSecret}, got[1].Header, []byte(bodies[1]), now))
 }
 
-// What the desk makes of each answer: the outcome, and the wait.
+// Each answer leads to an outcome and a wait.
 func TestAnswers(t *testing.T) {
 	clock := tickettest.NewClock()
 	for _, tc := range []struct {
@@ -106,7 +106,7 @@ func TestAnswers(t *testing.T) {
 		header  string // "Name: value"
 		body    string
 		state   ticket.DeliveryState
-		wait    time.Duration // at least; 0: the relay's own
+		wait    time.Duration // at least; zero means the relay's own
 		message string
 	}{
 		{status: 200, state: ticket.DeliverySent},
@@ -242,7 +242,7 @@ func TestHostileAnswers(t *testing.T) {
 			n := hook(t, tc.serve, func(c *Config) {
 				c.Timeout, c.MaxResponse = timeout, 1<<12
 				if tc.sent || tc.status != 0 {
-					c.Timeout = 10 * time.Second // it is the body that is not waited for
+					c.Timeout = 10 * time.Second // only the body is cut off
 				}
 			})
 			began := time.Now()
@@ -275,7 +275,7 @@ func classOf(t *testing.T, err error) string {
 	return e.ErrorType()
 }
 
-// The caller's end of time is the attempt's as well.
+// The caller's deadline also ends the attempt.
 func TestContext(t *testing.T) {
 	begun := make(chan struct{})
 	n := hook(t, func(_ http.ResponseWriter, r *http.Request) {
@@ -315,7 +315,7 @@ func TestTLS(t *testing.T) {
 	require.Equal(t, []string{"HTTP/2.0"}, proto)
 }
 
-// The environment's proxy would connect to whatever a name means to it.
+// A proxy from the environment would resolve names by itself, past PublicOnly.
 func TestNoProxyFromEnvironment(t *testing.T) {
 	require.Nil(t, transport(PublicOnly, nil).Proxy)
 }
@@ -413,7 +413,7 @@ func FuzzURL(f *testing.F) {
 	})
 }
 
-// What was sent reads back, but for what is not sent.
+// A payload survives a round trip, except the fields that are not sent.
 func TestPayload(t *testing.T) {
 	b, err := json.Marshal(Payload{Type: Type(sample.Kind), Timestamp: sample.At, Data: sample})
 	require.NoError(t, err)
