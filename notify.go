@@ -50,7 +50,7 @@ type LimitedNotifier interface {
 	Limits() (concurrency int, timeout time.Duration)
 }
 
-// limitsOf returns the limits of a notifier; zero for those it does not state.
+// limitsOf returns the limits of a notifier. Zero means that it states none.
 func limitsOf(n Notifier) (concurrency int, timeout time.Duration) {
 	limited, ok := n.(LimitedNotifier)
 	if !ok {
@@ -77,20 +77,20 @@ type DeliveryFault struct { //nolint:errname // a fault of a delivery, read by D
 	// message is refused for its content. The delivery is dead at once.
 	Permanent bool
 
-	// Bounced says that the recipient's address does not exist or accepts nothing
-	// any more. It implies Permanent. The notifier sends nothing more to a customer's
-	// address that bounced, until [Desk.Redrive] lifts that.
+	// Bounced says that the recipient's address does not exist or no longer accepts
+	// messages. It implies Permanent. The notifier sends nothing more to a customer's
+	// address that bounced, until [Desk.Redrive] allows it again.
 	Bounced bool
 
-	// SenderFault says that the fault is on this side, not in the recipient or the
+	// SenderFault says that the sender is at fault, not the recipient or the
 	// message: credentials, a sender that is not allowed, a quota. The delivery is
 	// tried again as after any other error, and the failure is logged as an error.
 	SenderFault bool
 
-	// MaybeDelivered says that nobody knows whether the notification arrived, for
-	// example because an answer never came. The next attempt could deliver it twice,
-	// so it is made late, after twice Relay.MaxBackoff, and further ones after days.
-	// A few such errors end the delivery. Its history says "perhaps delivered".
+	// MaybeDelivered says that it is unknown whether the notification arrived, for
+	// example because no answer came. The next attempt could deliver it twice, so it
+	// is made late, after twice Relay.MaxBackoff, and further ones after days. A few
+	// such errors end the delivery. Its history says "perhaps delivered".
 	MaybeDelivered bool
 
 	// NotAttempted says that the attempt never began, because there was no room for
@@ -98,9 +98,9 @@ type DeliveryFault struct { //nolint:errname // a fault of a delivery, read by D
 	// Permanent overrides it.
 	NotAttempted bool
 
-	// RetryAfter is how long the receiver asks to be left alone, as HTTP's
-	// Retry-After does. The next attempt is made no earlier. Zero means that it did
-	// not say, and more than a day counts as a day.
+	// RetryAfter is the wait that the receiver asks for, as with HTTP's Retry-After.
+	// The next attempt is made no earlier. Zero means that the receiver did not ask.
+	// More than a day counts as a day.
 	RetryAfter time.Duration
 }
 
@@ -147,29 +147,29 @@ type Kind string
 
 // The kinds for customers.
 const (
-	KindReceived  Kind = "received"  // the confirmation, with the number; to the requester's own act as well
+	KindReceived  Kind = "received"  // the confirmation, with the number; sent for the requester's own action too
 	KindUploaded  Kind = "uploaded"  // files arrived: the receipt for the sender
 	KindAnswered  Kind = "answered"  // the desk wrote
-	KindAsked     Kind = "asked"     // the desk wants to know something; the customer's turn
-	KindCustomer  Kind = "customer"  // a customer wrote or sent files; to the others, and to the agent or the queue that has it
-	KindHanded    Kind = "handed on" // another level or department has it now
+	KindAsked     Kind = "asked"     // the desk asked a question; the customer is to answer
+	KindCustomer  Kind = "customer"  // a customer wrote or sent files; for the others, and for the agent or the queue that has the ticket
+	KindHanded    Kind = "handed on" // another level or department has the ticket now
 	KindSolved    Kind = "solved"
 	KindReopened  Kind = "reopened"
 	KindClosed    Kind = "closed"
 	KindCancelled Kind = "cancelled"
-	KindMerged    Kind = "merged" // it goes on under another number; the old one stays valid
-	KindAdded     Kind = "added"  // the recipient is its requester or one of its followers from now on
+	KindMerged    Kind = "merged" // the ticket was merged into another; its number stays valid
+	KindAdded     Kind = "added"  // the recipient has become the requester or a follower
 )
 
-// The kinds for agents. KindCustomer is one as well, and KindMerged is told to the
-// agent who had the ticket.
+// The kinds for agents. Agents get KindCustomer too, and the agent who had a ticket
+// gets KindMerged.
 const (
-	KindQueued    Kind = "queued"    // to a queue at a level: there is work
-	KindEscalated Kind = "escalated" // to a queue at a level: there is work that a lower level handed up
-	KindAssigned  Kind = "assigned"  // to an agent: it is yours
+	KindQueued    Kind = "queued"    // to a queue at a level: a ticket waits
+	KindEscalated Kind = "escalated" // to a queue at a level: a lower level escalated a ticket
+	KindAssigned  Kind = "assigned"  // to an agent: the ticket is yours
 
-	// KindUnassigned is told to an agent from whom another agent or a system took
-	// the ticket.
+	// KindUnassigned is for an agent from whom another agent or a system took the
+	// ticket.
 	KindUnassigned Kind = "unassigned"
 )
 
@@ -188,7 +188,7 @@ func Kinds(role Role) []Kind {
 	}
 	if role&RoleAgent != 0 {
 		list = append(list, KindQueued, KindEscalated, KindAssigned, KindUnassigned)
-		if role&RoleCustomer == 0 { // else it is in the list already
+		if role&RoleCustomer == 0 { // otherwise the list has it already
 			list = append(list, KindCustomer)
 		}
 	}
@@ -199,8 +199,9 @@ func Kinds(role Role) []Kind {
 }
 
 // Recipient is the recipient of a notification: a customer (RoleRequester or
-// RoleFollower, and the Person), an agent (RoleAgent, and the Person's ID), everybody who serves
-// a queue at a level (RoleAgent, and no Person), or an event notifier (RoleSystem).
+// RoleFollower, and the Person), an agent (RoleAgent, and the Person's ID), all
+// agents of a queue at a level (RoleAgent, and no Person), or an event notifier
+// (RoleSystem).
 type Recipient struct {
 	Role   Role   `json:"role"`
 	Person Person `json:"person,omitzero"`
@@ -208,11 +209,11 @@ type Recipient struct {
 	Level  int    `json:"level,omitempty"`
 }
 
-// Key names the recipient: deliveries with equal keys go to the same address,
-// in the case of a person the e-mail address, or the ID or the phone number
-// where there is none; an agent's ID is another than a customer's. Letters A to
-// Z of an address count in either case, and its domain in Unicode as in ASCII,
-// with a dot at its end or without.
+// Key identifies the recipient: deliveries with equal keys go to the same address.
+// For a person that is the e-mail address, else the ID, else the phone number. An
+// agent's ID differs from an equal ID of a customer. The case of the ASCII letters
+// of an address does not matter; its domain is the same in Unicode and in ASCII,
+// with or without a final dot.
 func (r Recipient) Key() string {
 	switch p := r.Person; {
 	case p.Email != "":
@@ -235,7 +236,7 @@ func (r Recipient) Key() string {
 // notification to an event notifier has an Event.
 type Notification struct {
 	ID       ID        `json:"id"`                // of the delivery: the same at every attempt
-	Previous ID        `json:"previous,omitzero"` // of the last delivery about this ticket that reached this recipient this way; zero if none did
+	Previous ID        `json:"previous,omitzero"` // of the last delivery about this ticket that this notifier made to this recipient; zero if there is none
 	Kind     Kind      `json:"kind"`
 	To       Recipient `json:"to"`      // completed by Config.Profile
 	Attempt  int       `json:"attempt"` // 1, 2, 3 …
@@ -243,32 +244,32 @@ type Notification struct {
 	Tenant  string    `json:"tenant,omitempty"`
 	Ticket  ID        `json:"ticket"`
 	Number  Number    `json:"number"`
-	Seq     int64     `json:"seq"` // the event it tells of
+	Seq     int64     `json:"seq"` // of the event
 	At      time.Time `json:"at"`  // of that event
 	Subject string    `json:"subject"`
 	Phase   Phase     `json:"phase"`            // after that event
-	With    string    `json:"with,omitempty"`   // who has the ticket after that event, such as "with the specialists"
-	Writer  string    `json:"writer,omitempty"` // the name of who wrote, where the recipient may know it
-	Into    Number    `json:"into,omitempty"`   // the number it goes on under, for KindMerged
+	With    string    `json:"with,omitempty"`   // the holder of the ticket after that event, such as "with the specialists"
+	Writer  string    `json:"writer,omitempty"` // the author's name, if the recipient may know it
+	Into    Number    `json:"into,omitempty"`   // for KindMerged: the number of the ticket that it was merged into
 
-	Expected    time.Time `json:"expected,omitzero"`     // when an answer can be expected, where Config.Expected says so
-	ReopenUntil time.Time `json:"reopen_until,omitzero"` // until when a reply reopens it, once it is solved or closed
+	Expected    time.Time `json:"expected,omitzero"`     // when to expect an answer, if Config.Expected says so
+	ReopenUntil time.Time `json:"reopen_until,omitzero"` // until when a reply reopens a solved or closed ticket
 
-	// Message and Attachments are those of the event; empty where it has none,
-	// or where they were erased since.
+	// Message and Attachments are those of the event. They are empty if it has none
+	// or if they have been erased.
 	Message     Message      `json:"message,omitempty"`
 	Attachments []Attachment `json:"attachments,omitempty"`
 
-	// Zone is the recipient's time zone, for showing times; UTC where none is
-	// known, never nil on what a desk hands out.
+	// Zone is the recipient's time zone, for showing times. It is UTC if the zone is
+	// unknown. A desk never sets it to nil.
 	Zone *time.Location `json:"-"`
 
-	// StatusLink is the status link of a recipient who is a customer, where
-	// Config.StatusLinks makes such; see [StatusLinks]. Whoever has it can see the ticket,
-	// so it is no part of the JSON form, and does not belong into a log.
+	// StatusLink is the status link for a customer, if Config.StatusLinks makes
+	// links; see [StatusLinks]. Everyone who has the link can see the ticket. It is
+	// therefore not part of the JSON form and must not be logged.
 	StatusLink string `json:"-"`
 
-	// Event is what happened, for KindEvent only: the whole event but for notes,
-	// salts and digests, which stay inside.
+	// Event is the event, for KindEvent only. It has everything except notes, salts
+	// and digests, which stay internal.
 	Event *Event `json:"event,omitempty"`
 }

@@ -6,21 +6,20 @@ import (
 	"time"
 )
 
-// SendLimits caps what customers are sent, so that a desk and a machine that
-// answers it do not write to each other for ever. Agents, queues and event
-// notifiers have no cap. Zero means the default, and a negative number no cap.
+// SendLimits caps the messages to customers, so that a desk and a machine that
+// answers it do not write to each other forever. Agents, queues and event notifiers
+// have no cap. Zero means the default, and a negative number no cap.
 //
-// Over a cap, a notification of what the desk or a system did waits until there is
-// room. A notification of what a customer did (a confirmation, a receipt, another
-// customer's words) is suppressed. Messages in flight are not counted, so a cap
+// Over a cap, a notification of an action of the desk or a system waits until there
+// is room. A notification of a customer's action (a confirmation, a receipt, another
+// customer's message) is suppressed. Messages in flight are not counted, so a cap
 // can be exceeded by their number.
 //
-// Four more rules hold, with any limits. The sender of something automatic (see
-// [Action].Automatic) is sent nothing because of it, agents included, and no
-// customer is. An address that bounced (see [DeliveryFault]) is sent nothing. A
-// person who is no longer concerned with the ticket is sent nothing. A mailbox that
-// several people share is told of an event once, and is not sent the words that
-// came from it.
+// Four more rules hold, with any limits. An automatic message (see
+// [Action].Automatic) causes no message to its sender, agents included, and none to
+// any customer. An address that bounced (see [DeliveryFault]) is sent nothing. A
+// person who no longer belongs to the ticket is sent nothing. A mailbox that several
+// people share gets one message per event, and never the text that came from it.
 //
 // A suppressed delivery has the reason, which the ticket's history shows.
 // [Desk.Redrive] tries it again, and the limits are then checked again.
@@ -46,7 +45,7 @@ func (l SendLimits) withDefaults() (SendLimits, error) {
 // customers have caps and can bounce.
 func (d *Delivery) toCustomer() bool { return d.To.Role&RoleCustomer != 0 }
 
-// verdict says why a delivery may not be sent. The zero verdict lets it pass.
+// verdict is the reason why a delivery may not be sent. The zero verdict allows it.
 type verdict struct {
 	why  string
 	wait bool // try again after capWait; otherwise the delivery is suppressed
@@ -55,22 +54,22 @@ type verdict struct {
 // capWait is how long a delivery over a cap waits before it is checked again.
 const capWait = 10 * time.Minute
 
-// checkLimits reports whether a delivery may be sent to a person whom the profile
-// has completed.
+// checkLimits checks whether a delivery may be sent to a person after its profile
+// was applied.
 func (d *Desk) checkLimits(row *Delivery, b *DeliveryContext, to Person) verdict {
 	e, customer := &b.Event, row.toCustomer()
 	switch {
 	case e.Automatic && (ownAct(e, Recipient{Role: row.To.Role, Person: to}) || customer && e.Seq == 1 && e.Requester.Same(to)):
-		return verdict{why: "a machine wrote that, and is not answered"}
+		return verdict{why: "the message is automatic and is not answered"}
 	case !customer:
 		return verdict{}
 	case e.Automatic && (e.Seq == 1 || e.words()):
-		return verdict{why: "a machine wrote that, which is for the desk to read"}
+		return verdict{why: "the message is automatic and is for the desk only"}
 	case !b.Bounced.IsZero():
 		return verdict{why: fmt.Sprintf("the address bounced before: see delivery %s", b.Bounced)}
 	}
 	limits := &d.cfg.SendLimits
-	v := verdict{wait: e.By.Role&RoleCustomer == 0} // only a customer's own doing is suppressed
+	v := verdict{wait: e.By.Role&RoleCustomer == 0} // only notifications of a customer's action are suppressed
 	switch {
 	case limits.PerRecipient > 0 && b.Sent >= limits.PerRecipient:
 		v.why = fmt.Sprintf("more than %d messages to this recipient within an hour", limits.PerRecipient)
@@ -82,16 +81,16 @@ func (d *Desk) checkLimits(row *Delivery, b *DeliveryContext, to Person) verdict
 	return v
 }
 
-// recount counts again the messages that fill a cap, without those that have a time
-// in the future. A clock that was ahead wrote these, and they would count until
-// then.
+// recount counts the messages that fill a cap again, without those with a time in
+// the future. A clock that was ahead wrote these, and they would count until that
+// time.
 func (d *Desk) recount(ctx context.Context, row *Delivery, b *DeliveryContext) error {
 	limits, now := &d.cfg.SendLimits, d.now()
 	if !row.toCustomer() {
 		return nil
 	}
 	q := DeliveryQuery{Tenant: row.Tenant, Notifiers: []string{row.Notifier}, State: []DeliveryState{DeliverySent}, To: row.To,
-		SettledFrom: now.Add(-limitWindow), SettledBefore: now.Add(time.Minute)} // for clocks that differ
+		SettledFrom: now.Add(-limitWindow), SettledBefore: now.Add(time.Minute)} // the clocks of processes differ
 	count := func(n *int, limit int) error {
 		if limit <= 0 || *n < limit {
 			return nil

@@ -13,11 +13,12 @@ import (
 	"github.com/ticketkit/ticket/memstore"
 )
 
-// bare is a store without what is optional, so that the desk asks for each
-// thing by itself.
+// bare is a store without the optional interfaces, so that the desk reads everything
+// one by one.
 type bare struct{ ticket.Store }
 
-// stores are the two ways that the relay looks things up.
+// stores returns a store for each of the two ways in which the relay looks up
+// contexts.
 func stores() map[string]func() ticket.Store {
 	return map[string]func() ticket.Store{
 		"at once":    func() ticket.Store { return memstore.New() },
@@ -42,14 +43,14 @@ func TestCaps(t *testing.T) {
 			}
 			tk := k.open(ada, ticket.Draft{})
 			k.deliver()
-			for range 4 { // receipts for her own doing
+			for range 4 { // receipts for her own actions
 				k.do(ada, tk, ticket.Action{Name: ticket.ActionReply, Attachments: []ticket.Attachment{{Name: "a"}}})
 				k.deliver()
 			}
 			require.Len(t, toAda(sent), 3)
 			require.Len(t, toAda(held), 2)
 			require.Equal(t, "not sent: more than 3 messages about this ticket to this recipient within an hour", toAda(held)[0].Report(nil))
-			// What the desk says waits until there is room.
+			// The desk's message waits until there is room.
 			k.do(lin, tk, ticket.Action{Name: ticket.ActionReply, Message: "m"})
 			k.deliver()
 			require.Len(t, toAda(sent), 3)
@@ -63,7 +64,8 @@ func TestCaps(t *testing.T) {
 			}
 			require.Len(t, toAda(sent), 5)
 			require.Len(t, k.told(ticket.DeliveryQuery{Kind: []ticket.Kind{ticket.KindQueued}, State: sent}), 5, "queues have no cap")
-			// Somebody else is not concerned, and after an hour there is room again.
+			// Another recipient is not affected, and after an hour there is room
+			// again.
 			k.open(bob, ticket.Draft{})
 			k.deliver()
 			k.sent.RequireSent(t, ticket.KindReceived, "bob@example.org")
@@ -111,7 +113,7 @@ func TestABounceSuppressesTheAddress(t *testing.T) {
 			did, err = k.desk.Deliver(t.Context())
 			require.NoError(t, err)
 			require.Equal(t, ticket.DeliveryCounts{Done: 3, Suppressed: 2}, did, "the address, whichever person has it; not the queue, not bob")
-			// In another tenant nobody knows of it.
+			// The bounce has no effect in another tenant.
 			k.open(ada.InTenant("acme"), ticket.Draft{})
 			k.deliver()
 			k.sent.RequireSent(t, ticket.KindReceived, "ada@example.org")
@@ -163,14 +165,14 @@ func TestMachinesAreNotAnswered(t *testing.T) {
 	did, err := k.desk.Deliver(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, ticket.DeliveryCounts{Done: 1, Suppressed: 1}, did)
-	require.Equal(t, "not sent: a machine wrote that, and is not answered", k.told(ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.DeliverySuppressed}})[0].Report(nil))
+	require.Equal(t, "not sent: the message is automatic and is not answered", k.told(ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.DeliverySuppressed}})[0].Report(nil))
 	require.True(t, k.events(lin, tk)[0].Automatic)
 
 	k.do(ada, tk, ticket.Action{Name: ticket.ActionReply, Attachments: []ticket.Attachment{{Name: "a"}}, Automatic: true})
 	did, err = k.desk.Deliver(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, ticket.DeliveryCounts{Done: 1}, did, "the queue is told, the machine has no receipt")
-	// What a person answers is sent: that is no answer by a machine.
+	// A person's answer is sent: it is not automatic.
 	k.do(lin, tk, ticket.Action{Name: ticket.ActionReply, Message: "m"})
 	k.deliver()
 	k.sent.RequireSent(t, ticket.KindAnswered, "ada@example.org")
@@ -178,7 +180,7 @@ func TestMachinesAreNotAnswered(t *testing.T) {
 }
 
 // Two machines that answer each other, one of them at the desk, come to rest: 200
-// rounds in 100 minutes make no more than the cap lets through.
+// rounds in 100 minutes send no more than the cap allows.
 func TestALoopIsSlowedDown(t *testing.T) {
 	k := newKit(t)
 	tk := k.open(ada, ticket.Draft{})
@@ -245,8 +247,8 @@ func TestProfiles(t *testing.T) {
 	k.sent.RequireSent(t, ticket.KindAnswered, "new@example.org")
 }
 
-// Who is not in the directory any more is given up after a while, and at once
-// where the directory says so, and holds up nothing after it.
+// A recipient who is no longer in the directory is given up after a while, or at
+// once if the directory says so, and does not hold up later deliveries.
 func TestAProfileThatFailsComesToAnEnd(t *testing.T) {
 	for name, c := range map[string]struct {
 		err   error
@@ -277,7 +279,7 @@ func TestAProfileThatFailsComesToAnEnd(t *testing.T) {
 			row := k.told(ticket.DeliveryQuery{Kind: []ticket.Kind{ticket.KindReceived}})[0]
 			require.Equal(t, c.state, row.State)
 			require.Equal(t, "cannot resolve the recipient: no such person", row.LastError)
-			if c.state == ticket.DeliveryDead { // what comes after it does not wait
+			if c.state == ticket.DeliveryDead { // later deliveries do not wait
 				gone = false
 				k.do(lin, tk, ticket.Action{Name: ticket.ActionReply, Message: "m"})
 				k.deliver()
@@ -287,14 +289,14 @@ func TestAProfileThatFailsComesToAnEnd(t *testing.T) {
 	}
 }
 
-func TestCopies(t *testing.T) {
+func TestExtraRecipients(t *testing.T) {
 	k := newKit(t, func(c *ticket.Config) {
 		c.ExtraRecipients = func(_ context.Context, t ticket.Ticket, kind ticket.Kind) ([]ticket.Recipient, error) {
-			t.Fields["order"] = "changed" // of a copy, so nothing comes of it
+			t.Fields["order"] = "changed" // a copy, so this has no effect
 			return []ticket.Recipient{
 				{Role: ticket.RoleAgent, Person: ticket.Person{ID: "lin"}},
 				{Role: ticket.RoleAgent, Person: ticket.Person{ID: "max"}},
-				{Person: ticket.Person{Email: "ADA@example.org"}}, // told already
+				{Person: ticket.Person{Email: "ADA@example.org"}}, // a recipient already
 				{Person: ticket.Person{Email: "team@example.org"}},
 			}, nil
 		}
@@ -389,8 +391,8 @@ func TestTheSolutionIsToldAfterMoreReceiptsThanTheCap(t *testing.T) {
 	k.sent.RequireSent(t, ticket.KindSolved, "ada@example.org")
 }
 
-// A queue's mailbox that answers automatically is told of none of the tickets that
-// it opens.
+// A queue's mailbox that answers automatically gets no notification of the tickets
+// that it opens.
 func TestAQueueMailboxThatAnswersOpensTicketsOnce(t *testing.T) {
 	k := newKit(t, func(c *ticket.Config) {
 		c.Profile = func(_ context.Context, _ string, to ticket.Recipient, _ ticket.Kind) (p ticket.Profile, err error) {

@@ -9,9 +9,9 @@ import (
 	"sync"
 )
 
-// present returns the current recipient of a delivery: a customer has the address
-// that the ticket has now, or the ticket that it was merged into. It returns false
-// for a customer who is no longer concerned with the ticket.
+// present returns the current recipient of a delivery. A customer has the current
+// address of the ticket, or of the ticket that it was merged into. It returns false
+// for a customer who no longer belongs to the ticket.
 func (d *Desk) present(ctx context.Context, row *Delivery, b *DeliveryContext) (Recipient, bool, error) {
 	if !row.toCustomer() {
 		return row.To, true, nil
@@ -28,8 +28,8 @@ func (d *Desk) present(ctx context.Context, row *Delivery, b *DeliveryContext) (
 	return to, true, err
 }
 
-// complete completes a recipient with its profile. A why that is not empty is the
-// reason to suppress the delivery.
+// complete adds the profile to a recipient. A why that is not empty is the reason to
+// suppress the delivery.
 func (d *Desk) complete(ctx context.Context, row *Delivery, to Recipient) (_ Recipient, why string, err error) {
 	if d.cfg.Profile == nil || row.Kind == KindEvent {
 		return to, "", nil
@@ -63,12 +63,11 @@ func (d *Desk) profile(ctx context.Context, row *Delivery, of Recipient) (p Prof
 	return p, err
 }
 
-// standing returns a customer as it stands on the ticket by now: with the address
-// that was put right meanwhile, in the role that it has now. It reports whether it
-// is still one of those concerned.
+// standing returns a customer with its current address and role on the ticket. It
+// returns false if the customer no longer belongs to the ticket.
 func (t *Ticket) standing(to Recipient) (Recipient, bool) {
 	sameID := func(p Person) bool { return p.ID != "" && p.ID == to.Person.ID }
-	for _, is := range []func(Person) bool{sameID, to.Person.Same} { // an ID is the surer sign
+	for _, is := range []func(Person) bool{sameID, to.Person.Same} { // an ID is more reliable
 		if is(t.Requester) {
 			return Recipient{Role: RoleRequester, Person: t.Requester}, true
 		}
@@ -79,8 +78,8 @@ func (t *Ticket) standing(to Recipient) (Recipient, bool) {
 	return to, false
 }
 
-// elsewhere returns the mailbox of a person, where it is another than that of the
-// delivery's own recipient, and is there at all.
+// elsewhere returns the mailbox of a person if it has one that differs from that of
+// the delivery's own recipient.
 func (d *Delivery) elsewhere(p Person) string {
 	if p.Email == "" || sameMailbox(p.Email, d.To.Person.Email) {
 		return ""
@@ -88,10 +87,11 @@ func (d *Delivery) elsewhere(p Person) string {
 	return shorten(mailbox(p.Email))
 }
 
-// usedMailbox is where a delivery went, or is to go as far as is known.
+// usedMailbox returns the mailbox that a delivery went to, or will go to as far as
+// is known.
 func (d *Delivery) usedMailbox() string { return cmp.Or(d.Address, mailbox(d.To.Person.Email)) }
 
-// bounced returns a delivery by which the address of an attempt bounced before.
+// bounced returns an earlier delivery that bounced at the address of an attempt.
 func (d *Desk) bounced(ctx context.Context, row *Delivery, b *DeliveryContext, to Person) (ID, error) {
 	switch {
 	case !row.toCustomer(), to.Email == "" && row.To.Person.Email != "":
@@ -108,7 +108,7 @@ func (d *Desk) bounced(ctx context.Context, row *Delivery, b *DeliveryContext, t
 	return page.Deliveries[0].ID, nil
 }
 
-// fromThere reports whether a delivery would return words to the mailbox that they
+// fromThere reports whether a delivery would return a message to the mailbox that it
 // came from, even if other people use it too. Receipts are exempt.
 func (d *Desk) fromThere(ctx context.Context, row *Delivery, b *DeliveryContext, to Person) bool {
 	e := &b.Event
@@ -127,21 +127,22 @@ func (d *Desk) fromThere(ctx context.Context, row *Delivery, b *DeliveryContext,
 		return false
 	}
 	if d.cfg.Profile != nil {
-		if p, err := d.profile(ctx, row, writer); err == nil { // else it is what the ticket says
+		if p, err := d.profile(ctx, row, writer); err == nil { // otherwise the ticket's data holds
 			writer.Person = p.Person.over(writer.Person)
 		}
 	}
 	return sameMailbox(to.Email, writer.Person.Email)
 }
 
-// aboutWork are the kinds that tell the desk of its work, and not of words.
+// aboutWork reports whether a kind informs agents about their work and not about a
+// message.
 func aboutWork(k Kind) bool {
 	return k == KindQueued || k == KindEscalated || k == KindAssigned || k == KindUnassigned
 }
 
-// sharesMailbox reports whether somebody else may have been told of the event at the same
-// mailbox. Who has one mailbox by what the ticket said was told once as it was;
-// the mailboxes of others are only known by now.
+// sharesMailbox reports whether the same mailbox may have got the event for another
+// person. For mailboxes that were equal in the ticket at the event, only one
+// delivery exists. Those of others are known only at the attempt.
 func (d *Desk) sharesMailbox(row *Delivery, b *DeliveryContext, to Person) bool {
 	switch {
 	case to.Email == "" || row.Kind == KindEvent:
@@ -158,7 +159,7 @@ func (d *Desk) sharesMailbox(row *Delivery, b *DeliveryContext, to Person) bool 
 	return same > 1 || same == 1 && sameMailbox(b.Ticket.Requester.Email, to.Email)
 }
 
-// toldThere returns a delivery by which a mailbox was told of the same event.
+// toldThere returns a delivery that brought the same event to the same mailbox.
 func (d *Desk) toldThere(ctx context.Context, row *Delivery) (ID, error) {
 	page, err := d.store.Deliveries(ctx, DeliveryQuery{
 		Tenant: row.Tenant, Ticket: row.Ticket, Notifiers: []string{row.Notifier}, State: []DeliveryState{DeliverySent}, Limit: MaxLimit,
@@ -172,7 +173,7 @@ func (d *Desk) toldThere(ctx context.Context, row *Delivery) (ID, error) {
 	return ID{}, err
 }
 
-// A place is a mailbox that an event is told to.
+// A place is a mailbox that an event is sent to.
 type place struct {
 	ticket   ID
 	seq      int64
@@ -181,22 +182,22 @@ type place struct {
 	mailbox  string
 }
 
-// places are those that something is on its way to from this process, until it is
-// recorded what came of it: so that of two deliveries which turn out to go to one
-// mailbox the later finds the earlier one, and need not be sent.
+// places holds the mailboxes to which this process is sending, until the outcome is
+// recorded. If two deliveries turn out to go to one mailbox, the later one finds the
+// earlier one and need not be sent.
 type places struct {
 	mu    sync.Mutex
 	taken map[place]chan struct{} // closed when it is free again
 	by    map[ID]place
 }
 
-// enter takes the place of a delivery. Where another has it, it waits until that is
-// over, and then asks again.
+// enter takes the place of a delivery. If another delivery has the place, it waits
+// until that one leaves and tries again.
 func (p *places) enter(ctx context.Context, row *Delivery) error {
 	at := place{row.Ticket, row.Seq, row.Notifier, aboutWork(row.Kind), row.usedMailbox()}
 	for {
 		p.mu.Lock()
-		if err := ctx.Err(); err != nil { // perhaps it was given up and recorded: nobody would leave
+		if err := ctx.Err(); err != nil { // the attempt was perhaps abandoned and recorded, so nobody would leave the place
 			p.mu.Unlock()
 			return err
 		}
@@ -217,7 +218,7 @@ func (p *places) enter(ctx context.Context, row *Delivery) error {
 	}
 }
 
-// leave frees the places of deliveries, if they had one.
+// leave frees the places of deliveries that have one.
 func (p *places) leave(list []Settlement) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

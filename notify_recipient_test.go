@@ -25,7 +25,7 @@ func profiles(of map[string]string) func(*ticket.Config) {
 	}
 }
 
-// toThem are the customers' notifications of a kind that were sent, by address.
+// toThem returns the addresses that notifications of a kind were sent to.
 func (k *kit) toThem(kind ticket.Kind) (list []string) {
 	for _, n := range k.sent.Sent() {
 		if n.Kind == kind && n.To.Role&ticket.RoleCustomer != 0 {
@@ -47,7 +47,7 @@ func TestWhatWaitsGoesToTheAddressThatThePersonHasNow(t *testing.T) {
 	k.do(lin, tk, ticket.Action{Name: ticket.ActionReply, Message: "The code is 4711."})
 	k.deliver()
 	k.sent.Reset()
-	// The address is put right, and she becomes a follower, with another requester.
+	// The address is corrected, and she becomes a follower, with another requester.
 	k.do(lin, tk, ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{Requester: ticket.Person{ID: "c2", Email: "kim@example.org"}, Follow: []ticket.Person{mira}}})
 	k.sent.FailWith(nil)
 	k.clock.Advance(time.Hour)
@@ -61,17 +61,18 @@ func TestWhatWaitsGoesToTheAddressThatThePersonHasNow(t *testing.T) {
 	}
 	require.Equal(t, ticket.Recipient{Role: ticket.RoleFollower, Person: mira}, got.To)
 	require.NotEmpty(t, got.StatusLink)
-	// What is redriven as well.
+	// So does a redriven delivery.
 	k.sent.Reset()
 	_, err := k.desk.Redrive(t.Context(), cron, ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.DeliverySent}, Kind: []ticket.Kind{ticket.KindReceived}, To: ticket.Recipient{Person: mila}})
 	require.NoError(t, err)
 	k.deliver()
 	require.Equal(t, []string{mira.Email}, k.toThem(ticket.KindReceived))
-	// Its row says where it went.
+	// Its row has the address that was used.
 	for _, d := range k.told(ticket.DeliveryQuery{To: ticket.Recipient{Person: mila}}) {
 		require.Equal(t, mira.Email, d.Address)
 	}
-	// Who is not concerned any more is told nothing, and the profile is not asked.
+	// A person who no longer belongs to the ticket gets nothing, and the profile is
+	// not asked.
 	k.do(lin, tk, ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{Unfollow: []ticket.Person{mira}}})
 	k.sent.Reset()
 	_, err = k.desk.Redrive(t.Context(), cron, ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.DeliverySent}, To: ticket.Recipient{Person: mila}})
@@ -80,8 +81,8 @@ func TestWhatWaitsGoesToTheAddressThatThePersonHasNow(t *testing.T) {
 	require.Empty(t, k.sent.Sent())
 }
 
-// What waits about a ticket that was merged away goes to the address that the one
-// has which goes on.
+// A delivery that waits about a merged ticket goes to the address in the ticket that
+// it was merged into.
 func TestWhatWaitsAboutAMergedTicketGoesToTheAddressOfNow(t *testing.T) {
 	k := newKit(t)
 	tk, into := k.open(ada, ticket.Draft{}), k.open(ada, ticket.Draft{})
@@ -136,8 +137,8 @@ func TestABounceBarsTheAddressThatWasUsed(t *testing.T) {
 			require.Equal(t, "c9", bounced[0].To.Person.ID)
 			require.Equal(t, bounced, k.told(ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.DeliveryBounced}, To: ticket.Recipient{Person: ticket.Person{Email: gone}}}))
 
-			// An address that was put right is written to, also where the old one is
-			// the snapshot's.
+			// A corrected address gets messages, even if the snapshot has the old
+			// one.
 			addresses["c9"], addresses["c8"] = "new@example.org", ""
 			k.do(lin, tk, ticket.Action{Name: ticket.ActionReply, Message: "Hello!"})
 			k.open(c8, ticket.Draft{})
@@ -158,8 +159,8 @@ func TestABounceBarsTheAddressThatWasUsed(t *testing.T) {
 	}
 }
 
-// A bounce on the address of the ticket is no bounce on the one that the profile
-// gives, and the other way round.
+// A bounce of the ticket's address is not one of the profile's address, and the
+// other way round.
 func TestABounceLeavesOtherAddressesOfThePersonAlone(t *testing.T) {
 	for name, store := range stores() {
 		t.Run(name, func(t *testing.T) {
@@ -208,8 +209,7 @@ func TestALateBounceBarsTheAddressThatWasUsed(t *testing.T) {
 	}
 }
 
-// Three persons, who share a mailbox as the profile says, or as the ticket was put
-// right meanwhile.
+// Three people share a mailbox, by the profile or by a correction of the ticket.
 func TestAMailboxThatSeveralShareIsToldOnce(t *testing.T) {
 	people := []ticket.Person{{ID: "a"}, {ID: "b", Email: "b@example.org"}, {ID: "c", Email: "family@müller.example"}, {ID: "d", Email: "d@example.org"}}
 	shared := []string{"family@xn--mller-kva.example", "Family@Müller.example.", "", "family@MÜLLER.example"}
@@ -230,7 +230,7 @@ func TestAMailboxThatSeveralShareIsToldOnce(t *testing.T) {
 			require.Len(t, held, 3)
 			require.Contains(t, held[0].LastError, "that mailbox was told already: see delivery ")
 
-			// What fails for one reaches them by another.
+			// If the delivery to one of them fails, another one reaches the mailbox.
 			var fails atomic.Int64
 			k.sent.FailWith(func(ticket.Notification) error {
 				if fails.Add(1) == 1 {
@@ -310,7 +310,7 @@ func TestAProfileThatFailsIsLoggedAndObserved(t *testing.T) {
 	require.Contains(t, log.String(), "not delivered")
 }
 
-// A former requester is not told the subject that the ticket has now.
+// A former requester does not learn the ticket's current subject.
 func TestAFormerRequesterIsNotToldWhatCameLater(t *testing.T) {
 	k := newKit(t)
 	eve := ticket.Person{ID: "eve", Email: "eve@example.org"}
@@ -324,7 +324,7 @@ func TestAFormerRequesterIsNotToldWhatCameLater(t *testing.T) {
 	}
 }
 
-// An address bounced; the profile's new one is written to.
+// The profile's new address gets messages after the old one bounced.
 func TestANewAddressOfTheProfileIsNotBarredByTheOldOne(t *testing.T) {
 	addr := "old@example.org"
 	k := newKit(t, func(c *ticket.Config) {
@@ -347,7 +347,7 @@ func TestANewAddressOfTheProfileIsNotBarredByTheOldOne(t *testing.T) {
 	k.sent.RequireSent(t, ticket.KindReceived, "new@example.org")
 }
 
-// A follower who may not see the other ticket is told of the merge without its
+// A follower who may not see the other ticket learns of the merge without its
 // number.
 func TestWhoIsLeftBehindByAMergeIsNotToldTheOtherNumber(t *testing.T) {
 	k := newKit(t)

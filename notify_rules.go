@@ -5,23 +5,24 @@ import (
 	"slices"
 )
 
-// recipientKind is a recipient of a notification, and its kind.
+// recipientKind is a recipient and the kind of its notification.
 type recipientKind struct {
 	kind Kind
 	to   Recipient
 }
 
-// deliveries appends the outbox rows for an event that changed a ticket from
-// before to after. This file has the rules that say who is told of which event, and
-// as which kind. The holder is the ticket that a merged one now belongs to, for what
-// customers and machines say under the merged number; nil means the ticket itself.
+// deliveries appends the outbox rows for an event that changed a ticket from before
+// to after. This file has the rules for the recipients of an event and the kinds of
+// their notifications. The holder is the ticket that a merged one belongs to now. It
+// gets the messages that customers and machines send under the merged number. Nil
+// means the ticket itself.
 func (d *Desk) deliveries(ctx context.Context, rows []Delivery, before, after *Ticket, e *Event, holder *Ticket) (_ []Delivery, err error) {
 	if len(d.notifiers)+len(d.eventNotifiers) == 0 {
 		return rows, nil
 	}
 	due, now := e.At, d.now()
 	if now.Before(due) {
-		due = now // the ticket's last event was made by a clock that is ahead
+		due = now // a clock that was ahead made the ticket's last event
 	}
 	d.ahead.see(now)
 	row := func(n recipientKind, notifier string) {
@@ -37,7 +38,7 @@ func (d *Desk) deliveries(ctx context.Context, rows []Delivery, before, after *T
 			list = heldBy(list, holder, e)
 		}
 		if d.cfg.ExtraRecipients != nil {
-			if list, err = d.copies(ctx, list, before, after, e); err != nil {
+			if list, err = d.extraRecipients(ctx, list, before, after, e); err != nil {
 				return rows, err
 			}
 		}
@@ -53,8 +54,8 @@ func (d *Desk) deliveries(ctx context.Context, rows []Delivery, before, after *T
 	return rows, nil
 }
 
-// heldBy tells the desk that holds the case what a customer or a machine said, and
-// not the one that had it before the merge.
+// heldBy directs a message of a customer or a machine to the agent or queue that has
+// the holder, and not to the one that had the ticket before the merge.
 func heldBy(list []recipientKind, holder *Ticket, e *Event) []recipientKind {
 	list = slices.DeleteFunc(list, func(n recipientKind) bool { return n.to.Role == RoleAgent })
 	to := Recipient{Role: RoleAgent, Queue: holder.Queue, Level: holder.Level}
@@ -67,8 +68,8 @@ func heldBy(list []recipientKind, holder *Ticket, e *Event) []recipientKind {
 	return append(list, recipientKind{KindCustomer, to})
 }
 
-// copies appends the recipients of Config.ExtraRecipients.
-func (d *Desk) copies(ctx context.Context, list []recipientKind, before, after *Ticket, e *Event) ([]recipientKind, error) {
+// extraRecipients appends the recipients of Config.ExtraRecipients.
+func (d *Desk) extraRecipients(ctx context.Context, list []recipientKind, before, after *Ticket, e *Event) ([]recipientKind, error) {
 	kind := customerKind(before, e)
 	if kind == "" {
 		return list, nil
@@ -102,9 +103,9 @@ func (d *Desk) copies(ctx context.Context, list []recipientKind, before, after *
 	return list, c.err
 }
 
-// ownAct reports whether it was the recipient who acted, or somebody who shares
-// a mailbox with it. The ID of an agent and that of a customer are different
-// things even where they are equal.
+// ownAct reports whether the recipient performed the action, or somebody who shares
+// a mailbox with it. The ID of an agent and an equal ID of a customer are different
+// people.
 func ownAct(e *Event, to Recipient) bool {
 	switch e.By.Role {
 	case RoleAgent:
@@ -117,16 +118,16 @@ func ownAct(e *Event, to Recipient) bool {
 	}
 }
 
-// eventRecipients lists the recipients of an event and their kinds. Nobody is told
-// of their own act, except for receipts: the ticket was received, files arrived. A
-// mailbox is told once, even if several people share it.
+// eventRecipients lists the recipients of an event and their kinds. Nobody is
+// notified of their own action, except by receipts: the ticket was received, files
+// arrived. A mailbox gets one notification, even if several people share it.
 func eventRecipients(list []recipientKind, before, after *Ticket, e *Event) []recipientKind {
 	return agentRecipients(customerRecipients(list, before, after, e), before, after, e)
 }
 
 func customerRecipients(list []recipientKind, before, after *Ticket, e *Event) []recipientKind {
 	if e.Automatic && e.Seq > 1 && e.words() {
-		return list // what a machine wrote is for the desk to read
+		return list // only the desk reads a machine's message
 	}
 	kind := customerKind(before, e)
 	sent := e.By.Role&RoleCustomer != 0 && len(e.Attachments) > 0
@@ -162,12 +163,12 @@ func (e *Event) merges() (merged, unmerged bool) {
 	return into != nil && !into.IsZero(), into != nil && into.IsZero()
 }
 
-// words reports whether an event brings words or files for customers.
+// words reports whether an event has a message or files for customers.
 func (e *Event) words() bool { return e.Message != "" || len(e.Attachments) > 0 }
 
-// joins reports whether a customer was told nothing of the ticket before the
-// event: nobody concerned with it had this address. Those whom a merge brings
-// are told of the merge.
+// joins reports whether the event adds a customer who got no notification about the
+// ticket before, because nobody with this address belonged to it. Customers whom a
+// merge adds get the notification of the merge instead.
 func joins(before *Ticket, e *Event, to Recipient) bool {
 	if e.Action == ActionMerge || e.Requester.IsZero() && len(e.Followed) == 0 {
 		return false
@@ -176,7 +177,7 @@ func joins(before *Ticket, e *Event, to Recipient) bool {
 	return !had(RoleRequester, before.Requester) && !slices.ContainsFunc(before.Followers, func(p Person) bool { return had(RoleFollower, p) })
 }
 
-// agentRecipients appends the agents and queues that an event concerns.
+// agentRecipients appends the agents and queues that get a notification of an event.
 func agentRecipients(list []recipientKind, before, after *Ticket, e *Event) []recipientKind {
 	said := e.words() && (e.By.Role&RoleCustomer != 0 || e.Automatic)
 	tell := func(k Kind, to Recipient) {
@@ -211,10 +212,10 @@ func agentRecipients(list []recipientKind, before, after *Ticket, e *Event) []re
 	return list
 }
 
-// customerKind returns the kind of an event's notification to customers, or "" if
-// they are not told.
+// customerKind returns the kind of an event's notification to customers, or an empty
+// kind if they get none.
 func customerKind(before *Ticket, e *Event) Kind {
-	entered := e.Phase != before.Phase && e.Set.Restored == nil // what is put right is no news
+	entered := e.Phase != before.Phase && e.Set.Restored == nil // a restored phase is not news
 	merged, _ := e.merges()
 	department := e.Set.Queue != nil && before.Queue != "" && *e.Set.Queue != before.Queue
 	switch {
@@ -239,7 +240,7 @@ func customerKind(before *Ticket, e *Event) Kind {
 	case (e.From.Level != e.To.Level || department) && !e.Phase.Done():
 		return KindHanded
 	case e.Message != "" || len(e.Attachments) > 0:
-		return KindAnswered // words of a system
+		return KindAnswered // a system's message
 	}
 	return ""
 }

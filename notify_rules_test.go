@@ -11,8 +11,8 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// heard delivers, and returns what of a ticket was told since the last call, sorted:
-// kind, role, and the recipient's ID, address or queue.
+// heard delivers, and returns the notifications of a ticket since the last call,
+// sorted: kind, role, and the recipient's ID, address or queue.
 func (k *kit) heard(t ticket.Ticket) (list []string) {
 	k.Helper()
 	k.sent.Reset()
@@ -27,8 +27,8 @@ func (k *kit) heard(t ticket.Ticket) (list []string) {
 	return list
 }
 
-// An agent, a customer and a system may have the same ID: applications keep them in
-// tables of their own.
+// An agent, a customer and a system may have the same ID, because applications keep
+// them in separate tables.
 func TestEqualIDsAreDifferentPeople(t *testing.T) {
 	customer := ticket.Requester(ticket.Person{ID: "7"})
 	agent, system := ticket.Agent("7", 1, 2, 3), ticket.System("7")
@@ -116,8 +116,8 @@ func TestWhoLosesATicketIsTold(t *testing.T) {
 	}
 }
 
-// An agent hears what becomes of its ticket when somebody else merges it, and when
-// that is undone; and nothing of its own acts.
+// An agent is notified when somebody else merges its ticket or undoes that, and not
+// of its own actions.
 func TestAMergeTellsWhoHadTheTicket(t *testing.T) {
 	one, two := ticket.Agent("one", 1, 2), ticket.Agent("two", 1, 2)
 	for name, tc := range map[string]struct {
@@ -173,7 +173,7 @@ func TestAMergeTellsWhoHadTheTicket(t *testing.T) {
 	}
 }
 
-// Who joins a ticket has no number otherwise.
+// A customer who joins a ticket is notified, and so gets its number.
 func TestWhoJoinsIsTold(t *testing.T) {
 	k := newKit(t)
 	office := ticket.Person{ID: "office", Email: "office@example.org"}
@@ -191,13 +191,13 @@ func TestWhoJoinsIsTold(t *testing.T) {
 	put.Email = "bob@home.example"
 	require.Equal(t, []string{"added requester c2bob@home.example"}, edit(ticket.Edits{Requester: put}), "nobody has told this address")
 	require.Empty(t, edit(ticket.Edits{Unfollow: []ticket.Person{bob.Person}}))
-	// What is said in the same breath counts more, and has the number as well.
+	// A message in the same action takes precedence, and has the number as well.
 	k.do(lin, tk, ticket.Action{Name: ticket.ActionEdit, Message: "Over to you.", Edit: &ticket.Edits{Follow: []ticket.Person{ada.Person}}})
 	require.Equal(t, []string{"answered follower c1ada@example.org", "answered requester c2bob@home.example"}, k.heard(tk))
 }
 
-// A mailbox is told once, however many persons share it, and nobody's own words
-// come back to it.
+// A mailbox gets one notification, even if several people share it, and never its
+// own message.
 func TestAMailboxIsToldOnce(t *testing.T) {
 	k := newKit(t)
 	shared := func(id, email string) ticket.Person { return ticket.Person{ID: id, Email: email} }
@@ -212,7 +212,8 @@ func TestAMailboxIsToldOnce(t *testing.T) {
 	require.Equal(t, []string{"customer agent lin", "customer follower c2bob@example.org", "uploaded requester c8Shop@example.org"}, k.heard(tk))
 }
 
-// What Config.ExtraRecipients returns is checked, and no mailbox is told twice.
+// The result of Config.ExtraRecipients is checked, and no mailbox gets two
+// notifications.
 func TestExtraRecipientsAreCheckedAndToldOnce(t *testing.T) {
 	for name, tc := range map[string]struct {
 		to    []ticket.Recipient

@@ -22,7 +22,7 @@ import (
 	"github.com/ticketkit/ticket/tickettest"
 )
 
-// Who is told what, action by action. "kind>recipient", in the order of sending.
+// The notifications of each action, as "kind>recipient" in the order of sending.
 func TestWhoIsToldWhat(t *testing.T) {
 	k := newKit(t)
 	expect := func(what string, want ...string) {
@@ -111,15 +111,14 @@ func TestNotificationContent(t *testing.T) {
 	k.sent.RequireNotSent(t, ticket.KindSolved, "ada@example.org")
 }
 
-// Random actions by random actors, in two tenants at once: nothing internal and
-// nothing of the other tenant ever reaches a customer, be it by notification, by
-// history, by the status view or by a status link. What goes to a broker holds
-// no notes either.
+// Random actions by random actors, in two tenants at once. Nothing internal and
+// nothing of the other tenant reaches a customer, by notification, history, status
+// view or status link. A broker gets no notes either.
 func TestNothingInternalReachesACustomer(t *testing.T) {
 	const secret = "SECRET"
-	stream := tickettest.NewRecorder()
+	events := tickettest.NewRecorder()
 	k := newKit(t, withLinks(1), func(c *ticket.Config) {
-		c.Notifiers["stream"], c.EventNotifiers = stream, []string{"stream"}
+		c.Notifiers["events"], c.EventNotifiers = events, []string{"events"}
 		c.StatusLinks.URL = func(_, token string) string { return "https://desk.example.org/" + token }
 		c.StatusLinks.Reply, c.StatusLinks.Upload = true, true
 		c.SendLimits = ticket.SendLimits{PerRecipient: -1, PerTicket: -1}
@@ -237,8 +236,8 @@ func TestNothingInternalReachesACustomer(t *testing.T) {
 	for _, kind := range ticket.Kinds(ticket.RoleCustomer) {
 		require.Positive(t, toCustomers[kind], "%s was never told: %v", kind, toCustomers)
 	}
-	require.NotEmpty(t, stream.Sent())
-	for _, n := range stream.Sent() {
+	require.NotEmpty(t, events.Sent())
+	for _, n := range events.Sent() {
 		require.NotContains(t, asJSON(t, n), "NOTE-")
 	}
 }
@@ -284,7 +283,7 @@ func TestRunFindsWhatOthersCommitted(t *testing.T) {
 		synctest.Wait()
 		require.Len(t, sent.Sent(), 2)
 
-		// And what tickets do by themselves happens by itself.
+		// Run also performs timed actions.
 		tk, err := web.Open(ctx, lin, ticket.Draft{Requester: ada.Person, Subject: "s", Solution: "s"})
 		require.NoError(t, err)
 		time.Sleep(confirmWindow + 2*time.Minute)
@@ -374,7 +373,7 @@ func TestASlowOrPanickingNotifierHoldsUpNoOther(t *testing.T) {
 	})
 }
 
-// What was delivered before the stop is settled, though the context is done.
+// Deliveries made before the stop are settled, although the context is done.
 func TestAStopSettlesWhatWasDelivered(t *testing.T) {
 	k := newKit(t)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -543,9 +542,9 @@ func (s *failing) Settle(ctx context.Context, list []ticket.Settlement) error {
 	return s.Store.Settle(ctx, list)
 }
 
-// Each call of the store fails once, wherever in the story it comes: the error
-// reaches the caller (or delivery is tried again), nothing is half done, and
-// the story can go on.
+// Each call of the store fails once, anywhere in the story. The error reaches the
+// caller, or delivery is tried again. Nothing is half done, and the story can
+// continue.
 func TestEveryStoreCallMayFail(t *testing.T) {
 	for n := int64(1); ; n++ {
 		s := &failing{Store: memstore.New()}
@@ -637,8 +636,8 @@ func (s *failingClaims) Claim(ctx context.Context, r ticket.ClaimRequest) ([]tic
 	return s.Store.Claim(ctx, r)
 }
 
-// A relay whose lease ran out while it delivered does not settle over the head
-// of the one that took over.
+// A relay whose lease ran out during delivery does not settle against the process
+// that took over.
 func TestALostLease(t *testing.T) {
 	store := memstore.New()
 	slow := newKitOn(t, store)

@@ -64,9 +64,9 @@ func (r Relay) withDefaults() (Relay, error) {
 	return r, nil
 }
 
-// wait is how long to wait after so many failures: twice as long after each, up
-// to the longest wait, and somewhere in the upper half of that at random, so
-// that what failed together does not come again together.
+// wait returns how long to wait after this many failures. The wait doubles with each
+// failure up to MaxBackoff. A random part of its upper half spreads out deliveries
+// that failed together.
 func (r Relay) wait(failures int) time.Duration {
 	most := r.MaxBackoff
 	if shift := max(failures-1, 0); shift < 40 && r.Backoff<<shift > 0 {
@@ -75,19 +75,18 @@ func (r Relay) wait(failures int) time.Duration {
 	return upper(most)
 }
 
-// upper is somewhere in the upper half.
+// upper returns a random duration in the upper half of most.
 func upper(most time.Duration) time.Duration {
-	return most/2 + rand.N(most/2+1) //nolint:gosec // a moment to wait is no secret
+	return most/2 + rand.N(most/2+1) //nolint:gosec // a wait is not a secret
 }
 
-// mostUnsure is how often something is tried that perhaps was delivered: each such
-// attempt counts for so many failures that the last one ends the delivery.
+// mostUnsure limits the attempts that perhaps delivered. Each of them counts as so
+// many failures that the last one ends the delivery.
 const mostUnsure = 5
 
-// unsure says of an attempt after which nobody knows whether it delivered, how many
-// failures there were with it, and how long to wait: two, then 24 and 48 times the
-// longest wait. The first wait is not longer because what comes later in the
-// line waits as well.
+// unsure returns the number of failures, and the wait, after an attempt that perhaps
+// delivered. The waits are two, 24 and then 48 times MaxBackoff. The first is not
+// longer because later deliveries to the recipient wait as well.
 func (r Relay) unsure(failures int) (int, time.Duration) {
 	share := (r.MaxAttempts-1)/mostUnsure + 1
 	times := [...]int{2, 24, 48}[min(failures/share, 2)]
@@ -159,7 +158,7 @@ func (d *Desk) unbound() error {
 	return nil
 }
 
-// serving returns the notifiers that this process has.
+// serving returns the notifiers of this process.
 func (d *Desk) serving() map[string]Notifier {
 	m := map[string]Notifier{}
 	for name, n := range d.cfg.Notifiers {
@@ -205,14 +204,14 @@ func (d *Desk) Run(ctx context.Context) error {
 		wg.Go(func() { newWorker(hurry, d, name, n).stay(work, attempts) })
 	}
 	wg.Go(func() {
-		// No commit wakes this: a timer that it starts lies in the future.
+		// No commit wakes this: a timer that a commit starts is due in the future.
 		d.every(work, "fire timers", func() error { _, err := d.FireTimers(work); return err })
 	})
 	if m, ok := d.store.(Maintainer); ok {
 		wg.Go(func() { d.serve(work, "maintain the store", m.Maintain) })
 	}
 	if _, ok := d.store.(ReceiptPruner); ok {
-		wg.Go(func() { d.serve(work, "forget old receipts", d.forgetting()) })
+		wg.Go(func() { d.serve(work, "prune receipts", d.forgetting()) })
 	}
 	if _, ok := d.store.(Rescheduler); ok {
 		wg.Go(func() {
@@ -240,7 +239,7 @@ func (d *Desk) Shutdown(ctx context.Context) error { return d.runs.shutdown(ctx)
 // transaction that the desk was bound to with [Desk.WithStore].
 func (d *Desk) Wake() { d.wake.all() }
 
-// runs are the calls of Run under way.
+// runs tracks the active calls of Run.
 type runs struct {
 	mu    sync.Mutex
 	shut  bool
@@ -279,7 +278,7 @@ func (r *runs) shutdown(ctx context.Context) (err error) {
 	for _, one := range alive {
 		one.stop()
 	}
-	// All of them are killed at the same time, so that they end at the same time.
+	// Cancel all of them at the same time, so that they end at the same time.
 	defer context.AfterFunc(ctx, func() {
 		for _, one := range alive {
 			one.kill()
@@ -301,7 +300,7 @@ func (r *runs) shutdown(ctx context.Context) (err error) {
 	return err
 }
 
-// serve lets the store do its own work until ctx is done or there is none.
+// serve runs the store's own work until ctx is done or the store has none.
 func (d *Desk) serve(ctx context.Context, what string, work func(context.Context) error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -314,7 +313,7 @@ func (d *Desk) serve(ctx context.Context, what string, work func(context.Context
 	})
 }
 
-// every does some work at once, and then once in Relay.Poll.
+// every calls work at once, and then once every Relay.Poll.
 func (d *Desk) every(ctx context.Context, what string, work func() error) {
 	timer := time.NewTimer(d.cfg.Relay.Poll)
 	defer timer.Stop()

@@ -5,37 +5,37 @@ import (
 	"sync"
 )
 
-// calls tracks the notifier calls of a desk that have not returned, including those
-// that were given up, of all calls of Run and Deliver. Each takes a place of its
-// notifier, so that calls that never return are bounded.
+// calls tracks the notifier calls that have not returned, of all calls of Run and
+// Deliver of a desk. Abandoned calls are included. Each call takes a place of its
+// notifier, so that the calls that never return are bounded.
 type calls struct {
 	mu     sync.Mutex
 	of     map[ID]bool
-	late   map[ID]Settlement // what came of calls that were given up and delivered nevertheless, or perhaps
+	late   map[ID]Settlement // outcomes of abandoned calls that delivered, or perhaps delivered
 	taken  map[string]int    // places by notifier
-	lost   map[string]int    // of these, of calls that were given up
-	astray map[ID]bool       // those
-	freed  wakeup            // tells that a place was freed
+	lost   map[string]int    // places of abandoned calls, by notifier
+	astray map[ID]bool       // the abandoned calls
+	freed  wakeup            // signals that a place was freed
 }
 
-// mostLate bounds what is remembered: a repeat is better than memory without end.
+// mostLate bounds calls.late: a repeated delivery is better than unbounded memory.
 const mostLate = 1000
 
-// under is how many places of a notifier are taken.
+// under returns how many places of a notifier are taken.
 func (c *calls) under(notifier string) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.taken[notifier]
 }
 
-// stray reports whether there are calls of a notifier and all were given up.
+// stray reports whether a notifier has calls and all of them were abandoned.
 func (c *calls) stray(notifier string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.taken[notifier] > 0 && c.taken[notifier] == c.lost[notifier]
 }
 
-// reserve takes up to n of the places of a notifier, and returns how many.
+// reserve takes up to n places of a notifier and returns how many it took.
 func (c *calls) reserve(notifier string, all, n int) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -48,7 +48,7 @@ func (c *calls) reserve(notifier string, all, n int) int {
 	return n
 }
 
-// release gives places back.
+// release gives n places back.
 func (c *calls) release(notifier string, n int) {
 	if n == 0 {
 		return
@@ -59,8 +59,9 @@ func (c *calls) release(notifier string, n int) {
 	c.freed.all()
 }
 
-// enter begins a call, unless the one before has not returned, or did so late and has
-// delivered, perhaps: then it returns what came of that.
+// enter begins a call. It returns false if the previous call for this delivery has
+// not returned. If that call returned late and delivered, or perhaps delivered,
+// enter returns false and its outcome.
 func (c *calls) enter(id ID) (late Settlement, entered bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -75,7 +76,7 @@ func (c *calls) enter(id ID) (late Settlement, entered bool) {
 	return Settlement{}, true
 }
 
-// lose is for a call that is given up.
+// lose marks a call as abandoned.
 func (c *calls) lose(notifier string, id ID) {
 	c.mu.Lock()
 	if c.of[id] {
@@ -83,10 +84,10 @@ func (c *calls) lose(notifier string, id ID) {
 		c.lost[notifier]++
 	}
 	c.mu.Unlock()
-	c.freed.all() // those waiting look again
+	c.freed.all() // waiting workers check again
 }
 
-// leave is for a call that has returned, and what came of it.
+// leave removes a call that has returned with this outcome.
 func (c *calls) leave(notifier string, id ID, s Settlement) {
 	c.mu.Lock()
 	delete(c.of, id)

@@ -19,7 +19,7 @@ import (
 	"github.com/ticketkit/ticket/memstore"
 )
 
-// limits are what a notifier states.
+// limits are the limits that a notifier states.
 type limits struct {
 	concurrency int
 	timeout     time.Duration
@@ -53,7 +53,7 @@ func (p *limited) Notify(ctx context.Context, n ticket.Notification) error {
 	return p.notify(ctx, n)
 }
 
-// takes is a notifier's work that takes so long.
+// takes returns a notifier's function that takes the duration d.
 func takes(d time.Duration) func(context.Context, ticket.Notification) error {
 	return func(ctx context.Context, _ ticket.Notification) error {
 		select {
@@ -65,14 +65,14 @@ func takes(d time.Duration) func(context.Context, ticket.Notification) error {
 	}
 }
 
-// An attempt begins when its notifier has a place for it, and then has the time that
-// the notifier says it may take: a backlog does not eat it up.
+// An attempt begins when its notifier has a place for it, and then has the whole
+// timeout that the notifier states, even with a backlog.
 func TestAnAttemptHasAllOfItsTime(t *testing.T) {
 	for name, c := range map[string]struct {
 		limits limits
 		takes  time.Duration
 		most   int // at the same time
-		calls  int // 0: as many as notifications
+		calls  int // zero means as many as notifications
 	}{
 		"as many as it takes at once": {limits{4, 0}, 7 * time.Second, 4, 0},
 		"one":                         {limits{1, 0}, 40 * time.Second, 1, 0},
@@ -105,8 +105,8 @@ func TestAnAttemptHasAllOfItsTime(t *testing.T) {
 	}
 }
 
-// What hangs takes the places of its notifier, whoever called Run and Deliver, and
-// is never more than these.
+// Calls that hang take the places of their notifier in all calls of Run and Deliver,
+// and there are never more of them than places.
 func TestCallsThatHangAreBounded(t *testing.T) {
 	for name, heeds := range map[string]bool{"and heed no context": false, "until their context ends": true} {
 		t.Run(name, func(t *testing.T) {
@@ -132,7 +132,7 @@ func TestCallsThatHangAreBounded(t *testing.T) {
 					require.NoError(t, err)
 				}
 				var wg sync.WaitGroup
-				for range 30 { // on a schedule that does not wait for the call before
+				for range 30 { // on a schedule that does not wait for the previous call
 					ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 					wg.Go(func() {
 						defer cancel()
@@ -158,8 +158,8 @@ func TestCallsThatHangAreBounded(t *testing.T) {
 	}
 }
 
-// What perhaps was delivered is tried again seldom and late, its history says so, and
-// after days it comes to an end.
+// A delivery that perhaps was made is tried again rarely and late, its history says
+// so, and it ends after days.
 func TestWhatPerhapsWasDelivered(t *testing.T) {
 	tries := 0
 	var err error
@@ -188,8 +188,8 @@ func TestWhatPerhapsWasDelivered(t *testing.T) {
 	require.Contains(t, row().Report(nil), "given up")
 }
 
-// However many attempts an application allows, what perhaps was delivered is tried a few times,
-// and the failures that each counts for are a number that every store takes.
+// With any MaxAttempts, a delivery that perhaps was made is tried a few times, and
+// every store can hold the failures that each attempt counts for.
 func TestWhatPerhapsWasDeliveredWithManyAttempts(t *testing.T) {
 	for _, c := range []struct{ most, tries int }{{1, 1}, {2, 2}, {5, 5}, {6, 3}, {1000, 5}, {math.MaxInt32, 5}, {math.MaxInt, 5}} {
 		made := 0
@@ -219,7 +219,7 @@ func TestWhatPerhapsWasDeliveredWithManyAttempts(t *testing.T) {
 	}
 }
 
-// That it perhaps was delivered is not forgotten over another failure.
+// Another failure does not remove "perhaps delivered".
 func TestPerhapsDeliveredBefore(t *testing.T) {
 	var err error
 	n := ticket.NotifierFunc(func(context.Context, ticket.Notification) error { return err })
@@ -245,7 +245,8 @@ func TestPerhapsDeliveredBefore(t *testing.T) {
 	require.Equal(t, ticket.DeliverySent, row().State)
 }
 
-// A process that stops in the middle of what perhaps is delivered leaves it for late.
+// If a process stops during a delivery that perhaps is made, the next attempt is
+// late.
 func TestStoppedWhilePerhapsDelivered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := ticket.NotifierFunc(func(ctx context.Context, _ ticket.Notification) error {
@@ -269,7 +270,7 @@ func TestStoppedWhilePerhapsDelivered(t *testing.T) {
 	})
 }
 
-// An attempt that never began is no failure.
+// An attempt that never began does not count as a failure.
 func TestAnAttemptThatNeverBegan(t *testing.T) {
 	busy := 300
 	n := ticket.NotifierFunc(func(context.Context, ticket.Notification) error {
@@ -293,7 +294,7 @@ func TestAnAttemptThatNeverBegan(t *testing.T) {
 	require.Less(t, k.clock.Now().Sub(begin), time.Hour)
 }
 
-// Giving up takes days.
+// A failing delivery is tried for days before it is dead.
 func TestGivingUpTakesDays(t *testing.T) {
 	n := ticket.NotifierFunc(func(context.Context, ticket.Notification) error { return errors.New("connection refused") })
 	k := newKit(t, func(cfg *ticket.Config) { cfg.Notifiers = map[string]ticket.Notifier{"mail": n} })
@@ -315,7 +316,7 @@ func TestGivingUpTakesDays(t *testing.T) {
 	require.LessOrEqual(t, longest, time.Hour, "when it can be reached again, nothing waits longer")
 }
 
-// What lies on this side is logged as an error, at every attempt.
+// A fault of the sender is logged as an error at every attempt.
 func TestAnOwnFaultIsLoud(t *testing.T) {
 	for own, level := range map[bool]string{true: "level=ERROR", false: "level=WARN"} {
 		var log bytes.Buffer
@@ -336,7 +337,7 @@ func TestAnOwnFaultIsLoud(t *testing.T) {
 	}
 }
 
-// refusing is a store that does not take what became of some deliveries.
+// refusing is a store that refuses the outcome of some deliveries.
 type refusing struct {
 	ticket.Store
 
@@ -354,12 +355,12 @@ func (r *refusing) Settle(ctx context.Context, list []ticket.Settlement) error {
 	return r.Store.Settle(ctx, list)
 }
 
-// One outcome that a store refuses leaves no other unsettled, and its own delivery
-// is not made again and again.
+// An outcome that the store refuses leaves no other unsettled, and its own delivery
+// is not repeated without end.
 func TestARefusedOutcomeHoldsUpNoOther(t *testing.T) {
 	for name, c := range map[string]struct {
 		err  error
-		all  bool // it is refused whatever it says
+		all  bool // every outcome of it is refused
 		left int  // that stay claimed
 	}{
 		"its words":          {&ticket.InvalidError{Field: "settlement.error", Reason: "is no good"}, false, 0},
@@ -406,8 +407,8 @@ func TestARefusedOutcomeHoldsUpNoOther(t *testing.T) {
 				}
 				require.Equal(t, c.left, states[ticket.DeliveryClaimed])
 				require.Equal(t, 1-c.left, states[ticket.DeliveryDead])
-				// At least the first of each line is sent; the second, if it was claimed
-				// before the refusal was known.
+				// At least the first delivery to each recipient is sent, and the
+				// second if it was claimed before the store refused the outcome.
 				require.Len(t, told, 9)
 				require.NotContains(t, told, "3")
 			})
@@ -415,8 +416,8 @@ func TestARefusedOutcomeHoldsUpNoOther(t *testing.T) {
 	}
 }
 
-// What comes of a call that was given up counts all the same, where it has delivered or
-// perhaps has: the next attempt is not made, or late.
+// The outcome of an abandoned call counts if it delivered or perhaps delivered: the
+// next attempt is not made, or is made late.
 func TestACallThatReturnsLate(t *testing.T) {
 	for name, c := range map[string]struct {
 		err   error

@@ -9,18 +9,19 @@ import (
 	"time"
 )
 
-// limitWindow is the period that the caps of [SendLimits] are for.
+// limitWindow is the period to which the caps of [SendLimits] apply.
 const limitWindow = time.Hour
 
 // loadedContext is a delivery context, or the error of loading it.
 type loadedContext struct {
 	DeliveryContext
 	err   error
-	alone bool // others could be looked up, so it is not the store as a whole
+	alone bool // other lookups succeeded, so the error concerns this row and not the whole store
 }
 
-// deliveryContexts loads the contexts of claimed deliveries: all at once if the
-// store is a [DeliveryLoader], and one by one if it is not or if one cannot be read.
+// deliveryContexts loads the contexts of claimed deliveries. It loads all at once if
+// the store is a [DeliveryLoader], and one by one otherwise or if one cannot be
+// read.
 func (d *Desk) deliveryContexts(ctx context.Context, rows []Delivery) []loadedContext {
 	list := make([]loadedContext, len(rows))
 	since, most := d.now().Add(-limitWindow), max(d.cfg.SendLimits.PerRecipient, d.cfg.SendLimits.PerTicket, 0)
@@ -45,7 +46,7 @@ func (d *Desk) deliveryContexts(ctx context.Context, rows []Delivery) []loadedCo
 	good := false
 	for i := range rows {
 		b := &list[i]
-		if i >= 3 && !good { // it is the store, and not one row
+		if i >= 3 && !good { // the store fails, not one row
 			b.err = list[0].err
 			continue
 		}
@@ -55,7 +56,7 @@ func (d *Desk) deliveryContexts(ctx context.Context, rows []Delivery) []loadedCo
 			var one []DeliveryContext
 			one, b.err = loader.DeliveryContexts(ctx, rows[i:i+1], since, most)
 			if b.err == nil && len(one) != 1 {
-				b.err = errors.New("ticket: the store gave another number of delivery contexts than it was asked for")
+				b.err = errors.New("ticket: the store returned the wrong number of delivery contexts")
 			}
 			if b.err == nil {
 				b.DeliveryContext = one[0]
@@ -63,7 +64,7 @@ func (d *Desk) deliveryContexts(ctx context.Context, rows []Delivery) []loadedCo
 		}
 		good = good || b.err == nil
 	}
-	if !good && len(rows) == 1 { // nothing to compare with: does the store answer otherwise?
+	if !good && len(rows) == 1 { // no other row to compare with: check whether the store answers at all
 		_, err := d.store.Receipt(ctx, rows[0].Tenant, "")
 		good = isNotFound(err)
 	}
@@ -73,7 +74,7 @@ func (d *Desk) deliveryContexts(ctx context.Context, rows []Delivery) []loadedCo
 	return list
 }
 
-// deliveryContext loads the context of one delivery, for a store that is no
+// deliveryContext loads the context of one delivery from a store that is not a
 // [DeliveryLoader].
 func (d *Desk) deliveryContext(ctx context.Context, row *Delivery, since time.Time, most int) (b DeliveryContext, err error) {
 	var events []Event
@@ -118,15 +119,15 @@ func (d *Desk) deliveryContext(ctx context.Context, row *Delivery, since time.Ti
 	return b, err
 }
 
-// expected returns when the customer can expect an answer. It is zero where
-// nobody knows, and for every notification that is no confirmation.
+// expected returns when the customer can expect an answer. It is zero if that is
+// unknown, and for every notification that is not a confirmation.
 func (d *Desk) expected(ctx context.Context, row *Delivery, b *DeliveryContext) (at time.Time, err error) {
 	if row.Kind != KindReceived || d.cfg.Expected == nil {
 		return time.Time{}, nil
 	}
 	err = hook("Config.Expected", func() (err error) { at, err = d.cfg.Expected(ctx, b.Ticket.Clone()); return err })
 	switch at = microTime(at); {
-	case DeliveryFaultOf(err).Bounced: // only a notifier can know that of a mailbox
+	case DeliveryFaultOf(err).Bounced: // only a notifier can know that an address bounced
 		return time.Time{}, &DeliveryFault{Err: err, Permanent: true}
 	case err != nil || !holds(at):
 		return time.Time{}, err
@@ -134,7 +135,7 @@ func (d *Desk) expected(ctx context.Context, row *Delivery, b *DeliveryContext) 
 	return at, nil
 }
 
-// notification builds the notification that the notifier is given.
+// notification builds the notification to pass to the notifier.
 func (d *Desk) notification(row *Delivery, b *DeliveryContext, to Recipient, expected time.Time) Notification {
 	t, e := &b.Ticket, &b.Event
 	n := Notification{
@@ -154,10 +155,10 @@ func (d *Desk) notification(row *Delivery, b *DeliveryContext, to Recipient, exp
 	}
 	if e.Message != "" || len(e.Attachments) > 0 {
 		switch {
-		case !e.Author.IsZero(): // taken over from what a customer said
+		case !e.Author.IsZero(): // copied from a customer's message
 			n.Writer = e.Author.Name
 		case e.Seq == 1 && e.By.Role&RoleCustomer == 0:
-			n.Writer = e.Requester.Name // written down for the requester, whoever did it
+			n.Writer = e.Requester.Name // recorded on behalf of the requester
 		case e.By.Role&RoleCustomer != 0, e.By.Role == RoleAgent && d.cfg.ShowAgents:
 			n.Writer = e.Actor.Name
 		}
@@ -183,8 +184,8 @@ func (d *Desk) notification(row *Delivery, b *DeliveryContext, to Recipient, exp
 	return n
 }
 
-// into is the number that a merged ticket goes on under, for those who may know
-// of it: whom the merge left behind may not.
+// into returns the number of the ticket that a ticket was merged into. It is empty
+// for recipients who are not on that ticket, because they may not know the number.
 func (d *Desk) into(ctx context.Context, row *Delivery, b *DeliveryContext) (Number, error) {
 	if row.Kind != KindMerged || b.Event.Set.MergedInto == nil {
 		return "", nil
@@ -201,8 +202,8 @@ func (d *Desk) into(ctx context.Context, row *Delivery, b *DeliveryContext) (Num
 	return next.Number, nil
 }
 
-// reopenUntil is until when the requester's reply takes a ticket that is done
-// back to work; zero if it never does, or always.
+// reopenUntil returns until when a reply of the requester reopens a finished ticket.
+// Zero means never, or always.
 func (w *Workflow) reopenUntil(t *Ticket) (until time.Time) {
 	for _, tr := range w.edges[edgeKey{ActionReply, RoleRequester, t.State()}] {
 		if tr.Within > 0 {
@@ -219,7 +220,7 @@ func latest(a, b time.Time) time.Time {
 	return b
 }
 
-// over returns what q says, but where p says something.
+// over returns q with the fields of p that are not empty.
 func (p Person) over(q Person) Person {
 	return Person{
 		ID: cmp.Or(p.ID, q.ID), Name: cmp.Or(p.Name, q.Name), Email: cmp.Or(p.Email, q.Email), Phone: cmp.Or(p.Phone, q.Phone),
@@ -227,12 +228,12 @@ func (p Person) over(q Person) Person {
 	}
 }
 
-// zones keeps the time zones that were found, so that each is read once.
-var zones sync.Map // of *time.Location by name
+// zones caches time zones, so that each is loaded once.
+var zones sync.Map // *time.Location by name
 
-// zone returns the time zone of this name, and UTC where there is none.
+// zone returns the time zone with this name, or UTC if there is none.
 func zone(name string) *time.Location {
-	if name == "" || name == "Local" { // a zone of people, not of the server
+	if name == "" || name == "Local" { // Local is the server's zone, not the person's
 		return time.UTC
 	}
 	if z, ok := zones.Load(name); ok {

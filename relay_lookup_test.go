@@ -15,7 +15,7 @@ import (
 	"github.com/ticketkit/ticket/tickettest"
 )
 
-// badContext is a store that cannot read what one ticket's deliveries are about.
+// badContext is a store that cannot read the delivery contexts of one ticket.
 type badContext struct {
 	ticket.Store
 	bad ticket.ID
@@ -30,7 +30,7 @@ func (s *badContext) DeliveryContexts(ctx context.Context, rows []ticket.Deliver
 	return s.Store.(ticket.DeliveryLoader).DeliveryContexts(ctx, rows, since, most)
 }
 
-// A delivery whose context cannot be read holds up none that was claimed with it.
+// A delivery whose context cannot be read does not hold up those claimed with it.
 func TestADeliveryContextThatCannotBeReadHoldsUpNoOther(t *testing.T) {
 	s := &badContext{Store: memstore.New()}
 	k := newKitOn(t, s)

@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// longestWait is the longest that the desk lets a delivery wait for its next attempt.
+// longestWait returns the longest wait before a next attempt that the desk ever
+// sets.
 func (r Relay) longestWait() time.Duration {
 	most := longestRetryAfter
 	if d := 48 * r.MaxBackoff; d/48 == r.MaxBackoff {
@@ -18,13 +19,14 @@ func (r Relay) longestWait() time.Duration {
 	return most
 }
 
-// ahead remembers when it was looked for what a clock that was ahead has left.
+// ahead records when the desk last looked for deliveries that a clock running ahead
+// has put off.
 type ahead struct {
 	mu         sync.Mutex
 	last, next time.Time
 }
 
-// see takes note of the time of something that is written down.
+// see records the time of something that is stored.
 func (a *ahead) see(now time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -33,8 +35,8 @@ func (a *ahead) see(now time.Time) {
 	}
 }
 
-// due reports whether it is time to look: once an hour, and when the clock was put
-// back by more than what goroutines and time servers make of it.
+// due reports whether it is time to look: once an hour, and when the clock was set
+// back by more than goroutines and time servers account for.
 func (a *ahead) due(now time.Time) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -54,14 +56,14 @@ func (a *ahead) again() {
 	a.next = time.Time{}
 }
 
-// rescheduleAhead brings forward what waits for a time that lies further ahead than the desk
-// ever sets one, when it is time to look.
+// rescheduleAhead brings forward deliveries that wait longer than the desk ever
+// sets. It does nothing if it is not yet time to look.
 func (d *Desk) rescheduleAhead(ctx context.Context) error {
 	s, ok := d.store.(Rescheduler)
 	if !ok {
 		return errors.ErrUnsupported
 	}
-	now, margin := d.now(), time.Hour // for clocks that differ
+	now, margin := d.now(), time.Hour // the clocks of processes differ
 	if !d.ahead.due(now) {
 		return nil
 	}
@@ -80,7 +82,7 @@ func (d *Desk) rescheduleAhead(ctx context.Context) error {
 	return err
 }
 
-// rescheduleNow brings forward deliveries that wait, for Redrive.
+// rescheduleNow brings forward waiting deliveries for Redrive.
 func (d *Desk) rescheduleNow(ctx context.Context, tenant string, ids []ID) (int, error) {
 	if len(ids) == 0 {
 		return 0, nil

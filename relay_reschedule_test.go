@@ -11,7 +11,7 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// What was made by a clock that was ahead does not wait for its year.
+// Deliveries of a clock that was ahead do not wait for the time that it showed.
 func TestAClockThatWasAheadLeavesNothingWaiting(t *testing.T) {
 	for name, before := range map[string]func(k *kit){
 		"what is new": func(k *kit) {},
@@ -41,7 +41,8 @@ func TestAClockThatWasAheadLeavesNothingWaiting(t *testing.T) {
 	}
 }
 
-// What was sent by a clock that was ahead fills no cap until its year.
+// Messages that were sent by a clock that was ahead do not fill a cap until the time
+// that it showed.
 func TestCapsAfterAClockThatWasAhead(t *testing.T) {
 	k := newKit(t, func(cfg *ticket.Config) { cfg.SendLimits = ticket.SendLimits{PerTicket: 3, PerRecipient: 5} })
 	now := k.clock.Now()
@@ -63,8 +64,8 @@ func TestCapsAfterAClockThatWasAhead(t *testing.T) {
 	require.Equal(t, ticket.DeliveryPending, reply(), "the cap holds")
 }
 
-// Run looks when the clock was put back; what waits for long with good reason goes on
-// waiting.
+// Run brings deliveries forward when the clock was set back. Deliveries that wait
+// long for a good reason keep waiting.
 func TestRunBringsForward(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t)
@@ -96,7 +97,7 @@ func TestRunBringsForward(t *testing.T) {
 	})
 }
 
-// Redrive makes what waits for its next attempt due at once.
+// Redrive makes deliveries that wait for their next attempt due at once.
 func TestRedriveOfWhatWaits(t *testing.T) {
 	k := newKit(t)
 	k.sent.FailWith(func(ticket.Notification) error {
@@ -117,8 +118,8 @@ func TestRedriveOfWhatWaits(t *testing.T) {
 	require.ErrorIs(t, err, ticket.ErrInvalid)
 }
 
-// A notification is due by the clock that was set back, not by the later time of
-// the event before.
+// A notification is due by the clock that was set back, and not by the later time of
+// the previous event.
 func TestWhatIsDueAfterAClockWasSetBackIsDelivered(t *testing.T) {
 	k := newKit(t)
 	tk := k.open(ada, ticket.Draft{})

@@ -18,8 +18,8 @@ import (
 	"github.com/ticketkit/ticket/tickettest"
 )
 
-// Deliver, called on a schedule, does not begin a delivery again whose attempt of
-// before has not returned.
+// Deliver, called on a schedule, does not attempt a delivery again while its
+// previous attempt has not returned.
 func TestDeliverDoesNotPileUpCallsThatDoNotReturn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
@@ -46,8 +46,8 @@ func TestDeliverDoesNotPileUpCallsThatDoNotReturn(t *testing.T) {
 	})
 }
 
-// However many call Run, and whatever their notifiers do, Shutdown ends at most two
-// seconds after its context.
+// Shutdown ends at most two seconds after its context, with any number of calls of
+// Run and any behaviour of notifiers.
 func TestShutdownEndsInTimeHoweverManyRun(t *testing.T) {
 	for _, runs := range []int{1, 5, 40} {
 		for _, grace := range []time.Duration{0, 5 * time.Second} {

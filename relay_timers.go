@@ -10,15 +10,15 @@ import (
 	"time"
 )
 
-// stuck are the timers that are due and that this desk cannot fire: of workflows
-// that another desk holds, of tickets that the policy hides from the desk itself,
-// of tickets that cannot be read. They stay due and come first of all, so they are
-// remembered, and each is tried again after a pause that grows.
+// stuck holds the due timers that this desk cannot fire: of workflows that only
+// another desk has, of tickets that the policy hides from the desk itself, and of
+// tickets that cannot be read. They stay due and come first in the list, so they are
+// remembered. Each is tried again after a growing pause.
 type stuck struct {
 	mu    sync.Mutex
 	of    map[Ref]stuckTimer
-	far   time.Time            // when to look past all of them next, if they are many
-	prune time.Time            // when to forget what has not come up again
+	far   time.Time            // when to look past all of them next, if there are many
+	prune time.Time            // when to remove entries that did not come up again
 	told  map[string]time.Time // when each reason was logged last
 }
 
@@ -30,20 +30,21 @@ type stuckTimer struct {
 
 const (
 	mostStuck    = 100_000
-	manyStuck    = 10_000 // references that are read in no time
+	manyStuck    = 10_000 // references that are read quickly
 	longestStuck = 10 * time.Minute
 	tellStuck    = time.Hour
 	pruneStuck   = time.Minute
 )
 
-// stillAhead reports whether an instant is still to come. What is further off than it can
-// be was set by a clock that has been put back since, and is not waited for.
+// stillAhead reports whether an instant is still to come. An instant that is further
+// away than most was set by a clock that has been set back since, and does not
+// count.
 func stillAhead(now, at time.Time, most time.Duration) bool {
 	return now.Before(at) && at.Sub(now) <= most
 }
 
-// size is how many of the timers that are due need to be passed over, to see
-// others; 0 where they are so many that it is too early to look again.
+// size returns how many due timers to pass over to see others. Zero means that there
+// are so many that it is too early to look again.
 func (s *stuck) size(now time.Time) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -61,15 +62,15 @@ func (s *stuck) size(now time.Time) int {
 	return n
 }
 
-// waits reports whether a timer is not to be tried now.
+// waits reports whether a timer must not be tried now.
 func (s *stuck) waits(ref Ref, now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return stillAhead(now, s.of[ref].until, longestStuck)
 }
 
-// add remembers a timer, and reports whether there was room for it. It waits from
-// the try on that is given, the first time for so long.
+// add remembers a timer and reports whether there was room for it. From the given
+// try on, the timer waits; the first wait is first.
 func (s *stuck) add(ref Ref, now time.Time, from int, first time.Duration) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -88,14 +89,14 @@ func (s *stuck) add(ref Ref, now time.Time, from int, first time.Duration) bool 
 	return true
 }
 
-// forget is for a timer that was dealt with.
-func (s *stuck) forget(ref Ref) {
+// remove removes a timer that was handled.
+func (s *stuck) remove(ref Ref) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.of, ref)
 }
 
-// tell logs, once in a while, that timers cannot be fired.
+// tell logs at intervals that timers cannot be fired.
 func (s *stuck) tell(ctx context.Context, log *slog.Logger, now time.Time, why string, n int, one Ref) {
 	s.mu.Lock()
 	at, before := s.told[why]
@@ -113,24 +114,24 @@ func (s *stuck) tell(ctx context.Context, log *slog.Logger, now time.Time, why s
 	}
 }
 
-// timerEvent is the name of the event by which the desk stops a timer whose
-// action is not possible (any more).
+// timerEvent is the name of the event by which the desk stops a timer whose action
+// is not possible, or no longer possible.
 const timerEvent ActionName = "timer stopped"
 
-// FireTimers performs, as the system, what tickets of all tenants do by
-// themselves and is due now, and returns for how many it did. [Desk.Run] calls
-// it. Where the workflow refuses the action, the timer is stopped and the
-// ticket's history says why.
+// FireTimers performs the timed actions that are due now, as the system and for
+// tickets of all tenants. It returns the number of tickets on which it acted.
+// [Desk.Run] calls it. If the workflow refuses the action, the timer is stopped, and
+// the ticket's history gives the reason.
 //
-// What the desk cannot fire (it does not hold the ticket's workflow, the policy
-// hides the ticket from [System] "desk", the ticket cannot be read) is tried again
-// less and less often, up to every ten minutes. The first two are logged once an
-// hour; everything else is part of the error.
+// Timers that the desk cannot fire are tried again at growing intervals of at most
+// ten minutes: the desk does not have the ticket's workflow, the policy hides the
+// ticket from [System] "desk", or the ticket cannot be read. The first two are
+// logged once an hour. All other failures are part of the error.
 func (d *Desk) FireTimers(ctx context.Context) (int, error) {
 	const batch = 100
 	fired, lost := 0, 0
 	var faults []error
-	passed := map[Ref]bool{} // what this call has dealt with, and what it could not
+	passed := map[Ref]bool{} // timers that this call has handled or could not fire
 	ours := map[string][]Ref{}
 	for ctx.Err() == nil && lost < batch {
 		now := d.now()
@@ -152,7 +153,7 @@ func (d *Desk) FireTimers(ctx context.Context) (int, error) {
 			passed[ref] = true
 			ok, err := d.fire(ctx, ref)
 			if err == nil {
-				d.stuck.forget(ref)
+				d.stuck.remove(ref)
 				if ok {
 					fired++
 				}
@@ -178,9 +179,9 @@ func (d *Desk) FireTimers(ctx context.Context) (int, error) {
 	return fired, errors.Join(append(faults, ctx.Err())...)
 }
 
-// cannotFire says of an error of fire whether it lies in the desk's configuration,
-// which is for its log, and from which try on there is a pause, and which. Trouble
-// with the store passes: only what it brings again and again lies in the ticket.
+// cannotFire classifies an error of fire. If the desk's configuration is the cause,
+// why is the reason for the log. From the try from on, the timer pauses, first for
+// pause. Trouble with the store passes; only a repeated error lies in the ticket.
 func cannotFire(err error) (why string, from int, pause time.Duration) {
 	switch {
 	case errors.Is(err, ErrWorkflow):
@@ -191,10 +192,11 @@ func cannotFire(err error) (why string, from int, pause time.Duration) {
 	return "", 4, 5 * time.Second
 }
 
-// errHidden is that the desk itself may not see a ticket.
-var errHidden = errors.New("ticket: the policy hides it from the desk itself")
+// errHidden means that the desk itself may not see a ticket.
+var errHidden = errors.New("ticket: the policy hides the ticket from the desk itself")
 
-// fire performs what one ticket does by itself, unless somebody else did.
+// fire performs the due action of one ticket, unless somebody acted on the ticket
+// before.
 func (d *Desk) fire(ctx context.Context, ref Ref) (bool, error) {
 	a := deskItself.InTenant(ref.Tenant)
 	t, err := d.store.Ticket(ctx, ref.Tenant, ref.Ticket)
@@ -209,7 +211,7 @@ func (d *Desk) fire(ctx context.Context, ref Ref) (bool, error) {
 	case err == nil:
 		return true, nil
 	case errors.Is(err, ErrStale), errors.Is(err, ErrConflict):
-		return false, nil // somebody acted on it, so it is not due for this any more
+		return false, nil // somebody acted on the ticket, so this timer is no longer due
 	case errors.Is(err, ErrNotFound) && !d.cfg.Policy.MaySee(a, t):
 		return false, errHidden
 	case errors.Is(err, ErrNotFound), errors.Is(err, ErrWorkflow):
@@ -221,8 +223,8 @@ func (d *Desk) fire(ctx context.Context, ref Ref) (bool, error) {
 	}
 }
 
-// stopTimer ends a timer that leads nowhere, so that it does not come up again
-// and again, and records why.
+// stopTimer stops a timer whose action is refused, so that it does not become due
+// again, and records the reason.
 func (d *Desk) stopTimer(ctx context.Context, t Ticket, why error) error {
 	w, err := d.workflowOf(&t)
 	if err != nil {

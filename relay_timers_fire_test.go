@@ -42,7 +42,7 @@ func TestATimerFiresWhenItIsDue(t *testing.T) {
 }
 
 // A timer whose action has become impossible is stopped and recorded, so that it
-// does not come up for ever.
+// does not become due forever.
 func TestATimerThatLeadsNowhereIsStopped(t *testing.T) {
 	allow := true
 	k := newKit(t, func(c *ticket.Config) {

@@ -18,7 +18,7 @@ import (
 	"github.com/ticketkit/ticket/tickettest"
 )
 
-// countedStore counts what is read of it.
+// countedStore counts the reads.
 type countedStore struct {
 	ticket.Store
 	reads, refs atomic.Int64
@@ -43,7 +43,7 @@ func (s *countedStore) Due(ctx context.Context, now time.Time, limit int) ([]tic
 	return due, err
 }
 
-// selective hides from the desk what it is told to.
+// selective hides some tickets from the desk.
 type selective struct {
 	ticket.DefaultPolicy
 	hides func(ticket.Actor, ticket.Ticket) bool
@@ -57,13 +57,13 @@ func hiddenFromSystems(a ticket.Actor, t ticket.Ticket) bool {
 	return a.Role == ticket.RoleSystem && strings.HasPrefix(t.Subject, "hidden")
 }
 
-// Timers that a desk cannot fire, whatever the reason, are not read again at each
-// call, keep no other from being fired, and are fired when it can be.
+// Timers that a desk cannot fire, for any reason, are not read again at each call,
+// do not keep others from being fired, and are fired when they can be.
 func TestTimersThatCannotBeFired(t *testing.T) {
 	const n = 450
 	for name, c := range map[string]struct {
 		subject string
-		because string // as the log has it; else it is an error
+		because string // the reason in the log; if empty, an error is returned
 	}{
 		"of a workflow that it does not hold": {"gone", "because=\"it does not hold their workflow\""},
 		"that the policy hides":               {"hidden", "because=\"the policy hides them from it\""},
@@ -125,7 +125,7 @@ func TestTimersThatCannotBeFired(t *testing.T) {
 			} else {
 				require.ErrorContains(t, err, "disk error")
 			}
-			// For an hour it is called each second, and there is something to do at times.
+			// Call it each second for an hour. At times, there is something to do.
 			lines := strings.Count(log.String(), "\n")
 			reads, due := int64(0), []ticket.Ticket{}
 			for second := range 3600 {
@@ -141,11 +141,11 @@ func TestTimersThatCannotBeFired(t *testing.T) {
 			k.clock.Advance(30 * 24 * time.Hour)
 			fired, _ = fire()
 			require.Equal(t, len(due), fired)
-			// What was in the way is not any more.
+			// The obstacle is gone.
 			holds = true
 			k.clock.Advance(10 * time.Minute)
 			if c.subject == "gone" {
-				k.desk = old // the one that holds it
+				k.desk = old // the desk that has the workflow
 			}
 			fired, err = fire()
 			require.NoError(t, err)
@@ -159,7 +159,7 @@ func TestTimersThatCannotBeFired(t *testing.T) {
 	}
 }
 
-// What was found wrong before the store failed is told as well.
+// Failures found before the store failed are reported too.
 func TestFireTimersTellsOfAllThatFailed(t *testing.T) {
 	s := &countedStore{Store: memstore.New()}
 	k := newKitOn(t, s, func(c *ticket.Config) { c.Silent = true })
@@ -174,8 +174,8 @@ func TestFireTimersTellsOfAllThatFailed(t *testing.T) {
 	require.ErrorContains(t, err, "connection reset")
 }
 
-// A clock that was ahead for a while, and is put back, leaves no timer waiting for
-// the time that it showed.
+// A clock that was ahead and was set back leaves no timer waiting for the time that
+// it showed.
 func TestTimersAfterAClockWasPutBack(t *testing.T) {
 	s := &countedStore{Store: memstore.New()}
 	ahead := time.Duration(0)
@@ -213,9 +213,9 @@ func TestTimersAfterAClockWasPutBack(t *testing.T) {
 // poll.
 func TestAStoppedTimerWakesTheRelay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		stream := tickettest.NewRecorder()
+		events := tickettest.NewRecorder()
 		desk, err := ticket.NewDesk(memstore.New(), ticket.Config{Logger: slog.New(slog.DiscardHandler), Policy: noClose{},
-			Notifiers: map[string]ticket.Notifier{"s": stream}, EventNotifiers: []string{"s"}, Relay: ticket.Relay{Poll: 10 * time.Hour}})
+			Notifiers: map[string]ticket.Notifier{"s": events}, EventNotifiers: []string{"s"}, Relay: ticket.Relay{Poll: 10 * time.Hour}})
 		require.NoError(t, err)
 		tk, err := desk.Open(t.Context(), ada, ticket.Draft{Subject: "s"})
 		require.NoError(t, err)
@@ -230,7 +230,7 @@ func TestAStoppedTimerWakesTheRelay(t *testing.T) {
 		require.NoError(t, err)
 		synctest.Wait()
 		time.Sleep(time.Second)
-		got := len(stream.Sent())
+		got := len(events.Sent())
 		tt, err := desk.Get(t.Context(), cron, tk.ID)
 		require.NoError(t, err)
 		cancel()
@@ -239,7 +239,7 @@ func TestAStoppedTimerWakesTheRelay(t *testing.T) {
 	})
 }
 
-// noClose is a policy under which nothing is closed.
+// noClose is a policy that forbids closing.
 type noClose struct{ ticket.DefaultPolicy }
 
 func (noClose) MayDo(_ ticket.Actor, _ ticket.Ticket, a ticket.ActionName) error {

@@ -24,11 +24,11 @@ type worker struct {
 	name     string // of the notifier
 	n        Notifier
 	lease    time.Duration   // longer than an attempt takes
-	hurry    context.Context // done when settling must not take long any more
+	hurry    context.Context // done when settling must end soon
 	busy     int             // deliveries in flight
 	ended    chan Settlement // has room for all of them
-	settling bool            // one call at a time; what ends meanwhile waits for the next
-	settled  chan error      // what came of it
+	settling bool            // one call at a time; attempts that end during it wait for the next
+	settled  chan error      // the result of settling
 	sum      DeliveryCounts
 }
 
@@ -59,7 +59,7 @@ func (w *worker) room() int {
 // idle reports whether nothing is in flight or being settled.
 func (w *worker) idle() bool { return w.busy == 0 && !w.settling }
 
-// next is where attempts that have ended come from, when they can be settled.
+// next returns the channel of ended attempts, or nil while others are being settled.
 func (w *worker) next() <-chan Settlement {
 	if w.settling {
 		return nil
@@ -71,7 +71,7 @@ func (w *worker) next() <-chan Settlement {
 // error. It waits for the attempts in flight.
 func (w *worker) clear(ctx context.Context) (first error) {
 	for {
-		freed := w.d.calls.freed.next() // before the look, so that no place is missed
+		freed := w.d.calls.freed.next() // before looking, so that no freed place is missed
 		asked := 0
 		if first == nil && w.room() > 0 {
 			var found int
@@ -80,16 +80,16 @@ func (w *worker) clear(ctx context.Context) (first error) {
 			}
 		}
 		if asked > 0 {
-			freed = nil // what there was place for is not due
+			freed = nil // there was room, and nothing was due
 		}
 		if w.idle() && (asked > 0 || first != nil || ctx.Err() != nil || w.d.calls.stray(w.name)) {
 			return cmp.Or(first, ctx.Err())
 		}
 		done := ctx.Done()
 		if !w.idle() {
-			done = nil // what is on its way is waited for
+			done = nil // wait for the attempts in flight
 		}
-		// What is settled has perhaps freed the next in its line.
+		// Settling a delivery perhaps frees the next one to the same recipient.
 		select {
 		case <-done:
 		case <-freed: // by another Run or Deliver
@@ -109,15 +109,15 @@ func (w *worker) stay(ctx, attempts context.Context) {
 	poll := time.NewTimer(w.d.cfg.Relay.Poll)
 	defer poll.Stop()
 	var woken, freed <-chan struct{}
-	look := true  // there may be something due
-	rest := false // but a store in trouble is left alone until the next poll
+	look := true  // something may be due
+	rest := false // after an error of the store, wait for the next poll
 	for {
 		freed = w.d.calls.freed.next()
 		if !look || rest {
 			freed = nil
 		}
 		if look && w.room() > 0 && !rest && ctx.Err() == nil {
-			woken = w.d.wake.next() // before the look, so that no commit is missed
+			woken = w.d.wake.next() // before looking, so that no commit is missed
 			found, asked, err := w.claim(ctx, attempts)
 			look = err != nil || found == asked
 			if asked > 0 {
@@ -134,7 +134,7 @@ func (w *worker) stay(ctx, attempts context.Context) {
 			if w.idle() {
 				return
 			}
-			done = nil // known already: only what is on its way is waited for
+			done = nil // known already: only wait for the attempts in flight
 		}
 		select {
 		case <-done:
@@ -147,7 +147,7 @@ func (w *worker) stay(ctx, attempts context.Context) {
 		case s := <-w.next():
 			w.settle(ctx, s)
 		case err := <-w.settled:
-			w.settling, look = false, true // it has perhaps freed the next in its line
+			w.settling, look = false, true // this perhaps freed the next delivery to a recipient
 			if err != nil {
 				w.d.trouble(ctx, "settle deliveries", err)
 			}
@@ -155,16 +155,16 @@ func (w *worker) stay(ctx, attempts context.Context) {
 	}
 }
 
-// batch is what came of one claim.
+// batch is the result of one claim.
 type batch struct {
 	cancel context.CancelFunc // of all its attempts
-	left   atomic.Int64       // that have not ended
+	left   atomic.Int64       // attempts that have not ended
 }
 
-// claim takes what is due, as much as there is room for, and sets it on its way.
-// It returns how many there were, and how many were asked for.
+// claim claims as many due deliveries as there is room for and begins their
+// attempts. It returns how many it found and how many it asked for.
 func (w *worker) claim(ctx, attempts context.Context) (found, asked int, err error) {
-	// From before the claim, so that what is made of it ends within the lease.
+	// Start the timeout before the claim, so that the attempts end within the lease.
 	attempts, cancel := context.WithTimeout(attempts, w.lease/4*3)
 	b := &batch{cancel: cancel} // called by the attempt that ends last
 	places := w.d.calls.reserve(w.name, cap(w.ended), cap(w.ended)-w.busy)
@@ -207,9 +207,9 @@ func (w *worker) end(b *batch, s Settlement) {
 	w.ended <- s
 }
 
-// begin has a delivery made by a goroutine. It ends soon after ctx is done, even
-// where the notifier does not return; until it does, the delivery is not begun
-// again by this desk, and the place is taken.
+// begin attempts a delivery in a goroutine of its own. The attempt ends soon after
+// ctx is done, even if the notifier does not return. Until the notifier returns,
+// this desk does not attempt the delivery again, and the place stays taken.
 func (w *worker) begin(ctx context.Context, b *batch, row *Delivery, about *DeliveryContext) {
 	calls := w.d.calls
 	switch late, entered := calls.enter(row.ID); {
@@ -219,7 +219,7 @@ func (w *worker) begin(ctx context.Context, b *batch, row *Delivery, about *Deli
 		return
 	case !entered:
 		calls.release(w.name, 1)
-		w.end(b, w.d.failed(ctx, row, errors.New("the attempt before has not returned")))
+		w.end(b, w.d.failed(ctx, row, errors.New("the previous attempt has not returned")))
 		return
 	}
 	var once sync.Once
@@ -228,7 +228,7 @@ func (w *worker) begin(ctx context.Context, b *batch, row *Delivery, about *Deli
 		time.AfterFunc(min(overrun, w.lease/8), func() {
 			end(func() Settlement {
 				calls.lose(w.name, row.ID)
-				return w.d.failed(ctx, row, errors.New("the notifier does not return"))
+				return w.d.failed(ctx, row, errors.New("the notifier did not return in time"))
 			})
 		})
 	})
@@ -245,12 +245,11 @@ func (w *worker) begin(ctx context.Context, b *batch, row *Delivery, about *Deli
 	}()
 }
 
-// linger is how long an attempt that has ended waits for others, to be settled
-// with them in one go.
+// linger is how long an ended attempt waits for others to be settled with it.
 const linger = time.Millisecond
 
-// settle begins to record how attempts ended: the one given, and what ends right
-// after it.
+// settle begins to record the outcome of an attempt, together with those that end
+// right after it.
 func (w *worker) settle(ctx context.Context, first Settlement) {
 	list := append(make([]Settlement, 0, w.busy), first)
 	timer := time.NewTimer(linger)
@@ -275,15 +274,16 @@ func (w *worker) settle(ctx context.Context, first Settlement) {
 	}()
 }
 
-// record settles deliveries. It is done even when ctx is cancelled meanwhile, and
-// tried again while the lease lasts, so that what was delivered is not delivered
-// again. Where the store does not take them together, each is settled by itself, so
-// that one which it refuses holds up no other.
+// record settles deliveries. It continues when ctx is cancelled and retries while
+// the lease lasts, so that a delivery that was made is not repeated. If the store
+// refuses the list, each delivery is settled by itself, so that a refused one does
+// not hold up the others.
 func (w *worker) record(ctx context.Context, list []Settlement) error {
 	settle, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.lease/4)
 	defer cancel()
 	defer context.AfterFunc(w.hurry, func() { time.AfterFunc(overrun, cancel) })() //nolint:contextcheck // it only ends the one above
-	// But others wait to be settled meanwhile: for a few, not as long as for the store.
+	// Other deliveries wait to be settled: limit the time for a few refused ones to
+	// less than for a failing store.
 	few, cancelFew := context.WithTimeout(settle, w.d.cfg.Relay.Lease/4)
 	defer cancelFew()
 	var refused []error
@@ -299,10 +299,11 @@ func (w *worker) record(ctx context.Context, list []Settlement) error {
 		}
 		switch {
 		case errors.Is(err, ErrClaimLost):
-			// Somebody else has taken over what took longer than the lease, or an
-			// earlier try got through; the recipient can tell a repeat by its ID.
+			// Another process has taken over a delivery that took longer than its
+			// lease, or an earlier try succeeded. The recipient recognizes a repeat
+			// by its ID.
 			if try == 1 {
-				w.d.cfg.Logger.LogAttrs(ctx, slog.LevelWarn, "ticket: a lease ran out during delivery, it will be repeated")
+				w.d.cfg.Logger.LogAttrs(ctx, slog.LevelWarn, "ticket: a lease ran out during delivery, the delivery will be repeated")
 			}
 			return errors.Join(refused...)
 		case err == nil, pause(wait, try+6) != nil:
@@ -311,9 +312,9 @@ func (w *worker) record(ctx context.Context, list []Settlement) error {
 	}
 }
 
-// recordEach settles deliveries one by one, and returns those to try again with the
-// first error. What the store refuses is recorded without its words: else the
-// delivery would be made again when the lease is over, and again.
+// recordEach settles deliveries one by one. It returns those to try again, and the
+// first error. An outcome that the store refuses is recorded without its texts;
+// otherwise the delivery would be repeated each time its lease runs out.
 func (w *worker) recordEach(ctx context.Context, list []Settlement, refused *[]error) (left []Settlement, first error) {
 	for i := range list {
 		s := list[i : i+1]
@@ -321,7 +322,7 @@ func (w *worker) recordEach(ctx context.Context, list []Settlement, refused *[]e
 		if errors.Is(err, ErrInvalid) {
 			*refused = append(*refused, fmt.Errorf("the outcome of delivery %s: %w", s[0].ID, err))
 			bare := s[0]
-			bare.Error, bare.Address = "the store did not take what became of it", ""
+			bare.Error, bare.Address = "the store refused the outcome", ""
 			if err = w.d.store.Settle(ctx, []Settlement{bare}); errors.Is(err, ErrInvalid) {
 				continue
 			}
@@ -335,7 +336,7 @@ func (w *worker) recordEach(ctx context.Context, list []Settlement, refused *[]e
 
 // attempt makes one delivery and returns its outcome.
 func (d *Desk) attempt(ctx context.Context, n Notifier, claimed *Delivery, b *DeliveryContext) (s Settlement) {
-	made := *claimed // the original is looked at by who waits for the end
+	made := *claimed // another goroutine reads the original
 	row := &made
 	defer func() { s.Address = row.Address }()
 	switch {
@@ -437,20 +438,20 @@ func (d *Desk) outcome(ctx context.Context, row *Delivery, err error) Settlement
 	return s
 }
 
-// perhaps begins LastError once there was an attempt after which nobody knows
-// whether it delivered, until it is known that one did.
+// perhaps is the beginning of LastError after an attempt that perhaps delivered,
+// until an attempt has delivered for certain.
 const perhaps = "perhaps delivered"
 
-// failed is the settlement of an attempt that failed outside the notifier's own
-// word.
+// failed returns the settlement of an attempt that failed without an error of the
+// notifier.
 func (d *Desk) failed(ctx context.Context, row *Delivery, err error) Settlement {
 	s := d.outcome(ctx, row, err)
 	s.Address = row.Address
 	return d.settled(ctx, row, s)
 }
 
-// later is the outcome where the notifier could not be asked, because of the
-// store: it does not count as a failure.
+// later returns the settlement of an attempt that did not reach the notifier because
+// of the store. It does not count as a failure.
 func (d *Desk) later(row *Delivery, err error) Settlement {
 	return Settlement{Outcome: OutcomeRetry, Due: d.now().Add(d.cfg.Relay.wait(row.Attempts)), Error: textOf(err)}
 }
@@ -461,7 +462,7 @@ func (d *Desk) putOff(ctx context.Context, row *Delivery, err error) Settlement 
 	return d.settled(ctx, row, s)
 }
 
-// settled completes a settlement and tells the log and the observer.
+// settled completes a settlement, and passes it to the log and the observer.
 func (d *Desk) settled(ctx context.Context, row *Delivery, s Settlement) Settlement {
 	s.ID, s.Attempts, s.At = row.ID, row.Attempts, d.now()
 	d.ahead.see(s.At)
@@ -482,7 +483,8 @@ func (d *Desk) settled(ctx context.Context, row *Delivery, s Settlement) Settlem
 	case OutcomeSuppress:
 		level = slog.LevelInfo
 	}
-	// Not the error itself: a notifier's may hold an address. Desk.Deliveries has it.
+	// The error is left out: a notifier's error may contain an address.
+	// Desk.Deliveries has it.
 	if d.cfg.Logger.Enabled(ctx, level) {
 		d.cfg.Logger.LogAttrs(ctx, level, what, slog.String("id", row.ID.String()), slog.String("ticket", row.Ticket.String()), slog.String("kind", string(row.Kind)),
 			slog.String("notifier", row.Notifier), slog.Int("attempt", row.Attempts), slog.String("state", string(s.Outcome.State())))
@@ -496,7 +498,7 @@ func (d *Desk) settled(ctx context.Context, row *Delivery, s Settlement) Settlem
 	return s
 }
 
-// safely calls a function of the application and returns a panic as an error.
+// safely calls a function of your application and returns a panic as an error.
 func safely(what string, f func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -506,12 +508,12 @@ func safely(what string, f func() error) (err error) {
 	return f()
 }
 
-// hook calls a function of the application's. Its error says which function
+// hook calls a function of your application. Its error names the function that
 // failed.
 func hook(what string, f func() error) error {
 	var fault error
 	if err := safely(what, func() error { fault = f(); return nil }); err != nil {
-		return err // a panic, which says so itself
+		return err // a panic; the error names the function already
 	}
 	if fault != nil {
 		return fmt.Errorf("%s: %w", what, fault)
@@ -519,7 +521,7 @@ func hook(what string, f func() error) error {
 	return nil
 }
 
-// textOf is an error's text, even of an error that panics when it is asked.
+// textOf returns an error's text, even if its Error method panics.
 func textOf(err error) (text string) {
 	fault := safely("the error", func() error { text = err.Error(); return nil })
 	if fault != nil {
@@ -528,8 +530,7 @@ func textOf(err error) (text string) {
 	return text
 }
 
-// shorten bounds what is stored of an error, and makes it text that every store
-// takes.
+// shorten bounds the length of an error's text and makes it valid for every store.
 func shorten(s string) string {
 	s = strings.ReplaceAll(strings.ToValidUTF8(s, "�"), "\x00", "�")
 	if len(s) <= 500 {

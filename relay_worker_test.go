@@ -19,7 +19,7 @@ import (
 	"github.com/ticketkit/ticket/tickettest"
 )
 
-// lazyStore takes its time to claim and to settle.
+// lazyStore is slow to claim and to settle.
 type lazyStore struct {
 	ticket.Store
 
@@ -40,8 +40,7 @@ func (s lazyStore) Settle(ctx context.Context, list []ticket.Settlement) error {
 	return s.Store.Settle(ctx, list)
 }
 
-// A relay that is told to stop while it looks for work does not wait for the
-// next look.
+// A relay that is stopped while it looks for work does not wait for the next look.
 func TestShutdownDuringClaim(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		quiet := ticket.NotifierFunc(func(context.Context, ticket.Notification) error { return nil })
@@ -59,8 +58,8 @@ func TestShutdownDuringClaim(t *testing.T) {
 	})
 }
 
-// While some are settled, the next are on their way; what stands behind one in
-// its line comes once that is settled.
+// While some deliveries are settled, the next ones are attempted. The second
+// delivery to a recipient begins after the first is settled.
 func TestSettleInBackground(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
@@ -158,8 +157,8 @@ type hollowError struct{ s string }
 
 func (e *hollowError) Error() string { return e.s }
 
-// A panic in a function of the application is an error, wherever the relay or a
-// decision calls it.
+// A panic in a function of your application is an error, both in the relay and in a
+// decision.
 func TestPanicsOfTheApplicationAreErrors(t *testing.T) {
 	k := newKit(t, func(c *ticket.Config) {
 		c.Relay.Observe = func(context.Context, ticket.Delivery, ticket.Settlement) { panic("observe") }
@@ -194,7 +193,7 @@ func TestPanicsOfTheApplicationAreErrors(t *testing.T) {
 	require.Equal(t, ticket.StatusResolved, k.get(tk).Status, "nobody is left out in silence")
 }
 
-// blip is a store of which some claims fail.
+// blip is a store whose first claims fail.
 type blip struct {
 	ticket.Store
 	fail atomic.Int64
@@ -207,7 +206,7 @@ func (s *blip) Claim(ctx context.Context, r ticket.ClaimRequest) ([]ticket.Deliv
 	return s.Store.Claim(ctx, r)
 }
 
-// A worker goes on after one error of the store.
+// A worker continues after one error of the store.
 func TestAClaimThatFailsOnceDoesNotStopTheWorker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &blip{Store: memstore.New()}

@@ -20,7 +20,7 @@
 //	  "subject": "7Q4K-92MX-F",                    the ticket's number
 //	  "time": "2026-01-05T09:00:00Z",              of the event
 //	  "datacontenttype": "application/json",
-//	  "tenant": "north",                           left out where there is none
+//	  "tenant": "north",                           left out if there is none
 //	  "partitionkey": "01KE5Z6ZG0000000000000000F", the ticket's ID
 //	  "data": { … }                                the event, without its notes
 //	}

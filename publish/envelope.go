@@ -10,7 +10,7 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// The beginnings of the types.
+// The prefixes of the types.
 const (
 	TypeEvent        = "com.github.ticketkit.ticket.event."        // and the action
 	TypeNotification = "com.github.ticketkit.ticket.notification." // and the kind
@@ -21,8 +21,8 @@ const (
 	contentType = "application/cloudevents+json; charset=UTF-8"
 )
 
-// Type returns the type that a notification is published as. Blanks in the name
-// of the action or the kind become "_".
+// Type returns the CloudEvents type of a notification. It replaces blanks in the
+// name of the action or the kind by "_".
 func Type(n ticket.Notification) string {
 	prefix, name := TypeNotification, string(n.Kind)
 	if n.Event != nil {
@@ -31,9 +31,9 @@ func Type(n ticket.Notification) string {
 	return prefix + strings.ReplaceAll(name, " ", "_")
 }
 
-// envelope is a CloudEvent in its structured form. The names of extensions have
-// small letters and digits only; partitionkey is one that the specification
-// documents.
+// envelope is a CloudEvent in its structured form. Names of extensions consist of
+// lower-case letters and digits. The specification documents the extension
+// partitionkey.
 type envelope struct {
 	SpecVersion     string          `json:"specversion"`
 	ID              string          `json:"id"`
@@ -47,9 +47,9 @@ type envelope struct {
 	Data            json.RawMessage `json:"data"`
 }
 
-// newMessage makes the message of a notification.
+// newMessage returns the message of a notification.
 func newMessage(source string, n ticket.Notification) (*message.Message, error) {
-	var about any = n // its link is no part of the JSON form
+	var about any = n // the JSON form does not contain the status link
 	if n.Event != nil {
 		about = n.Event
 	}
@@ -66,8 +66,8 @@ func newMessage(source string, n ticket.Notification) (*message.Message, error) 
 		return nil, err
 	}
 	m := message.NewMessage(e.ID, body)
-	// The names are those of CloudEvents over Kafka, where headers may repeat what
-	// the structured form says.
+	// The names are those of CloudEvents over Kafka, where headers may repeat the
+	// structured form.
 	m.Metadata = message.Metadata{
 		"content-type":   contentType,
 		"ce_specversion": e.SpecVersion, "ce_id": e.ID, "ce_source": e.Source, "ce_type": e.Type,

@@ -13,8 +13,8 @@ import (
 	"github.com/ticketkit/ticket/publish"
 )
 
-// A desk whose events go to a broker: here one in memory, elsewhere the
-// publisher of Watermill for the broker that your application uses.
+// This desk sends its events to a broker in memory. Your application uses the
+// Watermill publisher for its own broker.
 func Example() {
 	ctx := context.Background()
 	broker := gochannel.NewGoChannel(gochannel.Config{OutputChannelBuffer: 10}, watermill.NopLogger{})

@@ -48,7 +48,7 @@ func jetstreamPublisher(t *testing.T, s *server.Server, track bool) message.Publ
 	return pub
 }
 
-// read returns so many messages of the stream, and that there are no more.
+// read returns count messages of the stream and checks that there are no more.
 func read(t *testing.T, s *server.Server, topic string, count int) []*message.Message {
 	t.Helper()
 	sub, err := wmnats.NewSubscriber(wmnats.SubscriberConfig{
@@ -76,8 +76,8 @@ func read(t *testing.T, s *server.Server, topic string, count int) []*message.Me
 	return got
 }
 
-// lossy loses the first acknowledgement of every message, as a connection does
-// that breaks at the wrong moment.
+// lossy loses the first acknowledgement of every message, like a connection that
+// breaks before the acknowledgement arrives.
 func lossy(pub message.Publisher) publisher {
 	var mu sync.Mutex
 	seen := map[string]bool{}
@@ -93,8 +93,8 @@ func lossy(pub message.Publisher) publisher {
 	}
 }
 
-// Against a real server: every event arrives, in order for each ticket, and a
-// repeat has the same ID, by which the server drops it if it is asked to.
+// With a real server, every event arrives, and the events of each ticket arrive in
+// order. A repeat has the same ID, and the server drops it if it is asked to.
 func TestJetStream(t *testing.T) {
 	for _, tc := range []struct {
 		name  string
@@ -115,8 +115,8 @@ func TestJetStream(t *testing.T) {
 			}
 			deliverAll(t, desk, clock, tickets*events)
 
-			ids := map[string]int{}       // how often each came
-			last := map[ticket.ID]int64{} // of each ticket, the last event that was new
+			ids := map[string]int{}       // how often each arrived
+			last := map[ticket.ID]int64{} // the last new event of each ticket
 			for _, m := range read(t, s, "tickets.events", tickets*events*tc.each) {
 				var e cloudevents.Event
 				require.NoError(t, json.Unmarshal(m.Payload, &e))
@@ -139,7 +139,7 @@ func TestJetStream(t *testing.T) {
 	}
 }
 
-// A broker that goes away for a while loses nothing.
+// No event is lost while a broker is unavailable.
 func TestJetStreamOutage(t *testing.T) {
 	s := jetstream(t)
 	broker := jetstreamPublisher(t, s, true)

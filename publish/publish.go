@@ -11,18 +11,18 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// Config says how events are published. The zero Config works.
+// Config configures a [Notifier]. The zero Config works.
 type Config struct {
-	// Topic is where messages go. Default: "tickets".
+	// Topic is the topic of the messages. Default: "tickets".
 	Topic string
-	// TopicOf says where a message goes, in place of Topic. "" means that nobody
-	// wants it, and it counts as delivered.
+	// TopicOf returns the topic of a notification and replaces Topic. If it returns
+	// "", the notification is not published and counts as delivered.
 	TopicOf func(n ticket.Notification) string
-	// Source names the desk: a URI reference, best an absolute one, which with the
-	// id of a message is unique. Default: "/tickets".
+	// Source identifies the desk: a URI reference, preferably an absolute URI.
+	// Source and id together identify a message. Default: "/tickets".
 	Source string
 	// Calls limits how many calls of the publisher run at the same time, including
-	// those that outlived their attempts. Further ones wait. Default: 64.
+	// calls that outlived their attempts. Other attempts wait. Default: 64.
 	Calls int
 }
 
@@ -30,7 +30,7 @@ type Config struct {
 type ConfigError struct {
 	Field  string
 	Reason string // what is wrong and what would be right
-	Err    error  // the cause, where there is one
+	Err    error  // the cause, or nil
 }
 
 func (e *ConfigError) Error() string {
@@ -46,17 +46,17 @@ func (e *ConfigError) Unwrap() error { return e.Err }
 type Notifier struct {
 	pub   message.Publisher
 	cfg   Config
-	calls chan struct{} // one for each call that goes on
+	calls chan struct{} // one element for each running call
 }
 
-// New returns a notifier for a publisher. Your application closes the publisher
-// after the desk has ended. New fails with a [*ConfigError].
+// New returns a notifier for a publisher, or a [*ConfigError]. Your application
+// closes the publisher after the desk has stopped.
 func New(pub message.Publisher, cfg Config) (*Notifier, error) {
 	if pub == nil {
 		return nil, &ConfigError{Field: "publisher", Reason: "is missing"}
 	}
 	if cfg.Topic != "" && cfg.TopicOf != nil {
-		return nil, &ConfigError{Field: "topic_of", Reason: "stands in place of topic: set one or the other"}
+		return nil, &ConfigError{Field: "topic_of", Reason: "replaces topic: set one or the other"}
 	}
 	if cfg.Topic == "" {
 		cfg.Topic = "tickets"
@@ -90,11 +90,11 @@ func (n *Notifier) Notify(ctx context.Context, m ticket.Notification) error {
 	if err != nil {
 		return &ticket.DeliveryFault{Err: fmt.Errorf("publish: %w", err), Permanent: true}
 	}
-	msg.SetContext(ctx) // for publishers that look at it
+	msg.SetContext(ctx) // for publishers that use it
 	select {
 	case n.calls <- struct{}{}:
 	case <-ctx.Done():
-		return fmt.Errorf("publish: topic %q: %d calls of the publisher go on: %w", topic, cap(n.calls), ctx.Err())
+		return fmt.Errorf("publish: topic %q: %d calls of the publisher are still running: %w", topic, cap(n.calls), ctx.Err())
 	}
 	done := make(chan error, 1)
 	go n.publish(topic, msg, done)
@@ -109,8 +109,8 @@ func (n *Notifier) Notify(ctx context.Context, m ticket.Notification) error {
 	return nil
 }
 
-// publish calls the publisher, for which a panic is an error: on a goroutine of
-// its own it would end the program.
+// publish calls the publisher and turns a panic into an error. On this goroutine, a
+// panic would end the program.
 func (n *Notifier) publish(topic string, msg *message.Message, done chan<- error) {
 	err := errors.New("the publisher ended its goroutine")
 	defer func() {

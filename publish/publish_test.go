@@ -36,7 +36,7 @@ func (p publisher) Publish(topic string, list ...*message.Message) error {
 
 func (publisher) Close() error { return nil }
 
-// newDesk returns a desk that gives every event to this notifier, and its clock.
+// newDesk returns a desk that sends every event to this notifier, and its clock.
 func newDesk(t *testing.T, n ticket.Notifier) (*ticket.Desk, *tickettest.Clock) {
 	t.Helper()
 	clock := tickettest.NewClock()
@@ -53,7 +53,7 @@ func newDesk(t *testing.T, n ticket.Notifier) (*ticket.Desk, *tickettest.Clock) 
 	return desk, clock
 }
 
-// deliverAll lets time pass until so many deliveries are made.
+// deliverAll advances the clock until count deliveries are made.
 func deliverAll(t *testing.T, desk *ticket.Desk, clock *tickettest.Clock, count int) {
 	t.Helper()
 	for sent, tries := 0, 0; sent < count; tries++ {
@@ -72,7 +72,7 @@ var (
 	max = ticket.Agent("max", 2, 3)
 )
 
-// story takes a ticket through its life.
+// story opens a ticket and takes it through its life.
 func story(t *testing.T, desk *ticket.Desk) ticket.Ticket {
 	t.Helper()
 	tk, err := desk.Open(t.Context(), ada, ticket.Draft{Subject: "Printer prints blank pages", Message: "Every second page."})
@@ -94,7 +94,8 @@ func story(t *testing.T, desk *ticket.Desk) ticket.Ticket {
 	return tk
 }
 
-// Every event of a desk becomes a CloudEvent, by the specification's own library.
+// Every event of a desk becomes a CloudEvent that the specification's own library
+// can parse.
 func TestEvents(t *testing.T) {
 	var got []*message.Message
 	n, err := publish.New(publisher(func(topic string, m *message.Message) error {
@@ -142,7 +143,8 @@ func TestEvents(t *testing.T) {
 	require.Equal(t, []string{"open", "take", "note", "escalate", "ask", "reply", "resolve"}, actions)
 }
 
-// What people are told, for applications that send it with a consumer of the broker.
+// Notifications for people can be published, for applications that send them with a
+// consumer of the broker.
 func TestNotifications(t *testing.T) {
 	var got *message.Message
 	n, err := publish.New(publisher(func(_ string, m *message.Message) error { got = m; return nil }), publish.Config{})
@@ -168,7 +170,7 @@ func TestNotifications(t *testing.T) {
 	require.Equal(t, m, back)
 }
 
-// Through a broker in memory, which hands the messages to a subscriber.
+// A broker in memory passes the messages to a subscriber.
 func TestGoChannel(t *testing.T) {
 	ps := gochannel.NewGoChannel(gochannel.Config{Persistent: true, OutputChannelBuffer: 100}, watermill.NopLogger{})
 	defer func() { require.NoError(t, ps.Close()) }()
@@ -195,7 +197,8 @@ func TestGoChannel(t *testing.T) {
 	require.Empty(t, none)
 }
 
-// Publishers fail, panic and hang.
+// A publisher that fails, panics or exits its goroutine causes an error and frees
+// its place.
 func TestFailures(t *testing.T) {
 	down := errors.New("the broker is down")
 	for name, tc := range map[string]struct {
@@ -209,7 +212,7 @@ func TestFailures(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			n, err := publish.New(tc.pub, publish.Config{Calls: 1})
 			require.NoError(t, err)
-			for range 3 { // each gives its place back
+			for range 3 { // each call frees its place
 				require.EqualError(t, n.Notify(t.Context(), ticket.Notification{}), tc.want)
 			}
 		})
@@ -219,8 +222,8 @@ func TestFailures(t *testing.T) {
 	require.ErrorIs(t, n.Notify(t.Context(), ticket.Notification{}), down)
 }
 
-// A call that does not end continues after its attempt ends, and no more are
-// begun than are allowed.
+// A call that does not end continues after its attempt, and counts towards
+// Config.Calls.
 func TestHanging(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
@@ -242,7 +245,7 @@ func TestHanging(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		require.EqualError(t, n.Notify(ctx, ticket.Notification{}),
-			`publish: topic "tickets": 2 calls of the publisher go on: context deadline exceeded`)
+			`publish: topic "tickets": 2 calls of the publisher are still running: context deadline exceeded`)
 		require.Empty(t, calls)
 
 		close(release) // the broker is back
@@ -255,7 +258,7 @@ func TestNewRefuses(t *testing.T) {
 	ok := publisher(func(string, *message.Message) error { return nil })
 	for want, f := range map[string]func() (*publish.Notifier, error){
 		"publish: publisher is missing": func() (*publish.Notifier, error) { return publish.New(nil, publish.Config{}) },
-		"publish: topic_of stands in place of topic: set one or the other": func() (*publish.Notifier, error) {
+		"publish: topic_of replaces topic: set one or the other": func() (*publish.Notifier, error) {
 			return publish.New(ok, publish.Config{Topic: "x", TopicOf: func(ticket.Notification) string { return "" }})
 		},
 		"publish: source must be a URI reference: parse \":\": missing protocol scheme": func() (*publish.Notifier, error) {

@@ -1,5 +1,5 @@
 // Package telemetry measures how notifications are delivered, with OpenTelemetry's
-// API (https://opentelemetry.io): a span for each attempt of a notifier, and
+// API (https://opentelemetry.io). It records a span for each attempt of a notifier and
 // metrics of the outcomes of deliveries.
 //
 //	observe, err := telemetry.Observe(meters)
@@ -26,8 +26,8 @@
 //
 //	ticket.notification.attempts  counter, {attempt}   by via, kind and outcome
 //	ticket.notification.delay     histogram, s         from the commit until it was sent; by via and kind
-//	ticket.notification.failures  histogram, {failure} attempts that failed before a delivery came to
-//	                                                   its end; by via, kind and outcome
+//	ticket.notification.failures  histogram, {failure} failed attempts of a delivery that has ended;
+//	                                                   by via, kind and outcome
 //
 // The outcome, ticket.notification.outcome, is "done", "again", "give_up",
 // "bounce_back" or "suppress"; see [ticket.Outcome].

@@ -14,8 +14,8 @@ import (
 	"github.com/ticketkit/ticket/telemetry"
 )
 
-// This desk is measured. The providers here keep their data in memory; those of an
-// application send it to a collector.
+// The telemetry of this desk stays in memory. The providers of your application send
+// it to a collector.
 func Example() {
 	ctx := context.Background()
 	spans, reader := tracetest.NewInMemoryExporter(), sdkmetric.NewManualReader()

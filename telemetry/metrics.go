@@ -12,8 +12,8 @@ import (
 )
 
 // Observe returns a function for [ticket.Relay].Observe that counts attempts and
-// measures how long deliveries took. A nil provider is the global one. It fails
-// where the provider refuses an instrument.
+// measures how long deliveries took. A nil provider is the global one. It returns an
+// error if the provider refuses an instrument.
 func Observe(p metric.MeterProvider) (func(context.Context, ticket.Delivery, ticket.Settlement), error) {
 	if p == nil {
 		p = otel.GetMeterProvider()
@@ -23,7 +23,8 @@ func Observe(p metric.MeterProvider) (func(context.Context, ticket.Delivery, tic
 		metric.WithDescription("Attempts to deliver a notification, by what became of it."))
 	delay, err2 := meter.Float64Histogram("ticket.notification.delay", metric.WithUnit("s"),
 		metric.WithDescription("Time from the commit of an event until the notification of it was sent."),
-		// From what a relay that is woken needs to what a long outage makes of it.
+		// The buckets range from the delay of a relay that is woken to that of a
+		// long outage.
 		metric.WithExplicitBucketBoundaries(.001, .005, .01, .05, .1, .5, 1, 5, 10, 60, 300, 900, 3600, 14400, 86400, 259200))
 	failures, err3 := meter.Int64Histogram("ticket.notification.failures", metric.WithUnit("{failure}"),
 		metric.WithDescription("Attempts that failed before a delivery was sent or given up."),
@@ -32,15 +33,15 @@ func Observe(p metric.MeterProvider) (func(context.Context, ticket.Delivery, tic
 		return nil, err
 	}
 	return func(ctx context.Context, d ticket.Delivery, s ticket.Settlement) {
-		via, kind := keyVia.String(d.Notifier), keyKind.String(string(d.Kind))
+		notifier, kind := keyNotifier.String(d.Notifier), keyKind.String(string(d.Kind))
 		outcome := keyOutcome.String(strings.ReplaceAll(s.Outcome.String(), " ", "_"))
-		all := metric.WithAttributes(via, kind, outcome)
+		all := metric.WithAttributes(notifier, kind, outcome)
 		attempts.Add(ctx, 1, all)
 		if s.Outcome.State().Settled() {
 			failures.Record(ctx, int64(s.Failures), all)
 		}
 		if s.Outcome == ticket.OutcomeDone {
-			delay.Record(ctx, max(s.At.Sub(d.Created), 0).Seconds(), metric.WithAttributes(via, kind))
+			delay.Record(ctx, max(s.At.Sub(d.Created), 0).Seconds(), metric.WithAttributes(notifier, kind))
 		}
 	}, nil
 }

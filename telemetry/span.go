@@ -19,7 +19,7 @@ const scope = "github.com/ticketkit/ticket/telemetry"
 
 // The attributes.
 const (
-	keyVia      = attribute.Key("ticket.notification.via")
+	keyNotifier = attribute.Key("ticket.notification.via")
 	keyKind     = attribute.Key("ticket.notification.kind")
 	keyAttempt  = attribute.Key("ticket.notification.attempt")
 	keyOutcome  = attribute.Key("ticket.notification.outcome")
@@ -28,21 +28,22 @@ const (
 	keyError    = attribute.Key("error.type")
 )
 
-// Wrap returns a notifier that makes a span for each attempt of n, and passes on
-// the span's context, so that what n does comes below it. via is the name that
-// it has in the desk's configuration. The result is a [ticket.NotifierChecker] and
-// a [ticket.LimitedNotifier] that asks n if n is one. A nil provider is the global one.
-func Wrap(p trace.TracerProvider, via string, n ticket.Notifier) ticket.Notifier {
+// Wrap returns a notifier that records a span for each attempt of n. It passes the
+// span's context to n, so that spans of n are its children. name is the name of n in
+// the desk's configuration. The result is a [ticket.NotifierChecker] and a
+// [ticket.LimitedNotifier] that call n if n is one. A nil provider is the global
+// one.
+func Wrap(p trace.TracerProvider, name string, n ticket.Notifier) ticket.Notifier {
 	if p == nil {
 		p = otel.GetTracerProvider()
 	}
-	return &traced{next: n, tracer: p.Tracer(scope), via: via}
+	return &traced{next: n, tracer: p.Tracer(scope), name: name}
 }
 
 type traced struct {
 	next   ticket.Notifier
 	tracer trace.Tracer
-	via    string
+	name   string
 }
 
 // Check implements [ticket.NotifierChecker].
@@ -63,8 +64,8 @@ func (t *traced) Limits() (concurrency int, timeout time.Duration) {
 
 // Notify implements [ticket.Notifier].
 func (t *traced) Notify(ctx context.Context, n ticket.Notification) error {
-	ctx, span := t.tracer.Start(ctx, "notify "+t.via, trace.WithSpanKind(trace.SpanKindProducer), trace.WithAttributes(
-		keyVia.String(t.via), keyKind.String(string(n.Kind)), keyAttempt.Int(n.Attempt),
+	ctx, span := t.tracer.Start(ctx, "notify "+t.name, trace.WithSpanKind(trace.SpanKindProducer), trace.WithAttributes(
+		keyNotifier.String(t.name), keyKind.String(string(n.Kind)), keyAttempt.Int(n.Attempt),
 		keyDelivery.String(n.ID.String()), keyTicket.String(n.Ticket.String()),
 	))
 	class := "panic" // until the call returns
@@ -80,8 +81,8 @@ func (t *traced) Notify(ctx context.Context, n ticket.Notification) error {
 	return err
 }
 
-// classOf says of what class an error is, and nothing of what it says; "" for
-// none.
+// classOf returns the class of an error without any of its text. It returns "" for
+// no error.
 func classOf(err error) string {
 	typed, ok := errors.AsType[interface {
 		error
@@ -106,7 +107,7 @@ func classOf(err error) string {
 	}
 }
 
-// wrappers are the types of errors that say nothing by themselves.
+// wrappers lists the types of errors that only wrap another error.
 var wrappers = map[reflect.Type]bool{
 	reflect.TypeOf(fmt.Errorf("%w", context.Canceled)): true,
 	reflect.TypeFor[*ticket.DeliveryFault]():           true,

@@ -25,13 +25,13 @@ import (
 	"github.com/ticketkit/ticket/tickettest"
 )
 
-// statusError is an error that says of what class it is.
+// statusError is an error that reports its class.
 type statusError struct{ class string }
 
 func (e *statusError) Error() string     { return "ada@example.org: mailbox full" }
 func (e *statusError) ErrorType() string { return e.class }
 
-// mustID parses an ID and panics if it is none.
+// mustID parses an ID and panics if it is invalid.
 func mustID(s string) ticket.ID {
 	id, err := ticket.ParseID(s)
 	if err != nil {
@@ -107,7 +107,7 @@ func TestSpans(t *testing.T) {
 	}
 }
 
-// checker is a notifier that has words for nothing.
+// checker is a notifier whose Check always fails.
 type checker struct{ ticket.Notifier }
 
 func (checker) Check(kinds []ticket.Kind, statusLink string) error {
@@ -121,7 +121,7 @@ func TestChecker(t *testing.T) {
 	require.NoError(t, without.Check([]ticket.Kind{ticket.KindReceived}, "no link"))
 }
 
-// What a desk does, as the metrics tell it.
+// The metrics show the deliveries of a desk.
 func TestMetrics(t *testing.T) {
 	reader := sdkmetric.NewManualReader()
 	observe, err := telemetry.Observe(sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)))
@@ -191,7 +191,7 @@ func TestMetrics(t *testing.T) {
 	require.Len(t, found, 3)
 }
 
-// text is the attributes' values, without their names.
+// text returns the attributes' values without their names.
 func text(s attribute.Set) string {
 	out := ""
 	for _, kv := range s.ToSlice() { // sorted by name: kind, outcome, via
@@ -200,7 +200,7 @@ func text(s attribute.Set) string {
 	return out[1:]
 }
 
-// A clock that was set back makes no negative delay.
+// A delay is not negative after the clock was set back.
 func TestClockSetBack(t *testing.T) {
 	reader := sdkmetric.NewManualReader()
 	observe, err := telemetry.Observe(sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)))
@@ -230,7 +230,7 @@ func (refusingMeter) Int64Counter(string, ...metric.Int64CounterOption) (metric.
 func TestObserveRefused(t *testing.T) {
 	_, err := telemetry.Observe(refusing{})
 	require.EqualError(t, err, "no counters")
-	observe, err := telemetry.Observe(nil) // the global provider, which measures nothing unless it is set
+	observe, err := telemetry.Observe(nil) // the global provider, which does nothing unless it is set
 	require.NoError(t, err)
 	observe(t.Context(), ticket.Delivery{}, ticket.Settlement{})
 }

@@ -18,13 +18,13 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// Error is one attempt that failed. Its text has no path and no query of the
-// address, since these are secrets with some receivers, and of what the receiver
-// said no more than a short excerpt on one line.
+// Error is the error of a failed attempt. Its text omits the path and the query of
+// the URL, because these are secrets of some receivers. Of the receiver's answer it
+// has at most a short excerpt on one line.
 type Error struct {
 	Endpoint string // scheme, host and port
-	Status   int    // of the answer; 0: there was none
-	Excerpt  string // the beginning of the answer's body, where it is text
+	Status   int    // of the answer; zero means that there was none
+	Excerpt  string // the beginning of the answer's body, if it is text
 	Err      error  // why there was no answer
 }
 
@@ -76,17 +76,17 @@ func (e *Error) ErrorType() string {
 	return "connection"
 }
 
-// How many bytes of foreign words are shown, at most.
+// The longest texts of others that an error shows, in bytes.
 const (
 	maxExcerpt = 120
 	maxCause   = 200
 )
 
-// drain is how long the body of an answer is waited for. What counts came
-// before it.
+// drain is how long to wait for the body of an answer. The status has arrived
+// before.
 const drain = time.Second
 
-// judge says what an answer means to the desk.
+// judge returns the error for an answer, or nil if the webhook was delivered.
 func judge(endpoint string, r *http.Response, body []byte, now time.Time) error {
 	if r.StatusCode/100 == 2 {
 		return nil
@@ -101,8 +101,8 @@ func judge(endpoint string, r *http.Response, body []byte, now time.Time) error 
 	return err
 }
 
-// unanswered makes the error for a request that got no answer. It takes off what
-// the client wraps around the cause, because the whole URL is in it.
+// unanswered returns the error for a request that got no answer. It removes what the
+// client wraps around the cause, because that has the whole URL.
 func unanswered(endpoint string, err error) error {
 	if u, ok := errors.AsType[*url.Error](err); ok {
 		err = u.Err
@@ -110,19 +110,18 @@ func unanswered(endpoint string, err error) error {
 	return &Error{Endpoint: endpoint, Err: err}
 }
 
-// read returns the beginning of an answer's body, as much as comes in time.
-// cancel ends the request.
+// read returns the beginning of an answer's body, as much as arrives in time. cancel
+// ends the request.
 func read(r *http.Response, most int64, cancel context.CancelFunc) []byte {
 	timer := time.AfterFunc(drain, cancel)
 	defer timer.Stop()
-	// A body that breaks off is none the worse: the status is known.
+	// A body that breaks off does no harm: the status is known.
 	body, _ := io.ReadAll(io.LimitReader(r.Body, most))
 	return body
 }
 
-// retryAfter reads a Retry-After header (RFC 9110, section 10.2.3): seconds, or
-// a date of HTTP. Anything else is as if it were not there; what lies in the past
-// is no wait.
+// retryAfter parses a Retry-After header (RFC 9110, section 10.2.3): seconds or an
+// HTTP date. It returns false for anything else. A date in the past means no wait.
 func retryAfter(v string, now time.Time) (time.Duration, bool) {
 	const most = 365 * 24 * time.Hour // the desk has its own limit, this one is for the arithmetic
 	v = strings.TrimSpace(v)
@@ -153,8 +152,8 @@ func excerpt(h http.Header, body []byte) string {
 	return ""
 }
 
-// oneLine makes foreign text fit for a log: what is not printable becomes a
-// blank, blanks are joined, and it is cut at that many bytes.
+// oneLine makes a text safe for a log. It replaces runs of blanks and unprintable
+// characters by one blank and cuts the text at most bytes.
 func oneLine(s string, most int) string {
 	s = strings.Join(strings.FieldsFunc(s, func(r rune) bool {
 		return !unicode.IsPrint(r) || r == ' ' || r == utf8.RuneError

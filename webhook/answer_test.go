@@ -78,7 +78,8 @@ func TestExcerpt(t *testing.T) {
 	}
 }
 
-// No more of a body is read than is allowed, however much would come in time.
+// At most the allowed number of bytes of a body is read, even if more would arrive
+// in time.
 func TestReadIsBounded(t *testing.T) {
 	body := &counting{Reader: io.LimitReader(neverEnding('x'), 1<<20)}
 	got := read(&http.Response{Body: io.NopCloser(body)}, 1000, func() {})

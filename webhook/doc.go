@@ -1,11 +1,11 @@
-// Package webhook delivers notifications by HTTP, signed as the Standard
-// Webhooks specification, version 1.0.0, says
-// (https://www.standardwebhooks.com), and checks them at the other end. It
-// needs nothing but the standard library.
+// Package webhook delivers notifications by HTTP and verifies them at the
+// receiver. It signs them according to the Standard Webhooks specification,
+// version 1.0.0 (https://www.standardwebhooks.com). It needs only the standard
+// library.
 //
 //	hook, err := webhook.New(webhook.Config{
 //		URL:     "https://hooks.example.org/tickets",
-//		Secrets: []string{secret}, // made with NewSecret, known to the receiver as well
+//		Secrets: []string{secret}, // made with NewSecret, shared with the receiver
 //	})
 //	desk, err := ticket.NewDesk(store, ticket.Config{
 //		Notifiers:      map[string]ticket.Notifier{"crm": hook},
@@ -14,51 +14,51 @@
 //
 // Each notification is the body of one POST, as the JSON form of a [Payload].
 // The header webhook-id has the ID of the delivery, which is the same at every
-// attempt, webhook-timestamp has the time of the attempt in seconds since 1970,
-// and webhook-signature one signature for each secret.
+// attempt. The header webhook-timestamp has the time of the attempt in seconds
+// since 1970, and webhook-signature has one signature for each secret.
 //
-// # What an answer means
+// # Answers
 //
-//	2xx                   delivered, whatever else the answer says
+//	2xx                   delivered; the rest of the answer does not matter
 //	410                   the endpoint is gone: the delivery is dead at once
 //	any with Retry-After  tried again, and not earlier than that
-//	everything else       tried again; redirects are not followed and count so too
+//	everything else       tried again; this includes redirects, which are not followed
 //
-// A 400, 401 or 404 is mostly a mistake at the receiver that somebody will correct, so
-// it is no reason to drop the notification.
+// A 400, 401 or 404 is mostly a mistake at the receiver that somebody will correct,
+// so the notification is not dropped.
 //
 // # Secrets
 //
-// A secret belongs to one endpoint. To change it without losing a webhook: let
-// the receiver accept both, put the new one first in Config.Secrets and leave
-// the old one after it, and take the old one out at both ends once nothing
-// signed with it alone is on its way.
+// A secret belongs to one endpoint. To change it without losing a webhook, make
+// the receiver accept both secrets. Then put the new one first in Config.Secrets
+// and the old one after it. Remove the old one on both sides when no webhook that
+// is signed with it alone is in flight.
 //
-// # Where it connects to
+// # Connections
 //
-// An address that a stranger may enter can lead into the network that the desk
-// runs in. The notifier therefore looks at every IP address right before it
-// connects, after names were resolved, and refuses those that are not public;
-// see [PublicOnly]. It takes no proxy from the environment, follows no redirect, and
-// takes https only. Config.AllowPrivate and Config.AllowHTTP lift that, and
-// Config.Transport leaves it to your application. PublicOnly does not know about public
-// addresses that only the inside can reach; a firewall does.
+// A URL that a stranger may enter can lead into your own network. The notifier
+// therefore checks every IP address right before it connects, after names were
+// resolved, and refuses those that are not public; see [PublicOnly]. It uses no
+// proxy from the environment, follows no redirect and accepts only https.
+// Config.AllowPrivate and Config.AllowHTTP remove these limits, and with
+// Config.Transport your application decides. PublicOnly cannot recognize public
+// addresses that are reachable only from inside your network; use a firewall.
 //
 // # Caveats
 //
-//   - Delivery is at least once. Receivers know a repeat by webhook-id, and
-//     should keep the IDs they have taken for as long as repeats can come, which
-//     is days with the defaults of [ticket.Relay], and any time after
-//     [ticket.Desk.Redrive]. Checking the timestamp alone keeps nothing from
-//     being taken twice.
-//   - The bodies of two attempts are not equal byte for byte: the attempt's
-//     number is in them, and words that were erased in between are not.
-//   - A signature shows who sent a body, and hides nothing of it: a body has the
-//     recipient's name and address. The status link is never in it.
-//   - After a 410 the notifier goes on with other deliveries. To stop them, take
-//     the endpoint out; the dead deliveries tell.
-//   - Endpoints that Config.Endpoint tells share the places of one notifier
+//   - Delivery is at least once. Receivers recognize a repeat by webhook-id. They
+//     should keep the IDs of accepted webhooks as long as repeats can come: days
+//     with the defaults of [ticket.Relay], and any time after
+//     [ticket.Desk.Redrive]. Checking only the timestamp does not prevent
+//     repeats.
+//   - The bodies of two attempts differ: they contain the number of the attempt,
+//     and the later one lacks text that was erased in between.
+//   - A signature authenticates the sender of a body but hides nothing: a body has
+//     the recipient's name and address. It never has the status link.
+//   - After a 410 the notifier continues with other deliveries. To stop them,
+//     remove the endpoint; the dead deliveries show which one.
+//   - All endpoints of Config.Endpoint share the places of one notifier
 //     ([ticket.Relay].Batch), and one that hangs holds a place for Config.Timeout
-//     at each attempt. Those of strangers are best under a name of their own.
-//   - A receiver that answers 2xx and then fails to store the webhook has lost it.
+//     at each attempt. Use a separate notifier for the endpoints of strangers.
+//   - A webhook is lost if its receiver answers 2xx and then fails to store it.
 package webhook

@@ -13,7 +13,7 @@ import (
 	"github.com/ticketkit/ticket/webhook"
 )
 
-// A desk that tells another system, and that system.
+// A desk sends its events to another system.
 func Example() {
 	secret := webhook.NewSecret()
 
@@ -33,7 +33,7 @@ func Example() {
 	hook, err := webhook.New(webhook.Config{
 		URL:     receiver.URL,
 		Secrets: []string{secret},
-		// For this example only, which has no certificate and runs on one machine.
+		// Only because this example has no certificate and runs on one machine.
 		AllowHTTP: true, AllowPrivate: true,
 	})
 	if err != nil {
@@ -42,7 +42,7 @@ func Example() {
 	}
 	desk, err := ticket.NewDesk(memstore.New(), ticket.Config{
 		Notifiers:      map[string]ticket.Notifier{"shop": hook},
-		EventNotifiers: []string{"shop"}, // every event once, in place of what people are told
+		EventNotifiers: []string{"shop"}, // every event once, in place of the notifications for people
 	})
 	if err != nil {
 		fmt.Println(err)
@@ -64,15 +64,15 @@ func Example() {
 	// ticket.event resolve Where is the scanner?
 }
 
-// Verify checks a webhook of any sender that keeps to the specification. This
-// is the example of its reference libraries.
+// Verify checks a webhook of any sender that implements the specification. This is
+// the example of its reference libraries.
 func ExampleVerify() {
 	header := http.Header{}
 	header.Set("webhook-id", "msg_p5jXN8AQM9LWM0D4loKWxJek")
 	header.Set("webhook-timestamp", "1614265330")
 	header.Set("webhook-signature", "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=")
 	secrets := []string{"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}
-	body := []byte(`{"test": 2432232314}`) // as it came, not decoded and encoded again
+	body := []byte(`{"test": 2432232314}`) // as received, not decoded and encoded again
 
 	at := time.Unix(1614265330, 0)
 	fmt.Println(webhook.Verify(secrets, header, body, at))
@@ -88,7 +88,7 @@ func ExampleVerify() {
 	// true webhook: webhook-signature has no signature v1 that fits: another secret, or a body that was changed on its way
 }
 
-// Each tenant has an endpoint and a secret of its own.
+// Each tenant has its own endpoint and secret.
 func ExampleConfig_endpoint() {
 	endpoints := map[string]webhook.Endpoint{
 		"north": {URL: "https://north.example.org/hook", Secrets: []string{webhook.NewSecret()}},
@@ -104,7 +104,7 @@ func ExampleConfig_endpoint() {
 		return
 	}
 	fmt.Println(hook.Notify(context.Background(), ticket.Notification{Tenant: "south"}))
-	fmt.Println(hook.Notify(context.Background(), ticket.Notification{Tenant: "west"})) // has none
+	fmt.Println(hook.Notify(context.Background(), ticket.Notification{Tenant: "west"})) // west has no endpoint
 	// Output:
 	// webhook: secret 0 must be "whsec_" and 24 to 64 bytes in base64
 	// <nil>

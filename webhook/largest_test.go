@@ -18,7 +18,7 @@ import (
 	"github.com/ticketkit/ticket/memstore"
 )
 
-// handing is a transport that hands requests to a receiver.
+// handing is a transport that passes requests to a receiver.
 type handing struct {
 	to      http.Handler
 	longest int64
@@ -36,8 +36,8 @@ func (h *handing) RoundTrip(r *http.Request) (*http.Response, error) {
 	return w.Result(), nil
 }
 
-// What a desk takes by default, a receiver takes by default, however long it is and
-// whatever JSON makes of it.
+// A receiver with the default limits accepts everything that a desk with the default
+// limits accepts, even if escaping makes its JSON longer.
 func TestTheLargestTicketArrives(t *testing.T) {
 	fill := func(n int, with string) string { return strings.Repeat(with, n/len(with)) }
 	const wide = "<" // six bytes in JSON

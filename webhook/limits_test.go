@@ -9,8 +9,8 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// Config.Timeout is what it says, though it is longer than a lease: an attempt is not
-// cut by the relay before.
+// Config.Timeout holds even if it is longer than a lease: the relay does not end an
+// attempt earlier.
 func TestLimits(t *testing.T) {
 	n := hook(t, nil, func(c *Config) { c.Timeout = 2 * time.Minute })
 	var limited ticket.LimitedNotifier = n

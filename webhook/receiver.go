@@ -10,33 +10,33 @@ import (
 	"time"
 )
 
-// Receiver is an [http.Handler] that takes webhooks of this package: it reads
-// the body up to a limit, checks it with [Verify], and hands what is genuine to
-// Handle. It answers
+// Receiver is an [http.Handler] for webhooks of this package. It reads the body up
+// to a limit, verifies it with [Verify] and passes a genuine webhook to Handle. It
+// answers
 //
-//	204  Handle took it
+//	204  Handle accepted it
 //	400  the headers or the body are not those of such a webhook
 //	401  no signature fits, or it is too old
-//	405  it is no POST
+//	405  the method is not POST
 //	413  the body is too large
-//	500  Handle returned an error, or there is no secret that is one
+//	500  Handle returned an error, or a secret is invalid or missing
 //
-// and says no more than that, so that nobody learns from it how to get through.
+// and gives no further reason, so that the answer does not help an attacker.
 type Receiver struct {
-	// Secrets are those that are accepted; see Config.Secrets.
+	// Secrets are the accepted secrets; see Config.Secrets.
 	Secrets []string
-	// Handle takes a webhook. It must have stored it, or done with it, when it
-	// returns nil, for the sender then forgets it. It must expect repeats, which
-	// have the same p.Data.ID.
+	// Handle processes a webhook. When it returns nil, it must have stored or
+	// processed the webhook, because the sender does not send it again. It must
+	// expect repeats, which have the same p.Data.ID.
 	Handle func(ctx context.Context, p Payload) error
-	// MaxBody is the longest body that is taken, in bytes. Default: 16 MiB, which
-	// holds whatever a desk with the default [ticket.Limits] sends: fields of 800 KiB and a
-	// message of 256 KiB, of which JSON can make six times that. Where the desk has
-	// wider limits, it must be larger; a body that is too large is refused at every
+	// MaxBody is the longest accepted body, in bytes. Default: 16 MiB. That is
+	// enough for a desk with the default [ticket.Limits]: fields of 800 KiB and a
+	// message of 256 KiB, which JSON can make six times as long. For a desk with
+	// larger limits, increase it; a body that is too large is refused at every
 	// attempt.
 	MaxBody int64
-	// Refused is told of the error of every answer except 204, for a log. Nil:
-	// nobody is.
+	// Refused is called with the error of every answer except 204, for a log. Nil:
+	// nothing is called.
 	Refused func(r *http.Request, err error)
 	// Now is the clock. Nil: [time.Now].
 	Now func() time.Time

@@ -90,8 +90,8 @@ func TestReceiver(t *testing.T) {
 	}
 }
 
-// The zero values are the system's clock and a limit; a body is never read on
-// beyond it.
+// The zero Receiver uses the system's clock and has a limit. It does not read a body
+// past its limit.
 func TestReceiverDefaults(t *testing.T) {
 	rc := Receiver{Secrets: []string{specSecret}, Handle: func(context.Context, Payload) error { return nil }}
 	n := hook(t, rc.ServeHTTP, nil)

@@ -18,14 +18,14 @@ const (
 	newSecret    = 32 // as many bytes as the signature has
 )
 
-// NewSecret makes a secret of 32 random bytes.
+// NewSecret returns a new secret of 32 random bytes.
 func NewSecret() string {
 	var key [newSecret]byte
 	_, _ = rand.Read(key[:]) // never fails
 	return secretPrefix + base64.StdEncoding.EncodeToString(key[:])
 }
 
-// SecretError says what is wrong with a secret, and nothing of the secret.
+// SecretError says what is wrong with a secret. It does not contain the secret.
 type SecretError struct {
 	Index  int // in the list of secrets
 	Reason string
@@ -33,7 +33,7 @@ type SecretError struct {
 
 func (e *SecretError) Error() string { return fmt.Sprintf("webhook: secret %d %s", e.Index, e.Reason) }
 
-// parseSecret returns the bytes of a secret, or what is wrong with it.
+// parseSecret returns the bytes of a secret, or the reason why it is invalid.
 func parseSecret(secret string) (key []byte, fault string) {
 	const shape = `must be "whsec_" and 24 to 64 bytes in base64`
 	text, ok := strings.CutPrefix(secret, secretPrefix)
@@ -50,7 +50,7 @@ func parseSecret(secret string) (key []byte, fault string) {
 	return key, ""
 }
 
-// parseSecrets fails with a [*SecretError].
+// parseSecrets returns the bytes of all secrets, or a [*SecretError].
 func parseSecrets(secrets []string) ([][]byte, error) {
 	if len(secrets) == 0 {
 		return nil, &SecretError{Reason: "is missing: at least one is needed"}

@@ -20,22 +20,22 @@ const (
 	HeaderSignature = "webhook-signature"
 )
 
-// Tolerance is how far the time of an attempt may lie from the receiver's clock,
-// before or after.
+// Tolerance is how far the time of an attempt may differ from the receiver's clock,
+// in either direction.
 const Tolerance = 5 * time.Minute
 
-// What a webhook can be refused for. Data: [*VerifyError].
+// The errors of [Verify], with the data in a [*VerifyError].
 var (
-	// ErrHeader: a header is missing, or is not what the specification says.
+	// ErrHeader means that a header is missing or malformed.
 	ErrHeader = errors.New("webhook: header")
-	// ErrTimestamp: the attempt is too old, or lies in the future.
+	// ErrTimestamp means that the attempt is too old or in the future.
 	ErrTimestamp = errors.New("webhook: timestamp")
-	// ErrSignature: no signature fits any of the secrets.
+	// ErrSignature means that no signature fits any of the secrets.
 	ErrSignature = errors.New("webhook: signature")
 )
 
-// VerifyError says why a webhook was refused. It repeats nothing of the secrets
-// and nothing of what came in.
+// VerifyError says why a webhook was refused. It contains nothing of the secrets or
+// of the request.
 type VerifyError struct {
 	Header string // the header at fault
 	Reason string // what is wrong and what would be right
@@ -46,22 +46,21 @@ func (e *VerifyError) Error() string { return fmt.Sprintf("webhook: %s %s", e.He
 
 func (e *VerifyError) Unwrap() error { return e.Err }
 
-// The longest headers that are looked at, in bytes. Seconds have ten digits
-// until the year 2286.
+// The longest accepted headers, in bytes. Seconds have ten digits until the year
+// 2286.
 const (
 	maxID        = 256
 	maxTimestamp = 12
-	maxSignature = 4096 // some eighty signatures
+	maxSignature = 4096 // about eighty signatures
 )
 
-// Verify checks a webhook of any sender that keeps to the specification: header
-// and body as they were received, the body byte for byte, now the receiver's
-// time. It is genuine when one of its signatures of version v1 fits one of the
-// secrets; those of other versions are passed over. Comparing takes the same
-// time whatever fits.
+// Verify checks a webhook of any sender that implements the specification. Pass the
+// header and the body as received, the body byte for byte, and the receiver's time.
+// A webhook is genuine if one of its v1 signatures fits one of the secrets.
+// Signatures of other versions are skipped. The comparison takes constant time.
 //
-// It fails with a [*VerifyError], or with a [*SecretError] where a secret is
-// none. Whether it came before is for the receiver to tell, by webhook-id.
+// Verify returns a [*VerifyError], or a [*SecretError] if a secret is invalid. It
+// does not detect repeats; the receiver does, by webhook-id.
 func Verify(secrets []string, header http.Header, body []byte, now time.Time) error {
 	keys, err := parseSecrets(secrets)
 	if err != nil {
@@ -108,8 +107,8 @@ func Verify(secrets []string, header http.Header, body []byte, now time.Time) er
 	return nil
 }
 
-// single returns the only value of a header. More than one would leave it to
-// chance which of them a receiver goes by.
+// single returns the only value of a header. With several values, receivers could
+// disagree on which one counts.
 func single(header http.Header, name string, most int) (string, error) {
 	switch v := header.Values(name); {
 	case len(v) == 0 || len(v) == 1 && v[0] == "":
@@ -132,7 +131,7 @@ func sign(keys [][]byte, id, stamp string, body []byte) string {
 	return strings.Join(all, " ")
 }
 
-// signature is of the ID, the timestamp and the body, with full stops between.
+// signature signs the ID, the timestamp and the body, joined by full stops.
 func signature(key []byte, id, stamp string, body []byte) string {
 	mac := hmac.New(sha256.New, key)
 	mac.Write([]byte(id + "." + stamp + "."))

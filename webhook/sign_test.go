@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The example that the specification's reference libraries are tested with
+// The example from the tests of the specification's reference libraries
 // (standard-webhooks/libraries, the test "sign function works" in each language).
 const (
 	specSecret    = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -133,9 +133,9 @@ func TestSecrets(t *testing.T) {
 		{encoded(1 << 20), false},
 		{"", false},
 		{specSecret[6:], false},                           // without the prefix
-		{strings.ToUpper(specSecret), false},              // the prefix is in small letters
+		{strings.ToUpper(specSecret), false},              // the prefix is in lower case
 		{specSecret + "\n", false},                        // as read from a file
-		{specSecret[:20] + "\n" + specSecret[20:], false}, // which the decoder would pass over
+		{specSecret[:20] + "\n" + specSecret[20:], false}, // the decoder alone would skip it
 		{strings.TrimRight(encoded(25), "="), false},      // padding is missing
 		{encoded(25)[:len(encoded(25))-3] + "B==", false}, // bits are left over
 		{"whsec_" + strings.Repeat("-_", 16), false},      // the alphabet of URLs
@@ -177,13 +177,13 @@ func FuzzVerify(f *testing.F) {
 		}
 		var v *VerifyError
 		require.ErrorAs(t, err, &v)
-		// What is signed is taken, whatever stands in it, if only the headers are sound.
+		// A signed body is accepted whatever it contains, if the headers are valid.
 		h.Set(HeaderSignature, sign(keys, id, stamp, body))
 		require.NotErrorIs(t, Verify([]string{specSecret}, h, body, specNow), ErrSignature)
 	})
 }
 
-// key is the form in which a header is kept.
+// key returns the canonical form of a header's name.
 func key(name string) string { return http.CanonicalHeaderKey(name) }
 
 func FuzzSecret(f *testing.F) {

@@ -16,35 +16,36 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// Config says where webhooks go, and how. URL and Secrets, or Endpoint, are
-// needed; the rest has defaults.
+// Config configures a [Notifier]. URL and Secrets, or Endpoint, are required. All
+// other fields have defaults.
 type Config struct {
-	// URL is where notifications are posted to.
+	// URL is the address to post notifications to.
 	URL string
-	// Secrets sign them, each one separately: the current one first, and after
-	// it the previous one, for as long as receivers may still use it.
+	// Secrets sign the notifications, each with a signature of its own. Put the
+	// current secret first, and after it the previous one for as long as receivers
+	// may still use it.
 	Secrets []string
-	// Endpoint says where a notification goes, for applications with more than one
-	// endpoint, in place of URL and Secrets. An Endpoint without a URL means that
-	// nobody wants it, and it counts as delivered. An error puts it off. It is
-	// called at every attempt.
+	// Endpoint returns the endpoint of a notification, for applications with several
+	// endpoints, and replaces URL and Secrets. It is called at every attempt. If it
+	// returns an Endpoint without a URL, the notification is not sent and counts as
+	// delivered. If it returns an error, the notification is tried again later.
 	Endpoint func(ctx context.Context, n ticket.Notification) (Endpoint, error)
 
 	// Timeout bounds one attempt, from looking up the name to the answer's
 	// status. Default: 15 seconds.
 	Timeout time.Duration
-	// MaxResponse is how many bytes of an answer's body are read, at most.
-	// Default: 16 KiB.
+	// MaxResponse limits how many bytes of an answer's body are read. Default: 16
+	// KiB.
 	MaxResponse int64
 
-	// AllowHTTP takes URLs that are not encrypted as well.
+	// AllowHTTP also accepts URLs with http, which is not encrypted.
 	AllowHTTP bool
-	// AllowPrivate connects to any address, and not to public ones only; see
+	// AllowPrivate allows connections to all addresses, not only to public ones; see
 	// [PublicOnly].
 	AllowPrivate bool
-	// Transport makes the requests. It then decides by itself where it connects
-	// to, through which proxy, and with which certificates. Redirects are not
-	// followed with it either. Nil: one that applies PublicOnly, without a proxy.
+	// Transport makes the requests. It decides which addresses it connects to,
+	// through which proxy and with which certificates. Redirects are not followed
+	// with it either. Nil: a transport that applies PublicOnly and uses no proxy.
 	Transport http.RoundTripper
 
 	// Now is the clock. Nil: [time.Now].
@@ -54,7 +55,7 @@ type Config struct {
 // Endpoint is a receiver of webhooks.
 type Endpoint struct {
 	URL     string
-	Secrets []string // see Config.Secrets; of this endpoint alone
+	Secrets []string // of this endpoint only; see Config.Secrets
 }
 
 // ConfigError says what is wrong with a configuration, or with an [Endpoint].
@@ -67,16 +68,16 @@ func (e *ConfigError) Error() string { return "webhook: " + e.Field + " " + e.Re
 
 // Payload is the body of a webhook.
 type Payload struct {
-	// Type is "ticket." and the kind of the notification, with "_" for blanks,
-	// such as "ticket.handed_on".
+	// Type is "ticket." and the kind of the notification, with "_" in place of
+	// blanks, such as "ticket.handed_on".
 	Type string `json:"type"`
-	// Timestamp is when it happened; the header has the time of the attempt.
+	// Timestamp is the time of the event. The header has the time of the attempt.
 	Timestamp time.Time `json:"timestamp"`
 	// Data is the notification. Its StatusLink and Zone are not sent.
 	Data ticket.Notification `json:"data"`
 }
 
-// Type returns what a [Payload] has for a kind.
+// Type returns the Type of a [Payload] for a kind.
 func Type(k ticket.Kind) string { return "ticket." + strings.ReplaceAll(string(k), " ", "_") }
 
 const userAgent = "ticketkit-webhook/1"
@@ -84,19 +85,19 @@ const userAgent = "ticketkit-webhook/1"
 // Notifier is a [ticket.Notifier] that sends webhooks. Make one with [New].
 type Notifier struct {
 	cfg    Config
-	fixed  *target // where Config.Endpoint is nil
+	fixed  *target // set if Config.Endpoint is nil
 	client *http.Client
 }
 
-// target is an endpoint that was checked.
+// target is a checked endpoint.
 type target struct {
 	url  *url.URL
 	name string // for errors
 	keys [][]byte
 }
 
-// New returns a notifier. It fails with a [*ConfigError] or a [*SecretError], or
-// with an [*AddressError] where the URL has an IP address that is not public.
+// New returns a notifier. It returns a [*ConfigError] or a [*SecretError], or an
+// [*AddressError] if the URL has an IP address that is not public.
 func New(cfg Config) (*Notifier, error) {
 	switch {
 	case cfg.Timeout < 0:
@@ -104,7 +105,7 @@ func New(cfg Config) (*Notifier, error) {
 	case cfg.MaxResponse < 0:
 		return nil, &ConfigError{"max_response", "must not be negative"}
 	case cfg.Endpoint != nil && (cfg.URL != "" || cfg.Secrets != nil):
-		return nil, &ConfigError{"endpoint", "stands in place of url and secrets: set one or the other"}
+		return nil, &ConfigError{"endpoint", "replaces url and secrets: set one or the other"}
 	}
 	if cfg.Timeout == 0 {
 		cfg.Timeout = 15 * time.Second
@@ -135,7 +136,7 @@ func New(cfg Config) (*Notifier, error) {
 	return n, nil
 }
 
-// control returns what a dialer asks before it connects.
+// control returns the check that a dialer makes before it connects.
 func control(allowPrivate bool) func(string, string, syscall.RawConn) error {
 	if allowPrivate {
 		return nil
@@ -143,8 +144,8 @@ func control(allowPrivate bool) func(string, string, syscall.RawConn) error {
 	return PublicOnly
 }
 
-// transport returns one that asks before it connects. A nil resolver is the
-// system's.
+// transport returns a transport that calls ask before it connects. A nil resolver is
+// the system's.
 func transport(ask func(string, string, syscall.RawConn) error, r *net.Resolver) *http.Transport {
 	d := &net.Dialer{Timeout: 10 * time.Second, Control: ask, Resolver: r}
 	return &http.Transport{
@@ -155,7 +156,7 @@ func transport(ask func(string, string, syscall.RawConn) error, r *net.Resolver)
 		MaxIdleConnsPerHost:    32, // the relay's batch
 		IdleConnTimeout:        90 * time.Second,
 		MaxResponseHeaderBytes: 64 << 10,
-		DisableCompression:     true, // an answer is not worth unpacking
+		DisableCompression:     true, // decompressing an answer is not worthwhile
 	}
 }
 
@@ -172,7 +173,7 @@ func (n *Notifier) target(e Endpoint) (*target, error) {
 	// The parser's error repeats the URL, so it is not passed on.
 	u, err := url.Parse(e.URL)
 	if err != nil || u.Opaque != "" || u.Hostname() == "" {
-		return bad(`is none: it must be like "https://hooks.example.org/tickets"`)
+		return bad(`is not a URL: it must be like "https://hooks.example.org/tickets"`)
 	}
 	switch {
 	case u.Scheme != "https" && u.Scheme != "http":
@@ -180,9 +181,9 @@ func (n *Notifier) target(e Endpoint) (*target, error) {
 	case u.Scheme == "http" && !n.cfg.AllowHTTP:
 		return bad("must begin with https://, unless AllowHTTP is set")
 	case u.User != nil:
-		return bad("must not have a user name: the signature tells who sends")
+		return bad("must not have a user name: the signature identifies the sender")
 	case u.Fragment != "":
-		return bad("must not have a fragment, which no server gets")
+		return bad("must not have a fragment, which is never sent to a server")
 	}
 	if p := u.Port(); p != "" {
 		if port, err := strconv.ParseUint(p, 10, 16); err != nil || port == 0 {
@@ -191,7 +192,7 @@ func (n *Notifier) target(e Endpoint) (*target, error) {
 	}
 	if a, err := netip.ParseAddr(u.Hostname()); err == nil && !n.cfg.AllowPrivate && n.cfg.Transport == nil {
 		if err := checkAddr(a); err != nil {
-			return nil, err // said at once, though connecting would fail as well
+			return nil, err // report it now, although connecting would fail as well
 		}
 	}
 	keys, err := parseSecrets(e.Secrets)
@@ -201,15 +202,15 @@ func (n *Notifier) target(e Endpoint) (*target, error) {
 	return &target{url: u, name: u.Scheme + "://" + u.Host, keys: keys}, nil
 }
 
-// Limits implements [ticket.LimitedNotifier]: an attempt may take Config.Timeout, and some time to
-// find its endpoint.
+// Limits implements [ticket.LimitedNotifier]. An attempt may take Config.Timeout,
+// and 15 seconds to find its endpoint.
 func (n *Notifier) Limits() (concurrency int, timeout time.Duration) {
 	return 0, n.cfg.Timeout + 15*time.Second
 }
 
-// Notify implements [ticket.Notifier]: it posts the notification once. What an
-// answer means is said at the top of the package. An attempt that fails gives an
-// [*Error], and an [Endpoint] that makes no sense a permanent error.
+// Notify implements [ticket.Notifier]. It posts the notification once. The package
+// comment says what each answer means. A failed attempt returns an [*Error]. An
+// invalid [Endpoint] returns a permanent error.
 func (n *Notifier) Notify(ctx context.Context, m ticket.Notification) error {
 	to := n.fixed
 	if to == nil {
@@ -225,8 +226,8 @@ func (n *Notifier) Notify(ctx context.Context, m ticket.Notification) error {
 	if err != nil {
 		return &ticket.DeliveryFault{Err: err, Permanent: true}
 	}
-	// Reading ends the request's context where an answer has no end; the
-	// deadline stays what it is.
+	// Reading cancels the request's context if an answer has no end. The deadline
+	// stays the same.
 	ctx, cancel := context.WithTimeout(ctx, n.cfg.Timeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to.url.String(), bytes.NewReader(body))

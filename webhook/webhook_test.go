@@ -26,7 +26,7 @@ import (
 
 func itoa(n int) string { return strconv.Itoa(n) }
 
-// mustID parses an ID and panics if it is none.
+// mustID parses an ID and panics if it is invalid.
 func mustID(s string) ticket.ID {
 	id, err := ticket.ParseID(s)
 	if err != nil {
@@ -98,7 +98,7 @@ func TestNotify(t *testing.T) {
 	require.NoError(t, Verify([]string{specSecret}, got[1].Header, []byte(bodies[1]), now))
 }
 
-// What the desk makes of each answer: the outcome, and the wait.
+// Each answer leads to an outcome and a wait.
 func TestAnswers(t *testing.T) {
 	clock := tickettest.NewClock()
 	for _, tc := range []struct {
@@ -106,7 +106,7 @@ func TestAnswers(t *testing.T) {
 		header  string // "Name: value"
 		body    string
 		state   ticket.DeliveryState
-		wait    time.Duration // at least; 0: the relay's own
+		wait    time.Duration // at least; zero means the relay's own
 		message string
 	}{
 		{status: 200, state: ticket.DeliverySent},
@@ -242,7 +242,7 @@ func TestHostileAnswers(t *testing.T) {
 			n := hook(t, tc.serve, func(c *Config) {
 				c.Timeout, c.MaxResponse = timeout, 1<<12
 				if tc.sent || tc.status != 0 {
-					c.Timeout = 10 * time.Second // it is the body that is not waited for
+					c.Timeout = 10 * time.Second // only the body is cut off
 				}
 			})
 			began := time.Now()
@@ -275,7 +275,7 @@ func classOf(t *testing.T, err error) string {
 	return e.ErrorType()
 }
 
-// The caller's end of time is the attempt's as well.
+// The caller's deadline also ends the attempt.
 func TestContext(t *testing.T) {
 	begun := make(chan struct{})
 	n := hook(t, func(_ http.ResponseWriter, r *http.Request) {
@@ -315,7 +315,7 @@ func TestTLS(t *testing.T) {
 	require.Equal(t, []string{"HTTP/2.0"}, proto)
 }
 
-// The environment's proxy would connect to whatever a name means to it.
+// A proxy from the environment would resolve names by itself, past PublicOnly.
 func TestNoProxyFromEnvironment(t *testing.T) {
 	require.Nil(t, transport(PublicOnly, nil).Proxy)
 }
@@ -365,19 +365,19 @@ func TestNewRefuses(t *testing.T) {
 		{Config{}, "webhook: url is missing"},
 		{Config{URL: "https://example.org"}, "webhook: secret 0 is missing: at least one is needed"},
 		{Config{URL: "https://example.org", Secrets: []string{specSecret, "x"}}, `webhook: secret 1 must be "whsec_" and 24 to 64 bytes in base64`},
-		{with("example.org"), `webhook: url is none: it must be like "https://hooks.example.org/tickets"`},
-		{with("https:example.org"), `webhook: url is none: it must be like "https://hooks.example.org/tickets"`},
-		{with("https://"), `webhook: url is none: it must be like "https://hooks.example.org/tickets"`},
-		{with("https://:443/"), `webhook: url is none: it must be like "https://hooks.example.org/tickets"`},
-		{with("https://example.org/\nX: y"), `webhook: url is none: it must be like "https://hooks.example.org/tickets"`},
-		{with("https://example.org:x/"), `webhook: url is none: it must be like "https://hooks.example.org/tickets"`},
-		{with("https://[::1"), `webhook: url is none: it must be like "https://hooks.example.org/tickets"`},
-		{with("file:///etc/passwd"), `webhook: url is none: it must be like "https://hooks.example.org/tickets"`},
+		{with("example.org"), `webhook: url is not a URL: it must be like "https://hooks.example.org/tickets"`},
+		{with("https:example.org"), `webhook: url is not a URL: it must be like "https://hooks.example.org/tickets"`},
+		{with("https://"), `webhook: url is not a URL: it must be like "https://hooks.example.org/tickets"`},
+		{with("https://:443/"), `webhook: url is not a URL: it must be like "https://hooks.example.org/tickets"`},
+		{with("https://example.org/\nX: y"), `webhook: url is not a URL: it must be like "https://hooks.example.org/tickets"`},
+		{with("https://example.org:x/"), `webhook: url is not a URL: it must be like "https://hooks.example.org/tickets"`},
+		{with("https://[::1"), `webhook: url is not a URL: it must be like "https://hooks.example.org/tickets"`},
+		{with("file:///etc/passwd"), `webhook: url is not a URL: it must be like "https://hooks.example.org/tickets"`},
 		{with("gopher://example.org"), "webhook: url must begin with https://"},
 		{with("unix://run/docker.sock"), "webhook: url must begin with https://"},
 		{with("http://example.org"), "webhook: url must begin with https://, unless AllowHTTP is set"},
-		{with("https://ada:secret@example.org"), "webhook: url must not have a user name: the signature tells who sends"},
-		{with("https://example.org#x"), "webhook: url must not have a fragment, which no server gets"},
+		{with("https://ada:secret@example.org"), "webhook: url must not have a user name: the signature identifies the sender"},
+		{with("https://example.org#x"), "webhook: url must not have a fragment, which is never sent to a server"},
 		{with("https://example.org:0"), "webhook: url must have a port from 1 to 65535, or none"},
 		{with("https://example.org:70000"), "webhook: url must have a port from 1 to 65535, or none"},
 		{with("https://example.org/" + strings.Repeat("x", 2048)), "webhook: url is too long: at most 2048 bytes are taken"},
@@ -386,7 +386,7 @@ func TestNewRefuses(t *testing.T) {
 		{Config{URL: "https://example.org", Secrets: secrets, Timeout: -1}, "webhook: timeout must not be negative"},
 		{Config{URL: "https://example.org", Secrets: secrets, MaxResponse: -1}, "webhook: max_response must not be negative"},
 		{Config{URL: "https://example.org", Endpoint: func(context.Context, ticket.Notification) (Endpoint, error) { return Endpoint{}, nil }},
-			"webhook: endpoint stands in place of url and secrets: set one or the other"},
+			"webhook: endpoint replaces url and secrets: set one or the other"},
 	} {
 		_, err := New(tc.cfg)
 		require.EqualError(t, err, tc.want, tc.cfg.URL)
@@ -413,7 +413,7 @@ func FuzzURL(f *testing.F) {
 	})
 }
 
-// What was sent reads back, but for what is not sent.
+// A payload survives a round trip, except the fields that are not sent.
 func TestPayload(t *testing.T) {
 	b, err := json.Marshal(Payload{Type: Type(sample.Kind), Timestamp: sample.At, Data: sample})
 	require.NoError(t, err)

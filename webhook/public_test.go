@@ -19,7 +19,7 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-func TestGuard(t *testing.T) {
+func TestPublicOnly(t *testing.T) {
 	for addr, why := range map[string]string{
 		"8.8.8.8":                  "",
 		"93.184.216.34":            "",
@@ -113,7 +113,7 @@ func TestGuard(t *testing.T) {
 
 // Every address in a range must be refused for the range's reason, not only
 // those that the table names.
-func FuzzGuard(f *testing.F) {
+func FuzzPublicOnly(f *testing.F) {
 	f.Add([]byte{127, 0, 0, 1})
 	f.Add([]byte(net.ParseIP("64:ff9b::1")))
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -126,7 +126,7 @@ func FuzzGuard(f *testing.F) {
 		if u.IsPrivate() || u.IsLoopback() || u.IsLinkLocalUnicast() || u.IsMulticast() || u.IsUnspecified() {
 			require.False(t, public, a)
 		}
-		if a.Is4() { // in whatever form it is written
+		if a.Is4() { // in both forms
 			require.Equal(t, public, checkAddr(netip.AddrFrom16(a.As16())) == nil, a)
 			six := nat64.Addr().As16()
 			copy(six[12:], a.AsSlice())
@@ -135,8 +135,8 @@ func FuzzGuard(f *testing.F) {
 	})
 }
 
-// The ways to write the machine's own address in a URL.
-func TestGuardInURLs(t *testing.T) {
+// A URL cannot reach the machine itself by any spelling of its address.
+func TestPublicOnlyInURLs(t *testing.T) {
 	srv := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("it was reached") }))
 	defer srv.Close()
 	port := srv.Listener.Addr().(*net.TCPAddr).Port
@@ -149,15 +149,15 @@ func TestGuardInURLs(t *testing.T) {
 			err = n.Notify(t.Context(), ticket.Notification{})
 		}
 		var a *AddressError
-		var dns *net.DNSError // what the system's resolver takes for a name
+		var dns *net.DNSError // the system's resolver treats some spellings as names
 		refused := errors.As(err, &a) || errors.As(err, &dns) || errors.Is(err, context.DeadlineExceeded)
 		require.True(t, refused, "%s: %v", host, err)
 	}
 }
 
-// A name that is public when somebody looks and private when the request is
-// made. Each connection is checked by the address that it is made to.
-func TestRebinding(t *testing.T) {
+// A name can be public when it is checked and private when the request is made. Each
+// connection is checked by the address that it is made to.
+func TestPublicOnlyChecksEachConnection(t *testing.T) {
 	var hits atomic.Int32
 	srv := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { hits.Add(1) }))
 	defer srv.Close()
@@ -165,7 +165,8 @@ func TestRebinding(t *testing.T) {
 
 	var answer atomic.Pointer[[]netip.Addr]
 	resolver := nameserver(t, &answer)
-	// 127.0.0.1 plays the public address in this test, all others go to PublicOnly.
+	// In this test, 127.0.0.1 counts as public. All other addresses go to
+	// PublicOnly.
 	ask := func(network, address string, c syscall.RawConn) error {
 		if strings.HasPrefix(address, "127.0.0.1:") {
 			return nil
@@ -195,12 +196,12 @@ func TestRebinding(t *testing.T) {
 	}
 	require.EqualValues(t, 1, hits.Load())
 
-	// Of several addresses the public ones are used.
+	// The public ones of several addresses are used.
 	require.NoError(t, send("127.0.0.2", "127.0.0.1"))
 	require.EqualValues(t, 2, hits.Load())
 }
 
-// nameserver returns a resolver that knows these addresses for every name.
+// nameserver returns a resolver that resolves every name to these addresses.
 func nameserver(t *testing.T, answer *atomic.Pointer[[]netip.Addr]) *net.Resolver {
 	t.Helper()
 	pc, err := net.ListenPacket("udp", "127.0.0.1:0")
@@ -221,8 +222,7 @@ func nameserver(t *testing.T, answer *atomic.Pointer[[]netip.Addr]) *net.Resolve
 	}}
 }
 
-// dnsAnswer answers a question (RFC 1035, section 4) with those of the addresses
-// that are of its type.
+// dnsAnswer answers a question (RFC 1035, section 4) with the addresses of its type.
 func dnsAnswer(question []byte, addrs []netip.Addr) []byte {
 	end := 12
 	for question[end] != 0 {

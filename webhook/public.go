@@ -6,9 +6,9 @@ import (
 	"syscall"
 )
 
-// AddressError says that an IP address is none to send webhooks to.
+// AddressError says that webhooks must not be sent to an IP address.
 type AddressError struct {
-	Addr netip.Addr // the zero Addr where it was none at all
+	Addr netip.Addr // zero if the address could not be parsed
 	Why  string     // such as "private"
 }
 
@@ -19,17 +19,17 @@ func (e *AddressError) Error() string {
 	return fmt.Sprintf("webhook: not connected to %s: the address is %s; only public ones are, unless AllowPrivate is set", e.Addr, e.Why)
 }
 
-// PublicOnly lets connections through to public IP addresses only, and fails with an
-// [*AddressError] for all others: the machine itself, private and local
-// networks, those between a provider and its customers, multicast, what is
-// reserved, what is known to serve clouds their metadata, and IPv6 addresses
-// that stand for such an IPv4 address. It takes them from the IANA's registries
-// of special-purpose addresses (RFC 6890), and is stricter than these.
+// PublicOnly allows connections to public IP addresses only. For all others it
+// returns an [*AddressError]: for the machine itself, private and local networks,
+// carrier-grade NAT, multicast, reserved addresses, known metadata services of
+// clouds, and IPv6 addresses that stand for such an IPv4 address. The ranges are
+// those of the IANA registries of special-purpose addresses (RFC 6890), and some
+// more.
 //
-// A notifier uses it by itself. It is exported for applications with a transport of their
-// own: it fits [net.Dialer.Control], where it is asked after a name was resolved
-// and right before the connection is made, so that a name which resolves to
-// something else the next time gains nothing.
+// A notifier uses PublicOnly by default. It is exported for applications with their
+// own transport: it fits [net.Dialer.Control], which is called after a name was
+// resolved and right before the connection is made. A name that resolves to another
+// address the next time is therefore checked again.
 func PublicOnly(network, address string, _ syscall.RawConn) error {
 	switch network {
 	case "tcp", "tcp4", "tcp6":
@@ -43,7 +43,7 @@ func PublicOnly(network, address string, _ syscall.RawConn) error {
 	return checkAddr(ap.Addr())
 }
 
-// checkAddr fails with an [*AddressError] for addresses that are not public.
+// checkAddr returns an [*AddressError] if an address is not public.
 func checkAddr(a netip.Addr) error {
 	if why := special(a.WithZone("").Unmap()); why != "" {
 		return &AddressError{Addr: a, Why: why}
@@ -51,7 +51,8 @@ func checkAddr(a netip.Addr) error {
 	return nil
 }
 
-// special says what an address is, where it is not public; else "".
+// special returns the reason why an address is not public, or an empty string if it
+// is public.
 func special(a netip.Addr) string {
 	for _, r := range ranges {
 		if r.prefix.Contains(a) {
@@ -64,14 +65,14 @@ func special(a netip.Addr) string {
 	case a.Is4():
 		return ""
 	case nat64.Contains(a):
-		// Hosts with IPv6 only reach all of IPv4 like this (RFC 6052).
+		// IPv6-only machines reach all of IPv4 through this prefix (RFC 6052).
 		b := a.As16()
 		if why := special(netip.AddrFrom4([4]byte(b[12:]))); why != "" {
 			return why + ", through NAT64"
 		}
 		return ""
 	case !global.Contains(a):
-		return "outside of what is assigned to the public" // local, multicast, mapped and all that is to come
+		return "outside the public ranges" // local, multicast, mapped and unassigned
 	}
 	return ""
 }
@@ -81,7 +82,7 @@ var (
 	global = netip.MustParsePrefix("2000::/3") // the global unicast addresses of IPv6
 )
 
-// ranges are the addresses that are refused, the narrower before the wider.
+// ranges lists the refused addresses, narrow ranges before wide ones.
 var ranges = func() (list []struct {
 	prefix netip.Prefix
 	why    string
