@@ -560,7 +560,7 @@ func (d *Desk) foldTo(ctx context.Context, tenant string, id ID, version int64) 
 func fingerprint(a Actor, of ...any) (Digest, error) {
 	b, err := json.Marshal(canonical(a, of...))
 	if err != nil {
-		return Digest{}, &InvalidError{Field: "request", Reason: "cannot be told from others, so it cannot have a key", Err: err}
+		return Digest{}, &InvalidError{Field: "request", Reason: "cannot be identified, so it cannot have a key", Err: err}
 	}
 	return sha256.Sum256(b), nil
 }

@@ -31,7 +31,7 @@ func (d *Desk) Deliveries(ctx context.Context, a Actor, q DeliveryQuery) (Delive
 	q.To.Person = c.person("query.to.person", q.To.Person)
 	q.To.Queue = name(&c, "query.to.queue", q.To.Queue)
 	q.Kind = names(&c, "query.kind", q.Kind)
-	q.Notifiers = names(&c, "query.via", q.Notifiers)
+	q.Notifiers = names(&c, "query.notifiers", q.Notifiers)
 	if c.err != nil {
 		return DeliveryPage{}, c.err
 	}
@@ -64,7 +64,7 @@ func (d *Desk) mayLookAtDeliveries(a *Actor) error {
 		return err
 	}
 	if a.Role&(RoleAgent|RoleSystem) == 0 {
-		return &RefusedError{Action: "look at deliveries", Role: a.Role, Why: whyRole, By: RoleAgent | RoleSystem, Detail: "who was told what is for the desk to know"}
+		return &RefusedError{Action: "look at deliveries", Role: a.Role, Why: whyRole, By: RoleAgent | RoleSystem, Detail: "only agents and systems may see deliveries"}
 	}
 	return nil
 }

@@ -85,11 +85,11 @@ func TestDeliveriesAreForThoseWhoMaySee(t *testing.T) {
 	require.Empty(t, mustPage(k.desk.Deliveries(t.Context(), lin.InTenant("acme"), ticket.DeliveryQuery{})).Deliveries)
 	require.Empty(t, mustPage(k.desk.Deliveries(t.Context(), lin.InTenant("acme"), ticket.DeliveryQuery{Tenant: ""})).Deliveries, "the tenant is the actor's")
 	for name, q := range map[string]ticket.DeliveryQuery{
-		"limit": {Limit: 1001},
-		"state": {State: []ticket.DeliveryState{"lost"}},
-		"via":   {Notifiers: []string{"a\nb"}},
-		"to":    {To: ticket.Recipient{Person: ticket.Person{Email: "no address"}}},
-		"ids":   {IDs: make([]ticket.ID, 1001)},
+		"limit":     {Limit: 1001},
+		"state":     {State: []ticket.DeliveryState{"lost"}},
+		"notifiers": {Notifiers: []string{"a\nb"}},
+		"to":        {To: ticket.Recipient{Person: ticket.Person{Email: "no address"}}},
+		"ids":       {IDs: make([]ticket.ID, 1001)},
 	} {
 		_, err := k.desk.Deliveries(t.Context(), lin, q)
 		require.ErrorIs(t, err, ticket.ErrInvalid, name)
