@@ -190,10 +190,10 @@ func (d *Desk) prepare(a *Actor, q Query) (Query, error) {
 	}
 	if a.Role == RoleRequester {
 		if len(q.Queue)+len(q.Assignee)+len(q.Tags)+len(q.Fields)+len(q.Organisation) > 0 {
-			return Query{}, invalid("query", "asks for what only agents may see: queue, assignee, tags, fields or organisation")
+			return Query{}, invalid("query", "has conditions for agents only: queue, assignee, tags, fields or organisation")
 		}
 		if !q.DueBefore.IsZero() || q.Order == OrderSoonestDue {
-			return Query{}, invalid("query", "asks for what only agents may see: when something happens by itself")
+			return Query{}, invalid("query", "has a condition for agents only: timers")
 		}
 		if !q.Requester.IsZero() && !q.Requester.Same(a.Person) {
 			return Query{}, invalid("query.requester", "must be the actor")

@@ -26,7 +26,7 @@ import (
 // Version grows when the folding changes. A store that keeps folded words then folds
 // them again.
 //
-// 	2: canonical equivalents fold to the same
+//	2: canonical equivalents fold to the same
 const Version = 2
 
 const (
