@@ -36,7 +36,7 @@ func (d *Desk) splitOff(ctx context.Context, a Actor, t *Ticket, dr Draft) (Draf
 	}
 	reads, err := d.readsWords(ctx, dr.Requester, t, &e, author)
 	if err == nil && !reads {
-		err = invalid("action.draft.from", "must be a message that the new requester can read; to show another customer's message, add the requester to the followers, too")
+		err = invalid("action.draft.from", "must be a message that the new requester could read before; to show another customer's message, add the requester to the followers, too")
 	}
 	return dr, author, err
 }
