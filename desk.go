@@ -148,13 +148,13 @@ type Config struct {
 	// Relay configures Run and Deliver.
 	Relay Relay
 
-	// Logger gets what no caller can be told, such as failed deliveries. It gets no
+	// Logger gets errors that no caller gets, such as failed deliveries. It gets no
 	// personal data. Nil means [slog.Default].
 	Logger *slog.Logger
 }
 
-// NewDesk returns a desk on a store. It fails with an [*InvalidError] where the
-// configuration makes no sense.
+// NewDesk returns a desk on a store. It returns an [*InvalidError] if the
+// configuration is invalid.
 func NewDesk(store Store, cfg Config) (*Desk, error) {
 	if store == nil {
 		return nil, invalid("store", "is missing")
@@ -267,7 +267,7 @@ func (d *Desk) nameNotifiers() error {
 
 // WithStore returns a copy of the desk that uses another store, usually one that
 // is bound to a transaction of your application: desk.WithStore(store.WithTx(tx)).
-// What the copy does is part of that transaction. It does not retry: it returns
+// The copy's changes are part of that transaction. It does not retry: it returns
 // [ErrConflict] at once, because only your application can run its transaction
 // again. Notifications are sent once the transaction is committed and a relay
 // finds them; call [Desk.Wake] after the commit to wake the one of this process.
@@ -284,7 +284,7 @@ func (d *Desk) WithStore(store Store) *Desk {
 	return &c
 }
 
-// now is the desk's time in the form that tickets have.
+// now returns the desk's time in the form that tickets have.
 func (d *Desk) now() time.Time { return nearest(d.cfg.Now(), epoch, lastNow) }
 
 // workflow returns the newest version of the workflow for new tickets.
@@ -304,8 +304,8 @@ func (d *Desk) workflow(name string) (*Workflow, error) {
 	return newest, nil
 }
 
-// workflowOf returns the workflow a ticket follows: its own version, or where
-// the desk does not hold that one any more, the next newer one that accepts it.
+// workflowOf returns the workflow a ticket follows: its own version or, if the desk
+// no longer has that one, the next newer one that accepts the ticket.
 func (d *Desk) workflowOf(t *Ticket) (*Workflow, error) {
 	var next *Workflow
 	var refused error
@@ -328,14 +328,14 @@ func (d *Desk) workflowOf(t *Ticket) (*Workflow, error) {
 	return next, nil
 }
 
-// Workflow returns the workflow the ticket goes on under: its own version, or
-// the next newer one that accepts it where the desk no longer holds that one.
-// It fails with a [*WorkflowError] where there is none.
+// Workflow returns the workflow the ticket follows: its own version or, if the desk
+// no longer has that one, the next newer one that accepts the ticket. If there is
+// none, it returns a [*WorkflowError].
 func (d *Desk) Workflow(t Ticket) (*Workflow, error) { return d.workflowOf(&t) }
 
-// outcome is what one decision came to. Outcomes are used again: a store keeps
-// copies, so nothing refers to their memory once Commit has returned. They are
-// the largest part of what an action would otherwise allocate.
+// outcome is the result of one decision. Outcomes are reused: a store keeps copies,
+// so nothing refers to their memory once Commit has returned. They would be the
+// largest part of an action's allocations.
 type outcome struct {
 	ctx    context.Context // of the call
 	trial  bool            // nothing will be committed: Explain asks
@@ -343,8 +343,8 @@ type outcome struct {
 	fault  error           // why it must not be committed after all
 	idle   bool            // there is nothing to commit
 	events []Event
-	holder *Ticket // the ticket with whose desk the case is, where it is not the changed one
-	leave  func()  // gives up a place in a line, once it is committed; nil: there is none
+	holder *Ticket // the merged ticket this one belongs to, if that is not the changed one
+	leave  func()  // gives up a place in a queue after the commit; nil: there is none
 }
 
 var outcomes = sync.Pool{New: func() any {
@@ -353,7 +353,7 @@ var outcomes = sync.Pool{New: func() any {
 
 func newOutcome() *outcome { return outcomes.Get().(*outcome) }
 
-// release gives the outcome back, empty: nothing of a ticket stays in it.
+// release gives the outcome back, empty: it keeps nothing of a ticket.
 func (o *outcome) release() {
 	if o.leave != nil {
 		o.leave()
@@ -366,8 +366,8 @@ func (o *outcome) release() {
 	outcomes.Put(o)
 }
 
-// add puts what happened to a ticket into the outcome, within the bounds that
-// hold for it as a whole. It returns the ticket as it stands then.
+// add puts an event of a ticket into the outcome and checks the limits of the
+// ticket as a whole. It returns the ticket as it stands after the event.
 func (d *Desk) add(o *outcome, t Ticket, made ...Event) Ticket {
 	after := d.put(o, t, made...)
 	if o.fault == nil {
@@ -394,15 +394,15 @@ func (d *Desk) put(o *outcome, t Ticket, made ...Event) Ticket {
 		}
 	}
 	if len(events) > 1 && t.Phase.Done() {
-		// Opened and solved in one: there was work for the queue for no time.
+		// Opened and resolved in one commit: it never waited in the queue.
 		o.commit.Deliveries = slices.DeleteFunc(o.commit.Deliveries, func(r Delivery) bool { return r.Ticket == t.ID && r.Kind == KindQueued })
 	}
 	o.commit.Changes = append(o.commit.Changes, Change{Expect: first.Version, Ticket: t, Events: events})
 	return t
 }
 
-// within checks the bounds that hold for a ticket as a whole. What was beyond
-// them already, because they were lowered since, may stay so, but not grow.
+// within checks the limits of the ticket as a whole. A value that was above a limit
+// already, because the limit was lowered since, may stay but not grow.
 func (d *Desk) within(before, after *Ticket) error {
 	l := &d.cfg.Limits
 	for _, b := range [...]struct {
@@ -421,9 +421,9 @@ func (d *Desk) within(before, after *Ticket) error {
 	return nil
 }
 
-// commit decides and commits, again and again while the ticket changes in
-// between, up to the bound. Those who meet over a ticket do so one after the
-// other. The ID is zero for what concerns no ticket yet.
+// commit decides and commits, and retries while the ticket changes in between, up
+// to Config.Attempts. Callers that act on one ticket take turns. The ID is zero if
+// there is no ticket yet.
 func (d *Desk) commit(ctx context.Context, a Actor, id ID, key string, request func() (Digest, error), decide func(*outcome) error) (Ticket, error) {
 	var asked Digest
 	if key != "" {
@@ -449,7 +449,7 @@ func (d *Desk) commit(ctx context.Context, a Actor, id ID, key string, request f
 		if err == nil {
 			return t, nil
 		}
-		if key != "" { // perhaps it failed because the same request, or another with its key, got through meanwhile
+		if key != "" { // perhaps it failed because the same request, or another with its key, was committed meanwhile
 			t, found, used := d.repeated(ctx, a, key, asked)
 			if found && used == nil {
 				return t, nil
@@ -458,7 +458,7 @@ func (d *Desk) commit(ctx context.Context, a Actor, id ID, key string, request f
 				return Ticket{}, used
 			}
 			if dup, is := errors.AsType[*DuplicateError](err); is && dup.What == duplicateKey && used != nil {
-				return Ticket{}, used // it could not be read what for
+				return Ticket{}, used // the use of the key could not be read
 			}
 		}
 		if d.bound {
@@ -503,9 +503,9 @@ func (d *Desk) once(ctx context.Context, a Actor, key string, asked Digest, deci
 	return d.shown(a, t), nil
 }
 
-// pause waits a moment that is random, so that those who met once do not meet
-// again, and longer the more often it happened: up to 1 ms at first, up to
-// 64 ms at last.
+// pause waits a random time, so that callers that met once do not meet again. The
+// time grows with the number of attempts: up to 1 ms at first, up to 64 ms in the
+// end.
 func pause(ctx context.Context, try int) error {
 	most := time.Millisecond << min(try-1, 6)
 	timer := time.NewTimer(rand.N(most)) //nolint:gosec // a moment to wait is no secret
@@ -518,7 +518,7 @@ func pause(ctx context.Context, try int) error {
 	}
 }
 
-// repeated returns the ticket of a request that was made before with this key.
+// repeated returns the ticket of an earlier request with this key.
 func (d *Desk) repeated(ctx context.Context, a Actor, key string, asked Digest) (Ticket, bool, error) {
 	r, err := d.store.Receipt(ctx, a.Tenant, key)
 	switch {
@@ -555,17 +555,17 @@ func (d *Desk) foldTo(ctx context.Context, tenant string, id ID, version int64) 
 	return t, nil
 }
 
-// fingerprint tells requests apart, so that a key is not taken for another
-// request than the one it was first used for.
+// fingerprint identifies a request, so that a key is not reused for another
+// request.
 func fingerprint(a Actor, of ...any) (Digest, error) {
 	b, err := json.Marshal(canonical(a, of...))
 	if err != nil {
-		return Digest{}, &InvalidError{Field: "request", Reason: "cannot be told from others, so it cannot have a key", Err: err}
+		return Digest{}, &InvalidError{Field: "request", Reason: "cannot be identified, so it cannot have a key", Err: err}
 	}
 	return sha256.Sum256(b), nil
 }
 
-// load reads a ticket for an actor: what it may not see, it cannot find.
+// load reads a ticket for an actor. It does not find a ticket the actor may not see.
 func (d *Desk) load(ctx context.Context, a Actor, id ID) (Ticket, error) {
 	t, err := d.store.Ticket(ctx, a.Tenant, id)
 	if err == nil {
@@ -580,7 +580,7 @@ func (d *Desk) load(ctx context.Context, a Actor, id ID) (Ticket, error) {
 	return t, nil
 }
 
-// shown is the ticket in the form that the actor may hold.
+// shown returns the ticket in the form that the actor may hold.
 func (d *Desk) shown(a Actor, t Ticket) Ticket {
 	if a.Role&(RoleAgent|RoleSystem) != 0 {
 		return t
@@ -588,12 +588,12 @@ func (d *Desk) shown(a Actor, t Ticket) Ticket {
 	t = t.PublicTo(a.Person)
 	t.Subject = d.cfg.StatusLinks.cutTokens(t.Subject)
 	if !a.only.IsZero() {
-		t.Requester, t.Followers = Person{}, nil // who has a link need not know whose it is
+		t.Requester, t.Followers = Person{}, nil // the holder of a link need not know whose it is
 	}
 	return t
 }
 
-// wakeup tells all that wait that something happened.
+// wakeup wakes all waiting goroutines.
 type wakeup struct {
 	mu sync.Mutex
 	ch chan struct{} // nil while nobody waits

@@ -11,18 +11,17 @@ import (
 	"time"
 )
 
-// Redrive and ActionMarkBounced are what a [Policy] is asked about when somebody calls
-// [Desk.Redrive] or [Desk.Bounced]; no workflow has them.
+// ActionRedrive and ActionMarkBounced are passed to the [Policy] by [Desk.Redrive]
+// and [Desk.Bounced]. They are not actions of a workflow.
 const (
 	ActionRedrive     ActionName = "redrive"
 	ActionMarkBounced ActionName = "mark bounced"
 )
 
-// Deliveries returns one page of the deliveries that match, the newest first:
-// what is on its way, what was sent, what was given up or held back and why.
-// Agents see those of the tickets they may see; where the policy hides some, a
-// page may hold fewer than the limit and still have a Next. For customers it is
-// [ErrRefused].
+// Deliveries returns one page of the deliveries that match, the newest first, in
+// any state, with the reason if one was given up or held back. Agents see the
+// deliveries of the tickets they may see. If the policy hides some, a page may hold
+// fewer than the limit and still have a Next. Customers get [ErrRefused].
 func (d *Desk) Deliveries(ctx context.Context, a Actor, q DeliveryQuery) (DeliveryPage, error) {
 	if err := d.mayLookAtDeliveries(&a); err != nil {
 		return DeliveryPage{}, err
@@ -32,7 +31,7 @@ func (d *Desk) Deliveries(ctx context.Context, a Actor, q DeliveryQuery) (Delive
 	q.To.Person = c.person("query.to.person", q.To.Person)
 	q.To.Queue = name(&c, "query.to.queue", q.To.Queue)
 	q.Kind = names(&c, "query.kind", q.Kind)
-	q.Notifiers = names(&c, "query.via", q.Notifiers)
+	q.Notifiers = names(&c, "query.notifiers", q.Notifiers)
 	if c.err != nil {
 		return DeliveryPage{}, c.err
 	}
@@ -65,26 +64,26 @@ func (d *Desk) mayLookAtDeliveries(a *Actor) error {
 		return err
 	}
 	if a.Role&(RoleAgent|RoleSystem) == 0 {
-		return &RefusedError{Action: "look at deliveries", Role: a.Role, Why: whyRole, By: RoleAgent | RoleSystem, Detail: "who was told what is for the desk to know"}
+		return &RefusedError{Action: "look at deliveries", Role: a.Role, Why: whyRole, By: RoleAgent | RoleSystem, Detail: "only agents and systems may see deliveries"}
 	}
 	return nil
 }
 
-// failed are the states that Redrive takes deliveries from by itself.
+// failed are the states that Redrive takes by default.
 var failed = []DeliveryState{DeliveryDead, DeliveryBounced, DeliverySuppressed}
 
-// Redrive makes deliveries that were given up or held back try again, at once
-// and with all their attempts: those that match q, on all its pages, and whose
-// tickets the actor may see. It returns how many, and where the policy refused
-// some, the first refusal. q.State may name some of Dead,
-// Bounced, Suppressed and, to repeat what was sent, Sent; none: the first three. With
-// Pending, what waits for its next attempt is due at once, where the store is a
-// [Rescheduler]; its failures count on.
-// Once an address has no Bounced delivery any more, it is written to again.
+// Redrive retries deliveries that were given up or held back, at once and with all
+// their attempts. It takes the deliveries that match q, on all its pages, if the
+// actor may see their tickets. It returns their number and, if the policy refused
+// some, the first refusal. q.State may list Dead, Bounced, Suppressed, Sent (to
+// repeat what was sent) and Pending. Empty means Dead, Bounced and Suppressed. With
+// Pending, deliveries that wait for their next attempt are due at once, if the
+// store is a [Rescheduler]; their failures still count. Mail to an address resumes
+// once the address has no Bounced delivery any more.
 //
-// What had become of a delivery before is not kept. It keeps its ID, so a
-// recipient can tell a repeat. What waits behind
-// it in its line does so again; what was sent meanwhile has overtaken it.
+// The earlier result of a delivery is not kept. A delivery keeps its ID, so a
+// recipient can recognise a repeat. Deliveries that come after it in its line wait
+// for it again; those that were sent meanwhile have overtaken it.
 func (d *Desk) Redrive(ctx context.Context, a Actor, q DeliveryQuery) (int, error) {
 	if len(q.State) == 0 {
 		q.State = failed
@@ -98,7 +97,7 @@ func (d *Desk) Redrive(ctx context.Context, a Actor, q DeliveryQuery) (int, erro
 		q.Limit = MaxLimit
 	}
 	sum := 0
-	var refused error // the first; the others are redriven all the same
+	var refused error // the first; the others are redriven nevertheless
 	for {
 		page, err := d.Deliveries(ctx, a, q)
 		if err != nil {
@@ -149,12 +148,12 @@ func (d *Desk) Redrive(ctx context.Context, a Actor, q DeliveryQuery) (int, erro
 	}
 }
 
-// Bounced records that a message which was sent came back later, as mail does
-// that a server took and could not deliver: the delivery becomes Bounced, and
-// nothing more is sent to the address by this notifier until that is redriven.
-// It can be said as well of what was given up or held back. The reason is what
-// the other side said. A delivery that the actor may not know
-// of is [ErrNotFound], and one that is still on its way is [ErrInvalid].
+// Bounced records that a sent message came back later, as when a mail server
+// accepted a message and could not deliver it. The delivery becomes Bounced, and
+// this notifier sends nothing more to the address until the delivery is redriven.
+// Bounced also accepts deliveries that were given up or held back. The reason is
+// the text of the other side. A delivery that the actor may not see is
+// [ErrNotFound]; one that is still on its way is [ErrInvalid].
 func (d *Desk) Bounced(ctx context.Context, a Actor, id ID, reason string) error {
 	page, err := d.Deliveries(ctx, a, DeliveryQuery{IDs: []ID{id}})
 	if err != nil {
@@ -180,16 +179,16 @@ func (d *Desk) Bounced(ctx context.Context, a Actor, id ID, reason string) error
 	return err
 }
 
-// Entry is one event with what became of telling it.
+// Entry is one event with its deliveries.
 type Entry struct {
 	Event      Event
-	Number     Number     // of the event's ticket: another one's, where that was merged in
-	Deliveries []Delivery // by ID, those of all notifiers
+	Number     Number     // of the event's ticket, which may be one that was merged in
+	Deliveries []Delivery // of all notifiers, by ID
 }
 
-// Entries yields the ticket's history as [Desk.History] does, each event with
-// its deliveries, those of merged tickets as well. It is for agents and systems;
-// customers get [ErrRefused].
+// Entries yields the ticket's history as [Desk.History] does, each event with its
+// deliveries, also for merged tickets. It is for agents and systems. Customers get
+// [ErrRefused].
 func (d *Desk) Entries(ctx context.Context, a Actor, id ID) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		err := d.mayLookAtDeliveries(&a)
@@ -201,7 +200,7 @@ func (d *Desk) Entries(ctx context.Context, a Actor, id ID) iter.Seq2[Entry, err
 			yield(Entry{}, err)
 			return
 		}
-		// Of the events up to the version that was read, the deliveries are there.
+		// For events up to the version that was read, the deliveries are stored.
 		told := map[*share]map[int64][]Delivery{}
 		d.read(ctx, d.thread(shares, false), func(e Event, of *share, err error) bool {
 			if err == nil && told[of] == nil {
@@ -237,9 +236,9 @@ func (d *Desk) deliveriesOf(ctx context.Context, a Actor, id ID) (map[int64][]De
 	return told, nil
 }
 
-// Report says in a few words what became of the delivery, for the agents who
-// read a history: "sent 2026-01-05 10:02", "bounced 2026-01-05 10:02: mailbox
-// unavailable". Times are shown in the zone given; nil: UTC.
+// Report describes the result of the delivery in a few words, for agents who read a
+// history: "sent 2026-01-05 10:02", "bounced 2026-01-05 10:02: mailbox
+// unavailable". Times are in the given zone. Nil means UTC.
 func (d Delivery) Report(in *time.Location) string {
 	if in == nil {
 		in = time.UTC

@@ -53,7 +53,7 @@ func TestTheHistoryTellsWhatBecameOfEachMessage(t *testing.T) {
 	require.Equal(t, []string{" sent 2026-01-05 10:00", "c1 sent 2026-01-05 10:00", "c2 sent 2026-01-05 10:00"}, got[0])
 	require.Regexp(t, `^c1 failed, attempt 2 not before 2026-01-05 10:03: mailbox full$`, got[1][0])
 	require.Equal(t, "c2 sent 2026-01-05 10:03", got[1][1])
-	require.Empty(t, got[2], "a note is told to nobody")
+	require.Empty(t, got[2], "a note notifies nobody")
 	require.Equal(t, "c1 waits to be sent", got[3][0])
 	k.clock.Advance(time.Hour)
 	k.deliver()
@@ -85,11 +85,11 @@ func TestDeliveriesAreForThoseWhoMaySee(t *testing.T) {
 	require.Empty(t, mustPage(k.desk.Deliveries(t.Context(), lin.InTenant("acme"), ticket.DeliveryQuery{})).Deliveries)
 	require.Empty(t, mustPage(k.desk.Deliveries(t.Context(), lin.InTenant("acme"), ticket.DeliveryQuery{Tenant: ""})).Deliveries, "the tenant is the actor's")
 	for name, q := range map[string]ticket.DeliveryQuery{
-		"limit": {Limit: 1001},
-		"state": {State: []ticket.DeliveryState{"lost"}},
-		"via":   {Notifiers: []string{"a\nb"}},
-		"to":    {To: ticket.Recipient{Person: ticket.Person{Email: "no address"}}},
-		"ids":   {IDs: make([]ticket.ID, 1001)},
+		"limit":     {Limit: 1001},
+		"state":     {State: []ticket.DeliveryState{"lost"}},
+		"notifiers": {Notifiers: []string{"a\nb"}},
+		"to":        {To: ticket.Recipient{Person: ticket.Person{Email: "no address"}}},
+		"ids":       {IDs: make([]ticket.ID, 1001)},
 	} {
 		_, err := k.desk.Deliveries(t.Context(), lin, q)
 		require.ErrorIs(t, err, ticket.ErrInvalid, name)
@@ -107,7 +107,7 @@ func mustPage(p ticket.DeliveryPage, err error) ticket.DeliveryPage {
 	return p
 }
 
-// What fails holds back what comes after it to the same recipient about the same
+// A failed delivery holds back later ones to the same recipient about the same
 // ticket, and nothing else.
 func TestOrderIsHeldThroughFailures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -228,7 +228,7 @@ func TestShutdown(t *testing.T) {
 				_, err = desk.Open(t.Context(), ada, ticket.Draft{Subject: "s"})
 				require.NoError(t, err)
 				synctest.Wait()
-				// What comes after the stop is left for others.
+				// Deliveries after the stop are left for others.
 				ctx, cancel := context.WithTimeout(t.Context(), tc.grace)
 				defer cancel()
 				require.ErrorIs(t, desk.Shutdown(ctx), tc.err)
@@ -274,9 +274,9 @@ func TestRetryAfter(t *testing.T) {
 }
 
 func TestStreams(t *testing.T) {
-	people, stream := tickettest.NewRecorder(), tickettest.NewRecorder()
+	people, bus := tickettest.NewRecorder(), tickettest.NewRecorder()
 	k := newKit(t, func(c *ticket.Config) {
-		c.Notifiers = map[string]ticket.Notifier{"mail": people, "broker": stream}
+		c.Notifiers = map[string]ticket.Notifier{"mail": people, "broker": bus}
 		c.EventNotifiers = []string{"broker"}
 	})
 	tk := k.open(ada, ticket.Draft{Attachments: []ticket.Attachment{{Name: "a", Ref: "internal"}}, Followers: []ticket.Person{bob.Person}})
@@ -285,7 +285,7 @@ func TestStreams(t *testing.T) {
 	k.do(lin, tk, ticket.Action{Name: ticket.ActionReply, Message: "m", Note: "SECRET"})
 	k.deliver()
 	require.Len(t, people.Sent(), 5)
-	events := stream.Sent()
+	events := bus.Sent()
 	require.Len(t, events, 4, "each event once")
 	for i, n := range events {
 		require.Equal(t, ticket.KindEvent, n.Kind)
@@ -296,16 +296,16 @@ func TestStreams(t *testing.T) {
 		require.NotContains(t, asJSON(t, n), "internal")
 		require.Zero(t, n.Event.Seals)
 	}
-	require.Equal(t, ticket.ActionNote, events[2].Event.Action, "that there was a note is told, not what it says")
+	require.Equal(t, ticket.ActionNote, events[2].Event.Action, "the event shows that there was a note, without its text")
 	require.Nil(t, people.Sent()[0].Event)
 
-	for name, streams := range map[string][]string{"unknown": {"x"}, "twice": {"broker", "broker"}} {
-		_, err := ticket.NewDesk(k.store, ticket.Config{Notifiers: map[string]ticket.Notifier{"broker": stream}, EventNotifiers: streams})
+	for name, eventNames := range map[string][]string{"unknown": {"x"}, "twice": {"broker", "broker"}} {
+		_, err := ticket.NewDesk(k.store, ticket.Config{Notifiers: map[string]ticket.Notifier{"broker": bus}, EventNotifiers: eventNames})
 		require.ErrorIs(t, err, ticket.ErrInvalid, name)
 	}
-	// A desk that has nothing but a stream keeps what is for people.
+	// A desk with only an event notifier keeps the notifications for people.
 	only := newKitOn(t, memstore.New(), func(c *ticket.Config) {
-		c.Notifiers = map[string]ticket.Notifier{"broker": stream}
+		c.Notifiers = map[string]ticket.Notifier{"broker": bus}
 		c.EventNotifiers = []string{"broker"}
 	})
 	only.open(ada, ticket.Draft{})
@@ -325,11 +325,11 @@ func (c *checker) Check(kinds []ticket.Kind, statusLink string) error {
 }
 
 func TestNotifiersAreCheckedAtTheStart(t *testing.T) {
-	mail, stream := &checker{Notifier: tickettest.NewRecorder()}, &checker{Notifier: tickettest.NewRecorder()}
-	cfg := ticket.Config{Notifiers: map[string]ticket.Notifier{"mail": mail, "stream": stream}, EventNotifiers: []string{"stream"}}
+	mail, bus := &checker{Notifier: tickettest.NewRecorder()}, &checker{Notifier: tickettest.NewRecorder()}
+	cfg := ticket.Config{Notifiers: map[string]ticket.Notifier{"mail": mail, "bus": bus}, EventNotifiers: []string{"bus"}}
 	_, err := ticket.NewDesk(memstore.New(), cfg)
 	require.NoError(t, err)
-	require.Equal(t, []ticket.Kind{ticket.KindEvent}, stream.kinds)
+	require.Equal(t, []ticket.Kind{ticket.KindEvent}, bus.kinds)
 	for _, kind := range ticket.Kinds(ticket.RoleCustomer | ticket.RoleAgent) {
 		require.Contains(t, mail.kinds, kind)
 	}
@@ -378,7 +378,7 @@ func TestWakeAfterTheHostsTransaction(t *testing.T) {
 		_, err = desk.WithStore(store).Open(ctx, ada, ticket.Draft{Subject: "s"})
 		require.NoError(t, err)
 		synctest.Wait()
-		require.Empty(t, sent.Sent(), "nobody knows when the host commits")
+		require.Empty(t, sent.Sent(), "the desk cannot know when the application commits")
 		desk.Wake()
 		synctest.Wait()
 		require.Len(t, sent.Sent(), 2)
@@ -387,7 +387,7 @@ func TestWakeAfterTheHostsTransaction(t *testing.T) {
 	})
 }
 
-// heard is a store that hears of others.
+// heard is a store that listens for commits of other processes.
 type heard struct {
 	ticket.Store
 	calls chan func()
@@ -547,8 +547,8 @@ func TestADeskInATransactionDeliversNothing(t *testing.T) {
 	require.ErrorIs(t, err, ticket.ErrInvalid)
 }
 
-// An attempt that the end of the process cut short has not failed, and those
-// behind it in its line have not been tried.
+// An attempt that was cut short by the end of the process has not failed, and the
+// later deliveries in its line have not been tried.
 func TestOnlyAttemptsThatWereMadeCount(t *testing.T) {
 	k := newKit(t, func(c *ticket.Config) { c.Relay = ticket.Relay{MaxAttempts: 2} })
 	tk := k.open(ada, ticket.Draft{})
@@ -645,7 +645,7 @@ func TestADeliveryThatOutlastsItsLeaseEveryTimeIsDead(t *testing.T) {
 	require.Zero(t, did, "nothing is left to try")
 }
 
-// Only what is marked so is permanent: a notifier that cannot find something,
+// Only errors marked so are permanent: a notifier that cannot find something,
 // perhaps a ticket, may find it later.
 func TestANotifiersErrNotFoundIsTriedAgain(t *testing.T) {
 	k := newKit(t)

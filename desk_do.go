@@ -8,37 +8,38 @@ import (
 )
 
 // Do performs an action on a ticket: it reads the ticket, decides, and commits
-// what was decided, all of it or nothing. Where the ticket changes in between it
-// decides again. It returns the ticket as it stands then, or the new ticket
-// where the action made one (a split, or a reply or reopen after the window),
-// in the form the actor may hold.
+// everything or nothing. If the ticket changes in between, it decides again. It
+// returns the ticket as it stands afterwards, or the new ticket if the action made
+// one (a split, or a reply or reopen after the window), in the form the actor may
+// hold.
 //
-// What a customer does under the number of a ticket that was merged away
-// happens to the one it goes on as. Who may not see that one, or has no part in it,
-// can still reply: the words stay with the merged ticket, and go to the desk that has the case.
+// A customer's action on a merged ticket is applied to the ticket it was merged
+// into. A customer who may not see that one, or has no part in it, can still reply:
+// the message stays with the merged ticket and is sent to the agents who have the
+// case.
 //
-// A reply or reopen after the window goes to the follow-up that is not done, or
-// whose own window is open, and opens one where there is none that the actor has
-// a part in. A follow-up, and what is split off, goes on where the ticket stands:
-// with its workflow, level, queue, tags, fields, priority, impact, urgency and
-// followers, as far as the draft of a split says nothing else ([Config].DeriveDraft may
-// change that). Followers of another customer than the new requester stay behind.
+// A reply or reopen after the window goes to the follow-up that is not done or whose
+// own window is open. If there is none in which the actor has a part, Do opens one.
+// A follow-up or split takes over the ticket's workflow, level, queue, tags, fields,
+// priority, impact, urgency and followers, unless the draft of a split sets them
+// ([Config].DeriveDraft may change that). Followers of another customer than the new
+// requester are not taken over.
 //
-// A merge brings into the other ticket the tags and fields that it lacks, the
-// higher priority, and those who may read both as followers. What both have stays
-// as it is there; a note says what the merged one has. Unmerge takes back what the
-// other ticket would not be without this merge, whatever was merged in before or
-// after; what was changed by hand since stays. The merged ticket is as it was, with
-// its status, level, queue, assignee, times and timer. What a merge would have
-// beyond the limits is [ErrInvalid], and so is a link by which a ticket were its
+// A merge adds to the other ticket the tags and fields that it lacks, the higher
+// priority, and, as followers, the people who may read both. Values that both
+// tickets have stay as they are there; a note records those of the merged ticket.
+// Unmerge takes back what the other ticket has only because of this merge, whatever
+// was merged before or after; later changes by hand stay. The merged ticket gets
+// back its status, level, queue, assignee, times and timer. A merge that would
+// exceed the limits is [ErrInvalid], and so is a link that would make a ticket its
 // own ancestor.
 //
-// Errors: [ErrNotFound] for a ticket the actor may not know of, [ErrRefused]
-// by the workflow or the policy, [ErrInvalid] by the
-// content, [ErrStale] by a pinned version, [ErrConflict] where deciding again
-// did not help, [ErrDuplicate] for a key that was used for something else,
-// [ErrWorkflow] where the desk does not hold the ticket's workflow, [ErrStatusLink] for
-// the [StatusLinkHolder] of a link that is not good, and the store's own.
+// Errors: [ErrNotFound] for a ticket the actor may not see, [ErrRefused] by the
+// workflow or the policy, [ErrInvalid] for the content, [ErrStale] for a pinned
+// version, [ErrConflict] if retries did not help, [ErrDuplicate] for a key that was
+// used for another request, [ErrWorkflow] if the desk does not have the ticket's
+// workflow, [ErrStatusLink] for the [StatusLinkHolder] of an invalid link, and the
+// store's own errors.
 func (d *Desk) Do(ctx context.Context, a Actor, id ID, act Action) (Ticket, error) {
 	a, err := d.admit(ctx, a)
 	if err != nil {
@@ -59,7 +60,7 @@ func (d *Desk) Do(ctx context.Context, a Actor, id ID, act Action) (Ticket, erro
 	return d.commit(ctx, a, id, act.Key, request, func(o *outcome) error { return d.decide(ctx, o, a, id, act) })
 }
 
-// decide reads what an action is about and decides on it.
+// decide reads the tickets of an action and decides on it.
 func (d *Desk) decide(ctx context.Context, o *outcome, a Actor, id ID, act Action) error {
 	t, err := d.load(ctx, a, id)
 	if err == nil && a.Role == RoleRequester {
@@ -71,7 +72,7 @@ func (d *Desk) decide(ctx context.Context, o *outcome, a Actor, id ID, act Actio
 	if err != nil {
 		return err
 	}
-	if act.Version > 0 && t.ID != id { // the pin is of the ticket that was merged away
+	if act.Version > 0 && t.ID != id { // the pin is for the merged ticket
 		return &StaleError{Ticket: t.ID, Pinned: act.Version, Current: t.Version}
 	}
 	if act.Version > 0 && act.Version != t.Version {
@@ -82,8 +83,8 @@ func (d *Desk) decide(ctx context.Context, o *outcome, a Actor, id ID, act Actio
 	return d.decideOn(ctx, o, a, t, act, true)
 }
 
-// decideOn decides on an action on a ticket. Where its window has passed and
-// nothing may follow, that is the refusal.
+// decideOn decides on an action on a ticket. If its window has passed and nothing
+// may follow, it returns that refusal.
 func (d *Desk) decideOn(ctx context.Context, o *outcome, a Actor, t Ticket, act Action, follows bool) error {
 	w, err := d.workflowOf(&t)
 	if err != nil {
@@ -134,11 +135,11 @@ func (d *Desk) decideOn(ctx context.Context, o *outcome, a Actor, t Ticket, act 
 		}
 		e.Set.AddLinks = []Link{{RelationParentOf, child.ID, child.Number}}
 		d.add(o, t, e)
-		return nil // the child, which is the first
+		return nil // the child comes first
 	case ActionMerge, ActionUnmerge, ActionLink, ActionUnlink:
 		return d.both(ctx, o, dec, e)
 	case ActionEdit:
-		if e.idle() && act.Key == "" { // a key has to be remembered, and so makes an event all the same
+		if e.idle() && act.Key == "" { // a key has to be remembered, so it needs an event even then
 			o.commit.Changes = append(o.commit.Changes, Change{Ticket: t})
 			o.idle = true
 			return nil
@@ -157,8 +158,8 @@ func (d *Desk) decideOn(ctx context.Context, o *outcome, a Actor, t Ticket, act 
 	}
 }
 
-// both puts what an action does to two tickets into the outcome. It has the
-// decision as a copy, so that of other actions none is made.
+// both puts the effects of an action on two tickets into the outcome. It takes a
+// copy of the decision, so that other actions need none.
 func (d *Desk) both(ctx context.Context, o *outcome, dec Decision, e Event) error {
 	if err := d.noCircle(ctx, &dec); err != nil {
 		return err
@@ -182,8 +183,8 @@ func (d *Desk) both(ctx context.Context, o *outcome, dec Decision, e Event) erro
 	return nil
 }
 
-// other reads the second ticket of an action that concerns two. One that is
-// being let go (unlink, unmerge) need not be visible to the actor, or there.
+// other reads the second ticket of an action. For unlink and unmerge that ticket
+// need not be visible to the actor, nor exist.
 func (d *Desk) other(ctx context.Context, a Actor, t *Ticket, act Action) (*Ticket, error) {
 	switch act.Name {
 	case ActionMerge, ActionLink, ActionUnlink, ActionUnmerge:
@@ -193,8 +194,8 @@ func (d *Desk) other(ctx context.Context, a Actor, t *Ticket, act Action) (*Tick
 	}
 }
 
-// second is other for the actions that have one; apart from it, so that the rest
-// need no memory for a second ticket.
+// second calls other for the actions that need it. It is a separate function, so
+// that the other actions need no memory for a second ticket.
 func (d *Desk) second(ctx context.Context, a Actor, t *Ticket, act Action) (*Ticket, error) {
 	var o Ticket
 	var err error
@@ -217,7 +218,7 @@ func (d *Desk) second(ctx context.Context, a Actor, t *Ticket, act Action) (*Tic
 	return &o, nil
 }
 
-// deskItself acts where the desk does something on its own.
+// deskItself is the actor for the desk's own actions.
 var deskItself = System("desk")
 
 // tooLate reports whether an action was refused only because its window passed.
@@ -226,8 +227,8 @@ func tooLate(err error) bool {
 	return ok && refused.Why == whyWindow
 }
 
-// stale says what changed since the version the caller had seen. For a customer,
-// who does not see everything, it is nil where nothing changed that it could see.
+// stale returns the error with the events since the version the caller had seen. It
+// is nil if a customer could see none of them.
 func (d *Desk) stale(ctx context.Context, a Actor, t Ticket, pinned int64) error {
 	e := &StaleError{Ticket: t.ID, Pinned: pinned, Current: t.Version}
 	if pinned > t.Version {
@@ -248,7 +249,7 @@ func (d *Desk) stale(ctx context.Context, a Actor, t Ticket, pinned int64) error
 	return e
 }
 
-// checkActor cleans an actor, and refuses one that nobody could be held to.
+// checkActor cleans an actor and refuses one that identifies nobody.
 func (d *Desk) checkActor(a *Actor) error {
 	if a.token != "" {
 		return &RefusedError{Role: a.Role, Why: whyStatusLink, Detail: "the holder of a status link can track its ticket, and reply where the link's scope says so"}
@@ -287,7 +288,7 @@ func (d *Desk) checkDraft(at string, a Actor, dr Draft) (Draft, error) {
 		if !dr.Requester.IsZero() && !dr.Requester.Same(a.Person) {
 			c.fail(at+".requester", "must be the actor: only agents and systems open tickets for others")
 		}
-		dr.Requester = a.Person // as the host knows it, not as a form says
+		dr.Requester = a.Person // as your application knows it, not as a form says
 	}
 	if r := dr.Requester; !r.known() && (!split || !r.IsZero()) {
 		c.fail(at+".requester", needsContact)
@@ -370,8 +371,8 @@ func (d *Desk) checkAction(a Actor, act Action) (Action, error) {
 	return act, c.err
 }
 
-// edits returns edits, cleaned. What contradicts itself is refused: which of the
-// two was meant cannot be told.
+// edits returns edits, cleaned. It refuses contradictions, because it cannot know
+// which of the two was meant.
 func (c *check) edits(at string, e Edits) *Edits {
 	given := e.Subject != ""
 	if e.Subject = c.line(at+".subject", e.Subject, c.Subject); given && e.Subject == "" {

@@ -66,7 +66,7 @@ func TestAPinnedVersionRefusesWhatChangedSince(t *testing.T) {
 
 	err = k.refusal(ada, tk, ticket.Action{Name: ticket.ActionReply, Message: "m", Version: seen}, ticket.ErrStale)
 	require.ErrorAs(t, err, &stale)
-	require.Len(t, stale.Since, 1, "a customer is told of what it may see")
+	require.Len(t, stale.Since, 1, "a customer learns of changes it may see")
 	require.Equal(t, ticket.Message("Which model?"), stale.Since[0].Message)
 
 	tk = k.get(tk)
@@ -136,7 +136,7 @@ func TestAnEditThatChangesNothingMakesNoEvent(t *testing.T) {
 	require.Equal(t, ticket.GradeLow, k.do(lin, tk, act).Priority)
 }
 
-// One who follows by an address alone can be either of two who share it.
+// A follower known by an address alone can be either of two people who share it.
 func TestAnEditFollowsBeforeItUnfollows(t *testing.T) {
 	k := newKit(t)
 	tk := k.open(ada, ticket.Draft{Followers: []ticket.Person{{Email: "office@example.org"}}})
@@ -234,7 +234,7 @@ func TestAmendTouchesNoTimeAndNoTimer(t *testing.T) {
 				require.Zero(t, got.Reopened)
 				require.Equal(t, "hardware", got.Queue)
 				events := k.events(super, tk)
-				require.NotNil(t, events[len(events)-1].Set.Restored, "so that nobody is told of it")
+				require.NotNil(t, events[len(events)-1].Set.Restored, "so that nobody is notified")
 
 				// The window counts from the same instant as before.
 				over := before.Resolved
@@ -298,8 +298,8 @@ func away() ticket.Action {
 	return ticket.Action{Name: ticket.ActionReply, Message: "I am away.", Attachments: []ticket.Attachment{{Name: "logo.png"}}, Automatic: true}
 }
 
-// unmoved checks that a machine's words are in the history of this very ticket
-// and moved nothing, and returns what was told because of them.
+// unmoved checks that a machine's message is in the history of exactly this ticket
+// and moved nothing, and returns the notifications about it.
 func (k *kit) unmoved(a ticket.Actor, tk ticket.Ticket, act ticket.Action) []string {
 	k.Helper()
 	k.heard(tk)
@@ -342,11 +342,11 @@ func TestMachinesMoveNothing(t *testing.T) {
 				k.do(lin, tk, act)
 			}
 			for _, a := range []ticket.Actor{ada, bob} {
-				require.NotEmpty(t, k.unmoved(a, tk, away()), "the desk hears of it")
+				require.NotEmpty(t, k.unmoved(a, tk, away()), "the desk is notified")
 			}
 			k.unmoved(lin, tk, away())
 			require.NotEmpty(t, k.unmoved(super, tk, away()))
-			k.clock.Advance(60 * 24 * time.Hour) // beyond every window
+			k.clock.Advance(60 * 24 * time.Hour) // after every window
 			require.NotEmpty(t, k.unmoved(ada, tk, away()))
 			if k.get(tk).Phase == ticket.PhaseSolved {
 				k.unmoved(lin, tk, ticket.Action{Name: ticket.ActionResolve, Message: "done", Automatic: true})
@@ -395,7 +395,7 @@ func TestMachinesDoNothingElse(t *testing.T) {
 		act.Message, act.Automatic = "m", true
 		k.refused(super, tk, act, ticket.ErrInvalid)
 	}
-	// Where to move cannot be said, in whatever way.
+	// No form of the action can say where to move.
 	for name, to := range map[string]func(*ticket.Action){
 		"level": func(a *ticket.Action) { a.Level = 2 }, "no level at all": func(a *ticket.Action) { a.Level = 99 }, "status": func(a *ticket.Action) { a.Status = ticket.StatusClosed },
 		"queue": func(a *ticket.Action) { a.Queue = "mains" }, "assignee": func(a *ticket.Action) { a.Assignee = "kim" },
@@ -415,8 +415,8 @@ func TestMachinesDoNothingElse(t *testing.T) {
 	require.Equal(t, []string{"added follower c2bob@example.org"}, k.heard(tk))
 }
 
-// A monitor opens a ticket, and is not answered; whoever follows it is not sent
-// what it wrote.
+// A monitor opens a ticket and gets no answer; its followers do not get the
+// monitor's own messages.
 func TestMachinesOpenTickets(t *testing.T) {
 	k := newKit(t)
 	tk := k.open(cron, ticket.Draft{Requester: ada.Person, Followers: []ticket.Person{bob.Person}, Message: "disk full", Automatic: true})

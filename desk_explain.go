@@ -6,31 +6,30 @@ import (
 	"errors"
 )
 
-// Choice is one action and whether it may be done now.
+// Choice is one action and whether it is allowed now.
 type Choice struct {
 	Action  ActionName
 	Allowed bool
 	Reason  string // why not, in a few words; empty if allowed
-	Err     error  // why not, as Do would put it; nil if allowed
-	Needs   Inputs // what the action must bring, if allowed
-	Takes   Inputs // what it may bring, needed or not, if allowed; what is not here has no use and is refused
-	// To is where it leads; zero where it is not allowed, the action chooses, a
-	// merge is undone, or a follow-up ticket is opened.
+	Err     error  // why not, as Do returns it; nil if allowed
+	Needs   Inputs // the inputs the action requires, if allowed
+	Takes   Inputs // the inputs it accepts, required or not, if allowed; any other is refused
+	// To is the status it leads to. It is zero if the action is not allowed or chooses
+	// the status, if a merge is undone, or if a follow-up ticket is opened.
 	To State
 }
 
 // Actions returns every action of the ticket's workflow, sorted by name, and
-// whether the actor may do it now with the ticket as it is given. It asks the
-// same decision as [Desk.Do], but reads nothing: whoever holds an old copy of a
-// ticket gets an old answer, and guards that look at what a customer's copy does
-// not have may answer otherwise than they will; [View].Actions has what a customer
-// may do by the stored ticket. Without the ticket's workflow there are no actions.
+// whether the actor may perform it now on the given ticket. It decides as [Desk.Do]
+// does, but reads nothing. For an old copy of a ticket it returns an old answer. A
+// transition's Guard that uses data that a customer's copy lacks may answer
+// differently; [View].Actions has a customer's actions for the stored ticket. If the
+// desk does not have the ticket's workflow, there are no actions.
 //
-// Of a ticket that was merged away, customers are told that they may reply, and
-// nothing else. What they do is done to the ticket that goes on with it, where
-// they see that one.
+// For a merged ticket, Actions allows customers to reply and nothing else. Do applies
+// their actions to the ticket it was merged into, if they see that one.
 func (d *Desk) Actions(a Actor, t Ticket) []Choice {
-	_ = d.checkActor(&a) // who may act at all is Do's to say; here the actor is only cleaned
+	_ = d.checkActor(&a) // Do reports an actor that may do nothing; here the actor is only cleaned
 	w, err := d.workflowOf(&t)
 	if err != nil {
 		return nil
@@ -42,12 +41,12 @@ func (d *Desk) Actions(a Actor, t Ticket) []Choice {
 	return choices
 }
 
-// Explain says whether the actor may do this very action with the ticket as it
-// is given, its content included, and why not: nil, or the error that [Desk.Do]
-// would give. It reads nothing, so it does not look at the other ticket of a
-// merge, unmerge, link or unlink, nor at the words that a split takes over; and of a
-// ticket that was merged away it tells a customer what [Desk.Actions] does, where
-// Do goes on to the other one.
+// Explain reports whether the actor may perform exactly this action, content
+// included, on the given ticket. It returns nil or the error that [Desk.Do] would
+// return. It reads nothing. So it does not check the other ticket of a merge,
+// unmerge, link or unlink, nor the message that a split takes over. For a merged
+// ticket it gives a customer the answer of [Desk.Actions], while Do continues with
+// the other ticket.
 func (d *Desk) Explain(ctx context.Context, a Actor, t Ticket, act Action) error {
 	if err := d.checkActor(&a); err != nil {
 		return err
@@ -72,7 +71,7 @@ func (d *Desk) Explain(ctx context.Context, a Actor, t Ticket, act Action) error
 		return err
 	}
 	if act.Name == ActionMerge || act.Name == ActionLink {
-		dec.Other = &Ticket{ID: act.Ticket} // stands in for what is not read
+		dec.Other = &Ticket{ID: act.Ticket} // stands for the ticket that is not read
 		return dec.other()
 	}
 	e, err := dec.event()
@@ -87,7 +86,7 @@ func (d *Desk) Explain(ctx context.Context, a Actor, t Ticket, act Action) error
 	defer o.release()
 	o.ctx, o.trial = ctx, true
 	dr := *act.Draft
-	dr.From = 0 // whose words are not read
+	dr.From = 0 // the event is not read
 	if dr, err = d.derive(ctx, a, &t, t.Followers, dr); err != nil {
 		return err
 	}
@@ -97,7 +96,7 @@ func (d *Desk) Explain(ctx context.Context, a Actor, t Ticket, act Action) error
 	return o.fault
 }
 
-// asked is a decision up to where the content matters.
+// asked decides without looking at the content.
 func (d *Desk) asked(w *Workflow, a Actor, t Ticket, act Action) (*Decision, error) {
 	dec := &Decision{Ticket: t, Actor: a, Action: act, Now: d.now()}
 	if a.Tenant != t.Tenant || !d.cfg.Policy.MaySee(a, t) {
@@ -112,7 +111,7 @@ func (d *Desk) asked(w *Workflow, a Actor, t Ticket, act Action) (*Decision, err
 func (d *Desk) choice(w *Workflow, a Actor, t Ticket, act Action) Choice {
 	dec, err := d.asked(w, a, t, act)
 	if err != nil && act.Status == "" {
-		// Where the action chooses a status, one that is possible is enough.
+		// If the action chooses a status, one possible status is enough.
 		for _, tr := range w.edges[edgeKey{act.Name, dec.Role, t.State()}] {
 			if tr.Chosen && tr.To != "" && err != nil {
 				act.Status = tr.To
@@ -132,7 +131,7 @@ func (d *Desk) choice(w *Workflow, a Actor, t Ticket, act Action) Choice {
 		return c
 	}
 	c := Choice{Action: act.Name, Allowed: true, Needs: dec.needs(), Takes: dec.takes()}
-	if dec.Transition.Chosen { // what another choice would take as well
+	if dec.Transition.Chosen { // the inputs of the other choices
 		for _, tr := range dec.candidates() {
 			other := *dec
 			other.Transition = *tr

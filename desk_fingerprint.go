@@ -7,12 +7,12 @@ import (
 	"slices"
 )
 
-// canonical is what a request is told from others by, in a form for JSON: what was
-// asked, and by whom. Two requests that mean the same have the same, whatever was
-// learnt of a person meanwhile, whatever form their empty lists have, in whatever
-// order tags, people and files come, and wherever the host keeps the same files by
-// now. What is not given does not count, so a
-// field that is added to a type later changes nothing for those without it.
+// canonical returns the identity of a request in a form for JSON: the content and
+// the actor. Requests that mean the same have the same form. It does not depend on
+// later knowledge of a person, the form of empty lists, the order of tags, people
+// and files, or the place where your application keeps a file. Zero values are left
+// out, so a field that is added to a type later changes nothing for requests without
+// it.
 //
 // It takes requests as the desk has cleaned them.
 func canonical(a Actor, of ...any) any {
@@ -23,7 +23,7 @@ func canonical(a Actor, of ...any) any {
 	return append(list, a.Role, identity(a.Person))
 }
 
-// identity is who a person is; see [Person.Same].
+// identity identifies a person; see [Person.Same].
 func identity(p Person) any {
 	switch {
 	case p.ID != "":
@@ -35,7 +35,7 @@ func identity(p Person) any {
 	}
 }
 
-// given returns what is given in v; nil if nothing is.
+// given returns the non-zero content of v; nil if there is none.
 func given(v reflect.Value) any {
 	if !v.IsValid() || v.IsZero() {
 		return nil
@@ -45,7 +45,7 @@ func given(v reflect.Value) any {
 		return identity(x)
 	case Attachment:
 		if x.SHA256 != (Digest{}) {
-			x.Ref = "" // what it is does not depend on where it is
+			x.Ref = "" // the identity of a file does not depend on its place
 		}
 		return x
 	case Fields:
@@ -85,14 +85,14 @@ func given(v reflect.Value) any {
 	}
 }
 
-// unordered is a list whose order says nothing, as those of requests are: hosts often have
-// them out of a map. What is in it twice is in it once.
+// unordered is a list whose order means nothing, as in requests: applications often
+// build them from a map. Duplicates are removed.
 func unordered(list []any) any {
 	var sorted []string
 	for _, v := range list {
 		b, err := json.Marshal(v)
 		if err != nil {
-			return list // the whole will fail in the same way
+			return list // encoding the whole request fails in the same way
 		}
 		sorted = append(sorted, string(b))
 	}

@@ -10,8 +10,8 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// A repeat is a repeat, whatever was learnt of the people meanwhile, whatever form
-// empty lists have, and wherever the host keeps the files by now.
+// A repeat is recognised, whatever is known of the people by then, whatever form
+// empty lists have, and wherever your application keeps the files.
 func TestWhatIsTheSameRequest(t *testing.T) {
 	k := newKit(t)
 	digest := ticket.Digest{1}

@@ -9,8 +9,8 @@ import (
 	"slices"
 )
 
-// late is what becomes of an action that came after its window: it is done to the
-// follow-up that is under way or whose own window is open, and else opens one.
+// late handles an action after its window: it is applied to the follow-up that is
+// under way or whose own window is open. If there is none, it opens one.
 func (d *Desk) late(ctx context.Context, o *outcome, dec Decision) error {
 	if err := d.lateInTurn(ctx, o, dec.Ticket.Tenant); err != nil {
 		return err
@@ -29,7 +29,7 @@ func (d *Desk) late(ctx context.Context, o *outcome, dec Decision) error {
 	for _, f := range list {
 		if f.over && f.MergedInto.IsZero() {
 			act := dec.Action
-			act.Version = 0 // which was of the ticket that is long done
+			act.Version = 0 // it pinned the ticket that is done
 			err := d.decideOn(ctx, o, dec.Actor, f.Ticket, act, false)
 			if err == nil || !errors.Is(err, ErrRefused) {
 				return err
@@ -39,13 +39,12 @@ func (d *Desk) late(ctx context.Context, o *outcome, dec Decision) error {
 	return d.followUp(o, dec)
 }
 
-// lateInTurn lets late actions of a tenant go one after the other within this
-// process, until what is decided is committed. Those on one ticket meet at its
-// version, but two on different tickets of a case would each see no follow-up and
-// open one.
+// lateInTurn makes late actions of a tenant take turns within this process, until
+// the decision is committed. Two actions on one ticket meet at its version, but two
+// on different tickets of a case would each see no follow-up and open one.
 func (d *Desk) lateInTurn(ctx context.Context, o *outcome, tenant string) error {
 	if d.bound {
-		return nil // it is the host who commits
+		return nil // your application commits
 	}
 	sum := sha256.Sum256([]byte("late actions in " + tenant))
 	line := ID(sum[:16])
@@ -54,16 +53,16 @@ func (d *Desk) lateInTurn(ctx context.Context, o *outcome, tenant string) error 
 	return place.Wait(ctx)
 }
 
-// A further is a ticket that goes on after another one was over.
+// A further is a ticket that continues the case of a ticket that is over.
 type further struct {
 	Ticket
-	over bool // with this one, too
+	over bool // this one is over, too
 }
 
-// followUps returns the other tickets that a case went on as in which the actor has
-// a part, the newest first: the follow-ups of the ticket and of what it is a
-// follow-up of, and theirs. Where one was merged away it is the ticket that goes
-// on, as far as the actor has a part in that.
+// followUps returns the other tickets of a case in which the actor has a part, the
+// newest first: the follow-ups of the ticket and of the tickets that it follows, and
+// their follow-ups. A merged ticket is replaced by the ticket it was merged into, if
+// the actor has a part in that.
 func (d *Desk) followUps(ctx context.Context, a Actor, t Ticket) (list []further, err error) {
 	next, seen, err := d.beginnings(ctx, t)
 	if err != nil {
@@ -107,8 +106,8 @@ func (d *Desk) followUps(ctx context.Context, a Actor, t Ticket) (list []further
 	return list, nil
 }
 
-// beginnings returns a ticket and those that its case went on from: what it is a
-// follow-up of, in any number of steps, and what was merged into one of them.
+// beginnings returns a ticket and the earlier tickets of its case: those that it
+// follows, in any number of steps, and those that were merged into one of them.
 func (d *Desk) beginnings(ctx context.Context, t Ticket) (list []Ticket, seen map[ID]bool, err error) {
 	list, seen = []Ticket{t}, map[ID]bool{t.ID: true}
 	for i := 0; i < len(list); i++ {
@@ -130,10 +129,9 @@ func (d *Desk) beginnings(ctx context.Context, t Ticket) (list []Ticket, seen ma
 	return list, seen, nil
 }
 
-// join does a late action to a follow-up that is under way. Where the workflow has
-// no such action there, because nothing has to be reopened, the words count as a
-// reply, or are recorded as they are. It reports false where an agent cannot act
-// there.
+// join applies a late action to a follow-up that is under way. If its workflow does
+// not have the action there, because nothing has to be reopened, the message counts
+// as a reply or is recorded as it is. It reports false if an agent cannot act there.
 func (d *Desk) join(ctx context.Context, o *outcome, dec Decision, f Ticket) (done bool, err error) {
 	act := dec.Action
 	act.Version = 0
@@ -160,14 +158,14 @@ func (d *Desk) join(ctx context.Context, o *outcome, dec Decision, f Ticket) (do
 	return true, nil
 }
 
-// joinable reports whether an action was refused because of where a ticket
-// stands or who acts, and not by somebody's decision.
+// joinable reports whether an action was refused because of the ticket's status or
+// the actor's role, and not by a policy or a guard.
 func joinable(err error) bool {
 	refused, ok := errors.AsType[*RefusedError](err)
 	return ok && refused.Why != whyGuard && refused.Why != whyPolicy
 }
 
-// followUp opens the ticket that a late action is about, and links the two.
+// followUp opens the ticket for a late action and links the two.
 func (d *Desk) followUp(o *outcome, dec Decision) error {
 	t, act := dec.Ticket, dec.Action
 	dr, err := d.derive(o.ctx, dec.Actor, &t, t.Followers, Draft{
@@ -182,14 +180,14 @@ func (d *Desk) followUp(o *outcome, dec Decision) error {
 	}
 	e := ownEvent(dec.Workflow, &t, ActionLink, dec.Now)
 	e.Set.AddLinks = []Link{{RelationFollowedUpBy, next.ID, next.Number}}
-	d.put(o, t, e) // even if its links are full: by this one the next late reply finds the ticket
-	return nil     // the new ticket, which is the first
+	d.put(o, t, e) // even if its links are full: the next late reply finds the ticket by this one
+	return nil     // the new ticket, which comes first
 }
 
-// derive completes the draft of a ticket that comes out of another one: what it
-// does not say is as it is there, so that those who had the one can work on the
-// other. Where limits were lowered since, it is as much as they take. Of the
-// followers it has those given.
+// derive completes the draft of a ticket that comes out of another one. Fields that
+// the draft does not set are copied, so that the same agents can work on both. If
+// limits were lowered since, it copies as much as they allow. Of the followers it
+// has those given.
 func (d *Desk) derive(ctx context.Context, a Actor, from *Ticket, follow []Person, dr Draft) (Draft, error) {
 	l := &d.cfg.Limits
 	if dr.Requester.IsZero() {
@@ -197,7 +195,7 @@ func (d *Desk) derive(ctx context.Context, a Actor, from *Ticket, follow []Perso
 	}
 	if len(dr.Followers) == 0 && d.oneCustomer(dr.Requester, from.Requester) {
 		dr.Followers = d.carriedOver(a, follow)
-		if !dr.Requester.Same(from.Requester) { // perhaps a follower is the requester now
+		if !dr.Requester.Same(from.Requester) { // a follower may be the requester now
 			dr.Followers = slices.DeleteFunc(slices.Clone(dr.Followers), dr.Requester.Same)
 		}
 	}
@@ -226,7 +224,7 @@ func (d *Desk) derive(ctx context.Context, a Actor, from *Ticket, follow []Perso
 	if d.cfg.DeriveDraft == nil {
 		return dr, nil
 	}
-	// What was taken when limits were wider is not held against the host.
+	// Content that was valid under wider limits is not your application's fault.
 	_, before := d.checkDraft("config.derive_draft", deskItself, dr)
 	err := hook("Config.DeriveDraft", func() (err error) { dr, err = d.cfg.DeriveDraft(ctx, from.Clone(), dr); return err })
 	if err != nil {
@@ -240,8 +238,8 @@ func (d *Desk) derive(ctx context.Context, a Actor, from *Ticket, follow []Perso
 	return dr, nil
 }
 
-// carriedOver returns those of a ticket's followers who follow the next one: all,
-// unless the limit was lowered meanwhile; the customer who acts in any case.
+// carriedOver returns the followers of a ticket who follow the next one: all, unless
+// the limit was lowered meanwhile, and in any case the customer who acts.
 func (d *Desk) carriedOver(a Actor, follow []Person) []Person {
 	most := d.cfg.Limits.Followers
 	if len(follow) <= most {

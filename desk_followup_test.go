@@ -52,7 +52,7 @@ func TestALateReplyJoinsTheFollowUp(t *testing.T) {
 	}
 	require.Len(t, k.linked(tk, ticket.RelationFollowedUpBy), 1)
 
-	// What a reply does in a ticket it does there too.
+	// A reply has the same effects as in the ticket itself.
 	k.do(super, next, ticket.Action{Name: ticket.ActionAsk, Message: "?"})
 	require.Equal(t, ticket.StatusOpen, k.do(ada, tk, late).Status)
 
@@ -305,8 +305,8 @@ func TestLateRepliesUnderAllNumbersOfACaseJoinOneFollowUp(t *testing.T) {
 	}
 }
 
-// A follower whose late reply opens a follow-up is sent the receipt, and its words
-// are not told as the requester's.
+// A follower whose late reply opens a follow-up gets the receipt, and its message
+// does not appear as the requester's.
 func TestALateReplyOfAFollowerIsConfirmedToTheFollower(t *testing.T) {
 	k := newKit(t)
 	tk := k.open(ada, ticket.Draft{Followers: []ticket.Person{bob.Person}})

@@ -6,20 +6,21 @@ import (
 	"time"
 )
 
-// History yields what happened to a ticket, and to those that were merged into it,
-// in the order of time; at equal times what happened to a merged one comes first.
-// [Event].Ticket says whose an event is, and Event.Seq counts within that ticket:
-// whoever verifies or replays takes the events of one ticket, which [Desk.Events]
-// yields. Where a merge was undone, the events of that ticket are gone from here.
+// History yields the events of a ticket and of those that were merged into it, in
+// the order of time. At equal times a merged ticket's events come first.
+// [Event].Ticket names the event's ticket, and Event.Seq counts within that ticket.
+// To verify or replay one ticket, use [Desk.Events]. After a merge is undone, the
+// events of that ticket are no longer part of this history.
 //
-// Agents and systems get the events whole, those of the merged tickets that they
-// may see. Customers get those that concern them, without notes, people, queues
-// and digests, so their numbers may have gaps: of a merged ticket where they had
-// a part in it, or its requester is the same customer; and where the ticket was
-// given to another customer, its requester gets those from then on, and its own.
+// Agents and systems get whole events, those of merged tickets only if they may see
+// those tickets. Customers get the events that concern them, without notes, people,
+// queues and digests, so their numbers may have gaps. They get the events of a
+// merged ticket if they had a part in it or its requester is the same customer. If
+// the ticket was given to another customer, its requester gets the events from then
+// on, and its own.
 //
-// It shows what had happened when it began. It reads in pages and holds little;
-// after an error it ends.
+// It yields the events that existed when it began. It reads in pages and holds
+// little memory. After an error it ends.
 func (d *Desk) History(ctx context.Context, a Actor, id ID) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		shares, err := d.openShares(ctx, a, id)
@@ -31,9 +32,9 @@ func (d *Desk) History(ctx context.Context, a Actor, id ID) iter.Seq2[Event, err
 	}
 }
 
-// Events yields the events of one ticket, also of one that was merged away, from
-// the first to the last, and none of those that were merged into it: what is to
-// be verified, replayed or exported. Otherwise it is as [Desk.History].
+// Events yields the events of one ticket, merged or not, from the first to the last,
+// without those of tickets that were merged into it. Use it to verify, replay or
+// export a ticket. Otherwise it works as [Desk.History].
 func (d *Desk) Events(ctx context.Context, a Actor, id ID) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		s, err := d.openShare(ctx, a, id)
@@ -45,7 +46,7 @@ func (d *Desk) Events(ctx context.Context, a Actor, id ID) iter.Seq2[Event, erro
 	}
 }
 
-// openShare is share for a ticket that is to be read.
+// openShare is share for a ticket that is about to be read.
 func (d *Desk) openShare(ctx context.Context, a Actor, id ID) (*share, error) {
 	if err := d.checkActor(&a); err != nil {
 		return nil, err
@@ -65,13 +66,12 @@ func (d *Desk) openShares(ctx context.Context, a Actor, id ID) ([]*share, error)
 	return d.shares(ctx, s.a, s.ticket)
 }
 
-// readable yields what may be read of the events.
+// readable yields the events that may be read.
 func (d *Desk) readable(ctx context.Context, shares []*share, yield func(Event, error) bool) {
 	d.read(ctx, d.thread(shares, false), func(e Event, _ *share, err error) bool { return yield(e, err) })
 }
 
-// read goes through a thread, and passes over what may not be read, until it is
-// told to stop.
+// read yields the readable part of a thread until yield returns false.
 func (d *Desk) read(ctx context.Context, th *thread, yield func(Event, *share, error) bool) {
 	for {
 		m, s, err := th.step(ctx)
@@ -93,8 +93,8 @@ func (d *Desk) read(ctx context.Context, th *thread, yield func(Event, *share, e
 	}
 }
 
-// history yields what happened to one ticket after a version, as the actor may see
-// it.
+// history yields the events of one ticket after a version, as the actor may see
+// them.
 func (d *Desk) history(ctx context.Context, a Actor, t Ticket, after int64) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		th := d.thread([]*share{d.share(a, t)}, false)
@@ -104,9 +104,9 @@ func (d *Desk) history(ctx context.Context, a Actor, t Ticket, after int64) iter
 }
 
 // AtVersion returns the ticket as it stood after the event with this sequence
-// number, in the form the actor may hold. A version that the ticket has not
-// reached is an [*InvalidError]. Of a time when the ticket was another customer's,
-// its requester does not learn the subject.
+// number, in the form the actor may hold. A version that the ticket has not reached
+// is an [*InvalidError]. The requester does not get the subject of a time when the
+// ticket was another customer's.
 func (d *Desk) AtVersion(ctx context.Context, a Actor, id ID, version int64) (Ticket, error) {
 	return d.past(ctx, a, id, func(now Ticket) error {
 		if version < 1 || version > now.Version {
@@ -116,14 +116,14 @@ func (d *Desk) AtVersion(ctx context.Context, a Actor, id ID, version int64) (Ti
 	}, func(e *Event) bool { return e.Seq <= version })
 }
 
-// AsOf returns the ticket as it stood at an instant, in the form the actor may
-// hold. Before the ticket was opened there is none: [ErrNotFound]. Otherwise it is
-// as [Desk.AtVersion].
+// AsOf returns the ticket as it stood at an instant, in the form the actor may hold.
+// Before the ticket was opened, it returns [ErrNotFound]. Otherwise it works as
+// [Desk.AtVersion].
 func (d *Desk) AsOf(ctx context.Context, a Actor, id ID, instant time.Time) (Ticket, error) {
 	return d.past(ctx, a, id, func(Ticket) error { return nil }, func(e *Event) bool { return !e.At.After(instant) })
 }
 
-// past folds the events that were, from the first to the last of them in a row.
+// past folds the events from the first one up to the last consecutive match.
 func (d *Desk) past(ctx context.Context, a Actor, id ID, check func(now Ticket) error, was func(*Event) bool) (Ticket, error) {
 	s, err := d.openShare(ctx, a, id)
 	if err != nil {
@@ -158,10 +158,10 @@ func (d *Desk) past(ctx context.Context, a Actor, id ID, check func(now Ticket) 
 	return d.shown(s.a, t), nil
 }
 
-// Verify checks that nobody tampered with a ticket: its history is whole and its
-// digest chain holds under the desk's key, and the stored ticket equals the fold
-// of its events. It returns nil or a [*ChainError]. See [Chain] for what can be
-// shown this way.
+// Verify checks that a ticket was not tampered with: its history is complete, its
+// digest chain is valid under the desk's key, and the stored ticket equals the fold
+// of its events. It returns nil or a [*ChainError]. See [Chain] for what this can
+// prove.
 func (d *Desk) Verify(ctx context.Context, a Actor, id ID) error {
 	s, err := d.openShare(ctx, a, id)
 	if err != nil {

@@ -206,7 +206,7 @@ func states(rows []ticket.Delivery) (list []ticket.DeliveryState) {
 	return list
 }
 
-// The relay that is told to stop cancels the attempt. That is no failure.
+// A relay that is stopped cancels the attempt. That is no failure.
 func TestStoppingWhileExpectedIsAskedCountsNoFailure(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	k := newKit(t, func(c *ticket.Config) {

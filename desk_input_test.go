@@ -55,8 +55,8 @@ func TestWhatShowsNothingIsMissing(t *testing.T) {
 	require.Empty(t, k.events(lin, got)[1].Message, "blank words beside a file are no words")
 }
 
-// Where nobody stands for everybody, or for whoever acts, somebody who shows nothing
-// is not taken for nobody.
+// If an empty person means everybody, or the actor, a person without visible
+// content is not treated as empty.
 func TestWhoShowsNothingIsNotEverybody(t *testing.T) {
 	k := newKit(t, func(c *ticket.Config) {
 		c.StatusLinks = ticket.StatusLinks{Keys: []ticket.StatusLinkKey{{ID: 1, Secret: make([]byte, 32)}}}
@@ -90,8 +90,8 @@ func TestWordsStayAsTheyAre(t *testing.T) {
 	require.EqualValues(t, words, k.events(lin, tk)[0].Message)
 }
 
-// Tenants are told apart by every byte: whoever could have a name that is made
-// another one's would see what is that one's.
+// Tenants are compared by every byte: if two names were equal after cleaning, one
+// tenant would see the other's data.
 func TestTenantsAreTakenAsTheyAre(t *testing.T) {
 	k := newKit(t)
 	tenants := []string{"", " ", "acme", "acme ", "Acme", "ac\u200bme", "\u200eacme", "\uff41cme", "caf\u00e9", "cafe\u0301"}
@@ -114,7 +114,7 @@ func TestTenantsAreTakenAsTheyAre(t *testing.T) {
 	}
 }
 
-// Names that differ only by what cannot be seen are one name, wherever they are
+// Names that differ only in invisible characters are one name, wherever they are
 // given.
 func TestNamesAreTheSameWhereverTheyAreGiven(t *testing.T) {
 	k := newKit(t)
@@ -257,8 +257,7 @@ func TestAClockThatIsFarOffIsTakenForTheNearestTime(t *testing.T) {
 	}
 }
 
-// What a choice says an action takes is taken, and what it does not say is
-// refused.
+// An action accepts the inputs that its choice lists, and refuses all others.
 func TestChoicesSayWhatAnActionTakes(t *testing.T) {
 	k := newKit(t)
 	tk, other := k.open(ada, ticket.Draft{}), k.open(ada, ticket.Draft{})
@@ -405,7 +404,7 @@ func TestInputAboveALimitIsRefused(t *testing.T) {
 		require.Equal(t, field, data.Field)
 	}
 
-	// What each action keeps within bounds may not pass them in sum.
+	// The sum of changes within the limits must not exceed them.
 	tk := k.open(lin, ticket.Draft{Requester: ada.Person, Tags: []string{"a", "b"}})
 	err := k.refusal(lin, tk, ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{AddTags: []string{"c", "d"}}}, ticket.ErrInvalid)
 	require.ErrorContains(t, err, "ticket.tags")

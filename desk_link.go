@@ -6,15 +6,15 @@ import (
 	"errors"
 )
 
-// upwards are the relations that lead from a ticket to what it is a part, a copy,
-// a consequence or a continuation of.
+// upwards are the relations that lead from a ticket to its parent, original, cause
+// or predecessor.
 var upwards = map[Relation]bool{RelationChildOf: true, RelationDuplicateOf: true, RelationCausedBy: true, RelationFollowUpOf: true}
 
-// mostAncestors bounds how many tickets are looked at before two are linked.
+// mostAncestors limits how many tickets are read before two are linked.
 const mostAncestors = 10_000
 
-// noCircle refuses the link of a decision, made by hand or by a merge, if it made
-// a ticket its own ancestor, in however many steps.
+// noCircle refuses a link, made by hand or by a merge, that would make a ticket its
+// own ancestor, in any number of steps.
 func (d *Desk) noCircle(ctx context.Context, dec *Decision) error {
 	below, above, relation := &dec.Ticket, dec.Other, dec.Action.Relation
 	switch {
@@ -31,22 +31,22 @@ func (d *Desk) noCircle(ctx context.Context, dec *Decision) error {
 	}
 	its, err := d.isAncestor(ctx, relation, below.ID, above)
 	if err == nil && its {
-		err = invalid("action.ticket", "would make %s %q itself: %s is %[2]q it already, perhaps by way of others", below.Number, relation, above.Number)
+		err = invalid("action.ticket", "would make %s %q itself: %s is %[2]q it already, perhaps through others", below.Number, relation, above.Number)
 	}
 	return err
 }
 
-// isAncestor reports whether a ticket is found by going up from another one by
-// this relation. What is merged counts as one there, since people see it as one:
-// the links of a ticket that was merged away lead on, and are those of the ticket
-// that goes on as well. Tickets that the actor may not see count, too.
+// isAncestor reports whether a ticket is an ancestor of another one by this
+// relation. Merged tickets count as one, since people see them as one: the links of
+// a merged ticket are also followed, as links of the ticket it was merged into.
+// Tickets that the actor may not see count, too.
 func (d *Desk) isAncestor(ctx context.Context, relation Relation, id ID, from *Ticket) (bool, error) {
 	type step struct {
 		ticket *Ticket
-		up     bool // by way of a link, and not only of merges
+		up     bool // through a link, and not only through merges
 	}
 	next := []step{{from, false}}
-	seen := map[ID]bool{from.ID: false} // and whether a link led there
+	seen := map[ID]bool{from.ID: false} // the value: whether a link led there
 	looked := 0
 	for len(next) > 0 {
 		s := next[len(next)-1]
@@ -56,7 +56,7 @@ func (d *Desk) isAncestor(ctx context.Context, relation Relation, id ID, from *T
 				return nil
 			}
 			if looked++; looked > mostAncestors {
-				return invalid("action.ticket", "has more than %d tickets above it, too many to be sure that this one is none of them", mostAncestors)
+				return invalid("action.ticket", "has more than %d tickets above it, too many to check for a circle", mostAncestors)
 			}
 			t, err := d.store.Ticket(ctx, from.Tenant, to)
 			if errors.Is(err, ErrNotFound) {
@@ -102,9 +102,9 @@ func linkLine(tenant string) ID {
 	return ID(sum[:16])
 }
 
-// oneByOne lets those of one process who link tickets of a tenant go one after the
-// other: two links that make a circle only together would each see none. It
-// returns how to leave.
+// oneByOne makes callers in one process that link tickets of a tenant take turns:
+// two links that make a circle only together would each see none. It returns a
+// function that ends the turn.
 func (d *Desk) oneByOne(ctx context.Context, tenant string, act *Action) (leave func(), err error) {
 	if d.bound || act.Name != ActionLink && act.Name != ActionMerge || act.Relation == RelationRelatedTo {
 		return func() {}, nil

@@ -98,8 +98,8 @@ func TestAMergeMakesNoCircleOfDuplicates(t *testing.T) {
 	k.merge(list[1], list[0])
 }
 
-// slow is a store that takes its time to commit, so that those who act at once
-// have decided by then.
+// slow is a store whose commits take time, so that concurrent callers have decided
+// by then.
 type slow struct{ ticket.Store }
 
 func (s slow) Commit(ctx context.Context, c ticket.Commit) error {

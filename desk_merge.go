@@ -19,11 +19,10 @@ func (d *Decision) together(p, q Person) bool {
 	return p.Same(q) || !d.onePerson && sameCustomer(p, q)
 }
 
-// merge makes the event that ends this ticket in favour of the other one. Both
-// must be of the same customer: who follows a ticket reads its messages, and
-// those of another customer are none of theirs; followers of this ticket who
-// are of another customer stay behind for the same reason. For one cause behind
-// several customers' tickets there are links.
+// merge makes the event that merges this ticket into the other one. Both must be of
+// the same customer, because the followers of a ticket read its messages. For the
+// same reason, followers of this ticket who are of another customer are not taken
+// over. Use links for one cause of several customers' tickets.
 func (d *Decision) merge(e *Event) error {
 	t := &d.Ticket
 	if err := d.other(); err != nil {
@@ -55,7 +54,7 @@ func (d *Decision) merge(e *Event) error {
 	return nil
 }
 
-// counterEvent is what a merge, unmerge, link or unlink does to the other ticket.
+// counterEvent is the event of a merge, unmerge, link or unlink on the other ticket.
 func (d *Decision) counterEvent() (e Event, changes bool) {
 	t, o := &d.Ticket, d.Other
 	e = d.blank(o, o.State())
@@ -87,10 +86,10 @@ func (d *Decision) counterEvent() (e Event, changes bool) {
 	}
 }
 
-// bring adds to an event of the ticket that goes on what comes into it from the
-// one that is merged away: the tags and fields that it lacks, the higher
-// priority, and those who may read both. Everything else, links included, stays
-// with the merged one, where it can be read; nothing that the ticket had is lost.
+// bring adds to an event of the target ticket the content that a merge takes over:
+// the tags and fields that the target lacks, the higher priority, and the people who
+// may read both. Everything else, links included, stays with the merged ticket,
+// where it can be read. The target loses nothing.
 func (d *Decision) bring(e *Event, from, into *Ticket) {
 	for _, tag := range from.Tags {
 		if !into.HasTag(tag) {
@@ -105,7 +104,7 @@ func (d *Decision) bring(e *Event, from, into *Ticket) {
 			e.Fields[k] = v
 		}
 	}
-	// That nobody said anything is no reason to change what somebody said.
+	// A value that nobody set does not replace one that somebody set.
 	silent := from.Priority == derivedPriority(0, 0) && from.Impact|from.Urgency == 0 && !from.PriorityGiven
 	if from.Priority > into.Priority && (!silent || !into.PriorityGiven) {
 		e.Set.Priority = from.Priority
@@ -116,7 +115,7 @@ func (d *Decision) bring(e *Event, from, into *Ticket) {
 	d.bringPeople(e, from, into)
 }
 
-// bringPeople is all that merges of older versions of this library brought.
+// bringPeople does what merges of older versions of this library did.
 func (d *Decision) bringPeople(e *Event, from, into *Ticket) {
 	for _, p := range append([]Person{from.Requester}, from.Followers...) {
 		if d.together(p, into.Requester) && !into.concerns(p) && !slices.ContainsFunc(e.Followed, p.Same) {
@@ -125,8 +124,8 @@ func (d *Decision) bringPeople(e *Event, from, into *Ticket) {
 	}
 }
 
-// stays says which fields both tickets have with different values: the ticket
-// that goes on keeps its own.
+// stays lists the fields that both tickets have with different values: the target
+// keeps its own.
 func stays(from, into *Ticket) Note {
 	var list []string
 	for _, k := range sortedKeys(from.Fields) {
@@ -152,9 +151,8 @@ func shortValue(v any) string {
 	}
 }
 
-// merges calls next for each ticket that a merged one goes on as, one after the
-// other, up to the one that was not merged, or is not there any more. It asks no
-// policy.
+// merges calls next for each ticket that a merged one was merged into, one after the
+// other, up to the one that was not merged or no longer exists. It asks no policy.
 func (d *Desk) merges(ctx context.Context, t Ticket, next func(Ticket)) error {
 	seen := map[ID]bool{t.ID: true}
 	for !t.MergedInto.IsZero() {
@@ -174,18 +172,17 @@ func (d *Desk) merges(ctx context.Context, t Ticket, next func(Ticket)) error {
 	return nil
 }
 
-// holder returns the ticket with whose desk a case is: the last of those that a
-// merged one goes on as.
+// holder returns the ticket at the end of a chain of merges.
 func (d *Desk) holder(ctx context.Context, t Ticket) (Ticket, error) {
 	last := t
 	err := d.merges(ctx, t, func(n Ticket) { last = n })
 	return last, err
 }
 
-// staysBehind reports whether a customer writes to a ticket that was merged into
-// one that is not for it to read, and gives the decision the transition for that:
-// the words are recorded where they were written, and nothing moves. Whoever
-// sees the ticket that goes on is led there before anything is decided.
+// staysBehind reports whether a customer writes to a ticket that was merged into one
+// it may not read, and gives the decision the transition for that: the message is
+// recorded in the merged ticket, and nothing moves. A customer who sees the other
+// ticket is led there before the decision.
 func (d *Decision) staysBehind() bool {
 	rule := d.Workflow.actions[ActionReply]
 	if d.Action.Name != ActionReply || d.Role&RoleCustomer == 0 || rule.by&d.Role == 0 {

@@ -36,7 +36,7 @@ func (k *kit) edit(t ticket.Ticket, e ticket.Edits) {
 	k.do(super, t, ticket.Action{Name: ticket.ActionEdit, Edit: &e})
 }
 
-// toldOf returns what is told of a ticket since it was asked last.
+// toldOf returns the notifications about a ticket since the last call.
 func (k *kit) toldOf(t ticket.Ticket) (list []string) {
 	k.Helper()
 	k.sent.Reset()
@@ -49,7 +49,7 @@ func (k *kit) toldOf(t ticket.Ticket) (list []string) {
 	return list
 }
 
-// filed is what a merge may bring, of a ticket.
+// filed returns the values of a ticket that a merge may change.
 func filed(t ticket.Ticket) string {
 	var people []string
 	for _, p := range t.Followers {
@@ -122,7 +122,7 @@ func TestUnmergeLeavesWhatWasMadeByHand(t *testing.T) {
 		want string
 	}{
 		"nothing":                  {want: "[] map[] medium"},
-		"a tag set anew":           {hand: []ticket.Edits{{RemoveTags: []string{"vip"}}, {AddTags: []string{"vip"}}}, want: "[vip] map[] medium"},
+		"a tag set again":          {hand: []ticket.Edits{{RemoveTags: []string{"vip"}}, {AddTags: []string{"vip"}}}, want: "[vip] map[] medium"},
 		"a tag taken away":         {hand: []ticket.Edits{{RemoveTags: []string{"vip"}}}, want: "[] map[] medium"},
 		"a tag of its own":         {into: ticket.Draft{Tags: []string{"vip"}}, want: "[vip] map[] medium"},
 		"a field with new value":   {hand: []ticket.Edits{{Fields: ticket.Fields{"f": "b"}}}, want: "[] map[f:b] medium"},
@@ -162,8 +162,8 @@ func TestUnmergeLeavesWhatWasMadeByHand(t *testing.T) {
 	}
 }
 
-// Whichever of several merges are undone, in whichever order, the ticket is what
-// it would be with the others alone.
+// After undoing any of several merges, in any order, the ticket is as if only the
+// others had happened.
 func TestUnmergeInAnyOrder(t *testing.T) {
 	eve := inOrg("eve", "x").Person
 	drafts := []ticket.Draft{
@@ -171,8 +171,8 @@ func TestUnmergeInAnyOrder(t *testing.T) {
 		{Tags: []string{"b", "c"}, Fields: ticket.Fields{"f": "2", "g": "2"}, Priority: ticket.GradeCritical, Followers: []ticket.Person{inOrg("p", "x").Person, inOrg("q", "x").Person}},
 		{Tags: []string{"c"}, Fields: ticket.Fields{"g": "2"}, Impact: ticket.GradeHigh, Urgency: ticket.GradeHigh},
 	}
-	// alone tells what the ticket is with these merges only, and a tag by hand after
-	// the second.
+	// alone returns the ticket with these merges only, and a tag by hand after the
+	// second.
 	alone := func(t *testing.T, without map[int]bool) string {
 		t.Helper()
 		k := newKit(t)
@@ -452,7 +452,7 @@ func TestWhoStaysBehindCanStillWrite(t *testing.T) {
 	require.Contains(t, k.toldOf(a), "customer > agent super", "though the case is done")
 	require.Equal(t, ticket.StatusResolved, k.get(b).Status)
 
-	// Who sees the ticket that goes on is led there, though not to what is between.
+	// A customer who sees the last ticket is led there, though not to those between.
 	c := k.open(inOrg("eve", "x"), ticket.Draft{Followers: []ticket.Person{vic.Person}})
 	k.do(super, b, ticket.Action{Name: ticket.ActionMerge, Ticket: c.ID})
 	require.Equal(t, c.ID, k.do(vic, a, reply).ID)

@@ -5,14 +5,13 @@ import (
 	"time"
 )
 
-// Open opens a ticket: it gets a number, the requester gets a confirmation, and
-// its history begins. With a Solution it is resolved in the same commit. The
-// ticket is returned as the actor may hold it; see [Ticket.PublicTo].
+// Open opens a ticket: it gives it a number, confirms it to the requester, and
+// begins its history. A draft with a Solution is resolved in the same commit. Open
+// returns the ticket in the form the actor may hold; see [Ticket.PublicTo].
 //
-// Errors: [ErrInvalid] for what the draft lacks or has too much of,
-// [ErrRefused] where the actor may not open it, [ErrDuplicate] for a key that
-// was used for something else, [ErrWorkflow] for an unknown workflow, and the
-// store's own.
+// Errors: [ErrInvalid] for an incomplete or too large draft, [ErrRefused] if the
+// actor may not open it, [ErrDuplicate] for a key that was used for another request,
+// [ErrWorkflow] for an unknown workflow, and the store's own errors.
 func (d *Desk) Open(ctx context.Context, a Actor, dr Draft) (Ticket, error) {
 	if err := d.checkActor(&a); err != nil {
 		return Ticket{}, err
@@ -28,7 +27,7 @@ func (d *Desk) Open(ctx context.Context, a Actor, dr Draft) (Ticket, error) {
 	})
 }
 
-// begin puts a new ticket into the outcome. The author said its words, where they
+// begin puts a new ticket into the outcome. The author is the writer of words that
 // were taken over.
 func (d *Desk) begin(o *outcome, a Actor, dr Draft, now time.Time, links []Link, author Person) (Ticket, error) {
 	w, err := d.workflow(dr.Workflow)
@@ -39,14 +38,14 @@ func (d *Desk) begin(o *outcome, a Actor, dr Draft, now time.Time, links []Link,
 		return Ticket{}, invalid("draft.level", "must be 1 to %d", w.spec.Levels)
 	}
 	n := NumberOf(0)
-	if !o.trial { // a number drawn for nothing leaves a gap
+	if !o.trial { // an unused number would leave a gap
 		if n, err = d.draw(o.ctx, a.Tenant); err != nil {
 			return Ticket{}, err
 		}
 	}
 	e := w.opening(a, dr, now, d.cfg.NewID(now), n, links)
 	t := Apply(Ticket{}, e)
-	if !d.cfg.Policy.MaySee(a, t) && a.Role != RoleAgent { // an agent may hand a ticket to a queue it does not see
+	if !d.cfg.Policy.MaySee(a, t) && a.Role != RoleAgent { // an agent may give a ticket to a queue it does not see
 		return Ticket{}, &RefusedError{Action: ActionOpen, Role: a.Role, Why: whyPolicy, Detail: "the actor would not see the ticket"}
 	}
 	if err := d.may(a, t, ActionOpen); err != nil {

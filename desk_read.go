@@ -5,8 +5,8 @@ import (
 	"iter"
 )
 
-// Get returns a ticket by ID, in the form the actor may hold. What the actor may
-// not know of is [ErrNotFound].
+// Get returns a ticket by ID, in the form the actor may hold. A ticket that the
+// actor may not see is [ErrNotFound].
 func (d *Desk) Get(ctx context.Context, a Actor, id ID) (Ticket, error) {
 	if err := d.checkActor(&a); err != nil {
 		return Ticket{}, err
@@ -18,10 +18,10 @@ func (d *Desk) Get(ctx context.Context, a Actor, id ID) (Ticket, error) {
 	return d.shown(a, t), nil
 }
 
-// Find returns the ticket that a number or an ID leads to, as somebody wrote or
-// read it out. The number of a ticket that was merged away leads to the one that
-// goes on with its case. A number that cannot be one is [ErrMistyped]; one that
-// the actor may not know of is [ErrNotFound].
+// Find returns the ticket for a number or an ID, as somebody wrote it or read it
+// out. The number of a merged ticket leads to the ticket it was merged into. Text
+// that cannot be a number is [ErrMistyped]; a ticket that the actor may not see is
+// [ErrNotFound].
 func (d *Desk) Find(ctx context.Context, a Actor, ref string) (Ticket, error) {
 	t, err := d.find(ctx, a, ref)
 	if err != nil {
@@ -30,10 +30,9 @@ func (d *Desk) Find(ctx context.Context, a Actor, ref string) (Ticket, error) {
 	return d.shown(a, t), nil
 }
 
-// Lookup returns the very ticket that a number or an ID names, also where it was
-// merged away: so that an agent finds the one to undo the merge of. It is for
-// agents and systems; customers get what [Desk.Find] gives them. Errors are those
-// of Find.
+// Lookup returns exactly the ticket with this number or ID, even if it was merged,
+// so that an agent can find the ticket to unmerge. It is for agents and systems;
+// customers get the result of [Desk.Find]. It returns the errors of Find.
 func (d *Desk) Lookup(ctx context.Context, a Actor, ref string) (Ticket, error) {
 	if a.Role&(RoleAgent|RoleSystem) == 0 {
 		return d.Find(ctx, a, ref)
@@ -55,7 +54,7 @@ func (d *Desk) find(ctx context.Context, a Actor, ref string) (Ticket, error) {
 	return d.follow(ctx, a, t)
 }
 
-// meant returns the ticket whose number or ID somebody gave.
+// meant returns the ticket with a number or ID that somebody gave.
 func (d *Desk) meant(ctx context.Context, a Actor, ref string) (Ticket, error) {
 	var missing error
 	if id, err := readID(ref); err == nil {
@@ -66,7 +65,7 @@ func (d *Desk) meant(ctx context.Context, a Actor, ref string) (Ticket, error) {
 		missing = err
 	}
 	list, err := d.numbers(ref)
-	if missing != nil { // perhaps it is a number of the host's own form
+	if missing != nil { // perhaps it is a number of your application's own form
 		err = missing
 	}
 	for _, n := range list {
@@ -84,8 +83,8 @@ func (d *Desk) meant(ctx context.Context, a Actor, ref string) (Ticket, error) {
 	return Ticket{}, err
 }
 
-// follow returns the ticket that goes on with this one's case. Where the actor
-// may not see that one, it is left with the last that it may see.
+// follow returns the ticket that this one was merged into. If the actor may not see
+// that one, it returns the last that the actor may see.
 func (d *Desk) follow(ctx context.Context, a Actor, t Ticket) (Ticket, error) {
 	if t.MergedInto.IsZero() {
 		return t, nil
@@ -99,9 +98,9 @@ func (d *Desk) follow(ctx context.Context, a Actor, t Ticket) (Ticket, error) {
 	return seen, err
 }
 
-// followPart is follow for what a customer does and for what its tickets are: a
-// policy may show it a ticket that goes on in which it has no part, and so could do
-// nothing. Then it is left with the last in which it has one.
+// followPart is follow for a customer's actions and its list of tickets. A policy may
+// show a customer a target in which it has no part, and so could do nothing. Then
+// followPart returns the last ticket in which it has one.
 func (d *Desk) followPart(ctx context.Context, a Actor, t Ticket) (Ticket, error) {
 	if t.MergedInto.IsZero() {
 		return t, nil
@@ -115,12 +114,12 @@ func (d *Desk) followPart(ctx context.Context, a Actor, t Ticket) (Ticket, error
 	return part, err
 }
 
-// List returns one page of the tickets that match and that the actor may see;
-// a customer's are those it requested or follows, without those that were merged
-// into another of them. A limit beyond MaxLimit, an
-// unknown order, a cursor of another order, and a customer's query by queue,
-// assignee, tags, fields, organisation, timer or another person are [ErrInvalid]. Where some are left out so, a
-// page may hold fewer than the limit, even none, and still have a Next.
+// List returns one page of the tickets that match and that the actor may see. A
+// customer gets the tickets it requested or follows, without those that were merged
+// into another of them. If some are left out, a page may hold fewer than the limit,
+// even none, and still have a Next. A limit above MaxLimit, an unknown order and a
+// cursor of another order are [ErrInvalid], and so is a customer's query by queue,
+// assignee, tags, fields, organisation, timer or another person.
 func (d *Desk) List(ctx context.Context, a Actor, q Query) (Page, error) {
 	q, err := d.prepare(&a, q)
 	if err != nil {
@@ -155,7 +154,7 @@ func (d *Desk) goesOn(ctx context.Context, a Actor, t Ticket) (bool, error) {
 	if t.MergedInto.IsZero() {
 		return false, nil
 	}
-	// Mostly it is the next one, however long the way is from there.
+	// Mostly it is the next one, however long the chain is from there.
 	switch next, err := d.load(ctx, a, t.MergedInto); {
 	case err == nil && a.RoleOn(next) != 0:
 		return true, nil
@@ -166,7 +165,7 @@ func (d *Desk) goesOn(ctx context.Context, a Actor, t Ticket) (bool, error) {
 	return err == nil && last.ID != t.ID, err
 }
 
-// prepare makes of what an actor asks for what a store is asked, or refuses it.
+// prepare turns an actor's query into a query for the store, or refuses it.
 func (d *Desk) prepare(a *Actor, q Query) (Query, error) {
 	if err := d.checkActor(a); err != nil {
 		return Query{}, err
@@ -191,10 +190,10 @@ func (d *Desk) prepare(a *Actor, q Query) (Query, error) {
 	}
 	if a.Role == RoleRequester {
 		if len(q.Queue)+len(q.Assignee)+len(q.Tags)+len(q.Fields)+len(q.Organisation) > 0 {
-			return Query{}, invalid("query", "asks for what only agents may see: queue, assignee, tags, fields or organisation")
+			return Query{}, invalid("query", "has conditions for agents only: queue, assignee, tags, fields or organisation")
 		}
 		if !q.DueBefore.IsZero() || q.Order == OrderSoonestDue {
-			return Query{}, invalid("query", "asks for what only agents may see: when something happens by itself")
+			return Query{}, invalid("query", "has a condition for agents only: timers")
 		}
 		if !q.Requester.IsZero() && !q.Requester.Same(a.Person) {
 			return Query{}, invalid("query.requester", "must be the actor")
@@ -207,9 +206,9 @@ func (d *Desk) prepare(a *Actor, q Query) (Query, error) {
 	return q, nil
 }
 
-// Tickets yields all tickets that match and that the actor may see, read in
-// pages of q.Limit; after an error it ends. Between pages it holds nothing of
-// the store. See [Order] about tickets that change meanwhile.
+// Tickets yields all tickets that match and that the actor may see. It reads pages
+// of q.Limit. After an error it ends. Between pages it holds no resources of the
+// store. See [Order] about tickets that change meanwhile.
 func (d *Desk) Tickets(ctx context.Context, a Actor, q Query) iter.Seq2[Ticket, error] {
 	return func(yield func(Ticket, error) bool) {
 		for {

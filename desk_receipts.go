@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// defaultReceiptAge is how long a key is remembered, unless the host says otherwise.
+// defaultReceiptAge is the default of Config.ReceiptAge.
 const defaultReceiptAge = 30 * 24 * time.Hour
 
-// receiptKey returns the key of receipts; nil: there is none.
+// receiptKey returns the key of receipts; nil if there is none.
 func (c *Config) receiptKey() []byte {
 	switch {
 	case len(c.ReceiptKey) > 0:
@@ -24,8 +24,9 @@ func (c *Config) receiptKey() []byte {
 	return nil
 }
 
-// keyed is a request's digest as receipts keep it. It is made of the digest that
-// receipts had before there was a key, so that theirs can be keyed without the words.
+// keyed returns a request's digest as receipts keep it. It is computed from the
+// digest that receipts had before there was a key, so that old receipts can be keyed
+// without the request.
 func (d *Desk) keyed(request Digest) Digest {
 	if d.receipts == nil {
 		return request
@@ -43,17 +44,16 @@ func (d *Desk) of(r *Receipt, request Digest) bool {
 	return hmac.Equal(r.Request[:], request[:])
 }
 
-// forgetEvery is how often Run forgets.
+// forgetEvery is the interval in which Run removes receipts.
 const forgetEvery = time.Hour
 
-// forgetBatch bounds how many receipts are removed or changed at a time.
+// forgetBatch limits how many receipts are removed or changed at a time.
 const forgetBatch = 100
 
 // PruneReceipts removes the receipts that are older than Config.ReceiptAge, and
-// makes those of before there was a key unguessable: see Config.ReceiptKey. It
-// returns how many these were. [Desk.Run] calls it once an hour; a host that does not
-// use Run calls it now and then. A store that cannot do it gives
-// [errors.ErrUnsupported].
+// replaces digests from before there was a key; see Config.ReceiptKey. It returns the
+// number of receipts it removed or changed. [Desk.Run] calls it once an hour; without Run, call it
+// now and then. A store that cannot do it returns [errors.ErrUnsupported].
 func (d *Desk) PruneReceipts(ctx context.Context) (int, error) {
 	s, ok := d.store.(ReceiptPruner)
 	if !ok {
@@ -79,7 +79,7 @@ func (d *Desk) PruneReceipts(ctx context.Context) (int, error) {
 	}
 }
 
-// forgetting is ForgetReceipts for Run, once an hour.
+// forgetting calls PruneReceipts for Run, once an hour.
 func (d *Desk) forgetting() func(context.Context) error {
 	var next time.Time
 	return func(ctx context.Context) error {

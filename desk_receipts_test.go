@@ -16,7 +16,7 @@ import (
 	"github.com/ticketkit/ticket/tickettest"
 )
 
-// What a receipt keeps of a request cannot be computed from the request alone.
+// The digest in a receipt cannot be computed from the request alone.
 func TestReceiptsAreKeyed(t *testing.T) {
 	ctx := t.Context()
 	agent := ticket.Agent("lin", 1)
@@ -84,7 +84,7 @@ func TestOldReceiptsAreKeyed(t *testing.T) {
 	require.Zero(t, n)
 }
 
-// A key is remembered for as long as the host says.
+// A key is remembered for Config.ReceiptAge.
 func TestReceiptsAreForgotten(t *testing.T) {
 	for _, c := range []struct {
 		age, after time.Duration
@@ -213,11 +213,11 @@ func TestARepeatAfterALostAnswerFindsTheTicket(t *testing.T) {
 		require.Len(t, all.Tickets, n)
 	}
 	s.lose = true
-	k.open(ada, ticket.Draft{Key: "mended by the desk"})
+	k.open(ada, ticket.Draft{Key: "changed by the desk"})
 	only(1)
 
 	s.lose, s.down = true, true
-	d := ticket.Draft{Subject: "Parcel lost", Key: "mended by the caller"}
+	d := ticket.Draft{Subject: "Parcel lost", Key: "changed by the caller"}
 	_, err := k.desk.Open(t.Context(), ada, d)
 	require.ErrorIs(t, err, errLost)
 	tk := k.open(ada, d)
@@ -291,7 +291,7 @@ func TestARepeatReadsWhatTheActorMaySee(t *testing.T) {
 			require.NoError(t, err)
 			require.True(t, first.Equal(again), "as it was then: %+v", again)
 
-			// Who may still see it gets it as it is now.
+			// A customer who may still see it gets it as it is now.
 			k.do(hr, tk, ticket.Action{Name: ticket.ActionAssign, Assignee: "lin"})
 			again, err = k.desk.Do(t.Context(), front, tk.ID, act)
 			require.NoError(t, err)
@@ -300,7 +300,7 @@ func TestARepeatReadsWhatTheActorMaySee(t *testing.T) {
 	}
 }
 
-// A customer who was taken off a ticket reads nothing of what came since.
+// A customer who was removed from a ticket reads nothing that came later.
 func TestARepeatByWhoIsConcernedNoLonger(t *testing.T) {
 	k := newKit(t)
 	tk := k.open(ada, ticket.Draft{Followers: []ticket.Person{bob.Person}})
@@ -331,8 +331,8 @@ func (s *beaten) Receipt(ctx context.Context, tenant, key string) (ticket.Receip
 	return s.Store.Receipt(ctx, tenant, key)
 }
 
-// Where it could not be read what a key was used for, that is the error, and not that
-// it was used: perhaps it was this very request.
+// If the use of a key cannot be read, Open returns that error and not ErrDuplicate:
+// perhaps it was this very request.
 func TestAKeyOfWhichNothingCanBeRead(t *testing.T) {
 	k := newKitOn(t, &beaten{Store: memstore.New()})
 	_, err := k.desk.Open(t.Context(), ada, ticket.Draft{Subject: "s", Message: "m", Key: "k"})
@@ -340,8 +340,8 @@ func TestAKeyOfWhichNothingCanBeRead(t *testing.T) {
 	require.NotErrorIs(t, err, ticket.ErrDuplicate)
 }
 
-// Two requests with one key meet: whoever loses learns whether it was the same
-// request, whatever it failed by, and in a transaction of the host's as well.
+// Two requests with one key meet: the loser learns whether it was the same request,
+// whatever made it fail, and also in a transaction of your application.
 func TestAKeyThatOthersUseMeanwhile(t *testing.T) {
 	reply := func(key string, words ticket.Message) ticket.Action {
 		return ticket.Action{Name: ticket.ActionReply, Key: key, Message: words}

@@ -11,31 +11,31 @@ import (
 	"github.com/ticketkit/ticket/internal/words"
 )
 
-// SearchQuery asks for tickets by their words.
+// SearchQuery describes a full-text search for tickets.
 type SearchQuery struct {
-	Query // which tickets, and how many at most; no Order and no After
+	Query // which tickets, and the limit; without Order and After
 
-	// Text is the words to look for: all of them must stand in the ticket, in any
-	// place and order, in any case. "prin*", of three symbols or more before the
-	// asterisk, stands for every word that begins so. A word is a run of letters
-	// and digits; of scripts that are written without blanks, each symbol is one.
-	// Accents do not count. Of more than 16 words, the first 16 do.
+	// Text is the words to look for. A ticket matches if it contains all of them, in any
+	// place, order and case. "prin*", with three or more symbols before the asterisk,
+	// matches every word that begins with them. A word is a run of letters and digits;
+	// in scripts that are written without blanks, each symbol is a word. Accents do not
+	// count. Only the first 16 words count.
 	Text string
 
-	// Best asks for the best matches first, those with the words in the subject
-	// above all, of the newest tickets that match; how many these are is up to the
-	// store. Default: the newest tickets first.
+	// Best sorts the best matches first, above all those with the words in the subject.
+	// It ranks only the newest matching tickets; the store chooses how many. The default
+	// is the newest tickets first.
 	Best bool
 
-	// Notes are looked at too. Set by the desk: true for agents and systems.
+	// Notes searches notes too. The desk sets it: true for agents and systems.
 	Notes bool
 }
 
-// maxSearch bounds SearchQuery.Text, in bytes.
+// maxSearch limits SearchQuery.Text, in bytes.
 const maxSearch = 1000
 
-// Check reports a search that makes no sense as an [*InvalidError]: an order, a
-// cursor, text that is no text, is longer than 1000 bytes or has no word in it.
+// Check returns an [*InvalidError] for an invalid search: one with an order or a
+// cursor, or with text that is not valid, longer than 1000 bytes or without a word.
 // Stores call it first.
 func (q SearchQuery) Check() error {
 	if q.Order != "" {
@@ -58,9 +58,9 @@ func (q SearchQuery) Check() error {
 // Hit is one ticket that a search found.
 type Hit struct {
 	Ticket  Ticket
-	Snippet Snippet // where the words stand
-	// Number is the number under which the words stand, where that is one of a
-	// ticket that was merged into this one. Stores leave it empty.
+	Snippet Snippet // the piece of text with the words
+	// Number is the number of the merged ticket that contains the words, if they are not
+	// in this ticket itself. Stores leave it empty.
 	Number Number
 }
 
@@ -73,8 +73,8 @@ type Snippet struct {
 // Mark is a place in a [Snippet]: Text[From:To].
 type Mark struct{ From, To int }
 
-// HTML returns the snippet as safe HTML, with what matched in <mark> elements. For
-// html/template it is a template.HTML, or it is escaped once more.
+// HTML returns the snippet as safe HTML, with the matches in <mark> elements. In
+// html/template, convert it to template.HTML, or it is escaped again.
 func (s Snippet) HTML() string {
 	var b strings.Builder
 	at := 0
@@ -89,21 +89,20 @@ func (s Snippet) HTML() string {
 	return b.String()
 }
 
-// Search returns the tickets in which all the words of q.Text stand, of those
-// that match and that the actor may see, with where they stand: the newest
-// first, or with q.Best the best. A customer finds in its own tickets what it can
-// read there, what colleagues said in those that were merged into them included;
-// agents and systems find in notes too. What stands in a ticket that
-// was merged into another one leads to that one, where the actor sees it, and each
-// ticket is there once; the conditions of the query are about the ticket in which
-// the words stand. Where the policy hides some, or several are one, there may be
-// fewer than the limit, though more match. Text that is a number or an ID, spelt as
-// [Desk.Find] takes it, finds that ticket as well, before all others, with the
-// number for a snippet.
+// Search returns the tickets that contain all the words of q.Text, match the query
+// and may be seen by the actor, each with a snippet: the newest first, or with
+// q.Best the best first. A customer finds the messages it can read in its own
+// tickets, including those of colleagues in tickets that were merged into them.
+// Agents and systems find notes too. Words in a merged ticket lead to the ticket it
+// was merged into, if the actor sees that one. Each ticket is returned once. The
+// conditions of the query apply to the ticket that contains the words. If the policy
+// hides some, or several are one, there may be fewer than the limit, though more
+// match. If the text is a number or an ID, spelt as [Desk.Find] accepts it, that
+// ticket comes first, with the number as its snippet.
 //
-// Text without a word, an order, a cursor, and what [Desk.List] refuses are
-// [ErrInvalid]. A store that cannot search gives [errors.ErrUnsupported]. What
-// was committed a moment ago may be found a moment later only, see [Maintainer].
+// Text without a word, an order, a cursor, and queries that [Desk.List] refuses are
+// [ErrInvalid]. A store that cannot search returns [errors.ErrUnsupported]. Recent
+// changes may be found a moment later only; see [Maintainer].
 func (d *Desk) Search(ctx context.Context, a Actor, q SearchQuery) ([]Hit, error) {
 	prepared, err := d.prepare(&a, q.Query)
 	if err != nil {
@@ -125,7 +124,7 @@ func (d *Desk) Search(ctx context.Context, a Actor, q SearchQuery) ([]Hit, error
 		return nil, unsupported("full-text search", err)
 	}
 	if org := a.Person.Organisation; err == nil && a.Role == RoleRequester && org != "" && !q.NotMerged && !d.cfg.MergeSameRequester {
-		// What a colleague said in a ticket that was merged into one of the actor's.
+		// A message of a colleague in a ticket that was merged into one of the actor's.
 		q := q
 		q.Participant, q.Organisation = Person{}, org
 		more, err := d.store.(Searcher).Search(ctx, q)
@@ -143,7 +142,7 @@ func (d *Desk) Search(ctx context.Context, a Actor, q SearchQuery) ([]Hit, error
 	return kept[:min(len(kept), q.PageSize())], nil
 }
 
-// found turns what a store found into what the actor gets.
+// found turns the store's hits into the actor's hits.
 func (d *Desk) found(ctx context.Context, a Actor, q SearchQuery, hits []Hit) ([]Hit, error) {
 	kept := hits[:0]
 	places := map[ID]int{}
@@ -167,7 +166,7 @@ func (d *Desk) found(ctx context.Context, a Actor, q SearchQuery, hits []Hit) ([
 		}
 		h.Ticket = d.shown(a, h.Ticket)
 		if i, there := places[last.ID]; there {
-			if h.Number == "" { // its own words are told rather than others'
+			if h.Number == "" { // its own words come before those of others
 				kept[i] = h
 			}
 			continue
@@ -182,8 +181,8 @@ func (d *Desk) found(ctx context.Context, a Actor, q SearchQuery, hits []Hit) ([
 	return kept, nil
 }
 
-// leadsTo returns the ticket that a hit leads to, and what the actor may read of the
-// one that was found; nil: nothing.
+// leadsTo returns the ticket that a hit leads to, and the actor's share of the ticket
+// that was found; nil: nothing.
 func (d *Desk) leadsTo(ctx context.Context, a Actor, t Ticket) (Ticket, *share, error) {
 	if a.Role != RoleRequester || a.RoleOn(t) != 0 {
 		if !d.cfg.Policy.MaySee(a, t) {
@@ -203,10 +202,9 @@ func (d *Desk) leadsTo(ctx context.Context, a Actor, t Ticket) (Ticket, *share, 
 	return t, nil, err
 }
 
-// reread looks for the words of a search in what a customer may read, where that
-// is not all that the store looked at: the ticket was another customer's before, or
-// somebody's status link may stand where the words were found. It cuts the snippet
-// from there.
+// reread searches the part of a ticket that a customer may read, if the store
+// searched more: the ticket was another customer's before, or the words may be in
+// somebody's status link. It cuts the snippet from there.
 func (d *Desk) reread(ctx context.Context, s *share, q SearchQuery, h *Hit) (readable bool, err error) {
 	linked := !s.whole && (d.cfg.StatusLinks.mayBegin(q.Text) || d.cfg.StatusLinks.mayBegin(h.Snippet.Text))
 	if whole, err := s.readsAll(ctx); whole && !linked || err != nil {
@@ -214,7 +212,7 @@ func (d *Desk) reread(ctx context.Context, s *share, q SearchQuery, h *Hit) (rea
 	}
 	terms := words.Parse(q.Text)
 	missing := slices.Clone(terms)
-	var texts []string // with a word that no earlier one has, so they are few
+	var texts []string // each has a word that no earlier one has, so there are few
 	look := func(text string) {
 		n := len(missing)
 		missing = slices.DeleteFunc(missing, func(t words.Term) bool { return words.Match([]words.Term{t}, text) })
@@ -239,8 +237,8 @@ func (d *Desk) reread(ctx context.Context, s *share, q SearchQuery, h *Hit) (rea
 	return true, nil
 }
 
-// named returns the ticket that the text is the number or ID of, if it is one of
-// those asked for: the text need not stand in it.
+// named returns the ticket whose number or ID is the text, if it matches the query:
+// the ticket need not contain the text.
 func (d *Desk) named(ctx context.Context, a Actor, q SearchQuery) ([]Hit, error) {
 	t, err := d.find(ctx, a, q.Text)
 	switch {
@@ -255,8 +253,8 @@ func (d *Desk) named(ctx context.Context, a Actor, q SearchQuery) ([]Hit, error)
 	return []Hit{{Ticket: d.shown(a, t), Snippet: Snippet{Text: n, Marks: []Mark{{0, len(n)}}}}}, nil
 }
 
-// unsupported says what it is that a store does not do. Other errors stay what
-// they are.
+// unsupported names the feature that a store lacks. It returns other errors as they
+// are.
 func unsupported(what string, err error) error {
 	if !errors.Is(err, errors.ErrUnsupported) {
 		return err
@@ -264,19 +262,19 @@ func unsupported(what string, err error) error {
 	return fmt.Errorf("ticket: the store has no %s: %w", what, err)
 }
 
-// countsAction is what a refusal of [Desk.Counts] is about.
+// countsAction is the action in a refusal of [Desk.Counts].
 const countsAction ActionName = "counts"
 
-// Counts returns how many tickets are not done, those that were merged into
-// another one left out, by queue, level and status, sorted in that order: all of the tenant for a system, those of the queues it
-// serves (see [Actor.ServesQueue]) for an agent, tickets without a queue
-// included. For customers there are none: [ErrRefused].
+// Counts returns the number of tickets that are not done, without merged ones, by
+// queue, level and status, sorted in that order. A system gets all of the tenant. An
+// agent gets those of the queues it serves (see [Actor.ServesQueue]) and those
+// without a queue. Customers get [ErrRefused].
 //
-// It counts without reading tickets, so the policy is not asked: a host whose
-// policy hides tickets within a queue from those who serve it shows them their
-// number.
+// It counts without reading tickets, so it does not ask the policy. If your policy
+// hides tickets within a queue from agents who serve it, those agents still see
+// their number.
 //
-// A store that cannot count gives [errors.ErrUnsupported].
+// A store that cannot count returns [errors.ErrUnsupported].
 func (d *Desk) Counts(ctx context.Context, a Actor) ([]Count, error) {
 	if err := d.checkActor(&a); err != nil {
 		return nil, err

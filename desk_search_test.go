@@ -63,7 +63,7 @@ func TestSearchShowsEachWhatItMaySee(t *testing.T) {
 		{lin.InTenant("elsewhere"), "printer", nil},
 	} {
 		require.Equal(t, c.want, idsOf(k.search(c.who, ticket.SearchQuery{Text: c.text})), "%v looks for %q", c.who, c.text)
-		// What the caller says of itself does not count.
+		// The caller's own claim does not count.
 		q := ticket.SearchQuery{Text: c.text, Notes: true, Query: ticket.Query{Tenant: "other"}}
 		require.Equal(t, c.want, idsOf(k.search(c.who, q)), "%v looks for %q", c.who, c.text)
 	}

@@ -5,28 +5,28 @@ import (
 	"slices"
 )
 
-// A share is what an actor may read of one ticket's history. Agents and systems
-// read all of it, and customers what concerns them:
+// A share is the part of one ticket's history that an actor may read. Agents and
+// systems read all of it. Customers read the following:
 //
-//   - a follower reads all that was said;
-//   - the requester too, but for what was said while the ticket was that of
-//     another customer, who must not be read by it as [ActionMerge] says;
-//   - of a ticket that was merged into the one asked for, a customer who is neither
-//     reads what its requester would, if both are the same customer.
+//   - A follower reads all messages.
+//   - The requester reads all messages except those from the time when the ticket
+//     was another customer's, if [ActionMerge] would not show them either.
+//   - A customer who is neither, on a ticket merged into the one asked for, reads
+//     what the merged ticket's requester would, if both are the same customer.
 //
 // Everybody reads their own words.
 type share struct {
 	d      *Desk
 	a      Actor
 	ticket Ticket
-	whole  bool // all of it, with what is inside
-	public bool // in the form that customers read, in any case
+	whole  bool // all of it, with notes
+	public bool // in the form for customers, in any case
 
-	// as is the person as whom a customer reads what was said before
-	// Ticket.RequesterSince: what is of its own customer.
+	// as is the person as whom a customer reads messages from before
+	// Ticket.RequesterSince: those of its own customer.
 	as      Person
-	known   bool // whether what follows was read from the history
-	all     bool // an agent lets the person follow, and so read all
+	known   bool // whether the fields below were read from the history
+	all     bool // an agent added the person as a follower, who so reads all
 	tenures []tenure
 }
 
@@ -36,7 +36,7 @@ type tenure struct {
 	of   Person
 }
 
-// share returns what the actor, who sees the ticket, may read of it.
+// share returns the part of the ticket that the actor, who sees it, may read.
 func (d *Desk) share(a Actor, t Ticket) *share {
 	s := &share{d: d, a: a, ticket: t, whole: a.Role&(RoleAgent|RoleSystem) != 0, as: t.Requester}
 	if i := slices.IndexFunc(t.Followers, a.Person.Same); i >= 0 && !a.Person.Same(t.Requester) {
@@ -45,14 +45,14 @@ func (d *Desk) share(a Actor, t Ticket) *share {
 	return s
 }
 
-// oneCustomer reports whether one may read what the other said: that is whose
-// tickets can be merged.
+// oneCustomer reports whether one may read the other's messages: the condition for
+// merging their tickets.
 func (d *Desk) oneCustomer(p, q Person) bool {
 	return p.Same(q) || !d.cfg.MergeSameRequester && sameCustomer(p, q)
 }
 
-// shares returns what the actor, who sees the ticket, may read of it and of those
-// that were merged into it.
+// shares returns the parts of the ticket and of those merged into it that the actor,
+// who sees the ticket, may read.
 func (d *Desk) shares(ctx context.Context, a Actor, t Ticket) ([]*share, error) {
 	of := d.share(a, t)
 	list := []*share{of}
@@ -77,13 +77,13 @@ func (d *Desk) shares(ctx context.Context, a Actor, t Ticket) ([]*share, error) 
 	return list, nil
 }
 
-// publish returns what may be read of an event, and whether anything is.
+// publish returns the readable part of an event, and whether there is any.
 func (s *share) publish(ctx context.Context, m moment) (Event, bool, error) {
 	if s.whole && !s.public {
 		return m.Event, true, nil
 	}
 	p := publisher{agents: s.d.cfg.ShowAgents, links: &s.d.cfg.StatusLinks}
-	if !s.whole && s.a.only.IsZero() { // who has a link need not know whose it is
+	if !s.whole && s.a.only.IsZero() { // the holder of a link need not know whose it is
 		p.reader = s.a.Person
 	}
 	e, visible := p.publish(m)
@@ -108,8 +108,8 @@ func said(e *Event, p Person) bool {
 	return e.By.Role&RoleCustomer != 0 && e.Actor.Same(p)
 }
 
-// reads reports whether a customer reads what others said in the event with this
-// number. Most tickets are one customer's, and nothing has to be read for that.
+// reads reports whether a customer reads the words of others in the event with this
+// number. Most tickets are one customer's; for those it reads nothing.
 func (s *share) reads(ctx context.Context, seq int64) (bool, error) {
 	if s.whole || seq >= s.ticket.RequesterSince {
 		return true, nil
@@ -124,7 +124,7 @@ func (s *share) reads(ctx context.Context, seq int64) (bool, error) {
 	return i >= 0 && s.d.oneCustomer(s.tenures[i].of, s.as), nil
 }
 
-// readsAll reports whether nothing that was said is kept from the reader.
+// readsAll reports whether the reader may read every message.
 func (s *share) readsAll(ctx context.Context) (bool, error) {
 	if s.whole || s.ticket.RequesterSince == 0 {
 		return true, nil
@@ -138,8 +138,8 @@ func (s *share) readsAll(ctx context.Context) (bool, error) {
 }
 
 // learn reads from the history whose the ticket was, and how the person came to
-// follow it: who does so because another ticket was merged into this one reads
-// what that one's requester does.
+// follow it. A follower who was added by a merge reads what the requester of the
+// merged ticket reads.
 func (s *share) learn(ctx context.Context) error {
 	follows := slices.ContainsFunc(s.ticket.Followers, s.a.Person.Same)
 	for e, err := range s.d.events(ctx, s.ticket.Tenant, s.ticket.ID) {
@@ -150,7 +150,7 @@ func (s *share) learn(ctx context.Context) error {
 			break
 		}
 		if e.Seq == 1 || !e.Requester.IsZero() || e.Set.NewCustomer {
-			s.tenures = append(s.tenures, tenure{e.Seq, e.Requester}) // nobody, where it was erased
+			s.tenures = append(s.tenures, tenure{e.Seq, e.Requester}) // zero, if it was erased
 		}
 		if slices.ContainsFunc(e.Followed, s.a.Person.Same) {
 			s.all = follows && e.Action != ActionMerge
@@ -160,15 +160,15 @@ func (s *share) learn(ctx context.Context) error {
 	return nil
 }
 
-// publisher turns events into what a customer may see of them.
+// publisher turns events into the form for customers.
 type publisher struct {
 	reader Person
 	agents bool         // show their names
-	links  *StatusLinks // which others must not get
+	links  *StatusLinks // others must not get these
 }
 
-// publish returns what may be seen of an event. It builds a new one from what is
-// public, so that what is added to Event later stays inside.
+// publish returns the public part of an event. It builds a new event from public
+// fields, so that fields added to Event later stay internal.
 func (p *publisher) publish(m moment) (Event, bool) {
 	e := &m.Event
 	words := e.Message != "" || len(e.Attachments) > 0
@@ -202,12 +202,12 @@ func (p *publisher) publish(m moment) (Event, bool) {
 		out.Actor = Person{Name: e.Requester.Name} // written down for the requester
 	}
 	if !e.Author.IsZero() {
-		out.Actor = Person{Name: e.Author.Name} // taken over from what a customer said
+		out.Actor = Person{Name: e.Author.Name} // taken over from a customer's message
 	}
 	return out, true
 }
 
-// publicAttachments leaves out where the host keeps the files.
+// publicAttachments removes the place where your application keeps the files.
 func publicAttachments(list []Attachment) []Attachment {
 	list = slices.Clone(list)
 	for i := range list {

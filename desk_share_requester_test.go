@@ -75,7 +75,7 @@ func TestANewRequesterReadsFromThenOn(t *testing.T) {
 	}
 }
 
-// Who gives the ticket to somebody can let it read what was said before.
+// The agent who gives the ticket to somebody can let that person read earlier messages.
 func TestANewRequesterWhoFollowsReadsAll(t *testing.T) {
 	vic := inOrg("vic", "vendor")
 	k, tk, _, _ := handedOver(t, vic.Person)
@@ -98,7 +98,7 @@ func TestANewRequesterOfTheSameCustomerReadsAll(t *testing.T) {
 	require.Equal(t, append(before[:3:3], "back again"), said(k.view(eve, string(tk.Number)).Messages))
 }
 
-// Everybody reads their own words, whoever had the ticket then.
+// Everybody reads their own words, even from the time of another requester.
 func TestOwnWordsAreRead(t *testing.T) {
 	k := newKit(t)
 	eve, vic := inOrg("eve", "x"), inOrg("vic", "vendor")
@@ -111,7 +111,7 @@ func TestOwnWordsAreRead(t *testing.T) {
 	require.Empty(t, k.found(vic, "offer salaries"))
 }
 
-// What merging refuses to show, a change of the requester does not show either.
+// A change of the requester shows no message that a merge would not show.
 func TestANewRequesterDoesNotReadMergedTicketsOfBefore(t *testing.T) {
 	k := newKit(t)
 	eve, vic, vera := inOrg("eve", "x"), inOrg("vic", "vendor"), inOrg("vera", "vendor")
@@ -143,8 +143,8 @@ func TestAnAgentIsNotTheCustomerWithItsID(t *testing.T) {
 	require.Len(t, k.view(twin, string(tk.Number)).Messages, 5)
 }
 
-// readableBy tells, from what the desk sees of a ticket's history alone, which messages
-// a customer may read there; part says that it has one in the ticket.
+// readableBy derives, from the desk's view of a ticket's history alone, the messages
+// that a customer may read there; part reports whether it has a part in the ticket.
 func readableBy(who ticket.Person, history []ticket.Event) (texts map[string]bool, part bool) {
 	texts = map[string]bool{}
 	same := func(p ticket.Person) bool { return p.Same(who) || p.Organisation == who.Organisation }
@@ -175,8 +175,8 @@ func readableBy(who ticket.Person, history []ticket.Event) (texts map[string]boo
 	return texts, part
 }
 
-// Whatever happens to tickets, everybody reads what the rule says, by every call,
-// and a search finds nothing else.
+// After any random sequence of actions, everybody reads what the rule says, by every
+// call, and a search finds nothing else.
 func TestWhoReadsWhatHoldsWhateverHappens(t *testing.T) {
 	for seed := range uint64(30) {
 		r := rand.New(rand.NewPCG(seed, 9))

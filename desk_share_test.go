@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Words that an agent took over from another ticket stay those of who said them.
+// Words that an agent took over from another ticket still belong to their writer.
 func TestWordsTakenOverKeepTheirAuthor(t *testing.T) {
 	split := laterEvents()[0]
 	require.NotZero(t, split.Author)

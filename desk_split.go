@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// splitOff completes the draft of a split, and says who said its words, where
+// splitOff completes the draft of a split, and returns the writer of its words if
 // they are taken over from the ticket.
 func (d *Desk) splitOff(ctx context.Context, a Actor, t *Ticket, dr Draft) (Draft, Person, error) {
 	if dr.From == 0 {
@@ -19,7 +19,7 @@ func (d *Desk) splitOff(ctx context.Context, a Actor, t *Ticket, dr Draft) (Draf
 		return dr, Person{}, err
 	}
 	author := e.saidBy()
-	follow := make([]Person, 0, len(t.Followers)) // who reads the words here reads them there
+	follow := make([]Person, 0, len(t.Followers)) // a reader of the words here reads them there
 	for _, p := range t.Followers {
 		reads, err := d.readsWords(ctx, p, t, &e, author)
 		if err != nil {
@@ -36,14 +36,14 @@ func (d *Desk) splitOff(ctx context.Context, a Actor, t *Ticket, dr Draft) (Draf
 	}
 	reads, err := d.readsWords(ctx, dr.Requester, t, &e, author)
 	if err == nil && !reads {
-		err = invalid("action.draft.from", "is what another customer said, and the new requester could not read before: who means to show it names the requester among the followers, too")
+		err = invalid("action.draft.from", "must be a message that the new requester could read before; to show another customer's message, add the requester to the followers, too")
 	}
 	return dr, author, err
 }
 
-// readsWords reports whether somebody may read an event's words already, as the
-// ticket stands: its own or its customer's, or what the ticket shows it, or
-// its requester, where that is the same customer.
+// readsWords reports whether somebody may already read an event's words, as the
+// ticket stands: they are its own or its customer's, or the ticket shows them to it
+// or to its requester, if that is the same customer.
 func (d *Desk) readsWords(ctx context.Context, p Person, t *Ticket, e *Event, author Person) (bool, error) {
 	if d.oneCustomer(author, p) {
 		return true, nil
@@ -57,7 +57,7 @@ func (d *Desk) readsWords(ctx context.Context, p Person, t *Ticket, e *Event, au
 	return s.reads(ctx, e.Seq)
 }
 
-// wordsOf reads the event whose words a split takes over.
+// wordsOf reads the event that a split takes its words from.
 func (d *Desk) wordsOf(ctx context.Context, t *Ticket, seq int64) (Event, error) {
 	refuse := func(why string) (Event, error) { return Event{}, invalid("action.draft.from", "%s", why) }
 	if seq > t.Version {
@@ -82,8 +82,8 @@ func (d *Desk) wordsOf(ctx context.Context, t *Ticket, seq int64) (Event, error)
 	}
 }
 
-// saidBy returns the customer who said an event's words. What somebody at the desk
-// wrote down when the ticket was opened, the requester said.
+// saidBy returns the customer who said an event's words. The words of an opening by
+// an agent count as the requester's.
 func (e *Event) saidBy() Person {
 	switch {
 	case !e.Author.IsZero():

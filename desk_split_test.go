@@ -131,7 +131,7 @@ func TestASplitShowsOnePersonsWordsToThatPersonOnly(t *testing.T) {
 	}
 }
 
-// Whose words they are, and who reads them already, decides who gets them by a split.
+// The writer and the present readers of a message decide who gets it by a split.
 func TestASplitShowsAnotherCustomerNothingByItself(t *testing.T) {
 	k := newKit(t)
 	eve, kim := inOrg("eve", "x"), inOrg("kim", "x")
@@ -170,7 +170,7 @@ func TestASplitByTheHostsRuleShowsAnotherCustomerNothing(t *testing.T) {
 	require.ErrorContains(t, k.refusal(lin, tk, split(ticket.Draft{From: 1}), ticket.ErrInvalid), "another customer")
 }
 
-// Who follows by a merge reads what the requester of then could, and no more by a split.
+// A follower by a merge reads what the requester of that time could, and no more by a split.
 func TestASplitTakesAlongThoseWhoReadItsWords(t *testing.T) {
 	k := newKit(t)
 	eve, vic, vera := inOrg("eve", "x"), inOrg("vic", "vendor"), inOrg("vera", "vendor")

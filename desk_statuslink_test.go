@@ -175,7 +175,7 @@ func TestLinksEnd(t *testing.T) {
 	_, err = k.desk.RevokeStatusLinks(t.Context(), ada, tk.ID)
 	require.NoError(t, err, "the requester may")
 
-	// Who no longer follows has a dead link.
+	// The link of a former follower is dead.
 	his = k.link(bob, tk, ticket.StatusLinkRequest{})
 	k.do(lin, tk, ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{Unfollow: []ticket.Person{bob.Person}}})
 	dead(his, "no longer concerned", false)

@@ -15,9 +15,9 @@ import (
 // A reply quotes the letter that it answers, in whatever form mail programs give
 // it: nobody else gets the status link in it, and all other words stay.
 func TestNobodyIsToldAnothersStatusLink(t *testing.T) {
-	stream := tickettest.NewRecorder()
+	bus := tickettest.NewRecorder()
 	k := newKit(t, withLinks(1, 2), func(c *ticket.Config) {
-		c.Notifiers["stream"], c.EventNotifiers = stream, []string{"stream"}
+		c.Notifiers["bus"], c.EventNotifiers = bus, []string{"bus"}
 		c.StatusLinks.URL = func(_, token string) string { return "https://example.org/t/" + token }
 	})
 	tk := k.open(ada, ticket.Draft{Followers: []ticket.Person{bob.Person}})
@@ -62,14 +62,14 @@ func TestNobodyIsToldAnothersStatusLink(t *testing.T) {
 				c.told = c.says
 			}
 			k.sent.Reset()
-			stream.Reset()
+			bus.Reset()
 			tk := k.open(ada, ticket.Draft{Subject: "s", Followers: []ticket.Person{bob.Person}})
 			k.deliver()
 			k.do(ada, tk, ticket.Action{Name: ticket.ActionReply, Message: ticket.Message(c.says)})
 			k.deliver()
 			require.Equal(t, c.told, string(k.sent.RequireSent(t, ticket.KindCustomer, bob.Person.Email).Message))
 			require.Equal(t, c.told, string(k.sent.RequireSent(t, ticket.KindCustomer, "queue:").Message))
-			events := stream.Sent()
+			events := bus.Sent()
 			require.Equal(t, c.told, string(events[len(events)-1].Message))
 			require.Equal(t, c.told, string(events[len(events)-1].Event.Message))
 			last := func(a ticket.Actor) string {
@@ -89,7 +89,7 @@ func TestNobodyIsToldAnothersStatusLink(t *testing.T) {
 	}
 }
 
-// The subject is told to all as well.
+// The subject goes to everybody as well.
 func TestNoStatusLinkStandsInASubject(t *testing.T) {
 	k := newKit(t, withLinks(1))
 	token := k.link(ada, k.open(ada, ticket.Draft{}), ticket.StatusLinkRequest{})
@@ -104,17 +104,17 @@ func TestNoStatusLinkStandsInASubject(t *testing.T) {
 	require.Equal(t, "Re: …", got.Subject)
 }
 
-// Files are named after what they were saved from.
+// File names may come from the page they were saved from.
 func TestNoStatusLinkStandsInTheNameOfAFile(t *testing.T) {
-	stream := tickettest.NewRecorder()
-	k := newKit(t, withLinks(1), func(c *ticket.Config) { c.Notifiers["stream"], c.EventNotifiers = stream, []string{"stream"} })
+	bus := tickettest.NewRecorder()
+	k := newKit(t, withLinks(1), func(c *ticket.Config) { c.Notifiers["bus"], c.EventNotifiers = bus, []string{"bus"} })
 	tk := k.open(ada, ticket.Draft{Followers: []ticket.Person{bob.Person}, Fields: ticket.Fields{"page": "https://example.org/t/" + foreignToken(t)}})
 	token := k.link(ada, tk, ticket.StatusLinkRequest{})
 	k.do(lin, tk, ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{Fields: ticket.Fields{"page": "https://example.org/t/" + token, "pages": []string{token}}}})
 	k.do(ada, tk, ticket.Action{Name: ticket.ActionReply, Attachments: []ticket.Attachment{{Name: token + ".html"}}})
 	k.deliver()
 	require.Equal(t, "….html", k.sent.RequireSent(t, ticket.KindCustomer, bob.Person.Email).Attachments[0].Name)
-	sent := stream.Sent()
+	sent := bus.Sent()
 	require.Equal(t, "….html", sent[len(sent)-1].Event.Attachments[0].Name)
 	for _, n := range sent {
 		require.NotContains(t, asJSON(t, n), token)
@@ -125,7 +125,7 @@ func TestNoStatusLinkStandsInTheNameOfAFile(t *testing.T) {
 	require.Equal(t, token+".html", e[len(e)-1].Attachments[0].Name)
 }
 
-// A search shows no link either, nor does it tell by a hit what one begins with.
+// A search shows no link either, and a hit does not reveal how one begins.
 func TestASearchFindsNobodyElsesStatusLink(t *testing.T) {
 	k := newKit(t, withLinks(1))
 	tk := k.open(ada, ticket.Draft{Followers: []ticket.Person{bob.Person}})

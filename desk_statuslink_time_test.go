@@ -88,8 +88,8 @@ func TestANotificationsLinkStays(t *testing.T) {
 	}
 }
 
-// Whatever ends a link while its holder's call is under way: nothing is written,
-// and what was shown stood there while it was good.
+// If a link ends during its holder's call, for any reason, nothing is written, and
+// the call shows only what was there while the link was valid.
 func TestALinkThatEndsMeanwhileWritesNothing(t *testing.T) {
 	edit := func(e ticket.Edits) func(k *kit, t ticket.Ticket) {
 		return func(k *kit, t ticket.Ticket) { k.do(lin, t, ticket.Action{Name: ticket.ActionEdit, Edit: &e}) }
@@ -121,7 +121,7 @@ func TestALinkThatEndsMeanwhileWritesNothing(t *testing.T) {
 					break
 				}
 				not := []ticket.Ticket{tk, last}
-				if behind := merged && name == "no follower any more"; behind && err == nil {
+				if staysBehind := merged && name == "no follower any more"; staysBehind && err == nil {
 					not = not[1:] // bob still follows the one that was merged, and may write there
 				} else {
 					require.Error(t, err, "%s before call %d, merged %v", name, at, merged)
@@ -138,7 +138,7 @@ func TestALinkThatEndsMeanwhileWritesNothing(t *testing.T) {
 			}
 		}
 	}
-	// What it reads: once the ticket is read for showing, it is too late to end it.
+	// Reads: once the ticket is read for showing, it is too late to end the link.
 	for at := 1; at <= 2; at++ {
 		s := &meanwhile{Store: memstore.New()}
 		k := newKitOn(t, s, withLinks(1))

@@ -68,7 +68,7 @@ func TestConflictsAreRetriedUpToABound(t *testing.T) {
 	k.refused(lin, tk, ticket.Action{Name: ticket.ActionTake}, ticket.ErrConflict)
 	require.Equal(t, 5, s.commits)
 
-	// In a host's transaction the host has to begin anew, so it is told at once.
+	// Your application has to retry its own transaction, so it gets the conflict at once.
 	s.commits = 0
 	_, err := k.desk.WithStore(s).Do(t.Context(), lin, tk.ID, ticket.Action{Name: ticket.ActionTake})
 	require.ErrorIs(t, err, ticket.ErrConflict)
@@ -82,8 +82,8 @@ func TestConflictsAreRetriedUpToABound(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 }
 
-// What belongs to one tenant cannot be reached from another by any call, and
-// cannot be told from what does not exist.
+// No call reaches data of another tenant, and such data looks as if it did not
+// exist.
 func TestTenants(t *testing.T) {
 	k := newKit(t)
 	mine := k.open(ada.InTenant("a"), ticket.Draft{Subject: "mine"})
@@ -254,8 +254,7 @@ func TestCancelledContexts(t *testing.T) {
 	k.do(lin, tk, ticket.Action{Name: ticket.ActionTake})
 }
 
-// slowStore takes a moment to commit, so that callers meet, and counts those who
-// are thrown back.
+// slowStore takes a moment to commit, so that callers meet, and counts conflicts.
 type slowStore struct {
 	ticket.Store
 	mu        sync.Mutex
@@ -286,8 +285,8 @@ func (p *eager) MayDo(a ticket.Actor, t ticket.Ticket, n ticket.ActionName) erro
 	return p.DefaultPolicy.MayDo(a, t, n)
 }
 
-// Those who meet over a ticket go one after the other: nobody is thrown back
-// more often than it meets somebody who came before the line was there.
+// Callers on one ticket take turns: none has more conflicts than there were callers
+// before the queue existed.
 func TestCallersOnOneTicketTakeTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &slowStore{Store: memstore.New()}

@@ -7,22 +7,22 @@ import (
 	"time"
 )
 
-// A thread is the history of a ticket and of those that were merged into it, in
-// the order of time; at equal times a merged ticket's comes first. It is read
-// forwards or backwards and holds little at a time, however many the events are
-// and however long their words.
+// A thread is the history of a ticket and of those that were merged into it, in the
+// order of time. At equal times a merged ticket's events come first. It is read
+// forwards or backwards and holds little memory, however many and however long the
+// events are.
 type thread struct {
 	d       *Desk
-	back    bool // from the newest event on
+	back    bool // from the newest event to the oldest
 	strands []*strand
 }
 
 // A strand is one ticket's part of a thread.
 type strand struct {
 	*share
-	next  int64     // the event that comes next; below 1 or beyond the version: none
-	at    time.Time // when it happened, or before that it did not; backwards: after
-	page  []moment  // from there on
+	next  int64     // the next event; below 1 or above the version: none
+	at    time.Time // the earliest time it can have happened; backwards: the latest
+	page  []moment  // the events from there on
 	size  int       // about how much memory the page takes
 	count int       // how many events to read at once
 }
@@ -33,8 +33,8 @@ type moment struct {
 	before Phase
 }
 
-// thread begins to read the histories of tickets: the one that goes on, then
-// those that were merged into it.
+// thread begins to read the histories of tickets: first the one that was asked for,
+// then those that were merged into it.
 func (d *Desk) thread(shares []*share, back bool) *thread {
 	th := &thread{d: d, back: back}
 	for _, s := range shares {
@@ -47,7 +47,7 @@ func (d *Desk) thread(shares []*share, back bool) *thread {
 	return th
 }
 
-// step gives the next event, and the strand that it is of; nil: there is none.
+// step returns the next event and its strand; nil at the end.
 func (th *thread) step(ctx context.Context) (moment, *strand, error) {
 	for {
 		s := th.first()
@@ -63,7 +63,7 @@ func (th *thread) step(ctx context.Context) (moment, *strand, error) {
 	}
 }
 
-// first is the strand whose event comes next.
+// first returns the strand with the next event.
 func (th *thread) first() (first *strand) {
 	for _, s := range th.strands {
 		switch {
@@ -77,7 +77,7 @@ func (th *thread) first() (first *strand) {
 
 func (s *strand) take(back bool) moment {
 	m := s.page[0]
-	s.page[0] = moment{} // it is the caller's now
+	s.page[0] = moment{} // it belongs to the caller now
 	s.page = s.page[1:]
 	s.at, s.next = m.At, m.Seq+1
 	if back {
@@ -95,7 +95,7 @@ func (th *thread) read(ctx context.Context, s *strand) error {
 	if th.back {
 		from, to = max(s.next-int64(s.count)+1, 1), s.next
 	}
-	front := max(from-1, 1) // whose phase is the one before
+	front := max(from-1, 1) // the event before from gives the phase
 	events, err := th.d.store.Events(ctx, s.ticket.Tenant, s.ticket.ID, front-1, int(to-front+1))
 	if err != nil {
 		return err
@@ -113,7 +113,7 @@ func (th *thread) read(ctx context.Context, s *strand) error {
 	if th.back {
 		slices.Reverse(s.page)
 	}
-	if len(s.page) == 0 { // somebody took them out of the store
+	if len(s.page) == 0 { // somebody removed them from the store
 		s.next = to + 1
 		if th.back {
 			s.next = from - 1
@@ -126,8 +126,8 @@ func (th *thread) read(ctx context.Context, s *strand) error {
 	return nil
 }
 
-// drop lets go of what was read of other tickets, where it is much: it is read
-// again when its turn comes.
+// drop releases the pages of other tickets if they are large. They are read again
+// when needed.
 func (th *thread) drop(but *strand) {
 	held := 0
 	for _, s := range th.strands {
@@ -145,8 +145,8 @@ func (th *thread) drop(but *strand) {
 	}
 }
 
-// How much of a history is read at once: first a few events, and then as many as
-// make up a page by the size of those before.
+// The size of a page: at first a few events, then as many as fill a page, by the
+// average size of the earlier ones.
 const (
 	fewEvents    = 8
 	mostEvents   = 500
@@ -161,7 +161,7 @@ func pageSize(now, n, size int) int {
 	return max(1, min(mostEvents, 4*now, n*pageOfEvents/size))
 }
 
-// eventSize is about how much memory an event takes.
+// eventSize returns roughly how much memory an event takes.
 func eventSize(e *Event) int {
 	n := 1000 + len(e.Message) + len(e.Note) + filesSize(e.Attachments) + filesSize(e.NoteAttachments)
 	for _, v := range e.Fields {

@@ -63,7 +63,7 @@ func words(text string) ticket.Action {
 	return ticket.Action{Name: ticket.ActionReply, Message: ticket.Message(text)}
 }
 
-// An agent reads, under each number of a case, what was said under all of them.
+// An agent reads, under each number of a case, the messages of all of them.
 func TestWordsOfMergedTicketsAreReadWhereTheCaseGoesOn(t *testing.T) {
 	k := newKit(t)
 	a, b, c := k.open(ada, ticket.Draft{Message: "a1"}), k.open(ada, ticket.Draft{Message: "b1"}), k.open(ada, ticket.Draft{Message: "c1"})
@@ -78,7 +78,7 @@ func TestWordsOfMergedTicketsAreReadWhereTheCaseGoesOn(t *testing.T) {
 	for _, who := range []ticket.Actor{ada, super} {
 		for _, ref := range []string{string(a.Number), b.ID.String(), string(c.Number)} {
 			got := said(k.view(who, ref).Messages)
-			// At equal times what was merged in comes first, in a fixed order.
+			// At equal times the merged ticket's messages come first, in a fixed order.
 			require.ElementsMatch(t, want[:3], got[:3])
 			require.Equal(t, "c1", got[2])
 			require.Equal(t, want[3:], got[3:])
@@ -142,7 +142,7 @@ func TestAMergedTicketIsOpenedByItself(t *testing.T) {
 	}
 }
 
-// Of those who see the ticket that goes on, only some may read the merged one.
+// Of those who see the target ticket, only some may read the merged one.
 func TestWhoReadsTheWordsOfAMergedTicket(t *testing.T) {
 	vic, vera := inOrg("vic", "vendor"), inOrg("vera", "vendor")
 	eve, kim := inOrg("eve", "x"), inOrg("kim", "x")
@@ -193,7 +193,7 @@ func TestACustomersListLeadsWhereItSays(t *testing.T) {
 	}
 	require.Equal(t, []ticket.ID{c.ID}, list(eve, ticket.Query{Limit: 1}))
 	require.Equal(t, []ticket.ID{c.ID, d.ID}, list(kim, ticket.Query{Limit: 1}))
-	require.Equal(t, []ticket.ID{a.ID}, list(vic, ticket.Query{}), "who stays behind has what it had")
+	require.Equal(t, []ticket.ID{a.ID}, list(vic, ticket.Query{}), "a follower who is not taken over keeps the old ticket")
 	require.Len(t, list(super, ticket.Query{}), 4)
 	require.Equal(t, []ticket.ID{c.ID, d.ID}, list(super, ticket.Query{NotMerged: true}))
 	k.do(super, b, ticket.Action{Name: ticket.ActionUnmerge})
@@ -216,7 +216,7 @@ func TestASearchLeadsToACaseOnce(t *testing.T) {
 	require.Empty(t, k.search(super, ticket.SearchQuery{Text: "three", Query: ticket.Query{NotMerged: true}}))
 }
 
-// A customer finds what a colleague said in a ticket that was merged into its own.
+// A customer finds a colleague's message in a ticket that was merged into its own.
 func TestASearchFindsWhatAMergeLetsOneRead(t *testing.T) {
 	k := newKit(t)
 	eve, kim, dan, zoe := inOrg("eve", "x"), inOrg("kim", "x"), inOrg("dan", "x"), inOrg("zoe", "z")

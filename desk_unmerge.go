@@ -9,7 +9,7 @@ import (
 // undone is a merge that is undone.
 type undone struct {
 	before Ticket // the merged ticket, as it stood before
-	linked bool   // the merge tied the two tickets; else somebody had done so before
+	linked bool   // the merge linked the two tickets; false if they were linked before
 }
 
 // mergeOf reads the merge of a ticket in its history.
@@ -28,8 +28,8 @@ func (d *Desk) mergeOf(ctx context.Context, t *Ticket) (*undone, error) {
 	return u, nil
 }
 
-// restores reports whether the action brings back the state from before the
-// merge: it says nothing else itself, and the workflow still has that state.
+// restores reports whether the action brings back the state from before the merge:
+// it sets nothing else, and the workflow still has that state.
 func (d *Decision) restores() bool {
 	if d.Action.Name != ActionUnmerge || d.undone == nil || d.Action.Status != "" || d.Action.Level != 0 {
 		return false
@@ -38,9 +38,9 @@ func (d *Decision) restores() bool {
 	return has
 }
 
-// unmerge makes the event that takes a ticket out of the other one. It is as it
-// was before the merge, as far as the action does not say otherwise; what was
-// said of it since stays. Nothing was reopened, and no deadline gets longer.
+// unmerge makes the event that takes a ticket out of the other one. The ticket is as
+// it was before the merge, unless the action sets something else; later messages
+// stay. Nothing counts as reopened, and no deadline gets longer.
 func (d *Decision) unmerge(e *Event) {
 	t, act, p := &d.Ticket, &d.Action, &e.Set
 	p.MergedInto, p.Other = new(ID{}), t.MergedInto
@@ -71,7 +71,7 @@ func (d *Decision) unmerge(e *Event) {
 	}
 }
 
-// back sets a field of a patch to what it was, where it is something else by now.
+// back sets a field of a patch to its former value, if it has changed.
 func back[T comparable](to **T, is, was T) {
 	*to = nil
 	if is != was {
@@ -79,19 +79,20 @@ func back[T comparable](to **T, is, was T) {
 	}
 }
 
-// joined is a ticket that was merged into another one, in the history of that.
+// joined is a ticket that was merged into another one, from the other one's history.
 type joined struct {
-	id    ID      // zero: not told by an event of an older version
+	id    ID      // zero in an event of an older version
 	event *Event  // of the merge
-	from  *Ticket // the ticket; nil where it cannot be read: then the event says what it brought
+	from  *Ticket // nil if the ticket cannot be read; then the event says what it brought
 }
 
-// takeBack adds to an unmerge's event on the ticket that goes on (o) what the
-// merge of the other one (t) brought: what o would be without that merge, and is
-// because of it. What somebody did by hand since stays, and so does what another
-// ticket that is still merged in brings as well.
+// takeBack adds to an unmerge's event on the target ticket (o) the removal of values
+// that the merge of the other one (t) brought: those that o has only because of that
+// merge. Later changes by hand stay, and so do values that another merged ticket
+// brings as well.
 //
-// That is found by telling o's history twice: with all merges that still hold,
+// It finds them by replaying o's history twice: with all merges that still hold, and
+// without this one.
 // and without this one.
 func (d *Desk) takeBack(ctx context.Context, dec *Decision, e *Event) error {
 	t, o := &dec.Ticket, dec.Other
@@ -107,7 +108,7 @@ func (d *Desk) takeBack(ctx context.Context, dec *Decision, e *Event) error {
 	this.id, this.from = t.ID, t
 	alone, none := dec.retold(events, []*joined{this}), dec.retold(events, nil)
 	if alone.Equal(none) {
-		return nil // it brought nothing that still counts, whatever others brought
+		return nil // it brought nothing that still counts
 	}
 	for _, m := range merged {
 		if m == this || m.id.IsZero() {
@@ -154,8 +155,8 @@ func (d *Desk) takeBack(ctx context.Context, dec *Decision, e *Event) error {
 	return nil
 }
 
-// mergesInto reads the history of a ticket as far as it bears on what merges
-// brought, and which merges still hold, in their order.
+// mergesInto reads the part of a ticket's history that matters for merges, and the
+// merges that still hold, in their order.
 func (d *Desk) mergesInto(ctx context.Context, o *Ticket) (events []*Event, merged []*joined, err error) {
 	var now Ticket
 	for full, err := range d.events(ctx, o.Tenant, o.ID) {
@@ -165,7 +166,7 @@ func (d *Desk) mergesInto(ctx context.Context, o *Ticket) (events []*Event, merg
 		now = Apply(now, full)
 		e := &Event{Ticket: full.Ticket, Seq: full.Seq, Action: full.Action, PublicContent: PublicContent{Fields: full.Fields}, Identities: full.Identities, Set: full.Set}
 		events = append(events, e)
-		if e.Set.MergedInto != nil { // of this ticket itself
+		if e.Set.MergedInto != nil { // this ticket itself was merged
 			continue
 		}
 		switch e.Action {
@@ -177,15 +178,15 @@ func (d *Desk) mergesInto(ctx context.Context, o *Ticket) (events []*Event, merg
 			}
 		default:
 			if e.Set.PriorityGiven != nil && e.Set.Priority == 0 {
-				e.Set.Priority = now.Priority // somebody set what it was already
+				e.Set.Priority = now.Priority // somebody set the value it had already
 			}
 		}
 	}
 	return events, merged, nil
 }
 
-// otherOf is the ticket that was merged or unmerged by an event of the other one.
-// Older versions tell it by the link only.
+// otherOf returns the ticket that was merged or unmerged by an event of the other
+// one. Events of older versions name it in the link only.
 func otherOf(e *Event, links []Link) ID {
 	if e.Set.Other.IsZero() {
 		for _, l := range links {
@@ -197,7 +198,7 @@ func otherOf(e *Event, links []Link) ID {
 	return e.Set.Other
 }
 
-// retold tells a history anew, as if only these merges had been.
+// retold replays a history as if there had been only these merges.
 func (d *Decision) retold(events []*Event, merged []*joined) (t Ticket) {
 	for _, e := range events {
 		if e.Set.MergedInto == nil && (e.Action == ActionMerge || e.Action == ActionUnmerge) {
@@ -210,13 +211,13 @@ func (d *Decision) retold(events []*Event, merged []*joined) (t Ticket) {
 		}
 		t = Apply(t, *e)
 		if e.Set.Impact|e.Set.Urgency != 0 && e.Set.Priority == 0 && !t.PriorityGiven {
-			t.Priority = derivedPriority(t.Impact, t.Urgency) // which the merge had covered
+			t.Priority = derivedPriority(t.Impact, t.Urgency) // the merge had covered it
 		}
 	}
 	return t
 }
 
-// again is what a merge brings into a ticket as it stands in a history told anew.
+// again returns a merge's event for the ticket as it stands in a replayed history.
 func (d *Decision) again(m *joined, into *Ticket) *Event {
 	e := &Event{Ticket: m.event.Ticket, Seq: m.event.Seq, Action: ActionMerge}
 	switch {
@@ -232,8 +233,9 @@ func (d *Decision) again(m *joined, into *Ticket) *Event {
 	return e
 }
 
-// indexOf finds the last merge of a ticket; else the last one of which an older
-// version does not tell what it was of, because the two had been linked before.
+// indexOf returns the index of a ticket's last merge. If there is none, it returns
+// the last one of an older version whose event names no ticket, because the two had
+// been linked before.
 func indexOf(merged []*joined, id ID) int {
 	unknown := -1
 	for i, m := range slices.Backward(merged) {
@@ -247,9 +249,9 @@ func indexOf(merged []*joined, id ID) int {
 	return unknown
 }
 
-// amend keeps the times of a ticket: it is only filed otherwise, and nothing was
-// solved, closed or reopened by that. In a workflow whose amend leads out of work
-// or back to it, the ticket has the times of where it is.
+// amend keeps the times of a ticket: only its data changes, and nothing was solved,
+// closed or reopened. If amend changes the phase in a workflow, the ticket has the
+// times of its new status.
 func (d *Decision) amend(e *Event) {
 	t := &d.Ticket
 	r := restored{t.Resolved, t.Closed}

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// View is what a customer sees of a ticket.
+// View is the customer's view of a ticket.
 type View struct {
 	ID      ID     `json:"id"`
 	Number  Number `json:"number"`
@@ -22,15 +22,15 @@ type View struct {
 	Resolved      time.Time `json:"resolved,omitzero"`
 	Closed        time.Time `json:"closed,omitzero"`
 
-	// Messages are the newest, in the order of time: at most 100, and as few as
-	// make up 1 MiB. Those of a ticket that was merged into this one are among
-	// them; at equal times they come first.
+	// Messages are the newest ones, in the order of time: at most 100, and no more than
+	// fill 1 MiB. They include those of tickets that were merged into this one, which
+	// come first at equal times.
 	Messages []ViewMessage `json:"messages,omitempty"`
-	// Earlier leads to the messages before these, see [Desk.Messages]. Empty: there
-	// are none.
+	// Earlier is the cursor for the messages before these; see [Desk.Messages]. Empty
+	// means there are none.
 	Earlier Cursor `json:"earlier,omitempty"`
-	// Actions is what the customer may do now, sorted; pass Version on to pin
-	// an action to what was seen.
+	// Actions lists the customer's possible actions, sorted. Set Action.Version to
+	// Version to pin an action to this view.
 	Actions []ActionName `json:"actions,omitempty"`
 	Version int64        `json:"version"`
 }
@@ -40,19 +40,19 @@ type ViewMessage struct {
 	Seq         int64        `json:"seq"`              // of its event
 	Number      Number       `json:"number,omitempty"` // the ticket it was said under, where that one was merged into the one shown
 	At          time.Time    `json:"at"`
-	FromDesk    bool         `json:"from_desk,omitempty"` // else from a customer
+	FromDesk    bool         `json:"from_desk,omitempty"` // false: from a customer
 	Name        string       `json:"name,omitempty"`      // the customer's; an agent's if Config.ShowAgents says so
 	Text        Message      `json:"text,omitempty"`
 	Attachments []Attachment `json:"attachments,omitempty"`
-	Erased      bool         `json:"erased,omitempty"` // there were words, which were erased since
+	Erased      bool         `json:"erased,omitempty"` // the words were erased
 }
 
-// Track returns the customer's view of the ticket that a number or ID leads to,
-// wherever it is: its phase, who has it, the newest messages. It has no notes, no
-// queues, no agents (unless [Config].ShowAgents says so). What was said under the
-// number of a ticket that was merged into it is there, as far as the reader may
-// read it; see [Desk.History]. The [StatusLinkHolder] of a status link may leave the number
-// empty. Errors are those of [Desk.Find], and [ErrStatusLink].
+// Track returns the customer's view of the ticket for a number or ID: its phase, who
+// has it, the newest messages. It contains no notes, no queues and no agents (unless
+// [Config].ShowAgents is set). It includes the messages of tickets that were merged
+// into it, as far as the reader may read them; see [Desk.History]. The
+// [StatusLinkHolder] of a status link may leave the number empty. Errors are those
+// of [Desk.Find], and [ErrStatusLink].
 func (d *Desk) Track(ctx context.Context, a Actor, ref string) (View, error) {
 	a, t, err := d.tracked(ctx, a, ref)
 	if err != nil {
@@ -85,9 +85,9 @@ func (d *Desk) Track(ctx context.Context, a Actor, ref string) (View, error) {
 }
 
 // Messages returns the messages of a ticket before those that [Desk.Track] or an
-// earlier call returned: the newest of them, as [View].Messages has them, and the
-// cursor that leads on to what is before these, empty where there is nothing. An
-// empty cursor begins with the newest of all. A cursor that no desk gave out is
+// earlier call returned: the newest of them, limited as in [View].Messages, and the
+// cursor for the messages before these, or an empty cursor if there are none. To
+// begin with the newest message, pass an empty cursor. An invalid cursor is
 // [ErrInvalid]; other errors are those of Track.
 func (d *Desk) Messages(ctx context.Context, a Actor, ref string, before Cursor) ([]ViewMessage, Cursor, error) {
 	a, t, err := d.tracked(ctx, a, ref)
@@ -102,8 +102,8 @@ func (d *Desk) Messages(ctx context.Context, a Actor, ref string, before Cursor)
 	return list, earlier, err
 }
 
-// tracked returns the ticket that a number, an ID or a link leads to, and the
-// actor as whom it is looked at.
+// tracked returns the ticket for a number, an ID or a link, and the actor who looks
+// at it.
 func (d *Desk) tracked(ctx context.Context, a Actor, ref string) (Actor, Ticket, error) {
 	a, err := d.admit(ctx, a)
 	if err != nil {
@@ -122,14 +122,14 @@ func (d *Desk) tracked(ctx context.Context, a Actor, ref string) (Actor, Ticket,
 	return a, t, err
 }
 
-// Bounds of a page of messages.
+// Limits of a page of messages.
 const (
 	mostMessages   = 100
-	pageOfMessages = 1 << 20 // bytes, but for one message that is longer
+	pageOfMessages = 1 << 20 // bytes, unless one message is longer
 )
 
-// messages reads backwards, so that what it costs does not grow with the history.
-// touched is when the last event happened that the reader sees.
+// messages reads backwards, so that its cost does not grow with the history. touched
+// is the time of the last event that the reader sees.
 func (d *Desk) messages(ctx context.Context, shares []*share, before Cursor) (list []ViewMessage, earlier Cursor, touched time.Time, err error) {
 	for _, s := range shares {
 		s.public = true
@@ -180,7 +180,7 @@ func viewMessage(e *Event) ViewMessage {
 	}
 }
 
-// A spot is a place in a thread: that of an event.
+// A spot is the place of an event in a thread.
 type spot struct {
 	at     time.Time
 	ticket ID
@@ -215,10 +215,10 @@ func parseSpot(c Cursor) (spot, error) {
 	}, nil
 }
 
-// seek goes to what lies before a place. Tickets may have been merged in and
-// taken out since, so the others are gone through by time.
+// seek goes to the events before a place. Tickets may have been merged in and taken
+// out since, so it compares the others by time.
 func (th *thread) seek(ctx context.Context, p spot) error {
-	passed := false // the strands behind come earlier where the time is equal
+	passed := false // at equal times, later strands come earlier
 	for _, s := range th.strands {
 		if s.ticket.ID == p.ticket {
 			passed = true
@@ -265,6 +265,6 @@ func (d *Desk) isLinked(ctx context.Context, a Actor, ref string) error {
 	return err
 }
 
-// fromDesk tells whose words an event brings: an opening message is always the
-// customer's, whoever wrote it down.
+// fromDesk reports whether an event's words are the desk's. An opening message is
+// always the customer's, even if an agent wrote it.
 func fromDesk(e *Event) bool { return e.Seq > 1 && e.By.Role&RoleCustomer == 0 }

@@ -219,7 +219,7 @@ func ExampleDesk_Messages() {
 	// 21 from 1
 }
 
-// Actions lists what an actor may do with a ticket now, and why not the rest.
+// Actions lists an actor's possible actions on a ticket, and why others are refused.
 func ExampleDesk_Actions() {
 	ctx := context.Background()
 	desk, _ := exampleDesk()

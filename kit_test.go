@@ -47,7 +47,7 @@ func (k *kit) open(a ticket.Actor, d ticket.Draft) ticket.Ticket {
 	return t
 }
 
-// do acts, and checks that the ticket still is what its history says.
+// do performs an action and verifies the ticket against its history.
 func (k *kit) do(a ticket.Actor, t ticket.Ticket, act ticket.Action) ticket.Ticket {
 	k.Helper()
 	k.clock.Advance(time.Minute)
@@ -62,7 +62,7 @@ func (k *kit) refused(a ticket.Actor, t ticket.Ticket, act ticket.Action, catego
 	_ = k.refusal(a, t, act, category)
 }
 
-// refusal is refused, for those who look closer.
+// refusal is refused, for tests that look at the error.
 func (k *kit) refusal(a ticket.Actor, t ticket.Ticket, act ticket.Action, category error) error {
 	k.Helper()
 	_, err := k.desk.Do(k.Context(), a, t.ID, act)

@@ -17,12 +17,11 @@ type hit struct {
 	terms      mask
 }
 
-// Snippet returns the piece of the texts in which the most terms stand, about
-// 160 bytes long, and where in the piece, in order, they stand, as offsets of
-// bytes. Of pieces that are as good, it is one of the earlier text. Blanks and
-// line breaks become one blank each; "…" shows where the text goes on. If no
-// term stands anywhere, it is the beginning of the first text with something in
-// it.
+// Snippet returns the piece of the texts with the most terms, about 160 bytes long,
+// and the offsets in bytes of the matches in it, in order. Among equal pieces, it
+// takes the one of the earlier text. Blanks and line breaks become one blank each;
+// "…" marks a cut. If no term occurs, it returns the beginning of the first text
+// that is not empty.
 func Snippet(terms []Term, texts ...string) (string, [][2]int) {
 	terms = terms[:min(len(terms), maxTerms)]
 	best, found := "", []hit(nil)
@@ -43,12 +42,12 @@ func Snippet(terms []Term, texts ...string) (string, [][2]int) {
 	return cut(best, found)
 }
 
-// densest returns the hits of a text that lie in one window and are of the most
-// different terms, and how many terms that are.
+// densest returns the hits in one window of a text with the most different terms,
+// and the number of these terms.
 func densest(terms []Term, text string) ([]hit, int) {
 	var hits []hit
 	for s := newScanner(text); s.next(); {
-		// A word can be endless, of marks.
+		// A word of marks can be endless.
 		if m := matching(terms, s.word); m != 0 && s.end-s.start <= window {
 			hits = append(hits, hit{s.start, s.end, m})
 		}
@@ -80,7 +79,7 @@ func densest(terms []Term, text string) ([]hit, int) {
 			most, from, to = different, first, last+1
 		}
 	}
-	// What else fits in, behind.
+	// Later hits that still fit in.
 	for most > 0 && to < len(hits) && hits[to].end-hits[from].start <= window {
 		to++
 	}
@@ -130,9 +129,8 @@ func cut(text string, hits []hit) (string, [][2]int) {
 	return b.String(), marks
 }
 
-// around widens a part of a text to a window, a third of what is added before
-// it. Where that cuts the text, it does so at a blank, if one is near, and else
-// between two runes.
+// around widens a part of a text to a window, with a third of the added text before
+// it. It cuts at a blank if one is near, and otherwise between two runes.
 func around(text string, from, to int) (int, int) {
 	const near = 24
 	rest := max(window-(to-from), 0)

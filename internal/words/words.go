@@ -1,17 +1,16 @@
-// Package words takes text apart into the words that a search finds, and cuts
-// snippets out of it, so that every store finds the same.
+// Package words splits text into the words that a search finds, and cuts snippets
+// out of it, so that every store finds the same.
 //
 // A word is a run of letters, digits and marks, as long as possible. Words are
-// compared folded: without case, rune by rune; without combining marks, and
-// letters without those that they are made with, so that it does not matter how
-// an accent was typed, or whether; full-width forms as plain ones; and cut after
-// 40 runes. What is canonically the same in Unicode folds to the same: Hangul is
-// put together from its letters, and kana with its voicing marks, which count, as
-// a word with another is another word. Of scripts that are written without blanks
-// (Han, kana, Thai …) every rune is a word of its own.
+// compared in folded form: without case, rune by rune; without combining marks or
+// accents, however they were typed; full-width forms as plain ones; and cut after 40
+// runes. Canonically equivalent text in Unicode folds to the same: Hangul is composed
+// from its letters, and kana with its voicing marks, which count, because they make
+// another word. In scripts that are written without blanks (Han, kana, Thai …) every
+// rune is a word of its own.
 //
-// Stores keep folded words. A change of what this package does to them makes
-// what is stored stale; see [Version].
+// Stores keep folded words. A change of the folding makes stored words stale; see
+// [Version].
 package words
 
 import (
@@ -24,26 +23,26 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// Version grows when words are folded in another way. A store that keeps them
-// folds them anew then.
+// Version grows when the folding changes. A store that keeps folded words then folds
+// them again.
 //
 //	2: canonical equivalents fold to the same
 const Version = 2
 
 const (
-	maxRunes = 40 // of a word; what follows is not compared
-	maxTerms = 16 // of what somebody looks for
+	maxRunes = 40 // of a word; the rest is not compared
+	maxTerms = 16 // of a search
 	minStem  = 3  // runes before an asterisk
 )
 
 // Term is a word to look for.
 type Term struct {
 	Word   string // folded
-	Prefix bool   // every word that begins so
+	Prefix bool   // every word that begins with Word
 }
 
-// Fold returns the words of a text in the form they are compared in, each once,
-// in the order of their first appearance.
+// Fold returns the folded words of a text, each once, in the order of their first
+// appearance.
 func Fold(text string) []string {
 	var list []string
 	seen := map[string]struct{}{}
@@ -57,9 +56,9 @@ func Fold(text string) []string {
 	return list
 }
 
-// Parse reads what somebody looks for: the first 16 different words. One that an
-// asterisk follows stands for all that begin so, if it has three runes or more;
-// else the asterisk means nothing, as all the rest between words.
+// Parse reads the text of a search: the first 16 different words. A word of three
+// runes or more with an asterisk after it matches every word that begins with it.
+// Any other asterisk means nothing, like everything else between words.
 func Parse(text string) []Term {
 	var terms []Term
 	for s := newScanner(text); len(terms) < maxTerms && s.next(); {
@@ -72,8 +71,8 @@ func Parse(text string) []Term {
 	return terms
 }
 
-// Match reports whether every term stands in one of the texts; not, if there is
-// no term.
+// Match reports whether every term occurs in one of the texts. Without terms it
+// reports false.
 func Match(terms []Term, texts ...string) bool {
 	terms = terms[:min(len(terms), maxTerms)]
 	all := mask(1)<<len(terms) - 1
@@ -86,8 +85,8 @@ func Match(terms []Term, texts ...string) bool {
 	return all != 0 && found == all
 }
 
-// Score says how well a text matches, for an order: above all, how many of the
-// terms stand in the subject; then, how often any stands anywhere, up to 999.
+// Score rates how well a text matches: first by how many of the terms are in the
+// subject, then by how often any occurs anywhere, up to 999.
 func Score(terms []Term, subject string, texts ...string) int {
 	const most = 999
 	terms = terms[:min(len(terms), maxTerms)]
@@ -110,7 +109,7 @@ func Score(terms []Term, subject string, texts ...string) int {
 	return inSubject.count()*(most+1) + min(times, most)
 }
 
-// A mask says which of the terms.
+// A mask is a set of terms.
 type mask uint32
 
 func (m mask) count() int {
@@ -121,7 +120,7 @@ func (m mask) count() int {
 	return n
 }
 
-// matching says which terms a folded word matches.
+// matching returns the terms that a folded word matches.
 func matching(terms []Term, word []byte) mask {
 	var m mask
 	for i := range terms {
@@ -140,7 +139,7 @@ type scanner struct {
 	at         int
 	table      *[plane]int32
 	word       []byte // folded, until the next call
-	start, end int    // where it stands, up to what is compared
+	start, end int    // where it is, up to the last compared rune
 }
 
 func newScanner(text string) *scanner {
@@ -204,7 +203,7 @@ func (s *scanner) next() bool {
 	return runes > 0
 }
 
-// look returns what becomes of the rune that comes next, and its size.
+// look returns the folded form of the next rune, and its size.
 func (s *scanner) look() (rune, int) {
 	if c := s.text[s.at]; c < utf8.RuneSelf {
 		return s.table[c], 1
@@ -246,7 +245,7 @@ func syllableOf(r rune, size int, text string) (rune, int) {
 	return r, size
 }
 
-// withVoice returns the kana that a letter with a mark of voice is, or the letter.
+// withVoice returns the kana composed of a letter and a voicing mark, or the letter.
 func withVoice(letter rune, mark string) rune {
 	r, n := utf8.DecodeRuneInString(norm.NFC.String(string(letter) + mark))
 	if n < utf8.RuneLen(letter)+len(mark) && unicode.In(r, unicode.Hiragana, unicode.Katakana) && r != letter {
@@ -255,7 +254,7 @@ func withVoice(letter rune, mark string) rune {
 	return letter
 }
 
-// What becomes of a rune: one of these, or the folded rune.
+// The result of folding a rune: one of these, or the folded rune.
 const (
 	apart   rune = 0       // it stands between words
 	dropped rune = -1      // it does not count, and does not end a word
@@ -263,7 +262,7 @@ const (
 	several rune = 1 << 25 // set where it is the runes of parts at this index
 )
 
-// plane is where the table ends; what has capitals or accents is mostly in it.
+// plane is where the table ends; most runes with capitals or accents are in it.
 const plane = 0x3000
 
 var folds = sync.OnceValue(func() *[plane]int32 {
@@ -317,8 +316,8 @@ func fold(r rune) rune {
 	if unicode.In(r, unbroken...) {
 		return r | alone
 	}
-	// By way of the capital, since some letters have two small forms, of which
-	// one has an accent.
+	// Through the capital, since some letters have two small forms, of which one has an
+	// accent.
 	r = unicode.ToLower(unicode.ToUpper(r))
 	if list := letters(norm.NFD.PropertiesString(string(r)).Decomposition()); len(list) == 1 {
 		r = list[0]
@@ -326,7 +325,7 @@ func fold(r rune) rune {
 	return r
 }
 
-// letters returns what is left of a canonical decomposition without its marks.
+// letters returns a canonical decomposition without its marks.
 func letters(decomposed []byte) []rune {
 	var list []rune
 	for _, r := range string(decomposed) {
@@ -348,7 +347,7 @@ func isMark(r rune, p norm.Properties) bool {
 const made = "\u09cb\u09cc\u0b4b\u0b4c\u0b94\u0bca\u0bcb\u0bcc\u0ccb\u0d4a\u0d4b\u0d4c\u0ddc\u0ddd\u0dde" +
 	"\U0001134b\U0001134c\U000114bc\U000114be\U000115ba\U000115bb\U00011938"
 
-// parts are the letters of these.
+// parts are their letters.
 var parts = sync.OnceValue(func() [][]rune {
 	var all [][]rune
 	for _, r := range made {
@@ -357,7 +356,7 @@ var parts = sync.OnceValue(func() [][]rune {
 	return all
 })
 
-// partsOf returns the index in parts of what a rune is made of.
+// partsOf returns the index in parts of the letters of a rune.
 func partsOf(r rune) int {
 	return utf8.RuneCountInString(made[:max(strings.IndexRune(made, r), 0)])
 }
