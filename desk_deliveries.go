@@ -78,7 +78,7 @@ var failed = []DeliveryState{DeliveryDead, DeliveryBounced, DeliverySuppressed}
 // some, the first refusal. q.State may list Dead, Bounced, Suppressed, Sent (to
 // repeat what was sent) and Pending. Empty means Dead, Bounced and Suppressed. With
 // Pending, deliveries that wait for their next attempt are due at once, if the
-// store is a [Rescheduler]; their failures still count. Mail to an address resumes
+// store is a [Rescheduler]; their failures still count. Sending to an address resumes
 // once the address has no Bounced delivery any more.
 //
 // The earlier result of a delivery is not kept. A delivery keeps its ID, so a
