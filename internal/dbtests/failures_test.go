@@ -211,7 +211,7 @@ func TestMissingParts(t *testing.T) {
 					schema := &sqlstore.SchemaError{}
 					require.ErrorAs(t, err, &schema)
 					require.Equal(t, "tickets", schema.Part)
-					require.ErrorContains(t, err, "not whole")
+					require.ErrorContains(t, err, "incomplete")
 				}
 				errs := everyCall(t.Context(), s, opening(t, "key"))
 				for _, call := range c.calls {
@@ -252,7 +252,7 @@ func TestOtherVersions(t *testing.T) {
 		exec("DELETE FROM ticket_schema")
 		err = s.Check(t.Context())
 		require.ErrorIs(t, err, sqlstore.ErrSchema)
-		require.ErrorContains(t, err, "there is no schema")
+		require.ErrorContains(t, err, "does not exist")
 		exec("DROP TABLE ticket_schema")
 		require.ErrorIs(t, s.Check(t.Context()), sqlstore.ErrSchema)
 	})
@@ -266,7 +266,7 @@ func TestNoSchema(t *testing.T) {
 		require.NoError(t, err)
 		err = s.Check(t.Context())
 		require.ErrorIs(t, err, sqlstore.ErrSchema)
-		require.ErrorContains(t, err, "there is no schema")
+		require.ErrorContains(t, err, "does not exist")
 		for call, err := range everyCall(t.Context(), s, opening(t, "key")) {
 			require.ErrorIs(t, err, sqlstore.ErrSchema, call)
 		}
