@@ -14,15 +14,15 @@ import (
 
 const (
 	saysSearch  = "Search returns the tickets that match q.Query and contain every word of q.Text, newest first (by descending creation time, then by descending ID), at most q.PageSize of them."
-	saysWords   = "Text is the words to look for: all of them must stand in the ticket, in any place and order, in any case."
-	saysPrefix  = `"prin*", of three symbols or more before the asterisk, stands for every word that begins so.`
-	saysFolds   = "A word is a run of letters and digits; of scripts that are written without blanks, each symbol is one. Accents do not count."
-	saysFirst   = "Of more than 16 words, the first 16 do."
+	saysWords   = "A ticket matches if it contains all of them, in any place, order and case."
+	saysPrefix  = `"prin*", with three or more symbols before the asterisk, matches every word that begins with them.`
+	saysFolds   = "A word is a run of letters and digits; in scripts that are written without blanks, each symbol is a word. Accents do not count."
+	saysFirst   = "Only the first 16 words count."
 	saysWhere   = "It searches the current subject and the messages, solutions included."
 	saysNotes   = "It must search notes only if q.Notes is true, and no snippet may quote them otherwise."
 	saysSnippet = "A snippet must be a short piece of this text, at most 500 bytes, that contains a searched word and marks every searched word in it."
 	saysFresh   = "A commit must be found at the latest after the next call of Maintain if the store is a Maintainer, and at once if it is not."
-	saysBest    = "Best asks for the best matches first, those with the words in the subject above all, of the newest tickets that match; how many these are is up to the store."
+	saysBest    = "Best sorts the best matches first, above all those with the words in the subject. It ranks only the newest matching tickets; the store chooses how many."
 	saysAsked   = "It must return ErrInvalid if q does not pass SearchQuery.Check."
 	saysShared  = "Several processes that share a store may call Maintain at the same time."
 )
