@@ -18,8 +18,8 @@ import (
 // means none.
 type Digest [sha256.Size]byte
 
-// Salt is the randomness of one commitment; zero once the content is erased.
-type Salt [16]byte
+// salt is the randomness of one commitment; zero once the content is erased.
+type salt [16]byte
 
 // String returns 64 hexadecimal digits.
 func (d Digest) String() string { return hex.EncodeToString(d[:]) }
@@ -34,13 +34,13 @@ func (d Digest) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
 func (d *Digest) UnmarshalText(text []byte) error { return unhex(d[:], text, "digest") }
 
 // IsZero reports whether there is no salt.
-func (s Salt) IsZero() bool { return s == Salt{} }
+func (s salt) IsZero() bool { return s == salt{} }
 
 // MarshalText writes hexadecimal digits.
-func (s Salt) MarshalText() ([]byte, error) { return []byte(hex.EncodeToString(s[:])), nil }
+func (s salt) MarshalText() ([]byte, error) { return []byte(hex.EncodeToString(s[:])), nil }
 
 // UnmarshalText reads 32 hexadecimal digits.
-func (s *Salt) UnmarshalText(text []byte) error { return unhex(s[:], text, "salt") }
+func (s *salt) UnmarshalText(text []byte) error { return unhex(s[:], text, "salt") }
 
 func unhex(to, text []byte, field string) error {
 	if hex.DecodedLen(len(text)) != len(to) || len(text)%2 != 0 {
@@ -64,7 +64,7 @@ type Seals struct {
 // content. While the salt is there, the content can be checked. Once both are
 // gone, nobody can find the content by trying guesses.
 type Seal struct {
-	Salt Salt   `json:"salt,omitzero"`
+	Salt salt   `json:"salt,omitzero"`
 	Sum  Digest `json:"sum,omitzero"`
 }
 
@@ -87,13 +87,13 @@ type Groups struct {
 func (e Event) Erase(groups Groups) Event {
 	e = e.Clone()
 	if groups.PublicContent {
-		e.PublicContent, e.Seals.PublicContent.Salt = PublicContent{}, Salt{}
+		e.PublicContent, e.Seals.PublicContent.Salt = PublicContent{}, salt{}
 	}
 	if groups.InternalContent {
-		e.InternalContent, e.Seals.InternalContent.Salt = InternalContent{}, Salt{}
+		e.InternalContent, e.Seals.InternalContent.Salt = InternalContent{}, salt{}
 	}
 	if groups.Identities {
-		e.Identities, e.Seals.Identities.Salt = Identities{}, Salt{}
+		e.Identities, e.Seals.Identities.Salt = Identities{}, salt{}
 	}
 	return e
 }
@@ -239,7 +239,7 @@ type writer struct {
 	e    *Event
 	g    [3]sealed
 
-	random [32 * len(Salt{})]byte
+	random [32 * len(salt{})]byte
 	unused int // bytes at its beginning
 }
 
@@ -313,7 +313,7 @@ func (w *writer) checkSeals(e *Event) string {
 
 // salt draws fresh randomness. It is fetched for many salts at once, and each
 // piece is forgotten when it is handed out.
-func (w *writer) salt() (s Salt) {
+func (w *writer) salt() (s salt) {
 	if w.unused == 0 {
 		_, _ = rand.Read(w.random[:]) // never fails, by its documentation
 		w.unused = len(w.random)
@@ -326,7 +326,7 @@ func (w *writer) salt() (s Salt) {
 }
 
 // commit hashes the content that was encoded last.
-func (w *writer) commit(salt Salt, group byte) Digest {
+func (w *writer) commit(salt salt, group byte) Digest {
 	n := len(w.buf)
 	w.buf = append(append(append(w.buf, sealDomain...), group), salt[:]...)
 	w.buf = append(w.buf, w.buf[:n]...)

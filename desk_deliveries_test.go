@@ -352,7 +352,7 @@ func TestObserve(t *testing.T) {
 		c.Relay.Observe = func(_ context.Context, d ticket.Delivery, s ticket.Settlement) {
 			mu.Lock()
 			defer mu.Unlock()
-			seen[fmt.Sprint(d.Kind, " ", s.Outcome, " ", d.ID == s.ID)]++
+			seen[fmt.Sprint(d.Kind, " ", s.State, " ", d.ID == s.ID)]++
 		}
 	})
 	k.sent.FailWith(func(n ticket.Notification) error {
@@ -363,7 +363,7 @@ func TestObserve(t *testing.T) {
 	})
 	k.open(ada, ticket.Draft{})
 	k.deliver()
-	require.Equal(t, map[string]int{"received done true": 1, "queued give up true": 1}, seen)
+	require.Equal(t, map[string]int{"received sent true": 1, "queued dead true": 1}, seen)
 }
 
 func TestWakeAfterTheHostsTransaction(t *testing.T) {

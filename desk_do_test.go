@@ -365,7 +365,7 @@ func TestMachinesMoveNothingInAWorkflowOfOnesOwn(t *testing.T) {
 			{Name: "over", Phase: ticket.PhaseSolved, Final: true},
 		},
 		Transitions: []ticket.Transition{
-			{Action: "write", From: []ticket.Status{"in", "again"}, To: "again", By: ticket.RoleCustomer | ticket.RoleAgent, Assign: ticket.AssignActor, Needs: ticket.Inputs{Message: true}},
+			{Action: "write", From: []ticket.Status{"in", "again"}, To: "again", By: ticket.RoleCustomer | ticket.RoleAgent, Assign: "actor", Needs: ticket.Inputs{Message: true}},
 			{Action: "write", From: []ticket.Status{"over"}, To: "again", By: ticket.RoleCustomer, Needs: ticket.Inputs{Message: true}, Within: time.Hour, FollowUp: true},
 			{Action: "finish", From: []ticket.Status{"in", "again"}, To: "over", By: ticket.RoleAgent | ticket.RoleSystem},
 		},

@@ -366,7 +366,7 @@ func ownMerges(version int, statuses ...ticket.Status) *ticket.Workflow {
 		Statuses: []ticket.StatusSpec{{Name: "in", Phase: ticket.PhaseReceived}, {Name: "sorted", Phase: ticket.PhaseInProgress}, {Name: "gone", Phase: ticket.PhaseClosed, Final: true}},
 		Transitions: []ticket.Transition{
 			{Action: ticket.ActionMerge, From: append([]ticket.Status{"in"}, statuses...), To: "gone"},
-			{Action: ticket.ActionUnmerge, From: []ticket.Status{"gone"}, To: "sorted", Assign: ticket.AssignActor},
+			{Action: ticket.ActionUnmerge, From: []ticket.Status{"gone"}, To: "sorted", Assign: "actor"},
 			{Action: "work", From: []ticket.Status{"sorted"}, To: "in"},
 			{Action: "drop", From: []ticket.Status{"in"}, To: "gone"},
 		}}

@@ -66,12 +66,11 @@ type Hit struct {
 
 // Snippet is a piece of text with the places in it that matched.
 type Snippet struct {
-	Text  string
-	Marks []Mark // in order, not overlapping
+	Text string
+	// Marks are the places that matched: Text[m[0]:m[1]] for each m, in order, not
+	// overlapping.
+	Marks [][2]int
 }
-
-// Mark is a place in a [Snippet]: Text[From:To].
-type Mark struct{ From, To int }
 
 // HTML returns the snippet as safe HTML, with the matches in <mark> elements. In
 // html/template, convert it to template.HTML, or it is escaped again.
@@ -232,7 +231,7 @@ func (d *Desk) reread(ctx context.Context, s *share, q SearchQuery, h *Hit) (rea
 	text, marks := words.Snippet(terms, texts...)
 	h.Snippet = Snippet{Text: text}
 	for _, at := range marks {
-		h.Snippet.Marks = append(h.Snippet.Marks, Mark{From: at[0], To: at[1]})
+		h.Snippet.Marks = append(h.Snippet.Marks, [2]int{at[0], at[1]})
 	}
 	return true, nil
 }
@@ -250,7 +249,7 @@ func (d *Desk) named(ctx context.Context, a Actor, q SearchQuery) ([]Hit, error)
 		return nil, nil
 	}
 	n := string(t.Number)
-	return []Hit{{Ticket: d.shown(a, t), Snippet: Snippet{Text: n, Marks: []Mark{{0, len(n)}}}}}, nil
+	return []Hit{{Ticket: d.shown(a, t), Snippet: Snippet{Text: n, Marks: [][2]int{{0, len(n)}}}}}, nil
 }
 
 // unsupported names the feature that a store lacks. It returns other errors as they

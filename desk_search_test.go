@@ -70,7 +70,7 @@ func TestSearchShowsEachWhatItMaySee(t *testing.T) {
 
 	hit := k.search(ada, ticket.SearchQuery{Text: "paper"})[0]
 	require.Equal(t, adas.PublicTo(ada.Person), hit.Ticket)
-	require.Equal(t, ticket.Snippet{Text: "Paper jams.", Marks: []ticket.Mark{{From: 0, To: 5}}}, hit.Snippet)
+	require.Equal(t, ticket.Snippet{Text: "Paper jams.", Marks: [][2]int{{0, 5}}}, hit.Snippet)
 	require.Equal(t, "<mark>Paper</mark> jams.", hit.Snippet.HTML())
 	require.Equal(t, adas, k.search(lin, ticket.SearchQuery{Text: "paper"})[0].Ticket)
 	require.Equal(t, []ticket.ID{adas.ID}, idsOf(k.search(lin, ticket.SearchQuery{Text: "printer", Query: ticket.Query{Queue: []string{"mains"}}})))
@@ -133,7 +133,7 @@ func TestSearchFindsTheBest(t *testing.T) {
 }
 
 func TestSnippetIsSafeHTML(t *testing.T) {
-	s := ticket.Snippet{Text: `<b>paper & "ink"</b> paper`, Marks: []ticket.Mark{{From: 3, To: 8}, {From: 21, To: 26}}}
+	s := ticket.Snippet{Text: `<b>paper & "ink"</b> paper`, Marks: [][2]int{{3, 8}, {21, 26}}}
 	require.Equal(t, `&lt;b&gt;<mark>paper</mark> &amp; &#34;ink&#34;&lt;/b&gt; <mark>paper</mark>`, s.HTML())
 	require.Empty(t, ticket.Snippet{}.HTML())
 }

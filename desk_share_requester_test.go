@@ -62,7 +62,7 @@ func TestANewRequesterReadsFromThenOn(t *testing.T) {
 	require.Len(t, hits, 1)
 	require.NotContains(t, hits[0].Snippet.Text, "secret")
 	require.Contains(t, hits[0].Snippet.Text, "gate answer")
-	require.Equal(t, []ticket.Mark{{From: 5, To: 11}}, hits[0].Snippet.Marks)
+	require.Equal(t, [][2]int{{5, 11}}, hits[0].Snippet.Marks)
 	require.Len(t, k.found(vic, "gate words"), 1)
 
 	k.cannotSee(eve, tk)

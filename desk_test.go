@@ -180,7 +180,7 @@ func TestWorkflowVersionsOnTheDesk(t *testing.T) {
 	s2.Version = 2
 	s3 := ticket.DefaultWorkflow()
 	s3.Version, s3.Levels, s3.LevelNames = 3, 1, nil
-	s3.Transitions = slices.DeleteFunc(s3.Transitions, func(t ticket.Transition) bool { return t.Level == ticket.LevelUp || t.Level == ticket.LevelDown })
+	s3.Transitions = slices.DeleteFunc(s3.Transitions, func(t ticket.Transition) bool { return t.Level == "up" || t.Level == "down" })
 	v2, v3 := s2.MustCompile(nil), s3.MustCompile(nil)
 	with := func(ws ...*ticket.Workflow) func(*ticket.Config) {
 		return func(c *ticket.Config) { c.Workflows = ws }

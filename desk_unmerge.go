@@ -59,7 +59,7 @@ func (d *Decision) unmerge(e *Event) {
 	if act.Queue == "" {
 		back(&p.Queue, t.Queue, was.Queue)
 	}
-	if d.Transition.Assign != AssignGiven {
+	if d.Transition.Assign != "given" {
 		back(&p.Assignee, t.Assignee, was.Assignee)
 	}
 	if act.Reason == "" {

@@ -359,7 +359,7 @@ func stable(t *testing.T, events []Event, digests, inJSON, folded string) {
 		e := &events[i]
 		for _, g := range w.groups(e) {
 			if len(g.content()) > 0 {
-				g.seal.Salt = Salt{0: byte(i + 1), 15: g.tag}
+				g.seal.Salt = salt{0: byte(i + 1), 15: g.tag}
 				g.seal.Sum = w.commit(g.seal.Salt, g.tag)
 			}
 		}

@@ -460,7 +460,7 @@ func ExampleWorkflowSpec_Compile() {
 		},
 		Transitions: []ticket.Transition{
 			{Action: "inspect", From: []ticket.Status{"received"}, To: "inspecting", By: ticket.RoleAgent},
-			{Action: ticket.ActionEscalate, From: []ticket.Status{"inspecting"}, To: "received", Level: ticket.LevelUp, Needs: ticket.Inputs{Note: true}},
+			{Action: ticket.ActionEscalate, From: []ticket.Status{"inspecting"}, To: "received", Level: "up", Needs: ticket.Inputs{Note: true}},
 			{Action: "refund", From: []ticket.Status{"inspecting"}, To: "refunded", By: ticket.RoleAgent, Guards: []string{"within-90-days"}},
 		},
 	}

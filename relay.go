@@ -102,15 +102,15 @@ type DeliveryCounts struct {
 	Suppressed int // not sent on purpose
 }
 
-func (s *DeliveryCounts) count(o Outcome) {
-	switch o {
-	case OutcomeDone:
+func (s *DeliveryCounts) count(state DeliveryState) {
+	switch state {
+	case DeliverySent:
 		s.Done++
-	case OutcomeRetry:
+	case DeliveryPending:
 		s.Again++
-	case OutcomeGiveUp, OutcomeBounce:
+	case DeliveryDead, DeliveryBounced:
 		s.Dead++
-	case OutcomeSuppress:
+	case DeliverySuppressed:
 		s.Suppressed++
 	}
 }

@@ -94,7 +94,7 @@ func (c *calls) leave(notifier string, id ID, s Settlement) {
 	if c.astray[id] {
 		delete(c.astray, id)
 		c.lost[notifier]--
-		if s.Outcome == OutcomeDone || strings.HasPrefix(s.Error, perhaps) {
+		if s.State == DeliverySent || strings.HasPrefix(s.Error, perhaps) {
 			if len(c.late) >= mostLate {
 				clear(c.late)
 			}

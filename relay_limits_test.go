@@ -383,7 +383,7 @@ func TestARefusedOutcomeHoldsUpNoOther(t *testing.T) {
 				})
 				store := &refusing{Store: memstore.New()}
 				store.refuses = func(s ticket.Settlement) error {
-					if s.Outcome == ticket.OutcomeGiveUp && (c.all || s.Error == "bad words") {
+					if s.State == ticket.DeliveryDead && (c.all || s.Error == "bad words") {
 						return c.err
 					}
 					return nil

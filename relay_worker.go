@@ -213,7 +213,7 @@ func (w *worker) end(b *batch, s Settlement) {
 func (w *worker) begin(ctx context.Context, b *batch, row *Delivery, about *DeliveryContext) {
 	calls := w.d.calls
 	switch late, entered := calls.enter(row.ID); {
-	case late.Outcome != 0:
+	case late.State != "":
 		calls.release(w.name, 1)
 		w.end(b, w.d.settled(ctx, row, late))
 		return
@@ -264,7 +264,7 @@ func (w *worker) settle(ctx context.Context, first Settlement) {
 	}
 	w.busy -= len(list)
 	for i := range list {
-		w.sum.count(list[i].Outcome)
+		w.sum.count(list[i].State)
 	}
 	w.settling = true
 	go func() {
@@ -341,22 +341,22 @@ func (d *Desk) attempt(ctx context.Context, n Notifier, claimed *Delivery, b *De
 	defer func() { s.Address = row.Address }()
 	switch {
 	case ctx.Err() != nil: // its turn never came
-		return Settlement{Outcome: OutcomeRetry, Due: d.now(), Error: ctx.Err().Error()}
+		return Settlement{State: DeliveryPending, Due: d.now(), Error: ctx.Err().Error()}
 	case row.Failures >= d.cfg.Relay.MaxAttempts:
 		why := "the last attempt did not end within its lease"
 		if row.LastError != "" {
 			why += "; before: " + row.LastError
 		}
-		return Settlement{Outcome: OutcomeGiveUp, Error: why}
+		return Settlement{State: DeliveryDead, Error: why}
 	case !b.Found:
-		return Settlement{Outcome: OutcomeGiveUp, Error: "the event to tell of is missing"}
+		return Settlement{State: DeliveryDead, Error: "the event to tell of is missing"}
 	}
 	to, concerned, err := d.present(ctx, row, b)
 	switch {
 	case err != nil:
 		return d.later(row, err)
 	case !concerned:
-		return Settlement{Outcome: OutcomeSuppress, Error: "the person is not concerned with the ticket any more"}
+		return Settlement{State: DeliverySuppressed, Error: "the person is not concerned with the ticket any more"}
 	}
 	to, why, err := d.complete(ctx, row, to)
 	if err != nil {
@@ -364,7 +364,7 @@ func (d *Desk) attempt(ctx context.Context, n Notifier, claimed *Delivery, b *De
 	}
 	row.Address = row.elsewhere(to.Person)
 	if why != "" {
-		return Settlement{Outcome: OutcomeSuppress, Error: why}
+		return Settlement{State: DeliverySuppressed, Error: why}
 	}
 	if b.Bounced, err = d.bounced(ctx, row, b, to.Person); err != nil {
 		return d.later(row, err)
@@ -374,22 +374,22 @@ func (d *Desk) attempt(ctx context.Context, n Notifier, claimed *Delivery, b *De
 	}
 	switch v := d.checkLimits(row, b, to.Person); {
 	case v.wait:
-		return Settlement{Outcome: OutcomeRetry, Due: d.now().Add(capWait), Error: v.why}
+		return Settlement{State: DeliveryPending, Due: d.now().Add(capWait), Error: v.why}
 	case v.why != "":
-		return Settlement{Outcome: OutcomeSuppress, Error: v.why}
+		return Settlement{State: DeliverySuppressed, Error: v.why}
 	}
 	if d.fromThere(ctx, row, b, to.Person) {
-		return Settlement{Outcome: OutcomeSuppress, Error: "the words came from that mailbox"}
+		return Settlement{State: DeliverySuppressed, Error: "the words came from that mailbox"}
 	}
 	if d.sharesMailbox(row, b, to.Person) {
 		if err := d.places.enter(ctx, row); err != nil { // its turn never came
-			return Settlement{Outcome: OutcomeRetry, Due: d.now(), Error: err.Error()}
+			return Settlement{State: DeliveryPending, Due: d.now(), Error: err.Error()}
 		}
 		switch told, err := d.toldThere(ctx, row); {
 		case err != nil:
 			return d.later(row, err)
 		case !told.IsZero():
-			return Settlement{Outcome: OutcomeSuppress, Error: fmt.Sprintf("that mailbox was told already: see delivery %s", told)}
+			return Settlement{State: DeliverySuppressed, Error: fmt.Sprintf("that mailbox was told already: see delivery %s", told)}
 		}
 	}
 	into, err := d.into(ctx, row, b)
@@ -411,9 +411,9 @@ func (d *Desk) attempt(ctx context.Context, n Notifier, claimed *Delivery, b *De
 // outcome returns the settlement that a notifier's error leads to.
 func (d *Desk) outcome(ctx context.Context, row *Delivery, err error) Settlement {
 	if err == nil {
-		return Settlement{Outcome: OutcomeDone}
+		return Settlement{State: DeliverySent}
 	}
-	s := Settlement{Outcome: OutcomeRetry, Failures: row.Failures + 1, Error: textOf(err)}
+	s := Settlement{State: DeliveryPending, Failures: row.Failures + 1, Error: textOf(err)}
 	fault := DeliveryFaultOf(err)
 	s.loud = fault.SenderFault
 	var wait time.Duration
@@ -425,13 +425,13 @@ func (d *Desk) outcome(ctx context.Context, row *Delivery, err error) Settlement
 	}
 	switch {
 	case fault.Bounced && row.toCustomer():
-		s.Outcome = OutcomeBounce
+		s.State = DeliveryBounced
 	case fault.NotAttempted && !fault.Permanent:
 		s.Failures, s.Due = row.Failures, d.now().Add(d.cfg.Relay.wait(1))
 	case !fault.Permanent && !fault.MaybeDelivered && errors.Is(ctx.Err(), context.Canceled): // the process is stopping
 		s.Failures, s.Due = row.Failures, d.now()
 	case fault.Permanent, s.Failures >= d.cfg.Relay.MaxAttempts:
-		s.Outcome = OutcomeGiveUp
+		s.State = DeliveryDead
 	default:
 		s.Due = d.now().Add(max(wait, fault.RetryAfter))
 	}
@@ -453,7 +453,7 @@ func (d *Desk) failed(ctx context.Context, row *Delivery, err error) Settlement 
 // later returns the settlement of an attempt that did not reach the notifier because
 // of the store. It does not count as a failure.
 func (d *Desk) later(row *Delivery, err error) Settlement {
-	return Settlement{Outcome: OutcomeRetry, Due: d.now().Add(d.cfg.Relay.wait(row.Attempts)), Error: textOf(err)}
+	return Settlement{State: DeliveryPending, Due: d.now().Add(d.cfg.Relay.wait(row.Attempts)), Error: textOf(err)}
 }
 
 func (d *Desk) putOff(ctx context.Context, row *Delivery, err error) Settlement {
@@ -467,7 +467,7 @@ func (d *Desk) settled(ctx context.Context, row *Delivery, s Settlement) Settlem
 	s.ID, s.Attempts, s.At = row.ID, row.Attempts, d.now()
 	d.ahead.see(s.At)
 	s.Failures = max(s.Failures, row.Failures)
-	if s.Outcome != OutcomeDone && strings.HasPrefix(row.LastError, perhaps) && !strings.HasPrefix(s.Error, perhaps) {
+	if s.State != DeliverySent && strings.HasPrefix(row.LastError, perhaps) && !strings.HasPrefix(s.Error, perhaps) {
 		s.Error = perhaps + " before; " + s.Error
 	}
 	s.Due, s.Error = microTime(s.Due), shorten(s.Error)
@@ -475,19 +475,19 @@ func (d *Desk) settled(ctx context.Context, row *Delivery, s Settlement) Settlem
 	if s.loud {
 		level, what = slog.LevelError, "ticket: not delivered, and the fault is on this side"
 	}
-	switch s.Outcome {
-	case OutcomeDone:
+	switch s.State {
+	case DeliverySent:
 		level, what = slog.LevelDebug, "ticket: delivered"
-	case OutcomeGiveUp:
+	case DeliveryDead:
 		level = slog.LevelError
-	case OutcomeSuppress:
+	case DeliverySuppressed:
 		level = slog.LevelInfo
 	}
 	// The error is left out: a notifier's error may contain an address.
 	// Desk.Deliveries has it.
 	if d.cfg.Logger.Enabled(ctx, level) {
 		d.cfg.Logger.LogAttrs(ctx, level, what, slog.String("id", row.ID.String()), slog.String("ticket", row.Ticket.String()), slog.String("kind", string(row.Kind)),
-			slog.String("notifier", row.Notifier), slog.Int("attempt", row.Attempts), slog.String("state", string(s.Outcome.State())))
+			slog.String("notifier", row.Notifier), slog.Int("attempt", row.Attempts), slog.String("state", string(s.State)))
 	}
 	if d.cfg.Relay.Observe != nil {
 		err := safely("Relay.Observe", func() error { d.cfg.Relay.Observe(ctx, *row, s); return nil })

@@ -110,10 +110,8 @@ type Store interface {
 	// be claimed while an earlier one of its line is pending or claimed, due or not.
 	Claim(ctx context.Context, r ClaimRequest) ([]Delivery, error)
 
-	// Settle records the outcomes of claimed deliveries. OutcomeDone must make a
-	// delivery DeliverySent; OutcomeRetry must make it DeliveryPending with the new
-	// Due; OutcomeGiveUp, OutcomeBounce and OutcomeSuppress must make it
-	// DeliveryDead, DeliveryBounced and DeliverySuppressed. All states but pending
+	// Settle records the outcomes of claimed deliveries. A delivery must get the State
+	// of its settlement, and with DeliveryPending also its Due. All states but pending
 	// and claimed are settled: Settled becomes the settlement's At, and the
 	// delivery stays in the store. In every case Failures, LastError and Address
 	// become those of the settlement, and Until becomes zero. All other fields of
@@ -123,7 +121,7 @@ type Store interface {
 	// is claimed with other Attempts, its settlement must change nothing, and
 	// Settle returns ErrClaimLost after it has applied the others. A settlement
 	// counts however late it arrives: the end of the lease does not matter as long
-	// as nobody else has claimed the delivery. With OutcomeRetry, the store may
+	// as nobody else has claimed the delivery. With DeliveryPending, the store may
 	// postpone the Due of later deliveries of the same line to the same time. It
 	// must not bring any forward, and must leave all others as they are.
 	Settle(ctx context.Context, s []Settlement) error

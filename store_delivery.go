@@ -93,11 +93,13 @@ func (r ClaimRequest) Check() error {
 type Settlement struct {
 	ID       ID
 	Attempts int // those of the claim; a settlement of an older claim changes nothing
-	Outcome  Outcome
+	// State is what the delivery becomes: DeliverySent, DeliveryPending for another
+	// attempt at Due, DeliveryDead, DeliveryBounced or DeliverySuppressed.
+	State    DeliveryState
 	At       time.Time // when the attempt ended
 	Failures int       // number of failed attempts so far
-	Due      time.Time // time of the next attempt, for OutcomeRetry
-	Error    string    // why the attempt failed, or why nothing was sent; empty for OutcomeDone
+	Due      time.Time // time of the next attempt, for DeliveryPending
+	Error    string    // why the attempt failed, or why nothing was sent; empty for DeliverySent
 	Address  string    // becomes Delivery.Address
 
 	loud bool // logged as an error, because the operator has to act
@@ -105,47 +107,19 @@ type Settlement struct {
 
 // Check returns an [*InvalidError] if the settlement is not valid. Stores call it first.
 func (s Settlement) Check() error {
-	if s.Outcome < OutcomeDone || s.Outcome > OutcomeSuppress {
-		return invalid("settlement.outcome", "must be done, again, give up, bounce back or suppress")
+	if s.State == DeliveryClaimed || !slices.Contains(deliveryStates, s.State) {
+		return invalid("settlement.state", "must be sent, pending, dead, bounced or suppressed")
 	}
 	if s.At.IsZero() {
 		return invalid("settlement.at", "is missing")
 	}
-	if s.Outcome == OutcomeRetry && s.Due.IsZero() {
-		return invalid("settlement.due", "is missing, with OutcomeRetry")
+	if s.State == DeliveryPending && s.Due.IsZero() {
+		return invalid("settlement.due", "is missing, with DeliveryPending")
 	}
-	if s.Outcome != OutcomeRetry {
+	if s.State != DeliveryPending {
 		s.Due = time.Time{} // not used
 	}
 	return checkTimes(namedTime{"settlement.at", s.At}, namedTime{"settlement.due", s.Due})
-}
-
-// Outcome is the outcome of one attempt at a delivery; see [Settlement].
-type Outcome uint8
-
-// The outcomes.
-const (
-	OutcomeDone     Outcome = iota + 1 // delivered: DeliverySent
-	OutcomeRetry                       // failed, next attempt at Due: DeliveryPending
-	OutcomeGiveUp                      // failed for good: DeliveryDead
-	OutcomeBounce                      // failed for good, and the address accepts no mail: DeliveryBounced
-	OutcomeSuppress                    // not sent on purpose: DeliverySuppressed
-)
-
-// State returns the state that the outcome leads to, and "" for an invalid outcome.
-func (o Outcome) State() DeliveryState {
-	if o < OutcomeDone || o > OutcomeSuppress {
-		return ""
-	}
-	return [...]DeliveryState{DeliverySent, DeliveryPending, DeliveryDead, DeliveryBounced, DeliverySuppressed}[o-1]
-}
-
-// String returns the name of the outcome, and "none" for an invalid one.
-func (o Outcome) String() string {
-	if o < OutcomeDone || o > OutcomeSuppress {
-		return "none"
-	}
-	return [...]string{"done", "again", "give up", "bounce back", "suppress"}[o-1]
 }
 
 // DeliveryQuery selects deliveries, for [Desk.Deliveries] and [Desk.Redrive]; stores
@@ -165,7 +139,7 @@ type DeliveryQuery struct {
 	SettledBefore time.Time // settled before this time
 
 	After ID  // continue with lesser IDs than this one; zero starts with the newest
-	Limit int // deliveries per page, 1 to MaxLimit; 0 means DefaultLimit
+	Limit int // deliveries per page, 1 to MaxLimit; 0 means 50
 }
 
 // DeliveryPage is one page of deliveries, from [Desk.Deliveries] or
@@ -178,7 +152,7 @@ type DeliveryPage struct {
 // Check returns an [*InvalidError] if the query is not valid. Stores call it first.
 func (q DeliveryQuery) Check() error {
 	if q.Limit < 0 || q.Limit > MaxLimit {
-		return invalid("query.limit", "must be 1 to %d, or 0 for %d", MaxLimit, DefaultLimit)
+		return invalid("query.limit", "must be 1 to %d, or 0 for %d", MaxLimit, defaultLimit)
 	}
 	if n := max(len(q.IDs), len(q.State), len(q.Kind), len(q.Notifiers)); n > maxAlternatives {
 		return invalid("query", "has a list of %d values, more than %d", n, maxAlternatives)
@@ -191,10 +165,10 @@ func (q DeliveryQuery) Check() error {
 	return checkTimes(namedTime{"query.settled_from", q.SettledFrom}, namedTime{"query.settled_before", q.SettledBefore})
 }
 
-// PageSize returns Limit, or DefaultLimit if Limit is 0.
+// PageSize returns Limit, or 50 if Limit is 0.
 func (q DeliveryQuery) PageSize() int {
 	if q.Limit == 0 {
-		return DefaultLimit
+		return defaultLimit
 	}
 	return q.Limit
 }

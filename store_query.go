@@ -40,7 +40,7 @@ type Query struct {
 
 	Order Order  // default OrderOldestFirst
 	After Cursor // continue after this place; empty starts at the beginning
-	Limit int    // tickets per page, 1 to MaxLimit; 0 means DefaultLimit
+	Limit int    // tickets per page, 1 to MaxLimit; 0 means 50
 }
 
 // maxAlternatives limits the length of each list of a query.
@@ -48,7 +48,7 @@ const maxAlternatives = 1000
 
 // Limits of Query.Limit and DeliveryQuery.Limit.
 const (
-	DefaultLimit = 50
+	defaultLimit = 50
 	MaxLimit     = 1000
 )
 
@@ -92,7 +92,7 @@ type Place struct {
 // Check returns an [*InvalidError] if the query is not valid. Stores call it first.
 func (q Query) Check() error {
 	if q.Limit < 0 || q.Limit > MaxLimit {
-		return invalid("query.limit", "must be 1 to %d, or 0 for %d", MaxLimit, DefaultLimit)
+		return invalid("query.limit", "must be 1 to %d, or 0 for %d", MaxLimit, defaultLimit)
 	}
 	for _, n := range [...]int{len(q.Status), len(q.Phase), len(q.Level), len(q.Queue), len(q.Assignee), len(q.Priority), len(q.Channel), len(q.Tags), len(q.Fields)} {
 		if n > maxAlternatives {
@@ -119,10 +119,10 @@ func (q Query) Check() error {
 // orders numbers the orders for cursors. Append new orders at the end.
 var orders = []Order{OrderOldestFirst, OrderNewestFirst, OrderLeastRecent, OrderMostRecent, OrderMostUrgent, OrderSoonestDue}
 
-// PageSize returns Limit, or DefaultLimit if Limit is 0.
+// PageSize returns Limit, or 50 if Limit is 0.
 func (q Query) PageSize() int {
 	if q.Limit == 0 {
-		return DefaultLimit
+		return defaultLimit
 	}
 	return q.Limit
 }

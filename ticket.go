@@ -114,8 +114,8 @@ const (
 	PhaseClosed     Phase = "closed"      // the request is over
 )
 
-// Phases lists all phases in their usual order.
-func Phases() []Phase {
+// phases lists all phases in their usual order.
+func phases() []Phase {
 	return []Phase{PhaseReceived, PhaseInProgress, PhaseYourTurn, PhaseSolved, PhaseClosed}
 }
 

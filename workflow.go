@@ -47,7 +47,7 @@ type StatusSpec struct {
 // transitions, as long as only one applies to each role and state.
 type Transition struct {
 	Action ActionName `json:"action"`
-	From   []Status   `json:"from"`             // see In
+	From   []Status   `json:"from"`
 	Levels []int      `json:"levels,omitempty"` // at these levels only; none: at every level
 	To     Status     `json:"to,omitempty"`     // empty: the status stays
 
@@ -56,11 +56,26 @@ type Transition struct {
 	// empty Action.Status chooses the one whose status stays.
 	Chosen bool `json:"chosen,omitempty"`
 
-	Level  LevelMove  `json:"level,omitempty"`
-	By     Role       `json:"by,omitempty"`     // none: Agents
-	Needs  Inputs     `json:"needs,omitzero"`   // what the action must bring
-	Guards []string   `json:"guards,omitempty"` // by name, see Compile; all must agree
-	Assign Assignment `json:"assign,omitempty"` // the assignee afterwards
+	// Level says what becomes of the ticket's level:
+	//
+	//	""      it stays
+	//	"up"    it becomes Action.Level, which must be higher, or the next higher one if that is 0
+	//	"down"  it becomes Action.Level, which must be lower, or the next lower one if that is 0
+	//	"any"   it becomes Action.Level, higher or lower, or stays if that is 0
+	Level string `json:"level,omitempty"`
+
+	By     Role     `json:"by,omitempty"`     // zero means RoleAgent
+	Needs  Inputs   `json:"needs,omitzero"`   // the fields that the action must have
+	Guards []string `json:"guards,omitempty"` // by name, see Compile; all must agree
+
+	// Assign says who is the assignee afterwards:
+	//
+	//	""                 the assignee stays
+	//	"actor"            the agent who acts
+	//	"actor if nobody"  the agent who acts, if there is no assignee
+	//	"given"            Action.Assignee
+	//	"nobody"           no assignee
+	Assign string `json:"assign,omitempty"`
 
 	// Within is how long after the ticket was resolved (or closed, where it
 	// never was) the action is possible. 0: always.
@@ -69,27 +84,6 @@ type Transition struct {
 	// Within. If false, the action is refused then.
 	FollowUp bool `json:"follow_up,omitempty"`
 }
-
-// LevelMove is what a transition does to the level. Empty: the level stays.
-type LevelMove string
-
-// The level moves.
-const (
-	LevelUp   LevelMove = "up"   // to Action.Level, which must be higher; if 0, to the next one
-	LevelDown LevelMove = "down" // to Action.Level, which must be lower; if 0, to the next one
-	LevelAny  LevelMove = "any"  // to Action.Level, higher or lower; if 0, the level stays
-)
-
-// Assignment is what a transition does to the assignee. Empty: the assignee stays.
-type Assignment string
-
-// The assignments.
-const (
-	AssignActor       Assignment = "actor"           // the agent who acts
-	AssignActorIfNone Assignment = "actor if nobody" // the agent who acts, if there is no assignee
-	AssignGiven       Assignment = "given"           // Action.Assignee
-	AssignNobody      Assignment = "nobody"          // no assignee
-)
 
 // Inputs names fields of an [Action]: those that a rule needs, or those that it
 // takes. A field of Inputs is true where the field of the action with the same

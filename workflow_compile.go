@@ -115,8 +115,8 @@ func (c *compiler) declareStatuses() {
 		if _, twice := c.w.statuses[st.Name]; twice {
 			c.fault(where, "%q is declared twice", st.Name)
 		}
-		if !slices.Contains(Phases(), st.Phase) {
-			c.fault(where, "phase %s of %q is none of %q", quote(string(st.Phase)), st.Name, Phases())
+		if !slices.Contains(phases(), st.Phase) {
+			c.fault(where, "phase %s of %q is none of %q", quote(string(st.Phase)), st.Name, phases())
 		}
 		if st.After < 0 || st.After > 0 && st.Then == "" {
 			c.fault(where, "after of %q must be a positive time with an action in then", st.Name)
@@ -164,7 +164,7 @@ func (c *compiler) transition(i int) {
 			c.fault(where, "level %d is not in 1 to %d", l, c.w.spec.Levels)
 		}
 	}
-	if !slices.Contains([]LevelMove{"", LevelUp, LevelDown, LevelAny}, t.Level) {
+	if !slices.Contains([]string{"", "up", "down", "any"}, t.Level) {
 		c.fault(where, "level move %s is not known", quote(string(t.Level)))
 	}
 	if len(c.faults) == before {
@@ -175,7 +175,7 @@ func (c *compiler) transition(i int) {
 
 // details checks the parts of a rule that do not affect its target state.
 func (c *compiler) details(where string, t *Transition) {
-	if !slices.Contains([]Assignment{"", AssignActor, AssignActorIfNone, AssignGiven, AssignNobody}, t.Assign) {
+	if !slices.Contains([]string{"", "actor", "actor if nobody", "given", "nobody"}, t.Assign) {
 		c.fault(where, "assignment %s is not known", quote(string(t.Assign)))
 	}
 	if t.By&^everyRole != 0 {
@@ -220,7 +220,7 @@ func (c *compiler) expand(where string, t *Transition) {
 func (t *Transition) targets(level, levels int) []int {
 	var to []int
 	for l := 1; l <= levels; l++ {
-		if t.Level == LevelAny || t.Level == "" && l == level || t.Level == LevelUp && l > level || t.Level == LevelDown && l < level {
+		if t.Level == "any" || t.Level == "" && l == level || t.Level == "up" && l > level || t.Level == "down" && l < level {
 			to = append(to, l)
 		}
 	}

@@ -76,7 +76,7 @@ func (d *Decision) takes() Inputs {
 	n.Note, n.NoteAttachments = agent, agent
 	n.Reason = agent && (tr.To != "" || tr.Chosen)
 	n.Queue = agent && (n.Queue || tr.Level != "")
-	n.Assignee = tr.Assign == AssignGiven
+	n.Assignee = tr.Assign == "given"
 	n.Level = n.Level || tr.Level != ""
 	n.Status = n.Status || tr.Chosen
 	n.Until = n.Until || d.Action.Name != ActionAmend && tr.To != "" && d.Workflow.statuses[d.To.Status].Then != ""

@@ -223,7 +223,7 @@ func (d *Decision) level() (int, error) {
 		return 0, invalid("action.level", "must be 1 to %d, or 0", top)
 	}
 	switch d.Transition.Level {
-	case LevelUp:
+	case "up":
 		if want == 0 {
 			want = at + 1
 		}
@@ -231,7 +231,7 @@ func (d *Decision) level() (int, error) {
 			return 0, invalid("action.level", "must be above %d", at)
 		}
 		return want, nil
-	case LevelDown:
+	case "down":
 		if want == 0 {
 			want = at - 1
 		}
@@ -239,7 +239,7 @@ func (d *Decision) level() (int, error) {
 			return 0, invalid("action.level", "must be below %d", at)
 		}
 		return want, nil
-	case LevelAny:
+	case "any":
 		if want == 0 {
 			want = at
 		}
@@ -284,13 +284,13 @@ func (d *Decision) event() (Event, error) {
 	}
 	setIfOther(&e.Set.Queue, t.Queue, act.Queue, act.Queue != "")
 	switch tr.Assign {
-	case AssignActor:
+	case "actor":
 		setIfOther(&e.Set.Assignee, t.Assignee, d.Actor.Person.ID, d.Role == RoleAgent)
-	case AssignActorIfNone:
+	case "actor if nobody":
 		setIfOther(&e.Set.Assignee, t.Assignee, d.Actor.Person.ID, d.Role == RoleAgent && t.Assignee == "")
-	case AssignGiven:
+	case "given":
 		setIfOther(&e.Set.Assignee, t.Assignee, act.Assignee, true)
-	case AssignNobody:
+	case "nobody":
 		setIfOther(&e.Set.Assignee, t.Assignee, "", true)
 	}
 	d.reason(&e)

@@ -71,7 +71,7 @@ func (w *Workflow) arrows() []arrow {
 	labels := map[[2]Status]map[string]bool{}
 	for i := range w.spec.Transitions {
 		t := &w.spec.Transitions[i]
-		label := string(t.Action) + map[LevelMove]string{LevelUp: " ↑", LevelDown: " ↓", LevelAny: " ↕"}[t.Level]
+		label := string(t.Action) + map[string]string{"up": " ↑", "down": " ↓", "any": " ↕"}[t.Level]
 		for _, from := range t.From {
 			to := t.To
 			if to == "" {

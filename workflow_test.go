@@ -245,7 +245,7 @@ func small() WorkflowSpec {
 		Statuses: []StatusSpec{{Name: "in", Phase: PhaseReceived}, {Name: "work", Phase: PhaseInProgress, Then: "finish", After: time.Hour}, {Name: "out", Phase: PhaseClosed, Final: true}},
 		Transitions: []Transition{
 			{Action: "begin", From: []Status{"in"}, To: "work"},
-			{Action: ActionEscalate, From: []Status{"work"}, To: "in", Level: LevelUp, Needs: Inputs{Note: true}},
+			{Action: ActionEscalate, From: []Status{"work"}, To: "in", Level: "up", Needs: Inputs{Note: true}},
 			{Action: "finish", From: []Status{"work"}, To: "out", By: RoleAgent | RoleSystem, Guards: []string{"ok"}},
 		},
 	}

@@ -89,7 +89,7 @@ func (o *outbox) settle(st *ticket.Settlement) bool {
 	if r == nil || r.State != ticket.DeliveryClaimed || r.Attempts != st.Attempts {
 		return false
 	}
-	r.State, r.Until, r.LastError, r.Failures, r.Address = st.Outcome.State(), time.Time{}, st.Error, st.Failures, st.Address
+	r.State, r.Until, r.LastError, r.Failures, r.Address = st.State, time.Time{}, st.Error, st.Failures, st.Address
 	if r.State == ticket.DeliveryPending {
 		r.Due = st.Due
 		r.line.place()

@@ -66,7 +66,7 @@ func (s *Store) Search(ctx context.Context, q ticket.SearchQuery) ([]ticket.Hit,
 		text, marks := words.Snippet(terms, m.texts...)
 		hits[i] = ticket.Hit{Ticket: m.ticket.Clone(), Snippet: ticket.Snippet{Text: text}}
 		for _, at := range marks {
-			hits[i].Snippet.Marks = append(hits[i].Snippet.Marks, ticket.Mark{From: at[0], To: at[1]})
+			hits[i].Snippet.Marks = append(hits[i].Snippet.Marks, [2]int{at[0], at[1]})
 		}
 	}
 	return hits, nil

@@ -127,7 +127,7 @@ func (s *Store) shown(q *ticket.SearchQuery, list []match) []ticket.Hit {
 		text, marks := words.Snippet(terms, append(m.texts(q), m.subject)...)
 		hits[i] = ticket.Hit{Ticket: m.ticket, Snippet: ticket.Snippet{Text: text}}
 		for _, at := range marks {
-			hits[i].Snippet.Marks = append(hits[i].Snippet.Marks, ticket.Mark{From: at[0], To: at[1]})
+			hits[i].Snippet.Marks = append(hits[i].Snippet.Marks, [2]int{at[0], at[1]})
 		}
 	}
 	return hits

@@ -84,16 +84,16 @@ func (x *session) settleTogether(ctx context.Context, list []ticket.Settlement) 
 	for i := range n {
 		o := &list[min(i, len(list)-1)]
 		var due, settled any
-		if o.Outcome == ticket.OutcomeRetry {
+		if o.State == ticket.DeliveryPending {
 			due = o.Due.UnixMicro()
 		} else {
 			settled = o.At.UnixMicro()
 		}
 		who := ""
-		if o.Outcome == ticket.OutcomeBounce && o.Address != "" {
+		if o.State == ticket.DeliveryBounced && o.Address != "" {
 			who = digestOf((&ticket.Delivery{State: ticket.DeliveryBounced, Address: o.Address}).Key())
 		}
-		args = append(args, o.ID.String(), o.Attempts, stateOf(o.Outcome.State()), due, settled, o.Failures, o.Error, o.Address, who)
+		args = append(args, o.ID.String(), o.Attempts, stateOf(o.State), due, settled, o.Failures, o.Error, o.Address, who)
 	}
 	return x.updateJoined(ctx, x.s.lang.values(n, settledTogether...),
 		"state = v.column3, until = NULL, due = COALESCE(v.column4, due), settled = v.column5, failures = v.column6, last_error = v.column7,"+
@@ -103,7 +103,7 @@ func (x *session) settleTogether(ctx context.Context, list []ticket.Settlement) 
 
 // putOff gives the deliveries in line after those to be retried their new Due.
 func (x *session) putOff(ctx context.Context, list []ticket.Settlement) error {
-	again := slices.DeleteFunc(slices.Clone(list), func(o ticket.Settlement) bool { return o.Outcome != ticket.OutcomeRetry })
+	again := slices.DeleteFunc(slices.Clone(list), func(o ticket.Settlement) bool { return o.State != ticket.DeliveryPending })
 	if len(again) == 0 {
 		return nil
 	}

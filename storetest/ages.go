@@ -80,7 +80,7 @@ func agesClaim(k *kit) {
 	list := k.outbox(ages...)
 	for i, age := range ages {
 		k.claims(age.Add(-time.Microsecond), nil, "a microsecond before %v", age)
-		k.settle(settlement(k.claims(age, list[i:i+1], "at %v", age)[0], ticket.OutcomeDone))
+		k.settle(settlement(k.claims(age, list[i:i+1], "at %v", age)[0], ticket.DeliverySent))
 	}
 
 	list = k.outbox(ages...)
@@ -94,7 +94,7 @@ func agesDeliveries(k *kit) {
 	all := k.claim(clock)
 	k.same(len(all), len(list), "deliveries claimed")
 	for i := range all {
-		s := settlement(all[i], ticket.OutcomeDone)
+		s := settlement(all[i], ticket.DeliverySent)
 		s.At = ages[i]
 		k.settle(s)
 		all[i] = k.stored(all[i])

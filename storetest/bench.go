@@ -189,8 +189,8 @@ func (s *seeded) events(i int) error {
 func (s *seeded) list(q ticket.Query) func(int) error {
 	return func(int) error {
 		page, err := s.store.List(s.ctx, q)
-		if err == nil && len(page.Tickets) != ticket.DefaultLimit {
-			err = fmt.Errorf("got %d tickets, want %d", len(page.Tickets), ticket.DefaultLimit)
+		if want := (ticket.Query{}).PageSize(); err == nil && len(page.Tickets) != want {
+			err = fmt.Errorf("got %d tickets, want %d", len(page.Tickets), want)
 		}
 		return err
 	}
@@ -221,7 +221,7 @@ func benchOutbox(b *testing.B, store ticket.Store, n int) {
 			b.Fatalf("claimed %d of %d: %v", len(claimed), n, err)
 		}
 		for i, d := range claimed {
-			outcomes[i] = settlement(d, ticket.OutcomeRetry)
+			outcomes[i] = settlement(d, ticket.DeliveryPending)
 			outcomes[i].Due = d.Due.Add(waiting * time.Second)
 		}
 		if err := store.Settle(b.Context(), outcomes); err != nil {

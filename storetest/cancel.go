@@ -27,7 +27,7 @@ func cancelledCalls(k *kit) {
 	})
 	k.claim(clock)
 	held, dead := ticket.Delivery{ID: first.ID, Attempts: 1}, ticket.Delivery{ID: third.ID, Attempts: 1}
-	k.settle(settlement(dead, ticket.OutcomeGiveUp))
+	k.settle(settlement(dead, ticket.DeliveryDead))
 	redrive := ticket.DeliveryUpdate{Tenant: acme, IDs: []ticket.ID{dead.ID}, From: []ticket.DeliveryState{ticket.DeliveryDead}, To: ticket.DeliveryPending, At: clock}
 	more := next(c.Ticket, note("more"))
 	request := ticket.ClaimRequest{Now: soon.Add(time.Hour), Lease: lease, Limit: 10, Notifiers: []string{"mail"}}
@@ -50,7 +50,7 @@ func cancelledCalls(k *kit) {
 			{"Due", func() error { _, err := k.store.Due(ctx, clock, 10); return err }},
 			{"Claim", func() error { _, err := k.store.Claim(ctx, request); return err }},
 			{"Settle", func() error {
-				return k.store.Settle(ctx, []ticket.Settlement{settlement(held, ticket.OutcomeDone)})
+				return k.store.Settle(ctx, []ticket.Settlement{settlement(held, ticket.DeliverySent)})
 			}},
 			{"Deliveries", func() error { _, err := k.store.Deliveries(ctx, ticket.DeliveryQuery{Tenant: acme}); return err }},
 			{"UpdateDeliveries", func() error { _, err := k.store.UpdateDeliveries(ctx, redrive); return err }},
@@ -61,6 +61,6 @@ func cancelledCalls(k *kit) {
 		}
 	}
 	k.stands(c.Ticket, c.Events)
-	k.settle(settlement(held, ticket.OutcomeDone))
+	k.settle(settlement(held, ticket.DeliverySent))
 	k.same(len(k.claim(request.Now)), 1, "deliveries left to claim")
 }

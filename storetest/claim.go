@@ -143,7 +143,7 @@ func claimBehind(k *kit) {
 	k.claims(soon, last, "after %d that are already claimed", many)
 
 	line := k.lined(many)
-	again := settlement(k.claims(soon, line[:1], "of a long line")[0], ticket.OutcomeRetry)
+	again := settlement(k.claims(soon, line[:1], "of a long line")[0], ticket.DeliveryPending)
 	again.Due = soon.Add(2 * year)
 	k.settle(again)
 	last = k.outbox(soon)
@@ -190,7 +190,7 @@ func claimStored(k *kit) {
 	for i := range 3 {
 		now := clock.Add(time.Duration(i) * time.Hour)
 		k.same(len(k.claim(now)), 1, "deliveries claimed for the %d. time", i+1)
-		s := ticket.Settlement{ID: d.ID, Attempts: i + 1, Outcome: ticket.OutcomeRetry, At: now, Due: now.Add(time.Minute)}
+		s := ticket.Settlement{ID: d.ID, Attempts: i + 1, State: ticket.DeliveryPending, At: now, Due: now.Add(time.Minute)}
 		k.ok(k.store.Settle(k.Context(), []ticket.Settlement{s}), "Settle of a delivery claimed for the %d. time", i+1)
 	}
 }
@@ -210,10 +210,10 @@ func claimTakenOver(k *kit) {
 	}
 	claimed(0, "for the first time")
 	held := claimed(1, "after its lease had expired")
-	again := settlement(held, ticket.OutcomeRetry)
+	again := settlement(held, ticket.DeliveryPending)
 	again.Due, again.Failures = now, 7
 	k.settle(again)
-	claimed(7, "after OutcomeRetry")
+	claimed(7, "after DeliveryPending")
 	claimed(8, "after its lease had expired once more")
 }
 
@@ -251,7 +251,7 @@ func claimKept(k *kit) {
 	claim("for the first time")
 	claim("after its lease had expired")
 	for _, try := range []string{"once", "twice"} {
-		s := settlement(want, ticket.OutcomeRetry)
+		s := settlement(want, ticket.DeliveryPending)
 		s.Due, s.Failures, s.Error, s.Address = now.Add(lease), 7, "mailbox full "+try, try+"@example.org"
 		k.settle(s)
 		want.Due, want.LastError, want.Address = s.Due, s.Error, s.Address

@@ -266,7 +266,7 @@ func commitDelivery(k *kit) {
 	k.same(deliveryIDs(k.claim(clock)), []ticket.ID{d.ID}, "deliveries")
 	k.duplicate(again(acme), "delivery", "Commit of a delivery whose ID a claimed one has")
 	d.Attempts = 1
-	k.settle(settlement(d, ticket.OutcomeDone))
+	k.settle(settlement(d, ticket.DeliverySent))
 	k.duplicate(again(acme), "delivery", "Commit of a delivery whose ID a sent one has")
 
 	c := k.opened(acme)

@@ -64,7 +64,7 @@ func (k *kit) fate() []ticket.Delivery {
 			s.At, s.Due, s.Error = clock.Add(time.Duration(i)*time.Second), soon, "said by the server"
 			s.Address = []string{"", "moved@example.org", "ada@example.org", ""}[i/(len(outcomes)+1)%4]
 			k.settle(s)
-			d.State, d.LastError, d.Address, d.Until = s.Outcome.State(), s.Error, s.Address, time.Time{}
+			d.State, d.LastError, d.Address, d.Until = s.State, s.Error, s.Address, time.Time{}
 			if d.State == ticket.DeliveryPending {
 				d.Due = s.Due
 			} else {
@@ -148,9 +148,9 @@ func deliveriesOrder(k *kit) {
 }
 
 func deliveriesLimit(k *kit) {
-	const n = ticket.DefaultLimit + 10
+	n := ticket.DeliveryQuery{}.PageSize() + 10
 	k.outbox(slices.Repeat([]time.Time{past}, n)...)
-	for limit, want := range map[int]int{0: ticket.DefaultLimit, 1: 1, 7: 7, n - 1: n - 1, n: n, n + 1: n, ticket.MaxLimit: n} {
+	for limit, want := range map[int]int{0: ticket.Query{}.PageSize(), 1: 1, 7: 7, n - 1: n - 1, n: n, n + 1: n, ticket.MaxLimit: n} {
 		got := k.deliveries(ticket.DeliveryQuery{Tenant: acme, Limit: limit}).Deliveries
 		k.same(len(got), want, "deliveries with limit %d, of %d", limit, n)
 	}

@@ -104,7 +104,7 @@ func loaderFound(k *kit) {
 
 // work claims and settles deliveries of one line, or of no line, one after the other,
 // with the given outcomes.
-func (k *kit) work(list []ticket.Delivery, outcomes ...ticket.Outcome) {
+func (k *kit) work(list []ticket.Delivery, outcomes ...ticket.DeliveryState) {
 	k.Helper()
 	for i, o := range outcomes {
 		r := ticket.ClaimRequest{Now: clock, Lease: lease, Limit: 1, Notifiers: []string{list[i].Notifier}}
@@ -132,8 +132,8 @@ func loaderPrevious(k *kit) {
 	other.Seq, other.To, other.Due = 4, to(1), past.Add(-time.Hour)
 	k.enter(c, append([]ticket.Delivery{other}, line...))
 
-	k.work([]ticket.Delivery{other}, ticket.OutcomeDone)
-	k.work(line, ticket.OutcomeDone, ticket.OutcomeDone, ticket.OutcomeGiveUp, ticket.OutcomeSuppress, ticket.OutcomeBounce, ticket.OutcomeDone)
+	k.work([]ticket.Delivery{other}, ticket.DeliverySent)
+	k.work(line, ticket.DeliverySent, ticket.DeliverySent, ticket.DeliveryDead, ticket.DeliverySuppressed, ticket.DeliveryBounced, ticket.DeliverySent)
 	want := []ticket.ID{{}, line[0].ID, line[1].ID, line[1].ID, line[1].ID, line[1].ID, line[1].ID}
 	for i, b := range k.contexts(line...) {
 		k.same(b.Previous, want[i], "Previous of the %d. of the line", i+1)
@@ -144,7 +144,7 @@ func loaderPrevious(k *kit) {
 func loaderMany(k *kit) {
 	c, list := k.manyInLine()
 	k.enter(c, list)
-	k.work(list, slices.Repeat([]ticket.Outcome{ticket.OutcomeDone}, len(list))...)
+	k.work(list, slices.Repeat([]ticket.DeliveryState{ticket.DeliverySent}, len(list))...)
 	var before ticket.ID
 	for i, b := range k.contexts(list...) {
 		k.same(b.Previous, before, "Previous of event %d, when all were sent", list[i].Seq)
@@ -155,7 +155,7 @@ func loaderMany(k *kit) {
 // loaderRedriven redrives the sent deliveries one by one.
 func loaderRedriven(k *kit) {
 	list := k.lined(4)
-	k.work(list, ticket.OutcomeDone, ticket.OutcomeDone, ticket.OutcomeDone)
+	k.work(list, ticket.DeliverySent, ticket.DeliverySent, ticket.DeliverySent)
 	previous := func(want ticket.ID, when string) {
 		k.Helper()
 		k.same(k.contexts(list[3])[0].Previous, want, "Previous, %s", when)
@@ -190,7 +190,7 @@ func loaderBounced(k *kit) {
 		k.Helper()
 		k.same(k.contexts(asked)[0].Bounced, want, "Bounced, %s", when)
 	}
-	of := func(to ticket.Recipient, o ticket.Outcome) ticket.Delivery {
+	of := func(to ticket.Recipient, o ticket.DeliveryState) ticket.Delivery {
 		k.Helper()
 		c := k.opened(acme)
 		d := k.delivery(c.Ticket)
@@ -199,12 +199,12 @@ func loaderBounced(k *kit) {
 		return k.end(d, o)
 	}
 	bounced(ticket.ID{}, "before any")
-	of(asked.To, ticket.OutcomeGiveUp)
-	of(asked.To, ticket.OutcomeSuppress)
-	sent := of(asked.To, ticket.OutcomeDone)
-	of(to(1), ticket.OutcomeBounce)
+	of(asked.To, ticket.DeliveryDead)
+	of(asked.To, ticket.DeliverySuppressed)
+	sent := of(asked.To, ticket.DeliverySent)
+	of(to(1), ticket.DeliveryBounced)
 	bounced(ticket.ID{}, "when one was given up, one was suppressed, and one to another bounced")
-	d := of(ticket.Recipient{Role: ticket.RoleFollower, Person: ada}, ticket.OutcomeBounce)
+	d := of(ticket.Recipient{Role: ticket.RoleFollower, Person: ada}, ticket.DeliveryBounced)
 	bounced(d.ID, "about another ticket")
 	k.update(updateTo(ticket.DeliveryPending, settledStates, d))
 	bounced(ticket.ID{}, "after it was redriven")
@@ -233,10 +233,10 @@ func loaderElsewhere(k *kit) {
 		k.same(k.contexts(asked)[0].Bounced, want, "Bounced, for %s", what)
 	}
 	zoe := ticket.Recipient{Role: ticket.RoleRequester, Person: ticket.Person{ID: "c-2", Email: "zoe@example.org"}}
-	d := k.endAt(enter(zoe), "Moved@example.org", ticket.OutcomeBounce)
+	d := k.endAt(enter(zoe), "Moved@example.org", ticket.DeliveryBounced)
 	bounced(mail("moved@EXAMPLE.org"), d.ID, "the address that bounced")
 	bounced(zoe, ticket.ID{}, "the recipient, whose own address did not")
-	sent := k.endAt(enter(zoe), "late@example.org", ticket.OutcomeDone)
+	sent := k.endAt(enter(zoe), "late@example.org", ticket.DeliverySent)
 	bounced(mail("late@example.org"), ticket.ID{}, "an address that accepted a message")
 	k.update(updateTo(ticket.DeliveryBounced, settledStates, sent, d))
 	bounced(mail("late@example.org"), sent.ID, "an address that bounced late")
@@ -246,7 +246,7 @@ func loaderElsewhere(k *kit) {
 	bounced(mail("moved@example.org"), ticket.ID{}, "an address, after a redrive")
 	bounced(mail("late@example.org"), ticket.ID{}, "the other address, after a redrive")
 	for _, d := range k.claim(soon) {
-		s := settlement(d, ticket.OutcomeBounce)
+		s := settlement(d, ticket.DeliveryBounced)
 		s.Address = ""
 		k.settle(s)
 	}
@@ -270,7 +270,7 @@ func (k *kit) tell(n int, tenant string, to ticket.Recipient, by string) []ticke
 	k.enter(c, list)
 	for i := range list {
 		claimed := k.claimWith(ticket.ClaimRequest{Now: clock, Lease: lease, Limit: 1, Notifiers: []string{by}})
-		s := settlement(claimed[0], ticket.OutcomeDone)
+		s := settlement(claimed[0], ticket.DeliverySent)
 		s.At = clock.Add(time.Duration(i) * time.Second)
 		k.settle(s)
 	}
@@ -283,7 +283,7 @@ func loaderSent(k *kit) {
 	asked := k.tell(3, acme, ticket.Recipient{Role: ticket.RoleRequester, Person: ada}, "mail")[0]
 	k.tell(2, acme, ticket.Recipient{Role: ticket.RoleFollower, Person: ticket.Person{Email: "ADA@example.org"}}, "mail")
 	k.tell(2, acme, to(1), "mail")
-	for _, o := range []ticket.Outcome{ticket.OutcomeGiveUp, ticket.OutcomeBounce, ticket.OutcomeSuppress} {
+	for _, o := range []ticket.DeliveryState{ticket.DeliveryDead, ticket.DeliveryBounced, ticket.DeliverySuppressed} {
 		c := k.opened(acme)
 		d := k.delivery(c.Ticket)
 		k.enter(c, []ticket.Delivery{d})
@@ -355,12 +355,12 @@ func loaderNotifiers(k *kit) {
 	}
 	k.enter(c, list)
 	for _, d := range list[2:] {
-		k.work([]ticket.Delivery{d}, ticket.OutcomeDone)
+		k.work([]ticket.Delivery{d}, ticket.DeliverySent)
 	}
 	bounced, one := k.line(1)
 	one[0].Notifier = "Mail"
 	k.enter(bounced, one)
-	k.work(one, ticket.OutcomeBounce)
+	k.work(one, ticket.DeliveryBounced)
 	b := k.contexts(list[1])[0]
 	k.same(b.Bounced, ticket.ID{}, "Bounced, by another notifier only")
 	k.same(b.Previous, ticket.ID{}, "Previous, when only other notifiers have sent some")
@@ -374,7 +374,7 @@ func loaderTenants(k *kit) {
 		c := k.opened(tenant)
 		d := k.delivery(c.Ticket)
 		k.enter(c, []ticket.Delivery{d})
-		theirs = append(theirs, k.end(d, ticket.OutcomeBounce))
+		theirs = append(theirs, k.end(d, ticket.DeliveryBounced))
 		k.tell(1, tenant, d.To, "mail")
 	}
 	c := k.opened("")

@@ -153,7 +153,7 @@ var deliveriesFaults = []fault{
 		}
 	}, nil)},
 	{"lists one delivery too few", "Deliveries/limit", listing(func(q *ticket.DeliveryQuery) {
-		if q.Limit > ticket.DefaultLimit && q.Limit < ticket.MaxLimit {
+		if q.Limit > (ticket.Query{}).PageSize() && q.Limit < ticket.MaxLimit {
 			q.Limit--
 		}
 	}, nil)},

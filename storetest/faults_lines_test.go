@@ -158,7 +158,7 @@ var lineFaults = []fault{
 		naively(func(n *naive) {
 			n.updated = func(_ ticket.Delivery, d *ticket.Delivery, _ ticket.DeliveryUpdate) { redriven.put(d.ID, true) }
 			n.settled = func(_ ticket.Delivery, d *ticket.Delivery, st ticket.Settlement) bool {
-				if st.Outcome == ticket.OutcomeRetry {
+				if st.State == ticket.DeliveryPending {
 					again.put(d.ID, true)
 				}
 				return true

@@ -218,7 +218,7 @@ var durableFaults = []fault{
 		}
 		f.reopen = func() ticket.Store {
 			for _, d := range held { // settled ones are not affected
-				_ = s.Settle(context.Background(), []ticket.Settlement{{ID: d.ID, Attempts: d.Attempts, Outcome: ticket.OutcomeRetry, At: clock, Due: d.Due}})
+				_ = s.Settle(context.Background(), []ticket.Settlement{{ID: d.ID, Attempts: d.Attempts, State: ticket.DeliveryPending, At: clock, Due: d.Due}})
 			}
 			return s
 		}

@@ -310,10 +310,10 @@ func recording(change func(st *ticket.Settlement)) func(*faulty) {
 }
 
 // outcome is a fault in Settle that takes one outcome for another.
-func outcome(of, taken ticket.Outcome) func(*faulty) {
+func outcome(of, taken ticket.DeliveryState) func(*faulty) {
 	return recording(func(st *ticket.Settlement) {
-		if st.Outcome == of {
-			st.Outcome = taken
+		if st.State == of {
+			st.State = taken
 		}
 	})
 }
@@ -323,10 +323,10 @@ func afterwards(change func(was ticket.Delivery, d *ticket.Delivery, st ticket.S
 	return naively(func(n *naive) { n.settled = change }, "Settle")
 }
 
-// putOff is a fault in a delivery after OutcomeRetry.
+// putOff is a fault in a delivery after DeliveryPending.
 func putOff(change func(st ticket.Settlement, d *ticket.Delivery)) func(*faulty) {
 	return afterwards(func(_ ticket.Delivery, d *ticket.Delivery, st ticket.Settlement) bool {
-		if st.Outcome == ticket.OutcomeRetry {
+		if st.State == ticket.DeliveryPending {
 			change(st, d)
 		}
 		return true
@@ -376,7 +376,7 @@ func delaying(alike func(was, o *ticket.Delivery) bool) func(*faulty) {
 	return naively(func(n *naive) {
 		n.settled = func(was ticket.Delivery, _ *ticket.Delivery, st ticket.Settlement) bool {
 			for _, o := range n.rows {
-				if st.Outcome == ticket.OutcomeRetry && o.ID != was.ID && o.State == ticket.DeliveryPending && o.Due.Before(st.Due) && alike(&was, o) {
+				if st.State == ticket.DeliveryPending && o.ID != was.ID && o.State == ticket.DeliveryPending && o.Due.Before(st.Due) && alike(&was, o) {
 					o.Due = st.Due
 				}
 			}
@@ -387,14 +387,14 @@ func delaying(alike func(was, o *ticket.Delivery) bool) func(*faulty) {
 
 var settleFaults = []fault{
 	{"repeats what is done", "Settle/done", recording(func(st *ticket.Settlement) {
-		if st.Outcome == ticket.OutcomeDone {
-			st.Outcome, st.Due = ticket.OutcomeRetry, clock.Add(year/2)
+		if st.State == ticket.DeliverySent {
+			st.State, st.Due = ticket.DeliveryPending, clock.Add(year/2)
 		}
 	})},
 	{"tries again too late", "Settle/again", recording(func(st *ticket.Settlement) { st.Due = st.Due.Add(tick) })},
 	{"tries again too early", "Settle/again", recording(func(st *ticket.Settlement) { st.Due = st.Due.Add(-tick) })},
 	{"never retries before the first due time", "Settle/again earlier", afterwards(func(was ticket.Delivery, d *ticket.Delivery, st ticket.Settlement) bool {
-		if st.Outcome == ticket.OutcomeRetry && was.Due.After(d.Due) {
+		if st.State == ticket.DeliveryPending && was.Due.After(d.Due) {
 			d.Due = was.Due
 		}
 		return true
@@ -407,7 +407,7 @@ var settleFaults = []fault{
 	{"brings later ones forward", "Settle/again, and the others", naively(func(n *naive) {
 		n.settled = func(was ticket.Delivery, d *ticket.Delivery, st ticket.Settlement) bool {
 			for _, o := range n.rows {
-				if st.Outcome == ticket.OutcomeRetry && was.Before(o) && o.Due.After(st.Due) && o.State == ticket.DeliveryPending {
+				if st.State == ticket.DeliveryPending && was.Before(o) && o.Due.After(st.Due) && o.State == ticket.DeliveryPending {
 					o.Due = st.Due
 				}
 			}
@@ -417,7 +417,7 @@ var settleFaults = []fault{
 	{"postpones later ones for longer", "Settle/again, and the others", naively(func(n *naive) {
 		n.settled = func(was ticket.Delivery, d *ticket.Delivery, st ticket.Settlement) bool {
 			for _, o := range n.rows {
-				if st.Outcome == ticket.OutcomeRetry && was.Before(o) && o.Due.Before(st.Due) {
+				if st.State == ticket.DeliveryPending && was.Before(o) && o.Due.Before(st.Due) {
 					o.Due = st.Due.Add(time.Minute)
 				}
 			}
@@ -434,26 +434,26 @@ var settleFaults = []fault{
 	})},
 	{"does not store the failures", "Settle/recorded", recording(func(st *ticket.Settlement) { st.Failures = 0 })},
 	{"retries dead ones", "Settle/give up", recording(func(st *ticket.Settlement) {
-		if st.Outcome == ticket.OutcomeGiveUp {
-			st.Outcome, st.Due = ticket.OutcomeRetry, clock.Add(year/2)
+		if st.State == ticket.DeliveryDead {
+			st.State, st.Due = ticket.DeliveryPending, clock.Add(year/2)
 		}
 	})},
-	{"gives up what is done", "Settle/done", outcome(ticket.OutcomeDone, ticket.OutcomeGiveUp)},
-	{"takes what bounced for dead", "Settle/bounce", outcome(ticket.OutcomeBounce, ticket.OutcomeGiveUp)},
-	{"takes what was suppressed for sent", "Settle/suppress", outcome(ticket.OutcomeSuppress, ticket.OutcomeDone)},
+	{"gives up what is done", "Settle/done", outcome(ticket.DeliverySent, ticket.DeliveryDead)},
+	{"takes what bounced for dead", "Settle/bounce", outcome(ticket.DeliveryBounced, ticket.DeliveryDead)},
+	{"takes what was suppressed for sent", "Settle/suppress", outcome(ticket.DeliverySuppressed, ticket.DeliverySent)},
 	{"retries suppressed ones", "Settle/suppress", recording(func(st *ticket.Settlement) {
-		if st.Outcome == ticket.OutcomeSuppress {
-			st.Outcome, st.Due = ticket.OutcomeRetry, clock.Add(year/2)
+		if st.State == ticket.DeliverySuppressed {
+			st.State, st.Due = ticket.DeliveryPending, clock.Add(year/2)
 		}
 	})},
 	{"settles a retry", "Settle/again", afterwards(func(_ ticket.Delivery, d *ticket.Delivery, st ticket.Settlement) bool {
-		if st.Outcome == ticket.OutcomeRetry {
+		if st.State == ticket.DeliveryPending {
 			d.Settled = st.At
 		}
 		return true
 	})},
 	{"leaves a retry claimed", "Settle/again", afterwards(func(_ ticket.Delivery, d *ticket.Delivery, st ticket.Settlement) bool {
-		if st.Outcome == ticket.OutcomeRetry {
+		if st.State == ticket.DeliveryPending {
 			d.State = ticket.DeliveryClaimed
 			d.Until = st.Due
 		}
@@ -483,7 +483,7 @@ var settleFaults = []fault{
 		return true
 	})},
 	{"loses the recipients of dead ones", "Settle/settled", afterwards(func(_ ticket.Delivery, d *ticket.Delivery, st ticket.Settlement) bool {
-		if st.Outcome == ticket.OutcomeGiveUp {
+		if st.State == ticket.DeliveryDead {
 			d.To = ticket.Recipient{}
 		}
 		return true
@@ -527,9 +527,9 @@ var settleFaults = []fault{
 		}
 		return s.Settle(ctx, list)
 	})},
-	{"takes no outcome for OutcomeGiveUp", "Settle/invalid", recording(func(st *ticket.Settlement) {
-		if st.Outcome == 0 {
-			st.Outcome = ticket.OutcomeGiveUp
+	{"takes no state for DeliveryDead", "Settle/invalid", recording(func(st *ticket.Settlement) {
+		if st.State == "" {
+			st.State = ticket.DeliveryDead
 		}
 	})},
 	{"makes up a missing At", "Settle/invalid", recording(func(st *ticket.Settlement) {
@@ -538,7 +538,7 @@ var settleFaults = []fault{
 		}
 	})},
 	{"retries at once without a Due", "Settle/invalid", recording(func(st *ticket.Settlement) {
-		if st.Outcome == ticket.OutcomeRetry && st.Due.IsZero() {
+		if st.State == ticket.DeliveryPending && st.Due.IsZero() {
 			st.Due = st.At
 		}
 	})},

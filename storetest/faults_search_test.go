@@ -241,7 +241,7 @@ var searchFaults = []fault{
 		for i, h := range hits {
 			for j, m := range h.Snippet.Marks {
 				from, to := len([]rune(h.Snippet.Text[:m.From])), len([]rune(h.Snippet.Text[:m.To]))
-				hits[i].Snippet.Marks[j] = ticket.Mark{From: from, To: to}
+				hits[i].Snippet.Marks[j] = [2]int{from, to}
 			}
 		}
 		return hits

@@ -152,6 +152,6 @@ func asCommitted(claimed []ticket.Delivery) []ticket.Delivery {
 	return out
 }
 
-func settlement(d ticket.Delivery, o ticket.Outcome) ticket.Settlement {
-	return ticket.Settlement{ID: d.ID, Attempts: d.Attempts, Outcome: o, At: clock, Failures: d.Failures}
+func settlement(d ticket.Delivery, o ticket.DeliveryState) ticket.Settlement {
+	return ticket.Settlement{ID: d.ID, Attempts: d.Attempts, State: o, At: clock, Failures: d.Failures}
 }

@@ -87,7 +87,7 @@ func lineOrder(k *kit) {
 		r := ticket.ClaimRequest{Now: clock, Lease: lease, Limit: 1, Notifiers: []string{"mail"}}
 		claimed := k.claimWith(r)
 		k.same(deliveryIDs(claimed), []ticket.ID{list[i].ID}, "%d. delivery claimed of a line", i+1)
-		k.settle(settlement(claimed[0], ticket.OutcomeDone))
+		k.settle(settlement(claimed[0], ticket.DeliverySent))
 	}
 }
 
@@ -100,7 +100,7 @@ func lineMany(k *kit) {
 	k.enter(c, entered)
 	for i := range list {
 		claimed := k.claims(clock, list[i:i+1], "when %d of a line are settled", i)
-		k.settle(settlement(claimed[0], ticket.OutcomeDone))
+		k.settle(settlement(claimed[0], ticket.DeliverySent))
 	}
 }
 
@@ -213,14 +213,14 @@ func lineBlocked(k *kit) {
 	k.claims(now, nil, "after one that is claimed")
 	now = now.Add(2 * lease)
 	held := k.claims(now, list[:1], "when the lease of the first one has expired")
-	again := settlement(held[0], ticket.OutcomeRetry)
+	again := settlement(held[0], ticket.DeliveryPending)
 	again.Due = now.Add(time.Hour)
 	k.settle(again)
 	k.claims(now.Add(time.Minute), nil, "after one that waits for another attempt")
 
 	list = k.lined(3)
 	held = k.claims(clock, list[:1], "of a line of three")
-	k.settle(settlement(held[0], ticket.OutcomeDone))
+	k.settle(settlement(held[0], ticket.DeliverySent))
 	k.claims(clock, list[1:2], "after the first one was done")
 	k.claims(clock, nil, "after a second one that is claimed")
 }
@@ -239,7 +239,7 @@ func lineFreed(k *kit) {
 func lineRedriven(k *kit) {
 	list := k.lined(3)
 	first := k.claims(clock, list[:1], "of a line of three")[0]
-	k.settle(settlement(first, ticket.OutcomeGiveUp))
+	k.settle(settlement(first, ticket.DeliveryDead))
 	second := k.claims(clock, list[1:2], "after the first one was given up")[0]
 	r := ticket.DeliveryUpdate{Tenant: acme, IDs: []ticket.ID{first.ID}, From: []ticket.DeliveryState{ticket.DeliveryDead}, To: ticket.DeliveryPending, At: clock.Add(time.Second)}
 	k.same(k.update(r), 1, "deliveries redriven")
@@ -249,10 +249,10 @@ func lineRedriven(k *kit) {
 	k.same(deliveryIDs(k.claimWith(ticket.ClaimRequest{Now: now, Lease: year, Limit: 100, Notifiers: []string{"mail"}})),
 		deliveryIDs(list[:1]), "deliveries claimed when the redriven one is due")
 	k.claims(now, nil, "after the redriven one, though the lease of the second has expired")
-	k.settle(settlement(second, ticket.OutcomeDone))
+	k.settle(settlement(second, ticket.DeliverySent))
 	k.claims(now, nil, "after the redriven one, when the second was done")
 	first.Attempts++
-	k.settle(settlement(first, ticket.OutcomeDone))
+	k.settle(settlement(first, ticket.DeliverySent))
 	k.claims(now, list[2:], "after the redriven one was done")
 }
 
@@ -261,25 +261,25 @@ func lineRedriven(k *kit) {
 func lineAgain(k *kit) {
 	list := k.lined(2)
 	first := k.claims(clock, list[:1], "of a line of two")[0]
-	k.settle(settlement(first, ticket.OutcomeGiveUp))
-	again := settlement(k.claims(clock, list[1:], "after the first one was given up")[0], ticket.OutcomeRetry)
+	k.settle(settlement(first, ticket.DeliveryDead))
+	again := settlement(k.claims(clock, list[1:], "after the first one was given up")[0], ticket.DeliveryPending)
 	r := updateTo(ticket.DeliveryPending, settledStates, first)
 	r.At = clock.Add(2 * time.Hour)
 	k.update(r)
 	again.Due = clock.Add(time.Minute)
 	k.settle(again)
 	k.claims(soon, nil, "after a redriven one that is not due yet")
-	k.settle(settlement(k.claims(r.At, list[:1], "when the redriven one is due")[0], ticket.OutcomeDone))
+	k.settle(settlement(k.claims(r.At, list[:1], "when the redriven one is due")[0], ticket.DeliverySent))
 	k.claims(r.At, list[1:], "after the redriven one was done")
 }
 
 // lineBounced redrives a delivery that bounced at another address than its recipient's.
 func lineBounced(k *kit) {
 	list := k.lined(2)
-	bounced := k.endAt(list[0], "moved@example.org", ticket.OutcomeBounce)
+	bounced := k.endAt(list[0], "moved@example.org", ticket.DeliveryBounced)
 	k.update(updateTo(ticket.DeliveryPending, settledStates, bounced))
 	k.claims(clock, nil, "after one that bounced at another address and was redriven")
-	k.settle(settlement(k.claims(soon, list[:1], "when the redriven one is due")[0], ticket.OutcomeDone))
+	k.settle(settlement(k.claims(soon, list[:1], "when the redriven one is due")[0], ticket.DeliverySent))
 	k.claims(soon, list[1:], "after the redriven one was done")
 }
 
@@ -313,9 +313,9 @@ func lineRace(k *kit) {
 			}
 			runtime.Gosched()
 			for j, d := range claimed {
-				line, s := of[d.Ticket], settlement(d, ticket.OutcomeDone)
+				line, s := of[d.Ticket], settlement(d, ticket.DeliverySent)
 				if d.Attempts == 1 && (i+j)%3 == 0 {
-					s.Outcome, s.Due = ticket.OutcomeRetry, past
+					s.State, s.Due = ticket.DeliveryPending, past
 				} else {
 					line.last.Store(d.Seq)
 				}
@@ -323,7 +323,7 @@ func lineRace(k *kit) {
 				if err := k.store.Settle(k.Context(), []ticket.Settlement{s}); err != nil {
 					return fmt.Errorf("Settle: %w", err)
 				}
-				if s.Outcome == ticket.OutcomeDone {
+				if s.State == ticket.DeliverySent {
 					done.Add(1)
 				}
 			}

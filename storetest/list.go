@@ -13,7 +13,7 @@ const (
 	saysOrder  = "Every order is total: tickets with equal keys are ordered by ID, in the same direction."
 	saysWalk   = "A walk from page to page must return each ticket exactly once that matches throughout and keeps its place in the order, whatever else changes meanwhile."
 	saysNext   = "Page.Next must be empty exactly when no ticket follows."
-	saysBounds = "tickets per page, 1 to MaxLimit; 0 means DefaultLimit"
+	saysBounds = "tickets per page, 1 to MaxLimit; 0 means 50"
 	saysAfter  = "Place (for stores) returns the place that the query continues after, and whether there is one."
 	saysQuery  = "Check returns an [*InvalidError] if the query is not valid. Stores call it first."
 )
@@ -94,7 +94,7 @@ func listWhole(k *kit) {
 
 func listLimit(k *kit) {
 	k.populate(60)
-	for limit, want := range map[int]int{0: ticket.DefaultLimit, 1: 1, 7: 7, 60: 60, ticket.MaxLimit: 60} {
+	for limit, want := range map[int]int{0: ticket.Query{}.PageSize(), 1: 1, 7: 7, 60: 60, ticket.MaxLimit: 60} {
 		got := k.list(ticket.Query{Tenant: acme, Limit: limit}).Tickets
 		k.same(len(got), want, "tickets on a page with limit %d, of 60", limit)
 	}

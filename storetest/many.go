@@ -117,7 +117,7 @@ func manyDeliveries(k *kit) {
 }
 
 // heldAll claims everything that is due and returns settlements for it.
-func (k *kit) heldAll(n int, o ticket.Outcome) []ticket.Settlement {
+func (k *kit) heldAll(n int, o ticket.DeliveryState) []ticket.Settlement {
 	k.Helper()
 	claimed := k.claimWith(ticket.ClaimRequest{Now: clock, Lease: lease, Limit: n, Notifiers: []string{"mail"}})
 	k.same(len(claimed), n, "deliveries claimed with limit %d", n)
@@ -138,7 +138,7 @@ func (k *kit) states(s ticket.DeliveryState, want int, when string, args ...any)
 // manySettled settles many deliveries in one call. One of them is not claimed.
 func manySettled(k *kit) {
 	k.crowd(many)
-	all := k.heldAll(many, ticket.OutcomeDone)
+	all := k.heldAll(many, ticket.DeliverySent)
 	all[many/2].Attempts++
 	err := k.store.Settle(k.Context(), all)
 	k.refused(err, ticket.ErrClaimLost, "Settle of %d, one of which is claimed with other attempts", many)
@@ -150,7 +150,7 @@ func manySettled(k *kit) {
 func manyUpdated(k *kit) {
 	const most = 1000 // the limit in ticket.DeliveryUpdate
 	list := k.crowd(most)
-	k.settle(k.heldAll(most, ticket.OutcomeGiveUp)...)
+	k.settle(k.heldAll(most, ticket.DeliveryDead)...)
 	k.same(k.update(updateTo(ticket.DeliveryPending, settledStates, list...)), most, "deliveries updated in one call, of %d", most)
 	k.states(ticket.DeliveryPending, most, "%d were updated in one call", most)
 	k.states(ticket.DeliveryDead, 0, "%d were updated in one call", most)

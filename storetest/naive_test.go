@@ -148,7 +148,7 @@ func (n *naive) Settle(ctx context.Context, list []ticket.Settlement) error {
 			continue
 		}
 		was := *d
-		d.State, d.Failures, d.LastError, d.Address, d.Until = st.Outcome.State(), st.Failures, st.Error, st.Address, time.Time{}
+		d.State, d.Failures, d.LastError, d.Address, d.Until = st.State, st.Failures, st.Error, st.Address, time.Time{}
 		if d.State == ticket.DeliveryPending {
 			d.Due = st.Due
 		} else {

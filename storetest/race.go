@@ -61,7 +61,7 @@ func raceAll(k *kit) {
 			claimed, errClaim := k.store.Claim(ctx, ticket.ClaimRequest{Now: clock, Lease: lease, Limit: 1, Notifiers: []string{"mail"}})
 			var errSettle, errUpdate error
 			for _, d := range claimed {
-				errSettle = k.store.Settle(ctx, []ticket.Settlement{settlement(d, ticket.OutcomeDone)})
+				errSettle = k.store.Settle(ctx, []ticket.Settlement{settlement(d, ticket.DeliverySent)})
 				_, errUpdate = k.store.UpdateDeliveries(ctx, updateTo(ticket.DeliveryBounced, settledStates, d))
 			}
 			_, errDeliveries := k.store.Deliveries(ctx, ticket.DeliveryQuery{Tenant: acme, Ticket: c.Ticket.ID})

@@ -101,7 +101,7 @@ func rescheduleNone(k *kit) {
 	k.same(k.reschedule(ticket.RescheduleRequest{Now: soon, Until: past, Notifiers: []string{"mail"}}), 1, "number that end earlier")
 	k.same(k.stored(waits), waits, "a pending one")
 	done := k.claims(soon, []ticket.Delivery{claimed, waits}, "again")
-	k.settle(settlement(done[0], ticket.OutcomeDone), settlement(done[1], ticket.OutcomeGiveUp))
+	k.settle(settlement(done[0], ticket.DeliverySent), settlement(done[1], ticket.DeliveryDead))
 	k.same(k.reschedule(ticket.RescheduleRequest{Now: farAhead, Due: past.AddDate(-1, 0, 0), Until: past.AddDate(-1, 0, 0), Notifiers: []string{"mail"}}), 0, "number of settled ones")
 }
 

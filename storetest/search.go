@@ -242,7 +242,7 @@ func searchOrder(k *kit) {
 func searchLimit(k *kit) {
 	tickets := k.populate(60)
 	all := answer(tickets, ticket.Query{Tenant: acme, Order: ticket.OrderNewestFirst, Limit: ticket.MaxLimit})
-	for limit, want := range map[int]int{0: ticket.DefaultLimit, 1: 1, 7: 7, 60: 60, ticket.MaxLimit: 60} {
+	for limit, want := range map[int]int{0: ticket.Query{}.PageSize(), 1: 1, 7: 7, 60: 60, ticket.MaxLimit: 60} {
 		q := looking("printer")
 		q.Limit = limit
 		got, first := idsOf(ticketsOf(k.search(q))), slices.Clone(all[:want])

@@ -26,13 +26,13 @@ var updateRules = []rule{
 }
 
 // settled stores a delivery and settles it at the first attempt, with three failures.
-func (k *kit) settled(o ticket.Outcome) ticket.Delivery {
+func (k *kit) settled(o ticket.DeliveryState) ticket.Delivery {
 	k.Helper()
 	return k.end(k.outbox(past)[0], o)
 }
 
 // end claims a delivery, which must be the only one that is due, and settles it.
-func (k *kit) end(d ticket.Delivery, o ticket.Outcome) ticket.Delivery {
+func (k *kit) end(d ticket.Delivery, o ticket.DeliveryState) ticket.Delivery {
 	k.Helper()
 	claimed := k.claims(clock, []ticket.Delivery{d}, "to be settled")[0]
 	s := settlement(claimed, o)
@@ -42,7 +42,7 @@ func (k *kit) end(d ticket.Delivery, o ticket.Outcome) ticket.Delivery {
 }
 
 // endAt is end at another address than the recipient's.
-func (k *kit) endAt(d ticket.Delivery, address string, o ticket.Outcome) ticket.Delivery {
+func (k *kit) endAt(d ticket.Delivery, address string, o ticket.DeliveryState) ticket.Delivery {
 	k.Helper()
 	s := settlement(k.claims(clock, []ticket.Delivery{d}, "to be settled")[0], o)
 	s.Address, s.Error = address, "said by the server"
@@ -68,7 +68,7 @@ func updateFrom(k *kit) {
 				list = append(list, k.settled(o))
 			}
 			list = append(list, k.outbox(past)[0])
-			again := settlement(k.claim(clock)[0], ticket.OutcomeRetry)
+			again := settlement(k.claim(clock)[0], ticket.DeliveryPending)
 			again.Due = clock.Add(year)
 			k.settle(again)
 			k.outbox(past)
@@ -90,7 +90,7 @@ func updateFrom(k *kit) {
 				}
 				k.same(got.State, to, "state of one that was %s, when From is %v", d.State, from)
 			}
-			k.settle(settlement(claimed, ticket.OutcomeDone))
+			k.settle(settlement(claimed, ticket.DeliverySent))
 			k.claim(soon.Add(time.Minute)) // out of the way of the next
 		}
 	}
@@ -110,7 +110,7 @@ func updatePending(k *kit) {
 		k.same(got, d, "other fields of a delivery that was updated")
 		k.claims(soon.Add(-time.Microsecond), nil, "a microsecond before they are due")
 		claimed := k.claims(soon, []ticket.Delivery{d}, "when they are due")
-		k.settle(settlement(claimed[0], ticket.OutcomeDone))
+		k.settle(settlement(claimed[0], ticket.DeliverySent))
 	}
 }
 
@@ -131,7 +131,7 @@ func updateBounced(k *kit) {
 // updateKept keeps a claim from before the update, which must stay invalid.
 func updateKept(k *kit) {
 	for _, words := range []string{"by hand\nécole", " \tno\r\n ", ""} {
-		d := k.endAt(k.outbox(past)[0], "moved@example.org", ticket.OutcomeGiveUp)
+		d := k.endAt(k.outbox(past)[0], "moved@example.org", ticket.DeliveryDead)
 		r := updateTo(ticket.DeliveryBounced, settledStates, d)
 		r.Error = words
 		k.update(r)
@@ -149,14 +149,14 @@ func updateKept(k *kit) {
 		k.same(got.Address, d.Address, "address of one that was updated to Pending")
 		claimed := k.claim(soon.Add(time.Second))
 		k.same(claimed[0].Attempts, 2, "attempts of one that was updated to Pending, when it is claimed again")
-		old := settlement(d, ticket.OutcomeDone)
+		old := settlement(d, ticket.DeliverySent)
 		k.refused(k.store.Settle(k.Context(), []ticket.Settlement{old}), ticket.ErrClaimLost, "Settle of the claim before the update")
-		k.settle(settlement(claimed[0], ticket.OutcomeDone))
+		k.settle(settlement(claimed[0], ticket.DeliverySent))
 	}
 }
 
 func updateCount(k *kit) {
-	dead, sent := k.settled(ticket.OutcomeGiveUp), k.settled(ticket.OutcomeDone)
+	dead, sent := k.settled(ticket.DeliveryDead), k.settled(ticket.DeliverySent)
 	unknown := ticket.Delivery{ID: k.id()}
 	only := []ticket.DeliveryState{ticket.DeliveryDead}
 	k.same(k.update(updateTo(ticket.DeliveryPending, only)), 0, "updated of none")
@@ -168,7 +168,7 @@ func updateCount(k *kit) {
 }
 
 func updateTenants(k *kit) {
-	d := k.settled(ticket.OutcomeGiveUp)
+	d := k.settled(ticket.DeliveryDead)
 	for _, tenant := range tenants {
 		if tenant == acme {
 			continue
@@ -183,7 +183,7 @@ func updateTenants(k *kit) {
 }
 
 func updateInvalid(k *kit) {
-	d := k.settled(ticket.OutcomeGiveUp)
+	d := k.settled(ticket.DeliveryDead)
 	for what, change := range map[string]func(r *ticket.DeliveryUpdate){
 		"no To":   func(r *ticket.DeliveryUpdate) { r.To = "" },
 		"To Sent": func(r *ticket.DeliveryUpdate) { r.To = ticket.DeliverySent },

@@ -104,7 +104,7 @@ func copiesIn(k *kit) {
 	r := ticket.ClaimRequest{Now: soon, Lease: lease, Limit: 1, Notifiers: []string{d.Notifier}}
 	k.same(asCommitted(k.claimWith(r)), []ticket.Delivery{d}, "claimed after the caller changed its commit")
 
-	s := []ticket.Settlement{{ID: d.ID, Attempts: 1, Outcome: ticket.OutcomeRetry, At: clock, Due: clock, Error: "first"}}
+	s := []ticket.Settlement{{ID: d.ID, Attempts: 1, State: ticket.DeliveryPending, At: clock, Due: clock, Error: "first"}}
 	k.ok(k.store.Settle(k.Context(), s), "Settle")
 	scribble(&s)
 	again := asCommitted(k.claimWith(r))
@@ -397,7 +397,7 @@ func valueYearsRefused(k *kit) {
 		}
 		_, err := k.store.Claim(k.Context(), ticket.ClaimRequest{Now: at, Lease: time.Minute, Limit: 1, Notifiers: []string{d.Notifier}})
 		k.refused(err, ticket.ErrInvalid, "Claim at %s", at)
-		for _, s := range []ticket.Settlement{{ID: d.ID, Outcome: ticket.OutcomeDone, At: at}, {ID: d.ID, Outcome: ticket.OutcomeRetry, At: clock, Due: at}} {
+		for _, s := range []ticket.Settlement{{ID: d.ID, State: ticket.DeliverySent, At: at}, {ID: d.ID, State: ticket.DeliveryPending, At: clock, Due: at}} {
 			k.refused(k.store.Settle(k.Context(), []ticket.Settlement{s}), ticket.ErrInvalid, "Settle at %s, due at %s", s.At, s.Due)
 		}
 		_, err = k.store.UpdateDeliveries(k.Context(), ticket.DeliveryUpdate{Tenant: acme, IDs: []ticket.ID{d.ID}, From: []ticket.DeliveryState{ticket.DeliveryDead}, To: ticket.DeliveryPending, At: at})

@@ -30,7 +30,8 @@
 //	                                                   by via, kind and outcome
 //
 // The outcome, ticket.notification.outcome, is "done", "again", "give_up",
-// "bounce_back" or "suppress"; see [ticket.Outcome].
+// "bounce_back" or "suppress". The delivery became sent, pending, dead, bounced or
+// suppressed; see [ticket.Settlement].
 //
 // # Caveats
 //

@@ -3,7 +3,6 @@ package telemetry
 import (
 	"context"
 	"errors"
-	"strings"
 
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/metric"
@@ -34,14 +33,31 @@ func Observe(p metric.MeterProvider) (func(context.Context, ticket.Delivery, tic
 	}
 	return func(ctx context.Context, d ticket.Delivery, s ticket.Settlement) {
 		notifier, kind := keyNotifier.String(d.Notifier), keyKind.String(string(d.Kind))
-		outcome := keyOutcome.String(strings.ReplaceAll(s.Outcome.String(), " ", "_"))
+		outcome := keyOutcome.String(outcomeOf(s.State))
 		all := metric.WithAttributes(notifier, kind, outcome)
 		attempts.Add(ctx, 1, all)
-		if s.Outcome.State().Settled() {
+		if s.State.Settled() {
 			failures.Record(ctx, int64(s.Failures), all)
 		}
-		if s.Outcome == ticket.OutcomeDone {
+		if s.State == ticket.DeliverySent {
 			delay.Record(ctx, max(s.At.Sub(d.Created), 0).Seconds(), metric.WithAttributes(notifier, kind))
 		}
 	}, nil
+}
+
+// outcomeOf names what became of an attempt. Dashboards depend on the words.
+func outcomeOf(s ticket.DeliveryState) string {
+	switch s {
+	case ticket.DeliverySent:
+		return "done"
+	case ticket.DeliveryPending:
+		return "again"
+	case ticket.DeliveryDead:
+		return "give_up"
+	case ticket.DeliveryBounced:
+		return "bounce_back"
+	case ticket.DeliverySuppressed:
+		return "suppress"
+	}
+	return "none"
 }

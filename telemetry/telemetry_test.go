@@ -206,7 +206,7 @@ func TestClockSetBack(t *testing.T) {
 	observe, err := telemetry.Observe(sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)))
 	require.NoError(t, err)
 	now := tickettest.Start
-	observe(t.Context(), ticket.Delivery{Created: now}, ticket.Settlement{Outcome: ticket.OutcomeDone, At: now.Add(-time.Hour)})
+	observe(t.Context(), ticket.Delivery{Created: now}, ticket.Settlement{State: ticket.DeliverySent, At: now.Add(-time.Hour)})
 	var got metricdata.ResourceMetrics
 	require.NoError(t, reader.Collect(t.Context(), &got))
 	for _, m := range got.ScopeMetrics[0].Metrics {

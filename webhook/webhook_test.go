@@ -153,7 +153,7 @@ func TestAnswers(t *testing.T) {
 			require.NoError(t, err)
 			require.NotEmpty(t, settled)
 			s := settled[0]
-			require.Equal(t, tc.state, s.Outcome.State())
+			require.Equal(t, tc.state, s.State)
 			require.Equal(t, len(settled), calls, "one request for each attempt")
 			if tc.wait > 0 {
 				require.False(t, s.Due.Before(clock.Now().Add(tc.wait)), s.Due)

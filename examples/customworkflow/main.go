@@ -33,8 +33,8 @@ func returns() ticket.WorkflowSpec {
 			{Name: "refused", Phase: ticket.PhaseClosed, Final: true},
 		},
 		Transitions: []ticket.Transition{
-			{Action: "inspect", From: []ticket.Status{"received"}, To: "inspecting", Assign: ticket.AssignActor},
-			{Action: ticket.ActionEscalate, From: []ticket.Status{"inspecting"}, To: "received", Level: ticket.LevelUp, Needs: ticket.Inputs{Note: true}, Assign: ticket.AssignNobody},
+			{Action: "inspect", From: []ticket.Status{"received"}, To: "inspecting", Assign: "actor"},
+			{Action: ticket.ActionEscalate, From: []ticket.Status{"inspecting"}, To: "received", Level: "up", Needs: ticket.Inputs{Note: true}, Assign: "nobody"},
 			{Action: "refund", From: []ticket.Status{"inspecting"}, To: "refunded", Guards: []string{"within-90-days"}},
 			{Action: "refuse", From: []ticket.Status{"inspecting"}, To: "refused", Needs: ticket.Inputs{Message: true}},
 		},

@@ -95,7 +95,7 @@ func TestAnnounce(t *testing.T) {
 		list, err := writer.Claim(t.Context(), ticket.ClaimRequest{Now: time.Now(), Lease: time.Minute, Limit: 1, Notifiers: []string{first.Deliveries[0].Notifier}})
 		require.NoError(t, err)
 		require.Len(t, list, 1)
-		require.NoError(t, writer.Settle(t.Context(), []ticket.Settlement{{ID: list[0].ID, Attempts: 1, Outcome: ticket.OutcomeGiveUp, At: time.Now()}}))
+		require.NoError(t, writer.Settle(t.Context(), []ticket.Settlement{{ID: list[0].ID, Attempts: 1, State: ticket.DeliveryDead, At: time.Now()}}))
 		silent("a claim and what became of it")
 		r := ticket.DeliveryUpdate{Tenant: list[0].Tenant, IDs: []ticket.ID{list[0].ID}, From: []ticket.DeliveryState{ticket.DeliveryDead}, To: ticket.DeliveryBounced, At: time.Now()}
 		n, err := writer.UpdateDeliveries(t.Context(), r)

@@ -65,7 +65,7 @@ func everyCall(ctx context.Context, s ticket.Store, c ticket.Commit) map[string]
 	_, errs["List"] = s.List(ctx, ticket.Query{})
 	_, errs["Due"] = s.Due(ctx, time.Now(), 10)
 	_, errs["Claim"] = s.Claim(ctx, ticket.ClaimRequest{Now: time.Now(), Lease: time.Minute, Limit: 10, Notifiers: []string{""}})
-	errs["Settle"] = s.Settle(ctx, []ticket.Settlement{{ID: id, Attempts: 1, Outcome: ticket.OutcomeDone, At: time.Now()}})
+	errs["Settle"] = s.Settle(ctx, []ticket.Settlement{{ID: id, Attempts: 1, State: ticket.DeliverySent, At: time.Now()}})
 	_, errs["Deliveries"] = s.Deliveries(ctx, ticket.DeliveryQuery{})
 	_, errs["UpdateDeliveries"] = s.UpdateDeliveries(ctx, ticket.DeliveryUpdate{IDs: []ticket.ID{id}, From: []ticket.DeliveryState{ticket.DeliveryDead}, To: ticket.DeliveryPending, At: time.Now()})
 	_, errs["DeliveryContexts"] = s.(ticket.DeliveryLoader).DeliveryContexts(ctx, []ticket.Delivery{{ID: id, Ticket: id, Seq: 1}}, time.Time{}, 0)
@@ -567,9 +567,10 @@ func TestCancelledAtEveryStep(t *testing.T) {
 				if err != nil {
 					return err
 				}
+				states := []ticket.DeliveryState{ticket.DeliverySent, ticket.DeliveryPending, ticket.DeliveryDead, ticket.DeliveryBounced, ticket.DeliverySuppressed}
 				var outcomes []ticket.Settlement
 				for i, del := range list {
-					outcomes = append(outcomes, ticket.Settlement{ID: del.ID, Attempts: del.Attempts, Outcome: ticket.Outcome(1 + (i+n)%5), At: time.Now(), Due: time.Now()})
+					outcomes = append(outcomes, ticket.Settlement{ID: del.ID, Attempts: del.Attempts, State: states[(i+n)%len(states)], At: time.Now(), Due: time.Now()})
 				}
 				n++
 				return store.Settle(ctx, outcomes)

@@ -300,7 +300,7 @@ func everything(t *testing.T, ctx context.Context, s *sqlstore.Store) { //nolint
 	require.NotEmpty(t, list)
 	var outcomes []ticket.Settlement
 	for i, d := range list {
-		outcomes = append(outcomes, ticket.Settlement{ID: d.ID, Attempts: d.Attempts, Outcome: ticket.Outcome(1 + i%3), At: time.Now(), Due: time.Now()})
+		outcomes = append(outcomes, ticket.Settlement{ID: d.ID, Attempts: d.Attempts, State: []ticket.DeliveryState{ticket.DeliverySent, ticket.DeliveryPending, ticket.DeliveryDead}[i%3], At: time.Now(), Due: time.Now()})
 	}
 	require.NoError(t, s.Settle(ctx, outcomes))
 	if err := s.Maintain(ctx); !errors.Is(err, errors.ErrUnsupported) {
@@ -518,7 +518,7 @@ func TestCancelledCallInHostTransactionLeavesNothing(t *testing.T) {
 			}
 			var list []ticket.Settlement
 			for _, d := range rows.Deliveries {
-				list = append(list, ticket.Settlement{ID: d.ID, Attempts: d.Attempts, Outcome: ticket.OutcomeGiveUp, At: now})
+				list = append(list, ticket.Settlement{ID: d.ID, Attempts: d.Attempts, State: ticket.DeliveryDead, At: now})
 			}
 			return s.Settle(ctx, list)
 		}

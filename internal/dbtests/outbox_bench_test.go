@@ -88,11 +88,11 @@ func BenchmarkOutbox(b *testing.B) {
 				}
 				return list
 			}
-			settle := func(b *testing.B, list []ticket.Delivery, o ticket.Outcome) {
+			settle := func(b *testing.B, list []ticket.Delivery, o ticket.DeliveryState) {
 				done := make([]ticket.Settlement, len(list))
 				for i, d := range list {
-					done[i] = ticket.Settlement{ID: d.ID, Attempts: d.Attempts, Outcome: o, At: benchClaim.Now}
-					if o == ticket.OutcomeRetry {
+					done[i] = ticket.Settlement{ID: d.ID, Attempts: d.Attempts, State: o, At: benchClaim.Now}
+					if o == ticket.DeliveryPending {
 						done[i].Due, done[i].Failures = benchClaim.Now.Add(time.Hour), 1
 					}
 				}
@@ -100,12 +100,12 @@ func BenchmarkOutbox(b *testing.B) {
 			}
 			b.Run("claim and settle", func(b *testing.B) {
 				for b.Loop() {
-					settle(b, claim(b), ticket.OutcomeDone)
+					settle(b, claim(b), ticket.DeliverySent)
 				}
 			})
 			b.Run("claim and settle, failing", func(b *testing.B) {
 				for b.Loop() {
-					settle(b, claim(b), ticket.OutcomeRetry)
+					settle(b, claim(b), ticket.DeliveryPending)
 				}
 			})
 			list := claim(b)
@@ -147,7 +147,7 @@ func BenchmarkClaimBehindFailures(b *testing.B) {
 				}
 				var again []ticket.Settlement
 				for _, d := range list {
-					again = append(again, ticket.Settlement{ID: d.ID, Attempts: d.Attempts, Outcome: ticket.OutcomeRetry, At: benchClaim.Now, Due: benchClaim.Now.Add(time.Hour), Failures: 1})
+					again = append(again, ticket.Settlement{ID: d.ID, Attempts: d.Attempts, State: ticket.DeliveryPending, At: benchClaim.Now, Due: benchClaim.Now.Add(time.Hour), Failures: 1})
 				}
 				failed += len(list)
 				require.NoError(b, store.Settle(context.WithoutCancel(b.Context()), again))

@@ -62,7 +62,7 @@ func TestMigrateOutbox(t *testing.T) {
 			require.NoError(t, err)
 			require.Len(t, list, 1)
 			require.Equal(t, id, list[0].ID)
-			require.NoError(t, s.Settle(t.Context(), []ticket.Settlement{{ID: id, Attempts: list[0].Attempts, Outcome: ticket.OutcomeDone, At: due.Add(time.Hour)}}))
+			require.NoError(t, s.Settle(t.Context(), []ticket.Settlement{{ID: id, Attempts: list[0].Attempts, State: ticket.DeliverySent, At: due.Add(time.Hour)}}))
 		}
 	})
 }
@@ -79,7 +79,7 @@ func TestSettleLocksOnlyItsOwnRows(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, list, limit)
 		for _, d := range list {
-			done = append(done, ticket.Settlement{ID: d.ID, Attempts: d.Attempts, Outcome: ticket.OutcomeDone, At: time.Now()})
+			done = append(done, ticket.Settlement{ID: d.ID, Attempts: d.Attempts, State: ticket.DeliverySent, At: time.Now()})
 		}
 		return done
 	}
@@ -121,9 +121,9 @@ func TestRelaysAndCommittersSeeNoDeadlock(t *testing.T) {
 				}
 				var outcomes []ticket.Settlement
 				for i, d := range list {
-					o := ticket.Settlement{ID: d.ID, Attempts: d.Attempts, Outcome: ticket.OutcomeDone, At: time.Now()}
+					o := ticket.Settlement{ID: d.ID, Attempts: d.Attempts, State: ticket.DeliverySent, At: time.Now()}
 					if (n+i)%5 == 0 {
-						o.Outcome, o.Due = ticket.OutcomeRetry, time.Now()
+						o.State, o.Due = ticket.DeliveryPending, time.Now()
 					}
 					outcomes = append(outcomes, o)
 				}

@@ -201,13 +201,13 @@ func outboxViews(id ticket.ID) (views []planView) {
 	at := time.UnixMicro(planBase)
 	for _, v := range []struct {
 		name    string
-		outcome ticket.Outcome
+		outcome ticket.DeliveryState
 		about   string
-	}{{"Settle", ticket.OutcomeDone, ""}, {"Settle, and put off what is behind", ticket.OutcomeRetry, "SELECT h.due"}} {
+	}{{"Settle", ticket.DeliverySent, ""}, {"Settle, and put off what is behind", ticket.DeliveryPending, "SELECT h.due"}} {
 		call(v.name, v.about, false, func(ctx context.Context, s *sqlstore.Store) error {
 			list := make([]ticket.Settlement, len(ids))
 			for i := range list {
-				list[i] = ticket.Settlement{ID: ids[i], Attempts: 1, Outcome: v.outcome, At: at, Due: at}
+				list[i] = ticket.Settlement{ID: ids[i], Attempts: 1, State: v.outcome, At: at, Due: at}
 			}
 			return s.Settle(ctx, list)
 		})

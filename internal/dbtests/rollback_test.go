@@ -142,7 +142,7 @@ func TestRefusedRollbackLeavesNothing(t *testing.T) {
 			{"settle", func() error {
 				var list []ticket.Settlement
 				for _, d := range given {
-					list = append(list, ticket.Settlement{ID: d.ID, Attempts: d.Attempts, Outcome: ticket.OutcomeGiveUp, At: time.Now(), Error: "no"})
+					list = append(list, ticket.Settlement{ID: d.ID, Attempts: d.Attempts, State: ticket.DeliveryDead, At: time.Now(), Error: "no"})
 				}
 				return store.Settle(ctx, list)
 			}},

@@ -75,7 +75,7 @@ func TestNothingIsAcknowledgedWithoutTheStandby(t *testing.T) {
 				{"settle", func(ctx context.Context) error {
 					var list []ticket.Settlement
 					for _, d := range due {
-						list = append(list, ticket.Settlement{ID: d.ID, Attempts: d.Attempts, Outcome: ticket.OutcomeDone, At: time.Now()})
+						list = append(list, ticket.Settlement{ID: d.ID, Attempts: d.Attempts, State: ticket.DeliverySent, At: time.Now()})
 					}
 					return store.Settle(ctx, list)
 				}},

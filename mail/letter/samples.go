@@ -37,7 +37,7 @@ func samples(k ticket.Kind) []ticket.Notification {
 		list = append(list, full)
 		phases := []ticket.Phase{""}
 		if i == 0 {
-			phases = append(phases, ticket.Phases()...)
+			phases = append(phases, append(ticket.OpenPhases(), ticket.PhaseSolved, ticket.PhaseClosed)...)
 		}
 		for _, phase := range phases {
 			list = append(list, ticket.Notification{ID: id, Kind: k, To: to, Number: full.Number, Ticket: id, Phase: phase})

@@ -370,7 +370,7 @@ func (tx tx) settle(o ticket.Settlement) (held bool, err error) {
 	if err := tx.leave(&d); err != nil {
 		return false, err
 	}
-	d.State, d.Until, d.LastError, d.Failures, d.Address = o.Outcome.State(), time.Time{}, o.Error, o.Failures, o.Address
+	d.State, d.Until, d.LastError, d.Failures, d.Address = o.State, time.Time{}, o.Error, o.Failures, o.Address
 	if d.State.Settled() {
 		d.Settled = utc(o.At)
 		return true, tx.put(deliveries, o.ID[:], &d)

@@ -76,7 +76,7 @@ var relaySabotage = map[string]func(w *witness){
 	// than a relay ever does. Otherwise it would suspect a wrong clock.
 	"stuck": func(w *witness) {
 		w.onSettle = func(s *ticket.Settlement) {
-			if s.Outcome == ticket.OutcomeRetry {
+			if s.State == ticket.DeliveryPending {
 				s.Due = s.Due.Add(20 * time.Hour)
 			}
 		}
@@ -84,7 +84,7 @@ var relaySabotage = map[string]func(w *witness){
 	// Refused deliveries have no reason.
 	"silent": func(w *witness) {
 		w.onSettle = func(s *ticket.Settlement) {
-			if s.Outcome != ticket.OutcomeRetry {
+			if s.State != ticket.DeliveryPending {
 				s.Error = ""
 			}
 		}
@@ -92,8 +92,8 @@ var relaySabotage = map[string]func(w *witness){
 	// Failed deliveries are given up.
 	"weary": func(w *witness) {
 		w.onSettle = func(s *ticket.Settlement) {
-			if s.Outcome == ticket.OutcomeRetry {
-				s.Outcome = ticket.OutcomeGiveUp
+			if s.State == ticket.DeliveryPending {
+				s.State = ticket.DeliveryDead
 			}
 		}
 	},
