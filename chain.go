@@ -4,14 +4,14 @@ import (
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
-	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"hash"
-	"math"
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/ticketkit/ticket/internal/canon"
 )
 
 // Digest is 32 bytes of SHA-256; its text form is hexadecimal. The zero Digest
@@ -226,16 +226,11 @@ func inSequence(events []Event, i int, after int64, id ID) error {
 	}
 }
 
-// The encoding that is hashed. It is made for this purpose alone and never
-// read back: a tag byte, a length of four bytes, the bytes; numbers as eight
-// bytes, big-endian; lists as one element after the other; structs as elements
-// within an element. Empty values are left out, so a field that is added to
-// Event later, under a new tag, does not change the digest of older events.
-// Tags are therefore never given twice, and never renumbered.
+// writer encodes events and hashes them. Tags are given once and never renumbered;
+// see package canon.
 type writer struct {
-	hash hash.Hash // nil: plain SHA-256 of buf
-	buf  []byte
-	most int // bytes of it that were in use
+	canon.Buffer
+	hash hash.Hash // nil: plain SHA-256
 	e    *Event
 	g    [3]sealed
 
@@ -249,7 +244,7 @@ type sealed struct {
 	content func() []byte // encodes the content into the writer
 }
 
-var writers = sync.Pool{New: func() any { return &writer{buf: make([]byte, 0, 1024)} }}
+var writers = sync.Pool{New: func() any { return new(writer) }}
 
 func newWriter(key []byte) *writer {
 	w := writers.Get().(*writer)
@@ -262,20 +257,10 @@ func newWriter(key []byte) *writer {
 // free gives the writer back. No content stays in it, and no salt that
 // could confirm a guess at the content.
 func (w *writer) free() {
-	w.restart()
-	clear(w.buf[:w.most])
-	if cap(w.buf) > 1<<20 {
-		w.buf = nil
-	}
-	w.hash, w.e, w.most = nil, nil, 0
+	w.Wipe()
+	w.hash, w.e = nil, nil
 	w.g[0].seal, w.g[1].seal, w.g[2].seal = nil, nil, nil
 	writers.Put(w)
-}
-
-// restart empties the buffer and remembers how much of it was in use.
-func (w *writer) restart() {
-	w.most = max(w.most, len(w.buf))
-	w.buf = w.buf[:0]
 }
 
 const (
@@ -327,125 +312,128 @@ func (w *writer) salt() (s salt) {
 
 // commit hashes the content that was encoded last.
 func (w *writer) commit(salt salt, group byte) Digest {
-	n := len(w.buf)
-	w.buf = append(append(append(w.buf, sealDomain...), group), salt[:]...)
-	w.buf = append(w.buf, w.buf[:n]...)
-	return sha256.Sum256(w.buf[n:])
+	n := len(w.Encoded())
+	w.Raw([]byte(sealDomain))
+	w.Raw([]byte{group})
+	w.Raw(salt[:])
+	w.Raw(w.Encoded()[:n])
+	return sha256.Sum256(w.Encoded()[n:])
 }
 
 func (w *writer) digest(prev Digest, e *Event) Digest {
-	w.restart()
-	w.buf = append(append(w.buf, eventDomain...), prev[:]...)
+	w.Reset()
+	w.Raw([]byte(eventDomain))
+	w.Raw(prev[:])
 	w.event(e)
 	if w.hash == nil {
-		return sha256.Sum256(w.buf)
+		return sha256.Sum256(w.Encoded())
 	}
 	w.hash.Reset()
-	w.hash.Write(w.buf)
+	w.hash.Write(w.Encoded())
 	var d Digest
 	w.hash.Sum(d[:0])
 	return d
 }
 
 func (w *writer) event(e *Event) {
-	w.bytes(1, e.Ticket[:])
-	w.num(2, e.Seq)
-	w.time(3, e.At)
-	w.str(4, string(e.Action))
-	w.num(5, int64(e.By.Role))
-	w.str(6, e.By.ID)
-	w.str(7, string(e.From.Status))
-	w.num(8, int64(e.From.Level))
-	w.str(9, string(e.To.Status))
-	w.num(10, int64(e.To.Level))
-	w.str(11, string(e.Phase))
-	w.str(12, string(e.Channel))
-	w.bool(13, e.Answer)
-	w.bool(14, e.Automatic)
+	w.Bytes(1, e.Ticket[:])
+	w.Int(2, e.Seq)
+	w.Time(3, e.At)
+	w.Text(4, string(e.Action))
+	w.Int(5, int64(e.By.Role))
+	w.Text(6, e.By.ID)
+	w.Text(7, string(e.From.Status))
+	w.Int(8, int64(e.From.Level))
+	w.Text(9, string(e.To.Status))
+	w.Int(10, int64(e.To.Level))
+	w.Text(11, string(e.Phase))
+	w.Text(12, string(e.Channel))
+	w.Bool(13, e.Answer)
+	w.Bool(14, e.Automatic)
 	p := &e.Set
-	w.str(20, string(p.Number))
-	w.str(21, p.Tenant)
-	w.str(22, p.Workflow)
-	w.num(23, int64(p.WorkflowVersion))
-	w.num(24, int64(p.Priority))
-	w.num(25, int64(p.Impact))
-	w.num(26, int64(p.Urgency))
-	w.optional(27, p.Queue)
-	w.optional(28, p.Assignee)
-	w.optional(29, p.Reason)
-	w.optional(30, p.Resolution)
+	w.Text(20, string(p.Number))
+	w.Text(21, p.Tenant)
+	w.Text(22, p.Workflow)
+	w.Int(23, int64(p.WorkflowVersion))
+	w.Int(24, int64(p.Priority))
+	w.Int(25, int64(p.Impact))
+	w.Int(26, int64(p.Urgency))
+	w.Optional(27, p.Queue)
+	w.Optional(28, p.Assignee)
+	w.Optional(29, p.Reason)
+	w.Optional(30, p.Resolution)
 	if p.Timer != nil {
-		at := w.begin(31)
-		w.time(1, p.Timer.At)
-		w.str(2, string(p.Timer.Action))
-		w.end(at)
+		at := w.Begin(31)
+		w.Time(1, p.Timer.At)
+		w.Text(2, string(p.Timer.Action))
+		w.End(at)
 	}
-	w.strs(32, p.AddTags)
-	w.strs(33, p.RemoveTags)
+	w.Texts(32, p.AddTags)
+	w.Texts(33, p.RemoveTags)
 	w.links(34, p.AddLinks)
 	w.links(35, p.RemoveLinks)
 	if p.MergedInto != nil {
-		w.element(36, p.MergedInto[:])
+		w.Element(36, p.MergedInto[:])
 	}
-	w.num(37, int64(p.LinkEpoch))
-	w.bytes(38, p.Other[:])
+	w.Int(37, int64(p.LinkEpoch))
+	w.Bytes(38, p.Other[:])
 	if p.Restored != nil {
-		at := w.begin(39)
-		w.time(1, p.Restored.Resolved)
-		w.time(2, p.Restored.Closed)
-		w.end(at)
+		at := w.Begin(39)
+		w.Time(1, p.Restored.Resolved)
+		w.Time(2, p.Restored.Closed)
+		w.End(at)
 	}
 	if p.PriorityGiven != nil {
-		w.element(40, []byte{bit(*p.PriorityGiven)})
+		w.Flag(40, *p.PriorityGiven)
 	}
-	w.bool(41, p.NewCustomer)
-	w.bytes(50, e.Seals.PublicContent.Sum[:])
-	w.bytes(51, e.Seals.InternalContent.Sum[:])
-	w.bytes(52, e.Seals.Identities.Sum[:])
+	w.Bool(41, p.NewCustomer)
+	w.Bytes(50, e.Seals.PublicContent.Sum[:])
+	w.Bytes(51, e.Seals.InternalContent.Sum[:])
+	w.Bytes(52, e.Seals.Identities.Sum[:])
 }
 
 func (w *writer) words() []byte {
-	w.restart()
-	w.str(1, w.e.Subject)
-	w.str(2, string(w.e.Message))
+	w.Reset()
+	w.Text(1, w.e.Subject)
+	w.Text(2, string(w.e.Message))
 	w.attachments(3, w.e.Attachments)
 	for _, k := range sortedKeys(w.e.Fields) {
-		at := w.begin(4)
-		w.str(1, k)
+		at := w.Begin(4)
+		w.Text(1, k)
 		v, err := normalizeField(w.e.Fields[k])
 		if err != nil && w.e.Fields[k] != nil { // of a type that no desk accepts; the digest covers it anyway
 			v = fmt.Sprintf("%#v", w.e.Fields[k])
-			w.element(9, nil)
+			w.Element(9, nil)
 		}
 		switch v := v.(type) {
 		case string:
-			w.element(2, []byte(v))
+			w.Element(2, []byte(v))
 		case bool:
-			w.element(3, []byte{bit(v)})
+			w.Flag(3, v)
 		case int64:
-			w.element(4, binary.BigEndian.AppendUint64(nil, uint64(v)))
+			w.Fixed(4, uint64(v))
 		case float64:
-			w.element(5, binary.BigEndian.AppendUint64(nil, math.Float64bits(v)))
+			w.Float(5, v)
 		case time.Time:
-			w.element(6, binary.BigEndian.AppendUint64(nil, uint64(v.UnixMicro())))
+			w.Fixed(6, uint64(v.UnixMicro()))
 		case []string:
-			w.element(7, nil)
-			w.strs(8, v)
+			w.Element(7, nil)
+			w.Texts(8, v)
 		}
-		w.end(at)
+		w.End(at)
 	}
-	return w.buf
+	return w.Encoded()
 }
 
 func (w *writer) inside() []byte {
-	w.restart()
-	w.str(1, string(w.e.Note))
+	w.Reset()
+	w.Text(1, string(w.e.Note))
 	w.attachments(2, w.e.NoteAttachments)
-	return w.buf
+	return w.Encoded()
 }
 
 func (w *writer) people() []byte {
-	w.restart()
+	w.Reset()
 	w.person(1, w.e.Actor)
 	w.person(2, w.e.Requester)
 	for _, p := range w.e.Followed {
@@ -455,113 +443,42 @@ func (w *writer) people() []byte {
 		w.person(4, p)
 	}
 	w.person(5, w.e.Author)
-	return w.buf
+	return w.Encoded()
 }
 
 func (w *writer) person(tag byte, p Person) {
 	if p.IsZero() {
 		return
 	}
-	at := w.begin(tag)
-	w.str(1, p.ID)
-	w.str(2, p.Name)
-	w.str(3, p.Email)
-	w.str(4, p.Phone)
-	w.str(5, p.Locale)
-	w.str(6, p.Organisation)
-	w.str(7, p.Zone)
-	w.end(at)
+	at := w.Begin(tag)
+	w.Text(1, p.ID)
+	w.Text(2, p.Name)
+	w.Text(3, p.Email)
+	w.Text(4, p.Phone)
+	w.Text(5, p.Locale)
+	w.Text(6, p.Organisation)
+	w.Text(7, p.Zone)
+	w.End(at)
 }
 
 func (w *writer) attachments(tag byte, list []Attachment) {
 	for _, a := range list {
-		at := w.begin(tag)
-		w.str(1, a.Name)
-		w.str(2, a.MediaType)
-		w.num(3, a.Size)
-		w.bytes(4, a.SHA256[:])
-		w.str(5, a.Ref)
-		w.end(at)
+		at := w.Begin(tag)
+		w.Text(1, a.Name)
+		w.Text(2, a.MediaType)
+		w.Int(3, a.Size)
+		w.Bytes(4, a.SHA256[:])
+		w.Text(5, a.Ref)
+		w.End(at)
 	}
 }
 
 func (w *writer) links(tag byte, list []Link) {
 	for _, l := range list {
-		at := w.begin(tag)
-		w.str(1, string(l.Relation))
-		w.bytes(2, l.Ticket[:])
-		w.str(3, string(l.Number))
-		w.end(at)
+		at := w.Begin(tag)
+		w.Text(1, string(l.Relation))
+		w.Bytes(2, l.Ticket[:])
+		w.Text(3, string(l.Number))
+		w.End(at)
 	}
-}
-
-func (w *writer) begin(tag byte) int {
-	w.buf = append(w.buf, tag, 0, 0, 0, 0)
-	return len(w.buf)
-}
-
-func (w *writer) end(at int) {
-	binary.BigEndian.PutUint32(w.buf[at-4:at], uint32(len(w.buf)-at))
-}
-
-func (w *writer) element(tag byte, b []byte) {
-	at := w.begin(tag)
-	w.buf = append(w.buf, b...)
-	w.end(at)
-}
-
-// bytes writes b unless all of it is zero.
-func (w *writer) bytes(tag byte, b []byte) {
-	for _, c := range b {
-		if c != 0 {
-			w.element(tag, b)
-			return
-		}
-	}
-}
-
-func (w *writer) str(tag byte, s string) {
-	if s != "" {
-		at := w.begin(tag)
-		w.buf = append(w.buf, s...)
-		w.end(at)
-	}
-}
-
-func (w *writer) optional(tag byte, s *string) {
-	if s != nil {
-		at := w.begin(tag)
-		w.buf = append(w.buf, *s...)
-		w.end(at)
-	}
-}
-
-func (w *writer) strs(tag byte, list []string) {
-	for _, s := range list {
-		w.element(tag, []byte(s))
-	}
-}
-
-func (w *writer) num(tag byte, n int64) {
-	if n != 0 {
-		at := w.begin(tag)
-		w.buf = binary.BigEndian.AppendUint64(w.buf, uint64(n))
-		w.end(at)
-	}
-}
-
-func (w *writer) bool(tag byte, b bool) { w.num(tag, int64(bit(b))) }
-
-// time writes microseconds since 1970, the precision that events have.
-func (w *writer) time(tag byte, t time.Time) {
-	if !t.IsZero() {
-		w.element(tag, binary.BigEndian.AppendUint64(nil, uint64(t.UnixMicro())))
-	}
-}
-
-func bit(b bool) byte {
-	if b {
-		return 1
-	}
-	return 0
 }

@@ -18,7 +18,7 @@ func TestNothingOfAnEventStaysInThePool(t *testing.T) {
 			w := newWriter(key)
 			w.digest(Digest{}, &e)
 			require.Empty(t, w.checkSeals(&e))
-			buf := w.buf[:cap(w.buf)]
+			buf := w.Encoded()[:cap(w.Encoded())]
 			require.True(t, bytes.Contains(buf, []byte("secret")))
 			w.free()
 			require.Equal(t, make([]byte, len(buf)), buf)
