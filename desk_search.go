@@ -78,11 +78,11 @@ func (s Snippet) HTML() string {
 	var b strings.Builder
 	at := 0
 	for _, m := range s.Marks {
-		b.WriteString(html.EscapeString(s.Text[at:m.From]))
+		b.WriteString(html.EscapeString(s.Text[at:m[0]]))
 		b.WriteString("<mark>")
-		b.WriteString(html.EscapeString(s.Text[m.From:m.To]))
+		b.WriteString(html.EscapeString(s.Text[m[0]:m[1]]))
 		b.WriteString("</mark>")
-		at = m.To
+		at = m[1]
 	}
 	b.WriteString(html.EscapeString(s.Text[at:]))
 	return b.String()

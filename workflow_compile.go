@@ -165,7 +165,7 @@ func (c *compiler) transition(i int) {
 		}
 	}
 	if !slices.Contains([]string{"", "up", "down", "any"}, t.Level) {
-		c.fault(where, "level move %s is not known", quote(string(t.Level)))
+		c.fault(where, "level move %s is not known", quote(t.Level))
 	}
 	if len(c.faults) == before {
 		c.expand(where, t)
@@ -176,7 +176,7 @@ func (c *compiler) transition(i int) {
 // details checks the parts of a rule that do not affect its target state.
 func (c *compiler) details(where string, t *Transition) {
 	if !slices.Contains([]string{"", "actor", "actor if nobody", "given", "nobody"}, t.Assign) {
-		c.fault(where, "assignment %s is not known", quote(string(t.Assign)))
+		c.fault(where, "assignment %s is not known", quote(t.Assign))
 	}
 	if t.By&^everyRole != 0 {
 		c.fault(where, "by has a role that is not known")

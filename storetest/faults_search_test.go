@@ -240,7 +240,7 @@ var searchFaults = []fault{
 	{"counts marks in characters", "Search/snippet", hitting(func(_ ticket.SearchQuery, hits []ticket.Hit) []ticket.Hit {
 		for i, h := range hits {
 			for j, m := range h.Snippet.Marks {
-				from, to := len([]rune(h.Snippet.Text[:m.From])), len([]rune(h.Snippet.Text[:m.To]))
+				from, to := len([]rune(h.Snippet.Text[:m[0]])), len([]rune(h.Snippet.Text[:m[1]]))
 				hits[i].Snippet.Marks[j] = [2]int{from, to}
 			}
 		}

@@ -39,6 +39,9 @@ var (
 	}
 )
 
+// phases lists all phases in their usual order.
+var phases = append(ticket.OpenPhases(), ticket.PhaseSolved, ticket.PhaseClosed)
+
 // population returns tickets of the tenant acme, the same in every run. Each call returns
 // copies, so that a store which changes its arguments does not affect other cases.
 func population() []ticket.Change {
@@ -61,7 +64,7 @@ var thePopulation = sync.OnceValue(func() []ticket.Change {
 		out[i] = opening(idOf(n), numberOf(n+1), acme, func(e *ticket.Event) {
 			e.At = clock.Add(time.Duration(r.IntN(20)) * time.Hour)
 			e.To = ticket.State{Status: pick(r, statuses), Level: 1 + r.IntN(3)}
-			e.Phase, e.Channel = pick(r, ticket.Phases()), pick(r, channels)
+			e.Phase, e.Channel = pick(r, phases), pick(r, channels)
 			e.Requester = pick(r, people)
 			for range r.IntN(3) {
 				e.Followed = append(e.Followed, pick(r, people))
@@ -183,7 +186,7 @@ var theQuestions = sync.OnceValue(func() []question {
 // ticket meets.
 var conditions = []func(r *rand.Rand, q *ticket.Query, t *ticket.Ticket){
 	func(r *rand.Rand, q *ticket.Query, t *ticket.Ticket) { q.Status = some(r, t.Status, statuses) },
-	func(r *rand.Rand, q *ticket.Query, t *ticket.Ticket) { q.Phase = some(r, t.Phase, ticket.Phases()) },
+	func(r *rand.Rand, q *ticket.Query, t *ticket.Ticket) { q.Phase = some(r, t.Phase, phases) },
 	func(r *rand.Rand, q *ticket.Query, t *ticket.Ticket) { q.Level = some(r, t.Level, []int{1, 2, 3, 4}) },
 	func(r *rand.Rand, q *ticket.Query, t *ticket.Ticket) { q.Queue = some(r, t.Queue, queues) },
 	func(r *rand.Rand, q *ticket.Query, t *ticket.Ticket) { q.Assignee = some(r, t.Assignee, assignees) },

@@ -311,16 +311,16 @@ func (k *kit) snippet(h ticket.Hit, jams bool) {
 		return strings.Contains(rest, "paper") || jams && strings.Contains(rest, "jams")
 	}
 	for _, m := range s.Marks {
-		if m.From < at || m.To <= m.From || m.To > len(s.Text) {
+		if m[0] < at || m[1] <= m[0] || m[1] > len(s.Text) {
 			k.fail("the marks %v are not in order in %q", s.Marks, s.Text)
 		}
-		if piece := s.Text[m.From:m.To]; !isWord(piece) {
+		if piece := s.Text[m[0]:m[1]]; !isWord(piece) {
 			k.fail("%q is marked in %q", piece, s.Text)
 		}
-		if unmarked(s.Text[at:m.From]) {
+		if unmarked(s.Text[at:m[0]]) {
 			k.fail("not every place is marked by %v in %q", s.Marks, s.Text)
 		}
-		at = m.To
+		at = m[1]
 	}
 	if unmarked(s.Text[at:]) {
 		k.fail("not every place is marked by %v in %q", s.Marks, s.Text)

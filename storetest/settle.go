@@ -188,7 +188,7 @@ func settleKept(k *kit) {
 			s.At, s.Due, s.Failures = clock.Add(time.Duration(i)*time.Second), soon.Add(time.Duration(i)*time.Second), i+1
 			s.Error, s.Address = fmt.Sprintf("error %d", i), fmt.Sprintf("tried-%d@example.org", i)
 			all = append(all, s)
-			d.State, d.Until, d.Failures, d.LastError, d.Address = o.State(), time.Time{}, s.Failures, s.Error, s.Address
+			d.State, d.Until, d.Failures, d.LastError, d.Address = o, time.Time{}, s.Failures, s.Error, s.Address
 			if o == ticket.DeliveryPending {
 				d.Due = s.Due
 			} else {
