@@ -100,7 +100,10 @@ func (d *Desk) extraRecipients(ctx context.Context, list []recipientKind, before
 			list = append(list, recipientKind{kind, to})
 		}
 	}
-	return list, c.err
+	if c.err != nil {
+		return list, &hookError{c.err}
+	}
+	return list, nil
 }
 
 // ownAct reports whether the recipient performed the action, or somebody who shares

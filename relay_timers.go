@@ -207,9 +207,12 @@ func (d *Desk) fire(ctx context.Context, ref Ref) (bool, error) {
 		return false, nil
 	}
 	_, err = d.Do(ctx, a, t.ID, Action{Name: t.Timer.Action, Version: t.Version})
+	_, failed := errors.AsType[*hookError](err)
 	switch {
 	case err == nil:
 		return true, nil
+	case failed:
+		return false, err
 	case errors.Is(err, ErrStale), errors.Is(err, ErrConflict):
 		return false, nil // somebody acted on the ticket, so this timer is no longer due
 	case errors.Is(err, ErrNotFound) && !d.cfg.Policy.MaySee(a, t):

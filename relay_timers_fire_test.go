@@ -1,7 +1,9 @@
 package ticket_test
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -76,6 +78,44 @@ func TestATimerThatLeadsNowhereIsStopped(t *testing.T) {
 	events := k.events(lin, tk)
 	require.Contains(t, string(events[2].Note), "not today")
 	require.NoError(t, k.desk.Verify(t.Context(), lin, tk.ID))
+}
+
+// A function of the application that fails says nothing about the action, whatever its
+// error is. The timer stays, and fires when the function works again.
+func TestAFailingHookDoesNotStopATimer(t *testing.T) {
+	for name, extra := range map[string]func() ([]ticket.Recipient, error){
+		"refused": func() ([]ticket.Recipient, error) { return nil, fmt.Errorf("directory: %w", ticket.ErrRefused) },
+		"invalid": func() ([]ticket.Recipient, error) { return nil, &ticket.InvalidError{Field: "user", Reason: "is gone"} },
+		"stale":   func() ([]ticket.Recipient, error) { return nil, ticket.ErrStale },
+		"unknown": func() ([]ticket.Recipient, error) { return nil, errors.New("directory is down") },
+		"nobody":  func() ([]ticket.Recipient, error) { return []ticket.Recipient{{}}, nil },
+		"panic":   func() ([]ticket.Recipient, error) { panic("directory") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			fail := false
+			k := newKit(t, func(c *ticket.Config) {
+				c.ExtraRecipients = func(context.Context, ticket.Ticket, ticket.Kind) ([]ticket.Recipient, error) {
+					if fail {
+						return extra()
+					}
+					return nil, nil
+				}
+			})
+			tk := k.open(lin, ticket.Draft{Requester: ada.Person, Solution: "s"})
+			fail = true
+			k.clock.Advance(confirmWindow)
+			n, err := k.desk.FireTimers(t.Context())
+			require.Error(t, err)
+			require.Zero(t, n)
+			require.False(t, k.get(tk).Timer.IsZero())
+			fail = false
+			k.clock.Advance(time.Hour)
+			n, err = k.desk.FireTimers(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, 1, n)
+			require.Equal(t, ticket.StatusClosed, k.get(tk).Status)
+		})
+	}
 }
 
 func TestTheFirstStatusHasATimerToo(t *testing.T) {

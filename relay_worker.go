@@ -516,10 +516,16 @@ func hook(what string, f func() error) error {
 		return err // a panic; the error names the function already
 	}
 	if fault != nil {
-		return fmt.Errorf("%s: %w", what, fault)
+		return &hookError{fmt.Errorf("%s: %w", what, fault)}
 	}
 	return nil
 }
+
+// hookError is the failure of a function of Config. It says nothing about the action,
+// even if it is one of the categories of this package.
+type hookError struct{ error }
+
+func (e *hookError) Unwrap() error { return e.error }
 
 // textOf returns an error's text, even if its Error method panics.
 func textOf(err error) (text string) {
