@@ -166,8 +166,9 @@ func exported(t *testing.T, dir string) surface {
 	return s
 }
 
-// syntax parses the files of the package in dir without its tests. It has the
-// files of one system, whatever system the test runs on.
+// syntax parses the files of the package in dir without its tests. It always
+// parses the files for the same operating system, on whatever system the test
+// runs.
 func syntax(t *testing.T, dir string) []*ast.File {
 	t.Helper()
 	p, err := system().ImportDir(dir, 0)

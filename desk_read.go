@@ -54,7 +54,7 @@ func (d *Desk) find(ctx context.Context, a Actor, ref string) (Ticket, error) {
 	return d.follow(ctx, a, t)
 }
 
-// meant returns the ticket with a number or ID that somebody gave.
+// meant returns the ticket whose number or ID somebody gave.
 func (d *Desk) meant(ctx context.Context, a Actor, ref string) (Ticket, error) {
 	var missing error
 	if id, err := readID(ref); err == nil {
@@ -154,7 +154,8 @@ func (d *Desk) goesOn(ctx context.Context, a Actor, t Ticket) (bool, error) {
 	if t.MergedInto.IsZero() {
 		return false, nil
 	}
-	// Mostly it is the next one, however long the chain is from there.
+	// Usually the next ticket of the chain already is one of the customer's.
+	// Then the rest of the chain need not be read.
 	switch next, err := d.load(ctx, a, t.MergedInto); {
 	case err == nil && a.RoleOn(next) != 0:
 		return true, nil

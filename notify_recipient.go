@@ -159,8 +159,9 @@ func (d *Desk) sharesMailbox(row *Delivery, b *DeliveryContext, to Person) bool 
 	return same > 1 || same == 1 && sameMailbox(b.Ticket.Requester.Email, to.Email)
 }
 
-// toldThere returns a delivery that brought the same event to the same mailbox.
-func (d *Desk) toldThere(ctx context.Context, row *Delivery) (ID, error) {
+// deliveredThere returns a delivery that brought the same event to the same
+// mailbox.
+func (d *Desk) deliveredThere(ctx context.Context, row *Delivery) (ID, error) {
 	page, err := d.store.Deliveries(ctx, DeliveryQuery{
 		Tenant: row.Tenant, Ticket: row.Ticket, Notifiers: []string{row.Notifier}, State: []DeliveryState{DeliverySent}, Limit: MaxLimit,
 	})

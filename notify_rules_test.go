@@ -84,7 +84,7 @@ func TestEqualIDsAreDifferentPeople(t *testing.T) {
 	})
 }
 
-func TestWhoLosesATicketIsTold(t *testing.T) {
+func TestTheFormerAssigneeIsNotified(t *testing.T) {
 	one, two := ticket.Agent("one", 1, 2), ticket.Agent("two", 1, 2)
 	for name, tc := range map[string]struct {
 		by    ticket.Actor
@@ -118,7 +118,7 @@ func TestWhoLosesATicketIsTold(t *testing.T) {
 
 // An agent is notified when somebody else merges its ticket or undoes that, and not
 // of its own actions.
-func TestAMergeTellsWhoHadTheTicket(t *testing.T) {
+func TestAMergeNotifiesTheFormerAssignee(t *testing.T) {
 	one, two := ticket.Agent("one", 1, 2), ticket.Agent("two", 1, 2)
 	for name, tc := range map[string]struct {
 		has    bool // one has the ticket
@@ -174,7 +174,7 @@ func TestAMergeTellsWhoHadTheTicket(t *testing.T) {
 }
 
 // A customer who joins a ticket is notified, and so gets its number.
-func TestWhoJoinsIsTold(t *testing.T) {
+func TestANewRequesterOrFollowerIsNotified(t *testing.T) {
 	k := newKit(t)
 	office := ticket.Person{ID: "office", Email: "office@example.org"}
 	tk := k.open(lin, ticket.Draft{Requester: office})
@@ -198,7 +198,7 @@ func TestWhoJoinsIsTold(t *testing.T) {
 
 // A mailbox gets one notification, even if several people share it, and never its
 // own message.
-func TestAMailboxIsToldOnce(t *testing.T) {
+func TestAMailboxIsNotifiedOnce(t *testing.T) {
 	k := newKit(t)
 	shared := func(id, email string) ticket.Person { return ticket.Person{ID: id, Email: email} }
 	eve := ticket.Requester(shared("c8", "Shop@Example.org"))
@@ -214,7 +214,7 @@ func TestAMailboxIsToldOnce(t *testing.T) {
 
 // The result of Config.ExtraRecipients is checked, and no mailbox gets two
 // notifications.
-func TestExtraRecipientsAreCheckedAndToldOnce(t *testing.T) {
+func TestExtraRecipientsAreCheckedAndNotifiedOnce(t *testing.T) {
 	for name, tc := range map[string]struct {
 		to    []ticket.Recipient
 		fails bool
@@ -232,17 +232,17 @@ func TestExtraRecipientsAreCheckedAndToldOnce(t *testing.T) {
 			_, err := k.desk.Open(t.Context(), ada, ticket.Draft{Subject: "s"})
 			if tc.fails {
 				require.ErrorIs(t, err, ticket.ErrInvalid)
-				require.Empty(t, k.told(ticket.DeliveryQuery{}))
+				require.Empty(t, k.deliveries(ticket.DeliveryQuery{}))
 				return
 			}
 			require.NoError(t, err)
-			require.Len(t, k.told(ticket.DeliveryQuery{}), 2)
+			require.Len(t, k.deliveries(ticket.DeliveryQuery{}), 2)
 		})
 	}
 }
 
 // An extra recipient with the requester's mailbox gets no second message.
-func TestAnExtraRecipientWithTheRequestersMailboxIsToldOnce(t *testing.T) {
+func TestAnExtraRecipientWithTheRequestersMailboxIsNotifiedOnce(t *testing.T) {
 	k := newKit(t, func(c *ticket.Config) {
 		c.ExtraRecipients = func(context.Context, ticket.Ticket, ticket.Kind) ([]ticket.Recipient, error) {
 			return []ticket.Recipient{{Person: ticket.Person{Email: "Ada@Example.org"}}}, nil

@@ -385,11 +385,11 @@ func (d *Desk) attempt(ctx context.Context, n Notifier, claimed *Delivery, b *De
 		if err := d.places.enter(ctx, row); err != nil { // its turn never came
 			return Settlement{State: DeliveryPending, Due: d.now(), Error: err.Error()}
 		}
-		switch told, err := d.toldThere(ctx, row); {
+		switch earlier, err := d.deliveredThere(ctx, row); {
 		case err != nil:
 			return d.later(row, err)
-		case !told.IsZero():
-			return Settlement{State: DeliverySuppressed, Error: fmt.Sprintf("that mailbox was told already: see delivery %s", told)}
+		case !earlier.IsZero():
+			return Settlement{State: DeliverySuppressed, Error: fmt.Sprintf("that mailbox was told already: see delivery %s", earlier)}
 		}
 	}
 	into, err := d.into(ctx, row, b)
