@@ -67,7 +67,8 @@ func (k *kit) contextsFor(r contextsRequest) []ticket.DeliveryContext {
 	return contexts
 }
 
-// loaderFound asks for existing and missing tickets and events, in no order.
+// loaderFound asks for existing and missing tickets and events, in no
+// particular order.
 func loaderFound(k *kit) {
 	north, south, stray := k.opened(acme, note("one"), note("two")), k.opened(acme), k.opened("other", note("one"))
 	k.commit(north, south)
