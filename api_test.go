@@ -297,7 +297,8 @@ func baseName(e ast.Expr) string {
 	return ""
 }
 
-// signature is that of a function without the names of its parameters.
+// signature returns the signature of a function without the names of its
+// parameters.
 func signature(f *ast.FuncType) string {
 	types := func(list *ast.FieldList) []string {
 		var all []string

@@ -115,7 +115,7 @@ func (d *Decision) bring(e *Event, from, into *Ticket) {
 	d.bringPeople(e, from, into)
 }
 
-// bringPeople adds to a merge's event the people whom older versions of this
+// bringPeople adds to a merge's event the people that older versions of this
 // library took over. It serves to replay their merges.
 func (d *Decision) bringPeople(e *Event, from, into *Ticket) {
 	for _, p := range append([]Person{from.Requester}, from.Followers...) {

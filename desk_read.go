@@ -98,9 +98,9 @@ func (d *Desk) follow(ctx context.Context, a Actor, t Ticket) (Ticket, error) {
 	return seen, err
 }
 
-// followPart is follow for a customer's actions and its list of tickets. A policy may
-// show a customer a target in which it has no part, and so could do nothing. Then
-// followPart returns the last ticket in which it has one.
+// followPart is like follow, for a customer's actions and its list of tickets. A
+// policy may show a customer a target in which it has no part, and so could do
+// nothing. Then followPart returns the last ticket in which it has one.
 func (d *Desk) followPart(ctx context.Context, a Actor, t Ticket) (Ticket, error) {
 	if t.MergedInto.IsZero() {
 		return t, nil

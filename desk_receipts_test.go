@@ -156,7 +156,7 @@ func TestAKeyMakesARepeatHarmless(t *testing.T) {
 	c := k.open(ada.InTenant("other"), draft)
 	require.NotEqual(t, a.ID, c.ID, "keys are per tenant")
 
-	// A repeat is recognised although the workflow would refuse it by now.
+	// A repeat is recognised even if the workflow would refuse it now.
 	take := ticket.Action{Name: ticket.ActionResolve, Message: "found", Key: "resolve-1"}
 	k.do(lin, a, take)
 	k.do(ada, a, ticket.Action{Name: ticket.ActionConfirm})

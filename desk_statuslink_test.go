@@ -297,7 +297,7 @@ func FuzzHolder(f *testing.F) {
 	})
 }
 
-// A person whom the ticket stored under wider limits can still hold a link.
+// A person that the ticket stored under wider limits can still hold a link.
 func TestALinkOfAPersonStoredUnderWiderLimits(t *testing.T) {
 	k := newKit(t, withLinks(1), func(c *ticket.Config) { c.Limits.Email = 400 })
 	eve := ticket.Requester(ticket.Person{Email: strings.Repeat("e", 300) + "@example.org"})

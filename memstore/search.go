@@ -17,7 +17,7 @@ var (
 // newest is how many matches a search with Best ranks.
 const newest = 200
 
-// A match is a ticket with those of its texts that the search may read.
+// A match is a ticket and the texts of it that the search may read.
 type match struct {
 	record
 	texts []string

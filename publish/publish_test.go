@@ -22,7 +22,7 @@ import (
 	"github.com/ticketkit/ticket/tickettest"
 )
 
-// publisher is a function that is a publisher.
+// publisher is a function that implements [message.Publisher].
 type publisher func(topic string, m *message.Message) error
 
 func (p publisher) Publish(topic string, list ...*message.Message) error {

@@ -323,7 +323,8 @@ const (
 	lateFrom  = 1<<52 - 1<<49 // microseconds since 1970
 )
 
-// placeOf returns the first place of an instant, and the number of bits for others.
+// placeOf returns the first place of an instant, and the number of its bits that
+// tell tickets of that instant apart.
 func placeOf(t time.Time) (place int64, room int) {
 	switch n := t.UnixMicro(); {
 	case n < 0:

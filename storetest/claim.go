@@ -125,7 +125,7 @@ func claimSeveral(k *kit) {
 	}
 }
 
-// claimBehind has hundreds of deliveries that are due but cannot be claimed, and one
+// claimBehind uses hundreds of deliveries that are due but cannot be claimed, and one
 // that is due after all of them. First the others are leased, then they belong to a line
 // whose first delivery has to wait.
 func claimBehind(k *kit) {

@@ -48,7 +48,7 @@ func manyEvents(k *kit) {
 	}
 }
 
-// manyDue has timers of several tenants that expire at the same time.
+// manyDue uses timers of several tenants that expire at the same time.
 func manyDue(k *kit) {
 	var want []ticket.Ref
 	for batch := range 12 {

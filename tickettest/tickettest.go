@@ -11,8 +11,7 @@
 //
 // "mail" is the name that your application gives its notifier in
 // [ticket.Config].Notifiers. Use the same name in the test, because every delivery
-// belongs to a name: a notifier gets only the deliveries that were written for its
-// own.
+// belongs to a name: a notifier gets only the deliveries of its own name.
 //
 // Any store works, also package sqlstore with the database of your choice. Give
 // each test a database of its own: [NewIDs] and [NewNumbers] begin again at 1 with

@@ -96,7 +96,7 @@ func (x Text) cutRun(out *strings.Builder, s string, i, end, kept int) int {
 // looksLikeToken reports whether the symbols can be a token under a known key.
 func (x Text) looksLikeToken(found []byte) bool {
 	if second := crockford.Value(found[1]); crockford.Value(found[0]) != 0 || second < 4 || second > 11 {
-		return false // another version; most text ends here
+		return false // another version; most text that is no token is rejected here
 	}
 	b, ok := decode(string(found))
 	return ok && (b[0] == secondVersion || b[0] == minuteVersion) && b[18]&^scopes == 0 && x.Known(b[1])

@@ -218,7 +218,8 @@ func (s *scanner) look() (rune, int) {
 	return fold(r), size
 }
 
-// The letters of Hangul and what they make; see the Unicode Standard, section 3.12.
+// The letters of Hangul and their compositions; see the Unicode Standard, section
+// 3.12.
 const (
 	lead, leads   = 0x1100, 19
 	vowel, vowels = 0x1161, 21

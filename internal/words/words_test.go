@@ -216,7 +216,7 @@ func FuzzFold(f *testing.F) {
 		}
 		require.Equal(t, list, Fold(strings.Join(list, " ")), "all different, in their order")
 		for _, form := range same(s) {
-			if !strings.ContainsRune(form, 0x34f) { // with it, endless rows of marks are cut
+			if !strings.ContainsRune(form, 0x34f) { // this rune cuts endless rows of marks
 				require.Equal(t, list, Fold(form), "%q is the same", form)
 			}
 		}

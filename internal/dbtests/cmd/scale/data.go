@@ -64,7 +64,7 @@ func newDesk(tickets int) *desk {
 	return d
 }
 
-// A plan holds the values that follow from i at little cost.
+// A plan holds the values of a ticket that are cheap to compute from i.
 type plan struct {
 	r         *rand.Rand
 	created   time.Time
