@@ -32,7 +32,7 @@ type Desk struct {
 	turns          *turn.Queue[ID] // of callers that act on the same ticket
 	calls          *calls          // attempts that have not returned
 	stuck          *stuck          // timers that this desk cannot fire
-	places         *places         // mailboxes with a delivery on its way
+	mailboxes      *mailboxUses    // mailboxes with a delivery on its way
 	ahead          *ahead          // deliveries that a clock running ahead has put off
 }
 
@@ -211,7 +211,7 @@ func NewDesk(store Store, cfg Config) (*Desk, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
-	d := &Desk{store: store, cfg: cfg, chain: Chain{Key: slices.Clone(cfg.ChainKey)}, receipts: cfg.receiptKey(), wake: &wakeup{}, runs: &runs{}, turns: &turn.Queue[ID]{}, calls: &calls{}, stuck: &stuck{}, places: &places{}, ahead: &ahead{}}
+	d := &Desk{store: store, cfg: cfg, chain: Chain{Key: slices.Clone(cfg.ChainKey)}, receipts: cfg.receiptKey(), wake: &wakeup{}, runs: &runs{}, turns: &turn.Queue[ID]{}, calls: &calls{}, stuck: &stuck{}, mailboxes: &mailboxUses{}, ahead: &ahead{}}
 	if err := d.nameNotifiers(); err != nil {
 		return nil, err
 	}

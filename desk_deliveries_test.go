@@ -496,7 +496,7 @@ func (m *between) Deliveries(ctx context.Context, q ticket.DeliveryQuery) (ticke
 	return page, err
 }
 
-func TestEntriesHaveTheirDeliveriesWhateverHappensMeanwhile(t *testing.T) {
+func TestEntriesHaveTheirDeliveriesDespiteConcurrentChanges(t *testing.T) {
 	m := &between{Store: memstore.New()}
 	k := newKitOn(t, m)
 	tk := k.open(ada, ticket.Draft{Message: "help"})

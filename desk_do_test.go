@@ -76,7 +76,7 @@ func TestAPinnedVersionRefusesAChangedTicket(t *testing.T) {
 	k.refused(ada, tk, ticket.Action{Name: ticket.ActionReply, Message: "m", Version: 99}, ticket.ErrStale)
 }
 
-func TestAPinnedVersionIsOfTheTicketThatWasMergedAway(t *testing.T) {
+func TestAPinnedVersionRefersToTheMergedTicket(t *testing.T) {
 	k := newKit(t)
 	a, b := k.open(ada, ticket.Draft{}), k.open(ada, ticket.Draft{})
 	k.do(ada, a, ticket.Action{Name: ticket.ActionReply, Message: "m"})
@@ -356,7 +356,7 @@ func TestMachinesMoveNothing(t *testing.T) {
 }
 
 // A custom workflow needs no rules for automatic messages.
-func TestMachinesMoveNothingInAWorkflowOfOnesOwn(t *testing.T) {
+func TestAutomaticMessagesMoveNothingInACustomWorkflow(t *testing.T) {
 	own := ticket.WorkflowSpec{
 		Name: "own", Version: 1, Levels: 1, Initial: "in",
 		Statuses: []ticket.StatusSpec{

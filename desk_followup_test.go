@@ -102,7 +102,7 @@ func TestALateReplyFollowsFollowUpsOfFollowUps(t *testing.T) {
 	require.NotEqual(t, into.ID, k.do(ada, tk, late).ID)
 }
 
-func TestALateReplyJoinsNothingThatIsNotForTheCustomer(t *testing.T) {
+func TestALateReplyJoinsOnlyTheCustomersFollowUps(t *testing.T) {
 	k := newKit(t)
 	tk := k.over(ticket.Draft{Followers: []ticket.Person{bob.Person}})
 	next := k.do(ada, tk, late)

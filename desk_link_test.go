@@ -53,7 +53,7 @@ func TestNoTicketIsItsOwnAncestor(t *testing.T) {
 	}
 }
 
-func TestAncestorsCountThatTheActorDoesNotSee(t *testing.T) {
+func TestHiddenAncestorsCount(t *testing.T) {
 	k := newKit(t)
 	front := ticket.Agent("front", 1).Serving("front")
 	a, hidden, b := k.open(super, ticket.Draft{Requester: ada.Person, Queue: "front"}), k.open(super, ticket.Draft{Requester: ada.Person, Queue: "hr"}), k.open(super, ticket.Draft{Requester: ada.Person, Queue: "front"})

@@ -89,7 +89,7 @@ func TestAMergeAddsMissingValues(t *testing.T) {
 	require.Equal(t, from.ID, events[len(events)-1].Set.Other)
 }
 
-func TestAPriorityThatNobodyGaveRaisesNoneThatSomebodyGave(t *testing.T) {
+func TestADerivedPriorityDoesNotRaiseAGivenOne(t *testing.T) {
 	for name, c := range map[string]struct {
 		from, into ticket.Draft
 		want       ticket.Grade
@@ -401,7 +401,7 @@ func TestUnmergeInAWorkflowOfOnesOwn(t *testing.T) {
 	require.Zero(t, got.Closed)
 }
 
-func TestUnmergeSaysNotBeforehandWhereItLeads(t *testing.T) {
+func TestActionsDoesNotNameTheTargetOfUnmerge(t *testing.T) {
 	k := newKit(t)
 	a, b := k.open(ada, ticket.Draft{}), k.open(ada, ticket.Draft{})
 	k.merge(a, b)

@@ -112,7 +112,7 @@ func TestOwnWordsAreRead(t *testing.T) {
 }
 
 // A change of the requester shows no message that a merge would not show.
-func TestANewRequesterDoesNotReadMergedTicketsOfBefore(t *testing.T) {
+func TestANewRequesterDoesNotReadEarlierMergedTickets(t *testing.T) {
 	k := newKit(t)
 	eve, vic, vera := inOrg("eve", "x"), inOrg("vic", "vendor"), inOrg("vera", "vendor")
 	a, b := k.open(eve, ticket.Draft{Message: "a"}), k.open(eve, ticket.Draft{Message: "b"})

@@ -158,7 +158,7 @@ func TestASplitShowsAnotherCustomerNothingByItself(t *testing.T) {
 	require.Equal(t, []string{"quoted"}, said(k.view(vic, string(part.Number)).Messages))
 }
 
-func TestASplitByTheHostsRuleShowsAnotherCustomerNothing(t *testing.T) {
+func TestASplitByDeriveDraftShowsAnotherCustomerNothing(t *testing.T) {
 	eve, vic := inOrg("eve", "x"), inOrg("vic", "vendor")
 	k := newKit(t, func(c *ticket.Config) {
 		c.DeriveDraft = func(_ context.Context, _ ticket.Ticket, dr ticket.Draft) (ticket.Draft, error) {

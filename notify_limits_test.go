@@ -231,7 +231,7 @@ func TestProfiles(t *testing.T) {
 	k.sent.RequireNotSent(t, ticket.KindHanded, "new@example.org")
 	held := k.deliveries(ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.DeliverySuppressed}})
 	require.Len(t, held, 1)
-	require.Equal(t, "not sent: the recipient does not want to be told this", held[0].Report(nil))
+	require.Equal(t, "not sent: the recipient does not want this notification", held[0].Report(nil))
 
 	// A directory that is down for a while loses nothing.
 	down = true

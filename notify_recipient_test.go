@@ -228,7 +228,7 @@ func TestASharedMailboxIsNotifiedOnce(t *testing.T) {
 			require.Len(t, k.toThem(ticket.KindAnswered), 1)
 			held := k.deliveries(ticket.DeliveryQuery{Kind: []ticket.Kind{ticket.KindAnswered}, State: []ticket.DeliveryState{ticket.DeliverySuppressed}})
 			require.Len(t, held, 3)
-			require.Contains(t, held[0].LastError, "that mailbox was told already: see delivery ")
+			require.Contains(t, held[0].LastError, "this mailbox was already notified: see delivery ")
 
 			// If the delivery to one of them fails, another one reaches the mailbox.
 			var fails atomic.Int64

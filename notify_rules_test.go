@@ -33,14 +33,14 @@ func TestEqualIDsAreDifferentPeople(t *testing.T) {
 	customer := ticket.Requester(ticket.Person{ID: "7"})
 	agent, system := ticket.Agent("7", 1, 2, 3), ticket.System("7")
 
-	t.Run("the customer is told of the agent's act", func(t *testing.T) {
+	t.Run("the customer is notified of the agent's action", func(t *testing.T) {
 		k := newKit(t)
 		tk := k.open(customer, ticket.Draft{Followers: []ticket.Person{{ID: "8"}}})
 		k.heard(tk)
 		k.do(agent, tk, ticket.Action{Name: ticket.ActionAsk, Message: "which floor?"})
 		require.Equal(t, []string{"asked follower 8", "asked requester 7"}, k.heard(tk))
 	})
-	t.Run("the agent is told of the customer's act", func(t *testing.T) {
+	t.Run("the agent is notified of the customer's action", func(t *testing.T) {
 		k := newKit(t)
 		tk := k.open(customer, ticket.Draft{})
 		k.do(agent, tk, ticket.Action{Name: ticket.ActionTake})
@@ -48,14 +48,14 @@ func TestEqualIDsAreDifferentPeople(t *testing.T) {
 		k.do(customer, tk, ticket.Action{Name: ticket.ActionReply, Message: "the third"})
 		require.Equal(t, []string{"customer agent 7"}, k.heard(tk))
 	})
-	t.Run("the agent is told of the system's act", func(t *testing.T) {
+	t.Run("the agent is notified of the system's action", func(t *testing.T) {
 		k := newKit(t)
 		tk := k.open(customer, ticket.Draft{})
 		k.heard(tk)
 		k.do(system, tk, ticket.Action{Name: ticket.ActionAssign, Assignee: "7"})
 		require.Equal(t, []string{"assigned agent 7"}, k.heard(tk))
 	})
-	t.Run("who watches is told as well as the customer", func(t *testing.T) {
+	t.Run("an extra recipient is notified as well as the customer", func(t *testing.T) {
 		k := newKit(t, func(c *ticket.Config) {
 			c.ExtraRecipients = func(context.Context, ticket.Ticket, ticket.Kind) ([]ticket.Recipient, error) {
 				return []ticket.Recipient{{Person: ticket.Person{ID: "7"}}}, nil
@@ -66,7 +66,7 @@ func TestEqualIDsAreDifferentPeople(t *testing.T) {
 		k.do(customer, tk, ticket.Action{Name: ticket.ActionReply, Message: "m"})
 		require.Contains(t, k.heard(tk), "customer agent 7")
 		k.do(agent, tk, ticket.Action{Name: ticket.ActionReply, Message: "m"})
-		require.Equal(t, []string{"answered requester 7"}, k.heard(tk), "who watches wrote it")
+		require.Equal(t, []string{"answered requester 7"}, k.heard(tk), "the extra recipient wrote it")
 	})
 	t.Run("an agent who follows as a person is a person", func(t *testing.T) {
 		k := newKit(t)
@@ -107,10 +107,10 @@ func TestTheFormerAssigneeIsNotified(t *testing.T) {
 			k.do(one, tk, ticket.Action{Name: ticket.ActionTake})
 			k.heard(tk)
 			k.do(tc.by, tk, tc.act)
-			if told := k.heard(tk); tc.tells {
-				require.Contains(t, told, "unassigned agent one")
+			if heard := k.heard(tk); tc.tells {
+				require.Contains(t, heard, "unassigned agent one")
 			} else {
-				require.NotContains(t, told, "unassigned agent one")
+				require.NotContains(t, heard, "unassigned agent one")
 			}
 		})
 	}
@@ -219,11 +219,11 @@ func TestExtraRecipientsAreCheckedAndNotifiedOnce(t *testing.T) {
 		to    []ticket.Recipient
 		fails bool
 	}{
-		"told already": {to: []ticket.Recipient{{Person: ticket.Person{Email: "ADA@example.org"}}}},
-		"nobody":       {to: []ticket.Recipient{{}}, fails: true},
-		"a header":     {to: []ticket.Recipient{{Person: ticket.Person{Email: "x@example.org\r\nBcc: all@example.org"}}}, fails: true},
-		"no UTF-8":     {to: []ticket.Recipient{{Person: ticket.Person{Name: "\xff", ID: "x"}}}, fails: true},
-		"too many":     {to: make([]ticket.Recipient, 101), fails: true},
+		"notified already": {to: []ticket.Recipient{{Person: ticket.Person{Email: "ADA@example.org"}}}},
+		"nobody":           {to: []ticket.Recipient{{}}, fails: true},
+		"a header":         {to: []ticket.Recipient{{Person: ticket.Person{Email: "x@example.org\r\nBcc: all@example.org"}}}, fails: true},
+		"no UTF-8":         {to: []ticket.Recipient{{Person: ticket.Person{Name: "\xff", ID: "x"}}}, fails: true},
+		"too many":         {to: make([]ticket.Recipient, 101), fails: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			k := newKit(t, func(c *ticket.Config) {
