@@ -344,8 +344,9 @@ func TestAKeyOfWhichNothingCanBeRead(t *testing.T) {
 	require.NotErrorIs(t, err, ticket.ErrDuplicate)
 }
 
-// Two requests with one key meet: the loser learns whether it was the same request,
-// whatever made it fail, and also in a transaction of your application.
+// Two requests with one key run at the same time. The one that fails learns whether
+// the other was the same request, whatever made it fail, and also in a transaction
+// of your application.
 func TestAKeyThatOthersUseMeanwhile(t *testing.T) {
 	reply := func(key string, words ticket.Message) ticket.Action {
 		return ticket.Action{Name: ticket.ActionReply, Key: key, Message: words}

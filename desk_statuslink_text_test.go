@@ -12,8 +12,8 @@ import (
 	"github.com/ticketkit/ticket/tickettest"
 )
 
-// A reply quotes the letter that it answers, in whatever form mail programs give
-// it: nobody else gets the status link in it, and all other words stay.
+// A reply quotes the letter that it answers, in the forms that mail programs
+// give it. Nobody else gets the status link in it, and all other words stay.
 func TestQuotedStatusLinksAreRemoved(t *testing.T) {
 	bus := tickettest.NewRecorder()
 	k := newKit(t, withLinks(1, 2), func(c *ticket.Config) {

@@ -179,8 +179,8 @@ func TestMachinesAreNotAnswered(t *testing.T) {
 	require.NoError(t, k.desk.Verify(t.Context(), lin, tk.ID))
 }
 
-// Two machines that answer each other, one of them at the desk, come to rest: 200
-// rounds in 100 minutes send no more than the cap allows.
+// Two machines that answer each other, one of them at the desk, stop: 200 rounds
+// in 100 minutes send no more than the cap allows.
 func TestALoopIsSlowedDown(t *testing.T) {
 	k := newKit(t)
 	tk := k.open(ada, ticket.Draft{})

@@ -72,8 +72,8 @@ func claimLimit(k *kit) {
 	}
 }
 
-// claimNotifiers claims for some notifiers. A lenient database takes some of their
-// names for equal.
+// claimNotifiers claims for some notifiers. A lenient database treats some of
+// their names as equal.
 func claimNotifiers(k *kit) {
 	c := k.opened(acme)
 	commit := ticket.Commit{Changes: []ticket.Change{c}}

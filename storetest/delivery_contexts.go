@@ -344,7 +344,7 @@ func loaderHere(k *kit) {
 	k.same(k.contexts(asked)[0].SentHere, 2, "sent to one recipient about one ticket, when one of three became Bounced")
 }
 
-// loaderNotifiers uses names that a lenient database takes for equal.
+// loaderNotifiers uses names that a lenient database treats as equal.
 func loaderNotifiers(k *kit) {
 	ours := ticket.Recipient{Role: ticket.RoleRequester, Person: ada}
 	c, list := k.line(2)

@@ -24,7 +24,8 @@ var manyRules = []rule{
 	{name: "Many/updated", says: saysWhole, upon: manyUpon, prove: manyUpdated},
 }
 
-// manyUpon names the cases that those which claim, settle and update many build upon.
+// manyUpon names the cases that the cases about many claims, settlements and updates
+// build upon.
 var manyUpon = []string{"Many/", "Claim/", "Line/", "Settle/", "Deliveries/", "UpdateDeliveries/", "Commit/", "Values/", "Tenants/", "Concurrency/"}
 
 // many is more than databases and drivers return or accept at a time.
