@@ -2,8 +2,8 @@ package ticket
 
 import "time"
 
-// ActionName is the name of an action. A workflow may declare others than the
-// ones below, which are those of the [DefaultWorkflow].
+// ActionName is the name of an action. The constants below are the actions of
+// the [DefaultWorkflow]. A workflow may declare others.
 type ActionName string
 
 // The actions of the default workflow. The table of [DefaultWorkflow] says who may
@@ -61,11 +61,11 @@ type Action struct {
 	Channel Channel // how the action arrived
 
 	// Automatic says that a machine wrote the text: an absence note, a bounce, a
-	// monitor (RFC 3834 says how mail marks that). The text is recorded and the
-	// desk is notified, but nothing moves, whatever the workflow says: no status,
-	// no assignee, no timer, no follow-up. Customers do not get the text, its sender
-	// gets no notification about it, and from an agent it does not count as an
-	// answer.
+	// monitor (RFC 3834 says how mail marks that). The text is recorded and the desk
+	// is notified, but nothing moves, whatever the workflow says: no status, no
+	// assignee, no timer, no follow-up. Customers do not get the text, and its
+	// sender gets no notification about it. If the sender is an agent, the text does
+	// not count as an answer.
 	//
 	// Automatic is refused with text for the actions Merge, Unmerge, Split, Link,
 	// Unlink and Edit, and together with a field that moves the ticket, such as
@@ -134,9 +134,9 @@ type Draft struct {
 	Automatic bool // a machine wrote the text, which may open a ticket; see Action.Automatic
 
 	// Priority is fixed if it is set. Zero means that it follows from Impact and
-	// Urgency, also when these change: their mean, rounded up (high and low are
-	// medium, high and high are high); the one that is set if the other is not;
-	// medium if neither is.
+	// Urgency, also when these change. It is then their mean, rounded up (high
+	// and low give medium, high and high give high). If only one of them is set,
+	// it is that one. If neither is set, it is medium.
 	Priority Grade
 	Impact   Grade
 	Urgency  Grade

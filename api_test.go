@@ -166,8 +166,9 @@ func exported(t *testing.T, dir string) surface {
 	return s
 }
 
-// syntax parses the files of the package in dir without its tests. It has the
-// files of one system, whatever system the test runs on.
+// syntax parses the files of the package in dir without its tests. It always
+// parses the files for the same operating system, on whatever system the test
+// runs.
 func syntax(t *testing.T, dir string) []*ast.File {
 	t.Helper()
 	p, err := system().ImportDir(dir, 0)
@@ -296,7 +297,8 @@ func baseName(e ast.Expr) string {
 	return ""
 }
 
-// signature is that of a function without the names of its parameters.
+// signature returns the signature of a function without the names of its
+// parameters.
 func signature(f *ast.FuncType) string {
 	types := func(list *ast.FieldList) []string {
 		var all []string

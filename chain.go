@@ -126,7 +126,7 @@ func (c Chain) Verify(events []Event) error {
 	return c.verify(events, 0, Digest{}, events[0].Ticket)
 }
 
-// verify checks the events of a ticket that follow the one with a number and a
+// verify checks events of a ticket that follow the event with this number and
 // digest.
 func (c Chain) verify(events []Event, after int64, prev Digest, id ID) error {
 	w := newWriter(c.Key)
@@ -203,8 +203,8 @@ func (e *ChainError) Error() string {
 // Is reports whether target is [ErrChain].
 func (e *ChainError) Is(target error) bool { return target == ErrChain }
 
-// inSequence checks that events[i] is of the ticket and has its number in a history
-// of which these events follow the one with the number after.
+// inSequence checks that events[i] belongs to the ticket and has the right number.
+// The event before events[0] has the number after.
 func inSequence(events []Event, i int, after int64, id ID) error {
 	e, want := &events[i], after+int64(i)+1
 	at := int(want) - 1 // in the whole history

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What is used again for the next event has nothing of the last one in it.
+// Memory that is used again for the next event holds nothing of the last event.
 func TestNothingOfAnEventStaysInThePool(t *testing.T) {
 	for _, key := range [][]byte{nil, []byte("a key of the host's")} {
 		for _, words := range []string{"secret", strings.Repeat("secret ", 5000)} {

@@ -32,16 +32,16 @@ type Desk struct {
 	turns          *turn.Queue[ID] // of callers that act on the same ticket
 	calls          *calls          // attempts that have not returned
 	stuck          *stuck          // timers that this desk cannot fire
-	places         *places         // mailboxes with a delivery on its way
-	ahead          *ahead          // what a clock that was ahead has left
+	mailboxes      *mailboxUses    // mailboxes with a delivery on its way
+	ahead          *ahead          // deliveries that a clock running ahead has put off
 }
 
 // Config configures a [Desk]. The zero Config works: it has the default workflow
 // and the default policy.
 type Config struct {
 	// Workflows lists the workflows that tickets may follow. It may hold several
-	// versions of one workflow. New tickets follow the newest version of the first
-	// one's name, unless Draft.Workflow names another. Empty means
+	// versions of one workflow. New tickets follow the newest version of the
+	// workflow listed first, unless Draft.Workflow names another. Empty means
 	// [DefaultWorkflow].
 	Workflows []*Workflow
 
@@ -107,12 +107,12 @@ type Config struct {
 	MergeSameRequester bool
 
 	// DeriveDraft changes the draft of a follow-up or of a split. It gets the ticket
-	// that the new one comes from, and the draft as the desk would open it, which
-	// takes over what [Desk.Do] lists; the desk opens the draft it returns. The
-	// desk calls it while it decides, with the context of Do or [Desk.Explain], and
-	// again when it retries. So it must be quick and give the same answer each time.
-	// An error, a panic or an invalid draft fails the action; errors.Is finds the
-	// error. Nil means that the draft stays as it is.
+	// that the new one comes from, and the draft that the desk would open, with the
+	// data that [Desk.Do] takes over. The desk opens the draft that DeriveDraft
+	// returns. The desk calls it while it decides, with the context of Do or
+	// [Desk.Explain], and again when it retries. So it must be quick and give the
+	// same answer each time. An error, a panic or an invalid draft fails the action;
+	// errors.Is finds the error. Nil means that the draft stays as it is.
 	DeriveDraft func(ctx context.Context, from Ticket, d Draft) (Draft, error)
 
 	// ExtraRecipients returns further recipients of a notification for a ticket's
@@ -211,7 +211,7 @@ func NewDesk(store Store, cfg Config) (*Desk, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
-	d := &Desk{store: store, cfg: cfg, chain: Chain{Key: slices.Clone(cfg.ChainKey)}, receipts: cfg.receiptKey(), wake: &wakeup{}, runs: &runs{}, turns: &turn.Queue[ID]{}, calls: &calls{}, stuck: &stuck{}, places: &places{}, ahead: &ahead{}}
+	d := &Desk{store: store, cfg: cfg, chain: Chain{Key: slices.Clone(cfg.ChainKey)}, receipts: cfg.receiptKey(), wake: &wakeup{}, runs: &runs{}, turns: &turn.Queue[ID]{}, calls: &calls{}, stuck: &stuck{}, mailboxes: &mailboxUses{}, ahead: &ahead{}}
 	if err := d.nameNotifiers(); err != nil {
 		return nil, err
 	}
@@ -343,7 +343,7 @@ type outcome struct {
 	fault  error           // why it must not be committed after all
 	idle   bool            // there is nothing to commit
 	events []Event
-	holder *Ticket // the merged ticket this one belongs to, if that is not the changed one
+	holder *Ticket // the ticket that has the case if the changed ticket was merged; nil if the changed ticket has it
 	leave  func()  // gives up a place in a queue after the commit; nil: there is none
 }
 
@@ -531,8 +531,9 @@ func (d *Desk) repeated(ctx context.Context, a Actor, key string, asked Digest) 
 	}
 	t, err := d.store.Ticket(ctx, a.Tenant, r.Ticket)
 	if err == nil && !d.cfg.Policy.MaySee(a, t) {
-		// The ticket has left the actor's sight, perhaps by this very action. It
-		// gets what it got the first time, and nothing that came since.
+		// The actor can no longer see the ticket, perhaps because of this very
+		// action. Return the ticket as the first call returned it, without later
+		// changes.
 		t, err = d.foldTo(ctx, a.Tenant, r.Ticket, r.Version)
 	}
 	if err != nil {
@@ -588,7 +589,7 @@ func (d *Desk) shown(a Actor, t Ticket) Ticket {
 	t = t.PublicTo(a.Person)
 	t.Subject = d.cfg.StatusLinks.cutTokens(t.Subject)
 	if !a.only.IsZero() {
-		t.Requester, t.Followers = Person{}, nil // the holder of a link need not know whose it is
+		t.Requester, t.Followers = Person{}, nil // the holder of a link need not know whose ticket it is
 	}
 	return t
 }
@@ -599,7 +600,7 @@ type wakeup struct {
 	ch chan struct{} // nil while nobody waits
 }
 
-// next returns a channel that is closed when all is called next.
+// next returns a channel that is closed at the next call of all.
 func (w *wakeup) next() <-chan struct{} {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -201,39 +201,39 @@ func (d *Desk) Entries(ctx context.Context, a Actor, id ID) iter.Seq2[Entry, err
 			return
 		}
 		// For events up to the version that was read, the deliveries are stored.
-		told := map[*share]map[int64][]Delivery{}
+		rows := map[*share]map[int64][]Delivery{}
 		d.read(ctx, d.thread(shares, false), func(e Event, of *share, err error) bool {
-			if err == nil && told[of] == nil {
-				told[of], err = d.deliveriesOf(ctx, a, of.ticket.ID)
+			if err == nil && rows[of] == nil {
+				rows[of], err = d.deliveriesOf(ctx, a, of.ticket.ID)
 			}
 			if err != nil {
 				yield(Entry{}, err)
 				return false
 			}
-			return yield(Entry{e, of.ticket.Number, told[of][e.Seq]}, nil)
+			return yield(Entry{e, of.ticket.Number, rows[of][e.Seq]}, nil)
 		})
 	}
 }
 
 // deliveriesOf returns all deliveries of a ticket, by event and ID.
 func (d *Desk) deliveriesOf(ctx context.Context, a Actor, id ID) (map[int64][]Delivery, error) {
-	told := map[int64][]Delivery{}
+	rows := map[int64][]Delivery{}
 	for q := (DeliveryQuery{Ticket: id, Limit: MaxLimit}); ; {
 		page, err := d.Deliveries(ctx, a, q)
 		if err != nil {
 			return nil, err
 		}
 		for _, row := range page.Deliveries {
-			told[row.Seq] = append(told[row.Seq], row)
+			rows[row.Seq] = append(rows[row.Seq], row)
 		}
 		if q.After = page.Next; q.After.IsZero() {
 			break
 		}
 	}
-	for _, list := range told {
+	for _, list := range rows {
 		slices.Reverse(list) // they came newest first
 	}
-	return told, nil
+	return rows, nil
 }
 
 // Report describes the result of the delivery in a few words, for agents who read a

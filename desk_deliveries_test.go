@@ -22,7 +22,7 @@ import (
 	"github.com/ticketkit/ticket/tickettest"
 )
 
-func TestTheHistoryTellsWhatBecameOfEachMessage(t *testing.T) {
+func TestTheHistoryReportsEachDelivery(t *testing.T) {
 	k := newKit(t, func(c *ticket.Config) { c.Relay.MaxAttempts = 2 })
 	tk := k.open(ada, ticket.Draft{Followers: []ticket.Person{bob.Person}})
 	k.deliver()
@@ -72,7 +72,7 @@ func TestTheHistoryTellsWhatBecameOfEachMessage(t *testing.T) {
 	}
 }
 
-func TestDeliveriesAreForThoseWhoMaySee(t *testing.T) {
+func TestDeliveriesNeedAVisibleTicket(t *testing.T) {
 	k := newKit(t)
 	k.open(ada, ticket.Draft{Queue: "hardware"})
 	k.open(ada, ticket.Draft{Queue: "network"})
@@ -254,7 +254,7 @@ func TestRetryAfter(t *testing.T) {
 	})
 	tk := k.open(ada, ticket.Draft{})
 	k.deliver()
-	for _, d := range k.told(ticket.DeliveryQuery{Ticket: tk.ID}) {
+	for _, d := range k.deliveries(ticket.DeliveryQuery{Ticket: tk.ID}) {
 		require.Equal(t, tickettest.Start.Add(3*time.Hour), d.Due)
 	}
 	k.sent.FailWith(nil)
@@ -264,16 +264,16 @@ func TestRetryAfter(t *testing.T) {
 	k.clock.Advance(time.Second)
 	k.deliver()
 	require.Len(t, k.sent.Sent(), 2)
-	// Nobody makes a desk wait for ever.
+	// A notifier cannot make a desk wait for more than a day.
 	k.sent.FailWith(func(ticket.Notification) error {
 		return &ticket.DeliveryFault{Err: errors.New("x"), RetryAfter: 1 << 62}
 	})
 	k.do(lin, tk, ticket.Action{Name: ticket.ActionReply, Message: "m"})
 	k.deliver()
-	require.Equal(t, k.clock.Now().Add(24*time.Hour), k.told(ticket.DeliveryQuery{Ticket: tk.ID})[0].Due)
+	require.Equal(t, k.clock.Now().Add(24*time.Hour), k.deliveries(ticket.DeliveryQuery{Ticket: tk.ID})[0].Due)
 }
 
-func TestStreams(t *testing.T) {
+func TestEventNotifiers(t *testing.T) {
 	people, bus := tickettest.NewRecorder(), tickettest.NewRecorder()
 	k := newKit(t, func(c *ticket.Config) {
 		c.Notifiers = map[string]ticket.Notifier{"mail": people, "broker": bus}
@@ -309,7 +309,7 @@ func TestStreams(t *testing.T) {
 		c.EventNotifiers = []string{"broker"}
 	})
 	only.open(ada, ticket.Draft{})
-	require.Len(t, only.told(ticket.DeliveryQuery{Notifiers: []string{""}}), 2)
+	require.Len(t, only.deliveries(ticket.DeliveryQuery{Notifiers: []string{""}}), 2)
 }
 
 type checker struct {
@@ -429,7 +429,7 @@ func TestListening(t *testing.T) {
 	})
 }
 
-func TestPreviousThreadsWhatWasSent(t *testing.T) {
+func TestPreviousNamesTheLastSentDelivery(t *testing.T) {
 	for name, store := range stores() {
 		t.Run(name, func(t *testing.T) {
 			k := newKitOn(t, store())
@@ -448,7 +448,7 @@ func TestPreviousThreadsWhatWasSent(t *testing.T) {
 	}
 }
 
-func TestWhatAConfirmationSays(t *testing.T) {
+func TestConfirmationContents(t *testing.T) {
 	k := newKit(t, func(c *ticket.Config) {
 		c.Expected = func(_ context.Context, t ticket.Ticket) (time.Time, error) { return t.Created.Add(4 * time.Hour), nil }
 		c.ShowAgents = true
@@ -481,7 +481,7 @@ func TestDeliveryJSON(t *testing.T) {
 	require.Equal(t, d, back)
 }
 
-// meanwhile is a store in which something happens after the deliveries were read.
+// between is a store that runs a function once after the deliveries were read.
 type between struct {
 	ticket.Store
 	happens func()
@@ -496,7 +496,7 @@ func (m *between) Deliveries(ctx context.Context, q ticket.DeliveryQuery) (ticke
 	return page, err
 }
 
-func TestEntriesHaveTheirDeliveriesWhateverHappensMeanwhile(t *testing.T) {
+func TestEntriesHaveTheirDeliveriesDespiteConcurrentChanges(t *testing.T) {
 	m := &between{Store: memstore.New()}
 	k := newKitOn(t, m)
 	tk := k.open(ada, ticket.Draft{Message: "help"})
@@ -579,7 +579,7 @@ func TestOnlyAttemptsThatWereMadeCount(t *testing.T) {
 	require.Equal(t, ticket.DeliveryCounts{Done: 2}, did)
 }
 
-func TestAPersonNamedTwiceIsToldOnce(t *testing.T) {
+func TestAPersonNamedTwiceIsNotifiedOnce(t *testing.T) {
 	k := newKit(t)
 	tk := k.open(ada, ticket.Draft{Followers: []ticket.Person{ada.Person, bob.Person, bob.Person}})
 	k.do(lin, tk, ticket.Action{Name: ticket.ActionReply, Message: "m"})
@@ -595,7 +595,7 @@ func TestAPersonNamedTwiceIsToldOnce(t *testing.T) {
 
 // brokenReads is a store that cannot read events for a while.
 type brokenReads struct {
-	ticket.Store // which hides that it is a Briefer
+	ticket.Store // which hides that it is a DeliveryLoader
 	broken       bool
 }
 
@@ -623,7 +623,7 @@ func TestAnErrorOfTheStoreIsNoFailedAttempt(t *testing.T) {
 }
 
 // A delivery whose outcome is lost every time, because the attempt outlasts its
-// lease and another relay takes over, has an end as well.
+// lease and another relay takes over, is given up in the end as well.
 func TestADeliveryThatOutlastsItsLeaseEveryTimeIsDead(t *testing.T) {
 	k := newKit(t, func(c *ticket.Config) { c.Relay = ticket.Relay{MaxAttempts: 3, Batch: 4} })
 	k.open(ada, ticket.Draft{})

@@ -255,7 +255,7 @@ func (d *Desk) checkActor(a *Actor) error {
 		return &RefusedError{Role: a.Role, Why: whyStatusLink, Detail: "the holder of a status link can track its ticket, and reply where the link's scope says so"}
 	}
 	if a.held != nil {
-		return nil // it was admitted, as the ticket has it
+		return nil // admit has already replaced it by the person that the ticket has
 	}
 	c := check{Limits: d.cfg.Limits}
 	c.opaque("actor.tenant", a.Tenant, c.Name)
@@ -371,8 +371,8 @@ func (d *Desk) checkAction(a Actor, act Action) (Action, error) {
 	return act, c.err
 }
 
-// edits returns edits, cleaned. It refuses contradictions, because it cannot know
-// which of the two was meant.
+// edits returns the cleaned edits. It refuses contradictions, because it cannot
+// know which of the two was meant.
 func (c *check) edits(at string, e Edits) *Edits {
 	given := e.Subject != ""
 	if e.Subject = c.line(at+".subject", e.Subject, c.Subject); given && e.Subject == "" {

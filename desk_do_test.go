@@ -25,20 +25,20 @@ func TestACaseGoesThroughAllLevels(t *testing.T) {
 	require.Equal(t, ticket.State{Status: ticket.StatusQueued, Level: 2}, tk.State())
 	require.Empty(t, tk.Assignee)
 	require.Equal(t, "hardware", tk.Queue)
-	tk = k.do(max, tk, ticket.Action{Name: ticket.ActionAsk, Message: "Which model is it?"})
+	tk = k.do(agentMax, tk, ticket.Action{Name: ticket.ActionAsk, Message: "Which model is it?"})
 	require.Equal(t, ticket.PhaseYourTurn, tk.Phase)
 	require.Equal(t, "max", tk.Assignee)
 	require.Equal(t, tk.Touched, tk.FirstAnswered)
 	tk = k.do(ada, tk, ticket.Action{Name: ticket.ActionReply, Message: "An LJ-4."})
 	require.Equal(t, ticket.StatusOpen, tk.Status)
 	require.Empty(t, tk.Assignee, "a customer's copy does not say who has it")
-	tk = k.do(max, tk, ticket.Action{Name: ticket.ActionResolve, Message: "New fuser fitted."})
+	tk = k.do(agentMax, tk, ticket.Action{Name: ticket.ActionResolve, Message: "New fuser fitted."})
 	require.Equal(t, ticket.PhaseSolved, tk.Phase)
 	require.Equal(t, ticket.ActionClose, tk.Timer.Action)
 	tk = k.do(ada, tk, ticket.Action{Name: ticket.ActionConfirm})
 	require.Equal(t, ticket.StatusClosed, tk.Status)
 
-	events := k.events(max, tk)
+	events := k.events(agentMax, tk)
 	require.Len(t, events, 7)
 	require.NoError(t, ticket.Chain{}.Verify(events))
 
@@ -49,7 +49,7 @@ func TestACaseGoesThroughAllLevels(t *testing.T) {
 	}
 }
 
-func TestAPinnedVersionRefusesWhatChangedSince(t *testing.T) {
+func TestAPinnedVersionRefusesAChangedTicket(t *testing.T) {
 	k := newKit(t)
 	tk := k.open(ada, ticket.Draft{Message: "help"})
 	seen := tk.Version
@@ -76,7 +76,7 @@ func TestAPinnedVersionRefusesWhatChangedSince(t *testing.T) {
 	k.refused(ada, tk, ticket.Action{Name: ticket.ActionReply, Message: "m", Version: 99}, ticket.ErrStale)
 }
 
-func TestAPinnedVersionIsOfTheTicketThatWasMergedAway(t *testing.T) {
+func TestAPinnedVersionRefersToTheMergedTicket(t *testing.T) {
 	k := newKit(t)
 	a, b := k.open(ada, ticket.Draft{}), k.open(ada, ticket.Draft{})
 	k.do(ada, a, ticket.Action{Name: ticket.ActionReply, Message: "m"})
@@ -86,7 +86,7 @@ func TestAPinnedVersionIsOfTheTicketThatWasMergedAway(t *testing.T) {
 	k.refused(ada, a, ticket.Action{Name: ticket.ActionCancel, Version: pinned}, ticket.ErrStale)
 }
 
-func TestAnEditChangesWhatItNames(t *testing.T) {
+func TestAnEditChangesOnlyNamedFields(t *testing.T) {
 	k := newKit(t)
 	tk := k.open(ada, ticket.Draft{Subject: "old"})
 	tk = k.do(lin, tk, ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{
@@ -127,8 +127,8 @@ func TestAnEditThatChangesNothingMakesNoEvent(t *testing.T) {
 		require.Empty(t, k.sent.Sent(), name)
 	}
 
-	// With a key it is remembered, and does nothing again when others have
-	// changed the ticket since.
+	// With a key, the edit is recorded, and a repeat changes nothing even if
+	// others have changed the ticket since.
 	k.do(lin, tk, ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{Priority: ticket.GradeHigh}})
 	act := ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{Priority: ticket.GradeHigh}, Key: "k"}
 	k.do(lin, tk, act)
@@ -355,8 +355,8 @@ func TestMachinesMoveNothing(t *testing.T) {
 	}
 }
 
-// A workflow of one's own knows nothing of machines, and need not.
-func TestMachinesMoveNothingInAWorkflowOfOnesOwn(t *testing.T) {
+// A custom workflow needs no rules for automatic messages.
+func TestAutomaticMessagesMoveNothingInACustomWorkflow(t *testing.T) {
 	own := ticket.WorkflowSpec{
 		Name: "own", Version: 1, Levels: 1, Initial: "in",
 		Statuses: []ticket.StatusSpec{
@@ -377,7 +377,7 @@ func TestMachinesMoveNothingInAWorkflowOfOnesOwn(t *testing.T) {
 	require.NotEmpty(t, k.unmoved(lin, tk, act))
 	k.do(lin, tk, ticket.Action{Name: "finish"})
 	require.NotEmpty(t, k.unmoved(ada, tk, act))
-	k.unmoved(lin, tk, act) // agents have no way from here at all
+	k.unmoved(lin, tk, act) // agents have no transition from here
 	k.clock.Advance(48 * time.Hour)
 	require.NotEmpty(t, k.unmoved(ada, tk, act))
 	k.refused(cron, tk, act, ticket.ErrRefused) // never allowed to write
@@ -395,7 +395,7 @@ func TestMachinesDoNothingElse(t *testing.T) {
 		act.Message, act.Automatic = "m", true
 		k.refused(super, tk, act, ticket.ErrInvalid)
 	}
-	// No form of the action can say where to move.
+	// An automatic action must not set a field that moves the ticket.
 	for name, to := range map[string]func(*ticket.Action){
 		"level": func(a *ticket.Action) { a.Level = 2 }, "no level at all": func(a *ticket.Action) { a.Level = 99 }, "status": func(a *ticket.Action) { a.Status = ticket.StatusClosed },
 		"queue": func(a *ticket.Action) { a.Queue = "mains" }, "assignee": func(a *ticket.Action) { a.Assignee = "kim" },
@@ -407,7 +407,7 @@ func TestMachinesDoNothingElse(t *testing.T) {
 			require.ErrorContains(t, k.refusal(super, tk, act, ticket.ErrInvalid), "has no use", "%s %s", do, name)
 		}
 	}
-	// Without words there is nothing that a machine said, and all is as ever.
+	// Without a message, Automatic changes nothing.
 	k.heard(tk)
 	require.Equal(t, ticket.StatusQueued, k.do(cron, tk, ticket.Action{Name: ticket.ActionEscalate, Note: "alarm", Automatic: true}).Status)
 	require.Equal(t, []string{"escalated agent", "handed on requester c1ada@example.org"}, k.heard(tk))

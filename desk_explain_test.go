@@ -14,7 +14,7 @@ import (
 func TestActionsAndExplainAgreeWithDo(t *testing.T) {
 	k := newKit(t)
 	tk := k.open(ada, ticket.Draft{})
-	for _, a := range []ticket.Actor{ada, bob, lin, max, super, cron} {
+	for _, a := range []ticket.Actor{ada, bob, lin, agentMax, super, cron} {
 		for _, c := range k.desk.Actions(a, tk) {
 			act := ticket.Action{Name: c.Action, Message: "m"}
 			explained := k.desk.Explain(t.Context(), a, tk, act)

@@ -63,7 +63,7 @@ func given(v reflect.Value) any {
 		list := make([]any, v.Len())
 		for i := range list {
 			if list[i] = given(v.Index(i)); list[i] == nil {
-				list[i] = v.Index(i).Interface() // it counts as one of the list
+				list[i] = v.Index(i).Interface() // a zero element stays an element of the list
 			}
 		}
 		return unordered(list)

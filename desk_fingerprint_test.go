@@ -10,9 +10,9 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// A repeat is recognised, whatever is known of the people by then, whatever form
-// empty lists have, and wherever your application keeps the files.
-func TestWhatIsTheSameRequest(t *testing.T) {
+// A repeat is recognised even if more is known about the people by then,
+// whatever form empty lists have, and wherever your application keeps the files.
+func TestARepeatedRequestIsRecognised(t *testing.T) {
 	k := newKit(t)
 	digest := ticket.Digest{1}
 	east := time.FixedZone("east", 3*3600)

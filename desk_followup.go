@@ -186,8 +186,8 @@ func (d *Desk) followUp(o *outcome, dec Decision) error {
 
 // derive completes the draft of a ticket that comes out of another one. Fields that
 // the draft does not set are copied, so that the same agents can work on both. If
-// limits were lowered since, it copies as much as they allow. Of the followers it
-// has those given.
+// limits were lowered since, it copies as much as they allow. Its followers are
+// those given.
 func (d *Desk) derive(ctx context.Context, a Actor, from *Ticket, follow []Person, dr Draft) (Draft, error) {
 	l := &d.cfg.Limits
 	if dr.Requester.IsZero() {
@@ -224,7 +224,8 @@ func (d *Desk) derive(ctx context.Context, a Actor, from *Ticket, follow []Perso
 	if d.cfg.DeriveDraft == nil {
 		return dr, nil
 	}
-	// Content that was valid under wider limits is not your application's fault.
+	// If the draft is invalid before the call, because limits were lowered, the
+	// function is not to blame.
 	_, before := d.checkDraft("config.derive_draft", deskItself, dr)
 	err := hook("Config.DeriveDraft", func() (err error) { dr, err = d.cfg.DeriveDraft(ctx, from.Clone(), dr); return err })
 	if err != nil {

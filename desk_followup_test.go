@@ -56,7 +56,8 @@ func TestALateReplyJoinsTheFollowUp(t *testing.T) {
 	k.do(super, next, ticket.Action{Name: ticket.ActionAsk, Message: "?"})
 	require.Equal(t, ticket.StatusOpen, k.do(ada, tk, late).Status)
 
-	// A reopen has nothing to reopen: its words are a reply, and without words it is recorded.
+	// The follow-up is open, so a reopen with a message counts as a reply, and a reopen
+	// without one is only recorded.
 	k.do(super, next, ticket.Action{Name: ticket.ActionAsk, Message: "?"})
 	got := k.do(ada, tk, ticket.Action{Name: ticket.ActionReopen, Message: "still broken"})
 	require.Equal(t, next.ID, got.ID)
@@ -80,7 +81,7 @@ func TestALateReplyJoinsTheFollowUp(t *testing.T) {
 	require.Equal(t, third.ID, k.do(ada, tk, late).ID)
 	require.Equal(t, third.ID, k.do(ada, third, late).ID)
 
-	// One that is open again counts before a newer one that is over.
+	// A follow-up that is open again comes before a newer one that is over.
 	k.passed(third)
 	k.do(super, next, ticket.Action{Name: ticket.ActionReopen, Note: "n"})
 	require.Equal(t, next.ID, k.do(ada, tk, late).ID)
@@ -101,7 +102,7 @@ func TestALateReplyFollowsFollowUpsOfFollowUps(t *testing.T) {
 	require.NotEqual(t, into.ID, k.do(ada, tk, late).ID)
 }
 
-func TestALateReplyJoinsNothingThatIsNotForTheCustomer(t *testing.T) {
+func TestALateReplyJoinsOnlyTheCustomersFollowUps(t *testing.T) {
 	k := newKit(t)
 	tk := k.over(ticket.Draft{Followers: []ticket.Person{bob.Person}})
 	next := k.do(ada, tk, late)
@@ -166,7 +167,8 @@ func TestLateRepliesAtOnceUnderTwoNumbersOpenOneFollowUp(t *testing.T) {
 	}
 }
 
-// yielding lets others in between reading and committing.
+// yielding is a store that lets other goroutines run between reading and
+// committing.
 type yielding struct{ *memstore.Store }
 
 func (s yielding) Commit(ctx context.Context, c ticket.Commit) error {
@@ -222,7 +224,7 @@ func TestAFollowUpBeginsWhereTheTicketEnded(t *testing.T) {
 	require.True(t, next.PriorityGiven)
 }
 
-func TestDeriveChangesWhatComesOutOfATicket(t *testing.T) {
+func TestDeriveDraftChangesFollowUpsAndSplits(t *testing.T) {
 	var from []ticket.Ticket
 	k := newKit(t, func(c *ticket.Config) {
 		c.DeriveDraft = func(_ context.Context, f ticket.Ticket, d ticket.Draft) (ticket.Draft, error) {
@@ -245,7 +247,7 @@ func TestDeriveChangesWhatComesOutOfATicket(t *testing.T) {
 	require.Equal(t, []string{"vip"}, k.get(tk).Tags)
 }
 
-func TestWhatDeriveGivesIsChecked(t *testing.T) {
+func TestTheResultOfDeriveDraftIsChecked(t *testing.T) {
 	for name, c := range map[string]struct {
 		derive func(ticket.Draft) ticket.Draft
 		field  string

@@ -46,7 +46,7 @@ func (d *Desk) Events(ctx context.Context, a Actor, id ID) iter.Seq2[Event, erro
 	}
 }
 
-// openShare is share for a ticket that is about to be read.
+// openShare is like share, for a ticket that is about to be read.
 func (d *Desk) openShare(ctx context.Context, a Actor, id ID) (*share, error) {
 	if err := d.checkActor(&a); err != nil {
 		return nil, err

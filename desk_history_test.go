@@ -33,7 +33,7 @@ func TestAsOfShowsTheTicketAtATime(t *testing.T) {
 	}
 }
 
-// tampered shows stored events or tickets otherwise than they were written.
+// tampered is a store that returns altered events or tickets.
 type tampered struct {
 	ticket.Store
 	event  func(*ticket.Event)
@@ -85,8 +85,8 @@ func TestVerifyFindsATamperedHistory(t *testing.T) {
 	require.ErrorIs(t, other.desk.Verify(t.Context(), lin, tk.ID), ticket.ErrChain, "the key is not the same")
 }
 
-// A history made elsewhere may hold other types than a desk lets in. They are
-// covered by the digest all the same.
+// An imported history may hold types that a desk does not accept. The digest
+// covers them as well.
 func TestTheDigestCoversFieldsOfAnyType(t *testing.T) {
 	e := ticket.Event{Ticket: ticket.NewID(tickettest.Start), Seq: 1, At: tickettest.Start.Add(7 * time.Nanosecond), Action: ticket.ActionOpen}
 	e.Fields = ticket.Fields{"amount": 5, "odd": struct{ N int }{1}}

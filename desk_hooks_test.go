@@ -33,7 +33,7 @@ var errDirectory = errors.New("the directory is down")
 func TestAnErrorOfExtraRecipientsFailsTheAction(t *testing.T) {
 	type key struct{}
 	var h hookAnswer
-	var got any // of the context that the hook is given
+	var got any // the value in the context that the hook gets
 	k := newKit(t, func(c *ticket.Config) {
 		c.ExtraRecipients = func(ctx context.Context, _ ticket.Ticket, _ ticket.Kind) ([]ticket.Recipient, error) {
 			got = ctx.Value(key{})
@@ -51,7 +51,7 @@ func TestAnErrorOfExtraRecipientsFailsTheAction(t *testing.T) {
 	cancel()
 	ask := ticket.Action{Name: ticket.ActionAsk, Message: "m"}
 	tk = k.get(tk)
-	rows := k.told(ticket.DeliveryQuery{})
+	rows := k.deliveries(ticket.DeliveryQuery{})
 	for name, c := range map[string]struct {
 		hookAnswer
 		ctx  context.Context
@@ -73,12 +73,12 @@ func TestAnErrorOfExtraRecipientsFailsTheAction(t *testing.T) {
 	}
 	h = hookAnswer{}
 	require.Equal(t, tk, k.get(tk), "nothing happened")
-	require.Equal(t, rows, k.told(ticket.DeliveryQuery{}))
+	require.Equal(t, rows, k.deliveries(ticket.DeliveryQuery{}))
 	k.do(super, tk, ask)
 }
 
-// Timers have nobody to tell the error to at once: the ticket stays due, and
-// fires when the hook answers again.
+// A timer has no caller that could get the error: the ticket stays due, and the
+// timer fires once the hook works again.
 func TestATimerIsTriedAgainAfterAnErrorOfExtraRecipients(t *testing.T) {
 	h := &hookAnswer{}
 	k := newKit(t, func(c *ticket.Config) {
@@ -102,7 +102,7 @@ func TestATimerIsTriedAgainAfterAnErrorOfExtraRecipients(t *testing.T) {
 func TestAnErrorOfDeriveDraftFailsTheAction(t *testing.T) {
 	type key struct{}
 	var h hookAnswer
-	var got any // of the context that the hook is given
+	var got any // the value in the context that the hook gets
 	k := newKit(t, func(c *ticket.Config) {
 		c.DeriveDraft = func(ctx context.Context, _ ticket.Ticket, d ticket.Draft) (ticket.Draft, error) {
 			got = ctx.Value(key{})
@@ -158,7 +158,7 @@ func TestAnErrorOfExpectedIsAFailedAttempt(t *testing.T) {
 		}
 	})
 	row := func() ticket.Delivery {
-		for _, d := range k.told(ticket.DeliveryQuery{}) {
+		for _, d := range k.deliveries(ticket.DeliveryQuery{}) {
 			if d.Kind == ticket.KindReceived {
 				return d
 			}
@@ -196,7 +196,7 @@ func TestAnErrorOfExpectedIsAFailedAttempt(t *testing.T) {
 	k.open(bob, ticket.Draft{})
 	h.err = &ticket.DeliveryFault{Err: errDirectory, Permanent: true}
 	k.deliver()
-	require.Contains(t, states(k.told(ticket.DeliveryQuery{})), ticket.DeliveryDead)
+	require.Contains(t, states(k.deliveries(ticket.DeliveryQuery{})), ticket.DeliveryDead)
 }
 
 func states(rows []ticket.Delivery) (list []ticket.DeliveryState) {
@@ -218,7 +218,7 @@ func TestStoppingWhileExpectedIsAskedCountsNoFailure(t *testing.T) {
 	})
 	k.open(ada, ticket.Draft{})
 	_, _ = k.desk.Deliver(ctx)
-	for _, d := range k.told(ticket.DeliveryQuery{}) {
+	for _, d := range k.deliveries(ticket.DeliveryQuery{}) {
 		require.Zero(t, d.Failures)
 		require.NotEqual(t, ticket.DeliveryDead, d.State)
 	}

@@ -13,8 +13,8 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// Text that shows nothing is missing, whatever it is for.
-func TestWhatShowsNothingIsMissing(t *testing.T) {
+// Text without visible characters counts as missing in every field.
+func TestTextWithoutVisibleCharactersIsMissing(t *testing.T) {
 	k := newKit(t)
 	tk := k.open(ada, ticket.Draft{})
 	for _, s := range []string{" ", "\u00a0", "\u200b", "\u3164", "\u202e", "\u2800", "\u0301", "\ufe0f", "\U000e0020", "\u00ad\n\t"} {
@@ -55,9 +55,9 @@ func TestWhatShowsNothingIsMissing(t *testing.T) {
 	require.Empty(t, k.events(lin, got)[1].Message, "blank words beside a file are no words")
 }
 
-// If an empty person means everybody, or the actor, a person without visible
-// content is not treated as empty.
-func TestWhoShowsNothingIsNotEverybody(t *testing.T) {
+// A person without visible characters is refused where an empty person means
+// everybody, or the actor.
+func TestAPersonWithoutVisibleCharactersIsRefused(t *testing.T) {
 	k := newKit(t, func(c *ticket.Config) {
 		c.StatusLinks = ticket.StatusLinks{Keys: []ticket.StatusLinkKey{{ID: 1, Secret: make([]byte, 32)}}}
 	})
@@ -158,8 +158,9 @@ func TestNamesAreTheSameWhereverTheyAreGiven(t *testing.T) {
 	require.NotEmpty(t, page.Deliveries)
 }
 
-// A ticket of before goes on with whom it was opened for.
-func TestWhoStandsInAnOldTicketStillSeesIt(t *testing.T) {
+// People that older versions stored without cleaning keep access to their
+// tickets.
+func TestPeopleStoredWithoutCleaningKeepAccess(t *testing.T) {
 	a := ticket.Requester(ticket.Person{Email: "ada@xn--bcher-kva.example"})
 	require.Equal(t, ticket.RoleRequester, a.RoleOn(ticket.Ticket{Requester: ticket.Person{Email: "ada@Bücher.example"}}))
 	require.Equal(t, ticket.RoleFollower, a.RoleOn(ticket.Ticket{Followers: []ticket.Person{{Email: "ada@bücher.example.\u200b"}}}))
@@ -189,7 +190,7 @@ func TestProfilesAndCopiesAreCleaned(t *testing.T) {
 	require.Contains(t, to, "boss@example.org")
 }
 
-func TestWhereElseNamesAreCleaned(t *testing.T) {
+func TestNamesAreCleanedInLinksActorsAndConfig(t *testing.T) {
 	k := newKit(t, func(c *ticket.Config) {
 		c.StatusLinks = ticket.StatusLinks{Keys: []ticket.StatusLinkKey{{ID: 1, Secret: make([]byte, 32)}}}
 	})
@@ -258,7 +259,7 @@ func TestAClockThatIsFarOffIsTakenForTheNearestTime(t *testing.T) {
 }
 
 // An action accepts the inputs that its choice lists, and refuses all others.
-func TestChoicesSayWhatAnActionTakes(t *testing.T) {
+func TestChoicesListTheInputsOfAnAction(t *testing.T) {
 	k := newKit(t)
 	tk, other := k.open(ada, ticket.Draft{}), k.open(ada, ticket.Draft{})
 	tk = k.do(lin, tk, ticket.Action{Name: ticket.ActionTake})

@@ -53,7 +53,7 @@ func TestNoTicketIsItsOwnAncestor(t *testing.T) {
 	}
 }
 
-func TestAncestorsCountThatTheActorDoesNotSee(t *testing.T) {
+func TestHiddenAncestorsCount(t *testing.T) {
 	k := newKit(t)
 	front := ticket.Agent("front", 1).Serving("front")
 	a, hidden, b := k.open(super, ticket.Draft{Requester: ada.Person, Queue: "front"}), k.open(super, ticket.Draft{Requester: ada.Person, Queue: "hr"}), k.open(super, ticket.Draft{Requester: ada.Person, Queue: "front"})
@@ -69,7 +69,7 @@ func TestASplitIsNoAncestorOfItsTicket(t *testing.T) {
 	tk := k.open(ada, ticket.Draft{})
 	part := k.do(super, tk, split(ticket.Draft{}))
 	require.ErrorIs(t, k.tie(super, tk, ticket.RelationChildOf, part), ticket.ErrInvalid)
-	k.merge(part, tk) // which puts it back, and is no circle
+	k.merge(part, tk) // part is merged into tk, so the links of both are links of one ticket, and no circle
 	require.NoError(t, k.tie(super, tk, ticket.RelationChildOf, k.open(ada, ticket.Draft{})))
 }
 

@@ -70,7 +70,7 @@ func (d *Decision) counterEvent() (e Event, changes bool) {
 			e.Set.AddLinks = []Link{back}
 		}
 		d.bring(&e, t, o)
-		e.Note = stays(t, o)
+		e.Note = differences(t, o)
 		return e, true
 	case ActionUnmerge:
 		if linked && (d.undone == nil || d.undone.linked) {
@@ -115,7 +115,8 @@ func (d *Decision) bring(e *Event, from, into *Ticket) {
 	d.bringPeople(e, from, into)
 }
 
-// bringPeople does what merges of older versions of this library did.
+// bringPeople adds to a merge's event the people that older versions of this
+// library took over. It serves to replay their merges.
 func (d *Decision) bringPeople(e *Event, from, into *Ticket) {
 	for _, p := range append([]Person{from.Requester}, from.Followers...) {
 		if d.together(p, into.Requester) && !into.concerns(p) && !slices.ContainsFunc(e.Followed, p.Same) {
@@ -124,9 +125,9 @@ func (d *Decision) bringPeople(e *Event, from, into *Ticket) {
 	}
 }
 
-// stays lists the fields that both tickets have with different values: the target
+// differences lists the fields that both tickets have with different values: the target
 // keeps its own.
-func stays(from, into *Ticket) Note {
+func differences(from, into *Ticket) Note {
 	var list []string
 	for _, k := range sortedKeys(from.Fields) {
 		if was, has := into.Fields[k]; has && !fieldEqual(was, from.Fields[k]) {
@@ -179,11 +180,11 @@ func (d *Desk) holder(ctx context.Context, t Ticket) (Ticket, error) {
 	return last, err
 }
 
-// staysBehind reports whether a customer writes to a ticket that was merged into one
+// recordsOnMerged reports whether a customer writes to a ticket that was merged into one
 // it may not read, and gives the decision the transition for that: the message is
 // recorded in the merged ticket, and nothing moves. A customer who sees the other
 // ticket is led there before the decision.
-func (d *Decision) staysBehind() bool {
+func (d *Decision) recordsOnMerged() bool {
 	rule := d.Workflow.actions[ActionReply]
 	if d.Action.Name != ActionReply || d.Role&RoleCustomer == 0 || rule.by&d.Role == 0 {
 		return false

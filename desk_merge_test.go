@@ -36,8 +36,8 @@ func (k *kit) edit(t ticket.Ticket, e ticket.Edits) {
 	k.do(super, t, ticket.Action{Name: ticket.ActionEdit, Edit: &e})
 }
 
-// toldOf returns the notifications about a ticket since the last call.
-func (k *kit) toldOf(t ticket.Ticket) (list []string) {
+// notificationsOf returns the notifications about a ticket since the last call.
+func (k *kit) notificationsOf(t ticket.Ticket) (list []string) {
 	k.Helper()
 	k.sent.Reset()
 	k.deliver()
@@ -58,7 +58,7 @@ func filed(t ticket.Ticket) string {
 	return fmt.Sprint(t.Tags, t.Fields, t.Priority, t.PriorityGiven, people)
 }
 
-func TestAMergeBringsWhatTheOtherTicketLacks(t *testing.T) {
+func TestAMergeAddsMissingValues(t *testing.T) {
 	k := newKit(t)
 	from := k.open(super, ticket.Draft{Requester: ada.Person, Tags: []string{"vip", "loom"}, Priority: ticket.GradeHigh,
 		Fields: ticket.Fields{"order": "4711", "model": "X", "same": int64(1)}})
@@ -89,7 +89,7 @@ func TestAMergeBringsWhatTheOtherTicketLacks(t *testing.T) {
 	require.Equal(t, from.ID, events[len(events)-1].Set.Other)
 }
 
-func TestAPriorityThatNobodyGaveRaisesNoneThatSomebodyGave(t *testing.T) {
+func TestADerivedPriorityDoesNotRaiseAGivenOne(t *testing.T) {
 	for name, c := range map[string]struct {
 		from, into ticket.Draft
 		want       ticket.Grade
@@ -115,7 +115,7 @@ func TestAPriorityThatNobodyGaveRaisesNoneThatSomebodyGave(t *testing.T) {
 	}
 }
 
-func TestUnmergeLeavesWhatWasMadeByHand(t *testing.T) {
+func TestUnmergeKeepsChangesMadeByHand(t *testing.T) {
 	for name, c := range map[string]struct {
 		into ticket.Draft
 		hand []ticket.Edits
@@ -207,7 +207,7 @@ func TestUnmergeInAnyOrder(t *testing.T) {
 				undone[i] = true
 				require.Equal(t, alone(t, undone), filed(k.get(into)))
 			}
-			// And once more, from the beginning.
+			// Then all merges once more, from the beginning.
 			k.merge(from[2], into)
 			k.unmerge(from[2])
 			require.Equal(t, alone(t, undone), filed(k.get(into)))
@@ -328,12 +328,12 @@ func TestUnmergeRestoresTheTicketAsItWas(t *testing.T) {
 			k.merge(a, b)
 			require.True(t, k.get(a).Timer.IsZero())
 			k.do(super, a, ticket.Action{Name: ticket.ActionNote, Note: "meanwhile"})
-			k.toldOf(a)
+			k.notificationsOf(a)
 			got := k.unmerge(a)
 			want := before
 			want.Version, want.Digest, want.Touched = got.Version, got.Digest, got.Touched
 			require.True(t, want.Equal(got), "%+v\n%+v", want, got)
-			for _, kind := range k.toldOf(a) {
+			for _, kind := range k.notificationsOf(a) {
 				require.NotContains(t, kind, "reopened")
 			}
 			events := k.events(super, a)
@@ -360,7 +360,7 @@ func TestATimerThatPassedWhileMergedFiresAtOnce(t *testing.T) {
 	require.Equal(t, ticket.StatusClosed, k.get(a).Status)
 }
 
-// ownMerges is a workflow of one's own whose unmerge leads somewhere else.
+// ownMerges is a custom workflow whose unmerge leads to another status.
 func ownMerges(version int, statuses ...ticket.Status) *ticket.Workflow {
 	s := ticket.WorkflowSpec{Name: "own", Version: version, Levels: 2, Initial: "in",
 		Statuses: []ticket.StatusSpec{{Name: "in", Phase: ticket.PhaseReceived}, {Name: "sorted", Phase: ticket.PhaseInProgress}, {Name: "gone", Phase: ticket.PhaseClosed, Final: true}},
@@ -387,7 +387,8 @@ func TestUnmergeInAWorkflowOfOnesOwn(t *testing.T) {
 	require.Equal(t, ticket.Status("parked"), got.Status)
 	require.Empty(t, got.Assignee)
 
-	// The status from before is gone: then where the workflow says.
+	// The workflow no longer has the earlier status, so unmerge leads where the
+	// workflow says.
 	k.merge(a, b)
 	k2 := newKitOn(t, k.store, func(c *ticket.Config) {
 		c.Workflows = []*ticket.Workflow{ownMerges(2)}
@@ -400,7 +401,7 @@ func TestUnmergeInAWorkflowOfOnesOwn(t *testing.T) {
 	require.Zero(t, got.Closed)
 }
 
-func TestUnmergeSaysNotBeforehandWhereItLeads(t *testing.T) {
+func TestActionsDoesNotNameTheTargetOfUnmerge(t *testing.T) {
 	k := newKit(t)
 	a, b := k.open(ada, ticket.Draft{}), k.open(ada, ticket.Draft{})
 	k.merge(a, b)
@@ -413,7 +414,7 @@ func TestUnmergeSaysNotBeforehandWhereItLeads(t *testing.T) {
 	}
 }
 
-func TestWhoStaysBehindCanStillWrite(t *testing.T) {
+func TestACustomerOfAMergedTicketCanStillReply(t *testing.T) {
 	k := newKit(t)
 	vic := inOrg("vic", "vendor")
 	a := k.open(inOrg("eve", "x"), ticket.Draft{Followers: []ticket.Person{vic.Person}})
@@ -421,7 +422,7 @@ func TestWhoStaysBehindCanStillWrite(t *testing.T) {
 	k.do(super, a, ticket.Action{Name: ticket.ActionTake})
 	k.merge(a, b)
 	before := k.get(a)
-	k.toldOf(a)
+	k.notificationsOf(a)
 
 	v, err := k.desk.Track(t.Context(), vic, string(a.Number))
 	require.NoError(t, err)
@@ -441,18 +442,19 @@ func TestWhoStaysBehindCanStillWrite(t *testing.T) {
 	require.Equal(t, b.ID, after.MergedInto)
 	require.Equal(t, before.State(), after.State())
 	require.Zero(t, after.Reopened)
-	require.ElementsMatch(t, []string{"customer > requester eve", "customer > agent hardware"}, k.toldOf(a))
+	require.ElementsMatch(t, []string{"customer > requester eve", "customer > agent hardware"}, k.notificationsOf(a))
 	require.EqualValues(t, 2, k.get(b).Version)
 
 	k.do(super, b, ticket.Action{Name: ticket.ActionTake})
 	k.do(vic, a, reply)
-	require.Contains(t, k.toldOf(a), "customer > agent super")
+	require.Contains(t, k.notificationsOf(a), "customer > agent super")
 	k.do(super, b, ticket.Action{Name: ticket.ActionResolve, Message: "m"})
 	k.do(vic, a, reply)
-	require.Contains(t, k.toldOf(a), "customer > agent super", "though the case is done")
+	require.Contains(t, k.notificationsOf(a), "customer > agent super", "though the case is done")
 	require.Equal(t, ticket.StatusResolved, k.get(b).Status)
 
-	// A customer who sees the last ticket is led there, though not to those between.
+	// The action of a customer who sees the last ticket is applied there, even if
+	// the customer does not see the tickets between.
 	c := k.open(inOrg("eve", "x"), ticket.Draft{Followers: []ticket.Person{vic.Person}})
 	k.do(super, b, ticket.Action{Name: ticket.ActionMerge, Ticket: c.ID})
 	require.Equal(t, c.ID, k.do(vic, a, reply).ID)
@@ -466,7 +468,7 @@ func (p colleaguesLook) MaySee(a ticket.Actor, t ticket.Ticket) bool {
 		a.Role == ticket.RoleRequester && a.Person.Organisation != "" && a.Person.Organisation == t.Requester.Organisation
 }
 
-func TestWhoOnlyLooksAtTheTicketThatGoesOnKeepsItsOwn(t *testing.T) {
+func TestACustomerWithoutAPartInTheTargetKeepsTheMergedTicket(t *testing.T) {
 	k := newKit(t, func(c *ticket.Config) { c.Policy = colleaguesLook{} })
 	eve, kim := inOrg("eve", "x"), inOrg("kim", "x")
 	a, b := k.open(eve, ticket.Draft{}), k.open(kim, ticket.Draft{Queue: "hardware"})
@@ -483,35 +485,35 @@ func TestWhoOnlyLooksAtTheTicketThatGoesOnKeepsItsOwn(t *testing.T) {
 	k.edit(b, ticket.Edits{Unfollow: []ticket.Person{eve.Person}})
 	require.Equal(t, []ticket.ID{a.ID}, list())
 
-	k.toldOf(a)
+	k.notificationsOf(a)
 	require.Equal(t, a.ID, k.do(eve, a, ticket.Action{Name: ticket.ActionReply, Message: "it is still broken"}).ID)
-	require.Equal(t, []string{"customer > agent hardware"}, k.toldOf(a))
+	require.Equal(t, []string{"customer > agent hardware"}, k.notificationsOf(a))
 	k.refused(eve, b, ticket.Action{Name: ticket.ActionReply, Message: "not mine"}, ticket.ErrRefused)
 
 	k.edit(b, ticket.Edits{Follow: []ticket.Person{eve.Person}})
 	require.Equal(t, b.ID, k.do(eve, a, ticket.Action{Name: ticket.ActionReply, Message: "thanks"}).ID)
 }
 
-func TestWhatMachinesSayUnderAMergedNumberReachesWhoHasTheCase(t *testing.T) {
+func TestAnAutomaticMessageOnAMergedTicketReachesTheTargetsAgent(t *testing.T) {
 	k := newKit(t)
 	from, into := k.open(ada, ticket.Draft{Queue: "old"}), k.open(ada, ticket.Draft{Queue: "new"})
 	k.do(lin, from, ticket.Action{Name: ticket.ActionTake})
 	k.merge(from, into)
 	before := k.get(from)
-	k.toldOf(from)
+	k.notificationsOf(from)
 	away := ticket.Action{Name: ticket.ActionReply, Message: "away", Automatic: true}
 	monitor := away
 	monitor.Name = ticket.ActionNote
 	k.do(super, from, away)
-	require.Equal(t, []string{"customer > agent new"}, k.toldOf(from))
+	require.Equal(t, []string{"customer > agent new"}, k.notificationsOf(from))
 	k.do(cron, from, monitor)
-	require.Equal(t, []string{"customer > agent new"}, k.toldOf(from))
+	require.Equal(t, []string{"customer > agent new"}, k.notificationsOf(from))
 
 	k.do(super, into, ticket.Action{Name: ticket.ActionTake})
 	k.do(cron, from, monitor)
-	require.Equal(t, []string{"customer > agent super"}, k.toldOf(from))
+	require.Equal(t, []string{"customer > agent super"}, k.notificationsOf(from))
 	k.do(super, from, away)
-	require.Empty(t, k.toldOf(from), "its own")
+	require.Empty(t, k.notificationsOf(from), "its own")
 	require.Equal(t, before.State(), k.get(from).State())
 }
 
@@ -524,7 +526,7 @@ func TestARequesterKeepsItsCaseWhenTheOtherTicketGoesToSomebodyElse(t *testing.T
 	k.cannotSee(ada, b)
 }
 
-func TestOnlyWhoMayWriteInTheWorkflowWritesUnderAMergedNumber(t *testing.T) {
+func TestRepliesToAMergedTicketFollowTheWorkflow(t *testing.T) {
 	k := newKit(t, func(c *ticket.Config) { c.Workflows = []*ticket.Workflow{ownMerges(1)} })
 	a, b := k.open(ada, ticket.Draft{}), k.open(ada, ticket.Draft{})
 	k.merge(a, b)
@@ -624,9 +626,9 @@ func TestMergingOnePersonsTicketsOnly(t *testing.T) {
 	require.Equal(t, a.ID, k.do(kim, a, ticket.Action{Name: ticket.ActionReply, Message: "still"}).ID)
 }
 
-// Whatever is merged, undone and changed by hand in between: when no merge is left,
-// every ticket is what was made of it by hand.
-func TestMergesAtRandomLeaveNothingBehind(t *testing.T) {
+// After random merges, undone merges and edits, when no merge is left, every ticket
+// has exactly the changes that were made by hand.
+func TestRandomMergesAndUnmergesLeaveNoTrace(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 1))
@@ -721,7 +723,8 @@ func TestMergeAndUnmerge(t *testing.T) {
 	require.True(t, linked)
 	require.Equal(t, []ticket.Person{col.Person}, target.Followers)
 
-	// Every number stays valid, and leads on.
+	// The number of the merged ticket stays valid and leads to the other
+	// ticket.
 	for _, a := range []ticket.Actor{ada, col, lin} {
 		found, err := k.desk.Find(t.Context(), a, string(two.Number))
 		require.NoError(t, err)
@@ -754,7 +757,7 @@ func TestMergeAndUnmerge(t *testing.T) {
 	require.NoError(t, k.desk.Verify(t.Context(), lin, one.ID))
 }
 
-func TestUnmergeKeepsThoseWhoFollowedBefore(t *testing.T) {
+func TestUnmergeKeepsEarlierFollowers(t *testing.T) {
 	k := newKit(t)
 	one := k.open(ada, ticket.Draft{Followers: []ticket.Person{bob.Person}})
 	two := k.open(ada, ticket.Draft{Followers: []ticket.Person{bob.Person}})
@@ -830,7 +833,7 @@ func TestUnmergeLeavesOtherMergesAlone(t *testing.T) {
 	k.cannotSee(eve, c)
 }
 
-func TestAMergeLeavesFollowersOfOtherCustomersBehind(t *testing.T) {
+func TestAMergeDoesNotTakeOverFollowersOfOtherCustomers(t *testing.T) {
 	k := newKit(t)
 	vendor := inOrg("vic", "vendor")
 	a := k.open(inOrg("eve", "x"), ticket.Draft{Followers: []ticket.Person{vendor.Person}})

@@ -22,7 +22,7 @@ func TestATicketIsOpenedAndSolvedInOneCommit(t *testing.T) {
 	require.Len(t, v.Messages, 1)
 	require.True(t, v.Messages[0].FromDesk)
 
-	_, err = k.desk.Open(t.Context(), max, ticket.Draft{Requester: ada.Person, Subject: "x", Solution: "y"})
+	_, err = k.desk.Open(t.Context(), agentMax, ticket.Draft{Requester: ada.Person, Subject: "x", Solution: "y"})
 	require.ErrorIs(t, err, ticket.ErrRefused, "level 1 is not max's to answer at")
 	_, err = k.desk.Open(t.Context(), ada, ticket.Draft{Subject: "x", Solution: "y"})
 	require.ErrorIs(t, err, ticket.ErrInvalid)

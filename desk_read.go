@@ -54,7 +54,7 @@ func (d *Desk) find(ctx context.Context, a Actor, ref string) (Ticket, error) {
 	return d.follow(ctx, a, t)
 }
 
-// meant returns the ticket with a number or ID that somebody gave.
+// meant returns the ticket whose number or ID somebody gave.
 func (d *Desk) meant(ctx context.Context, a Actor, ref string) (Ticket, error) {
 	var missing error
 	if id, err := readID(ref); err == nil {
@@ -98,9 +98,9 @@ func (d *Desk) follow(ctx context.Context, a Actor, t Ticket) (Ticket, error) {
 	return seen, err
 }
 
-// followPart is follow for a customer's actions and its list of tickets. A policy may
-// show a customer a target in which it has no part, and so could do nothing. Then
-// followPart returns the last ticket in which it has one.
+// followPart is like follow, for a customer's actions and its list of tickets. A
+// policy may show a customer a target in which it has no part, and so could do
+// nothing. Then followPart returns the last ticket in which it has one.
 func (d *Desk) followPart(ctx context.Context, a Actor, t Ticket) (Ticket, error) {
 	if t.MergedInto.IsZero() {
 		return t, nil
@@ -154,7 +154,8 @@ func (d *Desk) goesOn(ctx context.Context, a Actor, t Ticket) (bool, error) {
 	if t.MergedInto.IsZero() {
 		return false, nil
 	}
-	// Mostly it is the next one, however long the chain is from there.
+	// Usually the next ticket of the chain already is one of the customer's.
+	// Then the rest of the chain need not be read.
 	switch next, err := d.load(ctx, a, t.MergedInto); {
 	case err == nil && a.RoleOn(next) != 0:
 		return true, nil

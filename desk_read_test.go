@@ -45,7 +45,7 @@ func TestACustomerListsOnlyItsOwnTickets(t *testing.T) {
 	require.Empty(t, page.Tickets)
 }
 
-func TestTicketsAreListedByWhatIsDueSoonest(t *testing.T) {
+func TestTicketsAreListedByTimer(t *testing.T) {
 	k := newKit(t)
 	k.open(ada, ticket.Draft{})
 	resolved := k.do(lin, k.open(ada, ticket.Draft{}), ticket.Action{Name: ticket.ActionResolve, Message: "Done."})

@@ -47,7 +47,8 @@ func TestReceiptsAreKeyed(t *testing.T) {
 	require.Equal(t, kept(ticket.Config{ReceiptKey: []byte("one")}).Request, kept(ticket.Config{ReceiptKey: []byte("one"), ChainKey: []byte("two")}).Request)
 }
 
-// Receipts of before there was a key are recognised, before and after they are keyed.
+// Receipts from the time before there was a key are recognised, before and after they
+// are keyed.
 func TestOldReceiptsAreKeyed(t *testing.T) {
 	ctx := t.Context()
 	agent := ticket.Agent("lin", 1)
@@ -114,7 +115,8 @@ func TestReceiptsAreForgotten(t *testing.T) {
 	}
 }
 
-// Run does it by itself; a store that cannot is left in peace.
+// Run prunes receipts by itself. PruneReceipts fails on a store that cannot
+// prune.
 func TestRunForgetsReceipts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := memstore.New()
@@ -154,7 +156,7 @@ func TestAKeyMakesARepeatHarmless(t *testing.T) {
 	c := k.open(ada.InTenant("other"), draft)
 	require.NotEqual(t, a.ID, c.ID, "keys are per tenant")
 
-	// A repeat is recognised although the workflow would refuse it by now.
+	// A repeat is recognised even if the workflow would refuse it now.
 	take := ticket.Action{Name: ticket.ActionResolve, Message: "found", Key: "resolve-1"}
 	k.do(lin, a, take)
 	k.do(ada, a, ticket.Action{Name: ticket.ActionConfirm})
@@ -274,7 +276,8 @@ func TestARepeatIsRecognisedThoughItWouldBeRefusedNow(t *testing.T) {
 	require.Equal(t, ticket.StatusClosed, k.do(ada, tk, confirm).Status)
 }
 
-// A key gives no more to read than the request got the first time.
+// A repeat returns no more than the first request did, unless the actor may
+// still see the ticket.
 func TestARepeatReadsWhatTheActorMaySee(t *testing.T) {
 	for name, store := range stores() {
 		t.Run(name, func(t *testing.T) {
@@ -291,7 +294,8 @@ func TestARepeatReadsWhatTheActorMaySee(t *testing.T) {
 			require.NoError(t, err)
 			require.True(t, first.Equal(again), "as it was then: %+v", again)
 
-			// A customer who may still see it gets it as it is now.
+			// If the actor may see the ticket again, the repeat returns it as
+			// it is now.
 			k.do(hr, tk, ticket.Action{Name: ticket.ActionAssign, Assignee: "lin"})
 			again, err = k.desk.Do(t.Context(), front, tk.ID, act)
 			require.NoError(t, err)
@@ -301,7 +305,7 @@ func TestARepeatReadsWhatTheActorMaySee(t *testing.T) {
 }
 
 // A customer who was removed from a ticket reads nothing that came later.
-func TestARepeatByWhoIsConcernedNoLonger(t *testing.T) {
+func TestARepeatBySomebodyRemovedFromTheTicket(t *testing.T) {
 	k := newKit(t)
 	tk := k.open(ada, ticket.Draft{Followers: []ticket.Person{bob.Person}})
 	act := ticket.Action{Name: ticket.ActionReply, Message: "m", Key: "k"}
@@ -312,8 +316,8 @@ func TestARepeatByWhoIsConcernedNoLonger(t *testing.T) {
 	require.NotEqual(t, "Secret", again.Subject)
 }
 
-// beaten is a store whose commits lose to another with the same key, of which then
-// nothing can be read.
+// beaten is a store whose commits fail because their key is already used, and
+// which cannot then read the receipt of that key.
 type beaten struct {
 	ticket.Store
 	lost bool
@@ -340,8 +344,9 @@ func TestAKeyOfWhichNothingCanBeRead(t *testing.T) {
 	require.NotErrorIs(t, err, ticket.ErrDuplicate)
 }
 
-// Two requests with one key meet: the loser learns whether it was the same request,
-// whatever made it fail, and also in a transaction of your application.
+// Two requests with one key run at the same time. The one that fails learns whether
+// the other was the same request, whatever made it fail, and also in a transaction
+// of your application.
 func TestAKeyThatOthersUseMeanwhile(t *testing.T) {
 	reply := func(key string, words ticket.Message) ticket.Action {
 		return ticket.Action{Name: ticket.ActionReply, Key: key, Message: words}

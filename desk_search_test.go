@@ -43,7 +43,7 @@ func searched(t *testing.T) (k *kit, adas, bobs ticket.Ticket) {
 	return k, k.get(adas), k.get(bobs)
 }
 
-func TestSearchShowsEachWhatItMaySee(t *testing.T) {
+func TestSearchShowsOnlyReadableTickets(t *testing.T) {
 	k, adas, bobs := searched(t)
 	gas := ticket.Agent("gus", 1).Serving("gas")
 	for _, c := range []struct {
@@ -160,7 +160,7 @@ func TestCounts(t *testing.T) {
 		return list
 	}
 	require.Equal(t, all, counts(k.desk, cron))
-	require.Equal(t, all, counts(k.desk, max), "whatever levels it serves")
+	require.Equal(t, all, counts(k.desk, agentMax), "whatever levels it serves")
 	served := slices.DeleteFunc(slices.Clone(all), func(c ticket.Count) bool { return c.Queue == "gas" })
 	require.Equal(t, served, counts(k.desk, lin.Serving("mains")))
 	require.Empty(t, counts(k.desk, cron.InTenant("elsewhere")))
@@ -252,7 +252,7 @@ func TestRunMaintainsTheStore(t *testing.T) {
 	require.Contains(t, log.String(), "index is locked")
 }
 
-func TestRunDoesNotAskAgainWhatIsUnsupported(t *testing.T) {
+func TestRunDoesNotRepeatUnsupportedCalls(t *testing.T) {
 	var log bytes.Buffer
 	store := &maintained{Store: memstore.New(), maintain: func(context.Context) error { return fmt.Errorf("wrapped: %w", errors.ErrUnsupported) }}
 	running(t, store, &log, func(*ticket.Desk) {

@@ -20,13 +20,13 @@ type share struct {
 	a      Actor
 	ticket Ticket
 	whole  bool // all of it, with notes
-	public bool // in the form for customers, in any case
+	public bool // always in the form for customers
 
-	// as is the person as whom a customer reads messages from before
-	// Ticket.RequesterSince: those of its own customer.
+	// as is the person whose rights count for messages from before
+	// Ticket.RequesterSince: the reader gets those of this person's customer.
 	as      Person
 	known   bool // whether the fields below were read from the history
-	all     bool // an agent added the person as a follower, who so reads all
+	all     bool // an agent added the person as a follower, so the person reads all
 	tenures []tenure
 }
 
@@ -83,7 +83,7 @@ func (s *share) publish(ctx context.Context, m moment) (Event, bool, error) {
 		return m.Event, true, nil
 	}
 	p := publisher{agents: s.d.cfg.ShowAgents, links: &s.d.cfg.StatusLinks}
-	if !s.whole && s.a.only.IsZero() { // the holder of a link need not know whose it is
+	if !s.whole && s.a.only.IsZero() { // the holder of a link need not know whose ticket it is
 		p.reader = s.a.Person
 	}
 	e, visible := p.publish(m)
@@ -137,9 +137,9 @@ func (s *share) readsAll(ctx context.Context) (bool, error) {
 	return s.all, nil
 }
 
-// learn reads from the history whose the ticket was, and how the person came to
-// follow it. A follower who was added by a merge reads what the requester of the
-// merged ticket reads.
+// learn reads the history to find the former requesters of the ticket and how
+// the person became a follower. A follower who was added by a merge reads what
+// the requester of the merged ticket reads.
 func (s *share) learn(ctx context.Context) error {
 	follows := slices.ContainsFunc(s.ticket.Followers, s.a.Person.Same)
 	for e, err := range s.d.events(ctx, s.ticket.Tenant, s.ticket.ID) {

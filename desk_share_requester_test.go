@@ -17,8 +17,8 @@ func given(to ticket.Actor, follow ...ticket.Person) ticket.Action {
 	return ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{Requester: to.Person, Follow: follow}}
 }
 
-// handedOver is a ticket of eve's, whose company is x, that was given to vic of
-// another one; and what was said before and after.
+// handedOver returns a ticket of eve, of company x, that was given to vic, of
+// another company, with messages from before and after the change.
 func handedOver(t *testing.T, follow ...ticket.Person) (k *kit, tk ticket.Ticket, eve, vic ticket.Actor) {
 	t.Helper()
 	k = newKit(t, withLinks(1))
@@ -37,8 +37,8 @@ var (
 	since  = []string{"gate answer", "vic's words"}
 )
 
-// A requester of another customer reads what was said since the ticket is its own,
-// wherever there is something to read.
+// A requester from another customer reads only the messages since it became the
+// requester, in every call that returns messages.
 func TestANewRequesterReadsFromThenOn(t *testing.T) {
 	k, tk, eve, vic := handedOver(t)
 	require.EqualValues(t, 4, k.get(tk).RequesterSince)
@@ -112,7 +112,7 @@ func TestOwnWordsAreRead(t *testing.T) {
 }
 
 // A change of the requester shows no message that a merge would not show.
-func TestANewRequesterDoesNotReadMergedTicketsOfBefore(t *testing.T) {
+func TestANewRequesterDoesNotReadEarlierMergedTickets(t *testing.T) {
 	k := newKit(t)
 	eve, vic, vera := inOrg("eve", "x"), inOrg("vic", "vendor"), inOrg("vera", "vendor")
 	a, b := k.open(eve, ticket.Draft{Message: "a"}), k.open(eve, ticket.Draft{Message: "b"})
@@ -177,7 +177,7 @@ func readableBy(who ticket.Person, history []ticket.Event) (texts map[string]boo
 
 // After any random sequence of actions, everybody reads what the rule says, by every
 // call, and a search finds nothing else.
-func TestWhoReadsWhatHoldsWhateverHappens(t *testing.T) {
+func TestTheReadingRuleHoldsAfterRandomActions(t *testing.T) {
 	for seed := range uint64(30) {
 		r := rand.New(rand.NewPCG(seed, 9))
 		k := newKit(t)
@@ -277,7 +277,7 @@ func TestWhoReadsWhatHoldsWhateverHappens(t *testing.T) {
 	}
 }
 
-// erased is a store in which it was erased to whom a ticket was given.
+// erased is a store whose event no longer says to whom a ticket was given.
 type erased struct {
 	ticket.Store
 	seq int64
@@ -293,7 +293,7 @@ func (s *erased) Events(ctx context.Context, tenant string, id ticket.ID, after 
 	return page, err
 }
 
-func TestWhatWasSomebodysStaysSoThoughItsNameWasErased(t *testing.T) {
+func TestEarlierMessagesStayHiddenAfterNamesAreErased(t *testing.T) {
 	s := &erased{Store: memstore.New()}
 	k := newKitOn(t, s)
 	eve, vic := inOrg("eve", "x"), inOrg("vic", "vendor")

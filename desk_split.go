@@ -41,9 +41,10 @@ func (d *Desk) splitOff(ctx context.Context, a Actor, t *Ticket, dr Draft) (Draf
 	return dr, author, err
 }
 
-// readsWords reports whether somebody may already read an event's words, as the
-// ticket stands: they are its own or its customer's, or the ticket shows them to it
-// or to its requester, if that is the same customer.
+// readsWords reports whether a person may already read an event's words, as the
+// ticket stands. That is so if the person or the same customer wrote them, or if
+// the ticket shows them to the person, or to its requester if that is the same
+// customer.
 func (d *Desk) readsWords(ctx context.Context, p Person, t *Ticket, e *Event, author Person) (bool, error) {
 	if d.oneCustomer(author, p) {
 		return true, nil

@@ -44,7 +44,7 @@ func TestASplitGoesOnWhereTheTicketStands(t *testing.T) {
 	require.Empty(t, part.Followers)
 }
 
-func TestASplitKeepsWhoSaidItsWords(t *testing.T) {
+func TestASplitKeepsTheAuthorOfItsWords(t *testing.T) {
 	k := newKit(t)
 	tk := k.open(ada, ticket.Draft{Message: "two things", Channel: ticket.ChannelMail, Followers: []ticket.Person{bob.Person}, Attachments: []ticket.Attachment{{Name: "one.png"}}})
 	k.do(bob, tk, ticket.Action{Name: ticket.ActionReply, Message: "and mine", Channel: ticket.ChannelWeb, Automatic: true, Attachments: []ticket.Attachment{{Name: "two.png"}}})
@@ -74,7 +74,7 @@ func TestASplitKeepsWhoSaidItsWords(t *testing.T) {
 	require.Equal(t, ada.Person, e.Author)
 }
 
-func TestWhatASplitCannotTakeOver(t *testing.T) {
+func TestASplitTakesOverOnlyCustomersMessages(t *testing.T) {
 	k := newKit(t)
 	tk := k.open(ada, ticket.Draft{Message: "m"})
 	k.do(lin, tk, ticket.Action{Name: ticket.ActionNote, Note: "a secret"})
@@ -158,7 +158,7 @@ func TestASplitShowsAnotherCustomerNothingByItself(t *testing.T) {
 	require.Equal(t, []string{"quoted"}, said(k.view(vic, string(part.Number)).Messages))
 }
 
-func TestASplitByTheHostsRuleShowsAnotherCustomerNothing(t *testing.T) {
+func TestASplitByDeriveDraftShowsAnotherCustomerNothing(t *testing.T) {
 	eve, vic := inOrg("eve", "x"), inOrg("vic", "vendor")
 	k := newKit(t, func(c *ticket.Config) {
 		c.DeriveDraft = func(_ context.Context, _ ticket.Ticket, dr ticket.Draft) (ticket.Draft, error) {
@@ -170,8 +170,9 @@ func TestASplitByTheHostsRuleShowsAnotherCustomerNothing(t *testing.T) {
 	require.ErrorContains(t, k.refusal(lin, tk, split(ticket.Draft{From: 1}), ticket.ErrInvalid), "another customer")
 }
 
-// A follower by a merge reads what the requester of that time could, and no more by a split.
-func TestASplitTakesAlongThoseWhoReadItsWords(t *testing.T) {
+// A split lets a follower who was added by a merge read no more than the requester of
+// that time could.
+func TestReadersOfAMessageFollowItsSplit(t *testing.T) {
 	k := newKit(t)
 	eve, vic, vera := inOrg("eve", "x"), inOrg("vic", "vendor"), inOrg("vera", "vendor")
 	fay := inOrg("fay", "f")
@@ -210,6 +211,6 @@ func TestASplitIntoAWorkflowWithFewerLevelsBeginsAtItsLast(t *testing.T) {
 	})
 	tk := k.open(ada, ticket.Draft{})
 	k.do(lin, tk, ticket.Action{Name: ticket.ActionEscalate, Note: "n"})
-	child := k.do(max, tk, ticket.Action{Name: ticket.ActionSplit, Draft: &ticket.Draft{Subject: "a return", Workflow: "returns"}})
+	child := k.do(agentMax, tk, ticket.Action{Name: ticket.ActionSplit, Draft: &ticket.Draft{Subject: "a return", Workflow: "returns"}})
 	require.Equal(t, 1, child.Level)
 }

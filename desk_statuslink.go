@@ -230,9 +230,9 @@ func (d *Desk) exampleLink() (address string) {
 	return address
 }
 
-// noticeLink returns the status link in a notification. It is the same at every
+// notificationLink returns the status link in a notification. It is the same at every
 // attempt, unless the links were revoked meanwhile.
-func (d *Desk) noticeLink(t *Ticket, e *Event, to Recipient) string {
+func (d *Desk) notificationLink(t *Ticket, e *Event, to Recipient) string {
 	l := &d.cfg.StatusLinks
 	if l.URL == nil || to.Role&RoleCustomer == 0 {
 		return ""

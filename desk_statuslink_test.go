@@ -79,7 +79,7 @@ func TestAStatusLinkShowsOneTicket(t *testing.T) {
 	}
 }
 
-func TestWhatALinkAllows(t *testing.T) {
+func TestALinkAllowsOnlyItsScope(t *testing.T) {
 	k := newKit(t, withLinks(1))
 	tk := k.open(ada, ticket.Draft{Followers: []ticket.Person{bob.Person}})
 	words := ticket.Action{Name: ticket.ActionReply, Message: "m"}
@@ -118,7 +118,7 @@ func TestWhatALinkAllows(t *testing.T) {
 	require.ErrorIs(t, err, ticket.ErrNotFound, "another ticket of the same person")
 }
 
-func TestWhoMakesLinks(t *testing.T) {
+func TestRolesThatMayMakeLinks(t *testing.T) {
 	k := newKit(t, withLinks(1))
 	tk := k.open(ada, ticket.Draft{Followers: []ticket.Person{bob.Person}})
 	_, err := k.desk.StatusLink(t.Context(), ada, tk.ID, ticket.StatusLinkRequest{For: bob.Person})
@@ -297,8 +297,8 @@ func FuzzHolder(f *testing.F) {
 	})
 }
 
-// Whom a ticket has stored holds a link, though the desk takes less by now.
-func TestALinkOfSomebodyWhoWasTakenBefore(t *testing.T) {
+// A person that the ticket stored under wider limits can still hold a link.
+func TestALinkOfAPersonStoredUnderWiderLimits(t *testing.T) {
 	k := newKit(t, withLinks(1), func(c *ticket.Config) { c.Limits.Email = 400 })
 	eve := ticket.Requester(ticket.Person{Email: strings.Repeat("e", 300) + "@example.org"})
 	tk := k.open(eve, ticket.Draft{})

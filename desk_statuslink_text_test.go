@@ -12,9 +12,9 @@ import (
 	"github.com/ticketkit/ticket/tickettest"
 )
 
-// A reply quotes the letter that it answers, in whatever form mail programs give
-// it: nobody else gets the status link in it, and all other words stay.
-func TestNobodyIsToldAnothersStatusLink(t *testing.T) {
+// A reply quotes the letter that it answers, in the forms that mail programs
+// give it. Nobody else gets the status link in it, and all other words stay.
+func TestQuotedStatusLinksAreRemoved(t *testing.T) {
 	bus := tickettest.NewRecorder()
 	k := newKit(t, withLinks(1, 2), func(c *ticket.Config) {
 		c.Notifiers["bus"], c.EventNotifiers = bus, []string{"bus"}
@@ -160,7 +160,7 @@ func TestADeskWithoutLinksCutsNothing(t *testing.T) {
 	require.Equal(t, token, string(k.sent.RequireSent(t, ticket.KindCustomer, bob.Person.Email).Message))
 }
 
-// foreignToken is one under a key that no other desk here has.
+// foreignToken is a token under a key that no other desk here has.
 func foreignToken(t *testing.T) string {
 	t.Helper()
 	k := newKit(t, withLinks(9))

@@ -12,7 +12,8 @@ import (
 	"github.com/ticketkit/ticket/memstore"
 )
 
-// Whenever it is made, a link is good for as long as was asked, and hardly longer.
+// A link is valid for as long as was asked, and hardly longer, whenever it is
+// made.
 func TestALinkIsGoodForAsLongAsWasAsked(t *testing.T) {
 	const century = 100 * 365 * 24 * time.Hour
 	for _, made := range []time.Duration{0, time.Microsecond, 14 * time.Second, 45*time.Second + 500*time.Millisecond, 59*time.Second + 999999*time.Microsecond} {
@@ -40,7 +41,8 @@ func TestALinkIsGoodForAsLongAsWasAsked(t *testing.T) {
 	require.NoError(t, err, "292 years")
 }
 
-// Links of before, which end with a minute, stand in letters that were sent.
+// Letters that were sent contain links in an older form, which expire at the
+// end of a minute.
 func TestLinksOfTheFirstVersionAreGood(t *testing.T) {
 	k := newKit(t, withLinks(1))
 	tk := k.open(ada, ticket.Draft{})
@@ -55,7 +57,7 @@ func TestLinksOfTheFirstVersionAreGood(t *testing.T) {
 	k.clock.Advance(59 * time.Minute)
 	_, err = k.track(ticket.StatusLinkHolder(adas), "")
 	require.NoError(t, err)
-	k.clock.Advance(15 * time.Second) // the end of the minute, as it was made
+	k.clock.Advance(15 * time.Second) // now the minute is over in which the link expires
 	_, err = k.track(ticket.StatusLinkHolder(adas), "")
 	require.ErrorIs(t, err, ticket.ErrStatusLink)
 	e := k.events(ada, tk)
@@ -121,7 +123,7 @@ func TestALinkThatEndsMeanwhileWritesNothing(t *testing.T) {
 					break
 				}
 				not := []ticket.Ticket{tk, last}
-				if staysBehind := merged && name == "no follower any more"; staysBehind && err == nil {
+				if canStillWrite := merged && name == "no follower any more"; canStillWrite && err == nil {
 					not = not[1:] // bob still follows the one that was merged, and may write there
 				} else {
 					require.Error(t, err, "%s before call %d, merged %v", name, at, merged)

@@ -250,7 +250,7 @@ func TestCancelledContexts(t *testing.T) {
 	_, err = k.desk.Deliver(ctx)
 	require.ErrorIs(t, err, context.Canceled)
 	require.EqualValues(t, 1, k.get(tk).Version)
-	// And a decision after a cancelled one works: the machine was not poisoned.
+	// A decision works after a cancelled one: the machine is not stuck.
 	k.do(lin, tk, ticket.Action{Name: ticket.ActionTake})
 }
 
@@ -307,16 +307,17 @@ func TestCallersOnOneTicketTakeTurns(t *testing.T) {
 			})
 		}
 		all.Wait()
-		// One commit takes 1 ms. All begin at once, so that each but one is thrown
-		// back at first; from then on the line holds.
+		// One commit takes 1 ms. All begin at once, so at first all but one have a
+		// conflict. From then on they take turns.
 		assert.Less(t, s.conflicts, 2*callers)
 		assert.Less(t, time.Since(begin), 3*callers*2*time.Millisecond)
 		require.NoError(t, desk.Verify(t.Context(), lin, tk.ID))
 	})
 }
 
-// A policy that acts on a ticket whose line it holds up waits for a while, and
-// not for ever. A caller that gives up leaves the line to the others.
+// A policy that acts on the ticket of the action it was asked about waits for
+// that action, but not for ever. A caller that gives up leaves the line to the
+// others.
 func TestAPolicyMayActOnItsOwnTicket(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &slowStore{Store: memstore.New()}
@@ -331,8 +332,9 @@ func TestAPolicyMayActOnItsOwnTicket(t *testing.T) {
 			if asked++; asked > 2 {
 				return
 			}
-			// The first time there is no line yet; what is written here throws the
-			// outer action back. The second time it stands in the line's front.
+			// The first time there is no line yet, and this write makes the outer
+			// action conflict. The second time the outer action is the first in
+			// the line.
 			_, err := desk.Do(t.Context(), lin, tk.ID, ticket.Action{Name: ticket.ActionNote, Note: "me too"})
 			assert.NoError(t, err)
 		}

@@ -20,8 +20,8 @@ func (k *kit) view(a ticket.Actor, ref string) ticket.View {
 	return v
 }
 
-// said is what a view has, as "number: text", or "text" where it is of the ticket
-// itself.
+// said returns the messages of a view as "number: text", and as "text" if they
+// are the ticket's own.
 func said(list []ticket.ViewMessage) (all []string) {
 	for _, m := range list {
 		text := string(m.Text)
@@ -63,7 +63,7 @@ func words(text string) ticket.Action {
 	return ticket.Action{Name: ticket.ActionReply, Message: ticket.Message(text)}
 }
 
-// An agent reads, under each number of a case, the messages of all of them.
+// An agent reads, under each number of a case, the messages of all its tickets.
 func TestWordsOfMergedTicketsAreReadWhereTheCaseGoesOn(t *testing.T) {
 	k := newKit(t)
 	a, b, c := k.open(ada, ticket.Draft{Message: "a1"}), k.open(ada, ticket.Draft{Message: "b1"}), k.open(ada, ticket.Draft{Message: "c1"})
@@ -143,7 +143,7 @@ func TestAMergedTicketIsOpenedByItself(t *testing.T) {
 }
 
 // Of those who see the target ticket, only some may read the merged one.
-func TestWhoReadsTheWordsOfAMergedTicket(t *testing.T) {
+func TestReadersOfAMergedTicketsMessages(t *testing.T) {
 	vic, vera := inOrg("vic", "vendor"), inOrg("vera", "vendor")
 	eve, kim := inOrg("eve", "x"), inOrg("kim", "x")
 	gas := ticket.Agent("gus", 1).Serving("gas")
@@ -172,7 +172,8 @@ func TestWhoReadsTheWordsOfAMergedTicket(t *testing.T) {
 	require.Empty(t, k.found(vera, "salaries"))
 }
 
-// A customer's list has each case once, under the number that its numbers lead to.
+// A customer's list has each case once, under the number of the ticket that the
+// others were merged into.
 func TestACustomersListLeadsWhereItSays(t *testing.T) {
 	eve, kim, vic := inOrg("eve", "x"), inOrg("kim", "x"), inOrg("vic", "vendor")
 	k := newKit(t)
@@ -200,7 +201,7 @@ func TestACustomersListLeadsWhereItSays(t *testing.T) {
 	require.Equal(t, []ticket.ID{b.ID, c.ID, d.ID}, list(super, ticket.Query{NotMerged: true}))
 }
 
-// A search leads to each case once, and rather by its own words than by others'.
+// A search finds each case once. It prefers a match in the ticket's own words.
 func TestASearchLeadsToACaseOnce(t *testing.T) {
 	k := newKit(t)
 	a, b := k.open(ada, ticket.Draft{Message: "fuse one"}), k.open(ada, ticket.Draft{Message: "fuse two"})
@@ -217,7 +218,7 @@ func TestASearchLeadsToACaseOnce(t *testing.T) {
 }
 
 // A customer finds a colleague's message in a ticket that was merged into its own.
-func TestASearchFindsWhatAMergeLetsOneRead(t *testing.T) {
+func TestASearchFindsMessagesReadableAfterAMerge(t *testing.T) {
 	k := newKit(t)
 	eve, kim, dan, zoe := inOrg("eve", "x"), inOrg("kim", "x"), inOrg("dan", "x"), inOrg("zoe", "z")
 	a, b := k.open(eve, ticket.Draft{Message: "the flamingo"}), k.open(kim, ticket.Draft{Message: "my words"})
@@ -241,7 +242,7 @@ func TestASearchFindsWhatAMergeLetsOneRead(t *testing.T) {
 	require.Empty(t, k.found(kim, "flamingo"))
 }
 
-// Pages of messages meet each message once, wherever they come from.
+// The pages contain each message once, whichever ticket it belongs to.
 func TestMessagesArePaged(t *testing.T) {
 	k := newKit(t)
 	var tickets []ticket.Ticket
@@ -272,7 +273,7 @@ func TestMessagesArePaged(t *testing.T) {
 	require.ErrorIs(t, err, ticket.ErrInvalid, "a cursor of a list")
 }
 
-// reads counts what a desk reads of histories.
+// reads counts the events that a desk reads.
 type reads struct {
 	ticket.Store
 	bytes, most int
@@ -291,7 +292,7 @@ func (r *reads) Events(ctx context.Context, tenant string, id ticket.ID, after i
 	return page, err
 }
 
-// However much somebody writes, a look at the ticket costs a page.
+// Looking at a ticket reads one page of events, however long its history is.
 func TestALookAtATicketCostsAPage(t *testing.T) {
 	k := newKit(t)
 	r := &reads{Store: k.store}

@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// undone is a merge that is undone.
+// undone is the merge that an unmerge undoes.
 type undone struct {
 	before Ticket // the merged ticket, as it stood before
 	linked bool   // the merge linked the two tickets; false if they were linked before
@@ -93,7 +93,6 @@ type joined struct {
 //
 // It finds them by replaying o's history twice: with all merges that still hold, and
 // without this one.
-// and without this one.
 func (d *Desk) takeBack(ctx context.Context, dec *Decision, e *Event) error {
 	t, o := &dec.Ticket, dec.Other
 	events, merged, err := d.mergesInto(ctx, o)
@@ -106,7 +105,7 @@ func (d *Desk) takeBack(ctx context.Context, dec *Decision, e *Event) error {
 	}
 	this := merged[i]
 	this.id, this.from = t.ID, t
-	alone, none := dec.retold(events, []*joined{this}), dec.retold(events, nil)
+	alone, none := dec.replayWith(events, []*joined{this}), dec.replayWith(events, nil)
 	if alone.Equal(none) {
 		return nil // it brought nothing that still counts
 	}
@@ -122,8 +121,8 @@ func (d *Desk) takeBack(ctx context.Context, dec *Decision, e *Event) error {
 			m.from = &other
 		}
 	}
-	with := dec.retold(events, merged)
-	without := dec.retold(events, slices.Delete(slices.Clone(merged), i, i+1))
+	with := dec.replayWith(events, merged)
+	without := dec.replayWith(events, slices.Delete(slices.Clone(merged), i, i+1))
 
 	for _, tag := range with.Tags {
 		if !without.HasTag(tag) && o.HasTag(tag) {
@@ -198,8 +197,8 @@ func otherOf(e *Event, links []Link) ID {
 	return e.Set.Other
 }
 
-// retold replays a history as if there had been only these merges.
-func (d *Decision) retold(events []*Event, merged []*joined) (t Ticket) {
+// replayWith replays a history as if there had been only these merges.
+func (d *Decision) replayWith(events []*Event, merged []*joined) (t Ticket) {
 	for _, e := range events {
 		if e.Set.MergedInto == nil && (e.Action == ActionMerge || e.Action == ActionUnmerge) {
 			i := slices.IndexFunc(merged, func(m *joined) bool { return m.event == e })
@@ -207,7 +206,7 @@ func (d *Decision) retold(events []*Event, merged []*joined) (t Ticket) {
 				t.Version = e.Seq
 				continue
 			}
-			e = d.again(merged[i], &t)
+			e = d.mergeAgain(merged[i], &t)
 		}
 		t = Apply(t, *e)
 		if e.Set.Impact|e.Set.Urgency != 0 && e.Set.Priority == 0 && !t.PriorityGiven {
@@ -217,8 +216,9 @@ func (d *Decision) retold(events []*Event, merged []*joined) (t Ticket) {
 	return t
 }
 
-// again returns a merge's event for the ticket as it stands in a replayed history.
-func (d *Decision) again(m *joined, into *Ticket) *Event {
+// mergeAgain returns the event that a merge makes on the ticket as it stands in a
+// replayed history.
+func (d *Decision) mergeAgain(m *joined, into *Ticket) *Event {
 	e := &Event{Ticket: m.event.Ticket, Seq: m.event.Seq, Action: ActionMerge}
 	switch {
 	case m.from == nil:

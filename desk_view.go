@@ -230,7 +230,7 @@ func (th *thread) seek(ctx context.Context, p spot) error {
 			continue
 		}
 		s.at = p.at
-		// The first event that is not earlier.
+		// Find the first event that is not earlier than the place.
 		low, high := int64(1), s.ticket.Version
 		for low < high {
 			middle := low + (high-low)/2

@@ -13,7 +13,7 @@ func TestTrackAndHistoryShowACustomerOnlyItsOwn(t *testing.T) {
 		k := newKit(t, func(c *ticket.Config) { c.ShowAgents = named })
 		tk := k.open(ada, ticket.Draft{Message: "help", Attachments: []ticket.Attachment{{Name: "a.png", Ref: "secret-ref"}}})
 		k.do(lin, tk, ticket.Action{Name: ticket.ActionEscalate, Queue: "secret-queue", Note: "secret-note"})
-		k.do(max, tk, ticket.Action{Name: ticket.ActionReply, Message: "We look into it.", Note: "secret-note"})
+		k.do(agentMax, tk, ticket.Action{Name: ticket.ActionReply, Message: "We look into it.", Note: "secret-note"})
 		k.do(super, tk, ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{AddTags: []string{"secret-tag"}, Fields: ticket.Fields{"secret": "secret-field"}, Follow: []ticket.Person{bob.Person}}})
 		v, err := k.desk.Track(t.Context(), ada, string(tk.Number))
 		require.NoError(t, err)

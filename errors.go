@@ -160,7 +160,8 @@ func (e *RefusedError) Error() string {
 	return fmt.Sprintf("ticket: %q refused: %s", e.Action, e.why())
 }
 
-// why is the rule in words, with who could and from where.
+// why describes the rule, the roles that may do the action, and the statuses
+// from which it is possible.
 func (e *RefusedError) why() string {
 	var b strings.Builder
 	b.WriteString(e.Detail)

@@ -229,8 +229,8 @@ func setPtr[T any](to, v *T) {
 	}
 }
 
-// changed returns the list without those removed and with those added that it
-// did not have; a new list, unless nothing changes.
+// changed returns the list without the removed entries and with the added ones
+// that it lacks. It is a new list, unless nothing changes.
 func changed[T any](list, add, remove []T, same func(a, b T) bool) []T {
 	if len(add)+len(remove) == 0 {
 		return list
@@ -252,7 +252,8 @@ func changed[T any](list, add, remove []T, same func(a, b T) bool) []T {
 	return out
 }
 
-// with returns the fields with the changes made; a new map, unless nothing changes.
+// with returns the fields with the changes made. It is a new map, unless nothing
+// changes.
 func (f Fields) with(changes Fields) Fields {
 	if len(changes) == 0 {
 		return f

@@ -378,7 +378,7 @@ func stable(t *testing.T, events []Event, digests, inJSON, folded string) {
 	require.NoError(t, err)
 	golden(t, folded, append(b, '\n'))
 
-	// And they come back from their JSON form as they were.
+	// They come back from their JSON form as they were.
 	var list []json.RawMessage
 	stored, err := os.ReadFile(filepath.Join("testdata", inJSON))
 	require.NoError(t, err)

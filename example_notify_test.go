@@ -12,8 +12,8 @@ import (
 	"github.com/ticketkit/ticket/tickettest"
 )
 
-// A status link for a text message: whoever has it sees the ticket, and may
-// answer if it says so, without an account.
+// A status link for a text message: anyone who has it can see the ticket
+// without an account, and can reply if the link allows it.
 func ExampleDesk_StatusLink() {
 	ctx := context.Background()
 	key := ticket.StatusLinkKey{ID: 1, Secret: bytes.Repeat([]byte{7}, 32)} // 32 random bytes that stay secret
@@ -37,7 +37,7 @@ func ExampleDesk_StatusLink() {
 	// ticket: the status link is not valid
 }
 
-// What became of each message stands beside the event that it told of.
+// Entries returns each event together with the deliveries that report it.
 func ExampleDesk_Entries() {
 	ctx := context.Background()
 	clock, sent := tickettest.NewClock(), tickettest.NewRecorder()
@@ -86,7 +86,7 @@ func ExampleDesk_Redrive() {
 	for _, d := range must(desk.Deliveries(ctx, ops, dead)).Deliveries {
 		fmt.Println(d.Kind, d.LastError)
 	}
-	sent.FailWith(nil) // the block list has let go
+	sent.FailWith(nil) // the address is off the block list
 	fmt.Println(must(desk.Redrive(ctx, ops, dead)))
 	fmt.Println(must(desk.Deliver(ctx)))
 	// Output:
@@ -97,7 +97,7 @@ func ExampleDesk_Redrive() {
 	// {2 0 0 0}
 }
 
-// A process that ends lets what is under way come to its end.
+// Shutdown lets the attempts in flight finish before the process ends.
 func ExampleDesk_Shutdown() {
 	desk := must(ticket.NewDesk(memstore.New(), ticket.Config{}))
 	stopped := make(chan error)
@@ -112,8 +112,9 @@ func ExampleDesk_Shutdown() {
 	// <nil>
 }
 
-// Every event once, for other systems, beside what people are told.
-func ExampleConfig_streams() {
+// An event notifier gets every event once, in addition to the notifications for
+// people.
+func ExampleConfig_eventNotifiers() {
 	ctx := context.Background()
 	broker := ticket.NotifierFunc(func(_ context.Context, n ticket.Notification) error {
 		fmt.Println(n.Number, n.Event.Seq, n.Event.Action, n.Event.To)

@@ -13,9 +13,9 @@ import (
 )
 
 // A bubble of synctest ends only when every goroutine that was started in it has
-// ended, and fails the test if one is left behind blocked. So this is the check
-// that nothing leaks: neither from a relay that stops, nor from iterators that
-// are left early, nor from a context that is cancelled in the middle.
+// ended, and fails the test if one stays blocked. So this is the check that
+// nothing leaks: neither from a relay that stops, nor from iterators that are
+// left early, nor from a context that is cancelled in the middle.
 func TestNoGoroutineIsLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sent := tickettest.NewRecorder()

@@ -14,12 +14,12 @@ import (
 )
 
 var (
-	ada   = ticket.Requester(ticket.Person{ID: "c1", Name: "Ada Byron", Email: "ada@example.org"})
-	bob   = ticket.Requester(ticket.Person{ID: "c2", Name: "Bob", Email: "bob@example.org"})
-	lin   = ticket.Agent("lin", 1).Named("Lin")
-	max   = ticket.Agent("max", 2, 3).Named("Max")
-	super = ticket.Agent("super", 1, 2, 3)
-	cron  = ticket.System("cron")
+	ada      = ticket.Requester(ticket.Person{ID: "c1", Name: "Ada Byron", Email: "ada@example.org"})
+	bob      = ticket.Requester(ticket.Person{ID: "c2", Name: "Bob", Email: "bob@example.org"})
+	lin      = ticket.Agent("lin", 1).Named("Lin")
+	agentMax = ticket.Agent("max", 2, 3).Named("Max")
+	super    = ticket.Agent("super", 1, 2, 3)
+	cron     = ticket.System("cron")
 )
 
 // The times of the default workflow.
@@ -133,10 +133,11 @@ func (k *kit) canSee(a ticket.Actor, t ticket.Ticket) {
 	require.NoError(k, err)
 }
 
-// meanwhile is a store in which something happens at a call, which others do.
+// meanwhile is a store that runs a function once before one of its calls, as if
+// another caller acted then.
 type meanwhile struct {
 	ticket.Store
-	at   int // the call of Ticket or Commit to do it before
+	at   int // the call of Ticket or Commit before which do runs
 	do   func()
 	busy bool
 }

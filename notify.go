@@ -253,7 +253,7 @@ type Notification struct {
 	Into    Number    `json:"into,omitempty"`   // for KindMerged: the number of the ticket that it was merged into
 
 	Expected    time.Time `json:"expected,omitzero"`     // when to expect an answer, if Config.Expected says so
-	ReopenUntil time.Time `json:"reopen_until,omitzero"` // until when a reply reopens a solved or closed ticket
+	ReopenUntil time.Time `json:"reopen_until,omitzero"` // a reply reopens a solved or closed ticket until this time
 
 	// Message and Attachments are those of the event. They are empty if it has none
 	// or if they have been erased.

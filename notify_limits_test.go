@@ -26,7 +26,7 @@ func stores() map[string]func() ticket.Store {
 	}
 }
 
-func (k *kit) told(q ticket.DeliveryQuery) []ticket.Delivery {
+func (k *kit) deliveries(q ticket.DeliveryQuery) []ticket.Delivery {
 	k.Helper()
 	page, err := k.desk.Deliveries(k.Context(), cron, q)
 	require.NoError(k, err)
@@ -39,7 +39,7 @@ func TestCaps(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			k := newKitOn(t, store(), func(c *ticket.Config) { c.SendLimits = ticket.SendLimits{PerRecipient: 5, PerTicket: 3} })
 			toAda := func(state []ticket.DeliveryState) []ticket.Delivery {
-				return k.told(ticket.DeliveryQuery{To: ticket.Recipient{Person: ada.Person}, State: state})
+				return k.deliveries(ticket.DeliveryQuery{To: ticket.Recipient{Person: ada.Person}, State: state})
 			}
 			tk := k.open(ada, ticket.Draft{})
 			k.deliver()
@@ -63,7 +63,7 @@ func TestCaps(t *testing.T) {
 				k.deliver()
 			}
 			require.Len(t, toAda(sent), 5)
-			require.Len(t, k.told(ticket.DeliveryQuery{Kind: []ticket.Kind{ticket.KindQueued}, State: sent}), 5, "queues have no cap")
+			require.Len(t, k.deliveries(ticket.DeliveryQuery{Kind: []ticket.Kind{ticket.KindQueued}, State: sent}), 5, "queues have no cap")
 			// Another recipient is not affected, and after an hour there is room
 			// again.
 			k.open(bob, ticket.Draft{})
@@ -87,7 +87,7 @@ func TestCaps(t *testing.T) {
 		free.open(ada, ticket.Draft{})
 	}
 	free.deliver()
-	require.Empty(t, free.told(ticket.DeliveryQuery{State: held}))
+	require.Empty(t, free.deliveries(ticket.DeliveryQuery{State: held}))
 	_, err := ticket.NewDesk(memstore.New(), ticket.Config{SendLimits: ticket.SendLimits{PerTicket: 1001}})
 	require.ErrorIs(t, err, ticket.ErrInvalid)
 }
@@ -119,7 +119,7 @@ func TestABounceSuppressesTheAddress(t *testing.T) {
 			k.sent.RequireSent(t, ticket.KindReceived, "ada@example.org")
 			k.sent.Reset()
 
-			bounced := k.told(ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.DeliveryBounced}})
+			bounced := k.deliveries(ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.DeliveryBounced}})
 			require.Len(t, bounced, 1)
 			require.Equal(t, first.ID, bounced[0].Ticket)
 			require.Equal(t, "bounced 2026-01-05 09:00: smtp: 550 5.1.1 no such user", bounced[0].Report(nil))
@@ -130,7 +130,7 @@ func TestABounceSuppressesTheAddress(t *testing.T) {
 			did, err = k.desk.Deliver(t.Context())
 			require.NoError(t, err)
 			require.Equal(t, ticket.DeliveryCounts{Suppressed: 2}, did)
-			require.Contains(t, k.told(ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.DeliverySuppressed}})[0].LastError, bounced[0].ID.String())
+			require.Contains(t, k.deliveries(ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.DeliverySuppressed}})[0].LastError, bounced[0].ID.String())
 			n, err = k.desk.Redrive(t.Context(), cron, ticket.DeliveryQuery{})
 			require.NoError(t, err)
 			require.Equal(t, 3, n)
@@ -144,7 +144,7 @@ func TestABounceSuppressesTheAddress(t *testing.T) {
 func TestALateBounce(t *testing.T) {
 	k := newKit(t)
 	tk := k.open(ada, ticket.Draft{})
-	waits := k.told(ticket.DeliveryQuery{Kind: []ticket.Kind{ticket.KindReceived}})[0]
+	waits := k.deliveries(ticket.DeliveryQuery{Kind: []ticket.Kind{ticket.KindReceived}})[0]
 	require.ErrorIs(t, k.desk.Bounced(t.Context(), lin, waits.ID, "r"), ticket.ErrInvalid, "it is not sent yet")
 	k.deliver()
 	require.ErrorIs(t, k.desk.Bounced(t.Context(), ada, waits.ID, "r"), ticket.ErrRefused)
@@ -165,7 +165,7 @@ func TestMachinesAreNotAnswered(t *testing.T) {
 	did, err := k.desk.Deliver(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, ticket.DeliveryCounts{Done: 1, Suppressed: 1}, did)
-	require.Equal(t, "not sent: the message is automatic and is not answered", k.told(ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.DeliverySuppressed}})[0].Report(nil))
+	require.Equal(t, "not sent: the message is automatic and is not answered", k.deliveries(ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.DeliverySuppressed}})[0].Report(nil))
 	require.True(t, k.events(lin, tk)[0].Automatic)
 
 	k.do(ada, tk, ticket.Action{Name: ticket.ActionReply, Attachments: []ticket.Attachment{{Name: "a"}}, Automatic: true})
@@ -179,8 +179,8 @@ func TestMachinesAreNotAnswered(t *testing.T) {
 	require.NoError(t, k.desk.Verify(t.Context(), lin, tk.ID))
 }
 
-// Two machines that answer each other, one of them at the desk, come to rest: 200
-// rounds in 100 minutes send no more than the cap allows.
+// Two machines that answer each other, one of them at the desk, stop: 200 rounds
+// in 100 minutes send no more than the cap allows.
 func TestALoopIsSlowedDown(t *testing.T) {
 	k := newKit(t)
 	tk := k.open(ada, ticket.Draft{})
@@ -229,9 +229,9 @@ func TestProfiles(t *testing.T) {
 	k.do(lin, tk, ticket.Action{Name: ticket.ActionEscalate, Note: "n"})
 	k.deliver()
 	k.sent.RequireNotSent(t, ticket.KindHanded, "new@example.org")
-	held := k.told(ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.DeliverySuppressed}})
+	held := k.deliveries(ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.DeliverySuppressed}})
 	require.Len(t, held, 1)
-	require.Equal(t, "not sent: the recipient does not want to be told this", held[0].Report(nil))
+	require.Equal(t, "not sent: the recipient does not want this notification", held[0].Report(nil))
 
 	// A directory that is down for a while loses nothing.
 	down = true
@@ -240,7 +240,7 @@ func TestProfiles(t *testing.T) {
 		k.deliver()
 		k.clock.Advance(time.Minute)
 	}
-	require.Empty(t, k.told(ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.DeliveryDead}}))
+	require.Empty(t, k.deliveries(ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.DeliveryDead}}))
 	down = false
 	k.clock.Advance(time.Hour)
 	k.deliver()
@@ -276,7 +276,7 @@ func TestAProfileThatFailsComesToAnEnd(t *testing.T) {
 				k.clock.Advance(time.Hour)
 				k.deliver()
 			}
-			row := k.told(ticket.DeliveryQuery{Kind: []ticket.Kind{ticket.KindReceived}})[0]
+			row := k.deliveries(ticket.DeliveryQuery{Kind: []ticket.Kind{ticket.KindReceived}})[0]
 			require.Equal(t, c.state, row.State)
 			require.Equal(t, "cannot resolve the recipient: no such person", row.LastError)
 			if c.state == ticket.DeliveryDead { // later deliveries do not wait
@@ -327,7 +327,7 @@ func TestCapsCountAnAgentAndACustomerOfOneIDApart(t *testing.T) {
 	k.sent.Reset()
 	k.open(cust, ticket.Draft{})
 	k.deliver()
-	require.Empty(t, k.told(ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.DeliverySuppressed}}))
+	require.Empty(t, k.deliveries(ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.DeliverySuppressed}}))
 	k.sent.RequireSent(t, ticket.KindReceived, "7")
 }
 
@@ -375,7 +375,7 @@ func TestTwoMachinesDoNotTalkForEver(t *testing.T) {
 }
 
 // A solution waits for room under the cap and is sent; it is not suppressed.
-func TestTheSolutionIsToldAfterMoreReceiptsThanTheCap(t *testing.T) {
+func TestTheSolutionIsSentAfterMoreReceiptsThanTheCap(t *testing.T) {
 	k := newKit(t)
 	tk := k.open(ada, ticket.Draft{})
 	for range 25 {

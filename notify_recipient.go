@@ -43,7 +43,7 @@ func (d *Desk) complete(ctx context.Context, row *Delivery, to Recipient) (_ Rec
 		}
 		return to, "", fmt.Errorf("cannot resolve the recipient: %w", err)
 	case p.Unwanted:
-		why = "the recipient does not want to be told this"
+		why = "the recipient does not want this notification"
 	}
 	p.Person.Email = strings.TrimSpace(p.Person.Email)
 	to.Person = p.Person.over(to.Person)
@@ -159,8 +159,9 @@ func (d *Desk) sharesMailbox(row *Delivery, b *DeliveryContext, to Person) bool 
 	return same > 1 || same == 1 && sameMailbox(b.Ticket.Requester.Email, to.Email)
 }
 
-// toldThere returns a delivery that brought the same event to the same mailbox.
-func (d *Desk) toldThere(ctx context.Context, row *Delivery) (ID, error) {
+// deliveredThere returns a delivery that brought the same event to the same
+// mailbox.
+func (d *Desk) deliveredThere(ctx context.Context, row *Delivery) (ID, error) {
 	page, err := d.store.Deliveries(ctx, DeliveryQuery{
 		Tenant: row.Tenant, Ticket: row.Ticket, Notifiers: []string{row.Notifier}, State: []DeliveryState{DeliverySent}, Limit: MaxLimit,
 	})
@@ -173,8 +174,8 @@ func (d *Desk) toldThere(ctx context.Context, row *Delivery) (ID, error) {
 	return ID{}, err
 }
 
-// A place is a mailbox that an event is sent to.
-type place struct {
+// A mailboxUse is an event that is sent to a mailbox.
+type mailboxUse struct {
 	ticket   ID
 	seq      int64
 	notifier string
@@ -182,35 +183,35 @@ type place struct {
 	mailbox  string
 }
 
-// places holds the mailboxes to which this process is sending, until the outcome is
-// recorded. If two deliveries turn out to go to one mailbox, the later one finds the
+// mailboxUses holds the mailboxes to which this process is sending, until the outcome
+// is recorded. If two deliveries turn out to go to one mailbox, the later one finds the
 // earlier one and need not be sent.
-type places struct {
+type mailboxUses struct {
 	mu    sync.Mutex
-	taken map[place]chan struct{} // closed when it is free again
-	by    map[ID]place
+	taken map[mailboxUse]chan struct{} // closed when it is free again
+	by    map[ID]mailboxUse
 }
 
-// enter takes the place of a delivery. If another delivery has the place, it waits
-// until that one leaves and tries again.
-func (p *places) enter(ctx context.Context, row *Delivery) error {
-	at := place{row.Ticket, row.Seq, row.Notifier, aboutWork(row.Kind), row.usedMailbox()}
+// reserve reserves the mailbox of a delivery. If another delivery has reserved it for
+// the same event, reserve waits until that one is released and tries again.
+func (m *mailboxUses) reserve(ctx context.Context, row *Delivery) error {
+	at := mailboxUse{row.Ticket, row.Seq, row.Notifier, aboutWork(row.Kind), row.usedMailbox()}
 	for {
-		p.mu.Lock()
-		if err := ctx.Err(); err != nil { // the attempt was perhaps abandoned and recorded, so nobody would leave the place
-			p.mu.Unlock()
+		m.mu.Lock()
+		if err := ctx.Err(); err != nil { // the attempt was perhaps abandoned and recorded, so nobody would release the mailbox
+			m.mu.Unlock()
 			return err
 		}
-		busy := p.taken[at]
+		busy := m.taken[at]
 		if busy == nil {
-			if p.taken == nil {
-				p.taken, p.by = map[place]chan struct{}{}, map[ID]place{}
+			if m.taken == nil {
+				m.taken, m.by = map[mailboxUse]chan struct{}{}, map[ID]mailboxUse{}
 			}
-			p.taken[at], p.by[row.ID] = make(chan struct{}), at
-			p.mu.Unlock()
+			m.taken[at], m.by[row.ID] = make(chan struct{}), at
+			m.mu.Unlock()
 			return nil
 		}
-		p.mu.Unlock()
+		m.mu.Unlock()
 		select {
 		case <-busy:
 		case <-ctx.Done():
@@ -218,15 +219,15 @@ func (p *places) enter(ctx context.Context, row *Delivery) error {
 	}
 }
 
-// leave frees the places of deliveries that have one.
-func (p *places) leave(list []Settlement) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+// release frees the mailboxes that deliveries have reserved.
+func (m *mailboxUses) release(list []Settlement) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	for i := range list {
-		if at, ok := p.by[list[i].ID]; ok {
-			close(p.taken[at])
-			delete(p.taken, at)
-			delete(p.by, list[i].ID)
+		if at, ok := m.by[list[i].ID]; ok {
+			close(m.taken[at])
+			delete(m.taken, at)
+			delete(m.by, list[i].ID)
 		}
 	}
 }

@@ -35,7 +35,7 @@ func (k *kit) toThem(kind ticket.Kind) (list []string) {
 	return list
 }
 
-func TestWhatWaitsGoesToTheAddressThatThePersonHasNow(t *testing.T) {
+func TestAWaitingDeliveryGoesToTheCurrentAddress(t *testing.T) {
 	mila, mira := ticket.Person{ID: "c1", Email: "mila@example.org"}, ticket.Person{ID: "c1", Name: "Mira", Email: "mira@example.org"}
 	busy := func(ticket.Notification) error { return errors.New("421 busy") }
 	k := newKit(t, withLinks(1), func(c *ticket.Config) {
@@ -68,7 +68,7 @@ func TestWhatWaitsGoesToTheAddressThatThePersonHasNow(t *testing.T) {
 	k.deliver()
 	require.Equal(t, []string{mira.Email}, k.toThem(ticket.KindReceived))
 	// Its row has the address that was used.
-	for _, d := range k.told(ticket.DeliveryQuery{To: ticket.Recipient{Person: mila}}) {
+	for _, d := range k.deliveries(ticket.DeliveryQuery{To: ticket.Recipient{Person: mila}}) {
 		require.Equal(t, mira.Email, d.Address)
 	}
 	// A person who no longer belongs to the ticket gets nothing, and the profile is
@@ -83,7 +83,7 @@ func TestWhatWaitsGoesToTheAddressThatThePersonHasNow(t *testing.T) {
 
 // A delivery that waits about a merged ticket goes to the address in the ticket that
 // it was merged into.
-func TestWhatWaitsAboutAMergedTicketGoesToTheAddressOfNow(t *testing.T) {
+func TestAWaitingDeliveryOfAMergedTicketGoesToTheCurrentAddress(t *testing.T) {
 	k := newKit(t)
 	tk, into := k.open(ada, ticket.Draft{}), k.open(ada, ticket.Draft{})
 	k.deliver()
@@ -131,11 +131,11 @@ func TestABounceBarsTheAddressThatWasUsed(t *testing.T) {
 				k.deliver()
 			}
 			require.Equal(t, map[string]int{gone: 1}, tries, "tried once, for whomever")
-			bounced := k.told(ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.DeliveryBounced}})
+			bounced := k.deliveries(ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.DeliveryBounced}})
 			require.Len(t, bounced, 1)
 			require.Equal(t, gone, bounced[0].Address)
 			require.Equal(t, "c9", bounced[0].To.Person.ID)
-			require.Equal(t, bounced, k.told(ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.DeliveryBounced}, To: ticket.Recipient{Person: ticket.Person{Email: gone}}}))
+			require.Equal(t, bounced, k.deliveries(ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.DeliveryBounced}, To: ticket.Recipient{Person: ticket.Person{Email: gone}}}))
 
 			// A corrected address gets messages, even if the snapshot has the old
 			// one.
@@ -193,7 +193,7 @@ func TestALateBounceBarsTheAddressThatWasUsed(t *testing.T) {
 			k := newKitOn(t, store(), profiles(addresses))
 			k.open(ada, ticket.Draft{})
 			k.deliver()
-			row := k.told(ticket.DeliveryQuery{Kind: []ticket.Kind{ticket.KindReceived}})[0]
+			row := k.deliveries(ticket.DeliveryQuery{Kind: []ticket.Kind{ticket.KindReceived}})[0]
 			require.Equal(t, "used@example.org", row.Address)
 			require.NoError(t, k.desk.Bounced(t.Context(), cron, row.ID, "over quota"))
 			k.sent.Reset()
@@ -210,7 +210,7 @@ func TestALateBounceBarsTheAddressThatWasUsed(t *testing.T) {
 }
 
 // Three people share a mailbox, by the profile or by a correction of the ticket.
-func TestAMailboxThatSeveralShareIsToldOnce(t *testing.T) {
+func TestASharedMailboxIsNotifiedOnce(t *testing.T) {
 	people := []ticket.Person{{ID: "a"}, {ID: "b", Email: "b@example.org"}, {ID: "c", Email: "family@müller.example"}, {ID: "d", Email: "d@example.org"}}
 	shared := []string{"family@xn--mller-kva.example", "Family@Müller.example.", "", "family@MÜLLER.example"}
 	for name, store := range stores() {
@@ -226,9 +226,9 @@ func TestAMailboxThatSeveralShareIsToldOnce(t *testing.T) {
 			k.do(lin, tk, ticket.Action{Name: ticket.ActionReply, Message: "m"})
 			k.deliver()
 			require.Len(t, k.toThem(ticket.KindAnswered), 1)
-			held := k.told(ticket.DeliveryQuery{Kind: []ticket.Kind{ticket.KindAnswered}, State: []ticket.DeliveryState{ticket.DeliverySuppressed}})
+			held := k.deliveries(ticket.DeliveryQuery{Kind: []ticket.Kind{ticket.KindAnswered}, State: []ticket.DeliveryState{ticket.DeliverySuppressed}})
 			require.Len(t, held, 3)
-			require.Contains(t, held[0].LastError, "that mailbox was told already: see delivery ")
+			require.Contains(t, held[0].LastError, "this mailbox was already notified: see delivery ")
 
 			// If the delivery to one of them fails, another one reaches the mailbox.
 			var fails atomic.Int64
@@ -278,7 +278,7 @@ func TestWordsDoNotGoBackToTheMailboxTheyCameFrom(t *testing.T) {
 			k.deliver()
 			require.Equal(t, []string{aunt.Email}, k.toThem(ticket.KindCustomer))
 			require.Len(t, k.toThem(ticket.KindUploaded), 1, "the receipt")
-			held := k.told(ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.DeliverySuppressed}, Kind: []ticket.Kind{ticket.KindCustomer}})
+			held := k.deliveries(ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.DeliverySuppressed}, Kind: []ticket.Kind{ticket.KindCustomer}})
 			require.Len(t, held, 1)
 			require.Equal(t, "not sent: the words came from that mailbox", held[0].Report(nil))
 			// An answer is for all of them.
@@ -303,7 +303,7 @@ func TestAProfileThatFailsIsLoggedAndObserved(t *testing.T) {
 		k.clock.Advance(2 * time.Hour)
 		k.deliver()
 	}
-	for _, d := range k.told(ticket.DeliveryQuery{}) {
+	for _, d := range k.deliveries(ticket.DeliveryQuery{}) {
 		require.Contains(t, d.Report(nil), "cannot resolve the recipient: Config.Profile panicked: always")
 	}
 	require.Positive(t, observed.Load())
@@ -311,7 +311,7 @@ func TestAProfileThatFailsIsLoggedAndObserved(t *testing.T) {
 }
 
 // A former requester does not learn the ticket's current subject.
-func TestAFormerRequesterIsNotToldWhatCameLater(t *testing.T) {
+func TestAFormerRequesterDoesNotGetTheCurrentSubject(t *testing.T) {
 	k := newKit(t)
 	eve := ticket.Person{ID: "eve", Email: "eve@example.org"}
 	tk := k.open(lin, ticket.Draft{Requester: eve, Subject: "s"})
@@ -349,7 +349,7 @@ func TestANewAddressOfTheProfileIsNotBarredByTheOldOne(t *testing.T) {
 
 // A follower who may not see the other ticket learns of the merge without its
 // number.
-func TestWhoIsLeftBehindByAMergeIsNotToldTheOtherNumber(t *testing.T) {
+func TestAFollowerWithoutAccessDoesNotGetTheTargetsNumber(t *testing.T) {
 	k := newKit(t)
 	vic := inOrg("vic", "vendor")
 	a := k.open(inOrg("eve", "x"), ticket.Draft{Followers: []ticket.Person{vic.Person}})

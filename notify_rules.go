@@ -170,7 +170,7 @@ func (e *Event) merges() (merged, unmerged bool) {
 func (e *Event) words() bool { return e.Message != "" || len(e.Attachments) > 0 }
 
 // joins reports whether the event adds a customer who got no notification about the
-// ticket before, because nobody with this address belonged to it. Customers whom a
+// ticket before, because nobody with this address belonged to it. Customers that a
 // merge adds get the notification of the merge instead.
 func joins(before *Ticket, e *Event, to Recipient) bool {
 	if e.Action == ActionMerge || e.Requester.IsZero() && len(e.Followed) == 0 {

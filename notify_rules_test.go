@@ -33,14 +33,14 @@ func TestEqualIDsAreDifferentPeople(t *testing.T) {
 	customer := ticket.Requester(ticket.Person{ID: "7"})
 	agent, system := ticket.Agent("7", 1, 2, 3), ticket.System("7")
 
-	t.Run("the customer is told of the agent's act", func(t *testing.T) {
+	t.Run("the customer is notified of the agent's action", func(t *testing.T) {
 		k := newKit(t)
 		tk := k.open(customer, ticket.Draft{Followers: []ticket.Person{{ID: "8"}}})
 		k.heard(tk)
 		k.do(agent, tk, ticket.Action{Name: ticket.ActionAsk, Message: "which floor?"})
 		require.Equal(t, []string{"asked follower 8", "asked requester 7"}, k.heard(tk))
 	})
-	t.Run("the agent is told of the customer's act", func(t *testing.T) {
+	t.Run("the agent is notified of the customer's action", func(t *testing.T) {
 		k := newKit(t)
 		tk := k.open(customer, ticket.Draft{})
 		k.do(agent, tk, ticket.Action{Name: ticket.ActionTake})
@@ -48,14 +48,14 @@ func TestEqualIDsAreDifferentPeople(t *testing.T) {
 		k.do(customer, tk, ticket.Action{Name: ticket.ActionReply, Message: "the third"})
 		require.Equal(t, []string{"customer agent 7"}, k.heard(tk))
 	})
-	t.Run("the agent is told of the system's act", func(t *testing.T) {
+	t.Run("the agent is notified of the system's action", func(t *testing.T) {
 		k := newKit(t)
 		tk := k.open(customer, ticket.Draft{})
 		k.heard(tk)
 		k.do(system, tk, ticket.Action{Name: ticket.ActionAssign, Assignee: "7"})
 		require.Equal(t, []string{"assigned agent 7"}, k.heard(tk))
 	})
-	t.Run("who watches is told as well as the customer", func(t *testing.T) {
+	t.Run("an extra recipient is notified as well as the customer", func(t *testing.T) {
 		k := newKit(t, func(c *ticket.Config) {
 			c.ExtraRecipients = func(context.Context, ticket.Ticket, ticket.Kind) ([]ticket.Recipient, error) {
 				return []ticket.Recipient{{Person: ticket.Person{ID: "7"}}}, nil
@@ -66,7 +66,7 @@ func TestEqualIDsAreDifferentPeople(t *testing.T) {
 		k.do(customer, tk, ticket.Action{Name: ticket.ActionReply, Message: "m"})
 		require.Contains(t, k.heard(tk), "customer agent 7")
 		k.do(agent, tk, ticket.Action{Name: ticket.ActionReply, Message: "m"})
-		require.Equal(t, []string{"answered requester 7"}, k.heard(tk), "who watches wrote it")
+		require.Equal(t, []string{"answered requester 7"}, k.heard(tk), "the extra recipient wrote it")
 	})
 	t.Run("an agent who follows as a person is a person", func(t *testing.T) {
 		k := newKit(t)
@@ -84,7 +84,7 @@ func TestEqualIDsAreDifferentPeople(t *testing.T) {
 	})
 }
 
-func TestWhoLosesATicketIsTold(t *testing.T) {
+func TestTheFormerAssigneeIsNotified(t *testing.T) {
 	one, two := ticket.Agent("one", 1, 2), ticket.Agent("two", 1, 2)
 	for name, tc := range map[string]struct {
 		by    ticket.Actor
@@ -107,10 +107,10 @@ func TestWhoLosesATicketIsTold(t *testing.T) {
 			k.do(one, tk, ticket.Action{Name: ticket.ActionTake})
 			k.heard(tk)
 			k.do(tc.by, tk, tc.act)
-			if told := k.heard(tk); tc.tells {
-				require.Contains(t, told, "unassigned agent one")
+			if heard := k.heard(tk); tc.tells {
+				require.Contains(t, heard, "unassigned agent one")
 			} else {
-				require.NotContains(t, told, "unassigned agent one")
+				require.NotContains(t, heard, "unassigned agent one")
 			}
 		})
 	}
@@ -118,7 +118,7 @@ func TestWhoLosesATicketIsTold(t *testing.T) {
 
 // An agent is notified when somebody else merges its ticket or undoes that, and not
 // of its own actions.
-func TestAMergeTellsWhoHadTheTicket(t *testing.T) {
+func TestAMergeNotifiesTheFormerAssignee(t *testing.T) {
 	one, two := ticket.Agent("one", 1, 2), ticket.Agent("two", 1, 2)
 	for name, tc := range map[string]struct {
 		has    bool // one has the ticket
@@ -174,7 +174,7 @@ func TestAMergeTellsWhoHadTheTicket(t *testing.T) {
 }
 
 // A customer who joins a ticket is notified, and so gets its number.
-func TestWhoJoinsIsTold(t *testing.T) {
+func TestANewRequesterOrFollowerIsNotified(t *testing.T) {
 	k := newKit(t)
 	office := ticket.Person{ID: "office", Email: "office@example.org"}
 	tk := k.open(lin, ticket.Draft{Requester: office})
@@ -198,7 +198,7 @@ func TestWhoJoinsIsTold(t *testing.T) {
 
 // A mailbox gets one notification, even if several people share it, and never its
 // own message.
-func TestAMailboxIsToldOnce(t *testing.T) {
+func TestAMailboxIsNotifiedOnce(t *testing.T) {
 	k := newKit(t)
 	shared := func(id, email string) ticket.Person { return ticket.Person{ID: id, Email: email} }
 	eve := ticket.Requester(shared("c8", "Shop@Example.org"))
@@ -214,16 +214,16 @@ func TestAMailboxIsToldOnce(t *testing.T) {
 
 // The result of Config.ExtraRecipients is checked, and no mailbox gets two
 // notifications.
-func TestExtraRecipientsAreCheckedAndToldOnce(t *testing.T) {
+func TestExtraRecipientsAreCheckedAndNotifiedOnce(t *testing.T) {
 	for name, tc := range map[string]struct {
 		to    []ticket.Recipient
 		fails bool
 	}{
-		"told already": {to: []ticket.Recipient{{Person: ticket.Person{Email: "ADA@example.org"}}}},
-		"nobody":       {to: []ticket.Recipient{{}}, fails: true},
-		"a header":     {to: []ticket.Recipient{{Person: ticket.Person{Email: "x@example.org\r\nBcc: all@example.org"}}}, fails: true},
-		"no UTF-8":     {to: []ticket.Recipient{{Person: ticket.Person{Name: "\xff", ID: "x"}}}, fails: true},
-		"too many":     {to: make([]ticket.Recipient, 101), fails: true},
+		"notified already": {to: []ticket.Recipient{{Person: ticket.Person{Email: "ADA@example.org"}}}},
+		"nobody":           {to: []ticket.Recipient{{}}, fails: true},
+		"a header":         {to: []ticket.Recipient{{Person: ticket.Person{Email: "x@example.org\r\nBcc: all@example.org"}}}, fails: true},
+		"no UTF-8":         {to: []ticket.Recipient{{Person: ticket.Person{Name: "\xff", ID: "x"}}}, fails: true},
+		"too many":         {to: make([]ticket.Recipient, 101), fails: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			k := newKit(t, func(c *ticket.Config) {
@@ -232,17 +232,17 @@ func TestExtraRecipientsAreCheckedAndToldOnce(t *testing.T) {
 			_, err := k.desk.Open(t.Context(), ada, ticket.Draft{Subject: "s"})
 			if tc.fails {
 				require.ErrorIs(t, err, ticket.ErrInvalid)
-				require.Empty(t, k.told(ticket.DeliveryQuery{}))
+				require.Empty(t, k.deliveries(ticket.DeliveryQuery{}))
 				return
 			}
 			require.NoError(t, err)
-			require.Len(t, k.told(ticket.DeliveryQuery{}), 2)
+			require.Len(t, k.deliveries(ticket.DeliveryQuery{}), 2)
 		})
 	}
 }
 
 // An extra recipient with the requester's mailbox gets no second message.
-func TestAnExtraRecipientWithTheRequestersMailboxIsToldOnce(t *testing.T) {
+func TestAnExtraRecipientWithTheRequestersMailboxIsNotifiedOnce(t *testing.T) {
 	k := newKit(t, func(c *ticket.Config) {
 		c.ExtraRecipients = func(context.Context, ticket.Ticket, ticket.Kind) ([]ticket.Recipient, error) {
 			return []ticket.Recipient{{Person: ticket.Person{Email: "Ada@Example.org"}}}, nil

@@ -23,7 +23,7 @@ import (
 )
 
 // The notifications of each action, as "kind>recipient" in the order of sending.
-func TestWhoIsToldWhat(t *testing.T) {
+func TestRecipientsOfEachAction(t *testing.T) {
 	k := newKit(t)
 	expect := func(what string, want ...string) {
 		t.Helper()
@@ -49,17 +49,17 @@ func TestWhoIsToldWhat(t *testing.T) {
 	expect("escalated", "handed on>c1", "handed on>c2", "escalated>queue:hardware/2")
 	k.do(super, tk, ticket.Action{Name: ticket.ActionAssign, Assignee: "max"})
 	expect("assigned by another", "assigned>max")
-	k.do(max, tk, ticket.Action{Name: ticket.ActionReply, Message: "m"})
+	k.do(agentMax, tk, ticket.Action{Name: ticket.ActionReply, Message: "m"})
 	expect("answered", "answered>c1", "answered>c2")
-	k.do(max, tk, ticket.Action{Name: ticket.ActionAsk, Message: "m"})
+	k.do(agentMax, tk, ticket.Action{Name: ticket.ActionAsk, Message: "m"})
 	expect("asked", "asked>c1", "asked>c2")
 	k.do(bob, tk, ticket.Action{Name: ticket.ActionReply, Attachments: []ticket.Attachment{{Name: "a.png"}}})
 	expect("a follower sent a file", "customer>c1", "uploaded>c2", "customer>max")
 	k.do(ada, tk, ticket.Action{Name: ticket.ActionReply, Message: "m"})
 	expect("the requester wrote", "customer>c2", "customer>max")
-	k.do(max, tk, ticket.Action{Name: ticket.ActionHold, Reason: "vendor"})
+	k.do(agentMax, tk, ticket.Action{Name: ticket.ActionHold, Reason: "vendor"})
 	expect("on hold is still in progress")
-	k.do(max, tk, ticket.Action{Name: ticket.ActionResolve, Message: "m"})
+	k.do(agentMax, tk, ticket.Action{Name: ticket.ActionResolve, Message: "m"})
 	expect("solved", "solved>c1", "solved>c2")
 	k.do(ada, tk, ticket.Action{Name: ticket.ActionReopen})
 	expect("reopened by the requester", "reopened>c2", "queued>queue:hardware/2")
@@ -70,13 +70,13 @@ func TestWhoIsToldWhat(t *testing.T) {
 	k.do(super, tk, ticket.Action{Name: ticket.ActionHandOver, Queue: "hardware"})
 	k.deliver()
 	k.sent.Reset()
-	k.do(max, tk, ticket.Action{Name: ticket.ActionResolve, Message: "m"})
+	k.do(agentMax, tk, ticket.Action{Name: ticket.ActionResolve, Message: "m"})
 	expect("solved again", "solved>c1", "solved>c2")
 	k.do(ada, tk, ticket.Action{Name: ticket.ActionConfirm})
 	expect("confirmed by the requester", "closed>c2")
-	k.do(max, tk, ticket.Action{Name: ticket.ActionReopen, Note: "n"})
+	k.do(agentMax, tk, ticket.Action{Name: ticket.ActionReopen, Note: "n"})
 	expect("reopened by an agent", "reopened>c1", "reopened>c2", "queued>queue:hardware/2")
-	k.do(max, tk, ticket.Action{Name: ticket.ActionCancel, Reason: "r"})
+	k.do(agentMax, tk, ticket.Action{Name: ticket.ActionCancel, Reason: "r"})
 	expect("cancelled by an agent", "cancelled>c1", "cancelled>c2")
 
 	one, two := k.open(ada, ticket.Draft{}), k.open(ada, ticket.Draft{})
@@ -140,7 +140,7 @@ func TestNothingInternalReachesACustomer(t *testing.T) {
 			as := func(a ticket.Actor) ticket.Actor { return a.InTenant(tenant) }
 			ada, bob := as(ada), as(bob)
 			ada.Person.Organisation, bob.Person.Organisation = "org of "+tenant, "org of "+tenant
-			agents := []ticket.Actor{as(super.Named(secret + " name")), as(lin.Named(secret + " name")), as(max.Named(secret + " name")), as(cron)}
+			agents := []ticket.Actor{as(super.Named(secret + " name")), as(lin.Named(secret + " name")), as(agentMax.Named(secret + " name")), as(cron)}
 			tk := k.open(agents[0], ticket.Draft{
 				Requester: ada.Person, Subject: "s of " + tenant, Message: word, Note: note(), Queue: inside(), Tags: []string{inside()},
 				Fields: ticket.Fields{"f": secret}, Followers: []ticket.Person{bob.Person},
@@ -264,7 +264,7 @@ func TestRunWakesUpAtOnceAndStops(t *testing.T) {
 	})
 }
 
-func TestRunFindsWhatOthersCommitted(t *testing.T) {
+func TestRunFindsCommitsOfOtherProcesses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store, sent := memstore.New(), tickettest.NewRecorder()
 		relay, err := ticket.NewDesk(store, ticket.Config{Notifiers: map[string]ticket.Notifier{"": sent}, Relay: ticket.Relay{Poll: time.Minute}})
@@ -374,7 +374,7 @@ func TestASlowOrPanickingNotifierHoldsUpNoOther(t *testing.T) {
 }
 
 // Deliveries made before the stop are settled, although the context is done.
-func TestAStopSettlesWhatWasDelivered(t *testing.T) {
+func TestAStopSettlesFinishedDeliveries(t *testing.T) {
 	k := newKit(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	k.sent.FailWith(func(ticket.Notification) error { cancel(); return nil })
@@ -699,7 +699,7 @@ func TestAFaultThatIsPermanentAndNotAttemptedIsPermanent(t *testing.T) {
 	k.sent.FailWith(func(ticket.Notification) error { return &ticket.DeliveryFault{Permanent: true, NotAttempted: true} })
 	tk := k.open(ada, ticket.Draft{})
 	k.deliver()
-	for _, d := range k.told(ticket.DeliveryQuery{Ticket: tk.ID}) {
+	for _, d := range k.deliveries(ticket.DeliveryQuery{Ticket: tk.ID}) {
 		require.Equal(t, ticket.DeliveryDead, d.State)
 		require.Equal(t, "ticket: the delivery failed", d.LastError)
 	}

@@ -174,8 +174,8 @@ func (d *Desk) serving() map[string]Notifier {
 // settled, and returns ctx's error. A notifier that ignores its context is given a
 // second. [Desk.Shutdown] lets attempts finish first.
 //
-// Run starts work that a commit of this process creates at once, and also that of
-// other processes if the store is a [Listener]; it finds other work within
+// Run starts at once on work that a commit of this process creates, and on work of
+// other processes if the store is a [Listener]. It finds other work within
 // Relay.Poll. A slow notifier delays no other notifier, and a slow delivery no
 // other recipient. Run calls a [Maintainer] once every Relay.Poll, one call at a
 // time. Once an hour it prunes receipts (see [Desk.PruneReceipts]) and brings

@@ -160,7 +160,7 @@ func TestCallsThatHangAreBounded(t *testing.T) {
 
 // A delivery that perhaps was made is tried again rarely and late, its history says
 // so, and it ends after days.
-func TestWhatPerhapsWasDelivered(t *testing.T) {
+func TestPerhapsDeliveredIsTriedRarely(t *testing.T) {
 	tries := 0
 	var err error
 	n := ticket.NotifierFunc(func(context.Context, ticket.Notification) error { tries++; return err })
@@ -168,7 +168,7 @@ func TestWhatPerhapsWasDelivered(t *testing.T) {
 	err = &ticket.DeliveryFault{Err: errors.New("no answer"), MaybeDelivered: true}
 	k.open(lin, ticket.Draft{Requester: ada.Person, Solution: "Done."})
 	row := func() ticket.Delivery {
-		return k.told(ticket.DeliveryQuery{Kind: []ticket.Kind{ticket.KindReceived}})[0]
+		return k.deliveries(ticket.DeliveryQuery{Kind: []ticket.Kind{ticket.KindReceived}})[0]
 	}
 	begin, at := k.clock.Now(), []time.Duration{}
 	for ; !row().State.Settled(); k.clock.Set(row().Due) {
@@ -190,7 +190,7 @@ func TestWhatPerhapsWasDelivered(t *testing.T) {
 
 // With any MaxAttempts, a delivery that perhaps was made is tried a few times, and
 // every store can hold the failures that each attempt counts for.
-func TestWhatPerhapsWasDeliveredWithManyAttempts(t *testing.T) {
+func TestPerhapsDeliveredWithAnyMaxAttempts(t *testing.T) {
 	for _, c := range []struct{ most, tries int }{{1, 1}, {2, 2}, {5, 5}, {6, 3}, {1000, 5}, {math.MaxInt32, 5}, {math.MaxInt, 5}} {
 		made := 0
 		n := ticket.NotifierFunc(func(_ context.Context, n ticket.Notification) error {
@@ -205,7 +205,7 @@ func TestWhatPerhapsWasDeliveredWithManyAttempts(t *testing.T) {
 		})
 		k.open(lin, ticket.Draft{Requester: ada.Person})
 		row := func() ticket.Delivery {
-			return k.told(ticket.DeliveryQuery{Kind: []ticket.Kind{ticket.KindReceived}})[0]
+			return k.deliveries(ticket.DeliveryQuery{Kind: []ticket.Kind{ticket.KindReceived}})[0]
 		}
 		for range 100 {
 			if row().State.Settled() {
@@ -226,7 +226,7 @@ func TestPerhapsDeliveredBefore(t *testing.T) {
 	k := newKit(t, func(cfg *ticket.Config) { cfg.Notifiers = map[string]ticket.Notifier{"mail": n} })
 	k.open(lin, ticket.Draft{Requester: ada.Person, Solution: "Done."})
 	row := func() ticket.Delivery {
-		return k.told(ticket.DeliveryQuery{Kind: []ticket.Kind{ticket.KindReceived}})[0]
+		return k.deliveries(ticket.DeliveryQuery{Kind: []ticket.Kind{ticket.KindReceived}})[0]
 	}
 	for _, c := range []struct {
 		err error
@@ -283,7 +283,7 @@ func TestAnAttemptThatNeverBegan(t *testing.T) {
 	k.open(lin, ticket.Draft{Requester: ada.Person, Solution: "Done."})
 	begin := k.clock.Now()
 	row := func() ticket.Delivery {
-		return k.told(ticket.DeliveryQuery{Kind: []ticket.Kind{ticket.KindReceived}})[0]
+		return k.deliveries(ticket.DeliveryQuery{Kind: []ticket.Kind{ticket.KindReceived}})[0]
 	}
 	for row().State == ticket.DeliveryPending {
 		require.Zero(t, row().Failures)
@@ -301,7 +301,7 @@ func TestGivingUpTakesDays(t *testing.T) {
 	k.open(lin, ticket.Draft{Requester: ada.Person, Solution: "Done."})
 	begin := k.clock.Now()
 	row := func() ticket.Delivery {
-		return k.told(ticket.DeliveryQuery{Kind: []ticket.Kind{ticket.KindReceived}})[0]
+		return k.deliveries(ticket.DeliveryQuery{Kind: []ticket.Kind{ticket.KindReceived}})[0]
 	}
 	longest := time.Duration(0)
 	for !row().State.Settled() {
@@ -333,7 +333,7 @@ func TestAnOwnFaultIsLoud(t *testing.T) {
 		k.deliver()
 		require.Equal(t, 1, strings.Count(log.String(), level), log.String())
 		require.NotContains(t, log.String(), "5.7.1", "the server's words may hold an address")
-		require.Equal(t, ticket.DeliveryPending, k.told(ticket.DeliveryQuery{})[0].State)
+		require.Equal(t, ticket.DeliveryPending, k.deliveries(ticket.DeliveryQuery{})[0].State)
 	}
 }
 

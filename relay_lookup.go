@@ -180,7 +180,7 @@ func (d *Desk) notification(row *Delivery, b *DeliveryContext, to Recipient, exp
 		}
 		n.Event = &told
 	}
-	n.StatusLink = d.noticeLink(t, e, row.To)
+	n.StatusLink = d.notificationLink(t, e, row.To)
 	return n
 }
 
@@ -202,8 +202,8 @@ func (d *Desk) into(ctx context.Context, row *Delivery, b *DeliveryContext) (Num
 	return next.Number, nil
 }
 
-// reopenUntil returns until when a reply of the requester reopens a finished ticket.
-// Zero means never, or always.
+// reopenUntil returns the time until which a reply of the requester reopens a
+// finished ticket. Zero means never, or always.
 func (w *Workflow) reopenUntil(t *Ticket) (until time.Time) {
 	for _, tr := range w.edges[edgeKey{ActionReply, RoleRequester, t.State()}] {
 		if tr.Within > 0 {

@@ -34,7 +34,7 @@ func TestAClockThatWasAheadLeavesNothingWaiting(t *testing.T) {
 			k.sent.FailWith(nil)
 			k.clock.Set(now.Add(time.Minute))
 			k.deliver()
-			for _, d := range k.told(ticket.DeliveryQuery{}) {
+			for _, d := range k.deliveries(ticket.DeliveryQuery{}) {
 				require.Equal(t, ticket.DeliverySent, d.State, "due %s", d.Due)
 			}
 		})
@@ -56,7 +56,7 @@ func TestCapsAfterAClockThatWasAhead(t *testing.T) {
 	reply := func() ticket.DeliveryState {
 		k.do(lin, tk, ticket.Action{Name: ticket.ActionReply, Message: "m"})
 		k.deliver()
-		return k.told(ticket.DeliveryQuery{Kind: []ticket.Kind{ticket.KindAnswered}, Ticket: tk.ID})[0].State
+		return k.deliveries(ticket.DeliveryQuery{Kind: []ticket.Kind{ticket.KindAnswered}, Ticket: tk.ID})[0].State
 	}
 	for range 3 {
 		require.Equal(t, ticket.DeliverySent, reply())
@@ -98,7 +98,7 @@ func TestRunBringsForward(t *testing.T) {
 }
 
 // Redrive makes deliveries that wait for their next attempt due at once.
-func TestRedriveOfWhatWaits(t *testing.T) {
+func TestRedriveOfWaitingDeliveries(t *testing.T) {
 	k := newKit(t)
 	k.sent.FailWith(func(ticket.Notification) error {
 		return &ticket.DeliveryFault{Err: errors.New("no answer"), MaybeDelivered: true}
@@ -108,19 +108,19 @@ func TestRedriveOfWhatWaits(t *testing.T) {
 	k.sent.FailWith(nil)
 	q := ticket.DeliveryQuery{Ticket: tk.ID, State: []ticket.DeliveryState{ticket.DeliveryPending, ticket.DeliveryDead}}
 	k.deliver()
-	require.NotEmpty(t, k.told(q), "they wait for an hour at least")
+	require.NotEmpty(t, k.deliveries(q), "they wait for an hour at least")
 	n, err := k.desk.Redrive(t.Context(), super, q)
 	require.NoError(t, err)
 	require.Equal(t, 1, n, "the other one waits for this one only")
 	k.deliver()
-	require.Empty(t, k.told(q))
+	require.Empty(t, k.deliveries(q))
 	_, err = k.desk.Redrive(t.Context(), super, ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.DeliveryClaimed}})
 	require.ErrorIs(t, err, ticket.ErrInvalid)
 }
 
 // A notification is due by the clock that was set back, and not by the later time of
 // the previous event.
-func TestWhatIsDueAfterAClockWasSetBackIsDelivered(t *testing.T) {
+func TestADueDeliveryIsMadeAfterAClockWasSetBack(t *testing.T) {
 	k := newKit(t)
 	tk := k.open(ada, ticket.Draft{})
 	k.deliver()

@@ -15,11 +15,11 @@ import (
 // tickets that cannot be read. They stay due and come first in the list, so they are
 // remembered. Each is tried again after a growing pause.
 type stuck struct {
-	mu    sync.Mutex
-	of    map[Ref]stuckTimer
-	far   time.Time            // when to look past all of them next, if there are many
-	prune time.Time            // when to remove entries that did not come up again
-	told  map[string]time.Time // when each reason was logged last
+	mu     sync.Mutex
+	of     map[Ref]stuckTimer
+	far    time.Time            // when to look past all of them next, if there are many
+	prune  time.Time            // when to remove entries that did not come up again
+	logged map[string]time.Time // when each reason was logged last
 }
 
 type stuckTimer struct {
@@ -69,8 +69,9 @@ func (s *stuck) waits(ref Ref, now time.Time) bool {
 	return stillAhead(now, s.of[ref].until, longestStuck)
 }
 
-// add remembers a timer and reports whether there was room for it. From the given
-// try on, the timer waits; the first wait is first.
+// add remembers a timer and reports whether there was room for it. The timer
+// waits from the given try on, for the time first after that try and longer after
+// later ones.
 func (s *stuck) add(ref Ref, now time.Time, from int, first time.Duration) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -99,13 +100,13 @@ func (s *stuck) remove(ref Ref) {
 // tell logs at intervals that timers cannot be fired.
 func (s *stuck) tell(ctx context.Context, log *slog.Logger, now time.Time, why string, n int, one Ref) {
 	s.mu.Lock()
-	at, before := s.told[why]
+	at, before := s.logged[why]
 	quiet := before && stillAhead(now, at.Add(tellStuck), tellStuck)
 	if !quiet {
-		if s.told == nil {
-			s.told = map[string]time.Time{}
+		if s.logged == nil {
+			s.logged = map[string]time.Time{}
 		}
-		s.told[why] = now
+		s.logged[why] = now
 	}
 	s.mu.Unlock()
 	if !quiet {
@@ -180,8 +181,9 @@ func (d *Desk) FireTimers(ctx context.Context) (int, error) {
 }
 
 // cannotFire classifies an error of fire. If the desk's configuration is the cause,
-// why is the reason for the log. From the try from on, the timer pauses, first for
-// pause. Trouble with the store passes; only a repeated error lies in the ticket.
+// why is the reason for the log. The timer pauses from the given try on, at first
+// for pause. An error of the store passes; only an error that repeats is the
+// ticket's.
 func cannotFire(err error) (why string, from int, pause time.Duration) {
 	switch {
 	case errors.Is(err, ErrWorkflow):

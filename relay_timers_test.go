@@ -160,7 +160,7 @@ func TestTimersThatCannotBeFired(t *testing.T) {
 }
 
 // Failures found before the store failed are reported too.
-func TestFireTimersTellsOfAllThatFailed(t *testing.T) {
+func TestFireTimersReportsAllFailures(t *testing.T) {
 	s := &countedStore{Store: memstore.New()}
 	k := newKitOn(t, s, func(c *ticket.Config) { c.Silent = true })
 	for range 120 {

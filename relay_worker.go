@@ -269,7 +269,7 @@ func (w *worker) settle(ctx context.Context, first Settlement) {
 	w.settling = true
 	go func() {
 		err := w.record(ctx, list)
-		w.d.places.leave(list)
+		w.d.mailboxes.release(list)
 		w.settled <- err
 	}()
 }
@@ -382,14 +382,14 @@ func (d *Desk) attempt(ctx context.Context, n Notifier, claimed *Delivery, b *De
 		return Settlement{State: DeliverySuppressed, Error: "the words came from that mailbox"}
 	}
 	if d.sharesMailbox(row, b, to.Person) {
-		if err := d.places.enter(ctx, row); err != nil { // its turn never came
+		if err := d.mailboxes.reserve(ctx, row); err != nil { // its turn never came
 			return Settlement{State: DeliveryPending, Due: d.now(), Error: err.Error()}
 		}
-		switch told, err := d.toldThere(ctx, row); {
+		switch earlier, err := d.deliveredThere(ctx, row); {
 		case err != nil:
 			return d.later(row, err)
-		case !told.IsZero():
-			return Settlement{State: DeliverySuppressed, Error: fmt.Sprintf("that mailbox was told already: see delivery %s", told)}
+		case !earlier.IsZero():
+			return Settlement{State: DeliverySuppressed, Error: fmt.Sprintf("this mailbox was already notified: see delivery %s", earlier)}
 		}
 	}
 	into, err := d.into(ctx, row, b)

@@ -59,7 +59,7 @@ func (d *Delivery) Key() string {
 	return d.To.Key()
 }
 
-// mailTo returns a recipient of whom only an e-mail address is known.
+// mailTo returns a recipient with an e-mail address and nothing else.
 func mailTo(address string) Recipient { return Recipient{Person: Person{Email: address}} }
 
 // Before (for stores) reports whether both deliveries are in the same line and d comes

@@ -85,8 +85,8 @@ func (s State) String() string { return fmt.Sprintf("%s/%d", s.Status, s.Level) 
 // State returns the ticket's status and level.
 func (t Ticket) State() State { return State{t.Status, t.Level} }
 
-// Status is the state of the work on a ticket. A workflow may declare others than
-// the ones below, which are those of the [DefaultWorkflow].
+// Status is the state of the work on a ticket. The constants below are the
+// statuses of the [DefaultWorkflow]. A workflow may declare others.
 type Status string
 
 // The statuses of the default workflow.

@@ -120,7 +120,7 @@ func (c *check) key(field, s string, most int) {
 	}
 }
 
-// opaque is key for a tenant, of which every byte counts.
+// opaque is like key, for a tenant, in which every byte counts.
 func (c *check) opaque(field, s string, most int) {
 	c.most(field, s, most)
 	c.letters(field, s)
@@ -132,7 +132,7 @@ func name[T ~string](c *check, field string, s T) T {
 	return T(c.short(field, string(s), c.Name))
 }
 
-// short is name with another limit.
+// short is like name, with another limit.
 func (c *check) short(field, s string, most int) string {
 	if !plain(s) {
 		c.letters(field, s)
@@ -190,8 +190,8 @@ func names[T ~string](c *check, field string, list []T) []T {
 	return clean
 }
 
-// anyForm is names for the alternatives of a query. It adds the names as given, to
-// find tickets that were stored before names were cleaned.
+// anyForm is like names, for the alternatives of a query. It adds the names as
+// given, to find tickets that were stored before names were cleaned.
 func anyForm[T ~string](c *check, field string, list []T) []T {
 	clean := names(c, field, list)
 	for i, given := range list {
@@ -219,8 +219,8 @@ func (c *check) person(field string, p Person) Person {
 	return p
 }
 
-// meant is person for a field where the zero Person has a meaning of its own, such as
-// everybody. It refuses a person that is zero only once it is cleaned.
+// meant is like person, for a field where the zero Person has a meaning of its own,
+// such as everybody. It refuses a person that is zero only once it is cleaned.
 func (c *check) meant(field string, p Person) Person {
 	given := !p.IsZero()
 	if p = c.person(field, p); given && p.IsZero() {

@@ -20,8 +20,8 @@ type WorkflowSpec struct {
 	Version int    `json:"version"` // 1, 2, 3 …; tickets remember it
 	Levels  int    `json:"levels"`  // support levels 1 to this
 
-	// LevelNames are what customers see of the levels, one for each, such as
-	// "with the specialists". Empty: customers see no level.
+	// LevelNames are the names of the levels that customers see, one for each
+	// level, such as "with the specialists". Empty: customers see no level.
 	LevelNames []string `json:"level_names,omitempty"`
 
 	Initial     Status       `json:"initial"` // of a new ticket, at any level
@@ -186,7 +186,7 @@ type Workflow struct {
 	machines sync.Pool // of *fsm.FSM
 }
 
-// actionRule says of an action who may do it at all, and from where.
+// actionRule says which roles may do an action at all, and from which statuses.
 type actionRule struct {
 	by   Role
 	from []Status // sorted

@@ -69,7 +69,7 @@ func (w *Workflow) permit(d *Decision) error {
 		return d.record()
 	}
 	if !t.MergedInto.IsZero() && !slices.Contains(onMerged, act.Name) {
-		if !d.staysBehind() {
+		if !d.recordsOnMerged() {
 			return d.refuse(whyMerged, "the ticket was merged into %s", t.MergedInto)
 		}
 		if err := d.staysPut("a reply to a merged ticket"); err != nil {

@@ -55,10 +55,11 @@ const (
 //	unlink     agent              any                     =          Action.Ticket
 //	edit       agent, system      any                     =          Action.Edit
 //
-// The assignee afterwards: with take the agent; with assign the one named;
-// with reply, ask, hold, resume and resolve the agent, if nobody had it; with
-// release, escalate, hand back, hand over and reopen (also by a customer's reply)
-// nobody; with unmerge who had it before the merge.
+// Take assigns the ticket to the acting agent, and assign to the agent it names.
+// Reply, ask, hold, resume and resolve assign it to the acting agent if nobody has
+// it. Release, escalate, hand back, hand over and reopen (also by a customer's
+// reply) leave it without an assignee. Unmerge gives it back to the assignee from
+// before the merge.
 //
 // A customer is the requester or a follower. Where 14 days are named and have
 // passed, the action opens a follow-up ticket, or goes to the one that is still

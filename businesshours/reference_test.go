@@ -49,7 +49,8 @@ func newReference(zone *time.Location, from, to time.Time) *reference {
 }
 
 // minute returns the first minute with a local time. A skipped local time is read with
-// the offset before the gap. Outside the known weeks it is any minute out there.
+// the offset before the gap. For a time outside the known weeks, minute returns some
+// minute outside them.
 func (r *reference) minute(local int64) int {
 	if i, ok := r.first[local]; ok {
 		return i

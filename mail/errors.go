@@ -93,7 +93,8 @@ func enhanced(line string, code int) (status, rest string) {
 	return status, rest
 }
 
-// marked is the error as the desk wants it.
+// marked returns the error as a [ticket.DeliveryFault] with its meaning for the
+// desk. An error without a special meaning stays as it is.
 func marked(err error) error {
 	e, ok := errors.AsType[*Error](err)
 	switch {

@@ -132,7 +132,7 @@ func (m *Notifier) notifyAll(ctx context.Context, n ticket.Notification, list []
 			later = append(later, named)
 		}
 	}
-	again := slices.Concat(unsure, later, idle) // the first one's mark counts, and not those of who will never get it
+	again := slices.Concat(unsure, later, idle) // the mark of the first one counts; addresses that failed for good have none
 	if len(again)+len(never) == 0 {
 		m.sent.forget(n.ID)
 		return nil

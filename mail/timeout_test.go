@@ -134,7 +134,7 @@ func TestAQueueContinuesAtTheNextAttempt(t *testing.T) {
 	}
 }
 
-// Limits follows from the connections and the timeouts.
+// The result of Limits follows from the connections and the timeouts.
 func TestLimitsFollowFromTheConfiguration(t *testing.T) {
 	s := start(t, nil)
 	concurrency, timeout := s.notifier(func(cfg *mail.Config) { cfg.Timeout = 0 }).Limits()

@@ -9,8 +9,8 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// Claim leases deliveries to the caller; see [ticket.Store]. It visits the
-// deliveries it returns and those whose lease has passed, not all that wait.
+// Claim leases deliveries to the caller; see [ticket.Store]. It visits only the
+// deliveries it returns and those whose lease has passed.
 func (s *Store) Claim(ctx context.Context, r ticket.ClaimRequest) ([]ticket.Delivery, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err

@@ -112,7 +112,7 @@ func (s *Store) DeliveryContexts(ctx context.Context, rows []ticket.Delivery, si
 // ticket, and so to one tenant.
 func (o *outbox) deliveryContext(b *ticket.DeliveryContext, d *ticket.Delivery, since time.Time, most int) {
 	to := d.To.Key()
-	if t := o.told[toldKey{d.Tenant, d.Notifier, to}]; t != nil {
+	if t := o.sentTo[sentToKey{d.Tenant, d.Notifier, to}]; t != nil {
 		from, _ := slices.BinarySearchFunc(t.sent, since, func(r *row, since time.Time) int { return r.Settled.Compare(since) })
 		b.Sent = min(len(t.sent)-from, most)
 		if n := len(t.bounced.list); n > 0 {

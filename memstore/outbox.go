@@ -20,7 +20,7 @@ type outbox struct {
 	queues  map[string]*queue // by notifier
 	tenants map[string]*tenant
 	people  map[personKey]*byID
-	told    map[toldKey]*told
+	sentTo  map[sentToKey]*sentTo
 }
 
 func newOutbox() outbox {
@@ -31,7 +31,7 @@ func newOutbox() outbox {
 		queues:  map[string]*queue{},
 		tenants: map[string]*tenant{},
 		people:  map[personKey]*byID{},
-		told:    map[toldKey]*told{},
+		sentTo:  map[sentToKey]*sentTo{},
 	}
 }
 
@@ -47,12 +47,12 @@ type row struct {
 
 // A line holds the deliveries of one ticket, by one notifier, to one recipient.
 type line struct {
-	rows  []*row // all, in order
-	open  []*row // pending or claimed, in order
-	head  *row   // the first of open, and the only one in a heap
-	queue *queue
-	told  *told
-	of    *tenant
+	rows   []*row // all, in order
+	open   []*row // pending or claimed, in order
+	head   *row   // the first of open, and the only one in a heap
+	queue  *queue
+	sentTo *sentTo
+	of     *tenant
 }
 
 type lineKey struct {
@@ -74,10 +74,10 @@ type tenant struct {
 
 type personKey struct{ tenant, to string }
 
-type toldKey struct{ tenant, via, to string }
+type sentToKey struct{ tenant, notifier, to string }
 
-// told is what one notifier sent to a recipient, for all tickets.
-type told struct {
+// sentTo is what one notifier sent to a recipient, for all tickets.
+type sentTo struct {
 	sent    []*row // by Settled
 	bounced byID
 }
@@ -102,7 +102,7 @@ func (o *outbox) line(d *ticket.Delivery, to string) *line {
 			q = &queue{ready: rows{before: byDue}, leased: rows{before: byUntil}}
 			o.queues[d.Notifier] = q
 		}
-		l = &line{queue: q, told: at(o.told, toldKey{d.Tenant, d.Notifier, to}), of: at(o.tenants, d.Tenant)}
+		l = &line{queue: q, sentTo: at(o.sentTo, sentToKey{d.Tenant, d.Notifier, to}), of: at(o.tenants, d.Tenant)}
 		o.lines[k] = l
 	}
 	return l
@@ -149,11 +149,11 @@ func (q *queue) release(now time.Time) {
 func (o *outbox) close(r *row) {
 	switch r.State {
 	case ticket.DeliverySent:
-		r.line.told.sent = insert(r.line.told.sent, r, bySettled)
+		r.line.sentTo.sent = insert(r.line.sentTo.sent, r, bySettled)
 		return
 	case ticket.DeliveryBounced:
 		o.move(r)
-		at(o.told, toldKey{r.Tenant, r.Notifier, r.to}).bounced.add(r)
+		at(o.sentTo, sentToKey{r.Tenant, r.Notifier, r.to}).bounced.add(r)
 	}
 	r.line.of.inState(r.State).add(r)
 }
@@ -162,15 +162,15 @@ func (o *outbox) close(r *row) {
 func (o *outbox) reopen(r *row) {
 	switch r.State {
 	case ticket.DeliverySent:
-		r.line.told.sent = remove(r.line.told.sent, r, bySettled)
+		r.line.sentTo.sent = remove(r.line.sentTo.sent, r, bySettled)
 		return
 	case ticket.DeliveryBounced:
-		at(o.told, toldKey{r.Tenant, r.Notifier, r.to}).bounced.remove(r)
+		at(o.sentTo, sentToKey{r.Tenant, r.Notifier, r.to}).bounced.remove(r)
 	}
 	r.line.of.inState(r.State).remove(r)
 }
 
-// move lists a row under its Key, which differs while it is bounced.
+// move lists a row under its current Key: a bounced row has another one.
 func (o *outbox) move(r *row) {
 	if to := r.Key(); to != r.to {
 		at(o.people, personKey{r.Tenant, r.to}).remove(r)

@@ -7,7 +7,7 @@ import (
 )
 
 // Reschedule makes deliveries due earlier; see [ticket.Rescheduler]. It visits all
-// deliveries on their way through h.Notifiers.
+// unsettled deliveries of h.Notifiers.
 func (s *Store) Reschedule(ctx context.Context, h ticket.RescheduleRequest) (int, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err

@@ -17,7 +17,7 @@ var (
 // newest is how many matches a search with Best ranks.
 const newest = 200
 
-// A match is a ticket with its texts that a search may find.
+// A match is a ticket and the texts of it that the search may read.
 type match struct {
 	record
 	texts []string

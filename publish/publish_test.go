@@ -22,7 +22,7 @@ import (
 	"github.com/ticketkit/ticket/tickettest"
 )
 
-// publisher is a function that is a publisher.
+// publisher is a function that implements [message.Publisher].
 type publisher func(topic string, m *message.Message) error
 
 func (p publisher) Publish(topic string, list ...*message.Message) error {
@@ -67,9 +67,9 @@ func deliverAll(t *testing.T, desk *ticket.Desk, clock *tickettest.Clock, count 
 }
 
 var (
-	ada = ticket.Requester(ticket.Person{ID: "ada", Name: "Ada Byron", Email: "ada@example.org"})
-	lin = ticket.Agent("lin", 1)
-	max = ticket.Agent("max", 2, 3)
+	ada      = ticket.Requester(ticket.Person{ID: "ada", Name: "Ada Byron", Email: "ada@example.org"})
+	lin      = ticket.Agent("lin", 1)
+	agentMax = ticket.Agent("max", 2, 3)
 )
 
 // story opens a ticket and takes it through its life.
@@ -84,9 +84,9 @@ func story(t *testing.T, desk *ticket.Desk) ticket.Ticket {
 		{lin, ticket.Action{Name: ticket.ActionTake}},
 		{lin, ticket.Action{Name: ticket.ActionNote, Note: "a secret word: gudgeon"}},
 		{lin, ticket.Action{Name: ticket.ActionEscalate, Queue: "hardware", Note: "fuser fault? gudgeon"}},
-		{max, ticket.Action{Name: ticket.ActionAsk, Message: "Which model is it?"}},
+		{agentMax, ticket.Action{Name: ticket.ActionAsk, Message: "Which model is it?"}},
 		{ada, ticket.Action{Name: ticket.ActionReply, Message: "An LJ-4."}},
-		{max, ticket.Action{Name: ticket.ActionResolve, Message: "New fuser fitted."}},
+		{agentMax, ticket.Action{Name: ticket.ActionResolve, Message: "New fuser fitted."}},
 	} {
 		tk, err = desk.Do(t.Context(), step.by, tk.ID, step.does)
 		require.NoError(t, err, step.does.Name)

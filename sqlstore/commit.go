@@ -101,7 +101,7 @@ type changing struct {
 type columns uint8
 
 const (
-	stateColumns  columns = 1 << iota // status, level, phase and what follows from them
+	stateColumns  columns = 1 << iota // status, level, phase and the columns that follow from them
 	queueColumns                      // queue, pressing
 	holderColumn                      // assignee
 	timerColumns                      // timer_at, timer_action

@@ -69,7 +69,7 @@ func (s *Store) eventsAfter(ctx context.Context, id *string, seq *int64) ([]tick
 	}
 	defer s.hold()()
 	l := listing{s: s, from: "{t}events e{by events_id}", keys: []string{"e.ticket", "e.seq"}}
-	l.beyond([]any{*id, *seq})
+	l.afterValues([]any{*id, *seq})
 	text, args := l.walk("e.ticket, e.seq, e.doc", exportPage, nil)
 	page := make([]ticket.Event, 0, exportPage)
 	err := s.here().rows(ctx, func(r *sql.Rows) error {

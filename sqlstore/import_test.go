@@ -12,7 +12,7 @@ import (
 )
 
 // Text that is not UTF-8 is found in every string of an event.
-func TestImportRefusesWhatIsNoText(t *testing.T) {
+func TestImportRefusesInvalidText(t *testing.T) {
 	tried := 0
 	var try func(v reflect.Value, e *ticket.Event, path string)
 	try = func(v reflect.Value, e *ticket.Event, path string) {

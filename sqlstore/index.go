@@ -323,7 +323,8 @@ const (
 	lateFrom  = 1<<52 - 1<<49 // microseconds since 1970
 )
 
-// placeOf returns the first place of an instant, and the number of bits for others.
+// placeOf returns the first place of an instant, and the number of its bits that
+// tell tickets of that instant apart.
 func placeOf(t time.Time) (place int64, room int) {
 	switch n := t.UnixMicro(); {
 	case n < 0:
@@ -354,7 +355,7 @@ func (x *session) place(ctx context.Context, list []*indexed) error {
 	}
 	for try := 0; len(places) > 0; try++ {
 		if try == 3 { // too many in one microsecond: continue after the last one
-			return x.placeBehind(ctx, list)
+			return x.placeAfter(ctx, list)
 		}
 		in, args := amongst(places)
 		taken := map[int64]bool{}
@@ -377,9 +378,9 @@ func (x *session) place(ctx context.Context, list []*indexed) error {
 	return nil
 }
 
-// placeBehind gives places after those of the same time that are used. It is for
+// placeAfter gives places after those of the same time that are used. It is for
 // thousands of tickets with the same time, as from an import without exact times.
-func (x *session) placeBehind(ctx context.Context, list []*indexed) error {
+func (x *session) placeAfter(ctx context.Context, list []*indexed) error {
 	const crowd = 1 << 31     // a second, or less where the bits are fewer
 	next := map[int64]int64{} // by the first place of an instant
 	for _, d := range list {

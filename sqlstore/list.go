@@ -253,7 +253,7 @@ func (l *listing) having(tenant string, labels [][]string) {
 // condition, because SQLite limits the depth of an expression.
 const mostExists = 8
 
-// labelled is having for a ticket with this creation time and ID.
+// labelled is like having, for a ticket with this creation time and ID.
 func (l *listing) labelled(tenant string, labels [][]string, created, id string) {
 	of := " AND x.created = " + created + " AND x.ticket = " + id + ")"
 	among := func(list []string) (string, []any) {
@@ -345,11 +345,11 @@ func (l *listing) after(p ticket.Place) {
 	if p.Order == ticket.OrderMostUrgent {
 		values = append([]any{pressing(p.Grade)}, values...)
 	}
-	l.beyond(values)
+	l.afterValues(values)
 }
 
-// beyond adds the condition that the keys come after the values.
-func (l *listing) beyond(values []any) {
+// afterValues adds the condition that the keys come after the values.
+func (l *listing) afterValues(values []any) {
 	op := " > "
 	if l.desc {
 		op = " < "

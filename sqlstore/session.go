@@ -255,7 +255,7 @@ func (s *Store) prepareWanted(ctx context.Context) {
 	all.mu.Unlock()
 	for _, st := range list {
 		if _, err := st.prepare(ctx, s.db); err != nil {
-			st.wanted.Store(false) // it runs unprepared, and is requested again
+			st.wanted.Store(false) // it stays unprepared, and its next use requests it again
 		}
 	}
 }

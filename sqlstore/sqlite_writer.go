@@ -423,7 +423,7 @@ func (s *Store) retryBusy(ctx context.Context, f func() error) error {
 	return s.retryBusyUntil(ctx, nil, f)
 }
 
-// retryBusyUntil is retryBusy with its own deadline, unless end is nil.
+// retryBusyUntil is like retryBusy, with its own deadline unless end is nil.
 func (s *Store) retryBusyUntil(ctx context.Context, end <-chan time.Time, f func() error) error {
 	err := f()
 	if err == nil || s.lang.classify(err) != busy {

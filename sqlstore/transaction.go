@@ -12,8 +12,8 @@ import (
 
 // A connection must not be used again if a transaction may still be open on it,
 // because the next BEGIN would commit the rest of that transaction. A database can
-// refuse a ROLLBACK and keep the connection, as a cluster node does that has lost
-// the majority.
+// refuse a ROLLBACK and keep the connection, for example if it is a node that has
+// lost the majority of its cluster.
 
 // transaction runs f in a transaction of its own.
 func (s *Store) transaction(ctx context.Context, o *sql.TxOptions, f func(context.Context, *session) error) error {

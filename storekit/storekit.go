@@ -15,9 +15,9 @@ import (
 )
 
 // AppendText appends a text to a key and marks its end: "a:b" and "c" make another
-// key than "a" and "b:c". Keys sort by the texts at their beginning. All keys that
-// begin with a text, and no others, begin with its bytes here. The text may contain
-// NUL bytes.
+// key than "a" and "b:c". Keys sort by the texts that they begin with. All keys
+// whose first text is this one, and no others, begin with the appended bytes. The
+// text may contain NUL bytes.
 func AppendText(key []byte, text string) []byte {
 	// A NUL byte ends the text. A NUL byte within the text is followed by 0xFF.
 	for {

@@ -72,8 +72,8 @@ func claimLimit(k *kit) {
 	}
 }
 
-// claimNotifiers claims for some notifiers. A lenient database takes some of their
-// names for equal.
+// claimNotifiers claims for some notifiers. A lenient database treats some of
+// their names as equal.
 func claimNotifiers(k *kit) {
 	c := k.opened(acme)
 	commit := ticket.Commit{Changes: []ticket.Change{c}}
@@ -125,7 +125,7 @@ func claimSeveral(k *kit) {
 	}
 }
 
-// claimBehind has hundreds of deliveries that are due but cannot be claimed, and one
+// claimBehind uses hundreds of deliveries that are due but cannot be claimed, and one
 // that is due after all of them. First the others are leased, then they belong to a line
 // whose first delivery has to wait.
 func claimBehind(k *kit) {

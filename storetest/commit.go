@@ -59,7 +59,7 @@ func commitAll(k *kit) {
 	k.same(len(k.claim(clock)), 2, "deliveries claimed")
 }
 
-// commitNothing appends something that must fail to a valid commit.
+// commitNothing makes commits that are valid except for one part.
 func commitNothing(k *kit) {
 	stale, taken := k.opened(acme), k.opened(acme)
 	d := k.delivery(taken.Ticket)

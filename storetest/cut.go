@@ -36,7 +36,7 @@ func Cut(t *testing.T, w Wire, open func(t *testing.T) ticket.Store, l Load) {
 		t.Helper()
 		s := open(t)
 		opened++
-		cutting.Store(opened == 2) // when all is set up, until the work is done
+		cutting.Store(opened == 2) // cut connections from the end of the set-up until the work is done
 		return s
 	}, l, ordeal{tolerant: true, after: func() { cutting.Store(false) }})
 }

@@ -67,7 +67,8 @@ func (k *kit) contextsFor(r contextsRequest) []ticket.DeliveryContext {
 	return contexts
 }
 
-// loaderFound asks for existing and missing tickets and events, in no order.
+// loaderFound asks for existing and missing tickets and events, in no
+// particular order.
 func loaderFound(k *kit) {
 	north, south, stray := k.opened(acme, note("one"), note("two")), k.opened(acme), k.opened("other", note("one"))
 	k.commit(north, south)
@@ -116,7 +117,7 @@ func (k *kit) work(list []ticket.Delivery, outcomes ...ticket.DeliveryState) {
 	}
 }
 
-// loaderPrevious has a line whose IDs and settling times are in the opposite order of
+// loaderPrevious uses a line whose IDs and settling times are in the opposite order of
 // the events, and other lines in which more was sent.
 func loaderPrevious(k *kit) {
 	k.tell(6, acme, ticket.Recipient{Role: ticket.RoleRequester, Person: ada}, "mail")
@@ -140,7 +141,7 @@ func loaderPrevious(k *kit) {
 	}
 }
 
-// loaderMany has event numbers that sort differently as text.
+// loaderMany uses event numbers that sort differently as text.
 func loaderMany(k *kit) {
 	c, list := k.manyInLine()
 	k.enter(c, list)
@@ -212,7 +213,7 @@ func loaderBounced(k *kit) {
 	bounced(sent.ID, "after a report that one bounced that had been sent")
 }
 
-// loaderElsewhere has bounces at addresses other than the recipient's.
+// loaderElsewhere uses bounces at addresses other than the recipient's.
 func loaderElsewhere(k *kit) {
 	enter := func(to ticket.Recipient) ticket.Delivery {
 		k.Helper()
@@ -343,7 +344,7 @@ func loaderHere(k *kit) {
 	k.same(k.contexts(asked)[0].SentHere, 2, "sent to one recipient about one ticket, when one of three became Bounced")
 }
 
-// loaderNotifiers has names that a lenient database takes for equal.
+// loaderNotifiers uses names that a lenient database treats as equal.
 func loaderNotifiers(k *kit) {
 	ours := ticket.Recipient{Role: ticket.RoleRequester, Person: ada}
 	c, list := k.line(2)

@@ -142,7 +142,7 @@ func dueCopies(k *kit) {
 	}
 }
 
-// dueNoClock has a timer far in the past, compared with the system's clock.
+// dueNoClock uses a timer far in the past, compared with the system's clock.
 func dueNoClock(k *kit) {
 	c := k.opened(acme, at(then), timer(then.Add(time.Hour)))
 	k.commit(c)
@@ -150,7 +150,7 @@ func dueNoClock(k *kit) {
 	k.same(k.due(then.Add(2*time.Hour), 10), []ticket.Ref{refTo(c)}, "due in 2001, an hour after the time")
 }
 
-// dueTenants has tenants whose names are known to come back changed from some stores.
+// dueTenants uses tenants whose names are known to come back changed from some stores.
 func dueTenants(k *kit) {
 	var want []ticket.Ref
 	for i, tenant := range slices.Concat([]string{"", acme, "other"}, awkward) {

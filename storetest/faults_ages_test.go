@@ -18,7 +18,7 @@ func asText(a, b time.Time) int {
 // asFloat compares times by their microseconds, as far as a float64 can hold them.
 func asFloat(a, b time.Time) int { return cmp.Compare(float64(a.UnixMicro()), float64(b.UnixMicro())) }
 
-// ageing is a fault in the order in which Claim compares times.
+// ageing returns a fault in the order in which Claim compares times.
 func ageing(compare func(a, b time.Time) int) func(*faulty) {
 	return claiming(nil, func(d []ticket.Delivery) {
 		slices.SortStableFunc(d, func(a, b ticket.Delivery) int { return cmp.Or(compare(a.Due, b.Due), a.ID.Compare(b.ID)) })
@@ -53,7 +53,7 @@ var ageFaults = []fault{
 	})},
 }
 
-// dueWithout is a fault in Due, which leaves some tickets out.
+// dueWithout returns a fault in Due, which leaves some tickets out.
 func dueWithout(some func(at time.Time) bool) func(*faulty) {
 	return timing(func(ctx context.Context, s ticket.Store, timers map[ticket.Ref][]time.Time, now time.Time, limit int) ([]ticket.Ref, error) {
 		refs, err := s.Due(ctx, now, limit)

@@ -10,7 +10,7 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// onCommit is a fault in Commit alone.
+// onCommit returns a fault in Commit alone.
 func onCommit(commit func(ctx context.Context, s ticket.Store, c ticket.Commit) error) func(*faulty) {
 	return func(f *faulty) {
 		s := f.Store
@@ -18,7 +18,7 @@ func onCommit(commit func(ctx context.Context, s ticket.Store, c ticket.Commit) 
 	}
 }
 
-// onRefusal is a fault in how Commit reports a refusal.
+// onRefusal returns a fault in how Commit reports a refusal.
 func onRefusal(change func(ctx context.Context, s ticket.Store, c ticket.Commit, err error) error) func(*faulty) {
 	return onCommit(func(ctx context.Context, s ticket.Store, c ticket.Commit) error {
 		err := s.Commit(ctx, c)

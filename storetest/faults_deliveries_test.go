@@ -10,7 +10,7 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// listing is a fault in the query or the result of Deliveries.
+// listing returns a fault in the query or the result of Deliveries.
 func listing(ask func(q *ticket.DeliveryQuery), change func(q ticket.DeliveryQuery, p *ticket.DeliveryPage)) func(*faulty) {
 	return func(f *faulty) {
 		s := f.Store
@@ -28,14 +28,14 @@ func listing(ask func(q *ticket.DeliveryQuery), change func(q ticket.DeliveryQue
 	}
 }
 
-// omitting is a fault in Deliveries, which leaves some out.
+// omitting returns a fault in Deliveries, which leaves some out.
 func omitting(what func(d ticket.Delivery) bool) func(*faulty) {
 	return listing(nil, func(_ ticket.DeliveryQuery, p *ticket.DeliveryPage) {
 		p.Deliveries = slices.DeleteFunc(p.Deliveries, what)
 	})
 }
 
-// astray is a fault in Deliveries, which also reads other tenants.
+// astray returns a fault in Deliveries, which also reads other tenants.
 func astray(under func(q ticket.DeliveryQuery) []string) func(*faulty) {
 	return func(f *faulty) {
 		s := f.Store

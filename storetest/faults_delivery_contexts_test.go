@@ -9,7 +9,7 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// contextsWith is a fault in the arguments or the result of DeliveryContexts.
+// contextsWith returns a fault in the arguments or the result of DeliveryContexts.
 func contextsWith(ask func(r *contextsRequest), change func(r contextsRequest, b []ticket.DeliveryContext) []ticket.DeliveryContext) func(*faulty) {
 	return func(f *faulty) {
 		s := f.Store.(ticket.DeliveryLoader)
@@ -27,10 +27,10 @@ func contextsWith(ask func(r *contextsRequest), change func(r contextsRequest, b
 	}
 }
 
-// knowing is a fault in one function of a naive outbox that DeliveryContexts uses.
+// knowing returns a fault in one function of a naive outbox that DeliveryContexts uses.
 func knowing(spoil func(n *naive)) func(*faulty) { return naively(spoil, "DeliveryContexts") }
 
-// counted is a fault in the deliveries that count as sent.
+// counted returns a fault in the deliveries that count as sent.
 func counted(counts func(r contextsRequest, d, o *ticket.Delivery) bool) func(*faulty) {
 	return knowing(func(n *naive) { n.counts = counts })
 }
@@ -158,7 +158,7 @@ var loaderFaults = []fault{
 		return o.Before(d) && o.Seq < d.Seq && (o.State == ticket.DeliverySent || o.State == ticket.DeliveryDead)
 	})},
 	{"has one of another ticket before", "DeliveryContexts/previous", preceding(func(d, o *ticket.Delivery) bool {
-		return told(d, o) && o.Seq < d.Seq && o.State == ticket.DeliverySent
+		return sameRecipient(d, o) && o.Seq < d.Seq && o.State == ticket.DeliverySent
 	})},
 	{"has one to another before", "DeliveryContexts/previous", preceding(func(d, o *ticket.Delivery) bool {
 		return d.Ticket == o.Ticket && d.Notifier == o.Notifier && o.Seq < d.Seq && o.State == ticket.DeliverySent
@@ -170,34 +170,34 @@ var loaderFaults = []fault{
 		return sameLine(d, o) && o.ID != d.ID && o.State == ticket.DeliverySent
 	})},
 	{"has the dead among what bounced", "DeliveryContexts/bounced", bouncing(func(d, o *ticket.Delivery) bool {
-		return told(d, o) && (isBounced(o) || o.State == ticket.DeliveryDead)
+		return sameRecipient(d, o) && (isBounced(o) || o.State == ticket.DeliveryDead)
 	})},
 	{"has what bounced to another", "DeliveryContexts/bounced", bouncing(func(d, o *ticket.Delivery) bool {
 		return d.Tenant == o.Tenant && d.Notifier == o.Notifier && isBounced(o)
 	})},
 	{"has what bounced of this ticket only", "DeliveryContexts/bounced", bouncing(func(d, o *ticket.Delivery) bool {
-		return told(d, o) && isBounced(o) && d.Ticket == o.Ticket
+		return sameRecipient(d, o) && isBounced(o) && d.Ticket == o.Ticket
 	})},
 	{"has what bounced to the same address in the same case", "DeliveryContexts/bounced", bouncing(func(d, o *ticket.Delivery) bool {
-		return told(d, o) && isBounced(o) && d.To.Person.Email == o.To.Person.Email
+		return sameRecipient(d, o) && isBounced(o) && d.To.Person.Email == o.To.Person.Email
 	})},
 	{"has what bounced after it was redriven", "DeliveryContexts/bounced", func(f *faulty) {
 		var ever register
 		knowing(func(n *naive) {
 			n.bounced = func(d, o *ticket.Delivery) bool {
-				if told(d, o) && isBounced(o) {
+				if sameRecipient(d, o) && isBounced(o) {
 					ever.put(o.ID, true)
 				}
 				_, was := ever.get(o.ID)
-				return was && told(d, o)
+				return was && sameRecipient(d, o)
 			}
 		})(f)
 	}},
 	{"has a bounce at another address for the recipient", "DeliveryContexts/bounced elsewhere", bouncing(func(d, o *ticket.Delivery) bool {
-		return told(d, o) && isBounced(o)
+		return sameRecipient(d, o) && isBounced(o)
 	})},
 	{"has a bounce at another address for nobody", "DeliveryContexts/bounced elsewhere", bouncing(func(d, o *ticket.Delivery) bool {
-		return told(d, o) && isBounced(o) && o.Address == ""
+		return sameRecipient(d, o) && isBounced(o) && o.Address == ""
 	})},
 	{"has an address that bounced in the same case", "DeliveryContexts/bounced elsewhere", bouncing(func(d, o *ticket.Delivery) bool {
 		return d.Tenant == o.Tenant && d.Notifier == o.Notifier && isBounced(o) && (o.Address == "" && sameKey(d, o) || o.Address != "" && d.To.Person.Email == o.Address)
@@ -219,26 +219,26 @@ var loaderFaults = []fault{
 		}
 		n.bounced = func(d, o *ticket.Delivery) bool {
 			if _, is := late.get(o.ID); is {
-				return told(d, o) && isBounced(o)
+				return sameRecipient(d, o) && isBounced(o)
 			}
 			return d.Tenant == o.Tenant && d.Notifier == o.Notifier && isBounced(o) && d.To.Key() == o.Key()
 		}
 		f.Store, f.update, f.contexts = n, n.UpdateDeliveries, n.contexts
 	}},
 	{"counts what failed", "DeliveryContexts/sent", counted(func(r contextsRequest, d, o *ticket.Delivery) bool {
-		return told(d, o) && (isSent(r, o) || o.State == ticket.DeliveryDead && !o.Settled.Before(r.since))
+		return sameRecipient(d, o) && (isSent(r, o) || o.State == ticket.DeliveryDead && !o.Settled.Before(r.since))
 	})},
 	{"counts what is pending", "DeliveryContexts/sent", counted(func(r contextsRequest, d, o *ticket.Delivery) bool {
-		return told(d, o) && (isSent(r, o) || o.State == ticket.DeliveryPending && o.ID != d.ID)
+		return sameRecipient(d, o) && (isSent(r, o) || o.State == ticket.DeliveryPending && o.ID != d.ID)
 	})},
 	{"counts what bounced", "DeliveryContexts/sent", counted(func(r contextsRequest, d, o *ticket.Delivery) bool {
-		return told(d, o) && (isSent(r, o) || isBounced(o) && !o.Settled.Before(r.since))
+		return sameRecipient(d, o) && (isSent(r, o) || isBounced(o) && !o.Settled.Before(r.since))
 	})},
 	{"counts what was sent to others", "DeliveryContexts/sent", counted(func(r contextsRequest, d, o *ticket.Delivery) bool {
 		return d.Tenant == o.Tenant && d.Notifier == o.Notifier && isSent(r, o)
 	})},
 	{"counts what was sent in the same case", "DeliveryContexts/sent", counted(func(r contextsRequest, d, o *ticket.Delivery) bool {
-		return told(d, o) && isSent(r, o) && d.To.Person.Email == o.To.Person.Email
+		return sameRecipient(d, o) && isSent(r, o) && d.To.Person.Email == o.To.Person.Email
 	})},
 	{"has since exclude the time", "DeliveryContexts/sent", contextsWith(func(r *contextsRequest) { r.since = r.since.Add(tick) }, nil)},
 	{"counts from the beginning", "DeliveryContexts/sent", contextsWith(func(r *contextsRequest) { r.since = past.Add(-year) }, nil)},

@@ -10,7 +10,7 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// timing is a fault in Due that has all timers ever set, the latest last.
+// timing returns a fault in Due that has all timers ever set, the latest last.
 func timing(due func(ctx context.Context, s ticket.Store, timers map[ticket.Ref][]time.Time, now time.Time, limit int) ([]ticket.Ref, error)) func(*faulty) {
 	return func(f *faulty) {
 		s := f.Store
@@ -36,7 +36,7 @@ func timing(due func(ctx context.Context, s ticket.Store, timers map[ticket.Ref]
 	}
 }
 
-// ordering is a fault in the order of Due.
+// ordering returns a fault in the order of Due.
 func ordering(compare func(at, bt time.Time, a, b ticket.ID) int) func(*faulty) {
 	return timing(func(ctx context.Context, s ticket.Store, timers map[ticket.Ref][]time.Time, now time.Time, limit int) ([]ticket.Ref, error) {
 		refs, err := s.Due(ctx, now, limit)
@@ -46,7 +46,7 @@ func ordering(compare func(at, bt time.Time, a, b ticket.ID) int) func(*faulty) 
 	})
 }
 
-// dueAt is a fault in the arguments of Due.
+// dueAt returns a fault in the arguments of Due.
 func dueAt(change func(now time.Time, limit int) (time.Time, int)) func(*faulty) {
 	return func(f *faulty) {
 		s := f.Store
@@ -57,7 +57,7 @@ func dueAt(change func(now time.Time, limit int) (time.Time, int)) func(*faulty)
 	}
 }
 
-// undue is a fault in Due, which leaves tickets out.
+// undue returns a fault in Due, which leaves tickets out.
 func undue(left func(t ticket.Ticket) bool) func(*faulty) {
 	return func(f *faulty) {
 		s := f.Store
@@ -71,7 +71,7 @@ func undue(left func(t ticket.Ticket) bool) func(*faulty) {
 	}
 }
 
-// unstopped is a fault in Due, which keeps the stopped timers of tickets.
+// unstopped returns a fault in Due, which keeps the stopped timers of tickets.
 func unstopped(kept func(t ticket.Ticket) bool) func(*faulty) {
 	return timing(func(ctx context.Context, s ticket.Store, timers map[ticket.Ref][]time.Time, now time.Time, limit int) ([]ticket.Ref, error) {
 		refs, err := s.Due(ctx, now, limit)

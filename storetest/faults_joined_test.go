@@ -76,7 +76,7 @@ func fieldRun(tenant string, fields ticket.Fields) string {
 	return ""
 }
 
-// joiningKeys is a fault in receipts, whose keys are joined with the tenant.
+// joiningKeys returns a fault in receipts, whose keys are joined with the tenant.
 func joiningKeys(sep string) func(*faulty) {
 	return func(f *faulty) {
 		s, kept := f.Store, &register{}
@@ -97,7 +97,7 @@ func joiningKeys(sep string) func(*faulty) {
 	}
 }
 
-// joiningTickets is a fault in List, whose index has joined keys.
+// joiningTickets returns a fault in List, whose index has joined keys.
 func joiningTickets(of func(t ticket.Ticket) string, asked func(q ticket.Query) string) func(*faulty) {
 	return func(f *faulty) {
 		s, kept := f.Store, &register{}

@@ -7,7 +7,7 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// stale is a fault in List: its index for a condition does not follow changes of a ticket.
+// stale returns a fault in List: its index for a condition does not follow changes of a ticket.
 func stale(without func(q *ticket.Query), matches func(q ticket.Query, t ticket.Ticket) bool) func(*faulty) {
 	return func(f *faulty) {
 		s, first := f.Store, &register{}
@@ -39,7 +39,7 @@ func remembering(f *faulty, first *register) {
 	}
 }
 
-// sortedOnce is a fault in an order, which sorts by the first version of tickets.
+// sortedOnce returns a fault in an order, which sorts by the first version of tickets.
 func sortedOnce(order ticket.Order) func(*faulty) {
 	return func(f *faulty) {
 		s, first := f.Store, &register{}

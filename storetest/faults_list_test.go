@@ -11,7 +11,7 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// asking is a fault in the query of List.
+// asking returns a fault in the query of List.
 func asking(change func(q *ticket.Query)) func(*faulty) {
 	return func(f *faulty) {
 		s := f.Store
@@ -22,7 +22,7 @@ func asking(change func(q *ticket.Query)) func(*faulty) {
 	}
 }
 
-// choosing is a fault in a comparison of List: the condition is removed from the query,
+// choosing returns a fault in a comparison of List: the condition is removed from the query,
 // and keep decides instead.
 func choosing(without func(q *ticket.Query), keep func(q ticket.Query, t ticket.Ticket) bool) func(*faulty) {
 	return func(f *faulty) {
@@ -37,7 +37,7 @@ func choosing(without func(q *ticket.Query), keep func(q ticket.Query, t ticket.
 	}
 }
 
-// paging is a fault in the result of List.
+// paging returns a fault in the result of List.
 func paging(change func(q ticket.Query, p *ticket.Page)) func(*faulty) {
 	return func(f *faulty) {
 		s := f.Store
@@ -51,7 +51,7 @@ func paging(change func(q ticket.Query, p *ticket.Page)) func(*faulty) {
 	}
 }
 
-// sorting is a fault in one order.
+// sorting returns a fault in one order.
 func sorting(order ticket.Order, compare func(a, b ticket.Ticket) int) func(*faulty) {
 	return paging(func(q ticket.Query, p *ticket.Page) {
 		if q.Order == order {

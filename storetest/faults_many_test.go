@@ -8,7 +8,7 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// limited is a fault in the limit of Events.
+// limited returns a fault in the limit of Events.
 func limited(limit func(n int) int) func(*faulty) {
 	return func(f *faulty) {
 		s := f.Store

@@ -12,7 +12,7 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// straying is a fault that records the tenant of every ticket and number.
+// straying returns a fault that records the tenant of every ticket and number.
 func straying(stray func(f *faulty, tenantOf func(k any) string)) func(*faulty) {
 	return func(f *faulty) {
 		s, owner := f.Store, &register{}
@@ -181,7 +181,7 @@ var contextFaults = []fault{
 	})},
 }
 
-// reopening is a fault that takes effect when the store is reopened.
+// reopening returns a fault that takes effect when the store is reopened.
 func reopening(with func(f *faulty)) func(*faulty) {
 	return func(f *faulty) {
 		f.reopen = func() ticket.Store {

@@ -12,7 +12,7 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// claiming is a fault in the request or the result of Claim.
+// claiming returns a fault in the request or the result of Claim.
 func claiming(ask func(r *ticket.ClaimRequest), change func(d []ticket.Delivery)) func(*faulty) {
 	return func(f *faulty) {
 		s := f.Store
@@ -29,7 +29,7 @@ func claiming(ask func(r *ticket.ClaimRequest), change func(d []ticket.Delivery)
 	}
 }
 
-// entering is a fault in the due time of new deliveries.
+// entering returns a fault in the due time of new deliveries.
 func entering(by time.Duration) func(*faulty) {
 	return func(f *faulty) {
 		s, moved := f.Store, &register{}
@@ -63,7 +63,7 @@ func entering(by time.Duration) func(*faulty) {
 	}
 }
 
-// leasing is a fault in the length of a lease.
+// leasing returns a fault in the length of a lease.
 func leasing(by time.Duration) func(*faulty) {
 	return claiming(
 		func(r *ticket.ClaimRequest) {
@@ -78,7 +78,7 @@ func leasing(by time.Duration) func(*faulty) {
 		})
 }
 
-// seeing is a fault in Claim, which looks at the first hundred of a kind only.
+// seeing returns a fault in Claim, which looks at the first hundred of a kind only.
 func seeing(kind func(r ticket.ClaimRequest, d *ticket.Delivery) bool) func(*faulty) {
 	return naively(func(n *naive) {
 		n.looks = func(r ticket.ClaimRequest, d *ticket.Delivery) bool {
@@ -96,7 +96,7 @@ func seeing(kind func(r ticket.ClaimRequest, d *ticket.Delivery) bool) func(*fau
 	}, "Claim")
 }
 
-// taking is a fault in how Claim changes a delivery.
+// taking returns a fault in how Claim changes a delivery.
 func taking(change func(d *ticket.Delivery)) func(*faulty) {
 	return naively(func(n *naive) {
 		n.take = func(d *ticket.Delivery, takenOver bool) {
@@ -109,7 +109,7 @@ func taking(change func(d *ticket.Delivery)) func(*faulty) {
 	}, "Claim")
 }
 
-// held is a fault in how Deliveries returns claimed deliveries.
+// held returns a fault in how Deliveries returns claimed deliveries.
 func held(change func(d *ticket.Delivery)) func(*faulty) {
 	return listing(nil, func(_ ticket.DeliveryQuery, p *ticket.DeliveryPage) {
 		for i := range p.Deliveries {
@@ -290,7 +290,7 @@ var claimFaults = []fault{
 	{"accepts a claim without a limit", "Claim/invalid", claiming(func(r *ticket.ClaimRequest) { r.Limit = max(r.Limit, 1) }, nil)},
 }
 
-// settling is a fault in Settle alone.
+// settling returns a fault in Settle alone.
 func settling(settle func(ctx context.Context, s ticket.Store, list []ticket.Settlement) error) func(*faulty) {
 	return func(f *faulty) {
 		s := f.Store
@@ -298,7 +298,7 @@ func settling(settle func(ctx context.Context, s ticket.Store, list []ticket.Set
 	}
 }
 
-// recording is a fault in how Settle records a settlement.
+// recording returns a fault in how Settle records a settlement.
 func recording(change func(st *ticket.Settlement)) func(*faulty) {
 	return settling(func(ctx context.Context, s ticket.Store, list []ticket.Settlement) error {
 		list = slices.Clone(list)
@@ -309,7 +309,7 @@ func recording(change func(st *ticket.Settlement)) func(*faulty) {
 	})
 }
 
-// outcome is a fault in Settle that takes one outcome for another.
+// outcome returns a fault in Settle that takes one outcome for another.
 func outcome(of, taken ticket.DeliveryState) func(*faulty) {
 	return recording(func(st *ticket.Settlement) {
 		if st.State == of {
@@ -318,12 +318,12 @@ func outcome(of, taken ticket.DeliveryState) func(*faulty) {
 	})
 }
 
-// afterwards is a fault in a delivery after a settlement, and in whether it is kept.
+// afterwards returns a fault in a delivery after a settlement, and in whether it is kept.
 func afterwards(change func(was ticket.Delivery, d *ticket.Delivery, st ticket.Settlement) bool) func(*faulty) {
 	return naively(func(n *naive) { n.settled = change }, "Settle")
 }
 
-// putOff is a fault in a delivery after DeliveryPending.
+// putOff returns a fault in a delivery after DeliveryPending.
 func putOff(change func(st ticket.Settlement, d *ticket.Delivery)) func(*faulty) {
 	return afterwards(func(_ ticket.Delivery, d *ticket.Delivery, st ticket.Settlement) bool {
 		if st.State == ticket.DeliveryPending {
@@ -333,7 +333,7 @@ func putOff(change func(st ticket.Settlement, d *ticket.Delivery)) func(*faulty)
 	})
 }
 
-// following is a fault in Settle that records which claims are held, and until when.
+// following returns a fault in Settle that records which claims are held, and until when.
 func following(settle func(ctx context.Context, s ticket.Store, held map[ticket.ID]ticket.Delivery, now time.Time, list []ticket.Settlement) error) func(*faulty) {
 	return func(f *faulty) {
 		s := f.Store
@@ -371,7 +371,7 @@ func isHeld(held map[ticket.ID]ticket.Delivery, st ticket.Settlement) bool {
 	return ok && d.Attempts == st.Attempts
 }
 
-// delaying is a fault in Settle, which postpones more than the later ones of the line.
+// delaying returns a fault in Settle, which postpones more than the later ones of the line.
 func delaying(alike func(was, o *ticket.Delivery) bool) func(*faulty) {
 	return naively(func(n *naive) {
 		n.settled = func(was ticket.Delivery, _ *ticket.Delivery, st ticket.Settlement) bool {

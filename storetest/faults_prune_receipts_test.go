@@ -7,7 +7,7 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// pruningWith is a fault in the arguments of PruneReceipts.
+// pruningWith returns a fault in the arguments of PruneReceipts.
 func pruningWith(change func(ctx context.Context, f pruneRequest) (context.Context, pruneRequest)) func(*faulty) {
 	return func(f *faulty) {
 		s := f.Store.(ticket.ReceiptPruner)

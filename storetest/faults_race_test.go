@@ -35,8 +35,8 @@ func (f *flights) land(id ticket.ID) {
 	f.n[id]--
 }
 
-// early shows a part of a change of two events with a delivery before all of it is
-// written, as long as a window lasts.
+// early returns a fault in Commit: before it writes a change of two events with a
+// delivery, show lets readers see a part of that change for the length of a window.
 func early(show func(f *faulty, pending func() *ticket.Commit)) func(*faulty) {
 	return func(f *faulty) {
 		s := f.Store

@@ -8,7 +8,8 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// likening takes numbers for equal whose normal forms are equal.
+// likening returns a fault that treats numbers as equal if their normal forms
+// are equal.
 func likening(form func(n string) string) func(*faulty) {
 	return func(f *faulty) {
 		s, used := f.Store, &register{}

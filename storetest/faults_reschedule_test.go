@@ -7,7 +7,7 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// reschedulingWith is a fault in the request of Reschedule.
+// reschedulingWith returns a fault in the request of Reschedule.
 func reschedulingWith(change func(ctx context.Context, h ticket.RescheduleRequest) (context.Context, ticket.RescheduleRequest)) func(*faulty) {
 	return func(f *faulty) {
 		s := f.Store.(ticket.Rescheduler)

@@ -13,7 +13,7 @@ import (
 	"github.com/ticketkit/ticket/memstore"
 )
 
-// seeking is a fault in how Search works, given the correct search.
+// seeking returns a fault in Search, which calls the given function with the correct store.
 func seeking(search func(ctx context.Context, s ticket.Searcher, q ticket.SearchQuery) ([]ticket.Hit, error)) func(*faulty) {
 	return func(f *faulty) {
 		s := f.Store.(ticket.Searcher)
@@ -21,7 +21,7 @@ func seeking(search func(ctx context.Context, s ticket.Searcher, q ticket.Search
 	}
 }
 
-// sought is a fault in the query of Search.
+// sought returns a fault in Search, which changes the query first.
 func sought(change func(q *ticket.SearchQuery)) func(*faulty) {
 	return seeking(func(ctx context.Context, s ticket.Searcher, q ticket.SearchQuery) ([]ticket.Hit, error) {
 		change(&q)
@@ -29,7 +29,7 @@ func sought(change func(q *ticket.SearchQuery)) func(*faulty) {
 	})
 }
 
-// hitting is a fault in the result of Search.
+// hitting returns a fault in the result of Search.
 func hitting(change func(q ticket.SearchQuery, hits []ticket.Hit) []ticket.Hit) func(*faulty) {
 	return seeking(func(ctx context.Context, s ticket.Searcher, q ticket.SearchQuery) ([]ticket.Hit, error) {
 		hits, err := s.Search(ctx, q)
@@ -40,7 +40,7 @@ func hitting(change func(q ticket.SearchQuery, hits []ticket.Hit) []ticket.Hit) 
 	})
 }
 
-// indexing is a fault in the data of Search and Counts: every commit goes through change
+// indexing returns a fault in the data of Search and Counts: every commit goes through change
 // into a second store, if change returns true.
 func indexing(change func(ch *ticket.Change) bool) func(*faulty) {
 	return func(f *faulty) {
@@ -403,7 +403,7 @@ var searchFaults = []fault{
 	}},
 }
 
-// counting is a fault in the result of Counts.
+// counting returns a fault in the result of Counts.
 func counting(change func(counts []ticket.Count) []ticket.Count) func(*faulty) {
 	return func(f *faulty) {
 		s := f.Store.(ticket.Counter)

@@ -9,17 +9,17 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// reviving is a fault in which deliveries an update changes.
+// reviving returns a fault in which deliveries an update changes.
 func reviving(updates func(r ticket.DeliveryUpdate, d *ticket.Delivery) bool) func(*faulty) {
 	return naively(func(n *naive) { n.updates = updates }, "UpdateDeliveries")
 }
 
-// rewritten is a fault in a delivery after an update.
+// rewritten returns a fault in a delivery after an update.
 func rewritten(updated func(was ticket.Delivery, d *ticket.Delivery, r ticket.DeliveryUpdate)) func(*faulty) {
 	return naively(func(n *naive) { n.updated = updated }, "UpdateDeliveries")
 }
 
-// updating is a fault in the request or the result of UpdateDeliveries.
+// updating returns a fault in the request or the result of UpdateDeliveries.
 func updating(ask func(r *ticket.DeliveryUpdate), count func(r ticket.DeliveryUpdate, n int) int) func(*faulty) {
 	return func(f *faulty) {
 		s := f.Store

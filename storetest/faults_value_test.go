@@ -38,7 +38,7 @@ func retextIn(v reflect.Value, f func(string) string) {
 	}
 }
 
-// rewriting is a fault in all text of tickets and events.
+// rewriting returns a fault in all text of tickets and events.
 func rewriting(f func(string) string) func(*faulty) {
 	return changing(func(t *ticket.Ticket) {
 		tenant := t.Tenant
@@ -47,7 +47,7 @@ func rewriting(f func(string) string) func(*faulty) {
 	}, func(e *ticket.Event) { retext(e, f) })
 }
 
-// refielding is a fault in custom fields; a field that becomes "lost" is removed.
+// refielding returns a fault in custom fields; a field that becomes "lost" is removed.
 func refielding(f func(name string, v any) any) func(*faulty) {
 	change := func(fields ticket.Fields) {
 		for k, v := range fields {

@@ -209,7 +209,7 @@ func (f *faulty) window() {
 	}
 }
 
-// changing is a fault in reading: it passes every ticket and event through a function.
+// changing returns a fault in reading: it passes every ticket and event through a function.
 func changing(ofTicket func(*ticket.Ticket), ofEvent func(*ticket.Event)) func(*faulty) {
 	return func(f *faulty) {
 		s := f.Store

@@ -21,7 +21,7 @@ func pairs(n int, sep string) [2][2]string {
 	return [2][2]string{{a, "b" + sep + "c"}, {a + sep + "b", "c"}}
 }
 
-// joinedTenants has pairs of a tenant and of anything else that a store may keep in one
+// joinedTenants uses pairs of a tenant and of anything else that a store may keep in one
 // key with it.
 func joinedTenants(k *kit) {
 	for n, sep := range separators {
@@ -65,7 +65,7 @@ func joinedTenants(k *kit) {
 	}
 }
 
-// joinedFields has tags and custom fields of one tenant whose names and values are equal
+// joinedFields uses tags and custom fields of one tenant whose names and values are equal
 // when joined.
 func joinedFields(k *kit) {
 	for n, sep := range append([]string{"=", `"`}, separators...) {

@@ -140,8 +140,8 @@ func (k *kit) due(now time.Time, limit int) []ticket.Ref {
 	return refs
 }
 
-// dueAside is due for cases about something else: it also reports whether Due works at
-// all, which other cases check.
+// dueAside is like due, for cases about something else: it also reports whether Due
+// works at all, which other cases check.
 func (k *kit) dueAside(now time.Time) ([]ticket.Ref, bool) {
 	refs, err := k.store.Due(k.Context(), now, 100)
 	return refs, err == nil
@@ -186,7 +186,7 @@ func (k *kit) find(d ticket.Delivery) (ticket.Delivery, bool) {
 	return list[i], true
 }
 
-// stored is find for a delivery that must exist.
+// stored is like find, for a delivery that must exist.
 func (k *kit) stored(d ticket.Delivery) ticket.Delivery {
 	k.Helper()
 	found, ok := k.find(d)

@@ -70,7 +70,7 @@ func (k *kit) claims(now time.Time, want []ticket.Delivery, when string, args ..
 	return got
 }
 
-// lineOrder has IDs and times in the opposite order of the events.
+// lineOrder uses IDs and times in the opposite order of the events.
 func lineOrder(k *kit) {
 	c, list := k.line(6)
 	slices.Reverse(list)
@@ -91,7 +91,7 @@ func lineOrder(k *kit) {
 	}
 }
 
-// lineMany has event numbers that sort differently as text. The deliveries are stored from
+// lineMany uses event numbers that sort differently as text. The deliveries are stored from
 // last to first and are all due at the same time.
 func lineMany(k *kit) {
 	c, list := k.manyInLine()
@@ -120,7 +120,7 @@ func (k *kit) manyInLine() (ticket.Change, []ticket.Delivery) {
 // separators are characters that careless stores join keys with.
 var separators = []string{":", "/", "|", " ", ",", ".", "-", "_", "#", "\t", "\n", "\x1f", ""}
 
-// lineJoined has notifiers and recipients whose names are equal when joined: mail:x and
+// lineJoined uses notifiers and recipients whose names are equal when joined: mail:x and
 // i:y, and mail and x:i:y.
 func lineJoined(k *kit) {
 	agent := func(id string) ticket.Recipient {
@@ -139,7 +139,7 @@ func lineJoined(k *kit) {
 	}
 }
 
-// lineSame has pairs of equal recipients.
+// lineSame uses pairs of equal recipients.
 func lineSame(k *kit) {
 	person := func(r ticket.Role, p ticket.Person) ticket.Recipient { return ticket.Recipient{Role: r, Person: p} }
 	for what, pair := range map[string][2]ticket.Recipient{
@@ -163,7 +163,7 @@ func lineSame(k *kit) {
 	}
 }
 
-// lineOthers has recipients that are near misses, and equal recipients for other tickets
+// lineOthers uses recipients that are near misses, and equal recipients for other tickets
 // and other notifiers.
 func lineOthers(k *kit) {
 	var tos []ticket.Recipient

@@ -24,7 +24,7 @@ func alike(n int) [2]string {
 	return [2]string{s + "a", s + "b"}
 }
 
-// valueAlike has pairs of texts of the greatest length that the desk accepts. They differ
+// valueAlike uses pairs of texts of the greatest length that the desk accepts. They differ
 // in the last byte. They are tenants, keys, and everything that queries select by.
 func valueAlike(k *kit) {
 	names, keys := alike(longest.Name), alike(longestKey)
@@ -87,8 +87,8 @@ func asksFor(t ticket.Ticket) map[string]ticket.Query {
 	return asks
 }
 
-// alikeDeliveries has deliveries by notifiers and to recipients that differ in the last
-// byte. None waits for another.
+// alikeDeliveries commits deliveries by notifiers and to recipients that differ in the
+// last byte. No delivery waits for another.
 func (k *kit) alikeDeliveries(names [2]string) {
 	c := k.opened(acme)
 	emails := alike(longest.Email - 12)

@@ -24,7 +24,8 @@ var manyRules = []rule{
 	{name: "Many/updated", says: saysWhole, upon: manyUpon, prove: manyUpdated},
 }
 
-// manyUpon names the cases that those which claim, settle and update many build upon.
+// manyUpon names the cases that the cases about many claims, settlements and updates
+// build upon.
 var manyUpon = []string{"Many/", "Claim/", "Line/", "Settle/", "Deliveries/", "UpdateDeliveries/", "Commit/", "Values/", "Tenants/", "Concurrency/"}
 
 // many is more than databases and drivers return or accept at a time.
@@ -48,7 +49,7 @@ func manyEvents(k *kit) {
 	}
 }
 
-// manyDue has timers of several tenants that expire at the same time.
+// manyDue uses timers of several tenants that expire at the same time.
 func manyDue(k *kit) {
 	var want []ticket.Ref
 	for batch := range 12 {

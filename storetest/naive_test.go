@@ -48,7 +48,7 @@ func newNaive(s ticket.Store) *naive {
 		},
 		updated: func(ticket.Delivery, *ticket.Delivery, ticket.DeliveryUpdate) {},
 		counts: func(r contextsRequest, d, o *ticket.Delivery) bool {
-			return told(d, o) && o.State == ticket.DeliverySent && !o.Settled.Before(r.since)
+			return sameRecipient(d, o) && o.State == ticket.DeliverySent && !o.Settled.Before(r.since)
 		},
 		here: func(d, o *ticket.Delivery) bool { return d.Ticket == o.Ticket },
 		previous: func(d, o *ticket.Delivery) bool {
@@ -60,12 +60,12 @@ func newNaive(s ticket.Store) *naive {
 	}
 }
 
-// told reports whether both go to the same recipient in the same way.
-func told(d, o *ticket.Delivery) bool {
+// sameRecipient reports whether both go to the same recipient, by the same notifier.
+func sameRecipient(d, o *ticket.Delivery) bool {
 	return d.Tenant == o.Tenant && d.Notifier == o.Notifier && d.To.Key() == o.To.Key()
 }
 
-// naively is a fault in one function of a naive outbox, which affects the methods.
+// naively returns a fault in one function of a naive outbox, which affects the methods.
 func naively(spoil func(n *naive), methods ...string) func(*faulty) {
 	return func(f *faulty) {
 		n := newNaive(f.Store)

@@ -12,7 +12,7 @@ import (
 
 // The values of the population. They are few, so that many tickets share each of them and
 // every order has ties. They are near misses of each other, which a database with a
-// lenient collation takes for equal.
+// lenient collation treats as equal.
 var (
 	queues     = []string{"", "hardware", "Hardware", "hardware ", "café", "cafe\u0301", "cafe", "日本", "ß", "ss", "100%", "100_"}
 	assignees  = []string{"", "lin", "Lin", "max", "máx"}

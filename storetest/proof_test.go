@@ -81,8 +81,8 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// builds reports whether the case builds upon the named one. Then it may also fail on a
-// store that fails that one.
+// builds reports whether the case builds upon the named one. Such a case may also fail
+// on a store that fails the named one.
 func builds(r rule, name string) bool {
 	return r.name != name && slices.ContainsFunc(r.upon, func(upon string) bool { return strings.HasPrefix(name, upon) })
 }

@@ -74,7 +74,7 @@ func readMerged(k *kit) {
 	k.same(got, a.Ticket, "merged ticket")
 }
 
-// readVerbatim has numbers of other systems. They are near misses of each other and of
+// readVerbatim uses numbers of other systems. They are near misses of each other and of
 // the desk's own numbers.
 func readVerbatim(k *kit) {
 	ours := string(k.number())

@@ -99,7 +99,7 @@ func TestSoakFinds(t *testing.T) {
 type remote struct {
 	ticket.Store
 	dial  func() (io.ReadWriteCloser, error)
-	tries int // as drivers do on their own
+	tries int // how often a call is tried, as some drivers do on their own
 
 	mu    sync.Mutex
 	calls map[uint64]func()
@@ -253,7 +253,7 @@ func TestCrash(t *testing.T) {
 	require.EqualValues(t, little.Kills+1, k.kills.Load())
 }
 
-func TestCrashFindsWhatIsLost(t *testing.T) {
+func TestCrashFindsLostCommits(t *testing.T) {
 	k := &killed{Store: memstore.New(), credulous: true}
 	found := soaked(t, k, ordeal{tolerant: true, meanwhile: func(ctx context.Context) {
 		for k.lost.Load() < 3 && pause(ctx, 10*time.Millisecond) {

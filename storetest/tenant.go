@@ -13,8 +13,8 @@ var tenantRules = []rule{
 	{name: "Tenants/untouchable", says: saysTenant, prove: tenantUntouchable},
 }
 
-// tenants holds near misses that a lenient database takes for equal, and names that a
-// careless one takes for wildcards.
+// tenants holds near misses that a lenient database treats as equal, and names that a
+// careless one treats as wildcards.
 var tenants = []string{"", acme, "Acme", "acme ", "ácme", "acm", "%", "*"}
 
 // tenantInvisible reads under each tenant the data of all others.

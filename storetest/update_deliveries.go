@@ -41,7 +41,7 @@ func (k *kit) end(d ticket.Delivery, o ticket.DeliveryState) ticket.Delivery {
 	return k.stored(d)
 }
 
-// endAt is end at another address than the recipient's.
+// endAt is like end, at another address than the recipient's.
 func (k *kit) endAt(d ticket.Delivery, address string, o ticket.DeliveryState) ticket.Delivery {
 	k.Helper()
 	s := settlement(k.claims(clock, []ticket.Delivery{d}, "to be settled")[0], o)

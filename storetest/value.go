@@ -164,7 +164,7 @@ func valueText(k *kit) {
 	}
 }
 
-// valueLongText has texts as long as the desk accepts; see ticket.Limits.
+// valueLongText uses texts as long as the desk accepts; see ticket.Limits.
 func valueLongText(k *kit) {
 	const words = "naïve 日本-"
 	long := func(n int) string { return strings.Repeat(words, n/len(words)) }

@@ -11,8 +11,7 @@
 //
 // "mail" is the name that your application gives its notifier in
 // [ticket.Config].Notifiers. Use the same name in the test, because every delivery
-// belongs to a name: a notifier gets only the deliveries that were written for its
-// own.
+// belongs to a name: a notifier gets only the deliveries of its own name.
 //
 // Any store works, also package sqlstore with the database of your choice. Give
 // each test a database of its own: [NewIDs] and [NewNumbers] begin again at 1 with
@@ -135,7 +134,8 @@ type Recorder struct {
 func NewRecorder() *Recorder { return &Recorder{} }
 
 // FailWith makes the recorder call fail before it records a notification. If fail
-// returns an error, Notify returns that error and records nothing. Nil ends this.
+// returns an error, Notify returns that error and records nothing. A nil fail
+// removes an earlier one.
 func (r *Recorder) FailWith(fail func(ticket.Notification) error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -175,8 +175,9 @@ func (r *Recorder) Reset() {
 // RequireSent returns the last notification of this kind to this recipient. If
 // there is none, it ends the test with tb.Fatalf. The recipient is the e-mail
 // address, the ID or the phone number of a person, or "queue:NAME" for a queue
-// ("queue:" for tickets without one). Config.Profile is applied before: a queue to
-// which a profile gives addresses is found by these addresses, as one text.
+// ("queue:" for tickets without one). Config.Profile is applied before: if it
+// gives a queue addresses, use the text of these addresses instead of
+// "queue:NAME".
 func (r *Recorder) RequireSent(tb testing.TB, kind ticket.Kind, to string) ticket.Notification {
 	tb.Helper()
 	sent := r.Sent()

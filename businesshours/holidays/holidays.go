@@ -121,9 +121,9 @@ func Days(region string, first, last int, names ...string) ([]businesshours.Day,
 	return days, nil
 }
 
-// calc returns a holiday at midnight UTC. The library uses midnight in the zone of the
-// machine: where the clock skips it, the result can be the evening before, and a holiday
-// observed for the wrong weekday.
+// calc returns a holiday at midnight UTC. Package cal uses midnight in the zone of the
+// machine. If the clock skips that hour, the result can be the evening before, and a
+// holiday can be observed for the wrong weekday.
 func calc(h *cal.Holiday, year int) (actual, observed time.Time) {
 	if h.Func == nil {
 		return time.Time{}, time.Time{}

@@ -91,7 +91,8 @@ func TestHolidaysObservedInTheYearBefore(t *testing.T) {
 	require.Equal(t, []businesshours.Day{{Date: "2027-01-01", Name: "New Year's Day"}, {Date: "2027-12-31", Name: "New Year's Day (observed)"}}, days)
 }
 
-// The library uses midnight in the zone of the machine, which some clocks skip.
+// Package cal uses midnight in the zone of the machine, and some clocks skip
+// that hour.
 func TestDatesDoNotDependOnTheMachine(t *testing.T) {
 	before := cal.DefaultLoc
 	t.Cleanup(func() { cal.DefaultLoc = before })

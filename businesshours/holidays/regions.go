@@ -40,7 +40,7 @@ import (
 	"github.com/rickar/cal/v2/za"
 )
 
-// regions maps each region to the holidays of the library: countries by ISO 3166-1 code,
+// regions maps each region to its holidays in package cal: countries by ISO 3166-1 code,
 // parts of countries by ISO 3166-2 code, and the European Central Bank.
 func regions() map[string][]*cal.Holiday {
 	return map[string][]*cal.Holiday{

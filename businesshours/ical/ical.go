@@ -36,8 +36,8 @@ const (
 	maxSteps = 10_000_000 // dates examined for all events together
 )
 
-// The categories of errors. Test for them with [errors.Is]; the data of both is an
-// [*Error].
+// The categories of errors. Test for them with [errors.Is]; both have an [*Error]
+// as their data.
 var (
 	// ErrInvalid: the feed is malformed, cut short or too large, or the years are out of
 	// range.

@@ -81,7 +81,7 @@ func (b *browser) send(r *http.Request) error {
 	return err
 }
 
-// chosen is a file that goes with a form.
+// chosen is a file to send with a form.
 type chosen struct{ name, body string }
 
 // submit fills in a form of the page and sends it, perhaps with a file. The form
@@ -148,8 +148,8 @@ func (b *browser) form(name string) *html.Node {
 	return nil
 }
 
-// fields returns what a form would send as it stands, files left out. Of several
-// buttons with one name, none counts.
+// fields returns the values that a form would send unchanged, without files. Of
+// several buttons with one name, none counts.
 func fields(form *html.Node) map[string]string {
 	values := map[string]string{}
 	for n := range form.Descendants() {
@@ -177,7 +177,7 @@ func attribute(n *html.Node, name string) string {
 	return ""
 }
 
-// words returns what a part of a page says, on one line.
+// words returns the text of a part of a page, on one line.
 func words(n *html.Node) string {
 	var b strings.Builder
 	for d := range n.Descendants() {
@@ -189,7 +189,7 @@ func words(n *html.Node) string {
 	return strings.Join(strings.Fields(b.String()), " ")
 }
 
-// all returns the words of all elements of a class, or with a name.
+// all returns the texts of all elements of a class, or with a name.
 func (b *browser) all(name string) (list []string) {
 	for n := range b.page.Descendants() {
 		if n.Type == html.ElementNode && (n.Data == name || attribute(n, "class") == name) {

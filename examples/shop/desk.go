@@ -25,8 +25,8 @@ type queue struct {
 	Notice  string
 }
 
-// Snippet shows where the words stand; the library has escaped what is around its
-// marks.
+// Snippet shows the words in their text. The library has escaped everything
+// around the marks.
 func (queue) Snippet(h ticket.Hit) template.HTML { return template.HTML(h.Snippet.HTML()) }
 
 // queuePage shows the open work, or what a search finds, and the counts.
@@ -86,19 +86,19 @@ type work struct {
 	ticket.Ticket
 
 	Entries []ticket.Entry
-	Into    ticket.Number // where it goes on, if it was merged
+	Into    ticket.Number // of the ticket that it was merged into, if any
 	Forms   []form        // the actions that this agent may do now
 	Key     string
-	Notice  string     // why an action was not taken
-	Since   []string   // what happened since the agent looked
-	Sent    url.Values // what was written then, which is not lost
-	Agents  []user     // whom it can be assigned to
+	Notice  string     // why an action was refused
+	Since   []string   // the actions since the agent looked
+	Sent    url.Values // the input of the refused action
+	Agents  []user     // the agents to whom it can be assigned
 }
 
-// Levels and Relations are what an agent can choose.
+// Levels are the levels that an agent can choose.
 func (work) Levels() []int { return []int{1, 2, 3} }
 
-// Relations are what another ticket can be to this one.
+// Relations are the relations that an agent can choose.
 func (work) Relations() []ticket.Relation {
 	return []ticket.Relation{ticket.RelationRelatedTo, ticket.RelationDuplicateOf, ticket.RelationCausedBy, ticket.RelationCauseOf, ticket.RelationChildOf, ticket.RelationParentOf}
 }
@@ -108,11 +108,11 @@ func (s *shop) deskPage(w http.ResponseWriter, r *http.Request, u user) error {
 	return s.showWork(w, r, u, nil)
 }
 
-// showWork shows the page again after an action that was not taken: with what is
-// new on the ticket, and with the words that were written.
+// showWork shows the page. After a refused action it has the changes of the
+// ticket, and the input of the agent.
 func (s *shop) showWork(w http.ResponseWriter, r *http.Request, u user, failed error) (err error) {
 	page := work{Key: newKey()}
-	// Lookup and not Find: an agent opens a merged ticket too, to undo that.
+	// Lookup, not Find: an agent opens a merged ticket too, to undo the merge.
 	if page.Ticket, err = s.desk.Lookup(r.Context(), u.actor(), r.PathValue("number")); err != nil {
 		return err
 	}
@@ -173,13 +173,13 @@ type field struct {
 	Needed            bool
 }
 
-// What an action can bring, as the page asks for it. Every action takes words as
-// well; the page asks for these only where they are needed. Actions that need
-// more than is listed here (an edit, a split) would have pages of their own.
+// The inputs for which a form has a field. Every action accepts a message, which
+// the form asks for only where it is required. Actions that need more than these
+// inputs (an edit, a split) would have pages of their own.
 var asked = []struct {
 	of       func(*ticket.Inputs) *bool
 	field    field
-	optional bool // asked for wherever it has a use
+	optional bool // asked for wherever the action accepts it
 }{
 	{func(n *ticket.Inputs) *bool { return &n.Ticket }, field{"ticket", "the other ticket's number", "line", true}, false},
 	{func(n *ticket.Inputs) *bool { return &n.Relation }, field{"relation", "this ticket is …", "relation", true}, false},
@@ -293,7 +293,7 @@ func (s *shop) action(r *http.Request, u user) (act ticket.Action, err error) {
 	return act, nil
 }
 
-// version reads which version of the ticket somebody saw who filled in a form.
+// version reads the version of the ticket that the sender of a form had seen.
 func version(r *http.Request) (int64, error) {
 	v, err := strconv.ParseInt(r.PostFormValue("version"), 10, 64)
 	if err != nil || v < 1 {

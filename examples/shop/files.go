@@ -12,20 +12,20 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// Bounds of what a form may bring.
+// The limits of a form, in bytes.
 const (
 	maxFile = 5 << 20
 	maxBody = maxFile + 1<<20
 )
 
-// upload is a file that somebody sent: what the ticket says of it, and the bytes,
-// which are the shop's to keep.
+// upload is a file that somebody sent: its description for the ticket, and its
+// bytes, which the shop stores.
 type upload struct {
 	about ticket.Attachment
 	body  []byte
 }
 
-// attachments lists the file for the desk; no file, no list.
+// attachments returns the file as a list for the desk, or nil without a file.
 func (f *upload) attachments() []ticket.Attachment {
 	if f == nil {
 		return nil
@@ -66,7 +66,7 @@ func keep(ctx context.Context, tx *sql.Tx, id ticket.ID, f *upload) error {
 	return err
 }
 
-// download hands out a file of a ticket that the user may see.
+// download sends a file of a ticket that the user may see.
 func (s *shop) download(w http.ResponseWriter, r *http.Request, u user) error {
 	return s.sendFile(w, r, u.actor(), r.PathValue("number"))
 }
@@ -119,7 +119,7 @@ func (s *shop) attachment(ctx context.Context, a ticket.Actor, ref, sha256 strin
 	}
 }
 
-// deskAttachment looks at notes as well, and at tickets that were merged away.
+// deskAttachment finds files in notes and in merged tickets as well.
 func (s *shop) deskAttachment(ctx context.Context, a ticket.Actor, ref, sha256 string) (ticket.Attachment, error) {
 	t, err := s.desk.Lookup(ctx, a, ref)
 	if err != nil {

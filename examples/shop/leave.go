@@ -16,7 +16,7 @@ func (s *shop) accountPage(w http.ResponseWriter, _ *http.Request, u user) error
 // leave deletes the user's account.
 func (s *shop) leave(w http.ResponseWriter, r *http.Request, u user) error {
 	if u.Level > 0 {
-		return errNoPage // those who work here do not leave by a button
+		return errNoPage // agents cannot delete their accounts
 	}
 	if err := s.forget(r.Context(), u); err != nil {
 		return err

@@ -98,7 +98,7 @@ type posted struct {
 	Letter letter.Letter
 }
 
-// Check says at the start whether there are words for everything.
+// Check reports missing templates at the start.
 func (o *outbox) Check(kinds []ticket.Kind, _ string) error { return o.letters.Check(kinds) }
 
 // Notify writes a letter and keeps it.

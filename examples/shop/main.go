@@ -1,7 +1,7 @@
 // Shop is a small web shop with a help desk in it. It has users, orders and
 // pages of its own, and the desk works in the shop's database.
 //
-//	go run ./examples/shop                        # a day at the shop, told by itself
+//	go run ./examples/shop                        # a day at the shop, as a story
 //	go run ./examples/shop -addr localhost:8080   # the shop, for a browser
 //
 // Without -db or -postgres it keeps its data in a temporary directory. Without
@@ -104,8 +104,8 @@ func openDatabase(file, postgres string) (*sql.DB, sqlstore.Dialect, error) {
 	return db, sqlstore.SQLite, err
 }
 
-// readSecret reads 32 bytes from their hexadecimal form. Where data is kept they
-// must be given: links in letters and the histories of tickets depend on them.
+// readSecret reads 32 bytes from their hexadecimal form. A shop that keeps its
+// data needs them: links in letters and the histories of tickets depend on them.
 func readSecret(digits string, needed bool) ([]byte, error) {
 	const size = 32
 	if digits == "" && !needed {

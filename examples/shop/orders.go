@@ -41,8 +41,8 @@ func (s *shop) order(r *http.Request, u user) (o order, err error) {
 	return o, err
 }
 
-// ordersPage shows the user's orders, and their tickets: those that they follow
-// as well, and what the search finds.
+// ordersPage shows the user's orders and tickets, including those that the user
+// follows, and the results of a search.
 func (s *shop) ordersPage(w http.ResponseWriter, r *http.Request, u user) error {
 	orders, err := s.orders(r.Context(), u)
 	if err != nil {
@@ -78,8 +78,8 @@ func (s *shop) helpPage(w http.ResponseWriter, r *http.Request, u user) error {
 	return s.show(w, http.StatusOK, u, "help", help{Order: o, Key: newKey()})
 }
 
-// askForHelp takes the form, and shows it again with what was written where
-// something is wrong with it.
+// askForHelp accepts the form. If something is wrong with it, it is shown again
+// with the input.
 func (s *shop) askForHelp(w http.ResponseWriter, r *http.Request, u user) error {
 	o, err := s.order(r, u)
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// What is another customer's is not there, nor is the desk for customers.
+// For a customer, pages of other customers and of the desk do not exist.
 func TestOthersSeeNothing(t *testing.T) {
 	f := newFixture(t)
 	ada, bert, nobody := f.browser("ada"), f.browser("bert"), f.browser("")
@@ -41,7 +41,7 @@ func TestOthersSeeNothing(t *testing.T) {
 	assert.Len(t, ada.all("said"), 1)
 }
 
-// A file is saved and never shown, whatever is in it, by whoever may see it.
+// A file is sent as a download and never shown, whatever it contains.
 func TestFilesAreSaved(t *testing.T) {
 	f := newFixture(t)
 	ada, lin := f.browser("ada"), f.browser("lin")
@@ -60,7 +60,7 @@ func TestFilesAreSaved(t *testing.T) {
 	}
 }
 
-// What another site makes a browser send changes nothing.
+// Requests from other sites change nothing.
 func TestOtherSitesChangeNothing(t *testing.T) {
 	f := newFixture(t)
 	ada := f.browser("ada")
@@ -138,7 +138,7 @@ func TestBodiesAreBounded(t *testing.T) {
 	assert.NotEqual(t, http.StatusSeeOther, w.Code)
 }
 
-// What somebody wrote is text on every page.
+// Text from people is shown as text on every page.
 func TestWordsAreNoMarkup(t *testing.T) {
 	const canary = `"><script>canary()</script>`
 	f := newFixture(t)
@@ -162,7 +162,7 @@ func TestWordsAreNoMarkup(t *testing.T) {
 	assert.NotContains(t, lin.body, "<script")
 }
 
-// The inside of a failure is not shown.
+// Pages do not show the causes of internal errors.
 func TestFailuresShowNothingOfTheInside(t *testing.T) {
 	f := newFixture(t)
 	lin := f.browser("lin")

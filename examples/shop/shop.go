@@ -18,8 +18,8 @@ type shop struct {
 	db     *sql.DB
 	store  *sqlstore.Store
 	desk   *ticket.Desk
-	outbox *outbox // the letters, where there is no mail server; else nil
-	base   string  // what addresses in letters begin with
+	outbox *outbox // the letters if there is no mail server, otherwise nil
+	base   string  // the beginning of addresses in letters
 	now    func() time.Time
 	hangUp func(context.Context) // ends the connections to the mail server
 }
@@ -77,8 +77,8 @@ func (s *shop) keys(desk *ticket.Config, secret []byte) error {
 	return err
 }
 
-// createTables makes the shop's own tables, and some users and orders to play
-// with. Files are kept in a table, because the library keeps none.
+// createTables creates the shop's own tables, with some users and orders to
+// try. Files are in a table, because the library stores none.
 func (s *shop) createTables(ctx context.Context, dialect sqlstore.Dialect) error {
 	blob := "blob"
 	if dialect == sqlstore.Postgres {

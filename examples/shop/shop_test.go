@@ -22,8 +22,8 @@ import (
 
 var update = flag.Bool("update", false, "write the golden file and the samples of the tutorial")
 
-// A host's own tests: the shop on a database file, with a clock that stands still
-// and a notifier that remembers.
+// The tests of your application could begin like this: the shop on a database
+// file, with a clock that stands still and a notifier that records.
 type fixture struct {
 	*shop
 
@@ -48,7 +48,7 @@ func newFixture(t *testing.T) *fixture {
 	return &fixture{s, t, clock, sent}
 }
 
-// browser is the browser of somebody who has signed in, or of nobody.
+// browser returns the browser of a signed-in user, or of nobody.
 func (f *fixture) browser(name string) *browser {
 	f.t.Helper()
 	b, err := newBrowser(f.handler(), f.base)
@@ -108,8 +108,8 @@ func TestStory(t *testing.T) {
 	assert.Equal(t, string(want), out.String())
 }
 
-// As a reader runs it: with the clock and the random numbers of the system, told
-// or served.
+// The program runs with the clock and the random numbers of the system, as the
+// story and as a server.
 func TestRun(t *testing.T) {
 	var out bytes.Buffer
 	require.NoError(t, run(t.Context(), nil, &out))
@@ -191,7 +191,7 @@ func TestFormSentTwiceOpensOneTicket(t *testing.T) {
 	}
 }
 
-func TestHelpFormKeepsWhatWasWrittenWrong(t *testing.T) {
+func TestHelpFormKeepsInvalidInput(t *testing.T) {
 	f := newFixture(t)
 	ada := f.browser("ada")
 	f.get(ada, "/orders/1001/help", http.StatusOK)
@@ -219,11 +219,11 @@ func TestStatusLinkShowsAndTakesReplies(t *testing.T) {
 	f.get(phone, link[:len(link)-1]+"x", http.StatusNotFound)
 	f.clock.Advance(100 * 24 * time.Hour)
 	f.get(phone, link, http.StatusNotFound)
-	f.get(phone, "/tickets/"+n, http.StatusOK) // which leads to where one signs in
+	f.get(phone, "/tickets/"+n, http.StatusOK) // leads to the page for signing in
 	assert.Equal(t, "/login", phone.at.Path)
 }
 
-// An agent whose page is old is told what happened since, and loses no words.
+// An agent whose page is outdated sees the changes and loses no input.
 func TestStaleFormIsRefusedKindly(t *testing.T) {
 	f := newFixture(t)
 	ada, lin := f.browser("ada"), f.browser("lin")
@@ -239,8 +239,8 @@ func TestStaleFormIsRefusedKindly(t *testing.T) {
 	f.sent.RequireSent(t, ticket.KindAsked, "ada@example.org")
 }
 
-// A customer cannot agree to a solution that is another one by now.
-func TestConfirmIsOfWhatWasSeen(t *testing.T) {
+// A customer cannot confirm a solution that has changed.
+func TestConfirmIsPinnedToTheSeenVersion(t *testing.T) {
 	f := newFixture(t)
 	ada, lin := f.browser("ada"), f.browser("lin")
 	n := f.complain(ada, "1001", "Broken", "The spout is off.", nil)
@@ -287,7 +287,7 @@ func TestEveryFormCanBeSent(t *testing.T) {
 	assert.NotContains(t, kim.all("article"), "merged")
 }
 
-// What cannot be done is said in words, on the page where it was tried.
+// A refusal is explained in words, on the page of the action.
 func TestRefusalsOfAgents(t *testing.T) {
 	f := newFixture(t)
 	adas := f.complain(f.browser("ada"), "1001", "Broken", "The spout is off.", nil)
@@ -353,7 +353,7 @@ func TestQueueCountsAndSearches(t *testing.T) {
 	f.get(lin, "/desk?after=nonsense", http.StatusUnprocessableEntity)
 }
 
-// What becomes of a customer who leaves, and what the library cannot erase yet.
+// Deleting a customer removes all data that the shop and the library can erase.
 func TestDeletedUser(t *testing.T) {
 	f := newFixture(t)
 	ada, lin := f.browser("ada"), f.browser("lin")
@@ -376,7 +376,7 @@ func TestDeletedUser(t *testing.T) {
 	_, err := f.user(t.Context(), "ada")
 	require.ErrorIs(t, err, sql.ErrNoRows)
 
-	// The ticket is withdrawn, and nobody's by name. Nothing more is sent.
+	// The ticket is cancelled and names nobody. Nothing more is sent.
 	got, err := f.desk.Lookup(t.Context(), ticket.System("test"), n)
 	require.NoError(t, err)
 	assert.Equal(t, ticket.StatusCancelled, got.Status)

@@ -30,20 +30,20 @@ func story(ctx context.Context, cfg config, desk ticket.Config, stdout io.Writer
 	return nil
 }
 
-// day is the story while it is told. The first error ends it.
+// day is the state of the story. The first error ends it.
 type day struct {
-	ctx    context.Context
-	shop   *shop
-	people map[string]*browser
-	out    io.Writer
-	told   int // letters that were printed
-	first  string
-	err    error
+	ctx     context.Context
+	shop    *shop
+	people  map[string]*browser
+	out     io.Writer
+	printed int // letters that were printed
+	first   string
+	err     error
 }
 
 func (d *day) say(format string, args ...any) { _, _ = fmt.Fprintf(d.out, format+"\n", args...) }
 
-// as is the browser of somebody who has signed in; "" is one where nobody has.
+// as returns the browser of a signed-in user. With "", nobody is signed in.
 func (d *day) as(name string) *browser {
 	b := d.people[name]
 	if b != nil || d.err != nil {
@@ -81,11 +81,11 @@ func (d *day) letters() {
 		return
 	}
 	list := d.shop.outbox.newest()
-	for i := len(list) - d.told - 1; i >= 0; i-- {
+	for i := len(list) - d.printed - 1; i >= 0; i-- {
 		lines := strings.Split(list[i].Letter.Text, "\n")
 		d.say("  → letter to %s (%s): %s", list[i].To, list[i].Letter.Language, lines[min(2, len(lines)-1)])
 	}
-	d.told = len(list)
+	d.printed = len(list)
 }
 
 func (d *day) complaint() {

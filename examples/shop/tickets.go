@@ -14,9 +14,9 @@ import (
 type conversation struct {
 	ticket.View
 
-	Path   string // of the page; forms and files lie there
+	Path   string // of the page; forms and files are below it
 	Key    string
-	Text   string // what was written, where it was not taken
+	Text   string // the text of a refused form
 	Notice string // why it was not taken
 }
 
@@ -38,8 +38,8 @@ func (c conversation) Simple(name ticket.ActionName, label string) simple {
 	return simple{c, name, label}
 }
 
-// statusPage shows a ticket to whoever has its link. There is no session: the
-// link says what may be done, and for whom.
+// statusPage shows a ticket to anyone who has its link. There is no session:
+// the link says which actions it allows, and for which person.
 func (s *shop) statusPage(w http.ResponseWriter, r *http.Request) error {
 	return s.showConversation(w, r, user{}, conversation{})
 }

@@ -45,7 +45,7 @@ func TestTutorialShowsThisProgram(t *testing.T) {
 	assert.Equal(t, want, string(text))
 }
 
-// tasks says which file is for what.
+// tasks lists the files of each task.
 var tasks = []struct {
 	what  string
 	files []string
@@ -62,8 +62,8 @@ var tasks = []struct {
 	{"Tests", []string{"shop_test.go", "security_test.go", "letters_test.go", "tutorial_test.go"}},
 }
 
-// lines makes the table of how much there is to write for each task. It counts
-// lines that are not blank.
+// lines returns a table of the lines of code for each task. It counts lines
+// that are not blank.
 func lines(t *testing.T) string {
 	t.Helper()
 	table := "| task | file | lines |\n|---|---|---|\n"

@@ -69,7 +69,7 @@ const (
 var errSignIn = errors.New("nobody has signed in")
 
 // signIn begins a session and gives the browser its token. The database has only
-// a digest of it, so who reads the table cannot act as anybody.
+// a digest of it, so somebody who reads the table cannot act as a user.
 func (s *shop) signIn(w http.ResponseWriter, r *http.Request) error {
 	u, err := s.user(r.Context(), r.PostFormValue("user"))
 	if err != nil {
@@ -96,7 +96,7 @@ func (s *shop) signOut(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// session returns who has signed in with this browser.
+// session returns the user who is signed in with this browser.
 func (s *shop) session(r *http.Request) (user, error) {
 	c, err := r.Cookie(sessionCookie)
 	if err != nil {

@@ -16,8 +16,8 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// handler is the whole shop. What every page needs is in it once: requests from
-// other sites change nothing, bodies are bounded, and pages run no scripts.
+// handler serves the whole shop. It protects every page: requests from other
+// sites change nothing, bodies are limited, and pages run no scripts.
 func (s *shop) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /style.css", func(w http.ResponseWriter, r *http.Request) {
@@ -64,8 +64,8 @@ func headers(next http.Handler) http.Handler {
 	})
 }
 
-// public is a page for everybody; signedIn is one for users, and staff one for
-// those who work at the desk. To others the desk's pages are not there.
+// public serves a page for everybody, signedIn one for users, and staff one for
+// agents. For others the pages of the desk do not exist.
 func (s *shop) public(page func(http.ResponseWriter, *http.Request) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := page(w, r); err != nil {
@@ -139,14 +139,14 @@ func (s *shop) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 }
 
-// page is what every template is executed on.
+// page is the data that every template gets.
 type page struct {
 	User   user
 	Outbox bool
 	Body   any
 }
 
-// When shows a time as the user's clock does.
+// When shows a time in the user's time zone.
 func (p page) When(t time.Time) string {
 	zone, err := time.LoadLocation(p.User.Zone)
 	if err != nil {
@@ -155,7 +155,7 @@ func (p page) When(t time.Time) string {
 	return t.In(zone).Format("2 Jan 2006, 15:04 MST")
 }
 
-// show writes a page, or nothing where the template fails.
+// show writes a page. If the template fails, it writes nothing.
 func (s *shop) show(w http.ResponseWriter, status int, u user, name string, body any) error {
 	var b bytes.Buffer
 	if err := templates.ExecuteTemplate(&b, name+".html", page{User: u, Outbox: s.outbox != nil, Body: body}); err != nil {
@@ -172,7 +172,7 @@ var embedded embed.FS
 
 var templates = template.Must(template.ParseFS(embedded, "pages/*.html"))
 
-// readForm reads a form, with or without a file, into memory: it is bounded.
+// readForm reads a form of limited size, with or without a file, into memory.
 func readForm(r *http.Request) error {
 	if err := r.ParseMultipartForm(maxBody); err != nil && !errors.Is(err, http.ErrNotMultipart) {
 		return err
@@ -180,8 +180,8 @@ func readForm(r *http.Request) error {
 	return nil
 }
 
-// text returns what somebody wrote into a field. Browsers send two characters
-// for the end of a line.
+// text returns the text of a field. Browsers send two characters for the end of
+// each line.
 func text(r *http.Request, field string) string {
 	return strings.TrimSpace(strings.ReplaceAll(r.FormValue(field), "\r\n", "\n"))
 }

@@ -37,7 +37,7 @@ func Encode(b []byte) string { return lower.EncodeToString(b) }
 // false for any other byte and for a text that Encode does not write.
 func Decode(s string) ([]byte, bool) {
 	b := make([]byte, 0, len(s)*5/8)
-	rest, bits := 0, 0 // what is read and not yet in b
+	rest, bits := 0, 0 // the bits that were read and are not yet in b
 	for i := range len(s) {
 		v := Value(s[i])
 		if v < 0 {

@@ -38,7 +38,7 @@ func TestDecodeReadsWhatEncodeWrites(t *testing.T) {
 }
 
 func TestDecodeRefusesWhatEncodeDoesNotWrite(t *testing.T) {
-	for _, s := range []string{"0", "01", "000", "zzu0", "zz-0", "zz\xff0", "zz 0"} { // 01 has a bit too many, 0 and 000 a symbol
+	for _, s := range []string{"0", "01", "000", "zzu0", "zz-0", "zz\xff0", "zz 0"} { // 01 has one bit too many, and 0 and 000 have one symbol too many
 		_, ok := Decode(s)
 		require.False(t, ok, "%q", s)
 	}

@@ -82,8 +82,8 @@ var (
 	lentBack  = map[*servers.Server][]string{}
 )
 
-// lend is dsn for tests that need not be the first to create tables: the database
-// may have empty tables of earlier tests.
+// lend is like dsn, for tests that need not be the first to create tables: the
+// database may have empty tables of earlier tests.
 func (b backend) lend(tb testing.TB) string {
 	tb.Helper()
 	if b.server == nil {

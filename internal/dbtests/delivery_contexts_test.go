@@ -19,8 +19,9 @@ func TestDeliveryContextCostIsIndependentOfHistory(t *testing.T) {
 		person := func(id string) ticket.Recipient {
 			return ticket.Recipient{Role: ticket.RoleRequester, Person: ticket.Person{ID: id}}
 		}
-		// told stores deliveries to a recipient. All except for the last were sent.
-		told := func(to ticket.Recipient, many int) ticket.Delivery {
+		// deliver stores deliveries to a recipient. All except for the last were
+		// sent.
+		deliver := func(to ticket.Recipient, many int) ticket.Delivery {
 			c := opening(t, "")
 			tk := c.Changes[0].Ticket
 			c.Deliveries = nil
@@ -32,10 +33,10 @@ func TestDeliveryContextCostIsIndependentOfHistory(t *testing.T) {
 			require.NoError(t, s.Commit(t.Context(), c))
 			return c.Deliveries[many-1]
 		}
-		few := told(person("few"), 10)
+		few := deliver(person("few"), 10)
 		var many ticket.Delivery
 		for range 10 {
-			many = told(person("many"), 2000)
+			many = deliver(person("many"), 2000)
 		}
 		_, err := db.ExecContext(t.Context(), "UPDATE ticket_outbox SET state = 4, settled = created")
 		require.NoError(t, err)

@@ -277,8 +277,8 @@ func TestPlans(t *testing.T) {
 }
 
 // Each view uses the same index whatever the statistics say: from when the tables
-// were empty, when all rows were alike, or when rows were on their way that are sent
-// now. A desk meets all of them over time.
+// were empty, when all rows were alike, or when many rows that are sent now were
+// still on their way. A desk meets all of them over time.
 func TestPlansDoNotDependOnStatistics(t *testing.T) {
 	states := []struct {
 		name string

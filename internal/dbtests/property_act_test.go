@@ -48,7 +48,7 @@ func (w *world) actor(tenant string) ticket.Actor {
 func (w *world) words(tenant string) ticket.Message {
 	w.said++
 	quoted := ""
-	if len(w.links) > 0 && w.one(6) { // as a reply quotes a mail
+	if len(w.links) > 0 && w.one(6) { // a mail that quotes a letter contains its link
 		quoted = " https://help.example.org/t/" + w.links[w.rng.IntN(len(w.links))].token
 	}
 	return ticket.Message(quoted + fmt.Sprintf("%s, said %s by %s", pickOf(w, "the loom\u200b stops", " thank you ", "where is it?", "\u200e7Q4K"), wordOf(w.said), mark(tenant)))

@@ -54,7 +54,8 @@ func (w *world) look(p ticket.Person, tenant string) {
 	require.ErrorIs(w, err, ticket.ErrRefused)
 }
 
-// kept counts what is hidden from whom, and who reads words only because of a merge.
+// kept counts how often the steps reached each case of what a person may not read,
+// or reads only because of a merge.
 func (w *world) kept(p string, r *record) {
 	for _, of := range w.within(r) {
 		for i := range of.events {

@@ -89,7 +89,7 @@ func (w *world) step(a ticket.Actor, id ticket.ID, act ticket.Action) {
 	if act.Edit != nil {
 		w.edited(*act.Edit, r.now)
 	}
-	w.toldRight(before, r, e)
+	w.checkNotified(before, r, e)
 	w.undoneRight(before, r, act)
 }
 
@@ -164,11 +164,11 @@ func (w *world) splitFrom(r *record, act ticket.Action, got ticket.Ticket, err e
 	}
 }
 
-// toldRight checks who was notified of an event.
-func (w *world) toldRight(before ticket.Ticket, r *record, e ticket.Event) {
+// checkNotified checks who was notified of an event.
+func (w *world) checkNotified(before ticket.Ticket, r *record, e ticket.Event) {
 	w.Helper()
 	after, all := r.now, boss(r.now.Tenant)
-	told := w.toldOf(all, after, e.Seq)
+	told := w.deliveriesOf(all, after, e.Seq)
 	desk := w.holder(r).now
 	for _, d := range told {
 		switch {
@@ -275,8 +275,8 @@ func (w *world) survivor(r *record) {
 	require.JSONEq(w, asText(w, before), asText(w, was), "the undone merge left a trace")
 }
 
-// toldOf returns the deliveries of one event.
-func (w *world) toldOf(a ticket.Actor, t ticket.Ticket, seq int64) (list []ticket.Delivery) {
+// deliveriesOf returns the deliveries of one event.
+func (w *world) deliveriesOf(a ticket.Actor, t ticket.Ticket, seq int64) (list []ticket.Delivery) {
 	w.Helper()
 	for q := (ticket.DeliveryQuery{Ticket: t.ID, Limit: ticket.MaxLimit}); ; {
 		page, err := w.desk.Deliveries(w.Context(), a, q)

@@ -148,7 +148,7 @@ func TestMigrationsByHand(t *testing.T) {
 }
 
 // The migration adds the label to tickets that were merged before the label existed.
-func TestMigrationLabelsWhatWasMerged(t *testing.T) {
+func TestMigrationLabelsMergedTickets(t *testing.T) {
 	each(t, backends, func(t *testing.T, b backend) {
 		db := b.connect(t, b.dsn(t))
 		s, err := sqlstore.Open(t.Context(), db, b.dialect, b.search()...)

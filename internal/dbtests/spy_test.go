@@ -104,7 +104,7 @@ func (s *spy) step(ctx context.Context, what, text string, args []driver.NamedVa
 	}
 }
 
-// connectSpied is connect with a spy.
+// connectSpied is like connect, with a spy.
 func (b backend) connectSpied(tb testing.TB, dsn string, s *spy) *sql.DB {
 	tb.Helper()
 	var base driver.Connector

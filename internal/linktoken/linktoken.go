@@ -1,6 +1,6 @@
 // Package linktoken encodes, signs and verifies the tokens of status links. It
-// knows nothing of tickets, people or time limits: who may have a token, and
-// whether it is still good, the caller decides.
+// knows nothing of tickets, people or time limits: the caller decides who may
+// have a token, and whether it is still valid.
 package linktoken
 
 import (
@@ -21,9 +21,8 @@ import (
 // tokens do, and those whose end in seconds does not fit into four bytes (after
 // the year 2106).
 //
-// The person is four bytes of another HMAC. They tell nothing to anybody without
-// the key. The caller compares them with the few people who are concerned with
-// the ticket.
+// The person is four bytes of another HMAC. They reveal nothing without the key.
+// The caller compares them with the few people who are concerned with the ticket.
 const (
 	minuteVersion = 1
 	secondVersion = 2
@@ -115,7 +114,8 @@ func (k Key) Person(tenant string, ticket [16]byte, name string) (short [4]byte)
 	return short
 }
 
-// Token is a token that was read. Nothing in it is true before Verify says so.
+// Token is a token that was read. Do not trust its content before Verify has
+// reported true.
 type Token struct {
 	KeyID uint8
 	Grant Grant

@@ -15,9 +15,9 @@ import (
 // length and by the fixed parts of its content, which other text of that form has
 // once in a million times.
 type Text struct {
-	Known  func(keyID uint8) bool // whether tokens are signed with a key of this ID
-	Unseen func(rune) bool        // whether a rune shows nothing and takes no room
-	Vacant func(rune) bool        // whether a rune is unseen, a blank or a control
+	Known  func(keyID uint8) bool // reports whether tokens are signed with a key of this ID
+	Unseen func(rune) bool        // reports whether a rune is invisible and takes no room
+	Vacant func(rune) bool        // reports whether a rune is unseen, a blank or a control
 }
 
 // Cut returns the text with "…" in place of every token. The address around a
@@ -67,8 +67,8 @@ func (x Text) HasPart(s string) bool {
 }
 
 // cutRun cuts the tokens out of the run of symbols s[i:end]. The run may be longer
-// than a token: percent-encoding puts other symbols before it. It returns up to
-// where s is dealt with.
+// than a token: percent-encoding puts other symbols before it. It returns the
+// offset in s up to which the text is written or left out.
 func (x Text) cutRun(out *strings.Builder, s string, i, end, kept int) int {
 	var found []byte
 	var places []int
@@ -96,14 +96,15 @@ func (x Text) cutRun(out *strings.Builder, s string, i, end, kept int) int {
 // looksLikeToken reports whether the symbols can be a token under a known key.
 func (x Text) looksLikeToken(found []byte) bool {
 	if second := crockford.Value(found[1]); crockford.Value(found[0]) != 0 || second < 4 || second > 11 {
-		return false // another version; most text ends here
+		return false // another version; most text that is no token is rejected here
 	}
 	b, ok := decode(string(found))
 	return ok && (b[0] == secondVersion || b[0] == minuteVersion) && b[18]&^scopes == 0 && x.Known(b[1])
 }
 
 // run returns where the run of symbols that begins at i ends, and how many symbols
-// it has. What mail programs insert into long lines does not end a run.
+// it has. Line breaks and markup that mail programs insert do not end a run; see
+// gap.
 func (x Text) run(s string, i int) (end, n int) {
 	for i < len(s) {
 		if crockford.Value(s[i]) >= 0 {
@@ -121,11 +122,11 @@ func (x Text) run(s string, i int) (end, n int) {
 	return end, n
 }
 
-// gap returns the length of what s begins with if a mail program may have broken
-// a token with it, and 0 otherwise. That is: the end of a line, with the "=" of
-// quoted-printable or a hyphen before it and quotation marks of a reply after it;
-// a rune that shows nothing; and what stands for these in HTML. A blank between
-// words is not a gap, or all text would be one run.
+// gap returns the length of the gap that s begins with, or 0. A gap is text by
+// which a mail program may have broken a token: the end of a line, with the "="
+// of quoted-printable or a hyphen before it and quotation marks of a reply after
+// it; an invisible rune; and the HTML for these. A blank between words is not a
+// gap, or all text would be one run.
 func (x Text) gap(s string) int {
 	i := 0
 	switch s[0] {

@@ -75,7 +75,7 @@ func TestACancelledCallerLeavesTheTurnToTheNext(t *testing.T) {
 	})
 }
 
-// Two in turn never hold the turn at once.
+// No two callers have the turn at the same time.
 func TestOneCallerHasTheTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var q turn.Queue[int]

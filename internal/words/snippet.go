@@ -79,7 +79,7 @@ func densest(terms []Term, text string) ([]hit, int) {
 			most, from, to = different, first, last+1
 		}
 	}
-	// Later hits that still fit in.
+	// Add the later hits that still fit.
 	for most > 0 && to < len(hits) && hits[to].end-hits[from].start <= window {
 		to++
 	}

@@ -218,7 +218,8 @@ func (s *scanner) look() (rune, int) {
 	return fold(r), size
 }
 
-// The letters of Hangul and what they make; see the Unicode Standard, section 3.12.
+// The letters of Hangul and their compositions; see the Unicode Standard, section
+// 3.12.
 const (
 	lead, leads   = 0x1100, 19
 	vowel, vowels = 0x1161, 21
@@ -316,8 +317,8 @@ func fold(r rune) rune {
 	if unicode.In(r, unbroken...) {
 		return r | alone
 	}
-	// Through the capital, since some letters have two small forms, of which one has an
-	// accent.
+	// Convert through the capital, because some letters have two small forms, of which
+	// one has an accent.
 	r = unicode.ToLower(unicode.ToUpper(r))
 	if list := letters(norm.NFD.PropertiesString(string(r)).Decomposition()); len(list) == 1 {
 		r = list[0]
@@ -338,12 +339,12 @@ func letters(decomposed []byte) []rune {
 
 // isMark reports whether a rune is a mark that does not count.
 func isMark(r rune, p norm.Properties) bool {
-	// The last one is the only vowel sign by which a script whose runes stand
-	// alone puts letters together.
+	// U+1B35 (Balinese) is the only vowel sign that joins letters in a script
+	// whose runes are words of their own.
 	return unicode.Is(unicode.Mn, r) || p.CCC() != 0 || r == 0x1B35
 }
 
-// made are the runes that are made of several letters.
+// made lists the runes that are composed of several letters.
 const made = "\u09cb\u09cc\u0b4b\u0b4c\u0b94\u0bca\u0bcb\u0bcc\u0ccb\u0d4a\u0d4b\u0d4c\u0ddc\u0ddd\u0dde" +
 	"\U0001134b\U0001134c\U000114bc\U000114be\U000115ba\U000115bb\U00011938"
 

@@ -63,7 +63,7 @@ func same(text string) []string {
 	return []string{norm.NFC.String(text), norm.NFD.String(text)}
 }
 
-func TestWhatIsCanonicallyTheSameFoldsToTheSame(t *testing.T) {
+func TestCanonicalEquivalentsFoldToTheSame(t *testing.T) {
 	for _, text := range []string{
 		"프린터 고장", "값싼 닭", "\u1112\u1161\u11ab \u1112\u119e", "プリンター ガス ゔ ゞ", "أحمد إلى آخر مؤسسة شئ", "กำ", "Müller Ångström Ёлка ᾠδή",
 		"ড়ো কৌ", "க்ஷொ கௌ ஔ", "ಕೋ", "കൊ കൌ", "කො කෞ", "ᬆ ᬊᬵ", "क़लम", "שּׁלום", "ﬁ 豈 金", "e\u0323\u0301 e\u0301\u0323", "\u30ab\u0323\u3099",
@@ -87,7 +87,7 @@ func TestWhatIsCanonicallyTheSameFoldsToTheSame(t *testing.T) {
 	require.Equal(t, []string{"カ"}, Fold("カ\u309a"), "there is none")
 }
 
-func TestWhatIsMadeOfSeveralLetters(t *testing.T) {
+func TestRunesMadeOfSeveralLetters(t *testing.T) {
 	var list []rune
 	for r := range unicode.MaxRune + 1 {
 		if (r < syllable || r >= syllable+syllables) && unicode.In(r, unicode.L, unicode.M) &&
@@ -216,7 +216,7 @@ func FuzzFold(f *testing.F) {
 		}
 		require.Equal(t, list, Fold(strings.Join(list, " ")), "all different, in their order")
 		for _, form := range same(s) {
-			if !strings.ContainsRune(form, 0x34f) { // with it, endless rows of marks are cut
+			if !strings.ContainsRune(form, 0x34f) { // this rune cuts endless rows of marks
 				require.Equal(t, list, Fold(form), "%q is the same", form)
 			}
 		}

@@ -13,7 +13,7 @@ import (
 // locale is a language with templates, and how a person writes numbers and times.
 type locale struct {
 	lang string       // the folder of the templates, such as "de"
-	tag  language.Tag // of the person, such as de-CH; that of the folder where unknown
+	tag  language.Tag // of the person, such as de-CH, or of the folder if the person's is unknown
 }
 
 // choose returns the locale for a preferred language, such as "de-CH": the best match, or

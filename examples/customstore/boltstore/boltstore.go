@@ -533,7 +533,7 @@ func (tx tx) put(bucket, key []byte, v any) error {
 	return tx.Bucket(bucket).Put(key, data)
 }
 
-// add is put for a key that must not exist.
+// add is like put, for a key that must not exist.
 func (tx tx) add(bucket, key []byte, v any, what string) error {
 	if tx.Bucket(bucket).Get(key) != nil {
 		return &ticket.DuplicateError{What: what}

@@ -116,7 +116,7 @@ func TestDeskGoesOn(t *testing.T) {
 
 // A commit that fails half-way leaves no data, not even in the indexes that it wrote
 // before.
-func TestNothingIsLeftBehind(t *testing.T) {
+func TestAFailedCommitLeavesNothing(t *testing.T) {
 	store := newFile(t)
 	now := tickettest.Start
 	id, id2, delivery := ticket.NewID(now), ticket.NewID(now), ticket.NewID(now)

@@ -432,7 +432,7 @@ func (s *Server) shutDown() error {
 		return nil
 	}
 	select {
-	case <-p.done: // by itself, which is for the next call that needs it to notice
+	case <-p.done: // the server ended by itself; the next call that needs it will find out
 		return s.kill()
 	default:
 	}

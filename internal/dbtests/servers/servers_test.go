@@ -103,7 +103,7 @@ func running(t *testing.T, pids []int) []int {
 	return found
 }
 
-func TestKillLosesWhatWasNotCommitted(t *testing.T) {
+func TestKillLosesUncommittedData(t *testing.T) {
 	for _, k := range kinds {
 		t.Run(k.name, func(t *testing.T) {
 			installed(t, k)
@@ -478,7 +478,8 @@ func TestRequire(t *testing.T) {
 		assert.Truef(t, strings.HasPrefix(got, c.want) && (c.want == "") == (got == ""), "%q, %v: %s", c.require, c.err, got)
 	}
 
-	// The whole way, and every time that a test asks.
+	// Get a server that is not installed, twice: each test that asks for it is
+	// skipped, or fails if the variable requires the server.
 	was := postgresFolders
 	t.Cleanup(func() { postgresFolders = was })
 	postgresFolders = filepath.Join(t.TempDir(), "*")

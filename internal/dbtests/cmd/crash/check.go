@@ -148,7 +148,8 @@ func (c *checking) places(ctx context.Context, query string, each func(p place, 
 	})
 }
 
-// read reads what the desk does not show, including rows that belong to nothing.
+// read reads the rows that the desk does not show, including rows that belong to
+// nothing.
 func (c *checking) read(ctx context.Context) error {
 	versions := map[ticket.ID]int64{}
 	numbers := map[string]int{}

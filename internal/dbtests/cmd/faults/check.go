@@ -99,7 +99,7 @@ func (c *checking) committed() {
 	for n, id := range ids {
 		want := map[string]int{}
 		for i, s := range script(c.seed, n) {
-			for _, t := range s.told {
+			for _, t := range s.expected {
 				want[fmt.Sprintf("event %d, %q to %s", i+1, t.kind, t.address)]++
 			}
 		}

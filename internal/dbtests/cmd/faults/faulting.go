@@ -308,7 +308,7 @@ func (r *faulting) stop(s *slot) error {
 	select {
 	case <-s.ended:
 		if state := s.child.ProcessState; s.failed == nil && !state.Exited() {
-			r.report.early++ // it was told before it could listen
+			r.report.early++ // the signal came before it listened
 		}
 		return s.failed
 	case <-time.After(2 * grace):

@@ -35,7 +35,7 @@ const (
 	entryClaim  = "claim"  // delivery, attempt, at, until: after the store has returned it
 	entryBegin  = "begin"  // delivery, at: before the notifier is called
 	entryEnd    = "end"    // delivery, at: after it has returned
-	entrySettle = "settle" // delivery, at: before the store is told
+	entrySettle = "settle" // delivery, at: before the call of the store
 	entryKept   = "kept"   // delivery: after the store has recorded it
 	entryWorked = "worked" // ticket, its number in the run: all its steps were acknowledged
 	entrySaid   = "said"   // an error

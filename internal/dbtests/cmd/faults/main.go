@@ -79,6 +79,6 @@ func run(ctx context.Context, names string, o options) (bool, error) {
 		if err != nil {
 			return ordeal.Outcome{}, err
 		}
-		return ordeal.Outcome{Good: r.good(), Lines: append(r.Found, r.told()...), Row: r.row()}, nil
+		return ordeal.Outcome{Good: r.good(), Lines: append(r.Found, r.summary()...), Row: r.row()}, nil
 	})
 }

@@ -65,9 +65,9 @@ const (
 // hangs up before.
 const mutter = time.Second
 
-// The server inspects every message for the time looking. For a late one it takes
-// longer than the relays wait for any other answer: seconds, and most of a minute,
-// of a hundredth of their length.
+// The server takes the time looking to inspect a message. A late message takes
+// longer than the relays wait for any other answer. Both times are a hundredth of
+// usual ones: some seconds, and most of a minute.
 const (
 	looking  = 40 * time.Millisecond
 	lateFrom = answering + 100*time.Millisecond

@@ -60,9 +60,9 @@ func (r *report) row() []string {
 
 func tenths(d time.Duration) string { return d.Round(100 * time.Millisecond).String() }
 
-// told returns the faults of the mail server, the reasons of refused deliveries, and
+// summary returns the faults of the mail server, the reasons of refused deliveries, and
 // the errors between desks and the store.
-func (r *report) told() (list []string) {
+func (r *report) summary() (list []string) {
 	for _, f := range slices.Sorted(maps.Keys(r.faults)) {
 		list = append(list, fmt.Sprintf("%6d × the mail server: %s", r.faults[f], f))
 	}

@@ -57,7 +57,7 @@ var relaySabotage = map[string]func(w *witness){
 			return carry.Notify(ctx, n)
 		})
 	},
-	// Every refusal counts as one of the mailbox.
+	// Every refusal counts as a refusal of the mailbox.
 	"touchy": func(w *witness) {
 		carry := w.carry
 		w.carry = ticket.NotifierFunc(func(ctx context.Context, n ticket.Notification) error {

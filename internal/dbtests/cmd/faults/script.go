@@ -10,14 +10,14 @@ import (
 // A step is one action on a ticket, with the notifications it causes. The first step
 // opens the ticket.
 type step struct {
-	actor  ticket.Actor
-	action ticket.Action // with a key, so that it can be repeated
-	draft  *ticket.Draft // of the first step
-	told   []told
+	actor    ticket.Actor
+	action   ticket.Action // with a key, so that it can be repeated
+	draft    *ticket.Draft // of the first step
+	expected []expected
 }
 
-// told is a notification that a step must cause: its kind and address.
-type told struct {
+// expected is a notification that a step must cause: its kind and address.
+type expected struct {
 	kind    ticket.Kind
 	address string
 }
@@ -65,13 +65,13 @@ func script(seed uint64, n int) []step {
 		return ticket.Message(fmt.Sprintf("Words %d about ticket %d.", r.IntN(1000), n))
 	}
 	level, assignee := 1, ""
-	desk := func() string { // the recipient of notices about the customer's words
+	desk := func() string { // the recipient of notifications about the customer's words
 		return address(ticket.Recipient{Person: ticket.Person{ID: assignee}, Level: level})
 	}
 	steps := []step{{
-		actor: customer,
-		draft: &ticket.Draft{Subject: fmt.Sprintf("Printer %d prints blank pages", n), Message: words(), Key: fmt.Sprintf("t%d", n)},
-		told:  []told{{ticket.KindReceived, mine}, {ticket.KindQueued, desk()}},
+		actor:    customer,
+		draft:    &ticket.Draft{Subject: fmt.Sprintf("Printer %d prints blank pages", n), Message: words(), Key: fmt.Sprintf("t%d", n)},
+		expected: []expected{{ticket.KindReceived, mine}, {ticket.KindQueued, desk()}},
 	}}
 	waiting := false
 	for range 2 + r.IntN(4) {
@@ -84,31 +84,31 @@ func script(seed uint64, n int) []step {
 		switch k := r.IntN(10); {
 		case k < 3 && !waiting:
 			s.action = ticket.Action{Name: ticket.ActionReply, Message: words()}
-			s.told = []told{{ticket.KindAnswered, mine}}
+			s.expected = []expected{{ticket.KindAnswered, mine}}
 			has()
 		case k < 5 && !waiting:
 			s.action = ticket.Action{Name: ticket.ActionAsk, Message: words()}
-			s.told = []told{{ticket.KindAsked, mine}}
+			s.expected = []expected{{ticket.KindAsked, mine}}
 			has()
 			waiting = true
 		case k < 6 && level < 3:
 			s.action = ticket.Action{Name: ticket.ActionEscalate, Note: "beyond me"}
 			level, assignee, waiting = level+1, "", false
-			s.told = []told{{ticket.KindHanded, mine}, {ticket.KindEscalated, desk()}}
+			s.expected = []expected{{ticket.KindHanded, mine}, {ticket.KindEscalated, desk()}}
 		case k < 7 && assignee == "":
 			s.action = ticket.Action{Name: ticket.ActionTake}
 			has()
 		default:
 			s.actor = customer
 			s.action = ticket.Action{Name: ticket.ActionReply, Message: words()}
-			s.told = []told{{ticket.KindCustomer, desk()}}
+			s.expected = []expected{{ticket.KindCustomer, desk()}}
 			waiting = false
 		}
 		steps = append(steps, s)
 	}
 	if r.IntN(5) > 0 {
 		steps = append(steps, step{
-			actor: agent(n, level), action: ticket.Action{Name: ticket.ActionResolve, Message: words()}, told: []told{{ticket.KindSolved, mine}},
+			actor: agent(n, level), action: ticket.Action{Name: ticket.ActionResolve, Message: words()}, expected: []expected{{ticket.KindSolved, mine}},
 		})
 	}
 	for i := range steps {

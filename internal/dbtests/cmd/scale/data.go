@@ -64,7 +64,7 @@ func newDesk(tickets int) *desk {
 	return d
 }
 
-// A plan holds the values that follow from i at little cost.
+// A plan holds the values of a ticket that are cheap to compute from i.
 type plan struct {
 	r         *rand.Rand
 	created   time.Time
@@ -88,7 +88,8 @@ func (d *desk) planOf(i int) plan {
 	if p.open && r.IntN(9) < 4 {
 		p.queue = bigQueue
 	}
-	// Some write often: the first thousandth of them opens one ticket in thirty.
+	// Some customers write often: the first thousandth of them opens one ticket
+	// in thirty.
 	u := r.Float64()
 	p.requester = int(u * u * float64(max(1, d.tickets*requesters/1_000_000)))
 	p.events = 3 + r.IntN(2) + r.IntN(3) + r.IntN(2)
@@ -221,7 +222,7 @@ func (d *desk) history(i int) []ticket.Event {
 	return events
 }
 
-// histories makes all of them, at the same time as the import.
+// histories makes the histories of all tickets, while the import runs.
 func (d *desk) histories(yield func([]ticket.Event, error) bool) {
 	made := make(chan []ticket.Event, 256)
 	enough := make(chan struct{})
