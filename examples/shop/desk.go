@@ -29,7 +29,7 @@ type queue struct {
 // around the marks.
 func (queue) Snippet(h ticket.Hit) template.HTML { return template.HTML(h.Snippet.HTML()) }
 
-// queuePage shows the open work, or what a search finds, and the counts.
+// queuePage shows the open work or the results of a search, and the counts.
 func (s *shop) queuePage(w http.ResponseWriter, r *http.Request, u user) error {
 	q := queue{Mine: r.FormValue("mine") != "", Search: text(r, "q")}
 	var err error
@@ -49,7 +49,7 @@ func (s *shop) queuePage(w http.ResponseWriter, r *http.Request, u user) error {
 
 const pageOfTickets = 25
 
-// openWork lists a page of what is to be done, the most pressing first.
+// openWork lists a page of the open tickets, the most urgent first.
 func (s *shop) openWork(r *http.Request, u user, q *queue) error {
 	open := ticket.Query{
 		Phase: ticket.OpenPhases(), Order: ticket.OrderMostUrgent, NotMerged: true,
@@ -74,7 +74,7 @@ func (s *shop) openWork(r *http.Request, u user, q *queue) error {
 // search lists the tickets with the words, or the one with the number.
 func (s *shop) search(ctx context.Context, u user, q *queue) (err error) {
 	q.Hits, err = s.desk.Search(ctx, u.actor(), ticket.SearchQuery{Text: q.Search, Query: ticket.Query{Limit: pageOfTickets}})
-	if errors.Is(err, ticket.ErrInvalid) { // such as no word at all
+	if errors.Is(err, ticket.ErrInvalid) { // for example a text without a word
 		_, q.Notice = fault(err)
 		return nil
 	}
@@ -144,7 +144,7 @@ func (s *shop) showWork(w http.ResponseWriter, r *http.Request, u user, failed e
 	return s.show(w, status, u, "work", page)
 }
 
-// since says what happened on the ticket while an agent was writing.
+// since lists the actions on the ticket since the agent loaded the page.
 func since(stale *ticket.StaleError) (list []string) {
 	for _, e := range stale.Since {
 		who := e.By.ID
@@ -194,7 +194,7 @@ var asked = []struct {
 	{func(n *ticket.Inputs) *bool { return &n.Until }, field{"until", "until", "date", false}, true},
 }
 
-// forms makes a form of each action that may be done now.
+// forms makes a form for each action that is allowed now.
 func forms(choices []ticket.Choice) (list []form) {
 	for _, c := range choices {
 		if !c.Allowed {
@@ -214,7 +214,7 @@ func forms(choices []ticket.Choice) (list []form) {
 			list = append(list, f)
 		}
 	}
-	// What agents do all day comes first.
+	// The most frequent actions come first.
 	daily := []ticket.ActionName{ticket.ActionTake, ticket.ActionReply, ticket.ActionAsk, ticket.ActionResolve, ticket.ActionNote}
 	slices.SortStableFunc(list, func(a, b form) int { return place(daily, a.Action) - place(daily, b.Action) })
 	return list
@@ -227,8 +227,9 @@ func place(list []ticket.ActionName, name ticket.ActionName) int {
 	return len(list)
 }
 
-// agentActs does what an agent asks for. The form says which version of the
-// ticket the agent saw: if something has happened since, the agent looks first.
+// agentActs performs an agent's action. The form has the version of the ticket
+// that the agent saw. If the ticket has changed since, the agent sees the
+// changes first.
 func (s *shop) agentActs(w http.ResponseWriter, r *http.Request, u user) error {
 	if err := readForm(r); err != nil {
 		return err
@@ -251,8 +252,8 @@ func (s *shop) agentActs(w http.ResponseWriter, r *http.Request, u user) error {
 	return nil
 }
 
-// action reads an action out of a form. What the form has no field for stays
-// empty, as the desk wants it.
+// action reads an action from a form. A field that the form does not have stays
+// empty, as the desk requires.
 func (s *shop) action(r *http.Request, u user) (act ticket.Action, err error) {
 	act = ticket.Action{
 		Name:     ticket.ActionName(r.PostFormValue("action")),
@@ -283,7 +284,7 @@ func (s *shop) action(r *http.Request, u user) (act ticket.Action, err error) {
 			return act, &ticket.InvalidError{Field: "until", Reason: "must be a date"}
 		}
 	}
-	if other := text(r, "ticket"); other != "" { // people write numbers, an action has IDs
+	if other := text(r, "ticket"); other != "" { // people write numbers, but an action has IDs
 		t, err := s.desk.Find(r.Context(), u.actor(), other)
 		if err != nil {
 			return act, err

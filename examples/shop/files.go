@@ -33,8 +33,8 @@ func (f *upload) attachments() []ticket.Attachment {
 	return []ticket.Attachment{f.about}
 }
 
-// uploaded returns the file of a form; nil where none was chosen. What it is, the
-// shop finds out by itself; of what the browser says it takes the name only.
+// uploaded returns the file of a form, or nil if none was chosen. The shop
+// determines the media type itself; it takes only the name from the browser.
 func uploaded(r *http.Request) (*upload, error) {
 	f, header, err := r.FormFile("file")
 	if errors.Is(err, http.ErrMissingFile) || errors.Is(err, http.ErrNotMultipart) {
@@ -75,7 +75,7 @@ func (s *shop) holderDownloads(w http.ResponseWriter, r *http.Request) error {
 	return s.sendFile(w, r, ticket.StatusLinkHolder(r.PathValue("token")), "")
 }
 
-// sendFile sends a file as one to be saved, whatever is in it, so that it cannot
+// sendFile sends a file as a download, whatever it contains, so that it cannot
 // act as a page of the shop.
 func (s *shop) sendFile(w http.ResponseWriter, r *http.Request, a ticket.Actor, ref string) error {
 	about, err := s.attachment(r.Context(), a, ref, r.PathValue("file"))

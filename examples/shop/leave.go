@@ -26,11 +26,11 @@ func (s *shop) leave(w http.ResponseWriter, r *http.Request, u user) error {
 	return nil
 }
 
-// forget deletes a user with all that is theirs, in one transaction. Orders stay,
-// for the books, and are nobody's. What becomes of tickets, see part.
+// forget deletes a user and the user's data in one transaction. Orders stay, for
+// the books, without a user. For tickets see part.
 //
-// The library cannot erase yet what the past of a ticket says: the messages, and
-// the name and address in its events and in the rows of letters that were sent.
+// The library cannot yet erase the history of a ticket: the messages, and the
+// name and address in its events and in the rows of letters that were sent.
 func (s *shop) forget(ctx context.Context, u user) error {
 	return s.store.Transact(ctx, s.desk, func(tx *sql.Tx, desk *ticket.Desk) error {
 		var ids []string
@@ -64,9 +64,9 @@ func (s *shop) forget(ctx context.Context, u user) error {
 	})
 }
 
-// part takes a user out of one ticket, as far as that can be done. Their own is
-// withdrawn if it was still open, its links end, and its requester is the bare ID
-// from now on. What they only followed goes on without them.
+// part removes a user from one ticket as far as possible. If the user is its
+// requester, the ticket is cancelled if it is open, its links end, and the
+// requester becomes the bare ID. A follower is removed from the followers.
 func part(ctx context.Context, desk *ticket.Desk, u user, t ticket.Ticket) error {
 	edit := ticket.Edits{Unfollow: []ticket.Person{u.person()}}
 	if t.Requester.Same(u.person()) {
@@ -82,7 +82,7 @@ func part(ctx context.Context, desk *ticket.Desk, u user, t ticket.Ticket) error
 	}
 	_, err := desk.Do(ctx, ticket.System("shop"), t.ID, ticket.Action{Name: ticket.ActionEdit, Edit: &edit})
 	if refused, is := errors.AsType[*ticket.RefusedError](err); is && refused.Why == "merged" {
-		return nil // a merged ticket is what it was; only where it goes on can be edited
+		return nil // a merged ticket cannot be edited, only the ticket it was merged into
 	}
 	return err
 }

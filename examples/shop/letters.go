@@ -16,7 +16,7 @@ import (
 	"github.com/ticketkit/ticket/mail/letter"
 )
 
-// letters sets up who is told by mail, in the recipient's language.
+// letters sets up the notifications by mail, in the recipient's language.
 func (s *shop) letters(desk *ticket.Config, cfg config) error {
 	words, err := letter.New(letter.Config{
 		Desk:     "The Tea Shop",
@@ -27,7 +27,7 @@ func (s *shop) letters(desk *ticket.Config, cfg config) error {
 		return err
 	}
 	desk.Profile = s.profile
-	if desk.Notifiers != nil { // a test has one of its own
+	if desk.Notifiers != nil { // a test brings its own
 		return nil
 	}
 	if cfg.smtp == "" {
@@ -64,11 +64,11 @@ func mailServer(cfg config, words *letter.Letters) (*mail.Notifier, error) {
 	})
 }
 
-// profile completes a recipient before each attempt: customers by what the shop
-// knows of them today, agents and queues by their addresses, of which tickets
-// know nothing. Nobody is told anything after they have left the shop.
+// profile completes a recipient before each attempt: a customer with the shop's
+// current data, an agent or a queue with its addresses, which tickets do not
+// have. Former users of the shop get no notifications.
 func (s *shop) profile(ctx context.Context, _ string, to ticket.Recipient, _ ticket.Kind) (ticket.Profile, error) {
-	if to.Role == ticket.RoleAgent && to.Person.ID == "" { // everybody who serves the queue at this level
+	if to.Role == ticket.RoleAgent && to.Person.ID == "" { // all agents who serve the queue at this level
 		list, err := s.users(ctx)
 		var addresses []string
 		for _, u := range list {

@@ -145,7 +145,7 @@ func (s *shop) serve(ctx context.Context, addr string, stdout io.Writer) error {
 	case err = <-deliver:
 	case <-ctx.Done():
 	}
-	// What is under way may finish: first the requests, then the letters.
+	// Requests in progress may finish first, and then letters.
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	err = errors.Join(err, server.Shutdown(ending), s.desk.Shutdown(ending))

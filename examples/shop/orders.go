@@ -111,8 +111,8 @@ func (s *shop) askForHelp(w http.ResponseWriter, r *http.Request, u user) error 
 
 var errHasTicket = errors.New("the order has a ticket already")
 
-// complain opens a ticket about an order. The ticket and its confirmation, the
-// file, and the order's own row are written together, or nothing is.
+// complain opens a ticket about an order. The ticket with its confirmation, the
+// file, and the order's own row are written together or not at all.
 func (s *shop) complain(ctx context.Context, u user, form help, file *upload) (t ticket.Ticket, err error) {
 	err = s.store.Transact(ctx, s.desk, func(tx *sql.Tx, desk *ticket.Desk) error {
 		t, err = desk.Open(ctx, u.actor(), ticket.Draft{

@@ -33,8 +33,8 @@ type config struct {
 	smtp, smtpUser, smtpPassword string
 }
 
-// open makes what is missing in the database, and the desk. The desk's
-// configuration is what tests begin with; the program gives the zero one.
+// open creates the shop's tables and makes the desk. Tests pass their own
+// configuration of the desk; the program passes the zero one.
 func open(ctx context.Context, cfg config, desk ticket.Config) (*shop, error) {
 	s := &shop{db: cfg.db, base: strings.TrimSuffix(cfg.base, "/"), now: time.Now, hangUp: func(context.Context) {}}
 	if desk.Now != nil {

@@ -143,7 +143,8 @@ func (w endsAt) Write(p []byte) (int, error) {
 	return w.Buffer.Write(p)
 }
 
-// The order's row, the file, the ticket and its confirmation: all or nothing.
+// The order's row, the file, the ticket and its confirmation are written
+// together or not at all.
 func TestComplaintIsOneTransaction(t *testing.T) {
 	for name, breakIt := range map[string]string{
 		"the file cannot be kept":  "DROP TABLE shop_files",

@@ -52,8 +52,9 @@ func (s *shop) ticketPage(w http.ResponseWriter, r *http.Request, u user) error 
 	return s.showConversation(w, r, u, conversation{})
 }
 
-// customer says as whom a page about one ticket is asked for: the holder of the
-// link in its address, or the user. The link alone says which ticket it is.
+// customer returns the actor for a page about one ticket: the holder of the
+// link in the address, or the user. A link needs no number, so ref is empty
+// then.
 func customer(r *http.Request, u user) (a ticket.Actor, ref string) {
 	if token := r.PathValue("token"); token != "" {
 		return ticket.StatusLinkHolder(token), ""
@@ -61,7 +62,7 @@ func customer(r *http.Request, u user) (a ticket.Actor, ref string) {
 	return u.actor(), r.PathValue("number")
 }
 
-// showConversation shows the ticket, and the form with what is in it already.
+// showConversation shows the ticket, and the form with the given input.
 func (s *shop) showConversation(w http.ResponseWriter, r *http.Request, u user, c conversation) error {
 	a, ref := customer(r, u)
 	var err error
@@ -81,9 +82,9 @@ func (s *shop) showConversation(w http.ResponseWriter, r *http.Request, u user, 
 	return s.show(w, status, u, "ticket", c)
 }
 
-// customerActs does what a customer asks for: reply, confirm, reopen or cancel.
-// All but a reply is pinned to what the customer saw: nobody shall agree to a
-// solution that has changed meanwhile.
+// customerActs performs a customer's action: reply, confirm, reopen or cancel.
+// All except a reply are pinned to the version that the customer saw, so that
+// nobody agrees to a solution that has changed since.
 func (s *shop) customerActs(w http.ResponseWriter, r *http.Request, u user) error {
 	if err := readForm(r); err != nil {
 		return err

@@ -20,12 +20,12 @@ type user struct {
 	Level int // serves the desk's levels 1 to this; 0: a customer
 }
 
-// person is what tickets know of a user.
+// person returns the data of a user that tickets have.
 func (u user) person() ticket.Person {
 	return ticket.Person{ID: u.ID, Name: u.Name, Email: u.Email, Locale: u.Locale, Zone: u.Zone}
 }
 
-// actor is as whom a user acts at the desk.
+// actor returns the user as an actor of the desk.
 func (u user) actor() ticket.Actor {
 	if u.Level == 0 {
 		return ticket.Requester(u.person())

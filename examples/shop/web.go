@@ -51,8 +51,8 @@ func (s *shop) handler() http.Handler {
 	return http.MaxBytesHandler(headers(http.NewCrossOriginProtection().Handler(mux)), maxBody)
 }
 
-// headers sets what keeps a page to itself. Its address can hold the token of a
-// status link, so other sites are not told it, and nothing is kept in caches.
+// headers protects each page. The address of a page can contain the token of a
+// status link, so other sites do not get it, and no cache keeps the page.
 func headers(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
@@ -99,8 +99,8 @@ func (s *shop) staff(page func(http.ResponseWriter, *http.Request, user) error) 
 
 var errNoPage = errors.New("there is no such page")
 
-// fault says what a failure means to who looks at the page: the status, and
-// words that reveal nothing of what the person may not know.
+// fault returns the status and the text for an error. The text reveals nothing
+// that the reader may not know.
 func fault(err error) (status int, words string) {
 	var refused *ticket.RefusedError
 	var invalid *ticket.InvalidError
@@ -186,7 +186,7 @@ func text(r *http.Request, field string) string {
 	return strings.TrimSpace(strings.ReplaceAll(r.FormValue(field), "\r\n", "\n"))
 }
 
-// newKey marks a form, so that sending it twice does not happen twice.
+// newKey returns a key for a form. A form that is sent twice has one effect.
 func newKey() string { return rand.Text() }
 
 func (s *shop) loginPage(w http.ResponseWriter, r *http.Request) error {
