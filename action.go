@@ -51,7 +51,7 @@ type Action struct {
 	Queue    string    // the new queue; empty means no change; cannot be erased
 	Assignee string    // the ID of the agent who gets the ticket
 	Reason   string    // why the ticket is on hold or cancelled, or how it was resolved, such as "first contact"; part of the digest, cannot be erased
-	Until    time.Time // when the hold ends by itself; zero means never
+	Until    time.Time // when the desk ends a hold, or closes a resolved ticket, by itself; zero means the time of the workflow, by default never and after 7 days
 
 	Ticket   ID       // the other ticket of a merge or a link
 	Relation Relation // how the other ticket relates to this one, for a link

@@ -18,7 +18,7 @@ import (
 // Desk is the service desk of your application: it opens tickets, decides on
 // actions, answers questions and delivers notifications. Make one with [NewDesk]
 // and share it. A Desk is safe for concurrent use. It holds no lock while it calls
-// the store, the policy, a transition's Guard, a notifier or a function of [Config].
+// the store, the policy, a guard, a notifier or a function of [Config].
 type Desk struct {
 	store          Store
 	cfg            Config

@@ -22,9 +22,9 @@ type Choice struct {
 // Actions returns every action of the ticket's workflow, sorted by name, and
 // whether the actor may perform it now on the given ticket. It decides as [Desk.Do]
 // does, but reads nothing. For an old copy of a ticket it returns an old answer. A
-// transition's Guard that uses data that a customer's copy lacks may answer
-// differently; [View].Actions has a customer's actions for the stored ticket. If the
-// desk does not have the ticket's workflow, there are no actions.
+// guard that uses data that a customer's copy lacks may answer differently;
+// [View].Actions has a customer's actions for the stored ticket. If the desk does
+// not have the ticket's workflow, there are no actions.
 //
 // For a merged ticket, Actions allows customers to reply and nothing else. Do applies
 // their actions to the ticket it was merged into, if they see that one.
