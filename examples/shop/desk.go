@@ -75,7 +75,7 @@ func (s *shop) openWork(r *http.Request, u user, q *queue) error {
 func (s *shop) search(ctx context.Context, u user, q *queue) (err error) {
 	q.Hits, err = s.desk.Search(ctx, u.actor(), ticket.SearchQuery{Text: q.Search, Query: ticket.Query{Limit: pageOfTickets}})
 	if errors.Is(err, ticket.ErrInvalid) { // for example a text without a word
-		_, q.Notice = fault(err)
+		_, q.Notice = fault(err, u)
 		return nil
 	}
 	return err
@@ -135,7 +135,7 @@ func (s *shop) showWork(w http.ResponseWriter, r *http.Request, u user, failed e
 	page.Forms = forms(s.desk.Actions(u.actor(), page.Ticket))
 	status := http.StatusOK
 	if failed != nil {
-		status, page.Notice = fault(failed)
+		status, page.Notice = fault(failed, u)
 		page.Sent = r.PostForm
 		if stale, is := errors.AsType[*ticket.StaleError](failed); is {
 			page.Since = since(stale)
@@ -191,7 +191,7 @@ var asked = []struct {
 	{func(n *ticket.Inputs) *bool { return &n.Status }, field{"status", "new status", "line", false}, true},
 	{func(n *ticket.Inputs) *bool { return &n.Level }, field{"level", "level", "level", false}, true},
 	{func(n *ticket.Inputs) *bool { return &n.Queue }, field{"queue", "queue", "line", false}, true},
-	{func(n *ticket.Inputs) *bool { return &n.Until }, field{"until", "until", "date", false}, true},
+	{func(n *ticket.Inputs) *bool { return &n.Until }, field{"until", "stays so until", "date", false}, true},
 }
 
 // forms makes a form for each action that is allowed now.
@@ -243,7 +243,7 @@ func (s *shop) agentActs(w http.ResponseWriter, r *http.Request, u user) error {
 		_, err = s.desk.Do(r.Context(), u.actor(), t.ID, act)
 	}
 	if err != nil {
-		if status, _ := fault(err); status < http.StatusInternalServerError {
+		if status, _ := fault(err, u); status < http.StatusInternalServerError {
 			return s.showWork(w, r, u, err)
 		}
 		return err

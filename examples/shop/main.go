@@ -26,6 +26,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	_ "github.com/jackc/pgx/v5/stdlib"
@@ -36,7 +37,7 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, os.Args[1:], os.Stdout)
 	stop()
 	if err != nil {
@@ -138,7 +139,7 @@ func (s *shop) serve(ctx context.Context, addr string, stdout io.Writer) error {
 	go func() { deliver <- s.desk.Run(context.WithoutCancel(ctx)) }()
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(l) }()
-	_, _ = fmt.Fprintf(stdout, "The shop is at %s, as anybody in its list. Press Ctrl+C to end.\n", s.base)
+	_, _ = fmt.Fprintf(stdout, "The shop is at %s. Press Ctrl+C to end.\n", s.base)
 
 	select {
 	case err = <-served:

@@ -94,12 +94,12 @@ func (s *shop) askForHelp(w http.ResponseWriter, r *http.Request, u user) error 
 	}
 	form := help{Order: o, Subject: text(r, "subject"), Message: text(r, "message"), Key: r.PostFormValue("key")}
 	t, err := s.complain(r.Context(), u, form, file)
-	if errors.Is(err, errHasTicket) { // the button was pressed twice
+	if errors.Is(err, errHasTicket) { // by another form, such as one in a second window
 		return s.helpPage(w, r, u)
 	}
 	if errors.Is(err, ticket.ErrInvalid) {
 		var status int
-		status, form.Notice = fault(err)
+		status, form.Notice = fault(err, u)
 		return s.show(w, status, u, "help", form)
 	}
 	if err != nil {
@@ -130,9 +130,11 @@ func (s *shop) complain(ctx context.Context, u user, form help, file *upload) (t
 	return t, err
 }
 
-// dispute ties the order to its ticket. An order has one ticket at most.
+// dispute ties the order to its ticket. An order has one ticket at most. If a
+// form is sent again, its ticket is the one that the order has already.
 func dispute(ctx context.Context, tx *sql.Tx, id int64, n ticket.Number) error {
-	result, err := tx.ExecContext(ctx, "UPDATE shop_orders SET state = 'disputed', ticket = $1 WHERE id = $2 AND ticket IS NULL", n, id)
+	result, err := tx.ExecContext(ctx,
+		"UPDATE shop_orders SET state = 'disputed', ticket = $1 WHERE id = $2 AND (ticket IS NULL OR ticket = $1)", n, id)
 	if err != nil {
 		return err
 	}

@@ -184,6 +184,18 @@ func TestFormSentTwiceOpensOneTicket(t *testing.T) {
 		f.submit(ada, "/orders/1001/help", map[string]string{"subject": "Broken", "message": "The spout is off."}, http.StatusOK)
 		assert.Equal(t, "/tickets/0000-0001-H", ada.at.Path)
 	}
+	user, err := f.user(t.Context(), "ada")
+	require.NoError(t, err)
+	again := help{Order: order{ID: 1002}, Subject: "A cup", Message: "It has a crack.", Key: newKey()}
+	one, err := f.shop.complain(t.Context(), user, again, nil)
+	require.NoError(t, err)
+	two, err := f.shop.complain(t.Context(), user, again, nil)
+	require.NoError(t, err)
+	assert.Equal(t, one.Number, two.Number)
+	again.Key = newKey()
+	_, err = f.shop.complain(t.Context(), user, again, nil)
+	require.ErrorIs(t, err, errHasTicket)
+	assert.Equal(t, 2, f.count("SELECT count(*) FROM ticket_tickets"))
 	reply := ada.page
 	for range 2 {
 		ada.page = reply
@@ -198,7 +210,8 @@ func TestHelpFormKeepsInvalidInput(t *testing.T) {
 	f.get(ada, "/orders/1001/help", http.StatusOK)
 	f.submit(ada, "/orders/1001/help", map[string]string{"subject": strings.Repeat("x", 500), "message": "The spout is off."}, http.StatusUnprocessableEntity)
 	assert.Contains(t, ada.body, "The spout is off.")
-	assert.Contains(t, ada.all("notice")[0], "draft.subject")
+	assert.Contains(t, ada.all("notice")[0], "too long")
+	assert.NotContains(t, ada.all("notice")[0], "draft.subject", "a name of the library")
 	f.submit(ada, "/orders/1001/help", map[string]string{"subject": "Broken"}, http.StatusOK)
 	assert.Equal(t, []string{"The spout is off."}, ada.all("said"))
 }

@@ -109,7 +109,7 @@ func (s *shop) customerActs(w http.ResponseWriter, r *http.Request, u user) erro
 	}
 	t, err := s.do(r.Context(), a, seen.ID, act, file)
 	if err != nil {
-		if status, words := fault(err); status == http.StatusConflict || errors.Is(err, ticket.ErrInvalid) {
+		if status, words := fault(err, u); status == http.StatusConflict || errors.Is(err, ticket.ErrInvalid) {
 			return s.showConversation(w, r, u, conversation{Text: text(r, "message"), Notice: words})
 		}
 		return err

@@ -18,13 +18,13 @@ import (
 const tutorial = "../../docs/tutorial.md"
 
 // Every sample of the tutorial is a declaration of this program, word for word.
-// The line above it names the file and the declaration. With -update, the samples
-// are cut out of the program again.
+// The comment above it names the file and the declaration, and a link shows the
+// file to the reader. With -update, links and samples are written again.
 func TestTutorialShowsThisProgram(t *testing.T) {
 	text, err := os.ReadFile(tutorial)
 	require.NoError(t, err)
 	source := declarations(t)
-	sample := regexp.MustCompile("(?s)(?:<!-- (\\S+): (\\S+) -->\n)?```go\n(.*?)```\n")
+	sample := regexp.MustCompile("(?s)(?:<!-- (\\S+): (\\S+) -->\n(?:In \\[[^\n]*\n)?)?```go\n(.*?)```\n")
 	samples := 0
 	want := sample.ReplaceAllStringFunc(string(text), func(block string) string {
 		m := sample.FindStringSubmatch(block)
@@ -34,7 +34,8 @@ func TestTutorialShowsThisProgram(t *testing.T) {
 			return block
 		}
 		samples++
-		return "<!-- " + name + " -->\n```go\n" + code + "\n```\n"
+		link := fmt.Sprintf("In [%s](../examples/shop/%[1]s):\n", m[1])
+		return "<!-- " + name + " -->\n" + link + "```go\n" + code + "\n```\n"
 	})
 	assert.Greater(t, samples, 10)
 	want = regexp.MustCompile(`(?s)(<!-- lines -->\n).*?(<!-- end -->\n)`).ReplaceAllString(want, "${1}"+lines(t)+"${2}")
@@ -121,6 +122,9 @@ func declarations(t *testing.T) map[string]string {
 			}
 			if doc != nil {
 				from = doc.Pos()
+			}
+			if _, there := all[file+": "+name]; there {
+				continue // a method with the name of a type
 			}
 			all[file+": "+name] = strings.TrimSpace(string(source[set.Position(from).Offset:set.Position(d.End()).Offset]))
 		}

@@ -99,9 +99,9 @@ func (s *shop) staff(page func(http.ResponseWriter, *http.Request, user) error) 
 
 var errNoPage = errors.New("there is no such page")
 
-// fault returns the status and the text for an error. The text reveals nothing
-// that the reader may not know.
-func fault(err error) (status int, words string) {
+// fault returns the status and the text for an error. Agents read the reason in
+// the words of the desk, which name its fields and rules. Customers do not.
+func fault(err error, u user) (status int, words string) {
 	var refused *ticket.RefusedError
 	var invalid *ticket.InvalidError
 	switch tooLarge := (*http.MaxBytesError)(nil); {
@@ -115,10 +115,14 @@ func fault(err error) (status int, words string) {
 		return http.StatusNotFound, "This link is not good, or not any more. Please take the one in our newest letter, or sign in."
 	case errors.Is(err, ticket.ErrStale):
 		return http.StatusConflict, "Somebody was quicker. Please look at what is new, and then decide again."
-	case errors.As(err, &refused):
+	case errors.As(err, &refused) && u.Level > 0:
 		return http.StatusConflict, "That is not possible now: " + refused.Detail + "."
-	case errors.As(err, &invalid):
+	case errors.Is(err, ticket.ErrRefused):
+		return http.StatusConflict, "That is not possible now. Please load the page again."
+	case errors.As(err, &invalid) && u.Level > 0:
 		return http.StatusUnprocessableEntity, "Please look at your entry: " + invalid.Field + " " + invalid.Reason + "."
+	case errors.Is(err, ticket.ErrInvalid):
+		return http.StatusUnprocessableEntity, "Please look at your entry. Something is missing, too long, or not readable."
 	case errors.Is(err, ticket.ErrDuplicate):
 		return http.StatusConflict, "This form was sent before, with other words. Please load the page again."
 	case errors.Is(err, ticket.ErrConflict):
@@ -129,11 +133,11 @@ func fault(err error) (status int, words string) {
 }
 
 func (s *shop) fail(w http.ResponseWriter, r *http.Request, err error) {
-	status, words := fault(err)
+	u, _ := s.session(r)
+	status, words := fault(err, u)
 	if status == http.StatusInternalServerError {
 		slog.ErrorContext(r.Context(), "shop: a page failed", "path", r.Pattern, "error", err)
 	}
-	u, _ := s.session(r)
 	if err := s.show(w, status, u, "error", words); err != nil {
 		http.Error(w, words, status)
 	}
