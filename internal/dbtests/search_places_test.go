@@ -101,8 +101,8 @@ func TestSearchIndexOfVersion1(t *testing.T) {
 	})
 }
 
-// The index takes more tickets of one microsecond than it has room for there, as
-// from an import without exact times.
+// The index has room for a limited number of tickets per microsecond. More tickets
+// with the same time, as from an import without exact times, are indexed too.
 func TestIndexTakesManyTicketsOfOneInstant(t *testing.T) {
 	s, _ := modernc.open(t, sqlstore.Search())
 	list := make([][]ticket.Event, 3000)
