@@ -85,8 +85,8 @@ func settleEarlier(k *kit) {
 	k.same(deliveryIDs(k.claim(s.Due)), []ticket.ID{d.ID}, "deliveries claimed at the new Due, which is before the old one")
 }
 
-// settleNobody checks all other deliveries after one is settled as DeliveryPending: later ones of the same
-// line, and ones with only the notifier, the recipient or the ticket in common.
+// settleNobody settles a delivery as DeliveryPending and checks all others: later ones of
+// the same line, and ones with only the notifier, the recipient or the ticket in common.
 func settleNobody(k *kit) {
 	c, line := k.line(3)
 	line[2].Due = clock.Add(10 * time.Hour)

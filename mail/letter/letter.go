@@ -110,7 +110,7 @@ func (l *Letters) Languages() []string { return slices.Clone(l.langs) }
 // InvitesReplies reports whether the letters ask for replies; see [Config].NoReply.
 func (l *Letters) InvitesReplies() bool { return !l.cfg.NoReply }
 
-// Write words a notification. If the template fails, or the kind has no template, the
+// Write returns the letter for a notification. If the template fails, or the kind has no template, the
 // error is a [*TemplateError] in a permanent [ticket.DeliveryFault].
 func (l *Letters) Write(n ticket.Notification) (Letter, error) {
 	at := l.choose(n.To.Person.Locale)
