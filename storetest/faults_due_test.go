@@ -10,7 +10,7 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// timing returns a fault in Due that has all timers ever set, the latest last.
+// timing returns a fault in Due. due gets all timers ever set, the latest last.
 func timing(due func(ctx context.Context, s ticket.Store, timers map[ticket.Ref][]time.Time, now time.Time, limit int) ([]ticket.Ref, error)) func(*faulty) {
 	return func(f *faulty) {
 		s := f.Store
