@@ -15,8 +15,8 @@ import (
 	"github.com/ticketkit/ticket/sqlstore"
 )
 
-// Results are in order for all times, even in an index from when places ended in
-// 2112.
+// Results are in order for all times, even in an index of an older version, whose
+// places ended in 2112.
 func TestSearchOverAllTimes(t *testing.T) {
 	t.Parallel()
 	each(t, backends, func(t *testing.T, b backend) {
