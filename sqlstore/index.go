@@ -381,7 +381,7 @@ func (x *session) place(ctx context.Context, list []*indexed) error {
 // placeAfter gives places after those of the same time that are used. It is for
 // thousands of tickets with the same time, as from an import without exact times.
 func (x *session) placeAfter(ctx context.Context, list []*indexed) error {
-	const crowd = 1 << 31     // the places of one second, or of less time where steps are smaller
+	const crowd = 1 << 31     // the places of a second, or of more time where a microsecond has fewer places
 	next := map[int64]int64{} // the next free place, by the first place of the same time
 	for _, d := range list {
 		base, _ := placeOf(d.ticket.Created)
