@@ -127,7 +127,7 @@ func (a Actor) InTenant(tenant string) Actor {
 }
 
 // noQueue stands for "no queue" in a list. No queue has this name, since names have
-// no NUL byte. An empty list does not do: some ways to copy a list turn it into
+// no NUL byte. An empty list cannot be used: some ways to copy a list turn it into
 // nil, which means all queues.
 const noQueue = "\x00"
 

@@ -110,9 +110,9 @@ func (e Event) Erase(groups Groups) Event {
 // comparison with [Ticket].Version and Digest, which [Desk.Verify] makes, or with a
 // copy. The chain shows that content was erased with [Event.Erase], but not by whom.
 type Chain struct {
-	// Key makes the digests an HMAC-SHA-256 (RFC 2104) under it. Use 32
-	// random bytes. Empty means plain SHA-256. A key cannot be changed later
-	// without failing the histories written under the old one.
+	// Key makes each digest an HMAC-SHA-256 (RFC 2104) with this key. Use 32
+	// random bytes. Empty means plain SHA-256. Do not change it later: histories
+	// that were written with another key do not verify.
 	Key []byte
 }
 

@@ -19,7 +19,7 @@ const (
 )
 
 // Deliveries returns one page of the deliveries that match, the newest first, in
-// any state, with the reason if one was given up or held back. Agents see the
+// any state. LastError says why one was given up or suppressed. Agents see the
 // deliveries of the tickets they may see. If the policy hides some, a page may hold
 // fewer than the limit and still have a Next. Customers get [ErrRefused].
 func (d *Desk) Deliveries(ctx context.Context, a Actor, q DeliveryQuery) (DeliveryPage, error) {

@@ -230,8 +230,8 @@ func TestUnmergeOfAMergeOfMerges(t *testing.T) {
 	require.Equal(t, []string{"b"}, k.get(b).Tags)
 }
 
-// old is a store whose events were written by a version that named no other
-// ticket, and brought nobody but followers.
+// old is a store with the events of an older version: those of a merge do not name the
+// other ticket.
 type old struct{ ticket.Store }
 
 func (s old) Events(ctx context.Context, tenant string, id ticket.ID, after int64, limit int) ([]ticket.Event, error) {

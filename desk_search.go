@@ -123,7 +123,8 @@ func (d *Desk) Search(ctx context.Context, a Actor, q SearchQuery) ([]Hit, error
 		return nil, unsupported("full-text search", err)
 	}
 	if org := a.Person.Organisation; err == nil && a.Role == RoleRequester && org != "" && !q.NotMerged && !d.cfg.MergeSameRequester {
-		// A message of a colleague in a ticket that was merged into one of the actor's.
+		// The query is for the actor's tickets. Also search the tickets of colleagues
+		// that were merged into them.
 		q := q
 		q.Participant, q.Organisation = Person{}, org
 		more, err := d.store.(Searcher).Search(ctx, q)
@@ -165,7 +166,7 @@ func (d *Desk) found(ctx context.Context, a Actor, q SearchQuery, hits []Hit) ([
 		}
 		h.Ticket = d.shown(a, h.Ticket)
 		if i, there := places[last.ID]; there {
-			if h.Number == "" { // its own words come before those of others
+			if h.Number == "" { // prefer the hit in the ticket itself to one in a merged ticket
 				kept[i] = h
 			}
 			continue
@@ -173,7 +174,7 @@ func (d *Desk) found(ctx context.Context, a Actor, q SearchQuery, hits []Hit) ([
 		places[last.ID] = len(kept)
 		kept = append(kept, h)
 	}
-	if !q.Best { // by the tickets they lead to
+	if !q.Best { // newest first by the tickets that are shown, not by those that were found
 		order := Query{Order: OrderNewestFirst}
 		slices.SortStableFunc(kept, func(x, y Hit) int { return order.PlaceOf(&x.Ticket).Compare(order.PlaceOf(&y.Ticket)) })
 	}

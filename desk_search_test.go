@@ -63,7 +63,7 @@ func TestSearchShowsOnlyReadableTickets(t *testing.T) {
 		{lin.InTenant("elsewhere"), "printer", nil},
 	} {
 		require.Equal(t, c.want, idsOf(k.search(c.who, ticket.SearchQuery{Text: c.text})), "%v looks for %q", c.who, c.text)
-		// The caller's own claim does not count.
+		// The desk replaces the tenant and Notes that the caller sets.
 		q := ticket.SearchQuery{Text: c.text, Notes: true, Query: ticket.Query{Tenant: "other"}}
 		require.Equal(t, c.want, idsOf(k.search(c.who, q)), "%v looks for %q", c.who, c.text)
 	}

@@ -66,8 +66,8 @@ func (d *Desk) shares(ctx context.Context, a Actor, t Ticket) ([]*share, error) 
 		if !concerned {
 			s.as = of.as
 		}
-		// The policy knows nothing of merges, so it is not asked about somebody who
-		// has a part in the one and, by the merge alone, reads the other.
+		// The policy knows nothing of merges. So it is not asked about a person who
+		// belongs to t, and reads m only because m was merged into t.
 		asked := concerned || a.RoleOn(t) == 0
 		if asked && !d.cfg.Policy.MaySee(a, m) || !concerned && !d.oneCustomer(m.Requester, s.as) {
 			continue

@@ -19,7 +19,7 @@ func (d *Desk) splitOff(ctx context.Context, a Actor, t *Ticket, dr Draft) (Draf
 		return dr, Person{}, err
 	}
 	author := e.saidBy()
-	follow := make([]Person, 0, len(t.Followers)) // a reader of the words here reads them there
+	follow := make([]Person, 0, len(t.Followers)) // followers who can read the message here follow the new ticket
 	for _, p := range t.Followers {
 		reads, err := d.readsWords(ctx, p, t, &e, author)
 		if err != nil {

@@ -113,7 +113,7 @@ func (th *thread) read(ctx context.Context, s *strand) error {
 	if th.back {
 		slices.Reverse(s.page)
 	}
-	if len(s.page) == 0 { // somebody removed them from the store
+	if len(s.page) == 0 { // the events were removed from the store
 		s.next = to + 1
 		if th.back {
 			s.next = from - 1

@@ -22,8 +22,8 @@ type View struct {
 	Resolved      time.Time `json:"resolved,omitzero"`
 	Closed        time.Time `json:"closed,omitzero"`
 
-	// Messages are the newest ones, in the order of time: at most 100, and no more than
-	// fill 1 MiB. They include those of tickets that were merged into this one, which
+	// Messages are the newest ones, in the order of time: at most 100, and at most
+	// 1 MiB of them. They include those of tickets that were merged into this one, which
 	// come first at equal times.
 	Messages []ViewMessage `json:"messages,omitempty"`
 	// Earlier is the cursor for the messages before these; see [Desk.Messages]. Empty
@@ -215,8 +215,8 @@ func parseSpot(c Cursor) (spot, error) {
 	}, nil
 }
 
-// seek goes to the events before a place. Tickets may have been merged in and taken
-// out since, so it compares the others by time.
+// seek goes to the events before a place. In the ticket of the place it uses the event
+// number. In the others it uses the time, because the tickets may have been merged later.
 func (th *thread) seek(ctx context.Context, p spot) error {
 	passed := false // at equal times, later strands come earlier
 	for _, s := range th.strands {

@@ -85,12 +85,12 @@ type Patch struct {
 	Assignee        *string  `json:"assignee,omitempty"`
 	Reason          *string  `json:"reason,omitempty"`
 	Resolution      *string  `json:"resolution,omitempty"`
-	Timer           *Timer   `json:"timer,omitempty"` // a zero one stops it
+	Timer           *Timer   `json:"timer,omitempty"` // a zero Timer stops the timer
 	AddTags         []string `json:"add_tags,omitempty"`
 	RemoveTags      []string `json:"remove_tags,omitempty"`
 	AddLinks        []Link   `json:"add_links,omitempty"`
 	RemoveLinks     []Link   `json:"remove_links,omitempty"`
-	MergedInto      *ID      `json:"merged_into,omitempty"` // a zero one undoes the merge
+	MergedInto      *ID      `json:"merged_into,omitempty"` // a zero ID undoes the merge
 	LinkEpoch       int      `json:"link_epoch,omitempty"`  // 0: unchanged
 
 	// Other is the other ticket of a merge or an unmerge. Events of older

@@ -62,7 +62,7 @@ func (k *kit) refused(a ticket.Actor, t ticket.Ticket, act ticket.Action, catego
 	_ = k.refusal(a, t, act, category)
 }
 
-// refusal is refused, for tests that look at the error.
+// refusal is like refused, and returns the error.
 func (k *kit) refusal(a ticket.Actor, t ticket.Ticket, act ticket.Action, category error) error {
 	k.Helper()
 	_, err := k.desk.Do(k.Context(), a, t.ID, act)

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// Relay configures how [Desk.Run] and [Desk.Deliver] process the outbox. Zero
-// means the default of a field.
+// Relay configures how [Desk.Run] and [Desk.Deliver] process the outbox. A
+// zero field has its default.
 type Relay struct {
 	Lease       time.Duration // how long a claim holds, at least a second, and longer for a [LimitedNotifier] that states a longer timeout; attempts end after three quarters of it. Default: 1 minute
 	Batch       int           // the most deliveries of one notifier that a desk attempts at the same time. Default: 32

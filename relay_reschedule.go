@@ -36,7 +36,8 @@ func (a *ahead) see(now time.Time) {
 }
 
 // due reports whether it is time to look: once an hour, and when the clock was set
-// back by more than goroutines and time servers account for.
+// back by more than a minute. Smaller steps back are usual, because goroutines
+// overtake each other and time servers correct the clock.
 func (a *ahead) due(now time.Time) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()

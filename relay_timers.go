@@ -17,7 +17,7 @@ import (
 type stuck struct {
 	mu     sync.Mutex
 	of     map[Ref]stuckTimer
-	far    time.Time            // when to look past all of them next, if there are many
+	far    time.Time            // if there are many: when to read past all of them again
 	prune  time.Time            // when to remove entries that did not come up again
 	logged map[string]time.Time // when each reason was logged last
 }
@@ -69,9 +69,9 @@ func (s *stuck) waits(ref Ref, now time.Time) bool {
 	return stillAhead(now, s.of[ref].until, longestStuck)
 }
 
-// add remembers a timer and reports whether there was room for it. The timer
-// waits from the given try on, for the time first after that try and longer after
-// later ones.
+// add remembers a timer that could not be fired and reports whether there was room
+// for it. The first tries follow each other without a pause. After try number from,
+// the timer waits for the time first, and then twice as long after each try.
 func (s *stuck) add(ref Ref, now time.Time, from int, first time.Duration) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -181,9 +181,8 @@ func (d *Desk) FireTimers(ctx context.Context) (int, error) {
 }
 
 // cannotFire classifies an error of fire. If the desk's configuration is the cause,
-// why is the reason for the log. The timer pauses from the given try on, at first
-// for pause. An error of the store passes; only an error that repeats is the
-// ticket's.
+// why is the reason for the log. from and pause are for stuck.add: an error of the
+// store usually passes, so only an error that repeats makes the timer wait.
 func cannotFire(err error) (why string, from int, pause time.Duration) {
 	switch {
 	case errors.Is(err, ErrWorkflow):

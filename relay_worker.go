@@ -281,7 +281,7 @@ func (w *worker) settle(ctx context.Context, first Settlement) {
 func (w *worker) record(ctx context.Context, list []Settlement) error {
 	settle, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.lease/4)
 	defer cancel()
-	defer context.AfterFunc(w.hurry, func() { time.AfterFunc(overrun, cancel) })() //nolint:contextcheck // it only ends the one above
+	defer context.AfterFunc(w.hurry, func() { time.AfterFunc(overrun, cancel) })() //nolint:contextcheck // it only cancels the context above
 	// Other deliveries wait to be settled: limit the time for a few refused ones to
 	// less than for a failing store.
 	few, cancelFew := context.WithTimeout(settle, w.d.cfg.Relay.Lease/4)

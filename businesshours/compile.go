@@ -72,7 +72,7 @@ func (c *compiler) name(place, name string) {
 	}
 }
 
-// change adds a version after the one before.
+// change compiles a change into the version that follows before.
 func (c *compiler) change(at string, ch Change, before *era) *era {
 	e := c.era(at, ch.Hours, before)
 	switch from := ch.From; {
@@ -177,4 +177,4 @@ const (
 	endNanos         = endSeconds * int64(time.Second)
 )
 
-const _ = uint64(math.MaxInt64 - endNanos) // fails to compile if it does not fit
+const _ = uint64(math.MaxInt64 - endNanos) // does not compile if endNanos does not fit an int64

@@ -17,7 +17,7 @@ returns a [Calendar]:
 	if err != nil {
 		return err
 	}
-	due, err := c.Add(start, 4*time.Hour) // when so much open time has passed
+	due, err := c.Add(start, 4*time.Hour) // the time after four open hours
 	d := c.Between(a, b)                  // the open time between two instants
 	open := c.Open(at)                    // whether the calendar is open
 	iv, err := c.Next(at)                 // the current opening, or else the next one

@@ -84,7 +84,8 @@ type member func(place string, raw []byte)
 // reader reads valid JSON and continues after a fault.
 type reader struct{ *faults }
 
-// object calls the member of each name and records faults.
+// object reads an object: it calls the member function for each name. An unknown or
+// repeated name is a fault.
 func (r reader) object(place string, raw []byte, members map[string]member) {
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	if t, err := dec.Token(); err != nil || t != json.Delim('{') {

@@ -81,7 +81,7 @@ type Config struct {
 	// Zero means 10 MiB. A negative value is an error.
 	MaxAttachmentBytes int64
 
-	// Letters words the letters. Nil means the built-in templates of package letter.
+	// Letters makes the texts of the letters. Nil means the built-in templates of package letter.
 	Letters *letter.Letters
 	// Domain is the domain in Message-IDs. It must not change: replies to earlier letters
 	// are matched by it. Empty means the domain of From.

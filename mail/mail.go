@@ -49,9 +49,9 @@ func New(cfg Config) (*Notifier, error) {
 	return m, nil
 }
 
-// Check implements [ticket.NotifierChecker]. It rejects [ticket.KindEvent], because mail
-// is for people, every kind without a template, and a status link that letters cannot
-// take.
+// Check implements [ticket.NotifierChecker]. It rejects a kind without a
+// template, and a status link that letters cannot take. It also rejects
+// [ticket.KindEvent], because mail is for people.
 func (m *Notifier) Check(kinds []ticket.Kind, statusLink string) error {
 	if slices.Contains(kinds, ticket.KindEvent) {
 		return errors.New("mail: carries notifications to people, no stream of events")
@@ -132,7 +132,7 @@ func (m *Notifier) notifyAll(ctx context.Context, n ticket.Notification, list []
 			later = append(later, named)
 		}
 	}
-	again := slices.Concat(unsure, later, idle) // the mark of the first one counts; addresses that failed for good have none
+	again := slices.Concat(unsure, later, idle) // the result has the mark of the first error; the errors in never have no mark
 	if len(again)+len(never) == 0 {
 		m.sent.forget(n.ID)
 		return nil

@@ -43,7 +43,7 @@ func (p *pool) get(ctx context.Context) (c *conn, used bool, err error) {
 // halfOf returns a context that ends when half of the time left has passed.
 func halfOf(ctx context.Context) (context.Context, context.CancelFunc) {
 	if end, ok := ctx.Deadline(); ok {
-		return context.WithTimeout(ctx, time.Until(end)/2) //nolint:forbidigo // a deadline is of that clock
+		return context.WithTimeout(ctx, time.Until(end)/2) //nolint:forbidigo // deadlines are measured by the system clock
 	}
 	return ctx, func() {}
 }

@@ -13,7 +13,7 @@ const (
 	temporary verdict = "temporary"
 	own       verdict = "own fault" // temporary, until the desk is fixed
 	permanent verdict = "permanent" // this letter only
-	bounce    verdict = "bounce"    // the mailbox, and so all letters to it
+	bounce    verdict = "bounce"    // this letter and all later ones to the mailbox
 )
 
 // judge returns the verdict on a reply. Only a reply that names the mailbox is a bounce,

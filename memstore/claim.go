@@ -35,8 +35,8 @@ func (s *Store) Claim(ctx context.Context, r ticket.ClaimRequest) ([]ticket.Deli
 			break
 		}
 		d := heap.Pop(&q.ready).(*row)
-		// Another caller with a later clock saw this lease pass. For a caller with
-		// an earlier clock it still runs.
+		// A caller whose clock was ahead moved this delivery to ready. By the
+		// clock of this caller, the lease has not ended.
 		if d.State != ticket.DeliveryClaimed || !d.Until.After(r.Now) {
 			if d.State == ticket.DeliveryClaimed {
 				d.Failures++

@@ -72,7 +72,7 @@ func (s *Store) Search(ctx context.Context, q ticket.SearchQuery) ([]ticket.Hit,
 	return hits, nil
 }
 
-// candidates returns the tickets that meet the other conditions, newest first.
+// candidates returns the tickets that meet the query, whatever their words, newest first.
 func (s *Store) candidates(q ticket.Query) []record {
 	var list []record
 	for i := range s.tickets {

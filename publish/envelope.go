@@ -66,8 +66,8 @@ func newMessage(source string, n ticket.Notification) (*message.Message, error) 
 		return nil, err
 	}
 	m := message.NewMessage(e.ID, body)
-	// The names are those of CloudEvents over Kafka, where headers may repeat the
-	// structured form.
+	// The names are those of the CloudEvents binding for Kafka. It allows headers
+	// beside a body that contains the same attributes.
 	m.Metadata = message.Metadata{
 		"content-type":   contentType,
 		"ce_specversion": e.SpecVersion, "ce_id": e.ID, "ce_source": e.Source, "ce_type": e.Type,

@@ -256,7 +256,7 @@ func (ch *changing) update(ctx context.Context, x *session) error {
 	relabel := ch.bits&labelsChange != 0
 	bits := ch.bits & everyColumn
 	if relabel {
-		bits &^= docColumn // relabel still reads the old one
+		bits &^= docColumn // relabel reads the old document first, and writes the new one
 	}
 	// SQLite writes every index that contains a column named here, changed or not.
 	// Most indexes contain "open", so it is named only if it changes.
@@ -373,7 +373,7 @@ func (s *Store) refusal(ctx context.Context, w *writing, err error) error {
 			}
 		}
 	}
-	// Another commit came in between. Its trace may be gone by now.
+	// The commit failed because of another one, whose rows may have changed since.
 	return s.staleness(ctx, w)
 }
 

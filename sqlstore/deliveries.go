@@ -166,7 +166,7 @@ func (s *Store) UpdateDeliveries(ctx context.Context, r ticket.DeliveryUpdate) (
 		set = "state = 0, settled = NULL, failures = 0, due = ?"
 	}
 	ids := idTexts(r.IDs)
-	slices.Sort(ids) // as in every statement that writes several rows
+	slices.Sort(ids) // every statement that writes several rows takes them in this order
 	ids = slices.Compact(ids)
 	lock := " FOR UPDATE"
 	if s.dialect == SQLite {

@@ -55,11 +55,12 @@ type language struct {
 	// rowValues says that (a, b) > (?, ?) walks an index. If false, the condition is
 	// written out.
 	rowValues bool
-	// join joins two tables, in this order if the database has a word for that.
+	// join is the keyword that joins two tables. Where there is a choice, it makes
+	// the database read them in the order in which they are written.
 	join string
 	// oneStatement says that one data-modifying statement can hold a commit.
 	oneStatement bool
-	// settledRead ends a query whose answer may be passed on as a promise. On
+	// settledRead ends a query whose result the caller takes as committed. On
 	// PostgreSQL with a synchronous standby, a cancelled commit is visible before
 	// the standby has it. Locking the row waits for the standby as well.
 	settledRead string
@@ -148,7 +149,7 @@ var sqlite = language{
 var postgres = language{
 	name: "PostgreSQL", folder: "postgres", version: "SELECT version()",
 	probe: func(v string) bool { return strings.HasPrefix(v, "PostgreSQL") },
-	// Only in the schema in which tables are made. The rest of the search path may
+	// Only in the schema in which tables are created. The rest of the search path may
 	// belong to another application.
 	hasSchema: "SELECT COUNT(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = {schema} AND c.relname = '{p}schema'",
 	indexes: "SELECT t.relname, i.relname FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_class t ON t.oid = x.indrelid" +

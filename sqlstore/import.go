@@ -462,7 +462,8 @@ func (s *Store) compare(ctx context.Context, in *incoming, h head) (*writing, er
 	}
 	w, err := s.prepare(&ticket.Commit{Changes: []ticket.Change{ch}})
 	if err == nil {
-		// No check has compared the state of each event with the one before.
+		// Write all columns: changed relies on events that were checked against the
+		// events before them, and these were not.
 		w.changes[0].bits = everyColumn | labelsChange
 		w.changes[0].doc, err = docOf(&in.Ticket)
 	}

@@ -152,7 +152,7 @@ type indexed struct {
 	ticket ticket.Ticket
 	spoken
 
-	stored bool // the index has it, in version as
+	stored bool // the index has the ticket, at version as
 	placed bool // place is final
 	place  int64
 	as     int64 // the version in the index
@@ -381,8 +381,8 @@ func (x *session) place(ctx context.Context, list []*indexed) error {
 // placeAfter gives places after those of the same time that are used. It is for
 // thousands of tickets with the same time, as from an import without exact times.
 func (x *session) placeAfter(ctx context.Context, list []*indexed) error {
-	const crowd = 1 << 31     // a second, or less where the bits are fewer
-	next := map[int64]int64{} // by the first place of an instant
+	const crowd = 1 << 31     // the places of a second, or of more time where a microsecond has fewer places
+	next := map[int64]int64{} // the next free place, by the first place of the same time
 	for _, d := range list {
 		base, _ := placeOf(d.ticket.Created)
 		place, known := next[base]

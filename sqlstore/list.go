@@ -204,9 +204,9 @@ func allOpen(phases []ticket.Phase) bool {
 	return true
 }
 
-// labelsWanted returns the labels that a ticket must have, the most selective first.
-// Of each list one is enough. It reports whether to walk along the first one even
-// for open work: that is so for all labels except tags.
+// labelsWanted returns lists of labels, the most selective first. A ticket must have at
+// least one label of each list. telling reports whether the query should walk along the
+// first list even for open work; that is so for all labels except tags.
 func labelsWanted(q *ticket.Query) (labels [][]string, telling bool) {
 	if p := q.Participant; !p.IsZero() {
 		labels = append(labels, append(wanted("requester", p), wanted("follower", p)...))
@@ -234,7 +234,7 @@ func (l *listing) along(q *ticket.Query, labels [][]string) {
 	for _, label := range labels[0] {
 		l.arms = append(l.arms, clause{"l.label = ?", []any{label}})
 	}
-	if len(labels[0]) == 0 { // a person that is the same as nobody
+	if len(labels[0]) == 0 { // the query asks for a person without ID and address, which matches no ticket
 		l.and("1 = 0")
 	}
 	if q.Order == ticket.OrderOldestFirst || q.Order == ticket.OrderNewestFirst {

@@ -30,7 +30,7 @@ const (
 type part struct {
 	name    string
 	version int
-	tables  []string // for each, a query of all its columns
+	tables  []string // for each table, a query that selects all columns
 }
 
 func (s *Store) parts() []part {
@@ -118,7 +118,7 @@ func filesOf(which int, d Dialect, opts []Option) (fs.FS, error) {
 	if err != nil {
 		return nil, err
 	}
-	var archive bytes.Buffer // the standard library's in-memory file system
+	var archive bytes.Buffer // a zip archive serves as the in-memory file system
 	w := zip.NewWriter(&archive)
 	for _, m := range list {
 		f, err := w.Create(m.file)

@@ -18,8 +18,8 @@ const (
 	window = 2000
 	// mostMatches limits how many matches are read from an index.
 	mostMatches = 2000
-	// sameInstant is how many more are read, because the index does not order
-	// tickets of one microsecond.
+	// sameInstant is how many more matches are read than needed, because the
+	// index does not order tickets that were created in the same microsecond.
 	sameInstant = 64
 	// mostRanked is how many of the newest matches are ranked.
 	mostRanked = 200

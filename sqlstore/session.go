@@ -171,7 +171,7 @@ type statements struct {
 	kept [2]atomic.Int32
 
 	mu     sync.Mutex
-	wanted []*statement // used in transactions, which cannot prepare them
+	wanted []*statement // used in a transaction, and prepared after it
 }
 
 type statement struct {

@@ -131,7 +131,7 @@ func (x *session) putOff(ctx context.Context, list []ticket.Settlement) error {
 	if err != nil {
 		return err
 	}
-	slices.SortFunc(behind, func(a, b place) int { return strings.Compare(a.id, b.id) }) // as in every statement that writes several rows
+	slices.SortFunc(behind, func(a, b place) int { return strings.Compare(a.id, b.id) }) // every statement that writes several rows takes them in this order
 	for part := range slices.Chunk(behind, paddedCounts[0]) {
 		n := paddedCount(len(part))
 		args := make([]any, 0, 2*n)

@@ -355,7 +355,7 @@ func (l *sqliteWriter) release() {
 		return
 	}
 	if l.timeout > 1 {
-		if _, err := l.conn.ExecContext(context.Background(), fmt.Sprintf("PRAGMA busy_timeout = %d", l.timeout)); err != nil { //nolint:forbidigo // it asks nothing of the disk
+		if _, err := l.conn.ExecContext(context.Background(), fmt.Sprintf("PRAGMA busy_timeout = %d", l.timeout)); err != nil { //nolint:forbidigo // it does not access the disk
 			l.discard()
 			return
 		}

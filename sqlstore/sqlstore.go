@@ -224,7 +224,7 @@ func (s *Store) recognise(ctx context.Context) error {
 		if s.reachable(ctx) != nil {
 			return fmt.Errorf("sqlstore: read the database version: %w", err)
 		}
-		if again { // a server that was still starting answers by now
+		if again { // the first try may have met a server that was still starting
 			return fmt.Errorf("%w: it does not answer like %s: %w", ErrDialect, s.lang.name, err)
 		}
 	}

@@ -62,8 +62,8 @@ func Time(key []byte) time.Time {
 }
 
 // Micros returns the microseconds since 1970, which are negative before 1970. The
-// numbers sort as the times do. The zero time is in the year 1, and [MicroTime]
-// returns the zero time for it.
+// numbers sort as the times do. [MicroTime] turns the number of the zero time, which
+// is in the year 1, into the zero time again.
 func Micros(t time.Time) int64 { return t.UnixMicro() }
 
 // MicroTime returns the time of [Micros], in UTC.

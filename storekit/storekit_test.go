@@ -16,7 +16,8 @@ import (
 	"github.com/ticketkit/ticket/storekit"
 )
 
-// some are texts that simple keys confuse.
+// some lists texts. If keys only concatenated them, different pairs would make the same
+// key.
 var some = []string{"", "a", "b", "a:b", ":", "a\x00", "a\x00b", "\x00", "\x00\xff", "\x00\x01", "\x01", "\xff", "a\x01", "aa", "日本"}
 
 func TestTextsNeverRunTogether(t *testing.T) {

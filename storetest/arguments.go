@@ -12,7 +12,8 @@ var argumentRules = []rule{
 	{name: "Values/arguments", says: saysArguments, prove: argumentsKept},
 }
 
-// argumentsKept passes unsorted lists, some with duplicates.
+// argumentsKept passes unsorted lists, some with duplicates, and checks that the store
+// does not change them.
 func argumentsKept(k *kit) {
 	c := k.opened(acme)
 	var list []ticket.Delivery

@@ -142,7 +142,7 @@ func dueCopies(k *kit) {
 	}
 }
 
-// dueNoClock uses a timer far in the past, compared with the system's clock.
+// dueNoClock uses a timer in 2001, so a store that asks the system's clock fails.
 func dueNoClock(k *kit) {
 	c := k.opened(acme, at(then), timer(then.Add(time.Hour)))
 	k.commit(c)

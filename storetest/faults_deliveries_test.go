@@ -28,14 +28,14 @@ func listing(ask func(q *ticket.DeliveryQuery), change func(q ticket.DeliveryQue
 	}
 }
 
-// omitting returns a fault in Deliveries, which leaves some out.
+// omitting returns a fault: Deliveries leaves out those for which what returns true.
 func omitting(what func(d ticket.Delivery) bool) func(*faulty) {
 	return listing(nil, func(_ ticket.DeliveryQuery, p *ticket.DeliveryPage) {
 		p.Deliveries = slices.DeleteFunc(p.Deliveries, what)
 	})
 }
 
-// astray returns a fault in Deliveries, which also reads other tenants.
+// astray returns a fault: Deliveries also returns those of the tenants that under names.
 func astray(under func(q ticket.DeliveryQuery) []string) func(*faulty) {
 	return func(f *faulty) {
 		s := f.Store

@@ -10,7 +10,7 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// timing returns a fault in Due that has all timers ever set, the latest last.
+// timing returns a fault in Due. due gets all timers ever set, the latest last.
 func timing(due func(ctx context.Context, s ticket.Store, timers map[ticket.Ref][]time.Time, now time.Time, limit int) ([]ticket.Ref, error)) func(*faulty) {
 	return func(f *faulty) {
 		s := f.Store
@@ -57,7 +57,7 @@ func dueAt(change func(now time.Time, limit int) (time.Time, int)) func(*faulty)
 	}
 }
 
-// undue returns a fault in Due, which leaves tickets out.
+// undue returns a fault: Due leaves out the tickets for which left returns true.
 func undue(left func(t ticket.Ticket) bool) func(*faulty) {
 	return func(f *faulty) {
 		s := f.Store
@@ -71,7 +71,8 @@ func undue(left func(t ticket.Ticket) bool) func(*faulty) {
 	}
 }
 
-// unstopped returns a fault in Due, which keeps the stopped timers of tickets.
+// unstopped returns a fault: Due also returns tickets whose timer was stopped, if kept
+// returns true for them.
 func unstopped(kept func(t ticket.Ticket) bool) func(*faulty) {
 	return timing(func(ctx context.Context, s ticket.Store, timers map[ticket.Ref][]time.Time, now time.Time, limit int) ([]ticket.Ref, error) {
 		refs, err := s.Due(ctx, now, limit)

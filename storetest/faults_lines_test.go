@@ -10,12 +10,12 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// blocking returns a fault in which deliveries of a line hold up others.
+// blocking returns a fault in the rule for which deliveries of a line hold up others.
 func blocking(blocks func(r ticket.ClaimRequest, before, d *ticket.Delivery) bool) func(*faulty) {
 	return naively(func(n *naive) { n.blocks = blocks }, "Claim")
 }
 
-// lining returns a fault in which deliveries form a line, and in which order.
+// lining returns a fault in the rule for which deliveries form a line, in which order.
 func lining(ahead func(a, b *ticket.Delivery) bool) func(*faulty) {
 	return naively(func(n *naive) { n.ahead = ahead }, "Claim")
 }

@@ -39,7 +39,7 @@ func remembering(f *faulty, first *register) {
 	}
 }
 
-// sortedOnce returns a fault in an order, which sorts by the first version of tickets.
+// sortedOnce returns a fault: one order sorts by the first version of each ticket.
 func sortedOnce(order ticket.Order) func(*faulty) {
 	return func(f *faulty) {
 		s, first := f.Store, &register{}

@@ -14,7 +14,7 @@ func head(s string) string { return s[:min(len(s), 190)] }
 // isLong reports whether a text is longer than its head.
 func isLong(s string) bool { return head(s) != s }
 
-// asksByHead returns a fault in List, which compares no more than the heads of long texts.
+// asksByHead returns a fault: List compares only the heads of long texts.
 func asksByHead(asked func(q *ticket.Query) string, without func(q *ticket.Query), have func(t *ticket.Ticket) []string) func(*faulty) {
 	return func(f *faulty) {
 		s := f.Store

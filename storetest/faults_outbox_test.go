@@ -78,7 +78,7 @@ func leasing(by time.Duration) func(*faulty) {
 		})
 }
 
-// seeing returns a fault in Claim, which looks at the first hundred of a kind only.
+// seeing returns a fault: Claim looks only at the first hundred deliveries of a kind.
 func seeing(kind func(r ticket.ClaimRequest, d *ticket.Delivery) bool) func(*faulty) {
 	return naively(func(n *naive) {
 		n.looks = func(r ticket.ClaimRequest, d *ticket.Delivery) bool {
@@ -371,7 +371,7 @@ func isHeld(held map[ticket.ID]ticket.Delivery, st ticket.Settlement) bool {
 	return ok && d.Attempts == st.Attempts
 }
 
-// delaying returns a fault in Settle, which postpones more than the later ones of the line.
+// delaying returns a fault: Settle also postpones deliveries for which alike is true.
 func delaying(alike func(was, o *ticket.Delivery) bool) func(*faulty) {
 	return naively(func(n *naive) {
 		n.settled = func(was ticket.Delivery, _ *ticket.Delivery, st ticket.Settlement) bool {

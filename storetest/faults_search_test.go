@@ -13,7 +13,7 @@ import (
 	"github.com/ticketkit/ticket/memstore"
 )
 
-// seeking returns a fault in Search, which calls the given function with the correct store.
+// seeking returns a fault: Search calls the given function with the correct store.
 func seeking(search func(ctx context.Context, s ticket.Searcher, q ticket.SearchQuery) ([]ticket.Hit, error)) func(*faulty) {
 	return func(f *faulty) {
 		s := f.Store.(ticket.Searcher)
@@ -21,7 +21,7 @@ func seeking(search func(ctx context.Context, s ticket.Searcher, q ticket.Search
 	}
 }
 
-// sought returns a fault in Search, which changes the query first.
+// sought returns a fault: Search changes the query first.
 func sought(change func(q *ticket.SearchQuery)) func(*faulty) {
 	return seeking(func(ctx context.Context, s ticket.Searcher, q ticket.SearchQuery) ([]ticket.Hit, error) {
 		change(&q)

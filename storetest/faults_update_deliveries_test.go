@@ -9,7 +9,7 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// reviving returns a fault in which deliveries an update changes.
+// reviving returns a fault in the rule for which deliveries an update changes.
 func reviving(updates func(r ticket.DeliveryUpdate, d *ticket.Delivery) bool) func(*faulty) {
 	return naively(func(n *naive) { n.updates = updates }, "UpdateDeliveries")
 }

@@ -288,7 +288,7 @@ func lineRace(k *kit) {
 	const lines, length = 6, 8
 	type state struct {
 		holders atomic.Int64
-		last    atomic.Int64 // the event of the last one done
+		last    atomic.Int64 // the event number of the last settled delivery
 	}
 	of := map[ticket.ID]*state{}
 	for range lines {

@@ -43,7 +43,7 @@ func rarely(e *ticket.Event, i int) {
 	e.Set.Timer = &ticket.Timer{At: clock.Add(-time.Duration(i) * time.Minute), Action: ticket.ActionResume}
 }
 
-// rare returns a query for each condition that changes with a ticket.
+// rare has queries, one for each condition, that a ticket meets after rarely.
 var rare = []ticket.Query{
 	{Tenant: acme, Status: []ticket.Status{ticket.StatusOpen}},
 	{Tenant: acme, Phase: []ticket.Phase{ticket.PhaseInProgress}},
@@ -60,8 +60,8 @@ var rare = []ticket.Query{
 	{Tenant: acme, DueBefore: clock},
 }
 
-// common returns a query for each condition that tickets meet before rarely, and not
-// afterwards.
+// common has queries, one for each condition, that a ticket meets before rarely. After
+// it, the ticket no longer meets most of them.
 var common = []ticket.Query{
 	{Tenant: acme},
 	{Tenant: acme, Status: []ticket.Status{ticket.StatusNew}},

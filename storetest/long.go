@@ -136,8 +136,8 @@ func among[T any](v T, other func(i int) T) []T {
 	return list
 }
 
-// valueLists queries with lists of the greatest length whose last value matters: with
-// each list alone, and with all of them.
+// valueLists queries with lists of the greatest length, in which only the last value
+// matches: with each list alone, and with all of them together.
 func valueLists(k *kit) {
 	text := func(i int) string { return fmt.Sprintf("other %d", i) }
 	tags, fields := make([]string, longest.Tags), ticket.Fields{}

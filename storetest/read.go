@@ -118,8 +118,8 @@ func readReceipt(k *kit) {
 	}
 }
 
-// readEvents reads every part of a history of two dozen events. They were written singly
-// and several at once, with another history in between.
+// readEvents reads parts of a history of more than two dozen events. They were written
+// in commits of one to seven events, alternating with those of another ticket.
 func readEvents(k *kit) {
 	c, other := k.opened(acme), k.opened(acme)
 	k.commit(c)

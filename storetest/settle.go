@@ -85,8 +85,8 @@ func settleEarlier(k *kit) {
 	k.same(deliveryIDs(k.claim(s.Due)), []ticket.ID{d.ID}, "deliveries claimed at the new Due, which is before the old one")
 }
 
-// settleNobody checks all other deliveries after an DeliveryPending: later ones of the same
-// line, and ones with only the notifier, the recipient or the ticket in common.
+// settleNobody settles a delivery as DeliveryPending and checks all others: later ones of
+// the same line, and ones with only the notifier, the recipient or the ticket in common.
 func settleNobody(k *kit) {
 	c, line := k.line(3)
 	line[2].Due = clock.Add(10 * time.Hour)
@@ -111,13 +111,13 @@ func settleNobody(k *kit) {
 	for _, d := range others {
 		k.same(k.stored(d), d, "a delivery of another line, after DeliveryPending")
 	}
-	k.same(k.stored(line[2]), line[2], "a delivery that is due later, in the line of an DeliveryPending")
+	k.same(k.stored(line[2]), line[2], "a delivery that is due later, in the line of one settled as pending")
 	second := k.stored(line[1])
 	if !second.Due.Equal(line[1].Due) && !second.Due.Equal(soon) {
-		k.fail("a later delivery in the line of an DeliveryPending is due at %v, want its own time, %v, or the same, %v", second.Due, line[1].Due, soon)
+		k.fail("a later delivery in the line of one settled as pending is due at %v, want its own time, %v, or the same, %v", second.Due, line[1].Due, soon)
 	}
 	second.Due = line[1].Due
-	k.same(second, line[1], "other fields of a later delivery in the line of an DeliveryPending")
+	k.same(second, line[1], "other fields of a later delivery in the line of one settled as pending")
 	k.same(len(k.claimWith(ticket.ClaimRequest{Now: clock, Lease: year, Limit: 100, Notifiers: []string{"mail", "sms"}})), len(others), "deliveries claimed of other lines")
 
 	k.settle(settlement(k.claims(soon, line[:1], "again")[0], ticket.DeliverySent))
@@ -295,8 +295,8 @@ func settleOthers(k *kit) {
 }
 
 // settleLate settles after the lease has expired, while nobody else has claimed the
-// delivery: it is still claimed, with the same attempts. The store can notice the time from
-// another claim and from the settlement itself.
+// delivery: it is still claimed, with the same attempts. The store learns that the lease
+// has expired from another claim, or from the time in the settlement.
 func settleLate(k *kit) {
 	for _, ended := range []time.Time{clock, clock.Add(2 * lease)} {
 		k.outbox(past)

@@ -44,8 +44,8 @@ func Example() {
 	// queued
 }
 
-// A delivery belongs to the name of a notifier: a recorder gets those of the names
-// it was given.
+// A recorder gets the deliveries for every notifier name that it was registered
+// under.
 func TestConfigRegistersTheNotifierUnderItsNames(t *testing.T) {
 	for name, c := range map[string]struct {
 		names []string

@@ -185,8 +185,8 @@ func (w *window) step(line int) error {
 	return nil
 }
 
-// occurrences calls visit with the date of every occurrence up to the end of the window,
-// including earlier ones.
+// occurrences calls visit with the first day of every occurrence, in order. It calls it for
+// all occurrences in the window, and perhaps for some outside of it.
 func (e event) occurrences(w *window, visit func(day int64) error) error {
 	days := slices.Clone(e.added)
 	if e.rule == nil {

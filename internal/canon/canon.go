@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// largest is the capacity of a buffer that is kept when it is wiped, in bytes.
+// largest is the greatest capacity of a buffer that Wipe keeps, in bytes.
 const largest = 1 << 20
 
 // Buffer collects encoded values. The zero Buffer is empty and ready to use.

@@ -35,7 +35,7 @@ var (
 	pq      = backend{"pq", "postgres", sqlstore.Postgres, servers.Postgres}
 	mariadb = backend{"mariadb", "mysql", sqlstore.MySQL, servers.MariaDB}
 
-	// backends are all of them. databases has one for each database.
+	// backends has all drivers, databases one driver for each database.
 	backends  = []backend{modernc, mattn, pgx, pq, mariadb}
 	databases = []backend{modernc, pgx, mariadb}
 )

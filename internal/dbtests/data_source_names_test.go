@@ -36,8 +36,8 @@ var otherwiseOnPurpose = map[string]string{
 }
 
 var (
-	// A name with options as it stands in code or in a document, and the end of one
-	// that is put together.
+	// A name with options in code or in a document, or the end of one that code
+	// puts together.
 	nameWithOptions = regexp.MustCompile("(?:file:[^\"`\\s|]*)?\\?_[a-z_]+=[^\"`\\s|]*")
 	// A name of a file without options.
 	bareName = regexp.MustCompile("[\"`]file:/?[^\"`\\s|?]*\\.db[\"`]")

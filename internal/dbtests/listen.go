@@ -21,7 +21,7 @@ func ListenPgx(dsn string) func(ctx context.Context, channel string, heard func(
 			return err
 		}
 		for {
-			heard() // first for commits from before it listened
+			heard() // the first call is for commits before LISTEN
 			if _, err := conn.WaitForNotification(ctx); err != nil {
 				return err
 			}
@@ -44,7 +44,7 @@ func ListenPq(dsn string) func(ctx context.Context, channel string, heard func()
 			return err
 		}
 		for {
-			heard() // first for commits from before it listened
+			heard() // the first call is for commits before LISTEN
 			select {
 			case <-ctx.Done():
 				return ctx.Err()

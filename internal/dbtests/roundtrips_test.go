@@ -31,9 +31,10 @@ var (
 	callDraft    = ticket.Draft{Subject: "Printer prints blank pages", Message: "Since this morning.", Requester: callCustomer.Person, Tags: []string{"printer"}}
 )
 
-// callRow is the ticket of an action without a database.
+// callID is the ID of the ticket in callRow.
 const callID = "01K9ZQ4T7V8W9XABCDEFGHJKMN"
 
+// callRow is the ticket that a driver without a database returns.
 var callRow = map[string]driver.Value{
 	"id": callID, "tenant": "", "number": "7Q4K-92MX-F", "version": int64(7), "digest": strings.Repeat("0f", 32), "status": "open",
 	"phase": "in progress", "level": int64(1), "queue": "billing", "assignee": "lin", "pressing": int64(1), "channel": "mail", "reason": "",

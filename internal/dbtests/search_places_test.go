@@ -15,8 +15,8 @@ import (
 	"github.com/ticketkit/ticket/sqlstore"
 )
 
-// Results are in order for all times, even in an index from when places ended in
-// 2112.
+// Results are in order for all times, even in an index of an older version, whose
+// places ended in 2112.
 func TestSearchOverAllTimes(t *testing.T) {
 	t.Parallel()
 	each(t, backends, func(t *testing.T, b backend) {
@@ -101,8 +101,8 @@ func TestSearchIndexOfVersion1(t *testing.T) {
 	})
 }
 
-// The index takes more tickets of one microsecond than it has room for there, as
-// from an import without exact times.
+// The index has room for a limited number of tickets per microsecond. More tickets
+// with the same time, as from an import without exact times, are indexed too.
 func TestIndexTakesManyTicketsOfOneInstant(t *testing.T) {
 	s, _ := modernc.open(t, sqlstore.Search())
 	list := make([][]ticket.Event, 3000)

@@ -20,8 +20,9 @@ import (
 )
 
 // A spy stands between database/sql and a driver. Its hook is called before and
-// after everything that reaches the driver, and can cut the connections. no answers
-// a step with an error, as if from the database, and keeps the connection.
+// after everything that reaches the driver, and can cut the connections. The
+// function no can return an error for a step, as if the database had refused it; the
+// connection stays open.
 type spy struct {
 	mu   sync.Mutex
 	hook func(s spiedStep)

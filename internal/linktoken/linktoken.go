@@ -107,8 +107,8 @@ func (k Key) mac(domain, tenant string, b []byte) []byte {
 	return h.Sum(nil)
 }
 
-// Person returns how the tokens of a ticket name a person. The name tells people
-// apart; it is not in the token.
+// Person returns four bytes that identify a person in the tokens of one ticket. They
+// are an HMAC of the name, so a token does not contain the name itself.
 func (k Key) Person(tenant string, ticket [16]byte, name string) (short [4]byte) {
 	copy(short[:], k.mac(personDomain, tenant, append(ticket[:], name...)))
 	return short

@@ -16,8 +16,8 @@ import (
 )
 
 // Patience is how long [Place.Wait] waits for a turn. It is longer than a queue
-// usually takes. It is bounded because a caller may wait, by way of a callback,
-// for a turn that it holds itself.
+// usually takes. There is a limit because a caller that has the turn may call, through
+// a callback, a function that waits for the same turn.
 const Patience = time.Second
 
 // Queue holds one line of callers for each key. The zero Queue is empty and ready

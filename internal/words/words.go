@@ -26,7 +26,7 @@ import (
 // Version grows when the folding changes. A store that keeps folded words then folds
 // them again.
 //
-//	2: canonical equivalents fold to the same
+//	2: canonically equivalent texts have the same folded words
 const Version = 2
 
 const (
@@ -259,8 +259,8 @@ func withVoice(letter rune, mark string) rune {
 const (
 	apart   rune = 0       // it stands between words
 	dropped rune = -1      // it does not count, and does not end a word
-	alone   rune = 1 << 24 // set where the rune is a word of its own
-	several rune = 1 << 25 // set where it is the runes of parts at this index
+	alone   rune = 1 << 24 // added to a folded rune that is a word of its own
+	several rune = 1 << 25 // added to an index in parts, for a rune that folds to several
 )
 
 // plane is where the table ends; most runes with capitals or accents are in it.
@@ -337,7 +337,7 @@ func letters(decomposed []byte) []rune {
 	return list
 }
 
-// isMark reports whether a rune is a mark that does not count.
+// isMark reports whether a rune is a mark that is ignored.
 func isMark(r rune, p norm.Properties) bool {
 	// U+1B35 (Balinese) is the only vowel sign that joins letters in a script
 	// whose runes are words of their own.

@@ -15,7 +15,8 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// Config configures [Letters]. The zero Config words every kind in English and German.
+// Config configures [Letters]. The zero Config has templates for every kind, in English
+// and German.
 type Config struct {
 	// Desk is the name that letters are signed with, such as "The Example Shop". Empty
 	// means "Your support team", in the language of the letter.
@@ -36,7 +37,7 @@ type Config struct {
 	NoReply bool
 }
 
-// Letter is a worded notification.
+// Letter is the text of a notification.
 type Letter struct {
 	Language string // BCP 47, such as "de"
 	Subject  string // one line
@@ -44,7 +45,7 @@ type Letter struct {
 	HTML     string // a whole page
 }
 
-// Letters words notifications. Make one with [New]. It is safe for concurrent use.
+// Letters turns notifications into letters. Make one with [New]. It is safe for concurrent use.
 type Letters struct {
 	cfg     Config
 	langs   []string // the fallback first, then in order
@@ -109,7 +110,7 @@ func (l *Letters) Languages() []string { return slices.Clone(l.langs) }
 // InvitesReplies reports whether the letters ask for replies; see [Config].NoReply.
 func (l *Letters) InvitesReplies() bool { return !l.cfg.NoReply }
 
-// Write words a notification. If the template fails, or the kind has no template, the
+// Write returns the letter for a notification. If the template fails, or the kind has no template, the
 // error is a [*TemplateError] in a permanent [ticket.DeliveryFault].
 func (l *Letters) Write(n ticket.Notification) (Letter, error) {
 	at := l.choose(n.To.Person.Locale)

@@ -19,7 +19,7 @@ type locale struct {
 // choose returns the locale for a preferred language, such as "de-CH": the best match, or
 // the fallback.
 func (l *Letters) choose(preferred string) locale {
-	// The preference is input of people, and long tags take long to parse.
+	// The preference may come from a user, and parsing a long tag takes long.
 	if preferred != "" && len(preferred) <= 100 {
 		tag, err := language.Parse(strings.ReplaceAll(preferred, "_", "-"))
 		if err == nil {

@@ -105,7 +105,7 @@ func (p *process) ended() error {
 // ended.
 func (p *process) signal(sig syscall.Signal) error {
 	select {
-	case <-p.done: // its number may be that of another program by now
+	case <-p.done: // another program may have its number now
 		return nil
 	default:
 	}
@@ -122,7 +122,7 @@ func (p *process) signal(sig syscall.Signal) error {
 // more children, and then looks them up.
 func (p *process) kill() error {
 	select {
-	case <-p.done: // nor are those its children that have its number as parent
+	case <-p.done: // another program may have its number now, and children
 		return nil
 	default:
 	}

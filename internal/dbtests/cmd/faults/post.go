@@ -199,7 +199,7 @@ func (p *post) open() error {
 	}
 	s := smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) { return &letterbox{post: p, conn: c}, nil }))
 	s.Domain = "post.example.net"
-	s.ErrorLog = log.New(io.Discard, "", 0) // for every connection that is cut
+	s.ErrorLog = log.New(io.Discard, "", 0) // it would log every connection that is cut
 	s.MaxMessageBytes = 1 << 20
 	s.AllowInsecureAuth = true
 	p.mu.Lock()

@@ -23,8 +23,8 @@ var relaySabotage = map[string]func(w *witness){
 			return nil
 		})
 	},
-	// The same with patience: everything arrives unless a relay is killed, but out
-	// of order.
+	// Like hasty, but with retries: every message arrives unless a relay is killed, but
+	// they arrive out of order.
 	"unordered": func(w *witness) {
 		carry := w.carry
 		w.carry = ticket.NotifierFunc(func(ctx context.Context, n ticket.Notification) error {

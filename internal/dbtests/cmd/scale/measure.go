@@ -136,7 +136,7 @@ func (p *place) processes(ctx context.Context) (list []int, err error) {
 	return list, rows.Err()
 }
 
-type figures struct{ median, p99, worst, work time.Duration } // work is the p99 of it
+type figures struct{ median, p99, worst, work time.Duration } // work is the p99 of sample.work
 
 func figuresOf(samples []sample) (f figures) {
 	n := len(samples)
