@@ -63,15 +63,3 @@ func (t *Timeline) Clocks(now time.Time) []Clock { panic("not built") }
 
 // Clocks returns the clocks of a ticket with this history as of now.
 func (a *Agreement) Clocks(events []ticket.Event, now time.Time) ([]Clock, error) { panic("not built") }
-
-// Agreement is a compiled [Spec]. It is immutable and safe for concurrent use.
-type Agreement struct{}
-
-// Compile checks the whole description.
-func (s Spec) Compile() (*Agreement, error) { panic("not built") }
-
-// Parse reads the JSON form of a Spec strictly.
-func Parse(data []byte) (Spec, error) { panic("not built") }
-
-// Policy returns the policy that applies to a ticket.
-func (a *Agreement) Policy(t ticket.Ticket) (Policy, bool) { panic("not built") }
