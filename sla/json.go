@@ -91,6 +91,9 @@ type jsonTime time.Duration
 func (t jsonTime) MarshalText() ([]byte, error) { return []byte(shortDuration(time.Duration(t))), nil }
 
 func decode[T any](data []byte, to *T, read func(r reader, place string, raw []byte) T) error {
+	if !json.Valid(data) { // package encoding/json has checked it, others may not
+		return &InvalidError{Reason: "is not JSON"}
+	}
 	var f faults
 	v := read(reader{&f}, "", data)
 	if err := f.err(); err != nil {
