@@ -59,7 +59,7 @@ type policy struct {
 // target is a compiled Target.
 type target struct {
 	Target
-	calendar *businesshours.Calendar
+	cal *businesshours.Calendar
 }
 
 // Name returns the name of the Spec.
@@ -113,7 +113,7 @@ func (a *Agreement) CheckAt(at time.Time) error {
 	f := faults{agreement: a.spec.Name}
 	for i, p := range a.policies {
 		for j, t := range p.targets {
-			f.horizon(fmt.Sprintf("policies[%d].targets[%d]", i, j), t.Target, t.calendar, at)
+			f.horizon(fmt.Sprintf("policies[%d].targets[%d]", i, j), t.Target, t.cal, at)
 		}
 	}
 	return f.err()
@@ -450,7 +450,7 @@ func (c *compiler) targets(place string, list []Target) []target {
 	compiled := make([]target, len(list))
 	for i, t := range list {
 		at := fmt.Sprintf("%s.targets[%d]", place, i)
-		compiled[i] = target{Target: t, calendar: c.target(at, t)}
+		compiled[i] = target{Target: t, cal: c.target(at, t)}
 		switch j, twice := first[t.Metric]; {
 		case t.Metric == MetricLevel:
 			if !stays.add(t, c.level) {

@@ -10,21 +10,40 @@ import (
 // Policy returns a copy of the policy that applies to a ticket: the first whose condition
 // the ticket fits. It returns false if there is none, and so nothing is promised.
 func (a *Agreement) Policy(t ticket.Ticket) (Policy, bool) {
-	p := a.policyFor(&t)
+	p := a.choose(&t)
 	if p == nil {
 		return Policy{}, false
 	}
 	return p.clone(), true
 }
 
-// policyFor returns nil if no policy applies.
-func (a *Agreement) policyFor(t *ticket.Ticket) *policy {
+// choose returns nil if no policy applies.
+func (a *Agreement) choose(t *ticket.Ticket) *policy {
 	for i := range a.policies {
 		if p := &a.policies[i]; p.when.fits(t) {
 			return p
 		}
 	}
 	return nil
+}
+
+// target returns the target for a metric, or nil. Level and queue are those of a stay. The
+// policy may be nil.
+func (p *policy) target(m Metric, level int, queue string) *target {
+	if p == nil {
+		return nil
+	}
+	for i := range p.targets {
+		if t := &p.targets[i]; t.Metric == m && (m != MetricLevel || t.fits(level, queue)) {
+			return t
+		}
+	}
+	return nil
+}
+
+// fits reports whether the target is for stays at a level and in a queue.
+func (t *target) fits(level int, queue string) bool {
+	return (len(t.Levels) == 0 || slices.Contains(t.Levels, level)) && (len(t.Queues) == 0 || slices.Contains(t.Queues, queue))
 }
 
 // condition is a compiled Condition. An empty set is not set.

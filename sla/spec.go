@@ -129,8 +129,7 @@ func (t Threshold) offset(within time.Duration) time.Duration {
 	switch {
 	case t.Share != 0:
 		const us = time.Microsecond
-		share := time.Duration(t.Share)
-		d := within/100*share + (within%100*share+99)/100 // within*share can overflow
+		d := within / 100 * time.Duration(t.Share) // a whole microsecond has hundredths
 		return (d + us - 1) / us * us
 	case t.Before != 0:
 		return max(0, within-t.Before)
@@ -176,7 +175,7 @@ func (c Condition) String() string {
 	add("queue", c.Queue)
 	add("tag", c.Tags)
 	for _, name := range slices.Sorted(maps.Keys(c.Fields)) {
-		parts = append(parts, fmt.Sprintf("field %s is %v", name, c.Fields[name]))
+		parts = append(parts, "field "+name+" is "+fieldText(c.Fields[name]))
 	}
 	add("organisation", c.Organisation)
 	add("channel", texts(c.Channel))
@@ -215,6 +214,17 @@ func (r Reaction) String() string {
 		return "add tag " + r.Tag
 	}
 	return "nothing"
+}
+
+// fieldText formats the value of a custom field.
+func fieldText(v any) string {
+	switch v := v.(type) {
+	case []string:
+		return strings.Join(v, ", ")
+	case time.Time:
+		return v.Format(time.RFC3339Nano)
+	}
+	return fmt.Sprint(v)
 }
 
 // texts returns the values as text.
