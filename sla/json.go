@@ -61,6 +61,12 @@ func (t *Target) UnmarshalJSON(data []byte) error { return decode(data, t, reade
 // UnmarshalJSON reads strictly, like [Parse].
 func (t *Threshold) UnmarshalJSON(data []byte) error { return decode(data, t, reader.threshold) }
 
+// UnmarshalJSON reads strictly, like [Parse].
+func (p *Pause) UnmarshalJSON(data []byte) error { return decode(data, p, reader.pause) }
+
+// UnmarshalJSON reads strictly, like [Parse].
+func (r *Reaction) UnmarshalJSON(data []byte) error { return decode(data, r, reader.reaction) }
+
 // MarshalJSON writes durations as text.
 func (t Target) MarshalJSON() ([]byte, error) {
 	return json.Marshal(struct {
