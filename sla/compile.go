@@ -2,6 +2,7 @@ package sla
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -111,26 +112,56 @@ var roundTheClock = sync.OnceValue(func() *businesshours.Calendar {
 // before you use an agreement whose calendars have an end; see [businesshours.Calendar.Horizon].
 func (a *Agreement) CheckAt(at time.Time) error {
 	f := faults{agreement: a.spec.Name}
+	var list []need
 	for i, p := range a.policies {
 		for j, t := range p.targets {
-			f.horizon(fmt.Sprintf("policies[%d].targets[%d]", i, j), t.Target, t.cal, at)
+			list = append(list, needs(fmt.Sprintf("policies[%d].targets[%d]", i, j), t)...)
 		}
 	}
+	f.horizon(list, at)
 	return f.err()
 }
 
-// horizon reports what the calendar has too few hours for from start on.
-func (f *faults) horizon(place string, t Target, c *businesshours.Calendar, start time.Time) {
+// need is open time that a calendar must have.
+type need struct {
+	place, what string
+	cal         *businesshours.Calendar
+	amount      time.Duration
+}
+
+// needs returns what a target and its thresholds need.
+func needs(place string, t target) []need {
+	list := []need{{place + ".calendar", "the target can be met", t.cal, t.Within}}
+	for i, th := range t.Thresholds {
+		if th.After > 0 { // others need no more than the target
+			list = append(list, need{fmt.Sprintf("%s.thresholds[%d].after", place, i), "the threshold is reached", t.cal, th.offset(t.Within)})
+		}
+	}
+	return list
+}
+
+// horizon reports which needs the calendars do not have from start on. It asks each
+// calendar once, for the greatest amount, since a calendar with many versions is slow.
+func (f *faults) horizon(list []need, start time.Time) {
 	if start.Unix() < 0 { // calendars begin with 1970
 		start = time.Unix(0, 0).UTC()
 	}
-	if _, err := c.Add(start, t.Within); err != nil {
-		f.addErr(place+".calendar", err, "calendar %s ends before the target can be met", quote(c.Name()))
-		return
+	most := map[*businesshours.Calendar]time.Duration{}
+	for _, n := range list {
+		most[n.cal] = max(most[n.cal], n.amount)
 	}
-	for i, th := range t.Thresholds {
-		if _, err := c.Add(start, th.offset(t.Within)); err != nil {
-			f.addErr(fmt.Sprintf("%s.thresholds[%d].after", place, i), err, "calendar %s ends before the threshold is reached", quote(c.Name()))
+	left := map[*businesshours.Calendar]*businesshours.HorizonError{}
+	for cal, amount := range most {
+		_, err := cal.Add(start, amount)
+		if short, ok := errors.AsType[*businesshours.HorizonError](err); ok {
+			left[cal] = short
+		}
+	}
+	for _, n := range list {
+		if short := left[n.cal]; short != nil && n.amount > short.Counted {
+			cause := *short
+			cause.Amount = n.amount
+			f.addErr(n.place, &cause, "calendar %s ends before %s", quote(n.cal.Name()), n.what)
 		}
 	}
 }
@@ -166,6 +197,7 @@ func (s Spec) Compile(known ...Known) (*Agreement, error) {
 	if c.most("policies", len(s.Policies), maxPolicies) {
 		c.policies()
 	}
+	c.horizon(c.needs, time.Unix(0, 0).UTC())
 	if err := c.err(); err != nil {
 		return nil, err
 	}
@@ -196,6 +228,7 @@ type compiler struct {
 	a       *Agreement
 	defined map[string]bool // names of calendars, also of those that do not compile
 	values  int             // of all conditions so far
+	needs   []need          // of the targets that are good
 
 	statuses map[ticket.Status]bool // nil: any
 	level    int                    // the highest
@@ -260,7 +293,9 @@ func controls(r rune) bool {
 	return unicode.IsControl(r) || unicode.In(r, unicode.Zl, unicode.Zp) || r == '\u202d' || r == '\u202e'
 }
 
-func visible(r rune) bool { return unicode.IsGraphic(r) && !unicode.IsSpace(r) && !unicode.IsMark(r) }
+func visible(r rune) bool {
+	return !unicode.IsSpace(r) && !unicode.IsControl(r) && !unicode.In(r, unicode.Cf, unicode.M)
+}
 
 // texts checks a list of names.
 func checkTexts[T ~string](c *compiler, place string, list []T) {
@@ -450,7 +485,7 @@ func (c *compiler) targets(place string, list []Target) []target {
 	compiled := make([]target, len(list))
 	for i, t := range list {
 		at := fmt.Sprintf("%s.targets[%d]", place, i)
-		compiled[i] = target{Target: t, cal: c.target(at, t)}
+		compiled[i] = c.target(at, t)
 		switch j, twice := first[t.Metric]; {
 		case t.Metric == MetricLevel:
 			if !stays.add(t, c.level) {
@@ -503,8 +538,8 @@ func (s *stays) add(t Target, highest int) bool {
 	return free
 }
 
-// target checks a target and returns its calendar.
-func (c *compiler) target(at string, t Target) *businesshours.Calendar {
+// target checks a target.
+func (c *compiler) target(at string, t Target) target {
 	if !slices.Contains(Metrics(), t.Metric) {
 		c.add(at+".metric", "%s is none of %q", quote(t.Metric), Metrics())
 	}
@@ -539,11 +574,11 @@ func (c *compiler) target(at string, t Target) *businesshours.Calendar {
 	if t.Calendar != "" && !c.defined[t.Calendar] {
 		c.add(at+".calendar", "%s is not the name of a calendar", quote(t.Calendar))
 	}
-	cal := c.a.calendar(t.Calendar)
-	if cal != nil && good {
-		c.horizon(at, t, cal, time.Unix(0, 0).UTC())
+	compiled := target{t, c.a.calendar(t.Calendar)}
+	if compiled.cal != nil && good {
+		c.needs = append(c.needs, needs(at, compiled)...)
 	}
-	return cal
+	return compiled
 }
 
 // duration checks a duration that must be set.

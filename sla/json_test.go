@@ -3,6 +3,7 @@ package sla_test
 import (
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -32,6 +33,15 @@ func TestJSONRoundTrip(t *testing.T) {
 	require.NoError(t, json.Unmarshal(data, &back))
 	require.Equal(t, p, back)
 
+	parts := []any{p.When, p.Targets[0], p.Targets[0].Pause[1], p.Targets[0].Thresholds[3], p.Targets[0].Thresholds[3].Do[0]}
+	for i, to := range []any{new(sla.Condition), new(sla.Target), new(sla.Pause), new(sla.Threshold), new(sla.Reaction)} {
+		data, err = json.Marshal(parts[i])
+		require.NoError(t, err)
+		require.NoError(t, json.Unmarshal(data, to))
+		require.Equal(t, parts[i], reflect.ValueOf(to).Elem().Interface())
+		require.ErrorIs(t, json.Unmarshal([]byte(`{"unknown": 1}`), to), sla.ErrInvalid)
+	}
+
 	data, err = json.Marshal(sla.Spec{})
 	require.NoError(t, err)
 	s, err = sla.Parse(data)
@@ -42,7 +52,7 @@ func TestJSONRoundTrip(t *testing.T) {
 func TestJSONForm(t *testing.T) {
 	data, err := json.Marshal(contracts().Policies[0].Targets[0])
 	require.NoError(t, err)
-	require.Equal(t, `{"metric":"first answer","within":"2h30m","calendar":"office",`+
+	require.JSONEq(t, `{"metric":"first answer","within":"2h30m","calendar":"office",`+
 		`"pause":[{"status":"waiting"},{"status":"on hold","reasons":["vendor","parts"]}],`+
 		`"thresholds":[{"share":50,"do":[{"tell":"assignee"},{"tell":"queue"}]},{"before":"30m","do":[{"tag":"soon"}]},`+
 		`{"share":100,"do":[{"escalate":true}]},{"after":"1m30s","do":[{"hand_over":"chiefs"},{"raise":"critical"}]}]}`, string(data))
@@ -60,7 +70,7 @@ func TestJSONForm(t *testing.T) {
 	} {
 		data, err := json.Marshal(sla.Target{Within: d})
 		require.NoError(t, err)
-		require.Equal(t, fmt.Sprintf(`{"metric":"","within":%q}`, want), string(data))
+		require.JSONEq(t, fmt.Sprintf(`{"metric":"","within":%q}`, want), string(data))
 	}
 }
 

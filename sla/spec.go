@@ -128,9 +128,11 @@ type Threshold struct {
 func (t Threshold) offset(within time.Duration) time.Duration {
 	switch {
 	case t.Share != 0:
-		const us = time.Microsecond
 		d := within / 100 * time.Duration(t.Share) // a whole microsecond has hundredths
-		return (d + us - 1) / us * us
+		if part := d % time.Microsecond; part != 0 {
+			d += time.Microsecond - part
+		}
+		return d
 	case t.Before != 0:
 		return max(0, within-t.Before)
 	}

@@ -316,7 +316,7 @@ func TestCalendarMustLastFromAnInstantOn(t *testing.T) {
 	require.Equal(t, []string{"policies[0].targets[1].calendar"}, placesOf(t, err))
 	require.ErrorIs(t, err, businesshours.ErrHorizon)
 	err = a.CheckAt(time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC))
-	require.Len(t, faultsOf(t, err), 5)
+	require.Len(t, faultsOf(t, err), 6)
 	require.ErrorContains(t, err, `calendar "round the clock" ends`)
 }
 
