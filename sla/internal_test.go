@@ -31,32 +31,33 @@ func TestMomentOfAThreshold(t *testing.T) {
 }
 
 func TestTargetOfAStay(t *testing.T) {
+	const hour = time.Hour
 	level := func(levels []int, queues []string, within time.Duration) Target {
-		return Target{Metric: MetricLevel, Levels: levels, Queues: queues, Within: within * time.Hour}
+		return Target{Metric: MetricLevel, Levels: levels, Queues: queues, Within: within}
 	}
 	a := Spec{Name: "x", Version: 1, Policies: []Policy{{Name: "y", Targets: []Target{
-		level([]int{1}, []string{"shop"}, 1),
-		level([]int{1, 2}, nil, 2),
-		{Metric: MetricSolution, Within: 9 * time.Hour},
-		level(nil, []string{"billing"}, 3),
+		level([]int{1}, []string{"shop"}, hour),
+		level([]int{1, 2}, nil, 2*hour),
+		{Metric: MetricSolution, Within: 9 * hour},
+		level(nil, []string{"billing"}, 3*hour),
 	}}}}.MustCompile()
 	p := a.choose(&ticket.Ticket{})
 	for _, tc := range []struct {
 		level int
 		queue string
-		want  time.Duration // hours; 0: none
+		want  time.Duration // 0: none
 	}{
-		{1, "shop", 1}, {1, "billing", 2}, {1, "", 2}, {2, "shop", 2}, {3, "billing", 3}, {3, "shop", 0},
+		{1, "shop", hour}, {1, "billing", 2 * hour}, {1, "", 2 * hour}, {2, "shop", 2 * hour}, {3, "billing", 3 * hour}, {3, "shop", 0},
 	} {
 		got := p.target(MetricLevel, tc.level, tc.queue)
 		if tc.want == 0 {
 			require.Nil(t, got)
 			continue
 		}
-		require.Equal(t, tc.want*time.Hour, got.Within)
+		require.Equal(t, tc.want, got.Within)
 		require.Same(t, a.calendar(""), got.cal)
 	}
-	require.Equal(t, 9*time.Hour, p.target(MetricSolution, 3, "shop").Within)
+	require.Equal(t, 9*hour, p.target(MetricSolution, 3, "shop").Within)
 	require.Nil(t, p.target(MetricUpdate, 1, "shop"))
 	require.Nil(t, (*policy)(nil).target(MetricUpdate, 1, "shop"))
 }

@@ -152,7 +152,7 @@ func TestSizeIsBounded(t *testing.T) {
 		if strings.Contains(tc.place, "queue") {
 			value = `"x"`
 		}
-		_, err := sla.Parse(fmt.Appendf(nil, tc.data, strings.Repeat(value+",", 1_000_000)+value))
+		_, err := sla.Parse(fmt.Appendf(nil, tc.data, strings.Repeat(value+",", 100_000)+value))
 		require.Contains(t, placesOf(t, err), tc.place)
 		require.ErrorContains(t, err, "has too many entries")
 	}
@@ -163,9 +163,9 @@ func TestSizeOfTheJSONFormIsBounded(t *testing.T) {
 	s := contracts()
 	for i := range 60 {
 		c := businesshours.Spec{Name: fmt.Sprint("c", i), Hours: office.Hours}
-		for d := range 3000 {
+		for d := range 300 {
 			c.Days = append(c.Days, businesshours.Day{
-				Date: time.Unix(int64(d)*86400, 0).UTC().Format(time.DateOnly), Name: strings.Repeat("x", 20),
+				Date: time.Unix(int64(d)*86400, 0).UTC().Format(time.DateOnly), Name: strings.Repeat("x", 500),
 			})
 		}
 		s.Calendars = append(s.Calendars, c)
