@@ -153,13 +153,13 @@ func (f *faults) horizon(list []need, start time.Time) {
 	left := map[*businesshours.Calendar]*businesshours.HorizonError{}
 	for cal, amount := range most {
 		_, err := cal.Add(start, amount)
-		if short, ok := errors.AsType[*businesshours.HorizonError](err); ok {
-			left[cal] = short
+		if end, ok := errors.AsType[*businesshours.HorizonError](err); ok {
+			left[cal] = end
 		}
 	}
 	for _, n := range list {
-		if short := left[n.cal]; short != nil && n.amount > short.Counted {
-			cause := *short
+		if end := left[n.cal]; end != nil && n.amount > end.Counted {
+			cause := *end
 			cause.Amount = n.amount
 			f.addErr(n.place, &cause, "calendar %s ends before %s", quote(n.cal.Name()), n.what)
 		}
@@ -587,7 +587,7 @@ func (c *compiler) duration(place string, d time.Duration) bool {
 	case d <= 0:
 		c.add(place, "must be more than zero")
 	case d > maxTime:
-		c.add(place, "%s is too long; the maximum is %s", shortDuration(d), shortDuration(maxTime))
+		c.add(place, "%s is too long; the maximum is %s", short(d), short(maxTime))
 	case d%time.Microsecond != 0:
 		c.add(place, "%s is not a whole number of microseconds", d)
 	default:

@@ -94,7 +94,7 @@ func (t Threshold) MarshalJSON() ([]byte, error) {
 // jsonTime is a duration that is text in JSON.
 type jsonTime time.Duration
 
-func (t jsonTime) MarshalText() ([]byte, error) { return []byte(shortDuration(time.Duration(t))), nil }
+func (t jsonTime) MarshalText() ([]byte, error) { return []byte(short(time.Duration(t))), nil }
 
 func decode[T any](data []byte, to *T, read func(r reader, place string, raw []byte) T) error {
 	if !json.Valid(data) { // package encoding/json has checked it, others may not

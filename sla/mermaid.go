@@ -16,7 +16,7 @@ func (p Policy) Mermaid() string {
 	fmt.Fprintf(&b, "    p([%s])\n", label(p.Name, p.When.String()))
 	for i, t := range p.Targets {
 		id := fmt.Sprintf("t%d", i+1)
-		lines := []string{t.subject(), "within " + shortDuration(t.Within) + " " + t.hours()}
+		lines := []string{t.subject(), "within " + short(t.Within) + " " + t.hours()}
 		if t.Restart {
 			lines = append(lines, "reopening starts again")
 		}

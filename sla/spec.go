@@ -196,9 +196,9 @@ func (t Threshold) String() string {
 	case t.Share != 0:
 		return fmt.Sprintf("%d%% of the time", t.Share)
 	case t.Before != 0:
-		return shortDuration(t.Before) + " before due"
+		return short(t.Before) + " before due"
 	}
-	return shortDuration(t.After) + " after due"
+	return short(t.After) + " after due"
 }
 
 // String returns the reaction as text, such as "tell assignee" or "hand over to billing".
@@ -251,8 +251,8 @@ func alternatives(values []string) string {
 	return strings.Join(values[:last], ", ") + " or " + values[last]
 }
 
-// shortDuration formats a duration without trailing zero units: "2h30m".
-func shortDuration(d time.Duration) string {
+// short formats a duration without trailing zero units: "2h30m".
+func short(d time.Duration) string {
 	s := d.String()
 	if strings.HasSuffix(s, "m0s") {
 		s = strings.TrimSuffix(s, "0s")
