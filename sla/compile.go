@@ -133,7 +133,7 @@ type need struct {
 func needs(place string, t target) []need {
 	list := []need{{place + ".calendar", "the target can be met", t.cal, t.Within}}
 	for i, th := range t.Thresholds {
-		if th.After > 0 { // others need no more than the target
+		if 0 < th.After && th.After <= maxTime { // others need no more than the target
 			list = append(list, need{fmt.Sprintf("%s.thresholds[%d].after", place, i), "the threshold is reached", t.cal, th.offset(t.Within)})
 		}
 	}
@@ -569,7 +569,7 @@ func (c *compiler) target(at string, t Target) target {
 	}
 	good := c.duration(at+".within", t.Within)
 	if c.most(at+".thresholds", len(t.Thresholds), maxThresholds) {
-		good = c.thresholds(at, t, good) && good
+		c.thresholds(at, t, good)
 	}
 	if t.Calendar != "" && !c.defined[t.Calendar] {
 		c.add(at+".calendar", "%s is not the name of a calendar", quote(t.Calendar))
@@ -617,16 +617,14 @@ func (c *compiler) pauses(place string, list []Pause) {
 	}
 }
 
-// thresholds checks the thresholds of a target, their order only if Within is good. It
-// reports whether all are good.
-func (c *compiler) thresholds(at string, t Target, ordered bool) bool {
-	good, last := true, -1
+// thresholds checks the thresholds of a target, their order only if Within is good.
+func (c *compiler) thresholds(at string, t Target, ordered bool) {
+	last := -1
 	for i, th := range t.Thresholds {
 		place := fmt.Sprintf("%s.thresholds[%d]", at, i)
 		c.reactions(place+".do", th.Do)
 		field, ok := c.moment(place, th)
 		if !ok {
-			good = false
 			continue
 		}
 		if ordered && last >= 0 {
@@ -634,15 +632,12 @@ func (c *compiler) thresholds(at string, t Target, ordered bool) bool {
 			switch was, is := before.offset(t.Within), th.offset(t.Within); {
 			case is == was:
 				c.add(field, "is the moment of thresholds[%d]; put the reactions together", last)
-				good = false
 			case is < was:
 				c.add(field, "%q is reached before thresholds[%d], %q; sort them", th, last, before)
-				good = false
 			}
 		}
 		last = i
 	}
-	return good
 }
 
 // moment checks that exactly one moment is set, and returns the place of it.

@@ -139,6 +139,10 @@ func TestSizeIsBounded(t *testing.T) {
 	_, err := sla.Parse([]byte(`{"name": "` + strings.Repeat("x", 8<<20) + `"}`))
 	require.ErrorContains(t, err, "the maximum is 8388608")
 
+	s, err := sla.Parse([]byte(`{"name": "x"` + strings.Repeat(" ", 8<<20-13) + `}`))
+	require.NoError(t, err)
+	require.Equal(t, "x", s.Name)
+
 	for _, tc := range []struct{ data, place string }{
 		{`{"calendars": [%s]}`, "calendars"},
 		{`{"policies": [%s]}`, "policies"},

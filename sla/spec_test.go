@@ -2,6 +2,7 @@ package sla_test
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -205,6 +206,7 @@ func TestCompileNamesThePlace(t *testing.T) {
 		{"levels of another metric", func(s *spec) { target(s).Levels = []int{1} }, "policies[0].targets[0].levels", `is for the metric "level" only`},
 		{"queues of another metric", func(s *spec) { target(s).Queues = []string{"a"} }, "policies[0].targets[0].queues", `is for the metric "level" only`},
 		{"restart of another metric", func(s *spec) { target(s).Restart = true }, "policies[0].targets[0].restart", `is for the metric "solution" only`},
+		{"level below 0", func(s *spec) { s.Policies[0].Targets[2].Levels[1] = -1 }, "policies[0].targets[2].levels[1]", "must be 1 to 20"},
 		{"level 0", func(s *spec) { s.Policies[0].Targets[2].Levels[1] = 0 }, "policies[0].targets[2].levels[1]", "must be 1 to 20"},
 		{"level 21", func(s *spec) { s.Policies[0].Targets[2].Levels[1] = 21 }, "policies[0].targets[2].levels[1]", "must be 1 to 20"},
 		{"level twice", func(s *spec) { s.Policies[0].Targets[2].Levels[1] = 2 }, "policies[0].targets[2].levels[1]", "repeats policies[0].targets[2].levels[0]"},
@@ -370,11 +372,75 @@ func TestLevelsOfKnownWorkflowsCanAllBeTaken(t *testing.T) {
 	require.Equal(t, []string{"policies[1].targets[1]"}, placesOf(t, err))
 }
 
+func TestValuesAtTheLimitAreAccepted(t *testing.T) {
+	many := func(n int) (list []string) {
+		for i := range n {
+			list = append(list, fmt.Sprint("x", i))
+		}
+		return list
+	}
+	s := contracts()
+	s.Name = strings.Repeat("x", 200)
+	for i := range 98 {
+		c := office
+		c.Name = fmt.Sprint("office ", i)
+		s.Calendars = append(s.Calendars, c)
+	}
+	fields := ticket.Fields{
+		"a": strings.Repeat("x", 8192), "b": []string{strings.Repeat("x", 8000), strings.Repeat("x", 192)}, "c": uint64(math.MaxInt64),
+		"d": time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC), "e": time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC),
+	}
+	s.Policies[0].When = sla.Condition{Queue: many(9995), Fields: fields}
+	stay := &s.Policies[0].Targets[2]
+	stay.Levels, stay.Queues = []int{1, 20}, many(1000)
+	for i := range 100 {
+		stay.Pause = append(stay.Pause, sla.Pause{Status: ticket.Status(fmt.Sprint("x", i))})
+	}
+	stay.Pause[0].Reasons = many(1000)
+	for i := range 20 {
+		stay.Thresholds = append(stay.Thresholds, sla.Threshold{Share: i + 1, Do: breach.Do})
+	}
+	stay.Thresholds[0].Do = nil
+	for _, tag := range many(20) {
+		stay.Thresholds[0].Do = append(stay.Thresholds[0].Do, sla.Reaction{Tag: tag})
+	}
+	s.Policies[1].Targets = nil
+	for i := range 100 {
+		s.Policies[1].Targets = append(s.Policies[1].Targets, sla.Target{Metric: sla.MetricLevel, Queues: []string{fmt.Sprint("x", i)}, Within: hour})
+	}
+	last := s.Policies[1]
+	s.Policies = s.Policies[:1]
+	for i := range 998 {
+		s.Policies = append(s.Policies, sla.Policy{Name: fmt.Sprint("x", i), When: sla.Condition{}, Targets: last.Targets[:1]})
+	}
+	s.Policies = append(s.Policies, last)
+	_, err := s.Compile()
+	for i, place := range placesOf(t, err) { // they all have no condition
+		require.Equal(t, fmt.Sprintf("policies[%d].when", i+2), place)
+	}
+	require.Len(t, faultsOf(t, err), 998)
+
+	s.Policies[0].When.Queue = append(s.Policies[0].When.Queue, "one more")
+	_, err = s.Compile()
+	require.Equal(t, "policies[0].when", placesOf(t, err)[0])
+}
+
+func TestThresholdNeedsMoreOfACalendarThanItsTarget(t *testing.T) {
+	s := contracts()
+	solution := &s.Policies[0].Targets[1]
+	solution.Thresholds = []sla.Threshold{{Share: 1, Do: breach.Do}, breach, {After: time.Microsecond, Do: breach.Do}}
+	_, err := s.Compile()
+	require.Equal(t, []string{"policies[0].targets[1].thresholds[2].after"}, placesOf(t, err))
+	solution.Within -= time.Microsecond
+	_, err = s.Compile()
+	require.NoError(t, err)
+}
+
 func TestAcceptedThresholds(t *testing.T) {
 	for _, list := range [][]sla.Threshold{
 		{{Share: 1}, {Share: 99}, {Share: 100}, {After: time.Microsecond}, {After: 87600 * hour}},
 		{{Before: 9 * hour}, {Before: 149 * time.Minute}, {Before: time.Microsecond}, {After: hour}, {After: 2 * hour}},
-		{{Share: 50}, {Before: hour}, {Share: 75}, {Before: time.Minute}, {Share: 100}},
+		{{Share: 1}, {Share: 2}, {Before: hour}, {Share: 75}, {Before: time.Minute}, {Share: 100}},
 	} {
 		s := contracts()
 		for i := range list {
