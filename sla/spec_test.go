@@ -162,6 +162,7 @@ func TestCompileNamesThePlace(t *testing.T) {
 			s.Policies[0].When = sla.Condition{Queue: []string{"a", "b"}, Fields: ticket.Fields{"x": "y"}}
 			s.Policies[1].When = sla.Condition{Queue: []string{"b"}, Fields: ticket.Fields{"x": "y", "z": true}, Tags: []string{"t"}}
 		}, "policies[1].when", "cannot be reached: policies[0]"},
+		{"policy with the condition of an earlier one", func(s *spec) { s.Policies[1].When = contracts().Policies[0].When }, "policies[1].when", "cannot be reached: policies[0]"},
 
 		{"priority", func(s *spec) { when(s).Priority = []ticket.Grade{0} }, "policies[0].when.priority[0]", "must be low, medium, high or critical"},
 		{"priority without a name", func(s *spec) { when(s).Priority = []ticket.Grade{9} }, "policies[0].when.priority[0]", "must be low"},
