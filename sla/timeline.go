@@ -475,23 +475,8 @@ var epoch = time.Unix(0, 0).UTC()
 
 // amount returns the counted time at which a threshold is reached.
 func (t *target) amount(k thresholdKey) time.Duration {
-	switch {
-	case k == breachKey:
-		return t.Within
-	case k.share != 0:
-		amount := t.Within/100*time.Duration(k.share) + t.Within%100*time.Duration(k.share)/100
-		if part := amount % time.Microsecond; part != 0 {
-			amount += time.Microsecond - part // times of events have microseconds
-		}
-		return min(amount, t.Within)
-	case k.before != 0:
-		return t.Within - k.before
-	default:
-		return t.Within + min(k.after, maxDuration-t.Within)
-	}
+	return Threshold{Share: k.share, Before: k.before, After: k.after}.offset(t.Within)
 }
-
-const maxDuration = time.Duration(1<<63 - 1)
 
 // reachKey returns when a threshold of the target was or will be reached.
 func (r *run) reachKey(k thresholdKey) time.Time {
