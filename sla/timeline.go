@@ -495,19 +495,28 @@ func find(list []passed, k thresholdKey) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// past returns the thresholds that were passed before an instant, and the breach.
+// past returns the thresholds that were passed before an instant, or by a change at that
+// instant, and the breach.
 func (r *run) past(at time.Time) (list []passed, b Breach) {
-	add := func(k thresholdKey) {
-		if t := r.reachKey(k); !t.IsZero() && t.Before(at) {
-			list = append(list, passed{k, t})
-			if k == breachKey && b.At.IsZero() {
-				b = Breach{At: t, Due: r.reach(r.target.cal, r.target.Within), Policy: r.policy.Name, Within: r.target.Within}
-			}
+	cal := r.target.cal
+	add := func(k thresholdKey) bool {
+		when, ok := find(r.passed, k)
+		if !ok {
+			when = r.reach(cal, r.target.amount(k))
+			ok = !when.IsZero() && when.Before(at)
 		}
+		if ok {
+			list = append(list, passed{k, when})
+		}
+		return ok
 	}
-	add(breachKey)
+	if add(breachKey) {
+		b = Breach{At: list[0].at, Due: r.reach(cal, r.target.Within), Policy: r.policy.Name, Within: r.target.Within}
+	}
 	for i := range r.target.Thresholds {
-		add(r.target.Thresholds[i].key())
+		if k := r.target.Thresholds[i].key(); k != breachKey {
+			add(k)
+		}
 	}
 	return list, b
 }
@@ -576,7 +585,10 @@ func (r *run) stop(c *cause, state ClockState) {
 	if state == ClockVoid && f.Breached.IsZero() {
 		f.Due = time.Time{}
 	}
-	f.Thresholds = slices.DeleteFunc(f.Thresholds, func(th Reached) bool { return !th.At.Before(c.at) })
+	f.Thresholds = slices.DeleteFunc(f.Thresholds, func(th Reached) bool {
+		_, ok := find(r.passed, th.Threshold.key())
+		return !ok
+	})
 	r.stopped, r.final = true, f
 	r.turns = append(r.turns, turn{kind: MomentStopped, cause: *c, policy: r.policy, target: r.target, state: state})
 }
