@@ -328,7 +328,7 @@ type run struct {
 	// The thresholds passed before the last change of the target, or at it; while stopped,
 	// those before the stop.
 	passed  []passed
-	breach  Breach   // while stopped: the breach before; zero if none
+	breach  Breach // while stopped: the breach before; zero if none
 	earlier []Breach
 	turns   []turn
 	stopped bool
