@@ -281,7 +281,7 @@ func (v *values) quantile(percent int) time.Duration {
 			return 0
 		}
 		middle := 2 * math.Pow(bucketGrowth, float64(k)) / (1 + bucketGrowth) * float64(time.Millisecond)
-		return time.Duration(min(middle, float64(maxDuration-1))).Round(time.Microsecond)
+		return time.Duration(min(middle, 9e18)).Round(time.Microsecond)
 	}
 	return 0
 }
@@ -294,12 +294,6 @@ type (
 		P90        span `json:"p90"`
 		OpenMedian span `json:"open_median"`
 		OpenP90    span `json:"open_p90"`
-	}
-	plainPart Part
-	partJSON  struct {
-		plainPart
-		Open   span `json:"open"`
-		Closed span `json:"closed"`
 	}
 )
 
@@ -315,19 +309,5 @@ func (t *Times) UnmarshalJSON(data []byte) error {
 	*t = Times(j.plainTimes)
 	t.Median, t.P90 = time.Duration(j.Median), time.Duration(j.P90)
 	t.OpenMedian, t.OpenP90 = time.Duration(j.OpenMedian), time.Duration(j.OpenP90)
-	return err
-}
-
-// MarshalJSON encodes durations as text.
-func (p Part) MarshalJSON() ([]byte, error) {
-	return json.Marshal(partJSON{plainPart(p), span(p.Open), span(p.Closed)})
-}
-
-// UnmarshalJSON reads the form that MarshalJSON writes.
-func (p *Part) UnmarshalJSON(data []byte) error {
-	var j partJSON
-	err := json.Unmarshal(data, &j)
-	*p = Part(j.plainPart)
-	p.Open, p.Closed = time.Duration(j.Open), time.Duration(j.Closed)
 	return err
 }

@@ -2,6 +2,7 @@ package sla
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -25,6 +26,9 @@ const (
 )
 
 var holders = [...]Holder{HolderDesk, HolderCustomer, HolderOthers, HolderFinished, HolderMerged}
+
+// Holders returns all holders, in the order of [Usage].Parts.
+func Holders() []Holder { return slices.Clone(holders[:]) }
 
 // Usage says who used the time of one ticket. Every microsecond from From to To is in
 // exactly one part: open and closed time of all parts add up to To minus From.
@@ -286,4 +290,27 @@ func (t *UsageTable) Rows() []UsageRow {
 		rows = append(rows, UsageRow{key.holder, key.level, key.queue, key.reason, sum.tickets, sum.open.hours(), sum.closed.hours()})
 	}
 	return rows
+}
+
+type (
+	plainPart Part
+	partJSON  struct {
+		plainPart
+		Open   span `json:"open"`
+		Closed span `json:"closed"`
+	}
+)
+
+// MarshalJSON encodes durations as text.
+func (p Part) MarshalJSON() ([]byte, error) {
+	return json.Marshal(partJSON{plainPart(p), span(p.Open), span(p.Closed)})
+}
+
+// UnmarshalJSON reads the form that MarshalJSON writes.
+func (p *Part) UnmarshalJSON(data []byte) error {
+	var j partJSON
+	err := json.Unmarshal(data, &j)
+	*p = Part(j.plainPart)
+	p.Open, p.Closed = time.Duration(j.Open), time.Duration(j.Closed)
+	return err
 }
