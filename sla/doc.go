@@ -22,7 +22,10 @@ returns an [Agreement]:
 	}.Compile()
 
 [Agreement.Policy] returns the policy of a ticket: the first whose condition fits.
-[Policy.Mermaid] draws a policy.
+[Policy.Mermaid] draws a policy. [Agreement.Clocks] computes the clocks of a ticket from its
+history, and [Agreement.Explain] says why one of them is due when it is.
+[Agreement.Expected] tells customers by when to expect an answer. [UsageOf] says who used
+the time. [Simulation] and [Estimation] look at many past tickets.
 
 # Targets
 
