@@ -130,8 +130,10 @@ func (t *Timeline) Add(e ticket.Event) error {
 	// What the event ends is judged by the target before the event.
 	if e.Answer {
 		t.end(firstAnswer, c, ClockMet)
-		t.end(nextAnswer, c, ClockMet)
 		t.end(update, c, ClockMet)
+		if live { // otherwise nothing more is expected, so it is void
+			t.end(nextAnswer, c, ClockMet)
+		}
 	}
 	moved := !first && (t.t.Level != was.Level || t.t.Queue != was.Queue)
 	switch merged := !t.t.MergedInto.IsZero(); {
