@@ -1,7 +1,6 @@
 package sla_test
 
 import (
-	"context"
 	"testing"
 	"time"
 
@@ -87,7 +86,7 @@ func TestExpectedIsToldInTheConfirmation(t *testing.T) {
 	_, err = desk.Deliver(t.Context())
 	require.NoError(t, err)
 
-	clocks, err := a.Clocks(eventsOf(t, desk, lin, tk.ID), clock.Now())
+	clocks, err := a.Clocks(eventsOf(t, desk, tk.ID), clock.Now())
 	require.NoError(t, err)
 	require.Len(t, clocks, 1)
 	require.NotZero(t, clocks[0].Due)
@@ -99,13 +98,4 @@ func TestExpectedIsToldInTheConfirmation(t *testing.T) {
 		}
 	}
 	require.Equal(t, 1, told)
-}
-
-func eventsOf(t *testing.T, desk *ticket.Desk, a ticket.Actor, id ticket.ID) (events []ticket.Event) {
-	t.Helper()
-	for e, err := range desk.Events(context.WithoutCancel(t.Context()), a, id) {
-		require.NoError(t, err)
-		events = append(events, e)
-	}
-	return events
 }
