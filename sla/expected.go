@@ -26,9 +26,8 @@ func (a *Agreement) Expected(_ context.Context, t ticket.Ticket) (time.Time, err
 	if s == nil || s.pauses(t.Status, t.Reason) {
 		return time.Time{}, nil
 	}
-	due, err := s.cal.Add(t.Created, s.Within)
-	if err != nil { // the calendar has too few hours left
-		return time.Time{}, nil
+	if due, err := s.cal.Add(t.Created, s.Within); err == nil {
+		return due, nil
 	}
-	return due, nil
+	return time.Time{}, nil // the calendar has too few hours left
 }

@@ -94,7 +94,7 @@ func TestExpectedIsToldInTheConfirmation(t *testing.T) {
 	for _, n := range sent.Sent() {
 		if n.Kind == ticket.KindReceived {
 			told++
-			require.Equal(t, clocks[0].Due, n.Expected)
+			require.Equal(t, n.Expected, clocks[0].Due)
 		}
 	}
 	require.Equal(t, 1, told)
