@@ -130,8 +130,10 @@ func (t *Timeline) Add(e ticket.Event) error {
 	// What the event ends is judged by the target before the event.
 	if e.Answer {
 		t.end(firstAnswer, c, ClockMet)
-		t.end(nextAnswer, c, ClockMet)
 		t.end(update, c, ClockMet)
+		if live { // otherwise nothing more is expected, so it is void
+			t.end(nextAnswer, c, ClockMet)
+		}
 	}
 	moved := !first && (t.t.Level != was.Level || t.t.Queue != was.Queue)
 	switch merged := !t.t.MergedInto.IsZero(); {
@@ -475,23 +477,8 @@ var epoch = time.Unix(0, 0).UTC()
 
 // amount returns the counted time at which a threshold is reached.
 func (t *target) amount(k thresholdKey) time.Duration {
-	switch {
-	case k == breachKey:
-		return t.Within
-	case k.share != 0:
-		amount := t.Within/100*time.Duration(k.share) + t.Within%100*time.Duration(k.share)/100
-		if part := amount % time.Microsecond; part != 0 {
-			amount += time.Microsecond - part // times of events have microseconds
-		}
-		return min(amount, t.Within)
-	case k.before != 0:
-		return t.Within - k.before
-	default:
-		return t.Within + min(k.after, maxDuration-t.Within)
-	}
+	return Threshold{Share: k.share, Before: k.before, After: k.after}.offset(t.Within)
 }
-
-const maxDuration = time.Duration(1<<63 - 1)
 
 // reachKey returns when a threshold of the target was or will be reached.
 func (r *run) reachKey(k thresholdKey) time.Time {
@@ -510,19 +497,28 @@ func find(list []passed, k thresholdKey) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// past returns the thresholds that were passed before an instant, and the breach.
+// past returns the thresholds that were passed before an instant, or by a change at that
+// instant, and the breach.
 func (r *run) past(at time.Time) (list []passed, b Breach) {
-	add := func(k thresholdKey) {
-		if t := r.reachKey(k); !t.IsZero() && t.Before(at) {
-			list = append(list, passed{k, t})
-			if k == breachKey && b.At.IsZero() {
-				b = Breach{At: t, Due: r.reach(r.target.cal, r.target.Within), Policy: r.policy.Name, Within: r.target.Within}
-			}
+	cal := r.target.cal
+	add := func(k thresholdKey) bool {
+		when, ok := find(r.passed, k)
+		if !ok {
+			when = r.reach(cal, r.target.amount(k))
+			ok = !when.IsZero() && when.Before(at)
 		}
+		if ok {
+			list = append(list, passed{k, when})
+		}
+		return ok
 	}
-	add(breachKey)
+	if add(breachKey) {
+		b = Breach{At: list[0].at, Due: r.reach(cal, r.target.Within), Policy: r.policy.Name, Within: r.target.Within}
+	}
 	for i := range r.target.Thresholds {
-		add(r.target.Thresholds[i].key())
+		if k := r.target.Thresholds[i].key(); k != breachKey {
+			add(k)
+		}
 	}
 	return list, b
 }
@@ -591,7 +587,10 @@ func (r *run) stop(c *cause, state ClockState) {
 	if state == ClockVoid && f.Breached.IsZero() {
 		f.Due = time.Time{}
 	}
-	f.Thresholds = slices.DeleteFunc(f.Thresholds, func(th Reached) bool { return !th.At.Before(c.at) })
+	f.Thresholds = slices.DeleteFunc(f.Thresholds, func(th Reached) bool {
+		_, ok := find(r.passed, th.Threshold.key())
+		return !ok
+	})
 	r.stopped, r.final = true, f
 	r.turns = append(r.turns, turn{kind: MomentStopped, cause: *c, policy: r.policy, target: r.target, state: state})
 }
