@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -146,22 +147,13 @@ func (r *reference) target(k int, l life) *sla.Target {
 		fits := t.Metric == l.metric
 		if l.metric == sla.MetricLevel {
 			at := &r.after[l.from]
-			fits = fits && (len(t.Levels) == 0 || contains(t.Levels, at.Level)) && (len(t.Queues) == 0 || contains(t.Queues, at.Queue))
+			fits = fits && (len(t.Levels) == 0 || slices.Contains(t.Levels, at.Level)) && (len(t.Queues) == 0 || slices.Contains(t.Queues, at.Queue))
 		}
 		if fits {
 			return t
 		}
 	}
 	return nil
-}
-
-func contains[T comparable](list []T, v T) bool {
-	for _, w := range list {
-		if w == v {
-			return true
-		}
-	}
-	return false
 }
 
 // clock computes the clock of a life, or nil if nothing was ever promised.
@@ -182,7 +174,7 @@ func (r *reference) clock(l life, n int, now time.Time) *sla.Clock {
 		for j := k; j < min(l.to, n); j++ {
 			if t := targets[j]; t != nil {
 				for _, p := range t.Pause {
-					if p.Status == r.after[k].Status && (len(p.Reasons) == 0 || contains(p.Reasons, r.after[k].Reason)) {
+					if p.Status == r.after[k].Status && (len(p.Reasons) == 0 || slices.Contains(p.Reasons, r.after[k].Reason)) {
 						return true
 					}
 				}

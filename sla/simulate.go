@@ -380,7 +380,7 @@ func (r *rows) tally(key Row) *Tally {
 }
 
 func (r *rows) report() Report {
-	list := make([]Row, 0, len(r.by))
+	var list []Row
 	for key, t := range r.by {
 		key.Tally = *t
 		list = append(list, key)
