@@ -17,16 +17,16 @@ import (
 	"github.com/ticketkit/ticket/sla"
 )
 
-// brief is a ticket that was answered and solved so long after its creation; never if
+// briefTicket is a ticket that was answered and solved so long after its creation; never if
 // negative.
-type brief struct {
+type briefTicket struct {
 	queue            string
 	level            int
 	priority         ticket.Grade
 	answered, solved time.Duration
 }
 
-func (b brief) events(id int) []ticket.Event {
+func (b briefTicket) events(id int) []ticket.Event {
 	at := january("05 09:00:00")
 	e := ticket.Event{
 		Ticket: ticket.ID{1, byte(id >> 16), byte(id >> 8), byte(id)}, Seq: 1, At: at, Action: ticket.ActionOpen,
@@ -47,7 +47,7 @@ func (b brief) events(id int) []ticket.Event {
 	return events
 }
 
-func briefs(list []brief) iter.Seq2[[]ticket.Event, error] {
+func briefHistories(list []briefTicket) iter.Seq2[[]ticket.Event, error] {
 	return func(yield func([]ticket.Event, error) bool) {
 		for i, b := range list {
 			if !yield(b.events(i), nil) {
@@ -59,11 +59,11 @@ func briefs(list []brief) iter.Seq2[[]ticket.Event, error] {
 
 func ExampleEstimation_Run() {
 	ctx := context.Background()
-	var past []brief
+	var past []briefTicket
 	for i := range 20 {
-		past = append(past, brief{"shop", 1, ticket.GradeMedium, time.Duration(i+1) * time.Hour, time.Duration(i+1) * 5 * time.Hour})
+		past = append(past, briefTicket{"shop", 1, ticket.GradeMedium, time.Duration(i+1) * time.Hour, time.Duration(i+1) * 5 * time.Hour})
 	}
-	estimate, err := sla.Estimation{Calendar: pastOffice}.Run(ctx, briefs(past)) // or sla.Histories
+	estimate, err := sla.Estimation{Calendar: pastOffice}.Run(ctx, briefHistories(past)) // or sla.Histories
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -81,10 +81,10 @@ func ExampleEstimation_Run() {
 
 func TestEstimateFallsBack(t *testing.T) {
 	const m, high, low = sla.MetricFirstAnswer, ticket.GradeHigh, ticket.GradeLow
-	var list []brief
+	var list []briefTicket
 	add := func(n int, queue string, level int, priority ticket.Grade, answered time.Duration) {
 		for range n {
-			list = append(list, brief{queue, level, priority, answered, -1})
+			list = append(list, briefTicket{queue, level, priority, answered, -1})
 		}
 	}
 	add(3, "shop", 1, low, 1*time.Hour)
@@ -93,7 +93,7 @@ func TestEstimateFallsBack(t *testing.T) {
 	add(3, "billing", 2, high, 4*time.Hour)
 	add(2, "office", 3, low, 5*time.Hour)
 	add(2, "", 3, low, 6*time.Hour)
-	e, err := sla.Estimation{Least: 3}.Run(t.Context(), briefs(list))
+	e, err := sla.Estimation{Least: 3}.Run(t.Context(), briefHistories(list))
 	require.NoError(t, err)
 	type group = sla.Group
 	for _, tc := range []struct {
@@ -132,24 +132,24 @@ func TestEstimateFallsBack(t *testing.T) {
 		require.GreaterOrEqual(t, found.Count, 3)
 	}
 
-	e, err = sla.Estimation{}.Run(t.Context(), briefs(list[:9]))
+	e, err = sla.Estimation{}.Run(t.Context(), briefHistories(list[:9]))
 	require.NoError(t, err)
 	_, ok = e.For(ticket.Ticket{}, m)
 	require.False(t, ok, "nine are too few")
-	e, err = sla.Estimation{}.Run(t.Context(), briefs(list[:10]))
+	e, err = sla.Estimation{}.Run(t.Context(), briefHistories(list[:10]))
 	require.NoError(t, err)
 	_, ok = e.For(ticket.Ticket{}, m)
 	require.True(t, ok)
 }
 
 func TestEstimateCountsWhoWaits(t *testing.T) {
-	list := []brief{
+	list := []briefTicket{
 		{"shop", 1, ticket.GradeLow, time.Hour, 30 * time.Hour},
 		{"shop", 1, ticket.GradeLow, 2 * time.Hour, -1},
 		{"shop", 1, ticket.GradeLow, -1, -1},
 		{"shop", 1, ticket.GradeLow, -1, 10 * time.Hour}, // solved without an answer
 	}
-	e, err := sla.Estimation{Least: 1, Calendar: pastOffice}.Run(t.Context(), briefs(list))
+	e, err := sla.Estimation{Least: 1, Calendar: pastOffice}.Run(t.Context(), briefHistories(list))
 	require.NoError(t, err)
 	of := ticket.Ticket{Queue: "shop", Level: 1, Priority: ticket.GradeLow}
 	group := sla.Group{Queue: "shop", Level: 1, Priority: ticket.GradeLow}
@@ -202,7 +202,7 @@ func TestEstimateOfMergedCancelledAndReopenedTickets(t *testing.T) {
 func TestEstimateEndsEarly(t *testing.T) {
 	broken := errors.New("the disk is gone")
 	histories := func(yield func([]ticket.Event, error) bool) {
-		_ = yield(brief{"shop", 1, 1, 1, 1}.events(1), nil) && yield(nil, nil) && yield(nil, broken)
+		_ = yield(briefTicket{"shop", 1, 1, 1, 1}.events(1), nil) && yield(nil, nil) && yield(nil, broken)
 	}
 	count := ""
 	s := sla.Estimation{Least: 1, Progress: func(tickets, events int) { count += fmt.Sprint(tickets, " ", events, ";") }}
@@ -213,7 +213,7 @@ func TestEstimateEndsEarly(t *testing.T) {
 	require.True(t, ok)
 	require.Equal(t, 1, found.Count)
 
-	e, err = s.Run(t.Context(), one(brief{"shop", 1, 1, 1, 1}.events(1)[1:]))
+	e, err = s.Run(t.Context(), one(briefTicket{"shop", 1, 1, 1, 1}.events(1)[1:]))
 	require.ErrorIs(t, err, ticket.ErrChain)
 	require.Empty(t, e.Times())
 	ctx, cancel := context.WithCancel(t.Context())
@@ -226,7 +226,7 @@ func TestEstimateEndsEarly(t *testing.T) {
 func TestEstimateOfManyTickets(t *testing.T) {
 	r := rand.New(rand.NewPCG(13, 14))
 	for _, n := range []int{1, 2, 9, 10, 11, 999, 1000, 1001, 2500} {
-		var list []brief
+		var list []briefTicket
 		var sorted []time.Duration
 		for range n {
 			d := time.Duration(r.ExpFloat64()*float64(40*time.Hour)) + time.Duration(r.IntN(2))*time.Microsecond
@@ -234,11 +234,11 @@ func TestEstimateOfManyTickets(t *testing.T) {
 				d /= 10_000
 			}
 			d = d.Truncate(time.Microsecond)
-			list = append(list, brief{"shop", 1, ticket.GradeLow, d, d})
+			list = append(list, briefTicket{"shop", 1, ticket.GradeLow, d, d})
 			sorted = append(sorted, d)
 		}
 		slices.Sort(sorted)
-		e, err := sla.Estimation{Least: 1}.Run(t.Context(), briefs(list))
+		e, err := sla.Estimation{Least: 1}.Run(t.Context(), briefHistories(list))
 		require.NoError(t, err)
 		for _, m := range []sla.Metric{sla.MetricFirstAnswer, sla.MetricSolution} {
 			got, ok := e.For(ticket.Ticket{}, m)

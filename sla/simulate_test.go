@@ -18,8 +18,8 @@ import (
 	"github.com/ticketkit/ticket/sla"
 )
 
-// promise returns an agreement with a policy for pressing tickets and one for all others.
-func promise(pressing, usual time.Duration) *sla.Agreement {
+// twoPolicies returns an agreement with a policy for pressing tickets and one for all others.
+func twoPolicies(pressing, usual time.Duration) *sla.Agreement {
 	targets := func(within time.Duration) []sla.Target {
 		return []sla.Target{
 			{Metric: sla.MetricFirstAnswer, Within: within},
@@ -98,7 +98,7 @@ func TestSimulation(t *testing.T) {
 	var progress []string
 	var seen []sla.Simulated
 	s := sla.Simulation{
-		Agreement: promise(20*time.Minute, 45*time.Minute), Against: promise(20*time.Minute, 20*time.Minute),
+		Agreement: twoPolicies(20*time.Minute, 45*time.Minute), Against: twoPolicies(20*time.Minute, 20*time.Minute),
 		Now:      january("05 12:30:00"),
 		Progress: func(tickets, events int) { progress = append(progress, fmt.Sprint(tickets, " ", events)) },
 		Each:     func(one sla.Simulated) error { seen = append(seen, one); return nil },
@@ -172,7 +172,7 @@ func TestTally(t *testing.T) {
 
 // The counts are compared with those of the clocks of each ticket.
 func TestSimulationOfRandomHistories(t *testing.T) {
-	first, second := promise(time.Hour, 5*time.Hour), promise(2*time.Hour, 2*time.Hour)
+	first, second := twoPolicies(time.Hour, 5*time.Hour), twoPolicies(2*time.Hour, 2*time.Hour)
 	now := time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)
 	var want [2]map[sla.Row]sla.Tally
 	differing, tickets, events := 0, 0, 0
@@ -200,7 +200,8 @@ func TestSimulationOfRandomHistories(t *testing.T) {
 			want[k][row] = tally
 		}
 	}
-	for h := range walks(rand.New(rand.NewPCG(5, 6)), 500) {
+	for h, err := range walks(rand.New(rand.NewPCG(5, 6)), 500) {
+		require.NoError(t, err)
 		a, err := first.Clocks(h, now)
 		require.NoError(t, err)
 		b, err := second.Clocks(h, now)
@@ -249,7 +250,7 @@ func TestSimulationEndsEarly(t *testing.T) {
 		r := rand.New(rand.NewPCG(7, 8))
 		_ = yield(walk(r, ticket.ID{1}, 3), nil) && yield(nil, nil) && yield(walk(r, ticket.ID{2}, 4), nil) && yield(nil, broken)
 	}
-	s := sla.Simulation{Agreement: promise(time.Hour, time.Hour)}
+	s := sla.Simulation{Agreement: twoPolicies(time.Hour, time.Hour)}
 	got, err := s.Run(t.Context(), histories)
 	require.ErrorIs(t, err, broken)
 	require.Equal(t, 2, got.Tickets)
@@ -310,7 +311,7 @@ func TestHistoriesEndWithAnError(t *testing.T) {
 func TestSimulationHasFlatMemory(t *testing.T) {
 	var most [2]uint64
 	for k, n := range []int{500, 4_000} {
-		s := sla.Simulation{Agreement: promise(time.Hour, time.Hour), Against: promise(2*time.Hour, 3*time.Hour)}
+		s := sla.Simulation{Agreement: twoPolicies(time.Hour, time.Hour), Against: twoPolicies(2*time.Hour, 3*time.Hour)}
 		s.Progress = func(tickets, _ int) {
 			if tickets%250 == 0 {
 				var m runtime.MemStats
@@ -330,11 +331,12 @@ func BenchmarkSimulation(b *testing.B) {
 	const tickets = 200
 	var histories [][]ticket.Event
 	events := 0
-	for h := range walks(rand.New(rand.NewPCG(11, 12)), tickets) {
+	for h, err := range walks(rand.New(rand.NewPCG(11, 12)), tickets) {
+		require.NoError(b, err)
 		histories = append(histories, h)
 		events += len(h)
 	}
-	s := sla.Simulation{Agreement: promise(time.Hour, 5*time.Hour)}
+	s := sla.Simulation{Agreement: twoPolicies(time.Hour, 5*time.Hour)}
 	b.ReportAllocs()
 	for b.Loop() {
 		_, err := s.Run(b.Context(), func(yield func([]ticket.Event, error) bool) {

@@ -260,7 +260,8 @@ func walks(r *rand.Rand, n int) iter.Seq2[[]ticket.Event, error] {
 // compared with a count of the times between events, one by one.
 func TestUsageAddsUp(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
-	for events := range walks(r, 3000) {
+	for events, err := range walks(r, 3000) {
+		require.NoError(t, err)
 		now := events[len(events)-1].At.Add(time.Duration(r.Int64N(1e15) - 2e14)).Truncate(time.Microsecond)
 		u, err := sla.UsageOf(events, pastOffice, now)
 		require.NoError(t, err)
