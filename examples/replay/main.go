@@ -2,7 +2,7 @@
 // how to import the cases of an older system with their original times, and checks that
 // the default workflow allows every path of real tickets.
 //
-//	go run ./examples/replay [-store memory|sqlite|postgres|mysql] [-dsn NAME] [FILE.csv[.gz]]
+//	go run ./examples/replay [-store memory|sqlite|postgres|mysql] [-dsn NAME] [-sla POLICY.json] [FILE.csv[.gz]]
 //
 // Tickets are kept in memory, or in the empty database that -dsn names in the form of its
 // driver. For SQLite the default is a temporary file. Without a FILE it replays a small
@@ -10,7 +10,13 @@
 // product, country, owner_country and agent, as in the incident log of the BPI Challenge
 // 2013 (doi 10.4121/uuid:500573e6-accc-4b0c-9576-aa5468b10cee).
 //
-// The exit status is 1 if a row was refused or a history does not verify.
+// With -sla it then measures the tickets by the service levels in POLICY.json, which is in
+// the form of [sla.Parse]: which targets were met and missed, and who used the time, in the
+// hours of the first calendar. The directory has sample-policy.json for the built-in log,
+// and volvo-policy.json for that of the BPI Challenge.
+//
+// The exit status is 1 if a row was refused, a history does not verify, a clock differs from
+// the one that was followed during the replay, or the time of a ticket does not add up.
 package main
 
 import (
@@ -26,6 +32,7 @@ import (
 	"time"
 
 	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/sla"
 )
 
 //go:embed sample.csv
@@ -43,8 +50,15 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	flags.SetOutput(stderr)
 	name := flags.String("store", "memory", "where to keep tickets: memory, sqlite, postgres or mysql")
 	dsn := flags.String("dsn", "", "the data source `name` of an empty database")
+	policy := flags.String("sla", "", "a `file` with service levels to measure the tickets by")
 	if err := flags.Parse(args); err != nil {
 		return err
+	}
+	var agreement *sla.Agreement
+	if *policy != "" {
+		if agreement, err = readPolicy(*policy); err != nil {
+			return err
+		}
 	}
 	var rows []row
 	switch flags.NArg() {
@@ -65,6 +79,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	}
 	defer func() { err = errors.Join(err, done()) }()
 
+	var live *liveStore
+	if agreement != nil {
+		live = newLiveStore(store, agreement)
+		store = live
+	}
 	began := time.Now()
 	p, err := newReplayer(store)
 	if err != nil {
@@ -95,13 +114,25 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 		len(rows), len(p.refusals), p.actions, len(p.refusals), s); err != nil {
 		return err
 	}
+	var faults error
+	if live != nil {
+		began = time.Now()
+		levels, err := measure(ctx, p.desk, live, p.now, progress(stderr))
+		if err != nil {
+			return err
+		}
+		notes.Printf("service levels of %d tickets in %v", levels.result.Tickets, time.Since(began).Round(time.Millisecond))
+		if _, err := fmt.Fprint(stdout, levels); err != nil {
+			return err
+		}
+		faults = levels.faults
+	}
 	switch {
 	case len(p.refusals) > 0:
 		return fmt.Errorf("%d rows were refused", len(p.refusals))
-	case s.faults != nil:
-		return s.faults
+	default:
+		return errors.Join(s.faults, faults)
 	}
-	return nil
 }
 
 // replayer performs the rows of a log on a desk.

@@ -28,6 +28,106 @@ func TestSample(t *testing.T) {
 	}
 }
 
+func TestServiceLevelsOfTheSample(t *testing.T) {
+	for _, store := range []string{"memory", "sqlite"} {
+		var out, notes bytes.Buffer
+		require.NoError(t, run(t.Context(), []string{"-store", store, "-sla", "sample-policy.json"}, &out, &notes))
+		assert.Equal(t, sampleFigures+sampleServiceLevels, out.String(), store)
+		assert.Regexp(t, `\nservice levels of 7 tickets in \S+\n$`, notes.String())
+	}
+}
+
+const sampleServiceLevels = `
+targets by metric                met  missed    late running    void     met
+first answer                       3       2       1       0       1   50.0%
+solution                           4       1       1       0       1   66.7%
+level                             11       2       1       0       1   78.6%
+
+by metric and policy             met  missed    late running    void     met
+first answer, pressing             0       2       0       0       0    0.0%
+first answer, usual                3       0       1       0       1   75.0%
+solution, pressing                 1       1       0       0       0   50.0%
+solution, usual                    3       0       1       0       1   75.0%
+level, pressing                    8       2       0       0       0   80.0%
+level, usual                       3       0       1       0       1   75.0%
+
+by metric and level              met  missed    late running    void     met
+first answer, level 1              3       0       1       0       1   75.0%
+first answer, level 2              0       1       0       0       0    0.0%
+first answer, level 3              0       1       0       0       0    0.0%
+solution, level 1                  3       0       1       0       1   75.0%
+solution, level 2                  1       0       0       0       0  100.0%
+solution, level 3                  0       1       0       0       0    0.0%
+level, level 1                     7       0       1       0       1   87.5%
+level, level 2                     3       1       0       0       0   75.0%
+level, level 3                     1       1       0       0       0   50.0%
+
+by queue, most missed first      met  missed    late running    void     met
+desk, first answer                 3       0       1       0       1   75.0%
+developers, first answer           0       1       0       0       0    0.0%
+networks, first answer             0       1       0       0       0    0.0%
+desk, solution                     3       0       1       0       1   75.0%
+developers, solution               0       1       0       0       0    0.0%
+desk, level                        7       0       1       0       1   87.5%
+developers, level                  1       1       0       0       0   50.0%
+networks, level                    3       1       0       0       0   75.0%
+networks, solution                 1       0       0       0       0  100.0%
+
+time used, calendar office         hours   share
+desk, level 1                       86.2   13.1%
+desk, level 2                        1.7    0.3%
+desk, level 3                        8.0    1.2%
+customer                             5.0    0.8%
+others, other                        1.0    0.2%
+others, scheduled work              10.0    1.5%
+others, vendor                      10.0    1.5%
+finished                            59.0    9.0%
+closed hours                       475.7   72.4%
+total                              656.6  100.0%
+
+equal to live clocks        7
+time adds up                7
+`
+
+func TestPoliciesThatCannotBeRead(t *testing.T) {
+	var out bytes.Buffer
+	path := filepath.Join(t.TempDir(), "policy.json")
+	require.ErrorIs(t, run(t.Context(), []string{"-sla", path}, &out, &out), os.ErrNotExist)
+	for _, c := range []struct{ policy, want string }{
+		{`{"name": "x", "versions": 1}`, `: sla: agreement "x": has the unknown name "versions"; the names are calendars, name, policies, version`},
+		{
+			`{"name": "x", "version": 1, "policies": [{"name": "y", "targets": [{"metric": "solution", "within": "1h", "pause": [{"status": "lost"}]}]}]}`,
+			`: sla: agreement "x": policies[0].targets[0].pause[0].status: "lost"`,
+		},
+	} {
+		require.NoError(t, os.WriteFile(path, []byte(c.policy), 0o600))
+		require.ErrorContains(t, run(t.Context(), []string{"-sla", path}, &out, &out), path+c.want)
+	}
+	assert.Empty(t, out.String())
+}
+
+// Clocks and times that differ are found.
+func TestFaultsOfServiceLevelsAreFound(t *testing.T) {
+	a, err := readPolicy("sample-policy.json")
+	require.NoError(t, err)
+	rows, err := readLog(strings.NewReader(sample))
+	require.NoError(t, err)
+	live := newLiveStore(memstore.New(), a)
+	p, err := newReplayer(live)
+	require.NoError(t, err)
+	for _, r := range rows {
+		require.NoError(t, p.follow(t.Context(), r))
+	}
+	for id := range live.timelines {
+		live.timelines[id] = a.Timeline() // one that saw nothing
+		break
+	}
+	s, err := measure(t.Context(), p.desk, live, p.now, func(int, int) {})
+	require.NoError(t, err)
+	assert.Equal(t, 6, s.same)
+	require.ErrorContains(t, s.faults, "clocks differ from the live ones: [")
+}
+
 const sampleFigures = `rows                       32, 0 skipped
 actions                    38, 0 refused
 tickets                     7
@@ -61,7 +161,10 @@ func TestLog(t *testing.T) {
 	}
 	var out, notes bytes.Buffer
 	require.NoError(t, run(t.Context(), []string{path}, &out, &notes))
-	assert.Equal(t, `rows                    32640, 0 skipped
+	assert.Equal(t, logFigures, out.String())
+}
+
+const logFigures = `rows                    32640, 0 skipped
 actions                 33307, 0 refused
 tickets                  3772
 events                  37079
@@ -82,6 +185,83 @@ solved or closed         3766
 still in work               6
 chains verified          3772
 equal to their fold      3772
+`
+
+// Every ticket of the log has the clocks of the simulation and a time that adds up. The
+// figures of the service levels are in docs/measurements.md.
+func TestServiceLevelsOfTheLog(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join("..", "..", "..", "shared", "data", "volvo-incidents-half.csv.gz")
+	if _, err := os.Stat(path); err != nil {
+		t.Skip("the log is not there")
+	}
+	var out, notes bytes.Buffer
+	require.NoError(t, run(t.Context(), []string{"-sla", "volvo-policy.json", path}, &out, &notes))
+	assert.Equal(t, logFigures+`
+targets by metric                met  missed    late running    void     met
+first answer                    2874     895       3       0       0   76.2%
+update                          1823     118       1       2       0   93.9%
+solution                        3417     348       3       3       1   90.7%
+level                           7809     960       5       1       1   89.0%
+
+by metric and policy             met  missed    late running    void     met
+first answer, critical             0       2       0       0       0    0.0%
+first answer, high                67      64       1       0       0   50.8%
+first answer, low               1276     360       1       0       0   77.9%
+first answer, medium            1531     469       1       0       0   76.5%
+update, high                      54       9       0       1       0   85.7%
+update, low                      937      30       1       0       0   96.8%
+update, medium                   832      79       0       1       0   91.3%
+solution, critical                 0       2       0       0       0    0.0%
+solution, high                    92      37       2       0       1   70.2%
+solution, low                   1566      69       0       2       0   95.8%
+solution, medium                1759     240       1       1       0   87.9%
+level, critical                   11       2       0       0       0   84.6%
+level, high                      346      60       2       0       1   84.8%
+level, low                      3098     369       2       0       0   89.3%
+level, medium                   4354     529       1       1       0   89.1%
+
+by metric and level              met  missed    late running    void     met
+first answer, level 1           2209     469       3       0       0   82.4%
+first answer, level 2            572     349       0       0       0   62.1%
+first answer, level 3             93      77       0       0       0   54.7%
+update, level 1                 1263      51       1       1       0   96.0%
+update, level 2                  456      54       0       0       0   89.4%
+update, level 3                  104      13       0       1       0   88.9%
+solution, level 1               2506     130       1       3       1   95.0%
+solution, level 2                771     175       1       0       0   81.4%
+solution, level 3                140      43       1       0       0   76.1%
+level, level 1                  5567     580       4       1       1   90.5%
+level, level 2                  1922     319       0       0       0   85.8%
+level, level 3                   320      61       1       0       0   83.8%
+
+by queue, most missed first      met  missed    late running    void     met
+G97, level                       494     180       0       0       1   73.3%
+G97, first answer                143     126       0       0       0   53.2%
+S56, level                       120      43       0       0       0   73.6%
+S56, first answer                 47      41       0       0       0   53.4%
+V32 2nd, level                     4      41       0       0       0    8.9%
+G97, solution                    249      27       0       0       1   90.2%
+S49, first answer                  9      19       0       0       0   32.1%
+V37 2nd, first answer              0      19       0       0       0    0.0%
+V32 2nd, solution                  1      17       0       0       0    5.6%
+V37 2nd, level                   104      17       0       0       0   86.0%
+and 1653 more
+
+time used, calendar office         hours   share
+desk, level 1                    34266.9    4.4%
+desk, level 2                    65562.4    8.5%
+desk, level 3                    11795.6    1.5%
+customer                         74055.8    9.6%
+others, other                    22926.2    3.0%
+others, scheduled work            6955.6    0.9%
+others, vendor                    6067.6    0.8%
+finished                          7323.6    0.9%
+closed hours                    543248.9   70.4%
+total                           772202.7  100.0%
+
+equal to live clocks     3772
+time adds up             3772
 `, out.String())
 }
 

@@ -1,0 +1,127 @@
+package sla
+
+import (
+	"slices"
+	"time"
+
+	"github.com/ticketkit/ticket"
+)
+
+// Policy returns a copy of the policy that applies to a ticket: the first whose condition
+// the ticket fits. It returns false if there is none, and so nothing is promised.
+func (a *Agreement) Policy(t ticket.Ticket) (Policy, bool) {
+	p := a.choose(&t)
+	if p == nil {
+		return Policy{}, false
+	}
+	return p.clone(), true
+}
+
+// choose returns nil if no policy applies.
+func (a *Agreement) choose(t *ticket.Ticket) *policy {
+	for i := range a.policies {
+		if p := &a.policies[i]; p.when.fits(t) {
+			return p
+		}
+	}
+	return nil
+}
+
+// target returns the target for a metric, or nil. Level and queue are those of a stay. The
+// policy may be nil.
+func (p *policy) target(m Metric, level int, queue string) *target {
+	if p == nil {
+		return nil
+	}
+	for i := range p.targets {
+		if t := &p.targets[i]; t.Metric == m && (m != MetricLevel || t.fits(level, queue)) {
+			return t
+		}
+	}
+	return nil
+}
+
+// fits reports whether the target is for stays at a level and in a queue.
+func (t *target) fits(level int, queue string) bool {
+	return (len(t.Levels) == 0 || slices.Contains(t.Levels, level)) && (len(t.Queues) == 0 || slices.Contains(t.Queues, queue))
+}
+
+// condition is a compiled Condition. An empty set is not set.
+type condition struct {
+	priority     map[ticket.Grade]bool
+	queue        map[string]bool
+	tags         map[string]bool
+	fields       ticket.Fields
+	organisation map[string]bool
+	channel      map[ticket.Channel]bool
+}
+
+func compileCondition(c Condition) condition {
+	return condition{
+		priority: set(c.Priority), queue: set(c.Queue), tags: set(c.Tags),
+		fields: c.Fields, organisation: set(c.Organisation), channel: set(c.Channel),
+	}
+}
+
+func set[T comparable](list []T) map[T]bool {
+	s := make(map[T]bool, len(list))
+	for _, v := range list {
+		s[v] = true
+	}
+	return s
+}
+
+func (c *condition) fits(t *ticket.Ticket) bool {
+	return fits(c.priority, t.Priority) && fits(c.queue, t.Queue) && fits(c.channel, t.Channel) &&
+		fits(c.organisation, t.Requester.Organisation) &&
+		(len(c.tags) == 0 || slices.ContainsFunc(t.Tags, func(tag string) bool { return c.tags[tag] })) &&
+		contains(t.Fields, c.fields)
+}
+
+func fits[T comparable](set map[T]bool, v T) bool { return len(set) == 0 || set[v] }
+
+// contains reports whether f has all fields of part, with equal values.
+func contains(f, part ticket.Fields) bool {
+	for name, want := range part {
+		if v, ok := f[name]; !ok || !sameField(want, v) {
+			return false
+		}
+	}
+	return true
+}
+
+// sameField compares custom fields. The first is of a type that the desk stores.
+func sameField(a, b any) bool {
+	switch a := a.(type) {
+	case []string:
+		b, ok := b.([]string)
+		return ok && slices.Equal(a, b)
+	case time.Time:
+		b, ok := b.(time.Time)
+		return ok && a.Equal(b)
+	}
+	return a == b
+}
+
+// covers reports whether every ticket that fits the other condition fits this one too, as
+// far as the values show.
+func (c *condition) covers(other condition) bool {
+	return covers(c.priority, other.priority) && covers(c.queue, other.queue) && covers(c.tags, other.tags) &&
+		covers(c.organisation, other.organisation) && covers(c.channel, other.channel) &&
+		contains(other.fields, c.fields)
+}
+
+func covers[T comparable](set, other map[T]bool) bool {
+	switch {
+	case len(set) == 0:
+		return true
+	case len(other) == 0 || len(other) > len(set):
+		return false
+	}
+	for v := range other {
+		if !set[v] {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,50 @@
+/*
+Package sla describes service levels: what a desk promises for which tickets, and what
+happens when time runs short.
+
+A [Spec] has calendars and policies, in Go or in JSON. [Spec.Compile] checks all of it and
+returns an [Agreement]:
+
+	a, err := sla.Spec{
+		Name: "contracts", Version: 1,
+		Calendars: []businesshours.Spec{office},
+		Policies: []sla.Policy{{
+			Name: "gold",
+			When: sla.Condition{Organisation: []string{"acme"}},
+			Targets: []sla.Target{{
+				Metric: sla.MetricFirstAnswer, Within: 2 * time.Hour, Calendar: "office",
+				Thresholds: []sla.Threshold{
+					{Before: 30 * time.Minute, Do: []sla.Reaction{{Tell: sla.AudienceAssignee}}},
+					{Share: 100, Do: []sla.Reaction{{Escalate: true}}},
+				},
+			}},
+		}},
+	}.Compile()
+
+[Agreement.Policy] returns the policy of a ticket: the first whose condition fits.
+[Policy.Mermaid] draws a policy. [Agreement.Clocks] computes the clocks of a ticket from its
+history, and [Agreement.Explain] says why one of them is due when it is.
+[Agreement.Expected] tells customers by when to expect an answer. [UsageOf] says who used
+the time. [Simulation] and [Estimation] look at many past tickets.
+
+# Targets
+
+A [Target] says how much open time there is for one [Metric]. Time counts while the
+calendar is open and the ticket is in none of the statuses that pause the target. Without a
+calendar, time counts round the clock.
+
+A [Threshold] is a moment of a target, and says what happens then. Thresholds are checked
+and drawn, but nothing performs their reactions yet.
+
+# Versions
+
+An agreement never changes. To change a Spec, compile it again with a higher version.
+
+# Limits
+
+A Spec has at most 100 calendars, 1000 policies, and 10,000 values in all conditions
+together. A policy has at most 100 targets. A target has at most 1000 queues, 100 pauses
+with 1000 reasons each, and 20 thresholds with 20 reactions each. Names have at most 200
+bytes, and the JSON form 8 MiB. Times are at most ten years.
+*/
+package sla

@@ -1,0 +1,33 @@
+package sla
+
+import (
+	"context"
+	"time"
+
+	"github.com/ticketkit/ticket"
+)
+
+// Expected returns when a customer can expect the first answer: when the target for
+// [MetricFirstAnswer] is due. It is meant for the field Expected of [ticket.Config], so
+// that the confirmation of a ticket says it:
+//
+//	ticket.Config{Expected: agreement.Expected}
+//
+// It returns the zero time if no answer is promised: no policy with that target applies,
+// the calendar ends before, the ticket was answered, is finished or merged, or is in a
+// status that pauses the target. The target counts from the creation of the ticket, without
+// earlier pauses; [Timeline] knows those. A new ticket has none. The context is not used,
+// and the error is always nil.
+func (a *Agreement) Expected(_ context.Context, t ticket.Ticket) (time.Time, error) {
+	if !t.FirstAnswered.IsZero() || t.Phase.Done() || !t.MergedInto.IsZero() {
+		return time.Time{}, nil
+	}
+	s := a.choose(&t).target(MetricFirstAnswer, 0, "")
+	if s == nil || s.pauses(t.Status, t.Reason) {
+		return time.Time{}, nil
+	}
+	if due, err := s.cal.Add(t.Created, s.Within); err == nil {
+		return due, nil
+	}
+	return time.Time{}, nil // the calendar has too few hours left
+}
