@@ -130,7 +130,7 @@ type Report struct {
 // Row counts the outcomes of one kind of target. [Report].Rows are sorted by the fields,
 // from top to bottom, metrics in the order of [Metrics].
 //
-// Queue and Level say who had the ticket when the outcome was decided: at the breach of a
+// Queue and Level are those of the ticket when the outcome was decided: at the breach of a
 // missed or late target, before the event that stopped a met or void one, and at the end
 // for one that runs. For [MetricLevel] they are those of the stay.
 type Row struct {
@@ -301,7 +301,7 @@ func differences(clocks, against []Clock) []TargetDifference {
 	return list
 }
 
-// place is who has a ticket after an event.
+// place is where a ticket is after an event.
 type place struct {
 	at     time.Time
 	queue  string
