@@ -333,6 +333,10 @@ func randomSpec(rnd *rand.Rand, zone string) sla.Spec {
 			if m == sla.MetricSolution {
 				t.Restart = rnd.IntN(3) == 0
 			}
+			for _, share := range []int{1 + rnd.IntN(99), 100} {
+				t.Thresholds = append(t.Thresholds, tell(sla.Threshold{Share: share}))
+			}
+			t.Thresholds = append(t.Thresholds, tell(sla.Threshold{After: time.Duration(1+rnd.IntN(600)) * time.Minute}))
 			if m == sla.MetricLevel && rnd.IntN(2) == 0 {
 				t.Levels = []int{1 + rnd.IntN(3)}
 			}
@@ -523,5 +527,48 @@ func checkInvariants(t *testing.T, a *sla.Agreement, events []ticket.Event, end 
 		}
 		require.Equal(t, c.Counted, sum, "%v", x)
 		require.NotEmpty(t, x.Moments)
+		if !slices.ContainsFunc(x.Moments, func(m sla.Moment) bool {
+			return m.Kind == sla.MomentChanged || m.Kind == sla.MomentPromised || m.Kind == sla.MomentResumed
+		}) {
+			checkThresholds(t, a, events, c, now)
+		}
+	}
+}
+
+// checkThresholds checks that so much time is counted when a threshold is reached, and not
+// a microsecond before. The clock never had another target, and never went on after a stop.
+func checkThresholds(t *testing.T, a *sla.Agreement, events []ticket.Event, c sla.Clock, now time.Time) {
+	t.Helper()
+	counted := func(when time.Time) time.Duration {
+		list, err := a.Clocks(events, when)
+		require.NoError(t, err)
+		for _, d := range list {
+			if d.Metric == c.Metric && d.Event == c.Event {
+				return d.Counted
+			}
+		}
+		return -1
+	}
+	end := now
+	if c.State.Stopped() {
+		end = c.Stopped
+	}
+	for i, th := range c.Thresholds {
+		amount := c.Within * time.Duration(th.Threshold.Share) / 100
+		if th.Threshold.After > 0 {
+			amount = c.Within + th.Threshold.After
+		}
+		if th.Threshold.Share == 100 && th.At.Before(end) {
+			require.Equal(t, c.Breached, th.At)
+		}
+		if i > 0 {
+			require.False(t, th.At.Before(c.Thresholds[i-1].At))
+		}
+		if th.At.After(end) {
+			require.Less(t, c.Counted, amount)
+			continue
+		}
+		require.Equal(t, amount, counted(th.At))
+		require.Less(t, counted(th.At.Add(-time.Microsecond)), amount)
 	}
 }

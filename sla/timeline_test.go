@@ -148,6 +148,40 @@ func TestAMergeVoidsAndAnUnmergeResumes(t *testing.T) {
 	}, got)
 }
 
+// A customer who may not see the other ticket writes to the merged one.
+func TestWordsInAMergedTicketWaitForTheUnmerge(t *testing.T) {
+	s := newStory(t, promise(berlin, within(sla.MetricNextAnswer, 2*time.Hour)))
+	into := s.other("01-12T07:00Z")
+	s.open("01-12T08:00Z").reply("01-12T09:00Z", agent).do("01-12T10:00Z", agent, ticket.Action{Name: ticket.ActionMerge, Ticket: into})
+	events := s.do("01-12T12:00Z", agent, ticket.Action{Name: ticket.ActionUnmerge}).events()
+	merge, unmerge := events[2], events[3]
+	words := ticket.Event{
+		Ticket: s.id, Seq: 4, At: at(t, "01-12T11:00Z"), Action: ticket.ActionReply, By: ticket.By{Role: ticket.RoleFollower},
+		From: merge.To, To: merge.To, Phase: merge.Phase, PublicContent: ticket.PublicContent{Message: "Words."},
+	}
+	unmerge.Seq = 5
+	events = append(events[:3:3], words, unmerge)
+	list, err := s.agreed.Clocks(events, at(t, "01-12T11:30Z"))
+	require.NoError(t, err)
+	require.Empty(t, list)
+	list, err = s.agreed.Clocks(events, at(t, "01-12T12:30Z"))
+	require.NoError(t, err)
+	require.Len(t, list, 1)
+	require.Equal(t, "running 01-12T12:00Z - 01-12T14:00Z - 1h30m0s", brief(list[0]))
+}
+
+func TestErasedWordsStillCount(t *testing.T) {
+	s := newStory(t, promise(berlin, within(sla.MetricNextAnswer, 2*time.Hour)))
+	events := s.open("01-12T08:00Z").reply("01-12T09:00Z", agent).reply("01-12T10:00Z", ada).events()
+	for i := range events {
+		events[i] = events[i].Erase(ticket.Groups{PublicContent: true, InternalContent: true, Identities: true})
+	}
+	list, err := s.agreed.Clocks(events, at(t, "01-12T10:00Z"))
+	require.NoError(t, err)
+	require.Len(t, list, 1)
+	require.Equal(t, "running 01-12T10:00Z - 01-12T12:00Z - 2h0m0s", brief(list[0]))
+}
+
 func TestAPolicyThatStopsPromisingVoids(t *testing.T) {
 	spec := promise(berlin, solveIn(8*time.Hour))
 	spec.Policies[0].When.Priority = []ticket.Grade{ticket.GradeHigh}
