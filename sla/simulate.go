@@ -329,11 +329,15 @@ func decided(c *Clock, places []place) (queue string, level int) {
 		p = upTo(c.Breached) - 1
 	case OutcomeMet, OutcomeVoid:
 		p = upTo(c.Stopped) - 1
-		// Several events can have the same time.
-		for i := p; i >= 0 && places[i].at.Equal(c.Stopped); i-- {
-			if stops(c, places, i) {
+		// Several events can have the same time. An answer stops a clock at once; the
+		// solution can go on after a reopening.
+		from := sort.Search(len(places), func(i int) bool { return !places[i].at.Before(c.Stopped) })
+		for i := from; i < len(places) && places[i].at.Equal(c.Stopped); i++ {
+			if (i == 0 || i >= int(c.Event)) && stops(c, places, i) {
 				p = i
-				break
+				if c.Metric != MetricSolution {
+					break
+				}
 			}
 		}
 		p--
