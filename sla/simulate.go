@@ -130,7 +130,7 @@ type Report struct {
 // Row counts the outcomes of one kind of target. [Report].Rows are sorted by the fields,
 // from top to bottom, metrics in the order of [Metrics].
 //
-// Queue and Level say who had the ticket when the outcome was decided: at the breach of a
+// Queue and Level are those of the ticket when the outcome was decided: at the breach of a
 // missed or late target, before the event that stopped a met or void one, and at the end
 // for one that runs. For [MetricLevel] they are those of the stay.
 type Row struct {
@@ -301,7 +301,7 @@ func differences(clocks, against []Clock) []TargetDifference {
 	return list
 }
 
-// place is who has a ticket after an event.
+// place is where a ticket is after an event.
 type place struct {
 	at     time.Time
 	queue  string
@@ -329,11 +329,15 @@ func decided(c *Clock, places []place) (queue string, level int) {
 		p = upTo(c.Breached) - 1
 	case OutcomeMet, OutcomeVoid:
 		p = upTo(c.Stopped) - 1
-		// Several events can have the same time.
-		for i := p; i >= 0 && places[i].at.Equal(c.Stopped); i-- {
-			if stops(c, places, i) {
+		// Several events can have the same time. An answer stops a clock at once; the
+		// solution can go on after a reopening.
+		from := sort.Search(len(places), func(i int) bool { return !places[i].at.Before(c.Stopped) })
+		for i := from; i < len(places) && places[i].at.Equal(c.Stopped); i++ {
+			if (i == 0 || i >= int(c.Event)) && stops(c, places, i) {
 				p = i
-				break
+				if c.Metric != MetricSolution {
+					break
+				}
 			}
 		}
 		p--

@@ -161,6 +161,31 @@ func TestSimulation(t *testing.T) {
 	require.Contains(t, got.Shifts, sla.Shift{Metric: sla.MetricUpdate, Outcome: sla.OutcomeMet, Targets: 1})
 }
 
+// Of several events at the same time, the one that stops the clock counts.
+func TestSimulationOfEventsAtTheSameTime(t *testing.T) {
+	d, err := newPastDesk(t.Context())
+	require.NoError(t, err)
+	a, err := d.open("05 09:00:00", "shop", ticket.GradeMedium)
+	require.NoError(t, err)
+	const at = "05 09:30:00"
+	require.NoError(t, d.do(at, &a, ticket.Action{Name: ticket.ActionReply, Message: "One moment."}))
+	require.NoError(t, d.do(at, &a, ticket.Action{Name: ticket.ActionHandOver, Queue: "networks"}))
+	require.NoError(t, d.do(at, &a, ticket.Action{Name: ticket.ActionResolve, Message: "It prints."}))
+	require.NoError(t, d.do(at, &a, ticket.Action{Name: ticket.ActionClose}))
+	require.NoError(t, d.do(at, &a, ticket.Action{Name: ticket.ActionAmend, Queue: "archive", Note: "filed"}))
+	got, err := sla.Simulation{Agreement: twoPolicies(time.Hour, time.Hour)}.Run(t.Context(),
+		sla.Histories(t.Context(), d.Desk, ticket.System("test"), ticket.Query{}))
+	require.NoError(t, err)
+	met := sla.Tally{Met: 1}
+	require.Equal(t, []sla.Row{
+		{sla.MetricFirstAnswer, "usual", "shop", 1, met},
+		{sla.MetricUpdate, "usual", "networks", 1, met},
+		{sla.MetricSolution, "usual", "networks", 1, met},
+		{sla.MetricLevel, "usual", "networks", 1, met},
+		{sla.MetricLevel, "usual", "shop", 1, met},
+	}, got.Rows)
+}
+
 func TestTally(t *testing.T) {
 	_, ok := sla.Tally{Void: 2, Running: 3}.Share()
 	require.False(t, ok)

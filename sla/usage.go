@@ -13,7 +13,7 @@ import (
 	"github.com/ticketkit/ticket/businesshours"
 )
 
-// Holder says who had a ticket for a part of its time.
+// Holder is the party that has a ticket for a part of its time.
 type Holder string
 
 // The holders, in the order of [Usage].Parts.
@@ -30,7 +30,7 @@ var holders = [...]Holder{HolderDesk, HolderCustomer, HolderOthers, HolderFinish
 // Holders returns all holders, in the order of [Usage].Parts.
 func Holders() []Holder { return slices.Clone(holders[:]) }
 
-// Usage says who used the time of one ticket. Every microsecond from From to To is in
+// Usage splits the time of one ticket between its holders. Every microsecond from From to To is in
 // exactly one part: open and closed time of all parts add up to To minus From.
 type Usage struct {
 	From  time.Time `json:"from"` // the creation
@@ -65,7 +65,7 @@ func compareParts(a, b partKey) int {
 		cmp.Compare(a.level, b.level), cmp.Compare(a.queue, b.queue), cmp.Compare(a.reason, b.reason))
 }
 
-// holderOf returns who has the ticket in its present state.
+// holderOf returns the holder of the ticket in its present state.
 func holderOf(t *ticket.Ticket) partKey {
 	switch {
 	case !t.MergedInto.IsZero():
@@ -81,16 +81,16 @@ func holderOf(t *ticket.Ticket) partKey {
 	}
 }
 
-// UsageOf returns who used the time of the ticket with this history, from its creation to
-// its end. The end of a ticket that is finished or merged away is when it last became so.
+// UsageOf splits the time of the ticket with this history between its holders, from the
+// creation to the end. The end of a ticket that is finished or merged away is when it last became so.
 // The end of any other ticket is now. A time before the last event counts as the time of
 // that event.
 //
-// A piece of time belongs to whoever had the ticket, by its state: merged away, finished,
-// the customer's turn, on hold, or else with the desk. A ticket counts as on hold if its
+// The state of the ticket says which holder has it: merged away, finished, the customer's
+// turn, on hold, or else the desk, in this order. A ticket counts as on hold if its
 // status is [ticket.StatusOnHold] or, in a workflow with other statuses, if it has a
-// Reason. The time of a part is split into open and closed by the calendar, whoever had
-// the ticket. A nil calendar is always open.
+// Reason. The calendar splits the time of every part, whatever its holder, into open and
+// closed. A nil calendar is always open.
 //
 // A history that is not numbered 1, 2, 3 … or is not of one ticket gives a
 // [*ticket.ChainError]. No events give the zero Usage.
@@ -187,7 +187,7 @@ func (u Usage) Open(h Holder) time.Duration {
 	return sum
 }
 
-// Closed returns the time outside the hours of the calendar, whoever had the ticket.
+// Closed returns the time outside the hours of the calendar, for all holders together.
 // Together with the open time of all holders it makes [Usage.Total].
 func (u Usage) Closed() time.Duration {
 	var sum time.Duration

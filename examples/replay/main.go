@@ -11,9 +11,10 @@
 // 2013 (doi 10.4121/uuid:500573e6-accc-4b0c-9576-aa5468b10cee).
 //
 // With -sla it then measures the tickets by the service levels in POLICY.json, which is in
-// the form of [sla.Parse]: which targets were met and missed, and who used the time, in the
-// hours of the first calendar. The directory has sample-policy.json for the built-in log,
-// and volvo-policy.json for that of the BPI Challenge.
+// the form of [sla.Parse]: which targets were met and missed, and how much time desk,
+// customer and others used, in the hours of the first calendar. The directory has
+// sample-policy.json for the built-in log, and volvo-policy.json for the log of the BPI
+// Challenge.
 //
 // The exit status is 1 if a row was refused, a history does not verify, a clock differs from
 // the one that was followed during the replay, or the time of a ticket does not add up.

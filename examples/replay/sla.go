@@ -63,7 +63,7 @@ func (s *liveStore) Commit(ctx context.Context, c ticket.Commit) error {
 	return nil
 }
 
-// levels of service: what a simulation of the stored tickets gave.
+// service is the result of a simulation of the stored tickets.
 type service struct {
 	result sla.Result
 	usage  sla.UsageTable
@@ -174,7 +174,7 @@ func (s *service) String() string {
 	return b.String()
 }
 
-// writeUsage writes who used the time. The queues of a level are one line.
+// writeUsage writes the time of each holder. The queues of a level are one line.
 func (s *service) writeUsage(b *strings.Builder) {
 	name := "round the clock"
 	if s.hours != nil {
