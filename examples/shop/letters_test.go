@@ -12,6 +12,7 @@ import (
 	netmail "net/mail"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/emersion/go-smtp"
 	"github.com/stretchr/testify/assert"
@@ -107,4 +108,15 @@ func TestLettersBySMTP(t *testing.T) {
 	page, err := s.desk.Deliveries(t.Context(), ticket.System("test"), ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.DeliveryDead, ticket.DeliveryBounced}})
 	require.NoError(t, err)
 	assert.Empty(t, page.Deliveries)
+}
+
+// The promise counts the hours of the office, in which nobody works at night.
+func TestTheConfirmationSaysWhenToExpectAnAnswer(t *testing.T) {
+	f := newFixture(t)
+	friday := time.Date(2026, time.March, 6, 15, 0, 0, 0, time.UTC) // four o'clock in Berlin
+	f.clock.Advance(friday.Sub(f.clock.Now()))
+	f.complain(f.browser("ada"), "1001", "Broken", "The spout is off.", nil)
+	f.deliver()
+	received := f.sent.RequireSent(t, ticket.KindReceived, "ada@example.org")
+	require.Equal(t, time.Date(2026, time.March, 9, 15, 0, 0, 0, time.UTC), received.Expected.UTC())
 }

@@ -53,7 +53,11 @@ func open(ctx context.Context, cfg config, desk ticket.Config) (*shop, error) {
 	if err := s.letters(&desk, cfg); err != nil {
 		return nil, err
 	}
-	desk.Expected = func(_ context.Context, t ticket.Ticket) (time.Time, error) { return t.Created.Add(24 * time.Hour), nil }
+	promised, err := promises()
+	if err != nil {
+		return nil, err
+	}
+	desk.Expected = promised.Expected
 	desk.ShowAgents = true
 	desk.Limits.Attachments, desk.Limits.AttachmentSize = 1, maxFile
 	s.desk, err = ticket.NewDesk(s.store, desk)

@@ -52,6 +52,7 @@ var tasks = []struct {
 	files []string
 }{
 	{"Setting up the desk and the tables", []string{"shop.go"}},
+	{"The promise of an answer", []string{"promises.go"}},
 	{"A ticket from an order", []string{"orders.go"}},
 	{"Files", []string{"files.go"}},
 	{"Letters", []string{"letters.go"}},
