@@ -122,7 +122,7 @@ func (r *reference) lives(n int) (list []life) {
 		if r.events[k].Answer && r.live(k) {
 			ends(sla.MetricUpdate, k, answerOrEnd)
 		}
-		if r.live(k) && (r.words(k) || unread) && k > 0 && !r.after[k-1].FirstAnswered.IsZero() && k >= next {
+		if r.live(k) && (r.words(k) || unread && !r.events[k].Answer) && k > 0 && !r.after[k-1].FirstAnswered.IsZero() && k >= next {
 			ends(sla.MetricNextAnswer, k, func(k int) (sla.ClockState, bool) {
 				if finished(k) {
 					return sla.ClockVoid, true
@@ -131,7 +131,7 @@ func (r *reference) lives(n int) (list []life) {
 			})
 			next = list[len(list)-1].to
 		}
-		unread = r.merged(k) && (unread || r.words(k))
+		unread = r.merged(k) && (unread && !r.events[k].Answer || r.words(k))
 	}
 	return list
 }
@@ -170,8 +170,9 @@ func (r *reference) clock(l life, n int, now time.Time) *sla.Clock {
 		}
 	}
 	// A minute is paused by the target of its time, or by the first one after it.
+	known := min(l.to, n) // targets before this event
 	paused := func(k int) bool {
-		for j := k; j < min(l.to, n); j++ {
+		for j := k; j < known; j++ {
 			if t := targets[j]; t != nil {
 				for _, p := range t.Pause {
 					if p.Status == r.after[k].Status && (len(p.Reasons) == 0 || slices.Contains(p.Reasons, r.after[k].Reason)) {
@@ -240,6 +241,17 @@ func (r *reference) clock(l life, n int, now time.Time) *sla.Clock {
 		}
 	}
 	running := func(k int) bool { return k >= l.from && targets[k] != nil && r.live(k) }
+	// late notices that the target of event k was missed already, or is not any more.
+	late := func(k int) {
+		_, due := count(targets[k], targets[k].Within, k+1, r.times[k])
+		switch late := !due.IsZero() && due.Before(r.times[k]); {
+		case late && breached.IsZero():
+			breached = r.times[k]
+		case !late && !breached.IsZero():
+			breached = time.Time{}
+			earlier++
+		}
+	}
 	for k := l.from; k < min(l.to, n); k++ {
 		if running(k - 1) {
 			look(k-1, r.times[k])
@@ -255,22 +267,26 @@ func (r *reference) clock(l life, n int, now time.Time) *sla.Clock {
 			}
 		}
 		if running(k) && (!running(k-1) || policies[k] != policies[k-1]) {
-			_, due := count(targets[k], targets[k].Within, k+1, r.times[k])
-			switch late := !due.IsZero() && due.Before(r.times[k]); {
-			case late && breached.IsZero():
-				breached = r.times[k]
-			case !late && !breached.IsZero():
-				breached = time.Time{}
-				earlier++
-			}
+			late(k)
 		}
 	}
+	promised := func(k int) bool { // the event takes the clock up again, and then ends it
+		targets[k] = r.target(k, l)
+		p, _ := r.agreed.Policy(r.after[k])
+		policies[k], known = p.Name, k+1
+		return targets[k] != nil
+	}
 	switch last := min(l.to, n) - 1; {
+	case l.to < n && !r.live(last) && r.live(l.to) && r.events[l.to].Answer && l.metric != sla.MetricSolution && l.metric != sla.MetricLevel && promised(l.to):
+		late(l.to)
+		look(l.to, r.times[l.to])
+		stop(l.result, r.times[l.to])
 	case !running(last):
 	case l.to < n:
 		look(last, r.times[l.to])
 		state := l.result
-		if r.merged(l.to) {
+		answered := r.events[l.to].Answer && (l.metric == sla.MetricFirstAnswer || l.metric == sla.MetricUpdate)
+		if r.merged(l.to) && !answered {
 			state = sla.ClockVoid
 		}
 		stop(state, r.times[l.to])
@@ -401,6 +417,7 @@ func randomHistory(s *story, rnd *rand.Rand, begin time.Time, actions int) []tic
 			return ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{Priority: ticket.Grade(1 + rnd.IntN(4))}}
 		}
 	}
+	words := func() ticket.Message { return []ticket.Message{"", "By the way."}[rnd.IntN(2)] }
 	s.clock.Set(now)
 	t, err := s.desk.Open(s.Context(), ada, ticket.Draft{Subject: "Printer", Message: "Words.", Priority: ticket.Grade(1 + rnd.IntN(4))})
 	require.NoError(s, err)
@@ -423,6 +440,9 @@ func randomHistory(s *story, rnd *rand.Rand, begin time.Time, actions int) []tic
 		switch a.Name {
 		case ticket.ActionMerge:
 			a.Ticket = into.ID
+			a.Message = words()
+		case ticket.ActionUnmerge, ticket.ActionReopen:
+			a.Message = words()
 		case ticket.ActionCancel:
 			if by.Role == ticket.RoleAgent {
 				a.Reason = "spam"

@@ -127,13 +127,11 @@ func (t *Timeline) Add(e ticket.Event) error {
 	}
 	live := t.live()
 
-	// What the event ends is judged by the target before the event.
-	if e.Answer {
-		t.end(firstAnswer, c, ClockMet)
-		t.end(update, c, ClockMet)
-		if live { // otherwise nothing more is expected, so it is void
-			t.end(nextAnswer, c, ClockMet)
-		}
+	// What the event ends is judged by the target before the event. A clock that it takes up
+	// again goes on first.
+	resumes := live && !wasLive
+	if e.Answer && !resumes {
+		t.answered(c, live)
 	}
 	moved := !first && (t.t.Level != was.Level || t.t.Queue != was.Queue)
 	switch merged := !t.t.MergedInto.IsZero(); {
@@ -169,6 +167,10 @@ func (t *Timeline) Add(e ticket.Event) error {
 			t.start(level, c)
 		}
 	}
+	if e.Answer && resumes {
+		t.answered(c, live)
+	}
+	t.unread = t.unread && !e.Answer
 	said := fromCustomer(&e)
 	if live && (said || t.unread) && !was.FirstAnswered.IsZero() && t.open[nextAnswer] == nil {
 		t.start(nextAnswer, c)
@@ -183,6 +185,18 @@ func (t *Timeline) Add(e ticket.Event) error {
 		}
 	}
 	return nil
+}
+
+// answered ends what waits for an answer. If the ticket is not in work, nothing more is
+// expected from the desk, so the next answer is void.
+func (t *Timeline) answered(c *cause, live bool) {
+	t.end(firstAnswer, c, ClockMet)
+	t.end(update, c, ClockMet)
+	if live {
+		t.end(nextAnswer, c, ClockMet)
+	} else {
+		t.end(nextAnswer, c, ClockVoid)
+	}
 }
 
 // follows checks that the event is the next one.
