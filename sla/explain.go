@@ -95,7 +95,11 @@ func (a *Agreement) Explain(events []ticket.Event, i int, now time.Time) (Explan
 // time. An index out of range is an [*InvalidError].
 func (t *Timeline) Explain(i int, now time.Time) (Explanation, error) {
 	if i < 0 || i >= len(t.runs) {
-		return Explanation{}, &InvalidError{Agreement: t.a.spec.Name, Place: "clock", Reason: fmt.Sprintf("%d is not the index of a clock; there are %d", i, len(t.runs))}
+		err := &InvalidError{Place: "clock", Reason: fmt.Sprintf("%d is not the index of a clock; there are %d", i, len(t.runs))}
+		if t.a != nil {
+			err.Agreement = t.a.spec.Name
+		}
+		return Explanation{}, err
 	}
 	r, now := t.runs[i], t.notBefore(now)
 	c := r.clock(now).clone()

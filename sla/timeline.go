@@ -12,7 +12,7 @@ import (
 )
 
 // Timeline follows the history of one ticket, event by event, and computes its clocks.
-// It is not safe for concurrent use.
+// The zero Timeline has no agreement, and so no clocks. It is not safe for concurrent use.
 //
 // If an event is earlier than the one before it, because a clock was set back, it counts
 // as simultaneous with that one.
@@ -102,7 +102,7 @@ func (t *Timeline) Clocks(now time.Time) []Clock {
 }
 
 func (t *Timeline) notBefore(now time.Time) time.Time {
-	if now = now.UTC(); now.Before(t.at) {
+	if now = now.UTC().Round(0); now.Before(t.at) { // without the monotonic reading of time.Now
 		return t.at
 	}
 	return now

@@ -340,3 +340,28 @@ func TestACalendarThatEndsGivesNoDue(t *testing.T) {
 	s.resolve("01-15T14:00Z")
 	require.Equal(t, "met 01-12T14:00Z 01-15T14:00Z - - 1h0m0s", brief(s.one(sla.MetricSolution, "01-15T14:00Z")))
 }
+
+func TestTheZeroTimelineHasNoClocks(t *testing.T) {
+	s := newStory(t, promise(berlin, solveIn(time.Hour))).open("01-12T08:00Z").note("01-12T09:00Z")
+	var line sla.Timeline
+	for _, e := range s.events() {
+		require.NoError(t, line.Add(e))
+	}
+	require.Equal(t, s.id, line.Ticket().ID)
+	require.Empty(t, line.Clocks(at(t, "01-12T12:00Z")))
+	_, err := line.Explain(0, at(t, "01-12T12:00Z"))
+	require.EqualError(t, err, "sla: clock: 0 is not the index of a clock; there are 0")
+}
+
+// The current time of a program has a zone and a monotonic reading, which JSON does not keep.
+func TestTimesAreInUTC(t *testing.T) {
+	s := newStory(t, promise(berlin, solveIn(time.Hour))).open("01-12T08:00Z")
+	now := time.Now().In(time.FixedZone("", 3600))
+	x, err := s.agreed.Explain(s.events(), 0, now)
+	require.NoError(t, err)
+	require.Equal(t, now.UTC().Round(0), x.AsOf)
+
+	u, err := sla.UsageOf(s.events(), nil, now)
+	require.NoError(t, err)
+	require.Equal(t, now.UTC().Round(0), u.To)
+}
