@@ -110,13 +110,13 @@ func (t *Timeline) Explain(i int, now time.Time) (Explanation, error) {
 	if c.State.Stopped() {
 		end = c.Stopped
 	}
-	for k, s := range r.segments {
-		if !s.at.Before(end) {
-			break
+	for k := 0; k < len(r.segments) && r.segments[k].at.Before(end); {
+		s, to := r.segments[k], end
+		for k++; k < len(r.segments) && r.segments[k].same(s); {
+			k++ // a change that was undone at the same time
 		}
-		to := end
-		if k+1 < len(r.segments) && r.segments[k+1].at.Before(end) {
-			to = r.segments[k+1].at
+		if k < len(r.segments) && r.segments[k].at.Before(end) {
+			to = r.segments[k].at
 		}
 		x.span(cal, s, to)
 	}

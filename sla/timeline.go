@@ -360,6 +360,11 @@ type segment struct {
 	reason string
 }
 
+// same reports whether both segments count, or do not for the same reason.
+func (s segment) same(other segment) bool {
+	return s.kind == other.kind && s.status == other.status && s.reason == other.reason
+}
+
 // tally has the counted time before each segment, by one calendar. It is extended on
 // demand.
 type tally struct {
@@ -403,7 +408,7 @@ func (r *run) follow(m *mark, at time.Time) {
 	if n := len(r.segments); n > 0 {
 		last := &r.segments[n-1]
 		switch {
-		case last.kind == s.kind && last.status == s.status && last.reason == s.reason:
+		case last.same(s):
 			return
 		case last.at.Equal(at):
 			*last = s
