@@ -592,3 +592,59 @@ func checkThresholds(t *testing.T, a *sla.Agreement, events []ticket.Event, c sl
 		require.Less(t, counted(th.At.Add(-time.Microsecond)), amount)
 	}
 }
+
+// What was reached keeps its instant for as long as it counts as reached, whatever changes
+// afterwards. What is newly reached was reached since the last look.
+func TestWhatWasReachedStays(t *testing.T) {
+	type what struct {
+		metric sla.Metric
+		event  int64
+		moment string
+	}
+	seen := 0
+	for seed := range uint64(*histories) {
+		rnd := rand.New(rand.NewPCG(seed, 1))
+		s := newStory(t, randomSpec(rnd, "Europe/Berlin"))
+		events := randomHistory(s, rnd, at(t, "03-26T00:00Z"), 60)
+		line := s.agreed.Timeline()
+		var before map[what]time.Time
+		var last time.Time
+		look := func(now time.Time) {
+			after := map[what]time.Time{}
+			for _, c := range line.Clocks(now) {
+				for _, th := range c.Thresholds {
+					if th.At.Before(now) || !c.State.Stopped() && th.At.Equal(now) {
+						after[what{c.Metric, c.Event, th.Threshold.String()}] = th.At
+					}
+				}
+				if !c.Breached.IsZero() {
+					after[what{c.Metric, c.Event, "missed"}] = c.Breached
+				}
+			}
+			for k, reached := range after {
+				seen++
+				if was, ok := before[k]; ok {
+					require.Equal(t, was, reached, "seed %d, %v as of %v\n%v", seed, k, now, history(events))
+				} else {
+					require.False(t, reached.Before(last), "seed %d, %v as of %v: %v\n%v", seed, k, now, reached, history(events))
+				}
+			}
+			before, last = after, now
+		}
+		next := events[0].At
+		for i := range events {
+			for ; next.Before(events[i].At); next = next.Add(17 * time.Minute) {
+				look(next)
+			}
+			if i > 0 && events[i].At.After(last) {
+				look(events[i].At)
+			}
+			require.NoError(t, line.Add(events[i]))
+			if events[i].At.After(last) {
+				last = events[i].At
+			}
+			look(last)
+		}
+	}
+	require.Positive(t, seen)
+}
