@@ -97,7 +97,7 @@ func (r *reference) lives(n int) (list []life) {
 	moved := func(k int) bool {
 		return r.after[k].Level != r.after[k-1].Level || r.after[k].Queue != r.after[k-1].Queue
 	}
-	next, unread := -1, false // the life that waits for the next answer ends before this event
+	next, unread, told := -1, false, false // the life that waits for the next answer ends before this event
 	for k := range n {
 		if k == 0 {
 			ends(sla.MetricFirstAnswer, k, func(k int) (sla.ClockState, bool) { return sla.ClockMet, r.events[k].Answer })
@@ -119,7 +119,7 @@ func (r *reference) lives(n int) (list []life) {
 			}
 			return sla.ClockVoid, finished(k)
 		}
-		if r.events[k].Answer && r.live(k) {
+		if (r.events[k].Answer || told) && r.live(k) {
 			ends(sla.MetricUpdate, k, answerOrEnd)
 		}
 		if r.live(k) && (r.words(k) || unread && !r.events[k].Answer) && k > 0 && !r.after[k-1].FirstAnswered.IsZero() && k >= next {
@@ -131,6 +131,7 @@ func (r *reference) lives(n int) (list []life) {
 			})
 			next = list[len(list)-1].to
 		}
+		told = r.merged(k) && (told || r.events[k].Answer)
 		unread = r.merged(k) && (unread && !r.events[k].Answer || r.words(k))
 	}
 	return list

@@ -24,7 +24,8 @@ type Timeline struct {
 	marks  []mark        // what decides about pauses, whenever it changes
 	open   [metrics]*run // the run of each metric that has not ended
 	runs   []*run        // those with a target now or before, in the order of Clocks
-	unread bool          // a customer wrote while the ticket was merged away
+	// What happened when the ticket was merged away, or since, and counts from the unmerge on.
+	unread, told bool // a customer wrote; then, an agent answered
 }
 
 // The metrics in the order in which clocks that start together are listed.
@@ -175,10 +176,11 @@ func (t *Timeline) Add(e ticket.Event) error {
 	if live && (said || t.unread) && !was.FirstAnswered.IsZero() && t.open[nextAnswer] == nil {
 		t.start(nextAnswer, c)
 	}
-	t.unread = (t.unread || said) && !t.t.MergedInto.IsZero()
-	if live && e.Answer {
+	if live && (e.Answer || t.told) {
 		t.start(update, c)
 	}
+	merged := !t.t.MergedInto.IsZero()
+	t.unread, t.told = (t.unread || said) && merged, (t.told || e.Answer) && merged
 	for _, r := range t.open {
 		if r != nil && r.target != nil {
 			r.follow(&t.marks[len(t.marks)-1], t.at)

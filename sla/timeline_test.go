@@ -194,7 +194,10 @@ func TestAMergeAndAnUnmergeCanAnswer(t *testing.T) {
 	}{
 		{"the merge is the first answer", func(s *story) {
 			merge(s.open("01-12T08:00Z"), "01-12T09:00Z", "Please see the other one.").do("01-12T11:00Z", agent, unmerge(""))
-		}, []string{"first answer met 01-12T08:00Z 01-12T09:00Z 01-12T12:00Z - 3h0m0s"}},
+		}, []string{
+			"first answer met 01-12T08:00Z 01-12T09:00Z 01-12T12:00Z - 3h0m0s",
+			"update running 01-12T11:00Z - 01-12T15:00Z - 3h0m0s",
+		}},
 		{"the unmerge is the first answer", func(s *story) {
 			merge(s.open("01-12T08:00Z"), "01-12T09:00Z", "").do("01-12T11:00Z", agent, unmerge("It is another case."))
 		}, []string{
@@ -208,6 +211,7 @@ func TestAMergeAndAnUnmergeCanAnswer(t *testing.T) {
 			"first answer met 01-12T08:00Z 01-12T08:10Z 01-12T12:00Z - 3h50m0s",
 			"update met 01-12T08:10Z 01-12T09:00Z 01-12T12:10Z - 3h10m0s",
 			"next answer void 01-12T08:20Z 01-12T09:00Z - - 3h20m0s",
+			"update running 01-12T11:00Z - 01-12T15:00Z - 3h0m0s",
 		}},
 		{"the unmerge answers a question", func(s *story) {
 			s.open("01-12T08:00Z").reply("01-12T08:10Z", agent).reply("01-12T08:20Z", ada)
