@@ -11,8 +11,8 @@ import (
 // a level. With [Target].Restart, each reopening starts another clock for the solution.
 //
 // A clock that was stopped never changes, except that it can go on: the solution when the
-// ticket is reopened, every clock when a merge is undone, and one that was no longer
-// promised when it is promised again.
+// ticket is reopened, and the first answer if it was not given before; every clock when a
+// merge is undone; and one that was no longer promised when it is promised again.
 //
 // In JSON, durations are strings such as "1h30m0s".
 type Clock struct {
@@ -30,8 +30,8 @@ type Clock struct {
 	Stopped time.Time  `json:"stopped,omitzero"` // when it was met, missed for good, or void
 
 	// Due is the last instant at which the target is met: the earliest one by which Counted
-	// reaches Within. It is zero if the calendar ends before that, and while the clock is
-	// paused or void, unless the target was missed before.
+	// reaches Within. It is zero if the calendar ends before that, and if the clock is
+	// paused, void, or was stopped while paused, unless Within was reached before.
 	Due     time.Time     `json:"due,omitzero"`
 	Counted time.Duration `json:"counted"` // open time so far
 	Left    time.Duration `json:"left"`    // Within minus Counted; negative when overdue
@@ -58,7 +58,7 @@ const (
 	ClockPaused  ClockState = "paused"
 	ClockMet     ClockState = "met"    // stopped in time
 	ClockMissed  ClockState = "missed" // stopped too late
-	ClockVoid    ClockState = "void"   // ended without a result: merged away, cancelled, or no longer promised
+	ClockVoid    ClockState = "void"   // ended without a result: merged away, cancelled, no longer promised, or finished before the answer
 )
 
 // Stopped reports whether a clock in this state has ended: it is met, missed or void.

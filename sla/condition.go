@@ -17,8 +17,11 @@ func (a *Agreement) Policy(t ticket.Ticket) (Policy, bool) {
 	return p.clone(), true
 }
 
-// choose returns nil if no policy applies.
+// choose returns nil if no policy applies. The agreement may be nil.
 func (a *Agreement) choose(t *ticket.Ticket) *policy {
+	if a == nil {
+		return nil
+	}
 	for i := range a.policies {
 		if p := &a.policies[i]; p.when.fits(t) {
 			return p

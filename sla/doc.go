@@ -31,7 +31,8 @@ the time. [Simulation] and [Estimation] look at many past tickets.
 
 A [Target] says how much open time there is for one [Metric]. Time counts while the
 calendar is open and the ticket is in none of the statuses that pause the target. Without a
-calendar, time counts round the clock.
+calendar, time counts round the clock. Calendars are open in the years 1970 to 2199 only,
+and so clocks count in these years.
 
 A [Threshold] is a moment of a target, and says what happens then. Thresholds are checked
 and drawn, but nothing performs their reactions yet.

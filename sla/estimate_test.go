@@ -216,6 +216,8 @@ func TestEstimateEndsEarly(t *testing.T) {
 	e, err = s.Run(t.Context(), one(briefTicket{"shop", 1, 1, 1, 1}.events(1)[1:]))
 	require.ErrorIs(t, err, ticket.ErrChain)
 	require.Empty(t, e.Times())
+	_, err = s.Run(t.Context(), nil)
+	require.ErrorIs(t, err, sla.ErrInvalid)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err = s.Run(ctx, histories)

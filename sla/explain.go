@@ -95,7 +95,11 @@ func (a *Agreement) Explain(events []ticket.Event, i int, now time.Time) (Explan
 // time. An index out of range is an [*InvalidError].
 func (t *Timeline) Explain(i int, now time.Time) (Explanation, error) {
 	if i < 0 || i >= len(t.runs) {
-		return Explanation{}, &InvalidError{Agreement: t.a.spec.Name, Place: "clock", Reason: fmt.Sprintf("%d is not the index of a clock; there are %d", i, len(t.runs))}
+		err := &InvalidError{Place: "clock", Reason: fmt.Sprintf("%d is not the index of a clock; there are %d", i, len(t.runs))}
+		if t.a != nil {
+			err.Agreement = t.a.spec.Name
+		}
+		return Explanation{}, err
 	}
 	r, now := t.runs[i], t.notBefore(now)
 	c := r.clock(now).clone()
@@ -106,13 +110,13 @@ func (t *Timeline) Explain(i int, now time.Time) (Explanation, error) {
 	if c.State.Stopped() {
 		end = c.Stopped
 	}
-	for k, s := range r.segments {
-		if !s.at.Before(end) {
-			break
+	for k := 0; k < len(r.segments) && r.segments[k].at.Before(end); {
+		s, to := r.segments[k], end
+		for k++; k < len(r.segments) && r.segments[k].same(s); {
+			k++ // a change that was undone at the same time
 		}
-		to := end
-		if k+1 < len(r.segments) && r.segments[k+1].at.Before(end) {
-			to = r.segments[k+1].at
+		if k < len(r.segments) && r.segments[k].at.Before(end) {
+			to = r.segments[k].at
 		}
 		x.span(cal, s, to)
 	}

@@ -79,6 +79,24 @@ func TestAnExplanationIsAsOfItsTime(t *testing.T) {
 	require.ErrorIs(t, err, ticket.ErrChain)
 }
 
+// A pause of no length splits nothing, and pauses of different reasons are different spans.
+func TestExplainJoinsEqualSpans(t *testing.T) {
+	s := newStory(t, promise(berlin, solveIn(4*time.Hour, onHold))).open("01-12T08:00Z")
+	s.hold("01-12T09:00Z", "vendor").resume("01-12T09:00Z").hold("01-12T10:00Z", "vendor").hold("01-12T10:30Z", "date")
+	s.resume("01-12T10:45Z").hold("01-12T10:45Z", "date")
+	x, err := s.agreed.Explain(s.events(), 0, at(t, "01-12T11:00Z"))
+	require.NoError(t, err)
+	var got []string
+	for _, span := range x.Spans {
+		got = append(got, instants(span.From, span.To)+" "+span.String())
+	}
+	require.Equal(t, []string{
+		"01-12T08:00Z 01-12T10:00Z counted 2h, total 2h",
+		"01-12T10:00Z 01-12T10:30Z paused: on hold, vendor",
+		"01-12T10:30Z 01-12T11:00Z paused: on hold, date",
+	}, got)
+}
+
 func TestExplanationsAndClocksHaveAJSONForm(t *testing.T) {
 	s := explained(t).priority("01-12T14:30Z", ticket.GradeLow)
 	x, err := s.agreed.Explain(s.events(), 0, at(t, "01-12T15:00Z"))

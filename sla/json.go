@@ -97,7 +97,10 @@ type jsonTime time.Duration
 func (t jsonTime) MarshalText() ([]byte, error) { return []byte(short(time.Duration(t))), nil }
 
 func decode[T any](data []byte, to *T, read func(r reader, place string, raw []byte) T) error {
-	if !json.Valid(data) { // package encoding/json has checked it, others may not
+	switch {
+	case !utf8.Valid(data): // package encoding/json would replace what is wrong
+		return &InvalidError{Reason: "is not UTF-8"}
+	case !json.Valid(data): // package encoding/json has checked it, others may not
 		return &InvalidError{Reason: "is not JSON"}
 	}
 	var f faults

@@ -135,6 +135,19 @@ func TestUnmarshalOfBrokenTextFails(t *testing.T) {
 	}
 }
 
+func TestUnmarshalRefusesWhatIsNotUTF8(t *testing.T) {
+	for _, tc := range []struct {
+		to   json.Unmarshaler
+		data string
+	}{
+		{new(sla.Spec), "{\"name\": \"\xff\"}"}, {new(sla.Policy), "{\"name\": \"\xff\"}"}, {new(sla.Condition), "{\"tags\": [\"\xff\"]}"},
+		{new(sla.Target), "{\"calendar\": \"\xff\"}"}, {new(sla.Pause), "{\"status\": \"\xff\"}"},
+		{new(sla.Threshold), "{\"do\": [{\"tag\": \"\xff\"}]}"}, {new(sla.Reaction), "{\"tag\": \"\xff\"}"},
+	} {
+		require.EqualError(t, json.Unmarshal([]byte(tc.data), tc.to), "sla: is not UTF-8", "%T", tc.to)
+	}
+}
+
 func TestSizeIsBounded(t *testing.T) {
 	_, err := sla.Parse([]byte(`{"name": "` + strings.Repeat("x", 8<<20) + `"}`))
 	require.ErrorContains(t, err, "the maximum is 8388608")

@@ -97,7 +97,7 @@ func (r *reference) lives(n int) (list []life) {
 	moved := func(k int) bool {
 		return r.after[k].Level != r.after[k-1].Level || r.after[k].Queue != r.after[k-1].Queue
 	}
-	next, unread := -1, false // the life that waits for the next answer ends before this event
+	next, unread, told := -1, false, false // the life that waits for the next answer ends before this event
 	for k := range n {
 		if k == 0 {
 			ends(sla.MetricFirstAnswer, k, func(k int) (sla.ClockState, bool) { return sla.ClockMet, r.events[k].Answer })
@@ -119,10 +119,10 @@ func (r *reference) lives(n int) (list []life) {
 			}
 			return sla.ClockVoid, finished(k)
 		}
-		if r.events[k].Answer && r.live(k) {
+		if (r.events[k].Answer || told) && r.live(k) {
 			ends(sla.MetricUpdate, k, answerOrEnd)
 		}
-		if r.live(k) && (r.words(k) || unread) && k > 0 && !r.after[k-1].FirstAnswered.IsZero() && k >= next {
+		if r.live(k) && (r.words(k) || unread && !r.events[k].Answer) && k > 0 && !r.after[k-1].FirstAnswered.IsZero() && k >= next {
 			ends(sla.MetricNextAnswer, k, func(k int) (sla.ClockState, bool) {
 				if finished(k) {
 					return sla.ClockVoid, true
@@ -131,7 +131,8 @@ func (r *reference) lives(n int) (list []life) {
 			})
 			next = list[len(list)-1].to
 		}
-		unread = r.merged(k) && (unread || r.words(k))
+		told = r.merged(k) && (told || r.events[k].Answer)
+		unread = r.merged(k) && (unread && !r.events[k].Answer || r.words(k))
 	}
 	return list
 }
@@ -170,8 +171,9 @@ func (r *reference) clock(l life, n int, now time.Time) *sla.Clock {
 		}
 	}
 	// A minute is paused by the target of its time, or by the first one after it.
+	known := min(l.to, n) // targets before this event
 	paused := func(k int) bool {
-		for j := k; j < min(l.to, n); j++ {
+		for j := k; j < known; j++ {
 			if t := targets[j]; t != nil {
 				for _, p := range t.Pause {
 					if p.Status == r.after[k].Status && (len(p.Reasons) == 0 || slices.Contains(p.Reasons, r.after[k].Reason)) {
@@ -240,6 +242,17 @@ func (r *reference) clock(l life, n int, now time.Time) *sla.Clock {
 		}
 	}
 	running := func(k int) bool { return k >= l.from && targets[k] != nil && r.live(k) }
+	// late notices that the target of event k was missed already, or is not any more.
+	late := func(k int) {
+		_, due := count(targets[k], targets[k].Within, k+1, r.times[k])
+		switch late := !due.IsZero() && due.Before(r.times[k]); {
+		case late && breached.IsZero():
+			breached = r.times[k]
+		case !late && !breached.IsZero():
+			breached = time.Time{}
+			earlier++
+		}
+	}
 	for k := l.from; k < min(l.to, n); k++ {
 		if running(k - 1) {
 			look(k-1, r.times[k])
@@ -255,22 +268,26 @@ func (r *reference) clock(l life, n int, now time.Time) *sla.Clock {
 			}
 		}
 		if running(k) && (!running(k-1) || policies[k] != policies[k-1]) {
-			_, due := count(targets[k], targets[k].Within, k+1, r.times[k])
-			switch late := !due.IsZero() && due.Before(r.times[k]); {
-			case late && breached.IsZero():
-				breached = r.times[k]
-			case !late && !breached.IsZero():
-				breached = time.Time{}
-				earlier++
-			}
+			late(k)
 		}
 	}
+	promised := func(k int) bool { // the event takes the clock up again, and then ends it
+		targets[k] = r.target(k, l)
+		p, _ := r.agreed.Policy(r.after[k])
+		policies[k], known = p.Name, k+1
+		return targets[k] != nil
+	}
 	switch last := min(l.to, n) - 1; {
+	case l.to < n && !r.live(last) && r.live(l.to) && r.events[l.to].Answer && l.metric != sla.MetricSolution && l.metric != sla.MetricLevel && promised(l.to):
+		late(l.to)
+		look(l.to, r.times[l.to])
+		stop(l.result, r.times[l.to])
 	case !running(last):
 	case l.to < n:
 		look(last, r.times[l.to])
 		state := l.result
-		if r.merged(l.to) {
+		answered := r.events[l.to].Answer && (l.metric == sla.MetricFirstAnswer || l.metric == sla.MetricUpdate)
+		if r.merged(l.to) && !answered {
 			state = sla.ClockVoid
 		}
 		stop(state, r.times[l.to])
@@ -401,6 +418,7 @@ func randomHistory(s *story, rnd *rand.Rand, begin time.Time, actions int) []tic
 			return ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{Priority: ticket.Grade(1 + rnd.IntN(4))}}
 		}
 	}
+	words := func() ticket.Message { return []ticket.Message{"", "By the way."}[rnd.IntN(2)] }
 	s.clock.Set(now)
 	t, err := s.desk.Open(s.Context(), ada, ticket.Draft{Subject: "Printer", Message: "Words.", Priority: ticket.Grade(1 + rnd.IntN(4))})
 	require.NoError(s, err)
@@ -423,6 +441,9 @@ func randomHistory(s *story, rnd *rand.Rand, begin time.Time, actions int) []tic
 		switch a.Name {
 		case ticket.ActionMerge:
 			a.Ticket = into.ID
+			a.Message = words()
+		case ticket.ActionUnmerge, ticket.ActionReopen:
+			a.Message = words()
 		case ticket.ActionCancel:
 			if by.Role == ticket.RoleAgent {
 				a.Reason = "spam"
@@ -571,4 +592,60 @@ func checkThresholds(t *testing.T, a *sla.Agreement, events []ticket.Event, c sl
 		require.Equal(t, amount, counted(th.At))
 		require.Less(t, counted(th.At.Add(-time.Microsecond)), amount)
 	}
+}
+
+// What was reached keeps its instant for as long as it counts as reached, whatever changes
+// afterwards. What is newly reached was reached since the last look.
+func TestWhatWasReachedStays(t *testing.T) {
+	type what struct {
+		metric sla.Metric
+		event  int64
+		moment string
+	}
+	seen := 0
+	for seed := range uint64(*histories) {
+		rnd := rand.New(rand.NewPCG(seed, 1))
+		s := newStory(t, randomSpec(rnd, "Europe/Berlin"))
+		events := randomHistory(s, rnd, at(t, "03-26T00:00Z"), 60)
+		line := s.agreed.Timeline()
+		var before map[what]time.Time
+		var last time.Time
+		look := func(now time.Time) {
+			after := map[what]time.Time{}
+			for _, c := range line.Clocks(now) {
+				for _, th := range c.Thresholds {
+					if th.At.Before(now) || !c.State.Stopped() && th.At.Equal(now) {
+						after[what{c.Metric, c.Event, th.Threshold.String()}] = th.At
+					}
+				}
+				if !c.Breached.IsZero() {
+					after[what{c.Metric, c.Event, "missed"}] = c.Breached
+				}
+			}
+			for k, reached := range after {
+				seen++
+				if was, ok := before[k]; ok {
+					require.Equal(t, was, reached, "seed %d, %v as of %v\n%v", seed, k, now, history(events))
+				} else {
+					require.False(t, reached.Before(last), "seed %d, %v as of %v: %v\n%v", seed, k, now, reached, history(events))
+				}
+			}
+			before, last = after, now
+		}
+		next := events[0].At
+		for i := range events {
+			for ; next.Before(events[i].At); next = next.Add(17 * time.Minute) {
+				look(next)
+			}
+			if i > 0 && events[i].At.After(last) {
+				look(events[i].At)
+			}
+			require.NoError(t, line.Add(events[i]))
+			if events[i].At.After(last) {
+				last = events[i].At
+			}
+			look(last)
+		}
+	}
+	require.Positive(t, seen)
 }

@@ -171,8 +171,8 @@ type Shift struct {
 //
 // An error of the stream, a history with a gap (a [*ticket.ChainError]), an error of
 // Simulation.Each or the end of the context ends the run. Run then returns the result of
-// the tickets so far together with the error. Without an agreement it returns an
-// [*InvalidError].
+// the tickets so far together with the error. Without an agreement or a stream it
+// returns an [*InvalidError].
 func (s Simulation) Run(ctx context.Context, histories iter.Seq2[[]ticket.Event, error]) (Result, error) {
 	if s.Agreement == nil {
 		return Result{}, &InvalidError{Place: "simulation.agreement", Reason: "is missing"}
@@ -201,6 +201,9 @@ func (s Simulation) Run(ctx context.Context, histories iter.Seq2[[]ticket.Event,
 func eachHistory(ctx context.Context, histories iter.Seq2[[]ticket.Event, error], add func([]ticket.Event) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
+	}
+	if histories == nil {
+		return &InvalidError{Place: "histories", Reason: "is missing"}
 	}
 	for events, err := range histories {
 		if err == nil {
@@ -235,12 +238,13 @@ func (r *simulator) add(events []ticket.Event) error {
 		if err := first.Add(events[i]); err != nil {
 			return err
 		}
-		r.places = append(r.places, placeOf(first, &events[i]))
+		r.places = append(r.places, place{first.at, first.t.Queue, first.t.Level})
 	}
 	one.Clocks = first.Clocks(r.Now)
 	one.Ticket = first.Ticket()
+	var second *Timeline
 	if r.Against != nil {
-		second := r.Against.Timeline()
+		second = r.Against.Timeline()
 		for i := range events {
 			if err := second.Add(events[i]); err != nil {
 				return err
@@ -254,8 +258,10 @@ func (r *simulator) add(events []ticket.Event) error {
 			return err
 		}
 	}
-	r.rows.add(one.Clocks, r.places)
-	r.against.add(one.Against, r.places)
+	r.rows.add(first, r.Now, r.places)
+	if second != nil {
+		r.against.add(second, r.Now, r.places)
+	}
 	if len(one.Difference.Targets) > 0 {
 		r.result.Differing++
 		if len(r.result.Differences) < r.MaxDifferences {
@@ -303,55 +309,25 @@ func differences(clocks, against []Clock) []TargetDifference {
 
 // place is where a ticket is after an event.
 type place struct {
-	at     time.Time
-	queue  string
-	level  int
-	answer bool // the event is an answer of an agent
-	over   bool // the ticket is finished or merged away
+	at    time.Time
+	queue string
+	level int
 }
 
-func placeOf(t *Timeline, e *ticket.Event) place {
-	return place{t.at, t.t.Queue, t.t.Level, e.Answer, !t.live()}
-}
-
-// decided returns where the outcome of a clock was decided.
-func decided(c *Clock, places []place) (queue string, level int) {
+// decided returns where the outcome of a clock was decided. The clock is that of the run.
+func decided(c *Clock, r *run, places []place) (queue string, level int) {
 	if c.Metric == MetricLevel {
 		return c.Queue, c.Level
-	}
-	// upTo is the number of places not after an instant.
-	upTo := func(at time.Time) int {
-		return sort.Search(len(places), func(i int) bool { return places[i].at.After(at) })
 	}
 	p := len(places) - 1
 	switch c.Outcome() {
 	case OutcomeMissed, OutcomeLate:
-		p = upTo(c.Breached) - 1
+		p = sort.Search(len(places), func(i int) bool { return places[i].at.After(c.Breached) }) - 1
 	case OutcomeMet, OutcomeVoid:
-		p = upTo(c.Stopped) - 1
-		// Several events can have the same time. An answer stops a clock at once; the
-		// solution can go on after a reopening.
-		from := sort.Search(len(places), func(i int) bool { return !places[i].at.Before(c.Stopped) })
-		for i := from; i < len(places) && places[i].at.Equal(c.Stopped); i++ {
-			if (i == 0 || i >= int(c.Event)) && stops(c, places, i) {
-				p = i
-				if c.Metric != MetricSolution {
-					break
-				}
-			}
-		}
-		p--
+		p = int(r.turns[len(r.turns)-1].cause.seq) - 2 // a stopped run has no turn after the stop
 	}
 	p = max(p, 0)
 	return places[p].queue, places[p].level
-}
-
-// stops reports whether the event is of the kind that stops the clock.
-func stops(c *Clock, places []place, i int) bool {
-	if places[i].over && (i == 0 || !places[i-1].over) {
-		return true
-	}
-	return places[i].answer && c.State == ClockMet && c.Metric != MetricSolution
 }
 
 // rows counts outcomes by the other fields of Row.
@@ -362,14 +338,14 @@ type rows struct {
 
 func newRows() *rows { return &rows{by: map[Row]*Tally{}} }
 
-func (r *rows) add(clocks []Clock, places []place) {
-	if len(clocks) == 0 {
+func (r *rows) add(t *Timeline, now time.Time, places []place) {
+	if len(t.runs) == 0 {
 		r.without++
 	}
-	for i := range clocks {
-		c := &clocks[i]
+	for _, run := range t.runs {
+		c := run.clock(t.notBefore(now))
 		key := Row{Metric: c.Metric, Policy: c.Policy}
-		key.Queue, key.Level = decided(c, places)
+		key.Queue, key.Level = decided(&c, run, places)
 		r.tally(key).add(c.Outcome())
 	}
 }

@@ -186,6 +186,25 @@ func TestSimulationOfEventsAtTheSameTime(t *testing.T) {
 	}, got.Rows)
 }
 
+// A change of the policy can end a clock, too. Later events at the same time do not move it.
+func TestSimulationCountsAVoidTargetWhereItEnded(t *testing.T) {
+	high := sla.Condition{Priority: []ticket.Grade{ticket.GradeHigh}}
+	a := sla.Spec{Name: "desk", Version: 1, Policies: []sla.Policy{{
+		Name: "high", When: high, Targets: []sla.Target{{Metric: sla.MetricSolution, Within: time.Hour}},
+	}}}.MustCompile()
+	at := january("05 09:00:00")
+	e := ticket.Event{Ticket: ticket.ID{1}, Seq: 1, At: at, Action: ticket.ActionOpen, To: ticket.State{Status: ticket.StatusNew, Level: 1}, Phase: ticket.PhaseReceived}
+	e.Set = ticket.Patch{Priority: ticket.GradeHigh, Queue: new("shop")}
+	events := []ticket.Event{e}
+	for _, set := range []ticket.Patch{{Priority: ticket.GradeLow}, {Queue: new("networks")}, {}} {
+		e.Seq, e.At, e.Action, e.Set = e.Seq+1, at.Add(time.Minute), ticket.ActionEdit, set
+		events = append(events, e)
+	}
+	got, err := sla.Simulation{Agreement: a}.Run(t.Context(), one(events))
+	require.NoError(t, err)
+	require.Equal(t, []sla.Row{{sla.MetricSolution, "high", "shop", 1, sla.Tally{Void: 1}}}, got.Rows)
+}
+
 func TestTally(t *testing.T) {
 	_, ok := sla.Tally{Void: 2, Running: 3}.Share()
 	require.False(t, ok)
@@ -312,6 +331,9 @@ func TestSimulationEndsEarly(t *testing.T) {
 	_, err = sla.Simulation{}.Run(t.Context(), histories)
 	require.ErrorIs(t, err, sla.ErrInvalid)
 	require.EqualError(t, err, "sla: simulation.agreement: is missing")
+	_, err = s.Run(t.Context(), nil)
+	require.ErrorIs(t, err, sla.ErrInvalid)
+	require.EqualError(t, err, "sla: histories: is missing")
 }
 
 func one(events []ticket.Event) iter.Seq2[[]ticket.Event, error] {

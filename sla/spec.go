@@ -66,6 +66,10 @@ type Condition struct {
 }
 
 // Metric says what a target measures.
+//
+// An answer is a message or files of an agent to the customer, by whatever action: a reply,
+// a question, a solution, a merge. Notes, and what a machine wrote, are no answers. The
+// words of a customer are those of the requester or a follower.
 type Metric string
 
 // The metrics.
@@ -83,7 +87,8 @@ const (
 	MetricSolution Metric = "solution"
 	// MetricLevel runs while the ticket stays at one level and in one queue. It measures the
 	// desk inside: an operational level agreement. A policy may have several, for different
-	// levels and queues; the first that fits a stay applies.
+	// levels and queues; the first that fits a stay applies. Assigning an agent changes
+	// nothing. Coming back, and reopening, start another stay.
 	MetricLevel Metric = "level"
 )
 

@@ -12,7 +12,7 @@ import (
 )
 
 // Timeline follows the history of one ticket, event by event, and computes its clocks.
-// It is not safe for concurrent use.
+// The zero Timeline has no agreement, and so no clocks. It is not safe for concurrent use.
 //
 // If an event is earlier than the one before it, because a clock was set back, it counts
 // as simultaneous with that one.
@@ -24,7 +24,8 @@ type Timeline struct {
 	marks  []mark        // what decides about pauses, whenever it changes
 	open   [metrics]*run // the run of each metric that has not ended
 	runs   []*run        // those with a target now or before, in the order of Clocks
-	unread bool          // a customer wrote while the ticket was merged away
+	// What happened when the ticket was merged away, or since, and counts from the unmerge on.
+	unread, told bool // a customer wrote; then, an agent answered
 }
 
 // The metrics in the order in which clocks that start together are listed.
@@ -102,7 +103,7 @@ func (t *Timeline) Clocks(now time.Time) []Clock {
 }
 
 func (t *Timeline) notBefore(now time.Time) time.Time {
-	if now = now.UTC(); now.Before(t.at) {
+	if now = now.UTC().Round(0); now.Before(t.at) { // without the monotonic reading of time.Now
 		return t.at
 	}
 	return now
@@ -127,13 +128,11 @@ func (t *Timeline) Add(e ticket.Event) error {
 	}
 	live := t.live()
 
-	// What the event ends is judged by the target before the event.
-	if e.Answer {
-		t.end(firstAnswer, c, ClockMet)
-		t.end(update, c, ClockMet)
-		if live { // otherwise nothing more is expected, so it is void
-			t.end(nextAnswer, c, ClockMet)
-		}
+	// What the event ends is judged by the target before the event. A clock that it takes up
+	// again goes on first.
+	resumes := live && !wasLive
+	if e.Answer && !resumes {
+		t.answered(c, live)
 	}
 	moved := !first && (t.t.Level != was.Level || t.t.Queue != was.Queue)
 	switch merged := !t.t.MergedInto.IsZero(); {
@@ -169,20 +168,37 @@ func (t *Timeline) Add(e ticket.Event) error {
 			t.start(level, c)
 		}
 	}
+	if e.Answer && resumes {
+		t.answered(c, live)
+	}
+	t.unread = t.unread && !e.Answer
 	said := fromCustomer(&e)
 	if live && (said || t.unread) && !was.FirstAnswered.IsZero() && t.open[nextAnswer] == nil {
 		t.start(nextAnswer, c)
 	}
-	t.unread = (t.unread || said) && !t.t.MergedInto.IsZero()
-	if live && e.Answer {
+	if live && (e.Answer || t.told) {
 		t.start(update, c)
 	}
+	merged := !t.t.MergedInto.IsZero()
+	t.unread, t.told = (t.unread || said) && merged, (t.told || e.Answer) && merged
 	for _, r := range t.open {
 		if r != nil && r.target != nil {
 			r.follow(&t.marks[len(t.marks)-1], t.at)
 		}
 	}
 	return nil
+}
+
+// answered ends what waits for an answer. If the ticket is not in work, nothing more is
+// expected from the desk, so the next answer is void.
+func (t *Timeline) answered(c *cause, live bool) {
+	t.end(firstAnswer, c, ClockMet)
+	t.end(update, c, ClockMet)
+	if live {
+		t.end(nextAnswer, c, ClockMet)
+	} else {
+		t.end(nextAnswer, c, ClockVoid)
+	}
 }
 
 // follows checks that the event is the next one.
@@ -346,6 +362,11 @@ type segment struct {
 	reason string
 }
 
+// same reports whether both segments count, or do not for the same reason.
+func (s segment) same(other segment) bool {
+	return s.kind == other.kind && s.status == other.status && s.reason == other.reason
+}
+
 // tally has the counted time before each segment, by one calendar. It is extended on
 // demand.
 type tally struct {
@@ -389,7 +410,7 @@ func (r *run) follow(m *mark, at time.Time) {
 	if n := len(r.segments); n > 0 {
 		last := &r.segments[n-1]
 		switch {
-		case last.kind == s.kind && last.status == s.status && last.reason == s.reason:
+		case last.same(s):
 			return
 		case last.at.Equal(at):
 			*last = s

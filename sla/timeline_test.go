@@ -168,6 +168,71 @@ func TestWordsInAMergedTicketWaitForTheUnmerge(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, list, 1)
 	require.Equal(t, "running 01-12T12:00Z - 01-12T14:00Z - 1h30m0s", brief(list[0]))
+
+	events[4].Answer = true // the unmerge answers them
+	list, err = s.agreed.Clocks(events, at(t, "01-12T12:30Z"))
+	require.NoError(t, err)
+	require.Empty(t, list)
+}
+
+// The words of a merge or of an unmerge are an answer, too.
+func TestAMergeAndAnUnmergeCanAnswer(t *testing.T) {
+	const h = time.Hour
+	spec := promise(berlin, within(sla.MetricFirstAnswer, 4*h), within(sla.MetricNextAnswer, 4*h), within(sla.MetricUpdate, 4*h))
+	merge := func(s *story, when string, words ticket.Message) *story {
+		into := s.other("01-12T07:00Z")
+		s.Helper()
+		return s.do(when, agent, ticket.Action{Name: ticket.ActionMerge, Ticket: into, Message: words})
+	}
+	unmerge := func(words ticket.Message) ticket.Action {
+		return ticket.Action{Name: ticket.ActionUnmerge, Message: words}
+	}
+	for _, tc := range []struct {
+		name  string
+		story func(*story)
+		want  []string
+	}{
+		{"the merge is the first answer", func(s *story) {
+			merge(s.open("01-12T08:00Z"), "01-12T09:00Z", "Please see the other one.").do("01-12T11:00Z", agent, unmerge(""))
+		}, []string{
+			"first answer met 01-12T08:00Z 01-12T09:00Z 01-12T12:00Z - 3h0m0s",
+			"update running 01-12T11:00Z - 01-12T15:00Z - 3h0m0s",
+		}},
+		{"the unmerge is the first answer", func(s *story) {
+			merge(s.open("01-12T08:00Z"), "01-12T09:00Z", "").do("01-12T11:00Z", agent, unmerge("It is another case."))
+		}, []string{
+			"first answer met 01-12T08:00Z 01-12T11:00Z 01-12T14:00Z - 3h0m0s",
+			"update running 01-12T11:00Z - 01-12T15:00Z - 3h0m0s",
+		}},
+		{"the merge answers a question", func(s *story) {
+			s.open("01-12T08:00Z").reply("01-12T08:10Z", agent).reply("01-12T08:20Z", ada)
+			merge(s, "01-12T09:00Z", "Please see the other one.").do("01-12T11:00Z", agent, unmerge(""))
+		}, []string{
+			"first answer met 01-12T08:00Z 01-12T08:10Z 01-12T12:00Z - 3h50m0s",
+			"update met 01-12T08:10Z 01-12T09:00Z 01-12T12:10Z - 3h10m0s",
+			"next answer void 01-12T08:20Z 01-12T09:00Z - - 3h20m0s",
+			"update running 01-12T11:00Z - 01-12T15:00Z - 3h0m0s",
+		}},
+		{"the unmerge answers a question", func(s *story) {
+			s.open("01-12T08:00Z").reply("01-12T08:10Z", agent).reply("01-12T08:20Z", ada)
+			merge(s, "01-12T09:00Z", "").do("01-12T11:00Z", agent, unmerge("It is another case."))
+		}, []string{
+			"first answer met 01-12T08:00Z 01-12T08:10Z 01-12T12:00Z - 3h50m0s",
+			"update met 01-12T08:10Z 01-12T11:00Z 01-12T14:10Z - 3h10m0s",
+			"next answer met 01-12T08:20Z 01-12T11:00Z 01-12T14:20Z - 3h20m0s",
+			"update running 01-12T11:00Z - 01-12T15:00Z - 3h0m0s",
+		}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s := newStory(t, spec)
+			tc.story(s)
+			var got []string
+			for _, c := range s.clocks("01-12T12:00Z") {
+				got = append(got, string(c.Metric)+" "+brief(c))
+			}
+			require.Equal(t, tc.want, got)
+		})
+	}
 }
 
 func TestErasedWordsStillCount(t *testing.T) {
@@ -278,4 +343,29 @@ func TestACalendarThatEndsGivesNoDue(t *testing.T) {
 	require.Equal(t, "running 01-12T14:00Z - - - 1h0m0s", brief(s.one(sla.MetricSolution, "01-14T14:00Z")))
 	s.resolve("01-15T14:00Z")
 	require.Equal(t, "met 01-12T14:00Z 01-15T14:00Z - - 1h0m0s", brief(s.one(sla.MetricSolution, "01-15T14:00Z")))
+}
+
+func TestTheZeroTimelineHasNoClocks(t *testing.T) {
+	s := newStory(t, promise(berlin, solveIn(time.Hour))).open("01-12T08:00Z").note("01-12T09:00Z")
+	var line sla.Timeline
+	for _, e := range s.events() {
+		require.NoError(t, line.Add(e))
+	}
+	require.Equal(t, s.id, line.Ticket().ID)
+	require.Empty(t, line.Clocks(at(t, "01-12T12:00Z")))
+	_, err := line.Explain(0, at(t, "01-12T12:00Z"))
+	require.EqualError(t, err, "sla: clock: 0 is not the index of a clock; there are 0")
+}
+
+// The current time of a program has a zone and a monotonic reading, which JSON does not keep.
+func TestTimesAreInUTC(t *testing.T) {
+	s := newStory(t, promise(berlin, solveIn(time.Hour))).open("01-12T08:00Z")
+	now := time.Now().In(time.FixedZone("", 3600))
+	x, err := s.agreed.Explain(s.events(), 0, now)
+	require.NoError(t, err)
+	require.Equal(t, now.UTC().Round(0), x.AsOf)
+
+	u, err := sla.UsageOf(s.events(), nil, now)
+	require.NoError(t, err)
+	require.Equal(t, now.UTC().Round(0), u.To)
 }

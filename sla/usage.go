@@ -105,13 +105,13 @@ func UsageOf(events []ticket.Event, c *businesshours.Calendar, now time.Time) (U
 			return Usage{}, err
 		}
 		t = ticket.Apply(t, events[i])
-		last = later(last, events[i].At)
+		last = later(last, events[i].At.UTC())
 		key := holderOf(&t)
 		if n := len(pieces); n == 0 || pieces[n-1].key != key {
 			pieces = append(pieces, piece{key, last})
 		}
 	}
-	return usage(pieces, later(last, now), c), nil
+	return usage(pieces, later(last, now.UTC().Round(0)), c), nil
 }
 
 // piece starts when the holder changes, and lasts until the next piece.
