@@ -113,8 +113,8 @@ func (l *StatusLinks) cutNames(list []Attachment) []Attachment {
 	return list
 }
 
-// mayBegin reports whether a text may hold a part of a token that is too long to
-// be found by trying.
+// mayBegin reports whether a text may contain a part of a token that is long enough to
+// be worth hiding.
 func (l *StatusLinks) mayBegin(text string) bool {
 	return len(l.Keys) > 0 && l.text().HasPart(text)
 }

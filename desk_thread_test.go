@@ -63,8 +63,8 @@ func words(text string) ticket.Action {
 	return ticket.Action{Name: ticket.ActionReply, Message: ticket.Message(text)}
 }
 
-// An agent reads, under each number of a case, the messages of all its tickets.
-func TestWordsOfMergedTicketsAreReadWhereTheCaseGoesOn(t *testing.T) {
+// An agent finds the messages of all merged tickets under the number of any of them.
+func TestEachNumberShowsTheMessagesOfAllMergedTickets(t *testing.T) {
 	k := newKit(t)
 	a, b, c := k.open(ada, ticket.Draft{Message: "a1"}), k.open(ada, ticket.Draft{Message: "b1"}), k.open(ada, ticket.Draft{Message: "c1"})
 	k.do(ada, b, words("b2"))
@@ -142,7 +142,7 @@ func TestAMergedTicketIsOpenedByItself(t *testing.T) {
 	}
 }
 
-// Of those who see the target ticket, only some may read the merged one.
+// Not everyone who sees the target ticket may read the messages of the merged one.
 func TestReadersOfAMergedTicketsMessages(t *testing.T) {
 	vic, vera := inOrg("vic", "vendor"), inOrg("vera", "vendor")
 	eve, kim := inOrg("eve", "x"), inOrg("kim", "x")
@@ -172,9 +172,9 @@ func TestReadersOfAMergedTicketsMessages(t *testing.T) {
 	require.Empty(t, k.found(vera, "salaries"))
 }
 
-// A customer's list has each case once, under the number of the ticket that the
-// others were merged into.
-func TestACustomersListLeadsWhereItSays(t *testing.T) {
+// A customer's list has merged tickets once, under the number of the ticket that they
+// were merged into.
+func TestACustomersListHasMergedTicketsOnce(t *testing.T) {
 	eve, kim, vic := inOrg("eve", "x"), inOrg("kim", "x"), inOrg("vic", "vendor")
 	k := newKit(t)
 	a := k.open(eve, ticket.Draft{Message: "a", Followers: []ticket.Person{vic.Person}})
@@ -201,8 +201,9 @@ func TestACustomersListLeadsWhereItSays(t *testing.T) {
 	require.Equal(t, []ticket.ID{b.ID, c.ID, d.ID}, list(super, ticket.Query{NotMerged: true}))
 }
 
-// A search finds each case once. It prefers a match in the ticket's own words.
-func TestASearchLeadsToACaseOnce(t *testing.T) {
+// A search finds merged tickets once. It prefers a match in the target ticket's own
+// messages.
+func TestASearchFindsMergedTicketsOnce(t *testing.T) {
 	k := newKit(t)
 	a, b := k.open(ada, ticket.Draft{Message: "fuse one"}), k.open(ada, ticket.Draft{Message: "fuse two"})
 	c := k.open(ada, ticket.Draft{Message: "fuse three"})
@@ -293,7 +294,7 @@ func (r *reads) Events(ctx context.Context, tenant string, id ticket.ID, after i
 }
 
 // Looking at a ticket reads one page of events, however long its history is.
-func TestALookAtATicketCostsAPage(t *testing.T) {
+func TestLookingAtATicketReadsOnePage(t *testing.T) {
 	k := newKit(t)
 	r := &reads{Store: k.store}
 	k = newKitOn(t, r)

@@ -36,9 +36,8 @@ const (
 	pruneStuck   = time.Minute
 )
 
-// stillAhead reports whether an instant is still to come. An instant that is further
-// away than most was set by a clock that has been set back since, and does not
-// count.
+// stillAhead reports whether an instant is in the future, but by no more than most. No
+// instant is set further ahead than that: if one is, the clock has been set back since.
 func stillAhead(now, at time.Time, most time.Duration) bool {
 	return now.Before(at) && at.Sub(now) <= most
 }
@@ -70,8 +69,8 @@ func (s *stuck) waits(ref Ref, now time.Time) bool {
 }
 
 // add remembers a timer that could not be fired and reports whether there was room
-// for it. The first tries follow each other without a pause. After try number from,
-// the timer waits for the time first, and then twice as long after each try.
+// for it. The first tries have no pause after them. The pause after try number "from"
+// is the duration "first". It doubles with each further try, up to longestStuck.
 func (s *stuck) add(ref Ref, now time.Time, from int, first time.Duration) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

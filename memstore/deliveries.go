@@ -9,9 +9,9 @@ import (
 )
 
 // Deliveries returns a page of the deliveries that match; see [ticket.Store]. It
-// visits the deliveries of the IDs, the ticket, the recipient or the states in the
-// query, or otherwise those of the tenant, from the newest on until the page is
-// full.
+// visits the deliveries of one condition of the query, newest first, until the page
+// is full: the IDs, the ticket, the states if none is frequent, or the recipient.
+// Without such a condition, it visits those of the tenant.
 func (s *Store) Deliveries(ctx context.Context, q ticket.DeliveryQuery) (ticket.DeliveryPage, error) {
 	if err := ctx.Err(); err != nil {
 		return ticket.DeliveryPage{}, err
@@ -65,7 +65,8 @@ func (o *outbox) lists(q *ticket.DeliveryQuery) []*byID {
 	return []*byID{list}
 }
 
-// common reports whether a state is too frequent for a list.
+// common reports whether so many deliveries have a state that lists does not use the
+// list of that state.
 func common(s ticket.DeliveryState) bool { return !s.Settled() || s == ticket.DeliverySent }
 
 // pick appends the matches, from the newest on, until the page is full.

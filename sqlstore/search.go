@@ -14,7 +14,8 @@ import (
 
 const (
 	// window is how many of the newest tickets are scanned if the index cannot
-	// return the newest matches first. They contain a common word many times over.
+	// return the newest matches first. A common word usually has enough matches among
+	// them.
 	window = 2000
 	// mostMatches limits how many matches are read from an index.
 	mostMatches = 2000
@@ -34,12 +35,12 @@ const (
 // The words are compared with the stored events. Erased words are not found, though
 // the index may contain them until [Store.Reindex].
 //
-// The newest tickets come first. On PostgreSQL and MySQL there is an exception, so
-// that a search takes a limited time: if more than 2,000 tickets match, and the
-// newest 2,000 tickets of all contain too few matches, any of the matches are
-// returned. With Best, the newest 200 matches are ranked. Conditions other than
-// people, organisation, tags and fields are checked for at most 2,000 of the tickets
-// that contain the words.
+// The newest matches come first, with one exception on PostgreSQL and MySQL, which
+// limits the time of a search: if more than 2,000 tickets match, but too few of them
+// to fill the page are among the newest 2,000 tickets of the database, the page may
+// have older matches in place of newer ones. With Best, the newest 200 matches are
+// ranked. Conditions other than people, organisation, tags and fields are checked for
+// at most 2,000 of the tickets that contain the words.
 func (s *Store) Search(ctx context.Context, q ticket.SearchQuery) ([]ticket.Hit, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -70,7 +71,7 @@ func (s *Store) Search(ctx context.Context, q ticket.SearchQuery) ([]ticket.Hit,
 		return nil, s.explain(ctx, "search", err)
 	}
 	terms := words.Parse(q.Text)
-	// The index may be older than the words, and MySQL's tokens are cut.
+	// The index may be out of date, and MySQL's tokens are cut, so compare again.
 	hits = slices.DeleteFunc(hits, func(m match) bool { return !words.Match(terms, append(m.texts(&q), m.subject)...) })
 	if q.Best {
 		slices.SortStableFunc(hits, func(a, b match) int { return b.score(&q, terms) - a.score(&q, terms) })
@@ -102,7 +103,7 @@ func (s *Store) catchUp(ctx context.Context) error {
 type match struct {
 	ticket ticket.Ticket
 	*spoken
-	known int // the score plus one
+	known int // the score plus one; 0: not computed yet
 }
 
 func (m *match) texts(q *ticket.SearchQuery) []string {
@@ -135,8 +136,8 @@ func (s *Store) shown(q *ticket.SearchQuery, list []match) []ticket.Hit {
 
 // matches finds tickets, newest first.
 func (s *Store) matches(ctx context.Context, q *ticket.SearchQuery, tokens [][]string, restricted bool, want int) ([]match, error) {
-	// The index finds candidates. The conditions on the tickets are checked in
-	// addition, and so are the labels, which may have changed since.
+	// The index finds candidates. The filter checks the other conditions, and the
+	// labels again, because they may have changed since they were indexed.
 	l := &listing{s: s}
 	l.filter(&q.Query)
 	in(l, "t.queue", q.Queue)
@@ -255,9 +256,9 @@ func (s *Store) windowed(tokens [][]string) (string, []any) {
 	return "SELECT place FROM " + newest + " WHERE " + strings.Join(all, " AND "), args
 }
 
-// byIndex makes PostgreSQL's planner use the index. From its statistics the planner
-// concludes that two common words are common together, and scans the rows. If no
-// ticket has both, that is the whole table.
+// byIndex makes PostgreSQL's planner use the index. The planner assumes that many
+// tickets contain two common words together, and so it scans the rows until it has
+// enough. If no ticket contains both, it scans the whole table.
 func (s *Store) byIndex(ctx context.Context, f func(*session) ([]match, error)) (list []match, err error) {
 	const to = "SELECT set_config('enable_seqscan', 'off', true), set_config('enable_indexscan', 'off', true)"
 	work := func(ctx context.Context, x *session) error {

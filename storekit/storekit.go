@@ -1,6 +1,5 @@
 // Package storekit helps authors of a [ticket.Store]. It makes keys whose bytes sort
-// as the contract demands, and in which two different lists of texts never look
-// alike.
+// as the contract demands. Two different lists of texts never make the same key.
 //
 // The keys are for a database that orders by bytes and accepts any byte. In a
 // database that only stores text, hexadecimal digits keep the order.
@@ -69,9 +68,9 @@ func Micros(t time.Time) int64 { return t.UnixMicro() }
 // MicroTime returns the time of [Micros], in UTC.
 func MicroTime(micros int64) time.Time { return time.UnixMicro(micros).UTC() }
 
-// AppendPlace appends a place in a list to a key. Of two places in the same order,
-// the key of the first one sorts first, whatever the order is. So a list continues
-// forwards after the key of its cursor. The key ends with the ID.
+// AppendPlace appends a place in a list to a key. In every order, the keys sort as
+// the list does, also if it shows the newest tickets first. So the next page consists
+// of the keys that sort after the key of the cursor. The key ends with the ID.
 func AppendPlace(key []byte, p ticket.Place) []byte {
 	start := len(key)
 	switch p.Order {
@@ -87,7 +86,8 @@ func AppendPlace(key []byte, p ticket.Place) []byte {
 	return append(AppendTime(key, p.Time), p.ID[:]...)
 }
 
-// PlaceID reads the ID at the end of a key that ends with a place of the order.
+// PlaceID returns the ID from the end of a key that ends with [AppendPlace]'s bytes for
+// a place in this order.
 func PlaceID(order ticket.Order, key []byte) ticket.ID {
 	id := ticket.ID(key[len(key)-len(ticket.ID{}):])
 	if order == ticket.OrderNewestFirst || order == ticket.OrderMostRecent {
@@ -106,8 +106,8 @@ func AppendLine(key []byte, d *ticket.Delivery) []byte {
 }
 
 // AppendInLine appends a delivery's line and its place in the line to a key. The
-// place is the number of the event and the ID. Within a line, the key of the first
-// delivery sorts first. The key ends with the ID.
+// place is the number of the event and the ID. The keys of a line sort in the order
+// of its deliveries. The key ends with the ID.
 func AppendInLine(key []byte, d *ticket.Delivery) []byte {
 	key = AppendLine(key, d)
 	key = binary.BigEndian.AppendUint64(key, uint64(d.Seq)^1<<63)

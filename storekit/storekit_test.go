@@ -16,8 +16,7 @@ import (
 	"github.com/ticketkit/ticket/storekit"
 )
 
-// some lists texts. If keys only concatenated them, different pairs would make the same
-// key.
+// The variable some has texts of which different pairs are equal when concatenated.
 var some = []string{"", "a", "b", "a:b", ":", "a\x00", "a\x00b", "\x00", "\x00\xff", "\x00\x01", "\x01", "\xff", "a\x01", "aa", "日本"}
 
 func TestTextsNeverRunTogether(t *testing.T) {
@@ -117,7 +116,7 @@ func TestLinesSortAsTheyStand(t *testing.T) {
 }
 
 func ExampleJoin() {
-	// The key of one tenant's receipt is never that of another tenant.
+	// The keys of receipts of two tenants always differ.
 	fmt.Println(bytes.Equal(storekit.Join("a:b", "c"), storekit.Join("a", "b:c")))
 	// Output: false
 }

@@ -10,12 +10,14 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// blocking returns a fault in the rule for which deliveries of a line hold up others.
+// blocking returns a fault: blocks wrongly decides whether a delivery holds up a later
+// one in its line.
 func blocking(blocks func(r ticket.ClaimRequest, before, d *ticket.Delivery) bool) func(*faulty) {
 	return naively(func(n *naive) { n.blocks = blocks }, "Claim")
 }
 
-// lining returns a fault in the rule for which deliveries form a line, in which order.
+// lining returns a fault: ahead wrongly decides whether two deliveries are in one line,
+// or which of them is first.
 func lining(ahead func(a, b *ticket.Delivery) bool) func(*faulty) {
 	return naively(func(n *naive) { n.ahead = ahead }, "Claim")
 }
@@ -24,11 +26,12 @@ func sameLine(a, b *ticket.Delivery) bool {
 	return a.Ticket == b.Ticket && a.Notifier == b.Notifier && a.To.Key() == b.To.Key()
 }
 
-// isOurs reports whether a claim is not one of the race in Line/race.
+// isOurs reports whether a claim is not part of the race in Line/race. The claims of
+// the race have another lease.
 func isOurs(r ticket.ClaimRequest) bool { return r.Lease == lease }
 
-// joined puts deliveries into one line if their notifiers and recipients are equal
-// when joined.
+// joined returns a function for lining. It puts deliveries of a ticket into one line if
+// notifier + sep + recipient is the same text.
 func joined(sep string) func(a, b *ticket.Delivery) bool {
 	line := func(d *ticket.Delivery) string { return d.Notifier + sep + d.To.Key() }
 	return func(a, b *ticket.Delivery) bool {

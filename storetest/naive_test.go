@@ -17,15 +17,15 @@ type naive struct {
 	mu   sync.Mutex
 	rows []*ticket.Delivery
 
-	blocks   func(r ticket.ClaimRequest, before, d *ticket.Delivery) bool // whether one holds up the other
-	ahead    func(a, b *ticket.Delivery) bool                             // whether both are of one line, and a is first
-	looks    func(r ticket.ClaimRequest, d *ticket.Delivery) bool         // whether a claim sees it
-	take     func(d *ticket.Delivery, takenOver bool)                     // how a claim counts
+	blocks   func(r ticket.ClaimRequest, before, d *ticket.Delivery) bool // whether before, which is ahead of d in its line, holds up d
+	ahead    func(a, b *ticket.Delivery) bool                             // whether both are in one line, with a ahead of b
+	looks    func(r ticket.ClaimRequest, d *ticket.Delivery) bool         // whether a claim considers d at all
+	take     func(d *ticket.Delivery, takenOver bool)                     // counts a claim in the fields of d; takenOver: the lease had expired
 	settled  func(was ticket.Delivery, d *ticket.Delivery, st ticket.Settlement) (keep bool)
 	updates  func(r ticket.DeliveryUpdate, d *ticket.Delivery) bool
 	updated  func(was ticket.Delivery, d *ticket.Delivery, r ticket.DeliveryUpdate)
-	counts   func(r contextsRequest, d, o *ticket.Delivery) bool // as sent to the same recipient
-	here     func(d, o *ticket.Delivery) bool                    // of those counted, about the same ticket
+	counts   func(r contextsRequest, d, o *ticket.Delivery) bool // whether o counts as sent to d's recipient
+	here     func(d, o *ticket.Delivery) bool                    // whether o, which counts, is about d's ticket
 	previous func(d, o *ticket.Delivery) bool
 	bounced  func(d, o *ticket.Delivery) bool
 }
@@ -65,7 +65,8 @@ func sameRecipient(d, o *ticket.Delivery) bool {
 	return d.Tenant == o.Tenant && d.Notifier == o.Notifier && d.To.Key() == o.To.Key()
 }
 
-// naively returns a fault in one function of a naive outbox, which affects the methods.
+// naively returns a fault: spoil changes one function of a naive outbox, and the named
+// methods use that outbox.
 func naively(spoil func(n *naive), methods ...string) func(*faulty) {
 	return func(f *faulty) {
 		n := newNaive(f.Store)

@@ -17,9 +17,9 @@ import (
 // first half of the HMAC-SHA-256 over a domain, the tenant and all of these.
 // RFC 2104, section 5, allows no less than half.
 //
-// Version 2 has the end in seconds since 1970. Version 1 has it in minutes: older
-// tokens do, and those whose end in seconds does not fit into four bytes (after
-// the year 2106).
+// Version 2 has the end in seconds since 1970. Version 1 has it in minutes. It is the
+// version of older tokens, and of tokens whose end in seconds does not fit into four
+// bytes (after the year 2106).
 //
 // The person is four bytes of another HMAC. They reveal nothing without the key.
 // The caller compares them with the few people who are concerned with the ticket.
@@ -84,7 +84,7 @@ func (k Key) Sign(tenant string, g Grant) string {
 	b = binary.BigEndian.AppendUint32(b, uint32(end))
 	b = binary.BigEndian.AppendUint16(b, g.Epoch)
 	b = append(b, g.Person[:]...)
-	// No symbol ends an address in a mail program, and none looks like another.
+	// These symbols never end a link in a mail program, and no two of them look alike.
 	return crockford.Encode(append(b, k.mac(tokenDomain, tenant, b)[:macSize]...))
 }
 

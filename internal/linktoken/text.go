@@ -10,10 +10,10 @@ import (
 
 // Text finds tokens in text.
 //
-// It does not check signatures. A token of another tenant, or under another
-// tenant's secret, must not be passed on either. A token is recognised by its
-// length and by the fixed parts of its content, which other text of that form has
-// once in a million times.
+// It does not check signatures, so that it also finds the tokens of other tenants,
+// which must not be passed on either. It recognises a token by its length and by the
+// fixed parts of its content. Of other texts with that length and alphabet, about one
+// in a million has the same fixed parts.
 type Text struct {
 	Known  func(keyID uint8) bool // reports whether tokens are signed with a key of this ID
 	Unseen func(rune) bool        // reports whether a rune is invisible and takes no room
@@ -46,12 +46,12 @@ func (x Text) Cut(s string) string {
 	return out.String()
 }
 
-// partSize is the length of the shortest part of a token that is worth hiding, in
-// symbols. Fewer symbols have 35 bits at most.
+// partSize is the length, in symbols, from which a part of a token is worth hiding.
+// Shorter parts have 35 bits at most: a program finds them by trying all.
 const partSize = 8
 
-// HasPart reports whether the text may hold a part of a token that is too long to
-// be found by trying: a run of symbols with a digit among them.
+// HasPart reports whether the text may contain a part of a token that is worth hiding:
+// a run of at least partSize symbols, with a digit among them.
 func (x Text) HasPart(s string) bool {
 	for i := 0; i < len(s); i++ {
 		if crockford.Value(s[i]) < 0 {
@@ -67,8 +67,8 @@ func (x Text) HasPart(s string) bool {
 }
 
 // cutRun cuts the tokens out of the run of symbols s[i:end]. The run may be longer
-// than a token: percent-encoding puts other symbols before it. It returns the
-// offset in s up to which the text is written or left out.
+// than a token, because percent-encoding puts other symbols before it. cutRun returns
+// the offset in s of the text that remains to be written.
 func (x Text) cutRun(out *strings.Builder, s string, i, end, kept int) int {
 	var found []byte
 	var places []int

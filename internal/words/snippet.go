@@ -17,11 +17,11 @@ type hit struct {
 	terms      mask
 }
 
-// Snippet returns the piece of the texts with the most terms, about 160 bytes long,
-// and the offsets in bytes of the matches in it, in order. Among equal pieces, it
-// takes the one of the earlier text. Blanks and line breaks become one blank each;
-// "…" marks a cut. If no term occurs, it returns the beginning of the first text
-// that is not empty.
+// Snippet returns the piece of the texts in which the most terms occur, about 160
+// bytes long, and the offsets in bytes of the matches in it, in order. Among equal
+// pieces, it takes the one of the earlier text. Blanks and line breaks become one
+// blank each; "…" marks a cut. If no term occurs, it returns the beginning of the
+// first text that is not empty.
 func Snippet(terms []Term, texts ...string) (string, [][2]int) {
 	terms = terms[:min(len(terms), maxTerms)]
 	best, found := "", []hit(nil)
@@ -42,12 +42,13 @@ func Snippet(terms []Term, texts ...string) (string, [][2]int) {
 	return cut(best, found)
 }
 
-// densest returns the hits in one window of a text with the most different terms,
-// and the number of these terms.
+// densest finds the window of a text in which the largest number of different terms
+// occurs. It returns the hits in that window, and that number.
 func densest(terms []Term, text string) ([]hit, int) {
 	var hits []hit
 	for s := newScanner(text); s.next(); {
-		// A word of marks can be endless.
+		// Leave out words longer than the window: a word can have any number of
+		// combining marks.
 		if m := matching(terms, s.word); m != 0 && s.end-s.start <= window {
 			hits = append(hits, hit{s.start, s.end, m})
 		}
@@ -88,7 +89,7 @@ func densest(terms []Term, text string) ([]hit, int) {
 
 // cut returns the piece of the text around the hits.
 func cut(text string, hits []hit) (string, [][2]int) {
-	from, to := 0, 0 // what must be in it
+	from, to := 0, 0 // the part that the piece must contain
 	if len(hits) > 0 {
 		from, to = hits[0].start, hits[len(hits)-1].end
 	}

@@ -139,7 +139,7 @@ type scanner struct {
 	at         int
 	table      *[plane]int32
 	word       []byte // folded, until the next call
-	start, end int    // where it is, up to the last compared rune
+	start, end int    // where word is in text, up to the last compared rune
 }
 
 func newScanner(text string) *scanner {
@@ -230,8 +230,9 @@ const (
 	halfVoiced    = "\u309a"
 )
 
-// syllableOf puts the syllable together that the text begins with, by its first
-// rune and its size.
+// syllableOf composes the Hangul syllable at the beginning of a text and returns it
+// with its size in bytes. r is the first rune of the text, and size is that rune's size.
+// Without a syllable it returns these.
 func syllableOf(r rune, size int, text string) (rune, int) {
 	if r < syllable {
 		v, n := utf8.DecodeRuneInString(text[size:])
@@ -257,8 +258,8 @@ func withVoice(letter rune, mark string) rune {
 
 // The result of folding a rune: one of these, or the folded rune.
 const (
-	apart   rune = 0       // it stands between words
-	dropped rune = -1      // it does not count, and does not end a word
+	apart   rune = 0       // the rune is not part of a word
+	dropped rune = -1      // the rune is ignored, and does not end a word
 	alone   rune = 1 << 24 // added to a folded rune that is a word of its own
 	several rune = 1 << 25 // added to an index in parts, for a rune that folds to several
 )
@@ -304,7 +305,7 @@ func fold(r rune) rune {
 	case !unicode.IsLetter(r) && !unicode.IsDigit(r) && !unicode.IsMark(r):
 		return apart
 	case unicode.In(r, kana...):
-		return r | alone // with its voice
+		return r | alone // with its voicing mark
 	}
 	switch list := letters(p.Decomposition()); {
 	case len(list) == 1:
@@ -348,7 +349,7 @@ func isMark(r rune, p norm.Properties) bool {
 const made = "\u09cb\u09cc\u0b4b\u0b4c\u0b94\u0bca\u0bcb\u0bcc\u0ccb\u0d4a\u0d4b\u0d4c\u0ddc\u0ddd\u0dde" +
 	"\U0001134b\U0001134c\U000114bc\U000114be\U000115ba\U000115bb\U00011938"
 
-// parts are their letters.
+// parts has the letters of each rune of made.
 var parts = sync.OnceValue(func() [][]rune {
 	var all [][]rune
 	for _, r := range made {

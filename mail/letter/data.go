@@ -88,7 +88,8 @@ func (l *Letters) data(n ticket.Notification, at locale) Data {
 // contain it: they have no control characters.
 const kept = "\x00"
 
-// keepingLines returns the data for a text template, whose message keeps its empty lines.
+// keepingLines returns the data for a text template. In its message, kept stands for
+// every empty line.
 func (d Data) keepingLines() Data {
 	if len(d.Lines) == 0 {
 		return d

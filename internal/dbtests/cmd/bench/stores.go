@@ -18,13 +18,13 @@ import (
 	"github.com/ticketkit/ticket/sqlstore"
 )
 
-// aims are the wanted results of a measurement, by the bare contestant's name.
+// aims are the wanted results of a measurement.
 type aims struct {
-	ratio map[string]map[int]float64 // by the number of callers
-	p99   map[int]time.Duration
+	ratio map[string]map[int]float64 // by the bare contestant's name and the number of callers
+	p99   map[int]time.Duration      // by the number of callers
 }
 
-const aimCPU = 20 // µs a Do, above the bare statements, with one caller
+const aimCPU = 20 // µs of CPU time that a Do may take more than the bare statements, with one caller
 
 // A variant is a database in one configuration, with its contestants.
 type variant struct {

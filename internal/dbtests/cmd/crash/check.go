@@ -217,8 +217,8 @@ func (c *checking) history(ctx context.Context, id ticket.ID) error {
 	var t ticket.Ticket
 	for i, e := range list {
 		for _, token := range []string{string(e.Note), string(e.Message)} {
-			// On the remaining ticket, a merge event names the facts that stay with
-			// the other one.
+			// On the ticket that remains, the note of a merge is not a token: the desk
+			// writes into it the fields that stay with the merged ticket.
 			into := e.Action == ticket.ActionMerge && e.Set.MergedInto == nil
 			if token != "" && !into {
 				c.at[token] = append(c.at[token], place{id, e.Seq})
@@ -361,7 +361,7 @@ func (c *checking) links() {
 	}
 }
 
-// outbox checks the rows that no history accounts for.
+// outbox reports the deliveries that belong to no stored event.
 func (c *checking) outbox() {
 	for p, kinds := range c.deliveries {
 		c.report.Note(&c.report.torn, "deliveries %q of event %d of ticket %s, which is not there", kinds, p.seq, p.ticket)

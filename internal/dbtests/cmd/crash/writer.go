@@ -20,7 +20,7 @@ import (
 // taskVariable marks a process as a writer.
 const taskVariable = "TICKET_CRASH_WRITER"
 
-// A task is the order for a writer.
+// A task tells a writer process what to do.
 type task struct {
 	Driver, DSN string
 	Dialect     sqlstore.Dialect
@@ -29,7 +29,7 @@ type task struct {
 	Callers     int
 	Seed        uint64
 	Tickets     []known
-	Pending     []request // of the writer before it, to be repeated
+	Pending     []request // the unanswered requests of the previous writer, to be repeated
 }
 
 // known is a ticket and its owner.
@@ -170,14 +170,14 @@ func perform(ctx context.Context, desk *ticket.Desk, r *request) entry {
 	case errors.Is(err, ticket.ErrRefused), errors.Is(err, ticket.ErrInvalid), errors.Is(err, ticket.ErrNotFound):
 		e.Kind = refused
 	default:
-		// After a conflict that stays, or a duplicate, nothing was written. But
-		// neither must happen.
+		// If the desk returns a conflict or a duplicate, nothing was written, but the
+		// run must not produce such errors.
 		e.Kind, e.Text = failed, category(err)+err.Error()
 	}
 	return e
 }
 
-// serious begins the text of errors that no kill explains.
+// serious begins the text of an error that cannot come from a killed server.
 const serious = "MUST NOT HAPPEN: "
 
 func category(err error) string {

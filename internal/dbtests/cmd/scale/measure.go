@@ -21,7 +21,7 @@ const (
 	aimSearch = 50 * time.Millisecond
 	aimDo     = 1.2
 
-	connections = 3 // for one caller: to read, to write, and of the small database
+	connections = 3 // of one caller: a reader, the writer, and one to the small database
 )
 
 // usage is the memory of the process.
@@ -361,8 +361,8 @@ func (p *place) calls(ctx context.Context) ([]call, error) {
 // pages is the number of the late page.
 const pages = 200
 
-// deep walks to the 200th page, or to the last one, and returns the places of the
-// pages around it, and its number.
+// deep walks to the 200th page, or to the last one if there are fewer. It returns the
+// places of the pages around that page, and the page's number.
 func (p *place) deep(ctx context.Context, a ticket.Actor, q ticket.Query) (places []ticket.Cursor, which string, err error) {
 	const around = 5
 	n := 1
