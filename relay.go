@@ -75,7 +75,7 @@ func (r Relay) wait(failures int) time.Duration {
 	return upper(most)
 }
 
-// upper returns a random duration in the upper half of most.
+// upper returns a random duration between half of the given one and all of it.
 func upper(most time.Duration) time.Duration {
 	return most/2 + rand.N(most/2+1) //nolint:gosec // a wait is not a secret
 }

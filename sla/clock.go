@@ -36,16 +36,16 @@ type Clock struct {
 	Counted time.Duration `json:"counted"` // open time so far
 	Left    time.Duration `json:"left"`    // Within minus Counted; negative when overdue
 
-	// Breached is when the target was missed: Due, or the later instant at which a change
-	// of the policy made Due lie in the past. It does not move if another change leaves the
+	// Breached is when the target was missed. It is Due or, if a change of the policy moved
+	// Due into the past, the instant of that change. It stays if another change leaves the
 	// target missed. Zero means that the target is not missed. A pause does not undo it.
 	Breached time.Time `json:"breached,omitzero"`
 	// Earlier lists the targets that were missed before a change of the policy gave the
 	// clock more time, oldest first.
 	Earlier []Breach `json:"earlier,omitempty"`
 	// Thresholds lists the thresholds of the target that were reached and, while the clock
-	// runs, those to come, in the order of [Target].Thresholds. A threshold that only a
-	// change of the policy puts into the past is reached at the change.
+	// runs, those to come, in the order of [Target].Thresholds. If a change of
+	// the policy moves a threshold into the past, it is reached at the instant of the change.
 	Thresholds []Reached `json:"thresholds,omitempty"`
 }
 

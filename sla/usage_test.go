@@ -304,7 +304,7 @@ func TestUsageAddsUp(t *testing.T) {
 		}
 		if !over.IsZero() {
 			require.True(t, u.To.Equal(over))
-			continue // the time after the end is in want
+			continue // want also counts the time after the end
 		}
 		for _, h := range sla.Holders() {
 			require.Equal(t, want[h], u.Open(h), h)

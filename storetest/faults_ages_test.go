@@ -53,7 +53,7 @@ var ageFaults = []fault{
 	})},
 }
 
-// dueWithout returns a fault: Due leaves out the timers for which some returns true.
+// dueWithout returns a fault: Due leaves out the timers that the function selects.
 func dueWithout(some func(at time.Time) bool) func(*faulty) {
 	return timing(func(ctx context.Context, s ticket.Store, timers map[ticket.Ref][]time.Time, now time.Time, limit int) ([]ticket.Ref, error) {
 		refs, err := s.Due(ctx, now, limit)

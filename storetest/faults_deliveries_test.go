@@ -28,7 +28,7 @@ func listing(ask func(q *ticket.DeliveryQuery), change func(q ticket.DeliveryQue
 	}
 }
 
-// omitting returns a fault: Deliveries leaves out those for which what returns true.
+// omitting returns a fault: Deliveries leaves out those that the function selects.
 func omitting(what func(d ticket.Delivery) bool) func(*faulty) {
 	return listing(nil, func(_ ticket.DeliveryQuery, p *ticket.DeliveryPage) {
 		p.Deliveries = slices.DeleteFunc(p.Deliveries, what)

@@ -57,7 +57,7 @@ func (k *kit) refused(err, category error, call string, args ...any) {
 	}
 }
 
-// duplicate expects a commit to fail with a DuplicateError of what.
+// duplicate expects a commit to fail with a DuplicateError that names what is taken.
 func (k *kit) duplicate(err error, what, call string, args ...any) {
 	k.Helper()
 	var d *ticket.DuplicateError

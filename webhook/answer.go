@@ -153,7 +153,7 @@ func excerpt(h http.Header, body []byte) string {
 }
 
 // oneLine makes a text safe for a log. It replaces runs of blanks and unprintable
-// characters by one blank and cuts the text at most bytes.
+// characters by one blank and shortens the text to this many bytes.
 func oneLine(s string, most int) string {
 	s = strings.Join(strings.FieldsFunc(s, func(r rune) bool {
 		return !unicode.IsPrint(r) || r == ' ' || r == utf8.RuneError
