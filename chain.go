@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/ticketkit/ticket/internal/canon"
+	"github.com/ticketkit/ticket/internal/fieldvalue"
 )
 
 // Digest is 32 bytes of SHA-256; its text form is hexadecimal. The zero Digest
@@ -400,7 +401,7 @@ func (w *writer) words() []byte {
 	for _, k := range sortedKeys(w.e.Fields) {
 		at := w.Begin(4)
 		w.Text(1, k)
-		v, err := normalizeField(w.e.Fields[k])
+		v, err := fieldvalue.Normalize(w.e.Fields[k])
 		if err != nil && w.e.Fields[k] != nil { // of a type that no desk accepts; the digest covers it anyway
 			v = fmt.Sprintf("%#v", w.e.Fields[k])
 			w.Element(9, nil)

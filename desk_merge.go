@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/ticketkit/ticket/internal/fieldvalue"
 )
 
 // sameCustomer reports whether both may read the same messages.
@@ -130,7 +132,7 @@ func (d *Decision) bringPeople(e *Event, from, into *Ticket) {
 func differences(from, into *Ticket) Note {
 	var list []string
 	for _, k := range sortedKeys(from.Fields) {
-		if was, has := into.Fields[k]; has && !fieldEqual(was, from.Fields[k]) {
+		if was, has := into.Fields[k]; has && !fieldvalue.Equal(was, from.Fields[k]) {
 			list = append(list, fmt.Sprintf("%s: %s here, %s there", quote(k), shortValue(was), shortValue(from.Fields[k])))
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"slices"
+
+	"github.com/ticketkit/ticket/internal/fieldvalue"
 )
 
 // undone is the merge that an unmerge undoes.
@@ -132,7 +134,7 @@ func (d *Desk) takeBack(ctx context.Context, dec *Decision, e *Event) error {
 	for k, brought := range with.Fields {
 		v, has := without.Fields[k]
 		is, there := o.Fields[k]
-		if has && fieldEqual(v, brought) || !there || !fieldEqual(is, brought) {
+		if has && fieldvalue.Equal(v, brought) || !there || !fieldvalue.Equal(is, brought) {
 			continue
 		}
 		if e.Fields == nil {

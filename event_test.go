@@ -427,24 +427,6 @@ func TestFieldsJSON(t *testing.T) {
 	require.Nil(t, back)
 }
 
-func TestNormalizeField(t *testing.T) {
-	local := time.FixedZone("here", 3600)
-	for _, c := range []struct{ in, out any }{
-		{1, int64(1)}, {int8(1), int64(1)}, {int16(1), int64(1)}, {int32(1), int64(1)}, {uint(1), int64(1)}, {uint8(1), int64(1)},
-		{uint16(1), int64(1)}, {uint32(1), int64(1)}, {uint64(1), int64(1)}, {float32(0.5), 0.5}, {"x", "x"}, {true, true},
-		{time.Date(2026, 1, 5, 10, 0, 0, 1999, local), t0.Add(time.Microsecond)}, {[]string{"a"}, []string{"a"}},
-	} {
-		got, err := normalizeField(c.in)
-		require.NoError(t, err)
-		require.Equal(t, c.out, got)
-	}
-	for _, bad := range []any{nil, uint64(math.MaxUint64), math.NaN(), math.Inf(1), []int{1}, struct{}{}, map[string]any{}, []byte("x"),
-		time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)} {
-		_, err := normalizeField(bad)
-		require.Error(t, err, "%v", bad)
-	}
-}
-
 func TestDecodeEventRefuses(t *testing.T) {
 	good, err := json.Marshal(fullEvents()[0])
 	require.NoError(t, err)

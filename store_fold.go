@@ -3,6 +3,8 @@ package ticket
 import (
 	"maps"
 	"slices"
+
+	"github.com/ticketkit/ticket/internal/fieldvalue"
 )
 
 // folds reports whether the ticket can be the result of the events. For a new ticket
@@ -32,7 +34,7 @@ func (t *Ticket) identical(u *Ticket) bool {
 		t.Subject == u.Subject && t.Channel == u.Channel && t.Priority == u.Priority && t.Impact == u.Impact && t.Urgency == u.Urgency &&
 		t.Status == u.Status && t.Level == u.Level && t.Phase == u.Phase && t.Queue == u.Queue && t.Assignee == u.Assignee &&
 		t.Reason == u.Reason && t.Resolution == u.Resolution && t.Timer.Action == u.Timer.Action && t.Timer.At.Equal(u.Timer.At) &&
-		slices.Equal(t.Tags, u.Tags) && maps.EqualFunc(t.Fields, u.Fields, fieldEqual) && slices.Equal(t.Links, u.Links) &&
+		slices.Equal(t.Tags, u.Tags) && maps.EqualFunc(t.Fields, u.Fields, fieldvalue.Equal) && slices.Equal(t.Links, u.Links) &&
 		t.MergedInto == u.MergedInto && t.LinkEpoch == u.LinkEpoch && t.RequesterSince == u.RequesterSince && t.PriorityGiven == u.PriorityGiven &&
 		t.Workflow == u.Workflow && t.WorkflowVersion == u.WorkflowVersion &&
 		t.Created.Equal(u.Created) && t.FirstAnswered.Equal(u.FirstAnswered) && t.Touched.Equal(u.Touched) &&

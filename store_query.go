@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/ticketkit/ticket/internal/fieldvalue"
 )
 
 // Query selects tickets, for [Desk.List], [Desk.Tickets] and [Desk.Search]; stores
@@ -103,7 +105,7 @@ func (q Query) Check() error {
 		return invalid("query.order", "must be one of %q", orders)
 	}
 	for k, v := range q.Fields {
-		if n, err := normalizeField(v); err != nil || !fieldEqual(n, v) {
+		if n, err := fieldvalue.Normalize(v); err != nil || !fieldvalue.Equal(n, v) {
 			return invalid("query.fields."+k, "must be a string, bool, int64, float64, time or list of strings")
 		}
 	}
@@ -167,26 +169,11 @@ func (q *Query) matchTags(t *Ticket) bool {
 
 func (q *Query) matchFields(t *Ticket) bool {
 	for k, want := range q.Fields {
-		if have, ok := t.Fields[k]; !ok || !fieldEqual(have, want) {
+		if have, ok := t.Fields[k]; !ok || !fieldvalue.Equal(have, want) {
 			return false
 		}
 	}
 	return true
-}
-
-func fieldEqual(a, b any) bool {
-	switch a := a.(type) {
-	case []string:
-		b, ok := b.([]string)
-		return ok && slices.Equal(a, b)
-	case time.Time:
-		b, ok := b.(time.Time)
-		return ok && a.Equal(b)
-	case string, bool, int64, float64:
-		return a == b
-	default:
-		return false
-	}
 }
 
 func oneOf[T comparable](list []T, v T) bool { return len(list) == 0 || slices.Contains(list, v) }

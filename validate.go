@@ -9,6 +9,8 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
+
+	"github.com/ticketkit/ticket/internal/fieldvalue"
 )
 
 // The functions here clean or refuse every input. The desk decides on, compares and
@@ -314,7 +316,7 @@ func (c *check) fields(field string, f Fields, remove bool) Fields {
 			out[n] = nil
 			continue
 		}
-		v, err := normalizeField(f[k])
+		v, err := fieldvalue.Normalize(f[k])
 		if err != nil {
 			c.fail(at, "%v", err)
 		}

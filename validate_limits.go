@@ -2,9 +2,6 @@ package ticket
 
 import (
 	"cmp"
-	"fmt"
-	"math"
-	"time"
 
 	"github.com/ticketkit/ticket/internal/limits"
 )
@@ -66,49 +63,4 @@ func (l Limits) withDefaults() (Limits, error) {
 	}
 	l.AttachmentSize = cmp.Or(l.AttachmentSize, limits.AttachmentSize)
 	return l, nil
-}
-
-// normalizeField returns the value of a custom field in one of the types of [Fields].
-func normalizeField(v any) (any, error) {
-	switch v := v.(type) {
-	case string, bool, int64:
-		return v, nil
-	case []string:
-		return append([]string{}, v...), nil
-	case time.Time:
-		if y := v.UTC().Year(); y < 1 || y > 9999 {
-			return nil, fmt.Errorf("must be in the years 1 to 9999")
-		}
-		return microTime(v), nil
-	case float64:
-		if math.IsNaN(v) || math.IsInf(v, 0) {
-			return nil, fmt.Errorf("must be a finite number")
-		}
-		return v, nil
-	case float32:
-		return normalizeField(float64(v))
-	case int:
-		return int64(v), nil
-	case int32:
-		return int64(v), nil
-	case int16:
-		return int64(v), nil
-	case int8:
-		return int64(v), nil
-	case uint8:
-		return int64(v), nil
-	case uint16:
-		return int64(v), nil
-	case uint32:
-		return int64(v), nil
-	case uint:
-		return normalizeField(uint64(v))
-	case uint64:
-		if v > math.MaxInt64 {
-			return nil, fmt.Errorf("must fit an int64")
-		}
-		return int64(v), nil
-	default:
-		return nil, fmt.Errorf("must be a string, bool, integer, float64, time or list of strings, not %T", v)
-	}
 }

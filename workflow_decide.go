@@ -6,6 +6,8 @@ import (
 	"reflect"
 	"slices"
 	"time"
+
+	"github.com/ticketkit/ticket/internal/fieldvalue"
 )
 
 // Decision is the input of [Workflow.Decide] and the result so far. The caller of
@@ -479,7 +481,7 @@ func (d *Decision) edit(e *Event) error {
 		}
 	}
 	for k, v := range ed.Fields {
-		if was, has := t.Fields[k]; v == nil && has || v != nil && (!has || !fieldEqual(was, v)) {
+		if was, has := t.Fields[k]; v == nil && has || v != nil && (!has || !fieldvalue.Equal(was, v)) {
 			if e.Fields == nil {
 				e.Fields = Fields{}
 			}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/ticketkit/ticket"
 	"github.com/ticketkit/ticket/businesshours"
+	"github.com/ticketkit/ticket/internal/fieldvalue"
 )
 
 // Limits of a description. They bound its cost for untrusted input.
@@ -422,61 +422,30 @@ func (c *compiler) condition(place string, when Condition) (condition, bool) {
 // fieldValue returns the value of a custom field in the type that the desk stores. The
 // reason says what is wrong with it.
 func fieldValue(v any) (stored any, reason string) {
-	size := 0
-	texts := func(list ...string) (reason string) {
-		for _, s := range list {
-			if size += len(s); !utf8.ValidString(s) {
-				return "is not UTF-8"
-			}
-		}
-		if size > maxField {
-			return fmt.Sprintf("has %d bytes; the maximum is %d", size, maxField)
-		}
-		return ""
-	}
-	switch v := v.(type) {
-	case string:
-		return v, texts(v)
-	case []string:
-		return append([]string{}, v...), texts(v...)
-	case bool, int64:
-		return v, ""
-	case int:
-		return int64(v), ""
-	case int32:
-		return int64(v), ""
-	case int16:
-		return int64(v), ""
-	case int8:
-		return int64(v), ""
-	case uint8:
-		return int64(v), ""
-	case uint16:
-		return int64(v), ""
-	case uint32:
-		return int64(v), ""
-	case uint:
-		return fieldValue(uint64(v))
-	case uint64:
-		if v > math.MaxInt64 {
-			return nil, "must fit an int64"
-		}
-		return int64(v), ""
-	case float32:
-		return fieldValue(float64(v))
-	case float64:
-		if math.IsNaN(v) || math.IsInf(v, 0) {
-			return nil, "must be a finite number"
-		}
-		return v, ""
-	case time.Time:
-		if y := v.UTC().Year(); y < 1 || y > 9999 {
-			return nil, "must be in the years 1 to 9999"
-		}
-		return v.UTC().Truncate(time.Microsecond), ""
-	default:
+	stored, err := fieldvalue.Normalize(v)
+	switch {
+	case errors.Is(err, fieldvalue.ErrType):
 		return nil, fmt.Sprintf("must be a string, a boolean, a number, a list of strings or a time, not %T", v)
+	case err != nil:
+		return nil, err.Error()
 	}
+	var list []string
+	switch v := stored.(type) {
+	case string:
+		list = []string{v}
+	case []string:
+		list = v
+	}
+	size := 0
+	for _, s := range list {
+		if size += len(s); !utf8.ValidString(s) {
+			return stored, "is not UTF-8"
+		}
+	}
+	if size > maxField {
+		return stored, fmt.Sprintf("has %d bytes; the maximum is %d", size, maxField)
+	}
+	return stored, ""
 }
 
 func (c *compiler) targets(place string, list []Target) []target {

@@ -2,9 +2,9 @@ package sla
 
 import (
 	"slices"
-	"time"
 
 	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/internal/fieldvalue"
 )
 
 // Policy returns a copy of the policy that applies to a ticket: the first whose condition
@@ -86,24 +86,11 @@ func fits[T comparable](set map[T]bool, v T) bool { return len(set) == 0 || set[
 // contains reports whether f has all fields of part, with equal values.
 func contains(f, part ticket.Fields) bool {
 	for name, want := range part {
-		if v, ok := f[name]; !ok || !sameField(want, v) {
+		if v, ok := f[name]; !ok || !fieldvalue.Equal(want, v) {
 			return false
 		}
 	}
 	return true
-}
-
-// sameField compares custom fields. The first is of a type that the desk stores.
-func sameField(a, b any) bool {
-	switch a := a.(type) {
-	case []string:
-		b, ok := b.([]string)
-		return ok && slices.Equal(a, b)
-	case time.Time:
-		b, ok := b.(time.Time)
-		return ok && a.Equal(b)
-	}
-	return a == b
 }
 
 // covers reports whether every ticket that fits the other condition fits this one too, as
