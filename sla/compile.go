@@ -53,6 +53,7 @@ type Agreement struct {
 // policy is a compiled Policy.
 type policy struct {
 	Policy
+	version int // of the Spec
 	when    condition
 	targets []target // in the order of Policy.Targets
 }
@@ -383,7 +384,7 @@ func (c *compiler) policies() {
 		if len(p.Targets) == 0 {
 			c.add(place+".targets", "must not be empty")
 		}
-		compiled := policy{Policy: *p, when: when}
+		compiled := policy{Policy: *p, version: c.a.spec.Version, when: when}
 		if c.most(place+".targets", len(p.Targets), maxTargets) {
 			compiled.targets = c.targets(place, p.Targets)
 		}
@@ -611,13 +612,7 @@ func (c *compiler) thresholds(at string, t Target, ordered bool) {
 
 // moment checks that exactly one moment is set, and returns the place of it.
 func (c *compiler) moment(place string, t Threshold) (field string, ok bool) {
-	set := 0
-	for _, is := range []bool{t.Share != 0, t.Before != 0, t.After != 0} {
-		if is {
-			set++
-		}
-	}
-	switch {
+	switch set := count(t.Share != 0, t.Before != 0, t.After != 0); {
 	case set == 0:
 		c.add(place, "must have one of share, before and after")
 		return "", false
@@ -650,14 +645,8 @@ func (c *compiler) reactions(place string, list []Reaction) {
 }
 
 func (c *compiler) reaction(at string, r Reaction) bool {
-	set := 0
-	for _, is := range []bool{r.Tell != "", r.Escalate, r.HandOver != "", r.Raise != 0, r.Tag != ""} {
-		if is {
-			set++
-		}
-	}
 	const fields = "tell, escalate, hand_over, raise and tag"
-	switch {
+	switch set := count(r.Tell != "", r.Escalate, r.HandOver != "", r.Raise != 0, r.Tag != ""); {
 	case set == 0:
 		c.add(at, "must have one of %s", fields)
 		return false
@@ -678,4 +667,14 @@ func (c *compiler) reaction(at string, r Reaction) bool {
 		return c.text(at+".tag", r.Tag)
 	}
 	return true
+}
+
+// count returns how many of the conditions hold.
+func count(conditions ...bool) (n int) {
+	for _, holds := range conditions {
+		if holds {
+			n++
+		}
+	}
+	return n
 }

@@ -89,22 +89,18 @@ func (s Estimation) Run(ctx context.Context, histories iter.Seq2[[]ticket.Event,
 
 // add adds one ticket.
 func (s Estimation) add(e *Estimate, events []ticket.Event) error {
-	var t ticket.Ticket
+	var f usageFold
 	var opened Group
 	for i := range events {
-		if err := inSequence(events, i); err != nil {
+		if err := f.add(events, i); err != nil {
 			return err
 		}
-		t = ticket.Apply(t, events[i])
 		if i == 0 {
-			opened = Group{t.Queue, t.Level, t.Priority}
+			opened = Group{Level: f.ticket.Level, Priority: f.ticket.Priority}
 		}
-		opened.Queue = cmp.Or(opened.Queue, t.Queue)
+		opened.Queue = cmp.Or(opened.Queue, f.ticket.Queue)
 	}
-	u, err := UsageOf(events, s.Calendar, time.Time{})
-	if err != nil {
-		return err
-	}
+	t, u := &f.ticket, f.usage(s.Calendar, time.Time{})
 	waiting := !t.Phase.Done() && t.MergedInto.IsZero()
 	solved := t.Phase.Done() && t.MergedInto.IsZero() && !t.Resolved.IsZero()
 	var whole, open time.Duration

@@ -1,7 +1,6 @@
 package sla
 
 import (
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -164,7 +163,7 @@ func (x *Explanation) moments(r *run) {
 		x.Moments = append(x.Moments, Moment{Kind: MomentBreached, At: c.Breached, Policy: c.Policy, Within: c.Within, Calendar: c.Calendar, Due: c.Due})
 	}
 	// Simultaneous ones stay in this order: events first.
-	slices.SortStableFunc(x.Moments, func(a, b Moment) int { return cmp.Or(a.At.Compare(b.At)) })
+	slices.SortStableFunc(x.Moments, func(a, b Moment) int { return a.At.Compare(b.At) })
 }
 
 const spanTime = "Mon 2006-01-02 15:04:05.999999 -07:00"

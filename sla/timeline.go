@@ -203,14 +203,16 @@ func (t *Timeline) answered(c *cause, live bool) {
 
 // follows checks that the event is the next one.
 func (t *Timeline) follows(e *ticket.Event) error {
-	fault := func(fault string, seq int64, format string, args ...any) error {
-		return &ticket.ChainError{Ticket: e.Ticket, Seq: seq, Index: int(t.t.Version), Fault: fault, Detail: fmt.Sprintf(format, args...)}
+	next, of := t.t.Version+1, e.Ticket
+	if next > 1 {
+		of = t.t.ID
 	}
-	switch next := t.t.Version + 1; {
-	case next > 1 && e.Ticket != t.t.ID:
-		err := fault("inserted", next, "it is of ticket %s", e.Ticket)
-		err.(*ticket.ChainError).Ticket = t.t.ID //nolint:errorlint // made above
-		return err
+	fault := func(fault string, seq int64, format string, args ...any) error {
+		return &ticket.ChainError{Ticket: of, Seq: seq, Index: int(t.t.Version), Fault: fault, Detail: fmt.Sprintf(format, args...)}
+	}
+	switch {
+	case e.Ticket != of:
+		return fault("inserted", next, "it is of ticket %s", e.Ticket)
 	case e.Seq < next:
 		return fault("inserted", e.Seq, "its number stands again where %d should be", next)
 	case e.Seq > next:
@@ -306,7 +308,7 @@ func (t *Timeline) settle(r *run, c *cause) {
 		} else {
 			r.follow(&t.marks[len(t.marks)-1], c.at)
 		}
-		r.retarget(t.a, t.policy, to, c)
+		r.retarget(t.policy, to, c)
 		if !r.listed {
 			r.listed = true
 			t.list(r)
@@ -333,7 +335,6 @@ type run struct {
 	level  int
 	queue  string
 
-	spec     *Spec   // of policy
 	policy   *policy // of target, or of the last one
 	target   *target // nil while the metric is not promised
 	listed   bool    // there is or was a target
@@ -545,7 +546,7 @@ func (r *run) past(at time.Time) (list []passed, b Breach) {
 }
 
 // retarget makes a target apply to the whole run, and the clock go on if it was stopped.
-func (r *run) retarget(a *Agreement, p *policy, to *target, c *cause) {
+func (r *run) retarget(p *policy, to *target, c *cause) {
 	kind := MomentChanged
 	switch {
 	case !r.listed && r.began.seq == c.seq:
@@ -563,7 +564,7 @@ func (r *run) retarget(a *Agreement, p *policy, to *target, c *cause) {
 	if r.running() {
 		old, breach = r.past(c.at)
 	}
-	r.spec, r.policy, r.target = &a.spec, p, to
+	r.policy, r.target = p, to
 	r.passed, r.breach = nil, Breach{}
 	r.stopped, r.final = false, Clock{}
 	r.turns = append(r.turns, turn{kind: kind, cause: *c, policy: p, target: to})
@@ -624,7 +625,7 @@ func (r *run) clock(now time.Time) Clock {
 	}
 	t := r.target
 	c := Clock{
-		Metric: t.Metric, Event: r.began.seq, Policy: r.policy.Name, Version: r.spec.Version,
+		Metric: t.Metric, Event: r.began.seq, Policy: r.policy.Name, Version: r.policy.version,
 		Within: t.Within, Calendar: t.Calendar, Level: r.level, Queue: r.queue,
 		State: ClockRunning, Started: r.began.at,
 		Counted: r.counted(t.cal, now), Due: r.reach(t.cal, t.Within), Earlier: r.earlier,

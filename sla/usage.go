@@ -95,23 +95,36 @@ func holderOf(t *ticket.Ticket) partKey {
 // A history that is not numbered 1, 2, 3 … or is not of one ticket gives a
 // [*ticket.ChainError]. No events give the zero Usage.
 func UsageOf(events []ticket.Event, c *businesshours.Calendar, now time.Time) (Usage, error) {
-	if len(events) == 0 {
-		return Usage{}, nil
-	}
-	var pieces []piece
-	t, last := ticket.Ticket{}, time.Time{}
+	var f usageFold
 	for i := range events {
-		if err := inSequence(events, i); err != nil {
+		if err := f.add(events, i); err != nil {
 			return Usage{}, err
 		}
-		t = ticket.Apply(t, events[i])
-		last = later(last, events[i].At.UTC())
-		key := holderOf(&t)
-		if n := len(pieces); n == 0 || pieces[n-1].key != key {
-			pieces = append(pieces, piece{key, last})
-		}
 	}
-	return usage(pieces, later(last, now.UTC().Round(0)), c), nil
+	return f.usage(c, now), nil
+}
+
+// usageFold follows a history.
+type usageFold struct {
+	ticket ticket.Ticket
+	last   time.Time // of the events so far
+	pieces []piece
+}
+
+// add takes event i, which must have its number and be of the same ticket as the first.
+func (f *usageFold) add(events []ticket.Event, i int) error {
+	e := &events[i]
+	if e.Seq != int64(i)+1 || e.Ticket != events[0].Ticket {
+		_, err := ticket.Replay(events)
+		return err
+	}
+	f.ticket = ticket.Apply(f.ticket, *e)
+	f.last = later(f.last, e.At.UTC())
+	key := holderOf(&f.ticket)
+	if n := len(f.pieces); n == 0 || f.pieces[n-1].key != key {
+		f.pieces = append(f.pieces, piece{key, f.last})
+	}
+	return nil
 }
 
 // piece starts when the holder changes, and lasts until the next piece.
@@ -126,7 +139,11 @@ func (p piece) over() bool {
 }
 
 // usage adds up the pieces, without the last ones if the ticket is over.
-func usage(pieces []piece, end time.Time, c *businesshours.Calendar) Usage {
+func (f *usageFold) usage(c *businesshours.Calendar, now time.Time) Usage {
+	if len(f.pieces) == 0 {
+		return Usage{}
+	}
+	pieces, end := f.pieces, later(f.last, now.UTC().Round(0))
 	u := Usage{From: pieces[0].from}
 	for len(pieces) > 0 && pieces[len(pieces)-1].over() {
 		end = pieces[len(pieces)-1].from
@@ -154,15 +171,6 @@ func usage(pieces []piece, end time.Time, c *businesshours.Calendar) Usage {
 		u.Parts[k].Closed += whole - open
 	}
 	return u
-}
-
-// inSequence checks that event i has the number and the ticket that it must have.
-func inSequence(events []ticket.Event, i int) error {
-	if events[i].Seq == int64(i)+1 && events[i].Ticket == events[0].Ticket {
-		return nil
-	}
-	_, err := ticket.Replay(events)
-	return err
 }
 
 // later returns the later of two times.
