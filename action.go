@@ -33,6 +33,10 @@ const (
 	ActionLink     ActionName = "link"      // links the ticket to another one: Action.Relation, Action.Ticket
 	ActionUnlink   ActionName = "unlink"    // removes a link
 	ActionEdit     ActionName = "edit"      // changes subject, grades, tags, fields or people: Action.Edit
+
+	// ActionClock is the action of events in which the desk itself records that a clock has
+	// changed or reached a threshold, and nothing else. No workflow has it.
+	ActionClock ActionName = "clock"
 )
 
 // Action is one request to change a ticket, for [Desk.Do]. Name is always
@@ -101,6 +105,9 @@ type Edits struct {
 	Fields     Fields   // a nil value removes the field
 	Follow     []Person // new followers, who are notified
 	Unfollow   []Person // followers to remove
+	// Snooze is when the desk reminds the assignee, or the queue if there is none. A message
+	// of a customer ends it before. It changes no clock. The zero time ends it.
+	Snooze *time.Time
 }
 
 // Draft is a ticket to be opened, for [Desk.Open] and [ActionSplit]. It requires a

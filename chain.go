@@ -163,6 +163,7 @@ func (c Chain) Seal(prev Digest, e *Event) {
 	if r := e.Set.Restored; r != nil {
 		r.Resolved, r.Closed = microTime(r.Resolved), microTime(r.Closed)
 	}
+	e.Set.cutClocks()
 	for _, g := range w.groups(e) {
 		if len(g.content()) > 0 {
 			g.seal.Salt = w.salt()
@@ -388,9 +389,59 @@ func (w *writer) event(e *Event) {
 		w.Flag(40, *p.PriorityGiven)
 	}
 	w.Bool(41, p.NewCustomer)
+	w.serviceLevels(p)
 	w.Bytes(50, e.Seals.PublicContent.Sum[:])
 	w.Bytes(51, e.Seals.InternalContent.Sum[:])
 	w.Bytes(52, e.Seals.Identities.Sum[:])
+}
+
+func (w *writer) serviceLevels(p *Patch) {
+	w.Optional(42, p.Policy)
+	if p.PolicyVersion != nil {
+		w.Fixed(43, uint64(*p.PolicyVersion)) //nolint:gosec // its bits
+	}
+	for i := range p.Clocks {
+		c := &p.Clocks[i]
+		at := w.Begin(44)
+		w.Text(1, c.Metric)
+		w.Int(2, c.Event)
+		w.Text(3, c.Policy)
+		w.Int(4, int64(c.Version))
+		w.Int(5, int64(c.Within))
+		w.Int(6, int64(c.Level))
+		w.Text(7, c.Queue)
+		w.Text(8, c.State)
+		w.Time(9, c.Started)
+		w.Time(10, c.Since)
+		w.Int(11, int64(c.Counted))
+		w.Time(12, c.Due)
+		w.Time(13, c.Breached)
+		w.Int(14, int64(c.Missed))
+		w.Texts(15, c.Fired)
+		w.Time(16, c.Next)
+		w.End(at)
+	}
+	if a := p.Alert; a != nil {
+		at := w.Begin(45)
+		w.Text(1, a.Metric)
+		w.Int(2, a.Clock)
+		w.Text(3, a.Threshold)
+		w.Time(4, a.At)
+		w.Time(5, a.Due)
+		w.Bool(6, a.Late)
+		w.Texts(7, a.Tell)
+		w.Bool(8, a.Escalate)
+		w.Text(9, a.HandOver)
+		w.Int(10, int64(a.Raise))
+		w.Texts(11, a.Tags)
+		w.End(at)
+	}
+	if p.Promised != nil {
+		w.Fixed(46, uint64(p.Promised.UnixMicro())) //nolint:gosec // its bits
+	}
+	if p.Snoozed != nil {
+		w.Fixed(47, uint64(p.Snoozed.UnixMicro())) //nolint:gosec // its bits
+	}
 }
 
 func (w *writer) words() []byte {

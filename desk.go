@@ -135,6 +135,11 @@ type Config struct {
 	// loses nothing, and a person who left the directory does not block the outbox
 	// for ever. Nil means that the ticket's data is used as it is.
 	Profile func(ctx context.Context, tenant string, to Recipient, k Kind) (Profile, error)
+	// ServiceLevels computes what is promised to customers, by when, and what happens when
+	// time runs short: an Agreement of package sla. All processes that share a store must have
+	// the same. After a change, call [Desk.RefreshClocks]. Nil means that tickets have no
+	// clocks.
+	ServiceLevels ServiceLevels
 	// Expected returns when the customer can expect an answer, for the
 	// confirmation ([KindReceived]). The relay calls it right before each attempt,
 	// with the attempt's context and the ticket as it stands at that time. An error

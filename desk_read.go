@@ -119,7 +119,7 @@ func (d *Desk) followPart(ctx context.Context, a Actor, t Ticket) (Ticket, error
 // into another of them. If some are left out, a page may hold fewer than the limit,
 // even none, and still have a Next. A limit above MaxLimit, an unknown order and a
 // cursor of another order are [ErrInvalid], and so is a customer's query by queue,
-// assignee, tags, fields, organisation, timer or another person.
+// assignee, tags, fields, organisation, clocks or another person.
 func (d *Desk) List(ctx context.Context, a Actor, q Query) (Page, error) {
 	q, err := d.prepare(&a, q)
 	if err != nil {
@@ -193,8 +193,8 @@ func (d *Desk) prepare(a *Actor, q Query) (Query, error) {
 		if len(q.Queue)+len(q.Assignee)+len(q.Tags)+len(q.Fields)+len(q.Organisation) > 0 {
 			return Query{}, invalid("query", "has conditions for agents only: queue, assignee, tags, fields or organisation")
 		}
-		if !q.DueBefore.IsZero() || q.Order == OrderSoonestDue {
-			return Query{}, invalid("query", "has a condition for agents only: timers")
+		if !q.DueBefore.IsZero() || q.Order == OrderSoonestDue || q.Metric != "" || q.Missed || q.NotSnoozed {
+			return Query{}, invalid("query", "has a condition for agents only: clocks")
 		}
 		if !q.Requester.IsZero() && !q.Requester.Same(a.Person) {
 			return Query{}, invalid("query.requester", "must be the actor")

@@ -104,6 +104,18 @@ type Patch struct {
 	// NewCustomer is set if the new requester belongs to another customer than the
 	// previous one. The new requester cannot read earlier content.
 	NewCustomer bool `json:"new_customer,omitempty"`
+
+	// Policy and PolicyVersion are Ticket.Policy and Ticket.PolicyVersion from now on.
+	Policy        *string `json:"policy,omitempty"`
+	PolicyVersion *int    `json:"policy_version,omitempty"`
+	// Clocks are the clocks that change, as they are from now on.
+	Clocks []Clock `json:"clocks,omitempty"`
+	// Alert is the threshold that the event is about; nil if it is about none.
+	Alert *ClockAlert `json:"alert,omitempty"`
+	// Promised is when the customer is told to expect an answer.
+	Promised *time.Time `json:"promised,omitempty"`
+	// Snoozed is Ticket.Snoozed from now on. A zero time ends it.
+	Snoozed *time.Time `json:"snoozed,omitempty"`
 }
 
 // restored is the type of Patch.Restored: the times of the ticket after the event.
@@ -126,6 +138,11 @@ func (e Event) Clone() Event {
 	p.Restored, p.PriorityGiven = clonePtr(p.Restored), clonePtr(p.PriorityGiven)
 	p.AddTags, p.RemoveTags = slices.Clone(p.AddTags), slices.Clone(p.RemoveTags)
 	p.AddLinks, p.RemoveLinks = slices.Clone(p.AddLinks), slices.Clone(p.RemoveLinks)
+	p.Policy, p.PolicyVersion, p.Promised, p.Snoozed = clonePtr(p.Policy), clonePtr(p.PolicyVersion), clonePtr(p.Promised), clonePtr(p.Snoozed)
+	p.Clocks = cloneClocks(p.Clocks)
+	if p.Alert = clonePtr(p.Alert); p.Alert != nil {
+		p.Alert.Tell, p.Alert.Tags = slices.Clone(p.Alert.Tell), slices.Clone(p.Alert.Tags)
+	}
 	return e
 }
 
@@ -142,6 +159,10 @@ func (e Event) Reopens(before Phase) bool {
 	return before.Done() && !e.Phase.Done() && e.Set.Restored == nil
 }
 
+// quiet reports whether the event is about clocks only. It does not touch the ticket, and
+// what somebody has read of the ticket is still true after it.
+func (e *Event) quiet() bool { return e.Action == ActionClock }
+
 // Apply folds one event into a ticket: it returns the ticket as it stands after
 // the event, and changes neither of its arguments. It needs no workflow, so
 // history can be read long after its workflow is gone. The first event makes
@@ -155,7 +176,12 @@ func Apply(t Ticket, e Event) Ticket {
 	if e.Seq == 1 {
 		t = Ticket{ID: e.Ticket, Number: e.Set.Number, Tenant: e.Set.Tenant, Channel: e.Channel, Created: e.At}
 	}
-	t.Version, t.Digest, t.Touched = e.Seq, e.Digest, e.At
+	t.Version, t.Digest = e.Seq, e.Digest
+	if e.quiet() {
+		t.Checked = e.At
+	} else {
+		t.Touched, t.Checked = e.At, time.Time{}
+	}
 	t.Status, t.Level, t.Phase = e.To.Status, e.To.Level, e.Phase
 	if e.Answer && t.FirstAnswered.IsZero() {
 		t.FirstAnswered = e.At
@@ -201,6 +227,13 @@ func Apply(t Ticket, e Event) Ticket {
 	setPtr(&t.Timer, p.Timer)
 	setPtr(&t.MergedInto, p.MergedInto)
 	setPtr(&t.PriorityGiven, p.PriorityGiven)
+	setPtr(&t.Policy, p.Policy)
+	setPtr(&t.PolicyVersion, p.PolicyVersion)
+	setPtr(&t.Snoozed, p.Snoozed)
+	if p.Promised != nil && t.Promised.IsZero() {
+		t.Promised = *p.Promised
+	}
+	t.Clocks = withClocks(t.Clocks, p.Clocks)
 	if p.NewCustomer {
 		t.RequesterSince = e.Seq
 	}

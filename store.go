@@ -89,11 +89,11 @@ type Store interface {
 	// changes meanwhile.
 	List(ctx context.Context, q Query) (Page, error)
 
-	// Due returns references to tickets of all tenants whose timer has expired
-	// (Timer.At is not after now), earliest first, then by ID, at most limit of
-	// them. A limit of 0 or less means none. Only the timer counts: a closed or
-	// merged ticket must be returned while it has a timer, and a ticket whose timer
-	// was stopped must not.
+	// Due returns references to tickets of all tenants that the desk must look at
+	// (Ticket.Wake is not zero and not after now), earliest first, then by ID, at
+	// most limit of them. A limit of 0 or less means none. Only Wake counts: a closed
+	// or merged ticket must be returned while it has one, and a ticket without one
+	// must not.
 	Due(ctx context.Context, now time.Time, limit int) ([]Ref, error)
 
 	// Claim leases deliveries to the caller: pending ones with Due not after r.Now,

@@ -54,13 +54,30 @@ func (c Commit) Check() error {
 			if e.Set.Timer != nil {
 				times = append(times, namedTime{"commit.changes.events.set.timer.at", e.Set.Timer.At})
 			}
+			if p := e.Set.Promised; p != nil {
+				times = append(times, namedTime{"commit.changes.events.set.promised", *p})
+			}
+			if s := e.Set.Snoozed; s != nil {
+				times = append(times, namedTime{"commit.changes.events.set.snoozed", *s})
+			}
+			if a := e.Set.Alert; a != nil {
+				times = append(times, namedTime{"commit.changes.events.set.alert.at", a.At}, namedTime{"commit.changes.events.set.alert.due", a.Due})
+			}
+			if err := checkClocks("commit.changes.events.set.clocks", e.Set.Clocks); err != nil {
+				return err
+			}
 			if err := checkTimes(times...); err != nil {
 				return err
 			}
 		}
 		if err := checkTimes(namedTime{"commit.changes.ticket.created", t.Created}, namedTime{"commit.changes.ticket.touched", t.Touched},
 			namedTime{"commit.changes.ticket.timer.at", t.Timer.At}, namedTime{"commit.changes.ticket.first_answered", t.FirstAnswered},
-			namedTime{"commit.changes.ticket.resolved", t.Resolved}, namedTime{"commit.changes.ticket.closed", t.Closed}); err != nil {
+			namedTime{"commit.changes.ticket.resolved", t.Resolved}, namedTime{"commit.changes.ticket.closed", t.Closed},
+			namedTime{"commit.changes.ticket.promised", t.Promised}, namedTime{"commit.changes.ticket.snoozed", t.Snoozed},
+			namedTime{"commit.changes.ticket.checked", t.Checked}); err != nil {
+			return err
+		}
+		if err := checkClocks("commit.changes.ticket.clocks", t.Clocks); err != nil {
 			return err
 		}
 		if !ch.folds() {

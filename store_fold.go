@@ -39,5 +39,7 @@ func (t *Ticket) identical(u *Ticket) bool {
 		t.Workflow == u.Workflow && t.WorkflowVersion == u.WorkflowVersion &&
 		t.Created.Equal(u.Created) && t.FirstAnswered.Equal(u.FirstAnswered) && t.Touched.Equal(u.Touched) &&
 		t.Resolved.Equal(u.Resolved) && t.Closed.Equal(u.Closed) &&
+		t.Policy == u.Policy && t.PolicyVersion == u.PolicyVersion && sameClocks(t.Clocks, u.Clocks) &&
+		t.Promised.Equal(u.Promised) && t.Snoozed.Equal(u.Snoozed) && t.Checked.Equal(u.Checked) &&
 		t.Reopened == u.Reopened && t.Version == u.Version && t.Digest == u.Digest
 }

@@ -67,14 +67,20 @@ type Searcher interface {
 	Search(ctx context.Context, q SearchQuery) ([]Hit, error)
 }
 
-// Counter (for stores) is an optional interface of a [Store] that counts open tickets.
-// Applications call [Desk.Counts]. A store that cannot count returns
-// [errors.ErrUnsupported].
+// Counter (for stores) is an optional interface of a [Store] that counts tickets without
+// reading them. Applications call [Desk.Counts] and [Desk.Count]. A store that cannot count
+// returns [errors.ErrUnsupported].
 type Counter interface {
 	// Counts returns the number of the tenant's tickets that are neither done (see
 	// [Phase.Done]) nor merged, for each queue, level and status, sorted in that
 	// order, texts by their bytes. Places without a ticket must be left out.
 	Counts(ctx context.Context, tenant string) ([]Count, error)
+
+	// Count returns the number of tickets that match q, at most limit. A limit of 0 or less
+	// means none. It must ignore q.After and q.Limit, and q.Order except that only tickets
+	// with a target still to be met match in OrderSoonestDue. It must return ErrInvalid if
+	// q does not pass Query.Check.
+	Count(ctx context.Context, q Query, limit int) (int, error)
 }
 
 // Count is the number of tickets in one place; see [Desk.Counts].

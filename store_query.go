@@ -31,6 +31,12 @@ type Query struct {
 	Participant  Person   // the requester or a follower
 	Organisation string   // the requester's
 	NotMerged    bool     // leave out merged tickets
+	NotSnoozed   bool     // leave out snoozed tickets; see Edits.Snooze
+
+	// Metric is the metric of the clocks that Missed, DueBefore and OrderSoonestDue go by; see
+	// [Clock].Metric. Empty means any.
+	Metric string
+	Missed bool // a target was missed; see Ticket.Missed
 
 	// Times outside the years 1 to 9999 are refused.
 
@@ -38,7 +44,7 @@ type Query struct {
 	CreatedBefore time.Time // created before this time
 	TouchedFrom   time.Time // touched at this time or later
 	TouchedBefore time.Time // touched before this time
-	DueBefore     time.Time // the ticket has a timer, with At before this time
+	DueBefore     time.Time // a target is still to be met, and due before this time; see Ticket.Due
 
 	Order Order  // default OrderOldestFirst
 	After Cursor // continue after this place; empty starts at the beginning
@@ -69,7 +75,7 @@ const (
 	OrderLeastRecent Order = "least recent"  // by Touched
 	OrderMostRecent  Order = "most recent"   // by descending Touched
 	OrderMostUrgent  Order = "most pressing" // by priority, highest first, then by creation time
-	OrderSoonestDue  Order = "soonest due"   // by timer, earliest first; without tickets that have no timer
+	OrderSoonestDue  Order = "soonest due"   // by Ticket.Due, earliest first; without tickets that have none
 )
 
 // Page is one page of tickets, from [Desk.List] or [Store].List.
@@ -87,7 +93,7 @@ type Cursor string
 type Place struct {
 	Order Order
 	Grade Grade     // the priority in OrderMostUrgent, otherwise 0
-	Time  time.Time // Created, Touched or Timer.At, depending on the order
+	Time  time.Time // Created, Touched or Ticket.Due, depending on the order
 	ID    ID
 }
 
@@ -100,6 +106,9 @@ func (q Query) Check() error {
 		if n > maxAlternatives {
 			return invalid("query", "has a list of %d values, more than %d", n, maxAlternatives)
 		}
+	}
+	if q.Metric != "" && !slices.Contains(clockMetrics, q.Metric) {
+		return invalid("query.metric", "must be one of %q", clockMetrics)
 	}
 	if !slices.Contains(orders, q.Order) {
 		return invalid("query.order", "must be one of %q", orders)
@@ -130,7 +139,7 @@ func (q Query) PageSize() int {
 }
 
 // Match (for stores) reports whether the ticket matches the query, whatever q.After is.
-// In OrderSoonestDue only tickets with a timer match. A store that selects in its
+// In OrderSoonestDue only tickets with a target still to be met match. A store that selects in its
 // database must select the same tickets.
 func (q Query) Match(t *Ticket) bool {
 	return q.Tenant == t.Tenant &&
@@ -143,19 +152,22 @@ func (q Query) Match(t *Ticket) bool {
 		oneOf(q.Channel, t.Channel) &&
 		(q.Organisation == "" || q.Organisation == t.Requester.Organisation) &&
 		(!q.NotMerged || t.MergedInto.IsZero()) &&
+		(!q.NotSnoozed || t.Snoozed.IsZero()) &&
+		(!q.Missed || t.Missed(q.Metric)) &&
 		within(t.Created, q.CreatedFrom, q.CreatedBefore) &&
 		within(t.Touched, q.TouchedFrom, q.TouchedBefore) &&
-		q.matchTimer(t) &&
+		q.matchDue(t) &&
 		(q.Requester.IsZero() || q.Requester.Same(t.Requester)) &&
 		(q.Participant.IsZero() || t.concerns(q.Participant)) &&
 		q.matchTags(t) && q.matchFields(t)
 }
 
-func (q *Query) matchTimer(t *Ticket) bool {
-	if t.Timer.IsZero() {
-		return q.DueBefore.IsZero() && q.Order != OrderSoonestDue
+func (q *Query) matchDue(t *Ticket) bool {
+	if q.DueBefore.IsZero() && q.Order != OrderSoonestDue {
+		return true
 	}
-	return q.DueBefore.IsZero() || t.Timer.At.Before(q.DueBefore)
+	due := t.Due(q.Metric)
+	return !due.IsZero() && (q.DueBefore.IsZero() || due.Before(q.DueBefore))
 }
 
 func (q *Query) matchTags(t *Ticket) bool {
@@ -189,7 +201,7 @@ func (q Query) PlaceOf(t *Ticket) Place {
 	case OrderLeastRecent, OrderMostRecent:
 		p.Time = t.Touched
 	case OrderSoonestDue:
-		p.Time = t.Timer.At
+		p.Time = t.Due(q.Metric)
 	case OrderMostUrgent:
 		p.Grade = t.Priority
 	}

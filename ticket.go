@@ -59,12 +59,27 @@ type Ticket struct {
 	// impact and urgency.
 	PriorityGiven bool `json:"priority_given,omitempty"`
 
+	// Policy is the service level policy by which the clocks run, and PolicyVersion the
+	// version of its agreement. They are empty if no policy applies; see
+	// [Config].ServiceLevels.
+	Policy        string  `json:"policy,omitempty"`
+	PolicyVersion int     `json:"policy_version,omitempty"`
+	Clocks        []Clock `json:"clocks,omitempty"`
+
+	// Promised is when the customer was first told to expect an answer. A later change of
+	// the clocks does not change it.
+	Promised time.Time `json:"promised,omitzero"`
+	// Snoozed is when the desk reminds the assignee, or the queue, of the ticket; see
+	// [Edits].Snooze. Zero means never.
+	Snoozed time.Time `json:"snoozed,omitzero"`
+
 	Workflow        string `json:"workflow"`
 	WorkflowVersion int    `json:"workflow_version"`
 
 	Created       time.Time `json:"created"`
 	FirstAnswered time.Time `json:"first_answered,omitzero"` // when an agent first sent the customer text or files, automatic ones excepted
-	Touched       time.Time `json:"touched"`                 // the time of the last event
+	Touched       time.Time `json:"touched"`                 // the time of the last event, those of [ActionClock] excepted
+	Checked       time.Time `json:"checked,omitzero"`        // the time of the last event if that is later
 	Resolved      time.Time `json:"resolved,omitzero"`       // when the ticket last became solved; zero again once reopened
 	Closed        time.Time `json:"closed,omitzero"`         // when the ticket last became closed; zero again once reopened
 	Reopened      int       `json:"reopened,omitempty"`      // how often the ticket was reopened
@@ -389,6 +404,7 @@ func (t Ticket) Clone() Ticket {
 	t.Tags = slices.Clone(t.Tags)
 	t.Links = slices.Clone(t.Links)
 	t.Fields = t.Fields.clone()
+	t.Clocks = cloneClocks(t.Clocks)
 	return t
 }
 
@@ -401,8 +417,14 @@ func (t Ticket) Equal(u Ticket) bool {
 }
 
 func (t Ticket) inUTC() Ticket {
-	for _, at := range []*time.Time{&t.Created, &t.FirstAnswered, &t.Touched, &t.Resolved, &t.Closed, &t.Timer.At} {
+	for _, at := range []*time.Time{&t.Created, &t.FirstAnswered, &t.Touched, &t.Resolved, &t.Closed, &t.Timer.At, &t.Promised, &t.Snoozed, &t.Checked} {
 		*at = at.UTC()
+	}
+	t.Clocks = slices.Clone(t.Clocks)
+	for i := range t.Clocks {
+		for _, at := range t.Clocks[i].times() {
+			*at = at.UTC()
+		}
 	}
 	return t
 }

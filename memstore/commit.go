@@ -114,9 +114,9 @@ func (d *drawer) put(ch *ticket.Change) {
 	}
 	before := r.ticket
 	r.ticket = new(ch.Ticket.Clone())
-	if !r.ticket.Timer.IsZero() {
+	if !r.ticket.Wake().IsZero() {
 		d.timers[r.ticket.ID] = r.ticket
-	} else if before != nil && !before.Timer.IsZero() {
+	} else if before != nil && !before.Wake().IsZero() {
 		delete(d.timers, r.ticket.ID)
 	}
 }

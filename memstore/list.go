@@ -40,20 +40,20 @@ func (s *Store) List(ctx context.Context, q ticket.Query) (ticket.Page, error) {
 	return q.NewPage(found), nil
 }
 
-// Due returns the tickets whose timer has passed; see [ticket.Store]. It visits the
-// tickets with a timer.
+// Due returns the tickets that the desk must look at; see [ticket.Store]. It visits the
+// tickets with such a time.
 func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]ticket.Ref, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	due := first{limit: limit, compare: func(t, u *ticket.Ticket) int {
-		return cmp.Or(t.Timer.At.Compare(u.Timer.At), t.ID.Compare(u.ID))
+		return cmp.Or(t.Wake().Compare(u.Wake()), t.ID.Compare(u.ID))
 	}}
 	for i := range s.tickets {
 		d := &s.tickets[i]
 		d.mu.RLock()
 		for _, t := range d.timers {
-			if !t.Timer.At.After(now) && due.takes(t) {
+			if !t.Wake().After(now) && due.takes(t) {
 				due.add(t)
 			}
 		}

@@ -132,3 +132,25 @@ func (s *Store) Counts(ctx context.Context, tenant string) ([]ticket.Count, erro
 	})
 	return counts, nil
 }
+
+// Count returns how many tickets match; see [ticket.Counter]. It visits every ticket.
+func (s *Store) Count(ctx context.Context, q ticket.Query, limit int) (int, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	if err := q.Check(); err != nil {
+		return 0, err
+	}
+	n := 0
+	for i := range s.tickets {
+		d := &s.tickets[i]
+		d.mu.RLock()
+		for _, r := range d.records {
+			if n < limit && q.Match(r.ticket) {
+				n++
+			}
+		}
+		d.mu.RUnlock()
+	}
+	return n, nil
+}

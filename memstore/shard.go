@@ -33,7 +33,7 @@ type key struct{ tenant, key string }
 type drawer struct {
 	mu      sync.RWMutex
 	records map[ticket.ID]*record
-	timers  map[ticket.ID]*ticket.Ticket // those with a timer
+	timers  map[ticket.ID]*ticket.Ticket // those with a Wake
 }
 
 // A record is a ticket with its history. Stored tickets and events never change: a

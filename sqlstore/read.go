@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -191,3 +192,8 @@ func (s *Store) Counts(ctx context.Context, tenant string) ([]ticket.Count, erro
 const selectCounts = "SELECT queue, level, status, COUNT(*) FROM {t}tickets{by tickets_count} WHERE tenant = ? AND open = 1 GROUP BY queue, level, status" +
 	" UNION ALL SELECT t.queue, t.level, t.status, -COUNT(*) FROM {t}labels l {join} {t}tickets t{by tickets_id} ON t.id = l.ticket" +
 	" WHERE l.tenant = ? AND l.label = '" + mergedLabel + "' AND t.open = 1 GROUP BY t.queue, t.level, t.status"
+
+// Count returns how many tickets match; see [ticket.Counter].
+func (s *Store) Count(context.Context, ticket.Query, int) (int, error) {
+	return 0, errors.ErrUnsupported
+}

@@ -1,0 +1,295 @@
+package ticket
+
+import (
+	"encoding/json"
+	"fmt"
+	"iter"
+	"slices"
+	"time"
+)
+
+// Clock measures one promise of a ticket, such as an answer within two business hours. It
+// is plain data, as of the event that changed it last: [ServiceLevels] computes it when a
+// ticket changes, and [Apply] stores it. So a clock can be read when its policy is gone.
+//
+// A ticket has at most one clock of each metric: the one that runs, or else the last.
+type Clock struct {
+	// Metric says what is measured:
+	//
+	//	"first answer"  from the creation to the first answer of an agent
+	//	"next answer"   from unanswered words of a customer to the next answer
+	//	"update"        from each answer of an agent to the next one
+	//	"solution"      from the creation until the ticket is solved
+	//	"level"         the stay at one level and in one queue; no customer sees it
+	Metric  string        `json:"metric"`
+	Event   int64         `json:"event"`             // the number of the event that it starts from
+	Policy  string        `json:"policy,omitempty"`  // the policy that made the promise
+	Version int           `json:"version,omitempty"` // the version of the agreement that has the policy
+	Within  time.Duration `json:"within"`            // the promise, as open time
+	Level   int           `json:"level,omitempty"`   // metric "level": of the stay
+	Queue   string        `json:"queue,omitempty"`   // metric "level": of the stay
+
+	// State is "running", "paused", or how the clock ended: "met", "missed" or "void" (ended
+	// without a result).
+	State   string        `json:"state"`
+	Started time.Time     `json:"started"`
+	Since   time.Time     `json:"since"`   // when it got its state; up to then, Counted is counted
+	Counted time.Duration `json:"counted"` // open time from Started to Since
+
+	// Due is the last instant at which the promise is kept. It is zero while the clock is
+	// paused, unless the promise was broken before.
+	Due time.Time `json:"due,omitzero"`
+	// Breached is when the promise was broken, as far as an event has recorded it. A clock
+	// that runs after Due is broken too; see Overdue.
+	Breached time.Time `json:"breached,omitzero"`
+	// Missed counts the broken promises of this metric before: those of earlier clocks, and
+	// those of this clock before a change of the policy gave it more time.
+	Missed int `json:"missed,omitempty"`
+
+	// Fired names the thresholds that the desk has acted on, or passed over, in the order in
+	// which the clock reaches them. The breach is "due".
+	Fired []string `json:"fired,omitempty"`
+	// Next is when the desk must look at the clock. Zero means never.
+	Next time.Time `json:"next,omitzero"`
+}
+
+// The metrics and states of clocks. Package sla declares them for applications.
+const (
+	metricFirstAnswer = "first answer"
+	metricNextAnswer  = "next answer"
+	metricUpdate      = "update"
+	metricSolution    = "solution"
+	metricLevel       = "level"
+
+	clockRunning = "running"
+	clockPaused  = "paused"
+)
+
+// clockMetrics lists the metrics in the order in which a ticket has them.
+var clockMetrics = []string{metricFirstAnswer, metricNextAnswer, metricUpdate, metricSolution, metricLevel}
+
+// Ended reports whether the clock has ended: it neither runs nor is paused.
+func (c *Clock) Ended() bool { return c.State != clockRunning && c.State != clockPaused }
+
+// Overdue reports whether the clock has not ended and its promise is broken as of now.
+func (c *Clock) Overdue(now time.Time) bool {
+	return !c.Ended() && !c.Due.IsZero() && c.Due.Before(now)
+}
+
+// broken reports whether a promise of the metric is recorded as broken.
+func (c *Clock) broken() bool { return !c.Breached.IsZero() || c.Missed > 0 }
+
+// clockJSON is the JSON form of a clock, with durations as text.
+type (
+	plainClock Clock
+	clockJSON  struct {
+		plainClock
+		Within  durationText `json:"within"`
+		Counted durationText `json:"counted"`
+	}
+	durationText time.Duration
+)
+
+func (d durationText) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+
+func (d *durationText) UnmarshalText(text []byte) error {
+	v, err := time.ParseDuration(string(text))
+	*d = durationText(v)
+	return err
+}
+
+// MarshalJSON writes durations as text such as "1h30m0s".
+func (c Clock) MarshalJSON() ([]byte, error) {
+	return json.Marshal(clockJSON{plainClock(c), durationText(c.Within), durationText(c.Counted)})
+}
+
+// UnmarshalJSON reads the form that MarshalJSON writes.
+func (c *Clock) UnmarshalJSON(data []byte) error {
+	var j clockJSON
+	if err := decodeStrict(data, &j); err != nil {
+		return err
+	}
+	*c = Clock(j.plainClock)
+	c.Within, c.Counted = time.Duration(j.Within), time.Duration(j.Counted)
+	return nil
+}
+
+func (c Clock) clone() Clock {
+	c.Fired = slices.Clone(c.Fired)
+	return c
+}
+
+// times lists the times of a clock.
+func (c *Clock) times() [5]*time.Time {
+	return [...]*time.Time{&c.Started, &c.Since, &c.Due, &c.Breached, &c.Next}
+}
+
+// same reports whether both clocks are equal.
+func (c *Clock) same(o *Clock) bool {
+	a, b := c.times(), o.times()
+	for i := range a {
+		if !a[i].Equal(*b[i]) {
+			return false
+		}
+	}
+	return c.Metric == o.Metric && c.Event == o.Event && c.Policy == o.Policy && c.Version == o.Version && c.Within == o.Within &&
+		c.Level == o.Level && c.Queue == o.Queue && c.State == o.State && c.Counted == o.Counted && c.Missed == o.Missed &&
+		slices.Equal(c.Fired, o.Fired)
+}
+
+func sameClocks(a, b []Clock) bool {
+	return slices.EqualFunc(a, b, func(x, y Clock) bool { return x.same(&y) })
+}
+
+func cloneClocks(list []Clock) []Clock {
+	list = slices.Clone(list)
+	for i := range list {
+		list[i] = list[i].clone()
+	}
+	return list
+}
+
+// withClocks returns the clocks with the changed ones in the place of those of the same
+// metrics, in the order of clockMetrics. It is a new list, unless nothing changes.
+func withClocks(list, changed []Clock) []Clock {
+	if len(changed) == 0 {
+		return list
+	}
+	out := make([]Clock, 0, len(clockMetrics))
+	for _, m := range clockMetrics {
+		for _, from := range [...][]Clock{changed, list} {
+			if i := slices.IndexFunc(from, func(c Clock) bool { return c.Metric == m }); i >= 0 {
+				out = append(out, from[i])
+				break
+			}
+		}
+	}
+	return out
+}
+
+// Clock returns the ticket's clock of a metric, if it has one.
+func (t *Ticket) Clock(metric string) (Clock, bool) {
+	for i := range t.Clocks {
+		if t.Clocks[i].Metric == metric {
+			return t.Clocks[i], true
+		}
+	}
+	return Clock{}, false
+}
+
+// Due returns when the nearest target is due that is still to be met, of this metric or,
+// if it is empty, of any. It may have passed. Zero means that there is none.
+func (t *Ticket) Due(metric string) (due time.Time) {
+	for i := range t.Clocks {
+		c := &t.Clocks[i]
+		if !c.Ended() && (metric == "" || metric == c.Metric) {
+			due = earliest(due, c.Due)
+		}
+	}
+	return due
+}
+
+// Missed reports whether a target was missed, of this metric or, if it is empty, of any.
+// Only what an event has recorded counts; the desk records a breach when it happens.
+func (t *Ticket) Missed(metric string) bool {
+	return slices.ContainsFunc(t.Clocks, func(c Clock) bool {
+		return (metric == "" || metric == c.Metric) && c.broken()
+	})
+}
+
+// Wake returns when the desk must look at the ticket: the earliest of everything that
+// will happen by itself. Zero means never. [Store].Due finds tickets by it.
+func (t *Ticket) Wake() time.Time {
+	at := earliest(t.Timer.At, t.Snoozed)
+	for i := range t.Clocks {
+		at = earliest(at, t.Clocks[i].Next)
+	}
+	return at
+}
+
+// earliest returns the earlier of two times. The zero time means none.
+func earliest(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// ClockAlert says that a clock has reached a threshold of its policy, and what the policy
+// asks for then. The event that carries it says what was done.
+type ClockAlert struct {
+	Metric    string    `json:"metric"`
+	Clock     int64     `json:"clock"`     // Clock.Event
+	Threshold string    `json:"threshold"` // such as "30m before due", or "due" for the breach
+	At        time.Time `json:"at"`        // when the clock reached it
+	Due       time.Time `json:"due"`       // when the clock is due
+	// Late says that the desk acted late, for example after a downtime. It then acts on
+	// the highest threshold that was reached and passes over those below it.
+	Late bool `json:"late,omitempty"`
+
+	Tell     []string `json:"tell,omitempty"`      // who is told: "assignee", "queue", "agents" or "requester"
+	Escalate bool     `json:"escalate,omitempty"`  // one level up
+	HandOver string   `json:"hand_over,omitempty"` // to this queue
+	Raise    Grade    `json:"raise,omitempty"`     // the priority becomes at least this
+	Tags     []string `json:"tags,omitempty"`      // added to the ticket
+}
+
+// ServiceLevels computes the clocks of tickets, for [Config].ServiceLevels. The Agreement
+// of package sla implements it. It must be safe for concurrent use, and must give the same
+// answer to the same question, in all processes.
+type ServiceLevels interface {
+	// Advance completes an event with its effect on the clocks: it sets e.Set.Policy,
+	// e.Set.PolicyVersion and e.Set.Clocks to what changes, and nothing else. The ticket t is
+	// as before the event. The history yields the events before e, from the first on; it is
+	// read only where the ticket does not say enough, as after a change of the policy. If
+	// e.Set.Alert is set, the desk has acted on that threshold.
+	Advance(t *Ticket, e *Event, history iter.Seq2[Event, error]) error
+
+	// Alert returns the threshold that a ticket has reached as of now and that the desk has
+	// not acted on. It returns false if there is none. It goes by the clocks as they are
+	// computed now, whatever Clock.Next says.
+	Alert(t *Ticket, now time.Time) (ClockAlert, bool)
+
+	// Add returns the instant at which the amount of open time has passed in a calendar. An
+	// unknown calendar, and one that ends before, is an error.
+	Add(calendar string, from time.Time, amount time.Duration) (time.Time, error)
+}
+
+// checkClocks returns an [*InvalidError] if clocks are not those of one ticket.
+func checkClocks(at string, list []Clock) error {
+	last := -1
+	for i := range list {
+		c := &list[i]
+		n := slices.Index(clockMetrics, c.Metric)
+		if n <= last {
+			return invalid(at, "must have metrics of %q, each at most once, in this order", clockMetrics)
+		}
+		last = n
+		for _, t := range c.times() {
+			if err := checkTimes(namedTime{fmt.Sprintf("%s[%d]", at, i), *t}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// cutClocks cuts the times of a patch's clocks to the microsecond.
+func (p *Patch) cutClocks() {
+	cut := func(t *time.Time) {
+		if t != nil {
+			*t = microTime(*t)
+		}
+	}
+	for i := range p.Clocks {
+		for _, t := range p.Clocks[i].times() {
+			cut(t)
+		}
+	}
+	cut(p.Promised)
+	cut(p.Snoozed)
+	if p.Alert != nil {
+		cut(&p.Alert.At)
+		cut(&p.Alert.Due)
+	}
+}
