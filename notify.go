@@ -159,6 +159,10 @@ const (
 	KindCancelled Kind = "cancelled"
 	KindMerged    Kind = "merged" // the ticket was merged into another; its number stays valid
 	KindAdded     Kind = "added"  // the recipient has become the requester or a follower
+
+	// KindRescheduled is sent when an answer is to be expected later than the customer was
+	// told before, to the requester; Notification.Expected is the new time.
+	KindRescheduled Kind = "rescheduled"
 )
 
 // The kinds for agents. Agents get KindCustomer too, and the agent who had a ticket
@@ -171,6 +175,16 @@ const (
 	// KindUnassigned is for an agent from whom another agent or a system took the
 	// ticket.
 	KindUnassigned Kind = "unassigned"
+
+	// KindReminder reminds the agent who has a ticket, or the queue, of it; see Edits.Snooze.
+	KindReminder Kind = "reminder"
+)
+
+// The kinds for whom a service level policy names: agents, queues and the requester. They say
+// that a clock has reached a threshold; Notification.Metric and Notification.Due say which.
+const (
+	KindDueSoon Kind = "due soon" // a target is about to be missed
+	KindOverdue Kind = "overdue"  // a target was missed, and is still to be met
 )
 
 // KindEvent is the kind of every notification to an event notifier; see
@@ -184,12 +198,12 @@ func Kinds(role Role) []Kind {
 	var list []Kind
 	if role&RoleCustomer != 0 {
 		list = append(list, KindReceived, KindUploaded, KindAnswered, KindAsked, KindCustomer, KindHanded,
-			KindSolved, KindReopened, KindClosed, KindCancelled, KindMerged, KindAdded)
+			KindSolved, KindReopened, KindClosed, KindCancelled, KindMerged, KindAdded, KindRescheduled, KindDueSoon, KindOverdue)
 	}
 	if role&RoleAgent != 0 {
-		list = append(list, KindQueued, KindEscalated, KindAssigned, KindUnassigned)
-		if role&RoleCustomer == 0 { // otherwise the list has it already
-			list = append(list, KindCustomer)
+		list = append(list, KindQueued, KindEscalated, KindAssigned, KindUnassigned, KindReminder)
+		if role&RoleCustomer == 0 { // otherwise the list has them already
+			list = append(list, KindCustomer, KindDueSoon, KindOverdue)
 		}
 	}
 	if role&RoleSystem != 0 {
@@ -252,7 +266,9 @@ type Notification struct {
 	Writer  string    `json:"writer,omitempty"` // the author's name, if the recipient may know it
 	Into    Number    `json:"into,omitempty"`   // for KindMerged: the number of the ticket that it was merged into
 
-	Expected    time.Time `json:"expected,omitzero"`     // when to expect an answer, if Config.Expected says so
+	Expected    time.Time `json:"expected,omitzero"`     // when to expect an answer, if that was promised; see Config.ServiceLevels and Config.Expected
+	Metric      string    `json:"metric,omitempty"`      // for KindDueSoon and KindOverdue: of the clock; see [Clock].Metric
+	Due         time.Time `json:"due,omitzero"`          // for KindDueSoon and KindOverdue: when the target is or was due
 	ReopenUntil time.Time `json:"reopen_until,omitzero"` // a reply reopens a solved or closed ticket until this time
 
 	// Message and Attachments are those of the event. They are empty if it has none
