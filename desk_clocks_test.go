@@ -371,7 +371,7 @@ func TestClosingCountsOpenHours(t *testing.T) {
 	// The office is closed on Tuesday after all.
 	k = clockKitOn(t, store, gold(t, func(s *sla.Spec) {
 		s.Version = 2
-		s.Calendars[0].Hours.Exceptions = append(s.Calendars[0].Hours.Exceptions, businesshours.Exception{From: "2026-01-20"})
+		s.Calendars[0].Days = []businesshours.Day{{Date: "2026-01-20"}}
 	}), func(c *ticket.Config) { c.Workflows = []*ticket.Workflow{w} })
 	k.at(due, 1)
 	require.Equal(t, ticket.StatusResolved, k.get(tk).Status)
