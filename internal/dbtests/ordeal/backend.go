@@ -19,6 +19,13 @@ type Backend struct {
 	Start   func(context.Context, ...servers.Option) (*servers.Server, error) // nil for a file
 }
 
+// Backends lists a database of each kind.
+var Backends = []Backend{
+	{Name: "sqlite", Driver: "sqlite", Dialect: sqlstore.SQLite},
+	{Name: "postgres", Driver: "pgx", Dialect: sqlstore.Postgres, Start: servers.StartPostgres},
+	{Name: "mariadb", Driver: "mysql", Dialect: sqlstore.MySQL, Start: servers.StartMariaDB},
+}
+
 // Place creates an empty database, in a file of the folder or on its own server,
 // which is nil for a file. Every commit is synced: a server is started without
 // servers.Fast.

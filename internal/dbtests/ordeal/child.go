@@ -3,6 +3,8 @@ package ordeal
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -14,6 +16,11 @@ type Child struct {
 
 	Input  io.Closer // closed when this program ends, in every case
 	Errors *bytes.Buffer
+
+	// These are set by Launch.
+	Ready  chan struct{} // closed when the child has called Begun, or has ended
+	Ended  chan struct{} // closed when the child has ended
+	Failed error         // set before Ended is closed, if the child ended with an error of its own
 }
 
 // NewChild writes the task to a file and prepares a child that finds the file's path
@@ -36,6 +43,52 @@ func NewChild(variable, path string, task any) (*Child, error) {
 	c.Input, err = c.StdinPipe()
 	return c, err
 }
+
+// Launch starts the child. Its name is for the error.
+func (c *Child) Launch(name string) error {
+	c.Ready, c.Ended = make(chan struct{}), make(chan struct{})
+	output, err := c.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := c.Start(); err != nil {
+		return err
+	}
+	go func() {
+		defer close(c.Ended)
+		_, _ = output.Read(make([]byte, 1)) // or it has ended
+		close(c.Ready)
+		_ = c.Wait() // the state has the result
+		_ = c.Input.Close()
+		if state := c.ProcessState; state.Exited() && !state.Success() {
+			c.Failed = fmt.Errorf("a %s ended unexpectedly: %s: %s", name, state, c.Errors)
+		}
+	}()
+	return nil
+}
+
+// Kill kills the child with SIGKILL, if it has not ended. It does not wait for the end.
+func (c *Child) Kill() error {
+	if err := c.Process.Kill(); !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	return nil
+}
+
+// Killed reports whether the child, which has ended, was killed.
+func (c *Child) Killed() bool { return !c.ProcessState.Exited() }
+
+// ReadTask reads the task of this program, a child.
+func ReadTask(path string, task any) error {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(text, task)
+}
+
+// Begun tells the parent that this program, a child, begins with its task.
+func Begun() { fmt.Println("ready") }
 
 // EndWithParent ends this program, a child, when its parent is gone.
 func EndWithParent() {

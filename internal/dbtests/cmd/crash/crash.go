@@ -178,7 +178,7 @@ func (r *crashing) startWriter(s *slot) error {
 // journals.
 func (r *crashing) kill(victims []int) error {
 	for _, v := range victims {
-		if err := r.slots[v].child.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		if err := r.slots[v].child.Kill(); err != nil {
 			return err
 		}
 	}

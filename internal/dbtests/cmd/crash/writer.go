@@ -1,10 +1,8 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"github.com/ticketkit/ticket/internal/dbtests/ordeal"
@@ -63,15 +61,10 @@ func writer(say string) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	f, err := os.Open(say)
-	if err != nil {
-		return fail(err)
-	}
 	var t task
-	if err := json.NewDecoder(bufio.NewReader(f)).Decode(&t); err != nil {
+	if err := ordeal.ReadTask(say, &t); err != nil {
 		return fail(err)
 	}
-	_ = f.Close() // it was only read
 	j, err := openJournal(t.Journal)
 	if err != nil {
 		return fail(err)

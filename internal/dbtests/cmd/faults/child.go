@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"github.com/ticketkit/ticket/internal/dbtests/ordeal"
-	"log/slog"
 	"os"
 	"time"
 
@@ -38,39 +36,17 @@ const lease = 40 * time.Minute
 const via = "mail"
 
 // config is the configuration of all desks of a run.
-func config(c *clock, j *journal, n ticket.Notifier) ticket.Config {
-	log := slog.DiscardHandler
-	if j != nil {
-		log = &heard{Handler: slog.DiscardHandler, j: j}
-	}
+func config(c *ordeal.Clock, j *ordeal.Journal, n ticket.Notifier) ticket.Config {
 	return ticket.Config{
-		Now:        c.now,
+		Now:        c.Now,
 		Notifiers:  map[string]ticket.Notifier{via: n},
 		SendLimits: ticket.SendLimits{PerRecipient: -1, PerTicket: -1},
 		Relay:      ticket.Relay{Lease: lease, Poll: 50 * time.Millisecond, MaxBackoff: 10 * time.Minute, MaxAttempts: 1000},
-		Logger:     slog.New(log),
+		Logger:     j.Logger(),
 		Profile: func(_ context.Context, _ string, to ticket.Recipient, _ ticket.Kind) (ticket.Profile, error) {
 			return ticket.Profile{Person: ticket.Person{Email: address(to)}}, nil
 		},
 	}
-}
-
-// heard writes the errors between a desk and its store into the journal.
-type heard struct {
-	slog.Handler
-
-	j *journal
-}
-
-func (h *heard) Enabled(_ context.Context, l slog.Level) bool { return l >= slog.LevelError }
-func (h *heard) Handle(_ context.Context, r slog.Record) error {
-	r.Attrs(func(a slog.Attr) bool {
-		if a.Key == "error" {
-			h.j.said(r.Message + ": " + a.Value.String())
-		}
-		return true
-	})
-	return nil
 }
 
 // child executes its task until it is done, or killed, or its parent is gone.
@@ -85,19 +61,15 @@ func child(path string) int {
 }
 
 func perform(path string) error {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return err
-	}
 	var t task
-	if err := json.Unmarshal(text, &t); err != nil {
+	if err := ordeal.ReadTask(path, &t); err != nil {
 		return err
 	}
-	c, err := openClock(t.Clock)
+	c, err := ordeal.OpenClock(t.Clock)
 	if err != nil {
 		return err
 	}
-	j, err := openJournal(t.Journal)
+	j, err := ordeal.OpenJournal(t.Journal)
 	if err != nil {
 		return err
 	}
@@ -106,7 +78,7 @@ func perform(path string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Println("ready")
+	ordeal.Begun()
 	if t.Role == roleWriter {
 		return write(ctx, &t, c, j, store)
 	}

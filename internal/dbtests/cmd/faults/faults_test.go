@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/ticketkit/ticket/internal/dbtests/ordeal"
 )
 
 func TestMain(m *testing.M) {
@@ -37,7 +39,7 @@ func TestCheck(t *testing.T) {
 			if strings.Contains(c.sabotage, "stuck") || strings.Contains(c.sabotage, "unleased") { // there is no end
 				o.longest, o.patience = 10*time.Second, time.Second
 			}
-			r, err := endure(t.Context(), backends[0], o)
+			r, err := endure(t.Context(), ordeal.Backends[0], o)
 			require.NoError(t, err)
 			require.Equal(t, c.sabotage == "", r.good(), "%+v", r)
 			require.Positive(t, c.count(r), "%+v", r)

@@ -24,15 +24,7 @@ import (
 	"time"
 
 	"github.com/ticketkit/ticket/internal/dbtests/ordeal"
-	"github.com/ticketkit/ticket/internal/dbtests/servers"
-	"github.com/ticketkit/ticket/sqlstore"
 )
-
-var backends = []ordeal.Backend{
-	{Name: "sqlite", Driver: "sqlite", Dialect: sqlstore.SQLite},
-	{Name: "postgres", Driver: "pgx", Dialect: sqlstore.Postgres, Start: servers.StartPostgres},
-	{Name: "mariadb", Driver: "mysql", Dialect: sqlstore.MySQL, Start: servers.StartMariaDB},
-}
 
 // options are the options of a run.
 type options struct {
@@ -74,7 +66,7 @@ func run(ctx context.Context, names string, o options) (bool, error) {
 	}
 	o.seed = ordeal.Seed(o.seed)
 	fmt.Printf("%d tickets, %d writers, %d relays, seed %d\n", o.tickets, o.writers, o.relays, o.seed)
-	return ordeal.Run(ctx, backends, names, columns, func(ctx context.Context, b ordeal.Backend) (ordeal.Outcome, error) {
+	return ordeal.Run(ctx, ordeal.Backends, names, columns, func(ctx context.Context, b ordeal.Backend) (ordeal.Outcome, error) {
 		r, err := endure(ctx, b, o)
 		if err != nil {
 			return ordeal.Outcome{}, err
