@@ -160,7 +160,7 @@ func (s *Store) encodeHistory(history []ticket.Event) (*incoming, error) {
 	in.Change, in.id, in.bits = &c.Changes[0], t.ID.String(), everyColumn
 	in.labels, in.words = labelsOf(&t), s.search
 	in.at[len(events)-1] = t.Touched.UnixMicro() // see eventArgs
-	return in, in.changing.encode()
+	return in, in.encode()
 }
 
 // inMicroseconds truncates the times of an event to microseconds, as a desk does.
