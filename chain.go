@@ -158,7 +158,7 @@ func (c Chain) Seal(prev Digest, e *Event) {
 	defer w.free()
 	e.At, e.Seals = microTime(e.At), Seals{}
 	if e.Set.Timer != nil {
-		e.Set.Timer.At = microTime(e.Set.Timer.At)
+		e.Set.Timer.At, e.Set.Timer.From = microTime(e.Set.Timer.At), microTime(e.Set.Timer.From)
 	}
 	if r := e.Set.Restored; r != nil {
 		r.Resolved, r.Closed = microTime(r.Resolved), microTime(r.Closed)
@@ -368,6 +368,7 @@ func (w *writer) event(e *Event) {
 		at := w.Begin(31)
 		w.Time(1, p.Timer.At)
 		w.Text(2, string(p.Timer.Action))
+		w.Time(3, p.Timer.From)
 		w.End(at)
 	}
 	w.Texts(32, p.AddTags)

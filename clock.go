@@ -84,23 +84,14 @@ type (
 	plainClock Clock
 	clockJSON  struct {
 		plainClock
-		Within  durationText `json:"within"`
-		Counted durationText `json:"counted"`
+		Within  span `json:"within"`
+		Counted span `json:"counted"`
 	}
-	durationText time.Duration
 )
-
-func (d durationText) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
-
-func (d *durationText) UnmarshalText(text []byte) error {
-	v, err := time.ParseDuration(string(text))
-	*d = durationText(v)
-	return err
-}
 
 // MarshalJSON writes durations as text such as "1h30m0s".
 func (c Clock) MarshalJSON() ([]byte, error) {
-	return json.Marshal(clockJSON{plainClock(c), durationText(c.Within), durationText(c.Counted)})
+	return json.Marshal(clockJSON{plainClock(c), span(c.Within), span(c.Counted)})
 }
 
 // UnmarshalJSON reads the form that MarshalJSON writes.
@@ -167,6 +158,17 @@ func withClocks(list, changed []Clock) []Clock {
 	return out
 }
 
+// publicClocks returns what customers may know of clocks: what was promised to them, by
+// when, and how that ended.
+func publicClocks(list []Clock) (public []Clock) {
+	for _, c := range list {
+		if c.Metric != metricLevel {
+			public = append(public, Clock{Metric: c.Metric, Event: c.Event, State: c.State, Started: c.Started, Since: c.Since, Due: c.Due, Breached: c.Breached})
+		}
+	}
+	return public
+}
+
 // Clock returns the ticket's clock of a metric, if it has one.
 func (t *Ticket) Clock(metric string) (Clock, bool) {
 	for i := range t.Clocks {
@@ -185,6 +187,15 @@ func (t *Ticket) Due(metric string) (due time.Time) {
 		if !c.Ended() && (metric == "" || metric == c.Metric) {
 			due = earliest(due, c.Due)
 		}
+	}
+	return due
+}
+
+// answerDue returns when the customer can expect the next answer. It may have passed. Zero
+// means that no answer is promised, or that its clock is paused.
+func (t *Ticket) answerDue() (due time.Time) {
+	for _, m := range [...]string{metricFirstAnswer, metricNextAnswer, metricUpdate} {
+		due = earliest(due, t.Due(m))
 	}
 	return due
 }

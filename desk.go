@@ -141,7 +141,8 @@ type Config struct {
 	// clocks.
 	ServiceLevels ServiceLevels
 	// Expected returns when the customer can expect an answer, for the
-	// confirmation ([KindReceived]). The relay calls it right before each attempt,
+	// confirmation ([KindReceived]), on a desk without ServiceLevels; with them, the
+	// confirmation says when the first answer is due. The relay calls it right before each attempt,
 	// with the attempt's context and the ticket as it stands at that time. An error
 	// or a panic fails the attempt, as an error of Profile does. A zero time, or one
 	// outside the years 1970 to 9999, means that no time is known; so does nil.
@@ -215,6 +216,9 @@ func NewDesk(store Store, cfg Config) (*Desk, error) {
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
+	}
+	if err := cfg.checkServiceLevels(); err != nil {
+		return nil, err
 	}
 	d := &Desk{store: store, cfg: cfg, chain: Chain{Key: slices.Clone(cfg.ChainKey)}, receipts: cfg.receiptKey(), wake: &wakeup{}, runs: &runs{}, turns: &turn.Queue[ID]{}, calls: &calls{}, stuck: &stuck{}, mailboxes: &mailboxUses{}, ahead: &ahead{}}
 	if err := d.nameNotifiers(); err != nil {
@@ -390,6 +394,9 @@ func (d *Desk) put(o *outcome, t Ticket, made ...Event) Ticket {
 	events := o.events[n:len(o.events):len(o.events)]
 	for i := range events {
 		e := &events[i]
+		if err := d.addClocks(o.ctx, &t, e, events[:i]); err != nil && o.fault == nil {
+			o.fault = err
+		}
 		d.chain.Seal(t.Digest, e)
 		before := t
 		t = Apply(t, *e)

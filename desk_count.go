@@ -5,11 +5,11 @@ import (
 	"errors"
 )
 
-// MaxCount is the most that [Desk.Count] counts to.
-const MaxCount = 10_000
+// maxCount is the most that [Desk.Count] counts to.
+const maxCount = 10_000
 
 // Count returns the number of tickets that match and that the actor may see, up to
-// [MaxCount]. It is for numbers on a dashboard, such as how many tickets are overdue. The
+// 10,000. It is for numbers on a dashboard, such as how many tickets are overdue. The
 // order, the cursor and the limit of the query do not matter. Errors are those of
 // [Desk.List].
 //
@@ -26,7 +26,7 @@ func (d *Desk) Count(ctx context.Context, a Actor, q Query) (int, error) {
 		if err := prepared.Check(); err != nil {
 			return 0, err
 		}
-		n, err := c.Count(ctx, prepared, MaxCount)
+		n, err := c.Count(ctx, prepared, maxCount)
 		if !errors.Is(err, errors.ErrUnsupported) {
 			return n, err
 		}
@@ -37,8 +37,8 @@ func (d *Desk) Count(ctx context.Context, a Actor, q Query) (int, error) {
 		if err != nil {
 			return 0, err
 		}
-		if n += len(page.Tickets); n >= MaxCount {
-			return MaxCount, nil
+		if n += len(page.Tickets); n >= maxCount {
+			return maxCount, nil
 		}
 		if q.After = page.Next; q.After == "" {
 			return n, nil

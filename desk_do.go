@@ -93,7 +93,7 @@ func (d *Desk) decideOn(ctx context.Context, o *outcome, a Actor, t Ticket, act 
 	if err := d.may(a, t, act.Name); err != nil {
 		return err
 	}
-	dec := Decision{Ticket: t, Actor: a, Action: act, Now: d.now(), onePerson: d.cfg.MergeSameRequester}
+	dec := Decision{Ticket: t, Actor: a, Action: act, Now: d.now(), onePerson: d.cfg.MergeSameRequester, levels: d.cfg.ServiceLevels}
 	if dec.Other, err = d.other(ctx, a, &t, act); err != nil {
 		return err
 	}
@@ -228,7 +228,7 @@ func tooLate(err error) bool {
 }
 
 // stale returns the error with the events since the version the caller had seen. It
-// is nil if a customer could see none of them.
+// is nil if a customer could see none of them, or if they are about clocks only.
 func (d *Desk) stale(ctx context.Context, a Actor, t Ticket, pinned int64) error {
 	e := &StaleError{Ticket: t.ID, Pinned: pinned, Current: t.Version}
 	if pinned > t.Version {
@@ -237,6 +237,9 @@ func (d *Desk) stale(ctx context.Context, a Actor, t Ticket, pinned int64) error
 	for ev, err := range d.history(ctx, a, t, pinned) {
 		if err != nil {
 			return err
+		}
+		if ev.quiet() {
+			continue
 		}
 		e.Since = append(e.Since, ev)
 		if len(e.Since) == 100 { // enough to show
@@ -390,6 +393,9 @@ func (c *check) edits(at string, e Edits) *Edits {
 	e.Follow = c.people(at+".follow", e.Follow)
 	e.Unfollow = c.people(at+".unfollow", e.Unfollow)
 	e.Fields = c.fields(at+".fields", e.Fields, true)
+	if e.Snooze != nil {
+		e.Snooze = new(c.time(at+".snooze", *e.Snooze))
+	}
 	for i, tag := range e.RemoveTags {
 		if slices.Contains(e.AddTags, tag) {
 			c.fail(fmt.Sprintf("%s.remove_tags[%d]", at, i), "is among the tags to add as well")

@@ -98,7 +98,7 @@ func (d *Desk) Explain(ctx context.Context, a Actor, t Ticket, act Action) error
 
 // asked decides without looking at the content.
 func (d *Desk) asked(w *Workflow, a Actor, t Ticket, act Action) (*Decision, error) {
-	dec := &Decision{Ticket: t, Actor: a, Action: act, Now: d.now()}
+	dec := &Decision{Ticket: t, Actor: a, Action: act, Now: d.now(), levels: d.cfg.ServiceLevels}
 	if a.Tenant != t.Tenant || !d.cfg.Policy.MaySee(a, t) {
 		return dec, &NotFoundError{What: "ticket", Ref: t.ID.String()}
 	}

@@ -43,7 +43,10 @@ func (d *Desk) begin(o *outcome, a Actor, dr Draft, now time.Time, links []Link,
 			return Ticket{}, err
 		}
 	}
-	e := w.opening(a, dr, now, d.cfg.NewID(now), n, links)
+	e, err := w.opening(a, dr, now, d.cfg.NewID(now), n, links, d.cfg.ServiceLevels)
+	if err != nil {
+		return Ticket{}, err
+	}
 	t := Apply(Ticket{}, e)
 	if !d.cfg.Policy.MaySee(a, t) && a.Role != RoleAgent { // an agent may give a ticket to a queue it does not see
 		return Ticket{}, &RefusedError{Action: ActionOpen, Role: a.Role, Why: whyPolicy, Detail: "the actor would not see the ticket"}
@@ -58,7 +61,7 @@ func (d *Desk) begin(o *outcome, a Actor, dr Draft, now time.Time, links []Link,
 		if err := d.may(a, t, ActionResolve); err != nil {
 			return Ticket{}, err
 		}
-		solved, err := w.Decide(Decision{Ticket: t, Actor: a, Action: resolve, Now: now})
+		solved, err := w.Decide(Decision{Ticket: t, Actor: a, Action: resolve, Now: now, levels: d.cfg.ServiceLevels})
 		if err != nil {
 			return Ticket{}, err
 		}

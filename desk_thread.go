@@ -40,7 +40,7 @@ func (d *Desk) thread(shares []*share, back bool) *thread {
 	for _, s := range shares {
 		st := &strand{share: s, next: 1, at: s.ticket.Created, count: fewEvents}
 		if back {
-			st.next, st.at = s.ticket.Version, s.ticket.Touched
+			st.next, st.at = s.ticket.Version, s.ticket.lastEvent()
 		}
 		th.strands = append(th.strands, st)
 	}

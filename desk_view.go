@@ -22,6 +22,17 @@ type View struct {
 	Resolved      time.Time `json:"resolved,omitzero"`
 	Closed        time.Time `json:"closed,omitzero"`
 
+	// Expected is when the customer can expect the next answer, and SolutionExpected the
+	// solution; see [Config].ServiceLevels. They may have passed. Zero means that nothing is
+	// promised, or that the time does not count at the moment, for example because the desk
+	// waits for the customer.
+	Expected         time.Time `json:"expected,omitzero"`
+	SolutionExpected time.Time `json:"solution_expected,omitzero"`
+	// Promised is when the customer was first told to expect the first answer. Promise is
+	// "kept" or "broken" once that is decided, "open" before, and empty if nothing was promised.
+	Promised time.Time `json:"promised,omitzero"`
+	Promise  string    `json:"promise,omitempty"`
+
 	// Messages are the newest ones, in the order of time: at most 100, and at most
 	// 1 MiB of them. They include those of tickets that were merged into this one, which
 	// come first at equal times.
@@ -62,6 +73,8 @@ func (d *Desk) Track(ctx context.Context, a Actor, ref string) (View, error) {
 		ID: t.ID, Number: t.Number, Subject: d.cfg.StatusLinks.cutTokens(t.Subject), Phase: t.Phase, Created: t.Created,
 		FirstAnswered: t.FirstAnswered, Resolved: t.Resolved, Closed: t.Closed, Version: t.Version,
 	}
+	v.Expected, v.SolutionExpected = t.answerDue(), t.Due(metricSolution)
+	v.Promised, v.Promise = t.Promised, t.promise(d.now())
 	// A desk that has lost the workflow still shows the status.
 	if w, err := d.workflowOf(&t); err == nil && !t.Phase.Done() {
 		v.With = w.LevelName(t.Level)

@@ -112,7 +112,7 @@ type Patch struct {
 	Clocks []Clock `json:"clocks,omitempty"`
 	// Alert is the threshold that the event is about; nil if it is about none.
 	Alert *ClockAlert `json:"alert,omitempty"`
-	// Promised is when the customer is told to expect an answer.
+	// Promised is when the customer is told to expect the first answer; see Ticket.Promised.
 	Promised *time.Time `json:"promised,omitempty"`
 	// Snoozed is Ticket.Snoozed from now on. A zero time ends it.
 	Snoozed *time.Time `json:"snoozed,omitempty"`
@@ -230,8 +230,12 @@ func Apply(t Ticket, e Event) Ticket {
 	setPtr(&t.Policy, p.Policy)
 	setPtr(&t.PolicyVersion, p.PolicyVersion)
 	setPtr(&t.Snoozed, p.Snoozed)
-	if p.Promised != nil && t.Promised.IsZero() {
+	switch {
+	case p.Promised == nil:
+	case t.Promised.IsZero():
 		t.Promised = *p.Promised
+	case p.Promised.After(t.Promised):
+		t.Rescheduled = *p.Promised
 	}
 	t.Clocks = withClocks(t.Clocks, p.Clocks)
 	if p.NewCustomer {

@@ -1,6 +1,7 @@
 package ticket
 
 import (
+	"cmp"
 	"context"
 	"slices"
 )
@@ -125,7 +126,49 @@ func ownAct(e *Event, to Recipient) bool {
 // notified of their own action, except by receipts: the ticket was received, files
 // arrived. A mailbox gets one notification, even if several people share it.
 func eventRecipients(list []recipientKind, before, after *Ticket, e *Event) []recipientKind {
-	return agentRecipients(customerRecipients(list, before, after, e), before, after, e)
+	list = agentRecipients(customerRecipients(list, before, after, e), before, after, e)
+	return clockRecipients(list, before, after, e)
+}
+
+// clockRecipients appends the recipients whom an event tells about clocks, except those
+// who get another notification of it.
+func clockRecipients(list []recipientKind, before, after *Ticket, e *Event) []recipientKind {
+	tell := func(k Kind, to Recipient) {
+		if !slices.ContainsFunc(list, func(n recipientKind) bool { return n.to.Key() == to.Key() }) {
+			list = append(list, recipientKind{k, to})
+		}
+	}
+	requester := Recipient{Role: RoleRequester, Person: after.Requester}
+	queue := Recipient{Role: RoleAgent, Queue: after.Queue, Level: after.Level}
+	assignee := queue // if nobody has the ticket
+	if id := cmp.Or(after.Assignee, before.Assignee); id != "" {
+		assignee = Recipient{Role: RoleAgent, Person: Person{ID: id}}
+	}
+	if a := e.Set.Alert; a != nil {
+		kind := KindDueSoon
+		if a.At.After(a.Due) || a.Threshold == breachName {
+			kind = KindOverdue
+		}
+		for _, to := range a.Tell {
+			switch to {
+			case "assignee":
+				tell(kind, assignee)
+			case "queue":
+				tell(kind, queue)
+			case "agents":
+				tell(kind, Recipient{Role: RoleAgent, Level: after.Level})
+			case "requester":
+				tell(kind, requester)
+			}
+		}
+	}
+	if e.reminds() {
+		tell(KindReminder, assignee)
+	}
+	if e.Seq > 1 && e.Set.Promised != nil {
+		tell(KindRescheduled, requester)
+	}
+	return list
 }
 
 func customerRecipients(list []recipientKind, before, after *Ticket, e *Event) []recipientKind {

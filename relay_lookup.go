@@ -122,6 +122,9 @@ func (d *Desk) deliveryContext(ctx context.Context, row *Delivery, since time.Ti
 // expected returns when the customer can expect an answer. It is zero if that is
 // unknown, and for every notification that is not a confirmation.
 func (d *Desk) expected(ctx context.Context, row *Delivery, b *DeliveryContext) (at time.Time, err error) {
+	if d.cfg.ServiceLevels != nil && row.toCustomer() {
+		return b.Event.promised(&b.Ticket), nil
+	}
 	if row.Kind != KindReceived || d.cfg.Expected == nil {
 		return time.Time{}, nil
 	}
@@ -164,6 +167,9 @@ func (d *Desk) notification(row *Delivery, b *DeliveryContext, to Recipient, exp
 		}
 	}
 	n.Expected = expected
+	if a := e.Set.Alert; a != nil && (row.Kind == KindDueSoon || row.Kind == KindOverdue) {
+		n.Metric, n.Due = a.Metric, a.Due
+	}
 	if row.Kind == KindEvent {
 		told := e.Clone()
 		told.InternalContent, told.Seals, told.Digest = InternalContent{}, Seals{}, Digest{}

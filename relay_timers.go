@@ -1,6 +1,7 @@
 package ticket
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,9 +11,9 @@ import (
 	"time"
 )
 
-// stuck holds the due timers that this desk cannot fire: of workflows that only
-// another desk has, of tickets that the policy hides from the desk itself, and of
-// tickets that cannot be read. They stay due and come first in the list, so they are
+// stuck holds the due timers that this desk cannot fire: of workflows or service levels
+// that only another desk has, of tickets that the policy hides from the desk itself, and
+// of tickets that cannot be read. They stay due and come first in the list, so they are
 // remembered. Each is tried again after a growing pause.
 type stuck struct {
 	mu     sync.Mutex
@@ -118,15 +119,19 @@ func (s *stuck) tell(ctx context.Context, log *slog.Logger, now time.Time, why s
 // is not possible, or no longer possible.
 const timerEvent ActionName = "timer stopped"
 
-// FireTimers performs the timed actions that are due now, as the system and for
-// tickets of all tenants. It returns the number of tickets on which it acted.
-// [Desk.Run] calls it. If the workflow refuses the action, the timer is stopped, and
+// FireTimers does what is due now by itself, as the system and for tickets of all
+// tenants: the timed actions of the workflow, what service level policies ask for at
+// the thresholds of clocks, and reminders. It returns the number of tickets on which it
+// acted. [Desk.Run] calls it. Any number of processes may: each thing is done once,
+// because a change of the ticket in between makes the others' attempt fail. If the
+// workflow refuses the action, the timer is stopped, or the threshold passed, and
 // the ticket's history gives the reason.
 //
-// Timers that the desk cannot fire are tried again at growing intervals of at most
-// ten minutes: the desk does not have the ticket's workflow, the policy hides the
-// ticket from [System] "desk", or the ticket cannot be read. The first two are
-// logged once an hour. All other failures are part of the error.
+// Tickets for which the desk cannot do it are tried again at growing intervals of at
+// most ten minutes: the desk does not have the ticket's workflow, or has no service
+// levels, the policy hides the ticket from [System] "desk", or the ticket cannot be
+// read. All but the last are logged once an hour. All other failures are part of the
+// error.
 func (d *Desk) FireTimers(ctx context.Context) (int, error) {
 	const batch = 100
 	fired, lost := 0, 0
@@ -188,6 +193,8 @@ func cannotFire(err error) (why string, from int, pause time.Duration) {
 		return "it does not hold their workflow", 1, time.Minute
 	case errors.Is(err, errHidden):
 		return "the policy hides them from it", 1, time.Minute
+	case errors.Is(err, errNoLevels):
+		return "it has no service levels", 1, time.Minute
 	}
 	return "", 4, 5 * time.Second
 }
@@ -195,35 +202,188 @@ func cannotFire(err error) (why string, from int, pause time.Duration) {
 // errHidden means that the desk itself may not see a ticket.
 var errHidden = errors.New("ticket: the policy hides the ticket from the desk itself")
 
-// fire performs the due action of one ticket, unless somebody acted on the ticket
-// before.
+// mostFirings is how many things a ticket may do in one turn, so that one ticket does not
+// keep the others waiting.
+const mostFirings = 20
+
+// fire does everything of one ticket that is due, one thing after the other, unless
+// somebody acts on the ticket meanwhile.
 func (d *Desk) fire(ctx context.Context, ref Ref) (bool, error) {
 	a := deskItself.InTenant(ref.Tenant)
-	t, err := d.store.Ticket(ctx, ref.Tenant, ref.Ticket)
-	if err != nil {
-		return false, err
+	fired := false
+	for range mostFirings {
+		t, err := d.store.Ticket(ctx, ref.Tenant, ref.Ticket)
+		if err != nil {
+			return fired, err
+		}
+		now := d.now()
+		at := t.Wake()
+		if at.IsZero() || at.After(now) {
+			return fired, nil
+		}
+		if !d.cfg.Policy.MaySee(a, t) {
+			return fired, errHidden
+		}
+		ok := false
+		switch {
+		case at.Equal(t.Timer.At):
+			ok, err = d.fireTimer(ctx, a, t, now)
+		case at.Equal(t.Snoozed):
+			ok, err = d.fireSnooze(ctx, t, now)
+		default:
+			ok, err = d.fireClock(ctx, t, now)
+		}
+		if fired = fired || ok; !ok || err != nil {
+			if _, failed := errors.AsType[*hookError](err); !failed && (errors.Is(err, ErrStale) || errors.Is(err, ErrConflict)) {
+				err = nil // somebody acted on the ticket; what is still due comes again
+			}
+			return fired, err
+		}
 	}
-	if t.Timer.IsZero() || t.Timer.At.After(d.now()) {
-		return false, nil
+	return fired, nil
+}
+
+// fireTimer performs the action of the ticket's timer.
+func (d *Desk) fireTimer(ctx context.Context, a Actor, t Ticket, now time.Time) (bool, error) {
+	if again, err := d.rearm(ctx, t, now); again || err != nil {
+		return again, err
 	}
-	_, err = d.Do(ctx, a, t.ID, Action{Name: t.Timer.Action, Version: t.Version})
+	_, err := d.Do(ctx, a, t.ID, Action{Name: t.Timer.Action, Version: t.Version})
 	_, failed := errors.AsType[*hookError](err)
 	switch {
 	case err == nil:
 		return true, nil
 	case failed:
 		return false, err
-	case errors.Is(err, ErrStale), errors.Is(err, ErrConflict):
-		return false, nil // somebody acted on the ticket, so this timer is no longer due
-	case errors.Is(err, ErrNotFound) && !d.cfg.Policy.MaySee(a, t):
-		return false, errHidden
-	case errors.Is(err, ErrNotFound), errors.Is(err, ErrWorkflow):
+	case errors.Is(err, ErrNotFound), errors.Is(err, ErrWorkflow), errors.Is(err, ErrStale):
 		return false, err
 	case errors.Is(err, ErrRefused), errors.Is(err, ErrInvalid):
 		return true, d.stopTimer(ctx, t, err)
 	default:
 		return false, err
 	}
+}
+
+// rearm sets a timer that counts open hours again if it is not due after all, because
+// its calendar has changed. It reports whether it did.
+func (d *Desk) rearm(ctx context.Context, t Ticket, now time.Time) (bool, error) {
+	if t.Timer.From.IsZero() || d.cfg.ServiceLevels == nil {
+		return false, nil
+	}
+	w, err := d.workflowOf(&t)
+	if err != nil {
+		return false, err
+	}
+	next := t.Timer
+	dec := Decision{Workflow: w, levels: d.cfg.ServiceLevels}
+	if err := dec.startTimer(&next, w.statuses[t.Status], t.Timer.From); err != nil || !next.At.After(now) {
+		return false, err
+	}
+	e := clockEvent(w, &t, now)
+	e.Set.Timer = &next
+	return true, d.record(ctx, t, e)
+}
+
+// fireSnooze reminds of a ticket.
+func (d *Desk) fireSnooze(ctx context.Context, t Ticket, now time.Time) (bool, error) {
+	w, err := d.workflowOf(&t)
+	if err != nil {
+		return false, err
+	}
+	e := clockEvent(w, &t, now)
+	e.Set.Snoozed = new(time.Time{})
+	return true, d.record(ctx, t, e)
+}
+
+// errNoLevels means that a ticket has clocks and the desk cannot tell what they ask for.
+var errNoLevels = errors.New("ticket: the desk has no service levels")
+
+// fireClock does what a ticket's policy asks for at the threshold that a clock has reached.
+// If none is reached after all, it records the clocks as they are computed now.
+func (d *Desk) fireClock(ctx context.Context, t Ticket, now time.Time) (bool, error) {
+	if d.cfg.ServiceLevels == nil {
+		return false, errNoLevels
+	}
+	w, err := d.workflowOf(&t)
+	if err != nil {
+		return false, err
+	}
+	var alert ClockAlert
+	var reached bool
+	err = hook("Config.ServiceLevels", func() error { alert, reached = d.cfg.ServiceLevels.Alert(&t, now); return nil })
+	if err != nil {
+		return false, err
+	}
+	if !reached {
+		changed, err := d.refresh(ctx, &t)
+		if err == nil && !changed {
+			err = errors.New("ticket: a clock has reached its time, and the service levels do not say what for")
+		}
+		return changed, err
+	}
+	// If something that the policy asks for is not possible, the rest is done.
+	asked, refused := alert, ""
+	for {
+		e, err := d.alertEvent(w, &t, asked, now)
+		if err == nil {
+			e.Set.Alert = &alert
+			if refused != "" {
+				e.Note = Note(shorten("not done: " + refused))
+			}
+			err = d.record(ctx, t, e)
+		}
+		_, failed := errors.AsType[*hookError](err)
+		moves := asked.Escalate || asked.HandOver != ""
+		if err == nil || failed || !errors.Is(err, ErrRefused) && !errors.Is(err, ErrInvalid) || !moves && asked.Raise == 0 && len(asked.Tags) == 0 {
+			return err == nil, err
+		}
+		if asked.Escalate, asked.HandOver = false, ""; !moves {
+			asked.Raise, asked.Tags = 0, nil
+		}
+		refused = cmp.Or(refused, err.Error())
+	}
+}
+
+// alertEvent returns an event that does what a threshold asks for. If that is no more than
+// to tell somebody, it is about the clock only.
+func (d *Desk) alertEvent(w *Workflow, t *Ticket, alert ClockAlert, now time.Time) (Event, error) {
+	act := Action{Note: Note(fmt.Sprintf("%s: %s (due %s)", alert.Metric, alert.Threshold, alert.Due.Format(time.RFC3339)))}
+	if alert.HandOver != t.Queue {
+		act.Queue = alert.HandOver
+	}
+	edit := Edits{Priority: alert.Raise}
+	if alert.Raise <= t.Priority {
+		edit.Priority = 0
+	}
+	for _, tag := range alert.Tags {
+		if !t.HasTag(tag) {
+			edit.AddTags = append(edit.AddTags, tag)
+		}
+	}
+	edits := edit.Priority != 0 || len(edit.AddTags) > 0
+	switch {
+	case alert.Escalate && t.Level < w.spec.Levels: // never above the top
+		act.Name = ActionEscalate
+	case act.Queue != "":
+		act.Name = ActionHandOver
+	case edits:
+		act = Action{Name: ActionEdit, Edit: &edit}
+	default:
+		return clockEvent(w, t, now), nil
+	}
+	dec := Decision{Ticket: *t, Actor: deskItself.InTenant(t.Tenant), Action: act, Now: now, levels: d.cfg.ServiceLevels}
+	if err := d.may(dec.Actor, *t, act.Name); err != nil {
+		return Event{}, err
+	}
+	e, err := w.Decide(dec)
+	if err != nil {
+		return Event{}, err
+	}
+	if edits && act.Edit == nil {
+		dec.Action = Action{Name: ActionEdit, Edit: &edit}
+		err = dec.edit(&e)
+	}
+	return e, err
 }
 
 // stopTimer stops a timer whose action is refused, so that it does not become due
@@ -236,18 +396,7 @@ func (d *Desk) stopTimer(ctx context.Context, t Ticket, why error) error {
 	e := ownEvent(w, &t, timerEvent, d.now())
 	e.Set.Timer = &Timer{}
 	e.Note = Note(shorten(fmt.Sprintf("%s was due, but: %v", t.Timer.Action, why)))
-	o := newOutcome()
-	defer o.release()
-	o.ctx = ctx
-	d.add(o, t, e)
-	err = o.fault
-	if err == nil {
-		err = d.store.Commit(ctx, o.commit)
-	}
-	if err == nil && len(o.commit.Deliveries) > 0 {
-		d.wake.all()
-	}
-	if errors.Is(err, ErrConflict) {
+	if err = d.record(ctx, t, e); errors.Is(err, ErrConflict) {
 		err = nil
 	}
 	return err

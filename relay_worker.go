@@ -358,6 +358,9 @@ func (d *Desk) attempt(ctx context.Context, n Notifier, claimed *Delivery, b *De
 	case !concerned:
 		return Settlement{State: DeliverySuppressed, Error: "the person is not concerned with the ticket any more"}
 	}
+	if why := row.obsolete(b); why != "" {
+		return Settlement{State: DeliverySuppressed, Error: why}
+	}
 	to, why, err := d.complete(ctx, row, to)
 	if err != nil {
 		return d.outcome(ctx, row, err)

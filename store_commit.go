@@ -52,7 +52,7 @@ func (c Commit) Check() error {
 			}
 			times := []namedTime{{"commit.changes.events.at", e.At}}
 			if e.Set.Timer != nil {
-				times = append(times, namedTime{"commit.changes.events.set.timer.at", e.Set.Timer.At})
+				times = append(times, namedTime{"commit.changes.events.set.timer.at", e.Set.Timer.At}, namedTime{"commit.changes.events.set.timer.from", e.Set.Timer.From})
 			}
 			if p := e.Set.Promised; p != nil {
 				times = append(times, namedTime{"commit.changes.events.set.promised", *p})
@@ -71,9 +71,9 @@ func (c Commit) Check() error {
 			}
 		}
 		if err := checkTimes(namedTime{"commit.changes.ticket.created", t.Created}, namedTime{"commit.changes.ticket.touched", t.Touched},
-			namedTime{"commit.changes.ticket.timer.at", t.Timer.At}, namedTime{"commit.changes.ticket.first_answered", t.FirstAnswered},
+			namedTime{"commit.changes.ticket.timer.at", t.Timer.At}, namedTime{"commit.changes.ticket.timer.from", t.Timer.From}, namedTime{"commit.changes.ticket.first_answered", t.FirstAnswered},
 			namedTime{"commit.changes.ticket.resolved", t.Resolved}, namedTime{"commit.changes.ticket.closed", t.Closed},
-			namedTime{"commit.changes.ticket.promised", t.Promised}, namedTime{"commit.changes.ticket.snoozed", t.Snoozed},
+			namedTime{"commit.changes.ticket.promised", t.Promised}, namedTime{"commit.changes.ticket.rescheduled", t.Rescheduled}, namedTime{"commit.changes.ticket.snoozed", t.Snoozed},
 			namedTime{"commit.changes.ticket.checked", t.Checked}); err != nil {
 			return err
 		}

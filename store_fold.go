@@ -33,13 +33,13 @@ func (t *Ticket) identical(u *Ticket) bool {
 		t.Requester == u.Requester && slices.Equal(t.Followers, u.Followers) &&
 		t.Subject == u.Subject && t.Channel == u.Channel && t.Priority == u.Priority && t.Impact == u.Impact && t.Urgency == u.Urgency &&
 		t.Status == u.Status && t.Level == u.Level && t.Phase == u.Phase && t.Queue == u.Queue && t.Assignee == u.Assignee &&
-		t.Reason == u.Reason && t.Resolution == u.Resolution && t.Timer.Action == u.Timer.Action && t.Timer.At.Equal(u.Timer.At) &&
+		t.Reason == u.Reason && t.Resolution == u.Resolution && t.Timer.Action == u.Timer.Action && t.Timer.At.Equal(u.Timer.At) && t.Timer.From.Equal(u.Timer.From) &&
 		slices.Equal(t.Tags, u.Tags) && maps.EqualFunc(t.Fields, u.Fields, fieldvalue.Equal) && slices.Equal(t.Links, u.Links) &&
 		t.MergedInto == u.MergedInto && t.LinkEpoch == u.LinkEpoch && t.RequesterSince == u.RequesterSince && t.PriorityGiven == u.PriorityGiven &&
 		t.Workflow == u.Workflow && t.WorkflowVersion == u.WorkflowVersion &&
 		t.Created.Equal(u.Created) && t.FirstAnswered.Equal(u.FirstAnswered) && t.Touched.Equal(u.Touched) &&
 		t.Resolved.Equal(u.Resolved) && t.Closed.Equal(u.Closed) &&
 		t.Policy == u.Policy && t.PolicyVersion == u.PolicyVersion && sameClocks(t.Clocks, u.Clocks) &&
-		t.Promised.Equal(u.Promised) && t.Snoozed.Equal(u.Snoozed) && t.Checked.Equal(u.Checked) &&
+		t.Promised.Equal(u.Promised) && t.Rescheduled.Equal(u.Rescheduled) && t.Snoozed.Equal(u.Snoozed) && t.Checked.Equal(u.Checked) &&
 		t.Reopened == u.Reopened && t.Version == u.Version && t.Digest == u.Digest
 }

@@ -66,9 +66,11 @@ type Ticket struct {
 	PolicyVersion int     `json:"policy_version,omitempty"`
 	Clocks        []Clock `json:"clocks,omitempty"`
 
-	// Promised is when the customer was first told to expect an answer. A later change of
-	// the clocks does not change it.
-	Promised time.Time `json:"promised,omitzero"`
+	// Promised is when the customer was first told to expect the first answer. A later change
+	// of the clocks does not change it. Rescheduled is the later time that the customer was
+	// told since; zero means none.
+	Promised    time.Time `json:"promised,omitzero"`
+	Rescheduled time.Time `json:"rescheduled,omitzero"`
 	// Snoozed is when the desk reminds the assignee, or the queue, of the ticket; see
 	// [Edits].Snooze. Zero means never.
 	Snoozed time.Time `json:"snoozed,omitzero"`
@@ -86,6 +88,14 @@ type Ticket struct {
 
 	Version int64  `json:"version"` // the sequence number of its last event
 	Digest  Digest `json:"digest"`  // the digest of its last event, the head of the chain
+}
+
+// lastEvent returns the time of the ticket's last event.
+func (t *Ticket) lastEvent() time.Time {
+	if t.Checked.After(t.Touched) {
+		return t.Checked
+	}
+	return t.Touched
 }
 
 // State is a status and a level. The workflow moves a ticket from state to state.
@@ -257,6 +267,9 @@ type Link struct {
 type Timer struct {
 	At     time.Time  `json:"at"`
 	Action ActionName `json:"action"`
+	// From is when the ticket got its status, if At was computed in the open hours of a
+	// calendar; see [StatusSpec].Calendar. Zero means that it was not.
+	From time.Time `json:"from,omitzero"`
 }
 
 // IsZero reports whether there is no timer.
@@ -417,7 +430,7 @@ func (t Ticket) Equal(u Ticket) bool {
 }
 
 func (t Ticket) inUTC() Ticket {
-	for _, at := range []*time.Time{&t.Created, &t.FirstAnswered, &t.Touched, &t.Resolved, &t.Closed, &t.Timer.At, &t.Promised, &t.Snoozed, &t.Checked} {
+	for _, at := range []*time.Time{&t.Created, &t.FirstAnswered, &t.Touched, &t.Resolved, &t.Closed, &t.Timer.At, &t.Timer.From, &t.Promised, &t.Rescheduled, &t.Snoozed, &t.Checked} {
 		*at = at.UTC()
 	}
 	t.Clocks = slices.Clone(t.Clocks)
@@ -451,12 +464,14 @@ func (t *Ticket) concerns(p Person) bool {
 }
 
 // PublicTo returns the copy of the ticket that this customer may have: without
-// queue, assignee, reason, resolution, tags, custom fields, links, timer and
-// digest, and without the other people on the ticket. The desk returns tickets to
+// queue, assignee, reason, resolution, tags, custom fields, links, timer, policy and
+// digest, without the other people on the ticket, and with what the clocks promise only. The desk returns tickets to
 // requesters and followers in this form; [Desk.Track] shows them more.
 func (t Ticket) PublicTo(p Person) Ticket {
 	t = t.Clone()
 	t.Queue, t.Assignee, t.Reason, t.Resolution, t.Timer = "", "", "", "", Timer{}
+	t.Policy, t.PolicyVersion, t.Snoozed, t.Checked = "", 0, time.Time{}, time.Time{}
+	t.Clocks = publicClocks(t.Clocks)
 	t.Tags, t.Fields, t.Links = nil, nil, nil
 	t.Followers = slices.DeleteFunc(t.Followers, func(f Person) bool { return !f.Same(p) })
 	if !t.Requester.Same(p) {

@@ -40,6 +40,9 @@ type StatusSpec struct {
 	// set it. With no After and no Until the desk does nothing.
 	Then  ActionName    `json:"then,omitempty"`
 	After time.Duration `json:"after,omitempty"`
+	// Calendar makes After open time of this calendar of [Config].ServiceLevels: so many
+	// business hours. Empty means real time, and so does a [Workflow.Decide] without a desk.
+	Calendar string `json:"calendar,omitempty"`
 }
 
 // Transition is a rule for one action: the states it leads from and to, the roles

@@ -118,6 +118,9 @@ func (c *compiler) declareStatuses() {
 		if !slices.Contains(phases(), st.Phase) {
 			c.fault(where, "phase %s of %q is none of %q", quote(string(st.Phase)), st.Name, phases())
 		}
+		if st.Calendar != "" && st.After <= 0 {
+			c.fault(where, "%q has a calendar, but no time to count by it", st.Name)
+		}
 		if st.After < 0 || st.After > 0 && st.Then == "" {
 			c.fault(where, "after of %q must be a positive time with an action in then", st.Name)
 		}

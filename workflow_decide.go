@@ -19,8 +19,9 @@ type Decision struct {
 	Now    time.Time
 	Other  *Ticket // the ticket that Action.Ticket names; nil if it names none
 
-	undone    *undone // the merge that an unmerge undoes, if the desk has read it
-	onePerson bool    // see Config.MergeSameRequester
+	levels    ServiceLevels // of the desk; nil if there are none
+	undone    *undone       // the merge that an unmerge undoes, if the desk has read it
+	onePerson bool          // see Config.MergeSameRequester
 
 	Workflow   *Workflow  // set by Decide, like all fields below
 	Role       Role       // the actor's role on the ticket
@@ -296,7 +297,9 @@ func (d *Decision) event() (Event, error) {
 		setIfOther(&e.Set.Assignee, t.Assignee, "", true)
 	}
 	d.reason(&e)
-	d.timer(&e)
+	if err := d.timer(&e); err != nil {
+		return Event{}, err
+	}
 	return e, d.effect(&e)
 }
 
@@ -309,8 +312,8 @@ func (d *Decision) blank(t *Ticket, to State) Event {
 	if to == t.State() {
 		e.Phase = t.Phase
 	}
-	if e.At.Before(t.Touched) {
-		e.At = t.Touched // the clock was set back; the history stays in order
+	if last := t.lastEvent(); e.At.Before(last) {
+		e.At = last // the clock was set back; the history stays in order
 	}
 	e.by(d.Actor)
 	if w := d.Workflow; t.Workflow == w.spec.Name && t.WorkflowVersion < w.spec.Version && t.Version > 0 {
@@ -352,26 +355,42 @@ func (d *Decision) reason(e *Event) {
 }
 
 // timer starts or stops the timer of the ticket's status.
-func (d *Decision) timer(e *Event) {
+func (d *Decision) timer(e *Event) error {
 	t := &d.Ticket
 	if d.Transition.To == "" && d.To.Status == t.Status {
-		return // the status does not change, so its timer goes on
+		return nil // the status does not change, so its timer goes on
 	}
 	if d.Action.Name == ActionAmend && e.Phase.Done() == t.Phase.Done() {
-		return // an amend that neither ends nor resumes the work keeps the timer
+		return nil // an amend that neither ends nor resumes the work keeps the timer
 	}
 	next := Timer{}
-	if s := d.Workflow.statuses[d.To.Status]; s.Then != "" {
-		switch {
-		case !d.Action.Until.IsZero():
-			next = Timer{At: nearest(d.Action.Until, epoch, lastTime), Action: s.Then}
-		case s.After > 0:
-			next = Timer{At: nearest(e.At.Add(s.After), epoch, lastTime), Action: s.Then}
-		}
+	if s := d.Workflow.statuses[d.To.Status]; s.Then != "" && !d.Action.Until.IsZero() {
+		next = Timer{At: nearest(d.Action.Until, epoch, lastTime), Action: s.Then}
+	} else if err := d.startTimer(&next, s, e.At); err != nil {
+		return err
 	}
 	if next != t.Timer {
 		e.Set.Timer = &next
 	}
+	return nil
+}
+
+// startTimer sets a timer to that of a status which a ticket enters at an instant, if the
+// status has one.
+func (d *Decision) startTimer(timer *Timer, s StatusSpec, at time.Time) error {
+	if s.Then == "" || s.After <= 0 {
+		return nil
+	}
+	due := at.Add(s.After)
+	if s.Calendar != "" && d.levels != nil {
+		err := hook("Config.ServiceLevels", func() (err error) { due, err = d.levels.Add(s.Calendar, at, s.After); return err })
+		if err != nil {
+			return err
+		}
+		timer.From = at
+	}
+	timer.At, timer.Action = nearest(due, epoch, lastTime), s.Then
+	return nil
 }
 
 // setIfOther sets a field of a patch if ask is set and the value changes.
@@ -458,6 +477,9 @@ func (d *Decision) edit(e *Event) error {
 		priority = derivedPriority(cmp.Or(ed.Impact, t.Impact), cmp.Or(ed.Urgency, t.Urgency))
 	}
 	differ(&e.Set.Priority, t.Priority, priority)
+	if s := ed.Snooze; s != nil && !s.Equal(t.Snoozed) {
+		e.Set.Snoozed = new(microTime(*s))
+	}
 	if ed.Requester != t.Requester {
 		e.Requester = ed.Requester
 		e.Set.NewCustomer = !ed.Requester.IsZero() && !d.together(ed.Requester, t.Requester)
@@ -516,8 +538,8 @@ func (e *Event) idle() bool {
 }
 
 // opening returns the first event of a ticket.
-func (w *Workflow) opening(a Actor, dr Draft, now time.Time, id ID, n Number, links []Link) Event {
-	d := Decision{Actor: a, Action: Action{Name: ActionOpen}, Now: now, Workflow: w}
+func (w *Workflow) opening(a Actor, dr Draft, now time.Time, id ID, n Number, links []Link, levels ServiceLevels) (Event, error) {
+	d := Decision{Actor: a, Action: Action{Name: ActionOpen}, Now: now, Workflow: w, levels: levels}
 	role := a.Role
 	if role == RoleRequester && !a.Person.Same(dr.Requester) {
 		role = RoleFollower
@@ -540,8 +562,12 @@ func (w *Workflow) opening(a Actor, dr Draft, now time.Time, id ID, n Number, li
 		e.Set.PriorityGiven = new(true)
 	}
 	setIfOther(&e.Set.Queue, "", dr.Queue, true)
-	if s := w.statuses[w.spec.Initial]; s.Then != "" && s.After > 0 {
-		e.Set.Timer = &Timer{At: nearest(e.At.Add(s.After), epoch, lastTime), Action: s.Then}
+	var timer Timer
+	if err := d.startTimer(&timer, w.statuses[w.spec.Initial], e.At); err != nil {
+		return Event{}, err
 	}
-	return e
+	if !timer.IsZero() {
+		e.Set.Timer = &timer
+	}
+	return e, nil
 }

@@ -1,0 +1,229 @@
+package ticket
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+)
+
+// breachName is the name of the threshold at which a target is missed.
+const breachName = "due"
+
+// checkServiceLevels checks what the configuration says about service levels.
+func (c *Config) checkServiceLevels() error {
+	if c.ServiceLevels != nil && c.Expected != nil {
+		return invalid("config.expected", "has no use beside ServiceLevels, which say when to expect an answer")
+	}
+	for _, w := range c.Workflows {
+		for _, s := range w.spec.Statuses {
+			if s.Calendar == "" {
+				continue
+			}
+			if c.ServiceLevels == nil {
+				return invalid("config.service_levels", "are missing: status %s of workflow %s counts by the calendar %s", quote(string(s.Name)), quote(w.Name()), quote(s.Calendar))
+			}
+			err := hook("Config.ServiceLevels", func() error {
+				_, err := c.ServiceLevels.Add(s.Calendar, nearest(c.Now(), epoch, lastNow), s.After)
+				return err
+			})
+			if err != nil {
+				return &InvalidError{Field: "config.workflows", Reason: fmt.Sprintf("status %s of %s cannot count by its calendar", quote(string(s.Name)), quote(w.Name())), Err: err}
+			}
+		}
+	}
+	return nil
+}
+
+// addClocks adds to an event, before it is sealed, what follows from it: the end of a snooze,
+// the clocks, and what the customer is told of them. made are the events of the same commit
+// before it, which are not stored.
+func (d *Desk) addClocks(ctx context.Context, t *Ticket, e *Event, made []Event) error {
+	said := e.By.Role&RoleCustomer != 0 && !e.Automatic && e.words()
+	if merged, _ := e.merges(); !t.Snoozed.IsZero() && e.Set.Snoozed == nil && (said || merged || e.Phase.Done()) {
+		e.Set.Snoozed = new(time.Time{})
+	}
+	if d.cfg.ServiceLevels == nil {
+		return nil
+	}
+	err := hook("Config.ServiceLevels", func() error {
+		return d.cfg.ServiceLevels.Advance(t, e, d.historyWith(ctx, t, made))
+	})
+	if err == nil {
+		e.promise(t)
+	}
+	return err
+}
+
+// historyWith yields the stored events of a ticket, and those that are made after them.
+func (d *Desk) historyWith(ctx context.Context, t *Ticket, made []Event) iter.Seq2[Event, error] {
+	tenant, id, stored := t.Tenant, t.ID, t.Version-int64(len(made))
+	return func(yield func(Event, error) bool) {
+		if stored > 0 {
+			for e, err := range d.events(ctx, tenant, id) {
+				if err == nil && e.Seq > stored {
+					break // written since the ticket was read; the commit will conflict
+				}
+				if !yield(e, err) || err != nil {
+					return
+				}
+			}
+		}
+		for i := range made {
+			if !yield(made[i], nil) {
+				return
+			}
+		}
+	}
+}
+
+// promise records what the customer is told about the first answer: when it is due, and
+// later that it is due later than was said.
+func (e *Event) promise(t *Ticket) {
+	after := Ticket{Clocks: withClocks(t.Clocks, e.Set.Clocks)}
+	due := after.Due(metricFirstAnswer)
+	if due.IsZero() {
+		return
+	}
+	switch said := latest(t.Promised, t.Rescheduled); {
+	case e.Seq == 1, !said.IsZero() && due.After(said) && (e.By.Role&RoleCustomer == 0 || !e.words()): // nobody is sent their own words
+		e.Set.Promised = &due
+	}
+}
+
+// promised returns what an event's notification to a customer says about the next answer.
+// It is zero if the event changes nothing about it, or if nothing is due since.
+func (e *Event) promised(now *Ticket) time.Time {
+	changed := Ticket{Clocks: e.Set.Clocks}
+	switch {
+	case now.answerDue().IsZero():
+		return time.Time{}
+	case e.Set.Promised != nil:
+		return *e.Set.Promised
+	}
+	return changed.answerDue()
+}
+
+// obsolete returns why a notification about a clock is no longer true. It is empty for
+// those that are, and for all other kinds.
+func (r *Delivery) obsolete(b *DeliveryContext) string {
+	t, a := &b.Ticket, b.Event.Set.Alert
+	switch r.Kind {
+	case KindDueSoon, KindOverdue:
+		if a == nil {
+			return ""
+		}
+		if c, ok := t.Clock(a.Metric); !ok || c.Event != a.Clock || c.Ended() {
+			return "the clock has ended since"
+		}
+	case KindRescheduled:
+		if !t.FirstAnswered.IsZero() || t.answerDue().IsZero() {
+			return "the answer was given since, or is no longer promised"
+		}
+	}
+	return ""
+}
+
+// reminds reports whether the event is the reminder of a snoozed ticket.
+func (e *Event) reminds() bool { return e.quiet() && e.Set.Snoozed != nil && e.Set.Snoozed.IsZero() }
+
+// promise returns the value of View.Promise.
+func (t *Ticket) promise(now time.Time) string {
+	switch end := earliest(t.FirstAnswered, now); {
+	case t.Promised.IsZero():
+		return ""
+	case end.After(t.Promised):
+		return "broken"
+	case t.FirstAnswered.IsZero():
+		return "open"
+	default:
+		return "kept"
+	}
+}
+
+// RefreshClocks computes the clocks of a tenant's unfinished tickets again, and records what
+// changes. Call it once after a change of [Config].ServiceLevels, when all processes have the
+// new ones: the clocks of a ticket would otherwise change with its next event only. It is
+// also how the tickets of a desk that had no service levels get their clocks. It returns the
+// number of tickets that changed.
+//
+// It may be interrupted and called again, in any number of processes at the same time. A ticket
+// that cannot be computed does not keep it from the others; the errors are joined. The events
+// are those of [ActionClock]. They do not touch a ticket, so its Touched stays, and an action
+// that pins an earlier version is not stale.
+func (d *Desk) RefreshClocks(ctx context.Context, tenant string) (int, error) {
+	if d.cfg.ServiceLevels == nil {
+		return 0, invalid("config.service_levels", "are missing")
+	}
+	changed := 0
+	var faults []error
+	a := deskItself.InTenant(tenant)
+	for t, err := range d.Tickets(ctx, a, Query{Phase: OpenPhases(), NotMerged: true, Limit: MaxLimit}) {
+		if err != nil {
+			return changed, errors.Join(append(faults, err)...)
+		}
+		for try := 1; ; try++ {
+			var ok bool
+			ok, err = d.refresh(ctx, &t)
+			if !errors.Is(err, ErrConflict) || try == d.cfg.Attempts || d.bound {
+				if ok {
+					changed++
+				}
+				break
+			}
+			if t, err = d.store.Ticket(ctx, tenant, t.ID); err != nil {
+				break
+			}
+		}
+		if err != nil {
+			faults = append(faults, fmt.Errorf("ticket %s: %w", t.ID, err))
+		}
+		if len(faults) == mostFaults {
+			break
+		}
+	}
+	return changed, errors.Join(faults...)
+}
+
+// mostFaults is how many tickets RefreshClocks fails on before it gives up.
+const mostFaults = 100
+
+// refresh computes the clocks of a ticket again. It reports whether they changed.
+func (d *Desk) refresh(ctx context.Context, t *Ticket) (bool, error) {
+	w, err := d.workflowOf(t)
+	if err != nil {
+		return false, err
+	}
+	e := clockEvent(w, t, d.now())
+	err = hook("Config.ServiceLevels", func() error {
+		return d.cfg.ServiceLevels.Advance(t, &e, d.historyWith(ctx, t, nil))
+	})
+	if err != nil || e.Set.Clocks == nil && e.Set.Policy == nil && e.Set.PolicyVersion == nil {
+		return false, err
+	}
+	return true, d.record(ctx, *t, e)
+}
+
+// clockEvent returns an event of the desk itself that is about clocks only.
+func clockEvent(w *Workflow, t *Ticket, now time.Time) Event {
+	e := ownEvent(w, t, ActionClock, now)
+	e.Set.WorkflowVersion = 0
+	return e
+}
+
+// record commits an event of the desk itself.
+func (d *Desk) record(ctx context.Context, t Ticket, e Event) error {
+	o := newOutcome()
+	defer o.release()
+	o.ctx = ctx
+	d.add(o, t, e)
+	err := o.fault
+	if err == nil {
+		err = d.store.Commit(ctx, o.commit)
+	}
+	if err == nil && !d.bound && len(o.commit.Deliveries) > 0 {
+		d.wake.all()
+	}
+	return err
+}
