@@ -105,7 +105,7 @@ const (
 	stateColumns  columns = 1 << iota // status, level, phase and the columns that follow from them
 	queueColumns                      // queue, pressing
 	holderColumn                      // assignee
-	timerColumns                      // timer_at, timer_action
+	timerColumns                      // timer_at, timer_action, timer_from
 	docColumn                         // doc
 	openColumn                        // open
 	wakeColumn                        // wake

@@ -167,15 +167,16 @@ func (s *Store) encodeHistory(history []ticket.Event) (*incoming, error) {
 // Digests cover no more of them.
 func inMicroseconds(e *ticket.Event) {
 	e.At = e.At.UTC().Truncate(time.Microsecond)
-	if t := e.Set.Timer; t != nil {
-		e.Set.Timer = &ticket.Timer{At: t.At.UTC().Truncate(time.Microsecond), Action: t.Action}
-	}
 	cut := func(times ...*time.Time) {
 		for _, t := range times {
 			*t = t.UTC().Truncate(time.Microsecond)
 		}
 	}
 	p := &e.Set
+	if p.Timer != nil {
+		p.Timer = new(*p.Timer)
+		cut(&p.Timer.At, &p.Timer.From)
+	}
 	p.Clocks = slices.Clone(p.Clocks)
 	for i := range p.Clocks {
 		c := &p.Clocks[i]
