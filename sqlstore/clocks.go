@@ -85,12 +85,13 @@ type clocksDoc struct {
 	PolicyVersion int            `json:"policy_version,omitempty"`
 	Clocks        []ticket.Clock `json:"clocks,omitempty"`
 	Promised      time.Time      `json:"promised,omitzero"`
+	Rescheduled   time.Time      `json:"rescheduled,omitzero"`
 }
 
 // clocksJSON returns the value of the column clocks. It is NULL for a ticket that has
 // none of it. It is written by hand, as events are; see eventJSON.
 func clocksJSON(t *ticket.Ticket) (any, error) {
-	if t.Policy == "" && t.PolicyVersion == 0 && len(t.Clocks) == 0 && t.Promised.IsZero() {
+	if t.Policy == "" && t.PolicyVersion == 0 && len(t.Clocks) == 0 && t.Promised.IsZero() && t.Rescheduled.IsZero() {
 		return nil, nil
 	}
 	w := jsonWriter{b: make([]byte, 0, 128+256*len(t.Clocks))}
@@ -98,9 +99,8 @@ func clocksJSON(t *ticket.Ticket) (any, error) {
 	w.optional("policy", t.Policy)
 	w.number("policy_version", t.PolicyVersion)
 	w.clocks(t.Clocks)
-	if !t.Promised.IsZero() {
-		w.time("promised", t.Promised)
-	}
+	w.someTime("promised", t.Promised)
+	w.someTime("rescheduled", t.Rescheduled)
 	w.close()
 	return string(w.b), w.err
 }
@@ -132,12 +132,8 @@ func (w *jsonWriter) clock(c *ticket.Clock) {
 	w.string("state", c.State)
 	w.time("started", c.Started)
 	w.time("since", c.Since)
-	if !c.Due.IsZero() {
-		w.time("due", c.Due)
-	}
-	if !c.Breached.IsZero() {
-		w.time("breached", c.Breached)
-	}
+	w.someTime("due", c.Due)
+	w.someTime("breached", c.Breached)
 	w.number("missed", c.Missed)
 	if len(c.Fired) > 0 {
 		w.key("fired")
@@ -150,9 +146,7 @@ func (w *jsonWriter) clock(c *ticket.Clock) {
 		}
 		w.b = append(w.b, ']')
 	}
-	if !c.Next.IsZero() {
-		w.time("next", c.Next)
-	}
+	w.someTime("next", c.Next)
 	w.string("within", c.Within.String())
 	w.string("counted", c.Counted.String())
 	w.close()
@@ -180,6 +174,8 @@ func (d *clocksDoc) decode(doc []byte) error {
 			})
 		case "promised":
 			return r.time(&fast.Promised)
+		case "rescheduled":
+			return r.time(&fast.Rescheduled)
 		}
 		return false
 	}) && len(r.rest) == 0 {

@@ -105,7 +105,7 @@ const (
 	stateColumns  columns = 1 << iota // status, level, phase and the columns that follow from them
 	queueColumns                      // queue, pressing
 	holderColumn                      // assignee
-	timerColumns                      // timer_at, timer_action
+	timerColumns                      // timer_at, timer_action, timer_from
 	docColumn                         // doc
 	openColumn                        // open
 	wakeColumn                        // wake
@@ -315,7 +315,7 @@ func (ch *changing) update(ctx context.Context, x *session) error {
 	case relabel:
 		return ch.relabel(ctx, x)
 	default:
-		return ch.label(ctx, x, ch.labels, x.s.lang.passOver)
+		return ch.label(ctx, x, ch.labels, x.s.lang.ifNew)
 	}
 }
 
@@ -352,7 +352,7 @@ func (ch *changing) relabel(ctx context.Context, x *session) error {
 	}
 	// The clocks of the old ticket are the new ones already, and their labels may be
 	// stored; see missedLabels.
-	return ch.label(ctx, x, append(without(want, have), ch.labels...), x.s.lang.passOver)
+	return ch.label(ctx, x, append(without(want, have), ch.labels...), x.s.lang.ifNew)
 }
 
 // without returns the elements of a that are not in b. Both are sorted.

@@ -64,7 +64,7 @@ func (s *Store) oneStatement(w *writing) (oneStatement, bool) {
 	}
 	end := ""
 	if ch.Expect > 0 {
-		end = s.lang.passOver // see missedLabels
+		end = s.lang.ifNew // see missedLabels
 	}
 	addPart(&b, len(ch.labels), "labels", "INSERT INTO {t}labels (tenant, label, created, ticket) ", "(?::text, ?::text, ?::bigint, ?::text)", end)
 	var err error

@@ -64,7 +64,7 @@ func TestClocksDecode(t *testing.T) {
 			require.Empty(t, tk.Clocks)
 			continue
 		}
-		want, err := json.Marshal(clocksDoc{tk.Policy, tk.PolicyVersion, tk.Clocks, tk.Promised})
+		want, err := json.Marshal(clocksDoc{tk.Policy, tk.PolicyVersion, tk.Clocks, tk.Promised, tk.Rescheduled})
 		require.NoError(t, err)
 		require.Equal(t, string(want), doc)
 		sameClocksDecoding(t, want)

@@ -173,6 +173,13 @@ func (w *jsonWriter) time(name string, v time.Time) {
 	w.b = append(w.b, '"')
 }
 
+// someTime writes a time that is not zero.
+func (w *jsonWriter) someTime(name string, v time.Time) {
+	if !v.IsZero() {
+		w.time(name, v)
+	}
+}
+
 // value writes a value with encoding/json.
 func (w *jsonWriter) value(v any) {
 	b, err := json.Marshal(v)
@@ -264,6 +271,7 @@ func (w *jsonWriter) patch(p *ticket.Patch) {
 		w.open("timer")
 		w.time("at", p.Timer.At)
 		w.string("action", string(p.Timer.Action))
+		w.someTime("from", p.Timer.From)
 		w.close()
 	}
 	w.rare("add_tags", p.AddTags, len(p.AddTags))

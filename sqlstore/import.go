@@ -160,22 +160,23 @@ func (s *Store) encodeHistory(history []ticket.Event) (*incoming, error) {
 	in.Change, in.id, in.bits = &c.Changes[0], t.ID.String(), everyColumn
 	in.labels, in.words = labelsOf(&t), s.search
 	in.at[len(events)-1] = t.Touched.UnixMicro() // see eventArgs
-	return in, in.changing.encode()
+	return in, in.encode()
 }
 
 // inMicroseconds truncates the times of an event to microseconds, as a desk does.
 // Digests cover no more of them.
 func inMicroseconds(e *ticket.Event) {
 	e.At = e.At.UTC().Truncate(time.Microsecond)
-	if t := e.Set.Timer; t != nil {
-		e.Set.Timer = &ticket.Timer{At: t.At.UTC().Truncate(time.Microsecond), Action: t.Action}
-	}
 	cut := func(times ...*time.Time) {
 		for _, t := range times {
 			*t = t.UTC().Truncate(time.Microsecond)
 		}
 	}
 	p := &e.Set
+	if p.Timer != nil {
+		p.Timer = new(*p.Timer)
+		cut(&p.Timer.At, &p.Timer.From)
+	}
 	p.Clocks = slices.Clone(p.Clocks)
 	for i := range p.Clocks {
 		c := &p.Clocks[i]

@@ -206,17 +206,24 @@ func (s *Store) Count(ctx context.Context, q ticket.Query, limit int) (int, erro
 		return 0, nil
 	}
 	// The order decides only which index the walk is along.
-	switch {
-	case q.Order == ticket.OrderSoonestDue || !q.DueBefore.IsZero():
+	due := q.Order == ticket.OrderSoonestDue
+	switch work := openOnly(q.Phase); {
+	case work && len(q.Queue)+len(q.Assignee) > 0:
+		q.Order = ticket.OrderMostUrgent
+	case due || !q.DueBefore.IsZero():
 		q.Order = ticket.OrderSoonestDue
-	case openOnly(q.Phase):
+	case work:
 		q.Order = ticket.OrderMostUrgent
 	case !q.TouchedFrom.IsZero() || !q.TouchedBefore.IsZero():
 		q.Order = ticket.OrderLeastRecent
 	default:
 		q.Order = ticket.OrderOldestFirst
 	}
-	text, args := s.listing(&q).count(limit)
+	l := s.listing(&q)
+	if due {
+		l.and("t." + dueColumn(q.Metric) + " IS NOT NULL")
+	}
+	text, args := l.count(limit)
 	defer s.hold()()
 	n := 0
 	_, err := s.here().one(ctx, []any{&n}, text, args...)

@@ -13,10 +13,10 @@ const (
 	updateDoc    = "UPDATE {t}tickets SET doc = ? WHERE id = ?"
 
 	intoTickets = "INSERT INTO {t}tickets (id, tenant, number, version, digest, open, status, phase, level, queue, assignee, pressing, channel," +
-		" reason, resolution, timer_at, timer_action, created, first_answered, touched, resolved, closed, reopened, doc, checked, wake," +
+		" reason, resolution, timer_at, timer_action, created, first_answered, touched, resolved, closed, reopened, doc, timer_from, checked, wake," +
 		" clocks, missed, snoozed, due, due_first, due_next, due_update, due_solution, due_level) "
-	ticketColumnCount = 35
-	insertTicket      = intoTickets + "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+	ticketColumnCount = 36
+	insertTicket      = intoTickets + "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 	intoEvents  = "INSERT INTO {t}events (ticket, seq, tenant, at, doc) "
 	insertEvent = intoEvents + "VALUES (?, ?, ?, ?, ?)"
@@ -61,7 +61,7 @@ func updateText(bits columns) string {
 		{stateColumns, ", status = ?, phase = ?, level = ?, reason = ?, resolution = ?, first_answered = ?, resolved = ?, closed = ?, reopened = ?"},
 		{queueColumns, ", queue = ?, pressing = ?"},
 		{holderColumn, ", assignee = ?"},
-		{timerColumns, ", timer_at = ?, timer_action = ?"},
+		{timerColumns, ", timer_at = ?, timer_action = ?, timer_from = ?"},
 		{docColumn, ", doc = ?"},
 		{wakeColumn, ", wake = ?"},
 		{clocksColumns, ", clocks = ?, missed = ?, snoozed = ?"},
@@ -95,7 +95,7 @@ func (ch *changing) updateArgs(args []any, bits columns) []any {
 		args = append(args, t.Assignee)
 	}
 	if bits&timerColumns != 0 {
-		args = append(args, nullTime(t.Timer.At), string(t.Timer.Action))
+		args = append(args, nullTime(t.Timer.At), string(t.Timer.Action), nullTime(t.Timer.From))
 	}
 	if bits&docColumn != 0 {
 		args = append(args, ch.doc)
@@ -129,7 +129,7 @@ func (ch *changing) ticketArgs(args []any) []any {
 	args = append(args, ch.id, t.Tenant, string(t.Number), t.Version, hexOf(t.Digest), open(t), string(t.Status), string(t.Phase), t.Level,
 		t.Queue, t.Assignee, pressing(t.Priority), string(t.Channel), t.Reason, t.Resolution, nullTime(t.Timer.At), string(t.Timer.Action),
 		t.Created.UnixMicro(), nullTime(t.FirstAnswered), t.Touched.UnixMicro(), nullTime(t.Resolved), nullTime(t.Closed), t.Reopened, ch.doc,
-		nullTime(t.Checked), nullTime(t.Wake()))
+		nullTime(t.Timer.From), nullTime(t.Checked), nullTime(t.Wake()))
 	return ch.dueArgs(ch.clocksArgs(args), everyColumn)
 }
 

@@ -113,7 +113,7 @@ func listChange(r *rand.Rand) []ticket.Change {
 		first.Fields[among(r, listFields)] = among(r, listValues)
 	}
 	if r.IntN(3) > 0 {
-		first.Set.Timer = &ticket.Timer{At: listTime(r), Action: ticket.ActionResume}
+		first.Set.Timer = &ticket.Timer{At: listTime(r), Action: ticket.ActionResume, From: among(r, []time.Time{{}, listTime(r)})}
 	}
 	if r.IntN(3) > 0 {
 		first.Set.Policy, first.Set.PolicyVersion, first.Set.Clocks = new("gold"), new(1), listClocks(r, 1)
@@ -155,7 +155,7 @@ func listChange(r *rand.Rand) []ticket.Change {
 		case 4:
 			e.Set.Timer = &ticket.Timer{}
 			if r.IntN(2) == 0 {
-				e.Set.Timer = &ticket.Timer{At: listTime(r), Action: ticket.ActionResume}
+				e.Set.Timer = &ticket.Timer{At: listTime(r), Action: ticket.ActionResume, From: among(r, []time.Time{{}, listTime(r)})}
 			}
 		case 5:
 			e.Requester, e.Followed, e.Unfollowed = among(r, listPeople), some(r, listPeople, 1), some(r, t.Followers, min(1, len(t.Followers)))

@@ -204,6 +204,7 @@ func planViews() []planView {
 	}
 	count("overdue", ticket.Query{DueBefore: overdue}, true) // as above
 	count("overdue by solution", ticket.Query{DueBefore: overdue, Metric: "solution"}, true)
+	count("overdue work of a queue", ticket.Query{Phase: work, Queue: []string{"q3"}, DueBefore: overdue})
 	count("open work of a queue", ticket.Query{Phase: work, Queue: []string{"q3"}})
 	count("open work that missed", ticket.Query{Phase: work, Missed: true})
 	count("missed by solution", ticket.Query{Missed: true, Metric: "solution"})

@@ -9,6 +9,7 @@
 SET @ticket_change = IF ((SELECT COUNT(*) FROM information_schema.columns
     WHERE table_schema = DATABASE() AND table_name = '{t}tickets' AND column_name = 'wake') > 0, 'DO 0',
     'ALTER TABLE {t}tickets
+        ADD COLUMN timer_from BIGINT,
         ADD COLUMN checked BIGINT,
         ADD COLUMN wake BIGINT,
         ADD COLUMN clocks LONGBLOB,

@@ -5,6 +5,7 @@
 -- "doc", which a change of a clock does not write.
 -- One statement adds all columns, and none rewrites the table.
 ALTER TABLE {t}tickets
+    ADD COLUMN timer_from bigint,
     ADD COLUMN checked bigint,
     ADD COLUMN wake bigint,
     ADD COLUMN clocks json,

@@ -3,6 +3,7 @@
 -- is still to be met, of any metric and of each. "missed" has a bit for each metric of
 -- which a target was missed. "clocks" is JSON: the clocks and their policy, apart from
 -- "doc", which a change of a clock does not write.
+ALTER TABLE {t}tickets ADD COLUMN timer_from INTEGER;
 ALTER TABLE {t}tickets ADD COLUMN checked INTEGER;
 ALTER TABLE {t}tickets ADD COLUMN wake INTEGER;
 ALTER TABLE {t}tickets ADD COLUMN clocks TEXT;
