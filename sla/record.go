@@ -112,6 +112,9 @@ func (r *run) record(now time.Time) ticket.Clock {
 // zero. Due is that of the clock.
 func (r *run) when(i int, due time.Time) time.Time {
 	l := &r.target.looks[i]
+	if s := r.seed; s != nil && (l.amount < s.Counted || l.amount == s.Counted && s.Next.Equal(s.Since)) {
+		return s.Since // it was before
+	}
 	if !l.breach {
 		due = r.reach(r.target.cal, l.amount)
 	}
@@ -541,15 +544,12 @@ func (a *Agreement) Alert(t *ticket.Ticket, now time.Time) (ticket.ClockAlert, b
 				earliest = at
 			}
 			l := &r.target.looks[k]
-			reached := r.when(k, due)
-			if l.after {
-				reached = reached.Add(-tick)
-			}
-			if reached.Before(c.Since) {
-				reached = c.Since
-			}
-			if l.breach && !c.Breached.IsZero() {
+			reached := at
+			switch {
+			case l.breach && !c.Breached.IsZero() && !c.Breached.Before(due):
 				reached = c.Breached
+			case l.after && at.After(c.Since):
+				reached = at.Add(-tick)
 			}
 			found = ticket.ClockAlert{
 				Metric: c.Metric, Clock: c.Event, Threshold: r.target.names[k], At: reached, Due: due,
