@@ -13,7 +13,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/businesshours"
 	"github.com/ticketkit/ticket/memstore"
+	"github.com/ticketkit/ticket/sla"
 )
 
 func BenchmarkNewNumber(b *testing.B) {
@@ -101,6 +103,50 @@ func BenchmarkDo(b *testing.B) {
 			i := 0
 			for b.Loop() {
 				if _, err := d.Do(b.Context(), lin, ids[i%tickets], reply); err != nil {
+					b.Fatal(err)
+				}
+				i++
+			}
+		})
+	}
+}
+
+// BenchmarkDoServiceLevels measures the same with a policy of four targets, and without, in
+// turn. The replies of an agent and of a customer change three clocks at most.
+func BenchmarkDoServiceLevels(b *testing.B) {
+	target := func(m sla.Metric, within time.Duration) sla.Target {
+		return sla.Target{
+			Metric: m, Within: within, Calendar: "office", Pause: []sla.Pause{{Status: ticket.StatusOnHold}},
+			Thresholds: []sla.Threshold{{Share: 75, Do: []sla.Reaction{{Tell: sla.AudienceQueue}}}, {Share: 100, Do: []sla.Reaction{{Escalate: true}}}},
+		}
+	}
+	levels := sla.Spec{
+		Name: "bench", Version: 1,
+		Calendars: []businesshours.Spec{{Name: "office", Hours: businesshours.Hours{Zone: "Europe/Berlin", Week: businesshours.MondayToFriday("09:00-17:00")}}},
+		Policies: []sla.Policy{{Name: "all", Targets: []sla.Target{
+			target(sla.MetricFirstAnswer, 2*time.Hour), target(sla.MetricNextAnswer, 4*time.Hour), target(sla.MetricUpdate, 16*time.Hour), target(sla.MetricSolution, 80*time.Hour),
+		}}},
+	}.MustCompile()
+	const tickets = 10_000
+	for _, with := range []bool{false, true} {
+		b.Run(fmt.Sprintf("policy=%v", with), func(b *testing.B) {
+			d := benchDesk(b, func(c *ticket.Config) {
+				if with {
+					c.ServiceLevels = levels
+				}
+			})
+			ids := make([]ticket.ID, tickets)
+			for i := range ids {
+				ids[i] = mustOpen(b, d).ID
+			}
+			b.ReportAllocs()
+			i := 0
+			for b.Loop() {
+				a := lin
+				if i/tickets%2 == 1 {
+					a = ada
+				}
+				if _, err := d.Do(b.Context(), a, ids[i%tickets], reply); err != nil {
 					b.Fatal(err)
 				}
 				i++

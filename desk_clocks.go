@@ -87,7 +87,7 @@ func (e *Event) promise(t *Ticket) {
 		return
 	}
 	switch said := latest(t.Promised, t.Rescheduled); {
-	case e.Seq == 1, !said.IsZero() && due.After(said):
+	case e.Seq == 1, !said.IsZero() && due.After(said) && (e.By.Role&RoleCustomer == 0 || !e.words()): // nobody is sent their own words
 		e.Set.Promised = &due
 	}
 }

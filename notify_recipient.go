@@ -115,7 +115,7 @@ func (d *Desk) fromThere(ctx context.Context, row *Delivery, b *DeliveryContext,
 	switch {
 	case to.Email == "" || e.By.Role == RoleSystem || e.Message == "" && len(e.Attachments) == 0:
 		return false
-	case row.Kind == KindReceived || row.Kind == KindUploaded || row.Kind == KindEvent || aboutWork(row.Kind):
+	case row.Kind == KindReceived || row.Kind == KindUploaded || row.Kind == KindEvent || row.aboutWork():
 		return false
 	case sameMailbox(to.Email, e.Actor.Email):
 		return true
@@ -134,10 +134,17 @@ func (d *Desk) fromThere(ctx context.Context, row *Delivery, b *DeliveryContext,
 	return sameMailbox(to.Email, writer.Person.Email)
 }
 
-// aboutWork reports whether a kind informs agents about their work and not about a
+// aboutWork reports whether a delivery informs agents about their work and not about a
 // message.
-func aboutWork(k Kind) bool {
-	return k == KindQueued || k == KindEscalated || k == KindAssigned || k == KindUnassigned
+func (r *Delivery) aboutWork() bool {
+	switch r.Kind {
+	case KindQueued, KindEscalated, KindAssigned, KindUnassigned, KindReminder:
+		return true
+	case KindDueSoon, KindOverdue:
+		return !r.toCustomer()
+	default:
+		return false
+	}
 }
 
 // sharesMailbox reports whether the same mailbox may have got the event for another
@@ -167,7 +174,7 @@ func (d *Desk) deliveredThere(ctx context.Context, row *Delivery) (ID, error) {
 	})
 	for i := range page.Deliveries {
 		p := &page.Deliveries[i]
-		if p.Seq == row.Seq && p.ID != row.ID && aboutWork(p.Kind) == aboutWork(row.Kind) && p.usedMailbox() == row.usedMailbox() {
+		if p.Seq == row.Seq && p.ID != row.ID && p.aboutWork() == row.aboutWork() && p.usedMailbox() == row.usedMailbox() {
 			return p.ID, err
 		}
 	}
@@ -195,7 +202,7 @@ type mailboxUses struct {
 // reserve reserves the mailbox of a delivery. If another delivery has reserved it for
 // the same event, reserve waits until that one is released and tries again.
 func (m *mailboxUses) reserve(ctx context.Context, row *Delivery) error {
-	at := mailboxUse{row.Ticket, row.Seq, row.Notifier, aboutWork(row.Kind), row.usedMailbox()}
+	at := mailboxUse{row.Ticket, row.Seq, row.Notifier, row.aboutWork(), row.usedMailbox()}
 	for {
 		m.mu.Lock()
 		if err := ctx.Err(); err != nil { // the attempt was perhaps abandoned and recorded, so nobody would release the mailbox

@@ -110,8 +110,12 @@ func every(t *testing.T, f func(t *testing.T, name string, n ticket.Notification
 			n.Attachments = []ticket.Attachment{{Name: "seite ü.png", Size: 48_230, SHA256: ticket.Digest{0xab}}}
 			n.To, n.Previous = to, previous
 			n.Writer, n.With, n.Expected, n.ReopenUntil = "Grace", "with the specialists", n.At.Add(time.Hour), n.At.Add(24*time.Hour)
-			if k == ticket.KindMerged {
+			switch k {
+			case ticket.KindMerged:
 				n.Into = "9NC5-QBN3-1"
+			case ticket.KindDueSoon, ticket.KindOverdue:
+				n.Metric, n.Due = "next answer", n.At.Add(2*time.Hour)
+			default:
 			}
 			previous = n.ID
 			t.Run(name, func(t *testing.T) { f(t, name, n) })

@@ -170,6 +170,18 @@ func TestNotifications(t *testing.T) {
 	require.Equal(t, m, back)
 }
 
+// Kinds of two words have types without blanks.
+func TestTypesOfKinds(t *testing.T) {
+	for kind, want := range map[ticket.Kind]string{
+		ticket.KindRescheduled: "com.github.ticketkit.ticket.notification.rescheduled",
+		ticket.KindReminder:    "com.github.ticketkit.ticket.notification.reminder",
+		ticket.KindDueSoon:     "com.github.ticketkit.ticket.notification.due_soon",
+		ticket.KindOverdue:     "com.github.ticketkit.ticket.notification.overdue",
+	} {
+		require.Equal(t, want, publish.Type(ticket.Notification{Kind: kind}))
+	}
+}
+
 // A broker in memory passes the messages to a subscriber.
 func TestGoChannel(t *testing.T) {
 	ps := gochannel.NewGoChannel(gochannel.Config{Persistent: true, OutputChannelBuffer: 100}, watermill.NopLogger{})

@@ -57,7 +57,7 @@ func open(ctx context.Context, cfg config, desk ticket.Config) (*shop, error) {
 	if err != nil {
 		return nil, err
 	}
-	desk.Expected = promised.Expected
+	desk.ServiceLevels = promised
 	desk.ShowAgents = true
 	desk.Limits.Attachments, desk.Limits.AttachmentSize = 1, maxFile
 	s.desk, err = ticket.NewDesk(s.store, desk)

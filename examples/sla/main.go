@@ -1,6 +1,7 @@
-// Sla promises a customer with a contract an answer within two business hours, Monday to Friday from 9
-// to 17 in Berlin. The confirmation tells the customer when to expect it. Later, the clocks
-// of the ticket show that the answer came too late, and why it was due when it was.
+// Sla promises a customer with a contract an answer within two business hours, Monday to
+// Friday from 9 to 17 in Berlin. The confirmation says when to expect it. Half an hour before,
+// the queue is warned. When the time has passed, the ticket goes up one level. The
+// program then says why the answer was due when it was.
 package main
 
 import (
@@ -10,7 +11,7 @@ import (
 	"io"
 	"os"
 	"time"
-	_ "time/tzdata" // the zone is known on every machine
+	_ "time/tzdata" // for machines without a time zone database
 
 	"github.com/ticketkit/ticket"
 	"github.com/ticketkit/ticket/memstore"
@@ -28,62 +29,67 @@ func main() {
 }
 
 func run(ctx context.Context, stdout io.Writer) error {
-	say := func(format string, args ...any) { _, _ = fmt.Fprintf(stdout, format+"\n", args...) }
-
 	spec, err := sla.Parse(policyJSON)
 	if err != nil {
 		return err
 	}
-	promised, err := spec.Compile()
+	contracts, err := spec.Compile()
+	if err != nil {
+		return err
+	}
+	berlin, err := time.LoadLocation("Europe/Berlin")
 	if err != nil {
 		return err
 	}
 
 	// The desk of this example lives through a weekend in no time.
-	now := time.Date(2026, 1, 16, 15, 30, 0, 0, time.UTC) // Friday, half past four in Berlin
+	now := time.Date(2026, 1, 16, 16, 30, 0, 0, berlin) // a Friday
 	desk, err := ticket.NewDesk(memstore.New(), ticket.Config{
-		Now:      func() time.Time { return now },
-		Expected: promised.Expected,
+		Now:           func() time.Time { return now },
+		ServiceLevels: contracts,
 		Notifiers: map[string]ticket.Notifier{"": ticket.NotifierFunc(func(_ context.Context, n ticket.Notification) error {
-			if n.Kind == ticket.KindReceived {
-				say("To %s: we have your request. Expect an answer by %s.", n.To.Person.Name, n.Expected.In(n.Zone).Format("Monday 15:04"))
-			}
-			return nil
+			_, err := fmt.Fprintln(stdout, now.Format("Mon 15:04"), describe(n, berlin))
+			return err
 		})},
 	})
 	if err != nil {
 		return err
 	}
 	ada := ticket.Requester(ticket.Person{ID: "c-17", Name: "Ada", Organisation: "mill", Zone: "Europe/Berlin"})
-	t, err := desk.Open(ctx, ada, ticket.Draft{Subject: "The printer is on fire"})
+	t, err := desk.Open(ctx, ada, ticket.Draft{Subject: "The printer is on fire", Queue: "hardware"})
 	if err != nil {
 		return err
 	}
-	if _, err := desk.Deliver(ctx); err != nil {
+	// Run does this all the time in your application.
+	for _, pass := range []time.Duration{0, 65*time.Hour + 30*time.Minute, 30*time.Minute + time.Second} {
+		now = now.Add(pass)
+		if _, err := desk.FireTimers(ctx); err != nil {
+			return err
+		}
+		if _, err := desk.Deliver(ctx); err != nil {
+			return err
+		}
+	}
+	why, err := contracts.ExplainTicket(ctx, desk, ticket.Agent("lin"), t.ID, sla.MetricFirstAnswer, now)
+	if err != nil {
 		return err
 	}
+	_, err = fmt.Fprintf(stdout, "\n%s\n", why)
+	return err
+}
 
-	lin := ticket.Agent("lin", 1)
-	now = now.Add(67 * time.Hour) // Monday, half past eleven
-	if _, err := desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.ActionReply, Message: "Please leave the building."}); err != nil {
-		return err
+// describe stands for the letters of your application.
+func describe(n ticket.Notification, at *time.Location) string {
+	to := n.To.Person.Name
+	if to == "" {
+		to = fmt.Sprintf("queue %s, level %d", n.To.Queue, n.To.Level)
 	}
-
-	timeline := promised.Timeline()
-	for e, err := range desk.Events(ctx, lin, t.ID) {
-		if err != nil {
-			return err
-		}
-		if err := timeline.Add(e); err != nil {
-			return err
-		}
+	text := fmt.Sprintf("to %s: %s", to, n.Kind)
+	if !n.Expected.IsZero() {
+		text += ", expect an answer by " + n.Expected.In(at).Format("Monday 15:04")
 	}
-	for i := range timeline.Clocks(now) {
-		why, err := timeline.Explain(i, now)
-		if err != nil {
-			return err
-		}
-		say("\n%s", why)
+	if !n.Due.IsZero() {
+		text += fmt.Sprintf(" (%s, %s)", n.Metric, n.Due.In(at).Format("Monday 15:04"))
 	}
-	return nil
+	return text
 }

@@ -27,6 +27,8 @@ type Data struct {
 	Into     ticket.Number // of the ticket that this one was merged into
 	At       string        // the time of the event
 	Expected string        // the time by which to expect an answer
+	Metric   string        // of a target that is due soon or overdue: "first answer", "next answer", "update", "solution" or "level"
+	Due      string        // when that target is or was due; empty for a customer if Metric is "level"
 	Reopen   string        // the last time at which a reply reopens the ticket
 
 	Name     string // of the recipient, if fit for a greeting
@@ -46,6 +48,9 @@ type File struct {
 	Time   string // when it arrived
 }
 
+// metricLevel is the metric of the time that a ticket stays at one level.
+const metricLevel = "level"
+
 // The maximum length of single lines, in characters.
 const (
 	maxSubject = 150
@@ -59,6 +64,7 @@ func (l *Letters) data(n ticket.Notification, at locale) Data {
 		Subject: Line(n.Subject, maxSubject), Message: words(string(n.Message)),
 		Phase: n.Phase, With: Line(n.With, maxName), Writer: greeted(n.Writer), Into: n.Into,
 		At: at.time(n.At, n.Zone), Expected: at.time(n.Expected, n.Zone), Reopen: at.time(n.ReopenUntil, n.Zone),
+		Metric: n.Metric, Due: at.time(n.Due, n.Zone),
 		Name: greeted(n.To.Person.Name), Follower: n.To.Role == ticket.RoleFollower,
 		Queue: Line(n.To.Queue, maxName), Level: n.To.Level,
 		Link: link(n.StatusLink), NoReply: l.cfg.NoReply,
@@ -68,6 +74,8 @@ func (l *Letters) data(n ticket.Notification, at locale) Data {
 		if l.cfg.AgentURL != nil {
 			d.Link = link(l.cfg.AgentURL(n))
 		}
+	} else if n.Metric == metricLevel {
+		d.Due = "" // levels are not promised to customers
 	}
 	if strings.TrimSpace(d.Message) != "" {
 		d.Lines = strings.Split(d.Message, "\n")

@@ -19,12 +19,16 @@
 // .html:
 //
 //	received uploaded answered asked customer handed-on solved reopened closed
-//	cancelled merged added                for customers
+//	cancelled merged added rescheduled due-soon overdue
+//	                                      for customers
 //	agent-assigned agent-queued agent-escalated agent-customer agent-unassigned
+//	agent-reminder agent-due-soon agent-overdue
 //	agent-copy                            for agents; the last for copies of the customers' kinds
 //	parts                                 blocks shared by the others, such as "top" and "bottom"
 //
-// and words.txt, with single words for both forms. Templates are executed on [Data].
+// and words.txt, with the words for both forms: "expected" says when to expect an answer,
+// "promise" says for a customer which target is due soon or overdue, and "target" says it
+// for an agent. Templates are executed on [Data].
 // Replace both forms of a template, or readers of HTML and of text see different
 // words. The subject and both forms must show the number, {{.Number}}.
 //

@@ -61,6 +61,10 @@ func about(t *testing.T, k ticket.Kind, role ticket.Role, locale string) ticket.
 	switch k {
 	case ticket.KindReceived, ticket.KindQueued:
 		n.Phase, n.Expected = ticket.PhaseReceived, at.Add(26*time.Hour)
+	case ticket.KindRescheduled:
+		n.Expected = at.Add(26 * time.Hour)
+	case ticket.KindDueSoon, ticket.KindOverdue:
+		n.Metric, n.Due = "first answer", at.Add(2*time.Hour)
 	case ticket.KindHanded, ticket.KindReopened:
 		n.With = "with the specialists"
 	case ticket.KindSolved, ticket.KindClosed:
@@ -68,7 +72,7 @@ func about(t *testing.T, k ticket.Kind, role ticket.Role, locale string) ticket.
 	case ticket.KindCustomer:
 		n.Writer = "Grace"
 	}
-	if role == ticket.RoleAgent && (k == ticket.KindQueued || k == ticket.KindEscalated) {
+	if role == ticket.RoleAgent && (k == ticket.KindQueued || k == ticket.KindEscalated || k == ticket.KindOverdue) {
 		n.To = ticket.Recipient{Role: role, Queue: "hardware", Level: 2, Person: ticket.Person{Locale: locale}}
 	}
 	return n
@@ -86,7 +90,7 @@ func each(t *testing.T, f example) {
 			t.Run(name, func(t *testing.T) { f(t, name, about(t, k, ticket.RoleRequester, locale)) })
 		}
 		for _, k := range ticket.Kinds(ticket.RoleAgent) {
-			name := locale + "/agent-" + string(k)
+			name := locale + "/agent-" + strings.ReplaceAll(string(k), " ", "-")
 			t.Run(name, func(t *testing.T) { f(t, name, about(t, k, ticket.RoleAgent, locale)) })
 		}
 		t.Run(locale+"/agent-copy", func(t *testing.T) {
@@ -95,6 +99,18 @@ func each(t *testing.T, f example) {
 		t.Run(locale+"/received-follower", func(t *testing.T) {
 			f(t, locale+"/received-follower", about(t, ticket.KindReceived, ticket.RoleFollower, locale))
 		})
+		t.Run(locale+"/rescheduled-unknown", func(t *testing.T) {
+			n := about(t, ticket.KindRescheduled, ticket.RoleRequester, locale)
+			n.Expected = time.Time{}
+			f(t, locale+"/rescheduled-unknown", n)
+		})
+		for _, k := range []ticket.Kind{ticket.KindUploaded, ticket.KindCustomer, ticket.KindReopened} {
+			t.Run(locale+"/"+string(k)+"-expected", func(t *testing.T) {
+				n := about(t, k, ticket.RoleRequester, locale)
+				n.Expected = n.At.Add(26 * time.Hour)
+				f(t, locale+"/"+string(k)+"-expected", n)
+			})
+		}
 	}
 }
 
@@ -244,9 +260,13 @@ func TestHostileInput(t *testing.T) {
 		n.To.Person.Name = "visit https://example.net/win now"
 		n.Attachments = []ticket.Attachment{{Name: "a\r\n<img src=x onerror=alert(1)>\u202egnp", Size: -5}}
 		n.StatusLink = "javascript:alert(1)"
+		if n.Metric != "" {
+			n.Metric = "<b>no metric</b>"
+		}
 		got, err := l.Write(n)
 		require.NoError(t, err)
 		require.NotContains(t, got.Text+got.HTML, "example.net")
+		require.NotContains(t, got.Text+got.HTML, "no metric")
 		require.NotContains(t, got.Text+got.HTML, "href=\"javascript")
 		require.LessOrEqual(t, len([]rune(got.Subject)), 200)
 		require.True(t, strings.HasPrefix(got.Subject, "["+string(number)+"] Hi Bcc: all@example.org gnp.exe[31m <script>"), got.Subject)
@@ -465,8 +485,9 @@ func FuzzWrite(f *testing.F) {
 		n := ticket.Notification{
 			Kind: kinds[int(kind)%len(kinds)], Number: number, Subject: subject, Message: ticket.Message(words), Writer: name, With: name, StatusLink: link,
 			To: ticket.Recipient{Role: ticket.RoleRequester, Person: ticket.Person{Name: name, Locale: locale}}, At: time.Unix(size%1e12, 0),
-			Attachments: []ticket.Attachment{{Name: file, Size: size}},
+			Attachments: []ticket.Attachment{{Name: file, Size: size}}, Metric: name,
 		}
+		n.Expected, n.Due = n.At.Add(time.Hour), n.At.Add(2*time.Hour)
 		if agent {
 			n.To.Role = ticket.RoleAgent
 		}

@@ -22,8 +22,14 @@ func samples(k ticket.Kind) []ticket.Notification {
 		},
 		Zone: time.UTC, StatusLink: "https://help.example.org/t/abc",
 	}
-	if k == ticket.KindMerged {
+	metrics := []string{""}
+	switch k {
+	case ticket.KindMerged:
 		full.Into = "9NC5-QBN3-1"
+	case ticket.KindDueSoon, ticket.KindOverdue:
+		full.Due = at.Add(2 * time.Hour)
+		metrics = append(metrics, "first answer", "next answer", "update", "solution", metricLevel)
+	default:
 	}
 	person := ticket.Person{ID: "ada", Name: "Ada Byron", Email: "ada@example.org"}
 	var list []ticket.Notification
@@ -34,7 +40,13 @@ func samples(k ticket.Kind) []ticket.Notification {
 		{Role: ticket.RoleAgent, Queue: "hardware", Level: 2}, {Role: ticket.RoleAgent, Level: 1},
 	} {
 		full.To = to
-		list = append(list, full)
+		for _, metric := range metrics {
+			full.Metric = metric
+			list = append(list, full)
+			if metric != "" {
+				list = append(list, ticket.Notification{ID: id, Kind: k, To: to, Number: full.Number, Ticket: id, Metric: metric})
+			}
+		}
 		phases := []ticket.Phase{""}
 		if i == 0 {
 			phases = append(phases, append(ticket.OpenPhases(), ticket.PhaseSolved, ticket.PhaseClosed)...)
