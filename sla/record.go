@@ -112,6 +112,9 @@ func (r *run) record(now time.Time) ticket.Clock {
 // zero. Due is that of the clock.
 func (r *run) when(i int, due time.Time) time.Time {
 	l := &r.target.looks[i]
+	if s := r.seed; s != nil && (l.amount < s.Counted || l.amount == s.Counted && s.Next.Equal(s.Since)) {
+		return s.Since // it was before
+	}
 	if !l.breach {
 		due = r.reach(r.target.cal, l.amount)
 	}
@@ -203,8 +206,7 @@ func (a *Agreement) Advance(t *ticket.Ticket, e *ticket.Event, history iter.Seq2
 			return err
 		}
 	}
-	unfinished := func(c ticket.Clock) bool { return !c.Ended() }
-	if t.Policy == "" && p == nil && !slices.ContainsFunc(t.Clocks, unfinished) {
+	if t.Policy == "" && p == nil && !slices.ContainsFunc(t.Clocks, func(c ticket.Clock) bool { return !c.Ended() }) {
 		return nil
 	}
 
@@ -214,7 +216,7 @@ func (a *Agreement) Advance(t *ticket.Ticket, e *ticket.Event, history iter.Seq2
 	}
 	defer s.release()
 	line := &s.line
-	*line = Timeline{a: a, lean: true, spare: s.runs[:], marks: line.marks[:0], runs: line.runs[:0]}
+	line.a, line.lean, line.spare = a, true, s.runs[:]
 	restored := !t.MergedInto.IsZero() && after.MergedInto.IsZero()
 	if first || !restored && p != nil && t.Policy == p.Name && t.PolicyVersion == p.version && line.seed(t, p) {
 		if err := line.follows(e); err != nil {
@@ -244,7 +246,7 @@ func (s *seeded) release() {
 	marks, runs := s.line.marks, s.line.runs
 	clear(marks)
 	clear(runs)
-	s.line = Timeline{marks: marks, runs: runs}
+	s.line = Timeline{marks: marks[:0], runs: runs[:0]}
 	pool.Put(s)
 }
 
@@ -272,7 +274,7 @@ func (t *Timeline) seed(from *ticket.Ticket, p *policy) bool {
 	for m, c := range t.seeds {
 		to := p.target(metricNames[m], from.Level, from.Queue)
 		runs := c != nil && !c.Ended()
-		open := runs // whether there is a run that can go on, with a target or not
+		open := runs // whether there is a run that can go on if it has a target
 		switch m {
 		case firstAnswer:
 			open = from.FirstAnswered.IsZero()
@@ -292,10 +294,6 @@ func (t *Timeline) seed(from *ticket.Ticket, p *policy) bool {
 			return false
 		default:
 			t.owed[m] = broken(c, t.at)
-			if m == level && live { // it keeps another one from starting
-				t.open[m] = t.newRun(m, cause{})
-				t.open[m].level, t.open[m].queue = from.Level, from.Queue
-			}
 		}
 	}
 	return true
@@ -385,9 +383,7 @@ type takenOver struct {
 // it computes. An open run gets its target as of now.
 func (t *Timeline) takeOver(m int, from *ticket.Ticket, now time.Time) *takenOver {
 	o := &takenOver{}
-	if i := slices.IndexFunc(from.Clocks, func(c ticket.Clock) bool { return c.Metric == string(metricNames[m]) }); i >= 0 {
-		o.recorded = &from.Clocks[i]
-	}
+	o.recorded = clockOf(from, m)
 	computed, ok := t.record(m)
 	if ok && o.recorded != nil && same(o.recorded, &computed) || !ok && o.recorded == nil {
 		return nil
@@ -437,34 +433,51 @@ func (t *Timeline) patch(from *ticket.Ticket, e *ticket.Event, foreign *[metrics
 		name, version = t.policy.Name, t.policy.version
 	}
 	if name != from.Policy {
-		e.Set.Policy = &name
+		e.Set.Policy = new(name)
 	}
 	if version != from.PolicyVersion {
-		e.Set.PolicyVersion = &version
+		e.Set.PolicyVersion = new(version)
 	}
-	var changed [metrics]ticket.Clock
-	n := 0
+	var list []ticket.Clock
 	for m := range metrics {
-		if r := t.last(m); r == nil && t.seeds[m] != nil || r != nil && r.seed != nil && !r.changed && r.seed.Breached.Equal(brokenAt(r.seed, t.at)) {
+		r := t.last(m)
+		if r == nil && t.seeds[m] != nil || r != nil && r.seed != nil && !r.changed && r.seed.Breached.Equal(brokenAt(r.seed, t.at)) {
 			continue
 		}
 		c, ok := t.record(m)
-		var was *ticket.Clock
-		if i := slices.IndexFunc(from.Clocks, func(c ticket.Clock) bool { return c.Metric == string(metricNames[m]) }); i >= 0 {
-			was = &from.Clocks[i]
-		}
+		was := clockOf(from, m)
 		if foreign != nil && foreign[m] != nil {
 			c, ok = foreign[m].outcome(c, ok, t.at)
 		}
 		if ok && (was == nil || !same(was, &c)) {
 			c.Fired = slices.Clone(c.Fired)
-			changed[n] = c
+			if list == nil {
+				list = make([]ticket.Clock, 0, t.changes(m))
+			}
+			list = append(list, c)
+		}
+	}
+	e.Set.Clocks = list
+}
+
+// changes returns how many clocks may have changed, of the metrics from one on.
+func (t *Timeline) changes(from int) (n int) {
+	for m := from; m < metrics; m++ {
+		if r := t.last(m); r != nil && (r.seed == nil || r.changed) {
 			n++
 		}
 	}
-	if n > 0 {
-		e.Set.Clocks = slices.Clone(changed[:n])
+	return max(n, 1)
+}
+
+// clockOf returns the recorded clock of a metric, or nil.
+func clockOf(t *ticket.Ticket, m int) *ticket.Clock {
+	for i := range t.Clocks {
+		if c := &t.Clocks[i]; c.Metric == string(metricNames[m]) {
+			return c
+		}
 	}
+	return nil
 }
 
 // outcome returns what is recorded of a metric after the event that takes it over. The
@@ -541,15 +554,12 @@ func (a *Agreement) Alert(t *ticket.Ticket, now time.Time) (ticket.ClockAlert, b
 				earliest = at
 			}
 			l := &r.target.looks[k]
-			reached := r.when(k, due)
-			if l.after {
-				reached = reached.Add(-tick)
-			}
-			if reached.Before(c.Since) {
-				reached = c.Since
-			}
-			if l.breach && !c.Breached.IsZero() {
+			reached := at
+			switch {
+			case l.breach && !c.Breached.IsZero() && !c.Breached.Before(due):
 				reached = c.Breached
+			case l.after && at.After(c.Since):
+				reached = at.Add(-tick)
 			}
 			found = ticket.ClockAlert{
 				Metric: c.Metric, Clock: c.Event, Threshold: r.target.names[k], At: reached, Due: due,

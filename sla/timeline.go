@@ -680,7 +680,15 @@ func (r *run) lose(c *cause) {
 // stop stops the clock.
 func (r *run) stop(c *cause, state ClockState) {
 	f := r.clock(c.at)
-	r.passed, r.breach = r.past(c.at)
+	if r.lean {
+		r.passed, r.breach = nil, Breach{}
+		if !f.Breached.IsZero() {
+			r.passed = []passed{{breachKey, f.Breached}}
+			r.breach = Breach{At: f.Breached, Due: f.Due, Policy: f.Policy, Within: f.Within}
+		}
+	} else {
+		r.passed, r.breach = r.past(c.at)
+	}
 	if state == ClockMet && !f.Breached.IsZero() {
 		state = ClockMissed
 	}
