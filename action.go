@@ -106,7 +106,8 @@ type Edits struct {
 	Follow     []Person // new followers, who are notified
 	Unfollow   []Person // followers to remove
 	// Snooze is when the desk reminds the assignee, or the queue if there is none. A message
-	// of a customer ends it before. It changes no clock. The zero time ends it.
+	// of a customer ends it before, and so does the end of the work; a finished ticket takes
+	// none. It changes no clock. The zero time ends it.
 	Snooze *time.Time
 }
 

@@ -336,6 +336,14 @@ func TestASnoozedTicketComesBack(t *testing.T) {
 	snooze(until.Add(3 * time.Hour))
 	k.do(lin, tk, ticket.Action{Name: ticket.ActionResolve, Message: "done"})
 	require.True(t, k.get(tk).Snoozed.IsZero())
+
+	// A snooze of a finished ticket would end with its next event, or remind of nothing.
+	later := until.Add(4 * time.Hour)
+	_, err := k.desk.Do(t.Context(), lin, tk.ID, ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{Snooze: &later}})
+	invalid, ok := errors.AsType[*ticket.InvalidError](err)
+	require.True(t, ok, "%v", err)
+	require.Equal(t, "action.edit.snooze", invalid.Field)
+	snooze(time.Time{}) // it has none
 }
 
 // What the desk records about clocks makes nobody's work stale.

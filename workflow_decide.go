@@ -478,6 +478,9 @@ func (d *Decision) edit(e *Event) error {
 	}
 	differ(&e.Set.Priority, t.Priority, priority)
 	if s := ed.Snooze; s != nil && !s.Equal(t.Snoozed) {
+		if t.Phase.Done() && !s.IsZero() {
+			return invalid("action.edit.snooze", "must be the zero time: a finished ticket cannot be snoozed")
+		}
 		e.Set.Snoozed = new(microTime(*s))
 	}
 	if ed.Requester != t.Requester {
