@@ -2,12 +2,15 @@ package ordeal
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
+
+	"github.com/ticketkit/ticket/sqlstore"
 )
 
 // A Child is another run of this program, with a task.
@@ -78,6 +81,24 @@ func (c *Child) Kill() error {
 // Killed reports whether the child, which has ended, was killed.
 func (c *Child) Killed() bool { return !c.ProcessState.Exited() }
 
+// BeChild runs a child and exits, if this program is one: if the environment variable
+// has the path of its task. The child ends when its parent is gone.
+func BeChild(variable string, perform func(path string) error) {
+	path := os.Getenv(variable)
+	if path == "" {
+		return
+	}
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		os.Exit(3)
+	}()
+	if err := perform(path); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
 // ReadTask reads the task of this program, a child.
 func ReadTask(path string, task any) error {
 	text, err := os.ReadFile(path)
@@ -90,10 +111,25 @@ func ReadTask(path string, task any) error {
 // Begun tells the parent that this program, a child, begins with its task.
 func Begun() { fmt.Println("ready") }
 
-// EndWithParent ends this program, a child, when its parent is gone.
-func EndWithParent() {
-	go func() {
-		_, _ = io.Copy(io.Discard, os.Stdin)
-		os.Exit(3)
-	}()
+// A Place says where a child works.
+type Place struct {
+	Role        string
+	Driver, DSN string
+	Dialect     sqlstore.Dialect
+	Journal     string // the path
+	Clock       string // the path
+}
+
+// Open opens all of it. It is closed when the process ends.
+func (p *Place) Open(ctx context.Context) (*Clock, *Journal, *sqlstore.Store, error) {
+	c, err := OpenClock(p.Clock)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	j, err := OpenJournal(p.Journal)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	s, _, err := OpenStore(ctx, p.Driver, p.DSN, p.Dialect)
+	return c, j, s, err
 }

@@ -2,13 +2,10 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"github.com/ticketkit/ticket/internal/dbtests/ordeal"
-	"os"
 	"time"
 
 	"github.com/ticketkit/ticket"
-	"github.com/ticketkit/ticket/sqlstore"
 )
 
 // taskVariable marks a process as a child.
@@ -16,14 +13,11 @@ const taskVariable = "TICKET_FAULTS_TASK"
 
 // A task is the order for a child.
 type task struct {
-	Role        string // relay or writer
-	Driver, DSN string
-	Dialect     sqlstore.Dialect
-	Journal     string
-	Clock       string // the file of the clock
-	Post        string // the address of the mail server
-	Sabotage    string
-	Seed        uint64 // of the scripts
+	ordeal.Place
+
+	Post     string // the address of the mail server
+	Sabotage string
+	Seed     uint64 // of the scripts
 
 	Slot, Slots, Tickets int // of a writer: its share is every Slots-th ticket
 }
@@ -49,32 +43,14 @@ func config(c *ordeal.Clock, j *ordeal.Journal, n ticket.Notifier) ticket.Config
 	}
 }
 
-// child executes its task until it is done, or killed, or its parent is gone.
-func child(path string) int {
-	ordeal.EndWithParent()
-	err := perform(path)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return 0
-}
-
+// perform executes a task until it is done, or killed.
 func perform(path string) error {
 	var t task
 	if err := ordeal.ReadTask(path, &t); err != nil {
 		return err
 	}
-	c, err := ordeal.OpenClock(t.Clock)
-	if err != nil {
-		return err
-	}
-	j, err := ordeal.OpenJournal(t.Journal)
-	if err != nil {
-		return err
-	}
 	ctx := context.Background()
-	store, _, err := ordeal.OpenStore(ctx, t.Driver, t.DSN, t.Dialect) // closed when the process ends
+	c, j, store, err := t.Open(ctx)
 	if err != nil {
 		return err
 	}

@@ -2,19 +2,16 @@ package main
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"github.com/ticketkit/ticket/internal/dbtests/ordeal"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"slices"
 	"syscall"
 	"time"
 
 	"github.com/ticketkit/ticket"
-	"github.com/ticketkit/ticket/sqlstore"
 )
 
 // These are rates of the clock, in seconds for a real second. At a higher rate a
@@ -27,15 +24,10 @@ const (
 
 // A faulting is the run for one store.
 type faulting struct {
-	ordeal.Backend
+	*ordeal.Ground
 	options
 
-	dir    string
-	dsn    string
-	clock  *ordeal.Clock
 	post   *post
-	store  *sqlstore.Store
-	db     *sql.DB
 	slots  []*slot
 	rand   *rand.Rand
 	report *report
@@ -53,31 +45,14 @@ type slot struct {
 
 // endure works on a store, causes faults, and checks.
 func endure(ctx context.Context, b ordeal.Backend, o options) (_ *report, err error) {
-	dir, err := os.MkdirTemp("", "ticket-faults-")
+	g, err := b.Ground(ctx, "faults", time.Now())
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	r := &faulting{Backend: b, options: o, dir: dir, post: newPost(o.seed), report: &report{store: b.Name},
-		rand: rand.New(rand.NewPCG(o.seed, 1)), killed: map[string]bool{}}
-	dsn, server, err := b.Place(ctx, dir, "faults")
-	if err != nil {
-		return nil, err
-	}
-	if server != nil {
-		defer func() { err = errors.Join(err, server.Stop()) }()
-	}
-	r.dsn = dsn
-	if r.clock, err = ordeal.NewClock(filepath.Join(dir, "clock"), time.Now()); err != nil {
-		return nil, err
-	}
-	r.post.clock = r.clock
-	store, db, err := ordeal.OpenStore(ctx, r.Driver, r.dsn, r.Dialect)
-	if err != nil {
-		return nil, err
-	}
-	r.store, r.db = store, db
-	defer func() { err = errors.Join(err, db.Close()) }()
+	defer func() { err = errors.Join(err, g.Leave()) }()
+	r := &faulting{Ground: g, options: o, post: newPost(o.Seed), report: &report{store: b.Name},
+		rand: rand.New(rand.NewPCG(o.Seed, 1)), killed: map[string]bool{}}
+	r.post.clock = g.Clock
 	if err := r.post.open(); err != nil {
 		return nil, err
 	}
@@ -93,14 +68,14 @@ func endure(ctx context.Context, b ordeal.Backend, o options) (_ *report, err er
 // Then the relays deliver the rest without faults.
 func (r *faulting) work(ctx context.Context) error {
 	begin := time.Now()
-	if err := r.clock.SetRate(rateUsual); err != nil {
+	if err := r.Clock.SetRate(rateUsual); err != nil {
 		return err
 	}
 	for i := range r.relays {
-		r.slots = append(r.slots, r.newSlot(fmt.Sprintf("r%d", i), task{Role: roleRelay}))
+		r.slots = append(r.slots, r.newSlot(roleRelay, fmt.Sprintf("r%d", i), task{}))
 	}
 	for i := range r.writers {
-		r.slots = append(r.slots, r.newSlot(fmt.Sprintf("w%d", i), task{Role: roleWriter, Slot: i, Slots: r.writers, Tickets: r.tickets}))
+		r.slots = append(r.slots, r.newSlot(roleWriter, fmt.Sprintf("w%d", i), task{Slot: i, Slots: r.writers, Tickets: r.tickets}))
 	}
 	for _, s := range r.slots {
 		if err := r.startChild(s); err != nil {
@@ -119,13 +94,13 @@ func (r *faulting) work(ctx context.Context) error {
 		switch {
 		case restored.IsZero() && (r.post.accepted() >= r.tickets || written):
 			r.post.close()
-			restored = r.clock.Now().Add(r.outage)
-			if err := r.clock.SetRate(rateOutage); err != nil {
+			restored = r.Clock.Now().Add(r.outage)
+			if err := r.Clock.SetRate(rateOutage); err != nil {
 				return err
 			}
-		case r.post.server == nil && !r.clock.Now().Before(restored):
-			r.report.outage = r.outage + r.clock.Now().Sub(restored)
-			if err := errors.Join(r.clock.SetRate(rateUsual), r.post.open()); err != nil {
+		case r.post.server == nil && !r.Clock.Now().Before(restored):
+			r.report.outage = r.outage + r.Clock.Now().Sub(restored)
+			if err := errors.Join(r.Clock.SetRate(rateUsual), r.post.open()); err != nil {
 				return err
 			}
 		}
@@ -141,7 +116,7 @@ func (r *faulting) work(ctx context.Context) error {
 		}
 		if written && r.report.outage > 0 && hurried.IsZero() { // the remaining deliveries wait
 			hurried = time.Now()
-			if err := r.clock.SetRate(rateRest); err != nil {
+			if err := r.Clock.SetRate(rateRest); err != nil {
 				return err
 			}
 		}
@@ -157,7 +132,7 @@ func (r *faulting) work(ctx context.Context) error {
 	}
 	r.report.faulty = time.Since(begin)
 	r.post.setCalm()
-	if err := r.clock.SetRate(rateRest); err != nil {
+	if err := r.Clock.SetRate(rateRest); err != nil {
 		return err
 	}
 	for begin := time.Now(); ; time.Sleep(50 * time.Millisecond) {
@@ -177,7 +152,7 @@ func (r *faulting) work(ctx context.Context) error {
 
 // live reports whether at least n deliveries are not settled.
 func (r *faulting) live(ctx context.Context, n int) (bool, error) {
-	page, err := r.store.Deliveries(ctx, ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.DeliveryPending, ticket.DeliveryClaimed}, Limit: min(n, ticket.MaxLimit)})
+	page, err := r.Store.Deliveries(ctx, ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.DeliveryPending, ticket.DeliveryClaimed}, Limit: min(n, ticket.MaxLimit)})
 	return len(page.Deliveries) == min(n, ticket.MaxLimit), err
 }
 
@@ -258,10 +233,8 @@ func (r *faulting) lookAfter() error {
 	return nil
 }
 
-func (r *faulting) newSlot(name string, t task) *slot {
-	t.Driver, t.DSN, t.Dialect = r.Driver, r.dsn, r.Dialect
-	t.Journal, t.Clock, t.Post = filepath.Join(r.dir, name), r.clock.Path(), r.post.addr
-	t.Sabotage, t.Seed = r.sabotage, r.seed
+func (r *faulting) newSlot(role, name string, t task) *slot {
+	t.Place, t.Post, t.Sabotage, t.Seed = r.Place(role, name), r.post.addr, r.Sabotage, r.Seed
 	return &slot{task: t}
 }
 

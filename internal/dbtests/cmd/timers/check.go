@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,7 +21,6 @@ var looker = ticket.System("timers")
 type checking struct {
 	*timing
 
-	desk   *ticket.Desk
 	office *businesshours.Calendar
 	now    time.Time
 	passes []pass
@@ -40,19 +38,15 @@ type pass struct{ from, to time.Time }
 
 // check runs all checks.
 func (r *timing) check(ctx context.Context) error {
-	for name := range strings.SplitSeq(r.sabotage, ",") {
+	for name := range strings.SplitSeq(r.Sabotage, ",") {
 		if damage := damageOf[name]; damage != "" {
-			if _, err := r.db.ExecContext(ctx, damage); err != nil {
+			if _, err := r.DB.ExecContext(ctx, damage); err != nil {
 				return err
 			}
 		}
 	}
-	c := &checking{timing: r, now: r.clock.Now(), rows: map[place][]ticket.Delivery{}}
+	c := &checking{timing: r, now: r.Clock.Now(), rows: map[place][]ticket.Delivery{}}
 	c.office, _ = agreement.Calendar(office)
-	var err error
-	if c.desk, err = ticket.NewDesk(r.store, config(r.clock.Now, nil, newSabotage(""))); err != nil {
-		return err
-	}
 	for _, step := range []func(context.Context) error{c.journals, c.outbox, c.histories, r.lists} {
 		if err := step(ctx); err != nil {
 			return err
@@ -64,25 +58,15 @@ func (r *timing) check(ctx context.Context) error {
 // journals reads the journals of all processes.
 func (c *checking) journals(context.Context) error {
 	c.report.said = map[string]int{}
-	paths, err := filepath.Glob(filepath.Join(c.dir, "[fw]*"))
-	if err != nil {
-		return err
-	}
-	for _, path := range paths {
-		if strings.HasSuffix(path, ".task") {
-			continue
-		}
+	return c.Journals("[fw]*", func(path string) error {
 		list, err := ordeal.Lines(path)
-		if err != nil {
-			return err
-		}
 		for _, line := range list {
 			if err := c.entry(line); err != nil {
 				return fmt.Errorf("%s: %q: %w", path, line, err)
 			}
 		}
-	}
-	return nil
+		return err
+	})
 }
 
 func (c *checking) entry(line string) error {
@@ -109,20 +93,12 @@ func (c *checking) entry(line string) error {
 
 // outbox reads the whole outbox.
 func (c *checking) outbox(ctx context.Context) error {
-	q := ticket.DeliveryQuery{Limit: ticket.MaxLimit}
-	for {
-		page, err := c.store.Deliveries(ctx, q)
-		if err != nil {
-			return err
-		}
-		for _, d := range page.Deliveries {
-			at := place{d.Ticket, d.Seq}
-			c.rows[at] = append(c.rows[at], d)
-		}
-		if q.After = page.Next; q.After.IsZero() {
-			return nil
-		}
+	list, err := c.Deliveries(ctx)
+	for _, d := range list {
+		at := place{d.Ticket, d.Seq}
+		c.rows[at] = append(c.rows[at], d)
 	}
+	return err
 }
 
 // histories checks every ticket.
@@ -137,7 +113,7 @@ func (c *checking) histories(ctx context.Context) error {
 		if err := c.desk.Verify(ctx, looker, t.ID); err != nil {
 			rep.note(&rep.wrong, "ticket %s: %v", t.ID, err)
 		}
-		events, err := c.store.Events(ctx, t.Tenant, t.ID, 0, 0)
+		events, err := c.Store.Events(ctx, t.Tenant, t.ID, 0, 0)
 		if err != nil {
 			return err
 		}
@@ -162,7 +138,7 @@ func (r *timing) lists(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	now := r.clock.Now()
+	now := r.Clock.Now()
 	metrics := []string{""}
 	for _, m := range sla.Metrics() {
 		metrics = append(metrics, string(m))
@@ -178,7 +154,7 @@ func (r *timing) lists(ctx context.Context) error {
 			}
 		}
 	}
-	have, err := r.store.Due(ctx, now, len(all)+1)
+	have, err := r.Store.Due(ctx, now, len(all)+1)
 	if err != nil {
 		return err
 	}
@@ -203,7 +179,7 @@ func (r *timing) list(ctx context.Context, all []ticket.Ticket, q ticket.Query) 
 	var have []ticket.Ticket
 	r.report.lists++
 	for page := q; ; {
-		got, err := r.store.List(ctx, page)
+		got, err := r.Store.List(ctx, page)
 		if err != nil {
 			return err
 		}

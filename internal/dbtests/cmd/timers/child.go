@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -17,15 +16,12 @@ const taskVariable = "TICKET_TIMERS_TASK"
 
 // A task is the order for a child.
 type task struct {
-	Role        string
-	Driver, DSN string
-	Dialect     sqlstore.Dialect
-	Journal     string
-	Clock       string        // the file of the run's clock
-	Skew        time.Duration // by which the clock of the process differs from that of the run
-	Slot        int
-	Seed        uint64
-	Sabotage    string
+	ordeal.Place
+
+	Skew     time.Duration // by which the clock of the process differs from that of the run
+	Slot     int
+	Seed     uint64
+	Sabotage string
 
 	Callers, Tickets int // of the writer
 }
@@ -46,31 +42,14 @@ const (
 	entryOpened = "opened" // ticket, customer
 )
 
-// child executes its task until it is killed, or its parent is gone.
-func child(path string) int {
-	ordeal.EndWithParent()
-	if err := perform(path); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return 0
-}
-
+// perform executes a task until the process is killed.
 func perform(path string) error {
 	var t task
 	if err := ordeal.ReadTask(path, &t); err != nil {
 		return err
 	}
-	c, err := ordeal.OpenClock(t.Clock)
-	if err != nil {
-		return err
-	}
-	j, err := ordeal.OpenJournal(t.Journal)
-	if err != nil {
-		return err
-	}
 	ctx := context.Background()
-	store, _, err := ordeal.OpenStore(ctx, t.Driver, t.DSN, t.Dialect) // closed when the process ends
+	c, j, store, err := t.Open(ctx)
 	if err != nil {
 		return err
 	}

@@ -153,7 +153,10 @@ func (l *life) alert(e *ticket.Event, after *ticket.Ticket) {
 	if !m.reached(e.At) {
 		rep.note(&rep.early, "event %d of ticket %s acts on %q of the %s at %s, and it is reached at %s", e.Seq, e.Ticket, a.Threshold, a.Metric, e.At, m.at)
 	}
-	if recorded, _ := l.t.Clock(a.Metric); !a.At.Equal(m.at) && !(m.at.Before(recorded.Since) && a.At.Equal(recorded.Since)) {
+	// A threshold that a clock had reached before it was paused is reached again when the
+	// clock goes on.
+	recorded, _ := l.t.Clock(a.Metric)
+	if again := m.at.Before(recorded.Since) && a.At.Equal(recorded.Since); !again && !a.At.Equal(m.at) {
 		wrong("it was reached at %s, and the alert says %s", m.at, a.At)
 	}
 	if !a.Due.Equal(c.Due) {

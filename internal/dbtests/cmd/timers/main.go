@@ -25,8 +25,6 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"os"
-	"strings"
 	"time"
 
 	"github.com/ticketkit/ticket/internal/dbtests/ordeal"
@@ -34,6 +32,8 @@ import (
 
 // options are the options of a run.
 type options struct {
+	ordeal.Common
+
 	length   time.Duration // of the writing
 	firing   int           // processes
 	callers  int           // goroutines of the writer
@@ -41,48 +41,32 @@ type options struct {
 	rate     int64         // of the clock while the writer writes
 	pause    time.Duration // between kills, on average
 	patience time.Duration // for everything that is still to happen afterwards
-	seed     uint64
-	sabotage string
 }
 
 func main() {
-	if path := os.Getenv(taskVariable); path != "" {
-		os.Exit(child(path))
-	}
+	ordeal.BeChild(taskVariable, perform)
 	var o options
-	store := flag.String("store", "all", "sqlite (modernc), postgres, mariadb, a comma-separated list, or all")
+	o.Flags(ordeal.Backends, sabotages())
 	flag.DurationVar(&o.length, "for", time.Minute, "how long to write and kill on each store")
 	flag.IntVar(&o.firing, "firing", 4, "how many processes fire timers")
 	flag.IntVar(&o.callers, "callers", 3, "how many goroutines of the writer write")
-	flag.IntVar(&o.tickets, "tickets", 400, "how many tickets the writer opens at most, without those of splits and follow-ups")
-	flag.Int64Var(&o.rate, "rate", 7200, "how fast the clocks are while the writer writes: their seconds in a real second")
+	flag.IntVar(&o.tickets, "tickets", 400, "how many tickets the writer opens at most, without those of follow-ups")
+	flag.Int64Var(&o.rate, "rate", 1800, "how fast the clocks are while the writer writes: their seconds in a real second")
 	flag.DurationVar(&o.pause, "pause", 300*time.Millisecond, "the average time between two kills")
 	flag.DurationVar(&o.patience, "rest", 2*time.Minute, "the maximum time until nothing is left to happen by itself")
-	flag.Uint64Var(&o.seed, "seed", 0, "the seed of the random choices; the results still vary; 0 means a random seed")
-	flag.StringVar(&o.sabotage, "sabotage", "", "faults to simulate, which the check must find, separated by commas: "+strings.Join(sabotages(), ", "))
-	flag.Parse()
+	o.Parse()
 
-	ordeal.Main(func(ctx context.Context) (bool, error) { return run(ctx, *store, o) })
-}
-
-// run tests the named stores, and reports whether all passed.
-func run(ctx context.Context, names string, o options) (bool, error) {
-	if err := ordeal.Sabotages(sabotages(), strings.Split(o.sabotage, ",")...); err != nil {
-		return false, err
-	}
-	o.seed = ordeal.Seed(o.seed)
-	fmt.Printf("%d processes fire timers, %s of writing, clocks %d times as fast, seed %d\n", o.firing, o.length, o.rate, o.seed)
-	var all figures
-	good, err := ordeal.Run(ctx, ordeal.Backends, names, columns(), func(ctx context.Context, b ordeal.Backend) (ordeal.Outcome, error) {
-		r, err := endure(ctx, b, o)
-		if err != nil {
-			return ordeal.Outcome{}, err
-		}
-		all.add(&r.figures)
-		return ordeal.Outcome{Good: r.good(), Lines: append(r.Found, r.summary()...), Row: r.row()}, nil
-	})
-	if err == nil {
+	ordeal.Main(func(ctx context.Context) (bool, error) {
+		fmt.Printf("%d processes fire timers, %s of writing, clocks %d times as fast, seed %d\n", o.firing, o.length, o.rate, o.Seed)
+		var all figures
+		good, err := ordeal.Run(ctx, ordeal.Backends, o.Common, columns(), func(ctx context.Context, b ordeal.Backend) (*report, error) {
+			r, err := endure(ctx, b, o)
+			if err == nil {
+				all.add(&r.figures)
+			}
+			return r, err
+		})
 		fmt.Println(all.line())
-	}
-	return good, err
+		return good, err
+	})
 }

@@ -106,7 +106,8 @@ func columns() []string {
 	return list
 }
 
-func (r *report) row() []string {
+// Row returns the values of columns.
+func (r *report) Row() []string {
 	list := []string{r.store, r.writing.Round(time.Second).String(), r.rest.Round(time.Second).String()}
 	for _, v := range table {
 		list = append(list, strconv.Itoa(*v.of(&r.figures)))
@@ -114,15 +115,15 @@ func (r *report) row() []string {
 	return list
 }
 
-// good reports whether everything happened once and in time, and enough of it.
-func (r *report) good() bool {
+// Good reports whether everything happened once and in time, and enough of it.
+func (r *report) Good() bool {
 	return r.lost+r.doubled+r.early+r.wrong == 0 && min(r.killed, r.thresholds, r.reminders, r.closed) > 0
 }
 
-// summary returns the errors between desks and the store.
-func (r *report) summary() (list []string) {
+// Remarks returns the findings, and the errors between desks and the store.
+func (r *report) Remarks() (list []string) {
 	for _, text := range slices.Sorted(maps.Keys(r.said)) {
 		list = append(list, fmt.Sprintf("%6d × %s", r.said[text], text[:min(len(text), 200)]))
 	}
-	return list[:min(len(list), 8)]
+	return append(r.Found, list[:min(len(list), 8)]...)
 }

@@ -14,9 +14,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if path := os.Getenv(taskVariable); path != "" {
-		os.Exit(child(path)) // a child is another run of this program
-	}
+	ordeal.BeChild(taskVariable, perform) // a child is another run of this program
 	os.Exit(m.Run())
 }
 
@@ -44,15 +42,15 @@ func TestCheck(t *testing.T) {
 	for _, names := range []string{"", "insistent,deaf,mute", "forgetful,leaping,untold", "hasty,plain", "restless", "generous,impatient,ahead", "blind,unlisted"} {
 		t.Run("sabotage="+names, func(t *testing.T) {
 			t.Setenv("TMPDIR", t.TempDir())
-			o := options{length: 3 * time.Second, firing: 4, callers: 3, tickets: 60, rate: 7200, pause: 300 * time.Millisecond,
-				patience: time.Minute, seed: 1, sabotage: names}
+			o := options{Common: ordeal.Common{Seed: 1, Sabotage: names}, length: 3 * time.Second, firing: 4, callers: 3, tickets: 60, rate: 7200, pause: 300 * time.Millisecond,
+				patience: time.Minute}
 			if names != "" { // perhaps there is no end
 				o.patience = 6 * time.Second
 			}
 			r, err := endure(t.Context(), ordeal.Backends[0], o)
 			require.NoError(t, err)
 			require.Positive(t, r.killed)
-			require.Equal(t, names == "", r.good(), "%+v", r)
+			require.Equal(t, names == "", r.Good(), "%+v", r)
 			if names == "" {
 				require.Positive(t, min(r.late, r.passed, r.told, r.woken), "%+v", r)
 				return

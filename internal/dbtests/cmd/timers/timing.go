@@ -2,18 +2,14 @@ package main
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
 	"github.com/ticketkit/ticket"
 	"github.com/ticketkit/ticket/internal/dbtests/ordeal"
-	"github.com/ticketkit/ticket/sqlstore"
 )
 
 // rateRest is the rate of the clocks when nobody writes. A day takes half a second, and
@@ -22,14 +18,10 @@ const rateRest = 48 * 3600
 
 // A timing is the run for one store.
 type timing struct {
-	ordeal.Backend
+	*ordeal.Ground
 	options
 
-	dir    string
-	dsn    string
-	clock  *ordeal.Clock
-	store  *sqlstore.Store
-	db     *sql.DB
+	desk   *ticket.Desk // for reading
 	slots  []*slot
 	rand   *rand.Rand
 	report *report
@@ -44,27 +36,15 @@ type slot struct {
 
 // endure works on a store, kills processes, and checks.
 func endure(ctx context.Context, b ordeal.Backend, o options) (_ *report, err error) {
-	dir, err := os.MkdirTemp("", "ticket-timers-")
+	g, err := b.Ground(ctx, "timers", start)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	r := &timing{Backend: b, options: o, dir: dir, rand: rand.New(rand.NewPCG(o.seed, 1)), report: &report{store: b.Name}}
-	dsn, server, err := b.Place(ctx, dir, "timers")
-	if err != nil {
+	defer func() { err = errors.Join(err, g.Leave()) }()
+	r := &timing{Ground: g, options: o, rand: rand.New(rand.NewPCG(o.Seed, 1)), report: &report{store: b.Name}}
+	if r.desk, err = ticket.NewDesk(r.Store, config(r.Clock.Now, nil, newSabotage(""))); err != nil {
 		return nil, err
 	}
-	if server != nil {
-		defer func() { err = errors.Join(err, server.Stop()) }()
-	}
-	r.dsn = dsn
-	if r.clock, err = ordeal.NewClock(filepath.Join(dir, "clock"), start); err != nil {
-		return nil, err
-	}
-	if r.store, r.db, err = ordeal.OpenStore(ctx, r.Driver, r.dsn, r.Dialect); err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, r.db.Close()) }()
 	defer r.killAll()
 	if err := r.work(ctx); err != nil {
 		return nil, err
@@ -75,13 +55,13 @@ func endure(ctx context.Context, b ordeal.Backend, o options) (_ *report, err er
 // work writes and kills, checks the lists of the store while much is due, and then lets
 // the clocks run until nothing is left to happen by itself.
 func (r *timing) work(ctx context.Context) error {
-	if err := r.clock.SetRate(r.rate); err != nil {
+	if err := r.Clock.SetRate(r.rate); err != nil {
 		return err
 	}
 	for i := range r.firing {
-		r.slots = append(r.slots, r.newSlot(fmt.Sprintf("f%d", i), task{Role: roleFiring, Slot: i}))
+		r.slots = append(r.slots, r.newSlot(roleFiring, fmt.Sprintf("f%d", i), task{Slot: i}))
 	}
-	writer := r.newSlot("w", task{Role: roleWriter, Slot: r.firing, Callers: r.callers, Tickets: r.tickets})
+	writer := r.newSlot(roleWriter, "w", task{Slot: r.firing, Callers: r.callers, Tickets: r.tickets})
 	r.slots = append(r.slots, writer)
 	for _, s := range r.slots {
 		if err := r.startChild(s); err != nil {
@@ -105,14 +85,14 @@ func (r *timing) work(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := r.clock.SetRate(rateRest); err != nil {
+	if err := r.Clock.SetRate(rateRest); err != nil {
 		return err
 	}
 	for begin = time.Now(); ; {
 		if err := r.wait(ctx); err != nil {
 			return err
 		}
-		left, err := r.store.Due(ctx, time.Date(9000, 1, 1, 0, 0, 0, 0, time.UTC), 1)
+		left, err := r.Store.Due(ctx, time.Date(9000, 1, 1, 0, 0, 0, 0, time.UTC), 1)
 		if err != nil {
 			return err
 		}
@@ -128,7 +108,7 @@ func (r *timing) work(ctx context.Context) error {
 		}
 	}
 	r.killAll()
-	return r.clock.SetRate(1)
+	return r.Clock.SetRate(1)
 }
 
 // wait waits until the next kill.
@@ -184,9 +164,8 @@ func (r *timing) strike() error {
 	return nil
 }
 
-func (r *timing) newSlot(name string, t task) *slot {
-	t.Driver, t.DSN, t.Dialect = r.Driver, r.dsn, r.Dialect
-	t.Journal, t.Clock, t.Sabotage = filepath.Join(r.dir, name), r.clock.Path(), r.sabotage
+func (r *timing) newSlot(role, name string, t task) *slot {
+	t.Place, t.Sabotage = r.Place(role, name), r.Sabotage
 	t.Skew = time.Duration(r.rand.Int64N(int64(2*mostSkew))) - mostSkew
 	return &slot{task: t}
 }
@@ -237,15 +216,11 @@ func (r *timing) settled(ctx context.Context) ([]ticket.Ticket, error) {
 
 // all reads all tickets.
 func (r *timing) all(ctx context.Context) (list []ticket.Ticket, err error) {
-	q := ticket.Query{Limit: ticket.MaxLimit}
-	for {
-		page, err := r.store.List(ctx, q)
+	for t, err := range r.desk.Tickets(ctx, looker, ticket.Query{Limit: ticket.MaxLimit}) {
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, page.Tickets...)
-		if q.After = page.Next; q.After == "" {
-			return list, nil
-		}
+		list = append(list, t)
 	}
+	return list, nil
 }
