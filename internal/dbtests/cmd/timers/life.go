@@ -88,6 +88,9 @@ func (l *life) event(e *ticket.Event) error {
 		return err
 	}
 	l.recorded(e, after.Clocks)
+	if after.Policy != l.t.Policy {
+		l.rearm(e)
+	}
 	l.t = after
 	return nil
 }
@@ -103,6 +106,21 @@ func (l *life) recorded(e *ticket.Event, have []ticket.Clock) {
 	for i := range want {
 		if h, w := text(have[i]), text(want[i]); h != w {
 			rep.note(&rep.wrong, "event %d of ticket %s, %s, records a clock, and the history has another:\n%s\n%s", e.Seq, e.Ticket, e.Action, h, w)
+		}
+	}
+}
+
+// rearm is for an event that changes the policy, as undoing a merge can. If that gives
+// clocks more time, they reach thresholds again that they had reached before.
+func (l *life) rearm(e *ticket.Event) {
+	for _, c := range l.line.Clocks(e.At) {
+		if c.State.Stopped() {
+			continue
+		}
+		for _, m := range moments(&c) {
+			if !m.reached(e.At) {
+				delete(l.fired, alertKey{e.Ticket, string(c.Metric), c.Event, m.name})
+			}
 		}
 	}
 }
