@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/ticketkit/ticket"
@@ -92,15 +91,14 @@ type witness struct {
 
 // Commit commits, and records events from the future.
 func (w *witness) Commit(ctx context.Context, c ticket.Commit) error {
-	err := w.sabotage.commit(ctx, w.Store, c)
-	if err != nil {
+	now := w.clock.Now().Add(mostSkew)
+	if err := w.sabotage.commit(ctx, w.Store, c); err != nil {
 		return err
 	}
-	now := w.clock.Now().Add(mostSkew)
 	for i := range c.Changes {
 		for j := range c.Changes[i].Events {
 			if e := &c.Changes[i].Events[j]; e.At.After(now) {
-				w.journal.Write(strings.Join([]string{entryAhead, e.Ticket.String(), fmt.Sprint(e.Seq)}, " "))
+				w.journal.Write(fmt.Sprint(entryAhead, " ", e.Ticket, " ", e.Seq))
 			}
 		}
 	}
