@@ -6,9 +6,11 @@ import (
 	"iter"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/ticketkit/ticket"
@@ -539,6 +541,32 @@ func TestAdvanceReportsAHistoryThatCannotBeRead(t *testing.T) {
 	gap := events[1]
 	gap.Seq, gap.Set.Priority = 3, 0
 	require.ErrorIs(t, s.agreed.Advance(&f.ticket, &gap, f.history()), ticket.ErrChain)
+}
+
+func TestAdvanceIsSafeForConcurrentUse(t *testing.T) {
+	a, events := compile(t, byPriority(christmas, fourTargets(), fourTargets())), long(60)
+	want := checkRecorded(t, a, events).events
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			var k ticket.Ticket
+			for i := range events {
+				e := events[i]
+				err := a.Advance(&k, &e, func(yield func(ticket.Event, error) bool) {
+					for n := range i {
+						if !yield(want[n], nil) {
+							return
+						}
+					}
+				})
+				if !assert.True(t, err == nil && assert.ObjectsAreEqual(want[i].Set, e.Set), "event %d: %v", i, err) {
+					return
+				}
+				k = ticket.Apply(k, e)
+			}
+		})
+	}
+	all.Wait()
 }
 
 func TestAlertSkipsClocksOfAnotherVersion(t *testing.T) {
