@@ -274,7 +274,7 @@ func (t *Timeline) seed(from *ticket.Ticket, p *policy) bool {
 	for m, c := range t.seeds {
 		to := p.target(metricNames[m], from.Level, from.Queue)
 		runs := c != nil && !c.Ended()
-		open := runs // whether there is a run that can go on, with a target or not
+		open := runs // whether there is a run that can go on if it has a target
 		switch m {
 		case firstAnswer:
 			open = from.FirstAnswered.IsZero()
@@ -294,10 +294,6 @@ func (t *Timeline) seed(from *ticket.Ticket, p *policy) bool {
 			return false
 		default:
 			t.owed[m] = broken(c, t.at)
-			if m == level && live { // it keeps another one from starting
-				t.open[m] = t.newRun(m, cause{})
-				t.open[m].level, t.open[m].queue = from.Level, from.Queue
-			}
 		}
 	}
 	return true
