@@ -12,11 +12,11 @@ import (
 const saysTouched = "the time of the last event, those of [ActionClock] excepted"
 
 var clockRules = []rule{
-	{name: "Values/clocks", says: saysText, upon: []string{"Values/text", "Values/zero", "Values/times"}, prove: valueClocks},
-	{name: "List/by clocks", says: saysMatch, upon: []string{"List/match"}, prove: listClocks},
-	{name: "List/events of clocks", says: saysTouched, upon: []string{"List/match", "List/order"}, prove: listQuiet},
-	{name: "List/snoozed", says: saysList, upon: []string{"List/match"}, prove: listSnoozed},
-	{name: "List/after a change of clocks", says: saysList, upon: []string{"List/match", "List/order", "List/by clocks", "List/events of clocks", "List/snoozed", "List/after a change"}, prove: listClocksChanged},
+	{name: "Values/clocks", says: saysText, upon: []string{"Commit/", "Values/text", "Values/zero", "Values/times"}, prove: valueClocks},
+	{name: "List/by clocks", says: saysMatch, upon: []string{"List/match", "List/order"}, prove: listClocks},
+	{name: "List/events of clocks", says: saysTouched, upon: []string{"List/match", "List/order", "List/after a change"}, prove: listQuiet},
+	{name: "List/snoozed", says: saysList, upon: []string{"List/match", "List/merged", "List/order", "List/after a change"}, prove: listSnoozed},
+	{name: "List/after a change of clocks", says: saysList, upon: []string{"List/match", "List/merged", "List/order", "List/by clocks", "List/events of clocks", "List/snoozed", "List/after a change"}, prove: listClocksChanged},
 }
 
 // dueClock returns a clock that runs.
@@ -67,7 +67,7 @@ func valueClocks(k *kit) {
 		at := func(n int) time.Time { return clock.Add(time.Duration(100*i+n) * time.Microsecond) }
 		zero = append(zero, ticket.Clock{Metric: metric})
 		full = append(full, ticket.Clock{
-			Metric: metric, Event: int64(i + 1), Policy: text(1), Version: 7 + i, Within: time.Hour + 1, Level: i, Queue: text(2),
+			Metric: metric, Event: int64(i + 1), Policy: text(1), Version: 7 + i, Within: 1<<60 + 1, Level: i, Queue: text(2),
 			State: text(3), Started: at(1), Since: at(2), Counted: time.Minute + 1, Due: at(3), Breached: at(4), Missed: 2 + i,
 			Fired: []string{text(4), "", text(5), "30m before due", "due"}, Next: at(5),
 		})
@@ -108,7 +108,7 @@ func valueClocks(k *kit) {
 		k.commit(c)
 		k.stands(c.Ticket, c.Events)
 	}
-	c := k.opened(acme, edits...)
+	c := k.opened(acme, append(edits, note("the last one"))...)
 	k.stores(ticket.Commit{
 		Changes: []ticket.Change{c}, Deliveries: []ticket.Delivery{k.delivery(c.Ticket)}, Receipt: receiptFor(c.Ticket, "key"),
 	})

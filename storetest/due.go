@@ -19,14 +19,17 @@ var dueRules = []rule{
 	{name: "Due/limit", says: saysDue, prove: dueLimit},
 	{name: "Due/changed", says: saysDue, prove: dueChanged},
 	{name: "Due/done or merged", says: saysDueAlone, upon: []string{"Due/passed", "Due/changed"}, prove: dueDone},
-	{name: "Due/each reason", says: saysDue, upon: []string{"Due/passed"}, prove: dueReasons},
-	{name: "Due/earliest reason", says: saysDue, upon: []string{"Due/each reason", "Due/changed"}, prove: dueEarliest},
-	{name: "Due/reasons in order", says: saysDue, upon: []string{"Due/order", "Due/limit", "Due/each reason"}, prove: dueReasonsInOrder},
-	{name: "Due/whatever the state", says: saysDueAlone, upon: []string{"Due/each reason", "Due/earliest reason", "Due/done or merged"}, prove: dueWhatever},
+	{name: "Due/each reason", says: saysDue, upon: dueUpon, prove: dueReasons},
+	{name: "Due/earliest reason", says: saysDue, upon: append([]string{"Due/each reason"}, dueUpon...), prove: dueEarliest},
+	{name: "Due/reasons in order", says: saysDue, upon: append([]string{"Due/order", "Due/limit", "Due/each reason"}, dueUpon...), prove: dueReasonsInOrder},
+	{name: "Due/whatever the state", says: saysDueAlone, upon: append([]string{"Due/each reason", "Due/earliest reason", "Due/done or merged"}, dueUpon...), prove: dueWhatever},
 	{name: "Due/copies", says: saysCopies, prove: dueCopies},
 	{name: "Due/no clock", says: saysClock, prove: dueNoClock},
 	{name: "Due/all tenants", says: saysDue, prove: dueTenants},
 }
+
+// dueUpon names the cases that those about other reasons than timers build upon.
+var dueUpon = []string{"Due/passed", "Due/changed", "Due/copies"}
 
 func refTo(c ticket.Change) ticket.Ref {
 	return ticket.Ref{Tenant: c.Ticket.Tenant, Ticket: c.Ticket.ID}

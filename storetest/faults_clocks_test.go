@@ -85,11 +85,8 @@ func seeingClocks(change func(c *ticket.Clock)) func(*faulty) {
 
 var clockFaults = []fault{
 	{"holds durations as floats", "Values/clocks", clocking(func(c *ticket.Clock) {
-		if c.Within < 1<<62 && c.Within > -1<<62 {
-			c.Within = time.Duration(float64(c.Within)*1e-9) * time.Second
-			if c.Within == 0 { // as the other cases have it
-				return
-			}
+		if c.Within > -1<<62 && c.Within < 1<<62 { // above, the conversion is undefined
+			c.Within = time.Duration(float64(c.Within))
 		}
 	})},
 	{"has no clocks before 1970", "Values/clocks", clocking(func(c *ticket.Clock) {
@@ -196,7 +193,9 @@ var clockFaults = []fault{
 	})},
 	{"adds a clock for each change", "List/after a change of clocks", viewing(func(t ticket.Ticket, versions []ticket.Ticket) ticket.Ticket {
 		for _, v := range versions {
-			t.Clocks = append(slices.Clone(t.Clocks), v.Clocks...)
+			if !t.Checked.IsZero() {
+				t.Clocks = append(slices.Clone(t.Clocks), v.Clocks...)
+			}
 		}
 		return t
 	})},

@@ -67,7 +67,7 @@ func hasty(f *faulty) {
 		if q.Check() != nil {
 			return s.List(ctx, q)
 		}
-		all, err := s.List(ctx, ticket.Query{Tenant: q.Tenant, Order: q.Order, After: q.After, Limit: min(8*q.PageSize(), ticket.MaxLimit)})
+		all, err := s.List(ctx, ticket.Query{Tenant: q.Tenant, Order: q.Order, Metric: q.Metric, After: q.After, Limit: min(8*q.PageSize(), ticket.MaxLimit)})
 		all.Tickets = slices.DeleteFunc(all.Tickets, func(t ticket.Ticket) bool { return !q.Match(&t) })
 		return q.NewPage(all.Tickets), err
 	}

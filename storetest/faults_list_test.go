@@ -134,7 +134,7 @@ var listFaults = []fault{
 	})},
 	{"ignores missed targets", "List/match", asking(func(q *ticket.Query) { q.Missed = false })},
 	{"lists missed targets of any metric", "List/match", asking(func(q *ticket.Query) {
-		if q.Missed && q.DueBefore.IsZero() && q.Order != ticket.OrderSoonestDue {
+		if q.Missed && q.DueBefore.IsZero() && q.Order == "" && q.Check() == nil {
 			q.Metric = ""
 		}
 	})},

@@ -41,7 +41,7 @@ func rarely(e *ticket.Event, i int) {
 	e.Set.Queue, e.Set.Assignee, e.Set.Priority = new("rare"), new("rare"), ticket.GradeCritical
 	e.Requester, e.Followed = ticket.Person{ID: "rare", Organisation: "rare"}, []ticket.Person{{ID: "rarer"}}
 	due(clock.Add(-time.Duration(i) * time.Minute))(e)
-	e.Set.Clocks[0].Missed = 1
+	e.Set.Clocks[0].Breached = past
 }
 
 // rare has queries, one for each condition, that a ticket meets after rarely.
