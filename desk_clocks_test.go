@@ -555,6 +555,17 @@ func TestTicketsAreListedAndCountedByTheirClocks(t *testing.T) {
 		_, err = k.desk.Count(t.Context(), miller, q)
 		require.ErrorIs(t, err, ticket.ErrInvalid)
 	}
+	// A cursor belongs to its metric.
+	soonest := ticket.Query{Order: ticket.OrderSoonestDue, Metric: "level", Limit: 1}
+	page, err := k.desk.List(t.Context(), lin, soonest)
+	require.NoError(t, err)
+	soonest.After = page.Next
+	page, err = k.desk.List(t.Context(), lin, soonest)
+	require.NoError(t, err)
+	require.Len(t, page.Tickets, 1)
+	soonest.Metric = ""
+	_, err = k.desk.List(t.Context(), lin, soonest)
+	require.ErrorIs(t, err, ticket.ErrInvalid)
 	_, err = k.desk.List(t.Context(), lin, ticket.Query{Metric: "speed"})
 	require.ErrorIs(t, err, ticket.ErrInvalid)
 	n, err := k.desk.Count(t.Context(), miller, ticket.Query{})
