@@ -41,7 +41,7 @@ func gold(t testing.TB, change ...func(*sla.Spec)) *sla.Agreement {
 					},
 				},
 				{Metric: sla.MetricSolution, Within: 240 * time.Hour},
-				{Metric: sla.MetricLevel, Within: 24 * time.Hour},
+				{Metric: sla.MetricLevel, Within: 24 * time.Hour, Calendar: "office"},
 			},
 		}},
 	}
@@ -538,7 +538,8 @@ func TestTicketsAreListedAndCountedByTheirClocks(t *testing.T) {
 		require.Len(t, ids, n)
 		return ids
 	}
-	require.Equal(t, []ticket.ID{answered.ID, first.ID}, list(ticket.Query{Order: ticket.OrderSoonestDue})) // the stay at the level is due first
+	require.Equal(t, []ticket.ID{first.ID, answered.ID}, list(ticket.Query{Order: ticket.OrderSoonestDue}))
+	require.Equal(t, []ticket.ID{first.ID, answered.ID}, list(ticket.Query{Order: ticket.OrderSoonestDue, Metric: "level"}))
 	require.Equal(t, []ticket.ID{first.ID}, list(ticket.Query{Metric: "first answer", Order: ticket.OrderSoonestDue}))
 	require.Empty(t, list(ticket.Query{Metric: "first answer", DueBefore: due}))
 	require.Equal(t, []ticket.ID{first.ID}, list(ticket.Query{Metric: "first answer", DueBefore: due.Add(time.Microsecond)}))

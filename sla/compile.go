@@ -47,7 +47,9 @@ type Known struct {
 type Agreement struct {
 	spec      Spec
 	policies  []policy // in the order of the Spec
+	named     map[string]*policy
 	calendars map[string]*businesshours.Calendar
+	chooser   func(ticket.Ticket) string // nil: the conditions choose
 }
 
 // policy is a compiled Policy.
@@ -61,7 +63,38 @@ type policy struct {
 // target is a compiled Target.
 type target struct {
 	Target
-	cal *businesshours.Calendar
+	cal   *businesshours.Calendar
+	looks []look   // the thresholds and the breach, in the order in which they are reached
+	names []string // of looks
+}
+
+// look is a moment at which the desk must look at a clock.
+type look struct {
+	amount time.Duration // of counted time
+	after  bool          // it is not reached until a microsecond later
+	breach bool
+	do     []Reaction
+}
+
+// lookList fills in looks and names.
+func (t *target) lookList() {
+	add := func(th Threshold) {
+		t.looks = append(t.looks, look{th.offset(t.Within), th.After != 0 || th.Share == 100, th.Share == 100, th.Do})
+		t.names = append(t.names, th.String())
+	}
+	breach := Threshold{Share: 100}
+	for _, th := range t.Thresholds {
+		if th.After != 0 && breach.Share != 0 {
+			add(breach)
+		}
+		if th.After != 0 || th.Share == 100 {
+			breach.Share = 0 // it is in the list
+		}
+		add(th)
+	}
+	if breach.Share != 0 {
+		add(breach)
+	}
 }
 
 // Name returns the name of the Spec.
@@ -210,6 +243,10 @@ func (s Spec) Compile(known ...Known) (*Agreement, error) {
 	}
 	if err := c.err(); err != nil {
 		return nil, err
+	}
+	c.a.named = make(map[string]*policy, len(c.a.policies))
+	for i := range c.a.policies {
+		c.a.named[c.a.policies[i].Name] = &c.a.policies[i]
 	}
 	return c.a, nil
 }
@@ -544,7 +581,8 @@ func (c *compiler) target(at string, t Target) target {
 	if t.Calendar != "" && !c.defined[t.Calendar] {
 		c.add(at+".calendar", "%s is not the name of a calendar", quote(t.Calendar))
 	}
-	compiled := target{t, c.a.calendar(t.Calendar)}
+	compiled := target{Target: t, cal: c.a.calendar(t.Calendar)}
+	compiled.lookList()
 	if compiled.cal != nil && good {
 		c.needs = append(c.needs, needs(at, compiled)...)
 	}

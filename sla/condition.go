@@ -1,6 +1,7 @@
 package sla
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/ticketkit/ticket"
@@ -8,26 +9,69 @@ import (
 )
 
 // Policy returns a copy of the policy that applies to a ticket: the first whose condition
-// the ticket fits. It returns false if there is none, and so nothing is promised.
+// the ticket fits, or the one that the function of [Agreement.WithChooser] names. It
+// returns false if there is none, and so nothing is promised, and if that function fails.
 func (a *Agreement) Policy(t ticket.Ticket) (Policy, bool) {
-	p := a.choose(&t)
-	if p == nil {
+	p, err := a.choose(&t)
+	if p == nil || err != nil {
 		return Policy{}, false
 	}
 	return p.clone(), true
 }
 
+// WithChooser returns an agreement whose policies are chosen by a function instead of by
+// their conditions, for example with data that only your application has. The function
+// returns the name of a policy, or "" if nothing is promised. An unknown name and a panic
+// are an error of what needed the policy, an [*InvalidError]. Nil means the conditions.
+//
+// The function gets the ticket as after the event that is looked at, without Policy,
+// PolicyVersion, Clocks and Digest. It must not change the ticket's lists and maps. It must
+// be safe for concurrent use, fast, and give the same answer to the same ticket whenever it
+// is asked, in all processes: clocks are computed again from old events. If its answers
+// change, give the agreement a higher version.
+func (a *Agreement) WithChooser(choose func(ticket.Ticket) string) *Agreement {
+	b := *a
+	b.chooser = choose
+	return &b
+}
+
 // choose returns nil if no policy applies. The agreement may be nil.
-func (a *Agreement) choose(t *ticket.Ticket) *policy {
-	if a == nil {
-		return nil
+func (a *Agreement) choose(t *ticket.Ticket) (*policy, error) {
+	switch {
+	case a == nil:
+		return nil, nil
+	case a.chooser != nil:
+		return a.ask(*t)
 	}
 	for i := range a.policies {
 		if p := &a.policies[i]; p.when.fits(t) {
-			return p
+			return p, nil
 		}
 	}
-	return nil
+	return nil, nil
+}
+
+// ask asks the function of WithChooser.
+func (a *Agreement) ask(t ticket.Ticket) (p *policy, err error) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			cause, ok := fault.(error)
+			if !ok {
+				cause = fmt.Errorf("%v", fault)
+			}
+			p, err = nil, &InvalidError{Agreement: a.spec.Name, Place: "chooser", Reason: "panicked", Err: cause}
+		}
+	}()
+	t.Policy, t.PolicyVersion, t.Clocks, t.Digest = "", 0, nil, ticket.Digest{}
+	name := a.chooser(t)
+	if name == "" {
+		return nil, nil
+	}
+	p = a.named[name]
+	if p == nil {
+		return nil, &InvalidError{Agreement: a.spec.Name, Place: "chooser", Reason: fmt.Sprintf("%s is not the name of a policy", quote(name))}
+	}
+	return p, nil
 }
 
 // target returns the target for a metric, or nil. Level and queue are those of a stay. The

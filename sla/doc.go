@@ -34,12 +34,22 @@ calendar is open and the ticket is in none of the statuses that pause the target
 calendar, time counts round the clock. Calendars are open in the years 1970 to 2199 only,
 and so clocks count in these years.
 
-A [Threshold] is a moment of a target, and says what happens then. Thresholds are checked
-and drawn, but nothing performs their reactions yet.
+A [Threshold] is a moment of a target, and says what happens then.
+
+# At a desk
+
+An Agreement is a [ticket.ServiceLevels]. As ServiceLevels of [ticket.Config] it makes the
+desk record the clocks in the tickets, and perform the reactions of thresholds:
+
+	desk, err := ticket.NewDesk(store, ticket.Config{ServiceLevels: a})
+
+Each threshold fires once for each clock. If the desk is late, the highest one that was
+reached fires alone. Nothing fires while a clock is paused.
 
 # Versions
 
-An agreement never changes. To change a Spec, compile it again with a higher version.
+An agreement never changes. To change a Spec, compile it again with a higher version, and
+call [ticket.Desk.RefreshClocks]; see [Agreement.Advance] for what that changes.
 
 # Limits
 

@@ -16,13 +16,17 @@ import (
 // It returns the zero time if no answer is promised: no policy with that target applies,
 // the calendar ends before, the ticket was answered, is finished or merged, or is in a
 // status that pauses the target. The target counts from the creation of the ticket, without
-// earlier pauses; [Timeline] knows those. A new ticket has none. The context is not used,
-// and the error is always nil.
+// earlier pauses; [Timeline] knows those. A new ticket has none. The context is not used.
+// The error is that of the function of [Agreement.WithChooser]; without one it is nil.
 func (a *Agreement) Expected(_ context.Context, t ticket.Ticket) (time.Time, error) {
 	if !t.FirstAnswered.IsZero() || t.Phase.Done() || !t.MergedInto.IsZero() {
 		return time.Time{}, nil
 	}
-	s := a.choose(&t).target(MetricFirstAnswer, 0, "")
+	p, err := a.choose(&t)
+	if err != nil {
+		return time.Time{}, err
+	}
+	s := p.target(MetricFirstAnswer, 0, "")
 	if s == nil || s.pauses(t.Status, t.Reason) {
 		return time.Time{}, nil
 	}

@@ -41,7 +41,8 @@ func TestTargetOfAStay(t *testing.T) {
 		{Metric: MetricSolution, Within: 9 * hour},
 		level(nil, []string{"billing"}, 3*hour),
 	}}}}.MustCompile()
-	p := a.choose(&ticket.Ticket{})
+	p, err := a.choose(&ticket.Ticket{})
+	require.NoError(t, err)
 	for _, tc := range []struct {
 		level int
 		queue string

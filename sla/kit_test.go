@@ -212,6 +212,7 @@ func (s *story) clocks(now string) []sla.Clock {
 	s.Helper()
 	list, err := s.agreed.Clocks(s.events(), at(s, now))
 	require.NoError(s, err)
+	checkRecorded(s, s.agreed, s.events())
 	return list
 }
 

@@ -26,6 +26,12 @@ type Timeline struct {
 	runs   []*run        // those with a target now or before, in the order of Clocks
 	// What happened when the ticket was merged away, or since, and counts from the unmerge on.
 	unread, told bool // a customer wrote; then, an agent answered
+
+	// The rest is for Recorded and Agreement.Advance.
+	lean  bool                   // only what Recorded needs is kept
+	seeds [metrics]*ticket.Clock // the recorded clocks that the timeline began with
+	owed  [metrics]int           // the broken promises of a metric before its first run here
+	spare []run                  // for new runs
 }
 
 // The metrics in the order in which clocks that start together are listed.
@@ -110,18 +116,37 @@ func (t *Timeline) notBefore(now time.Time) time.Time {
 }
 
 // Add takes the next event. Events must come in order, without a gap; otherwise Add
-// returns a [*ticket.ChainError] and changes nothing.
+// returns a [*ticket.ChainError]. The function of [Agreement.WithChooser] can fail, too.
+// After an error nothing is changed.
 func (t *Timeline) Add(e ticket.Event) error {
 	if err := t.follows(&e); err != nil {
 		return err
 	}
+	after := ticket.Apply(t.t, e)
+	var p *policy
+	if e.Seq == 1 || inWork(&after) {
+		var err error
+		if p, err = t.a.choose(&after); err != nil {
+			return err
+		}
+	}
+	t.add(&e, &after, p)
+	return nil
+}
+
+// add takes the next event, with the ticket after it and, for a ticket in work or a new
+// one, the policy that applies then.
+func (t *Timeline) add(e *ticket.Event, after *ticket.Ticket, p *policy) {
 	first, was, wasLive := e.Seq == 1, t.t, t.live()
-	t.t = ticket.Apply(was, e)
+	t.t = *after
 	t.at = t.notBefore(e.At)
+	if alert := e.Set.Alert; alert != nil {
+		t.fire(alert)
+	}
 	t.mark()
 	c := &cause{e.Seq, t.at, e.Action, e.By.Role, t.t.Priority}
 	if first {
-		t.policy, wasLive = t.a.choose(&t.t), true
+		t.policy, wasLive = p, true
 		t.start(firstAnswer, c)
 		t.start(solution, c)
 		t.start(level, c)
@@ -160,7 +185,7 @@ func (t *Timeline) Add(e ticket.Event) error {
 	}
 
 	if live && !first {
-		if restart := t.choose(wasLive, e.Reopens(was.Phase), c); restart {
+		if restart := t.choose(p, wasLive, e.Reopens(was.Phase), c); restart {
 			t.end(solution, c, ClockMet)
 			t.start(solution, c)
 		}
@@ -172,7 +197,7 @@ func (t *Timeline) Add(e ticket.Event) error {
 		t.answered(c, live)
 	}
 	t.unread = t.unread && !e.Answer
-	said := fromCustomer(&e)
+	said := fromCustomer(e)
 	if live && (said || t.unread) && !was.FirstAnswered.IsZero() && t.open[nextAnswer] == nil {
 		t.start(nextAnswer, c)
 	}
@@ -184,9 +209,9 @@ func (t *Timeline) Add(e ticket.Event) error {
 	for _, r := range t.open {
 		if r != nil && r.target != nil {
 			r.follow(&t.marks[len(t.marks)-1], t.at)
+			r.changed = r.changed || e.Action == ticket.ActionClock
 		}
 	}
-	return nil
 }
 
 // answered ends what waits for an answer. If the ticket is not in work, nothing more is
@@ -221,9 +246,11 @@ func (t *Timeline) follows(e *ticket.Event) error {
 	return nil
 }
 
-// live reports whether the ticket is in work: neither finished nor merged away.
-func (t *Timeline) live() bool {
-	return t.t.Version > 0 && !t.t.Phase.Done() && t.t.MergedInto.IsZero()
+func (t *Timeline) live() bool { return inWork(&t.t) }
+
+// inWork reports whether a ticket is in work: neither finished nor merged away.
+func inWork(t *ticket.Ticket) bool {
+	return t.Version > 0 && !t.Phase.Done() && t.MergedInto.IsZero()
 }
 
 // fromCustomer reports whether a customer, and no machine, wrote to the desk. The content
@@ -235,13 +262,7 @@ func fromCustomer(e *ticket.Event) bool {
 
 // mark records what the ticket is after an event.
 func (t *Timeline) mark() {
-	m := mark{t.at, SpanCounted, t.t.Status, t.t.Reason}
-	switch {
-	case !t.t.MergedInto.IsZero():
-		m.kind = SpanMerged
-	case t.t.Phase.Done():
-		m.kind = SpanFinished
-	}
+	m := markOf(&t.t, t.at)
 	if n := len(t.marks); n > 0 {
 		last := &t.marks[n-1]
 		switch {
@@ -255,10 +276,20 @@ func (t *Timeline) mark() {
 	t.marks = append(t.marks, m)
 }
 
-// choose chooses the policy for a ticket in work, and applies it to all open runs. It
-// reports whether the solution starts again.
-func (t *Timeline) choose(wasLive, reopened bool, c *cause) (restart bool) {
-	p := t.a.choose(&t.t)
+func markOf(t *ticket.Ticket, at time.Time) mark {
+	m := mark{at, SpanCounted, t.Status, t.Reason}
+	switch {
+	case !t.MergedInto.IsZero():
+		m.kind = SpanMerged
+	case t.Phase.Done():
+		m.kind = SpanFinished
+	}
+	return m
+}
+
+// choose applies a policy to all open runs of a ticket in work. It reports whether the
+// solution starts again.
+func (t *Timeline) choose(p *policy, wasLive, reopened bool, c *cause) (restart bool) {
 	if wasLive && p == t.policy {
 		return false
 	}
@@ -277,12 +308,24 @@ func (t *Timeline) choose(wasLive, reopened bool, c *cause) (restart bool) {
 
 // start starts the run of a metric.
 func (t *Timeline) start(m int, c *cause) {
-	r := &run{metric: m, began: *c, from: len(t.marks) - 1, since: c.at}
+	r := t.newRun(m, *c)
+	r.from, r.since = len(t.marks)-1, c.at
 	if m == level {
 		r.level, r.queue = t.t.Level, t.t.Queue
 	}
 	t.open[m] = r
 	t.settle(r, c)
+}
+
+func (t *Timeline) newRun(m int, began cause) *run {
+	var r *run
+	if len(t.spare) > 0 {
+		r, t.spare = &t.spare[0], t.spare[1:]
+	} else {
+		r = &run{}
+	}
+	r.metric, r.began, r.lean = m, began, t.lean
+	return r
 }
 
 // stop stops the clock of a metric. The run may go on later. The result ClockMet becomes
@@ -352,6 +395,13 @@ type run struct {
 	turns   []turn
 	stopped bool
 	final   Clock // while stopped
+
+	// The rest is for Recorded and Agreement.Advance.
+	lean    bool          // turns, and thresholds except the breach, are not kept
+	turned  time.Time     // of the last change of the target, or resumption
+	fired   []string      // the first names of target.looks; those of the last target while there is none
+	seed    *ticket.Clock // what the run goes on from; its counted time is at the start of all sums
+	changed bool          // since the seed
 }
 
 // segment is a time in which everything counts or nothing does. It ends where the next
@@ -414,11 +464,20 @@ func (r *run) follow(m *mark, at time.Time) {
 		case last.same(s):
 			return
 		case last.at.Equal(at):
+			r.changed = true
 			*last = s
 			return
 		}
 	}
+	r.changed = true
 	r.segments = append(r.segments, s)
+}
+
+// turn records a change in the life of the clock.
+func (r *run) turn(u turn) {
+	if !r.lean {
+		r.turns = append(r.turns, u)
+	}
 }
 
 // catchUp fills in the segments of the time without a target.
@@ -449,7 +508,13 @@ func (r *run) sums(cal *businesshours.Calendar) []time.Duration {
 	i := slices.IndexFunc(r.tallies, func(t tally) bool { return t.cal == cal })
 	if i < 0 {
 		i = len(r.tallies)
-		r.tallies = append(r.tallies, tally{cal: cal, sums: []time.Duration{0}})
+		if i < cap(r.tallies) {
+			r.tallies = r.tallies[:i+1] // a run that is used again has memory here
+		} else {
+			r.tallies = append(r.tallies, tally{})
+		}
+		t := &r.tallies[i]
+		t.cal, t.sums = cal, append(t.sums[:0], r.before())
 	}
 	sums := r.tallies[i].sums
 	for n := len(sums); n < len(r.segments); n++ {
@@ -479,6 +544,12 @@ func (r *run) reach(cal *businesshours.Calendar, amount time.Duration) time.Time
 		return r.began.at
 	}
 	sums := r.sums(cal)
+	if amount <= sums[0] { // what a seed counts is over
+		if amount == r.seed.Within && !r.seed.Due.IsZero() {
+			return r.seed.Due
+		}
+		return r.seed.Since
+	}
 	i := sort.Search(len(sums), func(i int) bool { return sums[i] >= amount }) - 1
 	s := &r.segments[i]
 	if s.kind != SpanCounted {
@@ -537,6 +608,9 @@ func (r *run) past(at time.Time) (list []passed, b Breach) {
 	if add(breachKey) {
 		b = Breach{At: list[0].at, Due: r.reach(cal, r.target.Within), Policy: r.policy.Name, Within: r.target.Within}
 	}
+	if r.lean {
+		return list, b
+	}
 	for i := range r.target.Thresholds {
 		if k := r.target.Thresholds[i].key(); k != breachKey {
 			add(k)
@@ -558,7 +632,7 @@ func (r *run) retarget(p *policy, to *target, c *cause) {
 	case r.target == to:
 		kind = MomentResumed
 	case r.stopped:
-		r.turns = append(r.turns, turn{kind: MomentResumed, cause: *c, policy: r.policy, target: r.target})
+		r.turn(turn{kind: MomentResumed, cause: *c, policy: r.policy, target: r.target})
 	}
 	old, breach := r.passed, r.breach
 	if r.running() {
@@ -567,7 +641,8 @@ func (r *run) retarget(p *policy, to *target, c *cause) {
 	r.policy, r.target = p, to
 	r.passed, r.breach = nil, Breach{}
 	r.stopped, r.final = false, Clock{}
-	r.turns = append(r.turns, turn{kind: kind, cause: *c, policy: p, target: to})
+	r.turn(turn{kind: kind, cause: *c, policy: p, target: to})
+	r.turned, r.changed = c.at, true
 
 	// A threshold that the clock had not passed before is passed now.
 	add := func(k thresholdKey) {
@@ -581,6 +656,9 @@ func (r *run) retarget(p *policy, to *target, c *cause) {
 	}
 	add(breachKey)
 	for i := range to.Thresholds {
+		if r.lean {
+			break
+		}
 		if k := to.Thresholds[i].key(); k != breachKey {
 			add(k)
 		}
@@ -588,6 +666,7 @@ func (r *run) retarget(p *policy, to *target, c *cause) {
 	if _, still := find(r.passed, breachKey); !breach.At.IsZero() && !still {
 		r.earlier = append(r.earlier, breach)
 	}
+	r.fired = r.rearm(r.fired, c.at)
 }
 
 // lose takes the target away: the metric is no longer promised.
@@ -601,7 +680,15 @@ func (r *run) lose(c *cause) {
 // stop stops the clock.
 func (r *run) stop(c *cause, state ClockState) {
 	f := r.clock(c.at)
-	r.passed, r.breach = r.past(c.at)
+	if r.lean {
+		r.passed, r.breach = nil, Breach{}
+		if !f.Breached.IsZero() {
+			r.passed = []passed{{breachKey, f.Breached}}
+			r.breach = Breach{At: f.Breached, Due: f.Due, Policy: f.Policy, Within: f.Within}
+		}
+	} else {
+		r.passed, r.breach = r.past(c.at)
+	}
 	if state == ClockMet && !f.Breached.IsZero() {
 		state = ClockMissed
 	}
@@ -613,8 +700,8 @@ func (r *run) stop(c *cause, state ClockState) {
 		_, ok := find(r.passed, th.Threshold.key())
 		return !ok
 	})
-	r.stopped, r.final = true, f
-	r.turns = append(r.turns, turn{kind: MomentStopped, cause: *c, policy: r.policy, target: r.target, state: state})
+	r.stopped, r.final, r.changed = true, f, true
+	r.turn(turn{kind: MomentStopped, cause: *c, policy: r.policy, target: r.target, state: state})
 }
 
 // clock returns the clock as of now, which is not before the last event. It may share
@@ -639,7 +726,7 @@ func (r *run) clock(now time.Time) Clock {
 	} else if !c.Due.IsZero() && c.Due.Before(now) {
 		c.Breached = c.Due
 	}
-	if len(t.Thresholds) > 0 {
+	if len(t.Thresholds) > 0 && !r.lean {
 		c.Thresholds = make([]Reached, 0, len(t.Thresholds))
 		for i := range t.Thresholds {
 			th := &t.Thresholds[i]
