@@ -91,24 +91,33 @@ type changing struct {
 	*ticket.Change
 	id     string
 	bits   columns
-	labels []string // of a new ticket
+	labels []string // of a new ticket, or to add to the others; see missedLabels
 	doc    string   // set if bits has docColumn
+	clocks any      // the JSON, or nil; set if bits has clocksColumns
 	events []string // JSON
 	words  bool     // the search index needs an update
 }
 
 // columns says which columns of a ticket an action changes.
-type columns uint8
+type columns uint16
 
 const (
 	stateColumns  columns = 1 << iota // status, level, phase and the columns that follow from them
 	queueColumns                      // queue, pressing
 	holderColumn                      // assignee
-	timerColumns                      // timer_at, timer_action
+	timerColumns                      // timer_at, timer_action, timer_from
 	docColumn                         // doc
 	openColumn                        // open
+	wakeColumn                        // wake
+	clocksColumns                     // clocks, missed, snoozed
+	dueFirst                          // due and due_first; the others in the order of dueColumnNames
+	_                                 // due and due_next
+	_                                 // due and due_update
+	_                                 // due and due_solution
+	_                                 // due and due_level
 	labelsChange                      // no column: the labels need an update
-	everyColumn   = stateColumns | queueColumns | holderColumn | timerColumns | docColumn | openColumn
+	dueColumns    = labelsChange - dueFirst
+	everyColumn   = labelsChange - 1
 	columnChoices = int(everyColumn) + 1
 )
 
@@ -128,7 +137,16 @@ func changed(ch *ticket.Change) columns {
 			bits |= holderColumn
 		}
 		if p.Timer != nil {
-			bits |= timerColumns
+			bits |= timerColumns | wakeColumn
+		}
+		for j := range p.Clocks {
+			bits |= wakeColumn | clocksColumns | dueFirst<<metricIndex(p.Clocks[j].Metric)
+		}
+		if p.Snoozed != nil {
+			bits |= wakeColumn | clocksColumns
+		}
+		if p.Policy != nil || p.PolicyVersion != nil || p.Promised != nil {
+			bits |= clocksColumns
 		}
 		if len(e.Fields) > 0 || !e.Requester.IsZero() || len(e.Followed)+len(e.Unfollowed) > 0 || len(p.AddTags)+len(p.RemoveTags) > 0 ||
 			p.MergedInto != nil {
@@ -151,12 +169,11 @@ func (s *Store) prepare(c *ticket.Commit) (*writing, error) {
 		ch.id = ch.Ticket.ID.String()
 		var err error
 		if ch.Expect == 0 {
-			ch.labels = labelsOf(&ch.Ticket)
-			ch.doc, err = docOf(&ch.Ticket)
-		} else if ch.bits = changed(ch.Change); ch.bits&docColumn != 0 {
-			ch.doc, err = docOf(&ch.Ticket)
+			ch.bits, ch.labels = everyColumn, labelsOf(&ch.Ticket)
+		} else {
+			ch.bits, ch.labels = changed(ch.Change), missedLabels(ch.Change)
 		}
-		if err != nil {
+		if err = ch.encode(); err != nil {
 			return nil, invalid("commit.changes.ticket", "cannot be written as JSON: %v", err)
 		}
 		ch.events = make([]string, len(ch.Events))
@@ -171,6 +188,19 @@ func (s *Store) prepare(c *ticket.Commit) (*writing, error) {
 	// tickets do not deadlock.
 	slices.SortFunc(w.changes, func(a, b changing) int { return strings.Compare(a.id, b.id) })
 	return w, nil
+}
+
+// encode sets the columns with JSON.
+func (ch *changing) encode() (err error) {
+	if ch.bits&docColumn != 0 {
+		if ch.doc, err = docOf(&ch.Ticket); err != nil {
+			return err
+		}
+	}
+	if ch.bits&clocksColumns != 0 {
+		ch.clocks, err = clocksJSON(&ch.Ticket)
+	}
+	return err
 }
 
 func hasWords(events []ticket.Event) bool {
@@ -235,16 +265,17 @@ func (ch *changing) insert(ctx context.Context, x *session) error {
 	if _, err := x.exec(ctx, insertTicket, ch.ticketArgs(nil)...); err != nil {
 		return err
 	}
-	return ch.label(ctx, x, ch.labels)
+	return ch.label(ctx, x, ch.labels, "")
 }
 
-func (ch *changing) label(ctx context.Context, x *session, labels []string) error {
+// label writes labels. The statement ends in end.
+func (ch *changing) label(ctx context.Context, x *session, labels []string, end string) error {
 	for list := range slices.Chunk(labels, mostRows) {
 		args := make([]any, 0, 4*len(list))
 		for _, l := range list {
 			args = append(args, ch.Ticket.Tenant, l, ch.Ticket.Created.UnixMicro(), ch.id)
 		}
-		if _, err := x.exec(ctx, several(insertLabel, 4, len(list)), args...); err != nil {
+		if _, err := x.exec(ctx, several(insertLabel, 4, len(list))+end, args...); err != nil {
 			return err
 		}
 	}
@@ -258,23 +289,23 @@ func (ch *changing) update(ctx context.Context, x *session) error {
 	if relabel {
 		bits &^= docColumn // relabel reads the old document first, and writes the new one
 	}
-	// SQLite writes every index that contains a column named here, changed or not.
-	// Most indexes contain "open", so it is named only if it changes.
-	thrifty := x.s.dialect == SQLite && bits&stateColumns != 0
-	if bits&stateColumns != 0 && !thrifty {
-		bits |= openColumn
-	}
-	args := ch.updateArgs(make([]any, 0, 24), bits)
+	args := make([]any, 0, 40)
 	n, err := int64(0), error(nil)
-	if thrifty {
-		n, err = x.exec(ctx, updates[bits]+" AND open = ?", append(args, open(&ch.Ticket))...)
-		if err == nil && n == 0 {
-			bits |= openColumn
-			args = ch.updateArgs(args[:0], bits)
+	if x.s.dialect == SQLite && bits != everyColumn {
+		// SQLite writes every index that contains a column named here, changed or not.
+		// Most indexes contain "open", so it is named only if it changes. And an event
+		// of clocks alone rarely changes when they are due.
+		same := openColumn
+		if quiet(ch.Events) {
+			same |= bits & dueColumns
 		}
+		args = ch.keptArgs(ch.updateArgs(args, bits&^same), same)
+		n, err = x.exec(ctx, updateText(bits&^same)+keptText(same), args...)
+		args = args[:0]
 	}
 	if err == nil && n == 0 {
-		n, err = x.exec(ctx, updates[bits], args...)
+		bits = x.s.named(bits)
+		n, err = x.exec(ctx, updateText(bits), ch.updateArgs(args, bits)...)
 	}
 	switch {
 	case err != nil:
@@ -283,9 +314,26 @@ func (ch *changing) update(ctx context.Context, x *session) error {
 		return errStale
 	case relabel:
 		return ch.relabel(ctx, x)
+	case len(ch.labels) > 0:
+		return ch.label(ctx, x, ch.labels, x.s.lang.ifNew)
 	default:
 		return nil
 	}
+}
+
+// named returns the columns that an UPDATE names to change these.
+func (s *Store) named(bits columns) columns {
+	bits |= openColumn
+	if s.dialect != SQLite && bits&dueColumns != 0 {
+		bits |= dueColumns // an unchanged one costs nothing, and so there are few texts to prepare
+	}
+	return bits
+}
+
+// quiet reports whether the events are about clocks only, and leave the ticket's last
+// touch as it is.
+func quiet(events []ticket.Event) bool {
+	return !slices.ContainsFunc(events, func(e ticket.Event) bool { return e.Action != ticket.ActionClock })
 }
 
 // relabel replaces doc and labels.
@@ -304,7 +352,9 @@ func (ch *changing) relabel(ctx context.Context, x *session) error {
 			return err
 		}
 	}
-	return ch.label(ctx, x, without(want, have))
+	// The clocks of the old ticket are the new ones already, and their labels may be
+	// stored; see missedLabels.
+	return ch.label(ctx, x, append(without(want, have), ch.labels...), x.s.lang.ifNew)
 }
 
 // without returns the elements of a that are not in b. Both are sorted.

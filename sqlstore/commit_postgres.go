@@ -54,18 +54,19 @@ func (s *Store) oneStatement(w *writing) (oneStatement, bool) {
 		b.WriteString(insertTicket)
 		args = ch.ticketArgs(args)
 	} else {
-		bits := ch.bits & everyColumn
-		if bits&stateColumns != 0 {
-			bits |= openColumn
-		}
-		b.WriteString(updates[bits])
+		bits := s.named(ch.bits & everyColumn)
+		b.WriteString(updateText(bits))
 		args = ch.updateArgs(args, bits)
 	}
 	b.WriteString(" RETURNING 1)")
 	for _, l := range ch.labels {
 		args = append(args, ch.Ticket.Tenant, l, ch.Ticket.Created.UnixMicro(), ch.id)
 	}
-	addPart(&b, len(ch.labels), "labels", "INSERT INTO {t}labels (tenant, label, created, ticket) ", "(?::text, ?::text, ?::bigint, ?::text)")
+	end := ""
+	if ch.Expect > 0 {
+		end = s.lang.ifNew // see missedLabels
+	}
+	addPart(&b, len(ch.labels), "labels", "INSERT INTO {t}labels (tenant, label, created, ticket) ", "(?::text, ?::text, ?::bigint, ?::text)", end)
 	var err error
 	for i := range w.c.Deliveries {
 		if args, err = deliveryArgs(args, &w.c.Deliveries[i]); err != nil {
@@ -73,14 +74,14 @@ func (s *Store) oneStatement(w *writing) (oneStatement, bool) {
 		}
 	}
 	addPart(&b, len(w.c.Deliveries), "outbox", intoOutbox,
-		"(?::text, ?::text, ?::text, ?::bigint, ?::text, ?::text, ?::json, ?::text, ?::bigint, ?::bigint, ?::smallint, ?::integer, ?::integer, ?::text)")
+		"(?::text, ?::text, ?::text, ?::bigint, ?::text, ?::text, ?::json, ?::text, ?::bigint, ?::bigint, ?::smallint, ?::integer, ?::integer, ?::text)", "")
 	if r := w.c.Receipt; r != nil {
 		args = receiptArgs(args, r)
-		addPart(&b, 1, "receipt", intoReceipts, "(?::text, ?::text, ?::text, ?::bigint, ?::text, ?::bigint, ?::smallint)")
+		addPart(&b, 1, "receipt", intoReceipts, "(?::text, ?::text, ?::text, ?::bigint, ?::text, ?::bigint, ?::smallint)", "")
 	}
 	if ch.words {
 		args = append(args, ch.id)
-		addPart(&b, 1, "unindexed", "INSERT INTO {t}unindexed (ticket) ", "(?::text)")
+		addPart(&b, 1, "unindexed", "INSERT INTO {t}unindexed (ticket) ", "(?::text)", "")
 	}
 	from := "ticket"
 	if s.announces() && len(w.c.Deliveries) > 0 {
@@ -98,14 +99,14 @@ func (s *Store) oneStatement(w *writing) (oneStatement, bool) {
 	return one, true
 }
 
-// addPart adds n rows for a table.
-func addPart(b *strings.Builder, n int, name, into, row string) {
+// addPart adds n rows for a table. The statement ends in end.
+func addPart(b *strings.Builder, n int, name, into, row, end string) {
 	if n == 0 {
 		return
 	}
 	b.WriteString(", " + name + " AS (")
 	addRows(b, "ticket", n, into, row)
-	b.WriteByte(')')
+	b.WriteString(end + ")")
 }
 
 func addRows(b *strings.Builder, from string, n int, into, row string) {

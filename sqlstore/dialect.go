@@ -77,6 +77,8 @@ type language struct {
 	byIndex, byKey string
 	// hide keeps the planner from looking up a text column, %s, in an index.
 	hide string
+	// ifNew ends an INSERT that passes over rows that are stored already.
+	ifNew string
 	// claimLocks ends the query that selects deliveries to claim. If empty, a claim
 	// is one UPDATE … RETURNING under the lock of the only writer.
 	claimLocks string
@@ -116,6 +118,7 @@ var sqlite = language{
 	indexes:   "SELECT tbl_name, name FROM sqlite_master WHERE type = 'index'",
 	rowValues: true, sharesWriter: true, join: "CROSS JOIN", byIndex: " INDEXED BY {p}", byKey: " INDEXED BY sqlite_autoindex_{k}_1", hide: "+%s",
 	placeholder: [...]string{textual: "?", whole: "?"},
+	ifNew:       " ON CONFLICT DO NOTHING",
 	token:       plainToken, newestFirst: true,
 	insertText: "INSERT INTO {t}texts (version, upto, place, ticket, tenant) VALUES ", textRow: "(?, ?, ?, ?, ?)",
 	updateText: "UPDATE {t}texts SET version = ?, upto = ? WHERE place = ? AND version < ?",
@@ -156,6 +159,7 @@ var postgres = language{
 		" JOIN pg_namespace n ON n.oid = t.relnamespace WHERE n.nspname = {schema} AND x.indisvalid",
 	numbered: true, rowValues: true, oneStatement: true, join: "JOIN", hide: "(%s || '')", settledRead: " FOR KEY SHARE",
 	placeholder: [...]string{textual: "?::text", whole: "?::bigint"},
+	ifNew:       " ON CONFLICT DO NOTHING",
 	token:       plainToken,
 	insertText:  "INSERT INTO {t}texts (version, upto, place, ticket, tenant, tokens) VALUES ",
 	textRow:     "(?, ?, ?, ?, ?, array_to_tsvector(string_to_array(btrim(?), ' ')))",
@@ -195,6 +199,7 @@ var mysql = language{
 	claimLocks: " FOR UPDATE SKIP LOCKED", claimLevel: sql.LevelReadCommitted, join: "STRAIGHT_JOIN",
 	byIndex: " FORCE INDEX ({p})", byKey: " FORCE INDEX (PRIMARY)", hide: "%s",
 	placeholder: [...]string{textual: "CAST(? AS BINARY)", whole: "CAST(? AS SIGNED)"}, rowBegin: "SELECT ",
+	ifNew:      " ON DUPLICATE KEY UPDATE label = label",
 	token:      asciiToken,
 	insertText: "INSERT INTO {t}texts (version, upto, place, ticket, tenant, tokens) VALUES ", textRow: "(?, ?, ?, ?, ?, ?)",
 	updateText: "UPDATE {t}texts SET version = ?, upto = ?, tokens = ? WHERE place = ? AND version < ?",

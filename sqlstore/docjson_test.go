@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -42,6 +43,97 @@ func FuzzDocDecode(f *testing.F) {
 func sameDecoding(t *testing.T, doc []byte) {
 	t.Helper()
 	var got, want ticketDoc
+	err, wantErr := got.decode(doc), json.Unmarshal(doc, &want)
+	require.Equal(t, wantErr == nil, err == nil, "%s: %v, want %v", doc, err, wantErr)
+	if err == nil {
+		require.Equal(t, want, got, "%s", doc)
+	}
+}
+
+func TestClocksDecode(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	for range 3000 {
+		var tk ticket.Ticket
+		scatter(r, reflect.ValueOf(&tk).Elem())
+		if len(tk.Clocks) > 0 && r.IntN(2) == 0 {
+			tk.Clocks[0].Metric = metrics[r.IntN(len(metrics))]
+		}
+		doc, err := clocksJSON(&tk)
+		require.NoError(t, err)
+		if doc == nil {
+			require.Empty(t, tk.Clocks)
+			continue
+		}
+		want, err := json.Marshal(clocksDoc{tk.Policy, tk.PolicyVersion, tk.Clocks, tk.Promised, tk.Rescheduled})
+		require.NoError(t, err)
+		require.Equal(t, string(want), doc)
+		sameClocksDecoding(t, want)
+	}
+}
+
+// twoClocks are clocks as a desk writes them.
+func twoClocks() ticket.Ticket {
+	at := time.Date(2026, 3, 2, 9, 30, 0, 123000, time.UTC)
+	return ticket.Ticket{Policy: "gold", PolicyVersion: 2, Clocks: []ticket.Clock{
+		{Metric: "first answer", Event: 1, Policy: "gold", Version: 2, Within: 2 * time.Hour, State: "met", Started: at, Since: at.Add(time.Hour), Counted: time.Hour},
+		{Metric: "solution", Event: 1, Policy: "gold", Version: 2, Within: 20 * time.Hour, State: "running", Started: at, Since: at, Due: at.Add(20 * time.Hour),
+			Fired: []string{"4h before due"}, Next: at.Add(20 * time.Hour)},
+	}}
+}
+
+// The usual clocks are decoded by hand.
+func TestClocksDecodeByHand(t *testing.T) {
+	tk := twoClocks()
+	doc, err := clocksJSON(&tk)
+	require.NoError(t, err)
+	var d clocksDoc
+	require.LessOrEqual(t, testing.AllocsPerRun(100, func() { _ = d.decode([]byte(doc.(string))) }), 14.0)
+	require.Equal(t, tk.Clocks, d.Clocks)
+}
+
+func BenchmarkClocks(b *testing.B) {
+	tk := twoClocks()
+	doc, err := clocksJSON(&tk)
+	require.NoError(b, err)
+	text := []byte(doc.(string))
+	b.Run("encode", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			_, _ = clocksJSON(&tk)
+		}
+	})
+	b.Run("decode", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			var d clocksDoc
+			_ = d.decode(text)
+		}
+	})
+	b.Run("decode with encoding json", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			var d clocksDoc
+			_ = json.Unmarshal(text, &d)
+		}
+	})
+}
+
+func FuzzClocksDecode(f *testing.F) {
+	tk := twoClocks()
+	doc, err := clocksJSON(&tk)
+	require.NoError(f, err)
+	for _, doc := range []string{doc.(string), `{}`, `{"policy":"a","policy":"b"}`, `{"clocks":[]}`, `{"clocks":null}`, `{"clocks":[{}]}`, `{"clocks":[{"metric":"level"}],"clocks":[{"event":2}]}`,
+		`{"clocks":[{"metric":"x","unknown":1}]}`, `{"clocks":[{"within":"1h"},{"within":""}]}`, `{"clocks":[{"within":1}]}`, `{"clocks":[{"fired":["a"],"fired":["b","c"]}]}`,
+		`{"promised":"2026-03-02T09:30:00+01:00"}`, `{"promised":"2026-3-2T09:30:00Z"}`, `{"promised":""}`, `{"clocks":[{"metric":"level "}]}`, `{"policy_version":0}`} {
+		f.Add([]byte(doc))
+	}
+	f.Fuzz(func(t *testing.T, doc []byte) { sameClocksDecoding(t, doc) })
+}
+
+// sameClocksDecoding requires the same result as from encoding/json.
+func sameClocksDecoding(t *testing.T, doc []byte) {
+	t.Helper()
+	var got, want clocksDoc
 	err, wantErr := got.decode(doc), json.Unmarshal(doc, &want)
 	require.Equal(t, wantErr == nil, err == nil, "%s: %v, want %v", doc, err, wantErr)
 	if err == nil {

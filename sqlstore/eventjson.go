@@ -106,6 +106,10 @@ func (w *jsonWriter) close() { w.b = append(w.b, '}') }
 
 func (w *jsonWriter) string(name, v string) {
 	w.key(name)
+	w.quoted(v)
+}
+
+func (w *jsonWriter) quoted(v string) {
 	if !plain(v) {
 		w.value(v)
 		return
@@ -140,6 +144,13 @@ func (w *jsonWriter) integer(name string, v int64) {
 	w.b = strconv.AppendInt(w.b, v, 10)
 }
 
+// number writes an integer that is not zero.
+func (w *jsonWriter) number(name string, v int) {
+	if v != 0 {
+		w.integer(name, int64(v))
+	}
+}
+
 func (w *jsonWriter) hex(name string, v []byte) {
 	w.key(name)
 	w.b = append(hex.AppendEncode(append(w.b, '"'), v), '"')
@@ -160,6 +171,13 @@ func (w *jsonWriter) time(name string, v time.Time) {
 	w.b, err = v.AppendText(w.b)
 	w.fail(err)
 	w.b = append(w.b, '"')
+}
+
+// someTime writes a time that is not zero.
+func (w *jsonWriter) someTime(name string, v time.Time) {
+	if !v.IsZero() {
+		w.time(name, v)
+	}
 }
 
 // value writes a value with encoding/json.
@@ -231,7 +249,8 @@ func (w *jsonWriter) patch(p *ticket.Patch) {
 	if p.Number == "" && p.Tenant == "" && p.Workflow == "" && p.WorkflowVersion == 0 && p.Priority|p.Impact|p.Urgency == 0 && p.Queue == nil &&
 		p.Assignee == nil && p.Reason == nil && p.Resolution == nil && p.Timer == nil && p.AddTags == nil && p.RemoveTags == nil &&
 		p.AddLinks == nil && p.RemoveLinks == nil && p.MergedInto == nil && p.LinkEpoch == 0 &&
-		p.Other.IsZero() && p.Restored == nil && p.PriorityGiven == nil && !p.NewCustomer {
+		p.Other.IsZero() && p.Restored == nil && p.PriorityGiven == nil && !p.NewCustomer &&
+		p.Policy == nil && p.PolicyVersion == nil && p.Clocks == nil && p.Alert == nil && p.Promised == nil && p.Snoozed == nil {
 		return
 	}
 	w.open("set")
@@ -252,6 +271,7 @@ func (w *jsonWriter) patch(p *ticket.Patch) {
 		w.open("timer")
 		w.time("at", p.Timer.At)
 		w.string("action", string(p.Timer.Action))
+		w.someTime("from", p.Timer.From)
 		w.close()
 	}
 	w.rare("add_tags", p.AddTags, len(p.AddTags))
@@ -278,6 +298,21 @@ func (w *jsonWriter) patch(p *ticket.Patch) {
 	if p.NewCustomer {
 		w.key("new_customer")
 		w.b = append(w.b, "true"...)
+	}
+	w.pointer("policy", p.Policy)
+	if p.PolicyVersion != nil {
+		w.integer("policy_version", int64(*p.PolicyVersion))
+	}
+	w.clocks(p.Clocks)
+	if p.Alert != nil {
+		w.key("alert")
+		w.value(p.Alert)
+	}
+	if p.Promised != nil {
+		w.time("promised", *p.Promised)
+	}
+	if p.Snoozed != nil {
+		w.time("snoozed", *p.Snoozed)
 	}
 	w.close()
 }

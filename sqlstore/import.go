@@ -157,18 +157,42 @@ func (s *Store) encodeHistory(history []ticket.Event) (*incoming, error) {
 		return nil, err
 	}
 	c.Changes[0].Events = nil
-	in.Change, in.id = &c.Changes[0], t.ID.String()
+	in.Change, in.id, in.bits = &c.Changes[0], t.ID.String(), everyColumn
 	in.labels, in.words = labelsOf(&t), s.search
-	in.doc, err = docOf(&t)
-	return in, err
+	in.at[len(events)-1] = t.Touched.UnixMicro() // see eventArgs
+	return in, in.encode()
 }
 
 // inMicroseconds truncates the times of an event to microseconds, as a desk does.
 // Digests cover no more of them.
 func inMicroseconds(e *ticket.Event) {
 	e.At = e.At.UTC().Truncate(time.Microsecond)
-	if t := e.Set.Timer; t != nil {
-		e.Set.Timer = &ticket.Timer{At: t.At.UTC().Truncate(time.Microsecond), Action: t.Action}
+	cut := func(times ...*time.Time) {
+		for _, t := range times {
+			*t = t.UTC().Truncate(time.Microsecond)
+		}
+	}
+	p := &e.Set
+	if p.Timer != nil {
+		p.Timer = new(*p.Timer)
+		cut(&p.Timer.At, &p.Timer.From)
+	}
+	p.Clocks = slices.Clone(p.Clocks)
+	for i := range p.Clocks {
+		c := &p.Clocks[i]
+		cut(&c.Started, &c.Since, &c.Due, &c.Breached, &c.Next)
+	}
+	if p.Promised != nil {
+		p.Promised = new(*p.Promised)
+		cut(p.Promised)
+	}
+	if p.Snoozed != nil {
+		p.Snoozed = new(*p.Snoozed)
+		cut(p.Snoozed)
+	}
+	if p.Alert != nil {
+		p.Alert = new(*p.Alert)
+		cut(&p.Alert.At, &p.Alert.Due)
 	}
 }
 
@@ -465,7 +489,7 @@ func (s *Store) compare(ctx context.Context, in *incoming, h head) (*writing, er
 		// Write all columns: changed relies on events that were checked against the
 		// events before them, and these were not.
 		w.changes[0].bits = everyColumn | labelsChange
-		w.changes[0].doc, err = docOf(&in.Ticket)
+		err = w.changes[0].encode()
 	}
 	return w, err
 }

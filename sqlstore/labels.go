@@ -18,6 +18,7 @@ import (
 //	org:mill
 //	field:"order"=i4711
 //	merged                 into another ticket
+//	missed:solution        a target of this metric; see missedLabels
 //	requester:id:c-1       follower:id:c-2
 //	requester:email:a@b.c  follower:email:a@b.c     of a person without an ID
 //	requester:email+:a@b.c follower:email+:a@b.c    of a person with an ID
@@ -46,6 +47,11 @@ func labelsOf(t *ticket.Ticket) []string {
 	}
 	for k, v := range t.Fields {
 		list = append(list, fieldLabel(k, v))
+	}
+	for _, m := range metrics {
+		if t.Missed(m) {
+			list = append(list, missedLabel+m)
+		}
 	}
 	slices.Sort(list)
 	return slices.Compact(list)

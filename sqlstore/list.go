@@ -19,6 +19,9 @@ import (
 //     tenant, in OrderMostUrgent order: the rows of the page;
 //   - a person, an organisation, a field or a tag, by creation: the rows of the
 //     page; in other orders, as many rows as there are such tickets;
+//   - Missed without such a condition, by creation: the rows of the page; in other
+//     orders but OrderSoonestDue, as many rows as there are such tickets; for open
+//     work, also the rows of open work between them;
 //   - OrderSoonestDue, and creation and last touch without such a condition: the
 //     rows of the page, and the rows between them that other conditions exclude;
 //   - open work in another order than OrderMostUrgent: as many rows as there is open
@@ -90,6 +93,8 @@ func (s *Store) listing(q *ticket.Query) *listing {
 	switch {
 	case len(labels) > 0 && (person || !work) && valuesIn(q) <= mostValues:
 		l.along(q, labels)
+	case len(labels) == 0 && q.Missed && !work && q.Order != ticket.OrderSoonestDue:
+		l.along(q, [][]string{missedWanted(q.Metric)})
 	case (q.Order == ticket.OrderLeastRecent || q.Order == ticket.OrderMostRecent) && !work:
 		l.from = "{t}events e{by events_at} " + s.lang.join + " {t}tickets t{by tickets_id} ON t.id = e.ticket AND t.version = e.seq"
 		l.keys = []string{"e.at", "e.ticket"}
@@ -104,7 +109,7 @@ func (s *Store) listing(q *ticket.Query) *listing {
 		l.keys = map[ticket.Order][]string{
 			ticket.OrderOldestFirst: {"t.created", "t.id"}, ticket.OrderNewestFirst: {"t.created", "t.id"},
 			ticket.OrderLeastRecent: {"t.touched", "t.id"}, ticket.OrderMostRecent: {"t.touched", "t.id"},
-			ticket.OrderMostUrgent: {"t.pressing", "t.created", "t.id"}, ticket.OrderSoonestDue: {"t.timer_at", "t.id"},
+			ticket.OrderMostUrgent: {"t.pressing", "t.created", "t.id"}, ticket.OrderSoonestDue: {"t." + dueColumn(q.Metric), "t.id"},
 		}[q.Order]
 	}
 	// A few queues or assignees get a walk each.
@@ -156,8 +161,15 @@ func (l *listing) filter(q *ticket.Query) {
 	l.between("t.created", q.CreatedFrom, q.CreatedBefore)
 	l.between("t.touched", q.TouchedFrom, q.TouchedBefore)
 	if !q.DueBefore.IsZero() || q.Order == ticket.OrderSoonestDue {
-		l.and("t.timer_at IS NOT NULL")
-		l.between("t.timer_at", time.Time{}, q.DueBefore)
+		due := "t." + dueColumn(q.Metric)
+		l.and(due + " IS NOT NULL")
+		l.between(due, time.Time{}, q.DueBefore)
+	}
+	if q.Missed {
+		l.and("t.missed & ? <> 0", missedMask(q.Metric))
+	}
+	if q.NotSnoozed {
+		l.and("t.snoozed IS NULL")
 	}
 }
 
@@ -174,7 +186,7 @@ func indexFor(q *ticket.Query, work bool) string {
 	case work && q.Order != ticket.OrderSoonestDue:
 		return "pressing"
 	case q.Order == ticket.OrderSoonestDue:
-		return "due"
+		return dueColumn(q.Metric)
 	case q.Order == ticket.OrderOldestFirst || q.Order == ticket.OrderNewestFirst:
 		return "created"
 	default:
@@ -402,6 +414,26 @@ func (l *listing) page(n int) (string, []any) {
 	}
 	b.WriteString(" ORDER BY " + l.order(names))
 	return b.String(), append(args, n)
+}
+
+// count returns the SQL for the number of rows, at most n.
+func (l *listing) count(n int) (string, []any) {
+	if len(l.arms) <= 1 {
+		l.where = append(l.where, l.arms...)
+		text, args := l.walk("1 AS k1", n, nil)
+		return "SELECT COUNT(*) FROM (" + text + ") w", args
+	}
+	var b strings.Builder
+	var args []any
+	for i := range l.arms {
+		if i > 0 {
+			b.WriteString(" UNION ")
+		}
+		text, more := l.walk(l.keys[len(l.keys)-1]+" AS k1", n, &l.arms[i])
+		b.WriteString("SELECT * FROM (" + text + ") w" + string(rune('1'+i)))
+		args = append(args, more...)
+	}
+	return "SELECT COUNT(*) FROM (SELECT k1 FROM (" + b.String() + ") v LIMIT ?) w", append(args, n)
 }
 
 func (l *listing) walk(columns string, n int, arm *clause) (string, []any) {

@@ -180,8 +180,10 @@ func TestDialectNames(t *testing.T) {
 // Each choice of columns has a statement with as many placeholders as arguments.
 func TestUpdates(t *testing.T) {
 	ch := &changing{Change: &ticket.Change{}}
-	for bits, text := range updates {
-		require.Len(t, ch.updateArgs(nil, columns(bits)), strings.Count(text, "?"), text)
+	for bits := range columns(columnChoices) {
+		text := updateText(bits)
+		require.Len(t, ch.updateArgs(nil, bits), strings.Count(text, "?"), text)
+		require.Len(t, ch.keptArgs(nil, bits), strings.Count(keptText(bits), "?"))
 	}
 	require.Len(t, ch.ticketArgs(nil), ticketColumnCount)
 	require.Equal(t, ticketColumnCount, strings.Count(insertTicket, "?"))

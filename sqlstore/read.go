@@ -5,7 +5,6 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -135,7 +134,7 @@ func scanEvent(r *sql.Rows) (ticket.Event, error) {
 	return e, nil
 }
 
-// Due returns references to tickets whose timer has passed; see [ticket.Store].
+// Due returns references to the tickets that the desk must look at; see [ticket.Store].
 func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]ticket.Ref, error) {
 	if err := ctx.Err(); err != nil || limit <= 0 {
 		return nil, err
@@ -153,8 +152,8 @@ func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]ticket.Ref
 		}
 		refs = append(refs, ref)
 		return nil
-	}, "SELECT tenant, id FROM {t}tickets{by tickets_timer} WHERE timer_at IS NOT NULL AND timer_at <= ? ORDER BY timer_at, id LIMIT ?", bounded(now), limit)
-	return refs, s.explain(ctx, "list due timers", err)
+	}, "SELECT tenant, id FROM {t}tickets{by tickets_wake} WHERE wake IS NOT NULL AND wake <= ? ORDER BY wake, id LIMIT ?", bounded(now), limit)
+	return refs, s.explain(ctx, "list due tickets", err)
 }
 
 // Counts returns how much open work there is; see [ticket.Counter]. It counts along
@@ -193,7 +192,40 @@ const selectCounts = "SELECT queue, level, status, COUNT(*) FROM {t}tickets{by t
 	" UNION ALL SELECT t.queue, t.level, t.status, -COUNT(*) FROM {t}labels l {join} {t}tickets t{by tickets_id} ON t.id = l.ticket" +
 	" WHERE l.tenant = ? AND l.label = '" + mergedLabel + "' AND t.open = 1 GROUP BY t.queue, t.level, t.status"
 
-// Count returns how many tickets match; see [ticket.Counter].
-func (s *Store) Count(context.Context, ticket.Query, int) (int, error) {
-	return 0, errors.ErrUnsupported
+// Count returns how many tickets match; see [ticket.Counter]. It walks along an index
+// as List does, and so costs as many rows as it counts, and the rows between them that
+// other conditions exclude.
+func (s *Store) Count(ctx context.Context, q ticket.Query, limit int) (int, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	if err := q.Check(); err != nil {
+		return 0, err
+	}
+	if limit <= 0 {
+		return 0, nil
+	}
+	// The order decides only which index the walk is along.
+	due := q.Order == ticket.OrderSoonestDue
+	switch work := openOnly(q.Phase); {
+	case work && len(q.Queue)+len(q.Assignee) > 0:
+		q.Order = ticket.OrderMostUrgent
+	case due || !q.DueBefore.IsZero():
+		q.Order = ticket.OrderSoonestDue
+	case work:
+		q.Order = ticket.OrderMostUrgent
+	case !q.TouchedFrom.IsZero() || !q.TouchedBefore.IsZero():
+		q.Order = ticket.OrderLeastRecent
+	default:
+		q.Order = ticket.OrderOldestFirst
+	}
+	l := s.listing(&q)
+	if due {
+		l.and("t." + dueColumn(q.Metric) + " IS NOT NULL")
+	}
+	text, args := l.count(limit)
+	defer s.hold()()
+	n := 0
+	_, err := s.here().one(ctx, []any{&n}, text, args...)
+	return n, s.explain(ctx, "count tickets", err)
 }

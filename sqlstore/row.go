@@ -14,7 +14,8 @@ import (
 
 // ticketColumns are the columns of a ticket, in the order of a ticketRow.
 const ticketColumns = "t.id, t.tenant, t.number, t.version, t.digest, t.status, t.phase, t.level, t.queue, t.assignee, t.pressing, t.channel," +
-	" t.reason, t.resolution, t.timer_at, t.timer_action, t.created, t.first_answered, t.touched, t.resolved, t.closed, t.reopened, t.doc"
+	" t.reason, t.resolution, t.timer_at, t.timer_action, t.created, t.first_answered, t.touched, t.resolved, t.closed, t.reopened, t.doc," +
+	" t.timer_from, t.checked, t.snoozed, t.clocks"
 
 // ticketDoc holds the parts of a ticket that have no column.
 type ticketDoc struct {
@@ -49,9 +50,10 @@ func encode(v any) (string, error) {
 
 // A ticketRow is a reusable target of a scan.
 type ticketRow struct {
-	id, digest, doc                  sql.RawBytes
+	id, digest, doc, clocks          sql.RawBytes
 	status, phase, queue, channel    string
 	timerAt, answered, res, closed   sql.NullInt64
+	timerFrom, checked, snoozed      sql.NullInt64
 	created, touched                 int64
 	pressing                         int64
 	number, assignee, reason, result string
@@ -64,7 +66,7 @@ var ticketRows = sync.Pool{New: func() any {
 	r := &ticketRow{}
 	r.dest = []any{&r.id, &r.t.Tenant, &r.number, &r.t.Version, &r.digest, &r.status, &r.phase, &r.t.Level, &r.queue, &r.assignee,
 		&r.pressing, &r.channel, &r.reason, &r.result, &r.timerAt, &r.timerAction, &r.created, &r.answered, &r.touched, &r.res, &r.closed,
-		&r.t.Reopened, &r.doc}
+		&r.t.Reopened, &r.doc, &r.timerFrom, &r.checked, &r.snoozed, &r.clocks}
 	return r
 }}
 
@@ -91,7 +93,7 @@ func scanTicket(rows *sql.Rows, before ...any) (ticket.Ticket, error) {
 	}
 	t.Number, t.Status, t.Phase, t.Queue, t.Assignee = ticket.Number(r.number), ticket.Status(r.status), ticket.Phase(r.phase), r.queue, r.assignee
 	t.Priority, t.Channel, t.Reason, t.Resolution = priorityOf(r.pressing), ticket.Channel(r.channel), r.reason, r.result
-	t.Timer = ticket.Timer{At: timeOf(r.timerAt), Action: ticket.ActionName(r.timerAction)}
+	t.Timer = ticket.Timer{At: timeOf(r.timerAt), Action: ticket.ActionName(r.timerAction), From: timeOf(r.timerFrom)}
 	t.Created, t.Touched = micros(r.created), micros(r.touched)
 	t.FirstAnswered, t.Resolved, t.Closed = timeOf(r.answered), timeOf(r.res), timeOf(r.closed)
 	var doc ticketDoc
@@ -102,6 +104,14 @@ func scanTicket(rows *sql.Rows, before ...any) (ticket.Ticket, error) {
 	t.Tags, t.Fields, t.Links, t.MergedInto, t.LinkEpoch = doc.Tags, doc.Fields, doc.Links, doc.MergedInto, doc.LinkEpoch
 	t.RequesterSince, t.PriorityGiven = doc.RequesterSince, doc.PriorityGiven
 	t.Workflow, t.WorkflowVersion = doc.Workflow, doc.WorkflowVersion
+	if len(r.clocks) > 0 { // not NULL
+		var clocks clocksDoc
+		if err := clocks.decode(r.clocks); err != nil {
+			return ticket.Ticket{}, fmt.Errorf("sqlstore: clocks of ticket %s: %w", t.ID, err)
+		}
+		t.Policy, t.PolicyVersion, t.Clocks, t.Promised, t.Rescheduled = clocks.Policy, clocks.PolicyVersion, clocks.Clocks, clocks.Promised, clocks.Rescheduled
+	}
+	t.Checked, t.Snoozed = timeOf(r.checked), timeOf(r.snoozed)
 	return *t, nil
 }
 

@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"strings"
+	"sync/atomic"
 
 	"github.com/ticketkit/ticket"
 )
@@ -12,9 +13,10 @@ const (
 	updateDoc    = "UPDATE {t}tickets SET doc = ? WHERE id = ?"
 
 	intoTickets = "INSERT INTO {t}tickets (id, tenant, number, version, digest, open, status, phase, level, queue, assignee, pressing, channel," +
-		" reason, resolution, timer_at, timer_action, created, first_answered, touched, resolved, closed, reopened, doc) "
-	ticketColumnCount = 24
-	insertTicket      = intoTickets + "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+		" reason, resolution, timer_at, timer_action, created, first_answered, touched, resolved, closed, reopened, doc, timer_from, checked, wake," +
+		" clocks, missed, snoozed, due, due_first, due_next, due_update, due_solution, due_level) "
+	ticketColumnCount = 36
+	insertTicket      = intoTickets + "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 	intoEvents  = "INSERT INTO {t}events (ticket, seq, tenant, at, doc) "
 	insertEvent = intoEvents + "VALUES (?, ?, ?, ?, ?)"
@@ -41,36 +43,44 @@ func several(into string, columns, n int) string {
 	return into + strings.Repeat(row+", ", n-1) + row
 }
 
-// updates holds the UPDATE of a ticket's row for every choice of columns.
-var updates = func() (all [columnChoices]string) {
-	for bits := range columns(columnChoices) {
-		var b strings.Builder
-		b.WriteString("UPDATE {t}tickets{by tickets_id} SET version = ?, digest = ?, touched = ?")
-		for _, part := range [...]struct {
-			bit columns
-			set string
-		}{
-			{openColumn, ", open = ?"},
-			{stateColumns, ", status = ?, phase = ?, level = ?, reason = ?, resolution = ?, first_answered = ?, resolved = ?, closed = ?, reopened = ?"},
-			{queueColumns, ", queue = ?, pressing = ?"},
-			{holderColumn, ", assignee = ?"},
-			{timerColumns, ", timer_at = ?, timer_action = ?"},
-			{docColumn, ", doc = ?"},
-		} {
-			if bits&part.bit != 0 {
-				b.WriteString(part.set)
-			}
-		}
-		b.WriteString(" WHERE id = ? AND tenant = ? AND version = ?")
-		all[bits] = b.String()
-	}
-	return all
-}()
+// updates holds the UPDATE of a ticket's row for the choices of columns that were used.
+var updates [columnChoices]atomic.Pointer[string]
 
-// updateArgs appends the arguments of updates[bits].
+// updateText returns the UPDATE of a ticket's row for a choice of columns.
+func updateText(bits columns) string {
+	if text := updates[bits].Load(); text != nil {
+		return *text
+	}
+	var b strings.Builder
+	b.WriteString("UPDATE {t}tickets{by tickets_id} SET version = ?, digest = ?, touched = ?, checked = ?")
+	for _, part := range [...]struct {
+		bit columns
+		set string
+	}{
+		{openColumn, ", open = ?"},
+		{stateColumns, ", status = ?, phase = ?, level = ?, reason = ?, resolution = ?, first_answered = ?, resolved = ?, closed = ?, reopened = ?"},
+		{queueColumns, ", queue = ?, pressing = ?"},
+		{holderColumn, ", assignee = ?"},
+		{timerColumns, ", timer_at = ?, timer_action = ?, timer_from = ?"},
+		{docColumn, ", doc = ?"},
+		{wakeColumn, ", wake = ?"},
+		{clocksColumns, ", clocks = ?, missed = ?, snoozed = ?"},
+	} {
+		if bits&part.bit != 0 {
+			b.WriteString(part.set)
+		}
+	}
+	dueText(&b, bits, ", ", " = ?")
+	b.WriteString(" WHERE id = ? AND tenant = ? AND version = ?")
+	text := b.String()
+	updates[bits].Store(&text)
+	return text
+}
+
+// updateArgs appends the arguments of updateText.
 func (ch *changing) updateArgs(args []any, bits columns) []any {
 	t := &ch.Ticket
-	args = append(args, t.Version, hexOf(t.Digest), t.Touched.UnixMicro())
+	args = append(args, t.Version, hexOf(t.Digest), t.Touched.UnixMicro(), nullTime(t.Checked))
 	if bits&openColumn != 0 {
 		args = append(args, open(t))
 	}
@@ -85,26 +95,57 @@ func (ch *changing) updateArgs(args []any, bits columns) []any {
 		args = append(args, t.Assignee)
 	}
 	if bits&timerColumns != 0 {
-		args = append(args, nullTime(t.Timer.At), string(t.Timer.Action))
+		args = append(args, nullTime(t.Timer.At), string(t.Timer.Action), nullTime(t.Timer.From))
 	}
 	if bits&docColumn != 0 {
 		args = append(args, ch.doc)
 	}
+	if bits&wakeColumn != 0 {
+		args = append(args, nullTime(t.Wake()))
+	}
+	if bits&clocksColumns != 0 {
+		args = ch.clocksArgs(args)
+	}
+	args = ch.dueArgs(args, bits)
 	return append(args, ch.id, t.Tenant, ch.Expect)
+}
+
+// keptText returns a condition for updateText on SQLite: these columns do not change.
+func keptText(bits columns) string {
+	if bits&dueColumns == 0 {
+		return " AND open = ?"
+	}
+	var b strings.Builder
+	b.WriteString(" AND open = ?")
+	dueText(&b, bits, " AND ", " IS ?")
+	return b.String()
+}
+
+// keptArgs appends the arguments of keptText.
+func (ch *changing) keptArgs(args []any, bits columns) []any {
+	return ch.dueArgs(append(args, open(&ch.Ticket)), bits)
 }
 
 // ticketArgs appends the arguments of insertTicket.
 func (ch *changing) ticketArgs(args []any) []any {
 	t := &ch.Ticket
-	return append(args, ch.id, t.Tenant, string(t.Number), t.Version, hexOf(t.Digest), open(t), string(t.Status), string(t.Phase), t.Level,
+	args = append(args, ch.id, t.Tenant, string(t.Number), t.Version, hexOf(t.Digest), open(t), string(t.Status), string(t.Phase), t.Level,
 		t.Queue, t.Assignee, pressing(t.Priority), string(t.Channel), t.Reason, t.Resolution, nullTime(t.Timer.At), string(t.Timer.Action),
-		t.Created.UnixMicro(), nullTime(t.FirstAnswered), t.Touched.UnixMicro(), nullTime(t.Resolved), nullTime(t.Closed), t.Reopened, ch.doc)
+		t.Created.UnixMicro(), nullTime(t.FirstAnswered), t.Touched.UnixMicro(), nullTime(t.Resolved), nullTime(t.Closed), t.Reopened, ch.doc,
+		nullTime(t.Timer.From), nullTime(t.Checked), nullTime(t.Wake()))
+	return ch.dueArgs(ch.clocksArgs(args), everyColumn)
 }
 
-// eventArgs appends the arguments of insertEvent.
+// eventArgs appends the arguments of insertEvent. Lists by last touch find a ticket by
+// the time of its last event. So this column has the last touch for it, which is
+// earlier if the event is about clocks only.
 func (ch *changing) eventArgs(args []any, i int) []any {
 	e := &ch.Events[i]
-	return append(args, ch.id, e.Seq, ch.Ticket.Tenant, e.At.UnixMicro(), ch.events[i])
+	at := e.At
+	if e.Seq == ch.Ticket.Version {
+		at = ch.Ticket.Touched
+	}
+	return append(args, ch.id, e.Seq, ch.Ticket.Tenant, at.UnixMicro(), ch.events[i])
 }
 
 // deliveryArgs appends the arguments of one row of insertDelivery.

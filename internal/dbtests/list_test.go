@@ -35,6 +35,7 @@ var (
 	listStatuses  = []ticket.Status{ticket.StatusNew, ticket.StatusQueued, ticket.StatusOpen, ticket.StatusOnHold, ticket.StatusClosed}
 	listChannels  = []ticket.Channel{"", ticket.ChannelPhone, ticket.ChannelMail}
 	listPhases    = append(ticket.OpenPhases(), ticket.PhaseSolved, ticket.PhaseClosed)
+	listMetrics   = []string{"first answer", "next answer", "update", "solution", "level"} // in the order of a ticket's clocks
 	listGrades    = []ticket.Grade{0, ticket.GradeLow, ticket.GradeMedium, ticket.GradeHigh, ticket.GradeCritical}
 	listValues    = []any{
 		"", "1", "true", "4711", int64(1), int64(-1), int64(math.MaxInt64), 1.0, 0.0, math.Copysign(0, -1), 1.5, 1e300, true, false,
@@ -70,6 +71,29 @@ func listTime(r *rand.Rand) time.Time {
 	return at
 }
 
+// listClocks returns clocks of some metrics.
+func listClocks(r *rand.Rand, event int64) (list []ticket.Clock) {
+	for _, m := range listMetrics {
+		if r.IntN(3) > 0 {
+			continue
+		}
+		c := ticket.Clock{
+			Metric: m, Event: event, Policy: among(r, []string{"gold", "größer", `"q"`}), Version: r.IntN(3), Within: time.Duration(r.IntN(3)) * 90 * time.Minute, Queue: among(r, listQueues),
+			State: among(r, []string{"running", "paused", "met", "missed", "void"}), Started: listBegin, Since: listTime(r), Counted: time.Duration(r.IntN(5000)),
+		}
+		for _, at := range []*time.Time{&c.Due, &c.Due, &c.Breached, &c.Next} {
+			if r.IntN(3) == 0 {
+				*at = listTime(r)
+			}
+		}
+		if r.IntN(4) == 0 {
+			c.Missed, c.Fired = r.IntN(3), []string{"30m before due", "due"}[:1+r.IntN(2)]
+		}
+		list = append(list, c)
+	}
+	return list
+}
+
 // listChange makes a ticket, with later changes of the columns that lists use.
 func listChange(r *rand.Rand) []ticket.Change {
 	tenant := among(r, listTenants)
@@ -89,18 +113,27 @@ func listChange(r *rand.Rand) []ticket.Change {
 		first.Fields[among(r, listFields)] = among(r, listValues)
 	}
 	if r.IntN(3) > 0 {
-		first.Set.Timer = &ticket.Timer{At: listTime(r), Action: ticket.ActionResume}
+		first.Set.Timer = &ticket.Timer{At: listTime(r), Action: ticket.ActionResume, From: among(r, []time.Time{{}, listTime(r)})}
+	}
+	if r.IntN(3) > 0 {
+		first.Set.Policy, first.Set.PolicyVersion, first.Set.Clocks = new("gold"), new(1), listClocks(r, 1)
 	}
 	ticket.Chain{}.Seal(ticket.Digest{}, &first)
 	changes := []ticket.Change{{Ticket: ticket.Apply(ticket.Ticket{}, first), Events: []ticket.Event{first}}}
-	for range r.IntN(3) {
+	for range r.IntN(5) {
 		t := changes[len(changes)-1].Ticket
 		e := ticket.Event{
 			Ticket: id, Seq: t.Version + 1, At: t.Touched.Add(time.Duration(r.IntN(3)) * time.Hour), Action: ticket.ActionEdit, By: first.By,
 			From: t.State(), To: t.State(), Phase: t.Phase,
 		}
 		e.Fields = ticket.Fields{}
-		switch r.IntN(7) {
+		switch r.IntN(10) {
+		case 9:
+			e.Set.Snoozed = new(among(r, []time.Time{{}, listTime(r)}))
+		case 8:
+			e.Set.Policy, e.Set.PolicyVersion, e.Set.Promised = new(among(r, []string{"", "silver"})), new(r.IntN(2)), new(listTime(r))
+		case 7:
+			e.Action, e.At = ticket.ActionClock, e.At.Add(time.Hour)
 		case 6:
 			e.Set.MergedInto = new(ticket.ID{})
 			if t.MergedInto.IsZero() {
@@ -122,12 +155,19 @@ func listChange(r *rand.Rand) []ticket.Change {
 		case 4:
 			e.Set.Timer = &ticket.Timer{}
 			if r.IntN(2) == 0 {
-				e.Set.Timer = &ticket.Timer{At: listTime(r), Action: ticket.ActionResume}
+				e.Set.Timer = &ticket.Timer{At: listTime(r), Action: ticket.ActionResume, From: among(r, []time.Time{{}, listTime(r)})}
 			}
 		case 5:
 			e.Requester, e.Followed, e.Unfollowed = among(r, listPeople), some(r, listPeople, 1), some(r, t.Followers, min(1, len(t.Followers)))
 		}
+		if e.Action == ticket.ActionClock || r.IntN(3) == 0 {
+			e.Set.Clocks = listClocks(r, e.Seq)
+		}
 		ticket.Chain{}.Seal(t.Digest, &e)
+		if last := &changes[len(changes)-1]; r.IntN(4) == 0 { // both in one commit
+			last.Ticket, last.Events = ticket.Apply(t, e), append(last.Events, e)
+			continue
+		}
 		changes = append(changes, ticket.Change{Expect: t.Version, Ticket: ticket.Apply(t, e), Events: []ticket.Event{e}})
 	}
 	return changes
@@ -155,6 +195,10 @@ func listQuery(r *rand.Rand) ticket.Query {
 		func() { q.Participant = among(r, listPeople) },
 		func() { q.Organisation = among(r, []string{"mill", "Mill", "none"}) },
 		func() { q.NotMerged = true },
+		func() { q.NotSnoozed = true },
+		func() { q.Metric = among(r, listMetrics) },
+		func() { q.Metric = among(r, listMetrics) },
+		func() { q.Missed = true },
 		func() { q.CreatedFrom = listTime(r) },
 		func() { q.CreatedBefore = listTime(r).Add(time.Duration(r.IntN(3)) * 300) },
 		func() { q.TouchedFrom = listTime(r).Add(time.Duration(r.IntN(3)) * 300) },
@@ -195,6 +239,12 @@ func TestListAsInMemory(t *testing.T) {
 			for range *listQueries / 4 {
 				q := listQuery(r)
 				requireSameWalk(t, model, s, r, q)
+				limit := among(r, []int{-1, 0, 1, 5, 1000})
+				want, err := model.Count(t.Context(), q, limit)
+				require.NoError(t, err)
+				have, err := s.Count(t.Context(), q, limit)
+				require.NoError(t, err)
+				require.Equal(t, want, have, "%+v, at most %d", q, limit)
 			}
 			for _, tenant := range append([]string{"nobody"}, listTenants...) {
 				want, err := model.Counts(t.Context(), tenant)

@@ -28,7 +28,7 @@ const (
 )
 
 // planFill fills the tables with tickets whose columns look random. One in eleven is
-// open.
+// open, and has clocks. One in seventeen has missed its solution.
 func planFill(tb testing.TB, db *sql.DB, tickets int) {
 	tb.Helper()
 	exec := func(text string) {
@@ -46,10 +46,13 @@ func planFill(tb testing.TB, db *sql.DB, tickets int) {
 	created := fmt.Sprintf("%d + i * 1000000", planBase)
 	digest := "'" + strings.Repeat("0", 64) + "'"
 	exec("INSERT INTO ticket_tickets (id, tenant, number, version, digest, open, status, phase, level, queue, assignee, pressing, channel, reason, resolution," +
-		" timer_at, timer_action, created, first_answered, touched, resolved, closed, reopened, doc)" +
+		" timer_at, timer_action, created, first_answered, touched, resolved, closed, reopened, doc, wake, missed, snoozed, due, due_first, due_solution)" +
 		" SELECT " + id + ", CASE WHEN h % 13 = 0 THEN 'other' ELSE 'acme' END, concat('N', i), 2, " + digest + ", " + open + ", concat('s', h % 4)," +
 		" CASE WHEN h % 11 = 0 THEN 'in progress' ELSE 'closed' END, 1 + h % 3, concat('q', h % 19), CASE WHEN h % 3 = 0 THEN '' ELSE concat('a', h % 31) END, h % 5, 'web', '', ''," +
-		" CASE WHEN h % 7 = 0 THEN " + created + " + 5000000000 END, '', " + created + ", NULL, " + created + " + 86400000000, NULL, NULL, 0, '{}' FROM n")
+		" CASE WHEN h % 7 = 0 THEN " + created + " + 5000000000 END, '', " + created + ", NULL, " + created + " + 86400000000, NULL, NULL, 0, '{}'," +
+		" CASE WHEN h % 7 = 0 THEN " + created + " + 5000000000 END, CASE WHEN h % 17 = 0 THEN 8 END, CASE WHEN h % 110 = 0 THEN " + created + " + 9000000000 END" +
+		", CASE WHEN h % 11 = 0 THEN " + created + " + 6000000000 END, CASE WHEN h % 33 = 0 THEN " + created + " + 6000000000 END" +
+		", CASE WHEN h % 11 = 0 THEN " + created + " + 7000000000 END FROM n")
 	for seq, at := range []string{created, created + " + 86400000000"} {
 		exec("INSERT INTO ticket_events (ticket, seq, tenant, at, doc) SELECT " + id + fmt.Sprintf(", %d", seq+1) + ", CASE WHEN h % 13 = 0 THEN 'other' ELSE 'acme' END, " + at + ", '{}' FROM n")
 	}
@@ -59,6 +62,7 @@ func planFill(tb testing.TB, db *sql.DB, tickets int) {
 	} {
 		exec("INSERT INTO ticket_labels (tenant, label, created, ticket) SELECT CASE WHEN h % 13 = 0 THEN 'other' ELSE 'acme' END, " + label + ", " + created + ", " + id + " FROM n")
 	}
+	exec("INSERT INTO ticket_labels (tenant, label, created, ticket) SELECT CASE WHEN h % 13 = 0 THEN 'other' ELSE 'acme' END, 'missed:solution', " + created + ", " + id + " FROM n WHERE h % 17 = 0")
 	// Most were sent. The others are on their way (6 %), dead, bounced or
 	// suppressed.
 	const who = "concat('w0000000000000000', 100 + h % 499)"
@@ -128,6 +132,19 @@ func planViews() []planView {
 	list("unassigned in a queue", ticket.Query{Phase: work, Assignee: []string{""}, Queue: []string{"q3"}, Order: pressing})
 	list("due soon", ticket.Query{Order: ticket.OrderSoonestDue, DueBefore: time.UnixMicro(planBase + 20_000_000_000)})
 	list("due soonest", ticket.Query{Order: ticket.OrderSoonestDue})
+	for _, m := range []string{"first answer", "next answer", "update", "solution", "level"} {
+		list("due soonest by "+m, ticket.Query{Order: ticket.OrderSoonestDue, Metric: m})
+	}
+	overdue := time.UnixMicro(planBase + 20_000_000_000)
+	list("due soon by solution", ticket.Query{Order: ticket.OrderSoonestDue, Metric: "solution", DueBefore: overdue}, true) // PostgreSQL fetches a few first
+	list("open work that is due soonest, without snoozed and merged tickets", ticket.Query{Phase: work, Order: ticket.OrderSoonestDue, NotSnoozed: true, NotMerged: true})
+	list("open work of a queue that is due soonest", ticket.Query{Phase: work, Queue: []string{"q3"}, Order: ticket.OrderSoonestDue}, true)
+	list("open work of a queue, none snoozed", ticket.Query{NotSnoozed: true, Phase: work, Queue: []string{"q3"}, Order: pressing})
+	list("missed", ticket.Query{Missed: true, Order: ticket.OrderNewestFirst}, true)
+	list("missed by solution", ticket.Query{Missed: true, Metric: "solution", Order: ticket.OrderNewestFirst})
+	list("missed of an organisation", ticket.Query{Missed: true, Organisation: "o7", Order: ticket.OrderNewestFirst})
+	list("missed and due soonest", ticket.Query{Missed: true, Order: ticket.OrderSoonestDue})
+	list("open work that missed", ticket.Query{Phase: work, Missed: true, Metric: "solution", Order: pressing})
 	list("by requester", ticket.Query{Requester: ticket.Person{ID: "c-7"}, Order: ticket.OrderNewestFirst}, true)
 	list("by requester with an address", ticket.Query{Requester: ticket.Person{ID: "c-7", Email: "u7@example.org"}, Order: ticket.OrderNewestFirst}, true)
 	list("by participant", ticket.Query{Participant: ticket.Person{ID: "c-7", Email: "u7@example.org"}, Order: ticket.OrderNewestFirst}, true)
@@ -178,6 +195,21 @@ func planViews() []planView {
 		_, err := s.Counts(ctx, "acme")
 		return err
 	}, true, "", 0})
+	count := func(name string, q ticket.Query, sorts ...bool) {
+		q.Tenant = "acme"
+		views = append(views, planView{"Count of " + name, func(ctx context.Context, s *sqlstore.Store) error {
+			_, err := s.Count(ctx, q, 100)
+			return err
+		}, len(sorts) > 0, "", 0})
+	}
+	count("overdue", ticket.Query{DueBefore: overdue}, true) // as above
+	count("overdue by solution", ticket.Query{DueBefore: overdue, Metric: "solution"}, true)
+	count("overdue work of a queue", ticket.Query{Phase: work, Queue: []string{"q3"}, DueBefore: overdue})
+	count("open work of a queue", ticket.Query{Phase: work, Queue: []string{"q3"}})
+	count("open work that missed", ticket.Query{Phase: work, Missed: true})
+	count("missed by solution", ticket.Query{Missed: true, Metric: "solution"})
+	count("touched of late", ticket.Query{TouchedFrom: overdue})
+	count("all", ticket.Query{})
 	views = append(views, outboxViews(id)...)
 	for _, step := range []struct{ name, about string }{{"Claim, first in its line", "STRAIGHT_JOIN"}, {"Claim, take over", "UPDATE ticket_outbox"}} {
 		views = append(views, planView{step.name, func(ctx context.Context, s *sqlstore.Store) error {
@@ -292,7 +324,8 @@ func TestPlansDoNotDependOnStatistics(t *testing.T) {
 		{"all of one customer, one event and one state", func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 			planFill(t, db, 8000)
 			for _, text := range []string{
-				"UPDATE ticket_tickets SET tenant = 'acme', queue = 'q3', assignee = 'a7', open = 1, phase = 'in progress', pressing = 3, timer_at = created",
+				"UPDATE ticket_tickets SET tenant = 'acme', queue = 'q3', assignee = 'a7', open = 1, phase = 'in progress', pressing = 3, timer_at = created, wake = created, missed = 8, snoozed = NULL," +
+					" due = created, due_first = created, due_next = created, due_update = created, due_solution = created, due_level = created",
 				"DELETE FROM ticket_events WHERE seq > 1", "UPDATE ticket_events SET tenant = 'acme'",
 				"DELETE FROM ticket_labels WHERE label NOT LIKE 'org:%'", "UPDATE ticket_labels SET tenant = 'acme', label = 'org:o7'",
 				"UPDATE ticket_outbox SET state = 0, settled = NULL, via = 'mail', who = 'w0000000000000000100'",
@@ -357,7 +390,7 @@ func TestPlansDoNotDependOnStatistics(t *testing.T) {
 // is the sorting of a few rows.
 func (b backend) decided(plans string) (lines []string) {
 	lived := []string{"by ID", "by number", "events", "receipt", "Due", "Claim", "Settle", "DeliveryContexts", "UpdateDeliveries", "deliveries of a ticket", "deliveries by ID"}
-	either := []string{"unassigned in a queue", "by two tags", "open work by tag", "open work by field"}
+	either := []string{"open work of a queue that is due soonest", "Count of overdue work of a queue", "unassigned in a queue", "by two tags", "open work by tag", "open work by field"}
 	begins := func(line string) func(string) bool {
 		return func(name string) bool { return strings.HasPrefix(line, name) }
 	}

@@ -39,7 +39,7 @@ var callRow = map[string]driver.Value{
 	"id": callID, "tenant": "", "number": "7Q4K-92MX-F", "version": int64(7), "digest": strings.Repeat("0f", 32), "status": "open",
 	"phase": "in progress", "level": int64(1), "queue": "billing", "assignee": "lin", "pressing": int64(1), "channel": "mail", "reason": "",
 	"resolution": "", "timer_at": nil, "timer_action": "", "created": int64(1_763_000_000_000_000), "first_answered": int64(1_763_000_000_000_001),
-	"touched": int64(1_763_000_000_000_002), "resolved": nil, "closed": nil, "reopened": int64(0),
+	"touched": int64(1_763_000_000_000_002), "resolved": nil, "closed": nil, "reopened": int64(0), "timer_from": nil, "checked": nil, "snoozed": nil, "clocks": nil,
 	"doc": `{"requester":{"id":"c-1","name":"Ada","email":"ada@example.com"},"subject":"Printer prints blank pages","tags":["printer"],"workflow":"support","workflow_version":1}`,
 }
 
