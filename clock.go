@@ -2,7 +2,6 @@ package ticket
 
 import (
 	"encoding/json"
-	"fmt"
 	"iter"
 	"slices"
 	"time"
@@ -33,7 +32,7 @@ type Clock struct {
 	// without a result).
 	State   string        `json:"state"`
 	Started time.Time     `json:"started"`
-	Since   time.Time     `json:"since"`   // when it got its state; up to then, Counted is counted
+	Since   time.Time     `json:"since"`   // from when on it runs, is paused for one reason, or has ended; Counted is up to then
 	Counted time.Duration `json:"counted"` // open time from Started to Since
 
 	// Due is the last instant at which the promise is kept. It is zero while the clock is
@@ -146,7 +145,7 @@ func withClocks(list, changed []Clock) []Clock {
 	if len(changed) == 0 {
 		return list
 	}
-	out := make([]Clock, 0, len(clockMetrics))
+	out := make([]Clock, 0, min(len(list)+len(changed), len(clockMetrics)))
 	for _, m := range clockMetrics {
 		for _, from := range [...][]Clock{changed, list} {
 			if i := slices.IndexFunc(from, func(c Clock) bool { return c.Metric == m }); i >= 0 {
@@ -276,10 +275,8 @@ func checkClocks(at string, list []Clock) error {
 			return invalid(at, "must have metrics of %q, each at most once, in this order", clockMetrics)
 		}
 		last = n
-		for _, t := range c.times() {
-			if err := checkTimes(namedTime{fmt.Sprintf("%s[%d]", at, i), *t}); err != nil {
-				return err
-			}
+		if err := checkTimes(namedTime{at, c.Started}, namedTime{at, c.Since}, namedTime{at, c.Due}, namedTime{at, c.Breached}, namedTime{at, c.Next}); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -352,6 +352,7 @@ type outcome struct {
 	fault  error           // why it must not be committed after all
 	idle   bool            // there is nothing to commit
 	events []Event
+	before Ticket  // for addClocks
 	holder *Ticket // the ticket that has the case if the changed ticket was merged; nil if the changed ticket has it
 	leave  func()  // gives up a place in a queue after the commit; nil: there is none
 }
@@ -371,7 +372,7 @@ func (o *outcome) release() {
 	clear(o.commit.Deliveries)
 	clear(o.events)
 	o.commit = Commit{Changes: o.commit.Changes[:0], Deliveries: o.commit.Deliveries[:0]}
-	o.ctx, o.trial, o.fault, o.idle, o.events, o.holder, o.leave = nil, false, nil, false, o.events[:0], nil, nil
+	o.ctx, o.trial, o.fault, o.idle, o.events, o.before, o.holder, o.leave = nil, false, nil, false, o.events[:0], Ticket{}, nil, nil
 	outcomes.Put(o)
 }
 
@@ -394,8 +395,11 @@ func (d *Desk) put(o *outcome, t Ticket, made ...Event) Ticket {
 	events := o.events[n:len(o.events):len(o.events)]
 	for i := range events {
 		e := &events[i]
-		if err := d.addClocks(o.ctx, &t, e, events[:i]); err != nil && o.fault == nil {
-			o.fault = err
+		if d.cfg.ServiceLevels != nil || !t.Snoozed.IsZero() {
+			o.before = t // t itself would move to the heap
+			if err := d.addClocks(o.ctx, &o.before, e, events[:i]); err != nil && o.fault == nil {
+				o.fault = err
+			}
 		}
 		d.chain.Seal(t.Digest, e)
 		before := t

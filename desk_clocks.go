@@ -93,16 +93,18 @@ func (e *Event) promise(t *Ticket) {
 }
 
 // promised returns what an event's notification to a customer says about the next answer.
-// It is zero if the event changes nothing about it, or if nothing is due since.
+// It is zero if the event changes nothing about it, if the answer was due before the event,
+// or if none is due any more.
 func (e *Event) promised(now *Ticket) time.Time {
 	changed := Ticket{Clocks: e.Set.Clocks}
-	switch {
-	case now.answerDue().IsZero():
-		return time.Time{}
-	case e.Set.Promised != nil:
-		return *e.Set.Promised
+	due := changed.answerDue()
+	if e.Set.Promised != nil {
+		due = *e.Set.Promised
 	}
-	return changed.answerDue()
+	if due.Before(e.At) || now.answerDue().IsZero() {
+		return time.Time{}
+	}
+	return due
 }
 
 // obsolete returns why a notification about a clock is no longer true. It is empty for

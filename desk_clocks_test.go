@@ -41,7 +41,7 @@ func gold(t testing.TB, change ...func(*sla.Spec)) *sla.Agreement {
 					},
 				},
 				{Metric: sla.MetricSolution, Within: 240 * time.Hour},
-				{Metric: sla.MetricLevel, Within: 24 * time.Hour},
+				{Metric: sla.MetricLevel, Within: 24 * time.Hour, Calendar: "office"},
 			},
 		}},
 	}
@@ -546,7 +546,8 @@ func TestTicketsAreListedAndCountedByTheirClocks(t *testing.T) {
 		require.Len(t, ids, n)
 		return ids
 	}
-	require.Equal(t, []ticket.ID{answered.ID, first.ID}, list(ticket.Query{Order: ticket.OrderSoonestDue})) // the stay at the level is due first
+	require.Equal(t, []ticket.ID{first.ID, answered.ID}, list(ticket.Query{Order: ticket.OrderSoonestDue}))
+	require.Equal(t, []ticket.ID{first.ID, answered.ID}, list(ticket.Query{Order: ticket.OrderSoonestDue, Metric: "level"}))
 	require.Equal(t, []ticket.ID{first.ID}, list(ticket.Query{Metric: "first answer", Order: ticket.OrderSoonestDue}))
 	require.Empty(t, list(ticket.Query{Metric: "first answer", DueBefore: due}))
 	require.Equal(t, []ticket.ID{first.ID}, list(ticket.Query{Metric: "first answer", DueBefore: due.Add(time.Microsecond)}))
@@ -562,6 +563,17 @@ func TestTicketsAreListedAndCountedByTheirClocks(t *testing.T) {
 		_, err = k.desk.Count(t.Context(), miller, q)
 		require.ErrorIs(t, err, ticket.ErrInvalid)
 	}
+	// A cursor belongs to its metric.
+	soonest := ticket.Query{Order: ticket.OrderSoonestDue, Metric: "level", Limit: 1}
+	page, err := k.desk.List(t.Context(), lin, soonest)
+	require.NoError(t, err)
+	soonest.After = page.Next
+	page, err = k.desk.List(t.Context(), lin, soonest)
+	require.NoError(t, err)
+	require.Len(t, page.Tickets, 1)
+	soonest.Metric = ""
+	_, err = k.desk.List(t.Context(), lin, soonest)
+	require.ErrorIs(t, err, ticket.ErrInvalid)
 	_, err = k.desk.List(t.Context(), lin, ticket.Query{Metric: "speed"})
 	require.ErrorIs(t, err, ticket.ErrInvalid)
 	n, err := k.desk.Count(t.Context(), miller, ticket.Query{})

@@ -27,7 +27,7 @@ func TestACustomerListsOnlyItsOwnTickets(t *testing.T) {
 	}
 	require.Equal(t, want, got)
 	for _, q := range []ticket.Query{{Queue: []string{"x"}}, {Assignee: []string{"x"}}, {Tags: []string{"x"}}, {Fields: ticket.Fields{"x": 1}}, {Participant: bob.Person},
-		{DueBefore: k.clock.Now()}, {Order: ticket.OrderSoonestDue}} {
+		{DueBefore: k.clock.Now()}, {Order: ticket.OrderSoonestDue}, {Metric: "solution"}, {Missed: true}, {NotSnoozed: true}} {
 		_, err := k.desk.List(t.Context(), ada, q)
 		require.ErrorIs(t, err, ticket.ErrInvalid)
 	}
@@ -45,11 +45,22 @@ func TestACustomerListsOnlyItsOwnTickets(t *testing.T) {
 	require.Empty(t, page.Tickets)
 }
 
-func TestTicketsAreListedByTimer(t *testing.T) {
+// The clocks are written to the store as the desk writes them.
+func TestTicketsAreListedByTheirTargets(t *testing.T) {
 	k := newKit(t)
-	k.open(ada, ticket.Draft{})
-	resolved := k.do(lin, k.open(ada, ticket.Draft{}), ticket.Action{Name: ticket.ActionResolve, Message: "Done."})
-	held := k.do(lin, k.open(ada, ticket.Draft{}), ticket.Action{Name: ticket.ActionHold, Reason: "vendor", Until: k.clock.Now().Add(time.Hour)})
+	promise := func(tk ticket.Ticket, clocks ...ticket.Clock) ticket.Ticket {
+		e := ticket.Event{
+			Ticket: tk.ID, Seq: tk.Version + 1, At: k.clock.Now(), Action: ticket.ActionClock, By: ticket.By{Role: ticket.RoleSystem},
+			From: tk.State(), To: tk.State(), Phase: tk.Phase, Set: ticket.Patch{Clocks: clocks},
+		}
+		ticket.Chain{}.Seal(tk.Digest, &e)
+		c := ticket.Change{Expect: tk.Version, Ticket: ticket.Apply(tk, e), Events: []ticket.Event{e}}
+		require.NoError(t, k.store.Commit(t.Context(), ticket.Commit{Changes: []ticket.Change{c}}))
+		return c.Ticket
+	}
+	target := func(metric, state string, hours int) ticket.Clock {
+		return ticket.Clock{Metric: metric, Event: 1, State: state, Due: k.clock.Now().Add(time.Duration(hours) * time.Hour)}
+	}
 	list := func(q ticket.Query) (ids []ticket.ID) {
 		for tk, err := range k.desk.Tickets(t.Context(), lin, q) {
 			require.NoError(t, err)
@@ -57,10 +68,18 @@ func TestTicketsAreListedByTimer(t *testing.T) {
 		}
 		return ids
 	}
-	require.True(t, resolved.Timer.At.After(held.Timer.At))
-	require.Equal(t, []ticket.ID{held.ID, resolved.ID}, list(ticket.Query{Order: ticket.OrderSoonestDue, Limit: 1}))
-	require.Equal(t, []ticket.ID{held.ID}, list(ticket.Query{DueBefore: resolved.Timer.At}))
-	require.Len(t, list(ticket.Query{Phase: ticket.OpenPhases()}), 2)
+	none := k.open(ada, ticket.Draft{})
+	resolved := k.do(lin, k.open(ada, ticket.Draft{}), ticket.Action{Name: ticket.ActionResolve, Message: "Done."})
+	resolved = promise(resolved, target("solution", "met", 1))
+	late := promise(k.open(ada, ticket.Draft{}), target("first answer", "running", 4), target("solution", "running", 5))
+	early := promise(k.open(ada, ticket.Draft{}), target("solution", "running", 3))
+	require.False(t, resolved.Timer.IsZero(), "a timer is no target")
+
+	require.Equal(t, []ticket.ID{early.ID, late.ID}, list(ticket.Query{Order: ticket.OrderSoonestDue, Limit: 1}))
+	require.Equal(t, []ticket.ID{late.ID}, list(ticket.Query{Order: ticket.OrderSoonestDue, Metric: "first answer"}))
+	require.Equal(t, []ticket.ID{early.ID}, list(ticket.Query{DueBefore: late.Due("")}))
+	require.Equal(t, []ticket.ID{early.ID}, list(ticket.Query{DueBefore: late.Due("solution"), Metric: "solution"}))
+	require.Equal(t, []ticket.ID{none.ID, late.ID, early.ID}, list(ticket.Query{Phase: ticket.OpenPhases()}))
 	for _, p := range append(ticket.OpenPhases(), ticket.PhaseSolved, ticket.PhaseClosed) {
 		require.Equal(t, !p.Done(), slices.Contains(ticket.OpenPhases(), p))
 	}

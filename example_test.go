@@ -353,7 +353,7 @@ func ExampleDesk_Search() {
 	// 0 for the customer, who does not see notes
 }
 
-// The number of tickets in each state, and the timers of the next day.
+// The number of tickets in each state.
 func ExampleDesk_Counts() {
 	ctx := context.Background()
 	desk, clock := exampleDesk()
@@ -368,8 +368,8 @@ func ExampleDesk_Counts() {
 	for _, c := range must(desk.Counts(ctx, lin)) {
 		fmt.Println(c.Queue, c.Level, c.Status, c.N)
 	}
-	today := ticket.Query{DueBefore: clock.Now().Add(24 * time.Hour), Order: ticket.OrderSoonestDue}
-	for _, t := range must(desk.List(ctx, lin, today)).Tickets {
+	held := ticket.Query{Status: []ticket.Status{ticket.StatusOnHold}}
+	for _, t := range must(desk.List(ctx, lin, held)).Tickets {
 		fmt.Println(t.Subject, "goes on at", t.Timer.At.Format(time.TimeOnly))
 	}
 	// Output:

@@ -131,11 +131,16 @@ func eventRecipients(list []recipientKind, before, after *Ticket, e *Event) []re
 }
 
 // clockRecipients appends the recipients whom an event tells about clocks, except those
-// who get another notification of it.
+// who get another notification of it. That the ticket was handed on is less to a
+// customer than that it is late.
 func clockRecipients(list []recipientKind, before, after *Ticket, e *Event) []recipientKind {
 	tell := func(k Kind, to Recipient) {
-		if !slices.ContainsFunc(list, func(n recipientKind) bool { return n.to.Key() == to.Key() }) {
+		i := slices.IndexFunc(list, func(n recipientKind) bool { return n.to.Key() == to.Key() })
+		switch {
+		case i < 0:
 			list = append(list, recipientKind{k, to})
+		case list[i].kind == KindHanded:
+			list[i].kind = k
 		}
 	}
 	requester := Recipient{Role: RoleRequester, Person: after.Requester}

@@ -19,6 +19,7 @@ import (
 
 	"github.com/ticketkit/ticket"
 	"github.com/ticketkit/ticket/memstore"
+	"github.com/ticketkit/ticket/sla"
 	"github.com/ticketkit/ticket/tickettest"
 )
 
@@ -122,6 +123,13 @@ func TestNothingInternalReachesACustomer(t *testing.T) {
 		c.StatusLinks.URL = func(_, token string) string { return "https://desk.example.org/" + token }
 		c.StatusLinks.Reply, c.StatusLinks.Upload = true, true
 		c.SendLimits = ticket.SendLimits{PerRecipient: -1, PerTicket: -1}
+		told := []sla.Reaction{{Tell: sla.AudienceRequester}, {Tell: sla.AudienceAgents}, {Tag: secret + " tag"}, {HandOver: secret + " queue"}}
+		target := func(m sla.Metric) sla.Target {
+			return sla.Target{Metric: m, Within: 300 * time.Hour, Pause: []sla.Pause{{Status: ticket.StatusOnHold}}, Thresholds: []sla.Threshold{{Share: 50, Do: told}, {Share: 100, Do: told}}}
+		}
+		c.ServiceLevels = sla.Spec{Name: secret, Version: 1, Policies: []sla.Policy{{Name: secret + " policy", Targets: []sla.Target{
+			target(sla.MetricFirstAnswer), target(sla.MetricNextAnswer), target(sla.MetricSolution), target(sla.MetricLevel),
+		}}}}.MustCompile()
 		c.ExtraRecipients = func(_ context.Context, t ticket.Ticket, _ ticket.Kind) ([]ticket.Recipient, error) {
 			return []ticket.Recipient{{Role: ticket.RoleFollower, Person: ticket.Person{Email: "copy@" + t.Tenant + ".example"}}}, nil
 		}
@@ -146,6 +154,12 @@ func TestNothingInternalReachesACustomer(t *testing.T) {
 				Fields: ticket.Fields{"f": secret}, Followers: []ticket.Person{bob.Person},
 			})
 			other := k.open(ada, ticket.Draft{Subject: "s of " + tenant})
+			if rng.IntN(4) == 0 { // the answer is due later than was told
+				k.do(agents[0], other, ticket.Action{Name: ticket.ActionHold, Reason: inside()})
+				k.clock.Advance(time.Hour)
+				k.do(agents[0], other, ticket.Action{Name: ticket.ActionResume, Note: note()})
+				k.deliver()
+			}
 			for range 40 {
 				act := ticket.Action{Name: names[rng.IntN(len(names))]}
 				a := append(agents, ada, bob, ada, bob)[rng.IntN(8)]
@@ -195,8 +209,8 @@ func TestNothingInternalReachesACustomer(t *testing.T) {
 				if _, err := k.desk.FireTimers(t.Context()); err != nil {
 					t.Fatal(err)
 				}
+				k.deliver()
 			}
-			k.deliver()
 			for _, a := range []ticket.Actor{ada, bob} {
 				v, err := k.desk.Track(t.Context(), a, tk.ID.String())
 				require.NoError(t, err)

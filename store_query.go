@@ -92,9 +92,11 @@ type Cursor string
 // Place (for stores) is a decoded [Cursor]: the sort key of a ticket in an order.
 type Place struct {
 	Order Order
-	Grade Grade     // the priority in OrderMostUrgent, otherwise 0
-	Time  time.Time // Created, Touched or Ticket.Due, depending on the order
-	ID    ID
+	Grade Grade // the priority in OrderMostUrgent, otherwise 0
+	// Metric is Query.Metric in OrderSoonestDue, otherwise empty.
+	Metric string
+	Time   time.Time // Created, Touched or Ticket.Due, depending on the order
+	ID     ID
 }
 
 // Check returns an [*InvalidError] if the query is not valid. Stores call it first.
@@ -201,7 +203,7 @@ func (q Query) PlaceOf(t *Ticket) Place {
 	case OrderLeastRecent, OrderMostRecent:
 		p.Time = t.Touched
 	case OrderSoonestDue:
-		p.Time = t.Due(q.Metric)
+		p.Time, p.Metric = t.Due(q.Metric), q.Metric
 	case OrderMostUrgent:
 		p.Grade = t.Priority
 	}
@@ -228,14 +230,14 @@ func (q Query) Place() (Place, bool, error) {
 		return Place{}, false, nil
 	}
 	p, err := parseCursor(q.After)
-	if err == nil && p.Order != q.Order {
+	if err == nil && (p.Order != q.Order || p.Order == OrderSoonestDue && p.Metric != q.Metric) {
 		err = invalid("query.after", "belongs to another order")
 	}
 	return p, err == nil, err
 }
 
-// The bytes of a cursor: version, number of the order, grade, eight bytes of
-// microseconds, ID.
+// The bytes of a cursor: version, number of the order, grade or number of the metric, eight
+// bytes of microseconds, ID.
 const (
 	cursorVersion = 1
 	cursorSize    = 3 + 8 + 16
@@ -244,7 +246,11 @@ const (
 // Cursor (for stores) encodes the place.
 func (p Place) Cursor() Cursor {
 	b := make([]byte, 0, cursorSize)
-	b = append(b, cursorVersion, byte(slices.Index(orders, p.Order)), byte(p.Grade))
+	third := byte(p.Grade)
+	if p.Order == OrderSoonestDue {
+		third = byte(1 + slices.Index(clockMetrics, p.Metric))
+	}
+	b = append(b, cursorVersion, byte(slices.Index(orders, p.Order)), third)
 	b = binary.BigEndian.AppendUint64(b, uint64(p.Time.UnixMicro()))
 	b = append(b, p.ID[:]...)
 	return Cursor(base64.RawURLEncoding.EncodeToString(b))
@@ -254,15 +260,24 @@ func (p Place) Cursor() Cursor {
 // one that Place.Cursor returns.
 func parseCursor(c Cursor) (Place, error) {
 	b, err := decodeCursor(c)
-	if err != nil || len(b) != cursorSize || b[0] != cursorVersion || int(b[1]) >= len(orders) ||
-		int(b[2]) >= len(gradeNames) {
+	if err != nil || len(b) != cursorSize || b[0] != cursorVersion || int(b[1]) >= len(orders) {
+		return Place{}, invalid("query.after", "is not a cursor")
+	}
+	var grade Grade
+	var metric string
+	switch third := int(b[2]); {
+	case orders[b[1]] == OrderSoonestDue && third == 0:
+	case orders[b[1]] == OrderSoonestDue && third <= len(clockMetrics):
+		metric = clockMetrics[third-1]
+	case orders[b[1]] != OrderSoonestDue && third < len(gradeNames):
+		grade = Grade(third)
+	default:
 		return Place{}, invalid("query.after", "is not a cursor")
 	}
 	p := Place{
-		Order: orders[b[1]],
-		Grade: Grade(b[2]),
-		Time:  time.UnixMicro(int64(binary.BigEndian.Uint64(b[3:]))).UTC(),
-		ID:    ID(b[11:]),
+		Order: orders[b[1]], Grade: grade, Metric: metric,
+		Time: time.UnixMicro(int64(binary.BigEndian.Uint64(b[3:]))).UTC(),
+		ID:   ID(b[11:]),
 	}
 	if checkTimes(namedTime{at: p.Time}) != nil {
 		return Place{}, invalid("query.after", "is not a cursor")

@@ -1,6 +1,7 @@
 package sla_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -160,4 +161,27 @@ func ExamplePolicy_Mermaid() {
 	//     t1h1 -->|due| t1h2["escalate<br>add tag late"]
 	//     p --> t2["solution<br>within 16h of office"]
 	//     t2 -.-|paused| t2p[/"waiting<br>on hold: vendor"/]
+}
+
+// A function chooses the policy by data that only the application has.
+func ExampleAgreement_WithChooser() {
+	office := businesshours.Spec{Name: "office", Hours: businesshours.Hours{Zone: "Europe/Berlin", Week: businesshours.MondayToFriday("09:00-17:00")}}
+	contracts := map[string]string{"acme": "gold"} // by organisation
+	a := sla.Spec{
+		Name: "contracts", Version: 1,
+		Calendars: []businesshours.Spec{office},
+		Policies: []sla.Policy{
+			{Name: "gold", When: sla.Condition{Tags: []string{"gold"}}, Targets: []sla.Target{{Metric: sla.MetricSolution, Within: 8 * time.Hour, Calendar: "office"}}},
+			{Name: "basic", Targets: []sla.Target{{Metric: sla.MetricSolution, Within: 40 * time.Hour, Calendar: "office"}}},
+		},
+	}.MustCompile().WithChooser(func(t ticket.Ticket) string {
+		return cmp.Or(contracts[t.Requester.Organisation], "basic")
+	})
+	for _, organisation := range []string{"acme", "mill"} {
+		p, _ := a.Policy(ticket.Ticket{Requester: ticket.Person{Organisation: organisation}})
+		fmt.Println(organisation, p.Name)
+	}
+	// Output:
+	// acme gold
+	// mill basic
 }

@@ -6,9 +6,11 @@ import (
 	"iter"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/ticketkit/ticket"
@@ -193,11 +195,15 @@ func TestRecordedClocksEqualThoseOfTheWholeHistory(t *testing.T) {
 		for k := range 2 * *histories {
 			rnd := rand.New(rand.NewPCG(uint64(k), uint64(len(zone))))
 			spec := randomSpec(rnd, zone)
-			if k%3 == 0 { // the breach has no reaction
-				for i := range spec.Policies {
-					for j := range spec.Policies[i].Targets {
-						th := &spec.Policies[i].Targets[j].Thresholds
-						*th = slices.Delete(*th, 1, 2)
+			for i := range spec.Policies {
+				for j := range spec.Policies[i].Targets {
+					target := &spec.Policies[i].Targets[j]
+					if k%3 == 0 { // the breach has no reaction
+						target.Thresholds = slices.Delete(target.Thresholds, 1, 2)
+					}
+					if rnd.IntN(2) == 0 { // perhaps before the start
+						before := time.Duration(1+rnd.IntN(2*int(target.Within/time.Minute))) * time.Minute
+						target.Thresholds[0] = tell(sla.Threshold{Before: before})
 					}
 				}
 			}
@@ -537,6 +543,32 @@ func TestAdvanceReportsAHistoryThatCannotBeRead(t *testing.T) {
 	require.ErrorIs(t, s.agreed.Advance(&f.ticket, &gap, f.history()), ticket.ErrChain)
 }
 
+func TestAdvanceIsSafeForConcurrentUse(t *testing.T) {
+	a, events := compile(t, byPriority(christmas, fourTargets(), fourTargets())), long(60)
+	want := checkRecorded(t, a, events).events
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			var k ticket.Ticket
+			for i := range events {
+				e := events[i]
+				err := a.Advance(&k, &e, func(yield func(ticket.Event, error) bool) {
+					for n := range i {
+						if !yield(want[n], nil) {
+							return
+						}
+					}
+				})
+				if !assert.True(t, err == nil && assert.ObjectsAreEqual(want[i].Set, e.Set), "event %d: %v", i, err) {
+					return
+				}
+				k = ticket.Apply(k, e)
+			}
+		})
+	}
+	all.Wait()
+}
+
 func TestAlertSkipsClocksOfAnotherVersion(t *testing.T) {
 	spec := promise(berlin, solveIn(time.Hour))
 	s := newStory(t, spec).open("01-12T08:00Z")
@@ -554,6 +586,38 @@ func TestAlertSkipsClocksOfAnotherVersion(t *testing.T) {
 	require.Equal(t, "01-12T09:00Z 01-12T09:00Z 01-12T10:00Z", instants(c.Due, c.Breached, c.Next), "it was missed by the old version already")
 	_, ok = f.alert(now)
 	require.True(t, ok)
+}
+
+// The data of the time zones can differ in another process, or after an update. Here the
+// hours do.
+func TestACalendarThatDiffersCountsFromTheNextChangeOn(t *testing.T) {
+	spec := promise(berlin, within(sla.MetricFirstAnswer, 2*time.Hour), solveIn(4*time.Hour, onHold))
+	s := newStory(t, spec).open("01-12T08:00Z").reply("01-12T09:00Z", agent).note("01-12T09:10Z").hold("01-12T10:00Z", "vendor").resume("01-12T10:30Z")
+	events := s.events()
+	f := &fold{TB: t, agreed: s.agreed}
+	f.add(events[0])
+	f.add(events[1])
+	f.agreed = compile(t, promise(lunch, within(sla.MetricFirstAnswer, time.Minute), solveIn(4*time.Hour, onHold)))
+	require.Empty(t, f.add(events[2]).Set.Clocks)
+
+	_, ok := f.agreed.Alert(&f.ticket, at(t, "01-12T12:30Z"))
+	require.False(t, ok, "it is not due by these hours")
+	alert, ok := f.agreed.Alert(&f.ticket, at(t, "01-12T13:30Z"))
+	require.True(t, ok)
+	require.Equal(t, "01-12T13:00Z", instants(alert.Due))
+
+	first, _ := f.ticket.Clock("first answer")
+	e := f.add(f.clockEvent(at(t, "01-12T09:20Z")))
+	require.Len(t, e.Set.Clocks, 1)
+	c := e.Set.Clocks[0]
+	require.Equal(t, "solution 01-12T08:00Z 01-12T13:00Z 01-12T13:00:00.000001Z 0s", fmt.Sprint(c.Metric, " ", instants(c.Since, c.Due, c.Next), " ", c.Counted))
+	f.add(events[3])
+	f.add(events[4])
+	c, _ = f.ticket.Clock("solution")
+	require.Equal(t, "01-12T10:30Z 01-12T13:30Z 2h0m0s", fmt.Sprint(instants(c.Since, c.Due), " ", c.Counted))
+	now, _ := f.ticket.Clock("first answer")
+	require.Equal(t, first, now, "what has ended never changes")
+	require.Zero(t, f.reads)
 }
 
 func TestTheEndOfAnOldVersionStays(t *testing.T) {

@@ -155,9 +155,6 @@ func (w *jsonWriter) clock(c *ticket.Clock) {
 // decode reads the column clocks. Like the document of a ticket, it is read by hand,
 // and by encoding/json if it has anything unusual.
 func (d *clocksDoc) decode(doc []byte) error {
-	if len(doc) == 0 { // NULL
-		return nil
-	}
 	var fast clocksDoc
 	r := docReader{rest: doc}
 	if r.object(func(key []byte) bool {

@@ -314,8 +314,10 @@ func (ch *changing) update(ctx context.Context, x *session) error {
 		return errStale
 	case relabel:
 		return ch.relabel(ctx, x)
-	default:
+	case len(ch.labels) > 0:
 		return ch.label(ctx, x, ch.labels, x.s.lang.ifNew)
+	default:
+		return nil
 	}
 }
 

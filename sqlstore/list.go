@@ -19,9 +19,9 @@ import (
 //     tenant, in OrderMostUrgent order: the rows of the page;
 //   - a person, an organisation, a field or a tag, by creation: the rows of the
 //     page; in other orders, as many rows as there are such tickets;
-//   - Missed without open work and without such a condition, by creation: the rows of
-//     the page; in other orders but OrderSoonestDue, as many rows as there are such
-//     tickets;
+//   - Missed without such a condition, by creation: the rows of the page; in other
+//     orders but OrderSoonestDue, as many rows as there are such tickets; for open
+//     work, also the rows of open work between them;
 //   - OrderSoonestDue, and creation and last touch without such a condition: the
 //     rows of the page, and the rows between them that other conditions exclude;
 //   - open work in another order than OrderMostUrgent: as many rows as there is open

@@ -104,11 +104,13 @@ func scanTicket(rows *sql.Rows, before ...any) (ticket.Ticket, error) {
 	t.Tags, t.Fields, t.Links, t.MergedInto, t.LinkEpoch = doc.Tags, doc.Fields, doc.Links, doc.MergedInto, doc.LinkEpoch
 	t.RequesterSince, t.PriorityGiven = doc.RequesterSince, doc.PriorityGiven
 	t.Workflow, t.WorkflowVersion = doc.Workflow, doc.WorkflowVersion
-	var clocks clocksDoc
-	if err := clocks.decode(r.clocks); err != nil {
-		return ticket.Ticket{}, fmt.Errorf("sqlstore: clocks of ticket %s: %w", t.ID, err)
+	if len(r.clocks) > 0 { // not NULL
+		var clocks clocksDoc
+		if err := clocks.decode(r.clocks); err != nil {
+			return ticket.Ticket{}, fmt.Errorf("sqlstore: clocks of ticket %s: %w", t.ID, err)
+		}
+		t.Policy, t.PolicyVersion, t.Clocks, t.Promised, t.Rescheduled = clocks.Policy, clocks.PolicyVersion, clocks.Clocks, clocks.Promised, clocks.Rescheduled
 	}
-	t.Policy, t.PolicyVersion, t.Clocks, t.Promised, t.Rescheduled = clocks.Policy, clocks.PolicyVersion, clocks.Clocks, clocks.Promised, clocks.Rescheduled
 	t.Checked, t.Snoozed = timeOf(r.checked), timeOf(r.snoozed)
 	return *t, nil
 }

@@ -112,6 +112,9 @@ func (ch *changing) updateArgs(args []any, bits columns) []any {
 
 // keptText returns a condition for updateText on SQLite: these columns do not change.
 func keptText(bits columns) string {
+	if bits&dueColumns == 0 {
+		return " AND open = ?"
+	}
 	var b strings.Builder
 	b.WriteString(" AND open = ?")
 	dueText(&b, bits, " AND ", " IS ?")

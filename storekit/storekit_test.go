@@ -77,7 +77,7 @@ func TestPlacesSortAsTheyCompare(t *testing.T) {
 		var list []ticket.Ticket
 		for range 60 {
 			at := times()[1+r.IntN(9)]
-			list = append(list, ticket.Ticket{ID: ticket.ID{byte(r.IntN(3)), 15: byte(r.IntN(256))}, Created: at, Touched: at, Timer: ticket.Timer{At: at}, Priority: ticket.Grade(r.IntN(5))})
+			list = append(list, ticket.Ticket{ID: ticket.ID{byte(r.IntN(3)), 15: byte(r.IntN(256))}, Created: at, Touched: at, Clocks: []ticket.Clock{{Metric: "update", State: "running", Due: at}}, Priority: ticket.Grade(r.IntN(5))})
 		}
 		for i := range list {
 			a := q.PlaceOf(&list[i])

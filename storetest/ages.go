@@ -41,6 +41,7 @@ func (k *kit) aged() []ticket.Ticket {
 	var tickets []ticket.Ticket
 	for i, age := range ages {
 		c := opening(ids[i], k.number(), acme, func(e *ticket.Event) {
+			due(age)(e)
 			e.At, e.Set.Timer = age, &ticket.Timer{At: age, Action: ticket.ActionResume}
 		})
 		changes, tickets = append(changes, c), append(tickets, c.Ticket)

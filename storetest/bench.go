@@ -31,6 +31,8 @@ func Bench(b *testing.B, open func(b *testing.B) ticket.Store) {
 		{"Events", s.events},
 		{"List/first page", s.list(ticket.Query{Tenant: acme})},
 		{"List/newest of a queue", s.list(ticket.Query{Tenant: acme, Queue: []string{"queue 3"}, Order: ticket.OrderNewestFirst})},
+		{"List/soonest due", s.list(ticket.Query{Tenant: acme, Order: ticket.OrderSoonestDue, NotSnoozed: true})},
+		{"List/soonest due of a metric", s.list(ticket.Query{Tenant: acme, Order: ticket.OrderSoonestDue, Metric: "solution"})},
 	} {
 		b.Run(read.name, func(b *testing.B) {
 			b.ReportAllocs()
@@ -151,6 +153,7 @@ func (s *seeded) fill(b *testing.B) {
 			edits := []edit{func(e *ticket.Event) {
 				e.At = clock.Add(time.Duration(m) * time.Second)
 				e.Set.Queue = new(fmt.Sprintf("queue %d", m%100))
+				e.Set.Clocks = seedClocks(m, e.At)
 			}}
 			for range seedEvents - 1 {
 				edits = append(edits, note("one of twenty"))
@@ -166,6 +169,22 @@ func (s *seeded) fill(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// seedClocks returns the clocks of the m-th ticket, as a desk with a policy has them: two
+// that run, or are paused in every tenth ticket. Every twentieth missed its first answer.
+func seedClocks(m int, at time.Time) []ticket.Clock {
+	answer, solution := dueClock("first answer", at.Add(8*time.Hour)), dueClock("solution", at.Add(40*time.Hour))
+	answer.Next, solution.Next = answer.Due.Add(-time.Hour), solution.Due.Add(-time.Hour)
+	switch {
+	case m%10 == 9:
+		for _, c := range []*ticket.Clock{&answer, &solution} {
+			c.State, c.Due, c.Next = "paused", time.Time{}, time.Time{}
+		}
+	case m%20 == 0:
+		answer.State, answer.Breached, answer.Next = "missed", answer.Due, time.Time{}
+	}
+	return []ticket.Clock{answer, solution}
 }
 
 func (s *seeded) ticket(i int) error {

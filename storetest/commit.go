@@ -361,6 +361,26 @@ func commitInvalid(k *kit) {
 		}},
 		{"an event of another ticket", func(c *ticket.Commit) { c.Changes[0].Events[0].Ticket = other.Ticket.ID }},
 		{"a ticket without an ID", func(c *ticket.Commit) { c.Changes = append(c.Changes, opening(ticket.ID{}, k.number(), acme)) }},
+		{"a clock of an unknown metric", func(c *ticket.Commit) {
+			c.Changes = append(c.Changes, k.opened(acme, clocks(ticket.Clock{Metric: "patience"})))
+		}},
+		{"a clock without a metric", func(c *ticket.Commit) { c.Changes = append(c.Changes, k.opened(acme, clocks(ticket.Clock{}))) }},
+		{"two clocks of a metric", func(c *ticket.Commit) {
+			c.Changes = append(c.Changes, k.opened(acme, clocks(dueClock("update", soon), dueClock("update", soon))))
+		}},
+		{"clocks in another order", func(c *ticket.Commit) {
+			c.Changes = append(c.Changes, k.opened(acme, clocks(dueClock("solution", soon), dueClock("update", soon))))
+		}},
+		{"a ticket whose clocks are not those of its events", func(c *ticket.Commit) {
+			fresh := k.opened(acme, due(soon))
+			fresh.Ticket.Clocks = nil
+			c.Changes = append(c.Changes, fresh)
+		}},
+		{"a ticket that is snoozed in no event", func(c *ticket.Commit) {
+			fresh := k.opened(acme)
+			fresh.Ticket.Snoozed = soon
+			c.Changes = append(c.Changes, fresh)
+		}},
 		{"the same ticket twice", func(c *ticket.Commit) { c.Changes = append(c.Changes, c.Changes[0]) }},
 		{"tickets of two tenants", func(c *ticket.Commit) { c.Changes = append(c.Changes, k.opened("other")) }},
 		{"a delivery without an ID", func(c *ticket.Commit) { c.Deliveries[0].ID = ticket.ID{} }},

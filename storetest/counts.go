@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/ticketkit/ticket"
 )
@@ -22,7 +23,27 @@ var countsRules = []rule{
 	{name: "Counts/cancelled", says: saysCancelled, lacks: noCounts, prove: countsCancelled},
 }
 
+const (
+	saysCount      = "Count returns the number of tickets that match q, at most limit. A limit of 0 or less means none."
+	saysCountOf    = "It must ignore q.After and q.Limit, and q.Order except that only tickets with a target still to be met match in OrderSoonestDue."
+	saysCountCheck = "It must return ErrInvalid if q does not pass Query.Check."
+)
+
+var countRules = []rule{
+	{name: "Count/match", says: saysCount, lacks: noCount, prove: countMatch},
+	{name: "Count/limit", says: saysCount, lacks: noCount, prove: countLimit},
+	{name: "Count/many", says: saysMany, lacks: noCount, prove: countMany},
+	{name: "Count/after a change", says: saysCount, lacks: noCount, upon: []string{"Count/match"}, prove: countChanged},
+	{name: "Count/no pages", says: saysCountOf, lacks: noCount, prove: countPages},
+	{name: "Count/invalid", says: saysCountCheck, lacks: noCount, prove: countInvalid},
+	{name: "Count/tenants", says: saysTenant, lacks: noCount, prove: countTenants},
+	{name: "Count/cancelled", says: saysCancelled, lacks: noCount, prove: countCancelled},
+}
+
 // noCounts names the feature if the store lacks it.
+// maxCount is the limit with which [ticket.Desk.Count] calls a store.
+const maxCount = 10_000
+
 func noCounts(ctx context.Context, s ticket.Store) string {
 	counter, ok := s.(ticket.Counter)
 	if ok {
@@ -118,4 +139,136 @@ func countsCancelled(k *kit) {
 	cancel()
 	_, err := k.store.Counts(ctx, acme)
 	k.refused(err, context.Canceled, "Counts with a cancelled context")
+}
+
+// noCount names the feature if the store lacks it.
+func noCount(ctx context.Context, s ticket.Store) string {
+	counter, ok := s.(ticket.Counter)
+	if ok {
+		_, err := counter.Count(ctx, ticket.Query{Tenant: acme}, 1)
+		ok = !errors.Is(err, errors.ErrUnsupported)
+	}
+	if !ok {
+		return "counts of a query"
+	}
+	return ""
+}
+
+func (k *kit) count(q ticket.Query, limit int) int {
+	k.Helper()
+	n, err := k.store.Count(k.Context(), q, limit)
+	k.ok(err, "Count of %+v with limit %d", q, limit)
+	return n
+}
+
+// countMatch counts with all conditions of a list.
+func countMatch(k *kit) {
+	k.populate(len(population()))
+	for _, q := range questions() {
+		k.same(k.count(q.Query, maxCount), len(q.answer), "Count of %+v", q.Query)
+	}
+}
+
+func countLimit(k *kit) {
+	k.same(k.count(ticket.Query{Tenant: acme}, 10), 0, "Count of an empty store")
+	tickets := k.populate(60)
+	for _, q := range []ticket.Query{{Tenant: acme}, {Tenant: acme, Level: []int{2}}, {Tenant: acme, NotMerged: true, NotSnoozed: true}} {
+		all := len(answer(tickets, q))
+		for _, limit := range []int{1, 7, all - 1, all, all + 1, noLimit, 0, -1} {
+			k.same(k.count(q, limit), max(0, min(limit, all)), "Count of %+v with limit %d, of %d", q, limit, all)
+		}
+	}
+}
+
+// countMany counts more tickets than a page holds.
+func countMany(k *kit) {
+	for range 12 {
+		var changes []ticket.Change
+		for range many / 12 {
+			changes = append(changes, k.opened(acme, due(soon)))
+		}
+		k.commit(changes...)
+	}
+	for _, q := range []ticket.Query{{}, {NotMerged: true}, {DueBefore: lastYear}, {Limit: 10, Order: ticket.OrderSoonestDue}} {
+		q.Tenant = acme
+		for _, limit := range []int{many - 1, many, maxCount, noLimit} {
+			k.same(k.count(q, limit), min(limit, many), "Count of %+v with limit %d, of %d", q, limit, many)
+		}
+	}
+}
+
+// countChanged changes one of a few tickets, and counts in between.
+func countChanged(k *kit) {
+	var all []ticket.Ticket
+	for i := range 5 {
+		c := k.opened(acme, func(e *ticket.Event) {
+			e.At = clock.Add(time.Duration(i) * time.Minute)
+			e.Fields, e.Set.AddTags = ticket.Fields{"site": "plain"}, []string{"plain"}
+			due(soon)(e)
+		})
+		k.commit(c)
+		all = append(all, c.Ticket)
+	}
+	for _, step := range append([]step{{"it was opened", func(*ticket.Event) {}}, {"a change", func(e *ticket.Event) { rarely(e, 2) }}}, clockSteps()...) {
+		c := next(all[2], step.edit)
+		k.commit(c)
+		all[2] = c.Ticket
+		for _, q := range slices.Concat(rare, common, clockQueries) {
+			k.same(k.count(q, 10), len(answer(all, q)), "Count after %s of one of 5, of %+v", step.what, q)
+		}
+	}
+}
+
+// countPages counts with limits, orders and cursors of a list.
+func countPages(k *kit) {
+	tickets := k.populate(60)
+	for _, sort := range allSorts() {
+		for _, q := range []ticket.Query{{}, {Level: []int{1, 2}}} {
+			q.Tenant, q.Order, q.Metric, q.Limit = acme, sort.Order, sort.Metric, 2
+			want := len(answer(tickets, q))
+			k.same(k.count(q, 100), want, "Count of %+v", q)
+			q.After = k.list(q).Next
+			k.same(k.count(q, 100), want, "Count of %+v, after the first page", q)
+		}
+	}
+}
+
+func countInvalid(k *kit) {
+	k.populate(3)
+	newest := k.list(ticket.Query{Tenant: acme, Order: ticket.OrderNewestFirst, Limit: 1}).Next
+	for what, q := range map[string]ticket.Query{
+		"a negative limit":           {Limit: -1},
+		"a limit above MaxLimit":     {Limit: ticket.MaxLimit + 1},
+		"an unknown order":           {Order: "sideways"},
+		"an unknown metric":          {Metric: "patience", Missed: true},
+		"an invalid cursor":          {After: "!"},
+		"a cursor of another order":  {Order: ticket.OrderOldestFirst, After: newest},
+		"a field of an unknown type": {Fields: ticket.Fields{"order": struct{}{}}},
+		"a time that is too late":    {DueBefore: lastYear.Add(time.Microsecond)},
+	} {
+		q.Tenant = acme
+		for _, limit := range []int{10, 0} {
+			_, err := k.store.Count(k.Context(), q, limit)
+			k.refused(err, ticket.ErrInvalid, "Count of a query with %s, with limit %d", what, limit)
+		}
+	}
+}
+
+func countTenants(k *kit) {
+	for i, tenant := range tenants {
+		for range i + 1 {
+			k.commit(k.opened(tenant))
+		}
+	}
+	for i, tenant := range tenants {
+		k.same(k.count(ticket.Query{Tenant: tenant}, 100), i+1, "Count of the tickets of tenant %q", tenant)
+	}
+}
+
+func countCancelled(k *kit) {
+	k.commit(k.opened(acme))
+	ctx, cancel := context.WithCancel(k.Context())
+	cancel()
+	_, err := k.store.Count(ctx, ticket.Query{Tenant: acme}, 10)
+	k.refused(err, context.Canceled, "Count with a cancelled context")
 }

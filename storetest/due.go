@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -8,8 +9,8 @@ import (
 )
 
 const (
-	saysDue      = "Due returns references to tickets of all tenants whose timer has expired (Timer.At is not after now), earliest first, then by ID, at most limit of them. A limit of 0 or less means none."
-	saysDueAlone = "Only the timer counts: a closed or merged ticket must be returned while it has a timer, and a ticket whose timer was stopped must not."
+	saysDue      = "Due returns references to tickets of all tenants that the desk must look at (Ticket.Wake is not zero and not after now), earliest first, then by ID, at most limit of them. A limit of 0 or less means none."
+	saysDueAlone = "Only Wake counts: a closed or merged ticket must be returned while it has one, and a ticket without one must not."
 )
 
 var dueRules = []rule{
@@ -18,10 +19,17 @@ var dueRules = []rule{
 	{name: "Due/limit", says: saysDue, prove: dueLimit},
 	{name: "Due/changed", says: saysDue, prove: dueChanged},
 	{name: "Due/done or merged", says: saysDueAlone, upon: []string{"Due/passed", "Due/changed"}, prove: dueDone},
+	{name: "Due/each reason", says: saysDue, upon: dueUpon, prove: dueReasons},
+	{name: "Due/earliest reason", says: saysDue, upon: append([]string{"Due/each reason"}, dueUpon...), prove: dueEarliest},
+	{name: "Due/reasons in order", says: saysDue, upon: append([]string{"Due/order", "Due/limit", "Due/each reason"}, dueUpon...), prove: dueReasonsInOrder},
+	{name: "Due/whatever the state", says: saysDueAlone, upon: append([]string{"Due/each reason", "Due/earliest reason", "Due/done or merged"}, dueUpon...), prove: dueWhatever},
 	{name: "Due/copies", says: saysCopies, prove: dueCopies},
 	{name: "Due/no clock", says: saysClock, prove: dueNoClock},
 	{name: "Due/all tenants", says: saysDue, prove: dueTenants},
 }
+
+// dueUpon names the cases that those about other reasons than timers build upon.
+var dueUpon = []string{"Due/passed", "Due/changed", "Due/copies"}
 
 func refTo(c ticket.Change) ticket.Ref {
 	return ticket.Ref{Tenant: c.Ticket.Tenant, Ticket: c.Ticket.ID}
@@ -128,6 +136,125 @@ func dueDone(k *kit) {
 			k.commit(c)
 			k.same(k.due(soon, 20), step.want, "due of a ticket that was %s %s", end.what, step.what)
 		}
+	}
+}
+
+// A reason is why the desk must look at a ticket at a time.
+type reason struct {
+	what string
+	edit func(at time.Time) edit // the zero time ends it
+}
+
+// reasons returns all of them: the timer, the snooze and the clock of each metric.
+func reasons() []reason {
+	all := []reason{{"a timer", timer}, {"a snooze", snooze}}
+	for _, metric := range metrics {
+		all = append(all, reason{"the clock " + metric, func(at time.Time) edit { return lookAt(metric, at) }})
+	}
+	return all
+}
+
+// lookAt sets a clock that the desk must look at, and that is due much later.
+func lookAt(metric string, at time.Time) edit {
+	c := dueClock(metric, clock.Add(year))
+	c.Next = at
+	return clocks(c)
+}
+
+// dueReasons gives a ticket each reason alone.
+func dueReasons(k *kit) {
+	for _, r := range reasons() {
+		c := k.opened(acme, r.edit(soon))
+		k.commit(c)
+		k.same(k.due(soon.Add(-time.Microsecond), 10), []ticket.Ref{}, "due a microsecond before %s", r.what)
+		k.same(k.due(soon, 10), []ticket.Ref{refTo(c)}, "due at the time of %s", r.what)
+		k.same(k.due(clock.Add(2*year), 10), []ticket.Ref{refTo(c)}, "due long after the time of %s", r.what)
+		c = next(c.Ticket, note("unchanged"))
+		k.commit(c)
+		k.same(k.due(soon, 10), []ticket.Ref{refTo(c)}, "due at the time of %s, after another change", r.what)
+		c = next(c.Ticket, r.edit(time.Time{}))
+		k.commit(c)
+		k.same(k.due(clock.Add(2*year), 10), []ticket.Ref{}, "due after the end of %s", r.what)
+	}
+}
+
+// dueEarliest gives a ticket all reasons, moves each of them to the front, and ends them
+// one by one, with events of the desk.
+func dueEarliest(k *kit) {
+	c := k.opened(acme)
+	k.commit(c)
+	change := func(edit edit) {
+		c = next(c.Ticket, func(e *ticket.Event) { quiet(e); edit(e) })
+		k.commit(c)
+	}
+	see := func(at time.Time, what string, args ...any) {
+		k.Helper()
+		k.same(k.due(at.Add(-time.Microsecond), 10), []ticket.Ref{}, "due a microsecond before %s", fmt.Sprintf(what, args...))
+		k.same(k.due(at, 10), []ticket.Ref{refTo(c)}, "due at %s", fmt.Sprintf(what, args...))
+	}
+	all := reasons()
+	minute := func(n int) time.Time { return soon.Add(time.Duration(n) * time.Minute) }
+	for i, r := range all {
+		change(r.edit(minute(len(all) - i)))
+		see(minute(len(all)-i), "%s, the %d. and earliest reason", r.what, i+1)
+	}
+	for _, r := range all {
+		change(r.edit(soon))
+		see(soon, "%s, the earliest of all reasons", r.what)
+		change(r.edit(minute(20)))
+	}
+	for i, r := range all {
+		change(r.edit(minute(i)))
+	}
+	for i, r := range all {
+		see(minute(i), "%s, with %d earlier reasons that have ended", r.what, i)
+		change(r.edit(time.Time{}))
+	}
+	k.same(k.due(clock.Add(2*year), 10), []ticket.Ref{}, "due after all reasons have ended")
+}
+
+// dueReasonsInOrder has one ticket for each reason and time.
+func dueReasonsInOrder(k *kit) {
+	var want []ticket.Ref
+	all := reasons()
+	for i := range 3 * len(all) {
+		at := clock.Add(time.Duration(i) * time.Microsecond)
+		c := k.opened(acme, all[i%len(all)].edit(at))
+		k.commit(c)
+		want = append(want, refTo(c))
+	}
+	for _, limit := range []int{1, 5, len(want) - 1, 100} {
+		k.same(k.due(soon, limit), want[:min(limit, len(want))], "due for all reasons with limit %d, of %d", limit, len(want))
+	}
+}
+
+// dueWhatever has reasons in tickets that are done or merged, and clocks that do not run.
+func dueWhatever(k *kit) {
+	into := k.opened(acme)
+	k.commit(into)
+	for _, r := range reasons()[1:] { // Due/done or merged is about the timer
+		for what, end := range map[string]edit{
+			"closed": func(e *ticket.Event) { e.To.Status, e.Phase = ticket.StatusClosed, ticket.PhaseClosed },
+			"solved": func(e *ticket.Event) { e.To.Status, e.Phase = ticket.StatusResolved, ticket.PhaseSolved },
+			"merged": func(e *ticket.Event) { e.Set.MergedInto = new(into.Ticket.ID) },
+		} {
+			c := k.opened(acme, r.edit(soon), end)
+			k.commit(c)
+			k.same(k.due(soon, 10), []ticket.Ref{refTo(c)}, "due of a ticket that was %s, with %s", what, r.what)
+			c = next(c.Ticket, r.edit(time.Time{}))
+			k.commit(c)
+			k.same(k.due(clock.Add(2*year), 10), []ticket.Ref{}, "due of a ticket that was %s, after the end of %s", what, r.what)
+		}
+	}
+	for _, state := range []string{"paused", "met", "missed", "void"} {
+		c := dueClock("solution", time.Time{})
+		c.State, c.Next = state, soon
+		ch := k.opened(acme, clocks(c))
+		k.commit(ch)
+		k.same(k.due(soon, 10), []ticket.Ref{refTo(ch)}, "due with a clock that is %s and has a Next", state)
+		c.Due, c.Next = soon, time.Time{}
+		k.commit(next(ch.Ticket, clocks(c)))
+		k.same(k.due(clock.Add(2*year), 10), []ticket.Ref{}, "due with a clock that is %s, has no Next and is due itself", state)
 	}
 }
 

@@ -10,7 +10,8 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// timing returns a fault in Due. due gets all timers ever set, the latest last.
+// timing returns a fault in Due. due gets when each ticket ever was to be
+// looked at, the latest last.
 func timing(due func(ctx context.Context, s ticket.Store, timers map[ticket.Ref][]time.Time, now time.Time, limit int) ([]ticket.Ref, error)) func(*faulty) {
 	return func(f *faulty) {
 		s := f.Store
@@ -22,8 +23,8 @@ func timing(due func(ctx context.Context, s ticket.Store, timers map[ticket.Ref]
 			defer mu.Unlock()
 			for _, ch := range c.Changes {
 				ref := refTo(ch)
-				if n := len(timers[ref]); err == nil && (n == 0 || !timers[ref][n-1].Equal(ch.Ticket.Timer.At)) {
-					timers[ref] = append(timers[ref], ch.Ticket.Timer.At)
+				if n := len(timers[ref]); err == nil && (n == 0 || !timers[ref][n-1].Equal(ch.Ticket.Wake())) {
+					timers[ref] = append(timers[ref], ch.Ticket.Wake())
 				}
 			}
 			return err

@@ -67,7 +67,7 @@ func hasty(f *faulty) {
 		if q.Check() != nil {
 			return s.List(ctx, q)
 		}
-		all, err := s.List(ctx, ticket.Query{Tenant: q.Tenant, Order: q.Order, After: q.After, Limit: min(8*q.PageSize(), ticket.MaxLimit)})
+		all, err := s.List(ctx, ticket.Query{Tenant: q.Tenant, Order: q.Order, Metric: q.Metric, After: q.After, Limit: min(8*q.PageSize(), ticket.MaxLimit)})
 		all.Tickets = slices.DeleteFunc(all.Tickets, func(t ticket.Ticket) bool { return !q.Match(&t) })
 		return q.NewPage(all.Tickets), err
 	}
@@ -142,7 +142,7 @@ var listChangeFaults = []fault{
 		})},
 	{"sorts by created instead of touched", "List/after a change", sortedOnce(ticket.OrderMostRecent)},
 	{"sorts by the old priority", "List/after a change", sortedOnce(ticket.OrderMostUrgent)},
-	{"sorts by the first timer of a ticket", "List/after a change", sortedOnce(ticket.OrderSoonestDue)},
+	{"sorts by the first target of a ticket", "List/after a change", sortedOnce(ticket.OrderSoonestDue)},
 	{"continues after the ticket's current place", "List/after one that moved", func(f *faulty) {
 		s := f.Store
 		f.list = func(ctx context.Context, q ticket.Query) (ticket.Page, error) {

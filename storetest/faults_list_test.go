@@ -108,9 +108,42 @@ var listFaults = []fault{
 			q.DueBefore = q.DueBefore.Add(tick)
 		}
 	})},
-	{"takes no timer for an old one", "List/match", choosing(func(q *ticket.Query) { q.DueBefore = time.Time{} }, func(q ticket.Query, t ticket.Ticket) bool {
-		return q.DueBefore.IsZero() || t.Timer.At.Before(q.DueBefore)
+	{"takes no target for an old one", "List/match", choosing(func(q *ticket.Query) { q.DueBefore = time.Time{} }, func(q ticket.Query, t ticket.Ticket) bool {
+		return q.DueBefore.IsZero() || t.Due(q.Metric).Before(q.DueBefore)
 	})},
+	{"lists by timers", "List/match", choosing(func(q *ticket.Query) {
+		if q.Order == "" {
+			q.DueBefore = time.Time{}
+		}
+	}, func(q ticket.Query, t ticket.Ticket) bool {
+		return q.DueBefore.IsZero() || q.Order != "" || q.DueBefore.Year() != clock.Year() || len(t.Tags) == 0 || !t.Timer.IsZero() && t.Timer.At.Before(q.DueBefore)
+	})},
+	{"lists targets of any metric", "List/match", asking(func(q *ticket.Query) {
+		if !q.DueBefore.IsZero() && !q.Missed {
+			q.Metric = ""
+		}
+	})},
+	{"lists targets that were met", "List/match", choosing(func(q *ticket.Query) { q.DueBefore = time.Time{} }, func(q ticket.Query, t ticket.Ticket) bool {
+		return q.DueBefore.IsZero() || slices.ContainsFunc(t.Clocks, func(c ticket.Clock) bool {
+			return (q.Metric == "" || q.Metric == c.Metric) && (!c.Ended() || c.State == "met" && len(t.Tags) > 0) && !c.Due.IsZero() && c.Due.Before(q.DueBefore)
+		})
+	})},
+	{"takes a metric alone for a condition", "List/match", choosing(func(*ticket.Query) {}, func(q ticket.Query, t ticket.Ticket) bool {
+		_, has := t.Clock(q.Metric)
+		return q.Metric == "" || has || q.Limit != ticket.MaxLimit
+	})},
+	{"ignores missed targets", "List/match", asking(func(q *ticket.Query) { q.Missed = false })},
+	{"lists missed targets of any metric", "List/match", asking(func(q *ticket.Query) {
+		if q.Missed && q.DueBefore.IsZero() && q.Order == "" && q.Check() == nil {
+			q.Metric = ""
+		}
+	})},
+	{"has missed only those that ended", "List/match", choosing(func(q *ticket.Query) { q.Missed = false }, func(q ticket.Query, t ticket.Ticket) bool {
+		return !q.Missed || t.Missed(q.Metric) && (len(t.Tags) == 0 || slices.ContainsFunc(t.Clocks, func(c ticket.Clock) bool {
+			return (q.Metric == "" || q.Metric == c.Metric) && c.State == "missed"
+		}))
+	})},
+	{"ignores snoozes", "List/match", asking(func(q *ticket.Query) { q.NotSnoozed = false })},
 	{"has created before include the time", "List/match", asking(func(q *ticket.Query) {
 		if !q.CreatedBefore.IsZero() {
 			q.CreatedBefore = q.CreatedBefore.Add(tick)
@@ -180,10 +213,18 @@ var listFaults = []fault{
 	})},
 	{"has the least urgent first", "List/order", sorting(ticket.OrderMostUrgent, func(a, b ticket.Ticket) int { return cmp.Compare(a.Priority, b.Priority) })},
 	{"ties soonest due backwards", "List/order", sorting(ticket.OrderSoonestDue, func(a, b ticket.Ticket) int {
-		return cmp.Or(a.Timer.At.Compare(b.Timer.At), b.ID.Compare(a.ID))
+		return cmp.Or(a.Due("").Compare(b.Due("")), b.ID.Compare(a.ID))
 	})},
-	{"has the latest due first", "List/order", sorting(ticket.OrderSoonestDue, func(a, b ticket.Ticket) int { return b.Timer.At.Compare(a.Timer.At) })},
-	{"has those without a timer last", "List/match", func(f *faulty) {
+	{"has the latest due first", "List/order", sorting(ticket.OrderSoonestDue, func(a, b ticket.Ticket) int { return b.Due("").Compare(a.Due("")) })},
+	{"sorts by the timer", "List/order", sorting(ticket.OrderSoonestDue, func(a, b ticket.Ticket) int { return a.Timer.At.Compare(b.Timer.At) })},
+	{"sorts by the targets of all metrics", "List/order", paging(func(q ticket.Query, p *ticket.Page) {
+		if q.Order == ticket.OrderSoonestDue && q.Metric != "" {
+			slices.SortStableFunc(p.Tickets, func(a, b ticket.Ticket) int {
+				return cmp.Or(a.Due("").Compare(b.Due("")), a.ID.Compare(b.ID))
+			})
+		}
+	})},
+	{"has those without a target last", "List/match", func(f *faulty) {
 		s := f.Store
 		f.list = func(ctx context.Context, q ticket.Query) (ticket.Page, error) {
 			p, err := s.List(ctx, q)
@@ -193,7 +234,7 @@ var listFaults = []fault{
 			q.Order = ticket.OrderOldestFirst
 			all, err := s.List(ctx, q)
 			for _, t := range all.Tickets {
-				if len(all.Tickets) > 100 && t.Timer.IsZero() {
+				if len(all.Tickets) > 100 && t.Due(q.Metric).IsZero() {
 					p.Tickets = append(p.Tickets, t)
 				}
 			}
@@ -281,6 +322,11 @@ var listFaults = []fault{
 			return s.List(ctx, q)
 		}
 	}},
+	{"takes unknown metrics for any", "List/invalid", asking(func(q *ticket.Query) {
+		if !slices.Contains(metrics, q.Metric) {
+			q.Metric = ""
+		}
+	})},
 	{"clamps limits", "List/invalid", asking(func(q *ticket.Query) { q.Limit = min(max(q.Limit, 0), ticket.MaxLimit) })},
 	{"takes unknown orders for the first", "List/invalid", asking(func(q *ticket.Query) {
 		if !slices.Contains(allOrders, q.Order) {

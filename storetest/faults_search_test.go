@@ -385,6 +385,13 @@ var searchFaults = []fault{
 			return hits, err
 		}
 	}},
+	{"finds snoozed tickets", "Search/match", sought(func(q *ticket.SearchQuery) { q.NotSnoozed = false })},
+	{"finds tickets without a missed target", "Search/match", sought(func(q *ticket.SearchQuery) { q.Missed = false })},
+	{"finds tickets whatever is due", "Search/match", sought(func(q *ticket.SearchQuery) {
+		if q.Check() == nil {
+			q.DueBefore = time.Time{}
+		}
+	})},
 	{"looks for no words", "Search/invalid", seeking(func(ctx context.Context, s ticket.Searcher, q ticket.SearchQuery) ([]ticket.Hit, error) {
 		if q.Text == "" {
 			return nil, nil

@@ -33,6 +33,7 @@ type faulty struct {
 
 	search   func(context.Context, ticket.SearchQuery) ([]ticket.Hit, error)
 	counts   func(context.Context, string) ([]ticket.Count, error)
+	count    func(context.Context, ticket.Query, int) (int, error)
 	maintain func(context.Context) error
 
 	calls atomic.Int64 // of all methods
@@ -51,7 +52,7 @@ func (f *faulty) replaces(method string) bool {
 		"Events": f.events != nil, "List": f.list != nil, "Due": f.due != nil, "Claim": f.claim != nil,
 		"Settle": f.settle != nil, "reopen": f.reopen != nil,
 		"Deliveries": f.deliveries != nil, "UpdateDeliveries": f.update != nil, "DeliveryContexts": f.contexts != nil, "PruneReceipts": f.prune != nil, "Reschedule": f.reschedule != nil,
-		"Search": f.search != nil, "Counts": f.counts != nil, "Maintain": f.maintain != nil,
+		"Search": f.search != nil, "Counts": f.counts != nil, "Count": f.count != nil, "Maintain": f.maintain != nil,
 	}[method]
 }
 
@@ -181,6 +182,14 @@ func (f *faulty) Counts(ctx context.Context, tenant string) ([]ticket.Count, err
 		return f.counts(ctx, tenant)
 	}
 	return f.Store.(ticket.Counter).Counts(ctx, tenant)
+}
+
+func (f *faulty) Count(ctx context.Context, q ticket.Query, limit int) (int, error) {
+	f.called("Count")
+	if f.count != nil {
+		return f.count(ctx, q, limit)
+	}
+	return f.Store.(ticket.Counter).Count(ctx, q, limit)
 }
 
 // Maintain is unsupported unless a fault replaces it.

@@ -78,6 +78,13 @@ func (f *filler) fill(v reflect.Value) {
 	case *ticket.Grade:
 		*p = ticket.GradeHigh
 		return
+	case *[]ticket.Clock: // a ticket has one of each metric at most
+		*p = make([]ticket.Clock, len(metrics))
+		for i := range *p {
+			f.fill(reflect.ValueOf(&(*p)[i]).Elem())
+			(*p)[i].Metric = metrics[i]
+		}
+		return
 	case *ticket.Seals:
 		return // made when the event is sealed
 	}

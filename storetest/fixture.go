@@ -80,8 +80,12 @@ func add(c ticket.Change, edits ...edit) ticket.Change {
 	c.Events = slices.Grow(slices.Clip(c.Events), len(edits)) // copied once, not for each event
 	for _, edit := range edits {
 		t := c.Ticket
+		last := t.Touched
+		if t.Checked.After(last) {
+			last = t.Checked
+		}
 		e := ticket.Event{
-			Ticket: t.ID, Seq: t.Version + 1, At: t.Touched.Add(time.Second), Action: ticket.ActionNote, By: lin,
+			Ticket: t.ID, Seq: t.Version + 1, At: last.Add(time.Second), Action: ticket.ActionNote, By: lin,
 			From: t.State(), To: t.State(), Phase: t.Phase,
 		}
 		edit(&e)

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/ticketkit/ticket"
@@ -9,7 +10,7 @@ import (
 
 const (
 	saysList   = "List returns the tickets that match q, in q's order, starting after q.After, at most q.PageSize of them."
-	saysMatch  = "Match (for stores) reports whether the ticket matches the query, whatever q.After is. In OrderSoonestDue only tickets with a timer match."
+	saysMatch  = "Match (for stores) reports whether the ticket matches the query, whatever q.After is. In OrderSoonestDue only tickets with a target still to be met match."
 	saysOrder  = "Every order is total: tickets with equal keys are ordered by ID, in the same direction."
 	saysWalk   = "A walk from page to page must return each ticket exactly once that matches throughout and keeps its place in the order, whatever else changes meanwhile."
 	saysNext   = "Page.Next must be empty exactly when no ticket follows."
@@ -38,6 +39,18 @@ var allOrders = []ticket.Order{
 	ticket.OrderOldestFirst, ticket.OrderNewestFirst, ticket.OrderLeastRecent, ticket.OrderMostRecent, ticket.OrderMostUrgent,
 	ticket.OrderSoonestDue,
 }
+
+// allSorts are queries in all orders, and by the clocks of each metric.
+var allSorts = sync.OnceValue(func() []ticket.Query {
+	var all []ticket.Query
+	for _, order := range allOrders {
+		all = append(all, ticket.Query{Tenant: acme, Order: order})
+	}
+	for _, metric := range metrics {
+		all = append(all, ticket.Query{Tenant: acme, Order: ticket.OrderSoonestDue, Metric: metric})
+	}
+	return all
+})
 
 // listMatch queries with each condition alone and with random combinations.
 func listMatch(k *kit) {
@@ -79,9 +92,9 @@ func listMerged(k *kit) {
 
 func listOrder(k *kit) {
 	tickets := k.populate(80)
-	for _, order := range allOrders {
-		q := ticket.Query{Tenant: acme, Order: order, Limit: ticket.MaxLimit}
-		k.same(idsOf(k.list(q).Tickets), answer(tickets, q), "tickets in the order %q", order)
+	for _, q := range allSorts() {
+		q.Limit = ticket.MaxLimit
+		k.same(idsOf(k.list(q).Tickets), answer(tickets, q), "tickets in the order %q, by the metric %q", q.Order, q.Metric)
 	}
 }
 
@@ -131,16 +144,15 @@ func (k *kit) walked(q ticket.Query, between func(p ticket.Page)) []ticket.ID {
 
 func listWalk(k *kit) {
 	tickets := k.populate(30)
-	for _, order := range allOrders {
-		for _, limit := range []int{1, 3, 7, 29} {
-			q := ticket.Query{Tenant: acme, Order: order, Limit: limit}
+	for _, q := range allSorts() {
+		for _, q.Limit = range []int{1, 3, 7, 29} {
 			met := k.walk(q, func() {})
 			for _, t := range tickets {
 				want := 0
 				if q.Match(&t) {
 					want = 1
 				}
-				k.same(met[t.ID], want, "times a walk with pages of %d in the order %q returned %s", limit, order, t.ID)
+				k.same(met[t.ID], want, "times a walk with pages of %d in the order %q, by the metric %q, returned %s", q.Limit, q.Order, q.Metric, t.ID)
 			}
 		}
 	}
@@ -188,7 +200,7 @@ func listChanging(k *kit) {
 func listNext(k *kit) {
 	k.same(k.list(ticket.Query{Tenant: acme}).Next, ticket.Cursor(""), "Next of an empty list")
 	for i := range 6 {
-		k.commit(k.opened(acme, at(clock.Add(time.Duration(i)*time.Minute)), timer(soon.Add(time.Duration(i)*time.Minute))))
+		k.commit(k.opened(acme, at(clock.Add(time.Duration(i)*time.Minute)), due(soon.Add(time.Duration(i)*time.Minute))))
 	}
 	for _, order := range allOrders {
 		for limit, pages := range map[int]int{1: 6, 2: 3, 3: 2, 4: 2, 5: 2, 6: 1, 7: 1} {
@@ -208,8 +220,8 @@ func listNext(k *kit) {
 // moved since.
 func listAfter(k *kit) {
 	tickets := k.populate(40)
-	for _, order := range allOrders {
-		q := ticket.Query{Tenant: acme, Order: order, Limit: ticket.MaxLimit}
+	for _, q := range allSorts() {
+		q.Limit = ticket.MaxLimit
 		for _, t := range tickets[:10] {
 			place := q.PlaceOf(&t)
 			place.Time, place.ID = place.Time.Add(time.Microsecond), k.id()
@@ -232,6 +244,8 @@ func listInvalid(k *kit) {
 		"a negative limit":           {Limit: -1},
 		"a limit above MaxLimit":     {Limit: ticket.MaxLimit + 1},
 		"an unknown order":           {Order: "sideways"},
+		"an unknown metric":          {Metric: "patience", Missed: true},
+		"a metric of another case":   {Metric: "Solution"},
 		"an invalid cursor":          {After: "!"},
 		"a truncated cursor":         {Order: ticket.OrderNewestFirst, After: newest[1:]},
 		"a cursor of another order":  {Order: ticket.OrderOldestFirst, After: newest},

@@ -17,7 +17,7 @@ func listFew(k *kit) {
 	var all []ticket.Ticket
 	for i := range 60 {
 		when := clock.Add(time.Duration(i) * time.Minute)
-		c := k.opened(acme, at(when), timer(when.Add(year)))
+		c := k.opened(acme, at(when), due(when.Add(year)))
 		if i%10 == 9 {
 			c = add(c, func(e *ticket.Event) { rarely(e, i) })
 		}
@@ -40,7 +40,8 @@ func rarely(e *ticket.Event, i int) {
 	e.Fields, e.Set.AddTags = ticket.Fields{"site": "rare"}, []string{"rare"}
 	e.Set.Queue, e.Set.Assignee, e.Set.Priority = new("rare"), new("rare"), ticket.GradeCritical
 	e.Requester, e.Followed = ticket.Person{ID: "rare", Organisation: "rare"}, []ticket.Person{{ID: "rarer"}}
-	e.Set.Timer = &ticket.Timer{At: clock.Add(-time.Duration(i) * time.Minute), Action: ticket.ActionResume}
+	due(clock.Add(-time.Duration(i) * time.Minute))(e)
+	e.Set.Clocks[0].Breached = past
 }
 
 // rare has queries, one for each condition, that a ticket meets after rarely.
@@ -58,6 +59,8 @@ var rare = []ticket.Query{
 	{Tenant: acme, Organisation: "rare"},
 	{Tenant: acme, TouchedFrom: clock.Add(2 * time.Hour)},
 	{Tenant: acme, DueBefore: clock},
+	{Tenant: acme, DueBefore: clock, Metric: metricOfDue},
+	{Tenant: acme, Missed: true},
 }
 
 // common has queries, one for each condition, that a ticket meets before rarely. After
@@ -76,6 +79,7 @@ var common = []ticket.Query{
 	{Tenant: acme, Participant: ticket.Person{ID: "plain"}},
 	{Tenant: acme, Organisation: ada.Organisation},
 	{Tenant: acme, TouchedBefore: clock.Add(2 * time.Hour)},
+	{Tenant: acme, DueBefore: clock.Add(2 * year), Metric: metricOfDue},
 }
 
 // listChanged changes every field of a ticket that a list can select or sort by, changes
@@ -86,7 +90,7 @@ func listChanged(k *kit) {
 		c := k.opened(acme, func(e *ticket.Event) {
 			e.At = clock.Add(time.Duration(i) * time.Minute)
 			e.Fields, e.Set.AddTags, e.Followed = ticket.Fields{"site": "plain"}, []string{"plain"}, []ticket.Person{{ID: "plain"}}
-			e.Set.Timer = &ticket.Timer{At: soon.Add(time.Duration(i) * time.Minute), Action: ticket.ActionResume}
+			due(soon.Add(time.Duration(i) * time.Minute))(e)
 		})
 		k.commit(c)
 		all = append(all, c.Ticket)
@@ -115,11 +119,11 @@ func listChanged(k *kit) {
 	change("after it was changed back", func(e *ticket.Event) {
 		e.At, e.To, e.Phase = clock.Add(time.Hour), first.State(), first.Phase
 		e.Fields, e.Set.AddTags, e.Set.RemoveTags = first.Fields, first.Tags, []string{"rare"}
-		e.Set.Queue, e.Set.Assignee, e.Set.Priority, e.Set.Timer = &first.Queue, &first.Assignee, first.Priority, &first.Timer
+		e.Set.Queue, e.Set.Assignee, e.Set.Priority, e.Set.Clocks = &first.Queue, &first.Assignee, first.Priority, first.Clocks
 		e.Requester, e.Followed, e.Unfollowed = first.Requester, first.Followers, []ticket.Person{{ID: "rarer"}}
 	})
-	change("after its timer was stopped", timer(time.Time{}))
-	change("after its timer was started again", timer(soon))
+	change("after its target was met", met)
+	change("after it got a target again", due(soon))
 }
 
 // listMoved moves the last ticket of a page before it reads the next page. The walk
@@ -131,7 +135,7 @@ func listMoved(k *kit) {
 			c := k.opened(acme, func(e *ticket.Event) {
 				e.At = clock.Add(time.Duration(i) * time.Minute)
 				e.Set.Queue, e.Set.Priority = new(string(order)), ticket.Grade(2+i%2)
-				e.Set.Timer = &ticket.Timer{At: soon.Add(time.Duration(i) * time.Minute), Action: ticket.ActionResume}
+				due(soon.Add(time.Duration(i) * time.Minute))(e)
 			})
 			k.commit(c)
 			all = append(all, c.Ticket)
@@ -149,7 +153,8 @@ func listMoved(k *kit) {
 			}
 			moved[last.ID] = true
 			k.commit(next(last, func(e *ticket.Event) {
-				e.At, e.Set.Priority, e.Set.Timer = to, ticket.GradeLow, &ticket.Timer{At: to, Action: ticket.ActionResume}
+				due(to)(e)
+				e.At, e.Set.Priority = to, ticket.GradeLow
 				if to.Before(clock) {
 					e.Set.Priority = ticket.GradeCritical
 				}

@@ -84,7 +84,7 @@ func manyListed(k *kit) {
 	for range 12 {
 		var changes []ticket.Change
 		for range many / 12 {
-			changes = append(changes, k.opened(acme, timer(clock)))
+			changes = append(changes, k.opened(acme, due(clock)))
 		}
 		k.commit(changes...)
 	}

@@ -274,3 +274,7 @@ func (n *naive) Search(ctx context.Context, q ticket.SearchQuery) ([]ticket.Hit,
 func (n *naive) Counts(ctx context.Context, tenant string) ([]ticket.Count, error) {
 	return n.Store.(ticket.Counter).Counts(ctx, tenant)
 }
+
+func (n *naive) Count(ctx context.Context, q ticket.Query, limit int) (int, error) {
+	return n.Store.(ticket.Counter).Count(ctx, q, limit)
+}

@@ -10,6 +10,9 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
+// metrics lists the metrics of clocks, in the order in which a ticket has them.
+var metrics = []string{"first answer", "next answer", "update", "solution", "level"}
+
 // The values of the population. They are few, so that many tickets share each of them and
 // every order has ties. They are near misses of each other, which a database with a
 // lenient collation treats as equal.
@@ -57,7 +60,7 @@ func population() []ticket.Change {
 
 // thePopulation is created once and must not be changed.
 var thePopulation = sync.OnceValue(func() []ticket.Change {
-	r := rand.New(rand.NewPCG(1, 2))
+	r, clocked := rand.New(rand.NewPCG(1, 2)), rand.New(rand.NewPCG(5, 6))
 	out := make([]ticket.Change, 120)
 	for i := range out {
 		n := uint64(1_000_000 + 2*i)
@@ -86,10 +89,35 @@ var thePopulation = sync.OnceValue(func() []ticket.Change {
 			if i%7 == 6 {
 				e.Set.MergedInto = new(idOf(1_000_000))
 			}
+			e.Set.Clocks = clocksOf(clocked)
+			if clocked.IntN(3) == 0 {
+				e.Set.Snoozed = new(clock.Add(time.Duration(clocked.IntN(3)) * time.Hour))
+			}
 		})
 	}
 	return out
 })
+
+// clocksOf returns clocks in all states, as a desk has them. They are due at few times. What
+// is rare is left to the cases about clocks.
+func clocksOf(r *rand.Rand) []ticket.Clock {
+	var all []ticket.Clock
+	for _, metric := range metrics {
+		if r.IntN(5) > 1 {
+			continue
+		}
+		c := dueClock(metric, clock.Add(time.Duration(r.IntN(8))*20*time.Hour))
+		c.State = pick(r, []string{"running", "running", "running", "paused", "met", "missed", "void"})
+		switch {
+		case c.State == "paused":
+			c.Due = time.Time{}
+		case c.State == "missed", c.State == "running" && r.IntN(4) == 0:
+			c.Breached = c.Due
+		}
+		all = append(all, c)
+	}
+	return all
+}
 
 func pick[T any](r *rand.Rand, list []T) T { return list[r.IntN(len(list))] }
 
@@ -170,6 +198,14 @@ var theQuestions = sync.OnceValue(func() []question {
 		put(ticket.Query{Tenant: acme, Limit: ticket.MaxLimit, Requester: p})
 		put(ticket.Query{Tenant: acme, Limit: ticket.MaxLimit, Participant: p})
 	}
+	for _, metric := range append([]string{""}, metrics...) {
+		put(ticket.Query{Tenant: acme, Limit: ticket.MaxLimit, Metric: metric})
+		put(ticket.Query{Tenant: acme, Limit: ticket.MaxLimit, Metric: metric, Missed: true})
+		put(ticket.Query{Tenant: acme, Limit: ticket.MaxLimit, Metric: metric, Order: ticket.OrderSoonestDue})
+		for _, hours := range []int{0, 1, 40, 70, 140, 150} {
+			put(ticket.Query{Tenant: acme, Limit: ticket.MaxLimit, Metric: metric, DueBefore: clock.Add(time.Duration(hours) * time.Hour)})
+		}
+	}
 	ask(func(int) bool { return false })
 	for i := range conditions {
 		for range 4 {
@@ -217,12 +253,16 @@ var conditions = []func(r *rand.Rand, q *ticket.Query, t *ticket.Ticket){
 	func(r *rand.Rand, q *ticket.Query, t *ticket.Ticket) { q.TouchedFrom = t.Touched },
 	func(r *rand.Rand, q *ticket.Query, t *ticket.Ticket) { q.TouchedBefore = t.Touched },
 	func(r *rand.Rand, q *ticket.Query, t *ticket.Ticket) {
-		q.DueBefore = t.Timer.At
+		q.Metric = pick(r, append([]string{""}, metrics...))
+		q.DueBefore = t.Due(q.Metric)
 		if q.DueBefore.IsZero() {
 			q.DueBefore = clock.Add(year)
 		}
 	},
 	func(r *rand.Rand, q *ticket.Query, t *ticket.Ticket) { q.Order = ticket.OrderSoonestDue },
+	func(r *rand.Rand, q *ticket.Query, t *ticket.Ticket) { q.Metric, q.Missed = pick(r, metrics), true },
+	func(r *rand.Rand, q *ticket.Query, t *ticket.Ticket) { q.Missed = true },
+	func(r *rand.Rand, q *ticket.Query, t *ticket.Ticket) { q.NotSnoozed = true },
 }
 
 func some[T any](r *rand.Rand, its T, list []T) []T {

@@ -80,9 +80,9 @@ type rule struct {
 
 // rules returns all rules, in the order they are tested.
 func rules() []rule {
-	return slices.Concat(commitRules, raceRules, readRules, listRules, dueRules, claimRules, lineRules, settleRules,
+	return slices.Concat(commitRules, raceRules, readRules, listRules, clockRules, dueRules, claimRules, lineRules, settleRules,
 		deliveriesRules, updateRules, loaderRules, pruneRules, rescheduleRules,
-		searchRules, countsRules, valueRules, ageRules, manyRules, argumentRules, tenantRules, joinedRules, contextRules, durableRules)
+		searchRules, countsRules, countRules, valueRules, ageRules, manyRules, argumentRules, tenantRules, joinedRules, contextRules, durableRules)
 }
 
 // tb is the part of [testing.TB] that cases use, so that the suite's own tests can run

@@ -314,6 +314,21 @@ func valueHistory(k *kit) {
 		both(to(ticket.ActionAsk, ticket.StatusWaiting, 2, ticket.PhaseYourTurn), func(e *ticket.Event) {
 			e.Message, e.Answer, e.Set.Timer = "Which model?", true, &ticket.Timer{At: clock.Add(year), Action: ticket.ActionResume}
 		}),
+		func(e *ticket.Event) {
+			quiet(e)
+			clocks(dueClock("first answer", soon), dueClock("level", soon))(e)
+			e.Set.Policy, e.Set.PolicyVersion = new("standard"), new(3)
+		},
+		func(e *ticket.Event) {
+			quiet(e)
+			c := dueClock("first answer", soon)
+			c.Breached, c.Fired = soon, []string{"30m before due", "due"}
+			clocks(c)(e)
+			e.Set.Alert = &ticket.ClockAlert{Metric: c.Metric, Clock: c.Event, Threshold: "due", At: soon, Due: soon, Tell: []string{"queue"}, Tags: []string{"late"}}
+			e.Set.AddTags = []string{"late"}
+		},
+		func(e *ticket.Event) { e.Set.Snoozed, e.Set.Promised = new(soon), new(soon) },
+		func(e *ticket.Event) { e.Set.Snoozed = new(time.Time{}) },
 		both(to(ticket.ActionResolve, ticket.StatusResolved, 2, ticket.PhaseSolved), func(e *ticket.Event) { e.Set.Resolution = new("fixed") }),
 		to(ticket.ActionReopen, ticket.StatusOpen, 2, ticket.PhaseInProgress),
 		to(ticket.ActionClose, ticket.StatusClosed, 2, ticket.PhaseClosed),
@@ -363,7 +378,10 @@ func valueYearsTaken(k *kit) {
 	for _, at := range []time.Time{firstYear, time.Date(1582, 10, 4, 0, 0, 0, 0, time.UTC), time.Date(1969, 12, 31, 23, 59, 59, 0, time.UTC),
 		time.Date(2112, 9, 1, 0, 0, 0, 0, time.UTC), time.Date(2500, 1, 1, 0, 0, 0, 0, time.UTC), lastYear} {
 		tenant := at.String()
-		c := k.opened(tenant, func(e *ticket.Event) { e.At, e.Set.Timer = at, &ticket.Timer{At: at, Action: ticket.ActionResume} })
+		c := k.opened(tenant, func(e *ticket.Event) {
+			due(at)(e)
+			e.At, e.Set.Timer = at, &ticket.Timer{At: at, Action: ticket.ActionResume}
+		})
 		k.commit(c)
 		k.same(k.ticket(c.Ticket), c.Ticket, "ticket of %s", tenant)
 		k.same(k.events(c.Ticket), c.Events, "events of %s", tenant)
@@ -384,6 +402,20 @@ func valueYearsRefused(k *kit) {
 		k.refused(k.store.Commit(k.Context(), ticket.Commit{Changes: []ticket.Change{c}}), ticket.ErrInvalid, "Commit at %s", at)
 		c = k.opened(acme, timer(at))
 		k.refused(k.store.Commit(k.Context(), ticket.Commit{Changes: []ticket.Change{c}}), ticket.ErrInvalid, "Commit with a timer at %s", at)
+		for what, set := range map[string]func(p *ticket.Patch){
+			"a clock that is due":                func(p *ticket.Patch) { p.Clocks = []ticket.Clock{{Metric: "update", Due: at}} },
+			"a clock whose promise was broken":   func(p *ticket.Patch) { p.Clocks = []ticket.Clock{{Metric: "update", Breached: at}} },
+			"a clock to look at":                 func(p *ticket.Patch) { p.Clocks = []ticket.Clock{{Metric: "update", Next: at}} },
+			"a clock that started":               func(p *ticket.Patch) { p.Clocks = []ticket.Clock{{Metric: "update", Started: at}} },
+			"a clock in its state":               func(p *ticket.Patch) { p.Clocks = []ticket.Clock{{Metric: "update", Since: at}} },
+			"a snooze":                           func(p *ticket.Patch) { p.Snoozed = &at },
+			"an answer promised":                 func(p *ticket.Patch) { p.Promised = &at },
+			"a threshold reached":                func(p *ticket.Patch) { p.Alert = &ticket.ClockAlert{At: at} },
+			"a threshold of a clock that is due": func(p *ticket.Patch) { p.Alert = &ticket.ClockAlert{Due: at} },
+		} {
+			c := k.opened(acme, func(e *ticket.Event) { set(&e.Set) })
+			k.refused(k.try(c), ticket.ErrInvalid, "Commit with %s at %s", what, at)
+		}
 		for what, q := range map[string]ticket.Query{
 			"CreatedFrom": {CreatedFrom: at}, "CreatedBefore": {CreatedBefore: at}, "TouchedFrom": {TouchedFrom: at},
 			"TouchedBefore": {TouchedBefore: at}, "DueBefore": {DueBefore: at},

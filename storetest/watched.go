@@ -108,6 +108,11 @@ func (w *watched) Counts(ctx context.Context, tenant string) ([]ticket.Count, er
 	return w.Store.(ticket.Counter).Counts(ctx, tenant)
 }
 
+func (w *watched) Count(ctx context.Context, q ticket.Query, limit int) (int, error) {
+	w.call("Count")
+	return w.Store.(ticket.Counter).Count(ctx, q, limit)
+}
+
 func (w *watched) Maintain(ctx context.Context) error {
 	m, ok := w.Store.(ticket.Maintainer)
 	if !ok {

@@ -47,6 +47,7 @@ func run(ctx context.Context, stdout io.Writer) error {
 	desk, err := ticket.NewDesk(memstore.New(), ticket.Config{
 		Now:           func() time.Time { return now },
 		ServiceLevels: contracts,
+		Relay:         ticket.Relay{Batch: 1}, // one letter after the other
 		Notifiers: map[string]ticket.Notifier{"": ticket.NotifierFunc(func(_ context.Context, n ticket.Notification) error {
 			_, err := fmt.Fprintln(stdout, now.Format("Mon 15:04"), describe(n, berlin))
 			return err

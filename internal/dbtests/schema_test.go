@@ -208,7 +208,7 @@ func TestMigrationThatWasCutOffContinues(t *testing.T) {
 				n := 0
 				s.on(func(st spiedStep) {
 					first, _, _ := strings.Cut(st.text, " ")
-					if st.after && st.what == "exec" && !strings.Contains(st.text, "lock_wait_timeout") && slices.Contains([]string{"CREATE", "INSERT", "ALTER", "UPDATE", "DELETE", "SET", "PREPARE", "EXECUTE", "DEALLOCATE"}, first) {
+					if st.after && st.what == "exec" && !strings.Contains(st.text, "lock_wait_timeout") && slices.Contains([]string{"CREATE", "DROP", "INSERT", "ALTER", "UPDATE", "DELETE", "SET", "PREPARE", "EXECUTE", "DEALLOCATE"}, first) {
 						if n++; n == at {
 							cancel()
 						}

@@ -30,7 +30,7 @@ var (
 	events     = []byte("events")     // ID, seq → event
 	numbers    = []byte("numbers")    // number → ID
 	receipts   = []byte("receipts")   // tenant, key → receipt
-	timers     = []byte("timers")     // time, ID → tenant; tickets with a running timer
+	wakes      = []byte("wakes")      // time, ID → tenant; tickets that the desk must look at
 	deliveries = []byte("deliveries") // ID → delivery
 	ofTenant   = []byte("ofTenant")   // tenant, ID → nothing; the deliveries of a tenant
 	lines      = []byte("lines")      // ticket, notifier, recipient, seq, ID → nothing; unsettled deliveries
@@ -46,7 +46,7 @@ var _ ticket.Store = (*Store)(nil)
 // creates missing buckets.
 func New(db *bolt.DB) (*Store, error) {
 	err := db.Update(func(tx *bolt.Tx) error {
-		for _, name := range [][]byte{tickets, tenants, events, numbers, receipts, timers, deliveries, ofTenant, lines, outbox} {
+		for _, name := range [][]byte{tickets, tenants, events, numbers, receipts, wakes, deliveries, ofTenant, lines, outbox} {
 			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
 				return err
 			}
@@ -141,14 +141,14 @@ func (tx tx) change(ch *ticket.Change) error {
 			return &ticket.ConflictError{Ticket: t.ID, Expected: ch.Expect, Actual: before.Version}
 		}
 	}
-	if before.Timer != t.Timer {
-		if !before.Timer.IsZero() {
-			if err := tx.Bucket(timers).Delete(timerKey(&before)); err != nil {
+	if was, is := before.Wake(), t.Wake(); !was.Equal(is) {
+		if !was.IsZero() {
+			if err := tx.Bucket(wakes).Delete(wakeKey(&before)); err != nil {
 				return err
 			}
 		}
-		if !t.Timer.IsZero() {
-			if err := tx.Bucket(timers).Put(timerKey(t), []byte(t.Tenant)); err != nil {
+		if !is.IsZero() {
+			if err := tx.Bucket(wakes).Put(wakeKey(t), []byte(t.Tenant)); err != nil {
 				return err
 			}
 		}
@@ -270,7 +270,7 @@ func (s *Store) List(ctx context.Context, q ticket.Query) (ticket.Page, error) {
 func (s *Store) Due(ctx context.Context, now time.Time, limit int) (refs []ticket.Ref, err error) {
 	end := key8(now)
 	err = s.view(ctx, func(tx tx) error {
-		c := tx.Bucket(timers).Cursor()
+		c := tx.Bucket(wakes).Cursor()
 		for k, v := c.First(); k != nil && bytes.Compare(k[:8], end) <= 0 && len(refs) < limit; k, v = c.Next() {
 			refs = append(refs, ticket.Ref{Tenant: string(v), Ticket: ticket.ID(k[8:])})
 		}
@@ -560,7 +560,7 @@ func eventKey(id ticket.ID, seq int64) []byte {
 	return binary.BigEndian.AppendUint64(id[:len(id):len(id)], uint64(seq))
 }
 
-func timerKey(t *ticket.Ticket) []byte { return append(key8(t.Timer.At), t.ID[:]...) }
+func wakeKey(t *ticket.Ticket) []byte { return append(key8(t.Wake()), t.ID[:]...) }
 
 func lineKey(d *ticket.Delivery) []byte { return storekit.AppendInLine(nil, d) }
 
