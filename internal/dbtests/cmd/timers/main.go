@@ -35,6 +35,7 @@ type options struct {
 	ordeal.Common
 
 	length   time.Duration // of the writing
+	events   int           // before the writing ends
 	firing   int           // processes
 	callers  int           // goroutines of the writer
 	tickets  int
@@ -48,6 +49,7 @@ func main() {
 	var o options
 	o.Flags(ordeal.Backends, sabotages())
 	flag.DurationVar(&o.length, "for", time.Minute, "how long to write and kill on each store")
+	flag.IntVar(&o.events, "events", 0, "write until there are so many events, for ten times as long at most")
 	flag.IntVar(&o.firing, "firing", 4, "how many processes fire timers")
 	flag.IntVar(&o.callers, "callers", 3, "how many goroutines of the writer write")
 	flag.IntVar(&o.tickets, "tickets", 400, "how many tickets the writer opens at most, without those of follow-ups")

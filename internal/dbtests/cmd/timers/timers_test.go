@@ -42,7 +42,7 @@ func TestCheck(t *testing.T) {
 	for _, names := range []string{"", "insistent,deaf,mute", "forgetful,leaping,untold", "hasty,plain", "restless", "generous,impatient,ahead", "blind,unlisted"} {
 		t.Run("sabotage="+names, func(t *testing.T) {
 			t.Setenv("TMPDIR", t.TempDir())
-			o := options{Common: ordeal.Common{Seed: 1, Sabotage: names}, length: 3 * time.Second, firing: 4, callers: 3, tickets: 60, rate: 7200, pause: 300 * time.Millisecond,
+			o := options{Common: ordeal.Common{Seed: 1, Sabotage: names}, length: 2 * time.Second, events: 300, firing: 3, callers: 3, tickets: 60, rate: 7200, pause: 600 * time.Millisecond,
 				patience: time.Minute}
 			if names != "" { // perhaps there is no end
 				o.patience = 6 * time.Second

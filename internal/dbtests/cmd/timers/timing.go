@@ -69,8 +69,11 @@ func (r *timing) work(ctx context.Context) error {
 		}
 	}
 	begin := time.Now()
-	for time.Since(begin) < r.length {
+	for events := 0; time.Since(begin) < r.length || events < r.events && time.Since(begin) < 10*r.length; {
 		if err := errors.Join(r.wait(ctx), r.strike()); err != nil {
+			return err
+		}
+		if err := r.DB.QueryRowContext(ctx, "SELECT COUNT(*) FROM ticket_events").Scan(&events); err != nil {
 			return err
 		}
 	}
