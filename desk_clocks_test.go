@@ -606,3 +606,25 @@ func TestManyProcessesFireOnce(t *testing.T) {
 		require.Equal(t, 2, kits[0].get(tk).Level)
 	}
 }
+
+// Policies that hand a ticket to each other do so once.
+func TestPoliciesThatHandOverToEachOtherEnd(t *testing.T) {
+	in := func(queue, next string, share int) sla.Policy {
+		return sla.Policy{Name: queue, When: sla.Condition{Queue: []string{queue}}, Targets: []sla.Target{{
+			Metric: sla.MetricSolution, Within: 10 * time.Hour,
+			Thresholds: []sla.Threshold{{Share: share, Do: []sla.Reaction{{HandOver: next}}}},
+		}}}
+	}
+	k := clockKit(t, gold(t, func(s *sla.Spec) { s.Policies = []sla.Policy{in("hardware", "network", 50), in("network", "hardware", 40)} }))
+	tk := k.open(miller, ticket.Draft{Queue: "hardware"})
+	now := friday.Add(5 * time.Hour)
+	k.at(now, 1)
+	k.at(now, 0)
+	tk = k.get(tk)
+	require.EqualValues(t, 3, tk.Version)
+	require.Equal(t, "hardware", tk.Queue)
+	require.Equal(t, []string{"50% of the time", "40% of the time"}, clockOf(t, tk, sla.MetricSolution).Fired)
+	require.NoError(t, k.desk.Verify(t.Context(), super, tk.ID))
+	k.at(friday.Add(10*time.Hour+time.Microsecond), 1) // only the breach is left
+	k.at(friday.Add(11*time.Hour), 0)
+}

@@ -24,7 +24,7 @@ const tick = time.Microsecond
 // Fired names the thresholds on which the desk acted, as Patch.Alert of the events says, and
 // those before them. After a change of the target, a threshold counts as fired if it has
 // passed already, and if it, or a later one that has passed, has the name of one that was
-// fired. All others are armed again. Next is when the first of these is reached, or Since if
+// fired. All others are armed again. Names that the target lacks stay, at the end. Next is when the first of these is reached, or Since if
 // that was before. It is zero unless the clock runs.
 func (t *Timeline) Recorded() []ticket.Clock {
 	var list []ticket.Clock
@@ -89,7 +89,7 @@ func (r *run) record(now time.Time) ticket.Clock {
 	c := ticket.Clock{
 		Metric: string(f.Metric), Event: f.Event, Policy: f.Policy, Version: f.Version, Within: f.Within,
 		Level: f.Level, Queue: f.Queue, State: string(f.State), Started: f.Started, Since: f.Stopped,
-		Counted: f.Counted, Due: f.Due, Breached: f.Breached, Fired: r.fired,
+		Counted: f.Counted, Due: f.Due, Breached: f.Breached, Fired: r.names(),
 	}
 	if r.stopped {
 		return c
@@ -124,9 +124,10 @@ func (r *run) when(i int, due time.Time) time.Time {
 	return due
 }
 
-// rearm returns which thresholds of the target have fired as of now, if those with these
-// names have fired before a change.
-func (r *run) rearm(before []string, now time.Time) []string {
+// rearm sets which thresholds of the target have fired as of now, if those with these names
+// have fired before a change. It remembers the names that the target lacks, for when an
+// earlier target comes back.
+func (r *run) rearm(before []string, now time.Time) {
 	n := 0
 	for i, name := range r.target.names {
 		if len(before) == 0 {
@@ -139,7 +140,25 @@ func (r *run) rearm(before []string, now time.Time) []string {
 			n = i + 1
 		}
 	}
-	return r.target.names[:n]
+	r.fired, r.others = r.target.names[:n], without(before, r.target.names)
+}
+
+// names returns what the recorded clock has as Fired.
+func (r *run) names() []string {
+	if len(r.others) == 0 {
+		return r.fired
+	}
+	return slices.Concat(r.fired, r.others)
+}
+
+// without returns the names that are not in the other list.
+func without(names, other []string) (rest []string) {
+	for _, name := range names {
+		if !slices.Contains(other, name) {
+			rest = append(rest, name)
+		}
+	}
+	return rest
 }
 
 // fire records that the desk has acted on a threshold.
@@ -305,7 +324,7 @@ func (t *Timeline) resume(m int, c *ticket.Clock, p *policy, to *target) {
 	r.level, r.queue = c.Level, c.Queue
 	r.policy, r.target, r.listed, r.seed = p, to, true, c
 	r.turned = c.Since
-	r.fired = to.names[:firedOf(to, c.Fired)]
+	r.fired, r.others = to.names[:firedOf(to, c.Fired)], without(c.Fired, to.names)
 	s := segment{at: c.Since, kind: t.marks[0].kind}
 	if c.State == string(ClockPaused) {
 		s.kind, s.status, s.reason = SpanPaused, t.marks[0].status, t.marks[0].reason
@@ -403,7 +422,7 @@ func (t *Timeline) takeOver(m int, from *ticket.Ticket, now time.Time) *takenOve
 	}
 	switch {
 	case !r.running():
-		r.fired = names
+		r.fired, r.others = names, nil
 		if !at.IsZero() {
 			r.passed = []passed{{breachKey, at}}
 			r.breach = Breach{At: at, Due: o.recorded.Due, Policy: o.recorded.Policy, Within: o.recorded.Within}
@@ -419,7 +438,7 @@ func (t *Timeline) takeOver(m int, from *ticket.Ticket, now time.Time) *takenOve
 		case !at.IsZero():
 			missed++
 		}
-		r.fired = r.rearm(names, now)
+		r.rearm(names, now)
 		r.turned = now
 	}
 	t.owed[m] += missed - t.missed(m, r)
