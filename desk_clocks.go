@@ -116,7 +116,15 @@ func (r *Delivery) obsolete(b *DeliveryContext) string {
 		if a == nil {
 			return ""
 		}
-		if c, ok := t.Clock(a.Metric); !ok || c.Event != a.Clock || c.Ended() {
+		over := func(t *Ticket) bool {
+			c, ok := t.Clock(a.Metric)
+			return ok && (c.Event != a.Clock || c.Ended())
+		}
+		switch {
+		case t.Phase.Done() || !t.MergedInto.IsZero():
+			return "the ticket is finished since"
+		case over(&Ticket{Clocks: b.Event.Set.Clocks}): // what the policy asked for has ended the stay at a level
+		case over(t):
 			return "the clock has ended since"
 		}
 	case KindRescheduled:

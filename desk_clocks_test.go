@@ -628,3 +628,27 @@ func TestPoliciesThatHandOverToEachOtherEnd(t *testing.T) {
 	k.at(friday.Add(10*time.Hour+time.Microsecond), 1) // only the breach is left
 	k.at(friday.Add(11*time.Hour), 0)
 }
+
+// one has one policy for all tickets, with one target of two hours and what to do when it is
+// missed.
+func one(t testing.TB, m sla.Metric, do ...sla.Reaction) *sla.Agreement {
+	return gold(t, func(s *sla.Spec) {
+		target := sla.Target{Metric: m, Within: 2 * time.Hour, Thresholds: []sla.Threshold{{Share: 100, Do: do}}}
+		s.Policies = []sla.Policy{{Name: "all", Targets: []sla.Target{target}}}
+	})
+}
+
+// What a threshold does may end the stay at a level that it is about. It is told all the same.
+func TestAnEscalationByTimeIsToldOf(t *testing.T) {
+	k := clockKit(t, one(t, sla.MetricLevel, sla.Reaction{Escalate: true}, sla.Reaction{Tell: sla.AudienceAgents}, sla.Reaction{Tell: sla.AudienceRequester}))
+	k.open(miller, ticket.Draft{Queue: "hardware"})
+	gone := k.open(miller, ticket.Draft{Queue: "hardware"})
+	k.told()
+	k.at(friday.Add(2*time.Hour+time.Microsecond), 2)
+	k.do(miller, gone, ticket.Action{Name: ticket.ActionCancel})
+	told := k.told(ticket.KindOverdue)
+	require.Len(t, told, 1, "no customer sees the level")
+	require.Equal(t, ticket.Recipient{Role: ticket.RoleAgent, Level: 2}, told[0].To)
+	require.Equal(t, "level", told[0].Metric)
+	require.NotEqual(t, gone.ID, told[0].Ticket)
+}
