@@ -3,7 +3,10 @@ package ticket_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -651,4 +654,40 @@ func TestAnEscalationByTimeIsToldOf(t *testing.T) {
 	require.Equal(t, ticket.Recipient{Role: ticket.RoleAgent, Level: 2}, told[0].To)
 	require.Equal(t, "level", told[0].Metric)
 	require.NotEqual(t, gone.ID, told[0].Ticket)
+}
+
+// Each part of what a policy asks for is left out only if it is not possible itself.
+func TestThePartsOfAThresholdAreDoneOneByOne(t *testing.T) {
+	all := one(t, sla.MetricSolution, sla.Reaction{Escalate: true}, sla.Reaction{HandOver: "managers"}, sla.Reaction{Raise: ticket.GradeHigh}, sla.Reaction{Tag: "late"})
+	without := func(action ticket.ActionName) func(*ticket.Config) {
+		return func(c *ticket.Config) {
+			spec := ticket.DefaultWorkflow()
+			spec.Transitions = slices.DeleteFunc(spec.Transitions, func(tr ticket.Transition) bool { return tr.Action == action })
+			c.Workflows = []*ticket.Workflow{spec.MustCompile(nil)}
+		}
+	}
+	for name, c := range map[string]struct {
+		change func(*ticket.Config)
+		want   string
+	}{
+		"all":           {func(*ticket.Config) {}, "2 managers high [full late]"},
+		"no escalate":   {without(ticket.ActionEscalate), "1 managers high [full late]"},
+		"no hand over":  {without(ticket.ActionHandOver), "2 managers high [full late]"}, // escalate takes a queue, too
+		"no edit":       {without(ticket.ActionEdit), "2 managers medium [full]"},
+		"too many tags": {func(c *ticket.Config) { c.Limits.Tags = 1 }, "2 managers high [full]"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := clockKit(t, all, c.change)
+			tk := k.open(super, ticket.Draft{Requester: miller.Person, Queue: "hardware", Tags: []string{"full"}})
+			k.at(friday.Add(3*time.Hour), 1)
+			tk = k.get(tk)
+			require.Equal(t, c.want, fmt.Sprint(tk.Level, " ", tk.Queue, " ", tk.Priority, " ", tk.Tags))
+			events := k.events(super, tk)
+			require.Len(t, events, 2)
+			require.Equal(t, name != "all" && name != "no hand over", strings.Contains(string(events[1].Note), "not done"))
+			require.True(t, events[1].Set.Alert.Escalate)
+			require.Equal(t, []string{"late"}, events[1].Set.Alert.Tags)
+			require.NoError(t, k.desk.Verify(t.Context(), super, tk.ID))
+		})
+	}
 }
