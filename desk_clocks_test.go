@@ -691,3 +691,20 @@ func TestThePartsOfAThresholdAreDoneOneByOne(t *testing.T) {
 		})
 	}
 }
+
+// The clocks of a ticket do not keep a desk without service levels from its other timers.
+func TestADeskWithoutServiceLevelsStillResumesAndReminds(t *testing.T) {
+	store := memstore.New()
+	k := clockKitOn(t, store, one(t, sla.MetricSolution, sla.Reaction{Tag: "late"}))
+	tk := k.open(miller, ticket.Draft{})
+	until, snoozed := friday.AddDate(0, 0, 2), friday.AddDate(0, 0, 3)
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{Snooze: &snoozed}})
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionHold, Reason: "vendor", Until: until})
+	other := clockKitOn(t, store, nil)
+	other.at(until, 1)
+	require.Equal(t, ticket.StatusOpen, other.get(tk).Status)
+	other.at(snoozed, 1)
+	require.Len(t, other.told(ticket.KindReminder), 1)
+	k.at(snoozed, 1)
+	require.Equal(t, []string{"late"}, k.get(tk).Tags)
+}

@@ -157,11 +157,11 @@ func (d *Desk) FireTimers(ctx context.Context) (int, error) {
 			fresh++
 			passed[ref] = true
 			ok, err := d.fire(ctx, ref)
+			if ok {
+				fired++
+			}
 			if err == nil {
 				d.stuck.remove(ref)
-				if ok {
-					fired++
-				}
 				continue
 			}
 			why, from, pause := cannotFire(err)
@@ -218,6 +218,9 @@ func (d *Desk) fire(ctx context.Context, ref Ref) (bool, error) {
 		}
 		now := d.now()
 		at := t.Wake()
+		if own := earliest(t.Timer.At, t.Snoozed); d.cfg.ServiceLevels == nil && !own.IsZero() && !own.After(now) {
+			at = own // the clocks of another desk do not keep it from this
+		}
 		if at.IsZero() || at.After(now) {
 			return fired, nil
 		}
