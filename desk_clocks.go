@@ -79,11 +79,11 @@ func (d *Desk) historyWith(ctx context.Context, t *Ticket, made []Event) iter.Se
 }
 
 // promise records what the customer is told about the first answer: when it is due, and
-// later that it is due later than was said.
+// later that it is due later than was said. A time that has passed is not told.
 func (e *Event) promise(t *Ticket) {
 	after := Ticket{Clocks: withClocks(t.Clocks, e.Set.Clocks)}
 	due := after.Due(metricFirstAnswer)
-	if due.IsZero() {
+	if due.IsZero() || due.Before(e.At) {
 		return
 	}
 	switch said := latest(t.Promised, t.Rescheduled); {

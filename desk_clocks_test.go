@@ -708,3 +708,26 @@ func TestADeskWithoutServiceLevelsStillResumesAndReminds(t *testing.T) {
 	k.at(snoozed, 1)
 	require.Equal(t, []string{"late"}, k.get(tk).Tags)
 }
+
+// Nobody is told to expect an answer at a time that has passed.
+func TestAPassedTimeIsNotPromised(t *testing.T) {
+	promise := func(name string, within time.Duration, when ...ticket.Grade) sla.Policy {
+		return sla.Policy{Name: name, When: sla.Condition{Priority: when}, Targets: []sla.Target{{Metric: sla.MetricFirstAnswer, Within: within}}}
+	}
+	k := clockKit(t, gold(t, func(s *sla.Spec) {
+		s.Policies = []sla.Policy{promise("high", 2*time.Hour, ticket.GradeHigh), promise("low", 8*time.Hour, ticket.GradeLow), promise("rest", 4*time.Hour)}
+	}))
+	tk := k.open(miller, ticket.Draft{Priority: ticket.GradeHigh})
+	k.told()
+	k.clock.Set(friday.Add(5 * time.Hour))
+	priority := func(g ticket.Grade) {
+		k.do(lin, tk, ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{Priority: g}})
+	}
+	priority(ticket.GradeMedium)
+	require.Empty(t, k.told(ticket.KindRescheduled))
+	require.True(t, k.get(tk).Rescheduled.IsZero())
+	priority(ticket.GradeLow)
+	told := k.told(ticket.KindRescheduled)
+	require.Len(t, told, 1)
+	require.Equal(t, friday.Add(8*time.Hour), told[0].Expected)
+}
