@@ -140,12 +140,18 @@ func (e *Event) reminds() bool { return e.quiet() && e.Set.Snoozed != nil && e.S
 
 // promise returns the value of View.Promise.
 func (t *Ticket) promise(now time.Time) string {
-	switch end := earliest(t.FirstAnswered, now); {
-	case t.Promised.IsZero():
+	open := t.FirstAnswered.IsZero()
+	over := open && t.Phase.Done()
+	end := earliest(t.FirstAnswered, now)
+	if over {
+		end = earliest(t.Resolved, t.Closed)
+	}
+	switch {
+	case t.Promised.IsZero(), over && !end.After(t.Promised):
 		return ""
 	case end.After(t.Promised):
 		return "broken"
-	case t.FirstAnswered.IsZero():
+	case open:
 		return "open"
 	default:
 		return "kept"

@@ -731,3 +731,20 @@ func TestAPassedTimeIsNotPromised(t *testing.T) {
 	require.Len(t, told, 1)
 	require.Equal(t, friday.Add(8*time.Hour), told[0].Expected)
 }
+
+// What a customer cancels in time is not a broken promise.
+func TestAPromiseEndsWithTheTicket(t *testing.T) {
+	k := clockKit(t, gold(t))
+	early, late := k.open(miller, ticket.Draft{}), k.open(miller, ticket.Draft{})
+	promise := func(tk ticket.Ticket) string {
+		v, err := k.desk.Track(t.Context(), miller, string(tk.Number))
+		require.NoError(t, err)
+		return v.Promise
+	}
+	k.do(miller, early, ticket.Action{Name: ticket.ActionCancel})
+	require.Empty(t, promise(early))
+	k.clock.Set(k.get(late).Promised)
+	k.do(miller, late, ticket.Action{Name: ticket.ActionCancel})
+	require.Equal(t, "broken", promise(late))
+	require.Empty(t, promise(early))
+}
