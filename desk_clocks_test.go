@@ -16,6 +16,7 @@ import (
 	"github.com/ticketkit/ticket/businesshours"
 	"github.com/ticketkit/ticket/memstore"
 	"github.com/ticketkit/ticket/sla"
+	"github.com/ticketkit/ticket/tickettest"
 )
 
 // friday is half past four on a Friday afternoon in Berlin, half an hour before the office
@@ -580,8 +581,9 @@ func TestTicketsAreListedAndCountedByTheirClocks(t *testing.T) {
 func TestManyProcessesFireOnce(t *testing.T) {
 	store := memstore.New()
 	var kits []*kit
+	ids := tickettest.NewIDs() // of all, as processes never make the same
 	for range 4 {
-		kits = append(kits, clockKitOn(t, store, gold(t)))
+		kits = append(kits, clockKitOn(t, store, gold(t), func(c *ticket.Config) { c.NewID = ids }))
 	}
 	var tickets []ticket.Ticket
 	for range 20 {
