@@ -750,3 +750,26 @@ func TestAPromiseEndsWithTheTicket(t *testing.T) {
 	require.Equal(t, "broken", promise(late))
 	require.Empty(t, promise(early))
 }
+
+// What a desk without service levels did to a ticket with clocks is seen when they are due.
+func TestClocksSeeWhatADeskWithoutThemDid(t *testing.T) {
+	store := memstore.New()
+	k, other := clockKitOn(t, store, gold(t)), clockKitOn(t, store, nil)
+	answered, solved := k.open(miller, ticket.Draft{}), k.open(miller, ticket.Draft{})
+	other.do(lin, answered, ticket.Action{Name: ticket.ActionReply, Message: "we look"})
+	other.do(lin, solved, ticket.Action{Name: ticket.ActionResolve, Message: "done"})
+	k.at(time.Date(2026, 1, 19, 9, 30, 0, 1000, time.UTC), 2)
+	for _, tk := range []ticket.Ticket{answered, solved} {
+		for _, e := range k.events(super, tk) {
+			require.Nil(t, e.Set.Alert)
+		}
+		require.Equal(t, "met", clockOf(t, k.get(tk), sla.MetricFirstAnswer).State)
+	}
+	require.Equal(t, "running", clockOf(t, k.get(answered), sla.MetricSolution).State)
+	solved = k.get(solved)
+	require.Equal(t, solved.Timer.At, solved.Wake())
+	for _, c := range solved.Clocks {
+		require.Equal(t, "met", c.State, c.Metric)
+	}
+	require.NoError(t, k.desk.Verify(t.Context(), super, solved.ID))
+}

@@ -215,7 +215,8 @@ func (a *Agreement) Advance(t *ticket.Ticket, e *ticket.Event, history iter.Seq2
 	first, was := e.Seq == 1, inWork(t)
 	after := ticket.Apply(*t, *e)
 	is := inWork(&after)
-	if !first && !was && !is {
+	runs := slices.ContainsFunc(t.Clocks, func(c ticket.Clock) bool { return !c.Ended() })
+	if !first && !was && !is && !runs {
 		return nil
 	}
 	p := a.named[t.Policy]
@@ -225,7 +226,7 @@ func (a *Agreement) Advance(t *ticket.Ticket, e *ticket.Event, history iter.Seq2
 			return err
 		}
 	}
-	if t.Policy == "" && p == nil && !slices.ContainsFunc(t.Clocks, func(c ticket.Clock) bool { return !c.Ended() }) {
+	if t.Policy == "" && p == nil && !runs {
 		return nil
 	}
 
@@ -509,6 +510,9 @@ func (o *takenOver) outcome(c ticket.Clock, ok bool, now time.Time) (ticket.Cloc
 	if o.recorded == nil {
 		return ticket.Clock{}, false
 	}
+	if r := o.recorded; ok && !r.Ended() && r.Event == b.Event && r.Policy == b.Policy && r.Version == b.Version && r.Within == b.Within {
+		return c, true // a desk without service levels ended it
+	}
 	c = *o.recorded
 	if !c.Ended() {
 		c.Breached = brokenAt(&c, now)
@@ -549,7 +553,7 @@ func (a *Agreement) Alert(t *ticket.Ticket, now time.Time) (ticket.ClockAlert, b
 	for i := range t.Clocks {
 		c := &t.Clocks[i]
 		r := a.runOf(c)
-		if r == nil {
+		if r == nil || c.Metric == string(MetricFirstAnswer) && !t.FirstAnswered.IsZero() { // a desk without service levels answered
 			continue
 		}
 		// The first threshold decides about the clock, and the last one is acted on.
