@@ -46,7 +46,8 @@ type Clock struct {
 	Missed int `json:"missed,omitempty"`
 
 	// Fired names the thresholds that the desk has acted on, or passed over, in the order in
-	// which the clock reaches them. The breach is "due".
+	// which the clock reaches them. The breach is "due". At the end are those that only an
+	// earlier policy had.
 	Fired []string `json:"fired,omitempty"`
 	// Next is when the desk must look at the clock. Zero means never.
 	Next time.Time `json:"next,omitzero"`

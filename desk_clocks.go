@@ -79,11 +79,11 @@ func (d *Desk) historyWith(ctx context.Context, t *Ticket, made []Event) iter.Se
 }
 
 // promise records what the customer is told about the first answer: when it is due, and
-// later that it is due later than was said.
+// later that it is due later than was said. A time that has passed is not told.
 func (e *Event) promise(t *Ticket) {
 	after := Ticket{Clocks: withClocks(t.Clocks, e.Set.Clocks)}
 	due := after.Due(metricFirstAnswer)
-	if due.IsZero() {
+	if due.IsZero() || due.Before(e.At) {
 		return
 	}
 	switch said := latest(t.Promised, t.Rescheduled); {
@@ -116,7 +116,15 @@ func (r *Delivery) obsolete(b *DeliveryContext) string {
 		if a == nil {
 			return ""
 		}
-		if c, ok := t.Clock(a.Metric); !ok || c.Event != a.Clock || c.Ended() {
+		over := func(t *Ticket) bool {
+			c, ok := t.Clock(a.Metric)
+			return ok && (c.Event != a.Clock || c.Ended())
+		}
+		switch {
+		case t.Phase.Done() || !t.MergedInto.IsZero():
+			return "the ticket is finished since"
+		case over(&Ticket{Clocks: b.Event.Set.Clocks}): // what the policy asked for has ended the stay at a level
+		case over(t):
 			return "the clock has ended since"
 		}
 	case KindRescheduled:
@@ -132,12 +140,18 @@ func (e *Event) reminds() bool { return e.quiet() && e.Set.Snoozed != nil && e.S
 
 // promise returns the value of View.Promise.
 func (t *Ticket) promise(now time.Time) string {
-	switch end := earliest(t.FirstAnswered, now); {
-	case t.Promised.IsZero():
+	open := t.FirstAnswered.IsZero()
+	over := open && t.Phase.Done()
+	end := earliest(t.FirstAnswered, now)
+	if over {
+		end = earliest(t.Resolved, t.Closed)
+	}
+	switch {
+	case t.Promised.IsZero(), over && !end.After(t.Promised):
 		return ""
 	case end.After(t.Promised):
 		return "broken"
-	case t.FirstAnswered.IsZero():
+	case open:
 		return "open"
 	default:
 		return "kept"

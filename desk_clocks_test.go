@@ -3,7 +3,10 @@ package ticket_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,6 +16,7 @@ import (
 	"github.com/ticketkit/ticket/businesshours"
 	"github.com/ticketkit/ticket/memstore"
 	"github.com/ticketkit/ticket/sla"
+	"github.com/ticketkit/ticket/tickettest"
 )
 
 // friday is half past four on a Friday afternoon in Berlin, half an hour before the office
@@ -585,8 +589,9 @@ func TestTicketsAreListedAndCountedByTheirClocks(t *testing.T) {
 func TestManyProcessesFireOnce(t *testing.T) {
 	store := memstore.New()
 	var kits []*kit
+	ids := tickettest.NewIDs() // of all, as processes never make the same
 	for range 4 {
-		kits = append(kits, clockKitOn(t, store, gold(t)))
+		kits = append(kits, clockKitOn(t, store, gold(t), func(c *ticket.Config) { c.NewID = ids }))
 	}
 	var tickets []ticket.Ticket
 	for range 20 {
@@ -613,4 +618,166 @@ func TestManyProcessesFireOnce(t *testing.T) {
 		require.Equal(t, 1, alerts)
 		require.Equal(t, 2, kits[0].get(tk).Level)
 	}
+}
+
+// Policies that hand a ticket to each other do so once.
+func TestPoliciesThatHandOverToEachOtherEnd(t *testing.T) {
+	in := func(queue, next string, share int) sla.Policy {
+		return sla.Policy{Name: queue, When: sla.Condition{Queue: []string{queue}}, Targets: []sla.Target{{
+			Metric: sla.MetricSolution, Within: 10 * time.Hour,
+			Thresholds: []sla.Threshold{{Share: share, Do: []sla.Reaction{{HandOver: next}}}},
+		}}}
+	}
+	k := clockKit(t, gold(t, func(s *sla.Spec) { s.Policies = []sla.Policy{in("hardware", "network", 50), in("network", "hardware", 40)} }))
+	tk := k.open(miller, ticket.Draft{Queue: "hardware"})
+	now := friday.Add(5 * time.Hour)
+	k.at(now, 1)
+	k.at(now, 0)
+	tk = k.get(tk)
+	require.EqualValues(t, 3, tk.Version)
+	require.Equal(t, "hardware", tk.Queue)
+	require.Equal(t, []string{"50% of the time", "40% of the time"}, clockOf(t, tk, sla.MetricSolution).Fired)
+	require.NoError(t, k.desk.Verify(t.Context(), super, tk.ID))
+	k.at(friday.Add(10*time.Hour+time.Microsecond), 1) // only the breach is left
+	k.at(friday.Add(11*time.Hour), 0)
+}
+
+// one has one policy for all tickets, with one target of two hours and what to do when it is
+// missed.
+func one(t testing.TB, m sla.Metric, do ...sla.Reaction) *sla.Agreement {
+	return gold(t, func(s *sla.Spec) {
+		target := sla.Target{Metric: m, Within: 2 * time.Hour, Thresholds: []sla.Threshold{{Share: 100, Do: do}}}
+		s.Policies = []sla.Policy{{Name: "all", Targets: []sla.Target{target}}}
+	})
+}
+
+// What a threshold does may end the stay at a level that it is about. It is told all the same.
+func TestAnEscalationByTimeIsToldOf(t *testing.T) {
+	k := clockKit(t, one(t, sla.MetricLevel, sla.Reaction{Escalate: true}, sla.Reaction{Tell: sla.AudienceAgents}, sla.Reaction{Tell: sla.AudienceRequester}))
+	k.open(miller, ticket.Draft{Queue: "hardware"})
+	gone := k.open(miller, ticket.Draft{Queue: "hardware"})
+	k.told()
+	k.at(friday.Add(2*time.Hour+time.Microsecond), 2)
+	k.do(miller, gone, ticket.Action{Name: ticket.ActionCancel})
+	told := k.told(ticket.KindOverdue)
+	require.Len(t, told, 1, "no customer sees the level")
+	require.Equal(t, ticket.Recipient{Role: ticket.RoleAgent, Level: 2}, told[0].To)
+	require.Equal(t, "level", told[0].Metric)
+	require.NotEqual(t, gone.ID, told[0].Ticket)
+}
+
+// Each part of what a policy asks for is left out only if it is not possible itself.
+func TestThePartsOfAThresholdAreDoneOneByOne(t *testing.T) {
+	all := one(t, sla.MetricSolution, sla.Reaction{Escalate: true}, sla.Reaction{HandOver: "managers"}, sla.Reaction{Raise: ticket.GradeHigh}, sla.Reaction{Tag: "late"})
+	without := func(action ticket.ActionName) func(*ticket.Config) {
+		return func(c *ticket.Config) {
+			spec := ticket.DefaultWorkflow()
+			spec.Transitions = slices.DeleteFunc(spec.Transitions, func(tr ticket.Transition) bool { return tr.Action == action })
+			c.Workflows = []*ticket.Workflow{spec.MustCompile(nil)}
+		}
+	}
+	for name, c := range map[string]struct {
+		change func(*ticket.Config)
+		want   string
+	}{
+		"all":           {func(*ticket.Config) {}, "2 managers high [full late]"},
+		"no escalate":   {without(ticket.ActionEscalate), "1 managers high [full late]"},
+		"no hand over":  {without(ticket.ActionHandOver), "2 managers high [full late]"}, // escalate takes a queue, too
+		"no edit":       {without(ticket.ActionEdit), "2 managers medium [full]"},
+		"too many tags": {func(c *ticket.Config) { c.Limits.Tags = 1 }, "2 managers high [full]"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := clockKit(t, all, c.change)
+			tk := k.open(super, ticket.Draft{Requester: miller.Person, Queue: "hardware", Tags: []string{"full"}})
+			k.at(friday.Add(3*time.Hour), 1)
+			tk = k.get(tk)
+			require.Equal(t, c.want, fmt.Sprint(tk.Level, " ", tk.Queue, " ", tk.Priority, " ", tk.Tags))
+			events := k.events(super, tk)
+			require.Len(t, events, 2)
+			require.Equal(t, name != "all" && name != "no hand over", strings.Contains(string(events[1].Note), "not done"))
+			require.True(t, events[1].Set.Alert.Escalate)
+			require.Equal(t, []string{"late"}, events[1].Set.Alert.Tags)
+			require.NoError(t, k.desk.Verify(t.Context(), super, tk.ID))
+		})
+	}
+}
+
+// The clocks of a ticket do not keep a desk without service levels from its other timers.
+func TestADeskWithoutServiceLevelsStillResumesAndReminds(t *testing.T) {
+	store := memstore.New()
+	k := clockKitOn(t, store, one(t, sla.MetricSolution, sla.Reaction{Tag: "late"}))
+	tk := k.open(miller, ticket.Draft{})
+	until, snoozed := friday.AddDate(0, 0, 2), friday.AddDate(0, 0, 3)
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{Snooze: &snoozed}})
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionHold, Reason: "vendor", Until: until})
+	other := clockKitOn(t, store, nil)
+	other.at(until, 1)
+	require.Equal(t, ticket.StatusOpen, other.get(tk).Status)
+	other.at(snoozed, 1)
+	require.Len(t, other.told(ticket.KindReminder), 1)
+	k.at(snoozed, 1)
+	require.Equal(t, []string{"late"}, k.get(tk).Tags)
+}
+
+// Nobody is told to expect an answer at a time that has passed.
+func TestAPassedTimeIsNotPromised(t *testing.T) {
+	promise := func(name string, within time.Duration, when ...ticket.Grade) sla.Policy {
+		return sla.Policy{Name: name, When: sla.Condition{Priority: when}, Targets: []sla.Target{{Metric: sla.MetricFirstAnswer, Within: within}}}
+	}
+	k := clockKit(t, gold(t, func(s *sla.Spec) {
+		s.Policies = []sla.Policy{promise("high", 2*time.Hour, ticket.GradeHigh), promise("low", 8*time.Hour, ticket.GradeLow), promise("rest", 4*time.Hour)}
+	}))
+	tk := k.open(miller, ticket.Draft{Priority: ticket.GradeHigh})
+	k.told()
+	k.clock.Set(friday.Add(5 * time.Hour))
+	priority := func(g ticket.Grade) {
+		k.do(lin, tk, ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{Priority: g}})
+	}
+	priority(ticket.GradeMedium)
+	require.Empty(t, k.told(ticket.KindRescheduled))
+	require.True(t, k.get(tk).Rescheduled.IsZero())
+	priority(ticket.GradeLow)
+	told := k.told(ticket.KindRescheduled)
+	require.Len(t, told, 1)
+	require.Equal(t, friday.Add(8*time.Hour), told[0].Expected)
+}
+
+// What a customer cancels in time is not a broken promise.
+func TestAPromiseEndsWithTheTicket(t *testing.T) {
+	k := clockKit(t, gold(t))
+	early, late := k.open(miller, ticket.Draft{}), k.open(miller, ticket.Draft{})
+	promise := func(tk ticket.Ticket) string {
+		v, err := k.desk.Track(t.Context(), miller, string(tk.Number))
+		require.NoError(t, err)
+		return v.Promise
+	}
+	k.do(miller, early, ticket.Action{Name: ticket.ActionCancel})
+	require.Empty(t, promise(early))
+	k.clock.Set(k.get(late).Promised)
+	k.do(miller, late, ticket.Action{Name: ticket.ActionCancel})
+	require.Equal(t, "broken", promise(late))
+	require.Empty(t, promise(early))
+}
+
+// What a desk without service levels did to a ticket with clocks is seen when they are due.
+func TestClocksSeeWhatADeskWithoutThemDid(t *testing.T) {
+	store := memstore.New()
+	k, other := clockKitOn(t, store, gold(t)), clockKitOn(t, store, nil)
+	answered, solved := k.open(miller, ticket.Draft{}), k.open(miller, ticket.Draft{})
+	other.do(lin, answered, ticket.Action{Name: ticket.ActionReply, Message: "we look"})
+	other.do(lin, solved, ticket.Action{Name: ticket.ActionResolve, Message: "done"})
+	k.at(time.Date(2026, 1, 19, 9, 30, 0, 1000, time.UTC), 2)
+	for _, tk := range []ticket.Ticket{answered, solved} {
+		for _, e := range k.events(super, tk) {
+			require.Nil(t, e.Set.Alert)
+		}
+		require.Equal(t, "met", clockOf(t, k.get(tk), sla.MetricFirstAnswer).State)
+	}
+	require.Equal(t, "running", clockOf(t, k.get(answered), sla.MetricSolution).State)
+	solved = k.get(solved)
+	require.Equal(t, solved.Timer.At, solved.Wake())
+	for _, c := range solved.Clocks {
+		require.Equal(t, "met", c.State, c.Metric)
+	}
+	require.NoError(t, k.desk.Verify(t.Context(), super, solved.ID))
 }

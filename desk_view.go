@@ -29,7 +29,8 @@ type View struct {
 	Expected         time.Time `json:"expected,omitzero"`
 	SolutionExpected time.Time `json:"solution_expected,omitzero"`
 	// Promised is when the customer was first told to expect the first answer. Promise is
-	// "kept" or "broken" once that is decided, "open" before, and empty if nothing was promised.
+	// "kept" or "broken" once that is decided and "open" before. It is empty if nothing was
+	// promised, or if the ticket was finished in time without an answer, for example cancelled.
 	Promised time.Time `json:"promised,omitzero"`
 	Promise  string    `json:"promise,omitempty"`
 

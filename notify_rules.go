@@ -163,7 +163,9 @@ func clockRecipients(list []recipientKind, before, after *Ticket, e *Event) []re
 			case "agents":
 				tell(kind, Recipient{Role: RoleAgent, Level: after.Level})
 			case "requester":
-				tell(kind, requester)
+				if a.Metric != metricLevel { // which no customer sees
+					tell(kind, requester)
+				}
 			}
 		}
 	}

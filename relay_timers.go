@@ -157,11 +157,11 @@ func (d *Desk) FireTimers(ctx context.Context) (int, error) {
 			fresh++
 			passed[ref] = true
 			ok, err := d.fire(ctx, ref)
+			if ok {
+				fired++
+			}
 			if err == nil {
 				d.stuck.remove(ref)
-				if ok {
-					fired++
-				}
 				continue
 			}
 			why, from, pause := cannotFire(err)
@@ -218,6 +218,9 @@ func (d *Desk) fire(ctx context.Context, ref Ref) (bool, error) {
 		}
 		now := d.now()
 		at := t.Wake()
+		if own := earliest(t.Timer.At, t.Snoozed); d.cfg.ServiceLevels == nil && !own.IsZero() && !own.After(now) {
+			at = own // the clocks of another desk do not keep it from this
+		}
 		if at.IsZero() || at.After(now) {
 			return fired, nil
 		}
@@ -322,10 +325,10 @@ func (d *Desk) fireClock(ctx context.Context, t Ticket, now time.Time) (bool, er
 		return changed, err
 	}
 	// If something that the policy asks for is not possible, the rest is done.
-	asked, refused := alert, ""
-	for {
-		e, err := d.alertEvent(w, &t, asked, now)
-		if err == nil {
+	refused := ""
+	for _, asked := range fewer(alert) {
+		var e Event
+		if e, err = d.alertEvent(w, &t, asked, now); err == nil {
 			e.Set.Alert = &alert
 			if refused != "" {
 				e.Note = Note(shorten("not done: " + refused))
@@ -333,15 +336,32 @@ func (d *Desk) fireClock(ctx context.Context, t Ticket, now time.Time) (bool, er
 			err = d.record(ctx, t, e)
 		}
 		_, failed := errors.AsType[*hookError](err)
-		moves := asked.Escalate || asked.HandOver != ""
-		if err == nil || failed || !errors.Is(err, ErrRefused) && !errors.Is(err, ErrInvalid) || !moves && asked.Raise == 0 && len(asked.Tags) == 0 {
-			return err == nil, err
-		}
-		if asked.Escalate, asked.HandOver = false, ""; !moves {
-			asked.Raise, asked.Tags = 0, nil
+		if err == nil || failed || !errors.Is(err, ErrRefused) && !errors.Is(err, ErrInvalid) {
+			break
 		}
 		refused = cmp.Or(refused, err.Error())
 	}
+	return err == nil, err
+}
+
+// fewer returns what a threshold asks for, then all that can be left of it without some of
+// its parts, and last without any. To escalate matters more than to hand over, then come the
+// priority and the tags.
+func fewer(alert ClockAlert) []ClockAlert {
+	list := []ClockAlert{alert}
+	less := func(has func(*ClockAlert) bool, without func(*ClockAlert)) {
+		for _, a := range list {
+			if has(&a) {
+				without(&a)
+				list = append(list, a)
+			}
+		}
+	}
+	less(func(a *ClockAlert) bool { return len(a.Tags) > 0 }, func(a *ClockAlert) { a.Tags = nil })
+	less(func(a *ClockAlert) bool { return a.Raise != 0 }, func(a *ClockAlert) { a.Raise = 0 })
+	less(func(a *ClockAlert) bool { return a.HandOver != "" }, func(a *ClockAlert) { a.HandOver = "" })
+	less(func(a *ClockAlert) bool { return a.Escalate }, func(a *ClockAlert) { a.Escalate = false })
+	return list
 }
 
 // alertEvent returns an event that does what a threshold asks for. If that is no more than
@@ -381,7 +401,12 @@ func (d *Desk) alertEvent(w *Workflow, t *Ticket, alert ClockAlert, now time.Tim
 	}
 	if edits && act.Edit == nil {
 		dec.Action = Action{Name: ActionEdit, Edit: &edit}
-		err = dec.edit(&e)
+		if err = d.may(dec.Actor, *t, ActionEdit); err == nil {
+			err = w.permit(&dec)
+		}
+		if err == nil {
+			err = dec.edit(&e)
+		}
 	}
 	return e, err
 }

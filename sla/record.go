@@ -24,7 +24,7 @@ const tick = time.Microsecond
 // Fired names the thresholds on which the desk acted, as Patch.Alert of the events says, and
 // those before them. After a change of the target, a threshold counts as fired if it has
 // passed already, and if it, or a later one that has passed, has the name of one that was
-// fired. All others are armed again. Next is when the first of these is reached, or Since if
+// fired. All others are armed again. Names that the target lacks stay, at the end. Next is when the first of these is reached, or Since if
 // that was before. It is zero unless the clock runs.
 func (t *Timeline) Recorded() []ticket.Clock {
 	var list []ticket.Clock
@@ -89,7 +89,7 @@ func (r *run) record(now time.Time) ticket.Clock {
 	c := ticket.Clock{
 		Metric: string(f.Metric), Event: f.Event, Policy: f.Policy, Version: f.Version, Within: f.Within,
 		Level: f.Level, Queue: f.Queue, State: string(f.State), Started: f.Started, Since: f.Stopped,
-		Counted: f.Counted, Due: f.Due, Breached: f.Breached, Fired: r.fired,
+		Counted: f.Counted, Due: f.Due, Breached: f.Breached, Fired: r.names(),
 	}
 	if r.stopped {
 		return c
@@ -124,9 +124,10 @@ func (r *run) when(i int, due time.Time) time.Time {
 	return due
 }
 
-// rearm returns which thresholds of the target have fired as of now, if those with these
-// names have fired before a change.
-func (r *run) rearm(before []string, now time.Time) []string {
+// rearm sets which thresholds of the target have fired as of now, if those with these names
+// have fired before a change. It remembers the names that the target lacks, for when an
+// earlier target comes back.
+func (r *run) rearm(before []string, now time.Time) {
 	n := 0
 	for i, name := range r.target.names {
 		if len(before) == 0 {
@@ -139,7 +140,25 @@ func (r *run) rearm(before []string, now time.Time) []string {
 			n = i + 1
 		}
 	}
-	return r.target.names[:n]
+	r.fired, r.others = r.target.names[:n], without(before, r.target.names)
+}
+
+// names returns what the recorded clock has as Fired.
+func (r *run) names() []string {
+	if len(r.others) == 0 {
+		return r.fired
+	}
+	return slices.Concat(r.fired, r.others)
+}
+
+// without returns the names that are not in the other list.
+func without(names, other []string) (rest []string) {
+	for _, name := range names {
+		if !slices.Contains(other, name) {
+			rest = append(rest, name)
+		}
+	}
+	return rest
 }
 
 // fire records that the desk has acted on a threshold.
@@ -196,7 +215,8 @@ func (a *Agreement) Advance(t *ticket.Ticket, e *ticket.Event, history iter.Seq2
 	first, was := e.Seq == 1, inWork(t)
 	after := ticket.Apply(*t, *e)
 	is := inWork(&after)
-	if !first && !was && !is {
+	runs := slices.ContainsFunc(t.Clocks, func(c ticket.Clock) bool { return !c.Ended() })
+	if !first && !was && !is && !runs {
 		return nil
 	}
 	p := a.named[t.Policy]
@@ -206,7 +226,7 @@ func (a *Agreement) Advance(t *ticket.Ticket, e *ticket.Event, history iter.Seq2
 			return err
 		}
 	}
-	if t.Policy == "" && p == nil && !slices.ContainsFunc(t.Clocks, func(c ticket.Clock) bool { return !c.Ended() }) {
+	if t.Policy == "" && p == nil && !runs {
 		return nil
 	}
 
@@ -305,7 +325,7 @@ func (t *Timeline) resume(m int, c *ticket.Clock, p *policy, to *target) {
 	r.level, r.queue = c.Level, c.Queue
 	r.policy, r.target, r.listed, r.seed = p, to, true, c
 	r.turned = c.Since
-	r.fired = to.names[:firedOf(to, c.Fired)]
+	r.fired, r.others = to.names[:firedOf(to, c.Fired)], without(c.Fired, to.names)
 	s := segment{at: c.Since, kind: t.marks[0].kind}
 	if c.State == string(ClockPaused) {
 		s.kind, s.status, s.reason = SpanPaused, t.marks[0].status, t.marks[0].reason
@@ -403,7 +423,7 @@ func (t *Timeline) takeOver(m int, from *ticket.Ticket, now time.Time) *takenOve
 	}
 	switch {
 	case !r.running():
-		r.fired = names
+		r.fired, r.others = names, nil
 		if !at.IsZero() {
 			r.passed = []passed{{breachKey, at}}
 			r.breach = Breach{At: at, Due: o.recorded.Due, Policy: o.recorded.Policy, Within: o.recorded.Within}
@@ -419,7 +439,7 @@ func (t *Timeline) takeOver(m int, from *ticket.Ticket, now time.Time) *takenOve
 		case !at.IsZero():
 			missed++
 		}
-		r.fired = r.rearm(names, now)
+		r.rearm(names, now)
 		r.turned = now
 	}
 	t.owed[m] += missed - t.missed(m, r)
@@ -490,6 +510,9 @@ func (o *takenOver) outcome(c ticket.Clock, ok bool, now time.Time) (ticket.Cloc
 	if o.recorded == nil {
 		return ticket.Clock{}, false
 	}
+	if r := o.recorded; ok && !r.Ended() && r.Event == b.Event && r.Policy == b.Policy && r.Version == b.Version && r.Within == b.Within {
+		return c, true // a desk without service levels ended it
+	}
 	c = *o.recorded
 	if !c.Ended() {
 		c.Breached = brokenAt(&c, now)
@@ -530,7 +553,7 @@ func (a *Agreement) Alert(t *ticket.Ticket, now time.Time) (ticket.ClockAlert, b
 	for i := range t.Clocks {
 		c := &t.Clocks[i]
 		r := a.runOf(c)
-		if r == nil {
+		if r == nil || c.Metric == string(MetricFirstAnswer) && !t.FirstAnswered.IsZero() { // a desk without service levels answered
 			continue
 		}
 		// The first threshold decides about the clock, and the last one is acted on.

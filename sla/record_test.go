@@ -478,7 +478,7 @@ func TestAChangeOfTheTargetArmsThresholdsAgain(t *testing.T) {
 	}
 	half := sla.Threshold{Share: 50}
 	s := newStory(t, byPriority(berlin, with(2*time.Hour, half, sla.Threshold{Share: 90}), with(6*time.Hour, half, sla.Threshold{Share: 75})))
-	events := s.open("01-12T08:00Z").priority("01-12T11:30Z", ticket.GradeHigh).priority("01-12T11:45Z", ticket.GradeLow).events()
+	events := s.open("01-12T08:00Z").priority("01-12T11:30Z", ticket.GradeHigh).priority("01-12T11:45Z", ticket.GradeLow).priority("01-12T11:50Z", ticket.GradeHigh).events()
 	f := &fold{TB: t, agreed: s.agreed}
 	clock := func() ticket.Clock {
 		c, _ := f.ticket.Clock("solution")
@@ -495,10 +495,15 @@ func TestAChangeOfTheTargetArmsThresholdsAgain(t *testing.T) {
 	require.Equal(t, "due true", fmt.Sprint(alert.Threshold, " ", alert.Late))
 	require.Equal(t, []string{"50% of the time", "90% of the time", "due"}, clock().Fired)
 	f.add(events[2])
-	require.Equal(t, []string{"50% of the time"}, clock().Fired, "the breach is to come again")
+	require.Equal(t, []string{"50% of the time", "90% of the time"}, clock().Fired, "the breach is to come again")
 	require.Equal(t, 1, clock().Missed)
 	require.Zero(t, clock().Breached)
 	require.Equal(t, "01-12T14:00Z 01-12T12:30Z", instants(clock().Due, clock().Next))
+	f.add(events[3])
+	require.Equal(t, []string{"50% of the time", "90% of the time"}, clock().Fired, "what fired by the first target")
+	alert, ok = f.alert(at(t, "01-12T11:50Z"))
+	require.True(t, ok)
+	require.Equal(t, "due", alert.Threshold)
 }
 
 func TestATicketWithoutAPolicyCostsNothing(t *testing.T) {

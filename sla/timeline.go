@@ -400,6 +400,7 @@ type run struct {
 	lean    bool          // turns, and thresholds except the breach, are not kept
 	turned  time.Time     // of the last change of the target, or resumption
 	fired   []string      // the first names of target.looks; those of the last target while there is none
+	others  []string      // the names of fired thresholds that only earlier targets had
 	seed    *ticket.Clock // what the run goes on from; its counted time is at the start of all sums
 	changed bool          // since the seed
 }
@@ -666,7 +667,7 @@ func (r *run) retarget(p *policy, to *target, c *cause) {
 	if _, still := find(r.passed, breachKey); !breach.At.IsZero() && !still {
 		r.earlier = append(r.earlier, breach)
 	}
-	r.fired = r.rearm(r.fired, c.at)
+	r.rearm(r.names(), c.at)
 }
 
 // lose takes the target away: the metric is no longer promised.
