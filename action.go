@@ -105,9 +105,10 @@ type Edits struct {
 	Fields     Fields   // a nil value removes the field
 	Follow     []Person // new followers, who are notified
 	Unfollow   []Person // followers to remove
-	// Snooze is when the desk reminds the assignee, or the queue if there is none. A message
-	// of a customer ends it before, and so does the end of the work; a finished ticket takes
-	// none. It changes no clock. The zero time ends it.
+	// Snooze is when the desk reminds the assignee, or the queue if there is none. A time that
+	// has passed means at once, and the zero time ends the snooze. A message of a customer ends
+	// it early, and so does the end of the work; a finished ticket takes none. It changes no
+	// clock.
 	Snooze *time.Time
 }
 

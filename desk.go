@@ -135,17 +135,17 @@ type Config struct {
 	// loses nothing, and a person who left the directory does not block the outbox
 	// for ever. Nil means that the ticket's data is used as it is.
 	Profile func(ctx context.Context, tenant string, to Recipient, k Kind) (Profile, error)
-	// ServiceLevels computes what is promised to customers, by when, and what happens when
-	// time runs short: an Agreement of package sla. All processes that share a store must have
-	// the same. After a change, call [Desk.RefreshClocks]. Nil means that tickets have no
-	// clocks.
+	// ServiceLevels computes the clocks of tickets and what the desk does at their
+	// thresholds. An Agreement of package sla is one. All processes that share a store must
+	// have the same. After a change, call [Desk.RefreshClocks]. Nil means that tickets have
+	// no clocks.
 	ServiceLevels ServiceLevels
-	// Expected returns when the customer can expect an answer, for the
-	// confirmation ([KindReceived]), on a desk without ServiceLevels; with them, the
-	// confirmation says when the first answer is due. The relay calls it right before each attempt,
-	// with the attempt's context and the ticket as it stands at that time. An error
-	// or a panic fails the attempt, as an error of Profile does. A zero time, or one
-	// outside the years 1970 to 9999, means that no time is known; so does nil.
+	// Expected returns when the customer can expect an answer, for the confirmation
+	// ([KindReceived]). With ServiceLevels the confirmation says when the first answer is
+	// due, and NewDesk refuses Expected. The relay calls it right before each attempt, with
+	// the attempt's context and the ticket as it stands at that time. An error or a panic
+	// fails the attempt, as an error of Profile does. A zero time, or one outside the years
+	// 1970 to 9999, means that no time is known; so does nil.
 	Expected func(ctx context.Context, t Ticket) (time.Time, error)
 	// StatusLinks configures status links. The zero value makes none.
 	StatusLinks StatusLinks
