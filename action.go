@@ -34,8 +34,9 @@ const (
 	ActionUnlink   ActionName = "unlink"    // removes a link
 	ActionEdit     ActionName = "edit"      // changes subject, grades, tags, fields or people: Action.Edit
 
-	// ActionClock is the action of events in which the desk itself records that a clock has
-	// changed or reached a threshold, and nothing else. No workflow has it.
+	// ActionClock is the action of events in which the desk itself records changes of clocks,
+	// thresholds that only tell somebody, ends of snoozes, and timers that move because their
+	// calendar has changed. No workflow has it.
 	ActionClock ActionName = "clock"
 )
 

@@ -135,8 +135,8 @@ type Config struct {
 	// loses nothing, and a person who left the directory does not block the outbox
 	// for ever. Nil means that the ticket's data is used as it is.
 	Profile func(ctx context.Context, tenant string, to Recipient, k Kind) (Profile, error)
-	// ServiceLevels computes the clocks of tickets and what the desk does at their
-	// thresholds. An Agreement of package sla is one. All processes that share a store must
+	// ServiceLevels computes the clocks of tickets, and the reactions of the desk when time
+	// runs short. An Agreement of package sla is one. All processes that share a store must
 	// have the same. After a change, call [Desk.RefreshClocks]. Nil means that tickets have
 	// no clocks.
 	ServiceLevels ServiceLevels

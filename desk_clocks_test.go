@@ -262,7 +262,7 @@ func TestTheCustomerSeesThePromise(t *testing.T) {
 	require.Equal(t, "kept", v.Promise)
 }
 
-// What was told stays, and the customer hears of a later time once.
+// The first promise stays, and the customer is told a later time once.
 func TestALaterPromiseIsTold(t *testing.T) {
 	k := clockKit(t, gold(t))
 	tk := k.open(miller, ticket.Draft{})
@@ -350,7 +350,7 @@ func TestASnoozedTicketComesBack(t *testing.T) {
 	snooze(time.Time{}) // it has none
 }
 
-// What the desk records about clocks makes nobody's work stale.
+// An event about clocks makes nobody's work stale.
 func TestAClockEventMakesNoPinStale(t *testing.T) {
 	k := clockKit(t, gold(t))
 	tk := k.open(miller, ticket.Draft{})
@@ -452,7 +452,7 @@ func TestServiceLevelsAreChecked(t *testing.T) {
 	require.ErrorContains(t, err, "no time to count")
 }
 
-// What a workflow does not allow is left out, and the rest of what the policy asks for is done.
+// A reaction that the workflow does not allow is left out, and the others are performed.
 func TestAThresholdThatTheWorkflowForbidsIsRecorded(t *testing.T) {
 	spec := ticket.DefaultWorkflow()
 	kept := spec.Transitions[:0]
@@ -585,7 +585,7 @@ func TestTicketsAreListedAndCountedByTheirClocks(t *testing.T) {
 	require.Equal(t, 2, n)
 }
 
-// Any number of processes may look; each thing is done once.
+// Any number of processes may fire timers; each step is done once.
 func TestManyProcessesFireOnce(t *testing.T) {
 	store := memstore.New()
 	var kits []*kit

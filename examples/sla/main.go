@@ -61,7 +61,7 @@ func run(ctx context.Context, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	// Run does this all the time in your application.
+	// Desk.Run does this in your application.
 	for _, pass := range []time.Duration{0, 65*time.Hour + 30*time.Minute, 30*time.Minute + time.Second} {
 		now = now.Add(pass)
 		if _, err := desk.FireTimers(ctx); err != nil {
