@@ -122,8 +122,8 @@ func (r *Delivery) obsolete(b *DeliveryContext) string {
 		}
 		switch {
 		case t.Phase.Done() || !t.MergedInto.IsZero():
-			return "the ticket is finished since"
-		case over(&Ticket{Clocks: b.Event.Set.Clocks}): // what the policy asked for has ended the stay at a level
+			return "the ticket has been finished since"
+		case over(&Ticket{Clocks: b.Event.Set.Clocks}): // a reaction of the policy has ended the stay at a level
 		case over(t):
 			return "the clock has ended since"
 		}

@@ -628,7 +628,9 @@ func TestPoliciesThatHandOverToEachOtherEnd(t *testing.T) {
 			Thresholds: []sla.Threshold{{Share: share, Do: []sla.Reaction{{HandOver: next}}}},
 		}}}
 	}
-	k := clockKit(t, gold(t, func(s *sla.Spec) { s.Policies = []sla.Policy{in("hardware", "network", 50), in("network", "hardware", 40)} }))
+	k := clockKit(t, gold(t, func(s *sla.Spec) {
+		s.Policies = []sla.Policy{in("hardware", "network", 50), in("network", "hardware", 40)}
+	}))
 	tk := k.open(miller, ticket.Draft{Queue: "hardware"})
 	now := friday.Add(5 * time.Hour)
 	k.at(now, 1)
@@ -651,7 +653,8 @@ func one(t testing.TB, m sla.Metric, do ...sla.Reaction) *sla.Agreement {
 	})
 }
 
-// What a threshold does may end the stay at a level that it is about. It is told all the same.
+// The reaction of a threshold may end the stay at the level that it is about. It is told all
+// the same.
 func TestAnEscalationByTimeIsToldOf(t *testing.T) {
 	k := clockKit(t, one(t, sla.MetricLevel, sla.Reaction{Escalate: true}, sla.Reaction{Tell: sla.AudienceAgents}, sla.Reaction{Tell: sla.AudienceRequester}))
 	k.open(miller, ticket.Draft{Queue: "hardware"})
@@ -742,7 +745,7 @@ func TestAPassedTimeIsNotPromised(t *testing.T) {
 	require.Equal(t, friday.Add(8*time.Hour), told[0].Expected)
 }
 
-// What a customer cancels in time is not a broken promise.
+// A ticket that its customer cancels in time breaks no promise.
 func TestAPromiseEndsWithTheTicket(t *testing.T) {
 	k := clockKit(t, gold(t))
 	early, late := k.open(miller, ticket.Draft{}), k.open(miller, ticket.Draft{})
@@ -759,7 +762,7 @@ func TestAPromiseEndsWithTheTicket(t *testing.T) {
 	require.Empty(t, promise(early))
 }
 
-// What a desk without service levels did to a ticket with clocks is seen when they are due.
+// A desk sees the acts of a desk without service levels when the clocks of the ticket are due.
 func TestClocksSeeWhatADeskWithoutThemDid(t *testing.T) {
 	store := memstore.New()
 	k, other := clockKitOn(t, store, gold(t)), clockKitOn(t, store, nil)

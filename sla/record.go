@@ -25,8 +25,10 @@ const tick = time.Microsecond
 // Fired names the thresholds on which the desk acted, by Patch.Alert of the events, and
 // those before them. After a change of the target, a threshold counts as fired if it has
 // passed already, and if it, or a later one that has passed, has the name of one that was
-// fired. All others are armed again. Names that the target lacks stay, at the end. Next is when the first of these is reached, or Since if
-// that was before. It is zero unless the clock runs.
+// fired. All others are armed again. Names that the target lacks stay, at the end.
+//
+// Next is when the first armed threshold is reached, or Since if that was before. It is zero
+// unless the clock runs.
 func (t *Timeline) Recorded() []ticket.Clock {
 	var list []ticket.Clock
 	for m := range metrics {
@@ -144,7 +146,7 @@ func (r *run) rearm(before []string, now time.Time) {
 	r.fired, r.others = r.target.names[:n], without(before, r.target.names)
 }
 
-// names returns what the recorded clock has as Fired.
+// names returns Fired of the recorded clock.
 func (r *run) names() []string {
 	if len(r.others) == 0 {
 		return r.fired
