@@ -181,7 +181,7 @@ func (l *life) alert(e *ticket.Event, after *ticket.Ticket) {
 		wrong("the clock is due at %s, and the alert says %s", c.Due, a.Due)
 	}
 
-	// What it passes over, and what it should have passed over this one for.
+	// The thresholds that it passes over, and those for which it should have passed over this one.
 	over := 0
 	for _, o := range slices.Backward(list[:k]) {
 		if l.fired[alertKey{key.ticket, key.metric, key.clock, o.name}] {

@@ -3,7 +3,7 @@
 // are killed with SIGKILL at random moments. Meanwhile a writer acts on the tickets: it
 // opens, replies, asks, holds, resumes, escalates, resolves, reopens, merges, snoozes and
 // raises priorities. An agreement of package sla promises answers, updates, solutions and
-// stays at a level in the business hours of an office in Berlin, and asks for something at
+// stays at a level in the business hours of an office in Berlin, and has reactions at
 // many thresholds. The office changes to summer time during the run.
 //
 // When nothing is left to happen by itself, the command reads every history and computes
@@ -18,7 +18,7 @@
 //	timers -store all -for 60s
 //
 // The last line has the figures of all stores. The exit status is 1 if something was lost,
-// doubled, early or wrong. It prints what.
+// doubled, early or wrong. It prints the findings.
 package main
 
 import (
