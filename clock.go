@@ -233,7 +233,7 @@ type ClockAlert struct {
 	Metric    string    `json:"metric"`
 	Clock     int64     `json:"clock"`     // Clock.Event
 	Threshold string    `json:"threshold"` // such as "30m before due", or "due" for the breach
-	At        time.Time `json:"at"`        // when the clock reached it
+	At        time.Time `json:"at"`        // when the clock reached it, or when an event gave it another target or ended its pause after that
 	Due       time.Time `json:"due"`       // when the clock is due
 	// Late says that the desk acted late, for example after a downtime. It then acts on
 	// the highest threshold that was reached and passes over those below it.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"reflect"
 	"time"
 )
 
@@ -13,6 +14,9 @@ const breachName = "due"
 
 // checkServiceLevels checks the fields of the configuration that concern service levels.
 func (c *Config) checkServiceLevels() error {
+	if v := reflect.ValueOf(c.ServiceLevels); v.Kind() == reflect.Pointer && v.IsNil() {
+		return invalid("config.service_levels", "is a nil pointer; leave the field nil for none")
+	}
 	if c.ServiceLevels != nil && c.Expected != nil {
 		return invalid("config.expected", "has no use beside ServiceLevels, which computes when to expect an answer")
 	}

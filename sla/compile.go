@@ -41,6 +41,9 @@ type Known struct {
 	Workflows []*ticket.Workflow
 	// Queues are the names of all queues. None means that every name is accepted.
 	Queues []string
+	// Chosen says that a function chooses the policies; see [Agreement.WithChooser]. So a
+	// policy need not have a condition that the policies before it leave room for.
+	Chosen bool
 }
 
 // Agreement is a compiled [Spec]: immutable, and safe for concurrent use.
@@ -271,10 +274,12 @@ type compiler struct {
 	statuses map[ticket.Status]bool // nil: any
 	level    int                    // the highest
 	queues   map[string]bool        // nil: any
+	chosen   bool                   // see Known
 }
 
 func (c *compiler) know(known []Known) {
 	for _, k := range known {
+		c.chosen = c.chosen || k.Chosen
 		for _, w := range k.Workflows {
 			if w == nil {
 				continue
@@ -410,7 +415,7 @@ func (c *compiler) policies() {
 			}
 		}
 		when, counted := c.condition(place+".when", p.When)
-		if counted {
+		if counted && !c.chosen {
 			for j, earlier := range c.a.policies {
 				if earlier.when.covers(when) {
 					c.add(place+".when", "cannot be reached: policies[%d] applies to all these tickets", j)

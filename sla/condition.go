@@ -25,8 +25,7 @@ func (a *Agreement) Policy(t ticket.Ticket) (Policy, bool) {
 // or panics, the call that needed the policy returns an [*InvalidError]; at a desk, the
 // ticket can then be neither opened nor changed. Nil means the conditions.
 //
-// [Spec.Compile] checks the conditions all the same: it refuses a policy that cannot be
-// reached. So give each policy a condition of its own, such as a tag with its name.
+// The policies need no conditions then: compile them with [Known].Chosen.
 //
 // The function gets the ticket as it is after an event, without Policy, PolicyVersion, Clocks
 // and Digest. It must not change the ticket's lists and maps. It must be fast and safe for

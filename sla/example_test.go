@@ -171,10 +171,10 @@ func ExampleAgreement_WithChooser() {
 		Name: "contracts", Version: 1,
 		Calendars: []businesshours.Spec{office},
 		Policies: []sla.Policy{
-			{Name: "gold", When: sla.Condition{Tags: []string{"gold"}}, Targets: []sla.Target{{Metric: sla.MetricSolution, Within: 8 * time.Hour, Calendar: "office"}}},
+			{Name: "gold", Targets: []sla.Target{{Metric: sla.MetricSolution, Within: 8 * time.Hour, Calendar: "office"}}},
 			{Name: "basic", Targets: []sla.Target{{Metric: sla.MetricSolution, Within: 40 * time.Hour, Calendar: "office"}}},
 		},
-	}.MustCompile().WithChooser(func(t ticket.Ticket) string {
+	}.MustCompile(sla.Known{Chosen: true}).WithChooser(func(t ticket.Ticket) string {
 		return cmp.Or(contracts[t.Requester.Organisation], "basic")
 	})
 	for _, organisation := range []string{"acme", "mill"} {
