@@ -620,7 +620,9 @@ func TestPoliciesThatHandOverToEachOtherEnd(t *testing.T) {
 			Thresholds: []sla.Threshold{{Share: share, Do: []sla.Reaction{{HandOver: next}}}},
 		}}}
 	}
-	k := clockKit(t, gold(t, func(s *sla.Spec) { s.Policies = []sla.Policy{in("hardware", "network", 50), in("network", "hardware", 40)} }))
+	k := clockKit(t, gold(t, func(s *sla.Spec) {
+		s.Policies = []sla.Policy{in("hardware", "network", 50), in("network", "hardware", 40)}
+	}))
 	tk := k.open(miller, ticket.Draft{Queue: "hardware"})
 	now := friday.Add(5 * time.Hour)
 	k.at(now, 1)
