@@ -120,11 +120,9 @@ func (r *Delivery) obsolete(b *DeliveryContext) string {
 			c, ok := t.Clock(a.Metric)
 			return ok && (c.Event != a.Clock || c.Ended())
 		}
-		switch {
-		case t.Phase.Done() || !t.MergedInto.IsZero():
-			return "the ticket is finished since"
-		case over(&Ticket{Clocks: b.Event.Set.Clocks}): // what the policy asked for has ended the stay at a level
-		case over(t):
+		// What the policy asked for may itself have ended the stay at a level.
+		done := t.Phase.Done() || !t.MergedInto.IsZero()
+		if over(t) && (done || !over(&Ticket{Clocks: b.Event.Set.Clocks})) {
 			return "the clock has ended since"
 		}
 	case KindRescheduled:
