@@ -539,7 +539,8 @@ const lateAfter = time.Minute
 // not acted, as [ticket.ServiceLevels] says. Of several clocks it is the one that reached a
 // threshold first. Of several thresholds it is the highest, and the alert is late; it is
 // late, too, more than a minute after the threshold. The reactions are those of that
-// threshold only. There is none for a ticket that is finished or merged, for a clock that
+// threshold only, or, if it is a breach that the policy does not list, those of the highest
+// before it. There is no alert for a ticket that is finished or merged, for a clock that
 // does not run, and for a clock that is not of this agreement's version; an event of
 // [ticket.ActionClock] computes such a clock again.
 func (a *Agreement) Alert(t *ticket.Ticket, now time.Time) (ticket.ClockAlert, bool) {
@@ -588,7 +589,9 @@ func (a *Agreement) Alert(t *ticket.Ticket, now time.Time) (ticket.ClockAlert, b
 				Metric: c.Metric, Clock: c.Event, Threshold: r.target.names[k], At: reached, Due: due,
 				Late: k > first || now.Sub(reached) > lateAfter,
 			}
-			do = l.do
+			if k == first || len(l.do) > 0 { // a breach that is not listed passes over nothing
+				do = l.do
+			}
 		}
 	}
 	for i := range do {
