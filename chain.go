@@ -399,7 +399,7 @@ func (w *writer) event(e *Event) {
 func (w *writer) serviceLevels(p *Patch) {
 	w.Optional(42, p.Policy)
 	if p.PolicyVersion != nil {
-		w.Fixed(43, uint64(*p.PolicyVersion)) //nolint:gosec // its bits
+		w.Fixed(43, uint64(*p.PolicyVersion))
 	}
 	for i := range p.Clocks {
 		c := &p.Clocks[i]
@@ -438,10 +438,10 @@ func (w *writer) serviceLevels(p *Patch) {
 		w.End(at)
 	}
 	if p.Promised != nil {
-		w.Fixed(46, uint64(p.Promised.UnixMicro())) //nolint:gosec // its bits
+		w.Fixed(46, uint64(p.Promised.UnixMicro()))
 	}
 	if p.Snoozed != nil {
-		w.Fixed(47, uint64(p.Snoozed.UnixMicro())) //nolint:gosec // its bits
+		w.Fixed(47, uint64(p.Snoozed.UnixMicro()))
 	}
 }
 

@@ -227,7 +227,7 @@ func (d *Desk) fire(ctx context.Context, ref Ref) (bool, error) {
 		if !d.cfg.Policy.MaySee(a, t) {
 			return fired, errHidden
 		}
-		ok := false
+		var ok bool
 		switch {
 		case at.Equal(t.Timer.At):
 			ok, err = d.fireTimer(ctx, a, t, now)
