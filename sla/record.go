@@ -215,8 +215,7 @@ func (a *Agreement) Advance(t *ticket.Ticket, e *ticket.Event, history iter.Seq2
 	first, was := e.Seq == 1, inWork(t)
 	after := ticket.Apply(*t, *e)
 	is := inWork(&after)
-	runs := slices.ContainsFunc(t.Clocks, func(c ticket.Clock) bool { return !c.Ended() })
-	if !first && !was && !is && !runs {
+	if !first && !was && !is && !unfinished(t) {
 		return nil
 	}
 	p := a.named[t.Policy]
@@ -226,7 +225,7 @@ func (a *Agreement) Advance(t *ticket.Ticket, e *ticket.Event, history iter.Seq2
 			return err
 		}
 	}
-	if t.Policy == "" && p == nil && !runs {
+	if t.Policy == "" && p == nil && !unfinished(t) {
 		return nil
 	}
 
@@ -247,6 +246,16 @@ func (a *Agreement) Advance(t *ticket.Ticket, e *ticket.Event, history iter.Seq2
 		return nil
 	}
 	return a.replay(t, e, history)
+}
+
+// unfinished reports whether a clock of the ticket has not ended.
+func unfinished(t *ticket.Ticket) bool {
+	for i := range t.Clocks {
+		if !t.Clocks[i].Ended() {
+			return true
+		}
+	}
+	return false
 }
 
 // seeded is a timeline that goes on from a recorded ticket, with memory for its runs: those
