@@ -82,6 +82,10 @@ crash: ## kill writers and servers again and again, and look for losses; CRASH='
 faults: ## let the mail server fail and kill relays, and look for lost notifications; FAULTS='-store postgres -tickets 500' selects
 	go run ./internal/dbtests/cmd/faults $(FAULTS)
 
+.PHONY: timers
+timers: ## kill processes that fire timers, on fast clocks, and check every threshold, snooze and timed action; TIMERS='-store postgres -for 20s' selects
+	go run ./internal/dbtests/cmd/timers $(TIMERS)
+
 .PHONY: contend
 contend: ## 64 callers in 4 processes act on one ticket, on every store
 	cd internal/dbtests && go test -count=1 -run '^TestContention$$' -v . -contend.actions 50

@@ -34,8 +34,9 @@ const (
 	ActionUnlink   ActionName = "unlink"    // removes a link
 	ActionEdit     ActionName = "edit"      // changes subject, grades, tags, fields or people: Action.Edit
 
-	// ActionClock is the action of events in which the desk itself records that a clock has
-	// changed or reached a threshold, and nothing else. No workflow has it.
+	// ActionClock is the action of events in which the desk itself records changes of clocks,
+	// thresholds that only tell somebody, ends of snoozes, and timers that move because their
+	// calendar has changed. No workflow has it.
 	ActionClock ActionName = "clock"
 )
 
@@ -105,8 +106,10 @@ type Edits struct {
 	Fields     Fields   // a nil value removes the field
 	Follow     []Person // new followers, who are notified
 	Unfollow   []Person // followers to remove
-	// Snooze is when the desk reminds the assignee, or the queue if there is none. A message
-	// of a customer ends it before. It changes no clock. The zero time ends it.
+	// Snooze is when the desk reminds the assignee, or the queue if there is none. A time that
+	// has passed means at once, and the zero time ends the snooze. A message of a customer ends
+	// it early, and so does the end of the work; a finished ticket takes none. It changes no
+	// clock.
 	Snooze *time.Time
 }
 

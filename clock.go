@@ -9,11 +9,11 @@ import (
 
 // Clock measures one promise of a ticket, such as an answer within two business hours. It
 // is plain data, as of the event that changed it last: [ServiceLevels] computes it when a
-// ticket changes, and [Apply] stores it. So a clock can be read when its policy is gone.
+// ticket changes, and [Apply] stores it. So a clock can be read even without its policy.
 //
 // A ticket has at most one clock of each metric: the one that runs, or else the last.
 type Clock struct {
-	// Metric says what is measured:
+	// Metric is one of these:
 	//
 	//	"first answer"  from the creation to the first answer of an agent
 	//	"next answer"   from unanswered words of a customer to the next answer
@@ -32,16 +32,16 @@ type Clock struct {
 	// without a result).
 	State   string        `json:"state"`
 	Started time.Time     `json:"started"`
-	Since   time.Time     `json:"since"`   // from when on it runs, is paused for one reason, or has ended; Counted is up to then
+	Since   time.Time     `json:"since"`   // since when it runs by this target, is paused for one reason, or has ended
 	Counted time.Duration `json:"counted"` // open time from Started to Since
 
 	// Due is the last instant at which the promise is kept. It is zero while the clock is
 	// paused, unless the promise was broken before.
 	Due time.Time `json:"due,omitzero"`
-	// Breached is when the promise was broken, as far as an event has recorded it. A clock
-	// that runs after Due is broken too; see Overdue.
+	// Breached is when the promise was broken, once an event has recorded it. The promise of
+	// a clock that still runs after Due is broken too; see Overdue.
 	Breached time.Time `json:"breached,omitzero"`
-	// Missed counts the broken promises of this metric before: those of earlier clocks, and
+	// Missed counts earlier broken promises of this metric: those of earlier clocks, and
 	// those of this clock before a change of the policy gave it more time.
 	Missed int `json:"missed,omitempty"`
 
@@ -49,7 +49,7 @@ type Clock struct {
 	// which the clock reaches them. The breach is "due". At the end are those that only an
 	// earlier policy had.
 	Fired []string `json:"fired,omitempty"`
-	// Next is when the desk must look at the clock. Zero means never.
+	// Next is when the desk must look at the clock next. Zero means never.
 	Next time.Time `json:"next,omitzero"`
 }
 
@@ -89,7 +89,7 @@ type (
 	}
 )
 
-// MarshalJSON writes durations as text such as "1h30m0s".
+// MarshalJSON writes durations as text, such as "1h30m0s".
 func (c Clock) MarshalJSON() ([]byte, error) {
 	return json.Marshal(clockJSON{plainClock(c), span(c.Within), span(c.Counted)})
 }
@@ -158,8 +158,8 @@ func withClocks(list, changed []Clock) []Clock {
 	return out
 }
 
-// publicClocks returns what customers may know of clocks: what was promised to them, by
-// when, and how that ended.
+// publicClocks returns the parts of clocks that customers may know: the promises to them,
+// with their times and results.
 func publicClocks(list []Clock) (public []Clock) {
 	for _, c := range list {
 		if c.Metric != metricLevel {
@@ -169,7 +169,7 @@ func publicClocks(list []Clock) (public []Clock) {
 	return public
 }
 
-// Clock returns the ticket's clock of a metric, if it has one.
+// Clock returns the ticket's clock of a metric. It returns false if there is none.
 func (t *Ticket) Clock(metric string) (Clock, bool) {
 	for i := range t.Clocks {
 		if t.Clocks[i].Metric == metric {
@@ -179,8 +179,9 @@ func (t *Ticket) Clock(metric string) (Clock, bool) {
 	return Clock{}, false
 }
 
-// Due returns when the nearest target is due that is still to be met, of this metric or,
-// if it is empty, of any. It may have passed. Zero means that there is none.
+// Due returns the earliest time at which a target that is still to be met is due. It looks
+// at one metric or, if that is empty, at all. The time may have passed. It is zero if there
+// is no such target, or if its clock is paused and the target was not missed before.
 func (t *Ticket) Due(metric string) (due time.Time) {
 	for i := range t.Clocks {
 		c := &t.Clocks[i]
@@ -201,15 +202,15 @@ func (t *Ticket) answerDue() (due time.Time) {
 }
 
 // Missed reports whether a target was missed, of this metric or, if it is empty, of any.
-// Only what an event has recorded counts; the desk records a breach when it happens.
+// Only breaches that an event has recorded count. [Desk.Run] records a breach when it happens.
 func (t *Ticket) Missed(metric string) bool {
 	return slices.ContainsFunc(t.Clocks, func(c Clock) bool {
 		return (metric == "" || metric == c.Metric) && c.broken()
 	})
 }
 
-// Wake returns when the desk must look at the ticket: the earliest of everything that
-// will happen by itself. Zero means never. [Store].Due finds tickets by it.
+// Wake returns when the desk must look at the ticket: the earliest of Timer.At, Snoozed and
+// the Next of each clock. Zero means never. [Store].Due finds tickets by it.
 func (t *Ticket) Wake() time.Time {
 	at := earliest(t.Timer.At, t.Snoozed)
 	for i := range t.Clocks {
@@ -226,8 +227,8 @@ func earliest(a, b time.Time) time.Time {
 	return a
 }
 
-// ClockAlert says that a clock has reached a threshold of its policy, and what the policy
-// asks for then. The event that carries it says what was done.
+// ClockAlert is a threshold that a clock has reached, with the reactions that the policy
+// asks for. The event that carries it records the reactions that were possible.
 type ClockAlert struct {
 	Metric    string    `json:"metric"`
 	Clock     int64     `json:"clock"`     // Clock.Event
@@ -246,23 +247,24 @@ type ClockAlert struct {
 }
 
 // ServiceLevels computes the clocks of tickets, for [Config].ServiceLevels. The Agreement
-// of package sla implements it. It must be safe for concurrent use, and must give the same
-// answer to the same question, in all processes.
+// of package sla implements it. An implementation must be safe for concurrent use, and must
+// return the same results for the same arguments in all processes.
 type ServiceLevels interface {
 	// Advance completes an event with its effect on the clocks: it sets e.Set.Policy,
-	// e.Set.PolicyVersion and e.Set.Clocks to what changes, and nothing else. The ticket t is
-	// as before the event. The history yields the events before e, from the first on; it is
-	// read only where the ticket does not say enough, as after a change of the policy. If
-	// e.Set.Alert is set, the desk has acted on that threshold.
+	// e.Set.PolicyVersion and e.Set.Clocks to the changes, and nothing else. The ticket t is
+	// as before the event. The history yields the events before e, from the first on. Read it
+	// only if t is not enough, such as after a change of the policy. If e.Set.Alert is set,
+	// the event is the one in which the desk acts on that threshold. With an error the event
+	// is not recorded, and the call that made it fails.
 	Advance(t *Ticket, e *Event, history iter.Seq2[Event, error]) error
 
-	// Alert returns the threshold that a ticket has reached as of now and that the desk has
-	// not acted on. It returns false if there is none. It goes by the clocks as they are
-	// computed now, whatever Clock.Next says.
+	// Alert returns the threshold that a ticket has reached as of now and on which the desk
+	// has not acted. It returns false if there is none. It computes the clocks as of now and
+	// does not go by Clock.Next.
 	Alert(t *Ticket, now time.Time) (ClockAlert, bool)
 
-	// Add returns the instant at which the amount of open time has passed in a calendar. An
-	// unknown calendar, and one that ends before, is an error.
+	// Add returns the instant at which the amount of open time since from has passed in a
+	// calendar. An unknown calendar is an error, and so is one that ends before.
 	Add(calendar string, from time.Time, amount time.Duration) (time.Time, error)
 }
 

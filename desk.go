@@ -135,17 +135,17 @@ type Config struct {
 	// loses nothing, and a person who left the directory does not block the outbox
 	// for ever. Nil means that the ticket's data is used as it is.
 	Profile func(ctx context.Context, tenant string, to Recipient, k Kind) (Profile, error)
-	// ServiceLevels computes what is promised to customers, by when, and what happens when
-	// time runs short: an Agreement of package sla. All processes that share a store must have
-	// the same. After a change, call [Desk.RefreshClocks]. Nil means that tickets have no
-	// clocks.
+	// ServiceLevels computes the clocks of tickets, and the reactions of the desk when time
+	// runs short. An Agreement of package sla is one. All processes that share a store must
+	// have the same. After a change, call [Desk.RefreshClocks]. Nil means that tickets have
+	// no clocks.
 	ServiceLevels ServiceLevels
-	// Expected returns when the customer can expect an answer, for the
-	// confirmation ([KindReceived]), on a desk without ServiceLevels; with them, the
-	// confirmation says when the first answer is due. The relay calls it right before each attempt,
-	// with the attempt's context and the ticket as it stands at that time. An error
-	// or a panic fails the attempt, as an error of Profile does. A zero time, or one
-	// outside the years 1970 to 9999, means that no time is known; so does nil.
+	// Expected returns when the customer can expect an answer, for the confirmation
+	// ([KindReceived]). With ServiceLevels the confirmation says when the first answer is
+	// due, and NewDesk refuses Expected. The relay calls it right before each attempt, with
+	// the attempt's context and the ticket as it stands at that time. An error or a panic
+	// fails the attempt, as an error of Profile does. A zero time, or one outside the years
+	// 1970 to 9999, means that no time is known; so does nil.
 	Expected func(ctx context.Context, t Ticket) (time.Time, error)
 	// StatusLinks configures status links. The zero value makes none.
 	StatusLinks StatusLinks
@@ -352,6 +352,7 @@ type outcome struct {
 	fault  error           // why it must not be committed after all
 	idle   bool            // there is nothing to commit
 	events []Event
+	before Ticket  // for addClocks
 	holder *Ticket // the ticket that has the case if the changed ticket was merged; nil if the changed ticket has it
 	leave  func()  // gives up a place in a queue after the commit; nil: there is none
 }
@@ -371,7 +372,7 @@ func (o *outcome) release() {
 	clear(o.commit.Deliveries)
 	clear(o.events)
 	o.commit = Commit{Changes: o.commit.Changes[:0], Deliveries: o.commit.Deliveries[:0]}
-	o.ctx, o.trial, o.fault, o.idle, o.events, o.holder, o.leave = nil, false, nil, false, o.events[:0], nil, nil
+	o.ctx, o.trial, o.fault, o.idle, o.events, o.before, o.holder, o.leave = nil, false, nil, false, o.events[:0], Ticket{}, nil, nil
 	outcomes.Put(o)
 }
 
@@ -394,8 +395,11 @@ func (d *Desk) put(o *outcome, t Ticket, made ...Event) Ticket {
 	events := o.events[n:len(o.events):len(o.events)]
 	for i := range events {
 		e := &events[i]
-		if err := d.addClocks(o.ctx, &t, e, events[:i]); err != nil && o.fault == nil {
-			o.fault = err
+		if d.cfg.ServiceLevels != nil || !t.Snoozed.IsZero() {
+			o.before = t // t itself would move to the heap
+			if err := d.addClocks(o.ctx, &o.before, e, events[:i]); err != nil && o.fault == nil {
+				o.fault = err
+			}
 		}
 		d.chain.Seal(t.Digest, e)
 		before := t

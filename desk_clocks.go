@@ -11,10 +11,10 @@ import (
 // breachName is the name of the threshold at which a target is missed.
 const breachName = "due"
 
-// checkServiceLevels checks what the configuration says about service levels.
+// checkServiceLevels checks the fields of the configuration that concern service levels.
 func (c *Config) checkServiceLevels() error {
 	if c.ServiceLevels != nil && c.Expected != nil {
-		return invalid("config.expected", "has no use beside ServiceLevels, which say when to expect an answer")
+		return invalid("config.expected", "has no use beside ServiceLevels, which computes when to expect an answer")
 	}
 	for _, w := range c.Workflows {
 		for _, s := range w.spec.Statuses {
@@ -22,23 +22,23 @@ func (c *Config) checkServiceLevels() error {
 				continue
 			}
 			if c.ServiceLevels == nil {
-				return invalid("config.service_levels", "are missing: status %s of workflow %s counts by the calendar %s", quote(string(s.Name)), quote(w.Name()), quote(s.Calendar))
+				return invalid("config.service_levels", "are missing: status %s of workflow %s counts in the calendar %s", quote(string(s.Name)), quote(w.Name()), quote(s.Calendar))
 			}
 			err := hook("Config.ServiceLevels", func() error {
 				_, err := c.ServiceLevels.Add(s.Calendar, nearest(c.Now(), epoch, lastNow), s.After)
 				return err
 			})
 			if err != nil {
-				return &InvalidError{Field: "config.workflows", Reason: fmt.Sprintf("status %s of %s cannot count by its calendar", quote(string(s.Name)), quote(w.Name())), Err: err}
+				return &InvalidError{Field: "config.workflows", Reason: fmt.Sprintf("status %s of %s cannot count in its calendar", quote(string(s.Name)), quote(w.Name())), Err: err}
 			}
 		}
 	}
 	return nil
 }
 
-// addClocks adds to an event, before it is sealed, what follows from it: the end of a snooze,
-// the clocks, and what the customer is told of them. made are the events of the same commit
-// before it, which are not stored.
+// addClocks completes an event before it is sealed: with the end of a snooze, the changes of
+// clocks, and the time that the customer is told. made are the earlier events of the same
+// commit, which are not stored yet.
 func (d *Desk) addClocks(ctx context.Context, t *Ticket, e *Event, made []Event) error {
 	said := e.By.Role&RoleCustomer != 0 && !e.Automatic && e.words()
 	if merged, _ := e.merges(); !t.Snoozed.IsZero() && e.Set.Snoozed == nil && (said || merged || e.Phase.Done()) {
@@ -56,7 +56,7 @@ func (d *Desk) addClocks(ctx context.Context, t *Ticket, e *Event, made []Event)
 	return err
 }
 
-// historyWith yields the stored events of a ticket, and those that are made after them.
+// historyWith yields the stored events of a ticket, and then those made after them.
 func (d *Desk) historyWith(ctx context.Context, t *Ticket, made []Event) iter.Seq2[Event, error] {
 	tenant, id, stored := t.Tenant, t.ID, t.Version-int64(len(made))
 	return func(yield func(Event, error) bool) {
@@ -78,8 +78,8 @@ func (d *Desk) historyWith(ctx context.Context, t *Ticket, made []Event) iter.Se
 	}
 }
 
-// promise records what the customer is told about the first answer: when it is due, and
-// later that it is due later than was said. A time that has passed is not told.
+// promise records the time of the first answer that the customer is told: at the opening the
+// time when it is due, and afterwards every later one. A time that has passed is not told.
 func (e *Event) promise(t *Ticket) {
 	after := Ticket{Clocks: withClocks(t.Clocks, e.Set.Clocks)}
 	due := after.Due(metricFirstAnswer)
@@ -92,8 +92,8 @@ func (e *Event) promise(t *Ticket) {
 	}
 }
 
-// promised returns what an event's notification to a customer says about the next answer.
-// It is zero if the event changes nothing about it, if the answer was due before the event,
+// promised returns the time of the next answer for an event's notification to a customer.
+// It is zero if the event does not change that time, if the answer was due before the event,
 // or if none is due any more.
 func (e *Event) promised(now *Ticket) time.Time {
 	changed := Ticket{Clocks: e.Set.Clocks}
@@ -107,8 +107,8 @@ func (e *Event) promised(now *Ticket) time.Time {
 	return due
 }
 
-// obsolete returns why a notification about a clock is no longer true. It is empty for
-// those that are, and for all other kinds.
+// obsolete returns the reason why a notification about a clock is no longer true. It is
+// empty if the notification is still true or is of another kind.
 func (r *Delivery) obsolete(b *DeliveryContext) string {
 	t, a := &b.Ticket, b.Event.Set.Alert
 	switch r.Kind {
@@ -120,7 +120,7 @@ func (r *Delivery) obsolete(b *DeliveryContext) string {
 			c, ok := t.Clock(a.Metric)
 			return ok && (c.Event != a.Clock || c.Ended())
 		}
-		// What the policy asked for may itself have ended the stay at a level.
+		// A reaction of the policy may itself have ended the stay at a level.
 		done := t.Phase.Done() || !t.MergedInto.IsZero()
 		if over(t) && (done || !over(&Ticket{Clocks: b.Event.Set.Clocks})) {
 			return "the clock has ended since"
@@ -156,16 +156,19 @@ func (t *Ticket) promise(now time.Time) string {
 	}
 }
 
-// RefreshClocks computes the clocks of a tenant's unfinished tickets again, and records what
+// RefreshClocks computes the clocks of a tenant's unfinished tickets again, and records the
 // changes. Call it once after a change of [Config].ServiceLevels, when all processes have the
-// new ones: the clocks of a ticket would otherwise change with its next event only. It is
-// also how the tickets of a desk that had no service levels get their clocks. It returns the
-// number of tickets that changed.
+// new ones: otherwise the clocks of a ticket change only with its next event. It also gives
+// clocks to the tickets of a desk that had no service levels. It returns the number of
+// tickets that changed.
 //
-// It may be interrupted and called again, in any number of processes at the same time. A ticket
-// that cannot be computed does not keep it from the others; the errors are joined. The events
-// are those of [ActionClock]. They do not touch a ticket, so its Touched stays, and an action
+// It may be interrupted and called again, in any number of processes at the same time. Its
+// events have [ActionClock]. They do not touch a ticket, so its Touched stays, and an action
 // that pins an earlier version is not stale.
+//
+// A desk without service levels returns [ErrInvalid]. If a ticket cannot be computed,
+// RefreshClocks continues with the others, up to 100 such tickets, and joins the errors. An
+// error of the list ends it.
 func (d *Desk) RefreshClocks(ctx context.Context, tenant string) (int, error) {
 	if d.cfg.ServiceLevels == nil {
 		return 0, invalid("config.service_levels", "are missing")

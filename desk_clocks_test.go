@@ -264,7 +264,7 @@ func TestTheCustomerSeesThePromise(t *testing.T) {
 	require.Equal(t, "kept", v.Promise)
 }
 
-// What was told stays, and the customer hears of a later time once.
+// The first promise stays, and the customer is told a later time once.
 func TestALaterPromiseIsTold(t *testing.T) {
 	k := clockKit(t, gold(t))
 	tk := k.open(miller, ticket.Draft{})
@@ -342,9 +342,17 @@ func TestASnoozedTicketComesBack(t *testing.T) {
 	snooze(until.Add(3 * time.Hour))
 	k.do(lin, tk, ticket.Action{Name: ticket.ActionResolve, Message: "done"})
 	require.True(t, k.get(tk).Snoozed.IsZero())
+
+	// A snooze of a finished ticket would end with its next event, or remind of nothing.
+	later := until.Add(4 * time.Hour)
+	_, err := k.desk.Do(t.Context(), lin, tk.ID, ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{Snooze: &later}})
+	invalid, ok := errors.AsType[*ticket.InvalidError](err)
+	require.True(t, ok, "%v", err)
+	require.Equal(t, "action.edit.snooze", invalid.Field)
+	snooze(time.Time{}) // it has none
 }
 
-// What the desk records about clocks makes nobody's work stale.
+// An event about clocks makes nobody's work stale.
 func TestAClockEventMakesNoPinStale(t *testing.T) {
 	k := clockKit(t, gold(t))
 	tk := k.open(miller, ticket.Draft{})
@@ -446,7 +454,7 @@ func TestServiceLevelsAreChecked(t *testing.T) {
 	require.ErrorContains(t, err, "no time to count")
 }
 
-// What a workflow does not allow is left out, and the rest of what the policy asks for is done.
+// A reaction that the workflow does not allow is left out, and the others are performed.
 func TestAThresholdThatTheWorkflowForbidsIsRecorded(t *testing.T) {
 	spec := ticket.DefaultWorkflow()
 	kept := spec.Transitions[:0]
@@ -579,7 +587,7 @@ func TestTicketsAreListedAndCountedByTheirClocks(t *testing.T) {
 	require.Equal(t, 2, n)
 }
 
-// Any number of processes may look; each thing is done once.
+// Any number of processes may fire timers; each step is done once.
 func TestManyProcessesFireOnce(t *testing.T) {
 	store := memstore.New()
 	var kits []*kit
@@ -648,7 +656,8 @@ func one(tb testing.TB, m sla.Metric, do ...sla.Reaction) *sla.Agreement {
 	})
 }
 
-// What a threshold does may end the stay at a level that it is about. It is told all the same.
+// The reaction of a threshold may end the stay at the level that it is about. It is told all
+// the same.
 func TestAnEscalationByTimeIsToldOf(t *testing.T) {
 	k := clockKit(t, one(t, sla.MetricLevel, sla.Reaction{Escalate: true}, sla.Reaction{Tell: sla.AudienceAgents}, sla.Reaction{Tell: sla.AudienceRequester}))
 	k.open(miller, ticket.Draft{Queue: "hardware"})
@@ -739,7 +748,7 @@ func TestAPassedTimeIsNotPromised(t *testing.T) {
 	require.True(t, told[0].Expected.Equal(friday.Add(8*time.Hour)))
 }
 
-// What a customer cancels in time is not a broken promise.
+// A ticket that its customer cancels in time breaks no promise.
 func TestAPromiseEndsWithTheTicket(t *testing.T) {
 	k := clockKit(t, gold(t))
 	early, late := k.open(miller, ticket.Draft{}), k.open(miller, ticket.Draft{})
@@ -756,7 +765,7 @@ func TestAPromiseEndsWithTheTicket(t *testing.T) {
 	require.Empty(t, promise(early))
 }
 
-// What a desk without service levels did to a ticket with clocks is seen when they are due.
+// A desk sees the acts of a desk without service levels when the clocks of the ticket are due.
 func TestClocksSeeWhatADeskWithoutThemDid(t *testing.T) {
 	store := memstore.New()
 	k, other := clockKitOn(t, store, gold(t)), clockKitOn(t, store, nil)

@@ -5,13 +5,14 @@ import (
 	"errors"
 )
 
-// maxCount is the most that [Desk.Count] counts to.
+// maxCount is the largest result of [Desk.Count].
 const maxCount = 10_000
 
-// Count returns the number of tickets that match and that the actor may see, up to
-// 10,000. It is for numbers on a dashboard, such as how many tickets are overdue. The
-// order, the cursor and the limit of the query do not matter. Errors are those of
-// [Desk.List].
+// Count returns the number of tickets that match and that the actor may see. It stops at
+// 10,000, so that result means that many or more. It is for numbers on a dashboard, such as
+// how many tickets are overdue. The cursor and the limit of the query do not matter. Its
+// order matters only in that [OrderSoonestDue] leaves out tickets without a target that is
+// still to be met. Errors are those of [Desk.List].
 //
 // With a store that is a [Counter], and for an actor to whom [DefaultPolicy] shows every
 // ticket, Count reads no tickets. Otherwise it reads pages of tickets until it has counted

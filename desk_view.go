@@ -29,8 +29,10 @@ type View struct {
 	Expected         time.Time `json:"expected,omitzero"`
 	SolutionExpected time.Time `json:"solution_expected,omitzero"`
 	// Promised is when the customer was first told to expect the first answer. Promise is
-	// "kept" or "broken" once that is decided and "open" before. It is empty if nothing was
-	// promised, or if the ticket was finished in time without an answer, for example cancelled.
+	// Promised is when the customer was first told to expect the first answer. Promise is
+	// "kept" if it came by then, "broken" if it did not, and "open" before that is decided. It
+	// is empty if nothing was promised, or if the ticket was finished in time without an
+	// answer, for example cancelled. A later time that the customer was told does not count.
 	Promised time.Time `json:"promised,omitzero"`
 	Promise  string    `json:"promise,omitempty"`
 

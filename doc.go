@@ -69,6 +69,10 @@ mail has a notifier with templates, package webhook one for HTTP, module publish
 one for message brokers. A status link ([Desk.StatusLink], [StatusLinkHolder]) shows a
 customer the ticket without an account.
 
+With [Config].ServiceLevels the desk promises answers and solutions in business hours.
+Tickets then have clocks. The desk acts before a promise is broken and when it is broken.
+[Desk.List] and [Desk.Count] find overdue tickets. Package sla has the policies.
+
 A [Store] keeps the data. Package sqlstore uses SQLite, PostgreSQL, MySQL or
 MariaDB, package memstore uses memory, and package storetest tests your own store.
 [Desk.WithStore] works inside a transaction of your application.

@@ -159,8 +159,8 @@ func (e Event) Reopens(before Phase) bool {
 	return before.Done() && !e.Phase.Done() && e.Set.Restored == nil
 }
 
-// quiet reports whether the event is about clocks only. It does not touch the ticket, and
-// what somebody has read of the ticket is still true after it.
+// quiet reports whether the event is about clocks only. Such an event does not touch the
+// ticket, and makes nobody's view of the ticket stale.
 func (e *Event) quiet() bool { return e.Action == ActionClock }
 
 // Apply folds one event into a ticket: it returns the ticket as it stands after

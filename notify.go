@@ -160,8 +160,8 @@ const (
 	KindMerged    Kind = "merged" // the ticket was merged into another; its number stays valid
 	KindAdded     Kind = "added"  // the recipient has become the requester or a follower
 
-	// KindRescheduled is sent when an answer is to be expected later than the customer was
-	// told before, to the requester; Notification.Expected is the new time.
+	// KindRescheduled tells the requester that the first answer will come later than was said
+	// before; Notification.Expected is the new time.
 	KindRescheduled Kind = "rescheduled"
 )
 
@@ -176,14 +176,15 @@ const (
 	// ticket.
 	KindUnassigned Kind = "unassigned"
 
-	// KindReminder reminds the agent who has a ticket, or the queue, of it; see Edits.Snooze.
+	// KindReminder reminds the agent who has a snoozed ticket, or the queue if nobody has it;
+	// see [Edits].Snooze.
 	KindReminder Kind = "reminder"
 )
 
-// The kinds for whom a service level policy names: agents, queues and the requester. They say
-// that a clock has reached a threshold; Notification.Metric and Notification.Due say which.
+// The kinds for the recipients that a service level policy names: agents, queues and the
+// requester. A clock has reached a threshold; see Notification.Metric and Notification.Due.
 const (
-	KindDueSoon Kind = "due soon" // a target is about to be missed
+	KindDueSoon Kind = "due soon" // a target is due soon: a threshold before the breach
 	KindOverdue Kind = "overdue"  // a target was missed, and is still to be met
 )
 

@@ -130,9 +130,9 @@ func eventRecipients(list []recipientKind, before, after *Ticket, e *Event) []re
 	return clockRecipients(list, before, after, e)
 }
 
-// clockRecipients appends the recipients whom an event tells about clocks, except those
-// who get another notification of it. That the ticket was handed on is less to a
-// customer than that it is late.
+// clockRecipients appends the recipients that an event tells about clocks. A recipient of
+// another notification of the event keeps that one. But a notification about the clock
+// replaces one that the ticket was handed on, because it matters more to a customer.
 func clockRecipients(list []recipientKind, before, after *Ticket, e *Event) []recipientKind {
 	tell := func(k Kind, to Recipient) {
 		i := slices.IndexFunc(list, func(n recipientKind) bool { return n.to.Key() == to.Key() })

@@ -119,19 +119,18 @@ func (s *stuck) tell(ctx context.Context, log *slog.Logger, now time.Time, why s
 // is not possible, or no longer possible.
 const timerEvent ActionName = "timer stopped"
 
-// FireTimers does what is due now by itself, as the system and for tickets of all
-// tenants: the timed actions of the workflow, what service level policies ask for at
-// the thresholds of clocks, and reminders. It returns the number of tickets on which it
-// acted. [Desk.Run] calls it. Any number of processes may: each thing is done once,
-// because a change of the ticket in between makes the others' attempt fail. If the
-// workflow refuses the action, the timer is stopped, or the threshold passed, and
-// the ticket's history gives the reason.
+// FireTimers performs everything that is due now by itself, as the system and for tickets
+// of all tenants: the timed actions of the workflow, the reactions of service level
+// policies at the thresholds of clocks, and reminders of snoozed tickets. It returns the
+// number of tickets on which it acted. [Desk.Run] calls it. Any number of processes may
+// call it at the same time: each step is done once, because a change of the ticket in
+// between makes the others' attempts fail. If the workflow refuses an action, the timer is
+// stopped, or the threshold counts as done, and the ticket's history gives the reason.
 //
-// Tickets for which the desk cannot do it are tried again at growing intervals of at
-// most ten minutes: the desk does not have the ticket's workflow, or has no service
-// levels, the policy hides the ticket from [System] "desk", or the ticket cannot be
-// read. All but the last are logged once an hour. All other failures are part of the
-// error.
+// FireTimers tries a ticket again at growing intervals of at most ten minutes if the desk
+// does not have the ticket's workflow, if it has no service levels for the ticket's clocks,
+// if the policy hides the ticket from [System] "desk", or if the ticket cannot be read. It
+// logs the first three once an hour. All other failures are part of the error.
 func (d *Desk) FireTimers(ctx context.Context) (int, error) {
 	const batch = 100
 	fired, lost := 0, 0
@@ -202,12 +201,12 @@ func cannotFire(err error) (why string, from int, pause time.Duration) {
 // errHidden means that the desk itself may not see a ticket.
 var errHidden = errors.New("ticket: the policy hides the ticket from the desk itself")
 
-// mostFirings is how many things a ticket may do in one turn, so that one ticket does not
-// keep the others waiting.
+// mostFirings limits the steps of one ticket in one turn, so that it does not keep the
+// others waiting.
 const mostFirings = 20
 
-// fire does everything of one ticket that is due, one thing after the other, unless
-// somebody acts on the ticket meanwhile.
+// fire performs everything that is due on one ticket, one step after the other, until
+// somebody else acts on the ticket.
 func (d *Desk) fire(ctx context.Context, ref Ref) (bool, error) {
 	a := deskItself.InTenant(ref.Tenant)
 	fired := false
@@ -238,7 +237,7 @@ func (d *Desk) fire(ctx context.Context, ref Ref) (bool, error) {
 		}
 		if fired = fired || ok; !ok || err != nil {
 			if _, failed := errors.AsType[*hookError](err); !failed && (errors.Is(err, ErrStale) || errors.Is(err, ErrConflict)) {
-				err = nil // somebody acted on the ticket; what is still due comes again
+				err = nil // somebody acted on the ticket; the rest that is due comes again
 			}
 			return fired, err
 		}
@@ -267,8 +266,8 @@ func (d *Desk) fireTimer(ctx context.Context, a Actor, t Ticket, now time.Time) 
 	}
 }
 
-// rearm sets a timer that counts open hours again if it is not due after all, because
-// its calendar has changed. It reports whether it did.
+// rearm sets a timer that counts open hours to a later time if it is not due after all,
+// because its calendar has changed. It reports whether it did.
 func (d *Desk) rearm(ctx context.Context, t Ticket, now time.Time) (bool, error) {
 	if t.Timer.From.IsZero() || d.cfg.ServiceLevels == nil {
 		return false, nil
@@ -287,7 +286,7 @@ func (d *Desk) rearm(ctx context.Context, t Ticket, now time.Time) (bool, error)
 	return true, d.record(ctx, t, e)
 }
 
-// fireSnooze reminds of a ticket.
+// fireSnooze ends a snooze with a reminder.
 func (d *Desk) fireSnooze(ctx context.Context, t Ticket, now time.Time) (bool, error) {
 	w, err := d.workflowOf(&t)
 	if err != nil {
@@ -298,11 +297,11 @@ func (d *Desk) fireSnooze(ctx context.Context, t Ticket, now time.Time) (bool, e
 	return true, d.record(ctx, t, e)
 }
 
-// errNoLevels means that a ticket has clocks and the desk cannot tell what they ask for.
+// errNoLevels means that a clock needs an action and the desk has no service levels.
 var errNoLevels = errors.New("ticket: the desk has no service levels")
 
-// fireClock does what a ticket's policy asks for at the threshold that a clock has reached.
-// If none is reached after all, it records the clocks as they are computed now.
+// fireClock performs the reactions of the threshold that a clock has reached. If none is
+// reached after all, it records the clocks as they are computed now.
 func (d *Desk) fireClock(ctx context.Context, t Ticket, now time.Time) (bool, error) {
 	if d.cfg.ServiceLevels == nil {
 		return false, errNoLevels
@@ -320,11 +319,11 @@ func (d *Desk) fireClock(ctx context.Context, t Ticket, now time.Time) (bool, er
 	if !reached {
 		changed, err := d.refresh(ctx, &t)
 		if err == nil && !changed {
-			err = errors.New("ticket: a clock has reached its time, and the service levels do not say what for")
+			err = errors.New("ticket: Clock.Next has passed, but ServiceLevels returns no alert and changes no clock")
 		}
 		return changed, err
 	}
-	// If something that the policy asks for is not possible, the rest is done.
+	// If one reaction is not possible, the others are performed.
 	refused := ""
 	for _, asked := range fewer(alert) {
 		var e Event
@@ -344,9 +343,9 @@ func (d *Desk) fireClock(ctx context.Context, t Ticket, now time.Time) (bool, er
 	return err == nil, err
 }
 
-// fewer returns what a threshold asks for, then all that can be left of it without some of
-// its parts, and last without any. To escalate matters more than to hand over, then come the
-// priority and the tags.
+// fewer returns an alert with all its reactions, and then every choice of fewer reactions,
+// in the order in which the desk tries them. The last one has none except Tell. To escalate
+// matters most, then to hand over, then the priority, then the tags.
 func fewer(alert ClockAlert) []ClockAlert {
 	list := []ClockAlert{alert}
 	less := func(has func(*ClockAlert) bool, without func(*ClockAlert)) {
@@ -364,8 +363,8 @@ func fewer(alert ClockAlert) []ClockAlert {
 	return list
 }
 
-// alertEvent returns an event that does what a threshold asks for. If that is no more than
-// to tell somebody, it is about the clock only.
+// alertEvent returns an event with the reactions of a threshold. If they only tell somebody,
+// it is about the clock only.
 func (d *Desk) alertEvent(w *Workflow, t *Ticket, alert ClockAlert, now time.Time) (Event, error) {
 	act := Action{Note: Note(fmt.Sprintf("%s: %s (due %s)", alert.Metric, alert.Threshold, alert.Due.Format(time.RFC3339)))}
 	if alert.HandOver != t.Queue {

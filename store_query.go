@@ -141,8 +141,8 @@ func (q Query) PageSize() int {
 }
 
 // Match (for stores) reports whether the ticket matches the query, whatever q.After is.
-// In OrderSoonestDue only tickets with a target still to be met match. A store that selects in its
-// database must select the same tickets.
+// In OrderSoonestDue only tickets with a target still to be met match. A store that
+// selects in its database must select the same tickets.
 func (q Query) Match(t *Ticket) bool {
 	return q.Tenant == t.Tenant &&
 		oneOf(q.Status, t.Status) &&

@@ -61,18 +61,18 @@ type Ticket struct {
 
 	// Policy is the service level policy by which the clocks run, and PolicyVersion the
 	// version of its agreement. They are empty if no policy applies; see
-	// [Config].ServiceLevels.
+	// [Config].ServiceLevels. Clocks has the last clock of each metric, as of the last event.
 	Policy        string  `json:"policy,omitempty"`
 	PolicyVersion int     `json:"policy_version,omitempty"`
 	Clocks        []Clock `json:"clocks,omitempty"`
 
-	// Promised is when the customer was first told to expect the first answer. A later change
-	// of the clocks does not change it. Rescheduled is the later time that the customer was
-	// told since; zero means none.
+	// Promised is when the customer was first told to expect the first answer. It never
+	// changes. Zero means that nothing was promised. Rescheduled is the later time that the
+	// customer was told last; zero means none.
 	Promised    time.Time `json:"promised,omitzero"`
 	Rescheduled time.Time `json:"rescheduled,omitzero"`
-	// Snoozed is when the desk reminds the assignee, or the queue, of the ticket; see
-	// [Edits].Snooze. Zero means never.
+	// Snoozed is when the desk reminds the assignee, or the queue if there is none, of the
+	// ticket; see [Edits].Snooze. Zero means that the ticket is not snoozed.
 	Snoozed time.Time `json:"snoozed,omitzero"`
 
 	Workflow        string `json:"workflow"`
@@ -464,9 +464,10 @@ func (t *Ticket) concerns(p Person) bool {
 }
 
 // PublicTo returns the copy of the ticket that this customer may have: without
-// queue, assignee, reason, resolution, tags, custom fields, links, timer, policy and
-// digest, without the other people on the ticket, and with what the clocks promise only. The desk returns tickets to
-// requesters and followers in this form; [Desk.Track] shows them more.
+// queue, assignee, reason, resolution, tags, custom fields, links, timer, policy, snooze
+// and digest, and without the other people on the ticket. Its clocks have only the promises
+// to customers, with their times and results. The desk returns tickets to requesters and
+// followers in this form; [Desk.Track] shows them more.
 func (t Ticket) PublicTo(p Person) Ticket {
 	t = t.Clone()
 	t.Queue, t.Assignee, t.Reason, t.Resolution, t.Timer = "", "", "", "", Timer{}

@@ -40,8 +40,9 @@ type StatusSpec struct {
 	// set it. With no After and no Until the desk does nothing.
 	Then  ActionName    `json:"then,omitempty"`
 	After time.Duration `json:"after,omitempty"`
-	// Calendar makes After open time of this calendar of [Config].ServiceLevels: so many
-	// business hours. Empty means real time, and so does a [Workflow.Decide] without a desk.
+	// Calendar is the name of a calendar of [Config].ServiceLevels: After is then open time
+	// in it. Empty means real time, and [Workflow.Decide] without a desk always uses real time.
+	// Action.Until is an instant, so no calendar matters. [NewDesk] refuses an unknown name.
 	Calendar string `json:"calendar,omitempty"`
 }
 

@@ -478,6 +478,9 @@ func (d *Decision) edit(e *Event) error {
 	}
 	differ(&e.Set.Priority, t.Priority, priority)
 	if s := ed.Snooze; s != nil && !s.Equal(t.Snoozed) {
+		if t.Phase.Done() && !s.IsZero() {
+			return invalid("action.edit.snooze", "must be the zero time: a finished ticket cannot be snoozed")
+		}
 		e.Set.Snoozed = new(microTime(*s))
 	}
 	if ed.Requester != t.Requester {
@@ -562,12 +565,11 @@ func (w *Workflow) opening(a Actor, dr Draft, now time.Time, id ID, n Number, li
 		e.Set.PriorityGiven = new(true)
 	}
 	setIfOther(&e.Set.Queue, "", dr.Queue, true)
-	var timer Timer
-	if err := d.startTimer(&timer, w.statuses[w.spec.Initial], e.At); err != nil {
-		return Event{}, err
-	}
-	if !timer.IsZero() {
-		e.Set.Timer = &timer
+	if s := w.statuses[w.spec.Initial]; s.Then != "" && s.After > 0 {
+		e.Set.Timer = &Timer{}
+		if err := d.startTimer(e.Set.Timer, s, e.At); err != nil {
+			return Event{}, err
+		}
 	}
 	return e, nil
 }

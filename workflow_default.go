@@ -14,8 +14,8 @@ const (
 
 // DefaultWorkflow returns the definition that desks use without a
 // [Config].Workflows: three levels, and the statuses and actions that this
-// package has constants for. Your application can change it and compile it under
-// another name.
+// package has constants for. Its name is "support". Your application can change it
+// and compile it under another name.
 //
 // Work goes on in new, queued, open, waiting and on hold; the table says "live"
 // for these five, and "done" for resolved, closed and cancelled.

@@ -21,14 +21,18 @@ func (a *Agreement) Policy(t ticket.Ticket) (Policy, bool) {
 
 // WithChooser returns an agreement whose policies are chosen by a function instead of by
 // their conditions, for example with data that only your application has. The function
-// returns the name of a policy, or "" if nothing is promised. An unknown name and a panic
-// are an error of what needed the policy, an [*InvalidError]. Nil means the conditions.
+// returns the name of a policy, or "" if nothing is promised. If it returns an unknown name
+// or panics, the call that needed the policy returns an [*InvalidError]; at a desk, the
+// ticket can then be neither opened nor changed. Nil means the conditions.
 //
-// The function gets the ticket as after the event that is looked at, without Policy,
-// PolicyVersion, Clocks and Digest. It must not change the ticket's lists and maps. It must
-// be safe for concurrent use, fast, and give the same answer to the same ticket whenever it
-// is asked, in all processes: clocks are computed again from old events. If its answers
-// change, give the agreement a higher version.
+// [Spec.Compile] checks the conditions all the same: it refuses a policy that cannot be
+// reached. So give each policy a condition of its own, such as a tag with its name.
+//
+// The function gets the ticket as it is after an event, without Policy, PolicyVersion, Clocks
+// and Digest. It must not change the ticket's lists and maps. It must be fast and safe for
+// concurrent use. It must return the same name for the same ticket at any time and in all
+// processes, because clocks are computed again from old events. If its results change, give
+// the agreement a higher version.
 func (a *Agreement) WithChooser(choose func(ticket.Ticket) string) *Agreement {
 	b := *a
 	b.chooser = choose

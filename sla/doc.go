@@ -23,9 +23,9 @@ returns an [Agreement]:
 
 [Agreement.Policy] returns the policy of a ticket: the first whose condition fits.
 [Policy.Mermaid] draws a policy. [Agreement.Clocks] computes the clocks of a ticket from its
-history, and [Agreement.Explain] says why one of them is due when it is.
-[Agreement.Expected] tells customers by when to expect an answer. [UsageOf] says who used
-the time. [Simulation] and [Estimation] look at many past tickets.
+history. [Agreement.Explain] says why one of them is due when it is, and
+[Agreement.ExplainTicket] does it for a stored ticket. [UsageOf] splits the time of a ticket
+between its holders. [Simulation] and [Estimation] look at many past tickets.
 
 # Targets
 
@@ -34,12 +34,13 @@ calendar is open and the ticket is in none of the statuses that pause the target
 calendar, time counts round the clock. Calendars are open in the years 1970 to 2199 only,
 and so clocks count in these years.
 
-A [Threshold] is a moment of a target, and says what happens then.
+A [Threshold] is a moment of a target, with the reactions of the desk.
 
 # At a desk
 
-An Agreement is a [ticket.ServiceLevels]. As ServiceLevels of [ticket.Config] it makes the
-desk record the clocks in the tickets, and perform the reactions of thresholds:
+An Agreement is a [ticket.ServiceLevels]. With it in [ticket.Config] the desk records the
+clocks in the tickets, tells customers when to expect an answer, and performs the reactions
+of thresholds:
 
 	desk, err := ticket.NewDesk(store, ticket.Config{ServiceLevels: a})
 
@@ -49,7 +50,7 @@ reached fires alone. Nothing fires while a clock is paused.
 # Versions
 
 An agreement never changes. To change a Spec, compile it again with a higher version, and
-call [ticket.Desk.RefreshClocks]; see [Agreement.Advance] for what that changes.
+call [ticket.Desk.RefreshClocks]; [Agreement.Advance] describes the effect.
 
 # Limits
 

@@ -8,10 +8,12 @@ import (
 )
 
 // Expected returns when a customer can expect the first answer: when the target for
-// [MetricFirstAnswer] is due. It is meant for the field Expected of [ticket.Config], so
-// that the confirmation of a ticket says it:
+// [MetricFirstAnswer] is due. As Expected of [ticket.Config] it makes a desk without clocks
+// say this time in its confirmations:
 //
 //	ticket.Config{Expected: agreement.Expected}
+//
+// A desk with ServiceLevels says it already, and [ticket.NewDesk] refuses both together.
 //
 // It returns the zero time if no answer is promised: no policy with that target applies,
 // the calendar ends before, the ticket was answered, is finished or merged, or is in a

@@ -9,17 +9,18 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// ExplainTicket explains the last clock of a metric of a stored ticket, as it was at an
-// instant: now, or any time before. It reads the history as the actor, who must be an agent
-// or a system that may see the ticket; the customer has [ticket.View]. Print the result, or
-// use it as data:
+// ExplainTicket explains the last clock of a metric of a stored ticket as of an instant: now,
+// or any time before. The clock is computed by this agreement, as if it had always applied;
+// for an instant before a change of policies, ask the agreement of that time. The actor must
+// be an agent or a system that may see the ticket; a customer has [ticket.View]. Print the
+// result, or use it as data:
 //
 //	why, err := agreement.ExplainTicket(ctx, desk, lin, t.ID, sla.MetricSolution, time.Now())
 //	fmt.Println(why)
 //
 // Errors: those of [ticket.Desk.Events], [ticket.ErrRefused] for a customer,
-// [ticket.ErrNotFound] if the ticket was opened later, and an [*InvalidError] if it had no
-// clock of the metric then.
+// [ticket.ErrNotFound] if the ticket was opened later, and an [*InvalidError] for an unknown
+// metric, and if the ticket had no clock of the metric then.
 func (a *Agreement) ExplainTicket(ctx context.Context, desk *ticket.Desk, actor ticket.Actor, id ticket.ID, m Metric, asOf time.Time) (Explanation, error) {
 	if !slices.Contains(Metrics(), m) {
 		return Explanation{}, &InvalidError{Agreement: a.spec.Name, Place: "metric", Reason: fmt.Sprintf("%s is none of %q", quote(m), Metrics())}

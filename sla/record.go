@@ -11,21 +11,24 @@ import (
 
 var _ ticket.ServiceLevels = (*Agreement)(nil)
 
-// tick is how long after the instant a breach is looked for: at the instant itself, the
-// target can still be met.
+// tick is the time from the instant when a target is due to its breach: at the instant
+// itself, the target can still be met.
 const tick = time.Microsecond
 
-// Recorded returns the clocks as the desk records them in the ticket, as of the last event:
-// of each metric the one that runs, or else the last. They are in the order of [Metrics].
+// Recorded returns the clocks in the form in which the desk records them in the ticket, as of
+// the last event: of each metric the one that runs, or else the last. They are in the order
+// of [Metrics].
 //
 // Since is when the clock got its state or its target, or when the status or the reason that
 // pauses it changed. Missed counts the targets of the metric that were missed before.
 //
-// Fired names the thresholds on which the desk acted, as Patch.Alert of the events says, and
+// Fired names the thresholds on which the desk acted, by Patch.Alert of the events, and
 // those before them. After a change of the target, a threshold counts as fired if it has
 // passed already, and if it, or a later one that has passed, has the name of one that was
-// fired. All others are armed again. Names that the target lacks stay, at the end. Next is when the first of these is reached, or Since if
-// that was before. It is zero unless the clock runs.
+// fired. All others are armed again. Names that the target lacks stay, at the end.
+//
+// Next is when the first armed threshold is reached, or Since if that was before. It is zero
+// unless the clock runs.
 func (t *Timeline) Recorded() []ticket.Clock {
 	var list []ticket.Clock
 	for m := range metrics {
@@ -143,7 +146,7 @@ func (r *run) rearm(before []string, now time.Time) {
 	r.fired, r.others = r.target.names[:n], without(before, r.target.names)
 }
 
-// names returns what the recorded clock has as Fired.
+// names returns Fired of the recorded clock.
 func (r *run) names() []string {
 	if len(r.others) == 0 {
 		return r.fired
@@ -193,20 +196,24 @@ func broken(c *ticket.Clock, now time.Time) int {
 }
 
 // Advance completes an event with its effect on the clocks of the ticket, as
-// [ticket.ServiceLevels] says. The clocks are those of [Timeline.Recorded]. It reads the
+// [ticket.ServiceLevels] requires. The clocks are those of [Timeline.Recorded]. It reads the
 // history only if the policy or its version changes, or the event undoes a merge.
 //
 // Clocks that another version of the agreement recorded, or one with other targets, are
 // replaced when the next event changes the ticket, or when [ticket.Desk.RefreshClocks]
-// asks for it. Clocks that have ended stay what they are, and none that had ended before
-// is added. The others are computed as a whole by the new targets, also one that the
-// event makes go on. If that shows a target as missed that was not missed before, it is
-// missed at the time of the event. A clock that is no longer promised ends as void; what
-// it counted since its last change is not known, and not added.
+// asks for it. Clocks that have ended do not change, and clocks that had ended before are not
+// added. The whole life of all others is computed by the new targets, including a clock that
+// the event resumes. If a target turns out missed that was not missed before, it is missed at
+// the time of the event. A clock that is no longer promised ends as void. Its open time since
+// its last change is not known, so Counted leaves it out.
 //
 // While neither policy nor version changes, a clock that the event does not change keeps
-// Due and Next, even if the data of the time zones differ since. An event of
+// Due and Next, even if the time zone database has changed since. An event of
 // [ticket.ActionClock] computes these again.
+//
+// Errors: an [*InvalidError] if the function of [Agreement.WithChooser] fails, or if the
+// history is needed and nil; a [*ticket.ChainError] if the events are not those of one
+// history; and errors of the history.
 func (a *Agreement) Advance(t *ticket.Ticket, e *ticket.Event, history iter.Seq2[ticket.Event, error]) error {
 	e.Set.Policy, e.Set.PolicyVersion, e.Set.Clocks = nil, nil, nil
 	if t == nil {
@@ -401,15 +408,15 @@ func (a *Agreement) replay(t *ticket.Ticket, e *ticket.Event, history iter.Seq2[
 	return nil
 }
 
-// takenOver is a metric whose recorded clock is not what the timeline computes: another
+// takenOver is a metric whose recorded clock is not the one that the timeline computes: another
 // version of the agreement recorded it, or this one took over from that.
 type takenOver struct {
 	recorded *ticket.Clock // nil: none
 	computed ticket.Clock  // zero: none
 }
 
-// takeOver makes the timeline remember what was recorded of a metric, if that is not what
-// it computes. An open run gets its target as of now.
+// takeOver makes the timeline remember the recorded clock of a metric, if it computes another
+// one. An open run gets its target as of now.
 func (t *Timeline) takeOver(m int, from *ticket.Ticket, now time.Time) *takenOver {
 	o := &takenOver{}
 	o.recorded = clockOf(from, m)
@@ -419,7 +426,7 @@ func (t *Timeline) takeOver(m int, from *ticket.Ticket, now time.Time) *takenOve
 	}
 	o.computed = computed
 	r := t.open[m]
-	if r == nil || !r.listed { // what is recorded is over
+	if r == nil || !r.listed { // the recorded clock has ended
 		t.owed[m] += broken(o.recorded, now) - t.missed(m, nil)
 		return o
 	}
@@ -455,7 +462,7 @@ func (t *Timeline) takeOver(m int, from *ticket.Ticket, now time.Time) *takenOve
 	return o
 }
 
-// patch sets what an event changes in the recorded ticket.
+// patch sets the changes of an event to the recorded ticket.
 func (t *Timeline) patch(from *ticket.Ticket, e *ticket.Event, foreign *[metrics]*takenOver) {
 	name, version := "", 0
 	if t.policy != nil {
@@ -509,8 +516,8 @@ func clockOf(t *ticket.Ticket, m int) *ticket.Clock {
 	return nil
 }
 
-// outcome returns what is recorded of a metric after the event that takes it over. The
-// clock is the computed one.
+// outcome returns the recorded clock of a metric after the event that takes it over. c is
+// the computed one.
 func (o *takenOver) outcome(c ticket.Clock, ok bool, now time.Time) (ticket.Clock, bool) {
 	b := &o.computed
 	if ok && (!c.Ended() || c.Event != b.Event || c.State != b.State || !c.Since.Equal(b.Since)) {
@@ -541,17 +548,19 @@ func same(a, b *ticket.Clock) bool {
 		a.Next.Equal(b.Next) && slices.Equal(a.Fired, b.Fired)
 }
 
-// lateAfter is how long after a threshold an alert counts as late.
+// lateAfter is the time from a threshold after which an alert counts as late.
 const lateAfter = time.Minute
 
 // Alert returns the threshold that the ticket has reached as of now and on which the desk has
-// not acted, as [ticket.ServiceLevels] says. Of several clocks it is the one that reached a
-// threshold first. Of several thresholds it is the highest, and the alert is late; it is
-// late, too, more than a minute after the threshold. The reactions are those of that
-// threshold only, or, if it is a breach that the policy does not list, those of the highest
-// before it. There is no alert for a ticket that is finished or merged, for a clock that
-// does not run, and for a clock that is not of this agreement's version; an event of
-// [ticket.ActionClock] computes such a clock again.
+// not acted, as [ticket.ServiceLevels] requires. Of several clocks it takes the one that
+// reached a threshold first. Of several thresholds of that clock it takes the highest, with
+// the reactions of that threshold only; for a breach that the policy does not list, with
+// those of the highest threshold before it. The alert is late if it passes over a threshold, or
+// comes more than a minute after its own.
+//
+// Alert returns false for a ticket that is finished or merged, for a clock that does not run,
+// and for a clock of another version of the agreement. An event of [ticket.ActionClock]
+// computes such a clock again.
 func (a *Agreement) Alert(t *ticket.Ticket, now time.Time) (ticket.ClockAlert, bool) {
 	if !inWork(t) {
 		return ticket.ClockAlert{}, false

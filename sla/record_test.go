@@ -172,7 +172,7 @@ func checkAlert(f *fold, line *sla.Timeline, alert ticket.ClockAlert, now time.T
 			if highest == "due" && !late {
 				continue
 			}
-			// At a change, what it puts into the past is reached at once.
+			// A threshold that a change puts into the past is reached at the change.
 			past := late && c.Counted > c.Within+th.Threshold.After
 			if th.At.Before(now) || th.At.Equal(now) && (!late || past) {
 				highest, at = th.Threshold.String(), th.At
@@ -277,9 +277,9 @@ func note(seen map[string]int, was, is *ticket.Ticket) {
 	}
 }
 
-// A newer agreement, or one with other hours, takes over. What had ended before stays. What
-// has not ended is as if the newer one had always applied, except what is recorded of the
-// past: breaches, and thresholds that have fired.
+// A newer agreement, or one with other hours, takes over. Clocks that had ended before stay.
+// All others are as if the newer one had always applied, except for recorded breaches and
+// thresholds that have fired.
 func TestANewerAgreementTakesOver(t *testing.T) {
 	seen := map[string]int{}
 	for k := range 4 * *histories {
@@ -459,7 +459,7 @@ func TestNothingFiresWhileTheClockDoesNotRun(t *testing.T) {
 			require.False(t, ok)
 		})
 	}
-	// What was passed before a pause fires when the clock goes on.
+	// A threshold that was passed before a pause fires when the clock resumes.
 	s := newStory(t, spec).open("01-12T08:00Z").hold("01-12T13:00Z", "vendor").resume("01-12T14:00Z")
 	f := checkRecorded(t, s.agreed, s.events())
 	require.Equal(t, at(t, "01-12T14:00Z"), f.ticket.Wake())

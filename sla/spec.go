@@ -78,7 +78,8 @@ const (
 	// machine wrote.
 	MetricFirstAnswer Metric = "first answer"
 	// MetricNextAnswer runs from the oldest unanswered words of a customer that no machine
-	// wrote, after the first answer, to the next answer.
+	// wrote, after the first answer, to the next answer. If that answer solves the ticket,
+	// the clock ends as void.
 	MetricNextAnswer Metric = "next answer"
 	// MetricUpdate runs from each answer of an agent to the next one, while the ticket is
 	// in work.
@@ -158,7 +159,7 @@ type Audience string
 
 // The audiences.
 const (
-	AudienceAssignee  Audience = "assignee"  // the agent who has the ticket
+	AudienceAssignee  Audience = "assignee"  // the agent who has the ticket; the queue if there is none
 	AudienceQueue     Audience = "queue"     // the queue that has the ticket
 	AudienceRequester Audience = "requester" // the customer
 	AudienceAgents    Audience = "agents"    // the agents at the ticket's level

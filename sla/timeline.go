@@ -28,7 +28,7 @@ type Timeline struct {
 	unread, told bool // a customer wrote; then, an agent answered
 
 	// The rest is for Recorded and Agreement.Advance.
-	lean  bool                   // only what Recorded needs is kept
+	lean  bool                   // keeps only the data that Recorded needs
 	seeds [metrics]*ticket.Clock // the recorded clocks that the timeline began with
 	owed  [metrics]int           // the broken promises of a metric before its first run here
 	spare []run                  // for new runs
@@ -116,8 +116,8 @@ func (t *Timeline) notBefore(now time.Time) time.Time {
 }
 
 // Add takes the next event. Events must come in order, without a gap; otherwise Add
-// returns a [*ticket.ChainError]. The function of [Agreement.WithChooser] can fail, too.
-// After an error nothing is changed.
+// returns a [*ticket.ChainError]. It returns an [*InvalidError] if the function of
+// [Agreement.WithChooser] fails. With an error it changes nothing.
 func (t *Timeline) Add(e ticket.Event) error {
 	if err := t.follows(&e); err != nil {
 		return err
@@ -401,7 +401,7 @@ type run struct {
 	turned  time.Time     // of the last change of the target, or resumption
 	fired   []string      // the first names of target.looks; those of the last target while there is none
 	others  []string      // the names of fired thresholds that only earlier targets had
-	seed    *ticket.Clock // what the run goes on from; its counted time is at the start of all sums
+	seed    *ticket.Clock // the recorded clock that the run continues; its counted time begins all sums
 	changed bool          // since the seed
 }
 
@@ -545,7 +545,7 @@ func (r *run) reach(cal *businesshours.Calendar, amount time.Duration) time.Time
 		return r.began.at
 	}
 	sums := r.sums(cal)
-	if amount <= sums[0] { // what a seed counts is over
+	if amount <= sums[0] { // reached in the time that the seed counts
 		if amount == r.seed.Within && !r.seed.Due.IsZero() {
 			return r.seed.Due
 		}

@@ -39,8 +39,8 @@ func missedBits(t *ticket.Ticket) (bits int64) {
 	return bits
 }
 
-// missedMask returns the bits that a ticket with a missed target of the metric, or of
-// any, has at least one of.
+// missedMask returns the bits for a metric or, if it is empty, for all. A ticket with a
+// missed target has at least one of them.
 func missedMask(metric string) int64 {
 	if metric == "" {
 		return 1<<len(metrics) - 1
@@ -52,8 +52,8 @@ func missedMask(metric string) int64 {
 const missedLabel = "missed:"
 
 // missedLabels returns the labels of missed targets that a change may add. A ticket that
-// misses no target any more keeps the label. So whoever walks along these labels also
-// compares the column missed, and an update never reads the old ticket for them.
+// misses no target any more keeps the label. So a query along these labels also compares the
+// column missed, and an update need not read the old ticket for them.
 func missedLabels(ch *ticket.Change) (list []string) {
 	for i := range ch.Events {
 		for j := range ch.Events[i].Set.Clocks {
@@ -88,8 +88,8 @@ type clocksDoc struct {
 	Rescheduled   time.Time      `json:"rescheduled,omitzero"`
 }
 
-// clocksJSON returns the value of the column clocks. It is NULL for a ticket that has
-// none of it. It is written by hand, as events are; see eventJSON.
+// clocksJSON returns the value of the column clocks, or NULL for a ticket without clocks and
+// promises. It writes JSON by hand, like eventJSON.
 func clocksJSON(t *ticket.Ticket) (any, error) {
 	if t.Policy == "" && t.PolicyVersion == 0 && len(t.Clocks) == 0 && t.Promised.IsZero() && t.Rescheduled.IsZero() {
 		return nil, nil

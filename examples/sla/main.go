@@ -51,6 +51,7 @@ func run(ctx context.Context, stdout io.Writer) error {
 	desk, err := ticket.NewDesk(memstore.New(), ticket.Config{
 		Now:           func() time.Time { return now },
 		ServiceLevels: contracts,
+		Relay:         ticket.Relay{Batch: 1}, // one letter after the other
 		Notifiers: map[string]ticket.Notifier{"": ticket.NotifierFunc(func(_ context.Context, n ticket.Notification) error {
 			mu.Lock() // letters go out side by side
 			defer mu.Unlock()
@@ -66,7 +67,7 @@ func run(ctx context.Context, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	// Run does this all the time in your application.
+	// Desk.Run does this in your application.
 	for _, pass := range []time.Duration{0, 65*time.Hour + 30*time.Minute, 30*time.Minute + time.Second} {
 		now = now.Add(pass)
 		if _, err := desk.FireTimers(ctx); err != nil {

@@ -4,6 +4,7 @@ package ordeal
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -13,6 +14,40 @@ import (
 	"syscall"
 	"text/tabwriter"
 )
+
+// Common are the options that all runs have.
+type Common struct {
+	Stores   string // names, separated by commas, or "all"
+	Seed     uint64
+	Sabotage string // names, separated by commas
+}
+
+// Flags adds the flags of the options.
+func (c *Common) Flags(all []Backend, sabotages []string) {
+	var names []string
+	for _, b := range all {
+		names = append(names, b.Name)
+	}
+	flag.StringVar(&c.Stores, "store", "all", strings.Join(names, ", ")+", a comma-separated list, or all")
+	flag.Uint64Var(&c.Seed, "seed", 0, "the seed of the random choices; the results still vary; 0 means a random seed")
+	flag.Func("sabotage", "what to do wrong so that the check must find it, separated by commas: "+strings.Join(sabotages, ", "), func(list string) error {
+		for name := range strings.SplitSeq(list, ",") {
+			if !slices.Contains(sabotages, name) {
+				return fmt.Errorf("unknown sabotage %q", name)
+			}
+		}
+		c.Sabotage = list
+		return nil
+	})
+}
+
+// Parse parses the flags and chooses a seed.
+func (c *Common) Parse() {
+	flag.Parse()
+	if c.Seed == 0 {
+		c.Seed = rand.Uint64()
+	}
+}
 
 // Main calls run until it returns or the program is interrupted, and exits. The
 // status is 1 after an error, or if run returns false.
@@ -28,39 +63,30 @@ func Main(run func(ctx context.Context) (good bool, err error)) {
 	}
 }
 
-// Seed returns the given seed, or a random one for 0.
-func Seed(asked uint64) uint64 {
-	if asked == 0 {
-		return rand.Uint64()
-	}
-	return asked
+// A Report is the result for one store.
+type Report interface {
+	Good() bool        // it passed
+	Remarks() []string // findings and others
+	Row() []string     // of the table
 }
 
-// An Outcome is the result for one store.
-type Outcome struct {
-	Good  bool     // it passed
-	Lines []string // findings and other remarks
-	Row   []string // of the table
-}
-
-// Run tests the named stores, separated by commas, or "all" of them, one after the
-// other. It prints the results and a table with a column for each store. It reports
-// whether all passed.
-func Run(ctx context.Context, all []Backend, names string, columns []string, endure func(context.Context, Backend) (Outcome, error)) (bool, error) {
-	list, err := choose(all, names)
+// Run tests the stores of the options, one after the other. It prints the results and a
+// table with a column for each store. It reports whether all passed.
+func Run[R Report](ctx context.Context, all []Backend, o Common, columns []string, endure func(context.Context, Backend) (R, error)) (bool, error) {
+	list, err := choose(all, o.Stores)
 	if err != nil {
 		return false, err
 	}
 	good := true
 	var rows [][]string
 	for _, b := range list {
-		o, err := endure(ctx, b)
+		r, err := endure(ctx, b)
 		if err != nil {
 			return false, fmt.Errorf("%s: %w", b.Name, err)
 		}
-		rows = append(rows, o.Row)
-		good = good && o.Good
-		for _, line := range o.Lines {
+		rows = append(rows, r.Row())
+		good = good && r.Good()
+		for _, line := range r.Remarks() {
 			fmt.Printf("%s: %s\n", b.Name, line)
 		}
 	}
@@ -89,17 +115,6 @@ func choose(all []Backend, names string) (list []Backend, err error) {
 		list = append(list, all[i])
 	}
 	return list, nil
-}
-
-// Sabotages returns an error for a name that is not among the known ones. "" means
-// none.
-func Sabotages(known []string, names ...string) error {
-	for _, name := range names {
-		if name != "" && !slices.Contains(known, name) {
-			return fmt.Errorf("unknown sabotage %q; use %s", name, strings.Join(known, ", "))
-		}
-	}
-	return nil
 }
 
 // Findings are the faults that a check found.

@@ -47,9 +47,11 @@ func (r *crashing) check(ctx context.Context) (err error) {
 	if c.store, err = sqlstore.Open(ctx, c.db, c.Dialect); err != nil {
 		return err
 	}
-	if r.sabotage != "" {
-		if err := damage[r.sabotage](ctx, c); err != nil {
-			return fmt.Errorf("sabotage: %w", err)
+	for name := range strings.SplitSeq(r.Sabotage, ",") {
+		if do := damage[name]; do != nil {
+			if err := do(ctx, c); err != nil {
+				return fmt.Errorf("sabotage: %w", err)
+			}
 		}
 	}
 	for _, step := range []func(context.Context) error{c.database, c.read, c.histories, c.lists} {

@@ -48,7 +48,7 @@ func crash(ctx context.Context, b ordeal.Backend, o options) (_ *report, err err
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	r := &crashing{Backend: b, options: o, dir: dir, record: newRecord(), rand: rand.New(rand.NewPCG(o.seed, 1)), report: &report{store: b.Name}}
+	r := &crashing{Backend: b, options: o, dir: dir, record: newRecord(), rand: rand.New(rand.NewPCG(o.Seed, 1)), report: &report{store: b.Name}}
 	if r.dsn, r.server, err = b.Place(ctx, dir, "crash"); err != nil {
 		return nil, err
 	}
@@ -178,7 +178,7 @@ func (r *crashing) startWriter(s *slot) error {
 // journals.
 func (r *crashing) kill(victims []int) error {
 	for _, v := range victims {
-		if err := r.slots[v].child.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		if err := r.slots[v].child.Kill(); err != nil {
 			return err
 		}
 	}
@@ -262,7 +262,8 @@ type report struct {
 	failures                            map[string]int
 }
 
-func (r *report) good() bool {
+// Good reports whether nothing is wrong.
+func (r *report) Good() bool {
 	return r.lost+r.torn+r.doubled+r.doubledNumbers+r.errors == 0 && r.acknowledged > 0
 }
 
@@ -270,7 +271,8 @@ func (r *report) good() bool {
 var columns = []string{"store", "writers killed", "servers killed", "actions acknowledged", "refused", "outcome unknown", "of these, written",
 	"repeated with their key", "events", "tickets", "lost", "torn", "doubled", "doubled numbers", "errors"}
 
-func (r *report) row() []string {
+// Row returns the values of columns.
+func (r *report) Row() []string {
 	row := []string{r.store}
 	for _, n := range []int{r.killedWriters, r.killedServers, r.acknowledged, r.refused, r.unknown, r.unknownWritten,
 		r.again, r.events, r.tickets, r.lost, r.torn, r.doubled, r.doubledNumbers, r.errors} {
@@ -279,8 +281,8 @@ func (r *report) row() []string {
 	return row
 }
 
-// said returns the errors that callers got during kills.
-func (r *report) said() []string {
+// Remarks returns the findings, and the errors that callers got during kills.
+func (r *report) Remarks() []string {
 	short := map[string]int{}
 	for text, n := range r.failures {
 		text = strings.ReplaceAll(text, "\n", " ")
@@ -292,5 +294,5 @@ func (r *report) said() []string {
 	}
 	slices.Sort(list)
 	slices.Reverse(list)
-	return list[:min(len(list), 8)]
+	return append(r.Found, list[:min(len(list), 8)]...)
 }

@@ -6,12 +6,12 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/ticketkit/ticket/internal/dbtests/ordeal"
 )
 
 func TestMain(m *testing.M) {
-	if task := os.Getenv(taskVariable); task != "" {
-		os.Exit(writer(task)) // a writer is another run of this program
-	}
+	ordeal.BeChild(taskVariable, writer) // a writer is another run of this program
 	os.Exit(m.Run())
 }
 
@@ -33,10 +33,10 @@ func TestCheck(t *testing.T) {
 	} {
 		t.Run("sabotage="+c.sabotage, func(t *testing.T) {
 			t.Setenv("TMPDIR", t.TempDir())
-			r, err := crash(t.Context(), backends[1], options{length: time.Second, writers: 3, callers: 2, tickets: 6,
-				pause: 300 * time.Millisecond, seed: 1, sabotage: c.sabotage})
+			r, err := crash(t.Context(), backends[1], options{Common: ordeal.Common{Seed: 1, Sabotage: c.sabotage}, length: time.Second, writers: 3, callers: 2, tickets: 6,
+				pause: 300 * time.Millisecond})
 			require.NoError(t, err)
-			require.Equal(t, c.sabotage == "", r.good(), "%+v", r)
+			require.Equal(t, c.sabotage == "", r.Good(), "%+v", r)
 			require.Positive(t, c.count(r), "%+v", r)
 			require.Positive(t, r.killedWriters)
 		})

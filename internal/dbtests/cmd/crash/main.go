@@ -14,8 +14,6 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"os"
-	"strings"
 	"time"
 
 	"github.com/ticketkit/ticket/internal/dbtests/ordeal"
@@ -32,45 +30,28 @@ var backends = []ordeal.Backend{
 
 // options are the options of a run.
 type options struct {
-	length   time.Duration
-	writers  int
-	callers  int           // goroutines of each writer
-	tickets  int           // shared by all
-	pause    time.Duration // between kills, on average
-	seed     uint64
-	sabotage string
+	ordeal.Common
+
+	length  time.Duration
+	writers int
+	callers int           // goroutines of each writer
+	tickets int           // shared by all
+	pause   time.Duration // between kills, on average
 }
 
 func main() {
-	if task := os.Getenv(taskVariable); task != "" {
-		os.Exit(writer(task))
-	}
+	ordeal.BeChild(taskVariable, writer)
 	var o options
-	store := flag.String("store", "all", "sqlite (modernc), sqlite3 (mattn), postgres, mysql (MariaDB), a comma-separated list, or all")
+	o.Flags(backends, sabotages())
 	flag.DurationVar(&o.length, "for", time.Minute, "how long to test each store")
 	flag.IntVar(&o.writers, "writers", 8, "how many processes write")
 	flag.IntVar(&o.callers, "callers", 3, "how many goroutines of each process write")
 	flag.IntVar(&o.tickets, "tickets", 24, "how many tickets the callers share")
 	flag.DurationVar(&o.pause, "pause", 300*time.Millisecond, "the average time between two kills")
-	flag.Uint64Var(&o.seed, "seed", 0, "the seed of the random choices; the results still vary; 0 means a random seed")
-	flag.StringVar(&o.sabotage, "sabotage", "", "damage to do before the check, which must find it: "+strings.Join(sabotages(), ", "))
-	flag.Parse()
+	o.Parse()
 
-	ordeal.Main(func(ctx context.Context) (bool, error) { return run(ctx, *store, o) })
-}
-
-// run crashes the named stores, and reports whether all passed.
-func run(ctx context.Context, names string, o options) (bool, error) {
-	if err := ordeal.Sabotages(sabotages(), o.sabotage); err != nil {
-		return false, err
-	}
-	o.seed = ordeal.Seed(o.seed)
-	fmt.Printf("%d writers with %d callers each, %s per store, seed %d\n", o.writers, o.callers, o.length, o.seed)
-	return ordeal.Run(ctx, backends, names, columns, func(ctx context.Context, b ordeal.Backend) (ordeal.Outcome, error) {
-		r, err := crash(ctx, b, o)
-		if err != nil {
-			return ordeal.Outcome{}, err
-		}
-		return ordeal.Outcome{Good: r.good(), Lines: append(r.Found, r.said()...), Row: r.row()}, nil
+	ordeal.Main(func(ctx context.Context) (bool, error) {
+		fmt.Printf("%d writers with %d callers each, %s per store, seed %d\n", o.writers, o.callers, o.length, o.Seed)
+		return ordeal.Run(ctx, backends, o.Common, columns, func(ctx context.Context, b ordeal.Backend) (*report, error) { return crash(ctx, b, o) })
 	})
 }

@@ -1,15 +1,12 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"github.com/ticketkit/ticket/internal/dbtests/ordeal"
 	"math/rand/v2"
-	"os"
 	"sync"
 	"time"
 
@@ -57,24 +54,14 @@ func openDesk(ctx context.Context, driver, dsn string, d sqlstore.Dialect) (*tic
 }
 
 // writer writes until it is killed, or its parent is gone.
-func writer(say string) int {
-	ordeal.EndWithParent()
-	fail := func(err error) int {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	f, err := os.Open(say)
-	if err != nil {
-		return fail(err)
-	}
+func writer(say string) error {
 	var t task
-	if err := json.NewDecoder(bufio.NewReader(f)).Decode(&t); err != nil {
-		return fail(err)
+	if err := ordeal.ReadTask(say, &t); err != nil {
+		return err
 	}
-	_ = f.Close() // it was only read
 	j, err := openJournal(t.Journal)
 	if err != nil {
-		return fail(err)
+		return err
 	}
 	ctx := context.Background()
 	var desk *ticket.Desk
@@ -83,7 +70,7 @@ func writer(say string) int {
 			break
 		}
 		if err := j.write(entry{Kind: failed, Token: "open-" + t.Name, Text: "open: " + err.Error()}); err != nil {
-			return fail(err)
+			return err
 		}
 		time.Sleep(20 * time.Millisecond) // the server is down
 	}
@@ -108,7 +95,7 @@ func writer(say string) int {
 			}
 		})
 	}
-	return fail(<-errs)
+	return <-errs
 }
 
 // A caller is one goroutine that writes.

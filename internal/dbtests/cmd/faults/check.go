@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -29,24 +28,15 @@ type checking struct {
 
 // check runs all checks.
 func (r *faulting) check(ctx context.Context) error {
-	if slices.Contains(strings.Split(r.sabotage, ","), missing) {
-		if _, err := r.db.ExecContext(ctx, "DELETE FROM ticket_outbox WHERE id = (SELECT MIN(id) FROM ticket_outbox)"); err != nil {
+	if slices.Contains(strings.Split(r.Sabotage, ","), missing) {
+		if _, err := r.DB.ExecContext(ctx, "DELETE FROM ticket_outbox WHERE id = (SELECT MIN(id) FROM ticket_outbox)"); err != nil {
 			return err
 		}
 	}
 	c := &checking{faulting: r, journals: journals{grips: map[ticket.ID][]grip{}, said: map[string]int{}},
 		rows: map[ticket.ID]*ticket.Delivery{}, tickets: map[ticket.ID][]*ticket.Delivery{}, first: map[ticket.ID]int{}, last: map[ticket.ID]arrival{}}
-	paths, err := filepath.Glob(filepath.Join(r.dir, "[rw][0-9]*"))
-	if err != nil {
+	if err := r.Journals("[rw][0-9]*", c.read); err != nil {
 		return err
-	}
-	for _, path := range paths {
-		if strings.HasSuffix(path, ".task") {
-			continue
-		}
-		if err := c.read(path); err != nil {
-			return err
-		}
 	}
 	c.report.said = c.said
 	c.arrived, c.report.faults = r.post.record()
@@ -63,22 +53,14 @@ func (r *faulting) check(ctx context.Context) error {
 
 // outbox reads the whole outbox.
 func (c *checking) outbox(ctx context.Context) error {
-	q := ticket.DeliveryQuery{Limit: ticket.MaxLimit}
-	for {
-		page, err := c.store.Deliveries(ctx, q)
-		if err != nil {
-			return err
-		}
-		for i := range page.Deliveries {
-			d := &page.Deliveries[i]
-			c.rows[d.ID] = d
-			c.tickets[d.Ticket] = append(c.tickets[d.Ticket], d)
-		}
-		if q.After = page.Next; q.After.IsZero() {
-			c.report.notifications = len(c.rows)
-			return nil
-		}
+	list, err := c.Deliveries(ctx)
+	for i := range list {
+		d := &list[i]
+		c.rows[d.ID] = d
+		c.tickets[d.Ticket] = append(c.tickets[d.Ticket], d)
 	}
+	c.report.notifications = len(c.rows)
+	return err
 }
 
 // committed checks that the outbox contains exactly the notifications of the
@@ -98,7 +80,7 @@ func (c *checking) committed() {
 	rep.tickets = len(ids)
 	for n, id := range ids {
 		want := map[string]int{}
-		for i, s := range script(c.seed, n) {
+		for i, s := range script(c.Seed, n) {
 			for _, t := range s.expected {
 				want[fmt.Sprintf("event %d, %q to %s", i+1, t.kind, t.address)]++
 			}
@@ -228,7 +210,7 @@ func (c *checking) atOnce() {
 // givenUp checks that the desk lists every dead, bounced or suppressed delivery with
 // a reason.
 func (c *checking) givenUp(ctx context.Context) error {
-	desk, err := ticket.NewDesk(c.store, config(c.clock, nil, nil))
+	desk, err := ticket.NewDesk(c.Store, config(c.Clock, nil, nil))
 	if err != nil {
 		return err
 	}

@@ -2,15 +2,10 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"github.com/ticketkit/ticket/internal/dbtests/ordeal"
-	"log/slog"
-	"os"
 	"time"
 
 	"github.com/ticketkit/ticket"
-	"github.com/ticketkit/ticket/sqlstore"
 )
 
 // taskVariable marks a process as a child.
@@ -18,14 +13,11 @@ const taskVariable = "TICKET_FAULTS_TASK"
 
 // A task is the order for a child.
 type task struct {
-	Role        string // relay or writer
-	Driver, DSN string
-	Dialect     sqlstore.Dialect
-	Journal     string
-	Clock       string // the file of the clock
-	Post        string // the address of the mail server
-	Sabotage    string
-	Seed        uint64 // of the scripts
+	ordeal.Place
+
+	Post     string // the address of the mail server
+	Sabotage string
+	Seed     uint64 // of the scripts
 
 	Slot, Slots, Tickets int // of a writer: its share is every Slots-th ticket
 }
@@ -38,75 +30,31 @@ const lease = 40 * time.Minute
 const via = "mail"
 
 // config is the configuration of all desks of a run.
-func config(c *clock, j *journal, n ticket.Notifier) ticket.Config {
-	log := slog.DiscardHandler
-	if j != nil {
-		log = &heard{Handler: slog.DiscardHandler, j: j}
-	}
+func config(c *ordeal.Clock, j *ordeal.Journal, n ticket.Notifier) ticket.Config {
 	return ticket.Config{
-		Now:        c.now,
+		Now:        c.Now,
 		Notifiers:  map[string]ticket.Notifier{via: n},
 		SendLimits: ticket.SendLimits{PerRecipient: -1, PerTicket: -1},
 		Relay:      ticket.Relay{Lease: lease, Poll: 50 * time.Millisecond, MaxBackoff: 10 * time.Minute, MaxAttempts: 1000},
-		Logger:     slog.New(log),
+		Logger:     j.Logger(),
 		Profile: func(_ context.Context, _ string, to ticket.Recipient, _ ticket.Kind) (ticket.Profile, error) {
 			return ticket.Profile{Person: ticket.Person{Email: address(to)}}, nil
 		},
 	}
 }
 
-// heard writes the errors between a desk and its store into the journal.
-type heard struct {
-	slog.Handler
-
-	j *journal
-}
-
-func (h *heard) Enabled(_ context.Context, l slog.Level) bool { return l >= slog.LevelError }
-func (h *heard) Handle(_ context.Context, r slog.Record) error {
-	r.Attrs(func(a slog.Attr) bool {
-		if a.Key == "error" {
-			h.j.said(r.Message + ": " + a.Value.String())
-		}
-		return true
-	})
-	return nil
-}
-
-// child executes its task until it is done, or killed, or its parent is gone.
-func child(path string) int {
-	ordeal.EndWithParent()
-	err := perform(path)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return 0
-}
-
+// perform executes a task until it is done, or killed.
 func perform(path string) error {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return err
-	}
 	var t task
-	if err := json.Unmarshal(text, &t); err != nil {
-		return err
-	}
-	c, err := openClock(t.Clock)
-	if err != nil {
-		return err
-	}
-	j, err := openJournal(t.Journal)
-	if err != nil {
+	if err := ordeal.ReadTask(path, &t); err != nil {
 		return err
 	}
 	ctx := context.Background()
-	store, _, err := ordeal.OpenStore(ctx, t.Driver, t.DSN, t.Dialect) // closed when the process ends
+	c, j, store, err := t.Open(ctx)
 	if err != nil {
 		return err
 	}
-	fmt.Println("ready")
+	ordeal.Begun()
 	if t.Role == roleWriter {
 		return write(ctx, &t, c, j, store)
 	}

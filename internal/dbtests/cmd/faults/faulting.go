@@ -2,19 +2,16 @@ package main
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"github.com/ticketkit/ticket/internal/dbtests/ordeal"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"slices"
 	"syscall"
 	"time"
 
 	"github.com/ticketkit/ticket"
-	"github.com/ticketkit/ticket/sqlstore"
 )
 
 // These are rates of the clock, in seconds for a real second. At a higher rate a
@@ -27,15 +24,10 @@ const (
 
 // A faulting is the run for one store.
 type faulting struct {
-	ordeal.Backend
+	*ordeal.Ground
 	options
 
-	dir    string
-	dsn    string
-	clock  *clock
 	post   *post
-	store  *sqlstore.Store
-	db     *sql.DB
 	slots  []*slot
 	rand   *rand.Rand
 	report *report
@@ -44,43 +36,23 @@ type faulting struct {
 
 // A slot is the place of a child. When one is killed, the next takes it.
 type slot struct {
-	task   task
-	count  int    // of children so far
-	by     string // the journal of the child
-	child  *ordeal.Child
-	ready  chan struct{} // closed when it has begun
-	ended  chan struct{}
-	failed error
-	over   bool // a writer that has done its share
+	task  task
+	count int    // of children so far
+	by    string // the journal of the child
+	child *ordeal.Child
+	over  bool // a writer that has done its share
 }
 
 // endure works on a store, causes faults, and checks.
 func endure(ctx context.Context, b ordeal.Backend, o options) (_ *report, err error) {
-	dir, err := os.MkdirTemp("", "ticket-faults-")
+	g, err := b.Ground(ctx, "faults", time.Now())
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	r := &faulting{Backend: b, options: o, dir: dir, post: newPost(o.seed), report: &report{store: b.Name},
-		rand: rand.New(rand.NewPCG(o.seed, 1)), killed: map[string]bool{}}
-	dsn, server, err := b.Place(ctx, dir, "faults")
-	if err != nil {
-		return nil, err
-	}
-	if server != nil {
-		defer func() { err = errors.Join(err, server.Stop()) }()
-	}
-	r.dsn = dsn
-	if r.clock, err = newClock(filepath.Join(dir, "clock")); err != nil {
-		return nil, err
-	}
-	r.post.clock = r.clock
-	store, db, err := ordeal.OpenStore(ctx, r.Driver, r.dsn, r.Dialect)
-	if err != nil {
-		return nil, err
-	}
-	r.store, r.db = store, db
-	defer func() { err = errors.Join(err, db.Close()) }()
+	defer func() { err = errors.Join(err, g.Leave()) }()
+	r := &faulting{Ground: g, options: o, post: newPost(o.Seed), report: &report{store: b.Name},
+		rand: rand.New(rand.NewPCG(o.Seed, 1)), killed: map[string]bool{}}
+	r.post.clock = g.Clock
 	if err := r.post.open(); err != nil {
 		return nil, err
 	}
@@ -96,14 +68,14 @@ func endure(ctx context.Context, b ordeal.Backend, o options) (_ *report, err er
 // Then the relays deliver the rest without faults.
 func (r *faulting) work(ctx context.Context) error {
 	begin := time.Now()
-	if err := r.clock.setRate(rateUsual); err != nil {
+	if err := r.Clock.SetRate(rateUsual); err != nil {
 		return err
 	}
 	for i := range r.relays {
-		r.slots = append(r.slots, r.newSlot(fmt.Sprintf("r%d", i), task{Role: roleRelay}))
+		r.slots = append(r.slots, r.newSlot(roleRelay, fmt.Sprintf("r%d", i), task{}))
 	}
 	for i := range r.writers {
-		r.slots = append(r.slots, r.newSlot(fmt.Sprintf("w%d", i), task{Role: roleWriter, Slot: i, Slots: r.writers, Tickets: r.tickets}))
+		r.slots = append(r.slots, r.newSlot(roleWriter, fmt.Sprintf("w%d", i), task{Slot: i, Slots: r.writers, Tickets: r.tickets}))
 	}
 	for _, s := range r.slots {
 		if err := r.startChild(s); err != nil {
@@ -122,13 +94,13 @@ func (r *faulting) work(ctx context.Context) error {
 		switch {
 		case restored.IsZero() && (r.post.accepted() >= r.tickets || written):
 			r.post.close()
-			restored = r.clock.now().Add(r.outage)
-			if err := r.clock.setRate(rateOutage); err != nil {
+			restored = r.Clock.Now().Add(r.outage)
+			if err := r.Clock.SetRate(rateOutage); err != nil {
 				return err
 			}
-		case r.post.server == nil && !r.clock.now().Before(restored):
-			r.report.outage = r.outage + r.clock.now().Sub(restored)
-			if err := errors.Join(r.clock.setRate(rateUsual), r.post.open()); err != nil {
+		case r.post.server == nil && !r.Clock.Now().Before(restored):
+			r.report.outage = r.outage + r.Clock.Now().Sub(restored)
+			if err := errors.Join(r.Clock.SetRate(rateUsual), r.post.open()); err != nil {
 				return err
 			}
 		}
@@ -144,7 +116,7 @@ func (r *faulting) work(ctx context.Context) error {
 		}
 		if written && r.report.outage > 0 && hurried.IsZero() { // the remaining deliveries wait
 			hurried = time.Now()
-			if err := r.clock.setRate(rateRest); err != nil {
+			if err := r.Clock.SetRate(rateRest); err != nil {
 				return err
 			}
 		}
@@ -160,7 +132,7 @@ func (r *faulting) work(ctx context.Context) error {
 	}
 	r.report.faulty = time.Since(begin)
 	r.post.setCalm()
-	if err := r.clock.setRate(rateRest); err != nil {
+	if err := r.Clock.SetRate(rateRest); err != nil {
 		return err
 	}
 	for begin := time.Now(); ; time.Sleep(50 * time.Millisecond) {
@@ -180,7 +152,7 @@ func (r *faulting) work(ctx context.Context) error {
 
 // live reports whether at least n deliveries are not settled.
 func (r *faulting) live(ctx context.Context, n int) (bool, error) {
-	page, err := r.store.Deliveries(ctx, ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.DeliveryPending, ticket.DeliveryClaimed}, Limit: min(n, ticket.MaxLimit)})
+	page, err := r.Store.Deliveries(ctx, ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.DeliveryPending, ticket.DeliveryClaimed}, Limit: min(n, ticket.MaxLimit)})
 	return len(page.Deliveries) == min(n, ticket.MaxLimit), err
 }
 
@@ -195,7 +167,7 @@ func (r *faulting) strike() error {
 	for _, v := range r.rand.Perm(len(r.slots))[:n] {
 		s := r.slots[v]
 		select {
-		case <-s.ready:
+		case <-s.child.Ready:
 		default:
 			if r.rand.IntN(4) > 0 { // most must make progress
 				continue
@@ -214,18 +186,19 @@ func (r *faulting) strike() error {
 			r.report.stopped++
 			continue
 		}
-		if err := s.child.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		if err := s.child.Kill(); err != nil {
 			return err
 		}
 	}
 	for _, s := range victims {
-		<-s.ended
-		if !s.child.ProcessState.Exited() {
+		<-s.child.Ended
+		killed := s.child.Killed()
+		if killed {
 			r.killed[s.by] = true
 		}
-		switch killed := !s.child.ProcessState.Exited(); {
-		case !killed && s.failed != nil:
-			return s.failed
+		switch {
+		case !killed && s.child.Failed != nil:
+			return s.child.Failed
 		case !killed && s.task.Role == roleWriter:
 			s.over = true
 			continue
@@ -246,9 +219,9 @@ func (r *faulting) strike() error {
 func (r *faulting) lookAfter() error {
 	for _, s := range r.slots {
 		select {
-		case <-s.ended:
-			if s.failed != nil {
-				return s.failed
+		case <-s.child.Ended:
+			if s.child.Failed != nil {
+				return s.child.Failed
 			}
 			if s.task.Role == roleRelay {
 				return errors.New("a relay ended unexpectedly")
@@ -260,10 +233,8 @@ func (r *faulting) lookAfter() error {
 	return nil
 }
 
-func (r *faulting) newSlot(name string, t task) *slot {
-	t.Driver, t.DSN, t.Dialect = r.Driver, r.dsn, r.Dialect
-	t.Journal, t.Clock, t.Post = filepath.Join(r.dir, name), r.clock.f.Name(), r.post.addr
-	t.Sabotage, t.Seed = r.sabotage, r.seed
+func (r *faulting) newSlot(role, name string, t task) *slot {
+	t.Place, t.Post, t.Sabotage, t.Seed = r.Place(role, name), r.post.addr, r.Sabotage, r.Seed
 	return &slot{task: t}
 }
 
@@ -279,25 +250,8 @@ func (r *faulting) startChild(s *slot) error {
 		return err
 	}
 	s.by = t.Journal
-	s.child, s.ready, s.ended, s.failed = child, make(chan struct{}), make(chan struct{}), nil
-	output, err := child.StdoutPipe()
-	if err != nil {
-		return err
-	}
-	if err := child.Start(); err != nil {
-		return err
-	}
-	go func(ready, ended chan struct{}) {
-		defer close(ended)
-		_, _ = output.Read(make([]byte, 1)) // or it has ended
-		close(ready)
-		_ = child.Wait() // the state has the result
-		_ = child.Input.Close()
-		if state := child.ProcessState; state.Exited() && !state.Success() {
-			s.failed = fmt.Errorf("a %s ended unexpectedly: %s: %s", s.task.Role, state, child.Errors)
-		}
-	}(s.ready, s.ended)
-	return nil
+	s.child = child
+	return child.Launch(s.task.Role)
 }
 
 // stop tells a relay to finish the attempts it has begun.
@@ -306,14 +260,14 @@ func (r *faulting) stop(s *slot) error {
 		return err
 	}
 	select {
-	case <-s.ended:
-		if state := s.child.ProcessState; s.failed == nil && !state.Exited() {
+	case <-s.child.Ended:
+		if s.child.Failed == nil && s.child.Killed() {
 			r.report.early++ // the signal came before it listened
 		}
-		return s.failed
+		return s.child.Failed
 	case <-time.After(2 * grace):
 		_ = s.child.Process.Signal(syscall.SIGQUIT) // it prints its stack
-		<-s.ended
+		<-s.child.Ended
 		return fmt.Errorf("a relay still runs %s after it was told to stop: %s", 2*grace, s.child.Errors)
 	}
 }
@@ -335,7 +289,7 @@ func (r *faulting) killAll() {
 	for _, s := range r.slots {
 		if s.child != nil && s.child.Process != nil {
 			_ = s.child.Process.Kill() // perhaps it has already ended
-			<-s.ended
+			<-s.child.Ended
 		}
 	}
 }

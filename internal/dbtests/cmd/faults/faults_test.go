@@ -7,12 +7,12 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/ticketkit/ticket/internal/dbtests/ordeal"
 )
 
 func TestMain(m *testing.M) {
-	if path := os.Getenv(taskVariable); path != "" {
-		os.Exit(child(path)) // a child is another run of this program
-	}
+	ordeal.BeChild(taskVariable, perform) // a child is another run of this program
 	os.Exit(m.Run())
 }
 
@@ -32,14 +32,14 @@ func TestCheck(t *testing.T) {
 	} {
 		t.Run("sabotage="+c.sabotage, func(t *testing.T) {
 			t.Setenv("TMPDIR", t.TempDir())
-			o := options{tickets: 50, relays: 2, writers: 1, pause: 500 * time.Millisecond, outage: 2 * time.Minute,
-				longest: time.Minute, patience: time.Minute, seed: 1, sabotage: c.sabotage}
+			o := options{Common: ordeal.Common{Seed: 1, Sabotage: c.sabotage}, tickets: 50, relays: 2, writers: 1, pause: 500 * time.Millisecond, outage: 2 * time.Minute,
+				longest: time.Minute, patience: time.Minute}
 			if strings.Contains(c.sabotage, "stuck") || strings.Contains(c.sabotage, "unleased") { // there is no end
 				o.longest, o.patience = 10*time.Second, time.Second
 			}
-			r, err := endure(t.Context(), backends[0], o)
+			r, err := endure(t.Context(), ordeal.Backends[0], o)
 			require.NoError(t, err)
-			require.Equal(t, c.sabotage == "", r.good(), "%+v", r)
+			require.Equal(t, c.sabotage == "", r.Good(), "%+v", r)
 			require.Positive(t, c.count(r), "%+v", r)
 			require.Positive(t, r.killedRelays)
 		})

@@ -3,31 +3,12 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 	"strconv"
 	"strings"
 
 	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/internal/dbtests/ordeal"
 )
-
-// A journal is the record of a process. Each entry is a line, written with one
-// write(2), so it is complete even if the process is killed at once.
-type journal struct{ f *os.File }
-
-func openJournal(path string) (*journal, error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	return &journal{f}, err
-}
-
-// write adds entries. If the journal cannot be written, it ends the process.
-func (j *journal) write(lines ...string) {
-	if len(lines) == 0 {
-		return
-	}
-	if _, err := j.f.WriteString(strings.Join(lines, "\n") + "\n"); err != nil {
-		panic(err)
-	}
-}
 
 // These are the kinds of entries, with the rest of the line. Times are nanoseconds
 // since 1970, by the clock of the run.
@@ -38,21 +19,7 @@ const (
 	entrySettle = "settle" // delivery, at: before the call of the store
 	entryKept   = "kept"   // delivery: after the store has recorded it
 	entryWorked = "worked" // ticket, its number in the run: all its steps were acknowledged
-	entrySaid   = "said"   // an error
 )
-
-// lines returns the entries of a journal, without an incomplete last line.
-func lines(path string) ([]string, error) {
-	text, err := os.ReadFile(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil // it was killed before it began
-	}
-	if err != nil {
-		return nil, err
-	}
-	list := strings.Split(string(text), "\n")
-	return list[:len(list)-1], nil
-}
 
 // A grip is one claim of a delivery and its result, by the clock.
 type grip struct {
@@ -80,14 +47,14 @@ type journals struct {
 
 // read adds the journal of a process.
 func (js *journals) read(path string) error {
-	list, err := lines(path)
+	list, err := ordeal.Lines(path)
 	if err != nil {
 		return err
 	}
 	mine := map[ticket.ID]int{} // the index of the last claim of this process, to which later entries belong
 	for _, line := range list {
 		kind, rest, _ := strings.Cut(line, " ")
-		if kind == entrySaid {
+		if kind == ordeal.EntrySaid {
 			js.said[rest]++
 			continue
 		}

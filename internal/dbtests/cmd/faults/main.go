@@ -19,23 +19,15 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"os"
-	"strings"
 	"time"
 
 	"github.com/ticketkit/ticket/internal/dbtests/ordeal"
-	"github.com/ticketkit/ticket/internal/dbtests/servers"
-	"github.com/ticketkit/ticket/sqlstore"
 )
-
-var backends = []ordeal.Backend{
-	{Name: "sqlite", Driver: "sqlite", Dialect: sqlstore.SQLite},
-	{Name: "postgres", Driver: "pgx", Dialect: sqlstore.Postgres, Start: servers.StartPostgres},
-	{Name: "mariadb", Driver: "mysql", Dialect: sqlstore.MySQL, Start: servers.StartMariaDB},
-}
 
 // options are the options of a run.
 type options struct {
+	ordeal.Common
+
 	tickets  int
 	relays   int
 	writers  int
@@ -43,16 +35,12 @@ type options struct {
 	outage   time.Duration // by the clock
 	longest  time.Duration // of the faults after all is written
 	patience time.Duration // for the deliveries after the faults
-	seed     uint64
-	sabotage string
 }
 
 func main() {
-	if path := os.Getenv(taskVariable); path != "" {
-		os.Exit(child(path))
-	}
+	ordeal.BeChild(taskVariable, perform)
 	var o options
-	store := flag.String("store", "all", "sqlite (modernc), postgres, mariadb, or all")
+	o.Flags(ordeal.Backends, sabotages())
 	flag.IntVar(&o.tickets, "tickets", 10000, "how many tickets are opened and worked on")
 	flag.IntVar(&o.relays, "relays", 4, "how many processes deliver")
 	flag.IntVar(&o.writers, "writers", 2, "how many processes write")
@@ -60,25 +48,10 @@ func main() {
 	flag.DurationVar(&o.outage, "outage", 30*time.Minute, "how long the mail server is down, by the run's own clock")
 	flag.DurationVar(&o.longest, "for", 5*time.Minute, "the maximum time of the faults after all is written; writing may take five times as long")
 	flag.DurationVar(&o.patience, "rest", 2*time.Minute, "the maximum time after that until all notifications are delivered")
-	flag.Uint64Var(&o.seed, "seed", 0, "the seed of the random choices; the results still vary; 0 means a random seed")
-	flag.StringVar(&o.sabotage, "sabotage", "", "faults of the relays to simulate, which the check must find, separated by commas: "+strings.Join(sabotages(), ", "))
-	flag.Parse()
+	o.Parse()
 
-	ordeal.Main(func(ctx context.Context) (bool, error) { return run(ctx, *store, o) })
-}
-
-// run tests the named stores, and reports whether all passed.
-func run(ctx context.Context, names string, o options) (bool, error) {
-	if err := ordeal.Sabotages(sabotages(), strings.Split(o.sabotage, ",")...); err != nil {
-		return false, err
-	}
-	o.seed = ordeal.Seed(o.seed)
-	fmt.Printf("%d tickets, %d writers, %d relays, seed %d\n", o.tickets, o.writers, o.relays, o.seed)
-	return ordeal.Run(ctx, backends, names, columns, func(ctx context.Context, b ordeal.Backend) (ordeal.Outcome, error) {
-		r, err := endure(ctx, b, o)
-		if err != nil {
-			return ordeal.Outcome{}, err
-		}
-		return ordeal.Outcome{Good: r.good(), Lines: append(r.Found, r.summary()...), Row: r.row()}, nil
+	ordeal.Main(func(ctx context.Context) (bool, error) {
+		fmt.Printf("%d tickets, %d writers, %d relays, seed %d\n", o.tickets, o.writers, o.relays, o.Seed)
+		return ordeal.Run(ctx, ordeal.Backends, o.Common, columns, func(ctx context.Context, b ordeal.Backend) (*report, error) { return endure(ctx, b, o) })
 	})
 }

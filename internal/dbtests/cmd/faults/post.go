@@ -18,13 +18,14 @@ import (
 	"github.com/emersion/go-smtp"
 
 	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/internal/dbtests/ordeal"
 )
 
 // A post is the mail server of a run, on loopback. It records every message that it
 // accepts, and fails at random.
 type post struct {
 	addr  string
-	clock *clock
+	clock *ordeal.Clock
 
 	mu       sync.Mutex
 	rand     *rand.Rand
@@ -139,7 +140,7 @@ func (p *post) accept(a arrival) (at int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.clock != nil {
-		a.at = p.clock.now().UnixNano()
+		a.at = p.clock.Now().UnixNano()
 	}
 	p.arrivals = append(p.arrivals, a)
 	return len(p.arrivals) - 1

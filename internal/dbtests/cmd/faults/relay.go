@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/internal/dbtests/ordeal"
 	"github.com/ticketkit/ticket/mail"
 	"github.com/ticketkit/ticket/sqlstore"
 )
@@ -20,7 +21,7 @@ import (
 const grace = 3 * time.Second
 
 // relay delivers until it is killed, or told to stop.
-func relay(ctx context.Context, t *task, c *clock, j *journal, store *sqlstore.Store) error {
+func relay(ctx context.Context, t *task, c *ordeal.Clock, j *ordeal.Journal, store *sqlstore.Store) error {
 	names := strings.Split(t.Sabotage, ",")
 	n, err := newMailer(t.Post, func(cfg *mail.Config) {
 		if slices.Contains(names, impatient) {
@@ -55,7 +56,7 @@ func relay(ctx context.Context, t *task, c *clock, j *journal, store *sqlstore.S
 	if err := <-stopped; !errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	j.said("a relay had to cancel attempts when it stopped") // they are repeated
+	j.Said("a relay had to cancel attempts when it stopped") // they are repeated
 	return nil
 }
 
@@ -63,8 +64,8 @@ func relay(ctx context.Context, t *task, c *clock, j *journal, store *sqlstore.S
 type witness struct {
 	*sqlstore.Store
 
-	journal *journal
-	clock   *clock
+	journal *ordeal.Journal
+	clock   *ordeal.Clock
 	carry   ticket.Notifier
 
 	onClaim  func(*ticket.ClaimRequest) // sabotage
@@ -83,13 +84,13 @@ func (w *witness) Claim(ctx context.Context, r ticket.ClaimRequest) ([]ticket.De
 	for i := range list {
 		entries[i] = fmt.Sprint(entryClaim, " ", list[i].ID, " ", list[i].Attempts, " ", r.Now.UnixNano(), " ", until)
 	}
-	w.journal.write(entries...)
+	w.journal.Write(entries...)
 	return list, err
 }
 
 // Settle records what is to be settled, and settles.
 func (w *witness) Settle(ctx context.Context, list []ticket.Settlement) error {
-	now := w.clock.now().UnixNano()
+	now := w.clock.Now().UnixNano()
 	entries := make([]string, len(list))
 	for i := range list {
 		entries[i] = fmt.Sprint(entrySettle, " ", list[i].ID, " ", now)
@@ -97,13 +98,13 @@ func (w *witness) Settle(ctx context.Context, list []ticket.Settlement) error {
 			w.onSettle(&list[i])
 		}
 	}
-	w.journal.write(entries...)
+	w.journal.Write(entries...)
 	err := w.Store.Settle(ctx, list)
 	if err == nil {
 		for i := range list {
 			entries[i] = fmt.Sprint(entryKept, " ", list[i].ID)
 		}
-		w.journal.write(entries...)
+		w.journal.Write(entries...)
 	}
 	return err
 }
@@ -119,8 +120,8 @@ func (w *witness) Limits() (concurrency int, timeout time.Duration) {
 // Notify sends, and records the time.
 func (w *witness) Notify(ctx context.Context, n ticket.Notification) error {
 	id := n.ID.String()
-	w.journal.write(fmt.Sprint(entryBegin, " ", id, " ", w.clock.now().UnixNano()))
+	w.journal.Write(fmt.Sprint(entryBegin, " ", id, " ", w.clock.Now().UnixNano()))
 	err := w.carry.Notify(ctx, n)
-	w.journal.write(fmt.Sprint(entryEnd, " ", id, " ", w.clock.now().UnixNano()))
+	w.journal.Write(fmt.Sprint(entryEnd, " ", id, " ", w.clock.Now().UnixNano()))
 	return err
 }

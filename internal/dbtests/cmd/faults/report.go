@@ -36,7 +36,8 @@ type report struct {
 	lost, stuck, disorder, together, unknown, reworded, wrong, doubled, barred int
 }
 
-func (r *report) good() bool {
+// Good reports whether nothing is wrong, and everything arrived or was refused.
+func (r *report) Good() bool {
 	return r.lost+r.stuck+r.disorder+r.together+r.unknown+r.reworded+r.wrong+r.doubled+r.barred == 0 && r.reached > 0 && r.reached == r.sent &&
 		r.reached+r.refused == r.notifications
 }
@@ -48,7 +49,8 @@ var columns = []string{"store", "relays killed", "relays stopped", "writers kill
 	"two attempts at once", "unknown", "repeats with other words", "refused wrongly",
 	"doubled though answered", "barred by the desk's own fault"}
 
-func (r *report) row() []string {
+// Row returns the values of columns.
+func (r *report) Row() []string {
 	row := []string{r.store, strconv.Itoa(r.killedRelays), strconv.Itoa(r.stopped), strconv.Itoa(r.killedWriters),
 		r.outage.Round(time.Second).String(), tenths(r.writing), tenths(r.faulty), tenths(r.faulty + r.rest)}
 	for _, n := range []int{r.tickets, r.notifications, r.attempts, r.taken, r.accepted, r.reached, r.repeats - r.reworded, r.refused, r.followed,
@@ -60,9 +62,10 @@ func (r *report) row() []string {
 
 func tenths(d time.Duration) string { return d.Round(100 * time.Millisecond).String() }
 
-// summary returns the faults of the mail server, the reasons of refused deliveries, and
+// Remarks returns the findings, the faults of the mail server, the reasons of refused deliveries, and
 // the errors between desks and the store.
-func (r *report) summary() (list []string) {
+func (r *report) Remarks() (list []string) {
+	list = append(list, r.Found...)
 	for _, f := range slices.Sorted(maps.Keys(r.faults)) {
 		list = append(list, fmt.Sprintf("%6d × the mail server: %s", r.faults[f], f))
 	}

@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/internal/dbtests/ordeal"
 	"github.com/ticketkit/ticket/sqlstore"
 )
 
@@ -18,7 +18,7 @@ const callers = 3
 // write executes the writer's share of the scripts. The journal shows which tickets
 // earlier writers have finished. Unfinished ones are repeated, and their keys keep
 // anything from happening twice.
-func write(ctx context.Context, t *task, c *clock, j *journal, store *sqlstore.Store) error {
+func write(ctx context.Context, t *task, c *ordeal.Clock, j *ordeal.Journal, store *sqlstore.Store) error {
 	desk, err := ticket.NewDesk(store, config(c, nil, nil))
 	if err != nil {
 		return err
@@ -42,7 +42,7 @@ func write(ctx context.Context, t *task, c *clock, j *journal, store *sqlstore.S
 					errs <- fmt.Errorf("ticket %d: %w", n, err)
 					return
 				}
-				j.write(fmt.Sprint(entryWorked, " ", id, " ", n))
+				j.Write(fmt.Sprint(entryWorked, " ", id, " ", n))
 			}
 		})
 	}
@@ -67,7 +67,7 @@ func write(ctx context.Context, t *task, c *clock, j *journal, store *sqlstore.S
 }
 
 // workOff executes the steps of a ticket, one after the other.
-func workOff(ctx context.Context, desk *ticket.Desk, j *journal, steps []step) (id ticket.ID, err error) {
+func workOff(ctx context.Context, desk *ticket.Desk, j *ordeal.Journal, steps []step) (id ticket.ID, err error) {
 	for i := range steps {
 		s := &steps[i]
 		for try := 1; ; try++ {
@@ -84,14 +84,9 @@ func workOff(ctx context.Context, desk *ticket.Desk, j *journal, steps []step) (
 			if try == 100 || errors.Is(err, ticket.ErrRefused) || errors.Is(err, ticket.ErrInvalid) || errors.Is(err, ticket.ErrNotFound) {
 				return id, fmt.Errorf("step %d: %w", i+1, err)
 			}
-			j.said("writer: " + err.Error())
+			j.Said("writer: " + err.Error())
 			time.Sleep(20 * time.Millisecond)
 		}
 	}
 	return id, nil
-}
-
-// said records an error.
-func (j *journal) said(text string) {
-	j.write(entrySaid + " " + strings.ReplaceAll(text, "\n", " "))
 }

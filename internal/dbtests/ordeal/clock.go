@@ -1,4 +1,4 @@
-package main
+package ordeal
 
 import (
 	"encoding/binary"
@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// A clock is shared by all processes of a run through a file. It is faster than real
+// A Clock is shared by all processes of a run through a file. It is faster than real
 // time. One process sets its pace.
-type clock struct {
+type Clock struct {
 	f  *os.File
 	mu sync.Mutex // held while the pace is set
 }
@@ -23,24 +23,26 @@ type pace struct {
 
 const paceSize = 4 * 8
 
-// newClock creates the file of a clock that starts now, at the pace of real time.
-func newClock(path string) (*clock, error) {
+// NewClock creates the file of a clock that starts at an instant, at the pace of real time.
+func NewClock(path string, start time.Time) (*Clock, error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	c := &clock{f: f}
-	now := time.Now()
-	return c, c.write(pace{now, now, 1})
+	c := &Clock{f: f}
+	return c, c.write(pace{time.Now(), start, 1})
 }
 
-// openClock opens the clock of another process.
-func openClock(path string) (*clock, error) {
+// OpenClock opens the clock of another process.
+func OpenClock(path string) (*Clock, error) {
 	f, err := os.Open(path)
-	return &clock{f: f}, err
+	return &Clock{f: f}, err
 }
 
-func (c *clock) write(p pace) error {
+// Path returns the path of the file.
+func (c *Clock) Path() string { return c.f.Name() }
+
+func (c *Clock) write(p pace) error {
 	var b [paceSize]byte
 	real, fake := p.real.UnixNano(), p.fake.UnixNano()
 	for i, v := range []int64{real, fake, p.rate, real ^ fake ^ p.rate} {
@@ -51,7 +53,7 @@ func (c *clock) write(p pace) error {
 }
 
 // read returns the current pace.
-func (c *clock) read() (pace, error) {
+func (c *Clock) read() (pace, error) {
 	for range 1000 {
 		var b [paceSize]byte
 		if _, err := c.f.ReadAt(b[:], 0); err != nil {
@@ -73,9 +75,9 @@ func (p pace) at(real time.Time) time.Time {
 	return p.fake.Add(real.Sub(p.real) * time.Duration(p.rate))
 }
 
-// now is the time for the desks of a run. If the clock cannot be read, it ends the
+// Now is the time for the desks of a run. If the clock cannot be read, it ends the
 // process, because later results would mean nothing.
-func (c *clock) now() time.Time {
+func (c *Clock) Now() time.Time {
 	p, err := c.read()
 	if err != nil {
 		panic(err)
@@ -83,8 +85,8 @@ func (c *clock) now() time.Time {
 	return p.at(time.Now())
 }
 
-// setRate changes the rate of the clock.
-func (c *clock) setRate(rate int64) error {
+// SetRate changes the rate of the clock: its seconds in a real second.
+func (c *Clock) SetRate(rate int64) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	p, err := c.read()
