@@ -124,11 +124,9 @@ func (r *Delivery) obsolete(b *DeliveryContext) string {
 			c, ok := t.Clock(a.Metric)
 			return ok && (c.Event != a.Clock || c.Ended())
 		}
-		switch {
-		case t.Phase.Done() || !t.MergedInto.IsZero():
-			return "the ticket has been finished since"
-		case over(&Ticket{Clocks: b.Event.Set.Clocks}): // a reaction of the policy has ended the stay at a level
-		case over(t):
+		// A reaction of the policy may itself have ended the stay at a level.
+		done := t.Phase.Done() || !t.MergedInto.IsZero()
+		if over(t) && (done || !over(&Ticket{Clocks: b.Event.Set.Clocks})) {
 			return "the clock has ended since"
 		}
 	case KindRescheduled:

@@ -789,3 +789,37 @@ func TestClocksSeeWhatADeskWithoutThemDid(t *testing.T) {
 	}
 	require.NoError(t, k.desk.Verify(t.Context(), super, solved.ID))
 }
+
+// A policy that lists a warning only is heard of after a downtime, too.
+func TestADowntimeDoesNotPassOverTheOnlyThreshold(t *testing.T) {
+	k := clockKit(t, gold(t, func(s *sla.Spec) {
+		s.Policies = []sla.Policy{{Name: "all", Targets: []sla.Target{{
+			Metric: sla.MetricSolution, Within: 10 * time.Hour,
+			Thresholds: []sla.Threshold{
+				{Share: 50, Do: []sla.Reaction{{Tag: "half"}}},
+				{Share: 75, Do: []sla.Reaction{{Tell: sla.AudienceQueue}}},
+			},
+		}}}}
+	}))
+	tk := k.open(miller, ticket.Draft{Queue: "hardware"})
+	k.told()
+	k.at(friday.Add(11*time.Hour), 1)
+	told := k.told(ticket.KindDueSoon, ticket.KindOverdue)
+	require.Len(t, told, 1)
+	require.Equal(t, ticket.KindOverdue, told[0].Kind)
+	require.Empty(t, k.get(tk).Tags)
+	k.at(friday.Add(12*time.Hour), 0)
+	events := k.events(super, tk)
+	require.Len(t, events, 2)
+	require.Equal(t, "due", events[1].Set.Alert.Threshold)
+	require.True(t, events[1].Set.Alert.Late)
+
+	tk = k.open(miller, ticket.Draft{Queue: "hardware"}) // without a downtime, the breach is only recorded
+	opened := k.clock.Now()
+	k.at(opened.Add(5*time.Hour), 1)
+	k.at(opened.Add(450*time.Minute), 1)
+	require.Len(t, k.told(ticket.KindDueSoon), 1)
+	k.at(opened.Add(10*time.Hour+time.Microsecond), 1)
+	require.Empty(t, k.told(ticket.KindDueSoon, ticket.KindOverdue))
+	require.Empty(t, k.events(super, tk)[3].Set.Alert.Tell)
+}

@@ -240,6 +240,7 @@ func Apply(t Ticket, e Event) Ticket {
 	t.Clocks = withClocks(t.Clocks, p.Clocks)
 	if p.NewCustomer {
 		t.RequesterSince = e.Seq
+		t.Promised, t.Rescheduled = time.Time{}, time.Time{} // told to the customer before
 	}
 	if p.LinkEpoch != 0 {
 		t.LinkEpoch = p.LinkEpoch

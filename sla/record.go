@@ -222,8 +222,7 @@ func (a *Agreement) Advance(t *ticket.Ticket, e *ticket.Event, history iter.Seq2
 	first, was := e.Seq == 1, inWork(t)
 	after := ticket.Apply(*t, *e)
 	is := inWork(&after)
-	runs := slices.ContainsFunc(t.Clocks, func(c ticket.Clock) bool { return !c.Ended() })
-	if !first && !was && !is && !runs {
+	if !first && !was && !is && !unfinished(t) {
 		return nil
 	}
 	p := a.named[t.Policy]
@@ -233,7 +232,7 @@ func (a *Agreement) Advance(t *ticket.Ticket, e *ticket.Event, history iter.Seq2
 			return err
 		}
 	}
-	if t.Policy == "" && p == nil && !runs {
+	if t.Policy == "" && p == nil && !unfinished(t) {
 		return nil
 	}
 
@@ -254,6 +253,16 @@ func (a *Agreement) Advance(t *ticket.Ticket, e *ticket.Event, history iter.Seq2
 		return nil
 	}
 	return a.replay(t, e, history)
+}
+
+// unfinished reports whether a clock of the ticket has not ended.
+func unfinished(t *ticket.Ticket) bool {
+	for i := range t.Clocks {
+		if !t.Clocks[i].Ended() {
+			return true
+		}
+	}
+	return false
 }
 
 // seeded is a timeline that goes on from a recorded ticket, with memory for its runs: those
@@ -545,7 +554,8 @@ const lateAfter = time.Minute
 // Alert returns the threshold that the ticket has reached as of now and on which the desk has
 // not acted, as [ticket.ServiceLevels] requires. Of several clocks it takes the one that
 // reached a threshold first. Of several thresholds of that clock it takes the highest, with
-// the reactions of that threshold only. The alert is late if it passes over a threshold, or
+// the reactions of that threshold only; for a breach that the policy does not list, with
+// those of the highest threshold before it. The alert is late if it passes over a threshold, or
 // comes more than a minute after its own.
 //
 // Alert returns false for a ticket that is finished or merged, for a clock that does not run,
@@ -597,7 +607,9 @@ func (a *Agreement) Alert(t *ticket.Ticket, now time.Time) (ticket.ClockAlert, b
 				Metric: c.Metric, Clock: c.Event, Threshold: r.target.names[k], At: reached, Due: due,
 				Late: k > first || now.Sub(reached) > lateAfter,
 			}
-			do = l.do
+			if k == first || len(l.do) > 0 { // a breach that is not listed passes over nothing
+				do = l.do
+			}
 		}
 	}
 	for i := range do {

@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"sync"
 	"time"
 	_ "time/tzdata" // for machines without a time zone database
 
@@ -42,6 +44,8 @@ func run(ctx context.Context, stdout io.Writer) error {
 		return err
 	}
 
+	var mu sync.Mutex
+	var letters []string
 	// The desk of this example lives through a weekend in no time.
 	now := time.Date(2026, 1, 16, 16, 30, 0, 0, berlin) // a Friday
 	desk, err := ticket.NewDesk(memstore.New(), ticket.Config{
@@ -49,8 +53,10 @@ func run(ctx context.Context, stdout io.Writer) error {
 		ServiceLevels: contracts,
 		Relay:         ticket.Relay{Batch: 1}, // one letter after the other
 		Notifiers: map[string]ticket.Notifier{"": ticket.NotifierFunc(func(_ context.Context, n ticket.Notification) error {
-			_, err := fmt.Fprintln(stdout, now.Format("Mon 15:04"), describe(n, berlin))
-			return err
+			mu.Lock() // letters go out side by side
+			defer mu.Unlock()
+			letters = append(letters, now.Format("Mon 15:04")+" "+describe(n, berlin))
+			return nil
 		})},
 	})
 	if err != nil {
@@ -70,6 +76,13 @@ func run(ctx context.Context, stdout io.Writer) error {
 		if _, err := desk.Deliver(ctx); err != nil {
 			return err
 		}
+		slices.Sort(letters)
+		for _, letter := range letters {
+			if _, err := fmt.Fprintln(stdout, letter); err != nil {
+				return err
+			}
+		}
+		letters = nil
 	}
 	why, err := contracts.ExplainTicket(ctx, desk, ticket.Agent("lin"), t.ID, sla.MetricFirstAnswer, now)
 	if err != nil {
