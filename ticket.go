@@ -66,8 +66,9 @@ type Ticket struct {
 	PolicyVersion int     `json:"policy_version,omitempty"`
 	Clocks        []Clock `json:"clocks,omitempty"`
 
-	// Promised is when the customer was first told to expect the first answer. It never
-	// changes. Zero means that nothing was promised. Rescheduled is the later time that the
+	// Promised is when the customer was first told to expect the first answer. It changes only
+	// if another customer becomes the requester, to whom nothing was promised. Zero means
+	// that nothing was promised. Rescheduled is the later time that the
 	// customer was told last; zero means none.
 	Promised    time.Time `json:"promised,omitzero"`
 	Rescheduled time.Time `json:"rescheduled,omitzero"`

@@ -156,6 +156,9 @@ func changed(ch *ticket.Change) columns {
 			len(p.AddLinks)+len(p.RemoveLinks) > 0 || p.LinkEpoch != 0 || p.PriorityGiven != nil || p.NewCustomer {
 			bits |= docColumn
 		}
+		if p.NewCustomer {
+			bits |= clocksColumns // nothing was promised to the new one
+		}
 	}
 	return bits
 }

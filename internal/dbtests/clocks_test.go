@@ -103,6 +103,11 @@ func TestClocksCostLittle(t *testing.T) {
 		page, err := store.List(t.Context(), ticket.Query{Missed: true, Metric: "solution"})
 		require.NoError(t, err)
 		require.Len(t, page.Tickets, 1)
+
+		commit(ticket.Event{Action: ticket.ActionNote, Set: ticket.Patch{Promised: &first.Due}})
+		require.Equal(t, first.Due, tk.Promised)
+		commit(ticket.Event{Action: ticket.ActionEdit, Set: ticket.Patch{NewCustomer: true}, Identities: ticket.Identities{Requester: ticket.Person{ID: "c9"}}})
+		require.True(t, tk.Promised.IsZero())
 	})
 }
 
