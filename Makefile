@@ -36,7 +36,8 @@ help: ## list the targets
 
 .PHONY: test
 test: ## all tests of all modules, with the race detector, in random order
-	$(call each,go test $(RACE) -shuffle=on -timeout 30m ./...)
+	$(call each,go test $(RACE) -shuffle=on -parallel 4 -timeout 30m ./...)
+	go test -run '^TestFaults$$' ./storetest
 
 .PHONY: servers
 servers: ## install the servers that tests start: PostgreSQL, MariaDB, pgbouncer

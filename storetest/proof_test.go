@@ -50,6 +50,9 @@ var methods = sync.OnceValue(func() map[string][]string {
 
 // TestFaults runs all cases on every broken store.
 func TestFaults(t *testing.T) {
+	if raceDetector {
+		t.Skip("make test runs it without the race detector, with which it takes minutes and finds nothing more")
+	}
 	for _, f := range faults() {
 		t.Run(f.name, func(t *testing.T) {
 			t.Parallel()
