@@ -111,7 +111,7 @@ func planViews() []planView {
 			_, err := s.List(ctx, first)
 			return err
 		}, len(sorts) > 0, "", 0})
-		place := ticket.Place{Order: q.Order, Time: time.UnixMicro(planBase + 9_000_000_000), ID: ticket.ID{1}}
+		place := ticket.Place{Order: q.Order, Metric: q.Metric, Time: time.UnixMicro(planBase + 9_000_000_000), ID: ticket.ID{1}}
 		if q.Order == ticket.OrderMostUrgent {
 			place.Grade = ticket.GradeMedium
 		}
