@@ -14,6 +14,7 @@ import (
 
 	"github.com/ticketkit/ticket"
 	"github.com/ticketkit/ticket/memstore"
+	"github.com/ticketkit/ticket/sla"
 	"github.com/ticketkit/ticket/tickettest"
 )
 
@@ -376,6 +377,49 @@ func ExampleDesk_Counts() {
 	// mains 1 new 2
 	// mains 1 on hold 1
 	// Meter reads 0 goes on at 10:00:00
+}
+
+// Overdue tickets are counted and listed by the targets of their policies.
+func ExampleDesk_Count() {
+	ctx, clock := context.Background(), tickettest.NewClock()
+	cfg := tickettest.Config(clock, tickettest.NewRecorder())
+	cfg.ServiceLevels = sla.Spec{Name: "support", Version: 1, Policies: []sla.Policy{{
+		Name: "standard", Targets: []sla.Target{{Metric: sla.MetricFirstAnswer, Within: 2 * time.Hour}, {Metric: sla.MetricSolution, Within: 24 * time.Hour}},
+	}}}.MustCompile()
+	desk := must(ticket.NewDesk(memstore.New(), cfg))
+	ada, lin := ticket.Requester(ticket.Person{ID: "c1"}), ticket.Agent("lin", 1)
+	must(desk.Open(ctx, ada, ticket.Draft{Subject: "No light"}))
+	t := must(desk.Open(ctx, ada, ticket.Draft{Subject: "Meter reads 0"}))
+	must(desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.ActionReply, Message: "Since when?"}))
+
+	now := clock.Advance(3 * time.Hour)
+	fmt.Println(must(desk.Count(ctx, lin, ticket.Query{DueBefore: now})), "overdue")
+	soonest := ticket.Query{Order: ticket.OrderSoonestDue}
+	for _, t := range must(desk.List(ctx, lin, soonest)).Tickets {
+		fmt.Println(t.Subject, now.Sub(t.Due("")))
+	}
+	// Output:
+	// 1 overdue
+	// No light 1h0m0s
+	// Meter reads 0 -21h0m0s
+}
+
+// A snoozed ticket comes back with a reminder.
+func ExampleEdits_snooze() {
+	ctx := context.Background()
+	desk, clock := exampleDesk()
+	ada, lin := ticket.Requester(ticket.Person{ID: "c1"}), ticket.Agent("lin", 1)
+	t := must(desk.Open(ctx, ada, ticket.Draft{Subject: "No light"}))
+	tomorrow := clock.Now().Add(24 * time.Hour)
+	must(desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{Snooze: &tomorrow}}))
+	awake := ticket.Query{NotSnoozed: true}
+	fmt.Println(len(must(desk.List(ctx, lin, awake)).Tickets))
+	clock.Set(tomorrow)
+	must(desk.FireTimers(ctx)) // Run does it in your application
+	fmt.Println(len(must(desk.List(ctx, lin, awake)).Tickets))
+	// Output:
+	// 0
+	// 1
 }
 
 // AsOf returns a ticket as it was at an earlier time.
