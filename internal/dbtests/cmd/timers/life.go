@@ -204,7 +204,11 @@ func (l *life) alert(e *ticket.Event, after *ticket.Ticket) {
 	case a.Late:
 		rep.late++
 	}
-	l.reactions(e, after, m.do, wrong)
+	do := m.do
+	if len(do) == 0 && over > 0 { // a breach that the policy does not list
+		do = list[k-1].do
+	}
+	l.reactions(e, after, do, wrong)
 }
 
 // reactions checks that the reactions to a threshold are in the alert, and were done.
