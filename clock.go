@@ -143,7 +143,7 @@ func cloneClocks(list []Clock) []Clock {
 // withClocks returns the clocks with the changed ones in the place of those of the same
 // metrics, in the order of clockMetrics. It is a new list, unless nothing changes.
 func withClocks(list, changed []Clock) []Clock {
-	if len(changed) == 0 {
+	if !slices.ContainsFunc(changed, func(c Clock) bool { return !slices.ContainsFunc(list, func(o Clock) bool { return c.same(&o) }) }) {
 		return list
 	}
 	out := make([]Clock, 0, min(len(list)+len(changed), len(clockMetrics)))
@@ -160,8 +160,13 @@ func withClocks(list, changed []Clock) []Clock {
 
 // publicClocks returns the parts of clocks that customers may know: the promises to them,
 // with their times and results.
-func publicClocks(list []Clock) (public []Clock) {
-	for _, c := range list {
+func publicClocks(list []Clock) []Clock {
+	if len(list) == 0 {
+		return nil
+	}
+	public := make([]Clock, 0, len(list))
+	for i := range list {
+		c := &list[i]
 		if c.Metric != metricLevel {
 			public = append(public, Clock{Metric: c.Metric, Event: c.Event, State: c.State, Started: c.Started, Since: c.Since, Due: c.Due, Breached: c.Breached})
 		}

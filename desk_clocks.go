@@ -85,8 +85,11 @@ func (d *Desk) historyWith(ctx context.Context, t *Ticket, made []Event) iter.Se
 // promise records the time of the first answer that the customer is told: at the opening the
 // time when it is due, and afterwards every later one. A time that has passed is not told.
 func (e *Event) promise(t *Ticket) {
-	after := Ticket{Clocks: withClocks(t.Clocks, e.Set.Clocks)}
-	due := after.Due(metricFirstAnswer)
+	changed := Ticket{Clocks: e.Set.Clocks}
+	due := t.Due(metricFirstAnswer)
+	if _, ok := changed.Clock(metricFirstAnswer); ok {
+		due = changed.Due(metricFirstAnswer)
+	}
 	if due.IsZero() || due.Before(e.At) {
 		return
 	}

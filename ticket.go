@@ -470,10 +470,12 @@ func (t *Ticket) concerns(p Person) bool {
 // to customers, with their times and results. The desk returns tickets to requesters and
 // followers in this form; [Desk.Track] shows them more.
 func (t Ticket) PublicTo(p Person) Ticket {
+	clocks := publicClocks(t.Clocks)
+	t.Clocks = nil
 	t = t.Clone()
 	t.Queue, t.Assignee, t.Reason, t.Resolution, t.Timer = "", "", "", "", Timer{}
 	t.Policy, t.PolicyVersion, t.Snoozed, t.Checked = "", 0, time.Time{}, time.Time{}
-	t.Clocks = publicClocks(t.Clocks)
+	t.Clocks = clocks
 	t.Tags, t.Fields, t.Links = nil, nil, nil
 	t.Followers = slices.DeleteFunc(t.Followers, func(f Person) bool { return !f.Same(p) })
 	if !t.Requester.Same(p) {
