@@ -115,8 +115,9 @@ func (c *Clock) times() [5]*time.Time {
 	return [...]*time.Time{&c.Started, &c.Since, &c.Due, &c.Breached, &c.Next}
 }
 
-// same reports whether both clocks are equal.
-func (c *Clock) same(o *Clock) bool {
+// Equal reports whether both clocks have the same content. The same instant in two locations
+// is equal, and so are nil and empty lists.
+func (c *Clock) Equal(o *Clock) bool {
 	a, b := c.times(), o.times()
 	for i := range a {
 		if !a[i].Equal(*b[i]) {
@@ -129,7 +130,7 @@ func (c *Clock) same(o *Clock) bool {
 }
 
 func sameClocks(a, b []Clock) bool {
-	return slices.EqualFunc(a, b, func(x, y Clock) bool { return x.same(&y) })
+	return slices.EqualFunc(a, b, func(x, y Clock) bool { return x.Equal(&y) })
 }
 
 func cloneClocks(list []Clock) []Clock {
@@ -143,7 +144,7 @@ func cloneClocks(list []Clock) []Clock {
 // withClocks returns the clocks with the changed ones in the place of those of the same
 // metrics, in the order of clockMetrics. It is a new list, unless nothing changes.
 func withClocks(list, changed []Clock) []Clock {
-	if !slices.ContainsFunc(changed, func(c Clock) bool { return !slices.ContainsFunc(list, func(o Clock) bool { return c.same(&o) }) }) {
+	if !slices.ContainsFunc(changed, func(c Clock) bool { return !slices.ContainsFunc(list, func(o Clock) bool { return c.Equal(&o) }) }) {
 		return list
 	}
 	out := make([]Clock, 0, min(len(list)+len(changed), len(clockMetrics)))

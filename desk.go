@@ -510,13 +510,21 @@ func (d *Desk) once(ctx context.Context, a Actor, key string, asked Digest, deci
 	if key != "" {
 		o.commit.Receipt = &Receipt{Tenant: a.Tenant, Key: key, Ticket: t.ID, Version: t.Version, Request: d.keyed(asked), Keyed: d.receipts != nil, At: d.now()}
 	}
-	if err := d.store.Commit(ctx, o.commit); err != nil {
+	if err := d.write(ctx, o); err != nil {
 		return Ticket{}, err
+	}
+	return d.shown(a, t), nil
+}
+
+// write commits an outcome and wakes the relay of this process.
+func (d *Desk) write(ctx context.Context, o *outcome) error {
+	if err := d.store.Commit(ctx, o.commit); err != nil {
+		return err
 	}
 	if !d.bound && len(o.commit.Deliveries) > 0 {
 		d.wake.all()
 	}
-	return d.shown(a, t), nil
+	return nil
 }
 
 // pause waits a random time, so that callers that met once do not meet again. The

@@ -242,12 +242,8 @@ func (d *Desk) record(ctx context.Context, t Ticket, e Event) error {
 	defer o.release()
 	o.ctx = ctx
 	d.add(o, t, e)
-	err := o.fault
-	if err == nil {
-		err = d.store.Commit(ctx, o.commit)
+	if o.fault != nil {
+		return o.fault
 	}
-	if err == nil && !d.bound && len(o.commit.Deliveries) > 0 {
-		d.wake.all()
-	}
-	return err
+	return d.write(ctx, o)
 }

@@ -421,7 +421,7 @@ func (t *Timeline) takeOver(m int, from *ticket.Ticket, now time.Time) *takenOve
 	o := &takenOver{}
 	o.recorded = clockOf(from, m)
 	computed, ok := t.record(m)
-	if ok && o.recorded != nil && same(o.recorded, &computed) || !ok && o.recorded == nil {
+	if ok && o.recorded != nil && o.recorded.Equal(&computed) || !ok && o.recorded == nil {
 		return nil
 	}
 	o.computed = computed
@@ -485,7 +485,7 @@ func (t *Timeline) patch(from *ticket.Ticket, e *ticket.Event, foreign *[metrics
 		if foreign != nil && foreign[m] != nil {
 			c, ok = foreign[m].outcome(c, ok, t.at)
 		}
-		if ok && (was == nil || !same(was, &c)) {
+		if ok && (was == nil || !was.Equal(&c)) {
 			c.Fired = slices.Clone(c.Fired)
 			if list == nil {
 				list = make([]ticket.Clock, 0, t.changes(m))
@@ -538,14 +538,6 @@ func (o *takenOver) outcome(c ticket.Clock, ok bool, now time.Time) (ticket.Cloc
 		}
 	}
 	return c, true
-}
-
-// same reports whether two recorded clocks are equal.
-func same(a, b *ticket.Clock) bool {
-	return a.Metric == b.Metric && a.Event == b.Event && a.Policy == b.Policy && a.Version == b.Version && a.Within == b.Within &&
-		a.Level == b.Level && a.Queue == b.Queue && a.State == b.State && a.Counted == b.Counted && a.Missed == b.Missed &&
-		a.Started.Equal(b.Started) && a.Since.Equal(b.Since) && a.Due.Equal(b.Due) && a.Breached.Equal(b.Breached) &&
-		a.Next.Equal(b.Next) && slices.Equal(a.Fired, b.Fired)
 }
 
 // lateAfter is the time from a threshold after which an alert counts as late.

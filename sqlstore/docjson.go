@@ -43,15 +43,9 @@ func (d *ticketDoc) decode(doc []byte) error {
 		case "workflow":
 			return r.text(&fast.Workflow)
 		case "workflow_version":
-			var n int64
-			ok := r.integer(&n)
-			fast.WorkflowVersion = int(n)
-			return ok
+			return r.number(&fast.WorkflowVersion)
 		case "link_epoch":
-			var n int64
-			ok := r.integer(&n)
-			fast.LinkEpoch = int(n)
-			return ok
+			return r.number(&fast.LinkEpoch)
 		case "priority_given":
 			fast.PriorityGiven = true
 			return r.word("true")
@@ -131,22 +125,12 @@ func (r *docReader) text(to *string) bool {
 // texts reads a list that is not empty.
 func (r *docReader) texts(to *[]string) bool {
 	*to = nil
-	if !r.skip('[') {
-		return false
-	}
-	for {
+	return r.list(func() bool {
 		var s string
-		if !r.text(&s) {
-			return false
-		}
+		ok := r.text(&s)
 		*to = append(*to, s)
-		if r.skip(']') {
-			return true
-		}
-		if !r.skip(',') {
-			return false
-		}
-	}
+		return ok
+	})
 }
 
 func (r *docReader) field(f ticket.Fields, key []byte) bool {
