@@ -38,6 +38,12 @@ const (
 	// thresholds that only tell somebody, ends of snoozes, and timers that move because their
 	// calendar has changed. No workflow has it.
 	ActionClock ActionName = "clock"
+
+	// ActionErase and ActionArchive are the actions of events that record what [Desk.Erase]
+	// has erased, and how far a finished ticket was put away. No workflow has them. A
+	// [Policy] is asked about them.
+	ActionErase   ActionName = "erase"
+	ActionArchive ActionName = "archive"
 )
 
 // Action is one request to change a ticket, for [Desk.Do]. Name is always
@@ -55,7 +61,7 @@ type Action struct {
 	Status   Status    // the new status, where the action can choose one
 	Queue    string    // the new queue; empty means no change; cannot be erased
 	Assignee string    // the ID of the agent who gets the ticket
-	Reason   string    // why the ticket is on hold or cancelled, or how it was resolved, such as "first contact"; part of the digest, cannot be erased
+	Reason   string    // why the ticket is on hold or cancelled, or how it was resolved, such as "first contact"
 	Until    time.Time // when the desk ends a hold, or closes a resolved ticket, by itself; zero means the time of the workflow, by default never and after 7 days
 
 	Ticket   ID       // the other ticket of a merge or a link
@@ -100,9 +106,9 @@ type Edits struct {
 	Priority   Grade // no longer follows from impact and urgency
 	Impact     Grade
 	Urgency    Grade
-	Requester  Person   // the new requester, who is notified
-	AddTags    []string // part of the digest, cannot be erased
-	RemoveTags []string // part of the digest, cannot be erased
+	Requester  Person // the new requester, who is notified
+	AddTags    []string
+	RemoveTags []string
 	Fields     Fields   // a nil value removes the field
 	Follow     []Person // new followers, who are notified
 	Unfollow   []Person // followers to remove
@@ -111,6 +117,9 @@ type Edits struct {
 	// it early, and so does the end of the work; a finished ticket takes none. It changes no
 	// clock.
 	Snooze *time.Time
+	// LegalHold begins or ends a legal hold: while it lasts, nothing of the ticket is erased or
+	// moved out. For agents and systems.
+	LegalHold *bool
 }
 
 // Draft is a ticket to be opened, for [Desk.Open] and [ActionSplit]. It requires a
@@ -153,7 +162,7 @@ type Draft struct {
 
 	Level    int      // zero means the first; for agents and systems only
 	Queue    string   // the department, if known; cannot be erased
-	Tags     []string // for agents and systems only; cannot be erased
+	Tags     []string // for agents and systems only
 	Fields   Fields
 	Workflow string // the name of the workflow; empty means the desk's first
 	Key      string // makes Open idempotent; see Action.Key

@@ -59,6 +59,7 @@ type Seals struct {
 	PublicContent   Seal `json:"words,omitzero"`
 	InternalContent Seal `json:"inside,omitzero"`
 	Identities      Seal `json:"people,omitzero"`
+	Remarks         Seal `json:"remarks,omitzero"` // none in events of versions that put the remarks into the digest itself
 }
 
 // Seal commits to content without showing it: Sum is the SHA-256 of Salt and
@@ -77,14 +78,16 @@ func (s Seal) Erased() bool { return s.Salt.IsZero() && !s.Sum.IsZero() }
 
 // Groups names the parts of an event that [Event.Erase] erases.
 type Groups struct {
-	PublicContent   bool // the part that the customer may read; see [PublicContent]
-	InternalContent bool // notes and their files; see [InternalContent]
-	Identities      bool // the persons; see [Identities]
+	PublicContent   bool `json:"public_content,omitempty"`   // the part that the customer may read; see [PublicContent]
+	InternalContent bool `json:"internal_content,omitempty"` // notes and their files; see [InternalContent]
+	Identities      bool `json:"identities,omitempty"`       // the persons; see [Identities]
+	Remarks         bool `json:"remarks,omitempty"`          // reason, resolution, and the tags that were added and removed; see [Patch]
 }
 
 // Erase returns the event without the content of the groups, and without the
 // salts that could confirm a guess at it. Chains that hold the event still
-// verify, and [Seal.Erased] reports that there was content.
+// verify, and [Seal.Erased] reports that there was content. The remarks of events that
+// have no seal for them stay: older versions of this library put them into the digest.
 func (e Event) Erase(groups Groups) Event {
 	e = e.Clone()
 	if groups.PublicContent {
@@ -95,6 +98,10 @@ func (e Event) Erase(groups Groups) Event {
 	}
 	if groups.Identities {
 		e.Identities, e.Seals.Identities.Salt = Identities{}, salt{}
+	}
+	if groups.Remarks && !e.Seals.Remarks.IsZero() {
+		p := &e.Set
+		p.Reason, p.Resolution, p.AddTags, p.RemoveTags, e.Seals.Remarks.Salt = nil, nil, nil, nil, salt{}
 	}
 	return e
 }
@@ -234,7 +241,7 @@ type writer struct {
 	canon.Buffer
 	hash hash.Hash // nil: plain SHA-256
 	e    *Event
-	g    [3]sealed
+	g    [4]sealed
 
 	random [32 * len(salt{})]byte
 	unused int // bytes at its beginning
@@ -261,7 +268,9 @@ func newWriter(key []byte) *writer {
 func (w *writer) free() {
 	w.Wipe()
 	w.hash, w.e = nil, nil
-	w.g[0].seal, w.g[1].seal, w.g[2].seal = nil, nil, nil
+	for i := range w.g {
+		w.g[i].seal = nil
+	}
 	writers.Put(w)
 }
 
@@ -277,9 +286,10 @@ func (w *writer) groups(e *Event) []sealed {
 		w.g[0] = sealed{tag: 'w', content: w.words}
 		w.g[1] = sealed{tag: 'i', content: w.inside}
 		w.g[2] = sealed{tag: 'p', content: w.people}
+		w.g[3] = sealed{tag: 'r', content: w.remarks}
 	}
 	w.e = e
-	w.g[0].seal, w.g[1].seal, w.g[2].seal = &e.Seals.PublicContent, &e.Seals.InternalContent, &e.Seals.Identities
+	w.g[0].seal, w.g[1].seal, w.g[2].seal, w.g[3].seal = &e.Seals.PublicContent, &e.Seals.InternalContent, &e.Seals.Identities, &e.Seals.Remarks
 	return w.g[:]
 }
 
@@ -289,6 +299,7 @@ func (w *writer) checkSeals(e *Event) string {
 		switch empty := len(g.content()) == 0; {
 		case empty && !g.seal.Salt.IsZero():
 			return "content was taken out without being erased"
+		case g.tag == 'r' && g.seal.IsZero(): // the digest itself covers them
 		case !empty && g.seal.Sum.IsZero():
 			return "content was added"
 		case !empty && w.commit(g.seal.Salt, g.tag) != g.seal.Sum:
@@ -362,8 +373,11 @@ func (w *writer) event(e *Event) {
 	w.Int(26, int64(p.Urgency))
 	w.Optional(27, p.Queue)
 	w.Optional(28, p.Assignee)
-	w.Optional(29, p.Reason)
-	w.Optional(30, p.Resolution)
+	inline := e.Seals.Remarks.IsZero()
+	if inline {
+		w.Optional(29, p.Reason)
+		w.Optional(30, p.Resolution)
+	}
 	if p.Timer != nil {
 		at := w.Begin(31)
 		w.Time(1, p.Timer.At)
@@ -371,8 +385,10 @@ func (w *writer) event(e *Event) {
 		w.Time(3, p.Timer.From)
 		w.End(at)
 	}
-	w.Texts(32, p.AddTags)
-	w.Texts(33, p.RemoveTags)
+	if inline {
+		w.Texts(32, p.AddTags)
+		w.Texts(33, p.RemoveTags)
+	}
 	w.links(34, p.AddLinks)
 	w.links(35, p.RemoveLinks)
 	if p.MergedInto != nil {
@@ -391,9 +407,40 @@ func (w *writer) event(e *Event) {
 	}
 	w.Bool(41, p.NewCustomer)
 	w.serviceLevels(p)
+	w.upkeep(p)
 	w.Bytes(50, e.Seals.PublicContent.Sum[:])
 	w.Bytes(51, e.Seals.InternalContent.Sum[:])
 	w.Bytes(52, e.Seals.Identities.Sum[:])
+	w.Bytes(53, e.Seals.Remarks.Sum[:])
+}
+
+func (w *writer) upkeep(p *Patch) {
+	if r := p.Erased; r != nil {
+		at := w.Begin(54)
+		for _, seq := range r.Events {
+			w.Fixed(1, uint64(seq))
+		}
+		for i, on := range [...]bool{r.Groups.PublicContent, r.Groups.InternalContent, r.Groups.Identities, r.Groups.Remarks} {
+			w.Bool(byte(2+i), on)
+		}
+		w.Text(6, r.Reason)
+		w.Bool(7, r.Requester)
+		w.End(at)
+	}
+	w.Optional(55, (*string)(p.Stage))
+	if p.LegalHold != nil {
+		w.Flag(56, *p.LegalHold)
+	}
+}
+
+func (w *writer) remarks() []byte {
+	w.Reset()
+	p := &w.e.Set
+	w.Optional(1, p.Reason)
+	w.Optional(2, p.Resolution)
+	w.Texts(3, p.AddTags)
+	w.Texts(4, p.RemoveTags)
+	return w.Encoded()
 }
 
 func (w *writer) serviceLevels(p *Patch) {

@@ -102,7 +102,7 @@ func TestClocksFold(t *testing.T) {
 }
 
 func TestDigestsOfClocksAreStable(t *testing.T) {
-	stable(t, clockEvents(), "digests-clocks.txt", "events-clocks.json", "ticket-clocks.json")
+	stable(t, clockEvents(), 3, "digests-clocks.txt", "events-clocks.json", "ticket-clocks.json")
 }
 
 // Apply changes no clock of the ticket that it gets.

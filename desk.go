@@ -135,6 +135,12 @@ type Config struct {
 	// loses nothing, and a person who left the directory does not block the outbox
 	// for ever. Nil means that the ticket's data is used as it is.
 	Profile func(ctx context.Context, tenant string, to Recipient, k Kind) (Profile, error)
+	// RemoveFiles removes the files of events whose content is about to be erased; see
+	// [Desk.Erase]. The desk calls it before it erases the event, and again when it retries, so
+	// it must accept files that are already gone. An error leaves the event as it is. A file
+	// may also belong to another event, for example of a ticket that was split off. Nil means
+	// that your application removes the files that [ErasureReport] lists.
+	RemoveFiles func(ctx context.Context, tenant string, files []Attachment) error
 	// ServiceLevels computes the clocks of tickets, and the reactions of the desk when time
 	// runs short. An Agreement of package sla is one. All processes that share a store must
 	// have the same. After a change, call [Desk.RefreshClocks]. Nil means that tickets have

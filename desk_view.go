@@ -21,6 +21,7 @@ type View struct {
 	Touched       time.Time `json:"touched"` // last event that the customer sees, also of a ticket that was merged into it
 	Resolved      time.Time `json:"resolved,omitzero"`
 	Closed        time.Time `json:"closed,omitzero"`
+	Erased        time.Time `json:"erased,omitzero"` // when content of the ticket was last erased
 
 	// Expected is when the customer can expect the next answer, and SolutionExpected the
 	// solution; see [Config].ServiceLevels. They may have passed. Zero means that nothing is
@@ -28,7 +29,6 @@ type View struct {
 	// waits for the customer.
 	Expected         time.Time `json:"expected,omitzero"`
 	SolutionExpected time.Time `json:"solution_expected,omitzero"`
-	// Promised is when the customer was first told to expect the first answer. Promise is
 	// Promised is when the customer was first told to expect the first answer. Promise is
 	// "kept" if it came by then, "broken" if it did not, and "open" before that is decided. It
 	// is empty if nothing was promised, or if the ticket was finished in time without an
@@ -74,7 +74,7 @@ func (d *Desk) Track(ctx context.Context, a Actor, ref string) (View, error) {
 	}
 	v := View{
 		ID: t.ID, Number: t.Number, Subject: d.cfg.StatusLinks.cutTokens(t.Subject), Phase: t.Phase, Created: t.Created,
-		FirstAnswered: t.FirstAnswered, Resolved: t.Resolved, Closed: t.Closed, Version: t.Version,
+		FirstAnswered: t.FirstAnswered, Resolved: t.Resolved, Closed: t.Closed, Erased: t.Erased, Version: t.Version,
 	}
 	v.Expected, v.SolutionExpected = t.answerDue(), t.Due(metricSolution)
 	v.Promised, v.Promise = t.Promised, t.promise(d.now())

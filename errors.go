@@ -105,6 +105,7 @@ const (
 	whyPolicy     = "policy"
 	whyMerged     = "merged"
 	whyStatusLink = "link"
+	whyLegalHold  = "legal hold"
 )
 
 // StatusLinkError is the data of [ErrStatusLink]. It says that a genuine link has
@@ -144,6 +145,7 @@ type RefusedError struct {
 	//	"policy"   the application's policy refused it
 	//	"merged"   the ticket was merged into another one
 	//	"link"     the status link does not allow it
+	//	"legal hold"  the content of the ticket must be kept
 	Why string
 
 	Detail string   // the rule in a sentence

@@ -14,11 +14,12 @@ import (
 // per ticket without a gap. An action makes one event on its ticket. If it concerns
 // two tickets, it makes one event on each.
 //
-// Content and persons are in three groups, [PublicContent], [InternalContent] and
-// [Identities]. Each enters the digest as a salted commitment only (see [Seals]),
-// so that it can be erased later with [Event.Erase] and the chain still
-// verifies. The digest covers everything else directly, so it can never be erased: the
-// IDs of agents, and reason, resolution, queue and tags in Set. Put no personal data there.
+// What can be erased is in four groups: [PublicContent], [InternalContent],
+// [Identities], and the remarks in Set, which are reason, resolution and tags. Each enters
+// the digest as a salted commitment only (see [Seals]), so that it can be erased later
+// (see [Desk.Erase]) and the chain still verifies. The digest covers everything else
+// directly, so it can never be erased, such as the IDs of agents and the names of queues.
+// Put no personal data there.
 type Event struct {
 	Ticket  ID         `json:"ticket"`
 	Seq     int64      `json:"seq"` // 1, 2, 3 …; also the ticket's version after it
@@ -116,6 +117,13 @@ type Patch struct {
 	Promised *time.Time `json:"promised,omitempty"`
 	// Snoozed is Ticket.Snoozed from now on. A zero time ends it.
 	Snoozed *time.Time `json:"snoozed,omitempty"`
+
+	// Erased is what the event has erased from earlier events; see [Desk.Erase].
+	Erased *Erased `json:"erased,omitempty"`
+	// Stage is Ticket.Stage from now on.
+	Stage *Stage `json:"stage,omitempty"`
+	// LegalHold is Ticket.LegalHold from now on.
+	LegalHold *bool `json:"legal_hold,omitempty"`
 }
 
 // restored is the type of Patch.Restored: the times of the ticket after the event.
@@ -139,6 +147,10 @@ func (e Event) Clone() Event {
 	p.AddTags, p.RemoveTags = slices.Clone(p.AddTags), slices.Clone(p.RemoveTags)
 	p.AddLinks, p.RemoveLinks = slices.Clone(p.AddLinks), slices.Clone(p.RemoveLinks)
 	p.Policy, p.PolicyVersion, p.Promised, p.Snoozed = clonePtr(p.Policy), clonePtr(p.PolicyVersion), clonePtr(p.Promised), clonePtr(p.Snoozed)
+	p.Stage, p.LegalHold = clonePtr(p.Stage), clonePtr(p.LegalHold)
+	if p.Erased = clonePtr(p.Erased); p.Erased != nil {
+		p.Erased.Events = slices.Clone(p.Erased.Events)
+	}
 	p.Clocks = cloneClocks(p.Clocks)
 	if p.Alert = clonePtr(p.Alert); p.Alert != nil {
 		p.Alert.Tell, p.Alert.Tags = slices.Clone(p.Alert.Tell), slices.Clone(p.Alert.Tags)
@@ -159,9 +171,13 @@ func (e Event) Reopens(before Phase) bool {
 	return before.Done() && !e.Phase.Done() && e.Set.Restored == nil
 }
 
-// quiet reports whether the event is about clocks only. Such an event does not touch the
-// ticket, and makes nobody's view of the ticket stale.
-func (e *Event) quiet() bool { return e.Action == ActionClock }
+// quiet reports whether the event is about clocks or upkeep only. Such an event does not
+// touch the ticket, and makes nobody's view of the ticket stale.
+func (e *Event) quiet() bool { return e.Action == ActionClock || e.upkeep() }
+
+// upkeep reports whether the event records an erasure or a step of the archive. Nobody is
+// notified of it.
+func (e *Event) upkeep() bool { return e.Action == ActionErase || e.Action == ActionArchive }
 
 // Apply folds one event into a ticket: it returns the ticket as it stands after
 // the event, and changes neither of its arguments. It needs no workflow, so
@@ -230,6 +246,17 @@ func Apply(t Ticket, e Event) Ticket {
 	setPtr(&t.Policy, p.Policy)
 	setPtr(&t.PolicyVersion, p.PolicyVersion)
 	setPtr(&t.Snoozed, p.Snoozed)
+	setPtr(&t.LegalHold, p.LegalHold)
+	if !e.quiet() && (!e.Phase.Done() || !e.Seals.PublicContent.IsZero()) { // the seal stays when the content is erased
+		t.Stage = StageActive
+	}
+	setPtr(&t.Stage, p.Stage)
+	if p.Erased != nil {
+		t.Erased = e.At
+		if p.Erased.Requester {
+			t.Requester = Person{}
+		}
+	}
 	switch {
 	case p.Promised == nil:
 	case t.Promised.IsZero():

@@ -32,7 +32,7 @@ func (d *Desk) deliveries(ctx context.Context, rows []Delivery, before, after *T
 			Kind: n.kind, Notifier: notifier, To: n.to, Created: due, Due: due, State: DeliveryPending,
 		})
 	}
-	if len(d.notifiers) > 0 {
+	if len(d.notifiers) > 0 && !e.upkeep() {
 		var space [8]recipientKind
 		list := eventRecipients(space[:0], before, after, e)
 		if holder != nil {

@@ -1,5 +1,7 @@
 package ticket
 
+import "errors"
+
 // Policy restricts who may see a ticket and who may act on it, in addition to the
 // workflow. It applies within a tenant: the desk keeps tenants apart whatever the
 // policy returns. A Policy must be safe for concurrent use, and should embed
@@ -11,7 +13,8 @@ type Policy interface {
 
 	// MayDo returns nil, or the reason why the actor may not do this with a
 	// ticket that it may see. For [ActionOpen], t is the new ticket. For
-	// [ActionMerge] and [ActionLink] the desk asks about both tickets. The actor
+	// [ActionMerge] and [ActionLink] the desk asks about both tickets. Customers may never
+	// do [ActionErase] and [ActionArchive]. The actor
 	// sees the reason, customers included.
 	MayDo(a Actor, t Ticket, action ActionName) error
 }
@@ -27,8 +30,8 @@ func (d *Desk) may(a Actor, t Ticket, action ActionName) error {
 // DefaultPolicy is the policy of a zero [Config]. Customers see the tickets they
 // requested or follow, and nothing else. Agents see those of the queues they
 // serve, at every level, and those assigned to them. Systems see all. Actors who
-// see a ticket may do what the workflow allows. Everyone with an ID, an address or
-// a telephone number may open one.
+// see a ticket may do what the workflow allows. Only systems may do [ActionErase] and
+// [ActionArchive]. Everyone with an ID, an address or a telephone number may open one.
 type DefaultPolicy struct{}
 
 // MaySee implements [Policy].
@@ -46,4 +49,9 @@ func (DefaultPolicy) MaySee(a Actor, t Ticket) bool {
 }
 
 // MayDo implements [Policy].
-func (DefaultPolicy) MayDo(Actor, Ticket, ActionName) error { return nil }
+func (DefaultPolicy) MayDo(a Actor, _ Ticket, action ActionName) error {
+	if (action == ActionErase || action == ActionArchive) && a.Role != RoleSystem {
+		return errors.New("only systems may do this, unless the policy allows it")
+	}
+	return nil
+}

@@ -32,6 +32,7 @@ type Query struct {
 	Organisation string   // the requester's
 	NotMerged    bool     // leave out merged tickets
 	NotSnoozed   bool     // leave out snoozed tickets; see Edits.Snooze
+	Stage        []Stage  // none means active tickets only; see Stages
 
 	// Metric is the metric of the clocks that Missed, DueBefore and OrderSoonestDue go by; see
 	// [Clock].Metric. Empty means any.
@@ -104,13 +105,18 @@ func (q Query) Check() error {
 	if q.Limit < 0 || q.Limit > MaxLimit {
 		return invalid("query.limit", "must be 1 to %d, or 0 for %d", MaxLimit, defaultLimit)
 	}
-	for _, n := range [...]int{len(q.Status), len(q.Phase), len(q.Level), len(q.Queue), len(q.Assignee), len(q.Priority), len(q.Channel), len(q.Tags), len(q.Fields)} {
+	for _, n := range [...]int{len(q.Status), len(q.Phase), len(q.Level), len(q.Queue), len(q.Assignee), len(q.Priority), len(q.Channel), len(q.Tags), len(q.Fields), len(q.Stage)} {
 		if n > maxAlternatives {
 			return invalid("query", "has a list of %d values, more than %d", n, maxAlternatives)
 		}
 	}
 	if q.Metric != "" && !slices.Contains(clockMetrics, q.Metric) {
 		return invalid("query.metric", "must be one of %q", clockMetrics)
+	}
+	for _, s := range q.Stage {
+		if !slices.Contains(stages, s) {
+			return invalid("query.stage", "must be among %q", stages)
+		}
 	}
 	if !slices.Contains(orders, q.Order) {
 		return invalid("query.order", "must be one of %q", orders)
@@ -156,6 +162,7 @@ func (q Query) Match(t *Ticket) bool {
 		(!q.NotMerged || t.MergedInto.IsZero()) &&
 		(!q.NotSnoozed || t.Snoozed.IsZero()) &&
 		(!q.Missed || t.Missed(q.Metric)) &&
+		(t.Stage == StageActive && len(q.Stage) == 0 || slices.Contains(q.Stage, t.Stage)) &&
 		within(t.Created, q.CreatedFrom, q.CreatedBefore) &&
 		within(t.Touched, q.TouchedFrom, q.TouchedBefore) &&
 		q.matchDue(t) &&

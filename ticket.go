@@ -35,11 +35,11 @@ type Ticket struct {
 	Phase      Phase   `json:"phase"`                // the status as the customer sees it
 	Queue      string  `json:"queue,omitempty"`      // the department that has the ticket; part of the digest, cannot be erased
 	Assignee   string  `json:"assignee,omitempty"`   // the ID of the agent who has the ticket
-	Reason     string  `json:"reason,omitempty"`     // why the ticket is on hold or was cancelled; cannot be erased
-	Resolution string  `json:"resolution,omitempty"` // how the ticket was resolved, such as "first contact"; cannot be erased
+	Reason     string  `json:"reason,omitempty"`     // why the ticket is on hold or was cancelled
+	Resolution string  `json:"resolution,omitempty"` // how the ticket was resolved, such as "first contact"
 	Timer      Timer   `json:"timer,omitzero"`       // the next action that happens by itself
 
-	Tags   []string `json:"tags,omitempty"` // sorted; cannot be erased
+	Tags   []string `json:"tags,omitempty"` // sorted
 	Fields Fields   `json:"fields,omitempty"`
 	Links  []Link   `json:"links,omitempty"` // in the order they were made
 
@@ -76,12 +76,22 @@ type Ticket struct {
 	// ticket; see [Edits].Snooze. Zero means that the ticket is not snoozed.
 	Snoozed time.Time `json:"snoozed,omitzero"`
 
+	// Stage says how far the finished ticket was put away. Lists, counts and search leave out
+	// a ticket that is not active, unless Query.Stage asks for it.
+	Stage Stage `json:"stage,omitempty"`
+	// Erased is when content of the ticket was last erased; see [Desk.Erase]. Zero means
+	// never.
+	Erased time.Time `json:"erased,omitzero"`
+	// LegalHold keeps the content: nothing of the ticket is erased, and it is not moved out,
+	// until the hold ends; see [Edits].LegalHold.
+	LegalHold bool `json:"legal_hold,omitempty"`
+
 	Workflow        string `json:"workflow"`
 	WorkflowVersion int    `json:"workflow_version"`
 
 	Created       time.Time `json:"created"`
 	FirstAnswered time.Time `json:"first_answered,omitzero"` // when an agent first sent the customer text or files, automatic ones excepted
-	Touched       time.Time `json:"touched"`                 // the time of the last event, those of [ActionClock] excepted
+	Touched       time.Time `json:"touched"`                 // the time of the last event, those of [ActionClock], [ActionErase] and [ActionArchive] excepted
 	Checked       time.Time `json:"checked,omitzero"`        // the time of the last event if that is later
 	Resolved      time.Time `json:"resolved,omitzero"`       // when the ticket last became solved; zero again once reopened
 	Closed        time.Time `json:"closed,omitzero"`         // when the ticket last became closed; zero again once reopened
@@ -431,7 +441,7 @@ func (t Ticket) Equal(u Ticket) bool {
 }
 
 func (t Ticket) inUTC() Ticket {
-	for _, at := range []*time.Time{&t.Created, &t.FirstAnswered, &t.Touched, &t.Resolved, &t.Closed, &t.Timer.At, &t.Timer.From, &t.Promised, &t.Rescheduled, &t.Snoozed, &t.Checked} {
+	for _, at := range []*time.Time{&t.Created, &t.FirstAnswered, &t.Touched, &t.Resolved, &t.Closed, &t.Timer.At, &t.Timer.From, &t.Promised, &t.Rescheduled, &t.Snoozed, &t.Checked, &t.Erased} {
 		*at = at.UTC()
 	}
 	t.Clocks = slices.Clone(t.Clocks)
@@ -474,7 +484,7 @@ func (t Ticket) PublicTo(p Person) Ticket {
 	t.Clocks = nil
 	t = t.Clone()
 	t.Queue, t.Assignee, t.Reason, t.Resolution, t.Timer = "", "", "", "", Timer{}
-	t.Policy, t.PolicyVersion, t.Snoozed, t.Checked = "", 0, time.Time{}, time.Time{}
+	t.Policy, t.PolicyVersion, t.Snoozed, t.Checked, t.LegalHold = "", 0, time.Time{}, time.Time{}, false
 	t.Clocks = clocks
 	t.Tags, t.Fields, t.Links = nil, nil, nil
 	t.Followers = slices.DeleteFunc(t.Followers, func(f Person) bool { return !f.Same(p) })

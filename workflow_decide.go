@@ -483,6 +483,12 @@ func (d *Decision) edit(e *Event) error {
 		}
 		e.Set.Snoozed = new(microTime(*s))
 	}
+	if h := ed.LegalHold; h != nil && *h != t.LegalHold {
+		if d.Role&RoleCustomer != 0 {
+			return invalid("action.edit.legal_hold", "is for agents and systems")
+		}
+		e.Set.LegalHold = new(*h)
+	}
 	if ed.Requester != t.Requester {
 		e.Requester = ed.Requester
 		e.Set.NewCustomer = !ed.Requester.IsZero() && !d.together(ed.Requester, t.Requester)

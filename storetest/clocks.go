@@ -9,7 +9,7 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-const saysTouched = "the time of the last event, those of [ActionClock] excepted"
+const saysTouched = "the time of the last event, those of [ActionClock], [ActionErase] and [ActionArchive] excepted"
 
 var clockRules = []rule{
 	{name: "Values/clocks", says: saysText, upon: []string{"Commit/", "Values/text", "Values/zero", "Values/times"}, prove: valueClocks},

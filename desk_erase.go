@@ -1,0 +1,503 @@
+package ticket
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+
+	"github.com/ticketkit/ticket/internal/fieldvalue"
+)
+
+// Erase erases content for good: from the stored events, the ticket and everything that the
+// store derives from them, from the outbox, and from the receipts of idempotency keys. An
+// event of each ticket records who erased which groups of which events, and why. Afterwards
+// [Desk.Verify] holds, and the other events are as they were. The ticket still has its number,
+// its phase and its times, so [Desk.Track] and [Desk.Find] find it as before; see
+// [Ticket].Erased.
+//
+// With Erasure.Ticket it erases the events of that ticket, in all words and persons, whoever
+// they are. With Erasure.Person it erases the following of every ticket of the tenant:
+//
+//   - The events of tickets that the person is the requester of. Messages of other customers
+//     on these tickets stay.
+//   - The person's own messages on other tickets, and the copies of them that a split or a
+//     follow-up made.
+//   - The person in every event, with the other persons of that event. These stay
+//     with the ticket: the event that records the erasure names them again.
+//
+// Texts of others that name the person are listed in the report. The notifications to an
+// erased person that still wait are not sent. If your application configures
+// [Config].RemoveFiles, the files of erased events are removed first.
+//
+// Erase works in steps of one ticket and at most 500 events. If it is interrupted, call it
+// again: it erases what is left. Any number of processes may erase and write at the same time.
+// The report of an interrupted call says what was erased, together with the error.
+//
+// Only the library's own data can be erased. Backups and replicas of the database, letters that
+// were sent, streams of events and webhooks keep what they have; for the files of the database
+// itself see docs/erasure.md. The IDs of agents, the names of queues, and remarks in events of
+// older versions of this library are part of the digests and cannot be erased.
+//
+// By default only systems may erase; the [Policy] is asked for [ActionErase], and customers
+// never may. A ticket with a legal hold is [ErrRefused]; with Person it is listed as held.
+// Other errors: [ErrNotFound] for a ticket that the actor may not see, [ErrInvalid],
+// [ErrConflict] if retries did not help, [ErrDuplicate] for a key that was used for another
+// request, and [errors.ErrUnsupported] if the store is not an [Eraser].
+func (d *Desk) Erase(ctx context.Context, a Actor, r Erasure) (ErasureReport, error) {
+	var report ErasureReport
+	if err := d.checkActor(&a); err != nil {
+		return report, err
+	}
+	if a.Role&(RoleAgent|RoleSystem) == 0 {
+		return report, &RefusedError{Action: ActionErase, Role: a.Role, Why: whyRole, Detail: "not for customers", By: RoleAgent | RoleSystem}
+	}
+	plan, err := d.planErasure(r)
+	if err != nil {
+		return report, err
+	}
+	s, ok := d.store.(Eraser)
+	if !ok {
+		return report, unsupported("erasure", errors.ErrUnsupported)
+	}
+	x := &eraser{d: d, store: s, actor: a, plan: plan, report: &report}
+	if r.Person.IsZero() {
+		err = x.ticket(ctx, r.Ticket)
+	} else {
+		err = x.person(ctx)
+	}
+	return report, unsupported("erasure", err)
+}
+
+// planErasure cleans and checks a request.
+func (d *Desk) planErasure(r Erasure) (Erasure, error) {
+	c := check{Limits: d.cfg.Limits}
+	r.Person = c.meant("erasure.person", r.Person)
+	if r.Reason = c.line("erasure.reason", r.Reason, c.Subject); r.Reason == "" {
+		c.fail("erasure.reason", "is missing")
+	}
+	c.key("erasure.key", r.Key, maxKey)
+	switch {
+	case r.Ticket.IsZero() == r.Person.IsZero():
+		c.fail("erasure", "must name a ticket or a person")
+	case !r.Person.IsZero() && !r.Person.known():
+		c.fail("erasure.person", needsContact)
+	case !r.Person.IsZero() && (r.Event != 0 || r.Key != ""):
+		c.fail("erasure", "has an event or a key, which are for tickets")
+	case r.Event < 0:
+		c.fail("erasure.event", "must be the number of an event, or 0")
+	}
+	if r.Groups.zero() {
+		r.Groups = allGroups
+		r.Groups.Identities = r.Event == 0
+	}
+	return r, c.err
+}
+
+// eraser is one call of Erase.
+type eraser struct {
+	d      *Desk
+	store  Eraser
+	actor  Actor
+	plan   Erasure
+	report *ErasureReport
+}
+
+// person erases a person from all tickets.
+func (x *eraser) person(ctx context.Context) error {
+	for id, err := range x.d.traces(ctx, x.store, x.actor.Tenant, x.plan.Person) {
+		if err == nil {
+			err = x.ticket(ctx, id)
+		}
+		if refused, is := errors.AsType[*RefusedError](err); is && refused.Why == whyLegalHold {
+			x.report.Held = append(x.report.Held, id)
+			continue
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ticket erases what is planned of a ticket, step by step.
+func (x *eraser) ticket(ctx context.Context, id ID) error {
+	done := ErasedTicket{Ticket: id}
+	mentions := []Mention(nil)
+	defer func() {
+		if done.Events+done.Deliveries > 0 {
+			x.report.Tickets = append(x.report.Tickets, done)
+		}
+		x.report.Mentions = append(x.report.Mentions, mentions...)
+	}()
+	for try := 1; ; {
+		step, err := x.step(ctx, id)
+		if err == nil && !step.idle() {
+			err = x.write(ctx, step)
+		}
+		if errors.Is(err, ErrConflict) && try < x.d.cfg.Attempts && !x.d.bound {
+			if err := pause(ctx, try); err != nil {
+				return err
+			}
+			try++
+			continue
+		}
+		if step != nil {
+			mentions = step.mentions
+		}
+		if err != nil {
+			return err
+		}
+		done.Number = step.before.Number
+		done.Events += len(step.events)
+		done.Deliveries += len(step.remove)
+		done.Files = append(done.Files, step.files...)
+		if !step.more {
+			return nil
+		}
+	}
+}
+
+// eraseStep is the part of an erasure that is committed at once.
+type eraseStep struct {
+	before   Ticket
+	fold     Ticket  // of the events after erasing, without the one that records it
+	events   []Event // after erasing
+	groups   Groups  // that were erased
+	files    []Attachment
+	remove   []ID
+	more     bool // another step follows
+	mentions []Mention
+
+	requester bool            // the event that named the requester loses its persons
+	followed  []Person        // of an event that is erased alone
+	fields    map[string]bool // whether the event that set the field last loses it
+	tags      map[string]bool
+	reason    bool
+	resolved  bool
+}
+
+func (s *eraseStep) idle() bool { return len(s.events)+len(s.remove) == 0 }
+
+const (
+	eraseBatch  = 500
+	removeBatch = 1000
+)
+
+// step reads a ticket and finds what to erase from it next. The persons come last: while
+// they are there, an interrupted erasure still knows whose ticket it is.
+func (x *eraser) step(ctx context.Context, id ID) (*eraseStep, error) {
+	t, err := x.d.load(ctx, x.actor, id)
+	if err != nil {
+		return nil, err
+	}
+	if err := x.permit(&t); err != nil {
+		return nil, err
+	}
+	if x.plan.Event > t.Version {
+		return nil, invalid("erasure.event", "must be 1 to %d", t.Version)
+	}
+	if used, err := x.repeated(ctx); used || err != nil {
+		return &eraseStep{before: t}, err
+	}
+	s, err := x.collect(ctx, t, x.plan.Groups)
+	if err == nil && s.more && x.plan.Groups.Identities {
+		words := x.plan.Groups
+		words.Identities = false
+		var first *eraseStep
+		if first, err = x.collect(ctx, t, words); err == nil && !first.idle() {
+			first.more = true
+			s = first
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if x.plan.Groups.Identities && x.plan.Event == 0 && !(s.more && len(s.events) > 0) {
+		err = x.removals(ctx, s)
+	}
+	return s, err
+}
+
+// permit refuses what the actor may not erase.
+func (x *eraser) permit(t *Ticket) error {
+	if err := x.d.may(x.actor, *t, ActionErase); err != nil {
+		return err
+	}
+	if t.LegalHold {
+		return &RefusedError{Action: ActionErase, State: t.State(), Role: x.actor.Role, Why: whyLegalHold, Detail: "the ticket has a legal hold"}
+	}
+	return nil
+}
+
+// repeated reports whether the key was used for the same erasure before.
+func (x *eraser) repeated(ctx context.Context) (bool, error) {
+	if x.plan.Key == "" {
+		return false, nil
+	}
+	asked, err := x.fingerprint()
+	if err != nil {
+		return false, err
+	}
+	r, err := x.d.store.Receipt(ctx, x.actor.Tenant, x.plan.Key)
+	switch {
+	case isNotFound(err):
+		return false, nil
+	case err != nil:
+		return false, err
+	case !x.d.of(&r, asked):
+		return false, &DuplicateError{What: duplicateKey, Reused: true}
+	default:
+		return true, nil
+	}
+}
+
+func (x *eraser) fingerprint() (Digest, error) {
+	r := x.plan
+	r.Key = ""
+	return fingerprint(x.actor, r)
+}
+
+// collect reads the history and erases up to a batch of events in memory.
+func (x *eraser) collect(ctx context.Context, t Ticket, limit Groups) (*eraseStep, error) {
+	s := &eraseStep{before: t, fields: map[string]bool{}, tags: map[string]bool{}}
+	theirs := !x.plan.Person.IsZero() && x.plan.Person.Same(t.Requester)
+	for e, err := range x.d.events(ctx, t.Tenant, t.ID) {
+		if err != nil {
+			return nil, err
+		}
+		if e.Seq > t.Version {
+			break // a later change; the commit will conflict
+		}
+		erase := x.groups(&e, theirs).and(limit).and(e.held())
+		if !erase.zero() && len(s.events) == eraseBatch {
+			erase, s.more = Groups{}, true
+		}
+		s.note(&e, erase)
+		if !erase.zero() {
+			if erase.PublicContent {
+				s.files = append(s.files, e.Attachments...)
+			}
+			if erase.InternalContent {
+				s.files = append(s.files, e.NoteAttachments...)
+			}
+			s.groups = s.groups.or(erase)
+			e = e.Erase(erase)
+			s.events = append(s.events, e)
+		}
+		if p := x.plan.Person; !p.IsZero() && e.mentions(p) {
+			s.mentions = append(s.mentions, Mention{t.ID, t.Number, e.Seq})
+		}
+		s.fold = Apply(s.fold, e)
+	}
+	if s.fold.Version != t.Version {
+		return nil, &ChainError{Ticket: t.ID, Seq: s.fold.Version + 1, Index: int(s.fold.Version), Fault: chainRemoved, Detail: "the history ends before the ticket's version"}
+	}
+	return s, nil
+}
+
+// groups returns what the plan erases from an event. theirs: the person is the requester.
+func (x *eraser) groups(e *Event, theirs bool) (g Groups) {
+	p := x.plan.Person
+	switch {
+	case p.IsZero() && x.plan.Event != 0 && x.plan.Event != e.Seq:
+		return g
+	case p.IsZero():
+		return allGroups
+	}
+	g.Identities = e.Names(p)
+	switch {
+	case said(e, p):
+		g.PublicContent, g.InternalContent, g.Remarks = true, true, true
+	case theirs && e.Author.IsZero() && e.By.Role&RoleCustomer == 0:
+		g.PublicContent, g.InternalContent, g.Remarks = true, true, true
+	}
+	return g
+}
+
+// note remembers for each value of the ticket whether the event that set it last loses it.
+func (s *eraseStep) note(e *Event, erase Groups) {
+	if !e.Requester.IsZero() {
+		s.requester = erase.Identities
+	}
+	if erase.Identities {
+		s.followed = append(s.followed, e.Followed...)
+	}
+	for k := range e.Fields {
+		s.fields[k] = erase.PublicContent
+	}
+	for _, list := range [...][]string{e.Set.AddTags, e.Set.RemoveTags} {
+		for _, tag := range list {
+			s.tags[tag] = erase.Remarks
+		}
+	}
+	if e.Set.Reason != nil {
+		s.reason = erase.Remarks
+	}
+	if e.Set.Resolution != nil {
+		s.resolved = erase.Remarks
+	}
+}
+
+// forgets reports whether the ticket must no longer have the person.
+func (x *eraser) forgets(s *eraseStep, p Person) bool {
+	switch {
+	case !x.plan.Person.IsZero():
+		return x.plan.Person.Same(p)
+	case x.plan.Event == 0:
+		return true
+	default:
+		return slices.ContainsFunc(s.followed, p.Same)
+	}
+}
+
+// record returns the event that records a step. It takes the ticket from the fold of the
+// erased events, which may have earlier values again, to what it was without the erased ones.
+func (x *eraser) record(w *Workflow, s *eraseStep) Event {
+	e := ownEvent(w, &s.before, ActionErase, x.d.now())
+	e.By = By{Role: x.actor.Role}
+	e.by(x.actor)
+	e.Set.WorkflowVersion = 0
+	r := &Erased{Groups: s.groups, Reason: x.plan.Reason, Events: make([]int64, len(s.events))}
+	for i := range s.events {
+		r.Events[i] = s.events[i].Seq
+	}
+	e.Set.Erased = r
+
+	was, is := &s.before, &s.fold
+	keep := was.Requester
+	if s.requester && (x.plan.Event != 0 || x.forgets(s, keep)) {
+		keep = Person{}
+	}
+	if keep != is.Requester {
+		e.Requester, r.Requester = keep, keep.IsZero()
+	}
+	var followers []Person
+	for _, p := range was.Followers {
+		if !s.groups.Identities || !x.forgets(s, p) {
+			followers = append(followers, p)
+		}
+	}
+	e.Followed, e.Unfollowed = missing(followers, is.Followers), missing(is.Followers, followers)
+
+	fields := maps.Clone(was.Fields)
+	maps.DeleteFunc(fields, func(k string, _ any) bool { return s.fields[k] })
+	for k, v := range fields {
+		if have, ok := is.Fields[k]; !ok || !fieldvalue.Equal(have, v) {
+			e.setField(k, v)
+		}
+	}
+	for k := range is.Fields {
+		if _, ok := fields[k]; !ok {
+			e.setField(k, nil)
+		}
+	}
+	tags := slices.DeleteFunc(slices.Clone(was.Tags), func(tag string) bool { return s.tags[tag] })
+	e.Set.AddTags, e.Set.RemoveTags = without(tags, is.Tags), without(is.Tags, tags)
+	reason, resolution := was.Reason, was.Resolution
+	if s.reason {
+		reason = ""
+	}
+	if s.resolved {
+		resolution = ""
+	}
+	setIfOther(&e.Set.Reason, is.Reason, reason, true)
+	setIfOther(&e.Set.Resolution, is.Resolution, resolution, true)
+	return e
+}
+
+func (e *Event) setField(k string, v any) {
+	if e.Fields == nil {
+		e.Fields = Fields{}
+	}
+	e.Fields[k] = v
+}
+
+// missing returns the persons of a list that another list does not have in the same form.
+func missing(list, other []Person) (m []Person) {
+	for _, p := range list {
+		if !slices.Contains(other, p) {
+			m = append(m, p)
+		}
+	}
+	return m
+}
+
+// without returns the texts of a list that another list does not have.
+func without(list, other []string) (m []string) {
+	for _, s := range list {
+		if !slices.Contains(other, s) {
+			m = append(m, s)
+		}
+	}
+	return m
+}
+
+// removals finds the deliveries of the ticket to forgotten persons.
+func (x *eraser) removals(ctx context.Context, s *eraseStep) error {
+	for q := (DeliveryQuery{Tenant: s.before.Tenant, Ticket: s.before.ID, Limit: MaxLimit}); ; {
+		page, err := x.d.store.Deliveries(ctx, q)
+		if err != nil {
+			return err
+		}
+		for i := range page.Deliveries {
+			d := &page.Deliveries[i]
+			if d.To.Person.IsZero() || !x.plan.Person.IsZero() && !x.addressed(d) {
+				continue
+			}
+			if len(s.remove) == removeBatch {
+				s.more = true
+				return nil
+			}
+			s.remove = append(s.remove, d.ID)
+		}
+		if q.After = page.Next; q.After.IsZero() {
+			return nil
+		}
+	}
+}
+
+// addressed reports whether a delivery went to the person as a customer.
+func (x *eraser) addressed(d *Delivery) bool {
+	p := x.plan.Person
+	return d.To.Role != RoleAgent && p.Same(d.To.Person) ||
+		p.Email != "" && (d.To.Key() == mailTo(p.Email).Key() || d.Address != "" && mailTo(d.Address).Key() == mailTo(p.Email).Key())
+}
+
+// write commits a step.
+func (x *eraser) write(ctx context.Context, s *eraseStep) error {
+	w, err := x.d.workflowOf(&s.before)
+	if errors.Is(err, ErrWorkflow) {
+		w, err = x.d.cfg.Workflows[0], nil // erasing moves nothing
+	}
+	if err != nil {
+		return err
+	}
+	if len(s.files) > 0 && x.d.cfg.RemoveFiles != nil {
+		files := slices.Clone(s.files)
+		if err := hook("Config.RemoveFiles", func() error { return x.d.cfg.RemoveFiles(ctx, s.before.Tenant, files) }); err != nil {
+			return err
+		}
+	}
+	e := x.record(w, s)
+	x.d.chain.Seal(s.before.Digest, &e)
+	after := Apply(s.fold, e)
+	c := EraseCommit{Events: s.events, Remove: s.remove, Commit: Commit{Changes: []Change{{Expect: s.before.Version, Ticket: after, Events: []Event{e}}}}}
+	if c.Deliveries, err = x.d.deliveries(ctx, nil, &s.before, &after, &e, nil); err != nil {
+		return err
+	}
+	if x.plan.Key != "" && !s.more {
+		asked, err := x.fingerprint()
+		if err != nil {
+			return err
+		}
+		c.Receipt = &Receipt{Tenant: after.Tenant, Key: x.plan.Key, Ticket: after.ID, Version: after.Version, Request: x.d.keyed(asked), Keyed: x.d.receipts != nil, At: x.d.now()}
+	}
+	if err := x.store.Erase(ctx, c); err != nil {
+		return err
+	}
+	if !x.d.bound && len(c.Deliveries) > 0 {
+		x.d.wake.all()
+	}
+	return nil
+}

@@ -1,0 +1,68 @@
+package ticket
+
+import (
+	"context"
+	"slices"
+)
+
+// Eraser (for stores) is an optional interface of a [Store] that replaces stored events with
+// erased ones, for [Desk.Erase], [Desk.PersonalData] and retention. A store that cannot do it
+// returns [errors.ErrUnsupported].
+type Eraser interface {
+	// Erase writes e.Commit as Commit does, with the same errors and in the same order of
+	// preference, and in the same step:
+	//
+	//   - It must replace the stored events that have the numbers of e.Events.
+	//   - It must remove the deliveries e.Remove of the ticket, in any state. It must leave
+	//     all others as they are, and ignore IDs that the ticket does not have.
+	//   - It must remove all receipts of the ticket but the one that the commit writes.
+	//
+	// It must return ErrInvalid if e does not pass EraseCommit.Check. Afterwards no read may
+	// return what was erased, and no search may find it. The store must not keep it anywhere,
+	// neither in an index nor in another table; its documentation says when the database
+	// itself overwrites it.
+	Erase(ctx context.Context, e EraseCommit) error
+
+	// Traces returns the IDs of the tenant's tickets with an ID above after that have an event
+	// which names the person in its Identities, in ascending order, at most limit of them.
+	// Event.Names decides. It must return every such ticket, and may return others. It may
+	// read all events of the tenant.
+	Traces(ctx context.Context, tenant string, p Person, after ID, limit int) ([]ID, error)
+}
+
+// EraseCommit (for stores) is one step of an erasure; see [Eraser].
+type EraseCommit struct {
+	Commit         // the change of one ticket, with the event that records the erasure
+	Events []Event // stored events after erasing, by ascending Seq; they keep their digests
+	Remove []ID    // deliveries of the ticket
+}
+
+// Check returns an [*InvalidError] if the step is not valid: the commit is not valid or
+// changes more than one ticket, the ticket is new, or an event is not one of the ticket's
+// earlier ones. Stores call it first. It does not read the store.
+func (e EraseCommit) Check() error {
+	if err := e.Commit.Check(); err != nil {
+		return err
+	}
+	ch := &e.Changes[0]
+	if len(e.Changes) != 1 || ch.Expect == 0 {
+		return invalid("erase.changes", "must be one, of a stored ticket")
+	}
+	last := int64(0)
+	for i := range e.Events {
+		ev := &e.Events[i]
+		switch {
+		case ev.Ticket != ch.Ticket.ID:
+			return invalid("erase.events.ticket", "must be the changed ticket")
+		case ev.Seq <= last || ev.Seq > ch.Expect:
+			return invalid("erase.events.seq", "must ascend, from 1 to the version before the change")
+		case ev.Digest.IsZero():
+			return invalid("erase.events.digest", "is missing")
+		}
+		last = ev.Seq
+	}
+	if slices.ContainsFunc(e.Remove, ID.IsZero) {
+		return invalid("erase.remove", "must not have a zero ID")
+	}
+	return nil
+}
