@@ -213,7 +213,7 @@ func (x *eraser) step(ctx context.Context, id ID) (*eraseStep, error) {
 	if err != nil {
 		return nil, err
 	}
-	if x.plan.Groups.Identities && x.plan.Event == 0 && !(s.more && len(s.events) > 0) {
+	if x.plan.Groups.Identities && x.plan.Event == 0 && (!s.more || len(s.events) == 0) {
 		err = x.removals(ctx, s)
 	}
 	return s, err
