@@ -431,6 +431,7 @@ func (w *writer) upkeep(p *Patch) {
 	if p.LegalHold != nil {
 		w.Flag(56, *p.LegalHold)
 	}
+	w.Text(57, p.Rule)
 }
 
 func (w *writer) remarks() []byte {

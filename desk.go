@@ -135,6 +135,9 @@ type Config struct {
 	// loses nothing, and a person who left the directory does not block the outbox
 	// for ever. Nil means that the ticket's data is used as it is.
 	Profile func(ctx context.Context, tenant string, to Recipient, k Kind) (Profile, error)
+	// Retention says when closed tickets are archived and erased; see [Desk.Retain]. [Desk.Run]
+	// applies it. Nil means that everything stays.
+	Retention []RetentionRule
 	// RemoveFiles removes the files of events whose content is about to be erased; see
 	// [Desk.Erase]. The desk calls it before it erases the event, and again when it retries, so
 	// it must accept files that are already gone. An error leaves the event as it is. A file
@@ -184,6 +187,10 @@ func NewDesk(store Store, cfg Config) (*Desk, error) {
 	if cfg.StatusLinks, err = cfg.StatusLinks.withDefaults(); err != nil {
 		return nil, err
 	}
+	if err := checkRetention(cfg.Retention); err != nil {
+		return nil, err
+	}
+	cfg.Retention = slices.Clone(cfg.Retention)
 	if cfg.Attempts < 0 {
 		return nil, invalid("config.attempts", "must not be negative")
 	}

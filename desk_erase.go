@@ -5,8 +5,6 @@ import (
 	"errors"
 	"maps"
 	"slices"
-
-	"github.com/ticketkit/ticket/internal/fieldvalue"
 )
 
 // Erase erases content for good: from the stored events, the ticket and everything that the
@@ -101,6 +99,10 @@ type eraser struct {
 	actor  Actor
 	plan   Erasure
 	report *ErasureReport
+
+	applies func(*Ticket) bool // for retention: whether the ticket is still to be erased
+	stage   *Stage             // that the ticket gets with the last step; nil: none
+	done    bool               // the ticket got the stage
 }
 
 // person erases a person from all tickets.
@@ -134,6 +136,7 @@ func (x *eraser) ticket(ctx context.Context, id ID) error {
 		step, err := x.step(ctx, id)
 		if err == nil && !step.idle() {
 			err = x.write(ctx, step)
+			x.done = err == nil && x.stage != nil && !step.more
 		}
 		if errors.Is(err, ErrConflict) && try < x.d.cfg.Attempts && !x.d.bound {
 			if err := pause(ctx, try); err != nil {
@@ -167,6 +170,7 @@ type eraseStep struct {
 	files    []Attachment
 	remove   []ID
 	more     bool // another step follows
+	must     bool // an event is to be recorded, even if nothing is erased
 	mentions []Mention
 
 	requester bool            // the event that named the requester loses its persons
@@ -177,7 +181,7 @@ type eraseStep struct {
 	resolved  bool
 }
 
-func (s *eraseStep) idle() bool { return len(s.events)+len(s.remove) == 0 }
+func (s *eraseStep) idle() bool { return len(s.events)+len(s.remove) == 0 && !s.must }
 
 const (
 	eraseBatch  = 500
@@ -190,6 +194,9 @@ func (x *eraser) step(ctx context.Context, id ID) (*eraseStep, error) {
 	t, err := x.d.load(ctx, x.actor, id)
 	if err != nil {
 		return nil, err
+	}
+	if x.applies != nil && !x.applies(&t) {
+		return &eraseStep{before: t}, nil
 	}
 	if err := x.permit(&t); err != nil {
 		return nil, err
@@ -216,6 +223,7 @@ func (x *eraser) step(ctx context.Context, id ID) (*eraseStep, error) {
 	if x.plan.Groups.Identities && x.plan.Event == 0 && (!s.more || len(s.events) == 0) {
 		err = x.removals(ctx, s)
 	}
+	s.must = x.stage != nil && !s.more
 	return s, err
 }
 
@@ -353,84 +361,36 @@ func (x *eraser) forgets(s *eraseStep, p Person) bool {
 
 // record returns the event that records a step. It takes the ticket from the fold of the
 // erased events, which may have earlier values again, to what it was without the erased ones.
-func (x *eraser) record(w *Workflow, s *eraseStep) Event {
-	e := ownEvent(w, &s.before, ActionErase, x.d.now())
-	e.By = By{Role: x.actor.Role}
-	e.by(x.actor)
-	e.Set.WorkflowVersion = 0
+func (x *eraser) record(s *eraseStep) Event {
+	e := x.d.upkeepEvent(&s.before, x.actor, ActionErase)
 	r := &Erased{Groups: s.groups, Reason: x.plan.Reason, Events: make([]int64, len(s.events))}
 	for i := range s.events {
 		r.Events[i] = s.events[i].Seq
 	}
 	e.Set.Erased = r
-
-	was, is := &s.before, &s.fold
-	keep := was.Requester
-	if s.requester && (x.plan.Event != 0 || x.forgets(s, keep)) {
-		keep = Person{}
+	if x.stage != nil && !s.more {
+		e.Set.Stage = x.stage
 	}
-	if keep != is.Requester {
-		e.Requester, r.Requester = keep, keep.IsZero()
+	want := s.before
+	if s.requester && (x.plan.Event != 0 || x.forgets(s, want.Requester)) {
+		want.Requester = Person{}
 	}
-	var followers []Person
-	for _, p := range was.Followers {
-		if !s.groups.Identities || !x.forgets(s, p) {
-			followers = append(followers, p)
-		}
+	want.Followers = slices.Clone(want.Followers)
+	if s.groups.Identities {
+		want.Followers = slices.DeleteFunc(want.Followers, func(p Person) bool { return x.forgets(s, p) })
 	}
-	e.Followed, e.Unfollowed = missing(followers, is.Followers), missing(is.Followers, followers)
-
-	fields := maps.Clone(was.Fields)
-	maps.DeleteFunc(fields, func(k string, _ any) bool { return s.fields[k] })
-	for k, v := range fields {
-		if have, ok := is.Fields[k]; !ok || !fieldvalue.Equal(have, v) {
-			e.setField(k, v)
-		}
-	}
-	for k := range is.Fields {
-		if _, ok := fields[k]; !ok {
-			e.setField(k, nil)
-		}
-	}
-	tags := slices.DeleteFunc(slices.Clone(was.Tags), func(tag string) bool { return s.tags[tag] })
-	e.Set.AddTags, e.Set.RemoveTags = without(tags, is.Tags), without(is.Tags, tags)
-	reason, resolution := was.Reason, was.Resolution
+	want.Fields = maps.Clone(want.Fields)
+	maps.DeleteFunc(want.Fields, func(k string, _ any) bool { return s.fields[k] })
+	want.Tags = slices.DeleteFunc(slices.Clone(want.Tags), func(tag string) bool { return s.tags[tag] })
 	if s.reason {
-		reason = ""
+		want.Reason = ""
 	}
 	if s.resolved {
-		resolution = ""
+		want.Resolution = ""
 	}
-	setIfOther(&e.Set.Reason, is.Reason, reason, true)
-	setIfOther(&e.Set.Resolution, is.Resolution, resolution, true)
+	want.Subject = s.fold.Subject // cannot be taken away, and no later one is left
+	e.restate(&s.fold, &want)
 	return e
-}
-
-func (e *Event) setField(k string, v any) {
-	if e.Fields == nil {
-		e.Fields = Fields{}
-	}
-	e.Fields[k] = v
-}
-
-// missing returns the persons of a list that another list does not have in the same form.
-func missing(list, other []Person) (m []Person) {
-	for _, p := range list {
-		if !slices.Contains(other, p) {
-			m = append(m, p)
-		}
-	}
-	return m
-}
-
-// without returns the texts of a list that another list does not have.
-func without(list, other []string) (m []string) {
-	for _, s := range list {
-		if !slices.Contains(other, s) {
-			m = append(m, s)
-		}
-	}
-	return m
 }
 
 // removals finds the deliveries of the ticket to forgotten persons.
@@ -466,26 +426,18 @@ func (x *eraser) addressed(d *Delivery) bool {
 
 // write commits a step.
 func (x *eraser) write(ctx context.Context, s *eraseStep) error {
-	w, err := x.d.workflowOf(&s.before)
-	if errors.Is(err, ErrWorkflow) {
-		w, err = x.d.cfg.Workflows[0], nil // erasing moves nothing
-	}
-	if err != nil {
-		return err
-	}
 	if len(s.files) > 0 && x.d.cfg.RemoveFiles != nil {
 		files := slices.Clone(s.files)
 		if err := hook("Config.RemoveFiles", func() error { return x.d.cfg.RemoveFiles(ctx, s.before.Tenant, files) }); err != nil {
 			return err
 		}
 	}
-	e := x.record(w, s)
-	x.d.chain.Seal(s.before.Digest, &e)
-	after := Apply(s.fold, e)
-	c := EraseCommit{Events: s.events, Remove: s.remove, Commit: Commit{Changes: []Change{{Expect: s.before.Version, Ticket: after, Events: []Event{e}}}}}
-	if c.Deliveries, err = x.d.deliveries(ctx, nil, &s.before, &after, &e, nil); err != nil {
+	c, err := x.d.rewrite(ctx, s.before, s.fold, x.record(s))
+	if err != nil {
 		return err
 	}
+	after := c.Changes[0].Ticket
+	c.Events, c.Remove = s.events, s.remove
 	if x.plan.Key != "" && !s.more {
 		asked, err := x.fingerprint()
 		if err != nil {
@@ -493,11 +445,5 @@ func (x *eraser) write(ctx context.Context, s *eraseStep) error {
 		}
 		c.Receipt = &Receipt{Tenant: after.Tenant, Key: x.plan.Key, Ticket: after.ID, Version: after.Version, Request: x.d.keyed(asked), Keyed: x.d.receipts != nil, At: x.d.now()}
 	}
-	if err := x.store.Erase(ctx, c); err != nil {
-		return err
-	}
-	if !x.d.bound && len(c.Deliveries) > 0 {
-		x.d.wake.all()
-	}
-	return nil
+	return x.d.eraseIn(ctx, x.store, c)
 }

@@ -120,8 +120,9 @@ type Patch struct {
 
 	// Erased is what the event has erased from earlier events; see [Desk.Erase].
 	Erased *Erased `json:"erased,omitempty"`
-	// Stage is Ticket.Stage from now on.
+	// Stage is Ticket.Stage from now on, and Rule the name of the [RetentionRule] that said so.
 	Stage *Stage `json:"stage,omitempty"`
+	Rule  string `json:"rule,omitempty"`
 	// LegalHold is Ticket.LegalHold from now on.
 	LegalHold *bool `json:"legal_hold,omitempty"`
 }
@@ -247,7 +248,7 @@ func Apply(t Ticket, e Event) Ticket {
 	setPtr(&t.PolicyVersion, p.PolicyVersion)
 	setPtr(&t.Snoozed, p.Snoozed)
 	setPtr(&t.LegalHold, p.LegalHold)
-	if !e.quiet() && (!e.Phase.Done() || !e.Seals.PublicContent.IsZero()) { // the seal stays when the content is erased
+	if !e.quiet() {
 		t.Stage = StageActive
 	}
 	setPtr(&t.Stage, p.Stage)

@@ -213,6 +213,9 @@ func (d *Desk) Run(ctx context.Context) error {
 	if _, ok := d.store.(ReceiptPruner); ok {
 		wg.Go(func() { d.serve(work, "prune receipts", d.forgetting()) })
 	}
+	if len(d.cfg.Retention) > 0 {
+		wg.Go(func() { d.serve(work, "apply retention", d.retaining()) })
+	}
 	if _, ok := d.store.(Rescheduler); ok {
 		wg.Go(func() {
 			d.serve(work, "bring forward what waits for a clock that was ahead", d.rescheduleAhead)

@@ -5,8 +5,8 @@ import "slices"
 // Stage says how far a finished ticket was put away. Each stage includes those before it.
 type Stage string
 
-// The stages. A ticket becomes active again when it is reopened, or when its
-// public content changes, such as by a message.
+// The stages. A ticket becomes active again with the next thing that happens to it,
+// clocks excepted; retention then starts again.
 const (
 	StageActive      Stage = ""             // in lists, counts and search
 	StageArchived    Stage = "archived"     // left out of them, unless Query.Stage asks for it

@@ -1,8 +1,10 @@
 package ticket
 
 import (
+	"cmp"
 	"context"
 	"slices"
+	"time"
 )
 
 // Eraser (for stores) is an optional interface of a [Store] that replaces stored events with
@@ -28,6 +30,44 @@ type Eraser interface {
 	// Event.Names decides. It must return every such ticket, and may return others. It may
 	// read all events of the tenant.
 	Traces(ctx context.Context, tenant string, p Person, after ID, limit int) ([]ID, error)
+}
+
+// Archiver (for stores) is an optional interface of a [Store] that finds closed tickets by
+// their age, for [Desk.Retain]. A store that cannot do it returns [errors.ErrUnsupported].
+type Archiver interface {
+	// Closed returns the tickets of all tenants that match q, earliest Closed first, then by
+	// ID, at most q.Limit of them. ClosedQuery.Match defines the matches. It must return
+	// ErrInvalid if q does not pass ClosedQuery.Check.
+	Closed(ctx context.Context, q ClosedQuery) ([]Ticket, error)
+}
+
+// ClosedQuery (for stores) selects closed tickets; see [Archiver].
+type ClosedQuery struct {
+	Stage     Stage
+	Before    time.Time // closed at this time or earlier
+	AfterTime time.Time // continue after the ticket that was closed then and has AfterID
+	AfterID   ID        // zero starts with the earliest
+	Limit     int       // at least 1
+}
+
+// Check returns an [*InvalidError] if the query is not valid. Stores call it first.
+func (q ClosedQuery) Check() error {
+	switch {
+	case !slices.Contains(stages, q.Stage):
+		return invalid("closed.stage", "must be among %q", stages)
+	case q.Limit < 1:
+		return invalid("closed.limit", "must be 1 or more")
+	case q.Before.IsZero():
+		return invalid("closed.before", "is missing")
+	}
+	return checkTimes(namedTime{"closed.before", q.Before}, namedTime{"closed.after_time", q.AfterTime})
+}
+
+// Match (for stores) reports whether the ticket matches the query, AfterTime and AfterID
+// included.
+func (q ClosedQuery) Match(t *Ticket) bool {
+	return t.Stage == q.Stage && !t.Closed.IsZero() && !t.Closed.After(q.Before) &&
+		(q.AfterID.IsZero() || cmp.Or(t.Closed.Compare(q.AfterTime), t.ID.Compare(q.AfterID)) > 0)
 }
 
 // EraseCommit (for stores) is one step of an erasure; see [Eraser].
