@@ -402,7 +402,7 @@ func (x *eraser) removals(ctx context.Context, s *eraseStep) error {
 		}
 		for i := range page.Deliveries {
 			d := &page.Deliveries[i]
-			if d.To.Person.IsZero() || !x.plan.Person.IsZero() && !x.addressed(d) {
+			if d.To.Person.IsZero() || !x.plan.Person.IsZero() && !d.addressed(x.plan.Person) {
 				continue
 			}
 			if len(s.remove) == removeBatch {
@@ -415,13 +415,6 @@ func (x *eraser) removals(ctx context.Context, s *eraseStep) error {
 			return nil
 		}
 	}
-}
-
-// addressed reports whether a delivery went to the person as a customer.
-func (x *eraser) addressed(d *Delivery) bool {
-	p := x.plan.Person
-	return d.To.Role != RoleAgent && p.Same(d.To.Person) ||
-		p.Email != "" && (d.To.Key() == mailTo(p.Email).Key() || d.Address != "" && mailTo(d.Address).Key() == mailTo(p.Email).Key())
 }
 
 // write commits a step.

@@ -14,7 +14,6 @@ import (
 	"github.com/ticketkit/ticket/memstore"
 )
 
-
 func rules(list ...ticket.RetentionRule) func(*ticket.Config) {
 	return func(c *ticket.Config) { c.Retention = list }
 }
