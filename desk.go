@@ -76,6 +76,12 @@ type Config struct {
 	// [ReceiptPruner]. Zero means 30 days; a negative value means for ever.
 	ReceiptAge time.Duration
 
+	// DeliveryAge is how long the desk keeps deliveries after they were settled, except those
+	// that bounced: they keep their address from being used again. [Desk.Run] removes older
+	// ones if the store is a [DeliveryPruner]. Zero means 365 days; a negative value means for
+	// ever. It must be at least a week.
+	DeliveryAge time.Duration
+
 	// Limits bounds what tickets and actions may contain. A zero field has its
 	// default.
 	Limits Limits
@@ -223,6 +229,12 @@ func NewDesk(store Store, cfg Config) (*Desk, error) {
 	}
 	if cfg.Attempts == 0 {
 		cfg.Attempts = 100
+	}
+	switch {
+	case cfg.DeliveryAge == 0:
+		cfg.DeliveryAge = defaultDeliveryAge
+	case cfg.DeliveryAge > 0 && cfg.DeliveryAge < leastDeliveryAge:
+		return nil, invalid("config.delivery_age", "must be at least %s", leastDeliveryAge)
 	}
 	if cfg.ReceiptAge == 0 {
 		cfg.ReceiptAge = defaultReceiptAge

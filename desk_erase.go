@@ -103,6 +103,9 @@ type eraser struct {
 	applies func(*Ticket) bool // for retention: whether the ticket is still to be erased
 	stage   *Stage             // that the ticket gets with the last step; nil: none
 	done    bool               // the ticket got the stage
+
+	head      Digest // of the ticket after the last step
+	keepFiles bool   // do not call Config.RemoveFiles
 }
 
 // person erases a person from all tickets.
@@ -419,7 +422,7 @@ func (x *eraser) removals(ctx context.Context, s *eraseStep) error {
 
 // write commits a step.
 func (x *eraser) write(ctx context.Context, s *eraseStep) error {
-	if len(s.files) > 0 && x.d.cfg.RemoveFiles != nil {
+	if len(s.files) > 0 && x.d.cfg.RemoveFiles != nil && !x.keepFiles {
 		files := slices.Clone(s.files)
 		if err := hook("Config.RemoveFiles", func() error { return x.d.cfg.RemoveFiles(ctx, s.before.Tenant, files) }); err != nil {
 			return err
@@ -438,5 +441,9 @@ func (x *eraser) write(ctx context.Context, s *eraseStep) error {
 		}
 		c.Receipt = &Receipt{Tenant: after.Tenant, Key: x.plan.Key, Ticket: after.ID, Version: after.Version, Request: x.d.keyed(asked), Keyed: x.d.receipts != nil, At: x.d.now()}
 	}
-	return x.d.eraseIn(ctx, x.store, c)
+	if err := x.d.eraseIn(ctx, x.store, c); err != nil {
+		return err
+	}
+	x.head = after.Digest
+	return nil
 }

@@ -44,9 +44,6 @@ func (d *Desk) of(r *Receipt, request Digest) bool {
 	return hmac.Equal(r.Request[:], request[:])
 }
 
-// forgetEvery is the interval in which Run removes receipts.
-const forgetEvery = time.Hour
-
 // forgetBatch limits how many receipts are removed or changed at a time.
 const forgetBatch = 100
 
@@ -76,21 +73,5 @@ func (d *Desk) PruneReceipts(ctx context.Context) (int, error) {
 		if err != nil || n == 0 {
 			return all, unsupported("age of receipts", err)
 		}
-	}
-}
-
-// forgetting calls PruneReceipts for Run, once an hour.
-func (d *Desk) forgetting() func(context.Context) error {
-	var next time.Time
-	return func(ctx context.Context) error {
-		now := d.now()
-		if stillAhead(now, next, forgetEvery) {
-			return nil
-		}
-		_, err := d.PruneReceipts(ctx)
-		if err == nil {
-			next = now.Add(forgetEvery)
-		}
-		return err
 	}
 }

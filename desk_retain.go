@@ -23,7 +23,6 @@ type RetainReport struct {
 const (
 	defaultRetained = 1000
 	retainPage      = 100
-	retainEvery     = time.Hour
 )
 
 // Retain applies the rules of [Config].Retention to the closed tickets of all tenants. Each
@@ -150,23 +149,13 @@ func (d *Desk) retain(ctx context.Context, step int, t Ticket, now time.Time) (b
 	return err == nil, err
 }
 
-// retaining calls Retain for Run, once an hour.
-func (d *Desk) retaining() func(context.Context) error {
-	var next time.Time
-	return func(ctx context.Context) error {
-		now := d.now()
-		if stillAhead(now, next, retainEvery) {
-			return nil
-		}
-		for {
-			report, err := d.Retain(ctx, RetainOptions{})
-			if err != nil {
-				return err
-			}
-			if !report.More {
-				next = now.Add(retainEvery)
-				return nil
-			}
+// retainAll calls Retain until nothing is left to do, and returns the number of steps.
+func (d *Desk) retainAll(ctx context.Context) (int, error) {
+	for n := 0; ; {
+		report, err := d.Retain(ctx, RetainOptions{})
+		n += len(report.Steps)
+		if err != nil || !report.More {
+			return n, err
 		}
 	}
 }

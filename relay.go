@@ -211,10 +211,13 @@ func (d *Desk) Run(ctx context.Context) error {
 		wg.Go(func() { d.serve(work, "maintain the store", m.Maintain) })
 	}
 	if _, ok := d.store.(ReceiptPruner); ok {
-		wg.Go(func() { d.serve(work, "prune receipts", d.forgetting()) })
+		wg.Go(func() { d.serve(work, "prune receipts", d.hourly(d.PruneReceipts)) })
+	}
+	if _, ok := d.store.(DeliveryPruner); ok {
+		wg.Go(func() { d.serve(work, "prune deliveries", d.hourly(d.PruneDeliveries)) })
 	}
 	if len(d.cfg.Retention) > 0 {
-		wg.Go(func() { d.serve(work, "apply retention", d.retaining()) })
+		wg.Go(func() { d.serve(work, "apply retention", d.hourly(d.retainAll)) })
 	}
 	if _, ok := d.store.(Rescheduler); ok {
 		wg.Go(func() {

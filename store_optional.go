@@ -112,6 +112,16 @@ type ReceiptPruner interface {
 	PruneReceipts(ctx context.Context, before time.Time, limit int, key func(Digest) Digest) (int, error)
 }
 
+// DeliveryPruner (for stores) is an optional interface of a [Store] that removes old
+// deliveries, for [Desk.PruneDeliveries] and [Desk.Run]. A store that cannot do it returns
+// [errors.ErrUnsupported].
+type DeliveryPruner interface {
+	// PruneDeliveries removes deliveries of all tenants that are Sent, Suppressed or Dead with
+	// Settled before the time before, at most limit of them. It must leave all others, bounced
+	// ones too. It returns the number of deliveries it removed. A limit of 0 or less means none.
+	PruneDeliveries(ctx context.Context, before time.Time, limit int) (int, error)
+}
+
 // Rescheduler (for stores) is an optional interface of a [Store] that brings deliveries
 // forward. A process whose clock was ahead leaves deliveries with times later than any
 // that the desk sets; [Desk.Run] and [Desk.Deliver] look for them. A store that cannot do
