@@ -19,6 +19,7 @@ var archived = ticket.Query{Stage: []ticket.Stage{ticket.StageArchived}}
 
 // archivedKit has three archived tickets and an open one.
 func archivedKit(t *testing.T) (*kit, []ticket.Ticket) {
+	t.Helper()
 	k := newKit(t, rules(usualRule), func(c *ticket.Config) { c.ChainKey = []byte("key") })
 	var list []ticket.Ticket
 	for i := range 3 {

@@ -68,7 +68,7 @@ func (p PersonalData) WriteHTML(w io.Writer, in *time.Location) error {
 		fmt.Fprintf(&b, format+"\n", args...)
 	}
 	line("<!DOCTYPE html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><title>Personal data</title></head>\n<body>\n<h1>Personal data</h1>")
-	line("<p>%s, as of %s. %d tickets.</p>", p.Person.describe(), at(p.At), len(p.Tickets))
+	line("<p>%s, as of %s. Tickets: %s.</p>", p.Person.describe(), at(p.At), len(p.Tickets))
 	for i := range p.Tickets {
 		t := &p.Tickets[i]
 		line("<h2>%s</h2>", strings.TrimSpace(string(t.Number)+" "+t.Subject))
