@@ -404,7 +404,7 @@ func (x *session) placeAfter(ctx context.Context, list []*indexed) error {
 
 // tokens returns the index entry of a ticket, separated by blanks:
 //
-//	s…   the tenant, or one of the ticket's labels in it, as a digest
+//	s…   the tenant and the stage, or one of the ticket's labels in it, as a digest
 //	p…   a word of the subject or a message
 //	i…   a word of a note
 func (d *indexed) tokens(l *language) string {
@@ -413,7 +413,7 @@ func (d *indexed) tokens(l *language) string {
 		b.WriteByte(' ')
 		b.WriteString(token)
 	}
-	put(scope(d.ticket.Tenant, ""))
+	put(scope(d.ticket.Tenant, stagePrefix(stageNumber(d.ticket.Stage))))
 	for _, label := range labelsOf(&d.ticket) {
 		put(scope(d.ticket.Tenant, label))
 	}
@@ -474,7 +474,11 @@ func (l *language) wantedTokens(q *ticket.SearchQuery) (all [][]string, restrict
 		all = append(all, tokens)
 	}
 	if len(labels) == 0 {
-		all = append(all, []string{scope(q.Tenant, "")})
+		var tokens []string
+		for _, n := range stagesOf(&q.Query) {
+			tokens = append(tokens, scope(q.Tenant, stagePrefix(n)))
+		}
+		all = append(all, tokens)
 	}
 	for _, term := range words.Parse(q.Text) {
 		tokens := []string{l.token("p", term.Word)}
