@@ -216,8 +216,10 @@ func TestTraces(t *testing.T) {
 			tk, err := d.Open(ctx, actor, draft)
 			require.NoError(t, err, "%+v", p)
 			all = append(all, tk)
-			if people[i] = tk.Requester; i%2 == 1 {
-				people[i] = tk.Followers[0]
+			stored, err := s.Ticket(ctx, "", tk.ID)
+			require.NoError(t, err)
+			if people[i] = stored.Requester; i%2 == 1 {
+				people[i] = stored.Followers[0]
 			}
 			_, err = d.Open(ctx, actor.InTenant("other"), draft)
 			require.NoError(t, err)
@@ -229,6 +231,7 @@ func TestTraces(t *testing.T) {
 					want = append(want, all[i].ID)
 				}
 			}
+			require.NotEmpty(t, want, "%+v", p)
 			got, err := s.Traces(ctx, "", p, ticket.ID{}, 100)
 			require.NoError(t, err)
 			require.Equal(t, want, got, "%+v", p)
