@@ -15,8 +15,9 @@ import (
 // ticket from the search index at once; [Store.Maintain] and [Store.Search] index what is
 // left of it.
 //
-// Afterwards no query returns what was erased. The database overwrites the bytes in its
-// files later; see [Store.Scrub].
+// Afterwards no query returns what was erased. The bytes in the database's files are
+// overwritten later. On SQLite, [Store.Maintain] does so. On other databases the administrator
+// does; the page docs/erasure.md of the repository says how.
 func (s *Store) Erase(ctx context.Context, e ticket.EraseCommit) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -90,10 +91,80 @@ func (w *writing) erase(ctx context.Context, x *session, e *ticket.EraseCommit, 
 	if _, err := x.exec(ctx, text, args...); err != nil {
 		return err
 	}
-	if !x.s.search {
+	if x.s.search {
+		if err := ch.unindex(ctx, x); err != nil {
+			return err
+		}
+	}
+	if x.s.dialect == SQLite { // for scrub
+		_, err := x.exec(ctx, "INSERT INTO {t}schema (part, version) VALUES ('erased', 1) ON CONFLICT (part) DO UPDATE SET version = version + 1")
+		return err
+	}
+	return nil
+}
+
+// scrubPages is how many pages of the search index one transaction merges.
+const scrubPages = 500
+
+// scrub overwrites what was erased in the files of SQLite since the last time. The segments
+// of the search index keep the words of deleted entries until they are merged, and the
+// write-ahead log keeps old pages until it is truncated. If a reader is in the way of the
+// latter, the next call tries again. Other databases do this by themselves or not at all.
+func (s *Store) scrub(ctx context.Context) error {
+	if s.dialect != SQLite || s.tx != nil {
 		return nil
 	}
-	return ch.unindex(ctx, x)
+	defer s.hold()()
+	x := s.here()
+	var erased, version int64
+	found, err := x.one(ctx, []any{&erased}, "SELECT version FROM {t}schema WHERE part = 'erased'")
+	if err != nil || !found {
+		return s.explain(ctx, "overwrite what was erased", err)
+	}
+	if !s.search {
+		// A store with Search must do it, if there is one.
+		found, err = x.one(ctx, []any{&version}, "SELECT version FROM {t}schema WHERE part = 'search'")
+		if err != nil || found {
+			return s.explain(ctx, "overwrite what was erased", err)
+		}
+	}
+	for pages := int64(-scrubPages); s.search && err == nil; pages = scrubPages { // negative: begin
+		more := false
+		if more, err = s.merge(ctx, pages); !more {
+			break
+		}
+	}
+	inTheWay := int64(1)
+	if err == nil {
+		err = s.direct().QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&inTheWay, new(int64), new(int64))
+	}
+	if err == nil && inTheWay == 0 {
+		err = s.write(ctx, func(ctx context.Context, x *session) error {
+			_, err := x.exec(ctx, "DELETE FROM {t}schema WHERE part = 'erased' AND version = ?", erased)
+			return err
+		})
+	}
+	if s.lang.classify(err) == busy {
+		return nil
+	}
+	return s.explain(ctx, "overwrite what was erased", err)
+}
+
+// merge merges some pages of the search index, and reports whether there may be more.
+func (s *Store) merge(ctx context.Context, pages int64) (more bool, err error) {
+	err = s.write(ctx, func(ctx context.Context, x *session) error {
+		var before, after int64
+		_, err := x.one(ctx, []any{&before}, "SELECT total_changes()")
+		if err == nil {
+			_, err = x.exec(ctx, "INSERT INTO {t}words ({t}words, rank) VALUES ('merge', ?)", pages)
+		}
+		if err == nil {
+			_, err = x.one(ctx, []any{&after}, "SELECT total_changes()")
+		}
+		more = after-before >= 2 // as the documentation of FTS5 says
+		return err
+	})
+	return more, err
 }
 
 // overwrite makes SQLite overwrite what this transaction deletes. The connection of the

@@ -37,18 +37,32 @@ const indexBatch = 100
 // Maintain indexes all changes since the last time; see [ticket.Maintainer].
 // [ticket.Desk.Run] calls it. [Store.Search] does a limited part of it, so you need
 // not call Maintain if few changes happen between two searches. Any number of
-// processes may call it at the same time. Without [Search] it returns
-// [errors.ErrUnsupported].
+// processes may call it at the same time.
+//
+// On SQLite, Maintain also overwrites what was erased since the last time; see
+// [Store.Erase]. It merges the search index in small transactions, which read and write as
+// much as the index is long, and truncates the write-ahead log.
+//
+// On another database and without [Search], it returns [errors.ErrUnsupported].
 func (s *Store) Maintain(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	if !s.search {
-		return unsearchable()
+		if s.dialect != SQLite {
+			return unsearchable()
+		}
+		return s.scrub(ctx)
 	}
 	for {
-		if err := ctx.Err(); err != nil {
+		n, err := s.index(ctx)
+		if err != nil {
 			return err
 		}
-		n, err := s.index(ctx)
-		if err != nil || n < indexBatch {
+		if n < indexBatch {
+			return s.scrub(ctx)
+		}
+		if err := ctx.Err(); err != nil {
 			return err
 		}
 	}

@@ -185,7 +185,7 @@ func (d *erasingDesk) act(t *testing.T, r *rand.Rand, people []ticket.Actor, tic
 		edit(ticket.Edits{Unfollow: []ticket.Person{person}}),
 		edit(ticket.Edits{Requester: person, Subject: "words"}),
 	}
-	agent := ticket.Agent("lin", 3).InTenant(people[0].Tenant)
+	agent := ticket.Agent("lin", 1).InTenant(people[0].Tenant)
 	actors := slices.Concat(people, []ticket.Actor{agent, ticket.System("cron").InTenant(people[0].Tenant), agent})
 	_, err := d.Do(t.Context(), actors[r.IntN(len(actors))], tk.ID, acts[r.IntN(len(acts))])
 	if err != nil && !errors.Is(err, ticket.ErrRefused) && !errors.Is(err, ticket.ErrInvalid) && !errors.Is(err, ticket.ErrNotFound) {
