@@ -268,14 +268,17 @@ func (b backend) forget(t *testing.T, db *sql.DB, s *sqlstore.Store) {
 			"OPTIMIZE TABLE ticket_tickets, ticket_events, ticket_labels, ticket_outbox, ticket_receipts, ticket_texts, ticket_unindexed",
 			"SET GLOBAL innodb_max_purge_lag_wait = 0",
 			"SET GLOBAL innodb_log_file_size = 48 * 1024 * 1024",
-			// Somebody writes on, and so overwrites the doublewrite buffer.
-			"CREATE TABLE filler (b LONGBLOB)", "INSERT INTO filler VALUES (REPEAT('x', 8 * 1024 * 1024))",
+			"CREATE TABLE filler (b VARBINARY(2000))", "INSERT INTO filler SELECT REPEAT('x', 2000) FROM seq_1_to_4000",
 		},
 	}[b.dialect] {
 		_, err := db.ExecContext(t.Context(), text)
 		require.NoError(t, err, text)
 	}
 	if b.dialect == sqlstore.MySQL {
+		b.flush(t, db)
+		// The application writes on, and so overwrites the doublewrite buffer.
+		_, err := db.ExecContext(t.Context(), "UPDATE filler SET b = REPEAT('y', 2000)")
+		require.NoError(t, err)
 		b.flush(t, db)
 	}
 }
