@@ -28,7 +28,7 @@ type fault struct {
 
 // faults returns all faults.
 func faults() []fault {
-	return slices.Concat(commitFaults, raceFaults, readFaults, listFaults, listChangeFaults, clockFaults, dueFaults, wakeFaults, claimFaults, lineFaults, settleFaults,
+	return slices.Concat(commitFaults, raceFaults, readFaults, listFaults, listChangeFaults, stageFaults, clockFaults, dueFaults, wakeFaults, claimFaults, lineFaults, settleFaults,
 		deliveriesFaults, updateFaults, loaderFaults, pruneFaults, rescheduleFaults,
 		searchFaults, countsFaults, countFaults, valueFaults, longFaults, ageFaults, manyFaults, argumentFaults, tenantFaults, joinedFaults, contextFaults, durableFaults)
 }
