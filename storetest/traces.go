@@ -16,7 +16,7 @@ const (
 var traceRules = []rule{
 	{name: "Traces/named", says: saysTraces, lacks: noEraser, upon: eraseUpon, prove: tracesNamed},
 	{name: "Traces/same person", says: saysTraces, lacks: noEraser, upon: eraseUpon, prove: tracesSame},
-	{name: "Traces/text", says: saysTraces, lacks: noEraser, upon: eraseUpon, prove: tracesText},
+	{name: "Traces/text", says: saysTraces, lacks: noEraser, upon: append([]string{"Traces/same person"}, eraseUpon...), prove: tracesText},
 	{name: "Traces/order", says: saysAbove, lacks: noEraser, upon: eraseUpon, prove: tracesOrder},
 	{name: "Traces/walk", says: saysTraces, lacks: noEraser, upon: append([]string{"Traces/order"}, eraseUpon...), prove: tracesWalk},
 	{name: "Traces/many", says: saysMany, lacks: noEraser, upon: append([]string{"Traces/order"}, eraseUpon...), prove: tracesMany},
