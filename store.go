@@ -35,6 +35,8 @@ import (
 //   - A store must not read a clock. All times come from the desk.
 //   - Data of one tenant must be invisible to every other tenant. The empty tenant
 //     is a tenant like any other, not a wildcard.
+//   - Only List, Count and Search look at Ticket.Stage. All other methods must treat
+//     an archived ticket like any other.
 //   - Texts that are combined into one key must not run together: the tenant "a"
 //     with the key "b:c" is not the tenant "a:b" with the key "c".
 //
@@ -91,9 +93,9 @@ type Store interface {
 
 	// Due returns references to tickets of all tenants that the desk must look at
 	// (Ticket.Wake is not zero and not after now), earliest first, then by ID, at
-	// most limit of them. A limit of 0 or less means none. Only Wake counts: a closed
-	// or merged ticket must be returned while it has one, and a ticket without one
-	// must not.
+	// most limit of them. A limit of 0 or less means none. Only Wake counts: a closed,
+	// merged or archived ticket must be returned while it has one, and a ticket without
+	// one must not.
 	Due(ctx context.Context, now time.Time, limit int) ([]Ref, error)
 
 	// Claim leases deliveries to the caller: pending ones with Due not after r.Now,

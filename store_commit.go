@@ -1,6 +1,9 @@
 package ticket
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Commit (for stores) is everything that one call of the desk writes, as a whole or
 // not at all; see [Store].Commit.
@@ -21,8 +24,8 @@ type Change struct {
 // Check returns an [*InvalidError] if the commit contradicts itself: there is
 // nothing to write, a ticket occurs twice, events do not continue from Expect or do
 // not end at the ticket's version, a ticket is not the result of its events, an event or
-// delivery belongs to another ticket or tenant, or a time is outside the years 1 to
-// 9999. Stores call it first. It does not read the store, so for an existing ticket it
+// delivery belongs to another ticket or tenant, a stage is unknown, or a time is outside
+// the years 1 to 9999. Stores call it first. It does not read the store, so for an existing ticket it
 // compares the ticket with its last event only.
 func (c Commit) Check() error {
 	if len(c.Changes) == 0 {
@@ -63,6 +66,9 @@ func (c Commit) Check() error {
 			if a := e.Set.Alert; a != nil {
 				times = append(times, namedTime{"commit.changes.events.set.alert.at", a.At}, namedTime{"commit.changes.events.set.alert.due", a.Due})
 			}
+			if s := e.Set.Stage; s != nil && !slices.Contains(stages, *s) {
+				return invalid("commit.changes.events.set.stage", "must be among %q", stages)
+			}
 			if err := checkClocks("commit.changes.events.set.clocks", e.Set.Clocks); err != nil {
 				return err
 			}
@@ -74,8 +80,11 @@ func (c Commit) Check() error {
 			namedTime{"commit.changes.ticket.timer.at", t.Timer.At}, namedTime{"commit.changes.ticket.timer.from", t.Timer.From}, namedTime{"commit.changes.ticket.first_answered", t.FirstAnswered},
 			namedTime{"commit.changes.ticket.resolved", t.Resolved}, namedTime{"commit.changes.ticket.closed", t.Closed},
 			namedTime{"commit.changes.ticket.promised", t.Promised}, namedTime{"commit.changes.ticket.rescheduled", t.Rescheduled}, namedTime{"commit.changes.ticket.snoozed", t.Snoozed},
-			namedTime{"commit.changes.ticket.checked", t.Checked}); err != nil {
+			namedTime{"commit.changes.ticket.checked", t.Checked}, namedTime{"commit.changes.ticket.erased", t.Erased}); err != nil {
 			return err
+		}
+		if !slices.Contains(stages, t.Stage) {
+			return invalid("commit.changes.ticket.stage", "must be among %q", stages)
 		}
 		if err := checkClocks("commit.changes.ticket.clocks", t.Clocks); err != nil {
 			return err

@@ -20,15 +20,15 @@ type Eraser interface {
 	//   - It must remove all receipts of the ticket but the one that the commit writes.
 	//
 	// It must return ErrInvalid if e does not pass EraseCommit.Check. Afterwards no read may
-	// return what was erased, and no search may find it. The store must not keep it anywhere,
-	// neither in an index nor in another table; its documentation says when the database
-	// itself overwrites it.
+	// return what was erased, and no search may find it. No index and no other table may
+	// keep it; the documentation of the store says when the database itself overwrites it.
 	Erase(ctx context.Context, e EraseCommit) error
 
 	// Traces returns the IDs of the tenant's tickets with an ID above after that have an event
 	// which names the person in its Identities, in ascending order, at most limit of them.
-	// Event.Names decides. It must return every such ticket, and may return others. It may
-	// read all events of the tenant.
+	// Event.Names decides. It must return every such ticket, and may return others. Fewer
+	// IDs than limit mean that no such ticket follows. A limit of 0 or less means none. It
+	// may read all events of the tenant.
 	Traces(ctx context.Context, tenant string, p Person, after ID, limit int) ([]ID, error)
 }
 

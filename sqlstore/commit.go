@@ -50,10 +50,35 @@ func (s *Store) commit(ctx context.Context, w *writing) error {
 	case !can:
 		return s.write(ctx, func(ctx context.Context, x *session) error { return w.steps(ctx, x) })
 	case s.tx != nil:
-		return s.write(ctx, one.run)
+		err := s.write(ctx, one.run)
+		if err == errStale { //nolint:errorlint // this very one
+			return s.restage(ctx, w)
+		}
+		return err
 	default:
-		return sure(ctx, one.run(ctx, s.here()))
+		err := one.run(ctx, s.here())
+		if err == errStale { //nolint:errorlint // this very one
+			return s.restage(ctx, w)
+		}
+		return sure(ctx, err)
 	}
+}
+
+// restage writes a commit step by step if the ticket has the expected version, and only its
+// stage was in the way of the one statement.
+func (s *Store) restage(ctx context.Context, w *writing) error {
+	ch := &w.changes[0]
+	if ch.Expect == 0 {
+		return errStale
+	}
+	_, same, err := s.here().stage(ctx, ch)
+	if err != nil {
+		return err
+	}
+	if !same {
+		return errStale
+	}
+	return s.write(ctx, func(ctx context.Context, x *session) error { return w.steps(ctx, x) })
 }
 
 // twice returns an error if the commit has two equal numbers or delivery IDs. The
@@ -107,7 +132,7 @@ const (
 	holderColumn                      // assignee
 	timerColumns                      // timer_at, timer_action, timer_from
 	docColumn                         // doc
-	openColumn                        // open
+	openColumn                        // open, stage
 	wakeColumn                        // wake
 	clocksColumns                     // clocks, missed, snoozed
 	dueFirst                          // due and due_first; the others in the order of dueColumnNames
@@ -153,7 +178,8 @@ func changed(ch *ticket.Change) columns {
 			bits |= docColumn | labelsChange
 		}
 		if e.Subject != "" || p.Workflow != "" || p.WorkflowVersion != 0 || p.Impact|p.Urgency != 0 ||
-			len(p.AddLinks)+len(p.RemoveLinks) > 0 || p.LinkEpoch != 0 || p.PriorityGiven != nil || p.NewCustomer {
+			len(p.AddLinks)+len(p.RemoveLinks) > 0 || p.LinkEpoch != 0 || p.PriorityGiven != nil || p.NewCustomer ||
+			p.Erased != nil || p.LegalHold != nil {
 			bits |= docColumn
 		}
 		if p.NewCustomer {
@@ -174,7 +200,8 @@ func (s *Store) prepare(c *ticket.Commit) (*writing, error) {
 		if ch.Expect == 0 {
 			ch.bits, ch.labels = everyColumn, labelsOf(&ch.Ticket)
 		} else {
-			ch.bits, ch.labels = changed(ch.Change), missedLabels(ch.Change)
+			ch.bits = changed(ch.Change)
+			ch.labels = stageLabels([]int64{stageNumber(ch.Ticket.Stage)}, missedLabels(ch.Change))
 		}
 		if err = ch.encode(); err != nil {
 			return nil, invalid("commit.changes.ticket", "cannot be written as JSON: %v", err)
@@ -293,8 +320,11 @@ func (ch *changing) update(ctx context.Context, x *session) error {
 		bits &^= docColumn // relabel reads the old document first, and writes the new one
 	}
 	args := make([]any, 0, 40)
+	stage := stageNumber(ch.Ticket.Stage)
 	n, err := int64(0), error(nil)
-	if x.s.dialect == SQLite && bits != everyColumn {
+	switch {
+	case bits == everyColumn || ch.staged():
+	case x.s.dialect == SQLite:
 		// SQLite writes every index that contains a column named here, changed or not.
 		// Most indexes contain "open", so it is named only if it changes. And an event
 		// of clocks alone rarely changes when they are due.
@@ -304,11 +334,22 @@ func (ch *changing) update(ctx context.Context, x *session) error {
 		}
 		args = ch.keptArgs(ch.updateArgs(args, bits&^same), same)
 		n, err = x.exec(ctx, updateText(bits&^same)+keptText(same), args...)
-		args = args[:0]
-	}
-	if err == nil && n == 0 {
+	default:
 		bits = x.s.named(bits)
-		n, err = x.exec(ctx, updateText(bits), ch.updateArgs(args, bits)...)
+		n, err = x.exec(ctx, updateText(bits)+keptStage, append(ch.updateArgs(args, bits), stage)...)
+	}
+	was := stage
+	if err == nil && n == 0 {
+		// Perhaps the stage changes, because the ticket becomes active again.
+		var same bool
+		if was, same, err = x.stage(ctx, ch); err == nil && same {
+			if was != stage {
+				relabel = true
+				bits &^= docColumn
+			}
+			bits = x.s.named(bits)
+			n, err = x.exec(ctx, updateText(bits), ch.updateArgs(args[:0], bits)...)
+		}
 	}
 	switch {
 	case err != nil:
@@ -316,12 +357,24 @@ func (ch *changing) update(ctx context.Context, x *session) error {
 	case n == 0:
 		return errStale
 	case relabel:
-		return ch.relabel(ctx, x)
+		return ch.relabel(ctx, x, was)
 	case len(ch.labels) > 0:
 		return ch.label(ctx, x, ch.labels, x.s.lang.ifNew)
 	default:
 		return nil
 	}
+}
+
+// stage returns the stage that the ticket has in the database, and whether the ticket has
+// the expected version.
+func (x *session) stage(ctx context.Context, ch *changing) (stage int64, same bool, err error) {
+	same, err = x.one(ctx, []any{&stage}, "SELECT stage FROM {t}tickets{by tickets_id} WHERE id = ? AND tenant = ? AND version = ?", ch.id, ch.Ticket.Tenant, ch.Expect)
+	return stage, same, err
+}
+
+// staged reports whether an event sets the stage.
+func (ch *changing) staged() bool {
+	return slices.ContainsFunc(ch.Events, func(e ticket.Event) bool { return e.Set.Stage != nil })
 }
 
 // named returns the columns that an UPDATE names to change these.
@@ -339,12 +392,26 @@ func quiet(events []ticket.Event) bool {
 	return !slices.ContainsFunc(events, func(e ticket.Event) bool { return e.Action != ticket.ActionClock })
 }
 
-// relabel replaces doc and labels.
-func (ch *changing) relabel(ctx context.Context, x *session) error {
+// relabel replaces doc and labels of a ticket that had another stage before, or may have
+// other labels. If the stage changes, it also moves the events and queues the ticket for
+// the search index.
+func (ch *changing) relabel(ctx context.Context, x *session, stage int64) error {
 	var old ticket.Ticket
 	_, err := x.ticket(ctx, &old, selectTicket, ch.id, ch.Ticket.Tenant)
+	if err == nil {
+		old.Stage, err = stageOf(stage)
+	}
+	if err == nil && ch.doc == "" {
+		ch.doc, err = docOf(&ch.Ticket)
+	}
 	if err != nil {
 		return err
+	}
+	if old.Stage != ch.Ticket.Stage {
+		ch.words = x.s.search
+		if err := ch.moveEvents(ctx, x); err != nil {
+			return err
+		}
 	}
 	if _, err := x.exec(ctx, updateDoc, ch.doc, ch.id); err != nil {
 		return err

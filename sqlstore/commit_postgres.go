@@ -42,7 +42,7 @@ const (
 // cannot execute one, or if the commit is too large.
 func (s *Store) oneStatement(w *writing) (oneStatement, bool) {
 	ch := &w.changes[0]
-	if !s.lang.oneStatement || len(w.changes) != 1 || ch.bits&labelsChange != 0 || len(ch.Events) > mostEvents ||
+	if !s.lang.oneStatement || len(w.changes) != 1 || ch.bits&labelsChange != 0 || ch.staged() || len(ch.Events) > mostEvents ||
 		len(w.c.Deliveries) > mostDeliveries || len(ch.labels) > mostLabels {
 		return oneStatement{}, false
 	}
@@ -56,7 +56,8 @@ func (s *Store) oneStatement(w *writing) (oneStatement, bool) {
 	} else {
 		bits := s.named(ch.bits & everyColumn)
 		b.WriteString(updateText(bits))
-		args = ch.updateArgs(args, bits)
+		b.WriteString(keptStage) // another stage needs more than this statement
+		args = append(ch.updateArgs(args, bits), stageNumber(ch.Ticket.Stage))
 	}
 	b.WriteString(" RETURNING 1)")
 	for _, l := range ch.labels {

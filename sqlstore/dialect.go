@@ -77,6 +77,9 @@ type language struct {
 	byIndex, byKey string
 	// hide keeps the planner from looking up a text column, %s, in an index.
 	hide string
+	// contains is a condition: the document of an event contains a text of ASCII letters
+	// in lower case, in any case of its ASCII letters.
+	contains string
 	// ifNew ends an INSERT that passes over rows that are stored already.
 	ifNew string
 	// claimLocks ends the query that selects deliveries to claim. If empty, a claim
@@ -118,6 +121,7 @@ var sqlite = language{
 	indexes:   "SELECT tbl_name, name FROM sqlite_master WHERE type = 'index'",
 	rowValues: true, sharesWriter: true, join: "CROSS JOIN", byIndex: " INDEXED BY {p}", byKey: " INDEXED BY sqlite_autoindex_{k}_1", hide: "+%s",
 	placeholder: [...]string{textual: "?", whole: "?"},
+	contains:    "instr(lower(doc), ?) > 0",
 	ifNew:       " ON CONFLICT DO NOTHING",
 	token:       plainToken, newestFirst: true,
 	insertText: "INSERT INTO {t}texts (version, upto, place, ticket, tenant) VALUES ", textRow: "(?, ?, ?, ?, ?)",
@@ -159,6 +163,7 @@ var postgres = language{
 		" JOIN pg_namespace n ON n.oid = t.relnamespace WHERE n.nspname = {schema} AND x.indisvalid",
 	numbered: true, rowValues: true, oneStatement: true, join: "JOIN", hide: "(%s || '')", settledRead: " FOR KEY SHARE",
 	placeholder: [...]string{textual: "?::text", whole: "?::bigint"},
+	contains:    `strpos(lower(doc::text COLLATE "C"), ?) > 0`,
 	ifNew:       " ON CONFLICT DO NOTHING",
 	token:       plainToken,
 	insertText:  "INSERT INTO {t}texts (version, upto, place, ticket, tenant, tokens) VALUES ",
@@ -198,6 +203,8 @@ var mysql = language{
 	indexes:    "SELECT DISTINCT table_name, CASE WHEN index_name = 'PRIMARY' THEN CONCAT(table_name, '_key') ELSE index_name END FROM information_schema.statistics WHERE table_schema = DATABASE()",
 	claimLocks: " FOR UPDATE SKIP LOCKED", claimLevel: sql.LevelReadCommitted, join: "STRAIGHT_JOIN",
 	byIndex: " FORCE INDEX ({p})", byKey: " FORCE INDEX (PRIMARY)", hide: "%s",
+	// Every byte is a character of latin1, so the conversion cannot fail.
+	contains:    "LOCATE(?, LOWER(CONVERT(doc USING latin1))) > 0",
 	placeholder: [...]string{textual: "CAST(? AS BINARY)", whole: "CAST(? AS SIGNED)"}, rowBegin: "SELECT ",
 	ifNew:      " ON DUPLICATE KEY UPDATE label = label",
 	token:      asciiToken,

@@ -59,6 +59,7 @@ func eventJSON(e *ticket.Event) (string, error) {
 		w.seal("words", &e.Seals.PublicContent)
 		w.seal("inside", &e.Seals.InternalContent)
 		w.seal("people", &e.Seals.Identities)
+		w.seal("remarks", &e.Seals.Remarks)
 		w.close()
 	}
 	if !e.Digest.IsZero() {
@@ -250,7 +251,8 @@ func (w *jsonWriter) patch(p *ticket.Patch) {
 		p.Assignee == nil && p.Reason == nil && p.Resolution == nil && p.Timer == nil && p.AddTags == nil && p.RemoveTags == nil &&
 		p.AddLinks == nil && p.RemoveLinks == nil && p.MergedInto == nil && p.LinkEpoch == 0 &&
 		p.Other.IsZero() && p.Restored == nil && p.PriorityGiven == nil && !p.NewCustomer &&
-		p.Policy == nil && p.PolicyVersion == nil && p.Clocks == nil && p.Alert == nil && p.Promised == nil && p.Snoozed == nil {
+		p.Policy == nil && p.PolicyVersion == nil && p.Clocks == nil && p.Alert == nil && p.Promised == nil && p.Snoozed == nil &&
+		p.Erased == nil && p.Stage == nil && p.LegalHold == nil {
 		return
 	}
 	w.open("set")
@@ -313,6 +315,15 @@ func (w *jsonWriter) patch(p *ticket.Patch) {
 	}
 	if p.Snoozed != nil {
 		w.time("snoozed", *p.Snoozed)
+	}
+	if p.Erased != nil {
+		w.key("erased")
+		w.value(p.Erased)
+	}
+	w.pointer("stage", (*string)(p.Stage))
+	if p.LegalHold != nil {
+		w.key("legal_hold")
+		w.value(*p.LegalHold)
 	}
 	w.close()
 }

@@ -37,18 +37,32 @@ const indexBatch = 100
 // Maintain indexes all changes since the last time; see [ticket.Maintainer].
 // [ticket.Desk.Run] calls it. [Store.Search] does a limited part of it, so you need
 // not call Maintain if few changes happen between two searches. Any number of
-// processes may call it at the same time. Without [Search] it returns
-// [errors.ErrUnsupported].
+// processes may call it at the same time.
+//
+// On SQLite, Maintain also overwrites what was erased since the last time; see
+// [Store.Erase]. It merges the search index in small transactions, which read and write as
+// much as the index is long, and truncates the write-ahead log.
+//
+// On another database and without [Search], it returns [errors.ErrUnsupported].
 func (s *Store) Maintain(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	if !s.search {
-		return unsearchable()
+		if s.dialect != SQLite {
+			return unsearchable()
+		}
+		return s.scrub(ctx)
 	}
 	for {
-		if err := ctx.Err(); err != nil {
+		n, err := s.index(ctx)
+		if err != nil {
 			return err
 		}
-		n, err := s.index(ctx)
-		if err != nil || n < indexBatch {
+		if n < indexBatch {
+			return s.scrub(ctx)
+		}
+		if err := ctx.Err(); err != nil {
 			return err
 		}
 	}
@@ -404,7 +418,7 @@ func (x *session) placeAfter(ctx context.Context, list []*indexed) error {
 
 // tokens returns the index entry of a ticket, separated by blanks:
 //
-//	s…   the tenant, or one of the ticket's labels in it, as a digest
+//	s…   the tenant and the stage, or one of the ticket's labels in it, as a digest
 //	p…   a word of the subject or a message
 //	i…   a word of a note
 func (d *indexed) tokens(l *language) string {
@@ -413,7 +427,7 @@ func (d *indexed) tokens(l *language) string {
 		b.WriteByte(' ')
 		b.WriteString(token)
 	}
-	put(scope(d.ticket.Tenant, ""))
+	put(scope(d.ticket.Tenant, stagePrefix(stageNumber(d.ticket.Stage))))
 	for _, label := range labelsOf(&d.ticket) {
 		put(scope(d.ticket.Tenant, label))
 	}
@@ -474,7 +488,11 @@ func (l *language) wantedTokens(q *ticket.SearchQuery) (all [][]string, restrict
 		all = append(all, tokens)
 	}
 	if len(labels) == 0 {
-		all = append(all, []string{scope(q.Tenant, "")})
+		var tokens []string
+		for _, n := range stagesOf(&q.Query) {
+			tokens = append(tokens, scope(q.Tenant, stagePrefix(n)))
+		}
+		all = append(all, tokens)
 	}
 	for _, term := range words.Parse(q.Text) {
 		tokens := []string{l.token("p", term.Word)}

@@ -24,7 +24,8 @@ import (
 //	requester:email+:a@b.c follower:email+:a@b.c    of a person with an ID
 //	requester:phone:…      requester:phone+:…       of a person without an address
 //
-// With the last ones, at most two labels decide [ticket.Person.Same]; see wanted.
+// With the last ones, at most two labels decide [ticket.Person.Same]; see wanted. The labels
+// of a ticket that was put away begin with its stage, as in 1/tag:vip.
 
 // mergedLabel is the label of a ticket that was merged into another one.
 const mergedLabel = "merged"
@@ -52,6 +53,9 @@ func labelsOf(t *ticket.Ticket) []string {
 		if t.Missed(m) {
 			list = append(list, missedLabel+m)
 		}
+	}
+	if t.Stage != ticket.StageActive {
+		list = stageLabels([]int64{stageNumber(t.Stage)}, list)
 	}
 	slices.Sort(list)
 	return slices.Compact(list)

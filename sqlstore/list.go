@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -27,7 +28,11 @@ import (
 //   - open work in another order than OrderMostUrgent: as many rows as there is open
 //     work of that queue, assignee or tenant;
 //   - OrderMostUrgent without a Phase, or with a Phase that is over: as many rows as
-//     the tenant has tickets.
+//     the tenant has tickets in the stages of the query.
+//
+// Tickets of other stages than those of the query cost nothing, except in the order
+// of due times. With a Stage other than StageActive, open work costs as much as the
+// same list without a Phase.
 func (s *Store) List(ctx context.Context, q ticket.Query) (ticket.Page, error) {
 	if err := ctx.Err(); err != nil {
 		return ticket.Page{}, err
@@ -67,6 +72,13 @@ type clause struct {
 	args []any
 }
 
+// An arm is a clause for a part of the walk. The first key is stored with the shift
+// taken away; see stageShift.
+type arm struct {
+	clause
+	shift int64
+}
+
 // A listing builds the SQL of a query. The query walks along an index: of the
 // tickets, of a label, or, by last touch, of the events. The last event is the last
 // touch of its ticket. The index of the events only grows at its end, while an index
@@ -77,7 +89,7 @@ type listing struct {
 	where []clause
 	// arms are the alternatives of the condition that the walk begins with. Each has
 	// a walk of its own, and the results are merged.
-	arms []clause
+	arms []arm
 	keys []string // the order; the ID is last
 	desc bool
 }
@@ -88,22 +100,33 @@ func (s *Store) listing(q *ticket.Query) *listing {
 	l := &listing{s: s, from: "{t}tickets t"}
 	l.desc = q.Order == ticket.OrderNewestFirst || q.Order == ticket.OrderMostRecent
 	l.filter(q)
-	work := openOnly(q.Phase)
+	work, stages := openWork(q), stagesOf(q)
+	if !work {
+		l.and(inStages(stages))
+	}
 	labels, person := labelsWanted(q)
 	switch {
 	case len(labels) > 0 && (person || !work) && valuesIn(q) <= mostValues:
 		l.along(q, labels)
 	case len(labels) == 0 && q.Missed && !work && q.Order != ticket.OrderSoonestDue:
-		l.along(q, [][]string{missedWanted(q.Metric)})
+		l.along(q, [][]string{stageLabels(stages, missedWanted(q.Metric))})
 	case (q.Order == ticket.OrderLeastRecent || q.Order == ticket.OrderMostRecent) && !work:
 		l.from = "{t}events e{by events_at} " + s.lang.join + " {t}tickets t{by tickets_id} ON t.id = e.ticket AND t.version = e.seq"
 		l.keys = []string{"e.at", "e.ticket"}
 		l.and("e.tenant = ?", q.Tenant)
-		l.between("e.at", q.TouchedFrom, q.TouchedBefore)
-		l.having(q.Tenant, labels)
+		for _, n := range stages {
+			l.arms = append(l.arms, eventArm(q, n))
+		}
+		l.having(q.Tenant, labels, len(stages))
 	default:
-		l.insist(indexFor(q, work))
-		l.having(q.Tenant, labels)
+		index := indexFor(q, work)
+		if index == "created" && len(stages) > 1 {
+			for _, n := range stages {
+				l.arms = append(l.arms, arm{clause: clause{inStages([]int64{n}), nil}})
+			}
+		}
+		l.insist(index)
+		l.having(q.Tenant, labels, len(stages))
 	}
 	if l.keys == nil {
 		l.keys = map[ticket.Order][]string{
@@ -119,6 +142,19 @@ func (s *Store) listing(q *ticket.Query) *listing {
 	return l
 }
 
+// eventArm is the part of a walk along the events with those of tickets of one stage.
+func eventArm(q *ticket.Query, stage int64) arm {
+	shift := stageShift(stage)
+	from, to := -shift-stageSpan/2, -shift+stageSpan/2
+	if !q.TouchedFrom.IsZero() {
+		from = ceil(q.TouchedFrom) - shift
+	}
+	if !q.TouchedBefore.IsZero() {
+		to = ceil(q.TouchedBefore) - shift
+	}
+	return arm{clause{"e.at >= ? AND e.at < ?", []any{from, to}}, shift}
+}
+
 // mostValues limits the values of a query with several walks, because each walk has
 // all of them. Databases limit the values of a statement, SQLite to 32,766.
 const mostValues = 4000
@@ -132,7 +168,7 @@ func valuesIn(q *ticket.Query) int {
 func (l *listing) filter(q *ticket.Query) {
 	l.and("t.tenant = ?", q.Tenant)
 
-	work := openOnly(q.Phase)
+	work := openWork(q)
 	if work {
 		l.and("t.open = 1")
 	}
@@ -155,8 +191,8 @@ func (l *listing) filter(q *ticket.Query) {
 	if q.NotMerged {
 		// The count is 0 or 1. PostgreSQL turns NOT EXISTS into a join and then
 		// sorts. It also does so with "= 0", which it considers rare.
-		l.and("(SELECT COUNT(*) FROM {t}labels x WHERE x.tenant = ? AND x.label = '"+mergedLabel+
-			"' AND x.created = t.created AND x.ticket = t.id) <> 1", q.Tenant)
+		l.and("(SELECT COUNT(*) FROM {t}labels x WHERE x.tenant = ? AND x.label"+quotedLabels(stageLabels(stagesOf(q), []string{mergedLabel}))+
+			" AND x.created = t.created AND x.ticket = t.id) <> 1", q.Tenant)
 	}
 	l.between("t.created", q.CreatedFrom, q.CreatedBefore)
 	l.between("t.touched", q.TouchedFrom, q.TouchedBefore)
@@ -202,9 +238,17 @@ func (l *listing) insist(index string) {
 	}
 }
 
-// openOnly reports whether a query is about open work only.
-func openOnly(phases []ticket.Phase) bool {
-	return len(phases) > 0 && !slices.ContainsFunc(phases, ticket.Phase.Done)
+// openWork reports whether a query is about open work only.
+func openWork(q *ticket.Query) bool {
+	return len(q.Phase) > 0 && !slices.ContainsFunc(q.Phase, ticket.Phase.Done) && !slices.ContainsFunc(q.Stage, func(s ticket.Stage) bool { return s != ticket.StageActive })
+}
+
+// quotedLabels returns a condition for labels that need no quoting.
+func quotedLabels(labels []string) string {
+	if len(labels) == 1 {
+		return " = '" + labels[0] + "'"
+	}
+	return " IN ('" + strings.Join(labels, "', '") + "')"
 }
 
 func allOpen(phases []ticket.Phase) bool {
@@ -217,9 +261,14 @@ func allOpen(phases []ticket.Phase) bool {
 }
 
 // labelsWanted returns lists of labels, the most selective first. A ticket must have at
-// least one label of each list. telling reports whether the query should walk along the
+// least one label of each list, as tickets of the wanted stages have them. telling reports whether the query should walk along the
 // first list even for open work; that is so for all labels except tags.
 func labelsWanted(q *ticket.Query) (labels [][]string, telling bool) {
+	defer func() {
+		for i := range labels {
+			labels[i] = stageLabels(stagesOf(q), labels[i])
+		}
+	}()
 	if p := q.Participant; !p.IsZero() {
 		labels = append(labels, append(wanted("requester", p), wanted("follower", p)...))
 	}
@@ -244,7 +293,7 @@ func (l *listing) along(q *ticket.Query, labels [][]string) {
 	l.from = "{t}labels l " + l.s.lang.join + " {t}tickets t{by tickets_id} ON t.id = l.ticket"
 	l.and("l.tenant = ?", q.Tenant)
 	for _, label := range labels[0] {
-		l.arms = append(l.arms, clause{"l.label = ?", []any{label}})
+		l.arms = append(l.arms, arm{clause: clause{"l.label = ?", []any{label}}})
 	}
 	if len(labels[0]) == 0 { // the query asks for a person without ID and address, which matches no ticket
 		l.and("1 = 0")
@@ -253,12 +302,12 @@ func (l *listing) along(q *ticket.Query, labels [][]string) {
 		l.keys = []string{"l.created", "l.ticket"}
 		l.between("l.created", q.CreatedFrom, q.CreatedBefore)
 	}
-	l.labelled(q.Tenant, labels[1:], "l.created", "l.ticket")
+	l.labelled(q.Tenant, labels[1:], len(stagesOf(q)), "l.created", "l.ticket")
 }
 
-// having adds the labels that the query does not walk along.
-func (l *listing) having(tenant string, labels [][]string) {
-	l.labelled(tenant, labels, "t.created", "t.id")
+// having adds the labels that the query does not walk along, for a number of stages.
+func (l *listing) having(tenant string, labels [][]string, stages int) {
+	l.labelled(tenant, labels, stages, "t.created", "t.id")
 }
 
 // mostExists is how many labels are checked one by one. More are counted with one
@@ -266,7 +315,7 @@ func (l *listing) having(tenant string, labels [][]string) {
 const mostExists = 8
 
 // labelled is like having, for a ticket with this creation time and ID.
-func (l *listing) labelled(tenant string, labels [][]string, created, id string) {
+func (l *listing) labelled(tenant string, labels [][]string, stages int, created, id string) {
 	of := " AND x.created = " + created + " AND x.ticket = " + id + ")"
 	among := func(list []string) (string, []any) {
 		args := []any{tenant}
@@ -276,12 +325,12 @@ func (l *listing) labelled(tenant string, labels [][]string, created, id string)
 		return " FROM {t}labels x WHERE x.tenant = ? AND x.label IN (?" + strings.Repeat(", ?", len(list)-1) + ")" + of, args
 	}
 	var several []string
-	for _, list := range labels {
+	for _, list := range labels { // a ticket has the labels of one stage
 		switch {
 		case len(list) == 0:
 			l.and("1 = 0")
-		case len(list) == 1 && len(labels) > mostExists:
-			several = append(several, list[0])
+		case len(list) == stages && len(labels) > mostExists:
+			several = append(several, list...)
 		default:
 			text, args := among(list)
 			l.and("EXISTS (SELECT 1"+text, args...)
@@ -291,7 +340,7 @@ func (l *listing) labelled(tenant string, labels [][]string, created, id string)
 		slices.Sort(several)
 		several = slices.Compact(several)
 		text, args := among(several)
-		l.and("(SELECT COUNT(*)"+text+" = ?", append(args, len(several))...)
+		l.and("(SELECT COUNT(*)"+text+" = ?", append(args, len(several)/stages)...)
 	}
 }
 
@@ -304,7 +353,7 @@ func alternatives[T any](l *listing, column string, list []T, few bool) {
 		return
 	}
 	for _, v := range list {
-		l.arms = append(l.arms, clause{column + " = ?", []any{v}})
+		l.arms = append(l.arms, arm{clause: clause{column + " = ?", []any{v}}})
 	}
 }
 
@@ -362,13 +411,25 @@ func (l *listing) after(p ticket.Place) {
 
 // afterValues adds the condition that the keys come after the values.
 func (l *listing) afterValues(values []any) {
+	if !slices.ContainsFunc(l.arms, func(a arm) bool { return a.shift != 0 }) {
+		l.where = append(l.where, l.afterThese(values))
+		return
+	}
+	for i := range l.arms { // the keys begin with a time
+		a := &l.arms[i]
+		shifted := append([]any{values[0].(int64) - a.shift}, values[1:]...)
+		c := l.afterThese(shifted)
+		a.clause = clause{a.text + " AND " + c.text, append(slices.Clip(a.args), c.args...)}
+	}
+}
+
+func (l *listing) afterThese(values []any) clause {
 	op := " > "
 	if l.desc {
 		op = " < "
 	}
 	if l.s.lang.rowValues {
-		l.and("("+strings.Join(l.keys, ", ")+")"+op+"(?"+strings.Repeat(", ?", len(values)-1)+")", values...)
-		return
+		return clause{"(" + strings.Join(l.keys, ", ") + ")" + op + "(?" + strings.Repeat(", ?", len(values)-1) + ")", values}
 	}
 	// a >= ? AND (a > ? OR (a = ? AND (b > ?))): the first condition bounds the
 	// walk, the rest excludes its beginning.
@@ -379,23 +440,20 @@ func (l *listing) afterValues(values []any) {
 		text = k + op + "? OR (" + k + " = ? AND (" + text + "))"
 		args = append([]any{values[i], values[i]}, args...)
 	}
-	l.and(l.keys[0]+strings.TrimRight(op, " ")+"= ? AND ("+text+")", append([]any{values[0]}, args...)...)
+	return clause{l.keys[0] + strings.TrimRight(op, " ") + "= ? AND (" + text + ")", append([]any{values[0]}, args...)}
 }
 
 // page returns the SQL for the first n rows.
 func (l *listing) page(n int) (string, []any) {
 	if len(l.arms) <= 1 {
-		l.where = append(l.where, l.arms...)
-		text, args := l.walk(ticketColumns, n, nil)
+		text, args := l.walk(ticketColumns, n, l.onlyArm())
 		return text, args
 	}
 	// Each walk returns keys only, at most n. The first n of them are looked up.
 	// UNION removes duplicates of two walks.
 	names := make([]string, len(l.keys))
-	pick := make([]string, len(l.keys))
-	for i, k := range l.keys {
+	for i := range l.keys {
 		names[i] = "k" + string(rune('1'+i))
-		pick[i] = k + " AS " + names[i]
 	}
 	var b strings.Builder
 	var args []any
@@ -403,6 +461,13 @@ func (l *listing) page(n int) (string, []any) {
 	for i := range l.arms {
 		if i > 0 {
 			b.WriteString(" UNION ")
+		}
+		pick := make([]string, len(l.keys))
+		for j, k := range l.keys {
+			if j == 0 && l.arms[i].shift != 0 {
+				k += " + " + strconv.FormatInt(l.arms[i].shift, 10)
+			}
+			pick[j] = k + " AS " + names[j]
 		}
 		text, more := l.walk(strings.Join(pick, ", "), n, &l.arms[i])
 		b.WriteString("SELECT * FROM (" + text + ") w" + string(rune('1'+i)))
@@ -419,8 +484,7 @@ func (l *listing) page(n int) (string, []any) {
 // count returns the SQL for the number of rows, at most n.
 func (l *listing) count(n int) (string, []any) {
 	if len(l.arms) <= 1 {
-		l.where = append(l.where, l.arms...)
-		text, args := l.walk("1 AS k1", n, nil)
+		text, args := l.walk("1 AS k1", n, l.onlyArm())
 		return "SELECT COUNT(*) FROM (" + text + ") w", args
 	}
 	var b strings.Builder
@@ -436,7 +500,15 @@ func (l *listing) count(n int) (string, []any) {
 	return "SELECT COUNT(*) FROM (SELECT k1 FROM (" + b.String() + ") v LIMIT ?) w", append(args, n)
 }
 
-func (l *listing) walk(columns string, n int, arm *clause) (string, []any) {
+// onlyArm returns the arm, or nil if there is none.
+func (l *listing) onlyArm() *arm {
+	if len(l.arms) == 0 {
+		return nil
+	}
+	return &l.arms[0]
+}
+
+func (l *listing) walk(columns string, n int, arm *arm) (string, []any) {
 	var b strings.Builder
 	var args []any
 	b.WriteString("SELECT " + columns + " FROM " + l.from + " WHERE ")

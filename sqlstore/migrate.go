@@ -22,7 +22,7 @@ var schemas embed.FS
 // tables for full-text search are a separate part, for stores made with Search. They
 // have a migration for each version of the words, which indexes all tickets again.
 const (
-	ticketsVersion = 6
+	ticketsVersion = 7
 	searchVersion  = 3
 )
 
@@ -37,7 +37,7 @@ func (s *Store) parts() []part {
 	parts := []part{{"tickets", ticketsVersion, []string{
 		"SELECT id, tenant, number, version, digest, open, status, phase, level, queue, assignee, pressing, channel, reason, resolution, timer_at," +
 			" timer_action, created, first_answered, touched, resolved, closed, reopened, doc, timer_from, checked, wake, clocks, missed, snoozed," +
-			" due, due_first, due_next, due_update, due_solution, due_level FROM {t}tickets",
+			" due, due_first, due_next, due_update, due_solution, due_level, stage FROM {t}tickets",
 		"SELECT ticket, seq, tenant, at, doc FROM {t}events",
 		"SELECT tenant, label, created, ticket FROM {t}labels",
 		"SELECT " + outboxColumns + ", who FROM {t}outbox",

@@ -207,7 +207,7 @@ func (s *Store) Count(ctx context.Context, q ticket.Query, limit int) (int, erro
 	}
 	// The order decides only which index the walk is along.
 	due := q.Order == ticket.OrderSoonestDue
-	switch work := openOnly(q.Phase); {
+	switch work := openWork(&q); {
 	case work && len(q.Queue)+len(q.Assignee) > 0:
 		q.Order = ticket.OrderMostUrgent
 	case due || !q.DueBefore.IsZero():

@@ -15,7 +15,7 @@ import (
 // ticketColumns are the columns of a ticket, in the order of a ticketRow.
 const ticketColumns = "t.id, t.tenant, t.number, t.version, t.digest, t.status, t.phase, t.level, t.queue, t.assignee, t.pressing, t.channel," +
 	" t.reason, t.resolution, t.timer_at, t.timer_action, t.created, t.first_answered, t.touched, t.resolved, t.closed, t.reopened, t.doc," +
-	" t.timer_from, t.checked, t.snoozed, t.clocks"
+	" t.timer_from, t.checked, t.snoozed, t.clocks, t.stage"
 
 // ticketDoc holds the parts of a ticket that have no column.
 type ticketDoc struct {
@@ -33,6 +33,8 @@ type ticketDoc struct {
 	PriorityGiven   bool            `json:"priority_given,omitempty"`
 	Workflow        string          `json:"workflow,omitempty"`
 	WorkflowVersion int             `json:"workflow_version,omitempty"`
+	Erased          time.Time       `json:"erased,omitzero"`
+	LegalHold       bool            `json:"legal_hold,omitempty"`
 }
 
 func docOf(t *ticket.Ticket) (string, error) {
@@ -40,6 +42,7 @@ func docOf(t *ticket.Ticket) (string, error) {
 		Requester: t.Requester, Followers: t.Followers, Subject: t.Subject, Impact: t.Impact, Urgency: t.Urgency,
 		Tags: t.Tags, Fields: t.Fields, Links: t.Links, MergedInto: t.MergedInto, LinkEpoch: t.LinkEpoch,
 		RequesterSince: t.RequesterSince, PriorityGiven: t.PriorityGiven, Workflow: t.Workflow, WorkflowVersion: t.WorkflowVersion,
+		Erased: t.Erased, LegalHold: t.LegalHold,
 	})
 }
 
@@ -55,7 +58,7 @@ type ticketRow struct {
 	timerAt, answered, res, closed   sql.NullInt64
 	timerFrom, checked, snoozed      sql.NullInt64
 	created, touched                 int64
-	pressing                         int64
+	pressing, stage                  int64
 	number, assignee, reason, result string
 	t                                ticket.Ticket
 	dest                             []any
@@ -66,7 +69,7 @@ var ticketRows = sync.Pool{New: func() any {
 	r := &ticketRow{}
 	r.dest = []any{&r.id, &r.t.Tenant, &r.number, &r.t.Version, &r.digest, &r.status, &r.phase, &r.t.Level, &r.queue, &r.assignee,
 		&r.pressing, &r.channel, &r.reason, &r.result, &r.timerAt, &r.timerAction, &r.created, &r.answered, &r.touched, &r.res, &r.closed,
-		&r.t.Reopened, &r.doc, &r.timerFrom, &r.checked, &r.snoozed, &r.clocks}
+		&r.t.Reopened, &r.doc, &r.timerFrom, &r.checked, &r.snoozed, &r.clocks, &r.stage}
 	return r
 }}
 
@@ -97,13 +100,18 @@ func scanTicket(rows *sql.Rows, before ...any) (ticket.Ticket, error) {
 	t.Created, t.Touched = micros(r.created), micros(r.touched)
 	t.FirstAnswered, t.Resolved, t.Closed = timeOf(r.answered), timeOf(r.res), timeOf(r.closed)
 	var doc ticketDoc
-	if err := doc.decode(r.doc); err != nil {
+	err := doc.decode(r.doc)
+	if err != nil {
 		return ticket.Ticket{}, fmt.Errorf("sqlstore: ticket %s: %w", t.ID, err)
 	}
 	t.Requester, t.Followers, t.Subject, t.Impact, t.Urgency = doc.Requester, doc.Followers, doc.Subject, doc.Impact, doc.Urgency
 	t.Tags, t.Fields, t.Links, t.MergedInto, t.LinkEpoch = doc.Tags, doc.Fields, doc.Links, doc.MergedInto, doc.LinkEpoch
 	t.RequesterSince, t.PriorityGiven = doc.RequesterSince, doc.PriorityGiven
 	t.Workflow, t.WorkflowVersion = doc.Workflow, doc.WorkflowVersion
+	t.Erased, t.LegalHold = doc.Erased, doc.LegalHold
+	if t.Stage, err = stageOf(r.stage); err != nil {
+		return ticket.Ticket{}, fmt.Errorf("sqlstore: ticket %s: %w", t.ID, err)
+	}
 	if len(r.clocks) > 0 { // not NULL
 		var clocks clocksDoc
 		if err := clocks.decode(r.clocks); err != nil {
@@ -122,9 +130,9 @@ func priorityOf(pressing int64) ticket.Grade {
 	return ticket.Grade(int64(ticket.GradeCritical) - pressing)
 }
 
-// open returns 1 if the ticket's phase is not done, otherwise 0.
+// open returns 1 if the ticket is active and its phase is not done, otherwise 0.
 func open(t *ticket.Ticket) int64 {
-	return number(!t.Phase.Done())
+	return number(!t.Phase.Done() && t.Stage == ticket.StageActive)
 }
 
 // number returns a bool as a number.

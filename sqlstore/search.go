@@ -144,7 +144,9 @@ func (s *Store) matches(ctx context.Context, q *ticket.SearchQuery, tokens [][]s
 	in(l, "t.assignee", q.Assignee)
 	filtered := len(l.where) > 1 // more than the tenant
 	labels, _ := labelsWanted(&q.Query)
-	l.having(q.Tenant, labels)
+	stages := stagesOf(&q.Query)
+	l.and(inStages(stages)) // the index has it too
+	l.having(q.Tenant, labels, len(stages))
 	filter := all(l.where)
 	x := s.here()
 	if !s.lang.newestFirst && !restricted {

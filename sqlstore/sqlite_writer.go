@@ -394,6 +394,12 @@ func (l *sqliteWriter) setUp(ctx context.Context, conn *sql.Conn) error {
 	if known, err := l.known(conn); known || err != nil {
 		return err
 	}
+	// What is deleted is overwritten with zeros, so that an erasure reaches the file. Older
+	// versions of a row are deleted content too, hence not only while erasing.
+	var on int
+	if err := conn.QueryRowContext(ctx, "PRAGMA secure_delete = ON").Scan(&on); err != nil {
+		return err
+	}
 	var pages int
 	if err := conn.QueryRowContext(ctx, "PRAGMA wal_autocheckpoint").Scan(&pages); err != nil || pages != 1000 {
 		return err

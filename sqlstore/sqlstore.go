@@ -15,7 +15,7 @@ import (
 // for concurrent use, keeps no connection, and needs no closing. It
 // implements [ticket.Store], [ticket.Counter], [ticket.Searcher],
 // [ticket.Maintainer], [ticket.DeliveryLoader], [ticket.ReceiptPruner],
-// [ticket.Rescheduler] and, with [Announce], [ticket.Listener].
+// [ticket.Rescheduler], [ticket.Eraser] and, with [Announce], [ticket.Listener].
 type Store struct {
 	options
 	dialect Dialect
@@ -47,6 +47,7 @@ var (
 	_ ticket.Listener       = (*Store)(nil)
 	_ ticket.ReceiptPruner  = (*Store)(nil)
 	_ ticket.Rescheduler    = (*Store)(nil)
+	_ ticket.Eraser         = (*Store)(nil)
 )
 
 // Option changes how a store works.

@@ -14,9 +14,9 @@ const (
 
 	intoTickets = "INSERT INTO {t}tickets (id, tenant, number, version, digest, open, status, phase, level, queue, assignee, pressing, channel," +
 		" reason, resolution, timer_at, timer_action, created, first_answered, touched, resolved, closed, reopened, doc, timer_from, checked, wake," +
-		" clocks, missed, snoozed, due, due_first, due_next, due_update, due_solution, due_level) "
-	ticketColumnCount = 36
-	insertTicket      = intoTickets + "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+		" clocks, missed, snoozed, due, due_first, due_next, due_update, due_solution, due_level, stage) "
+	ticketColumnCount = 37
+	insertTicket      = intoTickets + "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 	intoEvents  = "INSERT INTO {t}events (ticket, seq, tenant, at, doc) "
 	insertEvent = intoEvents + "VALUES (?, ?, ?, ?, ?)"
@@ -57,7 +57,7 @@ func updateText(bits columns) string {
 		bit columns
 		set string
 	}{
-		{openColumn, ", open = ?"},
+		{openColumn, ", open = ?, stage = ?"},
 		{stateColumns, ", status = ?, phase = ?, level = ?, reason = ?, resolution = ?, first_answered = ?, resolved = ?, closed = ?, reopened = ?"},
 		{queueColumns, ", queue = ?, pressing = ?"},
 		{holderColumn, ", assignee = ?"},
@@ -82,7 +82,7 @@ func (ch *changing) updateArgs(args []any, bits columns) []any {
 	t := &ch.Ticket
 	args = append(args, t.Version, hexOf(t.Digest), t.Touched.UnixMicro(), nullTime(t.Checked))
 	if bits&openColumn != 0 {
-		args = append(args, open(t))
+		args = append(args, open(t), stageNumber(t.Stage))
 	}
 	if bits&stateColumns != 0 {
 		args = append(args, string(t.Status), string(t.Phase), t.Level, t.Reason, t.Resolution,
@@ -110,20 +110,23 @@ func (ch *changing) updateArgs(args []any, bits columns) []any {
 	return append(args, ch.id, t.Tenant, ch.Expect)
 }
 
+// keptStage is a condition for updateText: the stage does not change.
+const keptStage = " AND stage = ?"
+
 // keptText returns a condition for updateText on SQLite: these columns do not change.
 func keptText(bits columns) string {
 	if bits&dueColumns == 0 {
-		return " AND open = ?"
+		return keptStage + " AND open = ?"
 	}
 	var b strings.Builder
-	b.WriteString(" AND open = ?")
+	b.WriteString(keptStage + " AND open = ?")
 	dueText(&b, bits, " AND ", " IS ?")
 	return b.String()
 }
 
 // keptArgs appends the arguments of keptText.
 func (ch *changing) keptArgs(args []any, bits columns) []any {
-	return ch.dueArgs(append(args, open(&ch.Ticket)), bits)
+	return ch.dueArgs(append(args, stageNumber(ch.Ticket.Stage), open(&ch.Ticket)), bits)
 }
 
 // ticketArgs appends the arguments of insertTicket.
@@ -133,19 +136,20 @@ func (ch *changing) ticketArgs(args []any) []any {
 		t.Queue, t.Assignee, pressing(t.Priority), string(t.Channel), t.Reason, t.Resolution, nullTime(t.Timer.At), string(t.Timer.Action),
 		t.Created.UnixMicro(), nullTime(t.FirstAnswered), t.Touched.UnixMicro(), nullTime(t.Resolved), nullTime(t.Closed), t.Reopened, ch.doc,
 		nullTime(t.Timer.From), nullTime(t.Checked), nullTime(t.Wake()))
-	return ch.dueArgs(ch.clocksArgs(args), everyColumn)
+	return append(ch.dueArgs(ch.clocksArgs(args), everyColumn), stageNumber(t.Stage))
 }
 
 // eventArgs appends the arguments of insertEvent. Lists by last touch find a ticket by
 // the time of its last event. So this column has the last touch for it, which is
-// earlier if the event is about clocks only.
+// earlier if the event is about clocks or upkeep only. For tickets that were put away, see
+// stageShift.
 func (ch *changing) eventArgs(args []any, i int) []any {
 	e := &ch.Events[i]
 	at := e.At
 	if e.Seq == ch.Ticket.Version {
 		at = ch.Ticket.Touched
 	}
-	return append(args, ch.id, e.Seq, ch.Ticket.Tenant, at.UnixMicro(), ch.events[i])
+	return append(args, ch.id, e.Seq, ch.Ticket.Tenant, at.UnixMicro()-stageShift(stageNumber(ch.Ticket.Stage)), ch.events[i])
 }
 
 // deliveryArgs appends the arguments of one row of insertDelivery.

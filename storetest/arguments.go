@@ -57,7 +57,7 @@ func argumentsKept(k *kit) {
 		return ticket.Query{
 			Tenant: acme, Status: []ticket.Status{ticket.StatusOpen, ticket.StatusNew, ticket.StatusOpen}, Phase: []ticket.Phase{ticket.PhaseSolved, ticket.PhaseReceived},
 			Level: []int{3, 1, 2}, Queue: []string{"q", "", "a", "q"}, Assignee: []string{"z", ""}, Priority: []ticket.Grade{ticket.GradeCritical, ticket.GradeLow},
-			Channel: []ticket.Channel{"z", "a"}, Tags: []string{"z", "a", "z"}, Fields: ticket.Fields{"list": []string{"z", "a"}},
+			Stage: []ticket.Stage{ticket.StageErased, ticket.StageActive, ticket.StageErased}, Channel: []ticket.Channel{"z", "a"}, Tags: []string{"z", "a", "z"}, Fields: ticket.Fields{"list": []string{"z", "a"}},
 		}
 	}
 	tickets := asked()

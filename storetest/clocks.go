@@ -14,7 +14,7 @@ const saysTouched = "the time of the last event, those of [ActionClock], [Action
 var clockRules = []rule{
 	{name: "Values/clocks", says: saysText, upon: []string{"Commit/", "Values/text", "Values/zero", "Values/times"}, prove: valueClocks},
 	{name: "List/by clocks", says: saysMatch, upon: []string{"List/match", "List/order"}, prove: listClocks},
-	{name: "List/events of clocks", says: saysTouched, upon: []string{"List/match", "List/order", "List/after a change"}, prove: listQuiet},
+	{name: "List/events of clocks", says: saysTouched, upon: []string{"Stages/", "List/match", "List/order", "List/after a change"}, prove: listQuiet},
 	{name: "List/snoozed", says: saysList, upon: []string{"List/match", "List/merged", "List/order", "List/after a change"}, prove: listSnoozed},
 	{name: "List/after a change of clocks", says: saysList, upon: []string{"List/match", "List/merged", "List/order", "List/by clocks", "List/events of clocks", "List/snoozed", "List/after a change"}, prove: listClocksChanged},
 }
@@ -192,7 +192,8 @@ func listClocks(k *kit) {
 	}
 }
 
-// listQuiet changes the clocks of a ticket that is neither the first nor the last one. It
+// listQuiet changes the clocks of a ticket that is neither the first nor the last one, and
+// archives and erases others. It
 // keeps its place, and the time of the event comes back.
 func listQuiet(k *kit) {
 	var tickets []ticket.Ticket
@@ -207,7 +208,7 @@ func listQuiet(k *kit) {
 			{Order: ticket.OrderLeastRecent}, {Order: ticket.OrderMostRecent}, {Order: ticket.OrderMostRecent, Limit: 2}, {Order: ticket.OrderLeastRecent, Phase: ticket.OpenPhases()},
 			{TouchedFrom: clock.Add(3 * time.Minute)}, {TouchedBefore: clock.Add(3 * time.Minute)}, {TouchedFrom: soon}, {TouchedBefore: soon},
 		} {
-			q.Tenant = acme
+			q.Tenant, q.Stage = acme, ticket.Stages()
 			k.same(k.walked(q, func(ticket.Page) {}), answer(tickets, q), "tickets %s that match %+v", when, q)
 		}
 	}
@@ -237,6 +238,10 @@ func listQuiet(k *kit) {
 	see("after the third one was touched, too")
 	change(0, soon.Add(5*time.Hour), quiet, due(soon))
 	see("after a clock of the first one has changed")
+	change(3, soon.Add(6*time.Hour), archived(ticket.StageArchived))
+	see("after the fourth one was archived")
+	change(1, soon.Add(7*time.Hour), quietly(ticket.ActionErase), func(e *ticket.Event) { e.Set.Erased = &ticket.Erased{Events: []int64{1}} })
+	see("after something of the second one was erased")
 }
 
 // listSnoozed snoozes tickets, and wakes them by an event of the desk, by a customer's
@@ -248,7 +253,6 @@ func listSnoozed(k *kit) {
 		k.commit(c)
 		tickets = append(tickets, c.Ticket)
 	}
-	both := func(a, b edit) edit { return func(e *ticket.Event) { a(e); b(e) } }
 	for _, step := range []struct {
 		what   string
 		ticket int

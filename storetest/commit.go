@@ -376,6 +376,30 @@ func commitInvalid(k *kit) {
 			fresh.Ticket.Clocks = nil
 			c.Changes = append(c.Changes, fresh)
 		}},
+		{"an event with an unknown stage", func(c *ticket.Commit) {
+			c.Changes = append(c.Changes, k.opened(acme, stage("gone"), stage(ticket.StageArchived)))
+		}},
+		{"a ticket at an unknown stage", func(c *ticket.Commit) {
+			first := first.Ticket
+			first.Stage = "Archived"
+			c.Changes[0] = next(first, quietly(ticket.ActionArchive))
+			c.Deliveries, c.Receipt = nil, nil
+		}},
+		{"a ticket that was archived in no event", func(c *ticket.Commit) {
+			fresh := k.opened(acme)
+			fresh.Ticket.Stage = ticket.StageArchived
+			c.Changes = append(c.Changes, fresh)
+		}},
+		{"a ticket that was erased in no event", func(c *ticket.Commit) {
+			fresh := k.opened(acme)
+			fresh.Ticket.Erased = soon
+			c.Changes = append(c.Changes, fresh)
+		}},
+		{"a ticket with a hold that is in no event", func(c *ticket.Commit) {
+			fresh := k.opened(acme)
+			fresh.Ticket.LegalHold = true
+			c.Changes = append(c.Changes, fresh)
+		}},
 		{"a ticket that is snoozed in no event", func(c *ticket.Commit) {
 			fresh := k.opened(acme)
 			fresh.Ticket.Snoozed = soon

@@ -241,6 +241,7 @@ func countInvalid(k *kit) {
 		"a limit above MaxLimit":     {Limit: ticket.MaxLimit + 1},
 		"an unknown order":           {Order: "sideways"},
 		"an unknown metric":          {Metric: "patience", Missed: true},
+		"an unknown stage":           {Stage: []ticket.Stage{"gone"}},
 		"an invalid cursor":          {After: "!"},
 		"a cursor of another order":  {Order: ticket.OrderOldestFirst, After: newest},
 		"a field of an unknown type": {Fields: ticket.Fields{"order": struct{}{}}},

@@ -10,7 +10,7 @@ import (
 
 const (
 	saysDue      = "Due returns references to tickets of all tenants that the desk must look at (Ticket.Wake is not zero and not after now), earliest first, then by ID, at most limit of them. A limit of 0 or less means none."
-	saysDueAlone = "Only Wake counts: a closed or merged ticket must be returned while it has one, and a ticket without one must not."
+	saysDueAlone = "Only Wake counts: a closed, merged or archived ticket must be returned while it has one, and a ticket without one must not."
 )
 
 var dueRules = []rule{

@@ -31,7 +31,7 @@ func viewing(view func(t ticket.Ticket, versions []ticket.Ticket) ticket.Ticket)
 		}
 		f.list = func(ctx context.Context, q ticket.Query) (ticket.Page, error) {
 			after, continues, _ := q.Place()
-			all, err := s.List(ctx, ticket.Query{Tenant: q.Tenant, Limit: ticket.MaxLimit})
+			all, err := s.List(ctx, ticket.Query{Tenant: q.Tenant, Limit: ticket.MaxLimit, Stage: ticket.Stages()})
 			if err != nil || q.Check() != nil || all.Next != "" {
 				return s.List(ctx, q)
 			}

@@ -28,9 +28,9 @@ var joinedFaults = []fault{
 		func(q ticket.Query) string { return fieldRun(q.Tenant, q.Fields) })},
 	{"joins tags with a comma", "List/run together", choosing(func(q *ticket.Query) { q.Tags = nil }, func(q ticket.Query, t ticket.Ticket) bool {
 		if len(q.Tags) < 2 {
-			return (ticket.Query{Tenant: t.Tenant, Tags: q.Tags}).Match(&t)
+			return (ticket.Query{Tenant: t.Tenant, Stage: ticket.Stages(), Tags: q.Tags}).Match(&t)
 		}
-		return listRun(q.Tags) == listRun(t.Tags) || (ticket.Query{Tenant: t.Tenant, Tags: q.Tags}).Match(&t)
+		return listRun(q.Tags) == listRun(t.Tags) || (ticket.Query{Tenant: t.Tenant, Stage: ticket.Stages(), Tags: q.Tags}).Match(&t)
 	})},
 	{"counts under joined names", "Counts/run together", func(f *faulty) {
 		s, owner := f.Store.(ticket.Counter), &register{}

@@ -67,7 +67,7 @@ func hasty(f *faulty) {
 		if q.Check() != nil {
 			return s.List(ctx, q)
 		}
-		all, err := s.List(ctx, ticket.Query{Tenant: q.Tenant, Order: q.Order, Metric: q.Metric, After: q.After, Limit: min(8*q.PageSize(), ticket.MaxLimit)})
+		all, err := s.List(ctx, ticket.Query{Tenant: q.Tenant, Stage: ticket.Stages(), Order: q.Order, Metric: q.Metric, After: q.After, Limit: min(8*q.PageSize(), ticket.MaxLimit)})
 		all.Tickets = slices.DeleteFunc(all.Tickets, func(t ticket.Ticket) bool { return !q.Match(&t) })
 		return q.NewPage(all.Tickets), err
 	}
@@ -119,7 +119,7 @@ var listChangeFaults = []fault{
 	{"finds tickets by removed tags", "List/after a change", stale(
 		func(q *ticket.Query) { q.Tags = nil },
 		func(q ticket.Query, t ticket.Ticket) bool {
-			return (ticket.Query{Tenant: t.Tenant, Tags: q.Tags}).Match(&t)
+			return (ticket.Query{Tenant: t.Tenant, Stage: ticket.Stages(), Tags: q.Tags}).Match(&t)
 		})},
 	{"finds tickets by old fields", "List/after a change", stale(
 		func(q *ticket.Query) {
@@ -128,7 +128,7 @@ var listChangeFaults = []fault{
 			}
 		},
 		func(q ticket.Query, t ticket.Ticket) bool {
-			return (ticket.Query{Tenant: t.Tenant, Fields: q.Fields}).Match(&t)
+			return (ticket.Query{Tenant: t.Tenant, Stage: ticket.Stages(), Fields: q.Fields}).Match(&t)
 		})},
 	{"finds tickets under their old requester", "List/after a change", stale(
 		func(q *ticket.Query) { q.Requester = ticket.Person{} },
@@ -138,7 +138,7 @@ var listChangeFaults = []fault{
 	{"finds tickets under old followers", "List/after a change", stale(
 		func(q *ticket.Query) { q.Participant = ticket.Person{} },
 		func(q ticket.Query, t ticket.Ticket) bool {
-			return (ticket.Query{Tenant: t.Tenant, Participant: q.Participant}).Match(&t)
+			return (ticket.Query{Tenant: t.Tenant, Stage: ticket.Stages(), Participant: q.Participant}).Match(&t)
 		})},
 	{"sorts by created instead of touched", "List/after a change", sortedOnce(ticket.OrderMostRecent)},
 	{"sorts by the old priority", "List/after a change", sortedOnce(ticket.OrderMostUrgent)},

@@ -29,6 +29,8 @@ type faulty struct {
 	update     func(context.Context, ticket.DeliveryUpdate) (int, error)
 	contexts   func(context.Context, contextsRequest) ([]ticket.DeliveryContext, error)
 	prune      func(context.Context, pruneRequest) (int, error)
+	erase      func(context.Context, ticket.EraseCommit) error
+	traces     func(context.Context, tracesRequest) ([]ticket.ID, error)
 	reschedule func(context.Context, ticket.RescheduleRequest) (int, error)
 
 	search   func(context.Context, ticket.SearchQuery) ([]ticket.Hit, error)
@@ -51,7 +53,7 @@ func (f *faulty) replaces(method string) bool {
 		"Commit": f.commit != nil, "Ticket": f.ticket != nil, "Lookup": f.lookup != nil, "Receipt": f.receipt != nil,
 		"Events": f.events != nil, "List": f.list != nil, "Due": f.due != nil, "Claim": f.claim != nil,
 		"Settle": f.settle != nil, "reopen": f.reopen != nil,
-		"Deliveries": f.deliveries != nil, "UpdateDeliveries": f.update != nil, "DeliveryContexts": f.contexts != nil, "PruneReceipts": f.prune != nil, "Reschedule": f.reschedule != nil,
+		"Deliveries": f.deliveries != nil, "UpdateDeliveries": f.update != nil, "DeliveryContexts": f.contexts != nil, "PruneReceipts": f.prune != nil, "Reschedule": f.reschedule != nil, "Erase": f.erase != nil, "Traces": f.traces != nil,
 		"Search": f.search != nil, "Counts": f.counts != nil, "Count": f.count != nil, "Maintain": f.maintain != nil,
 	}[method]
 }
@@ -150,6 +152,22 @@ func (f *faulty) Reschedule(ctx context.Context, h ticket.RescheduleRequest) (in
 		return f.reschedule(ctx, h)
 	}
 	return f.Store.(ticket.Rescheduler).Reschedule(ctx, h)
+}
+
+func (f *faulty) Erase(ctx context.Context, e ticket.EraseCommit) error {
+	f.called("Erase")
+	if f.erase != nil {
+		return f.erase(ctx, e)
+	}
+	return f.Store.(ticket.Eraser).Erase(ctx, e)
+}
+
+func (f *faulty) Traces(ctx context.Context, tenant string, p ticket.Person, after ticket.ID, limit int) ([]ticket.ID, error) {
+	f.called("Traces")
+	if f.traces != nil {
+		return f.traces(ctx, tracesRequest{tenant, p, after, limit})
+	}
+	return f.Store.(ticket.Eraser).Traces(ctx, tenant, p, after, limit)
 }
 
 func (f *faulty) PruneReceipts(ctx context.Context, before time.Time, limit int, key func(ticket.Digest) ticket.Digest) (int, error) {

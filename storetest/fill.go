@@ -85,6 +85,9 @@ func (f *filler) fill(v reflect.Value) {
 			(*p)[i].Metric = metrics[i]
 		}
 		return
+	case *ticket.Stage: // the others are refused
+		*p = pickNth(ticket.Stages(), f.n)
+		return
 	case *ticket.Seals:
 		return // made when the event is sealed
 	}
@@ -118,6 +121,8 @@ func (f *filler) fill(v reflect.Value) {
 	}
 }
 
+func pickNth[T any](list []T, n int) T { return list[n%len(list)] }
+
 // scribble overwrites everything that can be reached from p, like a careless caller.
 func scribble(p any) { scribbleOver(reflect.ValueOf(p)) }
 
@@ -149,6 +154,10 @@ func scribbleOver(v reflect.Value) {
 	case reflect.String:
 		if v.CanSet() {
 			v.SetString("scribbled")
+		}
+	case reflect.Bool:
+		if v.CanSet() {
+			v.SetBool(!v.Bool())
 		}
 	case reflect.Int, reflect.Int64:
 		if v.CanSet() {

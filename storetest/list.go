@@ -245,6 +245,8 @@ func listInvalid(k *kit) {
 		"a limit above MaxLimit":     {Limit: ticket.MaxLimit + 1},
 		"an unknown order":           {Order: "sideways"},
 		"an unknown metric":          {Metric: "patience", Missed: true},
+		"an unknown stage":           {Stage: []ticket.Stage{ticket.StageArchived, "gone"}},
+		"a stage of another case":    {Stage: []ticket.Stage{"Archived"}},
 		"a metric of another case":   {Metric: "Solution"},
 		"an invalid cursor":          {After: "!"},
 		"a truncated cursor":         {Order: ticket.OrderNewestFirst, After: newest[1:]},

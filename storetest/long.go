@@ -157,9 +157,11 @@ func valueLists(k *kit) {
 		e.Fields = maps.Clone(fields)
 		e.Fields[fmt.Sprintf("field %d", longest.Fields-1)] = "another"
 	}), k.opened(acme)
-	k.commit(mine, near, other)
+	k.commit(mine, near, other, k.opened(acme, stage(ticket.StageArchived)))
 	both := []ticket.ID{mine.Ticket.ID, near.Ticket.ID}
 	slices.SortFunc(both, ticket.ID.Compare)
+	active := []ticket.ID{mine.Ticket.ID, near.Ticket.ID, other.Ticket.ID}
+	slices.SortFunc(active, ticket.ID.Compare)
 	alone := []ticket.ID{mine.Ticket.ID}
 	var all ticket.Query
 	for _, ask := range []struct {
@@ -171,6 +173,9 @@ func valueLists(k *kit) {
 			q.Status = among("mine", func(i int) ticket.Status { return ticket.Status(text(i)) })
 		}, both},
 		{"levels", func(q *ticket.Query) { q.Level = among(longList, func(i int) int { return i + 2*longList }) }, both},
+		{"stages", func(q *ticket.Query) {
+			q.Stage = among(ticket.StageActive, func(i int) ticket.Stage { return pickNth(ticket.Stages()[2:], i) })
+		}, active},
 		{"queues", func(q *ticket.Query) { q.Queue = among("mine", text) }, both},
 		{"assignees", func(q *ticket.Query) { q.Assignee = among("mine", text) }, both},
 		{"tags", func(q *ticket.Query) {

@@ -225,6 +225,25 @@ func (n *naive) Reschedule(ctx context.Context, h ticket.RescheduleRequest) (int
 	return changed, nil
 }
 
+func (n *naive) Erase(ctx context.Context, e ticket.EraseCommit) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if err := n.Store.(ticket.Eraser).Erase(ctx, e); err != nil {
+		return err
+	}
+	n.rows = slices.DeleteFunc(n.rows, func(d *ticket.Delivery) bool {
+		return d.Ticket == e.Changes[0].Ticket.ID && slices.Contains(e.Remove, d.ID)
+	})
+	for _, d := range e.Deliveries {
+		n.rows = append(n.rows, &d)
+	}
+	return nil
+}
+
+func (n *naive) Traces(ctx context.Context, tenant string, p ticket.Person, after ticket.ID, limit int) ([]ticket.ID, error) {
+	return n.Store.(ticket.Eraser).Traces(ctx, tenant, p, after, limit)
+}
+
 func (n *naive) PruneReceipts(ctx context.Context, before time.Time, limit int, key func(ticket.Digest) ticket.Digest) (int, error) {
 	return n.Store.(ticket.ReceiptPruner).PruneReceipts(ctx, before, limit, key)
 }

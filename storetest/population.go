@@ -163,7 +163,7 @@ func questions() []question {
 		q := &all[i].Query
 		q.Status, q.Phase, q.Level = slices.Clone(q.Status), slices.Clone(q.Phase), slices.Clone(q.Level)
 		q.Queue, q.Assignee, q.Priority = slices.Clone(q.Queue), slices.Clone(q.Assignee), slices.Clone(q.Priority)
-		q.Channel, q.Tags, q.Fields = slices.Clone(q.Channel), slices.Clone(q.Tags), maps.Clone(q.Fields)
+		q.Channel, q.Tags, q.Fields, q.Stage = slices.Clone(q.Channel), slices.Clone(q.Tags), maps.Clone(q.Fields), slices.Clone(q.Stage)
 	}
 	return all
 }

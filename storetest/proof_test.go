@@ -28,8 +28,8 @@ type fault struct {
 
 // faults returns all faults.
 func faults() []fault {
-	return slices.Concat(commitFaults, raceFaults, readFaults, listFaults, listChangeFaults, clockFaults, dueFaults, wakeFaults, claimFaults, lineFaults, settleFaults,
-		deliveriesFaults, updateFaults, loaderFaults, pruneFaults, rescheduleFaults,
+	return slices.Concat(commitFaults, raceFaults, readFaults, listFaults, listChangeFaults, stageFaults, clockFaults, dueFaults, wakeFaults, claimFaults, lineFaults, settleFaults,
+		deliveriesFaults, updateFaults, loaderFaults, pruneFaults, rescheduleFaults, eraseFaults, traceFaults,
 		searchFaults, countsFaults, countFaults, valueFaults, longFaults, ageFaults, manyFaults, argumentFaults, tenantFaults, joinedFaults, contextFaults, durableFaults)
 }
 
@@ -141,7 +141,7 @@ func TestSentences(t *testing.T) {
 		}
 		says = append(says, r.says)
 	}
-	contract := store[strings.Index(store, "For all methods"):strings.Index(store, "Ref (for stores)")] + " " + comments(t, "../store_optional.go")
+	contract := store[strings.Index(store, "For all methods"):strings.Index(store, "Ref (for stores)")] + " " + comments(t, "../store_optional.go") + " " + comments(t, "../store_erase.go")
 	for _, sentence := range regexp.MustCompile(`[.:] +`).Split(contract, -1) {
 		if strings.Contains(sentence, " must ") && !slices.ContainsFunc(says, func(s string) bool { return strings.Contains(s, sentence) || strings.Contains(sentence, s) }) {
 			t.Errorf("no case proves %q", sentence)

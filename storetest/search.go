@@ -271,7 +271,9 @@ func searchBest(k *kit) {
 func searchWhole(k *kit) {
 	c := k.filled(plainly(), acme)
 	k.put(c)
-	hits := k.search(looking("text"))
+	q := looking("text")
+	q.Stage = ticket.Stages()
+	hits := k.search(q)
 	k.same(len(hits), 1, "tickets found")
 	k.same(hits[0].Ticket, c.Changes[0].Ticket, "ticket found")
 }
@@ -394,7 +396,7 @@ func searchCopies(k *kit) {
 	var before []ticket.Ticket
 	for i := range 3 { // the first search may have filled a cache
 		q := looking("text")
-		q.Status = []ticket.Status{t.Status}
+		q.Status, q.Stage = []ticket.Status{t.Status}, ticket.Stages()
 		hits := k.search(q)
 		if i == 0 {
 			for _, found := range ticketsOf(hits) {
@@ -414,6 +416,7 @@ func searchInvalid(k *kit) {
 	for what, change := range map[string]func(q *ticket.SearchQuery){
 		"a negative limit":       func(q *ticket.SearchQuery) { q.Limit = -1 },
 		"a limit above MaxLimit": func(q *ticket.SearchQuery) { q.Limit = ticket.MaxLimit + 1 },
+		"an unknown stage":       func(q *ticket.SearchQuery) { q.Stage = []ticket.Stage{"gone"} },
 		"an order":               func(q *ticket.SearchQuery) { q.Order = ticket.OrderNewestFirst },
 		"a cursor":               func(q *ticket.SearchQuery) { q.After = next },
 		"nothing to look for":    func(q *ticket.SearchQuery) { q.Text = "" },

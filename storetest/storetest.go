@@ -80,8 +80,8 @@ type rule struct {
 
 // rules returns all rules, in the order they are tested.
 func rules() []rule {
-	return slices.Concat(commitRules, raceRules, readRules, listRules, clockRules, dueRules, claimRules, lineRules, settleRules,
-		deliveriesRules, updateRules, loaderRules, pruneRules, rescheduleRules,
+	return slices.Concat(commitRules, raceRules, readRules, listRules, stageRules, clockRules, dueRules, claimRules, lineRules, settleRules,
+		deliveriesRules, updateRules, loaderRules, pruneRules, rescheduleRules, eraseRules, traceRules,
 		searchRules, countsRules, countRules, valueRules, ageRules, manyRules, argumentRules, tenantRules, joinedRules, contextRules, durableRules)
 }
 

@@ -16,7 +16,7 @@ const (
 	saysCopies  = "Arguments and results are copies: a caller that later changes a slice, map or pointer it passed or received must not change what is stored."
 	saysText    = "Text must come back byte for byte, if it is valid UTF-8 without NUL bytes. Times come back in UTC, to the microsecond, and zero values as zero values."
 	saysTypes   = "A value is a string, bool, int64, float64, time.Time or []string."
-	saysErased  = "Each enters the digest as a salted commitment only (see [Seals]), so that it can be erased later with [Event.Erase] and the chain still verifies."
+	saysErased  = "Each enters the digest as a salted commitment only (see [Seals]), so that it can be erased later (see [Desk.Erase]) and the chain still verifies."
 	saysHistory = "[Apply] builds it from its events."
 	saysYears   = "A store must accept times of the years 1 to 9999, in UTC, and refuse all others with ErrInvalid, as the Check methods do. Due accepts any time."
 	saysAlike   = "Texts that differ in one byte must be different texts, whatever their length and wherever the byte is."
@@ -69,7 +69,7 @@ func (k *kit) read(t ticket.Ticket, key string) reading {
 	outbox := k.deliveries(ticket.DeliveryQuery{Tenant: t.Tenant, Ticket: t.ID}).Deliveries
 	return reading{
 		Ticket: k.ticket(t), Number: byNumber, Events: k.events(t), Receipt: k.receipt(t.Tenant, key),
-		Outbox: outbox, Listed: k.list(ticket.Query{Tenant: t.Tenant}).Tickets,
+		Outbox: outbox, Listed: k.list(ticket.Query{Tenant: t.Tenant, Stage: ticket.Stages()}).Tickets,
 	}
 }
 
@@ -231,6 +231,7 @@ func valueZero(k *kit) {
 	explicit := func(e *ticket.Event) {
 		e.Set.Queue, e.Set.Assignee, e.Set.Reason, e.Set.Resolution = new(""), new(""), new(""), new("")
 		e.Set.Timer, e.Set.MergedInto = &ticket.Timer{}, &ticket.ID{}
+		e.Set.Stage, e.Set.LegalHold, e.Set.Erased = new(ticket.StageActive), new(false), &ticket.Erased{}
 		e.Attachments = []ticket.Attachment{{}}
 		e.Fields = ticket.Fields{
 			"text": "", "bool": false, "int": int64(0), "float": float64(0), "time": time.Time{}, "list": []string{}, "blanks": []string{""},
@@ -272,12 +273,14 @@ func valueFields(k *kit) {
 	k.stands(changed.Ticket, append(c.Events, changed.Events...))
 }
 
+// everything names all groups that an erasure can erase.
+var everything = ticket.Groups{PublicContent: true, InternalContent: true, Identities: true, Remarks: true}
+
 // valueErased imports a history of which parts were already erased.
 func valueErased(k *kit) {
 	f := plainly()
-	c := k.opened(acme, f.event, f.event, f.event, f.event)
-	all := ticket.Groups{PublicContent: true, InternalContent: true, Identities: true}
-	for i, g := range []ticket.Groups{{PublicContent: true}, {InternalContent: true}, {Identities: true}, all} {
+	c := k.opened(acme, f.event, f.event, f.event, f.event, f.event)
+	for i, g := range []ticket.Groups{{PublicContent: true}, {InternalContent: true}, {Identities: true}, {Remarks: true}, everything} {
 		c.Events[i] = c.Events[i].Erase(g)
 	}
 	t, err := ticket.Replay(c.Events)
@@ -299,7 +302,6 @@ func valueHistory(k *kit) {
 			e.Action, e.To, e.Phase = action, ticket.State{Status: s, Level: level}, p
 		}
 	}
-	both := func(a, b edit) edit { return func(e *ticket.Event) { a(e); b(e) } }
 	steps := []edit{
 		both(to(ticket.ActionTake, ticket.StatusOpen, 1, ticket.PhaseInProgress), func(e *ticket.Event) { e.Set.Assignee = new("lin") }),
 		func(e *ticket.Event) {

@@ -88,6 +88,16 @@ func (w *watched) DeliveryContexts(ctx context.Context, rows []ticket.Delivery, 
 	return w.Store.(ticket.DeliveryLoader).DeliveryContexts(ctx, rows, since, most)
 }
 
+func (w *watched) Erase(ctx context.Context, e ticket.EraseCommit) error {
+	w.call("Erase")
+	return w.Store.(ticket.Eraser).Erase(ctx, e)
+}
+
+func (w *watched) Traces(ctx context.Context, tenant string, p ticket.Person, after ticket.ID, limit int) ([]ticket.ID, error) {
+	w.call("Traces")
+	return w.Store.(ticket.Eraser).Traces(ctx, tenant, p, after, limit)
+}
+
 func (w *watched) PruneReceipts(ctx context.Context, before time.Time, limit int, key func(ticket.Digest) ticket.Digest) (int, error) {
 	w.call("PruneReceipts")
 	return w.Store.(ticket.ReceiptPruner).PruneReceipts(ctx, before, limit, key)

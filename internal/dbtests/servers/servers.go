@@ -349,6 +349,9 @@ func (s *Server) Socket() string {
 	return postgresSocket(s.dir)
 }
 
+// Data returns the directory of the server's data files. They belong to the server's user.
+func (s *Server) Data() string { return dataDir(s.dir) }
+
 // Log returns the last output of the server and its installer.
 func (s *Server) Log() string {
 	const most = 4000
