@@ -79,7 +79,7 @@ type Config struct {
 	// DeliveryAge is how long the desk keeps deliveries after they were settled, except those
 	// that bounced: they keep their address from being used again. [Desk.Run] removes older
 	// ones if the store is a [DeliveryPruner]. Zero means 365 days; a negative value means for
-	// ever. It must be at least a week.
+	// ever. It must be at least a week. Deliveries are found by the time in their IDs; see NewID.
 	DeliveryAge time.Duration
 
 	// Limits bounds what tickets and actions may contain. A zero field has its

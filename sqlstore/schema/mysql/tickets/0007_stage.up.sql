@@ -15,7 +15,8 @@ SET @ticket_change = IF ((SELECT COUNT(*) FROM information_schema.statistics
     WHERE table_schema = DATABASE() AND table_name = '{t}tickets' AND index_name = '{p}tickets_created' AND column_name = 'stage') > 0, 'DO 0',
     'ALTER TABLE {t}tickets
         DROP KEY {p}tickets_created,
-        ADD KEY {p}tickets_created (tenant, stage, created, id)');
+        ADD KEY {p}tickets_created (tenant, stage, created, id),
+        ADD KEY {p}tickets_closed (stage, closed, id)');
 PREPARE ticket_change FROM @ticket_change;
 EXECUTE ticket_change;
 DEALLOCATE PREPARE ticket_change;

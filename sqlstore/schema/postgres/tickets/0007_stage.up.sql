@@ -7,5 +7,6 @@
 ALTER TABLE {t}tickets ADD COLUMN stage smallint NOT NULL DEFAULT 0;
 DROP INDEX {t}tickets_created;
 CREATE INDEX {p}tickets_created ON {t}tickets (tenant, stage, created, id);
+CREATE INDEX {p}tickets_closed ON {t}tickets (stage, closed, id) WHERE closed IS NOT NULL;
 CREATE INDEX {p}receipts_ticket ON {t}receipts (ticket);
 UPDATE {t}schema SET version = 7 WHERE part = 'tickets';

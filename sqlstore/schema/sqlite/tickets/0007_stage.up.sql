@@ -6,5 +6,6 @@
 ALTER TABLE {t}tickets ADD COLUMN stage INTEGER NOT NULL DEFAULT 0;
 DROP INDEX {p}tickets_created;
 CREATE INDEX {p}tickets_created ON {t}tickets (tenant, stage, created, id);
+CREATE INDEX {p}tickets_closed ON {t}tickets (stage, closed, id) WHERE closed IS NOT NULL;
 CREATE INDEX {p}receipts_ticket ON {t}receipts (ticket);
 UPDATE {t}schema SET version = 7 WHERE part = 'tickets';
