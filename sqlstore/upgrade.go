@@ -183,7 +183,12 @@ func (s *Store) upgrade(ctx context.Context, conn *sql.Conn) (*remainder, error)
 				}
 			}
 			for _, statement := range split(text) {
-				_, err := conn.ExecContext(ctx, statement)
+				var err error
+				if s.dialect == MySQL && ticketsFills.MatchString(statement) {
+					err = s.fill(ctx, conn, statement, execute) // one statement would lock every ticket until its end
+				} else {
+					err = execute(ctx, conn, statement)
+				}
 				if err != nil && strings.Contains(err.Error(), "no such module") {
 					return nil, fmt.Errorf("%s: SQLite was built without FTS5, which Search needs: %w: %w", m.file, errors.ErrUnsupported, err)
 				}

@@ -149,9 +149,9 @@ func (s *Store) finish(ctx context.Context, conn *sql.Conn, r *remainder) error 
 		case indexAdded.MatchString(statement):
 			err = s.buildIndex(ctx, conn, statement)
 		case ticketsFills.MatchString(statement):
-			err = s.fill(ctx, conn, statement)
+			err = s.fill(ctx, conn, statement, s.briefly)
 		default:
-			_, err = conn.ExecContext(ctx, statement)
+			err = execute(ctx, conn, statement)
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", r.file, err)
@@ -200,7 +200,7 @@ func (s *Store) qualified(index string) string {
 }
 
 // fill runs an update of the tickets in batches, in the order of their IDs.
-func (s *Store) fill(ctx context.Context, conn *sql.Conn, statement string) error {
+func (s *Store) fill(ctx context.Context, conn *sql.Conn, statement string, run func(ctx context.Context, conn *sql.Conn, statement string) error) error {
 	for last := ""; ; {
 		var b strings.Builder
 		writeText(&b, last)
@@ -214,11 +214,17 @@ func (s *Store) fill(ctx context.Context, conn *sql.Conn, statement string) erro
 		writeText(&b, last)
 		b.WriteString(" AND id <= ")
 		writeText(&b, to.String)
-		if err := s.briefly(ctx, conn, b.String()); err != nil {
+		if err := run(ctx, conn, b.String()); err != nil {
 			return err
 		}
 		last = to.String
 	}
+}
+
+// execute runs a statement.
+func execute(ctx context.Context, conn *sql.Conn, statement string) error {
+	_, err := conn.ExecContext(ctx, statement)
+	return err
 }
 
 // briefly runs a statement in a transaction that does not wait long for a lock.
