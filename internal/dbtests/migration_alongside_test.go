@@ -113,7 +113,8 @@ func TestTicketsAreInUseWhileIndexesAreBuilt(t *testing.T) {
 	single := pq.connect(t, dsn)
 	single.SetMaxOpenConns(1)
 	go migrate(single)
-	go migrate(pgx.connect(t, dsn))
+	third := pgx.connect(t, dsn)
+	go migrate(third)
 
 	for range 5 {
 		begin := time.Now()
