@@ -105,11 +105,6 @@ func (c *Clock) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-func (c Clock) clone() Clock {
-	c.Fired = slices.Clone(c.Fired)
-	return c
-}
-
 // times lists the times of a clock.
 func (c *Clock) times() [5]*time.Time {
 	return [...]*time.Time{&c.Started, &c.Since, &c.Due, &c.Breached, &c.Next}
@@ -118,54 +113,80 @@ func (c *Clock) times() [5]*time.Time {
 // Equal reports whether both clocks have the same content. The same instant in two locations
 // is equal, and so are nil and empty lists.
 func (c *Clock) Equal(o *Clock) bool {
-	a, b := c.times(), o.times()
-	for i := range a {
-		if !a[i].Equal(*b[i]) {
-			return false
-		}
-	}
-	return c.Metric == o.Metric && c.Event == o.Event && c.Policy == o.Policy && c.Version == o.Version && c.Within == o.Within &&
+	return c.Started.Equal(o.Started) && c.Since.Equal(o.Since) && c.Due.Equal(o.Due) && c.Breached.Equal(o.Breached) && c.Next.Equal(o.Next) &&
+		c.Metric == o.Metric && c.Event == o.Event && c.Policy == o.Policy && c.Version == o.Version && c.Within == o.Within &&
 		c.Level == o.Level && c.Queue == o.Queue && c.State == o.State && c.Counted == o.Counted && c.Missed == o.Missed &&
 		slices.Equal(c.Fired, o.Fired)
 }
 
 func sameClocks(a, b []Clock) bool {
-	return slices.EqualFunc(a, b, func(x, y Clock) bool { return x.Equal(&y) })
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if !a[i].Equal(&b[i]) {
+			return false
+		}
+	}
+	return true
 }
 
 func cloneClocks(list []Clock) []Clock {
 	list = slices.Clone(list)
 	for i := range list {
-		list[i] = list[i].clone()
+		list[i].Fired = slices.Clone(list[i].Fired)
 	}
 	return list
 }
 
 // withClocks returns the clocks with the changed ones in the place of those of the same
-// metrics, in the order of clockMetrics. It is a new list, unless nothing changes.
-func withClocks(list, changed []Clock) []Clock {
-	if !slices.ContainsFunc(changed, func(c Clock) bool { return !slices.ContainsFunc(list, func(o Clock) bool { return c.Equal(&o) }) }) {
-		return list
-	}
-	out := make([]Clock, 0, min(len(list)+len(changed), len(clockMetrics)))
-	for _, m := range clockMetrics {
-		for _, from := range [...][]Clock{changed, list} {
-			if i := slices.IndexFunc(from, func(c Clock) bool { return c.Metric == m }); i >= 0 {
-				out = append(out, from[i])
-				break
-			}
+// metrics, in the order of clockMetrics. It is a new list, unless nothing changes, or the
+// list is the caller's own and has a clock of each changed metric.
+func withClocks(list, changed []Clock, own bool) []Clock {
+	more, differs := false, false
+	for i := range changed {
+		switch at := clockIndex(list, changed[i].Metric); {
+		case at < 0:
+			more = true
+		case !differs:
+			differs = !list[at].Equal(&changed[i])
 		}
 	}
-	return out
+	switch {
+	case more:
+		out := make([]Clock, 0, min(len(list)+len(changed), len(clockMetrics)))
+		for _, m := range clockMetrics {
+			if i := clockIndex(changed, m); i >= 0 {
+				out = append(out, changed[i])
+			} else if i := clockIndex(list, m); i >= 0 {
+				out = append(out, list[i])
+			}
+		}
+		return out
+	case differs:
+		if !own {
+			list = slices.Clone(list)
+		}
+		for i := range changed {
+			list[clockIndex(list, changed[i].Metric)] = changed[i]
+		}
+	}
+	return list
 }
 
-// publicClocks returns the parts of clocks that customers may know: the promises to them,
-// with their times and results.
-func publicClocks(list []Clock) []Clock {
-	if len(list) == 0 {
-		return nil
+// clockIndex returns the index of the clock of a metric, or -1.
+func clockIndex(list []Clock, metric string) int {
+	for i := range list {
+		if list[i].Metric == metric {
+			return i
+		}
 	}
-	public := make([]Clock, 0, len(list))
+	return -1
+}
+
+// publicClocks appends to a list the parts of clocks that customers may know: the promises
+// to them, with their times and results. The list may be the empty beginning of the clocks.
+func publicClocks(public, list []Clock) []Clock {
 	for i := range list {
 		c := &list[i]
 		if c.Metric != metricLevel {
@@ -173,6 +194,14 @@ func publicClocks(list []Clock) []Clock {
 		}
 	}
 	return public
+}
+
+// publicClocks returns a new list of the clocks that customers may see.
+func (t *Ticket) publicClocks() []Clock {
+	if len(t.Clocks) == 0 {
+		return nil
+	}
+	return publicClocks(make([]Clock, 0, len(t.Clocks)), t.Clocks)
 }
 
 // Clock returns the ticket's clock of a metric. It returns false if there is none.
@@ -258,7 +287,8 @@ type ClockAlert struct {
 type ServiceLevels interface {
 	// Advance completes an event with its effect on the clocks: it sets e.Set.Policy,
 	// e.Set.PolicyVersion and e.Set.Clocks to the changes, and nothing else. The ticket t is
-	// as before the event. The history yields the events before e, from the first on. Read it
+	// as before the event. Advance may use the memory of e.Set.Clocks for its result. It must
+	// keep neither t nor e, nor their lists. The history yields the events before e, from the first on. Read it
 	// only if t is not enough, such as after a change of the policy. If e.Set.Alert is set,
 	// the event is the one in which the desk acts on that threshold. With an error the event
 	// is not recorded, and the call that made it fails.

@@ -26,6 +26,7 @@ type Desk struct {
 	receipts       []byte          // the key of receipts; nil: none
 	notifiers      []string        // names of the notifiers for people, sorted
 	eventNotifiers []string        // names of the notifiers for events, sorted
+	unshared       bool            // no function of your application keeps a ticket that the desk reads for a change
 	bound          bool            // to a transaction of your application
 	wake           *wakeup         // tells a relay in this process that there is work
 	runs           *runs           // calls of Run that have not returned
@@ -245,7 +246,8 @@ func NewDesk(store Store, cfg Config) (*Desk, error) {
 	if err := cfg.checkServiceLevels(); err != nil {
 		return nil, err
 	}
-	d := &Desk{store: store, cfg: cfg, chain: Chain{Key: slices.Clone(cfg.ChainKey)}, receipts: cfg.receiptKey(), wake: &wakeup{}, runs: &runs{}, turns: &turn.Queue[ID]{}, calls: &calls{}, stuck: &stuck{}, mailboxes: &mailboxUses{}, ahead: &ahead{}}
+	_, unshared := cfg.Policy.(DefaultPolicy)
+	d := &Desk{store: store, cfg: cfg, unshared: unshared, chain: Chain{Key: slices.Clone(cfg.ChainKey)}, receipts: cfg.receiptKey(), wake: &wakeup{}, runs: &runs{}, turns: &turn.Queue[ID]{}, calls: &calls{}, stuck: &stuck{}, mailboxes: &mailboxUses{}, ahead: &ahead{}}
 	if err := d.nameNotifiers(); err != nil {
 		return nil, err
 	}
@@ -378,6 +380,8 @@ type outcome struct {
 	idle   bool            // there is nothing to commit
 	events []Event
 	before Ticket  // for addClocks
+	clocks []Clock // of events
+	own    bool    // nobody else has the lists of the tickets that were read
 	holder *Ticket // the ticket that has the case if the changed ticket was merged; nil if the changed ticket has it
 	leave  func()  // gives up a place in a queue after the commit; nil: there is none
 }
@@ -396,8 +400,9 @@ func (o *outcome) release() {
 	clear(o.commit.Changes)
 	clear(o.commit.Deliveries)
 	clear(o.events)
+	clear(o.clocks)
 	o.commit = Commit{Changes: o.commit.Changes[:0], Deliveries: o.commit.Deliveries[:0]}
-	o.ctx, o.trial, o.fault, o.idle, o.events, o.before, o.holder, o.leave = nil, false, nil, false, o.events[:0], Ticket{}, nil, nil
+	o.ctx, o.trial, o.fault, o.idle, o.events, o.before, o.clocks, o.own, o.holder, o.leave = nil, false, nil, false, o.events[:0], Ticket{}, o.clocks[:0], false, nil, nil
 	outcomes.Put(o)
 }
 
@@ -422,13 +427,13 @@ func (d *Desk) put(o *outcome, t Ticket, made ...Event) Ticket {
 		e := &events[i]
 		if d.cfg.ServiceLevels != nil || !t.Snoozed.IsZero() {
 			o.before = t // t itself would move to the heap
-			if err := d.addClocks(o.ctx, &o.before, e, events[:i]); err != nil && o.fault == nil {
+			if err := d.addClocks(o, e, events[:i]); err != nil && o.fault == nil {
 				o.fault = err
 			}
 		}
 		d.chain.Seal(t.Digest, e)
 		before := t
-		t = Apply(t, *e)
+		t.apply(e, o.own)
 		var err error
 		if o.commit.Deliveries, err = d.deliveries(o.ctx, o.commit.Deliveries, &before, &t, e, o.holder); err != nil && o.fault == nil {
 			o.fault = err
@@ -538,6 +543,13 @@ func (d *Desk) once(ctx context.Context, a Actor, key string, asked Digest, deci
 	if err := d.write(ctx, o); err != nil {
 		return Ticket{}, err
 	}
+	if o.own { // without a copy of the clocks
+		return d.shownWith(a, t, func(t *Ticket) []Clock {
+			public := publicClocks(t.Clocks[:0], t.Clocks)
+			clear(t.Clocks[len(public):])
+			return slices.Clip(public)
+		}), nil
+	}
 	return d.shown(a, t), nil
 }
 
@@ -631,11 +643,15 @@ func (d *Desk) load(ctx context.Context, a Actor, id ID) (Ticket, error) {
 }
 
 // shown returns the ticket in the form that the actor may hold.
-func (d *Desk) shown(a Actor, t Ticket) Ticket {
+func (d *Desk) shown(a Actor, t Ticket) Ticket { return d.shownWith(a, t, (*Ticket).publicClocks) }
+
+// shownWith returns the ticket in that form, with the clocks that a function gives to
+// customers.
+func (d *Desk) shownWith(a Actor, t Ticket, clocks func(*Ticket) []Clock) Ticket {
 	if a.Role&(RoleAgent|RoleSystem) != 0 {
 		return t
 	}
-	t = t.PublicTo(a.Person)
+	t = t.publicWith(a.Person, clocks(&t))
 	t.Subject = d.cfg.StatusLinks.cutTokens(t.Subject)
 	if !a.only.IsZero() {
 		t.Requester, t.Followers = Person{}, nil // the holder of a link need not know whose ticket it is

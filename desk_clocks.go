@@ -40,10 +40,11 @@ func (c *Config) checkServiceLevels() error {
 	return nil
 }
 
-// addClocks completes an event before it is sealed: with the end of a snooze, the changes of
+// addClocks completes an event of the ticket o.before, before it is sealed: with the end of a snooze, the changes of
 // clocks, and the time that the customer is told. made are the earlier events of the same
 // commit, which are not stored yet.
-func (d *Desk) addClocks(ctx context.Context, t *Ticket, e *Event, made []Event) error {
+func (d *Desk) addClocks(o *outcome, e *Event, made []Event) error {
+	t := &o.before
 	said := e.By.Role&RoleCustomer != 0 && !e.Automatic && e.words()
 	if merged, _ := e.merges(); !t.Snoozed.IsZero() && e.Set.Snoozed == nil && (said || merged || e.Phase.Done()) {
 		e.Set.Snoozed = new(time.Time{})
@@ -51,9 +52,19 @@ func (d *Desk) addClocks(ctx context.Context, t *Ticket, e *Event, made []Event)
 	if d.cfg.ServiceLevels == nil {
 		return nil
 	}
+	if n := len(o.clocks); cap(o.clocks)-n < len(clockMetrics) { // earlier events keep theirs
+		o.clocks = make([]Clock, 0, len(clockMetrics))
+	}
+	e.Set.Clocks = o.clocks[len(o.clocks):]
 	err := hook("Config.ServiceLevels", func() error {
-		return d.cfg.ServiceLevels.Advance(t, e, d.historyWith(ctx, t, made))
+		return d.cfg.ServiceLevels.Advance(t, e, d.historyWith(o.ctx, t, made))
 	})
+	switch n := len(e.Set.Clocks); {
+	case n == 0:
+		e.Set.Clocks = nil
+	case n <= len(clockMetrics) && &e.Set.Clocks[0] == &o.clocks[:len(o.clocks)+1][len(o.clocks)]:
+		o.clocks = o.clocks[:len(o.clocks)+n]
+	}
 	if err == nil {
 		e.promise(t)
 	}

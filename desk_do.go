@@ -57,7 +57,10 @@ func (d *Desk) Do(ctx context.Context, a Actor, id ID, act Action) (Ticket, erro
 	}
 	defer leave()
 	request := func() (Digest, error) { r := act; r.Key = ""; return fingerprint(a, id, r) }
-	return d.commit(ctx, a, id, act.Key, request, func(o *outcome) error { return d.decide(ctx, o, a, id, act) })
+	return d.commit(ctx, a, id, act.Key, request, func(o *outcome) error {
+		o.own = d.unshared
+		return d.decide(ctx, o, a, id, act)
+	})
 }
 
 // decide reads the tickets of an action and decides on it.

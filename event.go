@@ -189,9 +189,16 @@ func (e *Event) upkeep() bool { return e.Action == ActionErase || e.Action == Ac
 // Apply does not check the event. [Replay] and [Chain.Verify] check that a history
 // is complete.
 func Apply(t Ticket, e Event) Ticket {
+	t.apply(&e, false)
+	return t
+}
+
+// apply folds one event into the ticket. If nobody else has the ticket's list of clocks, it
+// changes that list in place.
+func (t *Ticket) apply(e *Event, own bool) {
 	before := t.Phase
 	if e.Seq == 1 {
-		t = Ticket{ID: e.Ticket, Number: e.Set.Number, Tenant: e.Set.Tenant, Channel: e.Channel, Created: e.At}
+		*t = Ticket{ID: e.Ticket, Number: e.Set.Number, Tenant: e.Set.Tenant, Channel: e.Channel, Created: e.At}
 	}
 	t.Version, t.Digest = e.Seq, e.Digest
 	if e.quiet() {
@@ -227,7 +234,7 @@ func Apply(t Ticket, e Event) Ticket {
 	}
 	t.Followers = changed(t.Followers, e.Followed, e.Unfollowed, Person.Same)
 
-	p := e.Set
+	p := &e.Set
 	if p.Workflow != "" {
 		t.Workflow = p.Workflow
 	}
@@ -265,7 +272,7 @@ func Apply(t Ticket, e Event) Ticket {
 	case p.Promised.After(t.Promised):
 		t.Rescheduled = *p.Promised
 	}
-	t.Clocks = withClocks(t.Clocks, p.Clocks)
+	t.Clocks = withClocks(t.Clocks, p.Clocks, own)
 	if p.NewCustomer {
 		t.RequesterSince = e.Seq
 		t.Promised, t.Rescheduled = time.Time{}, time.Time{} // told to the customer before
@@ -280,7 +287,6 @@ func Apply(t Ticket, e Event) Ticket {
 	t.Links = changed(t.Links, p.AddLinks, p.RemoveLinks, func(a, b Link) bool {
 		return a.Relation == b.Relation && a.Ticket == b.Ticket
 	})
-	return t
 }
 
 func set(to *Grade, v Grade) {

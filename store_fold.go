@@ -16,7 +16,7 @@ func (ch *Change) folds() bool {
 		folded, events = ch.Ticket, events[len(events)-1:]
 	}
 	for i := range events {
-		folded = Apply(folded, events[i])
+		folded.apply(&events[i], false)
 	}
 	if ch.Expect > 0 {
 		// Adding twice can differ from adding once: an entry that is removed and added

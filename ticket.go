@@ -480,7 +480,11 @@ func (t *Ticket) concerns(p Person) bool {
 // to customers, with their times and results. The desk returns tickets to requesters and
 // followers in this form; [Desk.Track] shows them more.
 func (t Ticket) PublicTo(p Person) Ticket {
-	clocks := publicClocks(t.Clocks)
+	return t.publicWith(p, t.publicClocks())
+}
+
+// publicWith returns PublicTo with these clocks.
+func (t Ticket) publicWith(p Person, clocks []Clock) Ticket {
 	t.Clocks = nil
 	t = t.Clone()
 	t.Queue, t.Assignee, t.Reason, t.Resolution, t.Timer = "", "", "", "", Timer{}

@@ -215,6 +215,7 @@ func broken(c *ticket.Clock, now time.Time) int {
 // history is needed and nil; a [*ticket.ChainError] if the events are not those of one
 // history; and errors of the history.
 func (a *Agreement) Advance(t *ticket.Ticket, e *ticket.Event, history iter.Seq2[ticket.Event, error]) error {
+	space := e.Set.Clocks[:0]
 	e.Set.Policy, e.Set.PolicyVersion, e.Set.Clocks = nil, nil, nil
 	if t == nil {
 		t = &ticket.Ticket{}
@@ -249,10 +250,10 @@ func (a *Agreement) Advance(t *ticket.Ticket, e *ticket.Event, history iter.Seq2
 			return err
 		}
 		line.add(e, &after, p)
-		line.patch(t, e, nil)
+		line.patch(t, e, nil, space)
 		return nil
 	}
-	return a.replay(t, e, history)
+	return a.replay(t, e, history, space)
 }
 
 // unfinished reports whether a clock of the ticket has not ended.
@@ -381,7 +382,7 @@ func firedOf(t *target, names []string) (n int) {
 }
 
 // replay is Advance by the whole history.
-func (a *Agreement) replay(t *ticket.Ticket, e *ticket.Event, history iter.Seq2[ticket.Event, error]) error {
+func (a *Agreement) replay(t *ticket.Ticket, e *ticket.Event, history iter.Seq2[ticket.Event, error], space []ticket.Clock) error {
 	if history == nil {
 		return &InvalidError{Agreement: a.spec.Name, Place: "history", Reason: "is missing"}
 	}
@@ -404,7 +405,7 @@ func (a *Agreement) replay(t *ticket.Ticket, e *ticket.Event, history iter.Seq2[
 	if err := line.Add(*e); err != nil {
 		return err
 	}
-	line.patch(t, e, &foreign)
+	line.patch(t, e, &foreign, space)
 	return nil
 }
 
@@ -462,8 +463,9 @@ func (t *Timeline) takeOver(m int, from *ticket.Ticket, now time.Time) *takenOve
 	return o
 }
 
-// patch sets the changes of an event to the recorded ticket.
-func (t *Timeline) patch(from *ticket.Ticket, e *ticket.Event, foreign *[metrics]*takenOver) {
+// patch sets the changes of an event to the recorded ticket. It takes the memory of the space
+// for them.
+func (t *Timeline) patch(from *ticket.Ticket, e *ticket.Event, foreign *[metrics]*takenOver, space []ticket.Clock) {
 	name, version := "", 0
 	if t.policy != nil {
 		name, version = t.policy.Name, t.policy.version
@@ -474,7 +476,7 @@ func (t *Timeline) patch(from *ticket.Ticket, e *ticket.Event, foreign *[metrics
 	if version != from.PolicyVersion {
 		e.Set.PolicyVersion = new(version)
 	}
-	var list []ticket.Clock
+	list := space
 	for m := range metrics {
 		r := t.last(m)
 		if r == nil && t.seeds[m] != nil || r != nil && r.seed != nil && !r.changed && r.seed.Breached.Equal(brokenAt(r.seed, t.at)) {
@@ -487,13 +489,15 @@ func (t *Timeline) patch(from *ticket.Ticket, e *ticket.Event, foreign *[metrics
 		}
 		if ok && (was == nil || !was.Equal(&c)) {
 			c.Fired = slices.Clone(c.Fired)
-			if list == nil {
+			if cap(list) == 0 {
 				list = make([]ticket.Clock, 0, t.changes(m))
 			}
 			list = append(list, c)
 		}
 	}
-	e.Set.Clocks = list
+	if len(list) > 0 {
+		e.Set.Clocks = list
+	}
 }
 
 // changes returns how many clocks may have changed, of the metrics from one on.

@@ -59,6 +59,9 @@ type migration struct {
 	file   string
 	number int
 	text   string // with the names replaced
+	// rest is the part of the text after alongsideMark. It can run while others use the
+	// tables; see upgrade_alongside.go.
+	rest string
 }
 
 var migrationName = regexp.MustCompile(`^([0-9]{4})_[a-z_]+\.up\.sql$`)
@@ -84,7 +87,11 @@ func (s *Store) migrations(p part) ([]migration, error) {
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, migration{e.Name(), number, s.names.Replace(string(text))})
+		next := migration{file: e.Name(), number: number, text: s.names.Replace(string(text))}
+		if _, after, found := strings.Cut(next.text, alongsideMark); found {
+			_, next.rest, _ = strings.Cut(after, "\n")
+		}
+		list = append(list, next)
 	}
 	return list, nil
 }
@@ -141,8 +148,12 @@ func filesOf(which int, d Dialect, opts []Option) (fs.FS, error) {
 // processes may call it at the same time. It returns an error on a store that is
 // bound to a transaction or connection.
 //
-// On SQLite and PostgreSQL each run is applied as a whole or not at all. MySQL
-// commits every DDL statement by itself; the next run continues an interrupted one.
+// On SQLite each run is applied as a whole or not at all, and so are new tables on
+// PostgreSQL. A migration that would hold a table of PostgreSQL for long goes on after a
+// first transaction, in small steps, while others read and write the table. It uses a
+// second connection, unless the limit of the pool is one, and waits for the
+// transactions of others that have used the table. MySQL
+// commits every DDL statement by itself. The next run continues an interrupted one.
 //
 // While another transaction holds a table, for example a dump, a waiting migration
 // would block all users of the table. So Migrate waits for two seconds, lets the

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"math/rand/v2"
 	"strings"
 	"time"
@@ -35,7 +34,7 @@ func (s *Store) migrate(ctx context.Context) error {
 		wait := mostQueueing/2 + rand.N(mostQueueing/2) //nolint:gosec // a moment to wait is no secret
 		switch {
 		case s.lang.classify(err) == busy:
-		case s.crossed(err) && crossed < mostCrossed:
+		case (s.crossed(err) || s.dialect == Postgres && s.lang.classify(err) == conflict) && crossed < mostCrossed:
 			crossed++
 			wait = rand.N(time.Duration(crossed) * 20 * time.Millisecond) //nolint:gosec // as above
 		default:
@@ -71,11 +70,22 @@ func (s *Store) migrateOnce(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = conn.Close() }()
-	work := func() error { return s.upgrade(ctx, conn) }
+	var rest *remainder
+	work := func() (err error) {
+		rest, err = s.upgrade(ctx, conn)
+		return err
+	}
 	if s.dialect == MySQL {
 		return s.withLock(ctx, conn, work)
 	}
-	return s.withinTransaction(ctx, conn, work)
+	for {
+		if err := s.withinTransaction(ctx, conn, work); err != nil || rest == nil {
+			return err
+		}
+		if err := s.alongside(ctx, conn, rest); err != nil {
+			return err
+		}
+	}
 }
 
 // withLock runs f on MySQL while no other process on the same server does.
@@ -118,13 +128,10 @@ func (s *Store) withinTransaction(ctx context.Context, conn *sql.Conn, f func() 
 	if s.dialect == Postgres {
 		begin = "BEGIN ISOLATION LEVEL READ COMMITTED" // to see what was done while it waited
 		alone = func() error {
-			h := fnv.New64a()
-			_, _ = h.Write([]byte(s.names.Replace("{t}migrate")))
-			if err := run(fmt.Sprintf("SELECT pg_advisory_xact_lock(%d)", int64(h.Sum64()))); err != nil {
+			if err := s.waitAlone(ctx, conn, begin); err != nil {
 				return err
 			}
-			ms := mostQueueing.Milliseconds()
-			return run(fmt.Sprintf("SELECT set_config('lock_timeout', '%d', true) FROM pg_settings WHERE name = 'lock_timeout' AND setting::int NOT BETWEEN 1 AND %d", ms, ms))
+			return run(briefLocks)
 		}
 	}
 	if err := s.retryBusy(ctx, func() error { return run(begin) }); err != nil {
@@ -147,33 +154,52 @@ func (s *Store) withinTransaction(ctx context.Context, conn *sql.Conn, f func() 
 	return err
 }
 
-// upgrade runs the missing migrations.
-func (s *Store) upgrade(ctx context.Context, conn *sql.Conn) error {
+// upgrade runs the missing migrations. It ends after the first part of one whose rest can
+// run alongside others, and returns the rest. On a new database it runs the whole of it.
+func (s *Store) upgrade(ctx context.Context, conn *sql.Conn) (*remainder, error) {
 	for _, p := range s.parts() {
 		list, err := s.migrations(p)
 		if err != nil {
-			return err
+			return nil, err
+		}
+		first, err := s.version(ctx, conn, p)
+		if err != nil {
+			return nil, err
 		}
 		for _, m := range list {
 			// Checked for each file, because another node of a cluster may migrate
 			// as well.
 			have, err := s.version(ctx, conn, p)
 			if err != nil {
-				return err
+				return nil, err
 			}
 			if m.number <= have {
 				continue
 			}
-			for _, statement := range split(m.text) {
-				_, err := conn.ExecContext(ctx, statement)
+			text := m.text
+			if m.rest != "" && first > 0 {
+				if text, err = s.beginning(ctx, conn, m); err != nil {
+					return nil, err
+				}
+			}
+			for _, statement := range split(text) {
+				var err error
+				if s.dialect == MySQL && ticketsFills.MatchString(statement) {
+					err = s.fill(ctx, conn, statement, execute) // one statement would lock every ticket until its end
+				} else {
+					err = execute(ctx, conn, statement)
+				}
 				if err != nil && strings.Contains(err.Error(), "no such module") {
-					return fmt.Errorf("%s: SQLite was built without FTS5, which Search needs: %w: %w", m.file, errors.ErrUnsupported, err)
+					return nil, fmt.Errorf("%s: SQLite was built without FTS5, which Search needs: %w: %w", m.file, errors.ErrUnsupported, err)
 				}
 				if err != nil {
-					return fmt.Errorf("%s: %w", m.file, err)
+					return nil, fmt.Errorf("%s: %w", m.file, err)
 				}
+			}
+			if m.rest != "" && first > 0 {
+				return &remainder{p, m}, nil
 			}
 		}
 	}
-	return nil
+	return nil, nil
 }

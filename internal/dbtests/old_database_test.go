@@ -278,7 +278,7 @@ func (o *oldDatabase) requireDeliveries(t *testing.T, d *oldDesk) {
 }
 
 // The migration of an old database is cut off after each of its statements. The next
-// run continues it.
+// run continues it. On SQLite nothing of the first run stays.
 func TestMigrationOfAnOldDatabaseContinues(t *testing.T) {
 	each(t, databases, func(t *testing.T, b backend) {
 		dsn, o := b.old(t)
@@ -306,7 +306,7 @@ func TestMigrationOfAnOldDatabaseContinues(t *testing.T) {
 				break
 			}
 			require.ErrorIs(t, err, context.Canceled)
-			if b.dialect != sqlstore.MySQL {
+			if b.dialect == sqlstore.SQLite {
 				require.Equal(t, before, b.shape(t, db))
 			}
 		}

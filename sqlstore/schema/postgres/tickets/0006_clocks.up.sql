@@ -3,7 +3,7 @@
 -- is still to be met, of any metric and of each. "missed" has a bit for each metric of
 -- which a target was missed. "clocks" is JSON: the clocks and their policy, apart from
 -- "doc", which a change of a clock does not write.
--- One statement adds all columns, and none rewrites the table.
+-- One statement adds all columns, and does not rewrite the table.
 ALTER TABLE {t}tickets
     ADD COLUMN timer_from bigint,
     ADD COLUMN checked bigint,
@@ -17,10 +17,10 @@ ALTER TABLE {t}tickets
     ADD COLUMN due_update bigint,
     ADD COLUMN due_solution bigint,
     ADD COLUMN due_level bigint;
--- Without these indexes the update can stay on the pages (HOT).
 DROP INDEX {t}tickets_timer;
 DROP INDEX {t}tickets_due;
-UPDATE {t}tickets SET wake = timer_at WHERE timer_at IS NOT NULL;
+-- alongside: sqlstore runs the rest in small steps if the tables are not new.
+UPDATE {t}tickets SET wake = timer_at WHERE timer_at IS NOT NULL AND wake IS NULL;
 CREATE INDEX {p}tickets_wake         ON {t}tickets (wake, id) WHERE wake IS NOT NULL;
 CREATE INDEX {p}tickets_due          ON {t}tickets (tenant, due, id) WHERE due IS NOT NULL;
 CREATE INDEX {p}tickets_due_first    ON {t}tickets (tenant, due_first, id) WHERE due_first IS NOT NULL;
