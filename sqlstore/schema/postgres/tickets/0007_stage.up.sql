@@ -6,6 +6,7 @@
 -- The column needs no rewrite of the table.
 ALTER TABLE {t}tickets ADD COLUMN stage smallint NOT NULL DEFAULT 0;
 DROP INDEX {t}tickets_created;
+-- alongside: sqlstore runs the rest in small steps if the tables are not new.
 CREATE INDEX {p}tickets_created ON {t}tickets (tenant, stage, created, id);
 CREATE INDEX {p}tickets_closed ON {t}tickets (stage, closed, id) WHERE closed IS NOT NULL;
 CREATE INDEX {p}receipts_ticket ON {t}receipts (ticket);
