@@ -3,14 +3,30 @@ package main
 import (
 	"context"
 	"database/sql"
-	"errors"
+	"encoding/json"
 	"net/http"
+	"time"
 
 	"github.com/ticketkit/ticket"
 )
 
 func (s *shop) accountPage(w http.ResponseWriter, _ *http.Request, u user) error {
 	return s.show(w, http.StatusOK, u, "account", nil)
+}
+
+// personalData shows the user everything that the desk has about them, as a page or
+// as a file for other programs.
+func (s *shop) personalData(w http.ResponseWriter, r *http.Request, u user) error {
+	data, err := s.desk.PersonalData(r.Context(), ticket.System("shop"), u.person(), ticket.PersonalDataOptions{})
+	if err != nil {
+		return err
+	}
+	if r.FormValue("as") == "json" {
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Content-Disposition", `attachment; filename="personal-data.json"`)
+		return json.NewEncoder(w).Encode(data)
+	}
+	return data.WriteHTML(w, time.Local)
 }
 
 // leave deletes the user's account.
@@ -27,28 +43,28 @@ func (s *shop) leave(w http.ResponseWriter, r *http.Request, u user) error {
 }
 
 // forget deletes a user and the user's data in one transaction. Orders stay, for
-// the books, without a user. For tickets see part.
-//
-// The library cannot yet erase the history of a ticket: the messages, and the
-// name and address in its events and in the rows of letters that were sent.
+// the books, without a user. Open tickets are cancelled, and everything on all
+// tickets that is the user's is erased.
 func (s *shop) forget(ctx context.Context, u user) error {
 	return s.store.Transact(ctx, s.desk, func(tx *sql.Tx, desk *ticket.Desk) error {
-		var ids []string
-		mine := ticket.Query{Participant: u.person()}
-		for t, err := range desk.Tickets(ctx, ticket.System("shop"), mine) {
+		open := ticket.Query{Requester: u.person(), Phase: ticket.OpenPhases(), NotMerged: true}
+		for t, err := range desk.Tickets(ctx, u.actor(), open) {
+			if err == nil {
+				_, err = desk.Do(ctx, u.actor(), t.ID, ticket.Action{Name: ticket.ActionCancel})
+			}
 			if err != nil {
 				return err
 			}
-			if err := part(ctx, desk, u, t); err != nil {
-				return err
-			}
-			if t.Requester.Same(u.person()) {
-				ids = append(ids, t.ID.String())
-			}
 		}
-		for _, id := range ids {
-			if _, err := tx.ExecContext(ctx, "DELETE FROM shop_files WHERE ticket = $1", id); err != nil {
-				return err
+		report, err := desk.Erase(ctx, ticket.System("shop"), ticket.Erasure{Person: u.person(), Reason: "left the shop"})
+		if err != nil {
+			return err
+		}
+		for _, t := range report.Tickets {
+			for _, f := range t.Files {
+				if _, err := tx.ExecContext(ctx, "DELETE FROM shop_files WHERE ticket = $1 AND sha256 = $2", t.Ticket.String(), f.SHA256.String()); err != nil {
+					return err
+				}
 			}
 		}
 		for _, statement := range []string{
@@ -62,27 +78,4 @@ func (s *shop) forget(ctx context.Context, u user) error {
 		}
 		return nil
 	})
-}
-
-// part removes a user from one ticket as far as possible. If the user is its
-// requester, the ticket is cancelled if it is open, its links end, and the
-// requester becomes the bare ID. A follower is removed from the followers.
-func part(ctx context.Context, desk *ticket.Desk, u user, t ticket.Ticket) error {
-	edit := ticket.Edits{Unfollow: []ticket.Person{u.person()}}
-	if t.Requester.Same(u.person()) {
-		if !t.Phase.Done() && t.MergedInto.IsZero() {
-			if _, err := desk.Do(ctx, u.actor(), t.ID, ticket.Action{Name: ticket.ActionCancel}); err != nil {
-				return err
-			}
-		}
-		if _, err := desk.RevokeStatusLinks(ctx, ticket.System("shop"), t.ID); err != nil {
-			return err
-		}
-		edit = ticket.Edits{Requester: ticket.Person{ID: u.ID}}
-	}
-	_, err := desk.Do(ctx, ticket.System("shop"), t.ID, ticket.Action{Name: ticket.ActionEdit, Edit: &edit})
-	if refused, is := errors.AsType[*ticket.RefusedError](err); is && refused.Why == "merged" {
-		return nil // a merged ticket cannot be edited, only the ticket it was merged into
-	}
-	return err
 }

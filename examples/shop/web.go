@@ -35,6 +35,7 @@ func (s *shop) handler() http.Handler {
 	mux.Handle("POST /tickets/{number}", s.signedIn(s.customerActs))
 	mux.Handle("GET /tickets/{number}/files/{file}", s.signedIn(s.download))
 	mux.Handle("GET /account", s.signedIn(s.accountPage))
+	mux.Handle("GET /account/data", s.signedIn(s.personalData))
 	mux.Handle("POST /account/delete", s.signedIn(s.leave))
 
 	mux.Handle("GET /s/{token}", s.public(s.statusPage))
