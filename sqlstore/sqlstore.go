@@ -47,6 +47,7 @@ var (
 	_ ticket.Listener       = (*Store)(nil)
 	_ ticket.ReceiptPruner  = (*Store)(nil)
 	_ ticket.Rescheduler    = (*Store)(nil)
+	_ ticket.Exporter       = (*Store)(nil)
 )
 
 // Option changes how a store works.
