@@ -56,7 +56,7 @@ func Example() {
 	// first answer (version 1, wall)
 	//   of: tickets created in the period
 	//   is: from the creation to the first message or files of an agent for the customer, automatic ones excepted
-	//   unit: tickets; times in seconds, shares in percent
+	//   unit: tickets; times with their units, shares in percent
 	//   outcome                     count  median    p90  precision
 	//   answered                        2   1h30m  1h30m  exact
 	//   waiting                         0       -      -  -

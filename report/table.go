@@ -175,7 +175,7 @@ func (t Table) WriteCSV(w io.Writer) error {
 // String returns the table as text, with its definition. Times have units, such as "2h05m".
 func (t Table) String() string {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "%s (version %d, %s)\n  of: %s\n  is: %s\n  unit: %s\n", t.Name, t.Version, t.Clock, t.Population, t.Formula, t.Unit)
+	fmt.Fprintf(&b, "%s (version %d, %s)\n  of: %s\n  is: %s\n  unit: %s\n", t.Name, t.Version, t.Clock, t.Population, t.Formula, strings.Replace(t.Unit, "times in seconds", "times with their units", 1))
 	lines := [][]string{t.Columns}
 	for _, row := range t.Rows {
 		cells := make([]string, len(row))
