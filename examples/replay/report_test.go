@@ -123,7 +123,7 @@ func countRows(rows []incidents.Row, from, to time.Time, zone *time.Location) *c
 			if asks := r.State == "Accepted/Wait - User" || r.State == "Accepted/Wait - Customer"; answer.IsZero() && (asks || solves && !wasDone) {
 				answer = r.Time
 			}
-			if i > 0 && r.Level != list[i-1].Level && !(done && wasDone) && in(r.Time) {
+			if i > 0 && r.Level != list[i-1].Level && (!done || !wasDone) && in(r.Time) {
 				c.moves[fmt.Sprintf("%d | %d", list[i-1].Level, r.Level)]++
 			}
 		}
