@@ -176,7 +176,7 @@ func checkXES(t *testing.T, log element) {
 	require.Len(t, globals, 2)
 	for _, c := range log.named("classifier") {
 		require.Regexp(t, ncName, c.attr("name"))
-		for _, key := range strings.FieldsSeq(c.attr("keys")) {
+		for key := range strings.FieldsSeq(c.attr("keys")) {
 			require.Contains(t, globals["event"], key)
 		}
 	}
