@@ -49,7 +49,7 @@ func (f *agents) tables(env *env) []Table {
 	}
 	t := Table{Figure: Figure{
 		Name: "agents", Version: 1,
-		Population: "agents with at least five answers or solutions in the period",
+		Population: "agents with at least five answers or solutions in the period" + notMerged,
 		Formula:    "count of answers, automatic ones excepted, and of solutions. A number below five is left out",
 		Unit:       "answers and solutions", Clock: ClockWall,
 	}, Columns: []string{"agent", "answers", "solutions"}}

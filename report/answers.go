@@ -50,13 +50,13 @@ func (f *answers) add(l *life, env *env) {
 func (f *answers) tables(env *env) []Table {
 	first := Figure{
 		Name: "first answer", Version: 1,
-		Population: "tickets created in the period",
+		Population: "tickets created in the period" + notMerged,
 		Formula:    "from the creation to the first message or files of an agent for the customer, automatic ones excepted",
 		Unit:       unitTickets,
 	}
 	next := Figure{
 		Name: "next answer", Version: 1,
-		Population: "waits that began in the period: words of a customer, not automatic, on an open ticket that was answered before and where no customer waits yet",
+		Population: "waits that began in the period: words of a customer, not automatic, on an open ticket that was answered before and where no customer waits yet" + notMerged,
 		Formula:    "from these words to the next answer of an agent; a solution is an answer",
 		Unit:       "waits; times in seconds",
 	}

@@ -54,7 +54,7 @@ func Example() {
 	fmt.Print(table)
 	// Output:
 	// first answer (version 1, wall)
-	//   of: tickets created in the period
+	//   of: tickets created in the period; tickets that are merged at the end of the period are left out
 	//   is: from the creation to the first message or files of an agent for the customer, automatic ones excepted
 	//   unit: tickets; times with their units, shares in percent
 	//   outcome                     count  median    p90  precision
@@ -125,6 +125,6 @@ func ExampleTable_WriteCSV() {
 	}
 	// Output:
 	// figure,version,population,formula,unit,clock,variant,count,of,share
-	// first contact,1,tickets whose first solution is in the period,"on opening: solved at the time of the creation. one answer: solved by the first answer, before any change of level or queue, and not reopened up to the end of the period",tickets; shares in percent,wall,on opening,0,0,
-	// first contact,1,tickets whose first solution is in the period,"on opening: solved at the time of the creation. one answer: solved by the first answer, before any change of level or queue, and not reopened up to the end of the period",tickets; shares in percent,wall,one answer,0,0,
+	// first contact,1,tickets whose first solution is in the period; tickets that are merged at the end of the period are left out,"on opening: solved at the time of the creation. one answer: solved by the first answer, before any change of level or queue, and not reopened up to the end of the period",tickets; shares in percent,wall,on opening,0,0,
+	// first contact,1,tickets whose first solution is in the period; tickets that are merged at the end of the period are left out,"on opening: solved at the time of the creation. one answer: solved by the first answer, before any change of level or queue, and not reopened up to the end of the period",tickets; shares in percent,wall,one answer,0,0,
 }

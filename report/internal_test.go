@@ -2,10 +2,13 @@ package report
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
 	"math/big"
 	"math/rand/v2"
+	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -138,4 +141,30 @@ func TestSatisfactionAndSuggestionsWaitForTheirEvents(t *testing.T) {
 	require.False(t, s.unused())
 	require.Equal(t, []Value{countOf(4), countOf(3), shareOf(3, 4), countOf(4), countOf(0), countOf(1), countOf(0), countOf(1), countOf(1)}, s.tables(&e)[0].Rows[0])
 	require.Equal(t, []Value{countOf(4), countOf(3), shareOf(3, 4)}, hits.tables(&e)[0].Rows[0])
+}
+
+// docs/reports.md has the definition of each figure, word for word. UPDATE_GOLDEN=1 writes them.
+func TestDocumentationHasTheDefinitions(t *testing.T) {
+	from, to := Month(2026, time.March, nil)
+	r, err := New(Config{From: from, To: to, Now: to, Agents: true})
+	require.NoError(t, err)
+	var b strings.Builder
+	b.WriteString("| figure | version | population | numbers | unit | columns |\n|---|---|---|---|---|---|\n")
+	for _, f := range r.s.figures() {
+		for _, d := range f.tables(&r.env) {
+			fmt.Fprintf(&b, "| %s | %d | %s | %s | %s | %s |\n", d.Name, d.Version, d.Population, d.Formula, d.Unit, strings.Join(d.Columns, ", "))
+		}
+	}
+	const file, begin, end = "../docs/reports.md", "<!-- definitions -->\n", "<!-- end of definitions -->"
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	before, rest, ok := strings.Cut(string(text), begin)
+	require.True(t, ok)
+	table, after, ok := strings.Cut(rest, end)
+	require.True(t, ok)
+	if os.Getenv("UPDATE_GOLDEN") != "" {
+		require.NoError(t, os.WriteFile(file, []byte(before+begin+b.String()+end+after), 0o600))
+		return
+	}
+	require.Equal(t, b.String(), table, "if the change is meant, raise the version of the figure, and run UPDATE_GOLDEN=1 go test -run %s ./report", t.Name())
 }

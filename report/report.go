@@ -74,6 +74,9 @@ func (e *env) both(f Figure, columns []string, rows func(clock int) [][]Value) [
 	return tables
 }
 
+// notMerged ends the population of the figures that do not count merged tickets.
+const notMerged = "; tickets that are merged at the end of the period are left out"
+
 // unitTickets is the unit of most figures with times.
 const unitTickets = "tickets; times in seconds, shares in percent"
 

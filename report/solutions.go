@@ -62,7 +62,7 @@ func (f *solutions) add(l *life, env *env) {
 func (f *solutions) tables(env *env) []Table {
 	tables := env.both(Figure{
 		Name: "solution", Version: 1,
-		Population: "first: tickets whose first solution is in the period. last: tickets finished at the end of the period whose last solution is in it",
+		Population: "first: tickets whose first solution is in the period. last: tickets finished at the end of the period whose last solution is in it" + notMerged,
 		Formula:    "from the creation to the event in which the ticket became solved. Solving a solved ticket again counts as its last solution",
 		Unit:       unitTickets,
 	}, []string{"solution", "count", "median", "p90", "precision"}, func(clock int) (rows [][]Value) {
@@ -78,7 +78,7 @@ func (f *solutions) tables(env *env) []Table {
 
 	contact := Table{Figure: Figure{
 		Name: "first contact", Version: 1,
-		Population: "tickets whose first solution is in the period",
+		Population: "tickets whose first solution is in the period" + notMerged,
 		Formula: "on opening: solved at the time of the creation. one answer: solved by the first answer, " +
 			"before any change of level or queue, and not reopened up to the end of the period",
 		Unit: "tickets; shares in percent", Clock: ClockWall,
@@ -90,7 +90,7 @@ func (f *solutions) tables(env *env) []Table {
 
 	reopened := Table{Figure: Figure{
 		Name: "reopened", Version: 1,
-		Population: "solutions by the month in which the ticket became solved; a ticket that was reopened and solved again counts again",
+		Population: "solutions by the month in which the ticket became solved; a ticket that was reopened and solved again counts again" + notMerged,
 		Formula:    "reopened: the ticket was reopened up to the end of the period. within 30 days: at most 30 days after the solution",
 		Unit:       "solutions; shares in percent", Clock: ClockWall,
 	}, Columns: []string{"month", "solved", "reopened", "share", "within 30 days", "share within 30 days"}}

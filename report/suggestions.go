@@ -29,7 +29,7 @@ func (f *suggestions) unused() bool { return f.Helped == 0 }
 func (f *suggestions) tables(*env) []Table {
 	return []Table{{Figure: Figure{
 		Name: "suggestions", Version: 1,
-		Population: "tickets whose first solution is in the period",
+		Population: "tickets whose first solution is in the period" + notMerged,
 		Formula:    "hits: tickets with a solution, up to the end of the period, that cites a ticket or a known problem",
 		Unit:       "tickets; shares in percent", Clock: ClockWall,
 	}, Columns: []string{"solved", "hits", "hit rate"}, Rows: [][]Value{{countOf(f.Solved), countOf(f.Helped), shareOf(f.Helped, f.Solved)}}}}

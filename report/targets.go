@@ -100,10 +100,9 @@ func (f *targets) row(metric, policy string) *tally {
 func (f *targets) tables(*env) []Table {
 	t := Table{Figure: Figure{
 		Name: "targets", Version: 1,
-		Population: "met, missed, void: recorded clocks that ended in the period. running, late: those that have not ended at its end",
-		Formula: "as recorded in the events. late: due before the end of the period. share met: of met, missed and late. " +
-			"A clock counts again if it went on after its end",
-		Unit: "clocks; shares in percent", Clock: "of the policy",
+		Population: "met, missed, void: recorded clocks that ended in the period. running, late: those that have not ended at its end" + notMerged,
+		Formula:    "by the last state that an event recorded up to the end of the period. late: due before that end. share met: of met, missed and late",
+		Unit:       "clocks; shares in percent", Clock: "of the policy",
 	}, Columns: []string{"metric", "policy", "met", "missed", "late", "running", "void", "share met"}}
 	order := []string{"first answer", "next answer", "update", "solution", "level"}
 	rank := func(metric string) int {

@@ -6,6 +6,7 @@ import (
 	"math/big"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/ticketkit/ticket"
 )
@@ -100,9 +101,13 @@ func (f *times) use(kind int, place string, took [2]int64) {
 }
 
 func (f *times) tables(env *env) (tables []Table) {
-	const population = "tickets finished at the end of the period whose last solution is in it"
+	var statuses []string
+	for _, s := range env.cfg.OnHold {
+		statuses = append(statuses, string(s))
+	}
+	const population = "tickets finished at the end of the period whose last solution is in it" + notMerged
 	for kind, figure := range []Figure{
-		{Name: "time by holder", Formula: "all time from the creation to the last solution. customer: the phase is your turn. others: the status is on hold. " +
+		{Name: "time by holder", Formula: "all time from the creation to the last solution. customer: the phase is your turn. others: the status is " + strings.Join(statuses, " or ") + ". " +
 			"finished: solved or closed, before the last solution. merged: before a merge was undone. desk: all other time. The parts add up to the whole"},
 		{Name: "time by phase", Formula: "all time from the creation to the last solution, by phase"},
 		{Name: "time by level", Formula: "time from the creation to the last solution in which the ticket was open, by level"},
