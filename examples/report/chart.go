@@ -190,7 +190,7 @@ func charts(months []monthly) []chart {
 
 	const hour = 3600
 	times := func(figure, title, note string, row int, unit string, per float64) chart {
-		c := chart{name: strings.ReplaceAll(figure, " ", "-"), title: title, note: note, unit: unit, series: []series{{"median", blue, nil}, {"90 % are faster", orange, nil}}}
+		c := chart{name: strings.ReplaceAll(figure, " ", "-"), title: title, note: note, unit: unit, series: []series{{"median", blue, nil}, {"90 % within", orange, nil}}}
 		for _, m := range months {
 			t := tableOf(m.report, figure)
 			c.labels = append(c.labels, m.name+" ("+t.Rows[row][t.Column("count")].String()+")")
