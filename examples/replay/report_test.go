@@ -1,7 +1,10 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"io"
+	"iter"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/eventlog"
 	"github.com/ticketkit/ticket/examples/internal/incidents"
 	"github.com/ticketkit/ticket/memstore"
 	"github.com/ticketkit/ticket/report"
@@ -48,6 +52,16 @@ func TestReportEqualsTheRows(t *testing.T) {
 			require.NoError(t, err)
 			require.NoError(t, r.Run(t.Context(), p.Desk.Histories(t.Context(), ticket.System("report"), ticket.ID{})))
 			compare(t, r, countRows(rows, period[0], period[1], zone), period[0])
+		}
+
+		figures, err := summarize(t.Context(), p.Desk)
+		require.NoError(t, err)
+		for _, write := range []func(context.Context, io.Writer, iter.Seq2[[]ticket.Event, error], eventlog.Config) (eventlog.Counts, error){
+			eventlog.WriteXES, eventlog.WriteOCEL,
+		} {
+			n, err := write(t.Context(), io.Discard, p.Desk.Histories(t.Context(), ticket.System("export"), ticket.ID{}), eventlog.Config{})
+			require.NoError(t, err)
+			require.Equal(t, [2]int{figures.tickets, figures.events}, [2]int{n.Tickets, n.Events})
 		}
 	}
 }
