@@ -95,7 +95,7 @@ func ExampleDesk_Histories() {
 	must(desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.ActionTake}))
 	must(desk.Open(ctx, ada, ticket.Draft{Subject: "No heating"}))
 
-	var last ticket.ID // to continue after, if the program stops
+	var last ticket.ID
 	for history, err := range desk.Histories(ctx, ticket.System("export"), last) {
 		if err != nil {
 			fmt.Println(err)
@@ -103,6 +103,10 @@ func ExampleDesk_Histories() {
 		}
 		last = history[0].Ticket
 		fmt.Println(history[0].Set.Number, len(history))
+	}
+	// A program that stopped continues after the last ticket.
+	for history, err := range desk.Histories(ctx, ticket.System("export"), last) {
+		fmt.Println(history, err)
 	}
 	// Output:
 	// 0000-0001-H 2
