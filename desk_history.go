@@ -2,6 +2,7 @@ package ticket
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"time"
 )
@@ -43,6 +44,49 @@ func (d *Desk) Events(ctx context.Context, a Actor, id ID) iter.Seq2[Event, erro
 			return
 		}
 		d.readable(ctx, []*share{s}, yield)
+	}
+}
+
+// historiesAction is the action in a refusal of [Desk.Histories].
+const historiesAction ActionName = "histories"
+
+// Histories yields the history of every ticket of the actor's tenant, merged tickets
+// included, in the order of ticket IDs. It is for reports and archives. Each history has
+// all events of its ticket, from the first one on. It starts with the first ticket after
+// the given ID; the zero ID means all tickets. To continue after an interruption, pass the
+// ID of the last ticket you processed.
+//
+// It is for systems only, others get [ErrRefused], and it does not ask the policy. The
+// loop may take any time and may call the desk. A ticket that changes in the meantime
+// appears once, as it stood at some time during the loop; one that is opened in the
+// meantime may be missing. Memory does not grow with the number of tickets. The store
+// reads the tickets of all tenants. After an error it ends.
+//
+// A store that is no [Exporter] gives [errors.ErrUnsupported].
+func (d *Desk) Histories(ctx context.Context, a Actor, after ID) iter.Seq2[[]Event, error] {
+	return func(yield func([]Event, error) bool) {
+		if err := d.checkActor(&a); err != nil {
+			yield(nil, err)
+			return
+		}
+		if a.Role&RoleSystem == 0 {
+			yield(nil, &RefusedError{Action: historiesAction, Role: a.Role, Why: whyRole, Detail: "for systems only", By: RoleSystem})
+			return
+		}
+		s, ok := d.store.(Exporter)
+		if !ok {
+			yield(nil, unsupported("export", errors.ErrUnsupported))
+			return
+		}
+		for history, err := range s.Export(ctx, after) {
+			if err != nil {
+				yield(nil, unsupported("export", err))
+				return
+			}
+			if len(history) > 0 && history[0].Set.Tenant == a.Tenant && !yield(history, nil) {
+				return
+			}
+		}
 	}
 }
 

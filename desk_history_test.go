@@ -2,6 +2,8 @@ package ticket_test
 
 import (
 	"context"
+	"errors"
+	"iter"
 	"testing"
 	"time"
 
@@ -100,4 +102,59 @@ func TestTheDigestCoversFieldsOfAnyType(t *testing.T) {
 		forged.Fields[k] = nil
 		require.ErrorIs(t, ticket.Chain{}.Verify([]ticket.Event{forged}), ticket.ErrChain)
 	}
+}
+
+// exports is a store whose export is replaced.
+type exports struct {
+	ticket.Store
+	export iter.Seq2[[]ticket.Event, error]
+}
+
+func (e exports) Export(context.Context, ticket.ID) iter.Seq2[[]ticket.Event, error] { return e.export }
+
+func TestHistoriesYieldsTheTicketsOfTheTenant(t *testing.T) {
+	k := newKit(t)
+	one, two := k.open(ada, ticket.Draft{}), k.open(bob, ticket.Draft{})
+	other := k.open(cron.InTenant("other"), ticket.Draft{Requester: ticket.Person{ID: "c9"}})
+	k.do(lin, one, ticket.Action{Name: ticket.ActionTake})
+	tickets := func(after ticket.ID) (ids []ticket.ID) {
+		for history, err := range k.desk.Histories(t.Context(), cron, after) {
+			require.NoError(t, err)
+			got, err := ticket.Replay(history)
+			require.NoError(t, err)
+			require.Equal(t, k.get(got), got)
+			k.do(super, got, ticket.Action{Name: ticket.ActionNote, Note: "read"}) // the loop may call the desk
+			ids = append(ids, got.ID)
+		}
+		return ids
+	}
+	require.Equal(t, []ticket.ID{one.ID, two.ID}, tickets(ticket.ID{}))
+	require.Equal(t, []ticket.ID{two.ID}, tickets(one.ID))
+	require.Empty(t, tickets(two.ID))
+	for history, err := range k.desk.Histories(t.Context(), cron.InTenant("other"), ticket.ID{}) {
+		require.NoError(t, err)
+		require.Equal(t, other.ID, history[0].Ticket)
+	}
+}
+
+func TestHistoriesAreForSystemsAndStoresThatCan(t *testing.T) {
+	k := newKit(t)
+	k.open(ada, ticket.Draft{})
+	fails := func(d *ticket.Desk, a ticket.Actor, want error) {
+		t.Helper()
+		n := 0
+		for history, err := range d.Histories(t.Context(), a, ticket.ID{}) {
+			n++
+			require.ErrorIs(t, err, want)
+			require.Empty(t, history)
+		}
+		require.Equal(t, 1, n)
+	}
+	fails(k.desk, ada, ticket.ErrRefused)
+	fails(k.desk, super, ticket.ErrRefused)
+	fails(k.desk, ticket.Actor{}, ticket.ErrInvalid)
+	fails(newKitOn(t, plain{memstore.New()}).desk, cron, errors.ErrUnsupported)
+	cannot := exports{memstore.New(), func(yield func([]ticket.Event, error) bool) { yield(nil, errors.ErrUnsupported) }}
+	fails(newKitOn(t, cannot).desk, cron, errors.ErrUnsupported)
+	fails(newKitOn(t, exports{memstore.New(), func(yield func([]ticket.Event, error) bool) { yield(nil, context.Canceled) }}).desk, cron, context.Canceled)
 }

@@ -85,6 +85,34 @@ func ExampleDesk_Open() {
 	// 0000-0001-H resolved first contact <nil>
 }
 
+// All histories of a tenant, one after the other, for a report, an archive or a data
+// warehouse.
+func ExampleDesk_Histories() {
+	ctx := context.Background()
+	desk, _ := exampleDesk()
+	ada, lin := ticket.Requester(ticket.Person{ID: "c1"}), ticket.Agent("lin", 1)
+	t := must(desk.Open(ctx, ada, ticket.Draft{Subject: "No light"}))
+	must(desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.ActionTake}))
+	must(desk.Open(ctx, ada, ticket.Draft{Subject: "No heating"}))
+
+	var last ticket.ID
+	for history, err := range desk.Histories(ctx, ticket.System("export"), last) {
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		last = history[0].Ticket
+		fmt.Println(history[0].Set.Number, len(history))
+	}
+	// A program that stopped continues after the last ticket.
+	for history, err := range desk.Histories(ctx, ticket.System("export"), last) {
+		fmt.Println(history, err)
+	}
+	// Output:
+	// 0000-0001-H 2
+	// 0000-0002-7 1
+}
+
 // With a Key, a request that may have succeeded can be repeated.
 func ExampleDesk_Open_idempotent() {
 	ctx := context.Background()

@@ -2,6 +2,7 @@ package ticket
 
 import (
 	"context"
+	"iter"
 	"time"
 )
 
@@ -156,4 +157,23 @@ func (r RescheduleRequest) Check() error {
 		return invalid("reschedule.now", "is missing")
 	}
 	return checkTimes(namedTime{"reschedule.now", r.Now}, namedTime{"reschedule.due", r.Due}, namedTime{"reschedule.until", r.Until})
+}
+
+// Exporter (for stores) is an optional interface of a [Store] that yields the histories of
+// all tickets, for reports and archives. Applications call [Desk.Histories]. A store that
+// cannot do it yields [errors.ErrUnsupported] and nothing else.
+type Exporter interface {
+	// Export yields the history of every ticket of all tenants, in the order of ticket
+	// IDs. It starts with the first ticket after the given ID; the zero ID means all
+	// tickets. Each history must be whole: all events of the ticket, from the first one to
+	// the last, in order.
+	//
+	// The caller must be able to call the store between two histories, to change the same
+	// tickets too. A ticket that changes during the export must appear once and without a
+	// gap, as it stood at some time during the export. A ticket that is opened during the
+	// export may be missing.
+	//
+	// An error must come last, and without a history. The method holds a page of events and
+	// one history in memory, however many tickets there are.
+	Export(ctx context.Context, after ID) iter.Seq2[[]Event, error]
 }

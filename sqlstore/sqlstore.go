@@ -48,6 +48,7 @@ var (
 	_ ticket.ReceiptPruner  = (*Store)(nil)
 	_ ticket.Rescheduler    = (*Store)(nil)
 	_ ticket.Eraser         = (*Store)(nil)
+	_ ticket.Exporter       = (*Store)(nil)
 )
 
 // Option changes how a store works.

@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"errors"
+	"iter"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -37,6 +38,7 @@ type faulty struct {
 	counts   func(context.Context, string) ([]ticket.Count, error)
 	count    func(context.Context, ticket.Query, int) (int, error)
 	maintain func(context.Context) error
+	export   func(context.Context, ticket.ID) iter.Seq2[[]ticket.Event, error]
 
 	calls atomic.Int64 // of all methods
 	used  sync.Map     // their names
@@ -54,7 +56,7 @@ func (f *faulty) replaces(method string) bool {
 		"Events": f.events != nil, "List": f.list != nil, "Due": f.due != nil, "Claim": f.claim != nil,
 		"Settle": f.settle != nil, "reopen": f.reopen != nil,
 		"Deliveries": f.deliveries != nil, "UpdateDeliveries": f.update != nil, "DeliveryContexts": f.contexts != nil, "PruneReceipts": f.prune != nil, "Reschedule": f.reschedule != nil, "Erase": f.erase != nil, "Traces": f.traces != nil,
-		"Search": f.search != nil, "Counts": f.counts != nil, "Count": f.count != nil, "Maintain": f.maintain != nil,
+		"Search": f.search != nil, "Counts": f.counts != nil, "Count": f.count != nil, "Maintain": f.maintain != nil, "Export": f.export != nil,
 	}[method]
 }
 
@@ -208,6 +210,14 @@ func (f *faulty) Count(ctx context.Context, q ticket.Query, limit int) (int, err
 		return f.count(ctx, q, limit)
 	}
 	return f.Store.(ticket.Counter).Count(ctx, q, limit)
+}
+
+func (f *faulty) Export(ctx context.Context, after ticket.ID) iter.Seq2[[]ticket.Event, error] {
+	f.called("Export")
+	if f.export != nil {
+		return f.export(ctx, after)
+	}
+	return f.Store.(ticket.Exporter).Export(ctx, after)
 }
 
 // Maintain is unsupported unless a fault replaces it.

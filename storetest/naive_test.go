@@ -3,6 +3,7 @@ package storetest
 import (
 	"cmp"
 	"context"
+	"iter"
 	"slices"
 	"sync"
 	"time"
@@ -296,4 +297,8 @@ func (n *naive) Counts(ctx context.Context, tenant string) ([]ticket.Count, erro
 
 func (n *naive) Count(ctx context.Context, q ticket.Query, limit int) (int, error) {
 	return n.Store.(ticket.Counter).Count(ctx, q, limit)
+}
+
+func (n *naive) Export(ctx context.Context, after ticket.ID) iter.Seq2[[]ticket.Event, error] {
+	return n.Store.(ticket.Exporter).Export(ctx, after)
 }

@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"errors"
+	"iter"
 	"sync/atomic"
 	"time"
 
@@ -121,6 +122,11 @@ func (w *watched) Counts(ctx context.Context, tenant string) ([]ticket.Count, er
 func (w *watched) Count(ctx context.Context, q ticket.Query, limit int) (int, error) {
 	w.call("Count")
 	return w.Store.(ticket.Counter).Count(ctx, q, limit)
+}
+
+func (w *watched) Export(ctx context.Context, after ticket.ID) iter.Seq2[[]ticket.Event, error] {
+	w.call("Export")
+	return w.Store.(ticket.Exporter).Export(ctx, after)
 }
 
 func (w *watched) Maintain(ctx context.Context) error {

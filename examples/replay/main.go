@@ -32,7 +32,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/examples/internal/incidents"
 	"github.com/ticketkit/ticket/sla"
 )
 
@@ -61,12 +61,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 			return err
 		}
 	}
-	var rows []row
+	var rows []incidents.Row
 	switch flags.NArg() {
 	case 0:
-		rows, err = readLog(strings.NewReader(sample))
+		rows, err = incidents.Read(strings.NewReader(sample))
 	case 1:
-		rows, err = readFile(flags.Arg(0))
+		rows, err = incidents.ReadFile(flags.Arg(0))
 	default:
 		err = errors.New("expected at most one FILE.csv or FILE.csv.gz")
 	}
@@ -81,13 +81,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	defer func() { err = errors.Join(err, done()) }()
 
 	began := time.Now()
-	p, err := newReplayer(store, agreement)
+	p, err := incidents.NewReplayer(store, agreement)
 	if err != nil {
 		return err
 	}
 	show := progress(stderr)
 	for i, r := range rows {
-		if err := p.follow(ctx, r); err != nil {
+		if err := p.Follow(ctx, r); err != nil {
 			return err
 		}
 		show(i+1, len(rows))
@@ -95,25 +95,25 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	took := time.Since(began)
 
 	began = time.Now()
-	s, err := summarize(ctx, p.desk)
+	s, err := summarize(ctx, p.Desk)
 	if err != nil {
 		return err
 	}
 	looked := time.Since(began)
 	notes := log.New(stderr, "", 0)
-	for _, refusal := range p.refusals {
+	for _, refusal := range p.Refusals {
 		notes.Print(refusal)
 	}
 	notes.Printf("%d events in %v, %.0f/s; read back and verified in %v", s.events, took.Round(time.Millisecond),
 		float64(s.events)/took.Seconds(), looked.Round(time.Millisecond))
 	if _, err := fmt.Fprintf(stdout, "rows                  %7d, %d skipped\nactions               %7d, %d refused\n%s",
-		len(rows), len(p.refusals), p.actions, len(p.refusals), s); err != nil {
+		len(rows), len(p.Refusals), p.Actions, len(p.Refusals), s); err != nil {
 		return err
 	}
 	var faults error
 	if agreement != nil {
 		began = time.Now()
-		levels, err := measure(ctx, p.desk, agreement, len(p.tickets), p.now, progress(stderr))
+		levels, err := measure(ctx, p.Desk, agreement, len(p.Tickets), p.Now, progress(stderr))
 		if err != nil {
 			return err
 		}
@@ -124,74 +124,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 		faults = levels.faults
 	}
 	switch {
-	case len(p.refusals) > 0:
-		return fmt.Errorf("%d rows were refused", len(p.refusals))
+	case len(p.Refusals) > 0:
+		return fmt.Errorf("%d rows were refused", len(p.Refusals))
 	default:
 		return errors.Join(s.faults, faults)
 	}
-}
-
-// replayer performs the rows of a log on a desk.
-type replayer struct {
-	desk     *ticket.Desk
-	now      time.Time                // the time of the row
-	tickets  map[string]ticket.Ticket // current tickets by case
-	actions  int                      // number of actions performed or refused
-	refusals []error                  // one for each row that was refused
-}
-
-// The agreement may be nil.
-func newReplayer(store ticket.Store, agreement *sla.Agreement) (*replayer, error) {
-	p := &replayer{tickets: map[string]ticket.Ticket{}}
-	cfg := ticket.Config{
-		Now:    func() time.Time { return p.now }, // the time of the log
-		Silent: true,                              // without notifications
-	}
-	if agreement != nil {
-		cfg.ServiceLevels = agreement
-	}
-	var err error
-	p.desk, err = ticket.NewDesk(store, cfg)
-	return p, err
-}
-
-// follow performs one row. A refusal by the desk is counted; any other error is returned.
-func (p *replayer) follow(ctx context.Context, r row) error {
-	p.now = r.Time
-	err := p.try(ctx, r)
-	if errors.Is(err, ticket.ErrRefused) || errors.Is(err, ticket.ErrInvalid) {
-		p.refusals = append(p.refusals, fmt.Errorf("case %s at %s, %s: %w", r.Case, r.Time.Format(time.RFC3339), r.State, err))
-		err = nil
-	}
-	return err
-}
-
-func (p *replayer) try(ctx context.Context, r row) error {
-	t, known := p.tickets[r.Case]
-	if !known {
-		var err error
-		if t, err = p.desk.Open(ctx, ticket.Agent(r.Agent, r.Level), ticket.Draft{
-			Requester: ticket.Person{ID: "customer of " + r.Case},
-			Subject:   "Incident " + r.Case,
-			Impact:    r.Impact,
-			Level:     r.Level,
-			Queue:     r.Team,
-			Fields:    ticket.Fields{"product": r.Product, "country": r.Country, "owner country": r.Owner},
-		}); err != nil {
-			return err
-		}
-		p.tickets[r.Case] = t
-	}
-	for _, action := range plan(t, r) {
-		p.actions++
-		// The agent serves the current level of the ticket, as in the log.
-		var err error
-		if t, err = p.desk.Do(ctx, ticket.Agent(r.Agent, t.Level), t.ID, action); err != nil {
-			return err
-		}
-		p.tickets[r.Case] = t
-	}
-	return nil
 }
 
 // progress returns a function that shows the progress: a bar on a terminal, nothing

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/examples/internal/incidents"
 	"github.com/ticketkit/ticket/memstore"
 	"github.com/ticketkit/ticket/sla"
 )
@@ -111,12 +112,12 @@ func TestPoliciesThatCannotBeRead(t *testing.T) {
 func TestFaultsOfServiceLevelsAreFound(t *testing.T) {
 	a, err := readPolicy("sample-policy.json")
 	require.NoError(t, err)
-	rows, err := readLog(strings.NewReader(sample))
+	rows, err := incidents.Read(strings.NewReader(sample))
 	require.NoError(t, err)
-	p, err := newReplayer(memstore.New(), a)
+	p, err := incidents.NewReplayer(memstore.New(), a)
 	require.NoError(t, err)
 	for _, r := range rows {
-		require.NoError(t, p.follow(t.Context(), r))
+		require.NoError(t, p.Follow(t.Context(), r))
 	}
 	spec := a.Spec()
 	for i := range spec.Policies {
@@ -126,7 +127,7 @@ func TestFaultsOfServiceLevelsAreFound(t *testing.T) {
 			}
 		}
 	}
-	s, err := measure(t.Context(), p.desk, spec.MustCompile(), len(p.tickets), p.now, func(int, int) {})
+	s, err := measure(t.Context(), p.Desk, spec.MustCompile(), len(p.Tickets), p.Now, func(int, int) {})
 	require.NoError(t, err)
 	assert.Zero(t, s.same)
 	require.ErrorContains(t, s.faults, "clocks differ from those of the history: [")
@@ -272,7 +273,7 @@ time adds up             3772
 func TestRefusedRowsAreCounted(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log.csv")
 	long := strings.Repeat("x", 500) // too long for a subject
-	log := strings.Join(columns, ",") + "\n" +
+	log := strings.Join(incidents.Columns, ",") + "\n" +
 		"1,2026-01-05T09:00:00Z,Accepted,In Progress,desk,1,Low,,,,lin\n" +
 		long + ",2026-01-05T09:00:00Z,Accepted,In Progress,desk,1,Low,,,,lin\n"
 	require.NoError(t, os.WriteFile(path, []byte(log), 0o600))
@@ -297,7 +298,7 @@ func TestMalformedLogsAreErrors(t *testing.T) {
 		{"case", head + strings.Replace(good, "1,", ",", 1), "row 1: case is empty"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, err := readLog(strings.NewReader(c.log))
+			_, err := incidents.Read(strings.NewReader(c.log))
 			require.EqualError(t, err, c.want)
 		})
 	}
@@ -315,7 +316,7 @@ func TestMalformedLogsAreErrors(t *testing.T) {
 }
 
 func TestMissingAgentsAndTeamsAreUnknown(t *testing.T) {
-	rows, err := readLog(strings.NewReader("\ufeff" + strings.Join(columns, ",") + "\n1,2026-01-05T09:00:00Z,Accepted,In Progress,,1,Low,,,,\n"))
+	rows, err := incidents.Read(strings.NewReader("\ufeff" + strings.Join(incidents.Columns, ",") + "\n1,2026-01-05T09:00:00Z,Accepted,In Progress,,1,Low,,,,\n"))
 	require.NoError(t, err)
 	require.Len(t, rows, 1)
 	assert.Equal(t, "unknown", rows[0].Team)
@@ -325,7 +326,7 @@ func TestMissingAgentsAndTeamsAreUnknown(t *testing.T) {
 func TestRowsAreSortedByTime(t *testing.T) {
 	// The third row is earlier than the first, in another offset. The fourth is
 	// earlier than the rows of its case before it.
-	rows, err := readLog(strings.NewReader(strings.Join(columns, ",") + `
+	rows, err := incidents.Read(strings.NewReader(strings.Join(incidents.Columns, ",") + `
 1,2026-01-05T09:00:00+01:00,Accepted,In Progress,desk,1,Low,,,,a
 1,2026-01-05T09:00:00+01:00,Accepted,In Progress,desk,1,Low,,,,b
 2,2026-01-05T09:30:00+02:00,Accepted,In Progress,desk,1,Low,,,,c
@@ -353,17 +354,17 @@ var states = map[string]ticket.Status{
 
 // naive performs rows without a desk, and counts.
 type naive struct {
-	last     map[string]row
+	last     map[string]incidents.Row
 	assignee map[string]string
 	moves    map[move]int
 	reopened map[string]int
 }
 
 func newNaive() *naive {
-	return &naive{map[string]row{}, map[string]string{}, map[move]int{}, map[string]int{}}
+	return &naive{map[string]incidents.Row{}, map[string]string{}, map[move]int{}, map[string]int{}}
 }
 
-func (n *naive) follow(r row) {
+func (n *naive) follow(r incidents.Row) {
 	before, known := n.last[r.Case]
 	n.last[r.Case] = r
 	if known && before.Level != r.Level {
@@ -394,19 +395,19 @@ func (n *naive) follow(r row) {
 }
 
 // check performs rows with and without a desk, and compares after each.
-func check(t *testing.T, rows []row) {
+func check(t *testing.T, rows []incidents.Row) {
 	t.Helper()
-	p, err := newReplayer(memstore.New(), nil)
+	p, err := incidents.NewReplayer(memstore.New(), nil)
 	require.NoError(t, err)
 	n := newNaive()
 	for i, r := range rows {
 		before := n.last[r.Case]
-		version := p.tickets[r.Case].Version
-		require.NoError(t, p.follow(t.Context(), r))
-		require.Empty(t, p.refusals, "row %d: from %+v", i, before)
+		version := p.Tickets[r.Case].Version
+		require.NoError(t, p.Follow(t.Context(), r))
+		require.Empty(t, p.Refusals, "row %d: from %+v", i, before)
 		n.follow(r)
 
-		got := p.tickets[r.Case]
+		got := p.Tickets[r.Case]
 		want := got
 		want.Status, want.Level, want.Queue, want.Assignee, want.Impact = states[r.State], r.Level, r.Team, n.assignee[r.Case], r.Impact
 		switch r.State {
@@ -427,7 +428,7 @@ func check(t *testing.T, rows []row) {
 		require.True(t, got.Touched.Equal(r.Time))
 	}
 
-	s, err := summarize(t.Context(), p.desk)
+	s, err := summarize(t.Context(), p.Desk)
 	require.NoError(t, err)
 	require.NoError(t, s.faults)
 	assert.Equal(t, len(n.last), s.tickets)
@@ -447,14 +448,13 @@ func check(t *testing.T, rows []row) {
 func TestEveryPair(t *testing.T) {
 	t.Parallel()
 	require.Len(t, states, 13)
-	require.Len(t, steps, 13)
-	var all []row
+	var all []incidents.Row
 	for _, state := range slices.Sorted(maps.Keys(states)) {
-		for level := 1; level <= levels; level++ {
-			all = append(all, row{State: state, Level: level, Team: "desk", Agent: "lin", Impact: ticket.GradeLow})
+		for level := 1; level <= incidents.Levels; level++ {
+			all = append(all, incidents.Row{State: state, Level: level, Team: "desk", Agent: "lin", Impact: ticket.GradeLow})
 		}
 	}
-	var rows []row
+	var rows []incidents.Row
 	now := time.Date(2026, 1, 5, 9, 0, 0, 0, time.FixedZone("", 3600))
 	for _, a := range all {
 		for _, b := range all {
@@ -481,13 +481,13 @@ func TestWalks(t *testing.T) {
 	names := slices.Sorted(maps.Keys(states))
 	random := rand.New(rand.NewPCG(1, 2))
 	pick := func(of ...string) string { return of[random.IntN(len(of))] }
-	var rows []row
+	var rows []incidents.Row
 	now := time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC)
 	for range 4_000 {
 		now = now.Add(time.Duration(random.IntN(3)) * 100 * time.Hour) // also after every time window
-		rows = append(rows, row{
+		rows = append(rows, incidents.Row{
 			Case: pick("1", "2", "3", "4", "5", "6", "7", "8", "9"), Time: now, State: pick(names...),
-			Team: pick("desk", "networks", "developers"), Level: 1 + random.IntN(levels),
+			Team: pick("desk", "networks", "developers"), Level: 1 + random.IntN(incidents.Levels),
 			Agent: pick("lin", "max", "ida"), Impact: ticket.Grade(1 + random.IntN(4)),
 		})
 	}

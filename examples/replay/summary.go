@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/examples/internal/incidents"
 )
 
 // move is a change of level.
@@ -90,7 +91,7 @@ func (s *summary) add(t ticket.Ticket, events []ticket.Event) {
 	switch {
 	case !t.Phase.Done():
 		return
-	case t.Status == ticket.StatusResolved && t.Resolution == firstContact:
+	case t.Status == ticket.StatusResolved && t.Resolution == incidents.FirstContact:
 		s.firstContact++
 	default:
 		s.by[t.Status]++
@@ -105,8 +106,8 @@ func (s *summary) String() string {
 	line("tickets", s.tickets)
 	line("events", s.events)
 	line("moves between levels", s.moved)
-	for from := 1; from <= levels; from++ {
-		for to := 1; to <= levels; to++ {
+	for from := 1; from <= incidents.Levels; from++ {
+		for to := 1; to <= incidents.Levels; to++ {
 			if from != to {
 				line(fmt.Sprintf("  from %d to %d", from, to), s.moves[move{from, to}])
 			}

@@ -1,4 +1,4 @@
-package main
+package incidents
 
 import (
 	"cmp"
@@ -25,23 +25,23 @@ var steps = map[string]step{
 	"Accepted/Wait - Vendor":         {ticket.StatusOnHold, ticket.ActionHold, "vendor"},
 	"Queued/Awaiting Assignment":     {ticket.StatusQueued, ticket.ActionRelease, ""},
 	"Unmatched/Unmatched":            {ticket.StatusQueued, ticket.ActionRelease, ""}, // still to be done
-	"Completed/In Call":              {ticket.StatusResolved, ticket.ActionResolve, firstContact},
+	"Completed/In Call":              {ticket.StatusResolved, ticket.ActionResolve, FirstContact},
 	"Completed/Resolved":             {ticket.StatusResolved, ticket.ActionResolve, afterWork},
 	"Completed/Closed":               {ticket.StatusClosed, ticket.ActionClose, ""},
 	"Completed/Cancelled":            {ticket.StatusCancelled, ticket.ActionCancel, "other"},
 }
 
-// The two ways to resolve a ticket. The desk itself writes firstContact for a
-// Draft.Solution; afterWork replaces it once the ticket was not answered in the
+// FirstContact and afterWork are the two ways to resolve a ticket. The desk itself writes
+// FirstContact for a Draft.Solution; afterWork replaces it once the ticket was not answered in the
 // first call.
 const (
-	firstContact = "first contact"
+	FirstContact = "first contact"
 	afterWork    = "after work"
 )
 
 // plan returns the actions that take a ticket to the state in a row of the log: at least
 // one, at most one that moves the ticket between levels, and at most one that reopens it.
-func plan(t ticket.Ticket, r row) []ticket.Action {
+func plan(t ticket.Ticket, r Row) []ticket.Action {
 	var actions []ticket.Action
 	if r.Impact != t.Impact {
 		actions = append(actions, ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{Impact: r.Impact}})
@@ -59,7 +59,7 @@ func plan(t ticket.Ticket, r row) []ticket.Action {
 
 // work plans a row for a ticket in work, or a row that reopens one: reopen, move, and then
 // act as the row says.
-func work(t ticket.Ticket, r row) []ticket.Action {
+func work(t ticket.Ticket, r Row) []ticket.Action {
 	var actions []ticket.Action
 	add := func(a ticket.Action) { actions = append(actions, a) }
 	status, assignee, to := t.Status, t.Assignee, steps[r.State]
@@ -126,7 +126,7 @@ func work(t ticket.Ticket, r row) []ticket.Action {
 
 // file plans a row that leaves a finished ticket finished, but perhaps with another status
 // or place.
-func file(t ticket.Ticket, r row) []ticket.Action {
+func file(t ticket.Ticket, r Row) []ticket.Action {
 	to := steps[r.State]
 	amend := ticket.Action{Name: ticket.ActionAmend, Status: to.status, Level: r.Level, Queue: r.Team, Note: r.note()}
 	resolve := ticket.Action{Name: ticket.ActionResolve, Message: r.message(), Reason: to.reason}
