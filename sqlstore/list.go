@@ -470,7 +470,7 @@ func (l *listing) page(n int) (string, []any) {
 			pick[j] = k + " AS " + names[j]
 		}
 		text, more := l.walk(strings.Join(pick, ", "), n, &l.arms[i])
-		b.WriteString("SELECT * FROM (" + text + ") w" + string(rune('1'+i)))
+		b.WriteString("SELECT * FROM (" + text + ") w" + strconv.Itoa(i+1))
 		args = append(args, more...)
 	}
 	b.WriteString(" ORDER BY " + l.order(names) + " LIMIT ?) w " + l.s.lang.join + " {t}tickets t{by tickets_id} ON t.id = w." + names[len(names)-1])
@@ -494,7 +494,7 @@ func (l *listing) count(n int) (string, []any) {
 			b.WriteString(" UNION ")
 		}
 		text, more := l.walk(l.keys[len(l.keys)-1]+" AS k1", n, &l.arms[i])
-		b.WriteString("SELECT * FROM (" + text + ") w" + string(rune('1'+i)))
+		b.WriteString("SELECT * FROM (" + text + ") w" + strconv.Itoa(i+1))
 		args = append(args, more...)
 	}
 	return "SELECT COUNT(*) FROM (SELECT k1 FROM (" + b.String() + ") v LIMIT ?) w", append(args, n)
