@@ -129,7 +129,7 @@ func (s *Store) scrub(ctx context.Context) error {
 		}
 	}
 	for pages := int64(-scrubPages); s.search && err == nil; pages = scrubPages { // negative: begin
-		more := false
+		var more bool
 		if more, err = s.merge(ctx, pages); !more {
 			break
 		}
@@ -274,8 +274,8 @@ func (s *Store) naming(p ticket.Person) (filter string, args []any) {
 	return " AND (" + strings.Join(parts, " OR ") + ")", args
 }
 
-// unescaped returns the longest part of a text that every encoder of JSON writes as it is,
-// in lower case. If that is the whole text, it has the quotes around it.
+// unescaped returns the longest part of a text that encoders of JSON write as it is, in lower
+// case. If that is the whole text, it has the quotes around it.
 func unescaped(text string) string {
 	longest := ""
 	for part := range strings.FieldsFuncSeq(text, func(r rune) bool {

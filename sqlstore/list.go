@@ -101,29 +101,35 @@ func (s *Store) listing(q *ticket.Query) *listing {
 	l.desc = q.Order == ticket.OrderNewestFirst || q.Order == ticket.OrderMostRecent
 	l.filter(q)
 	work, stages := openWork(q), stagesOf(q)
-	if !work {
-		l.and(inStages(stages))
-	}
 	labels, person := labelsWanted(q)
 	switch {
 	case len(labels) > 0 && (person || !work) && valuesIn(q) <= mostValues:
+		l.and(notInOthers(stages))
 		l.along(q, labels)
 	case len(labels) == 0 && q.Missed && !work && q.Order != ticket.OrderSoonestDue:
+		l.and(notInOthers(stages))
 		l.along(q, [][]string{stageLabels(stages, missedWanted(q.Metric))})
 	case (q.Order == ticket.OrderLeastRecent || q.Order == ticket.OrderMostRecent) && !work:
 		l.from = "{t}events e{by events_at} " + s.lang.join + " {t}tickets t{by tickets_id} ON t.id = e.ticket AND t.version = e.seq"
 		l.keys = []string{"e.at", "e.ticket"}
 		l.and("e.tenant = ?", q.Tenant)
+		l.and(notInOthers(stages))
 		for _, n := range stages {
 			l.arms = append(l.arms, eventArm(q, n))
 		}
 		l.having(q.Tenant, labels, len(stages))
 	default:
 		index := indexFor(q, work)
-		if index == "created" && len(stages) > 1 {
+		switch {
+		case work: // open tickets are active
+		case index == "created" && len(stages) > 1:
 			for _, n := range stages {
 				l.arms = append(l.arms, arm{clause: clause{inStages([]int64{n}), nil}})
 			}
+		case q.Order == ticket.OrderSoonestDue:
+			l.and(notInOthers(stages))
+		default:
+			l.and(inStages(stages))
 		}
 		l.insist(index)
 		l.having(q.Tenant, labels, len(stages))
@@ -470,7 +476,7 @@ func (l *listing) page(n int) (string, []any) {
 			pick[j] = k + " AS " + names[j]
 		}
 		text, more := l.walk(strings.Join(pick, ", "), n, &l.arms[i])
-		b.WriteString("SELECT * FROM (" + text + ") w" + string(rune('1'+i)))
+		b.WriteString("SELECT * FROM (" + text + ") w" + strconv.Itoa(i+1))
 		args = append(args, more...)
 	}
 	b.WriteString(" ORDER BY " + l.order(names) + " LIMIT ?) w " + l.s.lang.join + " {t}tickets t{by tickets_id} ON t.id = w." + names[len(names)-1])
@@ -494,7 +500,7 @@ func (l *listing) count(n int) (string, []any) {
 			b.WriteString(" UNION ")
 		}
 		text, more := l.walk(l.keys[len(l.keys)-1]+" AS k1", n, &l.arms[i])
-		b.WriteString("SELECT * FROM (" + text + ") w" + string(rune('1'+i)))
+		b.WriteString("SELECT * FROM (" + text + ") w" + strconv.Itoa(i+1))
 		args = append(args, more...)
 	}
 	return "SELECT COUNT(*) FROM (SELECT k1 FROM (" + b.String() + ") v LIMIT ?) w", append(args, n)

@@ -145,7 +145,7 @@ func (s *Store) matches(ctx context.Context, q *ticket.SearchQuery, tokens [][]s
 	filtered := len(l.where) > 1 // more than the tenant
 	labels, _ := labelsWanted(&q.Query)
 	stages := stagesOf(&q.Query)
-	l.and(inStages(stages)) // the index has it too
+	l.and(notInOthers(stages)) // the index has it too
 	l.having(q.Tenant, labels, len(stages))
 	filter := all(l.where)
 	x := s.here()

@@ -127,7 +127,13 @@ func listChange(r *rand.Rand) []ticket.Change {
 			From: t.State(), To: t.State(), Phase: t.Phase,
 		}
 		e.Fields = ticket.Fields{}
-		switch r.IntN(10) {
+		switch r.IntN(13) {
+		case 12, 11:
+			if t.Phase.Done() {
+				e.Action, e.Set.Stage = ticket.ActionArchive, new(among(r, ticket.Stages()))
+			}
+		case 10: // content makes the ticket active again
+			e.Message = "more"
 		case 9:
 			e.Set.Snoozed = new(among(r, []time.Time{{}, listTime(r)}))
 		case 8:
@@ -196,6 +202,8 @@ func listQuery(r *rand.Rand) ticket.Query {
 		func() { q.Organisation = among(r, []string{"mill", "Mill", "none"}) },
 		func() { q.NotMerged = true },
 		func() { q.NotSnoozed = true },
+		func() { q.Stage = some(r, ticket.Stages(), 4) },
+		func() { q.Stage = ticket.Stages() },
 		func() { q.Metric = among(r, listMetrics) },
 		func() { q.Metric = among(r, listMetrics) },
 		func() { q.Missed = true },

@@ -160,6 +160,13 @@ func planViews() []planView {
 	list("newest", ticket.Query{Order: ticket.OrderNewestFirst})
 	list("most recent", ticket.Query{Order: ticket.OrderMostRecent})
 	list("least recent", ticket.Query{Order: ticket.OrderLeastRecent})
+	archived := []ticket.Stage{ticket.StageArchived}
+	list("archived, oldest", ticket.Query{Stage: archived})
+	list("archived, least recent", ticket.Query{Stage: archived, Order: ticket.OrderLeastRecent})
+	list("archived, by tag", ticket.Query{Stage: archived, Tags: []string{"t7"}, Order: ticket.OrderNewestFirst})
+	list("all stages, newest", ticket.Query{Stage: ticket.Stages(), Order: ticket.OrderNewestFirst}, true)
+	list("all stages, most recent", ticket.Query{Stage: ticket.Stages(), Order: ticket.OrderMostRecent}, true)
+	list("all stages, by requester", ticket.Query{Stage: ticket.Stages(), Requester: ticket.Person{ID: "c-7"}, Order: ticket.OrderNewestFirst}, true)
 	id, err := ticket.ParseID("01M80000000000000000107000")
 	one := func(name string, call func(ctx context.Context, s *sqlstore.Store) error) {
 		views = append(views, planView{name, func(ctx context.Context, s *sqlstore.Store) error {
