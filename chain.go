@@ -431,6 +431,11 @@ func (w *writer) upkeep(p *Patch) {
 	if p.LegalHold != nil {
 		w.Flag(56, *p.LegalHold)
 	}
+	if p.FeedbackDue != nil {
+		w.Fixed(60, uint64(p.FeedbackDue.UnixMicro()))
+	}
+	w.Bool(61, p.FeedbackAsked)
+	w.Int(62, int64(p.Score))
 }
 
 func (w *writer) remarks() []byte {
@@ -522,6 +527,7 @@ func (w *writer) words() []byte {
 		}
 		w.End(at)
 	}
+	w.Text(5, string(w.e.Feedback))
 	return w.Encoded()
 }
 

@@ -33,6 +33,11 @@ type ticketDoc struct {
 	PriorityGiven   bool            `json:"priority_given,omitempty"`
 	Workflow        string          `json:"workflow,omitempty"`
 	WorkflowVersion int             `json:"workflow_version,omitempty"`
+
+	FeedbackDue   time.Time `json:"feedback_due,omitzero"`
+	FeedbackAsked time.Time `json:"feedback_asked,omitzero"`
+	Rated         time.Time `json:"rated,omitzero"`
+	Score         int       `json:"score,omitempty"`
 }
 
 func docOf(t *ticket.Ticket) (string, error) {
@@ -40,6 +45,7 @@ func docOf(t *ticket.Ticket) (string, error) {
 		Requester: t.Requester, Followers: t.Followers, Subject: t.Subject, Impact: t.Impact, Urgency: t.Urgency,
 		Tags: t.Tags, Fields: t.Fields, Links: t.Links, MergedInto: t.MergedInto, LinkEpoch: t.LinkEpoch,
 		RequesterSince: t.RequesterSince, PriorityGiven: t.PriorityGiven, Workflow: t.Workflow, WorkflowVersion: t.WorkflowVersion,
+		FeedbackDue: t.FeedbackDue, FeedbackAsked: t.FeedbackAsked, Rated: t.Rated, Score: t.Score,
 	})
 }
 
@@ -104,6 +110,7 @@ func scanTicket(rows *sql.Rows, before ...any) (ticket.Ticket, error) {
 	t.Tags, t.Fields, t.Links, t.MergedInto, t.LinkEpoch = doc.Tags, doc.Fields, doc.Links, doc.MergedInto, doc.LinkEpoch
 	t.RequesterSince, t.PriorityGiven = doc.RequesterSince, doc.PriorityGiven
 	t.Workflow, t.WorkflowVersion = doc.Workflow, doc.WorkflowVersion
+	t.FeedbackDue, t.FeedbackAsked, t.Rated, t.Score = doc.FeedbackDue, doc.FeedbackAsked, doc.Rated, doc.Score
 	if len(r.clocks) > 0 { // not NULL
 		var clocks clocksDoc
 		if err := clocks.decode(r.clocks); err != nil {
