@@ -35,8 +35,8 @@ const (
 	ActionEdit     ActionName = "edit"      // changes subject, grades, tags, fields or people: Action.Edit
 
 	// ActionClock is the action of events in which the desk itself records changes of clocks,
-	// thresholds that only tell somebody, ends of snoozes, and timers that move because their
-	// calendar has changed. No workflow has it.
+	// thresholds that only tell somebody, ends of snoozes, questions for feedback, and timers
+	// that move because their calendar has changed. No workflow has it.
 	ActionClock ActionName = "clock"
 
 	// ActionErase and ActionArchive are the actions of events that record what [Desk.Erase]

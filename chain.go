@@ -432,6 +432,11 @@ func (w *writer) upkeep(p *Patch) {
 		w.Flag(56, *p.LegalHold)
 	}
 	w.Text(57, p.Rule)
+	if p.FeedbackDue != nil {
+		w.Fixed(60, uint64(p.FeedbackDue.UnixMicro()))
+	}
+	w.Bool(61, p.FeedbackAsked)
+	w.Int(62, int64(p.Score))
 }
 
 func (w *writer) remarks() []byte {
@@ -523,6 +528,7 @@ func (w *writer) words() []byte {
 		}
 		w.End(at)
 	}
+	w.Text(5, string(w.e.Feedback))
 	return w.Encoded()
 }
 

@@ -247,11 +247,16 @@ func (t *Ticket) Missed(metric string) bool {
 // Wake returns when the desk must look at the ticket: the earliest of Timer.At, Snoozed and
 // the Next of each clock. Zero means never. [Store].Due finds tickets by it.
 func (t *Ticket) Wake() time.Time {
-	at := earliest(t.Timer.At, t.Snoozed)
+	at := t.ownWake()
 	for i := range t.Clocks {
 		at = earliest(at, t.Clocks[i].Next)
 	}
 	return at
+}
+
+// ownWake is like Wake, without the clocks.
+func (t *Ticket) ownWake() time.Time {
+	return earliest(earliest(t.Timer.At, t.Snoozed), t.FeedbackDue)
 }
 
 // earliest returns the earlier of two times. The zero time means none.
@@ -335,6 +340,7 @@ func (p *Patch) cutClocks() {
 	}
 	cut(p.Promised)
 	cut(p.Snoozed)
+	cut(p.FeedbackDue)
 	if p.Alert != nil {
 		cut(&p.Alert.At)
 		cut(&p.Alert.Due)

@@ -163,6 +163,9 @@ type Config struct {
 	// fails the attempt, as an error of Profile does. A zero time, or one outside the years
 	// 1970 to 9999, means that no time is known; so does nil.
 	Expected func(ctx context.Context, t Ticket) (time.Time, error)
+	// Feedback configures how the desk asks customers to rate their tickets. The zero value
+	// asks nobody. All processes that share a store must have the same.
+	Feedback Feedback
 	// StatusLinks configures status links. The zero value makes none.
 	StatusLinks StatusLinks
 	// SendLimits bounds how much is sent to one recipient; see [SendLimits].
@@ -198,6 +201,9 @@ func NewDesk(store Store, cfg Config) (*Desk, error) {
 		return nil, err
 	}
 	cfg.Retention = slices.Clone(cfg.Retention)
+	if cfg.Feedback, err = cfg.Feedback.withDefaults(); err != nil {
+		return nil, err
+	}
 	if cfg.Attempts < 0 {
 		return nil, invalid("config.attempts", "must not be negative")
 	}
@@ -425,6 +431,7 @@ func (d *Desk) put(o *outcome, t Ticket, made ...Event) Ticket {
 	events := o.events[n:len(o.events):len(o.events)]
 	for i := range events {
 		e := &events[i]
+		d.planFeedback(&t, e)
 		if d.cfg.ServiceLevels != nil || !t.Snoozed.IsZero() {
 			o.before = t // t itself would move to the heap
 			if err := d.addClocks(o, e, events[:i]); err != nil && o.fault == nil {

@@ -125,9 +125,10 @@ func (e *Event) promised(now *Ticket) time.Time {
 	return due
 }
 
-// obsolete returns the reason why a notification about a clock is no longer true. It is
-// empty if the notification is still true or is of another kind.
-func (r *Delivery) obsolete(b *DeliveryContext) string {
+// obsolete returns the reason why a notification about a clock is no longer true, or why
+// nobody is to be asked for feedback any more. It is empty if the notification is still true
+// or is of another kind. The role is the recipient's now.
+func (r *Delivery) obsolete(b *DeliveryContext, role Role) string {
 	t, a := &b.Ticket, b.Event.Set.Alert
 	switch r.Kind {
 	case KindDueSoon, KindOverdue:
@@ -147,6 +148,11 @@ func (r *Delivery) obsolete(b *DeliveryContext) string {
 		if !t.FirstAnswered.IsZero() || t.answerDue().IsZero() {
 			return "the answer was given since, or is no longer promised"
 		}
+	case KindFeedback:
+		if role != RoleRequester {
+			return "the person is not the requester any more"
+		}
+		return t.noFeedback()
 	}
 	return ""
 }

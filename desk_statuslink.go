@@ -127,7 +127,8 @@ func (l *StatusLinks) text() linktoken.Text {
 
 // StatusLinkHolder returns the actor that holds a status link with this token.
 // [Desk.Track] and [Desk.Messages] show it the ticket. [Desk.Do] lets it write or
-// send files if the link allows it, as the person the link was made for. Every
+// send files, and [Desk.Rate] lets it rate the ticket, if the link allows it, as the person
+// the link was made for. Every
 // other call refuses it. Set the tenant with [Actor.InTenant] if there are several.
 // A call with an invalid token returns [ErrStatusLink].
 func StatusLinkHolder(token string) Actor {
@@ -143,6 +144,8 @@ type StatusLinkRequest struct {
 	Reply bool
 	// Upload lets the holder send files: ActionReply with attachments.
 	Upload bool
+	// Rate lets the holder rate the ticket; see [Desk.Rate]. Such a link is for the requester.
+	Rate bool
 	// TTL is how long the link is valid. It is rounded up to a second, or to a
 	// minute after the year 2106. It must end before the year 10000. Zero means
 	// Config.StatusLinks.TTL.
@@ -157,7 +160,7 @@ type StatusLinkRequest struct {
 // [Desk.RevokeStatusLinks].
 //
 // Customers make links for themselves. Systems make links for every customer of
-// the ticket. Agents do too, but without Reply and Upload, because otherwise they
+// the ticket. Agents do too, but without Reply, Upload and Rate, because otherwise they
 // could write in the customer's name. Errors: [ErrNotFound], [ErrRefused],
 // [ErrInvalid].
 func (d *Desk) StatusLink(ctx context.Context, a Actor, id ID, r StatusLinkRequest) (token string, err error) {
@@ -190,12 +193,15 @@ func (d *Desk) StatusLink(ctx context.Context, a Actor, id ID, r StatusLinkReque
 		return "", invalid("config.status_links.keys", "are missing: this desk makes no links")
 	case a.Role == RoleRequester && !a.Person.Same(r.For):
 		return "", refuse("a customer makes links only for themselves")
-	case a.Role == RoleAgent && (r.Reply || r.Upload):
+	case a.Role == RoleAgent && (r.Reply || r.Upload || r.Rate):
 		return "", refuse("an agent makes links only for reading")
 	case r.TTL < 0 || end.After(lastTime):
 		return "", invalid("link.ttl", "must not be negative, nor end after the year 9999")
 	}
-	token, concerned := d.link(&t, r.For, linktoken.Grant{Reply: r.Reply, Upload: r.Upload, Until: end})
+	if to, concerned := t.standing(Recipient{Person: r.For}); r.Rate && concerned && to.Role != RoleRequester {
+		return "", invalid("link.rate", "is for the requester of the ticket")
+	}
+	token, concerned := d.link(&t, r.For, linktoken.Grant{Reply: r.Reply, Upload: r.Upload, Rate: r.Rate, Until: end})
 	if !concerned {
 		return "", invalid("link.for", "must be the requester or a follower of the ticket")
 	}
@@ -237,7 +243,11 @@ func (d *Desk) notificationLink(t *Ticket, e *Event, to Recipient) string {
 	if l.URL == nil || to.Role&RoleCustomer == 0 {
 		return ""
 	}
-	token, concerned := d.link(t, to.Person, linktoken.Grant{Reply: l.Reply, Upload: l.Upload, Until: nearest(e.At.Add(l.TTL), epoch, lastTime)})
+	g := linktoken.Grant{Reply: l.Reply, Upload: l.Upload, Until: nearest(e.At.Add(l.TTL), epoch, lastTime)}
+	if e.Set.FeedbackAsked {
+		g.Reply, g.Upload, g.Rate = false, false, true
+	}
+	token, concerned := d.link(t, to.Person, g)
 	if !concerned {
 		return ""
 	}
@@ -398,16 +408,26 @@ func (d *Desk) linkedTo(ctx context.Context, a Actor, t *Ticket) error {
 	return err
 }
 
+// onLink checks that the actor's link, if it has one, gives access to a ticket.
+func (d *Desk) onLink(ctx context.Context, a Actor, id ID) error {
+	if a.only.IsZero() || id == a.only {
+		return nil
+	}
+	t, err := d.find(ctx, a, a.only.String())
+	if err == nil && t.ID != id {
+		err = &NotFoundError{What: "ticket", Ref: id.String()}
+	}
+	return err
+}
+
 // confined refuses what the actor's link does not allow. The link gives access to
 // its ticket and to the ticket it was merged into, which Track shows.
 func (d *Desk) confined(ctx context.Context, a Actor, id ID, act *Action) error {
 	if a.only.IsZero() {
 		return nil
 	}
-	if id != a.only {
-		if t, err := d.find(ctx, a, a.only.String()); err != nil || t.ID != id {
-			return cmp.Or(err, error(&NotFoundError{What: "ticket", Ref: id.String()}))
-		}
+	if err := d.onLink(ctx, a, id); err != nil {
+		return err
 	}
 	refuse := func(detail string) error {
 		return &RefusedError{Action: act.Name, Role: RoleRequester, Why: whyStatusLink, Detail: detail}

@@ -43,6 +43,10 @@ type View struct {
 	// Earlier is the cursor for the messages before these; see [Desk.Messages]. Empty
 	// means there are none.
 	Earlier Cursor `json:"earlier,omitempty"`
+	// Score is the requester's own rating, 1 to 5. Zero means that there is none, or that
+	// the reader is not the requester. If the reader can rate the ticket, Actions has
+	// [ActionRate]; see [Desk.Rate].
+	Score int `json:"score,omitempty"`
 	// Actions lists the customer's possible actions, sorted. Set Action.Version to
 	// Version to pin an action to this view.
 	Actions []ActionName `json:"actions,omitempty"`
@@ -88,6 +92,10 @@ func (d *Desk) Track(ctx context.Context, a Actor, ref string) (View, error) {
 				v.Actions = append(v.Actions, c.Action)
 			}
 		}
+		v.Actions = d.canRate(v.Actions, a, &t)
+	}
+	if a.RoleOn(t) == RoleRequester {
+		v.Score = t.Score
 	}
 	shares, err := d.shares(ctx, a, t)
 	if err != nil {

@@ -94,7 +94,7 @@ func (e *Event) Names(p Person) bool {
 
 // texts yields the texts of an event in which somebody can be named.
 func (e *Event) texts(yield func(string) bool) {
-	for _, s := range []string{e.Subject, string(e.Message), string(e.Note)} {
+	for _, s := range []string{e.Subject, string(e.Message), string(e.Feedback), string(e.Note)} {
 		if s != "" && !yield(s) {
 			return
 		}

@@ -106,6 +106,7 @@ const (
 	whyMerged     = "merged"
 	whyStatusLink = "link"
 	whyLegalHold  = "legal hold"
+	whyRated      = "rated"
 )
 
 // StatusLinkError is the data of [ErrStatusLink]. It says that a genuine link has
@@ -146,6 +147,7 @@ type RefusedError struct {
 	//	"merged"   the ticket was merged into another one
 	//	"link"     the status link does not allow it
 	//	"legal hold"  the content of the ticket must be kept
+	//	"rated"    the ticket was rated before
 	Why string
 
 	Detail string   // the rule in a sentence

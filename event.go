@@ -55,6 +55,10 @@ type PublicContent struct {
 	Message     Message      `json:"message,omitempty"`
 	Attachments []Attachment `json:"attachments,omitempty"`
 	Fields      Fields       `json:"fields,omitempty"` // custom fields that were set; nil ones were removed
+
+	// Feedback is what the requester wrote with a rating; see [Desk.Rate]. It is for the desk:
+	// [Desk.Track] and [Desk.History] do not show it to customers.
+	Feedback Message `json:"feedback,omitempty"`
 }
 
 // InternalContent is the part of an event that customers never see.
@@ -125,6 +129,14 @@ type Patch struct {
 	Rule  string `json:"rule,omitempty"`
 	// LegalHold is Ticket.LegalHold from now on.
 	LegalHold *bool `json:"legal_hold,omitempty"`
+
+	// FeedbackDue is Ticket.FeedbackDue from now on. A zero time means that the desk no longer
+	// means to ask.
+	FeedbackDue *time.Time `json:"feedback_due,omitempty"`
+	// FeedbackAsked is set on the event with which the desk asks the requester for a rating.
+	FeedbackAsked bool `json:"feedback_asked,omitempty"`
+	// Score is the rating, 1 to 5, on the event of [ActionRate]. It is not erased.
+	Score int `json:"score,omitempty"`
 }
 
 // restored is the type of Patch.Restored: the times of the ticket after the event.
@@ -148,7 +160,7 @@ func (e Event) Clone() Event {
 	p.AddTags, p.RemoveTags = slices.Clone(p.AddTags), slices.Clone(p.RemoveTags)
 	p.AddLinks, p.RemoveLinks = slices.Clone(p.AddLinks), slices.Clone(p.RemoveLinks)
 	p.Policy, p.PolicyVersion, p.Promised, p.Snoozed = clonePtr(p.Policy), clonePtr(p.PolicyVersion), clonePtr(p.Promised), clonePtr(p.Snoozed)
-	p.Stage, p.LegalHold = clonePtr(p.Stage), clonePtr(p.LegalHold)
+	p.Stage, p.LegalHold, p.FeedbackDue = clonePtr(p.Stage), clonePtr(p.LegalHold), clonePtr(p.FeedbackDue)
 	if p.Erased = clonePtr(p.Erased); p.Erased != nil {
 		p.Erased.Events = slices.Clone(p.Erased.Events)
 	}
@@ -255,6 +267,13 @@ func (t *Ticket) apply(e *Event, own bool) {
 	setPtr(&t.PolicyVersion, p.PolicyVersion)
 	setPtr(&t.Snoozed, p.Snoozed)
 	setPtr(&t.LegalHold, p.LegalHold)
+	setPtr(&t.FeedbackDue, p.FeedbackDue)
+	if p.FeedbackAsked {
+		t.FeedbackAsked = e.At
+	}
+	if p.Score != 0 {
+		t.Score, t.Rated = p.Score, e.At
+	}
 	if !e.quiet() {
 		t.Stage = StageActive
 	}

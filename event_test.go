@@ -124,6 +124,71 @@ func upkeepEvents() []Event {
 	return events
 }
 
+// feedbackEvents is a history with a question for feedback that was put off once, and a rating.
+func feedbackEvents() []Event {
+	open, closed := State{StatusOpen, 1}, State{StatusClosed, 1}
+	lin, desk := By{Role: RoleAgent, ID: "lin"}, By{Role: RoleSystem, ID: "desk"}
+	events := []Event{
+		{
+			Action: ActionOpen, By: By{Role: RoleRequester}, To: open, Phase: PhaseInProgress,
+			Set:           Patch{Number: NumberOf(6), Workflow: "support", WorkflowVersion: 1, Priority: GradeLow},
+			PublicContent: PublicContent{Subject: "Lid"}, Identities: Identities{Actor: adaP, Requester: adaP},
+		},
+		{
+			Action: ActionClose, By: lin, From: open, To: closed, Phase: PhaseClosed,
+			Set: Patch{FeedbackDue: new(t0.Add(24 * time.Hour))},
+		},
+		{
+			Action: ActionReopen, By: lin, From: closed, To: open, Phase: PhaseInProgress,
+			Set: Patch{FeedbackDue: &time.Time{}},
+		},
+		{
+			Action: ActionClose, By: lin, From: open, To: closed, Phase: PhaseClosed,
+			Set: Patch{FeedbackDue: new(t0.Add(48 * time.Hour))},
+		},
+		{
+			Action: ActionClock, By: desk, From: closed, To: closed, Phase: PhaseClosed,
+			Set: Patch{FeedbackDue: &time.Time{}, FeedbackAsked: true},
+		},
+		{
+			Action: ActionRate, By: By{Role: RoleRequester}, From: closed, To: closed, Phase: PhaseClosed,
+			Set: Patch{Score: 4}, PublicContent: PublicContent{Feedback: "Quick, but the lid is loose."}, Identities: Identities{Actor: adaP},
+		},
+	}
+	sealAll(testID(6), events)
+	return events
+}
+
+func TestFeedbackFolds(t *testing.T) {
+	events := feedbackEvents()
+	at := func(n int) Ticket {
+		tk, err := Replay(events[:n])
+		require.NoError(t, err)
+		return tk
+	}
+	second, third, fifth, last := at(2), at(3), at(5), at(6)
+	require.Equal(t, t0.Add(24*time.Hour), second.FeedbackDue)
+	require.Equal(t, second.FeedbackDue, second.Wake())
+	require.True(t, third.FeedbackDue.IsZero())
+	require.True(t, third.Wake().IsZero())
+	require.Equal(t, t0.Add(4*time.Minute), fifth.FeedbackAsked)
+	require.True(t, fifth.FeedbackDue.IsZero())
+	require.Equal(t, t0.Add(3*time.Minute), fifth.Touched, "to ask touches nothing")
+	require.Equal(t, 4, last.Score)
+	require.Equal(t, t0.Add(5*time.Minute), last.Rated)
+	require.Equal(t, fifth.Closed, last.Closed)
+	require.Equal(t, fifth.State(), last.State())
+	require.Empty(t, last.FirstAnswered)
+
+	erased := events[5].Erase(Groups{PublicContent: true, Identities: true})
+	require.Empty(t, erased.Feedback)
+	require.Equal(t, 4, erased.Set.Score, "the score stays")
+	require.NoError(t, Chain{}.Verify(append(events[:5:5], erased)))
+	copied := events[1].Clone()
+	*copied.Set.FeedbackDue = t0
+	require.Equal(t, t0.Add(24*time.Hour), *events[1].Set.FeedbackDue)
+}
+
 func sealAll(id ID, events []Event) {
 	var prev Digest
 	for i := range events {
@@ -247,6 +312,10 @@ func TestVerifyFindsEveryChange(t *testing.T) {
 		"restored":    func(e *Event) { e.Set.Restored = &restored{Closed: t0.Add(time.Second)} },
 		"given":       func(e *Event) { e.Set.PriorityGiven = new(e.Set.PriorityGiven != nil && !*e.Set.PriorityGiven) },
 		"customer":    func(e *Event) { e.Set.NewCustomer = !e.Set.NewCustomer },
+		"asking":      func(e *Event) { e.Set.FeedbackDue = new(t0) },
+		"asked":       func(e *Event) { e.Set.FeedbackAsked = !e.Set.FeedbackAsked },
+		"score":       func(e *Event) { e.Set.Score++ },
+		"feedback":    func(e *Event) { e.Feedback += "x" },
 		"subject":     func(e *Event) { e.Subject += "x" },
 		"message":     func(e *Event) { e.Message += "x" },
 		"attachments": func(e *Event) { e.Attachments = append(e.Attachments, Attachment{Name: "x"}) },
@@ -377,6 +446,7 @@ func TestDigestsAreStable(t *testing.T) {
 	stable(t, fullEvents(), 3, "digests.txt", "events.json", "ticket.json")
 	stable(t, laterEvents(), 3, "digests-later.txt", "events-later.json", "ticket-later.json")
 	stable(t, upkeepEvents(), 4, "digests-upkeep.txt", "events-upkeep.json", "ticket-upkeep.json")
+	stable(t, feedbackEvents(), 4, "digests-feedback.txt", "events-feedback.json", "ticket-feedback.json")
 }
 
 // stable compares with stored forms. Events of older versions have only the first three groups.

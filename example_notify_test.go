@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/ticketkit/ticket"
@@ -35,6 +36,43 @@ func ExampleDesk_StatusLink() {
 	// true
 	// Parcel lost received [reply]
 	// ticket: the status link is not valid
+}
+
+// The desk asks the requester an hour after the ticket was closed. The page of the link shows
+// a form if View.Actions has "rate", and the POST of that form calls Rate.
+func ExampleDesk_Rate() {
+	ctx := context.Background()
+	clock, sent := tickettest.NewClock(), tickettest.NewRecorder()
+	cfg := tickettest.Config(clock, sent)
+	cfg.Feedback.After = time.Hour
+	cfg.StatusLinks.Keys = []ticket.StatusLinkKey{{ID: 1, Secret: bytes.Repeat([]byte{7}, 32)}} // 32 random bytes that stay secret
+	cfg.StatusLinks.URL = func(_, token string) string { return "https://help.example.org/t/" + token }
+	desk := must(ticket.NewDesk(memstore.New(), cfg))
+	ada, lin := ticket.Requester(ticket.Person{Email: "ada@example.org"}), ticket.Agent("lin", 1)
+	t := must(desk.Open(ctx, ada, ticket.Draft{Subject: "No light"}))
+	must(desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.ActionResolve, Message: "The fuse was gone."}))
+	must(desk.Do(ctx, ada, t.ID, ticket.Action{Name: ticket.ActionConfirm}))
+
+	clock.Advance(time.Hour)
+	must(desk.FireTimers(ctx)) // Desk.Run does this, and delivers
+	must(desk.Deliver(ctx))
+	letters := sent.Sent()
+	letter := letters[len(letters)-1]
+	fmt.Println(letter.Kind, "to", letter.To.Person.Email)
+
+	holder := ticket.StatusLinkHolder(strings.TrimPrefix(letter.StatusLink, "https://help.example.org/t/"))
+	v := must(desk.Track(ctx, holder, ""))
+	fmt.Println(v.Phase, v.Actions)
+	must(desk.Rate(ctx, holder, v.ID, ticket.Rating{Score: 4, Message: "Quick, but the lamp flickers."}))
+	t = must(desk.Get(ctx, lin, t.ID))
+	fmt.Println(t.Score, t.Phase)
+	_, err := desk.Rate(ctx, holder, v.ID, ticket.Rating{Score: 1})
+	fmt.Println(err)
+	// Output:
+	// feedback to ada@example.org
+	// closed [rate]
+	// 4 closed
+	// ticket: "rate" refused: the ticket was rated before
 }
 
 // Entries returns each event together with the deliveries that report it.

@@ -163,6 +163,9 @@ const (
 	// KindRescheduled tells the requester that the first answer will come later than was said
 	// before; Notification.Expected is the new time.
 	KindRescheduled Kind = "rescheduled"
+
+	// KindFeedback asks the requester to rate the closed ticket; see [Config].Feedback.
+	KindFeedback Kind = "feedback"
 )
 
 // The kinds for agents. Agents get KindCustomer too, and the agent who had a ticket
@@ -179,6 +182,10 @@ const (
 	// KindReminder reminds the agent who has a snoozed ticket, or the queue if nobody has it;
 	// see [Edits].Snooze.
 	KindReminder Kind = "reminder"
+
+	// KindRated tells the agent who has a ticket, or the queue if nobody has it, that the
+	// requester has rated it with a score of 1 or 2; see Notification.Score.
+	KindRated Kind = "rated"
 )
 
 // The kinds for the recipients that a service level policy names: agents, queues and the
@@ -199,10 +206,10 @@ func Kinds(role Role) []Kind {
 	var list []Kind
 	if role&RoleCustomer != 0 {
 		list = append(list, KindReceived, KindUploaded, KindAnswered, KindAsked, KindCustomer, KindHanded,
-			KindSolved, KindReopened, KindClosed, KindCancelled, KindMerged, KindAdded, KindRescheduled, KindDueSoon, KindOverdue)
+			KindSolved, KindReopened, KindClosed, KindCancelled, KindMerged, KindAdded, KindRescheduled, KindFeedback, KindDueSoon, KindOverdue)
 	}
 	if role&RoleAgent != 0 {
-		list = append(list, KindQueued, KindEscalated, KindAssigned, KindUnassigned, KindReminder)
+		list = append(list, KindQueued, KindEscalated, KindAssigned, KindUnassigned, KindReminder, KindRated)
 		if role&RoleCustomer == 0 { // otherwise the list has them already
 			list = append(list, KindCustomer, KindDueSoon, KindOverdue)
 		}
@@ -271,6 +278,8 @@ type Notification struct {
 	Metric      string    `json:"metric,omitempty"`      // for KindDueSoon and KindOverdue: of the clock; see [Clock].Metric
 	Due         time.Time `json:"due,omitzero"`          // for KindDueSoon and KindOverdue: when the target is or was due
 	ReopenUntil time.Time `json:"reopen_until,omitzero"` // a reply reopens a solved or closed ticket until this time
+
+	Score int `json:"score,omitempty"` // for KindRated: the rating, 1 to 5; Message is what the requester wrote with it
 
 	// Message and Attachments are those of the event. They are empty if it has none
 	// or if they have been erased.

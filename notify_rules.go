@@ -130,7 +130,7 @@ func eventRecipients(list []recipientKind, before, after *Ticket, e *Event) []re
 	return clockRecipients(list, before, after, e)
 }
 
-// clockRecipients appends the recipients that an event tells about clocks. A recipient of
+// clockRecipients appends the recipients that an event tells about clocks and feedback. A recipient of
 // another notification of the event keeps that one. But a notification about the clock
 // replaces one that the ticket was handed on, because it matters more to a customer.
 func clockRecipients(list []recipientKind, before, after *Ticket, e *Event) []recipientKind {
@@ -174,6 +174,12 @@ func clockRecipients(list []recipientKind, before, after *Ticket, e *Event) []re
 	}
 	if e.Seq > 1 && e.Set.Promised != nil {
 		tell(KindRescheduled, requester)
+	}
+	if e.Set.FeedbackAsked {
+		tell(KindFeedback, requester)
+	}
+	if s := e.Set.Score; s != 0 && s <= lowScore {
+		tell(KindRated, assignee)
 	}
 	return list
 }

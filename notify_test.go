@@ -123,6 +123,7 @@ func TestNothingInternalReachesACustomer(t *testing.T) {
 		c.StatusLinks.URL = func(_, token string) string { return "https://desk.example.org/" + token }
 		c.StatusLinks.Reply, c.StatusLinks.Upload = true, true
 		c.SendLimits = ticket.SendLimits{PerRecipient: -1, PerTicket: -1}
+		c.Feedback = ticket.Feedback{After: time.Hour, Every: -1}
 		told := []sla.Reaction{{Tell: sla.AudienceRequester}, {Tell: sla.AudienceAgents}, {Tag: secret + " tag"}, {HandOver: secret + " queue"}}
 		target := func(m sla.Metric) sla.Target {
 			return sla.Target{Metric: m, Within: 300 * time.Hour, Pause: []sla.Pause{{Status: ticket.StatusOnHold}}, Thresholds: []sla.Threshold{{Share: 50, Do: told}, {Share: 100, Do: told}}}
@@ -206,6 +207,11 @@ func TestNothingInternalReachesACustomer(t *testing.T) {
 				if _, err := k.desk.Do(t.Context(), a, tk.ID, act); err == nil {
 					done[act.Name]++
 				}
+				if rng.IntN(10) == 0 {
+					if _, err := k.desk.Rate(t.Context(), a, tk.ID, ticket.Rating{Score: 1 + rng.IntN(5), Message: ticket.Message(inside())}); err == nil {
+						done[ticket.ActionRate]++
+					}
+				}
 				if _, err := k.desk.FireTimers(t.Context()); err != nil {
 					t.Fatal(err)
 				}
@@ -221,6 +227,7 @@ func TestNothingInternalReachesACustomer(t *testing.T) {
 		}
 	}
 	require.Greater(t, len(done), 15, "most actions took place: %v", done)
+	require.Positive(t, done[ticket.ActionRate])
 	toCustomers, tracked := map[ticket.Kind]int{}, 0
 	for _, n := range k.sent.Sent() {
 		text := asJSON(t, n)

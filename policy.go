@@ -14,7 +14,7 @@ type Policy interface {
 	// MayDo returns nil, or the reason why the actor may not do this with a
 	// ticket that it may see. For [ActionOpen], t is the new ticket. For
 	// [ActionMerge] and [ActionLink] the desk asks about both tickets. Customers may never
-	// do [ActionErase] and [ActionArchive]. The actor
+	// do [ActionErase] and [ActionArchive], and only customers [ActionRate]. The actor
 	// sees the reason, customers included.
 	MayDo(a Actor, t Ticket, action ActionName) error
 }

@@ -170,10 +170,17 @@ func (d *Desk) notification(row *Delivery, b *DeliveryContext, to Recipient, exp
 	if a := e.Set.Alert; a != nil && (row.Kind == KindDueSoon || row.Kind == KindOverdue) {
 		n.Metric, n.Due = a.Metric, a.Due
 	}
+	if row.Kind == KindRated {
+		n.Score, n.Message = e.Set.Score, Message(d.cfg.StatusLinks.cutTokens(string(e.Feedback)))
+		if n.Message != "" {
+			n.Writer = e.Actor.Name
+		}
+	}
 	if row.Kind == KindEvent {
 		told := e.Clone()
 		told.InternalContent, told.Seals, told.Digest = InternalContent{}, Seals{}, Digest{}
 		told.Attachments, told.Message, told.Subject = slices.Clone(n.Attachments), n.Message, d.cfg.StatusLinks.cutTokens(told.Subject)
+		told.Feedback = Message(d.cfg.StatusLinks.cutTokens(string(told.Feedback)))
 		for k, v := range told.Fields {
 			switch v := v.(type) {
 			case string:

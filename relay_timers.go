@@ -121,8 +121,8 @@ const timerEvent ActionName = "timer stopped"
 
 // FireTimers performs everything that is due now by itself, as the system and for tickets
 // of all tenants: the timed actions of the workflow, the reactions of service level
-// policies at the thresholds of clocks, and reminders of snoozed tickets. It returns the
-// number of tickets on which it acted. [Desk.Run] calls it. Any number of processes may
+// policies at the thresholds of clocks, reminders of snoozed tickets, and the questions for
+// feedback. It returns the number of tickets on which it acted. [Desk.Run] calls it. Any number of processes may
 // call it at the same time: each step is done once, because a change of the ticket in
 // between makes the others' attempts fail. If the workflow refuses an action, the timer is
 // stopped, or the threshold counts as done, and the ticket's history gives the reason.
@@ -217,7 +217,7 @@ func (d *Desk) fire(ctx context.Context, ref Ref) (bool, error) {
 		}
 		now := d.now()
 		at := t.Wake()
-		if own := earliest(t.Timer.At, t.Snoozed); d.cfg.ServiceLevels == nil && !own.IsZero() && !own.After(now) {
+		if own := t.ownWake(); d.cfg.ServiceLevels == nil && !own.IsZero() && !own.After(now) {
 			at = own // the clocks of another desk do not keep it from this
 		}
 		if at.IsZero() || at.After(now) {
@@ -232,6 +232,8 @@ func (d *Desk) fire(ctx context.Context, ref Ref) (bool, error) {
 			ok, err = d.fireTimer(ctx, a, t, now)
 		case at.Equal(t.Snoozed):
 			ok, err = d.fireSnooze(ctx, t, now)
+		case at.Equal(t.FeedbackDue):
+			ok, err = d.fireFeedback(ctx, t, now)
 		default:
 			ok, err = d.fireClock(ctx, t, now)
 		}

@@ -358,7 +358,7 @@ func (d *Desk) attempt(ctx context.Context, n Notifier, claimed *Delivery, b *De
 	case !concerned:
 		return Settlement{State: DeliverySuppressed, Error: "the person is not concerned with the ticket any more"}
 	}
-	if why := row.obsolete(b); why != "" {
+	if why := row.obsolete(b, to.Role); why != "" {
 		return Settlement{State: DeliverySuppressed, Error: why}
 	}
 	to, why, err := d.complete(ctx, row, to)
@@ -375,8 +375,14 @@ func (d *Desk) attempt(ctx context.Context, n Notifier, claimed *Delivery, b *De
 	if err := d.recount(ctx, row, b); err != nil {
 		return d.later(row, err)
 	}
-	switch v := d.checkLimits(row, b, to.Person); {
-	case v.wait:
+	v := d.checkLimits(row, b, to.Person)
+	if v.why == "" {
+		if v, err = d.feedbackOnce(ctx, row); err != nil {
+			return d.later(row, err)
+		}
+	}
+	switch {
+	case v.wait && v.why != "":
 		return Settlement{State: DeliveryPending, Due: d.now().Add(capWait), Error: v.why}
 	case v.why != "":
 		return Settlement{State: DeliverySuppressed, Error: v.why}

@@ -63,6 +63,9 @@ func (c Commit) Check() error {
 			if s := e.Set.Snoozed; s != nil {
 				times = append(times, namedTime{"commit.changes.events.set.snoozed", *s})
 			}
+			if f := e.Set.FeedbackDue; f != nil {
+				times = append(times, namedTime{"commit.changes.events.set.feedback_due", *f})
+			}
 			if a := e.Set.Alert; a != nil {
 				times = append(times, namedTime{"commit.changes.events.set.alert.at", a.At}, namedTime{"commit.changes.events.set.alert.due", a.Due})
 			}
@@ -80,7 +83,8 @@ func (c Commit) Check() error {
 			namedTime{"commit.changes.ticket.timer.at", t.Timer.At}, namedTime{"commit.changes.ticket.timer.from", t.Timer.From}, namedTime{"commit.changes.ticket.first_answered", t.FirstAnswered},
 			namedTime{"commit.changes.ticket.resolved", t.Resolved}, namedTime{"commit.changes.ticket.closed", t.Closed},
 			namedTime{"commit.changes.ticket.promised", t.Promised}, namedTime{"commit.changes.ticket.rescheduled", t.Rescheduled}, namedTime{"commit.changes.ticket.snoozed", t.Snoozed},
-			namedTime{"commit.changes.ticket.checked", t.Checked}, namedTime{"commit.changes.ticket.erased", t.Erased}); err != nil {
+			namedTime{"commit.changes.ticket.checked", t.Checked}, namedTime{"commit.changes.ticket.erased", t.Erased},
+			namedTime{"commit.changes.ticket.feedback_due", t.FeedbackDue}, namedTime{"commit.changes.ticket.feedback_asked", t.FeedbackAsked}, namedTime{"commit.changes.ticket.rated", t.Rated}); err != nil {
 			return err
 		}
 		if !slices.Contains(stages, t.Stage) {

@@ -42,5 +42,6 @@ func (t *Ticket) identical(u *Ticket) bool {
 		t.Policy == u.Policy && t.PolicyVersion == u.PolicyVersion && sameClocks(t.Clocks, u.Clocks) &&
 		t.Promised.Equal(u.Promised) && t.Rescheduled.Equal(u.Rescheduled) && t.Snoozed.Equal(u.Snoozed) && t.Checked.Equal(u.Checked) &&
 		t.Stage == u.Stage && t.Erased.Equal(u.Erased) && t.LegalHold == u.LegalHold &&
+		t.FeedbackDue.Equal(u.FeedbackDue) && t.FeedbackAsked.Equal(u.FeedbackAsked) && t.Rated.Equal(u.Rated) && t.Score == u.Score &&
 		t.Reopened == u.Reopened && t.Version == u.Version && t.Digest == u.Digest
 }

@@ -86,6 +86,15 @@ type Ticket struct {
 	// until the hold ends; see [Edits].LegalHold.
 	LegalHold bool `json:"legal_hold,omitempty"`
 
+	// FeedbackDue is when the desk will ask the requester to rate the ticket; zero means that
+	// it will not. FeedbackAsked is when it has asked; see [Config].Feedback.
+	FeedbackDue   time.Time `json:"feedback_due,omitzero"`
+	FeedbackAsked time.Time `json:"feedback_asked,omitzero"`
+	// Rated is when the requester rated the ticket, and Score is the rating, 1 to 5, where 5
+	// is best; see [Desk.Rate]. They are zero if the ticket was not rated.
+	Rated time.Time `json:"rated,omitzero"`
+	Score int       `json:"score,omitempty"`
+
 	Workflow        string `json:"workflow"`
 	WorkflowVersion int    `json:"workflow_version"`
 
@@ -441,7 +450,7 @@ func (t Ticket) Equal(u Ticket) bool {
 }
 
 func (t Ticket) inUTC() Ticket {
-	for _, at := range []*time.Time{&t.Created, &t.FirstAnswered, &t.Touched, &t.Resolved, &t.Closed, &t.Timer.At, &t.Timer.From, &t.Promised, &t.Rescheduled, &t.Snoozed, &t.Checked, &t.Erased} {
+	for _, at := range []*time.Time{&t.Created, &t.FirstAnswered, &t.Touched, &t.Resolved, &t.Closed, &t.Timer.At, &t.Timer.From, &t.Promised, &t.Rescheduled, &t.Snoozed, &t.Checked, &t.Erased, &t.FeedbackDue, &t.FeedbackAsked, &t.Rated} {
 		*at = at.UTC()
 	}
 	t.Clocks = slices.Clone(t.Clocks)
@@ -477,8 +486,8 @@ func (t *Ticket) concerns(p Person) bool {
 // PublicTo returns the copy of the ticket that this customer may have: without
 // queue, assignee, reason, resolution, tags, custom fields, links, timer, policy, snooze
 // and digest, and without the other people on the ticket. Its clocks have only the promises
-// to customers, with their times and results. The desk returns tickets to requesters and
-// followers in this form; [Desk.Track] shows them more.
+// to customers, with their times and results. Only the requester gets the rating. The desk
+// returns tickets to requesters and followers in this form; [Desk.Track] shows them more.
 func (t Ticket) PublicTo(p Person) Ticket {
 	return t.publicWith(p, t.publicClocks())
 }
@@ -492,8 +501,10 @@ func (t Ticket) publicWith(p Person, clocks []Clock) Ticket {
 	t.Clocks = clocks
 	t.Tags, t.Fields, t.Links = nil, nil, nil
 	t.Followers = slices.DeleteFunc(t.Followers, func(f Person) bool { return !f.Same(p) })
+	t.FeedbackDue = time.Time{}
 	if !t.Requester.Same(p) {
 		t.Requester = Person{}
+		t.FeedbackAsked, t.Rated, t.Score = time.Time{}, time.Time{}, 0
 	}
 	t.Digest, t.LinkEpoch, t.RequesterSince = Digest{}, 0, 0
 	return t

@@ -30,6 +30,20 @@ func TestMomentOfAThreshold(t *testing.T) {
 	}
 }
 
+// A rating is no message, whether or not its words were erased.
+func TestARatingIsNoMessage(t *testing.T) {
+	say := func(change func(*ticket.Event)) bool {
+		e := ticket.Event{Action: ticket.ActionReply, By: ticket.By{Role: ticket.RoleRequester}}
+		change(&e)
+		ticket.Chain{}.Seal(ticket.Digest{}, &e)
+		erased := e.Erase(ticket.Groups{PublicContent: true})
+		require.Equal(t, fromCustomer(&e), fromCustomer(&erased))
+		return fromCustomer(&e)
+	}
+	require.True(t, say(func(e *ticket.Event) { e.Message = "Help." }))
+	require.False(t, say(func(e *ticket.Event) { e.Action, e.Set.Score, e.Feedback = ticket.ActionRate, 1, "Bad." }))
+}
+
 func TestTargetOfAStay(t *testing.T) {
 	const hour = time.Hour
 	level := func(levels []int, queues []string, within time.Duration) Target {

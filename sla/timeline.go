@@ -256,7 +256,7 @@ func inWork(t *ticket.Ticket) bool {
 // fromCustomer reports whether a customer, and no machine, wrote to the desk. The content
 // may have been erased since.
 func fromCustomer(e *ticket.Event) bool {
-	return e.By.Role&ticket.RoleCustomer != 0 && !e.Automatic &&
+	return e.By.Role&ticket.RoleCustomer != 0 && !e.Automatic && e.Set.Score == 0 && // a rating asks for nothing
 		(e.Message != "" || len(e.Attachments) > 0 || e.Seals.PublicContent.Erased())
 }
 

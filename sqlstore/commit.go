@@ -170,6 +170,12 @@ func changed(ch *ticket.Change) columns {
 		if p.Snoozed != nil {
 			bits |= wakeColumn | clocksColumns
 		}
+		if p.FeedbackDue != nil {
+			bits |= wakeColumn
+		}
+		if p.FeedbackDue != nil || p.FeedbackAsked || p.Score != 0 {
+			bits |= docColumn
+		}
 		if p.Policy != nil || p.PolicyVersion != nil || p.Promised != nil {
 			bits |= clocksColumns
 		}

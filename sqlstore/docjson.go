@@ -49,6 +49,14 @@ func (d *ticketDoc) decode(doc []byte) error {
 		case "priority_given":
 			fast.PriorityGiven = true
 			return r.word("true")
+		case "feedback_due":
+			return r.time(&fast.FeedbackDue)
+		case "feedback_asked":
+			return r.time(&fast.FeedbackAsked)
+		case "rated":
+			return r.time(&fast.Rated)
+		case "score":
+			return r.number(&fast.Score)
 		case "tags":
 			return r.texts(&fast.Tags)
 		case "fields":

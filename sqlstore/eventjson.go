@@ -46,6 +46,7 @@ func eventJSON(e *ticket.Event) (string, error) {
 	w.optional("message", string(e.Message))
 	w.rare("attachments", e.Attachments, len(e.Attachments))
 	w.rare("fields", e.Fields, len(e.Fields))
+	w.optional("feedback", string(e.Feedback))
 	w.optional("note", string(e.Note))
 	w.rare("note_attachments", e.NoteAttachments, len(e.NoteAttachments))
 	w.person("actor", &e.Actor)
@@ -252,7 +253,8 @@ func (w *jsonWriter) patch(p *ticket.Patch) {
 		p.AddLinks == nil && p.RemoveLinks == nil && p.MergedInto == nil && p.LinkEpoch == 0 &&
 		p.Other.IsZero() && p.Restored == nil && p.PriorityGiven == nil && !p.NewCustomer &&
 		p.Policy == nil && p.PolicyVersion == nil && p.Clocks == nil && p.Alert == nil && p.Promised == nil && p.Snoozed == nil &&
-		p.Erased == nil && p.Stage == nil && p.LegalHold == nil {
+		p.Erased == nil && p.Stage == nil && p.Rule == "" && p.LegalHold == nil &&
+		p.FeedbackDue == nil && !p.FeedbackAsked && p.Score == 0 {
 		return
 	}
 	w.open("set")
@@ -321,9 +323,20 @@ func (w *jsonWriter) patch(p *ticket.Patch) {
 		w.value(p.Erased)
 	}
 	w.pointer("stage", (*string)(p.Stage))
+	w.optional("rule", p.Rule)
 	if p.LegalHold != nil {
 		w.key("legal_hold")
 		w.value(*p.LegalHold)
+	}
+	if p.FeedbackDue != nil {
+		w.time("feedback_due", *p.FeedbackDue)
+	}
+	if p.FeedbackAsked {
+		w.key("feedback_asked")
+		w.b = append(w.b, "true"...)
+	}
+	if p.Score != 0 {
+		w.integer("score", int64(p.Score))
 	}
 	w.close()
 }

@@ -193,6 +193,10 @@ func inMicroseconds(e *ticket.Event) {
 		p.Snoozed = new(*p.Snoozed)
 		cut(p.Snoozed)
 	}
+	if p.FeedbackDue != nil {
+		p.FeedbackDue = new(*p.FeedbackDue)
+		cut(p.FeedbackDue)
+	}
 	if p.Alert != nil {
 		p.Alert = new(*p.Alert)
 		cut(&p.Alert.At, &p.Alert.Due)

@@ -35,6 +35,11 @@ type ticketDoc struct {
 	WorkflowVersion int             `json:"workflow_version,omitempty"`
 	Erased          time.Time       `json:"erased,omitzero"`
 	LegalHold       bool            `json:"legal_hold,omitempty"`
+
+	FeedbackDue   time.Time `json:"feedback_due,omitzero"`
+	FeedbackAsked time.Time `json:"feedback_asked,omitzero"`
+	Rated         time.Time `json:"rated,omitzero"`
+	Score         int       `json:"score,omitempty"`
 }
 
 func docOf(t *ticket.Ticket) (string, error) {
@@ -43,6 +48,7 @@ func docOf(t *ticket.Ticket) (string, error) {
 		Tags: t.Tags, Fields: t.Fields, Links: t.Links, MergedInto: t.MergedInto, LinkEpoch: t.LinkEpoch,
 		RequesterSince: t.RequesterSince, PriorityGiven: t.PriorityGiven, Workflow: t.Workflow, WorkflowVersion: t.WorkflowVersion,
 		Erased: t.Erased, LegalHold: t.LegalHold,
+		FeedbackDue: t.FeedbackDue, FeedbackAsked: t.FeedbackAsked, Rated: t.Rated, Score: t.Score,
 	})
 }
 
@@ -112,6 +118,7 @@ func scanTicket(rows *sql.Rows, before ...any) (ticket.Ticket, error) {
 	if t.Stage, err = stageOf(r.stage); err != nil {
 		return ticket.Ticket{}, fmt.Errorf("sqlstore: ticket %s: %w", t.ID, err)
 	}
+	t.FeedbackDue, t.FeedbackAsked, t.Rated, t.Score = doc.FeedbackDue, doc.FeedbackAsked, doc.Rated, doc.Score
 	if len(r.clocks) > 0 { // not NULL
 		var clocks clocksDoc
 		if err := clocks.decode(r.clocks); err != nil {

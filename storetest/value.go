@@ -333,7 +333,12 @@ func valueHistory(k *kit) {
 		func(e *ticket.Event) { e.Set.Snoozed = new(time.Time{}) },
 		both(to(ticket.ActionResolve, ticket.StatusResolved, 2, ticket.PhaseSolved), func(e *ticket.Event) { e.Set.Resolution = new("fixed") }),
 		to(ticket.ActionReopen, ticket.StatusOpen, 2, ticket.PhaseInProgress),
-		to(ticket.ActionClose, ticket.StatusClosed, 2, ticket.PhaseClosed),
+		both(to(ticket.ActionClose, ticket.StatusClosed, 2, ticket.PhaseClosed), func(e *ticket.Event) { e.Set.FeedbackDue = new(soon) }),
+		func(e *ticket.Event) {
+			quiet(e)
+			e.Set.FeedbackDue, e.Set.FeedbackAsked = new(time.Time{}), true
+		},
+		func(e *ticket.Event) { e.Action, e.Set.Score, e.Feedback = ticket.ActionRate, 2, "Too slow. Zoë" },
 	}
 	c := k.opened(acme)
 	k.commit(c)
@@ -411,6 +416,7 @@ func valueYearsRefused(k *kit) {
 			"a clock that started":               func(p *ticket.Patch) { p.Clocks = []ticket.Clock{{Metric: "update", Started: at}} },
 			"a clock in its state":               func(p *ticket.Patch) { p.Clocks = []ticket.Clock{{Metric: "update", Since: at}} },
 			"a snooze":                           func(p *ticket.Patch) { p.Snoozed = &at },
+			"a question for feedback":            func(p *ticket.Patch) { p.FeedbackDue = &at },
 			"an answer promised":                 func(p *ticket.Patch) { p.Promised = &at },
 			"a threshold reached":                func(p *ticket.Patch) { p.Alert = &ticket.ClockAlert{At: at} },
 			"a threshold of a clock that is due": func(p *ticket.Patch) { p.Alert = &ticket.ClockAlert{Due: at} },

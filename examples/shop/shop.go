@@ -59,6 +59,7 @@ func open(ctx context.Context, cfg config, desk ticket.Config) (*shop, error) {
 	}
 	desk.ServiceLevels = promised
 	desk.ShowAgents = true
+	desk.Feedback.After = 24 * time.Hour
 	desk.Limits.Attachments, desk.Limits.AttachmentSize = 1, maxFile
 	s.desk, err = ticket.NewDesk(s.store, desk)
 	return s, err

@@ -238,6 +238,41 @@ func TestStatusLinkShowsAndTakesReplies(t *testing.T) {
 	assert.Equal(t, "/login", phone.at.Path)
 }
 
+// A day after the ticket was closed, its customer is asked to rate it. To open the link rates
+// nothing; the form does, once.
+func TestTheCustomerRatesThroughTheLink(t *testing.T) {
+	f := newFixture(t)
+	ada, lin := f.browser("ada"), f.browser("lin")
+	n := f.complain(ada, "1001", "Broken", "The spout is off.", nil)
+	f.get(lin, "/desk/"+n, http.StatusOK)
+	f.submit(lin, "resolve", map[string]string{"message": "A new one is on its way."}, http.StatusOK)
+	f.get(ada, "/tickets/"+n, http.StatusOK)
+	f.submit(ada, "confirm", nil, http.StatusOK)
+	f.deliver()
+	f.sent.RequireNotSent(t, ticket.KindFeedback, "ada@example.org")
+	f.clock.Advance(24 * time.Hour)
+	_, err := f.desk.FireTimers(t.Context())
+	require.NoError(t, err)
+	f.deliver()
+	link := f.sent.RequireSent(t, ticket.KindFeedback, "ada@example.org").StatusLink
+
+	phone := f.browser("")
+	for range 3 {
+		f.get(phone, link, http.StatusOK)
+		require.NotNil(t, phone.form("rate"))
+		require.Nil(t, phone.form("reply"), "the link is for rating only")
+	}
+	f.submit(phone, "rate", map[string]string{"score": "0"}, http.StatusConflict)
+	f.submit(phone, "rate", map[string]string{"score": "2", "message": "It took long."}, http.StatusOK)
+	assert.Nil(t, phone.form("rate"))
+	assert.Contains(t, phone.body, "You rated this with 2 of 5.")
+	assert.NotContains(t, phone.body, "It took long.")
+	f.get(lin, "/desk/"+n, http.StatusOK)
+	assert.Contains(t, lin.body, "The customer rated this with 2 of 5.")
+	assert.Contains(t, lin.all("said"), "It took long.")
+	assert.Equal(t, "closed", lin.all("phase")[0])
+}
+
 // An agent whose page is outdated sees the changes and loses no input.
 func TestStaleFormIsRefusedKindly(t *testing.T) {
 	f := newFixture(t)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strconv"
 
 	"github.com/ticketkit/ticket"
 )
@@ -102,6 +103,9 @@ func (s *shop) customerActs(w http.ResponseWriter, r *http.Request, u user) erro
 		Name: ticket.ActionName(r.PostFormValue("action")), Message: ticket.Message(text(r, "message")),
 		Attachments: file.attachments(), Channel: ticket.ChannelWeb, Key: r.PostFormValue("key"),
 	}
+	if act.Name == ticket.ActionRate {
+		return s.rate(w, r, u, a, seen.ID)
+	}
 	if act.Name != ticket.ActionReply {
 		if act.Version, err = version(r); err != nil {
 			return err
@@ -119,6 +123,21 @@ func (s *shop) customerActs(w http.ResponseWriter, r *http.Request, u user) erro
 		to = "/tickets/" + string(t.Number) // after a while a reply opens a ticket that follows this one
 	}
 	http.Redirect(w, r, to, http.StatusSeeOther)
+	return nil
+}
+
+// rate records how satisfied a customer is. Only this form does it: the page of the link
+// in the letter rates nothing, because mail programs open such pages by themselves.
+func (s *shop) rate(w http.ResponseWriter, r *http.Request, u user, a ticket.Actor, id ticket.ID) error {
+	rating := ticket.Rating{Message: ticket.Message(text(r, "message")), Channel: ticket.ChannelWeb, Key: r.PostFormValue("key")}
+	rating.Score, _ = strconv.Atoi(r.PostFormValue("score")) // the desk refuses 0
+	if _, err := s.desk.Rate(r.Context(), a, id, rating); err != nil {
+		if status, words := fault(err, u); status == http.StatusConflict || errors.Is(err, ticket.ErrInvalid) {
+			return s.showConversation(w, r, u, conversation{Text: text(r, "message"), Notice: words})
+		}
+		return err
+	}
+	http.Redirect(w, r, r.URL.EscapedPath(), http.StatusSeeOther)
 	return nil
 }
 

@@ -38,7 +38,8 @@ const (
 const (
 	scopeReply = 1 << iota
 	scopeUpload
-	scopes = scopeReply | scopeUpload
+	scopeRate
+	scopes = scopeReply | scopeUpload | scopeRate
 )
 
 // Size is the length of a token in bytes, which are ASCII letters and digits only.
@@ -56,11 +57,11 @@ type Key struct {
 
 // Grant is the content of a token.
 type Grant struct {
-	Ticket        [16]byte
-	Reply, Upload bool // what the holder may do besides reading
-	Until         time.Time
-	Epoch         uint16  // how often the ticket's links had been revoked
-	Person        [4]byte // see [Key.Person]
+	Ticket              [16]byte
+	Reply, Upload, Rate bool // what the holder may do besides reading
+	Until               time.Time
+	Epoch               uint16  // how often the ticket's links had been revoked
+	Person              [4]byte // see [Key.Person]
 }
 
 // Sign returns the token of a grant. Until is rounded up to a second, or to a
@@ -77,6 +78,9 @@ func (k Key) Sign(tenant string, g Grant) string {
 	}
 	if g.Upload {
 		scope |= scopeUpload
+	}
+	if g.Rate {
+		scope |= scopeRate
 	}
 	b = append(b, version, k.ID)
 	b = append(b, g.Ticket[:]...)
@@ -138,7 +142,7 @@ func Parse(token string) (Token, bool) {
 		return Token{}, false
 	}
 	g := Grant{
-		Ticket: [16]byte(b[2:18]), Reply: b[18]&scopeReply != 0, Upload: b[18]&scopeUpload != 0,
+		Ticket: [16]byte(b[2:18]), Reply: b[18]&scopeReply != 0, Upload: b[18]&scopeUpload != 0, Rate: b[18]&scopeRate != 0,
 		Until: time.Unix(int64(binary.BigEndian.Uint32(b[19:]))*unit, 0).UTC(),
 		Epoch: binary.BigEndian.Uint16(b[23:]), Person: [4]byte(b[25:bodySize]),
 	}

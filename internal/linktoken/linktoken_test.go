@@ -21,6 +21,12 @@ func grant(reply, upload bool, until time.Time) linktoken.Grant {
 	return linktoken.Grant{Ticket: ticket, Reply: reply, Upload: upload, Until: until, Epoch: 513, Person: key.Person("acme", ticket, "id:c1")}
 }
 
+func rating(until time.Time) linktoken.Grant {
+	g := grant(false, false, until)
+	g.Rate = true
+	return g
+}
+
 // Tokens are in letters that were sent, so their form never changes.
 var (
 	soon  = time.Date(2026, 1, 5, 9, 0, 0, 1, time.UTC)
@@ -39,6 +45,8 @@ var (
 		{grant(true, false, later), later.Add(59 * time.Second), "043g20g30g2gc1r81450p30d1r7h0084wg6xt0g1q1z6q8hp6fvj2gve9pe3mpne5n58m8nd"},
 		{grant(false, true, later), later.Add(59 * time.Second), "043g20g30g2gc1r81450p30d1r7h00g4wg6xt0g1q1z6q8k8rbhtc3gw9p2b76n4n88mw72e"},
 		{grant(true, true, later), later.Add(59 * time.Second), "043g20g30g2gc1r81450p30d1r7h00r4wg6xt0g1q1z6q8jxgwq627nejj39dmg4dd56qe7s"},
+		{rating(soon), soon.Add(time.Second - 1), "083g20g30g2gc1r81450p30d1r7h0139bdys20g1q1z6q8pqzck3tsj7j5qyge8z7crnwspa"},
+		{rating(later), later.Add(59 * time.Second), "043g20g30g2gc1r81450p30d1r7h0104wg6xt0g1q1z6q8nvrk6v12f2xqkjp6qw78hqwb1b"},
 	}
 )
 

@@ -29,6 +29,7 @@ type Data struct {
 	Expected string        // the time by which to expect an answer
 	Metric   string        // of a target that is due soon or overdue: "first answer", "next answer", "update", "solution" or "level"
 	Due      string        // when that target is or was due; empty for a customer if Metric is "level"
+	Score    int           // of a rating: 1 to 5; 0 if there is none
 	Reopen   string        // the last time at which a reply reopens the ticket
 
 	Name     string // of the recipient, if fit for a greeting
@@ -64,7 +65,7 @@ func (l *Letters) data(n ticket.Notification, at locale) Data {
 		Subject: Line(n.Subject, maxSubject), Message: words(string(n.Message)),
 		Phase: n.Phase, With: Line(n.With, maxName), Writer: greeted(n.Writer), Into: n.Into,
 		At: at.time(n.At, n.Zone), Expected: at.time(n.Expected, n.Zone), Reopen: at.time(n.ReopenUntil, n.Zone),
-		Metric: n.Metric, Due: at.time(n.Due, n.Zone),
+		Metric: n.Metric, Due: at.time(n.Due, n.Zone), Score: n.Score,
 		Name: greeted(n.To.Person.Name), Follower: n.To.Role == ticket.RoleFollower,
 		Queue: Line(n.To.Queue, maxName), Level: n.To.Level,
 		Link: link(n.StatusLink), NoReply: l.cfg.NoReply,

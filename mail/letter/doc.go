@@ -19,10 +19,10 @@
 // .html:
 //
 //	received uploaded answered asked customer handed-on solved reopened closed
-//	cancelled merged added rescheduled due-soon overdue
+//	cancelled merged added rescheduled feedback due-soon overdue
 //	                                      for customers
 //	agent-assigned agent-queued agent-escalated agent-customer agent-unassigned
-//	agent-reminder agent-due-soon agent-overdue
+//	agent-reminder agent-rated agent-due-soon agent-overdue
 //	agent-copy                            for agents; the last for copies of the customers' kinds
 //	parts                                 blocks shared by the others, such as "top" and "bottom"
 //

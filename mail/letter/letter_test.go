@@ -53,6 +53,8 @@ func about(t *testing.T, k ticket.Kind, role ticket.Role, locale string) ticket.
 		n.Attachments = []ticket.Attachment{{Name: "page <1>.png", Size: 1_234_567, SHA256: ticket.Digest{0xab}}, {Name: "log.txt", Size: 1}}
 	case ticket.KindAnswered, ticket.KindSolved:
 		n.Message, n.Writer = "Please switch it off & on again.", "Lin"
+	case ticket.KindRated:
+		n.Message, n.Writer, n.Score = "It took three weeks.\n\nAnd the lid is loose.", "Grace", 2
 	case ticket.KindAsked:
 		n.Message = "Which model is it?"
 	case ticket.KindMerged:
@@ -67,6 +69,8 @@ func about(t *testing.T, k ticket.Kind, role ticket.Role, locale string) ticket.
 		n.Metric, n.Due = "first answer", at.Add(2*time.Hour)
 	case ticket.KindHanded, ticket.KindReopened:
 		n.With = "with the specialists"
+	case ticket.KindFeedback, ticket.KindRated:
+		n.Phase = ticket.PhaseClosed
 	case ticket.KindSolved, ticket.KindClosed:
 		n.Phase, n.ReopenUntil = ticket.PhaseSolved, at.Add(14*24*time.Hour)
 	case ticket.KindCustomer:
@@ -98,6 +102,16 @@ func each(t *testing.T, f example) {
 		})
 		t.Run(locale+"/received-follower", func(t *testing.T) {
 			f(t, locale+"/received-follower", about(t, ticket.KindReceived, ticket.RoleFollower, locale))
+		})
+		t.Run(locale+"/feedback-no-link", func(t *testing.T) {
+			n := about(t, ticket.KindFeedback, ticket.RoleRequester, locale)
+			n.StatusLink = ""
+			f(t, locale+"/feedback-no-link", n)
+		})
+		t.Run(locale+"/agent-rated-score", func(t *testing.T) {
+			n := about(t, ticket.KindRated, ticket.RoleAgent, locale)
+			n.Message, n.Writer = "", ""
+			f(t, locale+"/agent-rated-score", n)
 		})
 		t.Run(locale+"/rescheduled-unknown", func(t *testing.T) {
 			n := about(t, ticket.KindRescheduled, ticket.RoleRequester, locale)

@@ -26,6 +26,8 @@ func samples(k ticket.Kind) []ticket.Notification {
 	switch k {
 	case ticket.KindMerged:
 		full.Into = "9NC5-QBN3-1"
+	case ticket.KindRated:
+		full.Score = 1
 	case ticket.KindDueSoon, ticket.KindOverdue:
 		full.Due = at.Add(2 * time.Hour)
 		metrics = append(metrics, "first answer", "next answer", "update", "solution", metricLevel)
