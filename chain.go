@@ -394,6 +394,13 @@ func (w *writer) event(e *Event) {
 	w.Bytes(50, e.Seals.PublicContent.Sum[:])
 	w.Bytes(51, e.Seals.InternalContent.Sum[:])
 	w.Bytes(52, e.Seals.Identities.Sum[:])
+	if p.Published != nil {
+		w.Flag(60, *p.Published)
+	}
+	if p.SolvedBy != nil {
+		w.Element(61, p.SolvedBy[:])
+	}
+	w.Bool(62, p.Suggested)
 }
 
 func (w *writer) serviceLevels(p *Patch) {
@@ -473,6 +480,12 @@ func (w *writer) words() []byte {
 			w.Element(7, nil)
 			w.Texts(8, v)
 		}
+		w.End(at)
+	}
+	if k := w.e.Known; !k.IsZero() {
+		at := w.Begin(5)
+		w.Text(1, k.Title)
+		w.Text(2, string(k.Text))
 		w.End(at)
 	}
 	return w.Encoded()

@@ -54,6 +54,7 @@ type PublicContent struct {
 	Message     Message      `json:"message,omitempty"`
 	Attachments []Attachment `json:"attachments,omitempty"`
 	Fields      Fields       `json:"fields,omitempty"` // custom fields that were set; nil ones were removed
+	Known       KnownProblem `json:"known,omitzero"`   // what was published; see ActionPublish
 }
 
 // InternalContent is the part of an event that customers never see.
@@ -116,6 +117,14 @@ type Patch struct {
 	Promised *time.Time `json:"promised,omitempty"`
 	// Snoozed is Ticket.Snoozed from now on. A zero time ends it.
 	Snoozed *time.Time `json:"snoozed,omitempty"`
+
+	// Published is true if the event publishes [PublicContent].Known, and false if it withdraws
+	// what was published.
+	Published *bool `json:"published,omitempty"`
+	// SolvedBy is Ticket.SolvedBy from now on. A zero ID means none.
+	SolvedBy *ID `json:"solved_by,omitempty"`
+	// Suggested says that the actor found SolvedBy among the suggestions of [Desk.Similar].
+	Suggested bool `json:"suggested,omitempty"`
 }
 
 // restored is the type of Patch.Restored: the times of the ticket after the event.
@@ -139,6 +148,7 @@ func (e Event) Clone() Event {
 	p.AddTags, p.RemoveTags = slices.Clone(p.AddTags), slices.Clone(p.RemoveTags)
 	p.AddLinks, p.RemoveLinks = slices.Clone(p.AddLinks), slices.Clone(p.RemoveLinks)
 	p.Policy, p.PolicyVersion, p.Promised, p.Snoozed = clonePtr(p.Policy), clonePtr(p.PolicyVersion), clonePtr(p.Promised), clonePtr(p.Snoozed)
+	p.Published, p.SolvedBy = clonePtr(p.Published), clonePtr(p.SolvedBy)
 	p.Clocks = cloneClocks(p.Clocks)
 	if p.Alert = clonePtr(p.Alert); p.Alert != nil {
 		p.Alert.Tell, p.Alert.Tags = slices.Clone(p.Alert.Tell), slices.Clone(p.Alert.Tags)
@@ -230,6 +240,10 @@ func Apply(t Ticket, e Event) Ticket {
 	setPtr(&t.Policy, p.Policy)
 	setPtr(&t.PolicyVersion, p.PolicyVersion)
 	setPtr(&t.Snoozed, p.Snoozed)
+	setPtr(&t.SolvedBy, p.SolvedBy)
+	if p.Published != nil {
+		t.Known = e.Known // zero if it was withdrawn, or erased
+	}
 	switch {
 	case p.Promised == nil:
 	case t.Promised.IsZero():

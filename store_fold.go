@@ -41,5 +41,6 @@ func (t *Ticket) identical(u *Ticket) bool {
 		t.Resolved.Equal(u.Resolved) && t.Closed.Equal(u.Closed) &&
 		t.Policy == u.Policy && t.PolicyVersion == u.PolicyVersion && sameClocks(t.Clocks, u.Clocks) &&
 		t.Promised.Equal(u.Promised) && t.Rescheduled.Equal(u.Rescheduled) && t.Snoozed.Equal(u.Snoozed) && t.Checked.Equal(u.Checked) &&
+		t.Known == u.Known && t.SolvedBy == u.SolvedBy &&
 		t.Reopened == u.Reopened && t.Version == u.Version && t.Digest == u.Digest
 }

@@ -32,6 +32,8 @@ type Query struct {
 	Organisation string   // the requester's
 	NotMerged    bool     // leave out merged tickets
 	NotSnoozed   bool     // leave out snoozed tickets; see Edits.Snooze
+	Known        bool     // something is published about the ticket; see Ticket.Known
+	SolvedBy     ID       // solved by this ticket; see Ticket.SolvedBy
 
 	// Metric is the metric of the clocks that Missed, DueBefore and OrderSoonestDue go by; see
 	// [Clock].Metric. Empty means any.
@@ -156,6 +158,8 @@ func (q Query) Match(t *Ticket) bool {
 		(!q.NotMerged || t.MergedInto.IsZero()) &&
 		(!q.NotSnoozed || t.Snoozed.IsZero()) &&
 		(!q.Missed || t.Missed(q.Metric)) &&
+		(!q.Known || !t.Known.IsZero()) &&
+		(q.SolvedBy.IsZero() || q.SolvedBy == t.SolvedBy) &&
 		within(t.Created, q.CreatedFrom, q.CreatedBefore) &&
 		within(t.Touched, q.TouchedFrom, q.TouchedBefore) &&
 		q.matchDue(t) &&

@@ -76,6 +76,13 @@ type Ticket struct {
 	// ticket; see [Edits].Snooze. Zero means that the ticket is not snoozed.
 	Snoozed time.Time `json:"snoozed,omitzero"`
 
+	// Known is what the desk has published about the ticket's problem, for all customers of
+	// the tenant; see [ActionPublish]. Zero means nothing.
+	Known KnownProblem `json:"known,omitzero"`
+	// SolvedBy is the ticket whose solution solved this one; see [Action].SolvedBy. Zero means
+	// none, or that none was named.
+	SolvedBy ID `json:"solved_by,omitzero"`
+
 	Workflow        string `json:"workflow"`
 	WorkflowVersion int    `json:"workflow_version"`
 
@@ -477,6 +484,7 @@ func (t Ticket) PublicTo(p Person) Ticket {
 	t.Policy, t.PolicyVersion, t.Snoozed, t.Checked = "", 0, time.Time{}, time.Time{}
 	t.Clocks = clocks
 	t.Tags, t.Fields, t.Links = nil, nil, nil
+	t.Known, t.SolvedBy = KnownProblem{}, ID{}
 	t.Followers = slices.DeleteFunc(t.Followers, func(f Person) bool { return !f.Same(p) })
 	if !t.Requester.Same(p) {
 		t.Requester = Person{}

@@ -46,6 +46,10 @@ func eventJSON(e *ticket.Event) (string, error) {
 	w.optional("message", string(e.Message))
 	w.rare("attachments", e.Attachments, len(e.Attachments))
 	w.rare("fields", e.Fields, len(e.Fields))
+	if !e.Known.IsZero() {
+		w.key("known")
+		w.value(e.Known)
+	}
 	w.optional("note", string(e.Note))
 	w.rare("note_attachments", e.NoteAttachments, len(e.NoteAttachments))
 	w.person("actor", &e.Actor)
@@ -250,7 +254,8 @@ func (w *jsonWriter) patch(p *ticket.Patch) {
 		p.Assignee == nil && p.Reason == nil && p.Resolution == nil && p.Timer == nil && p.AddTags == nil && p.RemoveTags == nil &&
 		p.AddLinks == nil && p.RemoveLinks == nil && p.MergedInto == nil && p.LinkEpoch == 0 &&
 		p.Other.IsZero() && p.Restored == nil && p.PriorityGiven == nil && !p.NewCustomer &&
-		p.Policy == nil && p.PolicyVersion == nil && p.Clocks == nil && p.Alert == nil && p.Promised == nil && p.Snoozed == nil {
+		p.Policy == nil && p.PolicyVersion == nil && p.Clocks == nil && p.Alert == nil && p.Promised == nil && p.Snoozed == nil &&
+		p.Published == nil && p.SolvedBy == nil && !p.Suggested {
 		return
 	}
 	w.open("set")
@@ -313,6 +318,17 @@ func (w *jsonWriter) patch(p *ticket.Patch) {
 	}
 	if p.Snoozed != nil {
 		w.time("snoozed", *p.Snoozed)
+	}
+	if p.Published != nil {
+		w.key("published")
+		w.value(*p.Published)
+	}
+	if p.SolvedBy != nil {
+		w.text("solved_by", *p.SolvedBy)
+	}
+	if p.Suggested {
+		w.key("suggested")
+		w.b = append(w.b, "true"...)
 	}
 	w.close()
 }

@@ -19,27 +19,29 @@ const ticketColumns = "t.id, t.tenant, t.number, t.version, t.digest, t.status, 
 
 // ticketDoc holds the parts of a ticket that have no column.
 type ticketDoc struct {
-	Requester       ticket.Person   `json:"requester,omitzero"`
-	Followers       []ticket.Person `json:"followers,omitempty"`
-	Subject         string          `json:"subject,omitempty"`
-	Impact          ticket.Grade    `json:"impact,omitempty"`
-	Urgency         ticket.Grade    `json:"urgency,omitempty"`
-	Tags            []string        `json:"tags,omitempty"`
-	Fields          ticket.Fields   `json:"fields,omitempty"`
-	Links           []ticket.Link   `json:"links,omitempty"`
-	MergedInto      ticket.ID       `json:"merged_into,omitzero"`
-	LinkEpoch       int             `json:"link_epoch,omitempty"`
-	RequesterSince  int64           `json:"requester_since,omitempty"`
-	PriorityGiven   bool            `json:"priority_given,omitempty"`
-	Workflow        string          `json:"workflow,omitempty"`
-	WorkflowVersion int             `json:"workflow_version,omitempty"`
+	Requester       ticket.Person       `json:"requester,omitzero"`
+	Followers       []ticket.Person     `json:"followers,omitempty"`
+	Subject         string              `json:"subject,omitempty"`
+	Impact          ticket.Grade        `json:"impact,omitempty"`
+	Urgency         ticket.Grade        `json:"urgency,omitempty"`
+	Tags            []string            `json:"tags,omitempty"`
+	Fields          ticket.Fields       `json:"fields,omitempty"`
+	Links           []ticket.Link       `json:"links,omitempty"`
+	MergedInto      ticket.ID           `json:"merged_into,omitzero"`
+	LinkEpoch       int                 `json:"link_epoch,omitempty"`
+	RequesterSince  int64               `json:"requester_since,omitempty"`
+	PriorityGiven   bool                `json:"priority_given,omitempty"`
+	Known           ticket.KnownProblem `json:"known,omitzero"`
+	SolvedBy        ticket.ID           `json:"solved_by,omitzero"`
+	Workflow        string              `json:"workflow,omitempty"`
+	WorkflowVersion int                 `json:"workflow_version,omitempty"`
 }
 
 func docOf(t *ticket.Ticket) (string, error) {
 	return encode(&ticketDoc{
 		Requester: t.Requester, Followers: t.Followers, Subject: t.Subject, Impact: t.Impact, Urgency: t.Urgency,
 		Tags: t.Tags, Fields: t.Fields, Links: t.Links, MergedInto: t.MergedInto, LinkEpoch: t.LinkEpoch,
-		RequesterSince: t.RequesterSince, PriorityGiven: t.PriorityGiven, Workflow: t.Workflow, WorkflowVersion: t.WorkflowVersion,
+		RequesterSince: t.RequesterSince, PriorityGiven: t.PriorityGiven, Known: t.Known, SolvedBy: t.SolvedBy, Workflow: t.Workflow, WorkflowVersion: t.WorkflowVersion,
 	})
 }
 
