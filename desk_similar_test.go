@@ -53,7 +53,7 @@ func all[T any](t *testing.T, seq iter.Seq2[T, error]) (list []T) {
 func TestSimilarFindsSolvedTicketsWithTheirSolution(t *testing.T) {
 	k := newKit(t)
 	fuser := k.solve(ada, ticket.Draft{Subject: "Printer prints blank pages", Message: "Every second page of my LJ-4."}, "A new fuser was fitted.")
-	k.solve(bob, ticket.Draft{Subject: "Cannot log in", Message: "Password refused."}, "Reset it.")
+	k.solve(bob, ticket.Draft{Subject: "Cannot log in", Message: "Password refused."}, "Unlocked.")
 	k.open(bob, ticket.Draft{Subject: "Blank pages too", Message: "not solved"})
 
 	list, err := k.desk.SimilarToDraft(t.Context(), lin, ticket.Draft{Subject: "BLANK Pages", Message: "from our printer"}, 0)

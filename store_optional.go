@@ -57,7 +57,8 @@ type Searcher interface {
 	// q.PageSize of them. It must return ErrInvalid if q does not pass
 	// SearchQuery.Check.
 	//
-	// It searches the current subject and the messages, solutions included. It must
+	// It searches the current subject, the messages, solutions included, and what is
+	// published. It must
 	// search notes only if q.Notes is true, and no snippet may quote them otherwise.
 	// A snippet must be a short piece of this text, at most 500 bytes, that contains
 	// a searched word and marks every searched word in it.

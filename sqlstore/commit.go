@@ -206,8 +206,13 @@ func (ch *changing) encode() (err error) {
 	return err
 }
 
+// hasWords reports whether the events have words for the search index, or change whether the
+// ticket is a solved one. A merge changes labels.
 func hasWords(events []ticket.Event) bool {
-	return slices.ContainsFunc(events, func(e ticket.Event) bool { return e.Subject != "" || e.Message != "" || e.Note != "" || e.Set.Published != nil })
+	return slices.ContainsFunc(events, func(e ticket.Event) bool {
+		return e.Subject != "" || e.Message != "" || e.Note != "" ||
+			e.Action == ticket.ActionReopen || e.To.Status == ticket.StatusCancelled || e.Set.Restored != nil
+	})
 }
 
 // delicate reports whether the commit can fail after it has written something. Such

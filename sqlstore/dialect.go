@@ -90,6 +90,9 @@ type language struct {
 	// says where the word stands. The statements write the index.
 	token                           func(where, word string) string
 	insertText, textRow, updateText string
+	// countWords ends an INSERT that adds to counts. forUpdate ends a query of rows that
+	// are then changed.
+	countWords, forUpdate string
 	// newestFirst says that the index returns the newest matches first.
 	newestFirst bool
 }
@@ -120,8 +123,9 @@ var sqlite = language{
 	placeholder: [...]string{textual: "?", whole: "?"},
 	ifNew:       " ON CONFLICT DO NOTHING",
 	token:       plainToken, newestFirst: true,
-	insertText: "INSERT INTO {t}texts (version, upto, place, ticket, tenant) VALUES ", textRow: "(?, ?, ?, ?, ?)",
-	updateText: "UPDATE {t}texts SET version = ?, upto = ? WHERE place = ? AND version < ?",
+	insertText: "INSERT INTO {t}texts (version, upto, terms, known, place, ticket, tenant) VALUES ", textRow: "(?, ?, ?, ?, ?, ?, ?)",
+	updateText: "UPDATE {t}texts SET version = ?, upto = ?, terms = ?, known = ? WHERE place = ? AND version < ?",
+	countWords: " ON CONFLICT (word) DO UPDATE SET n = n + excluded.n",
 	classify: func(err error) fault {
 		code, ok := sqliteCode(err)
 		if !ok {
@@ -161,10 +165,11 @@ var postgres = language{
 	placeholder: [...]string{textual: "?::text", whole: "?::bigint"},
 	ifNew:       " ON CONFLICT DO NOTHING",
 	token:       plainToken,
-	insertText:  "INSERT INTO {t}texts (version, upto, place, ticket, tenant, tokens) VALUES ",
-	textRow:     "(?, ?, ?, ?, ?, array_to_tsvector(string_to_array(btrim(?), ' ')))",
-	updateText:  "UPDATE {t}texts SET version = ?, upto = ?, tokens = array_to_tsvector(string_to_array(btrim(?), ' ')) WHERE place = ? AND version < ?",
-	claimLocks:  " FOR UPDATE SKIP LOCKED",
+	insertText:  "INSERT INTO {t}texts (version, upto, terms, known, place, ticket, tenant, tokens) VALUES ",
+	textRow:     "(?, ?, ?, ?, ?, ?, ?, array_to_tsvector(string_to_array(btrim(?), ' ')))",
+	updateText:  "UPDATE {t}texts SET version = ?, upto = ?, terms = ?, known = ?, tokens = array_to_tsvector(string_to_array(btrim(?), ' ')) WHERE place = ? AND version < ?",
+	countWords:  " ON CONFLICT (word) DO UPDATE SET n = f.n + excluded.n", forUpdate: " FOR UPDATE",
+	claimLocks: " FOR UPDATE SKIP LOCKED",
 	classify: func(err error) fault {
 		s, ok := errors.AsType[interface {
 			error
@@ -201,8 +206,9 @@ var mysql = language{
 	placeholder: [...]string{textual: "CAST(? AS BINARY)", whole: "CAST(? AS SIGNED)"}, rowBegin: "SELECT ",
 	ifNew:      " ON DUPLICATE KEY UPDATE label = label",
 	token:      asciiToken,
-	insertText: "INSERT INTO {t}texts (version, upto, place, ticket, tenant, tokens) VALUES ", textRow: "(?, ?, ?, ?, ?, ?)",
-	updateText: "UPDATE {t}texts SET version = ?, upto = ?, tokens = ? WHERE place = ? AND version < ?",
+	insertText: "INSERT INTO {t}texts (version, upto, terms, known, place, ticket, tenant, tokens) VALUES ", textRow: "(?, ?, ?, ?, ?, ?, ?, ?)",
+	updateText: "UPDATE {t}texts SET version = ?, upto = ?, terms = ?, known = ?, tokens = ? WHERE place = ? AND version < ?",
+	countWords: " ON DUPLICATE KEY UPDATE n = n + VALUES(n)", forUpdate: " FOR UPDATE",
 	classify: func(err error) fault {
 		n, ok := mysqlNumber(err)
 		if !ok {

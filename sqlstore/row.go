@@ -105,6 +105,7 @@ func scanTicket(rows *sql.Rows, before ...any) (ticket.Ticket, error) {
 	t.Requester, t.Followers, t.Subject, t.Impact, t.Urgency = doc.Requester, doc.Followers, doc.Subject, doc.Impact, doc.Urgency
 	t.Tags, t.Fields, t.Links, t.MergedInto, t.LinkEpoch = doc.Tags, doc.Fields, doc.Links, doc.MergedInto, doc.LinkEpoch
 	t.RequesterSince, t.PriorityGiven = doc.RequesterSince, doc.PriorityGiven
+	t.Known, t.SolvedBy = doc.Known, doc.SolvedBy
 	t.Workflow, t.WorkflowVersion = doc.Workflow, doc.WorkflowVersion
 	if len(r.clocks) > 0 { // not NULL
 		var clocks clocksDoc

@@ -36,6 +36,8 @@ type faulty struct {
 	count    func(context.Context, ticket.Query, int) (int, error)
 	maintain func(context.Context) error
 
+	candidates func(context.Context, ticket.CandidateQuery) (ticket.Candidates, error)
+
 	calls atomic.Int64 // of all methods
 	used  sync.Map     // their names
 }
@@ -53,6 +55,7 @@ func (f *faulty) replaces(method string) bool {
 		"Settle": f.settle != nil, "reopen": f.reopen != nil,
 		"Deliveries": f.deliveries != nil, "UpdateDeliveries": f.update != nil, "DeliveryContexts": f.contexts != nil, "PruneReceipts": f.prune != nil, "Reschedule": f.reschedule != nil,
 		"Search": f.search != nil, "Counts": f.counts != nil, "Count": f.count != nil, "Maintain": f.maintain != nil,
+		"Candidates": f.candidates != nil,
 	}[method]
 }
 
@@ -174,6 +177,14 @@ func (f *faulty) Search(ctx context.Context, q ticket.SearchQuery) ([]ticket.Hit
 		return f.search(ctx, q)
 	}
 	return f.Store.(ticket.Searcher).Search(ctx, q)
+}
+
+func (f *faulty) Candidates(ctx context.Context, q ticket.CandidateQuery) (ticket.Candidates, error) {
+	f.called("Candidates")
+	if f.candidates != nil {
+		return f.candidates(ctx, q)
+	}
+	return f.Store.(ticket.Suggester).Candidates(ctx, q)
 }
 
 func (f *faulty) Counts(ctx context.Context, tenant string) ([]ticket.Count, error) {

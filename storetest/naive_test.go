@@ -278,3 +278,7 @@ func (n *naive) Counts(ctx context.Context, tenant string) ([]ticket.Count, erro
 func (n *naive) Count(ctx context.Context, q ticket.Query, limit int) (int, error) {
 	return n.Store.(ticket.Counter).Count(ctx, q, limit)
 }
+
+func (n *naive) Candidates(ctx context.Context, q ticket.CandidateQuery) (ticket.Candidates, error) {
+	return n.Store.(ticket.Suggester).Candidates(ctx, q)
+}

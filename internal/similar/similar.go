@@ -176,6 +176,19 @@ func decode(encoded []byte) (to []term) {
 	return to
 }
 
+// Hash returns the number that stands for a folded word in terms.
+func Hash(word string) uint64 { return hashOf(aWord, []byte(word)) }
+
+// Hashes returns the numbers of the words in encoded terms, in ascending order.
+func Hashes(encoded []byte) (list []uint64) {
+	for _, t := range decode(encoded) {
+		if t.in != [fields]uint8{} {
+			list = append(list, t.hash)
+		}
+	}
+	return list
+}
+
 // A Query is the text that others are compared with.
 type Query struct {
 	words   []Word
