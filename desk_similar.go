@@ -192,8 +192,8 @@ func (d *Desk) suggestion(ctx context.Context, a Actor, id ID, q *similar.Query,
 	var s Suggestion
 	var texts []string
 	if a.Role == RoleRequester {
-		s.Known = t.Known
-		texts = []string{t.Known.Title, string(t.Known.Text)}
+		s.Known = d.published(t.Known)
+		texts = []string{s.Known.Title, string(s.Known.Text)}
 	} else {
 		if !t.solved() || !d.cfg.Policy.MaySee(a, t) {
 			return Suggestion{}, false, nil
@@ -243,7 +243,7 @@ func (d *Desk) KnownProblems(ctx context.Context, a Actor) iter.Seq2[KnownProble
 				break
 			}
 			for _, t := range page.Tickets {
-				if !yield(t.Known, nil) {
+				if !yield(d.published(t.Known), nil) {
 					return
 				}
 			}
@@ -253,6 +253,12 @@ func (d *Desk) KnownProblems(ctx context.Context, a Actor) iter.Seq2[KnownProble
 		}
 		yield(KnownProblem{}, err)
 	}
+}
+
+// published returns a known problem in the form for customers: without status links, which
+// a text may quote.
+func (d *Desk) published(k KnownProblem) KnownProblem {
+	return KnownProblem{Title: d.cfg.StatusLinks.cutTokens(k.Title), Text: Message(d.cfg.StatusLinks.cutTokens(string(k.Text)))}
 }
 
 // maySolve checks the ticket that an action names as the one that solved another.

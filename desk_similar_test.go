@@ -278,6 +278,10 @@ func TestStatusLinksSuggestWhatIsPublished(t *testing.T) {
 	require.Len(t, all(t, k.desk.KnownProblems(t.Context(), holder)), 1)
 	_, err = k.desk.Similar(t.Context(), holder, other.ID, 0)
 	require.ErrorIs(t, err, ticket.ErrNotFound)
+	// A link that a published text quotes is cut out.
+	k.publish(k.solve(bob, ticket.Draft{Subject: "Quoting"}, "m"), "Quoted "+token, ticket.Message("Zebra "+token))
+	require.NotContains(t, asJSON(t, k.similar(bob, "zebra")), token)
+	require.NotContains(t, asJSON(t, all(t, k.desk.KnownProblems(t.Context(), bob))), token)
 	_, err = k.desk.SimilarToDraft(t.Context(), ticket.StatusLinkHolder("wrong"), ticket.Draft{Subject: "blank"}, 0)
 	require.ErrorIs(t, err, ticket.ErrStatusLink)
 }
