@@ -26,6 +26,13 @@ func populationOf(tenant string, known bool) population {
 	return population(sum[:8])
 }
 
+// everyone is the solved tickets, or the known problems, of all tenants.
+func everyone(known bool) population {
+	var p population
+	p[0] = byte(number(known))
+	return p
+}
+
 // allOf stands for every ticket of a population, in place of the number of a word, which has
 // 40 bits.
 const allOf = 1 << 40
@@ -43,20 +50,21 @@ func (p population) count(word uint64) int64 {
 func (c counter) add(d *indexed) {
 	for i, known := range [...]bool{false, true} {
 		p := populationOf(d.ticket.Tenant, known)
-		c.change(p, d.were[i], -1)
+		c.change(p, everyone(known), d.were[i], -1)
 		_, terms := ticket.TermsOf(d.ticket, slices.Values(d.heard), known)
 		if d.terms[i] = nil; terms != nil {
 			d.terms[i] = terms
 		}
-		c.change(p, terms, 1)
+		c.change(p, everyone(known), terms, 1)
 	}
 }
 
-func (c counter) change(p population, terms []byte, by int) {
+func (c counter) change(p, all population, terms []byte, by int) {
 	if len(terms) == 0 {
 		return
 	}
 	c[p.count(allOf)] += by
+	c[all.count(allOf)] += by
 	for _, w := range similar.Hashes(terms) {
 		c[p.count(w)] += by
 	}
@@ -114,7 +122,8 @@ func (c counter) write(ctx context.Context, x *session) error {
 // The tickets with the rarest words are found with the index; of those with the same rarest
 // word, the newest come first. There is one exception on PostgreSQL and MySQL, which limits
 // the time of a call: of a word that more than 2,000 tickets have, only those among the
-// newest 2,000 tickets of the database are found.
+// newest 2,000 tickets of the database are found. On MySQL, this holds for words that so many
+// tickets of all tenants have.
 func (s *Store) Candidates(ctx context.Context, q ticket.CandidateQuery) (ticket.Candidates, error) {
 	if err := ctx.Err(); err != nil {
 		return ticket.Candidates{}, err
@@ -138,9 +147,13 @@ func (s *Store) Candidates(ctx context.Context, q ticket.CandidateQuery) (ticket
 
 func (x *session) candidates(ctx context.Context, q *ticket.CandidateQuery) (ticket.Candidates, error) {
 	found := ticket.Candidates{With: make([]int, len(q.Words))}
-	if err := x.frequencies(ctx, q, &found); err != nil {
+	everywhere, err := x.frequencies(ctx, q, &found)
+	if err != nil {
 		return found, err
 	}
+	// Where the tenant has most of the tickets, the index is not asked for the tenant: it
+	// would read the list of nearly all tickets.
+	few := found.Total < everywhere/2
 	order := make([]int, 0, len(q.Words))
 	for i, n := range found.With {
 		if n > 0 {
@@ -150,13 +163,13 @@ func (x *session) candidates(ctx context.Context, q *ticket.CandidateQuery) (tic
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(found.With[a], found.With[b]) })
 	// The rarest words together, as long as all tickets with them fit, and then one by one.
 	rarest, sum := 0, 0
-	for rarest < len(order) && sum+found.With[order[rarest]] <= q.Limit {
+	for rarest < len(order) && (sum+found.With[order[rarest]] <= q.Limit || found.Total <= q.Limit) {
 		sum += found.With[order[rarest]]
 		rarest++
 	}
 	taken := map[ticket.ID]bool{}
 	ask := func(some []int) error {
-		return x.having(ctx, q, some, found.With[some[len(some)-1]], func(id ticket.ID, terms []byte) {
+		return x.having(ctx, q, few, some, found.With[some[len(some)-1]], func(id ticket.ID, terms []byte) {
 			if !taken[id] && len(found.List) < q.Limit {
 				taken[id] = true
 				found.List = append(found.List, ticket.Candidate{Ticket: id, Terms: terms})
@@ -176,11 +189,11 @@ func (x *session) candidates(ctx context.Context, q *ticket.CandidateQuery) (tic
 	return found, nil
 }
 
-// frequencies reads how many tickets have the words.
-func (x *session) frequencies(ctx context.Context, q *ticket.CandidateQuery, found *ticket.Candidates) error {
+// frequencies reads how many tickets have the words, and how many there are of all tenants.
+func (x *session) frequencies(ctx context.Context, q *ticket.CandidateQuery, found *ticket.Candidates) (everywhere int, err error) {
 	p := populationOf(q.Tenant, q.Known)
 	places := map[int64][]int{}
-	keys := []any{p.count(allOf)}
+	keys := []any{p.count(allOf), everyone(q.Known).count(allOf)}
 	for i, w := range q.Words {
 		k := p.count(similar.Hash(w))
 		places[k] = append(places[k], i)
@@ -192,8 +205,11 @@ func (x *session) frequencies(ctx context.Context, q *ticket.CandidateQuery, fou
 			var k int64
 			var n int
 			err := r.Scan(&k, &n)
-			if k == keys[0] {
+			switch k {
+			case keys[0]:
 				found.Total = n
+			case keys[1]:
+				everywhere = n
 			}
 			for _, i := range places[k] {
 				found.With[i] = n
@@ -201,15 +217,16 @@ func (x *session) frequencies(ctx context.Context, q *ticket.CandidateQuery, fou
 			return err
 		}, "SELECT word, n FROM {t}frequencies WHERE word"+in, args...)
 		if err != nil {
-			return err
+			return 0, err
 		}
 	}
-	return nil
+	return everywhere, nil
 }
 
 // having calls f with the tickets that have one of the words, the newest first. most is how
-// many tickets have the most frequent of them.
-func (x *session) having(ctx context.Context, q *ticket.CandidateQuery, words []int, most int, f func(id ticket.ID, terms []byte)) error {
+// many tickets have the most frequent of them. few says that most tickets are of other
+// tenants.
+func (x *session) having(ctx context.Context, q *ticket.CandidateQuery, few bool, words []int, most int, f func(id ticket.ID, terms []byte)) error {
 	where, column := "p", "w.terms"
 	if q.Known {
 		where, column = "k", "w.known"
@@ -220,16 +237,20 @@ func (x *session) having(ctx context.Context, q *ticket.CandidateQuery, words []
 		some[i] = s.lang.token(where, q.Words[w])
 	}
 	tokens := [][]string{some}
-	if s.dialect != MySQL { // it would read all tickets of the tenant
+	if few && s.dialect != MySQL { // it would read all tickets of the tenant first
 		tokens = append(tokens, []string{scope(q.Tenant, "")})
 	}
 	common := !s.lang.newestFirst && most > mostMatches
-	text, args := s.matching(tokens, 2*q.Limit)
+	text, args := s.matching(tokens, mostMatches)
 	if common {
 		text, args = s.windowed(tokens)
 	}
 	text = "SELECT w.ticket, " + column + " FROM (" + text + ") f " + s.lang.join + " {t}texts w ON w.place = f.place" +
-		" WHERE w.tenant = ? AND " + column + " IS NOT NULL ORDER BY f.place DESC LIMIT ?"
+		" WHERE w.tenant = ? AND " + column + " IS NOT NULL"
+	if !s.lang.newestFirst { // SQLite reads them in order, and would sort all of them once more
+		text += " ORDER BY f.place DESC"
+	}
+	text += " LIMIT ?"
 	args = append(slices.Clip(args), q.Tenant, q.Limit)
 	read := func(x *session) ([]match, error) {
 		return nil, x.rows(ctx, func(r *sql.Rows) error {
