@@ -102,11 +102,11 @@ func TestSimilarKeepsTicketsApart(t *testing.T) {
 	k := newKit(t)
 	mains := k.solve(ada, ticket.Draft{Subject: "Toner everywhere", Queue: "mains"}, "Cleaned.")
 	gas := k.solve(ada, ticket.Draft{Subject: "Toner in the gas meter", Queue: "gas"}, "Cleaned.")
-	else_ := k.solve(ada.InTenant("elsewhere"), ticket.Draft{Subject: "Toner"}, "Cleaned.")
+	elsewhere := k.solve(ada.InTenant("elsewhere"), ticket.Draft{Subject: "Toner"}, "Cleaned.")
 	require.ElementsMatch(t, []ticket.ID{mains.ID, gas.ID}, suggested(k.similar(lin, "toner")))
 	require.Equal(t, []ticket.ID{gas.ID}, suggested(k.similar(lin.Serving("gas"), "toner")))
 	require.Empty(t, k.similar(lin.Serving(), "toner"))
-	require.Equal(t, []ticket.ID{else_.ID}, suggested(k.similar(lin.InTenant("elsewhere"), "toner")))
+	require.Equal(t, []ticket.ID{elsewhere.ID}, suggested(k.similar(lin.InTenant("elsewhere"), "toner")))
 	for _, who := range []ticket.Actor{ada, bob} {
 		require.Empty(t, k.similar(who, "toner"), "a customer's own solved ticket is not published")
 	}

@@ -202,7 +202,7 @@ func readRecorded(file string) (recorded, error) {
 	for i, row := range rows {
 		if i == 0 {
 			if !slices.Equal(row, recordedHeader) {
-				return nil, &fault{file, 1, fmt.Errorf("the first line must be %q", strings.Join(recordedHeader, ","))}
+				return nil, &setError{file, 1, fmt.Errorf("the first line must be %q", strings.Join(recordedHeader, ","))}
 			}
 			continue
 		}
@@ -214,7 +214,7 @@ func readRecorded(file string) (recorded, error) {
 			err = errors.Join(err, parsed)
 		}
 		if err != nil {
-			return nil, &fault{file, i + 1, err}
+			return nil, &setError{file, i + 1, err}
 		}
 		r[row[0]] = x
 	}

@@ -30,16 +30,16 @@ type report struct {
 	Words   string    `json:"words"`
 }
 
-// A fault is an error of a set, with its place.
-type fault struct {
+// A setError is an error of a set, with its place.
+type setError struct {
 	file string
 	line int
 	err  error
 }
 
-func (f *fault) Error() string { return fmt.Sprintf("%s:%d: %v", f.file, f.line, f.err) }
+func (e *setError) Error() string { return fmt.Sprintf("%s:%d: %v", e.file, e.line, e.err) }
 
-func (f *fault) Unwrap() error { return f.err }
+func (e *setError) Unwrap() error { return e.err }
 
 const (
 	reportsSuffix = "-reports.jsonl"
@@ -115,7 +115,7 @@ func (s *set) readReports(file string, known map[string]int) (err error) {
 	defer func() { err = errors.Join(err, f.Close()) }()
 	var from io.Reader = f
 	line := 0
-	at := func(err error) error { return &fault{file, line, err} }
+	at := func(err error) error { return &setError{file, line, err} }
 	if strings.HasSuffix(file, ".gz") {
 		if from, err = gzip.NewReader(f); err != nil {
 			return at(err)
@@ -167,7 +167,7 @@ func (s *set) readPairs(file string, known map[string]int) (err error) {
 		row, err := rows.Read()
 		if errors.Is(err, io.EOF) {
 			if s.pairs == 0 {
-				return &fault{file, n, errors.New("there is no pair")}
+				return &setError{file, n, errors.New("there is no pair")}
 			}
 			return nil
 		}
@@ -176,10 +176,10 @@ func (s *set) readPairs(file string, known map[string]int) (err error) {
 			if parse, ok := errors.AsType[*csv.ParseError](err); ok {
 				line = parse.Line
 			}
-			return &fault{file, line, err}
+			return &setError{file, line, err}
 		}
 		line, _ := rows.FieldPos(0)
-		at := func(format string, args ...any) error { return &fault{file, line, fmt.Errorf(format, args...)} }
+		at := func(format string, args ...any) error { return &setError{file, line, fmt.Errorf(format, args...)} }
 		if n == 0 {
 			if !slices.Equal(row, []string{"report", "duplicate_of"}) {
 				return at(`the first line must be "report,duplicate_of"`)
