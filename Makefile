@@ -95,6 +95,14 @@ contend: ## 64 callers in 4 processes act on one ticket, on every store
 scale: ## a million tickets in SQLite and PostgreSQL; SCALE='-store sqlite -tickets 20000' selects
 	go run ./internal/dbtests/cmd/scale $(SCALE)
 
+# The sets in testdata, and those of a folder of real reports beside the checkout, if there is
+# one.
+RECALL ?= internal/dbtests/cmd/recall/testdata $(wildcard ../shared/data/duplicates)
+
+.PHONY: recall
+recall: ## how often a duplicate report is suggested; RECALL='folder folder' selects the sets
+	go run ./internal/dbtests/cmd/recall -recorded internal/dbtests/cmd/recall/recorded.csv $(RECALL)
+
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME (10s)
 	@FUZZTIME='$(FUZZTIME)' .ci/fuzz $(MODULES)

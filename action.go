@@ -33,6 +33,8 @@ const (
 	ActionLink     ActionName = "link"      // links the ticket to another one: Action.Relation, Action.Ticket
 	ActionUnlink   ActionName = "unlink"    // removes a link
 	ActionEdit     ActionName = "edit"      // changes subject, grades, tags, fields or people: Action.Edit
+	ActionPublish  ActionName = "publish"   // publishes the solution as a known problem, or changes it: Action.Known
+	ActionWithdraw ActionName = "withdraw"  // takes back what was published
 
 	// ActionClock is the action of events in which the desk itself records changes of clocks,
 	// thresholds that only tell somebody, ends of snoozes, questions for feedback, and timers
@@ -68,6 +70,16 @@ type Action struct {
 	Relation Relation // how the other ticket relates to this one, for a link
 	Draft    *Draft   // the new ticket of a split
 	Edit     *Edits   // the changes of an edit
+
+	// Known is what ActionPublish makes known to all customers of the tenant.
+	Known *KnownProblem
+
+	// SolvedBy is the ticket whose solution helped to resolve this one; the zero ID means
+	// none. It is for agents and for actions that solve a ticket. The actor must see that
+	// ticket. Suggested says that the actor found it by [Desk.Similar]. Both are recorded
+	// in the event, so that reports can tell how often suggestions help.
+	SolvedBy  ID
+	Suggested bool
 
 	Channel Channel // how the action arrived
 
@@ -148,6 +160,10 @@ type Draft struct {
 	// answered while the customer is on the line. The resolution of the ticket is
 	// then "first contact". For agents only.
 	Solution Message
+	// SolvedBy and Suggested are those of the [Action] that resolves the ticket. They
+	// require a Solution.
+	SolvedBy  ID   `json:",omitzero"`
+	Suggested bool `json:",omitempty"`
 
 	Channel   Channel
 	Automatic bool // a machine wrote the text, which may open a ticket; see Action.Automatic

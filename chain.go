@@ -437,6 +437,13 @@ func (w *writer) upkeep(p *Patch) {
 	}
 	w.Bool(61, p.FeedbackAsked)
 	w.Int(62, int64(p.Score))
+	if p.Published != nil {
+		w.Flag(63, *p.Published)
+	}
+	if p.SolvedBy != nil {
+		w.Element(64, p.SolvedBy[:])
+	}
+	w.Bool(65, p.Suggested)
 }
 
 func (w *writer) remarks() []byte {
@@ -529,6 +536,12 @@ func (w *writer) words() []byte {
 		w.End(at)
 	}
 	w.Text(5, string(w.e.Feedback))
+	if k := w.e.Known; !k.IsZero() {
+		at := w.Begin(6)
+		w.Text(1, k.Title)
+		w.Text(2, string(k.Text))
+		w.End(at)
+	}
 	return w.Encoded()
 }
 

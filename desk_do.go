@@ -100,6 +100,9 @@ func (d *Desk) decideOn(ctx context.Context, o *outcome, a Actor, t Ticket, act 
 	if dec.Other, err = d.other(ctx, a, &t, act); err != nil {
 		return err
 	}
+	if err := d.maySolve(ctx, a, t.ID, act.SolvedBy); err != nil {
+		return err
+	}
 	if o := dec.Other; o != nil && (act.Name == ActionMerge || act.Name == ActionLink) {
 		if err := d.may(a, *o, act.Name); err != nil {
 			return err
@@ -342,6 +345,12 @@ func (d *Desk) checkDraft(at string, a Actor, dr Draft) (Draft, error) {
 	if dr.Solution != "" && (split || a.Role != RoleAgent) {
 		c.fail(at+".solution", "is for agents who open a ticket")
 	}
+	switch {
+	case !dr.SolvedBy.IsZero() && dr.Solution == "":
+		c.fail(at+".solved_by", "has no use without a solution")
+	case dr.Suggested && dr.SolvedBy.IsZero():
+		c.fail(at+".suggested", "has no use without solved_by")
+	}
 	if split && dr.Key != "" {
 		c.fail(at+".key", "has no use here: the action has one")
 	}
@@ -370,11 +379,21 @@ func (d *Desk) checkAction(a Actor, act Action) (Action, error) {
 	if act.Edit != nil {
 		act.Edit = c.edits("action.edit", *act.Edit)
 	}
+	if act.Known != nil {
+		act.Known = c.known("action.known", *act.Known)
+	}
 	if act.Draft != nil && c.err == nil {
 		dr, err := d.checkDraft("action.draft", a, *act.Draft)
 		act.Draft, c.err = &dr, err
 	}
 	return act, c.err
+}
+
+// known returns the cleaned title and text of a known problem.
+func (c *check) known(at string, k KnownProblem) *KnownProblem {
+	k.Title = c.line(at+".title", k.Title, c.Subject)
+	k.Text = text(c, at+".text", k.Text, c.Message)
+	return &k
 }
 
 // edits returns the cleaned edits. It refuses contradictions, because it cannot

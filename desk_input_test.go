@@ -279,6 +279,8 @@ func TestChoicesListTheInputsOfAnAction(t *testing.T) {
 		"Draft":           func(a *ticket.Action) { a.Draft = &ticket.Draft{Subject: "s"} },
 		"Edit":            func(a *ticket.Action) { a.Edit = &ticket.Edits{Subject: "s"} },
 		"Words":           func(a *ticket.Action) { a.Message = "m" },
+		"Known":           func(a *ticket.Action) { a.Known = &ticket.KnownProblem{Title: "t", Text: "x"} },
+		"SolvedBy":        func(a *ticket.Action) { a.SolvedBy = other.ID },
 	}
 	has := func(n ticket.Inputs, field string) bool { return reflect.ValueOf(n).FieldByName(field).Bool() }
 	require.Len(t, brings, reflect.TypeFor[ticket.Inputs]().NumField())

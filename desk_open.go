@@ -57,7 +57,10 @@ func (d *Desk) begin(o *outcome, a Actor, dr Draft, now time.Time, links []Link,
 	e.Author = author
 	events := []Event{e}
 	if dr.Solution != "" {
-		resolve := Action{Name: ActionResolve, Message: dr.Solution, Reason: firstContact, Channel: dr.Channel}
+		resolve := Action{Name: ActionResolve, Message: dr.Solution, Reason: firstContact, Channel: dr.Channel, SolvedBy: dr.SolvedBy, Suggested: dr.Suggested}
+		if err := d.maySolve(o.ctx, a, t.ID, dr.SolvedBy); err != nil {
+			return Ticket{}, err
+		}
 		if err := d.may(a, t, ActionResolve); err != nil {
 			return Ticket{}, err
 		}

@@ -196,6 +196,9 @@ func (d *Desk) prepare(a *Actor, q Query) (Query, error) {
 		if !q.DueBefore.IsZero() || q.Order == OrderSoonestDue || q.Metric != "" || q.Missed || q.NotSnoozed {
 			return Query{}, invalid("query", "has a condition for agents only: clocks")
 		}
+		if q.Known || !q.SolvedBy.IsZero() {
+			return Query{}, invalid("query", "has a condition for agents only: known or solved_by; see Desk.KnownProblems")
+		}
 		if !q.Requester.IsZero() && !q.Requester.Same(a.Person) {
 			return Query{}, invalid("query.requester", "must be the actor")
 		}

@@ -58,7 +58,8 @@ type PublicContent struct {
 
 	// Feedback is what the requester wrote with a rating; see [Desk.Rate]. It is for the desk:
 	// [Desk.Track] and [Desk.History] do not show it to customers.
-	Feedback Message `json:"feedback,omitempty"`
+	Feedback Message      `json:"feedback,omitempty"`
+	Known    KnownProblem `json:"known,omitzero"` // what was published; see ActionPublish
 }
 
 // InternalContent is the part of an event that customers never see.
@@ -137,6 +138,13 @@ type Patch struct {
 	FeedbackAsked bool `json:"feedback_asked,omitempty"`
 	// Score is the rating, 1 to 5, on the event of [ActionRate]. It is not erased.
 	Score int `json:"score,omitempty"`
+	// Published is true if the event publishes [PublicContent].Known, and false if it withdraws
+	// what was published.
+	Published *bool `json:"published,omitempty"`
+	// SolvedBy is Ticket.SolvedBy from now on. A zero ID means none.
+	SolvedBy *ID `json:"solved_by,omitempty"`
+	// Suggested says that the actor found SolvedBy among the suggestions of [Desk.Similar].
+	Suggested bool `json:"suggested,omitempty"`
 }
 
 // restored is the type of Patch.Restored: the times of the ticket after the event.
@@ -164,6 +172,7 @@ func (e Event) Clone() Event {
 	if p.Erased = clonePtr(p.Erased); p.Erased != nil {
 		p.Erased.Events = slices.Clone(p.Erased.Events)
 	}
+	p.Published, p.SolvedBy = clonePtr(p.Published), clonePtr(p.SolvedBy)
 	p.Clocks = cloneClocks(p.Clocks)
 	if p.Alert = clonePtr(p.Alert); p.Alert != nil {
 		p.Alert.Tell, p.Alert.Tags = slices.Clone(p.Alert.Tell), slices.Clone(p.Alert.Tags)
@@ -266,6 +275,10 @@ func (t *Ticket) apply(e *Event, own bool) {
 	setPtr(&t.Policy, p.Policy)
 	setPtr(&t.PolicyVersion, p.PolicyVersion)
 	setPtr(&t.Snoozed, p.Snoozed)
+	setPtr(&t.SolvedBy, p.SolvedBy)
+	if p.Published != nil {
+		t.Known = e.Known // zero if it was withdrawn, or erased
+	}
 	setPtr(&t.LegalHold, p.LegalHold)
 	setPtr(&t.FeedbackDue, p.FeedbackDue)
 	if p.FeedbackAsked {

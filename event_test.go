@@ -189,6 +189,27 @@ func TestFeedbackFolds(t *testing.T) {
 	require.Equal(t, t0.Add(24*time.Hour), *events[1].Set.FeedbackDue)
 }
 
+// knownEvents has the fields that came with known problems.
+func knownEvents() []Event {
+	id := testID(3)
+	events := []Event{
+		{Action: ActionOpen, By: By{Role: RoleAgent, ID: "lin"}, To: State{StatusNew, 1}, Phase: PhaseReceived, Set: Patch{Number: NumberOf(3)},
+			PublicContent: PublicContent{Subject: "Blank pages"}, Identities: Identities{Requester: adaP}},
+		{Action: ActionResolve, By: By{Role: RoleAgent, ID: "lin"}, From: State{StatusNew, 1}, To: State{StatusResolved, 1}, Phase: PhaseSolved,
+			Set: Patch{SolvedBy: new(testID(8)), Suggested: true}, PublicContent: PublicContent{Message: "New fuser."}},
+		{Action: ActionPublish, By: By{Role: RoleAgent, ID: "lin"}, From: State{StatusResolved, 1}, To: State{StatusResolved, 1}, Phase: PhaseSolved,
+			Set: Patch{Published: new(true)}, PublicContent: PublicContent{Known: KnownProblem{Title: "Pages stay blank", Text: "The fuser is worn."}}},
+		{Action: ActionWithdraw, By: By{Role: RoleAgent, ID: "lin"}, From: State{StatusResolved, 1}, To: State{StatusResolved, 1}, Phase: PhaseSolved,
+			Set: Patch{Published: new(false)}},
+		{Action: ActionReopen, By: By{Role: RoleAgent, ID: "lin"}, From: State{StatusResolved, 1}, To: State{StatusQueued, 1}, Phase: PhaseInProgress,
+			Set: Patch{SolvedBy: new(ID)}},
+		{Action: ActionPublish, By: By{Role: RoleAgent, ID: "lin"}, From: State{StatusQueued, 1}, To: State{StatusQueued, 1}, Phase: PhaseInProgress,
+			Set: Patch{Published: new(true), SolvedBy: new(testID(7))}, PublicContent: PublicContent{Known: KnownProblem{Title: "Blank pages", Text: "Turn it off."}}},
+	}
+	sealAll(id, events)
+	return events
+}
+
 func sealAll(id ID, events []Event) {
 	var prev Digest
 	for i := range events {
@@ -316,6 +337,11 @@ func TestVerifyFindsEveryChange(t *testing.T) {
 		"asked":       func(e *Event) { e.Set.FeedbackAsked = !e.Set.FeedbackAsked },
 		"score":       func(e *Event) { e.Set.Score++ },
 		"feedback":    func(e *Event) { e.Feedback += "x" },
+		"published":   func(e *Event) { e.Set.Published = new(e.Set.Published == nil || !*e.Set.Published) },
+		"solved by":   func(e *Event) { e.Set.SolvedBy = new(testID(9)) },
+		"suggested":   func(e *Event) { e.Set.Suggested = !e.Set.Suggested },
+		"known":       func(e *Event) { e.Known.Title += "x" },
+		"known text":  func(e *Event) { e.Known.Text += "x" },
 		"subject":     func(e *Event) { e.Subject += "x" },
 		"message":     func(e *Event) { e.Message += "x" },
 		"attachments": func(e *Event) { e.Attachments = append(e.Attachments, Attachment{Name: "x"}) },
@@ -447,6 +473,7 @@ func TestDigestsAreStable(t *testing.T) {
 	stable(t, laterEvents(), 3, "digests-later.txt", "events-later.json", "ticket-later.json")
 	stable(t, upkeepEvents(), 4, "digests-upkeep.txt", "events-upkeep.json", "ticket-upkeep.json")
 	stable(t, feedbackEvents(), 4, "digests-feedback.txt", "events-feedback.json", "ticket-feedback.json")
+	stable(t, knownEvents(), 4, "digests-known.txt", "events-known.json", "ticket-known.json")
 }
 
 // stable compares with stored forms. Events of older versions have only the first three groups.

@@ -58,7 +58,8 @@ type Searcher interface {
 	// q.PageSize of them. It must return ErrInvalid if q does not pass
 	// SearchQuery.Check.
 	//
-	// It searches the current subject and the messages, solutions included. It must
+	// It searches the current subject, the messages, solutions included, and what is
+	// published. It must
 	// search notes only if q.Notes is true, and no snippet may quote them otherwise.
 	// A snippet must be a short piece of this text, at most 500 bytes, that contains
 	// a searched word and marks every searched word in it.
@@ -90,6 +91,24 @@ type Count struct {
 	Level  int
 	Status Status
 	N      int
+}
+
+// Suggester (for stores) is an optional interface of a [Store] that finds tickets which may
+// be similar to a text. Applications call [Desk.Similar]. A store that cannot do it returns
+// [errors.ErrUnsupported].
+//
+// A store keeps what [TermsOf] returns for each ticket: the folded words to find it by, and
+// the terms by which the desk compares it. It need not keep text.
+type Suggester interface {
+	// Candidates returns tickets that have at least one of the words, at most q.Limit of them.
+	// If more have one, those with the rarest words of the query must be preferred. It must
+	// return only tickets of the tenant for which TermsOf returns terms, each once, with
+	// these terms. Total must be the number of all such tickets, and With the number of those
+	// with each word. It must return ErrInvalid if q does not pass CandidateQuery.Check.
+	//
+	// A commit must be reflected at the latest after the next call of Maintain if the
+	// store is a Maintainer, and at once if it is not.
+	Candidates(ctx context.Context, q CandidateQuery) (Candidates, error)
 }
 
 // Maintainer (for stores) is an optional interface of a [Store] that has regular work

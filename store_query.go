@@ -33,6 +33,8 @@ type Query struct {
 	NotMerged    bool     // leave out merged tickets
 	NotSnoozed   bool     // leave out snoozed tickets; see Edits.Snooze
 	Stage        []Stage  // none means active tickets only; see Stages
+	Known        bool     // something is published about the ticket; see Ticket.Known
+	SolvedBy     ID       // solved by this ticket; see Ticket.SolvedBy
 
 	// Metric is the metric of the clocks that Missed, DueBefore and OrderSoonestDue go by; see
 	// [Clock].Metric. Empty means any.
@@ -163,6 +165,8 @@ func (q Query) Match(t *Ticket) bool {
 		(!q.NotSnoozed || t.Snoozed.IsZero()) &&
 		(!q.Missed || t.Missed(q.Metric)) &&
 		(t.Stage == StageActive && len(q.Stage) == 0 || slices.Contains(q.Stage, t.Stage)) &&
+		(!q.Known || !t.Known.IsZero()) &&
+		(q.SolvedBy.IsZero() || q.SolvedBy == t.SolvedBy) &&
 		within(t.Created, q.CreatedFrom, q.CreatedBefore) &&
 		within(t.Touched, q.TouchedFrom, q.TouchedBefore) &&
 		q.matchDue(t) &&

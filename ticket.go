@@ -94,6 +94,12 @@ type Ticket struct {
 	// is best; see [Desk.Rate]. They are zero if the ticket was not rated.
 	Rated time.Time `json:"rated,omitzero"`
 	Score int       `json:"score,omitempty"`
+	// Known is what the desk has published about the ticket's problem, for all customers of
+	// the tenant; see [ActionPublish]. Zero means nothing.
+	Known KnownProblem `json:"known,omitzero"`
+	// SolvedBy is the ticket whose solution solved this one; see [Action].SolvedBy. Zero means
+	// none, or that none was named.
+	SolvedBy ID `json:"solved_by,omitzero"`
 
 	Workflow        string `json:"workflow"`
 	WorkflowVersion int    `json:"workflow_version"`
@@ -500,6 +506,7 @@ func (t Ticket) publicWith(p Person, clocks []Clock) Ticket {
 	t.Policy, t.PolicyVersion, t.Snoozed, t.Checked, t.LegalHold = "", 0, time.Time{}, time.Time{}, false
 	t.Clocks = clocks
 	t.Tags, t.Fields, t.Links = nil, nil, nil
+	t.Known, t.SolvedBy = KnownProblem{}, ID{}
 	t.Followers = slices.DeleteFunc(t.Followers, func(f Person) bool { return !f.Same(p) })
 	t.FeedbackDue = time.Time{}
 	if !t.Requester.Same(p) {

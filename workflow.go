@@ -117,6 +117,8 @@ type Inputs struct {
 	Relation        bool // Action.Relation
 	Draft           bool // Action.Draft
 	Edit            bool // Action.Edit
+	Known           bool // Action.Known
+	SolvedBy        bool // Action.SolvedBy
 }
 
 // ruleInputs are the fields that Transition.Needs may have.
@@ -124,12 +126,12 @@ var ruleInputs = Inputs{Message: true, Words: true, Note: true, Reason: true, Qu
 
 // inputNames are the names of the text form, in the order of the fields.
 var inputNames = [...]string{"message", "words", "note", "reason", "queue", "assignee",
-	"attachments", "note_attachments", "level", "status", "until", "ticket", "relation", "draft", "edit"}
+	"attachments", "note_attachments", "level", "status", "until", "ticket", "relation", "draft", "edit", "known", "solved_by"}
 
 // fields returns the fields of n in the order of inputNames.
 func (n *Inputs) fields() [len(inputNames)]*bool {
 	return [...]*bool{&n.Message, &n.Words, &n.Note, &n.Reason, &n.Queue, &n.Assignee,
-		&n.Attachments, &n.NoteAttachments, &n.Level, &n.Status, &n.Until, &n.Ticket, &n.Relation, &n.Draft, &n.Edit}
+		&n.Attachments, &n.NoteAttachments, &n.Level, &n.Status, &n.Until, &n.Ticket, &n.Relation, &n.Draft, &n.Edit, &n.Known, &n.SolvedBy}
 }
 
 // without returns the fields that n has and m has not.

@@ -7,6 +7,7 @@ import "slices"
 var contentNames = [len(inputNames)]struct{ field, or string }{
 	{"message", ""}, {"message", ", or an attachment"}, {"note", ""}, {"reason", ""}, {"queue", ""}, {"assignee", ""},
 	{"attachments", ""}, {"note", ""}, {"level", ""}, {"status", ""}, {"until", ""}, {"ticket", ""}, {"relation", ""}, {"draft", ""}, {"edit", ""},
+	{"known", ""}, {"solved_by", ""},
 }
 
 // contentOf returns the name of the first field that n has.
@@ -39,6 +40,8 @@ func (a *Action) brings() Inputs {
 		Relation:        a.Relation != "",
 		Draft:           a.Draft != nil,
 		Edit:            a.Edit != nil,
+		Known:           a.Known != nil,
+		SolvedBy:        !a.SolvedBy.IsZero(),
 	}
 }
 
@@ -55,6 +58,8 @@ func (d *Decision) needs() Inputs {
 		n.Draft = true
 	case ActionEdit:
 		n.Edit = true
+	case ActionPublish:
+		n.Known = true
 	}
 	if d.Transition.Chosen && !slices.ContainsFunc(d.candidates(), func(c *Transition) bool { return c.To == "" }) {
 		n.Status = true
@@ -79,8 +84,14 @@ func (d *Decision) takes() Inputs {
 	n.Assignee = tr.Assign == "given"
 	n.Level = n.Level || tr.Level != ""
 	n.Status = n.Status || tr.Chosen
+	n.SolvedBy = agent && d.solves()
 	n.Until = n.Until || d.Action.Name != ActionAmend && tr.To != "" && d.Workflow.statuses[d.To.Status].Then != ""
 	return n
+}
+
+// solves reports whether the action solves the ticket, perhaps once more.
+func (d *Decision) solves() bool {
+	return d.Action.Name != ActionAmend && d.Transition.To != "" && d.Workflow.Phase(d.To.Status) == PhaseSolved
 }
 
 // content checks that the action sets the fields that the rule needs, and no field
@@ -96,6 +107,9 @@ func (d *Decision) content() error {
 	brings.Status, brings.Level = false, false
 	if useless := brings.without(d.takes()); useless != (Inputs{}) {
 		return invalid("action."+contentOf(useless).field, "has no use: %q by %s does not take one", act.Name, d.actorRole())
+	}
+	if act.Suggested && act.SolvedBy.IsZero() {
+		return invalid("action.suggested", "has no use without action.solved_by")
 	}
 	if !act.Until.IsZero() && !act.Until.After(d.Now) {
 		return invalid("action.until", "must lie in the future")

@@ -83,6 +83,9 @@ func (w *Workflow) permit(d *Decision) error {
 	if act.Name == ActionUnmerge && t.MergedInto.IsZero() {
 		return d.refuse(whyState, "the ticket was not merged")
 	}
+	if act.Name == ActionWithdraw && t.Known.IsZero() {
+		return d.refuse(whyState, "nothing is published about the ticket")
+	}
 	if err := d.choose(); err != nil {
 		return err
 	}
@@ -126,7 +129,7 @@ func (d *Decision) staysPut(subject string) error {
 }
 
 // moreThanWords are the actions that have an effect of their own.
-var moreThanWords = []ActionName{ActionMerge, ActionUnmerge, ActionSplit, ActionLink, ActionUnlink, ActionEdit}
+var moreThanWords = []ActionName{ActionMerge, ActionUnmerge, ActionSplit, ActionLink, ActionUnlink, ActionEdit, ActionPublish, ActionWithdraw}
 
 // words reports whether an action has a message or files for customers.
 func (a *Action) words() bool { return a.Message != "" || len(a.Attachments) > 0 }
@@ -297,6 +300,7 @@ func (d *Decision) event() (Event, error) {
 		setIfOther(&e.Set.Assignee, t.Assignee, "", true)
 	}
 	d.reason(&e)
+	d.cite(&e)
 	if err := d.timer(&e); err != nil {
 		return Event{}, err
 	}
@@ -352,6 +356,20 @@ func (d *Decision) reason(e *Event) {
 	}
 	setIfOther(&e.Set.Resolution, t.Resolution, "", e.Reopens(t.Phase) || d.To.Status == StatusCancelled)
 	setIfOther(&e.Set.Reason, t.Reason, act.Reason, act.Reason != "" || d.To.Status != t.Status)
+}
+
+// cite keeps the ticket that solved this one, for as long as it is solved.
+func (d *Decision) cite(e *Event) {
+	t, act := &d.Ticket, &d.Action
+	solves := d.solves() && !act.Automatic
+	if (solves || e.Reopens(t.Phase) || d.To.Status == StatusCancelled) && act.SolvedBy != t.SolvedBy {
+		e.Set.SolvedBy = new(act.SolvedBy)
+	}
+	// A ticket that is solved again by the same one is cited again, so that the event alone
+	// says what solved it.
+	if solves && !act.SolvedBy.IsZero() {
+		e.Set.SolvedBy, e.Set.Suggested = new(act.SolvedBy), act.Suggested
+	}
 }
 
 // timer starts or stops the timer of the ticket's status.
@@ -438,7 +456,26 @@ func (d *Decision) effect(e *Event) error {
 		}
 	case ActionEdit:
 		return d.edit(e)
+	case ActionPublish:
+		return d.publish(e)
+	case ActionWithdraw:
+		e.Set.Published = new(false)
 	}
+	return nil
+}
+
+// publish turns what is to be published into changes.
+func (d *Decision) publish(e *Event) error {
+	k := d.Action.Known
+	switch {
+	case k == nil:
+		return invalid("action.known", "is missing: %q needs one", ActionPublish)
+	case blank(k.Title):
+		return invalid("action.known.title", "is missing")
+	case blank(string(k.Text)):
+		return invalid("action.known.text", "is missing")
+	}
+	e.Known, e.Set.Published = *k, new(true)
 	return nil
 }
 

@@ -54,6 +54,8 @@ const (
 //	link       agent              any                     =          Action.Ticket
 //	unlink     agent              any                     =          Action.Ticket
 //	edit       agent, system      any                     =          Action.Edit
+//	publish    agent              resolved, closed        =          Action.Known
+//	withdraw   agent              any                     =
 //
 // Take assigns the ticket to the acting agent, and assign to the agent it names.
 // Reply, ask, hold, resume and resolve assign it to the acting agent if nobody has
@@ -124,6 +126,8 @@ func DefaultWorkflow() WorkflowSpec {
 			{Action: ActionLink, From: anywhere},
 			{Action: ActionUnlink, From: anywhere},
 			{Action: ActionEdit, From: anywhere, By: staff},
+			{Action: ActionPublish, From: []Status{StatusResolved, StatusClosed}},
+			{Action: ActionWithdraw, From: anywhere},
 		},
 	}
 }

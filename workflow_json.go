@@ -83,7 +83,7 @@ func placed(kind string, data []byte, err error) error {
 }
 
 // flagString lists the names of the bits that are set.
-func flagString[T ~uint8 | ~uint16](bits T, names []string, sep string) string {
+func flagString[T ~uint8](bits T, names []string, sep string) string {
 	var set []string
 	for i, name := range names {
 		if bits&(1<<i) != 0 {
@@ -94,7 +94,7 @@ func flagString[T ~uint8 | ~uint16](bits T, names []string, sep string) string {
 }
 
 // flagParse reads names separated by blanks as bits.
-func flagParse(text string, names []string, field string) (bits uint16, err error) {
+func flagParse(text string, names []string, field string) (bits uint32, err error) {
 	for name := range strings.FieldsSeq(text) {
 		i := slices.Index(names, name)
 		if i < 0 {

@@ -58,6 +58,9 @@ func TestDefaultWorkflowTable(t *testing.T) {
 				if name == ActionUnmerge {
 					tk.MergedInto = testID(2)
 				}
+				if name == ActionWithdraw {
+					tk.Known.Title = "t"
+				}
 				d := Decision{Ticket: tk, Actor: by.actor, Action: Action{Name: name}, Now: t0.Add(time.Hour)}
 				err := w.permit(&d)
 				if err != nil {

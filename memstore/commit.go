@@ -92,6 +92,7 @@ func (s *Store) write(c *ticket.Commit) {
 			s.numbers[s.shardOf(string(n))].m[n] = ch.Ticket.ID
 		}
 		s.tickets[drawerOf(ch.Ticket.ID)].put(ch)
+		s.suggester.note(ch.Ticket.ID)
 	}
 	for i := range c.Deliveries {
 		s.outbox.put(c.Deliveries[i], c.Deliveries[i].To.Key())

@@ -25,6 +25,8 @@ type Store struct {
 	numbers [shards]index[ticket.Number, ticket.ID]
 	tickets [shards]drawer
 	outbox  outbox
+
+	suggester suggester
 }
 
 var (

@@ -91,7 +91,7 @@ func (s *Store) candidates(q ticket.Query) []record {
 }
 
 // texts returns the texts to search, in the order of preference for snippets: the
-// messages from the beginning, and the subject last.
+// messages from the beginning, what is published, and the subject last.
 func texts(r *record, notes bool) []string {
 	var list []string
 	for _, e := range r.events {
@@ -101,6 +101,9 @@ func texts(r *record, notes bool) []string {
 		if notes && e.Note != "" {
 			list = append(list, string(e.Note))
 		}
+	}
+	if k := &r.ticket.Known; !k.IsZero() {
+		list = append(list, k.Title, string(k.Text))
 	}
 	return append(list, r.ticket.Subject)
 }

@@ -180,7 +180,7 @@ func changed(ch *ticket.Change) columns {
 			bits |= clocksColumns
 		}
 		if len(e.Fields) > 0 || !e.Requester.IsZero() || len(e.Followed)+len(e.Unfollowed) > 0 || len(p.AddTags)+len(p.RemoveTags) > 0 ||
-			p.MergedInto != nil {
+			p.MergedInto != nil || p.Published != nil || p.SolvedBy != nil {
 			bits |= docColumn | labelsChange
 		}
 		if e.Subject != "" || p.Workflow != "" || p.WorkflowVersion != 0 || p.Impact|p.Urgency != 0 ||
@@ -239,8 +239,13 @@ func (ch *changing) encode() (err error) {
 	return err
 }
 
+// hasWords reports whether the events have words for the search index, or change whether the
+// ticket is a solved one. A merge changes labels.
 func hasWords(events []ticket.Event) bool {
-	return slices.ContainsFunc(events, func(e ticket.Event) bool { return e.Subject != "" || e.Message != "" || e.Note != "" })
+	return slices.ContainsFunc(events, func(e ticket.Event) bool {
+		return e.Subject != "" || e.Message != "" || e.Note != "" ||
+			e.Action == ticket.ActionReopen || e.To.Status == ticket.StatusCancelled || e.Set.Restored != nil
+	})
 }
 
 // delicate reports whether the commit can fail after it has written something. Such

@@ -93,6 +93,9 @@ type language struct {
 	// says where the word stands. The statements write the index.
 	token                           func(where, word string) string
 	insertText, textRow, updateText string
+	// countWords ends an INSERT that adds to counts. forUpdate ends a query of rows that
+	// are then changed.
+	countWords, forUpdate string
 	// newestFirst says that the index returns the newest matches first.
 	newestFirst bool
 }
@@ -124,8 +127,9 @@ var sqlite = language{
 	contains:    "instr(lower(doc), ?) > 0",
 	ifNew:       " ON CONFLICT DO NOTHING",
 	token:       plainToken, newestFirst: true,
-	insertText: "INSERT INTO {t}texts (version, upto, place, ticket, tenant) VALUES ", textRow: "(?, ?, ?, ?, ?)",
-	updateText: "UPDATE {t}texts SET version = ?, upto = ? WHERE place = ? AND version < ?",
+	insertText: "INSERT INTO {t}texts (version, upto, terms, known, place, ticket, tenant) VALUES ", textRow: "(?, ?, ?, ?, ?, ?, ?)",
+	updateText: "UPDATE {t}texts SET version = ?, upto = ?, terms = ?, known = ? WHERE place = ? AND version < ?",
+	countWords: " ON CONFLICT (word) DO UPDATE SET n = n + excluded.n",
 	classify: func(err error) fault {
 		code, ok := sqliteCode(err)
 		if !ok {
@@ -166,10 +170,11 @@ var postgres = language{
 	contains:    `strpos(lower(doc::text COLLATE "C"), ?) > 0`,
 	ifNew:       " ON CONFLICT DO NOTHING",
 	token:       plainToken,
-	insertText:  "INSERT INTO {t}texts (version, upto, place, ticket, tenant, tokens) VALUES ",
-	textRow:     "(?, ?, ?, ?, ?, array_to_tsvector(string_to_array(btrim(?), ' ')))",
-	updateText:  "UPDATE {t}texts SET version = ?, upto = ?, tokens = array_to_tsvector(string_to_array(btrim(?), ' ')) WHERE place = ? AND version < ?",
-	claimLocks:  " FOR UPDATE SKIP LOCKED",
+	insertText:  "INSERT INTO {t}texts (version, upto, terms, known, place, ticket, tenant, tokens) VALUES ",
+	textRow:     "(?, ?, ?, ?, ?, ?, ?, array_to_tsvector(string_to_array(btrim(?), ' ')))",
+	updateText:  "UPDATE {t}texts SET version = ?, upto = ?, terms = ?, known = ?, tokens = array_to_tsvector(string_to_array(btrim(?), ' ')) WHERE place = ? AND version < ?",
+	countWords:  " ON CONFLICT (word) DO UPDATE SET n = f.n + excluded.n", forUpdate: " FOR UPDATE",
+	claimLocks: " FOR UPDATE SKIP LOCKED",
 	classify: func(err error) fault {
 		s, ok := errors.AsType[interface {
 			error
@@ -208,8 +213,9 @@ var mysql = language{
 	placeholder: [...]string{textual: "CAST(? AS BINARY)", whole: "CAST(? AS SIGNED)"}, rowBegin: "SELECT ",
 	ifNew:      " ON DUPLICATE KEY UPDATE label = label",
 	token:      asciiToken,
-	insertText: "INSERT INTO {t}texts (version, upto, place, ticket, tenant, tokens) VALUES ", textRow: "(?, ?, ?, ?, ?, ?)",
-	updateText: "UPDATE {t}texts SET version = ?, upto = ?, tokens = ? WHERE place = ? AND version < ?",
+	insertText: "INSERT INTO {t}texts (version, upto, terms, known, place, ticket, tenant, tokens) VALUES ", textRow: "(?, ?, ?, ?, ?, ?, ?, ?)",
+	updateText: "UPDATE {t}texts SET version = ?, upto = ?, terms = ?, known = ?, tokens = ? WHERE place = ? AND version < ?",
+	countWords: " ON DUPLICATE KEY UPDATE n = n + VALUES(n)", forUpdate: " FOR UPDATE",
 	classify: func(err error) fault {
 		n, ok := mysqlNumber(err)
 		if !ok {

@@ -47,6 +47,10 @@ func eventJSON(e *ticket.Event) (string, error) {
 	w.rare("attachments", e.Attachments, len(e.Attachments))
 	w.rare("fields", e.Fields, len(e.Fields))
 	w.optional("feedback", string(e.Feedback))
+	if !e.Known.IsZero() {
+		w.key("known")
+		w.value(e.Known)
+	}
 	w.optional("note", string(e.Note))
 	w.rare("note_attachments", e.NoteAttachments, len(e.NoteAttachments))
 	w.person("actor", &e.Actor)
@@ -254,7 +258,8 @@ func (w *jsonWriter) patch(p *ticket.Patch) {
 		p.Other.IsZero() && p.Restored == nil && p.PriorityGiven == nil && !p.NewCustomer &&
 		p.Policy == nil && p.PolicyVersion == nil && p.Clocks == nil && p.Alert == nil && p.Promised == nil && p.Snoozed == nil &&
 		p.Erased == nil && p.Stage == nil && p.Rule == "" && p.LegalHold == nil &&
-		p.FeedbackDue == nil && !p.FeedbackAsked && p.Score == 0 {
+		p.FeedbackDue == nil && !p.FeedbackAsked && p.Score == 0 &&
+		p.Published == nil && p.SolvedBy == nil && !p.Suggested {
 		return
 	}
 	w.open("set")
@@ -337,6 +342,17 @@ func (w *jsonWriter) patch(p *ticket.Patch) {
 	}
 	if p.Score != 0 {
 		w.integer("score", int64(p.Score))
+	}
+	if p.Published != nil {
+		w.key("published")
+		w.value(*p.Published)
+	}
+	if p.SolvedBy != nil {
+		w.text("solved_by", *p.SolvedBy)
+	}
+	if p.Suggested {
+		w.key("suggested")
+		w.b = append(w.b, "true"...)
 	}
 	w.close()
 }

@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"database/sql"
@@ -166,10 +167,13 @@ type indexed struct {
 	ticket ticket.Ticket
 	spoken
 
-	stored bool // the index has the ticket, at version as
-	placed bool // place is final
+	heard  []ticket.Event // the actions and messages, for the terms
+	terms  [2]any         // of the solved ticket and of the known problem; nil: none
+	stored bool           // the index has the ticket, at version as
+	placed bool           // place is final
 	place  int64
-	as     int64 // the version in the index
+	as     int64     // the version in the index
+	were   [2][]byte // the terms in the index
 }
 
 // mostText limits how many bytes of a ticket's messages are indexed, and how many of
@@ -184,11 +188,15 @@ type spoken struct {
 	upto         int64  // the last event that added text
 }
 
-// hear adds the text of an event of a ticket with this subject.
-func (p *spoken) hear(subject string, seq int64, doc []byte) error {
-	var e struct{ Subject, Message, Note string }
+// hear adds the text of an event of a ticket with this subject. It returns the event with
+// its action and message only.
+func (p *spoken) hear(subject string, seq int64, doc []byte) (ticket.Event, error) {
+	var e struct {
+		Action                 ticket.ActionName
+		Subject, Message, Note string
+	}
 	if err := json.Unmarshal(doc, &e); err != nil {
-		return err
+		return ticket.Event{}, err
 	}
 	if e.Subject != "" && e.Subject == subject {
 		p.subject, p.upto = subject, seq
@@ -197,7 +205,7 @@ func (p *spoken) hear(subject string, seq int64, doc []byte) error {
 	if said || noted {
 		p.upto = seq
 	}
-	return nil
+	return ticket.Event{Action: e.Action, PublicContent: ticket.PublicContent{Message: ticket.Message(e.Message)}}, nil
 }
 
 // readTexts reads tickets and the texts of their events.
@@ -223,7 +231,9 @@ func (x *session) readTexts(ctx context.Context, ids []any, list map[string]*ind
 		if seq > d.ticket.Version {
 			return nil // written after the ticket was read
 		}
-		return d.hear(d.ticket.Subject, seq, doc)
+		e, err := d.hear(d.ticket.Subject, seq, doc)
+		d.heard = append(d.heard, e)
+		return err
 	}, "SELECT ticket, seq, doc FROM {t}events{by events_id} WHERE ticket"+in+" ORDER BY ticket, seq", args...)
 }
 
@@ -243,39 +253,45 @@ func add(b *strings.Builder, text string) bool {
 func (x *session) writeTexts(ctx context.Context, ids []any, list map[string]*indexed) error {
 	in, args := amongst(ids)
 	err := x.rows(ctx, func(r *sql.Rows) error {
-		var id sql.RawBytes
+		var id, terms, known sql.RawBytes
 		var place, version int64
-		err := r.Scan(&id, &place, &version)
+		err := r.Scan(&id, &place, &version, &terms, &known)
 		if d := list[string(id)]; err == nil {
-			d.stored, d.place, d.as = true, place, version
+			d.stored, d.place, d.as, d.were = true, place, version, [2][]byte{bytes.Clone(terms), bytes.Clone(known)}
 		}
 		return err
-	}, "SELECT ticket, place, version FROM {t}texts WHERE ticket"+in, args...)
+	}, "SELECT ticket, place, version, terms, known FROM {t}texts WHERE ticket"+in+x.s.lang.forUpdate, args...)
 	if err != nil {
 		return err
 	}
+	counts := counter{}
 	var fresh, words []*indexed
 	for _, id := range ids {
 		switch d := list[id.(string)]; {
 		case d.ticket.Version == 0 || d.stored && d.as >= d.ticket.Version:
 		case !d.stored:
+			counts.add(d)
 			fresh = append(fresh, d)
 			words = append(words, d)
 		default:
+			counts.add(d)
 			words = append(words, d)
 			if err := d.rewrite(ctx, x); err != nil {
 				return err
 			}
 		}
 	}
+	if err := counts.write(ctx, x); err != nil {
+		return err
+	}
 	if err := x.place(ctx, fresh); err != nil {
 		return err
 	}
 	l := x.s.lang
 	err = inTens(fresh, func(some []*indexed) error {
-		args := make([]any, 0, 6*len(some))
+		args := make([]any, 0, 8*len(some))
 		for _, d := range some {
-			args = append(args, d.ticket.Version, d.upto, d.place, d.id, d.ticket.Tenant)
+			args = append(args, d.ticket.Version, d.upto, d.terms[0], d.terms[1], d.place, d.id, d.ticket.Tenant)
 			if x.s.dialect != SQLite { // the index is a column of the table
 				args = append(args, d.tokens(l))
 			}
@@ -314,7 +330,7 @@ func inTens(list []*indexed, f func([]*indexed) error) error {
 
 // rewrite replaces an earlier version.
 func (d *indexed) rewrite(ctx context.Context, x *session) error {
-	args := []any{d.ticket.Version, d.upto}
+	args := []any{d.ticket.Version, d.upto, d.terms[0], d.terms[1]}
 	if x.s.dialect != SQLite {
 		args = append(args, d.tokens(x.s.lang))
 	}
@@ -419,7 +435,8 @@ func (x *session) placeAfter(ctx context.Context, list []*indexed) error {
 // tokens returns the index entry of a ticket, separated by blanks:
 //
 //	s…   the tenant and the stage, or one of the ticket's labels in it, as a digest
-//	p…   a word of the subject or a message
+//	p…   a word of the subject, a message or what is published
+//	k…   a word of what is published as a known problem
 //	i…   a word of a note
 func (d *indexed) tokens(l *language) string {
 	var b strings.Builder
@@ -431,7 +448,11 @@ func (d *indexed) tokens(l *language) string {
 	for _, label := range labelsOf(&d.ticket) {
 		put(scope(d.ticket.Tenant, label))
 	}
-	public := words.Fold(d.subject + "\n" + d.said.String())
+	known := d.ticket.Known.Title + "\n" + string(d.ticket.Known.Text)
+	for _, w := range words.Fold(known) {
+		put(l.token("k", w))
+	}
+	public := words.Fold(d.subject + "\n" + d.said.String() + "\n" + known)
 	for _, w := range public {
 		put(l.token("p", w))
 	}

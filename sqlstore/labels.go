@@ -18,6 +18,8 @@ import (
 //	org:mill
 //	field:"order"=i4711
 //	merged                 into another ticket
+//	known                  something is published about it
+//	solved by:01HZ…        the ticket that solved it
 //	missed:solution        a target of this metric; see missedLabels
 //	requester:id:c-1       follower:id:c-2
 //	requester:email:a@b.c  follower:email:a@b.c     of a person without an ID
@@ -29,6 +31,13 @@ import (
 
 // mergedLabel is the label of a ticket that was merged into another one.
 const mergedLabel = "merged"
+
+// knownLabel is the label of a ticket with a known problem, and solvedByLabel begins the
+// label of a ticket that another one solved.
+const (
+	knownLabel    = "known"
+	solvedByLabel = "solved by:"
+)
 
 // labelsOf returns the labels of a ticket, sorted, without duplicates.
 func labelsOf(t *ticket.Ticket) []string {
@@ -48,6 +57,12 @@ func labelsOf(t *ticket.Ticket) []string {
 	}
 	for k, v := range t.Fields {
 		list = append(list, fieldLabel(k, v))
+	}
+	if !t.Known.IsZero() {
+		list = append(list, knownLabel)
+	}
+	if !t.SolvedBy.IsZero() {
+		list = append(list, solvedByLabel+t.SolvedBy.String())
 	}
 	for _, m := range metrics {
 		if t.Missed(m) {

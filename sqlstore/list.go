@@ -281,11 +281,17 @@ func labelsWanted(q *ticket.Query) (labels [][]string, telling bool) {
 	if p := q.Requester; !p.IsZero() {
 		labels = append(labels, wanted("requester", p))
 	}
+	if !q.SolvedBy.IsZero() {
+		labels = append(labels, []string{solvedByLabel + q.SolvedBy.String()})
+	}
 	for k, v := range q.Fields {
 		labels = append(labels, []string{fieldLabel(k, v)})
 	}
 	if q.Organisation != "" {
 		labels = append(labels, []string{short("org:" + q.Organisation)})
+	}
+	if q.Known {
+		labels = append(labels, []string{knownLabel})
 	}
 	telling = len(labels) > 0
 	for _, tag := range q.Tags {

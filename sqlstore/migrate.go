@@ -23,7 +23,7 @@ var schemas embed.FS
 // have a migration for each version of the words, which indexes all tickets again.
 const (
 	ticketsVersion = 7
-	searchVersion  = 3
+	searchVersion  = 4
 )
 
 // A part is a set of tables with its own version.
@@ -44,9 +44,10 @@ func (s *Store) parts() []part {
 		"SELECT tenant, name, ticket, version, request, at, keyed FROM {t}receipts",
 	}}}
 	if s.search {
-		tables := []string{"SELECT place, ticket, tenant, version, upto, tokens FROM {t}texts", "SELECT id, ticket FROM {t}unindexed"}
+		tables := []string{"SELECT place, ticket, tenant, version, upto, terms, known, tokens FROM {t}texts", "SELECT id, ticket FROM {t}unindexed",
+			"SELECT word, n FROM {t}frequencies"}
 		if s.dialect == SQLite { // its tokens are in a table of their own, and only an index of words can answer this query
-			tables[0] = "SELECT place, ticket, tenant, version, upto FROM {t}texts"
+			tables[0] = "SELECT place, ticket, tenant, version, upto, terms, known FROM {t}texts"
 			tables = append(tables, "SELECT place FROM (SELECT rowid AS place FROM {t}words WHERE {t}words MATCH 'sticket')")
 		}
 		parts = append(parts, part{"search", searchVersion, tables})

@@ -40,6 +40,9 @@ type ticketDoc struct {
 	FeedbackAsked time.Time `json:"feedback_asked,omitzero"`
 	Rated         time.Time `json:"rated,omitzero"`
 	Score         int       `json:"score,omitempty"`
+
+	Known    ticket.KnownProblem `json:"known,omitzero"`
+	SolvedBy ticket.ID           `json:"solved_by,omitzero"`
 }
 
 func docOf(t *ticket.Ticket) (string, error) {
@@ -49,6 +52,7 @@ func docOf(t *ticket.Ticket) (string, error) {
 		RequesterSince: t.RequesterSince, PriorityGiven: t.PriorityGiven, Workflow: t.Workflow, WorkflowVersion: t.WorkflowVersion,
 		Erased: t.Erased, LegalHold: t.LegalHold,
 		FeedbackDue: t.FeedbackDue, FeedbackAsked: t.FeedbackAsked, Rated: t.Rated, Score: t.Score,
+		Known: t.Known, SolvedBy: t.SolvedBy,
 	})
 }
 
@@ -113,6 +117,7 @@ func scanTicket(rows *sql.Rows, before ...any) (ticket.Ticket, error) {
 	t.Requester, t.Followers, t.Subject, t.Impact, t.Urgency = doc.Requester, doc.Followers, doc.Subject, doc.Impact, doc.Urgency
 	t.Tags, t.Fields, t.Links, t.MergedInto, t.LinkEpoch = doc.Tags, doc.Fields, doc.Links, doc.MergedInto, doc.LinkEpoch
 	t.RequesterSince, t.PriorityGiven = doc.RequesterSince, doc.PriorityGiven
+	t.Known, t.SolvedBy = doc.Known, doc.SolvedBy
 	t.Workflow, t.WorkflowVersion = doc.Workflow, doc.WorkflowVersion
 	t.Erased, t.LegalHold = doc.Erased, doc.LegalHold
 	if t.Stage, err = stageOf(r.stage); err != nil {

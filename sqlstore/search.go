@@ -107,10 +107,14 @@ type match struct {
 }
 
 func (m *match) texts(q *ticket.SearchQuery) []string {
-	if q.Notes {
-		return []string{m.said.String(), m.inside.String()}
+	list := []string{m.said.String()}
+	if k := &m.ticket.Known; !k.IsZero() {
+		list = append(list, k.Title, string(k.Text))
 	}
-	return []string{m.said.String()}
+	if q.Notes {
+		list = append(list, m.inside.String())
+	}
+	return list
 }
 
 func (m *match) score(q *ticket.SearchQuery, terms []words.Term) int {
@@ -211,7 +215,8 @@ func (x *session) listen(ctx context.Context, list []match) error {
 				return err
 			}
 			m := byID[string(id)]
-			return m.hear(m.ticket.Subject, seq, doc)
+			_, err := m.hear(m.ticket.Subject, seq, doc)
+			return err
 		}, "SELECT e.ticket, e.seq, e.doc FROM {t}texts w "+x.s.lang.join+" {t}events e{by events_id} ON e.ticket = w.ticket AND e.seq <= w.upto WHERE w.ticket"+in+
 			" ORDER BY e.ticket, e.seq", args...)
 		if err != nil {

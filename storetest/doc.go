@@ -20,7 +20,7 @@
 // server is killed and restarted, and [Cut] while connections lose answers, which
 // finds drivers that repeat calls on their own.
 //
-// Cases for optional interfaces, such as [ticket.Searcher], [ticket.Counter],
+// Cases for optional interfaces, such as [ticket.Searcher], [ticket.Suggester], [ticket.Counter],
 // [ticket.DeliveryLoader] and [ticket.Eraser], are skipped if the store does not have them.
 //
 // Each case tests one sentence of the contract. The message of a failure begins with that

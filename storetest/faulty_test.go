@@ -40,6 +40,8 @@ type faulty struct {
 	maintain func(context.Context) error
 	export   func(context.Context, ticket.ID) iter.Seq2[[]ticket.Event, error]
 
+	candidates func(context.Context, ticket.CandidateQuery) (ticket.Candidates, error)
+
 	calls atomic.Int64 // of all methods
 	used  sync.Map     // their names
 }
@@ -56,7 +58,7 @@ func (f *faulty) replaces(method string) bool {
 		"Events": f.events != nil, "List": f.list != nil, "Due": f.due != nil, "Claim": f.claim != nil,
 		"Settle": f.settle != nil, "reopen": f.reopen != nil,
 		"Deliveries": f.deliveries != nil, "UpdateDeliveries": f.update != nil, "DeliveryContexts": f.contexts != nil, "PruneReceipts": f.prune != nil, "Reschedule": f.reschedule != nil, "Erase": f.erase != nil, "Traces": f.traces != nil,
-		"Search": f.search != nil, "Counts": f.counts != nil, "Count": f.count != nil, "Maintain": f.maintain != nil, "Export": f.export != nil,
+		"Search": f.search != nil, "Counts": f.counts != nil, "Count": f.count != nil, "Maintain": f.maintain != nil, "Candidates": f.candidates != nil, "Export": f.export != nil,
 	}[method]
 }
 
@@ -194,6 +196,14 @@ func (f *faulty) Search(ctx context.Context, q ticket.SearchQuery) ([]ticket.Hit
 		return f.search(ctx, q)
 	}
 	return f.Store.(ticket.Searcher).Search(ctx, q)
+}
+
+func (f *faulty) Candidates(ctx context.Context, q ticket.CandidateQuery) (ticket.Candidates, error) {
+	f.called("Candidates")
+	if f.candidates != nil {
+		return f.candidates(ctx, q)
+	}
+	return f.Store.(ticket.Suggester).Candidates(ctx, q)
 }
 
 func (f *faulty) Counts(ctx context.Context, tenant string) ([]ticket.Count, error) {

@@ -30,6 +30,7 @@ var listRules = []rule{
 	{name: "List/few that match", says: saysWalk, upon: []string{"List/match", "List/merged", "List/order", "List/limit", "List/walk", "List/next"}, prove: listFew},
 	{name: "List/after a change", says: saysList, upon: []string{"List/match", "List/merged", "List/order"}, prove: listChanged},
 	{name: "List/after one that moved", says: saysAfter, upon: []string{"List/match", "List/order", "List/walk"}, prove: listMoved},
+	{name: "List/known problems", says: saysMatch, upon: []string{"List/match"}, prove: listKnown},
 	{name: "List/next", says: saysNext, prove: listNext},
 	{name: "List/after any place", says: saysAfter, prove: listAfter},
 	{name: "List/invalid", says: saysQuery, prove: listInvalid},
@@ -59,6 +60,50 @@ func listMatch(k *kit) {
 		got := idsOf(k.list(q.Query).Tickets)
 		slices.SortFunc(got, ticket.ID.Compare)
 		k.same(got, q.answer, "tickets that match %+v", q.Query)
+	}
+}
+
+// listKnown publishes something about a ticket, replaces and withdraws it, and names and
+// changes the ticket that solved it.
+func listKnown(k *kit) {
+	by, other, c := k.opened(acme), k.opened(acme), k.opened(acme)
+	k.commit(by, other, c)
+	see := func(q ticket.Query, what string, want ...ticket.ID) {
+		for _, order := range []ticket.Order{ticket.OrderOldestFirst, ticket.OrderMostRecent} {
+			q.Tenant, q.Order = acme, order
+			k.same(idsOf(k.list(q).Tickets), append([]ticket.ID{}, want...), "tickets after %s", what)
+		}
+	}
+	solved := func(by ticket.ID) edit { return func(e *ticket.Event) { e.Set.SolvedBy = &by } }
+	for _, step := range []struct {
+		what   string
+		edits  []edit
+		known  bool
+		solver ticket.ID
+	}{
+		{"nothing", []edit{note("n")}, false, ticket.ID{}},
+		{"publishing", []edit{known("Blank leaves", "Clean it.")}, true, ticket.ID{}},
+		{"publishing something else", []edit{known("Empty leaves", "Clean it.")}, true, ticket.ID{}},
+		{"naming what solved it", []edit{solved(by.Ticket.ID)}, true, by.Ticket.ID},
+		{"naming another one", []edit{solved(other.Ticket.ID)}, true, other.Ticket.ID},
+		{"withdrawing", []edit{known("", "")}, false, other.Ticket.ID},
+		{"naming none", []edit{solved(ticket.ID{})}, false, ticket.ID{}},
+		{"both in one commit", []edit{known("Leaves", "Clean it."), solved(by.Ticket.ID)}, true, by.Ticket.ID},
+	} {
+		c = next(c.Ticket, step.edits...)
+		k.commit(c)
+		var known []ticket.ID
+		if step.known {
+			known = append(known, c.Ticket.ID)
+		}
+		see(ticket.Query{Known: true}, step.what, known...)
+		for _, id := range []ticket.ID{by.Ticket.ID, other.Ticket.ID} {
+			if id == step.solver {
+				see(ticket.Query{SolvedBy: id}, step.what, c.Ticket.ID)
+			} else {
+				see(ticket.Query{SolvedBy: id}, step.what)
+			}
+		}
 	}
 }
 

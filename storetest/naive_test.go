@@ -302,3 +302,7 @@ func (n *naive) Count(ctx context.Context, q ticket.Query, limit int) (int, erro
 func (n *naive) Export(ctx context.Context, after ticket.ID) iter.Seq2[[]ticket.Event, error] {
 	return n.Store.(ticket.Exporter).Export(ctx, after)
 }
+
+func (n *naive) Candidates(ctx context.Context, q ticket.CandidateQuery) (ticket.Candidates, error) {
+	return n.Store.(ticket.Suggester).Candidates(ctx, q)
+}

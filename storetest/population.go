@@ -60,7 +60,7 @@ func population() []ticket.Change {
 
 // thePopulation is created once and must not be changed.
 var thePopulation = sync.OnceValue(func() []ticket.Change {
-	r, clocked := rand.New(rand.NewPCG(1, 2)), rand.New(rand.NewPCG(5, 6))
+	r, clocked, known := rand.New(rand.NewPCG(1, 2)), rand.New(rand.NewPCG(5, 6)), rand.New(rand.NewPCG(7, 8))
 	out := make([]ticket.Change, 120)
 	for i := range out {
 		n := uint64(1_000_000 + 2*i)
@@ -90,6 +90,12 @@ var thePopulation = sync.OnceValue(func() []ticket.Change {
 				e.Set.MergedInto = new(idOf(1_000_000))
 			}
 			e.Set.Clocks = clocksOf(clocked)
+			if known.IntN(3) == 0 {
+				e.Known, e.Set.Published = ticket.KnownProblem{Title: "Known", Text: "Turn it off."}, new(true)
+			}
+			if known.IntN(2) == 0 {
+				e.Set.SolvedBy = new(pick(known, solvers))
+			}
 			if clocked.IntN(3) == 0 {
 				e.Set.Snoozed = new(clock.Add(time.Duration(clocked.IntN(3)) * time.Hour))
 			}
@@ -97,6 +103,9 @@ var thePopulation = sync.OnceValue(func() []ticket.Change {
 	}
 	return out
 })
+
+// solvers are tickets that solved others. They need not exist for a store.
+var solvers = []ticket.ID{idOf(1_000_000), idOf(1_000_002), {15: 1}}
 
 // clocksOf returns clocks in all states, as a desk has them. They are due at few times. What
 // is rare is left to the cases about clocks.
@@ -263,6 +272,8 @@ var conditions = []func(r *rand.Rand, q *ticket.Query, t *ticket.Ticket){
 	func(r *rand.Rand, q *ticket.Query, t *ticket.Ticket) { q.Metric, q.Missed = pick(r, metrics), true },
 	func(r *rand.Rand, q *ticket.Query, t *ticket.Ticket) { q.Missed = true },
 	func(r *rand.Rand, q *ticket.Query, t *ticket.Ticket) { q.NotSnoozed = true },
+	func(r *rand.Rand, q *ticket.Query, t *ticket.Ticket) { q.Known = true },
+	func(r *rand.Rand, q *ticket.Query, t *ticket.Ticket) { q.SolvedBy = pick(r, solvers) },
 }
 
 func some[T any](r *rand.Rand, its T, list []T) []T {

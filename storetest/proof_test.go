@@ -30,7 +30,7 @@ type fault struct {
 func faults() []fault {
 	return slices.Concat(commitFaults, raceFaults, readFaults, listFaults, listChangeFaults, stageFaults, clockFaults, dueFaults, wakeFaults, claimFaults, lineFaults, settleFaults,
 		deliveriesFaults, updateFaults, loaderFaults, pruneFaults, rescheduleFaults, eraseFaults, traceFaults,
-		searchFaults, countsFaults, countFaults, exportFaults, valueFaults, longFaults, ageFaults, manyFaults, argumentFaults, tenantFaults, joinedFaults, contextFaults, durableFaults)
+		searchFaults, candidateFaults, countsFaults, countFaults, exportFaults, valueFaults, longFaults, ageFaults, manyFaults, argumentFaults, tenantFaults, joinedFaults, contextFaults, durableFaults)
 }
 
 // methods returns the methods that each case calls, by the name of the case. A case is

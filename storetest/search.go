@@ -18,7 +18,7 @@ const (
 	saysPrefix  = `"prin*", with three or more symbols before the asterisk, matches every word that begins with them.`
 	saysFolds   = "A word is a run of letters and digits; in scripts that are written without blanks, each symbol is a word. Accents do not count."
 	saysFirst   = "Only the first 16 words count."
-	saysWhere   = "It searches the current subject and the messages, solutions included."
+	saysWhere   = "It searches the current subject, the messages, solutions included, and what is published."
 	saysNotes   = "It must search notes only if q.Notes is true, and no snippet may quote them otherwise."
 	saysSnippet = "A snippet must be a short piece of this text, at most 500 bytes, that contains a searched word and marks every searched word in it."
 	saysFresh   = "A commit must be found at the latest after the next call of Maintain if the store is a Maintainer, and at once if it is not."
@@ -33,6 +33,7 @@ var searchRules = []rule{
 	{name: "Search/what a word is", says: saysFolds, lacks: noSearch, prove: searchFolded},
 	{name: "Search/sixteen words", says: saysFirst, lacks: noSearch, prove: searchMany},
 	{name: "Search/where", says: saysWhere, lacks: noSearch, prove: searchWhere},
+	{name: "Search/known problems", says: saysWhere, lacks: noSearch, prove: searchKnown},
 	{name: "Search/notes", says: saysNotes, lacks: noSearch, prove: searchNotes},
 	{name: "Search/match", says: saysSearch, lacks: noSearch, prove: searchMatch},
 	{name: "Search/order", says: saysSearch, lacks: noSearch, prove: searchOrder},
@@ -188,6 +189,28 @@ func searchWhere(k *kit) {
 	for _, text := range []string{"secondsubject", "opening", "reply came", "cleaned solution", "there opening"} {
 		k.finds(looking(text), a.Ticket)
 	}
+}
+
+// searchKnown searches for what is published, was published or was replaced.
+func searchKnown(k *kit) {
+	a := k.opened(acme, about("Firstsubject", "Opening words."))
+	k.commit(a, k.opened(acme))
+	a = next(a.Ticket, known("Blank leaves", "Exchange the fuser."))
+	k.commit(a)
+	k.finds(looking("leaves fuser firstsubject"), a.Ticket)
+	if h := k.search(looking("fuser"))[0]; len(h.Snippet.Marks) != 1 {
+		k.fail("the snippet has no mark at the searched word: %q", h.Snippet.Text)
+	}
+	a = next(a.Ticket, known("Empty leaves", "Clean the roller."))
+	k.commit(a)
+	k.finds(looking("fuser"))
+	q := looking("roller")
+	q.Known = true
+	k.finds(q, a.Ticket)
+	a = next(a.Ticket, known("", ""))
+	k.commit(a)
+	k.finds(looking("roller"))
+	k.finds(looking("opening"), a.Ticket)
 }
 
 // searchNotes searches for words that occur in notes only, and for words of other texts.

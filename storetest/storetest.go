@@ -82,7 +82,7 @@ type rule struct {
 func rules() []rule {
 	return slices.Concat(commitRules, raceRules, readRules, listRules, stageRules, clockRules, dueRules, claimRules, lineRules, settleRules,
 		deliveriesRules, updateRules, loaderRules, pruneRules, rescheduleRules, eraseRules, traceRules,
-		searchRules, countsRules, countRules, exportRules, valueRules, ageRules, manyRules, argumentRules, tenantRules, joinedRules, contextRules, durableRules)
+		searchRules, candidateRules, countsRules, countRules, exportRules, valueRules, ageRules, manyRules, argumentRules, tenantRules, joinedRules, contextRules, durableRules)
 }
 
 // tb is the part of [testing.TB] that cases use, so that the suite's own tests can run

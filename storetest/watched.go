@@ -114,6 +114,11 @@ func (w *watched) Search(ctx context.Context, q ticket.SearchQuery) ([]ticket.Hi
 	return w.Store.(ticket.Searcher).Search(ctx, q)
 }
 
+func (w *watched) Candidates(ctx context.Context, q ticket.CandidateQuery) (ticket.Candidates, error) {
+	w.call("Candidates")
+	return w.Store.(ticket.Suggester).Candidates(ctx, q)
+}
+
 func (w *watched) Counts(ctx context.Context, tenant string) ([]ticket.Count, error) {
 	w.call("Counts")
 	return w.Store.(ticket.Counter).Counts(ctx, tenant)

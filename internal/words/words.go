@@ -362,3 +362,14 @@ var parts = sync.OnceValue(func() [][]rune {
 func partsOf(r rune) int {
 	return utf8.RuneCountInString(made[:max(strings.IndexRune(made, r), 0)])
 }
+
+// Each calls f with each word of a text, in order: folded, and as it is written there up to
+// the last compared rune. It ends when f returns false. The folded word is valid until f
+// returns.
+func Each(text string, f func(folded []byte, written string) bool) {
+	for s := newScanner(text); s.next(); {
+		if !f(s.word, s.text[s.start:s.end]) {
+			return
+		}
+	}
+}

@@ -25,6 +25,7 @@ const (
 	organisations = 5_000
 	bigQueue      = "service desk" // has half of the open work
 	marker        = "printer"      // in every third ticket
+	knownOf       = 500            // one ticket in so many is published as a known problem
 	other         = "invoice"      // in every third ticket too, and never in the same one
 )
 
@@ -137,6 +138,12 @@ func (d *desk) text(r *rand.Rand, n int) *strings.Builder {
 	return b
 }
 
+// draft returns a draft with a subject of three words and a message of n words.
+func (d *desk) draft(r *rand.Rand, n int) ticket.Draft {
+	return ticket.Draft{Subject: d.text(r, 3).String(), Message: ticket.Message(d.text(r, n).String()), Queue: queues[r.IntN(len(queues))],
+		Fields: ticket.Fields{"product": products[r.IntN(len(products))]}}
+}
+
 // history makes ticket i.
 func (d *desk) history(i int) []ticket.Event {
 	p := d.planOf(i)
@@ -213,6 +220,13 @@ func (d *desk) history(i int) []ticket.Event {
 		closed := ticket.Event{Action: ticket.ActionClose, By: ticket.By{Role: ticket.RoleSystem, ID: "timer"}}
 		closed.Set.Timer = &ticket.Timer{}
 		add(closed, ticket.State{Status: ticket.StatusClosed, Level: state.Level}, ticket.PhaseClosed)
+		if i%knownOf == 0 {
+			known := ticket.Event{Action: ticket.ActionPublish, PublicContent: ticket.PublicContent{Known: ticket.KnownProblem{
+				Title: d.text(r, 5).String(), Text: ticket.Message(d.text(r, 40).String()),
+			}}}
+			known.Set.Published = new(true)
+			add(known, state, ticket.PhaseClosed)
+		}
 	}
 	var digest ticket.Digest
 	for j := range events {

@@ -252,6 +252,11 @@ func (p *place) calls(ctx context.Context) ([]call, error) {
 			return is(desk.Search(ctx, a(r), q(r)))(func(h []ticket.Hit) bool { return len(h) >= found })
 		}}
 	}
+	similar := func(name string, do func(context.Context, *rand.Rand) ([]ticket.Suggestion, error), found int) call {
+		return call{"similar " + name, aimSearch, func(ctx context.Context, r *rand.Rand) error {
+			return is(do(ctx, r))(func(list []ticket.Suggestion) bool { return len(list) >= found })
+		}}
+	}
 	agent := func(*rand.Rand) ticket.Actor { return lin }
 	customer := func(r *rand.Rand) ticket.Actor { return ticket.Requester(person(d.planOf(any(r)).requester)) }
 	text := func(f func(*rand.Rand) string) func(*rand.Rand) ticket.SearchQuery {
@@ -335,6 +340,31 @@ func (p *place) calls(ctx context.Context) ([]call, error) {
 		{"counts by queue, level and status", 0, func(ctx context.Context, _ *rand.Rand) error {
 			return is(desk.Counts(ctx, lin))(func(c []ticket.Count) bool { return len(c) > 0 })
 		}},
+
+		similar("to a ticket", func(ctx context.Context, r *rand.Rand) ([]ticket.Suggestion, error) {
+			i := any(r)
+			return desk.Similar(ctx, lin, d.idOf(i, d.planOf(i).created), 0)
+		}, 1),
+		similar("to a draft", func(ctx context.Context, r *rand.Rand) ([]ticket.Suggestion, error) {
+			return desk.SimilarToDraft(ctx, lin, d.draft(r, 20+r.IntN(40)), 0)
+		}, 1),
+		similar("to a draft of three words", func(ctx context.Context, r *rand.Rand) ([]ticket.Suggestion, error) {
+			return desk.SimilarToDraft(ctx, lin, d.draft(r, 0), 0)
+		}, 0),
+		similar("to a draft with a rare word", func(ctx context.Context, r *rand.Rand) ([]ticket.Suggestion, error) {
+			dr := d.draft(r, 20)
+			dr.Subject = of(v.rare)(r)
+			return desk.SimilarToDraft(ctx, lin, dr, 0)
+		}, 1),
+		similar("to a draft of the word in every third", func(ctx context.Context, _ *rand.Rand) ([]ticket.Suggestion, error) {
+			return desk.SimilarToDraft(ctx, lin, ticket.Draft{Subject: marker}, 0)
+		}, 1),
+		similar("to a draft of 256 words", func(ctx context.Context, r *rand.Rand) ([]ticket.Suggestion, error) {
+			return desk.SimilarToDraft(ctx, lin, d.draft(r, 1500), 0)
+		}, 1),
+		similar("to a customer's draft (known problems)", func(ctx context.Context, r *rand.Rand) ([]ticket.Suggestion, error) {
+			return desk.SimilarToDraft(ctx, customer(r), d.draft(r, 20+r.IntN(40)), 0)
+		}, 0),
 
 		search("a rare word", agent, text(of(v.rare)), 0),
 		search("a middling word", agent, text(of(v.middling)), 1),
