@@ -21,6 +21,8 @@ import (
 //     on these tickets stay.
 //   - The person's own messages on other tickets, and the copies of them that a split or a
 //     follow-up made.
+//   - Not what was published about a problem ([ActionPublish]): withdraw it, or erase that
+//     event, if it names the person.
 //   - The person in every event, with the other persons of that event. These stay
 //     with the ticket: the event that records the erasure names them again.
 //
@@ -307,10 +309,14 @@ func (x *eraser) collect(ctx context.Context, t Ticket, limit Groups) (*eraseSte
 	return s, nil
 }
 
-// groups returns what the plan erases from an event. theirs: the person is the requester.
+// groups returns what the plan erases from an event. theirs: the person is the requester. What
+// was published about a problem is the desk's own text for all customers, and stays unless the
+// ticket or the event itself is to be erased.
 func (x *eraser) groups(e *Event, theirs bool) (g Groups) {
 	p := x.plan.Person
 	switch {
+	case e.Set.Published != nil && (x.stage != nil || !p.IsZero() && !e.Names(p)):
+		return Groups{InternalContent: p.IsZero(), Identities: p.IsZero(), Remarks: p.IsZero()}
 	case p.IsZero() && x.plan.Event != 0 && x.plan.Event != e.Seq:
 		return g
 	case p.IsZero():

@@ -443,3 +443,30 @@ func (k *kit) act(r *rand.Rand, people []ticket.Actor, tickets []ticket.Ticket) 
 		require.NoError(k, err)
 	}
 }
+
+// What was published about a problem helps others, and outlives the customer who had it first.
+func TestErasingKeepsWhatWasPublished(t *testing.T) {
+	k := newKit(t, rules(usualRule))
+	tk := k.closed(ada, ticket.Draft{Subject: "Blank pages", Message: "said by her"})
+	tk = k.do(lin, tk, ticket.Action{Name: ticket.ActionPublish, Known: &ticket.KnownProblem{Title: "Pages stay blank", Text: "The fuser is worn."}})
+	known := func() (titles []string) {
+		for p, err := range k.desk.KnownProblems(t.Context(), bob) {
+			require.NoError(t, err)
+			titles = append(titles, p.Title)
+		}
+		return titles
+	}
+	require.Equal(t, []string{"Pages stay blank"}, known())
+	k.erase(ticket.Erasure{Person: ada.Person})
+	require.NotContains(t, k.stored(tk), "said by her")
+	require.Equal(t, []string{"Pages stay blank"}, known())
+	for range 3 {
+		k.clock.Advance(400 * day)
+		require.Len(t, k.retain(ticket.RetainOptions{}).Steps, 1)
+	}
+	require.Equal(t, ticket.StageErased, k.get(tk).Stage)
+	require.Equal(t, "Pages stay blank", k.get(tk).Known.Title)
+	require.Equal(t, []string{"Pages stay blank"}, known(), "also of an archived ticket")
+	k.erase(ticket.Erasure{Ticket: tk.ID})
+	require.Empty(t, known())
+}

@@ -236,7 +236,7 @@ func (t *Ticket) solved() bool {
 func (d *Desk) KnownProblems(ctx context.Context, a Actor) iter.Seq2[KnownProblem, error] {
 	return func(yield func(KnownProblem, error) bool) {
 		a, err := d.admit(ctx, a)
-		q := Query{Tenant: a.Tenant, Known: true, Order: OrderNewestFirst}
+		q := Query{Tenant: a.Tenant, Known: true, Stage: stages, Order: OrderNewestFirst}
 		for err == nil {
 			var page Page
 			if page, err = d.store.List(ctx, q); err != nil {

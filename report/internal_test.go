@@ -124,23 +124,23 @@ func TestDaysStartWhereTheZoneSaysSo(t *testing.T) {
 	require.Len(t, d.months, 12)
 }
 
-// The figures whose events do not exist yet work with those that will.
-func TestSatisfactionAndSuggestionsWaitForTheirEvents(t *testing.T) {
+func TestSatisfactionAndSuggestions(t *testing.T) {
 	from, to := Month(2026, time.March, nil)
 	e := env{Config{}, newDays(from, to, time.UTC)}
 	var s satisfaction
 	var hits suggestions
 	require.True(t, s.unused())
 	require.True(t, hits.unused())
-	at := from.UnixMicro()
-	for _, scores := range [][]score{{{at, 1}, {at, 4}}, {{at, 5}}, {{at, 2}}, nil} {
-		l := life{scores: scores, last: stay{from: at, holder: finished}, solved: []act{{at: at}}, helped: len(scores) > 0}
+	at, earlier := from.UnixMicro(), from.UnixMicro()-1
+	for _, r := range []rating{{at, at, 4}, {at, at, 5}, {at, at, 2}, {asked: at}, {at: at, score: 1}, {earlier, at, 1}, {at: earlier, score: 1}, {}} {
+		l := life{rating: r, last: stay{from: at, holder: finished}, solved: []act{{at: at}}, cited: r.score > 1, suggested: r.score > 3}
 		s.add(&l, &e)
 		hits.add(&l, &e)
 	}
 	require.False(t, s.unused())
-	require.Equal(t, []Value{countOf(4), countOf(3), shareOf(3, 4), countOf(4), countOf(0), countOf(1), countOf(0), countOf(1), countOf(1)}, s.tables(&e)[0].Rows[0])
-	require.Equal(t, []Value{countOf(4), countOf(3), shareOf(3, 4)}, hits.tables(&e)[0].Rows[0])
+	require.Equal(t, []Value{countOf(4), countOf(3), shareOf(3, 4), countOf(4), countOf(0), countOf(1), countOf(0), countOf(1), countOf(1), countOf(1)}, s.tables(&e)[0].Rows[0])
+	require.Equal(t, []Value{countOf(8), countOf(3), countOf(2), shareOf(2, 8)}, hits.tables(&e)[0].Rows[0])
+	require.Zero(t, (&satisfaction{Asked: 1}).median())
 }
 
 // docs/reports.md has the definition of each figure, word for word. UPDATE_GOLDEN=1 writes them.

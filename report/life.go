@@ -14,22 +14,23 @@ type life struct {
 	end     int64 // of the period
 	last    stay  // the last stay, also the last one of stays
 
-	stays    []stay
-	open     []span  // when the ticket was open, joined
-	flows    []flow  // when it became open, and when it stopped to be
-	moves    []move  // between levels
-	answers  []act   // of agents
-	solved   []act   // when it became solved, or was solved again
-	spells   []spell // of being finished after a solution
-	waits    []wait  // for the next answer
-	ended    []target
-	running  []ticket.Clock
-	scores   []score
-	firstAns int   // the event number of the first answer, or 0
-	movedAt  int   // the event number of the first move between levels or queues, or 0
-	firstAt  int64 // when that was
-	reopened bool
-	helped   bool // a suggestion helped to solve it
+	stays     []stay
+	open      []span  // when the ticket was open, joined
+	flows     []flow  // when it became open, and when it stopped to be
+	moves     []move  // between levels
+	answers   []act   // of agents
+	solved    []act   // when it became solved, or was solved again
+	spells    []spell // of being finished after a solution
+	waits     []wait  // for the next answer
+	ended     []target
+	running   []ticket.Clock
+	rating    rating
+	firstAns  int   // the event number of the first answer, or 0
+	movedAt   int   // the event number of the first move between levels or queues, or 0
+	firstAt   int64 // when that was
+	reopened  bool
+	cited     bool // a solution cites the ticket that helped
+	suggested bool // and the desk had suggested that one
 }
 
 // A holder has a ticket for a part of its time. The names are those of package sla.
@@ -103,7 +104,7 @@ func (l *life) read(history []ticket.Event, end int64, onHold []ticket.Status) (
 		}
 	}
 	*l = life{end: end, stays: l.stays[:0], open: l.open[:0], flows: l.flows[:0], moves: l.moves[:0], answers: l.answers[:0], solved: l.solved[:0],
-		spells: l.spells[:0], waits: l.waits[:0], ended: l.ended[:0], running: l.running[:0], scores: l.scores[:0]}
+		spells: l.spells[:0], waits: l.waits[:0], ended: l.ended[:0], running: l.running[:0]}
 	var into ticket.ID
 	at := int64(-1 << 63)
 	for i := range history {
@@ -151,8 +152,11 @@ func (l *life) step(e *ticket.Event, at int64, isMerged bool, onHold []ticket.St
 	l.words(e, at, first, now.holder.open())
 	l.finish(e, at, first, &was, &now)
 	l.clocks(e, at)
-	if s := scoreOf(e); s != 0 {
-		l.scores = append(l.scores, score{at, s})
+	if e.Set.FeedbackAsked {
+		l.rating.asked = at
+	}
+	if e.Set.Score != 0 {
+		l.rating.at, l.rating.score = at, e.Set.Score
 	}
 	if first || now.holder != was.holder || now.phase != was.phase || now.level != was.level || now.queue != was.queue {
 		l.stop(at)
@@ -251,7 +255,7 @@ func (l *life) finish(e *ticket.Event, at int64, first bool, was, now *stay) {
 	case now.holder == finished && now.phase == ticket.PhaseSolved && e.Set.Restored == nil:
 		if first || was.phase != ticket.PhaseSolved || e.Action == ticket.ActionResolve {
 			l.solved = append(l.solved, act{at, int(e.Seq), agentOf(e)})
-			l.helped = l.helped || suggestionHelped(e)
+			l.help(e)
 		}
 		if !solved {
 			l.spells = append(l.spells, spell{solved: at, reopened: -1})

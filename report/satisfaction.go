@@ -1,66 +1,66 @@
 package report
 
-import (
-	"fmt"
+import "fmt"
 
-	"github.com/ticketkit/ticket"
-)
-
-// satisfaction is the figure of that name. No event has a score yet, so the figure is left
-// out of the report until one has.
+// satisfaction is the figure of that name.
 type satisfaction struct {
-	Finished int64           `json:"finished"` // tickets that were finished in the period
-	Scored   int64           `json:"scored"`   // those of them that have a score
-	Scores   [maxScore]int64 `json:"scores"`   // from 1 on
+	Asked   int64           `json:"asked"`   // requesters who were asked in the period
+	Rated   int64           `json:"rated"`   // those of them who gave a rating
+	Unasked int64           `json:"unasked"` // ratings in the period that nobody asked for
+	Scores  [maxScore]int64 `json:"scores"`  // of Rated, from 1 on
 }
 
 const maxScore = 5
 
-// score is the answer of a customer to the question after closing.
-type score struct {
+// rating is the rating of a ticket by its requester. A ticket has one at most.
+type rating struct {
+	asked int64 // when the desk asked for it; 0 if it did not
 	at    int64
-	value int // 1 to maxScore
+	score int // 1 to maxScore; 0 if there is none
 }
-
-// scoreOf returns the score in an event, or 0. This is the place to read it from once
-// events have one.
-func scoreOf(*ticket.Event) int { return 0 }
 
 func (f *satisfaction) add(l *life, env *env) {
-	if l.last.holder != finished || !env.has(l.last.from) {
-		return
-	}
-	f.Finished++
-	if n := len(l.scores); n > 0 {
-		if v := l.scores[n-1].value; v >= 1 && v <= maxScore {
-			f.Scored++
-			f.Scores[v-1]++
+	r := &l.rating
+	given := r.score >= 1 && r.score <= maxScore
+	switch {
+	case r.asked != 0 && env.has(r.asked):
+		f.Asked++
+		if given {
+			f.Rated++
+			f.Scores[r.score-1]++
 		}
+	case r.asked == 0 && given && env.has(r.at):
+		f.Unasked++
 	}
 }
 
-// unused reports whether there is no score.
-func (f *satisfaction) unused() bool { return f.Scored == 0 }
+// unused reports whether nobody was asked and nobody gave a rating.
+func (f *satisfaction) unused() bool { return f.Asked+f.Unasked == 0 }
 
 func (f *satisfaction) tables(*env) []Table {
 	t := Table{Figure: Figure{
 		Name: "satisfaction", Version: 1,
-		Population: "tickets finished at the end of the period that became so in it",
-		Formula:    "the last score up to the end of the period. response rate: tickets with a score, of all. median: of the scores",
-		Unit:       "tickets; scores from 1 to 5, 5 is best; shares in percent", Clock: ClockWall,
-	}, Columns: []string{"finished", "scored", "response rate", "median"}}
-	row := []Value{countOf(f.Finished), countOf(f.Scored), shareOf(f.Scored, f.Finished), countOf(f.median())}
+		Population: "tickets whose requester was asked for a rating in the period",
+		Formula: "rated: those that the requester rated up to the end of the period. response rate: rated, of asked. median: of their scores. " +
+			"unasked: ratings in the period by requesters who were not asked; no other number contains them",
+		Unit: "tickets; scores from 1 to 5, 5 is best; shares in percent", Clock: ClockWall,
+	}, Columns: []string{"asked", "rated", "response rate", "median"}}
+	row := []Value{countOf(f.Asked), countOf(f.Rated), shareOf(f.Rated, f.Asked), countOf(f.median())}
 	for i, n := range f.Scores {
 		t.Columns = append(t.Columns, fmt.Sprintf("score %d", i+1))
 		row = append(row, countOf(n))
 	}
-	t.Rows = [][]Value{row}
+	t.Columns = append(t.Columns, "unasked")
+	t.Rows = [][]Value{append(row, countOf(f.Unasked))}
 	return []Table{t}
 }
 
 // median returns the median of the scores, by nearest rank.
 func (f *satisfaction) median() int64 {
-	rank := (f.Scored + 1) / 2
+	if f.Rated == 0 {
+		return 0
+	}
+	rank := (f.Rated + 1) / 2
 	for i, n := range f.Scores {
 		if rank -= n; rank <= 0 {
 			return int64(i + 1)
