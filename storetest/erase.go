@@ -799,8 +799,8 @@ func eraseRace(k *kit) {
 			case 1:
 				return won(k.try(more), &committed, "Commit")
 			}
-			for last := false; ; {
-				last = writing.Load() == 0
+			for {
+				last := writing.Load() == 0
 				events, err := k.store.Events(k.Context(), acme, p.Ticket.ID, 0, 0)
 				if err != nil {
 					return fmt.Errorf("Events: %w", err)

@@ -25,7 +25,7 @@ func reference(q similar.Text, total int, with map[string]int, texts []similar.T
 	parts := func(t similar.Text) [3][]string {
 		split := func(list ...string) (all []string) {
 			for _, s := range list {
-				for _, w := range strings.Fields(s) {
+				for w := range strings.FieldsSeq(s) {
 					if len(w) > 1 {
 						all = append(all, w)
 					}
