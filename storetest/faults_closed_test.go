@@ -118,7 +118,7 @@ var closedFaults = []fault{
 		return q.Match(&t)
 	})},
 	{"heeds AfterTime without AfterID", "Closed/matches", matching(func(q ticket.ClosedQuery, t ticket.Ticket) bool {
-		return q.Match(&t) && !(q.AfterID.IsZero() && t.Closed.Before(q.AfterTime))
+		return q.Match(&t) && (!q.AfterID.IsZero() || !t.Closed.Before(q.AfterTime))
 	})},
 	{"keeps the stage at which a ticket was closed", "Closed/changed", shelving(func(a *archive) {
 		a.matches = func(q ticket.ClosedQuery, t *shelved) bool {
