@@ -138,7 +138,8 @@ type ReceiptPruner interface {
 type DeliveryPruner interface {
 	// PruneDeliveries removes deliveries of all tenants that are Sent, Suppressed or Dead with
 	// Settled before the time before, at most limit of them. It must leave all others, bounced
-	// ones too. It may leave a delivery whose ID has a later time than its Settled. It returns the number of deliveries it removed. A limit of 0 or less means none.
+	// ones too. It may leave a delivery whose ID has a later time than its Settled. It returns
+	// the number of deliveries it removed. A limit of 0 or less means none.
 	PruneDeliveries(ctx context.Context, before time.Time, limit int) (int, error)
 }
 

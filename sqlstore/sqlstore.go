@@ -152,7 +152,7 @@ func Open(ctx context.Context, db *sql.DB, d Dialect, opts ...Option) (*Store, e
 // namedIndexes are the indexes that statements name, as with {by tickets_wake}.
 // namedKeys are the tables whose key statements name, as with {by tickets_id}.
 var (
-	namedIndexes = [...]string{"tickets_wake", "tickets_count", "events_at", "outbox_due", "outbox_line", "outbox_recipient"}
+	namedIndexes = [...]string{"tickets_wake", "tickets_count", "tickets_closed", "events_at", "outbox_due", "outbox_line", "outbox_recipient"}
 	namedKeys    = [...]string{"tickets", "events", "outbox"}
 )
 

@@ -33,6 +33,9 @@ type faulty struct {
 	erase      func(context.Context, ticket.EraseCommit) error
 	traces     func(context.Context, tracesRequest) ([]ticket.ID, error)
 	reschedule func(context.Context, ticket.RescheduleRequest) (int, error)
+	closed     func(context.Context, ticket.ClosedQuery) ([]ticket.Ticket, error)
+
+	pruneDeliveries func(ctx context.Context, before time.Time, limit int) (int, error)
 
 	search   func(context.Context, ticket.SearchQuery) ([]ticket.Hit, error)
 	counts   func(context.Context, string) ([]ticket.Count, error)
@@ -58,6 +61,7 @@ func (f *faulty) replaces(method string) bool {
 		"Events": f.events != nil, "List": f.list != nil, "Due": f.due != nil, "Claim": f.claim != nil,
 		"Settle": f.settle != nil, "reopen": f.reopen != nil,
 		"Deliveries": f.deliveries != nil, "UpdateDeliveries": f.update != nil, "DeliveryContexts": f.contexts != nil, "PruneReceipts": f.prune != nil, "Reschedule": f.reschedule != nil, "Erase": f.erase != nil, "Traces": f.traces != nil,
+		"Closed": f.closed != nil, "PruneDeliveries": f.pruneDeliveries != nil,
 		"Search": f.search != nil, "Counts": f.counts != nil, "Count": f.count != nil, "Maintain": f.maintain != nil, "Candidates": f.candidates != nil, "Export": f.export != nil,
 	}[method]
 }
@@ -180,6 +184,22 @@ func (f *faulty) PruneReceipts(ctx context.Context, before time.Time, limit int,
 		return f.prune(ctx, pruneRequest{before, limit, key})
 	}
 	return f.Store.(ticket.ReceiptPruner).PruneReceipts(ctx, before, limit, key)
+}
+
+func (f *faulty) PruneDeliveries(ctx context.Context, before time.Time, limit int) (int, error) {
+	f.called("PruneDeliveries")
+	if f.pruneDeliveries != nil {
+		return f.pruneDeliveries(ctx, before, limit)
+	}
+	return f.Store.(ticket.DeliveryPruner).PruneDeliveries(ctx, before, limit)
+}
+
+func (f *faulty) Closed(ctx context.Context, q ticket.ClosedQuery) ([]ticket.Ticket, error) {
+	f.called("Closed")
+	if f.closed != nil {
+		return f.closed(ctx, q)
+	}
+	return f.Store.(ticket.Archiver).Closed(ctx, q)
 }
 
 func (f *faulty) DeliveryContexts(ctx context.Context, rows []ticket.Delivery, since time.Time, most int) ([]ticket.DeliveryContext, error) {

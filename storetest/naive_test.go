@@ -29,6 +29,8 @@ type naive struct {
 	here     func(d, o *ticket.Delivery) bool                    // whether o, which counts, is about d's ticket
 	previous func(d, o *ticket.Delivery) bool
 	bounced  func(d, o *ticket.Delivery) bool
+	prunes   func(before time.Time, d *ticket.Delivery) bool
+	pruned   func(d *ticket.Delivery)
 }
 
 func newNaive(s ticket.Store) *naive {
@@ -58,7 +60,14 @@ func newNaive(s ticket.Store) *naive {
 		bounced: func(d, o *ticket.Delivery) bool {
 			return d.Tenant == o.Tenant && d.Notifier == o.Notifier && o.State == ticket.DeliveryBounced && d.To.Key() == o.Key()
 		},
+		prunes: prunesOld,
+		pruned: func(*ticket.Delivery) {},
 	}
+}
+
+// prunesOld reports whether PruneDeliveries removes the delivery.
+func prunesOld(before time.Time, d *ticket.Delivery) bool {
+	return d.State.Settled() && d.State != ticket.DeliveryBounced && d.Settled.Before(before)
 }
 
 // sameRecipient reports whether both go to the same recipient, by the same notifier.
@@ -83,6 +92,8 @@ func naively(spoil func(n *naive), methods ...string) func(*faulty) {
 				f.update = n.UpdateDeliveries
 			case "DeliveryContexts":
 				f.contexts = n.contexts
+			case "PruneDeliveries":
+				f.pruneDeliveries = n.PruneDeliveries
 			}
 		}
 	}
@@ -247,6 +258,28 @@ func (n *naive) Traces(ctx context.Context, tenant string, p ticket.Person, afte
 
 func (n *naive) PruneReceipts(ctx context.Context, before time.Time, limit int, key func(ticket.Digest) ticket.Digest) (int, error) {
 	return n.Store.(ticket.ReceiptPruner).PruneReceipts(ctx, before, limit, key)
+}
+
+func (n *naive) PruneDeliveries(ctx context.Context, before time.Time, limit int) (int, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	removed := 0
+	n.rows = slices.DeleteFunc(n.rows, func(d *ticket.Delivery) bool {
+		if removed >= limit || !n.prunes(before, d) {
+			return false
+		}
+		removed++
+		n.pruned(d)
+		return true
+	})
+	return removed, nil
+}
+
+func (n *naive) Closed(ctx context.Context, q ticket.ClosedQuery) ([]ticket.Ticket, error) {
+	return n.Store.(ticket.Archiver).Closed(ctx, q)
 }
 
 func (n *naive) DeliveryContexts(ctx context.Context, rows []ticket.Delivery, since time.Time, most int) ([]ticket.DeliveryContext, error) {

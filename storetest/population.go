@@ -224,6 +224,9 @@ var theQuestions = sync.OnceValue(func() []question {
 	for range 60 {
 		ask(func(int) bool { return r.IntN(6) == 0 })
 	}
+	for _, s := range statuses {
+		put(ticket.Query{Tenant: acme, Limit: ticket.MaxLimit, Status: []ticket.Status{s}, NotMerged: true})
+	}
 	return all
 })
 

@@ -33,7 +33,7 @@ var searchRules = []rule{
 	{name: "Search/what a word is", says: saysFolds, lacks: noSearch, prove: searchFolded},
 	{name: "Search/sixteen words", says: saysFirst, lacks: noSearch, prove: searchMany},
 	{name: "Search/where", says: saysWhere, lacks: noSearch, prove: searchWhere},
-	{name: "Search/known problems", says: saysWhere, lacks: noSearch, prove: searchKnown},
+	{name: "Search/known problems", says: saysWhere, lacks: noSearch, upon: []string{"Search/snippet", "Search/fresh"}, prove: searchKnown},
 	{name: "Search/notes", says: saysNotes, lacks: noSearch, prove: searchNotes},
 	{name: "Search/match", says: saysSearch, lacks: noSearch, prove: searchMatch},
 	{name: "Search/order", says: saysSearch, lacks: noSearch, prove: searchOrder},

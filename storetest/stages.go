@@ -17,14 +17,14 @@ const (
 
 var stageRules = []rule{
 	{name: "Stages/listed", says: saysStage, upon: []string{"List/"}, prove: stagesListed},
-	{name: "Stages/changed", says: saysStages, upon: []string{"List/", "Stages/listed"}, prove: stagesChanged},
+	{name: "Stages/changed", says: saysStages, upon: []string{"List/", "Stages/listed", "Values/history"}, prove: stagesChanged},
 	{name: "Stages/walk", says: saysWalk, upon: []string{"List/", "Stages/listed", "Stages/changed"}, prove: stagesWalk},
 	{name: "Stages/counted", says: saysStages, lacks: noCount, upon: []string{"Count/"}, prove: stagesCounted},
 	{name: "Stages/searched", says: saysStages, lacks: noSearch, upon: []string{"Search/"}, prove: stagesSearched},
 	{name: "Stages/counts", says: saysCounts, lacks: noCounts, upon: []string{"Counts"}, prove: stagesCounts},
 	{name: "Stages/other methods", says: saysOthers, upon: []string{"Commit/", "Ticket", "Lookup", "Events/", "Receipt", "Deliveries/", "Claim/", "Line/", "Settle/", "UpdateDeliveries/", "Values/", "Tenants/"}, prove: stagesOthers},
 	{name: "Stages/contexts", says: saysOthers, lacks: noLoader, upon: []string{"DeliveryContexts/"}, prove: stagesContexts},
-	{name: "Due/archived", says: saysDueAlone, upon: append([]string{"Due/each reason", "Due/done or merged", "Due/whatever the state"}, dueUpon...), prove: dueArchived},
+	{name: "Due/archived", says: saysDueAlone, upon: append([]string{"Due/each reason", "Due/earliest reason", "Due/done or merged", "Due/whatever the state"}, dueUpon...), prove: dueArchived},
 	{name: "Values/upkeep", says: saysText, upon: []string{"Commit/", "Ticket", "Events/", "Values/text", "Values/zero", "Values/times", "Stages/other methods"}, prove: valueUpkeep},
 }
 

@@ -104,6 +104,16 @@ func (w *watched) PruneReceipts(ctx context.Context, before time.Time, limit int
 	return w.Store.(ticket.ReceiptPruner).PruneReceipts(ctx, before, limit, key)
 }
 
+func (w *watched) Closed(ctx context.Context, q ticket.ClosedQuery) ([]ticket.Ticket, error) {
+	w.call("Closed")
+	return w.Store.(ticket.Archiver).Closed(ctx, q)
+}
+
+func (w *watched) PruneDeliveries(ctx context.Context, before time.Time, limit int) (int, error) {
+	w.call("PruneDeliveries")
+	return w.Store.(ticket.DeliveryPruner).PruneDeliveries(ctx, before, limit)
+}
+
 func (w *watched) Reschedule(ctx context.Context, h ticket.RescheduleRequest) (int, error) {
 	w.call("Reschedule")
 	return w.Store.(ticket.Rescheduler).Reschedule(ctx, h)
