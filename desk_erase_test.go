@@ -470,3 +470,27 @@ func TestErasingKeepsWhatWasPublished(t *testing.T) {
 	k.erase(ticket.Erasure{Ticket: tk.ID})
 	require.Empty(t, known())
 }
+
+// An erasure is committed between the reads of Verify.
+func TestVerifyDuringAnErasure(t *testing.T) {
+	s := &beforeEvents{Store: memstore.New()}
+	k := newKitOn(t, s)
+	tk := k.open(ada, ticket.Draft{Message: "said"})
+	s.do = func() { k.erase(ticket.Erasure{Ticket: tk.ID}) }
+	require.NoError(t, k.desk.Verify(t.Context(), cron, tk.ID))
+	require.NotContains(t, k.stored(tk), "said")
+}
+
+// beforeEvents is a store that runs a function once before it reads events.
+type beforeEvents struct {
+	*memstore.Store
+	do func()
+}
+
+func (s *beforeEvents) Events(ctx context.Context, tenant string, id ticket.ID, after int64, limit int) ([]ticket.Event, error) {
+	if do := s.do; do != nil {
+		s.do = nil
+		do()
+	}
+	return s.Store.Events(ctx, tenant, id, after, limit)
+}
