@@ -494,3 +494,26 @@ func (s *beforeEvents) Events(ctx context.Context, tenant string, id ticket.ID, 
 	}
 	return s.Store.Events(ctx, tenant, id, after, limit)
 }
+
+// The event that records an erasure names the other followers of erased events again. Who
+// became a follower by a merge must not read more than before, and who was added by an agent
+// not less.
+func TestErasePersonKeepsWhatFollowersRead(t *testing.T) {
+	k := newKit(t)
+	cleo := ticket.Requester(ticket.Person{ID: "c3", Email: "cleo@example.org"})
+	colleague, leaver, owner := inOrg("a2", "A"), inOrg("a3", "A"), inOrg("a1", "A")
+	tk := k.open(bob, ticket.Draft{Message: "secret of another customer"})
+	tk = k.do(lin, tk, ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{Requester: owner.Person, Follow: []ticket.Person{leaver.Person, cleo.Person}}})
+	dup := k.open(colleague, ticket.Draft{Message: "the same", Followers: []ticket.Person{inOrg("a4", "A").Person}})
+	k.do(lin, dup, ticket.Action{Name: ticket.ActionMerge, Ticket: tk.ID})
+	reads := func(a ticket.Actor) bool {
+		return strings.Contains(asJSON(t, k.events(a, tk)), "secret of another customer")
+	}
+	for _, p := range []ticket.Person{{}, inOrg("a4", "A").Person, leaver.Person, owner.Person} {
+		if !p.IsZero() {
+			require.NotEmpty(t, k.erase(ticket.Erasure{Person: p}).Tickets)
+		}
+		require.False(t, reads(colleague), p.ID)
+		require.True(t, reads(cleo), p.ID)
+	}
+}
