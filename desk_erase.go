@@ -282,7 +282,7 @@ func (x *eraser) collect(ctx context.Context, t Ticket, limit Groups) (*eraseSte
 		if e.Seq > t.Version {
 			break // a later change; the commit will conflict
 		}
-		erase := x.groups(&e, theirs).and(limit).and(e.held())
+		erase := x.groups(&e, theirs, t.RequesterSince).and(limit).and(e.held())
 		if !erase.zero() && len(s.events) == eraseBatch {
 			erase, s.more = Groups{}, true
 		}
@@ -309,10 +309,10 @@ func (x *eraser) collect(ctx context.Context, t Ticket, limit Groups) (*eraseSte
 	return s, nil
 }
 
-// groups returns what the plan erases from an event. theirs: the person is the requester. What
-// was published about a problem is the desk's own text for all customers, and stays unless the
+// groups returns what the plan erases from an event. theirs: the person is the requester, since
+// an event of another customer if since is not 0. What was published about a problem is the desk's own text for all customers, and stays unless the
 // ticket or the event itself is to be erased.
-func (x *eraser) groups(e *Event, theirs bool) (g Groups) {
+func (x *eraser) groups(e *Event, theirs bool, since int64) (g Groups) {
 	p := x.plan.Person
 	switch {
 	case e.Set.Published != nil && (x.stage != nil || !p.IsZero() && !e.Names(p)):
@@ -326,7 +326,7 @@ func (x *eraser) groups(e *Event, theirs bool) (g Groups) {
 	switch {
 	case said(e, p):
 		g.PublicContent, g.InternalContent, g.Remarks = true, true, true
-	case theirs && e.Author.IsZero() && e.By.Role&RoleCustomer == 0:
+	case theirs && e.Author.IsZero() && e.By.Role&RoleCustomer == 0, theirs && e.unsigned() && e.Seq >= since:
 		g.PublicContent, g.InternalContent, g.Remarks = true, true, true
 	}
 	return g

@@ -517,3 +517,21 @@ func TestErasePersonKeepsWhatFollowersRead(t *testing.T) {
 		require.True(t, reads(cleo), p.ID)
 	}
 }
+
+// The first event names the requester and the followers. If a follower is erased, it names
+// nobody any more, but the words are still the requester's.
+func TestEraseFollowerAndThenRequester(t *testing.T) {
+	k := newKit(t)
+	tk := k.open(ada, ticket.Draft{Subject: "her subject", Message: "her words", Followers: []ticket.Person{bob.Person}})
+	other := k.open(ada, ticket.Draft{Message: "given words", Followers: []ticket.Person{bob.Person}})
+	other = k.do(lin, other, ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{Requester: ticket.Person{ID: "c3"}}})
+	k.erase(ticket.Erasure{Person: bob.Person})
+	one := k.personal(ada.Person, ticket.PersonalDataOptions{}).Tickets[0]
+	require.Contains(t, one.Roles, "author")
+	require.Equal(t, []ticket.PersonalMessage{{At: tk.Created, By: "you", Text: "her words"}}, one.Messages)
+
+	k.erase(ticket.Erasure{Person: ada.Person})
+	require.NotContains(t, k.stored(tk), "her ")
+	k.erase(ticket.Erasure{Person: ticket.Person{ID: "c3"}})
+	require.Contains(t, k.stored(other), "given words", "of an earlier requester, who is another customer")
+}

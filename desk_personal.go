@@ -107,11 +107,13 @@ func (d *Desk) personalTicket(ctx context.Context, p Person, t Ticket, o Persona
 				one.Persons = append(one.Persons, q)
 			}
 		}
-		if e.words() && (said(&e, p) || readable[e.Seq]) {
-			one.Messages = append(one.Messages, personalMessage(&e, p, string(e.Message), e.Attachments))
+		wrote := said(&e, p) || own && e.unsigned() && e.Seq >= t.RequesterSince
+		role("author", wrote)
+		if e.words() && (wrote || readable[e.Seq]) {
+			one.Messages = append(one.Messages, personalMessage(&e, p, wrote, string(e.Message), e.Attachments))
 		}
 		if own && o.Notes && (e.Note != "" || len(e.NoteAttachments) > 0) {
-			one.Notes = append(one.Notes, personalMessage(&e, p, string(e.Note), e.NoteAttachments))
+			one.Notes = append(one.Notes, personalMessage(&e, p, wrote, string(e.Note), e.NoteAttachments))
 		}
 	}
 	for q := (DeliveryQuery{Tenant: t.Tenant, Ticket: t.ID, Limit: MaxLimit}); ; {
@@ -136,10 +138,10 @@ func (d *Desk) personalTicket(ctx context.Context, p Person, t Ticket, o Persona
 	return one, nil
 }
 
-func personalMessage(e *Event, p Person, text string, files []Attachment) PersonalMessage {
+func personalMessage(e *Event, p Person, wrote bool, text string, files []Attachment) PersonalMessage {
 	m := PersonalMessage{At: e.At, By: "desk", Text: text}
 	switch {
-	case said(e, p) || e.Seq == 1 && e.By.Role&RoleCustomer == 0 && p.Same(e.Requester):
+	case wrote || e.Seq == 1 && e.By.Role&RoleCustomer == 0 && p.Same(e.Requester):
 		m.By = "you"
 	case e.By.Role&RoleCustomer != 0 || !e.Author.IsZero():
 		m.By = "another customer"
