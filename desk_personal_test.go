@@ -91,3 +91,19 @@ func TestPersonalDataRefuses(t *testing.T) {
 	_, err = newKitOn(t, struct{ ticket.Store }{memstore.New()}).desk.PersonalData(t.Context(), privacy, ada.Person, ticket.PersonalDataOptions{})
 	require.ErrorIs(t, err, errors.ErrUnsupported)
 }
+
+// A ticket that was another customer's tells its requester nothing about that customer.
+func TestPersonalDataLeavesOutAnotherCustomersTime(t *testing.T) {
+	k := newKit(t)
+	tk := k.open(bob, ticket.Draft{Message: "bob's words", Fields: ticket.Fields{"iban": "bob's", "order": "bob's order"}})
+	tk = k.do(lin, tk, ticket.Action{Name: ticket.ActionNote, Note: "bob's note"})
+	tk = k.do(lin, tk, ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{Requester: ada.Person}})
+	tk = k.do(lin, tk, ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{Fields: ticket.Fields{"order": "17"}}})
+	tk = k.do(lin, tk, ticket.Action{Name: ticket.ActionNote, Note: "her note"})
+	one := k.personal(ada.Person, ticket.PersonalDataOptions{Notes: true}).Tickets[0]
+	require.Equal(t, ticket.Fields{"order": "17"}, one.Fields)
+	require.Len(t, one.Notes, 1)
+	require.Equal(t, "her note", one.Notes[0].Text)
+	require.NotContains(t, asJSON(t, one), "bob's")
+	require.Equal(t, ticket.Fields{"iban": "bob's", "order": "17"}, k.get(tk).Fields)
+}
