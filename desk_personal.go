@@ -114,6 +114,9 @@ func (d *Desk) personalTicket(ctx context.Context, p Person, t Ticket, o Persona
 		if e.words() && (wrote || readable[e.Seq]) {
 			one.Messages = append(one.Messages, personalMessage(&e, p, wrote, string(e.Message), e.Attachments))
 		}
+		if e.Feedback != "" && wrote {
+			one.Messages = append(one.Messages, personalMessage(&e, p, wrote, string(e.Feedback), nil))
+		}
 		// What is from the time when the ticket was another customer's is not about the person.
 		theirs := own
 		if own && (len(e.Fields) > 0 || o.Notes) {

@@ -107,3 +107,14 @@ func TestPersonalDataLeavesOutAnotherCustomersTime(t *testing.T) {
 	require.NotContains(t, asJSON(t, one), "bob's")
 	require.Equal(t, ticket.Fields{"iban": "bob's", "order": "17"}, k.get(tk).Fields)
 }
+
+func TestPersonalDataHasWhatCameWithARating(t *testing.T) {
+	k := newKit(t, askingAfter(day))
+	tk := k.confirmed(ada, ticket.Draft{Followers: []ticket.Person{bob.Person}})
+	_, err := k.rate(ada, tk, 1, "bad words")
+	require.NoError(t, err)
+	messages := k.personal(ada.Person, ticket.PersonalDataOptions{}).Tickets[0].Messages
+	last := messages[len(messages)-1]
+	require.Equal(t, "you: bad words", last.By+": "+last.Text)
+	require.NotContains(t, asJSON(t, k.personal(bob.Person, ticket.PersonalDataOptions{})), "bad words")
+}

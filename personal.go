@@ -35,7 +35,8 @@ type PersonalTicket struct {
 	Deliveries []PersonalDelivery `json:"deliveries,omitempty"`
 }
 
-// PersonalMessage is a message that the person wrote or may read, or a note.
+// PersonalMessage is a message that the person wrote or may read, what the person wrote with a
+// rating, or a note.
 type PersonalMessage struct {
 	At    time.Time `json:"at"`
 	By    string    `json:"by"` // "you", "desk" or "another customer"
