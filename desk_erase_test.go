@@ -535,3 +535,18 @@ func TestEraseFollowerAndThenRequester(t *testing.T) {
 	k.erase(ticket.Erasure{Person: ticket.Person{ID: "c3"}})
 	require.Contains(t, k.stored(other), "given words", "of an earlier requester, who is another customer")
 }
+
+// Every text that stays is searched for the person.
+func TestEraseMentions(t *testing.T) {
+	k := newKit(t)
+	tk := k.open(bob, ticket.Draft{Message: "said", Followers: []ticket.Person{ada.Person}, Fields: ticket.Fields{"of Ada Byron": true}})
+	tk = k.do(lin, tk, ticket.Action{Name: ticket.ActionResolve, Message: "Done."})
+	tk = k.do(lin, tk, ticket.Action{Name: ticket.ActionPublish, Known: &ticket.KnownProblem{Title: "A problem", Text: "As ADA Byron found"}})
+	tk = k.do(lin, tk, ticket.Action{Name: ticket.ActionPublish, Known: &ticket.KnownProblem{Title: "Ada@example.org", Text: "found it"}})
+	var found []int64
+	for _, m := range k.erase(ticket.Erasure{Person: ada.Person}).Mentions {
+		found = append(found, m.Seq)
+	}
+	require.Equal(t, []int64{1, 3, 4}, found)
+	require.Contains(t, k.stored(tk), "ADA Byron")
+}

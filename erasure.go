@@ -100,7 +100,7 @@ func (e *Event) unsigned() bool {
 
 // texts yields the texts of an event in which somebody can be named.
 func (e *Event) texts(yield func(string) bool) {
-	for _, s := range []string{e.Subject, string(e.Message), string(e.Feedback), string(e.Note)} {
+	for _, s := range []string{e.Subject, string(e.Message), string(e.Feedback), e.Known.Title, string(e.Known.Text), string(e.Note)} {
 		if s != "" && !yield(s) {
 			return
 		}
@@ -113,6 +113,9 @@ func (e *Event) texts(yield func(string) bool) {
 		}
 	}
 	for _, k := range sortedKeys(e.Fields) {
+		if !yield(k) {
+			return
+		}
 		switch v := e.Fields[k].(type) {
 		case string:
 			if !yield(v) {
