@@ -550,3 +550,17 @@ func TestEraseMentions(t *testing.T) {
 	require.Equal(t, []int64{1, 3, 4}, found)
 	require.Contains(t, k.stored(tk), "ADA Byron")
 }
+
+// The event that records an erasure has the ID of the agent, and nothing to erase.
+func TestEraseByAnAgentWithAName(t *testing.T) {
+	k := newKit(t, func(c *ticket.Config) { c.Policy = anybodyErases{} })
+	tk := k.open(ada, ticket.Draft{Message: "said"})
+	tk = k.do(lin, tk, ticket.Action{Name: ticket.ActionTake})
+	for range 3 {
+		_, err := k.desk.Erase(t.Context(), lin, ticket.Erasure{Ticket: tk.ID, Reason: "x"})
+		require.NoError(t, err)
+		require.Equal(t, tk.Version+1, k.get(tk).Version)
+	}
+	require.NotContains(t, k.stored(tk), "Lin")
+	require.NoError(t, k.desk.Verify(t.Context(), cron, tk.ID))
+}
