@@ -40,7 +40,9 @@ import (
 // older versions of this library are part of the digests and cannot be erased.
 //
 // By default only systems may erase; the [Policy] is asked for [ActionErase], and customers
-// never may. A ticket with a legal hold is [ErrRefused]; with Person it is listed as held.
+// never may. A ticket with a legal hold is [ErrRefused]; with Person it is listed as held. With
+// Person, Erase goes on after a ticket that the actor may not see or erase, and returns the
+// errors of such tickets, at most 100, at the end.
 // Other errors: [ErrNotFound] for a ticket that the actor may not see, [ErrInvalid],
 // [ErrConflict] if retries did not help, [ErrDuplicate] for a key that was used for another
 // request, and [errors.ErrUnsupported] if the store is not an [Eraser].
@@ -110,8 +112,10 @@ type eraser struct {
 	keepFiles bool   // do not call Config.RemoveFiles
 }
 
-// person erases a person from all tickets.
+// person erases a person from all tickets. It goes on after tickets that the actor may not see
+// or erase, and returns their errors at the end.
 func (x *eraser) person(ctx context.Context) error {
+	var faults []error
 	for id, err := range x.d.traces(ctx, x.store, x.actor.Tenant, x.plan.Person) {
 		if err == nil {
 			err = x.ticket(ctx, id)
@@ -120,11 +124,15 @@ func (x *eraser) person(ctx context.Context) error {
 			x.report.Held = append(x.report.Held, id)
 			continue
 		}
+		if (isNotFound(err) || errors.Is(err, ErrRefused)) && len(faults) < mostFaults {
+			faults = append(faults, err)
+			continue
+		}
 		if err != nil {
-			return err
+			return errors.Join(append(faults, err)...)
 		}
 	}
-	return nil
+	return errors.Join(faults...)
 }
 
 // ticket erases what is planned of a ticket, step by step.

@@ -564,3 +564,34 @@ func TestEraseByAnAgentWithAName(t *testing.T) {
 	require.NotContains(t, k.stored(tk), "Lin")
 	require.NoError(t, k.desk.Verify(t.Context(), cron, tk.ID))
 }
+
+type forbidsSome struct {
+	anybodyErases
+	hidden, refused *ticket.ID
+}
+
+func (h forbidsSome) MaySee(a ticket.Actor, t ticket.Ticket) bool {
+	return t.ID != *h.hidden && h.anybodyErases.MaySee(a, t)
+}
+
+func (h forbidsSome) MayDo(_ ticket.Actor, t ticket.Ticket, _ ticket.ActionName) error {
+	if t.ID == *h.refused {
+		return errors.New("not this one")
+	}
+	return nil
+}
+
+// A ticket that the actor may not see or erase does not keep the others from being erased.
+func TestErasePersonGoesOnAfterATicketThatIsNotAllowed(t *testing.T) {
+	h := forbidsSome{hidden: new(ticket.ID), refused: new(ticket.ID)}
+	k := newKit(t, func(c *ticket.Config) { c.Policy = h })
+	hidden, refused, last := k.open(ada, ticket.Draft{Message: "said"}), k.open(ada, ticket.Draft{Message: "said"}), k.open(ada, ticket.Draft{Message: "said"})
+	*h.hidden, *h.refused = hidden.ID, refused.ID
+	report, err := k.desk.Erase(t.Context(), super, ticket.Erasure{Person: ada.Person, Reason: "x"})
+	require.ErrorIs(t, err, ticket.ErrNotFound)
+	require.ErrorIs(t, err, ticket.ErrRefused)
+	require.Len(t, report.Tickets, 1)
+	require.NotContains(t, k.stored(last), "said")
+	require.Contains(t, k.stored(hidden), "said")
+	require.Contains(t, k.stored(refused), "said")
+}
