@@ -18,7 +18,7 @@ import (
 // they are. With Erasure.Person it erases the following of every ticket of the tenant:
 //
 //   - The events of tickets that the person is the requester of. Messages of other customers
-//     on these tickets stay.
+//     on these tickets stay, except one that a split copied there: it stays where it came from.
 //   - The person's own messages on other tickets, and the copies of them that a split or a
 //     follow-up made.
 //   - Not what was published about a problem ([ActionPublish]): withdraw it, or erase that
@@ -335,6 +335,8 @@ func (x *eraser) groups(e *Event, theirs bool, since int64) (g Groups) {
 	case said(e, p):
 		g.PublicContent, g.InternalContent, g.Remarks = true, true, true
 	case theirs && e.Author.IsZero() && e.By.Role&RoleCustomer == 0, theirs && e.unsigned() && e.Seq >= since:
+		g.PublicContent, g.InternalContent, g.Remarks = true, true, true
+	case theirs && g.Identities && !e.Author.IsZero(): // a copy that would lose its author
 		g.PublicContent, g.InternalContent, g.Remarks = true, true, true
 	}
 	return g

@@ -595,3 +595,18 @@ func TestErasePersonGoesOnAfterATicketThatIsNotAllowed(t *testing.T) {
 	require.Contains(t, k.stored(hidden), "said")
 	require.Contains(t, k.stored(refused), "said")
 }
+
+// A split copies a message into a ticket of its own. If the requester of that ticket is
+// erased, the copy loses its author: it must not stay, or nobody could find it later.
+func TestEraseRequesterAndThenAuthorOfACopy(t *testing.T) {
+	k := newKit(t)
+	tk := k.open(bob, ticket.Draft{Message: "bob's words", Followers: []ticket.Person{ada.Person}})
+	tk = k.do(ada, tk, ticket.Action{Name: ticket.ActionReply, Message: "her words"})
+	child := k.do(lin, tk, ticket.Action{Name: ticket.ActionSplit, Draft: &ticket.Draft{Subject: "another", From: 2}})
+	require.Equal(t, bob.Person, child.Requester)
+	k.erase(ticket.Erasure{Person: bob.Person})
+	require.Contains(t, k.stored(tk), "her words")
+	k.erase(ticket.Erasure{Person: ada.Person})
+	require.NotContains(t, k.stored(tk), "her words")
+	require.NotContains(t, k.stored(child), "her words")
+}
