@@ -115,6 +115,11 @@ type eraser struct {
 // person erases a person from all tickets. It goes on after tickets that the actor may not see
 // or erase, and returns their errors at the end.
 func (x *eraser) person(ctx context.Context) error {
+	defer func() { // those with nothing but deliveries come last
+		slices.SortFunc(x.report.Tickets, func(a, b ErasedTicket) int { return a.Ticket.Compare(b.Ticket) })
+		slices.SortFunc(x.report.Held, ID.Compare)
+		slices.SortStableFunc(x.report.Mentions, func(a, b Mention) int { return a.Ticket.Compare(b.Ticket) })
+	}()
 	var faults []error
 	for id, err := range x.d.traces(ctx, x.store, x.actor.Tenant, x.plan.Person) {
 		if err == nil {

@@ -610,3 +610,20 @@ func TestEraseRequesterAndThenAuthorOfACopy(t *testing.T) {
 	require.NotContains(t, k.stored(tk), "her words")
 	require.NotContains(t, k.stored(child), "her words")
 }
+
+// Tickets that have only a delivery to the person are found last, and reported in their place.
+func TestErasePersonReportsInTheOrderOfIDs(t *testing.T) {
+	to := ticket.Recipient{Role: ticket.RoleFollower, Person: ticket.Person{Email: "cc@example.org"}}
+	k := newKit(t, func(c *ticket.Config) {
+		c.ExtraRecipients = func(context.Context, ticket.Ticket, ticket.Kind) ([]ticket.Recipient, error) { return []ticket.Recipient{to}, nil }
+	})
+	var want []ticket.ID
+	for i := range 4 {
+		want = append(want, k.open([]ticket.Actor{bob, ticket.Requester(to.Person)}[i%2], ticket.Draft{Message: "said"}).ID)
+	}
+	var got []ticket.ID
+	for _, e := range k.erase(ticket.Erasure{Person: to.Person}).Tickets {
+		got = append(got, e.Ticket)
+	}
+	require.Equal(t, want, got)
+}

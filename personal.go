@@ -13,7 +13,7 @@ import (
 type PersonalData struct {
 	Person  Person           `json:"person"` // as it was asked for
 	At      time.Time        `json:"at"`
-	Tickets []PersonalTicket `json:"tickets,omitempty"` // in the order of IDs
+	Tickets []PersonalTicket `json:"tickets,omitempty"` // by their creation
 }
 
 // PersonalTicket is the part of a ticket that is about a customer.
