@@ -173,6 +173,9 @@ func (d *Desk) moveIn(ctx context.Context, a Actor, s Eraser, history []Event) (
 	if err != nil {
 		return false, err
 	}
+	if n := int64(len(stored)); n > t.Version { // a change came between the two reads
+		return false, &ConflictError{Ticket: t.ID, Expected: t.Version, Actual: n}
+	}
 	if len(stored) < len(history) || int64(len(stored)) != t.Version {
 		return false, nil
 	}

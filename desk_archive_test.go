@@ -245,3 +245,23 @@ func TestMoveOutAfterAnInterruption(t *testing.T) {
 	require.Equal(t, ada.Person, k.get(tk).Requester)
 	require.Contains(t, k.stored(tk), "said")
 }
+
+// A change between the reads of MoveIn makes it start over, and not leave the ticket out.
+func TestMoveInWhileOthersWrite(t *testing.T) {
+	s := &beforeEvents{Store: memstore.New()}
+	k := newKitOn(t, s, rules(usualRule))
+	tk := k.closed(ada, ticket.Draft{Message: "said"})
+	k.clock.Advance(31 * day)
+	k.retain(ticket.RetainOptions{})
+	file := k.archive()
+	_, err := k.desk.MoveOut(t.Context(), privacy, bytes.NewReader(file))
+	require.NoError(t, err)
+	s.do = func() {
+		k.do(super, tk, ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{AddTags: []string{"late"}}})
+	}
+	report, err := k.desk.MoveIn(t.Context(), privacy, bytes.NewReader(file))
+	require.NoError(t, err)
+	require.Equal(t, ticket.ArchiveReport{Moved: []ticket.ID{tk.ID}}, report)
+	require.Equal(t, []string{"late"}, k.get(tk).Tags)
+	require.NoError(t, k.desk.Verify(t.Context(), cron, tk.ID))
+}
