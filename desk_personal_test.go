@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -117,4 +118,13 @@ func TestPersonalDataHasWhatCameWithARating(t *testing.T) {
 	last := messages[len(messages)-1]
 	require.Equal(t, "you: bad words", last.By+": "+last.Text)
 	require.NotContains(t, asJSON(t, k.personal(bob.Person, ticket.PersonalDataOptions{})), "bad words")
+}
+
+func TestWriteHTMLShowsEveryTimeInTheZone(t *testing.T) {
+	when := time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC)
+	data := ticket.PersonalData{At: when, Tickets: []ticket.PersonalTicket{{Created: when, Fields: ticket.Fields{"until": when}}}}
+	var page strings.Builder
+	require.NoError(t, data.WriteHTML(&page, time.FixedZone("CET", 3600)))
+	require.Contains(t, page.String(), "<td>2026-01-05 10:00 CET</td>")
+	require.NotContains(t, page.String(), "09:00")
 }

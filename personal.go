@@ -80,7 +80,11 @@ func (p PersonalData) WriteHTML(w io.Writer, in *time.Location) error {
 		if len(t.Fields) > 0 {
 			line("<table>")
 			for _, k := range sortedKeys(t.Fields) {
-				line("<tr><th>%s</th><td>%v</td></tr>", k, t.Fields[k])
+				v := t.Fields[k]
+				if when, is := v.(time.Time); is {
+					v = at(when)
+				}
+				line("<tr><th>%s</th><td>%v</td></tr>", k, v)
 			}
 			line("</table>")
 		}
