@@ -85,8 +85,15 @@ func (d *Desk) Retain(ctx context.Context, o RetainOptions) (RetainReport, error
 					report.Held = append(report.Held, made)
 					continue
 				}
-				done := true
-				if !o.DryRun {
+				var done bool
+				if o.DryRun {
+					name := ActionArchive
+					if !step.erase.zero() {
+						name = ActionErase
+					}
+					err = d.may(deskItself.InTenant(t.Tenant), *t, name)
+					done = err == nil
+				} else {
 					done, err = d.retain(ctx, i, *t, now)
 				}
 				if done {

@@ -303,3 +303,24 @@ func TestRetainErasesALongHistoryByTag(t *testing.T) {
 	require.NotContains(t, k.stored(tk), "said")
 	require.Equal(t, ticket.StageWordsErased, k.get(tk).Stage)
 }
+
+type nobodyArchives struct{ ticket.DefaultPolicy }
+
+func (p nobodyArchives) MayDo(a ticket.Actor, t ticket.Ticket, name ticket.ActionName) error {
+	if name == ticket.ActionArchive {
+		return errors.New("not here")
+	}
+	return p.DefaultPolicy.MayDo(a, t, name)
+}
+
+// A dry run tells of what the policy forbids, like a run.
+func TestRetainAsksThePolicyInADryRunToo(t *testing.T) {
+	k := newKit(t, rules(usualRule), func(c *ticket.Config) { c.Policy = nobodyArchives{} })
+	k.closed(ada, ticket.Draft{Message: "said"})
+	k.clock.Advance(31 * day)
+	for _, dry := range []bool{true, false} {
+		report, err := k.desk.Retain(t.Context(), ticket.RetainOptions{DryRun: dry})
+		require.ErrorIs(t, err, ticket.ErrRefused)
+		require.Empty(t, report.Steps)
+	}
+}
