@@ -66,6 +66,9 @@ func (d *Desk) archives(a *Actor) error {
 	return nil
 }
 
+// movedOut is the reason in the events of MoveOut.
+const movedOut = "moved out"
+
 // MoveOut reads an archive file and erases the content of its tickets from the database. The
 // tickets keep their numbers, phases and times, and get the stage [StageErased]; their
 // histories still verify. MoveOut changes only archived tickets that are exactly as in the
@@ -80,16 +83,28 @@ func (d *Desk) archives(a *Actor) error {
 func (d *Desk) MoveOut(ctx context.Context, a Actor, r io.Reader) (ArchiveReport, error) {
 	return d.move(ctx, a, r, func(a Actor, s Eraser, history []Event) (bool, error) {
 		x := &eraser{d: d, store: s, actor: a, report: &ErasureReport{}, stage: new(StageErased), keepFiles: true,
-			plan: Erasure{Groups: allGroups, Reason: "moved out"}}
+			plan: Erasure{Groups: allGroups, Reason: movedOut}}
 		x.head = history[len(history)-1].Digest
 		x.applies = func(t *Ticket) bool { return t.Stage == StageArchived && !t.LegalHold && t.Digest == x.head }
-		err := x.ticket(ctx, history[0].Ticket)
+		id, version := history[0].Ticket, int64(len(history))
+		later, err := d.store.Events(ctx, a.Tenant, id, version-1, 0)
+		if err != nil {
+			return false, err
+		}
+		for i := range later { // the steps of a call that was interrupted
+			e := &later[i]
+			if i == 0 && e.Digest != x.head || i > 0 && (e.Set.Erased == nil || e.Set.Erased.Reason != movedOut) {
+				return false, nil
+			}
+			x.head = e.Digest
+		}
+		err = x.ticket(ctx, id)
 		return x.done, err
 	})
 }
 
 // MoveIn reads an archive file and puts the content of its tickets back, after [Desk.MoveOut].
-// The tickets are archived afterwards. It changes only tickets whose history continues the one
+// Tickets that are closed are archived afterwards. It changes only tickets whose history continues the one
 // in the file, event by event, and skips tickets that are missing or have nothing erased. It is
 // for those who may do [ActionArchive] and [ActionErase].
 //
@@ -158,6 +173,9 @@ func (d *Desk) moveIn(ctx context.Context, a Actor, s Eraser, history []Event) (
 	if err != nil {
 		return false, err
 	}
+	if n := int64(len(stored)); n > t.Version { // a change came between the two reads
+		return false, &ConflictError{Ticket: t.ID, Expected: t.Version, Actual: n}
+	}
 	if len(stored) < len(history) || int64(len(stored)) != t.Version {
 		return false, nil
 	}
@@ -183,7 +201,9 @@ func (d *Desk) moveIn(ctx context.Context, a Actor, s Eraser, history []Event) (
 		return false, nil
 	}
 	e := d.upkeepEvent(&t, a, ActionArchive)
-	e.Set.Stage, e.Set.Rule = new(StageArchived), "moved in"
+	if e.Set.Rule = "moved in"; !t.Closed.IsZero() {
+		e.Set.Stage = new(StageArchived)
+	}
 	c, err := d.rewrite(ctx, t, fold, e)
 	if err != nil {
 		return false, err

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -181,4 +182,86 @@ func FuzzReadArchive(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A ticket that was moved out and reopened is under way: it must not leave the lists.
+func TestMoveInLeavesReopenedTicketsActive(t *testing.T) {
+	k, list := archivedKit(t)
+	file := k.archive()
+	_, err := k.desk.MoveOut(t.Context(), privacy, bytes.NewReader(file))
+	require.NoError(t, err)
+	k.do(super, k.get(list[0]), ticket.Action{Name: ticket.ActionReopen, Note: "late"})
+	report, err := k.desk.MoveIn(t.Context(), privacy, bytes.NewReader(file))
+	require.NoError(t, err)
+	require.Len(t, report.Moved, 3)
+	back := k.get(list[0])
+	require.Equal(t, ticket.StageActive, back.Stage)
+	require.Equal(t, ada.Person, back.Requester)
+	require.Contains(t, k.stored(back), "said 0")
+	require.NoError(t, k.desk.Verify(t.Context(), cron, back.ID))
+	require.Equal(t, ticket.StageArchived, k.get(list[1]).Stage)
+}
+
+// A long history is moved out in steps. After an interruption the same file serves again.
+func TestMoveOutAfterAnInterruption(t *testing.T) {
+	s := &erasing{Store: memstore.New()}
+	k := newKitOn(t, s, rules(usualRule))
+	tk := k.open(ada, ticket.Draft{Message: "said"})
+	for range 1100 {
+		k.clock.Advance(time.Second)
+		_, err := k.desk.Do(t.Context(), ada, tk.ID, ticket.Action{Name: ticket.ActionReply, Message: "said"})
+		require.NoError(t, err)
+	}
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionResolve, Message: "said"})
+	k.do(ada, tk, ticket.Action{Name: ticket.ActionConfirm})
+	k.clock.Advance(31 * day)
+	k.retain(ticket.RetainOptions{})
+	file := k.archive()
+	broken := errors.New("broken")
+	s.before = func(call int) error {
+		if call%2 == 0 {
+			return broken
+		}
+		return nil
+	}
+	calls := 1
+	for ; ; calls++ {
+		report, err := k.desk.MoveOut(t.Context(), privacy, bytes.NewReader(file))
+		require.NoError(t, k.desk.Verify(t.Context(), cron, tk.ID))
+		require.Empty(t, report.Skipped)
+		if err == nil {
+			require.Len(t, report.Moved, 1)
+			break
+		}
+		require.ErrorIs(t, err, broken)
+	}
+	require.Greater(t, calls, 2)
+	s.before = nil
+	require.NotContains(t, k.stored(tk), "said")
+	require.Equal(t, ticket.StageErased, k.get(tk).Stage)
+	report, err := k.desk.MoveIn(t.Context(), privacy, bytes.NewReader(file))
+	require.NoError(t, err)
+	require.Len(t, report.Moved, 1)
+	require.Equal(t, ada.Person, k.get(tk).Requester)
+	require.Contains(t, k.stored(tk), "said")
+}
+
+// A change between the reads of MoveIn makes it start over, and not leave the ticket out.
+func TestMoveInWhileOthersWrite(t *testing.T) {
+	s := &beforeEvents{Store: memstore.New()}
+	k := newKitOn(t, s, rules(usualRule))
+	tk := k.closed(ada, ticket.Draft{Message: "said"})
+	k.clock.Advance(31 * day)
+	k.retain(ticket.RetainOptions{})
+	file := k.archive()
+	_, err := k.desk.MoveOut(t.Context(), privacy, bytes.NewReader(file))
+	require.NoError(t, err)
+	s.do = func() {
+		k.do(super, tk, ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{AddTags: []string{"late"}}})
+	}
+	report, err := k.desk.MoveIn(t.Context(), privacy, bytes.NewReader(file))
+	require.NoError(t, err)
+	require.Equal(t, ticket.ArchiveReport{Moved: []ticket.ID{tk.ID}}, report)
+	require.Equal(t, []string{"late"}, k.get(tk).Tags)
+	require.NoError(t, k.desk.Verify(t.Context(), cron, tk.ID))
 }

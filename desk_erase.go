@@ -18,7 +18,7 @@ import (
 // they are. With Erasure.Person it erases the following of every ticket of the tenant:
 //
 //   - The events of tickets that the person is the requester of. Messages of other customers
-//     on these tickets stay.
+//     on these tickets stay, except one that a split copied there: it stays where it came from.
 //   - The person's own messages on other tickets, and the copies of them that a split or a
 //     follow-up made.
 //   - Not what was published about a problem ([ActionPublish]): withdraw it, or erase that
@@ -40,7 +40,9 @@ import (
 // older versions of this library are part of the digests and cannot be erased.
 //
 // By default only systems may erase; the [Policy] is asked for [ActionErase], and customers
-// never may. A ticket with a legal hold is [ErrRefused]; with Person it is listed as held.
+// never may. A ticket with a legal hold is [ErrRefused]; with Person it is listed as held. With
+// Person, Erase goes on after a ticket that the actor may not see or erase, and returns the
+// errors of such tickets, at most 100, at the end.
 // Other errors: [ErrNotFound] for a ticket that the actor may not see, [ErrInvalid],
 // [ErrConflict] if retries did not help, [ErrDuplicate] for a key that was used for another
 // request, and [errors.ErrUnsupported] if the store is not an [Eraser].
@@ -110,8 +112,15 @@ type eraser struct {
 	keepFiles bool   // do not call Config.RemoveFiles
 }
 
-// person erases a person from all tickets.
+// person erases a person from all tickets. It goes on after tickets that the actor may not see
+// or erase, and returns their errors at the end.
 func (x *eraser) person(ctx context.Context) error {
+	defer func() { // those with nothing but deliveries come last
+		slices.SortFunc(x.report.Tickets, func(a, b ErasedTicket) int { return a.Ticket.Compare(b.Ticket) })
+		slices.SortFunc(x.report.Held, ID.Compare)
+		slices.SortStableFunc(x.report.Mentions, func(a, b Mention) int { return a.Ticket.Compare(b.Ticket) })
+	}()
+	var faults []error
 	for id, err := range x.d.traces(ctx, x.store, x.actor.Tenant, x.plan.Person) {
 		if err == nil {
 			err = x.ticket(ctx, id)
@@ -120,11 +129,15 @@ func (x *eraser) person(ctx context.Context) error {
 			x.report.Held = append(x.report.Held, id)
 			continue
 		}
+		if (isNotFound(err) || errors.Is(err, ErrRefused)) && len(faults) < mostFaults {
+			faults = append(faults, err)
+			continue
+		}
 		if err != nil {
-			return err
+			return errors.Join(append(faults, err)...)
 		}
 	}
-	return nil
+	return errors.Join(faults...)
 }
 
 // ticket erases what is planned of a ticket, step by step.
@@ -282,7 +295,7 @@ func (x *eraser) collect(ctx context.Context, t Ticket, limit Groups) (*eraseSte
 		if e.Seq > t.Version {
 			break // a later change; the commit will conflict
 		}
-		erase := x.groups(&e, theirs).and(limit).and(e.held())
+		erase := x.groups(&e, theirs, t.RequesterSince).and(limit).and(e.held())
 		if !erase.zero() && len(s.events) == eraseBatch {
 			erase, s.more = Groups{}, true
 		}
@@ -309,10 +322,10 @@ func (x *eraser) collect(ctx context.Context, t Ticket, limit Groups) (*eraseSte
 	return s, nil
 }
 
-// groups returns what the plan erases from an event. theirs: the person is the requester. What
-// was published about a problem is the desk's own text for all customers, and stays unless the
+// groups returns what the plan erases from an event. theirs: the person is the requester, since
+// an event of another customer if since is not 0. What was published about a problem is the desk's own text for all customers, and stays unless the
 // ticket or the event itself is to be erased.
-func (x *eraser) groups(e *Event, theirs bool) (g Groups) {
+func (x *eraser) groups(e *Event, theirs bool, since int64) (g Groups) {
 	p := x.plan.Person
 	switch {
 	case e.Set.Published != nil && (x.stage != nil || !p.IsZero() && !e.Names(p)):
@@ -326,7 +339,9 @@ func (x *eraser) groups(e *Event, theirs bool) (g Groups) {
 	switch {
 	case said(e, p):
 		g.PublicContent, g.InternalContent, g.Remarks = true, true, true
-	case theirs && e.Author.IsZero() && e.By.Role&RoleCustomer == 0:
+	case theirs && e.Author.IsZero() && e.By.Role&RoleCustomer == 0, theirs && e.unsigned() && e.Seq >= since:
+		g.PublicContent, g.InternalContent, g.Remarks = true, true, true
+	case theirs && g.Identities && !e.Author.IsZero(): // a copy that would lose its author
 		g.PublicContent, g.InternalContent, g.Remarks = true, true, true
 	}
 	return g

@@ -470,3 +470,160 @@ func TestErasingKeepsWhatWasPublished(t *testing.T) {
 	k.erase(ticket.Erasure{Ticket: tk.ID})
 	require.Empty(t, known())
 }
+
+// An erasure is committed between the reads of Verify.
+func TestVerifyDuringAnErasure(t *testing.T) {
+	s := &beforeEvents{Store: memstore.New()}
+	k := newKitOn(t, s)
+	tk := k.open(ada, ticket.Draft{Message: "said"})
+	s.do = func() { k.erase(ticket.Erasure{Ticket: tk.ID}) }
+	require.NoError(t, k.desk.Verify(t.Context(), cron, tk.ID))
+	require.NotContains(t, k.stored(tk), "said")
+}
+
+// beforeEvents is a store that runs a function once before it reads events.
+type beforeEvents struct {
+	*memstore.Store
+	do func()
+}
+
+func (s *beforeEvents) Events(ctx context.Context, tenant string, id ticket.ID, after int64, limit int) ([]ticket.Event, error) {
+	if do := s.do; do != nil {
+		s.do = nil
+		do()
+	}
+	return s.Store.Events(ctx, tenant, id, after, limit)
+}
+
+// The event that records an erasure names the other followers of erased events again. Who
+// became a follower by a merge must not read more than before, and who was added by an agent
+// not less.
+func TestErasePersonKeepsWhatFollowersRead(t *testing.T) {
+	k := newKit(t)
+	cleo := ticket.Requester(ticket.Person{ID: "c3", Email: "cleo@example.org"})
+	colleague, leaver, owner := inOrg("a2", "A"), inOrg("a3", "A"), inOrg("a1", "A")
+	tk := k.open(bob, ticket.Draft{Message: "secret of another customer"})
+	tk = k.do(lin, tk, ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{Requester: owner.Person, Follow: []ticket.Person{leaver.Person, cleo.Person}}})
+	dup := k.open(colleague, ticket.Draft{Message: "the same", Followers: []ticket.Person{inOrg("a4", "A").Person}})
+	k.do(lin, dup, ticket.Action{Name: ticket.ActionMerge, Ticket: tk.ID})
+	reads := func(a ticket.Actor) bool {
+		return strings.Contains(asJSON(t, k.events(a, tk)), "secret of another customer")
+	}
+	for _, p := range []ticket.Person{{}, inOrg("a4", "A").Person, leaver.Person, owner.Person} {
+		if !p.IsZero() {
+			require.NotEmpty(t, k.erase(ticket.Erasure{Person: p}).Tickets)
+		}
+		require.False(t, reads(colleague), p.ID)
+		require.True(t, reads(cleo), p.ID)
+	}
+}
+
+// The first event names the requester and the followers. If a follower is erased, it names
+// nobody any more, but the words are still the requester's.
+func TestEraseFollowerAndThenRequester(t *testing.T) {
+	k := newKit(t)
+	tk := k.open(ada, ticket.Draft{Subject: "her subject", Message: "her words", Followers: []ticket.Person{bob.Person}})
+	other := k.open(ada, ticket.Draft{Message: "given words", Followers: []ticket.Person{bob.Person}})
+	other = k.do(lin, other, ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{Requester: ticket.Person{ID: "c3"}}})
+	k.erase(ticket.Erasure{Person: bob.Person})
+	one := k.personal(ada.Person, ticket.PersonalDataOptions{}).Tickets[0]
+	require.Contains(t, one.Roles, "author")
+	require.Equal(t, []ticket.PersonalMessage{{At: tk.Created, By: "you", Text: "her words"}}, one.Messages)
+
+	k.erase(ticket.Erasure{Person: ada.Person})
+	require.NotContains(t, k.stored(tk), "her ")
+	k.erase(ticket.Erasure{Person: ticket.Person{ID: "c3"}})
+	require.Contains(t, k.stored(other), "given words", "of an earlier requester, who is another customer")
+}
+
+// Every text that stays is searched for the person.
+func TestEraseMentions(t *testing.T) {
+	k := newKit(t)
+	tk := k.open(bob, ticket.Draft{Message: "said", Followers: []ticket.Person{ada.Person}, Fields: ticket.Fields{"of Ada Byron": true}})
+	tk = k.do(lin, tk, ticket.Action{Name: ticket.ActionResolve, Message: "Done."})
+	tk = k.do(lin, tk, ticket.Action{Name: ticket.ActionPublish, Known: &ticket.KnownProblem{Title: "A problem", Text: "As ADA Byron found"}})
+	tk = k.do(lin, tk, ticket.Action{Name: ticket.ActionPublish, Known: &ticket.KnownProblem{Title: "Ada@example.org", Text: "found it"}})
+	var found []int64
+	for _, m := range k.erase(ticket.Erasure{Person: ada.Person}).Mentions {
+		found = append(found, m.Seq)
+	}
+	require.Equal(t, []int64{1, 3, 4}, found)
+	require.Contains(t, k.stored(tk), "ADA Byron")
+}
+
+// The event that records an erasure has the ID of the agent, and nothing to erase.
+func TestEraseByAnAgentWithAName(t *testing.T) {
+	k := newKit(t, func(c *ticket.Config) { c.Policy = anybodyErases{} })
+	tk := k.open(ada, ticket.Draft{Message: "said"})
+	tk = k.do(lin, tk, ticket.Action{Name: ticket.ActionTake})
+	for range 3 {
+		_, err := k.desk.Erase(t.Context(), lin, ticket.Erasure{Ticket: tk.ID, Reason: "x"})
+		require.NoError(t, err)
+		require.Equal(t, tk.Version+1, k.get(tk).Version)
+	}
+	require.NotContains(t, k.stored(tk), "Lin")
+	require.NoError(t, k.desk.Verify(t.Context(), cron, tk.ID))
+}
+
+type forbidsSome struct {
+	anybodyErases
+	hidden, refused *ticket.ID
+}
+
+func (h forbidsSome) MaySee(a ticket.Actor, t ticket.Ticket) bool {
+	return t.ID != *h.hidden && h.anybodyErases.MaySee(a, t)
+}
+
+func (h forbidsSome) MayDo(_ ticket.Actor, t ticket.Ticket, _ ticket.ActionName) error {
+	if t.ID == *h.refused {
+		return errors.New("not this one")
+	}
+	return nil
+}
+
+// A ticket that the actor may not see or erase does not keep the others from being erased.
+func TestErasePersonGoesOnAfterATicketThatIsNotAllowed(t *testing.T) {
+	h := forbidsSome{hidden: new(ticket.ID), refused: new(ticket.ID)}
+	k := newKit(t, func(c *ticket.Config) { c.Policy = h })
+	hidden, refused, last := k.open(ada, ticket.Draft{Message: "said"}), k.open(ada, ticket.Draft{Message: "said"}), k.open(ada, ticket.Draft{Message: "said"})
+	*h.hidden, *h.refused = hidden.ID, refused.ID
+	report, err := k.desk.Erase(t.Context(), super, ticket.Erasure{Person: ada.Person, Reason: "x"})
+	require.ErrorIs(t, err, ticket.ErrNotFound)
+	require.ErrorIs(t, err, ticket.ErrRefused)
+	require.Len(t, report.Tickets, 1)
+	require.NotContains(t, k.stored(last), "said")
+	require.Contains(t, k.stored(hidden), "said")
+	require.Contains(t, k.stored(refused), "said")
+}
+
+// A split copies a message into a ticket of its own. If the requester of that ticket is
+// erased, the copy loses its author: it must not stay, or nobody could find it later.
+func TestEraseRequesterAndThenAuthorOfACopy(t *testing.T) {
+	k := newKit(t)
+	tk := k.open(bob, ticket.Draft{Message: "bob's words", Followers: []ticket.Person{ada.Person}})
+	tk = k.do(ada, tk, ticket.Action{Name: ticket.ActionReply, Message: "her words"})
+	child := k.do(lin, tk, ticket.Action{Name: ticket.ActionSplit, Draft: &ticket.Draft{Subject: "another", From: 2}})
+	require.Equal(t, bob.Person, child.Requester)
+	k.erase(ticket.Erasure{Person: bob.Person})
+	require.Contains(t, k.stored(tk), "her words")
+	k.erase(ticket.Erasure{Person: ada.Person})
+	require.NotContains(t, k.stored(tk), "her words")
+	require.NotContains(t, k.stored(child), "her words")
+}
+
+// Tickets that have only a delivery to the person are found last, and reported in their place.
+func TestErasePersonReportsInTheOrderOfIDs(t *testing.T) {
+	to := ticket.Recipient{Role: ticket.RoleFollower, Person: ticket.Person{Email: "cc@example.org"}}
+	k := newKit(t, func(c *ticket.Config) {
+		c.ExtraRecipients = func(context.Context, ticket.Ticket, ticket.Kind) ([]ticket.Recipient, error) { return []ticket.Recipient{to}, nil }
+	})
+	var want []ticket.ID
+	for i := range 4 {
+		want = append(want, k.open([]ticket.Actor{bob, ticket.Requester(to.Person)}[i%2], ticket.Draft{Message: "said"}).ID)
+	}
+	var got []ticket.ID
+	for _, e := range k.erase(ticket.Erasure{Person: to.Person}).Tickets {
+		got = append(got, e.Ticket)
+	}
+	require.Equal(t, want, got)
+}

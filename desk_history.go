@@ -208,14 +208,27 @@ func (d *Desk) past(ctx context.Context, a Actor, id ID, check func(now Ticket) 
 // prove.
 func (d *Desk) Verify(ctx context.Context, a Actor, id ID) error {
 	s, err := d.openShare(ctx, a, id)
-	if err != nil {
-		return err
+	for err == nil {
+		fault := d.verify(ctx, &s.ticket)
+		if !errors.Is(fault, ErrChain) {
+			return fault
+		}
+		// An erasure between the reads replaces events that the ticket was folded from.
+		version := s.ticket.Version
+		if s, err = d.openShare(ctx, a, id); err == nil && s.ticket.Version == version {
+			return fault
+		}
 	}
+	return err
+}
+
+// verify compares a ticket with the history that the store has.
+func (d *Desk) verify(ctx context.Context, t *Ticket) error {
 	var folded Ticket
-	for page, err := range d.pages(ctx, s.a.Tenant, id) {
-		page = page[:min(int64(len(page)), s.ticket.Version-folded.Version)]
+	for page, err := range d.pages(ctx, t.Tenant, t.ID) {
+		page = page[:min(int64(len(page)), t.Version-folded.Version)]
 		if err == nil {
-			err = d.chain.verify(page, folded.Version, folded.Digest, id)
+			err = d.chain.verify(page, folded.Version, folded.Digest, t.ID)
 		}
 		if err != nil {
 			return err
@@ -223,15 +236,15 @@ func (d *Desk) Verify(ctx context.Context, a Actor, id ID) error {
 		for _, e := range page {
 			folded = Apply(folded, e)
 		}
-		if folded.Version == s.ticket.Version {
+		if folded.Version == t.Version {
 			break
 		}
 	}
 	switch {
-	case folded.Version < s.ticket.Version:
-		return &ChainError{Ticket: id, Seq: folded.Version + 1, Index: int(folded.Version), Fault: chainRemoved, Detail: "the history ends before the ticket's version"}
-	case !folded.Equal(s.ticket):
-		return &ChainError{Ticket: id, Seq: s.ticket.Version, Index: int(s.ticket.Version) - 1, Fault: chainAltered, Detail: "the stored ticket is not the fold of its events"}
+	case folded.Version < t.Version:
+		return &ChainError{Ticket: t.ID, Seq: folded.Version + 1, Index: int(folded.Version), Fault: chainRemoved, Detail: "the history ends before the ticket's version"}
+	case !folded.Equal(*t):
+		return &ChainError{Ticket: t.ID, Seq: t.Version, Index: int(t.Version) - 1, Fault: chainAltered, Detail: "the stored ticket is not the fold of its events"}
 	default:
 		return nil
 	}

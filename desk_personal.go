@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"slices"
 )
 
@@ -74,7 +75,7 @@ func (d *Desk) personalTicket(ctx context.Context, p Person, t Ticket, o Persona
 	one := PersonalTicket{Number: t.Number, Created: t.Created, Phase: t.Phase}
 	own := p.Same(t.Requester)
 	if own {
-		one.Subject, one.Fields = t.Subject, t.Fields
+		one.Subject, one.Fields = t.Subject, t.Fields.clone()
 	}
 	role := func(name string, is bool) {
 		if is && !slices.Contains(one.Roles, name) {
@@ -83,8 +84,8 @@ func (d *Desk) personalTicket(ctx context.Context, p Person, t Ticket, o Persona
 	}
 	// The messages that the person may read as a customer.
 	readable := map[int64]bool{}
+	s := d.share(Requester(p).InTenant(t.Tenant), t)
 	if t.concerns(p) {
-		s := d.share(Requester(p), t)
 		var failed error
 		d.read(ctx, d.thread([]*share{s}, false), func(e Event, _ *share, err error) bool {
 			failed = err
@@ -95,6 +96,7 @@ func (d *Desk) personalTicket(ctx context.Context, p Person, t Ticket, o Persona
 			return one, failed
 		}
 	}
+	foreign := map[string]bool{} // the fields that were last set while the ticket was another customer's
 	for e, err := range d.events(ctx, t.Tenant, t.ID) {
 		if err != nil {
 			return one, err
@@ -107,13 +109,29 @@ func (d *Desk) personalTicket(ctx context.Context, p Person, t Ticket, o Persona
 				one.Persons = append(one.Persons, q)
 			}
 		}
-		if e.words() && (said(&e, p) || readable[e.Seq]) {
-			one.Messages = append(one.Messages, personalMessage(&e, p, string(e.Message), e.Attachments))
+		wrote := said(&e, p) || own && e.unsigned() && e.Seq >= t.RequesterSince
+		role("author", wrote)
+		if e.words() && (wrote || readable[e.Seq]) {
+			one.Messages = append(one.Messages, personalMessage(&e, p, wrote, string(e.Message), e.Attachments))
 		}
-		if own && o.Notes && (e.Note != "" || len(e.NoteAttachments) > 0) {
-			one.Notes = append(one.Notes, personalMessage(&e, p, string(e.Note), e.NoteAttachments))
+		if e.Feedback != "" && wrote {
+			one.Messages = append(one.Messages, personalMessage(&e, p, wrote, string(e.Feedback), nil))
+		}
+		// What is from the time when the ticket was another customer's is not about the person.
+		theirs := own
+		if own && (len(e.Fields) > 0 || o.Notes) {
+			if theirs, err = s.reads(ctx, e.Seq); err != nil {
+				return one, err
+			}
+		}
+		for k := range e.Fields {
+			foreign[k] = !theirs && !wrote
+		}
+		if theirs && o.Notes && (e.Note != "" || len(e.NoteAttachments) > 0) {
+			one.Notes = append(one.Notes, personalMessage(&e, p, wrote, string(e.Note), e.NoteAttachments))
 		}
 	}
+	maps.DeleteFunc(one.Fields, func(k string, _ any) bool { return foreign[k] })
 	for q := (DeliveryQuery{Tenant: t.Tenant, Ticket: t.ID, Limit: MaxLimit}); ; {
 		page, err := d.store.Deliveries(ctx, q)
 		if err != nil {
@@ -136,10 +154,10 @@ func (d *Desk) personalTicket(ctx context.Context, p Person, t Ticket, o Persona
 	return one, nil
 }
 
-func personalMessage(e *Event, p Person, text string, files []Attachment) PersonalMessage {
+func personalMessage(e *Event, p Person, wrote bool, text string, files []Attachment) PersonalMessage {
 	m := PersonalMessage{At: e.At, By: "desk", Text: text}
 	switch {
-	case said(e, p) || e.Seq == 1 && e.By.Role&RoleCustomer == 0 && p.Same(e.Requester):
+	case wrote || e.Seq == 1 && e.By.Role&RoleCustomer == 0 && p.Same(e.Requester):
 		m.By = "you"
 	case e.By.Role&RoleCustomer != 0 || !e.Author.IsZero():
 		m.By = "another customer"

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -90,4 +91,40 @@ func TestPersonalDataRefuses(t *testing.T) {
 	require.ErrorIs(t, err, ticket.ErrInvalid)
 	_, err = newKitOn(t, struct{ ticket.Store }{memstore.New()}).desk.PersonalData(t.Context(), privacy, ada.Person, ticket.PersonalDataOptions{})
 	require.ErrorIs(t, err, errors.ErrUnsupported)
+}
+
+// A ticket that was another customer's tells its requester nothing about that customer.
+func TestPersonalDataLeavesOutAnotherCustomersTime(t *testing.T) {
+	k := newKit(t)
+	tk := k.open(bob, ticket.Draft{Message: "bob's words", Fields: ticket.Fields{"iban": "bob's", "order": "bob's order"}})
+	tk = k.do(lin, tk, ticket.Action{Name: ticket.ActionNote, Note: "bob's note"})
+	tk = k.do(lin, tk, ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{Requester: ada.Person}})
+	tk = k.do(lin, tk, ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{Fields: ticket.Fields{"order": "17"}}})
+	tk = k.do(lin, tk, ticket.Action{Name: ticket.ActionNote, Note: "her note"})
+	one := k.personal(ada.Person, ticket.PersonalDataOptions{Notes: true}).Tickets[0]
+	require.Equal(t, ticket.Fields{"order": "17"}, one.Fields)
+	require.Len(t, one.Notes, 1)
+	require.Equal(t, "her note", one.Notes[0].Text)
+	require.NotContains(t, asJSON(t, one), "bob's")
+	require.Equal(t, ticket.Fields{"iban": "bob's", "order": "17"}, k.get(tk).Fields)
+}
+
+func TestPersonalDataHasWhatCameWithARating(t *testing.T) {
+	k := newKit(t, askingAfter(day))
+	tk := k.confirmed(ada, ticket.Draft{Followers: []ticket.Person{bob.Person}})
+	_, err := k.rate(ada, tk, 1, "bad words")
+	require.NoError(t, err)
+	messages := k.personal(ada.Person, ticket.PersonalDataOptions{}).Tickets[0].Messages
+	last := messages[len(messages)-1]
+	require.Equal(t, "you: bad words", last.By+": "+last.Text)
+	require.NotContains(t, asJSON(t, k.personal(bob.Person, ticket.PersonalDataOptions{})), "bad words")
+}
+
+func TestWriteHTMLShowsEveryTimeInTheZone(t *testing.T) {
+	when := time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC)
+	data := ticket.PersonalData{At: when, Tickets: []ticket.PersonalTicket{{Created: when, Fields: ticket.Fields{"until": when}}}}
+	var page strings.Builder
+	require.NoError(t, data.WriteHTML(&page, time.FixedZone("CET", 3600)))
+	require.Contains(t, page.String(), "<td>2026-01-05 10:00 CET</td>")
+	require.NotContains(t, page.String(), "09:00")
 }

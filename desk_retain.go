@@ -85,8 +85,15 @@ func (d *Desk) Retain(ctx context.Context, o RetainOptions) (RetainReport, error
 					report.Held = append(report.Held, made)
 					continue
 				}
-				done := true
-				if !o.DryRun {
+				var done bool
+				if o.DryRun {
+					name := ActionArchive
+					if !step.erase.zero() {
+						name = ActionErase
+					}
+					err = d.may(deskItself.InTenant(t.Tenant), *t, name)
+					done = err == nil
+				} else {
 					done, err = d.retain(ctx, i, *t, now)
 				}
 				if done {
@@ -132,8 +139,14 @@ func (d *Desk) retain(ctx context.Context, step int, t Ticket, now time.Time) (b
 			return false, unsupported("erasure", errors.ErrUnsupported)
 		}
 		x := &eraser{d: d, store: store, actor: a, report: &ErasureReport{}, stage: new(s.to),
-			plan:    Erasure{Ticket: t.ID, Groups: s.erase, Reason: "retention: " + rule},
-			applies: func(t *Ticket) bool { _, due := d.dueStep(step, t, now); return due && !t.LegalHold }}
+			plan: Erasure{Ticket: t.ID, Groups: s.erase, Reason: "retention: " + rule}}
+		x.applies = func(t *Ticket) bool {
+			if !x.head.IsZero() && x.head == t.Digest {
+				return true // the rule may have selected it by what was just erased
+			}
+			_, due := d.dueStep(step, t, now)
+			return due && !t.LegalHold
+		}
 		err := x.ticket(ctx, t.ID)
 		return x.done, unsupported("erasure", err)
 	}

@@ -284,3 +284,43 @@ func TestRetainAtRandom(t *testing.T) {
 		}
 	}
 }
+
+// The first step of a long history erases the tag that the rule selects by.
+func TestRetainErasesALongHistoryByTag(t *testing.T) {
+	k := newKit(t, rules(ticket.RetentionRule{Name: "tagged", Tickets: ticket.Query{Tags: []string{"x"}}, Archive: day, EraseWords: 2 * day}))
+	tk := k.open(ada, ticket.Draft{Message: "said"})
+	tk = k.do(lin, tk, ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{AddTags: []string{"x"}}})
+	for range 1100 {
+		k.clock.Advance(time.Second)
+		_, err := k.desk.Do(t.Context(), ada, tk.ID, ticket.Action{Name: ticket.ActionReply, Message: "said"})
+		require.NoError(t, err)
+	}
+	tk = k.do(lin, tk, ticket.Action{Name: ticket.ActionResolve, Message: "said"})
+	k.do(ada, tk, ticket.Action{Name: ticket.ActionConfirm})
+	k.clock.Advance(3 * day)
+	k.retain(ticket.RetainOptions{})
+	require.Len(t, k.retain(ticket.RetainOptions{}).Steps, 1)
+	require.NotContains(t, k.stored(tk), "said")
+	require.Equal(t, ticket.StageWordsErased, k.get(tk).Stage)
+}
+
+type nobodyArchives struct{ ticket.DefaultPolicy }
+
+func (p nobodyArchives) MayDo(a ticket.Actor, t ticket.Ticket, name ticket.ActionName) error {
+	if name == ticket.ActionArchive {
+		return errors.New("not here")
+	}
+	return p.DefaultPolicy.MayDo(a, t, name)
+}
+
+// A dry run tells of what the policy forbids, like a run.
+func TestRetainAsksThePolicyInADryRunToo(t *testing.T) {
+	k := newKit(t, rules(usualRule), func(c *ticket.Config) { c.Policy = nobodyArchives{} })
+	k.closed(ada, ticket.Draft{Message: "said"})
+	k.clock.Advance(31 * day)
+	for _, dry := range []bool{true, false} {
+		report, err := k.desk.Retain(t.Context(), ticket.RetainOptions{DryRun: dry})
+		require.ErrorIs(t, err, ticket.ErrRefused)
+		require.Empty(t, report.Steps)
+	}
+}

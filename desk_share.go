@@ -142,6 +142,7 @@ func (s *share) readsAll(ctx context.Context) (bool, error) {
 // the requester of the merged ticket reads.
 func (s *share) learn(ctx context.Context) error {
 	follows := slices.ContainsFunc(s.ticket.Followers, s.a.Person.Same)
+	merges := map[int64]bool{} // the events that add followers by a merge
 	for e, err := range s.d.events(ctx, s.ticket.Tenant, s.ticket.ID) {
 		if err != nil {
 			return err
@@ -152,8 +153,12 @@ func (s *share) learn(ctx context.Context) error {
 		if e.Seq == 1 || !e.Requester.IsZero() || e.Set.NewCustomer {
 			s.tenures = append(s.tenures, tenure{e.Seq, e.Requester}) // zero, if it was erased
 		}
+		merges[e.Seq] = e.Action == ActionMerge
+		if r := e.Set.Erased; r != nil { // it names the followers of erased events again
+			merges[e.Seq] = slices.ContainsFunc(r.Events, func(seq int64) bool { return merges[seq] })
+		}
 		if slices.ContainsFunc(e.Followed, s.a.Person.Same) {
-			s.all = follows && e.Action != ActionMerge
+			s.all = follows && !merges[e.Seq]
 		}
 	}
 	s.known = true

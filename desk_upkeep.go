@@ -16,6 +16,7 @@ func (d *Desk) upkeepEvent(t *Ticket, a Actor, name ActionName) Event {
 	e := ownEvent(w, t, name, d.now())
 	e.By = By{Role: a.Role}
 	e.by(a)
+	e.Actor = Person{} // else there would be a name to erase again
 	e.Set.WorkflowVersion = 0
 	return e
 }

@@ -92,9 +92,15 @@ func (e *Event) Names(p Person) bool {
 		slices.ContainsFunc(e.Followed, p.Same) || slices.ContainsFunc(e.Unfollowed, p.Same)
 }
 
+// unsigned reports whether the event is a requester's who is no longer named in it, because
+// somebody else was erased whom it named too.
+func (e *Event) unsigned() bool {
+	return e.By.Role == RoleRequester && e.Author.IsZero() && e.Seals.Identities.Erased()
+}
+
 // texts yields the texts of an event in which somebody can be named.
 func (e *Event) texts(yield func(string) bool) {
-	for _, s := range []string{e.Subject, string(e.Message), string(e.Feedback), string(e.Note)} {
+	for _, s := range []string{e.Subject, string(e.Message), string(e.Feedback), e.Known.Title, string(e.Known.Text), string(e.Note)} {
 		if s != "" && !yield(s) {
 			return
 		}
@@ -107,6 +113,9 @@ func (e *Event) texts(yield func(string) bool) {
 		}
 	}
 	for _, k := range sortedKeys(e.Fields) {
+		if !yield(k) {
+			return
+		}
 		switch v := e.Fields[k].(type) {
 		case string:
 			if !yield(v) {

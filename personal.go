@@ -13,7 +13,7 @@ import (
 type PersonalData struct {
 	Person  Person           `json:"person"` // as it was asked for
 	At      time.Time        `json:"at"`
-	Tickets []PersonalTicket `json:"tickets,omitempty"` // in the order of IDs
+	Tickets []PersonalTicket `json:"tickets,omitempty"` // by their creation
 }
 
 // PersonalTicket is the part of a ticket that is about a customer.
@@ -35,7 +35,8 @@ type PersonalTicket struct {
 	Deliveries []PersonalDelivery `json:"deliveries,omitempty"`
 }
 
-// PersonalMessage is a message that the person wrote or may read, or a note.
+// PersonalMessage is a message that the person wrote or may read, what the person wrote with a
+// rating, or a note.
 type PersonalMessage struct {
 	At    time.Time `json:"at"`
 	By    string    `json:"by"` // "you", "desk" or "another customer"
@@ -79,7 +80,11 @@ func (p PersonalData) WriteHTML(w io.Writer, in *time.Location) error {
 		if len(t.Fields) > 0 {
 			line("<table>")
 			for _, k := range sortedKeys(t.Fields) {
-				line("<tr><th>%s</th><td>%v</td></tr>", k, t.Fields[k])
+				v := t.Fields[k]
+				if when, is := v.(time.Time); is {
+					v = at(when)
+				}
+				line("<tr><th>%s</th><td>%v</td></tr>", k, v)
 			}
 			line("</table>")
 		}
