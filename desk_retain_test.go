@@ -201,6 +201,7 @@ func TestRetentionRulesAreChecked(t *testing.T) {
 		"words without archive":  {[]ticket.RetentionRule{{Name: "a", EraseWords: day}}, "config.retention[0].erase_words"},
 		"persons before words":   {[]ticket.RetentionRule{{Name: "a", Archive: day, EraseWords: 2 * day, ErasePersons: day}}, "config.retention[0].erase_persons"},
 		"persons without words":  {[]ticket.RetentionRule{{Name: "a", Archive: day, ErasePersons: day}}, "config.retention[0].erase_persons"},
+		"persons by a tag":       {[]ticket.RetentionRule{{Name: "a", Tickets: ticket.Query{Tags: []string{"x"}}, Archive: day, EraseWords: day, ErasePersons: day}}, "config.retention[0].erase_persons"},
 		"negative":               {[]ticket.RetentionRule{{Name: "a", Archive: -day}}, "config.retention[0]"},
 		"an order":               {[]ticket.RetentionRule{{Name: "a", Archive: day, Tickets: ticket.Query{Order: ticket.OrderNewestFirst}}}, "config.retention[0].tickets"},
 		"a phase":                {[]ticket.RetentionRule{{Name: "a", Archive: day, Tickets: ticket.Query{Phase: ticket.OpenPhases()}}}, "config.retention[0].tickets"},

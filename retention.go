@@ -78,6 +78,8 @@ func checkRetention(rules []RetentionRule) error {
 			c.fail(at, "has a negative age")
 		case r.EraseWords != 0 && (r.Archive == 0 || r.EraseWords < r.Archive):
 			c.fail(at+".erase_words", "must not be before Archive, which is %s", r.Archive)
+		case r.ErasePersons != 0 && len(q.Tags)+len(q.Fields) > 0:
+			c.fail(at+".erase_persons", "can never come: EraseWords erases the tags and fields that the rule selects by")
 		case r.ErasePersons != 0 && (r.EraseWords == 0 || r.ErasePersons < r.EraseWords):
 			c.fail(at+".erase_persons", "must not be before EraseWords, which is %s", r.EraseWords)
 		}
