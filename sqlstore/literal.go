@@ -40,6 +40,8 @@ func literally(text string, args []any) (_ string, ok bool) {
 			b.WriteString(strconv.FormatInt(v, 10))
 		case string:
 			writeText(&b, v)
+		case []byte:
+			b.WriteString("x'" + hex.EncodeToString(v) + "'")
 		default:
 			return "", false
 		}

@@ -29,6 +29,7 @@ var otherwiseOnPurpose = map[string]string{
 	"internal/dbtests/cmd/bench/stores.go":      "a benchmark sets synchronous",
 	"internal/dbtests/cmd/relaybench/main.go":   "a benchmark sets synchronous",
 	"internal/dbtests/cmd/scale/main.go":        "a benchmark sets synchronous",
+	"internal/dbtests/cmd/recall/measure.go":    "a measurement sets synchronous",
 	"internal/dbtests/ordeal/backend.go":        "the crash and fault tests set synchronous=FULL",
 	"internal/dbtests/failures_test.go":         "the file must not exist",
 	"internal/dbtests/host_transaction_test.go": "a busy timeout of 1 ms",

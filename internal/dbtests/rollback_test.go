@@ -173,7 +173,12 @@ func TestRefusedRollbackLeavesNothing(t *testing.T) {
 				}
 				if err != nil {
 					commitAll(t, db, connections)
-					require.Equal(t, before, b.contents(t, admin), "%s, from statement %d on", p.name, n)
+					after := b.contents(t, admin)
+					indexed := !slices.ContainsFunc(after, func(row string) bool { return strings.HasPrefix(row, "ticket_unindexed[") })
+					if p.name == "maintain" && indexed {
+						break // the index was committed; what comes after it is another step
+					}
+					require.Equal(t, before, after, "%s, from statement %d on", p.name, n)
 				}
 				require.Less(t, n, int64(100))
 			}

@@ -139,7 +139,7 @@ func openStore(ctx context.Context, where string) (ticket.Store, func() error, e
 		if err != nil {
 			return nil, nil, err
 		}
-		db, err := dbtests.Open("sqlite", "file:"+filepath.Join(dir, "recall.db")+"?_pragma=busy_timeout(5000)&_pragma=synchronous(OFF)")
+		db, err := dbtests.Open("sqlite", "file:"+filepath.Join(dir, "recall.db")+"?_pragma=busy_timeout(5000)&_txlock=immediate&_pragma=synchronous(OFF)")
 		if err != nil {
 			return nil, nil, errors.Join(err, os.RemoveAll(dir))
 		}
