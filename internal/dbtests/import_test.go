@@ -441,7 +441,7 @@ func TestExport(t *testing.T) {
 	each(t, databases, func(t *testing.T, b backend) {
 		s, db := b.open(t)
 		require.Empty(t, exported(t, s))
-		huge := history(0, 20_000)
+		huge := history(0, 3_000)
 		list := append([][]ticket.Event{history(1, 3), huge}, histories(40)...)
 		// These histories end at the end of a page, and after it.
 		list = append(list, history(2, 497), history(3, 3), history(4, 500), history(5, 501), history(6, 1))
