@@ -29,8 +29,10 @@ import (
 // reach two connections of the server. PgBouncer before 1.21 does not support
 // prepared statements, so none may outlive a transaction.
 func TestPgBouncer(t *testing.T) {
+	t.Parallel()
 	for _, c := range pooled {
 		t.Run(c.name(), func(t *testing.T) {
+			t.Parallel()
 			server := servers.Postgres(t)
 			dsn := startPgBouncer(t, server).dsn(server.Database(t)) + " " + c.settings
 			// Each case has its own tables in one database, because PgBouncer treats

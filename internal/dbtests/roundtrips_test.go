@@ -103,11 +103,20 @@ func TestRoundTrips(t *testing.T) {
 			}
 			do() // now every statement is prepared
 
-			counter.take()
-			do()
-			assert.Equal(t, c.do.times(n), counter.take(), "%d Do", n)
-			open()
-			assert.Equal(t, c.open.times(n), counter.take(), "%d Open", n)
+			// A busy machine can deliver an answer before the counter looks, which then
+			// misses that trip. So a difference must show again.
+			same := func(want calls, work func(), what string) {
+				for try := 1; ; try++ {
+					counter.take()
+					work()
+					if got := counter.take(); got == want || try == 3 {
+						assert.Equal(t, want, got, "%d %s", n, what)
+						return
+					}
+				}
+			}
+			same(c.do.times(n), do, "Do")
+			same(c.open.times(n), func() { open() }, "Open")
 		})
 	}
 }
