@@ -615,7 +615,9 @@ func TestEraseRequesterAndThenAuthorOfACopy(t *testing.T) {
 func TestErasePersonReportsInTheOrderOfIDs(t *testing.T) {
 	to := ticket.Recipient{Role: ticket.RoleFollower, Person: ticket.Person{Email: "cc@example.org"}}
 	k := newKit(t, func(c *ticket.Config) {
-		c.ExtraRecipients = func(context.Context, ticket.Ticket, ticket.Kind) ([]ticket.Recipient, error) { return []ticket.Recipient{to}, nil }
+		c.ExtraRecipients = func(context.Context, ticket.Ticket, ticket.Kind) ([]ticket.Recipient, error) {
+			return []ticket.Recipient{to}, nil
+		}
 	})
 	var want []ticket.ID
 	for i := range 4 {
