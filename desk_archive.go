@@ -36,7 +36,7 @@ func (d *Desk) WriteArchive(ctx context.Context, a Actor, w io.Writer, q Query) 
 // histories yields the whole histories of tickets for an archive.
 func (d *Desk) histories(ctx context.Context, a Actor, q Query) iter.Seq2[[]Event, error] {
 	return func(yield func([]Event, error) bool) {
-		if err := d.archives(&a); err != nil {
+		if err := d.checkStaff(&a, ActionArchive); err != nil {
 			yield(nil, err)
 			return
 		}
@@ -53,17 +53,6 @@ func (d *Desk) histories(ctx context.Context, a Actor, q Query) iter.Seq2[[]Even
 			}
 		}
 	}
-}
-
-// archives refuses actors who can never move tickets out or in.
-func (d *Desk) archives(a *Actor) error {
-	if err := d.checkActor(a); err != nil {
-		return err
-	}
-	if a.Role&(RoleAgent|RoleSystem) == 0 {
-		return &RefusedError{Action: ActionArchive, Role: a.Role, Why: whyRole, Detail: "not for customers", By: RoleAgent | RoleSystem}
-	}
-	return nil
 }
 
 // movedOut is the reason in the events of MoveOut.
@@ -104,9 +93,9 @@ func (d *Desk) MoveOut(ctx context.Context, a Actor, r io.Reader) (ArchiveReport
 }
 
 // MoveIn reads an archive file and puts the content of its tickets back, after [Desk.MoveOut].
-// Tickets that are closed are archived afterwards. It changes only tickets whose history continues the one
-// in the file, event by event, and skips tickets that are missing or have nothing erased. It is
-// for those who may do [ActionArchive] and [ActionErase].
+// Tickets that are closed are archived afterwards. It changes only tickets whose history
+// continues the one in the file, event by event, and skips tickets that are missing or have
+// nothing erased. It is for those who may do [ActionArchive] and [ActionErase].
 //
 // What was erased after the file was written is put back too. Leave out those tickets, or erase
 // again.
@@ -127,12 +116,12 @@ func (d *Desk) MoveIn(ctx context.Context, a Actor, r io.Reader) (ArchiveReport,
 // move reads an archive file and calls step for each history.
 func (d *Desk) move(ctx context.Context, a Actor, r io.Reader, step func(Actor, Eraser, []Event) (bool, error)) (ArchiveReport, error) {
 	var report ArchiveReport
-	if err := d.archives(&a); err != nil {
+	if err := d.checkStaff(&a, ActionArchive); err != nil {
 		return report, err
 	}
-	s, ok := d.store.(Eraser)
-	if !ok {
-		return report, unsupported("erasure", errors.ErrUnsupported)
+	s, err := d.eraserStore("erasure")
+	if err != nil {
+		return report, err
 	}
 	for history, err := range d.chain.ReadArchive(r) {
 		if err == nil {

@@ -40,9 +40,9 @@ func (c *Config) checkServiceLevels() error {
 	return nil
 }
 
-// addClocks completes an event of the ticket o.before, before it is sealed: with the end of a snooze, the changes of
-// clocks, and the time that the customer is told. made are the earlier events of the same
-// commit, which are not stored yet.
+// addClocks completes an event of the ticket o.before, before it is sealed: with the end of a
+// snooze, the changes of clocks, and the time that the customer is told. made are the earlier
+// events of the same commit, which are not stored yet.
 func (d *Desk) addClocks(o *outcome, e *Event, made []Event) error {
 	t := &o.before
 	said := e.By.Role&RoleCustomer != 0 && !e.Automatic && e.words()

@@ -59,6 +59,27 @@ func (d *Desk) Deliveries(ctx context.Context, a Actor, q DeliveryQuery) (Delive
 	return page, nil
 }
 
+// storedDeliveries yields all deliveries that match, whoever may see them, page by page.
+func (d *Desk) storedDeliveries(ctx context.Context, q DeliveryQuery) iter.Seq2[*Delivery, error] {
+	return func(yield func(*Delivery, error) bool) {
+		for q.Limit = MaxLimit; ; {
+			page, err := d.store.Deliveries(ctx, q)
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			for i := range page.Deliveries {
+				if !yield(&page.Deliveries[i], nil) {
+					return
+				}
+			}
+			if q.After = page.Next; q.After.IsZero() {
+				return
+			}
+		}
+	}
+}
+
 func (d *Desk) mayLookAtDeliveries(a *Actor) error {
 	if err := d.checkActor(a); err != nil {
 		return err

@@ -285,6 +285,17 @@ func (d *Desk) checkActor(a *Actor) error {
 	return c.err
 }
 
+// checkStaff is checkActor for a call that is not for customers.
+func (d *Desk) checkStaff(a *Actor, action ActionName) error {
+	if err := d.checkActor(a); err != nil {
+		return err
+	}
+	if a.Role&(RoleAgent|RoleSystem) == 0 {
+		return &RefusedError{Action: action, Role: a.Role, Why: whyRole, Detail: "not for customers", By: RoleAgent | RoleSystem}
+	}
+	return nil
+}
+
 // checkDraft cleans a draft, checks it against the limits and completes it.
 func (d *Desk) checkDraft(at string, a Actor, dr Draft) (Draft, error) {
 	c := check{Limits: d.cfg.Limits}

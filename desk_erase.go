@@ -48,19 +48,16 @@ import (
 // request, and [errors.ErrUnsupported] if the store is not an [Eraser].
 func (d *Desk) Erase(ctx context.Context, a Actor, r Erasure) (ErasureReport, error) {
 	var report ErasureReport
-	if err := d.checkActor(&a); err != nil {
+	if err := d.checkStaff(&a, ActionErase); err != nil {
 		return report, err
-	}
-	if a.Role&(RoleAgent|RoleSystem) == 0 {
-		return report, &RefusedError{Action: ActionErase, Role: a.Role, Why: whyRole, Detail: "not for customers", By: RoleAgent | RoleSystem}
 	}
 	plan, err := d.planErasure(r)
 	if err != nil {
 		return report, err
 	}
-	s, ok := d.store.(Eraser)
-	if !ok {
-		return report, unsupported("erasure", errors.ErrUnsupported)
+	s, err := d.eraserStore("erasure")
+	if err != nil {
+		return report, err
 	}
 	x := &eraser{d: d, store: s, actor: a, plan: plan, report: &report}
 	if r.Person.IsZero() {
@@ -192,7 +189,7 @@ type eraseStep struct {
 	mentions []Mention
 
 	requester bool            // the event that named the requester loses its persons
-	followed  []Person        // of an event that is erased alone
+	followed  []Person        // that the erased events had added
 	fields    map[string]bool // whether the event that set the field last loses it
 	tags      map[string]bool
 	reason    bool
@@ -322,29 +319,27 @@ func (x *eraser) collect(ctx context.Context, t Ticket, limit Groups) (*eraseSte
 	return s, nil
 }
 
-// groups returns what the plan erases from an event. theirs: the person is the requester, since
-// an event of another customer if since is not 0. What was published about a problem is the desk's own text for all customers, and stays unless the
-// ticket or the event itself is to be erased.
-func (x *eraser) groups(e *Event, theirs bool, since int64) (g Groups) {
+// groups returns what the plan erases from an event. theirs says that the person is the
+// requester. If since is not 0, the ticket was another customer's before that event.
+//
+// What was published about a problem is the desk's own text for all customers. It stays unless
+// the ticket or the event itself is to be erased.
+func (x *eraser) groups(e *Event, theirs bool, since int64) Groups {
 	p := x.plan.Person
 	switch {
 	case e.Set.Published != nil && (x.stage != nil || !p.IsZero() && !e.Names(p)):
 		return Groups{InternalContent: p.IsZero(), Identities: p.IsZero(), Remarks: p.IsZero()}
 	case p.IsZero() && x.plan.Event != 0 && x.plan.Event != e.Seq:
-		return g
+		return Groups{}
 	case p.IsZero():
 		return allGroups
 	}
-	g.Identities = e.Names(p)
-	switch {
-	case said(e, p):
-		g.PublicContent, g.InternalContent, g.Remarks = true, true, true
-	case theirs && e.Author.IsZero() && e.By.Role&RoleCustomer == 0, theirs && e.unsigned() && e.Seq >= since:
-		g.PublicContent, g.InternalContent, g.Remarks = true, true, true
-	case theirs && g.Identities && !e.Author.IsZero(): // a copy that would lose its author
-		g.PublicContent, g.InternalContent, g.Remarks = true, true, true
-	}
-	return g
+	names := e.Names(p)
+	words := said(e, p) || theirs &&
+		(e.Author.IsZero() && e.By.Role&RoleCustomer == 0 || // of the desk
+			e.unsigned() && e.Seq >= since ||
+			names && !e.Author.IsZero()) // a copy that would lose its author
+	return Groups{PublicContent: words, InternalContent: words, Identities: names, Remarks: words}
 }
 
 // note remembers for each value of the ticket whether the event that set it last loses it.
@@ -419,26 +414,20 @@ func (x *eraser) record(s *eraseStep) Event {
 
 // removals finds the deliveries of the ticket to forgotten persons.
 func (x *eraser) removals(ctx context.Context, s *eraseStep) error {
-	for q := (DeliveryQuery{Tenant: s.before.Tenant, Ticket: s.before.ID, Limit: MaxLimit}); ; {
-		page, err := x.d.store.Deliveries(ctx, q)
+	for row, err := range x.d.storedDeliveries(ctx, DeliveryQuery{Tenant: s.before.Tenant, Ticket: s.before.ID}) {
 		if err != nil {
 			return err
 		}
-		for i := range page.Deliveries {
-			d := &page.Deliveries[i]
-			if d.To.Person.IsZero() || !x.plan.Person.IsZero() && !d.addressed(x.plan.Person) {
-				continue
-			}
-			if len(s.remove) == removeBatch {
-				s.more = true
-				return nil
-			}
-			s.remove = append(s.remove, d.ID)
+		if row.To.Person.IsZero() || !x.plan.Person.IsZero() && !row.addressed(x.plan.Person) {
+			continue
 		}
-		if q.After = page.Next; q.After.IsZero() {
-			return nil
+		if len(s.remove) == removeBatch {
+			s.more = true
+			break
 		}
+		s.remove = append(s.remove, row.ID)
 	}
+	return nil
 }
 
 // write commits a step.

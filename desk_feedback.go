@@ -176,15 +176,15 @@ func (d *Desk) canRate(list []ActionName, a Actor, t *Ticket) []ActionName {
 	return list
 }
 
-// closed reports whether a ticket in this state is one to ask about.
-func (s feedbackState) closed() bool {
-	return s.phase == PhaseClosed && s.status != StatusCancelled && s.merged.IsZero()
-}
-
+// feedbackState is what decides whether a ticket is one to ask about.
 type feedbackState struct {
 	phase  Phase
 	status Status
 	merged ID
+}
+
+func (s feedbackState) closed() bool {
+	return s.phase == PhaseClosed && s.status != StatusCancelled && s.merged.IsZero()
 }
 
 // planFeedback completes an event before it is sealed: the event sets the time at which the

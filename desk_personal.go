@@ -3,7 +3,6 @@ package ticket
 import (
 	"cmp"
 	"context"
-	"errors"
 	"maps"
 	"slices"
 )
@@ -27,11 +26,8 @@ type PersonalDataOptions struct {
 // tenant.
 func (d *Desk) PersonalData(ctx context.Context, a Actor, p Person, o PersonalDataOptions) (PersonalData, error) {
 	data := PersonalData{At: d.now()}
-	if err := d.checkActor(&a); err != nil {
+	if err := d.checkStaff(&a, ActionErase); err != nil {
 		return data, err
-	}
-	if a.Role&(RoleAgent|RoleSystem) == 0 {
-		return data, &RefusedError{Action: ActionErase, Role: a.Role, Why: whyRole, Detail: "not for customers", By: RoleAgent | RoleSystem}
 	}
 	c := check{Limits: d.cfg.Limits}
 	if data.Person = c.meant("person", p); !data.Person.known() {
@@ -40,9 +36,9 @@ func (d *Desk) PersonalData(ctx context.Context, a Actor, p Person, o PersonalDa
 	if c.err != nil {
 		return data, c.err
 	}
-	s, ok := d.store.(Eraser)
-	if !ok {
-		return data, unsupported("search for persons", errors.ErrUnsupported)
+	s, err := d.eraserStore("search for persons")
+	if err != nil {
+		return data, err
 	}
 	for id, err := range d.traces(ctx, s, a.Tenant, data.Person) {
 		if err != nil {
@@ -132,22 +128,16 @@ func (d *Desk) personalTicket(ctx context.Context, p Person, t Ticket, o Persona
 		}
 	}
 	maps.DeleteFunc(one.Fields, func(k string, _ any) bool { return foreign[k] })
-	for q := (DeliveryQuery{Tenant: t.Tenant, Ticket: t.ID, Limit: MaxLimit}); ; {
-		page, err := d.store.Deliveries(ctx, q)
+	for r, err := range d.storedDeliveries(ctx, DeliveryQuery{Tenant: t.Tenant, Ticket: t.ID}) {
 		if err != nil {
 			return one, err
 		}
-		for i := range page.Deliveries {
-			if r := &page.Deliveries[i]; r.addressed(p) {
-				role("recipient", true)
-				one.Deliveries = append(one.Deliveries, PersonalDelivery{
-					Kind: r.Kind, Via: r.Notifier, To: cmp.Or(r.Address, r.To.Person.Email, r.To.Person.ID, r.To.Person.Phone),
-					Created: r.Created, State: r.State, Settled: r.Settled,
-				})
-			}
-		}
-		if q.After = page.Next; q.After.IsZero() {
-			break
+		if r.addressed(p) {
+			role("recipient", true)
+			one.Deliveries = append(one.Deliveries, PersonalDelivery{
+				Kind: r.Kind, Via: r.Notifier, To: cmp.Or(r.Address, r.To.Person.Email, r.To.Person.ID, r.To.Person.Phone),
+				Created: r.Created, State: r.State, Settled: r.Settled,
+			})
 		}
 	}
 	slices.Reverse(one.Deliveries)

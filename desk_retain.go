@@ -32,8 +32,8 @@ const (
 //
 // A dry run reports what a run at that time would do. Any number of processes may call Retain
 // at the same time, and it may be interrupted: each step is committed for itself. A ticket that
-// was reopened meanwhile is left out. A ticket with a legal hold is archived, but not erased. What is erased,
-// and what cannot be, see [Desk.Erase].
+// was reopened meanwhile is left out. A ticket with a legal hold is archived, but not erased.
+// See [Desk.Erase] about what is erased, and what cannot be.
 //
 // Every run reads the closed tickets that are old enough for a step and that no rule selects,
 // or a hold keeps, again. If a ticket fails, Retain goes on with the others, up to 100, and
@@ -134,9 +134,9 @@ func (d *Desk) retain(ctx context.Context, step int, t Ticket, now time.Time) (b
 	a := deskItself.InTenant(t.Tenant)
 	rule, _ := d.dueStep(step, &t, now)
 	if !s.erase.zero() {
-		store, ok := d.store.(Eraser)
-		if !ok {
-			return false, unsupported("erasure", errors.ErrUnsupported)
+		store, err := d.eraserStore("erasure")
+		if err != nil {
+			return false, err
 		}
 		x := &eraser{d: d, store: store, actor: a, report: &ErasureReport{}, stage: new(s.to),
 			plan: Erasure{Ticket: t.ID, Groups: s.erase, Reason: "retention: " + rule}}
@@ -147,7 +147,7 @@ func (d *Desk) retain(ctx context.Context, step int, t Ticket, now time.Time) (b
 			_, due := d.dueStep(step, t, now)
 			return due && !t.LegalHold
 		}
-		err := x.ticket(ctx, t.ID)
+		err = x.ticket(ctx, t.ID)
 		return x.done, unsupported("erasure", err)
 	}
 	if err := d.may(a, t, ActionArchive); err != nil {

@@ -276,11 +276,8 @@ const countsAction ActionName = "counts"
 //
 // A store that cannot count returns [errors.ErrUnsupported].
 func (d *Desk) Counts(ctx context.Context, a Actor) ([]Count, error) {
-	if err := d.checkActor(&a); err != nil {
+	if err := d.checkStaff(&a, countsAction); err != nil {
 		return nil, err
-	}
-	if a.Role&(RoleAgent|RoleSystem) == 0 {
-		return nil, &RefusedError{Action: countsAction, Role: a.Role, Why: whyRole, Detail: "not for customers", By: RoleAgent | RoleSystem}
 	}
 	s, ok := d.store.(Counter)
 	if !ok {

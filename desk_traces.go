@@ -30,22 +30,15 @@ func (d *Desk) traces(ctx context.Context, s Eraser, tenant string, p Person) it
 			}
 		}
 		for _, to := range p.asRecipients() {
-			for q := (DeliveryQuery{Tenant: tenant, To: to, Limit: MaxLimit}); ; {
-				page, err := d.store.Deliveries(ctx, q)
+			for row, err := range d.storedDeliveries(ctx, DeliveryQuery{Tenant: tenant, To: to}) {
 				if err != nil {
 					yield(ID{}, err)
 					return
 				}
-				for i := range page.Deliveries {
-					id := page.Deliveries[i].Ticket
-					if !seen[id] {
-						if seen[id] = true; !yield(id, nil) {
-							return
-						}
+				if id := row.Ticket; !seen[id] {
+					if seen[id] = true; !yield(id, nil) {
+						return
 					}
-				}
-				if q.After = page.Next; q.After.IsZero() {
-					break
 				}
 			}
 		}

@@ -2,10 +2,19 @@ package ticket
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/ticketkit/ticket/internal/fieldvalue"
 )
+
+// eraserStore returns the store as an Eraser; what names the feature in the error.
+func (d *Desk) eraserStore(what string) (Eraser, error) {
+	if s, ok := d.store.(Eraser); ok {
+		return s, nil
+	}
+	return nil, unsupported(what, errors.ErrUnsupported)
+}
 
 // upkeepEvent returns an event of upkeep: it moves nothing.
 func (d *Desk) upkeepEvent(t *Ticket, a Actor, name ActionName) Event {

@@ -50,26 +50,18 @@ func (s *Store) commit(ctx context.Context, w *writing) error {
 	case !can:
 		return s.write(ctx, func(ctx context.Context, x *session) error { return w.steps(ctx, x) })
 	case s.tx != nil:
-		err := s.write(ctx, one.run)
-		if err == errStale { //nolint:errorlint // this very one
-			return s.restage(ctx, w)
-		}
-		return err
+		return s.unlessStaged(ctx, w, s.write(ctx, one.run))
 	default:
-		err := one.run(ctx, s.here())
-		if err == errStale { //nolint:errorlint // this very one
-			return s.restage(ctx, w)
-		}
-		return sure(ctx, err)
+		return s.unlessStaged(ctx, w, sure(ctx, one.run(ctx, s.here())))
 	}
 }
 
-// restage writes a commit step by step if the ticket has the expected version, and only its
-// stage was in the way of the one statement.
-func (s *Store) restage(ctx context.Context, w *writing) error {
+// unlessStaged returns the outcome of the one statement. If the ticket has the expected version
+// after all, and only its stage was in the way, it writes the commit step by step.
+func (s *Store) unlessStaged(ctx context.Context, w *writing, outcome error) error {
 	ch := &w.changes[0]
-	if ch.Expect == 0 {
-		return errStale
+	if outcome != errStale || ch.Expect == 0 { //nolint:errorlint // this very one
+		return outcome
 	}
 	_, same, err := s.here().stage(ctx, ch)
 	if err != nil {

@@ -18,12 +18,16 @@ import (
 //   - In the index of the events, the time of each event is moved; see stageShift.
 //   - The other indexes have only open tickets, or only tickets with running clocks.
 
+// stages has the stages by the value of the column stage. Every read and write of a ticket
+// looks at it.
+var stages = ticket.Stages()
+
 // stageNumber returns the value of the column stage.
-func stageNumber(s ticket.Stage) int64 { return int64(slices.Index(ticket.Stages(), s)) }
+func stageNumber(s ticket.Stage) int64 { return int64(slices.Index(stages, s)) }
 
 func stageOf(n int64) (ticket.Stage, error) {
-	if list := ticket.Stages(); 0 <= n && n < int64(len(list)) {
-		return list[n], nil
+	if 0 <= n && n < int64(len(stages)) {
+		return stages[n], nil
 	}
 	return "", fmt.Errorf("invalid stored stage %d", n)
 }
@@ -42,12 +46,12 @@ func stagesOf(q *ticket.Query) []int64 {
 }
 
 // inStages returns the condition that a ticket has one of the stages.
-func inStages(stages []int64) string {
-	if len(stages) == 1 {
-		return "t.stage = " + strconv.FormatInt(stages[0], 10)
+func inStages(wanted []int64) string {
+	if len(wanted) == 1 {
+		return "t.stage = " + strconv.FormatInt(wanted[0], 10)
 	}
-	list := make([]string, len(stages))
-	for i, n := range stages {
+	list := make([]string, len(wanted))
+	for i, n := range wanted {
 		list[i] = strconv.FormatInt(n, 10)
 	}
 	return "t.stage IN (" + strings.Join(list, ", ") + ")"
@@ -56,10 +60,10 @@ func inStages(stages []int64) string {
 // notInOthers returns the same condition for a walk along an index without the stage. It
 // keeps planners away from the index that begins with it, and from the assumption that few
 // of the tickets they meet have the stage.
-func notInOthers(stages []int64) string {
+func notInOthers(wanted []int64) string {
 	var list []string
-	for n := range int64(len(ticket.Stages())) {
-		if !slices.Contains(stages, n) {
+	for n := range int64(len(stages)) {
+		if !slices.Contains(wanted, n) {
 			list = append(list, "t.stage + 0 <> "+strconv.FormatInt(n, 10))
 		}
 	}
@@ -78,12 +82,12 @@ func stagePrefix(stage int64) string {
 }
 
 // stageLabels returns the labels as tickets of these stages have them.
-func stageLabels(stages []int64, labels []string) []string {
-	if len(stages) == 1 && stages[0] == 0 {
+func stageLabels(wanted []int64, labels []string) []string {
+	if len(wanted) == 1 && wanted[0] == 0 {
 		return labels
 	}
-	list := make([]string, 0, len(stages)*len(labels))
-	for _, n := range stages {
+	list := make([]string, 0, len(wanted)*len(labels))
+	for _, n := range wanted {
 		for _, l := range labels {
 			list = append(list, stagePrefix(n)+l)
 		}
@@ -103,7 +107,7 @@ func stageShift(stage int64) int64 { return stage * stageSpan }
 // look only at the last event.
 func (ch *changing) moveEvents(ctx context.Context, x *session) error {
 	to := stageNumber(ch.Ticket.Stage)
-	for from := range int64(len(ticket.Stages())) {
+	for from := range int64(len(stages)) {
 		if from == to || to == 0 {
 			continue
 		}
