@@ -51,11 +51,11 @@ type Opening struct {
 
 const (
 	readColumns = "id, tenant, number, version, digest, status, phase, level, queue, assignee, pressing, channel, reason, resolution," +
-		" timer_at, timer_action, created, first_answered, touched, resolved, closed, reopened, doc, timer_from, checked, snoozed, clocks"
+		" timer_at, timer_action, created, first_answered, touched, resolved, closed, reopened, doc, timer_from, checked, snoozed, clocks, stage"
 	ticketColumns = "id, number, digest, created, touched, tenant, version, open, status, phase, level, queue, assignee, pressing, channel," +
 		" reason, resolution, timer_at, timer_action, first_answered, resolved, closed, reopened, doc," +
-		" timer_from, checked, wake, clocks, missed, snoozed, due, due_first, due_next, due_update, due_solution, due_level"
-	ticketColumnCount = 36
+		" timer_from, checked, wake, clocks, missed, snoozed, due, due_first, due_next, due_update, due_solution, due_level, stage"
+	ticketColumnCount = 37
 
 	selectTicket = "SELECT " + readColumns + " FROM ticket_tickets WHERE id = ? AND tenant = ?"
 	updateTicket = "UPDATE ticket_tickets SET version = ?, digest = ?, touched = ?, status = ?, phase = ? WHERE id = ? AND tenant = ? AND version = ?"
@@ -180,7 +180,7 @@ func placeholders(n int) string { return "(" + several("?", n) + ")" }
 // A row is a ticket in plain values.
 type row struct {
 	id, tenant, number, digest, status, phase, queue, assignee, channel, reason, resolution, action string
-	version, level, pressing, created, touched, reopened                                            int64
+	version, level, pressing, created, touched, reopened, stage                                     int64
 	timer, answered, resolved, closed, from, checked, snoozed                                       sql.NullInt64
 	doc, clocks                                                                                     sql.RawBytes
 	dest                                                                                            []any
@@ -190,7 +190,7 @@ func newRow() *row {
 	r := &row{}
 	r.dest = []any{&r.id, &r.tenant, &r.number, &r.version, &r.digest, &r.status, &r.phase, &r.level, &r.queue, &r.assignee, &r.pressing, &r.channel,
 		&r.reason, &r.resolution, &r.timer, &r.action, &r.created, &r.answered, &r.touched, &r.resolved, &r.closed, &r.reopened, &r.doc,
-		&r.from, &r.checked, &r.snoozed, &r.clocks}
+		&r.from, &r.checked, &r.snoozed, &r.clocks, &r.stage}
 	return r
 }
 
