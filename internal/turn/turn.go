@@ -3,8 +3,9 @@
 // instead, they would delay each other: with 64 callers on one ticket, some lose
 // 30 times in a row.
 //
-// A turn is not a lock: a caller that waits longer than [Patience] goes ahead
-// without it. Something else, such as the store, has to decide who wins.
+// A turn is not a lock: if the caller whose turn it is keeps it longer than
+// [Patience], the next one goes ahead. Something else, such as the store, has to
+// decide who wins.
 package turn
 
 import (
@@ -15,41 +16,60 @@ import (
 	"time"
 )
 
-// Patience is how long [Place.Wait] waits for a turn. It is longer than a queue
-// usually takes. There is a limit because a caller that has the turn may call, through
-// a callback, a function that waits for the same turn.
+// Patience is how long the next caller waits for one that has the turn. It is longer
+// than an action usually takes. There is a limit because a caller that has the turn
+// may call, through a callback, a function that waits for the same turn. Only one
+// caller goes ahead then; the others wait for that one. If all went ahead, they would
+// meet each other at the store.
 const Patience = time.Second
 
 // Queue holds one line of callers for each key. The zero Queue is empty and ready
 // to use. It is safe for concurrent use.
 type Queue[K comparable] struct {
 	mu    sync.Mutex
-	lines map[K][]chan struct{} // the channel of the first in a line is closed: it has its turn
-	count atomic.Int64          // len(lines)
+	lines map[K]*line
+	count atomic.Int64 // len(lines)
+}
+
+// A line is the callers that want the same thing, in the order in which they came.
+type line struct {
+	callers []*caller // those that have not left
+	turn    *caller   // whose turn it is
+	since   time.Time
+}
+
+type caller struct {
+	turn chan struct{} // closed when the caller has had its turn
+	had  bool
 }
 
 // Place is a caller's place in a line.
 type Place[K comparable] struct {
-	queue *Queue[K]
-	key   K
-	turn  chan struct{}
+	queue  *Queue[K]
+	key    K
+	caller *caller
 }
 
 // Join takes the last place in the key's line. The caller must call
 // [Place.Leave] once.
 func (q *Queue[K]) Join(key K) Place[K] {
-	turn := make(chan struct{})
+	c := &caller{turn: make(chan struct{})}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.lines == nil {
-		q.lines = map[K][]chan struct{}{}
+	l := q.lines[key]
+	if l == nil {
+		if q.lines == nil {
+			q.lines = map[K]*line{}
+		}
+		l = &line{}
+		q.lines[key] = l
+		q.count.Store(int64(len(q.lines)))
 	}
-	if len(q.lines[key]) == 0 {
-		close(turn)
+	l.callers = append(l.callers, c)
+	if l.turn == nil {
+		l.next()
 	}
-	q.lines[key] = append(q.lines[key], turn)
-	q.count.Store(int64(len(q.lines)))
-	return Place[K]{q, key, turn}
+	return Place[K]{q, key, c}
 }
 
 // Busy reports whether the key has a line.
@@ -59,41 +79,64 @@ func (q *Queue[K]) Busy(key K) bool {
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return len(q.lines[key]) > 0
+	return q.lines[key] != nil
 }
 
-// Wait returns nil when it is the caller's turn or after [Patience], and the
-// context's error if the context ends first.
+// Wait returns nil when it is the caller's turn, and the context's error if the
+// context ends first.
 func (p Place[K]) Wait(ctx context.Context) error {
 	timer := time.NewTimer(Patience)
 	defer timer.Stop()
-	select {
-	case <-p.turn:
-		return nil
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
+	for {
+		select {
+		case <-p.caller.turn:
+			return nil
+		case <-timer.C:
+			timer.Reset(p.queue.goAhead(p.key))
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 }
 
-// Leave gives up the place. If it was the first in its line, the next one has its
-// turn.
+// goAhead gives the turn to the next caller if another one has had it for too long.
+// It returns when to look again.
+func (q *Queue[K]) goAhead(key K) time.Duration {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	l := q.lines[key]
+	if time.Since(l.since) >= Patience {
+		l.next()
+	}
+	return Patience - time.Since(l.since)
+}
+
+// Leave gives up the place. If it was the caller's turn, it is the next one's now.
 func (p Place[K]) Leave() {
 	q := p.queue
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	line := q.lines[p.key]
-	i := slices.Index(line, p.turn)
-	line = slices.Delete(line, i, i+1)
-	switch {
-	case len(line) == 0:
-		delete(q.lines, p.key)
-	case i == 0:
-		close(line[0])
-		fallthrough
-	default:
-		q.lines[p.key] = line
+	l := q.lines[p.key]
+	i := slices.Index(l.callers, p.caller)
+	l.callers = slices.Delete(l.callers, i, i+1)
+	if l.turn == p.caller {
+		l.next()
 	}
-	q.count.Store(int64(len(q.lines)))
+	if len(l.callers) == 0 {
+		delete(q.lines, p.key)
+		q.count.Store(int64(len(q.lines)))
+	}
+}
+
+// next gives the turn to the first caller that has not had it.
+func (l *line) next() {
+	l.turn, l.since = nil, time.Now()
+	for _, c := range l.callers {
+		if !c.had {
+			c.had = true
+			close(c.turn)
+			l.turn = c
+			return
+		}
+	}
 }

@@ -58,6 +58,77 @@ func TestACallerGoesAheadAfterPatience(t *testing.T) {
 	})
 }
 
+// A caller that keeps its turn is passed by one caller at a time, and the others
+// keep their order.
+func TestOneCallerAtATimePassesOneThatIsStuck(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var q turn.Queue[int]
+		stuck := q.Join(1)
+		require.NoError(t, stuck.Wait(t.Context()))
+		begin := time.Now()
+		var mu sync.Mutex
+		var order []int
+		var at []time.Duration
+		var all sync.WaitGroup
+		for i := range 5 {
+			place := q.Join(1)
+			all.Go(func() {
+				defer place.Leave()
+				if place.Wait(t.Context()) == nil {
+					mu.Lock()
+					order, at = append(order, i), append(at, time.Since(begin))
+					mu.Unlock()
+					time.Sleep(time.Millisecond)
+				}
+			})
+		}
+		all.Wait()
+		require.Equal(t, []int{0, 1, 2, 3, 4}, order)
+		for i, took := range at {
+			require.Equal(t, turn.Patience+time.Duration(i)*time.Millisecond, took)
+		}
+		late := q.Join(1) // nobody is before it but the one that has had its turn
+		require.NoError(t, late.Wait(t.Context()))
+		require.Equal(t, turn.Patience+5*time.Millisecond, time.Since(begin))
+		stuck.Leave()
+		next := q.Join(1)
+		require.True(t, q.Busy(1))
+		begin = time.Now()
+		require.NoError(t, next.Wait(t.Context()))
+		require.Equal(t, turn.Patience, time.Since(begin), "one that was passed does not pass the turn on")
+		next.Leave()
+		late.Leave()
+		require.False(t, q.Busy(1))
+	})
+}
+
+// Callers wait as long as the line moves, however long it is.
+func TestALongLineIsNotPassed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var q turn.Queue[int]
+		var inside, most int
+		var mu sync.Mutex
+		var all sync.WaitGroup
+		for range 50 {
+			all.Go(func() {
+				place := q.Join(1)
+				defer place.Leave()
+				_ = place.Wait(t.Context())
+				mu.Lock()
+				inside++
+				most = max(most, inside)
+				mu.Unlock()
+				time.Sleep(turn.Patience / 3)
+				mu.Lock()
+				inside--
+				mu.Unlock()
+			})
+		}
+		all.Wait()
+		require.Equal(t, 1, most)
+	})
+}
+
 func TestACancelledCallerLeavesTheTurnToTheNext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var q turn.Queue[int]
