@@ -36,26 +36,40 @@ func TestPgBouncer(t *testing.T) {
 			server := servers.Postgres(t)
 			dsn := startPgBouncer(t, server).dsn(server.Database(t)) + " " + c.settings
 			// Each case has its own tables in one database, because PgBouncer treats
-			// new databases differently.
-			tables := 0
-			prefixes := map[ticket.Store]sqlstore.Option{}
-			open := func(t *testing.T, prefix sqlstore.Option) (*sqlstore.Store, *sql.DB) {
+			// new databases differently. A later case gets them again, empty.
+			prefixes := map[ticket.Store]string{}
+			open := func(t *testing.T, prefix string) (*sqlstore.Store, *sql.DB) {
 				t.Helper()
 				db, err := dbtests.Open(c.driver, dsn)
 				require.NoError(t, err)
 				t.Cleanup(func() { require.NoError(t, db.Close()) })
-				s, err := sqlstore.Open(t.Context(), db, sqlstore.Postgres, append(slices.Clip(c.options), prefix)...)
+				s, err := sqlstore.Open(t.Context(), db, sqlstore.Postgres, append(slices.Clip(c.options), sqlstore.Prefix(prefix))...)
 				require.NoError(t, err)
 				prefixes[s] = prefix
 				return s, db
 			}
-			fresh := func() sqlstore.Option {
-				tables++
-				return sqlstore.Prefix(fmt.Sprintf("t%d_", tables))
+			var free []string
+			made := 0
+			lend := func(t *testing.T, dirty bool) string {
+				t.Helper()
+				var prefix string
+				if n := len(free); n > 0 {
+					prefix, free = free[n-1], free[:n-1]
+				} else {
+					made++
+					prefix = fmt.Sprintf("t%d_", made)
+				}
+				t.Cleanup(func() {
+					if dirty {
+						emptyTables(t, c.driver, dsn, prefix)
+					}
+					free = append(free, prefix)
+				})
+				return prefix
 			}
 			storetest.Run(t, func(t *testing.T) ticket.Store {
 				t.Helper()
-				s, _ := open(t, fresh())
+				s, _ := open(t, lend(t, true))
 				return s
 			}, storetest.Reopen(func(t *testing.T, s ticket.Store) ticket.Store {
 				t.Helper()
@@ -68,7 +82,7 @@ func TestPgBouncer(t *testing.T) {
 			t.Run("in a transaction of the application", func(t *testing.T) {
 				storetest.Run(t, func(t *testing.T) ticket.Store {
 					t.Helper()
-					s, db := open(t, fresh())
+					s, db := open(t, lend(t, false)) // the transaction is rolled back
 					// Not with the test's context, whose end would cancel the
 					// statement. A PgBouncer before 1.20 can exit then.
 					tx, err := db.BeginTx(context.WithoutCancel(t.Context()), nil)
@@ -79,6 +93,21 @@ func TestPgBouncer(t *testing.T) {
 			})
 		})
 	}
+}
+
+// emptyTables removes all rows of the tables with the prefix except for the schema's
+// version.
+func emptyTables(t *testing.T, driver, dsn, prefix string) {
+	t.Helper()
+	ctx := context.WithoutCancel(t.Context()) // the test is over
+	db, err := dbtests.Open(driver, dsn)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, db.Close()) }()
+	var tables string
+	require.NoError(t, db.QueryRowContext(ctx, "SELECT string_agg(tablename, ', ') FROM pg_tables WHERE tablename LIKE '"+
+		strings.ReplaceAll(prefix, "_", "\\_")+"%' AND tablename <> '"+prefix+"schema'").Scan(&tables))
+	_, err = db.ExecContext(ctx, "TRUNCATE "+tables)
+	require.NoError(t, err)
 }
 
 // A pooledWay is one way of connecting through the pooler.

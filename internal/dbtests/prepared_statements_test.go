@@ -27,7 +27,7 @@ func crowded(t *testing.T) func(t *testing.T, extra string) *sqlstore.Store {
 	full.server = func(servers.TB) *servers.Server { return s }
 	return func(t *testing.T, extra string) *sqlstore.Store {
 		t.Helper()
-		dsn := full.dsn(t)
+		dsn := full.lend(t)
 		admin := full.connect(t, dsn)
 		room := func(n int) {
 			_, err := admin.ExecContext(t.Context(), fmt.Sprintf("SET GLOBAL max_prepared_stmt_count = %d", n))
