@@ -425,3 +425,48 @@ func TestAQueueMailboxThatAnswersOpensTicketsOnce(t *testing.T) {
 	}
 	require.Less(t, rounds, 3)
 }
+
+// A quiet message is a person's: it moves the ticket, and all are told but its sender.
+func TestAQuietMessageIsNotAnsweredToItsSender(t *testing.T) {
+	for name, store := range stores() {
+		t.Run(name, func(t *testing.T) {
+			k := newKitOn(t, store())
+			tk := k.open(ada, ticket.Draft{Message: "m", Followers: []ticket.Person{bob.Person}, Quiet: true})
+			k.deliver()
+			kinds := func(p ticket.Person) (list []ticket.Kind) {
+				for _, n := range k.sent.Sent() {
+					if n.To.Person.Same(p) {
+						list = append(list, n.Kind)
+					}
+				}
+				return list
+			}
+			require.Empty(t, kinds(ada.Person))
+			require.Equal(t, []ticket.Kind{ticket.KindReceived}, kinds(bob.Person))
+			require.Equal(t, "not sent: the message asks for no answer",
+				k.deliveries(ticket.DeliveryQuery{To: ticket.Recipient{Person: ada.Person}})[0].Report(nil))
+
+			k.do(lin, tk, ticket.Action{Name: ticket.ActionTake})
+			k.do(lin, tk, ticket.Action{Name: ticket.ActionAsk, Message: "Which?"})
+			k.deliver()
+			require.Equal(t, []ticket.Kind{ticket.KindAsked}, kinds(ada.Person), "the desk's own question")
+			after := k.do(ada, tk, ticket.Action{Name: ticket.ActionReply, Message: "That one.", Attachments: []ticket.Attachment{{Name: "a"}}, Quiet: true})
+			require.Equal(t, ticket.StatusOpen, after.Status, "a person has answered")
+			k.deliver()
+			require.Equal(t, []ticket.Kind{ticket.KindAsked}, kinds(ada.Person), "no receipt for the file")
+			require.Equal(t, []ticket.Kind{ticket.KindReceived, ticket.KindAsked, ticket.KindCustomer}, kinds(bob.Person))
+			require.Contains(t, kinds(lin.Person), ticket.KindCustomer)
+			require.True(t, k.events(lin, tk)[0].Quiet)
+		})
+	}
+}
+
+// A ticket that a system opens from a quiet mail is not confirmed to the requester.
+func TestAQuietTicketForSomebodyIsNotConfirmed(t *testing.T) {
+	k := newKit(t)
+	k.open(cron, ticket.Draft{Requester: ada.Person, Message: "m", Quiet: true})
+	k.deliver()
+	for _, n := range k.sent.Sent() {
+		require.False(t, n.To.Person.Same(ada.Person))
+	}
+}
