@@ -226,8 +226,7 @@ func mailEvents() []Event {
 }
 
 func TestApplyKeepsTheNumbersOfTheLastMails(t *testing.T) {
-	var tk Ticket
-	before := tk
+	var tk, before Ticket
 	for seq := int64(1); seq <= 20; seq++ {
 		e := Event{Seq: seq}
 		if seq != 15 {

@@ -335,7 +335,7 @@ var valueFaults = []fault{
 		}
 	})},
 	{"keeps the first number of mails", "Values/history", changing(func(t *ticket.Ticket) {
-		if len(t.Mailed) == 2 {
+		if len(t.Mailed) == 2 && t.Mailed[0] > 10 {
 			t.Mailed = t.Mailed[:1]
 		}
 	}, nil)},
