@@ -470,3 +470,43 @@ func TestAQuietTicketForSomebodyIsNotConfirmed(t *testing.T) {
 		require.False(t, n.To.Person.Same(ada.Person))
 	}
 }
+
+// A letter that came back for another reason than its address bars nothing.
+func TestALetterThatCameBackDoesNotBarItsAddress(t *testing.T) {
+	for name, store := range stores() {
+		t.Run(name, func(t *testing.T) {
+			k := newKitOn(t, store())
+			tk := k.open(ada, ticket.Draft{})
+			toAda := ticket.DeliveryQuery{To: ticket.Recipient{Person: ada.Person}}
+			row := k.deliveries(toAda)[0]
+			require.EqualError(t, k.desk.Undelivered(t.Context(), lin, row.ID, "r"), "ticket: delivery must be sent or given up: this one is pending")
+			k.deliver()
+			require.ErrorIs(t, k.desk.Undelivered(t.Context(), ada, row.ID, "r"), ticket.ErrRefused)
+			require.ErrorIs(t, k.desk.Undelivered(t.Context(), lin.InTenant("acme"), row.ID, "r"), ticket.ErrNotFound)
+			require.ErrorIs(t, k.desk.Undelivered(t.Context(), lin, tk.ID, "r"), ticket.ErrNotFound)
+			require.NoError(t, k.desk.Undelivered(t.Context(), lin, row.ID, "r"))
+			k.clock.Advance(time.Minute)
+			require.NoError(t, k.desk.Undelivered(t.Context(), lin, row.ID, "5.7.1 refused by policy"), "a second report")
+			got := k.deliveries(ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.DeliveryUndelivered}})[0]
+			require.Equal(t, row.ID, got.ID)
+			require.Equal(t, "came back 2026-01-05 09:01: 5.7.1 refused by policy", got.Report(nil))
+
+			k.do(lin, tk, ticket.Action{Name: ticket.ActionReply, Message: "m"})
+			k.deliver()
+			require.Equal(t, ticket.DeliverySent, k.deliveries(toAda)[0].State, "the next letter is sent")
+
+			sent := len(k.sent.Sent())
+			n, err := k.desk.Redrive(t.Context(), cron, ticket.DeliveryQuery{})
+			require.NoError(t, err)
+			require.Equal(t, 1, n)
+			k.deliver()
+			require.Len(t, k.sent.Sent(), sent+1)
+			require.Equal(t, row.ID, k.sent.Sent()[sent].ID)
+
+			// A bounce is the stronger report, in either order.
+			require.NoError(t, k.desk.Undelivered(t.Context(), lin, row.ID, "r"))
+			require.NoError(t, k.desk.Bounced(t.Context(), lin, row.ID, "no such user"))
+			require.EqualError(t, k.desk.Undelivered(t.Context(), lin, row.ID, "r"), "ticket: delivery must be sent or given up: this one is bounced")
+		})
+	}
+}
