@@ -152,10 +152,17 @@ type Config struct {
 	// Retention says when closed tickets are archived and erased; see [Desk.Retain]. [Desk.Run]
 	// applies it. Nil means that everything stays.
 	Retention []RetentionRule
+	// Files keeps the bytes of attachments, for [Desk.Attach] and [Desk.File]. Package files
+	// has a folder, sqlstore the database. It must belong to this desk's store alone, since
+	// [Desk.SweepFiles] removes what its events do not refer to. An attachment with a Ref is
+	// kept by your application, whatever Files is. Nil means that your application keeps all
+	// files.
+	Files FileStore
 	// RemoveFiles removes the files of events whose content is about to be erased; see
 	// [Desk.Erase]. The desk calls it before it erases the event, and again when it retries, so
 	// it must accept files that are already gone. An error leaves the event as it is. A file
-	// may also belong to another event, for example of a ticket that was split off. Nil means
+	// may also belong to another event, for example of a ticket that was split off. Files in
+	// Config.Files are not given to it: the desk removes them itself. Nil means
 	// that your application removes the files that [ErasureReport] lists.
 	RemoveFiles func(ctx context.Context, tenant string, files []Attachment) error
 	// ServiceLevels computes the clocks of tickets, and the reactions of the desk when time
@@ -325,7 +332,8 @@ func (d *Desk) nameNotifiers() error {
 // The copy's changes are part of that transaction. It does not retry: it returns
 // [ErrConflict] at once, because only your application can run its transaction
 // again. Notifications are sent once the transaction is committed and a relay
-// finds them; call [Desk.Wake] after the commit to wake the one of this process.
+// finds them; call [Desk.Wake] after the commit to wake the one of this process. Files
+// in the same database, as of sqlstore, are stored in that transaction too.
 //
 // Inside the transaction, use only the desk that WithStore returned. The outer
 // desk does not see what the transaction has written, and it may wait for a lock
@@ -336,6 +344,7 @@ func (d *Desk) nameNotifiers() error {
 func (d *Desk) WithStore(store Store) *Desk {
 	c := *d
 	c.store, c.bound = store, true
+	c.cfg.Files = filesWithin(store, c.cfg.Files)
 	return &c
 }
 

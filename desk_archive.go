@@ -62,8 +62,10 @@ const movedOut = "moved out"
 // tickets keep their numbers, phases and times, and get the stage [StageErased]; their
 // histories still verify. MoveOut changes only archived tickets that are exactly as in the
 // file. It skips those that have changed since, have a legal hold, are missing, or were erased
-// already. [Config].RemoveFiles is not called: keep the files of the messages. [Desk.MoveIn]
-// brings the content back.
+// already. [Config].RemoveFiles is not called: keep the files of the messages. Files in
+// [Config].Files are removed by [Desk.SweepFiles], because nothing refers to them any more, so
+// copy them first, and put them back with [FileStore].Put before [Desk.MoveIn]. That brings the
+// content back.
 //
 // It reads the file once and erases each ticket when its history was verified, so an error at
 // the end of the file, see [Chain.ReadArchive], can come after tickets were moved. These were

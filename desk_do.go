@@ -59,6 +59,12 @@ func (d *Desk) Do(ctx context.Context, a Actor, id ID, act Action) (Ticket, erro
 	request := func() (Digest, error) { r := act; r.Key = ""; return fingerprint(a, id, r) }
 	return d.commit(ctx, a, id, act.Key, request, func(o *outcome) error {
 		o.own = d.unshared
+		if err := d.checkStored(ctx, a.Tenant, "action.attachments", act.Attachments); err != nil {
+			return err
+		}
+		if err := d.checkStored(ctx, a.Tenant, "action.note_attachments", act.NoteAttachments); err != nil {
+			return err
+		}
 		return d.decide(ctx, o, a, id, act)
 	})
 }

@@ -28,7 +28,10 @@ import (
 //
 // Texts of others that name the person are listed in the report. The notifications to an
 // erased person that still wait are not sent. If your application configures
-// [Config].RemoveFiles, the files of erased events are removed first.
+// [Config].RemoveFiles, the files of erased events are removed first. Files in [Config].Files
+// are removed afterwards, unless another event refers to them; one that was stored within the
+// last day, or that cannot be removed now, is removed by [Desk.SweepFiles] and is pending in the
+// report.
 //
 // Erase works in steps of one ticket and at most 500 events. If it is interrupted, call it
 // again: it erases what is left. Any number of processes may erase and write at the same time.
@@ -188,6 +191,10 @@ func (x *eraser) ticket(ctx context.Context, id ID) error {
 		done.Events += len(step.events)
 		done.Deliveries += len(step.remove)
 		done.Files = append(done.Files, step.files...)
+		if len(step.files) > 0 && x.d.cfg.Files != nil && !x.keepFiles {
+			shared, pending := x.d.dropFiles(ctx, step.before.Tenant, step.files)
+			done.Shared, done.Pending = append(done.Shared, shared...), append(done.Pending, pending...)
+		}
 		if !step.more {
 			return nil
 		}
@@ -455,8 +462,11 @@ func (x *eraser) removals(ctx context.Context, s *eraseStep) error {
 
 // write commits a step.
 func (x *eraser) write(ctx context.Context, s *eraseStep) error {
-	if len(s.files) > 0 && x.d.cfg.RemoveFiles != nil && !x.keepFiles {
-		files := slices.Clone(s.files)
+	files := slices.Clone(s.files)
+	if x.d.cfg.Files != nil {
+		files = slices.DeleteFunc(files, func(a Attachment) bool { return a.kept() })
+	}
+	if len(files) > 0 && x.d.cfg.RemoveFiles != nil && !x.keepFiles {
 		if err := hook("Config.RemoveFiles", func() error { return x.d.cfg.RemoveFiles(ctx, s.before.Tenant, files) }); err != nil {
 			return err
 		}

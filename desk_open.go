@@ -22,6 +22,9 @@ func (d *Desk) Open(ctx context.Context, a Actor, dr Draft) (Ticket, error) {
 	}
 	request := func() (Digest, error) { r := dr; r.Key = ""; return fingerprint(a, ActionOpen, r) }
 	return d.commit(ctx, a, ID{}, dr.Key, request, func(o *outcome) error {
+		if err := d.checkStored(o.ctx, a.Tenant, "draft.attachments", dr.Attachments); err != nil {
+			return err
+		}
 		_, err := d.begin(o, a, dr, d.now(), nil, Person{})
 		return err
 	})

@@ -53,9 +53,13 @@ type ErasedTicket struct {
 	Events     int // from which content was erased
 	Deliveries int // that were removed from the outbox
 	Mails      int // on the ticket that were erased
-	// Files are those of the erased events. The library does not have the files: delete them,
-	// unless Config.RemoveFiles did. A file may also belong to another ticket.
+	// Files are those of the erased events. The desk removes those in Config.Files. Delete the
+	// others, unless Config.RemoveFiles did. A file may also belong to another ticket.
 	Files []Attachment
+	// Shared are those of Files whose bytes stay in Config.Files, because another event or a
+	// mail refers to the same. Pending are those whose bytes are still there: Desk.SweepFiles
+	// removes them, a day after they were stored, or as soon as the file store works again.
+	Shared, Pending []Attachment
 }
 
 // Mention is a text of somebody else that names an erased person.

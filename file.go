@@ -47,10 +47,12 @@ type File struct {
 	Stored time.Time `json:"stored"` // when the same bytes were last stored
 }
 
-// FileError is an error of a file whose bytes are not those that were stored.
+// FileError is an error of a file that must not be read: its bytes are not those that were
+// stored, or a scanner found something in them.
 type FileError struct {
 	SHA256 Digest // of the bytes that were stored
 	Reason string
+	Found  string // what a scanner found, such as the name of a virus; empty if the bytes are others
 }
 
 func (e *FileError) Error() string { return "ticket: file " + e.SHA256.String() + ": " + e.Reason }

@@ -219,6 +219,9 @@ func (d *Desk) Run(ctx context.Context) error {
 	if _, ok := d.store.(MailStore); ok {
 		wg.Go(func() { d.serve(work, "prune mails", d.hourly(d.PruneMails)) })
 	}
+	if _, ok := d.store.(FileReferrer); ok && d.cfg.Files != nil {
+		wg.Go(func() { d.serve(work, "sweep files", d.hourly(d.SweepFiles)) })
+	}
 	if len(d.cfg.Retention) > 0 {
 		wg.Go(func() { d.serve(work, "apply retention", d.hourly(d.retainAll)) })
 	}

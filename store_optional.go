@@ -197,3 +197,17 @@ type Exporter interface {
 	// one history in memory, however many tickets there are.
 	Export(ctx context.Context, after ID) iter.Seq2[[]Event, error]
 }
+
+// FileReferrer (for stores) is an optional interface of a [Store] that finds out which files
+// are still in use, for [Desk.SweepFiles] and erasures. A store that cannot do it returns
+// [errors.ErrUnsupported].
+type FileReferrer interface {
+	// ReferredFiles returns those of the digests, each once and in any order, that an
+	// attachment of an event of the tenant has, for customers or internal. It must find those
+	// of all events that are stored, as they are after the last Erase. It must return no
+	// others.
+	//
+	// The desk asks about a thousand files at a time, every hour, so a store keeps an index of
+	// the digests of attachments.
+	ReferredFiles(ctx context.Context, tenant string, sums []Digest) ([]Digest, error)
+}

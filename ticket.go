@@ -313,14 +313,15 @@ type Message string
 // Note is internal text, which no customer sees.
 type Note string
 
-// Attachment describes a file. Your application stores the bytes; the library never
-// has them.
+// Attachment describes a file. The bytes are in [Config].Files, stored by [Desk.Attach] and read
+// by [Desk.File], or your application keeps them under its own key, Ref. An event has the
+// description only.
 type Attachment struct {
 	Name      string `json:"name"`                 // the file's name, without a path
 	MediaType string `json:"media_type,omitempty"` // such as "image/png"
 	Size      int64  `json:"size"`                 // in bytes
 	SHA256    Digest `json:"sha256,omitzero"`      // of the bytes, for the receipt that the customer gets
-	Ref       string `json:"ref,omitempty"`        // your application's own key for the file; removed for customers, who find a file by SHA256
+	Ref       string `json:"ref,omitempty"`        // your application's own key for a file that it keeps itself; removed for customers, who find a file by SHA256
 }
 
 // Fields are a ticket's custom fields. Your application chooses the names. A value

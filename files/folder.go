@@ -168,11 +168,11 @@ func (f *Folder) put(ctx context.Context, tenant string, content io.Reader) (fil
 			_ = os.Remove(temp.Name())
 		}
 	}()
-	in := newContent(ctx, content)
+	in := checksum.NewContent(ctx, content)
 	if _, err := io.Copy(struct{ io.Writer }{temp}, in); err != nil {
 		return file, err
 	}
-	file = ticket.File{Tenant: tenant, SHA256: in.digest(), Size: in.size}
+	file = ticket.File{Tenant: tenant, SHA256: in.Sum(), Size: in.Size()}
 	path := f.path(tenant, file.SHA256)
 	if err := f.makeFolder(filepath.Dir(path)); err != nil {
 		return file, err

@@ -46,14 +46,14 @@ func (m *Memory) Put(ctx context.Context, tenant string, content io.Reader) (tic
 	if err := checkTenant(tenant); err != nil {
 		return ticket.File{}, err
 	}
-	in := newContent(ctx, content)
+	in := checksum.NewContent(ctx, content)
 	b, err := io.ReadAll(in)
 	if err != nil {
 		return ticket.File{}, fmt.Errorf("files: store a file: %w", err)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	file := ticket.File{Tenant: tenant, SHA256: in.digest(), Size: in.size, Stored: m.now().UTC().Truncate(time.Microsecond)}
+	file := ticket.File{Tenant: tenant, SHA256: in.Sum(), Size: in.Size(), Stored: m.now().UTC().Truncate(time.Microsecond)}
 	m.files[place{tenant, file.SHA256}] = held{b, file.Stored}
 	return file, nil
 }

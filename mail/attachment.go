@@ -26,7 +26,7 @@ type attachment struct {
 
 // attach opens the files to attach: files from agents, in letters to customers.
 func (m *Notifier) attach(ctx context.Context, n ticket.Notification) (list []attachment, err error) {
-	if m.cfg.OpenAttachment == nil || n.To.Role&ticket.RoleCustomer == 0 {
+	if m.cfg.OpenAttachment == nil && m.cfg.Files == nil || n.To.Role&ticket.RoleCustomer == 0 {
 		return nil, nil
 	}
 	switch n.Kind {
@@ -52,14 +52,21 @@ func (m *Notifier) attach(ctx context.Context, n ticket.Notification) (list []at
 	return list, nil
 }
 
-// open reads a whole file. It returns nil if OpenAttachment returns no reader.
+// open reads a whole file. It returns nil if there is no reader.
 func (m *Notifier) open(ctx context.Context, n ticket.Notification, a ticket.Attachment) (content []byte, err error) {
-	r, err := m.cfg.OpenAttachment(ctx, n, a)
+	open := m.cfg.OpenAttachment
+	if open == nil {
+		open = m.openStored
+	}
+	r, err := open(ctx, n, a)
 	if err != nil || r == nil {
 		return nil, err
 	}
 	defer func() { _ = r.Close() }()
 	if content, err = io.ReadAll(io.LimitReader(r, a.Size+1)); err != nil {
+		if _, bad := errors.AsType[*ticket.FileError](err); bad { // it will not get better
+			return nil, nil
+		}
 		return nil, err
 	}
 	if int64(len(content)) != a.Size {
@@ -69,6 +76,18 @@ func (m *Notifier) open(ctx context.Context, n ticket.Notification, a ticket.Att
 		return nil, errors.New("the SHA-256 of the opened file differs from the event")
 	}
 	return content, nil
+}
+
+// openStored opens a file of the desk's file store. It returns nil for one that is only named.
+func (m *Notifier) openStored(ctx context.Context, n ticket.Notification, a ticket.Attachment) (io.ReadCloser, error) {
+	if a.SHA256.IsZero() {
+		return nil, nil
+	}
+	r, err := m.cfg.Files.Open(ctx, n.Tenant, a.SHA256)
+	if _, bad := errors.AsType[*ticket.FileError](err); bad || errors.Is(err, ticket.ErrNotFound) {
+		return nil, nil
+	}
+	return r, err
 }
 
 // withFiles adds attachments after the text of a letter.

@@ -12,10 +12,12 @@ import (
 	netmail "net/mail"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/files"
 	"github.com/ticketkit/ticket/mail"
 )
 
@@ -64,7 +66,7 @@ func file(name, kind, content string) ticket.Attachment {
 // Files from agents are attached if OpenAttachment opens them and they fit.
 func TestFilesOfAgentsAreAttached(t *testing.T) {
 	long := strings.Repeat("0123456789", 20)
-	files := []ticket.Attachment{
+	several := []ticket.Attachment{
 		file("müller's \"plan\".pdf", "application/pdf", long), file("empty", "", ""), file("letter.eml", "message/rfc822", "x"),
 		file("odd", "no type\r\nBcc: eve@example.org", "y"), file("large.bin", "", strings.Repeat("x", 200)), file("kept.txt", "text/plain", "z"),
 	}
@@ -77,7 +79,7 @@ func TestFilesOfAgentsAreAttached(t *testing.T) {
 	s := start(t, nil)
 	m := s.notifier(func(cfg *mail.Config) { cfg.OpenAttachment, cfg.MaxAttachmentBytes = opened, 300 })
 	n := notification(ticket.KindAnswered, 1)
-	n.Attachments = files
+	n.Attachments = several
 	require.NoError(t, m.Notify(t.Context(), n))
 	require.NoError(t, m.Notify(t.Context(), n))
 	require.Equal(t, s.got()[0].data, s.got()[1].data, "a repeat is the same letter")
@@ -94,16 +96,62 @@ func TestFilesOfAgentsAreAttached(t *testing.T) {
 
 	for _, k := range []ticket.Kind{ticket.KindReceived, ticket.KindUploaded, ticket.KindCustomer, ticket.KindReopened} {
 		n := notification(k, 2)
-		n.Attachments = files
+		n.Attachments = several
 		require.NoError(t, m.Notify(t.Context(), n))
 		_, got := filesOf(t, s.got()[len(s.got())-1].data)
 		require.Empty(t, got, k)
 	}
 	n = notification(ticket.KindAnswered, 3)
-	n.To, n.Attachments = ticket.Recipient{Role: ticket.RoleAgent, Person: ticket.Person{ID: "ann", Email: "ann@staff.example"}}, files
+	n.To, n.Attachments = ticket.Recipient{Role: ticket.RoleAgent, Person: ticket.Person{ID: "ann", Email: "ann@staff.example"}}, several
 	require.NoError(t, m.Notify(t.Context(), n))
 	_, got = filesOf(t, s.got()[len(s.got())-1].data)
 	require.Empty(t, got, "it is for customers")
+}
+
+// With the desk's file store, what an agent stored travels with the letter. What is not there, or
+// must not be read, is named only; a store that fails fails the attempt.
+func TestFilesOfTheDeskAreAttached(t *testing.T) {
+	store := files.NewMemory()
+	for _, text := range []string{"text", "virus", "damaged"} {
+		_, err := store.Put(t.Context(), "acme", strings.NewReader(text))
+		require.NoError(t, err)
+	}
+	down := error(nil)
+	guarded, err := files.NewQuarantine(store, func(_ context.Context, r io.Reader) (string, error) {
+		b, err := io.ReadAll(r)
+		if string(b) == "virus" {
+			return "Test.Virus", nil
+		}
+		return "", errors.Join(err, down)
+	})
+	require.NoError(t, err)
+	s := start(t, nil)
+	m := s.notifier(func(cfg *mail.Config) { cfg.Files = damaging{guarded} })
+	n := notification(ticket.KindAnswered, 1)
+	n.Tenant = "acme"
+	n.Attachments = []ticket.Attachment{file("a.txt", "text/plain", "text"), file("b.txt", "", "virus"), file("c.txt", "", "never stored"), {Name: "d.txt"}, file("e.txt", "", "damaged")}
+	require.NoError(t, m.Notify(t.Context(), n))
+	_, got := filesOf(t, s.got()[0].data)
+	require.Equal(t, map[string]string{"a.txt": "text/plain: text"}, got)
+
+	down = errors.New("the scanner does not answer")
+	n = notification(ticket.KindAnswered, 2)
+	n.Attachments = []ticket.Attachment{file("a.txt", "text/plain", "another")}
+	_, err = store.Put(t.Context(), n.Tenant, strings.NewReader("another"))
+	require.NoError(t, err)
+	err = m.Notify(t.Context(), n)
+	require.ErrorIs(t, err, down)
+	require.Equal(t, "temporary", mark(err))
+}
+
+// damaging is a store whose file "damaged" does not match its digest.
+type damaging struct{ ticket.FileStore }
+
+func (d damaging) Open(ctx context.Context, tenant string, sum ticket.Digest) (io.ReadCloser, error) {
+	if sum == sha256.Sum256([]byte("damaged")) {
+		return io.NopCloser(iotest.ErrReader(&ticket.FileError{SHA256: sum, Reason: "is damaged"})), nil
+	}
+	return d.FileStore.Open(ctx, tenant, sum)
 }
 
 // A file that differs from the event is not sent, and the attempt fails.

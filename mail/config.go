@@ -74,8 +74,13 @@ type Config struct {
 	// letters to customers. The notifier reads the reader to its end and closes it. If the
 	// reader and the error are both nil, the file is only named in the letter. An error
 	// fails the attempt, as does a file whose size or SHA-256 differs from those of the
-	// event. Nil means no file is attached.
+	// event. Nil means that files are attached from Files.
 	OpenAttachment func(ctx context.Context, n ticket.Notification, a ticket.Attachment) (io.ReadCloser, error)
+	// Files is the desk's file store, [ticket.Config].Files: what an agent stored with
+	// [ticket.Desk.Attach] is attached to letters to customers. A file that is not there, or
+	// that must not be read ([ticket.FileError]), is only named in the letter. Any other error
+	// fails the attempt. Nil, without OpenAttachment, means no file is attached.
+	Files ticket.FileStore
 	// MaxAttachmentBytes limits the total size in bytes of the files attached to one
 	// letter, before base64 encoding. Files that do not fit are only named in the letter.
 	// Zero means 10 MiB. A negative value is an error.

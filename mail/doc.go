@@ -51,9 +51,9 @@
 // # Files
 //
 // A letter lists the files of the event with their sizes. The recipient opens them on
-// the status page or in the desk. With [Config].OpenAttachment, files from agents are
-// attached to letters to customers, up to [Config].MaxAttachmentBytes bytes in total;
-// the rest is only listed. Letters that a customer caused (received, uploaded,
+// the status page or in the desk. With [Config].Files or [Config].OpenAttachment, files
+// from agents are attached to letters to customers, up to [Config].MaxAttachmentBytes
+// bytes in total; the rest is only listed. Letters that a customer caused (received, uploaded,
 // customer, reopened) have no attachments. A file whose size or SHA-256 differs from
 // that of the event fails the attempt.
 //

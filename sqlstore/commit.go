@@ -196,10 +196,10 @@ func (s *Store) prepare(c *ticket.Commit) (*writing, error) {
 		ch.id = ch.Ticket.ID.String()
 		var err error
 		if ch.Expect == 0 {
-			ch.bits, ch.labels = everyColumn, labelsOf(&ch.Ticket)
+			ch.bits, ch.labels = everyColumn, fileLabels(labelsOf(&ch.Ticket), ch.Events)
 		} else {
 			ch.bits = changed(ch.Change)
-			ch.labels = stageLabels([]int64{stageNumber(ch.Ticket.Stage)}, missedLabels(ch.Change))
+			ch.labels = fileLabels(stageLabels([]int64{stageNumber(ch.Ticket.Stage)}, missedLabels(ch.Change)), ch.Events)
 		}
 		if err = ch.encode(); err != nil {
 			return nil, invalid("commit.changes.ticket", "cannot be written as JSON: %v", err)

@@ -68,10 +68,20 @@ func (w *writing) erase(ctx context.Context, x *session, e *ticket.EraseCommit, 
 		return err
 	}
 	ch := &w.changes[0]
+	files, err := ch.fileLabelsOf(ctx, x, e.Events)
+	if err != nil {
+		return err
+	}
 	for i, doc := range docs {
 		if _, err := x.exec(ctx, "UPDATE {t}events SET doc = ? WHERE ticket = ? AND seq = ?", doc, ch.id, e.Events[i].Seq); err != nil {
 			return err
 		}
+	}
+	if err := ch.unlabelFiles(ctx, x, files); err != nil {
+		return err
+	}
+	if err := ch.label(ctx, x, fileLabels(nil, e.Events), x.s.lang.ifNew); err != nil {
+		return err
 	}
 	removal := "DELETE FROM {t}outbox WHERE " + x.s.lang.hidden("ticket") + " = ? AND id"
 	for part := range slices.Chunk(e.Remove, indexBatch) {

@@ -35,7 +35,7 @@ var (
 
 // SchemaError is the data of [ErrSchema].
 type SchemaError struct {
-	Part string // "tickets" or "search"
+	Part string // "tickets", "search" or "files"
 	Have int    // the version found; 0 means none
 	Want int    // the version this package works with
 	Err  error  // the database error for a missing table or column
@@ -76,6 +76,11 @@ func (s *Store) explain(ctx context.Context, doing string, err error) error {
 		for _, table := range []string{"texts", "words", "unindexed"} {
 			if strings.Contains(err.Error(), s.prefix+table) {
 				e.Part, e.Want = "search", searchVersion
+			}
+		}
+		for _, table := range []string{"files", "chunks", "uploads"} {
+			if strings.Contains(err.Error(), s.prefix+table) {
+				e.Part, e.Want = "files", filesVersion
 			}
 		}
 		return fmt.Errorf("sqlstore: %s: %w", doing, e)

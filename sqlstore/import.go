@@ -158,7 +158,7 @@ func (s *Store) encodeHistory(history []ticket.Event) (*incoming, error) {
 	}
 	c.Changes[0].Events = nil
 	in.Change, in.id, in.bits = &c.Changes[0], t.ID.String(), everyColumn
-	in.labels, in.words = labelsOf(&t), s.search
+	in.labels, in.words = fileLabels(labelsOf(&t), events), s.search
 	in.at[len(events)-1] = t.Touched.UnixMicro() // see eventArgs
 	for i := range in.at {
 		in.at[i] -= stageShift(stageNumber(t.Stage))

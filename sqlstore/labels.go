@@ -21,6 +21,7 @@ import (
 //	known                  something is published about it
 //	solved by:01HZ…        the ticket that solved it
 //	missed:solution        a target of this metric; see missedLabels
+//	file:2c26…             an event refers to the file with this SHA-256; not of the ticket itself, and without a stage
 //	requester:id:c-1       follower:id:c-2
 //	requester:email:a@b.c  follower:email:a@b.c     of a person without an ID
 //	requester:email+:a@b.c follower:email+:a@b.c    of a person with an ID

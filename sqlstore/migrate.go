@@ -24,6 +24,7 @@ var schemas embed.FS
 const (
 	ticketsVersion = 8
 	searchVersion  = 4
+	filesVersion   = 1
 )
 
 // A part is a set of tables with its own version.
@@ -52,6 +53,13 @@ func (s *Store) parts() []part {
 			tables = append(tables, "SELECT place FROM (SELECT rowid AS place FROM {t}words WHERE {t}words MATCH 'sticket')")
 		}
 		parts = append(parts, part{"search", searchVersion, tables})
+	}
+	if s.files {
+		parts = append(parts, part{"files", filesVersion, []string{
+			"SELECT tenant, sum, size, stored, place FROM {t}files",
+			"SELECT place, n, bytes FROM {t}chunks",
+			"SELECT place, began FROM {t}uploads",
+		}})
 	}
 	return parts
 }
@@ -103,16 +111,23 @@ func (s *Store) migrations(p part) ([]migration, error) {
 // golang-migrate (0001_tickets.up.sql), and their text suits goose. Both run them in
 // order. Do not change the files. Both these files and the migrations of your
 // application may count from 1, so the tool must record them separately.
-func Migrations(d Dialect, opts ...Option) (fs.FS, error) { return filesOf(0, d, opts) }
+func Migrations(d Dialect, opts ...Option) (fs.FS, error) { return filesOf("tickets", d, opts) }
 
 // SearchMigrations returns the files of the tables for full-text search. A store
 // with [Search] needs them in addition to those of [Migrations], and after them.
 // They also count from 1, and need a separate record.
 func SearchMigrations(d Dialect, opts ...Option) (fs.FS, error) {
-	return filesOf(1, d, append(opts, Search()))
+	return filesOf("search", d, append(opts, Search()))
 }
 
-func filesOf(which int, d Dialect, opts []Option) (fs.FS, error) {
+// FileMigrations returns the files of the tables for files. A store with [Files] needs them in
+// addition to those of [Migrations], and after them. They also count from 1, and need a
+// separate record.
+func FileMigrations(d Dialect, opts ...Option) (fs.FS, error) {
+	return filesOf("files", d, append(opts, Files()))
+}
+
+func filesOf(which string, d Dialect, opts []Option) (fs.FS, error) {
 	s := &Store{dialect: d, lang: d.language(), options: options{prefix: "ticket_"}}
 	if s.lang == nil {
 		return nil, invalid("sqlstore.dialect", "must be SQLite, Postgres or MySQL")
@@ -124,7 +139,7 @@ func filesOf(which int, d Dialect, opts []Option) (fs.FS, error) {
 		return nil, s.fault
 	}
 	s.names = s.replacer()
-	list, err := s.migrations(s.parts()[which])
+	list, err := s.migrations(part{name: which})
 	if err != nil {
 		return nil, err
 	}

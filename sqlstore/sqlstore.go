@@ -15,7 +15,7 @@ import (
 // for concurrent use, keeps no connection, and needs no closing. It
 // implements [ticket.Store], [ticket.Counter], [ticket.Searcher],
 // [ticket.Maintainer], [ticket.DeliveryLoader], [ticket.ReceiptPruner],
-// [ticket.Rescheduler], [ticket.Eraser] and, with [Announce], [ticket.Listener].
+// [ticket.Rescheduler], [ticket.Eraser], [ticket.FileReferrer] and, with [Announce], [ticket.Listener].
 type Store struct {
 	options
 	dialect Dialect
@@ -49,6 +49,7 @@ var (
 	_ ticket.Rescheduler    = (*Store)(nil)
 	_ ticket.Eraser         = (*Store)(nil)
 	_ ticket.Exporter       = (*Store)(nil)
+	_ ticket.FileReferrer   = (*Store)(nil)
 )
 
 // Option changes how a store works.
@@ -59,6 +60,7 @@ type options struct {
 	schema     string
 	unprepared bool
 	search     bool
+	files      bool
 	channel    string
 	listen     func(ctx context.Context, channel string, heard func()) error
 	fault      error

@@ -33,6 +33,7 @@ type faulty struct {
 	erase      func(context.Context, ticket.EraseCommit) error
 	traces     func(context.Context, tracesRequest) ([]ticket.ID, error)
 	reschedule func(context.Context, ticket.RescheduleRequest) (int, error)
+	files      func(ctx context.Context, tenant string, sums []ticket.Digest) ([]ticket.Digest, error)
 	closed     func(context.Context, ticket.ClosedQuery) ([]ticket.Ticket, error)
 
 	pruneDeliveries func(ctx context.Context, before time.Time, limit int) (int, error)
@@ -63,7 +64,7 @@ func (f *faulty) replaces(method string) bool {
 		"Events": f.events != nil, "List": f.list != nil, "Due": f.due != nil, "Claim": f.claim != nil,
 		"Settle": f.settle != nil, "reopen": f.reopen != nil,
 		"Deliveries": f.deliveries != nil, "UpdateDeliveries": f.update != nil, "DeliveryContexts": f.contexts != nil, "PruneReceipts": f.prune != nil, "Reschedule": f.reschedule != nil, "Erase": f.erase != nil, "Traces": f.traces != nil,
-		"Closed": f.closed != nil, "PruneDeliveries": f.pruneDeliveries != nil,
+		"Closed": f.closed != nil, "ReferredFiles": f.files != nil, "PruneDeliveries": f.pruneDeliveries != nil,
 		"Search": f.search != nil, "Counts": f.counts != nil, "Count": f.count != nil, "Maintain": f.maintain != nil, "Candidates": f.candidates != nil, "Export": f.export != nil,
 		"PutMail": f.mails != nil, "ClaimMails": f.mails != nil, "SettleMail": f.mails != nil, "Mails": f.mails != nil, "CountMails": f.mails != nil,
 		"MailFiles": f.mails != nil, "EraseMails": f.mails != nil, "PruneMails": f.mails != nil, "ForgetMails": f.mails != nil,
@@ -196,6 +197,14 @@ func (f *faulty) PruneDeliveries(ctx context.Context, before time.Time, limit in
 		return f.pruneDeliveries(ctx, before, limit)
 	}
 	return f.Store.(ticket.DeliveryPruner).PruneDeliveries(ctx, before, limit)
+}
+
+func (f *faulty) ReferredFiles(ctx context.Context, tenant string, sums []ticket.Digest) ([]ticket.Digest, error) {
+	f.called("ReferredFiles")
+	if f.files != nil {
+		return f.files(ctx, tenant, sums)
+	}
+	return f.Store.(ticket.FileReferrer).ReferredFiles(ctx, tenant, sums)
 }
 
 func (f *faulty) Closed(ctx context.Context, q ticket.ClosedQuery) ([]ticket.Ticket, error) {

@@ -279,6 +279,10 @@ func (n *naive) PruneDeliveries(ctx context.Context, before time.Time, limit int
 	return removed, nil
 }
 
+func (n *naive) ReferredFiles(ctx context.Context, tenant string, sums []ticket.Digest) ([]ticket.Digest, error) {
+	return n.Store.(ticket.FileReferrer).ReferredFiles(ctx, tenant, sums)
+}
+
 func (n *naive) Closed(ctx context.Context, q ticket.ClosedQuery) ([]ticket.Ticket, error) {
 	return n.Store.(ticket.Archiver).Closed(ctx, q)
 }

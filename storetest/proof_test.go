@@ -29,7 +29,7 @@ type fault struct {
 // faults returns all faults.
 func faults() []fault {
 	return slices.Concat(commitFaults, raceFaults, readFaults, listFaults, listChangeFaults, stageFaults, clockFaults, dueFaults, wakeFaults, claimFaults, lineFaults, settleFaults,
-		deliveriesFaults, updateFaults, loaderFaults, pruneFaults, pruneDeliveriesFaults, rescheduleFaults, eraseFaults, traceFaults, closedFaults, mailFaults,
+		deliveriesFaults, updateFaults, loaderFaults, pruneFaults, pruneDeliveriesFaults, rescheduleFaults, eraseFaults, traceFaults, closedFaults, fileFaults, mailFaults,
 		searchFaults, candidateFaults, countsFaults, countFaults, exportFaults, valueFaults, longFaults, ageFaults, manyFaults, argumentFaults, tenantFaults, joinedFaults, contextFaults, durableFaults)
 }
 

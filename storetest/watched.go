@@ -104,6 +104,11 @@ func (w *watched) PruneReceipts(ctx context.Context, before time.Time, limit int
 	return w.Store.(ticket.ReceiptPruner).PruneReceipts(ctx, before, limit, key)
 }
 
+func (w *watched) ReferredFiles(ctx context.Context, tenant string, sums []ticket.Digest) ([]ticket.Digest, error) {
+	w.call("ReferredFiles")
+	return w.Store.(ticket.FileReferrer).ReferredFiles(ctx, tenant, sums)
+}
+
 func (w *watched) Closed(ctx context.Context, q ticket.ClosedQuery) ([]ticket.Ticket, error) {
 	w.call("Closed")
 	return w.Store.(ticket.Archiver).Closed(ctx, q)

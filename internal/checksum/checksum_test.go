@@ -1,6 +1,7 @@
 package checksum_test
 
 import (
+	"context"
 	"crypto/sha256"
 	"errors"
 	"io"
@@ -45,4 +46,28 @@ func TestBytesAreCompared(t *testing.T) {
 	errDisk := errors.New("disk")
 	_, err := read(iotest.ErrReader(errDisk), "")
 	require.ErrorIs(t, err, errDisk)
+}
+
+func TestContentIsMeasured(t *testing.T) {
+	c := checksum.NewContent(t.Context(), iotest.HalfReader(strings.NewReader("some text")))
+	b, err := io.ReadAll(c)
+	require.NoError(t, err)
+	assert.Equal(t, "some text", string(b))
+	assert.EqualValues(t, 9, c.Size())
+	assert.Equal(t, sha256.Sum256(b), c.Sum())
+
+	// An error of the content is not the end, not even one that wraps io.EOF.
+	for _, bad := range []error{errors.New("reset"), io.ErrUnexpectedEOF} {
+		c = checksum.NewContent(t.Context(), io.MultiReader(strings.NewReader("some"), iotest.ErrReader(bad)))
+		n, err := io.ReadFull(c, make([]byte, 9))
+		assert.Equal(t, 4, n)
+		require.ErrorIs(t, err, bad)
+		require.ErrorContains(t, err, "read the content after 4 bytes")
+		_, err = c.Read(make([]byte, 1))
+		require.ErrorIs(t, err, bad)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = checksum.NewContent(ctx, strings.NewReader("text")).Read(make([]byte, 1))
+	require.ErrorIs(t, err, context.Canceled)
 }
