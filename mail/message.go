@@ -46,22 +46,22 @@ func (m *Notifier) compose(n ticket.Notification, to netmail.Address, files []at
 	}
 	msg.SetDateWithValue(at.UTC())
 	msg.SetMessageIDWithValue(n.ID.String() + "@" + m.cfg.Domain)
-	references := m.MessageID(n.Ticket)
+	references := []string{m.MessageID(n.Ticket)}
 	answered := ""
 	if !n.Previous.IsZero() {
 		answered = m.MessageID(n.Previous)
-		references += " " + answered
+		references = append(references, answered)
 	}
 	for _, id := range n.Answers {
 		if isMessageID(id) {
 			answered = "<" + id + ">"
-			references += " " + answered
+			references = append(references, answered)
 		}
 	}
 	if answered != "" {
 		msg.SetGenHeader(gomail.HeaderInReplyTo, answered)
 	}
-	msg.SetGenHeader(gomail.HeaderReferences, references)
+	msg.SetGenHeader(gomail.HeaderReferences, strings.Join(references, " "))
 	msg.SetGenHeader(gomail.HeaderSubject, encodeWords(words.Subject))
 	msg.SetGenHeader("Auto-Submitted", "auto-generated") // RFC 3834, section 5
 	// Exchange sends no receipts and no out-of-office messages, but still sends
