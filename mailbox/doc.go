@@ -1,0 +1,2 @@
+// Package mailbox takes in mail and puts it on tickets.
+package mailbox
