@@ -63,10 +63,10 @@ func (m *message) readForward(messages map[*part]int) {
 }
 
 // attachedForward reads an attached message. It returns nil if the message has not exactly
-// one sender.
+// one sender, or is a machine's report.
 func attachedForward(p *part, index int, comment string) *forward {
 	from, bad := addresses(p.fields.all("from"))
-	if len(from) != 1 || bad > 0 {
+	if len(from) != 1 || bad > 0 || p.typ == "multipart/report" {
 		return nil
 	}
 	t := texts{shown: map[*part]bool{}, left: maxText}

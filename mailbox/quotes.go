@@ -42,6 +42,12 @@ func (m *message) cutQuote(s string, ours func(messageID string) bool) (kept str
 	if blank(above) {
 		return s, false
 	}
+	if introduction == "" { // phones put it into the quote
+		first, _ := lineAt(s, start)
+		if first = unquoted(first); strings.HasSuffix(first, ":") {
+			introduction = first
+		}
+	}
 	named, others := m.addressed(introduction)
 	if others || !named && !m.hasNumber(s[start:]) {
 		return s, false
