@@ -12,6 +12,7 @@ import (
 
 const (
 	maxAddresses = 1000 // of one mail in one kind of field
+	maxEntry     = 2000 // bytes of an entry, with its name
 	maxAddress   = 254  // bytes (RFC 5321, section 4.5.3.1.3)
 	maxIDs       = 100  // Message-IDs of a field
 	maxID        = 998  // bytes: a line
@@ -26,6 +27,10 @@ func addresses(fields []string) (list []netmail.Address, bad int) {
 			var entry string
 			entry, s = cutAddress(s)
 			if strings.TrimSpace(entry) == "" {
+				continue
+			}
+			if len(entry) > maxEntry {
+				bad++
 				continue
 			}
 			a, ok, group := oneAddress(entry)

@@ -76,6 +76,11 @@ func authSegments(s string) (segments [][]authWord) {
 			return
 		}
 		w := word.String()
+		if len(segment) >= maxAuth {
+			word.Reset()
+			has, assign = false, false
+			return
+		}
 		if n := len(segment); assign && n > 0 && segment[n-1].value == nil {
 			segment[n-1].value = &w
 		} else {

@@ -1,6 +1,7 @@
 package mailbox
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -26,14 +27,34 @@ var blockLabels = func() map[string]string {
 
 // block is the header of a mail within the text of another one.
 type block struct {
-	start  int               // where it begins in the text, with the line that announces it
-	body   int               // where the text after it begins
-	marked bool              // a line before it says that a mail is passed on
-	quoted bool              // its lines begin with >
-	fields map[string]string // by the names in blockLabels
+	start  int  // where it begins in the text, with the line that announces it
+	body   int  // where the text after it begins
+	marked bool // a line before it says that a mail is passed on
+	quoted bool // its lines begin with >
+	fields blockFields
+}
+
+// blockFields are the values of a header, by the names in blockLabels.
+type blockFields struct {
+	values [6]string
+	has    [6]bool
+}
+
+// fieldNames are the names in blockLabels.
+var fieldNames = [6]string{"from", "date", "to", "subject", "cc", "other"}
+
+func (f *blockFields) get(name string) (string, bool) {
+	i := slices.Index(fieldNames[:], name)
+	return f.values[i], f.has[i]
+}
+
+func (f *blockFields) set(name, value string) {
+	i := slices.Index(fieldNames[:], name)
+	f.values[i], f.has[i] = value, true
 }
 
 const (
+	maxBlockTries  = 1000 // lines that can begin a header
 	maxBlocks      = 20
 	maxBlockLines  = 14
 	maxBlockHeader = 4000 // bytes
@@ -42,10 +63,11 @@ const (
 // findBlocks returns the headers of mails within a text: lines with a sender and at least
 // two of date, recipients and subject, each once.
 func findBlocks(s string) (list []block) {
+	tries := 0
 	before, beforeAt := "", 0 // the last line that is not empty
 	for at := 0; at < len(s) && len(list) < maxBlocks; {
 		line, next := lineAt(s, at)
-		if b, ok := blockAt(s, at); ok {
+		if b, ok := blockAt(s, at, &tries); ok {
 			b.start = at
 			if kind := separator(before); kind != "" {
 				b.start, b.marked = beforeAt, kind == "forward"
@@ -62,13 +84,17 @@ func findBlocks(s string) (list []block) {
 	return list
 }
 
-// blockAt reads the header that begins at this line.
-func blockAt(s string, at int) (b block, ok bool) {
+// blockAt reads the header that begins at this line. It counts the lines that could have
+// begun one; after too many of them there is none.
+func blockAt(s string, at int, tries *int) (b block, ok bool) {
 	first, _ := lineAt(s, at)
+	if *tries >= maxBlockTries || strings.IndexByte(first, ':') < 0 && !strings.Contains(first, "：") {
+		return b, false
+	}
 	if label, _ := blockField(unquoted(first)); label == "" || label == "other" || label == "cc" {
 		return b, false
 	}
-	b.fields = map[string]string{}
+	*tries++
 	b.quoted = strings.HasPrefix(first, ">")
 	start, last := at, ""
 	for range maxBlockLines {
@@ -82,15 +108,16 @@ func blockAt(s string, at int) (b block, ok bool) {
 		case label == "" && last == "": // not the header it seemed to be
 			return b, false
 		case label == "" && (last == "to" || last == "cc" || strings.HasPrefix(bare, "<")): // goes on
-			b.fields[last] += " " + bare
+			value, _ := b.fields.get(last)
+			b.fields.set(last, value+" "+bare)
 		case label == "":
 			b.body = at
 			return b, b.wellFormed()
 		default:
-			if _, twice := b.fields[label]; twice && label != "other" {
+			if _, twice := b.fields.get(label); twice && label != "other" {
 				return b, false
 			}
-			b.fields[label] = value
+			b.fields.set(label, value)
 			last = label
 		}
 		if at = next; at >= len(s) {
@@ -104,11 +131,12 @@ func blockAt(s string, at int) (b block, ok bool) {
 func (b *block) wellFormed() bool {
 	n := 0
 	for _, label := range [...]string{"date", "to", "subject"} {
-		if _, has := b.fields[label]; has {
+		if _, has := b.fields.get(label); has {
 			n++
 		}
 	}
-	return b.fields["from"] != "" && n >= 2
+	from, _ := b.fields.get("from")
+	return from != "" && n >= 2
 }
 
 // blockField reads a line such as "*Von:* Ada <ada@example.org>".

@@ -82,33 +82,29 @@ func decodeText(b []byte, charset string) string {
 	if e == nil {
 		return mixed(b)
 	}
+	if table, is := e.(*charmap.Charmap); is {
+		return singleBytes(b, table)
+	}
 	s, wrong, runes := decodeAs(b, e)
 	switch {
 	case wrong == 0:
 		return s
 	case utf8.Valid(b):
 		return string(b)
-	case isSingleByte(e):
-		return orWindows1252(b, e)
 	case wrong <= 1+runes/20: // the text is what it says, with some damage
 		return s
 	}
 	return mixed(b)
 }
 
-func isSingleByte(e encoding.Encoding) bool {
-	_, is := e.(*charmap.Charmap)
-	return is
-}
-
 // decodeAs decodes b, and counts the replacement characters and all characters.
 func decodeAs(b []byte, e encoding.Encoding) (s string, wrong, runes int) {
 	var out strings.Builder
-	out.Grow(len(b))
+	out.Grow(len(b) + len(b)/2)
 	d := e.NewDecoder()
-	var buf [4096]byte
+	buf := make([]byte, min(4096, 3*len(b)+64))
 	for {
-		n, m, err := d.Transform(buf[:], b, true)
+		n, m, err := d.Transform(buf, b, true)
 		out.Write(buf[:n])
 		wrong += bytes.Count(buf[:n], []byte("\ufffd"))
 		runes += utf8.RuneCount(buf[:n])
@@ -135,30 +131,44 @@ func mixed(b []byte) string {
 		return string(b)
 	}
 	var out strings.Builder
-	out.Grow(len(b) + len(b)/8)
-	for len(b) > 0 {
-		r, n := utf8.DecodeRune(b)
-		if r == utf8.RuneError && n == 1 {
-			r = charmap.Windows1252.DecodeByte(b[0])
+	for pass := range 2 {
+		size := 0
+		for rest := b; len(rest) > 0; {
+			r, n := utf8.DecodeRune(rest)
+			if r == utf8.RuneError && n == 1 {
+				r = charmap.Windows1252.DecodeByte(rest[0])
+			}
+			if size += utf8.RuneLen(r); pass > 0 {
+				out.WriteRune(r)
+			}
+			rest = rest[n:]
 		}
-		out.WriteRune(r)
-		b = b[n:]
+		out.Grow(size * (1 - pass))
 	}
 	return out.String()
 }
 
-// orWindows1252 reads a charset of single bytes, and bytes without a meaning in it as
-// windows-1252.
-func orWindows1252(b []byte, e encoding.Encoding) string {
-	table, _ := e.(*charmap.Charmap)
-	var out strings.Builder
-	out.Grow(len(b) + len(b)/8)
+// singleBytes reads a charset of single bytes, and bytes without a meaning in it as UTF-8
+// if all of the text is, or else as windows-1252.
+func singleBytes(b []byte, charset *charmap.Charmap) string {
+	var table [256]rune
+	size := 0
+	for i := range table {
+		table[i] = charset.DecodeByte(byte(i))
+	}
 	for _, c := range b {
-		r := table.DecodeByte(c)
-		if r == utf8.RuneError {
-			r = charmap.Windows1252.DecodeByte(c)
+		if table[c] == utf8.RuneError {
+			if utf8.Valid(b) {
+				return string(b)
+			}
+			table[c] = charmap.Windows1252.DecodeByte(c)
 		}
-		out.WriteRune(r)
+		size += utf8.RuneLen(table[c])
+	}
+	var out strings.Builder
+	out.Grow(size)
+	for _, c := range b {
+		out.WriteRune(table[c])
 	}
 	return out.String()
 }

@@ -23,10 +23,13 @@ func (h header) get(name string) string {
 	return ""
 }
 
-// all returns the values of all fields of this name.
+// maxSame limits the fields of one name that are read.
+const maxSame = 1000
+
+// all returns the values of the fields of this name.
 func (h header) all(name string) (list []string) {
 	for _, f := range h {
-		if f.name == name {
+		if f.name == name && len(list) < maxSame {
 			list = append(list, f.value)
 		}
 	}
@@ -76,45 +79,57 @@ func splitHeader(b []byte, most int) (head, body []byte, err error) {
 }
 
 // parseFields reads the fields of a header that keep accepts; nil accepts all. A line that
-// belongs to no field is skipped and counted.
+// belongs to no field is skipped and counted. All fields share one string.
 func parseFields(head []byte, keep func(name string) bool) (h header, strange int) {
+	var b strings.Builder // a line for each field, its name in lower case
+	b.Grow(len(head) + 1)
+	n := 0
+	var lower []byte
 	for len(head) > 0 {
 		var line []byte
 		line, head = nextLine(head)
 		name, value, found := bytes.Cut(line, []byte{':'})
 		name = bytes.TrimRight(name, " \t")
-		if !found || !fieldName(name) {
+		wanted := found && fieldName(name)
+		if !wanted {
 			strange++
-			// What continues it belongs to it.
-			for len(head) > 0 && (head[0] == ' ' || head[0] == '\t') {
-				_, head = nextLine(head)
+		} else if lower = appendLower(lower[:0], name); keep != nil {
+			wanted = keep(string(lower))
+		}
+		if wanted {
+			b.Write(lower)
+			b.WriteByte(':')
+			b.Write(value)
+		}
+		for len(head) > 0 && (head[0] == ' ' || head[0] == '\t') { // goes on
+			line, head = nextLine(head)
+			if wanted {
+				b.Write(line)
 			}
-			continue
 		}
-		rest := head
-		folded := false
-		for len(head) > 0 && (head[0] == ' ' || head[0] == '\t') {
-			_, head = nextLine(head)
-			folded = true
+		if wanted {
+			b.WriteByte('\n')
+			n++
 		}
-		lower := strings.ToLower(string(name))
-		if keep != nil && !keep(lower) {
-			continue
+	}
+	h = make(header, 0, n)
+	for line := range strings.SplitSeq(b.String(), "\n") {
+		if name, value, found := strings.Cut(line, ":"); found {
+			h = append(h, field{name, strings.TrimSpace(value)})
 		}
-		if !folded {
-			h = append(h, field{lower, string(bytes.TrimSpace(value))})
-			continue
-		}
-		var b strings.Builder
-		b.Grow(len(value) + len(rest) - len(head))
-		b.Write(value)
-		for len(rest) > len(head) {
-			line, rest = nextLine(rest)
-			b.Write(line)
-		}
-		h = append(h, field{lower, strings.TrimSpace(b.String())})
 	}
 	return h, strange
+}
+
+// appendLower appends ASCII in lower case.
+func appendLower(b, s []byte) []byte {
+	for _, c := range s {
+		if 'A' <= c && c <= 'Z' {
+			c |= 0x20
+		}
+		b = append(b, c)
+	}
+	return b
 }
 
 // fieldName reports whether b is the name of a field (RFC 5322, section 2.2).

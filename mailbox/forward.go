@@ -36,15 +36,18 @@ func (m *message) readForward(messages map[*part]int) {
 		return
 	}
 	b := blocks[0]
-	from, bad := addresses([]string{b.fields["from"]})
+	sender, _ := b.fields.get("from")
+	subject, _ := b.fields.get("subject")
+	date, _ := b.fields.get("date")
+	from, bad := addresses([]string{sender})
 	if len(from) == 0 { // "Ada Byron [mailto:ada@example.org]", as Outlook once wrote
-		from, bad = addresses([]string{strings.NewReplacer("[mailto:", "<", "]", ">").Replace(b.fields["from"])})
+		from, bad = addresses([]string{strings.NewReplacer("[mailto:", "<", "]", ">").Replace(sender)})
 	}
 	if len(from) == 0 { // "Ada Byron <ada@example.org <mailto:ada@example.org>>", from HTML
-		if found := addressText.FindAllString(b.fields["from"], -1); len(found) > 0 && allEqual(found) {
+		if found := addressText.FindAllString(sender, -1); len(found) > 0 && allEqual(found) {
 			from, bad = addresses(found[:1])
 			if len(from) == 1 {
-				name, _, _ := strings.Cut(b.fields["from"], "<")
+				name, _, _ := strings.Cut(sender, "<")
 				from[0].Name = oneLine(name)
 			}
 		}
@@ -57,7 +60,7 @@ func (m *message) readForward(messages map[*part]int) {
 		text = unquoteAll(text)
 	}
 	m.Forward = &forward{
-		From: from[0], Subject: oneLine(b.fields["subject"]), Date: mailDate(b.fields["date"]),
+		From: from[0], Subject: oneLine(subject), Date: mailDate(date),
 		Text: strings.TrimSpace(text), Comment: strings.TrimSpace(m.Full[:b.start]), File: -1,
 	}
 }

@@ -25,7 +25,7 @@ const (
 func htmlText(document string) string {
 	z := html.NewTokenizer(bytes.NewReader(shortTags([]byte(document))))
 	w := &htmlWriter{}
-	w.out.Grow(min(len(document), 64<<10))
+	w.out.Grow(len(document))
 	for w.out.Len() <= len(document)+maxText {
 		switch z.Next() {
 		case html.ErrorToken:
@@ -36,7 +36,8 @@ func htmlText(document string) string {
 			w.start(z)
 		case html.EndTagToken:
 			name, _ := z.TagName()
-			w.end(atom.Lookup(name), string(name))
+			a := atom.Lookup(name)
+			w.end(a, elementName(a, name))
 		}
 	}
 	return w.text()
@@ -90,10 +91,18 @@ var closes = map[atom.Atom][]string{
 	atom.Tr: {"tr", "table"}, atom.Td: {"td", "tr", "table"}, atom.Th: {"th", "tr", "table"},
 }
 
+// elementName returns the name of an element, without memory for those that are known.
+func elementName(a atom.Atom, name []byte) string {
+	if a != 0 {
+		return a.String()
+	}
+	return string(name)
+}
+
 func (w *htmlWriter) start(z *html.Tokenizer) {
 	name, more := z.TagName()
 	a := atom.Lookup(name)
-	e := htmlElement{name: string(name)}
+	e := htmlElement{name: elementName(a, name)}
 	e.hidden = slices.Contains(hiding, a)
 	var alt string
 	for more {
@@ -305,15 +314,15 @@ func (w *htmlWriter) begin() {
 		for ; w.breaks > 0; w.breaks-- {
 			w.out.WriteByte('\n')
 			if w.breaks > 1 && w.quotes > 0 {
-				w.out.WriteString(strings.Repeat(">", min(w.quotes, maxIndent)))
+				w.out.WriteString(">>>>>"[:min(w.quotes, maxIndent)])
 			}
 		}
 		if w.quotes > 0 {
-			w.out.WriteString(strings.Repeat(">", min(w.quotes, maxIndent)))
+			w.out.WriteString(">>>>>"[:min(w.quotes, maxIndent)])
 			w.out.WriteByte(' ')
 		}
 		if w.lists > 1 {
-			w.out.WriteString(strings.Repeat("  ", min(w.lists, maxIndent)-1))
+			w.out.WriteString("        "[:2*min(w.lists, maxIndent)-2])
 		}
 		w.line, w.space = true, false
 		return
@@ -441,7 +450,8 @@ func htmlCharset(b []byte) string {
 
 // cidsIn adds the Content-IDs that an HTML document shows as images.
 func cidsIn(b []byte, ids map[string]bool) {
-	for len(ids) < maxParts {
+	const most = 10_000
+	for range most {
 		at := bytes.Index(b, []byte("cid:"))
 		if at < 0 {
 			return

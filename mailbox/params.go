@@ -7,8 +7,10 @@ import (
 	"strings"
 )
 
-// maxParams limits the parameters that are read from one field.
-const maxParams = 50
+const (
+	maxParams = 50      // of a field that are read
+	maxValue  = 4 << 10 // bytes of a value
+)
 
 // mediaType reads a Content-Type or Content-Disposition field (RFC 2045 and RFC 2231): the
 // value in lower case, and the parameters, their names in lower case. Unlike
@@ -55,11 +57,12 @@ func paramValue(s string) (value, rest string) {
 		if end < 0 {
 			end = len(s)
 		}
-		return strings.TrimSpace(s[:end]), s[end:]
+		return strings.TrimSpace(s[:min(end, maxValue)]), s[end:]
 	}
 	var b strings.Builder
 	for i := 1; i < len(s); i++ {
 		switch c := s[i]; {
+		case b.Len() >= maxValue && c != '"' && c != '\\':
 		case c == '\\' && i+1 < len(s) && (s[i+1] == '"' || s[i+1] == '\\'): // not in a path such as C:\new
 			i++
 			b.WriteByte(s[i])

@@ -169,12 +169,13 @@ func (m *message) hasNumber(quote string) bool {
 // hasQuotes reports whether a text has, or seems to have, words of other mails: quoted
 // lines, the header of a mail, or a line that announces one.
 func hasQuotes(s string) bool {
+	tries := 0
 	for at := 0; at < len(s); {
 		line, next := lineAt(s, at)
 		if strings.HasPrefix(strings.TrimLeft(line, " "), ">") {
 			return true
 		}
-		if _, ok := blockAt(s, at); ok {
+		if _, ok := blockAt(s, at, &tries); ok || tries >= maxBlockTries {
 			return true
 		}
 		bare := strings.TrimSpace(line)

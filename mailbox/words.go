@@ -11,6 +11,9 @@ import (
 // the rules of decodeText.
 func decodeWords(s string) string {
 	if !strings.Contains(s, "=?") {
+		if isASCII(s) {
+			return s
+		}
 		return decodeText([]byte(s), "")
 	}
 	var b strings.Builder
@@ -23,7 +26,9 @@ func decodeWords(s string) string {
 		held, word = held[:0], false
 	}
 	plain := func(s string) {
-		if s != "" {
+		if isASCII(s) {
+			b.WriteString(s)
+		} else {
 			b.WriteString(decodeText([]byte(s), ""))
 		}
 	}
@@ -52,6 +57,15 @@ func decodeWords(s string) string {
 	flush()
 	plain(s)
 	return b.String()
+}
+
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= 0x80 {
+			return false
+		}
+	}
+	return true
 }
 
 // encodedWord reads an encoded word at the beginning of s.
