@@ -3,6 +3,7 @@ package mailbox
 import (
 	"bytes"
 	"encoding/base64"
+	"errors"
 	"io"
 	"mime"
 	"mime/multipart"
@@ -70,11 +71,12 @@ func BenchmarkStandardLibrary(b *testing.B) {
 }
 
 func readParts(b *testing.B, contentType string, r io.Reader) (n int) {
+	b.Helper()
 	_, params, err := mime.ParseMediaType(contentType)
 	require.NoError(b, err)
 	for parts := multipart.NewReader(r, params["boundary"]); ; {
 		p, err := parts.NextRawPart()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return n
 		}
 		require.NoError(b, err)

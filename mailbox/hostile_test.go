@@ -15,7 +15,7 @@ import (
 // within runs f on a mail and fails if it takes more than ten times the mail's memory, all
 // that it allocates counted, or more time than a slow machine needs that does other things
 // as well. A small mail may take a constant for tables and buffers.
-func within(t testing.TB, raw []byte, f func()) {
+func within(t *testing.T, raw []byte, f func()) {
 	t.Helper()
 	const constant = 1 << 20
 	var before, after runtime.MemStats

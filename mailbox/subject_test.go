@@ -71,7 +71,7 @@ func TestDeskTakesCleanNames(t *testing.T) {
 		}
 		seen++
 		_, err := desk.Open(t.Context(), ticket.Requester(ticket.Person{ID: "ada", Name: "Ada"}), ticket.Draft{Subject: "x", Message: "x", Attachments: []ticket.Attachment{{Name: name, Size: 1}}})
-		assert.NoError(t, err, "%q of %q", name, s)
+		require.NoError(t, err, "%q of %q", name, s)
 	}
 	assert.Greater(t, seen, 15)
 }
