@@ -185,6 +185,7 @@ type eraseStep struct {
 	files    []Attachment
 	remove   []ID
 	more     bool // another step follows
+	wordless bool // after the step, nothing but persons is left to erase
 	must     bool // an event is to be recorded, even if nothing is erased
 	mentions []Mention
 
@@ -228,6 +229,7 @@ func (x *eraser) step(ctx context.Context, id ID) (*eraseStep, error) {
 		words.Identities = false
 		var first *eraseStep
 		if first, err = x.collect(ctx, t, words); err == nil && !first.idle() {
+			first.wordless = !first.more
 			first.more = true
 			s = first
 		}
@@ -387,10 +389,17 @@ func (x *eraser) record(s *eraseStep) Event {
 		r.Events[i] = s.events[i].Seq
 	}
 	e.Set.Erased = r
-	if x.stage != nil && !s.more {
-		e.Set.Stage = x.stage
-	}
 	want := s.before
+	switch {
+	case x.stage == nil:
+	case !s.more:
+		e.Set.Stage = x.stage
+	case !s.wordless:
+		// The rule selects the ticket by what it has, so the ticket keeps all of it until the
+		// last step. Otherwise an interrupted step would never be continued.
+		e.restate(&s.fold, &want)
+		return e
+	}
 	if s.requester && (x.plan.Event != 0 || x.forgets(s, want.Requester)) {
 		want.Requester = Person{}
 	}
