@@ -19,12 +19,16 @@ import (
 //
 //   - The events of tickets that the person is the requester of. Messages of other customers
 //     on these tickets stay, except one that a split copied there: it stays where it came from.
+//     If a ticket was another customer's before, what the desk wrote then goes with the
+//     requester of that time.
 //   - The person's own messages on other tickets, and the copies of them that a split or a
 //     follow-up made.
 //   - Not what was published about a problem ([ActionPublish]): withdraw it, or erase that
 //     event, if it names the person.
 //   - The person in every event, with the other persons of that event. These stay
-//     with the ticket: the event that records the erasure names them again.
+//     with the ticket: the event that records the erasure names them again. If the event has
+//     words of one of them that a later erasure would no longer find, the report lists it as
+//     unsigned.
 //
 // Texts of others that name the person are listed in the report. The notifications to an
 // erased person that still wait are not sent. If your application configures
@@ -115,7 +119,9 @@ func (x *eraser) person(ctx context.Context) error {
 	defer func() { // those with nothing but deliveries come last
 		slices.SortFunc(x.report.Tickets, func(a, b ErasedTicket) int { return a.Ticket.Compare(b.Ticket) })
 		slices.SortFunc(x.report.Held, ID.Compare)
-		slices.SortStableFunc(x.report.Mentions, func(a, b Mention) int { return a.Ticket.Compare(b.Ticket) })
+		for _, list := range [...][]Mention{x.report.Mentions, x.report.Unsigned} {
+			slices.SortStableFunc(list, func(a, b Mention) int { return a.Ticket.Compare(b.Ticket) })
+		}
 	}()
 	var faults []error
 	for id, err := range x.d.traces(ctx, x.store, x.actor.Tenant, x.plan.Person) {
@@ -170,6 +176,7 @@ func (x *eraser) ticket(ctx context.Context, id ID) error {
 		done.Events += len(step.events)
 		done.Deliveries += len(step.remove)
 		done.Files = append(done.Files, step.files...)
+		x.report.Unsigned = append(x.report.Unsigned, step.unsigned...)
 		if !step.more {
 			return nil
 		}
@@ -188,6 +195,7 @@ type eraseStep struct {
 	wordless bool // after the step, nothing but persons is left to erase
 	must     bool // an event is to be recorded, even if nothing is erased
 	mentions []Mention
+	unsigned []Mention // erased events with words of others who are no longer named
 
 	requester bool            // the event that named the requester loses its persons
 	followed  []Person        // that the erased events had added
@@ -287,6 +295,7 @@ func (x *eraser) fingerprint() (Digest, error) {
 func (x *eraser) collect(ctx context.Context, t Ticket, limit Groups) (*eraseStep, error) {
 	s := &eraseStep{before: t, fields: map[string]bool{}, tags: map[string]bool{}}
 	theirs := !x.plan.Person.IsZero() && x.plan.Person.Same(t.Requester)
+	var requester Person // at the time of the event, if it is still named
 	for e, err := range x.d.events(ctx, t.Tenant, t.ID) {
 		if err != nil {
 			return nil, err
@@ -294,7 +303,14 @@ func (x *eraser) collect(ctx context.Context, t Ticket, limit Groups) (*eraseSte
 		if e.Seq > t.Version {
 			break // a later change; the commit will conflict
 		}
-		erase := x.groups(&e, theirs, t.RequesterSince).and(limit).and(e.held())
+		if !e.Requester.IsZero() {
+			requester = e.Requester
+		}
+		about := theirs // the desk's words are about the person
+		if e.Seq < t.RequesterSince && !requester.IsZero() {
+			about = x.plan.Person.Same(requester)
+		}
+		erase := x.groups(&e, theirs, about, t.RequesterSince).and(limit).and(e.held())
 		if !erase.zero() && len(s.events) == eraseBatch {
 			erase, s.more = Groups{}, true
 		}
@@ -307,7 +323,11 @@ func (x *eraser) collect(ctx context.Context, t Ticket, limit Groups) (*eraseSte
 				s.files = append(s.files, e.NoteAttachments...)
 			}
 			s.groups = s.groups.or(erase)
+			signed := x.foundBy(&e, &t)
 			e = e.Erase(erase)
+			if signed && !x.foundBy(&e, &t) && e.hasText() {
+				s.unsigned = append(s.unsigned, Mention{t.ID, t.Number, e.Seq})
+			}
 			s.events = append(s.events, e)
 		}
 		if p := x.plan.Person; !p.IsZero() && e.mentions(p) {
@@ -321,12 +341,23 @@ func (x *eraser) collect(ctx context.Context, t Ticket, limit Groups) (*eraseSte
 	return s, nil
 }
 
+// foundBy reports whether the event has another customer's words that an erasure of that
+// customer finds.
+func (x *eraser) foundBy(e *Event, t *Ticket) bool {
+	p := x.plan.Person
+	if p.IsZero() || said(e, p) {
+		return false
+	}
+	return !e.Author.IsZero() || e.By.Role&RoleCustomer != 0 && !e.Actor.IsZero() ||
+		e.unsigned() && e.Seq >= t.RequesterSince && !t.Requester.IsZero() && !p.Same(t.Requester)
+}
+
 // groups returns what the plan erases from an event. theirs says that the person is the
-// requester. If since is not 0, the ticket was another customer's before that event.
+// requester, about that the person was it when the desk wrote the event. If since is not 0, the ticket was another customer's before that event.
 //
 // What was published about a problem is the desk's own text for all customers. It stays unless
 // the ticket or the event itself is to be erased.
-func (x *eraser) groups(e *Event, theirs bool, since int64) Groups {
+func (x *eraser) groups(e *Event, theirs, about bool, since int64) Groups {
 	p := x.plan.Person
 	switch {
 	case e.Set.Published != nil && (x.stage != nil || !p.IsZero() && !e.Names(p)):
@@ -337,9 +368,8 @@ func (x *eraser) groups(e *Event, theirs bool, since int64) Groups {
 		return allGroups
 	}
 	names := e.Names(p)
-	words := said(e, p) || theirs &&
-		(e.Author.IsZero() && e.By.Role&RoleCustomer == 0 || // of the desk
-			e.unsigned() && e.Seq >= since ||
+	words := said(e, p) || about && e.Author.IsZero() && e.By.Role&RoleCustomer == 0 || // of the desk
+		theirs && (e.unsigned() && e.Seq >= since ||
 			names && !e.Author.IsZero()) // a copy that would lose its author
 	return Groups{PublicContent: words, InternalContent: words, Identities: names, Remarks: words}
 }

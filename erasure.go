@@ -43,6 +43,10 @@ type ErasureReport struct {
 	// Mentions are texts of others that name the person and were not erased. Somebody has to
 	// read them.
 	Mentions []Mention
+	// Unsigned are events with words of another customer, whom they no longer name because
+	// they named the erased person too. An erasure of that customer does not find them: note
+	// whose they are, and erase them with Erasure.Event then.
+	Unsigned []Mention
 }
 
 // ErasedTicket says what was erased from a ticket.
@@ -56,7 +60,7 @@ type ErasedTicket struct {
 	Files []Attachment
 }
 
-// Mention is a text of somebody else that names an erased person.
+// Mention is an event with a text of somebody else, in an [ErasureReport].
 type Mention struct {
 	Ticket ID
 	Number Number
@@ -137,6 +141,14 @@ func (e *Event) texts(yield func(string) bool) {
 			return
 		}
 	}
+}
+
+// hasText reports whether the event has texts.
+func (e *Event) hasText() bool {
+	for range e.texts {
+		return true
+	}
+	return false
 }
 
 // mentions reports whether a text of the event has the person's name, address, telephone
