@@ -85,6 +85,10 @@ func (r *running) work(ctx context.Context) error {
 	if err := r.retain(ctx); err != nil {
 		return err
 	}
+	r.writers.enter(phaseAlone) // again, because the load of the machine may have changed
+	if err := pause(ctx, r.alone); err != nil {
+		return err
+	}
 	r.writers.enter(phaseNone)
 	if err := r.compare(ctx, would, 0); err != nil {
 		return err
