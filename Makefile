@@ -87,6 +87,10 @@ faults: ## let the mail server fail and kill relays, and look for lost notificat
 timers: ## kill processes that fire timers, on fast clocks, and check every threshold, snooze and timed action; TIMERS='-store postgres -for 20s' selects
 	go run ./internal/dbtests/cmd/timers $(TIMERS)
 
+.PHONY: retention
+retention: ## run Retain on 100,000 tickets beside writers, kill it, and look for losses; RETENTION='-store postgres -tickets 2000' selects
+	go run ./internal/dbtests/cmd/retention $(RETENTION)
+
 .PHONY: contend
 contend: ## 64 callers in 4 processes act on one ticket, on every store
 	cd internal/dbtests && go test -count=1 -run '^TestContention$$' -v . -contend.actions 50

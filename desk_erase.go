@@ -19,12 +19,16 @@ import (
 //
 //   - The events of tickets that the person is the requester of. Messages of other customers
 //     on these tickets stay, except one that a split copied there: it stays where it came from.
+//     If a ticket was another customer's before, what the desk wrote then goes with the
+//     requester of that time.
 //   - The person's own messages on other tickets, and the copies of them that a split or a
 //     follow-up made.
 //   - Not what was published about a problem ([ActionPublish]): withdraw it, or erase that
 //     event, if it names the person.
 //   - The person in every event, with the other persons of that event. These stay
-//     with the ticket: the event that records the erasure names them again.
+//     with the ticket: the event that records the erasure names them again. If the event has
+//     words of one of them that a later erasure would no longer find, the report lists it as
+//     unsigned.
 //
 // Texts of others that name the person are listed in the report. The notifications to an
 // erased person that still wait are not sent. If your application configures
@@ -124,7 +128,9 @@ func (x *eraser) person(ctx context.Context) error {
 	defer func() { // those with nothing but deliveries come last
 		slices.SortFunc(x.report.Tickets, func(a, b ErasedTicket) int { return a.Ticket.Compare(b.Ticket) })
 		slices.SortFunc(x.report.Held, ID.Compare)
-		slices.SortStableFunc(x.report.Mentions, func(a, b Mention) int { return a.Ticket.Compare(b.Ticket) })
+		for _, list := range [...][]Mention{x.report.Mentions, x.report.Unsigned} {
+			slices.SortStableFunc(list, func(a, b Mention) int { return a.Ticket.Compare(b.Ticket) })
+		}
 	}()
 	var faults []error
 	seen := map[ID]bool{}
@@ -195,6 +201,7 @@ func (x *eraser) ticket(ctx context.Context, id ID) error {
 			shared, pending := x.d.dropFiles(ctx, step.before.Tenant, step.files)
 			done.Shared, done.Pending = append(done.Shared, shared...), append(done.Pending, pending...)
 		}
+		x.report.Unsigned = append(x.report.Unsigned, step.unsigned...)
 		if !step.more {
 			return nil
 		}
@@ -210,8 +217,10 @@ type eraseStep struct {
 	files    []Attachment
 	remove   []ID
 	more     bool // another step follows
+	wordless bool // after the step, nothing but persons is left to erase
 	must     bool // an event is to be recorded, even if nothing is erased
 	mentions []Mention
+	unsigned []Mention // erased events with words of others who are no longer named
 
 	mails     func(*Mail) bool // whether a mail on the ticket is to be erased; nil: none
 	requester bool             // the event that named the requester loses its persons
@@ -254,6 +263,7 @@ func (x *eraser) step(ctx context.Context, id ID) (*eraseStep, error) {
 		words.Identities = false
 		var first *eraseStep
 		if first, err = x.collect(ctx, t, words); err == nil && !first.idle() {
+			first.wordless = !first.more
 			first.more = true
 			s = first
 		}
@@ -313,6 +323,7 @@ func (x *eraser) collect(ctx context.Context, t Ticket, limit Groups) (*eraseSte
 	theirs := !x.plan.Person.IsZero() && x.plan.Person.Same(t.Requester)
 	words := map[int64]bool{0: theirs} // the events whose words are to be erased
 	s.mails = func(m *Mail) bool { return x.plan.Person.IsZero() && x.plan.Event == 0 || words[m.Seq] }
+	var requester Person // at the time of the event, if it is still named
 	for e, err := range x.d.events(ctx, t.Tenant, t.ID) {
 		if err != nil {
 			return nil, err
@@ -320,7 +331,14 @@ func (x *eraser) collect(ctx context.Context, t Ticket, limit Groups) (*eraseSte
 		if e.Seq > t.Version {
 			break // a later change; the commit will conflict
 		}
-		planned := x.groups(&e, theirs, t.RequesterSince)
+		if !e.Requester.IsZero() {
+			requester = e.Requester
+		}
+		about := theirs // the desk's words are about the person
+		if e.Seq < t.RequesterSince && !requester.IsZero() {
+			about = x.plan.Person.Same(requester)
+		}
+		planned := x.groups(&e, theirs, about, t.RequesterSince)
 		words[e.Seq] = planned.PublicContent || planned.InternalContent
 		erase := planned.and(limit).and(e.held())
 		if !erase.zero() && len(s.events) == eraseBatch {
@@ -335,7 +353,11 @@ func (x *eraser) collect(ctx context.Context, t Ticket, limit Groups) (*eraseSte
 				s.files = append(s.files, e.NoteAttachments...)
 			}
 			s.groups = s.groups.or(erase)
+			signed := x.foundBy(&e, &t)
 			e = e.Erase(erase)
+			if signed && !x.foundBy(&e, &t) && e.hasText() {
+				s.unsigned = append(s.unsigned, Mention{t.ID, t.Number, e.Seq})
+			}
 			s.events = append(s.events, e)
 		}
 		if p := x.plan.Person; !p.IsZero() && e.mentions(p) {
@@ -349,12 +371,23 @@ func (x *eraser) collect(ctx context.Context, t Ticket, limit Groups) (*eraseSte
 	return s, nil
 }
 
+// foundBy reports whether the event has another customer's words that an erasure of that
+// customer finds.
+func (x *eraser) foundBy(e *Event, t *Ticket) bool {
+	p := x.plan.Person
+	if p.IsZero() || said(e, p) {
+		return false
+	}
+	return !e.Author.IsZero() || e.By.Role&RoleCustomer != 0 && !e.Actor.IsZero() ||
+		e.unsigned() && e.Seq >= t.RequesterSince && !t.Requester.IsZero() && !p.Same(t.Requester)
+}
+
 // groups returns what the plan erases from an event. theirs says that the person is the
-// requester. If since is not 0, the ticket was another customer's before that event.
+// requester, about that the person was it when the desk wrote the event. If since is not 0, the ticket was another customer's before that event.
 //
 // What was published about a problem is the desk's own text for all customers. It stays unless
 // the ticket or the event itself is to be erased.
-func (x *eraser) groups(e *Event, theirs bool, since int64) Groups {
+func (x *eraser) groups(e *Event, theirs, about bool, since int64) Groups {
 	p := x.plan.Person
 	switch {
 	case e.Set.Published != nil && (x.stage != nil || !p.IsZero() && !e.Names(p)):
@@ -365,9 +398,8 @@ func (x *eraser) groups(e *Event, theirs bool, since int64) Groups {
 		return allGroups
 	}
 	names := e.Names(p)
-	words := said(e, p) || theirs &&
-		(e.Author.IsZero() && e.By.Role&RoleCustomer == 0 || // of the desk
-			e.unsigned() && e.Seq >= since ||
+	words := said(e, p) || about && e.Author.IsZero() && e.By.Role&RoleCustomer == 0 || // of the desk
+		theirs && (e.unsigned() && e.Seq >= since ||
 			names && !e.Author.IsZero()) // a copy that would lose its author
 	return Groups{PublicContent: words, InternalContent: words, Identities: names, Remarks: words}
 }
@@ -417,10 +449,17 @@ func (x *eraser) record(s *eraseStep) Event {
 		r.Events[i] = s.events[i].Seq
 	}
 	e.Set.Erased = r
-	if x.stage != nil && !s.more {
-		e.Set.Stage = x.stage
-	}
 	want := s.before
+	switch {
+	case x.stage == nil:
+	case !s.more:
+		e.Set.Stage = x.stage
+	case !s.wordless:
+		// The rule selects the ticket by what it has, so the ticket keeps all of it until the
+		// last step. Otherwise an interrupted step would never be continued.
+		e.restate(&s.fold, &want)
+		return e
+	}
 	if s.requester && (x.plan.Event != 0 || x.forgets(s, want.Requester)) {
 		want.Requester = Person{}
 	}

@@ -629,3 +629,60 @@ func TestErasePersonReportsInTheOrderOfIDs(t *testing.T) {
 	}
 	require.Equal(t, want, got)
 }
+
+// An event that names two customers loses both. The report lists those whose words a later
+// erasure of their author no longer finds.
+func TestEraseListsWordsThatLoseTheirAuthor(t *testing.T) {
+	carl := ticket.Person{ID: "c9", Email: "carl@example.org"}
+	for name, given := range map[string]bool{"the author is the requester": false, "the author was the requester before": true} {
+		t.Run(name, func(t *testing.T) {
+			k := newKit(t)
+			tk := k.open(ada, ticket.Draft{Message: "by ada", Followers: []ticket.Person{carl}})
+			if given {
+				tk = k.do(lin, tk, ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{Requester: bob.Person}})
+			}
+			erase := func(p ticket.Person) ticket.ErasureReport {
+				report, err := k.desk.Erase(t.Context(), cron, ticket.Erasure{Person: p, Reason: "request"})
+				require.NoError(t, err)
+				return report
+			}
+			report := erase(carl)
+			if !given {
+				require.Empty(t, report.Unsigned)
+				erase(ada.Person)
+				require.NotContains(t, k.stored(tk), "by ada")
+				return
+			}
+			require.Equal(t, []ticket.Mention{{Ticket: tk.ID, Number: tk.Number, Seq: 1}}, report.Unsigned)
+			erase(ada.Person)
+			require.Contains(t, k.stored(tk), "by ada")
+			_, err := k.desk.Erase(t.Context(), cron, ticket.Erasure{Ticket: tk.ID, Event: 1, Reason: "request"})
+			require.NoError(t, err)
+			require.NotContains(t, k.stored(tk), "by ada")
+		})
+	}
+}
+
+// What the desk wrote to an earlier requester of another customer goes with that one, and not
+// with the present one.
+func TestEraseTakesAnswersWithTheRequesterOfTheirTime(t *testing.T) {
+	for _, first := range []bool{true, false} {
+		k := newKit(t)
+		tk := k.open(ada, ticket.Draft{Message: "by ada"})
+		tk = k.do(lin, tk, ticket.Action{Name: ticket.ActionReply, Message: "answer to ada"})
+		tk = k.do(lin, tk, ticket.Action{Name: ticket.ActionNote, Note: "note about ada"})
+		tk = k.do(lin, tk, ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{Requester: bob.Person}})
+		tk = k.do(lin, tk, ticket.Action{Name: ticket.ActionReply, Message: "answer to bob"})
+		who, gone, stays := ada, "ada", "bob"
+		if !first {
+			who, gone, stays = bob, "bob", "ada"
+		}
+		_, err := k.desk.Erase(t.Context(), cron, ticket.Erasure{Person: who.Person, Reason: "request"})
+		require.NoError(t, err)
+		stored := k.stored(tk)
+		require.NotContains(t, stored, "answer to "+gone)
+		require.Contains(t, stored, "answer to "+stays)
+		require.Equal(t, !first, strings.Contains(stored, "note about ada"))
+		require.NoError(t, k.desk.Verify(t.Context(), cron, tk.ID))
+	}
+}

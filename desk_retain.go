@@ -141,9 +141,6 @@ func (d *Desk) retain(ctx context.Context, step int, t Ticket, now time.Time) (b
 		x := &eraser{d: d, store: store, actor: a, report: &ErasureReport{}, stage: new(s.to),
 			plan: Erasure{Ticket: t.ID, Groups: s.erase, Reason: "retention: " + rule}}
 		x.applies = func(t *Ticket) bool {
-			if !x.head.IsZero() && x.head == t.Digest {
-				return true // the rule may have selected it by what was just erased
-			}
 			_, due := d.dueStep(step, t, now)
 			return due && !t.LegalHold
 		}

@@ -305,6 +305,70 @@ func TestRetainErasesALongHistoryByTag(t *testing.T) {
 	require.Equal(t, ticket.StageWordsErased, k.get(tk).Stage)
 }
 
+// A step that was interrupted halfway goes on with the next run, although the first half erases
+// what the rule selects the ticket by.
+func TestRetainContinuesAnInterruptedStep(t *testing.T) {
+	for name, q := range map[string]ticket.Query{
+		"tag":       {Tags: []string{"x"}},
+		"field":     {Fields: ticket.Fields{"y": "z"}},
+		"requester": {Requester: ada.Person},
+		"follower":  {Participant: bob.Person},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := &erasing{Store: memstore.New()}
+			rule := ticket.RetentionRule{Name: "some", Tickets: q, Archive: day, EraseWords: 2 * day}
+			persons := len(q.Tags)+len(q.Fields) == 0
+			if persons {
+				rule.ErasePersons = 2 * day
+			}
+			k := newKitOn(t, s, rules(rule))
+			tk := k.open(ada, ticket.Draft{Message: "said", Fields: ticket.Fields{"y": "z"}})
+			tk = k.do(lin, tk, ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{AddTags: []string{"x"}, Follow: []ticket.Person{bob.Person}}})
+			for range 1100 {
+				k.clock.Advance(time.Second)
+				_, err := k.desk.Do(t.Context(), ada, tk.ID, ticket.Action{Name: ticket.ActionReply, Message: "said"})
+				require.NoError(t, err)
+			}
+			tk = k.do(lin, tk, ticket.Action{Name: ticket.ActionResolve, Message: "said"})
+			tk = k.do(ada, tk, ticket.Action{Name: ticket.ActionConfirm})
+			k.clock.Advance(3 * day)
+			k.retain(ticket.RetainOptions{})
+			broken := errors.New("broken")
+			s.before = func(call int) error {
+				if call%2 == 0 {
+					return broken
+				}
+				return nil
+			}
+			last := ticket.StageWordsErased
+			if persons {
+				last = ticket.StageErased
+			}
+			runs := 0
+			for ; k.get(tk).Stage != last; runs++ {
+				require.Less(t, runs, 20, "it does not end")
+				would, err := k.desk.Retain(t.Context(), ticket.RetainOptions{DryRun: true})
+				require.NoError(t, err)
+				require.Len(t, would.Steps, 1)
+				_, err = k.desk.Retain(t.Context(), ticket.RetainOptions{})
+				if err != nil {
+					require.ErrorIs(t, err, broken)
+				}
+				require.NoError(t, k.desk.Verify(t.Context(), cron, tk.ID))
+			}
+			require.Greater(t, runs, 2)
+			stored := k.stored(tk)
+			require.NotContains(t, stored, "said")
+			require.NotContains(t, stored, `"y"`)
+			require.NotContains(t, stored, `"x"`)
+			if persons {
+				require.NotContains(t, stored, "@example.org")
+			}
+			require.Empty(t, k.retain(ticket.RetainOptions{}).Steps)
+		})
+	}
+}
+
 type nobodyArchives struct{ ticket.DefaultPolicy }
 
 func (p nobodyArchives) MayDo(a ticket.Actor, t ticket.Ticket, name ticket.ActionName) error {

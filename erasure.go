@@ -44,6 +44,10 @@ type ErasureReport struct {
 	// read them.
 	Mentions []Mention
 	Mails    int // that were erased, on tickets or not
+	// Unsigned are events with words of another customer, whom they no longer name because
+	// they named the erased person too. An erasure of that customer does not find them: note
+	// whose they are, and erase them with Erasure.Event then.
+	Unsigned []Mention
 }
 
 // ErasedTicket says what was erased from a ticket.
@@ -62,7 +66,7 @@ type ErasedTicket struct {
 	Shared, Pending []Attachment
 }
 
-// Mention is a text of somebody else that names an erased person.
+// Mention is an event with a text of somebody else, in an [ErasureReport].
 type Mention struct {
 	Ticket ID
 	Number Number
@@ -143,6 +147,14 @@ func (e *Event) texts(yield func(string) bool) {
 			return
 		}
 	}
+}
+
+// hasText reports whether the event has texts.
+func (e *Event) hasText() bool {
+	for range e.texts {
+		return true
+	}
+	return false
 }
 
 // mentions reports whether a text of the event has the person's name, address, telephone

@@ -36,8 +36,9 @@ type Eraser interface {
 // their age, for [Desk.Retain]. A store that cannot do it returns [errors.ErrUnsupported].
 type Archiver interface {
 	// Closed returns the tickets of all tenants that match q, earliest Closed first, then by
-	// ID, at most q.Limit of them. ClosedQuery.Match defines the matches. It must return
-	// ErrInvalid if q does not pass ClosedQuery.Check.
+	// ID, at most q.Limit of them. Fewer tickets than q.Limit mean that no other ticket
+	// matches, also while tickets change. ClosedQuery.Match defines the matches. It must
+	// return ErrInvalid if q does not pass ClosedQuery.Check.
 	Closed(ctx context.Context, q ClosedQuery) ([]Ticket, error)
 }
 

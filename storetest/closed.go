@@ -12,6 +12,7 @@ import (
 
 const (
 	saysClosed      = "Closed returns the tickets of all tenants that match q, earliest Closed first, then by ID, at most q.Limit of them."
+	saysClosedFewer = "Fewer tickets than q.Limit mean that no other ticket matches, also while tickets change."
 	saysClosedMatch = "ClosedQuery.Match defines the matches."
 	saysClosedCheck = "It must return ErrInvalid if q does not pass ClosedQuery.Check."
 )

@@ -147,11 +147,16 @@ type reason struct {
 
 // reasons returns all of them: the timer, the snooze and the clock of each metric.
 func reasons() []reason {
-	all := []reason{{"a timer", timer}, {"a snooze", snooze}}
+	all := []reason{{"a timer", timer}, {"a snooze", snooze}, {"a rating to ask for", rating}}
 	for _, metric := range metrics {
 		all = append(all, reason{"the clock " + metric, func(at time.Time) edit { return lookAt(metric, at) }})
 	}
 	return all
+}
+
+// rating sets when the desk asks for a rating.
+func rating(at time.Time) edit {
+	return func(e *ticket.Event) { e.Set.FeedbackDue = &at }
 }
 
 // lookAt sets a clock that the desk must look at, and that is due much later.

@@ -11,6 +11,8 @@ var durableRules = []rule{
 	{name: "Reopen/tickets", says: saysVisible, durable: true, prove: reopenTickets},
 	{name: "Reopen/outbox", says: saysVisible, durable: true, upon: []string{"Settle/", "Line/blocked", "UpdateDeliveries/"}, prove: reopenOutbox},
 	{name: "Reopen/unique", says: saysDuplicate, durable: true, prove: reopenUnique},
+	{name: "Reopen/closed", says: saysVisible, durable: true, lacks: noArchiver, upon: append([]string{"Closed/", "Reopen/tickets"}, closedUpon...), prove: reopenClosed},
+	{name: "Reopen/pruned", says: saysVisible, durable: true, lacks: noDeliveryPruner, upon: append([]string{"PruneDeliveries/", "Reopen/outbox"}, pruneUpon...), prove: reopenPruned},
 }
 
 func reopenTickets(k *kit) {
@@ -75,4 +77,33 @@ func reopenUnique(k *kit) {
 	k.duplicate(k.store.Commit(k.Context(), ticket.Commit{
 		Changes: []ticket.Change{fresh}, Deliveries: []ticket.Delivery{second},
 	}), "delivery", "Commit of a taken delivery")
+}
+
+// reopenClosed has closed tickets at two stages, and one that was archived and is open again.
+func reopenClosed(k *kit) {
+	all := k.closedMany(4)
+	for i := range 3 {
+		c := next(all[i], archived(ticket.StageArchived))
+		k.commit(c)
+		all[i] = c.Ticket
+	}
+	c := next(all[0], reopened)
+	k.commit(c)
+	all[0] = c.Ticket
+	k.reopen()
+	for _, stage := range ticket.Stages() {
+		q := ticket.ClosedQuery{Stage: stage, Before: soon, Limit: 100}
+		k.same(k.closedTickets(q), closedAnswer(all, q), "closed tickets at the stage %q, after the store was opened again", stage)
+	}
+}
+
+func reopenPruned(k *kit) {
+	kept := k.outcomes(acme, past, ticket.DeliveryBounced, ticket.DeliveryPending)
+	gone := k.outcomes(acme, past, prunable...)
+	k.pruneDeliveries(clock, 10)
+	k.reopen()
+	k.same(k.left(gone), 0, "deliveries that were pruned and are there, after the store was opened again")
+	k.remain(kept)
+	more := k.outcomes(acme, past, prunable...)
+	k.same(k.pruneDeliveries(clock, 10), len(more), "deliveries pruned after the store was opened again")
 }

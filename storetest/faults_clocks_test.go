@@ -252,6 +252,10 @@ var wakeFaults = []fault{
 		t.Snoozed = time.Time{}
 		return t.Wake()
 	})},
+	{"does not look at ratings", "Due/each reason", wakingBy(func(t ticket.Ticket) time.Time {
+		t.FeedbackDue = time.Time{}
+		return t.Wake()
+	})},
 	{"does not look at clocks", "Due/each reason", wakingBy(func(t ticket.Ticket) time.Time {
 		t.Clocks = nil
 		return t.Wake()
@@ -280,6 +284,9 @@ var wakeFaults = []fault{
 		at := t.Timer.At
 		if t.Snoozed.After(at) {
 			at = t.Snoozed
+		}
+		if t.FeedbackDue.After(at) {
+			at = t.FeedbackDue
 		}
 		for _, c := range t.Clocks {
 			if c.Next.After(at) {

@@ -255,4 +255,21 @@ var durableFaults = []fault{
 		}
 		return err
 	}))},
+	{"loses a closed ticket when it is closed", "Reopen/closed", reopening(func(f *faulty) {
+		s := f.Store
+		f.closed = func(ctx context.Context, q ticket.ClosedQuery) ([]ticket.Ticket, error) {
+			list, err := s.(ticket.Archiver).Closed(ctx, q)
+			return list[:max(0, len(list)-1)], err
+		}
+	})},
+	{"has pruned deliveries again when it is closed", "Reopen/pruned", ghosts(func(f *faulty, n *naive, gone *[]ticket.Delivery) {
+		f.reopen = func() ticket.Store {
+			n.mu.Lock()
+			defer n.mu.Unlock()
+			for _, d := range *gone {
+				n.rows = append(n.rows, &d)
+			}
+			return n
+		}
+	})},
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"github.com/ticketkit/ticket"
 )
@@ -216,6 +217,40 @@ var raceFaults = []fault{
 			var err error
 			last, err = s.Claim(ctx, r)
 			return last, err
+		}
+	}},
+	{"finds closed tickets before it reads them", "Concurrency/closed", func(f *faulty) {
+		s := f.Store
+		f.closed = func(ctx context.Context, q ticket.ClosedQuery) ([]ticket.Ticket, error) {
+			found, err := s.(ticket.Archiver).Closed(ctx, q)
+			f.window()
+			var list []ticket.Ticket
+			for _, old := range found {
+				t, err := s.Ticket(ctx, old.Tenant, old.ID)
+				if err != nil {
+					return nil, err
+				}
+				if q.Match(&t) {
+					list = append(list, t)
+				}
+			}
+			return list, err
+		}
+	}},
+	{"counts what another caller prunes", "Concurrency/pruned", func(f *faulty) {
+		s := f.Store
+		var mu sync.Mutex
+		removed := 0
+		f.pruneDeliveries = func(ctx context.Context, before time.Time, limit int) (int, error) {
+			mu.Lock()
+			from := removed
+			mu.Unlock()
+			f.window()
+			n, err := s.(ticket.DeliveryPruner).PruneDeliveries(ctx, before, limit)
+			mu.Lock()
+			defer mu.Unlock()
+			removed += n
+			return removed - from, err
 		}
 	}},
 }

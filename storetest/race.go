@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
+	"time"
 
 	"github.com/ticketkit/ticket"
 )
@@ -23,6 +25,8 @@ var raceRules = []rule{
 	{name: "Concurrency/whole changes", says: saysVisible, needs: Concurrency, prove: raceVisible},
 	{name: "Concurrency/walk", says: saysWalk, needs: Concurrency, upon: []string{"List/order", "List/walk", "List/after one that moved"}, prove: raceWalk},
 	{name: "Concurrency/claim", says: "No two callers may ever hold the same delivery with the same Attempts.", needs: Concurrency, prove: raceClaim},
+	{name: "Concurrency/closed", says: saysClosedFewer, needs: Concurrency, lacks: noArchiver, upon: append([]string{"Closed/"}, closedUpon...), prove: raceClosed},
+	{name: "Concurrency/pruned", says: saysPruneCount, needs: Concurrency, lacks: noDeliveryPruner, upon: append([]string{"PruneDeliveries/"}, pruneUpon...), prove: racePruned},
 }
 
 const writers = 16
@@ -324,4 +328,83 @@ func raceClaim(k *kit) {
 	for _, d := range commit.Deliveries {
 		k.same(holders[d.ID], 1, "callers that hold one delivery")
 	}
+}
+
+// raceClosed walks over closed tickets while every other one is archived. A page that has fewer
+// tickets than its limit ends a walk.
+func raceClosed(k *kit) {
+	const there, limit = 40, 4
+	ctx := k.Context()
+	var all, stay []ticket.Ticket
+	var leave []ticket.Change
+	for i := range there {
+		c := k.closing(acme, clock.Add(time.Duration(i)*time.Microsecond))
+		k.commit(c)
+		if all = append(all, c.Ticket); i%2 == 0 {
+			stay = append(stay, c.Ticket)
+		} else {
+			leave = append(leave, next(c.Ticket, archived(ticket.StageArchived)))
+		}
+	}
+	var done atomic.Bool
+	k.together(4, func(i int) error {
+		if i == 0 {
+			defer done.Store(true)
+			for _, c := range leave {
+				if err := k.try(c); err != nil {
+					return fmt.Errorf("Commit: %w", err)
+				}
+			}
+			return nil
+		}
+		for last := false; !last; {
+			last = done.Load() // one more walk
+			var found []ticket.ID
+			for q := (ticket.ClosedQuery{Before: soon, Limit: limit}); ; {
+				page, err := k.store.Closed(ctx, q)
+				if err != nil {
+					return fmt.Errorf("Closed: %w", err)
+				}
+				for j := range page {
+					q.AfterTime, q.AfterID = page[j].Closed, page[j].ID
+					if slices.ContainsFunc(stay, func(t ticket.Ticket) bool { return t.ID == page[j].ID }) {
+						found = append(found, page[j].ID)
+					}
+				}
+				if len(page) < limit {
+					break
+				}
+			}
+			if !slices.Equal(found, idsOf(stay)) {
+				return fmt.Errorf("Closed in pages of %d, while other tickets were archived: found %d of %d tickets that stayed", limit, len(found), len(stay))
+			}
+		}
+		return nil
+	})
+}
+
+// racePruned has all callers prune at the same time. Each delivery is counted once.
+func racePruned(k *kit) {
+	var old []ticket.Delivery
+	for range 20 {
+		old = append(old, k.outcomes(acme, past, prunable...)...)
+	}
+	kept := k.outcomes(acme, past, ticket.DeliveryBounced, ticket.DeliveryPending)
+	var removed atomic.Int64
+	k.together(writers, func(int) error {
+		for range 3 {
+			n, err := k.store.PruneDeliveries(k.Context(), clock, 3)
+			if err != nil {
+				return fmt.Errorf("PruneDeliveries: %w", err)
+			}
+			removed.Add(int64(n))
+		}
+		return nil
+	})
+	k.same(int(removed.Load()), len(old)-k.left(old), "deliveries that all callers say they removed")
+	for n := 1; n > 0; {
+		n = k.pruneDeliveries(clock, 3)
+	}
+	k.same(k.left(old), 0, "deliveries that are left")
+	k.remain(kept)
 }

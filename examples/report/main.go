@@ -13,7 +13,7 @@
 // the drawings of the times compare.
 //
 // The files are drawn by a template of html/template, without a library for charts; see
-// chart.go.
+// examples/internal/charts.
 package main
 
 import (
@@ -28,6 +28,7 @@ import (
 	"time"
 
 	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/examples/internal/charts"
 	"github.com/ticketkit/ticket/examples/internal/incidents"
 	"github.com/ticketkit/ticket/memstore"
 	"github.com/ticketkit/ticket/report"
@@ -88,7 +89,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	r := reports[len(reports)-1].report
+	r := reports[len(reports)-1].Report
 	for _, t := range r.Tables() {
 		if _, err := fmt.Fprintln(stdout, t); err != nil {
 			return err
@@ -105,23 +106,17 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err := os.MkdirAll(*svg, 0o755); err != nil {
 		return err
 	}
-	for _, c := range charts(reports) {
-		if err := write(filepath.Join(*svg, c.name+".svg"), c.draw); err != nil {
+	for _, c := range charts.Of(reports) {
+		if err := write(filepath.Join(*svg, c.Name+".svg"), c.Draw); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// monthly is the report of one month.
-type monthly struct {
-	name   string
-	report *report.Report
-}
-
 // reportsOf makes the reports of a month and of those before it in one pass.
-func reportsOf(ctx context.Context, desk *ticket.Desk, month, now time.Time, zone *time.Location) ([]monthly, error) {
-	var list []monthly
+func reportsOf(ctx context.Context, desk *ticket.Desk, month, now time.Time, zone *time.Location) ([]charts.Month, error) {
+	var list []charts.Month
 	for i := 1 - compared; i <= 0; i++ {
 		from, to := report.Month(month.Year(), month.Month()+time.Month(i), zone)
 		if from.Before(now) && now.Before(to) {
@@ -131,12 +126,12 @@ func reportsOf(ctx context.Context, desk *ticket.Desk, month, now time.Time, zon
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, monthly{from.In(zone).Format("2006-01"), r})
+		list = append(list, charts.Month{Name: from.In(zone).Format("2006-01"), Report: r})
 	}
 	for history, err := range desk.Histories(ctx, ticket.System("report"), ticket.ID{}) {
 		for _, m := range list {
 			if err == nil {
-				err = m.report.Add(history)
+				err = m.Report.Add(history)
 			}
 		}
 		if err != nil {

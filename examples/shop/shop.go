@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/businesshours"
 	"github.com/ticketkit/ticket/sqlstore"
 )
 
@@ -20,6 +21,7 @@ type shop struct {
 	desk   *ticket.Desk
 	outbox *outbox // the letters if there is no mail server, otherwise nil
 	base   string  // the beginning of addresses in letters
+	office *businesshours.Calendar
 	now    func() time.Time
 	hangUp func(context.Context) // ends the connections to the mail server
 }
@@ -57,6 +59,7 @@ func open(ctx context.Context, cfg config, desk ticket.Config) (*shop, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.office, _ = promised.Calendar("office")
 	desk.ServiceLevels = promised
 	desk.ShowAgents = true
 	desk.Feedback.After = 24 * time.Hour

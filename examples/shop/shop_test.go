@@ -404,6 +404,36 @@ func TestQueueCountsAndSearches(t *testing.T) {
 }
 
 // Deleting a customer removes all data of the customer.
+// The figures are those of the library's report, and nobody but the manager sees them.
+func TestTheManagerSeesTheFigures(t *testing.T) {
+	f := newFixture(t)
+	ada, kim := f.browser("ada"), f.browser("kim")
+	n := f.complain(ada, "1001", "Broken", "The spout is off.", nil)
+	f.complain(ada, "1002", "A cup", "It has a crack.", nil)
+	f.clock.Advance(2 * time.Hour)
+	f.get(kim, "/desk/"+n, http.StatusOK)
+	f.submit(kim, "take", nil, http.StatusOK)
+	f.submit(kim, "resolve", map[string]string{"message": "It leaves today."}, http.StatusOK)
+	f.clock.Advance(time.Minute)
+
+	now := f.clock.Now().In(time.FixedZone("CET", 3600))
+	f.get(kim, "/figures", http.StatusOK)
+	assert.Equal(t, "Figures of "+now.Format("2006-01"), kim.all("h1")[0])
+	assert.Len(t, kim.all("figure"), 6)
+	assert.Contains(t, kim.all("h2"), "first answer")
+	assert.Contains(t, kim.all("tr"), "answered 1 7200 7200 exact")
+	assert.NotContains(t, kim.body, "#ZgotmplZ")
+
+	// A past month has none of these tickets, and one to come no figures.
+	f.get(kim, "/figures?month="+now.AddDate(0, -1, 0).Format("2006-01"), http.StatusOK)
+	assert.NotContains(t, kim.all("tr"), "answered 1 7200 7200 exact")
+	f.get(kim, "/figures?month="+now.AddDate(0, 2, 0).Format("2006-01"), http.StatusUnprocessableEntity)
+	f.get(kim, "/figures?month=May", http.StatusUnprocessableEntity)
+	for _, other := range []string{"ada", "lin"} {
+		f.get(f.browser(other), "/figures", http.StatusNotFound)
+	}
+}
+
 func TestDeletedUser(t *testing.T) {
 	f := newFixture(t)
 	ada, lin := f.browser("ada"), f.browser("lin")

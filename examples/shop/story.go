@@ -22,7 +22,7 @@ func story(ctx context.Context, cfg config, desk ticket.Config, stdout io.Writer
 		return err
 	}
 	d := &day{ctx: ctx, shop: s, people: map[string]*browser{}, out: stdout}
-	for _, scene := range []func(){d.complaint, d.german, d.link, d.work, d.stale, d.merge, d.search, d.solved, d.leaves} {
+	for _, scene := range []func(){d.complaint, d.german, d.link, d.work, d.stale, d.merge, d.search, d.solved, d.figures, d.leaves} {
 		if scene(); d.err != nil {
 			return d.err
 		}
@@ -208,6 +208,15 @@ func (d *day) solved() {
 		d.say("  it is %s", ada.all("phase")[0])
 	}
 	d.letters()
+}
+
+func (d *day) figures() {
+	d.say("\nKim looks at the figures of the month.")
+	kim := d.as("kim")
+	d.look(kim, "/figures")
+	if d.err == nil {
+		d.say("  %s: %d tables, %d drawings", kim.all("h1")[0], len(kim.all("h2")), len(kim.all("figure")))
+	}
 }
 
 func (d *day) leaves() {

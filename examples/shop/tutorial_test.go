@@ -58,6 +58,7 @@ var tasks = []struct {
 	{"Letters", []string{"letters.go"}},
 	{"The customer's page and the status link", []string{"tickets.go"}},
 	{"The agent's pages: queue, ticket, actions, merge, search, counts", []string{"desk.go"}},
+	{"The manager's figures", []string{"figures.go"}},
 	{"Somebody leaves", []string{"leave.go"}},
 	{"The shop itself: program, users, sessions, routes, errors", []string{"main.go", "users.go", "web.go"}},
 	{"The demonstration", []string{"story.go", "browser.go"}},

@@ -42,6 +42,7 @@ func (s *shop) handler() http.Handler {
 	mux.Handle("POST /s/{token}", s.public(s.holderActs))
 	mux.Handle("GET /s/{token}/files/{file}", s.public(s.holderDownloads))
 
+	mux.Handle("GET /figures", s.staff(s.figuresPage))
 	mux.Handle("GET /desk", s.staff(s.queuePage))
 	mux.Handle("GET /desk/{number}", s.staff(s.deskPage))
 	mux.Handle("POST /desk/{number}", s.staff(s.agentActs))

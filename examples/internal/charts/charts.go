@@ -1,4 +1,6 @@
-package main
+// Package charts draws reports as SVG: bars that a template of html/template places, without a
+// library for charts.
+package charts
 
 import (
 	"cmp"
@@ -12,9 +14,16 @@ import (
 	"github.com/ticketkit/ticket/report"
 )
 
-// A chart has bars, grouped or stacked, for each label of the horizontal axis.
-type chart struct {
-	name    string // of the file
+// A Month is the report of a month.
+type Month struct {
+	Name   string // such as 2026-03
+	Report *report.Report
+}
+
+// A Chart has bars, grouped or stacked, for each label of the horizontal axis.
+type Chart struct {
+	Name string // such as "backlog"
+
 	title   string
 	note    string // what is shown
 	unit    string
@@ -87,8 +96,8 @@ var picture = template.Must(template.New("chart").Parse(
 </svg>
 `))
 
-// draw writes the chart as SVG.
-func (c chart) draw(w io.Writer) error {
+// Draw writes the chart as SVG.
+func (c Chart) Draw(w io.Writer) error {
 	d := drawing{Width: width, Height: height, Left: left, End: width - right, Base: height - bottom, Title: c.title, Note: c.note}
 	step, limit := scale(c.highest())
 	y := func(v float64) float64 { return round(d.Base - v/limit*(d.Base-top)) }
@@ -134,7 +143,7 @@ func (c chart) draw(w io.Writer) error {
 	return picture.Execute(w, d)
 }
 
-func (c chart) highest() (most float64) {
+func (c Chart) highest() (most float64) {
 	for i := range c.labels {
 		sum := 0.0
 		for _, s := range c.series {
@@ -167,12 +176,12 @@ func scale(highest float64) (step, limit float64) {
 // round keeps the files short.
 func round(v float64) float64 { return math.Round(v*100) / 100 }
 
-// charts returns the drawings of a report and of the months before it.
-func charts(months []monthly) []chart {
+// Of returns the charts of the last month. Those of times compare it with the months before it.
+func Of(months []Month) []Chart {
 	last := months[len(months)-1]
-	r, name := last.report, last.name
-	backlog := chart{
-		name: "backlog", title: "Backlog by age, " + name, note: "Open tickets at the end of each day, by the time since they were created",
+	r, name := last.Report, last.Name
+	backlog := Chart{
+		Name: "backlog", title: "Backlog by age, " + name, note: "Open tickets at the end of each day, by the time since they were created",
 		unit: "tickets", stacked: true, labels: column(r, "backlog", "day"),
 	}
 	for i, age := range tableOf(r, "backlog").Columns[1:7] {
@@ -180,8 +189,8 @@ func charts(months []monthly) []chart {
 	}
 	days(backlog.labels)
 
-	flow := chart{
-		name: "flow", title: "Inflow and outflow, " + name, note: "In: opened, reopened, unmerged. Out: solved, closed, merged",
+	flow := Chart{
+		Name: "flow", title: "Inflow and outflow, " + name, note: "In: opened, reopened, unmerged. Out: solved, closed, merged",
 		unit: "tickets", labels: column(r, "flow by day", "day"), series: []series{
 			{"in", orange, numbers(r, "flow by day", "in", 1)}, {"out", blue, numbers(r, "flow by day", "out", 1)},
 		},
@@ -189,11 +198,11 @@ func charts(months []monthly) []chart {
 	days(flow.labels)
 
 	const hour = 3600
-	times := func(figure, title, note string, row int, unit string, per float64) chart {
-		c := chart{name: strings.ReplaceAll(figure, " ", "-"), title: title, note: note, unit: unit, series: []series{{"median", blue, nil}, {"90 % within", orange, nil}}}
+	times := func(figure, title, note string, row int, unit string, per float64) Chart {
+		c := Chart{Name: strings.ReplaceAll(figure, " ", "-"), title: title, note: note, unit: unit, series: []series{{"median", blue, nil}, {"90 % within", orange, nil}}}
 		for _, m := range months {
-			t := tableOf(m.report, figure)
-			c.labels = append(c.labels, m.name+" ("+t.Rows[row][t.Column("count")].String()+")")
+			t := tableOf(m.Report, figure)
+			c.labels = append(c.labels, m.Name+" ("+t.Rows[row][t.Column("count")].String()+")")
 			for k, statistic := range []string{"median", "p90"} {
 				v, _ := t.Rows[row][t.Column(statistic)].Float()
 				c.series[k].values = append(c.series[k].values, v/per)
@@ -205,7 +214,7 @@ func charts(months []monthly) []chart {
 	solution := times("solution", "Solution", "Of tickets whose last solution is in the month; their number is in brackets", 1, "days", 24*hour)
 
 	moves := tableOf(r, "level moves")
-	levels := chart{name: "levels", title: "Moves between levels, " + name, note: "Open tickets that were handed to another support level", unit: "moves",
+	levels := Chart{Name: "levels", title: "Moves between levels, " + name, note: "Open tickets that were handed to another support level", unit: "moves",
 		series: []series{{"up", orange, nil}, {"down", blue, nil}}, stacked: true}
 	for _, row := range moves.Rows {
 		levels.labels = append(levels.labels, "from "+row[0].String()+" to "+row[1].String())
@@ -217,14 +226,14 @@ func charts(months []monthly) []chart {
 		levels.series[0].values, levels.series[1].values = append(levels.series[0].values, up), append(levels.series[1].values, down)
 	}
 
-	reopened := chart{
-		name: "reopened", title: "Reopened, by month of solving", note: "Share of the solutions of each month that did not hold",
+	reopened := Chart{
+		Name: "reopened", title: "Reopened, by month of solving", note: "Share of the solutions of each month that did not hold",
 		unit: "percent", labels: column(r, "reopened", "month"), series: []series{
 			{"up to the end of " + name, orange, numbers(r, "reopened", "share", 1)},
 			{"within 30 days", blue, numbers(r, "reopened", "share within 30 days", 1)},
 		},
 	}
-	return []chart{backlog, flow, firstAnswer, solution, levels, reopened}
+	return []Chart{backlog, flow, firstAnswer, solution, levels, reopened}
 }
 
 // tableOf returns a table that every report has.
