@@ -79,7 +79,7 @@ func (f *facts) onBehalf(p *plan) *plan {
 	if strings.TrimSpace(fw.Subject) == "" {
 		d.Subject = f.subject(f.msg.Subject)
 	}
-	answeredDraft(&d, "") // it is the agent's mail, and not the customer's
+	d.MessageID = "" // it is the agent's mail, and not the customer's
 	d.Note = ticket.Note(fmt.Sprintf("Forwarded by the agent %s <%s>.", f.agent.Person.ID, f.from.Address))
 	if c := strings.TrimSpace(fw.Comment); c != "" {
 		d.Note = joinNotes(d.Note, c)
@@ -87,9 +87,7 @@ func (f *facts) onBehalf(p *plan) *plan {
 	if fw.Attached && fw.File >= 0 && fw.File < len(f.msg.Files) {
 		p.files = []int{fw.File} // the agent's own files may be internal
 	}
-	if p.Quiet != "" {
-		quietDraft(&d)
-	}
+	d.Quiet = p.Quiet != ""
 	p.open = &d
 	return p
 }

@@ -284,11 +284,7 @@ func (f *facts) toReply(p *plan, e evidence) *plan {
 	p.Outcome, p.Reason = OutcomeReply, "the "+e.kind+" names the ticket, and the sender belongs to it"
 	p.Ticket, p.Number, p.target = e.ticket.ID, e.ticket.Number, e.ticket.ID
 	p.actor = ticket.Requester(f.person).InTenant(f.box.Tenant)
-	p.act = &ticket.Action{Name: ticket.ActionReply, Message: ticket.Message(f.text()), Channel: ticket.ChannelMail, Key: key(f.mail)}
-	if p.Quiet != "" {
-		quietAction(p.act)
-	}
-	answered(p.act, f.msg.MessageID)
+	p.act = &ticket.Action{Name: ticket.ActionReply, Message: ticket.Message(f.text()), Channel: ticket.ChannelMail, Key: key(f.mail), MessageID: f.messageID(), Quiet: p.Quiet != ""}
 	requester := p.actor.RoleOn(e.goes) == ticket.RoleRequester || p.actor.RoleOn(e.ticket) == ticket.RoleRequester
 	if f.box.FollowCc && requester && p.Quiet == "" {
 		for _, o := range f.others {
@@ -348,22 +344,28 @@ func (f *facts) toNew(p *plan, why string) *plan {
 		d.Followers = f.others[:min(len(f.others), f.limits.Desk.Followers)]
 	}
 	d.Automatic = f.msg.Automatic != ""
-	if p.Quiet != "" {
-		quietDraft(&d)
-	}
+	d.Quiet = p.Quiet != ""
 	p.open = &d
 	return p
 }
 
 // draft returns a new ticket with what the mail says.
 func (f *facts) draft() ticket.Draft {
-	d := ticket.Draft{
-		Subject: f.subject(f.msg.Subject), Message: ticket.Message(f.text()), Channel: ticket.ChannelMail, Key: key(f.mail),
+	return ticket.Draft{
+		MessageID: f.messageID(), Subject: f.subject(f.msg.Subject), Message: ticket.Message(f.text()), Channel: ticket.ChannelMail, Key: key(f.mail),
 		Queue: f.box.Queue, Priority: f.box.Priority, Impact: f.box.Impact, Urgency: f.box.Urgency,
 		Workflow: f.box.Workflow, Fields: f.box.Fields,
 	}
-	answeredDraft(&d, f.msg.MessageID)
-	return d
+}
+
+// messageID returns the Message-ID that the desk's letters answer, in the form that the desk
+// takes.
+func (f *facts) messageID() string {
+	id := clean(f.msg.MessageID)
+	if id == "" || id != f.msg.MessageID || len(id) > 200 || strings.ContainsAny(id, "<> \t") {
+		return ""
+	}
+	return id
 }
 
 // subject returns a subject that the desk takes.
