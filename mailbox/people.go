@@ -1,0 +1,103 @@
+package mailbox
+
+import (
+	"context"
+	"fmt"
+	netmail "net/mail"
+	"slices"
+	"strings"
+
+	"github.com/ticketkit/ticket"
+)
+
+// sender returns the person that a mail is from: the address in From, or that in Reply-To if
+// From is one of the configured forms.
+func (in *Intake) sender(b *box, msg *message) (netmail.Address, string, error) {
+	from, where := netmail.Address{}, "From"
+	for _, a := range msg.From {
+		if usable(a.Address, in.cfg.Limits.Desk.Email) {
+			from = a
+			break
+		}
+	}
+	if len(msg.From) > 1 && len(msg.Sender) > 0 { // RFC 5322, section 3.6.2: Sender says which of them sent it
+		for _, a := range msg.From {
+			if lower(a.Address) == lower(msg.Sender[0].Address) && usable(a.Address, in.cfg.Limits.Desk.Email) {
+				from = a
+			}
+		}
+	}
+	if from.Address == "" {
+		return from, where, hold(nil, "has no sender: the field From is missing or has no address")
+	}
+	if slices.Contains(b.forms, lower(from.Address)) {
+		for _, a := range msg.ReplyTo {
+			if usable(a.Address, in.cfg.Limits.Desk.Email) {
+				return a, "Reply-To of a form", nil
+			}
+		}
+	}
+	return from, where, nil
+}
+
+// usable reports whether a text can be the address of a customer.
+func usable(address string, most int) bool {
+	local, domain := split(address)
+	return local != "" && domain != "" && len(address) <= most && !strings.ContainsFunc(address, func(r rune) bool { return r < ' ' || r == 0x7f })
+}
+
+// person returns the sender as your application knows it.
+func (in *Intake) person(ctx context.Context, b *box, a netmail.Address, language string) (ticket.Person, error) {
+	p := ticket.Person{Name: cut(strings.TrimSpace(clean(a.Name)), in.cfg.Limits.Desk.Name), Email: a.Address, Locale: language}
+	if strings.EqualFold(p.Name, p.Email) {
+		p.Name = ""
+	}
+	if in.cfg.Person == nil {
+		return p, nil
+	}
+	known, err := in.cfg.Person(ctx, b.Tenant, p)
+	if err != nil {
+		return p, fmt.Errorf("look up the sender: %w", err)
+	}
+	if known.Email == "" {
+		known.Email = p.Email
+	}
+	if known.Locale == "" {
+		known.Locale = language
+	}
+	return known, nil
+}
+
+// agent returns the agent with an address.
+func (in *Intake) agent(ctx context.Context, b *box, address string) (ticket.Actor, bool, error) {
+	if in.cfg.Agent == nil {
+		return ticket.Actor{}, false, nil
+	}
+	a, found, err := in.cfg.Agent(ctx, b.Tenant, address)
+	if err != nil {
+		return a, false, fmt.Errorf("look up an agent: %w", err)
+	}
+	if found && (a.Role != ticket.RoleAgent || a.Person.ID == "") {
+		return a, false, fmt.Errorf("mailbox: Config.Agent must return an agent with an ID")
+	}
+	return a.InTenant(b.Tenant), found, nil
+}
+
+// maxFollowers limits the followers that one mail adds.
+const maxFollowers = 20
+
+// others returns the people in Cc, and in To beside the mailbox, who may want to follow the ticket: at
+// most 20, and neither the sender nor an address of the desk.
+func (in *Intake) others(msg *message, sender string) (list []ticket.Person) {
+	for _, a := range slices.Concat(msg.To, msg.Cc) {
+		if len(list) == maxFollowers {
+			break
+		}
+		same := func(p ticket.Person) bool { return lower(p.Email) == lower(a.Address) }
+		if !usable(a.Address, in.cfg.Limits.Desk.Email) || lower(a.Address) == lower(sender) || in.mailboxOf(a.Address) != nil || slices.ContainsFunc(list, same) {
+			continue
+		}
+		list = append(list, ticket.Person{Name: cut(strings.TrimSpace(clean(a.Name)), in.cfg.Limits.Desk.Name), Email: a.Address})
+	}
+	return list
+}

@@ -1,0 +1,403 @@
+package mailbox
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/ticketkit/ticket"
+)
+
+// Times of the pipeline. A lease is longer than the limit of a mail, so that no other process
+// takes a mail that is still being worked on.
+const (
+	leaseMargin  = 2 * time.Minute
+	firstBackoff = 5 * time.Second
+	mostBackoff  = 15 * time.Minute
+	// A mail that was claimed this often without a word from any of the attempts ends
+	// the processes that take it.
+	mostLost = 10
+)
+
+// Run reads the mailboxes that have an IMAP server, and puts the mails of all mailboxes on
+// tickets, until ctx ends. Then it returns the error of ctx after the mails under way. A mail
+// that cannot be taken is held and stops no other; while the store or the file store fails,
+// mails stay pending.
+//
+// Run may be called in any number of processes that share a store.
+func (in *Intake) Run(ctx context.Context) error {
+	var sources sync.WaitGroup
+	defer sources.Wait()
+	for _, b := range in.boxes {
+		if b.IMAP != nil {
+			sources.Go(func() { in.readIMAP(ctx, b) })
+		}
+	}
+	return in.work(ctx)
+}
+
+// work takes pending mails until ctx ends.
+func (in *Intake) work(ctx context.Context) error {
+	var workers sync.WaitGroup
+	defer workers.Wait()
+	free := make(chan struct{}, in.cfg.Workers)
+	failures := 0
+	for {
+		select { // wait for a free worker
+		case free <- struct{}{}:
+			<-free
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		n, err := in.claim(ctx, in.cfg.Workers-len(free), func(m ticket.Mail) {
+			free <- struct{}{}
+			workers.Go(func() {
+				defer func() { <-free; in.nudge() }()
+				in.process(ctx, m)
+			})
+		})
+		wait := in.cfg.Poll
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil:
+			failures++
+			wait = backoff(failures)
+			in.cfg.Logger.ErrorContext(ctx, "mailbox: cannot read pending mails", "error", err, "again_in", wait)
+		case n > 0:
+			failures = 0
+			continue
+		default:
+			failures = 0
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-in.wakeUnless(err):
+			timer.Stop()
+		case <-ctx.Done():
+			timer.Stop()
+			return ctx.Err()
+		}
+	}
+}
+
+// wakeUnless returns the channel that wakes the workers, or one that never does after an error.
+func (in *Intake) wakeUnless(err error) <-chan struct{} {
+	if err != nil {
+		return nil
+	}
+	return in.wake
+}
+
+// claim claims up to limit mails and starts to take each.
+func (in *Intake) claim(ctx context.Context, limit int, start func(ticket.Mail)) (int, error) {
+	names := make([]string, 0, len(in.boxes))
+	for _, b := range in.boxes {
+		names = append(names, b.Name)
+	}
+	mails, err := in.cfg.Store.ClaimMails(ctx, ticket.MailClaim{Now: in.now(), Lease: in.cfg.Limits.Time + leaseMargin, Limit: max(limit, 1), Mailboxes: names})
+	if err != nil {
+		return 0, err
+	}
+	for _, m := range mails {
+		start(m)
+	}
+	return len(mails), nil
+}
+
+// Drain takes all pending mails that are due, and returns their number. It is for tests and
+// for programs that run now and then; others call [Intake.Run].
+func (in *Intake) Drain(ctx context.Context) (int, error) {
+	sum := 0
+	for {
+		n, err := in.claim(ctx, 1, func(m ticket.Mail) { in.process(ctx, m) })
+		if sum += n; n == 0 || err != nil {
+			return sum, err
+		}
+		if ctx.Err() != nil {
+			return sum, ctx.Err()
+		}
+	}
+}
+
+// process takes one claimed mail and settles it.
+func (in *Intake) process(ctx context.Context, m ticket.Mail) {
+	settled, err := in.attempt(ctx, m)
+	if ctx.Err() != nil && settled.State == ticket.MailPending {
+		settled.Due = in.now() // another process can have it at once
+	}
+	// The decision is committed: the settlement is to be stored even if the process ends.
+	store, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+	defer cancel()
+	in.step("settling")
+	if settleErr := in.cfg.Store.SettleMail(store, ticket.MailPending, settled); settleErr != nil {
+		if !errors.Is(settleErr, ticket.ErrClaimLost) && !errors.Is(settleErr, ticket.ErrNotFound) {
+			in.cfg.Logger.ErrorContext(ctx, "mailbox: cannot settle a mail; it is taken again", "mail", m.ID.String(), "error", settleErr)
+		}
+		return
+	}
+	in.step("settled")
+	if err != nil {
+		in.cfg.Logger.ErrorContext(ctx, "mailbox: a mail was not taken", "mail", m.ID.String(), "mailbox", m.Mailbox, "state", string(settled.State), "error", err)
+	}
+	if settled.State != ticket.MailPending {
+		in.observe(ctx, settled)
+	}
+}
+
+// attempt decides on a mail and commits the decision. It returns the mail as it is to be
+// settled, and an error to be logged.
+func (in *Intake) attempt(ctx context.Context, m ticket.Mail) (ticket.Mail, error) {
+	b := in.box(m.Mailbox)
+	if m.Attempts > mostLost && m.Reason == "" {
+		return in.held(m, fmt.Sprintf("%d attempts to take it have ended without a result", m.Attempts-1)), nil
+	}
+	done, err := in.safely(ctx, b, m)
+	var held *heldError
+	var later *laterError
+	switch {
+	case err == nil:
+		return done, nil
+	case ctx.Err() != nil:
+		done.State, done.Due, done.Until = ticket.MailPending, in.now(), time.Time{}
+		done.Reason = still(m, "the process was stopped")
+		return done, nil
+	case errors.As(err, &held):
+		return in.held(done, held.Error()), nil
+	case errors.As(err, &later):
+		done.State, done.Due, done.Until = ticket.MailPending, in.now().Add(laterIn(m.Attempts)), time.Time{}
+		done.Reason = still(m, later.why)
+		return done, nil
+	case refused(err):
+		return in.held(done, err.Error()), nil
+	}
+	done.State, done.Due, done.Until = ticket.MailPending, in.now().Add(backoff(m.Attempts)), time.Time{}
+	done.Reason = still(m, "temporary trouble: "+clean(err.Error()))
+	return done, err
+}
+
+// still returns the reason of a mail that stays pending. It keeps that somebody has released
+// the mail.
+func still(m ticket.Mail, why string) string {
+	if released(m) {
+		by, _, _ := strings.Cut(m.Reason, "; ")
+		why = by + "; " + why
+	}
+	return cut(why, 2000)
+}
+
+// refused reports whether the desk does not take what was decided, and never will.
+func refused(err error) bool {
+	for _, category := range []error{ticket.ErrInvalid, ticket.ErrRefused, ticket.ErrWorkflow, ticket.ErrNotFound, ticket.ErrMistyped} {
+		if errors.Is(err, category) {
+			return true
+		}
+	}
+	var f *ticket.FileError
+	return errors.As(err, &f)
+}
+
+func (in *Intake) held(m ticket.Mail, why string) ticket.Mail {
+	m.State, m.Reason, m.Settled, m.Due, m.Until = ticket.MailHeld, cut(clean(why), 2000), in.now(), time.Time{}, time.Time{}
+	return m
+}
+
+// backoff returns the time to wait after a number of failures: twice as long each time, with
+// a random part.
+func backoff(failures int) time.Duration {
+	d := min(firstBackoff<<min(max(failures-1, 0), 10), mostBackoff)
+	return d - rand.N(d/4) //nolint:gosec // a time to wait is no secret
+}
+
+// laterIn returns the time after which a mail is tried again that waits for another thing.
+func laterIn(attempts int) time.Duration {
+	return min(2*time.Second<<min(max(attempts-1, 0), 10), mostBackoff)
+}
+
+// outcome is the result of taking a mail.
+type result struct {
+	mail ticket.Mail
+	err  error
+}
+
+// safely takes a mail within the time limit. A panic is the mail's fault, and so is a mail
+// that takes too long. The goroutine of such a mail may go on until its call returns; it
+// can no longer commit, because its context has ended.
+func (in *Intake) safely(ctx context.Context, b *box, m ticket.Mail) (ticket.Mail, error) {
+	limited, cancel := context.WithTimeout(ctx, in.cfg.Limits.Time)
+	defer cancel()
+	results := make(chan result, 1)
+	go func() {
+		r := result{mail: m}
+		defer func() {
+			if p := recover(); p != nil {
+				in.cfg.Logger.ErrorContext(ctx, "mailbox: panic while taking a mail", "mail", m.ID.String(), "stack", string(debug.Stack()))
+				r.err = hold(nil, "panic: %v", p)
+			}
+			results <- r
+		}()
+		r.mail, r.err = in.take(limited, b, m)
+	}()
+	select {
+	case r := <-results:
+		if r.err != nil && limited.Err() != nil && ctx.Err() == nil {
+			r.err = hold(nil, "took longer than %s", in.cfg.Limits.Time)
+		}
+		return r.mail, r.err
+	case <-limited.Done():
+		select {
+		case r := <-results: // it has finished after all
+			if r.err == nil {
+				return r.mail, nil
+			}
+		case <-time.After(time.Second):
+		}
+		if ctx.Err() != nil {
+			return m, ctx.Err()
+		}
+		return m, hold(nil, "took longer than %s", in.cfg.Limits.Time)
+	}
+}
+
+// take reads a mail, decides on it, and commits the decision.
+func (in *Intake) take(ctx context.Context, b *box, m ticket.Mail) (ticket.Mail, error) {
+	raw, err := in.raw(ctx, m)
+	if err != nil {
+		return m, err
+	}
+	in.step("opened")
+	msg, err := in.read(ctx, b, &m, raw)
+	if err != nil {
+		return m, err
+	}
+	in.step("parsed")
+	switch done, found, err := in.before(ctx, m); {
+	case err != nil:
+		return m, err
+	case found:
+		return done, nil
+	}
+	p, err := in.decide(ctx, b, m, msg)
+	if err != nil {
+		return m, err
+	}
+	in.step("decided")
+	m, err = in.commit(ctx, b, m, msg, raw, p)
+	m.Explained = p.Explanation.json()
+	return m, err
+}
+
+// raw returns the bytes of a mail.
+func (in *Intake) raw(ctx context.Context, m ticket.Mail) ([]byte, error) {
+	r, err := in.cfg.Files.Open(ctx, m.Tenant, m.Raw)
+	if errors.Is(err, ticket.ErrNotFound) {
+		return nil, hold(nil, "its bytes are gone from the file store")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open the mail: %w", err)
+	}
+	defer r.Close() //nolint:errcheck // it was only read
+	var buf bytes.Buffer
+	if m.Size > 0 && m.Size <= int64(in.cfg.Limits.Mail) {
+		buf.Grow(int(m.Size) + bytes.MinRead)
+	}
+	if _, err := buf.ReadFrom(io.LimitReader(r, int64(in.cfg.Limits.Mail)+1)); err != nil {
+		return nil, fmt.Errorf("read the mail: %w", err)
+	}
+	return buf.Bytes(), nil
+}
+
+// read parses a mail and completes its record.
+func (in *Intake) read(ctx context.Context, b *box, m *ticket.Mail, raw []byte) (*message, error) {
+	var lookup error
+	ours := func(id string) bool {
+		row, found, err := in.delivery(ctx, b, id)
+		lookup = errors.Join(lookup, err)
+		return found && !row.ID.IsZero()
+	}
+	msg, err := in.parse(raw, ours, in.cfg.Limits.parser())
+	switch {
+	case lookup != nil:
+		return nil, fmt.Errorf("look up a delivery: %w", lookup)
+	case err != nil:
+		return nil, hold(err, "cannot be read")
+	}
+	if !m.HasSender && msg.HasReturnPath {
+		// The record of the envelope stays as it was. The address is only used here.
+		m.HasSender, m.From = true, cut(clean(msg.ReturnPath), 1000)
+	}
+	if m.HasSender && m.From == "" && msg.Automatic == "" {
+		msg.Automatic = "the sender of the envelope is empty"
+		msg.AutoReply = hasPrefixFold(msg.Subject, absent)
+	}
+	m.Fingerprint = msg.Fingerprint
+	m.MessageID = cut(clean(msg.MessageID), 998)
+	if len(msg.From) > 0 {
+		m.Author = cut(clean(msg.From[0].Address), 1000)
+	}
+	return msg, nil
+}
+
+// key is the idempotency key of what a mail does. It commits with the ticket.
+func key(m ticket.Mail) string { return "mail " + m.Fingerprint.String() }
+
+// before looks up whether a mail was taken already, by its fingerprint: by another mail with
+// the same one, or by an attempt that has ended before it could settle this one.
+func (in *Intake) before(ctx context.Context, m ticket.Mail) (ticket.Mail, bool, error) {
+	list, err := in.cfg.Store.Mails(ctx, ticket.MailQuery{
+		Tenant: m.Tenant, Fingerprint: m.Fingerprint, Limit: 10,
+		States: []ticket.MailState{ticket.MailDone, ticket.MailIgnored, ticket.MailHeld},
+	})
+	if err != nil {
+		return m, false, fmt.Errorf("look up the mail: %w", err)
+	}
+	for _, o := range list {
+		if o.ID == m.ID {
+			continue
+		}
+		m.State, m.Settled, m.Due, m.Until = ticket.MailRepeated, in.now(), time.Time{}, time.Time{}
+		m.Ticket, m.Seq, m.Reason = o.Ticket, o.Seq, "was taken before, as "+o.ID.String()
+		m.Explained = (&Explanation{Outcome: OutcomeRepeated, Reason: m.Reason, Ticket: o.Ticket}).json()
+		return m, true, nil
+	}
+	r, err := in.cfg.Store.Receipt(ctx, m.Tenant, key(m))
+	switch {
+	case errors.Is(err, ticket.ErrNotFound):
+		return m, false, nil
+	case err != nil:
+		return m, false, fmt.Errorf("look up the receipt: %w", err)
+	}
+	m = in.done(m, r.Ticket, r.Version, "is on the ticket: an earlier attempt has put it there")
+	m.Explained = (&Explanation{Outcome: OutcomeDone, Reason: m.Reason, Ticket: r.Ticket}).json()
+	return m, true, nil
+}
+
+func (in *Intake) done(m ticket.Mail, id ticket.ID, seq int64, why string) ticket.Mail {
+	m.State, m.Reason, m.Ticket, m.Seq = ticket.MailDone, cut(clean(why), 2000), id, seq
+	m.Settled, m.Due, m.Until = in.now(), time.Time{}, time.Time{}
+	return m
+}
+
+func (in *Intake) ignored(m ticket.Mail, why string) ticket.Mail {
+	m.State, m.Reason = ticket.MailIgnored, cut(clean(why), 2000)
+	m.Settled, m.Due, m.Until = in.now(), time.Time{}, time.Time{}
+	return m
+}
+
+// json returns the explanation in the form that a mail keeps.
+func (e *Explanation) json() []byte {
+	b, err := json.Marshal(e)
+	if err != nil || len(b) > 60<<10 {
+		b, _ = json.Marshal(Explanation{Outcome: e.Outcome, Reason: cut(e.Reason, 2000), Ticket: e.Ticket})
+	}
+	return b
+}
