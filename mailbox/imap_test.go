@@ -299,7 +299,7 @@ type cutConn struct {
 func (c *cutConn) Write(p []byte) (int, error) {
 	if len(p) > c.left {
 		_, _ = c.Conn.Write(p[:c.left])
-		_ = c.Conn.Close()
+		_ = c.Close()
 		return 0, errors.New("cut")
 	}
 	c.left -= len(p)
