@@ -168,6 +168,9 @@ func personalMessage(e *Event, p Person, wrote bool, text string, files []Attach
 	case e.By.Role&RoleCustomer != 0 || !e.Author.IsZero():
 		m.By = "another customer"
 	}
+	if wrote {
+		m.MessageID = e.MessageID
+	}
 	for _, f := range files {
 		m.Files = append(m.Files, f.Name)
 	}

@@ -44,6 +44,8 @@ type PersonalMessage struct {
 	By    string    `json:"by"` // "you", "desk" or "another customer"
 	Text  string    `json:"text,omitempty"`
 	Files []string  `json:"files,omitempty"` // their names
+	// MessageID is that of the person's own mail that brought it; see [Action].MessageID.
+	MessageID string `json:"message_id,omitempty"`
 }
 
 // PersonalDelivery is a notification to the person.
@@ -120,6 +122,9 @@ func (p PersonalData) WriteHTML(w io.Writer, in *time.Location) error {
 				line("<p><b>%s, %s</b></p>\n<pre>%s</pre>", at(m.At), m.By, m.Text)
 				for _, f := range m.Files {
 					line("<p>File: %s</p>", f)
+				}
+				if m.MessageID != "" {
+					line("<p>Message-ID: %s</p>", m.MessageID)
 				}
 			}
 		}
