@@ -226,7 +226,7 @@ func (s *imapServer) Fetch(uid uint32, headerOnly bool, to func(io.Reader) error
 			whole := &wholeReader{r: body.Literal, left: body.Literal.Size()}
 			if err = to(whole); err != nil {
 				if whole.left > 0 {
-					_ = s.conn.Conn.Close() // what is left need not be read
+					_ = s.conn.Close() // what is left need not be read
 				}
 				_ = cmd.Close()
 				return there, err
@@ -325,7 +325,7 @@ func pauseFor(ctx context.Context, d time.Duration) error {
 func (s *imapServer) Close() {
 	s.stop()
 	_ = s.c.Close()
-	_ = s.conn.Conn.Close()
+	_ = s.conn.Close()
 }
 
 func uidSet(uids []uint32) imap.UIDSet {
