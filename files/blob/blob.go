@@ -107,6 +107,9 @@ func parse(key string) (f ticket.File, ok bool) {
 	if last == 0 || len(name) != 3 || f.SHA256.UnmarshalText([]byte(name[0])) != nil {
 		return f, false
 	}
+	if new(ticket.ID).UnmarshalText([]byte(name[2])) != nil { // such as the name of a file that a driver still writes
+		return f, false
+	}
 	at, err := strconv.ParseInt(name[1], 16, 64)
 	f.Stored = time.UnixMicro(at).UTC()
 	return f, err == nil
@@ -193,9 +196,39 @@ func (s *Store) remove(ctx context.Context, key string) error {
 	return err
 }
 
+// A lister lists the objects with a prefix, in order. The driver for folders fails if an object
+// is deleted while it lists, so the lister starts again after the last one.
+type lister struct {
+	bucket *blob.Bucket
+	prefix string
+	it     *blob.ListIterator
+	last   string
+}
+
+func (s *Store) lister(prefix string) *lister { return &lister{bucket: s.bucket, prefix: prefix} }
+
+func (l *lister) Next(ctx context.Context) (*blob.ListObject, error) {
+	for failures := 0; ; {
+		if l.it == nil {
+			l.it = l.bucket.List(&blob.ListOptions{Prefix: l.prefix})
+		}
+		o, err := l.it.Next(ctx)
+		switch {
+		case gcerrors.Code(err) == gcerrors.NotFound && failures < 100:
+			failures++
+			l.it = nil
+		case err != nil:
+			return nil, err
+		case l.last == "" || o.Key > l.last:
+			l.last = o.Key
+			return o, nil
+		}
+	}
+}
+
 // objects returns the keys of a file, the oldest first.
 func (s *Store) objects(ctx context.Context, tenant string, sum ticket.Digest) (keys []string, err error) {
-	it := s.bucket.List(&blob.ListOptions{Prefix: folder(tenant) + sum.String() + "-"})
+	it := s.lister(folder(tenant) + sum.String() + "-")
 	for {
 		o, err := it.Next(ctx)
 		switch {
@@ -258,7 +291,7 @@ func (s *Store) Delete(ctx context.Context, tenant string, sum ticket.Digest, be
 
 // A walk goes through all files in their order.
 type walk struct {
-	it    *blob.ListIterator
+	it    *lister
 	ahead *ticket.File // read already
 	last  ticket.File  // that List returned
 }
@@ -314,7 +347,7 @@ func (s *Store) List(ctx context.Context, after ticket.File, limit int) ([]ticke
 		return nil, nil
 	}
 	if limit == 1 && !after.SHA256.IsZero() {
-		near := &walk{it: s.bucket.List(&blob.ListOptions{Prefix: folder(after.Tenant) + after.SHA256.String()[:4]})}
+		near := &walk{it: s.lister(folder(after.Tenant) + after.SHA256.String()[:4])}
 		list, err := near.list(ctx, after, limit)
 		if err != nil || len(list) > 0 {
 			return list, failed("list files", err)
@@ -342,7 +375,7 @@ func (s *Store) continued(after ticket.File) *walk {
 		s.next = nil
 		return w
 	}
-	return &walk{it: s.bucket.List(&blob.ListOptions{Prefix: tenantMark})}
+	return &walk{it: s.lister(tenantMark)}
 }
 
 func (w *walk) list(ctx context.Context, after ticket.File, limit int) (list []ticket.File, err error) {
@@ -360,7 +393,7 @@ func (w *walk) list(ctx context.Context, after ticket.File, limit int) (list []t
 
 // tidy removes uploads that were abandoned, by the clock of the object storage.
 func (s *Store) tidy(ctx context.Context) error {
-	for it := s.bucket.List(&blob.ListOptions{Prefix: incoming}); ; {
+	for it := s.lister(incoming); ; {
 		o, err := it.Next(ctx)
 		if errors.Is(err, io.EOF) {
 			return nil

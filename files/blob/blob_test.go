@@ -71,7 +71,7 @@ func TestFiles(t *testing.T) {
 	}{
 		"memory": {func(*testing.T) (*gocloud.Bucket, error) { return memblob.OpenBucket(nil), nil }, []filestest.Feature{filestest.Streaming}},
 		"folder": {func(t *testing.T) (*gocloud.Bucket, error) { //nolint:thelper // opens a bucket
-			return fileblob.OpenBucket(t.TempDir(), &fileblob.Options{NoTempDir: true})
+			return fileblob.OpenBucket(t.TempDir(), nil)
 		}, nil},
 		"S3": {openS3, []filestest.Feature{filestest.Streaming}}, // the server has its objects in memory
 	} {
