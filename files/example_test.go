@@ -1,0 +1,51 @@
+package files_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/files"
+	"github.com/ticketkit/ticket/memstore"
+)
+
+// A desk that keeps the files of its customers.
+func Example() {
+	ctx := context.Background()
+	desk, err := ticket.NewDesk(memstore.New(), ticket.Config{Files: files.NewMemory()}) // or files.NewFolder
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	ada := ticket.Requester(ticket.Person{Email: "ada@example.org"})
+	bob := ticket.Requester(ticket.Person{Email: "bob@example.org"})
+
+	a, err := desk.Attach(ctx, ada, "page.txt", "text/plain", strings.NewReader("every second page is blank"))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	t, err := desk.Open(ctx, ada, ticket.Draft{Subject: "Printer", Attachments: []ticket.Attachment{a}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+
+	about, r, err := desk.File(ctx, ada, t.ID, a.SHA256)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer func() { _ = r.Close() }()
+	text, err := io.ReadAll(r)
+	fmt.Printf("%s, %d bytes: %s %v\n", about.Name, about.Size, text, err)
+
+	_, _, err = desk.File(ctx, bob, t.ID, a.SHA256)
+	fmt.Println("for somebody else:", errors.Is(err, ticket.ErrNotFound))
+	// Output:
+	// page.txt, 26 bytes: every second page is blank <nil>
+	// for somebody else: true
+}
