@@ -254,12 +254,12 @@ func TestErasureRemovesFiles(t *testing.T) {
 			return nil
 		}
 	})
-	own, both, fresh := k.attach(ada, "own.txt", "own"), k.attach(ada, "both.txt", "both"), ticket.Attachment{}
+	own, both := k.attach(ada, "own.txt", "own"), k.attach(ada, "both.txt", "both")
 	theirs := ticket.Attachment{Name: "theirs.txt", Size: 1, Ref: "s3://ours"}
 	tk := k.open(ada, ticket.Draft{Attachments: []ticket.Attachment{own, both, theirs}})
 	other := k.open(bob, ticket.Draft{Attachments: []ticket.Attachment{both}})
 	k.clock.Advance(25 * time.Hour)
-	fresh = k.attach(ada, "fresh.txt", "fresh")
+	fresh := k.attach(ada, "fresh.txt", "fresh")
 	tk = k.do(ada, tk, ticket.Action{Name: ticket.ActionReply, Attachments: []ticket.Attachment{fresh}})
 
 	report := k.erase(ticket.Erasure{Ticket: tk.ID})
