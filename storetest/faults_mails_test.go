@@ -557,7 +557,7 @@ var mailFaults = []fault{
 			return merge(o, m)
 		}
 	})},
-	{"cuts events of mails to 32 bits", "SettleMail/stored", keepingNot(func(o *ticket.Mail, _ ticket.Mail) { o.Seq = int64(int32(min(o.Seq, math.MaxInt32))) })}, //nolint:gosec // cut by min
+	{"cuts events of mails to 32 bits", "SettleMail/stored", keepingNot(func(o *ticket.Mail, _ ticket.Mail) { o.Seq = int64(int32(min(o.Seq, math.MaxInt32))) })},
 	{"writes explanations again", "SettleMail/stored", keepingNot(func(o *ticket.Mail, _ ticket.Mail) {
 		o.Explained = []byte(strings.ReplaceAll(string(o.Explained), "\n", " "))
 	})},

@@ -72,7 +72,7 @@ func (c *Content) Read(p []byte) (int, error) {
 	c.size += int64(n)
 	switch {
 	case err == nil:
-	case err == io.EOF: //nolint:errorlint // the end, and not an error that wraps it
+	case err == io.EOF:
 		c.err = io.EOF
 	default:
 		c.err = fmt.Errorf("read the content after %d bytes: %w", c.size, err)
