@@ -70,9 +70,9 @@ func (c *Content) Read(p []byte) (int, error) {
 	n, err := c.r.Read(p)
 	c.sum.Write(p[:n])
 	c.size += int64(n)
-	switch {
-	case err == nil:
-	case err == io.EOF:
+	switch err { // the end itself, and not an error that wraps it
+	case nil:
+	case io.EOF:
 		c.err = io.EOF
 	default:
 		c.err = fmt.Errorf("read the content after %d bytes: %w", c.size, err)

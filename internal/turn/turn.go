@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// Patience is how long the next caller waits for one that has the turn. It is longer
+// Patience is how long a caller waits before it passes one that has the turn. It is longer
 // than an action usually takes. There is a limit because a caller that has the turn
 // may call, through a callback, a function that waits for the same turn. Only one
 // caller goes ahead then; the others wait for that one. If all went ahead, they would
@@ -35,7 +35,6 @@ type Queue[K comparable] struct {
 type line struct {
 	callers []*caller // those that have not left
 	turn    *caller   // whose turn it is
-	since   time.Time
 }
 
 type caller struct {
@@ -87,28 +86,29 @@ func (q *Queue[K]) Busy(key K) bool {
 func (p Place[K]) Wait(ctx context.Context) error {
 	timer := time.NewTimer(Patience)
 	defer timer.Stop()
-	for {
+	for seen := p.queue.pass(p.key, nil); ; {
 		select {
 		case <-p.caller.turn:
 			return nil
 		case <-timer.C:
-			timer.Reset(p.queue.goAhead(p.key))
+			seen = p.queue.pass(p.key, seen)
+			timer.Reset(Patience)
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
 }
 
-// goAhead gives the turn to the next caller if another one has had it for too long.
-// It returns when to look again.
-func (q *Queue[K]) goAhead(key K) time.Duration {
+// pass gives the turn to the next caller if the one that was seen to have it still does.
+// It returns the caller that has the turn.
+func (q *Queue[K]) pass(key K, seen *caller) *caller {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	l := q.lines[key]
-	if time.Since(l.since) >= Patience {
+	if l.turn == seen {
 		l.next()
 	}
-	return Patience - time.Since(l.since)
+	return l.turn
 }
 
 // Leave gives up the place. If it was the caller's turn, it is the next one's now.
@@ -130,7 +130,7 @@ func (p Place[K]) Leave() {
 
 // next gives the turn to the first caller that has not had it.
 func (l *line) next() {
-	l.turn, l.since = nil, time.Now()
+	l.turn = nil
 	for _, c := range l.callers {
 		if !c.had {
 			c.had = true
