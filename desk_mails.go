@@ -30,13 +30,8 @@ func (d *Desk) PruneMails(ctx context.Context) (int, error) {
 		return 0, nil
 	}
 	before := d.now().Add(-d.cfg.MailAge)
-	for all := 0; ; {
-		n, err := s.PruneMails(ctx, before, forgetBatch)
-		all += n
-		if err != nil || n == 0 {
-			return all, unsupported("mails", err)
-		}
-	}
+	n, err := d.inBatches(ctx, func() (int, error) { return s.PruneMails(ctx, before, pruneBatch) })
+	return n, unsupported("mails", err)
 }
 
 // storedMails yields all mails that match. If the store keeps no mails, there are none.

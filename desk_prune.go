@@ -24,11 +24,33 @@ func (d *Desk) PruneDeliveries(ctx context.Context) (int, error) {
 		return 0, nil
 	}
 	before := d.now().Add(-d.cfg.DeliveryAge)
-	for all := 0; ; {
-		n, err := s.PruneDeliveries(ctx, before, forgetBatch)
+	n, err := d.inBatches(ctx, func() (int, error) { return s.PruneDeliveries(ctx, before, pruneBatch) })
+	return n, unsupported("age of deliveries", err)
+}
+
+// pruneBatch is how many records are removed or changed at a time, and prunePause how long
+// others may write in between: a database with one writer at a time gives no turns.
+const (
+	pruneBatch = 100
+	prunePause = 5 * time.Millisecond
+)
+
+// inBatches removes batches until one is empty. It returns how much was removed. Inside a
+// transaction of your application, nobody else could use a pause.
+func (d *Desk) inBatches(ctx context.Context, batch func() (int, error)) (all int, err error) {
+	for {
+		n, err := batch()
 		all += n
 		if err != nil || n == 0 {
-			return all, unsupported("age of deliveries", err)
+			return all, err
+		}
+		if d.bound {
+			continue
+		}
+		select {
+		case <-time.After(prunePause):
+		case <-ctx.Done():
+			return all, ctx.Err()
 		}
 	}
 }

@@ -44,9 +44,6 @@ func (d *Desk) of(r *Receipt, request Digest) bool {
 	return hmac.Equal(r.Request[:], request[:])
 }
 
-// forgetBatch limits how many receipts are removed or changed at a time.
-const forgetBatch = 100
-
 // PruneReceipts removes the receipts that are older than Config.ReceiptAge, and
 // replaces digests from before there was a key; see Config.ReceiptKey. It returns the
 // number of receipts it removed or changed. [Desk.Run] calls it once an hour; without Run, call it
@@ -67,11 +64,6 @@ func (d *Desk) PruneReceipts(ctx context.Context) (int, error) {
 	if d.receipts != nil {
 		key = d.keyed
 	}
-	for all := 0; ; {
-		n, err := s.PruneReceipts(ctx, before, forgetBatch, key)
-		all += n
-		if err != nil || n == 0 {
-			return all, unsupported("age of receipts", err)
-		}
-	}
+	n, err := d.inBatches(ctx, func() (int, error) { return s.PruneReceipts(ctx, before, pruneBatch, key) })
+	return n, unsupported("age of receipts", err)
 }
