@@ -89,8 +89,7 @@ type MailStore interface {
 	// PutMail stores a new mail that is pending, and returns it. If the tenant has a mail
 	// with the same ID, or its mailbox one with the same Origin, and Origin is not empty, it
 	// must store nothing and return that one. If another tenant has the ID, it must return
-	// ErrDuplicate. It must return ErrInvalid if m does not pass Mail.Check or is not
-	// pending, or if m is claimed or erased.
+	// ErrDuplicate. It must return ErrInvalid if m does not pass Mail.CheckNew.
 	PutMail(ctx context.Context, m Mail) (Mail, error)
 
 	// ClaimMails returns pending mails of these mailboxes, of all tenants, that are due and
@@ -103,7 +102,7 @@ type MailStore interface {
 	// state from, has the same Attempts and is not erased. Otherwise it must return
 	// ErrClaimLost, or ErrNotFound if there is no such mail. It must keep the stored Mailbox,
 	// Origin, Raw, Size, Arrived, From, HasSender, To and Old. It must return ErrInvalid if
-	// m does not pass Mail.Check or is erased.
+	// m does not pass Mail.CheckSettle.
 	SettleMail(ctx context.Context, from MailState, m Mail) error
 
 	// Mails returns the mails of the tenant that match q, newest first (by descending
@@ -279,4 +278,24 @@ func (m Mail) Check() error {
 		return c.err
 	}
 	return checkTimes(namedTime{"mail.arrived", m.Arrived}, namedTime{"mail.due", m.Due}, namedTime{"mail.until", m.Until}, namedTime{"mail.settled", m.Settled})
+}
+
+// CheckNew (for stores) returns an [*InvalidError] if the mail is not one that PutMail accepts.
+func (m Mail) CheckNew() error {
+	switch {
+	case m.State != MailPending:
+		return invalid("mail.state", "must be pending, for a new mail")
+	case m.Attempts != 0 || !m.Until.IsZero():
+		return invalid("mail.attempts", "must be 0, and Until zero, for a new mail")
+	}
+	return m.CheckSettle()
+}
+
+// CheckSettle (for stores) returns an [*InvalidError] if the mail is not one that SettleMail
+// accepts.
+func (m Mail) CheckSettle() error {
+	if m.Erased() {
+		return invalid("mail.raw", "is missing")
+	}
+	return m.Check()
 }

@@ -25,6 +25,7 @@ type Store struct {
 	numbers [shards]index[ticket.Number, ticket.ID]
 	tickets [shards]drawer
 	outbox  outbox
+	mails   mails
 
 	suggester suggester
 }
@@ -37,7 +38,7 @@ var (
 
 // New returns an empty store.
 func New() *Store {
-	s := &Store{seed: maphash.MakeSeed(), outbox: newOutbox()}
+	s := &Store{seed: maphash.MakeSeed(), outbox: newOutbox(), mails: newMails()}
 	for i := range shards {
 		s.keys[i].m = map[key]ticket.Receipt{}
 		s.numbers[i].m = map[ticket.Number]ticket.ID{}

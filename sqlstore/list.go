@@ -455,10 +455,15 @@ func (l *listing) afterThese(values []any) clause {
 	return clause{l.keys[0] + strings.TrimRight(op, " ") + "= ? AND (" + text + ")", append([]any{values[0]}, args...)}
 }
 
-// page returns the SQL for the first n rows.
+// page returns the SQL for the first n tickets.
 func (l *listing) page(n int) (string, []any) {
+	return l.pageOf(ticketColumns, "{t}tickets t{by tickets_id}", n)
+}
+
+// pageOf returns the SQL for these columns of the first n rows of a table t.
+func (l *listing) pageOf(columns, table string, n int) (string, []any) {
 	if len(l.arms) <= 1 {
-		text, args := l.walk(ticketColumns, n, l.onlyArm())
+		text, args := l.walk(columns, n, l.onlyArm())
 		return text, args
 	}
 	// Each walk returns keys only, at most n. The first n of them are looked up.
@@ -469,7 +474,7 @@ func (l *listing) page(n int) (string, []any) {
 	}
 	var b strings.Builder
 	var args []any
-	b.WriteString("SELECT " + ticketColumns + " FROM (")
+	b.WriteString("SELECT " + columns + " FROM (")
 	for i := range l.arms {
 		if i > 0 {
 			b.WriteString(" UNION ")
@@ -485,7 +490,7 @@ func (l *listing) page(n int) (string, []any) {
 		b.WriteString("SELECT * FROM (" + text + ") w" + strconv.Itoa(i+1))
 		args = append(args, more...)
 	}
-	b.WriteString(" ORDER BY " + l.order(names) + " LIMIT ?) w " + l.s.lang.join + " {t}tickets t{by tickets_id} ON t.id = w." + names[len(names)-1])
+	b.WriteString(" ORDER BY " + l.order(names) + " LIMIT ?) w " + l.s.lang.join + " " + table + " ON t.id = w." + names[len(names)-1])
 	for i := range names {
 		names[i] = "w." + names[i]
 	}

@@ -22,7 +22,7 @@ var schemas embed.FS
 // tables for full-text search are a separate part, for stores made with Search. They
 // have a migration for each version of the words, which indexes all tickets again.
 const (
-	ticketsVersion = 7
+	ticketsVersion = 8
 	searchVersion  = 4
 )
 
@@ -42,6 +42,7 @@ func (s *Store) parts() []part {
 		"SELECT tenant, label, created, ticket FROM {t}labels",
 		"SELECT " + outboxColumns + ", who FROM {t}outbox",
 		"SELECT tenant, name, ticket, version, request, at, keyed FROM {t}receipts",
+		"SELECT " + mailColumns + ", sender, ages FROM {t}mails",
 	}}}
 	if s.search {
 		tables := []string{"SELECT place, ticket, tenant, version, upto, terms, known, tokens FROM {t}texts", "SELECT id, ticket FROM {t}unindexed",

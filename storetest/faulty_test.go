@@ -45,6 +45,8 @@ type faulty struct {
 
 	candidates func(context.Context, ticket.CandidateQuery) (ticket.Candidates, error)
 
+	mails ticket.MailStore
+
 	calls atomic.Int64 // of all methods
 	used  sync.Map     // their names
 }
@@ -63,6 +65,8 @@ func (f *faulty) replaces(method string) bool {
 		"Deliveries": f.deliveries != nil, "UpdateDeliveries": f.update != nil, "DeliveryContexts": f.contexts != nil, "PruneReceipts": f.prune != nil, "Reschedule": f.reschedule != nil, "Erase": f.erase != nil, "Traces": f.traces != nil,
 		"Closed": f.closed != nil, "PruneDeliveries": f.pruneDeliveries != nil,
 		"Search": f.search != nil, "Counts": f.counts != nil, "Count": f.count != nil, "Maintain": f.maintain != nil, "Candidates": f.candidates != nil, "Export": f.export != nil,
+		"PutMail": f.mails != nil, "ClaimMails": f.mails != nil, "SettleMail": f.mails != nil, "Mails": f.mails != nil, "CountMails": f.mails != nil,
+		"MailFiles": f.mails != nil, "EraseMails": f.mails != nil, "PruneMails": f.mails != nil, "ForgetMails": f.mails != nil,
 	}[method]
 }
 
@@ -248,6 +252,51 @@ func (f *faulty) Export(ctx context.Context, after ticket.ID) iter.Seq2[[]ticket
 		return f.export(ctx, after)
 	}
 	return f.Store.(ticket.Exporter).Export(ctx, after)
+}
+
+// mailStore returns the mails; a fault in them replaces all methods.
+func (f *faulty) mailStore(method string) ticket.MailStore {
+	f.called(method)
+	if f.mails != nil {
+		return f.mails
+	}
+	return f.Store.(ticket.MailStore)
+}
+
+func (f *faulty) PutMail(ctx context.Context, m ticket.Mail) (ticket.Mail, error) {
+	return f.mailStore("PutMail").PutMail(ctx, m)
+}
+
+func (f *faulty) ClaimMails(ctx context.Context, c ticket.MailClaim) ([]ticket.Mail, error) {
+	return f.mailStore("ClaimMails").ClaimMails(ctx, c)
+}
+
+func (f *faulty) SettleMail(ctx context.Context, from ticket.MailState, m ticket.Mail) error {
+	return f.mailStore("SettleMail").SettleMail(ctx, from, m)
+}
+
+func (f *faulty) Mails(ctx context.Context, q ticket.MailQuery) ([]ticket.Mail, error) {
+	return f.mailStore("Mails").Mails(ctx, q)
+}
+
+func (f *faulty) CountMails(ctx context.Context, tenant string) (map[ticket.MailState]int64, error) {
+	return f.mailStore("CountMails").CountMails(ctx, tenant)
+}
+
+func (f *faulty) MailFiles(ctx context.Context, tenant string, sums []ticket.Digest) ([]ticket.Digest, error) {
+	return f.mailStore("MailFiles").MailFiles(ctx, tenant, sums)
+}
+
+func (f *faulty) EraseMails(ctx context.Context, tenant string, ids []ticket.ID, at time.Time) (int, error) {
+	return f.mailStore("EraseMails").EraseMails(ctx, tenant, ids, at)
+}
+
+func (f *faulty) PruneMails(ctx context.Context, before time.Time, limit int) (int, error) {
+	return f.mailStore("PruneMails").PruneMails(ctx, before, limit)
+}
+
+func (f *faulty) ForgetMails(ctx context.Context, tenant string, ids []ticket.ID) (int, error) {
+	return f.mailStore("ForgetMails").ForgetMails(ctx, tenant, ids)
 }
 
 // Maintain is unsupported unless a fault replaces it.

@@ -15,6 +15,7 @@ import (
 // fault can replace. Everything else is the store in it.
 type naive struct {
 	ticket.Store
+	ticket.MailStore
 	mu   sync.Mutex
 	rows []*ticket.Delivery
 
@@ -35,7 +36,7 @@ type naive struct {
 
 func newNaive(s ticket.Store) *naive {
 	return &naive{
-		Store:  s,
+		Store: s, MailStore: s.(ticket.MailStore),
 		blocks: func(_ ticket.ClaimRequest, before, _ *ticket.Delivery) bool { return !before.State.Settled() },
 		ahead:  func(a, b *ticket.Delivery) bool { return a.Before(b) },
 		looks:  func(ticket.ClaimRequest, *ticket.Delivery) bool { return true },

@@ -29,7 +29,7 @@ type fault struct {
 // faults returns all faults.
 func faults() []fault {
 	return slices.Concat(commitFaults, raceFaults, readFaults, listFaults, listChangeFaults, stageFaults, clockFaults, dueFaults, wakeFaults, claimFaults, lineFaults, settleFaults,
-		deliveriesFaults, updateFaults, loaderFaults, pruneFaults, pruneDeliveriesFaults, rescheduleFaults, eraseFaults, traceFaults, closedFaults,
+		deliveriesFaults, updateFaults, loaderFaults, pruneFaults, pruneDeliveriesFaults, rescheduleFaults, eraseFaults, traceFaults, closedFaults, mailFaults,
 		searchFaults, candidateFaults, countsFaults, countFaults, exportFaults, valueFaults, longFaults, ageFaults, manyFaults, argumentFaults, tenantFaults, joinedFaults, contextFaults, durableFaults)
 }
 
@@ -141,12 +141,18 @@ func TestSentences(t *testing.T) {
 		}
 		says = append(says, r.says)
 	}
-	contract := store[strings.Index(store, "For all methods"):strings.Index(store, "Ref (for stores)")] + " " + comments(t, "../store_optional.go") + " " + comments(t, "../store_erase.go")
+	contract := store[strings.Index(store, "For all methods"):strings.Index(store, "Ref (for stores)")] + " " + comments(t, "../store_optional.go") + " " + comments(t, "../store_erase.go") + " " + mailContract(t)
 	for _, sentence := range regexp.MustCompile(`[.:] +`).Split(contract, -1) {
 		if strings.Contains(sentence, " must ") && !slices.ContainsFunc(says, func(s string) bool { return strings.Contains(s, sentence) || strings.Contains(sentence, s) }) {
 			t.Errorf("no case proves %q", sentence)
 		}
 	}
+}
+
+// mailContract returns the comments of ticket.MailStore.
+func mailContract(t *testing.T) string {
+	all := comments(t, "../store_mail.go")
+	return all[strings.Index(all, "MailStore (for stores)"):strings.Index(all, "MailClaim (for stores)")]
 }
 
 // comments returns all comments of the files, on one line.

@@ -81,7 +81,7 @@ type rule struct {
 // rules returns all rules, in the order they are tested.
 func rules() []rule {
 	return slices.Concat(commitRules, raceRules, readRules, listRules, stageRules, clockRules, dueRules, claimRules, lineRules, settleRules,
-		deliveriesRules, updateRules, loaderRules, pruneRules, pruneDeliveriesRules, rescheduleRules, eraseRules, traceRules, closedRules,
+		deliveriesRules, updateRules, loaderRules, pruneRules, pruneDeliveriesRules, rescheduleRules, eraseRules, traceRules, closedRules, mailRules,
 		searchRules, candidateRules, countsRules, countRules, exportRules, valueRules, ageRules, manyRules, argumentRules, tenantRules, joinedRules, contextRules, durableRules)
 }
 

@@ -152,3 +152,48 @@ func (w *watched) Maintain(ctx context.Context) error {
 	w.call("Maintain")
 	return m.Maintain(ctx)
 }
+
+func (w *watched) PutMail(ctx context.Context, m ticket.Mail) (ticket.Mail, error) {
+	w.call("PutMail")
+	return w.Store.(ticket.MailStore).PutMail(ctx, m)
+}
+
+func (w *watched) ClaimMails(ctx context.Context, c ticket.MailClaim) ([]ticket.Mail, error) {
+	w.call("ClaimMails")
+	return w.Store.(ticket.MailStore).ClaimMails(ctx, c)
+}
+
+func (w *watched) SettleMail(ctx context.Context, from ticket.MailState, m ticket.Mail) error {
+	w.call("SettleMail")
+	return w.Store.(ticket.MailStore).SettleMail(ctx, from, m)
+}
+
+func (w *watched) Mails(ctx context.Context, q ticket.MailQuery) ([]ticket.Mail, error) {
+	w.call("Mails")
+	return w.Store.(ticket.MailStore).Mails(ctx, q)
+}
+
+func (w *watched) CountMails(ctx context.Context, tenant string) (map[ticket.MailState]int64, error) {
+	w.call("CountMails")
+	return w.Store.(ticket.MailStore).CountMails(ctx, tenant)
+}
+
+func (w *watched) MailFiles(ctx context.Context, tenant string, sums []ticket.Digest) ([]ticket.Digest, error) {
+	w.call("MailFiles")
+	return w.Store.(ticket.MailStore).MailFiles(ctx, tenant, sums)
+}
+
+func (w *watched) EraseMails(ctx context.Context, tenant string, ids []ticket.ID, at time.Time) (int, error) {
+	w.call("EraseMails")
+	return w.Store.(ticket.MailStore).EraseMails(ctx, tenant, ids, at)
+}
+
+func (w *watched) PruneMails(ctx context.Context, before time.Time, limit int) (int, error) {
+	w.call("PruneMails")
+	return w.Store.(ticket.MailStore).PruneMails(ctx, before, limit)
+}
+
+func (w *watched) ForgetMails(ctx context.Context, tenant string, ids []ticket.ID) (int, error) {
+	w.call("ForgetMails")
+	return w.Store.(ticket.MailStore).ForgetMails(ctx, tenant, ids)
+}
