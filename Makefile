@@ -37,7 +37,7 @@ help: ## list the targets
 .PHONY: test
 test: ## all tests of all modules, with the race detector, in random order
 	$(call each,go test $(RACE) -shuffle=on -parallel 4 -timeout 30m ./...)
-	go test -run '^TestFaults$$' ./storetest
+	go test -run '^TestFaults$$' ./storetest ./files/filestest
 
 .PHONY: servers
 servers: ## install the servers that tests start: PostgreSQL, MariaDB, pgbouncer

@@ -8,7 +8,10 @@ import (
 
 // FileStore keeps the bytes of files: those that customers and agents send, and mails as
 // they arrived. Package files has one that writes to a folder, sqlstore one that writes to
-// the database of the tickets. Implementations must be safe for concurrent use.
+// the database of the tickets. Implementations must be safe for concurrent use. If the context
+// is cancelled before the call, a method must return its error and change nothing. Package
+// filestest tests an implementation: each sentence below that contains "must" has a test case
+// there.
 //
 // A file is known by its tenant and the SHA-256 of its bytes. Equal bytes of one tenant are
 // stored once. Tenants share nothing, so that none learns what another has.
@@ -32,6 +35,7 @@ type FileStore interface {
 
 	// List returns the files of all tenants after the given one, ordered by tenant and
 	// SHA-256, both by their bytes, at most limit of them. The zero File starts at the first.
+	// A limit of 0 or less means none.
 	List(ctx context.Context, after File, limit int) ([]File, error)
 }
 
