@@ -96,6 +96,18 @@ type Action struct {
 	// an action.
 	Automatic bool
 
+	// Quiet says that no letter answers the action: its sender gets no notification about
+	// it, such as a confirmation, and neither does the requester for whom a ticket was
+	// opened. Otherwise the words count as a person's, unlike those that are Automatic. It is
+	// for mails that ask for no answer, as by X-Auto-Response-Suppress, and for those of lists.
+	Quiet bool
+
+	// MessageID is the Message-ID of the mail that brought the action, without angle
+	// brackets: up to 500 printable ASCII characters. The desk's next letter to the sender
+	// answers it, so that both stand in one thread; see [Notification].Answers. No customer
+	// sees it. It is erased with the [Identities] of the event.
+	MessageID string
+
 	// Version is the version of the ticket that the actor saw. If the ticket has
 	// changed since, Do returns a [*StaleError] that lists the changes. Zero means
 	// any version.
@@ -167,6 +179,11 @@ type Draft struct {
 
 	Channel   Channel
 	Automatic bool // a machine wrote the text, which may open a ticket; see Action.Automatic
+	Quiet     bool `json:",omitempty"` // the requester gets no confirmation; see Action.Quiet
+
+	// MessageID is the Message-ID of the requester's mail; see Action.MessageID. A split with
+	// From takes that of the event.
+	MessageID string `json:",omitempty"`
 
 	// Priority is fixed if it is set. Zero means that it follows from Impact and
 	// Urgency, also when these change. It is then their mean, rounded up (high

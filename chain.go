@@ -363,6 +363,7 @@ func (w *writer) event(e *Event) {
 	w.Text(12, string(e.Channel))
 	w.Bool(13, e.Answer)
 	w.Bool(14, e.Automatic)
+	w.Bool(15, e.Quiet)
 	p := &e.Set
 	w.Text(20, string(p.Number))
 	w.Text(21, p.Tenant)
@@ -563,6 +564,7 @@ func (w *writer) people() []byte {
 		w.person(4, p)
 	}
 	w.person(5, w.e.Author)
+	w.Text(6, w.e.MessageID)
 	return w.Encoded()
 }
 

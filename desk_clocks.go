@@ -158,7 +158,7 @@ func (r *Delivery) obsolete(b *DeliveryContext, role Role) string {
 }
 
 // reminds reports whether the event is the reminder of a snoozed ticket.
-func (e *Event) reminds() bool { return e.quiet() && e.Set.Snoozed != nil && e.Set.Snoozed.IsZero() }
+func (e *Event) reminds() bool { return e.aside() && e.Set.Snoozed != nil && e.Set.Snoozed.IsZero() }
 
 // promise returns the value of View.Promise.
 func (t *Ticket) promise(now time.Time) string {

@@ -11,8 +11,9 @@ import (
 	"time"
 )
 
-// ActionRedrive and ActionMarkBounced are passed to the [Policy] by [Desk.Redrive]
-// and [Desk.Bounced]. They are not actions of a workflow.
+// ActionRedrive and ActionMarkBounced are passed to the [Policy]: the first by
+// [Desk.Redrive], the second by [Desk.Bounced] and [Desk.Undelivered]. They are not
+// actions of a workflow.
 const (
 	ActionRedrive     ActionName = "redrive"
 	ActionMarkBounced ActionName = "mark bounced"
@@ -91,13 +92,13 @@ func (d *Desk) mayLookAtDeliveries(a *Actor) error {
 }
 
 // failed are the states that Redrive takes by default.
-var failed = []DeliveryState{DeliveryDead, DeliveryBounced, DeliverySuppressed}
+var failed = []DeliveryState{DeliveryDead, DeliveryBounced, DeliverySuppressed, DeliveryUndelivered}
 
 // Redrive retries deliveries that were given up or held back, at once and with all
 // their attempts. It takes the deliveries that match q, on all its pages, if the
 // actor may see their tickets. It returns their number and, if the policy refused
-// some, the first refusal. q.State may list Dead, Bounced, Suppressed, Sent (to
-// repeat what was sent) and Pending. Empty means Dead, Bounced and Suppressed. With
+// some, the first refusal. q.State may list Dead, Bounced, Suppressed, Undelivered,
+// Sent (to repeat what was sent) and Pending. Empty means the first four. With
 // Pending, deliveries that wait for their next attempt are due at once, if the
 // store is a [Rescheduler]; their failures still count. Sending to an address resumes
 // once the address has no Bounced delivery any more.
@@ -169,13 +170,28 @@ func (d *Desk) Redrive(ctx context.Context, a Actor, q DeliveryQuery) (int, erro
 	}
 }
 
-// Bounced records that a sent message came back later, as when a mail server
-// accepted a message and could not deliver it. The delivery becomes Bounced, and
-// this notifier sends nothing more to the address until the delivery is redriven.
+// Bounced records that a sent message came back later because of its address, as when a
+// mail server accepted a message and then found no mailbox. The delivery becomes Bounced,
+// and this notifier sends nothing more to the address until the delivery is redriven.
 // Bounced also accepts deliveries that were given up or held back. The reason is
 // the text of the other side. A delivery that the actor may not see is
 // [ErrNotFound]; one that is still on its way is [ErrInvalid].
 func (d *Desk) Bounced(ctx context.Context, a Actor, id ID, reason string) error {
+	return d.cameBack(ctx, a, id, reason, DeliveryBounced, DeliverySent, DeliveryDead, DeliverySuppressed, DeliveryBounced, DeliveryUndelivered)
+}
+
+// Undelivered records that a sent message came back later for another reason than its
+// address, as when a server refused its content, or a mailbox stayed full. The delivery
+// becomes Undelivered. The address stays in use: further messages are sent to it. Redrive
+// tries the message again. Undelivered also accepts deliveries that were given up, and
+// those that are Undelivered already. Everything else is as for [Desk.Bounced].
+func (d *Desk) Undelivered(ctx context.Context, a Actor, id ID, reason string) error {
+	return d.cameBack(ctx, a, id, reason, DeliveryUndelivered, DeliverySent, DeliveryDead, DeliveryUndelivered)
+}
+
+// cameBack changes the state of a delivery that came back, if it is in one of the given
+// states.
+func (d *Desk) cameBack(ctx context.Context, a Actor, id ID, reason string, to DeliveryState, from ...DeliveryState) error {
 	page, err := d.Deliveries(ctx, a, DeliveryQuery{IDs: []ID{id}})
 	if err != nil {
 		return err
@@ -191,13 +207,15 @@ func (d *Desk) Bounced(ctx context.Context, a Actor, id ID, reason string) error
 	if err := d.may(a, t, ActionMarkBounced); err != nil {
 		return err
 	}
-	n, err := d.store.UpdateDeliveries(ctx, DeliveryUpdate{
-		Tenant: a.Tenant, IDs: []ID{id}, From: []DeliveryState{DeliverySent, DeliveryDead, DeliverySuppressed, DeliveryBounced}, To: DeliveryBounced, At: d.now(), Error: shorten(reason),
-	})
-	if err == nil && n == 0 {
-		err = invalid("delivery", "must be settled: this one is %s", row.State)
+	n, err := d.store.UpdateDeliveries(ctx, DeliveryUpdate{Tenant: a.Tenant, IDs: []ID{id}, From: from, To: to, At: d.now(), Error: shorten(reason)})
+	switch {
+	case err != nil || n > 0:
+		return err
+	case to == DeliveryBounced:
+		return invalid("delivery", "must be settled: this one is %s", row.State)
+	default:
+		return invalid("delivery", "must be sent or given up: this one is %s", row.State)
 	}
-	return err
 }
 
 // Entry is one event with its deliveries.
@@ -274,6 +292,8 @@ func (d Delivery) Report(in *time.Location) string {
 		return fmt.Sprintf("given up %s: %s", at(d.Settled), d.LastError)
 	case DeliveryBounced:
 		return fmt.Sprintf("bounced %s: %s", at(d.Settled), d.LastError)
+	case DeliveryUndelivered:
+		return fmt.Sprintf("came back %s: %s", at(d.Settled), d.LastError)
 	case DeliveryClaimed:
 		return "being sent"
 	}

@@ -244,7 +244,7 @@ func (d *Desk) stale(ctx context.Context, a Actor, t Ticket, pinned int64) error
 		if err != nil {
 			return err
 		}
-		if ev.quiet() {
+		if ev.aside() {
 			continue
 		}
 		e.Since = append(e.Since, ev)
@@ -322,6 +322,7 @@ func (d *Desk) checkDraft(at string, a Actor, dr Draft) (Draft, error) {
 	}
 	dr.Attachments = c.attachments(at+".attachments", dr.Attachments)
 	dr.Channel = name(&c, at+".channel", dr.Channel)
+	c.messageID(at+".message_id", dr.MessageID)
 	dr.Queue = name(&c, at+".queue", dr.Queue)
 	dr.Workflow = name(&c, at+".workflow", dr.Workflow)
 	c.grade(at+".priority", dr.Priority)
@@ -335,6 +336,8 @@ func (d *Desk) checkDraft(at string, a Actor, dr Draft) (Draft, error) {
 		c.fail(at+".from", "must be the number of an event, or 0")
 	case dr.From > 0 && at != "action.draft":
 		c.fail(at+".from", "is for splits: there is no ticket to take words from")
+	case dr.From > 0 && dr.MessageID != "":
+		c.fail(at+".message_id", "has no use with from: it is that of the event")
 	case dr.From > 0 && (dr.Message != "" || len(dr.Attachments) > 0):
 		c.fail(at+".from", "has no use beside a message or attachments: the words are those of the event, or the draft's own")
 	}
@@ -381,6 +384,7 @@ func (d *Desk) checkAction(a Actor, act Action) (Action, error) {
 	act.Assignee = name(&c, "action.assignee", act.Assignee)
 	act.Reason = name(&c, "action.reason", act.Reason)
 	act.Channel = name(&c, "action.channel", act.Channel)
+	c.messageID("action.message_id", act.MessageID)
 	act.Relation = name(&c, "action.relation", act.Relation)
 	act.Until = c.time("action.until", act.Until)
 	c.key("action.key", act.Key, maxKey)

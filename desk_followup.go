@@ -152,7 +152,7 @@ func (d *Desk) join(ctx context.Context, o *outcome, dec Decision, f Ticket) (do
 	}
 	here := Decision{Workflow: w, Ticket: f, Actor: dec.Actor, Role: dec.Actor.RoleOn(f), Action: dec.Action, Now: dec.Now}
 	e := here.blank(&f, f.State())
-	e.Channel, e.Automatic = act.Channel, act.Automatic
+	e.Channel, e.Automatic, e.Quiet, e.MessageID = act.Channel, act.Automatic, act.Quiet, act.MessageID
 	e.Message, e.Attachments = act.Message, act.Attachments
 	d.add(o, f, e)
 	return true, nil
@@ -170,6 +170,7 @@ func (d *Desk) followUp(o *outcome, dec Decision) error {
 	t, act := dec.Ticket, dec.Action
 	dr, err := d.derive(o.ctx, dec.Actor, &t, t.Followers, Draft{
 		Subject: t.Subject, Message: act.Message, Attachments: act.Attachments, Channel: act.Channel, Automatic: act.Automatic,
+		Quiet: act.Quiet, MessageID: act.MessageID,
 	})
 	if err != nil {
 		return err

@@ -423,3 +423,20 @@ func TestInputAboveALimitIsRefused(t *testing.T) {
 	}
 	require.EqualValues(t, 1, k.get(tk).Version, "nothing of all this left a trace")
 }
+
+func TestMessageIDsAreChecked(t *testing.T) {
+	k := newKit(t)
+	for _, id := range []string{"a b@example.org", "<a@example.org>", "a\r\nBcc: eve@example.org", "\u00e4@example.org", "a\x00", "\xff", strings.Repeat("a", 501)} {
+		_, err := k.desk.Open(t.Context(), ada, ticket.Draft{Subject: "s", MessageID: id})
+		var bad *ticket.InvalidError
+		require.ErrorAs(t, err, &bad)
+		require.Equal(t, "draft.message_id", bad.Field)
+		_, err = k.desk.Do(t.Context(), ada, k.open(ada, ticket.Draft{}).ID, ticket.Action{Name: ticket.ActionReply, Message: "m", MessageID: id})
+		require.ErrorAs(t, err, &bad)
+		require.Equal(t, "action.message_id", bad.Field)
+	}
+	tk := k.open(ada, ticket.Draft{MessageID: strings.Repeat("a", 500)})
+	k.do(ada, tk, ticket.Action{Name: ticket.ActionReply, Message: "m", MessageID: "no-domain"})
+	err := k.refusal(lin, tk, split(ticket.Draft{From: 1, MessageID: "a@example.org"}), ticket.ErrInvalid)
+	require.EqualError(t, err, "ticket: action.draft.message_id has no use with from: it is that of the event")
+}

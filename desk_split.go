@@ -29,8 +29,9 @@ func (d *Desk) splitOff(ctx context.Context, a Actor, t *Ticket, dr Draft) (Draf
 			follow = append(follow, p)
 		}
 	}
-	dr.From, dr.Message, dr.Attachments = 0, e.Message, e.Attachments
+	dr.From, dr.Message, dr.Attachments, dr.MessageID = 0, e.Message, e.Attachments, e.MessageID
 	dr.Channel, dr.Automatic = cmp.Or(dr.Channel, e.Channel, t.Channel), dr.Automatic || e.Automatic
+	dr.Quiet = dr.Quiet || e.Quiet
 	if dr, err = d.derive(ctx, a, t, follow, dr); err != nil || slices.ContainsFunc(dr.Followers, dr.Requester.Same) {
 		return dr, author, err
 	}

@@ -32,8 +32,10 @@ type Event struct {
 	Channel Channel    `json:"channel,omitempty"` // how it came in; empty if not given
 	Answer  bool       `json:"answer,omitempty"`  // an agent's message or files for the customer
 	// Automatic: a machine wrote it, as Action.Automatic said.
-	Automatic bool  `json:"automatic,omitempty"`
-	Set       Patch `json:"set,omitzero"`
+	Automatic bool `json:"automatic,omitempty"`
+	// Quiet: no letter answers it, as Action.Quiet said.
+	Quiet bool  `json:"quiet,omitempty"`
+	Set   Patch `json:"set,omitzero"`
 
 	PublicContent
 	InternalContent
@@ -76,6 +78,9 @@ type Identities struct {
 	Unfollowed []Person `json:"unfollowed,omitempty"` // removed followers
 	// Author wrote the message, if it was copied from another ticket.
 	Author Person `json:"author,omitzero"`
+	// MessageID is that of the mail which brought the event; see [Action].MessageID. In a
+	// message that was copied from another ticket it is the author's.
+	MessageID string `json:"message_id,omitempty"`
 }
 
 // Patch holds the changes of an event besides state and content. Nil means unchanged.
@@ -193,9 +198,9 @@ func (e Event) Reopens(before Phase) bool {
 	return before.Done() && !e.Phase.Done() && e.Set.Restored == nil
 }
 
-// quiet reports whether the event is about clocks or upkeep only. Such an event does not
+// aside reports whether the event is about clocks or upkeep only. Such an event does not
 // touch the ticket, and makes nobody's view of the ticket stale.
-func (e *Event) quiet() bool { return e.Action == ActionClock || e.upkeep() }
+func (e *Event) aside() bool { return e.Action == ActionClock || e.upkeep() }
 
 // upkeep reports whether the event records an erasure or a step of the archive. Nobody is
 // notified of it.
@@ -222,7 +227,7 @@ func (t *Ticket) apply(e *Event, own bool) {
 		*t = Ticket{ID: e.Ticket, Number: e.Set.Number, Tenant: e.Set.Tenant, Channel: e.Channel, Created: e.At}
 	}
 	t.Version, t.Digest = e.Seq, e.Digest
-	if e.quiet() {
+	if e.aside() {
 		t.Checked = e.At
 	} else {
 		t.Touched, t.Checked = e.At, time.Time{}
@@ -254,6 +259,9 @@ func (t *Ticket) apply(e *Event, own bool) {
 		t.Requester = e.Requester
 	}
 	t.Followers = changed(t.Followers, e.Followed, e.Unfollowed, Person.Same)
+	if e.MessageID != "" && !slices.Contains(t.Mailed, e.Seq) {
+		t.Mailed = append(slices.Clone(t.Mailed[max(0, len(t.Mailed)+1-maxMailed):]), e.Seq)
+	}
 
 	p := &e.Set
 	if p.Workflow != "" {
@@ -287,7 +295,7 @@ func (t *Ticket) apply(e *Event, own bool) {
 	if p.Score != 0 {
 		t.Score, t.Rated = p.Score, e.At
 	}
-	if !e.quiet() {
+	if !e.aside() {
 		t.Stage = StageActive
 	}
 	setPtr(&t.Stage, p.Stage)

@@ -210,6 +210,37 @@ func knownEvents() []Event {
 	return events
 }
 
+// mailEvents has the fields that came with taking in mail.
+func mailEvents() []Event {
+	open := State{StatusOpen, 1}
+	events := []Event{
+		{Action: ActionOpen, By: By{Role: RoleRequester}, To: open, Phase: PhaseInProgress, Channel: ChannelMail, Quiet: true, Set: Patch{Number: NumberOf(4)},
+			PublicContent: PublicContent{Subject: "Lid"}, Identities: Identities{Actor: adaP, Requester: adaP, MessageID: "1@mail.example.org"}},
+		{Action: ActionNote, By: By{Role: RoleAgent, ID: "lin"}, From: open, To: open, Phase: PhaseInProgress, Channel: ChannelMail,
+			InternalContent: InternalContent{Note: "Look."}, Identities: Identities{MessageID: "2@mail.example.org"}},
+		{Action: ActionReply, By: By{Role: RoleRequester}, From: open, To: open, Phase: PhaseInProgress, Automatic: true, Quiet: true,
+			PublicContent: PublicContent{Message: "Away."}, Identities: Identities{Actor: adaP}},
+	}
+	sealAll(testID(6), events)
+	return events
+}
+
+func TestApplyKeepsTheNumbersOfTheLastMails(t *testing.T) {
+	var tk, before Ticket
+	for seq := int64(1); seq <= 20; seq++ {
+		e := Event{Seq: seq}
+		if seq != 15 {
+			e.MessageID = "1@example.org"
+		}
+		before, tk = tk, Apply(tk, e)
+		if seq == 18 {
+			require.Equal(t, []int64{9, 10, 11, 12, 13, 14, 16, 17}, before.Mailed, "which did not change")
+		}
+	}
+	require.Equal(t, []int64{12, 13, 14, 16, 17, 18, 19, 20}, tk.Mailed)
+	require.Empty(t, tk.PublicTo(adaP).Mailed, "notes by mail would show")
+}
+
 func sealAll(id ID, events []Event) {
 	var prev Digest
 	for i := range events {
@@ -474,6 +505,7 @@ func TestDigestsAreStable(t *testing.T) {
 	stable(t, upkeepEvents(), 4, "digests-upkeep.txt", "events-upkeep.json", "ticket-upkeep.json")
 	stable(t, feedbackEvents(), 4, "digests-feedback.txt", "events-feedback.json", "ticket-feedback.json")
 	stable(t, knownEvents(), 4, "digests-known.txt", "events-known.json", "ticket-known.json")
+	stable(t, mailEvents(), 4, "digests-mail.txt", "events-mail.json", "ticket-mail.json")
 }
 
 // stable compares with stored forms. Events of older versions have only the first three groups.

@@ -286,6 +286,11 @@ type Notification struct {
 	Message     Message      `json:"message,omitempty"`
 	Attachments []Attachment `json:"attachments,omitempty"`
 
+	// Answers has the Message-IDs of the recipient's own mails that this notification
+	// answers: those since the Previous one, oldest first, at most eight. They have no angle
+	// brackets; see [Action].MessageID. A letter names them in In-Reply-To and References.
+	Answers []string `json:"answers,omitempty"`
+
 	// Zone is the recipient's time zone, for showing times. It is UTC if the zone is
 	// unknown. A desk never sets it to nil.
 	Zone *time.Location `json:"-"`

@@ -15,9 +15,9 @@ import (
 // customer's message) is suppressed. Messages in flight are not counted, so a cap
 // can be exceeded by their number.
 //
-// Four more rules hold, with any limits. An automatic message (see
+// Five more rules hold, with any limits. An automatic message (see
 // [Action].Automatic) causes no message to its sender, agents included, and none to
-// any customer. An address that bounced (see [DeliveryFault]) is sent nothing. A
+// any customer. A quiet one (see [Action].Quiet) causes none to its sender. An address that bounced (see [DeliveryFault]) is sent nothing. A
 // person who no longer belongs to the ticket is sent nothing. A mailbox that several
 // people share gets one message per event, and never the text that came from it.
 //
@@ -58,8 +58,12 @@ const capWait = 10 * time.Minute
 // was applied.
 func (d *Desk) checkLimits(row *Delivery, b *DeliveryContext, to Person) verdict {
 	e, customer := &b.Event, row.toCustomer()
+	unanswered := e.Automatic || e.Quiet
 	switch {
-	case e.Automatic && (ownAct(e, Recipient{Role: row.To.Role, Person: to}) || customer && e.Seq == 1 && e.Requester.Same(to)):
+	case unanswered && (ownAct(e, Recipient{Role: row.To.Role, Person: to}) || customer && e.Seq == 1 && e.Requester.Same(to)):
+		if !e.Automatic {
+			return verdict{why: "the message asks for no answer"}
+		}
 		return verdict{why: "the message is automatic and is not answered"}
 	case !customer:
 		return verdict{}

@@ -425,3 +425,88 @@ func TestAQueueMailboxThatAnswersOpensTicketsOnce(t *testing.T) {
 	}
 	require.Less(t, rounds, 3)
 }
+
+// A quiet message is a person's: it moves the ticket, and all are told but its sender.
+func TestAQuietMessageIsNotAnsweredToItsSender(t *testing.T) {
+	for name, store := range stores() {
+		t.Run(name, func(t *testing.T) {
+			k := newKitOn(t, store())
+			tk := k.open(ada, ticket.Draft{Message: "m", Followers: []ticket.Person{bob.Person}, Quiet: true})
+			k.deliver()
+			kinds := func(p ticket.Person) (list []ticket.Kind) {
+				for _, n := range k.sent.Sent() {
+					if n.To.Person.Same(p) {
+						list = append(list, n.Kind)
+					}
+				}
+				return list
+			}
+			require.Empty(t, kinds(ada.Person))
+			require.Equal(t, []ticket.Kind{ticket.KindReceived}, kinds(bob.Person))
+			require.Equal(t, "not sent: the message asks for no answer",
+				k.deliveries(ticket.DeliveryQuery{To: ticket.Recipient{Person: ada.Person}})[0].Report(nil))
+
+			k.do(lin, tk, ticket.Action{Name: ticket.ActionTake})
+			k.do(lin, tk, ticket.Action{Name: ticket.ActionAsk, Message: "Which?"})
+			k.deliver()
+			require.Equal(t, []ticket.Kind{ticket.KindAsked}, kinds(ada.Person), "the desk's own question")
+			after := k.do(ada, tk, ticket.Action{Name: ticket.ActionReply, Message: "That one.", Attachments: []ticket.Attachment{{Name: "a"}}, Quiet: true})
+			require.Equal(t, ticket.StatusOpen, after.Status, "a person has answered")
+			k.deliver()
+			require.Equal(t, []ticket.Kind{ticket.KindAsked}, kinds(ada.Person), "no receipt for the file")
+			require.Equal(t, []ticket.Kind{ticket.KindReceived, ticket.KindAsked, ticket.KindCustomer}, kinds(bob.Person))
+			require.Contains(t, kinds(lin.Person), ticket.KindCustomer)
+			require.True(t, k.events(lin, tk)[0].Quiet)
+		})
+	}
+}
+
+// A ticket that a system opens from a quiet mail is not confirmed to the requester.
+func TestAQuietTicketForSomebodyIsNotConfirmed(t *testing.T) {
+	k := newKit(t)
+	k.open(cron, ticket.Draft{Requester: ada.Person, Message: "m", Quiet: true})
+	k.deliver()
+	for _, n := range k.sent.Sent() {
+		require.False(t, n.To.Person.Same(ada.Person))
+	}
+}
+
+// A letter that came back for another reason than its address bars nothing.
+func TestALetterThatCameBackDoesNotBarItsAddress(t *testing.T) {
+	for name, store := range stores() {
+		t.Run(name, func(t *testing.T) {
+			k := newKitOn(t, store())
+			tk := k.open(ada, ticket.Draft{})
+			toAda := ticket.DeliveryQuery{To: ticket.Recipient{Person: ada.Person}}
+			row := k.deliveries(toAda)[0]
+			require.EqualError(t, k.desk.Undelivered(t.Context(), lin, row.ID, "r"), "ticket: delivery must be sent or given up: this one is pending")
+			k.deliver()
+			require.ErrorIs(t, k.desk.Undelivered(t.Context(), ada, row.ID, "r"), ticket.ErrRefused)
+			require.ErrorIs(t, k.desk.Undelivered(t.Context(), lin.InTenant("acme"), row.ID, "r"), ticket.ErrNotFound)
+			require.ErrorIs(t, k.desk.Undelivered(t.Context(), lin, tk.ID, "r"), ticket.ErrNotFound)
+			require.NoError(t, k.desk.Undelivered(t.Context(), lin, row.ID, "r"))
+			k.clock.Advance(time.Minute)
+			require.NoError(t, k.desk.Undelivered(t.Context(), lin, row.ID, "5.7.1 refused by policy"), "a second report")
+			got := k.deliveries(ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.DeliveryUndelivered}})[0]
+			require.Equal(t, row.ID, got.ID)
+			require.Equal(t, "came back 2026-01-05 09:01: 5.7.1 refused by policy", got.Report(nil))
+
+			k.do(lin, tk, ticket.Action{Name: ticket.ActionReply, Message: "m"})
+			k.deliver()
+			require.Equal(t, ticket.DeliverySent, k.deliveries(toAda)[0].State, "the next letter is sent")
+
+			sent := len(k.sent.Sent())
+			n, err := k.desk.Redrive(t.Context(), cron, ticket.DeliveryQuery{})
+			require.NoError(t, err)
+			require.Equal(t, 1, n)
+			k.deliver()
+			require.Len(t, k.sent.Sent(), sent+1)
+			require.Equal(t, row.ID, k.sent.Sent()[sent].ID)
+
+			// A bounce is the stronger report, in either order.
+			require.NoError(t, k.desk.Undelivered(t.Context(), lin, row.ID, "r"))
+			require.NoError(t, k.desk.Bounced(t.Context(), lin, row.ID, "no such user"))
+			require.EqualError(t, k.desk.Undelivered(t.Context(), lin, row.ID, "r"), "ticket: delivery must be sent or given up: this one is bounced")
+		})
+	}
+}

@@ -215,6 +215,54 @@ func (d *Desk) into(ctx context.Context, row *Delivery, b *DeliveryContext) (Num
 	return next.Number, nil
 }
 
+// answers returns the Message-IDs of the mails that the recipient of a delivery has sent
+// since the previous delivery, oldest first.
+func (d *Desk) answers(ctx context.Context, row *Delivery, b *DeliveryContext, to Person) (list []string, err error) {
+	if row.Kind == KindEvent || row.To.Person.IsZero() {
+		return nil, nil
+	}
+	for _, seq := range slices.Backward(b.Ticket.Mailed) {
+		e := &b.Event
+		switch {
+		case seq > e.Seq:
+			continue
+		case seq < e.Seq:
+			page, err := d.store.Events(ctx, row.Tenant, row.Ticket, seq-1, 1)
+			if err != nil {
+				return nil, err
+			}
+			if len(page) == 0 || page[0].Seq != seq {
+				continue
+			}
+			e = &page[0]
+		}
+		// The ID of a delivery has the time of its event, in milliseconds.
+		if !b.Previous.IsZero() && e.At.UnixMilli() <= b.Previous.Time().UnixMilli() {
+			break
+		}
+		if e.MessageID != "" && (e.mailedBy(row.To.Role, row.To.Person) || e.mailedBy(row.To.Role, to)) {
+			list = append(list, e.MessageID)
+		}
+	}
+	slices.Reverse(list)
+	return list, nil
+}
+
+// mailedBy reports whether the mail that brought an event is this person's. A mail that an
+// agent or a system recorded at the opening is the requester's.
+func (e *Event) mailedBy(role Role, p Person) bool {
+	switch {
+	case role&RoleCustomer == 0:
+		return e.By.Role == RoleAgent && e.By.ID == p.ID && p.ID != ""
+	case !e.Author.IsZero():
+		return e.Author.Same(p)
+	case e.Seq == 1 && e.By.Role&RoleCustomer == 0:
+		return e.Requester.Same(p)
+	default:
+		return e.By.Role&RoleCustomer != 0 && e.Actor.Same(p)
+	}
+}
+
 // reopenUntil returns the time until which a reply of the requester reopens a
 // finished ticket. Zero means never, or always.
 func (w *Workflow) reopenUntil(t *Ticket) (until time.Time) {

@@ -409,9 +409,13 @@ func (d *Desk) attempt(ctx context.Context, n Notifier, claimed *Delivery, b *De
 	if err != nil {
 		return d.outcome(ctx, row, err)
 	}
+	answers, err := d.answers(ctx, row, b, to.Person)
+	if err != nil {
+		return d.later(row, err)
+	}
 	err = safely("the notifier", func() error {
 		note := d.notification(row, b, to, expected)
-		note.Into = into
+		note.Into, note.Answers = into, answers
 		return n.Notify(ctx, note)
 	})
 	return d.outcome(ctx, row, err)

@@ -137,9 +137,10 @@ type Store interface {
 	// UpdateDeliveries changes the state of settled deliveries that are in one of
 	// the states r.From; it must leave all others as they are. If r.To is
 	// DeliveryPending, a delivery becomes due at r.At, and Failures and Settled
-	// become zero. If r.To is DeliveryBounced, Settled becomes r.At. In both cases
-	// LastError becomes r.Error; Attempts and Address must stay. It returns the
-	// number of deliveries it changed; an ID that is named twice counts once.
+	// become zero. If r.To is DeliveryBounced, Settled becomes r.At. The same holds for
+	// DeliveryUndelivered. In all cases LastError becomes r.Error; Attempts and Address
+	// must stay. It returns the number of deliveries it changed; an ID that is named
+	// twice counts once.
 	UpdateDeliveries(ctx context.Context, r DeliveryUpdate) (int, error)
 }
 

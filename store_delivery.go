@@ -18,12 +18,16 @@ const (
 	DeliveryDead       DeliveryState = "dead"       // failed for good; LastError says why
 	DeliveryBounced    DeliveryState = "bounced"    // failed for good because the address accepts no mail; LastError has the server's reply
 	DeliverySuppressed DeliveryState = "suppressed" // not sent on purpose; LastError says why
+
+	// DeliveryUndelivered is a delivery that was sent and came back for another reason than its
+	// address, such as its size or content; see [Desk.Undelivered]. LastError has the reason.
+	DeliveryUndelivered DeliveryState = "undelivered"
 )
 
 // Settled reports whether a delivery in this state no longer changes by itself.
 func (s DeliveryState) Settled() bool { return s != DeliveryPending && s != DeliveryClaimed }
 
-var deliveryStates = []DeliveryState{DeliveryPending, DeliveryClaimed, DeliverySent, DeliveryDead, DeliveryBounced, DeliverySuppressed}
+var deliveryStates = []DeliveryState{DeliveryPending, DeliveryClaimed, DeliverySent, DeliveryDead, DeliveryBounced, DeliverySuppressed, DeliveryUndelivered}
 
 // Delivery is one notification to one recipient by one notifier. It waits in the
 // outbox until it is settled, and then stays as a record. Applications get it from
@@ -107,7 +111,7 @@ type Settlement struct {
 
 // Check returns an [*InvalidError] if the settlement is not valid. Stores call it first.
 func (s Settlement) Check() error {
-	if s.State == DeliveryClaimed || !slices.Contains(deliveryStates, s.State) {
+	if s.State == DeliveryClaimed || s.State == DeliveryUndelivered || !slices.Contains(deliveryStates, s.State) {
 		return invalid("settlement.state", "must be sent, pending, dead, bounced or suppressed")
 	}
 	if s.At.IsZero() {
@@ -202,7 +206,7 @@ type DeliveryUpdate struct {
 	Tenant string
 	IDs    []ID            // at most 1000
 	From   []DeliveryState // settled states; a delivery in any other state is not changed
-	To     DeliveryState   // DeliveryPending or DeliveryBounced
+	To     DeliveryState   // DeliveryPending, DeliveryBounced or DeliveryUndelivered
 	At     time.Time       // the new Due, or the new Settled
 	Error  string          // the new LastError
 }
@@ -214,11 +218,11 @@ func (r DeliveryUpdate) Check() error {
 	}
 	for _, s := range r.From {
 		if !slices.Contains(deliveryStates, s) || !s.Settled() {
-			return invalid("update.from", "must be sent, dead, bounced or suppressed")
+			return invalid("update.from", "must be sent, dead, bounced, suppressed or undelivered")
 		}
 	}
-	if r.To != DeliveryPending && r.To != DeliveryBounced {
-		return invalid("update.to", "must be pending or bounced")
+	if r.To != DeliveryPending && r.To != DeliveryBounced && r.To != DeliveryUndelivered {
+		return invalid("update.to", "must be pending, bounced or undelivered")
 	}
 	if r.At.IsZero() {
 		return invalid("update.at", "is missing")

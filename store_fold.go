@@ -43,6 +43,6 @@ func (t *Ticket) identical(u *Ticket) bool {
 		t.Promised.Equal(u.Promised) && t.Rescheduled.Equal(u.Rescheduled) && t.Snoozed.Equal(u.Snoozed) && t.Checked.Equal(u.Checked) &&
 		t.Stage == u.Stage && t.Erased.Equal(u.Erased) && t.LegalHold == u.LegalHold &&
 		t.FeedbackDue.Equal(u.FeedbackDue) && t.FeedbackAsked.Equal(u.FeedbackAsked) && t.Rated.Equal(u.Rated) && t.Score == u.Score &&
-		t.Known == u.Known && t.SolvedBy == u.SolvedBy &&
+		t.Known == u.Known && t.SolvedBy == u.SolvedBy && slices.Equal(t.Mailed, u.Mailed) &&
 		t.Reopened == u.Reopened && t.Version == u.Version && t.Digest == u.Digest
 }

@@ -136,10 +136,10 @@ type ReceiptPruner interface {
 // deliveries, for [Desk.PruneDeliveries] and [Desk.Run]. A store that cannot do it returns
 // [errors.ErrUnsupported].
 type DeliveryPruner interface {
-	// PruneDeliveries removes deliveries of all tenants that are Sent, Suppressed or Dead with
-	// Settled before the time before, at most limit of them. It must leave all others, bounced
-	// ones too. It may leave a delivery whose ID has a later time than its Settled. It returns
-	// the number of deliveries it removed. A limit of 0 or less means none.
+	// PruneDeliveries removes deliveries of all tenants that are Sent, Suppressed, Dead or
+	// Undelivered with Settled before the time before, at most limit of them. It must leave
+	// all others, bounced ones too. It may leave a delivery whose ID has a later time than its
+	// Settled. It returns the number of deliveries it removed. A limit of 0 or less means none.
 	PruneDeliveries(ctx context.Context, before time.Time, limit int) (int, error)
 }
 

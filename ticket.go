@@ -100,6 +100,9 @@ type Ticket struct {
 	// SolvedBy is the ticket whose solution solved this one; see [Action].SolvedBy. Zero means
 	// none, or that none was named.
 	SolvedBy ID `json:"solved_by,omitzero"`
+	// Mailed has the numbers of the last eight events that mails brought, the oldest first; see
+	// [Action].MessageID.
+	Mailed []int64 `json:"mailed,omitempty"`
 
 	Workflow        string `json:"workflow"`
 	WorkflowVersion int    `json:"workflow_version"`
@@ -115,6 +118,9 @@ type Ticket struct {
 	Version int64  `json:"version"` // the sequence number of its last event
 	Digest  Digest `json:"digest"`  // the digest of its last event, the head of the chain
 }
+
+// maxMailed is how many numbers Ticket.Mailed has at most.
+const maxMailed = 8
 
 // lastEvent returns the time of the ticket's last event.
 func (t *Ticket) lastEvent() time.Time {
@@ -442,6 +448,7 @@ func (t Ticket) Clone() Ticket {
 	t.Followers = slices.Clone(t.Followers)
 	t.Tags = slices.Clone(t.Tags)
 	t.Links = slices.Clone(t.Links)
+	t.Mailed = slices.Clone(t.Mailed)
 	t.Fields = t.Fields.clone()
 	t.Clocks = cloneClocks(t.Clocks)
 	return t
@@ -505,7 +512,7 @@ func (t Ticket) publicWith(p Person, clocks []Clock) Ticket {
 	t.Queue, t.Assignee, t.Reason, t.Resolution, t.Timer = "", "", "", "", Timer{}
 	t.Policy, t.PolicyVersion, t.Snoozed, t.Checked, t.LegalHold = "", 0, time.Time{}, time.Time{}, false
 	t.Clocks = clocks
-	t.Tags, t.Fields, t.Links = nil, nil, nil
+	t.Tags, t.Fields, t.Links, t.Mailed = nil, nil, nil, nil
 	t.Known, t.SolvedBy = KnownProblem{}, ID{}
 	t.Followers = slices.DeleteFunc(t.Followers, func(f Person) bool { return !f.Same(p) })
 	t.FeedbackDue = time.Time{}

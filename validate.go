@@ -31,6 +31,10 @@ import (
 // maxKey is the longest idempotency key, in bytes.
 const maxKey = 200
 
+// maxMessageID is the longest Message-ID, in bytes. A line of a header has at most 998
+// (RFC 5322, section 2.1.1).
+const maxMessageID = 500
+
 // check keeps the first error of an input.
 type check struct {
 	Limits
@@ -119,6 +123,14 @@ func (c *check) key(field, s string, most int) {
 	c.opaque(field, s, most)
 	if c.err == nil && s != "" && blank(s) {
 		c.fail(field, "has no visible characters")
+	}
+}
+
+// messageID checks a Message-ID. It stands in headers of letters, and stays as it is.
+func (c *check) messageID(field, s string) {
+	c.most(field, s, maxMessageID)
+	if strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' || r == '<' || r == '>' }) {
+		c.fail(field, "must be printable ASCII without spaces and angle brackets")
 	}
 }
 

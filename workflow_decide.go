@@ -281,7 +281,7 @@ func (d *Decision) actorRole() string {
 func (d *Decision) event() (Event, error) {
 	t, act, tr := &d.Ticket, &d.Action, &d.Transition
 	e := d.blank(t, d.To)
-	e.Channel, e.Automatic = act.Channel, act.Automatic
+	e.Channel, e.Automatic, e.Quiet, e.MessageID = act.Channel, act.Automatic, act.Quiet, act.MessageID
 	e.Message, e.Attachments = act.Message, act.Attachments
 	e.Note, e.NoteAttachments = act.Note, act.NoteAttachments
 	e.Answer = d.Role == RoleAgent && !act.Automatic && act.words() && act.Name != ActionAmend
@@ -593,7 +593,7 @@ func (w *Workflow) opening(a Actor, dr Draft, now time.Time, id ID, n Number, li
 	d.Role = role
 	e := d.blank(&Ticket{ID: id}, State{w.spec.Initial, max(dr.Level, 1)})
 	e.From = State{}
-	e.Channel, e.Automatic = dr.Channel, dr.Automatic
+	e.Channel, e.Automatic, e.Quiet, e.MessageID = dr.Channel, dr.Automatic, dr.Quiet, dr.MessageID
 	e.PublicContent = PublicContent{Subject: dr.Subject, Message: dr.Message, Attachments: dr.Attachments, Fields: dr.Fields}
 	e.Note = dr.Note
 	e.Requester, e.Followed = dr.Requester, dr.Followers

@@ -19,7 +19,7 @@ func (f *facts) onAgent(p *plan) *plan {
 		return f.onCustomer(p)
 	case signed:
 		return f.answerOf(p, e)
-	case f.msg.Forward != nil || isForward(f.msg.Subject):
+	case f.msg.Forward != nil || f.msg.Forwards:
 		if s, found := f.strongest(); found && s.kind == bySigned {
 			return f.onCustomer(p)
 		}
@@ -43,7 +43,7 @@ func (f *facts) answerOf(p *plan, e evidence) *plan {
 	switch {
 	case e.reply.Kind != replyaddress.AgentReply:
 		return note("the agent answers by the signed address for notes")
-	case hasQuote(f.msg.Text):
+	case f.msg.Quotes:
 		p.note("it quotes text that is not provably a letter to the customer")
 		return note("the agent's answer has a quote that may be internal: a note")
 	case strings.IndexFunc(f.msg.Text, visible) < 0 && len(f.msg.Files) == 0:
@@ -79,7 +79,7 @@ func (f *facts) onBehalf(p *plan) *plan {
 	if strings.TrimSpace(fw.Subject) == "" {
 		d.Subject = f.subject(f.msg.Subject)
 	}
-	answeredDraft(&d, "") // it is the agent's mail, and not the customer's
+	d.MessageID = "" // it is the agent's mail, and not the customer's
 	d.Note = ticket.Note(fmt.Sprintf("Forwarded by the agent %s <%s>.", f.agent.Person.ID, f.from.Address))
 	if c := strings.TrimSpace(fw.Comment); c != "" {
 		d.Note = joinNotes(d.Note, c)
@@ -87,9 +87,7 @@ func (f *facts) onBehalf(p *plan) *plan {
 	if fw.Attached && fw.File >= 0 && fw.File < len(f.msg.Files) {
 		p.files = []int{fw.File} // the agent's own files may be internal
 	}
-	if p.Quiet != "" {
-		quietDraft(&d)
-	}
+	d.Quiet = p.Quiet != ""
 	p.open = &d
 	return p
 }
@@ -99,38 +97,4 @@ func joinNotes(n ticket.Note, s string) ticket.Note {
 		return ticket.Note(s)
 	}
 	return n + "\n\n" + ticket.Note(s)
-}
-
-// quoteMarks begin a block that quotes another mail, in lower case.
-var quoteMarks = []string{
-	"-----original message", "-----ursprüngliche nachricht", "-----message d'origine", "-----mensaje original",
-	"---------- forwarded message", "begin forwarded message", "________________________________",
-}
-
-// hasQuote reports whether a text may quote another mail. What the parser has left is not
-// provably a letter of the desk to this customer.
-func hasQuote(text string) bool {
-	for line := range strings.Lines(text) {
-		line = strings.TrimSpace(line)
-		if strings.HasPrefix(line, ">") || strings.HasPrefix(line, "|") {
-			return true
-		}
-		l := strings.ToLower(line)
-		for _, mark := range quoteMarks {
-			if strings.HasPrefix(l, mark) {
-				return true
-			}
-		}
-		for _, end := range []string{"wrote:", "schrieb:", "a écrit :", "a écrit:", "escribió:", "ha scritto:", "schreef:"} {
-			if strings.HasSuffix(l, end) {
-				return true
-			}
-		}
-		for _, field := range []string{"from:", "von:", "de:", "da:"} {
-			if strings.HasPrefix(l, field) && strings.Contains(l, "@") {
-				return true
-			}
-		}
-	}
-	return false
 }

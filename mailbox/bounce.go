@@ -130,12 +130,6 @@ func (r *reported) words() string {
 	return cut(s, 500)
 }
 
-// undeliverer is a desk that knows deliveries which did not arrive although their address is
-// good.
-type undeliverer interface {
-	Undelivered(ctx context.Context, a ticket.Actor, id ticket.ID, reason string) error
-}
-
 // report carries out the effects of reports. Each can be repeated.
 func (in *Intake) report(ctx context.Context, b *box, m ticket.Mail, p *plan) (ticket.Mail, error) {
 	var seq int64
@@ -143,13 +137,12 @@ func (in *Intake) report(ctx context.Context, b *box, m ticket.Mail, p *plan) (t
 		if !s.delivery.State.Settled() {
 			return m, &laterError{why: "the delivery that it is about is still on its way"}
 		}
-		desk, canSay := any(in.cfg.Desk).(undeliverer)
 		var err error
 		switch {
 		case s.what == stepBounced:
 			err = in.cfg.Desk.Bounced(ctx, system(b), s.delivery.ID, s.text)
-		case s.what == stepUndelivered && canSay:
-			err = desk.Undelivered(ctx, system(b), s.delivery.ID, s.text)
+		case s.what == stepUndelivered:
+			err = in.cfg.Desk.Undelivered(ctx, system(b), s.delivery.ID, s.text)
 		default:
 			var t ticket.Ticket
 			if t, err = in.cfg.Desk.Find(ctx, system(b), s.delivery.Ticket.String()); err != nil { // where it goes on

@@ -49,7 +49,7 @@ type facts struct {
 	person   ticket.Person
 	agent    ticket.Actor
 	isAgent  bool
-	trust    string
+	trust    trust
 	trustWhy string
 	evidence []evidence
 	others   []ticket.Person
@@ -116,7 +116,7 @@ func (in *Intake) aboutSender(ctx context.Context, f *facts) (err error) {
 		return err
 	}
 	f.ownFrom = in.isOwn(f.from.Address)
-	f.trust, f.trustWhy = verify(f.msg.Auth, f.box.AuthServer, trustedFrom(f))
+	f.trust, f.trustWhy = f.msg.authenticated(f.box.AuthServer)
 	if f.person, err = in.person(ctx, f.box, f.from, f.msg.Language); err != nil {
 		return err
 	}
@@ -127,15 +127,6 @@ func (in *Intake) aboutSender(ctx context.Context, f *facts) (err error) {
 	}
 	f.others = in.others(f.msg, f.from.Address)
 	return nil
-}
-
-// trustedFrom returns the address whose domain the server's verdict must be about: the one in
-// From, even if a form writes for somebody else.
-func trustedFrom(f *facts) netmail.Address {
-	if f.where != "From" && len(f.msg.From) > 0 {
-		return f.msg.From[0]
-	}
-	return f.from
 }
 
 // waitForTwin delays a mail while an earlier one with the same Message-ID is pending, so that
@@ -182,10 +173,10 @@ func decide(f *facts) *plan {
 // newPlan returns a plan with what was found, and no decision.
 func (f *facts) newPlan() *plan {
 	p := &plan{Explanation: Explanation{
-		Sender: f.from.Address, Automatic: f.msg.Automatic, Quiet: f.quiet(), Files: len(f.msg.Files), Body: f.body,
+		Sender: f.from.Address, Automatic: f.msg.Automatic, Quiet: f.quiet(), List: f.msg.List, Files: len(f.msg.Files), Body: f.body,
 	}}
 	if f.trust != "" {
-		p.Trust = f.trust + ": " + f.trustWhy
+		p.Trust = string(f.trust) + ": " + f.trustWhy
 	}
 	if f.isAgent {
 		p.Agent = f.agent.Person.ID
@@ -238,7 +229,7 @@ func (p *plan) ignore(format string, args ...any) *plan {
 // onCustomer decides on a mail that counts as a customer's.
 func (f *facts) onCustomer(p *plan) *plan {
 	e, found := f.strongest()
-	forwarded := isForward(f.msg.Subject)
+	forwarded := f.msg.Forwards
 	switch {
 	case found && e.kind != bySigned && forwarded:
 		p.note("it is a forward, and so no answer on %s", e.ticket.Number)
@@ -263,22 +254,11 @@ func (f *facts) onMachine(p *plan) *plan {
 	switch {
 	case found && (e.kind != byNumber || f.concerned(e)):
 		return f.toNote(p, e, "a machine wrote it: "+f.msg.Automatic)
-	case absence(f.msg):
+	case f.msg.AutoReply || len(f.msg.InReplyTo) > 0:
 		return p.ignore("is an automatic answer that belongs to no ticket: %s", f.msg.Automatic)
 	default:
 		return f.toNew(p, "a machine wrote it: a new ticket, not confirmed")
 	}
-}
-
-// absence reports whether an automatic mail answers another mail.
-func absence(msg *message) bool {
-	a := lower(msg.Automatic)
-	for _, word := range []string{"auto-replied", "auto_reply", "auto-reply", "answer", "absence", "vacation", "out of office"} {
-		if strings.Contains(a, word) {
-			return true
-		}
-	}
-	return len(msg.InReplyTo) > 0
 }
 
 // strongest returns the evidence that counts.
@@ -304,11 +284,7 @@ func (f *facts) toReply(p *plan, e evidence) *plan {
 	p.Outcome, p.Reason = OutcomeReply, "the "+e.kind+" names the ticket, and the sender belongs to it"
 	p.Ticket, p.Number, p.target = e.ticket.ID, e.ticket.Number, e.ticket.ID
 	p.actor = ticket.Requester(f.person).InTenant(f.box.Tenant)
-	p.act = &ticket.Action{Name: ticket.ActionReply, Message: ticket.Message(f.text()), Channel: ticket.ChannelMail, Key: key(f.mail)}
-	if p.Quiet != "" {
-		quietAction(p.act)
-	}
-	answered(p.act, f.msg.MessageID)
+	p.act = &ticket.Action{Name: ticket.ActionReply, Message: ticket.Message(f.text()), Channel: ticket.ChannelMail, Key: key(f.mail), MessageID: f.messageID(), Quiet: p.Quiet != ""}
 	requester := p.actor.RoleOn(e.goes) == ticket.RoleRequester || p.actor.RoleOn(e.ticket) == ticket.RoleRequester
 	if f.box.FollowCc && requester && p.Quiet == "" {
 		for _, o := range f.others {
@@ -360,33 +336,41 @@ func (f *facts) toNew(p *plan, why string) *plan {
 	}
 	if !p.Related.IsZero() {
 		asSystem()
+		number := string(f.evidence[0].ticket.Number)
+		d.Subject = f.subject(strings.NewReplacer("["+number+"]", "", number, "").Replace(d.Subject)) // the confirmation names nothing of it
 		d.Note = ticket.Note(fmt.Sprintf("The mail has the number of ticket %s, in which its sender has no part.", f.evidence[0].ticket.Number))
 	}
 	if f.box.FollowCc && f.msg.Automatic == "" && p.Quiet == "" && f.trust != trustFailed {
 		d.Followers = f.others[:min(len(f.others), f.limits.Desk.Followers)]
 	}
 	d.Automatic = f.msg.Automatic != ""
-	if p.Quiet != "" {
-		quietDraft(&d)
-	}
+	d.Quiet = p.Quiet != ""
 	p.open = &d
 	return p
 }
 
 // draft returns a new ticket with what the mail says.
 func (f *facts) draft() ticket.Draft {
-	d := ticket.Draft{
-		Subject: f.subject(f.msg.Subject), Message: ticket.Message(f.text()), Channel: ticket.ChannelMail, Key: key(f.mail),
+	return ticket.Draft{
+		MessageID: f.messageID(), Subject: f.subject(f.msg.Subject), Message: ticket.Message(f.text()), Channel: ticket.ChannelMail, Key: key(f.mail),
 		Queue: f.box.Queue, Priority: f.box.Priority, Impact: f.box.Impact, Urgency: f.box.Urgency,
 		Workflow: f.box.Workflow, Fields: f.box.Fields,
 	}
-	answeredDraft(&d, f.msg.MessageID)
-	return d
+}
+
+// messageID returns the Message-ID that the desk's letters answer, in the form that the desk
+// takes.
+func (f *facts) messageID() string {
+	id := clean(f.msg.MessageID)
+	if id == "" || id != f.msg.MessageID || len(id) > 200 || strings.ContainsAny(id, "<> \t") {
+		return ""
+	}
+	return id
 }
 
 // subject returns a subject that the desk takes.
 func (f *facts) subject(s string) string {
-	s = strings.TrimSpace(clean(s))
+	s = strings.Join(strings.Fields(clean(s)), " ")
 	if strings.IndexFunc(s, visible) < 0 {
 		s = "(no subject)"
 	}
@@ -465,35 +449,6 @@ func bodyDigest(msg *message) string {
 
 // released reports whether somebody has released the mail, so that no limit holds it.
 func released(m ticket.Mail) bool { return strings.HasPrefix(m.Reason, reasonReleased) }
-
-// forwardMarks are the marks that mail programs put before the subject of a forward.
-var forwardMarks = []string{"fwd", "fw", "wg", "tr", "rv", "enc", "i", "vs", "doorst", "pd", "vb", "ilt", "fs", "rfwd", "továbbítás", "转发", "轉寄"}
-
-// isForward reports whether the subject begins with the mark of a forward.
-func isForward(subject string) bool {
-	s := strings.TrimSpace(strings.ToLower(subject))
-	for strings.HasPrefix(s, "[") { // a list's tag, or the number of the ticket
-		_, after, found := strings.Cut(s, "]")
-		if !found {
-			break
-		}
-		s = strings.TrimSpace(after)
-	}
-	mark, _, found := strings.Cut(s, ":")
-	if !found {
-		mark, _, found = strings.Cut(s, "：")
-	}
-	if !found {
-		return false
-	}
-	mark = strings.TrimSpace(mark)
-	for _, m := range forwardMarks {
-		if mark == m {
-			return true
-		}
-	}
-	return false
-}
 
 // signedFor returns the evidence of an address that was made for this agent.
 func (f *facts) signedFor(agent ticket.Person) (evidence, bool) {

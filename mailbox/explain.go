@@ -39,6 +39,7 @@ type Explanation struct {
 	Trust     string     `json:"trust,omitempty"`     // "verified", "unknown" or "failed", and why
 	Automatic string     `json:"automatic,omitempty"` // why it is a machine's; empty if it is a person's
 	Quiet     string     `json:"quiet,omitempty"`     // why nobody is written to because of it; empty if they are
+	List      bool       `json:"list,omitempty"`      // it came over a mailing list
 	Evidence  []Evidence `json:"evidence,omitempty"`  // the strongest first
 	Suggested []string   `json:"suggested,omitempty"` // addresses in To and Cc that could follow the ticket
 	Files     int        `json:"files,omitempty"`     // number of files

@@ -53,12 +53,12 @@ func (in *Intake) identify(ctx context.Context, b *box, m ticket.Mail, msg *mess
 	if err := in.byReferences(ctx, b, m, msg, add); err != nil {
 		return nil, err
 	}
-	for _, text := range numbersIn(msg.Subject) {
-		t, found, err := in.ticketOf(ctx, b, text)
-		if err == nil && found {
-			err = add(byNumber, "subject", t, replyaddress.Reply{})
-		}
-		if err != nil {
+	named, err := in.inSubject(ctx, b, msg.Subject)
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range named {
+		if err := add(byNumber, "subject", t, replyaddress.Reply{}); err != nil {
 			return nil, err
 		}
 	}
@@ -165,7 +165,7 @@ func (in *Intake) byReferences(ctx context.Context, b *box, m ticket.Mail, msg *
 			return err
 		}
 	}
-	if isList(msg) {
+	if msg.List {
 		return nil // all mails of a list refer to one another
 	}
 	for _, n := range ids {
@@ -252,42 +252,32 @@ func (in *Intake) ticketOf(ctx context.Context, b *box, number string) (ticket.T
 	return t, true, nil
 }
 
-// maxNumbers limits the texts in a subject that are looked up as numbers.
-const maxNumbers = 10
-
-// numbersIn returns the texts of a subject that may be a number: those in square brackets,
-// and words in the default format.
-func numbersIn(subject string) (list []string) {
-	add := func(s string) {
-		if s = strings.TrimSpace(s); s != "" && len(s) <= 60 && !slices.Contains(list, s) && len(list) < maxNumbers {
-			list = append(list, s)
+// inSubject returns the tickets whose numbers the subject has, the likeliest first.
+func (in *Intake) inSubject(ctx context.Context, b *box, subject string) ([]ticket.Ticket, error) {
+	found := map[ticket.Number]ticket.Ticket{}
+	var failed error
+	numbers := subjectNumbers(subject, func(text string) (ticket.Number, error) {
+		t, is, err := in.ticketOf(ctx, b, text)
+		if err != nil {
+			failed = err
 		}
+		if !is {
+			return "", ticket.ErrNotFound
+		}
+		found[t.Number] = t
+		return t.Number, nil
+	})
+	var list []ticket.Ticket
+	for _, n := range numbers {
+		list = append(list, found[n])
 	}
-	for rest := subject; ; {
-		_, after, found := strings.Cut(rest, "[")
-		if !found {
-			break
-		}
-		rest = after
-		if inside, _, found := strings.Cut(after, "]"); found {
-			add(inside)
-		}
-	}
-	for _, word := range strings.FieldsFunc(subject, func(r rune) bool { return r <= ' ' || strings.ContainsRune("[](){}<>,;:!?#\"'", r) }) {
-		if n, err := ticket.ParseNumber(word); err == nil && strings.ContainsAny(word, "0123456789") {
-			add(string(n))
-		}
-	}
-	return list
+	return list, failed
 }
 
-// isList reports whether a mail came by a mailing list.
-func isList(msg *message) bool { return strings.Contains(lower(msg.Quiet), "list") }
-
-// ofList reports whether the record of a mail says that it came by a mailing list.
+// ofList reports whether the record of a mail says that it came over a mailing list.
 func ofList(m ticket.Mail) bool {
 	e, err := explanationOf(m)
-	return err == nil && strings.Contains(lower(e.Quiet), "list")
+	return err == nil && e.List
 }
 
 // recent returns how many tickets a sender has opened within the last hour, at most most.

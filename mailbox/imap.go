@@ -118,7 +118,7 @@ func loopback(host string) bool {
 func (in *Intake) readIMAP(ctx context.Context, b *box) {
 	failures, troubled := 0, false
 	for ctx.Err() == nil {
-		s := &session{in: in, box: b, conf: b.IMAP}
+		s := &session{in: in, box: b, conf: b.IMAP, missing: map[uint32]int{}}
 		err := s.run(ctx, func() {
 			failures = 0
 			if troubled {
@@ -191,9 +191,11 @@ type session struct {
 
 	folder  string
 	place   position
-	stored  position // as it is in the store
-	skipped map[uint32]bool
-	taken   []uint32 // stored, and not flagged yet
+	stored  position       // as it is in the store
+	missing map[uint32]int // mails that were listed and could not be fetched, and how often
+	again   bool           // list again soon
+	seen    uint32         // the highest UID of the last listing
+	taken   []uint32       // stored, and not flagged yet
 }
 
 // run connects, and takes in mails until the connection breaks.
@@ -233,7 +235,11 @@ func (s *session) run(ctx context.Context, works func()) (err error) {
 		}
 		works()
 		step = "wait"
-		if err := srv.Wait(ctx, cmp.Or(s.conf.Listing, defaultListing)); err != nil {
+		most := cmp.Or(s.conf.Listing, defaultListing)
+		if s.again {
+			most = min(most, time.Second)
+		}
+		if err := srv.Wait(ctx, most); err != nil {
 			return err
 		}
 	}
@@ -246,6 +252,12 @@ func (s *session) list(ctx context.Context, srv server) error {
 		return err
 	}
 	failed := false
+	// Some servers do not tell of mails that arrive after the last command and before IDLE has
+	// begun. So after mails were taken, a listing without any comes before the long wait.
+	s.again = len(uids) > 0 && s.seen != uids[len(uids)-1]
+	if len(uids) > 0 {
+		s.seen = uids[len(uids)-1]
+	}
 	for chunk := range slices.Chunk(uids, fetchBatch) {
 		var unknown []uint32
 		for _, uid := range chunk {
@@ -265,13 +277,17 @@ func (s *session) list(ctx context.Context, srv server) error {
 		}
 		for _, uid := range unknown {
 			size, there := sizes[uid]
-			if !there {
-				continue // it was deleted meanwhile
+			var err error
+			if there {
+				there, err = s.fetch(ctx, srv, uid, size)
 			}
-			err := s.fetch(ctx, srv, uid, size)
 			var refused *imap.Error
 			switch {
+			case err == nil && !there:
+				failed = true
+				s.miss(ctx, uid)
 			case err == nil:
+				delete(s.missing, uid)
 			case errors.As(err, &refused) && refused.Type != imap.StatusResponseTypeBye:
 				// The server does not give this mail away. The others are not its fault.
 				failed = true
@@ -294,6 +310,19 @@ func (s *session) list(ctx context.Context, srv server) error {
 		}
 	}
 	return s.keep(ctx)
+}
+
+// miss notes that a mail was listed and is not there. Either it was deleted since, and the next
+// listing does not have it, or the server does not show it yet: some list a mail before they
+// have announced it. So the position must not pass it.
+func (s *session) miss(ctx context.Context, uid uint32) {
+	s.missing[uid]++
+	switch n := s.missing[uid]; {
+	case n < 5:
+		s.again = true
+	case n == 5:
+		s.in.trouble(ctx, s.box, &SourceError{Mailbox: s.box.Name, Step: fmt.Sprintf("fetch the mail with UID %d", uid), Err: errors.New("the server lists the mail and does not send it")})
+	}
 }
 
 // keep stores the position.
@@ -350,7 +379,7 @@ func (s *session) known(ctx context.Context, uid uint32) (bool, error) {
 
 // fetch takes in one mail. Of a mail that is too big it takes the header, which makes a ticket
 // that somebody sees.
-func (s *session) fetch(ctx context.Context, srv server, uid uint32, size mailSize) error {
+func (s *session) fetch(ctx context.Context, srv server, uid uint32, size mailSize) (bool, error) {
 	limit := int64(s.in.cfg.Limits.Mail)
 	e := Envelope{Origin: s.origin(uid), Old: uid < s.place.old || !s.place.start.IsZero() && s.place.moved && size.arrived.Before(s.place.start)}
 	header := size.bytes > limit
@@ -375,5 +404,5 @@ func (s *session) fetch(ctx context.Context, srv server, uid uint32, size mailSi
 	if err == nil && there {
 		s.taken = append(s.taken, uid)
 	}
-	return err
+	return there, err
 }

@@ -226,7 +226,7 @@ func (s *imapServer) Fetch(uid uint32, headerOnly bool, to func(io.Reader) error
 			whole := &wholeReader{r: body.Literal, left: body.Literal.Size()}
 			if err = to(whole); err != nil {
 				if whole.left > 0 {
-					s.Close() // what is left need not be read
+					_ = s.conn.Conn.Close() // what is left need not be read
 				}
 				_ = cmd.Close()
 				return there, err

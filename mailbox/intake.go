@@ -170,11 +170,11 @@ func (h *headBuffer) messageID() string {
 		line = strings.TrimRight(line, "\r\n")
 		switch {
 		case line == "":
-			return bare(field)
+			return messageID(field)
 		case found && (line[0] == ' ' || line[0] == '\t'):
 			field += line
 		case found:
-			return bare(field)
+			return messageID(field)
 		default:
 			name, value, ok := strings.Cut(line, ":")
 			if ok && strings.EqualFold(strings.TrimSpace(name), "Message-ID") {
@@ -182,15 +182,7 @@ func (h *headBuffer) messageID() string {
 			}
 		}
 	}
-	return bare(field)
-}
-
-// bare returns the first ID between angle brackets, or the text without any.
-func bare(field string) string {
-	if _, after, found := strings.Cut(field, "<"); found {
-		field, _, _ = strings.Cut(after, ">")
-	}
-	return strings.TrimSpace(field)
+	return messageID(field)
 }
 
 // clean returns text that every store keeps: UTF-8 without control characters.

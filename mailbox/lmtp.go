@@ -36,7 +36,7 @@ func (in *Intake) ServeLMTP(ctx context.Context, l net.Listener) error {
 	srv.LMTP, srv.Domain = true, "localhost"
 	srv.MaxMessageBytes = int64(in.cfg.Limits.Mail)
 	srv.MaxRecipients = 1000
-	srv.MaxLineLength = 1 << 20 // of a command or a line of the mail: many programs write lines that are too long
+	srv.MaxLineLength = in.cfg.Limits.Mail // many programs write lines that are too long
 	srv.ReadTimeout, srv.WriteTimeout = lmtpTimeout, lmtpTimeout
 	srv.EnableSMTPUTF8 = true
 	srv.ErrorLog = slog.NewLogLogger(in.cfg.Logger.Handler(), slog.LevelWarn)

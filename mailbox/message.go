@@ -34,6 +34,11 @@ type message struct {
 	Invitation            string        // a summary of the invitation that it brings; empty if there is none
 	Fingerprint           ticket.Digest // see fingerprint
 	Problems              []string      // what is wrong with its form, in words, for the explanation
+	AutoReply             bool          // Automatic, and an answer such as an absence note
+	List                  bool          // came over a mailing list
+	Forwards              bool          // the subject says that it passes a mail on: "Fwd:", "WG:"; Forward can still be nil
+	Quotes                bool          // Text has, or seems to have, words of other mails
+	messages              map[*part]int // attached messages and their places in Files, while it is parsed
 }
 
 // file is a file in a mail.
@@ -78,18 +83,4 @@ type forward struct {
 	Comment  string    // the words of the person who passes it on
 	Attached bool      // it is an attached message, and not a block in the text
 	File     int       // the index in Files of the attached message; -1 if it is a block
-}
-
-// limits bounds what is parsed. Zero fields mean the defaults.
-type limits struct {
-	Mail   int // bytes of a mail; default 40 MiB
-	Header int // bytes of its header; default 256 KiB
-	Parts  int // parts of all depths; default 500
-	Depth  int // parts within parts; default 30
-}
-
-// limitError is the error of a mail that exceeds a limit.
-type limitError struct {
-	What  string // "bytes", "bytes of header", "parts" or "levels of parts"
-	Limit int
 }

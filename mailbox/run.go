@@ -335,6 +335,10 @@ func (in *Intake) read(ctx context.Context, b *box, m *ticket.Mail, raw []byte) 
 		// The record of the envelope stays as it was. The address is only used here.
 		m.HasSender, m.From = true, cut(clean(msg.ReturnPath), 1000)
 	}
+	if m.HasSender && m.From == "" && msg.Automatic == "" {
+		msg.Automatic = "the sender of the envelope is empty"
+		msg.AutoReply = hasPrefixFold(msg.Subject, absent)
+	}
 	m.Fingerprint = msg.Fingerprint
 	m.MessageID = cut(clean(msg.MessageID), 998)
 	if len(msg.From) > 0 {

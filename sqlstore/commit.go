@@ -177,7 +177,7 @@ func changed(ch *ticket.Change) columns {
 		}
 		if e.Subject != "" || p.Workflow != "" || p.WorkflowVersion != 0 || p.Impact|p.Urgency != 0 ||
 			len(p.AddLinks)+len(p.RemoveLinks) > 0 || p.LinkEpoch != 0 || p.PriorityGiven != nil || p.NewCustomer ||
-			p.Erased != nil || p.LegalHold != nil {
+			p.Erased != nil || p.LegalHold != nil || e.MessageID != "" {
 			bits |= docColumn
 		}
 		if p.NewCustomer {

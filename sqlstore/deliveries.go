@@ -161,7 +161,7 @@ func (s *Store) UpdateDeliveries(ctx context.Context, r ticket.DeliveryUpdate) (
 			from = append(from, int64(n))
 		}
 	}
-	set, at := "state = 2, settled = ?", r.At.UnixMicro()
+	set, at := "state = "+strconv.FormatInt(stateOf(r.To), 10)+", settled = ?", r.At.UnixMicro()
 	if r.To == ticket.DeliveryPending {
 		set = "state = 0, settled = NULL, failures = 0, due = ?"
 	}

@@ -59,6 +59,14 @@ func (d *ticketDoc) decode(doc []byte) error {
 			return r.number(&fast.Score)
 		case "tags":
 			return r.texts(&fast.Tags)
+		case "mailed":
+			fast.Mailed = nil
+			return r.list(func() bool {
+				var seq int64
+				ok := r.integer(&seq)
+				fast.Mailed = append(fast.Mailed, seq)
+				return ok
+			})
 		case "fields":
 			fast.Fields = ticket.Fields{}
 			return r.object(func(key []byte) bool { return r.field(fast.Fields, key) })

@@ -40,6 +40,10 @@ func eventJSON(e *ticket.Event) (string, error) {
 		w.key("automatic")
 		w.b = append(w.b, "true"...)
 	}
+	if e.Quiet {
+		w.key("quiet")
+		w.b = append(w.b, "true"...)
+	}
 	w.patch(&e.Set)
 
 	w.optional("subject", e.Subject)
@@ -58,6 +62,7 @@ func eventJSON(e *ticket.Event) (string, error) {
 	w.rare("followed", e.Followed, len(e.Followed))
 	w.rare("unfollowed", e.Unfollowed, len(e.Unfollowed))
 	w.person("author", &e.Author)
+	w.optional("message_id", e.MessageID)
 
 	if e.Seals != (ticket.Seals{}) {
 		w.open("seals")

@@ -27,10 +27,12 @@ const (
 	bounced
 	suppressed
 	sent
+	undelivered
 )
 
 // settledStates maps the column to the states of settled deliveries.
-var settledStates = [...]ticket.DeliveryState{dead: ticket.DeliveryDead, bounced: ticket.DeliveryBounced, suppressed: ticket.DeliverySuppressed, sent: ticket.DeliverySent}
+var settledStates = [...]ticket.DeliveryState{dead: ticket.DeliveryDead, bounced: ticket.DeliveryBounced, suppressed: ticket.DeliverySuppressed,
+	sent: ticket.DeliverySent, undelivered: ticket.DeliveryUndelivered}
 
 // stateOf returns the column's value for a state: settled, or not claimed.
 func stateOf(s ticket.DeliveryState) int64 { return int64(max(slices.Index(settledStates[:], s), 0)) }
@@ -276,7 +278,7 @@ func scanDelivery(r *sql.Rows) (d ticket.Delivery, err error) {
 	}
 	d.Kind, d.Created, d.Due, d.Until, d.Settled = ticket.Kind(kind), micros(created), micros(due), timeOf(until), timeOf(settled)
 	switch {
-	case onItsWay < state && state <= sent:
+	case onItsWay < state && state <= undelivered:
 		d.State = settledStates[state]
 	case state != onItsWay:
 		return d, fmt.Errorf("sqlstore: delivery %s has the unknown state %d", d.ID, state)

@@ -21,7 +21,7 @@ func (s *Store) PruneDeliveries(ctx context.Context, before time.Time, limit int
 	if limit <= 0 || at <= 0 {
 		return 0, nil
 	}
-	old := "FROM {t}outbox WHERE id < ? AND state IN (1, 3, 4) AND settled < ? ORDER BY id LIMIT ?"
+	old := "FROM {t}outbox WHERE id < ? AND state IN (1, 3, 4, 5) AND settled < ? ORDER BY id LIMIT ?"
 	text := "DELETE FROM {t}outbox WHERE id IN (SELECT id " + old + ")"
 	if s.dialect == MySQL { // MySQL does not allow LIMIT in the subquery
 		text = "DELETE " + old

@@ -43,6 +43,7 @@ type ticketDoc struct {
 
 	Known    ticket.KnownProblem `json:"known,omitzero"`
 	SolvedBy ticket.ID           `json:"solved_by,omitzero"`
+	Mailed   []int64             `json:"mailed,omitempty"`
 }
 
 func docOf(t *ticket.Ticket) (string, error) {
@@ -52,7 +53,7 @@ func docOf(t *ticket.Ticket) (string, error) {
 		RequesterSince: t.RequesterSince, PriorityGiven: t.PriorityGiven, Workflow: t.Workflow, WorkflowVersion: t.WorkflowVersion,
 		Erased: t.Erased, LegalHold: t.LegalHold,
 		FeedbackDue: t.FeedbackDue, FeedbackAsked: t.FeedbackAsked, Rated: t.Rated, Score: t.Score,
-		Known: t.Known, SolvedBy: t.SolvedBy,
+		Known: t.Known, SolvedBy: t.SolvedBy, Mailed: t.Mailed,
 	})
 }
 
@@ -117,7 +118,7 @@ func scanTicket(rows *sql.Rows, before ...any) (ticket.Ticket, error) {
 	t.Requester, t.Followers, t.Subject, t.Impact, t.Urgency = doc.Requester, doc.Followers, doc.Subject, doc.Impact, doc.Urgency
 	t.Tags, t.Fields, t.Links, t.MergedInto, t.LinkEpoch = doc.Tags, doc.Fields, doc.Links, doc.MergedInto, doc.LinkEpoch
 	t.RequesterSince, t.PriorityGiven = doc.RequesterSince, doc.PriorityGiven
-	t.Known, t.SolvedBy = doc.Known, doc.SolvedBy
+	t.Known, t.SolvedBy, t.Mailed = doc.Known, doc.SolvedBy, doc.Mailed
 	t.Workflow, t.WorkflowVersion = doc.Workflow, doc.WorkflowVersion
 	t.Erased, t.LegalHold = doc.Erased, doc.LegalHold
 	if t.Stage, err = stageOf(r.stage); err != nil {

@@ -209,6 +209,8 @@ func loaderBounced(k *kit) {
 	bounced(d.ID, "about another ticket")
 	k.update(updateTo(ticket.DeliveryPending, settledStates, d))
 	bounced(ticket.ID{}, "after it was redriven")
+	k.update(updateTo(ticket.DeliveryUndelivered, settledStates, sent))
+	bounced(ticket.ID{}, "after one came back for another reason than its address")
 	k.update(updateTo(ticket.DeliveryBounced, settledStates, sent))
 	bounced(sent.ID, "after a report that one bounced that had been sent")
 }

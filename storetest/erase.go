@@ -331,7 +331,7 @@ func eraseInvalid(k *kit) {
 }
 
 // eraseStates are the states that a delivery can be removed in.
-var eraseStates = append([]ticket.DeliveryState{ticket.DeliveryPending, ticket.DeliveryClaimed}, settledStates...)
+var eraseStates = append([]ticket.DeliveryState{ticket.DeliveryPending, ticket.DeliveryClaimed}, finals...)
 
 // inStates stores a ticket with deliveries in each state, each to another person.
 func (k *kit) inStates(tenant string, c ticket.Change, n int) []ticket.Delivery {

@@ -172,6 +172,9 @@ var loaderFaults = []fault{
 	{"has the dead among what bounced", "DeliveryContexts/bounced", bouncing(func(d, o *ticket.Delivery) bool {
 		return sameRecipient(d, o) && (isBounced(o) || o.State == ticket.DeliveryDead)
 	})},
+	{"has what came back among what bounced", "DeliveryContexts/bounced", bouncing(func(d, o *ticket.Delivery) bool {
+		return sameRecipient(d, o) && (isBounced(o) || o.State == ticket.DeliveryUndelivered)
+	})},
 	{"has what bounced to another", "DeliveryContexts/bounced", bouncing(func(d, o *ticket.Delivery) bool {
 		return d.Tenant == o.Tenant && d.Notifier == o.Notifier && isBounced(o)
 	})},

@@ -80,6 +80,9 @@ var pruneDeliveriesFaults = []fault{
 	{"prunes no dead deliveries", "PruneDeliveries/old", prunes(func(before time.Time, d *ticket.Delivery) bool {
 		return prunesOld(before, d) && d.State != ticket.DeliveryDead
 	})},
+	{"prunes no deliveries that came back", "PruneDeliveries/others", prunes(func(before time.Time, d *ticket.Delivery) bool {
+		return prunesOld(before, d) && d.State != ticket.DeliveryUndelivered
+	})},
 	{"prunes by the creation of deliveries", "PruneDeliveries/old", prunes(func(before time.Time, d *ticket.Delivery) bool {
 		return d.State.Settled() && d.State != ticket.DeliveryBounced && d.Created.Before(before)
 	})},

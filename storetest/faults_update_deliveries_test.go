@@ -81,6 +81,19 @@ var updateFaults = []fault{
 			d.Failures = 0
 		}
 	})},
+	{"takes what came back for what bounced", "UpdateDeliveries/undelivered", updating(func(r *ticket.DeliveryUpdate) {
+		if r.To == ticket.DeliveryUndelivered {
+			r.To = ticket.DeliveryBounced
+		}
+	}, nil)},
+	{"does not store when it came back", "UpdateDeliveries/undelivered", rewritten(func(was ticket.Delivery, d *ticket.Delivery, r ticket.DeliveryUpdate) {
+		if r.To == ticket.DeliveryUndelivered {
+			d.Settled = was.Settled
+		}
+	})},
+	{"does not take back what came back", "UpdateDeliveries/undelivered", updating(func(r *ticket.DeliveryUpdate) {
+		r.From = slices.DeleteFunc(slices.Clone(r.From), func(s ticket.DeliveryState) bool { return s == ticket.DeliveryUndelivered })
+	}, nil)},
 	{"resets the attempts of an updated one", "UpdateDeliveries/kept", rewritten(func(_ ticket.Delivery, d *ticket.Delivery, r ticket.DeliveryUpdate) {
 		if r.To == ticket.DeliveryPending {
 			d.Attempts = 0

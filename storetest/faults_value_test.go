@@ -324,6 +324,21 @@ var valueFaults = []fault{
 			e.Seals.InternalContent = ticket.Seal{}
 		}
 	})},
+	{"loses a Message-ID", "Values/history", changing(nil, func(e *ticket.Event) {
+		if e.MessageID == "4711@example.org" {
+			e.MessageID = ""
+		}
+	})},
+	{"loses that an event is quiet", "Values/history", changing(nil, func(e *ticket.Event) {
+		if e.MessageID == "4711@example.org" {
+			e.Quiet = false
+		}
+	})},
+	{"keeps the first number of mails", "Values/history", changing(func(t *ticket.Ticket) {
+		if len(t.Mailed) == 2 && t.Mailed[0] > 10 {
+			t.Mailed = t.Mailed[:1]
+		}
+	}, nil)},
 	{"loses which tags were removed", "Values/history", changing(nil, func(e *ticket.Event) {
 		if len(e.Set.AddTags) == 0 {
 			e.Set.RemoveTags = nil

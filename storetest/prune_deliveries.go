@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	saysPruneDeliveries = "PruneDeliveries removes deliveries of all tenants that are Sent, Suppressed or Dead with Settled before the time before, at most limit of them."
+	saysPruneDeliveries = "PruneDeliveries removes deliveries of all tenants that are Sent, Suppressed, Dead or Undelivered with Settled before the time before, at most limit of them."
 	saysPruneLeaves     = "It must leave all others, bounced ones too."
 	saysPruneCount      = "It returns the number of deliveries it removed. A limit of 0 or less means none."
 )
@@ -176,7 +176,9 @@ func pruneOthers(k *kit) {
 	for _, d := range slices.Concat([]ticket.Delivery{again}, redriven, reported) {
 		kept = append(kept, k.stored(d))
 	}
-	gone := k.outcomes(acme, past, prunable...)
+	back := k.outcomes(acme, past, ticket.DeliverySent)
+	k.same(k.update(updateTo(ticket.DeliveryUndelivered, settledStates, back...)), 1, "number that came back")
+	gone := append(back, k.outcomes(acme, past, prunable...)...)
 	k.same(k.pruneDeliveries(soon.Add(2*year), 100), len(gone), "number that were removed")
 	k.remain(kept)
 	k.same(k.left(gone), 0, "settled deliveries that are left")

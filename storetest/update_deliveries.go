@@ -10,7 +10,8 @@ const (
 	saysUpdate      = "UpdateDeliveries changes the state of settled deliveries that are in one of the states r.From; it must leave all others as they are."
 	saysToPending   = "If r.To is DeliveryPending, a delivery becomes due at r.At, and Failures and Settled become zero."
 	saysToBounced   = "If r.To is DeliveryBounced, Settled becomes r.At."
-	saysKept        = "In both cases LastError becomes r.Error; Attempts and Address must stay."
+	saysToUndeliver = "The same holds for DeliveryUndelivered."
+	saysKept        = "In all cases LastError becomes r.Error; Attempts and Address must stay."
 	saysHowMany     = "It returns the number of deliveries it changed; an ID that is named twice counts once."
 	saysUpdateCheck = "Check returns an [*InvalidError] if the update is not valid. Stores call it first."
 )
@@ -19,6 +20,7 @@ var updateRules = []rule{
 	{name: "UpdateDeliveries/from", says: saysUpdate, upon: []string{"Settle/", "UpdateDeliveries/pending", "UpdateDeliveries/kept"}, prove: updateFrom},
 	{name: "UpdateDeliveries/pending", says: saysToPending, upon: []string{"Claim/", "Settle/"}, prove: updatePending},
 	{name: "UpdateDeliveries/bounced", says: saysToBounced, upon: []string{"Settle/"}, prove: updateBounced},
+	{name: "UpdateDeliveries/undelivered", says: saysToUndeliver, upon: []string{"Settle/", "Deliveries/", "UpdateDeliveries/from", "UpdateDeliveries/how many"}, prove: updateUndelivered},
 	{name: "UpdateDeliveries/kept", says: saysKept, upon: []string{"Settle/"}, prove: updateKept},
 	{name: "UpdateDeliveries/how many", says: saysHowMany, upon: []string{"Settle/", "UpdateDeliveries/from"}, prove: updateCount},
 	{name: "UpdateDeliveries/tenants", says: saysTenant, upon: []string{"Settle/", "UpdateDeliveries/how many"}, prove: updateTenants},
@@ -55,7 +57,7 @@ func updateTo(to ticket.DeliveryState, from []ticket.DeliveryState, list ...tick
 }
 
 // settledStates are the states that UpdateDeliveries accepts in From.
-var settledStates = []ticket.DeliveryState{ticket.DeliverySent, ticket.DeliveryDead, ticket.DeliveryBounced, ticket.DeliverySuppressed}
+var settledStates = []ticket.DeliveryState{ticket.DeliverySent, ticket.DeliveryDead, ticket.DeliveryBounced, ticket.DeliverySuppressed, ticket.DeliveryUndelivered}
 
 // updateFrom names deliveries in every state, and some of the states.
 func updateFrom(k *kit) {
@@ -125,6 +127,30 @@ func updateBounced(k *kit) {
 		got.LastError, got.Attempts = d.LastError, d.Attempts // checked by UpdateDeliveries/kept
 		k.same(got, d, "other fields of a delivery that was updated")
 		k.claims(soon.Add(year), nil, "though none is pending")
+	}
+}
+
+// updateUndelivered also takes deliveries out of the state, and checks that their addresses
+// are not taken for bad ones.
+func updateUndelivered(k *kit) {
+	for _, o := range finals {
+		d := k.settled(o)
+		k.same(k.update(updateTo(ticket.DeliveryUndelivered, settledStates, d)), 1, "updated of one that was %s", o)
+		got := k.stored(d)
+		k.same(got.State, ticket.DeliveryUndelivered, "state")
+		k.same(got.Settled, soon, "end")
+		got.State, got.Settled = d.State, d.Settled
+		got.LastError, got.Attempts = d.LastError, d.Attempts // checked by UpdateDeliveries/kept
+		k.same(got, d, "other fields of a delivery that was updated")
+		k.claims(soon.Add(year), nil, "though none is pending")
+
+		page, err := k.store.Deliveries(k.Context(), ticket.DeliveryQuery{Tenant: acme, State: []ticket.DeliveryState{ticket.DeliveryUndelivered}})
+		k.ok(err, "Deliveries that are undelivered")
+		k.same(deliveryIDs(page.Deliveries), []ticket.ID{d.ID}, "deliveries that are undelivered")
+		k.same(k.update(updateTo(ticket.DeliveryUndelivered, finals, d)), 0, "updated of one that is undelivered, which From lacks")
+		k.same(k.update(updateTo(ticket.DeliveryPending, settledStates, d)), 1, "updated of one that is undelivered")
+		claimed := k.claims(soon, []ticket.Delivery{d}, "after it was undelivered")
+		k.settle(settlement(claimed[0], ticket.DeliverySent))
 	}
 }
 

@@ -338,6 +338,8 @@ func valueHistory(k *kit) {
 			quiet(e)
 			e.Set.FeedbackDue, e.Set.FeedbackAsked = new(time.Time{}), true
 		},
+		func(e *ticket.Event) { e.Message, e.MessageID, e.Quiet = "By mail.", "4711@example.org", true },
+		func(e *ticket.Event) { e.Note, e.Automatic, e.MessageID = "away", true, "4712@example.org" },
 		func(e *ticket.Event) { e.Action, e.Set.Score, e.Feedback = ticket.ActionRate, 2, "Too slow. Zoë" },
 	}
 	c := k.opened(acme)
