@@ -83,6 +83,10 @@ crash: ## kill writers and servers again and again, and look for losses; CRASH='
 faults: ## let the mail server fail and kill relays, and look for lost notifications; FAULTS='-store postgres -tickets 500' selects
 	go run ./internal/dbtests/cmd/faults $(FAULTS)
 
+.PHONY: mailcrash
+mailcrash: ## kill processes that take in mail, cut their connections, and look for lost and doubled mails; MAILCRASH='-store postgres -mails 500' selects
+	go run ./internal/dbtests/cmd/mailcrash $(MAILCRASH)
+
 .PHONY: timers
 timers: ## kill processes that fire timers, on fast clocks, and check every threshold, snooze and timed action; TIMERS='-store postgres -for 20s' selects
 	go run ./internal/dbtests/cmd/timers $(TIMERS)
