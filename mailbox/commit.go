@@ -125,13 +125,15 @@ func (in *Intake) attach(ctx context.Context, b *box, a ticket.Actor, files []fi
 			if err == nil {
 				list = append(list, one)
 			}
-			return err
+			if !errors.Is(err, errors.ErrUnsupported) { // the desk has no file store of its own
+				return err
+			}
 		}
 		f, err := in.cfg.Files.Put(ctx, b.Tenant, bytes.NewReader(content))
 		if err != nil {
 			return err
 		}
-		list = append(list, ticket.Attachment{Name: name, MediaType: mediaType, Size: f.Size, SHA256: f.SHA256, Ref: f.SHA256.String()})
+		list = append(list, ticket.Attachment{Name: name, MediaType: mediaType, Size: f.Size, SHA256: f.SHA256})
 		return nil
 	}
 	for _, f := range files {

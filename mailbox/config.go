@@ -37,7 +37,8 @@ type Config struct {
 	Limits Limits
 
 	// Observe is called when a mail was stored (its State is pending then), and when it was
-	// settled. Package telemetry has a function for it. Nil means that nobody observes.
+	// settled. ObserveMails of package telemetry returns such a function. Nil means that nobody
+	// observes.
 	Observe func(ctx context.Context, m ticket.Mail)
 	// Trouble is called when a mailbox can no longer be read, with the error, and when it can
 	// be read again, with nil. If the error is a [*SourceError] with Credentials, somebody

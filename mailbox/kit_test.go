@@ -164,7 +164,8 @@ func (k *kit) startIMAP() {
 	for i := range k.cfg.Mailboxes {
 		m := &k.cfg.Mailboxes[i]
 		require.NoError(k.t, user.Create(m.Name, nil))
-		m.IMAP = &IMAP{Addr: addr, Unencrypted: true, Username: "support", Password: "secret", Folder: m.Name, Timeout: 5 * time.Second}
+		m.IMAP = &IMAP{Addr: addr, Unencrypted: true, Username: "support", Password: "secret", Folder: m.Name, Timeout: 5 * time.Second,
+			Listing: 100 * time.Millisecond} // the test server forgets mails that arrive just before IDLE
 	}
 }
 
