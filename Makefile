@@ -40,7 +40,7 @@ test: ## all tests of all modules, with the race detector, in random order
 	go test -run '^TestFaults$$' ./storetest ./files/filestest
 
 .PHONY: servers
-servers: ## install the servers that tests start: PostgreSQL, MariaDB, pgbouncer
+servers: ## install the servers that tests start: PostgreSQL, MariaDB, pgbouncer, exim, dovecot
 	@.ci/servers
 
 .PHONY: lint
