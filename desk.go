@@ -83,6 +83,13 @@ type Config struct {
 	// ever. It must be at least a week. Deliveries are found by the time in their IDs; see NewID.
 	DeliveryAge time.Duration
 
+	// MailAge is how long the desk keeps mails after they were settled, except those that are
+	// held; see [Desk.PruneMails]. What identifies a mail in its mailbox stays, so that a mail
+	// which the mailbox shows again after years is not taken again. Zero means 365 days; a
+	// negative value means for ever. It must be at least a week: so long may a server deliver
+	// the same mail again.
+	MailAge time.Duration
+
 	// Limits bounds what tickets and actions may contain. A zero field has its
 	// default.
 	Limits Limits
@@ -242,6 +249,12 @@ func NewDesk(store Store, cfg Config) (*Desk, error) {
 		cfg.DeliveryAge = defaultDeliveryAge
 	case cfg.DeliveryAge > 0 && cfg.DeliveryAge < leastDeliveryAge:
 		return nil, invalid("config.delivery_age", "must be at least %s", leastDeliveryAge)
+	}
+	switch {
+	case cfg.MailAge == 0:
+		cfg.MailAge = defaultMailAge
+	case cfg.MailAge > 0 && cfg.MailAge < leastMailAge:
+		return nil, invalid("config.mail_age", "must be at least %s", leastMailAge)
 	}
 	if cfg.ReceiptAge == 0 {
 		cfg.ReceiptAge = defaultReceiptAge

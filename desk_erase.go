@@ -34,6 +34,12 @@ import (
 // again: it erases what is left. Any number of processes may erase and write at the same time.
 // The report of an interrupted call says what was erased, together with the error.
 //
+// The mails that the erased messages came in are erased too: their bytes, addresses, Message-IDs
+// and explanations; see [Mail]. With Erasure.Person, so is every mail from the person's address,
+// whether it is on a ticket or not, held and pending ones included. The bytes in the [FileStore] go
+// with its next sweep. A mail that is being taken at that moment may become a message afterwards:
+// then call Erase again.
+//
 // Only the library's own data can be erased. Backups and replicas of the database, letters that
 // were sent, streams of events and webhooks keep what they have; for the files of the database
 // itself see docs/erasure.md. The IDs of agents, the names of queues, and remarks in events of
@@ -118,8 +124,10 @@ func (x *eraser) person(ctx context.Context) error {
 		slices.SortStableFunc(x.report.Mentions, func(a, b Mention) int { return a.Ticket.Compare(b.Ticket) })
 	}()
 	var faults []error
+	seen := map[ID]bool{}
 	for id, err := range x.d.traces(ctx, x.store, x.actor.Tenant, x.plan.Person) {
 		if err == nil {
+			seen[id] = true
 			err = x.ticket(ctx, id)
 		}
 		if refused, is := errors.AsType[*RefusedError](err); is && refused.Why == whyLegalHold {
@@ -134,21 +142,30 @@ func (x *eraser) person(ctx context.Context) error {
 			return errors.Join(append(faults, err)...)
 		}
 	}
-	return errors.Join(faults...)
+	more, err := x.senderMails(ctx, seen)
+	return errors.Join(append(append(faults, more...), err)...)
 }
 
 // ticket erases what is planned of a ticket, step by step.
 func (x *eraser) ticket(ctx context.Context, id ID) error {
 	done := ErasedTicket{Ticket: id}
 	mentions := []Mention(nil)
+	mailed := false // its mails were erased
 	defer func() {
-		if done.Events+done.Deliveries > 0 {
+		if done.Events+done.Deliveries+done.Mails > 0 {
 			x.report.Tickets = append(x.report.Tickets, done)
 		}
 		x.report.Mentions = append(x.report.Mentions, mentions...)
 	}()
 	for try := 1; ; {
 		step, err := x.step(ctx, id)
+		if err == nil && !mailed {
+			var n int
+			n, err = x.mails(ctx, step)
+			done.Mails += n
+			done.Number = step.before.Number
+			mailed = err == nil
+		}
 		if err == nil && !step.idle() {
 			err = x.write(ctx, step)
 			x.done = err == nil && x.stage != nil && !step.more
@@ -158,6 +175,7 @@ func (x *eraser) ticket(ctx context.Context, id ID) error {
 				return err
 			}
 			try++
+			mailed = false // there may be new events
 			continue
 		}
 		if step != nil {
@@ -188,9 +206,10 @@ type eraseStep struct {
 	must     bool // an event is to be recorded, even if nothing is erased
 	mentions []Mention
 
-	requester bool            // the event that named the requester loses its persons
-	followed  []Person        // that the erased events had added
-	fields    map[string]bool // whether the event that set the field last loses it
+	mails     func(*Mail) bool // whether a mail on the ticket is to be erased; nil: none
+	requester bool             // the event that named the requester loses its persons
+	followed  []Person         // that the erased events had added
+	fields    map[string]bool  // whether the event that set the field last loses it
 	tags      map[string]bool
 	reason    bool
 	resolved  bool
@@ -285,6 +304,8 @@ func (x *eraser) fingerprint() (Digest, error) {
 func (x *eraser) collect(ctx context.Context, t Ticket, limit Groups) (*eraseStep, error) {
 	s := &eraseStep{before: t, fields: map[string]bool{}, tags: map[string]bool{}}
 	theirs := !x.plan.Person.IsZero() && x.plan.Person.Same(t.Requester)
+	words := map[int64]bool{0: theirs} // the events whose words are to be erased
+	s.mails = func(m *Mail) bool { return x.plan.Person.IsZero() && x.plan.Event == 0 || words[m.Seq] }
 	for e, err := range x.d.events(ctx, t.Tenant, t.ID) {
 		if err != nil {
 			return nil, err
@@ -292,7 +313,9 @@ func (x *eraser) collect(ctx context.Context, t Ticket, limit Groups) (*eraseSte
 		if e.Seq > t.Version {
 			break // a later change; the commit will conflict
 		}
-		erase := x.groups(&e, theirs, t.RequesterSince).and(limit).and(e.held())
+		planned := x.groups(&e, theirs, t.RequesterSince)
+		words[e.Seq] = planned.PublicContent || planned.InternalContent
+		erase := planned.and(limit).and(e.held())
 		if !erase.zero() && len(s.events) == eraseBatch {
 			erase, s.more = Groups{}, true
 		}

@@ -13,9 +13,9 @@ type PersonalDataOptions struct {
 }
 
 // PersonalData returns everything that the desk has about a customer in the actor's tenant:
-// the tickets that name the person, the messages that the person wrote or may read, and the
-// notifications to the person. It is meant for requests under articles 15 and 20 of the GDPR.
-// [PersonalData.WriteHTML] makes a page of it.
+// the tickets that name the person, the messages that the person wrote or may read, the
+// notifications to the person, and the mails from the person. It is meant for requests under
+// articles 15 and 20 of the GDPR. [PersonalData.WriteHTML] makes a page of it.
 //
 // It does not contain the words of other customers that the person may not read. Texts of
 // others on tickets without the person, and the places that [Desk.Erase] cannot reach, are not
@@ -40,6 +40,7 @@ func (d *Desk) PersonalData(ctx context.Context, a Actor, p Person, o PersonalDa
 	if err != nil {
 		return data, err
 	}
+	var mails []PersonalMail
 	for id, err := range d.traces(ctx, s, a.Tenant, data.Person) {
 		if err != nil {
 			return data, unsupported("search for persons", err)
@@ -54,21 +55,26 @@ func (d *Desk) PersonalData(ctx context.Context, a Actor, p Person, o PersonalDa
 		if err != nil {
 			return data, err
 		}
-		one, err := d.personalTicket(ctx, data.Person, t, o)
+		one, more, err := d.personalTicket(ctx, data.Person, t, o)
 		if err != nil {
 			return data, err
 		}
 		if len(one.Roles) > 0 {
 			data.Tickets = append(data.Tickets, one)
 		}
+		mails = append(mails, more...)
+	}
+	if data.Mails, err = d.personalMails(ctx, a, data.Person, mails); err != nil {
+		return data, err
 	}
 	slices.SortFunc(data.Tickets, func(x, y PersonalTicket) int { return x.Created.Compare(y.Created) })
 	return data, nil
 }
 
-// personalTicket returns the part of a ticket that is about a person.
-func (d *Desk) personalTicket(ctx context.Context, p Person, t Ticket, o PersonalDataOptions) (PersonalTicket, error) {
-	one := PersonalTicket{Number: t.Number, Created: t.Created, Phase: t.Phase}
+// personalTicket returns the part of a ticket that is about a person, and the mails that the
+// person's messages came in.
+func (d *Desk) personalTicket(ctx context.Context, p Person, t Ticket, o PersonalDataOptions) (one PersonalTicket, mails []PersonalMail, err error) {
+	one = PersonalTicket{Number: t.Number, Created: t.Created, Phase: t.Phase}
 	own := p.Same(t.Requester)
 	if own {
 		one.Subject, one.Fields = t.Subject, t.Fields.clone()
@@ -89,13 +95,14 @@ func (d *Desk) personalTicket(ctx context.Context, p Person, t Ticket, o Persona
 			return err == nil
 		})
 		if failed != nil {
-			return one, failed
+			return one, nil, failed
 		}
 	}
 	foreign := map[string]bool{} // the fields that were last set while the ticket was another customer's
+	written := map[int64]bool{}  // the events that the person wrote
 	for e, err := range d.events(ctx, t.Tenant, t.ID) {
 		if err != nil {
-			return one, err
+			return one, nil, err
 		}
 		role("requester", p.Same(e.Requester))
 		role("follower", slices.ContainsFunc(e.Followed, p.Same) || slices.ContainsFunc(e.Unfollowed, p.Same))
@@ -107,6 +114,7 @@ func (d *Desk) personalTicket(ctx context.Context, p Person, t Ticket, o Persona
 		}
 		wrote := said(&e, p) || own && e.unsigned() && e.Seq >= t.RequesterSince
 		role("author", wrote)
+		written[e.Seq] = wrote
 		if e.words() && (wrote || readable[e.Seq]) {
 			one.Messages = append(one.Messages, personalMessage(&e, p, wrote, string(e.Message), e.Attachments))
 		}
@@ -117,7 +125,7 @@ func (d *Desk) personalTicket(ctx context.Context, p Person, t Ticket, o Persona
 		theirs := own
 		if own && (len(e.Fields) > 0 || o.Notes) {
 			if theirs, err = s.reads(ctx, e.Seq); err != nil {
-				return one, err
+				return one, nil, err
 			}
 		}
 		for k := range e.Fields {
@@ -130,7 +138,7 @@ func (d *Desk) personalTicket(ctx context.Context, p Person, t Ticket, o Persona
 	maps.DeleteFunc(one.Fields, func(k string, _ any) bool { return foreign[k] })
 	for r, err := range d.storedDeliveries(ctx, DeliveryQuery{Tenant: t.Tenant, Ticket: t.ID}) {
 		if err != nil {
-			return one, err
+			return one, nil, err
 		}
 		if r.addressed(p) {
 			role("recipient", true)
@@ -141,7 +149,15 @@ func (d *Desk) personalTicket(ctx context.Context, p Person, t Ticket, o Persona
 		}
 	}
 	slices.Reverse(one.Deliveries)
-	return one, nil
+	for m, err := range d.storedMails(ctx, MailQuery{Tenant: t.Tenant, Ticket: t.ID}) {
+		if err != nil {
+			return one, nil, err
+		}
+		if written[m.Seq] {
+			mails = append(mails, personalMail(m))
+		}
+	}
+	return one, mails, nil
 }
 
 func personalMessage(e *Event, p Person, wrote bool, text string, files []Attachment) PersonalMessage {
@@ -151,6 +167,9 @@ func personalMessage(e *Event, p Person, wrote bool, text string, files []Attach
 		m.By = "you"
 	case e.By.Role&RoleCustomer != 0 || !e.Author.IsZero():
 		m.By = "another customer"
+	}
+	if wrote {
+		m.MessageID = e.MessageID
 	}
 	for _, f := range files {
 		m.Files = append(m.Files, f.Name)

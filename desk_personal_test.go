@@ -128,3 +128,17 @@ func TestWriteHTMLShowsEveryTimeInTheZone(t *testing.T) {
 	require.Contains(t, page.String(), "<td>2026-01-05 10:00 CET</td>")
 	require.NotContains(t, page.String(), "09:00")
 }
+
+func TestPersonalDataHasTheMessageIDsOfTheirMailsOnly(t *testing.T) {
+	k := newKit(t)
+	tk := k.open(ada, ticket.Draft{Message: "m", Followers: []ticket.Person{bob.Person}, MessageID: "ada1@mail.example.com"})
+	k.do(bob, tk, ticket.Action{Name: ticket.ActionReply, Message: "m", MessageID: "bob1@mail.example.com"})
+	data, err := k.desk.PersonalData(t.Context(), cron, ada.Person, ticket.PersonalDataOptions{})
+	require.NoError(t, err)
+	require.Contains(t, asJSON(t, data), `"message_id":"ada1@mail.example.com"`)
+	require.NotContains(t, asJSON(t, data), "bob1")
+	var page strings.Builder
+	require.NoError(t, data.WriteHTML(&page, nil))
+	require.Contains(t, page.String(), "<p>Message-ID: ada1@mail.example.com</p>")
+	require.NotContains(t, page.String(), "bob1")
+}

@@ -43,6 +43,7 @@ type ErasureReport struct {
 	// Mentions are texts of others that name the person and were not erased. Somebody has to
 	// read them.
 	Mentions []Mention
+	Mails    int // that were erased, on tickets or not
 }
 
 // ErasedTicket says what was erased from a ticket.
@@ -51,6 +52,7 @@ type ErasedTicket struct {
 	Number     Number
 	Events     int // from which content was erased
 	Deliveries int // that were removed from the outbox
+	Mails      int // on the ticket that were erased
 	// Files are those of the erased events. The library does not have the files: delete them,
 	// unless Config.RemoveFiles did. A file may also belong to another ticket.
 	Files []Attachment

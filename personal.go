@@ -1,6 +1,7 @@
 package ticket
 
 import (
+	"cmp"
 	"fmt"
 	"html"
 	"io"
@@ -14,6 +15,7 @@ type PersonalData struct {
 	Person  Person           `json:"person"` // as it was asked for
 	At      time.Time        `json:"at"`
 	Tickets []PersonalTicket `json:"tickets,omitempty"` // by their creation
+	Mails   []PersonalMail   `json:"mails,omitempty"`   // by their arrival
 }
 
 // PersonalTicket is the part of a ticket that is about a customer.
@@ -42,6 +44,8 @@ type PersonalMessage struct {
 	By    string    `json:"by"` // "you", "desk" or "another customer"
 	Text  string    `json:"text,omitempty"`
 	Files []string  `json:"files,omitempty"` // their names
+	// MessageID is that of the person's own mail that brought it; see [Action].MessageID.
+	MessageID string `json:"message_id,omitempty"`
 }
 
 // PersonalDelivery is a notification to the person.
@@ -52,6 +56,24 @@ type PersonalDelivery struct {
 	Created time.Time     `json:"created"`
 	State   DeliveryState `json:"state"`
 	Settled time.Time     `json:"settled,omitzero"`
+}
+
+// PersonalMail is a mail that the person wrote. Its bytes are in the [FileStore].
+type PersonalMail struct {
+	Arrived   time.Time `json:"arrived"`
+	Mailbox   string    `json:"mailbox"`
+	From      string    `json:"from,omitempty"`   // the sender of the envelope
+	Author    string    `json:"author,omitempty"` // the address in its header From
+	To        []string  `json:"to,omitempty"`     // the recipients of the envelope
+	MessageID string    `json:"message_id,omitempty"`
+	Size      int64     `json:"size"` // in bytes
+	State     MailState `json:"state"`
+
+	id ID
+}
+
+func (m *PersonalMail) compare(o *PersonalMail) int {
+	return cmp.Or(m.Arrived.Compare(o.Arrived), m.id.Compare(o.id))
 }
 
 // WriteHTML writes the data as a readable page in English, without scripts, styles or
@@ -101,6 +123,9 @@ func (p PersonalData) WriteHTML(w io.Writer, in *time.Location) error {
 				for _, f := range m.Files {
 					line("<p>File: %s</p>", f)
 				}
+				if m.MessageID != "" {
+					line("<p>Message-ID: %s</p>", m.MessageID)
+				}
 			}
 		}
 		if len(t.Deliveries) > 0 {
@@ -110,6 +135,15 @@ func (p PersonalData) WriteHTML(w io.Writer, in *time.Location) error {
 			}
 			line("</table>")
 		}
+	}
+	if len(p.Mails) > 0 {
+		line("<h2>Mails</h2>\n<table>\n<tr><th>Time</th><th>From</th><th>To</th><th>Message-ID</th><th>Bytes</th><th>Result</th></tr>")
+		for i := range p.Mails {
+			m := &p.Mails[i]
+			line("<tr><td>%s</td><td>%s</td><td>%s</td><td>%s</td><td>%s</td><td>%s</td></tr>", at(m.Arrived), cmp.Or(m.Author, m.From),
+				cmp.Or(strings.Join(m.To, ", "), m.Mailbox), m.MessageID, m.Size, m.State)
+		}
+		line("</table>")
 	}
 	line("</body>\n</html>")
 	_, err := io.WriteString(w, b.String())

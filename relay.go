@@ -216,6 +216,9 @@ func (d *Desk) Run(ctx context.Context) error {
 	if _, ok := d.store.(DeliveryPruner); ok {
 		wg.Go(func() { d.serve(work, "prune deliveries", d.hourly(d.PruneDeliveries)) })
 	}
+	if _, ok := d.store.(MailStore); ok {
+		wg.Go(func() { d.serve(work, "prune mails", d.hourly(d.PruneMails)) })
+	}
 	if len(d.cfg.Retention) > 0 {
 		wg.Go(func() { d.serve(work, "apply retention", d.hourly(d.retainAll)) })
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/ticketkit/ticket"
 	"github.com/ticketkit/ticket/mail/letter"
+	"github.com/ticketkit/ticket/replyaddress"
 )
 
 // Config configures a [Notifier]. Host and From are required; every other field has a
@@ -53,15 +54,23 @@ type Config struct {
 	// and [AddressNumber] reads them. A number that does not fit into the 64 bytes before
 	// the @ is left out. Empty means no plus address.
 	ReplyPlus string
+	// Addresses makes signed reply addresses and bounce addresses; see package replyaddress.
+	// Customers and agents get a reply address of their own: a mail to it names the ticket and
+	// the person whom the letter was for. The reply of an agent becomes an internal note;
+	// letters to agents also name the address for answers to the customer, if Letters is nil or
+	// has [letter.Config].AnswerTo. Letters to queues, and those with a number that does not fit,
+	// have the reply address that they would have without Addresses. With a mailbox for
+	// bounces, each delivery has an envelope sender of its own. Nil means none of this.
+	Addresses *replyaddress.Addresses
 	// ReplyTo returns the reply address of a letter. If it returns "", or is nil,
-	// ReplyPlus is used, or else From.
+	// Addresses is used, or else ReplyPlus, or else From.
 	ReplyTo func(n ticket.Notification) string
 	// AllowNoReply permits a From that nobody reads, such as no-reply@example.org,
 	// although replies go to it. The letters must then not ask for replies; see
 	// [letter.Config].NoReply.
 	AllowNoReply bool
 	// Bounces is the address that bounced letters return to: the reverse-path of SMTP.
-	// Empty means the address in From.
+	// Addresses with a mailbox for bounces replaces it. Empty means the address in From.
 	Bounces string
 	// Address returns the address of a recipient that has none, such as an agent or a
 	// queue. [ticket.Config].Profile can do the same. For a queue it may return up to 100
@@ -294,7 +303,10 @@ func (s *settings) checkAddresses(fault func(field, format string, args ...any))
 	} else if badToken(s.Domain) || strings.ContainsAny(s.Domain, "<>@") {
 		fault("domain", "must be a name such as example.org")
 	}
-	if !noReply(from.Address) || s.ReplyTo != nil || s.ReplyPlus != "" {
+	if s.Addresses != nil && noReply(s.Addresses.Mailbox()) {
+		fault("addresses", "have a mailbox that nobody reads")
+	}
+	if !noReply(from.Address) || s.ReplyTo != nil || s.ReplyPlus != "" || s.Addresses != nil && s.Addresses.Mailbox() != "" {
 		return
 	}
 	switch {

@@ -19,8 +19,10 @@
 // The Message-ID is made from the ID of the delivery and is the same for all
 // attempts. The Date is the time of the event. A repeated letter is therefore equal
 // byte for byte, as long as the ticket and the recipient's profile are unchanged.
-// In-Reply-To names the previous letter. References adds an ID that all letters about
-// the ticket share, so that clients show them as one conversation. Auto-Submitted
+// In-Reply-To names the last mail that the recipient has sent since the previous letter
+// ([ticket.Notification].Answers), or else the previous letter. The first letter therefore
+// stands in the customer's own conversation. References has these mails, the previous
+// letter, and an ID that all letters about the ticket share. Auto-Submitted
 // tells machines not to answer (RFC 3834).
 //
 // # Errors
@@ -59,7 +61,8 @@
 //
 // # Incoming mail
 //
-// [NumberOf] reads the ticket number from a plus address. [Notifier.Ticket] and
+// With [Config].Addresses, replies and bounced letters come to signed addresses, which
+// package replyaddress reads. [NumberOf] reads the ticket number from a plus address. [Notifier.Ticket] and
 // [Notifier.Delivery] find the ticket and the delivery by the Message-IDs in a reply
 // or in a bounced letter.
 //

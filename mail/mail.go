@@ -39,7 +39,11 @@ func New(cfg Config) (*Notifier, error) {
 		return nil, err
 	}
 	if s.Letters == nil {
-		s.Letters, err = letter.New(letter.Config{Desk: s.from.Name, NoReply: s.AllowNoReply && noReply(s.from.Address) && s.ReplyTo == nil && s.ReplyPlus == ""})
+		words := letter.Config{Desk: s.from.Name, NoReply: s.AllowNoReply && noReply(s.from.Address) && s.ReplyTo == nil && s.ReplyPlus == ""}
+		if s.Addresses != nil && s.Addresses.Mailbox() != "" {
+			words.NoReply, words.AnswerTo = false, s.Addresses.AnswerTo
+		}
+		s.Letters, err = letter.New(words)
 		if err != nil {
 			return nil, err
 		}

@@ -46,12 +46,22 @@ func (m *Notifier) compose(n ticket.Notification, to netmail.Address, files []at
 	}
 	msg.SetDateWithValue(at.UTC())
 	msg.SetMessageIDWithValue(n.ID.String() + "@" + m.cfg.Domain)
-	references := m.MessageID(n.Ticket)
+	references := []string{m.MessageID(n.Ticket)}
+	answered := ""
 	if !n.Previous.IsZero() {
-		msg.SetGenHeader(gomail.HeaderInReplyTo, m.MessageID(n.Previous))
-		references += " " + m.MessageID(n.Previous)
+		answered = m.MessageID(n.Previous)
+		references = append(references, answered)
 	}
-	msg.SetGenHeader(gomail.HeaderReferences, references)
+	for _, id := range n.Answers {
+		if isMessageID(id) {
+			answered = "<" + id + ">"
+			references = append(references, answered)
+		}
+	}
+	if answered != "" {
+		msg.SetGenHeader(gomail.HeaderInReplyTo, answered)
+	}
+	msg.SetGenHeader(gomail.HeaderReferences, strings.Join(references, " "))
 	msg.SetGenHeader(gomail.HeaderSubject, encodeWords(words.Subject))
 	msg.SetGenHeader("Auto-Submitted", "auto-generated") // RFC 3834, section 5
 	// Exchange sends no receipts and no out-of-office messages, but still sends
@@ -71,7 +81,7 @@ func (m *Notifier) compose(n ticket.Notification, to netmail.Address, files []at
 			return envelope{}, err
 		}
 	}
-	e := envelope{from: bracketed(m.cfg.bounces.Address), to: bracketed(to.Address), message: message}
+	e := envelope{from: bracketed(m.bounce(n)), to: bracketed(to.Address), message: message}
 	e.ownUTF8 = !ascii(e.from) || !ascii(reply.Address) || !ascii(m.cfg.from.Address)
 	e.utf8 = e.ownUTF8 || !ascii(e.to)
 	return e, nil
@@ -127,11 +137,34 @@ func (m *Notifier) replyTo(n ticket.Notification) (netmail.Address, error) {
 			return netmail.Address{Name: m.cfg.from.Name, Address: a}, nil
 		}
 	}
+	if m.cfg.Addresses != nil {
+		if s := m.cfg.Addresses.ReplyTo(n); s != "" {
+			return netmail.Address{Name: m.cfg.from.Name, Address: s}, nil
+		}
+	}
 	if m.cfg.plus.Address == "" {
 		return netmail.Address{}, nil
 	}
 	return netmail.Address{Name: m.cfg.plus.Name, Address: plusAddress(m.cfg.plus.Address, n.Number)}, nil
 }
+
+// bounce returns the envelope sender of a letter.
+func (m *Notifier) bounce(n ticket.Notification) string {
+	if m.cfg.Addresses != nil {
+		if s := m.cfg.Addresses.Bounce(n.Tenant, n.ID); s != "" {
+			return s
+		}
+	}
+	return m.cfg.bounces.Address
+}
+
+// isMessageID reports whether s can stand in a header between angle brackets.
+func isMessageID(s string) bool {
+	return s != "" && len(s) <= maxMessageID && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' || r == '<' || r == '>' })
+}
+
+// maxMessageID is the longest Message-ID that a desk keeps.
+const maxMessageID = 500
 
 // bracketed formats an address for SMTP, quoted if necessary.
 func bracketed(address string) string { return (&netmail.Address{Address: address}).String() }

@@ -197,7 +197,7 @@ func mailAddress(s string) (string, bool) {
 		return local + "@" + strings.ToLower(domain), len(local)+len(domain)+1 <= maxAddress
 	}
 	ascii, err := domains.ToASCII(domain)
-	if err != nil || ascii == "" || strings.ContainsFunc(ascii, func(r rune) bool { return r != '.' && r != '-' && r != '_' && !isAlnum(r) }) {
+	if err != nil || ascii == "" || ascii[0] == '.' || strings.Contains(ascii, "..") || strings.ContainsFunc(ascii, func(r rune) bool { return r != '.' && r != '-' && r != '_' && !isAlnum(r) }) {
 		return "", false
 	}
 	return local + "@" + strings.ToLower(ascii), len(local)+len(ascii)+1 <= maxAddress

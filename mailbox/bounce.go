@@ -138,10 +138,10 @@ func (in *Intake) report(ctx context.Context, b *box, m ticket.Mail, p *plan) (t
 			return m, &laterError{why: "the delivery that it is about is still on its way"}
 		}
 		var err error
-		switch {
-		case s.what == stepBounced:
+		switch s.what {
+		case stepBounced:
 			err = in.cfg.Desk.Bounced(ctx, system(b), s.delivery.ID, s.text)
-		case s.what == stepUndelivered:
+		case stepUndelivered:
 			err = in.cfg.Desk.Undelivered(ctx, system(b), s.delivery.ID, s.text)
 		default:
 			var t ticket.Ticket

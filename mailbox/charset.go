@@ -97,7 +97,8 @@ func decodeText(b []byte, charset string) string {
 	return mixed(b)
 }
 
-// decodeAs decodes b, and counts the replacement characters and all characters.
+// decodeAs decodes b, and counts the replacement characters and all characters. It stops if
+// most of them are replacements.
 func decodeAs(b []byte, e encoding.Encoding) (s string, wrong, runes int) {
 	var out strings.Builder
 	out.Grow(len(b) + len(b)/2)
@@ -108,6 +109,9 @@ func decodeAs(b []byte, e encoding.Encoding) (s string, wrong, runes int) {
 		out.Write(buf[:n])
 		wrong += bytes.Count(buf[:n], []byte("\ufffd"))
 		runes += utf8.RuneCount(buf[:n])
+		if wrong > 100+runes/2 { // certainly another charset
+			return "", wrong, runes
+		}
 		b = b[m:]
 		if err == nil && len(b) == 0 {
 			return out.String(), wrong, runes

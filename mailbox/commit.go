@@ -20,7 +20,7 @@ func (in *Intake) commit(ctx context.Context, b *box, m ticket.Mail, msg *messag
 	case OutcomeReport:
 		return in.report(ctx, b, m, p)
 	}
-	t, err := in.perform(ctx, b, m, msg, raw, p)
+	t, err := in.perform(ctx, b, msg, raw, p)
 	if errors.Is(err, ticket.ErrDuplicate) {
 		// The mail was taken meanwhile, with another decision: by an attempt whose lease
 		// ended, or as a copy.
@@ -48,7 +48,7 @@ func (in *Intake) commit(ctx context.Context, b *box, m ticket.Mail, msg *messag
 }
 
 // perform stores the files and does what the plan says.
-func (in *Intake) perform(ctx context.Context, b *box, m ticket.Mail, msg *message, raw []byte, p *plan) (ticket.Ticket, error) {
+func (in *Intake) perform(ctx context.Context, b *box, msg *message, raw []byte, p *plan) (ticket.Ticket, error) {
 	limits := in.cfg.Limits.Desk
 	files := msg.Files
 	if p.files != nil {

@@ -229,7 +229,7 @@ func TestFaultsAreNoticed(t *testing.T) {
 func faults(t *testing.T, sabotage func(*Intake)) (problems []string, mails int) {
 	t.Helper()
 	k := newKit(t, "take")
-	f := &faulty{Store: k.store, rand: rand.New(rand.NewPCG(1, 2)), rate: 0.1} //nolint:gosec // a test
+	f := &faulty{Store: k.store, rand: rand.New(rand.NewPCG(1, 2)), rate: 0.1}
 	cfg := k.cfg
 	cfg.Store = f
 	var err error

@@ -50,11 +50,8 @@ var errNoHeader = errors.New("mailbox: this is no mail: it has no header")
 
 // nextLine cuts the first line off, without its line end.
 func nextLine(b []byte) (line, rest []byte) {
-	i := bytes.IndexByte(b, '\n')
-	if i < 0 {
-		return bytes.TrimSuffix(b, []byte{'\r'}), nil
-	}
-	return bytes.TrimSuffix(b[:i], []byte{'\r'}), b[i+1:]
+	line, rest, _ = bytes.Cut(b, []byte{'\n'})
+	return bytes.TrimSuffix(line, []byte{'\r'}), rest
 }
 
 // splitHeader splits a mail or a part at the first empty line.

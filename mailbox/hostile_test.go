@@ -13,9 +13,9 @@ import (
 )
 
 // within runs f on a mail and fails if it takes more than ten times the mail's memory, all
-// that it allocates counted, or more than a second and a second for each MiB. A small mail
-// may take a constant for tables and buffers.
-func within(t testing.TB, raw []byte, f func()) {
+// that it allocates counted, or more time than a slow machine needs that does other things
+// as well. A small mail may take a constant for tables and buffers.
+func within(t *testing.T, raw []byte, f func()) {
 	t.Helper()
 	const constant = 1 << 20
 	var before, after runtime.MemStats
@@ -28,7 +28,7 @@ func within(t testing.TB, raw []byte, f func()) {
 	if got := after.TotalAlloc - before.TotalAlloc; got > most {
 		t.Fatalf("%d bytes of mail took %d bytes of memory, more than %d", len(raw), got, most)
 	}
-	if most := time.Second + time.Duration(len(raw))*time.Second>>20; took > most {
+	if most := 5*time.Second + time.Duration(len(raw))*5*time.Second>>20; took > most {
 		t.Fatalf("%d bytes of mail took %v, more than %v", len(raw), took, most)
 	}
 }

@@ -13,7 +13,7 @@ import (
 
 const (
 	maxOpen   = 256      // open elements that are remembered
-	maxIndent = 5        // levels of quotes and lists that are shown
+	maxIndent = 3        // levels of quotes and lists that are shown
 	maxTag    = 64 << 10 // bytes of a tag; of a longer one only the name is read
 	maxShown  = 2000     // bytes of a link that is shown
 )
@@ -23,7 +23,7 @@ const (
 // brackets. What a browser does not show is left out. It reads tokens and builds no tree,
 // which would take a hundred times the memory.
 func htmlText(document string) string {
-	z := html.NewTokenizer(bytes.NewReader(shortTags([]byte(document))))
+	z := html.NewTokenizer(strings.NewReader(splitText(document)))
 	w := &htmlWriter{}
 	w.out.Grow(len(document))
 	for w.out.Len() <= len(document)+maxText {
@@ -314,15 +314,15 @@ func (w *htmlWriter) begin() {
 		for ; w.breaks > 0; w.breaks-- {
 			w.out.WriteByte('\n')
 			if w.breaks > 1 && w.quotes > 0 {
-				w.out.WriteString(">>>>>"[:min(w.quotes, maxIndent)])
+				w.out.WriteString(">>>"[:min(w.quotes, maxIndent)])
 			}
 		}
 		if w.quotes > 0 {
-			w.out.WriteString(">>>>>"[:min(w.quotes, maxIndent)])
+			w.out.WriteString(">>>"[:min(w.quotes, maxIndent)])
 			w.out.WriteByte(' ')
 		}
 		if w.lists > 1 {
-			w.out.WriteString("        "[:2*min(w.lists, maxIndent)-2])
+			w.out.WriteString("    "[:2*min(w.lists, maxIndent)-2])
 		}
 		w.line, w.space = true, false
 		return
@@ -381,12 +381,45 @@ func shownLink(href string) string {
 	return ""
 }
 
-// shortTags removes the attributes of very long tags, in place. They are images as data:
-// URLs, and attempts to make a parser use memory.
+// splitText inserts end tags that end nothing into very long text, because the tokenizer
+// copies its buffer again and again for a long token.
+func splitText(document string) string {
+	const tag = "</x>"
+	var b strings.Builder
+	done := 0
+	for at := 0; len(document)-at > maxTag; {
+		window := document[at : at+maxTag] // longer than any tag
+		if i := strings.LastIndexByte(window, '<'); i >= 0 {
+			at += i + 1
+			continue
+		}
+		i := strings.LastIndexAny(window, " \n")
+		if i <= 0 {
+			at += maxTag
+			continue
+		}
+		at += i
+		if b.Cap() == 0 {
+			b.Grow(len(document) + len(document)/maxTag*2*len(tag) + len(tag))
+		}
+		b.WriteString(document[done:at])
+		b.WriteString(tag)
+		done = at
+	}
+	if done == 0 {
+		return document
+	}
+	b.WriteString(document[done:])
+	return b.String()
+}
+
+// shortTags removes the attributes of very long tags. They are images as data: URLs, and
+// attempts to make a parser use memory.
 func shortTags(b []byte) []byte {
-	if len(b) <= maxTag {
+	if !hasLongTag(b) {
 		return b
 	}
+	b = bytes.Clone(b)
 	out := b[:0]
 	quotes := true // what looks like a quoted value is one
 	for len(b) > 0 {
@@ -435,6 +468,29 @@ func shortTags(b []byte) []byte {
 		b = b[end:]
 	}
 	return append(out, b...)
+}
+
+// hasLongTag reports whether a document can have a tag that is too long: more than maxTag
+// bytes after a < without another one, or with a quoted value of this length.
+func hasLongTag(s []byte) bool {
+	for len(s) > maxTag {
+		at := bytes.IndexByte(s, '<')
+		if at < 0 {
+			return false
+		}
+		s = s[at+1:]
+		end := bytes.IndexByte(s, '>')
+		if end < 0 || end > maxTag || !evenQuotes(s[:end]) {
+			return true
+		}
+		s = s[end:]
+	}
+	return false
+}
+
+// evenQuotes reports whether the quoted values of a tag end within it.
+func evenQuotes(s []byte) bool {
+	return bytes.Count(s, []byte{'"'})%2 == 0 && bytes.Count(s, []byte{'\''})%2 == 0
 }
 
 // metaCharset finds the charset that a document declares itself.

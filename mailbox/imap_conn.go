@@ -225,9 +225,7 @@ func (s *imapServer) Fetch(uid uint32, headerOnly bool, to func(io.Reader) error
 			there = true
 			whole := &wholeReader{r: body.Literal, left: body.Literal.Size()}
 			if err = to(whole); err != nil {
-				if whole.left > 0 {
-					_ = s.conn.Conn.Close() // what is left need not be read
-				}
+				s.abandon(whole)
 				_ = cmd.Close()
 				return there, err
 			}
@@ -239,15 +237,31 @@ func (s *imapServer) Fetch(uid uint32, headerOnly bool, to func(io.Reader) error
 	return there, nil
 }
 
+// abandon ends the connection within a literal, because what is left need not be read. The
+// client library must not read at the same time as its own goroutine: so the literal is read
+// until its first error, which lets that goroutine go on and end.
+func (s *imapServer) abandon(w *wholeReader) {
+	if w.left <= 0 {
+		return
+	}
+	_ = s.conn.Close()
+	if !w.failed {
+		_, _ = io.Copy(io.Discard, w)
+	}
+	<-s.c.Closed()
+}
+
 // wholeReader fails if a literal ends early, because the connection was cut.
 type wholeReader struct {
-	r    io.Reader
-	left int64
+	r      io.Reader
+	left   int64
+	failed bool // reading has ended
 }
 
 func (w *wholeReader) Read(p []byte) (int, error) {
 	n, err := w.r.Read(p)
 	w.left -= int64(n)
+	w.failed = w.failed || err != nil
 	if errors.Is(err, io.EOF) && w.left > 0 {
 		err = io.ErrUnexpectedEOF
 	}
@@ -325,7 +339,7 @@ func pauseFor(ctx context.Context, d time.Duration) error {
 func (s *imapServer) Close() {
 	s.stop()
 	_ = s.c.Close()
-	_ = s.conn.Conn.Close()
+	_ = s.conn.Close()
 }
 
 func uidSet(uids []uint32) imap.UIDSet {

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/emersion/go-imap/v2"
 	"github.com/emersion/go-imap/v2/imapserver/imapmemserver"
 	"github.com/stretchr/testify/require"
 
@@ -299,9 +300,40 @@ type cutConn struct {
 func (c *cutConn) Write(p []byte) (int, error) {
 	if len(p) > c.left {
 		_, _ = c.Conn.Write(p[:c.left])
-		_ = c.Conn.Close()
+		_ = c.Close()
 		return 0, errors.New("cut")
 	}
 	c.left -= len(p)
 	return c.Conn.Write(p)
+}
+
+// A server that refuses to move mails causes no second ticket, also after a new connection.
+func TestMovingFails(t *testing.T) {
+	k, addr := imapKit(t)
+	_, stop := k.source(IMAP{Addr: addr, All: true, MoveTo: "nowhere"})
+	k.append("INBOX", k.raw("new"))
+	k.waitFor(1)
+	time.Sleep(200 * time.Millisecond) // some listings
+	stop()
+	k.source(IMAP{Addr: addr, All: true, MoveTo: "nowhere"})
+	k.append("INBOX", k.flood(1))
+	k.waitFor(2)
+	k.drain()
+	require.Len(t, k.tickets(), 2)
+}
+
+// Mails are moved once they are stored.
+func TestMove(t *testing.T) {
+	k, addr := imapKit(t)
+	require.NoError(t, k.user.Create("Done", nil))
+	k.source(IMAP{Addr: addr, All: true, MoveTo: "Done"})
+	k.append("INBOX", k.raw("new"))
+	k.waitFor(1)
+	k.eventually(func() bool {
+		in, err := k.user.Status("INBOX", &imap.StatusOptions{NumMessages: true})
+		require.NoError(t, err)
+		out, err := k.user.Status("Done", &imap.StatusOptions{NumMessages: true})
+		require.NoError(t, err)
+		return *in.NumMessages == 0 && *out.NumMessages == 1
+	}, "moved")
 }

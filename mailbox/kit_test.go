@@ -182,7 +182,7 @@ func serveIMAP(t *testing.T, server *imapmemserver.Server, wrap func(net.Conn) n
 	})
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	var lis net.Listener = l
+	lis := l
 	if wrap != nil {
 		lis = &wrappedListener{l, wrap}
 	}

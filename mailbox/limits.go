@@ -13,8 +13,8 @@ const (
 	maxDepth  = 30
 )
 
-// maxText limits the encoded text of a mail that is read as text. A ticket takes far less.
-const maxText = 4 << 20
+// maxText limits the bytes of a mail that are read as text. A ticket takes far less.
+const maxText = 1 << 20
 
 // limits bounds what is parsed. Zero fields mean the defaults.
 type limits struct {

@@ -36,6 +36,7 @@ type message struct {
 	Problems              []string      // what is wrong with its form, in words, for the explanation
 	AutoReply             bool          // Automatic, and an answer such as an absence note
 	List                  bool          // came over a mailing list
+	Cut                   bool          // Text and Full are the beginning of what the mail says
 	Forwards              bool          // the subject says that it passes a mail on: "Fwd:", "WG:"; Forward can still be nil
 	Quotes                bool          // Text has, or seems to have, words of other mails
 	messages              map[*part]int // attached messages and their places in Files, while it is parsed

@@ -114,7 +114,7 @@ func readHeader(raw []byte, limit limits) (m *message, h header, body []byte, er
 func (m *message) readText(root *part, ours func(messageID string) bool) {
 	t := texts{shown: map[*part]bool{}, left: maxText}
 	text := t.textOf(root)
-	if t.cut {
+	if m.Cut = t.cut; t.cut {
 		m.problem("the text is cut: it is larger than " + strconv.Itoa(maxText) + " bytes")
 	}
 	root.each(func(p *part) bool {

@@ -19,7 +19,7 @@ import (
 func ours(id string) bool { return strings.HasSuffix(id, "@shop.example") }
 
 // rawMail returns a mail of testdata.
-func rawMail(t testing.TB, name string) []byte {
+func rawMail(t *testing.T, name string) []byte {
 	t.Helper()
 	raw, err := os.ReadFile(filepath.Join("testdata", "parse", name+".eml"))
 	require.NoError(t, err)
@@ -27,7 +27,7 @@ func rawMail(t testing.TB, name string) []byte {
 }
 
 // read parses a mail of testdata.
-func read(t testing.TB, name string) *message {
+func read(t *testing.T, name string) *message {
 	t.Helper()
 	m, err := parse(rawMail(t, name), ours, limits{})
 	require.NoError(t, err)
@@ -35,7 +35,7 @@ func read(t testing.TB, name string) *message {
 }
 
 // readText parses a mail that is written in a test.
-func readMail(t testing.TB, raw string) *message {
+func readMail(t *testing.T, raw string) *message {
 	t.Helper()
 	m, err := parse([]byte(raw), ours, limits{})
 	require.NoError(t, err)

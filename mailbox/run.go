@@ -167,10 +167,10 @@ func (in *Intake) attempt(ctx context.Context, m ticket.Mail) (ticket.Mail, erro
 	switch {
 	case err == nil:
 		return done, nil
-	case ctx.Err() != nil:
+	case ctx.Err() != nil: // not the mail's fault
 		done.State, done.Due, done.Until = ticket.MailPending, in.now(), time.Time{}
 		done.Reason = still(m, "the process was stopped")
-		return done, nil
+		return done, nil //nolint:nilerr // the reason says it
 	case errors.As(err, &held):
 		return in.held(done, held.Error()), nil
 	case errors.As(err, &later):
@@ -292,7 +292,7 @@ func (in *Intake) take(ctx context.Context, b *box, m ticket.Mail) (ticket.Mail,
 	}
 	in.step("decided")
 	m, err = in.commit(ctx, b, m, msg, raw, p)
-	m.Explained = p.Explanation.json()
+	m.Explained = p.json()
 	return m, err
 }
 

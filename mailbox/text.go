@@ -8,7 +8,7 @@ import (
 // texts collects the text of a mail.
 type texts struct {
 	shown map[*part]bool // leaves whose words are in the text
-	left  int            // encoded bytes that are still read
+	left  int            // bytes that are still read
 	cut   bool           // there was more
 }
 
@@ -112,17 +112,12 @@ func (t *texts) related(p *part) string {
 // leaf returns the words of a text part.
 func (t *texts) leaf(p *part) string {
 	t.shown[p] = true
-	if t.left <= 0 {
-		t.cut = t.cut || len(p.raw) > 0
-		return ""
+	var b []byte
+	if p.typ == "text/html" {
+		b = t.take(shortTags(p.content())) // without images in it
+	} else {
+		b = decodeTransfer(t.take(p.raw), p.encoding)
 	}
-	raw := p.raw
-	if len(raw) > t.left {
-		t.cut = true
-		raw = raw[:t.left]
-	}
-	t.left -= len(raw)
-	b := decodeTransfer(raw, p.encoding)
 	charset := p.params["charset"]
 	if p.typ == "text/plain" {
 		s := cleanText(decodeText(b, charset))
@@ -135,6 +130,16 @@ func (t *texts) leaf(p *part) string {
 		charset = htmlCharset(b)
 	}
 	return cleanText(htmlText(decodeText(b, charset)))
+}
+
+// take returns as much of b as is still read.
+func (t *texts) take(b []byte) []byte {
+	if len(b) > t.left {
+		t.cut = true
+		b = b[:t.left]
+	}
+	t.left -= len(b)
+	return b
 }
 
 // maxSpaces limits the spaces in a row that a text keeps.

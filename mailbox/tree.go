@@ -45,8 +45,8 @@ func (s *scanner) part(fields header, body []byte, parent *part, depth int) (*pa
 	p := &part{fields: fields, raw: body, parent: parent}
 	p.typ, p.params = mediaType(fields.get("content-type"))
 	if !strings.Contains(p.typ, "/") || len(p.typ) > 127 {
-		switch {
-		case p.typ == "text" || p.typ == "":
+		switch p.typ {
+		case "text", "":
 			p.typ = "text/plain"
 		default:
 			p.typ = "application/octet-stream"

@@ -208,6 +208,14 @@ func letterOrDigit(r rune) bool {
 	return 'a' <= r|0x20 && r|0x20 <= 'z' && r < 0x80 || '0' <= r && r <= '9'
 }
 
+// Mailbox returns the mailbox for replies, or "" if there is none.
+func (a *Addresses) Mailbox() string {
+	if a.mailbox.local == "" {
+		return ""
+	}
+	return a.mailbox.String()
+}
+
 // String names the mailboxes. It contains no secret.
 func (a Addresses) String() string {
 	return fmt.Sprintf("reply addresses at %s, bounces at %s", a.mailbox, a.bounces)

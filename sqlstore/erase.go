@@ -96,11 +96,16 @@ func (w *writing) erase(ctx context.Context, x *session, e *ticket.EraseCommit, 
 			return err
 		}
 	}
-	if x.s.dialect == SQLite { // for scrub
-		_, err := x.exec(ctx, "INSERT INTO {t}schema (part, version) VALUES ('erased', 1) ON CONFLICT (part) DO UPDATE SET version = version + 1")
-		return err
+	return x.toScrub(ctx)
+}
+
+// toScrub counts an erasure for scrub.
+func (x *session) toScrub(ctx context.Context) error {
+	if x.s.dialect != SQLite {
+		return nil
 	}
-	return nil
+	_, err := x.exec(ctx, "INSERT INTO {t}schema (part, version) VALUES ('erased', 1) ON CONFLICT (part) DO UPDATE SET version = version + 1")
+	return err
 }
 
 // scrubPages is how many pages of the search index one transaction merges.

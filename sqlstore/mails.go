@@ -258,13 +258,13 @@ func (x *session) claimMails(ctx context.Context, c ticket.MailClaim) (list []ti
 		ids[i] = m.ID
 		m.Attempts, m.Until = m.Attempts+1, micros(until.UnixMicro())
 	}
-	_, err = x.onMails(ctx, "UPDATE {t}mails{by mails_id} SET attempts = attempts + 1, until = ? WHERE ", "", ids, until.UnixMicro())
+	_, err = x.onMails(ctx, "UPDATE {t}mails{by mails_id} SET attempts = attempts + 1, until = ? WHERE ", ids, until.UnixMicro())
 	return list, err
 }
 
 // onMails runs a statement for the mails with these IDs, in parts. The condition on the IDs
-// follows on the text, and then more.
-func (x *session) onMails(ctx context.Context, text, more string, ids []ticket.ID, args ...any) (int64, error) {
+// follows on the text.
+func (x *session) onMails(ctx context.Context, text string, ids []ticket.ID, args ...any) (int64, error) {
 	all := int64(0)
 	list := slices.SortedFunc(slices.Values(ids), ticket.ID.Compare) // the order in which rows are locked
 	list = slices.Compact(list)
@@ -274,7 +274,7 @@ func (x *session) onMails(ctx context.Context, text, more string, ids []ticket.I
 		for i := range n {
 			with = append(with, part[min(i, len(part)-1)].String())
 		}
-		changed, err := x.exec(ctx, text+"id IN (?"+strings.Repeat(", ?", n-1)+")"+more, with...)
+		changed, err := x.exec(ctx, text+"id IN (?"+strings.Repeat(", ?", n-1)+")", with...)
 		if err != nil {
 			return 0, err
 		}
@@ -489,11 +489,8 @@ func (s *Store) MailFiles(ctx context.Context, tenant string, sums []ticket.Dige
 // [Store.Erase].
 func (s *Store) EraseMails(ctx context.Context, tenant string, ids []ticket.ID, at time.Time) (int, error) {
 	return s.changeMails(ctx, "erase mails", func(ctx context.Context, x *session) (int64, error) {
-		if err := x.overwrite(ctx); err != nil {
-			return 0, err
-		}
 		when := bounded(at)
-		return x.onMails(ctx, "UPDATE {t}mails{by mails_id}"+eraseMail+" WHERE tenant = ? AND raw IS NOT NULL AND ", "", ids, when, when, tenant)
+		return x.onMails(ctx, "UPDATE {t}mails{by mails_id}"+eraseMail+" WHERE tenant = ? AND raw IS NOT NULL AND ", ids, when, when, tenant)
 	})
 }
 
@@ -504,9 +501,6 @@ func (s *Store) PruneMails(ctx context.Context, before time.Time, limit int) (in
 		return 0, ctx.Err()
 	}
 	return s.changeMails(ctx, "prune mails", func(ctx context.Context, x *session) (int64, error) {
-		if err := x.overwrite(ctx); err != nil {
-			return 0, err
-		}
 		at := bounded(before)
 		var gone, kept []ticket.ID
 		err := x.rows(ctx, func(r *sql.Rows) error {
@@ -527,10 +521,10 @@ func (s *Store) PruneMails(ctx context.Context, before time.Time, limit int) (in
 		if err != nil {
 			return 0, err
 		}
-		if _, err := x.onMails(ctx, "DELETE FROM {t}mails WHERE ", "", gone); err != nil {
+		if _, err := x.onMails(ctx, "DELETE FROM {t}mails WHERE ", gone); err != nil {
 			return 0, err
 		}
-		_, err = x.onMails(ctx, "UPDATE {t}mails{by mails_id}"+eraseMail+" WHERE ", "", kept, at, at)
+		_, err = x.onMails(ctx, "UPDATE {t}mails{by mails_id}"+eraseMail+" WHERE ", kept, at, at)
 		return int64(len(gone) + len(kept)), err
 	})
 }
@@ -538,21 +532,26 @@ func (s *Store) PruneMails(ctx context.Context, before time.Time, limit int) (in
 // ForgetMails removes settled mails in one transaction; see [ticket.MailStore].
 func (s *Store) ForgetMails(ctx context.Context, tenant string, ids []ticket.ID) (int, error) {
 	return s.changeMails(ctx, "forget mails", func(ctx context.Context, x *session) (int64, error) {
-		if err := x.overwrite(ctx); err != nil {
-			return 0, err
-		}
-		return x.onMails(ctx, "DELETE FROM {t}mails WHERE tenant = ? AND state <> 0 AND ", "", ids, tenant)
+		return x.onMails(ctx, "DELETE FROM {t}mails WHERE tenant = ? AND state <> 0 AND ", ids, tenant)
 	})
 }
 
+// changeMails runs work, which removes something, in one transaction. On SQLite the bytes are then
+// overwritten; see Erase.
 func (s *Store) changeMails(ctx context.Context, what string, work func(context.Context, *session) (int64, error)) (int, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
 	defer s.hold()()
 	changed := int64(0)
-	err := s.together(ctx, func(ctx context.Context, x *session) (err error) {
-		changed, err = work(ctx, x)
+	err := s.together(ctx, func(ctx context.Context, x *session) error {
+		err := x.overwrite(ctx)
+		if err == nil {
+			changed, err = work(ctx, x)
+		}
+		if err == nil && changed > 0 {
+			err = x.toScrub(ctx)
+		}
 		return err
 	})
 	if err != nil {

@@ -178,7 +178,7 @@ func pruneOthers(k *kit) {
 	}
 	back := k.outcomes(acme, past, ticket.DeliverySent)
 	k.same(k.update(updateTo(ticket.DeliveryUndelivered, settledStates, back...)), 1, "number that came back")
-	gone := append(back, k.outcomes(acme, past, prunable...)...)
+	gone := slices.Concat(back, k.outcomes(acme, past, prunable...))
 	k.same(k.pruneDeliveries(soon.Add(2*year), 100), len(gone), "number that were removed")
 	k.remain(kept)
 	k.same(k.left(gone), 0, "settled deliveries that are left")

@@ -49,7 +49,7 @@ func TestObserveMails(t *testing.T) {
 	require.Equal(t, map[string]float64{"support done": 3, "support held": 0}, delays)
 
 	_, err = telemetry.ObserveMails(refusing{})
-	require.EqualError(t, err, "no counters")
+	require.ErrorContains(t, err, "no counters")
 	observe, err = telemetry.ObserveMails(nil)
 	require.NoError(t, err)
 	observe(t.Context(), m)

@@ -39,6 +39,7 @@ type Data struct {
 	Level    int    // of a recipient that is a queue
 	Link     string // a page about the ticket: the status link, or for agents Config.AgentURL; http or https
 	NoReply  bool   // Config.NoReply
+	AnswerTo string // for agents: the address for answers to the customer; see Config.AnswerTo
 }
 
 // File is a file of the event.
@@ -56,6 +57,7 @@ const metricLevel = "level"
 const (
 	maxSubject = 150
 	maxName    = 200
+	maxAddress = 254
 )
 
 func (l *Letters) data(n ticket.Notification, at locale) Data {
@@ -74,6 +76,9 @@ func (l *Letters) data(n ticket.Notification, at locale) Data {
 		d.Link = ""
 		if l.cfg.AgentURL != nil {
 			d.Link = link(l.cfg.AgentURL(n))
+		}
+		if l.cfg.AnswerTo != nil {
+			d.AnswerTo = Line(l.cfg.AnswerTo(n), maxAddress)
 		}
 	} else if n.Metric == metricLevel {
 		d.Due = "" // levels are not promised to customers

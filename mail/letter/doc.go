@@ -28,7 +28,8 @@
 //
 // and words.txt, with the words for both forms: "expected" says when to expect an answer,
 // "promise" says for a customer which target is due soon or overdue, and "target" says it
-// for an agent. Templates are executed on [Data].
+// for an agent. "answerwords" tells an agent how to answer the customer by mail. Templates
+// are executed on [Data].
 // Replace both forms of a template, or readers of HTML and of text see different
 // words. The subject and both forms must show the number, {{.Number}}.
 //

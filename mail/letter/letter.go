@@ -32,6 +32,11 @@ type Config struct {
 	// AgentURL returns the address of the page where an agent works on the ticket. It must
 	// return quickly. Nil, and an address that is not http or https, mean no link.
 	AgentURL func(n ticket.Notification) string
+	// AnswerTo returns the address by which an agent answers the customer by mail, such as
+	// AnswerTo of package replyaddress. Letters to agents then say that a reply to them becomes
+	// an internal note, and name this address. It must return quickly. Nil, and a result of "",
+	// mean that letters to agents say nothing about answers.
+	AnswerTo func(n ticket.Notification) string
 	// NoReply means nobody reads replies, so that the letters do not ask for them. Set it
 	// if your application receives no mail.
 	NoReply bool
