@@ -75,6 +75,10 @@ bench-db: ## sqlstore against the bare databases; BENCHDB='-store postgres -only
 bench-relay: ## the relay: from commit to notifier, against the bare outbox, and for minutes on an empty database; BENCHRELAY='-store postgres' selects
 	go run ./internal/dbtests/cmd/relaybench $(BENCHRELAY)
 
+.PHONY: bench-mail
+bench-mail: ## mails taken in a second against bare statements, and a mailbox of 100,000 old mails; BENCHMAIL='-store postgres' selects
+	go run ./internal/dbtests/cmd/mailbench $(BENCHMAIL)
+
 .PHONY: crash
 crash: ## kill writers and servers again and again, and look for losses; CRASH='-store postgres -for 10s' selects
 	go run ./internal/dbtests/cmd/crash $(CRASH)
