@@ -21,7 +21,9 @@ func TestCheck(t *testing.T) {
 		sabotage string
 		count    func(r *report) int // where it must show
 	}{
-		{"", func(r *report) int { return min(r.states["done"], r.states["repeated"], r.states["ignored"], r.states["held"]) }},
+		{"", func(r *report) int {
+			return min(r.states["done"], r.states["repeated"], r.states["ignored"], r.states["held"])
+		}},
 		{"forgetful", func(r *report) int { return r.lost }},
 		{"hasty", func(r *report) int { return r.wrong }},
 		{"keyless", func(r *report) int { return r.wrong }},
