@@ -22,7 +22,7 @@ type spoiledStore struct {
 	put    func(context.Context, ticket.Mail) (ticket.Mail, error)
 	claim  func(context.Context, ticket.MailClaim) ([]ticket.Mail, error)
 	commit func(*ticket.Commit)
-	keys   bool // receipts are not found
+	keys   bool // receipts and fingerprints are not found
 }
 
 func (s *spoiledStore) PutMail(ctx context.Context, m ticket.Mail) (ticket.Mail, error) {
@@ -30,6 +30,13 @@ func (s *spoiledStore) PutMail(ctx context.Context, m ticket.Mail) (ticket.Mail,
 		return s.put(ctx, m)
 	}
 	return s.Store.PutMail(ctx, m)
+}
+
+func (s *spoiledStore) Mails(ctx context.Context, q ticket.MailQuery) ([]ticket.Mail, error) {
+	if s.keys && !q.Fingerprint.IsZero() {
+		return nil, nil
+	}
+	return s.Store.Mails(ctx, q)
 }
 
 func (s *spoiledStore) ClaimMails(ctx context.Context, c ticket.MailClaim) ([]ticket.Mail, error) {
