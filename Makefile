@@ -40,7 +40,7 @@ test: ## all tests of all modules, with the race detector, in random order
 	go test -run '^TestFaults$$' ./storetest ./files/filestest
 
 .PHONY: servers
-servers: ## install the servers that tests start: PostgreSQL, MariaDB, pgbouncer
+servers: ## install the servers that tests start: PostgreSQL, MariaDB, pgbouncer, exim, dovecot
 	@.ci/servers
 
 .PHONY: lint
@@ -75,6 +75,10 @@ bench-db: ## sqlstore against the bare databases; BENCHDB='-store postgres -only
 bench-relay: ## the relay: from commit to notifier, against the bare outbox, and for minutes on an empty database; BENCHRELAY='-store postgres' selects
 	go run ./internal/dbtests/cmd/relaybench $(BENCHRELAY)
 
+.PHONY: bench-mail
+bench-mail: ## mails taken in a second against bare statements, and a mailbox of 100,000 old mails; BENCHMAIL='-store postgres' selects
+	go run ./internal/dbtests/cmd/mailbench $(BENCHMAIL)
+
 .PHONY: crash
 crash: ## kill writers and servers again and again, and look for losses; CRASH='-store postgres -for 10s' selects
 	go run ./internal/dbtests/cmd/crash $(CRASH)
@@ -82,6 +86,10 @@ crash: ## kill writers and servers again and again, and look for losses; CRASH='
 .PHONY: faults
 faults: ## let the mail server fail and kill relays, and look for lost notifications; FAULTS='-store postgres -tickets 500' selects
 	go run ./internal/dbtests/cmd/faults $(FAULTS)
+
+.PHONY: mailcrash
+mailcrash: ## kill processes that take in mail, cut their connections, and look for lost and doubled mails; MAILCRASH='-store postgres -mails 500' selects
+	go run ./internal/dbtests/cmd/mailcrash $(MAILCRASH)
 
 .PHONY: timers
 timers: ## kill processes that fire timers, on fast clocks, and check every threshold, snooze and timed action; TIMERS='-store postgres -for 20s' selects

@@ -94,6 +94,8 @@ func (d *delivery) LMTPData(r io.Reader, status smtp.StatusCollector) error {
 		}
 		recipients[b] = append(recipients[b], to)
 	}
+	// What is not read would be answered with 554, for good, if it comes by BDAT (RFC 3030).
+	defer io.Copy(io.Discard, r) //nolint:errcheck // the answers are given
 	var first ticket.Mail
 	var failed error
 	for i, b := range boxes {

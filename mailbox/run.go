@@ -376,9 +376,34 @@ func (in *Intake) before(ctx context.Context, m ticket.Mail) (ticket.Mail, bool,
 	case err != nil:
 		return m, false, fmt.Errorf("look up the receipt: %w", err)
 	}
+	if err := in.waitForCopy(ctx, m); err != nil {
+		return m, false, err
+	}
 	m = in.done(m, r.Ticket, r.Version, "is on the ticket: an earlier attempt has put it there")
 	m.Explained = (&Explanation{Outcome: OutcomeDone, Reason: m.Reason, Ticket: r.Ticket}).json()
 	return m, true, nil
+}
+
+// waitForCopy returns a [laterError] if another copy of a mail that is on a ticket is still to be
+// settled: it may be the one that was put there, and this one is its repeat then.
+func (in *Intake) waitForCopy(ctx context.Context, m ticket.Mail) error {
+	if m.Attempts >= mostLost {
+		return nil
+	}
+	q := ticket.MailQuery{Tenant: m.Tenant, MessageID: m.MessageID, States: []ticket.MailState{ticket.MailPending}, Limit: 1000}
+	if m.MessageID == "" {
+		q.Mailbox = m.Mailbox
+	}
+	list, err := in.cfg.Store.Mails(ctx, q)
+	if err != nil {
+		return fmt.Errorf("look up a copy: %w", err)
+	}
+	for _, o := range list {
+		if o.ID != m.ID && (m.MessageID != "" || o.Raw == m.Raw) && (earlier(o, m) || o.Until.After(in.now())) {
+			return &laterError{why: "a copy of it is just being taken"}
+		}
+	}
+	return nil
 }
 
 func (in *Intake) done(m ticket.Mail, id ticket.ID, seq int64, why string) ticket.Mail {

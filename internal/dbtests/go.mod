@@ -5,9 +5,11 @@ go 1.26.0
 replace (
 	github.com/ticketkit/ticket => ../..
 	github.com/ticketkit/ticket/mail => ../../mail
+	github.com/ticketkit/ticket/mailbox => ../../mailbox
 )
 
 require (
+	github.com/emersion/go-imap/v2 v2.0.0-beta.8
 	github.com/emersion/go-smtp v0.25.1
 	github.com/go-sql-driver/mysql v1.10.1
 	github.com/jackc/pgx/v5 v5.12.0
@@ -16,12 +18,14 @@ require (
 	github.com/stretchr/testify v1.12.1
 	github.com/ticketkit/ticket v0.0.0-00010101000000-000000000000
 	github.com/ticketkit/ticket/mail v0.0.0-00010101000000-000000000000
+	github.com/ticketkit/ticket/mailbox v0.0.0-00010101000000-000000000000
 	modernc.org/sqlite v1.60.1
 )
 
 require (
 	filippo.io/edwards25519 v1.2.0 // indirect
 	github.com/dustin/go-humanize v1.1.0 // indirect
+	github.com/emersion/go-message v0.18.2 // indirect
 	github.com/emersion/go-sasl v0.0.0-20241020182733-b788ff22d5a6 // indirect
 	github.com/google/uuid v1.6.0 // indirect
 	github.com/jackc/pgpassfile v1.0.0 // indirect
