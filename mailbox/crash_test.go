@@ -411,3 +411,31 @@ func TestExplain(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, OutcomeRepeated, again.Outcome)
 }
+
+// Two copies that are taken at the same time are one mail that is done and one repeat, also
+// if the second is looked at between the commit of the first and its settlement.
+func TestCopyTakenBeforeTheFirstIsSettled(t *testing.T) {
+	for _, name := range []string{"new", "06-no-message-id"} {
+		t.Run(name, func(t *testing.T) {
+			k := newKit(t, "take")
+			k.arrive(k.raw(name))
+			first, err := New(k.cfg)
+			require.NoError(t, err)
+			copied := false
+			first.step = func(step string) {
+				if step == "committed" && !copied {
+					copied = true
+					k.arrive(k.raw(name))
+					k.drain()
+					require.EqualValues(t, 2, k.sum()[ticket.MailPending])
+				}
+			}
+			require.False(t, crashes(t.Context(), first))
+			require.True(t, copied)
+			k.clock.Advance(time.Hour)
+			k.drain()
+			require.Len(t, k.tickets(), 1)
+			require.Equal(t, map[ticket.MailState]int64{ticket.MailDone: 1, ticket.MailRepeated: 1}, k.sum())
+		})
+	}
+}
