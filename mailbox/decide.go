@@ -7,6 +7,7 @@ import (
 	"fmt"
 	netmail "net/mail"
 	"strings"
+	"unicode"
 
 	"github.com/ticketkit/ticket"
 	"github.com/ticketkit/ticket/replyaddress"
@@ -362,7 +363,7 @@ func (f *facts) draft() ticket.Draft {
 // takes.
 func (f *facts) messageID() string {
 	id := clean(f.msg.MessageID)
-	if id == "" || id != f.msg.MessageID || len(id) > 200 || strings.ContainsAny(id, "<> \t") {
+	if id != f.msg.MessageID || len(id) > 200 || strings.ContainsFunc(id, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '<' || r == '>' }) {
 		return ""
 	}
 	return id
@@ -378,9 +379,7 @@ func (f *facts) subject(s string) string {
 }
 
 // visible reports whether a character can be seen.
-func visible(r rune) bool {
-	return r > ' ' && r != 0x7f && r != '\u00a0' && (r < '\u200b' || r > '\u200f') && r != '\ufeff'
-}
+func visible(r rune) bool { return !isVacant(r) && !unicode.IsMark(r) }
 
 // Sentences that are added to the text of a mail.
 const (
