@@ -45,3 +45,111 @@ func TestStrangeCharactersHoldNoMail(t *testing.T) {
 		})
 	}
 }
+
+// lins returns a mail of the agent Lin, verified, to this address.
+func lins(to, id, rest string) string {
+	return "Authentication-Results: mx.example.org; dmarc=pass header.from=example.org\nFrom: Lin <lin@example.org>\nTo: <" + to +
+		">\nSubject: Re: your letter\nIn-Reply-To: {LETTER}\nMessage-ID: <" + id + "@example.org>\nMIME-Version: 1.0\n" + rest
+}
+
+// What an agent's mail has beside the answer stays internal: an attached message is the letter
+// to the agent in some mail programs, and the whole mail has all quotes.
+func TestNothingInternalLeavesWithAnAnswer(t *testing.T) {
+	const secret = "the customer is known to complain"
+	mixed := "Content-Type: multipart/mixed; boundary=b\n\n--b\n\nWe have changed the toner.\n--b\n"
+	files := strings.Repeat("Content-Type: application/pdf\nContent-Disposition: attachment; filename=a.pdf\n\nx\n--b\n", 70)
+	quote := "\n\nOn 2 March 2026, Support <support@example.org> wrote:\n> [{NUMBER}] " + secret + "\n"
+	for name, rest := range map[string]string{
+		"the letter as an attached message": mixed + "Content-Type: message/rfc822\n\nFrom: support@example.org\nSubject: [{NUMBER}]\n\n" + secret + "\n--b--\n",
+		"the letter as a file of Outlook":   mixed + "Content-Type: application/vnd.ms-outlook; name=letter.msg\n\n" + secret + "\n--b--\n",
+		"the letter as a file .eml":         mixed + "Content-Type: application/octet-stream; name=letter.EML\n\n" + secret + "\n--b--\n",
+		"rich text of Outlook":              mixed + "Content-Type: application/ms-tnef; name=winmail.dat\n\n" + secret + "\n--b--\n",
+		"more files than a ticket takes":    strings.Replace(mixed, "toner.\n", "toner."+quote, 1) + files + "Content-Type: application/pdf\n\nx\n--b--\n",
+		"a text that is too long":           "\n" + strings.Repeat("We have changed the toner.\n", 15_000) + quote,
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := newKit(t, "take")
+			tk := k.open()
+			m := k.come(lins("{AGENT_REPLY}", "a", rest))
+			require.Equal(t, ticket.MailDone, m.State, m.Reason)
+			require.Equal(t, tk.ID, m.Ticket)
+			e := k.last(tk.ID)
+			require.Empty(t, e.Message)
+			require.Empty(t, e.Attachments)
+			require.Contains(t, e.Note, "We have changed the toner.")
+			require.NotEmpty(t, e.NoteAttachments)
+			require.Equal(t, lin.Person.ID, e.By.ID)
+		})
+	}
+}
+
+// An agent's comment on a mail that is passed on stays internal, also if the mail is too long.
+func TestNothingInternalLeavesWithAForward(t *testing.T) {
+	const secret = "This customer is known to complain."
+	block := "\n---------- Forwarded message ---------\nFrom: Bob <bob@example.net>\nDate: Mon, 2 Mar 2026 10:00\nSubject: No paper\nTo: Lin <lin@example.org>\n\n"
+	k := newKit(t, "take")
+	m := k.come(strings.Replace(lins("support@example.org", "f", "\n"+secret+"\n"+block+strings.Repeat("There is no paper.\n", 20_000)), "Re: your letter\nIn-Reply-To: {LETTER}", "Fwd: No paper", 1))
+	require.Equal(t, ticket.MailDone, m.State, m.Reason)
+	e := k.events(m.Ticket)[0]
+	require.Equal(t, "bob@example.net", k.ticket(m.Ticket).Requester.Email)
+	require.Contains(t, e.Note, secret)
+	require.NotContains(t, e.Message, secret)
+	require.Empty(t, e.Attachments, "the whole mail has the comment")
+	require.Contains(t, e.Message, "There is no paper.")
+	last := k.last(m.Ticket)
+	require.Len(t, last.NoteAttachments, 1)
+	require.Equal(t, "mail.eml", last.NoteAttachments[0].Name)
+}
+
+// An agent who passes on a letter of the desk gets no ticket in the desk's own name.
+func TestAgentForwardsALetterOfTheDesk(t *testing.T) {
+	k := newKit(t, "take")
+	block := "\n---------- Forwarded message ---------\nFrom: Support <support@example.org>\nDate: Mon, 2 Mar 2026 10:00\nSubject: No paper\nTo: Lin <lin@example.org>\n\nHello."
+	m := k.come(strings.Replace(lins("support@example.org", "f", block), "Re: your letter\nIn-Reply-To: {LETTER}", "Fwd: No paper", 1))
+	require.Equal(t, ticket.MailDone, m.State, m.Reason)
+	require.Equal(t, "lin@example.org", k.ticket(m.Ticket).Requester.Email)
+}
+
+// Equal texts on a ticket are counted where it goes on, too.
+func TestLoopOnAMergedTicketOrAFollowUp(t *testing.T) {
+	loop := func(t *testing.T, k *kit) {
+		t.Helper()
+		for i := range 6 {
+			m := k.come(fmt.Sprintf("From: ada@example.com\nTo: <{SIGNED}>\nSubject: Re: x\nMessage-ID: <loop-%d@example.com>\n\nI am on a journey.\n", i))
+			if i >= 2 {
+				require.Equal(t, ticket.MailHeld, m.State, "%d: %s", i, m.Reason)
+			}
+		}
+	}
+	t.Run("merged", func(t *testing.T) {
+		k := newKit(t, "take")
+		other, err := k.desk.Open(t.Context(), ada, ticket.Draft{Subject: "Printer", Message: "It does."})
+		require.NoError(t, err)
+		k.deliver()
+		k.sent.Reset()
+		tk := k.open()
+		_, err = k.desk.Do(t.Context(), lin, tk.ID, ticket.Action{Name: ticket.ActionMerge, Ticket: other.ID})
+		require.NoError(t, err)
+		loop(t, k)
+	})
+	t.Run("follow-up", func(t *testing.T) {
+		k := newKit(t, "take")
+		tk := k.open()
+		_, err := k.desk.Do(t.Context(), lin, tk.ID, ticket.Action{Name: ticket.ActionResolve, Message: "Done."})
+		require.NoError(t, err)
+		k.clock.Advance(20 * 24 * 3600e9)
+		loop(t, k)
+	})
+}
+
+// A Message-ID that two mails have names the ticket of the sender, and not that of a person who
+// has used the ID of the sender's mail again.
+func TestEarlierMailWithTheSameMessageID(t *testing.T) {
+	k := newKit(t, "take")
+	own := k.come("From: ada@example.com\nTo: support@example.org\nCc: mallory@example.net\nSubject: x\nMessage-ID: <same@example.com>\n\nAda's.\n")
+	other := k.come("From: mallory@example.net\nTo: support@example.org\nSubject: x\nMessage-ID: <same@example.com>\n\nMallory's.\n")
+	require.NotEqual(t, own.Ticket, other.Ticket)
+	m := k.come("From: ada@example.com\nTo: support@example.org\nSubject: Re: x\nIn-Reply-To: <same@example.com>\nMessage-ID: <next@example.com>\n\nMore.\n")
+	require.Equal(t, own.Ticket, m.Ticket, m.Reason)
+	require.EqualValues(t, "More.", k.last(own.Ticket).Message)
+}

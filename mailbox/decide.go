@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	netmail "net/mail"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -22,6 +23,8 @@ type plan struct {
 	target   ticket.ID      // OutcomeReply and OutcomeNote
 	act      *ticket.Action // the same
 	internal bool           // the files are internal
+	private  bool           // the whole mail is internal, with OutcomeOpen
+	whole    []byte         // the mail, if it is to be put on the new ticket internally
 	files    []int          // the files to attach, as indices of message.Files; nil means all
 	follow   []ticket.Person
 	reports  []step // OutcomeReport
@@ -47,6 +50,7 @@ type facts struct {
 	from     netmail.Address
 	where    string // where the sender was found
 	ownFrom  bool   // the sender is an address of the desk
+	isOwn    func(address string) bool
 	person   ticket.Person
 	agent    ticket.Actor
 	isAgent  bool
@@ -61,7 +65,7 @@ type facts struct {
 
 // decide collects the facts about a mail and decides. It changes nothing.
 func (in *Intake) decide(ctx context.Context, b *box, m ticket.Mail, msg *message) (*plan, error) {
-	f := &facts{box: b, mail: m, msg: msg, limits: in.cfg.Limits, body: bodyDigest(msg)}
+	f := &facts{box: b, mail: m, msg: msg, limits: in.cfg.Limits, body: bodyDigest(msg), isOwn: in.isOwn}
 	if in.decided(f) {
 		return decide(f), nil
 	}
@@ -90,17 +94,31 @@ func (in *Intake) decide(ctx context.Context, b *box, m ticket.Mail, msg *messag
 	if f.evidence, err = in.identify(ctx, b, m, msg); err != nil {
 		return nil, err
 	}
+	f.preferOwn()
 	if f.limits.PerSender > 0 && !m.Old {
 		if f.recent, err = in.recent(ctx, b, f.person, f.limits.PerSender); err != nil {
 			return nil, err
 		}
 	}
 	if len(f.evidence) > 0 && f.body != "" && f.limits.Repeats > 0 {
-		if f.repeats, err = in.repeats(ctx, m, f.evidence[0].ticket.ID, f.body); err != nil {
+		if f.repeats, err = in.repeats(ctx, m, f.evidence[0], f.body); err != nil {
 			return nil, err
 		}
 	}
 	return decide(f), nil
+}
+
+// preferOwn puts a ticket of the sender first if the strongest evidence is of earlier mails: others can
+// use the Message-ID of the sender's mail again.
+func (f *facts) preferOwn() {
+	if len(f.evidence) == 0 || f.evidence[0].kind != byEarlier {
+		return
+	}
+	if i := slices.IndexFunc(f.evidence, func(e evidence) bool { return e.kind == byEarlier && f.concerned(e) }); i > 0 {
+		own := f.evidence[i]
+		copy(f.evidence[1:i+1], f.evidence[:i])
+		f.evidence[0] = own
+	}
 }
 
 // decided reports whether the mail alone is enough for a decision.
