@@ -1,9 +1,12 @@
 package mailbox
 
 import (
+	"context"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/ticketkit/ticket"
 	"github.com/ticketkit/ticket/replyaddress"
@@ -47,6 +50,10 @@ func (f *facts) answerOf(p *plan, e evidence) *plan {
 	case f.msg.Quotes:
 		p.note("it quotes text that is not provably a letter to the customer")
 		return note("the agent's answer has a quote that may be internal: a note")
+	case f.msg.hasNumber(f.msg.Text):
+		return note("the agent's answer has the number of a ticket, and perhaps a letter that may be internal: a note")
+	case f.repeatsNote:
+		return note("the agent's answer has words of an internal note: a note")
 	case strings.IndexFunc(f.msg.Text, visible) < 0 && len(f.msg.Files) == 0:
 		return note("the agent's answer is empty: a note")
 	case slices.ContainsFunc(f.msg.Files, bringsMails):
@@ -61,6 +68,49 @@ func (f *facts) answerOf(p *plan, e evidence) *plan {
 	p.act = &ticket.Action{Name: ticket.ActionReply, Message: ticket.Message(strings.TrimSpace(f.msg.Text)), Channel: ticket.ChannelMail, Key: key(f.mail)}
 	p.fallback = f.toNote(f.newPlan(), e, "the desk refuses an answer of the agent "+f.agent.Person.ID+" on this ticket")
 	return p
+}
+
+// repeatsNote reports whether a text has words of an internal note of the ticket: mail programs mark
+// a quote in many ways, or not at all.
+func (in *Intake) repeatsNote(ctx context.Context, b *box, id ticket.ID, text string) (bool, error) {
+	said := map[string]bool{}
+	for n := leastNoteWords; n <= noteWords; n++ {
+		for s := range phrases(text, n) {
+			said[s] = true
+		}
+	}
+	for e, err := range in.cfg.Desk.Events(ctx, system(b), id) {
+		if err != nil {
+			return false, fmt.Errorf("compare with internal notes: %w", err)
+		}
+		n := min(len(wordsOf(string(e.Note))), noteWords)
+		for s := range phrases(string(e.Note), max(n, leastNoteWords)) {
+			if said[s] {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
+}
+
+// A text repeats a note if it has this many words of it in a row, or all of a shorter one. A note
+// with fewer words than leastNoteWords says too little to be recognised.
+const noteWords, leastNoteWords = 5, 3
+
+// phrases yields each sequence of n words of a text.
+func phrases(s string, n int) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		words := wordsOf(s)
+		for i := 0; i+n <= len(words); i++ {
+			if !yield(strings.Join(words[i:i+n], " ")) {
+				return
+			}
+		}
+	}
+}
+
+func wordsOf(s string) []string {
+	return strings.FieldsFunc(strings.ToLower(s), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsMark(r) && !unicode.IsDigit(r) })
 }
 
 // bringsMails reports whether a file is a mail, or has one in the form of Outlook.

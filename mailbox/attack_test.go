@@ -153,3 +153,47 @@ func TestEarlierMailWithTheSameMessageID(t *testing.T) {
 	require.Equal(t, own.Ticket, m.Ticket, m.Reason)
 	require.EqualValues(t, "More.", k.last(own.Ticket).Message)
 }
+
+// Mail programs mark the quote of a letter in many ways, or not at all. None of them brings the
+// words of an internal note to the customer.
+func TestUnmarkedQuotesOfALetterToAnAgent(t *testing.T) {
+	const words = "This customer is known to complain about everything."
+	for name, quote := range map[string]string{
+		"nothing":             "%s",
+		"a bar":               "| %s",
+		"initials":            "SU> %s",
+		"a wide mark":         "＞ %s",
+		"a line":              "________________________________\n%s",
+		"Lotus Notes":         "Support/Org wrote on 03/02/2026 10:00:00 AM:\n\n%s",
+		"no address":          "On 2 March 2026, Support wrote:\n\n%s",
+		"an unknown language": "Od: Support\nOdesláno: 2\nKomu: Lin\nPředmět: x\n\n%s",
+		"other line breaks":   "SU> This customer is\nSU> known to complain about everything.",
+	} {
+		for _, number := range []bool{false, true} {
+			if number && !strings.Contains(quote, "%s") {
+				continue
+			}
+			t.Run(fmt.Sprintf("%s, number %t", name, number), func(t *testing.T) {
+				k := newKit(t, "take")
+				tk := k.open()
+				letter := words
+				if number {
+					letter = "Ticket " + string(tk.Number) + " has news."
+				} else {
+					_, err := k.desk.Do(t.Context(), lin, tk.ID, ticket.Action{Name: ticket.ActionNote, Note: words})
+					require.NoError(t, err)
+				}
+				m := k.come(lins("{AGENT_REPLY}", "q", "Content-Type: text/plain; charset=utf-8\n\nWe have changed the toner.\n\n"+strings.ReplaceAll(quote, "%s", letter)+"\n"))
+				require.Equal(t, ticket.MailDone, m.State, m.Reason)
+				require.Empty(t, k.last(tk.ID).Message, m.Reason)
+				require.Contains(t, k.last(tk.ID).Note, "We have changed the toner.")
+			})
+		}
+	}
+	k := newKit(t, "take")
+	tk := k.open()
+	_, err := k.desk.Do(t.Context(), lin, tk.ID, ticket.Action{Name: ticket.ActionNote, Note: words})
+	require.NoError(t, err)
+	k.come(lins("{AGENT_REPLY}", "q", "\nWe have changed the toner.\n"))
+	require.EqualValues(t, "We have changed the toner.", k.last(tk.ID).Message)
+}

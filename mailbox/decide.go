@@ -61,6 +61,8 @@ type facts struct {
 	recent   int // tickets of the sender within the last hour
 	repeats  int // equal texts on the ticket of the strongest evidence
 	body     string
+
+	repeatsNote bool // the text of an agent's answer has words of an internal note
 }
 
 // decide collects the facts about a mail and decides. It changes nothing.
@@ -95,6 +97,11 @@ func (in *Intake) decide(ctx context.Context, b *box, m ticket.Mail, msg *messag
 		return nil, err
 	}
 	f.preferOwn()
+	if e, signed := f.signedFor(f.agent.Person); f.isAgent && signed && e.reply.Kind == replyaddress.AgentReply && f.trust == trustVerified {
+		if f.repeatsNote, err = in.repeatsNote(ctx, b, e.goes.ID, msg.Text); err != nil {
+			return nil, err
+		}
+	}
 	if f.limits.PerSender > 0 && !m.Old {
 		if f.recent, err = in.recent(ctx, b, f.person, f.limits.PerSender); err != nil {
 			return nil, err
