@@ -51,7 +51,7 @@ const (
 //	merge      agent              live, resolved          closed     Action.Ticket
 //	unmerge    agent              closed                  as before
 //	split      agent              live                    =          Action.Draft
-//	link       agent              any                     =          Action.Ticket
+//	link       agent, system      any                     =          Action.Ticket
 //	unlink     agent              any                     =          Action.Ticket
 //	edit       agent, system      any                     =          Action.Edit
 //	publish    agent              resolved, closed        =          Action.Known
@@ -123,7 +123,7 @@ func DefaultWorkflow() WorkflowSpec {
 			{Action: ActionMerge, From: unsolved, To: StatusClosed},
 			{Action: ActionUnmerge, From: []Status{StatusClosed}, To: StatusQueued, Assign: "nobody"},
 			{Action: ActionSplit, From: live},
-			{Action: ActionLink, From: anywhere},
+			{Action: ActionLink, From: anywhere, By: staff},
 			{Action: ActionUnlink, From: anywhere},
 			{Action: ActionEdit, From: anywhere, By: staff},
 			{Action: ActionPublish, From: []Status{StatusResolved, StatusClosed}},

@@ -1,8 +1,12 @@
 package mailbox
 
 import (
+	"context"
 	"fmt"
+	"iter"
+	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/ticketkit/ticket"
 	"github.com/ticketkit/ticket/replyaddress"
@@ -46,8 +50,16 @@ func (f *facts) answerOf(p *plan, e evidence) *plan {
 	case f.msg.Quotes:
 		p.note("it quotes text that is not provably a letter to the customer")
 		return note("the agent's answer has a quote that may be internal: a note")
+	case f.msg.hasNumber(f.msg.Text):
+		return note("the agent's answer has the number of a ticket, and perhaps a letter that may be internal: a note")
+	case f.repeatsNote:
+		return note("the agent's answer has words of an internal note: a note")
 	case strings.IndexFunc(f.msg.Text, visible) < 0 && len(f.msg.Files) == 0:
 		return note("the agent's answer is empty: a note")
+	case slices.ContainsFunc(f.msg.Files, bringsMails):
+		return note("the agent's answer has a file that may be the letter to the agent: a note")
+	case f.msg.Cut, f.larger(f.msg.Text, f.limits.Desk.Message):
+		return note("the agent's answer is larger than a ticket takes, and the whole mail may have internal words: a note")
 	}
 	if f.loops(p, e) {
 		return p
@@ -58,10 +70,68 @@ func (f *facts) answerOf(p *plan, e evidence) *plan {
 	return p
 }
 
+// repeatsNote reports whether a text has words of an internal note of the ticket: mail programs mark
+// a quote in many ways, or not at all.
+func (in *Intake) repeatsNote(ctx context.Context, b *box, id ticket.ID, text string) (bool, error) {
+	said := map[string]bool{}
+	for n := leastNoteWords; n <= noteWords; n++ {
+		for s := range phrases(text, n) {
+			said[s] = true
+		}
+	}
+	for e, err := range in.cfg.Desk.Events(ctx, system(b), id) {
+		if err != nil {
+			return false, fmt.Errorf("compare with internal notes: %w", err)
+		}
+		n := min(len(wordsOf(string(e.Note))), noteWords)
+		for s := range phrases(string(e.Note), max(n, leastNoteWords)) {
+			if said[s] {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
+}
+
+// A text repeats a note if it has this many words of it in a row, or all of a shorter one. A note
+// with fewer words than leastNoteWords says too little to be recognised.
+const noteWords, leastNoteWords = 5, 3
+
+// phrases yields each sequence of n words of a text.
+func phrases(s string, n int) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		words := wordsOf(s)
+		for i := 0; i+n <= len(words); i++ {
+			if !yield(strings.Join(words[i:i+n], " ")) {
+				return
+			}
+		}
+	}
+}
+
+func wordsOf(s string) []string {
+	return strings.FieldsFunc(strings.ToLower(s), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsMark(r) && !unicode.IsDigit(r) })
+}
+
+// bringsMails reports whether a file is a mail, or has one in the form of Outlook.
+func bringsMails(f file) bool {
+	switch f.MediaType {
+	case "message/rfc822", "message/global", "application/vnd.ms-outlook", "application/ms-tnef", "application/vnd.ms-tnef":
+		return true
+	}
+	name := lower(f.Name)
+	return strings.HasSuffix(name, ".eml") || strings.HasSuffix(name, ".msg") || name == "winmail.dat"
+}
+
+// larger reports whether a text or the files do not fit a ticket.
+func (f *facts) larger(text string, most int) bool {
+	return len(text) > most || len(f.msg.Files) > f.limits.Desk.Attachments || tooLarge(f.msg.Files, f.limits.Desk.AttachmentSize)
+}
+
 // onBehalf opens a ticket for the customer whose mail an agent passes on.
 func (f *facts) onBehalf(p *plan) *plan {
 	fw := f.msg.Forward
-	if fw == nil || !usable(fw.From.Address, f.limits.Desk.Email) || lower(fw.From.Address) == lower(f.from.Address) {
+	if fw == nil || !usable(fw.From.Address, f.limits.Desk.Email) || f.isOwn(fw.From.Address) || lower(fw.From.Address) == lower(f.from.Address) {
 		p.note("whose mail it passes on is not certain: the agent is the requester")
 		p = f.toNew(p, "the agent passes on a mail, in a form that is not understood: a ticket of the agent, with a note")
 		if p.open != nil {
@@ -73,7 +143,7 @@ func (f *facts) onBehalf(p *plan) *plan {
 	customer := ticket.Person{Name: cut(strings.TrimSpace(clean(fw.From.Name)), f.limits.Desk.Name), Email: fw.From.Address}
 	p.Outcome, p.Reason = OutcomeOpen, "the agent passes on a customer's mail: a ticket of this customer"
 	p.note("the customer is %s", customer.Email)
-	p.actor = f.agent
+	p.actor, p.private = f.agent, true
 	d := f.draft()
 	d.Requester, d.Subject, d.Message = customer, f.subject(fw.Subject), ticket.Message(strings.TrimSpace(fw.Text))
 	if strings.TrimSpace(fw.Subject) == "" {

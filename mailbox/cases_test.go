@@ -476,14 +476,20 @@ func isRelated(name string) func(*testing.T, *kit) {
 	return func(t *testing.T, k *kit) {
 		t.Helper()
 		tk := k.open()
+		public := k.public(tk.ID)
 		m := k.take(name)
 		require.Equal(t, ticket.MailDone, m.State, m.Reason)
 		require.NotEqual(t, tk.ID, m.Ticket)
-		require.Equal(t, tk.Version, k.ticket(tk.ID).Version, "nothing on the ticket of somebody else")
+		require.Equal(t, public, k.public(tk.ID), "nothing on the ticket of somebody else")
+		require.Equal(t, []ticket.Link{{Relation: ticket.RelationRelatedTo, Ticket: tk.ID, Number: tk.Number}}, k.ticket(m.Ticket).Links)
 		first := k.events(m.Ticket)[0]
 		require.Contains(t, first.Note, string(tk.Number))
 		k.deliver()
 		n := k.sent.RequireSent(t, ticket.KindReceived, "mallory@example.net")
 		require.NotContains(t, fmt.Sprint(n), string(tk.Number))
+		mallory := ticket.Requester(ticket.Person{Email: "mallory@example.net"})
+		view, err := k.desk.Track(t.Context(), mallory, m.Ticket.String())
+		require.NoError(t, err)
+		require.NotContains(t, fmt.Sprint(view), string(tk.Number))
 	}
 }

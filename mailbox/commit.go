@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 
 	"github.com/ticketkit/ticket"
 )
@@ -81,6 +80,9 @@ func (in *Intake) perform(ctx context.Context, b *box, msg *message, raw []byte,
 		whole = true
 		p.note("has %d files, more or larger ones than a ticket takes: the first ones, and the whole mail", len(files))
 	}
+	if whole && p.private {
+		whole, p.whole = false, raw
+	}
 	attached, err := in.attach(ctx, b, p.actor, files, raw, whole)
 	if err != nil {
 		return ticket.Ticket{}, err
@@ -107,11 +109,6 @@ func tooLarge(files []file, most int64) bool {
 	return false
 }
 
-// attacher is a desk that stores files, and knows how to name them.
-type attacher interface {
-	Attach(ctx context.Context, a ticket.Actor, name, mediaType string, content io.Reader) (ticket.Attachment, error)
-}
-
 // attach stores as many files as a ticket takes and, if whole is set, the mail itself.
 func (in *Intake) attach(ctx context.Context, b *box, a ticket.Actor, files []file, raw []byte, whole bool) ([]ticket.Attachment, error) {
 	most := in.cfg.Limits.Desk.Attachments
@@ -120,14 +117,12 @@ func (in *Intake) attach(ctx context.Context, b *box, a ticket.Actor, files []fi
 	}
 	var list []ticket.Attachment
 	add := func(name, mediaType string, content []byte) error {
-		if desk, ok := any(in.cfg.Desk).(attacher); ok {
-			one, err := desk.Attach(ctx, a, name, mediaType, bytes.NewReader(content))
-			if err == nil {
-				list = append(list, one)
-			}
-			if !errors.Is(err, errors.ErrUnsupported) { // the desk has no file store of its own
-				return err
-			}
+		one, err := in.cfg.Desk.Attach(ctx, a, name, mediaType, bytes.NewReader(content))
+		if err == nil {
+			list = append(list, one)
+		}
+		if !errors.Is(err, errors.ErrUnsupported) { // the desk has no file store of its own
+			return err
 		}
 		f, err := in.cfg.Files.Put(ctx, b.Tenant, bytes.NewReader(content))
 		if err != nil {
@@ -153,7 +148,7 @@ func (in *Intake) attach(ctx context.Context, b *box, a ticket.Actor, files []fi
 }
 
 // after does what cannot be part of the same commit: it ties a new ticket to the one that the
-// mail names, and adds followers. Each can be repeated, and none is needed for the mail.
+// mail names, adds the whole mail as an internal file, and adds followers. Each can be repeated, and none is needed for the mail.
 func (in *Intake) after(ctx context.Context, b *box, m ticket.Mail, p *plan, t ticket.Ticket) {
 	if !p.Related.IsZero() {
 		_, err := in.cfg.Desk.Do(ctx, system(b), t.ID, ticket.Action{
@@ -161,6 +156,17 @@ func (in *Intake) after(ctx context.Context, b *box, m ticket.Mail, p *plan, t t
 		})
 		if err != nil {
 			p.note("not linked: %v", clean(err.Error()))
+		}
+	}
+	if p.whole != nil {
+		attached, err := in.attach(ctx, b, p.actor, nil, p.whole, true)
+		if err == nil && len(attached) > 0 {
+			_, err = in.cfg.Desk.Do(ctx, p.actor, t.ID, ticket.Action{
+				Name: ticket.ActionNote, Note: "The whole mail.", NoteAttachments: attached, Channel: ticket.ChannelMail, Key: key(m) + " mail",
+			})
+		}
+		if err != nil {
+			p.note("the whole mail is not on the ticket: %v", clean(err.Error()))
 		}
 	}
 	if len(p.follow) > 0 {

@@ -6,7 +6,9 @@ import (
 	"encoding/hex"
 	"fmt"
 	netmail "net/mail"
+	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/ticketkit/ticket"
 	"github.com/ticketkit/ticket/replyaddress"
@@ -21,6 +23,8 @@ type plan struct {
 	target   ticket.ID      // OutcomeReply and OutcomeNote
 	act      *ticket.Action // the same
 	internal bool           // the files are internal
+	private  bool           // the whole mail is internal, with OutcomeOpen
+	whole    []byte         // the mail, if it is to be put on the new ticket internally
 	files    []int          // the files to attach, as indices of message.Files; nil means all
 	follow   []ticket.Person
 	reports  []step // OutcomeReport
@@ -46,6 +50,7 @@ type facts struct {
 	from     netmail.Address
 	where    string // where the sender was found
 	ownFrom  bool   // the sender is an address of the desk
+	isOwn    func(address string) bool
 	person   ticket.Person
 	agent    ticket.Actor
 	isAgent  bool
@@ -56,11 +61,13 @@ type facts struct {
 	recent   int // tickets of the sender within the last hour
 	repeats  int // equal texts on the ticket of the strongest evidence
 	body     string
+
+	repeatsNote bool // the text of an agent's answer has words of an internal note
 }
 
 // decide collects the facts about a mail and decides. It changes nothing.
 func (in *Intake) decide(ctx context.Context, b *box, m ticket.Mail, msg *message) (*plan, error) {
-	f := &facts{box: b, mail: m, msg: msg, limits: in.cfg.Limits, body: bodyDigest(msg)}
+	f := &facts{box: b, mail: m, msg: msg, limits: in.cfg.Limits, body: bodyDigest(msg), isOwn: in.isOwn}
 	if in.decided(f) {
 		return decide(f), nil
 	}
@@ -89,17 +96,36 @@ func (in *Intake) decide(ctx context.Context, b *box, m ticket.Mail, msg *messag
 	if f.evidence, err = in.identify(ctx, b, m, msg); err != nil {
 		return nil, err
 	}
+	f.preferOwn()
+	if e, signed := f.signedFor(f.agent.Person); f.isAgent && signed && e.reply.Kind == replyaddress.AgentReply && f.trust == trustVerified {
+		if f.repeatsNote, err = in.repeatsNote(ctx, b, e.goes.ID, msg.Text); err != nil {
+			return nil, err
+		}
+	}
 	if f.limits.PerSender > 0 && !m.Old {
 		if f.recent, err = in.recent(ctx, b, f.person, f.limits.PerSender); err != nil {
 			return nil, err
 		}
 	}
 	if len(f.evidence) > 0 && f.body != "" && f.limits.Repeats > 0 {
-		if f.repeats, err = in.repeats(ctx, m, f.evidence[0].ticket.ID, f.body); err != nil {
+		if f.repeats, err = in.repeats(ctx, m, f.evidence[0], f.body); err != nil {
 			return nil, err
 		}
 	}
 	return decide(f), nil
+}
+
+// preferOwn puts a ticket of the sender first if the strongest evidence is of earlier mails: others can
+// use the Message-ID of the sender's mail again.
+func (f *facts) preferOwn() {
+	if len(f.evidence) == 0 || f.evidence[0].kind != byEarlier {
+		return
+	}
+	if i := slices.IndexFunc(f.evidence, func(e evidence) bool { return e.kind == byEarlier && f.concerned(e) }); i > 0 {
+		own := f.evidence[i]
+		copy(f.evidence[1:i+1], f.evidence[:i])
+		f.evidence[0] = own
+	}
 }
 
 // decided reports whether the mail alone is enough for a decision.
@@ -362,7 +388,7 @@ func (f *facts) draft() ticket.Draft {
 // takes.
 func (f *facts) messageID() string {
 	id := clean(f.msg.MessageID)
-	if id == "" || id != f.msg.MessageID || len(id) > 200 || strings.ContainsAny(id, "<> \t") {
+	if id != f.msg.MessageID || len(id) > 200 || strings.ContainsFunc(id, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '<' || r == '>' }) {
 		return ""
 	}
 	return id
@@ -378,9 +404,7 @@ func (f *facts) subject(s string) string {
 }
 
 // visible reports whether a character can be seen.
-func visible(r rune) bool {
-	return r > ' ' && r != 0x7f && r != '\u00a0' && (r < '\u200b' || r > '\u200f') && r != '\ufeff'
-}
+func visible(r rune) bool { return !isVacant(r) && !unicode.IsMark(r) }
 
 // Sentences that are added to the text of a mail.
 const (

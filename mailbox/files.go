@@ -31,7 +31,7 @@ func files(root *part, shown map[*part]bool) (list []file, messages map[*part]in
 		case strings.HasPrefix(p.typ, "multipart/"), shown[p], p.isOtherForm(), p.isControl():
 			return true
 		}
-		f := file{MediaType: p.typ, ContentID: p.contentID(), Content: p.content()}
+		f := file{MediaType: fileType(p.typ), ContentID: p.contentID(), Content: p.content()}
 		name := cleanName(p.name)
 		if name == "" && p.message != nil {
 			if name = cleanName(strings.NewReplacer("/", "_", `\`, "_").Replace(oneLine(decodeWords(p.message.fields.get("subject"))))); name != "" {
@@ -53,6 +53,14 @@ func files(root *part, shown map[*part]bool) (list []file, messages map[*part]in
 		return true
 	})
 	return list, messages
+}
+
+// fileType returns a media type in the form that the desk takes.
+func fileType(typ string) string {
+	if strings.ContainsFunc(typ, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
+		return "application/octet-stream"
+	}
+	return typ
 }
 
 // isOtherForm reports whether p is another form of the text, such as text for a watch: a
@@ -127,8 +135,9 @@ func cleanName(s string) string {
 
 // isVacant reports whether a character shows nothing.
 func isVacant(r rune) bool {
-	return unicode.IsSpace(r) || unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || strings.ContainsRune("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0", r) ||
-		unicode.Is(unicode.Variation_Selector, r)
+	return unicode.IsSpace(r) || unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || unicode.Is(unicode.Variation_Selector, r) ||
+		strings.ContainsRune("\u034f\u115f\u1160\u17b4\u17b5\u2065\u2800\u3164\uffa0\U00013441\U00013442\U0001d159", r) ||
+		'\ufff0' <= r && r <= '\ufff8' || '\U000e0000' <= r && r <= '\U000e0fff'
 }
 
 // shortName cuts a name to what fits, and keeps its ending.

@@ -14,22 +14,32 @@ import (
 
 // within runs f on a mail and fails if it takes more than ten times the mail's memory, all
 // that it allocates counted, or more time than a slow machine needs that does other things
-// as well. A small mail may take a constant for tables and buffers.
+// as well. A small mail may take a constant for tables and buffers. The runtime counts the
+// allocations of the whole process, and what other goroutines do meanwhile only adds to them.
+// So f is run again if it seems to take too much, and the least counts.
 func within(t *testing.T, raw []byte, f func()) {
 	t.Helper()
-	const constant = 1 << 20
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	start := time.Now()
-	f()
-	took := time.Since(start)
-	runtime.ReadMemStats(&after)
-	most := uint64(10*len(raw) + constant)
-	if got := after.TotalAlloc - before.TotalAlloc; got > most {
-		t.Fatalf("%d bytes of mail took %d bytes of memory, more than %d", len(raw), got, most)
-	}
-	if most := 5*time.Second + time.Duration(len(raw))*5*time.Second>>20; took > most {
-		t.Fatalf("%d bytes of mail took %v, more than %v", len(raw), took, most)
+	const constant, runs = 1 << 20, 5
+	mostMemory := uint64(10*len(raw) + constant)
+	mostTime := 5*time.Second + time.Duration(len(raw))*5*time.Second>>20
+	for run := 1; ; run++ {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		start := time.Now()
+		f()
+		took := time.Since(start)
+		runtime.ReadMemStats(&after)
+		got := after.TotalAlloc - before.TotalAlloc
+		switch {
+		case got <= mostMemory && took <= mostTime:
+			return
+		case run < runs:
+			continue
+		case got > mostMemory:
+			t.Fatalf("%d bytes of mail took %d bytes of memory, more than %d", len(raw), got, mostMemory)
+		default:
+			t.Fatalf("%d bytes of mail took %v, more than %v", len(raw), took, mostTime)
+		}
 	}
 }
 

@@ -173,6 +173,7 @@ func (in *Intake) byReferences(ctx context.Context, b *box, m ticket.Mail, msg *
 		if err != nil {
 			return fmt.Errorf("look up a mail: %w", err)
 		}
+		var taken []ticket.ID // several mails can have the ID
 		for _, o := range mails {
 			if o.ID == m.ID {
 				continue
@@ -187,13 +188,13 @@ func (in *Intake) byReferences(ctx context.Context, b *box, m ticket.Mail, msg *
 			if errors.Is(err, ticket.ErrNotFound) {
 				continue
 			}
-			if err == nil {
+			if err == nil && !slices.Contains(taken, t.ID) {
+				taken = append(taken, t.ID)
 				err = add(byEarlier, n.where, t, replyaddress.Reply{})
 			}
 			if err != nil {
 				return err
 			}
-			break
 		}
 	}
 	return nil
@@ -289,16 +290,29 @@ func (in *Intake) recent(ctx context.Context, b *box, p ticket.Person, most int)
 	return len(page.Tickets), nil
 }
 
-// repeats returns how many of the newest mails on a ticket have the same text.
-func (in *Intake) repeats(ctx context.Context, m ticket.Mail, id ticket.ID, body string) (int, error) {
-	mails, err := in.cfg.Store.Mails(ctx, ticket.MailQuery{Tenant: m.Tenant, Ticket: id, States: []ticket.MailState{ticket.MailDone}, Limit: 100})
-	if err != nil {
-		return 0, fmt.Errorf("compare with earlier mails: %w", err)
+// repeats returns how many of the newest mails on a ticket have the same text, those on the
+// tickets where it goes on included.
+func (in *Intake) repeats(ctx context.Context, m ticket.Mail, e evidence, body string) (int, error) {
+	const mostFollowUps = 10
+	ids := []ticket.ID{e.ticket.ID}
+	if e.goes.ID != e.ticket.ID {
+		ids = append(ids, e.goes.ID)
+	}
+	for _, l := range slices.Backward(e.goes.Links) {
+		if l.Relation == ticket.RelationFollowedUpBy && len(ids) < mostFollowUps {
+			ids = append(ids, l.Ticket)
+		}
 	}
 	n := 0
-	for _, o := range mails {
-		if e, err := explanationOf(o); err == nil && e.Body == body {
-			n++
+	for _, id := range ids {
+		mails, err := in.cfg.Store.Mails(ctx, ticket.MailQuery{Tenant: m.Tenant, Ticket: id, States: []ticket.MailState{ticket.MailDone}, Limit: 100})
+		if err != nil {
+			return 0, fmt.Errorf("compare with earlier mails: %w", err)
+		}
+		for _, o := range mails {
+			if e, err := explanationOf(o); err == nil && e.Body == body {
+				n++
+			}
 		}
 	}
 	return n, nil

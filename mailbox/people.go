@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/text/unicode/norm"
+
 	"github.com/ticketkit/ticket"
 )
 
@@ -44,6 +46,13 @@ func (in *Intake) sender(b *box, msg *message) (netmail.Address, string, error) 
 func usable(address string, most int) bool {
 	local, domain := split(address)
 	return local != "" && domain != "" && len(address) <= most && !strings.ContainsFunc(address, func(r rune) bool { return r < ' ' || r == 0x7f })
+}
+
+// ordinary reports whether the desk takes an address as that of a follower: the part before the @
+// is without quotes, and without characters that look like others or cannot be seen.
+func ordinary(address string) bool {
+	local, _ := split(address)
+	return norm.NFKC.IsNormalString(local) && !strings.ContainsFunc(local, func(r rune) bool { return r != '.' && !isAtom(r) || isVacant(r) })
 }
 
 // person returns the sender as your application knows it.
@@ -94,7 +103,7 @@ func (in *Intake) others(msg *message, sender string) (list []ticket.Person) {
 			break
 		}
 		same := func(p ticket.Person) bool { return lower(p.Email) == lower(a.Address) }
-		if !usable(a.Address, in.cfg.Limits.Desk.Email) || lower(a.Address) == lower(sender) || in.mailboxOf(a.Address) != nil || slices.ContainsFunc(list, same) {
+		if !usable(a.Address, in.cfg.Limits.Desk.Email) || !ordinary(a.Address) || lower(a.Address) == lower(sender) || in.mailboxOf(a.Address) != nil || slices.ContainsFunc(list, same) {
 			continue
 		}
 		list = append(list, ticket.Person{Name: cut(strings.TrimSpace(clean(a.Name)), in.cfg.Limits.Desk.Name), Email: a.Address})

@@ -1,0 +1,199 @@
+package mailbox
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/ticketkit/ticket"
+)
+
+// come lets a mail arrive and takes it. Lines end in line feeds, and placeholders are filled in.
+func (k *kit) come(lines string) ticket.Mail {
+	k.t.Helper()
+	before := k.all()
+	k.arrive(k.filled([]byte(lines)))
+	k.drain()
+	list := k.all()
+	require.Len(k.t, list, len(before)+1)
+	return list[len(list)-1]
+}
+
+// Mails with characters that the desk refuses somewhere are taken all the same.
+func TestStrangeCharactersHoldNoMail(t *testing.T) {
+	parts := "From: ada@example.com\nSubject: x\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\ntext\n--b\n%s\n\nx\n--b--\n"
+	for name, form := range map[string]string{
+		"subject":        "From: ada@example.com\nSubject: %s\n\ntext\n",
+		"text":           "From: ada@example.com\nSubject: x\nContent-Type: text/plain; charset=utf-8\n\n%s\n",
+		"name":           "From: %s <ada@example.com>\nSubject: x\n\ntext\n",
+		"Message-ID":     "From: ada@example.com\nSubject: x\nMessage-ID: <a%sb@example.com>\n\ntext\n",
+		"name of a file": fmt.Sprintf(parts, `Content-Disposition: attachment; filename="%s"`),
+		"media type":     fmt.Sprintf(parts, "Content-Type: app%slication/pdf"),
+		"Cc":             "From: ada@example.com\nSubject: x\nCc: b%sb@example.net\n\ntext\n",
+		"language":       "From: ada@example.com\nSubject: x\nContent-Language: %s\n\ntext\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := newKit(t, "take", func(c *Config, _ *ticket.Config) { c.Mailboxes[0].FollowCc, c.Limits.PerSender = true, -1 })
+			for i, odd := range []string{
+				"\u00ad", "\u034f", "\u0301", "\u17b4", "\u180e", "\u2028", "\u202e", "\u2060", "\u2800", "\u3164", "\uff21", "\ufe0f", "\U000e0041", "\U000e0fff", "\U0001d159", "\x00", "\x1b", "\x7f", "\u0085", "\ufffd", "\xff", "\u5546",
+			} {
+				m := k.come(fmt.Sprintf("Date: Mon, 2 Mar 2026 10:%02d:00 +0000\n", i) + strings.ReplaceAll(form, "%s", odd))
+				require.Equal(t, ticket.MailDone, m.State, "%q: %s", odd, m.Reason)
+			}
+		})
+	}
+}
+
+// lins returns a mail of the agent Lin, verified, to this address.
+func lins(to, id, rest string) string {
+	return "Authentication-Results: mx.example.org; dmarc=pass header.from=example.org\nFrom: Lin <lin@example.org>\nTo: <" + to +
+		">\nSubject: Re: your letter\nIn-Reply-To: {LETTER}\nMessage-ID: <" + id + "@example.org>\nMIME-Version: 1.0\n" + rest
+}
+
+// What an agent's mail has beside the answer stays internal: an attached message is the letter
+// to the agent in some mail programs, and the whole mail has all quotes.
+func TestNothingInternalLeavesWithAnAnswer(t *testing.T) {
+	const secret = "the customer is known to complain"
+	mixed := "Content-Type: multipart/mixed; boundary=b\n\n--b\n\nWe have changed the toner.\n--b\n"
+	files := strings.Repeat("Content-Type: application/pdf\nContent-Disposition: attachment; filename=a.pdf\n\nx\n--b\n", 70)
+	quote := "\n\nOn 2 March 2026, Support <support@example.org> wrote:\n> [{NUMBER}] " + secret + "\n"
+	for name, rest := range map[string]string{
+		"the letter as an attached message": mixed + "Content-Type: message/rfc822\n\nFrom: support@example.org\nSubject: [{NUMBER}]\n\n" + secret + "\n--b--\n",
+		"the letter as a file of Outlook":   mixed + "Content-Type: application/vnd.ms-outlook; name=letter.msg\n\n" + secret + "\n--b--\n",
+		"the letter as a file .eml":         mixed + "Content-Type: application/octet-stream; name=letter.EML\n\n" + secret + "\n--b--\n",
+		"rich text of Outlook":              mixed + "Content-Type: application/ms-tnef; name=winmail.dat\n\n" + secret + "\n--b--\n",
+		"more files than a ticket takes":    strings.Replace(mixed, "toner.\n", "toner."+quote, 1) + files + "Content-Type: application/pdf\n\nx\n--b--\n",
+		"a text that is too long":           "\n" + strings.Repeat("We have changed the toner.\n", 15_000) + quote,
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := newKit(t, "take")
+			tk := k.open()
+			m := k.come(lins("{AGENT_REPLY}", "a", rest))
+			require.Equal(t, ticket.MailDone, m.State, m.Reason)
+			require.Equal(t, tk.ID, m.Ticket)
+			e := k.last(tk.ID)
+			require.Empty(t, e.Message)
+			require.Empty(t, e.Attachments)
+			require.Contains(t, e.Note, "We have changed the toner.")
+			require.NotEmpty(t, e.NoteAttachments)
+			require.Equal(t, lin.Person.ID, e.By.ID)
+		})
+	}
+}
+
+// An agent's comment on a mail that is passed on stays internal, also if the mail is too long.
+func TestNothingInternalLeavesWithAForward(t *testing.T) {
+	const secret = "This customer is known to complain."
+	block := "\n---------- Forwarded message ---------\nFrom: Bob <bob@example.net>\nDate: Mon, 2 Mar 2026 10:00\nSubject: No paper\nTo: Lin <lin@example.org>\n\n"
+	k := newKit(t, "take")
+	m := k.come(strings.Replace(lins("support@example.org", "f", "\n"+secret+"\n"+block+strings.Repeat("There is no paper.\n", 20_000)), "Re: your letter\nIn-Reply-To: {LETTER}", "Fwd: No paper", 1))
+	require.Equal(t, ticket.MailDone, m.State, m.Reason)
+	e := k.events(m.Ticket)[0]
+	require.Equal(t, "bob@example.net", k.ticket(m.Ticket).Requester.Email)
+	require.Contains(t, e.Note, secret)
+	require.NotContains(t, e.Message, secret)
+	require.Empty(t, e.Attachments, "the whole mail has the comment")
+	require.Contains(t, e.Message, "There is no paper.")
+	last := k.last(m.Ticket)
+	require.Len(t, last.NoteAttachments, 1)
+	require.Equal(t, "mail.eml", last.NoteAttachments[0].Name)
+}
+
+// An agent who passes on a letter of the desk gets no ticket in the desk's own name.
+func TestAgentForwardsALetterOfTheDesk(t *testing.T) {
+	k := newKit(t, "take")
+	block := "\n---------- Forwarded message ---------\nFrom: Support <support@example.org>\nDate: Mon, 2 Mar 2026 10:00\nSubject: No paper\nTo: Lin <lin@example.org>\n\nHello."
+	m := k.come(strings.Replace(lins("support@example.org", "f", block), "Re: your letter\nIn-Reply-To: {LETTER}", "Fwd: No paper", 1))
+	require.Equal(t, ticket.MailDone, m.State, m.Reason)
+	require.Equal(t, "lin@example.org", k.ticket(m.Ticket).Requester.Email)
+}
+
+// Equal texts on a ticket are counted where it goes on, too.
+func TestLoopOnAMergedTicketOrAFollowUp(t *testing.T) {
+	loop := func(t *testing.T, k *kit) {
+		t.Helper()
+		for i := range 6 {
+			m := k.come(fmt.Sprintf("From: ada@example.com\nTo: <{SIGNED}>\nSubject: Re: x\nMessage-ID: <loop-%d@example.com>\n\nI am on a journey.\n", i))
+			if i >= 2 {
+				require.Equal(t, ticket.MailHeld, m.State, "%d: %s", i, m.Reason)
+			}
+		}
+	}
+	t.Run("merged", func(t *testing.T) {
+		k := newKit(t, "take")
+		other, err := k.desk.Open(t.Context(), ada, ticket.Draft{Subject: "Printer", Message: "It does."})
+		require.NoError(t, err)
+		k.deliver()
+		k.sent.Reset()
+		tk := k.open()
+		_, err = k.desk.Do(t.Context(), lin, tk.ID, ticket.Action{Name: ticket.ActionMerge, Ticket: other.ID})
+		require.NoError(t, err)
+		loop(t, k)
+	})
+	t.Run("follow-up", func(t *testing.T) {
+		k := newKit(t, "take")
+		tk := k.open()
+		_, err := k.desk.Do(t.Context(), lin, tk.ID, ticket.Action{Name: ticket.ActionResolve, Message: "Done."})
+		require.NoError(t, err)
+		k.clock.Advance(20 * 24 * 3600e9)
+		loop(t, k)
+	})
+}
+
+// A Message-ID that two mails have names the ticket of the sender, and not that of a person who
+// has used the ID of the sender's mail again.
+func TestEarlierMailWithTheSameMessageID(t *testing.T) {
+	k := newKit(t, "take")
+	own := k.come("From: ada@example.com\nTo: support@example.org\nCc: mallory@example.net\nSubject: x\nMessage-ID: <same@example.com>\n\nAda's.\n")
+	other := k.come("From: mallory@example.net\nTo: support@example.org\nSubject: x\nMessage-ID: <same@example.com>\n\nMallory's.\n")
+	require.NotEqual(t, own.Ticket, other.Ticket)
+	m := k.come("From: ada@example.com\nTo: support@example.org\nSubject: Re: x\nIn-Reply-To: <same@example.com>\nMessage-ID: <next@example.com>\n\nMore.\n")
+	require.Equal(t, own.Ticket, m.Ticket, m.Reason)
+	require.EqualValues(t, "More.", k.last(own.Ticket).Message)
+}
+
+// Mail programs mark the quote of a letter in many ways, or not at all. None of them brings the
+// words of an internal note to the customer.
+func TestUnmarkedQuotesOfALetterToAnAgent(t *testing.T) {
+	const words = "This customer is known to complain about everything."
+	for name, quote := range map[string]string{
+		"nothing":             "%s",
+		"a bar":               "| %s",
+		"initials":            "SU> %s",
+		"a wide mark":         "＞ %s",
+		"a line":              "________________________________\n%s",
+		"Lotus Notes":         "Support/Org wrote on 03/02/2026 10:00:00 AM:\n\n%s",
+		"no address":          "On 2 March 2026, Support wrote:\n\n%s",
+		"an unknown language": "Od: Support\nOdesláno: 2\nKomu: Lin\nPředmět: x\n\n%s",
+		"other line breaks":   "SU> This customer is\nSU> known to complain about everything.",
+	} {
+		for _, number := range []bool{false, true} {
+			if number && !strings.Contains(quote, "%s") {
+				continue
+			}
+			t.Run(fmt.Sprintf("%s, number %t", name, number), func(t *testing.T) {
+				k := newKit(t, "take")
+				tk := k.open()
+				letter := words
+				if number {
+					letter = "Ticket " + string(tk.Number) + " has news."
+				} else {
+					_, err := k.desk.Do(t.Context(), lin, tk.ID, ticket.Action{Name: ticket.ActionNote, Note: words})
+					require.NoError(t, err)
+				}
+				m := k.come(lins("{AGENT_REPLY}", "q", "Content-Type: text/plain; charset=utf-8\n\nWe have changed the toner.\n\n"+strings.ReplaceAll(quote, "%s", letter)+"\n"))
+				require.Equal(t, ticket.MailDone, m.State, m.Reason)
+				require.Empty(t, k.last(tk.ID).Message, m.Reason)
+				require.Contains(t, k.last(tk.ID).Note, "We have changed the toner.")
+			})
+		}
+	}
+	k := newKit(t, "take")
+	tk := k.open()
+	_, err := k.desk.Do(t.Context(), lin, tk.ID, ticket.Action{Name: ticket.ActionNote, Note: words})
+	require.NoError(t, err)
+	k.come(lins("{AGENT_REPLY}", "q", "\nWe have changed the toner.\n"))
+	require.EqualValues(t, "We have changed the toner.", k.last(tk.ID).Message)
+}
