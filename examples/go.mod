@@ -5,15 +5,18 @@ go 1.26.0
 replace (
 	github.com/ticketkit/ticket => ../
 	github.com/ticketkit/ticket/mail => ../mail
+	github.com/ticketkit/ticket/mailbox => ../mailbox
 )
 
 require (
+	github.com/emersion/go-imap/v2 v2.0.0-beta.8
 	github.com/emersion/go-smtp v0.25.1
 	github.com/go-sql-driver/mysql v1.10.1
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/stretchr/testify v1.12.1
 	github.com/ticketkit/ticket v0.0.0-00010101000000-000000000000
 	github.com/ticketkit/ticket/mail v0.0.0-00010101000000-000000000000
+	github.com/ticketkit/ticket/mailbox v0.0.0-00010101000000-000000000000
 	go.etcd.io/bbolt v1.5.0
 	golang.org/x/net v0.60.0
 	modernc.org/sqlite v1.60.1
@@ -22,6 +25,7 @@ require (
 require (
 	filippo.io/edwards25519 v1.2.0 // indirect
 	github.com/dustin/go-humanize v1.0.1 // indirect
+	github.com/emersion/go-message v0.18.2 // indirect
 	github.com/emersion/go-sasl v0.0.0-20241020182733-b788ff22d5a6 // indirect
 	github.com/google/uuid v1.6.0 // indirect
 	github.com/jackc/pgpassfile v1.0.0 // indirect

@@ -27,7 +27,7 @@ func (c clamd) scan(ctx context.Context, content io.Reader) (found string, err e
 	if err != nil {
 		return "", err
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	defer context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })()
 	sent := send(conn, content)
 	// If clamd refuses a file for its size, it answers and stops reading.

@@ -32,7 +32,7 @@ func run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	defer server.Close()
+	defer func() { _ = server.Close() }()
 	go serve(server)
 
 	scanner := clamd{"tcp", server.Addr().String(), time.Minute}
@@ -58,19 +58,19 @@ func run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	defer r.Close()
+	defer func() { _ = r.Close() }()
 	text, err := io.ReadAll(r)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "%s: %s\n", about.Name, text)
+	_, _ = fmt.Fprintf(out, "%s: %s\n", about.Name, text)
 
 	_, err = desk.Attach(ctx, ada, "game.exe", "", strings.NewReader("a game, and "+pattern))
 	bad, ok := errors.AsType[*ticket.FileError](err)
 	if !ok {
 		return fmt.Errorf("the file was not refused: %w", err)
 	}
-	fmt.Fprintf(out, "game.exe: refused, %s\n", bad.Found)
+	_, _ = fmt.Fprintf(out, "game.exe: refused, %s\n", bad.Found)
 	return nil
 }
 
@@ -85,7 +85,7 @@ func serve(l net.Listener) {
 			return
 		}
 		go func() {
-			defer conn.Close()
+			defer func() { _ = conn.Close() }()
 			r := bufio.NewReader(conn)
 			if command, err := r.ReadString(0); err != nil || command != "zINSTREAM\x00" {
 				_, _ = io.WriteString(conn, "UNKNOWN COMMAND\x00")
