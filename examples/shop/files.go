@@ -1,13 +1,13 @@
 package main
 
 import (
+	"bufio"
 	"context"
-	"crypto/sha256"
-	"database/sql"
 	"errors"
 	"io"
 	"mime"
 	"net/http"
+	"strconv"
 
 	"github.com/ticketkit/ticket"
 )
@@ -18,24 +18,10 @@ const (
 	maxBody = maxFile + 1<<20
 )
 
-// upload is a file that somebody sent: its description for the ticket, and its
-// bytes, which the shop stores.
-type upload struct {
-	about ticket.Attachment
-	body  []byte
-}
-
-// attachments returns the file as a list for the desk, or nil without a file.
-func (f *upload) attachments() []ticket.Attachment {
-	if f == nil {
-		return nil
-	}
-	return []ticket.Attachment{f.about}
-}
-
-// uploaded returns the file of a form, or nil if none was chosen. The shop
-// determines the media type itself; it takes only the name from the browser.
-func uploaded(r *http.Request) (*upload, error) {
+// uploaded stores the file of a form, and returns it as a list for the desk, or
+// nil if none was chosen. The shop determines the media type itself; it takes only
+// the name from the browser.
+func (s *shop) uploaded(r *http.Request, a ticket.Actor) ([]ticket.Attachment, error) {
 	f, header, err := r.FormFile("file")
 	if errors.Is(err, http.ErrMissingFile) || errors.Is(err, http.ErrNotMultipart) {
 		return nil, nil
@@ -44,98 +30,63 @@ func uploaded(r *http.Request) (*upload, error) {
 		return nil, err
 	}
 	defer func() { _ = f.Close() }()
-	body, err := io.ReadAll(f)
-	if err != nil || header.Filename == "" {
-		return nil, err
+	if header.Filename == "" {
+		return nil, nil
 	}
-	if len(body) > maxFile {
+	if header.Size > maxFile {
 		return nil, &http.MaxBytesError{Limit: maxFile}
 	}
-	return &upload{ticket.Attachment{
-		Name: header.Filename, MediaType: http.DetectContentType(body), Size: int64(len(body)), SHA256: sha256.Sum256(body),
-	}, body}, nil
-}
-
-// keep stores a file of a ticket, in the transaction that puts it on the ticket.
-func keep(ctx context.Context, tx *sql.Tx, id ticket.ID, f *upload) error {
-	if f == nil {
-		return nil
-	}
-	_, err := tx.ExecContext(ctx, "INSERT INTO shop_files (ticket, sha256, body) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
-		id.String(), f.about.SHA256.String(), f.body)
-	return err
+	content := bufio.NewReader(f)
+	first, _ := content.Peek(512) // short files have fewer; Attach returns any other error
+	about, err := s.desk.Attach(r.Context(), a, header.Filename, http.DetectContentType(first), content)
+	return []ticket.Attachment{about}, err
 }
 
 // download sends a file of a ticket that the user may see.
 func (s *shop) download(w http.ResponseWriter, r *http.Request, u user) error {
-	return s.sendFile(w, r, u.actor(), r.PathValue("number"))
+	id, err := s.ticketOf(r.Context(), u.actor(), r.PathValue("number"))
+	if err != nil {
+		return err
+	}
+	return s.sendFile(w, r, u.actor(), id)
 }
 
 func (s *shop) holderDownloads(w http.ResponseWriter, r *http.Request) error {
-	return s.sendFile(w, r, ticket.StatusLinkHolder(r.PathValue("token")), "")
+	a := ticket.StatusLinkHolder(r.PathValue("token"))
+	id, err := s.ticketOf(r.Context(), a, "")
+	if err != nil {
+		return err
+	}
+	return s.sendFile(w, r, a, id)
+}
+
+// ticketOf returns the ID of a ticket. Agents open merged tickets too.
+func (s *shop) ticketOf(ctx context.Context, a ticket.Actor, ref string) (ticket.ID, error) {
+	if a.Role == ticket.RoleAgent {
+		t, err := s.desk.Lookup(ctx, a, ref)
+		return t.ID, err
+	}
+	seen, err := s.desk.Track(ctx, a, ref)
+	return seen.ID, err
 }
 
 // sendFile sends a file as a download, whatever it contains, so that it cannot
 // act as a page of the shop.
-func (s *shop) sendFile(w http.ResponseWriter, r *http.Request, a ticket.Actor, ref string) error {
-	about, err := s.attachment(r.Context(), a, ref, r.PathValue("file"))
+func (s *shop) sendFile(w http.ResponseWriter, r *http.Request, a ticket.Actor, id ticket.ID) error {
+	var sum ticket.Digest
+	if err := sum.UnmarshalText([]byte(r.PathValue("file"))); err != nil {
+		return errNoPage
+	}
+	about, body, err := s.desk.File(r.Context(), a, id, sum)
 	if err != nil {
 		return err
 	}
-	var body []byte
-	err = s.db.QueryRowContext(r.Context(), "SELECT body FROM shop_files WHERE sha256 = $1 LIMIT 1", about.SHA256.String()).Scan(&body)
-	if err != nil {
-		return err
-	}
+	defer func() { _ = body.Close() }()
 	w.Header().Set("Content-Type", "application/octet-stream")
+	w.Header().Set("Content-Length", strconv.FormatInt(about.Size, 10))
 	w.Header().Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": about.Name}))
-	_, err = w.Write(body)
-	return err
-}
-
-// attachment finds a file among those that the actor may see on the ticket. A
-// digest alone opens nothing.
-func (s *shop) attachment(ctx context.Context, a ticket.Actor, ref, sha256 string) (ticket.Attachment, error) {
-	if a.Role == ticket.RoleAgent {
-		return s.deskAttachment(ctx, a, ref, sha256)
+	if _, err := io.Copy(w, body); err != nil {
+		panic(http.ErrAbortHandler) // breaks the connection, so that the browser reports an incomplete file
 	}
-	var before ticket.Cursor
-	for {
-		messages, earlier, err := s.desk.Messages(ctx, a, ref, before)
-		if err != nil {
-			return ticket.Attachment{}, err
-		}
-		for _, m := range messages {
-			for _, f := range m.Attachments {
-				if f.SHA256.String() == sha256 {
-					return f, nil
-				}
-			}
-		}
-		if earlier == "" {
-			return ticket.Attachment{}, errNoPage
-		}
-		before = earlier
-	}
-}
-
-// deskAttachment finds files in notes and in merged tickets as well.
-func (s *shop) deskAttachment(ctx context.Context, a ticket.Actor, ref, sha256 string) (ticket.Attachment, error) {
-	t, err := s.desk.Lookup(ctx, a, ref)
-	if err != nil {
-		return ticket.Attachment{}, err
-	}
-	for e, err := range s.desk.History(ctx, a, t.ID) {
-		if err != nil {
-			return ticket.Attachment{}, err
-		}
-		for _, list := range [][]ticket.Attachment{e.Attachments, e.NoteAttachments} {
-			for _, f := range list {
-				if f.SHA256.String() == sha256 {
-					return f, nil
-				}
-			}
-		}
-	}
-	return ticket.Attachment{}, errNoPage
+	return nil
 }

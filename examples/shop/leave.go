@@ -44,7 +44,8 @@ func (s *shop) leave(w http.ResponseWriter, r *http.Request, u user) error {
 
 // forget deletes a user and the user's data in one transaction. Orders stay, for
 // the books, without a user. Open tickets are cancelled, and everything on all
-// tickets that is the user's is erased.
+// tickets that is the user's is erased. The desk removes the files at its next
+// sweep.
 func (s *shop) forget(ctx context.Context, u user) error {
 	return s.store.Transact(ctx, s.desk, func(tx *sql.Tx, desk *ticket.Desk) error {
 		open := ticket.Query{Requester: u.person(), Phase: ticket.OpenPhases(), NotMerged: true}
@@ -56,16 +57,8 @@ func (s *shop) forget(ctx context.Context, u user) error {
 				return err
 			}
 		}
-		report, err := desk.Erase(ctx, ticket.System("shop"), ticket.Erasure{Person: u.person(), Reason: "left the shop"})
-		if err != nil {
+		if _, err := desk.Erase(ctx, ticket.System("shop"), ticket.Erasure{Person: u.person(), Reason: "left the shop"}); err != nil {
 			return err
-		}
-		for _, t := range report.Tickets {
-			for _, f := range t.Files {
-				if _, err := tx.ExecContext(ctx, "DELETE FROM shop_files WHERE ticket = $1 AND sha256 = $2", t.Ticket.String(), f.SHA256.String()); err != nil {
-					return err
-				}
-			}
 		}
 		for _, statement := range []string{
 			"UPDATE shop_orders SET user_id = NULL WHERE user_id = $1",

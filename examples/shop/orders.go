@@ -88,12 +88,12 @@ func (s *shop) askForHelp(w http.ResponseWriter, r *http.Request, u user) error 
 	if err := readForm(r); err != nil {
 		return err
 	}
-	file, err := uploaded(r)
-	if err != nil {
-		return err
-	}
 	form := help{Order: o, Subject: text(r, "subject"), Message: text(r, "message"), Key: r.PostFormValue("key")}
-	t, err := s.complain(r.Context(), u, form, file)
+	files, err := s.uploaded(r, u.actor())
+	var t ticket.Ticket
+	if err == nil {
+		t, err = s.complain(r.Context(), u, form, files)
+	}
 	if errors.Is(err, errHasTicket) { // by another form, such as one in a second window
 		return s.helpPage(w, r, u)
 	}
@@ -111,18 +111,15 @@ func (s *shop) askForHelp(w http.ResponseWriter, r *http.Request, u user) error 
 
 var errHasTicket = errors.New("the order has a ticket already")
 
-// complain opens a ticket about an order. The ticket with its confirmation, the
-// file, and the order's own row are written together or not at all.
-func (s *shop) complain(ctx context.Context, u user, form help, file *upload) (t ticket.Ticket, err error) {
+// complain opens a ticket about an order. The ticket with its confirmation and the
+// order's own row are written together or not at all.
+func (s *shop) complain(ctx context.Context, u user, form help, files []ticket.Attachment) (t ticket.Ticket, err error) {
 	err = s.store.Transact(ctx, s.desk, func(tx *sql.Tx, desk *ticket.Desk) error {
 		t, err = desk.Open(ctx, u.actor(), ticket.Draft{
-			Subject: form.Subject, Message: ticket.Message(form.Message), Attachments: file.attachments(),
+			Subject: form.Subject, Message: ticket.Message(form.Message), Attachments: files,
 			Channel: ticket.ChannelWeb, Fields: ticket.Fields{"order": form.Order.ID}, Key: form.Key,
 		})
 		if err != nil {
-			return err
-		}
-		if err := keep(ctx, tx, t.ID, file); err != nil {
 			return err
 		}
 		return dispute(ctx, tx, form.Order.ID, t.Number)

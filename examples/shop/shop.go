@@ -42,11 +42,11 @@ func open(ctx context.Context, cfg config, desk ticket.Config) (*shop, error) {
 	if desk.Now != nil {
 		s.now = desk.Now
 	}
-	if err := s.createTables(ctx, cfg.dialect); err != nil {
+	if err := s.createTables(ctx); err != nil {
 		return nil, err
 	}
 	var err error
-	if s.store, err = sqlstore.Open(ctx, cfg.db, cfg.dialect, sqlstore.Search()); err != nil {
+	if s.store, err = sqlstore.Open(ctx, cfg.db, cfg.dialect, sqlstore.Search(), sqlstore.Files()); err != nil {
 		return nil, err
 	}
 	if err := s.keys(&desk, cfg.secret); err != nil {
@@ -63,6 +63,7 @@ func open(ctx context.Context, cfg config, desk ticket.Config) (*shop, error) {
 	desk.ServiceLevels = promised
 	desk.ShowAgents = true
 	desk.Feedback.After = 24 * time.Hour
+	desk.Files = s.store.Files(s.now)
 	desk.Limits.Attachments, desk.Limits.AttachmentSize = 1, maxFile
 	s.desk, err = ticket.NewDesk(s.store, desk)
 	return s, err
@@ -86,12 +87,8 @@ func (s *shop) keys(desk *ticket.Config, secret []byte) error {
 }
 
 // createTables creates the shop's own tables, with some users and orders to
-// try. Files are in a table, because the library stores none.
-func (s *shop) createTables(ctx context.Context, dialect sqlstore.Dialect) error {
-	blob := "blob"
-	if dialect == sqlstore.Postgres {
-		blob = "bytea"
-	}
+// try.
+func (s *shop) createTables(ctx context.Context) error {
 	for _, statement := range []string{
 		`CREATE TABLE IF NOT EXISTS shop_users (
 			id text PRIMARY KEY, name text NOT NULL, email text NOT NULL,
@@ -101,8 +98,6 @@ func (s *shop) createTables(ctx context.Context, dialect sqlstore.Dialect) error
 		`CREATE TABLE IF NOT EXISTS shop_orders (
 			id bigint PRIMARY KEY, user_id text, item text NOT NULL, placed text NOT NULL,
 			state text NOT NULL, ticket text)`,
-		`CREATE TABLE IF NOT EXISTS shop_files (
-			ticket text NOT NULL, sha256 text NOT NULL, body ` + blob + ` NOT NULL, PRIMARY KEY (ticket, sha256))`,
 	} {
 		if _, err := s.db.ExecContext(ctx, statement); err != nil {
 			return fmt.Errorf("make the tables: %w", err)

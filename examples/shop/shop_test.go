@@ -144,22 +144,25 @@ func (w endsAt) Write(p []byte) (int, error) {
 	return w.Buffer.Write(p)
 }
 
-// The order's row, the file, the ticket and its confirmation are written
-// together or not at all.
+// The order's row, the ticket and its confirmation are written together or not at
+// all, and not without the file.
 func TestComplaintIsOneTransaction(t *testing.T) {
-	for name, breakIt := range map[string]string{
-		"the file cannot be kept":  "DROP TABLE shop_files",
-		"the order has one by now": "UPDATE shop_orders SET ticket = 'another' WHERE id = 1001",
+	for name, c := range map[string]struct {
+		breakIt string
+		status  int
+	}{
+		"the file cannot be kept":  {"DROP TABLE ticket_files", http.StatusInternalServerError},
+		"the order has one by now": {"UPDATE shop_orders SET ticket = 'another' WHERE id = 1001", http.StatusNotFound}, // the page of the other ticket
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t)
-			_, err := f.db.ExecContext(t.Context(), breakIt)
+			ada := f.browser("ada")
+			f.get(ada, "/orders/1001/help", http.StatusOK)
+			_, err := f.db.ExecContext(t.Context(), c.breakIt)
 			require.NoError(t, err)
-			ada, err := f.user(t.Context(), "ada")
-			require.NoError(t, err)
-			form := help{Order: order{ID: 1001}, Subject: "Broken", Message: "The spout is off."}
-			_, err = f.shop.complain(t.Context(), ada, form, &upload{about: ticket.Attachment{Name: "photo.png"}, body: []byte("x")})
-			require.Error(t, err)
+			require.NoError(t, ada.submit(t.Context(), "/orders/1001/help",
+				map[string]string{"subject": "Broken", "message": "The spout is off."}, &chosen{"photo.png", "x"}))
+			assert.Equal(t, c.status, ada.status)
 			assert.Zero(t, f.count("SELECT count(*) FROM ticket_tickets"))
 			assert.Zero(t, f.count("SELECT count(*) FROM shop_orders WHERE state = 'disputed'"))
 			f.deliver()
@@ -169,7 +172,7 @@ func TestComplaintIsOneTransaction(t *testing.T) {
 	f := newFixture(t)
 	n := f.complain(f.browser("ada"), "1001", "Broken", "The spout is off.", &chosen{"photo.png", "\x89PNG\r\n\x1a\n"})
 	assert.Equal(t, 1, f.count("SELECT count(*) FROM shop_orders WHERE state = 'disputed' AND ticket = $1", n))
-	assert.Equal(t, 1, f.count("SELECT count(*) FROM shop_files"))
+	assert.Equal(t, 1, f.count("SELECT count(*) FROM ticket_files"))
 	f.deliver()
 	received := f.sent.RequireSent(t, ticket.KindReceived, "ada@example.org")
 	assert.Equal(t, "image/png", received.Attachments[0].MediaType)
@@ -227,7 +230,7 @@ func TestStatusLinkShowsAndTakesReplies(t *testing.T) {
 	assert.NotContains(t, phone.body, "ada@example.org")
 	require.NoError(t, phone.submit(t.Context(), "reply", map[string]string{"message": "See the photo."}, &chosen{"a.png", "x"}))
 	assert.Equal(t, []string{"The spout is off.", "See the photo."}, phone.all("said"))
-	assert.Equal(t, 1, f.count("SELECT count(*) FROM shop_files"))
+	assert.Equal(t, 1, f.count("SELECT count(*) FROM ticket_files"))
 	f.deliver()
 	f.sent.RequireSent(t, ticket.KindCustomer, "lin@shop.example, kim@shop.example")
 
@@ -455,7 +458,6 @@ func TestDeletedUser(t *testing.T) {
 	f.get(ada, "/orders", http.StatusOK)
 	assert.Equal(t, "/login", ada.at.Path)
 	f.get(f.browser(""), link, http.StatusNotFound)
-	assert.Zero(t, f.count("SELECT count(*) FROM shop_files"))
 	assert.Zero(t, f.count("SELECT count(*) FROM shop_orders WHERE user_id = 'ada'"))
 	assert.Equal(t, 5, f.count("SELECT count(*) FROM shop_orders"))
 	_, err := f.user(t.Context(), "ada")
@@ -493,6 +495,14 @@ func TestDeletedUser(t *testing.T) {
 	}
 	assert.Zero(t, f.count("SELECT count(*) FROM ticket_outbox WHERE recipient LIKE '%ada@example.org%'"))
 	assert.NotZero(t, f.count("SELECT count(*) FROM ticket_outbox"), "and each letter's row names its recipient")
+
+	// Nor does a file, after the next sweep.
+	assert.NotZero(t, f.count("SELECT count(*) FROM ticket_files"))
+	f.clock.Advance(25 * time.Hour)
+	_, err = f.desk.SweepFiles(t.Context())
+	require.NoError(t, err)
+	assert.Zero(t, f.count("SELECT count(*) FROM ticket_files"))
+	assert.Zero(t, f.count("SELECT count(*) FROM ticket_chunks"))
 }
 
 // fileIn returns the address of the file on a page.

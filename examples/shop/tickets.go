@@ -1,8 +1,6 @@
 package main
 
 import (
-	"context"
-	"database/sql"
 	"errors"
 	"net/http"
 	"slices"
@@ -90,18 +88,18 @@ func (s *shop) customerActs(w http.ResponseWriter, r *http.Request, u user) erro
 	if err := readForm(r); err != nil {
 		return err
 	}
-	file, err := uploaded(r)
-	if err != nil {
-		return err
-	}
 	a, ref := customer(r, u)
 	seen, err := s.desk.Track(r.Context(), a, ref)
 	if err != nil {
 		return err
 	}
+	files, err := s.uploaded(r, a)
+	if err != nil {
+		return err
+	}
 	act := ticket.Action{
 		Name: ticket.ActionName(r.PostFormValue("action")), Message: ticket.Message(text(r, "message")),
-		Attachments: file.attachments(), Channel: ticket.ChannelWeb, Key: r.PostFormValue("key"),
+		Attachments: files, Channel: ticket.ChannelWeb, Key: r.PostFormValue("key"),
 	}
 	if act.Name == ticket.ActionRate {
 		return s.rate(w, r, u, a, seen.ID)
@@ -111,7 +109,7 @@ func (s *shop) customerActs(w http.ResponseWriter, r *http.Request, u user) erro
 			return err
 		}
 	}
-	t, err := s.do(r.Context(), a, seen.ID, act, file)
+	t, err := s.desk.Do(r.Context(), a, seen.ID, act)
 	if err != nil {
 		if status, words := fault(err, u); status == http.StatusConflict || errors.Is(err, ticket.ErrInvalid) {
 			return s.showConversation(w, r, u, conversation{Text: text(r, "message"), Notice: words})
@@ -139,18 +137,4 @@ func (s *shop) rate(w http.ResponseWriter, r *http.Request, u user, a ticket.Act
 	}
 	http.Redirect(w, r, r.URL.EscapedPath(), http.StatusSeeOther)
 	return nil
-}
-
-// do performs an action, and keeps its file in the same transaction.
-func (s *shop) do(ctx context.Context, a ticket.Actor, id ticket.ID, act ticket.Action, file *upload) (t ticket.Ticket, err error) {
-	if file == nil {
-		return s.desk.Do(ctx, a, id, act)
-	}
-	err = s.store.Transact(ctx, s.desk, func(tx *sql.Tx, desk *ticket.Desk) error {
-		if t, err = desk.Do(ctx, a, id, act); err != nil {
-			return err
-		}
-		return keep(ctx, tx, t.ID, file)
-	})
-	return t, err
 }
