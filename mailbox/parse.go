@@ -33,6 +33,7 @@ func parse(raw []byte, ours func(messageID string) bool, limit limits) (*message
 	m.classify(h, root)
 	m.readText(root, ours)
 	m.readReports(root)
+	m.readOldReport(h)
 	if len(m.Reports) == 0 {
 		m.readForward(m.messages)
 	}
