@@ -1,6 +1,7 @@
 package mailbox
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"testing"
@@ -245,4 +246,38 @@ func TestAbsenceNoteToTheBounceAddress(t *testing.T) {
 	require.Equal(t, tk.ID, m.Ticket)
 	require.Contains(t, k.last(tk.ID).Note, "Until Monday.")
 	require.Len(t, k.tickets(), 1)
+}
+
+// Forms of a mail that other programs read, too.
+func TestStrangeForms(t *testing.T) {
+	for name, raw := range map[string]string{
+		"a space before the colon":   "From : ada@example.com\r\nSubject : x\r\n\r\nhello\r\n",
+		"carriage returns only":      "From: ada@example.com\rSubject: x\r\rhello\r",
+		"line feeds only":            "From: ada@example.com\nSubject: x\n\nhello\n",
+		"the first line of an mbox":  "From ada@example.com Mon Mar  2 10:00:00 2026\nFrom: ada@example.com\nSubject: x\n\nhello\n",
+		"a byte order mark in front": "\xef\xbb\xbfFrom: ada@example.com\r\nSubject: x\r\n\r\nhello\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := newKit(t, "take")
+			k.arrive([]byte(raw))
+			k.drain()
+			m := k.all()[0]
+			require.Equal(t, ticket.MailDone, m.State, m.Reason)
+			require.Equal(t, "ada@example.com", k.ticket(m.Ticket).Requester.Email)
+			require.EqualValues(t, "hello", k.last(m.Ticket).Message)
+		})
+	}
+}
+
+// Explain agrees with what happens to a long mail that becomes a note.
+func TestExplainALongNote(t *testing.T) {
+	k := newKit(t, "take")
+	k.open()
+	raw := k.filled([]byte("From: mallory@example.net\nTo: <{SIGNED}>\nSubject: x\n\n" + strings.Repeat("Words of a stranger.\n", 20_000)))
+	x, err := k.in.Explain(t.Context(), "support", bytes.NewReader(raw), Envelope{})
+	require.NoError(t, err)
+	require.Equal(t, OutcomeNote, x.Outcome, x.Reason)
+	k.arrive(raw)
+	k.drain()
+	require.Equal(t, ticket.MailDone, k.all()[0].State)
 }

@@ -1,6 +1,7 @@
 package mailbox
 
 import (
+	"bytes"
 	netmail "net/mail"
 	"regexp"
 	"strconv"
@@ -17,6 +18,9 @@ func parse(raw []byte, ours func(messageID string) bool, limit limits) (*message
 	limit = limit.withDefaults()
 	if len(raw) > limit.Mail {
 		return nil, &limitError{"bytes", limit.Mail}
+	}
+	if bytes.IndexByte(raw, '\n') < 0 { // lines end in carriage returns alone
+		raw = bytes.ReplaceAll(raw, []byte{'\r'}, []byte{'\n'})
 	}
 	m, h, body, err := readHeader(raw, limit)
 	if err != nil {
