@@ -1,6 +1,7 @@
 package mailbox
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"testing"
@@ -196,4 +197,87 @@ func TestUnmarkedQuotesOfALetterToAnAgent(t *testing.T) {
 	require.NoError(t, err)
 	k.come(lins("{AGENT_REPLY}", "q", "\nWe have changed the toner.\n"))
 	require.EqualValues(t, "We have changed the toner.", k.last(tk.ID).Message)
+}
+
+// Reports of Exim and qmail are text for people.
+func TestOldDeliveryReports(t *testing.T) {
+	const copied = "Return-path: <{BOUNCE}>\nFrom: Support <support@example.org>\nTo: {RECIPIENT}\nSubject: [{NUMBER}] x\nMessage-ID: {LETTER}\n\nHello.\n"
+	exim := func(to, recipient string) string {
+		return "Return-Path: <>\nFrom: Mail Delivery System <Mailer-Daemon@mx.example.com>\nTo: " + to + "\nX-Failed-Recipients: " + recipient +
+			"\nAuto-Submitted: auto-replied\nSubject: Mail delivery failed: returning message to sender\nMessage-ID: <exim@mx.example.com>\n\n" +
+			"This message was created automatically by mail delivery software.\n\nA message that you sent could not be delivered to one or more of its\nrecipients. This is a permanent error. " +
+			"The following address(es) failed:\n\n  " + recipient + "\n    host mx.example.com [192.0.2.1]\n    SMTP error from remote mail server after RCPT TO:<" + recipient + ">:\n    550 5.1.1 User unknown\n\n" +
+			"------ This is a copy of the message, including all the headers. ------\n\n" + copied
+	}
+	qmail := func(from, reason string) string {
+		return "Return-Path: <>\nFrom: " + from + "\nTo: support@example.org\nSubject: failure notice\n\n" +
+			"Hi. This is the qmail-send program at mx.example.com.\nI'm afraid I wasn't able to deliver your message to the following addresses.\nThis is a permanent error; I've given up. Sorry it didn't work out.\n\n" +
+			"<{RECIPIENT}>:\n" + reason + "\n\n--- Below this line is a copy of the message.\n\n" + copied
+	}
+	for name, test := range map[string]struct {
+		raw  string
+		want ticket.DeliveryState
+	}{
+		"exim":                               {exim("support@example.org", "{RECIPIENT}"), ticket.DeliveryBounced},
+		"exim, by the bounce address":        {strings.ReplaceAll(exim("{BOUNCE}", "{RECIPIENT}"), "Message-ID: {LETTER}\n", ""), ticket.DeliveryBounced},
+		"exim, another recipient":            {exim("support@example.org", "bob@example.net"), ticket.DeliverySent},
+		"qmail":                              {qmail("MAILER-DAEMON@mx.example.com", "Sorry, no mailbox here by that name. (#5.1.1)"), ticket.DeliveryBounced},
+		"qmail, no address to blame":         {qmail("MAILER-DAEMON@mx.example.com", "Connected to 192.0.2.1 but the message was refused. (#5.7.1)"), ticket.DeliveryUndelivered},
+		"qmail, without a code":              {qmail("MAILER-DAEMON@mx.example.com", "Sorry, it did not work."), ticket.DeliveryUndelivered},
+		"a person who passes on such a text": {strings.Replace(qmail("Ada <ada@example.com>", "(#5.1.1)"), "Return-Path: <>\n", "", 1), ticket.DeliverySent},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := newKit(t, "take")
+			k.open()
+			m := k.come(test.raw)
+			require.Equal(t, ticket.MailDone, m.State, m.Reason)
+			require.Equal(t, test.want, k.letter().State, m.Reason)
+		})
+	}
+}
+
+// An absence note to the sender of the envelope belongs to the ticket of the letter, without any
+// other sign of it.
+func TestAbsenceNoteToTheBounceAddress(t *testing.T) {
+	k := newKit(t, "take")
+	tk := k.open()
+	m := k.come("Return-Path: <>\nFrom: ada@example.com\nTo: <{BOUNCE}>\nSubject: I am away\nAuto-Submitted: auto-replied\n\nUntil Monday.\n")
+	require.Equal(t, ticket.MailDone, m.State, m.Reason)
+	require.Equal(t, tk.ID, m.Ticket)
+	require.Contains(t, k.last(tk.ID).Note, "Until Monday.")
+	require.Len(t, k.tickets(), 1)
+}
+
+// Forms of a mail that other programs read, too.
+func TestStrangeForms(t *testing.T) {
+	for name, raw := range map[string]string{
+		"a space before the colon":   "From : ada@example.com\r\nSubject : x\r\n\r\nhello\r\n",
+		"carriage returns only":      "From: ada@example.com\rSubject: x\r\rhello\r",
+		"line feeds only":            "From: ada@example.com\nSubject: x\n\nhello\n",
+		"the first line of an mbox":  "From ada@example.com Mon Mar  2 10:00:00 2026\nFrom: ada@example.com\nSubject: x\n\nhello\n",
+		"a byte order mark in front": "\xef\xbb\xbfFrom: ada@example.com\r\nSubject: x\r\n\r\nhello\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := newKit(t, "take")
+			k.arrive([]byte(raw))
+			k.drain()
+			m := k.all()[0]
+			require.Equal(t, ticket.MailDone, m.State, m.Reason)
+			require.Equal(t, "ada@example.com", k.ticket(m.Ticket).Requester.Email)
+			require.EqualValues(t, "hello", k.last(m.Ticket).Message)
+		})
+	}
+}
+
+// Explain agrees with what happens to a long mail that becomes a note.
+func TestExplainALongNote(t *testing.T) {
+	k := newKit(t, "take")
+	k.open()
+	raw := k.filled([]byte("From: mallory@example.net\nTo: <{SIGNED}>\nSubject: x\n\n" + strings.Repeat("Words of a stranger.\n", 20_000)))
+	x, err := k.in.Explain(t.Context(), "support", bytes.NewReader(raw), Envelope{})
+	require.NoError(t, err)
+	require.Equal(t, OutcomeNote, x.Outcome, x.Reason)
+	k.arrive(raw)
+	k.drain()
+	require.Equal(t, ticket.MailDone, k.all()[0].State)
 }

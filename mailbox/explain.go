@@ -101,6 +101,7 @@ func (in *Intake) explain(ctx context.Context, b *box, m ticket.Mail, raw []byte
 	}
 	if p.act != nil {
 		p.act.Message = ticket.Message(cut(string(p.act.Message), in.cfg.Limits.Desk.Message))
+		p.act.Note = ticket.Note(cut(string(p.act.Note), in.cfg.Limits.Desk.Note))
 		t, err := in.cfg.Desk.Find(ctx, system(b), p.target.String())
 		if err != nil {
 			return nil, m, err

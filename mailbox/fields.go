@@ -146,7 +146,7 @@ func trimMbox(raw []byte) []byte {
 	for len(raw) > 0 && (raw[0] == '\n' || raw[0] == '\r') {
 		raw = raw[1:]
 	}
-	if line := bytes.TrimPrefix(raw, []byte{'>'}); bytes.HasPrefix(line, []byte("From ")) {
+	if line := bytes.TrimPrefix(raw, []byte{'>'}); bytes.HasPrefix(line, []byte("From ")) && !bytes.HasPrefix(bytes.TrimLeft(line[len("From"):], " \t"), []byte{':'}) {
 		_, raw = nextLine(raw)
 	}
 	return raw

@@ -73,7 +73,10 @@ func (in *Intake) Forget(ctx context.Context, a ticket.Actor, id ticket.ID) erro
 	if m.State == ticket.MailPending {
 		return invalid("mail", "must be settled: this one is pending")
 	}
-	_, err = in.cfg.Store.ForgetMails(ctx, a.Tenant, []ticket.ID{id})
+	n, err := in.cfg.Store.ForgetMails(ctx, a.Tenant, []ticket.ID{id})
+	if err == nil && n == 0 { // meanwhile somebody has forgotten it or takes it again
+		return fmt.Errorf("mailbox: forget a mail: %w", ticket.ErrClaimLost)
+	}
 	return err
 }
 

@@ -71,6 +71,9 @@ func (in *Intake) identify(ctx context.Context, b *box, m ticket.Mail, msg *mess
 func (in *Intake) byAddress(ctx context.Context, b *box, m ticket.Mail, msg *message, add func(string, string, ticket.Ticket, replyaddress.Reply) error) error {
 	seen := map[string]bool{}
 	for _, a := range recipients(m, msg) {
+		if err := in.byBounce(ctx, b, a, add); err != nil {
+			return err
+		}
 		if key := lower(a.address); seen[key] || !strings.Contains(a.address, "+") {
 			continue
 		} else {
@@ -101,6 +104,30 @@ func (in *Intake) byAddress(ctx context.Context, b *box, m ticket.Mail, msg *mes
 		}
 	}
 	return nil
+}
+
+// byBounce finds the ticket of the letter that a bounce address was made for: programs answer the sender
+// of the envelope (RFC 3834, section 4).
+func (in *Intake) byBounce(ctx context.Context, b *box, a recipient, add func(string, string, ticket.Ticket, replyaddress.Reply) error) error {
+	if b.replies == nil {
+		return nil
+	}
+	id, ok := b.replies.ReadBounce(b.Tenant, a.address)
+	if !ok {
+		return nil
+	}
+	row, found, err := in.deliveryByID(ctx, b, id)
+	if err != nil || !found {
+		return err
+	}
+	t, err := in.cfg.Desk.Lookup(ctx, system(b), row.Ticket.String())
+	if errors.Is(err, ticket.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("look up a ticket: %w", err)
+	}
+	return add(byThread, "bounce address", t, replyaddress.Reply{})
 }
 
 // recipient is an address that a mail was sent to, and where it stands.

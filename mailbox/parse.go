@@ -1,6 +1,7 @@
 package mailbox
 
 import (
+	"bytes"
 	netmail "net/mail"
 	"regexp"
 	"strconv"
@@ -18,6 +19,9 @@ func parse(raw []byte, ours func(messageID string) bool, limit limits) (*message
 	if len(raw) > limit.Mail {
 		return nil, &limitError{"bytes", limit.Mail}
 	}
+	if bytes.IndexByte(raw, '\n') < 0 { // lines end in carriage returns alone
+		raw = bytes.ReplaceAll(raw, []byte{'\r'}, []byte{'\n'})
+	}
 	m, h, body, err := readHeader(raw, limit)
 	if err != nil {
 		return nil, err
@@ -33,6 +37,7 @@ func parse(raw []byte, ours func(messageID string) bool, limit limits) (*message
 	m.classify(h, root)
 	m.readText(root, ours)
 	m.readReports(root)
+	m.readOldReport(h)
 	if len(m.Reports) == 0 {
 		m.readForward(m.messages)
 	}

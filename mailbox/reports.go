@@ -46,6 +46,61 @@ func (m *message) readReports(root *part) {
 	}
 }
 
+// copies are lines after which a report has the letter that it is about.
+var copies = []string{"------ This is a copy of ", "--- Below this line is a copy of the message.", "--- Enclosed are the original headers of the message."}
+
+// qmailFailed are the addresses in a report of qmail, each in a line of its own before the reason.
+var qmailFailed = regexp.MustCompile(`(?m)^<([^<>\s]+@[^<>\s]+)>:$`)
+
+// readOldReport reads a report of Exim, which names the addresses in X-Failed-Recipients, or of qmail.
+// They are text for people, and not in the form of RFC 3464.
+func (m *message) readOldReport(h header) {
+	if len(m.Reports) > 0 || len(m.From) != 1 {
+		return
+	}
+	if local, _ := split(lower(m.From[0].Address)); local != "mailer-daemon" && local != "postmaster" {
+		return
+	}
+	words, id := m.Full, ""
+	for _, line := range copies {
+		before, after, found := strings.Cut(words, line)
+		if !found {
+			continue
+		}
+		_, after, _ = strings.Cut(after, "\n")
+		head, _, err := splitHeader([]byte(strings.TrimLeft(after, "\n")), maxHeader)
+		if err == nil {
+			about, _ := parseFields(head, keepPart)
+			id = messageID(about.get("message-id"))
+		}
+		words = before
+	}
+	add := func(address, diagnostic string) {
+		if len(m.Reports) >= maxReports {
+			return
+		}
+		diagnostic = cut(oneLine(diagnostic), 500)
+		m.Reports = append(m.Reports, report{FinalRecipient: address, Action: "failed", Status: statusCode("", diagnostic), Diagnostic: diagnostic, MessageID: id})
+	}
+	failed, _ := addresses(h.all("x-failed-recipients"))
+	switch {
+	case len(failed) > 0:
+		for _, a := range failed {
+			_, reason, _ := strings.Cut(words, a.Address)
+			reason, _, _ = strings.Cut(reason, "\n\n")
+			add(a.Address, reason)
+		}
+	case strings.HasPrefix(words, "Hi. This is the "):
+		for _, at := range qmailFailed.FindAllStringSubmatchIndex(words, maxReports) {
+			reason, _, _ := strings.Cut(words[at[1]:], "\n\n")
+			add(reportAddress(words[at[2]:at[3]]), reason)
+		}
+	}
+	if len(m.Reports) > 0 && m.Automatic == "" {
+		m.Automatic = "it is a delivery report"
+	}
+}
+
 // groups returns the groups of fields in a report, which empty lines separate.
 func groups(b []byte) (list []header) {
 	for len(b) > 0 && len(list) <= maxReports {
