@@ -138,10 +138,10 @@ func newPlay(t *testing.T, seed uint64, sabotage func(*kit, *Config)) *play {
 		c.Mailboxes[0].FollowCc = true
 	})
 	if sabotage != nil {
-		sabotage(p.kit, &p.kit.cfg)
+		sabotage(p.kit, &p.cfg)
 		read := p.in.parse
 		var err error
-		p.in, err = New(p.kit.cfg)
+		p.in, err = New(p.cfg)
 		require.NoError(t, err)
 		p.in.parse = read
 	}

@@ -106,8 +106,7 @@ func shared(t *testing.T, names ...string) (dir, owner, group string, uid, gid i
 	require.NoError(t, err)
 	gid, err = strconv.Atoi(u.Gid)
 	require.NoError(t, err)
-	// Paths of Unix sockets are short, so this is not the folder of the test.
-	dir, err = os.MkdirTemp("", "mail")
+	dir, err = os.MkdirTemp("", "mail") //nolint:usetesting // the path of a socket must be short
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	require.NoError(t, os.Chmod(dir, 0o755))

@@ -220,7 +220,7 @@ func replay(ctx context.Context, b ordeal.Backend, list [][]rowOf, n int) (rate 
 		if statements[name] != nil {
 			return nil
 		}
-		s, err := g.DB.PrepareContext(ctx, query)
+		s, err := g.DB.PrepareContext(ctx, query) //nolint:sqlclosecheck // closed with the database
 		statements[name] = s
 		return err
 	}
@@ -255,7 +255,7 @@ func replay(ctx context.Context, b ordeal.Backend, list [][]rowOf, n int) (rate 
 			return err
 		}
 		for _, r := range rows[1:] {
-			if _, err := tx.StmtContext(ctx, statements[r.table]).ExecContext(ctx, r.values...); err != nil {
+			if _, err := tx.StmtContext(ctx, statements[r.table]).ExecContext(ctx, r.values...); err != nil { //nolint:sqlclosecheck // closed with the transaction
 				_ = tx.Rollback()
 				return fmt.Errorf("%s: %w", r.table, err)
 			}

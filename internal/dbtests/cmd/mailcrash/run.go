@@ -51,7 +51,6 @@ type crashing struct {
 	calm    string // see task.Calm
 	conns   conns
 	arrived atomic.Int64 // copies that a server has
-	done    atomic.Bool  // all mails have arrived
 }
 
 // A slot is the place of a taker. When one is killed, the next takes it.

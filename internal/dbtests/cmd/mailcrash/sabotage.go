@@ -81,7 +81,7 @@ var sabotage = map[string]func(s *spoiledStore, cfg *mailbox.Config){
 					return false
 				}
 				m.State, m.Reason, m.Settled, m.Due, m.Until = ticket.MailIgnored, "hasty", c.Now, time.Time{}, time.Time{}
-				return s.Store.SettleMail(ctx, ticket.MailPending, m) == nil
+				return s.SettleMail(ctx, ticket.MailPending, m) == nil
 			}), err
 		}
 	},
