@@ -2,9 +2,12 @@ package mailbox
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -280,4 +283,94 @@ func TestExplainALongNote(t *testing.T) {
 	k.arrive(raw)
 	k.drain()
 	require.Equal(t, ticket.MailDone, k.all()[0].State)
+}
+
+// Signed addresses, numbers and letters of another tenant name no ticket.
+func TestEvidenceOfAnotherTenant(t *testing.T) {
+	k := newKit(t, "take", func(c *Config, _ *ticket.Config) { c.Mailboxes[1].Tenant = "b" })
+	tk := k.open()
+	raw := k.filled([]byte("From: ada@example.com\nTo: <{SIGNED}>\nCc: <{BOUNCE}>\nSubject: Re: [{NUMBER}] x\nIn-Reply-To: {LETTER}\nReferences: <" + tk.ID.String() + "@example.org>\nMessage-ID: <1@example.com>\n\nhello\n"))
+	_, err := k.in.Take(t.Context(), "sales", bytes.NewReader(raw), Envelope{})
+	require.NoError(t, err)
+	k.drain()
+	list, err := k.in.Mails(t.Context(), ticket.System("test").InTenant("b"), ticket.MailQuery{})
+	require.NoError(t, err)
+	require.Len(t, list, 1)
+	require.Equal(t, ticket.MailDone, list[0].State, list[0].Reason)
+	require.NotEqual(t, tk.ID, list[0].Ticket)
+	require.Equal(t, tk.Version, k.ticket(tk.ID).Version)
+}
+
+// Several intakes take copies of mails that come by two mailboxes, while others release, take again
+// and forget them, and while processes end. Each mail is on one ticket, once.
+func TestManyIntakesTakeEachMailOnce(t *testing.T) {
+	const mails, intakes = 60, 3
+	k := newKit(t, "take", func(c *Config, d *ticket.Config) {
+		c.Limits.PerSender, d.ReceiptAge = -1, time.Hour
+		c.Limits.Hops = 1
+	})
+	raw := func(i int) []byte {
+		return k.filled([]byte(fmt.Sprintf("Received: by mx.example.org\nFrom: ada@example.com\nTo: support@example.org\nSubject: Mail %d\nDate: Mon, 2 Mar 2026 10:00:00 +0000\n\nWords %d.\n", i, i)))
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	var all sync.WaitGroup
+	for range intakes {
+		in, err := New(k.cfg)
+		require.NoError(t, err)
+		all.Go(func() {
+			for ctx.Err() == nil { // processes that end and begin
+				life, end := context.WithTimeout(ctx, 20*time.Millisecond)
+				_ = in.Run(life)
+				end()
+			}
+		})
+	}
+	for range 2 { // all of them are held first, because they have gone round; agents release them
+		all.Go(func() {
+			for round := 0; ctx.Err() == nil; round++ {
+				held, err := k.in.Held(ctx, lin, time.Time{})
+				if err != nil {
+					return
+				}
+				for i, m := range held {
+					switch (i + round) % 3 {
+					case 0:
+						_ = k.in.Retake(ctx, lin, m.ID)
+					default:
+						_ = k.in.Release(ctx, lin, m.ID)
+					}
+				}
+				time.Sleep(time.Millisecond)
+			}
+		})
+	}
+	for i := range mails {
+		for _, b := range []string{"support", "sales", "support"} {
+			_, err := k.in.Take(ctx, b, bytes.NewReader(raw(i)), Envelope{})
+			require.NoError(t, err)
+		}
+	}
+	k.eventually(func() bool {
+		counts, err := k.in.Counts(t.Context(), desk)
+		return err == nil && counts[ticket.MailDone]+counts[ticket.MailRepeated] == 3*mails
+	}, "all mails are settled")
+	cancel()
+	all.Wait()
+	seen := map[string]int{}
+	for _, tk := range k.tickets() {
+		seen[tk.Subject]++
+		require.Len(t, k.events(tk.ID), 1)
+	}
+	require.Len(t, seen, mails)
+	for subject, n := range seen {
+		require.Equal(t, 1, n, subject)
+	}
+	// A repeat after the receipts are gone is recognised by the record of the mail.
+	k.clock.Advance(48 * time.Hour)
+	_, err := k.desk.PruneReceipts(t.Context())
+	require.NoError(t, err)
+	k.arrive(raw(0))
+	k.drain()
+	require.Len(t, k.tickets(), mails)
 }
