@@ -2,12 +2,11 @@ package mail
 
 import (
 	"errors"
-	"fmt"
 	"mime"
-	"strconv"
 	"strings"
 
 	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/internal/plusaddress"
 )
 
 // plusAddress returns the reply address for a ticket. If the number does not fit, it
@@ -20,39 +19,12 @@ func plusAddress(base string, n ticket.Number) string {
 	return local + "@" + domain
 }
 
-// plusNumber returns a number as it is written after a plus. The default format loses its
-// dashes. In other formats, characters that many servers refuse before the @ become "="
-// and two hexadecimal digits.
+// plusNumber returns a number as it is written after a plus.
 func plusNumber(n ticket.Number) string {
-	short := strings.ReplaceAll(string(n), "-", "")
-	if read, err := ticket.ParseNumber(short); err == nil && read == n {
-		return short
-	}
-	var b strings.Builder
-	for _, c := range []byte(n) {
-		if 'a' <= c|0x20 && c|0x20 <= 'z' || '0' <= c && c <= '9' || c == '-' || c == '_' {
-			b.WriteByte(c)
-		} else {
-			fmt.Fprintf(&b, "=%02X", c)
-		}
-	}
-	return b.String()
-}
-
-// fromPlus reverses plusNumber, except for removed dashes.
-func fromPlus(s string) string {
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		if s[i] == '=' && i+2 < len(s) {
-			if c, err := strconv.ParseUint(s[i+1:i+3], 16, 8); err == nil {
-				b.WriteByte(byte(c))
-				i += 2
-				continue
-			}
-		}
-		b.WriteByte(s[i])
-	}
-	return b.String()
+	return plusaddress.Encode(string(n), func(short string) bool {
+		read, err := ticket.ParseNumber(short)
+		return err == nil && read == n
+	})
 }
 
 // NumberOf reads the ticket number from an address that a reply was sent to, with or
@@ -82,7 +54,7 @@ func AddressNumber(address string, parse func(text string) (ticket.Number, error
 	if domain == "" || i < 0 {
 		return "", &ticket.NumberError{Input: address, Reason: "is not an address with a number after a plus"}
 	}
-	return number(fromPlus(strings.Trim(local[i+1:], `"`)), parse)
+	return number(plusaddress.Decode(strings.Trim(local[i+1:], `"`)), parse)
 }
 
 // SubjectNumber reads the ticket number from the subject of a reply, encoded as in the

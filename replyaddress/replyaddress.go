@@ -13,6 +13,7 @@ import (
 
 	"github.com/ticketkit/ticket"
 	"github.com/ticketkit/ticket/internal/crockford"
+	"github.com/ticketkit/ticket/internal/plusaddress"
 )
 
 // Kind says whom a reply address was made for, and what a mail to it becomes.
@@ -424,46 +425,19 @@ func (a *Addresses) number(text string) (n ticket.Number, err error) {
 			n, err = "", errors.New("replyaddress: Config.Parse panicked")
 		}
 	}()
-	n, err = a.parse(fromPlus(text))
+	n, err = a.parse(plusaddress.Decode(text))
 	if err == nil && n == "" {
 		err = errors.New("replyaddress: no number")
 	}
 	return n, err
 }
 
-// plusNumber returns a number as it is written after a plus, as package mail does it. The
-// default format loses its dashes. In other formats, characters that many servers refuse before
-// the @ become "=" and two hexadecimal digits.
+// plusNumber returns a number as it is written after a plus.
 func plusNumber(n ticket.Number) string {
-	short := strings.ReplaceAll(string(n), "-", "")
-	if read, err := ticket.ParseNumber(short); err == nil && read == n {
-		return short
-	}
-	var b strings.Builder
-	for _, c := range []byte(n) {
-		if letterOrDigit(rune(c)) || c == '-' || c == '_' {
-			b.WriteByte(c)
-		} else {
-			fmt.Fprintf(&b, "=%02X", c)
-		}
-	}
-	return b.String()
-}
-
-// fromPlus reverses plusNumber, except for removed dashes.
-func fromPlus(s string) string {
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		if s[i] == '=' && i+2 < len(s) {
-			if c, err := strconv.ParseUint(s[i+1:i+3], 16, 8); err == nil {
-				b.WriteByte(byte(c))
-				i += 2
-				continue
-			}
-		}
-		b.WriteByte(s[i])
-	}
-	return b.String()
+	return plusaddress.Encode(string(n), func(short string) bool {
+		read, err := ticket.ParseNumber(short)
+		return err == nil && read == n
+	})
 }
 
 // namesOf returns the texts that can stand for a person, the first of which does. They must
