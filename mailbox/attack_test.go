@@ -374,3 +374,33 @@ func TestManyIntakesTakeEachMailOnce(t *testing.T) {
 	k.drain()
 	require.Len(t, k.tickets(), mails)
 }
+
+// A mail that ends each process that takes it is held, also after trouble of another kind and after
+// somebody has released it.
+func TestMailThatEndsProcesses(t *testing.T) {
+	k := newKit(t, "take")
+	k.arrive(k.filled([]byte("From: ada@example.com\nSubject: x\n\nhello\n")))
+	k.files.failWith(fmt.Errorf("the disk is full"))
+	k.drain()
+	require.Contains(t, k.all()[0].Reason, "temporary trouble")
+	k.files.failWith(nil)
+	lose := func() {
+		t.Helper()
+		for range mostLost {
+			k.clock.Advance(time.Hour)
+			n, err := k.in.claim(t.Context(), 1, func(ticket.Mail) {}) // the process ends
+			require.NoError(t, err)
+			require.Equal(t, 1, n)
+		}
+		k.clock.Advance(time.Hour)
+		k.drain()
+		require.Equal(t, ticket.MailHeld, k.all()[0].State)
+		require.Equal(t, fmt.Sprintf("%d attempts to take it have ended without a result", mostLost), k.all()[0].Reason)
+	}
+	lose()
+	require.NoError(t, k.in.Release(t.Context(), lin, k.all()[0].ID))
+	lose()
+	require.NoError(t, k.in.Release(t.Context(), lin, k.all()[0].ID))
+	k.drain()
+	require.Equal(t, ticket.MailDone, k.all()[0].State)
+}

@@ -99,6 +99,8 @@ type bodySum struct {
 	spaces []byte // spaces and tabs, likewise
 }
 
+var lineFeed = []byte{'\n'} // once, and not for each line
+
 func (w *bodySum) Write(b []byte) (int, error) {
 	n := len(b)
 	for len(b) > 0 {
@@ -116,7 +118,7 @@ func (w *bodySum) Write(b []byte) (int, error) {
 			continue
 		}
 		for ; w.feeds > 0; w.feeds-- {
-			w.sum.Write([]byte{'\n'})
+			w.sum.Write(lineFeed)
 		}
 		w.sum.Write(w.spaces)
 		w.spaces = w.spaces[:0]

@@ -90,7 +90,7 @@ func (in *Intake) again(ctx context.Context, a ticket.Actor, id ticket.ID, reaso
 		return invalid("mail", "must be held or ignored: this one is %s", m.State)
 	}
 	from := m.State
-	m.State, m.Reason, m.Settled, m.Due, m.Until = ticket.MailPending, cut(reason, 2000), time.Time{}, in.now(), time.Time{}
+	m.State, m.Reason, m.Settled, m.Due, m.Until = ticket.MailPending, heard(m, reason), time.Time{}, in.now(), time.Time{}
 	if err := in.cfg.Store.SettleMail(ctx, from, m); err != nil {
 		return fmt.Errorf("mailbox: take a mail again: %w", err)
 	}

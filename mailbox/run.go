@@ -9,6 +9,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -158,8 +159,8 @@ func (in *Intake) process(ctx context.Context, m ticket.Mail) {
 // settled, and an error to be logged.
 func (in *Intake) attempt(ctx context.Context, m ticket.Mail) (ticket.Mail, error) {
 	b := in.box(m.Mailbox)
-	if m.Attempts > mostLost && m.Reason == "" {
-		return in.held(m, fmt.Sprintf("%d attempts to take it have ended without a result", m.Attempts-1)), nil
+	if lost := m.Attempts - 1 - heardOf(m); lost >= mostLost {
+		return in.held(m, fmt.Sprintf("%d attempts to take it have ended without a result", lost)), nil
 	}
 	done, err := in.safely(ctx, b, m)
 	var held *heldError
@@ -192,7 +193,28 @@ func still(m ticket.Mail, why string) string {
 		by, _, _ := strings.Cut(m.Reason, "; ")
 		why = by + "; " + why
 	}
-	return cut(why, 2000)
+	return heard(m, why)
+}
+
+const heardOfAttempt = "; attempt "
+
+// heard returns the reason of a pending mail, with the number of its last attempt: the process has not
+// ended during that one.
+func heard(m ticket.Mail, why string) string {
+	return cut(why, 1900) + heardOfAttempt + strconv.Itoa(m.Attempts)
+}
+
+// heardOf returns the number of the last attempt that said something, or 0.
+func heardOf(m ticket.Mail) int {
+	at := strings.LastIndex(m.Reason, heardOfAttempt)
+	if at < 0 {
+		return 0
+	}
+	n, err := strconv.Atoi(m.Reason[at+len(heardOfAttempt):])
+	if err != nil {
+		return 0
+	}
+	return n
 }
 
 // refused reports whether the desk does not take what was decided, and never will.
