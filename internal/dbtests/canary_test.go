@@ -122,14 +122,14 @@ func TestErasureLeavesNoCanary(t *testing.T) {
 		ctx := t.Context()
 		dsn, dir := b.canaryServer(t)
 		db := b.connect(t, dsn)
-		s, err := sqlstore.Open(ctx, db, b.dialect, b.search()...)
+		s, err := sqlstore.Open(ctx, db, b.dialect, append(b.search(), sqlstore.Files())...)
 		require.NoError(t, err)
 		c := canaries{}
 		d := &erasingDesk{store: s, now: time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)}
 		address := ""
 		bystander := ticket.Person{ID: "c-9", Email: "other@example.org"}
 		d.Desk, err = ticket.NewDesk(s, ticket.Config{
-			Now: func() time.Time { return d.now }, Logger: slog.New(slog.DiscardHandler),
+			Now: func() time.Time { return d.now }, Logger: slog.New(slog.DiscardHandler), Files: s.Files(func() time.Time { return d.now }),
 			Notifiers: map[string]ticket.Notifier{"mail": ticket.NotifierFunc(func(_ context.Context, n ticket.Notification) error {
 				if bystander.Same(n.To.Person) || n.To.Person.IsZero() {
 					return nil
@@ -169,12 +169,15 @@ func TestErasureLeavesNoCanary(t *testing.T) {
 			if of == "by ticket" { // erasing somebody else leaves them
 				followers = []ticket.Person{{Name: put("follower's name"), Phone: put("follower's phone")}}
 			}
+			file, err := d.Attach(ctx, ticket.Requester(p), put("file name"), "text/plain", strings.NewReader(put("bytes of a file")))
+			require.NoError(t, err)
 			tk, err := d.Open(ctx, ticket.Requester(p), ticket.Draft{
 				Subject: put("subject"), Message: ticket.Message("said: " + put("message")), Fields: ticket.Fields{put("field name"): put("field value")},
-				Attachments: []ticket.Attachment{{Name: put("file name"), Ref: put("file ref")}}, Key: put("key"),
-				Followers: followers,
+				Attachments: []ticket.Attachment{file, {Name: put("other file's name"), Ref: put("file ref")}}, Key: put("key"),
+				Followers: followers, MessageID: c.plain(of+": Message-ID") + "@example.org",
 			})
 			require.NoError(t, err)
+			d.mail(t, tk, p.Email, put)
 			agent := ticket.Agent("lin", 1)
 			tk = do(agent, tk, ticket.Action{Name: ticket.ActionTake})
 			tk = do(agent, tk, ticket.Action{Name: ticket.ActionNote, Note: ticket.Note(put("note")), NoteAttachments: []ticket.Attachment{{Name: put("note's file"), Ref: "r"}}})
@@ -218,6 +221,10 @@ func TestErasureLeavesNoCanary(t *testing.T) {
 		report, err = d.Erase(ctx, privacy, ticket.Erasure{Person: ada, Reason: "x"})
 		require.NoError(t, err)
 		require.Len(t, report.Tickets, 1)
+		require.Equal(t, 1, report.Mails)
+		d.now = d.now.Add(25 * time.Hour)
+		_, err = d.SweepFiles(ctx)
+		require.NoError(t, err)
 		b.forget(t, db, s)
 		left := c.found(t, dir)
 		for _, place := range slices.Sorted(maps.Keys(left)) {
@@ -229,6 +236,26 @@ func TestErasureLeavesNoCanary(t *testing.T) {
 			require.NoError(t, d.Verify(ctx, privacy, tk.ID))
 		}
 	})
+}
+
+// mail stores a mail that has arrived from an address and is on the ticket.
+func (d *erasingDesk) mail(t *testing.T, tk ticket.Ticket, address string, put func(place string) string) {
+	t.Helper()
+	raw, err := d.store.Files(func() time.Time { return d.now }).Put(t.Context(), tk.Tenant, strings.NewReader("Subject: "+put("bytes of a mail")))
+	require.NoError(t, err)
+	m, err := d.store.PutMail(t.Context(), ticket.Mail{
+		ID: ticket.NewID(d.now), Tenant: tk.Tenant, Mailbox: "support", Origin: "1 " + tk.ID.String(), Raw: raw.SHA256, Size: raw.Size, Arrived: d.now,
+		From: address, HasSender: true, To: []string{put("envelope") + "@example.org"}, State: ticket.MailPending, Due: d.now,
+	})
+	require.NoError(t, err)
+	list, err := d.store.ClaimMails(t.Context(), ticket.MailClaim{Now: d.now, Lease: time.Minute, Limit: 10, Mailboxes: []string{"support"}})
+	require.NoError(t, err)
+	require.Len(t, list, 1)
+	m = list[0]
+	m.State, m.Reason, m.MessageID, m.Author = ticket.MailDone, put("why a mail was taken"), strings.ToLower(strings.ReplaceAll(put("Message-ID of a mail"), "É", "e")), address
+	m.Explained = []byte(`{"of":"` + put("explanation of a mail") + `"}`)
+	m.Ticket, m.Seq, m.Settled, m.Due, m.Until = tk.ID, 1, d.now, time.Time{}, time.Time{}
+	require.NoError(t, d.store.SettleMail(t.Context(), ticket.MailPending, m))
 }
 
 // flush makes the database write its pages to its main files.
@@ -265,7 +292,7 @@ func (b backend) forget(t *testing.T, db *sql.DB, s *sqlstore.Store) {
 		sqlstore.Postgres: {"VACUUM FULL", "SELECT pg_switch_wal()", "CHECKPOINT"},
 		sqlstore.MySQL: {
 			"SET GLOBAL innodb_max_purge_lag_wait = 0",
-			"OPTIMIZE TABLE ticket_tickets, ticket_events, ticket_labels, ticket_outbox, ticket_receipts, ticket_texts, ticket_unindexed",
+			"OPTIMIZE TABLE ticket_tickets, ticket_events, ticket_labels, ticket_outbox, ticket_receipts, ticket_texts, ticket_unindexed, ticket_mails, ticket_files, ticket_chunks",
 			"SET GLOBAL innodb_max_purge_lag_wait = 0",
 			"SET GLOBAL innodb_log_file_size = 48 * 1024 * 1024",
 			"CREATE TABLE filler (b VARBINARY(2000))", "INSERT INTO filler SELECT REPEAT('x', 2000) FROM seq_1_to_4000",
