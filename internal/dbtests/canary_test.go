@@ -177,7 +177,7 @@ func TestErasureLeavesNoCanary(t *testing.T) {
 				Followers: followers, MessageID: c.plain(of+": Message-ID") + "@example.org",
 			})
 			require.NoError(t, err)
-			d.mail(t, tk, p.Email, put)
+			d.mail(t, tk, p.Email, put) //nolint:contextcheck // the test's, as everywhere
 			agent := ticket.Agent("lin", 1)
 			tk = do(agent, tk, ticket.Action{Name: ticket.ActionTake})
 			tk = do(agent, tk, ticket.Action{Name: ticket.ActionNote, Note: ticket.Note(put("note")), NoteAttachments: []ticket.Attachment{{Name: put("note's file"), Ref: "r"}}})
@@ -243,7 +243,7 @@ func (d *erasingDesk) mail(t *testing.T, tk ticket.Ticket, address string, put f
 	t.Helper()
 	raw, err := d.store.Files(func() time.Time { return d.now }).Put(t.Context(), tk.Tenant, strings.NewReader("Subject: "+put("bytes of a mail")))
 	require.NoError(t, err)
-	m, err := d.store.PutMail(t.Context(), ticket.Mail{
+	_, err = d.store.PutMail(t.Context(), ticket.Mail{
 		ID: ticket.NewID(d.now), Tenant: tk.Tenant, Mailbox: "support", Origin: "1 " + tk.ID.String(), Raw: raw.SHA256, Size: raw.Size, Arrived: d.now,
 		From: address, HasSender: true, To: []string{put("envelope") + "@example.org"}, State: ticket.MailPending, Due: d.now,
 	})
@@ -251,7 +251,7 @@ func (d *erasingDesk) mail(t *testing.T, tk ticket.Ticket, address string, put f
 	list, err := d.store.ClaimMails(t.Context(), ticket.MailClaim{Now: d.now, Lease: time.Minute, Limit: 10, Mailboxes: []string{"support"}})
 	require.NoError(t, err)
 	require.Len(t, list, 1)
-	m = list[0]
+	m := list[0]
 	m.State, m.Reason, m.MessageID, m.Author = ticket.MailDone, put("why a mail was taken"), strings.ToLower(strings.ReplaceAll(put("Message-ID of a mail"), "É", "e")), address
 	m.Explained = []byte(`{"of":"` + put("explanation of a mail") + `"}`)
 	m.Ticket, m.Seq, m.Settled, m.Due, m.Until = tk.ID, 1, d.now, time.Time{}, time.Time{}
