@@ -17,7 +17,7 @@ import (
 // comma-separated list of "postgres", "mariadb" and "pgbouncer".
 const RequireVariable = "TICKET_REQUIRE"
 
-var requirable = []string{"postgres", "mariadb", "pgbouncer", "exim"}
+var requirable = []string{"postgres", "mariadb", "pgbouncer", "exim", "dovecot"}
 
 // TB is the part of testing.TB that the helpers need. (The package does not import
 // testing, because programs import it.)
