@@ -14,7 +14,7 @@ import (
 
 // RequireVariable is the environment variable with the servers that must be
 // installed, so that their tests fail instead of being skipped. It is a
-// comma-separated list of "postgres", "mariadb" and "pgbouncer".
+// comma-separated list of "postgres", "mariadb", "pgbouncer", "exim" and "dovecot".
 const RequireVariable = "TICKET_REQUIRE"
 
 var requirable = []string{"postgres", "mariadb", "pgbouncer", "exim", "dovecot"}

@@ -10,6 +10,8 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
+var errNothing = errors.New("no action was acknowledged")
+
 // damage lists damage that the check must find. It proves that the check works.
 var damage = map[string]func(ctx context.Context, c *checking) error{
 	"event": func(ctx context.Context, c *checking) error {
@@ -58,7 +60,7 @@ func (c *checking) someAcknowledged(context.Context) (string, place, error) {
 			return token, place{a.ticket, a.version}, nil
 		}
 	}
-	return "", place{}, errors.New("no action was acknowledged")
+	return "", place{}, errNothing
 }
 
 func (c *checking) pick(ctx context.Context, query string) (value string, err error) {
