@@ -351,10 +351,11 @@ func TestManyIntakesTakeEachMailOnce(t *testing.T) {
 			require.NoError(t, err)
 		}
 	}
-	k.eventually(func() bool {
+	require.Eventually(t, func() bool {
+		k.clock.Advance(100 * time.Millisecond) // copies wait for each other, and leases end
 		counts, err := k.in.Counts(t.Context(), desk)
 		return err == nil && counts[ticket.MailDone]+counts[ticket.MailRepeated] == 3*mails
-	}, "all mails are settled")
+	}, 50*time.Second, 2*time.Millisecond, "all mails are settled")
 	cancel()
 	all.Wait()
 	seen := map[string]int{}
