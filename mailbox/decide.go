@@ -158,15 +158,15 @@ func (in *Intake) aboutSender(ctx context.Context, f *facts) (err error) {
 // waitForTwin delays a mail while an earlier one with the same Message-ID is pending, so that
 // two copies of a mail (to two mailboxes of the desk) do not pass one another.
 func (in *Intake) waitForTwin(ctx context.Context, f *facts) error {
-	if f.mail.MessageID == "" || f.mail.Attempts >= mostLost {
+	if f.mail.Attempts >= mostLost {
 		return nil
 	}
-	mails, err := in.cfg.Store.Mails(ctx, ticket.MailQuery{Tenant: f.mail.Tenant, MessageID: f.mail.MessageID, States: []ticket.MailState{ticket.MailPending}, Limit: 100})
+	copies, err := in.copies(ctx, f.mail)
 	if err != nil {
-		return fmt.Errorf("look up a mail: %w", err)
+		return err
 	}
-	for _, o := range mails {
-		if o.ID != f.mail.ID && earlier(o, f.mail) {
+	for _, o := range copies {
+		if earlier(o, f.mail) {
 			return &laterError{why: "an earlier mail with its Message-ID was not taken yet"}
 		}
 	}

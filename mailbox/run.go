@@ -9,6 +9,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -375,6 +376,30 @@ func key(m ticket.Mail) string { return "mail " + m.Fingerprint.String() }
 // before looks up whether a mail was taken already, by its fingerprint: by another mail with
 // the same one, or by an attempt that has ended before it could settle this one.
 func (in *Intake) before(ctx context.Context, m ticket.Mail) (ticket.Mail, bool, error) {
+	if repeat, found, err := in.repeat(ctx, m); found || err != nil {
+		return repeat, found, err
+	}
+	r, err := in.cfg.Store.Receipt(ctx, m.Tenant, key(m))
+	switch {
+	case errors.Is(err, ticket.ErrNotFound):
+		return m, false, nil
+	case err != nil:
+		return m, false, fmt.Errorf("look up the receipt: %w", err)
+	}
+	if err := in.waitForCopy(ctx, m); err != nil {
+		return m, false, err
+	}
+	// A copy may have been settled since the first look. No other one is on its way now.
+	if repeat, found, err := in.repeat(ctx, m); found || err != nil {
+		return repeat, found, err
+	}
+	m = in.done(m, r.Ticket, r.Version, "is on the ticket: an earlier attempt has put it there")
+	m.Explained = (&Explanation{Outcome: OutcomeDone, Reason: m.Reason, Ticket: r.Ticket}).json()
+	return m, true, nil
+}
+
+// repeat looks for another mail with the same fingerprint that is settled.
+func (in *Intake) repeat(ctx context.Context, m ticket.Mail) (ticket.Mail, bool, error) {
 	list, err := in.cfg.Store.Mails(ctx, ticket.MailQuery{
 		Tenant: m.Tenant, Fingerprint: m.Fingerprint, Limit: 10,
 		States: []ticket.MailState{ticket.MailDone, ticket.MailIgnored, ticket.MailHeld},
@@ -391,19 +416,7 @@ func (in *Intake) before(ctx context.Context, m ticket.Mail) (ticket.Mail, bool,
 		m.Explained = (&Explanation{Outcome: OutcomeRepeated, Reason: m.Reason, Ticket: o.Ticket}).json()
 		return m, true, nil
 	}
-	r, err := in.cfg.Store.Receipt(ctx, m.Tenant, key(m))
-	switch {
-	case errors.Is(err, ticket.ErrNotFound):
-		return m, false, nil
-	case err != nil:
-		return m, false, fmt.Errorf("look up the receipt: %w", err)
-	}
-	if err := in.waitForCopy(ctx, m); err != nil {
-		return m, false, err
-	}
-	m = in.done(m, r.Ticket, r.Version, "is on the ticket: an earlier attempt has put it there")
-	m.Explained = (&Explanation{Outcome: OutcomeDone, Reason: m.Reason, Ticket: r.Ticket}).json()
-	return m, true, nil
+	return m, false, nil
 }
 
 // waitForCopy returns a [laterError] if another copy of a mail that is on a ticket is still to be
@@ -412,20 +425,28 @@ func (in *Intake) waitForCopy(ctx context.Context, m ticket.Mail) error {
 	if m.Attempts >= mostLost {
 		return nil
 	}
-	q := ticket.MailQuery{Tenant: m.Tenant, MessageID: m.MessageID, States: []ticket.MailState{ticket.MailPending}, Limit: 1000}
-	if m.MessageID == "" {
-		q.Mailbox = m.Mailbox
-	}
-	list, err := in.cfg.Store.Mails(ctx, q)
+	copies, err := in.copies(ctx, m)
 	if err != nil {
-		return fmt.Errorf("look up a copy: %w", err)
+		return err
 	}
-	for _, o := range list {
-		if o.ID != m.ID && (m.MessageID != "" || o.Raw == m.Raw) && (earlier(o, m) || o.Until.After(in.now())) {
+	for _, o := range copies {
+		if earlier(o, m) || o.Until.After(in.now()) {
 			return &laterError{why: "a copy of it is just being taken"}
 		}
 	}
 	return nil
+}
+
+// copies returns the other pending mails with the Message-ID of a mail or, if it has none, with the
+// same bytes.
+func (in *Intake) copies(ctx context.Context, m ticket.Mail) ([]ticket.Mail, error) {
+	list, err := in.cfg.Store.Mails(ctx, ticket.MailQuery{Tenant: m.Tenant, MessageID: m.MessageID, States: []ticket.MailState{ticket.MailPending}, Limit: 1000})
+	if err != nil {
+		return nil, fmt.Errorf("look up copies: %w", err)
+	}
+	return slices.DeleteFunc(list, func(o ticket.Mail) bool {
+		return o.ID == m.ID || m.MessageID == "" && o.Raw != m.Raw
+	}), nil
 }
 
 func (in *Intake) done(m ticket.Mail, id ticket.ID, seq int64, why string) ticket.Mail {

@@ -86,7 +86,7 @@ func (r *running) fillRows(ctx context.Context, round int) error {
 	settled := fmt.Sprintf("CASE WHEN i %% 30 = 20 THEN NULL WHEN i %% 30 = 10 THEN %d ELSE %d END", yesterday, old)
 	for _, statement := range []string{
 		"INSERT INTO ticket_outbox (id, tenant, ticket, seq, kind, via, recipient, created, due, state, until, attempts, failures, last_error, settled, who, address) " + numbers +
-			fmt.Sprintf("SELECT %s, '', %s, i, 'answered', 'other', '{}', %d, %d, CASE i %% 30 WHEN 0 THEN 2 WHEN 20 THEN 0 WHEN 3 THEN 1 WHEN 4 THEN 3 ELSE 4 END, NULL, 1, 0, '', %s, %s, '' FROM n", id, id, old, now.Add(4000*day).UnixMicro(), settled, id),
+			fmt.Sprintf("SELECT %s, '', %s, i, 'answered', 'other', '{}', %d, %d, CASE i %% 30 WHEN 0 THEN 2 WHEN 20 THEN 0 WHEN 3 THEN 1 WHEN 4 THEN 3 ELSE 4 END, NULL, 1, 0, '', %s, %s, '' FROM n", id, id, old, now.Add(4000*day).UnixMicro(), settled, "SUBSTR("+id+", 7)"),
 		"INSERT INTO ticket_receipts (tenant, name, ticket, version, request, at, keyed) " + numbers +
 			fmt.Sprintf("SELECT '', %s, %s, 1, '%s', CASE i %% 10 WHEN 0 THEN %d ELSE %d END, 1 FROM n", concat(r.Dialect, "'old-'", id), id, strings.Repeat("ab", 32), yesterday, old),
 	} {
