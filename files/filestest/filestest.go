@@ -24,7 +24,8 @@ import (
 )
 
 // Run tests a file store. open returns a new, empty store for each case and registers its
-// cleanup with t.Cleanup.
+// cleanup with t.Cleanup. Nothing else should run in the process meanwhile, because a case
+// looks at its memory.
 func Run(t *testing.T, open func(t *testing.T) ticket.FileStore, opts ...Option) {
 	t.Helper()
 	var o options
