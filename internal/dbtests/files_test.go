@@ -65,9 +65,7 @@ func damage(t *testing.T, b backend, db *sql.DB, sum ticket.Digest, change func(
 
 // The contract also holds inside a transaction of the application.
 func TestFilesWithTx(t *testing.T) {
-	t.Parallel()
 	each(t, databases, func(t *testing.T, b backend) {
-		t.Parallel()
 		filestest.Run(t, func(t *testing.T) ticket.FileStore {
 			s, db := b.open(t, sqlstore.Files())
 			tx, err := db.BeginTx(t.Context(), nil)
