@@ -36,7 +36,7 @@ help: ## list the targets
 
 .PHONY: test
 test: ## all tests of all modules, with the race detector, in random order
-	$(call each,go test $(RACE) -shuffle=on -parallel 4 -timeout 30m ./...)
+	$(call each,go test $(RACE) -shuffle=on -parallel 4 -timeout 45m ./...)
 	go test -run '^TestFaults$$' ./storetest ./files/filestest
 
 .PHONY: servers

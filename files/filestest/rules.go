@@ -168,8 +168,8 @@ func putAgain(k *kit) {
 
 // bigFile is larger than what a store may keep in memory, mostKept.
 const (
-	bigFile  = 64 << 20
-	mostKept = 24 << 20
+	bigFile  = 32 << 20
+	mostKept = 16 << 20
 )
 
 // measured is a content that looks at the memory in use when it ends.
