@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"time"
 )
@@ -172,7 +173,7 @@ func (d *Desk) checkStored(ctx context.Context, tenant, field string, list []Att
 		case errors.Is(err, errors.ErrUnsupported): // nothing is swept
 		case err != nil:
 			return err
-		case len(used) == 0:
+		case !used[a.SHA256]:
 			return invalid(at+".sha256", "was stored more than %s ago: call Desk.Attach again", usableFor)
 		}
 	}
@@ -195,8 +196,8 @@ func (d *Desk) storedFile(ctx context.Context, tenant string, sum Digest) (File,
 	return list[0], true, nil
 }
 
-// referred returns those of the files that an event or a mail refers to.
-func (d *Desk) referred(ctx context.Context, tenant string, sums []Digest) ([]Digest, error) {
+// referred returns which of the files an event or a mail refers to.
+func (d *Desk) referred(ctx context.Context, tenant string, sums []Digest) (map[Digest]bool, error) {
 	s, ok := d.store.(FileReferrer)
 	if !ok {
 		return nil, unsupported("index of files", errors.ErrUnsupported)
@@ -205,16 +206,18 @@ func (d *Desk) referred(ctx context.Context, tenant string, sums []Digest) ([]Di
 	if err != nil {
 		return nil, unsupported("index of files", err)
 	}
-	if m, ok := d.store.(interface {
-		MailFiles(ctx context.Context, tenant string, sums []Digest) ([]Digest, error)
-	}); ok {
+	if m, ok := d.store.(MailStore); ok {
 		mails, err := m.MailFiles(ctx, tenant, sums)
 		if err != nil && !errors.Is(err, errors.ErrUnsupported) {
 			return nil, err
 		}
 		found = append(found, mails...)
 	}
-	return found, nil
+	used := make(map[Digest]bool, len(found))
+	for _, sum := range found {
+		used[sum] = true
+	}
+	return used, nil
 }
 
 // SweepFiles removes files from Config.Files that were stored more than a day ago and that no
@@ -239,27 +242,19 @@ func (d *Desk) SweepFiles(ctx context.Context) (int, error) {
 		if err != nil {
 			return n, errors.Join(append(faults, err)...)
 		}
-		for rest := page; len(rest) > 0; {
-			tenant, sums := rest[0].Tenant, []Digest(nil)
-			for len(rest) > 0 && rest[0].Tenant == tenant {
-				if rest[0].Stored.Before(before) {
-					sums = append(sums, rest[0].SHA256)
-				}
-				rest = rest[1:]
+		old := map[string][]Digest{} // of each tenant
+		for _, f := range page {
+			if f.Stored.Before(before) {
+				old[f.Tenant] = append(old[f.Tenant], f.SHA256)
 			}
-			if len(sums) == 0 {
-				continue
-			}
-			used, err := d.referred(ctx, tenant, sums)
+		}
+		for _, tenant := range slices.Sorted(maps.Keys(old)) {
+			used, err := d.referred(ctx, tenant, old[tenant])
 			if err != nil {
 				return n, errors.Join(append(faults, err)...)
 			}
-			keep := make(map[Digest]bool, len(used))
-			for _, sum := range used {
-				keep[sum] = true
-			}
-			for _, sum := range sums {
-				if keep[sum] {
+			for _, sum := range old[tenant] {
+				if used[sum] {
 					continue
 				}
 				done, err := d.cfg.Files.Delete(ctx, tenant, sum, before)
@@ -295,7 +290,7 @@ func (d *Desk) dropFiles(ctx context.Context, tenant string, erased []Attachment
 			continue
 		}
 		used, err := d.referred(ctx, tenant, []Digest{a.SHA256})
-		if err == nil && len(used) > 0 {
+		if err == nil && used[a.SHA256] {
 			shared = append(shared, a)
 			continue
 		}
