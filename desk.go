@@ -1,6 +1,7 @@
 package ticket
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -251,17 +252,18 @@ func NewDesk(store Store, cfg Config) (*Desk, error) {
 	if cfg.Attempts == 0 {
 		cfg.Attempts = 100
 	}
-	switch {
-	case cfg.DeliveryAge == 0:
-		cfg.DeliveryAge = defaultDeliveryAge
-	case cfg.DeliveryAge > 0 && cfg.DeliveryAge < leastDeliveryAge:
-		return nil, invalid("config.delivery_age", "must be at least %s", leastDeliveryAge)
-	}
-	switch {
-	case cfg.MailAge == 0:
-		cfg.MailAge = defaultMailAge
-	case cfg.MailAge > 0 && cfg.MailAge < leastMailAge:
-		return nil, invalid("config.mail_age", "must be at least %s", leastMailAge)
+	for _, age := range []struct {
+		field       string
+		value       *time.Duration
+		zero, least time.Duration
+	}{
+		{"delivery_age", &cfg.DeliveryAge, defaultDeliveryAge, leastDeliveryAge},
+		{"mail_age", &cfg.MailAge, defaultMailAge, leastMailAge},
+	} {
+		*age.value = cmp.Or(*age.value, age.zero)
+		if *age.value > 0 && *age.value < age.least {
+			return nil, invalid("config."+age.field, "must be at least %s", age.least)
+		}
 	}
 	if cfg.ReceiptAge == 0 {
 		cfg.ReceiptAge = defaultReceiptAge
@@ -598,7 +600,12 @@ func (d *Desk) write(ctx context.Context, o *outcome) error {
 // end.
 func pause(ctx context.Context, try int) error {
 	most := time.Millisecond << min(try-1, 6)
-	timer := time.NewTimer(rand.N(most)) //nolint:gosec // a moment to wait is no secret
+	return wait(ctx, rand.N(most)) //nolint:gosec // a moment to wait is no secret
+}
+
+// wait returns after d, or with the context's error.
+func wait(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:

@@ -168,11 +168,13 @@ func (x *eraser) ticket(ctx context.Context, id ID) error {
 	}()
 	for try := 1; ; {
 		step, err := x.step(ctx, id)
+		if err == nil {
+			done.Number = step.before.Number
+		}
 		if err == nil && !mailed {
 			var n int
 			n, err = x.mails(ctx, step)
 			done.Mails += n
-			done.Number = step.before.Number
 			mailed = err == nil
 		}
 		if err == nil && !step.idle() {
@@ -193,7 +195,6 @@ func (x *eraser) ticket(ctx context.Context, id ID) error {
 		if err != nil {
 			return err
 		}
-		done.Number = step.before.Number
 		done.Events += len(step.events)
 		done.Deliveries += len(step.remove)
 		done.Files = append(done.Files, step.files...)
@@ -383,7 +384,8 @@ func (x *eraser) foundBy(e *Event, t *Ticket) bool {
 }
 
 // groups returns what the plan erases from an event. theirs says that the person is the
-// requester, about that the person was it when the desk wrote the event. If since is not 0, the ticket was another customer's before that event.
+// requester, about that the person was it when the desk wrote the event. If since is not 0, the
+// ticket was another customer's before that event.
 //
 // What was published about a problem is the desk's own text for all customers. It stays unless
 // the ticket or the event itself is to be erased.

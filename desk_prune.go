@@ -47,10 +47,8 @@ func (d *Desk) inBatches(ctx context.Context, batch func() (int, error)) (all in
 		if d.bound {
 			continue
 		}
-		select {
-		case <-time.After(prunePause):
-		case <-ctx.Done():
-			return all, ctx.Err()
+		if err := wait(ctx, prunePause); err != nil {
+			return all, err
 		}
 	}
 }

@@ -38,8 +38,8 @@ type line struct {
 }
 
 type caller struct {
-	turn chan struct{} // closed when the caller has had its turn
-	had  bool
+	turn chan struct{} // closed when it is the caller's turn
+	had  bool          // whether it is closed
 }
 
 // Place is a caller's place in a line.
