@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,11 +15,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/emersion/go-imap/v2"
-
 	"github.com/ticketkit/ticket"
 	"github.com/ticketkit/ticket/files"
 	"github.com/ticketkit/ticket/internal/dbtests/bare"
+	"github.com/ticketkit/ticket/internal/dbtests/imapbox"
 	"github.com/ticketkit/ticket/internal/dbtests/ordeal"
 	"github.com/ticketkit/ticket/mailbox"
 	"github.com/ticketkit/ticket/sqlstore"
@@ -294,18 +294,22 @@ func measureOld(ctx context.Context, b ordeal.Backend, n int) (err error) {
 		return err
 	}
 	defer func() { err = leave(err) }()
-	account, addr, stop, err := serve()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	account, stop, err := imapbox.Serve(l)
 	if err != nil {
 		return err
 	}
 	defer stop()
 	for i := range n {
-		if _, err := account.Append("INBOX", literal{bytes.NewReader(text(i))}, &imap.AppendOptions{}); err != nil {
+		if err := account.Append(text(i)); err != nil {
 			return err
 		}
 	}
 	taken := make(chan struct{}, 1)
-	in, err := newIntake(g, &mailbox.IMAP{Addr: addr, Unencrypted: true, Username: user, Password: password, Listing: time.Second}, func(_ context.Context, m ticket.Mail) {
+	in, err := newIntake(g, &mailbox.IMAP{Addr: l.Addr().String(), Unencrypted: true, Username: imapbox.User, Password: imapbox.Password, Listing: time.Second}, func(_ context.Context, m ticket.Mail) {
 		if m.State == ticket.MailDone {
 			taken <- struct{}{}
 		}
@@ -330,7 +334,7 @@ func measureOld(ctx context.Context, b ordeal.Backend, n int) (err error) {
 		time.Sleep(5 * time.Millisecond)
 	}
 	skipped := time.Since(begin)
-	if _, err := account.Append("INBOX", literal{bytes.NewReader(text(n))}, &imap.AppendOptions{}); err != nil {
+	if err := account.Append(text(n)); err != nil {
 		return err
 	}
 	select {

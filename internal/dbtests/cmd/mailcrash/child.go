@@ -11,6 +11,7 @@ import (
 
 	"github.com/ticketkit/ticket"
 	"github.com/ticketkit/ticket/files"
+	"github.com/ticketkit/ticket/internal/dbtests/imapbox"
 	"github.com/ticketkit/ticket/internal/dbtests/ordeal"
 	"github.com/ticketkit/ticket/mailbox"
 	"github.com/ticketkit/ticket/replyaddress"
@@ -83,7 +84,7 @@ func perform(path string) error {
 	}
 	cfg.Mailboxes = []mailbox.Mailbox{
 		{Name: inbox, Addresses: []string{addressOf(inbox)}, Replies: replies, IMAP: &mailbox.IMAP{
-			Addr: t.IMAP, Unencrypted: true, Username: user, Password: password, Timeout: 10 * time.Second, Listing: time.Second,
+			Addr: t.IMAP, Unencrypted: true, Username: imapbox.User, Password: imapbox.Password, Timeout: 10 * time.Second, Listing: time.Second,
 		}},
 		{Name: desk, Addresses: []string{addressOf(desk)}, Replies: replies},
 		{Name: other, Tenant: otherTenant, Addresses: []string{addressOf(other)}},

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -15,19 +14,14 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/emersion/go-imap/v2"
-	"github.com/emersion/go-imap/v2/imapserver"
-	"github.com/emersion/go-imap/v2/imapserver/imapmemserver"
 	"github.com/emersion/go-smtp"
 
 	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/internal/dbtests/imapbox"
 	"github.com/ticketkit/ticket/internal/dbtests/ordeal"
 	"github.com/ticketkit/ticket/replyaddress"
 	"github.com/ticketkit/ticket/sqlstore"
 )
-
-// The account on the IMAP server.
-const user, password = "desk", "secret"
 
 // The rates of the clock, in seconds for a real second. A lease is 140 seconds.
 const (
@@ -46,7 +40,7 @@ type crashing struct {
 	slots  []*slot
 	report *report
 
-	account *imapmemserver.User
+	account imapbox.Account
 	folder  string // of the file store
 	calm    string // see task.Calm
 	conns   conns
@@ -112,32 +106,21 @@ func (r *crashing) prepare(ctx context.Context) (err error) {
 
 // serve starts the IMAP server.
 func (r *crashing) serve() (stop func(), err error) {
-	server := imapmemserver.New()
-	r.account = imapmemserver.NewUser(user, password)
-	server.AddUser(r.account)
-	if err := r.account.Create("INBOX", nil); err != nil {
-		return nil, err
-	}
-	srv := imapserver.New(&imapserver.Options{
-		NewSession: func(*imapserver.Conn) (imapserver.Session, *imapserver.GreetingData, error) {
-			return server.NewSession(), nil, nil
-		},
-		Caps:         imap.CapSet{imap.CapIMAP4rev1: {}, imap.CapIMAP4rev2: {}},
-		InsecureAuth: true,
-		Logger:       slog.NewLogLogger(slog.DiscardHandler, slog.LevelInfo),
-	})
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
 	r.conns.Listener = l
-	go func() { _ = srv.Serve(&r.conns) }()
+	r.account, stop, err = imapbox.Serve(&r.conns)
+	if err != nil {
+		return nil, err
+	}
 	for i := range r.takers {
 		t := task{Place: r.Place("taker", fmt.Sprintf("taker-%d", i)), Files: r.folder, IMAP: l.Addr().String(), Calm: r.calm,
 			Socket: filepath.Join(r.Dir, fmt.Sprintf("t%d.sock", i)), Sabotage: r.Sabotage}
 		r.slots = append(r.slots, &slot{task: t})
 	}
-	return func() { _ = srv.Close() }, nil
+	return stop, nil
 }
 
 // conns are the connections to the IMAP server. They can be cut.
@@ -385,7 +368,7 @@ func (r *crashing) killAll() {
 func (r *crashing) feedIMAP(ctx context.Context) error {
 	for i, l := range r.post.list {
 		for range l.imap {
-			if _, err := r.account.Append("INBOX", literal{bytes.NewReader(l.raw)}, &imap.AppendOptions{}); err != nil {
+			if err := r.account.Append(l.raw); err != nil {
 				return err
 			}
 			r.arrived.Add(1)
@@ -400,10 +383,6 @@ func (r *crashing) feedIMAP(ctx context.Context) error {
 	}
 	return nil
 }
-
-type literal struct{ *bytes.Reader }
-
-func (l literal) Size() int64 { return l.Reader.Size() }
 
 // feedLMTP delivers mails as a mail server does: to any of the takers, and again until
 // each recipient was answered with success.
