@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -35,45 +34,25 @@ func TestPgBouncer(t *testing.T) {
 			t.Parallel()
 			server := servers.Postgres(t)
 			dsn := startPgBouncer(t, server).dsn(server.Database(t)) + " " + c.settings
-			// Each case has its own tables in one database, because PgBouncer treats
-			// new databases differently. A later case gets them again, empty.
-			prefixes := map[ticket.Store]string{}
-			open := func(t *testing.T, prefix string) (*sqlstore.Store, *sql.DB) {
+			// All cases have the same tables, because PgBouncer treats new databases
+			// differently. Each one leaves them empty.
+			open := func(t *testing.T) (*sqlstore.Store, *sql.DB) {
 				t.Helper()
 				db, err := dbtests.Open(c.driver, dsn)
 				require.NoError(t, err)
 				t.Cleanup(func() { require.NoError(t, db.Close()) })
-				s, err := sqlstore.Open(t.Context(), db, sqlstore.Postgres, append(slices.Clip(c.options), sqlstore.Prefix(prefix))...)
+				s, err := sqlstore.Open(t.Context(), db, sqlstore.Postgres, c.options...)
 				require.NoError(t, err)
-				prefixes[s] = prefix
 				return s, db
-			}
-			var free []string
-			made := 0
-			lend := func(t *testing.T, dirty bool) string {
-				t.Helper()
-				var prefix string
-				if n := len(free); n > 0 {
-					prefix, free = free[n-1], free[:n-1]
-				} else {
-					made++
-					prefix = fmt.Sprintf("t%d_", made)
-				}
-				t.Cleanup(func() {
-					if dirty {
-						emptyTables(t, c.driver, dsn, prefix)
-					}
-					free = append(free, prefix)
-				})
-				return prefix
 			}
 			storetest.Run(t, func(t *testing.T) ticket.Store {
 				t.Helper()
-				s, _ := open(t, lend(t, true))
+				t.Cleanup(func() { backend{driver: c.driver, dialect: sqlstore.Postgres}.empty(t, dsn) })
+				s, _ := open(t)
 				return s
-			}, storetest.Reopen(func(t *testing.T, s ticket.Store) ticket.Store {
+			}, storetest.Reopen(func(t *testing.T, _ ticket.Store) ticket.Store {
 				t.Helper()
-				again, _ := open(t, prefixes[s])
+				again, _ := open(t)
 				return again
 			}))
 			if !c.inTx { // the pooler behaves the same in every mode of the driver
@@ -82,7 +61,7 @@ func TestPgBouncer(t *testing.T) {
 			t.Run("in a transaction of the application", func(t *testing.T) {
 				storetest.Run(t, func(t *testing.T) ticket.Store {
 					t.Helper()
-					s, db := open(t, lend(t, false)) // the transaction is rolled back
+					s, db := open(t)
 					// Not with the test's context, whose end would cancel the
 					// statement. A PgBouncer before 1.20 can exit then.
 					tx, err := db.BeginTx(context.WithoutCancel(t.Context()), nil)
@@ -93,21 +72,6 @@ func TestPgBouncer(t *testing.T) {
 			})
 		})
 	}
-}
-
-// emptyTables removes all rows of the tables with the prefix except for the schema's
-// version.
-func emptyTables(t *testing.T, driver, dsn, prefix string) {
-	t.Helper()
-	ctx := context.WithoutCancel(t.Context()) // the test is over
-	db, err := dbtests.Open(driver, dsn)
-	require.NoError(t, err)
-	defer func() { require.NoError(t, db.Close()) }()
-	var tables string
-	require.NoError(t, db.QueryRowContext(ctx, "SELECT string_agg(tablename, ', ') FROM pg_tables WHERE tablename LIKE '"+
-		strings.ReplaceAll(prefix, "_", "\\_")+"%' AND tablename <> '"+prefix+"schema'").Scan(&tables))
-	_, err = db.ExecContext(ctx, "TRUNCATE "+tables)
-	require.NoError(t, err)
 }
 
 // A pooledWay is one way of connecting through the pooler.
