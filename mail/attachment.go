@@ -26,7 +26,7 @@ type attachment struct {
 
 // attach opens the files to attach: files from agents, in letters to customers.
 func (m *Notifier) attach(ctx context.Context, n ticket.Notification) (list []attachment, err error) {
-	if m.cfg.OpenAttachment == nil && m.cfg.Files == nil || n.To.Role&ticket.RoleCustomer == 0 {
+	if m.cfg.OpenAttachment == nil || n.To.Role&ticket.RoleCustomer == 0 {
 		return nil, nil
 	}
 	switch n.Kind {
@@ -54,11 +54,7 @@ func (m *Notifier) attach(ctx context.Context, n ticket.Notification) (list []at
 
 // open reads a whole file. It returns nil if there is no reader.
 func (m *Notifier) open(ctx context.Context, n ticket.Notification, a ticket.Attachment) (content []byte, err error) {
-	open := m.cfg.OpenAttachment
-	if open == nil {
-		open = m.openStored
-	}
-	r, err := open(ctx, n, a)
+	r, err := m.cfg.OpenAttachment(ctx, n, a)
 	if err != nil || r == nil {
 		return nil, err
 	}
@@ -79,11 +75,11 @@ func (m *Notifier) open(ctx context.Context, n ticket.Notification, a ticket.Att
 }
 
 // openStored opens a file of the desk's file store. It returns nil for one that is only named.
-func (m *Notifier) openStored(ctx context.Context, n ticket.Notification, a ticket.Attachment) (io.ReadCloser, error) {
+func (cfg Config) openStored(ctx context.Context, n ticket.Notification, a ticket.Attachment) (io.ReadCloser, error) {
 	if a.SHA256.IsZero() {
 		return nil, nil
 	}
-	r, err := m.cfg.Files.Open(ctx, n.Tenant, a.SHA256)
+	r, err := cfg.Files.Open(ctx, n.Tenant, a.SHA256)
 	if _, bad := errors.AsType[*ticket.FileError](err); bad || errors.Is(err, ticket.ErrNotFound) {
 		return nil, nil
 	}

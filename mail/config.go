@@ -239,6 +239,9 @@ func (cfg Config) check() (settings, error) {
 	if s.Dial == nil {
 		s.Dial = new(net.Dialer).DialContext
 	}
+	if s.OpenAttachment == nil && s.Files != nil {
+		s.OpenAttachment = cfg.openStored
+	}
 	return s, errors.Join(faults...)
 }
 

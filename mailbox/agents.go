@@ -74,8 +74,9 @@ func (f *facts) answerOf(p *plan, e evidence) *plan {
 // a quote in many ways, or not at all.
 func (in *Intake) repeatsNote(ctx context.Context, b *box, id ticket.ID, text string) (bool, error) {
 	said := map[string]bool{}
+	words := wordsOf(text)
 	for n := leastNoteWords; n <= noteWords; n++ {
-		for s := range phrases(text, n) {
+		for s := range phrases(words, n) {
 			said[s] = true
 		}
 	}
@@ -83,8 +84,8 @@ func (in *Intake) repeatsNote(ctx context.Context, b *box, id ticket.ID, text st
 		if err != nil {
 			return false, fmt.Errorf("compare with internal notes: %w", err)
 		}
-		n := min(len(wordsOf(string(e.Note))), noteWords)
-		for s := range phrases(string(e.Note), max(n, leastNoteWords)) {
+		words := wordsOf(string(e.Note))
+		for s := range phrases(words, max(min(len(words), noteWords), leastNoteWords)) {
 			if said[s] {
 				return true, nil
 			}
@@ -97,10 +98,9 @@ func (in *Intake) repeatsNote(ctx context.Context, b *box, id ticket.ID, text st
 // with fewer words than leastNoteWords says too little to be recognised.
 const noteWords, leastNoteWords = 5, 3
 
-// phrases yields each sequence of n words of a text.
-func phrases(s string, n int) iter.Seq[string] {
+// phrases yields each sequence of n words.
+func phrases(words []string, n int) iter.Seq[string] {
 	return func(yield func(string) bool) {
-		words := wordsOf(s)
 		for i := 0; i+n <= len(words); i++ {
 			if !yield(strings.Join(words[i:i+n], " ")) {
 				return
@@ -140,7 +140,7 @@ func (f *facts) onBehalf(p *plan) *plan {
 		}
 		return p
 	}
-	customer := ticket.Person{Name: cut(strings.TrimSpace(clean(fw.From.Name)), f.limits.Desk.Name), Email: fw.From.Address}
+	customer := personOf(fw.From, f.limits.Desk)
 	p.Outcome, p.Reason = OutcomeOpen, "the agent passes on a customer's mail: a ticket of this customer"
 	p.note("the customer is %s", customer.Email)
 	p.actor, p.private = f.agent, true

@@ -8,7 +8,7 @@ func (m *message) classify(h header, root *part) {
 	for _, s := range h.all("auto-submitted") {
 		s, _, _ = strings.Cut(s, ";")
 		if s = strings.ToLower(strings.TrimSpace(withoutComments(s))); s != "" && s != "no" && m.Automatic == "" {
-			m.Automatic = "Auto-Submitted is " + cutTo(s)
+			m.Automatic = "Auto-Submitted is " + cutVisibly(s, 60)
 			m.AutoReply = strings.HasPrefix(s, "auto-replied")
 		}
 	}
@@ -53,7 +53,7 @@ func (m *message) classify(h header, root *part) {
 		}
 	}
 	if s := h.get("x-auto-response-suppress"); m.Quiet == "" && s != "" && !strings.EqualFold(s, "none") {
-		m.Quiet = "X-Auto-Response-Suppress is " + cutTo(oneLine(s))
+		m.Quiet = "X-Auto-Response-Suppress is " + cutVisibly(oneLine(s), 60)
 	}
 }
 
@@ -82,15 +82,6 @@ func headerName(name string) string {
 		}
 	}
 	return strings.Replace(string(b), "-Id", "-ID", 1)
-}
-
-// cutTo returns the beginning of a header value for a reason.
-func cutTo(s string) string {
-	const most = 60
-	if len(s) <= most {
-		return s
-	}
-	return strings.ToValidUTF8(s[:most], "") + "…"
 }
 
 // withoutComments removes comments in parentheses (RFC 5322, section 3.2.2).

@@ -35,35 +35,32 @@ type step struct {
 // reported finds the deliveries that reports are about.
 func (in *Intake) reported(ctx context.Context, b *box, m ticket.Mail, msg *message) ([]reported, error) {
 	var list []reported
-	var signed ticket.Delivery
-	bySignature := false
-	if b.replies != nil {
+	var about ticket.Delivery // of the reports so far
+	found, bySignature, named := false, false, ""
+	if b.Replies != nil {
 		for _, a := range recipients(m, msg) {
-			id, ok := b.replies.ReadBounce(b.Tenant, a.address)
+			id, ok := b.Replies.ReadBounce(b.Tenant, a.address)
 			if !ok {
 				continue
 			}
-			row, found, err := in.deliveryByID(ctx, b, id)
-			if err != nil {
+			var err error
+			if about, bySignature, err = in.deliveryByID(ctx, b, id); err != nil {
 				return nil, fmt.Errorf("look up a delivery: %w", err)
 			}
-			if found {
-				signed, bySignature = row, true
+			if bySignature {
 				break
 			}
 		}
 	}
 	for _, r := range msg.Reports[:min(len(msg.Reports), 100)] {
-		one := reported{report: r}
-		if bySignature {
-			one.delivery, one.found, one.signed = signed, true, true
-		} else {
-			row, found, err := in.delivery(ctx, b, r.MessageID)
-			if err != nil {
+		if !bySignature && r.MessageID != named { // the reports in one mail are usually about one letter
+			var err error
+			if about, found, err = in.delivery(ctx, b, r.MessageID); err != nil {
 				return nil, fmt.Errorf("look up a delivery: %w", err)
 			}
-			one.delivery, one.found = row, found
+			named = r.MessageID
 		}
+		one := reported{report: r, delivery: about, found: found || bySignature, signed: bySignature}
 		if one.found {
 			to := []string{lower(one.delivery.Address), lower(one.delivery.To.Person.Email)}
 			for _, a := range []string{r.FinalRecipient, r.OriginalRecipient} {
@@ -160,5 +157,5 @@ func (in *Intake) report(ctx context.Context, b *box, m ticket.Mail, p *plan) (t
 			return m, err
 		}
 	}
-	return in.done(m, p.Ticket, seq, p.Reason), nil
+	return in.onTicket(m, p.Ticket, seq, p.Reason), nil
 }

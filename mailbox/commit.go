@@ -13,9 +13,9 @@ import (
 func (in *Intake) commit(ctx context.Context, b *box, m ticket.Mail, msg *message, raw []byte, p *plan) (ticket.Mail, error) {
 	switch p.Outcome {
 	case OutcomeHeld:
-		return in.held(m, p.Reason), nil
+		return in.settled(m, ticket.MailHeld, p.Reason), nil
 	case OutcomeIgnored:
-		return in.ignored(m, p.Reason), nil
+		return in.settled(m, ticket.MailIgnored, p.Reason), nil
 	case OutcomeReport:
 		return in.report(ctx, b, m, p)
 	}
@@ -29,9 +29,8 @@ func (in *Intake) commit(ctx context.Context, b *box, m ticket.Mail, msg *messag
 	}
 	if err != nil && p.fallback != nil && (errors.Is(err, ticket.ErrRefused) || errors.Is(err, ticket.ErrNotFound) || errors.Is(err, ticket.ErrStatusLink)) {
 		p.note("%s", clean(err.Error()))
-		next := p.fallback
 		notes := p.Notes
-		*p = *next
+		*p = *p.fallback
 		p.Notes = notes
 		return in.commit(ctx, b, m, msg, raw, p)
 	}
@@ -43,7 +42,7 @@ func (in *Intake) commit(ctx context.Context, b *box, m ticket.Mail, msg *messag
 		p.Ticket, p.Number = t.ID, t.Number
 	}
 	in.after(ctx, b, m, p, t)
-	return in.done(m, t.ID, t.Version, p.Reason), nil
+	return in.onTicket(m, t.ID, t.Version, p.Reason), nil
 }
 
 // perform stores the files and does what the plan says.

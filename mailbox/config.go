@@ -133,8 +133,8 @@ func (l Limits) withDefaults() (Limits, error) {
 		zero int
 		neg  bool
 	}{
-		{"mail", &l.Mail, 40 << 20, false}, {"header", &l.Header, 256 << 10, false}, {"parts", &l.Parts, 500, false},
-		{"depth", &l.Depth, 30, false}, {"per_sender", &l.PerSender, 20, true}, {"repeats", &l.Repeats, 3, true},
+		{"mail", &l.Mail, maxMail, false}, {"header", &l.Header, maxHeader, false}, {"parts", &l.Parts, maxParts, false},
+		{"depth", &l.Depth, maxDepth, false}, {"per_sender", &l.PerSender, 20, true}, {"repeats", &l.Repeats, 3, true},
 		{"hops", &l.Hops, 50, false},
 		{"desk.subject", &l.Desk.Subject, deflimits.Subject, false}, {"desk.message", &l.Desk.Message, deflimits.Message, false},
 		{"desk.note", &l.Desk.Note, deflimits.Note, false}, {"desk.name", &l.Desk.Name, deflimits.Name, false},
@@ -154,7 +154,7 @@ func (l Limits) withDefaults() (Limits, error) {
 	return l, nil
 }
 
-// of the parser.
+// parser returns the limits of what is parsed.
 func (l Limits) parser() limits {
 	return limits{Mail: l.Mail, Header: l.Header, Parts: l.Parts, Depth: l.Depth}
 }
@@ -166,10 +166,9 @@ func invalid(field, format string, args ...any) error {
 // box is a mailbox with what New has computed of it.
 type box struct {
 	Mailbox
-	own     []string // addresses in lower case; "@example.org" for a domain
-	domain  string
-	forms   []string
-	replies *replyaddress.Addresses
+	own    []string // addresses in lower case; "@example.org" for a domain
+	domain string
+	forms  []string
 }
 
 // check completes the configuration. Its error joins all faults.
@@ -197,7 +196,7 @@ func (c *Config) check() (boxes []*box, err error) {
 	names, owned := map[string]bool{}, map[string]bool{}
 	for i, m := range c.Mailboxes {
 		at := fmt.Sprintf("mailboxes[%d].", i)
-		b := &box{Mailbox: m, replies: m.Replies, domain: strings.ToLower(m.Domain)}
+		b := &box{Mailbox: m, domain: strings.ToLower(m.Domain)}
 		switch {
 		case m.Name == "" || len(m.Name) > 200:
 			fault(at+"name", "must have 1 to 200 bytes")
@@ -288,11 +287,11 @@ func (in *Intake) mailboxOf(address string) *box {
 		return best
 	}
 	for _, b := range in.boxes { // the mailbox of bounces may have an address of its own
-		if b.replies != nil {
-			if _, ok := b.replies.ReadBounce(b.Tenant, address); ok {
+		if b.Replies != nil {
+			if _, ok := b.Replies.ReadBounce(b.Tenant, address); ok {
 				return b
 			}
-			if r, ok := b.replies.Read(b.Tenant, address); ok && r.Signed() {
+			if r, ok := b.Replies.Read(b.Tenant, address); ok && r.Signed() {
 				return b
 			}
 		}

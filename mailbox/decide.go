@@ -68,51 +68,52 @@ type facts struct {
 // decide collects the facts about a mail and decides. It changes nothing.
 func (in *Intake) decide(ctx context.Context, b *box, m ticket.Mail, msg *message) (*plan, error) {
 	f := &facts{box: b, mail: m, msg: msg, limits: in.cfg.Limits, body: bodyDigest(msg), isOwn: in.isOwn}
-	if in.decided(f) {
-		return decide(f), nil
+	if err := in.collect(ctx, f); err != nil {
+		return nil, err
 	}
-	var err error
+	return decide(f), nil
+}
+
+// collect looks up the facts about a mail, as far as decide asks for them.
+func (in *Intake) collect(ctx context.Context, f *facts) (err error) {
+	b, m, msg := f.box, f.mail, f.msg
+	if f.circles() || f.before() {
+		return nil
+	}
 	if _, f.own, err = in.delivery(ctx, b, msg.MessageID); err != nil {
-		return nil, fmt.Errorf("look up a delivery: %w", err)
+		return fmt.Errorf("look up a delivery: %w", err)
 	}
-	if f.own {
-		return decide(f), nil
-	}
-	if len(msg.Reports) > 0 && !msg.Receipt {
-		if f.reports, err = in.reported(ctx, b, m, msg); err != nil {
-			return nil, err
-		}
-		return decide(f), nil
-	}
-	if msg.Receipt {
-		return decide(f), nil
+	switch {
+	case f.own, msg.Receipt:
+		return nil
+	case len(msg.Reports) > 0:
+		f.reports, err = in.reported(ctx, b, m, msg)
+		return err
 	}
 	if err := in.aboutSender(ctx, f); err != nil {
-		return nil, err
+		return err
 	}
 	if err := in.waitForTwin(ctx, f); err != nil {
-		return nil, err
+		return err
 	}
 	if f.evidence, err = in.identify(ctx, b, m, msg); err != nil {
-		return nil, err
+		return err
 	}
 	f.preferOwn()
 	if e, signed := f.signedFor(f.agent.Person); f.isAgent && signed && e.reply.Kind == replyaddress.AgentReply && f.trust == trustVerified {
 		if f.repeatsNote, err = in.repeatsNote(ctx, b, e.goes.ID, msg.Text); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if f.limits.PerSender > 0 && !m.Old {
 		if f.recent, err = in.recent(ctx, b, f.person, f.limits.PerSender); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if len(f.evidence) > 0 && f.body != "" && f.limits.Repeats > 0 {
-		if f.repeats, err = in.repeats(ctx, m, f.evidence[0], f.body); err != nil {
-			return nil, err
-		}
+		f.repeats, err = in.repeats(ctx, m, f.evidence[0], f.body)
 	}
-	return decide(f), nil
+	return err
 }
 
 // preferOwn puts a ticket of the sender first if the strongest evidence is of earlier mails: others can
@@ -128,10 +129,8 @@ func (f *facts) preferOwn() {
 	}
 }
 
-// decided reports whether the mail alone is enough for a decision.
-func (in *Intake) decided(f *facts) bool {
-	return f.msg.Received >= f.limits.Hops && !released(f.mail) || f.before()
-}
+// circles reports whether the mail goes round in circles.
+func (f *facts) circles() bool { return f.msg.Received >= f.limits.Hops && !released(f.mail) }
 
 // before reports whether the mail is older than the desk, and such mails are not wanted.
 func (f *facts) before() bool { return f.mail.Old && f.box.IMAP != nil && !f.box.IMAP.All }
@@ -177,7 +176,7 @@ func (in *Intake) waitForTwin(ctx context.Context, f *facts) error {
 func decide(f *facts) *plan {
 	p := f.newPlan()
 	switch {
-	case f.msg.Received >= f.limits.Hops && !released(f.mail):
+	case f.circles():
 		return p.hold("goes round in circles: %d Received fields", f.msg.Received)
 	case f.before():
 		return p.ignore("was in the mailbox before the desk, which reads mails from then on")

@@ -40,9 +40,12 @@ func system(b *box) ticket.Actor { return ticket.System("mailbox").InTenant(b.Te
 func (in *Intake) identify(ctx context.Context, b *box, m ticket.Mail, msg *message) ([]evidence, error) {
 	var list []evidence
 	add := func(kind, where string, t ticket.Ticket, r replyaddress.Reply) error {
-		goes, err := in.cfg.Desk.Find(ctx, system(b), t.ID.String())
-		if err != nil {
-			return fmt.Errorf("find a ticket: %w", err)
+		goes := t
+		if !t.MergedInto.IsZero() {
+			var err error
+			if goes, err = in.cfg.Desk.Find(ctx, system(b), t.ID.String()); err != nil {
+				return fmt.Errorf("find a ticket: %w", err)
+			}
 		}
 		list = append(list, evidence{kind: kind, where: where, ticket: t, goes: goes, reply: r})
 		return nil
@@ -81,8 +84,8 @@ func (in *Intake) byAddress(ctx context.Context, b *box, m ticket.Mail, msg *mes
 		}
 		var r replyaddress.Reply
 		text := afterPlus(a.address)
-		if b.replies != nil {
-			read, ok := b.replies.Read(b.Tenant, a.address)
+		if b.Replies != nil {
+			read, ok := b.Replies.Read(b.Tenant, a.address)
 			if !ok {
 				continue
 			}
@@ -109,10 +112,10 @@ func (in *Intake) byAddress(ctx context.Context, b *box, m ticket.Mail, msg *mes
 // byBounce finds the ticket of the letter that a bounce address was made for: programs answer the sender
 // of the envelope (RFC 3834, section 4).
 func (in *Intake) byBounce(ctx context.Context, b *box, a recipient, add func(string, string, ticket.Ticket, replyaddress.Reply) error) error {
-	if b.replies == nil {
+	if b.Replies == nil {
 		return nil
 	}
-	id, ok := b.replies.ReadBounce(b.Tenant, a.address)
+	id, ok := b.Replies.ReadBounce(b.Tenant, a.address)
 	if !ok {
 		return nil
 	}
@@ -170,16 +173,23 @@ func (in *Intake) byReferences(ctx context.Context, b *box, m ticket.Mail, msg *
 	}
 	ids = slices.DeleteFunc(ids, func(n named) bool { return strings.TrimSpace(n.id) == "" })
 	ids = ids[:min(len(ids), maxReferences)]
+	var own []ticket.ID
 	for _, n := range ids {
-		row, found, err := in.delivery(ctx, b, n.id)
-		if err != nil {
-			return fmt.Errorf("look up a delivery: %w", err)
+		if id, ok := b.ownID(n.id); ok {
+			own = append(own, id)
 		}
-		ref := row.Ticket
-		if !found { // the ID that all letters about a ticket refer to
-			if ref, found = b.ownID(n.id); !found {
-				continue
-			}
+	}
+	rows, err := in.deliveries(ctx, b, own)
+	if err != nil {
+		return fmt.Errorf("look up deliveries: %w", err)
+	}
+	for _, n := range ids {
+		ref, ok := b.ownID(n.id)
+		if !ok {
+			continue
+		}
+		if row, found := rows[ref]; found { // else it is the ID that all letters about a ticket refer to
+			ref = row.Ticket
 		}
 		t, err := in.cfg.Desk.Lookup(ctx, system(b), ref.String())
 		if errors.Is(err, ticket.ErrNotFound) || errors.Is(err, ticket.ErrMistyped) {
@@ -255,11 +265,22 @@ func (in *Intake) delivery(ctx context.Context, b *box, messageID string) (ticke
 }
 
 func (in *Intake) deliveryByID(ctx context.Context, b *box, id ticket.ID) (ticket.Delivery, bool, error) {
-	page, err := in.cfg.Desk.Deliveries(ctx, system(b), ticket.DeliveryQuery{IDs: []ticket.ID{id}})
-	if err != nil || len(page.Deliveries) == 0 {
-		return ticket.Delivery{}, false, err
+	rows, err := in.deliveries(ctx, b, []ticket.ID{id})
+	row, found := rows[id]
+	return row, found, err
+}
+
+// deliveries returns those of the deliveries with these IDs that there are.
+func (in *Intake) deliveries(ctx context.Context, b *box, ids []ticket.ID) (map[ticket.ID]ticket.Delivery, error) {
+	if len(ids) == 0 {
+		return nil, nil
 	}
-	return page.Deliveries[0], true, nil
+	page, err := in.cfg.Desk.Deliveries(ctx, system(b), ticket.DeliveryQuery{IDs: ids, Limit: len(ids)})
+	rows := make(map[ticket.ID]ticket.Delivery, len(page.Deliveries))
+	for _, row := range page.Deliveries {
+		rows[row.ID] = row
+	}
+	return rows, err
 }
 
 // ticketOf returns the ticket with a number, and reports whether there is one.

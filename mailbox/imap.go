@@ -116,13 +116,12 @@ func loopback(host string) bool {
 
 // readIMAP reads a mailbox until ctx ends. After trouble it tries again, later each time.
 func (in *Intake) readIMAP(ctx context.Context, b *box) {
-	failures, troubled := 0, false
+	failures := 0
 	for ctx.Err() == nil {
 		s := &session{in: in, box: b, conf: b.IMAP, missing: map[uint32]int{}}
 		err := s.run(ctx, func() {
-			failures = 0
-			if troubled {
-				troubled = false
+			if failures > 0 {
+				failures = 0
 				in.trouble(ctx, b, nil)
 			}
 		})
@@ -130,12 +129,8 @@ func (in *Intake) readIMAP(ctx context.Context, b *box) {
 			return
 		}
 		failures++
-		troubled = true
 		in.trouble(ctx, b, err)
-		select {
-		case <-time.After(min(backoff(failures), mostSourceWait)):
-		case <-ctx.Done():
-		}
+		_ = pauseFor(ctx, min(backoff(failures), mostSourceWait)) // its error is that of ctx
 	}
 }
 

@@ -165,24 +165,12 @@ func (h *headBuffer) Write(p []byte) (int, error) {
 // stored before the mail is parsed, so that an answer that arrives at the same time waits for
 // this mail.
 func (h *headBuffer) messageID() string {
-	field, found := "", false
-	for line := range strings.Lines(h.String()) {
-		line = strings.TrimRight(line, "\r\n")
-		switch {
-		case line == "":
-			return messageID(field)
-		case found && (line[0] == ' ' || line[0] == '\t'):
-			field += line
-		case found:
-			return messageID(field)
-		default:
-			name, value, ok := strings.Cut(line, ":")
-			if ok && strings.EqualFold(strings.TrimSpace(name), "Message-ID") {
-				field, found = value, true
-			}
-		}
+	head, _, err := splitHeader(trimMbox(h.Bytes()), maxHead)
+	if err != nil {
+		return ""
 	}
-	return messageID(field)
+	fields, _ := parseFields(head, func(name string) bool { return name == "message-id" })
+	return messageID(fields.get("message-id"))
 }
 
 // clean returns text that every store keeps: UTF-8 without control characters.
@@ -204,4 +192,12 @@ func cut(s string, most int) string {
 		most--
 	}
 	return s[:most]
+}
+
+// cutVisibly is like cut, and shows that something is missing.
+func cutVisibly(s string, most int) string {
+	if len(s) <= most {
+		return s
+	}
+	return cut(s, most) + "…"
 }

@@ -68,13 +68,10 @@ func invitation(s string) string {
 		if value == "" {
 			return
 		}
-		if len(value) > 500 {
-			value = strings.ToValidUTF8(value[:500], "") + "…"
-		}
 		if b.Len() > 0 {
 			b.WriteByte('\n')
 		}
-		b.WriteString(label + ": " + value)
+		b.WriteString(label + ": " + cutVisibly(value, 500))
 	}
 	kind := map[string]string{"CANCEL": "Cancelled", "REPLY": "Answer to an invitation", "COUNTER": "Other time proposed"}[method]
 	if kind == "" {

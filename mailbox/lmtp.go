@@ -60,23 +60,29 @@ type delivery struct {
 	in  *Intake
 	ctx context.Context //nolint:containedctx // the library passes none
 
-	from string
-	to   []string
+	from  string
+	boxes []*box            // of the recipients, in order
+	to    map[*box][]string // the recipients
 }
 
-func (d *delivery) Reset()        { d.from, d.to = "", nil }
+func (d *delivery) Reset()        { d.from, d.boxes, d.to = "", nil, map[*box][]string{} }
 func (d *delivery) Logout() error { return nil }
 
 func (d *delivery) Mail(from string, _ *smtp.MailOptions) error {
-	d.from, d.to = from, nil
+	d.Reset()
+	d.from = from
 	return nil
 }
 
 func (d *delivery) Rcpt(to string, _ *smtp.RcptOptions) error {
-	if d.in.mailboxOf(to) == nil {
+	b := d.in.mailboxOf(to)
+	if b == nil {
 		return &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 1, 1}, Message: "no mailbox has this address"}
 	}
-	d.to = append(d.to, to)
+	if len(d.to[b]) == 0 {
+		d.boxes = append(d.boxes, b)
+	}
+	d.to[b] = append(d.to[b], to)
 	return nil
 }
 
@@ -85,28 +91,19 @@ func (d *delivery) Data(io.Reader) error { return errors.New("mailbox: LMTP only
 
 // LMTPData stores the mail once for each mailbox, and answers for each recipient.
 func (d *delivery) LMTPData(r io.Reader, status smtp.StatusCollector) error {
-	var boxes []*box
-	recipients := map[*box][]string{}
-	for _, to := range d.to {
-		b := d.in.mailboxOf(to)
-		if len(recipients[b]) == 0 {
-			boxes = append(boxes, b)
-		}
-		recipients[b] = append(recipients[b], to)
-	}
 	// What is not read would be answered with 554, for good, if it comes by BDAT (RFC 3030).
 	defer io.Copy(io.Discard, r) //nolint:errcheck // the answers are given
 	var first ticket.Mail
 	var failed error
-	for i, b := range boxes {
+	for i, b := range d.boxes {
 		err := failed
 		if i == 0 {
-			first, err = d.take(b, r, recipients[b])
+			first, err = d.take(b, r, d.to[b])
 			failed = err
 		} else if failed == nil {
-			err = d.copy(first, b, recipients[b])
+			err = d.copy(first, b, d.to[b])
 		}
-		for _, to := range recipients[b] {
+		for _, to := range d.to[b] {
 			status.SetStatus(to, reply(err))
 		}
 	}

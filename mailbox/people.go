@@ -55,9 +55,15 @@ func ordinary(address string) bool {
 	return norm.NFKC.IsNormalString(local) && !strings.ContainsFunc(local, func(r rune) bool { return r != '.' && !isAtom(r) || isVacant(r) })
 }
 
+// personOf returns a person of a header, with a name that the desk takes.
+func personOf(a netmail.Address, l ticket.Limits) ticket.Person {
+	return ticket.Person{Name: cut(strings.TrimSpace(clean(a.Name)), l.Name), Email: a.Address}
+}
+
 // person returns the sender as your application knows it.
 func (in *Intake) person(ctx context.Context, b *box, a netmail.Address, language string) (ticket.Person, error) {
-	p := ticket.Person{Name: cut(strings.TrimSpace(clean(a.Name)), in.cfg.Limits.Desk.Name), Email: a.Address, Locale: language}
+	p := personOf(a, in.cfg.Limits.Desk)
+	p.Locale = language
 	if strings.EqualFold(p.Name, p.Email) {
 		p.Name = ""
 	}
@@ -106,7 +112,7 @@ func (in *Intake) others(msg *message, sender string) (list []ticket.Person) {
 		if !usable(a.Address, in.cfg.Limits.Desk.Email) || !ordinary(a.Address) || lower(a.Address) == lower(sender) || in.mailboxOf(a.Address) != nil || slices.ContainsFunc(list, same) {
 			continue
 		}
-		list = append(list, ticket.Person{Name: cut(strings.TrimSpace(clean(a.Name)), in.cfg.Limits.Desk.Name), Email: a.Address})
+		list = append(list, personOf(a, in.cfg.Limits.Desk))
 	}
 	return list
 }

@@ -204,7 +204,7 @@ func reportAddress(s string) string {
 	if a, ok := mailAddress(s); ok {
 		return a
 	}
-	return cutTo(s)
+	return cutVisibly(s, 60)
 }
 
 // enhancedCode is an enhanced status code (RFC 3463).

@@ -161,7 +161,7 @@ func (in *Intake) process(ctx context.Context, m ticket.Mail) {
 func (in *Intake) attempt(ctx context.Context, m ticket.Mail) (ticket.Mail, error) {
 	b := in.box(m.Mailbox)
 	if lost := m.Attempts - 1 - heardOf(m); lost >= mostLost {
-		return in.held(m, fmt.Sprintf("%d attempts to take it have ended without a result", lost)), nil
+		return in.settled(m, ticket.MailHeld, fmt.Sprintf("%d attempts to take it have ended without a result", lost)), nil
 	}
 	done, err := in.safely(ctx, b, m)
 	var held *heldError
@@ -170,21 +170,28 @@ func (in *Intake) attempt(ctx context.Context, m ticket.Mail) (ticket.Mail, erro
 	case err == nil:
 		return done, nil
 	case ctx.Err() != nil: // not the mail's fault
-		done.State, done.Due, done.Until = ticket.MailPending, in.now(), time.Time{}
-		done.Reason = still(m, "the process was stopped")
-		return done, nil //nolint:nilerr // the reason says it
+		return in.pending(done, 0, "the process was stopped"), nil //nolint:nilerr // the reason says it
 	case errors.As(err, &held):
-		return in.held(done, held.Error()), nil
+		return in.settled(done, ticket.MailHeld, held.Error()), nil
 	case errors.As(err, &later):
-		done.State, done.Due, done.Until = ticket.MailPending, in.now().Add(laterIn(m.Attempts)), time.Time{}
-		done.Reason = still(m, later.why)
-		return done, nil
+		return in.pending(done, laterIn(m.Attempts), later.why), nil
 	case refused(err):
-		return in.held(done, err.Error()), nil
+		return in.settled(done, ticket.MailHeld, err.Error()), nil
 	}
-	done.State, done.Due, done.Until = ticket.MailPending, in.now().Add(backoff(m.Attempts)), time.Time{}
-	done.Reason = still(m, "temporary trouble: "+clean(err.Error()))
-	return done, err
+	return in.pending(done, backoff(m.Attempts), "temporary trouble: "+clean(err.Error())), err
+}
+
+// pending returns a mail that is taken again after a time.
+func (in *Intake) pending(m ticket.Mail, wait time.Duration, why string) ticket.Mail {
+	m.State, m.Reason, m.Due, m.Until = ticket.MailPending, still(m, why), in.now().Add(wait), time.Time{}
+	return m
+}
+
+// settled returns a mail in the state in which it stays.
+func (in *Intake) settled(m ticket.Mail, state ticket.MailState, why string) ticket.Mail {
+	m.State, m.Reason, m.Settled = state, cut(clean(why), 2000), in.now()
+	m.Due, m.Until = time.Time{}, time.Time{}
+	return m
 }
 
 // still returns the reason of a mail that stays pending. It keeps that somebody has released
@@ -227,11 +234,6 @@ func refused(err error) bool {
 	}
 	var f *ticket.FileError
 	return errors.As(err, &f)
-}
-
-func (in *Intake) held(m ticket.Mail, why string) ticket.Mail {
-	m.State, m.Reason, m.Settled, m.Due, m.Until = ticket.MailHeld, cut(clean(why), 2000), in.now(), time.Time{}, time.Time{}
-	return m
 }
 
 // backoff returns the time to wait after a number of failures: twice as long each time, with
@@ -393,7 +395,7 @@ func (in *Intake) before(ctx context.Context, m ticket.Mail) (ticket.Mail, bool,
 	if repeat, found, err := in.repeat(ctx, m); found || err != nil {
 		return repeat, found, err
 	}
-	m = in.done(m, r.Ticket, r.Version, "is on the ticket: an earlier attempt has put it there")
+	m = in.onTicket(m, r.Ticket, r.Version, "is on the ticket: an earlier attempt has put it there")
 	m.Explained = (&Explanation{Outcome: OutcomeDone, Reason: m.Reason, Ticket: r.Ticket}).json()
 	return m, true, nil
 }
@@ -411,8 +413,8 @@ func (in *Intake) repeat(ctx context.Context, m ticket.Mail) (ticket.Mail, bool,
 		if o.ID == m.ID {
 			continue
 		}
-		m.State, m.Settled, m.Due, m.Until = ticket.MailRepeated, in.now(), time.Time{}, time.Time{}
-		m.Ticket, m.Seq, m.Reason = o.Ticket, o.Seq, "was taken before, as "+o.ID.String()
+		m = in.settled(m, ticket.MailRepeated, "was taken before, as "+o.ID.String())
+		m.Ticket, m.Seq = o.Ticket, o.Seq
 		m.Explained = (&Explanation{Outcome: OutcomeRepeated, Reason: m.Reason, Ticket: o.Ticket}).json()
 		return m, true, nil
 	}
@@ -449,15 +451,10 @@ func (in *Intake) copies(ctx context.Context, m ticket.Mail) ([]ticket.Mail, err
 	}), nil
 }
 
-func (in *Intake) done(m ticket.Mail, id ticket.ID, seq int64, why string) ticket.Mail {
-	m.State, m.Reason, m.Ticket, m.Seq = ticket.MailDone, cut(clean(why), 2000), id, seq
-	m.Settled, m.Due, m.Until = in.now(), time.Time{}, time.Time{}
-	return m
-}
-
-func (in *Intake) ignored(m ticket.Mail, why string) ticket.Mail {
-	m.State, m.Reason = ticket.MailIgnored, cut(clean(why), 2000)
-	m.Settled, m.Due, m.Until = in.now(), time.Time{}, time.Time{}
+// onTicket returns a mail that is done, with its place on a ticket.
+func (in *Intake) onTicket(m ticket.Mail, id ticket.ID, seq int64, why string) ticket.Mail {
+	m = in.settled(m, ticket.MailDone, why)
+	m.Ticket, m.Seq = id, seq
 	return m
 }
 

@@ -22,9 +22,7 @@ func subjectNumbers(subject string, parse func(text string) (ticket.Number, erro
 	if parse == nil {
 		parse = ticket.ParseNumber
 	}
-	if len(subject) > maxSubject {
-		subject = strings.ToValidUTF8(subject[:maxSubject], "")
-	}
+	subject = cut(subject, maxSubject)
 	try := func(s string) {
 		if s = strings.TrimSpace(s); s == "" || len(list) >= maxNumbers {
 			return
