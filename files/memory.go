@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -96,8 +95,7 @@ func (m *Memory) List(ctx context.Context, after ticket.File, limit int) ([]tick
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var list []ticket.File
-	for at := range maps.Keys(m.files) {
-		h := m.files[at]
+	for at, h := range m.files {
 		if f := (ticket.File{Tenant: at.tenant, SHA256: at.sum, Size: int64(len(h.bytes)), Stored: h.stored}); compare(f, after) > 0 {
 			list = append(list, f)
 		}

@@ -41,14 +41,10 @@ func (s *Store) Commit(ctx context.Context, c ticket.Commit) error {
 func (s *Store) commit(ctx context.Context, w *writing) error {
 	one, can := s.oneStatement(w)
 	switch {
-	case !can && s.writer != nil && w.delicate():
-		// The savepoint undoes this work without undoing the others in the
-		// transaction.
-		return s.write(ctx, func(ctx context.Context, x *session) error {
-			return x.guarded(ctx, func(ctx context.Context, x *session) error { return w.steps(ctx, x) })
-		})
+	case !can && w.delicate():
+		return s.apart(ctx, w.steps)
 	case !can:
-		return s.write(ctx, func(ctx context.Context, x *session) error { return w.steps(ctx, x) })
+		return s.write(ctx, w.steps)
 	case s.tx != nil:
 		return s.unlessStaged(ctx, w, s.write(ctx, one.run))
 	default:
@@ -70,7 +66,7 @@ func (s *Store) unlessStaged(ctx context.Context, w *writing, outcome error) err
 	if !same {
 		return errStale
 	}
-	return s.write(ctx, func(ctx context.Context, x *session) error { return w.steps(ctx, x) })
+	return s.write(ctx, w.steps)
 }
 
 // twice returns an error if the commit has two equal numbers or delivery IDs. The
@@ -362,7 +358,7 @@ func (ch *changing) update(ctx context.Context, x *session) error {
 	case relabel:
 		return ch.relabel(ctx, x, was)
 	case len(ch.labels) > 0:
-		return ch.label(ctx, x, ch.labels, x.s.lang.ifNew)
+		return ch.label(ctx, x, ch.labels, x.s.lang.ifNew("label"))
 	default:
 		return nil
 	}
@@ -427,7 +423,7 @@ func (ch *changing) relabel(ctx context.Context, x *session, stage int64) error 
 	}
 	// The clocks of the old ticket are the new ones already, and their labels may be
 	// stored; see missedLabels.
-	return ch.label(ctx, x, append(without(want, have), ch.labels...), x.s.lang.ifNew)
+	return ch.label(ctx, x, append(without(want, have), ch.labels...), x.s.lang.ifNew("label"))
 }
 
 // without returns the elements of a that are not in b. Both are sorted.

@@ -65,7 +65,7 @@ func (s *Store) oneStatement(w *writing) (oneStatement, bool) {
 	}
 	end := ""
 	if ch.Expect > 0 {
-		end = s.lang.ifNew // see missedLabels
+		end = s.lang.ifNew("label") // see missedLabels
 	}
 	addPart(&b, len(ch.labels), "labels", "INSERT INTO {t}labels (tenant, label, created, ticket) ", "(?::text, ?::text, ?::bigint, ?::text)", end)
 	var err error

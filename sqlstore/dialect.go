@@ -80,8 +80,9 @@ type language struct {
 	// contains is a condition: the document of an event contains a text of ASCII letters
 	// in lower case, in any case of its ASCII letters.
 	contains string
-	// ifNew ends an INSERT that passes over rows that are stored already.
-	ifNew string
+	// unlessThere ends an INSERT that passes over rows that are stored already. %s is any
+	// column of the table.
+	unlessThere string
 	// claimLocks ends the query that selects deliveries to claim. If empty, a claim
 	// is one UPDATE … RETURNING under the lock of the only writer.
 	claimLocks string
@@ -101,6 +102,10 @@ type language struct {
 }
 
 func (l *language) hidden(column string) string { return strings.Replace(l.hide, "%s", column, 1) }
+
+func (l *language) ifNew(column string) string {
+	return strings.ReplaceAll(l.unlessThere, "%s", column)
+}
 
 // fault is the meaning of a database error to a store.
 type fault uint8
@@ -125,7 +130,7 @@ var sqlite = language{
 	rowValues: true, sharesWriter: true, join: "CROSS JOIN", byIndex: " INDEXED BY {p}", byKey: " INDEXED BY sqlite_autoindex_{k}_1", hide: "+%s",
 	placeholder: [...]string{textual: "?", whole: "?"},
 	contains:    "instr(lower(doc), ?) > 0",
-	ifNew:       " ON CONFLICT DO NOTHING",
+	unlessThere: " ON CONFLICT DO NOTHING",
 	token:       plainToken, newestFirst: true,
 	insertText: "INSERT INTO {t}texts (version, upto, terms, known, place, ticket, tenant) VALUES ", textRow: "(?, ?, ?, ?, ?, ?, ?)",
 	updateText: "UPDATE {t}texts SET version = ?, upto = ?, terms = ?, known = ? WHERE place = ? AND version < ?",
@@ -168,7 +173,7 @@ var postgres = language{
 	numbered: true, rowValues: true, oneStatement: true, join: "JOIN", hide: "(%s || '')", settledRead: " FOR KEY SHARE",
 	placeholder: [...]string{textual: "?::text", whole: "?::bigint"},
 	contains:    `strpos(lower(doc::text COLLATE "C"), ?) > 0`,
-	ifNew:       " ON CONFLICT DO NOTHING",
+	unlessThere: " ON CONFLICT DO NOTHING",
 	token:       plainToken,
 	insertText:  "INSERT INTO {t}texts (version, upto, terms, known, place, ticket, tenant, tokens) VALUES ",
 	textRow:     "(?, ?, ?, ?, ?, ?, ?, array_to_tsvector(string_to_array(btrim(?), ' ')))",
@@ -211,9 +216,9 @@ var mysql = language{
 	// Every byte is a character of latin1, so the conversion cannot fail.
 	contains:    "LOCATE(?, LOWER(CONVERT(doc USING latin1))) > 0",
 	placeholder: [...]string{textual: "CAST(? AS BINARY)", whole: "CAST(? AS SIGNED)"}, rowBegin: "SELECT ",
-	ifNew:      " ON DUPLICATE KEY UPDATE label = label",
-	token:      asciiToken,
-	insertText: "INSERT INTO {t}texts (version, upto, terms, known, place, ticket, tenant, tokens) VALUES ", textRow: "(?, ?, ?, ?, ?, ?, ?, ?)",
+	unlessThere: " ON DUPLICATE KEY UPDATE %s = %s",
+	token:       asciiToken,
+	insertText:  "INSERT INTO {t}texts (version, upto, terms, known, place, ticket, tenant, tokens) VALUES ", textRow: "(?, ?, ?, ?, ?, ?, ?, ?)",
 	updateText: "UPDATE {t}texts SET version = ?, upto = ?, terms = ?, known = ?, tokens = ? WHERE place = ? AND version < ?",
 	countWords: " ON DUPLICATE KEY UPDATE n = n + VALUES(n)", forUpdate: " FOR UPDATE",
 	classify: func(err error) fault {

@@ -3,8 +3,6 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -46,12 +44,7 @@ func (s *Store) Erase(ctx context.Context, e ticket.EraseCommit) error {
 		err = ch.encode()
 	}
 	if err == nil {
-		work := func(ctx context.Context, x *session) error { return w.erase(ctx, x, &e, docs) }
-		if s.writer != nil { // see commit
-			err = s.write(ctx, func(ctx context.Context, x *session) error { return x.guarded(ctx, work) })
-		} else {
-			err = s.write(ctx, work)
-		}
+		err = s.apart(ctx, func(ctx context.Context, x *session) error { return w.erase(ctx, x, &e, docs) })
 	}
 	if err == nil {
 		return nil
@@ -80,16 +73,12 @@ func (w *writing) erase(ctx context.Context, x *session, e *ticket.EraseCommit, 
 	if err := ch.unlabelFiles(ctx, x, files); err != nil {
 		return err
 	}
-	if err := ch.label(ctx, x, fileLabels(nil, e.Events), x.s.lang.ifNew); err != nil {
+	if err := ch.label(ctx, x, fileLabels(nil, e.Events), x.s.lang.ifNew("label")); err != nil {
 		return err
 	}
 	removal := "DELETE FROM {t}outbox WHERE " + x.s.lang.hidden("ticket") + " = ? AND id"
 	for part := range slices.Chunk(e.Remove, indexBatch) {
-		ids := make([]any, len(part))
-		for i, id := range part {
-			ids[i] = id.String()
-		}
-		in, args := amongst(ids)
+		in, args := amongst(idTexts(part))
 		if _, err := x.exec(ctx, removal+in, append([]any{ch.id}, args...)...); err != nil {
 			return err
 		}
@@ -207,7 +196,7 @@ func (ch *changing) unindex(ctx context.Context, x *session) error {
 	return err
 }
 
-// tracedTickets is how many tickets one query of Traces looks through.
+// tracedTickets is how many tickets one query looks through.
 const tracedTickets = 500
 
 // Traces returns the tickets that name a person; see [ticket.Eraser]. It reads the events
@@ -242,22 +231,14 @@ func (s *Store) Traces(ctx context.Context, tenant string, p ticket.Person, afte
 func (s *Store) trace(ctx context.Context, tenant string, p ticket.Person, from, filter string, args []any, found *[]ticket.ID) (to string, more bool, err error) {
 	defer s.hold()()
 	x := s.here()
-	more, err = x.one(ctx, []any{&to}, "SELECT id FROM {t}tickets{by tickets_id} WHERE id > ? ORDER BY id LIMIT 1 OFFSET ?", from, tracedTickets-1)
-	if err != nil {
+	if to, more, err = x.stretch(ctx, from); err != nil {
 		return "", false, err
-	}
-	if !more {
-		to = "~" // after every ID
 	}
 	start := len(*found)
 	err = x.rows(ctx, func(r *sql.Rows) error {
-		var doc sql.RawBytes
-		if err := r.Scan(&doc); err != nil {
+		e, err := scanEvent(r)
+		if err != nil {
 			return err
-		}
-		var e ticket.Event
-		if err := json.Unmarshal(doc, &e); err != nil {
-			return fmt.Errorf("invalid stored event: %w", err)
 		}
 		if n := len(*found); e.Names(p) && (n == start || (*found)[n-1] != e.Ticket) {
 			*found = append(*found, e.Ticket)
@@ -265,6 +246,16 @@ func (s *Store) trace(ctx context.Context, tenant string, p ticket.Person, from,
 		return nil
 	}, "SELECT doc FROM {t}events{by events_id} WHERE ticket > ? AND ticket <= ? AND {hidden tenant} = ?"+filter+" ORDER BY ticket, seq",
 		append([]any{from, to, tenant}, args...)...)
+	return to, more, err
+}
+
+// stretch returns the last one of the tickets after an ID that one query looks through, and
+// whether there are more.
+func (x *session) stretch(ctx context.Context, from string) (to string, more bool, err error) {
+	more, err = x.one(ctx, []any{&to}, "SELECT id FROM {t}tickets{by tickets_id} WHERE id > ? ORDER BY id LIMIT 1 OFFSET ?", from, tracedTickets-1)
+	if err == nil && !more {
+		to = "~" // after every ID
+	}
 	return to, more, err
 }
 

@@ -3,7 +3,6 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -145,13 +144,9 @@ func (x *session) dropUpload(ctx context.Context, place string) error {
 // putFile writes the row of a file whose bytes are at the place. If there is a row, its bytes
 // are replaced: they are equal, unless they were damaged.
 func (x *session) putFile(ctx context.Context, file *ticket.File, place string) error {
-	unlessThere := " ON CONFLICT DO NOTHING"
-	if x.s.dialect == MySQL {
-		unlessThere = " ON DUPLICATE KEY UPDATE place = place"
-	}
 	sum := hexOf(file.SHA256)
 	for range 5 { // a Delete may come between the two statements
-		_, err := x.exec(ctx, "INSERT INTO {t}files (tenant, sum, size, stored, place) VALUES (?, ?, ?, ?, ?)"+unlessThere,
+		_, err := x.exec(ctx, "INSERT INTO {t}files (tenant, sum, size, stored, place) VALUES (?, ?, ?, ?, ?)"+x.s.lang.ifNew("place"),
 			file.Tenant, sum, file.Size, file.Stored.UnixMicro(), place)
 		if err != nil {
 			return err
@@ -372,20 +367,24 @@ const labelled = "file labels"
 // attached is in the document of every event that refers to a file.
 const attached = `"sha256":"`
 
-// fileLabels returns the labels of the files that events refer to.
+// fileLabels adds the labels of the files that events refer to. It sorts the list if it adds
+// any, and removes duplicates.
 func fileLabels(list []string, events []ticket.Event) []string {
+	others := len(list)
 	for i := range events {
 		for _, files := range [...][]ticket.Attachment{events[i].Attachments, events[i].NoteAttachments} {
 			for j := range files {
 				if sum := files[j].SHA256; !sum.IsZero() {
-					if l := fileLabel + hexOf(sum); !slices.Contains(list, l) {
-						list = append(list, l)
-					}
+					list = append(list, fileLabel+hexOf(sum))
 				}
 			}
 		}
 	}
-	return list
+	if len(list) == others {
+		return list
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
 }
 
 // ReferredFiles returns the digests that events refer to; see [ticket.FileReferrer]. The
@@ -398,34 +397,37 @@ func (s *Store) ReferredFiles(ctx context.Context, tenant string, sums []ticket.
 	if err := s.labelFiles(ctx); err != nil {
 		return nil, s.explain(ctx, "index the files of events", err)
 	}
-	found, err := s.referred(ctx, tenant, sums)
+	found, err := s.digests(ctx, "SELECT DISTINCT label FROM {t}labels WHERE tenant = ? AND label", tenant, fileLabel, sums)
 	return found, s.explain(ctx, "find the files of events", err)
 }
 
-func (s *Store) referred(ctx context.Context, tenant string, sums []ticket.Digest) (found []ticket.Digest, err error) {
+// digests returns those of the digests that a query finds, in their order. The query ends in the
+// column that has them, after a mark.
+func (s *Store) digests(ctx context.Context, text, tenant, mark string, sums []ticket.Digest) (found []ticket.Digest, err error) {
+	texts := make([]string, len(sums))
+	for i, sum := range sums {
+		texts[i] = mark + hexOf(sum)
+	}
+	slices.Sort(texts)
 	defer s.hold()()
-	for part := range slices.Chunk(sums, indexBatch) {
-		labels := make([]any, len(part))
-		for i, sum := range part {
-			labels[i] = fileLabel + hexOf(sum)
-		}
-		in, args := amongst(labels)
+	for part := range slices.Chunk(slices.Compact(texts), indexBatch) {
+		in, args := amongst(part)
 		err := s.here().rows(ctx, func(r *sql.Rows) error {
-			var label sql.RawBytes
-			if err := r.Scan(&label); err != nil {
+			var raw sql.RawBytes
+			if err := r.Scan(&raw); err != nil {
 				return err
 			}
 			var sum ticket.Digest
-			err := parseDigest(label[len(fileLabel):], &sum)
+			err := parseDigest(raw[len(mark):], &sum)
 			found = append(found, sum)
 			return err
-		}, "SELECT DISTINCT label FROM {t}labels WHERE tenant = ? AND label"+in, append([]any{tenant}, args...)...)
+		}, text+in, append([]any{tenant}, args...)...)
 		if err != nil {
 			return nil, err
 		}
 	}
 	slices.SortFunc(found, func(a, b ticket.Digest) int { return slices.Compare(a[:], b[:]) })
-	return slices.Compact(found), nil
+	return found, nil
 }
 
 // labelFiles adds the labels of files to tickets whose events an older version wrote.
@@ -449,13 +451,9 @@ func (s *Store) labelFiles(ctx context.Context) error {
 		}
 		from = to
 	}
-	ifNew := " ON CONFLICT DO NOTHING"
-	if s.dialect == MySQL {
-		ifNew = " ON DUPLICATE KEY UPDATE version = version"
-	}
 	defer s.hold()()
 	return s.write(ctx, func(ctx context.Context, x *session) error {
-		_, err := x.exec(ctx, "INSERT INTO {t}schema (part, version) VALUES ('"+labelled+"', 1)"+ifNew)
+		_, err := x.exec(ctx, "INSERT INTO {t}schema (part, version) VALUES ('"+labelled+"', 1)"+s.lang.ifNew("version"))
 		return err
 	})
 }
@@ -465,12 +463,8 @@ func (s *Store) labelFiles(ctx context.Context) error {
 func (s *Store) attaching(ctx context.Context, from string) (to string, more bool, found []string, err error) {
 	defer s.hold()()
 	x := s.here()
-	more, err = x.one(ctx, []any{&to}, "SELECT id FROM {t}tickets{by tickets_id} WHERE id > ? ORDER BY id LIMIT 1 OFFSET ?", from, tracedTickets-1)
-	if err != nil {
+	if to, more, err = x.stretch(ctx, from); err != nil {
 		return "", false, nil, err
-	}
-	if !more {
-		to = "~" // after every ID
 	}
 	err = x.rows(ctx, func(r *sql.Rows) error {
 		var id string
@@ -494,34 +488,18 @@ func (s *Store) relabelFiles(ctx context.Context, id string) error {
 				return err
 			}
 			ch.Ticket.Created = micros(created)
-			events, err := x.eventsWith(ctx, id, attached)
+			events, err := x.eventsWithFiles(ctx, id)
 			if err != nil {
 				return err
 			}
-			return ch.label(ctx, x, fileLabels(nil, events), s.lang.ifNew)
+			return ch.label(ctx, x, fileLabels(nil, events), s.lang.ifNew("label"))
 		})
 	})
 }
 
-func parseEvent(doc []byte) (e ticket.Event, err error) {
-	if err = json.Unmarshal(doc, &e); err != nil {
-		err = fmt.Errorf("invalid stored event: %w", err)
-	}
-	return e, err
-}
-
-// eventsWith returns the events of a ticket whose document contains a text in lower case.
-func (x *session) eventsWith(ctx context.Context, id, text string) (events []ticket.Event, err error) {
-	err = x.rows(ctx, func(r *sql.Rows) error {
-		var doc sql.RawBytes
-		if err := r.Scan(&doc); err != nil {
-			return err
-		}
-		e, err := parseEvent(doc)
-		events = append(events, e)
-		return err
-	}, "SELECT doc FROM {t}events WHERE ticket = ? AND "+x.s.lang.contains, id, text)
-	return events, err
+// eventsWithFiles returns the events of a ticket that refer to files.
+func (x *session) eventsWithFiles(ctx context.Context, id string) ([]ticket.Event, error) {
+	return x.events(ctx, "SELECT doc FROM {t}events WHERE ticket = ? AND "+x.s.lang.contains, id, attached)
 }
 
 // fileLabelsOf returns the labels of the files that the events with these numbers refer to.
@@ -533,32 +511,25 @@ func (ch *changing) fileLabelsOf(ctx context.Context, x *session, events []ticke
 			numbers[i] = part[i].Seq
 		}
 		in, args := amongst(numbers)
-		err := x.rows(ctx, func(r *sql.Rows) error {
-			var doc sql.RawBytes
-			if err := r.Scan(&doc); err != nil {
-				return err
-			}
-			e, err := parseEvent(doc)
-			stored = append(stored, e)
-			return err
-		}, "SELECT doc FROM {t}events WHERE ticket = ? AND "+x.s.lang.contains+" AND seq"+in, append([]any{ch.id, attached}, args...)...)
+		some, err := x.events(ctx, "SELECT doc FROM {t}events WHERE ticket = ? AND "+x.s.lang.contains+" AND seq"+in, append([]any{ch.id, attached}, args...)...)
 		if err != nil {
 			return nil, err
 		}
+		stored = append(stored, some...)
 	}
 	return fileLabels(nil, stored), nil
 }
 
 // unlabelFiles removes those of the labels that no event of the ticket needs any more.
 func (ch *changing) unlabelFiles(ctx context.Context, x *session, labels []string) error {
-	for _, l := range labels {
-		events, err := x.eventsWith(ctx, ch.id, l[len(fileLabel):])
-		if err != nil {
-			return err
-		}
-		if slices.Contains(fileLabels(nil, events), l) {
-			continue
-		}
+	if len(labels) == 0 {
+		return nil
+	}
+	events, err := x.eventsWithFiles(ctx, ch.id)
+	if err != nil {
+		return err
+	}
+	for _, l := range without(labels, fileLabels(nil, events)) {
 		if _, err := x.exec(ctx, deleteLabel, ch.Ticket.Tenant, l, ch.Ticket.Created.UnixMicro(), ch.id); err != nil {
 			return err
 		}

@@ -148,9 +148,12 @@ func (s *Store) Reindex(ctx context.Context, tenant string, id ticket.ID) error 
 
 // amongst returns a list for IN. It repeats the last value up to one of a few
 // lengths, so that there are few texts to prepare.
-func amongst(values []any) (string, []any) {
-	args := slices.Clip(values)
-	for _, n := range [...]int{1, 10, indexBatch} {
+func amongst[T any](values []T) (string, []any) {
+	args := make([]any, 0, len(values))
+	for _, v := range values {
+		args = append(args, v)
+	}
+	for _, n := range [...]int{1, 10, indexBatch, pruneBatch} {
 		if len(args) <= n {
 			for len(args) < n {
 				args = append(args, args[len(args)-1])

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/ticketkit/ticket"
@@ -35,9 +34,6 @@ const (
 		" raw = NULL, envelope = '', has_sender = 0, recipients = '', author = '', message_id = NULL, sender = NULL, explained = '', reason = '" + ticket.MailErased + "'," +
 		" due = NULL, until = NULL"
 )
-
-// mailBatch is how many mails one statement selects by their IDs.
-const mailBatch = 100
 
 func nullText(s string) any {
 	if s == "" {
@@ -143,11 +139,7 @@ func (s *Store) each(ctx context.Context, work func(context.Context, *session) e
 
 // together runs work in one transaction.
 func (s *Store) together(ctx context.Context, work func(context.Context, *session) error) error {
-	whole := work
-	if s.writer != nil { // others share its transaction
-		whole = func(ctx context.Context, x *session) error { return x.guarded(ctx, work) }
-	}
-	return s.persistent(ctx, func() error { return s.write(ctx, whole) })
+	return s.persistent(ctx, func() error { return s.apart(ctx, work) })
 }
 
 // PutMail stores a new mail with one statement; see [ticket.MailStore].
@@ -164,37 +156,38 @@ func (s *Store) PutMail(ctx context.Context, m ticket.Mail) (ticket.Mail, error)
 	}
 	// If there is one already, the reads come after it is committed. In a transaction of the
 	// application they must lock, to see it.
-	end, lock := " ON CONFLICT DO NOTHING", ""
-	if s.dialect == MySQL {
-		end = " ON DUPLICATE KEY UPDATE id = id"
-		if s.tx != nil {
-			lock = " LOCK IN SHARE MODE"
-		}
+	lock := ""
+	if s.dialect == MySQL && s.tx != nil {
+		lock = " LOCK IN SHARE MODE"
 	}
 	defer s.hold()()
 	var stored ticket.Mail
 	err = s.each(ctx, func(ctx context.Context, x *session) error {
-		if _, err := x.exec(ctx, insertMail+end, args...); err != nil {
+		if _, err := x.exec(ctx, insertMail+s.lang.ifNew("id"), args...); err != nil {
 			return err
 		}
 		list, err := x.mails(ctx, "SELECT "+mailColumns+" FROM {t}mails{by mails_id} WHERE id = ?"+lock, m.ID.String())
-		if err == nil && len(list) == 0 || err == nil && list[0].Tenant != m.Tenant {
-			taken := len(list) > 0
+		if err != nil {
+			return err
+		}
+		foreign := len(list) > 0 && list[0].Tenant != m.Tenant
+		if foreign {
 			list = nil
-			if m.Origin != "" {
-				list, err = x.mails(ctx, "SELECT "+mailColumns+" FROM {t}mails{by mails_origin} WHERE tenant = ? AND mailbox = ? AND origin = ?"+lock, m.Tenant, m.Mailbox, m.Origin)
-			}
-			if err == nil && len(list) == 0 && taken {
-				return &ticket.DuplicateError{What: "mail"}
-			}
 		}
-		if err == nil && len(list) == 0 {
-			err = fmt.Errorf("sqlstore: mail %s was removed while it was stored", m.ID)
+		if len(list) == 0 && m.Origin != "" {
+			list, err = x.mails(ctx, "SELECT "+mailColumns+" FROM {t}mails{by mails_origin} WHERE tenant = ? AND mailbox = ? AND origin = ?"+lock, m.Tenant, m.Mailbox, m.Origin)
 		}
-		if err == nil {
+		switch {
+		case err != nil:
+			return err
+		case len(list) > 0:
 			stored = list[0]
+			return nil
+		case foreign:
+			return &ticket.DuplicateError{What: "mail"}
+		default:
+			return fmt.Errorf("sqlstore: mail %s was removed while it was stored", m.ID)
 		}
-		return err
 	})
 	if err != nil {
 		return ticket.Mail{}, s.explain(ctx, "put a mail", err)
@@ -268,13 +261,9 @@ func (x *session) onMails(ctx context.Context, text string, ids []ticket.ID, arg
 	all := int64(0)
 	list := slices.SortedFunc(slices.Values(ids), ticket.ID.Compare) // the order in which rows are locked
 	list = slices.Compact(list)
-	for part := range slices.Chunk(list, mailBatch) {
-		n := paddedCount(len(part))
-		with := slices.Clone(args)
-		for i := range n {
-			with = append(with, part[min(i, len(part)-1)].String())
-		}
-		changed, err := x.exec(ctx, text+"id IN (?"+strings.Repeat(", ?", n-1)+")", with...)
+	for part := range slices.Chunk(list, indexBatch) {
+		in, these := amongst(idTexts(part))
+		changed, err := x.exec(ctx, text+"id"+in, slices.Concat(args, these)...)
 		if err != nil {
 			return 0, err
 		}
@@ -296,28 +285,21 @@ func (s *Store) SettleMail(ctx context.Context, from ticket.MailState, m ticket.
 	if mailAges(m.State) {
 		ages = m.Settled
 	}
-	args := []any{
-		mailState(m.State), m.Reason, nullDigest(m.Fingerprint), m.Author, nullText(m.MessageID), nullID(m.Ticket), m.Seq, string(m.Explained),
-		nullTime(m.Due), nullTime(m.Until), nullTime(m.Settled), nil, nullTime(ages),
-		m.ID.String(), m.Tenant, mailState(from), m.Attempts,
-	}
-	const sender = 11
 	defer s.hold()()
-	var result error
 	err := s.each(ctx, func(ctx context.Context, x *session) error {
 		if m.Author == "" { // the envelope stays as it was stored
-			var stored ticket.Mail
-			if _, err := x.one(ctx, []any{&stored.From}, "SELECT envelope FROM {t}mails{by mails_id} WHERE id = ? AND tenant = ?", m.ID.String(), m.Tenant); err != nil {
+			if _, err := x.one(ctx, []any{&m.From}, "SELECT envelope FROM {t}mails{by mails_id} WHERE id = ? AND tenant = ?", m.ID.String(), m.Tenant); err != nil {
 				return err
 			}
-			args[sender] = nullText(stored.Sender())
-		} else {
-			args[sender] = m.Sender()
+		}
+		args := []any{
+			mailState(m.State), m.Reason, nullDigest(m.Fingerprint), m.Author, nullText(m.MessageID), nullID(m.Ticket), m.Seq, string(m.Explained),
+			nullTime(m.Due), nullTime(m.Until), nullTime(m.Settled), nullText(m.Sender()), nullTime(ages),
+			m.ID.String(), m.Tenant, mailState(from), m.Attempts,
 		}
 		for try := 1; ; try++ {
 			n, err := x.exec(ctx, settleMail, args...)
 			if err != nil || n > 0 {
-				result = nil
 				return err
 			}
 			list, err := x.mails(ctx, "SELECT "+mailColumns+" FROM {t}mails{by mails_id} WHERE id = ? AND tenant = ?", m.ID.String(), m.Tenant)
@@ -325,21 +307,17 @@ func (s *Store) SettleMail(ctx context.Context, from ticket.MailState, m ticket.
 			case err != nil:
 				return err
 			case len(list) == 0:
-				result = ticket.ErrNotFound
-				return nil
+				return ticket.ErrNotFound
 			case list[0].State != from || list[0].Attempts != m.Attempts || list[0].Erased():
-				result = ticket.ErrClaimLost
-				return nil
+				return ticket.ErrClaimLost
 			case try > 1 && s.dialect == MySQL: // it does not count rows that stay as they are
-				result = nil
 				return nil
 			case try > 5:
-				result = ticket.ErrClaimLost
-				return nil
+				return ticket.ErrClaimLost
 			}
 		}
 	})
-	return s.explain(ctx, "settle a mail", cmp.Or(err, result))
+	return s.explain(ctx, "settle a mail", err)
 }
 
 // Mails returns mails, newest first; see [ticket.MailStore]. The cost depends on the first of
@@ -455,34 +433,8 @@ func (s *Store) MailFiles(ctx context.Context, tenant string, sums []ticket.Dige
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	texts := make([]string, len(sums))
-	for i := range sums {
-		texts[i] = hexOf(sums[i])
-	}
-	slices.Sort(texts)
-	defer s.hold()()
-	var found []ticket.Digest
-	for part := range slices.Chunk(slices.Compact(texts), mailBatch) {
-		n := paddedCount(len(part))
-		args := []any{tenant}
-		for i := range n {
-			args = append(args, part[min(i, len(part)-1)])
-		}
-		err := s.here().rows(ctx, func(r *sql.Rows) error {
-			var raw sql.RawBytes
-			if err := r.Scan(&raw); err != nil {
-				return err
-			}
-			var sum ticket.Digest
-			err := parseDigest(raw, &sum)
-			found = append(found, sum)
-			return err
-		}, "SELECT DISTINCT raw FROM {t}mails{by mails_raw} WHERE {hidden tenant} = ? AND raw IN (?"+strings.Repeat(", ?", n-1)+")", args...)
-		if err != nil {
-			return nil, s.explain(ctx, "find files of mails", err)
-		}
-	}
-	return found, nil
+	found, err := s.digests(ctx, "SELECT DISTINCT raw FROM {t}mails{by mails_raw} WHERE {hidden tenant} = ? AND raw", tenant, "", sums)
+	return found, s.explain(ctx, "find files of mails", err)
 }
 
 // EraseMails erases what is personal of mails, in one transaction; see [ticket.MailStore] and

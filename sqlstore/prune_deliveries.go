@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"encoding/binary"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -51,6 +50,9 @@ func (s *Store) PruneDeliveries(ctx context.Context, before time.Time, limit int
 	}
 }
 
+// pruneBatch is how many deliveries one statement removes.
+const pruneBatch = 500
+
 // pruneAfter removes deliveries with an ID above after. It returns the IDs of those that it
 // found, and how many of them it removed: others may have been faster.
 func pruneAfter(ctx context.Context, x *session, after string, at int64, limit int) (found []string, removed int, err error) {
@@ -64,12 +66,9 @@ func pruneAfter(ctx context.Context, x *session, after string, at int64, limit i
 	if err != nil {
 		return nil, 0, err
 	}
-	for list := range slices.Chunk(found, 500) {
-		args := []any{at}
-		for _, id := range list {
-			args = append(args, id)
-		}
-		n, err := x.exec(ctx, "DELETE FROM {t}outbox WHERE "+old+" AND id IN (?"+strings.Repeat(", ?", len(list)-1)+")", args...)
+	for part := range slices.Chunk(found, pruneBatch) {
+		in, args := amongst(part)
+		n, err := x.exec(ctx, "DELETE FROM {t}outbox WHERE "+old+" AND id"+in, append([]any{at}, args...)...)
 		if err != nil {
 			return nil, 0, err
 		}

@@ -98,12 +98,7 @@ func (s *Store) Events(ctx context.Context, tenant string, id ticket.ID, after i
 	if limit > 0 {
 		ask, args = ask+" LIMIT ?", append(args, limit)
 	}
-	var events []ticket.Event
-	err := x.rows(ctx, func(r *sql.Rows) error {
-		e, err := scanEvent(r)
-		events = append(events, e)
-		return err
-	}, ask, args...)
+	events, err := x.events(ctx, ask, args...)
 	if err != nil {
 		return nil, s.explain(ctx, "read events", err)
 	}
@@ -121,6 +116,15 @@ func (s *Store) Events(ctx context.Context, tenant string, id ticket.ID, after i
 }
 
 const selectEvents = "SELECT doc FROM {t}events{by events_id} WHERE ticket = ? AND seq > ? AND {hidden tenant} = ? ORDER BY seq"
+
+func (x *session) events(ctx context.Context, text string, args ...any) (list []ticket.Event, err error) {
+	err = x.rows(ctx, func(r *sql.Rows) error {
+		e, err := scanEvent(r)
+		list = append(list, e)
+		return err
+	}, text, args...)
+	return list, err
+}
 
 func scanEvent(r *sql.Rows) (ticket.Event, error) {
 	var doc sql.RawBytes

@@ -294,6 +294,15 @@ func (s *Store) write(ctx context.Context, f func(context.Context, *session) err
 	return sure(ctx, s.transaction(ctx, nil, f))
 }
 
+// apart is like write, for an f that can fail after it has written something. If others share
+// the transaction, a savepoint undoes the writes of f and not theirs.
+func (s *Store) apart(ctx context.Context, f func(context.Context, *session) error) error {
+	if s.writer == nil {
+		return s.write(ctx, f)
+	}
+	return s.write(ctx, func(ctx context.Context, x *session) error { return x.guarded(ctx, f) })
+}
+
 // again reports whether to retry after an error: the database aborted the
 // transaction in favour of another one. Inside a transaction of the application a
 // retry is impossible.

@@ -83,9 +83,11 @@ func (k *kit) refers(tenant string, asked, want []ticket.Digest, when string) {
 	k.Helper()
 	got, err := k.store.ReferredFiles(k.Context(), tenant, slices.Clone(asked))
 	k.ok(err, "ReferredFiles")
-	order := func(a, b ticket.Digest) int { return slices.Compare(a[:], b[:]) }
-	got, want = slices.SortedFunc(slices.Values(got), order), slices.SortedFunc(slices.Values(want), order)
-	k.same(got, want, "files %s", when)
+	k.same(sortedDigests(got), sortedDigests(want), "files %s", when)
+}
+
+func sortedDigests(list []ticket.Digest) []ticket.Digest {
+	return slices.SortedFunc(slices.Values(list), func(a, b ticket.Digest) int { return slices.Compare(a[:], b[:]) })
 }
 
 func filesAskedFor(k *kit) {
