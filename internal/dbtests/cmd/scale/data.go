@@ -16,6 +16,7 @@ import (
 // record is needed. (Only the salts of the seals are random.)
 type desk struct {
 	tickets  int
+	archived int // of the oldest
 	vocab    []string
 	workflow ticket.WorkflowSpec
 }
@@ -41,8 +42,8 @@ var (
 	grades   = []ticket.Grade{ticket.GradeLow, ticket.GradeMedium, ticket.GradeMedium, ticket.GradeMedium, ticket.GradeHigh, ticket.GradeHigh, ticket.GradeCritical}
 )
 
-func newDesk(tickets int) *desk {
-	d := &desk{tickets: tickets, workflow: ticket.DefaultWorkflow()}
+func newDesk(tickets, archived int) *desk {
+	d := &desk{tickets: tickets, archived: archived, workflow: ticket.DefaultWorkflow()}
 	// 20,000 words of two to four syllables, in an order that does not depend on
 	// their spelling.
 	r := rand.New(rand.NewPCG(1, 2))
@@ -226,6 +227,11 @@ func (d *desk) history(i int) []ticket.Event {
 			}}}
 			known.Set.Published = new(true)
 			add(known, state, ticket.PhaseClosed)
+		}
+		if i < d.archived {
+			put := ticket.Event{Action: ticket.ActionArchive, By: ticket.By{Role: ticket.RoleSystem, ID: "retention"}}
+			put.Set.Stage, put.Set.Rule = new(ticket.StageArchived), "closed"
+			add(put, state, ticket.PhaseClosed)
 		}
 	}
 	var digest ticket.Digest

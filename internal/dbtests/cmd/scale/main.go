@@ -41,6 +41,7 @@ import (
 
 type settings struct {
 	tickets  int
+	archived int // of them, the oldest
 	calls    int
 	dir      string
 	postgres string
@@ -68,6 +69,7 @@ func run(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("scale", flag.ContinueOnError)
 	stores := flags.String("store", "sqlite,postgres", "the databases: sqlite (modernc), sqlite3 (mattn; build with -tags sqlite_fts5), postgres")
 	flags.IntVar(&s.tickets, "tickets", 1_000_000, "the number of tickets")
+	flags.IntVar(&s.archived, "archived", 0, "how many of the oldest tickets are archived, if they are closed; another file is kept for each number")
 	flags.IntVar(&s.calls, "calls", 1000, "the number of measured calls of each kind")
 	flags.StringVar(&s.dir, "dir", "", "the folder that keeps SQLite's file for the next run; default: the file is removed")
 	flags.StringVar(&s.postgres, "postgres", "", "the data source name of an empty PostgreSQL database, or one from an earlier run, which is kept; default: a private server")
@@ -81,8 +83,8 @@ func run(ctx context.Context, args []string) error {
 	if s.only, err = regexp.Compile(*only); err != nil {
 		return err
 	}
-	if flags.NArg() > 0 || s.tickets < 20*small || s.calls < 10 {
-		return fmt.Errorf("no arguments are allowed, -tickets must be at least %d, and -calls at least 10", 20*small)
+	if flags.NArg() > 0 || s.tickets < 20*small || s.calls < 10 || s.archived < 0 || s.archived > s.tickets*9/10 {
+		return fmt.Errorf("no arguments are allowed, -tickets must be at least %d, -archived at most nine tenths of it, and -calls at least 10", 20*small)
 	}
 	for name := range strings.SplitSeq(*stores, ",") {
 		if err := measureStore(ctx, &s, name); err != nil {
@@ -124,11 +126,11 @@ func measureStore(ctx context.Context, s *settings, name string) (err error) {
 			return err
 		}
 		defer tidy(func() error { return os.RemoveAll(littleDir) })
-		if large, err = openSQLite(ctx, name, filepath.Join(dir, fmt.Sprintf("%d.db", s.tickets)), s.cache, s.tickets); err != nil {
+		if large, err = openSQLite(ctx, name, filepath.Join(dir, fmt.Sprintf("%d-%d.db", s.tickets, s.archived)), s.cache, s.tickets, s.archived); err != nil {
 			return err
 		}
 		defer tidy(large.db.Close)
-		if little, err = openSQLite(ctx, name, filepath.Join(littleDir, "small.db"), s.cache, small); err != nil {
+		if little, err = openSQLite(ctx, name, filepath.Join(littleDir, "small.db"), s.cache, small, 0); err != nil {
 			return err
 		}
 		defer tidy(little.db.Close)
@@ -150,11 +152,11 @@ func measureStore(ctx context.Context, s *settings, name string) (err error) {
 				dsns[i] = server.DSN("pgx", database)
 			}
 		}
-		if large, err = openPostgres(ctx, dsns[0], s.tickets); err != nil {
+		if large, err = openPostgres(ctx, dsns[0], s.tickets, s.archived); err != nil {
 			return err
 		}
 		defer tidy(large.db.Close)
-		if little, err = openPostgres(ctx, dsns[1], small); err != nil {
+		if little, err = openPostgres(ctx, dsns[1], small, 0); err != nil {
 			return err
 		}
 		defer tidy(little.db.Close)
@@ -191,7 +193,7 @@ func measureStore(ctx context.Context, s *settings, name string) (err error) {
 	return measure(ctx, s, large, little)
 }
 
-func openSQLite(ctx context.Context, driver, file string, cache, tickets int) (*place, error) {
+func openSQLite(ctx context.Context, driver, file string, cache, tickets, archived int) (*place, error) {
 	dsn := "file:" + file + "?_pragma=busy_timeout(5000)&_pragma=synchronous(FULL)"
 	size := "&_pragma=cache_size(-%d)"
 	if driver == "sqlite3" {
@@ -201,7 +203,7 @@ func openSQLite(ctx context.Context, driver, file string, cache, tickets int) (*
 	if cache > 0 {
 		dsn += fmt.Sprintf(size, cache<<10)
 	}
-	p, err := open(ctx, driver, dsn, sqlstore.SQLite, tickets)
+	p, err := open(ctx, driver, dsn, sqlstore.SQLite, tickets, archived)
 	if err != nil {
 		return nil, err
 	}
@@ -216,8 +218,8 @@ func openSQLite(ctx context.Context, driver, file string, cache, tickets int) (*
 	return p, nil
 }
 
-func openPostgres(ctx context.Context, dsn string, tickets int) (*place, error) {
-	p, err := open(ctx, "pgx", dsn, sqlstore.Postgres, tickets)
+func openPostgres(ctx context.Context, dsn string, tickets, archived int) (*place, error) {
+	p, err := open(ctx, "pgx", dsn, sqlstore.Postgres, tickets, archived)
 	if err != nil {
 		return nil, err
 	}
@@ -229,12 +231,12 @@ func openPostgres(ctx context.Context, dsn string, tickets int) (*place, error) 
 	return p, nil
 }
 
-func open(ctx context.Context, driver, dsn string, d sqlstore.Dialect, tickets int) (*place, error) {
+func open(ctx context.Context, driver, dsn string, d sqlstore.Dialect, tickets, archived int) (*place, error) {
 	db, err := dbtests.Open(driver, dsn)
 	if err != nil {
 		return nil, err
 	}
-	p := &place{db: db, made: newDesk(tickets)}
+	p := &place{db: db, made: newDesk(tickets, archived)}
 	if p.store, err = sqlstore.Open(ctx, db, d, sqlstore.Search()); err == nil {
 		p.desk, err = ticket.NewDesk(p.store, ticket.Config{})
 	}
