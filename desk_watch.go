@@ -86,7 +86,7 @@ func (d *Desk) watch(ctx context.Context, a Actor, after Cursor, yield func(Chan
 	if err := w.admit(ctx, a); err != nil {
 		return err
 	}
-	h := d.watching.join(d, a.Tenant)
+	h := d.watching.join(ctx, d, a.Tenant)
 	if h == nil {
 		return nil
 	}

@@ -249,7 +249,8 @@ func TestWatchEnds(t *testing.T) {
 		<-l.done
 		require.ErrorIs(t, l.err, ticket.ErrInvalid)
 
-		for range desk.Watch(t.Context(), ada, "") {
+		for _, err := range desk.Watch(t.Context(), ada, "") {
+			require.NoError(t, err)
 			break
 		}
 		l = listen(t, desk, ada, "")
@@ -257,8 +258,8 @@ func TestWatchEnds(t *testing.T) {
 		<-l.done
 		require.NoError(t, l.err)
 		require.Equal(t, 1, l.n)
-		for range desk.Watch(t.Context(), ada, "") {
-			t.Error("after Shutdown")
+		for c, err := range desk.Watch(t.Context(), ada, "") {
+			t.Error("after Shutdown", c, err)
 		}
 	})
 }
@@ -302,7 +303,7 @@ func TestWatchContinuesWhereItWasLeft(t *testing.T) {
 		require.Zero(t, l.sets)
 		l = listen(t, desk, ada, cursor)
 		require.Empty(t, l.take())
-		cursor = l.end()
+		l.end()
 		stays.end()
 
 		// In another process, and after everybody was gone: nothing is missed, and notes stay inside.

@@ -90,7 +90,7 @@ func TestWatchersMissNothing(t *testing.T) {
 		ada, lin := ticket.Requester(ticket.Person{ID: "ada"}), ticket.Agent("lin", 1)
 		var tickets []ticket.Ticket
 		public := map[ticket.ID][]int64{} // the events that the customer may know of
-		for i := range 150 { // so that the changes of the clock that is behind are deep in the list
+		for i := range 150 {              // so that the changes of the clock that is behind are deep in the list
 			a := ada
 			if i%3 > 0 {
 				a = ticket.Requester(ticket.Person{ID: fmt.Sprint("c", i)})
