@@ -197,7 +197,7 @@ type patient struct {
 }
 
 func (b *patient) Read(buf []byte) (int, error) {
-	b.deadline(time.Now().Add(formPatience))
+	b.deadline(time.Now().Add(formPatience)) //nolint:forbidigo // a deadline of the operating system
 	n, err := b.r.Read(buf)
 	if err != nil && !errors.Is(err, io.EOF) {
 		b.failed = err

@@ -62,7 +62,7 @@ func (p *page) headers() {
 		h.Set("X-Frame-Options", "DENY")
 	}
 	if want := p.r.URL.Query().Get("lang"); want != "" && p.s.texts[want] != nil {
-		http.SetCookie(p.w, &http.Cookie{
+		http.SetCookie(p.w, &http.Cookie{ //nolint:gosec // it has a language, and no secret
 			Name: languageCookie, Value: want, Path: "/", MaxAge: 365 * 24 * 60 * 60,
 			HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: p.r.TLS != nil,
 		})

@@ -198,7 +198,7 @@ func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if err := s.serve(p); err != nil {
-		p.fail(err)
+		p.fail(err) //nolint:contextcheck // a page has the context of its request
 	}
 }
 
@@ -208,7 +208,7 @@ func (s *site) serve(p *page) (err error) {
 		switch v := recover(); v {
 		case nil:
 		case http.ErrAbortHandler:
-			panic(v)
+			panic(v) //nolint:forbidigo // net/http expects it
 		default:
 			err = fmt.Errorf("panic: %v", v)
 		}
