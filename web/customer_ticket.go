@@ -247,7 +247,7 @@ func (c *Customer) act(p *page) error {
 		return err
 	}
 	done := url.Values{"done": {string(name)}}
-	if t.ID == v.ID || !slices.ContainsFunc(t.Links, func(l ticket.Link) bool { return l.Relation == ticket.RelationFollowUpOf }) {
+	if t.ID == v.ID {
 		return p.redirect(at.path, done)
 	}
 	done.Set("number", string(t.Number))
