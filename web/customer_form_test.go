@@ -145,7 +145,7 @@ func TestAnErrorKeepsEveryWordAndFileAndNamesTheField(t *testing.T) {
 	body := r.Body.String()
 	assert.Contains(t, body, `autofocus`)
 	assert.Contains(t, body, `<a href="#subject">`)
-	assert.Contains(t, body, `<a href="#f-order">Order is missing.</a>`)
+	assert.Contains(t, body, `<a href="#f-order">Fill in “Order”.</a>`)
 	assert.Contains(t, body, `id="subject-error"`)
 	assert.Contains(t, body, `name="subject" value="" required aria-invalid="true" aria-describedby="subject-error"`)
 	assert.Contains(t, body, "photo ")
