@@ -105,7 +105,7 @@ func look(w http.ResponseWriter, r *http.Request) {
 
 func (s *server) start(w http.ResponseWriter, r *http.Request) {
 	who, _ := s.visitor(r)
-	s.show(w, "start.html", map[string]any{"People": everybody(), "Who": who})
+	s.show(w, "start.html", map[string]any{"Title": "Who are you?", "People": everybody(), "Who": who})
 }
 
 func (s *server) letters(w http.ResponseWriter, r *http.Request) {
@@ -116,7 +116,7 @@ func (s *server) letters(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	who, _ := s.visitor(r)
-	s.show(w, "letters.html", map[string]any{"Letters": list, "To": to, "Who": who})
+	s.show(w, "letters.html", map[string]any{"Title": "Letters", "Letters": list, "To": to, "Who": who})
 }
 
 func (s *server) show(w http.ResponseWriter, name string, data any) {
