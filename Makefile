@@ -39,8 +39,12 @@ test: ## all tests of all modules, with the race detector, in random order
 	$(call each,go test $(RACE) -shuffle=on -parallel 4 -timeout 45m ./...)
 	go test -run '^TestFaults$$' ./storetest ./files/filestest
 
+.PHONY: webtest
+webtest: ## the pages in Chromium: tasks, accessibility, pictures; WEBTEST='-run TestPages/console-queue' selects
+	cd internal/webtests && go test -count=1 -timeout 30m $(WEBTEST) .
+
 .PHONY: servers
-servers: ## install the servers that tests start: PostgreSQL, MariaDB, pgbouncer, exim, dovecot
+servers: ## install what tests start: PostgreSQL, MariaDB, pgbouncer, exim, dovecot, Chromium
 	@.ci/servers
 
 .PHONY: lint

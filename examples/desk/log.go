@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/ticketkit/ticket"
 	"github.com/ticketkit/ticket/businesshours"
@@ -175,6 +177,8 @@ func (w *writer) fill(p problem) (problem, ticket.Fields) {
 	for _, s := range []*string{&p.Subject, &p.Message, &p.Ask, &p.Answer, &p.Reply, &p.Note, &p.Up, &p.Solution} {
 		*s = r.Replace(*s)
 	}
+	first, size := utf8.DecodeRuneInString(p.Subject)
+	p.Subject = string(unicode.ToUpper(first)) + p.Subject[size:]
 	return p, ticket.Fields{"order": order, "product": product}
 }
 

@@ -72,10 +72,10 @@ func others() []person {
 	for _, locale := range []string{"en", "de"} {
 		for i, name := range names[locale] {
 			p := customer("c-"+locale+"-"+string(rune('a'+i)), name, locale, organisations[i%len(organisations)], "")
-			switch {
-			case name == "Oscar":
+			switch name {
+			case "Oscar":
 				p.Email = "oscar@gone.example.com"
-			case name == "Ingo":
+			case "Ingo":
 				p.Email = "ingo@slow.example.com"
 			}
 			list = append(list, p)

@@ -38,7 +38,8 @@ func newServer(data *storage, cfg deskConfig) (*server, error) {
 	mux.HandleFunc("GET /start", s.start)
 	mux.HandleFunc("POST /start", s.signIn)
 	mux.HandleFunc("GET /letters", s.letters)
-	mux.HandleFunc("GET /look.css", look)
+	mux.HandleFunc("GET /look.css", static("pages/look.css"))
+	mux.HandleFunc("GET /favicon.ico", static("pages/icon.svg"))
 	if err := s.mount(mux); err != nil {
 		return nil, err
 	}
@@ -98,9 +99,15 @@ var pages embed.FS
 
 var pageTemplates = template.Must(template.ParseFS(pages, "pages/*.html"))
 
-func look(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	http.ServeFileFS(w, r, pages, "pages/look.css")
+// static serves a file of the example.
+func static(name string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		if strings.HasSuffix(name, ".svg") {
+			w.Header().Set("Content-Type", "image/svg+xml")
+		}
+		http.ServeFileFS(w, r, pages, name)
+	}
 }
 
 func (s *server) start(w http.ResponseWriter, r *http.Request) {
