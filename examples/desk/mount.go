@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/rest"
 	"github.com/ticketkit/ticket/web"
 )
 
@@ -16,6 +17,12 @@ func (s *server) mount(mux *http.ServeMux) error {
 	}
 	mux.Handle("/desk/", console)
 	s.shutdowns = append(s.shutdowns, console.Shutdown)
+	api, err := rest.New(s.desk, rest.Config{Actor: s.actor})
+	if err != nil {
+		return err
+	}
+	mux.Handle("/api/", api)
+	s.shutdowns = append(s.shutdowns, api.Shutdown)
 	mux.Handle("GET /{$}", http.RedirectHandler("/start", http.StatusSeeOther))
 	return nil
 }
