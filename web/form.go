@@ -43,7 +43,8 @@ func badForm(format string, args ...any) error {
 	return &fault{status: http.StatusBadRequest, key: "bad_form", err: fmt.Errorf("web: "+format, args...)}
 }
 
-// readForm reads the body of a POST.
+// readForm reads the body of a POST. For a form that is too large, it returns what it has read,
+// and an [*http.MaxBytesError].
 func (p *page) readForm(o formOptions) (*form, error) {
 	most := o.most
 	if o.file == nil {
@@ -71,7 +72,7 @@ func (p *page) readForm(o formOptions) (*form, error) {
 		return f, nil
 	}
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return nil, err
+		return f, err
 	}
 	if _, ok := errors.AsType[*fault](err); ok || body.failed == nil && p.ctx().Err() == nil {
 		return nil, err
@@ -138,7 +139,11 @@ func (f *form) readParts(parts *multipart.Reader, o formOptions) error {
 			if len(mediaType) > mostHeader {
 				mediaType = ""
 			}
-			if err := o.file(name, fileName, mediaType, part); err != nil {
+			content := &watched{r: part}
+			switch err := o.file(name, fileName, mediaType, content); {
+			case content.failed != nil:
+				return malformed(content.failed)
+			case err != nil:
 				return err
 			}
 			continue
@@ -188,6 +193,20 @@ func (f *form) all(name string) []string { return f.values[name] }
 
 // has reports whether a button of this name was pressed.
 func (f *form) has(name string) bool { return len(f.values[name]) > 0 }
+
+// watched remembers how reading a file failed: what stores it may hide that.
+type watched struct {
+	r      io.Reader
+	failed error
+}
+
+func (w *watched) Read(b []byte) (int, error) {
+	n, err := w.r.Read(b)
+	if err != nil && !errors.Is(err, io.EOF) {
+		w.failed = err
+	}
+	return n, err
+}
 
 // patient reads a body, and gives up a client that sends nothing for a while.
 type patient struct {
