@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"errors"
 	"reflect"
 	"slices"
 	"strings"
@@ -71,3 +72,18 @@ var (
 
 // DecodeAction reads the body of an action.
 func DecodeAction(data []byte) error { return decode(data, new(actionBody)) }
+
+// FirstPointer returns the first pointer of a problem.
+func FirstPointer(err error) string {
+	p, ok := errors.AsType[*problem](err)
+	if !ok || len(p.faults) == 0 || p.faults[0].Pointer == nil {
+		return ""
+	}
+	return *p.faults[0].Pointer
+}
+
+// Faults counts the faults of a problem.
+func Faults(err error) int {
+	p, _ := errors.AsType[*problem](err)
+	return len(p.faults)
+}

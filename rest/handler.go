@@ -24,7 +24,6 @@ type Handler struct {
 	origins *http.CrossOriginProtection
 	ops     []*operation
 	streams streams
-	page    []byte // of docs
 	watch   func(context.Context, ticket.Actor, ticket.Cursor) iter.Seq2[ticket.Changed, error]
 }
 
@@ -43,9 +42,6 @@ func New(desk *ticket.Desk, cfg Config) (*Handler, error) {
 		if err := h.origins.AddTrustedOrigin(o); err != nil {
 			return nil, &ConfigError{Field: "trusted_origins", Reason: "has one that is no origin", Err: err}
 		}
-	}
-	if h.page, err = documentPage(); err != nil {
-		return nil, err
 	}
 	h.streams.open = map[*stream]struct{}{}
 	return h, nil
