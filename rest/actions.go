@@ -202,7 +202,8 @@ func (c *call) makeStatusLink() error {
 		return &ticket.InvalidError{Field: "link.ttl", Reason: "must be 0 to " + itoa(int(longest)) + " seconds"}
 	}
 	token, err := c.h.desk.StatusLink(c.ctx(), c.actor, id, ticket.StatusLinkRequest{
-		For: b.For, Reply: b.Reply, Upload: b.Upload, Rate: b.Rate, TTL: time.Duration(b.TTLSeconds) * time.Second,
+		For: b.For, Reply: b.Reply, Upload: b.Upload, Confirm: b.Confirm, Reopen: b.Reopen, Cancel: b.Cancel, Rate: b.Rate,
+		TTL: time.Duration(b.TTLSeconds) * time.Second,
 	})
 	if err != nil {
 		return err

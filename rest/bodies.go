@@ -89,6 +89,9 @@ type linkBody struct {
 	For        ticket.Person `json:"for"`
 	Reply      bool          `json:"reply"`
 	Upload     bool          `json:"upload"`
+	Confirm    bool          `json:"confirm"`
+	Reopen     bool          `json:"reopen"`
+	Cancel     bool          `json:"cancel"`
 	Rate       bool          `json:"rate"`
 	TTLSeconds int64         `json:"ttl_seconds"`
 }

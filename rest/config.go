@@ -50,7 +50,6 @@ type Limits struct {
 	File    time.Duration // for sending or getting one file. Zero means an hour
 	Streams int           // open streams of events. Zero means 20000
 	Stream  time.Duration // how long a stream of events lasts; at most, and by default, half an hour
-	Beat    time.Duration // between two signs of life in a stream of events. Zero means 15 seconds
 }
 
 // ErrUnavailable is for errors of [Config].Actor: wrapped, it says that nobody can tell at the
@@ -101,7 +100,7 @@ func (c Config) withDefaults() (Config, error) {
 		usual time.Duration
 	}{
 		{"time", &l.Time, 30 * time.Second}, {"stall", &l.Stall, 30 * time.Second}, {"file", &l.File, time.Hour},
-		{"stream", &l.Stream, longestStream}, {"beat", &l.Beat, 15 * time.Second},
+		{"stream", &l.Stream, longestStream},
 	} {
 		if *f.value < 0 {
 			return c, &ConfigError{Field: "limits." + f.name, Reason: "must not be negative"}

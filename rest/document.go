@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 )
 
 //go:embed openapi.json
@@ -26,8 +27,12 @@ func (c *call) getDocument() error {
 }
 
 func (c *call) getPage() error {
+	page, err := page()
+	if err != nil {
+		return &problem{kind: kindInternal, cause: err}
+	}
 	c.w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
-	c.reply(http.StatusOK, mediaHTML, c.h.page)
+	c.reply(http.StatusOK, mediaHTML, page)
 	return nil
 }
 
@@ -169,6 +174,9 @@ func sorted[T any](m map[string]T) []named[T] {
 	slices.SortFunc(list, func(a, b named[T]) int { return strings.Compare(a.Name, b.Name) })
 	return list
 }
+
+// page is the page of docs, which is made when it is first asked for.
+var page = sync.OnceValues(documentPage)
 
 // methods is the order of an address's methods on the page.
 var methods = []string{"get", "post", "put", "patch", "delete"}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"iter"
 	"net/http"
 	"net/url"
 	"os"
@@ -23,7 +24,7 @@ type Handler struct {
 	origins *http.CrossOriginProtection
 	ops     []*operation
 	streams streams
-	page    []byte // of docs
+	watch   func(context.Context, ticket.Actor, ticket.Cursor) iter.Seq2[ticket.Changed, error]
 }
 
 // New returns a handler. It starts nothing. It returns a [*ConfigError] for a faulty
@@ -36,14 +37,11 @@ func New(desk *ticket.Desk, cfg Config) (*Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &Handler{desk: desk, cfg: cfg, origins: http.NewCrossOriginProtection(), ops: operations()}
+	h := &Handler{desk: desk, cfg: cfg, origins: http.NewCrossOriginProtection(), ops: operations(), watch: desk.Watch}
 	for _, o := range cfg.TrustedOrigins {
 		if err := h.origins.AddTrustedOrigin(o); err != nil {
 			return nil, &ConfigError{Field: "trusted_origins", Reason: "has one that is no origin", Err: err}
 		}
-	}
-	if h.page, err = documentPage(); err != nil {
-		return nil, err
 	}
 	h.streams.open = map[*stream]struct{}{}
 	return h, nil
@@ -387,12 +385,12 @@ func (c *call) fail(p *problem) {
 	}
 	head := c.w.Header()
 	for _, name := range []string{"ETag", "Location", "Content-Location", "Content-Disposition", "Link"} {
-		if !(name == "ETag" && p.kind == kindStale) {
+		if name != "ETag" || p.kind != kindStale {
 			head.Del(name)
 		}
 	}
 	for name, values := range p.header {
-		head[name] = values
+		head[http.CanonicalHeaderKey(name)] = values
 	}
 	body, err := json.Marshal(p.document())
 	if err != nil {

@@ -220,7 +220,7 @@ func changeOf(e *ticket.Event) changed {
 func (c *call) refusal(e *ticket.RefusedError) *problem {
 	p := &problem{kind: kindRefused, more: extensions{Why: e.Why, Action: string(e.Action), Roles: rolesOf(e.By)}}
 	switch e.Why {
-	case "role", "level", "queue", "link":
+	case "role", "level", "queue", "link", "policy":
 		p.status = http.StatusForbidden
 	}
 	if e.Why == "unknown" {
@@ -267,9 +267,11 @@ func (c *call) invalidity(e *ticket.InvalidError) *problem {
 		return p
 	case e.Field == "attachment.size":
 		return &problem{kind: kindTooLarge, detail: "The file " + detail + "."}
-	case root == "attachment" && rest == "media_type":
+	case c.op.upload:
 		p := at(&problem{kind: kindInvalid})
-		p.faults[0].Header = "Content-Type"
+		if p.faults[0].Parameter = "name"; strings.HasSuffix(e.Field, ".media_type") {
+			p.faults[0].Parameter, p.faults[0].Header = "", "Content-Type"
+		}
 		return p
 	case c.op.body == nil:
 		p := at(&problem{kind: kindInvalid})
@@ -316,8 +318,11 @@ func pointerOf(root, rest string) string {
 			path += "." + rest
 		}
 	}
-	if root == "action" && rest == "name" {
+	switch root + "." + rest {
+	case "action.name":
 		path = "action"
+	case "link.ttl":
+		path = "ttl_seconds"
 	}
 	// A name of a field may itself have points.
 	before, name, named := strings.Cut("."+path, ".fields.")
