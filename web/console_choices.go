@@ -79,7 +79,7 @@ func place(a ticket.ActionName) int {
 }
 
 // actionName returns the label of an action.
-func actionName(t teller, a ticket.ActionName) string { return nameOf(t, "action", string(a)) }
+func actionName(t teller, a ticket.ActionName) string { return nameOf(t, "action.", string(a)) }
 
 // refusal says why an action is refused, and whether agents can do it at all.
 func refusal(t teller, c ticket.Choice) (why string, forAgents bool) {
@@ -94,7 +94,7 @@ func refusal(t teller, c ticket.Choice) (why string, forAgents bool) {
 	}
 	from := make([]string, len(r.From))
 	for i, s := range r.From {
-		from[i] = nameOf(t, "status", string(s))
+		from[i] = nameOf(t, "status.", string(s))
 	}
 	cause := ""
 	if r.Err != nil {

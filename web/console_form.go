@@ -97,7 +97,7 @@ func unixLines(s string) string { return strings.ReplaceAll(s, "\r\n", "\n") }
 // changed reports whether somebody changed a field of a form, which has the value it began
 // with too. So a value that was left alone never undoes another person's change.
 func changed(v url.Values, name string) bool {
-	return v.Has(name) && strings.TrimSpace(unixLines(v.Get(name))) != strings.TrimSpace(unixLines(v.Get(name+"_was")))
+	return v.Has(name) && strings.TrimSpace(unixLines(v.Get(name))) != strings.TrimSpace(unixLines(v.Get("was:"+name)))
 }
 
 // editsOf makes edits of a form.
@@ -114,12 +114,12 @@ func editsOf(t teller, v url.Values, at ticket.Ticket, zone *time.Location) (ed 
 		}
 	}
 	if changed(v, "tags") {
-		was, is := tagsOf(v.Get("tags_was")), tagsOf(v.Get("tags"))
+		was, is := tagsOf(v.Get("was:tags")), tagsOf(v.Get("tags"))
 		ed.AddTags = slices.DeleteFunc(slices.Clone(is), func(s string) bool { return slices.Contains(was, s) })
 		ed.RemoveTags = slices.DeleteFunc(slices.Clone(was), func(s string) bool { return slices.Contains(is, s) })
 	}
-	for i := range len(v["field"]) {
-		name, key := v["field"][i], "field-"+strconv.Itoa(i)
+	for _, name := range v["field"] {
+		key := "field:" + name
 		if !changed(v, key) {
 			continue
 		}
@@ -141,9 +141,9 @@ func editsOf(t teller, v url.Values, at ticket.Ticket, zone *time.Location) (ed 
 	if s := strings.TrimSpace(v.Get("follow")); s != "" {
 		ed.Follow = []ticket.Person{{Email: s}}
 	}
-	for _, s := range v["unfollow"] {
-		if i, err := strconv.Atoi(s); err == nil && i >= 0 && i < len(at.Followers) {
-			ed.Unfollow = append(ed.Unfollow, at.Followers[i])
+	for _, f := range at.Followers {
+		if slices.Contains(v["unfollow"], personKey(f)) {
+			ed.Unfollow = append(ed.Unfollow, f)
 		}
 	}
 	if changed(v, "snooze") {
@@ -156,7 +156,7 @@ func editsOf(t teller, v url.Values, at ticket.Ticket, zone *time.Location) (ed 
 		}
 		ed.Snooze = &when
 	}
-	if held := v.Get("legal_hold") != ""; v.Has("legal_hold_was") && held != (v.Get("legal_hold_was") != "") {
+	if held := v.Get("legal_hold") != ""; v.Has("was:legal_hold") && held != (v.Get("was:legal_hold") != "") {
 		ed.LegalHold = &held
 	}
 	return ed, wrong

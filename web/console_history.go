@@ -36,9 +36,10 @@ type historyItem struct {
 
 // A fileItem is a file of a message or a note.
 type fileItem struct {
-	Name, Type string
-	Size       int64
-	Sum        string // in hexadecimal; empty if the application keeps the file
+	Name string
+	Size int64
+	Sum  string // in hexadecimal; empty if the application keeps the file
+	Link string // empty like Sum
 }
 
 // A letterItem is what was sent because of an event, and what became of it.
@@ -89,7 +90,7 @@ func sayHTML(t teller, key string, values ...any) template.HTML {
 // nameOf returns the text for a word of a workflow, such as a status, or the word itself:
 // workflows may have words of their own.
 func nameOf(t teller, group, word string) string {
-	key := group + "." + strings.ReplaceAll(word, " ", "_")
+	key := group + strings.ReplaceAll(word, " ", "_")
 	if word == "" || !t.Has(key) {
 		return word
 	}
@@ -106,6 +107,7 @@ type historian struct {
 	teller
 	when   func(time.Time) template.HTML // an instant in words
 	ticket func(number string) string    // the address of a ticket
+	file   func(sum string) string       // the address of a file
 	shown  ticket.Number                 // of the ticket that the page shows
 	live   bool                          // the ticket can be split
 }
@@ -135,8 +137,8 @@ func (h *historian) items(e ticket.Entry) (list []historyItem) {
 				it.Who = personName(h, ev.Requester)
 			}
 		}
-		it.Text, it.Files = string(ev.Message), files(ev.Attachments)
-		it.Via = nameOf(h, "channel", string(ev.Channel))
+		it.Text, it.Files = string(ev.Message), h.files(ev.Attachments)
+		it.Via = nameOf(h, "channel.", string(ev.Channel))
 		it.Solution = ev.Action == ticket.ActionResolve
 		it.Letters, letters = letters, nil
 		it.Sent, it.Trouble = h.sent(it.Letters)
@@ -150,7 +152,7 @@ func (h *historian) items(e ticket.Entry) (list []historyItem) {
 	}
 	if noted := ev.Seals.InternalContent.Erased(); ev.Note != "" || len(ev.NoteAttachments) > 0 || noted {
 		it := base
-		it.Kind, it.Anchor, it.Erased, it.Text, it.Files = "note", anchor+"n", noted, string(ev.Note), files(ev.NoteAttachments)
+		it.Kind, it.Anchor, it.Erased, it.Text, it.Files = "note", anchor+"n", noted, string(ev.Note), h.files(ev.NoteAttachments)
 		list = append(list, it)
 	}
 	if line, any := h.line(ev); any || len(list) == 0 {
@@ -206,7 +208,7 @@ func (h *historian) line(e *ticket.Event) (template.HTML, bool) {
 		if e.Set.Alert.Threshold == "due" {
 			key = "did.breach"
 		}
-		line := sayHTML(h, key, "metric", nameOf(h, "metric", e.Set.Alert.Metric))
+		line := sayHTML(h, key, "metric", nameOf(h, "metric.", e.Set.Alert.Metric))
 		return join(line, parts), true
 	}
 	if !h.Has(key) {
@@ -237,7 +239,7 @@ func (h *historian) changes(e *ticket.Event) (parts []template.HTML) {
 		}
 	}
 	if e.Action == ticket.ActionAmend && e.From.Status != e.To.Status {
-		add("changed.status", "status", nameOf(h, "status", string(e.To.Status)))
+		add("changed.status", "status", nameOf(h, "status.", string(e.To.Status)))
 	}
 	if e.Action == ticket.ActionOpen && e.To.Level > 1 {
 		add("changed.level", "level", e.To.Level)
@@ -263,7 +265,7 @@ func (h *historian) changes(e *ticket.Event) (parts []template.HTML) {
 			to  ticket.Grade
 		}{{"priority", set.Priority}, {"impact", set.Impact}, {"urgency", set.Urgency}} {
 			if g.to != 0 {
-				add("changed."+g.key, "grade", nameOf(h, "grade", g.to.String()))
+				add("changed."+g.key, "grade", nameOf(h, "grade.", g.to.String()))
 			}
 		}
 		if !e.Requester.IsZero() {
@@ -290,10 +292,10 @@ func (h *historian) changes(e *ticket.Event) (parts []template.HTML) {
 		add("changed.no_tags", "tags", strings.Join(set.RemoveTags, ", "))
 	}
 	for _, l := range set.AddLinks {
-		add("changed.link", "relation", nameOf(h, "relation", string(l.Relation)), "ticket", h.link(l.Number))
+		add("changed.link", "relation", nameOf(h, "relation.", string(l.Relation)), "ticket", h.link(l.Number))
 	}
 	for _, l := range set.RemoveLinks {
-		add("changed.no_link", "relation", nameOf(h, "relation", string(l.Relation)), "ticket", h.link(l.Number))
+		add("changed.no_link", "relation", nameOf(h, "relation.", string(l.Relation)), "ticket", h.link(l.Number))
 	}
 	if t := set.Snoozed; t != nil {
 		if t.IsZero() {
@@ -310,7 +312,7 @@ func (h *historian) changes(e *ticket.Event) (parts []template.HTML) {
 		}
 	}
 	if s := set.Stage; s != nil {
-		add("changed.stage", "stage", nameOf(h, "stage", cmp.Or(string(*s), "active")))
+		add("changed.stage", "stage", nameOf(h, "stage.", cmp.Or(string(*s), "active")))
 	}
 	if set.FeedbackAsked {
 		add("changed.feedback")
@@ -362,12 +364,13 @@ func fieldString(v any) string {
 }
 
 // files lists attachments.
-func files(list []ticket.Attachment) []fileItem {
+func (h *historian) files(list []ticket.Attachment) []fileItem {
 	items := make([]fileItem, len(list))
 	for i, a := range list {
-		items[i] = fileItem{Name: a.Name, Type: a.MediaType, Size: a.Size}
+		items[i] = fileItem{Name: a.Name, Size: a.Size}
 		if a.Ref == "" && a.SHA256 != (ticket.Digest{}) {
 			items[i].Sum = a.SHA256.String()
+			items[i].Link = h.file(items[i].Sum)
 		}
 	}
 	return items
@@ -380,7 +383,7 @@ func (h *historian) letters(rows []ticket.Delivery) (list []letterItem) {
 		if d.Kind == ticket.KindEvent {
 			continue
 		}
-		l := letterItem{Customer: d.To.Role&ticket.RoleCustomer != 0, What: nameOf(h, "kind", string(d.Kind)), Error: d.LastError, At: d.Settled}
+		l := letterItem{Customer: d.To.Role&ticket.RoleCustomer != 0, What: nameOf(h, "kind.", string(d.Kind)), Error: d.LastError, At: d.Settled}
 		switch p := d.To.Person; {
 		case l.Customer:
 			l.To = personName(h, p)
@@ -389,7 +392,7 @@ func (h *historian) letters(rows []ticket.Delivery) (list []letterItem) {
 		default:
 			l.To = cmp.Or(p.Name, p.ID)
 		}
-		l.State = nameOf(h, "letter", string(d.State))
+		l.State = nameOf(h, "letter.", string(d.State))
 		switch d.State {
 		case ticket.DeliverySent:
 			l.Class = "ok"

@@ -22,7 +22,7 @@ const (
 	viewAll        = "all"        // open and finished tickets
 )
 
-// queueViews lists the views in the order of the navigation, and the first is the default.
+// queueViews lists the views in the order of the navigation.
 var queueViews = []string{viewMine, viewUnassigned, viewOverdue, viewDue, viewWaiting, viewOpen, viewDone, viewAll}
 
 // queueOrders maps the names of orders in URLs to those of queries.
@@ -72,7 +72,7 @@ type queueURL struct {
 // parseQueue reads the query of a URL. It returns false for values that no page of the
 // console links to. It ignores empty values, which forms send for "any".
 func parseQueue(v url.Values) (queueURL, bool) {
-	u := queueURL{View: cmp.Or(v.Get("view"), viewMine), Size: queueSizes[0]}
+	u := queueURL{View: cmp.Or(v.Get("view"), viewOpen), Size: queueSizes[0]}
 	if !slices.Contains(queueViews, u.View) {
 		return u, false
 	}
@@ -151,8 +151,8 @@ func (u queueURL) values() url.Values {
 	return v
 }
 
-// link returns the URL of the view, relative to the console.
-func (u queueURL) link() string { return "tickets?" + u.values().Encode() }
+// link returns the relative address of the view.
+func (u queueURL) link(p *page) string { return p.link("tickets") + "?" + u.values().Encode() }
 
 // sorted returns the URL of the first page in another order.
 func (u queueURL) sorted(order string) queueURL {
