@@ -99,7 +99,7 @@ func (l Look) withDefaults() (Look, error) {
 		l.Zone = time.UTC
 	}
 	if l.Now == nil {
-		l.Now = time.Now
+		l.Now = time.Now //nolint:forbidigo // the one default of the one clock
 	}
 	if l.Logger == nil {
 		l.Logger = slog.Default()
