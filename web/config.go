@@ -88,6 +88,10 @@ type ConsoleConfig struct {
 	Explain func(ctx context.Context, a ticket.Actor, id ticket.ID, metric string, at time.Time) (fmt.Stringer, error)
 	// MaxUpload bounds a form with its files, in bytes. Zero means 100 MiB.
 	MaxUpload int64
+	// Key signs the files of a form that is shown again, so that another process accepts
+	// them. It needs at least 32 bytes, and all processes need the same. Empty means a random
+	// one: behind a load balancer an agent may have to attach files again.
+	Key []byte
 }
 
 // withDefaults returns the checked Look.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -16,7 +17,7 @@ type Console struct {
 	cfg    ConsoleConfig
 	counts *counter
 	eyes   presence
-	seal   sealer
+	seals  sealer
 	files  bool // the desk keeps files
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -29,6 +30,9 @@ func NewConsole(desk *ticket.Desk, cfg ConsoleConfig) (*Console, error) {
 	if cfg.Actor == nil {
 		return nil, errors.New("web: ConsoleConfig.Actor is missing: the console is for agents only")
 	}
+	if n := len(cfg.Key); n > 0 && n < minKey {
+		return nil, fmt.Errorf("web: ConsoleConfig.Key has %d bytes, and needs %d", n, minKey)
+	}
 	if cfg.DueSoon < 0 || cfg.MaxUpload < 0 {
 		return nil, errors.New("web: ConsoleConfig.DueSoon and MaxUpload must not be negative")
 	}
@@ -37,7 +41,7 @@ func NewConsole(desk *ticket.Desk, cfg ConsoleConfig) (*Console, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Console{site: s, cfg: cfg, seal: newSealer()}
+	c := &Console{site: s, cfg: cfg, seals: newSealer(cfg.Key)}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.counts = newCounter(c)
 	c.files = keepsFiles(c.ctx, desk)

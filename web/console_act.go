@@ -53,6 +53,7 @@ func (c *Console) act(p *page) error {
 			wrong = append(wrong, problem{"solved_by", p.T0("problem.ticket")})
 		}
 	}
+	wrong = append(wrong, up.wrong...)
 	if up.lost {
 		wrong = append(wrong, problem{"files", p.T0("problem.lost")})
 	}
@@ -125,7 +126,7 @@ func (c *Console) again(p *page, t *ticket.Ticket, up *upload, ch ticket.Choice,
 		}
 	}
 	f := c.formOf(p, &now, ch, up.values, d)
-	f.keep(c, up)
+	f.keep(c, p, up)
 	if d.Composer = f; stale != nil {
 		f.Stale = true
 		h := c.historian(p, &now)

@@ -55,7 +55,7 @@ func bulkOptions(t teller) []option {
 type bulkData struct {
 	Title, Action string
 	Rows          []bulkRow
-	Fields        []formField
+	Fields        []inputField
 	Key           string
 	Back          string
 	Report        bool // it was done; Rows say what became of it
@@ -119,7 +119,7 @@ func (c *Console) bulkForm(p *page, b bulkAction, pins []pin, v url.Values) (*bu
 		d.Rows = append(d.Rows, r)
 	}
 	for _, name := range b.fields {
-		f := formField{Name: name, Label: p.T0("field." + name), Value: v.Get(name), Kind: "text", Needed: name != "note" || b.action != ticket.ActionHandOver}
+		f := inputField{Name: name, Label: p.T0("field." + name), Value: v.Get(name), Kind: "text", Needed: name != "note" || b.action != ticket.ActionHandOver}
 		switch name {
 		case "note":
 			f.Kind, f.Rows, f.Hint = "note", 4, p.T0("field.note_hint")

@@ -41,7 +41,7 @@ var elsewhere = []ticket.ActionName{ticket.ActionUnlink}
 // that agents can never do are left out.
 func buttons(t teller, choices []ticket.Choice, link func(action string) string) (top, row, refused []button) {
 	choices = slices.Clone(choices)
-	slices.SortStableFunc(choices, func(a, b ticket.Choice) int { return cmp.Compare(place(a.Action), place(b.Action)) })
+	slices.SortStableFunc(choices, func(a, b ticket.Choice) int { return cmp.Compare(buttonPlace(a.Action), buttonPlace(b.Action)) })
 	for _, c := range choices {
 		if slices.Contains(elsewhere, c.Action) || c.Action == ticket.ActionOpen {
 			continue
@@ -67,8 +67,8 @@ func buttons(t teller, choices []ticket.Choice, link func(action string) string)
 	return top, row, refused
 }
 
-// place returns the place of an action among the buttons.
-func place(a ticket.ActionName) int {
+// buttonPlace returns the place of an action among the buttons.
+func buttonPlace(a ticket.ActionName) int {
 	if i := slices.Index(tabs, a); i >= 0 {
 		return i
 	}

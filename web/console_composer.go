@@ -18,7 +18,7 @@ type composer struct {
 	Tab           bool
 	Version       int64
 	Key           string
-	Open, More    []formField
+	Open, More    []inputField
 	MoreOpen      bool
 	Multipart     bool
 	Kept          []keptItem
@@ -37,8 +37,8 @@ type keptItem struct {
 	Seal string
 }
 
-// A formField is a field of a form.
-type formField struct {
+// A inputField is a field of a form.
+type inputField struct {
 	Name, Kind string // Kind is text, lines, select, file, time, solved, split, edit …
 	Label      string
 	Hint       string
@@ -53,7 +53,7 @@ type formField struct {
 }
 
 // formOf returns the form of an action. Values are those that the form had before.
-func (c *Console) formOf(p *page, t *ticket.Ticket, ch ticket.Choice, v url.Values, d *ticketData) *composer {
+func (c *Console) formOf(p *page, t *ticket.Ticket, ch ticket.Choice, v url.Values, d *agentTicket) *composer {
 	name := string(ch.Action)
 	f := &composer{
 		Action: name, Title: actionName(p, ch.Action), Label: actionName(p, ch.Action), Version: t.Version, Key: newKey(),
@@ -66,7 +66,7 @@ func (c *Console) formOf(p *page, t *ticket.Ticket, ch ticket.Choice, v url.Valu
 	needs := inputNames(ch.Needs)
 	for _, list := range []struct {
 		names []string
-		into  *[]formField
+		into  *[]inputField
 	}{{open, &f.Open}, {more, &f.More}} {
 		for _, field := range list.names {
 			if (field == "files" || field == "note_files") && !c.files {
@@ -86,9 +86,9 @@ func (c *Console) formOf(p *page, t *ticket.Ticket, ch ticket.Choice, v url.Valu
 }
 
 // field returns the form fields of an input.
-func (c *Console) field(p *page, t *ticket.Ticket, ch ticket.Choice, name string, v url.Values, d *ticketData) []formField {
+func (c *Console) field(p *page, t *ticket.Ticket, ch ticket.Choice, name string, v url.Values, d *agentTicket) []inputField {
 	label := p.T0("field." + name)
-	f := formField{Name: name, Label: label, Value: v.Get(name)}
+	f := inputField{Name: name, Label: label, Value: v.Get(name)}
 	switch name {
 	case "message":
 		f.Kind, f.Rows = "lines", 7
@@ -152,12 +152,12 @@ func (c *Console) field(p *page, t *ticket.Ticket, ch ticket.Choice, name string
 		if v.Has("title") {
 			title, text = v.Get("title"), v.Get("text")
 		}
-		return []formField{
+		return []inputField{
 			{Name: "title", Kind: "text", Label: p.T0("field.title"), Value: title, Needed: true, Hint: p.T0("field.known_hint")},
 			{Name: "text", Kind: "lines", Label: p.T0("field.text"), Value: text, Needed: true, Rows: 6},
 		}
 	}
-	return []formField{f}
+	return []inputField{f}
 }
 
 // relations are the relations that agents can choose.
@@ -207,14 +207,14 @@ func (c *Console) levelOptions(p *page, t *ticket.Ticket, ch ticket.Choice, chos
 			continue
 		}
 		s := strconv.Itoa(l)
-		list = append(list, option{s, say(p, "ticket.level", "level", s), s == chosen})
+		list = append(list, option{s, say(p, "agent.level", "level", s), s == chosen})
 	}
 	return list
 }
 
 // splitFields are the fields of a split: which message becomes the new ticket, and its subject.
-func (c *Console) splitFields(p *page, t *ticket.Ticket, v url.Values, d *ticketData) []formField {
-	from := formField{Name: "from", Kind: "split", Label: p.T0("field.split_from")}
+func (c *Console) splitFields(p *page, t *ticket.Ticket, v url.Values, d *agentTicket) []inputField {
+	from := inputField{Name: "from", Kind: "split", Label: p.T0("field.split_from")}
 	for _, it := range d.Items {
 		if it.Split {
 			seq := strconv.FormatInt(it.Seq, 10)
@@ -222,7 +222,7 @@ func (c *Console) splitFields(p *page, t *ticket.Ticket, v url.Values, d *ticket
 		}
 	}
 	from.Options = append(from.Options, option{"", p.T0("field.split_own"), v.Get("from") == ""})
-	return []formField{
+	return []inputField{
 		{Name: "subject", Kind: "text", Label: p.T0("field.subject"), Value: cmp.Or(v.Get("subject"), ""), Needed: true},
 		from,
 		{Name: "text", Kind: "lines", Label: p.T0("field.split_text"), Value: v.Get("text"), Rows: 3},
@@ -239,9 +239,9 @@ func shorten(s string, most int) string {
 }
 
 // editFields are the fields of an edit. Each has the value it began with.
-func (c *Console) editFields(p *page, t *ticket.Ticket, v url.Values) []formField {
-	field := func(name, kind, was string) formField {
-		f := formField{Name: name, Kind: kind, Label: p.T0("field." + name), Value: was, Was: was}
+func (c *Console) editFields(p *page, t *ticket.Ticket, v url.Values) []inputField {
+	field := func(name, kind, was string) inputField {
+		f := inputField{Name: name, Kind: kind, Label: p.T0("field." + name), Value: was, Was: was}
 		if v.Has(name) {
 			f.Value = v.Get(name)
 			if v.Get(name) == v.Get("was:"+name) {
@@ -250,7 +250,7 @@ func (c *Console) editFields(p *page, t *ticket.Ticket, v url.Values) []formFiel
 		}
 		return f
 	}
-	list := []formField{field("subject", "edit_text", t.Subject)}
+	list := []inputField{field("subject", "edit_text", t.Subject)}
 	for _, g := range []struct {
 		name string
 		is   ticket.Grade
@@ -276,18 +276,18 @@ func (c *Console) editFields(p *page, t *ticket.Ticket, v url.Values) []formFiel
 	}
 	s := field("snooze", "edit_time", snooze)
 	s.Hint = p.zoneHint()
-	people := formField{Name: "unfollow", Kind: "people", Label: p.T0("field.unfollow")}
+	people := inputField{Name: "unfollow", Kind: "people", Label: p.T0("field.unfollow")}
 	for _, f := range t.Followers {
 		key := personKey(f)
 		people.People = append(people.People, option{key, personName(p, f), slices.Contains(v["unfollow"], key)})
 	}
 	list = append(list,
-		formField{Name: "new_field", Kind: "pair", Label: p.T0("field.new_field"), Value: v.Get("new_field"), Was: v.Get("new_value")}, s,
-		formField{Name: "follow", Kind: "text", Label: p.T0("field.follow"), Value: v.Get("follow"), Hint: p.T0("field.follow_hint")})
+		inputField{Name: "new_field", Kind: "pair", Label: p.T0("field.new_field"), Value: v.Get("new_field"), Was: v.Get("new_value")}, s,
+		inputField{Name: "follow", Kind: "text", Label: p.T0("field.follow"), Value: v.Get("follow"), Hint: p.T0("field.follow_hint")})
 	if len(people.People) > 0 {
 		list = append(list, people)
 	}
-	return append(list, formField{Name: "legal_hold", Kind: "check", Label: p.T0("field.legal_hold"), Held: t.LegalHold, Was: boolText(t.LegalHold)})
+	return append(list, inputField{Name: "legal_hold", Kind: "check", Label: p.T0("field.legal_hold"), Held: t.LegalHold, Was: boolText(t.LegalHold)})
 }
 
 func boolText(b bool) string {
@@ -313,9 +313,9 @@ func joinTags(tags []string) string {
 func personKey(p ticket.Person) string { return cmp.Or(p.ID, p.Email, p.Phone) }
 
 // keep adds what a form had that was not accepted.
-func (f *composer) keep(c *Console, up *upload) {
+func (f *composer) keep(c *Console, p *page, up *upload) {
 	for _, k := range up.kept {
-		f.Kept = append(f.Kept, keptItem{k.File.Name, k.File.Size, c.seal.seal(k)})
+		f.Kept = append(f.Kept, keptItem{k.File.Name, k.File.Size, c.sealFile(p, k)})
 	}
 	f.Lost = up.lost
 }
@@ -323,7 +323,7 @@ func (f *composer) keep(c *Console, up *upload) {
 // explain puts problems beside their fields.
 func (f *composer) explain(list []problem) {
 	f.Problems = list
-	for _, fields := range [][]formField{f.Open, f.More} {
+	for _, fields := range [][]inputField{f.Open, f.More} {
 		for i := range fields {
 			for _, pr := range list {
 				if pr.Field == fields[i].Name {
@@ -332,7 +332,7 @@ func (f *composer) explain(list []problem) {
 			}
 		}
 	}
-	f.MoreOpen = f.MoreOpen || slices.ContainsFunc(f.More, func(ff formField) bool { return ff.Problem != "" })
+	f.MoreOpen = f.MoreOpen || slices.ContainsFunc(f.More, func(ff inputField) bool { return ff.Problem != "" })
 }
 
 // localTime returns the time of day where somebody is, or nothing if that is not known.

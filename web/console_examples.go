@@ -31,13 +31,13 @@ func (c *Console) examples() {
 		Queues: []option{{"hardware", "hardware", true}}, Levels: []option{{"1", "1", false}}, Status: []option{{"open", "open", false}}, Priorities: []option{{"high", "high", true}},
 	}
 	s.fixture("console_queue.html",
-		queueData{
+		queuePage{
 			View: viewOpen, Title: "Open", Total: "1 ticket", Tickets: []ticketRow{row, {Number: "1", Subject: "s"}}, Filter: filter, Older: "tickets?after=x", First: "tickets", None: true,
 			Columns: []column{{Name: "Ticket", Link: "tickets", Sort: "descending"}, {Name: "Level", Class: "lev"}}, Bulk: bulkOptions(s.example("en")),
 		},
-		queueData{View: viewMine, Title: "Mine"}, queueData{View: viewUnassigned, Filter: filter, First: "tickets"})
-	s.fixture("console_search.html", searchData{Words: "blank", Tickets: []ticketRow{row}, Most: 50}, searchData{Words: "blank", Tickets: []ticketRow{row}, Newest: true},
-		searchData{}, searchData{Words: "x", Cannot: true}, searchData{Words: "x", Wrong: true}, searchData{Words: "x"})
+		queuePage{View: viewMine, Title: "Mine"}, queuePage{View: viewUnassigned, Filter: filter, First: "tickets"})
+	s.fixture("console_search.html", searchPage{Words: "blank", Tickets: []ticketRow{row}, Most: 50}, searchPage{Words: "blank", Tickets: []ticketRow{row}, Newest: true},
+		searchPage{}, searchPage{Words: "x", Cannot: true}, searchPage{Words: "x", Wrong: true}, searchPage{Words: "x"})
 
 	kinds := []string{"lines", "note", "text", "select", "file", "time", "solved", "split", "people", "check", "pair", "edit_text", "edit_select", "edit_time"}
 	form := &composer{
@@ -45,7 +45,7 @@ func (c *Console) examples() {
 		Kept: []keptItem{{"test-page.pdf", 184_000, "seal"}}, Problems: []problem{{"message", "is missing"}, {"", "no"}},
 	}
 	for _, kind := range kinds {
-		f := formField{
+		f := inputField{
 			Name: "x-" + kind, Kind: kind, Label: "Label", Hint: "Hint", Value: "v", Was: "w", Needed: true, Rows: 3, List: []string{"a"},
 			Options: []option{{"a", "A", true}}, People: []option{{"a", "A", true}}, Held: true,
 		}
@@ -53,11 +53,11 @@ func (c *Console) examples() {
 		f.Name, f.Problem, f.Needed = "y-"+kind, "is missing", false
 		form.More = append(form.More, f)
 	}
-	form.Open = append(form.Open, formField{Name: "field:order", Kind: "edit_field", Label: "order", Value: "4711", Was: "4711"})
+	form.Open = append(form.Open, inputField{Name: "field:order", Kind: "edit_field", Label: "order", Value: "4711", Was: "4711"})
 	plain, words := *form, *form
 	plain.Stale, plain.Tab = false, false
 	words.Stale, words.Problems = false, nil
-	full := &ticketData{
+	full := &agentTicket{
 		Number: row.Number, Subject: row.Subject, Status: "open", StatusClass: "open", Level: 2, Queue: "hardware", Assignee: "kim", Grade: "high", GradeName: "high", Version: 6,
 		Here: row.Link, ID: "01", Did: "Reply", Looking: []string{"max"}, Into: "K3VD-7YQ2-M", IntoLink: "tickets/K3VD-7YQ2-M", Snoozed: at, Hold: true, Erased: at,
 		Items: items, Hidden: 3, All: "?all=1", Composer: form, Key: "k",
@@ -68,7 +68,7 @@ func (c *Console) examples() {
 		Others:   []ticketRow{row}, More: "tickets?view=all", Similar: []similarItem{{Number: "1", Link: "tickets/1", Subject: "Blank pages", Solution: "Change the fuser.", Shares: "blank, pages", Known: true}},
 		Links: []linkItem{{Relation: "related to", Name: "related to", Number: "K3VD-7YQ2-M", Link: "tickets/1"}}, CanLink: true, Facts: []fact{{"Priority", "high"}, {"Opened", template.HTML("today")}},
 	}
-	refused, free, closed := *full, *full, ticketData{Number: "1", Subject: "s", Mine: true, Assignee: "lin", Items: []historyItem{item}}
+	refused, free, closed := *full, *full, agentTicket{Number: "1", Subject: "s", Mine: true, Assignee: "lin", Items: []historyItem{item}}
 	refused.Composer, free.Composer, refused.Mine, refused.Grade, free.Assignee = &plain, &words, true, "critical", ""
 	s.fixture("console_ticket.html", full, &refused, &free, &closed)
 	s.fixture("console_clock.html",

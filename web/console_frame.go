@@ -17,6 +17,7 @@ type consoleFrame struct {
 	Levels string
 	Search string // the words that were searched for
 	Key    string // for the form of the next ticket
+	Events string // the address of the changes, for the script; empty if there are none
 }
 
 // A navItem is a link of the side bar.
@@ -64,6 +65,12 @@ func (c *Console) frame(p *page) (any, error) {
 			u.Queues, u.NoQueue, name = nil, true, p.T0("queue.none")
 		}
 		f.Queues = append(f.Queues, navItem{Name: name, Link: u.link(p), N: n.queues[q], Current: onQueue && slices.Equal(here.Queues, u.Queues) && here.NoQueue == u.NoQueue})
+	}
+	if c.site.routed("events") {
+		f.Events = p.link("events")
+		if n := p.arg("number"); n != "" {
+			f.Events += "?" + url.Values{"ticket": {n}}.Encode()
+		}
 	}
 	for _, d := range deskPages {
 		if c.site.routed(d[0]) {

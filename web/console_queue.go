@@ -8,8 +8,8 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// queueData is the data of console_queue.html.
-type queueData struct {
+// queuePage is the data of console_queue.html.
+type queuePage struct {
 	View, Title string
 	Total       string // how many tickets there are, if it is known
 	Tickets     []ticketRow
@@ -70,7 +70,7 @@ func (c *Console) queue(p *page) error {
 	if err != nil {
 		return err
 	}
-	d := queueData{
+	d := queuePage{
 		View: u.View, Title: c.queueTitle(p, u), Tickets: p.rows(list.Tickets), Columns: columns(p, u),
 		Filter: c.filter(p, u), Bulk: bulkOptions(p), None: p.query("none") != "",
 	}

@@ -48,7 +48,7 @@ func (p *page) rows(list []ticket.Ticket) []ticketRow {
 // subject returns the subject of a ticket, or words for one that was erased.
 func (p *page) subject(t *ticket.Ticket) string {
 	if t.Subject == "" {
-		return p.T0("ticket.no_subject")
+		return p.T0("agent.no_subject")
 	}
 	return t.Subject
 }
@@ -56,7 +56,7 @@ func (p *page) subject(t *ticket.Ticket) string {
 // customerName names the requester of a ticket.
 func customerName(t teller, p ticket.Person) string {
 	if p.IsZero() {
-		return say(t, "ticket.no_requester")
+		return say(t, "agent.no_requester")
 	}
 	return personName(t, p)
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// searchData is the data of console_search.html.
-type searchData struct {
+// searchPage is the data of console_search.html.
+type searchPage struct {
 	Words   string
 	Tickets []ticketRow
 	Most    int  // there may be more
@@ -24,7 +24,7 @@ const mostHits = 50
 
 // search shows the tickets with some words, or the ticket with a number.
 func (c *Console) search(p *page) error {
-	d := searchData{Words: strings.TrimSpace(p.query("q")), Newest: p.query("order") == "newest"}
+	d := searchPage{Words: strings.TrimSpace(p.query("q")), Newest: p.query("order") == "newest"}
 	if d.Words == "" {
 		return p.render(http.StatusOK, "console_search.html", d)
 	}

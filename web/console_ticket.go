@@ -13,8 +13,8 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// ticketData is the data of console_ticket.html.
-type ticketData struct {
+// agentTicket is the data of console_ticket.html.
+type agentTicket struct {
 	Number, Subject     string
 	Status, StatusClass string
 	Level               int
@@ -113,9 +113,9 @@ func (c *Console) historian(p *page, t *ticket.Ticket) *historian {
 }
 
 // ticketPage returns the page of a ticket, without the form.
-func (c *Console) ticketPage(p *page, t *ticket.Ticket) (*ticketData, error) {
+func (c *Console) ticketPage(p *page, t *ticket.Ticket) (*agentTicket, error) {
 	number := string(t.Number)
-	d := &ticketData{
+	d := &agentTicket{
 		Number: number, Subject: p.subject(t), Status: nameOf(p, "status.", string(t.Status)), StatusClass: statusClass(t),
 		Level: t.Level, Queue: t.Queue, Assignee: t.Assignee, Mine: t.Assignee != "" && t.Assignee == p.actor.Person.ID,
 		Grade: t.Priority.String(), GradeName: nameOf(p, "grade.", t.Priority.String()), Version: t.Version,
@@ -162,7 +162,7 @@ func (c *Console) ticketPage(p *page, t *ticket.Ticket) (*ticketData, error) {
 }
 
 // aside adds what stands beside the history.
-func (c *Console) aside(p *page, t *ticket.Ticket, d *ticketData) error {
+func (c *Console) aside(p *page, t *ticket.Ticket, d *agentTicket) error {
 	d.Policy = t.Policy
 	d.Clocks = p.clocks(t, func(metric string) string { return d.Here + "/clocks/" + url.PathEscape(metric) })
 	r := t.Requester
@@ -204,7 +204,7 @@ func (c *Console) aside(p *page, t *ticket.Ticket, d *ticketData) error {
 
 // similar adds solved tickets that may help. A page without them is complete, so an error
 // leaves them out.
-func (c *Console) similar(p *page, t *ticket.Ticket, d *ticketData) {
+func (c *Console) similar(p *page, t *ticket.Ticket, d *agentTicket) {
 	if t.Phase.Done() {
 		return
 	}
@@ -227,7 +227,7 @@ func (c *Console) similar(p *page, t *ticket.Ticket, d *ticketData) {
 }
 
 // facts adds how the ticket is filed.
-func (c *Console) facts(p *page, t *ticket.Ticket, d *ticketData) {
+func (c *Console) facts(p *page, t *ticket.Ticket, d *agentTicket) {
 	add := func(key string, value any) {
 		if s, isText := value.(string); !isText || s != "" {
 			d.Facts = append(d.Facts, fact{p.T0(key), value})
@@ -242,7 +242,7 @@ func (c *Console) facts(p *page, t *ticket.Ticket, d *ticketData) {
 	add("field.impact", nameOf(p, "grade.", t.Impact.String()))
 	add("field.urgency", nameOf(p, "grade.", t.Urgency.String()))
 	if t.Assignee == "" {
-		add("field.assignee", p.T0("ticket.nobody"))
+		add("field.assignee", p.T0("agent.nobody"))
 	} else {
 		add("field.assignee", t.Assignee)
 	}
@@ -274,7 +274,7 @@ func (c *Console) facts(p *page, t *ticket.Ticket, d *ticketData) {
 
 // compose adds the form of an action: the one that was asked for, or the first tab. If it is
 // refused, the page says so.
-func (c *Console) compose(p *page, t *ticket.Ticket, d *ticketData, name string, v url.Values) {
+func (c *Console) compose(p *page, t *ticket.Ticket, d *agentTicket, name string, v url.Values) {
 	choices := c.site.desk.Actions(p.actor, *t)
 	choice := func(a ticket.ActionName) (ticket.Choice, bool) {
 		i := slices.IndexFunc(choices, func(ch ticket.Choice) bool { return ch.Action == a })

@@ -1,22 +1,15 @@
 package web
 
 import (
+	"bufio"
 	"context"
-	"crypto/hmac"
-	"crypto/rand"
-	"crypto/sha256"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"io"
 	"net/url"
-	"strings"
 
 	"github.com/ticketkit/ticket"
 )
-
-// newKey returns the key of a form, which makes sending it twice the same as once.
-func newKey() string { return rand.Text() }
 
 // keepsFiles reports whether a desk keeps files.
 func keepsFiles(ctx context.Context, desk *ticket.Desk) bool {
@@ -25,61 +18,32 @@ func keepsFiles(ctx context.Context, desk *ticket.Desk) bool {
 	return !errors.Is(err, errors.ErrUnsupported)
 }
 
-// A sealer signs what a form brings back, with a key of this process. Another process does
-// not accept it, and then the person attaches the files again.
-type sealer struct{ key []byte }
-
-func newSealer() sealer {
-	key := make([]byte, 32)
-	_, _ = rand.Read(key) // never fails
-	return sealer{key}
-}
-
-// A keptFile is a file that was stored, in a form that is shown again.
-type keptFile struct {
+// A sentFile is a file that was stored, in a form that is shown again.
+type sentFile struct {
 	File     ticket.Attachment `json:"f"`
 	Internal bool              `json:"i,omitempty"` // for a note
-	For      string            `json:"a"`           // who may use it
+	For      string            `json:"a"`           // the agent who may use it
 }
 
-func (s sealer) sum(data []byte) []byte {
-	m := hmac.New(sha256.New, s.key)
-	m.Write(data)
-	return m.Sum(nil)
-}
-
-// seal returns the text of a file for a form.
-func (s sealer) seal(k keptFile) string {
+// sealFile returns the text of a file for a form.
+func (c *Console) sealFile(p *page, k sentFile) string {
 	data, err := json.Marshal(k)
 	if err != nil {
 		return ""
 	}
-	return base64.RawURLEncoding.EncodeToString(s.sum(data)) + "." + base64.RawURLEncoding.EncodeToString(data)
+	return c.seals.seal("agent's file", p.actor.Tenant, p.now.Add(keepFiles), data)
 }
 
-// open reads the text of a file.
-func (s sealer) open(text string) (k keptFile, ok bool) {
-	mac, data, _ := strings.Cut(text, ".")
-	sum, err := base64.RawURLEncoding.DecodeString(mac)
-	if err != nil {
-		return k, false
-	}
-	body, err := base64.RawURLEncoding.DecodeString(data)
-	if err != nil || !hmac.Equal(sum, s.sum(body)) {
-		return k, false
-	}
-	return k, json.Unmarshal(body, &k) == nil
-}
+// mostFiles is how many files a form brings at most.
+const mostFiles = 50
 
 // An upload is the form of an action.
 type upload struct {
 	values url.Values
-	kept   []keptFile
+	kept   []sentFile
+	wrong  []problem
 	lost   bool // a file has to be attached again
 }
-
-// forWhom names who may use the files of a form.
-func forWhom(a ticket.Actor) string { return a.Tenant + "\x00" + a.Person.ID }
 
 // readUpload reads the form of an action. It stores the files on the way.
 func (c *Console) readUpload(p *page) (*upload, error) {
@@ -91,11 +55,24 @@ func (c *Console) readUpload(p *page) (*upload, error) {
 			if field != "files" && field != "note_files" {
 				return badForm("a form has a file in a field of another kind")
 			}
-			a, err := c.site.desk.Attach(p.ctx(), p.actor, name, mediaType, content)
-			if err != nil {
+			refuse := func(key string) { up.wrong = append(up.wrong, problem{field, say(p, key, "name", name)}) }
+			if len(up.kept) >= mostFiles {
+				refuse("problem.many_files")
+				return nil
+			}
+			r := bufio.NewReaderSize(content, 4096)
+			first, _ := r.Peek(512) // a short file has fewer; Attach returns any other error
+			a, err := c.site.desk.Attach(p.ctx(), p.actor, name, sniff(first, mediaType), r)
+			_, invalid := errors.AsType[*ticket.InvalidError](err)
+			_, found := errors.AsType[*ticket.FileError](err)
+			switch {
+			case err == nil:
+				up.kept = append(up.kept, sentFile{File: a, Internal: field == "note_files", For: p.actor.Person.ID})
+			case invalid, found, errors.Is(err, ticket.ErrRefused):
+				refuse("problem.file")
+			default:
 				return err
 			}
-			up.kept = append(up.kept, keptFile{File: a, Internal: field == "note_files", For: forWhom(p.actor)})
 			return nil
 		}
 	}
@@ -105,12 +82,15 @@ func (c *Console) readUpload(p *page) (*upload, error) {
 	}
 	up.values = url.Values(f.values)
 	for _, text := range f.all("kept") {
-		k, ok := c.seal.open(text)
-		if !ok || k.For != forWhom(p.actor) {
+		data, ok := c.seals.open("agent's file", p.actor.Tenant, text, p.now)
+		var k sentFile
+		if !ok || json.Unmarshal(data, &k) != nil || k.For != p.actor.Person.ID {
 			up.lost = true
 			continue
 		}
-		up.kept = append(up.kept, k)
+		if len(up.kept) < mostFiles {
+			up.kept = append(up.kept, k)
+		}
 	}
 	return up, nil
 }
