@@ -42,34 +42,22 @@ func (l Timeline) SVG() []byte {
 		}
 		return left + min(max(v/l.End, 0), 1)*(end-left)
 	}
-	// Texts take the first row in which they do not run into another one, or into the line
-	// that leads to one further below.
-	type label struct {
-		area
-		text string
-	}
-	labels := make([]label, len(l.Marks))
-	var taken []area
+	// From the last mark to the first, a text takes the first row in which it runs into no other
+	// one. So a line down to a text crosses few others.
+	labels := make([]area, len(l.Marks))
+	texts := make([]string, len(l.Marks))
 	rows := 0
-	for i, m := range l.Marks {
-		text := shorten(m.Text, end-left)
-		w := widthOf(text)
-		a := area{x: min(x(m.At)-3, end-w), w: w + 8, h: row - 2}
-		a.x = max(a.x, left-3)
-		n := 0
-		for ; ; n++ {
-			a.y = line + thick + 8 + float64(n)*row
-			stem := area{x(m.At) - 2, line + thick + 6, 4, a.y - line - thick - 6}
-			if !slices.ContainsFunc(taken, func(b area) bool { return a.meets(b) || n > 0 && b.h > 4 && stem.meets(b) }) {
-				taken = append(taken, a, area{stem.x, stem.y, stem.w, max(stem.h, 1)})
-				break
-			}
-			if n > 40 {
-				break
-			}
+	for i, m := range slices.Backward(l.Marks) {
+		texts[i] = shorten(m.Text, end-left)
+		w := widthOf(texts[i])
+		a := area{x: max(min(x(m.At)-3, end-w), left-3), y: line + thick + 8, w: w + 8, h: row - 2}
+		n := 1
+		for slices.ContainsFunc(labels[i+1:], a.meets) {
+			n++
+			a.y += row
 		}
-		rows = max(rows, n+1)
-		labels[i] = label{a, text}
+		rows = max(rows, n)
+		labels[i] = a
 	}
 	height := line + thick + 10 + float64(rows)*row
 	c := &canvas{}
@@ -83,8 +71,12 @@ func (l Timeline) SVG() []byte {
 		c.line("plot-stem", at, line-4, at, labels[i].y+2)
 		c.rect("plot-mark "+m.Class, at-1.5, line-5, 3, thick+10, m.Text)
 	}
-	for _, t := range labels {
-		c.text("plot-small", t.x+3, t.y+13, t.text)
+	for i, a := range labels {
+		if at := x(l.Marks[i].At); a.x+3 < at-3 { // it ends at its mark
+			c.text("plot-small plot-halo plot-end", min(a.x+a.w, end+1), a.y+13, texts[i])
+			continue
+		}
+		c.text("plot-small plot-halo", a.x+3, a.y+13, texts[i])
 	}
 	return c.close()
 }
