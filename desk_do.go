@@ -267,7 +267,7 @@ func (d *Desk) stale(ctx context.Context, a Actor, t Ticket, pinned int64) error
 // checkActor cleans an actor and refuses one that identifies nobody.
 func (d *Desk) checkActor(a *Actor) error {
 	if a.token != "" {
-		return &RefusedError{Role: a.Role, Why: whyStatusLink, Detail: "the holder of a status link can track its ticket, and reply where the link's scope says so"}
+		return &RefusedError{Role: a.Role, Why: whyStatusLink, Detail: "the holder of a status link can track its ticket, and do what the link allows"}
 	}
 	if a.held != nil {
 		return nil // admit has already replaced it by the person that the ticket has

@@ -583,14 +583,6 @@ func TestScopesOfStatusLinks(t *testing.T) {
 			}
 			require.Equal(t, want, v.Actions)
 
-			refusal := func(err error) string {
-				if err == nil {
-					return ""
-				}
-				refused, ok := errors.AsType[*ticket.RefusedError](err)
-				require.True(t, ok, "%v", err)
-				return refused.Why
-			}
 			why := func(allowed bool) string {
 				if allowed {
 					return ""
@@ -598,14 +590,14 @@ func TestScopesOfStatusLinks(t *testing.T) {
 				return "link"
 			}
 			_, err = k.rate(h, tk, 3)
-			require.Equal(t, why(r.Rate), refusal(err))
+			require.Equal(t, why(r.Rate), refusal(t, err))
 			require.Equal(t, r.Rate, k.view(h, "").Score == 3)
 			_, err = k.desk.Do(t.Context(), h, tk.ID, ticket.Action{Name: ticket.ActionReopen})
-			require.Equal(t, "link", refusal(err))
+			require.Equal(t, "link", refusal(t, err))
 			_, err = k.desk.Do(t.Context(), h, tk.ID, ticket.Action{Name: ticket.ActionReply, Message: "Hello."})
-			require.Equal(t, why(r.Reply), refusal(err))
+			require.Equal(t, why(r.Reply), refusal(t, err))
 			_, err = k.desk.Do(t.Context(), h, tk.ID, ticket.Action{Name: ticket.ActionReply, Attachments: []ticket.Attachment{{Name: "a"}}})
-			require.Equal(t, why(r.Upload), refusal(err))
+			require.Equal(t, why(r.Upload), refusal(t, err))
 		})
 	}
 }

@@ -29,12 +29,17 @@ type StatusLinks struct {
 	// TTL is how long a link in a notification is valid, from the time of the event.
 	// Zero means 90 days.
 	TTL time.Duration
-	// Reply lets the holder of a link in a notification write: ActionReply with a
-	// message.
-	Reply bool
-	// Upload lets the holder of a link in a notification send files: ActionReply
-	// with attachments.
-	Upload bool
+
+	// The other fields say what the holder of a link in a notification may do besides
+	// reading; see [StatusLinkRequest]. A link of [KindFeedback] is for rating only.
+	// Links that were sent keep what they allowed when they were made.
+
+	Reply   bool // ActionReply with a message
+	Upload  bool // ActionReply with attachments
+	Confirm bool // ActionConfirm
+	Reopen  bool // ActionReopen
+	Cancel  bool // ActionCancel
+	Rate    bool // Desk.Rate, in links for the requester
 }
 
 // StatusLinkKey is a key for status links. Two keys of a desk must not have the
@@ -95,6 +100,13 @@ func linkName(p Person) string {
 	}
 }
 
+// Redact returns text with "…" in place of every token that is signed with one of the
+// keys, for access logs and error reports: everyone who has a token can use it. The
+// rest of an address stays. It finds whole tokens, also those that end lines or
+// markup break up, and does not check signatures: about one in 130,000 other texts of 72
+// such letters and digits is taken for a token as well. Without keys it returns text.
+func (l StatusLinks) Redact(text string) string { return l.cutTokens(text) }
+
 // cutTokens replaces the desk's own status links in a text by "…". It is for text
 // that goes to other people than its writer: a reply quotes the letter that it
 // answers, and the holder of a link acts as the person the letter was sent to.
@@ -126,24 +138,31 @@ func (l *StatusLinks) text() linktoken.Text {
 }
 
 // StatusLinkHolder returns the actor that holds a status link with this token.
-// [Desk.Track] and [Desk.Messages] show it the ticket. [Desk.Do] lets it write or
-// send files, and [Desk.Rate] lets it rate the ticket, if the link allows it, as the person
-// the link was made for. Every
-// other call refuses it. Set the tenant with [Actor.InTenant] if there are several.
+// [Desk.Track] and [Desk.Messages] show it the ticket. [Desk.Do] and [Desk.Rate] let it
+// act as the person the link was made for, as far as the link allows it; see
+// [StatusLinkRequest]. Every other call refuses it. Set the tenant with [Actor.InTenant] if there are several.
 // A call with an invalid token returns [ErrStatusLink].
 func StatusLinkHolder(token string) Actor {
 	return Actor{Role: RoleRequester, token: cmp.Or(token, "none")}
 }
 
-// StatusLinkRequest describes a status link to make.
+// StatusLinkRequest describes a status link to make. Its holder can always read. Reply,
+// Upload, Confirm, Reopen, Cancel and Rate add to that, each for itself. The workflow
+// and the policy decide as well, as they do for the person the link is for:
+// a confirmation is the requester's in the [DefaultWorkflow].
 type StatusLinkRequest struct {
 	// For is the ticket's requester or one of its followers. Zero means the
 	// requester, or the actor if that is a customer.
 	For Person
-	// Reply lets the holder write: ActionReply with a message.
+	// Reply lets the holder write: ActionReply with a message, and a message with the
+	// other actions that the link allows.
 	Reply bool
-	// Upload lets the holder send files: ActionReply with attachments.
+	// Upload lets the holder send files: ActionReply with attachments, and attachments
+	// with the other actions that the link allows.
 	Upload bool
+	// Confirm, Reopen and Cancel let the holder perform ActionConfirm, ActionReopen and
+	// ActionCancel.
+	Confirm, Reopen, Cancel bool
 	// Rate lets the holder rate the ticket; see [Desk.Rate]. Such a link is for the requester.
 	Rate bool
 	// TTL is how long the link is valid. It is rounded up to a second, or to a
@@ -160,8 +179,8 @@ type StatusLinkRequest struct {
 // [Desk.RevokeStatusLinks].
 //
 // Customers make links for themselves. Systems make links for every customer of
-// the ticket. Agents do too, but without Reply, Upload and Rate, because otherwise they
-// could write in the customer's name. Errors: [ErrNotFound], [ErrRefused],
+// the ticket. Agents do too, but for reading only, because otherwise they could act in
+// the customer's name. Errors: [ErrNotFound], [ErrRefused],
 // [ErrInvalid].
 func (d *Desk) StatusLink(ctx context.Context, a Actor, id ID, r StatusLinkRequest) (token string, err error) {
 	if err := d.checkActor(&a); err != nil {
@@ -178,6 +197,7 @@ func (d *Desk) StatusLink(ctx context.Context, a Actor, id ID, r StatusLinkReque
 	if err := d.may(a, t, ActionMakeStatusLink); err != nil {
 		return "", err
 	}
+	scope := linktoken.Scope{Reply: r.Reply, Upload: r.Upload, Rate: r.Rate, Confirm: r.Confirm, Reopen: r.Reopen, Cancel: r.Cancel}
 	refuse := func(detail string) error {
 		return &RefusedError{Action: ActionMakeStatusLink, State: t.State(), Role: a.RoleOn(t), Why: whyRole, Detail: detail}
 	}
@@ -193,7 +213,7 @@ func (d *Desk) StatusLink(ctx context.Context, a Actor, id ID, r StatusLinkReque
 		return "", invalid("config.status_links.keys", "are missing: this desk makes no links")
 	case a.Role == RoleRequester && !a.Person.Same(r.For):
 		return "", refuse("a customer makes links only for themselves")
-	case a.Role == RoleAgent && (r.Reply || r.Upload || r.Rate):
+	case a.Role == RoleAgent && scope != linktoken.Scope{}:
 		return "", refuse("an agent makes links only for reading")
 	case r.TTL < 0 || end.After(lastTime):
 		return "", invalid("link.ttl", "must not be negative, nor end after the year 9999")
@@ -201,7 +221,7 @@ func (d *Desk) StatusLink(ctx context.Context, a Actor, id ID, r StatusLinkReque
 	if to, concerned := t.standing(Recipient{Person: r.For}); r.Rate && concerned && to.Role != RoleRequester {
 		return "", invalid("link.rate", "is for the requester of the ticket")
 	}
-	token, concerned := d.link(&t, r.For, linktoken.Grant{Reply: r.Reply, Upload: r.Upload, Rate: r.Rate, Until: end})
+	token, concerned := d.link(&t, r.For, linktoken.Grant{Scope: scope, Until: end})
 	if !concerned {
 		return "", invalid("link.for", "must be the requester or a follower of the ticket")
 	}
@@ -243,9 +263,12 @@ func (d *Desk) notificationLink(t *Ticket, e *Event, to Recipient) string {
 	if l.URL == nil || to.Role&RoleCustomer == 0 {
 		return ""
 	}
-	g := linktoken.Grant{Reply: l.Reply, Upload: l.Upload, Until: nearest(e.At.Add(l.TTL), epoch, lastTime)}
+	g := linktoken.Grant{Until: nearest(e.At.Add(l.TTL), epoch, lastTime)}
 	if e.Set.FeedbackAsked {
-		g.Reply, g.Upload, g.Rate = false, false, true
+		g.Rate = true
+	} else {
+		now, _ := t.standing(Recipient{Person: to.Person})
+		g.Scope = linktoken.Scope{Reply: l.Reply, Upload: l.Upload, Rate: l.Rate && now.Role == RoleRequester, Confirm: l.Confirm, Reopen: l.Reopen, Cancel: l.Cancel}
 	}
 	token, concerned := d.link(t, to.Person, g)
 	if !concerned {
@@ -370,6 +393,29 @@ type heldLink struct {
 	key linktoken.Key
 }
 
+// allows reports whether the link lets its holder perform an action. Words and files
+// need Reply and Upload as well.
+func (h *heldLink) allows(name ActionName) bool {
+	switch name {
+	case ActionReply:
+		return h.Reply || h.Upload
+	case ActionConfirm:
+		return h.Confirm
+	case ActionReopen:
+		return h.Reopen
+	case ActionCancel:
+		return h.Cancel
+	default:
+		return false
+	}
+}
+
+// offers reports whether the link lets its holder make a choice with the inputs that
+// the workflow requires.
+func (h *heldLink) offers(c Choice) bool {
+	return h.allows(c.Action) && (!c.Needs.Message || h.Reply) && (!c.Needs.Attachments || h.Upload) && (!c.Needs.Words || h.Reply || h.Upload)
+}
+
 // opens returns the person a link was made for, as the ticket has it now, and an
 // error if the link is no longer valid.
 func (d *Desk) opens(h *heldLink, t *Ticket) (Person, error) {
@@ -433,9 +479,9 @@ func (d *Desk) confined(ctx context.Context, a Actor, id ID, act *Action) error 
 		return &RefusedError{Action: act.Name, Role: RoleRequester, Why: whyStatusLink, Detail: detail}
 	}
 	switch {
-	case act.Name != ActionReply || !a.held.Reply && !a.held.Upload:
+	case !a.held.allows(act.Name):
 		return refuse("this status link does not allow that")
-	case act.Message == "" && len(act.Attachments) == 0:
+	case act.Name == ActionReply && act.Message == "" && len(act.Attachments) == 0:
 		return refuse("a reply through a status link needs a message or files")
 	case act.Message != "" && !a.held.Reply:
 		return refuse("this status link does not allow messages")

@@ -3,6 +3,8 @@ package ticket_test
 import (
 	"bytes"
 	"context"
+	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -118,6 +120,148 @@ func TestALinkAllowsOnlyItsScope(t *testing.T) {
 	require.ErrorIs(t, err, ticket.ErrNotFound, "another ticket of the same person")
 }
 
+// refusal returns why a call was refused, or nothing if it was not.
+func refusal(t *testing.T, err error) string {
+	t.Helper()
+	if err == nil {
+		return ""
+	}
+	refused, ok := errors.AsType[*ticket.RefusedError](err)
+	require.True(t, ok, "%v", err)
+	return refused.Why
+}
+
+// Each scope alone and all together, for the requester and a follower, on an open and a
+// solved ticket: Track lists an action exactly where Do and Rate perform it.
+func TestEveryScopeOfALinkAllowsExactlyItsAction(t *testing.T) {
+	scoped := func(bits int) ticket.StatusLinkRequest {
+		return ticket.StatusLinkRequest{Reply: bits&1 != 0, Upload: bits&2 != 0, Confirm: bits&4 != 0, Reopen: bits&8 != 0, Cancel: bits&16 != 0, Rate: bits&32 != 0}
+	}
+	for bits := range 64 {
+		r := scoped(bits)
+		for _, c := range []struct {
+			person ticket.Actor
+			solved bool
+			can    map[ticket.ActionName]bool // what the workflow allows the person
+		}{
+			{ada, false, map[ticket.ActionName]bool{ticket.ActionReply: true, ticket.ActionCancel: true}},
+			{ada, true, map[ticket.ActionName]bool{ticket.ActionReply: true, ticket.ActionConfirm: true, ticket.ActionReopen: true, ticket.ActionRate: true}},
+			{bob, false, map[ticket.ActionName]bool{ticket.ActionReply: true}},
+			{bob, true, map[ticket.ActionName]bool{ticket.ActionReply: true}},
+		} {
+			if r.Rate && c.person.Person == bob.Person {
+				continue // not made
+			}
+			k := newKit(t, askingAfter(day))
+			scopes := map[ticket.ActionName]bool{
+				ticket.ActionReply: r.Reply || r.Upload, ticket.ActionConfirm: r.Confirm, ticket.ActionReopen: r.Reopen, ticket.ActionCancel: r.Cancel, ticket.ActionRate: r.Rate,
+			}
+			ready := func() (ticket.Ticket, ticket.Actor) {
+				tk := k.open(ada, ticket.Draft{Followers: []ticket.Person{bob.Person}})
+				if c.solved {
+					tk = k.do(lin, tk, ticket.Action{Name: ticket.ActionResolve, Message: "Solved."})
+				}
+				return tk, ticket.StatusLinkHolder(k.link(c.person, tk, r))
+			}
+			tk, h := ready()
+			v, err := k.track(h, "")
+			require.NoError(t, err)
+			var want []ticket.ActionName
+			for _, name := range []ticket.ActionName{ticket.ActionCancel, ticket.ActionConfirm, ticket.ActionRate, ticket.ActionReopen, ticket.ActionReply} {
+				if scopes[name] && c.can[name] {
+					want = append(want, name)
+				}
+			}
+			require.Equal(t, want, v.Actions, "%+v %+v", r, c)
+			for _, name := range []ticket.ActionName{ticket.ActionCancel, ticket.ActionConfirm, ticket.ActionReopen, ticket.ActionRate, ticket.ActionReply, ticket.ActionTake, ticket.ActionClose, ticket.ActionEdit} {
+				tk, h = ready()
+				act := ticket.Action{Name: name}
+				switch {
+				case name == ticket.ActionReply && r.Upload && !r.Reply:
+					act.Attachments = []ticket.Attachment{{Name: "proof.pdf"}}
+				case name == ticket.ActionReply:
+					act.Message = "m"
+				case name == ticket.ActionEdit:
+					act.Edit = &ticket.Edits{Subject: "s"}
+				}
+				if name == ticket.ActionRate {
+					_, err = k.desk.Rate(t.Context(), h, tk.ID, ticket.Rating{Score: 5})
+				} else {
+					_, err = k.desk.Do(t.Context(), h, tk.ID, act)
+				}
+				switch why := refusal(t, err); {
+				case scopes[name] && c.can[name]:
+					require.Empty(t, why, "%+v %+v %s", r, c, name)
+					e := k.events(cron, tk)
+					require.Equal(t, c.person.Person.ID, e[len(e)-1].Actor.ID)
+				case !scopes[name]:
+					require.Equal(t, "link", why, "%+v %+v %s", r, c, name)
+				default:
+					require.Contains(t, []string{"role", "state"}, why, "%+v %+v %s", r, c, name)
+				}
+			}
+		}
+	}
+}
+
+func TestWordsAndFilesNeedScopesOfTheirOwn(t *testing.T) {
+	k := newKit(t, withLinks(1))
+	for _, r := range []ticket.StatusLinkRequest{{Reopen: true}, {Reopen: true, Reply: true}, {Reopen: true, Upload: true}} {
+		tk := k.open(ada, ticket.Draft{})
+		k.do(lin, tk, ticket.Action{Name: ticket.ActionResolve, Message: "Solved."})
+		h := ticket.StatusLinkHolder(k.link(ada, tk, r))
+		why := map[bool]string{false: "link"}
+		_, err := k.desk.Do(t.Context(), h, tk.ID, ticket.Action{Name: ticket.ActionReopen, Message: "No.", Attachments: []ticket.Attachment{{Name: "a"}}})
+		require.Equal(t, "link", refusal(t, err))
+		_, err = k.desk.Do(t.Context(), h, tk.ID, ticket.Action{Name: ticket.ActionReopen, Message: "No."})
+		require.Equal(t, why[r.Reply], refusal(t, err))
+		k.do(lin, tk, ticket.Action{Name: ticket.ActionResolve, Message: "Solved."})
+		_, err = k.desk.Do(t.Context(), h, tk.ID, ticket.Action{Name: ticket.ActionReopen, Attachments: []ticket.Attachment{{Name: "a"}}})
+		require.Equal(t, why[r.Upload], refusal(t, err))
+		k.do(lin, tk, ticket.Action{Name: ticket.ActionResolve, Message: "Solved."})
+		_, err = k.desk.Do(t.Context(), h, tk.ID, ticket.Action{Name: ticket.ActionReopen})
+		require.NoError(t, err)
+	}
+}
+
+// Where the workflow wants words, a link without Reply does not offer the action.
+func TestALinkOffersOnlyWhatItsHolderCanComplete(t *testing.T) {
+	spec := ticket.DefaultWorkflow()
+	for i := range spec.Transitions {
+		if tr := &spec.Transitions[i]; tr.Action == ticket.ActionCancel && tr.By == ticket.RoleRequester {
+			tr.Needs = ticket.Inputs{Message: true}
+		}
+	}
+	k := newKit(t, withLinks(1), func(c *ticket.Config) { c.Workflows = []*ticket.Workflow{spec.MustCompile(nil)} })
+	tk := k.open(ada, ticket.Draft{})
+	for _, reply := range []bool{false, true} {
+		h := ticket.StatusLinkHolder(k.link(ada, tk, ticket.StatusLinkRequest{Cancel: true, Reply: reply}))
+		v, err := k.track(h, "")
+		require.NoError(t, err)
+		require.Equal(t, reply, slices.Contains(v.Actions, ticket.ActionCancel))
+		_, err = k.desk.Do(t.Context(), h, tk.ID, ticket.Action{Name: ticket.ActionCancel, Message: "It works now."})
+		require.Equal(t, reply, err == nil)
+	}
+}
+
+// After the window, a link that lets its holder reopen opens a follow-up.
+func TestALateReopenThroughALinkOpensAFollowUp(t *testing.T) {
+	k := newKit(t, withLinks(1))
+	tk := k.open(ada, ticket.Draft{})
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionResolve, Message: "Solved."})
+	h := ticket.StatusLinkHolder(k.link(ada, tk, ticket.StatusLinkRequest{Reopen: true}))
+	k.clock.Advance(reopenWindow + day)
+	v, err := k.track(h, "")
+	require.NoError(t, err)
+	require.Equal(t, []ticket.ActionName{ticket.ActionReopen}, v.Actions)
+	got, err := k.desk.Do(t.Context(), h, tk.ID, ticket.Action{Name: ticket.ActionReopen})
+	require.NoError(t, err)
+	require.NotEqual(t, tk.ID, got.ID)
+	require.True(t, got.Requester.IsZero())
+	_, err = k.desk.Do(t.Context(), h, got.ID, ticket.Action{Name: ticket.ActionReopen})
+	require.ErrorIs(t, err, ticket.ErrNotFound, "the link is for the old ticket")
+}
+
 func TestRolesThatMayMakeLinks(t *testing.T) {
 	k := newKit(t, withLinks(1))
 	tk := k.open(ada, ticket.Draft{Followers: []ticket.Person{bob.Person}})
@@ -127,6 +271,10 @@ func TestRolesThatMayMakeLinks(t *testing.T) {
 	require.ErrorIs(t, err, ticket.ErrRefused, "an agent does not write in the customer's name")
 	_, err = k.desk.StatusLink(t.Context(), lin, tk.ID, ticket.StatusLinkRequest{Upload: true})
 	require.ErrorIs(t, err, ticket.ErrRefused, "nor sends files")
+	for _, r := range []ticket.StatusLinkRequest{{Confirm: true}, {Reopen: true}, {Cancel: true}, {Rate: true}} {
+		_, err = k.desk.StatusLink(t.Context(), lin, tk.ID, r)
+		require.ErrorIs(t, err, ticket.ErrRefused, "nor acts otherwise")
+	}
 	_, err = k.desk.StatusLink(t.Context(), cron, tk.ID, ticket.StatusLinkRequest{For: ticket.Person{ID: "eve"}})
 	require.ErrorIs(t, err, ticket.ErrInvalid)
 	_, err = k.desk.StatusLink(t.Context(), cron, tk.ID, ticket.StatusLinkRequest{TTL: -1})
@@ -269,6 +417,35 @@ func TestLinksInNotifications(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, k.sent.RequireSent(t, ticket.KindReceived, "team@example.org").StatusLink, "not concerned with the ticket")
 	require.Empty(t, k.sent.RequireSent(t, ticket.KindQueued, "queue:").StatusLink, "agents have other ways")
+}
+
+// Each scope of the configuration is in the letters, that for rating only in the
+// requester's.
+func TestScopesOfLinksInNotifications(t *testing.T) {
+	for i, name := range []ticket.ActionName{ticket.ActionReply, ticket.ActionReply, ticket.ActionConfirm, ticket.ActionReopen, ticket.ActionCancel, ticket.ActionRate} {
+		k := newKit(t, askingAfter(day), func(c *ticket.Config) {
+			l := &c.StatusLinks
+			l.Reply, l.Upload, l.Confirm, l.Reopen, l.Cancel, l.Rate = i == 0, i == 1, i == 2, i == 3, i == 4, i == 5
+		})
+		tk := k.open(ada, ticket.Draft{Followers: []ticket.Person{bob.Person}})
+		if name != ticket.ActionCancel {
+			k.do(lin, tk, ticket.Action{Name: ticket.ActionResolve, Message: "Solved."})
+		}
+		k.deliver()
+		for _, address := range []string{"ada@example.org", "bob@example.org"} {
+			kind := ticket.KindSolved
+			if name == ticket.ActionCancel {
+				kind = ticket.KindReceived
+			}
+			v, err := k.track(ticket.StatusLinkHolder(tokenIn(k.sent.RequireSent(t, kind, address))), "")
+			require.NoError(t, err)
+			if address == "bob@example.org" && name != ticket.ActionReply {
+				require.Empty(t, v.Actions, "%d", i)
+			} else {
+				require.Equal(t, []ticket.ActionName{name}, v.Actions, "%d", i)
+			}
+		}
+	}
 }
 
 func FuzzHolder(f *testing.F) {

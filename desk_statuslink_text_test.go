@@ -178,3 +178,20 @@ func BenchmarkWordsWithoutTokens(b *testing.B) {
 		}
 	}
 }
+
+func TestTokensAreRemovedFromLogs(t *testing.T) {
+	k := newKit(t, withLinks(1))
+	tk := k.open(ada.InTenant("acme"), ticket.Draft{})
+	token := k.link(ada.InTenant("acme"), tk, ticket.StatusLinkRequest{Reply: true, Upload: true, Confirm: true, Reopen: true, Cancel: true, Rate: true})
+	links := ticket.StatusLinks{Keys: []ticket.StatusLinkKey{{ID: 2, Secret: secret(2)}, {ID: 1, Secret: secret(1)}}}
+	for line, want := range map[string]string{
+		"": "",
+		`192.0.2.1 - - "GET /a/t/` + token + `/files/1?x=1 HTTP/1.1" 200`:              `192.0.2.1 - - "GET /a/t/…/files/1?x=1 HTTP/1.1" 200`,
+		`{"path":"\/t\/` + strings.ToUpper(token) + `","from":"%2Ft%2F` + token + `"}`: `{"path":"\/t\/…","from":"%2Ft%2F…"}`,
+		"GET /t/" + token[:71]: "GET /t/" + token[:71],
+	} {
+		require.Equal(t, want, links.Redact(line))
+	}
+	require.Equal(t, token, ticket.StatusLinks{}.Redact(token), "no keys, no tokens")
+	require.Equal(t, token, ticket.StatusLinks{Keys: links.Keys[:1]}.Redact(token), "nobody can use it any more")
+}

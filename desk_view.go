@@ -88,7 +88,7 @@ func (d *Desk) Track(ctx context.Context, a Actor, ref string) (View, error) {
 	}
 	if a.RoleOn(t)&RoleCustomer != 0 {
 		for _, c := range d.Actions(a, t) {
-			if c.Allowed && (a.only.IsZero() || c.Action == ActionReply && (a.held.Reply || a.held.Upload)) {
+			if c.Allowed && (a.held == nil || a.held.offers(c)) {
 				v.Actions = append(v.Actions, c.Action)
 			}
 		}

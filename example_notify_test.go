@@ -38,6 +38,21 @@ func ExampleDesk_StatusLink() {
 	// ticket: the status link is not valid
 }
 
+// An access log has the paths of requests. Its readers must not be able to open
+// the tickets.
+func ExampleStatusLinks_Redact() {
+	ctx := context.Background()
+	links := ticket.StatusLinks{Keys: []ticket.StatusLinkKey{{ID: 1, Secret: bytes.Repeat([]byte{7}, 32)}}} // 32 random bytes that stay secret
+	desk := must(ticket.NewDesk(memstore.New(), ticket.Config{StatusLinks: links}))
+	ada := ticket.Requester(ticket.Person{Email: "ada@example.org"})
+	t := must(desk.Open(ctx, ada, ticket.Draft{Subject: "Parcel lost"}))
+	token := must(desk.StatusLink(ctx, ada, t.ID, ticket.StatusLinkRequest{}))
+
+	fmt.Println(links.Redact("GET /t/" + token + "?lang=en 200"))
+	// Output:
+	// GET /t/…?lang=en 200
+}
+
 // The desk asks the requester an hour after the ticket was closed. The page of the link shows
 // a form if View.Actions has "rate", and the POST of that form calls Rate.
 func ExampleDesk_Rate() {

@@ -164,6 +164,9 @@ const (
 	// before; Notification.Expected is the new time.
 	KindRescheduled Kind = "rescheduled"
 
+	// KindLink brings the status link to a person who asked for it; see [Desk.SendStatusLink].
+	KindLink Kind = "link"
+
 	// KindFeedback asks the requester to rate the closed ticket; see [Config].Feedback.
 	KindFeedback Kind = "feedback"
 )
@@ -206,7 +209,7 @@ func Kinds(role Role) []Kind {
 	var list []Kind
 	if role&RoleCustomer != 0 {
 		list = append(list, KindReceived, KindUploaded, KindAnswered, KindAsked, KindCustomer, KindHanded,
-			KindSolved, KindReopened, KindClosed, KindCancelled, KindMerged, KindAdded, KindRescheduled, KindFeedback, KindDueSoon, KindOverdue)
+			KindSolved, KindReopened, KindClosed, KindCancelled, KindMerged, KindAdded, KindRescheduled, KindLink, KindFeedback, KindDueSoon, KindOverdue)
 	}
 	if role&RoleAgent != 0 {
 		list = append(list, KindQueued, KindEscalated, KindAssigned, KindUnassigned, KindReminder, KindRated)

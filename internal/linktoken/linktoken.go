@@ -34,14 +34,6 @@ const (
 	personDomain = "ticket link person 1"
 )
 
-// The bits of the scope.
-const (
-	scopeReply = 1 << iota
-	scopeUpload
-	scopeRate
-	scopes = scopeReply | scopeUpload | scopeRate
-)
-
 // Size is the length of a token in bytes, which are ASCII letters and digits only.
 const Size = (bodySize + macSize) * 8 / 5
 
@@ -57,11 +49,44 @@ type Key struct {
 
 // Grant is the content of a token.
 type Grant struct {
-	Ticket              [16]byte
-	Reply, Upload, Rate bool // what the holder may do besides reading
-	Until               time.Time
-	Epoch               uint16  // how often the ticket's links had been revoked
-	Person              [4]byte // see [Key.Person]
+	Ticket [16]byte
+	Scope
+	Until  time.Time
+	Epoch  uint16  // how often the ticket's links had been revoked
+	Person [4]byte // see [Key.Person]
+}
+
+// Scope says what the holder of a token may do besides reading. A field is a bit of a
+// byte, from the lowest. A program that does not know a bit ignores it, so a bit must only
+// allow something; and bits must not change their places.
+type Scope struct {
+	Reply, Upload, Rate, Confirm, Reopen, Cancel bool
+}
+
+// scopes has the bits that are in use.
+const scopes = 1<<6 - 1
+
+// fields has a pointer to each field, in the order of the bits.
+func (s *Scope) fields() [6]*bool {
+	return [...]*bool{&s.Reply, &s.Upload, &s.Rate, &s.Confirm, &s.Reopen, &s.Cancel}
+}
+
+// bits returns the scope as a byte of a token.
+func (s Scope) bits() (b byte) {
+	for i, f := range s.fields() {
+		if *f {
+			b |= 1 << i
+		}
+	}
+	return b
+}
+
+// scopeOf reads the byte of a token.
+func scopeOf(b byte) (s Scope) {
+	for i, f := range s.fields() {
+		*f = b&(1<<i) != 0
+	}
+	return s
 }
 
 // Sign returns the token of a grant. Until is rounded up to a second, or to a
@@ -72,19 +97,9 @@ func (k Key) Sign(tenant string, g Grant) string {
 	if end > math.MaxUint32 {
 		version, end = minuteVersion, roundUp(g.Until, time.Minute)
 	}
-	var scope byte
-	if g.Reply {
-		scope |= scopeReply
-	}
-	if g.Upload {
-		scope |= scopeUpload
-	}
-	if g.Rate {
-		scope |= scopeRate
-	}
 	b = append(b, version, k.ID)
 	b = append(b, g.Ticket[:]...)
-	b = append(b, scope)
+	b = append(b, g.bits())
 	b = binary.BigEndian.AppendUint32(b, uint32(end))
 	b = binary.BigEndian.AppendUint16(b, g.Epoch)
 	b = append(b, g.Person[:]...)
@@ -142,7 +157,7 @@ func Parse(token string) (Token, bool) {
 		return Token{}, false
 	}
 	g := Grant{
-		Ticket: [16]byte(b[2:18]), Reply: b[18]&scopeReply != 0, Upload: b[18]&scopeUpload != 0, Rate: b[18]&scopeRate != 0,
+		Ticket: [16]byte(b[2:18]), Scope: scopeOf(b[18]),
 		Until: time.Unix(int64(binary.BigEndian.Uint32(b[19:]))*unit, 0).UTC(),
 		Epoch: binary.BigEndian.Uint16(b[23:]), Person: [4]byte(b[25:bodySize]),
 	}

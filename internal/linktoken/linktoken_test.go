@@ -17,15 +17,17 @@ var (
 	ticket = [16]byte{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}
 )
 
-func grant(reply, upload bool, until time.Time) linktoken.Grant {
-	return linktoken.Grant{Ticket: ticket, Reply: reply, Upload: upload, Until: until, Epoch: 513, Person: key.Person("acme", ticket, "id:c1")}
+func granted(s linktoken.Scope, until time.Time) linktoken.Grant {
+	return linktoken.Grant{Ticket: ticket, Scope: s, Until: until, Epoch: 513, Person: key.Person("acme", ticket, "id:c1")}
 }
 
-func rating(until time.Time) linktoken.Grant {
-	g := grant(false, false, until)
-	g.Rate = true
-	return g
+func grant(reply, upload bool, until time.Time) linktoken.Grant {
+	return granted(linktoken.Scope{Reply: reply, Upload: upload}, until)
 }
+
+func rating(until time.Time) linktoken.Grant { return granted(linktoken.Scope{Rate: true}, until) }
+
+var everything = linktoken.Scope{Reply: true, Upload: true, Rate: true, Confirm: true, Reopen: true, Cancel: true}
 
 // Tokens are in letters that were sent, so their form never changes.
 var (
@@ -47,6 +49,10 @@ var (
 		{grant(true, true, later), later.Add(59 * time.Second), "043g20g30g2gc1r81450p30d1r7h00r4wg6xt0g1q1z6q8jxgwq627nejj39dmg4dd56qe7s"},
 		{rating(soon), soon.Add(time.Second - 1), "083g20g30g2gc1r81450p30d1r7h0139bdys20g1q1z6q8pqzck3tsj7j5qyge8z7crnwspa"},
 		{rating(later), later.Add(59 * time.Second), "043g20g30g2gc1r81450p30d1r7h0104wg6xt0g1q1z6q8nvrk6v12f2xqkjp6qw78hqwb1b"},
+		{granted(linktoken.Scope{Confirm: true}, soon), soon.Add(time.Second - 1), "083g20g30g2gc1r81450p30d1r7h0239bdys20g1q1z6q8kd7dqht28h4nqrwvq0e5vytvj3"},
+		{granted(linktoken.Scope{Reopen: true}, soon), soon.Add(time.Second - 1), "083g20g30g2gc1r81450p30d1r7h0439bdys20g1q1z6q8hzd077dgncjxerwjmv8k6tw18x"},
+		{granted(linktoken.Scope{Cancel: true}, soon), soon.Add(time.Second - 1), "083g20g30g2gc1r81450p30d1r7h0839bdys20g1q1z6q8q064yzqyaq2p6mx1sggp1v0gfy"},
+		{granted(everything, soon), soon.Add(time.Second - 1), "083g20g30g2gc1r81450p30d1r7h0fv9bdys20g1q1z6q8g6xcz2x7dg0saanbq4fjresb8x"},
 	}
 )
 
@@ -99,6 +105,14 @@ func TestAChangedTokenIsRefused(t *testing.T) {
 	}
 }
 
+// A later version may know more scopes. This one ignores them.
+func TestAnUnknownScopeAllowsNothing(t *testing.T) {
+	got, ok := linktoken.Parse("083g20g30g2gc1r81450p30d1r7h1gb9bdys20g1q1z6q8hvy2kyj3aep1sdjty231z55d84") // 0xc1
+	require.True(t, ok)
+	require.True(t, got.Verify(key, "acme"))
+	require.Equal(t, linktoken.Scope{Reply: true}, got.Grant.Scope)
+}
+
 func FuzzParse(f *testing.F) {
 	for _, g := range golden {
 		f.Add(g.token)
@@ -127,8 +141,9 @@ func TestTokensAreCutOutOfText(t *testing.T) {
 	a, b := golden[3].token, golden[4].token
 	other := linktoken.Key{ID: 8, Secret: key.Secret}.Sign("acme", golden[0].grant)
 	for in, want := range map[string]string{
-		"":                                    "",
-		a:                                     "…",
+		"": "",
+		a:  "…",
+		key.Sign("acme", granted(everything, soon)): "…",
 		a + b:                                 "……",
 		"no " + a + " and " + b + "!":         "no … and …!",
 		"https://example.org/t/" + a + "?x=1": "https://example.org/t/…?x=1",

@@ -13,7 +13,7 @@ import (
 // It does not check signatures, so that it also finds the tokens of other tenants,
 // which must not be passed on either. It recognises a token by its length and by the
 // fixed parts of its content. Of other texts with that length and alphabet, about one
-// in a million has the same fixed parts.
+// in 130,000 has the same fixed parts.
 type Text struct {
 	Known  func(keyID uint8) bool // reports whether tokens are signed with a key of this ID
 	Unseen func(rune) bool        // reports whether a rune is invisible and takes no room

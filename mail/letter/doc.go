@@ -19,7 +19,7 @@
 // .html:
 //
 //	received uploaded answered asked customer handed-on solved reopened closed
-//	cancelled merged added rescheduled feedback due-soon overdue
+//	cancelled merged added rescheduled link feedback due-soon overdue
 //	                                      for customers
 //	agent-assigned agent-queued agent-escalated agent-customer agent-unassigned
 //	agent-reminder agent-rated agent-due-soon agent-overdue
