@@ -1,6 +1,8 @@
 package web
 
 import (
+	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -68,6 +70,25 @@ type ConsoleConfig struct {
 
 	// Actor returns the agent of a request. It is required.
 	Actor ActorFunc
+
+	// Explain explains why a clock of a ticket is due when it is. With an agreement of package
+	// sla:
+	//
+	//	func(ctx context.Context, a ticket.Actor, id ticket.ID, metric string, at time.Time) (fmt.Stringer, error) {
+	//		return agreement.ExplainTicket(ctx, desk, a, id, sla.Metric(metric), at)
+	//	}
+	//
+	// If the result has the JSON form of sla.Explanation, the page draws it. Nil means that
+	// there is no such page.
+	Explain func(ctx context.Context, a ticket.Actor, id ticket.ID, metric string, at time.Time) (fmt.Stringer, error)
+	// Policies is what was promised to which tickets, drawn for all agents: an agreement of
+	// package sla. Its JSON form is read once. Nil means that there is no such page.
+	Policies json.Marshaler
+	// Mails is the incoming mail, for the pages of held mail: a *mailbox.Intake of module
+	// mailbox. Nil means that there are no such pages.
+	Mails Mails
+	// Reports configures the reports.
+	Reports Reports
 }
 
 // withDefaults returns the checked Look.

@@ -9,7 +9,10 @@ import (
 )
 
 // Console is the [http.Handler] of the agents' pages.
-type Console struct{ site *site }
+type Console struct {
+	site *site
+	figurePages
+}
 
 // NewConsole returns the pages for agents. Mount it into your server, with or without
 // [http.StripPrefix]. It fails if the configuration is invalid, or if a template cannot be
@@ -22,11 +25,14 @@ func NewConsole(desk *ticket.Desk, cfg ConsoleConfig) (*Console, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Console{s}
+	c := &Console{site: s}
 	s.frame = c.frame
 	s.get("", c.start)
 	s.get("tickets", c.queue)
 	s.fixture("console_queue.html", queueData{Tickets: []ticket.Ticket{{Number: "7Q4K92MXF", Subject: "Printer prints blank pages"}}}, queueData{})
+	if err := c.addFigures(&cfg); err != nil {
+		return nil, err
+	}
 	if err := s.ready(); err != nil {
 		return nil, err
 	}
@@ -36,8 +42,9 @@ func NewConsole(desk *ticket.Desk, cfg ConsoleConfig) (*Console, error) {
 // ServeHTTP serves the console.
 func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) { c.site.ServeHTTP(w, r) }
 
-// Shutdown ends the event streams and waits until they have ended, or until ctx is done.
-func (c *Console) Shutdown(context.Context) error { return nil }
+// Shutdown ends the event streams and the computing of reports, and waits until they have ended,
+// or until ctx is done.
+func (c *Console) Shutdown(ctx context.Context) error { return c.figures.ledger.close(ctx) }
 
 // consoleFrame is the data of the frame around each page of the console.
 type consoleFrame struct {

@@ -113,7 +113,7 @@ func (s States) SVG() []byte {
 		height += float64(lanes)*laneHeight + 8
 	}
 	ports(boxes, boxWidth)
-	gaps := map[int]int{} // how many ways turn in the gap after a column
+	gaps := map[ledge]int{} // how many ways turn there
 	for _, w := range ways {
 		if w.lane == 0 {
 			continue
@@ -242,15 +242,23 @@ func ports(boxes []*placed, boxWidth float64) {
 	}
 }
 
-// turn returns where a way with a lane leaves the height of its box: in the gap beside it.
-func turn(p *placed, s side, boxWidth float64, gaps map[int]int) float64 {
-	gap, x := p.Column, p.x+boxWidth
+// turn returns where a way with a lane leaves the height of its box: in the gap beside it, near
+// the box, because labels stand in the middle of the gap.
+func turn(p *placed, s side, boxWidth float64, gaps map[ledge]int) float64 {
+	at := ledge{p.Column, s}
+	n := gaps[at]
+	gaps[at]++
+	off := 13 + float64(n%4)*6
 	if s == west {
-		gap, x = p.Column-1, p.x-columnGap
+		return p.x - off
 	}
-	n := gaps[gap]
-	gaps[gap]++
-	return x + columnGap/2 + float64(n%5-2)*9
+	return p.x + boxWidth + off
+}
+
+// ledge is a side of the boxes of a column.
+type ledge struct {
+	column int
+	side   side
 }
 
 // draw draws the way with its head.
