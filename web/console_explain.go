@@ -119,18 +119,18 @@ func (p *page) explained(d *explainData, x *explanation) {
 	if c.Calendar != "" {
 		hours = p.say("figures.calendar", "name", c.Calendar)
 	}
-	d.Promise = p.say("figures.explain_promise", "span", p.took(c.Within.seconds()), "hours", hours, "policy", c.Policy)
-	d.State, d.Due, d.Counted = p.wordOf("clock_state", c.State), c.Due, p.took(c.Counted.seconds())
+	d.Promise = p.say("figures.explain_promise", "span", p.open(c.Within.seconds()), "hours", hours, "policy", c.Policy)
+	d.State, d.Due, d.Counted = p.wordOf("clock_state", c.State), c.Due, p.open(c.Counted.seconds())
 	if left := c.Left.seconds(); left < 0 {
-		d.Left, d.Class = p.say("figures.too_many", "span", p.took(-left)), "bad"
+		d.Left, d.Class = p.say("figures.too_many", "span", p.open(-left)), "bad"
 	} else {
-		d.Left = p.say("figures.left", "span", p.took(left))
+		d.Left = p.say("figures.left", "span", p.open(left))
 	}
 	if d.Class == "" {
 		d.Class = map[string]string{"met": "ok", "missed": "bad", "paused": "warn", "running": "open"}[c.State]
 	}
 	for _, s := range x.Spans {
-		v := spanView{From: s.From, To: s.To, What: p.wordOf("span_kind", s.Kind), Counted: p.took(s.Counted.seconds()), Total: p.took(s.Total.seconds())}
+		v := spanView{From: s.From, To: s.To, What: p.wordOf("span_kind", s.Kind), Counted: p.open(s.Counted.seconds()), Total: p.open(s.Total.seconds())}
 		if s.Status != "" {
 			v.What = p.say("figures.paused_by", "status", p.wordOf("status", s.Status))
 			if s.Reason != "" {
@@ -150,7 +150,7 @@ func (p *page) explained(d *explainData, x *explanation) {
 		case m.Kind == "stopped":
 			what += ": " + p.wordOf("clock_state", m.State)
 		case m.Within > 0 && m.Kind != "breached":
-			what += ": " + p.say("figures.explain_target", "span", p.took(m.Within.seconds()), "policy", m.Policy)
+			what += ": " + p.say("figures.explain_target", "span", p.open(m.Within.seconds()), "policy", m.Policy)
 		}
 		if m.Action != "" {
 			what += " " + p.say("figures.by_event", "action", p.wordOf("action", m.Action), "n", m.Event)
@@ -167,9 +167,9 @@ func (p *page) thresholdName(th *threshold) string {
 	case th.Share > 0:
 		return p.say("figures.after_share", "n", th.Share)
 	case th.Before > 0:
-		return p.say("figures.before_due", "span", p.took(th.Before.seconds()))
+		return p.say("figures.before_due", "span", p.open(th.Before.seconds()))
 	}
-	return p.say("figures.after_due", "span", p.took(th.After.seconds()))
+	return p.say("figures.after_due", "span", p.open(th.After.seconds()))
 }
 
 // clockDrawing draws the time of a clock: what counted, what did not, now and when it is due.
@@ -197,7 +197,7 @@ func (p *page) clockDrawing(d *explainData, x *explanation, width int) template.
 	}
 	mark := func(t time.Time, class, key string) {
 		if !t.IsZero() {
-			line.Marks = append(line.Marks, plot.Mark{At: at(t), Class: class, Text: p.say(key) + ", " + p.when(t)})
+			line.Marks = append(line.Marks, plot.Mark{At: at(t), Class: class, Text: p.say(key) + ", " + p.moment(t, from)})
 		}
 	}
 	mark(from, "", "figures.start")
@@ -216,6 +216,15 @@ func (p *page) clockDrawing(d *explainData, x *explanation, width int) template.
 		return 0
 	})
 	return drawn(line.SVG())
+}
+
+// moment writes a time beside a drawing: the time of day, and the day unless all is on one day.
+func (p *page) moment(t, start time.Time) string {
+	t, start = t.In(p.zone), start.In(p.zone)
+	if dayOf(t) == dayOf(start) && dayOf(t) == dayOf(p.now.In(p.zone)) {
+		return t.Format("15:04")
+	}
+	return p.say("time.day", "day", t.Day(), "month", p.pick("time.months_short", int(t.Month())-1), "clock", t.Format("15:04"))
 }
 
 func fmtID(name string, width int) string {

@@ -137,7 +137,7 @@ func sortedNames(m map[string]any) []string {
 
 // target draws a promise as a line of open time, with what happens on the way.
 func (p *page) target(t *policyTarget, id string) targetView {
-	v := targetView{Title: p.say("figures.promise", "metric", p.wordOf("metric", t.Metric), "span", p.took(t.Within.seconds()))}
+	v := targetView{Title: p.say("figures.promise", "metric", p.wordOf("metric", t.Metric), "span", p.open(t.Within.seconds()))}
 	var where []string
 	for _, l := range t.Levels {
 		where = append(where, p.say("figures.level", "n", l))
@@ -175,9 +175,9 @@ func (p *page) target(t *policyTarget, id string) targetView {
 		case th.Share > 0:
 			at, when = within*float64(th.Share)/100, p.say("figures.after_share", "n", th.Share)
 		case th.Before > 0:
-			at, when = max(0, within-th.Before.seconds()), p.say("figures.before_due", "span", p.took(th.Before.seconds()))
+			at, when = max(0, within-th.Before.seconds()), p.say("figures.before_due", "span", p.open(th.Before.seconds()))
 		default:
-			at, when, class = within+th.After.seconds(), p.say("figures.after_due", "span", p.took(th.After.seconds())), "plot-bad"
+			at, when, class = within+th.After.seconds(), p.say("figures.after_due", "span", p.open(th.After.seconds())), "plot-bad"
 			if !due {
 				line.Marks, due = append(line.Marks, plot.Mark{At: within, Class: "plot-bad", Text: p.say("figures.due")}), true
 			}

@@ -159,8 +159,8 @@ func (d *drawer) figures() []figureView {
 	}
 	for _, name := range []string{"suggestions", "agents"} {
 		if t, ok := d.last.wall[name]; ok && len(t.Rows) > 0 {
-			f := d.figure(name, nil, t)
-			f.Empty = ""
+			f := d.figure(name, nil)
+			f.Empty, f.Tables = "", d.tableViews([]report.Table{t})
 			list = append(list, f)
 		}
 	}
@@ -171,15 +171,11 @@ func (d *drawer) figures() []figureView {
 func (d *drawer) figure(name string, bars *plot.Bars, tables ...report.Table) figureView {
 	key := keyOfWord(name)
 	f := figureView{ID: strings.ReplaceAll(name, " ", "-"), Title: d.say(key + ".title"), Note: d.say(key + ".note")}
-	for _, t := range tables {
-		if len(t.Rows) > 0 {
-			f.Tables = append(f.Tables, d.tableView(t))
-		}
-	}
 	if bars == nil || len(bars.Labels) == 0 {
 		f.Empty = d.say("nothing")
 		return f
 	}
+	f.Tables = d.tableViews(tables)
 	bars.Title, bars.Description = f.Title, f.Note
 	if bars.Number == nil {
 		bars.Number = func(v float64) string { return d.p.number(v, 1) }
@@ -222,6 +218,26 @@ func (d *drawer) dayLabel(date string, many bool) string {
 	}
 	return d.say("day_month", "day", t.Day(), "month", int(t.Month()))
 }
+
+// dayName and monthName write the dates of a table, without a place where they can break.
+func (d *drawer) dayName(date string) string {
+	t, err := time.Parse(dayForm, date)
+	if err != nil {
+		return date
+	}
+	return unbroken(d.say("day", "day", t.Day(), "month", d.p.pick("time.months_short", int(t.Month())-1), "year", t.Year()))
+}
+
+func (d *drawer) monthName(month string) string {
+	t, err := time.Parse(monthForm, month)
+	if err != nil {
+		return month
+	}
+	return unbroken(d.p.pick("time.months", int(t.Month())-1) + t.Format(" 2006"))
+}
+
+// unbroken keeps a text in one line.
+func unbroken(s string) string { return strings.ReplaceAll(s, " ", "\u00a0") }
 
 func (d *drawer) backlog() figureView {
 	t := d.last.wall["backlog"]
@@ -273,6 +289,18 @@ func (d *drawer) unit(greatest float64) (name string, per float64) {
 	return d.say("unit.minutes"), 60
 }
 
+// inUnit lets bars of times show them in a unit of so many seconds, and on hover in full.
+func (d *drawer) inUnit(bars *plot.Bars, unit string, per float64) {
+	bars.Unit = unit
+	bars.Number = func(v float64) string {
+		if v > 0 && v < 0.05 {
+			return "< " + d.p.number(0.1, 1)
+		}
+		return d.p.number(v, 1)
+	}
+	bars.Value = func(v float64) string { return d.p.took(v * per) }
+}
+
 func greatest(lists ...[]float64) (most float64) {
 	for _, list := range lists {
 		for _, v := range list {
@@ -308,7 +336,7 @@ func (d *drawer) times(figure, row string) figureView {
 		bars = nil
 	} else {
 		unit, per := d.unit(most)
-		bars.Unit = unit
+		d.inUnit(bars, unit, per)
 		bars.Series = []plot.Series{{Name: d.say("median"), Class: "plot-1", Values: divided(median, per)}, {Name: d.say("p90"), Class: "plot-2", Values: divided(p90, per)}}
 	}
 	return d.figure(figure, bars, d.table(d.last, figure))
@@ -320,7 +348,7 @@ func (d *drawer) places(figure string) figureView {
 	bars := &plot.Bars{Across: true}
 	median, p90 := column(t, "median"), column(t, "p90")
 	unit, per := d.unit(greatest(median, p90))
-	bars.Unit = unit
+	d.inUnit(bars, unit, per)
 	order := make([]int, len(t.Rows))
 	for i := range order {
 		order[i] = i
@@ -356,7 +384,7 @@ const mostPlaces = 15
 // holders shows who had the tickets for how much of the time.
 func (d *drawer) holders() figureView {
 	t := d.table(d.last, "time by holder")
-	bars := &plot.Bars{Across: true, Unit: d.say("unit.percent"), Number: func(v float64) string { return d.p.percent(v) },
+	bars := &plot.Bars{Across: true, Unit: d.say("unit.percent"), Number: d.p.percent, Value: d.p.percent,
 		Series: []plot.Series{{Name: d.say("share"), Class: "plot-1"}}}
 	for i, row := range t.Rows {
 		if share := at(t, i, "share"); row[0].String() != "all" && !math.IsNaN(share) {
@@ -420,7 +448,7 @@ func (d *drawer) reopened() figureView {
 
 func (d *drawer) contact() figureView {
 	t := d.last.wall["first contact"]
-	bars := &plot.Bars{Across: true, Unit: d.say("unit.percent"), Number: func(v float64) string { return d.p.percent(v) },
+	bars := &plot.Bars{Across: true, Unit: d.say("unit.percent"), Number: d.p.percent, Value: d.p.percent,
 		Series: []plot.Series{{Name: d.say("share"), Class: "plot-1", Values: column(t, "share")}}}
 	for i, row := range t.Rows {
 		bars.Labels = append(bars.Labels, d.word(row[0].String()))
@@ -443,6 +471,15 @@ func (d *drawer) satisfaction() figureView {
 		}
 	}
 	return d.figure("satisfaction", bars, t)
+}
+
+func (d *drawer) tableViews(tables []report.Table) (list []tableView) {
+	for _, t := range tables {
+		if len(t.Rows) > 0 {
+			list = append(list, d.tableView(t))
+		}
+	}
+	return list
 }
 
 // tableView translates a table.
@@ -484,6 +521,10 @@ func (d *drawer) value(t report.Table, column int, v report.Value) string {
 		return d.say("none")
 	case !ok && v.String() == "":
 		return "–"
+	case !ok && name == "day":
+		return d.dayName(v.String())
+	case !ok && name == "month":
+		return d.monthName(v.String())
 	case !ok:
 		return d.word(v.String())
 	case strings.Contains(name, "share") || strings.HasSuffix(name, "rate"):
@@ -546,4 +587,17 @@ func (p *page) took(seconds float64) string {
 		return unit("hours", hours) + " " + unit("minutes", minutes%60)
 	}
 	return unit("minutes", minutes)
+}
+
+// open writes seconds of open time, in hours and minutes: a day of open time is no day.
+func (p *page) open(seconds float64) string {
+	hours := math.Floor(seconds / 3600)
+	if hours < 24 {
+		return p.took(seconds)
+	}
+	out := p.say("span.hours", "n", p.number(hours, 0))
+	if minutes := int(math.Round(math.Mod(seconds, 3600) / 60)); minutes > 0 {
+		out += " " + p.say("span.minutes", "n", minutes)
+	}
+	return out
 }

@@ -24,6 +24,8 @@ type Bars struct {
 	Whole bool // values are whole numbers, so the lines are, too
 	// Number writes a value. Nil writes it in decimal, with two digits after the point at most.
 	Number func(float64) string
+	// Value writes a value with its unit, shown on hover. Nil means Number and Unit.
+	Value func(float64) string
 
 	Width int  // in pixels; the height follows. Zero means 900
 	File  bool // the drawing is a file of its own: it has its style and shows its title
@@ -52,6 +54,9 @@ func (b Bars) SVG() []byte {
 	b.Width = cmp.Or(b.Width, defaultWidth)
 	if b.Number == nil {
 		b.Number = func(v float64) string { return strconv.FormatFloat(math.Round(v*100)/100, 'f', -1, 64) }
+	}
+	if b.Value == nil {
+		b.Value = func(v float64) string { return b.Number(v) + " " + b.Unit }
 	}
 	if b.Across {
 		return b.lying()
@@ -125,7 +130,7 @@ func (b *Bars) standing() []byte {
 			if math.IsNaN(v) {
 				continue
 			}
-			title := text + ", " + s.Name + ": " + b.Number(v) + " " + b.Unit
+			title := text + ", " + s.Name + ": " + b.Value(v)
 			if b.Stacked {
 				if v > 0 {
 					c.rect("plot-bar "+s.Class, x, y(sum+v), inner, y(sum)-y(sum+v), title)
@@ -137,7 +142,7 @@ func (b *Bars) standing() []byte {
 			if v > 0 {
 				c.rect("plot-bar "+s.Class, x+w*float64(k)+0.5, y(v), w-1, base-y(v), title)
 			}
-			if shown := b.Number(v); widthOf(shown) <= w+8 {
+			if shown := b.Number(v); widthOf(shown) <= w+3 {
 				c.text("plot-value plot-mid", x+w*(float64(k)+0.5), y(v)-5, shown)
 			}
 		}
@@ -156,7 +161,7 @@ func (b *Bars) lying() []byte {
 			left = max(left, widthOf(b.Below[i]))
 		}
 	}
-	left = min(left+12, float64(b.Width)*0.38)
+	left = min(max(left+12, widthOf(b.Unit)+20), float64(b.Width)*0.38)
 	bars := len(b.Series)
 	if b.Stacked {
 		bars = 1
@@ -205,7 +210,7 @@ func (b *Bars) lying() []byte {
 		at, sum := y+(row-each*float64(bars))/2, 0.0
 		for _, s := range b.Series {
 			v := s.Values[i]
-			title := text + ", " + s.Name + ": " + b.Number(v) + " " + b.Unit
+			title := text + ", " + s.Name + ": " + b.Value(v)
 			switch {
 			case math.IsNaN(v):
 				if !b.Stacked {
