@@ -32,6 +32,8 @@ func (d *Desk) SendStatusLink(ctx context.Context, a Actor, id ID, to Person) er
 	switch {
 	case d.cfg.StatusLinks.URL == nil:
 		return invalid("config.status_links.url", "is missing: this desk sends no links")
+	case to.IsZero():
+		return invalid("link.for", "is missing")
 	case a.Role&(RoleAgent|RoleSystem) == 0:
 		return &RefusedError{Action: ActionMakeStatusLink, Role: a.Role, Why: whyRole, By: RoleAgent | RoleSystem, Detail: "customers see their tickets without a link"}
 	}

@@ -43,7 +43,8 @@ func badForm(format string, args ...any) error {
 	return &fault{status: http.StatusBadRequest, key: "bad_form", err: fmt.Errorf("web: "+format, args...)}
 }
 
-// readForm reads the body of a POST.
+// readForm reads the body of a POST. For a form that is too large, it returns what it has read,
+// and an [*http.MaxBytesError].
 func (p *page) readForm(o formOptions) (*form, error) {
 	most := o.most
 	if o.file == nil {
@@ -71,7 +72,7 @@ func (p *page) readForm(o formOptions) (*form, error) {
 		return f, nil
 	}
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return nil, err
+		return f, err
 	}
 	if _, ok := errors.AsType[*fault](err); ok || body.failed == nil && p.ctx().Err() == nil {
 		return nil, err

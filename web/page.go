@@ -21,6 +21,7 @@ type page struct {
 	rest  string // the escaped path below the mount point
 	vars  map[string]string
 	frame any
+	data  any // of the page that is rendered
 
 	actor ticket.Actor
 	lang  string
@@ -69,31 +70,30 @@ func (p *page) headers() {
 	}
 }
 
-// link returns a relative address of a path below the mount point. It escapes the segments.
-func (p *page) link(segments ...string) string {
+// link returns a relative address: of a path below the mount point, which is escaped, and
+// further segments, which it escapes.
+func (p *page) link(path string, segments ...string) string {
 	var b strings.Builder
 	for range strings.Count(p.rest, "/") {
 		b.WriteString("../")
 	}
 	up := b.Len()
+	b.WriteString(path)
 	for _, s := range segments {
-		for part := range strings.SplitSeq(s, "/") {
-			if part == "" {
-				continue
-			}
-			if b.Len() > up {
-				b.WriteByte('/')
-			}
-			b.WriteString(url.PathEscape(part))
+		if b.Len() > up {
+			b.WriteByte('/')
 		}
+		b.WriteString(url.PathEscape(s))
 	}
-	if b.Len() == 0 {
+	address := b.String()
+	first, _, _ := strings.Cut(address, "/")
+	switch {
+	case address == "":
 		return "./"
+	case strings.Contains(first, ":"): // which would begin a scheme
+		return "./" + address
 	}
-	if address := b.String(); up > 0 || !strings.Contains(strings.SplitN(address, "/", 2)[0], ":") {
-		return address
-	}
-	return "./" + b.String() // a colon in the first segment would begin a scheme
+	return address
 }
 
 // redirect sends the browser to another page of the handler, with a GET.
@@ -128,6 +128,7 @@ func (p *page) execute(name string, data any) ([]byte, error) {
 		return nil, errors.New("web: there is no template " + name)
 	}
 	var b bytes.Buffer
+	p.data = data
 	if err := t.ExecuteTemplate(&b, "layout.html", view{p, data}); err != nil {
 		return nil, err
 	}
@@ -141,6 +142,20 @@ func (p *page) render(status int, name string, data any) error {
 		return &fault{status: http.StatusInternalServerError, key: "internal", err: err}
 	}
 	p.send(status, body)
+	return nil
+}
+
+// renderPart sends one block of a page, for the script.
+func (p *page) renderPart(name, block string, data any) error {
+	var b bytes.Buffer
+	t, ok := p.s.templates.pages[name]
+	if !ok {
+		return errors.New("web: there is no template " + name)
+	}
+	if err := t.ExecuteTemplate(&b, block, view{p, data}); err != nil {
+		return &fault{status: http.StatusInternalServerError, key: "internal", err: err}
+	}
+	p.send(http.StatusOK, b.Bytes())
 	return nil
 }
 
@@ -170,15 +185,19 @@ func (p *page) N(key string, n int, values ...any) (any, error) {
 }
 
 // Has reports whether there is a text.
-func (p *page) Has(key string) bool { return p.s.texts.has(key) }
+func (p *page) Has(key string) bool { return p.s.texts.has(p.lang, key) }
 
-// Link returns the relative address of a page.
+// Link returns the relative address of a page: a path below the mount point, which is
+// escaped, and further segments, which it escapes. Without arguments it is the first page.
 func (p *page) Link(segments ...any) string {
+	if len(segments) == 0 {
+		return p.link("")
+	}
 	list := make([]string, len(segments))
 	for i, s := range segments {
 		list[i] = plain(s)
 	}
-	return p.link(list...)
+	return p.link(list[0], list[1:]...)
 }
 
 // Asset returns the address of "style" or "script".
@@ -193,17 +212,7 @@ func (p *page) Languages() []language {
 	for _, code := range p.s.texts.languages() {
 		q := p.r.URL.Query()
 		q.Set("lang", code)
-		list = append(list, language{Code: code, Name: p.s.texts.name(code), Current: code == p.lang, Link: p.link(unescape(p.rest)...) + "?" + q.Encode()})
-	}
-	return list
-}
-
-func unescape(rest string) []string {
-	list := strings.Split(rest, "/")
-	for i, s := range list {
-		if plain, err := url.PathUnescape(s); err == nil && !strings.Contains(plain, "/") {
-			list[i] = plain
-		}
+		list = append(list, language{Code: code, Name: p.s.texts.name(code), Current: code == p.lang, Link: p.link(p.rest) + "?" + q.Encode()})
 	}
 	return list
 }
@@ -230,7 +239,7 @@ func (p *page) Home() string {
 	if p.s.look.Home != "" {
 		return p.s.look.Home
 	}
-	return p.link()
+	return p.link("")
 }
 
 // SignIn returns the address of the page where people sign in, or nothing.

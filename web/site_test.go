@@ -265,17 +265,13 @@ func TestRelativeLinks(t *testing.T) {
 		{"tickets/7", "", "../"},
 		{"t/x/files/y", "find", "../../../find"},
 		{"tickets/a%2Fb", "find", "../find"},
-		{"", "javascript:alert(1)", "./javascript:alert%281%29"},
-		{"", "a b?c", "a%20b%3Fc"},
+		{"", "javascript:alert(1)", "./javascript:alert(1)"},
 	} {
 		p := &page{rest: c.rest}
-		got := p.link(c.to)
-		if strings.HasPrefix(c.to, "javascript") {
-			assert.True(t, strings.HasPrefix(got, "./"), got)
-			continue
-		}
-		assert.Equal(t, c.want, got, "from %q", c.rest)
+		assert.Equal(t, c.want, p.link(c.to), "from %q", c.rest)
 	}
+	p := &page{rest: "tickets/7"}
+	assert.Equal(t, "../tickets/2026%2F17%3F/files", p.link("tickets", "2026/17?", "files"))
 }
 
 func TestTheLanguageIsTheReaders(t *testing.T) {

@@ -58,10 +58,13 @@ func loadTexts(own map[string]map[string]string) (texts, error) {
 		}
 		for _, key := range slices.Sorted(maps.Keys(own[lang])) {
 			english, ok := out["en"][key]
+			text := own[lang][key]
+			if strings.HasPrefix(key, "field.") || strings.HasPrefix(key, "with.") { // of the application's own things
+				english, ok = text, true
+			}
 			if !ok {
 				return nil, fmt.Errorf("web: Look.Texts: no text has the key %q", key)
 			}
-			text := own[lang][key]
 			for _, name := range placeholders(text) {
 				if !slices.Contains(placeholders(english), name) {
 					return nil, fmt.Errorf("web: Look.Texts: %s has no value for %s", key, name)
@@ -120,7 +123,13 @@ func (x texts) words(lang, key string, values ...any) string {
 	return plain(text)
 }
 
-func (x texts) has(key string) bool { _, ok := x["en"][key]; return ok }
+func (x texts) has(lang, key string) bool {
+	_, ok := x[lang][key]
+	if !ok {
+		_, ok = x["en"][key]
+	}
+	return ok
+}
 
 func (x texts) languages() []string {
 	return slices.SortedFunc(maps.Keys(x), func(a, b string) int {
