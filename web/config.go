@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -84,7 +85,8 @@ type ConsoleConfig struct {
 	//		return agreement.ExplainTicket(ctx, desk, a, id, sla.Metric(metric), at)
 	//	}
 	//
-	// Nil means that the page of a clock shows its history only.
+	// If the result has the JSON form of sla.Explanation, the page draws it. Nil means that
+	// the page of a clock shows its history only.
 	Explain func(ctx context.Context, a ticket.Actor, id ticket.ID, metric string, at time.Time) (fmt.Stringer, error)
 	// MaxUpload bounds a form with its files, in bytes. Zero means 100 MiB.
 	MaxUpload int64
@@ -92,6 +94,14 @@ type ConsoleConfig struct {
 	// them. It needs at least 32 bytes, and all processes need the same. Empty means a random
 	// one: behind a load balancer an agent may have to attach files again.
 	Key []byte
+	// Policies is what was promised to which tickets, drawn for all agents: an agreement of
+	// package sla. Its JSON form is read once. Nil means that there is no such page.
+	Policies json.Marshaler
+	// Mails is the incoming mail, for the pages of held mail: a *mailbox.Intake of module
+	// mailbox. Nil means that there are no such pages.
+	Mails Mails
+	// Reports configures the reports.
+	Reports Reports
 }
 
 // withDefaults returns the checked Look.

@@ -21,6 +21,7 @@ type Console struct {
 	files  bool // the desk keeps files
 	ctx    context.Context
 	cancel context.CancelFunc
+	figurePages
 }
 
 // NewConsole returns the pages for agents. Mount it into your server, with or without
@@ -48,6 +49,9 @@ func NewConsole(desk *ticket.Desk, cfg ConsoleConfig) (*Console, error) {
 	s.frame = c.frame
 	s.get("", c.start)
 	c.ticketRoutes()
+	if err := c.addFigures(&cfg); err != nil {
+		return nil, err
+	}
 	if err := s.ready(); err != nil {
 		return nil, err
 	}
@@ -57,10 +61,11 @@ func NewConsole(desk *ticket.Desk, cfg ConsoleConfig) (*Console, error) {
 // ServeHTTP serves the console.
 func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) { c.site.ServeHTTP(w, r) }
 
-// Shutdown ends the event streams and waits until they have ended, or until ctx is done.
+// Shutdown ends the event streams and the computing of reports, and waits until they have ended,
+// or until ctx is done.
 func (c *Console) Shutdown(ctx context.Context) error {
 	c.cancel()
-	return c.counts.wait(ctx)
+	return errors.Join(c.counts.wait(ctx), c.figures.ledger.close(ctx))
 }
 
 func (c *Console) start(p *page) error { return p.redirect("tickets", nil) }

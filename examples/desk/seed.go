@@ -134,7 +134,7 @@ func (c deskConfig) desk(store ticket.Store, files ticket.FileStore, db *sql.DB,
 		StatusLinks: ticket.StatusLinks{
 			Keys:  []ticket.StatusLinkKey{{ID: 1, Secret: c.secret}},
 			URL:   func(_, token string) string { return c.base + "/t/" + token },
-			Reply: true, Upload: true,
+			Reply: true, Upload: true, Confirm: true, Reopen: true, Cancel: true,
 		},
 		Profile: profile,
 	}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/sla"
 )
 
 // server is the server of the example. Everything about tickets is in the handlers that it
@@ -25,11 +26,12 @@ type server struct {
 	desk      *ticket.Desk
 	base      string
 	secret    []byte
+	agreement *sla.Agreement
 	shutdowns []func(context.Context) error
 }
 
 func newServer(data *storage, cfg deskConfig) (*server, error) {
-	s := &server{data: data, base: cfg.base, secret: cfg.secret}
+	s := &server{data: data, base: cfg.base, secret: cfg.secret, agreement: cfg.agreement}
 	var err error
 	if s.desk, err = cfg.desk(data.store, data.store.Files(nil), data.db, time.Now); err != nil {
 		return nil, err
