@@ -36,6 +36,8 @@ func crawl(ctx context.Context, base string, stdout io.Writer) error {
 const pagesEach = 40
 
 func crawlAs(ctx context.Context, base, id string) (int, error) {
+	who, _ := find(id)
+	agent := who.agent() // only they may follow the links in letters to agents
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		return 0, err
@@ -57,7 +59,7 @@ func crawlAs(ctx context.Context, base, id string) (int, error) {
 	for len(todo) > 0 && len(seen) < pagesEach {
 		next := todo[0]
 		todo = todo[1:]
-		if seen[next] || !strings.HasPrefix(next, base+"/") {
+		if seen[next] || !strings.HasPrefix(next, base+"/") || !agent && strings.HasPrefix(next, base+"/desk/") {
 			continue
 		}
 		seen[next] = true
