@@ -39,8 +39,12 @@ test: ## all tests of all modules, with the race detector, in random order
 	$(call each,go test $(RACE) -shuffle=on -parallel 4 -timeout 45m ./...)
 	go test -run '^TestFaults$$' ./storetest ./files/filestest
 
+.PHONY: webtest
+webtest: ## the pages in Chromium: tasks, accessibility, pictures; WEBTEST='-run TestPages/console-queue' selects
+	cd internal/webtests && go test -count=1 -timeout 30m $(WEBTEST) .
+
 .PHONY: servers
-servers: ## install the servers that tests start: PostgreSQL, MariaDB, pgbouncer, exim, dovecot
+servers: ## install what tests start: PostgreSQL, MariaDB, pgbouncer, exim, dovecot, Chromium
 	@.ci/servers
 
 .PHONY: lint
@@ -127,13 +131,17 @@ bench-brief: ## check that every benchmark and every bench command still runs
 cross: ## build for other systems and processors, and test on 386
 	@.ci/cross $(MODULES)
 
-# A program with //go:build ignore is not listed, and so does not run.
+# A program with //go:build ignore is not listed, and so does not run. A line
+# "//make:examples -flag" in main.go names the arguments of a program.
 .PHONY: examples
 examples: ## run every example program
 	@set -e; cd examples; \
 	programs=$$(go list -f '{{if eq .Name "main"}}{{.ImportPath}}{{end}}' ./...); \
 	[ -n "$$programs" ] || { echo "no example programs found"; exit 1; }; \
-	for p in $$programs; do echo "-- $$p"; go run "$$p" </dev/null; done
+	for p in $$programs; do \
+		args=$$(sed -n 's|^//make:examples ||p' "$$(go list -f '{{.Dir}}' "$$p")/main.go"); \
+		echo "-- $$p $$args"; go run "$$p" $$args </dev/null; \
+	done
 
 # This runs without the workspace, because a user gets the module alone.
 .PHONY: tidy-check

@@ -115,7 +115,7 @@ type Action struct {
 
 	// Key makes the action idempotent: a repeat with the same key in the same
 	// tenant changes nothing and returns the ticket. The same key with a different
-	// request is a [*DuplicateError]. The desk remembers keys for
+	// request is a [*DuplicateError]; Version may differ. The desk remembers keys for
 	// Config.ReceiptAge. A key has at most 200 bytes. Empty means that a repeat is a
 	// new action.
 	Key string

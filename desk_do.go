@@ -56,7 +56,9 @@ func (d *Desk) Do(ctx context.Context, a Actor, id ID, act Action) (Ticket, erro
 		return Ticket{}, err
 	}
 	defer leave()
-	request := func() (Digest, error) { r := act; r.Key = ""; return fingerprint(a, id, r) }
+	// What the actor had seen is no part of what it asks for: who repeats a request because its
+	// answer was lost may have read the ticket again.
+	request := func() (Digest, error) { r := act; r.Key, r.Version = "", 0; return fingerprint(a, id, r) }
 	return d.commit(ctx, a, id, act.Key, request, func(o *outcome) error {
 		o.own = d.unshared
 		if err := d.checkStored(ctx, a.Tenant, "action.attachments", act.Attachments); err != nil {

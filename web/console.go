@@ -1,15 +1,28 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/ticketkit/ticket"
 )
 
 // Console is the [http.Handler] of the agents' pages.
-type Console struct{ site *site }
+type Console struct {
+	site   *site
+	cfg    ConsoleConfig
+	counts *counter
+	eyes   presence
+	seals  sealer
+	files  bool // the desk keeps files
+	ctx    context.Context
+	cancel context.CancelFunc
+	figurePages
+}
 
 // NewConsole returns the pages for agents. Mount it into your server, with or without
 // [http.StripPrefix]. It fails if the configuration is invalid, or if a template cannot be
@@ -18,15 +31,27 @@ func NewConsole(desk *ticket.Desk, cfg ConsoleConfig) (*Console, error) {
 	if cfg.Actor == nil {
 		return nil, errors.New("web: ConsoleConfig.Actor is missing: the console is for agents only")
 	}
+	if n := len(cfg.Key); n > 0 && n < minKey {
+		return nil, fmt.Errorf("web: ConsoleConfig.Key has %d bytes, and needs %d", n, minKey)
+	}
+	if cfg.DueSoon < 0 || cfg.MaxUpload < 0 {
+		return nil, errors.New("web: ConsoleConfig.DueSoon and MaxUpload must not be negative")
+	}
+	cfg.DueSoon, cfg.MaxUpload = cmp.Or(cfg.DueSoon, 4*time.Hour), cmp.Or(cfg.MaxUpload, 100<<20)
 	s, err := newSite(desk, "console", cfg.Look, cfg.Actor)
 	if err != nil {
 		return nil, err
 	}
-	c := &Console{s}
+	c := &Console{site: s, cfg: cfg, seals: newSealer(cfg.Key)}
+	c.ctx, c.cancel = context.WithCancel(context.Background())
+	c.counts = newCounter(c)
+	c.files = keepsFiles(c.ctx, desk)
 	s.frame = c.frame
 	s.get("", c.start)
-	s.get("tickets", c.queue)
-	s.fixture("console_queue.html", queueData{Tickets: []ticket.Ticket{{Number: "7Q4K92MXF", Subject: "Printer prints blank pages"}}}, queueData{})
+	c.ticketRoutes()
+	if err := c.addFigures(&cfg); err != nil {
+		return nil, err
+	}
 	if err := s.ready(); err != nil {
 		return nil, err
 	}
@@ -36,24 +61,11 @@ func NewConsole(desk *ticket.Desk, cfg ConsoleConfig) (*Console, error) {
 // ServeHTTP serves the console.
 func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) { c.site.ServeHTTP(w, r) }
 
-// Shutdown ends the event streams and waits until they have ended, or until ctx is done.
-func (c *Console) Shutdown(context.Context) error { return nil }
-
-// consoleFrame is the data of the frame around each page of the console.
-type consoleFrame struct {
-	Here string // the page of the side bar that is shown
+// Shutdown ends the event streams and the computing of reports, and waits until they have ended,
+// or until ctx is done.
+func (c *Console) Shutdown(ctx context.Context) error {
+	c.cancel()
+	return errors.Join(c.counts.wait(ctx), c.figures.ledger.close(ctx))
 }
-
-func (c *Console) frame(p *page) (any, error) { return consoleFrame{Here: p.rest}, nil }
 
 func (c *Console) start(p *page) error { return p.redirect("tickets", nil) }
-
-type queueData struct{ Tickets []ticket.Ticket }
-
-func (c *Console) queue(p *page) error {
-	list, err := c.site.desk.List(p.ctx(), p.actor, ticket.Query{})
-	if err != nil {
-		return err
-	}
-	return p.render(http.StatusOK, "console_queue.html", queueData{list.Tickets})
-}

@@ -14,10 +14,11 @@ import (
 
 // RequireVariable is the environment variable with the servers that must be
 // installed, so that their tests fail instead of being skipped. It is a
-// comma-separated list of "postgres", "mariadb", "pgbouncer", "exim" and "dovecot".
+// comma-separated list of "postgres", "mariadb", "pgbouncer", "exim", "dovecot"
+// and "chromium".
 const RequireVariable = "TICKET_REQUIRE"
 
-var requirable = []string{"postgres", "mariadb", "pgbouncer", "exim", "dovecot"}
+var requirable = []string{"postgres", "mariadb", "pgbouncer", "exim", "dovecot", "chromium"}
 
 // TB is the part of testing.TB that the helpers need. (The package does not import
 // testing, because programs import it.)

@@ -1,0 +1,62 @@
+package webtests
+
+import (
+	"cmp"
+	"errors"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/businesshours"
+	"github.com/ticketkit/ticket/files"
+	"github.com/ticketkit/ticket/memstore"
+	"github.com/ticketkit/ticket/sla"
+)
+
+// The people of the desk in memory.
+var (
+	ada   = ticket.Person{ID: "c-1", Name: "Ada", Email: "ada@example.com", Organisation: "mills", Locale: "en", Zone: "Europe/Berlin"}
+	grace = ticket.Person{ID: "c-2", Name: "Grace", Email: "grace@example.com", Organisation: "mills"}
+)
+
+// newDesk returns a desk in memory with everything that a desk can have, and sends nothing.
+func newDesk(t *testing.T) *ticket.Desk {
+	t.Helper()
+	agreement, err := sla.Spec{
+		Name: "test", Version: 1,
+		Calendars: []businesshours.Spec{{Name: "office", Hours: businesshours.Hours{Zone: "Europe/Berlin", Week: businesshours.MondayToFriday("09:00-17:00")}}},
+		Policies: []sla.Policy{{Name: "everybody", Targets: []sla.Target{
+			{Metric: sla.MetricFirstAnswer, Within: time.Hour}, {Metric: sla.MetricSolution, Within: 20 * time.Hour, Calendar: "office"},
+		}}},
+	}.Compile()
+	require.NoError(t, err)
+	desk, err := ticket.NewDesk(memstore.New(), ticket.Config{
+		Files: files.NewMemory(), ServiceLevels: agreement, Feedback: ticket.Feedback{After: time.Hour},
+		StatusLinks: ticket.StatusLinks{Keys: []ticket.StatusLinkKey{{ID: 1, Secret: make([]byte, 32)}}},
+	})
+	require.NoError(t, err)
+	return desk
+}
+
+// actorOf reads who makes a request from a header, for tests.
+func actorOf(r *http.Request) (ticket.Actor, error) {
+	switch who := cmp.Or(r.Header.Get("X-Test-Actor"), "lin"); who {
+	case "lin":
+		return ticket.Agent("lin", 1, 2, 3), nil
+	case "sam":
+		return ticket.Agent("sam", 1), nil
+	case "ada":
+		return ticket.Requester(ada), nil
+	case "grace":
+		return ticket.Requester(grace), nil
+	case "system":
+		return ticket.System("test"), nil
+	case "nobody":
+		return ticket.Actor{}, errors.New("nobody")
+	default:
+		return ticket.StatusLinkHolder(who), nil
+	}
+}
