@@ -101,7 +101,7 @@ func TestEveryActionHasAForm(t *testing.T) {
 		assert.Equal(t, c.action, last.Action)
 		assert.True(t, c.check(now, last), "%s: %+v", c.action, now)
 		// The page afterwards says that it was done.
-		assert.Contains(t, b.page(b.follow("/tickets/"+string(was.Number), w)), `role="status"`, c.action)
+		has(t, b.page(b.follow("/tickets/"+string(was.Number), w)), `role="status"`, c.action)
 	}
 	for _, tr := range ticket.DefaultWorkflow().Transitions {
 		assert.True(t, tested[tr.Action], "the action %q has no test", tr.Action)
@@ -124,7 +124,7 @@ func TestASecondSendingChangesNothing(t *testing.T) {
 	v.Set("message", "other words")
 	w := post(b, "/tickets/"+string(was.Number), flat, strings.NewReader(v.Encode()))
 	require.Equal(t, http.StatusConflict, w.Code)
-	require.Contains(t, w.Body.String(), "other words")
+	has(t, w.Body.String(), "other words")
 	require.EqualValues(t, was.Version+1, b.read(was).Version)
 	w = post(b, "/tickets/"+string(was.Number), flat, strings.NewReader(b.again(w.Body.String(), "reply", "other words").Encode()))
 	require.Equal(t, http.StatusSeeOther, w.Code)
@@ -152,12 +152,12 @@ func TestAStaleFormKeepsWordsAndFiles(t *testing.T) {
 	w := post(b, "/tickets/"+string(was.Number), kind, body)
 	page := w.Body.String()
 	require.Equal(t, http.StatusConflict, w.Code)
-	assert.Contains(t, page, "The ticket has changed since you began")
-	assert.Contains(t, page, "My long &lt;answer&gt;</textarea>")
+	has(t, page, "The ticket has changed since you began")
+	has(t, page, "My long &lt;answer&gt;</textarea>")
 	since := between(page, `class="talk since"`, "</form>")
-	assert.Contains(t, since, "I have it already.")
-	assert.Contains(t, since, "kim knows it")
-	assert.Contains(t, page, "manual.txt")
+	has(t, since, "I have it already.")
+	has(t, since, "kim knows it")
+	has(t, page, "manual.txt")
 	require.EqualValues(t, 3, b.read(was).Version)
 
 	again := b.again(page, "reply", "My long <answer>")
@@ -173,7 +173,7 @@ func TestAStaleFormKeepsWordsAndFiles(t *testing.T) {
 			got := get(b, "/tickets/"+string(was.Number)+"/files/"+a.SHA256.String())
 			require.Equal(t, http.StatusOK, got.Code)
 			assert.Equal(t, "the manual", got.Body.String())
-			assert.Contains(t, got.Header().Get("Content-Disposition"), "attachment")
+			has(t, got.Header().Get("Content-Disposition"), "attachment")
 		}
 	}
 	assert.Equal(t, 1, files)
@@ -204,8 +204,8 @@ func TestKeptFilesCannotBeMadeUp(t *testing.T) {
 		who := change(v)
 		w := post(b, "/tickets/"+string(was.Number), flat, strings.NewReader(v.Encode()), who...)
 		require.Equal(t, http.StatusUnprocessableEntity, w.Code, name)
-		require.Contains(t, w.Body.String(), "A file has to be attached again", name)
-		require.Contains(t, w.Body.String(), "now with words", name)
+		has(t, w.Body.String(), "A file has to be attached again", name)
+		has(t, w.Body.String(), "now with words", name)
 	}
 	require.EqualValues(t, 1, b.read(was).Version)
 }
@@ -239,11 +239,11 @@ func TestProblemsNameTheirFields(t *testing.T) {
 		w := b.send(was, c.action, c.form)
 		page := w.Body.String()
 		require.Equal(t, http.StatusUnprocessableEntity, w.Code, "%s %v", c.action, c.field)
-		assert.Contains(t, page, `id="problems"`, c.action)
-		assert.Contains(t, page, `href="#f-`+c.field+`"`, c.action)
-		assert.Contains(t, page, `id="f-`+c.field+`"`, c.action)
+		has(t, page, `id="problems"`, c.action)
+		has(t, page, `href="#f-`+c.field+`"`, c.action)
+		has(t, page, `id="f-`+c.field+`"`, c.action)
 		if c.keeps != "" {
-			assert.Contains(t, page, c.keeps, c.action)
+			has(t, page, c.keeps, c.action)
 		}
 	}
 	require.EqualValues(t, 1, b.read(was).Version)
@@ -266,8 +266,8 @@ func TestAnEditChangesOnlyWhatWasChanged(t *testing.T) {
 	w := post(b, "/tickets/"+string(was.Number), flat, strings.NewReader(v.Encode()))
 	require.Equal(t, http.StatusConflict, w.Code)
 	page := w.Body.String()
-	assert.Contains(t, page, `value="Kim&#39;s subject"`, "what was left alone is shown as it is now")
-	assert.Contains(t, page, `name="tags" value="new"`)
+	has(t, page, `value="Kim&#39;s subject"`, "what was left alone is shown as it is now")
+	has(t, page, `name="tags" value="new"`)
 
 	v.Del("version")
 	v.Set("key", newKey())

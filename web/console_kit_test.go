@@ -174,3 +174,19 @@ func (b *bench) follow(from string, w *httptest.ResponseRecorder) string {
 	require.NoError(b, err)
 	return to.String()
 }
+
+// has fails the test unless a page has a text. It does not print the page.
+func has(t *testing.T, page, want string, about ...any) {
+	t.Helper()
+	if !strings.Contains(page, want) {
+		t.Errorf("the page lacks %q %v", want, about)
+	}
+}
+
+// hasNot fails the test if a page has a text.
+func hasNot(t *testing.T, page, not string, about ...any) {
+	t.Helper()
+	if strings.Contains(page, not) {
+		t.Errorf("the page has %q %v", not, about)
+	}
+}
