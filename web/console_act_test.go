@@ -20,16 +20,16 @@ func TestEveryActionHasAForm(t *testing.T) {
 	b := newBench(t, nil)
 	open := func(b *bench) ticket.Ticket { return b.open("printer") }
 	waiting := func(b *bench) ticket.Ticket {
-		return b.do(lin, b.open("printer"), ticket.Action{Name: ticket.ActionHold, Reason: "vendor"})
+		return b.do(agLin, b.open("printer"), ticket.Action{Name: ticket.ActionHold, Reason: "vendor"})
 	}
 	solved := func(b *bench) ticket.Ticket {
-		return b.do(lin, b.open("printer"), ticket.Action{Name: ticket.ActionResolve, Message: "done"})
+		return b.do(agLin, b.open("printer"), ticket.Action{Name: ticket.ActionResolve, Message: "done"})
 	}
 	second := func(b *bench) ticket.Ticket {
-		return b.do(lin, b.open("printer"), ticket.Action{Name: ticket.ActionEscalate, Note: "up"})
+		return b.do(agLin, b.open("printer"), ticket.Action{Name: ticket.ActionEscalate, Note: "up"})
 	}
 	published := func(b *bench) ticket.Ticket {
-		return b.do(lin, solved(b), ticket.Action{Name: ticket.ActionPublish, Known: &ticket.KnownProblem{Title: "t", Text: "x"}})
+		return b.do(agLin, solved(b), ticket.Action{Name: ticket.ActionPublish, Known: &ticket.KnownProblem{Title: "t", Text: "x"}})
 	}
 	other := b.open("the other")
 	tested := map[ticket.ActionName]bool{ticket.ActionMerge: true, ticket.ActionConfirm: true, ticket.ActionOpen: true}
@@ -73,7 +73,7 @@ func TestEveryActionHasAForm(t *testing.T) {
 			return ok
 		}},
 		{ticket.ActionUnlink, func(b *bench) ticket.Ticket {
-			return b.do(lin, b.open("linked"), ticket.Action{Name: ticket.ActionLink, Relation: ticket.RelationRelatedTo, Ticket: other.ID})
+			return b.do(agLin, b.open("linked"), ticket.Action{Name: ticket.ActionLink, Relation: ticket.RelationRelatedTo, Ticket: other.ID})
 		}, nil, func(now ticket.Ticket, _ ticket.Event) bool { return len(now.Links) == 0 }},
 		{ticket.ActionEdit, open, url.Values{
 			"subject": {"Another"}, "priority": {"critical"}, "tags": {"a, b"}, "new_field": {"order"}, "new_value": {"4711"},
@@ -85,7 +85,7 @@ func TestEveryActionHasAForm(t *testing.T) {
 		{ticket.ActionPublish, solved, url.Values{"title": {"Known"}, "text": {"Do this."}}, func(now ticket.Ticket, _ ticket.Event) bool { return now.Known.Title == "Known" }},
 		{ticket.ActionWithdraw, published, nil, func(now ticket.Ticket, _ ticket.Event) bool { return now.Known.IsZero() }},
 		{ticket.ActionUnmerge, func(b *bench) ticket.Ticket {
-			return b.do(lin, b.open("merged"), ticket.Action{Name: ticket.ActionMerge, Ticket: b.open("target").ID})
+			return b.do(agLin, b.open("merged"), ticket.Action{Name: ticket.ActionMerge, Ticket: b.open("target").ID})
 		}, nil, func(now ticket.Ticket, _ ticket.Event) bool { return now.MergedInto.IsZero() }},
 	} {
 		tested[c.action] = true
@@ -147,7 +147,7 @@ func TestAStaleFormKeepsWordsAndFiles(t *testing.T) {
 	was := b.open("printer")
 	v := b.fields(b.page("/tickets/"+string(was.Number)), "reply")
 	v.Set("message", "My long <answer>")
-	b.do(kim, b.do(lin, was, ticket.Action{Name: ticket.ActionEscalate, Note: "kim knows it"}), ticket.Action{Name: ticket.ActionReply, Message: "I have it already."})
+	b.do(agKim, b.do(agLin, was, ticket.Action{Name: ticket.ActionEscalate, Note: "kim knows it"}), ticket.Action{Name: ticket.ActionReply, Message: "I have it already."})
 	body, kind := uploadOf(t, v, map[string]string{"manual.txt": "the manual"})
 	w := post(b, "/tickets/"+string(was.Number), kind, body)
 	page := w.Body.String()
@@ -166,7 +166,7 @@ func TestAStaleFormKeepsWordsAndFiles(t *testing.T) {
 	w = post(b, "/tickets/"+string(was.Number), kind, body)
 	require.Equal(t, http.StatusSeeOther, w.Code)
 	files := 0
-	for e, err := range b.desk.Events(t.Context(), lin, was.ID) {
+	for e, err := range b.desk.Events(t.Context(), agLin, was.ID) {
 		require.NoError(t, err)
 		for _, a := range e.Attachments {
 			files++
@@ -253,9 +253,9 @@ func TestProblemsNameTheirFields(t *testing.T) {
 func TestAnEditChangesOnlyWhatWasChanged(t *testing.T) {
 	b := newBench(t, nil)
 	was := b.open("printer")
-	b.do(lin, was, ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{AddTags: []string{"old"}, Fields: ticket.Fields{"floor": int64(2)}}})
+	b.do(agLin, was, ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{AddTags: []string{"old"}, Fields: ticket.Fields{"floor": int64(2)}}})
 	v := b.fields(b.page("/tickets/"+string(was.Number)+"?do=edit"), "edit")
-	b.do(kim, b.do(lin, was, ticket.Action{Name: ticket.ActionEscalate, Note: "up"}), ticket.Action{
+	b.do(agKim, b.do(agLin, was, ticket.Action{Name: ticket.ActionEscalate, Note: "up"}), ticket.Action{
 		Name: ticket.ActionEdit, Edit: &ticket.Edits{AddTags: []string{"kim's"}, Subject: "Kim's subject", Fields: ticket.Fields{"floor": int64(3)}},
 	})
 	// The browser sends every field with the value that it showed.

@@ -316,7 +316,7 @@ func joinTags(tags []string) string {
 func personKey(p ticket.Person) string { return cmp.Or(p.ID, p.Email, p.Phone) }
 
 // keep adds what a form had that was not accepted.
-func (f *composer) keep(c *Console, p *page, up *upload) {
+func (f *composer) keep(c *Console, p *page, up *agentForm) {
 	for _, k := range up.kept {
 		f.Kept = append(f.Kept, keptItem{k.File.Name, k.File.Size, c.sealFile(p, k)})
 	}

@@ -89,7 +89,7 @@ func TestEventStreams(t *testing.T) {
 	defer stopForeign()
 	expect(t, mine, "beat")
 	expect(t, foreign, "beat")
-	b.do(lin, was, ticket.Action{Name: ticket.ActionReply, Message: "secret words"})
+	b.do(agLin, was, ticket.Action{Name: ticket.ActionReply, Message: "secret words"})
 	e := expect(t, mine, "change")
 	var data streamedChange
 	require.NoError(t, json.Unmarshal([]byte(e.data), &data))
@@ -98,7 +98,7 @@ func TestEventStreams(t *testing.T) {
 
 	// After an interruption it goes on where it was.
 	stop()
-	b.do(lin, was, ticket.Action{Name: ticket.ActionNote, Note: "n"})
+	b.do(agLin, was, ticket.Action{Name: ticket.ActionNote, Note: "n"})
 	again, stopAgain := listen(t, server, "/events", "lin", e.id)
 	defer stopAgain()
 	require.NoError(t, json.Unmarshal([]byte(expect(t, again, "change").data), &data))
@@ -128,7 +128,7 @@ func TestPresenceInAStream(t *testing.T) {
 	defer stop()
 	expect(t, events, "beat")
 	has(t, b.page("/tickets/"+string(was.Number), agent("kim")), "lin is looking at this too")
-	b.do(lin, was, ticket.Action{Name: ticket.ActionNote, Note: "n"}) // the stream looks with every value
+	b.do(agLin, was, ticket.Action{Name: ticket.ActionNote, Note: "n"}) // the stream looks with every value
 	assert.JSONEq(t, `["kim"]`, expect(t, events, "looking").data)
 	stop()
 	require.Eventually(t, func() bool {

@@ -31,13 +31,13 @@ type bench struct {
 }
 
 var (
-	ada   = ticket.Person{ID: "ada", Name: "Ada B.", Email: "ada@mills.example", Organisation: "Mills", Zone: "Europe/Berlin"}
-	grace = ticket.Person{ID: "grace", Name: "Grace H.", Email: "grace@mills.example", Organisation: "Mills"}
-	lin   = ticket.Agent("lin", 1, 2)
-	kim   = ticket.Agent("kim", 2, 3)
+	custAda   = ticket.Person{ID: "ada", Name: "Ada B.", Email: "ada@mills.example", Organisation: "Mills", Zone: "Europe/Berlin"}
+	custGrace = ticket.Person{ID: "grace", Name: "Grace H.", Email: "grace@mills.example", Organisation: "Mills"}
+	agLin   = ticket.Agent("lin", 1, 2)
+	agKim   = ticket.Agent("kim", 2, 3)
 )
 
-// newBench returns a bench. The header Agent says who makes a request; it is lin by default.
+// newBench returns a bench. The header Agent says who makes a request; it is agLin by default.
 func newBench(t *testing.T, change func(*ticket.Config)) *bench {
 	t.Helper()
 	b := &bench{T: t, now: noon}
@@ -54,7 +54,7 @@ func newBench(t *testing.T, change func(*ticket.Config)) *bench {
 		cfg.Actor = func(r *http.Request) (ticket.Actor, error) {
 			switch r.Header.Get("Agent") {
 			case "kim":
-				return kim, nil
+				return agKim, nil
 			case "stranger":
 				return ticket.Agent("eve", 1, 2, 3).InTenant("elsewhere"), nil
 			case "billing":
@@ -63,7 +63,7 @@ func newBench(t *testing.T, change func(*ticket.Config)) *bench {
 			if strings.HasPrefix(r.Header.Get("Agent"), "agent-") {
 				return ticket.Agent(r.Header.Get("Agent"), 1), nil
 			}
-			return lin, nil
+			return agLin, nil
 		}
 	})
 	t.Cleanup(func() { _ = b.Shutdown(context.Background()) }) //nolint:usetesting // the context of the test is done by then
@@ -77,14 +77,14 @@ func (b *bench) time() time.Time {
 	return b.now
 }
 
-// open opens a ticket of ada's.
+// open opens a ticket of Ada.
 func (b *bench) open(subject string, change ...func(*ticket.Draft)) ticket.Ticket {
 	b.Helper()
 	d := ticket.Draft{Subject: subject, Message: "the words of " + ticket.Message(subject), Queue: "hardware"}
 	for _, f := range change {
 		f(&d)
 	}
-	who := ada
+	who := custAda
 	if d.Requester != (ticket.Person{}) {
 		who = d.Requester
 	}

@@ -32,12 +32,12 @@ func subjects(page string) []string {
 func TestViewsShowTheirTickets(t *testing.T) {
 	b := newBench(t, nil)
 	free := b.open("free")
-	mine := b.do(lin, b.open("mine"), ticket.Action{Name: ticket.ActionTake})
-	b.do(lin, b.open("asked"), ticket.Action{Name: ticket.ActionAsk, Message: "?"})
-	b.do(lin, b.open("solved"), ticket.Action{Name: ticket.ActionResolve, Message: "!"})
+	mine := b.do(agLin, b.open("mine"), ticket.Action{Name: ticket.ActionTake})
+	b.do(agLin, b.open("asked"), ticket.Action{Name: ticket.ActionAsk, Message: "?"})
+	b.do(agLin, b.open("solved"), ticket.Action{Name: ticket.ActionResolve, Message: "!"})
 	b.open("nowhere", func(d *ticket.Draft) { d.Queue = "" })
-	b.do(lin, b.open("high up"), ticket.Action{Name: ticket.ActionEscalate, Note: "n", Level: 3, Queue: "network"})
-	b.open("urgent", func(d *ticket.Draft) { d.Priority = ticket.GradeCritical; d.Requester = grace })
+	b.do(agLin, b.open("high up"), ticket.Action{Name: ticket.ActionEscalate, Note: "n", Level: 3, Queue: "network"})
+	b.open("urgent", func(d *ticket.Draft) { d.Priority = ticket.GradeCritical; d.Requester = custGrace })
 	for query, want := range map[string][]string{
 		"":                                  {"urgent", "free", "mine", "asked", "nowhere", "high up"},
 		"view=open&order=oldest":            {"free", "mine", "asked", "nowhere", "high up", "urgent"},
@@ -109,7 +109,7 @@ func TestCountsOfTheSideBar(t *testing.T) {
 	b := newBench(t, nil)
 	b.open("a")
 	b.open("b", func(d *ticket.Draft) { d.Queue = "network" })
-	b.do(lin, b.open("c"), ticket.Action{Name: ticket.ActionAsk, Message: "?"})
+	b.do(agLin, b.open("c"), ticket.Action{Name: ticket.ActionAsk, Message: "?"})
 	page := b.page("/tickets?view=overdue")
 	require.Eventually(t, func() bool { page = b.page("/tickets?view=overdue"); return strings.Contains(page, "All open <span>3</span>") }, 5*time.Second, 10*time.Millisecond)
 	for _, want := range []string{"Mine <span>1</span>", "Unassigned <span>2</span>", "Overdue <span>0</span>", "Waiting for customer <span>1</span>", "hardware <span>2</span>", "network <span>1</span>"} {
@@ -127,7 +127,7 @@ func TestNextTicketsAreDifferent(t *testing.T) {
 	for i := range n {
 		b.open(fmt.Sprint("ticket ", i))
 	}
-	b.do(lin, b.open("not for level 1"), ticket.Action{Name: ticket.ActionEscalate, Note: "n"})
+	b.do(agLin, b.open("not for level 1"), ticket.Action{Name: ticket.ActionEscalate, Note: "n"})
 	got := make([]string, n)
 	var group sync.WaitGroup
 	for i := range n {
@@ -145,7 +145,7 @@ func TestNextTicketsAreDifferent(t *testing.T) {
 		seen[to] = true
 		u, err := url.Parse("/" + to)
 		require.NoError(t, err)
-		at, err := b.desk.Lookup(t.Context(), lin, strings.TrimPrefix(u.Path, "/tickets/"))
+		at, err := b.desk.Lookup(t.Context(), agLin, strings.TrimPrefix(u.Path, "/tickets/"))
 		require.NoError(t, err)
 		require.Equal(t, fmt.Sprint("agent-", i), at.Assignee)
 	}

@@ -58,8 +58,8 @@ func TestForeignTicketsAreNotThere(t *testing.T) {
 		require.Equal(t, version, b.read(was).Version)
 	}
 	// A link to a ticket that an agent may not see shows its number and leads nowhere.
-	b.do(lin, was, ticket.Action{Name: ticket.ActionHandOver, Queue: "billing"})
-	b.do(lin, b.read(was), ticket.Action{Name: ticket.ActionLink, Relation: ticket.RelationRelatedTo, Ticket: other.ID})
+	b.do(agLin, was, ticket.Action{Name: ticket.ActionHandOver, Queue: "billing"})
+	b.do(agLin, b.read(was), ticket.Action{Name: ticket.ActionLink, Relation: ticket.RelationRelatedTo, Ticket: other.ID})
 	hasNot(t, b.page("/tickets/"+number, agent("billing")), "secret other")
 }
 
@@ -90,7 +90,7 @@ func mustRequest(t *testing.T, method, address string) *http.Request {
 	return r
 }
 
-var quoted = regexp.MustCompile(`"[^"]*"`)
+var inQuotes = regexp.MustCompile(`"[^"]*"`)
 
 // Text of people is text on every page, wherever it stands.
 func TestTextOfPeopleIsInert(t *testing.T) {
@@ -101,16 +101,16 @@ func TestTextOfPeopleIsInert(t *testing.T) {
 		d.Requester, d.Message, d.Queue, d.Channel = evil, ticket.Message(canary), "q"+canary, ticket.Channel(canary)
 		d.Fields = ticket.Fields{"f" + canary: canary}
 	})
-	file, err := b.desk.Attach(t.Context(), lin, `<script>alert(1)<`+`script>.svg`, `image/svg+xml`, strings.NewReader(`<svg onload="alert(1)"/>`))
+	file, err := b.desk.Attach(t.Context(), agLin, `<script>alert(1)<`+`script>.svg`, `image/svg+xml`, strings.NewReader(`<svg onload="alert(1)"/>`))
 	require.NoError(t, err)
 	agentOf := ticket.Agent("agent"+canary, 1).Named("Agent " + canary)
 	b.do(agentOf, was, ticket.Action{Name: ticket.ActionReply, Message: canary, Note: canary, Attachments: []ticket.Attachment{file}, NoteAttachments: []ticket.Attachment{file}})
 	b.do(agentOf, was, ticket.Action{Name: ticket.ActionEdit, Edit: &ticket.Edits{AddTags: []string{"tag" + canary}, Follow: []ticket.Person{{Phone: "2" + canary, Name: canary}}}})
 	b.do(agentOf, was, ticket.Action{Name: ticket.ActionHold, Reason: "reason " + canary, Until: noon.Add(48 * time.Hour)})
 	second := b.open("second "+canary, func(d *ticket.Draft) { d.Requester = evil })
-	b.do(lin, was, ticket.Action{Name: ticket.ActionLink, Relation: ticket.RelationRelatedTo, Ticket: second.ID})
+	b.do(agLin, was, ticket.Action{Name: ticket.ActionLink, Relation: ticket.RelationRelatedTo, Ticket: second.ID})
 	solved := b.do(agentOf, b.open("third "+canary, func(d *ticket.Draft) { d.Message, d.Requester = ticket.Message("words "+canary), evil }), ticket.Action{Name: ticket.ActionResolve, Message: "solution " + canary, Reason: canary})
-	b.do(lin, solved, ticket.Action{Name: ticket.ActionPublish, Known: &ticket.KnownProblem{Title: canary, Text: ticket.Message(canary)}})
+	b.do(agLin, solved, ticket.Action{Name: ticket.ActionPublish, Known: &ticket.KnownProblem{Title: canary, Text: ticket.Message(canary)}})
 	b.page("/tickets/"+string(was.Number), agent("kim"))
 	n := string(was.Number)
 	addresses := []string{
@@ -118,7 +118,7 @@ func TestTextOfPeopleIsInert(t *testing.T) {
 		"/tickets/" + n, "/tickets/" + n + "?did=" + url.QueryEscape(canary), "/tickets/" + string(solved.Number),
 		"/search?q=" + url.QueryEscape("words "+canary), "/search?q=" + url.QueryEscape(canary+"*"), "/merge?from=" + n, "/merge?from=" + n + "&into=" + string(second.Number), "/merge?from=" + n + "&into=" + url.QueryEscape(canary),
 	}
-	for _, ch := range b.desk.Actions(lin, b.read(was)) {
+	for _, ch := range b.desk.Actions(agLin, b.read(was)) {
 		addresses = append(addresses, "/tickets/"+n+"?message="+url.QueryEscape(canary)+"&note="+url.QueryEscape(canary)+"&do="+url.QueryEscape(string(ch.Action)))
 	}
 	for _, ba := range bulkActions {
@@ -127,7 +127,7 @@ func TestTextOfPeopleIsInert(t *testing.T) {
 	check := func(at, page string) {
 		hasNot(t, page, "<script>alert", at)
 		hasNot(t, page, "<img src=x", at)
-		bare := quoted.ReplaceAllString(page, `""`)
+		bare := inQuotes.ReplaceAllString(page, `""`)
 		assert.Empty(t, regexp.MustCompile(`<[a-z]+[^>]* (on[a-z]+|style)=`).FindString(bare), at)
 	}
 	for _, lang := range []string{"en", "de"} {
@@ -158,8 +158,8 @@ func TestTextOfPeopleIsInert(t *testing.T) {
 func TestNoLinkIsDead(t *testing.T) {
 	b := newBench(t, nil)
 	a, c := b.open("one", func(d *ticket.Draft) { d.Queue = "a/b c" }), b.open("two")
-	b.do(lin, a, ticket.Action{Name: ticket.ActionLink, Relation: ticket.RelationRelatedTo, Ticket: c.ID})
-	b.do(lin, b.do(lin, c, ticket.Action{Name: ticket.ActionReply, Message: "m"}), ticket.Action{Name: ticket.ActionMerge, Ticket: a.ID})
+	b.do(agLin, a, ticket.Action{Name: ticket.ActionLink, Relation: ticket.RelationRelatedTo, Ticket: c.ID})
+	b.do(agLin, b.do(agLin, c, ticket.Action{Name: ticket.ActionReply, Message: "m"}), ticket.Action{Name: ticket.ActionMerge, Ticket: a.ID})
 	seen, todo := map[string]bool{}, []string{"/desk/"}
 	h := http.NewServeMux()
 	h.Handle("/desk/", b.Console)

@@ -40,7 +40,7 @@ func TestMerge(t *testing.T) {
 	has(t, page, "different customers")
 	has(t, page, "the same printer</textarea>", "the note is kept")
 
-	b.do(kim, b.do(lin, into, ticket.Action{Name: ticket.ActionEscalate, Note: "n"}), ticket.Action{Name: ticket.ActionHandBack, Note: "n"})
+	b.do(agKim, b.do(agLin, into, ticket.Action{Name: ticket.ActionEscalate, Note: "n"}), ticket.Action{Name: ticket.ActionHandBack, Note: "n"})
 	code, page = send(form(from, into))
 	require.Equal(t, http.StatusConflict, code, "the target has changed")
 	has(t, page, "One of the two tickets has changed")
@@ -64,14 +64,14 @@ func TestMerge(t *testing.T) {
 // A bulk action is done for each ticket alone, and says for each what became of it.
 func TestBulkActionsReportEachTicket(t *testing.T) {
 	b := newBench(t, nil)
-	one, two, solved, changed := b.open("one"), b.open("two"), b.do(lin, b.open("solved"), ticket.Action{Name: ticket.ActionResolve, Message: "!"}), b.open("changed")
-	high := b.do(lin, b.open("too high"), ticket.Action{Name: ticket.ActionEscalate, Note: "n", Level: 3})
+	one, two, solved, changed := b.open("one"), b.open("two"), b.do(agLin, b.open("solved"), ticket.Action{Name: ticket.ActionResolve, Message: "!"}), b.open("changed")
+	high := b.do(agLin, b.open("too high"), ticket.Action{Name: ticket.ActionEscalate, Note: "n", Level: 3})
 	pins := []string{pinOf(&one), pinOf(&two), pinOf(&solved), pinOf(&changed), pinOf(&high), "7Q4K-92MX-F@1"}
 	page := b.page("/bulk?" + url.Values{"do": {"hand over"}, "t": pins}.Encode())
 	for _, want := range []string{"one", "two", "possible from", "level 3", `name="queue"`} {
 		has(t, page, want)
 	}
-	b.do(lin, changed, ticket.Action{Name: ticket.ActionNote, Note: "n"})
+	b.do(agLin, changed, ticket.Action{Name: ticket.ActionNote, Note: "n"})
 	form := url.Values{"do": {"hand over"}, "t": pins, "key": {"k"}}
 	w := post(b, "/bulk", flat, strings.NewReader(form.Encode()))
 	require.Equal(t, http.StatusUnprocessableEntity, w.Code, "no queue")
@@ -115,7 +115,7 @@ func TestBulkActionsReportEachTicket(t *testing.T) {
 		}
 		require.True(t, c.check(b.read(x)) && c.check(b.read(y)), do)
 	}
-	x := b.do(lin, b.open("x"), ticket.Action{Name: ticket.ActionResolve, Message: "!"})
+	x := b.do(agLin, b.open("x"), ticket.Action{Name: ticket.ActionResolve, Message: "!"})
 	w = post(b, "/bulk", flat, strings.NewReader(url.Values{"do": {"close"}, "t": {pinOf(&x)}}.Encode()))
 	require.Equal(t, http.StatusSeeOther, w.Code)
 	require.Equal(t, ticket.StatusClosed, b.read(x).Status)
@@ -148,7 +148,7 @@ func TestPresence(t *testing.T) {
 func TestPresenceIsBounded(t *testing.T) {
 	var e presence
 	for i := range mostLooks + 100 {
-		e.seen(lin, ticket.ID{byte(i), byte(i >> 8), byte(i >> 16), 1}, "lin", noon)
+		e.seen(agLin, ticket.ID{byte(i), byte(i >> 8), byte(i >> 16), 1}, "lin", noon)
 	}
 	require.LessOrEqual(t, len(e.by), mostLooks)
 }
@@ -160,9 +160,9 @@ func TestThePageOfATicket(t *testing.T) {
 	})
 	was := b.open("printer", func(d *ticket.Draft) { d.Channel = ticket.ChannelPhone; d.Fields = ticket.Fields{"order": "4711"} })
 	other := b.open("scanner")
-	b.do(lin, was, ticket.Action{Name: ticket.ActionLink, Relation: ticket.RelationRelatedTo, Ticket: other.ID})
-	b.do(lin, was, ticket.Action{Name: ticket.ActionReply, Message: "An answer\n\nin two parts.", Note: "and a note"})
-	b.do(lin, was, ticket.Action{Name: ticket.ActionEscalate, Note: "up", Queue: "network"})
+	b.do(agLin, was, ticket.Action{Name: ticket.ActionLink, Relation: ticket.RelationRelatedTo, Ticket: other.ID})
+	b.do(agLin, was, ticket.Action{Name: ticket.ActionReply, Message: "An answer\n\nin two parts.", Note: "and a note"})
+	b.do(agLin, was, ticket.Action{Name: ticket.ActionEscalate, Note: "up", Queue: "network"})
 	page := b.page("/tickets/"+string(was.Number), agent("kim"))
 	for _, want := range []string{
 		"by telephone", "the words of printer", "Ada B.", "<p>An answer</p><p>in two parts.</p>", "Note by lin, not for the customer",
@@ -173,6 +173,6 @@ func TestThePageOfATicket(t *testing.T) {
 	}
 	has(t, page, `aria-disabled="true" title="possible from: resolved`)
 	hasNot(t, page, "Confirm</", "what agents never do is no button")
-	b.do(kim, was, ticket.Action{Name: ticket.ActionEscalate, Note: "up"})
+	b.do(agKim, was, ticket.Action{Name: ticket.ActionEscalate, Note: "up"})
 	has(t, b.page("/tickets/"+string(was.Number)), "the ticket is at level 3, which you do not serve")
 }
