@@ -88,7 +88,7 @@ type ConsoleConfig struct {
 	// If the result has the JSON form of sla.Explanation, the page draws it. Nil means that
 	// the page of a clock shows its history only.
 	Explain func(ctx context.Context, a ticket.Actor, id ticket.ID, metric string, at time.Time) (fmt.Stringer, error)
-	// MaxUpload bounds a form with its files, in bytes. Zero means 100 MiB.
+	// MaxUpload is the largest form, with its files, in bytes. Zero means 100 MB.
 	MaxUpload int64
 	// Key signs the files of a form that is shown again, so that another process accepts
 	// them. It needs at least 32 bytes, and all processes need the same. Empty means a random

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/ticketkit/ticket"
@@ -19,8 +20,12 @@ type Console struct {
 	eyes   presence
 	seals  sealer
 	files  bool // the desk keeps files
-	ctx    context.Context
+
+	ctx    context.Context // until Shutdown
 	cancel context.CancelFunc
+	mu     sync.Mutex     // guards the beginning of jobs and the end of ctx
+	jobs   sync.WaitGroup // counts of tickets and event streams
+
 	figurePages
 }
 
@@ -37,7 +42,7 @@ func NewConsole(desk *ticket.Desk, cfg ConsoleConfig) (*Console, error) {
 	if cfg.DueSoon < 0 || cfg.MaxUpload < 0 {
 		return nil, errors.New("web: ConsoleConfig.DueSoon and MaxUpload must not be negative")
 	}
-	cfg.DueSoon, cfg.MaxUpload = cmp.Or(cfg.DueSoon, 4*time.Hour), cmp.Or(cfg.MaxUpload, 100<<20)
+	cfg.DueSoon, cfg.MaxUpload = cmp.Or(cfg.DueSoon, 4*time.Hour), cmp.Or(cfg.MaxUpload, 100_000_000)
 	s, err := newSite(desk, "console", cfg.Look, cfg.Actor)
 	if err != nil {
 		return nil, err
@@ -64,8 +69,41 @@ func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) { c.site.Ser
 // Shutdown ends the event streams and the computing of reports, and waits until they have ended,
 // or until ctx is done.
 func (c *Console) Shutdown(ctx context.Context) error {
+	c.mu.Lock()
 	c.cancel()
-	return errors.Join(c.counts.wait(ctx), c.figures.ledger.close(ctx))
+	c.mu.Unlock()
+	done := make(chan struct{})
+	go func() { c.jobs.Wait(); close(done) }()
+	err := c.figures.ledger.close(ctx)
+	select {
+	case <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// work counts something that Shutdown ends and waits for. After Shutdown it returns false.
+func (c *Console) work() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ctx.Err() != nil {
+		return false
+	}
+	c.jobs.Add(1)
+	return true
+}
+
+// streams returns the context of an event stream of a request: until the client goes, its
+// time is over, or Shutdown.
+func (c *Console) streams(p *page) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithTimeout(p.ctx(), streamLife)
+	if !c.work() {
+		cancel()
+		return ctx, cancel
+	}
+	stop := context.AfterFunc(c.ctx, cancel)
+	return ctx, func() { stop(); cancel(); c.jobs.Done() }
 }
 
 func (c *Console) start(p *page) error { return p.redirect("tickets", nil) }

@@ -122,7 +122,11 @@ func (p *page) clockStory(h *historian, metric string, events []ticket.Event) (l
 			key, values := clockTurn(&was, &c)
 			values = append(values, "who", bold(h.who(e)), "action", actionName(p, e.Action), "within", p.span(c.Within), "policy", c.Policy,
 				"status", nameOf(p, "status.", string(e.To.Status)), "span", p.span(c.Counted))
-			list = append(list, clockMoment{At: e.At, Line: sayHTML(p, "story."+key, values...), Counted: p.span(c.Counted), Due: c.Due})
+			m := clockMoment{At: e.At, Line: sayHTML(p, "story."+key, values...), Due: c.Due}
+			if c.Counted > 0 {
+				m.Counted = p.span(c.Counted)
+			}
+			list = append(list, m)
 			was = c
 		}
 	}

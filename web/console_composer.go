@@ -73,7 +73,7 @@ func (c *Console) formOf(p *page, t *ticket.Ticket, ch ticket.Choice, v url.Valu
 				continue
 			}
 			for _, ff := range c.field(p, t, ch, field, v, d) {
-				ff.Needed = ff.Needed || slices.Contains(needs, field)
+				ff.Needed = ff.Needed || ff.Name == field && slices.Contains(needs, field)
 				if v.Get(ff.Name) != "" && slices.Contains(more, field) {
 					f.MoreOpen = true
 				}
@@ -81,6 +81,9 @@ func (c *Console) formOf(p *page, t *ticket.Ticket, ch ticket.Choice, v url.Valu
 				*list.into = append(*list.into, ff)
 			}
 		}
+	}
+	if len(f.Open) > 0 && (f.Open[0].Kind == "lines" || f.Open[0].Kind == "note") {
+		f.Open[0].Needed = false // it is what the form is for
 	}
 	return f
 }
@@ -313,7 +316,7 @@ func joinTags(tags []string) string {
 func personKey(p ticket.Person) string { return cmp.Or(p.ID, p.Email, p.Phone) }
 
 // keep adds what a form had that was not accepted.
-func (f *composer) keep(c *Console, p *page, up *upload) {
+func (f *composer) keep(c *Console, p *page, up *agentForm) {
 	for _, k := range up.kept {
 		f.Kept = append(f.Kept, keptItem{k.File.Name, k.File.Size, c.sealFile(p, k)})
 	}
