@@ -39,6 +39,7 @@ type Arrow struct {
 const (
 	statesWidth = 980
 	columnGap   = 104
+	widestBox   = 200
 	boxGap      = 46 // below a box
 	boxPad      = 10
 	lineHeight  = 15
@@ -83,9 +84,10 @@ func (a area) meets(b area) bool {
 // SVG returns the drawing.
 func (s States) SVG() []byte {
 	width := float64(cmp.Or(s.Width, statesWidth))
-	const left, top = 22.0, 30.0
-	columns := float64(max(len(s.Columns), 1))
-	boxWidth := (width - left - 8 - (columns-1)*columnGap) / columns
+	const top = 30.0
+	left, columns := 22.0, float64(max(len(s.Columns), 1))
+	boxWidth := min((width-left-8-(columns-1)*columnGap)/columns, widestBox)
+	left += (width - left - 8 - columns*boxWidth - (columns-1)*columnGap) / 2
 
 	boxes := make([]*placed, len(s.Boxes))
 	heights := make([]float64, len(s.Columns))
