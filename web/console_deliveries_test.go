@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -58,7 +59,7 @@ func TestDeliveriesAreFiltered(t *testing.T) {
 		w := get(c, "/deliveries"+query)
 		require.Equal(t, http.StatusOK, w.Code, query)
 		for _, name := range []string{"Ms bad", "Ms bad2", "Ms good", "queue hardware", "queue billing"} {
-			require.Equal(t, contains(want, name), strings.Contains(w.Body.String(), "<b>"+name+"</b>"), "%s: %s", query, name)
+			require.Equal(t, slices.Contains(want, name), strings.Contains(w.Body.String(), "<b>"+name+"</b>"), "%s: %s", query, name)
 		}
 		if len(want) == 0 && !strings.Contains(query, "ticket=") {
 			require.Contains(t, w.Body.String(), `class="empty"`, query)
@@ -70,15 +71,6 @@ func TestDeliveriesAreFiltered(t *testing.T) {
 	require.Contains(t, body, "bad@example.com")
 	require.Contains(t, body, "1 attempt")
 	require.Contains(t, get(c, "/deliveries?ticket=nonsense").Body.String(), "no such ticket")
-}
-
-func contains(list []string, s string) bool {
-	for _, v := range list {
-		if v == s {
-			return true
-		}
-	}
-	return false
 }
 
 // An agent sees and redrives the letters of tickets that they may see.

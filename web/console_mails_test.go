@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"slices"
@@ -143,8 +144,9 @@ func TestTheTextOfMails(t *testing.T) {
 		return "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n" + strings.Join(parts, "\r\n--b\r\n") + "\r\n--b--\r\n"
 	}
 	deep := "Content-Type: text/plain\r\n\r\nfound"
-	for range 20 {
-		deep = multi(deep)
+	for i := range 20 {
+		b := fmt.Sprintf("deep%d.", i)
+		deep = "Content-Type: multipart/mixed; boundary=" + b + "\r\n\r\n--" + b + "\r\n" + deep + "\r\n--" + b + "--\r\n"
 	}
 	for name, c := range map[string]struct {
 		raw  string
