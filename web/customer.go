@@ -38,7 +38,7 @@ type CustomerConfig struct {
 	// the desk's policy lets them see them. The default policy does not.
 	Organisation bool
 
-	// MaxUpload is the largest form, with its files, in bytes. Zero means 100 MiB.
+	// MaxUpload is the largest form, with its files, in bytes. Zero means 100 MB.
 	MaxUpload int64
 	// MaxFiles is how many files one form takes. Zero means 10, and a negative number none.
 	MaxFiles int
@@ -141,7 +141,7 @@ func (cfg CustomerConfig) withDefaults() (CustomerConfig, error) {
 		cfg.System = "web"
 	}
 	if cfg.MaxUpload == 0 {
-		cfg.MaxUpload = 100 << 20
+		cfg.MaxUpload = 100_000_000
 	}
 	if cfg.MaxFiles == 0 {
 		cfg.MaxFiles = 10
@@ -185,7 +185,7 @@ func (cfg CustomerConfig) withDefaults() (CustomerConfig, error) {
 
 // ask finds out what the desk can do. It does not reach the store.
 func (c *Customer) ask() error {
-	ctx, desk := context.Background(), c.site.desk
+	ctx, desk := context.Background(), c.site.desk //nolint:forbidigo // it waits for nothing
 	_, err := desk.Attach(ctx, c.system(ticket.Actor{}), "", "", nil)
 	c.files = c.cfg.MaxFiles > 0 && !errors.Is(err, errors.ErrUnsupported)
 	err = desk.SendStatusLink(ctx, c.system(ticket.Actor{}), ticket.ID{}, ticket.Person{})

@@ -27,7 +27,7 @@ func (c *Customer) fixtures() {
 		sentData{Number: "7Q4K-92MX-F", Subject: "Printer", At: at, Expected: at.Add(time.Hour), Files: []ticket.Attachment{file}, Mailed: true},
 		sentData{Number: "7Q4K-92MX-F", At: at, Open: true})
 	c.site.fixture("customer_find.html", findData{Number: "1", Email: "a", Errors: wrong}, findData{Sent: true})
-	t := ticket.Ticket{Number: "7Q4K-92MX-F", Subject: "Printer", Phase: ticket.PhaseYourTurn, Created: at, Requester: ticket.Person{Name: "Ada"}}
+	t := ticket.Ticket{Number: "7Q4K-92MX-F", Subject: "Printer", Phase: ticket.PhaseYourTurn, Created: at}
 	c.site.fixture("customer_tickets.html", listData{Tickets: []ticket.Ticket{t, {}}, Next: "x", Shared: true, Organisation: true}, listData{First: true})
 
 	view := ticket.View{

@@ -139,7 +139,11 @@ func (f *form) readParts(parts *multipart.Reader, o formOptions) error {
 			if len(mediaType) > mostHeader {
 				mediaType = ""
 			}
-			if err := o.file(name, fileName, mediaType, part); err != nil {
+			content := &watched{r: part}
+			switch err := o.file(name, fileName, mediaType, content); {
+			case content.failed != nil:
+				return malformed(content.failed)
+			case err != nil:
 				return err
 			}
 			continue
@@ -189,6 +193,20 @@ func (f *form) all(name string) []string { return f.values[name] }
 
 // has reports whether a button of this name was pressed.
 func (f *form) has(name string) bool { return len(f.values[name]) > 0 }
+
+// watched remembers how reading a file failed: what stores it may hide that.
+type watched struct {
+	r      io.Reader
+	failed error
+}
+
+func (w *watched) Read(b []byte) (int, error) {
+	n, err := w.r.Read(b)
+	if err != nil && !errors.Is(err, io.EOF) {
+		w.failed = err
+	}
+	return n, err
+}
 
 // patient reads a body, and gives up a client that sends nothing for a while.
 type patient struct {

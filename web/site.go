@@ -15,6 +15,7 @@ package web
 //     with, write $.T. Parts of several pages are in templates/base_*.html or in
 //     templates/console_frame.html; call them by {{template "part" ($.With value)}}.
 //  4. Texts: texts/console.en.json and texts/console.de.json, with {name} for placeholders.
+//     .Frame may be nil: an error page is shown before the frame is known.
 //  5. Fixture: s.fixture("console_ticket.html", data…) beside the route. A replaced template is
 //     executed on each when the handler is made. Have one that is full and one that is empty.
 

@@ -172,6 +172,6 @@ func (p *page) Bytes(n int64) string {
 	if n >= k*k*k {
 		value, unit = value/k, "size.giga"
 	}
-	text := strconv.FormatFloat(value, 'f', 1, 64)
+	text := strings.TrimSuffix(strconv.FormatFloat(value, 'f', 1, 64), ".0")
 	return p.say(unit, "n", strings.Replace(text, ".", cmp.Or(p.say("size.point"), "."), 1))
 }

@@ -369,7 +369,7 @@ func (w *way) label(c *canvas, taken []area) area {
 // wrap breaks a text into lines at blanks.
 func wrap(text string, width float64) (lines []string) {
 	line := ""
-	for _, word := range strings.FieldsSeq(text) {
+	for word := range strings.FieldsSeq(text) {
 		switch {
 		case line == "":
 			line = word

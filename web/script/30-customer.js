@@ -42,9 +42,10 @@
     for (const part of parts) {
       const now = page.getElementById(part.id);
       if (!now || part.contains(document.activeElement) || part.querySelector("details[open]")) continue;
-      const said = part.textContent;
+      const said = part.querySelectorAll(".say, [aria-current]").length;
+      const step = part.querySelector("[aria-current]")?.textContent;
       part.innerHTML = now.innerHTML;
-      news ||= part.id === "messages" && part.children.length > 0 && said.length !== part.textContent.length && part.querySelectorAll(".say").length > 0;
+      news ||= said !== part.querySelectorAll(".say, [aria-current]").length || step !== part.querySelector("[aria-current]")?.textContent;
     }
     const announce = document.getElementById("announce");
     if (news && announce) announce.textContent = announce.dataset.text;
