@@ -38,11 +38,13 @@ type Arrow struct {
 
 const (
 	statesWidth = 980
-	columnGap   = 104
+	columnGap   = 98
 	widestBox   = 200
 	boxGap      = 46 // below a box
 	boxPad      = 10
 	lineHeight  = 15
+	nameHeight  = 17
+	boldLetter  = 1.2 // how much wider the letters of a name are
 	laneHeight  = 26
 )
 
@@ -50,6 +52,7 @@ const (
 type placed struct {
 	Box
 	x, y, h float64
+	names   []string // lines of the name
 	lines   []string
 	ports   map[side][]*way
 }
@@ -96,7 +99,8 @@ func (s States) SVG() []byte {
 		for _, l := range b.Lines {
 			p.lines = append(p.lines, wrap(l, boxWidth-2*boxPad)...)
 		}
-		p.h = 2*boxPad + 17 + float64(len(p.lines))*lineHeight
+		p.names = wrap(p.Name, (boxWidth-10)/boldLetter)
+		p.h = 2*boxPad + nameHeight*float64(len(p.names)) + float64(len(p.lines))*lineHeight
 		p.y = heights[b.Column]
 		heights[b.Column] += p.h + boxGap
 		boxes[i] = p
@@ -137,9 +141,14 @@ func (s States) SVG() []byte {
 		if p.Final {
 			c.rect("plot-final", p.x+3, p.y+3, boxWidth-6, p.h-6, "")
 		}
-		c.text("plot-name plot-mid", p.x+boxWidth/2, p.y+boxPad+12, shorten(p.Name, boxWidth-8))
-		for k, l := range p.lines {
-			c.text("plot-small plot-mid", p.x+boxWidth/2, p.y+boxPad+28+float64(k)*lineHeight, l)
+		y := p.y + boxPad + 12
+		for _, l := range p.names {
+			c.text("plot-name plot-mid", p.x+boxWidth/2, y, l)
+			y += nameHeight
+		}
+		for _, l := range p.lines {
+			c.text("plot-small plot-mid", p.x+boxWidth/2, y-1, l)
+			y += lineHeight
 		}
 		if p.Start {
 			y := p.y + p.h/2
@@ -330,7 +339,7 @@ func (w *way) point(t float64) (x, y float64) {
 func (w *way) label(c *canvas, taken []area) area {
 	lines := make([]string, 0, len(w.Labels))
 	wide := 0.0
-	limit := float64(columnGap) - 12
+	limit := float64(columnGap) - 2
 	if w.lane > 0 {
 		lines, limit = []string{strings.Join(w.Labels, ", ")}, math.Abs(w.turn2-w.turn1)-12
 	} else {
