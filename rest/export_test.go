@@ -44,8 +44,7 @@ func Members() map[string][]string {
 }
 
 func membersOf(t reflect.Type) (list []string) {
-	for i := range t.NumField() {
-		f := t.Field(i)
+	for f := range t.Fields() {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		switch {
 		case f.Anonymous && name == "":

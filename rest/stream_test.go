@@ -160,7 +160,8 @@ func TestListenerWhoDoesNotReadIsLeft(t *testing.T) {
 	h := newHandler(t, newDesk(t, memstore.New(), tickettest.Config(tickettest.NewClock(), nil)), rest.Config{Limits: rest.Limits{Stall: 100 * time.Millisecond}})
 	rest.SetWatch(h, func(context.Context, ticket.Actor, ticket.Cursor) changes {
 		return func(yield func(ticket.Changed, error) bool) {
-			for yield(ticket.Changed{Ticket: ticket.NewID(tickettest.Start), Number: "0000-0001-H", Cursor: ticket.Cursor(strings.Repeat("x", 1000))}, nil) { //nolint:revive // until the client is gone
+			for yield(ticket.Changed{Ticket: ticket.NewID(tickettest.Start), Number: "0000-0001-H", Cursor: ticket.Cursor(strings.Repeat("x", 1000))}, nil) {
+				continue // until the client is gone
 			}
 		}
 	})
