@@ -53,7 +53,7 @@ const (
 //
 // To continue after an interruption, pass the Cursor of the last value, in this process or
 // another one on the same store. Nothing is missed, but some changes may come again. If the
-// cursor is more than some five minutes old or not known, the first value has Reset. An empty
+// cursor is more than about five minutes old or not known, the first value has Reset. An empty
 // cursor begins now. A loop that takes so long for its values that 4096 changes or ten minutes
 // pass gets a Reset, and holds up nobody else.
 //

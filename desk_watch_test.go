@@ -88,6 +88,12 @@ func (l *listener) take() []ticket.Changed {
 	return got
 }
 
+func (l *listener) cursor() ticket.Cursor {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.last.Cursor
+}
+
 func (l *listener) end() ticket.Cursor {
 	l.stop()
 	<-l.done
@@ -408,7 +414,7 @@ func TestWatchOutlivesAnOutage(t *testing.T) {
 		done(t, writer, lin, tk, ticket.Action{Name: ticket.ActionReply, Message: "m"})
 		require.Empty(t, l.take())
 		time.Sleep(time.Minute)
-		late := listen(t, skewed(t, inner, 0), ada, l.last.Cursor)
+		late := listen(t, skewed(t, inner, 0), ada, l.cursor())
 		require.Equal(t, []ticket.Changed{change(tk, 2, ticket.ActionReply)}, late.take())
 		late.end()
 		other := listen(t, skewed(t, store, 0), ada, "")
