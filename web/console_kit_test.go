@@ -33,8 +33,8 @@ type bench struct {
 var (
 	custAda   = ticket.Person{ID: "ada", Name: "Ada B.", Email: "ada@mills.example", Organisation: "Mills", Zone: "Europe/Berlin"}
 	custGrace = ticket.Person{ID: "grace", Name: "Grace H.", Email: "grace@mills.example", Organisation: "Mills"}
-	agLin   = ticket.Agent("lin", 1, 2)
-	agKim   = ticket.Agent("kim", 2, 3)
+	agLin     = ticket.Agent("lin", 1, 2)
+	agKim     = ticket.Agent("kim", 2, 3)
 )
 
 // newBench returns a bench. The header Agent says who makes a request; it is agLin by default.
