@@ -26,15 +26,16 @@ func files(root *part, shown map[*part]bool) (list []file, messages map[*part]in
 		})
 	}
 	messages = map[*part]int{}
+	charset := root.charset()
 	root.each(func(p *part) bool {
 		switch {
 		case strings.HasPrefix(p.typ, "multipart/"), shown[p], p.isOtherForm(), p.isControl():
 			return true
 		}
 		f := file{MediaType: fileType(p.typ), ContentID: p.contentID(), Content: p.content()}
-		name := cleanName(p.name)
+		name := cleanName(p.fileName(charset))
 		if name == "" && p.message != nil {
-			if name = cleanName(strings.NewReplacer("/", "_", `\`, "_").Replace(oneLine(decodeWords(p.message.fields.get("subject"))))); name != "" {
+			if name = cleanName(strings.NewReplacer("/", "_", `\`, "_").Replace(oneLine(decodeWords(p.message.fields.get("subject"), p.message.charset())))); name != "" {
 				name += ".eml"
 			}
 			if len(name) > maxFileName {

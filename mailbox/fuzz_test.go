@@ -106,15 +106,15 @@ func FuzzHeader(f *testing.F) {
 		}
 		for _, s := range []string{a, b} {
 			within(t, []byte(s), func() {
-				list, _ := addresses([]string{s})
+				list, _ := addresses([]string{s}, "")
 				for _, a := range list {
 					require.LessOrEqual(t, len(a.Address), maxAddress)
 					require.True(t, utf8.ValidString(a.Name))
 				}
 			})
-			within(t, []byte(s), func() { require.True(t, utf8.ValidString(oneLine(decodeWords(s)))) })
+			within(t, []byte(s), func() { require.True(t, utf8.ValidString(oneLine(decodeWords(s, "koi8-r")))) })
 			within(t, []byte(s), func() {
-				value, params := mediaType(s)
+				value, params := mediaType(s, "")
 				require.NotContains(t, value, ";")
 				require.LessOrEqual(t, len(params), maxParams)
 			})
