@@ -11,6 +11,7 @@ import (
 	"unicode"
 
 	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/internal/chars"
 	"github.com/ticketkit/ticket/replyaddress"
 )
 
@@ -418,7 +419,7 @@ func (f *facts) subject(s string) string {
 }
 
 // visible reports whether a character can be seen.
-func visible(r rune) bool { return !isVacant(r) && !unicode.IsMark(r) }
+func visible(r rune) bool { return !chars.Vacant(r) && !unicode.IsMark(r) }
 
 // Sentences that are added to the text of a mail.
 const (

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/internal/chars"
 )
 
 // maxFuzz keeps single runs short.
@@ -37,7 +38,7 @@ func checkMessage(t *testing.T, m *message) {
 	require.LessOrEqual(t, len(m.Text), len(m.Full))
 	for _, file := range m.Files {
 		require.NotEmpty(t, file.Name)
-		require.LessOrEqual(t, len(file.Name), maxFileName)
+		require.LessOrEqual(t, len(file.Name), chars.MaxFile)
 		require.Equal(t, file.Name, cleanName(file.Name), "a clean name is clean")
 	}
 	for _, a := range m.From {
@@ -123,7 +124,7 @@ func FuzzHeader(f *testing.F) {
 			within(t, []byte(s), func() { mailDate(s) })
 			name := cleanName(s)
 			require.Equal(t, name, cleanName(name))
-			require.LessOrEqual(t, len(name), maxFileName)
+			require.LessOrEqual(t, len(name), chars.MaxFile)
 		}
 	})
 }

@@ -189,7 +189,7 @@ func TestFiles(t *testing.T) {
 		{Name: "logo.png", MediaType: "image/png", Inline: true, ContentID: "logo@1", Content: []byte("\x89PNG\r\n\x1a\n one")},
 		{Name: "a.pdf", MediaType: "application/pdf", Content: []byte("PDF")},
 	}, m.Files)
-	assert.Equal(t, []string{"Résumé.pdf", "Résumé.pdf", "my file (1).pdf", "new.txt", "passwd", "con.txt", "image.jpg", "photo_gpj.exe"}, names(read(t, "names").Files))
+	assert.Equal(t, []string{"Résumé.pdf", "Résumé.pdf", "my file (1).pdf", "new.txt", "passwd", "_con.txt", "image.jpg", "photo_gpj.exe"}, names(read(t, "names").Files))
 
 	signed := read(t, "signed")
 	assert.True(t, signed.Signed)
@@ -465,4 +465,16 @@ func TestRawHeaderInTheCharsetOfTheText(t *testing.T) {
 	// The fingerprint is stored, so it stays that of the bytes as they were always read.
 	a, b := readMail(t, "From: a@b.example\nSubject: \xf0\nContent-Type: text/plain; charset=koi8-r\n\nx\n"), readMail(t, "From: a@b.example\nSubject: \xf0\nContent-Type: text/plain\n\nx\n")
 	assert.Equal(t, b.Fingerprint, a.Fingerprint)
+}
+
+// A file of a mail has the name that the desk stores, so that what is decided by its ending holds:
+// a letter cannot hide behind a character that shows nothing.
+func TestNamesOfFilesAreThoseOfTheDesk(t *testing.T) {
+	for in, want := range map[string]string{
+		"letter.em\u200bl": "letter.eml", "letter.eml. ": "letter.eml", `C:\mails\letter.EML`: "letter.EML", "photo_\u202egpj.exe": "photo_gpj.exe",
+		"con.txt": "_con.txt", "a  b?.pdf": "a b_.pdf", "___": "", "../..": "", "\u00ad": "",
+	} {
+		assert.Equal(t, want, cleanName(in), "%q", in)
+	}
+	assert.True(t, bringsMails(file{MediaType: "application/octet-stream", Name: cleanName("letter.em\u200bl")}))
 }

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 
 	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/internal/chars"
 )
 
 // sender returns the person that a mail is from: the address in From, or that in Reply-To if
@@ -58,7 +59,7 @@ func usable(address string, most int) bool {
 // is without quotes, and without characters that look like others or cannot be seen.
 func ordinary(address string) bool {
 	local, _ := split(address)
-	return norm.NFKC.IsNormalString(local) && !strings.ContainsFunc(local, func(r rune) bool { return r != '.' && !isAtom(r) || isVacant(r) })
+	return norm.NFKC.IsNormalString(local) && !strings.ContainsFunc(local, func(r rune) bool { return r != '.' && !isAtom(r) || chars.Vacant(r) })
 }
 
 // personOf returns a person of a header, with a name that the desk takes.
