@@ -56,8 +56,11 @@ type IMAP struct {
 	// minute.
 	Timeout time.Duration
 	// Listing is how often the folder is listed although the server tells of new mails. Zero
-	// means five minutes; more than nine are not allowed.
+	// means five minutes; more than nine are not allowed. After a change it is listed sooner,
+	// first after a second, then after two, four and so on.
 	Listing time.Duration
+
+	firstWait time.Duration // of a test; zero means a second
 }
 
 // Secret is a password. It is not printed.
@@ -73,6 +76,8 @@ func (Secret) MarshalText() ([]byte, error) { return []byte("***"), nil }
 const (
 	defaultTimeout = time.Minute
 	defaultListing = 5 * time.Minute
+	firstListing   = time.Second // after a listing with new mails
+	leastPause     = 100 * time.Millisecond
 	mostIdle       = 9 * time.Minute // servers may close a connection after 30 minutes, and routers after ten
 	pollInterval   = time.Minute     // without IDLE
 	mostSourceWait = 5 * time.Minute // between two attempts to connect
@@ -188,7 +193,9 @@ type session struct {
 	place   position
 	stored  position       // as it is in the store
 	missing map[uint32]int // mails that were listed and could not be fetched, and how often
-	again   bool           // list again soon
+	again   bool           // the last listing had new mails, or some that the server did not send
+	wait    time.Duration  // until the next listing
+	idle    int            // listings in a row without a new mail
 	seen    uint32         // the highest UID of the last listing
 	taken   []uint32       // stored, and not flagged yet
 }
@@ -230,14 +237,33 @@ func (s *session) run(ctx context.Context, works func()) (err error) {
 		}
 		works()
 		step = "wait"
-		most := cmp.Or(s.conf.Listing, defaultListing)
-		if s.again {
-			most = min(most, time.Second)
-		}
-		if err := srv.Wait(ctx, most); err != nil {
+		if err := srv.Wait(ctx, s.nextWait()); err != nil {
 			return err
 		}
+		if s.idle++; s.again {
+			s.idle = 0
+		}
+		if s.idle > 3 { // perhaps the server tells of the same mails with each answer
+			if err := pauseFor(ctx, leastPause); err != nil {
+				return err
+			}
+		}
 	}
+}
+
+// nextWait returns how long to wait for the server to tell of a change: first a second, then twice as
+// long each time. A server that tells of a mail at any time after it arrived ends the wait. But
+// some do not tell of one that arrives after the last command and before IDLE has begun, until
+// the next command (RFC 2177 does not say that they must). No order of commands closes that
+// gap. Most such mails arrive shortly after others, and these are listed soon.
+func (s *session) nextWait() time.Duration {
+	most := cmp.Or(s.conf.Listing, defaultListing)
+	if s.again || s.wait == 0 {
+		s.wait = cmp.Or(s.conf.firstWait, firstListing)
+	}
+	wait := min(s.wait, most)
+	s.wait = min(2*s.wait, most)
+	return wait
 }
 
 // list takes in all mails from the position on.
@@ -247,8 +273,6 @@ func (s *session) list(ctx context.Context, srv server) error {
 		return err
 	}
 	failed := false
-	// Some servers do not tell of mails that arrive after the last command and before IDLE has
-	// begun. So after mails were taken, a listing without any comes before the long wait.
 	s.again = len(uids) > 0 && s.seen != uids[len(uids)-1]
 	if len(uids) > 0 {
 		s.seen = uids[len(uids)-1]

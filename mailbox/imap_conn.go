@@ -290,8 +290,13 @@ func (s *imapServer) Done(uids []uint32, flag, moveTo string) error {
 func (s *imapServer) Wait(ctx context.Context, most time.Duration) error {
 	if !s.idle {
 		s.conn.expect(pollInterval + s.timeout)
-		if err := pauseFor(ctx, min(most, pollInterval)); err != nil {
-			return err
+		timer := time.NewTimer(min(most, pollInterval))
+		defer timer.Stop()
+		select {
+		case <-s.changed: // it was told with the answer to another command
+		case <-timer.C:
+		case <-ctx.Done():
+			return ctx.Err()
 		}
 		s.conn.expect(s.timeout)
 		return s.c.Noop().Wait()
