@@ -61,11 +61,11 @@ func (k *kit) source(conf IMAP) (troubles func() []error, stop func()) {
 func imapKit(t *testing.T) (k *kit, addr string) {
 	t.Helper()
 	k = newKit(t, "take")
-	server := imapmemserver.New()
+	k.users = imapmemserver.New()
 	k.user = imapmemserver.NewUser("support", "secret")
-	server.AddUser(k.user)
+	k.users.AddUser(k.user)
 	require.NoError(t, k.user.Create("INBOX", nil))
-	return k, serveIMAP(t, server, nil)
+	return k, serveIMAP(t, k.users, nil)
 }
 
 func (k *kit) flood(i int) []byte {
