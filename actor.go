@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/ticketkit/ticket/internal/chars"
 )
 
 // Person describes a user of your application: a customer, or the person behind an
@@ -171,7 +173,7 @@ func (a Actor) ServesQueue(queue string) bool {
 	case len(a.Queues) == 0 || a.Queues[0] == noQueue:
 		return false
 	default:
-		return queue == "" || slices.Contains(a.Queues, queue) || slices.Contains(a.Queues, tidyName(queue))
+		return queue == "" || slices.Contains(a.Queues, queue) || slices.Contains(a.Queues, chars.Tidy(queue))
 	}
 }
 
@@ -193,7 +195,7 @@ func (a Actor) RoleOn(t Ticket) Role {
 // isThe reports whether p, which the desk has cleaned, is the stored person q. Old
 // tickets may have persons that were stored without being cleaned.
 func (p Person) isThe(q Person) bool {
-	if p.Same(q) || plain(q.ID) && plain(q.Email) && plain(q.Phone) {
+	if p.Same(q) || chars.Plain(q.ID) && chars.Plain(q.Email) && chars.Plain(q.Phone) {
 		return p.Same(q)
 	}
 	c := check{Limits: defaultLimits()}

@@ -96,6 +96,26 @@ func (d *Desk) Explain(ctx context.Context, a Actor, t Ticket, act Action) error
 	return o.fault
 }
 
+// ExplainOpen reports whether the actor may open exactly this ticket, content included. It
+// returns nil or the error that [Desk.Open] would return, and draws no number. It does not
+// check the Key, nor whether Config.Files has the attachments.
+func (d *Desk) ExplainOpen(ctx context.Context, a Actor, dr Draft) error {
+	if err := d.checkActor(&a); err != nil {
+		return err
+	}
+	dr, err := d.checkDraft("draft", a, dr)
+	if err != nil {
+		return err
+	}
+	o := newOutcome()
+	defer o.release()
+	o.ctx, o.trial = ctx, true
+	if _, err := d.begin(o, a, dr, d.now(), nil, Person{}); err != nil {
+		return err
+	}
+	return o.fault
+}
+
 // asked decides without looking at the content.
 func (d *Desk) asked(w *Workflow, a Actor, t Ticket, act Action) (*Decision, error) {
 	dec := &Decision{Ticket: t, Actor: a, Action: act, Now: d.now(), levels: d.cfg.ServiceLevels}

@@ -2,6 +2,7 @@ package ticket_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -87,5 +88,44 @@ func TestExplainForeseesLimitsAndSplits(t *testing.T) {
 		require.Error(t, explained)
 		_, err := k.desk.Do(t.Context(), lin, tk.ID, act)
 		require.Equal(t, err.Error(), explained.Error())
+	}
+}
+
+// ExplainOpen gives the error that Open gives, and opens nothing: the next ticket has the next
+// number.
+func TestExplainOpenGivesTheErrorThatOpenGives(t *testing.T) {
+	k := newKit(t)
+	k.open(ada, ticket.Draft{})
+	for _, c := range []struct {
+		a  ticket.Actor
+		dr ticket.Draft
+	}{
+		{ada, ticket.Draft{}},
+		{ada, ticket.Draft{Subject: "s", Requester: bob.Person}},
+		{ada, ticket.Draft{Subject: "s", Workflow: "unknown"}},
+		{ada, ticket.Draft{Subject: "s", Note: "internal"}},
+		{lin, ticket.Draft{Subject: "s", Requester: ada.Person, Level: 99}},
+		{lin, ticket.Draft{Subject: "s", Requester: ada.Person, Message: ticket.Message(strings.Repeat("m", 1<<20))}},
+		{lin, ticket.Draft{Subject: "s", Requester: ada.Person, Tags: []string{"x\x00"}}},
+	} {
+		explained := k.desk.ExplainOpen(t.Context(), c.a, c.dr)
+		require.Error(t, explained)
+		_, err := k.desk.Open(t.Context(), c.a, c.dr)
+		require.EqualError(t, err, explained.Error())
+	}
+	want := ticket.Draft{Subject: "s", Message: "m"}
+	require.NoError(t, k.desk.ExplainOpen(t.Context(), ada, want))
+	page, err := k.desk.List(t.Context(), lin, ticket.Query{})
+	require.NoError(t, err)
+	require.Len(t, page.Tickets, 1)
+	require.Equal(t, k.open(ada, want).Number, nextNumber(page.Tickets[0].Number))
+}
+
+// nextNumber returns the number that is drawn after n.
+func nextNumber(n ticket.Number) ticket.Number {
+	for i := uint64(0); ; i++ {
+		if ticket.NumberOf(i) == n {
+			return ticket.NumberOf(i + 1)
+		}
 	}
 }

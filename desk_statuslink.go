@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/ticketkit/ticket/internal/chars"
 	"github.com/ticketkit/ticket/internal/linktoken"
 )
 
@@ -132,7 +133,7 @@ func (l *StatusLinks) mayBegin(text string) bool {
 }
 
 func (l *StatusLinks) text() linktoken.Text {
-	return linktoken.Text{Unseen: unseen, Vacant: vacant, Known: func(id uint8) bool {
+	return linktoken.Text{Unseen: chars.Unseen, Vacant: chars.Vacant, Known: func(id uint8) bool {
 		return slices.ContainsFunc(l.Keys, func(k StatusLinkKey) bool { return k.ID == id })
 	}}
 }

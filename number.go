@@ -10,6 +10,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/ticketkit/ticket/internal/chars"
 	"github.com/ticketkit/ticket/internal/crockford"
 )
 
@@ -180,7 +181,7 @@ var numberWords = []string{"no", "nr", "nº", "º", "num", "number", "numero", "
 func wordEnd(s string, at int) int {
 	for at < len(s) {
 		r, size := utf8.DecodeRuneInString(s[at:])
-		if !inWord(narrow(r)) && !unseen(r) {
+		if !inWord(narrow(r)) && !chars.Unseen(r) {
 			break
 		}
 		at += size
@@ -189,7 +190,7 @@ func wordEnd(s string, at int) int {
 }
 
 // plainWord returns a word in the form of the lists of words.
-func plainWord(s string) string { return strings.ToLower(tidyName(strings.Map(narrow, s))) }
+func plainWord(s string) string { return strings.ToLower(chars.Tidy(strings.Map(narrow, s))) }
 
 // readNumber reads the number in s from this byte on, with only punctuation around it.
 func readNumber(s string, from int) (Number, error) {
@@ -250,7 +251,7 @@ func narrow(r rune) rune {
 
 // between reports whether a narrow rune may stand between the symbols of a number.
 func between(r rune) bool {
-	return r == '-' || r == '.' || r == '_' || vacant(r)
+	return r == '-' || r == '.' || r == '_' || chars.Vacant(r)
 }
 
 // inWord reports whether a narrow rune is part of a word, and not punctuation.
@@ -297,7 +298,7 @@ func (n Number) check() error {
 		return invalid("number", "is missing")
 	case len(n) > maxNumber:
 		return invalid("number", "is %d bytes long, at most %d are allowed", len(n), maxNumber)
-	case !plain(string(n)):
+	case !chars.Plain(string(n)):
 		return invalid("number", "must be printable ASCII without spaces at its ends")
 	}
 	return nil

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"slices"
 	"strings"
+
+	"github.com/ticketkit/ticket/internal/chars"
 )
 
 // Numbers makes the numbers of a desk's tickets, for numbers in your own form, such
@@ -92,7 +94,7 @@ func (d *Desk) numbers(text string) (list []Number, err error) {
 	own, err := ParseNumber(text)
 	if d.cfg.Numbers.New != nil && len(text) <= maxNumberText {
 		for _, text := range append([]string{text}, readings(text)...) {
-			n := strings.ToUpper(tidyName(strings.Map(narrow, text)))
+			n := strings.ToUpper(chars.Tidy(strings.Map(narrow, text)))
 			n = strings.TrimFunc(n, func(r rune) bool { return !inWord(r) })
 			if n := Number(n); n.check() == nil && n != own && !slices.Contains(list, n) {
 				list = append(list, n)

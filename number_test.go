@@ -11,6 +11,7 @@ import (
 	"github.com/oklog/ulid/v2"
 	"github.com/stretchr/testify/require"
 
+	"github.com/ticketkit/ticket/internal/chars"
 	"github.com/ticketkit/ticket/internal/crockford"
 )
 
@@ -300,7 +301,7 @@ func FuzzParseNumber(f *testing.F) {
 		// The last letters and digits are the symbols of the number.
 		var symbols []rune
 		for _, r := range s {
-			if r = narrow(r); inWord(r) && !unseen(r) {
+			if r = narrow(r); inWord(r) && !chars.Unseen(r) {
 				symbols = append(symbols, r)
 			}
 		}

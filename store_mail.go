@@ -167,8 +167,10 @@ type MailQuery struct {
 	States      []MailState
 	Mailbox     string
 	Origin      string
+	Origins     []string // any of these, none of them empty
 	Fingerprint Digest
 	MessageID   string
+	MessageIDs  []string // any of these, none of them empty
 	Ticket      ID
 	Sender      string    // the address that Mail.Sender returns, in any case of A to Z
 	Since       time.Time // arrived at this time or later
@@ -182,8 +184,11 @@ func (q MailQuery) Check() error {
 	if q.Limit < 1 || q.Limit > MaxLimit {
 		return invalid("mails.limit", "must be 1 to %d", MaxLimit)
 	}
-	if n := max(len(q.IDs), len(q.States)); n > maxAlternatives {
+	if n := max(len(q.IDs), len(q.States), len(q.Origins), len(q.MessageIDs)); n > maxAlternatives {
 		return invalid("mails", "has a list of %d values, more than %d", n, maxAlternatives)
+	}
+	if slices.Contains(q.Origins, "") || slices.Contains(q.MessageIDs, "") {
+		return invalid("mails", "must not have an empty value in Origins or MessageIDs")
 	}
 	for _, s := range q.States {
 		if !slices.Contains(mailStates, s) {
@@ -198,7 +203,7 @@ func (q MailQuery) Match(m *Mail) bool {
 	return q.Tenant == m.Tenant &&
 		oneOf(q.IDs, m.ID) && oneOf(q.States, m.State) &&
 		(q.Mailbox == "" || q.Mailbox == m.Mailbox) &&
-		(q.Origin == "" || q.Origin == m.Origin) &&
+		(q.Origin == "" || q.Origin == m.Origin) && oneOf(q.Origins, m.Origin) && oneOf(q.MessageIDs, m.MessageID) &&
 		(q.Fingerprint.IsZero() || q.Fingerprint == m.Fingerprint) &&
 		(q.MessageID == "" || q.MessageID == m.MessageID) &&
 		(q.Ticket.IsZero() || q.Ticket == m.Ticket) &&

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/text/unicode/norm"
 
+	"github.com/ticketkit/ticket/internal/chars"
 	"github.com/ticketkit/ticket/internal/fieldvalue"
 )
 
@@ -69,7 +70,7 @@ func (c *check) letters(field, s string) {
 func text[T ~string](c *check, field string, s T, most int) T {
 	c.most(field, string(s), most)
 	c.letters(field, string(s))
-	if c.err == nil && blank(string(s)) {
+	if c.err == nil && chars.Blank(string(s)) {
 		return ""
 	}
 	return s
@@ -77,16 +78,14 @@ func text[T ~string](c *check, field string, s T, most int) T {
 
 // oneLine checks that a text has no line break.
 func (c *check) oneLine(field, s string) {
-	if c.err == nil && strings.IndexFunc(s, isBreak) >= 0 {
+	if c.err == nil && strings.IndexFunc(s, chars.Break) >= 0 {
 		c.fail(field, "has a line break or another control character")
 	}
 }
 
-func isBreak(r rune) bool { return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' }
-
 // line returns a cleaned line.
 func (c *check) line(field, s string, most int) string {
-	if !plain(s) {
+	if !chars.Plain(s) {
 		c.letters(field, s)
 		if c.err != nil {
 			return s
@@ -100,28 +99,28 @@ func (c *check) line(field, s string, most int) string {
 
 // tidyLine returns the form of a line.
 func tidyLine(s string) string {
-	if strings.IndexFunc(s, override) >= 0 {
+	if strings.IndexFunc(s, chars.Override) >= 0 {
 		s = strings.Map(func(r rune) rune {
-			if override(r) {
+			if chars.Override(r) {
 				return -1
 			}
 			return r
 		}, s)
 	}
-	if blank(s) {
+	if chars.Blank(s) {
 		return ""
 	}
 	return norm.NFC.String(strings.TrimFunc(s, func(r rune) bool {
 		// At the ends these are left over from a paste. Other invisible characters
 		// can belong to the character before, as the selectors and joiners of emoji.
-		return unicode.IsSpace(r) || unicode.IsControl(r) || blankAs(r) != 0 || strings.ContainsRune("\u00ad\u115f\u1160\u180e\u200b\u2060\ufeff", r)
+		return unicode.IsSpace(r) || unicode.IsControl(r) || chars.Space(r) != 0 || strings.ContainsRune("\u00ad\u115f\u1160\u180e\u200b\u2060\ufeff", r)
 	}))
 }
 
 // key checks a key of the application, which stays as it is.
 func (c *check) key(field, s string, most int) {
 	c.opaque(field, s, most)
-	if c.err == nil && s != "" && blank(s) {
+	if c.err == nil && s != "" && chars.Blank(s) {
 		c.fail(field, "has no visible characters")
 	}
 }
@@ -148,43 +147,15 @@ func name[T ~string](c *check, field string, s T) T {
 
 // short is like name, with another limit.
 func (c *check) short(field, s string, most int) string {
-	if !plain(s) {
+	if !chars.Plain(s) {
 		c.letters(field, s)
 		if c.err != nil {
 			return s
 		}
-		s = tidyName(s)
+		s = chars.Tidy(s)
 		c.oneLine(field, s)
 	}
 	c.most(field, s, most)
-	return s
-}
-
-// tidyName returns the form of a name.
-func tidyName(s string) string {
-	if plain(s) {
-		return s
-	}
-	var b strings.Builder
-	before := rune(0)
-	s = strings.TrimFunc(s, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) || blankAs(r) != 0 })
-	for i, r := range s {
-		if as := blankAs(r); as != 0 {
-			r = as
-		}
-		if unseen(r) {
-			after, _ := utf8.DecodeRuneInString(s[i+utf8.RuneLen(r):])
-			if !matters(before, r, after) {
-				continue
-			}
-		}
-		b.WriteRune(r)
-		before = r
-	}
-	s = norm.NFC.String(strings.TrimFunc(b.String(), func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }))
-	if blank(s) {
-		return ""
-	}
 	return s
 }
 

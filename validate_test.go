@@ -7,6 +7,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/text/unicode/norm"
+
+	"github.com/ticketkit/ticket/internal/chars"
 )
 
 // nothing has texts without visible characters.
@@ -18,12 +20,12 @@ var nothing = []string{
 
 func TestTextWithoutVisibleCharactersIsBlank(t *testing.T) {
 	for _, s := range nothing {
-		require.True(t, blank(s), "%q", s)
+		require.True(t, chars.Blank(s), "%q", s)
 		require.Empty(t, tidyLine(s), "%q", s)
-		require.Empty(t, tidyName(s), "%q", s)
+		require.Empty(t, chars.Tidy(s), "%q", s)
 	}
 	for _, s := range []string{"x", ".", "é", "e\u0301", "漢", "\u0600", "👍", "\u200b.", "\u0903x", "\ufffd", "\ufffc"} {
-		require.False(t, blank(s), "%q", s)
+		require.False(t, chars.Blank(s), "%q", s)
 	}
 }
 
@@ -36,7 +38,7 @@ func TestNamesLoseInvisibleCharacters(t *testing.T) {
 		"می\u200cخواهم": "می\u200cخواهم", "👩\u200d💻": "👩\u200d💻", "❤\ufe0f": "❤\ufe0f", "❤\ufe0f\u200d🔥": "❤\ufe0f\u200d🔥",
 		"葛\U000e0100城": "葛\U000e0100城", "+49\u202c 30": "+49 30", "K": "K",
 	} {
-		require.Equal(t, want, tidyName(in), "%q", in)
+		require.Equal(t, want, chars.Tidy(in), "%q", in)
 	}
 	c := check{Limits: defaultLimits()}
 	for _, bad := range []string{"a\nb", "a\tb", "a\u2028b", "a\x00", "\xff", strings.Repeat("é", 101)} {
@@ -127,9 +129,9 @@ func FuzzInput(f *testing.F) {
 			}
 			require.True(t, utf8.ValidString(got), form)
 			require.NotContains(t, got, "\x00", form)
-			require.Negative(t, strings.IndexFunc(got, isBreak), form)
-			require.Negative(t, strings.IndexFunc(got, override), form)
-			require.Equal(t, got == "", blank(got), form)
+			require.Negative(t, strings.IndexFunc(got, chars.Break), form)
+			require.Negative(t, strings.IndexFunc(got, chars.Override), form)
+			require.Equal(t, got == "", chars.Blank(got), form)
 			require.Equal(t, strings.TrimSpace(got), got, form)
 			require.LessOrEqual(t, len(got), 400, form)
 			require.True(t, norm.NFC.IsNormalString(got), "%s %q", form, got)
@@ -137,7 +139,7 @@ func FuzzInput(f *testing.F) {
 			require.NoError(t, c.err, form)
 			require.Equal(t, got, again, form)
 			if form == "file" {
-				require.LessOrEqual(t, len(got), maxFile)
+				require.LessOrEqual(t, len(got), chars.MaxFile)
 			}
 			if !strings.ContainsRune(s, 0x34F) {
 				require.Equal(t, got, clean(&c, norm.NFD.String(s)), "%s of the same text, decomposed", form)

@@ -1,6 +1,10 @@
 package ticket
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/ticketkit/ticket/internal/chars"
+)
 
 // contentNames has a name for each field of [Inputs], in their order: the field
 // of the action, and the alternative to it for the error if it is missing.
@@ -23,14 +27,14 @@ func contentOf(n Inputs) (name struct{ field, or string }) {
 // brings returns the fields that the action has set. Text that shows nothing
 // counts as empty.
 func (a *Action) brings() Inputs {
-	message := !blank(string(a.Message))
+	message := !chars.Blank(string(a.Message))
 	return Inputs{
 		Message:         message,
 		Words:           message || len(a.Attachments) > 0,
-		Note:            !blank(string(a.Note)),
-		Reason:          !blank(a.Reason),
-		Queue:           !blank(a.Queue),
-		Assignee:        !blank(a.Assignee),
+		Note:            !chars.Blank(string(a.Note)),
+		Reason:          !chars.Blank(a.Reason),
+		Queue:           !chars.Blank(a.Queue),
+		Assignee:        !chars.Blank(a.Assignee),
 		Attachments:     len(a.Attachments) > 0,
 		NoteAttachments: len(a.NoteAttachments) > 0,
 		Level:           a.Level != 0,

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/ticketkit/ticket/internal/chars"
 	"github.com/ticketkit/ticket/internal/fieldvalue"
 )
 
@@ -470,9 +471,9 @@ func (d *Decision) publish(e *Event) error {
 	switch {
 	case k == nil:
 		return invalid("action.known", "is missing: %q needs one", ActionPublish)
-	case blank(k.Title):
+	case chars.Blank(k.Title):
 		return invalid("action.known.title", "is missing")
-	case blank(string(k.Text)):
+	case chars.Blank(string(k.Text)):
 		return invalid("action.known.text", "is missing")
 	}
 	e.Known, e.Set.Published = *k, new(true)
@@ -536,12 +537,12 @@ func (d *Decision) edit(e *Event) error {
 		}
 	}
 	for _, tag := range t.Tags { // can be stored in a form that the desk no longer accepts
-		if slices.Contains(ed.RemoveTags, tag) || slices.Contains(ed.RemoveTags, tidyName(tag)) {
+		if slices.Contains(ed.RemoveTags, tag) || slices.Contains(ed.RemoveTags, chars.Tidy(tag)) {
 			e.Set.RemoveTags = append(e.Set.RemoveTags, tag)
 		}
 	}
 	for k := range t.Fields {
-		if v, asked := ed.Fields[tidyName(k)]; asked && v == nil && !plain(k) {
+		if v, asked := ed.Fields[chars.Tidy(k)]; asked && v == nil && !chars.Plain(k) {
 			if e.Fields == nil {
 				e.Fields = Fields{}
 			}

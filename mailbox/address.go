@@ -21,7 +21,9 @@ const (
 // addresses reads the addresses of address fields (RFC 5322, section 3.4). It is lenient
 // about names, and strict about which address is meant: an entry with two addresses in
 // angle brackets, or with none that is valid, is left out. The second result counts these.
-func addresses(fields []string) (list []netmail.Address, bad int) {
+//
+// Names are read as decodeWords reads them.
+func addresses(fields []string, charset string) (list []netmail.Address, bad int) {
 	for _, s := range fields {
 		for s != "" && len(list) < maxAddresses {
 			var entry string
@@ -33,7 +35,7 @@ func addresses(fields []string) (list []netmail.Address, bad int) {
 				bad++
 				continue
 			}
-			a, ok, group := oneAddress(entry)
+			a, ok, group := oneAddress(entry, charset)
 			switch {
 			case ok:
 				list = append(list, a)
@@ -76,7 +78,7 @@ func cutAddress(s string) (entry, rest string) {
 }
 
 // oneAddress reads one entry: with a name, with a comment, or alone.
-func oneAddress(entry string) (a netmail.Address, ok, group bool) {
+func oneAddress(entry, charset string) (a netmail.Address, ok, group bool) {
 	entry = strings.TrimSpace(entry)
 	if strings.HasSuffix(entry, ":") {
 		return a, false, true
@@ -148,7 +150,7 @@ func oneAddress(entry string) (a netmail.Address, ok, group bool) {
 		text = comment.String()
 	}
 	where, ok = mailAddress(where)
-	return netmail.Address{Name: oneLine(decodeWords(text)), Address: where}, ok, false
+	return netmail.Address{Name: oneLine(decodeWords(text, charset)), Address: where}, ok, false
 }
 
 // unescape removes the backslashes of quoted pairs.
@@ -217,7 +219,7 @@ func isAtom(r rune) bool {
 // conversation, the last ones are the most recent.
 func messageIDs(s string) (ids []string) {
 	if strings.Contains(s, "=?") {
-		s = decodeWords(s)
+		s = decodeWords(s, "")
 	}
 	add := func(id string) {
 		id = strings.Map(func(r rune) rune {

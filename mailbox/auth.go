@@ -137,13 +137,25 @@ type trust string
 const (
 	trustUnknown  trust = "unknown"  // nobody checked
 	trustVerified trust = "verified" // DMARC passed, or an aligned signature
-	trustFailed   trust = "failed"   // DMARC failed
+	trustFailed   trust = "failed"   // DMARC failed, or From has several addresses
 )
 
 // authenticated says whether the mail is from the domain of its From field, by the results
 // of the server with this name (RFC 8601), and why. Only its results on top count. An empty
 // name trusts nobody.
+//
+// A mail with several authors fails. RFC 7489, section 6.6.1, leaves it to the server which of
+// their domains it checks, so that a sender could write as anybody by adding an address of
+// their own.
 func (m *message) authenticated(server string) (trust, string) {
+	from := ""
+	for _, a := range m.From {
+		if from != "" && lower(a.Address) != lower(from) {
+			return trustFailed, "From has several addresses"
+		}
+		from = a.Address
+	}
+	from = domainOf(from)
 	if server == "" {
 		return trustUnknown, "no server is trusted with Authentication-Results"
 	}
@@ -156,10 +168,6 @@ func (m *message) authenticated(server string) (trust, string) {
 	}
 	if len(own) == 0 {
 		return trustUnknown, "there are no Authentication-Results of " + server + " on top"
-	}
-	from := ""
-	if len(m.From) == 1 {
-		from = domainOf(m.From[0].Address)
 	}
 	passed := false
 	for _, r := range own {

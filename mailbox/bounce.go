@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/ticketkit/ticket"
@@ -97,6 +98,9 @@ func (f *facts) onReports(p *plan) *plan {
 	}
 	if len(p.reports) == 0 {
 		return p.ignore("is a delivery report that changes nothing")
+	}
+	if f.crowded() && slices.ContainsFunc(p.reports, func(s step) bool { return s.what == stepNote }) {
+		return p.hold("the ticket has %d notes of strangers and machines within a day", f.notes)
 	}
 	p.Outcome, p.Reason = OutcomeReport, "is a delivery report: "+p.reports[0].what
 	return p

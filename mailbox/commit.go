@@ -27,7 +27,7 @@ func (in *Intake) commit(ctx context.Context, b *box, m ticket.Mail, msg *messag
 			return done, lookup
 		}
 	}
-	if err != nil && p.fallback != nil && (errors.Is(err, ticket.ErrRefused) || errors.Is(err, ticket.ErrNotFound) || errors.Is(err, ticket.ErrStatusLink)) {
+	if p.falls(err) {
 		p.note("%s", clean(err.Error()))
 		notes := p.Notes
 		*p = *p.fallback
@@ -45,43 +45,14 @@ func (in *Intake) commit(ctx context.Context, b *box, m ticket.Mail, msg *messag
 	return in.onTicket(m, t.ID, t.Version, p.Reason), nil
 }
 
+// falls reports whether the fallback is done after the desk has returned this error.
+func (p *plan) falls(err error) bool {
+	return p.fallback != nil && (errors.Is(err, ticket.ErrRefused) || errors.Is(err, ticket.ErrNotFound) || errors.Is(err, ticket.ErrStatusLink))
+}
+
 // perform stores the files and does what the plan says.
 func (in *Intake) perform(ctx context.Context, b *box, msg *message, raw []byte, p *plan) (ticket.Ticket, error) {
-	limits := in.cfg.Limits.Desk
-	files := msg.Files
-	if p.files != nil {
-		files = nil
-		for _, i := range p.files {
-			files = append(files, msg.Files[i])
-		}
-	}
-	whole := false // attach the whole mail too
-	shorten := func(s string, most int) string {
-		if len(s) <= most {
-			return s
-		}
-		whole = true
-		return cut(s, max(most-len(isCut)-2, 0)) + "\n\n" + isCut
-	}
-	var act ticket.Action
-	var draft ticket.Draft
-	if p.act != nil {
-		act = *p.act
-		act.Message = ticket.Message(shorten(string(act.Message), limits.Message))
-		act.Note = ticket.Note(shorten(string(act.Note), limits.Note))
-	}
-	if p.open != nil {
-		draft = *p.open
-		draft.Message = ticket.Message(shorten(string(draft.Message), limits.Message))
-		draft.Note = ticket.Note(shorten(string(draft.Note), limits.Note))
-	}
-	if len(files) > limits.Attachments || tooLarge(files, limits.AttachmentSize) {
-		whole = true
-		p.note("has %d files, more or larger ones than a ticket takes: the first ones, and the whole mail", len(files))
-	}
-	if whole && p.private {
-		whole, p.whole = false, raw
-	}
+	draft, act, files, whole := p.fit(msg, raw, in.cfg.Limits.Desk)
 	attached, err := in.attach(ctx, b, p.actor, files, raw, whole)
 	if err != nil {
 		return ticket.Ticket{}, err
@@ -99,6 +70,44 @@ func (in *Intake) perform(ctx context.Context, b *box, msg *message, raw []byte,
 	return in.cfg.Desk.Do(ctx, p.actor, p.target, act)
 }
 
+// fit returns what the plan asks the desk to do, within the limits of a ticket: the draft, or the
+// action, without its attachments, the files to attach, and whether the whole mail is attached
+// too.
+func (p *plan) fit(msg *message, raw []byte, limits ticket.Limits) (draft ticket.Draft, act ticket.Action, files []file, whole bool) {
+	files = msg.Files
+	if p.files != nil {
+		files = nil
+		for _, i := range p.files {
+			files = append(files, msg.Files[i])
+		}
+	}
+	shorten := func(s string, most int) string {
+		if len(s) <= most {
+			return s
+		}
+		whole = true
+		return cut(s, max(most-len(isCut)-2, 0)) + "\n\n" + isCut
+	}
+	if p.act != nil {
+		act = *p.act
+		act.Message = ticket.Message(shorten(string(act.Message), limits.Message))
+		act.Note = ticket.Note(shorten(string(act.Note), limits.Note))
+	}
+	if p.open != nil {
+		draft = *p.open
+		draft.Message = ticket.Message(shorten(string(draft.Message), limits.Message))
+		draft.Note = ticket.Note(shorten(string(draft.Note), limits.Note))
+	}
+	if len(files) > limits.Attachments || tooLarge(files, limits.AttachmentSize) {
+		whole = true
+		p.note("has %d files, more or larger ones than a ticket takes: the first ones, and the whole mail", len(files))
+	}
+	if whole && p.private {
+		whole, p.whole = false, raw
+	}
+	return draft, act, files, whole
+}
+
 func tooLarge(files []file, most int64) bool {
 	for _, f := range files {
 		if int64(len(f.Content)) > most {
@@ -108,12 +117,11 @@ func tooLarge(files []file, most int64) bool {
 	return false
 }
 
+// wholeName is the name of the whole mail as a file.
+const wholeName = "mail.eml"
+
 // attach stores as many files as a ticket takes and, if whole is set, the mail itself.
 func (in *Intake) attach(ctx context.Context, b *box, a ticket.Actor, files []file, raw []byte, whole bool) ([]ticket.Attachment, error) {
-	most := in.cfg.Limits.Desk.Attachments
-	if whole {
-		most--
-	}
 	var list []ticket.Attachment
 	add := func(name, mediaType string, content []byte) error {
 		one, err := in.cfg.Desk.Attach(ctx, a, name, mediaType, bytes.NewReader(content))
@@ -130,20 +138,31 @@ func (in *Intake) attach(ctx context.Context, b *box, a ticket.Actor, files []fi
 		list = append(list, ticket.Attachment{Name: name, MediaType: mediaType, Size: f.Size, SHA256: f.SHA256})
 		return nil
 	}
-	for _, f := range files {
-		if len(list) >= most || int64(len(f.Content)) > in.cfg.Limits.Desk.AttachmentSize {
-			continue
-		}
+	for _, f := range in.fitting(files, whole) {
 		if err := add(f.Name, f.MediaType, f.Content); err != nil {
 			return nil, fmt.Errorf("store a file of the mail: %w", err)
 		}
 	}
 	if whole && int64(len(raw)) <= in.cfg.Limits.Desk.AttachmentSize {
-		if err := add("mail.eml", "message/rfc822", raw); err != nil {
+		if err := add(wholeName, "message/rfc822", raw); err != nil {
 			return nil, fmt.Errorf("store the mail as a file: %w", err)
 		}
 	}
 	return list, nil
+}
+
+// fitting returns the files that a ticket takes. If whole is set, the mail itself is one more.
+func (in *Intake) fitting(files []file, whole bool) (list []file) {
+	most := in.cfg.Limits.Desk.Attachments
+	if whole {
+		most--
+	}
+	for _, f := range files {
+		if len(list) < most && int64(len(f.Content)) <= in.cfg.Limits.Desk.AttachmentSize {
+			list = append(list, f)
+		}
+	}
+	return list
 }
 
 // after does what cannot be part of the same commit: it ties a new ticket to the one that the

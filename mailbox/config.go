@@ -27,8 +27,10 @@ type Config struct {
 
 	// Person returns a customer as your application knows it. It gets the name, the address
 	// and the language of the sender, and returns the person with the ID, the name and the
-	// language that your application has, or the same person. Nil means that customers are
-	// known by their address only. An error delays the mail.
+	// language that your application has, or the same person. A customer can so have several
+	// addresses: if the sender is not among the people of a ticket, Person is asked for each
+	// of those, and the sender is the one for whom it returns the same person. Nil means that
+	// customers are known by their address only. An error delays the mail.
 	Person func(ctx context.Context, tenant string, sender ticket.Person) (ticket.Person, error)
 	// Agent returns the agent with an address, made with [ticket.Agent], and reports whether
 	// there is one. Nil means that no sender is an agent. An error delays the mail.
@@ -119,11 +121,15 @@ type Limits struct {
 
 	PerSender int // new tickets of one sender within an hour; the next mail is held. Zero means 20; negative means no limit
 	Repeats   int // equal texts on one ticket; the last of them is held. Zero means 3; negative means no limit
+	Notes     int // notes of strangers, machines and mail servers on one ticket within a day; the next mail is held. Zero means 20; negative means no limit; at most 500
 	Hops      int // Received fields of a mail; with as many it is held. Zero means 50
 
 	// Desk holds the limits of the desk. Give the same as in [ticket.Config].
 	Desk ticket.Limits
 }
+
+// mostNotes is the highest limit of notes: as many of the newest mails on a ticket are read.
+const mostNotes = 500
 
 // withDefaults returns the limits with the defaults for zeros.
 func (l Limits) withDefaults() (Limits, error) {
@@ -134,7 +140,7 @@ func (l Limits) withDefaults() (Limits, error) {
 		neg  bool
 	}{
 		{"mail", &l.Mail, maxMail, false}, {"header", &l.Header, maxHeader, false}, {"parts", &l.Parts, maxParts, false},
-		{"depth", &l.Depth, maxDepth, false}, {"per_sender", &l.PerSender, 20, true}, {"repeats", &l.Repeats, 3, true},
+		{"depth", &l.Depth, maxDepth, false}, {"per_sender", &l.PerSender, 20, true}, {"repeats", &l.Repeats, 3, true}, {"notes", &l.Notes, 20, true},
 		{"hops", &l.Hops, 50, false},
 		{"desk.subject", &l.Desk.Subject, deflimits.Subject, false}, {"desk.message", &l.Desk.Message, deflimits.Message, false},
 		{"desk.note", &l.Desk.Note, deflimits.Note, false}, {"desk.name", &l.Desk.Name, deflimits.Name, false},
@@ -145,6 +151,9 @@ func (l Limits) withDefaults() (Limits, error) {
 			return l, invalid("limits."+f.name, "must not be negative")
 		}
 		*f.v = cmp.Or(*f.v, f.zero)
+	}
+	if l.Notes > mostNotes {
+		return l, invalid("limits.notes", "must be at most %d, or negative for no limit", mostNotes)
 	}
 	if l.Desk.AttachmentSize < 0 || l.Time < 0 {
 		return l, invalid("limits", "must not be negative")

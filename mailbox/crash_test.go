@@ -412,6 +412,42 @@ func TestExplain(t *testing.T) {
 	require.Equal(t, OutcomeRepeated, again.Outcome)
 }
 
+// Explain finds what the desk would refuse of a new ticket, as taking the mail does, and
+// accepts what Take shortens.
+func TestExplainOfANewTicket(t *testing.T) {
+	long := strings.Repeat("It prints blank pages. ", 20_000)
+	parts := "From: ada@example.com\nSubject: x\nContent-Type: multipart/mixed; boundary=b\n\n" + strings.Repeat("--b\nContent-Type: application/pdf\n\nx\n", 70) + "--b--\n"
+	for name, c := range map[string]struct {
+		mail   string
+		change func(*Config, *ticket.Config)
+		want   Outcome
+	}{
+		"a long text":                    {"From: ada@example.com\nSubject: x\n\n" + long + "\n", nil, OutcomeOpen},
+		"many files, no text":            {parts, nil, OutcomeOpen},
+		"no such workflow":               {"From: ada@example.com\nSubject: x\n\nx\n", func(c *Config, _ *ticket.Config) { c.Mailboxes[0].Workflow = "unknown" }, OutcomeHeld},
+		"no such priority":               {"From: ada@example.com\nSubject: x\n\nx\n", func(c *Config, _ *ticket.Config) { c.Mailboxes[0].Priority = 99 }, OutcomeHeld},
+		"a desk with lower limits":       {"From: ada@example.com\nSubject: x\n\n" + long + "\n", func(_ *Config, d *ticket.Config) { d.Limits.Message = 100 }, OutcomeHeld},
+		"a desk that takes no such file": {parts, func(_ *Config, d *ticket.Config) { d.Limits.Attachments = 2 }, OutcomeHeld},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var change []func(*Config, *ticket.Config)
+			if c.change != nil {
+				change = append(change, c.change)
+			}
+			k := newKit(t, "take", change...)
+			e, err := k.in.Explain(t.Context(), "support", strings.NewReader(c.mail), Envelope{})
+			require.NoError(t, err)
+			require.Equal(t, c.want, e.Outcome, e.Reason)
+			require.Empty(t, k.tickets())
+			m := k.come(c.mail)
+			require.Equal(t, c.want == OutcomeHeld, m.State == ticket.MailHeld, m.Reason)
+			if m.State == ticket.MailHeld {
+				require.Equal(t, m.Reason, e.Reason)
+			}
+		})
+	}
+}
+
 // Two copies that are taken at the same time are one mail that is done and one repeat, also
 // if the second is looked at between the commit of the first and its settlement.
 func TestCopyTakenBeforeTheFirstIsSettled(t *testing.T) {

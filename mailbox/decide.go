@@ -11,6 +11,7 @@ import (
 	"unicode"
 
 	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/internal/chars"
 	"github.com/ticketkit/ticket/replyaddress"
 )
 
@@ -60,6 +61,7 @@ type facts struct {
 	others   []ticket.Person
 	recent   int // tickets of the sender within the last hour
 	repeats  int // equal texts on the ticket of the strongest evidence
+	notes    int // notes of strangers and machines on it within the last day
 	body     string
 
 	repeatsNote bool // the text of an agent's answer has words of an internal note
@@ -87,8 +89,16 @@ func (in *Intake) collect(ctx context.Context, f *facts) (err error) {
 	case f.own, msg.Receipt:
 		return nil
 	case len(msg.Reports) > 0:
-		f.reports, err = in.reported(ctx, b, m, msg)
-		return err
+		if f.reports, err = in.reported(ctx, b, m, msg); err != nil {
+			return err
+		}
+		for _, r := range f.reports {
+			if r.found { // a mail reports about one letter, as a rule
+				t := ticket.Ticket{ID: r.delivery.Ticket}
+				return in.countOn(ctx, f, evidence{ticket: t, goes: t})
+			}
+		}
+		return nil
 	}
 	if err := in.aboutSender(ctx, f); err != nil {
 		return err
@@ -97,6 +107,9 @@ func (in *Intake) collect(ctx context.Context, f *facts) (err error) {
 		return err
 	}
 	if f.evidence, err = in.identify(ctx, b, m, msg); err != nil {
+		return err
+	}
+	if err := in.findParts(ctx, f); err != nil {
 		return err
 	}
 	f.preferOwn()
@@ -110,10 +123,10 @@ func (in *Intake) collect(ctx context.Context, f *facts) (err error) {
 			return err
 		}
 	}
-	if len(f.evidence) > 0 && f.body != "" && f.limits.Repeats > 0 {
-		f.repeats, err = in.repeats(ctx, m, f.evidence[0], f.body)
+	if len(f.evidence) > 0 {
+		return in.countOn(ctx, f, f.evidence[0])
 	}
-	return err
+	return nil
 }
 
 // preferOwn puts a ticket of the sender first if the strongest evidence is of earlier mails: others can
@@ -122,7 +135,7 @@ func (f *facts) preferOwn() {
 	if len(f.evidence) == 0 || f.evidence[0].kind != byEarlier {
 		return
 	}
-	if i := slices.IndexFunc(f.evidence, func(e evidence) bool { return e.kind == byEarlier && f.concerned(e) }); i > 0 {
+	if i := slices.IndexFunc(f.evidence, func(e evidence) bool { return e.kind == byEarlier && e.concerned() }); i > 0 {
 		own := f.evidence[i]
 		copy(f.evidence[1:i+1], f.evidence[:i])
 		f.evidence[0] = own
@@ -261,9 +274,9 @@ func (f *facts) onCustomer(p *plan) *plan {
 		return f.toNew(p, "is a forward without a signed address: a new ticket")
 	case !found:
 		return f.toNew(p, "names no ticket: a new one")
-	case f.concerned(e) && f.trust == trustFailed:
-		return f.toNote(p, e, "the "+e.kind+" names the ticket, but the sender's address is forged or was changed on the way (DMARC failed)")
-	case f.concerned(e):
+	case e.concerned() && f.trust == trustFailed:
+		return f.toNote(p, e, "the "+e.kind+" names the ticket, but it is not certain that the sender wrote the mail: "+f.trustWhy)
+	case e.concerned():
 		return f.toReply(p, e)
 	case e.kind != byNumber:
 		return f.toNote(p, e, "the "+e.kind+" names the ticket, and the sender has no part in it")
@@ -277,7 +290,7 @@ func (f *facts) onCustomer(p *plan) *plan {
 func (f *facts) onMachine(p *plan) *plan {
 	e, found := f.strongest()
 	switch {
-	case found && (e.kind != byNumber || f.concerned(e)):
+	case found && (e.kind != byNumber || e.concerned()):
 		return f.toNote(p, e, "a machine wrote it: "+f.msg.Automatic)
 	case f.msg.AutoReply || len(f.msg.InReplyTo) > 0:
 		return p.ignore("is an automatic answer that belongs to no ticket: %s", f.msg.Automatic)
@@ -294,13 +307,6 @@ func (f *facts) strongest() (evidence, bool) {
 	return f.evidence[0], true
 }
 
-// concerned reports whether the sender is the requester or a follower of the ticket, or of the
-// one that it was merged into.
-func (f *facts) concerned(e evidence) bool {
-	a := ticket.Requester(f.person).InTenant(f.box.Tenant)
-	return a.RoleOn(e.ticket) != 0 || a.RoleOn(e.goes) != 0
-}
-
 // toReply lets the customer reply on the ticket.
 func (f *facts) toReply(p *plan, e evidence) *plan {
 	if f.loops(p, e) {
@@ -308,7 +314,7 @@ func (f *facts) toReply(p *plan, e evidence) *plan {
 	}
 	p.Outcome, p.Reason = OutcomeReply, "the "+e.kind+" names the ticket, and the sender belongs to it"
 	p.Ticket, p.Number, p.target = e.ticket.ID, e.ticket.Number, e.ticket.ID
-	p.actor = ticket.Requester(f.person).InTenant(f.box.Tenant)
+	p.actor = ticket.Requester(e.part).InTenant(f.box.Tenant)
 	p.act = &ticket.Action{Name: ticket.ActionReply, Message: ticket.Message(f.text()), Channel: ticket.ChannelMail, Key: key(f.mail), MessageID: f.messageID(), Quiet: p.Quiet != ""}
 	requester := p.actor.RoleOn(e.goes) == ticket.RoleRequester || p.actor.RoleOn(e.ticket) == ticket.RoleRequester
 	if f.box.FollowCc && requester && p.Quiet == "" {
@@ -327,6 +333,10 @@ func (f *facts) toNote(p *plan, e evidence, why string) *plan {
 	if f.loops(p, e) {
 		return p
 	}
+	if f.crowded() && e.ticket.ID == f.evidence[0].ticket.ID {
+		p.Ticket, p.Number = e.ticket.ID, e.ticket.Number
+		return p.hold("the ticket has %d notes of strangers and machines within a day", f.notes)
+	}
 	p.Outcome, p.Reason = OutcomeNote, why
 	p.Ticket, p.Number, p.target = e.ticket.ID, e.ticket.Number, e.goes.ID
 	p.actor, p.internal = system(f.box), true
@@ -344,6 +354,12 @@ func (f *facts) loops(p *plan, e evidence) bool {
 	return false
 }
 
+// crowded reports whether the ticket has as many notes as people without a part in it, and
+// machines, may write there.
+func (f *facts) crowded() bool {
+	return f.limits.Notes > 0 && f.notes >= f.limits.Notes && !f.mail.Old && !released(f.mail)
+}
+
 // toNew opens a ticket.
 func (f *facts) toNew(p *plan, why string) *plan {
 	if f.limits.PerSender > 0 && f.recent >= f.limits.PerSender && !f.mail.Old && !released(f.mail) {
@@ -356,7 +372,7 @@ func (f *facts) toNew(p *plan, why string) *plan {
 	if f.trust == trustFailed {
 		asSystem()
 		d.Tags = append(d.Tags, "unverified sender")
-		p.Quiet = "DMARC failed for the sender's address"
+		p.Quiet = "it is not certain that the sender wrote it: " + f.trustWhy
 		p.note("tagged: the confirmation would go to somebody who may not have written")
 	}
 	if !p.Related.IsZero() {
@@ -403,7 +419,7 @@ func (f *facts) subject(s string) string {
 }
 
 // visible reports whether a character can be seen.
-func visible(r rune) bool { return !isVacant(r) && !unicode.IsMark(r) }
+func visible(r rune) bool { return !chars.Vacant(r) && !unicode.IsMark(r) }
 
 // Sentences that are added to the text of a mail.
 const (

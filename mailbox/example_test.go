@@ -132,6 +132,46 @@ func ExampleIntake_Pipe() {
 	// exit status 75
 }
 
+// A colleague of the customer answers a mail. An agent makes that a reply.
+func ExampleIntake_Accept() {
+	ctx := context.Background()
+	desk, in, err := setUp()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	const colleague = "From: Bob <bob@example.com>\nIn-Reply-To: <1@example.com>\nSubject: Re: Printer\n\nThe one on the third floor, too.\n"
+	for _, raw := range []string{mail, colleague} {
+		if _, err := in.Take(ctx, "support", strings.NewReader(raw), mailbox.Envelope{}); err != nil {
+			fmt.Println(err)
+			return
+		}
+		if _, err := in.Drain(ctx); err != nil {
+			fmt.Println(err)
+			return
+		}
+	}
+	lin := ticket.Agent("lin", 1)
+	mails, err := in.Mails(ctx, lin, ticket.MailQuery{Limit: 1})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(mails[0].Reason)
+	t, err := in.Accept(ctx, lin, mails[0].ID)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for e, err := range desk.History(ctx, ticket.Requester(t.Requester), t.ID) {
+		fmt.Println(e.Action, e.Message, err)
+	}
+	// Output:
+	// the earlier mail names the ticket, and the sender has no part in it
+	// open It is the printer on the second floor. <nil>
+	// reply The one on the third floor, too. <nil>
+}
+
 // Held mails wait for a person, who looks at them, and has them taken again or forgets them.
 func ExampleIntake_Held() {
 	ctx := context.Background()

@@ -2,6 +2,7 @@ package mailbox
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -99,19 +100,37 @@ func (in *Intake) explain(ctx context.Context, b *box, m ticket.Mail, raw []byte
 	if p, err = in.decide(ctx, b, m, msg); err != nil {
 		return nil, m, err
 	}
-	if p.act != nil {
-		p.act.Message = ticket.Message(cut(string(p.act.Message), in.cfg.Limits.Desk.Message))
-		p.act.Note = ticket.Note(cut(string(p.act.Note), in.cfg.Limits.Desk.Note))
+	draft, act, files, whole := p.fit(msg, raw, in.cfg.Limits.Desk)
+	var attached []ticket.Attachment // which are not stored
+	list := in.fitting(files, whole)
+	if whole && int64(len(raw)) <= in.cfg.Limits.Desk.AttachmentSize {
+		list = append(list, file{Name: wholeName, MediaType: "message/rfc822", Content: raw})
+	}
+	for _, f := range list {
+		attached = append(attached, ticket.Attachment{Name: f.Name, MediaType: f.MediaType, Size: int64(len(f.Content)), SHA256: sha256.Sum256(f.Content)})
+	}
+	switch {
+	case p.open != nil:
+		draft.Attachments = attached
+		if err := in.cfg.Desk.ExplainOpen(ctx, p.actor, draft); err != nil {
+			return nil, m, err
+		}
+	case p.act != nil:
+		if p.internal {
+			act.NoteAttachments = attached
+		} else {
+			act.Attachments = attached
+		}
 		t, err := in.cfg.Desk.Find(ctx, system(b), p.target.String())
 		if err != nil {
 			return nil, m, err
 		}
-		if err := in.cfg.Desk.Explain(ctx, p.actor, t, *p.act); err != nil {
+		if err := in.cfg.Desk.Explain(ctx, p.actor, t, act); err != nil {
 			p.note("the desk would refuse it: %v", err)
-			if p.fallback == nil {
+			if !p.falls(err) {
 				return nil, m, err
 			}
-			p.Outcome, p.Reason = OutcomeNote, p.fallback.Reason
+			p.Outcome, p.Reason = p.fallback.Outcome, p.fallback.Reason
 		}
 	}
 	return p, m, nil

@@ -2,10 +2,8 @@ package mailbox
 
 import (
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
-	"golang.org/x/text/unicode/norm"
+	"github.com/ticketkit/ticket/internal/chars"
 )
 
 // files returns the files of a mail: everything that is not text to read. shown are the
@@ -26,19 +24,17 @@ func files(root *part, shown map[*part]bool) (list []file, messages map[*part]in
 		})
 	}
 	messages = map[*part]int{}
+	charset := root.charset()
 	root.each(func(p *part) bool {
 		switch {
 		case strings.HasPrefix(p.typ, "multipart/"), shown[p], p.isOtherForm(), p.isControl():
 			return true
 		}
 		f := file{MediaType: fileType(p.typ), ContentID: p.contentID(), Content: p.content()}
-		name := cleanName(p.name)
+		name := cleanName(p.fileName(charset))
 		if name == "" && p.message != nil {
-			if name = cleanName(strings.NewReplacer("/", "_", `\`, "_").Replace(oneLine(decodeWords(p.message.fields.get("subject"))))); name != "" {
-				name += ".eml"
-			}
-			if len(name) > maxFileName {
-				name = ""
+			if name = cleanName(strings.NewReplacer("/", "_", `\`, "_").Replace(oneLine(decodeWords(p.message.fields.get("subject"), p.message.charset())))); name != "" {
+				name = cleanName(name + ".eml")
 			}
 		}
 		if f.Name = name; name == "" {
@@ -101,59 +97,21 @@ func (p *part) isSigned() bool {
 	return false
 }
 
-// maxFileName is the longest name of a file in bytes, as for the desk.
-const maxFileName = 255
-
-// nameSlashes are other forms of / and \ that the desk takes for a path.
-const nameSlashes = "／＼﹨⁄∕∖⧵⧸℀℁℅℆"
-
 // cleanName returns the name of a file in the form in which the desk stores it, and "" if
 // nothing is left. What the desk refuses is removed: a path, overrides of direction.
 func cleanName(s string) string {
-	s = strings.TrimFunc(strings.ToValidUTF8(s, "\ufffd"), isVacant)
+	s = strings.TrimFunc(strings.ToValidUTF8(s, "\ufffd"), chars.Vacant)
 	s = s[strings.LastIndexAny(s, `/\`)+1:]
-	s = strings.Map(func(r rune) rune {
-		switch {
-		case r == 0, r == '\u202d', r == '\u202e':
+	s, fault := chars.FileName(strings.Map(func(r rune) rune {
+		if r == 0 || chars.Override(r) {
 			return -1
-		case unicode.IsControl(r), r == '\u2028', r == '\u2029', strings.ContainsRune(`<>:"|?*`, r), strings.ContainsRune(nameSlashes, r):
-			return '_'
-		case unicode.IsSpace(r):
-			return ' '
 		}
 		return r
-	}, norm.NFC.String(s))
-	for strings.Contains(s, "  ") {
-		s = strings.ReplaceAll(s, "  ", " ")
-	}
-	s = strings.TrimRight(strings.TrimFunc(s, isVacant), ". ")
-	if strings.IndexFunc(s, func(r rune) bool { return !isVacant(r) && !unicode.IsMark(r) && r != '_' && r != '.' }) < 0 {
+	}, s))
+	if fault != "" || strings.IndexFunc(s, func(r rune) bool { return visible(r) && r != '_' && r != '.' }) < 0 {
 		return ""
 	}
-	return shortName(s)
-}
-
-// isVacant reports whether a character shows nothing.
-func isVacant(r rune) bool {
-	return unicode.IsSpace(r) || unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || unicode.Is(unicode.Variation_Selector, r) ||
-		strings.ContainsRune("\u034f\u115f\u1160\u17b4\u17b5\u2065\u2800\u3164\uffa0\U00013441\U00013442\U0001d159", r) ||
-		'\ufff0' <= r && r <= '\ufff8' || '\U000e0000' <= r && r <= '\U000e0fff'
-}
-
-// shortName cuts a name to what fits, and keeps its ending.
-func shortName(s string) string {
-	if len(s) <= maxFileName {
-		return s
-	}
-	end := len(s) - 40
-	for end < len(s) && !utf8.RuneStart(s[end]) {
-		end++
-	}
-	start := maxFileName - (len(s) - end) - len("…")
-	for start > 0 && !utf8.RuneStart(s[start]) {
-		start--
-	}
-	return strings.TrimRight(s[:start], ". ") + "…" + s[end:]
+	return s
 }
 
 // defaultNames are names of files without one, by media type.

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/text/transform"
 
@@ -29,7 +30,7 @@ import (
 //     and ASCII; without a valid address the fields From, decoded, in one line
 //  4. the Date as seconds since 1970 in UTC, in decimal; if it cannot be read, the field in
 //     one line
-//  5. the subject, decoded, in one line
+//  5. the subject, decoded, in one line; raw bytes are UTF-8 or windows-1252 here
 //  6. for each leaf of the tree of parts in order, those of attached messages included, the
 //     SHA-256 of its body: without its transfer encoding; text in UTF-8 if its charset is
 //     known; line ends as line feeds, without spaces and tabs before them, and without
@@ -50,7 +51,11 @@ func fingerprint(m *message, h header, root *part) ticket.Digest {
 		date = strconv.FormatInt(m.Date.Unix(), 10)
 	}
 	add([]byte(date))
-	add([]byte(m.Subject))
+	subject := m.Subject
+	if raw := h.get("subject"); !utf8.ValidString(raw) {
+		subject = oneLine(decodeWords(raw, ""))
+	}
+	add([]byte(subject))
 	buf := make([]byte, 4096)
 	eachLeaf(root, func(p *part) {
 		body := &bodySum{sum: sha256.New()}
@@ -85,7 +90,7 @@ func senders(from []netmail.Address, h header) string {
 	}
 	if len(list) == 0 {
 		for _, s := range h.all("from") {
-			list = append(list, oneLine(decodeWords(s)))
+			list = append(list, oneLine(decodeWords(s, "")))
 		}
 	}
 	slices.Sort(list)

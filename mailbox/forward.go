@@ -39,13 +39,13 @@ func (m *message) readForward(messages map[*part]int) {
 	sender, _ := b.fields.get("from")
 	subject, _ := b.fields.get("subject")
 	date, _ := b.fields.get("date")
-	from, bad := addresses([]string{sender})
+	from, bad := addresses([]string{sender}, "")
 	if len(from) == 0 { // "Ada Byron [mailto:ada@example.org]", as Outlook once wrote
-		from, bad = addresses([]string{strings.NewReplacer("[mailto:", "<", "]", ">").Replace(sender)})
+		from, bad = addresses([]string{strings.NewReplacer("[mailto:", "<", "]", ">").Replace(sender)}, "")
 	}
 	if len(from) == 0 { // "Ada Byron <ada@example.org <mailto:ada@example.org>>", from HTML
 		if found := addressText.FindAllString(sender, -1); len(found) > 0 && allEqual(found) {
-			from, bad = addresses(found[:1])
+			from, bad = addresses(found[:1], "")
 			if len(from) == 1 {
 				name, _, _ := strings.Cut(sender, "<")
 				from[0].Name = oneLine(name)
@@ -68,13 +68,14 @@ func (m *message) readForward(messages map[*part]int) {
 // attachedForward reads an attached message. It returns nil if the message has not exactly
 // one sender, or is a machine's report.
 func attachedForward(p *part, index int, comment string) *forward {
-	from, bad := addresses(p.fields.all("from"))
+	charset := p.charset()
+	from, bad := addresses(p.fields.all("from"), charset)
 	if len(from) != 1 || bad > 0 || p.typ == "multipart/report" {
 		return nil
 	}
 	t := texts{shown: map[*part]bool{}, left: maxText}
 	return &forward{
-		From: from[0], Subject: oneLine(decodeWords(p.fields.get("subject"))), Date: mailDate(p.fields.get("date")),
+		From: from[0], Subject: oneLine(decodeWords(p.fields.get("subject"), charset)), Date: mailDate(p.fields.get("date")),
 		Text: trimLines(t.textOf(p)), Comment: comment, Attached: true, File: index,
 	}
 }

@@ -27,6 +27,8 @@ type evidence struct {
 	ticket ticket.Ticket
 	goes   ticket.Ticket // where it goes on, if it was merged
 	reply  replyaddress.Reply
+
+	part ticket.Person // who the sender is on it: its requester or a follower; zero if the sender has no part
 }
 
 // maxReferences limits the Message-IDs that are looked up.
@@ -338,10 +340,14 @@ func (in *Intake) recent(ctx context.Context, b *box, p ticket.Person, most int)
 	return len(page.Tickets), nil
 }
 
-// repeats returns how many of the newest mails on a ticket have the same text, those on the
-// tickets where it goes on included.
-func (in *Intake) repeats(ctx context.Context, m ticket.Mail, e evidence, body string) (int, error) {
+// countOn counts the newest mails on a ticket, those on the tickets where it goes on included: the
+// ones with the same text, and the notes of strangers and machines within a day.
+func (in *Intake) countOn(ctx context.Context, f *facts, e evidence) error {
 	const mostFollowUps = 10
+	texts, notes := f.body != "" && f.limits.Repeats > 0, f.limits.Notes > 0
+	if f.mail.Old || !texts && !notes {
+		return nil
+	}
 	ids := []ticket.ID{e.ticket.ID}
 	if e.goes.ID != e.ticket.ID {
 		ids = append(ids, e.goes.ID)
@@ -351,17 +357,38 @@ func (in *Intake) repeats(ctx context.Context, m ticket.Mail, e evidence, body s
 			ids = append(ids, l.Ticket)
 		}
 	}
-	n := 0
+	day := in.now().Add(-24 * time.Hour)
 	for _, id := range ids {
-		mails, err := in.cfg.Store.Mails(ctx, ticket.MailQuery{Tenant: m.Tenant, Ticket: id, States: []ticket.MailState{ticket.MailDone}, Limit: 100})
+		mails, err := in.cfg.Store.Mails(ctx, ticket.MailQuery{
+			Tenant: f.mail.Tenant, Ticket: id, States: []ticket.MailState{ticket.MailDone}, Limit: min(max(100, 2*f.limits.Notes), ticket.MaxLimit),
+		})
 		if err != nil {
-			return 0, fmt.Errorf("compare with earlier mails: %w", err)
+			return fmt.Errorf("compare with earlier mails: %w", err)
 		}
 		for _, o := range mails {
-			if e, err := explanationOf(o); err == nil && e.Body == body {
-				n++
+			was, err := explanationOf(o)
+			if err != nil {
+				continue
+			}
+			if texts && was.Body == f.body {
+				f.repeats++
+			}
+			if o.Arrived.After(day) && was.foreign(o) {
+				f.notes++
 			}
 		}
 	}
-	return n, nil
+	return nil
+}
+
+// foreign reports whether a mail became a note of somebody who has no part in the ticket, of a
+// machine, or of a mail server.
+func (e *Explanation) foreign(m ticket.Mail) bool {
+	switch e.Outcome {
+	case OutcomeNote:
+		return e.Agent == "" || e.Automatic != "" || !strings.HasPrefix(e.Trust, string(trustVerified))
+	case OutcomeReport:
+		return m.Seq > 0 // it wrote a note
+	}
+	return false
 }

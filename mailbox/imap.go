@@ -56,8 +56,11 @@ type IMAP struct {
 	// minute.
 	Timeout time.Duration
 	// Listing is how often the folder is listed although the server tells of new mails. Zero
-	// means five minutes; more than nine are not allowed.
+	// means five minutes; more than nine are not allowed. After a change it is listed sooner,
+	// first after a second, then after two, four and so on.
 	Listing time.Duration
+
+	firstWait time.Duration // of a test; zero means a second
 }
 
 // Secret is a password. It is not printed.
@@ -73,6 +76,8 @@ func (Secret) MarshalText() ([]byte, error) { return []byte("***"), nil }
 const (
 	defaultTimeout = time.Minute
 	defaultListing = 5 * time.Minute
+	firstListing   = time.Second // after a listing with new mails
+	leastPause     = 100 * time.Millisecond
 	mostIdle       = 9 * time.Minute // servers may close a connection after 30 minutes, and routers after ten
 	pollInterval   = time.Minute     // without IDLE
 	mostSourceWait = 5 * time.Minute // between two attempts to connect
@@ -118,7 +123,7 @@ func loopback(host string) bool {
 func (in *Intake) readIMAP(ctx context.Context, b *box) {
 	failures := 0
 	for ctx.Err() == nil {
-		s := &session{in: in, box: b, conf: b.IMAP, missing: map[uint32]int{}}
+		s := &session{in: in, box: b, conf: b.IMAP, missing: map[uint32]int{}, same: map[ticket.ID]bool{}}
 		err := s.run(ctx, func() {
 			if failures > 0 {
 				failures = 0
@@ -157,9 +162,9 @@ type server interface {
 	Select(folder string) (folderState, error)
 	// List returns the UIDs from first on, in ascending order.
 	List(first uint32) ([]uint32, error)
-	// Sizes returns the sizes and the times of arrival of mails. Those that are gone are
-	// missing.
-	Sizes(uids []uint32) (map[uint32]mailSize, error)
+	// Sizes returns the sizes and the times of arrival of mails, and with a positive number
+	// of bytes their headers, if they have no more. Mails that are gone are missing.
+	Sizes(uids []uint32, header int) (map[uint32]mailSize, error)
 	// Fetch passes a mail, or its header only, to a function, without changing the mail. It
 	// reports false if the mail is gone.
 	Fetch(uid uint32, headerOnly bool, to func(io.Reader) error) (bool, error)
@@ -176,6 +181,7 @@ type folderState struct{ validity, next uint32 }
 type mailSize struct {
 	bytes   int64
 	arrived time.Time
+	header  []byte // as the mail begins, with the empty line; nil if it was not asked for or is too long
 }
 
 // session is one connection to an IMAP server.
@@ -186,11 +192,15 @@ type session struct {
 
 	folder  string
 	place   position
-	stored  position       // as it is in the store
-	missing map[uint32]int // mails that were listed and could not be fetched, and how often
-	again   bool           // list again soon
-	seen    uint32         // the highest UID of the last listing
-	taken   []uint32       // stored, and not flagged yet
+	stored  position           // as it is in the store
+	missing map[uint32]int     // mails that were listed and could not be fetched, and how often
+	again   bool               // the last listing had new mails, or some that the server did not send
+	wait    time.Duration      // until the next listing
+	idle    int                // listings in a row without a new mail
+	there   uint32             // mails with a lower UID were in the folder when it was selected
+	same    map[ticket.ID]bool // stored mails that stood for one of the folder
+	seen    uint32             // the highest UID of the last listing
+	taken   []uint32           // stored, and not flagged yet
 }
 
 // run connects, and takes in mails until the connection breaks.
@@ -222,7 +232,7 @@ func (s *session) run(ctx context.Context, works func()) (err error) {
 	if s.place, err = s.in.position(ctx, s.box, s.conf.All, state); err != nil {
 		return err
 	}
-	s.stored = s.place
+	s.stored, s.there = s.place, state.next
 	for {
 		step = "list"
 		if err := s.list(ctx, srv); err != nil {
@@ -230,14 +240,33 @@ func (s *session) run(ctx context.Context, works func()) (err error) {
 		}
 		works()
 		step = "wait"
-		most := cmp.Or(s.conf.Listing, defaultListing)
-		if s.again {
-			most = min(most, time.Second)
-		}
-		if err := srv.Wait(ctx, most); err != nil {
+		if err := srv.Wait(ctx, s.nextWait()); err != nil {
 			return err
 		}
+		if s.idle++; s.again {
+			s.idle = 0
+		}
+		if s.idle > 3 { // perhaps the server tells of the same mails with each answer
+			if err := pauseFor(ctx, leastPause); err != nil {
+				return err
+			}
+		}
 	}
+}
+
+// nextWait returns how long to wait for the server to tell of a change: first a second, then twice as
+// long each time. A server that tells of a mail at any time after it arrived ends the wait. But
+// some do not tell of one that arrives after the last command and before IDLE has begun, until
+// the next command (RFC 2177 does not say that they must). No order of commands closes that
+// gap. Most such mails arrive shortly after others, and these are listed soon.
+func (s *session) nextWait() time.Duration {
+	most := cmp.Or(s.conf.Listing, defaultListing)
+	if s.again || s.wait == 0 {
+		s.wait = cmp.Or(s.conf.firstWait, firstListing)
+	}
+	wait := min(s.wait, most)
+	s.wait = min(2*s.wait, most)
+	return wait
 }
 
 // list takes in all mails from the position on.
@@ -247,28 +276,27 @@ func (s *session) list(ctx context.Context, srv server) error {
 		return err
 	}
 	failed := false
-	// Some servers do not tell of mails that arrive after the last command and before IDLE has
-	// begun. So after mails were taken, a listing without any comes before the long wait.
 	s.again = len(uids) > 0 && s.seen != uids[len(uids)-1]
 	if len(uids) > 0 {
 		s.seen = uids[len(uids)-1]
 	}
 	for chunk := range slices.Chunk(uids, fetchBatch) {
-		var unknown []uint32
-		for _, uid := range chunk {
-			known, err := s.known(ctx, uid)
-			if err != nil {
-				return err
-			}
-			if !known {
-				unknown = append(unknown, uid)
-			}
+		unknown, err := s.unknown(ctx, chunk)
+		if err != nil {
+			return err
 		}
 		sizes := map[uint32]mailSize{}
 		if len(unknown) > 0 {
-			if sizes, err = srv.Sizes(unknown); err != nil {
+			header := 0
+			if s.place.moved && unknown[0] < s.there {
+				header = s.in.cfg.Limits.Header
+			}
+			if sizes, err = srv.Sizes(unknown, header); err != nil {
 				return err
 			}
+		}
+		if unknown, err = s.recognize(ctx, unknown, sizes); err != nil {
+			return err
 		}
 		for _, uid := range unknown {
 			size, there := sizes[uid]
@@ -360,16 +388,29 @@ func (s *session) origin(uid uint32) string {
 	return fmt.Sprintf("imap %d %d %s", s.place.validity, uid, cut(clean(s.folder), 300))
 }
 
-// known reports whether a mail was stored already.
-func (s *session) known(ctx context.Context, uid uint32) (bool, error) {
-	list, err := s.in.cfg.Store.Mails(ctx, ticket.MailQuery{Tenant: s.box.Tenant, Mailbox: s.box.Name, Origin: s.origin(uid), Limit: 1})
+// unknown returns those of the mails that were not stored from this place.
+func (s *session) unknown(ctx context.Context, uids []uint32) (list []uint32, err error) {
+	origins := make([]string, len(uids))
+	for i, uid := range uids {
+		origins[i] = s.origin(uid)
+	}
+	stored, err := s.in.cfg.Store.Mails(ctx, ticket.MailQuery{Tenant: s.box.Tenant, Mailbox: s.box.Name, Origins: origins, Limit: ticket.MaxLimit})
 	if err != nil {
-		return false, fmt.Errorf("look up the mail: %w", err)
+		return nil, fmt.Errorf("look up mails: %w", err)
 	}
-	if len(list) > 0 && s.conf.MoveTo != "" {
-		s.taken = append(s.taken, uid) // it is still here
+	known := make(map[string]bool, len(stored))
+	for _, m := range stored {
+		known[m.Origin] = true
 	}
-	return len(list) > 0, nil
+	for i, uid := range uids {
+		switch {
+		case !known[origins[i]]:
+			list = append(list, uid)
+		case s.conf.MoveTo != "":
+			s.taken = append(s.taken, uid) // it is still here
+		}
+	}
+	return list, nil
 }
 
 // fetch takes in one mail. Of a mail that is too big it takes the header, which makes a ticket

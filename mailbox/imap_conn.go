@@ -195,18 +195,41 @@ func (s *imapServer) List(first uint32) ([]uint32, error) {
 	return slices.Compact(uids), nil
 }
 
-func (s *imapServer) Sizes(uids []uint32) (map[uint32]mailSize, error) {
+func (s *imapServer) Sizes(uids []uint32, header int) (map[uint32]mailSize, error) {
 	s.conn.expect(s.timeout)
-	cmd := s.c.Fetch(uidSet(uids), &imap.FetchOptions{UID: true, RFC822Size: true, InternalDate: true})
-	rows, err := cmd.Collect()
-	if err != nil {
-		return nil, err
+	options := &imap.FetchOptions{UID: true, RFC822Size: true, InternalDate: true}
+	if header > 0 {
+		options.BodySection = []*imap.FetchItemBodySection{{Peek: true, Specifier: imap.PartSpecifierHeader}}
 	}
-	sizes := make(map[uint32]mailSize, len(rows))
-	for _, row := range rows {
-		sizes[uint32(row.UID)] = mailSize{bytes: row.RFC822Size, arrived: row.InternalDate}
+	sizes := make(map[uint32]mailSize, len(uids))
+	cmd := s.c.Fetch(uidSet(uids), options)
+	for msg := cmd.Next(); msg != nil; msg = cmd.Next() {
+		var size mailSize
+		var uid uint32
+		for item := msg.Next(); item != nil; item = msg.Next() {
+			switch item := item.(type) {
+			case imapclient.FetchItemDataUID:
+				uid = uint32(item.UID)
+			case imapclient.FetchItemDataRFC822Size:
+				size.bytes = item.Size
+			case imapclient.FetchItemDataInternalDate:
+				size.arrived = item.Time
+			case imapclient.FetchItemDataBodySection:
+				if item.Literal == nil || item.Literal.Size() > int64(header) {
+					continue // the library skips it
+				}
+				var err error
+				if size.header, err = io.ReadAll(item.Literal); err != nil {
+					_ = cmd.Close()
+					return nil, err
+				}
+			}
+		}
+		if uid > 0 {
+			sizes[uid] = size
+		}
 	}
-	return sizes, nil
+	return sizes, cmd.Close()
 }
 
 func (s *imapServer) Fetch(uid uint32, headerOnly bool, to func(io.Reader) error) (there bool, err error) {
@@ -290,8 +313,13 @@ func (s *imapServer) Done(uids []uint32, flag, moveTo string) error {
 func (s *imapServer) Wait(ctx context.Context, most time.Duration) error {
 	if !s.idle {
 		s.conn.expect(pollInterval + s.timeout)
-		if err := pauseFor(ctx, min(most, pollInterval)); err != nil {
-			return err
+		timer := time.NewTimer(min(most, pollInterval))
+		defer timer.Stop()
+		select {
+		case <-s.changed: // it was told with the answer to another command
+		case <-timer.C:
+		case <-ctx.Done():
+			return ctx.Err()
 		}
 		s.conn.expect(s.timeout)
 		return s.c.Noop().Wait()

@@ -61,11 +61,11 @@ func (k *kit) source(conf IMAP) (troubles func() []error, stop func()) {
 func imapKit(t *testing.T) (k *kit, addr string) {
 	t.Helper()
 	k = newKit(t, "take")
-	server := imapmemserver.New()
+	k.users = imapmemserver.New()
 	k.user = imapmemserver.NewUser("support", "secret")
-	server.AddUser(k.user)
+	k.users.AddUser(k.user)
 	require.NoError(t, k.user.Create("INBOX", nil))
-	return k, serveIMAP(t, server, nil)
+	return k, serveIMAP(t, k.users, nil)
 }
 
 func (k *kit) flood(i int) []byte {
@@ -125,31 +125,122 @@ func TestAllOldMails(t *testing.T) {
 	k.sent.RequireNotSent(t, ticket.KindReceived, "ada@example.com")
 }
 
-// The folder is made again: its mails have new UIDs. Those that were taken are known, and a
-// mail from before the first run stays out.
+// renew makes the folder again, so that its mails have new UIDs, and waits until all are looked at.
+func (k *kit) renew(addr string, mails ...[]byte) {
+	k.t.Helper()
+	at := func() position {
+		p, err := k.in.positions(k.t.Context(), k.in.boxes[0])
+		require.NoError(k.t, err)
+		at, ok := parsePosition(p[0].Origin)
+		require.True(k.t, ok)
+		return at
+	}
+	before := at().validity
+	require.NoError(k.t, k.user.Delete("INBOX"))
+	require.NoError(k.t, k.user.Create("INBOX", nil))
+	for _, raw := range mails {
+		k.append("INBOX", raw)
+	}
+	_, stop := k.source(IMAP{Addr: addr})
+	k.eventually(func() bool {
+		now := at()
+		return now.validity != before && now.moved && int(now.next) == len(mails)+1
+	}, "the position follows")
+	stop()
+	k.drain()
+}
+
+// The folder is made again: its mails have new UIDs. Those that were taken are known without
+// fetching them, and one that arrived meanwhile is taken.
 func TestNewUIDVALIDITY(t *testing.T) {
 	k, addr := imapKit(t)
+	k.cfg.Limits.PerSender = -1
 	_, stop := k.source(IMAP{Addr: addr})
 	k.eventually(func() bool { p, _ := k.in.positions(t.Context(), k.in.boxes[0]); return len(p) == 1 }, "position")
-	const known = 50
-	k.in.cfg.Limits.PerSender = -1
+	const known = 500
+	var mails [][]byte
 	for i := range known {
-		k.append("INBOX", k.flood(i))
+		mails = append(mails, k.flood(i))
+		k.append("INBOX", mails[i])
 	}
-	k.waitFor(known)
+	k.eventually(func() bool { return k.counted() == known }, "all are stored")
 	k.drain()
-	require.Len(t, k.tickets(), known)
 	stop()
-	require.NoError(t, k.user.Delete("INBOX"))
-	require.NoError(t, k.user.Create("INBOX", nil))
-	for i := range known {
-		k.append("INBOX", k.flood(i))
+	for range 2 { // and once more
+		k.renew(addr, mails...)
+		require.Equal(t, map[ticket.MailState]int64{ticket.MailDone: known}, k.counts())
 	}
-	k.source(IMAP{Addr: addr})
-	k.waitFor(2 * known)
-	k.drain()
-	require.Len(t, k.tickets(), known)
-	require.EqualValues(t, known, k.sum()[ticket.MailRepeated])
+	k.renew(addr, append(mails[1:], k.flood(known))...)
+	require.Equal(t, map[ticket.MailState]int64{ticket.MailDone: known + 1}, k.counts())
+}
+
+// A mail counts as known without fetching it only if all of its header and its size are those of a
+// stored one, and each stored one counts once. All others are fetched, and compared by their
+// fingerprints.
+func TestMailsThatLookKnown(t *testing.T) {
+	mail := func(id, received, text string) []byte {
+		if id != "" {
+			id = "Message-ID: <" + id + "@example.com>\r\n"
+		}
+		return []byte("Received: from a by b; " + received + "\r\nFrom: ada@example.com\r\nSubject: Alarm\r\n" + id + "Date: Mon, 2 Mar 2026 09:30:00 +0000\r\n\r\n" + text + "\r\n")
+	}
+	for name, c := range map[string]struct {
+		before, after  [][]byte
+		done, repeated int64
+	}{
+		"the same":                              {[][]byte{mail("a", "one", "text")}, [][]byte{mail("a", "one", "text")}, 1, 0},
+		"without a Message-ID":                  {[][]byte{mail("", "one", "text")}, [][]byte{mail("", "one", "text")}, 1, 1},
+		"another way":                           {[][]byte{mail("a", "one", "text")}, [][]byte{mail("a", "two", "text")}, 1, 1},
+		"another text, and other way":           {[][]byte{mail("a", "one", "text")}, [][]byte{mail("a", "two", "next")}, 2, 0},
+		"another size":                          {[][]byte{mail("a", "one", "text")}, [][]byte{mail("a", "one", "a longer text")}, 2, 0},
+		"a twin with another text beside it":    {[][]byte{mail("a", "one", "text")}, [][]byte{mail("a", "one", "text"), mail("a", "one", "next")}, 2, 0},
+		"two twins, and then a third":           {[][]byte{mail("a", "one", "text"), mail("a", "one", "next")}, [][]byte{mail("a", "one", "text"), mail("a", "one", "next"), mail("a", "one", "more")}, 3, 0},
+		"the same mail twice, stored as repeat": {[][]byte{mail("a", "one", "text"), mail("a", "one", "text")}, [][]byte{mail("a", "one", "text"), mail("a", "one", "text"), mail("a", "one", "text")}, 1, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			k, addr := imapKit(t)
+			_, stop := k.source(IMAP{Addr: addr})
+			k.eventually(func() bool { p, _ := k.in.positions(t.Context(), k.in.boxes[0]); return len(p) == 1 }, "position")
+			for _, raw := range c.before {
+				k.append("INBOX", raw)
+			}
+			k.waitFor(len(c.before))
+			k.drain()
+			stop()
+			k.renew(addr, c.after...)
+			counts := k.counts()
+			require.Equal(t, c.done, counts[ticket.MailDone])
+			require.Equal(t, c.repeated, counts[ticket.MailRepeated])
+		})
+	}
+	t.Run("the file is gone", func(t *testing.T) {
+		k, addr := imapKit(t)
+		_, stop := k.source(IMAP{Addr: addr, All: true})
+		k.append("INBOX", k.raw("new"))
+		k.waitFor(1)
+		k.drain()
+		stop()
+		_, err := k.files.Delete(t.Context(), "", k.all()[0].Raw, time.Time{})
+		require.NoError(t, err)
+		k.renew(addr, k.raw("new"))
+		require.Equal(t, map[ticket.MailState]int64{ticket.MailDone: 1, ticket.MailRepeated: 1}, k.counts())
+	})
+}
+
+// counts returns the number of mails in each state.
+func (k *kit) counts() map[ticket.MailState]int64 {
+	k.t.Helper()
+	n, err := k.store.CountMails(k.t.Context(), "")
+	require.NoError(k.t, err)
+	return n
+}
+
+func (k *kit) counted() (sum int64) {
+	for _, n := range k.counts() {
+		sum += n
+	}
+	return sum
 }
 
 // A mail that is too big makes a ticket of its header that somebody sees.

@@ -98,9 +98,10 @@ type kit struct {
 	cfg       Config
 	addresses *replyaddress.Addresses
 
-	user *imapmemserver.User // of the IMAP server
-	lmtp string              // the address of the LMTP server
-	fill map[string]string   // what stands for placeholders in the mails
+	users *imapmemserver.Server // of the IMAP server
+	user  *imapmemserver.User   // of the IMAP server
+	lmtp  string                // the address of the LMTP server
+	fill  map[string]string     // what stands for placeholders in the mails
 }
 
 var (
@@ -172,9 +173,15 @@ func (k *kit) startIMAP() {
 // serveIMAP starts an IMAP server on loopback.
 func serveIMAP(t *testing.T, server *imapmemserver.Server, wrap func(net.Conn) net.Conn) (addr string) {
 	t.Helper()
+	return serveSessions(t, server.NewSession, wrap)
+}
+
+// serveSessions is serveIMAP with sessions of a test.
+func serveSessions(t *testing.T, session func() imapserver.Session, wrap func(net.Conn) net.Conn) (addr string) {
+	t.Helper()
 	srv := imapserver.New(&imapserver.Options{
 		NewSession: func(*imapserver.Conn) (imapserver.Session, *imapserver.GreetingData, error) {
-			return server.NewSession(), nil, nil
+			return session(), nil, nil
 		},
 		Caps:         imap.CapSet{imap.CapIMAP4rev1: {}, imap.CapIMAP4rev2: {}},
 		InsecureAuth: true,

@@ -16,7 +16,9 @@ const (
 // value in lower case, and the parameters, their names in lower case. Unlike
 // [mime.ParseMediaType] it refuses nothing: it reads values without the quotes that they
 // need, parameters without a semicolon, with encoded words and in any charset.
-func mediaType(s string) (value string, params map[string]string) {
+//
+// Raw bytes in values are read as decodeWords reads them.
+func mediaType(s, charset string) (value string, params map[string]string) {
 	end := strings.IndexAny(s, "; \t,")
 	if end < 0 {
 		end = len(s)
@@ -47,7 +49,7 @@ func mediaType(s string) (value string, params map[string]string) {
 			raw[name] = v
 		}
 	}
-	return value, joinParams(raw)
+	return value, joinParams(raw, charset)
 }
 
 // paramValue reads the value of a parameter.
@@ -80,8 +82,9 @@ func paramValue(s string) (value, rest string) {
 	return b.String(), ""
 }
 
-// joinParams joins continued parameters and decodes all (RFC 2231).
-func joinParams(raw map[string]string) map[string]string {
+// joinParams joins continued parameters and decodes all (RFC 2231). Header is the charset of raw
+// bytes.
+func joinParams(raw map[string]string, header string) map[string]string {
 	params := map[string]string{}
 	type piece struct {
 		n       int
@@ -94,7 +97,7 @@ func joinParams(raw map[string]string) map[string]string {
 		base, number, numbered := strings.Cut(base, "*")
 		n, err := strconv.Atoi(number)
 		if numbered && (err != nil || n < 0) || !numbered && !encoded {
-			params[name] = decodeWords(v)
+			params[name] = decodeWords(v, header)
 			continue
 		}
 		pieces[base] = append(pieces[base], piece{n, encoded, v})

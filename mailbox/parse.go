@@ -22,7 +22,7 @@ func parse(raw []byte, ours func(messageID string) bool, limit limits) (*message
 	if bytes.IndexByte(raw, '\n') < 0 { // lines end in carriage returns alone
 		raw = bytes.ReplaceAll(raw, []byte{'\r'}, []byte{'\n'})
 	}
-	m, h, body, err := readHeader(raw, limit)
+	h, body, strange, err := cutHeader(raw, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -31,6 +31,7 @@ func parse(raw []byte, ours func(messageID string) bool, limit limits) (*message
 	if err != nil {
 		return nil, err
 	}
+	m := readHeader(h, strange, root.charset())
 	if s.damage > 0 {
 		m.problem("the parts of the mail are damaged: " + strconv.Itoa(s.damage))
 	}
@@ -49,30 +50,35 @@ func parse(raw []byte, ours func(messageID string) bool, limit limits) (*message
 // parseHeader reads the header of a mail whose body is missing or too big. The message has
 // no text, no files and no fingerprint.
 func parseHeader(raw []byte, limit limits) (*message, error) {
-	m, h, _, err := readHeader(raw, limit.withDefaults())
+	h, _, strange, err := cutHeader(raw, limit.withDefaults())
 	if err != nil {
 		return nil, err
 	}
 	root := &part{}
-	root.typ, _ = mediaType(h.get("content-type"))
+	root.typ, root.params = mediaType(h.get("content-type"), "")
+	m := readHeader(h, strange, root.charset())
 	m.classify(h, root)
 	return m, nil
 }
 
-// readHeader reads what the header says.
-func readHeader(raw []byte, limit limits) (m *message, h header, body []byte, err error) {
+// cutHeader cuts the header off, and counts lines of it that are no fields.
+func cutHeader(raw []byte, limit limits) (h header, body []byte, strange int, err error) {
 	head, body, err := splitHeader(trimMbox(raw), limit.Header)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, 0, err
 	}
-	h, strange := parseFields(head, nil)
-	if len(h) == 0 {
-		return nil, nil, nil, errNoHeader
+	if h, strange = parseFields(head, nil); len(h) == 0 {
+		return nil, nil, 0, errNoHeader
 	}
-	m = &message{
+	return h, body, strange, nil
+}
+
+// readHeader reads what the header says. Raw bytes in it are UTF-8 or of the charset.
+func readHeader(h header, strange int, charset string) *message {
+	m := &message{
 		MessageID: messageID(h.get("message-id")),
 		Date:      mailDate(h.get("date")),
-		Subject:   oneLine(decodeWords(h.get("subject"))),
+		Subject:   oneLine(decodeWords(h.get("subject"), charset)),
 		Language:  language(h.get("content-language")),
 	}
 	if strange > 0 {
@@ -96,7 +102,7 @@ func readHeader(raw []byte, limit limits) (m *message, h header, body []byte, er
 			values = append(values, h.all(name)...)
 		}
 		var bad int
-		if *f.list, bad = addresses(values); bad > 0 && f.names[0] != "reply-to" {
+		if *f.list, bad = addresses(values, charset); bad > 0 && f.names[0] != "reply-to" {
 			m.problem(headerName(f.names[0]) + " has entries that are no addresses: " + strconv.Itoa(bad))
 		}
 	}
@@ -112,7 +118,7 @@ func readHeader(raw []byte, limit limits) (m *message, h header, body []byte, er
 			m.HasReturnPath = false // it says nothing
 		}
 	}
-	return m, h, body, nil
+	return m
 }
 
 // readText fills what the parts say.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/text/encoding/charmap"
 )
 
 // ours says that a Message-ID is of a letter of the shop.
@@ -188,7 +189,7 @@ func TestFiles(t *testing.T) {
 		{Name: "logo.png", MediaType: "image/png", Inline: true, ContentID: "logo@1", Content: []byte("\x89PNG\r\n\x1a\n one")},
 		{Name: "a.pdf", MediaType: "application/pdf", Content: []byte("PDF")},
 	}, m.Files)
-	assert.Equal(t, []string{"Résumé.pdf", "Résumé.pdf", "my file (1).pdf", "new.txt", "passwd", "con.txt", "image.jpg", "photo_gpj.exe"}, names(read(t, "names").Files))
+	assert.Equal(t, []string{"Résumé.pdf", "Résumé.pdf", "my file (1).pdf", "new.txt", "passwd", "_con.txt", "image.jpg", "photo_gpj.exe"}, names(read(t, "names").Files))
 
 	signed := read(t, "signed")
 	assert.True(t, signed.Signed)
@@ -357,8 +358,8 @@ func TestAuthenticationResults(t *testing.T) {
 		"Authentication-Results: mx; none\nX: y\n" + pass + from:                  trustUnknown,
 		"Authentication-Results: evil; none\n" + pass + from:                      trustUnknown,
 		"Authentication-Results: evil; none\nAuthentication-Results: mx\n" + from: trustUnknown,
-		pass + "From: a@mail.shop.co.uk, b@mail.shop.co.uk\n\nx":                  trustUnknown,
-		pass + "From: a@mail.shop.co.uk\nFrom: eve@evil.example\n\nx":             trustUnknown,
+		pass + "From: a@mail.shop.co.uk, b@mail.shop.co.uk\n\nx":                  trustFailed,
+		pass + "From: a@mail.shop.co.uk\nFrom: eve@evil.example\n\nx":             trustFailed,
 		pass + "From: \"a@mail.shop.co.uk\" <eve@evil.example>\n\nx":              trustUnknown,
 		pass + "From: <a@mail.shop.co.uk> <eve@evil.example>\n\nx":                trustUnknown,
 		pass + "Authentication-Results: mx; dmarc=fail\n" + from:                  trustFailed,
@@ -431,4 +432,49 @@ func TestHeaderAloneCanBeRead(t *testing.T) {
 	assert.Equal(t, "Auto-Submitted is auto-generated", m.Automatic)
 	assert.Empty(t, m.Text)
 	assert.True(t, m.Fingerprint.IsZero())
+}
+
+// Old programs write the header without encoded words, in the charset of the text. Raw UTF-8 is
+// read as it is, and bytes that are in no such charset as windows-1252.
+func TestRawHeaderInTheCharsetOfTheText(t *testing.T) {
+	koi8 := func(s string) string {
+		b, err := charmap.KOI8R.NewEncoder().String(s)
+		require.NoError(t, err)
+		return b
+	}
+	const subject, name, file = "Принтер", "Анна", "счёт.pdf"
+	plain := "Content-Type: text/plain; charset=koi8-r\nContent-Transfer-Encoding: 8bit\n\n" + koi8(subject) + "\n"
+	parts := "Content-Type: multipart/mixed; boundary=b\n\n--b\n" + plain + "--b\nContent-Type: application/pdf; name=\"" + koi8(file) + "\"\n\nx\n--b--\n"
+	for what, rest := range map[string]string{"one part": plain, "several parts": parts} {
+		m := readMail(t, "From: "+koi8(name)+" <anna@customer.example>\nSubject: Re: "+koi8(subject)+" =?utf-8?q?=E2=82=AC?=\n"+rest)
+		assert.Equal(t, "Re: "+subject+" €", m.Subject, what)
+		assert.Equal(t, []netmail.Address{{Name: name, Address: "anna@customer.example"}}, m.From, what)
+		for _, f := range m.Files {
+			assert.Equal(t, file, f.Name)
+		}
+	}
+	for raw, want := range map[string]string{
+		"Subject: " + subject + "\n" + plain:                                              subject, // UTF-8
+		"Subject: Gr\xfc\xdfe\nContent-Type: text/plain\n\nx\n":                           "Grüße",
+		"Subject: Gr\xfc\xdfe\nContent-Type: text/plain; charset=utf-16\n\nx\n":           "Grüße",
+		"Subject: Gr\xfc\xdfe\nContent-Type: text/plain; charset=nonsense\n\nx\n":         "Grüße",
+		"Subject: \xb4\xf2\xd3\xa1\xbb\xfa\nContent-Type: text/plain; charset=gbk\n\nx\n": "打印机",
+	} {
+		assert.Equal(t, want, readMail(t, "From: a@b.example\n"+raw).Subject, raw)
+	}
+	// The fingerprint is stored, so it stays that of the bytes as they were always read.
+	a, b := readMail(t, "From: a@b.example\nSubject: \xf0\nContent-Type: text/plain; charset=koi8-r\n\nx\n"), readMail(t, "From: a@b.example\nSubject: \xf0\nContent-Type: text/plain\n\nx\n")
+	assert.Equal(t, b.Fingerprint, a.Fingerprint)
+}
+
+// A file of a mail has the name that the desk stores, so that what is decided by its ending holds:
+// a letter cannot hide behind a character that shows nothing.
+func TestNamesOfFilesAreThoseOfTheDesk(t *testing.T) {
+	for in, want := range map[string]string{
+		"letter.em\u200bl": "letter.eml", "letter.eml. ": "letter.eml", `C:\mails\letter.EML`: "letter.EML", "photo_\u202egpj.exe": "photo_gpj.exe",
+		"con.txt": "_con.txt", "a  b?.pdf": "a b_.pdf", "___": "", "../..": "", "\u00ad": "",
+	} {
+		assert.Equal(t, want, cleanName(in), "%q", in)
+	}
+	assert.True(t, bringsMails(file{MediaType: "application/octet-stream", Name: cleanName("letter.em\u200bl")}))
 }

@@ -1,6 +1,7 @@
 package mailbox
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	netmail "net/mail"
@@ -10,25 +11,13 @@ import (
 	"golang.org/x/text/unicode/norm"
 
 	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/internal/chars"
 )
 
 // sender returns the person that a mail is from: the address in From, or that in Reply-To if
 // From is one of the configured forms.
 func (in *Intake) sender(b *box, msg *message) (netmail.Address, string, error) {
-	from, where := netmail.Address{}, "From"
-	for _, a := range msg.From {
-		if usable(a.Address, in.cfg.Limits.Desk.Email) {
-			from = a
-			break
-		}
-	}
-	if len(msg.From) > 1 && len(msg.Sender) > 0 { // RFC 5322, section 3.6.2: Sender says which of them sent it
-		for _, a := range msg.From {
-			if lower(a.Address) == lower(msg.Sender[0].Address) && usable(a.Address, in.cfg.Limits.Desk.Email) {
-				from = a
-			}
-		}
-	}
+	from, where := in.author(msg), "From"
 	if from.Address == "" {
 		return from, where, hold(nil, "has no sender: the field From is missing or has no address")
 	}
@@ -42,6 +31,24 @@ func (in *Intake) sender(b *box, msg *message) (netmail.Address, string, error) 
 	return from, where, nil
 }
 
+// author returns the address in From. If there are several, it is the one in Sender, which says
+// who of them sent the mail (RFC 5322, section 3.6.2), or else the first.
+func (in *Intake) author(msg *message) (author netmail.Address) {
+	for _, a := range msg.From {
+		if !usable(a.Address, in.cfg.Limits.Desk.Email) {
+			continue
+		}
+		sends := len(msg.Sender) > 0 && lower(a.Address) == lower(msg.Sender[0].Address)
+		if author.Address == "" || sends {
+			author = a
+		}
+		if sends {
+			break
+		}
+	}
+	return author
+}
+
 // usable reports whether a text can be the address of a customer.
 func usable(address string, most int) bool {
 	local, domain := split(address)
@@ -52,7 +59,7 @@ func usable(address string, most int) bool {
 // is without quotes, and without characters that look like others or cannot be seen.
 func ordinary(address string) bool {
 	local, _ := split(address)
-	return norm.NFKC.IsNormalString(local) && !strings.ContainsFunc(local, func(r rune) bool { return r != '.' && !isAtom(r) || isVacant(r) })
+	return norm.NFKC.IsNormalString(local) && !strings.ContainsFunc(local, func(r rune) bool { return r != '.' && !isAtom(r) || chars.Vacant(r) })
 }
 
 // personOf returns a person of a header, with a name that the desk takes.
@@ -74,14 +81,63 @@ func (in *Intake) person(ctx context.Context, b *box, a netmail.Address, languag
 	if err != nil {
 		return p, fmt.Errorf("look up the sender: %w", err)
 	}
-	if known.Email == "" {
-		known.Email = p.Email
-	}
-	if known.Locale == "" {
-		known.Locale = language
-	}
+	known.Email, known.Locale = cmp.Or(known.Email, p.Email), cmp.Or(known.Locale, language)
 	return known, nil
 }
+
+// mostAsked limits how often Config.Person is asked about the people of tickets for one mail.
+const mostAsked = 100
+
+// findParts finds out which part the sender has in the tickets that a mail names. A person has a
+// part as your application knows them: tickets can have another address of theirs.
+func (in *Intake) findParts(ctx context.Context, f *facts) error {
+	sent := personOf(f.from, in.cfg.Limits.Desk)
+	asked := map[ticket.Person]ticket.Person{}
+	for i := range f.evidence {
+		e := &f.evidence[i]
+		for _, t := range []ticket.Ticket{e.ticket, e.goes} {
+			if ticket.Requester(f.person).InTenant(f.box.Tenant).RoleOn(t) != 0 {
+				e.part = f.person
+				break
+			}
+		}
+		if e.concerned() || in.cfg.Person == nil {
+			continue
+		}
+		people := slices.Concat([]ticket.Person{e.ticket.Requester}, e.ticket.Followers)
+		if e.goes.ID != e.ticket.ID {
+			people = append(append(people, e.goes.Requester), e.goes.Followers...)
+		}
+		for _, q := range people {
+			if q.ID != "" && f.person.ID != "" || q.Email == "" { // two IDs that differ, or nothing to ask about
+				continue
+			}
+			known, is := asked[q]
+			switch {
+			case sent.Same(q):
+				known = f.person
+			case !is && len(asked) >= mostAsked:
+				continue
+			case !is:
+				var err error
+				if known, err = in.cfg.Person(ctx, f.box.Tenant, q); err != nil {
+					return fmt.Errorf("look up a person of the ticket: %w", err)
+				}
+				known.Email = cmp.Or(known.Email, q.Email)
+				asked[q] = known
+			}
+			if f.person.Same(known) {
+				e.part = q
+				break
+			}
+		}
+	}
+	return nil
+}
+
+// concerned reports whether the sender is the requester or a follower of the ticket, or of the one
+// that it was merged into.
+func (e evidence) concerned() bool { return !e.part.IsZero() }
 
 // agent returns the agent with an address.
 func (in *Intake) agent(ctx context.Context, b *box, address string) (ticket.Actor, bool, error) {

@@ -82,7 +82,7 @@ func (m *message) readOldReport(h header) {
 		diagnostic = cut(oneLine(diagnostic), 500)
 		m.Reports = append(m.Reports, report{FinalRecipient: address, Action: "failed", Status: statusCode("", diagnostic), Diagnostic: diagnostic, MessageID: id})
 	}
-	failed, _ := addresses(h.all("x-failed-recipients"))
+	failed, _ := addresses(h.all("x-failed-recipients"), "")
 	switch {
 	case len(failed) > 0:
 		for _, a := range failed {
@@ -142,7 +142,7 @@ func (m *message) readDelivery(b []byte, id string) {
 		r := report{
 			FinalRecipient: final, OriginalRecipient: original, ReportingMTA: mta, EnvelopeID: envelope, MessageID: id,
 			Action:     strings.ToLower(oneLine(withoutComments(h.get("action")))),
-			Diagnostic: oneLine(decodeWords(typed(h.get("diagnostic-code")))),
+			Diagnostic: oneLine(decodeWords(typed(h.get("diagnostic-code")), "")),
 		}
 		if final == "" {
 			r.FinalRecipient = original

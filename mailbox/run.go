@@ -366,7 +366,9 @@ func (in *Intake) read(ctx context.Context, b *box, m *ticket.Mail, raw []byte) 
 	}
 	m.Fingerprint = msg.Fingerprint
 	m.MessageID = cut(clean(msg.MessageID), 998)
-	if len(msg.From) > 0 {
+	if author := in.author(msg); author.Address != "" {
+		m.Author = cut(clean(author.Address), 1000)
+	} else if len(msg.From) > 0 {
 		m.Author = cut(clean(msg.From[0].Address), 1000)
 	}
 	return msg, nil

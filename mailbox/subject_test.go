@@ -91,7 +91,7 @@ func TestSenders(t *testing.T) {
 		"ada@[192.0.2.1]":                                   "|ada@[192.0.2.1]",
 		"ada":                                               "", "@example.org": "", "ada@": "", "<>": "", "ada@exa mple.org": "", "ada@example..org": "",
 	} {
-		list, _ := addresses([]string{s})
+		list, _ := addresses([]string{s}, "")
 		got := ""
 		if len(list) == 1 {
 			got = list[0].Name + "|" + list[0].Address

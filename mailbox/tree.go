@@ -3,6 +3,7 @@ package mailbox
 import (
 	"bytes"
 	"strings"
+	"unicode/utf8"
 )
 
 // part is a part of a mail: a multipart, an attached message, or a leaf. Its bytes are
@@ -43,7 +44,7 @@ func (s *scanner) part(fields header, body []byte, parent *part, depth int) (*pa
 		return nil, &limitError{"parts", s.limits.Parts}
 	}
 	p := &part{fields: fields, raw: body, parent: parent}
-	p.typ, p.params = mediaType(fields.get("content-type"))
+	p.typ, p.params = mediaType(fields.get("content-type"), "")
 	if !strings.Contains(p.typ, "/") || len(p.typ) > 127 {
 		switch p.typ {
 		case "text", "":
@@ -55,10 +56,10 @@ func (s *scanner) part(fields header, body []byte, parent *part, depth int) (*pa
 			p.typ = "message/rfc822"
 		}
 	}
-	encoding, _ := mediaType(fields.get("content-transfer-encoding"))
+	encoding, _ := mediaType(fields.get("content-transfer-encoding"), "")
 	p.encoding = strings.Trim(encoding, `"'`)
 	var params map[string]string
-	p.disposition, params = mediaType(fields.get("content-disposition"))
+	p.disposition, params = mediaType(fields.get("content-disposition"), "")
 	if p.name = params["filename"]; p.name == "" {
 		p.name = p.params["name"]
 	}
@@ -184,6 +185,38 @@ func (p *part) each(f func(p *part) bool) {
 	for _, c := range p.parts {
 		c.each(f)
 	}
+}
+
+// fileName returns the name of a file, not cleaned. Raw bytes in it are of the charset.
+func (p *part) fileName(charset string) string {
+	if utf8.ValidString(p.fields.get("content-disposition")) && utf8.ValidString(p.fields.get("content-type")) {
+		return p.name
+	}
+	_, params := mediaType(p.fields.get("content-disposition"), charset)
+	if name := params["filename"]; name != "" {
+		return name
+	}
+	_, params = mediaType(p.fields.get("content-type"), charset)
+	return params["name"]
+}
+
+// charset returns the charset of the first text of a mail that declares one. Old programs write
+// the header in it, too, without encoded words. It is empty if there is none, or if the
+// charset does not contain ASCII.
+func (p *part) charset() (charset string) {
+	p.each(func(p *part) bool {
+		if charset == "" && strings.HasPrefix(p.typ, "text/") {
+			charset = p.params["charset"]
+		}
+		return charset == ""
+	})
+	const ascii = "Az09 \t!\"#$%&'()*+,-./:;<=>?@[]^_`{|}"
+	if e := findCharset(charset); e != nil {
+		if s, err := e.NewDecoder().String(ascii); err == nil && s == ascii {
+			return charset
+		}
+	}
+	return ""
 }
 
 // contentID returns the Content-ID without angle brackets.

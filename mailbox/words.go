@@ -3,34 +3,31 @@ package mailbox
 import (
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // decodeWords decodes the encoded words of a header line (RFC 2047). It also decodes those
 // within quotes, within other words and with spaces. Neighbours of one charset are decoded
-// together, because senders cut within characters. Bytes that are not ASCII are read by
-// the rules of decodeText.
-func decodeWords(s string) string {
-	if !strings.Contains(s, "=?") {
-		if isASCII(s) {
+// together, because senders cut within characters. Bytes outside of encoded words are UTF-8
+// (RFC 6532), or else of the charset, which is that of the mail's text; see part.charset.
+func decodeWords(s, charset string) string {
+	plain := func(s string) string {
+		if utf8.ValidString(s) {
 			return s
 		}
-		return decodeText([]byte(s), "")
+		return decodeText([]byte(s), charset)
+	}
+	if !strings.Contains(s, "=?") {
+		return plain(s)
 	}
 	var b strings.Builder
 	var held []byte // of neighbouring words, still encoded in charset
-	charset, word := "", false
+	wordSet, word := "", false
 	flush := func() {
 		if len(held) > 0 {
-			b.WriteString(decodeText(held, charset))
+			b.WriteString(decodeText(held, wordSet))
 		}
 		held, word = held[:0], false
-	}
-	plain := func(s string) {
-		if isASCII(s) {
-			b.WriteString(s)
-		} else {
-			b.WriteString(decodeText([]byte(s), ""))
-		}
 	}
 	for {
 		at := strings.Index(s, "=?")
@@ -40,32 +37,23 @@ func decodeWords(s string) string {
 		set, text, rest, ok := encodedWord(s[at:])
 		if !ok {
 			flush()
-			plain(s[:at+2])
+			b.WriteString(plain(s[:at+2]))
 			s = s[at+2:]
 			continue
 		}
 		next := word && strings.TrimSpace(s[:at]) == "" // white space between neighbours is dropped
-		if !next || !strings.EqualFold(set, charset) {
+		if !next || !strings.EqualFold(set, wordSet) {
 			flush()
 		}
 		if !next {
-			plain(s[:at])
+			b.WriteString(plain(s[:at]))
 		}
-		held, charset, word = append(held, text...), set, true
+		held, wordSet, word = append(held, text...), set, true
 		s = rest
 	}
 	flush()
-	plain(s)
+	b.WriteString(plain(s))
 	return b.String()
-}
-
-func isASCII(s string) bool {
-	for i := range len(s) {
-		if s[i] >= 0x80 {
-			return false
-		}
-	}
-	return true
 }
 
 // encodedWord reads an encoded word at the beginning of s.

@@ -210,8 +210,8 @@ func (s *Store) SettleMail(ctx context.Context, from ticket.MailState, m ticket.
 }
 
 // Mails returns mails, newest first; see [ticket.MailStore]. It visits the mails that one of
-// the conditions finds: IDs, Origin with Mailbox, Fingerprint, MessageID, Ticket or Sender; or
-// else those that arrived in the time.
+// the conditions finds: IDs, MessageIDs, Origins or Origin with Mailbox, Fingerprint, MessageID,
+// Ticket or Sender; or else those that arrived in the time.
 func (s *Store) Mails(ctx context.Context, q ticket.MailQuery) ([]ticket.Mail, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -245,6 +245,25 @@ func (b *mails) candidates(q ticket.MailQuery) []*ticket.Mail {
 		}
 		slices.SortFunc(list, byArrival)
 		return list
+	}
+	var keys []mailKey // of lists
+	switch {
+	case len(q.MessageIDs) > 0:
+		for _, id := range q.MessageIDs {
+			keys = append(keys, mailKey{tenant: q.Tenant, messageID: id})
+		}
+	case len(q.Origins) > 0 && q.Mailbox != "":
+		for _, origin := range q.Origins {
+			keys = append(keys, mailKey{tenant: q.Tenant, mailbox: q.Mailbox, origin: origin})
+		}
+	}
+	if len(keys) > 0 {
+		var list []*ticket.Mail
+		for _, k := range keys {
+			list = append(list, b.index[k]...)
+		}
+		slices.SortFunc(list, byArrival)
+		return slices.Compact(list) // a key can be given twice
 	}
 	like := ticket.Mail{Tenant: q.Tenant, From: q.Sender, Fingerprint: q.Fingerprint, MessageID: q.MessageID, Ticket: q.Ticket}
 	if q.Mailbox != "" {

@@ -323,8 +323,8 @@ func (s *Store) SettleMail(ctx context.Context, from ticket.MailState, m ticket.
 // Mails returns mails, newest first; see [ticket.MailStore]. The cost depends on the first of
 // these conditions that is set:
 //
-//   - IDs, Origin with Mailbox, Fingerprint, MessageID or Ticket: as many rows as there are such
-//     mails;
+//   - IDs, Origin or Origins with Mailbox, Fingerprint, MessageID or MessageIDs, or Ticket: as
+//     many rows as there are such mails;
 //   - Sender: the rows of the page, and the rows between them that other conditions exclude;
 //   - otherwise: for each state of the query, the rows of the page, and the rows between them
 //     that other conditions exclude.
@@ -351,11 +351,11 @@ func (s *Store) mailListing(q *ticket.MailQuery) *listing {
 	switch {
 	case len(q.IDs) > 0:
 		l.from += "{by mails_id}"
-	case q.Mailbox != "" && q.Origin != "":
+	case q.Mailbox != "" && (q.Origin != "" || len(q.Origins) > 0):
 		l.from, tenant = l.from+"{by mails_origin}", "t.tenant"
 	case !q.Fingerprint.IsZero():
 		l.from += "{by mails_fingerprint}"
-	case q.MessageID != "":
+	case q.MessageID != "" || len(q.MessageIDs) > 0:
 		l.from += "{by mails_message}"
 	case !q.Ticket.IsZero():
 		l.from += "{by mails_ticket}"
@@ -366,6 +366,8 @@ func (s *Store) mailListing(q *ticket.MailQuery) *listing {
 	}
 	l.and(tenant+" = ?", q.Tenant)
 	in(l, "t.id", idTexts(q.IDs))
+	in(l, "t.origin", q.Origins)
+	in(l, "t.message_id", q.MessageIDs)
 	for _, c := range [...]struct{ column, is string }{
 		{"t.mailbox", q.Mailbox}, {"t.origin", q.Origin}, {"t.message_id", q.MessageID}, {"t.sender", (&ticket.Mail{From: q.Sender}).Sender()},
 	} {

@@ -673,6 +673,28 @@ var mailFaults = []fault{
 		}
 		return q.Match(m)
 	})},
+	{"ignores a list of origins", "Mails/matches", matchingMails(func(q ticket.MailQuery, m *ticket.Mail) bool {
+		q.Origins = nil
+		return q.Match(m)
+	})},
+	{"finds the first of several origins", "Mails/matches", matchingMails(func(q ticket.MailQuery, m *ticket.Mail) bool {
+		q.Origins = q.Origins[:min(len(q.Origins), 1)]
+		return q.Match(m)
+	})},
+	{"ignores a list of Message-IDs", "Mails/matches", matchingMails(func(q ticket.MailQuery, m *ticket.Mail) bool {
+		q.MessageIDs = nil
+		return q.Match(m)
+	})},
+	{"finds the first of several Message-IDs", "Mails/matches", matchingMails(func(q ticket.MailQuery, m *ticket.Mail) bool {
+		q.MessageIDs = q.MessageIDs[:min(len(q.MessageIDs), 1)]
+		return q.Match(m)
+	})},
+	{"folds the case of Message-IDs in a list", "Mails/matches", matchingMails(func(q ticket.MailQuery, m *ticket.Mail) bool {
+		if m.MessageID != "" && slices.ContainsFunc(q.MessageIDs, func(id string) bool { return strings.EqualFold(id, m.MessageID) }) {
+			q.MessageIDs = nil
+		}
+		return q.Match(m)
+	})},
 	{"ignores tickets", "Mails/matches", matchingMails(func(q ticket.MailQuery, m *ticket.Mail) bool {
 		if !m.Ticket.IsZero() && q.Ticket.Compare(m.Ticket) < 0 {
 			q.Ticket = ticket.ID{}

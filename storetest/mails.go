@@ -611,6 +611,13 @@ func mailMatches(k *kit) {
 	part(func(q *ticket.MailQuery) {
 		q.IDs = []ticket.ID{all[5].ID, all[0].ID, all[2].ID, k.id(), all[5].ID, all[3].ID}
 	})
+	for _, list := range [][]string{{"1:0"}, {"1:1", "1:0", "1:1", "9:9"}, {"1:4", "1:2"}} {
+		part(func(q *ticket.MailQuery) { q.Origins = list })
+		part(func(q *ticket.MailQuery) { q.Mailbox, q.Origins = "support", list })
+	}
+	for _, list := range [][]string{{"id-1"}, {"id-0", "id-3", "id-0", "none"}, {"ID-1", "id-2"}} {
+		part(func(q *ticket.MailQuery) { q.MessageIDs = list })
+	}
 	for i, m := range all[:9] {
 		part(func(q *ticket.MailQuery) { q.Mailbox = m.Mailbox })
 		part(func(q *ticket.MailQuery) { q.Origin = m.Origin })
@@ -668,8 +675,12 @@ func mailQueryRefused(k *kit) {
 	for what, edit := range sortedMap(map[string]func(q *ticket.MailQuery){
 		"no limit": func(q *ticket.MailQuery) { q.Limit = 0 }, "a negative limit": func(q *ticket.MailQuery) { q.Limit = -1 },
 		"a great limit": func(q *ticket.MailQuery) { q.Limit = 1001 }, "an unknown state": func(q *ticket.MailQuery) { q.States = []ticket.MailState{"lost"} },
-		"too many IDs":    func(q *ticket.MailQuery) { q.IDs = make([]ticket.ID, 1001) },
-		"a time too late": func(q *ticket.MailQuery) { q.Before = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC) },
+		"too many IDs":         func(q *ticket.MailQuery) { q.IDs = make([]ticket.ID, 1001) },
+		"too many origins":     func(q *ticket.MailQuery) { q.Origins = slices.Repeat([]string{"x"}, 1001) },
+		"too many Message-IDs": func(q *ticket.MailQuery) { q.MessageIDs = slices.Repeat([]string{"x"}, 1001) },
+		"an empty origin":      func(q *ticket.MailQuery) { q.Origins = []string{"x", ""} },
+		"an empty Message-ID":  func(q *ticket.MailQuery) { q.MessageIDs = []string{""} },
+		"a time too late":      func(q *ticket.MailQuery) { q.Before = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC) },
 	}) {
 		q := ticket.MailQuery{Tenant: acme, Limit: 10}
 		edit(&q)

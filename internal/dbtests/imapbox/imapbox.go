@@ -47,6 +47,14 @@ func (a Account) Append(raw []byte) error {
 	return err
 }
 
+// Renew makes the folder again, empty and with a new UIDVALIDITY.
+func (a Account) Renew() error {
+	if err := a.user.Delete(Folder); err != nil {
+		return err
+	}
+	return a.user.Create(Folder, nil)
+}
+
 type literal struct{ *bytes.Reader }
 
 func (l literal) Size() int64 { return l.Reader.Size() }

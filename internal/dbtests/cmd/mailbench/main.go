@@ -1,8 +1,9 @@
 // Command mailbench measures how many mails an intake takes in a second, from [mailbox.Intake.Take]
 // to the settled record, against bare statements that write the same rows and one file for
-// each mail. It also measures the first look at a mailbox with many old mails.
+// each mail. It also measures the first look at a mailbox with many old mails, and how long it takes
+// to look at a mailbox whose mails are all known and have new UIDs.
 //
-//	mailbench -store sqlite,postgres -mails 2000 -old 100000
+//	mailbench -store sqlite,postgres -mails 2000 -old 100000 -known 100000
 package main
 
 import (
@@ -24,9 +25,10 @@ func main() {
 
 func run(ctx context.Context) error {
 	stores := flag.String("store", "sqlite,postgres", "a comma-separated list of sqlite, postgres and mariadb")
-	mails := flag.Int("mails", 2000, "how many mails are taken in a round")
+	mails := flag.Int("mails", 2000, "how many mails are taken in a round; 0 leaves this out")
 	rounds := flag.Int("rounds", 3, "how often; the median counts")
 	old := flag.Int("old", 100_000, "how many old mails are in the mailbox; 0 leaves this out")
+	known := flag.Int("known", 0, "how many known mails have new UIDs; 0 leaves this out")
 	flag.Parse()
 	fmt.Printf("%s, %d cores, load %s\n", runtime.Version(), runtime.GOMAXPROCS(0), load())
 	for name := range strings.SplitSeq(*stores, ",") {
@@ -34,8 +36,15 @@ func run(ctx context.Context) error {
 			if b.Name != name {
 				continue
 			}
-			if err := measure(ctx, b, *mails, *rounds); err != nil {
-				return fmt.Errorf("%s: %w", name, err)
+			if *mails > 0 {
+				if err := measure(ctx, b, *mails, *rounds); err != nil {
+					return fmt.Errorf("%s: %w", name, err)
+				}
+			}
+			if *known > 0 {
+				if err := measureKnown(ctx, b, *known); err != nil {
+					return fmt.Errorf("%s: %w", name, err)
+				}
 			}
 			if *old > 0 {
 				if err := measureOld(ctx, b, *old); err != nil {

@@ -50,6 +50,10 @@ func newIntake(g *ordeal.Ground, source *mailbox.IMAP, observe func(context.Cont
 	if err != nil {
 		return nil, err
 	}
+	return newIntakeOn(g, folder, source, observe)
+}
+
+func newIntakeOn(g *ordeal.Ground, folder ticket.FileStore, source *mailbox.IMAP, observe func(context.Context, ticket.Mail)) (*mailbox.Intake, error) {
 	d, err := ticket.NewDesk(g.Store, ticket.Config{})
 	if err != nil {
 		return nil, err

@@ -1,14 +1,18 @@
-package ticket
+// Package chars says which characters of a text show something, and cleans names of people, things
+// and files: for the root, and for what takes in mail.
+package chars
 
 import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 // Text that people copy and paste contains invisible characters: spaces at the ends,
 // byte order marks, marks of direction, soft hyphens. This file says which
-// characters are invisible; validate.go says where they are removed.
+// characters are invisible, and removes them from names.
 
 // fillers are invisible, though Unicode classifies them as letters, symbols or marks.
 var fillers = &unicode.RangeTable{
@@ -38,33 +42,33 @@ var signs = &unicode.RangeTable{
 	R32: []unicode.Range32{{0x110BD, 0x110BD, 1}, {0x110CD, 0x110CD, 1}},
 }
 
-// unseen reports whether a rune is invisible and takes no space: a format, a mark of
+// Unseen reports whether a rune is invisible and takes no space: a format, a mark of
 // direction, a joiner or a filler. Spaces and control characters are not unseen.
-func unseen(r rune) bool {
+func Unseen(r rune) bool {
 	if r < 0xAD {
 		return false
 	}
 	return unicode.Is(fillers, r) || unicode.Is(unicode.Cf, r) && !unicode.Is(signs, r)
 }
 
-// vacant reports whether a rune is a space of any kind, a control character, or
+// Vacant reports whether a rune is a space of any kind, a control character, or
 // unseen.
-func vacant(r rune) bool {
+func Vacant(r rune) bool {
 	if r < utf8.RuneSelf {
 		return r <= ' ' || r == 0x7F
 	}
-	return unicode.IsSpace(r) || unicode.IsControl(r) || unseen(r)
+	return unicode.IsSpace(r) || unicode.IsControl(r) || Unseen(r)
 }
 
-// blank reports whether a text has no visible characters. A combining mark alone
+// Blank reports whether a text has no visible characters. A combining mark alone
 // does not count as one.
-func blank(s string) bool {
-	return strings.IndexFunc(s, func(r rune) bool { return !vacant(r) && !unicode.IsMark(r) }) < 0
+func Blank(s string) bool {
+	return strings.IndexFunc(s, func(r rune) bool { return !Vacant(r) && !unicode.IsMark(r) }) < 0
 }
 
-// plain reports whether a text is printable ASCII without spaces at its ends. Most
+// Plain reports whether a text is printable ASCII without spaces at its ends. Most
 // names are, and need no further work.
-func plain(s string) bool {
+func Plain(s string) bool {
 	for i := range len(s) {
 		if s[i] < ' ' || s[i] >= 0x7F {
 			return false
@@ -73,14 +77,14 @@ func plain(s string) bool {
 	return s == "" || s[0] != ' ' && s[len(s)-1] != ' '
 }
 
-// override reports whether a rune is an override of direction. No script needs one,
+// Override reports whether a rune is an override of direction. No script needs one,
 // and it hides the real text: "photo_\u202egpj.exe" looks like photo_exe.jpg.
-func override(r rune) bool { return r == '\u202d' || r == '\u202e' }
+func Override(r rune) bool { return r == '\u202d' || r == '\u202e' }
 
-// blankAs returns a plain space for a rune that is any kind of space or looks like
+// Space returns a plain space for a rune that is any kind of space or looks like
 // one, and 0 for all others.
-func blankAs(r rune) rune {
-	if unicode.IsSpace(r) && !isBreak(r) || r == '\u2800' || r == '\u3164' || r == '\uffa0' {
+func Space(r rune) rune {
+	if unicode.IsSpace(r) && !Break(r) || r == '\u2800' || r == '\u3164' || r == '\uffa0' {
 		return ' '
 	}
 	return 0
@@ -94,7 +98,7 @@ var unbound = []*unicode.RangeTable{unicode.Han, unicode.Hangul, unicode.Hiragan
 // selector after a symbol or a Han character.
 func matters(before, r, after rune) bool {
 	shows := func(r rune) bool {
-		return r >= 0x590 && !vacant(r) && !unicode.In(r, unbound...) &&
+		return r >= 0x590 && !Vacant(r) && !unicode.In(r, unbound...) &&
 			(unicode.IsLetter(r) || unicode.IsMark(r) || unicode.In(r, unicode.So, unicode.Sk))
 	}
 	switch {
@@ -105,4 +109,35 @@ func matters(before, r, after rune) bool {
 	default:
 		return false
 	}
+}
+
+// Break reports whether a rune cannot be in a line: a control character, or one that ends the line.
+func Break(r rune) bool { return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' }
+
+// Tidy returns a name without characters that show nothing, in the normal form NFC.
+func Tidy(s string) string {
+	if Plain(s) {
+		return s
+	}
+	var b strings.Builder
+	before := rune(0)
+	s = strings.TrimFunc(s, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) || Space(r) != 0 })
+	for i, r := range s {
+		if as := Space(r); as != 0 {
+			r = as
+		}
+		if Unseen(r) {
+			after, _ := utf8.DecodeRuneInString(s[i+utf8.RuneLen(r):])
+			if !matters(before, r, after) {
+				continue
+			}
+		}
+		b.WriteRune(r)
+		before = r
+	}
+	s = norm.NFC.String(strings.TrimFunc(b.String(), func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }))
+	if Blank(s) {
+		return ""
+	}
+	return s
 }
