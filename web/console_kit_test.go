@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"html"
+	"maps"
 	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
@@ -33,8 +34,8 @@ type bench struct {
 var (
 	custAda   = ticket.Person{ID: "ada", Name: "Ada B.", Email: "ada@mills.example", Organisation: "Mills", Zone: "Europe/Berlin"}
 	custGrace = ticket.Person{ID: "grace", Name: "Grace H.", Email: "grace@mills.example", Organisation: "Mills"}
-	agLin   = ticket.Agent("lin", 1, 2)
-	agKim   = ticket.Agent("kim", 2, 3)
+	agLin     = ticket.Agent("lin", 1, 2)
+	agKim     = ticket.Agent("kim", 2, 3)
 )
 
 // newBench returns a bench. The header Agent says who makes a request; it is agLin by default.
@@ -137,9 +138,7 @@ func (b *bench) fields(page, action string) url.Values {
 func (b *bench) send(t ticket.Ticket, action string, values url.Values, change ...func(*http.Request)) *httptest.ResponseRecorder {
 	b.Helper()
 	v := b.fields(b.page("/tickets/"+string(t.Number)+"?do="+url.QueryEscape(action), change...), action)
-	for k, list := range values {
-		v[k] = list
-	}
+	maps.Copy(v, values)
 	return post(b, "/tickets/"+string(t.Number), flat, strings.NewReader(v.Encode()), change...)
 }
 

@@ -28,7 +28,6 @@ func subjects(page string) []string {
 	return list
 }
 
-
 func TestViewsShowTheirTickets(t *testing.T) {
 	b := newBench(t, nil)
 	free := b.open("free")
@@ -111,7 +110,10 @@ func TestCountsOfTheSideBar(t *testing.T) {
 	b.open("b", func(d *ticket.Draft) { d.Queue = "network" })
 	b.do(agLin, b.open("c"), ticket.Action{Name: ticket.ActionAsk, Message: "?"})
 	page := b.page("/tickets?view=overdue")
-	require.Eventually(t, func() bool { page = b.page("/tickets?view=overdue"); return strings.Contains(page, "All open <span>3</span>") }, 5*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool {
+		page = b.page("/tickets?view=overdue")
+		return strings.Contains(page, "All open <span>3</span>")
+	}, 5*time.Second, 10*time.Millisecond)
 	for _, want := range []string{"Mine <span>1</span>", "Unassigned <span>2</span>", "Overdue <span>0</span>", "Waiting for customer <span>1</span>", "hardware <span>2</span>", "network <span>1</span>"} {
 		has(t, page, want)
 	}

@@ -295,9 +295,14 @@ func (c *Console) compose(p *page, t *ticket.Ticket, d *agentTicket, name string
 		return
 	}
 	d.Composer = c.formOf(p, t, ch, v, d)
+	d.mark(d.Composer.Action)
+}
+
+// mark marks the button of the action whose form is on the page.
+func (d *agentTicket) mark(action string) {
 	for _, list := range [][]button{d.Tabs, d.Buttons} {
 		for i := range list {
-			list[i].Now = list[i].Action == d.Composer.Action
+			list[i].Now = list[i].Action == action
 		}
 	}
 }
