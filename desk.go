@@ -401,6 +401,9 @@ func (d *Desk) workflowOf(t *Ticket) (*Workflow, error) {
 // none, it returns a [*WorkflowError].
 func (d *Desk) Workflow(t Ticket) (*Workflow, error) { return d.workflowOf(&t) }
 
+// Workflows returns the workflows of the desk, as [Config].Workflows lists them.
+func (d *Desk) Workflows() []*Workflow { return slices.Clone(d.cfg.Workflows) }
+
 // outcome is the result of one decision. Outcomes are reused: a store keeps copies,
 // so nothing refers to their memory once Commit has returned. They would be the
 // largest part of an action's allocations.

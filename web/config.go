@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -77,15 +78,24 @@ type ConsoleConfig struct {
 	Agents func(ctx context.Context, a ticket.Actor) ([]ticket.Person, error)
 	// DueSoon is how long before it is due a target counts as due soon. Zero means 4 hours.
 	DueSoon time.Duration
-	// Explain explains why a clock of a ticket is due when it is, as text. With an agreement
-	// of package sla:
+	// Explain explains why a clock of a ticket is due when it is. With an agreement of package
+	// sla:
 	//
 	//	func(ctx context.Context, a ticket.Actor, id ticket.ID, metric string, at time.Time) (fmt.Stringer, error) {
 	//		return agreement.ExplainTicket(ctx, desk, a, id, sla.Metric(metric), at)
 	//	}
 	//
-	// Nil means that the page of a clock shows its history only.
+	// If the result has the JSON form of sla.Explanation, the page draws it. Nil means that
+	// the page of a clock shows its history only.
 	Explain func(ctx context.Context, a ticket.Actor, id ticket.ID, metric string, at time.Time) (fmt.Stringer, error)
+	// Policies is what was promised to which tickets, drawn for all agents: an agreement of
+	// package sla. Its JSON form is read once. Nil means that there is no such page.
+	Policies json.Marshaler
+	// Mails is the incoming mail, for the pages of held mail: a *mailbox.Intake of module
+	// mailbox. Nil means that there are no such pages.
+	Mails Mails
+	// Reports configures the reports.
+	Reports Reports
 	// MaxUpload bounds a form with its files, in bytes. Zero means 100 MiB.
 	MaxUpload int64
 	// Key signs the files of a form that is shown again, so that another process accepts

@@ -25,6 +25,8 @@ type Console struct {
 	cancel context.CancelFunc
 	mu     sync.Mutex     // guards the beginning of jobs and the end of ctx
 	jobs   sync.WaitGroup // counts of tickets and event streams
+
+	figurePages
 }
 
 // NewConsole returns the pages for agents. Mount it into your server, with or without
@@ -52,6 +54,9 @@ func NewConsole(desk *ticket.Desk, cfg ConsoleConfig) (*Console, error) {
 	s.frame = c.frame
 	s.get("", c.start)
 	c.ticketRoutes()
+	if err := c.addFigures(&cfg); err != nil {
+		return nil, err
+	}
 	if err := s.ready(); err != nil {
 		return nil, err
 	}
@@ -61,18 +66,20 @@ func NewConsole(desk *ticket.Desk, cfg ConsoleConfig) (*Console, error) {
 // ServeHTTP serves the console.
 func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) { c.site.ServeHTTP(w, r) }
 
-// Shutdown ends the event streams and waits until they have ended, or until ctx is done.
+// Shutdown ends the event streams and the computing of reports, and waits until they have ended,
+// or until ctx is done.
 func (c *Console) Shutdown(ctx context.Context) error {
 	c.mu.Lock()
 	c.cancel()
 	c.mu.Unlock()
 	done := make(chan struct{})
 	go func() { c.jobs.Wait(); close(done) }()
+	err := c.figures.ledger.close(ctx)
 	select {
 	case <-done:
-		return nil
+		return err
 	case <-ctx.Done():
-		return ctx.Err()
+		return errors.Join(err, ctx.Err())
 	}
 }
 

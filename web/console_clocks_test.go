@@ -14,7 +14,7 @@ import (
 	"github.com/ticketkit/ticket/sla"
 )
 
-func agreement(t *testing.T) *sla.Agreement {
+func goldAgreement(t *testing.T) *sla.Agreement {
 	t.Helper()
 	a, err := sla.Spec{Name: "contracts", Version: 1, Policies: []sla.Policy{{Name: "gold", Targets: []sla.Target{
 		{Metric: sla.MetricFirstAnswer, Within: 2 * time.Hour},
@@ -33,7 +33,7 @@ func (b *bench) wait(d time.Duration) {
 // What is due is said in words, in the queues and on the page of the ticket, and is told from
 // the events of the ticket.
 func TestClocks(t *testing.T) {
-	a := agreement(t)
+	a := goldAgreement(t)
 	b := newBench(t, func(cfg *ticket.Config) { cfg.ServiceLevels = a })
 	b.cfg.Explain = func(ctx context.Context, actor ticket.Actor, id ticket.ID, metric string, at time.Time) (fmt.Stringer, error) {
 		return a.ExplainTicket(ctx, b.desk, actor, id, sla.Metric(metric), at)
