@@ -6,6 +6,7 @@ import (
 	"embed"
 	"encoding/hex"
 	"net/http"
+	"regexp"
 	"strconv"
 )
 
@@ -31,7 +32,7 @@ type asset struct {
 // makeAssets joins the files of each kind in the order of their names.
 func makeAssets(extraStyle string) assets {
 	a := assets{names: map[string]string{}, files: map[string]asset{}}
-	style := joined(styleFiles, "style")
+	style := compact(joined(styleFiles, "style"))
 	if extraStyle != "" {
 		style = append(append(style, '\n'), extraStyle...)
 	}
@@ -52,6 +53,23 @@ func joined(from embed.FS, dir string) []byte {
 		}
 	}
 	return bytes.Join(parts, []byte("\n"))
+}
+
+var (
+	cssComment = regexp.MustCompile(`(?s)/\*.*?\*/`)
+	cssSpace   = regexp.MustCompile(`\s+`)
+	cssBetween = regexp.MustCompile(` ?([{};]) ?`)
+	cssAfter   = regexp.MustCompile(`([:,]) `)
+)
+
+// compact removes from CSS of ours what only people need: comments, and spaces that separate
+// nothing. No string in it has a comment or a brace.
+func compact(css []byte) []byte {
+	css = cssComment.ReplaceAll(css, nil)
+	css = cssSpace.ReplaceAll(css, []byte(" "))
+	css = cssBetween.ReplaceAll(css, []byte("$1"))
+	css = cssAfter.ReplaceAll(css, []byte("$1"))
+	return bytes.ReplaceAll(css, []byte(";}"), []byte("}"))
 }
 
 func (a *assets) add(kind, ext, mediaType string, body []byte) {

@@ -48,7 +48,7 @@ func NewConsole(desk *ticket.Desk, cfg ConsoleConfig) (*Console, error) {
 		return nil, err
 	}
 	c := &Console{site: s, cfg: cfg, seals: newSealer(cfg.Key)}
-	c.ctx, c.cancel = context.WithCancel(context.Background())
+	c.ctx, c.cancel = context.WithCancel(context.Background()) //nolint:forbidigo // of the handler: Shutdown ends it
 	c.counts = newCounter(c)
 	c.files = keepsFiles(c.ctx, desk)
 	s.frame = c.frame
@@ -79,7 +79,7 @@ func (c *Console) Shutdown(ctx context.Context) error {
 	case <-done:
 		return err
 	case <-ctx.Done():
-		return ctx.Err()
+		return errors.Join(err, ctx.Err())
 	}
 }
 

@@ -135,8 +135,9 @@ func (c *Console) again(p *page, t *ticket.Ticket, up *agentForm, ch ticket.Choi
 		}
 	}
 	for i := range f.Since {
-		f.Since[i].Anchor = "since-" + f.Since[i].Anchor
+		f.Since[i].Anchor, f.Since[i].Split = "since-"+f.Since[i].Anchor, false
 	}
+	d.mark(f.Action)
 	f.explain(wrong)
 	return p.render(status, "console_ticket.html", d)
 }

@@ -118,14 +118,14 @@ func TestASecondSendingChangesNothing(t *testing.T) {
 		w := post(b, "/tickets/"+string(was.Number), flat, strings.NewReader(v.Encode()))
 		require.Equal(t, http.StatusSeeOther, w.Code)
 	}
-	require.EqualValues(t, was.Version+1, b.read(was).Version)
+	require.Equal(t, was.Version+1, b.read(was).Version)
 
 	// After the back button, other words under the same key are not lost, and not sent unseen.
 	v.Set("message", "other words")
 	w := post(b, "/tickets/"+string(was.Number), flat, strings.NewReader(v.Encode()))
 	require.Equal(t, http.StatusConflict, w.Code)
 	has(t, w.Body.String(), "other words")
-	require.EqualValues(t, was.Version+1, b.read(was).Version)
+	require.Equal(t, was.Version+1, b.read(was).Version)
 	w = post(b, "/tickets/"+string(was.Number), flat, strings.NewReader(b.again(w.Body.String(), "reply", "other words").Encode()))
 	require.Equal(t, http.StatusSeeOther, w.Code)
 }

@@ -83,7 +83,7 @@ func buttonPlace(a ticket.ActionName) int {
 }
 
 // actionName returns the label of an action.
-func actionName(t teller, a ticket.ActionName) string { return nameOf(t, "action.", string(a)) }
+func actionName(t teller, a ticket.ActionName) string { return nameOf(t, "button.", string(a)) }
 
 // refusal says why an action is refused, and whether agents can do it at all.
 func refusal(t teller, c ticket.Choice) (why string, forAgents bool) {

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/ticketkit/ticket"
@@ -301,16 +302,7 @@ func boolText(b bool) string {
 }
 
 // joinTags writes tags as a form has them.
-func joinTags(tags []string) string {
-	s := ""
-	for i, t := range tags {
-		if i > 0 {
-			s += ", "
-		}
-		s += t
-	}
-	return s
-}
+func joinTags(tags []string) string { return strings.Join(tags, ", ") }
 
 // personKey identifies a follower in a form.
 func personKey(p ticket.Person) string { return cmp.Or(p.ID, p.Email, p.Phone) }

@@ -49,7 +49,7 @@ func (c *Console) events(p *page) error {
 		if !s.begin() {
 			return nil
 		}
-		ok := true
+		var ok bool
 		switch {
 		case ch.Reset:
 			ok = s.send("reset", ch.Cursor, struct{}{})

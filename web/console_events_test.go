@@ -114,7 +114,7 @@ func TestEventStreams(t *testing.T) {
 	for e := range foreign {
 		require.NotEqual(t, "change", e.name, "another tenant hears nothing")
 	}
-	for range again { //nolint:revive // until it ends
+	for range again { // until it ends
 	}
 }
 

@@ -33,7 +33,7 @@ func (c *Console) examples() {
 	s.fixture("console_queue.html",
 		queuePage{
 			View: viewOpen, Title: "Open", Total: "1 ticket", Tickets: []ticketRow{row, {Number: "1", Subject: "s"}}, Filter: filter, Older: "tickets?after=x", First: "tickets", None: true,
-			Columns: []column{{Name: "Ticket", Link: "tickets", Sort: "descending"}, {Name: "Level", Class: "lev"}}, Bulk: bulkOptions(s.example("en")),
+			Columns: []queueColumn{{Name: "Ticket", Link: "tickets", Sort: "descending"}, {Name: "Level", Class: "lev"}}, Bulk: bulkOptions(s.example("en")),
 		},
 		queuePage{View: viewMine, Title: "Mine"}, queuePage{View: viewUnassigned, Filter: filter, First: "tickets"})
 	s.fixture("console_search.html", searchPage{Words: "blank", Tickets: []ticketRow{row}, Most: 50}, searchPage{Words: "blank", Tickets: []ticketRow{row}, Newest: true},
@@ -66,7 +66,7 @@ func (c *Console) examples() {
 		Policy:  "gold", Clocks: []clockItem{{Metric: "next answer", Name: "Next answer", Class: "warn", Words: "in 18 min", Filled: 85, Within: "2 h", Why: "clocks/next%20answer", Earlier: 1}},
 		Customer: customerItem{Name: "Ada B.", Email: "ada@mills.example", Phone: "+49 30 1", Org: "Example Mills", Local: "10:44", Followers: []string{"Max", "Kim"}},
 		Others:   []ticketRow{row}, More: "tickets?view=all", Similar: []similarItem{{Number: "1", Link: "tickets/1", Subject: "Blank pages", Solution: "Change the fuser.", Shares: "blank, pages", Known: true}},
-		Links: []linkItem{{Relation: "related to", Name: "related to", Number: "K3VD-7YQ2-M", Link: "tickets/1"}}, CanLink: true, Facts: []fact{{"Priority", "high"}, {"Opened", template.HTML("today")}},
+		Links: []linkedItem{{Relation: "related to", Name: "related to", Number: "K3VD-7YQ2-M", Link: "tickets/1"}}, CanLink: true, Facts: []fact{{"Priority", "high"}, {"Opened", template.HTML("today")}},
 	}
 	refused, free, closed := *full, *full, agentTicket{Number: "1", Subject: "s", Mine: true, Assignee: "lin", Items: []historyItem{item}}
 	refused.Composer, free.Composer, refused.Mine, refused.Grade, free.Assignee = &plain, &words, true, "critical", ""

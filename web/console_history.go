@@ -246,7 +246,7 @@ func (h *historian) changes(e *ticket.Event) (parts []template.HTML) {
 	if e.Action == ticket.ActionOpen && e.To.Level > 1 {
 		add("changed.level", "level", e.To.Level)
 	}
-	if a := set.Assignee; a != nil && *a != "" && !(e.By.Role == ticket.RoleAgent && *a == e.By.ID) {
+	if a := set.Assignee; a != nil && *a != "" && (e.By.Role != ticket.RoleAgent || *a != e.By.ID) {
 		add("changed.assignee", "agent", *a)
 	}
 	if s := set.Reason; s != nil && *s != "" {

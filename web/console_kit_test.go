@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"html"
+	"maps"
 	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
@@ -137,9 +138,7 @@ func (b *bench) fields(page, action string) url.Values {
 func (b *bench) send(t ticket.Ticket, action string, values url.Values, change ...func(*http.Request)) *httptest.ResponseRecorder {
 	b.Helper()
 	v := b.fields(b.page("/tickets/"+string(t.Number)+"?do="+url.QueryEscape(action), change...), action)
-	for k, list := range values {
-		v[k] = list
-	}
+	maps.Copy(v, values)
 	return post(b, "/tickets/"+string(t.Number), flat, strings.NewReader(v.Encode()), change...)
 }
 

@@ -13,7 +13,7 @@ type queuePage struct {
 	View, Title string
 	Total       string // how many tickets there are, if it is known
 	Tickets     []ticketRow
-	Columns     []column
+	Columns     []queueColumn
 	Older       string // the address of the next page
 	First       string // the address of the first page, on later ones
 	Place       string // the place in the list, for the page of a ticket
@@ -22,8 +22,8 @@ type queuePage struct {
 	None        bool     // there was no next ticket
 }
 
-// A column is the head of a column. It leads to the view sorted by it.
-type column struct {
+// A queueColumn is the head of a column. It leads to the view sorted by it.
+type queueColumn struct {
 	Name, Link string
 	Sort       string // "ascending", "descending" or empty, for aria-sort
 	Class      string
@@ -111,9 +111,9 @@ func (c *Console) queueTitle(p *page, u queueURL) string {
 }
 
 // columns returns the heads of the columns.
-func columns(p *page, u queueURL) []column {
-	sorted := func(key, class string, orders ...string) column {
-		col := column{Name: p.T0(key), Class: class}
+func columns(p *page, u queueURL) []queueColumn {
+	sorted := func(key, class string, orders ...string) queueColumn {
+		col := queueColumn{Name: p.T0(key), Class: class}
 		if !u.sortable() {
 			return col
 		}
@@ -128,7 +128,7 @@ func columns(p *page, u queueURL) []column {
 		col.Link = u.sorted(next).link(p)
 		return col
 	}
-	return []column{
+	return []queueColumn{
 		sorted("column.ticket", "", "urgent"),
 		{Name: p.T0("column.customer")},
 		{Name: p.T0("column.status")},

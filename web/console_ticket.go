@@ -48,7 +48,7 @@ type agentTicket struct {
 	Others   []ticketRow // of the same customer
 	More     string      // the address of all of them
 	Similar  []similarItem
-	Links    []linkItem
+	Links    []linkedItem
 	CanLink  bool
 	Facts    []fact
 }
@@ -66,8 +66,8 @@ type similarItem struct {
 	Known                 bool
 }
 
-// A linkItem is another ticket that this one is linked with.
-type linkItem struct {
+// A linkedItem is another ticket that this one is linked with.
+type linkedItem struct {
 	Relation, Name, Number, Link string
 	Merged                       bool
 }
@@ -121,7 +121,7 @@ func (c *Console) ticketPage(p *page, t *ticket.Ticket) (*agentTicket, error) {
 		Grade: t.Priority.String(), GradeName: nameOf(p, "grade.", t.Priority.String()), Version: t.Version,
 		Here: p.ticketLink(number), ID: t.ID.String(), Snoozed: t.Snoozed, Hold: t.LegalHold, Erased: t.Erased, Key: newKey(),
 	}
-	if act := p.query("did"); act != "" && p.Has("action."+strings.ReplaceAll(act, " ", "_")) {
+	if act := p.query("did"); act != "" && p.Has("button."+strings.ReplaceAll(act, " ", "_")) {
 		d.Did = actionName(p, ticket.ActionName(act))
 	}
 	h := c.historian(p, t)
@@ -188,7 +188,7 @@ func (c *Console) aside(p *page, t *ticket.Ticket, d *agentTicket) error {
 		}
 	}
 	for _, l := range t.Links {
-		d.Links = append(d.Links, linkItem{
+		d.Links = append(d.Links, linkedItem{
 			Relation: string(l.Relation), Name: nameOf(p, "relation.", string(l.Relation)), Number: string(l.Number), Link: p.ticketLink(string(l.Number)),
 			Merged: l.Relation == ticket.RelationDuplicateOf && l.Ticket == t.MergedInto,
 		})
@@ -295,9 +295,14 @@ func (c *Console) compose(p *page, t *ticket.Ticket, d *agentTicket, name string
 		return
 	}
 	d.Composer = c.formOf(p, t, ch, v, d)
+	d.mark(d.Composer.Action)
+}
+
+// mark marks the button of the action whose form is on the page.
+func (d *agentTicket) mark(action string) {
 	for _, list := range [][]button{d.Tabs, d.Buttons} {
 		for i := range list {
-			list[i].Now = list[i].Action == d.Composer.Action
+			list[i].Now = list[i].Action == action
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -105,9 +106,7 @@ func TestBulkActionsReportEachTicket(t *testing.T) {
 	} {
 		x, y := b.open("x"), b.open("y")
 		v := url.Values{"do": {do}, "t": {pinOf(&x), pinOf(&y)}, "key": {do}}
-		for k, list := range c.form {
-			v[k] = list
-		}
+		maps.Copy(v, c.form)
 		for range 2 { // twice is once
 			w := post(b, "/bulk", flat, strings.NewReader(v.Encode()))
 			require.Equal(t, http.StatusSeeOther, w.Code, do)
