@@ -30,6 +30,8 @@ type Desk struct {
 	unshared       bool            // no function of your application keeps a ticket that the desk reads for a change
 	bound          bool            // to a transaction of your application
 	wake           *wakeup         // tells a relay in this process that there is work
+	watching       *watching       // calls of Watch that have not returned
+	ears           *ears           // listens to commits of other processes
 	runs           *runs           // calls of Run that have not returned
 	turns          *turn.Queue[ID] // of callers that act on the same ticket
 	calls          *calls          // attempts that have not returned
@@ -275,7 +277,7 @@ func NewDesk(store Store, cfg Config) (*Desk, error) {
 		return nil, err
 	}
 	_, unshared := cfg.Policy.(DefaultPolicy)
-	d := &Desk{store: store, cfg: cfg, unshared: unshared, chain: Chain{Key: slices.Clone(cfg.ChainKey)}, receipts: cfg.receiptKey(), wake: &wakeup{}, runs: &runs{}, turns: &turn.Queue[ID]{}, calls: &calls{}, stuck: &stuck{}, mailboxes: &mailboxUses{}, ahead: &ahead{}}
+	d := &Desk{store: store, cfg: cfg, unshared: unshared, chain: Chain{Key: slices.Clone(cfg.ChainKey)}, receipts: cfg.receiptKey(), wake: &wakeup{}, watching: newWatching(), ears: &ears{}, runs: &runs{}, turns: &turn.Queue[ID]{}, calls: &calls{}, stuck: &stuck{}, mailboxes: &mailboxUses{}, ahead: &ahead{}}
 	if err := d.nameNotifiers(); err != nil {
 		return nil, err
 	}
@@ -587,14 +589,18 @@ func (d *Desk) once(ctx context.Context, a Actor, key string, asked Digest, deci
 	return d.shown(a, t), nil
 }
 
-// write commits an outcome and wakes the relay of this process.
+// write commits an outcome and wakes those who wait for it in this process.
 func (d *Desk) write(ctx context.Context, o *outcome) error {
 	if err := d.store.Commit(ctx, o.commit); err != nil {
 		return err
 	}
-	if !d.bound && len(o.commit.Deliveries) > 0 {
+	if d.bound {
+		return nil
+	}
+	if len(o.commit.Deliveries) > 0 {
 		d.wake.all()
 	}
+	d.watching.changed(o.commit.Changes[0].Ticket.Tenant)
 	return nil
 }
 

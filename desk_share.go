@@ -176,10 +176,7 @@ type publisher struct {
 // fields, so that fields added to Event later stay internal.
 func (p *publisher) publish(m moment) (Event, bool) {
 	e := &m.Event
-	words := e.Message != "" || len(e.Attachments) > 0
-	moved := e.Phase != m.before || e.From.Level != e.To.Level
-	erasedAnswer := e.Answer && e.Seals.PublicContent.Erased()
-	if !words && !moved && !erasedAnswer {
+	if !m.public() {
 		return Event{}, false
 	}
 	out := Event{
@@ -210,6 +207,15 @@ func (p *publisher) publish(m moment) (Event, bool) {
 		out.Actor = Person{Name: e.Author.Name} // taken over from a customer's message
 	}
 	return out, true
+}
+
+// public reports whether an event has something for customers.
+func (m *moment) public() bool {
+	e := &m.Event
+	words := e.Message != "" || len(e.Attachments) > 0
+	moved := e.Phase != m.before || e.From.Level != e.To.Level
+	erasedAnswer := e.Answer && e.Seals.PublicContent.Erased()
+	return words || moved || erasedAnswer
 }
 
 // publicAttachments removes the place where your application keeps the files.

@@ -230,26 +230,68 @@ func (d *Desk) Run(ctx context.Context) error {
 			d.serve(work, "bring forward what waits for a clock that was ahead", d.rescheduleAhead)
 		})
 	}
-	if l, ok := d.store.(Listener); ok {
-		wg.Go(func() {
-			d.serve(work, "listen for other processes", func(ctx context.Context) error { return l.Listen(ctx, d.wake.all) })
-		})
-	}
+	wg.Go(func() {
+		defer d.hear()()
+		<-work.Done()
+	})
 	wg.Wait()
 	return ctx.Err()
 }
 
-// Shutdown ends every [Desk.Run] of this desk. No more attempts begin, and those in
+// Shutdown ends every [Desk.Watch] and every [Desk.Run] of this desk. No more attempts begin, and those in
 // flight may finish until ctx is done. They are then cancelled, and will be tried
 // again. Shutdown returns at most two seconds after that, with ctx's error if it had
 // to cancel. Run returns nil, and does so at once if it is called again. All other
 // methods of the desk still work.
-func (d *Desk) Shutdown(ctx context.Context) error { return d.runs.shutdown(ctx) }
+func (d *Desk) Shutdown(ctx context.Context) error {
+	d.watching.shutdown()
+	return d.runs.shutdown(ctx)
+}
 
-// Wake makes the relay of this process look for work at once. The desk calls it
-// after its own commits. Your application calls it after it has committed a
+// Wake makes the relay of this process look for work at once, and [Desk.Watch] for changes.
+// The desk calls it after its own commits. Your application calls it after it has committed a
 // transaction that the desk was bound to with [Desk.WithStore].
-func (d *Desk) Wake() { d.wake.all() }
+func (d *Desk) Wake() {
+	d.wake.all()
+	d.watching.all()
+}
+
+// ears listens to the commits of other processes, with one call of Listen for all who need it.
+type ears struct {
+	mu   sync.Mutex
+	n    int
+	stop func()
+}
+
+// hear begins to listen, if the store can, and returns the function that ends it.
+func (d *Desk) hear() (leave func()) {
+	l, ok := d.store.(Listener)
+	if !ok {
+		return func() {}
+	}
+	e := d.ears
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.n++; e.n == 1 {
+		ctx, cancel := context.WithCancel(context.Background())
+		done := make(chan struct{})
+		e.stop = func() { cancel(); <-done }
+		go func() {
+			defer close(done)
+			d.serve(ctx, "listen for other processes", func(ctx context.Context) error { return l.Listen(ctx, d.Wake) })
+		}()
+	}
+	return func() {
+		e.mu.Lock()
+		e.n--
+		stop := e.stop
+		if e.n > 0 {
+			stop = func() {}
+		}
+		e.mu.Unlock()
+		stop()
+	}
+}
 
 // runs tracks the active calls of Run.
 type runs struct {

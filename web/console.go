@@ -1,17 +1,31 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"sync"
+	"time"
 
 	"github.com/ticketkit/ticket"
 )
 
 // Console is the [http.Handler] of the agents' pages.
 type Console struct {
-	site *site
+	site   *site
+	cfg    ConsoleConfig
+	counts *counter
+	eyes   presence
+	seals  sealer
+	files  bool // the desk keeps files
 	figurePages
+
+	ctx    context.Context // until Shutdown
+	cancel context.CancelFunc
+	mu     sync.Mutex     // guards the beginning of jobs and the end of ctx
+	jobs   sync.WaitGroup // counts of tickets, passes of reports and event streams
 }
 
 // NewConsole returns the pages for agents. Mount it into your server, with or without
@@ -21,16 +35,25 @@ func NewConsole(desk *ticket.Desk, cfg ConsoleConfig) (*Console, error) {
 	if cfg.Actor == nil {
 		return nil, errors.New("web: ConsoleConfig.Actor is missing: the console is for agents only")
 	}
+	if n := len(cfg.Key); n > 0 && n < minKey {
+		return nil, fmt.Errorf("web: ConsoleConfig.Key has %d bytes, and needs %d", n, minKey)
+	}
+	if cfg.DueSoon < 0 || cfg.MaxUpload < 0 {
+		return nil, errors.New("web: ConsoleConfig.DueSoon and MaxUpload must not be negative")
+	}
+	cfg.DueSoon, cfg.MaxUpload = cmp.Or(cfg.DueSoon, 4*time.Hour), cmp.Or(cfg.MaxUpload, 100<<20)
 	s, err := newSite(desk, "console", cfg.Look, cfg.Actor)
 	if err != nil {
 		return nil, err
 	}
-	c := &Console{site: s}
+	c := &Console{site: s, cfg: cfg, seals: newSealer(cfg.Key)}
+	c.ctx, c.cancel = context.WithCancel(context.Background())
+	c.counts = newCounter(c)
+	c.files = keepsFiles(c.ctx, desk)
 	s.frame = c.frame
 	s.get("", c.start)
-	s.get("tickets", c.queue)
-	s.fixture("console_queue.html", queueData{Tickets: []ticket.Ticket{{Number: "7Q4K92MXF", Subject: "Printer prints blank pages"}}}, queueData{})
-	if err := c.addFigures(&cfg); err != nil {
+	c.ticketRoutes()
+	if err := c.addFigures(); err != nil {
 		return nil, err
 	}
 	if err := s.ready(); err != nil {
@@ -44,23 +67,41 @@ func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) { c.site.Ser
 
 // Shutdown ends the event streams and the computing of reports, and waits until they have ended,
 // or until ctx is done.
-func (c *Console) Shutdown(ctx context.Context) error { return c.figures.ledger.close(ctx) }
-
-// consoleFrame is the data of the frame around each page of the console.
-type consoleFrame struct {
-	Here string // the page of the side bar that is shown
+func (c *Console) Shutdown(ctx context.Context) error {
+	c.mu.Lock()
+	c.cancel()
+	c.mu.Unlock()
+	done := make(chan struct{})
+	go func() { c.jobs.Wait(); close(done) }()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
-func (c *Console) frame(p *page) (any, error) { return consoleFrame{Here: p.rest}, nil }
+// work counts something that Shutdown ends and waits for. After Shutdown it returns false.
+func (c *Console) work() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ctx.Err() != nil {
+		return false
+	}
+	c.jobs.Add(1)
+	return true
+}
+
+// streams returns the context of an event stream of a request: until the client goes, its
+// time is over, or Shutdown.
+func (c *Console) streams(p *page) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithTimeout(p.ctx(), streamLife)
+	if !c.work() {
+		cancel()
+		return ctx, cancel
+	}
+	stop := context.AfterFunc(c.ctx, cancel)
+	return ctx, func() { stop(); cancel(); c.jobs.Done() }
+}
 
 func (c *Console) start(p *page) error { return p.redirect("tickets", nil) }
-
-type queueData struct{ Tickets []ticket.Ticket }
-
-func (c *Console) queue(p *page) error {
-	list, err := c.site.desk.List(p.ctx(), p.actor, ticket.Query{})
-	if err != nil {
-		return err
-	}
-	return p.render(http.StatusOK, "console_queue.html", queueData{list.Tickets})
-}

@@ -35,7 +35,7 @@
   if (!parts.length || location.search.includes("before=")) return;
   const update = async () => {
     if (document.hidden) return;
-    const answer = await fetch(location.pathname, { headers: { Accept: "text/html" } }).catch(() => null);
+    const answer = await fetch(location.href, { headers: { Accept: "text/html" } }).catch(() => null);
     if (!answer || !answer.ok) return;
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     let news = false;

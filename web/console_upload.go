@@ -1,0 +1,108 @@
+package web
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/url"
+
+	"github.com/ticketkit/ticket"
+)
+
+// keepsFiles reports whether a desk keeps files.
+func keepsFiles(ctx context.Context, desk *ticket.Desk) bool {
+	// Without content nothing is stored, but a desk without files says that first.
+	_, err := desk.Attach(ctx, ticket.System("console"), "probe", "", nil)
+	return !errors.Is(err, errors.ErrUnsupported)
+}
+
+// A sentFile is a file that was stored, in a form that is shown again.
+type sentFile struct {
+	File     ticket.Attachment `json:"f"`
+	Internal bool              `json:"i,omitempty"` // for a note
+	For      string            `json:"a"`           // the agent who may use it
+}
+
+// sealFile returns the text of a file for a form.
+func (c *Console) sealFile(p *page, k sentFile) string {
+	data, err := json.Marshal(k)
+	if err != nil {
+		return ""
+	}
+	return c.seals.seal("agent's file", p.actor.Tenant, p.now.Add(keepFiles), data)
+}
+
+// mostFiles is how many files a form brings at most.
+const mostFiles = 50
+
+// An agentForm is the form of an action.
+type agentForm struct {
+	values url.Values
+	kept   []sentFile
+	wrong  []problem
+	lost   bool // a file has to be attached again
+}
+
+// readUpload reads the form of an action. It stores the files on the way.
+func (c *Console) readUpload(p *page) (*agentForm, error) {
+	up := &agentForm{}
+	o := formOptions{}
+	if c.files {
+		o.most = c.cfg.MaxUpload
+		o.file = func(field, name, mediaType string, content io.Reader) error {
+			if field != "files" && field != "note_files" {
+				return badForm("a form has a file in a field of another kind")
+			}
+			refuse := func(key string) { up.wrong = append(up.wrong, problem{field, say(p, key, "name", name)}) }
+			if len(up.kept) >= mostFiles {
+				refuse("problem.many_files")
+				return nil
+			}
+			r := bufio.NewReaderSize(content, 4096)
+			first, _ := r.Peek(512) // a short file has fewer; Attach returns any other error
+			a, err := c.site.desk.Attach(p.ctx(), p.actor, name, sniff(first, mediaType), r)
+			_, invalid := errors.AsType[*ticket.InvalidError](err)
+			_, found := errors.AsType[*ticket.FileError](err)
+			switch {
+			case err == nil:
+				up.kept = append(up.kept, sentFile{File: a, Internal: field == "note_files", For: p.actor.Person.ID})
+			case invalid, found, errors.Is(err, ticket.ErrRefused):
+				refuse("problem.file")
+			default:
+				return err
+			}
+			return nil
+		}
+	}
+	f, err := p.readForm(o)
+	if err != nil {
+		return nil, err
+	}
+	up.values = url.Values(f.values)
+	for _, text := range f.all("kept") {
+		data, ok := c.seals.open("agent's file", p.actor.Tenant, text, p.now)
+		var k sentFile
+		if !ok || json.Unmarshal(data, &k) != nil || k.For != p.actor.Person.ID {
+			up.lost = true
+			continue
+		}
+		if len(up.kept) < mostFiles {
+			up.kept = append(up.kept, k)
+		}
+	}
+	return up, nil
+}
+
+// attachments returns the files for the customer and the internal ones.
+func (up *agentForm) attachments() (files, internal []ticket.Attachment) {
+	for _, k := range up.kept {
+		if k.Internal {
+			internal = append(internal, k.File)
+		} else {
+			files = append(files, k.File)
+		}
+	}
+	return files, internal
+}
