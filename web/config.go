@@ -85,9 +85,16 @@ type ConsoleConfig struct {
 	//		return agreement.ExplainTicket(ctx, desk, a, id, sla.Metric(metric), at)
 	//	}
 	//
-	// If the result has the JSON form of sla.Explanation, the page draws it. Nil means that
-	// the page of a clock shows its history only.
+	// A result with the JSON form of sla.Explanation is drawn, another one is shown as text. Nil
+	// means that the page of a clock shows its history only.
 	Explain func(ctx context.Context, a ticket.Actor, id ticket.ID, metric string, at time.Time) (fmt.Stringer, error)
+	// MaxUpload bounds a form with its files, in bytes. Zero means 100 MiB.
+	MaxUpload int64
+	// Key signs the files of a form that is shown again, so that another process accepts
+	// them. It needs at least 32 bytes, and all processes need the same. Empty means a random
+	// one: behind a load balancer an agent may have to attach files again.
+	Key []byte
+
 	// Policies is what was promised to which tickets, drawn for all agents: an agreement of
 	// package sla. Its JSON form is read once. Nil means that there is no such page.
 	Policies json.Marshaler
@@ -96,12 +103,6 @@ type ConsoleConfig struct {
 	Mails Mails
 	// Reports configures the reports.
 	Reports Reports
-	// MaxUpload bounds a form with its files, in bytes. Zero means 100 MiB.
-	MaxUpload int64
-	// Key signs the files of a form that is shown again, so that another process accepts
-	// them. It needs at least 32 bytes, and all processes need the same. Empty means a random
-	// one: behind a load balancer an agent may have to attach files again.
-	Key []byte
 }
 
 // withDefaults returns the checked Look.
