@@ -85,14 +85,21 @@ func (c *Console) explain(p *page, t *ticket.Ticket, metric string) (bool, error
 		p.s.log(p.ctx(), "web: a clock was not explained", err)
 		return false, nil
 	}
-	var x explanation
-	data, err := json.Marshal(why)
-	if err != nil || json.Unmarshal(data, &x) != nil || x.Clock.Metric == "" {
-		return false, nil // it is not one of package sla
+	x, ok := readExplanation(why)
+	if !ok {
+		return false, nil
 	}
 	d := explainData{Number: t.Number, Subject: p.subject(t), Metric: p.wordOf("metric", metric), Text: why.String()}
 	p.explained(&d, &x)
 	return true, p.render(http.StatusOK, "figures_explain.html", d)
+}
+
+// readExplanation reads the JSON form of an explanation. It returns false if it is not one of
+// package sla.
+func readExplanation(why any) (x explanation, ok bool) {
+	data, err := json.Marshal(why)
+	ok = err == nil && json.Unmarshal(data, &x) == nil && x.Clock.Metric != ""
+	return x, ok
 }
 
 // explained fills the page.
