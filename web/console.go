@@ -20,13 +20,12 @@ type Console struct {
 	eyes   presence
 	seals  sealer
 	files  bool // the desk keeps files
+	figurePages
 
 	ctx    context.Context // until Shutdown
 	cancel context.CancelFunc
 	mu     sync.Mutex     // guards the beginning of jobs and the end of ctx
-	jobs   sync.WaitGroup // counts of tickets and event streams
-
-	figurePages
+	jobs   sync.WaitGroup // counts of tickets, passes of reports and event streams
 }
 
 // NewConsole returns the pages for agents. Mount it into your server, with or without
@@ -54,7 +53,7 @@ func NewConsole(desk *ticket.Desk, cfg ConsoleConfig) (*Console, error) {
 	s.frame = c.frame
 	s.get("", c.start)
 	c.ticketRoutes()
-	if err := c.addFigures(&cfg); err != nil {
+	if err := c.addFigures(); err != nil {
 		return nil, err
 	}
 	if err := s.ready(); err != nil {
@@ -74,12 +73,11 @@ func (c *Console) Shutdown(ctx context.Context) error {
 	c.mu.Unlock()
 	done := make(chan struct{})
 	go func() { c.jobs.Wait(); close(done) }()
-	err := c.figures.ledger.close(ctx)
 	select {
 	case <-done:
-		return err
+		return nil
 	case <-ctx.Done():
-		return errors.Join(err, ctx.Err())
+		return ctx.Err()
 	}
 }
 

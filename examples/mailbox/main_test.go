@@ -11,8 +11,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/mailbox"
 	"github.com/ticketkit/ticket/tickettest"
+	"github.com/ticketkit/ticket/web"
 )
+
+// The intake of the example is the mail of a console.
+var _ web.Mails = (*mailbox.Intake)(nil)
 
 var update = flag.Bool("update", false, "write the golden file")
 
