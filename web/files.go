@@ -180,7 +180,7 @@ func (p *page) sendFile(a ticket.Actor, id ticket.ID, sum ticket.Digest) error {
 	if p.r.Method == http.MethodHead {
 		return nil
 	}
-	if _, err := io.Copy(hasty{p.w, http.NewResponseController(p.w)}, content); err != nil {
+	if _, err := io.Copy(hasty{p.w, http.NewResponseController(p.w), p.s.patience}, content); err != nil {
 		p.s.log(p.ctx(), "web: sending a file", err)
 		panic(http.ErrAbortHandler) //nolint:forbidigo // breaks the connection, so that the browser reports an incomplete file
 	}
@@ -191,10 +191,11 @@ func (p *page) sendFile(a ticket.Actor, id ticket.ID, sum ticket.Digest) error {
 type hasty struct {
 	w io.Writer
 	c *http.ResponseController
+	d time.Duration
 }
 
 func (h hasty) Write(b []byte) (int, error) {
-	_ = h.c.SetWriteDeadline(time.Now().Add(formPatience)) //nolint:forbidigo // a deadline of the operating system
+	_ = h.c.SetWriteDeadline(time.Now().Add(h.d)) //nolint:forbidigo // a deadline of the operating system
 	return h.w.Write(b)
 }
 

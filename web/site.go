@@ -29,6 +29,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/ticketkit/ticket"
 )
@@ -48,6 +49,7 @@ type site struct {
 	assets    assets
 	origins   *http.CrossOriginProtection
 	fixtures  []fixture
+	patience  time.Duration // with slow clients
 }
 
 // A route is a method and a path, split at slashes.
@@ -70,7 +72,7 @@ func newSite(desk *ticket.Desk, kind string, look Look, actor ActorFunc) (*site,
 	if err != nil {
 		return nil, err
 	}
-	s := &site{desk: desk, look: look, kind: kind, actor: actor, policy: look.policy(), origins: http.NewCrossOriginProtection()}
+	s := &site{desk: desk, look: look, kind: kind, actor: actor, policy: look.policy(), origins: http.NewCrossOriginProtection(), patience: usualPatience}
 	for _, o := range look.TrustedOrigins {
 		if err := s.origins.AddTrustedOrigin(o); err != nil {
 			return nil, fmt.Errorf("web: Look.TrustedOrigins: %w", err)
