@@ -139,6 +139,9 @@ func (c *call) serve() error {
 	if err := c.route(); err != nil {
 		return err
 	}
+	ctx, cancel := context.WithTimeout(c.r.Context(), c.most())
+	defer cancel()
+	c.r = c.r.WithContext(ctx)
 	if err := c.h.origins.Check(c.r); err != nil {
 		return &problem{kind: kindCrossOrigin}
 	}
@@ -169,11 +172,6 @@ func (c *call) serve() error {
 		for _, v := range values {
 			c.read([]byte(v))
 		}
-	}
-	if most := c.most(); most > 0 {
-		ctx, cancel := context.WithTimeout(c.r.Context(), most)
-		defer cancel()
-		c.r = c.r.WithContext(ctx)
 	}
 	return c.op.run(c)
 }

@@ -37,11 +37,12 @@ func watched(t *testing.T, cfg rest.Config, list []ticket.Changed, end error) (*
 					return
 				}
 			}
-			if end == nil {
-				<-ctx.Done()
-				end = ctx.Err()
+			if end != nil {
+				yield(ticket.Changed{}, end)
+				return
 			}
-			yield(ticket.Changed{}, end)
+			<-ctx.Done()
+			yield(ticket.Changed{}, ctx.Err())
 		}
 	})
 	server := httptest.NewServer(h)
