@@ -352,6 +352,16 @@ func (d *Desk) WithStore(store Store) *Desk {
 	return &c
 }
 
+// Silently returns a copy of the desk that writes no rows to the outbox, like one with
+// Config.Silent: because of its changes nobody is notified, neither customers nor agents nor
+// event notifiers. It is for imports of old data. What happens on the tickets later, by
+// the desk itself and its timers, is notified as usual.
+func (d *Desk) Silently() *Desk {
+	c := *d
+	c.notifiers, c.eventNotifiers = nil, nil
+	return &c
+}
+
 // now returns the desk's time in the form that tickets have.
 func (d *Desk) now() time.Time { return nearest(d.cfg.Now(), epoch, lastNow) }
 

@@ -282,6 +282,42 @@ func TestErasureRemovesFiles(t *testing.T) {
 	assert.Zero(t, k.names())
 }
 
+// Retention removes the bytes of files with the words of a ticket. One that another ticket refers to
+// stays until that one is erased too, and one that was just stored until the next sweep.
+func TestRetentionRemovesFiles(t *testing.T) {
+	k := newFileKit(t, rules(usualRule))
+	own, both := k.attach(ada, "own.txt", "own"), k.attach(ada, "both.txt", "both")
+	tk := k.closed(ada, ticket.Draft{Message: "words", Attachments: []ticket.Attachment{own, both}})
+	k.clock.Advance(100 * day)
+	later := k.closed(bob, ticket.Draft{Message: "words", Attachments: []ticket.Attachment{both}})
+
+	k.clock.Advance(200 * day)
+	k.retain(ticket.RetainOptions{}) // archived: files stay
+	k.reads(ada, tk, own, "own")
+	require.Equal(t, 2, k.names())
+
+	k.clock.Advance(66 * day)                // the words of the first
+	again := k.attach(bob, "own.txt", "own") // the same bytes, just now
+	k.retain(ticket.RetainOptions{})
+	k.readsNothing(lin, tk, own)
+	k.readsNothing(lin, tk, both)
+	k.reads(bob, later, both, "both")
+	require.Equal(t, 2, k.names(), "one is held back by the other ticket, one was just stored")
+	sweep := func() int {
+		n, err := k.desk.SweepFiles(t.Context())
+		require.NoError(t, err)
+		return n
+	}
+	require.Zero(t, sweep())
+	k.clock.Advance(2 * day)
+	require.Equal(t, 1, sweep(), "nothing refers to %s", again.Name)
+	require.Equal(t, 1, k.names())
+
+	k.clock.Advance(100 * day)
+	k.retain(ticket.RetainOptions{})
+	require.Zero(t, k.names())
+}
+
 func TestErasureReportsFilesThatAFailingStoreKeeps(t *testing.T) {
 	k := newFileKit(t)
 	a := k.attach(ada, "a.txt", "text")

@@ -361,3 +361,20 @@ func TestAPolicyMayActOnItsOwnTicket(t *testing.T) {
 		require.NoError(t, desk.Verify(t.Context(), lin, tk.ID))
 	})
 }
+
+// A silent copy of a desk notifies nobody, and the desk itself goes on notifying.
+func TestSilentlyNotifiesNobody(t *testing.T) {
+	k := newKit(t)
+	silent := k.desk.Silently()
+	tk, err := silent.Open(t.Context(), ada, ticket.Draft{Subject: "s", Message: "m"})
+	require.NoError(t, err)
+	_, err = silent.Do(t.Context(), lin, tk.ID, ticket.Action{Name: ticket.ActionReply, Message: "m"})
+	require.NoError(t, err)
+	page, err := k.desk.Deliveries(t.Context(), cron, ticket.DeliveryQuery{})
+	require.NoError(t, err)
+	require.Empty(t, page.Deliveries)
+	k.do(lin, tk, ticket.Action{Name: ticket.ActionReply, Message: "again"})
+	page, err = k.desk.Deliveries(t.Context(), cron, ticket.DeliveryQuery{})
+	require.NoError(t, err)
+	require.NotEmpty(t, page.Deliveries)
+}

@@ -49,3 +49,33 @@ func Example() {
 	// page.txt, 26 bytes: every second page is blank <nil>
 	// for somebody else: true
 }
+
+// A scanner looks through each file before anybody can read it.
+func ExampleNewQuarantine() {
+	ctx := context.Background()
+	store, err := files.NewQuarantine(files.NewMemory(), func(_ context.Context, content io.Reader) (string, error) {
+		b, err := io.ReadAll(content) // your application asks its scanner
+		if strings.Contains(string(b), "virus") {
+			return "Test.Virus", err
+		}
+		return "", err
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	desk, err := ticket.NewDesk(memstore.New(), ticket.Config{Files: store})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	ada := ticket.Requester(ticket.Person{Email: "ada@example.org"})
+	_, err = desk.Attach(ctx, ada, "page.txt", "text/plain", strings.NewReader("a blank page"))
+	fmt.Println(err)
+	_, err = desk.Attach(ctx, ada, "game.exe", "application/octet-stream", strings.NewReader("a virus"))
+	var bad *ticket.FileError
+	fmt.Println(errors.As(err, &bad))
+	// Output:
+	// <nil>
+	// true
+}

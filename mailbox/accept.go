@@ -47,7 +47,9 @@ func (in *Intake) Accept(ctx context.Context, a ticket.Actor, id ticket.ID) (tic
 	if err != nil {
 		return ticket.Ticket{}, err
 	}
-	f := &facts{box: b, mail: m, msg: msg, limits: in.cfg.Limits, body: bodyDigest(msg), isOwn: in.isOwn, evidence: []evidence{{ticket: t, goes: t}}}
+	now := m
+	now.Old = false // the actor's decision is not old
+	f := &facts{box: b, mail: now, msg: msg, limits: in.cfg.Limits, body: bodyDigest(msg), isOwn: in.isOwn, evidence: []evidence{{ticket: t, goes: t}}}
 	if err := in.aboutSender(ctx, f); err != nil {
 		return ticket.Ticket{}, err
 	}
@@ -67,7 +69,7 @@ func (in *Intake) Accept(ctx context.Context, a ticket.Actor, id ticket.ID) (tic
 	p := &plan{actor: ticket.Requester(part).InTenant(b.Tenant), target: t.ID, act: &ticket.Action{
 		Name: ticket.ActionReply, Message: ticket.Message(f.text()), Channel: ticket.ChannelMail, Key: key(m) + " reply", MessageID: f.messageID(), Quiet: f.quiet() != "",
 	}}
-	if t, err = in.perform(ctx, b, msg, raw, p); err != nil {
+	if t, err = in.perform(ctx, b, now, msg, raw, p); err != nil {
 		return ticket.Ticket{}, err
 	}
 	was.Outcome, was.Reason, was.Ticket, was.Number = OutcomeReply, "accepted by "+a.String(), t.ID, t.Number

@@ -141,15 +141,15 @@ func (in *Intake) report(ctx context.Context, b *box, m ticket.Mail, p *plan) (t
 		var err error
 		switch s.what {
 		case stepBounced:
-			err = in.cfg.Desk.Bounced(ctx, system(b), s.delivery.ID, s.text)
+			err = in.desk(m).Bounced(ctx, system(b), s.delivery.ID, s.text)
 		case stepUndelivered:
-			err = in.cfg.Desk.Undelivered(ctx, system(b), s.delivery.ID, s.text)
+			err = in.desk(m).Undelivered(ctx, system(b), s.delivery.ID, s.text)
 		default:
 			var t ticket.Ticket
 			if t, err = in.cfg.Desk.Find(ctx, system(b), s.delivery.Ticket.String()); err != nil { // where it goes on
 				return m, err
 			}
-			t, err = in.cfg.Desk.Do(ctx, system(b), t.ID, ticket.Action{
+			t, err = in.desk(m).Do(ctx, system(b), t.ID, ticket.Action{
 				Name: ticket.ActionNote, Channel: ticket.ChannelMail, Key: fmt.Sprintf("%s report %d", key(m), i),
 				Note: ticket.Note(fmt.Sprintf("A mail server reports about the letter of %s to %s: %s", s.delivery.Created.UTC().Format("2006-01-02 15:04 MST"), s.delivery.To.Person.Email, s.text)),
 			})

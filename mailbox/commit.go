@@ -19,7 +19,7 @@ func (in *Intake) commit(ctx context.Context, b *box, m ticket.Mail, msg *messag
 	case OutcomeReport:
 		return in.report(ctx, b, m, p)
 	}
-	t, err := in.perform(ctx, b, msg, raw, p)
+	t, err := in.perform(ctx, b, m, msg, raw, p)
 	if errors.Is(err, ticket.ErrDuplicate) {
 		// The mail was taken meanwhile, with another decision: by an attempt whose lease
 		// ended, or as a copy.
@@ -51,7 +51,7 @@ func (p *plan) falls(err error) bool {
 }
 
 // perform stores the files and does what the plan says.
-func (in *Intake) perform(ctx context.Context, b *box, msg *message, raw []byte, p *plan) (ticket.Ticket, error) {
+func (in *Intake) perform(ctx context.Context, b *box, m ticket.Mail, msg *message, raw []byte, p *plan) (ticket.Ticket, error) {
 	draft, act, files, whole := p.fit(msg, raw, in.cfg.Limits.Desk)
 	attached, err := in.attach(ctx, b, p.actor, files, raw, whole)
 	if err != nil {
@@ -60,14 +60,14 @@ func (in *Intake) perform(ctx context.Context, b *box, msg *message, raw []byte,
 	in.step("attached")
 	if p.open != nil {
 		draft.Attachments = attached
-		return in.cfg.Desk.Open(ctx, p.actor, draft)
+		return in.desk(m).Open(ctx, p.actor, draft)
 	}
 	if p.internal {
 		act.NoteAttachments = attached
 	} else {
 		act.Attachments = attached
 	}
-	return in.cfg.Desk.Do(ctx, p.actor, p.target, act)
+	return in.desk(m).Do(ctx, p.actor, p.target, act)
 }
 
 // fit returns what the plan asks the desk to do, within the limits of a ticket: the draft, or the
@@ -169,7 +169,7 @@ func (in *Intake) fitting(files []file, whole bool) (list []file) {
 // mail names, adds the whole mail as an internal file, and adds followers. Each can be repeated, and none is needed for the mail.
 func (in *Intake) after(ctx context.Context, b *box, m ticket.Mail, p *plan, t ticket.Ticket) {
 	if !p.Related.IsZero() {
-		_, err := in.cfg.Desk.Do(ctx, system(b), t.ID, ticket.Action{
+		_, err := in.desk(m).Do(ctx, system(b), t.ID, ticket.Action{
 			Name: ticket.ActionLink, Relation: ticket.RelationRelatedTo, Ticket: p.Related, Channel: ticket.ChannelMail, Key: key(m) + " link",
 		})
 		if err != nil {
@@ -179,7 +179,7 @@ func (in *Intake) after(ctx context.Context, b *box, m ticket.Mail, p *plan, t t
 	if p.whole != nil {
 		attached, err := in.attach(ctx, b, p.actor, nil, p.whole, true)
 		if err == nil && len(attached) > 0 {
-			_, err = in.cfg.Desk.Do(ctx, p.actor, t.ID, ticket.Action{
+			_, err = in.desk(m).Do(ctx, p.actor, t.ID, ticket.Action{
 				Name: ticket.ActionNote, Note: "The whole mail.", NoteAttachments: attached, Channel: ticket.ChannelMail, Key: key(m) + " mail",
 			})
 		}
@@ -188,7 +188,7 @@ func (in *Intake) after(ctx context.Context, b *box, m ticket.Mail, p *plan, t t
 		}
 	}
 	if len(p.follow) > 0 {
-		_, err := in.cfg.Desk.Do(ctx, system(b), t.ID, ticket.Action{
+		_, err := in.desk(m).Do(ctx, system(b), t.ID, ticket.Action{
 			Name: ticket.ActionEdit, Edit: &ticket.Edits{Follow: p.follow}, Channel: ticket.ChannelMail, Key: key(m) + " cc",
 		})
 		if err != nil {

@@ -43,7 +43,7 @@ type IMAP struct {
 	// Folder is the folder to read. Empty means "INBOX".
 	Folder string
 	// All takes in the mails that are there when the mailbox is read for the first time, too.
-	// Nobody is written to because of them. By default the first run begins with the next
+	// Nobody is written to because of them; see [Envelope].Old. By default the first run begins with the next
 	// mail that arrives. What was first is stored: changing All later has no effect.
 	All bool
 	// Flag is set on mails that are stored. Empty means `\Seen`. "none" means no flag.

@@ -19,6 +19,7 @@ import (
 type Intake struct {
 	cfg   Config
 	boxes []*box
+	quiet *ticket.Desk  // the desk, for old mails: it notifies nobody
 	wake  chan struct{} // has an element if a mail was stored
 
 	// parse is replaced in tests.
@@ -34,7 +35,7 @@ func New(cfg Config) (*Intake, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Intake{cfg: cfg, boxes: boxes, wake: make(chan struct{}, 1), parse: parse, step: func(string) {}}, nil
+	return &Intake{cfg: cfg, boxes: boxes, quiet: cfg.Desk.Silently(), wake: make(chan struct{}, 1), parse: parse, step: func(string) {}}, nil
 }
 
 // Envelope is what is known of a mail beside its bytes.
@@ -48,8 +49,9 @@ type Envelope struct {
 	// Origin is the key of the mail in its mailbox, if the mail stays there: a mail with the
 	// same Origin is not stored again. It has at most 500 bytes.
 	Origin string
-	// Old says that the mail is from before the desk read this mailbox. Nobody is written
-	// to because of it.
+	// Old says that the mail is from before the desk read this mailbox. Nobody is written to
+	// because of it: no customer, no follower, no agent, and no event notifier. No limit holds
+	// it.
 	Old bool
 
 	size int64 // of the mail, if only its header is given
@@ -101,6 +103,14 @@ func (in *Intake) Take(ctx context.Context, mailbox string, raw io.Reader, e Env
 		in.nudge()
 	}
 	return stored, nil
+}
+
+// desk returns the desk that puts a mail on a ticket.
+func (in *Intake) desk(m ticket.Mail) *ticket.Desk {
+	if m.Old {
+		return in.quiet
+	}
+	return in.cfg.Desk
 }
 
 // now returns the time in the form that stores keep.

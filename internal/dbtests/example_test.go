@@ -4,9 +4,11 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/ticketkit/ticket"
 	"github.com/ticketkit/ticket/sqlstore"
@@ -79,4 +81,25 @@ func Example_migrations() {
 	files := must(sqlstore.Migrations(sqlstore.Postgres, sqlstore.Prefix("desk_")))
 	fmt.Println(must(fs.Glob(files, "*.sql")))
 	// Output: [0001_tickets.up.sql 0002_outbox.up.sql 0003_receipts.up.sql 0004_address.up.sql 0005_merged.up.sql 0006_clocks.up.sql 0007_stage.up.sql 0008_mails.up.sql]
+}
+
+// A desk keeps files in the database of its tickets.
+func Example_files() {
+	ctx := context.Background()
+	db, done := exampleDB()
+	defer done()
+
+	store := must(sqlstore.Open(ctx, db, sqlstore.SQLite, sqlstore.Files()))
+	desk := must(ticket.NewDesk(store, ticket.Config{Files: store.Files(nil)}))
+	a := must(desk.Attach(ctx, ada, "page.txt", "text/plain", strings.NewReader("every second page is blank")))
+	t := must(desk.Open(ctx, ada, ticket.Draft{Subject: "Printer", Attachments: []ticket.Attachment{a}}))
+
+	about, r, err := desk.File(ctx, ada, t.ID, a.SHA256)
+	if err != nil {
+		panic(err)
+	}
+	defer func() { _ = r.Close() }()
+	text := must(io.ReadAll(r))
+	fmt.Printf("%s: %s\n", about.Name, text)
+	// Output: page.txt: every second page is blank
 }
