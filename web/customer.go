@@ -185,7 +185,7 @@ func (cfg CustomerConfig) withDefaults() (CustomerConfig, error) {
 
 // ask finds out what the desk can do. It does not reach the store.
 func (c *Customer) ask() error {
-	ctx, desk := context.Background(), c.site.desk
+	ctx, desk := context.Background(), c.site.desk //nolint:forbidigo // it waits for nothing
 	_, err := desk.Attach(ctx, c.system(ticket.Actor{}), "", "", nil)
 	c.files = c.cfg.MaxFiles > 0 && !errors.Is(err, errors.ErrUnsupported)
 	err = desk.SendStatusLink(ctx, c.system(ticket.Actor{}), ticket.ID{}, ticket.Person{})

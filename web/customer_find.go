@@ -70,7 +70,7 @@ func (c *Customer) sendLink(p *page) error {
 	if err != nil {
 		return err
 	}
-	pause(p.ctx(), c.findPause-time.Since(began))
+	pause(p.ctx(), c.findPause-time.Since(began)) //nolint:forbidigo // as above
 	return p.render(http.StatusOK, "customer_find.html", findData{Sent: true})
 }
 

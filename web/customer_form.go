@@ -191,7 +191,7 @@ func (c *Customer) open(p *page) error {
 	}
 	d.need(p, &draft)
 	if len(d.Errors) > 0 {
-		return again(http.StatusUnprocessableEntity)
+		return again(up.status())
 	}
 	if d.Anonymous {
 		draft.Requester = ticket.Person{Name: d.Name, Email: d.Email, Locale: p.lang, Zone: p.zoneName()}
@@ -218,9 +218,29 @@ func (c *Customer) open(p *page) error {
 		return again(http.StatusConflict)
 	}
 	if err != nil {
-		return err
+		status, text := p.trouble(err)
+		d.Errors = append(d.Errors, formError{"", text})
+		return again(status)
 	}
 	return p.redirect("sent", url.Values{"r": {c.receipt(p, t.ID)}})
+}
+
+// status is that of a form with errors.
+func (u *uploader) status() int {
+	if u.down {
+		return http.StatusServiceUnavailable
+	}
+	return http.StatusUnprocessableEntity
+}
+
+// trouble says why a form could not be saved, although nothing is wrong with it.
+func (p *page) trouble(err error) (status int, text string) {
+	if errors.Is(err, ticket.ErrRefused) {
+		return http.StatusForbidden, p.say("form.refused")
+	}
+	p.s.log(p.ctx(), "web: saving a form", err)
+	p.w.Header().Set("Retry-After", "30")
+	return http.StatusServiceUnavailable, p.say("form.unavailable")
 }
 
 // formKey is the idempotency key of a form. Each of its buttons has its own.

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -21,9 +22,7 @@ import (
 
 func typed(change url.Values) url.Values {
 	v := url.Values{"key": {"k1"}, "name": {"Mary"}, "email": {"mary@example.org"}, "subject": {"Printer"}, "message": {"It prints blank pages."}}
-	for name, list := range change {
-		v[name] = list
-	}
+	maps.Copy(v, change)
 	return v
 }
 
@@ -43,7 +42,8 @@ func TestAFormOfSomebodyWhoIsNotSignedIn(t *testing.T) {
 	tk := list[0]
 	assert.Equal(t, ticket.Person{Name: "Mary", Email: "mary@example.org", Locale: "en"}, tk.Requester)
 	assert.Equal(t, ticket.ChannelWeb, tk.Channel)
-	for e := range w.desk.Events(t.Context(), lin, tk.ID) {
+	for e, err := range w.desk.Events(t.Context(), lin, tk.ID) {
+		require.NoError(t, err)
 		assert.Equal(t, ticket.By{Role: ticket.RoleSystem, ID: "web"}, e.By)
 	}
 	body := page.Body.String()
@@ -145,7 +145,7 @@ func TestAnErrorKeepsEveryWordAndFileAndNamesTheField(t *testing.T) {
 	body := r.Body.String()
 	assert.Contains(t, body, `autofocus`)
 	assert.Contains(t, body, `<a href="#subject">`)
-	assert.Contains(t, body, `<a href="#f-order">Order is missing.</a>`)
+	assert.Contains(t, body, `<a href="#f-order">Fill in “Order”.</a>`)
 	assert.Contains(t, body, `id="subject-error"`)
 	assert.Contains(t, body, `name="subject" value="" required aria-invalid="true" aria-describedby="subject-error"`)
 	assert.Contains(t, body, "photo ")

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"html"
+	"maps"
 	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
@@ -233,9 +234,7 @@ func valuesOf(page string, change url.Values) url.Values {
 		text := between(area, ">", "</textarea>")
 		values.Add(between(area, `name="`, `"`), html.UnescapeString(strings.TrimPrefix(text, "\n")))
 	}
-	for name, list := range change {
-		values[name] = list
-	}
+	maps.Copy(values, change)
 	return values
 }
 

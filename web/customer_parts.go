@@ -11,7 +11,7 @@ func (p *page) Fault(field, text string) formError { return formError{field, tex
 
 // ErrorOf returns what is wrong with a field of the form on the page.
 func (v view) ErrorOf(field string) string {
-	if d, ok := v.page.form(); ok {
+	if d, ok := v.form(); ok {
 		return d.Error(field)
 	}
 	return ""

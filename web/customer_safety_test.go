@@ -2,8 +2,11 @@ package web
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"html"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -110,10 +113,6 @@ func TestAStoreThatIsDownGivesAnHonestPage(t *testing.T) {
 		"list":   func() (int, string) { r := w.get("/tickets"); return r.Code, r.Body.String() },
 		"ticket": func() (int, string) { r := w.get(at); return r.Code, r.Body.String() },
 		"link":   func() (int, string) { r := w.get(link); return r.Code, r.Body.String() },
-		"open": func() (int, string) {
-			r := w.send("/", url.Values{"subject": {"s"}, "message": {"m"}, "key": {"k"}})
-			return r.Code, r.Body.String()
-		},
 		"find": func() (int, string) {
 			r := w.send("/find", url.Values{"number": {string(tk.Number)}, "email": {"a@b.c"}})
 			return r.Code, r.Body.String()
@@ -127,11 +126,16 @@ func TestAStoreThatIsDownGivesAnHonestPage(t *testing.T) {
 			assert.NotContains(t, body, inside, name)
 		}
 	}
+	r := w.send("/", url.Values{"subject": {"s"}, "message": {"These words."}, "key": {"k"}}, upload{"f.txt", "text/plain", "abc"})
+	assert.Equal(t, http.StatusServiceUnavailable, r.Code)
+	assert.NotContains(t, r.Body.String(), "db.internal")
+	kept := valuesOf(r.Body.String(), nil)
+	assert.Equal(t, "These words.", kept.Get("message"))
 	assert.Contains(t, logged.String(), "db.internal")
 	assert.NotContains(t, logged.String(), "ada@example.org")
 	assert.Equal(t, http.StatusOK, w.get("/").Code, "the form itself needs no store")
 	w.store.down.Store(false)
-	assert.Equal(t, http.StatusSeeOther, w.send("/", url.Values{"subject": {"s"}, "message": {"m"}, "key": {"k"}}).Code, "the same form can be sent again")
+	assert.Contains(t, w.follow("/", w.send("/", kept)).Body.String(), sumOf("abc"), "the same form can be sent again")
 	assert.Len(t, w.tickets(), 2)
 }
 
@@ -240,4 +244,60 @@ func crawl(t *testing.T, h http.Handler, prefix string, start ...string) {
 		}
 	}
 	assert.Greater(t, len(seen), 30)
+}
+
+// brokenFiles is a file store whose disk is full.
+type brokenFiles struct{ ticket.FileStore }
+
+func (brokenFiles) Put(context.Context, string, io.Reader) (ticket.File, error) {
+	return ticket.File{}, errors.New("write /var/lib/desk: no space left on device")
+}
+
+func TestAFileStoreThatIsFullKeepsTheWords(t *testing.T) {
+	w := newWorld(t, func(cfg *ticket.Config, _ *CustomerConfig) { cfg.Files = brokenFiles{cfg.Files} })
+	r := w.send("/", typed(nil), upload{"f.txt", "text/plain", "abc"})
+	assert.Equal(t, http.StatusServiceUnavailable, r.Code)
+	assert.Contains(t, r.Body.String(), "The file f.txt cannot be stored at the moment.")
+	assert.NotContains(t, r.Body.String(), "/var/lib")
+	assert.Equal(t, "It prints blank pages.", valuesOf(r.Body.String(), nil).Get("message"))
+	assert.Empty(t, w.tickets())
+}
+
+type closedShop struct{ ticket.DefaultPolicy }
+
+func (closedShop) MayDo(_ ticket.Actor, _ ticket.Ticket, a ticket.ActionName) error {
+	if a == ticket.ActionOpen {
+		return errors.New("the contract has ended")
+	}
+	return nil
+}
+
+func TestAPolicyThatRefusesKeepsTheWords(t *testing.T) {
+	w := newWorld(t, func(cfg *ticket.Config, _ *CustomerConfig) { cfg.Policy = closedShop{} })
+	w.actor = ada
+	r := w.send("/", typed(nil))
+	assert.Equal(t, http.StatusForbidden, r.Code)
+	assert.Contains(t, r.Body.String(), "You may not do this.")
+	assert.NotContains(t, r.Body.String(), "contract")
+	assert.Equal(t, "It prints blank pages.", valuesOf(r.Body.String(), nil).Get("message"))
+}
+
+func TestTheApplicationsLayoutTextsAndLanguages(t *testing.T) {
+	w := newWorld(t, func(_ *ticket.Config, c *CustomerConfig) {
+		c.Templates = fstest.MapFS{"layout.html": {Data: []byte(`<!doctype html><html lang="{{.Lang}}"><title>{{block "title" .}}{{end}}</title>{{block "head" .}}{{end}}<body id="own">{{template "body" .}}</body></html>`)}}
+		c.Fields = []Field{{Name: "order", Label: "Order", Hint: "On the note."}}
+		c.Texts = map[string]map[string]string{
+			"en": {"form.title": "Ask us anything"},
+			"fr": {"language.name": "Français", "form.title": "Comment pouvons-nous aider ?", "field.order": "Commande"},
+		}
+	})
+	body := w.get("/").Body.String()
+	assert.Contains(t, body, `<body id="own">`)
+	assert.Contains(t, body, "Ask us anything")
+	assert.Contains(t, body, `lang="fr" hreflang="fr">Français</a>`)
+	body = w.get("/", header("Accept-Language", "fr-CA")).Body.String()
+	assert.Contains(t, body, "Comment pouvons-nous aider ?")
+	assert.Contains(t, body, "Commande")
+	assert.Contains(t, body, "On the note.")
+	assert.Contains(t, body, "What happened?", "what is missing is English")
 }

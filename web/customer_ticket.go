@@ -23,7 +23,6 @@ type place struct {
 
 func (c *Customer) place(p *page) (place, error) {
 	if token := p.arg("token"); token != "" {
-		p.secret()
 		return place{actor: ticket.StatusLinkHolder(token).InTenant(p.actor.Tenant), path: "t/" + url.PathEscape(token), link: true}, nil
 	}
 	if !p.SignedIn() {
@@ -225,7 +224,7 @@ func (c *Customer) act(p *page) error {
 		fail("message", "reply.need_message")
 	}
 	if len(d.Form.Errors) > 0 {
-		return again(http.StatusUnprocessableEntity)
+		return again(up.status())
 	}
 	t, err := c.site.desk.Do(p.ctx(), at.actor, v.ID, ticket.Action{
 		Name: name, Message: ticket.Message(d.Form.Message), Attachments: list,
@@ -243,8 +242,12 @@ func (c *Customer) act(p *page) error {
 	case errors.Is(err, ticket.ErrRefused): // perhaps the desk has moved the ticket meanwhile
 		fail("", "reply.refused")
 		return again(http.StatusConflict)
-	case err != nil:
+	case errors.Is(err, ticket.ErrStatusLink), errors.Is(err, ticket.ErrNotFound):
 		return err
+	case err != nil:
+		status, text := p.trouble(err)
+		d.Form.Errors = append(d.Form.Errors, formError{"", text})
+		return again(status)
 	}
 	done := url.Values{"done": {string(name)}}
 	if t.ID == v.ID {

@@ -144,7 +144,8 @@ func TestALinkDoesWhatItsScopesSay(t *testing.T) {
 	assert.Equal(t, ticket.StatusClosed, w.current(tk).Status)
 	w.follow(all, w.send(all, url.Values{"action": {"rate"}, "score": {"5"}, "key": {"k"}}))
 	assert.Equal(t, 5, w.current(tk).Score)
-	for e := range w.desk.Events(t.Context(), lin, tk.ID) {
+	for e, err := range w.desk.Events(t.Context(), lin, tk.ID) {
+		require.NoError(t, err)
 		if e.Message == "By link." {
 			assert.Equal(t, "Ada Byron", e.Actor.Name)
 		}

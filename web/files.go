@@ -27,6 +27,7 @@ type uploader struct {
 
 	files  []ticket.Attachment
 	errors []formError
+	down   bool // the file store failed
 }
 
 // take stores a file. A file that cannot be taken is an error of the form, so that the words
@@ -58,8 +59,12 @@ func (u *uploader) take(field, name, mediaType string, content io.Reader) error 
 		refuse("form.file_name", "name", name)
 	case errors.Is(err, ticket.ErrRefused), errors.Is(err, errors.ErrUnsupported):
 		refuse("form.no_files")
-	default:
+	case u.p.ctx().Err() != nil:
 		return err
+	default: // or the client has gone, which is noticed elsewhere
+		u.down = true
+		u.p.s.log(u.p.ctx(), "web: storing a file", err)
+		refuse("form.file_unavailable", "name", name)
 	}
 	return nil
 }
@@ -175,11 +180,23 @@ func (p *page) sendFile(a ticket.Actor, id ticket.ID, sum ticket.Digest) error {
 	if p.r.Method == http.MethodHead {
 		return nil
 	}
-	if _, err := io.Copy(p.w, content); err != nil {
+	if _, err := io.Copy(hasty{p.w, http.NewResponseController(p.w), p.s.patience}, content); err != nil {
 		p.s.log(p.ctx(), "web: sending a file", err)
 		panic(http.ErrAbortHandler) //nolint:forbidigo // breaks the connection, so that the browser reports an incomplete file
 	}
 	return nil
+}
+
+// hasty gives up a client that takes nothing for a while.
+type hasty struct {
+	w io.Writer
+	c *http.ResponseController
+	d time.Duration
+}
+
+func (h hasty) Write(b []byte) (int, error) {
+	_ = h.c.SetWriteDeadline(time.Now().Add(h.d)) //nolint:forbidigo // a deadline of the operating system
+	return h.w.Write(b)
 }
 
 // fileFault says that the bytes of a file cannot be given out.

@@ -17,10 +17,11 @@ import (
 // Limits of a form, apart from its files.
 const (
 	mostParts  = 500
-	mostWords  = 2 << 20 // bytes of all fields together
-	mostHeader = 300     // bytes of a file's media type
-	// A client that sends nothing for so long is given up.
-	formPatience = 30 * time.Second
+	mostWords  = 2 << 20  // bytes of all fields together
+	mostHeader = 300      // bytes of a file's media type
+	mostRest   = 64 << 10 // bytes after the end of a form that are skipped
+	// A client that sends or takes nothing for so long is given up.
+	usualPatience = 30 * time.Second
 )
 
 // A form is what a POST brought. Values are valid UTF-8 with "\n" as line break.
@@ -216,7 +217,7 @@ type patient struct {
 }
 
 func (b *patient) Read(buf []byte) (int, error) {
-	b.deadline(time.Now().Add(formPatience)) //nolint:forbidigo // a deadline of the operating system
+	b.deadline(time.Now().Add(b.p.s.patience)) //nolint:forbidigo // a deadline of the operating system
 	n, err := b.r.Read(buf)
 	if err != nil && !errors.Is(err, io.EOF) {
 		b.failed = err
@@ -224,7 +225,17 @@ func (b *patient) Read(buf []byte) (int, error) {
 	return n, err
 }
 
-func (b *patient) done() { b.deadline(time.Time{}) }
+// done reads what is left and takes the deadline back. If the client does not send the rest,
+// the deadline stays: the server would wait for it for ever.
+func (b *patient) done() {
+	if b.failed == nil {
+		if n, err := io.CopyN(io.Discard, b, mostRest); n < mostRest && errors.Is(err, io.EOF) {
+			b.deadline(time.Time{})
+			return
+		}
+	}
+	b.p.w.Header().Set("Connection", "close")
+}
 
 func (b *patient) deadline(t time.Time) {
 	_ = http.NewResponseController(b.p.w).SetReadDeadline(t) // not every server can

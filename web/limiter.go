@@ -1,7 +1,6 @@
 package web
 
 import (
-	"net"
 	"net/http"
 	"net/netip"
 	"sync"
@@ -69,14 +68,11 @@ func (l *limiter) forget(now time.Time) {
 // clientOf returns the network of the client's address: the address, or the first half of an
 // IPv6 address, which one household has.
 func clientOf(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	at, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
-		host = r.RemoteAddr
+		return r.RemoteAddr
 	}
-	addr, err := netip.ParseAddr(host)
-	if err != nil {
-		return host
-	}
+	addr := at.Addr()
 	if addr = addr.Unmap().WithZone(""); addr.Is6() {
 		if half, err := addr.Prefix(64); err == nil {
 			return half.String()

@@ -62,6 +62,9 @@ func (p *page) headers() {
 	if len(p.s.look.FrameAncestors) == 0 {
 		h.Set("X-Frame-Options", "DENY")
 	}
+	if p.s.kind == "customer" && strings.HasPrefix(p.rest, "t/") {
+		p.secret()
+	}
 	if want := p.r.URL.Query().Get("lang"); want != "" && p.s.texts[want] != nil {
 		http.SetCookie(p.w, &http.Cookie{ //nolint:gosec // it has a language, and no secret
 			Name: languageCookie, Value: want, Path: "/", MaxAge: 365 * 24 * 60 * 60,

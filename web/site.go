@@ -15,6 +15,7 @@ package web
 //     with, write $.T. Parts of several pages are in templates/base_*.html or in
 //     templates/console_frame.html; call them by {{template "part" ($.With value)}}.
 //  4. Texts: texts/console.en.json and texts/console.de.json, with {name} for placeholders.
+//     .Frame may be nil: an error page is shown before the frame is known.
 //  5. Fixture: s.fixture("console_ticket.html", data…) beside the route. A replaced template is
 //     executed on each when the handler is made. Have one that is full and one that is empty.
 
@@ -28,6 +29,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/ticketkit/ticket"
 )
@@ -47,6 +49,7 @@ type site struct {
 	assets    assets
 	origins   *http.CrossOriginProtection
 	fixtures  []fixture
+	patience  time.Duration // with slow clients
 }
 
 // A route is a method and a path, split at slashes.
@@ -69,7 +72,7 @@ func newSite(desk *ticket.Desk, kind string, look Look, actor ActorFunc) (*site,
 	if err != nil {
 		return nil, err
 	}
-	s := &site{desk: desk, look: look, kind: kind, actor: actor, policy: look.policy(), origins: http.NewCrossOriginProtection()}
+	s := &site{desk: desk, look: look, kind: kind, actor: actor, policy: look.policy(), origins: http.NewCrossOriginProtection(), patience: usualPatience}
 	for _, o := range look.TrustedOrigins {
 		if err := s.origins.AddTrustedOrigin(o); err != nil {
 			return nil, fmt.Errorf("web: Look.TrustedOrigins: %w", err)

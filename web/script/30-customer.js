@@ -35,16 +35,17 @@
   if (!parts.length || location.search.includes("before=")) return;
   const update = async () => {
     if (document.hidden) return;
-    const answer = await fetch(location.pathname, { headers: { Accept: "text/html" } }).catch(() => null);
+    const answer = await fetch(location.href, { headers: { Accept: "text/html" } }).catch(() => null);
     if (!answer || !answer.ok) return;
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     let news = false;
     for (const part of parts) {
       const now = page.getElementById(part.id);
       if (!now || part.contains(document.activeElement) || part.querySelector("details[open]")) continue;
-      const said = part.textContent;
+      const said = part.querySelectorAll(".say, [aria-current]").length;
+      const step = part.querySelector("[aria-current]")?.textContent;
       part.innerHTML = now.innerHTML;
-      news ||= part.id === "messages" && part.children.length > 0 && said.length !== part.textContent.length && part.querySelectorAll(".say").length > 0;
+      news ||= said !== part.querySelectorAll(".say, [aria-current]").length || step !== part.querySelector("[aria-current]")?.textContent;
     }
     const announce = document.getElementById("announce");
     if (news && announce) announce.textContent = announce.dataset.text;
