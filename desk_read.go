@@ -116,10 +116,12 @@ func (d *Desk) followPart(ctx context.Context, a Actor, t Ticket) (Ticket, error
 
 // List returns one page of the tickets that match and that the actor may see. A
 // customer gets the tickets it requested or follows, without those that were merged
-// into another of them. If some are left out, a page may hold fewer than the limit,
+// into another of them; with its own organisation as Query.Organisation, where the policy
+// allows it (see [DefaultPolicy]), those of its organisation, without those that were merged
+// into another of these. If some are left out, a page may hold fewer than the limit,
 // even none, and still have a Next. A limit above MaxLimit, an unknown order and a
 // cursor of another order are [ErrInvalid], and so is a customer's query by queue,
-// assignee, tags, fields, organisation, clocks or another person.
+// assignee, tags, fields, another organisation, clocks or another person.
 func (d *Desk) List(ctx context.Context, a Actor, q Query) (Page, error) {
 	q, err := d.prepare(&a, q)
 	if err != nil {
@@ -135,7 +137,7 @@ func (d *Desk) List(ctx context.Context, a Actor, q Query) (Page, error) {
 			continue
 		}
 		if a.Role == RoleRequester {
-			gone, err := d.goesOn(ctx, a, t)
+			gone, err := d.goesOn(ctx, a, q, t)
 			if err != nil {
 				return Page{}, err
 			}
@@ -149,10 +151,15 @@ func (d *Desk) List(ctx context.Context, a Actor, q Query) (Page, error) {
 	return page, nil
 }
 
-// goesOn reports whether a customer's ticket was merged into another one of its own.
-func (d *Desk) goesOn(ctx context.Context, a Actor, t Ticket) (bool, error) {
+// goesOn reports whether a customer's ticket was merged into another one of its own, or in
+// a list of its organisation, of the organisation's.
+func (d *Desk) goesOn(ctx context.Context, a Actor, q Query, t Ticket) (bool, error) {
 	if t.MergedInto.IsZero() {
 		return false, nil
+	}
+	if q.Organisation != "" {
+		last, err := d.follow(ctx, a, t)
+		return err == nil && last.ID != t.ID && last.Requester.Organisation == q.Organisation, err
 	}
 	// Usually the next ticket of the chain already is one of the customer's.
 	// Then the rest of the chain need not be read.
@@ -190,8 +197,11 @@ func (d *Desk) prepare(a *Actor, q Query) (Query, error) {
 		return Query{}, c.err
 	}
 	if a.Role == RoleRequester {
-		if len(q.Queue)+len(q.Assignee)+len(q.Tags)+len(q.Fields)+len(q.Organisation) > 0 {
-			return Query{}, invalid("query", "has conditions for agents only: queue, assignee, tags, fields or organisation")
+		if len(q.Queue)+len(q.Assignee)+len(q.Tags)+len(q.Fields) > 0 {
+			return Query{}, invalid("query", "has conditions for agents only: queue, assignee, tags or fields")
+		}
+		if q.Organisation != "" && !d.seesOrganisation(*a, q.Organisation) {
+			return Query{}, invalid("query.organisation", "is for agents, and for customers of the organisation to whom the policy shows its tickets")
 		}
 		if !q.DueBefore.IsZero() || q.Order == OrderSoonestDue || q.Metric != "" || q.Missed || q.NotSnoozed {
 			return Query{}, invalid("query", "has a condition for agents only: clocks")
@@ -205,9 +215,17 @@ func (d *Desk) prepare(a *Actor, q Query) (Query, error) {
 		if !q.Participant.IsZero() && !q.Participant.Same(a.Person) {
 			return Query{}, invalid("query.participant", "must be the actor")
 		}
-		q.Participant = a.Person
+		if q.Organisation == "" {
+			q.Participant = a.Person
+		}
 	}
 	return q, nil
+}
+
+// seesOrganisation reports whether a customer may list the tickets of this organisation.
+func (d *Desk) seesOrganisation(a Actor, organisation string) bool {
+	p, can := d.cfg.Policy.(interface{ SeesOrganisation(a Actor) bool })
+	return can && organisation != "" && organisation == a.Person.Organisation && p.SeesOrganisation(a)
 }
 
 // Tickets yields all tickets that match and that the actor may see. It reads pages

@@ -91,7 +91,8 @@ func (s Snippet) HTML() string {
 // Search returns the tickets that contain all the words of q.Text, match the query
 // and may be seen by the actor, each with a snippet: the newest first, or with
 // q.Best the best first. A customer finds the messages it can read in its own
-// tickets, including those of colleagues in tickets that were merged into them.
+// tickets, or with its organisation as Query.Organisation in those of its colleagues (see
+// [Desk.List]), including those of colleagues in tickets that were merged into them.
 // Agents and systems find notes too. Words in a merged ticket lead to the ticket it
 // was merged into, if the actor sees that one. Each ticket is returned once. The
 // conditions of the query apply to the ticket that contains the words. If the policy
@@ -122,7 +123,7 @@ func (d *Desk) Search(ctx context.Context, a Actor, q SearchQuery) ([]Hit, error
 	if err != nil && (len(named) == 0 || !errors.Is(err, errors.ErrUnsupported)) {
 		return nil, unsupported("full-text search", err)
 	}
-	if org := a.Person.Organisation; err == nil && a.Role == RoleRequester && org != "" && !q.NotMerged && !d.cfg.MergeSameRequester {
+	if org := a.Person.Organisation; err == nil && a.Role == RoleRequester && org != "" && q.Organisation == "" && !q.NotMerged && !d.cfg.MergeSameRequester {
 		// The query is for the actor's tickets. Also search the tickets of colleagues
 		// that were merged into them.
 		q := q
@@ -147,7 +148,7 @@ func (d *Desk) found(ctx context.Context, a Actor, q SearchQuery, hits []Hit) ([
 	kept := hits[:0]
 	places := map[ID]int{}
 	for _, h := range hits {
-		last, s, err := d.leadsTo(ctx, a, h.Ticket)
+		last, s, err := d.leadsTo(ctx, a, q.Query, h.Ticket)
 		if err != nil {
 			return nil, err
 		}
@@ -183,8 +184,8 @@ func (d *Desk) found(ctx context.Context, a Actor, q SearchQuery, hits []Hit) ([
 
 // leadsTo returns the ticket that a hit leads to, and the actor's share of the ticket
 // that was found; nil: nothing.
-func (d *Desk) leadsTo(ctx context.Context, a Actor, t Ticket) (Ticket, *share, error) {
-	if a.Role != RoleRequester || a.RoleOn(t) != 0 {
+func (d *Desk) leadsTo(ctx context.Context, a Actor, q Query, t Ticket) (Ticket, *share, error) {
+	if a.Role != RoleRequester || q.Organisation != "" || a.RoleOn(t) != 0 {
 		if !d.cfg.Policy.MaySee(a, t) {
 			return t, nil, nil
 		}

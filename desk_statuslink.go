@@ -301,8 +301,8 @@ func (d *Desk) RevokeStatusLinks(ctx context.Context, a Actor, id ID) (Ticket, e
 		if err := d.may(a, t, ActionRevokeStatusLinks); err != nil {
 			return err
 		}
-		if a.RoleOn(t) == RoleFollower {
-			return &RefusedError{Action: ActionRevokeStatusLinks, State: t.State(), Role: RoleFollower, Why: whyRole, Detail: "only the requester and the desk revoke links"}
+		if role := a.RoleOn(t); a.Role == RoleRequester && role != RoleRequester {
+			return &RefusedError{Action: ActionRevokeStatusLinks, State: t.State(), Role: role, Why: whyRole, Detail: "only the requester and the desk revoke links"}
 		}
 		list, err := d.mergedInto(ctx, t)
 		if err != nil {

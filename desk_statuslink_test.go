@@ -163,7 +163,7 @@ func TestEveryScopeOfALinkAllowsExactlyItsAction(t *testing.T) {
 				}
 				return tk, ticket.StatusLinkHolder(k.link(c.person, tk, r))
 			}
-			tk, h := ready()
+			_, h := ready()
 			v, err := k.track(h, "")
 			require.NoError(t, err)
 			var want []ticket.ActionName
@@ -174,7 +174,7 @@ func TestEveryScopeOfALinkAllowsExactlyItsAction(t *testing.T) {
 			}
 			require.Equal(t, want, v.Actions, "%+v %+v", r, c)
 			for _, name := range []ticket.ActionName{ticket.ActionCancel, ticket.ActionConfirm, ticket.ActionReopen, ticket.ActionRate, ticket.ActionReply, ticket.ActionTake, ticket.ActionClose, ticket.ActionEdit} {
-				tk, h = ready()
+				tk, h := ready()
 				act := ticket.Action{Name: name}
 				switch {
 				case name == ticket.ActionReply && r.Upload && !r.Reply:

@@ -53,7 +53,7 @@ const (
 //
 // To continue after an interruption, pass the Cursor of the last value, in this process or
 // another one on the same store. Nothing is missed, but some changes may come again. If the
-// cursor is more than some five minutes old or not known, the first value has Reset. An empty
+// cursor is more than about five minutes old or not known, the first value has Reset. An empty
 // cursor begins now. A loop that takes so long for its values that 4096 changes or ten minutes
 // pass gets a Reset, and holds up nobody else.
 //
@@ -86,7 +86,7 @@ func (d *Desk) watch(ctx context.Context, a Actor, after Cursor, yield func(Chan
 	if err := w.admit(ctx, a); err != nil {
 		return err
 	}
-	h := d.watching.join(d, a.Tenant)
+	h := d.watching.join(ctx, d, a.Tenant)
 	if h == nil {
 		return nil
 	}

@@ -25,7 +25,7 @@ func newWatching() *watching {
 }
 
 // join returns the tenant's hub, nil after Shutdown.
-func (w *watching) join(d *Desk, tenant string) *hub {
+func (w *watching) join(ctx context.Context, d *Desk, tenant string) *hub {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.shut {
@@ -33,7 +33,7 @@ func (w *watching) join(d *Desk, tenant string) *hub {
 	}
 	h := w.hubs[tenant]
 	if h == nil {
-		h = newHub(d, tenant)
+		h = newHub(context.WithoutCancel(ctx), d, tenant)
 		w.hubs[tenant] = h
 		w.some.Store(int32(len(w.hubs)))
 		go h.run()
@@ -182,12 +182,12 @@ type news struct {
 	other  ID       // the other ticket of a merge
 }
 
-func newHub(d *Desk, tenant string) *hub {
+func newHub(ctx context.Context, d *Desk, tenant string) *hub {
 	h := &hub{
 		d: d, tenant: tenant, id: rand.Uint64(), //nolint:gosec // it need not be secret, only another one than before
 		ready: make(chan struct{}), done: make(chan struct{}), nudge: make(chan struct{}, 1), base: 1, seen: map[ID]known{}, stride: 1,
 	}
-	h.ctx, h.stop = context.WithCancel(context.Background())
+	h.ctx, h.stop = context.WithCancel(ctx)
 	return h
 }
 
@@ -200,7 +200,7 @@ func (h *hub) poke() {
 
 func (h *hub) run() {
 	defer close(h.done)
-	defer h.d.hear()()
+	defer h.d.hear(h.ctx)()
 	if err := h.turn(h.begin); err != nil {
 		h.d.watching.fail(h, err)
 		return

@@ -89,7 +89,7 @@ func reconnecting(t *testing.T, store ticket.Store, skew [2]time.Duration, round
 			c.listener = listen(t, desks[c.side], c.actor, cursor)
 		case 1: // a process is replaced
 			if r.IntN(4) == 0 {
-				_ = desks[side].Shutdown(context.Background())
+				require.NoError(t, desks[side].Shutdown(t.Context()))
 				desks[side] = skewed(t, store, skew[side])
 				for _, c := range clients {
 					if c.side != side {

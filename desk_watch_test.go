@@ -88,6 +88,12 @@ func (l *listener) take() []ticket.Changed {
 	return got
 }
 
+func (l *listener) cursor() ticket.Cursor {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.last.Cursor
+}
+
 func (l *listener) end() ticket.Cursor {
 	l.stop()
 	<-l.done
@@ -243,7 +249,8 @@ func TestWatchEnds(t *testing.T) {
 		<-l.done
 		require.ErrorIs(t, l.err, ticket.ErrInvalid)
 
-		for range desk.Watch(t.Context(), ada, "") {
+		for _, err := range desk.Watch(t.Context(), ada, "") {
+			require.NoError(t, err)
 			break
 		}
 		l = listen(t, desk, ada, "")
@@ -251,8 +258,8 @@ func TestWatchEnds(t *testing.T) {
 		<-l.done
 		require.NoError(t, l.err)
 		require.Equal(t, 1, l.n)
-		for range desk.Watch(t.Context(), ada, "") {
-			t.Error("after Shutdown")
+		for c, err := range desk.Watch(t.Context(), ada, "") {
+			t.Error("after Shutdown", c, err)
 		}
 	})
 }
@@ -296,7 +303,7 @@ func TestWatchContinuesWhereItWasLeft(t *testing.T) {
 		require.Zero(t, l.sets)
 		l = listen(t, desk, ada, cursor)
 		require.Empty(t, l.take())
-		cursor = l.end()
+		l.end()
 		stays.end()
 
 		// In another process, and after everybody was gone: nothing is missed, and notes stay inside.
@@ -408,7 +415,7 @@ func TestWatchOutlivesAnOutage(t *testing.T) {
 		done(t, writer, lin, tk, ticket.Action{Name: ticket.ActionReply, Message: "m"})
 		require.Empty(t, l.take())
 		time.Sleep(time.Minute)
-		late := listen(t, skewed(t, inner, 0), ada, l.last.Cursor)
+		late := listen(t, skewed(t, inner, 0), ada, l.cursor())
 		require.Equal(t, []ticket.Changed{change(tk, 2, ticket.ActionReply)}, late.take())
 		late.end()
 		other := listen(t, skewed(t, store, 0), ada, "")

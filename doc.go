@@ -73,6 +73,9 @@ With [Config].ServiceLevels the desk promises answers and solutions in business 
 Tickets then have clocks. The desk acts before a promise is broken and when it is broken.
 [Desk.List] and [Desk.Count] find overdue tickets. Package sla has the policies.
 
+[Desk.Watch] yields the changes of tickets as they happen, for pages that update
+themselves.
+
 [Desk.Histories] yields the events of all tickets. Package report computes the figures of
 a month from them, and package eventlog writes them for process mining.
 

@@ -792,6 +792,31 @@ func ExampleWorkflow_Replaces() {
 	// ticket: workflow "support" version 2: levels: has 2 levels, version 1 has 3
 }
 
+// A page of a customer learns that an agent has answered, and not that a note was written.
+// docs/live.md has the handler of a server.
+func ExampleDesk_Watch() {
+	ctx := context.Background()
+	desk := must(ticket.NewDesk(memstore.New(), ticket.Config{}))
+	ada, lin := ticket.Requester(ticket.Person{Email: "ada@example.org"}), ticket.Agent("lin", 1)
+	t := must(desk.Open(ctx, ada, ticket.Draft{Subject: "No light"}))
+
+	for c, err := range desk.Watch(ctx, ada, "") {
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		if c.Ticket.IsZero() { // the first value: from now on, nothing is missed
+			must(desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.ActionReply, Message: "Is the fuse in place?"}))
+			must(desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.ActionNote, Note: "Third one this week."}))
+			continue
+		}
+		fmt.Println(c.Ticket == t.ID, c.Version, c.Action)
+		break // the next page begins with c.Cursor
+	}
+	// Output:
+	// true 2 reply
+}
+
 // Run, in a goroutine of its own, sends notifications until its context is cancelled.
 func ExampleDesk_Run() {
 	told := make(chan string, 2)

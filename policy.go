@@ -32,17 +32,34 @@ func (d *Desk) may(a Actor, t Ticket, action ActionName) error {
 // serve, at every level, and those assigned to them. Systems see all. Actors who
 // see a ticket may do what the workflow allows. Only systems may do [ActionErase] and
 // [ActionArchive]. Everyone with an ID, an address or a telephone number may open one.
-type DefaultPolicy struct{}
+type DefaultPolicy struct {
+	// Organisation reports whether a customer also sees the tickets of its organisation: those
+	// whose requester has the same Person.Organisation as the actor, which your application
+	// must know and not take from a form. Of a colleague's ticket the customer can read what
+	// [Desk.Track] shows, but do nothing, unless it is a follower. [Desk.List], [Desk.Tickets],
+	// [Desk.Count] and [Desk.Search] list the tickets with Query.Organisation. The desk does
+	// not call Organisation for customers without an organisation, nor for the holder of a
+	// status link, who sees one ticket. It must be quick and safe for concurrent use. Nil
+	// means that no customer does.
+	Organisation func(a Actor) bool
+}
+
+// SeesOrganisation reports whether a customer sees the tickets of its organisation. The desk
+// asks any [Policy] that has this method, as one that embeds DefaultPolicy does, before a
+// customer lists these tickets. It shows only those that MaySee allows.
+func (p DefaultPolicy) SeesOrganisation(a Actor) bool {
+	return p.Organisation != nil && a.Role == RoleRequester && a.only.IsZero() && a.Person.Organisation != "" && p.Organisation(a)
+}
 
 // MaySee implements [Policy].
-func (DefaultPolicy) MaySee(a Actor, t Ticket) bool {
+func (p DefaultPolicy) MaySee(a Actor, t Ticket) bool {
 	switch a.Role {
 	case RoleSystem:
 		return true
 	case RoleAgent:
 		return a.ServesQueue(t.Queue) || a.Person.ID != "" && a.Person.ID == t.Assignee
 	case RoleRequester:
-		return a.RoleOn(t) != 0
+		return a.RoleOn(t) != 0 || t.Requester.Organisation == a.Person.Organisation && p.SeesOrganisation(a)
 	default:
 		return false
 	}

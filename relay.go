@@ -231,7 +231,7 @@ func (d *Desk) Run(ctx context.Context) error {
 		})
 	}
 	wg.Go(func() {
-		defer d.hear()()
+		defer d.hear(work)()
 		<-work.Done()
 	})
 	wg.Wait()
@@ -264,7 +264,7 @@ type ears struct {
 }
 
 // hear begins to listen, if the store can, and returns the function that ends it.
-func (d *Desk) hear() (leave func()) {
+func (d *Desk) hear(ctx context.Context) (leave func()) {
 	l, ok := d.store.(Listener)
 	if !ok {
 		return func() {}
@@ -273,7 +273,7 @@ func (d *Desk) hear() (leave func()) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.n++; e.n == 1 {
-		ctx, cancel := context.WithCancel(context.Background())
+		ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 		done := make(chan struct{})
 		e.stop = func() { cancel(); <-done }
 		go func() {
