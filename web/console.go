@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/ticketkit/ticket"
@@ -19,8 +20,12 @@ type Console struct {
 	eyes   presence
 	seals  sealer
 	files  bool // the desk keeps files
-	ctx    context.Context
+
+	ctx    context.Context // until Shutdown
 	cancel context.CancelFunc
+	mu     sync.Mutex     // guards the beginning of jobs and the end of ctx
+	jobs   sync.WaitGroup // counts of tickets and event streams
+
 	figurePages
 }
 
@@ -43,7 +48,7 @@ func NewConsole(desk *ticket.Desk, cfg ConsoleConfig) (*Console, error) {
 		return nil, err
 	}
 	c := &Console{site: s, cfg: cfg, seals: newSealer(cfg.Key)}
-	c.ctx, c.cancel = context.WithCancel(context.Background())
+	c.ctx, c.cancel = context.WithCancel(context.Background()) //nolint:forbidigo // of the handler: Shutdown ends it
 	c.counts = newCounter(c)
 	c.files = keepsFiles(c.ctx, desk)
 	s.frame = c.frame
@@ -64,8 +69,40 @@ func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) { c.site.Ser
 // Shutdown ends the event streams and the computing of reports, and waits until they have ended,
 // or until ctx is done.
 func (c *Console) Shutdown(ctx context.Context) error {
+	c.mu.Lock()
 	c.cancel()
-	return errors.Join(c.counts.wait(ctx), c.figures.ledger.close(ctx))
+	c.mu.Unlock()
+	done := make(chan struct{})
+	go func() { c.jobs.Wait(); close(done) }()
+	select {
+	case <-done:
+		return c.figures.ledger.close(ctx)
+	case <-ctx.Done():
+		return errors.Join(ctx.Err(), c.figures.ledger.close(ctx))
+	}
+}
+
+// work counts something that Shutdown ends and waits for. After Shutdown it returns false.
+func (c *Console) work() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ctx.Err() != nil {
+		return false
+	}
+	c.jobs.Add(1)
+	return true
+}
+
+// streams returns the context of an event stream of a request: until the client goes, its
+// time is over, or Shutdown.
+func (c *Console) streams(p *page) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithTimeout(p.ctx(), streamLife)
+	if !c.work() {
+		cancel()
+		return ctx, cancel
+	}
+	stop := context.AfterFunc(c.ctx, cancel)
+	return ctx, func() { stop(); cancel(); c.jobs.Done() }
 }
 
 func (c *Console) start(p *page) error { return p.redirect("tickets", nil) }

@@ -82,7 +82,7 @@ var everyInput = ticket.Inputs{
 }
 
 // failed shows a form again whose action the desk refused.
-func (c *Console) failed(p *page, t *ticket.Ticket, up *upload, ch ticket.Choice, err error) error {
+func (c *Console) failed(p *page, t *ticket.Ticket, up *agentForm, ch ticket.Choice, err error) error {
 	var wrong []problem
 	status := http.StatusConflict
 	stale, isStale := errors.AsType[*ticket.StaleError](err)
@@ -109,7 +109,7 @@ func (c *Console) failed(p *page, t *ticket.Ticket, up *upload, ch ticket.Choice
 }
 
 // again shows a ticket with a form as it was sent.
-func (c *Console) again(p *page, t *ticket.Ticket, up *upload, ch ticket.Choice, status int, wrong []problem, stale *ticket.StaleError) error {
+func (c *Console) again(p *page, t *ticket.Ticket, up *agentForm, ch ticket.Choice, status int, wrong []problem, stale *ticket.StaleError) error {
 	now, err := c.site.desk.Get(p.ctx(), p.actor, t.ID) // it may have changed since it was read
 	if err != nil {
 		return err
@@ -135,14 +135,15 @@ func (c *Console) again(p *page, t *ticket.Ticket, up *upload, ch ticket.Choice,
 		}
 	}
 	for i := range f.Since {
-		f.Since[i].Anchor = "since-" + f.Since[i].Anchor
+		f.Since[i].Anchor, f.Since[i].Split = "since-"+f.Since[i].Anchor, false
 	}
+	d.mark(f.Action)
 	f.explain(wrong)
 	return p.render(status, "console_ticket.html", d)
 }
 
 // filledIn returns the words of a form, as inputs.
-func filledIn(up *upload) ticket.Inputs {
+func filledIn(up *agentForm) ticket.Inputs {
 	v := up.values
 	files, internal := up.attachments()
 	return ticket.Inputs{

@@ -39,12 +39,16 @@ var elsewhere = []ticket.ActionName{ticket.ActionUnlink}
 
 // buttons sorts a ticket's actions into tabs, buttons and those that are refused. Actions
 // that agents can never do are left out.
-func buttons(t teller, choices []ticket.Choice, link func(action string) string) (top, row, refused []button) {
+func buttons(t teller, about *ticket.Ticket, mine bool, choices []ticket.Choice, link func(action string) string) (top, row, refused []button) {
 	choices = slices.Clone(choices)
 	slices.SortStableFunc(choices, func(a, b ticket.Choice) int { return cmp.Compare(buttonPlace(a.Action), buttonPlace(b.Action)) })
 	for _, c := range choices {
-		if slices.Contains(elsewhere, c.Action) || c.Action == ticket.ActionOpen {
-			continue
+		switch {
+		case slices.Contains(elsewhere, c.Action), c.Action == ticket.ActionOpen,
+			c.Action == ticket.ActionTake && mine && about.Status == ticket.StatusOpen,
+			c.Action == ticket.ActionUnmerge && about.MergedInto.IsZero(),
+			c.Action == ticket.ActionWithdraw && about.Known.IsZero():
+			continue // it would do nothing
 		}
 		b := button{Action: string(c.Action), Label: actionName(t, c.Action), Tab: slices.Contains(tabs, c.Action)}
 		if !c.Allowed {

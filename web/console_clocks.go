@@ -119,10 +119,13 @@ func (p *page) clockStory(h *historian, metric string, events []ticket.Event) (l
 			if c.Metric != metric || c.Equal(&was) {
 				continue
 			}
-			key, values := clockTurn(&was, &c)
-			values = append(values, "who", bold(h.who(e)), "action", actionName(p, e.Action), "within", p.span(c.Within), "policy", c.Policy,
-				"status", nameOf(p, "status.", string(e.To.Status)), "span", p.span(c.Counted))
-			list = append(list, clockMoment{At: e.At, Line: sayHTML(p, "story."+key, values...), Counted: p.span(c.Counted), Due: c.Due})
+			values := []any{"who", bold(h.who(e)), "action", actionName(p, e.Action), "within", p.span(c.Within), "policy", c.Policy,
+				"status", nameOf(p, "status.", string(e.To.Status)), "span", p.span(c.Counted)}
+			m := clockMoment{At: e.At, Line: sayHTML(p, "story."+clockTurn(&was, &c), values...), Due: c.Due}
+			if c.Counted > 0 {
+				m.Counted = p.span(c.Counted)
+			}
+			list = append(list, m)
 			was = c
 		}
 	}
@@ -130,24 +133,22 @@ func (p *page) clockStory(h *historian, metric string, events []ticket.Event) (l
 }
 
 // clockTurn names the turn from one form of a clock to the next.
-func clockTurn(was, is *ticket.Clock) (key string, values []any) {
+func clockTurn(was, is *ticket.Clock) string {
 	switch {
 	case was.Metric == "" || was.Event != is.Event:
-		key = "started"
+		return "started"
 	case is.State != was.State && is.Ended():
-		key = is.State
+		return is.State
 	case is.State == "paused" && was.State != "paused":
-		key = "paused"
+		return "paused"
 	case is.State == "running" && was.State == "paused":
-		key = "resumed"
+		return "resumed"
 	case is.Within != was.Within || is.Policy != was.Policy:
-		key = "changed"
+		return "changed"
 	case !is.Breached.IsZero() && was.Breached.IsZero():
-		key = "breached"
-	default:
-		key = "noted"
+		return "breached"
 	}
-	return key, nil
+	return "noted"
 }
 
 // explained returns the explanation of the application, if it has one.

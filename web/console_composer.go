@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/ticketkit/ticket"
@@ -73,7 +74,7 @@ func (c *Console) formOf(p *page, t *ticket.Ticket, ch ticket.Choice, v url.Valu
 				continue
 			}
 			for _, ff := range c.field(p, t, ch, field, v, d) {
-				ff.Needed = ff.Needed || slices.Contains(needs, field)
+				ff.Needed = ff.Needed || ff.Name == field && slices.Contains(needs, field)
 				if v.Get(ff.Name) != "" && slices.Contains(more, field) {
 					f.MoreOpen = true
 				}
@@ -81,6 +82,9 @@ func (c *Console) formOf(p *page, t *ticket.Ticket, ch ticket.Choice, v url.Valu
 				*list.into = append(*list.into, ff)
 			}
 		}
+	}
+	if len(f.Open) > 0 && (f.Open[0].Kind == "lines" || f.Open[0].Kind == "note") {
+		f.Open[0].Needed = false // it is what the form is for
 	}
 	return f
 }
@@ -298,22 +302,13 @@ func boolText(b bool) string {
 }
 
 // joinTags writes tags as a form has them.
-func joinTags(tags []string) string {
-	s := ""
-	for i, t := range tags {
-		if i > 0 {
-			s += ", "
-		}
-		s += t
-	}
-	return s
-}
+func joinTags(tags []string) string { return strings.Join(tags, ", ") }
 
 // personKey identifies a follower in a form.
 func personKey(p ticket.Person) string { return cmp.Or(p.ID, p.Email, p.Phone) }
 
 // keep adds what a form had that was not accepted.
-func (f *composer) keep(c *Console, p *page, up *upload) {
+func (f *composer) keep(c *Console, p *page, up *agentForm) {
 	for _, k := range up.kept {
 		f.Kept = append(f.Kept, keptItem{k.File.Name, k.File.Size, c.sealFile(p, k)})
 	}

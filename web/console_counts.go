@@ -32,10 +32,9 @@ type tally struct {
 // A counter counts tickets off the path of the pages. Each agent has a result, which a page
 // shows as it is, while at most one count runs for the agent.
 type counter struct {
-	c    *Console
-	mu   sync.Mutex
-	by   map[string]*counted
-	jobs sync.WaitGroup
+	c  *Console
+	mu sync.Mutex
+	by map[string]*counted
 }
 
 type counted struct {
@@ -66,17 +65,18 @@ func (k *counter) of(p *page) *tally {
 		defer k.mu.Unlock()
 		return e.tally
 	}
-	if e.busy == nil && k.c.ctx.Err() == nil {
+	if e.busy == nil && k.c.work() {
 		done := make(chan struct{})
 		e.busy = done
-		k.jobs.Go(func() {
+		go func() {
+			defer k.c.jobs.Done()
 			n := k.count(a, p.now)
 			n.at = time.Now() //nolint:forbidigo // the age of a cache
 			k.mu.Lock()
 			e.tally, e.busy = n, nil
 			k.mu.Unlock()
 			close(done)
-		})
+		}()
 	}
 	busy := e.busy
 	k.mu.Unlock()
@@ -145,18 +145,6 @@ func (k *counter) count(a ticket.Actor, now time.Time) *tally {
 		}
 	}
 	return n
-}
-
-// wait waits until no count runs.
-func (k *counter) wait(ctx context.Context) error {
-	done := make(chan struct{})
-	go func() { k.jobs.Wait(); close(done) }()
-	select {
-	case <-done:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // levelList writes the levels of an agent: "1, 2".

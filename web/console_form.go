@@ -26,7 +26,7 @@ func actionOf(t teller, c ticket.Choice, v url.Values, at ticket.Ticket, zone *t
 	if n, err := strconv.ParseInt(v.Get("version"), 10, 64); err == nil && n > 0 {
 		act.Version = n
 	}
-	fail := func(field, key string, values ...any) { wrong = append(wrong, problem{field, say(t, key, values...)}) }
+	fail := func(field, key string) { wrong = append(wrong, problem{field, say(t, key)}) }
 	takes, needs := inputNames(c.Takes), inputNames(c.Needs)
 	text := func(name string) string {
 		if !slices.Contains(takes, name) {

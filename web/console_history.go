@@ -195,10 +195,12 @@ func personName(t teller, p ticket.Person) string {
 
 // line says what an event did besides words. It returns false if it did nothing more.
 func (h *historian) line(e *ticket.Event) (template.HTML, bool) {
+	if e.Action == ticket.ActionOpen && e.By.Role&ticket.RoleCustomer != 0 && len(e.Set.AddLinks) == 0 {
+		return "", false // the card says it
+	}
 	parts := h.changes(e)
-	// Words alone, and the customer's own opening, have their card and need no line.
-	plain := e.Action == ticket.ActionReply || e.Action == ticket.ActionNote || e.Action == ticket.ActionRate ||
-		e.Action == ticket.ActionOpen && e.By.Role&ticket.RoleCustomer != 0
+	// Words alone have their card and need no line.
+	plain := e.Action == ticket.ActionReply || e.Action == ticket.ActionNote || e.Action == ticket.ActionRate
 	if plain && len(parts) == 0 {
 		return "", false
 	}
@@ -244,7 +246,7 @@ func (h *historian) changes(e *ticket.Event) (parts []template.HTML) {
 	if e.Action == ticket.ActionOpen && e.To.Level > 1 {
 		add("changed.level", "level", e.To.Level)
 	}
-	if a := set.Assignee; a != nil && *a != "" && !(e.By.Role == ticket.RoleAgent && *a == e.By.ID) {
+	if a := set.Assignee; a != nil && *a != "" && (e.By.Role != ticket.RoleAgent || *a != e.By.ID) {
 		add("changed.assignee", "agent", *a)
 	}
 	if s := set.Reason; s != nil && *s != "" {

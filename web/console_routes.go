@@ -14,5 +14,6 @@ func (c *Console) ticketRoutes() {
 	s.post("merge", c.doMerge)
 	s.get("bulk", c.bulk)
 	s.post("bulk", c.doBulk)
+	s.get("events", c.events)
 	c.examples()
 }

@@ -148,7 +148,7 @@ func (c *Console) ticketPage(p *page, t *ticket.Ticket) (*agentTicket, error) {
 		d.Items = append(first, d.Items...)
 		d.All = d.Here + "?all=1"
 	}
-	d.Tabs, d.Buttons, d.Refused = buttons(p, c.site.desk.Actions(p.actor, *t), func(action string) string {
+	d.Tabs, d.Buttons, d.Refused = buttons(p, t, d.Mine, c.site.desk.Actions(p.actor, *t), func(action string) string {
 		if action == string(ticket.ActionMerge) {
 			return p.link("merge") + "?" + url.Values{"from": {number}}.Encode()
 		}
@@ -284,7 +284,7 @@ func (c *Console) compose(p *page, t *ticket.Ticket, d *agentTicket, name string
 		return choices[i], choices[i].Allowed
 	}
 	ch, ok := choice(ticket.ActionName(name))
-	if !ok {
+	if !ok || slices.Contains(elsewhere, ch.Action) {
 		for _, a := range tabs {
 			if ch, ok = choice(a); ok {
 				break
@@ -295,9 +295,14 @@ func (c *Console) compose(p *page, t *ticket.Ticket, d *agentTicket, name string
 		return
 	}
 	d.Composer = c.formOf(p, t, ch, v, d)
+	d.mark(d.Composer.Action)
+}
+
+// mark marks the button of the action whose form is on the page.
+func (d *agentTicket) mark(action string) {
 	for _, list := range [][]button{d.Tabs, d.Buttons} {
 		for i := range list {
-			list[i].Now = list[i].Action == d.Composer.Action
+			list[i].Now = list[i].Action == action
 		}
 	}
 }

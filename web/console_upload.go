@@ -37,8 +37,8 @@ func (c *Console) sealFile(p *page, k sentFile) string {
 // mostFiles is how many files a form brings at most.
 const mostFiles = 50
 
-// An upload is the form of an action.
-type upload struct {
+// An agentForm is the form of an action.
+type agentForm struct {
 	values url.Values
 	kept   []sentFile
 	wrong  []problem
@@ -46,8 +46,8 @@ type upload struct {
 }
 
 // readUpload reads the form of an action. It stores the files on the way.
-func (c *Console) readUpload(p *page) (*upload, error) {
-	up := &upload{}
+func (c *Console) readUpload(p *page) (*agentForm, error) {
+	up := &agentForm{}
 	o := formOptions{}
 	if c.files {
 		o.most = c.cfg.MaxUpload
@@ -96,7 +96,7 @@ func (c *Console) readUpload(p *page) (*upload, error) {
 }
 
 // attachments returns the files for the customer and the internal ones.
-func (up *upload) attachments() (files, internal []ticket.Attachment) {
+func (up *agentForm) attachments() (files, internal []ticket.Attachment) {
 	for _, k := range up.kept {
 		if k.Internal {
 			internal = append(internal, k.File)

@@ -24,7 +24,7 @@
   });
 
   // The page stays up to date by events of the server. A form in use is never touched.
-  const { events, off, on: live, changed, eyes } = root.dataset;
+  const { events, off, connected: live, changed, eyes } = root.dataset;
   if (!events || !window.EventSource) return;
   const tell = (text, warn) => all("[data-state]").forEach((el) => { el.textContent = text; el.hidden = !text; el.classList.toggle("warn", !!warn); });
   const used = (form) => form.contains(document.activeElement) || form.querySelector(".summary") || [...form.elements].some((el) =>
