@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
-	"net/url"
-	"slices"
 	"time"
 
 	"github.com/ticketkit/ticket"
@@ -256,17 +254,6 @@ func reportsExamples(f *figures) []any {
 	failed := waiting
 	failed.Failed = true
 	return []any{full, empty, waiting, failed}
-}
-
-// values returns the query of the address without some parameters.
-func (p *page) values(without ...string) url.Values {
-	q := p.r.URL.Query()
-	for name := range q {
-		if slices.Contains(without, name) {
-			q.Del(name)
-		}
-	}
-	return q
 }
 
 // drawn marks a drawing of package plot as HTML: it escapes all texts.

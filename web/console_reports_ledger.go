@@ -116,7 +116,7 @@ func (l *ledger) close(ctx context.Context) error {
 // not there or are old, and waits a moment for those that are not there. Where one is still missing
 // it is nil.
 func (l *ledger) get(ctx context.Context, tenant string, list []period) ([]*kept, progress) {
-	found, missing := l.look(tenant, list)
+	found, missing := l.look(tenant, list) //nolint:contextcheck // a pass outlives the request that wants it
 	if missing == nil {
 		return found, progress{}
 	}
@@ -125,7 +125,7 @@ func (l *ledger) get(ctx context.Context, tenant string, list []period) ([]*kept
 	for missing != nil {
 		select {
 		case <-missing:
-			found, missing = l.look(tenant, list)
+			found, missing = l.look(tenant, list) //nolint:contextcheck // as above
 			continue
 		case <-wait.C:
 		case <-ctx.Done():

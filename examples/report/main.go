@@ -12,8 +12,8 @@
 // the histories makes the report of the month and those of the five months before, which
 // the drawings of the times compare.
 //
-// The files are drawn by a template of html/template, without a library for charts; see
-// examples/internal/charts.
+// The files are drawn without a library for charts, as the console of package web draws its
+// reports; see examples/internal/charts.
 package main
 
 import (
@@ -107,7 +107,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	for _, c := range charts.Of(reports) {
-		if err := write(filepath.Join(*svg, c.Name+".svg"), c.Draw); err != nil {
+		if err := write(filepath.Join(*svg, c.Name+".svg"), c.WriteSVG); err != nil {
 			return err
 		}
 	}

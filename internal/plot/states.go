@@ -38,10 +38,13 @@ type Arrow struct {
 
 const (
 	statesWidth = 980
-	columnGap   = 104
+	columnGap   = 98
+	widestBox   = 200
 	boxGap      = 46 // below a box
 	boxPad      = 10
 	lineHeight  = 15
+	nameHeight  = 17
+	boldLetter  = 1.2 // how much wider the letters of a name are
 	laneHeight  = 26
 )
 
@@ -49,6 +52,7 @@ const (
 type placed struct {
 	Box
 	x, y, h float64
+	names   []string // lines of the name
 	lines   []string
 	ports   map[side][]*way
 }
@@ -83,9 +87,10 @@ func (a area) meets(b area) bool {
 // SVG returns the drawing.
 func (s States) SVG() []byte {
 	width := float64(cmp.Or(s.Width, statesWidth))
-	const left, top = 22.0, 30.0
-	columns := float64(max(len(s.Columns), 1))
-	boxWidth := (width - left - 8 - (columns-1)*columnGap) / columns
+	const top = 30.0
+	left, columns := 22.0, float64(max(len(s.Columns), 1))
+	boxWidth := min((width-left-8-(columns-1)*columnGap)/columns, widestBox)
+	left += (width - left - 8 - columns*boxWidth - (columns-1)*columnGap) / 2
 
 	boxes := make([]*placed, len(s.Boxes))
 	heights := make([]float64, len(s.Columns))
@@ -94,7 +99,8 @@ func (s States) SVG() []byte {
 		for _, l := range b.Lines {
 			p.lines = append(p.lines, wrap(l, boxWidth-2*boxPad)...)
 		}
-		p.h = 2*boxPad + 17 + float64(len(p.lines))*lineHeight
+		p.names = wrap(p.Name, (boxWidth-10)/boldLetter)
+		p.h = 2*boxPad + nameHeight*float64(len(p.names)) + float64(len(p.lines))*lineHeight
 		p.y = heights[b.Column]
 		heights[b.Column] += p.h + boxGap
 		boxes[i] = p
@@ -135,9 +141,14 @@ func (s States) SVG() []byte {
 		if p.Final {
 			c.rect("plot-final", p.x+3, p.y+3, boxWidth-6, p.h-6, "")
 		}
-		c.text("plot-name plot-mid", p.x+boxWidth/2, p.y+boxPad+12, shorten(p.Name, boxWidth-8))
-		for k, l := range p.lines {
-			c.text("plot-small plot-mid", p.x+boxWidth/2, p.y+boxPad+28+float64(k)*lineHeight, l)
+		y := p.y + boxPad + 12
+		for _, l := range p.names {
+			c.text("plot-name plot-mid", p.x+boxWidth/2, y, l)
+			y += nameHeight
+		}
+		for _, l := range p.lines {
+			c.text("plot-small plot-mid", p.x+boxWidth/2, y-1, l)
+			y += lineHeight
 		}
 		if p.Start {
 			y := p.y + p.h/2
@@ -328,7 +339,7 @@ func (w *way) point(t float64) (x, y float64) {
 func (w *way) label(c *canvas, taken []area) area {
 	lines := make([]string, 0, len(w.Labels))
 	wide := 0.0
-	limit := float64(columnGap) - 12
+	limit := float64(columnGap) - 2
 	if w.lane > 0 {
 		lines, limit = []string{strings.Join(w.Labels, ", ")}, math.Abs(w.turn2-w.turn1)-12
 	} else {
@@ -367,7 +378,7 @@ func (w *way) label(c *canvas, taken []area) area {
 // wrap breaks a text into lines at blanks.
 func wrap(text string, width float64) (lines []string) {
 	line := ""
-	for _, word := range strings.Fields(text) {
+	for word := range strings.FieldsSeq(text) {
 		switch {
 		case line == "":
 			line = word
