@@ -415,3 +415,28 @@ func TestAKeyThatOthersUseMeanwhile(t *testing.T) {
 		}
 	}
 }
+
+// Who repeats a request because its answer was lost may have read the ticket again: the version
+// that was seen is no part of the request.
+func TestRepeatMayBePinnedToAnotherVersion(t *testing.T) {
+	desk := newKit(t).desk
+	ctx := t.Context()
+	opened, err := desk.Open(ctx, ada, ticket.Draft{Subject: "x"})
+	require.NoError(t, err)
+	act := ticket.Action{Name: ticket.ActionReply, Message: "here", Key: "k", Version: opened.Version}
+	_, err = desk.Do(ctx, ada, opened.ID, act)
+	require.NoError(t, err)
+	for _, version := range []int64{opened.Version, opened.Version + 1, opened.Version + 100, 0} {
+		act.Version = version
+		_, err := desk.Do(ctx, ada, opened.ID, act)
+		require.NoError(t, err)
+	}
+	act.Message = "something else"
+	_, err = desk.Do(ctx, ada, opened.ID, act)
+	var used *ticket.DuplicateError
+	require.ErrorAs(t, err, &used)
+	require.True(t, used.Reused)
+	now, err := desk.Get(ctx, lin, opened.ID)
+	require.NoError(t, err)
+	require.EqualValues(t, 2, now.Version)
+}

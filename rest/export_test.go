@@ -1,7 +1,9 @@
 package rest
 
 import (
+	"context"
 	"errors"
+	"iter"
 	"reflect"
 	"slices"
 	"strings"
@@ -42,8 +44,7 @@ func Members() map[string][]string {
 }
 
 func membersOf(t reflect.Type) (list []string) {
-	for i := range t.NumField() {
-		f := t.Field(i)
+	for f := range t.Fields() {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		switch {
 		case f.Anonymous && name == "":
@@ -86,4 +87,16 @@ func FirstPointer(err error) string {
 func Faults(err error) int {
 	p, _ := errors.AsType[*problem](err)
 	return len(p.faults)
+}
+
+// SetWatch replaces the desk's stream of changes.
+func SetWatch(h *Handler, watch func(context.Context, ticket.Actor, ticket.Cursor) iter.Seq2[ticket.Changed, error]) {
+	h.watch = watch
+}
+
+// Streams counts the open streams.
+func Streams(h *Handler) int {
+	h.streams.mu.Lock()
+	defer h.streams.mu.Unlock()
+	return len(h.streams.open)
 }

@@ -103,10 +103,10 @@ func (w *writer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 func (h *Handler) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	w := &writer{ResponseWriter: rw}
 	c := &call{h: h, r: r, w: w, rc: http.NewResponseController(w)}
-	defer func() {
-		switch fault := recover(); {
-		case fault == nil:
-		case fault == http.ErrAbortHandler: //nolint:errorlint // net/http compares it so
+	defer func() { //nolint:contextcheck // the call holds the request, with its context
+		switch fault := recover(); fault {
+		case nil:
+		case http.ErrAbortHandler: // net/http compares it so
 			panic(http.ErrAbortHandler) //nolint:forbidigo // a function of the application broke off, and net/http has to know
 		default:
 			h.cfg.Logger.ErrorContext(r.Context(), "rest: a request panicked", "operation", c.name(), "panic", fault)
@@ -119,8 +119,8 @@ func (h *Handler) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	head.Set("Referrer-Policy", "no-referrer")
 	head.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 	head.Set("Cross-Origin-Resource-Policy", "same-origin")
-	if err := c.serve(); err != nil {
-		c.fail(c.problemOf(err))
+	if err := c.serve(); err != nil { //nolint:contextcheck // the call holds the request, with its context
+		c.fail(c.problemOf(err)) //nolint:contextcheck // the same
 	}
 }
 
@@ -139,6 +139,9 @@ func (c *call) serve() error {
 	if err := c.route(); err != nil {
 		return err
 	}
+	ctx, cancel := context.WithTimeout(c.r.Context(), c.most())
+	defer cancel()
+	c.r = c.r.WithContext(ctx)
 	if err := c.h.origins.Check(c.r); err != nil {
 		return &problem{kind: kindCrossOrigin}
 	}
@@ -169,11 +172,6 @@ func (c *call) serve() error {
 		for _, v := range values {
 			c.read([]byte(v))
 		}
-	}
-	if most := c.most(); most > 0 {
-		ctx, cancel := context.WithTimeout(c.r.Context(), most)
-		defer cancel()
-		c.r = c.r.WithContext(ctx)
 	}
 	return c.op.run(c)
 }

@@ -136,7 +136,7 @@ func TestFaultyConfigurationsAreRefused(t *testing.T) {
 		var bad *rest.ConfigError
 		require.ErrorAs(t, err, &bad, field)
 		assert.Equal(t, field, bad.Field)
-		assert.ErrorContains(t, err, "rest: config."+field)
+		require.ErrorContains(t, err, "rest: config."+field)
 	}
 	_, err := rest.New(nil, rest.Config{Actor: actorOf})
 	require.Error(t, err)

@@ -184,6 +184,8 @@ func (c *call) failure(err error) *problem {
 		return c.invalidity(e)
 	}
 	switch {
+	case errors.Is(err, ticket.ErrStatusLink):
+		return &problem{kind: kindLink}
 	case errors.Is(err, ticket.ErrNotFound):
 		return &problem{kind: kindNotFound}
 	case errors.Is(err, ticket.ErrMistyped):

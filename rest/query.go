@@ -2,6 +2,7 @@ package rest
 
 import (
 	"encoding/json"
+	"maps"
 	"net/url"
 	"strconv"
 	"strings"
@@ -232,9 +233,7 @@ func (c *call) next(cursor string) string {
 		return ""
 	}
 	q := make(map[string][]string, len(c.query)+1)
-	for name, values := range c.query {
-		q[name] = values
-	}
+	maps.Copy(q, c.query)
 	return c.link(q, "after", cursor)
 }
 

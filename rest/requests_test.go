@@ -229,9 +229,7 @@ func TestDocumentHasWhatTheHandlerHas(t *testing.T) {
 		slices.Sort(params)
 		described = append(described, line+strings.Join(params, " "))
 	}
-	for _, o := range rest.Operations() {
-		served = append(served, o)
-	}
+	served = append(served, rest.Operations()...)
 	slices.Sort(described)
 	slices.Sort(served)
 	assert.Equal(t, strings.Join(described, "\n"), strings.Join(served, "\n"))

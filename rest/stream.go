@@ -89,7 +89,7 @@ func (c *call) streamChanges() error {
 	for change, err := range c.h.watch(ctx, c.actor, ticket.Cursor(c.r.Header.Get("Last-Event-ID"))) {
 		if err != nil {
 			if c.w.begun || ctx.Err() != nil {
-				return nil //nolint:nilerr // the stream ends; whoever connects again gets the answer
+				return nil // who connects again gets the answer
 			}
 			return err
 		}
