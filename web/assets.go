@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"net/http"
 	"strconv"
+	"strings"
 )
 
 //go:embed style/*.css
@@ -31,13 +32,29 @@ type asset struct {
 // makeAssets joins the files of each kind in the order of their names.
 func makeAssets(extraStyle string) assets {
 	a := assets{names: map[string]string{}, files: map[string]asset{}}
-	style := joined(styleFiles, "style")
+	style := compact(joined(styleFiles, "style"))
 	if extraStyle != "" {
 		style = append(append(style, '\n'), extraStyle...)
 	}
 	a.add("style", "css", "text/css; charset=utf-8", style)
 	a.add("script", "js", "text/javascript; charset=utf-8", joined(scriptFiles, "script"))
 	return a
+}
+
+// compact removes comments and blanks from the built-in style sheet, in which no string has any of
+// them.
+func compact(css []byte) []byte {
+	var b strings.Builder
+	for rest := string(css); rest != ""; {
+		before, after, found := strings.Cut(rest, "/*")
+		b.WriteString(before)
+		if !found {
+			break
+		}
+		_, rest, _ = strings.Cut(after, "*/")
+	}
+	words := strings.Join(strings.Fields(b.String()), " ")
+	return []byte(strings.NewReplacer("; } ", "}", " { ", "{", "{ ", "{", " {", "{", "; }", "}", " } ", "}", "} ", "}", "; ", ";", ": ", ":", ", ", ",", " }", "}").Replace(words))
 }
 
 func joined(from embed.FS, dir string) []byte {

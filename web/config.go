@@ -78,15 +78,15 @@ type ConsoleConfig struct {
 	Agents func(ctx context.Context, a ticket.Actor) ([]ticket.Person, error)
 	// DueSoon is how long before it is due a target counts as due soon. Zero means 4 hours.
 	DueSoon time.Duration
-	// Explain explains why a clock of a ticket is due when it is, as text. With an agreement
-	// of package sla:
+	// Explain explains why a clock of a ticket is due when it is. With an agreement of package
+	// sla:
 	//
 	//	func(ctx context.Context, a ticket.Actor, id ticket.ID, metric string, at time.Time) (fmt.Stringer, error) {
 	//		return agreement.ExplainTicket(ctx, desk, a, id, sla.Metric(metric), at)
 	//	}
 	//
-	// If the result has the JSON form of sla.Explanation, the page draws it. Nil means that
-	// the page of a clock shows its history only.
+	// A result with the JSON form of sla.Explanation is drawn, another one is shown as text. Nil
+	// means that the page of a clock shows its history only.
 	Explain func(ctx context.Context, a ticket.Actor, id ticket.ID, metric string, at time.Time) (fmt.Stringer, error)
 	// MaxUpload bounds a form with its files, in bytes. Zero means 100 MiB.
 	MaxUpload int64
@@ -94,6 +94,7 @@ type ConsoleConfig struct {
 	// them. It needs at least 32 bytes, and all processes need the same. Empty means a random
 	// one: behind a load balancer an agent may have to attach files again.
 	Key []byte
+
 	// Policies is what was promised to which tickets, drawn for all agents: an agreement of
 	// package sla. Its JSON form is read once. Nil means that there is no such page.
 	Policies json.Marshaler

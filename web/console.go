@@ -20,13 +20,12 @@ type Console struct {
 	eyes   presence
 	seals  sealer
 	files  bool // the desk keeps files
+	figurePages
 
 	ctx    context.Context // until Shutdown
 	cancel context.CancelFunc
 	mu     sync.Mutex     // guards the beginning of jobs and the end of ctx
-	jobs   sync.WaitGroup // counts of tickets and event streams
-
-	figurePages
+	jobs   sync.WaitGroup // counts of tickets, passes of reports and event streams
 }
 
 // NewConsole returns the pages for agents. Mount it into your server, with or without
@@ -48,13 +47,13 @@ func NewConsole(desk *ticket.Desk, cfg ConsoleConfig) (*Console, error) {
 		return nil, err
 	}
 	c := &Console{site: s, cfg: cfg, seals: newSealer(cfg.Key)}
-	c.ctx, c.cancel = context.WithCancel(context.Background()) //nolint:forbidigo // of the handler: Shutdown ends it
+	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.counts = newCounter(c)
 	c.files = keepsFiles(c.ctx, desk)
 	s.frame = c.frame
 	s.get("", c.start)
 	c.ticketRoutes()
-	if err := c.addFigures(&cfg); err != nil {
+	if err := c.addFigures(); err != nil {
 		return nil, err
 	}
 	if err := s.ready(); err != nil {
@@ -76,9 +75,9 @@ func (c *Console) Shutdown(ctx context.Context) error {
 	go func() { c.jobs.Wait(); close(done) }()
 	select {
 	case <-done:
-		return c.figures.ledger.close(ctx)
+		return nil
 	case <-ctx.Done():
-		return errors.Join(ctx.Err(), c.figures.ledger.close(ctx))
+		return ctx.Err()
 	}
 }
 

@@ -188,6 +188,11 @@ func (c *Console) clock(p *page) error {
 	if d.Clock.Metric == "" {
 		return ticket.ErrNotFound
 	}
+	if c.cfg.Explain != nil {
+		if done, err := c.explain(p, &t, d.Clock.Metric); done || err != nil {
+			return err
+		}
+	}
 	var events []ticket.Event
 	for e, err := range c.site.desk.Events(p.ctx(), p.actor, t.ID) {
 		if err != nil {

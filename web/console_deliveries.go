@@ -46,7 +46,7 @@ type deliveryFilter struct {
 // deliveriesData is the data of figures_deliveries.html.
 type deliveriesData struct {
 	Filter   deliveryFilter
-	Tabs     []deskLink
+	Tabs     []tabItem
 	States   []optionItem
 	Kinds    []optionItem
 	Rows     []deliveryRow
@@ -176,7 +176,7 @@ func (c *Console) deliveries(p *page) error {
 func (p *page) deliveriesData(f deliveryFilter) deliveriesData {
 	d := deliveriesData{Filter: f, Here: f.values().Encode(), Tried: f.State != "" || f.Kind != "" || f.Ticket != ""}
 	for _, t := range deliveryTabs {
-		d.Tabs = append(d.Tabs, deskLink{p.say("figures.tab." + t.name), p.link("deliveries") + "?tab=" + t.name, t.name == f.Tab})
+		d.Tabs = append(d.Tabs, tabItem{p.say("figures.tab." + t.name), p.link("deliveries") + "?tab=" + t.name, t.name == f.Tab})
 		if t.name != f.Tab {
 			continue
 		}

@@ -18,14 +18,14 @@ import (
 type workflowData struct {
 	Title    string
 	Levels   string // "1: with the service desk, …"; empty if levels have no names
-	Others   []deskLink
+	Others   []tabItem
 	Policies string // the address of the page of service levels; empty if there is none
 	Drawing  template.HTML
 	Rules    []ruleView
 	Timers   []string // what the desk does by itself
 }
 
-type deskLink struct {
+type tabItem struct {
 	Name, Link string
 	Current    bool
 }
@@ -54,7 +54,7 @@ func (c *Console) workflow(p *page) error {
 	for i, w := range all {
 		if len(all) > 1 {
 			q := url.Values{"name": {w.Name()}, "version": {strconv.Itoa(w.Version())}}
-			data.Others = append(data.Others, deskLink{p.say("figures.workflow_version", "name", w.Name(), "n", w.Version()), p.link("workflow") + "?" + q.Encode(), i == chosen})
+			data.Others = append(data.Others, tabItem{p.say("figures.workflow_version", "name", w.Name(), "n", w.Version()), p.link("workflow") + "?" + q.Encode(), i == chosen})
 		}
 	}
 	if len(c.policies) > 0 {
@@ -82,7 +82,7 @@ func (p *page) workflowData(w *ticket.Workflow) workflowData {
 
 // wordOf translates a word of a workflow. Workflows may have words of their own, which stay.
 func (p *page) wordOf(group, word string) string {
-	for _, key := range []string{group + "." + keyOfWord(word), "figures." + group + "." + keyOfWord(word)} {
+	for _, key := range []string{"figures." + group + "." + keyOfWord(word), group + "." + keyOfWord(word)} {
 		if p.Has(key) {
 			return p.say(key)
 		}
@@ -237,7 +237,7 @@ func (p *page) rules(spec *ticket.WorkflowSpec) (list []ruleView) {
 func workflowExamples(s *site) []any {
 	p := s.example("en")
 	full := p.workflowData(s.desk.Workflows()[0])
-	full.Others = []deskLink{{"support 1", "workflow?version=1", true}, {"support 2", "workflow?version=2", false}}
+	full.Others = []tabItem{{"support 1", "workflow?version=1", true}, {"support 2", "workflow?version=2", false}}
 	full.Policies = "policies"
 	return []any{full, workflowData{Title: "support", Rules: []ruleView{{Action: "take"}}}}
 }

@@ -5,7 +5,6 @@ import (
 	"html/template"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/ticketkit/ticket"
@@ -65,7 +64,6 @@ type explainData struct {
 	Moments []momentView
 	Spans   []spanView
 	Text    string // the explanation in full
-	Nothing bool   // the clock cannot be explained
 }
 
 type momentView struct {
@@ -79,37 +77,22 @@ type spanView struct {
 	What, Counted, Total string
 }
 
-// metricSlug is a metric in an address: "first-answer".
-func metricSlug(metric string) string { return strings.ReplaceAll(metric, " ", "-") }
-
-// explain shows why a clock of a ticket is due when it is.
-func (c *Console) explain(p *page) error {
-	t, err := c.site.desk.Find(p.ctx(), p.actor, p.arg("number"))
+// explain shows why a clock of a ticket is due when it is, with a drawing. It returns false if the
+// application has no explanation that can be drawn.
+func (c *Console) explain(p *page, t *ticket.Ticket, metric string) (bool, error) {
+	why, err := c.cfg.Explain(p.ctx(), p.actor, t.ID, metric, p.now)
 	if err != nil {
-		return err
-	}
-	i := slices.IndexFunc(t.Clocks, func(k ticket.Clock) bool { return metricSlug(k.Metric) == p.arg("clock") })
-	if i < 0 {
-		return ticket.ErrNotFound
-	}
-	metric := t.Clocks[i].Metric
-	why, err := c.why(p.ctx(), p.actor, t.ID, metric, p.now)
-	if err != nil {
-		return err
+		p.s.log(p.ctx(), "web: a clock was not explained", err)
+		return false, nil
 	}
 	var x explanation
 	data, err := json.Marshal(why)
-	if err == nil {
-		err = json.Unmarshal(data, &x)
+	if err != nil || json.Unmarshal(data, &x) != nil || x.Clock.Metric == "" {
+		return false, nil // it is not one of package sla
 	}
-	d := explainData{Number: t.Number, Subject: t.Subject, Metric: p.wordOf("metric", metric), Nothing: err != nil || x.Clock.Metric == ""}
-	if why != nil {
-		d.Text = why.String()
-	}
-	if !d.Nothing {
-		p.explained(&d, &x)
-	}
-	return p.render(http.StatusOK, "figures_explain.html", d)
+	d := explainData{Number: t.Number, Subject: p.subject(t), Metric: p.wordOf("metric", metric), Text: why.String()}
+	p.explained(&d, &x)
+	return true, p.render(http.StatusOK, "figures_explain.html", d)
 }
 
 // explained fills the page.
@@ -244,5 +227,5 @@ func explainExamples(s *site) []any {
 		`"moments":[{"kind":"started","at":"2026-01-12T09:00:00Z","event":1,"action":"open","by":"requester","policy":"gold","within":"2h0m0s"}]}`), &x)
 	full := explainData{Number: "7Q4K92MXF", Subject: "Printer", Metric: "first answer", Text: "first answer"}
 	p.explained(&full, &x)
-	return []any{full, explainData{Number: "7Q4K92MXF", Metric: "first answer", Nothing: true}}
+	return []any{full, explainData{Number: "7Q4K92MXF", Metric: "first answer"}}
 }

@@ -1,29 +1,17 @@
 package web
 
-import (
-	"context"
-	"fmt"
-	"time"
-
-	"github.com/ticketkit/ticket"
-)
-
-// explainFunc explains a clock of a ticket; see ConsoleConfig.Explain.
-type explainFunc func(ctx context.Context, a ticket.Actor, id ticket.ID, metric string, at time.Time) (fmt.Stringer, error)
-
 // figurePages are the parts of the console that show figures, deliveries, mails and diagrams.
 type figurePages struct {
 	figures   *figures
 	mails     Mails
 	agreement policySpec
 	policies  []policy
-	why       explainFunc
 }
 
 // addFigures adds the pages. Those that the configuration has nothing for are not there.
-func (c *Console) addFigures(cfg *ConsoleConfig) (err error) {
-	s := c.site
-	if c.figures, err = newFigures(s, cfg.Reports); err != nil {
+func (c *Console) addFigures() (err error) {
+	s, cfg := c.site, &c.cfg
+	if c.figures, err = newFigures(c, cfg.Reports); err != nil {
 		return err
 	}
 	s.get("deliveries", c.deliveries)
@@ -41,9 +29,6 @@ func (c *Console) addFigures(cfg *ConsoleConfig) (err error) {
 		}
 		c.policies = c.agreement.Policies
 		s.get("policies", c.showPolicies)
-	}
-	if c.why = cfg.Explain; c.why != nil {
-		s.get("tickets/{number}/explain/{clock}", c.explain)
 	}
 	lists, mails := mailExamples(s)
 	s.fixture("figures_deliveries.html", deliveriesExamples(s)...)

@@ -3,6 +3,7 @@ package web
 import (
 	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/ticketkit/ticket"
 )
@@ -73,8 +74,9 @@ func (c *Console) frame(p *page) (any, error) {
 		}
 	}
 	for _, d := range deskPages {
-		if c.site.routed(d[0]) {
-			f.Desk = append(f.Desk, navItem{Name: p.T0(d[1]), Link: p.link(d[0]), Current: p.rest == d[0]})
+		if c.site.routed(d[0]) && (d[0] != "reports" || c.figures.cfg.may(p.actor)) {
+			current := p.rest == d[0] || strings.HasPrefix(p.rest, d[0]+"/") || d[0] == "workflow" && p.rest == "policies"
+			f.Desk = append(f.Desk, navItem{Name: p.T0(d[1]), Link: p.link(d[0]), Current: current})
 		}
 	}
 	return f, nil

@@ -40,7 +40,7 @@ const mailsOnPage = 50
 // mailsData is the data of figures_mails.html.
 type mailsData struct {
 	State ticket.MailState
-	Tabs  []deskLink
+	Tabs  []tabItem
 	Rows  []mailRow
 	Next  string
 	Note  string
@@ -134,7 +134,7 @@ func (c *Console) listMails(p *page) error {
 func (p *page) mailsData(state ticket.MailState) mailsData {
 	d := mailsData{State: state}
 	for _, s := range mailTabs {
-		d.Tabs = append(d.Tabs, deskLink{p.wordOf("mail", string(s)), p.link("mails") + "?state=" + string(s), s == state})
+		d.Tabs = append(d.Tabs, tabItem{p.wordOf("mail", string(s)), p.link("mails") + "?state=" + string(s), s == state})
 	}
 	if did := p.query("did"); slices.Contains([]string{"release", "retake", "forget"}, did) {
 		d.Note = p.say("figures.mail_did." + did)

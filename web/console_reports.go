@@ -44,14 +44,18 @@ type figures struct {
 	reports report.Config
 }
 
-func newFigures(s *site, cfg Reports) (*figures, error) {
+func newFigures(c *Console, cfg Reports) (*figures, error) {
+	s := c.site
 	cfg.Zone = cmp.Or(cfg.Zone, s.look.Zone)
 	if cfg.Zone == time.Local {
 		return nil, errors.New("web: Reports.Zone must have a name, so that days are the same everywhere; use time.LoadLocation")
 	}
 	options := report.Config{Zone: cfg.Zone, Hours: cfg.Hours, OnHold: cfg.OnHold, Agents: cfg.Agents}
 	f := &figures{site: s, cfg: cfg, reports: options}
-	f.ledger = newLedger(s.desk, options, s.look.Now, s.log)
+	f.ledger = &ledger{
+		desk: s.desk, options: options, now: s.look.Now, fail: s.log,
+		ctx: c.ctx, begin: c.work, end: c.jobs.Done, kept: map[ledgerKey]*kept{}, passes: map[string]*pass{},
+	}
 	s.get("reports", f.page)
 	s.get("reports/{figure}", f.csv)
 	s.fixture("figures_reports.html", reportsExamples(f)...)

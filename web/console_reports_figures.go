@@ -80,8 +80,8 @@ func (d *drawer) table(k *kept, figure string) report.Table {
 }
 
 // at returns a number of a table. NaN means that there is none.
-func at(t report.Table, row int, name string) float64 {
-	i := t.Column(name)
+func at(t report.Table, row int, column string) float64 {
+	i := t.Column(column)
 	if i < 0 || row < 0 || row >= len(t.Rows) {
 		return math.NaN()
 	}
@@ -96,7 +96,7 @@ func rowOf(t report.Table, first string) int {
 	return slices.IndexFunc(t.Rows, func(row []report.Value) bool { return row[0].String() == first })
 }
 
-func figureColumn(t report.Table, name string) []float64 {
+func columnOf(t report.Table, name string) []float64 {
 	list := make([]float64, len(t.Rows))
 	for i := range t.Rows {
 		list[i] = at(t, i, name)
@@ -121,7 +121,7 @@ func (d *drawer) tiles() []tile {
 	open := at(flow, n, "open at the end")
 	change := open - at(flow, 0, "open at the start")
 	list := []tile{{d.say("tile.open"), d.count(open), d.say("tile.change", "n", p.signed(change))}}
-	list = append(list, tile{d.say("tile.in"), d.count(sum(figureColumn(flow, "in"))), d.say("tile.out", "n", d.count(sum(figureColumn(flow, "out"))))})
+	list = append(list, tile{d.say("tile.in"), d.count(sum(columnOf(flow, "in"))), d.say("tile.out", "n", d.count(sum(columnOf(flow, "out"))))})
 	took := func(key, figure string, row string) {
 		t := d.table(k, figure)
 		i := rowOf(t, row)
@@ -132,7 +132,7 @@ func (d *drawer) tiles() []tile {
 	took("tile.answer", "first answer", "answered")
 	took("tile.solution", "solution", "last")
 	if t := k.wall["targets"]; len(t.Rows) > 0 {
-		met, all := sum(figureColumn(t, "met")), sum(figureColumn(t, "met"))+sum(figureColumn(t, "missed"))+sum(figureColumn(t, "late"))
+		met, all := sum(columnOf(t, "met")), sum(columnOf(t, "met"))+sum(columnOf(t, "missed"))+sum(columnOf(t, "late"))
 		if all > 0 {
 			list = append(list, tile{d.say("tile.met"), p.percent(100 * met / all), d.say("tile.of", "n", d.count(all))})
 		}
@@ -263,7 +263,7 @@ func (d *drawer) backlog() figureView {
 func (d *drawer) flow() figureView {
 	t := d.last.wall["flow by day"]
 	each := chunks(len(t.Rows))
-	in, out := figureColumn(t, "in"), figureColumn(t, "out")
+	in, out := columnOf(t, "in"), columnOf(t, "out")
 	bars := &plot.Bars{Unit: d.say("unit.tickets"), Whole: true, Series: []plot.Series{{Name: d.say("in"), Class: "plot-2"}, {Name: d.say("out"), Class: "plot-1"}}}
 	for i := 0; i < len(t.Rows); i += each {
 		end := min(i+each, len(t.Rows))
@@ -346,7 +346,7 @@ func (d *drawer) times(figure, row string) figureView {
 func (d *drawer) places(figure string) figureView {
 	t := d.table(d.last, figure)
 	bars := &plot.Bars{Across: true}
-	median, p90 := figureColumn(t, "median"), figureColumn(t, "p90")
+	median, p90 := columnOf(t, "median"), columnOf(t, "p90")
 	unit, per := d.unit(greatest(median, p90))
 	d.inUnit(bars, unit, per)
 	order := make([]int, len(t.Rows))
@@ -412,14 +412,14 @@ func (d *drawer) targets() figureView {
 		bars.Below = append(bars.Below, d.say("met_share", "share", share))
 	}
 	for _, s := range [][2]string{{"met", "plot-ok"}, {"missed", "plot-bad"}, {"late", "plot-warn"}} {
-		bars.Series = append(bars.Series, plot.Series{Name: d.word(s[0]), Class: s[1], Values: figureColumn(t, s[0])})
+		bars.Series = append(bars.Series, plot.Series{Name: d.word(s[0]), Class: s[1], Values: columnOf(t, s[0])})
 	}
 	return d.figure("targets", bars, t)
 }
 
 func (d *drawer) moves() figureView {
 	t := d.last.wall["level moves"]
-	bars := &plot.Bars{Across: true, Whole: true, Unit: d.say("unit.moves"), Series: []plot.Series{{Name: d.say("moves"), Class: "plot-1", Values: figureColumn(t, "count")}}}
+	bars := &plot.Bars{Across: true, Whole: true, Unit: d.say("unit.moves"), Series: []plot.Series{{Name: d.say("moves"), Class: "plot-1", Values: columnOf(t, "count")}}}
 	for _, row := range t.Rows {
 		bars.Labels = append(bars.Labels, d.say("from_to", "from", row[0].String(), "to", row[1].String()))
 	}
@@ -449,12 +449,12 @@ func (d *drawer) reopened() figureView {
 func (d *drawer) contact() figureView {
 	t := d.last.wall["first contact"]
 	bars := &plot.Bars{Across: true, Unit: d.say("unit.percent"), Number: d.p.percent, Value: d.p.percent,
-		Series: []plot.Series{{Name: d.say("share"), Class: "plot-1", Values: figureColumn(t, "share")}}}
+		Series: []plot.Series{{Name: d.say("share"), Class: "plot-1", Values: columnOf(t, "share")}}}
 	for i, row := range t.Rows {
 		bars.Labels = append(bars.Labels, d.word(row[0].String()))
 		bars.Below = append(bars.Below, d.say("n_of", "n", d.count(at(t, i, "count")), "of", d.count(at(t, i, "of"))))
 	}
-	if sum(bars.Series[0].Values) == 0 && sum(figureColumn(t, "of")) == 0 {
+	if sum(bars.Series[0].Values) == 0 && sum(columnOf(t, "of")) == 0 {
 		bars = nil
 	}
 	return d.figure("first contact", bars, t)
@@ -505,19 +505,19 @@ func (d *drawer) tableView(t report.Table) tableView {
 }
 
 // textual reports whether a column has texts.
-func textual(t report.Table, figureColumn int) bool {
+func textual(t report.Table, column int) bool {
 	return slices.ContainsFunc(t.Rows, func(row []report.Value) bool {
-		_, isNumber := row[figureColumn].Float()
-		return !isNumber && row[figureColumn].String() != ""
+		_, isNumber := row[column].Float()
+		return !isNumber && row[column].String() != ""
 	})
 }
 
 // value writes a value of a table for people.
-func (d *drawer) value(t report.Table, figureColumn int, v report.Value) string {
+func (d *drawer) value(t report.Table, column int, v report.Value) string {
 	n, ok := v.Float()
-	name := t.Columns[figureColumn]
+	name := t.Columns[column]
 	switch {
-	case !ok && v.String() == "" && textual(t, figureColumn):
+	case !ok && v.String() == "" && textual(t, column):
 		return d.say("none")
 	case !ok && v.String() == "":
 		return "–"

@@ -22,15 +22,14 @@ type ledger struct {
 	fail    func(ctx context.Context, what string, err error)
 	options report.Config // for all reports, without the period
 
-	ctx  context.Context // of the passes; ended by stop
-	stop context.CancelFunc
-	runs sync.WaitGroup
+	ctx   context.Context // of the passes
+	begin func() bool     // counts a pass; false if none may begin any more
+	end   func()
 
 	mu     sync.Mutex
 	kept   map[ledgerKey]*kept
 	passes map[string]*pass // by tenant; one that does not run goes on later
 	busy   bool             // a pass runs
-	ended  bool
 }
 
 const (
@@ -88,28 +87,6 @@ type pass struct {
 type progress struct {
 	Tickets int  // read so far
 	Failed  bool // the last try ended with an error
-}
-
-func newLedger(desk *ticket.Desk, options report.Config, now func() time.Time, fail func(context.Context, string, error)) *ledger {
-	l := &ledger{desk: desk, now: now, fail: fail, options: options, kept: map[ledgerKey]*kept{}, passes: map[string]*pass{}}
-	l.ctx, l.stop = context.WithCancel(context.Background()) //nolint:forbidigo // passes outlive the request that wants them, and end by close
-	return l
-}
-
-// close ends a pass that runs, and waits until it has ended or ctx is done.
-func (l *ledger) close(ctx context.Context) error {
-	l.mu.Lock()
-	l.ended = true
-	l.mu.Unlock()
-	l.stop()
-	done := make(chan struct{})
-	go func() { l.runs.Wait(); close(done) }()
-	select {
-	case <-done:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // get returns the reports of the periods, in their order. It starts a pass for those that are
@@ -191,7 +168,7 @@ func (l *ledger) want(tenant string, key ledgerKey, w period) {
 
 // start lets the pass of a tenant go on, if none runs. l.mu is held.
 func (l *ledger) start(tenant string, p *pass, now time.Time) {
-	if l.busy || l.ended || !p.failed.IsZero() && now.Sub(p.failed) < afterFault {
+	if l.busy || !p.failed.IsZero() && now.Sub(p.failed) < afterFault {
 		return
 	}
 	// A pass that has stopped for long is of no use: its reports would be old.
@@ -203,16 +180,19 @@ func (l *ledger) start(tenant string, p *pass, now time.Time) {
 		}
 		p.reports = nil
 	}
-	if p.reports == nil && !l.begin(tenant, p, now) {
+	if p.reports == nil && !l.prepare(tenant, p, now) || !l.begin() {
 		return
 	}
 	p.running, p.failed, p.done = true, time.Time{}, make(chan struct{})
 	l.busy = true
-	l.runs.Go(func() { l.run(tenant, p) })
+	go func() {
+		defer l.end()
+		l.run(tenant, p)
+	}()
 }
 
-// begin makes the reports that are wanted, and reports whether there are any. l.mu is held.
-func (l *ledger) begin(tenant string, p *pass, now time.Time) bool {
+// prepare makes the reports that are wanted, and reports whether there are any. l.mu is held.
+func (l *ledger) prepare(tenant string, p *pass, now time.Time) bool {
 	p.reports, p.ends = map[ledgerKey]*report.Report{}, map[ledgerKey]period{}
 	p.began, p.took, p.after, p.tickets = now, 0, ticket.ID{}, 0
 	for key, w := range p.wanted {
