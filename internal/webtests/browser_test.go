@@ -12,7 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
@@ -245,11 +247,13 @@ func (b *tab) click(selector string) {
 	run(b, "click on "+selector, chromedp.Click(chromedp.CSS(selector)))
 }
 
-// fill types words into a field.
+// fill writes words into an empty field, or behind what is there. It needs no scripts.
 func (b *tab) fill(selector, words string) {
 	b.t.Helper()
-	run(b, "clear "+selector, chromedp.Clear(chromedp.CSS(selector)))
-	run(b, "type into "+selector, chromedp.SendKeys(chromedp.CSS(selector), words))
+	run(b, "focus "+selector, chromedp.Focus(chromedp.CSS(selector)))
+	run(b, "write into "+selector, func(ctx context.Context, t *chromedp.Target) (cdp.Empty, error) {
+		return cdp.Call(ctx, t, input.InsertText, input.InsertTextParams{Text: words})
+	})
 }
 
 // choose sets the value of a select.
