@@ -210,10 +210,8 @@ func (w *writer) begin(p problem, who person, at time.Time, channel ticket.Chann
 	if channel == ticket.ChannelPhone {
 		by = "agent"
 	}
-	if who.Organisation != "" && w.chance(15) {
-		if i := slices.IndexFunc(w.people, func(o person) bool { return o.Organisation == who.Organisation && o.ID != who.ID }); i >= 0 {
-			d.Followers = []ticket.Person{w.people[i].Person}
-		}
+	if other := w.people[w.rnd.IntN(len(w.people))]; who.Organisation != "" && other.Organisation == who.Organisation && other.ID != who.ID {
+		d.Followers = []ticket.Person{other.Person}
 	}
 	w.lines = append(w.lines, line{At: at, Case: s.n, By: by, Draft: d, Tag: p.Tag})
 	return s

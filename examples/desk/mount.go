@@ -14,7 +14,12 @@ import (
 
 // mount mounts the pages for customers, the console, and the interface for programs.
 func (s *server) mount(mux *http.ServeMux) error {
-	look := web.Look{Title: "The Example Shop", Home: "/start", SignIn: "/start", Zone: berlin}
+	look := web.Look{
+		Title: "The Example Shop", Home: "/start", SignIn: "/start", Zone: berlin,
+		Texts: map[string]map[string]string{"de": {
+			"field.order": "Bestellung", "field.order.hint": "Die Nummer auf der Bestätigung, wenn es um eine Bestellung geht.",
+		}},
+	}
 	customers, err := web.NewCustomer(s.desk, web.CustomerConfig{
 		Look: look, Actor: s.customer, Organisation: true, Key: s.secret,
 		Fields: []web.Field{{Name: "order", Label: "Order", Hint: "The number on your confirmation, if it is about an order."}},

@@ -21,7 +21,9 @@ func (p person) agent() bool { return len(p.Levels) > 0 }
 // actor is the person for the desk.
 func (p person) actor() ticket.Actor {
 	if p.agent() {
-		return ticket.Agent(p.ID, p.Levels...).Named(p.Name)
+		a := ticket.Agent(p.ID, p.Levels...).Named(p.Name)
+		a.Person.Locale, a.Person.Zone = p.Locale, p.Zone
+		return a
 	}
 	return ticket.Requester(p.Person)
 }

@@ -137,6 +137,7 @@ func (c deskConfig) desk(store ticket.Store, files ticket.FileStore, db *sql.DB,
 			Reply: true, Upload: true, Confirm: true, Reopen: true, Cancel: true,
 		},
 		Profile: profile,
+		Policy:  colleagues{},
 	}
 	if !c.silent {
 		letters, err := newLetters(db, now, c.base)
@@ -146,6 +147,16 @@ func (c deskConfig) desk(store ticket.Store, files ticket.FileStore, db *sql.DB,
 		cfg.Notifiers = map[string]ticket.Notifier{"mail": letters}
 	}
 	return ticket.NewDesk(store, cfg)
+}
+
+// colleagues lets customers see the tickets of their organisation. What they may do there is what
+// the default policy says.
+type colleagues struct{ ticket.DefaultPolicy }
+
+// MaySee reports whether the actor may know of the ticket.
+func (p colleagues) MaySee(a ticket.Actor, t ticket.Ticket) bool {
+	return p.DefaultPolicy.MaySee(a, t) ||
+		a.Role == ticket.RoleRequester && a.Person.Organisation != "" && a.Person.Organisation == t.Requester.Organisation
 }
 
 // profile gives agents and queues their addresses, which tickets do not have.

@@ -12,7 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
@@ -82,8 +84,6 @@ func noScript(b *tab) {
 	require.NoError(b.t, err)
 }
 
-func dark(b *tab) { b.theme("dark") }
-
 // theme emulates a preference of the system: light or dark.
 func (b *tab) theme(name string) {
 	b.t.Helper()
@@ -110,7 +110,7 @@ func startBrowser(path string) {
 	}
 	allocated, stop := chromedp.NewExecAllocator(context.Background(), options...)
 	ctx, cancel := chromedp.NewContext(allocated)
-	browser.ctx, browser.err = ctx, chromedp.Do(ctx)
+	browser.ctx, browser.err = ctx, chromedp.Do(ctx) //nolint:fatcontext // it is set once
 	browser.end = append(browser.end, func() { removeAll(dir) }, stop, cancel)
 }
 
@@ -239,23 +239,13 @@ func (b *tab) follow(selector string) int {
 	return int(r.Status)
 }
 
-// click clicks on something that leads to no other page.
-func (b *tab) click(selector string) {
-	b.t.Helper()
-	run(b, "click on "+selector, chromedp.Click(chromedp.CSS(selector)))
-}
-
-// fill types words into a field.
+// fill writes words into an empty field, or behind what is there. It needs no scripts.
 func (b *tab) fill(selector, words string) {
 	b.t.Helper()
-	run(b, "clear "+selector, chromedp.Clear(chromedp.CSS(selector)))
-	run(b, "type into "+selector, chromedp.SendKeys(chromedp.CSS(selector), words))
-}
-
-// choose sets the value of a select.
-func (b *tab) choose(selector, value string) {
-	b.t.Helper()
-	run(b, "choose in "+selector, chromedp.SetValue(chromedp.CSS(selector), value))
+	run(b, "focus "+selector, chromedp.Focus(chromedp.CSS(selector)))
+	run(b, "write into "+selector, func(ctx context.Context, t *chromedp.Target) (cdp.Empty, error) {
+		return cdp.Call(ctx, t, input.InsertText, input.InsertTextParams{Text: words})
+	})
 }
 
 // attach chooses files.
@@ -287,12 +277,6 @@ func (b *tab) count(selector string) int {
 	b.t.Helper()
 	ids := run(b, "count "+selector, chromedp.QueryNodeIDs(chromedp.CSSAll(selector), chromedp.AtLeast(0)))
 	return len(ids)
-}
-
-// attribute returns an attribute of an element.
-func (b *tab) attribute(selector, name string) string {
-	b.t.Helper()
-	return run(b, name+" of "+selector, chromedp.AttributeValue(chromedp.CSS(selector), name)).Value
 }
 
 // eventually waits until something is true.

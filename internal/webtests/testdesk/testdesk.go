@@ -1,4 +1,5 @@
-package webtests
+// Package testdesk makes a desk in memory, and knows who uses it.
+package testdesk
 
 import (
 	"cmp"
@@ -16,14 +17,14 @@ import (
 	"github.com/ticketkit/ticket/sla"
 )
 
-// The people of the desk in memory.
+// The customers of the desk.
 var (
-	ada   = ticket.Person{ID: "c-1", Name: "Ada", Email: "ada@example.com", Organisation: "mills", Locale: "en", Zone: "Europe/Berlin"}
-	grace = ticket.Person{ID: "c-2", Name: "Grace", Email: "grace@example.com", Organisation: "mills"}
+	Ada   = ticket.Person{ID: "c-1", Name: "Ada", Email: "ada@example.com", Organisation: "mills", Locale: "en", Zone: "Europe/Berlin"}
+	Grace = ticket.Person{ID: "c-2", Name: "Grace", Email: "grace@example.com", Organisation: "mills"}
 )
 
-// newDesk returns a desk in memory with everything that a desk can have, and sends nothing.
-func newDesk(t *testing.T) *ticket.Desk {
+// New returns a desk in memory with everything that a desk can have, and sends nothing.
+func New(t testing.TB) *ticket.Desk {
 	t.Helper()
 	agreement, err := sla.Spec{
 		Name: "test", Version: 1,
@@ -41,17 +42,17 @@ func newDesk(t *testing.T) *ticket.Desk {
 	return desk
 }
 
-// actorOf reads who makes a request from a header, for tests.
-func actorOf(r *http.Request) (ticket.Actor, error) {
+// ActorOf reads who makes a request from a header, for tests.
+func ActorOf(r *http.Request) (ticket.Actor, error) {
 	switch who := cmp.Or(r.Header.Get("X-Test-Actor"), "lin"); who {
 	case "lin":
 		return ticket.Agent("lin", 1, 2, 3), nil
 	case "sam":
 		return ticket.Agent("sam", 1), nil
 	case "ada":
-		return ticket.Requester(ada), nil
+		return ticket.Requester(Ada), nil
 	case "grace":
-		return ticket.Requester(grace), nil
+		return ticket.Requester(Grace), nil
 	case "system":
 		return ticket.System("test"), nil
 	case "nobody":

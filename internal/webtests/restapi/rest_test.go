@@ -1,4 +1,4 @@
-package webtests
+package restapi
 
 import (
 	"bytes"
@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/internal/webtests/testdesk"
 	"github.com/ticketkit/ticket/rest"
 )
 
@@ -36,7 +37,7 @@ type operation struct {
 
 func newProgram(t *testing.T, desk *ticket.Desk, cfg rest.Config) *program {
 	t.Helper()
-	cfg.Actor = actorOf
+	cfg.Actor = testdesk.ActorOf
 	api, err := rest.New(desk, cfg)
 	require.NoError(t, err)
 	p := &program{t: t, server: httptest.NewServer(api), seen: map[string]bool{}}
@@ -179,7 +180,7 @@ func (p *program) untried() (list []string) {
 
 func TestResponsesAreAsTheDocumentSays(t *testing.T) {
 	t.Parallel()
-	desk := newDesk(t)
+	desk := testdesk.New(t)
 	p := newProgram(t, desk, rest.Config{RequireMatch: true, Limits: rest.Limits{Body: 20_000}})
 	is := func(want int, r reply) reply {
 		t.Helper()
@@ -201,7 +202,7 @@ func TestResponsesAreAsTheDocumentSays(t *testing.T) {
 	id, _ := opened.get(t, "id").(string)
 	number, _ := opened.get(t, "number").(string)
 	at := "/tickets/" + id
-	other := is(201, p.send("lin", "POST", "/tickets", map[string]any{"requester": ada, "subject": "Blank pages again", "solution": "Turn the drum.", "tags": []string{"printer"}, "fields": map[string]any{"order": "4711"}}))
+	other := is(201, p.send("lin", "POST", "/tickets", map[string]any{"requester": testdesk.Ada, "subject": "Blank pages again", "solution": "Turn the drum.", "tags": []string{"printer"}, "fields": map[string]any{"order": "4711"}}))
 	otherID, _ := other.get(t, "id").(string)
 
 	// Reading.
@@ -216,7 +217,7 @@ func TestResponsesAreAsTheDocumentSays(t *testing.T) {
 		is(200, p.send(who, "GET", "/search?q=blank", nil))
 		is(200, p.send(who, "GET", "/known-problems", nil))
 		is(200, p.send(who, "GET", at+"/messages", nil))
-		is(200, p.send(who, "POST", "/similar", map[string]any{"requester": ada, "subject": "Blank pages"}))
+		is(200, p.send(who, "POST", "/similar", map[string]any{"requester": testdesk.Ada, "subject": "Blank pages"}))
 		is(200, p.send(who, "GET", "/count", nil))
 	}
 	track := is(200, p.send("ada", "GET", at+"/track", nil))
@@ -291,7 +292,7 @@ func TestResponsesAreAsTheDocumentSays(t *testing.T) {
 		is(200, p.send(who, "GET", at, nil))
 		is(200, p.send(who, "GET", at+"/history", nil))
 		is(200, p.send(who, "GET", "/known-problems", nil))
-		is(200, p.send(who, "POST", "/similar", map[string]any{"requester": ada, "subject": "Blank pages from the fuser"}))
+		is(200, p.send(who, "POST", "/similar", map[string]any{"requester": testdesk.Ada, "subject": "Blank pages from the fuser"}))
 	}
 	is(200, p.send("lin", "GET", at+"/entries", nil))
 	is(200, p.send("lin", "GET", at+"/events", nil))
@@ -301,7 +302,7 @@ func TestResponsesAreAsTheDocumentSays(t *testing.T) {
 	is(422, p.send("ada", "POST", "/similar", map[string]any{"subject": strings.Repeat("x", 1000)}))
 
 	// Status links.
-	link := is(201, p.send("lin", "POST", at+"/links", map[string]any{"for": map[string]any{"id": ada.ID, "email": ada.Email}, "ttl_seconds": 3600}))
+	link := is(201, p.send("lin", "POST", at+"/links", map[string]any{"for": map[string]any{"id": testdesk.Ada.ID, "email": testdesk.Ada.Email}, "ttl_seconds": 3600}))
 	token, _ := link.get(t, "token").(string)
 	require.NotEmpty(t, token, "%s", link.body)
 	own := is(200, p.send(token, "GET", "/track", nil))
@@ -337,11 +338,11 @@ func TestResponsesAreAsTheDocumentSays(t *testing.T) {
 	is(404, p.send("lin", "POST", "/deliveries/"+id+"/failure", map[string]any{"reason": "x"}))
 
 	// Erasure and personal data.
-	is(200, p.send("system", "POST", "/personal-data", map[string]any{"person": ada}))
+	is(200, p.send("system", "POST", "/personal-data", map[string]any{"person": testdesk.Ada}))
 	is(400, p.send("system", "POST", "/personal-data", "{"))
 	is(415, p.send("system", "POST", "/personal-data", []byte("x")))
 	is(422, p.send("system", "POST", "/personal-data", map[string]any{"person": map[string]any{}}))
-	is(403, p.send("ada", "POST", "/personal-data", map[string]any{"person": grace}))
+	is(403, p.send("ada", "POST", "/personal-data", map[string]any{"person": testdesk.Grace}))
 	is(400, p.send("system", "POST", "/erasures", "{"))
 	is(415, p.send("system", "POST", "/erasures", []byte("x")))
 	is(422, p.send("system", "POST", "/erasures", map[string]any{}))

@@ -1,4 +1,4 @@
-package webtests
+package mounts
 
 import (
 	"io"
@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/internal/webtests/testdesk"
 	"github.com/ticketkit/ticket/rest"
 	"github.com/ticketkit/ticket/web"
 )
@@ -21,8 +22,8 @@ import (
 // The handlers work below any path of the routers that many applications have. docs/web.md
 // shows the same lines.
 func TestMountingIntoRouters(t *testing.T) {
-	desk := newDesk(t)
-	_, err := desk.Open(t.Context(), ticket.Requester(ada), ticket.Draft{Subject: "Printer prints blank pages"})
+	desk := testdesk.New(t)
+	_, err := desk.Open(t.Context(), ticket.Requester(testdesk.Ada), ticket.Draft{Subject: "Printer prints blank pages"})
 	require.NoError(t, err)
 	gin.SetMode(gin.ReleaseMode)
 	for name, mount := range map[string]func(console, api http.Handler) http.Handler{
@@ -58,9 +59,9 @@ func TestMountingIntoRouters(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			console, err := web.NewConsole(desk, web.ConsoleConfig{Actor: actorOf})
+			console, err := web.NewConsole(desk, web.ConsoleConfig{Actor: testdesk.ActorOf})
 			require.NoError(t, err)
-			api, err := rest.New(desk, rest.Config{Actor: actorOf})
+			api, err := rest.New(desk, rest.Config{Actor: testdesk.ActorOf})
 			require.NoError(t, err)
 			requestAll(t, mount(console, api))
 		})
@@ -87,9 +88,9 @@ func TestMountingIntoRouters(t *testing.T) {
 		},
 	} {
 		t.Run(name+" with Prefix", func(t *testing.T) {
-			console, err := web.NewConsole(desk, web.ConsoleConfig{Look: web.Look{Prefix: "/staff/desk"}, Actor: actorOf})
+			console, err := web.NewConsole(desk, web.ConsoleConfig{Look: web.Look{Prefix: "/staff/desk"}, Actor: testdesk.ActorOf})
 			require.NoError(t, err)
-			api, err := rest.New(desk, rest.Config{Prefix: "/api", Actor: actorOf})
+			api, err := rest.New(desk, rest.Config{Prefix: "/api", Actor: testdesk.ActorOf})
 			require.NoError(t, err)
 			requestAll(t, mount(console, api))
 		})

@@ -1,0 +1,3 @@
+// Package restapi compares the responses of the REST interface with its document. It has tests
+// only.
+package restapi
