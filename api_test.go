@@ -23,7 +23,7 @@ import (
 
 // rootNames is how many exported names the root package may have at top level.
 // Lower it when names go. To raise it is a decision; see CONTRIBUTING.md.
-const rootNames = 297
+const rootNames = 298
 
 // testdata/api has the exported names of each package, with their signatures.
 // UPDATE_GOLDEN=1 writes the files. A difference is a change that users see.
