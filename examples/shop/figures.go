@@ -48,7 +48,7 @@ func (s *shop) figuresPage(w http.ResponseWriter, r *http.Request, u user) error
 		page.After = next.Format("2006-01")
 	}
 	for _, c := range charts.Of(months) {
-		c.File = false // style.css has the colours
+		c.File = false                                                // style.css has the colours
 		page.Pictures = append(page.Pictures, template.HTML(c.SVG())) // package plot has escaped it
 	}
 	return s.show(w, http.StatusOK, u, "figures", page)
