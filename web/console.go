@@ -47,7 +47,7 @@ func NewConsole(desk *ticket.Desk, cfg ConsoleConfig) (*Console, error) {
 		return nil, err
 	}
 	c := &Console{site: s, cfg: cfg, seals: newSealer(cfg.Key)}
-	c.ctx, c.cancel = context.WithCancel(context.Background())
+	c.ctx, c.cancel = context.WithCancel(context.Background()) //nolint:forbidigo // of the handler: Shutdown ends it
 	c.counts = newCounter(c)
 	c.files = keepsFiles(c.ctx, desk)
 	s.frame = c.frame

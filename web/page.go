@@ -168,7 +168,7 @@ func (p *page) send(status int, body []byte) {
 	h.Set("Content-Language", p.lang)
 	p.w.WriteHeader(status)
 	if p.r.Method != http.MethodHead {
-		_, _ = p.w.Write(body) // the client is gone
+		_, _ = p.w.Write(body) //nolint:gosec // html/template has escaped it; an error means that the client is gone
 	}
 }
 
