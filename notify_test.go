@@ -148,7 +148,7 @@ func TestNothingInternalReachesACustomer(t *testing.T) {
 			done[ticket.ActionRate]++
 		}
 	}
-	for range 60 {
+	for range 90 {
 		for _, tenant := range tenants {
 			word := ticket.Message("word of " + tenant)
 			as := func(a ticket.Actor) ticket.Actor { return a.InTenant(tenant) }
@@ -221,6 +221,9 @@ func TestNothingInternalReachesACustomer(t *testing.T) {
 				k.deliver()
 			}
 			rate(ada, tk)
+			if err := k.desk.SendStatusLink(t.Context(), as(cron), tk.ID, ada.Person); err != nil {
+				require.ErrorIs(t, err, ticket.ErrRefused)
+			}
 			k.deliver()
 			for _, a := range []ticket.Actor{ada, bob} {
 				v, err := k.desk.Track(t.Context(), a, tk.ID.String())
