@@ -41,7 +41,7 @@ test: ## all tests of all modules, with the race detector, in random order
 
 .PHONY: webtest
 webtest: ## the pages in Chromium: tasks, accessibility, pictures; WEBTEST='-run TestPages/console-queue' selects
-	cd internal/webtests && go test -count=1 -timeout 30m $(WEBTEST) ./...
+	cd internal/webtests && go test -count=1 -timeout 30m . -browser $(WEBTEST)
 
 .PHONY: servers
 servers: ## install what tests start: PostgreSQL, MariaDB, pgbouncer, exim, dovecot, Chromium

@@ -2,6 +2,7 @@ package webtests
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -32,9 +33,15 @@ func missing(tb testing.TB, what string) {
 	tb.Skipf("SKIPPED, NOTHING WAS TESTED IN A BROWSER: %s is missing; make servers installs it", what)
 }
 
+// A browser takes minutes, and both processors.
+var inBrowser = flag.Bool("browser", false, "run the tests that need Chromium; make webtest sets it")
+
 // chromiumPath returns the path of the browser. Without one the test is skipped.
 func chromiumPath(tb testing.TB) string {
 	tb.Helper()
+	if !*inBrowser {
+		tb.Skip("SKIPPED, NOTHING WAS TESTED IN A BROWSER: the flag -browser is not set; make webtest sets it")
+	}
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "chrome"} {
 		if path, err := exec.LookPath(name); err == nil {
 			return path

@@ -2,7 +2,8 @@
 // Chromium, with the checks of axe-core, on the desk of the example desk. It has tests
 // only.
 //
-// The tests need Chromium, and axe-core in the folder node_modules; make servers installs
-// both. Without them the tests are skipped, unless TICKET_REQUIRE contains chromium. They
-// write a picture of each page into the folder screenshots.
+// The tests of the pages need the flag -browser, which make webtest sets, and Chromium and
+// axe-core in the folder node_modules; make servers installs both. Without them these tests
+// are skipped; with TICKET_REQUIRE=chromium they fail if only Chromium or axe-core is missing.
+// They write a picture of each page into the folder screenshots.
 package webtests
