@@ -24,19 +24,16 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// missing skips a test that needs something, or fails if TICKET_REQUIRE contains chromium.
+// missing fails a test that needs something. Who asks for a browser wants no test skipped.
 func missing(tb testing.TB, what string) {
 	tb.Helper()
-	if slices.Contains(strings.Split(os.Getenv("TICKET_REQUIRE"), ","), "chromium") {
-		tb.Fatalf("%s is missing, and TICKET_REQUIRE requires chromium; make servers installs it", what)
-	}
-	tb.Skipf("SKIPPED, NOTHING WAS TESTED IN A BROWSER: %s is missing; make servers installs it", what)
+	tb.Fatalf("%s is missing; make servers installs it", what)
 }
 
 // A browser takes minutes, and both processors.
 var inBrowser = flag.Bool("browser", false, "run the tests that need Chromium; make webtest sets it")
 
-// chromiumPath returns the path of the browser. Without one the test is skipped.
+// chromiumPath returns the path of the browser. Without the flag the test is skipped.
 func chromiumPath(tb testing.TB) string {
 	tb.Helper()
 	if !*inBrowser {

@@ -3,7 +3,6 @@
 // only.
 //
 // The tests of the pages need the flag -browser, which make webtest sets, and Chromium and
-// axe-core in the folder node_modules; make servers installs both. Without them these tests
-// are skipped; with TICKET_REQUIRE=chromium they fail if only Chromium or axe-core is missing.
-// They write a picture of each page into the folder screenshots.
+// axe-core in the folder node_modules; make servers installs both. Without the flag they are
+// skipped. They write a picture of each page into the folder screenshots.
 package webtests
