@@ -29,8 +29,11 @@ type storage struct {
 }
 
 func openStorage(ctx context.Context, file string, pragmas ...string) (*storage, error) {
-	q := url.Values{"_txlock": {"immediate"}, "_pragma": append([]string{"busy_timeout(5000)", "journal_mode(wal)"}, pragmas...)}
-	db, err := sql.Open("sqlite", "file:"+url.PathEscape(file)+"?"+q.Encode())
+	source := "file:" + url.PathEscape(file) + "?_pragma=busy_timeout(5000)&_txlock=immediate"
+	for _, pragma := range append(pragmas, "journal_mode(wal)") {
+		source += "&_pragma=" + url.QueryEscape(pragma)
+	}
+	db, err := sql.Open("sqlite", source)
 	if err != nil {
 		return nil, err
 	}
