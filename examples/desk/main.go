@@ -113,7 +113,7 @@ func open(ctx context.Context, dir, base string, stdout io.Writer) (*server, err
 		}
 		_, _ = fmt.Fprintf(stdout, "Made %s with %d tickets in %.1f s.\n", dataFile(dir), cases, time.Since(began).Seconds())
 	}
-	data, err := openStorage(ctx, dataFile(dir))
+	data, err := openStorage(ctx, dataFile(dir), "")
 	if err != nil {
 		return nil, err
 	}

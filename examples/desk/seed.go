@@ -28,12 +28,8 @@ type storage struct {
 	store *sqlstore.Store
 }
 
-func openStorage(ctx context.Context, file string, pragmas ...string) (*storage, error) {
-	source := "file:" + url.PathEscape(file) + "?_pragma=busy_timeout(5000)&_txlock=immediate"
-	for _, pragma := range append(pragmas, "journal_mode(wal)") {
-		source += "&_pragma=" + url.QueryEscape(pragma)
-	}
-	db, err := sql.Open("sqlite", source)
+func openStorage(ctx context.Context, file, options string) (*storage, error) {
+	db, err := sql.Open("sqlite", "file:"+url.PathEscape(file)+"?_pragma=busy_timeout(5000)&_txlock=immediate&_pragma=journal_mode(wal)"+options)
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +56,7 @@ func seed(ctx context.Context, file string, cfg deskConfig, now time.Time) (err 
 			return err
 		}
 	}
-	s, err := openStorage(ctx, part, "synchronous(off)")
+	s, err := openStorage(ctx, part, "&_pragma=synchronous(off)")
 	if err != nil {
 		return err
 	}
