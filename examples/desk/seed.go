@@ -29,7 +29,7 @@ type storage struct {
 }
 
 func openStorage(ctx context.Context, file, options string) (*storage, error) {
-	db, err := sql.Open("sqlite", "file:"+url.PathEscape(file)+"?_pragma=busy_timeout(5000)&_txlock=immediate&_pragma=journal_mode(wal)"+options)
+	db, err := sql.Open("sqlite", "file:"+url.PathEscape(file)+"?_pragma=busy_timeout(5000)&_txlock=immediate"+"&_pragma=journal_mode(wal)"+options)
 	if err != nil {
 		return nil, err
 	}
