@@ -5,6 +5,7 @@ import (
 	"math"
 	"net/http"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/ticketkit/ticket"
@@ -199,7 +200,7 @@ func (c *call) makeStatusLink() error {
 	}
 	const longest = int64(math.MaxInt64 / time.Second)
 	if b.TTLSeconds < 0 || b.TTLSeconds > longest {
-		return &ticket.InvalidError{Field: "link.ttl", Reason: "must be 0 to " + itoa(int(longest)) + " seconds"}
+		return &ticket.InvalidError{Field: "link.ttl", Reason: "must be 0 to " + strconv.FormatInt(longest, 10) + " seconds"}
 	}
 	token, err := c.h.desk.StatusLink(c.ctx(), c.actor, id, ticket.StatusLinkRequest{
 		For: b.For, Reply: b.Reply, Upload: b.Upload, Confirm: b.Confirm, Reopen: b.Reopen, Cancel: b.Cancel, Rate: b.Rate,
