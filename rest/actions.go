@@ -63,11 +63,7 @@ func (c *call) doAction() error {
 	if err != nil {
 		return err
 	}
-	var b actionBody
-	if err := c.body(&b); err != nil {
-		return err
-	}
-	act, err := c.actionOf(&b)
+	act, err := c.readAction()
 	if err != nil {
 		return err
 	}
@@ -146,11 +142,7 @@ func (c *call) done(id ticket.ID, t ticket.Ticket) error {
 }
 
 func (c *call) explainAction() error {
-	var b actionBody
-	if err := c.body(&b); err != nil {
-		return err
-	}
-	act, err := c.actionOf(&b)
+	act, err := c.readAction()
 	if err != nil {
 		return err
 	}

@@ -167,7 +167,12 @@ func (c *call) other(ref, field string) (ticket.ID, error) {
 	return t.ID, err
 }
 
-func (c *call) actionOf(b *actionBody) (ticket.Action, error) {
+// readAction reads the action of the body.
+func (c *call) readAction() (ticket.Action, error) {
+	var b actionBody
+	if err := c.body(&b); err != nil {
+		return ticket.Action{}, err
+	}
 	c.action = string(b.Action)
 	a := ticket.Action{
 		Name: b.Action, Message: b.Message, Attachments: b.Attachments, Note: b.Note, NoteAttachments: b.NoteAttachments,

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -60,9 +59,7 @@ func (c *Console) readUpload(p *page) (*agentForm, error) {
 				refuse("problem.many_files")
 				return nil
 			}
-			r := bufio.NewReaderSize(content, 4096)
-			first, _ := r.Peek(512) // a short file has fewer; Attach returns any other error
-			a, err := c.site.desk.Attach(p.ctx(), p.actor, name, sniff(first, mediaType), r)
+			a, err := p.attach(p.actor, name, mediaType, content)
 			_, invalid := errors.AsType[*ticket.InvalidError](err)
 			_, found := errors.AsType[*ticket.FileError](err)
 			switch {

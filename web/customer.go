@@ -186,9 +186,8 @@ func (cfg CustomerConfig) withDefaults() (CustomerConfig, error) {
 // ask finds out what the desk can do. It does not reach the store.
 func (c *Customer) ask() error {
 	ctx, desk := context.Background(), c.site.desk //nolint:forbidigo // it waits for nothing
-	_, err := desk.Attach(ctx, c.system(ticket.Actor{}), "", "", nil)
-	c.files = c.cfg.MaxFiles > 0 && !errors.Is(err, errors.ErrUnsupported)
-	err = desk.SendStatusLink(ctx, c.system(ticket.Actor{}), ticket.ID{}, ticket.Person{})
+	c.files = c.cfg.MaxFiles > 0 && keepsFiles(ctx, desk)
+	err := desk.SendStatusLink(ctx, c.system(ticket.Actor{}), ticket.ID{}, ticket.Person{})
 	if bad, ok := errors.AsType[*ticket.InvalidError](err); !ok || bad.Field != "config.status_links.url" {
 		c.links = true
 	}

@@ -43,9 +43,7 @@ func (u *uploader) take(field, name, mediaType string, content io.Reader) error 
 		refuse("form.many_files", "n", u.c.cfg.MaxFiles)
 		return nil
 	}
-	r := bufio.NewReaderSize(content, 4096)
-	first, _ := r.Peek(512) // a short file has fewer; Attach returns any other error
-	a, err := u.c.site.desk.Attach(u.p.ctx(), u.actor, name, sniff(first, mediaType), r)
+	a, err := u.p.attach(u.actor, name, mediaType, content)
 	bad, invalid := errors.AsType[*ticket.InvalidError](err)
 	_, found := errors.AsType[*ticket.FileError](err)
 	switch {
@@ -67,6 +65,14 @@ func (u *uploader) take(field, name, mediaType string, content io.Reader) error 
 		refuse("form.file_unavailable", "name", name)
 	}
 	return nil
+}
+
+// attach stores a file with the media type that its bytes show, or else with what the browser
+// said.
+func (p *page) attach(a ticket.Actor, name, said string, content io.Reader) (ticket.Attachment, error) {
+	r := bufio.NewReaderSize(content, 4096)
+	first, _ := r.Peek(512) // a short file has fewer; Attach returns any other error
+	return p.s.desk.Attach(p.ctx(), a, name, sniff(first, said), r)
 }
 
 // rasters are the media types that a browser may show. None of them can contain a script.
