@@ -34,22 +34,29 @@ tool = @go version -m "$(BIN)/$(notdir $(1))" 2>/dev/null | grep -q '[[:space:]]
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
-# The race detector makes tests on databases up to eight times as slow. These tests of
-# internal/dbtests run one goroutine, or run once more what TestStore runs, in another
-# way of connecting; so they go without it, as the programs under cmd do, whose children
-# are other processes. Of TestStore it watches the cases with several goroutines.
-UNWATCHED := ^Test(Store|Store(With|Without).*|PgBouncer|FilesWithTx|ErasureLeavesNoCanary|RefusedRollback.*|Plans.*|LongestQueriesAreAnswered|DataSourceNames.*|MigrationThatWasCutOffContinues|MissingParts|CheckFinds.*)$$
-WATCHED := ^TestStore$$//^(Concurrency|Line|Mails|Candidates)
+# The race detector makes a test up to eighty times as slow, so some go without it: those
+# of the root that read much with one goroutine; the example that replays a log; tests of
+# internal/dbtests that run one goroutine, or run once more what TestStore runs, in another
+# way of connecting; and the programs below cmd, whose children are other processes.
+# Where a suite for stores goes without it, the cases with several goroutines do not.
+PLAIN     := ^Test(ExportedNamesArePinned|RootPackageKeepsToItsBudget|ParseNumberCatches.*|MoveOutAfterAnInterruption)$$
+PLAIN_DB  := ^Test(Store|Store(With|Without).*|PgBouncer|FilesWithTx|ErasureLeavesNoCanary|RefusedRollback.*|Plans.*|LongestQueriesAreAnswered|DataSourceNames.*|MigrationThatWasCutOffContinues|MissingParts|CheckFinds.*)$$
+PLAIN_PKG := /examples/(replay|customstore/boltstore)$$
+TOGETHER  := (Concurrency|Line|Mails|Candidates)
+TESTFLAGS := -shuffle=on -parallel 4 -timeout 20m
 
 .PHONY: test
 test: ## all tests of all modules, in random order, most with the race detector
-	@set -e; for m in $(filter-out ./internal/dbtests,$(MODULES)); do \
-		echo "-- $$m"; (cd "$$m" && go test $(RACE) -shuffle=on -parallel 4 -timeout 20m ./...); done
+	@set -e; for m in $(filter-out ./internal/dbtests,$(MODULES)); do echo "-- $$m"; \
+		(cd "$$m" && go test $(RACE) $(TESTFLAGS) -skip '$(PLAIN)' $$(go list ./... | grep -Ev '$(PLAIN_PKG)')); done
+	go test $(TESTFLAGS) -run '$(PLAIN)' .
 	go test -run '^TestFaults$$' ./storetest ./files/filestest
-	cd internal/dbtests && go test $(RACE) -shuffle=on -parallel 4 -timeout 20m -skip '$(UNWATCHED)' . ./servers
-	cd internal/dbtests && go test $(RACE) -shuffle=on -parallel 4 -timeout 20m -run '$(WATCHED)' .
-	cd internal/dbtests && go test -shuffle=on -parallel 4 -timeout 20m -run '$(UNWATCHED)' .
-	cd internal/dbtests && go test -shuffle=on -timeout 20m ./cmd/...
+	cd examples && go test $(TESTFLAGS) $$(go list ./... | grep -E '$(PLAIN_PKG)')
+	cd examples && go test $(RACE) $(TESTFLAGS) -run '^TestStore$$/^$(TOGETHER)' ./customstore/boltstore
+	cd internal/dbtests && go test $(RACE) $(TESTFLAGS) -skip '$(PLAIN_DB)' . ./servers
+	cd internal/dbtests && go test $(RACE) $(TESTFLAGS) -run '^TestStore$$//^$(TOGETHER)' .
+	cd internal/dbtests && go test $(TESTFLAGS) -run '$(PLAIN_DB)' .
+	cd internal/dbtests && go test $(TESTFLAGS) ./cmd/...
 
 .PHONY: webtest
 webtest: ## the pages in Chromium: tasks, accessibility, pictures; WEBTEST='-run TestPages/console-queue' selects
