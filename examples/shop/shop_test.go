@@ -114,7 +114,7 @@ func TestStory(t *testing.T) {
 func TestRun(t *testing.T) {
 	var out bytes.Buffer
 	require.NoError(t, run(t.Context(), nil, &out))
-	assert.Contains(t, out.String(), "somebody who left the shop\n")
+	assert.Contains(t, out.String(), "her ticket is of: nobody\n")
 
 	ctx, cancel := context.WithCancel(t.Context())
 	served := endsAt{&out, cancel}

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/sla"
+	"github.com/ticketkit/ticket/web"
+)
+
+// pages makes the pages of the library: those for customers and the console for agents.
+func (s *shop) pages(promised *sla.Agreement, formKey []byte) (err error) {
+	look, err := s.look()
+	if err != nil {
+		return err
+	}
+	if s.customers, err = web.NewCustomer(s.desk, web.CustomerConfig{
+		Look: look, Actor: s.customer, RequireSignIn: true, MaxUpload: maxBody, Key: formKey,
+	}); err != nil {
+		return err
+	}
+	office, _ := promised.Calendar("office")
+	s.console, err = web.NewConsole(s.desk, web.ConsoleConfig{
+		Look: look, Actor: s.agent, Agents: s.agents, MaxUpload: maxBody, Key: formKey,
+		Explain: func(ctx context.Context, a ticket.Actor, id ticket.ID, metric string, at time.Time) (fmt.Stringer, error) {
+			return promised.ExplainTicket(ctx, s.desk, a, id, sla.Metric(metric), at)
+		},
+		Policies: promised,
+		Reports:  web.Reports{Hours: office, May: manages},
+	})
+	return err
+}
+
+// look makes these pages look like those of the shop: with its colours and its header.
+func (s *shop) look() (web.Look, error) {
+	style, err := fs.ReadFile(embedded, "pages/look.css")
+	if err != nil {
+		return web.Look{}, err
+	}
+	layout, err := fs.Sub(embedded, "pages/mounted")
+	if err != nil {
+		return web.Look{}, err
+	}
+	zone, err := time.LoadLocation("Europe/Berlin")
+	return web.Look{
+		Title: "The Tea Shop", Home: "/", SignIn: "/login",
+		Style: string(style), Templates: layout, Zone: zone, Now: s.now,
+	}, err
+}
+
+// customer returns the customer who makes a request. For everybody else it returns nobody:
+// they see only the ticket of a link.
+func (s *shop) customer(r *http.Request) (ticket.Actor, error) {
+	return s.visitor(r, func(u user) bool { return u.Level == 0 })
+}
+
+// agent returns the agent who makes a request. Customers do not get as far as this.
+func (s *shop) agent(r *http.Request) (ticket.Actor, error) {
+	return s.visitor(r, func(u user) bool { return u.Level > 0 })
+}
+
+func (s *shop) visitor(r *http.Request, wanted func(user) bool) (ticket.Actor, error) {
+	switch u, err := s.session(r); {
+	case errors.Is(err, errSignIn), err == nil && !wanted(u):
+		return ticket.Actor{}, nil
+	case err != nil:
+		return ticket.Actor{}, err
+	default:
+		return u.actor(), nil
+	}
+}
+
+// agents lists the agents to whom a ticket can be assigned.
+func (s *shop) agents(ctx context.Context, _ ticket.Actor) (list []ticket.Person, err error) {
+	users, err := s.users(ctx)
+	for _, u := range users {
+		if u.Level > 0 {
+			list = append(list, u.person())
+		}
+	}
+	return list, err
+}
+
+// manages says who sees the reports: those who serve the highest level.
+func manages(a ticket.Actor) bool { return slices.Contains(a.Levels, 3) }
