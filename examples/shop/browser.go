@@ -100,6 +100,11 @@ func (b *browser) submit(ctx context.Context, name string, fill map[string]strin
 		return fmt.Errorf("%s has no form %s", b.at.Path, name)
 	}
 	values := fields(form)
+	for n := range b.page.Descendants() { // fields beside the form that belong to it
+		if id := attribute(form, "id"); id != "" && attribute(n, "form") == id {
+			values[attribute(n, "name")] = attribute(n, "value")
+		}
+	}
 	if does(form, name) {
 		values["action"] = name // the button that is pressed
 	}
@@ -244,7 +249,7 @@ func words(n *html.Node) string {
 // all returns the texts of all elements with a name, a class or an ID.
 func (b *browser) all(name string) (list []string) {
 	for n := range b.page.Descendants() {
-		if n.Data == name || attribute(n, "id") == name || slices.Contains(strings.Fields(attribute(n, "class")), name) {
+		if n.Type == html.ElementNode && n.Data == name || attribute(n, "id") == name || slices.Contains(strings.Fields(attribute(n, "class")), name) {
 			list = append(list, words(n))
 		}
 	}

@@ -51,6 +51,10 @@ func (s *shop) look() (web.Look, error) {
 	return web.Look{
 		Title: "The Tea Shop", Home: "/", SignIn: "/login",
 		Style: string(style), Templates: layout, Zone: zone, Now: s.now,
+		Texts: map[string]map[string]string{ // the built-in text says that a customer can answer by mail
+			"en": {"ticket.foot": "If you call us, please have the number {number} at hand."},
+			"de": {"ticket.foot": "Wenn Sie uns anrufen, halten Sie bitte die Nummer {number} bereit."},
+		},
 	}, err
 }
 

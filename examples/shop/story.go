@@ -229,7 +229,8 @@ func (d *day) figures() {
 		}
 	}
 	if d.err == nil {
-		d.say("  %s, %s: %d drawings with tables", kim.one("h1"), kim.one("period"), len(kim.all("figure")))
+		names := kim.all("strong")
+		d.say("  %s, %s: %d drawings with tables", kim.one("h1"), names[len(names)-1], len(kim.all("figure")))
 	}
 }
 
@@ -244,6 +245,8 @@ func (d *day) leaves() {
 		return
 	}
 	d.say("  her orders lead to: %s", ada.one("h1"))
-	d.say("  her ticket is of: %s", lin.one("dd"))
+	_, customer, _ := strings.Cut(lin.one("facts"), "Customer Name ")
+	customer, _, _ = strings.Cut(customer, " Filed as")
+	d.say("  her ticket now: %s, of %s", lin.one("h1"), customer)
 	d.letters()
 }
