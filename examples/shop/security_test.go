@@ -141,7 +141,12 @@ func TestBodiesAreBounded(t *testing.T) {
 			&chosen{"big.bin", strings.Repeat("x", size)}))
 		assert.Equal(t, http.StatusRequestEntityTooLarge, ada.status)
 	}
-	f.complain(ada, "1001", "Broken", "See.", &chosen{"big.bin", strings.Repeat("x", maxFile)})
+	n := f.complain(ada, "1001", "Broken", "See.", &chosen{"big.bin", strings.Repeat("x", maxFile)})
+	for size, status := range map[int]int{maxFile + 1: http.StatusUnprocessableEntity, maxBody: http.StatusRequestEntityTooLarge, 4 * maxBody: http.StatusRequestEntityTooLarge} {
+		f.get(ada, "/help/tickets/"+n, http.StatusOK)
+		require.NoError(t, ada.submit(t.Context(), "reply", map[string]string{"message": "See."}, &chosen{"big.bin", strings.Repeat("x", size)}))
+		assert.Equal(t, status, ada.status, size)
+	}
 	r := httptest.NewRequest(http.MethodPost, f.base+"/login", strings.NewReader("user="+url.QueryEscape(strings.Repeat("x", maxBody))))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	w := httptest.NewRecorder()
