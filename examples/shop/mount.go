@@ -27,7 +27,7 @@ func (s *shop) pages(promised *sla.Agreement, formKey []byte) (err error) {
 	}
 	office, _ := promised.Calendar("office")
 	s.console, err = web.NewConsole(s.desk, web.ConsoleConfig{
-		Look: look, Actor: s.agent, Agents: s.agents, MaxUpload: maxBody, Key: formKey,
+		Look: look, Actor: s.actor, Agents: s.agents, MaxUpload: maxBody, Key: formKey,
 		Explain: func(ctx context.Context, a ticket.Actor, id ticket.ID, metric string, at time.Time) (fmt.Stringer, error) {
 			return promised.ExplainTicket(ctx, s.desk, a, id, sla.Metric(metric), at)
 		},
@@ -58,26 +58,26 @@ func (s *shop) look() (web.Look, error) {
 	}, err
 }
 
-// customer returns the customer who makes a request. For everybody else it returns nobody:
-// they see only the ticket of a link.
-func (s *shop) customer(r *http.Request) (ticket.Actor, error) {
-	return s.visitor(r, func(u user) bool { return u.Level == 0 })
-}
-
-// agent returns the agent who makes a request. Customers do not get as far as this.
-func (s *shop) agent(r *http.Request) (ticket.Actor, error) {
-	return s.visitor(r, func(u user) bool { return u.Level > 0 })
-}
-
-func (s *shop) visitor(r *http.Request, wanted func(user) bool) (ticket.Actor, error) {
-	switch u, err := s.session(r); {
-	case errors.Is(err, errSignIn), err == nil && !wanted(u):
+// actor returns the user who makes a request, or nobody.
+func (s *shop) actor(r *http.Request) (ticket.Actor, error) {
+	u, err := s.session(r)
+	if errors.Is(err, errSignIn) {
 		return ticket.Actor{}, nil
-	case err != nil:
-		return ticket.Actor{}, err
-	default:
-		return u.actor(), nil
 	}
+	if err != nil {
+		return ticket.Actor{}, err
+	}
+	return u.actor(), nil
+}
+
+// customer does the same for the pages of customers, where agents see what everybody sees: the
+// ticket of a link.
+func (s *shop) customer(r *http.Request) (ticket.Actor, error) {
+	a, err := s.actor(r)
+	if a.Role == ticket.RoleAgent {
+		return ticket.Actor{}, err
+	}
+	return a, err
 }
 
 // agents lists the agents to whom a ticket can be assigned.

@@ -60,8 +60,7 @@ func headers(next http.Handler) http.Handler {
 	})
 }
 
-// public serves a page for everybody, signedIn one for users, and staff the pages of
-// agents. For others the pages of agents do not exist.
+// public serves a page for everybody.
 func (s *shop) public(page func(http.ResponseWriter, *http.Request) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := page(w, r); err != nil {
@@ -70,6 +69,7 @@ func (s *shop) public(page func(http.ResponseWriter, *http.Request) error) http.
 	})
 }
 
+// signedIn serves a page for users. Others are led to the page where they sign in.
 func (s *shop) signedIn(page func(http.ResponseWriter, *http.Request, user) error) http.Handler {
 	return s.public(func(w http.ResponseWriter, r *http.Request) error {
 		u, err := s.session(r)
@@ -84,6 +84,7 @@ func (s *shop) signedIn(page func(http.ResponseWriter, *http.Request, user) erro
 	})
 }
 
+// staff serves the pages of agents. For customers they do not exist.
 func (s *shop) staff(pages http.Handler) http.Handler {
 	return s.signedIn(func(w http.ResponseWriter, r *http.Request, u user) error {
 		if u.Level == 0 {
