@@ -89,7 +89,7 @@ func TestLettersBySMTP(t *testing.T) {
 	s, err := open(t.Context(), cfg, desk)
 	require.NoError(t, err)
 	defer s.hangUp(context.WithoutCancel(t.Context()))
-	t.Cleanup(func() { require.NoError(t, s.console.Shutdown(context.Background())) })
+	t.Cleanup(func() { require.NoError(t, s.console.Shutdown(context.WithoutCancel(t.Context()))) })
 	f := &fixture{shop: s, t: t}
 	f.complain(f.browser("ada"), "1001", "Broken", "The spout is off.", nil)
 	f.complain(f.browser("bert"), "1003", "Lampe flackert", "An jeder Steckdose.", nil)

@@ -45,7 +45,7 @@ func newFixture(t *testing.T) *fixture {
 	clock, sent := tickettest.NewClock(), tickettest.NewRecorder()
 	s, err := open(t.Context(), testConfig(t), tickettest.Config(clock, sent))
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, s.console.Shutdown(context.Background())) })
+	t.Cleanup(func() { require.NoError(t, s.console.Shutdown(context.WithoutCancel(t.Context()))) })
 	return &fixture{s, t, clock, sent}
 }
 
