@@ -315,11 +315,11 @@ func TestTheManagerSeesTheFigures(t *testing.T) {
 	f.get(kim, "/desk/tickets/"+n, http.StatusOK)
 	f.submit(kim, "resolve", map[string]string{"message": "It leaves today."}, http.StatusOK)
 	f.clock.Advance(time.Minute)
-	require.Eventually(t, func() bool { // the page waits for its figures for a moment only
+	for tries := 0; len(kim.all("figure")) == 0; tries++ { // the page waits for its figures for a moment only
+		require.Less(t, tries, 60)
 		f.get(kim, "/desk/reports", http.StatusOK)
-		return len(kim.all("figure")) > 0
-	}, time.Minute, time.Millisecond)
-	assert.Contains(t, kim.one("tiles"), "2 h")
+	}
+	assert.Contains(t, kim.one("tiles"), "Erste Antwort 2 Std.")
 	assert.NotContains(t, kim.body, "#ZgotmplZ")
 	f.get(f.browser("lin"), "/desk/reports", http.StatusNotFound)
 	f.get(ada, "/desk/reports", http.StatusNotFound)
