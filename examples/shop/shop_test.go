@@ -306,6 +306,24 @@ func TestConfirmIsPinnedToTheSeenVersion(t *testing.T) {
 	assert.Equal(t, "Closed", ada.one("now"))
 }
 
+func TestMergedNumberLeadsOnUntilUnmerged(t *testing.T) {
+	f := newFixture(t)
+	ada, lin := f.browser("ada"), f.browser("lin")
+	first := f.complain(ada, "1001", "Broken", "The spout is off.", nil)
+	second := f.complain(ada, "1002", "A cup", "It has a crack.", &chosen{"cup.png", "x"})
+	f.get(lin, "/desk/merge?from="+second+"&into="+first, http.StatusOK)
+	f.submit(lin, "/desk/merge", nil, http.StatusOK)
+	assert.Equal(t, "/desk/tickets/"+first, lin.at.Path)
+	f.get(ada, "/help/tickets/"+second, http.StatusOK)
+	assert.Equal(t, "Broken", ada.one("h1"))
+	assert.ElementsMatch(t, []string{"The spout is off.", "It has a crack."}, ada.all("words"))
+	f.get(ada, f.fileIn(ada), http.StatusOK)
+	f.get(lin, "/desk/tickets/"+second, http.StatusOK)
+	f.submit(lin, "unmerge", nil, http.StatusOK)
+	f.get(ada, "/help/tickets/"+second, http.StatusOK)
+	assert.Equal(t, "A cup", ada.one("h1"))
+}
+
 // The figures are those of the library's report, and nobody but the manager sees them.
 func TestTheManagerSeesTheFigures(t *testing.T) {
 	f := newFixture(t)
