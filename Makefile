@@ -34,10 +34,22 @@ tool = @go version -m "$(BIN)/$(notdir $(1))" 2>/dev/null | grep -q '[[:space:]]
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
+# The race detector makes tests on databases up to eight times as slow. These tests of
+# internal/dbtests run one goroutine, or run once more what TestStore runs, in another
+# way of connecting; so they go without it, as the programs under cmd do, whose children
+# are other processes. Of TestStore it watches the cases with several goroutines.
+UNWATCHED := ^Test(Store|Store(With|Without).*|PgBouncer|FilesWithTx|ErasureLeavesNoCanary|RefusedRollback.*|Plans.*|LongestQueriesAreAnswered|DataSourceNames.*|MigrationThatWasCutOffContinues|MissingParts|CheckFinds.*)$$
+WATCHED := ^TestStore$$//^(Concurrency|Line|Mails|Candidates)
+
 .PHONY: test
-test: ## all tests of all modules, with the race detector, in random order
-	$(call each,go test $(RACE) -shuffle=on -parallel 4 -timeout 45m ./...)
+test: ## all tests of all modules, in random order, most with the race detector
+	@set -e; for m in $(filter-out ./internal/dbtests,$(MODULES)); do \
+		echo "-- $$m"; (cd "$$m" && go test $(RACE) -shuffle=on -parallel 4 -timeout 20m ./...); done
 	go test -run '^TestFaults$$' ./storetest ./files/filestest
+	cd internal/dbtests && go test $(RACE) -shuffle=on -parallel 4 -timeout 20m -skip '$(UNWATCHED)' . ./servers
+	cd internal/dbtests && go test $(RACE) -shuffle=on -parallel 4 -timeout 20m -run '$(WATCHED)' .
+	cd internal/dbtests && go test -shuffle=on -parallel 4 -timeout 20m -run '$(UNWATCHED)' .
+	cd internal/dbtests && go test -shuffle=on -timeout 20m ./cmd/...
 
 .PHONY: webtest
 webtest: ## the pages in Chromium: tasks, accessibility, pictures; WEBTEST='-run TestPages/console-queue' selects

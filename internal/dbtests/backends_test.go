@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -80,6 +79,7 @@ var (
 	lentMutex sync.Mutex
 	lentOut   int
 	lentBack  = map[*servers.Server][]string{}
+	lentPools = map[string]*sql.DB{} // by data source name
 )
 
 // lend is like dsn, for tests that need not be the first to create tables: the
@@ -102,7 +102,7 @@ func (b backend) lend(tb testing.TB) string {
 	}
 	dsn := s.DSN(b.driver, name)
 	tb.Cleanup(func() {
-		b.empty(tb, dsn)
+		b.empty(tb, b.pool(tb, dsn))
 		lentMutex.Lock()
 		defer lentMutex.Unlock()
 		lentBack[s] = append(lentBack[s], name)
@@ -110,26 +110,53 @@ func (b backend) lend(tb testing.TB) string {
 	return dsn
 }
 
+// lendPool is like lend, and opens the database. The pool stays open for the next test,
+// because a new connection takes PostgreSQL longer than most cases.
+func (b backend) lendPool(tb testing.TB) (dsn string, db *sql.DB) {
+	tb.Helper()
+	dsn = b.lend(tb)
+	if b.server == nil {
+		return dsn, b.connect(tb, dsn)
+	}
+	return dsn, b.pool(tb, dsn)
+}
+
+// pool returns the pool of a database that is lent.
+func (b backend) pool(tb testing.TB, dsn string) *sql.DB {
+	tb.Helper()
+	lentMutex.Lock()
+	defer lentMutex.Unlock()
+	db := lentPools[dsn]
+	if db == nil {
+		var err error
+		db, err = dbtests.Open(b.driver, dsn)
+		require.NoError(tb, err)
+		lentPools[dsn] = db // the server's end closes it
+	}
+	return db
+}
+
 // empty removes all rows except for the schema's version.
-func (b backend) empty(tb testing.TB, dsn string) {
+func (b backend) empty(tb testing.TB, db *sql.DB) {
 	tb.Helper()
 	ctx := context.WithoutCancel(tb.Context()) // the test is over
-	db, err := dbtests.Open(b.driver, dsn)
-	require.NoError(tb, err)
-	defer func() { require.NoError(tb, db.Close()) }()
-	tables := slices.DeleteFunc(b.tables(tb, ctx, db), func(name string) bool { return strings.HasSuffix(name, "schema") })
 	if b.dialect == sqlstore.Postgres {
 		// Deleted rows stay in the files for a while, and statistics of the empty
-		// tables would affect the plans of the next test.
-		if len(tables) > 0 {
-			_, err = db.ExecContext(ctx, "TRUNCATE "+strings.Join(tables, ", "))
-			require.NoError(tb, err)
-		}
+		// tables would affect the plans of the next test. A table without pages is as
+		// it was created.
+		_, err := db.ExecContext(ctx, `DO $$ DECLARE names text; BEGIN
+			SELECT string_agg(c.oid::regclass::text, ', ') INTO names FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+			WHERE c.relkind = 'r' AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND c.relname NOT LIKE '%schema' AND pg_relation_size(c.oid) > 0;
+			IF names IS NOT NULL THEN EXECUTE 'TRUNCATE ' || names; END IF;
+		END $$`)
+		require.NoError(tb, err)
 		return
 	}
-	for _, table := range tables {
-		_, err = db.ExecContext(ctx, "DELETE FROM "+table)
-		require.NoError(tb, err)
+	for _, table := range b.tables(tb, ctx, db) {
+		if !strings.HasSuffix(table, "schema") {
+			_, err := db.ExecContext(ctx, "DELETE FROM "+table)
+			require.NoError(tb, err)
+		}
 	}
 }
 

@@ -303,9 +303,12 @@ func (b backend) forget(t *testing.T, db *sql.DB, s *sqlstore.Store) {
 	}
 	if b.dialect == sqlstore.MySQL {
 		b.flush(t, db)
-		// The application writes on, and so overwrites the doublewrite buffer.
-		_, err := db.ExecContext(t.Context(), "UPDATE filler SET b = REPEAT('y', 2000)")
-		require.NoError(t, err)
+		// The application writes on, and so overwrites the doublewrite buffer. Only a batch
+		// of many pages reaches its end, so they are collected before they are flushed.
+		for _, text := range []string{"SET GLOBAL innodb_max_dirty_pages_pct = 99", "UPDATE filler SET b = REPEAT('y', 2000)"} {
+			_, err := db.ExecContext(t.Context(), text)
+			require.NoError(t, err)
+		}
 		b.flush(t, db)
 	}
 }

@@ -114,6 +114,7 @@ func TestClocksCostLittle(t *testing.T) {
 // Exported histories with clocks are imported as they were, in the order of the last
 // touch too, also if the beginnings of them were there before.
 func TestImportOfClocks(t *testing.T) {
+	t.Parallel()
 	each(t, databases, func(t *testing.T, b backend) {
 		r := rand.New(rand.NewPCG(11, 12))
 		from, _ := b.open(t)

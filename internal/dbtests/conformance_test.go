@@ -1,6 +1,7 @@
 package dbtests_test
 
 import (
+	"context"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -17,8 +18,8 @@ func TestStore(t *testing.T) {
 		t.Parallel()
 		dsns := map[ticket.Store]string{}
 		storetest.Run(t, func(t *testing.T) ticket.Store {
-			dsn := b.lend(t)
-			s, err := sqlstore.Open(t.Context(), b.connect(t, dsn), b.dialect, b.search()...)
+			dsn, db := b.lendPool(t)
+			s, err := sqlstore.Open(t.Context(), db, b.dialect, b.search()...)
 			require.NoError(t, err)
 			dsns[s] = dsn
 			return s
@@ -36,10 +37,12 @@ func TestStoreWithTx(t *testing.T) {
 	each(t, backends, func(t *testing.T, b backend) {
 		t.Parallel()
 		storetest.Run(t, func(t *testing.T) ticket.Store {
-			s, db := b.open(t)
-			tx, err := db.BeginTx(t.Context(), nil)
+			_, db := b.lendPool(t)
+			s, err := sqlstore.Open(t.Context(), db, b.dialect)
 			require.NoError(t, err)
-			t.Cleanup(func() { _ = tx.Rollback() }) // the end of the test's context has rolled it back
+			tx, err := db.BeginTx(context.WithoutCancel(t.Context()), nil) // the connection goes back to the pool
+			require.NoError(t, err)
+			t.Cleanup(func() { require.NoError(t, tx.Rollback()) })
 			return s.WithTx(tx)
 		}, storetest.Without(storetest.Concurrency))
 	})
@@ -51,7 +54,9 @@ func TestStoreWithConn(t *testing.T) {
 	each(t, databases, func(t *testing.T, b backend) {
 		t.Parallel()
 		storetest.Run(t, func(t *testing.T) ticket.Store {
-			s, db := b.open(t)
+			_, db := b.lendPool(t)
+			s, err := sqlstore.Open(t.Context(), db, b.dialect)
+			require.NoError(t, err)
 			conn, err := db.Conn(t.Context())
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, conn.Close()) })

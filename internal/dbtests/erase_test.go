@@ -59,6 +59,7 @@ func newErasingDesk(t *testing.T, s *sqlstore.Store) *erasingDesk {
 // After any erasures in any histories: the chain and the fold hold, events that were not
 // erased are the same bytes, nothing is left to erase, and the tickets go on.
 func TestErasingAtRandom(t *testing.T) {
+	t.Parallel()
 	each(t, backends, func(t *testing.T, b backend) {
 		s, db := b.open(t, b.search()...)
 		for seed := range uint64(8) {

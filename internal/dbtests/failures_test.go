@@ -504,6 +504,7 @@ func TestCutInCommit(t *testing.T) {
 // driver's work. The call returns the context's error, or succeeds, and leaves
 // nothing half done.
 func TestCancelledAtEveryStep(t *testing.T) {
+	t.Parallel()
 	each(t, backends, func(t *testing.T, b backend) {
 		var s spy
 		db := b.connectSpied(t, b.lend(t), &s)

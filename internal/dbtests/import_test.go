@@ -109,6 +109,7 @@ func requireTicket(tb testing.TB, s *sqlstore.Store, h []ticket.Event) {
 }
 
 func TestImport(t *testing.T) {
+	t.Parallel()
 	each(t, backends, func(t *testing.T, b backend) {
 		s, _ := b.open(t)
 		list := histories(450)
@@ -271,6 +272,7 @@ func TestImportFaults(t *testing.T) {
 }
 
 func TestImportEnds(t *testing.T) {
+	t.Parallel()
 	each(t, databases, func(t *testing.T, b backend) {
 		s, _ := b.open(t)
 		list := histories(500)
@@ -345,6 +347,7 @@ func TestImportCopies(t *testing.T) {
 
 // Several processes import the same histories at the same time.
 func TestImportTogether(t *testing.T) {
+	t.Parallel()
 	each(t, backends, func(t *testing.T, b backend) {
 		dsn := b.dsn(t)
 		list := histories(600)
@@ -382,6 +385,7 @@ func TestImportTogether(t *testing.T) {
 }
 
 func TestImportWithTx(t *testing.T) {
+	t.Parallel()
 	each(t, backends, func(t *testing.T, b backend) {
 		s, db := b.open(t)
 		list := histories(300)
@@ -438,6 +442,7 @@ func TestMove(t *testing.T) {
 }
 
 func TestExport(t *testing.T) {
+	t.Parallel()
 	each(t, databases, func(t *testing.T, b backend) {
 		s, db := b.open(t)
 		require.Empty(t, exported(t, s))

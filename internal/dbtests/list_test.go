@@ -223,6 +223,7 @@ func listQuery(r *rand.Rand) ticket.Query {
 // For any query and any tickets, a database returns the tickets that memstore
 // returns, in the same order, page by page, and the same counts.
 func TestListAsInMemory(t *testing.T) {
+	t.Parallel()
 	each(t, backends, func(t *testing.T, b backend) {
 		seed := *listSeed
 		if seed == 0 {

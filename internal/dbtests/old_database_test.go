@@ -159,6 +159,7 @@ func (d *oldDesk) requireWhole(t *testing.T) (n int) {
 
 // Everything that an older version stored is there, and works.
 func TestOldDatabase(t *testing.T) {
+	t.Parallel()
 	each(t, databases, func(t *testing.T, b backend) {
 		dsn, o := b.old(t)
 		db := b.connect(t, dsn)
@@ -280,6 +281,7 @@ func (o *oldDatabase) requireDeliveries(t *testing.T, d *oldDesk) {
 // The migration of an old database is cut off after each of its statements. The next
 // run continues it. On SQLite nothing of the first run stays.
 func TestMigrationOfAnOldDatabaseContinues(t *testing.T) {
+	t.Parallel()
 	each(t, databases, func(t *testing.T, b backend) {
 		dsn, o := b.old(t)
 		var s spy

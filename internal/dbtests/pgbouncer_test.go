@@ -34,34 +34,31 @@ func TestPgBouncer(t *testing.T) {
 			t.Parallel()
 			server := servers.Postgres(t)
 			dsn := startPgBouncer(t, server).dsn(server.Database(t)) + " " + c.settings
-			// All cases have the same tables, because PgBouncer treats new databases
-			// differently. Each one leaves them empty.
-			open := func(t *testing.T) (*sqlstore.Store, *sql.DB) {
+			b := backend{driver: c.driver, dialect: sqlstore.Postgres}
+			open := func(t *testing.T, db *sql.DB) *sqlstore.Store {
 				t.Helper()
-				db, err := dbtests.Open(c.driver, dsn)
-				require.NoError(t, err)
-				t.Cleanup(func() { require.NoError(t, db.Close()) })
 				s, err := sqlstore.Open(t.Context(), db, sqlstore.Postgres, c.options...)
 				require.NoError(t, err)
-				return s, db
+				return s
 			}
+			// All cases have the same tables, because PgBouncer treats new databases
+			// differently. Each one leaves them empty.
+			db := b.connect(t, dsn)
 			storetest.Run(t, func(t *testing.T) ticket.Store {
 				t.Helper()
-				t.Cleanup(func() { backend{driver: c.driver, dialect: sqlstore.Postgres}.empty(t, dsn) })
-				s, _ := open(t)
-				return s
+				t.Cleanup(func() { b.empty(t, db) })
+				return open(t, db)
 			}, storetest.Reopen(func(t *testing.T, _ ticket.Store) ticket.Store {
 				t.Helper()
-				again, _ := open(t)
-				return again
+				return open(t, b.connect(t, dsn))
 			}))
-			if !c.inTx { // the pooler behaves the same in every mode of the driver
+			if !c.inTx { // a transaction has one connection in every mode
 				return
 			}
 			t.Run("in a transaction of the application", func(t *testing.T) {
 				storetest.Run(t, func(t *testing.T) ticket.Store {
 					t.Helper()
-					s, db := open(t)
+					s := open(t, db)
 					// Not with the test's context, whose end would cancel the
 					// statement. A PgBouncer before 1.20 can exit then.
 					tx, err := db.BeginTx(context.WithoutCancel(t.Context()), nil)
@@ -99,7 +96,7 @@ var pooled = []pooledWay{
 	{"pgx", "default_query_exec_mode=exec", unprepared, true},
 	{"pgx", "default_query_exec_mode=simple_protocol", unprepared, false},
 	{"pgx", "default_query_exec_mode=cache_describe", unprepared, false},
-	{"postgres", "binary_parameters=yes", unprepared, true},
+	{"postgres", "binary_parameters=yes", unprepared, false},
 }
 
 // A pgBouncer is a private pooler in front of a private server.

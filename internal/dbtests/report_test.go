@@ -25,6 +25,7 @@ func reportOn(tb testing.TB, histories iter.Seq2[[]ticket.Event, error]) *report
 
 // The histories that a database exports give the same report as those that were imported.
 func TestReportOfAStore(t *testing.T) {
+	t.Parallel()
 	each(t, backends, func(t *testing.T, b backend) {
 		s, _ := b.open(t)
 		list := histories(300)

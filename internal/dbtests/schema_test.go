@@ -252,6 +252,7 @@ func TestMigrateBound(t *testing.T) {
 // Two stores with different prefixes share a database. They see nothing of each
 // other, and leave other tables alone.
 func TestPrefix(t *testing.T) {
+	t.Parallel()
 	each(t, backends, func(t *testing.T, b backend) {
 		db := b.connect(t, b.dsn(t))
 		_, err := db.ExecContext(t.Context(), "CREATE TABLE tickets (id INTEGER)") // a table of the application

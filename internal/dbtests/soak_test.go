@@ -19,6 +19,7 @@ var soakLoad = storetest.Load{Actions: 400, Callers: 8, Kills: 2}
 
 // Random actions run at once on every database.
 func TestSoak(t *testing.T) {
+	t.Parallel()
 	each(t, databases, func(t *testing.T, b backend) {
 		dsn := b.lend(t)
 		storetest.Soak(t, func(t *testing.T) ticket.Store { return soakStore(t, b, dsn) }, soakLoad)
@@ -35,6 +36,7 @@ func soakStore(t *testing.T, b backend, dsn string) ticket.Store {
 // Connections break after the server has executed a statement. No driver, and
 // nothing in the store, executes it again.
 func TestSoakWithAnswersCut(t *testing.T) {
+	t.Parallel()
 	each(t, []backend{pgx, pq, mariadb}, func(t *testing.T, b backend) {
 		dsn := b.lend(t)
 		wire, cut := cutWire(t, b, dsn)
@@ -66,6 +68,7 @@ func cutWire(t *testing.T, b backend, dsn string) (wire storetest.Wire, cut stri
 
 // The server is killed and started again meanwhile.
 func TestSoakWithCrashes(t *testing.T) {
+	t.Parallel()
 	for _, b := range []backend{pgx, mariadb} {
 		t.Run(b.name, func(t *testing.T) {
 			b.server(t) // skips the test if there is no server
