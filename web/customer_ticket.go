@@ -171,8 +171,9 @@ func promiseOf(p *page, v *ticket.View) promise {
 // Level returns who has the ticket, in the reader's language.
 func (p *page) Level(with string) string { return p.label("with."+with, with) }
 
-// act does what a button of the page says. A customer's action is not pinned to a version:
-// the version counts events that customers do not see.
+// act does what a button of the page says. A reply is always welcome. Every other action is
+// pinned to the version that the reader saw, so that nobody agrees to a solution that has changed
+// since. A form without a version, of a template of your application, is not pinned.
 func (c *Customer) act(p *page) error {
 	at, err := c.place(p)
 	if err != nil {
@@ -226,16 +227,32 @@ func (c *Customer) act(p *page) error {
 	if len(d.Form.Errors) > 0 {
 		return again(up.status())
 	}
-	t, err := c.site.desk.Do(p.ctx(), at.actor, v.ID, ticket.Action{
+	act := ticket.Action{
 		Name: name, Message: ticket.Message(d.Form.Message), Attachments: list,
 		Channel: ticket.ChannelWeb, Key: formKey(d.Form.Key, string(name)),
-	})
+	}
+	if name != ticket.ActionReply {
+		if act.Version, err = seenVersion(f); err != nil {
+			return err
+		}
+	}
+	t, err := c.site.desk.Do(p.ctx(), at.actor, v.ID, act)
 	if dup, ok := errors.AsType[*ticket.DuplicateError](err); ok && dup.Reused {
 		d.Form.Key = newKey()
 		fail("", "form.sent_before")
 		return again(http.StatusConflict)
 	}
 	switch {
+	case errors.Is(err, ticket.ErrStale):
+		now, files, err := c.track(p, at)
+		if err != nil {
+			return err
+		}
+		was := d.Form
+		d = c.ticketPage(p, at, now, files)
+		d.Form.Message, d.Form.Upload.Kept = was.Message, was.Upload.Kept
+		fail("", "reply.changed")
+		return again(http.StatusConflict)
 	case errors.Is(err, ticket.ErrInvalid):
 		fail("message", "form.unfit")
 		return again(http.StatusUnprocessableEntity)
@@ -281,6 +298,20 @@ func (d *replyData) fill(f *form) (ticket.ActionName, error) {
 		return a, nil
 	}
 	return "", badForm("a form has no action")
+}
+
+// seenVersion returns the version of the ticket that the sender of a form saw. Zero means that
+// the form does not say.
+func seenVersion(f *form) (int64, error) {
+	text, err := f.one("version")
+	if err != nil || text == "" {
+		return 0, err
+	}
+	v, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || v < 1 {
+		return 0, badForm("a form has no valid version")
+	}
+	return v, nil
 }
 
 func (c *Customer) rate(p *page, at place, d *ticketData, again func(int) error) error {

@@ -119,6 +119,50 @@ func TestTheButtonsAreThoseThatTheDeskAllows(t *testing.T) {
 	assert.Equal(t, ticket.StatusCancelled, w.current(second).Status)
 }
 
+// Nobody agrees to a solution that has changed since. What customers do not see changes nothing
+// for them, and a reply is welcome in any case.
+func TestActionsArePinnedToWhatTheReaderSaw(t *testing.T) {
+	w := newWorld(t)
+	w.actor = ada
+	tk := w.open(ada, "Printer")
+	for _, at := range []string{"/tickets/" + string(tk.Number), w.link(tk, everyScope)} {
+		for action, after := range map[string]ticket.Status{"confirm": ticket.StatusClosed, "reopen": ticket.StatusQueued} {
+			load := func(page string) url.Values {
+				return valuesOf(page, url.Values{"action": {action}, "message": {"I see."}, "version": {between(page, `name="version" value="`, `"`)}})
+			}
+			w.do(lin, tk, ticket.Action{Name: ticket.ActionResolve, Message: "A new one comes."})
+			form := load(w.get(at).Body.String())
+			w.do(lin, tk, ticket.Action{Name: ticket.ActionReply, Message: "There is none left."})
+			r := w.send(at, form)
+			require.Equal(t, http.StatusConflict, r.Code, action)
+			assert.Contains(t, r.Body.String(), "The request has changed since you loaded this page.")
+			assert.Contains(t, r.Body.String(), "There is none left.")
+			assert.Equal(t, ticket.StatusResolved, w.current(tk).Status)
+			again := load(r.Body.String())
+			assert.Equal(t, "I see.", valuesOf(r.Body.String(), nil).Get("message"))
+			w.do(lin, tk, ticket.Action{Name: ticket.ActionNote, Note: "Not for the customer."})
+			require.Equal(t, http.StatusSeeOther, w.send(at, again).Code, action)
+			assert.Equal(t, after, w.current(tk).Status)
+			require.Equal(t, http.StatusSeeOther, w.send(at, again).Code, "the same form once more does nothing")
+			assert.Equal(t, after, w.current(tk).Status)
+			if after == ticket.StatusClosed {
+				w.do(lin, tk, ticket.Action{Name: ticket.ActionReopen, Note: "Once more."})
+			}
+
+			w.do(lin, tk, ticket.Action{Name: ticket.ActionResolve, Message: "Here it is."})
+			form = load(w.get(at).Body.String())
+			w.do(lin, tk, ticket.Action{Name: ticket.ActionReply, Message: "One more thing."})
+			for _, bad := range []string{"x", "0", "-1", "1.5"} {
+				form.Set("version", bad)
+				assert.Equal(t, http.StatusBadRequest, w.send(at, form).Code, bad)
+			}
+			form.Set("version", "1")
+			form.Set("action", "reply")
+			require.Equal(t, http.StatusSeeOther, w.send(at, form).Code)
+		}
+	}
+}
+
 func TestALinkDoesWhatItsScopesSay(t *testing.T) {
 	w := newWorld(t)
 	tk := w.open(ada, "Printer")

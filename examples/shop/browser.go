@@ -12,6 +12,7 @@ import (
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 
 	"golang.org/x/net/html"
@@ -84,16 +85,31 @@ func (b *browser) send(r *http.Request) error {
 // chosen is a file to send with a form.
 type chosen struct{ name, body string }
 
-// submit fills in a form of the page and sends it, perhaps with a file. The form
-// is named by the action in it, or by the path that it is sent to.
+// submit fills in a form of the page and sends it, perhaps with a file. The form is named by
+// the action that it does, or by the path that it is sent to. If the page has no such form
+// but a link to it, as the console has, submit follows the link first.
 func (b *browser) submit(ctx context.Context, name string, fill map[string]string, file *chosen) error {
 	form := b.form(name)
+	if link := b.linkTo(name); form == nil && link != "" {
+		if err := b.get(ctx, link); err != nil {
+			return err
+		}
+		form = b.form(name)
+	}
 	if form == nil {
 		return fmt.Errorf("%s has no form %s", b.at.Path, name)
 	}
 	values := fields(form)
+	for n := range b.page.Descendants() { // fields beside the form that belong to it
+		if id := attribute(form, "id"); id != "" && attribute(n, "form") == id {
+			values[attribute(n, "name")] = attribute(n, "value")
+		}
+	}
+	if does(form, name) {
+		values["action"] = name // the button that is pressed
+	}
 	for k, v := range fill {
-		if _, there := values[k]; !there {
+		if control(form, k) == nil {
 			return fmt.Errorf("the form %s on %s has no field %s", name, b.at.Path, k)
 		}
 		values[k] = v
@@ -102,7 +118,7 @@ func (b *browser) submit(ctx context.Context, name string, fill map[string]strin
 	if err != nil {
 		return err
 	}
-	body, kind, err := encode(values, attribute(form, "enctype") == "multipart/form-data", file)
+	body, kind, err := encode(values, form, file)
 	if err != nil {
 		return err
 	}
@@ -114,8 +130,8 @@ func (b *browser) submit(ctx context.Context, name string, fill map[string]strin
 	return b.send(r)
 }
 
-func encode(values map[string]string, multi bool, file *chosen) (io.Reader, string, error) {
-	if !multi {
+func encode(values map[string]string, on *html.Node, file *chosen) (io.Reader, string, error) {
+	if attribute(on, "enctype") != "multipart/form-data" {
 		form := url.Values{}
 		for k, v := range values {
 			form.Set(k, v)
@@ -129,7 +145,11 @@ func encode(values map[string]string, multi bool, file *chosen) (io.Reader, stri
 		errs = append(errs, w.WriteField(k, v))
 	}
 	if file != nil {
-		part, err := w.CreateFormFile("file", file.name)
+		input := first(on, func(n *html.Node) bool { return attribute(n, "type") == "file" })
+		if input == nil {
+			return nil, "", errors.New("the form takes no file")
+		}
+		part, err := w.CreateFormFile(attribute(input, "name"), file.name)
 		if err != nil {
 			return nil, "", err
 		}
@@ -140,32 +160,69 @@ func encode(values map[string]string, multi bool, file *chosen) (io.Reader, stri
 }
 
 func (b *browser) form(name string) *html.Node {
-	for n := range b.page.Descendants() {
-		if n.Data == "form" && (fields(n)["action"] == name || attribute(n, "action") == name) {
+	return first(b.page, func(n *html.Node) bool {
+		to, err := b.at.Parse(attribute(n, "action"))
+		return n.Data == "form" && (does(n, name) || err == nil && to.Path == name)
+	})
+}
+
+// does reports whether a form does an action: by a hidden field, or by one of its buttons.
+func does(form *html.Node, action string) bool {
+	return first(form, func(n *html.Node) bool {
+		return attribute(n, "name") == "action" && attribute(n, "value") == action
+	}) != nil
+}
+
+// linkTo returns the address of the console's page with the form for an action.
+func (b *browser) linkTo(action string) string {
+	query := "?" + url.Values{"do": {action}}.Encode() + "#"
+	link := first(b.page, func(n *html.Node) bool { return strings.Contains(attribute(n, "href"), query) })
+	if link == nil {
+		return ""
+	}
+	return attribute(link, "href")
+}
+
+func control(form *html.Node, name string) *html.Node {
+	return first(form, func(n *html.Node) bool { return attribute(n, "name") == name })
+}
+
+// first returns the first part of a page that fits, or nil.
+func first(page *html.Node, fits func(*html.Node) bool) *html.Node {
+	for n := range page.Descendants() {
+		if fits(n) {
 			return n
 		}
 	}
 	return nil
 }
 
-// fields returns the values that a form would send unchanged, without files. Of
-// several buttons with one name, none counts.
+// fields returns the values that a form would send unchanged, without files and buttons.
 func fields(form *html.Node) map[string]string {
 	values := map[string]string{}
 	for n := range form.Descendants() {
-		name := attribute(n, "name")
+		name, kind := attribute(n, "name"), attribute(n, "type")
 		switch {
-		case name == "" || attribute(n, "type") == "file":
+		case name == "" || kind == "file":
 		case n.Data == "input":
-			values[name] = attribute(n, "value")
-		case n.Data == "textarea", n.Data == "select", n.Data == "button":
-			values[name] = ""
-			if n.Data == "textarea" {
-				values[name] = words(n)
+			if kind != "checkbox" && kind != "radio" || has(n, "checked") {
+				values[name] = attribute(n, "value")
+			}
+		case n.Data == "textarea":
+			values[name] = words(n)
+		case n.Data == "select":
+			for o := range n.Descendants() {
+				if _, there := values[name]; o.Data == "option" && (!there || has(o, "selected")) {
+					values[name] = attribute(o, "value")
+				}
 			}
 		}
 	}
 	return values
+}
+
+func has(n *html.Node, name string) bool {
+	return slices.ContainsFunc(n.Attr, func(a html.Attribute) bool { return a.Key == name })
 }
 
 func attribute(n *html.Node, name string) string {
@@ -189,12 +246,20 @@ func words(n *html.Node) string {
 	return strings.Join(strings.Fields(b.String()), " ")
 }
 
-// all returns the texts of all elements of a class, or with a name.
+// all returns the texts of all elements with a name, a class or an ID.
 func (b *browser) all(name string) (list []string) {
 	for n := range b.page.Descendants() {
-		if n.Type == html.ElementNode && (n.Data == name || attribute(n, "class") == name) {
+		if n.Type == html.ElementNode && n.Data == name || attribute(n, "id") == name || slices.Contains(strings.Fields(attribute(n, "class")), name) {
 			list = append(list, words(n))
 		}
 	}
 	return list
+}
+
+// one returns the text of the first of them, or nothing.
+func (b *browser) one(name string) string {
+	if list := b.all(name); len(list) > 0 {
+		return list[0]
+	}
+	return ""
 }

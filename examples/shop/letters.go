@@ -21,7 +21,7 @@ func (s *shop) letters(desk *ticket.Config, cfg config) error {
 	words, err := letter.New(letter.Config{
 		Desk:     "The Tea Shop",
 		NoReply:  true, // the shop reads no mail: customers answer through the link
-		AgentURL: func(n ticket.Notification) string { return s.base + "/desk/" + string(n.Number) },
+		AgentURL: func(n ticket.Notification) string { return s.base + "/desk/tickets/" + string(n.Number) },
 	})
 	if err != nil {
 		return err

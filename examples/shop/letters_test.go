@@ -89,6 +89,7 @@ func TestLettersBySMTP(t *testing.T) {
 	s, err := open(t.Context(), cfg, desk)
 	require.NoError(t, err)
 	defer s.hangUp(context.WithoutCancel(t.Context()))
+	t.Cleanup(func() { require.NoError(t, s.console.Shutdown(context.WithoutCancel(t.Context()))) })
 	f := &fixture{shop: s, t: t}
 	f.complain(f.browser("ada"), "1001", "Broken", "The spout is off.", nil)
 	f.complain(f.browser("bert"), "1003", "Lampe flackert", "An jeder Steckdose.", nil)
@@ -103,7 +104,7 @@ func TestLettersBySMTP(t *testing.T) {
 	phone := f.browser("")
 	f.get(phone, statusLink.FindString(p.to["bert@example.de"][0]), http.StatusOK)
 	f.submit(phone, "reply", map[string]string{"message": "Auch mit neuer Birne."}, http.StatusOK)
-	assert.Len(t, phone.all("said"), 2)
+	assert.Len(t, phone.all("words"), 2)
 	f.get(f.browser("lin"), "/outbox", http.StatusNotFound)
 	page, err := s.desk.Deliveries(t.Context(), ticket.System("test"), ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.DeliveryDead, ticket.DeliveryBounced}})
 	require.NoError(t, err)

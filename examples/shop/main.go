@@ -149,7 +149,7 @@ func (s *shop) serve(ctx context.Context, addr string, stdout io.Writer) error {
 	// Requests in progress may finish first, and then letters.
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	err = errors.Join(err, server.Shutdown(ending), s.desk.Shutdown(ending))
+	err = errors.Join(err, s.console.Shutdown(ending), server.Shutdown(ending), s.desk.Shutdown(ending))
 	s.hangUp(ending)
 	return err
 }

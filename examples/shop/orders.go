@@ -41,22 +41,13 @@ func (s *shop) order(r *http.Request, u user) (o order, err error) {
 	return o, err
 }
 
-// ordersPage shows the user's orders and tickets, including those that the user
-// follows, and the results of a search.
+// ordersPage shows the user's orders.
 func (s *shop) ordersPage(w http.ResponseWriter, r *http.Request, u user) error {
 	orders, err := s.orders(r.Context(), u)
 	if err != nil {
 		return err
 	}
-	const most = 20
-	tickets, err := s.desk.List(r.Context(), u.actor(), ticket.Query{Order: ticket.OrderMostRecent, Limit: most})
-	if err != nil {
-		return err
-	}
-	return s.show(w, http.StatusOK, u, "orders", struct {
-		Orders  []order
-		Tickets []ticket.Ticket
-	}{orders, tickets.Tickets})
+	return s.show(w, http.StatusOK, u, "orders", orders)
 }
 
 // help is the form in which a customer asks for help with an order.
@@ -72,7 +63,7 @@ func (s *shop) helpPage(w http.ResponseWriter, r *http.Request, u user) error {
 		return err
 	}
 	if o.Ticket != "" {
-		http.Redirect(w, r, "/tickets/"+string(o.Ticket), http.StatusSeeOther)
+		http.Redirect(w, r, "/help/tickets/"+string(o.Ticket), http.StatusSeeOther)
 		return nil
 	}
 	return s.show(w, http.StatusOK, u, "help", help{Order: o, Key: newKey()})
@@ -99,13 +90,13 @@ func (s *shop) askForHelp(w http.ResponseWriter, r *http.Request, u user) error 
 	}
 	if errors.Is(err, ticket.ErrInvalid) {
 		var status int
-		status, form.Notice = fault(err, u)
+		status, form.Notice = fault(err)
 		return s.show(w, status, u, "help", form)
 	}
 	if err != nil {
 		return err
 	}
-	http.Redirect(w, r, "/tickets/"+string(t.Number), http.StatusSeeOther)
+	http.Redirect(w, r, "/help/tickets/"+string(t.Number), http.StatusSeeOther)
 	return nil
 }
 

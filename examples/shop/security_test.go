@@ -19,26 +19,30 @@ func TestOthersSeeNothing(t *testing.T) {
 	ada, bert, nobody := f.browser("ada"), f.browser("bert"), f.browser("")
 	n := f.complain(ada, "1001", "Broken", "The spout is off.", &chosen{"photo.png", "x"})
 	file := f.fileIn(ada)
-	paths := []string{
-		"/orders/1001/help", "/tickets/" + n, file, "/desk", "/desk/" + n, "/tickets/nonsense", "/orders/x/help",
-		strings.Replace(file, "/tickets/", "/desk/", 1), "/tickets/" + n + "/files/" + strings.Repeat("0", 64), "/nothing",
-	}
-	for _, path := range paths {
+	own := []string{"/orders/1001/help", "/orders/x/help", "/desk/", "/desk/tickets/" + n, "/desk/reports", strings.Replace(file, "/help/", "/desk/", 1)}
+	help := []string{"/help/tickets/" + n, file, "/help/tickets/nonsense", "/help/tickets/" + n + "/files/" + strings.Repeat("0", 64)}
+	for _, path := range append(append(own, help...), "/help/nothing", "/nothing") {
 		f.get(bert, path, http.StatusNotFound)
 	}
-	for _, path := range paths[:len(paths)-1] {
+	for _, path := range own {
 		f.get(nobody, path, http.StatusOK)
 		assert.Equal(t, "/login", nobody.at.Path, path)
 	}
-	f.get(ada, "/desk", http.StatusNotFound)
+	for _, path := range append(help, "/help/", "/help/tickets") {
+		for _, b := range []*browser{nobody, f.browser("lin")} {
+			f.get(b, path, http.StatusForbidden)
+			assert.NotContains(t, b.body, "spout")
+		}
+	}
+	f.get(ada, "/desk/tickets/"+n, http.StatusNotFound)
 	f.get(f.browser("lin"), "/orders/1001/help", http.StatusNotFound)
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, f.base+"/tickets/"+n, strings.NewReader("action=reply&message=x"))
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, f.base+"/help/tickets/"+n, strings.NewReader("action=reply&message=x"))
 	require.NoError(t, err)
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	require.NoError(t, bert.send(r))
 	assert.Equal(t, http.StatusNotFound, bert.status)
-	f.get(ada, "/tickets/"+n, http.StatusOK)
-	assert.Len(t, ada.all("said"), 1)
+	f.get(ada, "/help/tickets/"+n, http.StatusOK)
+	assert.Len(t, ada.all("words"), 1)
 }
 
 // A file is sent as a download and never shown, whatever it contains.
@@ -49,11 +53,12 @@ func TestFilesAreSaved(t *testing.T) {
 	f.deliver()
 	phone := f.browser("")
 	f.get(phone, f.sent.RequireSent(t, ticket.KindReceived, "ada@example.org").StatusLink, http.StatusOK)
-	f.get(lin, "/desk/"+n, http.StatusOK)
+	f.get(lin, "/desk/tickets/"+n, http.StatusOK)
 	for _, b := range []*browser{ada, phone, lin} {
 		f.get(b, f.fileIn(b), http.StatusOK)
 		assert.Equal(t, "<script>alert(1)</script>", b.body)
 		assert.Equal(t, "application/octet-stream", b.header.Get("Content-Type"))
+		assert.Contains(t, b.header.Get("Content-Security-Policy"), "sandbox")
 		assert.Equal(t, "nosniff", b.header.Get("X-Content-Type-Options"))
 		assert.Regexp(t, `^attachment; filename`, b.header.Get("Content-Disposition"))
 		assert.NotContains(t, b.header.Get("Content-Disposition"), "/")
@@ -67,7 +72,8 @@ func TestOtherSitesChangeNothing(t *testing.T) {
 	n := f.complain(ada, "1001", "Broken", "The spout is off.", nil)
 	f.deliver()
 	link := f.sent.RequireSent(t, ticket.KindReceived, "ada@example.org").StatusLink
-	for _, path := range []string{"/login", "/logout", "/orders/1002/help", "/tickets/" + n, "/account/delete", strings.TrimPrefix(link, f.base), "/desk/" + n} {
+	for _, path := range []string{"/login", "/logout", "/orders/1002/help", "/help/tickets/" + n, "/account/delete", strings.TrimPrefix(link, f.base),
+		"/help/", "/help/find", "/desk/tickets/" + n, "/desk/next", "/desk/bulk", "/desk/merge"} {
 		for _, header := range []http.Header{{"Sec-Fetch-Site": {"cross-site"}}, {"Sec-Fetch-Site": {"same-site"}}, {"Origin": {"https://evil.example"}}, {"Origin": {"null"}}} {
 			r := httptest.NewRequest(http.MethodPost, f.base+path, strings.NewReader("action=reply&message=x&user=lin"))
 			r.Header = header.Clone()
@@ -80,17 +86,22 @@ func TestOtherSitesChangeNothing(t *testing.T) {
 			assert.Equal(t, http.StatusForbidden, w.Code, "%s %v", path, header)
 		}
 	}
-	f.get(ada, "/tickets/"+n, http.StatusOK)
-	assert.Len(t, ada.all("said"), 1)
+	f.get(ada, "/help/tickets/"+n, http.StatusOK)
+	assert.Len(t, ada.all("words"), 1)
 }
 
 func TestHeadersOfEveryPage(t *testing.T) {
 	f := newFixture(t)
 	ada := f.browser("ada")
-	for path, status := range map[string]int{"/login": 200, "/orders": 200, "/style.css": 200, "/tickets/x": 404, "/s/x": 404, "/nothing": 404} {
+	for path, status := range map[string]int{"/login": 200, "/orders": 200, "/style.css": 200, "/help/": 200, "/help/tickets/x": 404, "/help/t/x": 404, "/nothing": 404} {
 		f.get(ada, path, status)
 		assert.Contains(t, ada.header.Get("Content-Security-Policy"), "default-src 'none'", path)
-		assert.Equal(t, "same-origin", ada.header.Get("Referrer-Policy"), path)
+		assert.NotContains(t, ada.header.Get("Content-Security-Policy"), "unsafe", path)
+		want := "same-origin"
+		if path == "/help/t/x" {
+			want = "no-referrer"
+		}
+		assert.Equal(t, want, ada.header.Get("Referrer-Policy"), path)
 		assert.Equal(t, "no-store", ada.header.Get("Cache-Control"), path)
 		assert.Equal(t, "nosniff", ada.header.Get("X-Content-Type-Options"), path)
 	}
@@ -130,7 +141,12 @@ func TestBodiesAreBounded(t *testing.T) {
 			&chosen{"big.bin", strings.Repeat("x", size)}))
 		assert.Equal(t, http.StatusRequestEntityTooLarge, ada.status)
 	}
-	f.complain(ada, "1001", "Broken", "See.", &chosen{"big.bin", strings.Repeat("x", maxFile)})
+	n := f.complain(ada, "1001", "Broken", "See.", &chosen{"big.bin", strings.Repeat("x", maxFile)})
+	for size, status := range map[int]int{maxFile + 1: http.StatusUnprocessableEntity, maxBody: http.StatusRequestEntityTooLarge, 4 * maxBody: http.StatusRequestEntityTooLarge} {
+		f.get(ada, "/help/tickets/"+n, http.StatusOK)
+		require.NoError(t, ada.submit(t.Context(), "reply", map[string]string{"message": "See."}, &chosen{"big.bin", strings.Repeat("x", size)}))
+		assert.Equal(t, status, ada.status, size)
+	}
 	r := httptest.NewRequest(http.MethodPost, f.base+"/login", strings.NewReader("user="+url.QueryEscape(strings.Repeat("x", maxBody))))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	w := httptest.NewRecorder()
@@ -146,20 +162,20 @@ func TestWordsAreNoMarkup(t *testing.T) {
 	n := f.complain(ada, "1001", canary, canary, &chosen{canary, "x"})
 	f.deliver()
 	pages := map[*browser][]string{
-		ada:           {"/orders", "/tickets/" + n},
-		lin:           {"/desk", "/desk/" + n, "/desk?q=canary", "/desk?q=" + url.QueryEscape(canary)},
+		ada:           {"/help/tickets", "/help/tickets/" + n},
+		lin:           {"/desk/tickets", "/desk/tickets/" + n, "/desk/search?q=canary", "/desk/search?q=" + url.QueryEscape(canary)},
 		f.browser(""): {f.sent.RequireSent(t, ticket.KindReceived, "ada@example.org").StatusLink},
 	}
 	for b, list := range pages {
 		for _, path := range list {
 			f.get(b, path, http.StatusOK)
-			assert.NotContains(t, b.body, "<script", path)
+			assert.Equal(t, []string{""}, b.all("script"), "%s: only the script of the library, which is a file", path)
 			assert.Contains(t, b.body, "canary", path)
 		}
 	}
-	f.get(lin, "/desk/"+n, http.StatusOK)
+	f.get(lin, "/desk/tickets/"+n, http.StatusOK)
 	f.submit(lin, "ask", map[string]string{"message": canary, "version": "7"}, http.StatusConflict)
-	assert.NotContains(t, lin.body, "<script")
+	assert.Equal(t, []string{""}, lin.all("script"))
 }
 
 // Pages do not show the causes of internal errors.
@@ -168,7 +184,13 @@ func TestFailuresShowNothingOfTheInside(t *testing.T) {
 	lin := f.browser("lin")
 	_, err := f.db.ExecContext(t.Context(), "DROP TABLE ticket_tickets")
 	require.NoError(t, err)
-	f.get(lin, "/desk", http.StatusInternalServerError)
+	f.get(lin, "/desk/tickets", http.StatusServiceUnavailable)
 	assert.NotContains(t, lin.body, "ticket_tickets")
-	assert.Contains(t, lin.body, "Something went wrong on our side")
+
+	ada := f.browser("ada")
+	_, err = f.db.ExecContext(t.Context(), "DROP TABLE shop_orders")
+	require.NoError(t, err)
+	f.get(ada, "/orders", http.StatusInternalServerError)
+	assert.NotContains(t, ada.body, "shop_orders")
+	assert.Contains(t, ada.body, "Something went wrong on our side")
 }

@@ -10,20 +10,21 @@ import (
 	"time"
 
 	"github.com/ticketkit/ticket"
-	"github.com/ticketkit/ticket/businesshours"
 	"github.com/ticketkit/ticket/sqlstore"
+	"github.com/ticketkit/ticket/web"
 )
 
-// shop is the application: its database, and the desk that works in it.
+// shop is the application: its database, the desk that works in it, and the pages of the desk.
 type shop struct {
-	db     *sql.DB
-	store  *sqlstore.Store
-	desk   *ticket.Desk
-	outbox *outbox // the letters if there is no mail server, otherwise nil
-	base   string  // the beginning of addresses in letters
-	office *businesshours.Calendar
-	now    func() time.Time
-	hangUp func(context.Context) // ends the connections to the mail server
+	db        *sql.DB
+	store     *sqlstore.Store
+	desk      *ticket.Desk
+	customers *web.Customer
+	console   *web.Console
+	outbox    *outbox // the letters if there is no mail server, otherwise nil
+	base      string  // the beginning of addresses in letters
+	now       func() time.Time
+	hangUp    func(context.Context) // ends the connections to the mail server
 }
 
 type config struct {
@@ -49,7 +50,8 @@ func open(ctx context.Context, cfg config, desk ticket.Config) (*shop, error) {
 	if s.store, err = sqlstore.Open(ctx, cfg.db, cfg.dialect, sqlstore.Search(), sqlstore.Files()); err != nil {
 		return nil, err
 	}
-	if err := s.keys(&desk, cfg.secret); err != nil {
+	formKey, err := s.keys(&desk, cfg.secret)
+	if err != nil {
 		return nil, err
 	}
 	if err := s.letters(&desk, cfg); err != nil {
@@ -59,31 +61,34 @@ func open(ctx context.Context, cfg config, desk ticket.Config) (*shop, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.office, _ = promised.Calendar("office")
 	desk.ServiceLevels = promised
 	desk.ShowAgents = true
 	desk.Feedback.After = 24 * time.Hour
 	desk.Files = s.store.Files(s.now)
-	desk.Limits.Attachments, desk.Limits.AttachmentSize = 1, maxFile
-	s.desk, err = ticket.NewDesk(s.store, desk)
-	return s, err
+	desk.Limits.AttachmentSize = maxFile
+	if s.desk, err = ticket.NewDesk(s.store, desk); err != nil {
+		return nil, err
+	}
+	return s, s.pages(promised, formKey) //nolint:contextcheck // the pages check their templates on examples of requests
 }
 
-// keys derives the desk's keys from the shop's one secret.
-func (s *shop) keys(desk *ticket.Config, secret []byte) error {
-	for purpose, key := range map[string]*[]byte{"history": &desk.ChainKey, "receipts": &desk.ReceiptKey} {
-		var err error
+// keys derives the desk's keys from the shop's one secret, and the one that signs what forms
+// keep in the browser.
+func (s *shop) keys(desk *ticket.Config, secret []byte) (forms []byte, err error) {
+	var links []byte
+	for purpose, key := range map[string]*[]byte{
+		"history": &desk.ChainKey, "receipts": &desk.ReceiptKey, "links": &links, "forms": &forms,
+	} {
 		if *key, err = hkdf.Key(sha256.New, secret, nil, "shop "+purpose, 32); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	links, err := hkdf.Key(sha256.New, secret, nil, "shop links", 32)
 	desk.StatusLinks = ticket.StatusLinks{
 		Keys:  []ticket.StatusLinkKey{{ID: 1, Secret: links}},
-		URL:   func(_, token string) string { return s.base + "/s/" + token },
+		URL:   func(_, token string) string { return s.base + "/help/t/" + token },
 		Reply: true, Upload: true,
 	}
-	return err
+	return forms, nil
 }
 
 // createTables creates the shop's own tables, with some users and orders to

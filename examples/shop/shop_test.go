@@ -6,7 +6,6 @@ import (
 	"database/sql"
 	"encoding/json"
 	"flag"
-	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -46,6 +45,7 @@ func newFixture(t *testing.T) *fixture {
 	clock, sent := tickettest.NewClock(), tickettest.NewRecorder()
 	s, err := open(t.Context(), testConfig(t), tickettest.Config(clock, sent))
 	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.console.Shutdown(context.WithoutCancel(t.Context()))) })
 	return &fixture{s, t, clock, sent}
 }
 
@@ -114,7 +114,7 @@ func TestStory(t *testing.T) {
 func TestRun(t *testing.T) {
 	var out bytes.Buffer
 	require.NoError(t, run(t.Context(), nil, &out))
-	assert.Contains(t, out.String(), "somebody who left the shop\n")
+	assert.Contains(t, out.String(), "her ticket now: (no subject), of nobody\n")
 
 	ctx, cancel := context.WithCancel(t.Context())
 	served := endsAt{&out, cancel}
@@ -186,7 +186,7 @@ func TestFormSentTwiceOpensOneTicket(t *testing.T) {
 	for range 2 {
 		ada.page, ada.at = form, at
 		f.submit(ada, "/orders/1001/help", map[string]string{"subject": "Broken", "message": "The spout is off."}, http.StatusOK)
-		assert.Equal(t, "/tickets/0000-0001-H", ada.at.Path)
+		assert.Equal(t, "/help/tickets/0000-0001-H", ada.at.Path)
 	}
 	user, err := f.user(t.Context(), "ada")
 	require.NoError(t, err)
@@ -204,7 +204,7 @@ func TestFormSentTwiceOpensOneTicket(t *testing.T) {
 	for range 2 {
 		ada.page = reply
 		f.submit(ada, "reply", map[string]string{"message": "And the lid."}, http.StatusOK)
-		assert.Equal(t, []string{"The spout is off.", "And the lid."}, ada.all("said"))
+		assert.Equal(t, []string{"The spout is off.", "And the lid."}, ada.all("words"))
 	}
 }
 
@@ -217,7 +217,7 @@ func TestHelpFormKeepsInvalidInput(t *testing.T) {
 	assert.Contains(t, ada.all("notice")[0], "too long")
 	assert.NotContains(t, ada.all("notice")[0], "draft.subject", "a name of the library")
 	f.submit(ada, "/orders/1001/help", map[string]string{"subject": "Broken"}, http.StatusOK)
-	assert.Equal(t, []string{"The spout is off."}, ada.all("said"))
+	assert.Equal(t, []string{"The spout is off."}, ada.all("words"))
 }
 
 func TestStatusLinkShowsAndTakesReplies(t *testing.T) {
@@ -229,16 +229,16 @@ func TestStatusLinkShowsAndTakesReplies(t *testing.T) {
 	f.get(phone, link, http.StatusOK)
 	assert.NotContains(t, phone.body, "ada@example.org")
 	require.NoError(t, phone.submit(t.Context(), "reply", map[string]string{"message": "See the photo."}, &chosen{"a.png", "x"}))
-	assert.Equal(t, []string{"The spout is off.", "See the photo."}, phone.all("said"))
+	assert.Equal(t, []string{"The spout is off.", "See the photo."}, phone.all("words"))
 	assert.Equal(t, 1, f.count("SELECT count(*) FROM ticket_files"))
 	f.deliver()
 	f.sent.RequireSent(t, ticket.KindCustomer, "lin@shop.example, kim@shop.example")
 
 	f.get(phone, link[:len(link)-1]+"x", http.StatusNotFound)
 	f.clock.Advance(100 * 24 * time.Hour)
-	f.get(phone, link, http.StatusNotFound)
-	f.get(phone, "/tickets/"+n, http.StatusOK) // leads to the page for signing in
-	assert.Equal(t, "/login", phone.at.Path)
+	f.get(phone, link, http.StatusGone)
+	f.get(phone, "/help/tickets/"+n, http.StatusForbidden)
+	assert.Contains(t, phone.body, `href="/login"`)
 }
 
 // A day after the ticket was closed, its customer is asked to rate it. To open the link rates
@@ -247,9 +247,9 @@ func TestTheCustomerRatesThroughTheLink(t *testing.T) {
 	f := newFixture(t)
 	ada, lin := f.browser("ada"), f.browser("lin")
 	n := f.complain(ada, "1001", "Broken", "The spout is off.", nil)
-	f.get(lin, "/desk/"+n, http.StatusOK)
+	f.get(lin, "/desk/tickets/"+n, http.StatusOK)
 	f.submit(lin, "resolve", map[string]string{"message": "A new one is on its way."}, http.StatusOK)
-	f.get(ada, "/tickets/"+n, http.StatusOK)
+	f.get(ada, "/help/tickets/"+n, http.StatusOK)
 	f.submit(ada, "confirm", nil, http.StatusOK)
 	f.deliver()
 	f.sent.RequireNotSent(t, ticket.KindFeedback, "ada@example.org")
@@ -265,15 +265,14 @@ func TestTheCustomerRatesThroughTheLink(t *testing.T) {
 		require.NotNil(t, phone.form("rate"))
 		require.Nil(t, phone.form("reply"), "the link is for rating only")
 	}
-	f.submit(phone, "rate", map[string]string{"score": "0"}, http.StatusConflict)
-	f.submit(phone, "rate", map[string]string{"score": "2", "message": "It took long."}, http.StatusOK)
+	f.submit(phone, "rate", map[string]string{"score": "0"}, http.StatusUnprocessableEntity)
+	f.submit(phone, "rate", map[string]string{"score": "2", "comment": "It took long."}, http.StatusOK)
 	assert.Nil(t, phone.form("rate"))
-	assert.Contains(t, phone.body, "You rated this with 2 of 5.")
+	assert.Contains(t, phone.body, "Your rating: dissatisfied.")
 	assert.NotContains(t, phone.body, "It took long.")
-	f.get(lin, "/desk/"+n, http.StatusOK)
-	assert.Contains(t, lin.body, "The customer rated this with 2 of 5.")
-	assert.Contains(t, lin.all("said"), "It took long.")
-	assert.Equal(t, "closed", lin.all("phase")[0])
+	f.get(lin, "/desk/tickets/"+n, http.StatusOK)
+	assert.Contains(t, lin.all("words"), "It took long.")
+	assert.Equal(t, "closed", lin.one("chip"))
 }
 
 // An agent whose page is outdated sees the changes and loses no input.
@@ -281,13 +280,14 @@ func TestStaleFormIsRefusedKindly(t *testing.T) {
 	f := newFixture(t)
 	ada, lin := f.browser("ada"), f.browser("lin")
 	n := f.complain(ada, "1001", "Broken", "The spout is off.", nil)
-	f.get(lin, "/desk/"+n, http.StatusOK)
+	f.get(lin, "/desk/tickets/"+n+"?do=ask", http.StatusOK)
 	f.submit(ada, "reply", map[string]string{"message": "It is the blue one."}, http.StatusOK)
 	f.submit(lin, "ask", map[string]string{"message": "Which one is it?"}, http.StatusConflict)
-	assert.Equal(t, "Somebody was quicker. Please look at what is new, and then decide again. What you wrote is still in the form. the customer: reply", lin.all("notice")[0])
+	assert.Contains(t, lin.one("problems"), "The ticket has changed since you began.")
+	assert.Contains(t, lin.one("problems"), "It is the blue one.")
 	assert.Equal(t, "Which one is it?", fields(lin.form("ask"))["message"])
 	f.submit(lin, "ask", nil, http.StatusOK)
-	assert.Equal(t, "waiting", lin.all("phase")[0])
+	assert.Equal(t, "waiting", lin.one("chip"))
 	f.deliver()
 	f.sent.RequireSent(t, ticket.KindAsked, "ada@example.org")
 }
@@ -297,74 +297,13 @@ func TestConfirmIsPinnedToTheSeenVersion(t *testing.T) {
 	f := newFixture(t)
 	ada, lin := f.browser("ada"), f.browser("lin")
 	n := f.complain(ada, "1001", "Broken", "The spout is off.", nil)
-	f.get(lin, "/desk/"+n, http.StatusOK)
+	f.get(lin, "/desk/tickets/"+n, http.StatusOK)
 	f.submit(lin, "resolve", map[string]string{"message": "A new one is on its way."}, http.StatusOK)
-	f.get(ada, "/tickets/"+n, http.StatusOK)
+	f.get(ada, "/help/tickets/"+n, http.StatusOK)
 	f.submit(lin, "resolve", map[string]string{"message": "There is none left. You get a cup."}, http.StatusOK)
 	f.submit(ada, "confirm", nil, http.StatusConflict)
 	f.submit(ada, "confirm", nil, http.StatusOK)
-	assert.Equal(t, []string{"closed"}, ada.all("phase"))
-}
-
-// Every action that the desk offers can be done by its form.
-func TestEveryFormCanBeSent(t *testing.T) {
-	fill := map[string]map[string]string{
-		"ticket": nil, "relation": {"relation": "related to"}, "message": {"message": "words"}, "note": {"note": "words"},
-		"reason": {"reason": "vendor"}, "assignee": {"assignee": "kim"}, "queue": {"queue": "kitchen"}, "until": {"until": "2026-02-01"},
-	}
-	f := newFixture(t)
-	ada := f.browser("ada")
-	other := f.complain(ada, "1002", "A cup", "It has a crack.", nil)
-	n := f.complain(ada, "1001", "Broken", "The spout is off.", nil)
-	kim := f.browser("kim")
-	f.get(kim, "/desk/"+n, http.StatusOK)
-	done := map[string]bool{}
-	for _, name := range []string{
-		"take", "reply", "ask", "resume", "note", "link", "unlink", "assign", "hold", "resume", "release", "escalate", "hand back",
-		"hand over", "resolve", "reopen", "cancel", "reopen", "merge", "unmerge",
-	} {
-		form := kim.form(name)
-		require.NotNil(t, form, name)
-		values := map[string]string{}
-		for field := range fields(form) {
-			maps.Copy(values, fill[field])
-			if field == "ticket" {
-				values[field] = strings.ToLower(other)
-			}
-		}
-		f.submit(kim, name, values, http.StatusOK)
-		done[name] = true
-	}
-	assert.Len(t, done, 18)
-	f.get(kim, "/desk/"+other, http.StatusOK)
-	assert.NotContains(t, kim.all("article"), "merged")
-}
-
-// A refusal is explained in words, on the page of the action.
-func TestRefusalsOfAgents(t *testing.T) {
-	f := newFixture(t)
-	adas := f.complain(f.browser("ada"), "1001", "Broken", "The spout is off.", nil)
-	berts := f.complain(f.browser("bert"), "1003", "Lampe", "Sie flackert.", nil)
-	lin := f.browser("lin")
-	f.get(lin, "/desk/"+adas, http.StatusOK)
-	for _, c := range []struct {
-		form   string
-		fill   map[string]string
-		status int
-		says   string
-	}{
-		{"merge", map[string]string{"ticket": berts}, http.StatusConflict, "different customers"},
-		{"merge", map[string]string{"ticket": "0000-0001-X"}, http.StatusNotFound, "mistyped"},
-		{"merge", map[string]string{"ticket": adas}, http.StatusUnprocessableEntity, "action.ticket"},
-		{"hold", map[string]string{"reason": "vendor", "until": "yesterday"}, http.StatusUnprocessableEntity, "until must be a date"},
-		{"hold", map[string]string{"reason": "vendor", "until": "2020-01-01"}, http.StatusUnprocessableEntity, "future"},
-		{"ask", map[string]string{"message": ""}, http.StatusUnprocessableEntity, "missing"},
-		{"ask", map[string]string{"message": "Which?", "version": ""}, http.StatusUnprocessableEntity, "version"},
-		{"escalate", map[string]string{"note": "spout", "level": "x"}, http.StatusUnprocessableEntity, "level must be a number"},
-	} {
-		f.submit(lin, c.form, c.fill, c.status)
-		assert.Contains(t, lin.all("notice")[0], c.says)
-	}
+	assert.Equal(t, "Closed", ada.one("now"))
 }
 
 func TestMergedNumberLeadsOnUntilUnmerged(t *testing.T) {
@@ -372,78 +311,46 @@ func TestMergedNumberLeadsOnUntilUnmerged(t *testing.T) {
 	ada, lin := f.browser("ada"), f.browser("lin")
 	first := f.complain(ada, "1001", "Broken", "The spout is off.", nil)
 	second := f.complain(ada, "1002", "A cup", "It has a crack.", &chosen{"cup.png", "x"})
-	f.get(lin, "/desk/"+second, http.StatusOK)
-	f.submit(lin, "merge", map[string]string{"ticket": first}, http.StatusOK)
-	assert.Contains(t, lin.all("notice")[0], first)
-	f.get(ada, "/tickets/"+second, http.StatusOK)
-	assert.Equal(t, []string{"Broken"}, ada.all("h1"))
-	assert.ElementsMatch(t, []string{"The spout is off.", "It has a crack."}, ada.all("said"))
+	f.get(lin, "/desk/merge?from="+second+"&into="+first, http.StatusOK)
+	f.submit(lin, "/desk/merge", nil, http.StatusOK)
+	assert.Equal(t, "/desk/tickets/"+first, lin.at.Path)
+	f.get(ada, "/help/tickets/"+second, http.StatusOK)
+	assert.Equal(t, "Broken", ada.one("h1"))
+	assert.ElementsMatch(t, []string{"The spout is off.", "It has a crack."}, ada.all("words"))
 	f.get(ada, f.fileIn(ada), http.StatusOK)
-	f.get(lin, "/desk?q=crack", http.StatusOK)
-	assert.Contains(t, lin.all("tr")[1], first)
-	f.get(lin, "/desk/"+second, http.StatusOK)
+	f.get(lin, "/desk/tickets/"+second, http.StatusOK)
 	f.submit(lin, "unmerge", nil, http.StatusOK)
-	f.get(ada, "/tickets/"+second, http.StatusOK)
-	assert.Equal(t, []string{"A cup"}, ada.all("h1"))
+	f.get(ada, "/help/tickets/"+second, http.StatusOK)
+	assert.Equal(t, "A cup", ada.one("h1"))
 }
 
-func TestQueueCountsAndSearches(t *testing.T) {
-	f := newFixture(t)
-	ada, bert, lin := f.browser("ada"), f.browser("bert"), f.browser("lin")
-	n := f.complain(ada, "1001", "Broken", "The spout is off.", nil)
-	f.complain(bert, "1003", "Lampe", "Sie flackert.", nil)
-	f.get(lin, "/desk/"+n, http.StatusOK)
-	f.submit(lin, "take", nil, http.StatusOK)
-	f.get(lin, "/desk", http.StatusOK)
-	assert.Equal(t, []string{"1 new, level 1 1 open, level 1"}, lin.all("counts"))
-	assert.Len(t, lin.all("tr"), 3)
-	f.get(lin, "/desk?mine=1", http.StatusOK)
-	assert.Len(t, lin.all("tr"), 2)
-	f.get(lin, "/desk?q=flackert", http.StatusOK)
-	assert.Contains(t, lin.body, "Sie <mark>flackert</mark>.")
-	f.get(lin, "/desk?q=%3F", http.StatusOK)
-	assert.NotEmpty(t, lin.all("notice"))
-	f.get(lin, "/desk?after=nonsense", http.StatusUnprocessableEntity)
-}
-
-// Deleting a customer removes all data of the customer.
 // The figures are those of the library's report, and nobody but the manager sees them.
 func TestTheManagerSeesTheFigures(t *testing.T) {
 	f := newFixture(t)
 	ada, kim := f.browser("ada"), f.browser("kim")
 	n := f.complain(ada, "1001", "Broken", "The spout is off.", nil)
-	f.complain(ada, "1002", "A cup", "It has a crack.", nil)
 	f.clock.Advance(2 * time.Hour)
-	f.get(kim, "/desk/"+n, http.StatusOK)
-	f.submit(kim, "take", nil, http.StatusOK)
+	f.get(kim, "/desk/tickets/"+n, http.StatusOK)
 	f.submit(kim, "resolve", map[string]string{"message": "It leaves today."}, http.StatusOK)
 	f.clock.Advance(time.Minute)
-
-	now := f.clock.Now().In(time.FixedZone("CET", 3600))
-	f.get(kim, "/figures", http.StatusOK)
-	assert.Equal(t, "Figures of "+now.Format("2006-01"), kim.all("h1")[0])
-	assert.Len(t, kim.all("figure"), 6)
-	assert.Contains(t, kim.all("h2"), "first answer")
-	assert.Contains(t, kim.all("tr"), "answered 1 7200 7200 exact")
-	assert.NotContains(t, kim.body, "#ZgotmplZ")
-
-	// A past month has none of these tickets, and one to come no figures.
-	f.get(kim, "/figures?month="+now.AddDate(0, -1, 0).Format("2006-01"), http.StatusOK)
-	assert.NotContains(t, kim.all("tr"), "answered 1 7200 7200 exact")
-	f.get(kim, "/figures?month="+now.AddDate(0, 2, 0).Format("2006-01"), http.StatusUnprocessableEntity)
-	f.get(kim, "/figures?month=May", http.StatusUnprocessableEntity)
-	for _, other := range []string{"ada", "lin"} {
-		f.get(f.browser(other), "/figures", http.StatusNotFound)
+	for tries := 0; len(kim.all("figure")) == 0; tries++ { // the page waits for its figures for a moment only
+		require.Less(t, tries, 60)
+		f.get(kim, "/desk/reports", http.StatusOK)
 	}
+	assert.Contains(t, kim.one("tiles"), "Erste Antwort 2 Std.")
+	assert.NotContains(t, kim.body, "#ZgotmplZ")
+	f.get(f.browser("lin"), "/desk/reports", http.StatusNotFound)
+	f.get(ada, "/desk/reports", http.StatusNotFound)
 }
 
+// Deleting a customer removes all data of the customer.
 func TestDeletedUser(t *testing.T) {
 	f := newFixture(t)
 	ada, lin := f.browser("ada"), f.browser("lin")
 	n := f.complain(ada, "1001", "Broken", "The spout is off.", &chosen{"photo.png", "x"})
 	second := f.complain(ada, "1002", "A cup", "It has a crack.", nil)
-	f.get(lin, "/desk/"+second, http.StatusOK)
-	f.submit(lin, "merge", map[string]string{"ticket": n}, http.StatusOK)
+	f.get(lin, "/desk/merge?from="+second+"&into="+n, http.StatusOK)
+	f.submit(lin, "/desk/merge", nil, http.StatusOK)
 	f.deliver()
 	link := f.sent.RequireSent(t, ticket.KindReceived, "ada@example.org").StatusLink
 	f.sent.Reset()
@@ -468,7 +375,7 @@ func TestDeletedUser(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, ticket.StatusCancelled, got.Status)
 	assert.True(t, got.Requester.IsZero())
-	f.get(lin, "/desk/"+n, http.StatusOK)
+	f.get(lin, "/desk/tickets/"+n, http.StatusOK)
 	f.submit(lin, "reopen", map[string]string{"note": "once more"}, http.StatusOK)
 	f.submit(lin, "reply", map[string]string{"message": "Are you there?"}, http.StatusOK)
 	f.deliver()
@@ -510,7 +417,9 @@ func (f *fixture) fileIn(b *browser) string {
 	f.t.Helper()
 	for n := range b.page.Descendants() {
 		if href := attribute(n, "href"); strings.Contains(href, "/files/") {
-			return href
+			to, err := b.at.Parse(href)
+			require.NoError(f.t, err)
+			return to.Path
 		}
 	}
 	require.Fail(f.t, "there is no file on the page")

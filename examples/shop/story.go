@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"net/url"
 	"regexp"
 	"strings"
 
@@ -13,7 +15,7 @@ import (
 
 // story tells a day at the shop: it goes through the pages as its people would,
 // and prints what they see.
-func story(ctx context.Context, cfg config, desk ticket.Config, stdout io.Writer) error {
+func story(ctx context.Context, cfg config, desk ticket.Config, stdout io.Writer) (err error) {
 	cfg.base, cfg.smtp = "https://shop.example", ""
 	desk.Logger = slog.New(slog.DiscardHandler)
 	desk.Relay.Batch = 1 // one letter after the other, so that they print in order
@@ -21,6 +23,7 @@ func story(ctx context.Context, cfg config, desk ticket.Config, stdout io.Writer
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, s.console.Shutdown(ctx)) }()
 	d := &day{ctx: ctx, shop: s, people: map[string]*browser{}, out: stdout}
 	for _, scene := range []func(){d.complaint, d.german, d.link, d.work, d.stale, d.merge, d.search, d.solved, d.figures, d.leaves} {
 		if scene(); d.err != nil {
@@ -99,7 +102,8 @@ func (d *day) complaint() {
 		return
 	}
 	d.first = number.FindString(ada.at.Path)
-	d.say("  ticket %s: %s, file %s", d.first, ada.all("phase")[0], ada.all("file")[0])
+	file, _, _ := strings.Cut(ada.one("file"), " ·")
+	d.say("  ticket %s: %s, file %s", d.first, ada.one("now"), file)
 	d.letters()
 }
 
@@ -113,7 +117,7 @@ func (d *day) german() {
 	d.letters()
 }
 
-var statusLink = regexp.MustCompile(`https://shop\.example/s/\w+`)
+var statusLink = regexp.MustCompile(`https://shop\.example/help/t/\w+`)
 
 func (d *day) link() {
 	d.say("\nAda answers through the link in her letter, from a browser where she has not signed in.")
@@ -127,7 +131,7 @@ func (d *day) link() {
 	d.look(phone, address)
 	d.send(phone, string(ticket.ActionReply), map[string]string{"message": "The lid is fine, by the way."}, nil)
 	if d.err == nil {
-		d.say("  she sees %d messages: %s", len(phone.all("said")), strings.Join(phone.all("said"), " / "))
+		d.say("  she sees %d messages: %s", len(phone.all("words")), strings.Join(phone.all("words"), " / "))
 	}
 	d.letters()
 }
@@ -135,28 +139,33 @@ func (d *day) link() {
 func (d *day) work() {
 	d.say("\nLin works at the desk.")
 	lin := d.as("lin")
-	d.look(lin, "/desk")
+	d.look(lin, "/desk/")
 	if d.err != nil {
 		return
 	}
-	d.say("  the counts: %s", strings.Join(lin.all("counts"), ""))
-	d.look(lin, "/desk/"+d.first)
-	d.say("  may now: %s", strings.ToLower(strings.Join(lin.all("button")[1:], ", ")))
+	d.say("  waiting: %s", strings.Join(lin.all("subject"), ", "))
+	d.look(lin, "/desk/tickets/"+d.first)
+	if d.err != nil {
+		return
+	}
+	d.say("  may write: %s; was promised: %s", lin.one("tabs"), lin.one("clock"))
 	d.send(lin, string(ticket.ActionTake), nil, nil)
-	d.look(d.as("kim"), "/desk/"+d.first) // for the next scene
+	d.look(d.as("kim"), "/desk/tickets/"+d.first+"?do=resolve") // for the next scene
 	d.send(lin, string(ticket.ActionAsk), map[string]string{"message": "Do you want a new one, or your money?"}, nil)
 	if d.err == nil {
-		d.say("  took it, and asked: it is %s", lin.all("phase")[0])
+		d.say("  took it, and asked: it is %s", lin.one("chip"))
 	}
 	d.letters()
 }
 
 func (d *day) stale() {
-	d.say("\nKim has the page of before, and answers too.")
+	d.say("\nKim has the page of before, and answers too. Kim reads German.")
 	kim := d.as("kim")
 	d.send(kim, string(ticket.ActionResolve), map[string]string{"message": "Your money is on its way."}, nil)
 	if d.err == nil {
-		d.say("  %d: %s", kim.status, strings.Join(kim.all("notice"), " "))
+		why, _, _ := strings.Cut(kim.one("problems"), " Sehen")
+		d.say("  %d: %s", kim.status, why)
+		d.say("  still in the form: %s", fields(kim.form(string(ticket.ActionResolve)))["message"])
 	}
 }
 
@@ -169,19 +178,19 @@ func (d *day) merge() {
 		return
 	}
 	second := number.FindString(ada.at.Path)
-	d.look(lin, "/desk/"+second)
-	d.send(lin, string(ticket.ActionMerge), map[string]string{"ticket": strings.ToLower(strings.ReplaceAll(d.first, "-", " "))}, nil)
-	d.look(ada, "/tickets/"+second)
+	d.look(lin, "/desk/merge?"+url.Values{"from": {second}, "into": {strings.ToLower(d.first)}}.Encode())
+	d.send(lin, "/desk/merge", nil, nil)
+	d.look(ada, "/help/tickets/"+second)
 	if d.err != nil {
 		return
 	}
-	d.say("  her second number leads to: %s", ada.all("h1")[0])
-	d.say("  where she reads: %s", strings.Join(ada.all("said"), " / "))
-	d.look(lin, "/desk/"+second)
+	d.say("  her second number leads to: %s", ada.one("h1"))
+	d.say("  where she reads: %s", strings.Join(ada.all("words"), " / "))
+	d.look(lin, "/desk/tickets/"+second)
 	d.send(lin, string(ticket.ActionUnmerge), nil, nil)
-	d.look(ada, "/tickets/"+second)
+	d.look(ada, "/help/tickets/"+second)
 	if d.err == nil {
-		d.say("  and after that to: %s", ada.all("h1")[0])
+		d.say("  and after that to: %s", ada.one("h1"))
 	}
 	d.letters()
 }
@@ -189,23 +198,23 @@ func (d *day) merge() {
 func (d *day) search() {
 	d.say("\nLin looks for a word.")
 	lin := d.as("lin")
-	d.look(lin, "/desk?q=steckdose")
+	d.look(lin, "/desk/search?q=steckdose")
 	if d.err == nil {
-		d.say("  %s", strings.Join(lin.all("tr")[1:], "; "))
+		d.say("  %s", strings.Join(lin.all("li"), "; "))
 	}
 }
 
 func (d *day) solved() {
 	d.say("\nAda wants a new one. Lin sends it, and Ada agrees.")
 	ada, lin := d.as("ada"), d.as("lin")
-	d.look(ada, "/tickets/"+d.first)
+	d.look(ada, "/help/tickets/"+d.first)
 	d.send(ada, string(ticket.ActionReply), map[string]string{"message": "A new one, please."}, nil)
-	d.look(lin, "/desk/"+d.first)
+	d.look(lin, "/desk/tickets/"+d.first)
 	d.send(lin, string(ticket.ActionResolve), map[string]string{"message": "It leaves today."}, nil)
-	d.look(ada, "/tickets/"+d.first)
+	d.look(ada, "/help/tickets/"+d.first)
 	d.send(ada, string(ticket.ActionConfirm), nil, nil)
 	if d.err == nil {
-		d.say("  it is %s", ada.all("phase")[0])
+		d.say("  it is %s", ada.one("now"))
 	}
 	d.letters()
 }
@@ -213,9 +222,15 @@ func (d *day) solved() {
 func (d *day) figures() {
 	d.say("\nKim looks at the figures of the month.")
 	kim := d.as("kim")
-	d.look(kim, "/figures")
+	const most = 20 // tries: the page waits for its figures for a moment only
+	for range most {
+		if d.look(kim, "/desk/reports"); d.err != nil || len(kim.all("figure")) > 0 {
+			break
+		}
+	}
 	if d.err == nil {
-		d.say("  %s: %d tables, %d drawings", kim.all("h1")[0], len(kim.all("h2")), len(kim.all("figure")))
+		names := kim.all("strong")
+		d.say("  %s, %s: %d drawings with tables", kim.one("h1"), names[len(names)-1], len(kim.all("figure")))
 	}
 }
 
@@ -225,11 +240,13 @@ func (d *day) leaves() {
 	d.look(ada, "/account")
 	d.send(ada, "/account/delete", nil, nil)
 	d.look(ada, "/orders")
-	d.look(lin, "/desk/"+d.first)
+	d.look(lin, "/desk/tickets/"+d.first)
 	if d.err != nil {
 		return
 	}
-	d.say("  her orders lead to: %s", ada.all("h1")[0])
-	d.say("  her ticket is of: %s", lin.all("p")[2])
+	d.say("  her orders lead to: %s", ada.one("h1"))
+	_, customer, _ := strings.Cut(lin.one("facts"), "Customer Name ")
+	customer, _, _ = strings.Cut(customer, " Filed as")
+	d.say("  her ticket now: %s, of %s", lin.one("h1"), customer)
 	d.letters()
 }

@@ -34,7 +34,9 @@ func (u user) actor() ticket.Actor {
 	for i := range levels {
 		levels[i] = i + 1
 	}
-	return ticket.Agent(u.ID, levels...).Named(u.Name)
+	a := ticket.Agent(u.ID, levels...).Named(u.Name)
+	a.Person.Locale, a.Person.Zone = u.Locale, u.Zone // for the console
+	return a
 }
 
 func (s *shop) users(ctx context.Context) (list []user, err error) {

@@ -17,12 +17,14 @@ import (
 )
 
 // handler serves the whole shop. It protects every page: requests from other
-// sites change nothing, bodies are limited, and pages run no scripts.
+// sites change nothing, and bodies are limited.
 func (s *shop) handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /style.css", func(w http.ResponseWriter, r *http.Request) {
-		http.ServeFileFS(w, r, embedded, "pages/style.css")
-	})
+	for _, style := range []string{"look.css", "style.css"} {
+		mux.HandleFunc("GET /"+style, func(w http.ResponseWriter, r *http.Request) {
+			http.ServeFileFS(w, r, embedded, "pages/"+style)
+		})
+	}
 	mux.Handle("GET /login", s.public(s.loginPage))
 	mux.Handle("POST /login", s.public(s.signIn))
 	mux.Handle("POST /logout", s.public(s.signOut))
@@ -31,30 +33,22 @@ func (s *shop) handler() http.Handler {
 	mux.Handle("GET /orders", s.signedIn(s.ordersPage))
 	mux.Handle("GET /orders/{order}/help", s.signedIn(s.helpPage))
 	mux.Handle("POST /orders/{order}/help", s.signedIn(s.askForHelp))
-	mux.Handle("GET /tickets/{number}", s.signedIn(s.ticketPage))
-	mux.Handle("POST /tickets/{number}", s.signedIn(s.customerActs))
-	mux.Handle("GET /tickets/{number}/files/{file}", s.signedIn(s.download))
 	mux.Handle("GET /account", s.signedIn(s.accountPage))
 	mux.Handle("GET /account/data", s.signedIn(s.personalData))
 	mux.Handle("POST /account/delete", s.signedIn(s.leave))
 
-	mux.Handle("GET /s/{token}", s.public(s.statusPage))
-	mux.Handle("POST /s/{token}", s.public(s.holderActs))
-	mux.Handle("GET /s/{token}/files/{file}", s.public(s.holderDownloads))
-
-	mux.Handle("GET /figures", s.staff(s.figuresPage))
-	mux.Handle("GET /desk", s.staff(s.queuePage))
-	mux.Handle("GET /desk/{number}", s.staff(s.deskPage))
-	mux.Handle("POST /desk/{number}", s.staff(s.agentActs))
-	mux.Handle("GET /desk/{number}/files/{file}", s.staff(s.download))
 	if s.outbox != nil {
 		mux.Handle("GET /outbox", s.signedIn(s.outboxPage))
 	}
+
+	mux.Handle("/help/", s.customers)
+	mux.Handle("/desk/", s.staff(s.console))
 	return http.MaxBytesHandler(headers(http.NewCrossOriginProtection().Handler(mux)), maxBody)
 }
 
-// headers protects each page. The address of a page can contain the token of a
-// status link, so other sites do not get it, and no cache keeps the page.
+// headers protects the pages of the shop: they run no scripts, other sites do not learn
+// their addresses, and no cache keeps them. The pages of the library replace these headers
+// by their own.
 func headers(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
@@ -66,8 +60,7 @@ func headers(next http.Handler) http.Handler {
 	})
 }
 
-// public serves a page for everybody, signedIn one for users, and staff one for
-// agents. For others the pages of the desk do not exist.
+// public serves a page for everybody.
 func (s *shop) public(page func(http.ResponseWriter, *http.Request) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := page(w, r); err != nil {
@@ -76,6 +69,7 @@ func (s *shop) public(page func(http.ResponseWriter, *http.Request) error) http.
 	})
 }
 
+// signedIn serves a page for users. Others are led to the page where they sign in.
 func (s *shop) signedIn(page func(http.ResponseWriter, *http.Request, user) error) http.Handler {
 	return s.public(func(w http.ResponseWriter, r *http.Request) error {
 		u, err := s.session(r)
@@ -90,45 +84,32 @@ func (s *shop) signedIn(page func(http.ResponseWriter, *http.Request, user) erro
 	})
 }
 
-func (s *shop) staff(page func(http.ResponseWriter, *http.Request, user) error) http.Handler {
+// staff serves the pages of agents. For customers they do not exist.
+func (s *shop) staff(pages http.Handler) http.Handler {
 	return s.signedIn(func(w http.ResponseWriter, r *http.Request, u user) error {
 		if u.Level == 0 {
 			return errNoPage
 		}
-		return page(w, r, u)
+		pages.ServeHTTP(w, r)
+		return nil
 	})
 }
 
 var errNoPage = errors.New("there is no such page")
 
-// fault returns the status and the text for an error. Agents read the reason in
-// the words of the desk, which name its fields and rules. Customers do not.
-func fault(err error, u user) (status int, words string) {
-	var refused *ticket.RefusedError
-	var invalid *ticket.InvalidError
+// fault returns the status and the text for an error.
+func fault(err error) (status int, words string) {
 	switch tooLarge := (*http.MaxBytesError)(nil); {
 	case errors.As(err, &tooLarge):
 		return http.StatusRequestEntityTooLarge, fmt.Sprintf("That is too large. A file may have %d MB.", maxFile>>20)
-	case errors.Is(err, ticket.ErrMistyped):
-		return http.StatusNotFound, "That is not a ticket number. Please look whether it was mistyped."
 	case errors.Is(err, ticket.ErrNotFound), errors.Is(err, sql.ErrNoRows), errors.Is(err, errNoPage):
 		return http.StatusNotFound, "There is nothing here, or nothing for you."
-	case errors.Is(err, ticket.ErrStatusLink):
-		return http.StatusNotFound, "This link is not good, or not any more. Please take the one in our newest letter, or sign in."
-	case errors.Is(err, ticket.ErrStale):
-		return http.StatusConflict, "Somebody was quicker. Please look at what is new, and then decide again."
-	case errors.As(err, &refused) && u.Level > 0:
-		return http.StatusConflict, "That is not possible now: " + refused.Detail + "."
-	case errors.Is(err, ticket.ErrRefused):
-		return http.StatusConflict, "That is not possible now. Please load the page again."
-	case errors.As(err, &invalid) && u.Level > 0:
-		return http.StatusUnprocessableEntity, "Please look at your entry: " + invalid.Field + " " + invalid.Reason + "."
 	case errors.Is(err, ticket.ErrInvalid):
 		return http.StatusUnprocessableEntity, "Please look at your entry. Something is missing, too long, or not readable."
 	case errors.Is(err, ticket.ErrDuplicate):
 		return http.StatusConflict, "This form was sent before, with other words. Please load the page again."
-	case errors.Is(err, ticket.ErrConflict):
-		return http.StatusConflict, "Many are at it at once. Please try again."
+	case errors.Is(err, ticket.ErrRefused), errors.Is(err, ticket.ErrConflict):
+		return http.StatusConflict, "That is not possible now. Please load the page again."
 	default:
 		return http.StatusInternalServerError, "Something went wrong on our side. Please try again in a while."
 	}
@@ -136,7 +117,7 @@ func fault(err error, u user) (status int, words string) {
 
 func (s *shop) fail(w http.ResponseWriter, r *http.Request, err error) {
 	u, _ := s.session(r)
-	status, words := fault(err, u)
+	status, words := fault(err)
 	if status == http.StatusInternalServerError {
 		slog.ErrorContext(r.Context(), "shop: a page failed", "path", r.Pattern, "error", err)
 	}
@@ -206,7 +187,7 @@ func (s *shop) loginPage(w http.ResponseWriter, r *http.Request) error {
 func (s *shop) home(w http.ResponseWriter, r *http.Request, u user) error {
 	to := "/orders"
 	if u.Level > 0 {
-		to = "/desk"
+		to = "/desk/"
 	}
 	http.Redirect(w, r, to, http.StatusSeeOther)
 	return nil
