@@ -179,6 +179,9 @@ const mostSteps = 200
 // clockDrawing draws the time of a clock: what counted, what did not, now and when it is due.
 func (p *page) clockDrawing(d *explainData, x *explanation, width int) template.HTML {
 	from, to := x.Clock.Started, x.AsOf
+	if !x.Clock.Stopped.IsZero() {
+		to = x.Clock.Stopped
+	}
 	for _, s := range x.Spans {
 		if s.To.After(to) {
 			to = s.To
