@@ -170,7 +170,7 @@ func TestThePageOfATicket(t *testing.T) {
 	} {
 		has(t, page, want)
 	}
-	has(t, page, "<dt>Close</dt><dd>possible from: resolved")
+	has(t, page, "<dt>possible from: resolved</dt><dd>Close")
 	hasNot(t, page, "Confirm</", "what agents never do is no button")
 	b.do(agKim, was, ticket.Action{Name: ticket.ActionEscalate, Note: "up"})
 	has(t, b.page("/tickets/"+string(was.Number)), "the ticket is at level 3, which you do not serve")
