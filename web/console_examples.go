@@ -63,7 +63,7 @@ func (c *Console) examples() {
 		Items: items, Hidden: 3, All: "?all=1", Composer: form, Key: "k",
 		Tabs: []button{{Action: "reply", Label: "Reply", Link: "?do=reply", Tab: true, Now: true}}, Buttons: []button{{Action: "take", Label: "Take", Direct: true}, {Action: "hold", Label: "Hold", Link: "?do=hold", Now: true}},
 		Refused: 1, Reasons: []fact{{"possible from resolved", "Close"}},
-		Policy:  "gold", Clocks: []clockItem{{Metric: "next answer", Name: "Next answer", Class: "warn", Words: "in 18 min", Filled: 85, Within: "2 h", Why: "clocks/next%20answer", Earlier: 1}},
+		Policy: "gold", Clocks: []clockItem{{Metric: "next answer", Name: "Next answer", Class: "warn", Words: "in 18 min", Filled: 85, Within: "2 h", Why: "clocks/next%20answer", Earlier: 1}},
 		Customer: customerItem{Name: "Ada B.", Email: "ada@mills.example", Phone: "+49 30 1", Org: "Example Mills", Local: "10:44", Followers: []string{"Max", "Kim"}},
 		Others:   []ticketRow{row}, More: "tickets?view=all", Similar: []similarItem{{Number: "1", Link: "tickets/1", Subject: "Blank pages", Solution: "Change the fuser.", Shares: "blank, pages", Known: true}},
 		Links: []linkedItem{{Relation: "related to", Name: "related to", Number: "K3VD-7YQ2-M", Link: "tickets/1"}}, CanLink: true, Facts: []fact{{"Priority", "high"}, {"Opened", template.HTML("today")}},

@@ -156,6 +156,11 @@ func (c *Console) ticketPage(p *page, t *ticket.Ticket) (*agentTicket, error) {
 		}
 		return d.Here + "?" + url.Values{"do": {action}}.Encode() + "#act"
 	})
+	if !slices.ContainsFunc(d.Buttons, func(b button) bool { return b.Action == string(ticket.ActionSplit) }) {
+		for i := range d.Items {
+			d.Items[i].Split = false
+		}
+	}
 	d.Refused, d.Reasons = len(refused), reasons(refused)
 	if err := c.aside(p, t, d); err != nil {
 		return nil, err
