@@ -308,7 +308,7 @@ func (c *Console) redrive(p *page) error {
 	q := f.query
 	if q.After = (ticket.ID{}); !form.has("all") {
 		q = ticket.DeliveryQuery{State: slices.Concat(deliveryTabs[0].states, []ticket.DeliveryState{ticket.DeliverySent, ticket.DeliveryPending})}
-		for _, text := range strings.Fields(strings.Join(form.all("id"), " ")) { // a button has several
+		for text := range strings.FieldsSeq(strings.Join(form.all("id"), " ")) { // a button has several
 			id, err := ticket.ParseID(text)
 			if err != nil {
 				return badForm("a delivery: %w", err)
