@@ -16,9 +16,12 @@ var styleFiles embed.FS
 //go:embed script/*.js
 var scriptFiles embed.FS
 
+//go:embed style/icon.svg
+var icon []byte
+
 const assetsPath = "assets/"
 
-// assets has the style sheet and the script, by names with a hash of their content.
+// assets has the style sheet, the script and the icon, by names with a hash of their content.
 type assets struct {
 	names map[string]string // "style" → "desk-….css"
 	files map[string]asset
@@ -38,6 +41,7 @@ func makeAssets(extraStyle string) assets {
 	}
 	a.add("style", "css", "text/css; charset=utf-8", style)
 	a.add("script", "js", "text/javascript; charset=utf-8", joined(scriptFiles, "script"))
+	a.add("icon", "svg", "image/svg+xml", icon)
 	return a
 }
 

@@ -242,6 +242,9 @@ func TestProblemsNameTheirFields(t *testing.T) {
 		has(t, page, `id="problems"`, c.action)
 		has(t, page, `href="#f-`+c.field+`"`, c.action)
 		has(t, page, `id="f-`+c.field+`"`, c.action)
+		label := between(page, `<label for="f-`+c.field+`">`, "<")
+		require.NotEmpty(t, label, c.action)
+		has(t, page, `href="#f-`+c.field+`">`+strings.TrimSpace(label)+": ", c.action) // the link says which
 		if c.keeps != "" {
 			has(t, page, c.keeps, c.action)
 		}

@@ -3,6 +3,7 @@ package web
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -69,6 +70,18 @@ func buttons(t teller, about *ticket.Ticket, mine bool, choices []ticket.Choice,
 		}
 	}
 	return top, row, refused
+}
+
+// reasons puts the actions that are refused for the same reason together.
+func reasons(refused []button) (list []fact) {
+	for _, b := range refused {
+		if i := slices.IndexFunc(list, func(f fact) bool { return f.Name == b.Why }); i >= 0 {
+			list[i].Value = fmt.Sprint(list[i].Value, ", ", b.Label)
+			continue
+		}
+		list = append(list, fact{b.Why, b.Label})
+	}
+	return list
 }
 
 // buttonPlace returns the place of an action among the buttons.

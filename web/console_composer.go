@@ -317,12 +317,13 @@ func (f *composer) keep(c *Console, p *page, up *agentForm) {
 
 // explain puts problems beside their fields.
 func (f *composer) explain(list []problem) {
-	f.Problems = list
+	f.Problems = slices.Clone(list)
 	for _, fields := range [][]inputField{f.Open, f.More} {
 		for i := range fields {
-			for _, pr := range list {
+			for j, pr := range list {
 				if pr.Field == fields[i].Name {
 					fields[i].Problem = pr.Text
+					f.Problems[j].Text = strings.TrimSuffix(fields[i].Label, "?") + ": " + pr.Text
 				}
 			}
 		}

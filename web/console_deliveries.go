@@ -75,6 +75,8 @@ type deliveryRow struct {
 	Created, Settled, Next time.Time
 	Attempts               int
 	Error                  string
+	Before                 string        // the ID of the delivery that came back, if that is the error
+	Same                   []deliveryRow // more to the same address with the same outcome
 	CanRedrive             bool
 	CanMark                bool
 }
@@ -163,6 +165,16 @@ func (c *Console) deliveries(p *page) error {
 		}
 		d.Rows = append(d.Rows, p.deliveryRow(row, &t))
 	}
+	shown := map[string]bool{}
+	for i := range d.Rows {
+		shown[d.Rows[i].ID] = true
+	}
+	for i := range d.Rows {
+		if !shown[d.Rows[i].Before] {
+			d.Rows[i].Before = "" // there is nothing to link to
+		}
+	}
+	d.Rows = together(d.Rows)
 	if !page.Next.IsZero() {
 		q := f.values()
 		q.Set("after", page.Next.String())
@@ -171,6 +183,37 @@ func (c *Console) deliveries(p *page) error {
 	d.All = len(d.Rows) > 0 && f.Tab != "sent" && f.Tab != "all"
 	return p.render(http.StatusOK, "figures_deliveries.html", d)
 }
+
+// together puts deliveries to the same address with the same outcome into one row, if they follow
+// one another.
+func together(rows []deliveryRow) (out []deliveryRow) {
+	for _, r := range rows {
+		if n := len(out) - 1; n >= 0 && r.CanRedrive && r.Error != "" {
+			o := &out[n]
+			if o.To == r.To && o.Address == r.Address && o.State == r.State && o.Error == r.Error {
+				o.Same = append(o.Same, r)
+				continue
+			}
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+// IDs returns the IDs of the row and of those in it.
+func (r deliveryRow) IDs() string {
+	list := []string{r.ID}
+	for i := range r.Same {
+		list = append(list, r.Same[i].ID)
+	}
+	return strings.Join(list, " ")
+}
+
+// Count returns how many deliveries the row has.
+func (r deliveryRow) Count() int { return 1 + len(r.Same) }
+
+// bouncedBefore begins the error of a delivery that was held back because of an earlier one.
+const bouncedBefore = "the address bounced before: see delivery "
 
 // deliveriesData returns the page without rows.
 func (p *page) deliveriesData(f deliveryFilter) deliveriesData {
@@ -206,6 +249,9 @@ func (p *page) deliveryRow(row *ticket.Delivery, t *ticket.Ticket) deliveryRow {
 	r.To, r.Address = p.recipient(row)
 	if row.State == ticket.DeliveryPending {
 		r.Next = row.Due
+	}
+	if id, ok := strings.CutPrefix(r.Error, bouncedBefore); ok {
+		r.Error, r.Before = p.say("figures.bounced_before"), id
 	}
 	return r
 }
@@ -262,7 +308,7 @@ func (c *Console) redrive(p *page) error {
 	q := f.query
 	if q.After = (ticket.ID{}); !form.has("all") {
 		q = ticket.DeliveryQuery{State: slices.Concat(deliveryTabs[0].states, []ticket.DeliveryState{ticket.DeliverySent, ticket.DeliveryPending})}
-		for _, text := range form.all("id") {
+		for text := range strings.FieldsSeq(strings.Join(form.all("id"), " ")) { // a button has several
 			id, err := ticket.ParseID(text)
 			if err != nil {
 				return badForm("a delivery: %w", err)
@@ -363,6 +409,7 @@ func deliveriesExamples(s *site) []any {
 		p.deliveryRow(&ticket.Delivery{State: ticket.DeliveryPending, Kind: ticket.KindQueued, To: ticket.Recipient{Queue: "hardware"}, Due: p.now, Created: p.now}, &ticket.Ticket{}),
 		p.deliveryRow(&ticket.Delivery{State: ticket.DeliverySent, Kind: ticket.KindReceived, Created: p.now, Settled: p.now}, &ticket.Ticket{Number: "7Q4K92MXF"}),
 	}
+	full.Rows[0].Same, full.Rows[0].Before = full.Rows[:1:1], "1"
 	full.Next, full.All, full.Note = "deliveries?after=1", true, "redriven"
 	wrong := p.deliveriesData(deliveryFilter{Tab: "all", Ticket: "x", wrong: true})
 	return []any{full, wrong, p.deliveriesData(deliveryFilter{Tab: "failed"})}

@@ -183,3 +183,31 @@ func TestALetterThatCameBack(t *testing.T) {
 	require.Contains(t, get(c, "/deliveries?tab=sent&marked=1").Body.String(), "It is recorded")
 	require.Equal(t, http.StatusNotFound, post(c, "/deliveries/nonsense", flat, strings.NewReader("here=&other=1")).Code)
 }
+
+// What an address that bounced did not get stands in one card, which leads to the letter that came back.
+func TestLettersToAnAddressThatBouncedStandTogether(t *testing.T) {
+	desk, tickets := lettersDesk(t)
+	c := newConsole(t, desk, nil)
+	lin, good := ticket.Agent("lin", 1), tickets["good"].ID
+	page, err := desk.Deliveries(t.Context(), lin, ticket.DeliveryQuery{Ticket: good, Kind: []ticket.Kind{ticket.KindReceived}})
+	require.NoError(t, err)
+	came := page.Deliveries[0].ID
+	require.NoError(t, desk.Bounced(t.Context(), lin, came, "550 no such mailbox"))
+	for range 2 {
+		_, err = desk.Do(t.Context(), lin, good, ticket.Action{Name: ticket.ActionReply, Message: "m"})
+		require.NoError(t, err)
+		_, err = desk.Deliver(t.Context())
+		require.NoError(t, err)
+	}
+	address := "/deliveries?ticket=" + string(tickets["good"].Number)
+	body := get(c, address).Body.String()
+	require.Equal(t, 2, strings.Count(body, `class="card letter"`), "the letter that came back, and the two after it")
+	require.Contains(t, body, `<a href="#d-`+came.String()+`">This address bounced before.</a>`)
+	require.NotContains(t, body, "see delivery")
+	require.NotContains(t, get(c, address+"&state=suppressed").Body.String(), "<a href=\"#d-", "it is not on the page")
+	require.Contains(t, body, ">Send 2 again</button>")
+	ids := between(body, `name="id" value="`, `"`)
+	require.Len(t, strings.Fields(ids), 2)
+	w := post(c, "/deliveries", flat, strings.NewReader(url.Values{"here": {""}, "id": {ids}}.Encode()))
+	require.Equal(t, "deliveries?redriven=2&tab=failed", w.Header().Get("Location"))
+}

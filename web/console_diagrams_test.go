@@ -160,6 +160,7 @@ func TestAClockIsExplained(t *testing.T) {
 	w := get(c, "/tickets/"+string(tk.Number)+"/clocks/first%20answer")
 	require.Equal(t, http.StatusOK, w.Code)
 	body := w.Body.String()
+	require.NotContains(t, body, "<title>closed</title>", "the office was open all the time")
 	for _, want := range []string{"Within 2 h, hours of office, by policy gold.", "40 min", "1 h 20 min", "14:20", "paused: on hold (vendor)", "started: 2 h by policy gold", "a &lt;b&gt;", `class="plot timeline"`} {
 		require.Contains(t, body, want)
 	}
@@ -169,6 +170,10 @@ func TestAClockIsExplained(t *testing.T) {
 	other := ticket.Agent("max", 1)
 	other.Queues = []string{"billing"}
 	require.Equal(t, http.StatusNotFound, get(console(other), "/tickets/"+string(tk.Number)+"/clocks/first%20answer").Code)
+	now.set(noon.Add(24 * time.Hour))
+	body = get(c, "/tickets/"+string(tk.Number)+"/clocks/first%20answer").Body.String()
+	require.Contains(t, body, "<title>closed</title>", "the night does not count")
+	require.Contains(t, body, `<span class="chip bad">late</span>`)
 	plain := get(newConsole(t, desk, func(cfg *ConsoleConfig) { cfg.Now = now.now }), "/tickets/"+string(tk.Number)+"/clocks/first%20answer")
 	require.Equal(t, http.StatusOK, plain.Code, "nobody explains: it has its history")
 	require.NotContains(t, plain.Body.String(), "plot")

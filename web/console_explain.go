@@ -34,6 +34,13 @@ type explanation struct {
 		Reason  string    `json:"reason"`
 		Counted span      `json:"counted"`
 		Total   span      `json:"total"`
+		Hours   struct {
+			Steps []struct {
+				From time.Time `json:"from"`
+				To   time.Time `json:"to"`
+				Open bool      `json:"open"`
+			} `json:"steps"`
+		} `json:"hours"` // when it was open and when closed
 	} `json:"spans"`
 	Moments []struct {
 		Kind      string    `json:"kind"`
@@ -113,6 +120,9 @@ func (p *page) explained(d *explainData, x *explanation) {
 	d.State, d.Due, d.Counted = p.wordOf("clock_state", c.State), c.Due, p.open(c.Counted.seconds())
 	if left := c.Left.seconds(); left < 0 {
 		d.Left, d.Class = p.say("figures.too_many", "span", p.open(-left)), "bad"
+		if c.State == "running" {
+			d.State = p.say("figures.clock_state.late")
+		}
 	} else {
 		d.Left = p.say("figures.left", "span", p.open(left))
 	}
@@ -162,9 +172,16 @@ func (p *page) thresholdName(th *threshold) string {
 	return p.say("figures.after_due", "span", p.open(th.After.seconds()))
 }
 
+// mostSteps is how many open and closed hours of a span are drawn: two for each day. More would
+// be narrower than a line.
+const mostSteps = 200
+
 // clockDrawing draws the time of a clock: what counted, what did not, now and when it is due.
 func (p *page) clockDrawing(d *explainData, x *explanation, width int) template.HTML {
 	from, to := x.Clock.Started, x.AsOf
+	if !x.Clock.Stopped.IsZero() {
+		to = x.Clock.Stopped
+	}
 	for _, s := range x.Spans {
 		if s.To.After(to) {
 			to = s.To
@@ -184,6 +201,11 @@ func (p *page) clockDrawing(d *explainData, x *explanation, width int) template.
 			}
 		}
 		line.Parts = append(line.Parts, plot.Part{From: at(s.From), To: at(s.To), Class: class, Title: d.Spans[i].What})
+		for _, step := range s.Hours.Steps {
+			if !step.Open && len(s.Hours.Steps) <= mostSteps {
+				line.Parts = append(line.Parts, plot.Part{From: at(step.From), To: at(step.To), Class: "plot-rest", Title: p.say("figures.span_kind.closed")})
+			}
+		}
 	}
 	mark := func(t time.Time, class, key string) {
 		if !t.IsZero() {

@@ -30,7 +30,7 @@ type navItem struct {
 }
 
 // deskPages are the pages of the side bar that are no queues, by their path and text.
-var deskPages = [][2]string{{"reports", "nav.reports"}, {"deliveries", "nav.deliveries"}, {"mails", "nav.mails"}, {"workflow", "nav.workflow"}}
+var deskPages = [][2]string{{"reports", "nav.reports"}, {"deliveries", "nav.deliveries"}, {"mails", "nav.mails"}, {"workflow", "nav.workflow"}, {"policies", "nav.policies"}}
 
 // frame returns the data of the frame. It never waits long for the counts.
 func (c *Console) frame(p *page) (any, error) {
@@ -75,7 +75,7 @@ func (c *Console) frame(p *page) (any, error) {
 	}
 	for _, d := range deskPages {
 		if c.site.routed(d[0]) && (d[0] != "reports" || c.figures.cfg.may(p.actor)) {
-			current := p.rest == d[0] || strings.HasPrefix(p.rest, d[0]+"/") || d[0] == "workflow" && p.rest == "policies"
+			current := p.rest == d[0] || strings.HasPrefix(p.rest, d[0]+"/")
 			f.Desk = append(f.Desk, navItem{Name: p.T0(d[1]), Link: p.link(d[0]), Current: current})
 		}
 	}

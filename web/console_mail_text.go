@@ -18,11 +18,12 @@ import (
 
 // Bounds of what is read and shown of a mail.
 const (
-	mostMailBytes = 64 << 20
-	mostMailText  = 64 << 10
-	mostMailParts = 200
-	mostMailDepth = 8
-	mostMailHead  = 500 // of one line, in letters
+	mostMailBytes  = 64 << 20
+	mostMailHeader = 1 << 20
+	mostMailText   = 64 << 10
+	mostMailParts  = 200
+	mostMailDepth  = 8
+	mostMailHead   = 500 // of one line, in letters
 )
 
 // mailText is a mail as text.
@@ -58,6 +59,15 @@ func readMail(r io.Reader) mailText {
 	}
 	t.text = strings.TrimSpace(t.text)
 	return t
+}
+
+// mailSubject reads the subject of a mail. It returns nothing if it cannot.
+func mailSubject(r io.Reader) string {
+	m, err := mail.ReadMessage(io.LimitReader(r, mostMailHeader))
+	if err != nil {
+		return ""
+	}
+	return clip(visible(decodeHeader(m.Header.Get("Subject")), false), mostMailHead)
 }
 
 // part reads a part of a mail, and those within it.

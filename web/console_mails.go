@@ -49,6 +49,7 @@ type mailsData struct {
 type mailRow struct {
 	ID        string
 	From      string
+	Subject   string // of a list; empty if it was not read
 	Mailbox   string
 	Arrived   time.Time
 	Size      int64
@@ -128,7 +129,34 @@ func (c *Console) listMails(p *page) error {
 		}
 		d.Rows = append(d.Rows, row)
 	}
+	c.subjects(p, list, d.Rows)
 	return p.render(http.StatusOK, "figures_mails.html", d)
+}
+
+// subjectTime bounds how long the subjects of a list are read. A row without one has its sender.
+const subjectTime = 500 * time.Millisecond
+
+// subjects adds the subjects of mails. They are in the bytes of the mails only.
+func (c *Console) subjects(p *page, list []ticket.Mail, rows []mailRow) {
+	ctx, cancel := context.WithTimeout(p.ctx(), subjectTime)
+	defer cancel()
+	for i := range list {
+		if list[i].Erased() {
+			continue
+		}
+		raw, err := c.mails.Raw(ctx, p.actor, list[i].ID)
+		switch {
+		case ctx.Err() != nil:
+			if err == nil {
+				_ = raw.Close() // nothing was read
+			}
+			return
+		case err != nil:
+			continue // the page of the mail says it
+		}
+		rows[i].Subject = mailSubject(raw)
+		_ = raw.Close() // it was only read
+	}
 }
 
 func (p *page) mailsData(state ticket.MailState) mailsData {
@@ -278,6 +306,7 @@ func mailExamples(s *site) (lists, mails []any) {
 	row := p.mailRow(&ticket.Mail{Mailbox: "support", Author: "ada@example.com", Arrived: p.now, Size: 1000, State: ticket.MailHeld, Reason: "too many"})
 	row.CanAgain, row.Erased, row.Number = true, false, "7Q4K92MXF"
 	full := p.mailsData(ticket.MailHeld)
+	row.Subject = "Printer"
 	full.Rows, full.Next, full.Note = []mailRow{row, p.mailRow(&ticket.Mail{State: ticket.MailIgnored, Arrived: p.now})}, "mails?state=held", "forgotten"
 	one := mailData{mailRow: row, To: []string{"help@example.org"}, Text: "Hello", Cut: true, FromHTML: true, Files: []string{"a.pdf"}, Head: [][2]string{{"Subject", "Printer"}}}
 	p.explainMail(&one, []byte(`{"outcome":"held","notes":["a note"],"trust":"unknown","evidence":[{"kind":"number","where":"subject","number":"7Q4K92MXF"}]}`))

@@ -89,6 +89,12 @@ func TestHeldMailsAreListed(t *testing.T) {
 		}
 	}
 	require.Equal(t, 120, seen)
+	body := get(c, "/mails").Body.String()
+	require.Equal(t, 50, strings.Count(body, ">Wärme</a>"), "the subjects")
+	require.Contains(t, body, "ada@example.com · mailbox support")
+	b.fail = errors.New("the file is gone")
+	require.Contains(t, get(c, "/mails").Body.String(), ">ada@example.com</a>")
+	b.fail = nil
 	ignored := get(c, "/mails?state=ignored").Body.String()
 	require.Contains(t, ignored, "bulk@example.com")
 	require.Contains(t, ignored, "a list")

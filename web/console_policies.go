@@ -195,6 +195,9 @@ func (p *page) target(t *policyTarget, id string) targetView {
 	}
 	line.ID, line.Width = "w"+id, 900
 	v.Wide = drawn(line.SVG())
+	for i := range line.Marks { // there is no room for what happens: the table has it
+		line.Marks[i].Text, _, _ = strings.Cut(line.Marks[i].Text, ": ")
+	}
 	line.ID, line.Width = "n"+id, widthNarrow
 	v.Narrow = drawn(line.SVG())
 	return v

@@ -23,6 +23,7 @@ type ticketRow struct {
 	Created, Touched    time.Time
 	Snoozed             time.Time
 	Snippet             template.HTML // of a search
+	InSubject           bool          // the snippet is the subject
 	Under               string        // the number of the merged ticket that has the words
 }
 

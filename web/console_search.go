@@ -43,6 +43,7 @@ func (c *Console) search(p *page) error {
 	for i := range hits {
 		r := p.row(&hits[i].Ticket)
 		r.Snippet = template.HTML(hits[i].Snippet.HTML()) //nolint:gosec // Snippet.HTML escapes
+		r.InSubject = hits[i].Snippet.Text == r.Subject
 		r.Under = string(hits[i].Number)
 		d.Tickets = append(d.Tickets, r)
 	}

@@ -39,7 +39,8 @@ type agentTicket struct {
 	Composer *composer
 	Tabs     []button
 	Buttons  []button
-	Refused  []button
+	Refused  int    // actions
+	Reasons  []fact // why: the reason, and the actions that it refuses
 	Key      string // of the forms with one button
 
 	Policy   string
@@ -148,12 +149,19 @@ func (c *Console) ticketPage(p *page, t *ticket.Ticket) (*agentTicket, error) {
 		d.Items = append(first, d.Items...)
 		d.All = d.Here + "?all=1"
 	}
-	d.Tabs, d.Buttons, d.Refused = buttons(p, t, d.Mine, c.site.desk.Actions(p.actor, *t), func(action string) string {
+	var refused []button
+	d.Tabs, d.Buttons, refused = buttons(p, t, d.Mine, c.site.desk.Actions(p.actor, *t), func(action string) string {
 		if action == string(ticket.ActionMerge) {
 			return p.link("merge") + "?" + url.Values{"from": {number}}.Encode()
 		}
 		return d.Here + "?" + url.Values{"do": {action}}.Encode() + "#act"
 	})
+	if !slices.ContainsFunc(d.Buttons, func(b button) bool { return b.Action == string(ticket.ActionSplit) }) {
+		for i := range d.Items {
+			d.Items[i].Split = false
+		}
+	}
+	d.Refused, d.Reasons = len(refused), reasons(refused)
 	if err := c.aside(p, t, d); err != nil {
 		return nil, err
 	}

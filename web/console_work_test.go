@@ -170,8 +170,13 @@ func TestThePageOfATicket(t *testing.T) {
 	} {
 		has(t, page, want)
 	}
-	has(t, page, `aria-disabled="true" title="possible from: resolved`)
+	has(t, page, "<dt>possible from: resolved</dt><dd>Close")
 	hasNot(t, page, "Confirm</", "what agents never do is no button")
 	b.do(agKim, was, ticket.Action{Name: ticket.ActionEscalate, Note: "up"})
-	has(t, b.page("/tickets/"+string(was.Number)), "the ticket is at level 3, which you do not serve")
+	page = b.page("/tickets/" + string(was.Number))
+	has(t, page, "the ticket is at level 3, which you do not serve")
+	has(t, page, "There is nothing for you to do here.")
+	has(t, page, `<details class="whynot small" open>`, "it says why")
+	hasNot(t, page, `<div class="row buttons">`)
+	hasNot(t, page, "Make a ticket of this")
 }

@@ -297,11 +297,14 @@ func TestTicketsOfTheOrganisationAreThoseThatThePolicyShows(t *testing.T) {
 	w.actor = ada
 	body := w.get("/tickets?of=organisation").Body.String()
 	assert.Contains(t, body, "Of a colleague")
+	assert.NotContains(t, body, "yours", "it is the colleague's")
 	assert.NotContains(t, body, "Private")
 	assert.NotContains(t, body, "stranger")
 	r := w.get("/tickets/" + string(theirs.Number))
 	assert.Equal(t, http.StatusOK, r.Code)
 	assert.NotContains(t, r.Body.String(), "<form", "a colleague has no part in it")
+	w.open(ada, "My own")
+	assert.Contains(t, w.get("/tickets?of=organisation").Body.String(), "yours")
 	w.actor = eve
 	assert.NotContains(t, w.get("/tickets").Body.String(), "of=organisation", "who has none")
 }

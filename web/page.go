@@ -203,7 +203,7 @@ func (p *page) Link(segments ...any) string {
 	return p.link(list[0], list[1:]...)
 }
 
-// Asset returns the address of "style" or "script".
+// Asset returns the address of "style", "script" or "icon".
 func (p *page) Asset(name string) string { return p.link(assetsPath + p.s.assets.name(name)) }
 
 // Lang returns the language of the page, a BCP 47 tag.

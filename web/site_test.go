@@ -2,6 +2,7 @@ package web
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"os"
@@ -102,18 +103,47 @@ func TestHeadersOfAPage(t *testing.T) {
 func TestAssetsAreHashedSmallAndImmutable(t *testing.T) {
 	c := newConsole(t, newDesk(t, ticket.Config{}), func(cfg *ConsoleConfig) { cfg.Style = ":root { --accent: red; }" })
 	page := get(c, "/tickets").Body.String()
-	for kind, most := range map[string]int{"css": 30_000, "js": 10_000} {
+	for kind, most := range map[string]int{"css": 30_000, "js": 10_000, "svg": 1_000} {
 		name := regexp.MustCompile(`assets/desk-[0-9a-f]{16}\.` + kind).FindString(page)
 		require.NotEmpty(t, name)
 		w := get(c, "/"+name)
 		require.Equal(t, http.StatusOK, w.Code)
 		assert.Equal(t, "public, max-age=31536000, immutable", w.Header().Get("Cache-Control"))
 		assert.Less(t, w.Body.Len(), most, "the %s is too large", kind)
+		assert.Contains(t, w.Header().Get("Content-Type"), map[string]string{"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}[kind])
 		if kind == "css" {
 			assert.Contains(t, w.Body.String(), "--accent: red")
 		}
 	}
 	assert.Equal(t, http.StatusNotFound, get(c, "/assets/desk-0000000000000000.css").Code)
+}
+
+// What a browser loads before anything is shown: the page and all it names.
+func TestTheFirstViewIsSmall(t *testing.T) {
+	b := newBench(t, nil)
+	var last ticket.Ticket
+	for i := range 60 {
+		last = b.open(fmt.Sprintf("A subject of usual length, number %d", i))
+	}
+	customer, err := NewCustomer(b.desk, CustomerConfig{Look: testLook()})
+	require.NoError(t, err)
+	for name, v := range map[string]struct {
+		handler http.Handler
+		path    string
+	}{"the form": {customer, "/"}, "a queue": {b, "/tickets?view=open"}, "a ticket": {b, "/tickets/" + string(last.Number)}} {
+		w := get(v.handler, v.path)
+		require.Equal(t, http.StatusOK, w.Code, name)
+		size := w.Body.Len()
+		assets := regexp.MustCompile(`assets/desk-[0-9a-f]{16}\.[a-z]+`).FindAllString(w.Body.String(), -1)
+		require.Len(t, assets, 3, name)
+		for _, a := range assets {
+			size += get(v.handler, "/"+a).Body.Len()
+		}
+		t.Logf("%s: %d bytes, of which the page has %d", name, size, w.Body.Len())
+		assert.Less(t, size, 100_000, name)
+	}
+	logo := newConsole(t, b.desk, func(cfg *ConsoleConfig) { cfg.Logo = "/logo.png" })
+	assert.Contains(t, get(logo, "/tickets").Body.String(), `<link rel="icon" href="/logo.png">`)
 }
 
 func TestErrorsArePages(t *testing.T) {

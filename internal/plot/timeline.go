@@ -42,22 +42,36 @@ func (l Timeline) SVG() []byte {
 		}
 		return left + min(max(v/l.End, 0), 1)*(end-left)
 	}
-	// From the last mark to the first, a text takes the first row in which it runs into no other
-	// one. So a line down to a text crosses few others.
+	// A text begins at its mark, or ends there if there is no room. It takes the first row in which it
+	// runs into no other one: those that begin at their marks from the last one to the first, and
+	// then the others from the first one to the last. So a line down to a text crosses few others.
 	labels := make([]area, len(l.Marks))
 	texts := make([]string, len(l.Marks))
-	rows := 0
-	for i, m := range slices.Backward(l.Marks) {
+	var before, after []int // the marks with the text before them, and after
+	for i, m := range l.Marks {
 		texts[i] = shorten(m.Text, end-left)
-		w := widthOf(texts[i])
-		a := area{x: max(min(x(m.At)-3, end-w), left-3), y: line + thick + 8, w: w + 8, h: row - 2}
+		w := widthOf(texts[i]) + 8
+		labels[i] = area{x: x(m.At) - 3, w: w, h: row - 2}
+		if labels[i].x+w-8 > end {
+			labels[i].x = max(x(m.At)+3-w, left-3)
+			before = append(before, i)
+		} else {
+			after = append(after, i)
+		}
+	}
+	slices.Reverse(after)
+	rows := 0
+	var placed []area
+	for _, i := range append(after, before...) {
+		a := &labels[i]
+		a.y = line + thick + 8
 		n := 1
-		for slices.ContainsFunc(labels[i+1:], a.meets) {
+		for slices.ContainsFunc(placed, a.meets) {
 			n++
 			a.y += row
 		}
 		rows = max(rows, n)
-		labels[i] = a
+		placed = append(placed, *a)
 	}
 	height := line + thick + 10 + float64(rows)*row
 	c := &canvas{}
@@ -72,8 +86,8 @@ func (l Timeline) SVG() []byte {
 		c.rect("plot-mark "+m.Class, at-1.5, line-5, 3, thick+10, m.Text)
 	}
 	for i, a := range labels {
-		if at := x(l.Marks[i].At); a.x+3 < at-3 { // it ends at its mark
-			c.text("plot-small plot-halo plot-end", min(a.x+a.w, end+1), a.y+13, texts[i])
+		if slices.Contains(before, i) {
+			c.text("plot-small plot-halo plot-end", a.x+a.w-3, a.y+13, texts[i])
 			continue
 		}
 		c.text("plot-small plot-halo", a.x+3, a.y+13, texts[i])
