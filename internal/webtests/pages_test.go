@@ -101,7 +101,8 @@ func adding(find func(*tab) string, more string) func(*tab) string {
 
 const (
 	lettersToAda = "/letters?to=ada@mills.example.com"
-	all          = "/desk/tickets?view=open"
+	all          = "/desk/tickets?view=open&n=200"
+	ofLin        = all + "&level=1" // in which Lin can act
 )
 
 var pages = []shown{
@@ -160,21 +161,21 @@ var pages = []shown{
 	{name: "console-ticket", as: "noor", find: subject(all, "Battery of the")},
 	{name: "console-ticket-new", as: "lin", find: subject("/desk/tickets?view=unassigned", "Checkout ends")},
 	{name: "console-ticket-done", as: "lin", find: pathOf("/desk/tickets?view=done", "a.subject", "")},
-	{name: "console-ticket-note", as: "lin", find: adding(subject(all, "Screen of the"), "?do=note")},
-	{name: "console-ticket-resolve", as: "lin", find: adding(subject(all, "Screen of the"), "?do=resolve")},
-	{name: "console-ticket-escalate", as: "lin", find: adding(subject(all, "Screen of the"), "?do=escalate")},
-	{name: "console-ticket-edit", as: "lin", find: adding(subject(all, "Screen of the"), "?do=edit")},
-	{name: "console-ticket-link", as: "lin", find: adding(subject(all, "Screen of the"), "?do=link")},
-	{name: "console-ticket-split", as: "lin", find: adding(subject(all, "Screen of the"), "?do=split")},
-	{name: "console-ticket-errors", as: "lin", find: adding(subject(all, "Screen of the"), "?do=escalate"), then: func(b *tab) {
+	{name: "console-ticket-note", as: "lin", find: adding(subject(ofLin, "Screen of the"), "?do=note")},
+	{name: "console-ticket-resolve", as: "lin", find: adding(subject(ofLin, "Screen of the"), "?do=resolve")},
+	{name: "console-ticket-escalate", as: "lin", find: adding(subject(ofLin, "Screen of the"), "?do=escalate")},
+	{name: "console-ticket-edit", as: "lin", find: adding(subject(ofLin, "Screen of the"), "?do=edit")},
+	{name: "console-ticket-link", as: "lin", find: adding(subject(ofLin, "Screen of the"), "?do=link")},
+	{name: "console-ticket-split", as: "lin", find: adding(subject(ofLin, "Screen of the"), "?do=split")},
+	{name: "console-ticket-errors", as: "lin", find: adding(subject(ofLin, "Screen of the"), "?do=escalate"), then: func(b *tab) {
 		b.expect("422")
 		b.follow("form.composer button.primary")
 	}},
 	{name: "console-clock", as: "lin", find: func(b *tab) string {
-		return pathOf(subject(all, "Screen of the")(b), ".clock a", "")(b)
+		return pathOf(subject(ofLin, "Screen of the")(b), ".clock a", "")(b)
 	}},
 	{name: "console-merge", as: "lin", find: func(b *tab) string {
-		return pathOf(subject(all, "Screen of the")(b), ".buttons a[href*='merge']", "")(b)
+		return pathOf(subject(ofLin, "Screen of the")(b), ".buttons a[href*='merge']", "")(b)
 	}},
 	{name: "console-search", as: "lin", path: "/desk/search?q=battery"},
 	{name: "console-search-nothing", as: "lin", path: "/desk/search?q=zeppelin"},
