@@ -121,7 +121,7 @@ func (c *Console) side(p *page, t *ticket.Ticket) (*mergeSide, error) {
 		s.Facts = append(s.Facts, fact{p.T0("field.tags"), joinTags(t.Tags)})
 	}
 	for _, k := range fieldNames(t.Fields) {
-		s.Facts = append(s.Facts, fact{k, h.fieldText(t.Fields[k])})
+		s.Facts = append(s.Facts, fact{p.label("field."+k, k), h.fieldText(t.Fields[k])})
 	}
 	return s, nil
 }

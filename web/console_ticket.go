@@ -259,7 +259,7 @@ func (c *Console) facts(p *page, t *ticket.Ticket, d *agentTicket) {
 	add("field.tags", joinTags(t.Tags))
 	h := c.historian(p, t)
 	for _, k := range fieldNames(t.Fields) {
-		d.Facts = append(d.Facts, fact{k, h.fieldText(t.Fields[k])})
+		d.Facts = append(d.Facts, fact{p.label("field."+k, k), h.fieldText(t.Fields[k])})
 	}
 	when("fact.opened", t.Created)
 	when("fact.answered", t.FirstAnswered)

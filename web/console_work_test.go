@@ -180,3 +180,24 @@ func TestThePageOfATicket(t *testing.T) {
 	hasNot(t, page, `<div class="row buttons">`)
 	hasNot(t, page, "Make a ticket of this")
 }
+
+// Fields of the application have their labels on the page of a ticket and before a merge.
+func TestFieldsHaveTheirLabels(t *testing.T) {
+	desk := newDesk(t, ticket.Config{})
+	c := newConsole(t, desk, func(cfg *ConsoleConfig) {
+		cfg.Texts = map[string]map[string]string{"en": {"field.order": "Order number"}}
+	})
+	tickets := make([]string, 2)
+	for i := range tickets {
+		tk, err := desk.Open(t.Context(), ticket.Requester(custAda), ticket.Draft{Subject: "tea", Message: "words", Fields: ticket.Fields{"order": "4711", "color": "red"}})
+		require.NoError(t, err)
+		tickets[i] = string(tk.Number)
+	}
+	for _, path := range []string{"/tickets/" + tickets[0], "/merge?from=" + tickets[0] + "&into=" + tickets[1]} {
+		w := get(c, path)
+		require.Equal(t, http.StatusOK, w.Code, path)
+		for _, want := range []string{"<dt>Order number</dt>", "<dt>color</dt>"} {
+			has(t, w.Body.String(), want)
+		}
+	}
+}

@@ -1,7 +1,7 @@
 // Command scale fills databases with a million tickets and their histories, and
 // measures the daily work of a desk on them: pages of lists, lookups, counts,
-// full-text search, and a Do. It compares the Do with that of a database of a
-// thousand tickets in the same run.
+// full-text search, pages of package web, and a Do. It compares the Do with that of a
+// database of a thousand tickets in the same run.
 //
 //	go run ./internal/dbtests/cmd/scale                                # both, a million
 //	go run ./internal/dbtests/cmd/scale -store sqlite -tickets 20000   # a minute

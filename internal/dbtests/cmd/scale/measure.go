@@ -275,7 +275,11 @@ func (p *place) calls(ctx context.Context) ([]call, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []call{
+	pages, err := p.pages(lin)
+	if err != nil {
+		return nil, err
+	}
+	return append([]call{
 		{"(by hand: a document by its ticket's ID)", 0, func(ctx context.Context, r *rand.Rand) error {
 			i := any(r)
 			var doc string
@@ -386,7 +390,7 @@ func (p *place) calls(ctx context.Context) ([]call, error) {
 			q.Order = ""
 			return ticket.SearchQuery{Query: q, Text: marker}
 		}, 0),
-	}, nil
+	}, pages...), nil
 }
 
 // pages is the number of the late page.
