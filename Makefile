@@ -35,11 +35,11 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 # The race detector makes a test up to eighty times as slow, so some go without it: those
-# of the root that read much with one goroutine; the example that replays a log; tests of
+# of the root that read or step much with one goroutine; the example that replays a log; tests of
 # internal/dbtests that run one goroutine, or run once more what TestStore runs, in another
 # way of connecting; and the programs below cmd, whose children are other processes.
 # Where a suite for stores goes without it, the cases with several goroutines do not.
-PLAIN     := ^Test(ExportedNamesArePinned|RootPackageKeepsToItsBudget|ParseNumberCatches.*|MoveOutAfterAnInterruption)$$
+PLAIN     := ^Test(ExportedNamesArePinned|RootPackageKeepsToItsBudget|ParseNumberCatches.*|MoveOutAfterAnInterruption|TimersThatCannotBeFired)$$
 PLAIN_DB  := ^Test(Store|Store(With|Without).*|PgBouncer|FilesWithTx|ErasureLeavesNoCanary|RefusedRollback.*|Plans.*|LongestQueriesAreAnswered|DataSourceNames.*|MigrationThatWasCutOffContinues|MissingParts|CheckFinds.*)$$
 PLAIN_PKG := /examples/(replay|customstore/boltstore)$$
 TOGETHER  := (Concurrency|Line|Mails|Candidates)

@@ -818,6 +818,7 @@ func TestManyProcessesAskOnceAndCatchUp(t *testing.T) {
 		for range 4 {
 			cfg := ticket.Config{Notifiers: map[string]ticket.Notifier{"": sent}, Logger: slog.New(slog.DiscardHandler)}
 			askingAfter(2 * day)(&cfg)
+			cfg.Relay.Poll = 20 * time.Second
 			desk, err := ticket.NewDesk(store, cfg)
 			require.NoError(t, err)
 			desks = append(desks, desk)

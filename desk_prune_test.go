@@ -70,7 +70,9 @@ func TestDeliveryAge(t *testing.T) {
 func TestRunPrunesDeliveries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := memstore.New()
-		desk, err := ticket.NewDesk(store, ticket.Config{DeliveryAge: 7 * day, Notifiers: map[string]ticket.Notifier{"mail": tickettest.NewRecorder()}})
+		desk, err := ticket.NewDesk(store, ticket.Config{
+			DeliveryAge: 7 * day, Notifiers: map[string]ticket.Notifier{"mail": tickettest.NewRecorder()}, Relay: ticket.Relay{Poll: time.Minute},
+		})
 		require.NoError(t, err)
 		_, err = desk.Open(t.Context(), ada, ticket.Draft{Subject: "S"})
 		require.NoError(t, err)
