@@ -35,11 +35,11 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 # The race detector makes a test up to eighty times as slow, so some go without it: those
-# of the root that read or step much with one goroutine; the example that replays a log; tests of
+# that read or step much with one goroutine; the example that replays a log; tests of
 # internal/dbtests that run one goroutine, or run once more what TestStore runs, in another
 # way of connecting; and the programs below cmd, whose children are other processes.
 # Where a suite for stores goes without it, the cases with several goroutines do not.
-PLAIN     := ^Test(ExportedNamesArePinned|RootPackageKeepsToItsBudget|ParseNumberCatches.*|MoveOutAfterAnInterruption|TimersThatCannotBeFired)$$
+PLAIN     := ^Test(ExportedNamesArePinned|RootPackageKeepsToItsBudget|ParseNumberCatches.*|MoveOutAfterAnInterruption|TimersThatCannotBeFired|FailureNamesTheMethod)$$
 PLAIN_DB  := ^Test(Store|Store(With|Without).*|PgBouncer|FilesWithTx|ErasureLeavesNoCanary|RefusedRollback.*|Plans.*|LongestQueriesAreAnswered|DataSourceNames.*|MigrationThatWasCutOffContinues|MissingParts|CheckFinds.*)$$
 PLAIN_PKG := /examples/(replay|customstore/boltstore)$$
 TOGETHER  := (Concurrency|Line|Mails|Candidates)
@@ -49,8 +49,7 @@ TESTFLAGS := -shuffle=on -parallel 4 -timeout 20m
 test: ## all tests of all modules, in random order, most with the race detector
 	@set -e; for m in $(filter-out ./internal/dbtests,$(MODULES)); do echo "-- $$m"; \
 		(cd "$$m" && go test $(RACE) $(TESTFLAGS) -skip '$(PLAIN)' $$(go list ./... | grep -Ev '$(PLAIN_PKG)')); done
-	go test $(TESTFLAGS) -run '$(PLAIN)' .
-	go test -run '^TestFaults$$' ./storetest ./files/filestest
+	go test $(TESTFLAGS) -run '$(PLAIN)|^TestFaults$$' . ./storetest ./files/filestest
 	cd examples && go test $(TESTFLAGS) $$(go list ./... | grep -E '$(PLAIN_PKG)')
 	cd examples && go test $(RACE) $(TESTFLAGS) -run '^TestStore$$/^$(TOGETHER)' ./customstore/boltstore
 	cd internal/dbtests && go test $(RACE) $(TESTFLAGS) -skip '$(PLAIN_DB)' . ./servers
