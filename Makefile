@@ -54,8 +54,8 @@ test: ## all tests of all modules, in random order, most with the race detector
 	cd examples && go test $(RACE) $(TESTFLAGS) -run '^TestStore$$/^$(TOGETHER)' ./customstore/boltstore
 	cd internal/dbtests && go test $(RACE) $(TESTFLAGS) -skip '$(PLAIN_DB)' . ./servers
 	cd internal/dbtests && go test $(RACE) $(TESTFLAGS) -run '^TestStore$$//^$(TOGETHER)' .
-	cd internal/dbtests && go test $(TESTFLAGS) -run '$(PLAIN_DB)' .
-	cd internal/dbtests && go test $(TESTFLAGS) ./cmd/...
+	cd internal/dbtests && go test $(TESTFLAGS) -run '$(PLAIN_DB)|^TestCheck$$' . ./cmd/...
+	cd internal/dbtests && go test $(TESTFLAGS) -skip '^TestCheck$$' ./cmd/...
 
 .PHONY: webtest
 webtest: ## the pages in Chromium: tasks, accessibility, pictures; WEBTEST='-run TestPages/console-queue' selects
