@@ -20,7 +20,6 @@ import (
 // Files in every database pass the contract of file stores, through every driver. Nothing runs
 // beside it, because a case looks at the memory of the process.
 func TestFiles(t *testing.T) {
-	t.Parallel()
 	each(t, backends, func(t *testing.T, b backend) {
 		type opened struct {
 			dsn string
