@@ -184,6 +184,8 @@ func (cfg CustomerConfig) withDefaults() (CustomerConfig, error) {
 }
 
 // ask finds out what the desk can do. It does not reach the store.
+//
+//nolint:contextcheck // so callers have no context to give
 func (c *Customer) ask() error {
 	ctx, desk := context.Background(), c.site.desk //nolint:forbidigo // it waits for nothing
 	c.files = c.cfg.MaxFiles > 0 && keepsFiles(ctx, desk)

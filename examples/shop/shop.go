@@ -69,7 +69,7 @@ func open(ctx context.Context, cfg config, desk ticket.Config) (*shop, error) {
 	if s.desk, err = ticket.NewDesk(s.store, desk); err != nil {
 		return nil, err
 	}
-	return s, s.pages(promised, formKey) //nolint:contextcheck // the pages check their templates on examples of requests
+	return s, s.pages(promised, formKey)
 }
 
 // keys derives the desk's keys from the shop's one secret, and the one that signs what forms

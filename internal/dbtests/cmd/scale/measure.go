@@ -275,7 +275,7 @@ func (p *place) calls(ctx context.Context) ([]call, error) {
 	if err != nil {
 		return nil, err
 	}
-	pages, err := p.pages(lin) //nolint:contextcheck // each request has one of its own
+	pages, err := p.pages(lin)
 	if err != nil {
 		return nil, err
 	}
