@@ -185,7 +185,7 @@ func (cfg CustomerConfig) withDefaults() (CustomerConfig, error) {
 
 // ask finds out what the desk can do. It does not reach the store.
 //
-//nolint:contextcheck // so callers have no context to give
+//nolint:contextcheck,nolintlint // callers have no context to give; it counts for those in other packages
 func (c *Customer) ask() error {
 	ctx, desk := context.Background(), c.site.desk //nolint:forbidigo // it waits for nothing
 	c.files = c.cfg.MaxFiles > 0 && keepsFiles(ctx, desk)
