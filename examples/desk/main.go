@@ -117,7 +117,7 @@ func open(ctx context.Context, dir, base string, stdout io.Writer) (*server, err
 	if err != nil {
 		return nil, err
 	}
-	s, err := newServer(data, cfg) //nolint:contextcheck // the handlers check their configuration on examples of requests
+	s, err := newServer(data, cfg)
 	if err != nil {
 		return nil, errors.Join(err, data.db.Close())
 	}
