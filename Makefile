@@ -146,7 +146,7 @@ bench-brief: ## check that every benchmark and every bench command still runs
 	@.ci/bench $(MODULES)
 
 .PHONY: cross
-cross: ## build for other systems and processors, and test on 386
+cross: ## compile for other systems, and test on 386
 	@.ci/cross $(MODULES)
 
 # A program with //go:build ignore is not listed, and so does not run. A line

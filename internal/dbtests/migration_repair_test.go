@@ -51,7 +51,7 @@ func TestTheRepairOfTheDocumentationWorks(t *testing.T) {
 		}
 		changed := int64(0)
 		for i, r := range rows {
-			_, err := db.ExecContext(t.Context(), set, r.timer, r.wake, r.snoozed, r.clocks, int64(1700000000000000+i))
+			_, err := db.ExecContext(t.Context(), set, r.timer, r.wake, r.snoozed, r.clocks, 1700000000000000+int64(i))
 			require.NoError(t, err)
 			if r.changedByAnOlderStore {
 				changed++
