@@ -14,13 +14,14 @@ import (
 	"github.com/ticketkit/ticket"
 	"github.com/ticketkit/ticket/mail"
 	"github.com/ticketkit/ticket/mail/letter"
+	"github.com/ticketkit/ticket/replyaddress"
 )
 
 // letters sets up the notifications by mail, in the recipient's language.
-func (s *shop) letters(desk *ticket.Config, cfg config) error {
+func (s *shop) letters(desk *ticket.Config, cfg config, addresses *replyaddress.Addresses) error {
 	words, err := letter.New(letter.Config{
 		Desk:     "The Tea Shop",
-		NoReply:  true, // the shop reads no mail: customers answer through the link
+		NoReply:  cfg.noReply(),
 		AgentURL: func(n ticket.Notification) string { return s.base + "/desk/tickets/" + string(n.Number) },
 	})
 	if err != nil {
@@ -35,7 +36,10 @@ func (s *shop) letters(desk *ticket.Config, cfg config) error {
 		desk.Notifiers = map[string]ticket.Notifier{"mail": s.outbox}
 		return nil
 	}
-	post, err := mailServer(cfg, words)
+	if cfg.noReply() {
+		addresses = nil
+	}
+	post, err := mailServer(cfg, words, addresses)
 	if err != nil {
 		return err
 	}
@@ -45,7 +49,7 @@ func (s *shop) letters(desk *ticket.Config, cfg config) error {
 }
 
 // mailServer returns the notifier that hands letters to the mail server.
-func mailServer(cfg config, words *letter.Letters) (*mail.Notifier, error) {
+func mailServer(cfg config, words *letter.Letters, addresses *replyaddress.Addresses) (*mail.Notifier, error) {
 	host, port, err := net.SplitHostPort(cfg.smtp)
 	if err != nil {
 		return nil, err
@@ -55,18 +59,26 @@ func mailServer(cfg config, words *letter.Letters) (*mail.Notifier, error) {
 		return nil, err
 	}
 	encryption := mail.StartTLS
-	if ip := net.ParseIP(host); ip != nil && ip.IsLoopback() {
-		encryption = mail.Unencrypted // it does not leave the machine
+	if onThisMachine(cfg.smtp) {
+		encryption = mail.Unencrypted
 	}
 	return mail.New(mail.Config{
 		Host: host, Port: number, Encryption: encryption, Username: cfg.smtpUser, Password: mail.Secret(cfg.smtpPassword),
-		From: "The Tea Shop <help@shop.example>", Letters: words,
+		From: "The Tea Shop <" + helpAddress + ">", Letters: words, Addresses: addresses,
 	})
+}
+
+// onThisMachine reports whether a server needs no encryption, because nothing leaves the machine.
+func onThisMachine(server string) bool {
+	host, _, _ := net.SplitHostPort(server)
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
 }
 
 // profile completes a recipient before each attempt: a customer with the shop's
 // current data, an agent or a queue with its addresses, which tickets do not
-// have. Former users of the shop get no notifications.
+// have. Who wrote a mail without an account has no other data. Former users of
+// the shop get no notifications.
 func (s *shop) profile(ctx context.Context, _ string, to ticket.Recipient, _ ticket.Kind) (ticket.Profile, error) {
 	if to.Role == ticket.RoleAgent && to.Person.ID == "" { // all agents who serve the queue at this level
 		list, err := s.users(ctx)
@@ -77,6 +89,9 @@ func (s *shop) profile(ctx context.Context, _ string, to ticket.Recipient, _ tic
 			}
 		}
 		return ticket.Profile{Person: ticket.Person{Email: strings.Join(addresses, ", ")}}, err
+	}
+	if to.Person.ID == "" {
+		return ticket.Profile{Person: to.Person}, nil
 	}
 	u, err := s.user(ctx, to.Person.ID)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -93,9 +108,10 @@ type outbox struct {
 }
 
 type posted struct {
-	To     string
-	At     time.Time
-	Letter letter.Letter
+	To       string
+	Customer bool
+	At       time.Time
+	Letter   letter.Letter
 }
 
 // Check reports missing templates at the start.
@@ -110,7 +126,7 @@ func (o *outbox) Notify(_ context.Context, n ticket.Notification) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	const most = 100
-	o.list = append(o.list, posted{To: n.To.Person.Email, At: n.At, Letter: l})
+	o.list = append(o.list, posted{To: n.To.Person.Email, Customer: n.To.Role != ticket.RoleAgent, At: n.At, Letter: l})
 	o.list = o.list[max(0, len(o.list)-most):]
 	return nil
 }

@@ -27,13 +27,14 @@ type post struct {
 	addr string
 	mu   sync.Mutex
 	to   map[string][]string // the texts that each address got
+	raw  map[string]string   // the newest letter of each, as it was sent
 }
 
 func newPost(t *testing.T) *post {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	p := &post{addr: l.Addr().String(), to: map[string][]string{}}
+	p := &post{addr: l.Addr().String(), to: map[string][]string{}, raw: map[string]string{}}
 	srv := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) { return &conversationWith{post: p, t: t}, nil }))
 	srv.ErrorLog = log.New(io.Discard, "", 0)
 	go func() { _ = srv.Serve(l) }()
@@ -61,6 +62,7 @@ func (c *conversationWith) Data(r io.Reader) error {
 	c.post.mu.Lock()
 	defer c.post.mu.Unlock()
 	c.post.to[c.to] = append(c.post.to[c.to], words)
+	c.post.raw[c.to] = string(body)
 	return nil
 }
 

@@ -5,7 +5,8 @@
 //	go run ./examples/shop -addr localhost:8080   # the shop, for a browser
 //
 // Without -db or -postgres it keeps its data in a temporary directory. Without
-// -smtp it sends no letters and shows them at /outbox.
+// -smtp it sends no letters and shows them at /outbox, where you can answer them. With
+// -imap it reads the mail to the shop.
 //
 // There are no passwords: you sign in by picking a user from a list. Your
 // application has its own way to sign in, and a pretended one would teach nothing.
@@ -26,6 +27,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"time"
 
@@ -54,6 +56,9 @@ func run(ctx context.Context, args []string, stdout io.Writer) (err error) {
 	postgres := flags.String("postgres", "", "the data source `name` of a PostgreSQL to use instead")
 	smtp := flags.String("smtp", "", "the mail server, as `host:port`; the password is in SHOP_SMTP_PASSWORD")
 	smtpUser := flags.String("smtp-user", "", "the `name` to sign in with at the mail server")
+	imap := flags.String("imap", "", "the server with the mailbox of "+helpAddress+", as `host:port`; the password is in SHOP_IMAP_PASSWORD")
+	imapUser := flags.String("imap-user", "", "the `name` to sign in with at that server")
+	authServer := flags.String("auth-server", "", "the `name` with which your mail server begins Authentication-Results; agents answer by mail if it is given")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -79,6 +84,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) (err error) {
 	cfg := config{
 		db: db, dialect: dialect, secret: secret, base: *base,
 		smtp: *smtp, smtpUser: *smtpUser, smtpPassword: os.Getenv("SHOP_SMTP_PASSWORD"),
+		imap: *imap, imapUser: *imapUser, imapPassword: os.Getenv("SHOP_IMAP_PASSWORD"), authServer: *authServer,
 	}
 	if *addr == "" {
 		return story(ctx, cfg, ticket.Config{}, stdout)
@@ -121,7 +127,7 @@ func readSecret(digits string, needed bool) ([]byte, error) {
 	return secret, nil
 }
 
-// serve serves the shop and delivers its letters until ctx is done.
+// serve serves the shop, takes in its mail and delivers its letters until ctx is done.
 func (s *shop) serve(ctx context.Context, addr string, stdout io.Writer) error {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
@@ -135,6 +141,9 @@ func (s *shop) serve(ctx context.Context, addr string, stdout io.Writer) error {
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    32 << 10,
 	}
+	reading, stop := context.WithCancel(ctx)
+	var mails sync.WaitGroup
+	mails.Go(func() { _ = s.mails.Run(reading) }) // its error is that of the context
 	deliver := make(chan error, 1)
 	go func() { deliver <- s.desk.Run(context.WithoutCancel(ctx)) }()
 	served := make(chan error, 1)
@@ -146,6 +155,8 @@ func (s *shop) serve(ctx context.Context, addr string, stdout io.Writer) error {
 	case err = <-deliver:
 	case <-ctx.Done():
 	}
+	stop()
+	mails.Wait()
 	// Requests in progress may finish first, and then letters.
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()

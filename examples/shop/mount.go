@@ -15,8 +15,8 @@ import (
 )
 
 // pages makes the pages of the library: those for customers and the console for agents.
-func (s *shop) pages(promised *sla.Agreement, formKey []byte) (err error) {
-	look, err := s.look()
+func (s *shop) pages(cfg config, promised *sla.Agreement, formKey []byte) (err error) {
+	look, err := s.look(cfg)
 	if err != nil {
 		return err
 	}
@@ -31,14 +31,14 @@ func (s *shop) pages(promised *sla.Agreement, formKey []byte) (err error) {
 		Explain: func(ctx context.Context, a ticket.Actor, id ticket.ID, metric string, at time.Time) (fmt.Stringer, error) {
 			return promised.ExplainTicket(ctx, s.desk, a, id, sla.Metric(metric), at)
 		},
-		Policies: promised,
-		Reports:  web.Reports{Hours: office, May: manages},
+		Policies: promised, Mails: s.mails,
+		Reports: web.Reports{Hours: office, May: manages},
 	})
 	return err
 }
 
 // look makes these pages look like those of the shop: with its colours and its header.
-func (s *shop) look() (web.Look, error) {
+func (s *shop) look(cfg config) (web.Look, error) {
 	style, err := fs.ReadFile(embedded, "pages/look.css")
 	if err != nil {
 		return web.Look{}, err
@@ -47,14 +47,17 @@ func (s *shop) look() (web.Look, error) {
 	if err != nil {
 		return web.Look{}, err
 	}
+	var words map[string]map[string]string
+	if cfg.noReply() { // the built-in text says that a customer can answer by mail
+		words = map[string]map[string]string{
+			"en": {"ticket.foot": "If you call us, please have the number {number} at hand."},
+			"de": {"ticket.foot": "Wenn Sie uns anrufen, halten Sie bitte die Nummer {number} bereit."},
+		}
+	}
 	zone, err := time.LoadLocation("Europe/Berlin")
 	return web.Look{
 		Title: "The Tea Shop", Home: "/", SignIn: "/login",
-		Style: string(style), Templates: layout, Zone: zone, Now: s.now,
-		Texts: map[string]map[string]string{ // the built-in text says that a customer can answer by mail
-			"en": {"ticket.foot": "If you call us, please have the number {number} at hand."},
-			"de": {"ticket.foot": "Wenn Sie uns anrufen, halten Sie bitte die Nummer {number} bereit."},
-		},
+		Style: string(style), Templates: layout, Texts: words, Zone: zone, Now: s.now,
 	}, err
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/mailbox"
 	"github.com/ticketkit/ticket/sqlstore"
 	"github.com/ticketkit/ticket/web"
 )
@@ -21,6 +22,7 @@ type shop struct {
 	desk      *ticket.Desk
 	customers *web.Customer
 	console   *web.Console
+	mails     *mailbox.Intake
 	outbox    *outbox // the letters if there is no mail server, otherwise nil
 	base      string  // the beginning of addresses in letters
 	now       func() time.Time
@@ -34,7 +36,13 @@ type config struct {
 	base    string
 
 	smtp, smtpUser, smtpPassword string
+	imap, imapUser, imapPassword string
+	authServer                   string // see mailbox.Mailbox
 }
+
+// noReply says that nobody reads what is answered to a letter: letters are sent, and no
+// mailbox is read.
+func (c config) noReply() bool { return c.smtp != "" && c.imap == "" }
 
 // open creates the shop's tables and makes the desk. Tests pass their own
 // configuration of the desk; the program passes the zero one.
@@ -50,11 +58,15 @@ func open(ctx context.Context, cfg config, desk ticket.Config) (*shop, error) {
 	if s.store, err = sqlstore.Open(ctx, cfg.db, cfg.dialect, sqlstore.Search(), sqlstore.Files()); err != nil {
 		return nil, err
 	}
-	formKey, err := s.keys(&desk, cfg.secret)
+	formKey, replyKey, err := s.keys(&desk, cfg.secret)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.letters(&desk, cfg); err != nil {
+	addresses, err := replies(replyKey)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.letters(&desk, cfg, addresses); err != nil {
 		return nil, err
 	}
 	promised, err := promises()
@@ -69,18 +81,21 @@ func open(ctx context.Context, cfg config, desk ticket.Config) (*shop, error) {
 	if s.desk, err = ticket.NewDesk(s.store, desk); err != nil {
 		return nil, err
 	}
-	return s, s.pages(promised, formKey)
+	if err := s.intake(cfg, desk, addresses); err != nil {
+		return nil, err
+	}
+	return s, s.pages(cfg, promised, formKey)
 }
 
-// keys derives the desk's keys from the shop's one secret, and the one that signs what forms
-// keep in the browser.
-func (s *shop) keys(desk *ticket.Config, secret []byte) (forms []byte, err error) {
+// keys derives the desk's keys from the shop's one secret, and those that sign what forms
+// keep in the browser, and the addresses in letters.
+func (s *shop) keys(desk *ticket.Config, secret []byte) (forms, replies []byte, err error) {
 	var links []byte
 	for purpose, key := range map[string]*[]byte{
-		"history": &desk.ChainKey, "receipts": &desk.ReceiptKey, "links": &links, "forms": &forms,
+		"history": &desk.ChainKey, "receipts": &desk.ReceiptKey, "links": &links, "forms": &forms, "replies": &replies,
 	} {
 		if *key, err = hkdf.Key(sha256.New, secret, nil, "shop "+purpose, 32); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	desk.StatusLinks = ticket.StatusLinks{
@@ -88,7 +103,7 @@ func (s *shop) keys(desk *ticket.Config, secret []byte) (forms []byte, err error
 		URL:   func(_, token string) string { return s.base + "/help/t/" + token },
 		Reply: true, Upload: true,
 	}
-	return forms, nil
+	return forms, replies, nil
 }
 
 // createTables creates the shop's own tables, with some users and orders to

@@ -25,7 +25,7 @@ func story(ctx context.Context, cfg config, desk ticket.Config, stdout io.Writer
 	}
 	defer func() { err = errors.Join(err, s.console.Shutdown(ctx)) }()
 	d := &day{ctx: ctx, shop: s, people: map[string]*browser{}, out: stdout}
-	for _, scene := range []func(){d.complaint, d.german, d.link, d.work, d.stale, d.merge, d.search, d.solved, d.figures, d.leaves} {
+	for _, scene := range []func(){d.complaint, d.german, d.link, d.work, d.stale, d.mail, d.merge, d.search, d.solved, d.figures, d.leaves} {
 		if scene(); d.err != nil {
 			return d.err
 		}
@@ -169,6 +169,19 @@ func (d *day) stale() {
 	}
 }
 
+func (d *day) mail() {
+	d.say("\nAda answers Lin's letter from her mail program.")
+	ada := d.as("ada")
+	d.look(ada, "/outbox")
+	d.send(ada, "/outbox", map[string]string{"message": "A new one, please."}, nil)
+	d.look(d.as("lin"), "/desk/tickets/"+d.first)
+	if d.err == nil {
+		words := d.as("lin").all("words")
+		d.say("  on the ticket: %s; it is %s", words[len(words)-1], d.as("lin").one("chip"))
+	}
+	d.letters()
+}
+
 func (d *day) merge() {
 	d.say("\nAda asks once more, from another order. Lin merges the two, and parts them again.")
 	ada, lin := d.as("ada"), d.as("lin")
@@ -205,10 +218,8 @@ func (d *day) search() {
 }
 
 func (d *day) solved() {
-	d.say("\nAda wants a new one. Lin sends it, and Ada agrees.")
+	d.say("\nLin sends a new one, and Ada agrees.")
 	ada, lin := d.as("ada"), d.as("lin")
-	d.look(ada, "/help/tickets/"+d.first)
-	d.send(ada, string(ticket.ActionReply), map[string]string{"message": "A new one, please."}, nil)
 	d.look(lin, "/desk/tickets/"+d.first)
 	d.send(lin, string(ticket.ActionResolve), map[string]string{"message": "It leaves today."}, nil)
 	d.look(ada, "/help/tickets/"+d.first)

@@ -56,11 +56,12 @@ var tasks = []struct {
 	{"A ticket from an order", []string{"orders.go"}},
 	{"Files", []string{"files.go"}},
 	{"Letters", []string{"letters.go"}},
+	{"Mail that arrives", []string{"intake.go"}},
 	{"The pages of customers, agents and the manager", []string{"mount.go"}},
 	{"Somebody leaves", []string{"leave.go"}},
 	{"The shop itself: program, users, sessions, routes, errors", []string{"main.go", "users.go", "web.go"}},
 	{"The demonstration", []string{"story.go", "browser.go"}},
-	{"Tests", []string{"shop_test.go", "security_test.go", "letters_test.go", "tutorial_test.go"}},
+	{"Tests", []string{"shop_test.go", "security_test.go", "letters_test.go", "intake_test.go", "tutorial_test.go"}},
 }
 
 // lines returns a table of the lines of code for each task. It counts lines

@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/ticketkit/ticket"
@@ -57,6 +58,13 @@ func (s *shop) users(ctx context.Context) (list []user, err error) {
 
 func (s *shop) user(ctx context.Context, id string) (u user, err error) {
 	err = s.db.QueryRowContext(ctx, "SELECT id, name, email, locale, zone, level FROM shop_users WHERE id = $1", id).
+		Scan(&u.ID, &u.Name, &u.Email, &u.Locale, &u.Zone, &u.Level)
+	return u, err
+}
+
+// userWith returns the user with an address of mail.
+func (s *shop) userWith(ctx context.Context, address string) (u user, err error) {
+	err = s.db.QueryRowContext(ctx, "SELECT id, name, email, locale, zone, level FROM shop_users WHERE lower(email) = $1", strings.ToLower(address)).
 		Scan(&u.ID, &u.Name, &u.Email, &u.Locale, &u.Zone, &u.Level)
 	return u, err
 }

@@ -39,6 +39,7 @@ func (s *shop) handler() http.Handler {
 
 	if s.outbox != nil {
 		mux.Handle("GET /outbox", s.signedIn(s.outboxPage))
+		mux.Handle("POST /outbox", s.signedIn(s.answer))
 	}
 
 	mux.Handle("/help/", s.customers)
@@ -132,6 +133,9 @@ type page struct {
 	Outbox bool
 	Body   any
 }
+
+// Key returns a key for a form.
+func (page) Key() string { return newKey() }
 
 // When shows a time in the user's time zone.
 func (p page) When(t time.Time) string {
