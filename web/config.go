@@ -50,7 +50,10 @@ type Look struct {
 	// "https://shop.example.org"; see [http.CrossOriginProtection.AddTrustedOrigin].
 	TrustedOrigins []string
 	// SignIn is the address of the page of your site where people sign in. Pages that need
-	// a person lead there. Zero means that they only say so.
+	// a person lead there. In it, "{page}" stands for the path and the query of the page that
+	// the person comes from, escaped for a query: "/login?next={page}". It is empty for the
+	// page behind a status link, because its path is a secret. Zero means that the pages only
+	// say so.
 	SignIn string
 	// Now is the clock. It should be that of the desk. Nil means [time.Now].
 	Now func() time.Time

@@ -90,6 +90,16 @@ func TestTheFormCanBeKeptForPeopleWhoAreSignedIn(t *testing.T) {
 	assert.Contains(t, w.get("/").Body.String(), "for customers")
 }
 
+// A page that asks for a person tells where they come from, but no secret.
+func TestSignInLearnsThePageButNoStatusLink(t *testing.T) {
+	w := newWorld(t, func(_ *ticket.Config, c *CustomerConfig) { c.SignIn = "/login?next={page}" })
+	r := w.get(w.link(w.open(ada, "Printer"), everyScope))
+	require.Equal(t, http.StatusOK, r.Code)
+	assert.Contains(t, r.Body.String(), `href="/login?next="`)
+	assert.Contains(t, w.get("/").Body.String(), `href="/login?next=%2F"`)
+	assert.Contains(t, w.get("//evil.example/").Body.String(), `href="/login?next="`, "that would be another host")
+}
+
 func TestTenParallelPostsMakeOneTicketAndOneConfirmation(t *testing.T) {
 	for name, actor := range map[string]ticket.Actor{"typed": {}, "signed in": ada} {
 		t.Run(name, func(t *testing.T) {

@@ -226,8 +226,12 @@ func (b *patient) Read(buf []byte) (int, error) {
 }
 
 // done reads what is left and takes the deadline back. If the client does not send the rest,
-// the deadline stays: the server would wait for it for ever.
+// the deadline stays: the server would wait for it for ever. The time to take the answer begins
+// here, because a server counts it from the head of the request on.
 func (b *patient) done() {
+	defer func() {
+		_ = http.NewResponseController(b.p.w).SetWriteDeadline(time.Now().Add(b.p.s.patience)) //nolint:forbidigo // not every server can
+	}()
 	if b.failed == nil {
 		if n, err := io.CopyN(io.Discard, b, mostRest); n < mostRest && errors.Is(err, io.EOF) {
 			b.deadline(time.Time{})

@@ -246,7 +246,25 @@ func (p *page) Home() string {
 }
 
 // SignIn returns the address of the page where people sign in, or nothing.
-func (p *page) SignIn() string { return p.s.look.SignIn }
+func (p *page) SignIn() string {
+	return strings.ReplaceAll(p.s.look.SignIn, "{page}", url.QueryEscape(p.from()))
+}
+
+// from returns the path and the query of the request as the client sent it, and nothing for the
+// page behind a status link.
+func (p *page) from() string {
+	u, err := url.ParseRequestURI(p.r.RequestURI)
+	if err != nil || u.Opaque != "" || p.isLink() {
+		return ""
+	}
+	if u.Scheme, u.Host, u.User = "", "", nil; strings.HasPrefix(u.EscapedPath(), "//") {
+		return "" // it would be another host
+	}
+	return u.RequestURI()
+}
+
+// isLink reports whether the page is the one behind a status link.
+func (p *page) isLink() bool { return strings.HasPrefix(p.rest, "t/") }
 
 // Frame returns the data of the frame around the page.
 func (p *page) Frame() any { return p.frame }

@@ -249,7 +249,7 @@ func (s *site) serve(p *page) (err error) {
 // browser that hides the origin: it does for pages with "no-referrer" on a site without TLS.
 // Who knows the address needs no other site to use it.
 func (p *page) ownSecret() bool {
-	return strings.HasPrefix(p.rest, "t/") && p.r.Header.Get("Origin") == "null" && p.r.Header.Get("Sec-Fetch-Site") == ""
+	return p.isLink() && p.r.Header.Get("Origin") == "null" && p.r.Header.Get("Sec-Fetch-Site") == ""
 }
 
 // log reports an error that the reader does not see.

@@ -169,6 +169,13 @@ func TestErrorsArePages(t *testing.T) {
 	w = get(c, "/tickets")
 	assert.Equal(t, http.StatusForbidden, w.Code)
 	assert.Contains(t, w.Body.String(), `href="/login"`)
+	for address, want := range map[string]string{
+		"/tickets?view=mine&q=a+b":    "%2Ftickets%3Fview%3Dmine%26q%3Da%2Bb",
+		"http://x.example/tickets?q=": "%2Ftickets%3Fq%3D",
+	} {
+		c = newConsole(t, desk, func(cfg *ConsoleConfig) { cfg.Actor = as(ticket.Actor{}); cfg.SignIn = "/login?next={page}" })
+		assert.Contains(t, get(c, address).Body.String(), `href="/login?next=`+want+`"`, address)
+	}
 
 	c = newConsole(t, desk, func(cfg *ConsoleConfig) {
 		cfg.Actor = func(*http.Request) (ticket.Actor, error) { panic("a bug of the host") }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -42,6 +43,26 @@ func TestAClientThatStopsSendingIsGivenUp(t *testing.T) {
 	defer func() { _ = r.Body.Close() }()
 	assert.Equal(t, http.StatusBadRequest, r.StatusCode)
 	assert.Empty(t, w.tickets())
+}
+
+func TestASlowUploadOutlivesTheTimeoutsOfTheServer(t *testing.T) {
+	w := newWorld(t)
+	server := httptest.NewUnstartedServer(w.pages)
+	server.Config.ReadTimeout, server.Config.WriteTimeout = 100*time.Millisecond, 100*time.Millisecond
+	server.Start()
+	defer server.Close()
+	body, mediaType := parts(t, typed(nil), upload{"a page.pdf", "application/pdf", "%PDF-1"})
+	conn := dial(t, server, fmt.Sprintf("POST / HTTP/1.1\r\nHost: x\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n", mediaType, body.Len()))
+	for part := range slices.Chunk(body.Bytes(), body.Len()/5) {
+		time.Sleep(60 * time.Millisecond)
+		_, err := conn.Write(part)
+		require.NoError(t, err)
+	}
+	answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	require.NoError(t, err)
+	require.NoError(t, answer.Body.Close())
+	assert.Equal(t, http.StatusSeeOther, answer.StatusCode)
+	assert.Len(t, w.tickets(), 1)
 }
 
 func TestAClientThatStopsReadingIsGivenUp(t *testing.T) {
