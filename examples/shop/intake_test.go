@@ -98,7 +98,7 @@ func TestMailsByIMAP(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error)
 	go func() { ended <- s.mails.Run(ctx) }()
-	defer func() { cancel(); <-ended }()
+	defer func() { cancel(); require.ErrorIs(t, <-ended, context.Canceled) }()
 	settled := func(n int) {
 		t.Helper()
 		require.Eventually(t, func() bool {
