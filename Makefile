@@ -133,6 +133,10 @@ scale: ## a million tickets in SQLite and PostgreSQL; SCALE='-store sqlite -tick
 # one.
 RECALL ?= internal/dbtests/cmd/recall/testdata $(wildcard ../shared/data/duplicates)
 
+.PHONY: listeners
+listeners: ## ten thousand streams of events, and what they cost; LISTENERS='-n 1000' selects
+	go run ./internal/dbtests/cmd/listeners $(LISTENERS)
+
 .PHONY: recall
 recall: ## how often a duplicate report is suggested; RECALL='folder folder' selects the sets
 	go run ./internal/dbtests/cmd/recall -recorded internal/dbtests/cmd/recall/recorded.csv $(RECALL)
