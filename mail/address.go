@@ -58,7 +58,8 @@ func readAddress(s string, domains *idna.Profile, dots bool) (string, error) {
 	}
 	local, domain := split(a.Address)
 	ascii, err := domains.ToASCII(domain)
-	if err != nil || !strings.ContainsFunc(ascii, unicode.IsLetter) || strings.ContainsFunc(ascii, notInDomain) {
+	ascii = strings.TrimSuffix(ascii, ".") // which was one of another script
+	if err != nil || !strings.ContainsFunc(ascii, unicode.IsLetter) || strings.Contains(ascii, "..") || strings.HasSuffix(ascii, ".") || strings.ContainsFunc(ascii, notInDomain) {
 		return "", errors.New("has no valid domain")
 	}
 	if local == "" || len(local) > maxLocal || len(local)+1+len(ascii) > maxAddress {

@@ -181,7 +181,7 @@ func mailAddress(s string) (string, bool) {
 	if at <= 0 || at == len(s)-1 || len(s) > 4*maxAddress || !utf8.ValidString(s) {
 		return "", false
 	}
-	local, domain := s[:at], strings.TrimSuffix(s[at+1:], ".")
+	local, domain := s[:at], s[at+1:]
 	if strings.HasPrefix(local, `"`) && strings.HasSuffix(local, `"`) && len(local) > 2 {
 		if bare := unescape(local[1 : len(local)-1]); strings.IndexFunc(bare, func(r rune) bool { return r != '.' && !isAtom(r) }) < 0 {
 			local = bare
@@ -193,13 +193,15 @@ func mailAddress(s string) (string, bool) {
 		return "", false
 	}
 	if strings.HasPrefix(domain, "[") { // an address literal
+		domain = strings.TrimSuffix(domain, ".")
 		if !strings.HasSuffix(domain, "]") || strings.ContainsFunc(domain, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
 			return "", false
 		}
 		return local + "@" + strings.ToLower(domain), len(local)+len(domain)+1 <= maxAddress
 	}
 	ascii, err := domains.ToASCII(domain)
-	if err != nil || ascii == "" || ascii[0] == '.' || strings.Contains(ascii, "..") || strings.ContainsFunc(ascii, func(r rune) bool { return r != '.' && r != '-' && r != '_' && !isAlnum(r) }) {
+	ascii = strings.TrimSuffix(ascii, ".") // a dot of another script is one now
+	if err != nil || ascii == "" || ascii[0] == '.' || ascii[len(ascii)-1] == '.' || strings.Contains(ascii, "..") || strings.ContainsFunc(ascii, func(r rune) bool { return r != '.' && r != '-' && r != '_' && !isAlnum(r) }) {
 		return "", false
 	}
 	return local + "@" + strings.ToLower(ascii), len(local)+len(ascii)+1 <= maxAddress

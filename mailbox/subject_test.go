@@ -88,8 +88,10 @@ func TestSenders(t *testing.T) {
 		"ada@münchen.example":                               "|ada@xn--mnchen-3ya.example",
 		"Ada <@relay.example:ada@example.org>":              "Ada|ada@example.org",
 		"=?utf-8?q?=22Ada=40x=2Eorg=22?= <ada@example.org>": `"Ada@x.org"|ada@example.org`,
-		"ada@[192.0.2.1]":                                   "|ada@[192.0.2.1]",
-		"ada":                                               "", "@example.org": "", "ada@": "", "<>": "", "ada@exa mple.org": "", "ada@example..org": "",
+		"ada@example.org.":                                  "|ada@example.org", "ada@example.org。": "|ada@example.org", "ada@[192.0.2.1].": "|ada@[192.0.2.1]",
+		"ada@example.org..": "", "ada@example.org.。": "", "ada@example.org。。": "",
+		"ada@[192.0.2.1]": "|ada@[192.0.2.1]",
+		"ada":             "", "@example.org": "", "ada@": "", "<>": "", "ada@exa mple.org": "", "ada@example..org": "",
 	} {
 		list, _ := addresses([]string{s}, "")
 		got := ""
