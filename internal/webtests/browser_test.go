@@ -252,6 +252,18 @@ func (b *tab) fill(selector, words string) {
 	})
 }
 
+// press clicks on something that leads nowhere, such as a box to tick.
+func (b *tab) press(selector string) {
+	b.t.Helper()
+	run(b, "press "+selector, chromedp.Click(chromedp.CSS(selector)))
+}
+
+// choose selects an entry of a list by its value.
+func (b *tab) choose(selector, value string) {
+	b.t.Helper()
+	run(b, "choose "+value+" in "+selector, chromedp.SetValue(chromedp.CSS(selector), value))
+}
+
 // attach chooses files.
 func (b *tab) attach(selector string, files ...string) {
 	b.t.Helper()
