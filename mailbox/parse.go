@@ -19,9 +19,6 @@ func parse(raw []byte, ours func(messageID string) bool, limit limits) (*message
 	if len(raw) > limit.Mail {
 		return nil, &limitError{"bytes", limit.Mail}
 	}
-	if bytes.IndexByte(raw, '\n') < 0 { // lines end in carriage returns alone
-		raw = bytes.ReplaceAll(raw, []byte{'\r'}, []byte{'\n'})
-	}
 	h, body, strange, err := cutHeader(raw, limit)
 	if err != nil {
 		return nil, err
@@ -63,6 +60,9 @@ func parseHeader(raw []byte, limit limits) (*message, error) {
 
 // cutHeader cuts the header off, and counts lines of it that are no fields.
 func cutHeader(raw []byte, limit limits) (h header, body []byte, strange int, err error) {
+	if bytes.IndexByte(raw, '\n') < 0 { // lines end in carriage returns alone
+		raw = bytes.ReplaceAll(raw, []byte{'\r'}, []byte{'\n'})
+	}
 	head, body, err := splitHeader(trimMbox(raw), limit.Header)
 	if err != nil {
 		return nil, nil, 0, err
