@@ -82,17 +82,19 @@ func paramValue(s string) (value, rest string) {
 	return b.String(), ""
 }
 
-// joinParams joins continued parameters and decodes all (RFC 2231). Header is the charset of raw
+// joinParams joins continued parameters and decodes all (RFC 2231). A parameter that is there as a
+// whole is not joined, and of two with the same number one counts. Header is the charset of raw
 // bytes.
 func joinParams(raw map[string]string, header string) map[string]string {
 	params := map[string]string{}
 	type piece struct {
-		n       int
+		n       int // -1 if it is the whole
 		encoded bool
 		text    string
 	}
 	pieces := map[string][]piece{}
-	for name, v := range raw {
+	for _, name := range slices.Sorted(maps.Keys(raw)) {
+		v := raw[name]
 		base, encoded := strings.CutSuffix(name, "*")
 		base, number, numbered := strings.Cut(base, "*")
 		n, err := strconv.Atoi(number)
@@ -100,11 +102,18 @@ func joinParams(raw map[string]string, header string) map[string]string {
 			params[name] = decodeWords(v, header)
 			continue
 		}
+		if !numbered {
+			n = -1
+		}
 		pieces[base] = append(pieces[base], piece{n, encoded, v})
 	}
 	for _, base := range slices.Sorted(maps.Keys(pieces)) {
 		list := pieces[base]
-		slices.SortFunc(list, func(a, b piece) int { return a.n - b.n })
+		slices.SortStableFunc(list, func(a, b piece) int { return a.n - b.n })
+		list = slices.CompactFunc(list, func(a, b piece) bool { return a.n == b.n })
+		if list[0].n < 0 {
+			list = list[:1]
+		}
 		charset := ""
 		var b []byte
 		for i, p := range list {
