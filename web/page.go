@@ -29,6 +29,9 @@ type page struct {
 	now   time.Time
 
 	example bool // there is no request: a fixture
+
+	agents []ticket.Person // of the application; see colleagues
+	asked  bool
 }
 
 func (s *site) newPage(w http.ResponseWriter, r *http.Request, rest string) *page {
