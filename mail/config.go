@@ -187,7 +187,7 @@ func (cfg Config) check() (settings, error) {
 		if err != nil || n == 0 || s.Port != 0 && s.Port != int(n) {
 			fault("host", "has a port that is not 1 to 65535, or not the one in Port")
 		}
-		s.Host, s.Port = host, int(n) //nolint:gosec // 16 bits
+		s.Host, s.Port = host, int(n)
 	}
 	if s.Host == "" || badToken(s.Host) {
 		fault("host", "must be the name of the SMTP server, such as smtp.example.org")

@@ -6,24 +6,23 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// colleagues returns the agents that the application lists. It asks once for each request.
-func (p *page) colleagues() []ticket.Person {
-	if p.s.agents == nil || p.example || p.asked {
-		return p.agents
+// listAgents asks the application for its agents.
+func (p *page) listAgents() []ticket.Person {
+	if p.s.agents == nil {
+		return nil
 	}
-	p.asked = true
-	var err error
-	if p.agents, err = p.s.agents(p.ctx(), p.actor); err != nil {
-		p.agents = nil
+	list, err := p.s.agents(p.ctx(), p.actor)
+	if err != nil {
 		p.s.log(p.ctx(), "web: the agents are not known", err)
+		return nil
 	}
-	return p.agents
+	return list
 }
 
 // agentName returns the name of an agent, or the ID if the application does not tell the name.
 func (p *page) agentName(id string) string {
-	if id == "" {
-		return ""
+	if id == "" || p.example {
+		return id
 	}
 	for _, a := range p.colleagues() {
 		if a.ID == id {
@@ -36,6 +35,9 @@ func (p *page) agentName(id string) string {
 // agentOptions lists the agents that a form suggests.
 func (p *page) agentOptions() []option {
 	var list []option
+	if p.example {
+		return nil
+	}
 	for _, a := range p.colleagues() {
 		list = append(list, option{Value: a.ID, Name: a.Name})
 	}
