@@ -592,7 +592,7 @@ func ExampleDefaultWorkflow() {
 		fmt.Println(n.Kind, n.To.Key())
 	}
 	fmt.Println(t.Status)
-	// Output:
+	// Unordered output:
 	// [approve cancel reply]
 	// queued queue:1:
 	// received mail:ada@example.org
