@@ -555,6 +555,51 @@ func ExampleWorkflowSpec_Compile() {
 	// ticket: workflow "returns" version 1: transitions[2] (refund): guard "within-90-days" is not known
 }
 
+// The default workflow with a status more: an estimate that the customer approves.
+func ExampleDefaultWorkflow() {
+	const estimated ticket.Status = "estimate sent"
+	spec := ticket.DefaultWorkflow()
+	spec.Name = "repairs"
+	for i := range spec.Transitions { // what is possible in "waiting" is possible here, too
+		if from := &spec.Transitions[i].From; slices.Contains(*from, ticket.StatusWaiting) {
+			*from = append(*from, estimated)
+		}
+	}
+	spec.Statuses = append(spec.Statuses, ticket.StatusSpec{Name: estimated, Phase: ticket.PhaseYourTurn})
+	spec.Transitions = append(spec.Transitions,
+		ticket.Transition{
+			Action: "send estimate", From: []ticket.Status{ticket.StatusOpen}, To: estimated, Needs: ticket.Inputs{Message: true},
+		},
+		ticket.Transition{
+			Action: "approve", From: []ticket.Status{estimated}, To: ticket.StatusOpen, By: ticket.RoleRequester,
+		})
+	repairs := must(spec.Compile(nil))
+
+	sent := tickettest.NewRecorder()
+	cfg := tickettest.Config(tickettest.NewClock(), sent)
+	cfg.Workflows = []*ticket.Workflow{repairs}
+	desk := must(ticket.NewDesk(memstore.New(), cfg))
+	ctx, lin := context.Background(), ticket.Agent("lin", 1)
+	ada := ticket.Requester(ticket.Person{ID: "17", Email: "ada@example.org"})
+
+	t := must(desk.Open(ctx, ada, ticket.Draft{Subject: "The chain slips", Message: "On every hill."}))
+	must(desk.Do(ctx, lin, t.ID, ticket.Action{Name: ticket.ActionTake}))
+	must(desk.Do(ctx, lin, t.ID, ticket.Action{Name: "send estimate", Message: "A new one costs 40."}))
+	fmt.Println(must(desk.Track(ctx, ada, string(t.Number))).Actions)
+	t = must(desk.Do(ctx, ada, t.ID, ticket.Action{Name: "approve"}))
+	must(desk.Deliver(ctx))
+	for _, n := range sent.Sent() {
+		fmt.Println(n.Kind, n.To.Key())
+	}
+	fmt.Println(t.Status)
+	// Unordered output:
+	// [approve cancel reply]
+	// queued queue:1:
+	// received mail:ada@example.org
+	// asked mail:ada@example.org
+	// open
+}
+
 func ExampleParseWorkflow() {
 	spec, err := ticket.ParseWorkflow([]byte(`{
 		"name": "suggestions", "version": 1, "levels": 1, "initial": "new",

@@ -15,6 +15,9 @@ import (
 // An error means that it was not delivered. It is tried again later, unless the
 // error is a [DeliveryFault] that says otherwise. A panic counts as an error.
 //
+// The log of a failed attempt has no text of the error, because that may name a person. An error
+// with a method LogValue ([slog.LogValuer]) says what the log may have.
+//
 // A notifier may also be a [NotifierChecker] and a [LimitedNotifier].
 type Notifier interface {
 	Notify(ctx context.Context, n Notification) error

@@ -471,6 +471,25 @@ func TestSilentAndUndelivered(t *testing.T) {
 	require.Len(t, late.sent.Sent(), 2)
 }
 
+// tellingError says what of it may be logged.
+type tellingError struct{ error }
+
+func (tellingError) LogValue() slog.Value { return slog.StringValue("the server is away") }
+
+func TestLogsHaveTheCauseThatAnErrorGives(t *testing.T) {
+	var log bytes.Buffer
+	k := newKit(t, func(c *ticket.Config) {
+		c.Logger = slog.New(slog.NewTextHandler(&log, nil))
+		c.Notifiers = map[string]ticket.Notifier{"fail": ticket.NotifierFunc(func(_ context.Context, n ticket.Notification) error {
+			return &ticket.DeliveryFault{Err: tellingError{fmt.Errorf("refused %s", n.To.Person.Email)}, Permanent: true}
+		})}
+	})
+	k.open(ada, ticket.Draft{Subject: "private matter", Message: "private words"})
+	k.deliver()
+	require.Contains(t, log.String(), `cause="the server is away"`)
+	require.NotContains(t, log.String(), "ada@")
+}
+
 func TestNothingPersonalInLogs(t *testing.T) {
 	var log bytes.Buffer
 	logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
@@ -485,6 +504,7 @@ func TestNothingPersonalInLogs(t *testing.T) {
 	})
 	tk := k.open(ada, ticket.Draft{Subject: "private matter", Message: "private words"})
 	k.deliver()
+	require.NotContains(t, log.String(), "cause=")
 	require.Contains(t, log.String(), tk.ID.String())
 	require.Contains(t, log.String(), `"ticket: delivered"`)
 	require.Contains(t, log.String(), "not delivered")

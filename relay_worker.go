@@ -429,6 +429,9 @@ func (d *Desk) outcome(ctx context.Context, row *Delivery, err error) Settlement
 	s := Settlement{State: DeliveryPending, Failures: row.Failures + 1, Error: textOf(err)}
 	fault := DeliveryFaultOf(err)
 	s.loud = fault.SenderFault
+	if e, ok := errors.AsType[loggable](err); ok {
+		s.cause = slog.AnyValue(e).Resolve().String()
+	}
 	var wait time.Duration
 	if fault.MaybeDelivered {
 		s.Failures, wait = d.cfg.Relay.unsure(row.Failures)
@@ -449,6 +452,12 @@ func (d *Desk) outcome(ctx context.Context, row *Delivery, err error) Settlement
 		s.Due = d.now().Add(max(wait, fault.RetryAfter))
 	}
 	return s
+}
+
+// loggable is an error that says what of it may be logged.
+type loggable interface {
+	error
+	slog.LogValuer
 }
 
 // perhaps is the beginning of LastError after an attempt that perhaps delivered,
@@ -496,11 +505,17 @@ func (d *Desk) settled(ctx context.Context, row *Delivery, s Settlement) Settlem
 	case DeliverySuppressed:
 		level = slog.LevelInfo
 	}
-	// The error is left out: a notifier's error may contain an address.
-	// Desk.Deliveries has it.
+	// A notifier's error may contain an address. So the log has what the error itself gives to
+	// it, and Desk.Deliveries has the rest.
 	if d.cfg.Logger.Enabled(ctx, level) {
-		d.cfg.Logger.LogAttrs(ctx, level, what, slog.String("id", row.ID.String()), slog.String("ticket", row.Ticket.String()), slog.String("kind", string(row.Kind)),
-			slog.String("notifier", row.Notifier), slog.Int("attempt", row.Attempts), slog.String("state", string(s.State)))
+		about := []slog.Attr{
+			slog.String("id", row.ID.String()), slog.String("ticket", row.Ticket.String()), slog.String("kind", string(row.Kind)),
+			slog.String("notifier", row.Notifier), slog.Int("attempt", row.Attempts), slog.String("state", string(s.State)),
+		}
+		if s.cause != "" {
+			about = append(about, slog.String("cause", s.cause))
+		}
+		d.cfg.Logger.LogAttrs(ctx, level, what, about...)
 	}
 	if d.cfg.Relay.Observe != nil {
 		err := safely("Relay.Observe", func() error { d.cfg.Relay.Observe(ctx, *row, s); return nil })

@@ -106,7 +106,8 @@ type Settlement struct {
 	Error    string    // why the attempt failed, or why nothing was sent; empty for DeliverySent
 	Address  string    // becomes Delivery.Address
 
-	loud bool // logged as an error, because the operator has to act
+	loud  bool   // logged as an error, because the operator has to act
+	cause string // why the attempt failed, without personal data, for the log
 }
 
 // Check returns an [*InvalidError] if the settlement is not valid. Stores call it first.

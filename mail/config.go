@@ -9,6 +9,7 @@ import (
 	"net"
 	netmail "net/mail"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -21,10 +22,11 @@ import (
 // Config configures a [Notifier]. Host and From are required; every other field has a
 // default.
 type Config struct {
-	// Host is the name of the SMTP server, such as "smtp.example.org".
+	// Host is the name of the SMTP server, such as "smtp.example.org", perhaps with the port:
+	// "127.0.0.1:2525", "[::1]:2525".
 	Host string
-	// Port is the TCP port of the server. Zero means 587, or 465 with ImplicitTLS, or 25
-	// with Unencrypted.
+	// Port is the TCP port of the server. Zero means the port in Host, or else 587, or 465 with
+	// ImplicitTLS, or 25 with Unencrypted.
 	Port int
 	// Encryption selects how the connection is encrypted. Zero means StartTLS: nothing is
 	// sent to a server that does not offer STARTTLS.
@@ -179,6 +181,13 @@ func (cfg Config) check() (settings, error) {
 	var faults []error
 	fault := func(field, format string, args ...any) {
 		faults = append(faults, &ticket.InvalidError{Field: "mail." + field, Reason: fmt.Sprintf(format, args...)})
+	}
+	if host, port, err := net.SplitHostPort(s.Host); err == nil {
+		n, err := strconv.ParseUint(port, 10, 16)
+		if err != nil || n == 0 || s.Port != 0 && s.Port != int(n) {
+			fault("host", "has a port that is not 1 to 65535, or not the one in Port")
+		}
+		s.Host, s.Port = host, int(n)
 	}
 	if s.Host == "" || badToken(s.Host) {
 		fault("host", "must be the name of the SMTP server, such as smtp.example.org")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/textproto"
 	"strconv"
 	"strings"
@@ -51,6 +52,30 @@ func (e *Error) Error() string {
 }
 
 func (e *Error) Unwrap() error { return e.Err }
+
+// LogValue implements [slog.LogValuer]: the step, and the codes of the reply or why there is no
+// connection. It has no words of the server, which may name the recipient.
+func (e *Error) LogValue() slog.Value {
+	why := strings.TrimSpace(strconv.Itoa(e.Code) + " " + e.Enhanced)
+	if e.Code == 0 {
+		why = "no reply"
+		if e.Err != nil && (e.Step == StepConnect || e.Step == StepTLS) {
+			why = letter.Line(e.Err.Error(), maxReplyText)
+		}
+	}
+	return slog.StringValue("mail: " + string(e.Step) + ": " + why)
+}
+
+// errNoAddress says that neither the ticket nor the application knows an address.
+var errNoAddress = plainError("mail: the recipient has no address")
+
+// plainError is an error that names nobody.
+type plainError string
+
+func (e plainError) Error() string { return string(e) }
+
+// LogValue implements [slog.LogValuer].
+func (e plainError) LogValue() slog.Value { return slog.StringValue(string(e)) }
 
 // maxReplyText limits how many characters of a reply an error repeats.
 const maxReplyText = 300

@@ -806,6 +806,13 @@ func TestNewRejectsFaultyConfigurations(t *testing.T) {
 		{"no host", func(c *mail.Config) { c.Host = "" }, "mail.host"},
 		{"host of two lines", func(c *mail.Config) { c.Host = "a\r\nb" }, "mail.host"},
 		{"port", func(c *mail.Config) { c.Port = 70000 }, "mail.port"},
+		{"host with a port", func(c *mail.Config) { c.Host = "smtp.example.org:2525" }, ""},
+		{"the same port twice", func(c *mail.Config) { c.Host, c.Port = "smtp.example.org:2525", 2525 }, ""},
+		{"two ports", func(c *mail.Config) { c.Host, c.Port = "smtp.example.org:2525", 25 }, "mail.host"},
+		{"port 0 of the host", func(c *mail.Config) { c.Host = "smtp.example.org:0" }, "mail.host"},
+		{"port of the host by name", func(c *mail.Config) { c.Host = "smtp.example.org:smtp" }, "mail.host"},
+		{"large port of the host", func(c *mail.Config) { c.Host = "smtp.example.org:70000" }, "mail.host"},
+		{"a port alone", func(c *mail.Config) { c.Host = ":25" }, "mail.host"},
 		{"encryption", func(c *mail.Config) { c.Encryption = 9 }, "mail.encryption"},
 		{"no from", func(c *mail.Config) { c.From = "" }, "mail.from"},
 		{"from of two", func(c *mail.Config) { c.From = "a@example.org, b@example.org" }, "mail.from"},
@@ -864,6 +871,20 @@ func TestNewRejectsFaultyConfigurations(t *testing.T) {
 			require.ErrorContains(t, err, field)
 		}
 	})
+}
+
+func TestHostMayHaveThePort(t *testing.T) {
+	for host, server := range map[string]string{
+		"smtp.example.org": "smtp.example.org:587", "smtp.example.org:2525": "smtp.example.org:2525", "[::1]:2525": "[::1]:2525", "::1": "[::1]:587",
+	} {
+		m, err := mail.New(mail.Config{Host: host, From: "support@example.org"})
+		require.NoError(t, err)
+		require.Equal(t, "mail from support@example.org by "+server, m.String())
+	}
+	s := start(t, nil)
+	m := unencrypted(t, 0, func(cfg *mail.Config) { cfg.Host = s.addr })
+	require.NoError(t, m.Notify(t.Context(), notification(ticket.KindReceived, 1)))
+	require.Len(t, s.got(), 1)
 }
 
 // No way to print a configuration or a notifier shows its secrets.

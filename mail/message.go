@@ -3,7 +3,6 @@ package mail
 import (
 	"bytes"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	netmail "net/mail"
 	"strings"
@@ -95,7 +94,7 @@ func (m *Notifier) recipients(n ticket.Notification) ([]netmail.Address, error) 
 		email, given = m.cfg.Address(to), true
 	}
 	if email == "" {
-		return nil, &ticket.DeliveryFault{Err: errors.New("mail: the recipient has no address"), Permanent: true}
+		return nil, &ticket.DeliveryFault{Err: errNoAddress, Permanent: true}
 	}
 	read := func(s string) ([]string, error) {
 		a, err := address(s)

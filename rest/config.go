@@ -14,7 +14,7 @@ import (
 type Config struct {
 	// Actor says who makes a request, for example by its session or its token. An error is
 	// answered with 401, or with 503 if it wraps [ErrUnavailable]; its text is logged and not
-	// sent. For the token of a status link, return [ticket.StatusLinkHolder].
+	// sent. The zero Actor is nobody: 401, as for package web, which takes the same functions. For the token of a status link, return [ticket.StatusLinkHolder].
 	Actor func(*http.Request) (ticket.Actor, error)
 
 	// Challenge is the header WWW-Authenticate of an answer with 401. Empty means "Bearer".

@@ -2,6 +2,7 @@ package rest_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -142,4 +143,16 @@ func TestFaultyConfigurationsAreRefused(t *testing.T) {
 	require.Error(t, err)
 	_, err = rest.New(w.desk, rest.Config{Actor: func(*http.Request) (ticket.Actor, error) { return ada, nil }})
 	require.NoError(t, err)
+}
+
+// A function for the pages of package web says here, too, who makes a request.
+func TestNobodyAndNobodyKnows(t *testing.T) {
+	desk := newWorld(t).desk
+	for want, err := range map[int]error{http.StatusUnauthorized: nil, http.StatusServiceUnavailable: fmt.Errorf("%w: the store of sessions is down", rest.ErrUnavailable)} {
+		h := newHandler(t, desk, rest.Config{Actor: func(*http.Request) (ticket.Actor, error) { return ticket.Actor{}, err }})
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/tickets", http.NoBody))
+		assert.Equal(t, want, w.Code)
+		assert.NotContains(t, w.Body.String(), "sessions")
+	}
 }

@@ -43,6 +43,8 @@ type SchemaError struct {
 
 func (e *SchemaError) Error() string {
 	switch {
+	case e.Err != nil && e.Part == "files":
+		return fmt.Sprintf("sqlstore: the schema of files is incomplete: Open with the option Files creates it: %v", e.Err)
 	case e.Err != nil:
 		return fmt.Sprintf("sqlstore: the schema of %s is incomplete: %v", e.Part, e.Err)
 	case e.Have == 0:

@@ -163,10 +163,11 @@ func TestExplain(t *testing.T) {
 
 func TestSchemaErrorSays(t *testing.T) {
 	for want, e := range map[string]*SchemaError{
-		"the schema of tickets does not exist": {Part: "tickets", Want: 2},
-		"older than 2":                         {Part: "tickets", Have: 1, Want: 2},
-		"newer than 2":                         {Part: "tickets", Have: 3, Want: 2},
-		"incomplete: x":                        {Part: "search", Have: 2, Want: 2, Err: errors.New("x")},
+		"Open with the option Files creates it: no such table": {Part: "files", Want: 1, Err: errors.New("no such table")},
+		"the schema of tickets does not exist":                 {Part: "tickets", Want: 2},
+		"older than 2":                                         {Part: "tickets", Have: 1, Want: 2},
+		"newer than 2":                                         {Part: "tickets", Have: 3, Want: 2},
+		"incomplete: x":                                        {Part: "search", Have: 2, Want: 2, Err: errors.New("x")},
 	} {
 		require.ErrorContains(t, e, want)
 		require.ErrorIs(t, e, ErrSchema)

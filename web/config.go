@@ -34,7 +34,8 @@ type Look struct {
 	// replaces nothing.
 	Templates fs.FS
 	// Texts replaces texts and adds languages: language, key, text. A language that is
-	// not built in shows the English text where it lacks one.
+	// not built in shows the English text where it lacks one. Keys that begin with "own." are for
+	// templates of yours. Workflows of yours may have texts for their words; see docs/web.md.
 	Texts map[string]map[string]string
 	// Language is the language of a reader who asks for none that there is. Zero means "en".
 	Language string
@@ -76,8 +77,9 @@ type ConsoleConfig struct {
 
 	// Queues lists the queues that pages offer, beside those that have open tickets.
 	Queues []string
-	// Agents returns the agents to whom a ticket can be assigned, with ID and perhaps Name.
-	// Nil means that agents type the ID.
+	// Agents returns the agents to whom a ticket can be assigned, with ID and perhaps Name. Pages
+	// show these names in place of IDs. It is called at most once for a page. Nil means that
+	// agents type the ID.
 	Agents func(ctx context.Context, a ticket.Actor) ([]ticket.Person, error)
 	// DueSoon is how long before it is due a target counts as due soon. Zero means 4 hours.
 	DueSoon time.Duration

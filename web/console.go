@@ -50,7 +50,7 @@ func NewConsole(desk *ticket.Desk, cfg ConsoleConfig) (*Console, error) {
 	c.ctx, c.cancel = context.WithCancel(context.Background()) //nolint:forbidigo // of the handler: Shutdown ends it
 	c.counts = newCounter(c)
 	c.files = keepsFiles(c.ctx, desk)
-	s.frame = c.frame
+	s.frame, s.agents = c.frame, cfg.Agents
 	s.get("", c.start)
 	c.ticketRoutes()
 	if err := c.addFigures(); err != nil {

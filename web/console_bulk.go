@@ -128,7 +128,7 @@ func (c *Console) bulkForm(p *page, b bulkAction, pins []pin, v url.Values) (*bu
 		case "queue":
 			f.List = c.queueNames(p)
 		case "assignee":
-			f.List = c.agents(p)
+			f.List = p.agentOptions()
 		case "priority":
 			f.Kind, f.Options = "select", grades(p, func(g ticket.Grade) bool { return g.String() == v.Get(name) })
 		case "tags":

@@ -119,8 +119,15 @@ func refusal(t teller, c ticket.Choice) (why string, forAgents bool) {
 	}
 	switch r.Why {
 	case "state":
-		if len(r.From) == 0 || slices.Contains(r.From, r.State.Status) {
-			return c.Reason, forAgents // the level, or something that is not there to undo
+		switch here := slices.Contains(r.From, r.State.Status); {
+		case len(r.From) == 0:
+			return c.Reason, forAgents
+		case here && c.Action == ticket.ActionUnmerge:
+			return say(t, "refused.not_merged"), forAgents
+		case here && c.Action == ticket.ActionWithdraw:
+			return say(t, "refused.not_published"), forAgents
+		case here:
+			return say(t, "refused.at_level", "level", r.State.Level), forAgents
 		}
 		return say(t, key, "from", strings.Join(from, ", ")), forAgents
 	case "level":

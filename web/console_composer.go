@@ -45,7 +45,7 @@ type inputField struct {
 	Hint       string
 	Value, Was string
 	Options    []option
-	List       []string // suggestions
+	List       []option // suggestions
 	Needed     bool
 	Problem    string
 	Rows       int
@@ -113,7 +113,7 @@ func (c *Console) field(p *page, t *ticket.Ticket, ch ticket.Choice, name string
 		}
 	case "assignee":
 		f.Kind = "text"
-		f.List = c.agents(p)
+		f.List = p.agentOptions()
 	case "level":
 		f.Kind, f.Options = "select", c.levelOptions(p, t, ch, v.Get(name))
 	case "status":
@@ -174,27 +174,15 @@ var relations = []ticket.Relation{
 func (p *page) zoneHint() string { return p.T0("field.zone", "zone", zoneName(p.now.In(p.zone))) }
 
 // queueNames lists the queues that a form suggests.
-func (c *Console) queueNames(p *page) []string {
+func (c *Console) queueNames(p *page) (list []option) {
 	n := c.counts.peek(p.actor)
 	if n == nil {
 		n = &tally{}
 	}
-	return slices.DeleteFunc(c.queues(ticket.System("console"), n), func(q string) bool { return q == "" })
-}
-
-// agents lists the agents that a form suggests.
-func (c *Console) agents(p *page) []string {
-	if c.cfg.Agents == nil || p.example {
-		return nil
-	}
-	people, err := c.cfg.Agents(p.ctx(), p.actor)
-	if err != nil {
-		p.s.log(p.ctx(), "web: the agents are not known", err)
-		return nil
-	}
-	list := make([]string, len(people))
-	for i, a := range people {
-		list[i] = a.ID
+	for _, q := range c.queues(ticket.System("console"), n) {
+		if q != "" {
+			list = append(list, option{Value: q})
+		}
 	}
 	return list
 }

@@ -269,7 +269,7 @@ func (p *page) recipient(row *ticket.Delivery) (name, address string) {
 	case to.Person.Name != "":
 		name = to.Person.Name
 	case to.Person.ID != "" && to.Role == ticket.RoleAgent:
-		name = p.say("figures.to_agent", "id", to.Person.ID)
+		name = p.say("figures.to_agent", "id", p.agentName(to.Person.ID))
 	case to.Person.ID != "":
 		name = to.Person.ID
 	case to.Queue != "":

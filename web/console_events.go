@@ -49,6 +49,10 @@ func (c *Console) events(p *page) error {
 		if !s.begin() {
 			return nil
 		}
+		var who []string
+		if !here.ID.IsZero() { // before the event, so that who hears it is seen
+			who = c.eyes.seen(p.actor, here.ID, c.whoIs(p.actor), c.site.look.Now())
+		}
 		var ok bool
 		switch {
 		case ch.Reset:
@@ -59,7 +63,7 @@ func (c *Console) events(p *page) error {
 			ok = s.send("change", ch.Cursor, streamedChange{ch.Ticket.String(), string(ch.Number), ch.Version, ch.Gone})
 		}
 		if ok && !here.ID.IsZero() {
-			ok = s.looking(c.eyes.seen(p.actor, here.ID, c.whoIs(p.actor), c.site.look.Now()), ch.Cursor)
+			ok = s.looking(who, ch.Cursor)
 		}
 		if !ok {
 			return nil

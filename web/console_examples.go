@@ -46,7 +46,7 @@ func (c *Console) examples() {
 	}
 	for _, kind := range kinds {
 		f := inputField{
-			Name: "x-" + kind, Kind: kind, Label: "Label", Hint: "Hint", Value: "v", Was: "w", Needed: true, Rows: 3, List: []string{"a"},
+			Name: "x-" + kind, Kind: kind, Label: "Label", Hint: "Hint", Value: "v", Was: "w", Needed: true, Rows: 3, List: []option{{Value: "a", Name: "A"}},
 			Options: []option{{"a", "A", true}}, People: []option{{"a", "A", true}}, Held: true,
 		}
 		form.Open = append(form.Open, f)

@@ -90,7 +90,7 @@ func sayHTML(t teller, key string, values ...any) template.HTML {
 // nameOf returns the text for a word of a workflow, such as a status, or the word itself:
 // workflows may have words of their own.
 func nameOf(t teller, group, word string) string {
-	key := group + strings.ReplaceAll(word, " ", "_")
+	key := wordKey(group, word)
 	if word == "" || !t.Has(key) {
 		return word
 	}
@@ -105,6 +105,7 @@ func bold(s string) template.HTML {
 // A historian turns entries of a history into what a page shows.
 type historian struct {
 	teller
+	agent  func(id string) string        // the name of an agent
 	when   func(time.Time) template.HTML // an instant in words
 	ticket func(number string) string    // the address of a ticket
 	file   func(sum string) string       // the address of a file
@@ -180,7 +181,7 @@ func (h *historian) who(e *ticket.Event) string {
 	case e.By.Role == ticket.RoleSystem && (e.By.ID == "desk" || e.By.ID == ""):
 		return say(h, "history.desk")
 	}
-	return e.By.ID
+	return h.agent(e.By.ID)
 }
 
 // personName names a customer.
@@ -204,7 +205,7 @@ func (h *historian) line(e *ticket.Event) (template.HTML, bool) {
 	if plain && len(parts) == 0 {
 		return "", false
 	}
-	key := "did." + strings.ReplaceAll(string(e.Action), " ", "_")
+	key := wordKey("did.", string(e.Action))
 	if e.Action == ticket.ActionClock && e.Set.Alert != nil {
 		key = "did.alert"
 		if e.Set.Alert.Threshold == "due" {
@@ -247,7 +248,7 @@ func (h *historian) changes(e *ticket.Event) (parts []template.HTML) {
 		add("changed.level", "level", e.To.Level)
 	}
 	if a := set.Assignee; a != nil && *a != "" && (e.By.Role != ticket.RoleAgent || *a != e.By.ID) {
-		add("changed.assignee", "agent", *a)
+		add("changed.assignee", "agent", h.agent(*a))
 	}
 	if s := set.Reason; s != nil && *s != "" {
 		add("changed.reason", "reason", *s)
@@ -392,7 +393,7 @@ func (h *historian) letters(rows []ticket.Delivery) (list []letterItem) {
 		case p.IsZero():
 			l.To = say(h, "letter.queue", "queue", cmp.Or(d.To.Queue, say(h, "queue.none")), "level", d.To.Level)
 		default:
-			l.To = cmp.Or(p.Name, p.ID)
+			l.To = cmp.Or(p.Name, h.agent(p.ID))
 		}
 		l.State = nameOf(h, "letter.", string(d.State))
 		switch d.State {

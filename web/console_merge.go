@@ -116,7 +116,7 @@ func (c *Console) side(p *page, t *ticket.Ticket) (*mergeSide, error) {
 			s.Messages = slices.Delete(s.Messages, 0, len(s.Messages)-mostCompared)
 		}
 	}
-	s.Facts = append(s.Facts, fact{p.T0("field.assignee"), cmp.Or(t.Assignee, p.T0("agent.nobody"))})
+	s.Facts = append(s.Facts, fact{p.T0("field.assignee"), cmp.Or(p.agentName(t.Assignee), p.T0("agent.nobody"))})
 	if len(t.Tags) > 0 {
 		s.Facts = append(s.Facts, fact{p.T0("field.tags"), joinTags(t.Tags)})
 	}

@@ -34,7 +34,7 @@ func (p *page) row(t *ticket.Ticket) ticketRow {
 		Grade: t.Priority.String(), GradeName: nameOf(p, "grade.", t.Priority.String()),
 		Queue: t.Queue, Tags: strings.Join(t.Tags, ", "), Customer: customerName(p, t.Requester), Org: t.Requester.Organisation,
 		Status: nameOf(p, "status.", string(t.Status)), StatusClass: statusClass(t), Level: t.Level,
-		Assignee: t.Assignee, Due: p.due(t), Created: t.Created, Touched: t.Touched, Snoozed: t.Snoozed,
+		Assignee: p.agentName(t.Assignee), Due: p.due(t), Created: t.Created, Touched: t.Touched, Snoozed: t.Snoozed,
 	}
 }
 

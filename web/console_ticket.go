@@ -108,7 +108,7 @@ func (c *Console) ticket(p *page) error {
 func (c *Console) historian(p *page, t *ticket.Ticket) *historian {
 	here := p.ticketLink(string(t.Number))
 	return &historian{
-		teller: p, when: p.When, ticket: p.ticketLink, file: func(sum string) string { return here + "/files/" + sum },
+		teller: p, agent: p.agentName, when: p.When, ticket: p.ticketLink, file: func(sum string) string { return here + "/files/" + sum },
 		shown: t.Number, live: !t.Phase.Done() && t.MergedInto.IsZero(),
 	}
 }
@@ -118,7 +118,7 @@ func (c *Console) ticketPage(p *page, t *ticket.Ticket) (*agentTicket, error) {
 	number := string(t.Number)
 	d := &agentTicket{
 		Number: number, Subject: p.subject(t), Status: nameOf(p, "status.", string(t.Status)), StatusClass: statusClass(t),
-		Level: t.Level, Queue: t.Queue, Assignee: t.Assignee, Mine: t.Assignee != "" && t.Assignee == p.actor.Person.ID,
+		Level: t.Level, Queue: t.Queue, Assignee: p.agentName(t.Assignee), Mine: t.Assignee != "" && t.Assignee == p.actor.Person.ID,
 		Grade: t.Priority.String(), GradeName: nameOf(p, "grade.", t.Priority.String()), Version: t.Version,
 		Here: p.ticketLink(number), ID: t.ID.String(), Snoozed: t.Snoozed, Hold: t.LegalHold, Erased: t.Erased, Key: newKey(),
 	}
@@ -252,7 +252,7 @@ func (c *Console) facts(p *page, t *ticket.Ticket, d *agentTicket) {
 	if t.Assignee == "" {
 		add("field.assignee", p.T0("agent.nobody"))
 	} else {
-		add("field.assignee", t.Assignee)
+		add("field.assignee", d.Assignee)
 	}
 	add("field.reason", t.Reason)
 	add("field.resolution", t.Resolution)

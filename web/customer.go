@@ -80,6 +80,8 @@ type Customer struct {
 	cfg   CustomerConfig
 	seals sealer
 
+	others []ticket.ActionName // what customers can do only in your workflows
+
 	files bool // the desk keeps files
 	links bool // the desk sends status links
 
@@ -108,7 +110,7 @@ func NewCustomer(desk *ticket.Desk, cfg CustomerConfig) (*Customer, error) {
 		return nil, err
 	}
 	c := &Customer{
-		site: s, cfg: cfg, seals: newSealer(cfg.Key), findPause: 300 * time.Millisecond,
+		site: s, cfg: cfg, others: customersActions(desk.Workflows()), seals: newSealer(cfg.Key), findPause: 300 * time.Millisecond,
 		finds:      limiter{most: 10, per: 10 * time.Minute},
 		opens:      limiter{most: 20, per: time.Hour},
 		suggesting: limiter{most: 60, per: time.Minute},

@@ -37,7 +37,7 @@ func (c *Customer) fixtures() {
 			{Seq: 2, At: at, FromDesk: true, Text: "Which model?", Number: "K3VD-7YQ2-M"}, {Seq: 3, At: at, Erased: true},
 		},
 	}
-	all := replyData{Key: "k", Message: "m", Upload: upload, Errors: wrong, Reply: true, Confirm: true, Reopen: true, Cancel: true, Rate: true, Score: "4", Comment: "c"}
+	all := replyData{Key: "k", Message: "m", Upload: upload, Errors: wrong, Reply: true, Confirm: true, Reopen: true, Cancel: true, Rate: true, Others: []button{{Action: "approve", Label: "Approve"}}, Score: "4", Comment: "c"}
 	for _, key := range []string{"your_turn", "next", "holds", "moved", "late"} {
 		c.site.fixture("customer_ticket.html", ticketData{
 			View: view, Steps: steps(view.Phase), Promise: promise{Key: key, At: at, First: at}, Path: "t/x", ByLink: true, Older: true, Done: "reply", FollowUp: "K3VD-7YQ2-M", Form: all,

@@ -55,7 +55,7 @@ type ticketData struct {
 	Path     string // of the page: addresses of files begin with it
 	ByLink   bool
 	Older    bool          // the messages are not the newest
-	Done     string        // what the reader has just done
+	Done     string        // what the reader has just done, for the text done.DONE
 	FollowUp ticket.Number // the new ticket that came of it
 	Form     replyData
 }
@@ -83,12 +83,16 @@ type replyData struct {
 
 	Reply, Confirm, Reopen, Cancel, Rate bool
 
+	Others []button // actions of your own workflow
+
 	Score   string
 	Comment string
 }
 
 // Any reports whether there is anything to do.
-func (d replyData) Any() bool { return d.Reply || d.Confirm || d.Reopen || d.Cancel }
+func (d replyData) Any() bool {
+	return d.Reply || d.Confirm || d.Reopen || d.Cancel || len(d.Others) > 0
+}
 
 // Error returns what is wrong with a field, or nothing.
 func (d replyData) Error(field string) string { return formData{Errors: d.Errors}.Error(field) }
@@ -113,8 +117,10 @@ func (c *Customer) ticket(p *page) error {
 		}
 		d.Older = true
 	}
-	if done := p.query("done"); slices.Contains([]string{"reply", "confirm", "reopen", "cancel", "rate"}, done) {
-		d.Done = done
+	if done := ticket.ActionName(p.query("done")); slices.Contains(built, done) || slices.Contains(c.others, done) {
+		if d.Done = wordKey("", string(done)); !p.Has("done." + d.Done) {
+			d.Done = "other"
+		}
 		if n := p.query("number"); plainNumber.MatchString(n) {
 			d.FollowUp = ticket.Number(n)
 		}
@@ -131,6 +137,11 @@ func (c *Customer) ticketPage(p *page, at place, v ticket.View, files bool) tick
 	d.Form = replyData{
 		Key: newKey(), Upload: c.uploads(), Reply: can(ticket.ActionReply), Confirm: can(ticket.ActionConfirm),
 		Reopen: can(ticket.ActionReopen), Cancel: can(ticket.ActionCancel), Rate: can(ticket.ActionRate),
+	}
+	for _, a := range c.others {
+		if can(a) {
+			d.Form.Others = append(d.Form.Others, button{Action: string(a), Label: actionName(p, a)})
+		}
 	}
 	d.Form.Upload.Files = files && d.Form.Reply
 	return d
@@ -193,7 +204,7 @@ func (c *Customer) act(p *page) error {
 		return tooLarge
 	}
 	d := c.ticketPage(p, at, v, files)
-	name, err := d.Form.fill(f)
+	name, err := d.Form.fill(f, c.others)
 	if err != nil {
 		return err
 	}
@@ -253,6 +264,9 @@ func (c *Customer) act(p *page) error {
 		d.Form.Message, d.Form.Upload.Kept = was.Message, was.Upload.Kept
 		fail("", "reply.changed")
 		return again(http.StatusConflict)
+	case errors.Is(err, ticket.ErrInvalid) && strings.TrimSpace(d.Form.Message) == "": // the workflow needs words
+		fail("message", "reply.need_message")
+		return again(http.StatusUnprocessableEntity)
 	case errors.Is(err, ticket.ErrInvalid):
 		fail("message", "form.unfit")
 		return again(http.StatusUnprocessableEntity)
@@ -277,8 +291,27 @@ func (c *Customer) act(p *page) error {
 	return p.redirect("tickets/"+url.PathEscape(string(t.Number)), done)
 }
 
+// built are the actions that the page has buttons of its own for.
+var built = []ticket.ActionName{ticket.ActionReply, ticket.ActionConfirm, ticket.ActionReopen, ticket.ActionCancel, ticket.ActionRate}
+
+// customersActions returns the other actions that workflows let customers do, and that need no more
+// than the form asks for.
+func customersActions(workflows []*ticket.Workflow) (list []ticket.ActionName) {
+	for _, w := range workflows {
+		for _, t := range w.Spec().Transitions {
+			n := t.Needs
+			n.Message, n.Words = false, false
+			if t.By&ticket.RoleCustomer != 0 && n == (ticket.Inputs{}) && !slices.Contains(built, t.Action) {
+				list = append(list, t.Action)
+			}
+		}
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
 // fill puts what was sent into the form, and returns the action of the button.
-func (d *replyData) fill(f *form) (ticket.ActionName, error) {
+func (d *replyData) fill(f *form, others []ticket.ActionName) (ticket.ActionName, error) {
 	var name, key string
 	for field, to := range map[string]*string{"action": &name, "key": &key, "message": &d.Message, "score": &d.Score, "comment": &d.Comment} {
 		v, err := f.one(field)
@@ -293,8 +326,7 @@ func (d *replyData) fill(f *form) (ticket.ActionName, error) {
 	if key != "" {
 		d.Key = key
 	}
-	switch a := ticket.ActionName(name); a {
-	case ticket.ActionReply, ticket.ActionConfirm, ticket.ActionReopen, ticket.ActionCancel, ticket.ActionRate:
+	if a := ticket.ActionName(name); slices.Contains(built, a) || slices.Contains(others, a) {
 		return a, nil
 	}
 	return "", badForm("a form has no action")

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/ticketkit/ticket"
@@ -29,10 +30,13 @@ type page struct {
 	now   time.Time
 
 	example bool // there is no request: a fixture
+
+	colleagues func() []ticket.Person // the agents that the application lists
 }
 
 func (s *site) newPage(w http.ResponseWriter, r *http.Request, rest string) *page {
 	p := &page{s: s, w: w, r: r, rest: rest, now: s.look.Now()}
+	p.colleagues = sync.OnceValue(p.listAgents)
 	p.settle()
 	return p
 }

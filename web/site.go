@@ -50,6 +50,8 @@ type site struct {
 	origins   *http.CrossOriginProtection
 	fixtures  []fixture
 	patience  time.Duration // with slow clients
+
+	agents func(context.Context, ticket.Actor) ([]ticket.Person, error) // of the console
 }
 
 // A route is a method and a path, split at slashes.
@@ -78,7 +80,7 @@ func newSite(desk *ticket.Desk, kind string, look Look, actor ActorFunc) (*site,
 			return nil, fmt.Errorf("web: Look.TrustedOrigins: %w", err)
 		}
 	}
-	if s.texts, err = loadTexts(look.Texts); err != nil {
+	if s.texts, err = loadTexts(look.Texts, desk.Workflows()); err != nil {
 		return nil, err
 	}
 	if _, ok := s.texts[look.Language]; !ok {

@@ -44,7 +44,7 @@ func TestNewRefusesWhatCannotWork(t *testing.T) {
 }
 
 func TestEveryTextIsInBothLanguagesAndUsed(t *testing.T) {
-	x, err := loadTexts(nil)
+	x, err := loadTexts(nil, nil)
 	require.NoError(t, err)
 	var source strings.Builder
 	for _, pattern := range []string{"*.go", "templates/*.html"} {

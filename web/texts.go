@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/ticketkit/ticket"
 )
 
 //go:embed texts/*.json
@@ -25,8 +27,9 @@ const (
 // texts has the texts by language and key. English has every key.
 type texts map[string]map[string]string
 
-// loadTexts returns the built-in texts, with those of the application in their place.
-func loadTexts(own map[string]map[string]string) (texts, error) {
+// loadTexts returns the built-in texts, with those of the application in their place. It may add
+// texts for the statuses and the actions of its workflows.
+func loadTexts(own map[string]map[string]string, workflows []*ticket.Workflow) (texts, error) {
 	out := texts{}
 	entries, err := textFiles.ReadDir("texts")
 	if err != nil {
@@ -52,6 +55,7 @@ func loadTexts(own map[string]map[string]string) (texts, error) {
 			out[part[1]][key] = text
 		}
 	}
+	added := namesOf(workflows)
 	for _, lang := range slices.Sorted(maps.Keys(own)) {
 		if out[lang] == nil {
 			out[lang] = maps.Clone(out["en"])
@@ -59,7 +63,10 @@ func loadTexts(own map[string]map[string]string) (texts, error) {
 		for _, key := range slices.Sorted(maps.Keys(own[lang])) {
 			english, ok := out["en"][key]
 			text := own[lang][key]
-			if strings.HasPrefix(key, "field.") || strings.HasPrefix(key, "with.") { // of the application's own things
+			if who, of := added[key]; of && !ok {
+				english, ok = who, true
+			}
+			if slices.ContainsFunc(ownGroups, func(group string) bool { return strings.HasPrefix(key, group) }) {
 				english, ok = text, true
 			}
 			if !ok {
@@ -75,6 +82,29 @@ func loadTexts(own map[string]map[string]string) (texts, error) {
 	}
 	return out, nil
 }
+
+// ownGroups begin the keys of texts that only the application knows.
+var ownGroups = []string{"field.", "with.", "own."}
+
+// namesOf returns the keys of texts for what workflows name: statuses, and actions on a button, in
+// the history, and when a customer has done one. The values are the placeholders that they may have.
+func namesOf(workflows []*ticket.Workflow) map[string]string {
+	keys := map[string]string{}
+	for _, w := range workflows {
+		for _, s := range w.Spec().Statuses {
+			keys[wordKey("status.", string(s.Name))] = ""
+		}
+		for _, a := range w.Actions() {
+			keys[wordKey("button.", string(a))] = ""
+			keys[wordKey("done.", string(a))] = ""
+			keys[wordKey("did.", string(a))] = "{who}"
+		}
+	}
+	return keys
+}
+
+// wordKey returns the key of the text for a word of the desk, such as "status.on_hold".
+func wordKey(group, word string) string { return group + strings.ReplaceAll(word, " ", "_") }
 
 var placeholder = regexp.MustCompile(`\{[a-z_]+\}`)
 

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	netmail "net/mail"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -63,11 +64,14 @@ func newBox(t *testing.T) *box {
 	return b
 }
 
-// put puts a mail into the mailbox. Its text has further lines of the header first.
-func (b *box) put(from, to, subject, text string) {
+// put puts a mail into the mailbox.
+func (b *box) put(from, to, subject, text string) { b.putBelow("", from, to, subject, text) }
+
+// putBelow puts a mail below what the mail server says of it.
+func (b *box) putBelow(found, from, to, subject, text string) {
 	b.t.Helper()
-	raw := fmt.Sprintf("From: %s\r\nTo: %s\r\nSubject: %s\r\nMessage-ID: <%s@elsewhere.example>\r\nDate: Mon, 05 Jan 2026 10:00:00 +0000\r\n%s\r\n",
-		from, to, subject, digest(from+subject+text), strings.ReplaceAll(text, "\n", "\r\n"))
+	raw := fmt.Sprintf("%sFrom: %s\r\nTo: %s\r\nSubject: %s\r\nMessage-ID: <%s@elsewhere.example>\r\nDate: Mon, 05 Jan 2026 10:00:00 +0000\r\n\r\n%s\r\n",
+		found, from, to, subject, digest(from+subject+text), strings.ReplaceAll(text, "\n", "\r\n"))
 	_, err := b.user.Append("INBOX", strings.NewReader(raw), &imap.AppendOptions{})
 	require.NoError(b.t, err)
 }
@@ -108,7 +112,7 @@ func TestMailsByIMAP(t *testing.T) {
 	}
 	<-b.waits
 
-	b.put("ada@example.org", answerTo("ada@example.org"), "Re: Broken", "\nThe lid is fine.")
+	b.put("ada@example.org", answerTo("ada@example.org"), "Re: Broken", "The lid is fine.")
 	settled(1)
 	words := func() []string {
 		page := f.browser("ada")
@@ -122,8 +126,8 @@ func TestMailsByIMAP(t *testing.T) {
 		return lin.body
 	}
 
-	b.put("Bert <BERT@example.de>", "help@shop.example", "Rechnung", "\nMir fehlt eine Rechnung.")
-	b.put("nils@example.net", "help@shop.example", "Do you ship to Norway?", "\nI have no account yet.")
+	b.put("Bert <BERT@example.de>", "help@shop.example", "Rechnung", "Mir fehlt eine Rechnung.")
+	b.put("nils@example.net", "help@shop.example", "Do you ship to Norway?", "I have no account yet.")
 	settled(3)
 	bert := f.browser("bert")
 	f.get(bert, "/help/tickets", http.StatusOK)
@@ -131,20 +135,26 @@ func TestMailsByIMAP(t *testing.T) {
 	f.deliver()
 	require.Contains(t, p.to["nils@example.net"][0], "We have received your request.")
 
-	b.put("mallory@example.net", answerTo("ada@example.org"), "Re: Broken", "\nSend it to me.")
+	b.put("mallory@example.net", answerTo("ada@example.org"), "Re: Broken", "Send it to me.")
 	settled(4)
 	require.NotContains(t, words(), "Send it to me.", "a stranger's words are a note")
 	require.Contains(t, desk(), "Send it to me.")
 
 	f.submit(lin, string(ticket.ActionTake), nil, http.StatusOK)
-	b.put("ada@example.org", answerTo("ada@example.org"), "Re: Broken", "\nHello?")
+	b.put("ada@example.org", answerTo("ada@example.org"), "Re: Broken", "Hello?")
 	settled(5)
 	f.deliver()
-	passed := "Authentication-Results: mx.shop.example; dmarc=pass header.from=shop.example\n"
+	passed := "Authentication-Results: mx.shop.example; dmarc=pass header.from=shop.example\r\n"
 	to := answerTo("lin@shop.example")
 	require.Contains(t, to, "help+")
-	b.put("lin@shop.example", to, "Re: Broken", passed+"\nTell the warehouse.")
+	b.putBelow(passed, "lin@shop.example", to, "Re: Broken", "Tell the warehouse.")
 	settled(6)
 	require.NotContains(t, words(), "Tell the warehouse.")
 	require.Contains(t, desk(), "Tell the warehouse.")
+
+	letters := p.to["lin@shop.example"]
+	to = regexp.MustCompile(`write to this address:\s+(\S+)`).FindStringSubmatch(letters[len(letters)-1])[1]
+	b.putBelow(passed, "lin@shop.example", to, "Re: Broken", "A new one is on its way.")
+	settled(7)
+	require.Contains(t, words(), "A new one is on its way.")
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"net"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -19,11 +18,15 @@ import (
 
 // letters sets up the notifications by mail, in the recipient's language.
 func (s *shop) letters(desk *ticket.Config, cfg config, addresses *replyaddress.Addresses) error {
-	words, err := letter.New(letter.Config{
+	about := letter.Config{
 		Desk:     "The Tea Shop",
 		NoReply:  cfg.noReply(),
 		AgentURL: func(n ticket.Notification) string { return s.base + "/desk/tickets/" + string(n.Number) },
-	})
+	}
+	if cfg.imap != "" && cfg.authServer != "" { // agents can answer by mail
+		about.AnswerTo = addresses.AnswerTo
+	}
+	words, err := letter.New(about)
 	if err != nil {
 		return err
 	}
@@ -50,20 +53,12 @@ func (s *shop) letters(desk *ticket.Config, cfg config, addresses *replyaddress.
 
 // mailServer returns the notifier that hands letters to the mail server.
 func mailServer(cfg config, words *letter.Letters, addresses *replyaddress.Addresses) (*mail.Notifier, error) {
-	host, port, err := net.SplitHostPort(cfg.smtp)
-	if err != nil {
-		return nil, err
-	}
-	number, err := strconv.Atoi(port)
-	if err != nil {
-		return nil, err
-	}
 	encryption := mail.StartTLS
 	if onThisMachine(cfg.smtp) {
 		encryption = mail.Unencrypted
 	}
 	return mail.New(mail.Config{
-		Host: host, Port: number, Encryption: encryption, Username: cfg.smtpUser, Password: mail.Secret(cfg.smtpPassword),
+		Host: cfg.smtp, Encryption: encryption, Username: cfg.smtpUser, Password: mail.Secret(cfg.smtpPassword),
 		From: "The Tea Shop <" + helpAddress + ">", Letters: words, Addresses: addresses,
 	})
 }
