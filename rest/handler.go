@@ -60,6 +60,7 @@ type operation struct {
 	public bool     // without an actor
 	params []string // of the query
 	body   func() any
+	pins   bool   // If-Match is a condition
 	upload bool   // the body is a file
 	media  string // of the answer; empty means JSON
 	run    func(*call) error
@@ -156,6 +157,9 @@ func (c *call) serve() error {
 		c.actor = actor
 	}
 	if err := c.negotiate(); err != nil {
+		return err
+	}
+	if err := c.refuseMatch(); err != nil {
 		return err
 	}
 	var err error
@@ -280,7 +284,7 @@ func (h *Handler) below(r *http.Request) ([]string, bool) {
 	}
 	if mount = strings.Trim(mount, "/"); mount != "" {
 		prefix := strings.Split(mount, "/")
-		if len(parts) >= len(prefix) && mounted(prefix, parts) {
+		if len(parts) >= len(prefix) && mounted(prefix, parts) && !stripped(r, prefix, parts) {
 			parts = parts[len(prefix):]
 		}
 	}
@@ -302,6 +306,18 @@ func mounted(prefix, parts []string) bool {
 		}
 	}
 	return true
+}
+
+// stripped reports whether http.StripPrefix took the prefix from a path that begins with it even
+// so: a resource has the name of the mount.
+func stripped(r *http.Request, prefix, parts []string) bool {
+	sent, err := url.ParseRequestURI(r.RequestURI)
+	if err != nil {
+		return false
+	}
+	whole := strings.Split(strings.TrimPrefix(sent.EscapedPath(), "/"), "/")
+	before := len(whole) - len(parts)
+	return before >= len(prefix) && slices.Equal(whole[before:], parts) && mounted(prefix, whole[before-len(prefix):])
 }
 
 // read keeps what the client sent.

@@ -165,6 +165,9 @@ func (c *call) failure(err error) *problem {
 	}
 	if e, ok := errors.AsType[*ticket.FileError](err); ok {
 		p := &problem{kind: kindFile}
+		if c.op.upload { // what was sent is refused
+			p.status = http.StatusUnprocessableEntity
+		}
 		if e.Found != "" {
 			p.more.Found = e.Found
 		}

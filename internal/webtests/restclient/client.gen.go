@@ -2695,7 +2695,7 @@ type GetTicketParams struct {
 
 // DoActionParams defines parameters for DoAction.
 type DoActionParams struct {
-	// IfMatch The entity tag of what was seen: that of the ticket for agents and systems, that of its track for customers. If the ticket has changed since, the answer is 412. * means any version.
+	// IfMatch The entity tag of what was seen: that of the ticket for agents and systems, that of its track for customers. Of several tags one must be the current one. If the ticket has changed since, the answer is 412. * means any version.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 
 	// IdempotencyKey Makes a repeat return the first answer. It is bound to the actor. 1 to 200 visible ASCII characters, with or without quotation marks.
