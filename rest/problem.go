@@ -291,6 +291,9 @@ func (c *call) invalidity(e *ticket.InvalidError) *problem {
 
 // parameterOf returns the parameter that a field of a query is in.
 func parameterOf(root, rest string) string {
+	if root == "query" && rest == "" { // several: the detail says what is wrong
+		return ""
+	}
 	if rest == "" {
 		return root
 	}

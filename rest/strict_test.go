@@ -1,6 +1,7 @@
 package rest_test
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"net/http"
@@ -146,4 +147,50 @@ func TestUploadThatAScannerRefuses(t *testing.T) {
 	require.Equal(t, http.StatusUnprocessableEntity, res.StatusCode)
 	require.Contains(t, string(data), rest.ProblemBase+`file"`)
 	require.Contains(t, string(data), `"found":"a virus"`)
+}
+
+// A place that is none means that something may have been missed.
+func TestLastEventIDThatIsNoneIsAReset(t *testing.T) {
+	w := newWorld(t)
+	for _, id := range []string{"x", "-", "AAAA", strings.Repeat("A", 3000), "\x80\xff", `{"a":1}`} {
+		r := httptest.NewRequestWithContext(t.Context(), "GET", "/events", http.NoBody)
+		r.Header.Set("Authorization", "Bearer lin")
+		r.Header.Set("Last-Event-ID", id)
+		rec := httptest.NewRecorder()
+		w.handlers["brief"].ServeHTTP(rec, r)
+		assert.Equal(t, 200, rec.Code)
+		assert.Contains(t, rec.Body.String(), "event: reset\ndata: {}\n", id)
+		assert.NotContains(t, rec.Body.String(), "id: "+id+"\n")
+	}
+}
+
+// A key is bound to the actor with the role and the tenant.
+func TestKeyOfAnotherActorIsAnotherKey(t *testing.T) {
+	w := newWorld(t)
+	others := map[string]ticket.Actor{
+		"lin": lin, "lin of another tenant": ticket.Agent("lin", 1).InTenant("other"), "a system": ticket.System("lin"),
+		"a customer": ticket.Requester(ticket.Person{ID: "lin"}), "an ID like an address": ticket.Requester(ticket.Person{ID: "lin@example.org"}),
+		"an address": ticket.Requester(ticket.Person{Email: "lin@example.org"}),
+	}
+	h := newHandler(t, w.desk, rest.Config{Actor: func(r *http.Request) (ticket.Actor, error) { return others[r.Header.Get("Authorization")], nil }})
+	seen := map[string]string{}
+	for who, actor := range others {
+		body := `{"subject":"Printer prints blank pages"}`
+		if actor.Role != ticket.RoleRequester {
+			body = `{"subject":"Printer prints blank pages","requester":{"id":"ada"}}`
+		}
+		for range 2 {
+			r := httptest.NewRequestWithContext(t.Context(), "POST", "/tickets", strings.NewReader(body))
+			r.Header.Set("Authorization", who)
+			r.Header.Set("Content-Type", "application/json")
+			r.Header.Set("Idempotency-Key", "k")
+			rec := httptest.NewRecorder()
+			h.ServeHTTP(rec, r)
+			require.Equal(t, 201, rec.Code, "%s: %s", who, rec.Body)
+			location := rec.Header().Get("Location")
+			require.Equal(t, who, cmp.Or(seen[location], who))
+			seen[location] = who
+		}
+	}
+	require.Len(t, seen, len(others))
 }
