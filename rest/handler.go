@@ -269,24 +269,9 @@ func matches(pattern, parts []string) (map[string]string, bool) {
 // below returns the parts of the request's path below the place where the handler is mounted.
 func (h *Handler) below(r *http.Request) ([]string, bool) {
 	parts := strings.Split(strings.TrimPrefix(r.URL.EscapedPath(), "/"), "/")
-	mount := h.cfg.Prefix
-	if mount == "" {
-		_, pattern, spaced := strings.Cut(r.Pattern, " ")
-		if !spaced {
-			pattern = r.Pattern
-		}
-		if i := strings.IndexByte(pattern, '/'); i >= 0 {
-			mount, _, _ = strings.Cut(strings.TrimRight(pattern[i:], "/"), "/{$}")
-			if i := strings.LastIndexByte(mount, '/'); i >= 0 && strings.HasSuffix(mount, "...}") {
-				mount = mount[:i]
-			}
-		}
-	}
-	if mount = strings.Trim(mount, "/"); mount != "" {
-		prefix := strings.Split(mount, "/")
-		if len(parts) >= len(prefix) && mounted(prefix, parts) && !stripped(r, prefix, parts) {
-			parts = parts[len(prefix):]
-		}
+	prefix := mountOf(h.cfg.Prefix, r.Pattern)
+	if len(prefix) > 0 && len(parts) >= len(prefix) && mounted(prefix, parts) && !stripped(r, prefix, parts) {
+		parts = parts[len(prefix):]
 	}
 	for i, p := range parts {
 		plain, err := url.PathUnescape(p)
@@ -298,10 +283,34 @@ func (h *Handler) below(r *http.Request) ([]string, bool) {
 	return parts, true
 }
 
+// mountOf returns the parts of the path at which the handler is mounted, by the configuration or
+// by the pattern of a router, such as "GET example.org/help/", "/{shop}/help/{rest...}" and
+// "/help/*".
+func mountOf(prefix, pattern string) (parts []string) {
+	if prefix == "" {
+		if _, after, ok := strings.Cut(pattern, " "); ok {
+			pattern = after
+		}
+		i := strings.IndexByte(pattern, '/')
+		if i < 0 {
+			return nil
+		}
+		prefix = pattern[i:]
+	}
+	for part := range strings.SplitSeq(strings.Trim(prefix, "/"), "/") {
+		if part == "" || part == "*" || part == "{$}" || strings.HasSuffix(part, "...}") {
+			break
+		}
+		parts = append(parts, part)
+	}
+	return parts
+}
+
 // mounted reports whether a path begins with these parts, of which some may stand for any.
 func mounted(prefix, parts []string) bool {
 	for i, p := range prefix {
-		if !strings.HasPrefix(p, "{") && p != parts[i] {
+		plain, err := url.PathUnescape(parts[i])
+		if err != nil || !strings.HasPrefix(p, "{") && p != plain {
 			return false
 		}
 	}
