@@ -2311,7 +2311,7 @@ type CountTicketsParams struct {
 	// Fields These custom fields, each with this value. For agents and systems.
 	Fields *QFields `form:"fields,omitempty" json:"fields,omitempty"`
 
-	// Organisation The requester's organisation. For agents and systems.
+	// Organisation The requester's organisation. For agents and systems, and for customers of it to whom the desk shows its tickets.
 	Organisation *QOrganisation `form:"organisation,omitempty" json:"organisation,omitempty"`
 
 	// RequesterId The ID of the requester.
@@ -2500,7 +2500,7 @@ type SearchTicketsParams struct {
 	// Fields These custom fields, each with this value. For agents and systems.
 	Fields *QFields `form:"fields,omitempty" json:"fields,omitempty"`
 
-	// Organisation The requester's organisation. For agents and systems.
+	// Organisation The requester's organisation. For agents and systems, and for customers of it to whom the desk shows its tickets.
 	Organisation *QOrganisation `form:"organisation,omitempty" json:"organisation,omitempty"`
 
 	// RequesterId The ID of the requester.
@@ -2608,7 +2608,7 @@ type ListTicketsParams struct {
 	// Fields These custom fields, each with this value. For agents and systems.
 	Fields *QFields `form:"fields,omitempty" json:"fields,omitempty"`
 
-	// Organisation The requester's organisation. For agents and systems.
+	// Organisation The requester's organisation. For agents and systems, and for customers of it to whom the desk shows its tickets.
 	Organisation *QOrganisation `form:"organisation,omitempty" json:"organisation,omitempty"`
 
 	// RequesterId The ID of the requester.
@@ -3036,7 +3036,7 @@ type ClientInterface interface {
 
 	// ListTickets List tickets
 	//
-	// The tickets that match all conditions and that the actor may see. A customer gets the tickets that they requested or follow. A page may have fewer tickets than the limit, even none, and still have a next one.
+	// The tickets that match all conditions and that the actor may see. A customer gets the tickets that they requested or follow or, with organisation, those of their organisation if the desk shows them. A page may have fewer tickets than the limit, even none, and still have a next one.
 	//
 	// Corresponds with GET /tickets (the `ListTickets` operationId).
 	ListTickets(ctx context.Context, params *ListTicketsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -3597,7 +3597,7 @@ func (c *Client) SuggestForDraft(ctx context.Context, params *SuggestForDraftPar
 
 // ListTickets List tickets
 //
-// The tickets that match all conditions and that the actor may see. A customer gets the tickets that they requested or follow. A page may have fewer tickets than the limit, even none, and still have a next one.
+// The tickets that match all conditions and that the actor may see. A customer gets the tickets that they requested or follow or, with organisation, those of their organisation if the desk shows them. A page may have fewer tickets than the limit, even none, and still have a next one.
 //
 // Corresponds with GET /tickets (the `ListTickets` operationId).
 func (c *Client) ListTickets(ctx context.Context, params *ListTicketsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -7200,7 +7200,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListTicketsWithResponse List tickets
 	//
-	// The tickets that match all conditions and that the actor may see. A customer gets the tickets that they requested or follow. A page may have fewer tickets than the limit, even none, and still have a next one.
+	// The tickets that match all conditions and that the actor may see. A customer gets the tickets that they requested or follow or, with organisation, those of their organisation if the desk shows them. A page may have fewer tickets than the limit, even none, and still have a next one.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -10116,7 +10116,7 @@ func (c *ClientWithResponses) SuggestForDraftWithResponse(ctx context.Context, p
 
 // ListTicketsWithResponse List tickets
 //
-// The tickets that match all conditions and that the actor may see. A customer gets the tickets that they requested or follow. A page may have fewer tickets than the limit, even none, and still have a next one.
+// The tickets that match all conditions and that the actor may see. A customer gets the tickets that they requested or follow or, with organisation, those of their organisation if the desk shows them. A page may have fewer tickets than the limit, even none, and still have a next one.
 //
 // Returns a wrapper object for the known response body format(s).
 //
