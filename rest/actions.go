@@ -59,7 +59,7 @@ func (c *call) customersActions() error {
 }
 
 func (c *call) doAction() error {
-	tag, pinned, err := c.match()
+	tags, pinned, err := c.match()
 	if err != nil {
 		return err
 	}
@@ -75,23 +75,42 @@ func (c *call) doAction() error {
 		return err
 	}
 	if pinned && c.customer() {
-		return c.doSeen(id, act, tag)
+		return c.doSeen(id, act, tags)
 	}
 	if pinned {
-		if act.Version = versionOf(tag); act.Version == 0 {
-			act.Version = math.MaxInt64 // the tag of nothing: stale, unless the key has a receipt
-		}
+		act.Version = latest(tags, math.MaxInt64)
 	}
 	t, err := c.h.desk.Do(c.ctx(), c.actor, id, act)
+	if stale, ok := errors.AsType[*ticket.StaleError](err); ok && act.Version > stale.Current {
+		if known := latest(tags, stale.Current); known <= stale.Current { // one of several tags
+			act.Version = known
+			t, err = c.h.desk.Do(c.ctx(), c.actor, id, act)
+		}
+	}
 	if err != nil {
 		return c.pinFault(err)
 	}
 	return c.done(id, t)
 }
 
+// latest returns the latest version among entity tags that is not later than most. If there is
+// none, it returns one that no ticket has, which is stale unless the key has a receipt.
+func latest(tags []string, most int64) int64 {
+	v := int64(0)
+	for _, tag := range tags {
+		if n := versionOf(tag); n <= most {
+			v = max(v, n)
+		}
+	}
+	if v == 0 {
+		return math.MaxInt64
+	}
+	return v
+}
+
 // doSeen does the action of a customer who has pinned it to what they saw. If that is what they
 // see now, the action is pinned to the version of now.
-func (c *call) doSeen(id ticket.ID, act ticket.Action, tag string) error {
+func (c *call) doSeen(id ticket.ID, act ticket.Action, tags []string) error {
 	v, err := c.h.desk.Track(c.ctx(), c.actor, id.String())
 	if err != nil {
 		return err
@@ -101,7 +120,7 @@ func (c *call) doSeen(id ticket.ID, act ticket.Action, tag string) error {
 		return err
 	}
 	act.Version = v.Version
-	if tag != now {
+	if !slices.Contains(tags, now) {
 		if act.Key == "" {
 			return c.staleView(now)
 		}
@@ -142,15 +161,17 @@ func (c *call) done(id ticket.ID, t ticket.Ticket) error {
 }
 
 func (c *call) explainAction() error {
-	act, err := c.readAction()
-	if err != nil {
-		return err
+	act, fault := c.readAction()
+	if _, invalid := errors.AsType[*ticket.InvalidError](fault); fault != nil && !invalid {
+		return fault
 	}
 	t, err := c.ticket()
 	if err != nil {
 		return err
 	}
-	err = c.h.desk.Explain(c.ctx(), c.actor, t, act)
+	if err = fault; err == nil {
+		err = c.h.desk.Explain(c.ctx(), c.actor, t, act)
+	}
 	if err == nil {
 		return c.json(http.StatusOK, explanationJSON{Allowed: true})
 	}

@@ -2,6 +2,7 @@ package rest
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -224,6 +225,9 @@ func (c *call) draftOf(b *draftBody, at string) (ticket.Draft, error) {
 		Urgency: b.Urgency, Level: b.Level, Queue: b.Queue, Tags: b.Tags, Fields: b.Fields, Workflow: b.Workflow,
 	}
 	err := c.files(b.Attachments, at+".attachments")
+	if name := b.Workflow; err == nil && name != "" && !slices.ContainsFunc(c.h.desk.Workflows(), func(w *ticket.Workflow) bool { return w.Name() == name }) {
+		err = &ticket.InvalidError{Field: at + ".workflow", Reason: "is no workflow of this desk"}
+	}
 	if err == nil {
 		d.SolvedBy, err = c.other(b.SolvedBy, at+".solved_by")
 	}

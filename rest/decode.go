@@ -15,8 +15,12 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// mostFaults is how many faults one answer lists.
-const mostFaults = 20
+// mostFaults is how many faults one answer lists. mostElements bounds lists and custom fields: the
+// limits of the desk are lower, and a few bytes for each must not become much work.
+const (
+	mostFaults   = 20
+	mostElements = 10_000
+)
 
 // decode reads a body of JSON into a struct, by its JSON tags. Unlike encoding/json it refuses
 // unknown and doubled members, null where a value is needed and names in another case, and says
@@ -63,6 +67,9 @@ func (d *decoder) value(raw json.RawMessage, v reflect.Value, at string) {
 		return
 	}
 	switch v.Addr().Interface().(type) {
+	case *ticket.Fields:
+		d.fields(raw, v, at)
+		return
 	case json.Unmarshaler, encoding.TextUnmarshaler:
 		d.leaf(raw, v, at)
 		return
@@ -72,8 +79,12 @@ func (d *decoder) value(raw json.RawMessage, v reflect.Value, at string) {
 		d.object(raw, v, at)
 	case reflect.Slice:
 		list, ok := elements(raw)
-		if !ok {
+		switch {
+		case !ok:
 			d.fault(at, "must be a list")
+			return
+		case len(list) > mostElements:
+			d.fault(at, tooMany)
 			return
 		}
 		v.Set(reflect.MakeSlice(v.Type(), len(list), len(list)))
@@ -88,6 +99,9 @@ func (d *decoder) value(raw json.RawMessage, v reflect.Value, at string) {
 // leaf reads a value that has no places of its own.
 func (d *decoder) leaf(raw json.RawMessage, v reflect.Value, at string) {
 	err := json.Unmarshal(raw, v.Addr().Interface())
+	if t, ok := reflect.TypeAssert[time.Time](v); err == nil && ok && t.IsZero() {
+		d.fault(at, "must be later than the beginning of the year 1, which would mean none")
+	}
 	if err == nil {
 		return
 	}
@@ -126,42 +140,77 @@ func wanted(v reflect.Value) string {
 }
 
 func (d *decoder) object(raw json.RawMessage, v reflect.Value, at string) {
+	d.members(raw, at, func(name string, member json.RawMessage, place string) {
+		if field, known := fieldNamed(v, name); known {
+			d.value(member, field, place)
+		} else {
+			d.fault(place, "is unknown here")
+		}
+	})
+}
+
+// fields reads custom fields. A time among them is an object.
+func (d *decoder) fields(raw json.RawMessage, v reflect.Value, at string) {
+	before := len(d.faults)
+	d.members(raw, at, func(_ string, member json.RawMessage, place string) {
+		if bytes.HasPrefix(bytes.TrimSpace(member), []byte("{")) {
+			d.members(member, place, func(string, json.RawMessage, string) {})
+		}
+	})
+	if len(d.faults) == before {
+		d.leaf(raw, v, at)
+	}
+}
+
+const tooMany = "has more than 10000 elements"
+
+// members calls do for each member of an object, with its place, and refuses doubled ones. It ends
+// when there are enough faults.
+func (d *decoder) members(raw json.RawMessage, at string, do func(name string, member json.RawMessage, place string)) {
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	if open, err := dec.Token(); err != nil || open != json.Delim('{') {
 		d.fault(at, "must be an object")
 		return
 	}
 	seen := map[string]bool{}
-	for dec.More() {
+	for dec.More() && len(d.faults) < mostFaults {
 		token, err := dec.Token()
 		name, ok := token.(string)
 		var member json.RawMessage
 		if err == nil {
 			err = dec.Decode(&member)
 		}
-		if err != nil || !ok {
+		place := at + "/" + escapePointer(name)
+		switch {
+		case err != nil || !ok:
 			d.fault(at, "is not valid JSON")
 			return
-		}
-		place := at + "/" + escapePointer(name)
-		field, known := fieldNamed(v, name)
-		switch {
+		case len(seen) >= mostElements:
+			d.fault(at, tooMany)
+			return
 		case seen[name]:
 			d.fault(place, "is there twice")
-		case !known:
-			d.fault(place, "is unknown here")
 		default:
-			d.value(member, field, place)
+			do(name, member, place)
 		}
 		seen[name] = true
 	}
 }
 
-// elements splits a list.
-func elements(raw json.RawMessage) ([]json.RawMessage, bool) {
-	var list []json.RawMessage
-	err := json.Unmarshal(raw, &list)
-	return list, err == nil
+// elements returns the elements of a list, up to one more than are allowed.
+func elements(raw json.RawMessage) (list []json.RawMessage, ok bool) {
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	if open, err := dec.Token(); err != nil || open != json.Delim('[') {
+		return nil, false
+	}
+	for dec.More() && len(list) <= mostElements {
+		var element json.RawMessage
+		if err := dec.Decode(&element); err != nil {
+			return nil, false
+		}
+		list = append(list, element)
+	}
+	return list, true
 }
 
 // fieldNamed returns the field with the name in JSON.

@@ -22,8 +22,8 @@ func (c *call) uploadFile() error {
 		return err
 	}
 	mediaType := c.r.Header.Get("Content-Type")
-	if c.r.Header.Get("Content-Encoding") != "" {
-		return &problem{kind: kindMediaType, detail: "Send the file as it is, without Content-Encoding."}
+	if err := c.uncompressed(); err != nil {
+		return err
 	}
 	if mediaType != "" {
 		if _, _, err := mime.ParseMediaType(mediaType); err != nil {

@@ -60,6 +60,7 @@ type operation struct {
 	public bool     // without an actor
 	params []string // of the query
 	body   func() any
+	pins   bool   // If-Match is a condition
 	upload bool   // the body is a file
 	media  string // of the answer; empty means JSON
 	run    func(*call) error
@@ -156,6 +157,9 @@ func (c *call) serve() error {
 		c.actor = actor
 	}
 	if err := c.negotiate(); err != nil {
+		return err
+	}
+	if err := c.refuseMatch(); err != nil {
 		return err
 	}
 	var err error
@@ -265,24 +269,9 @@ func matches(pattern, parts []string) (map[string]string, bool) {
 // below returns the parts of the request's path below the place where the handler is mounted.
 func (h *Handler) below(r *http.Request) ([]string, bool) {
 	parts := strings.Split(strings.TrimPrefix(r.URL.EscapedPath(), "/"), "/")
-	mount := h.cfg.Prefix
-	if mount == "" {
-		_, pattern, spaced := strings.Cut(r.Pattern, " ")
-		if !spaced {
-			pattern = r.Pattern
-		}
-		if i := strings.IndexByte(pattern, '/'); i >= 0 {
-			mount, _, _ = strings.Cut(strings.TrimRight(pattern[i:], "/"), "/{$}")
-			if i := strings.LastIndexByte(mount, '/'); i >= 0 && strings.HasSuffix(mount, "...}") {
-				mount = mount[:i]
-			}
-		}
-	}
-	if mount = strings.Trim(mount, "/"); mount != "" {
-		prefix := strings.Split(mount, "/")
-		if len(parts) >= len(prefix) && mounted(prefix, parts) {
-			parts = parts[len(prefix):]
-		}
+	prefix := mountOf(h.cfg.Prefix, r.Pattern)
+	if len(prefix) > 0 && len(parts) >= len(prefix) && mounted(prefix, parts) && !stripped(r, prefix, parts) {
+		parts = parts[len(prefix):]
 	}
 	for i, p := range parts {
 		plain, err := url.PathUnescape(p)
@@ -294,14 +283,50 @@ func (h *Handler) below(r *http.Request) ([]string, bool) {
 	return parts, true
 }
 
+// mountOf returns the parts of the path at which the handler is mounted, by the configuration or
+// by the pattern of a router, such as "GET example.org/help/", "/{shop}/help/{rest...}" and
+// "/help/*".
+func mountOf(prefix, pattern string) (parts []string) {
+	if prefix == "" {
+		if _, after, ok := strings.Cut(pattern, " "); ok {
+			pattern = after
+		}
+		i := strings.IndexByte(pattern, '/')
+		if i < 0 {
+			return nil
+		}
+		prefix = pattern[i:]
+	}
+	for part := range strings.SplitSeq(strings.Trim(prefix, "/"), "/") {
+		if part == "" || part == "*" || part == "{$}" || strings.HasSuffix(part, "...}") {
+			break
+		}
+		parts = append(parts, part)
+	}
+	return parts
+}
+
 // mounted reports whether a path begins with these parts, of which some may stand for any.
 func mounted(prefix, parts []string) bool {
 	for i, p := range prefix {
-		if !strings.HasPrefix(p, "{") && p != parts[i] {
+		plain, err := url.PathUnescape(parts[i])
+		if err != nil || !strings.HasPrefix(p, "{") && p != plain {
 			return false
 		}
 	}
 	return true
+}
+
+// stripped reports whether http.StripPrefix took the prefix from a path that begins with it even
+// so: a resource has the name of the mount.
+func stripped(r *http.Request, prefix, parts []string) bool {
+	sent, err := url.ParseRequestURI(r.RequestURI)
+	if err != nil {
+		return false
+	}
+	whole := strings.Split(strings.TrimPrefix(sent.EscapedPath(), "/"), "/")
+	before := len(whole) - len(parts)
+	return before >= len(prefix) && slices.Equal(whole[before:], parts) && mounted(prefix, whole[before-len(prefix):])
 }
 
 // read keeps what the client sent.

@@ -85,6 +85,7 @@ func newWorld(tb testing.TB) *world {
 		"bare":   newHandler(tb, bare, rest.Config{}),
 		"down":   newHandler(tb, broken, rest.Config{}),
 		"ended":  newHandler(tb, w.desk, rest.Config{}),
+		"brief":  newHandler(tb, w.desk, rest.Config{Limits: rest.Limits{Stream: 20 * time.Millisecond}}),
 	}
 	require.NoError(tb, w.handlers["ended"].Shutdown(tb.Context()))
 	return w

@@ -39,8 +39,18 @@ func TestLinksLeadWhereTheyShouldUnderEveryMount(t *testing.T) {
 		"under a long path":            {base: "/a/b/", mount: plain("/a/b/")},
 		"under a long path, stripped":  {base: "/a/b/", mount: stripped("/a/b/")},
 		"under a path like a resource": {base: "/tickets/", mount: plain("/tickets/")},
-		"under a variable":             {base: "/acme/api/", mount: plain("/{tenant}/api/")},
-		"under a pattern with a rest":  {base: "/api/", mount: plain("/api/{rest...}")},
+		"under a pattern with a star": {base: "/api/", mount: func(mux *http.ServeMux, h *rest.Handler) {
+			mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { r.Pattern = "/api/*"; h.ServeHTTP(w, r) })
+		}},
+		"under a path with escapes": {base: "/%61pi/", mount: plain("/api/")},
+		"like a resource, stripped": {base: "/tickets/", mount: stripped("/tickets/")},
+		"like a resource, in another": {base: "/docs/tickets/", mount: func(mux *http.ServeMux, h *rest.Handler) {
+			inner := http.NewServeMux()
+			inner.Handle("/tickets/", h)
+			mux.Handle("/docs/", http.StripPrefix("/docs", inner))
+		}},
+		"under a variable":            {base: "/acme/api/", mount: plain("/{tenant}/api/")},
+		"under a pattern with a rest": {base: "/api/", mount: plain("/api/{rest...}")},
 		"by a router without a pattern": {base: "/v1/", cfg: rest.Config{Prefix: "/v1/"}, mount: func(mux *http.ServeMux, h *rest.Handler) {
 			mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { r.Pattern = ""; h.ServeHTTP(w, r) })
 		}},

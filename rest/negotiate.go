@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"mime"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -21,13 +22,20 @@ func (c *call) negotiate() error {
 	if c.op.body == nil {
 		return nil
 	}
-	t, params, err := mime.ParseMediaType(c.r.Header.Get("Content-Type"))
+	t, params, err := mime.ParseMediaType(strings.Join(c.r.Header.Values("Content-Type"), ", ")) // two are malformed
 	charset := params["charset"]
-	if err != nil || t != mediaJSON || charset != "" && !strings.EqualFold(charset, "utf-8") ||
-		c.r.Header.Get("Content-Encoding") != "" {
+	if err != nil || t != mediaJSON || charset != "" && !strings.EqualFold(charset, "utf-8") {
 		return &problem{kind: kindMediaType, detail: "The body must be " + mediaJSON + ".", header: http.Header{"Accept-Post": {mediaJSON}}}
 	}
-	return nil
+	return c.uncompressed()
+}
+
+// uncompressed refuses a body that is compressed (RFC 9110, section 15.5.16).
+func (c *call) uncompressed() error {
+	if len(c.r.Header.Values("Content-Encoding")) == 0 {
+		return nil
+	}
+	return &problem{kind: kindMediaType, detail: "Send the body as it is, without Content-Encoding.", header: http.Header{"Accept-Encoding": {"identity"}}}
 }
 
 func orJSON(mediaType string) string {
@@ -140,43 +148,77 @@ func lower(s string) string {
 	return string(b)
 }
 
-// match returns the entity tag in If-Match. pinned is false where any will do.
-func (c *call) match() (tag string, pinned bool, err error) {
+// entityTag is an entity tag (RFC 9110, section 8.8.3).
+type entityTag struct {
+	text string
+	weak bool
+}
+
+// entityTags reads the values of If-Match or If-None-Match, other than *. It returns nil if they
+// are malformed or none.
+func entityTags(values []string) (list []entityTag) {
+	for text := strings.Join(values, ","); ; {
+		text = strings.TrimLeft(text, " \t,") // there may be empty elements
+		if text == "" {
+			return list
+		}
+		var tag entityTag
+		text, tag.weak = strings.CutPrefix(text, "W/")
+		quoted, ok := strings.CutPrefix(text, `"`)
+		if !ok {
+			return nil
+		}
+		if tag.text, text, ok = strings.Cut(quoted, `"`); !ok || strings.ContainsFunc(tag.text, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
+			return nil
+		}
+		if text = strings.TrimLeft(text, " \t"); text != "" && text[0] != ',' {
+			return nil
+		}
+		list = append(list, tag)
+	}
+}
+
+// refuseMatch refuses If-Match where it is no condition: who sends it believes to be safe.
+func (c *call) refuseMatch() error {
+	values := c.r.Header.Values("If-Match")
+	safe := c.op.method == http.MethodGet
+	if safe || c.op.pins || len(values) == 0 || len(values) == 1 && strings.TrimSpace(values[0]) == "*" {
+		return nil
+	}
+	return badHeader("If-Match", "is for actions only")
+}
+
+// match returns the entity tags in If-Match of which one must be the current one. pinned is false
+// where any will do. Weak ones never match (section 13.1.1), and are left out.
+func (c *call) match() (tags []string, pinned bool, err error) {
 	values := c.r.Header.Values("If-Match")
 	switch {
 	case len(values) == 0 && c.h.cfg.RequireMatch:
-		return "", false, &problem{kind: kindMatchMissing, faults: []fault{{Header: "If-Match", Detail: "is missing: send the entity tag of what you saw, or *"}}}
+		return nil, false, &problem{kind: kindMatchMissing, faults: []fault{{Header: "If-Match", Detail: "is missing: send the entity tag of what you saw, or *"}}}
 	case len(values) == 0:
-		return "", false, nil
-	case len(values) > 1:
-		return "", false, badHeader("If-Match", "must be there once")
+		return nil, false, nil
+	case len(values) == 1 && strings.TrimSpace(values[0]) == "*":
+		return nil, false, nil
 	}
-	v := strings.TrimSpace(values[0])
-	if v == "*" {
-		return "", false, nil
+	list := entityTags(values)
+	if list == nil {
+		return nil, false, badHeader("If-Match", "must be entity tags in quotation marks, or *")
 	}
-	weak := strings.HasPrefix(v, "W/")
-	v = strings.TrimPrefix(v, "W/")
-	if len(v) < 2 || v[0] != '"' || v[len(v)-1] != '"' || strings.ContainsAny(v[1:len(v)-1], "\", ") {
-		return "", false, badHeader("If-Match", "must be one entity tag in quotation marks, or *")
+	for _, tag := range list {
+		if !tag.weak {
+			tags = append(tags, tag.text)
+		}
 	}
-	if weak { // never matches (RFC 9110, section 13.1.1)
-		return "weak", true, nil
-	}
-	return v[1 : len(v)-1], true, nil
+	return tags, true, nil
 }
 
 // unchanged reports whether If-None-Match names the entity tag.
 func (c *call) unchanged(tag string) bool {
-	for _, line := range c.r.Header.Values("If-None-Match") {
-		for item := range strings.SplitSeq(line, ",") {
-			item = strings.TrimPrefix(strings.TrimSpace(item), "W/")
-			if item == "*" || item == `"`+tag+`"` {
-				return true
-			}
-		}
+	values := c.r.Header.Values("If-None-Match")
+	if len(values) == 1 && strings.TrimSpace(values[0]) == "*" {
+		return true
 	}
-	return false
+	return slices.ContainsFunc(entityTags(values), func(known entityTag) bool { return known.text == tag })
 }
 
 // tagged answers with a value that has an entity tag, or with 304.

@@ -14,7 +14,7 @@ func operations() []*operation {
 		op("trackTicket", "GET tickets/{ticket}/track", (*call).trackTicket),
 		op("listMessages", "GET tickets/{ticket}/messages", (*call).listMessages, "before"),
 		op("listActions", "GET tickets/{ticket}/actions", (*call).listActions),
-		op("doAction", "POST tickets/{ticket}/actions", (*call).doAction).takes(actionBody{}),
+		op("doAction", "POST tickets/{ticket}/actions", (*call).doAction).takes(actionBody{}).pinned(),
 		op("explainAction", "POST tickets/{ticket}/explain", (*call).explainAction).takes(actionBody{}),
 		op("listHistory", "GET tickets/{ticket}/history", (*call).listHistory, "skip", "limit"),
 		op("listEvents", "GET tickets/{ticket}/events", (*call).listEvents, "skip", "limit"),
@@ -57,6 +57,12 @@ func op(id, resource string, run func(*call) error, params ...string) *operation
 // takes says that the operation has a body, by an example of it.
 func (o *operation) takes(example any) *operation {
 	o.body = func() any { return example }
+	return o
+}
+
+// pinned says that If-Match is a condition.
+func (o *operation) pinned() *operation {
+	o.pins = true
 	return o
 }
 

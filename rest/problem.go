@@ -165,6 +165,9 @@ func (c *call) failure(err error) *problem {
 	}
 	if e, ok := errors.AsType[*ticket.FileError](err); ok {
 		p := &problem{kind: kindFile}
+		if c.op.upload { // what was sent is refused
+			p.status = http.StatusUnprocessableEntity
+		}
 		if e.Found != "" {
 			p.more.Found = e.Found
 		}
@@ -288,6 +291,9 @@ func (c *call) invalidity(e *ticket.InvalidError) *problem {
 
 // parameterOf returns the parameter that a field of a query is in.
 func parameterOf(root, rest string) string {
+	if root == "query" && rest == "" { // several: the detail says what is wrong
+		return ""
+	}
 	if rest == "" {
 		return root
 	}

@@ -1,7 +1,6 @@
 package rest
 
 import (
-	"encoding/json"
 	"maps"
 	"net/url"
 	"strconv"
@@ -87,7 +86,7 @@ func (r *reader) time(name string) time.Time {
 		return time.Time{}
 	}
 	t, err := time.Parse(time.RFC3339, text)
-	if err != nil {
+	if err != nil || t.IsZero() { // which would mean that there is no such condition
 		r.fail(name, "must be a time as in RFC 3339, such as 2026-01-05T09:00:00Z")
 	}
 	return t
@@ -138,7 +137,7 @@ func (r *reader) named(names ...string) {
 
 // tickets reads the parameters of a ticket.Query.
 func (r *reader) tickets() ticket.Query {
-	r.named("status", "phase", "level", "priority", "channel", "tag", "organisation", "fields", "metric", "solved_by", "order", "after", "limit")
+	r.named("status", "phase", "level", "priority", "channel", "tag", "organisation", "metric", "solved_by", "order", "after", "limit")
 	q := ticket.Query{
 		Status:        texts[ticket.Status](r, "status"),
 		Phase:         texts[ticket.Phase](r, "phase"),
@@ -189,9 +188,9 @@ func (r *reader) tickets() ticket.Query {
 		}
 		q.Priority = append(q.Priority, g)
 	}
-	if text := r.one("fields"); text != "" {
-		if err := json.Unmarshal([]byte(text), &q.Fields); err != nil {
-			r.fail("fields", `must be an object of JSON, such as {"printer":"LJ-4"}`)
+	if text := r.one("fields"); text != "" { // ogen's clients send an empty one for none
+		if err := decode([]byte(text), &q.Fields); err != nil {
+			r.fail("fields", `must be an object of JSON in which no member is twice, such as {"printer":"LJ-4"}`)
 		}
 	}
 	return q
@@ -199,7 +198,7 @@ func (r *reader) tickets() ticket.Query {
 
 // deliveries reads the parameters of a ticket.DeliveryQuery.
 func (r *reader) deliveries() ticket.DeliveryQuery {
-	r.named("state", "kind", "notifier")
+	r.named("state", "kind", "notifier", "to_queue")
 	q := ticket.DeliveryQuery{
 		Ticket:        r.id("ticket"),
 		State:         texts[ticket.DeliveryState](r, "state"),

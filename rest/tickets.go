@@ -169,6 +169,7 @@ func (c *call) track(ref string) error {
 
 func (c *call) listMessages() error {
 	r := reader{c: c}
+	r.named("before")
 	before := r.one("before")
 	if err := r.err(); err != nil {
 		return err
@@ -231,7 +232,7 @@ func window[T any](c *call, seq iter.Seq2[T, error], skip, limit int) (list []T,
 
 // part reads the parameters of a window.
 func (r *reader) part() (skip, limit int) {
-	skip, limit = r.number("skip", 0, 1<<31-1), r.number("limit", 1, mostEvents)
+	skip, limit = r.number("skip", 0, 1<<30), r.number("limit", 1, mostEvents)
 	if limit == 0 {
 		limit = usualEvents
 	}

@@ -49,6 +49,13 @@ func TestMountingIntoRouters(t *testing.T) {
 			}
 			return r
 		},
+		"chi, which tells its pattern": func(at map[string]http.Handler) http.Handler {
+			r := chi.NewRouter()
+			for path, h := range at {
+				r.Mount(path, h)
+			}
+			return r
+		},
 		"gin": func(at map[string]http.Handler) http.Handler {
 			r := gin.New()
 			for path, h := range at {

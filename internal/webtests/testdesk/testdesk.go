@@ -3,6 +3,7 @@ package testdesk
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"net/http"
 	"testing"
@@ -40,6 +41,14 @@ func New(t testing.TB) *ticket.Desk {
 	})
 	require.NoError(t, err)
 	return desk
+}
+
+// As returns a function that lets a request be made by somebody whom ActorOf knows.
+func As(who string) func(context.Context, *http.Request) error {
+	return func(_ context.Context, r *http.Request) error {
+		r.Header.Set("X-Test-Actor", who)
+		return nil
+	}
 }
 
 // ActorOf reads who makes a request from a header, for tests.
