@@ -38,6 +38,9 @@ func (in *Intake) commit(ctx context.Context, b *box, m ticket.Mail, msg *messag
 		return m, err
 	}
 	in.step("committed")
+	if repeat, found, err := in.overtaken(ctx, m); found || err != nil {
+		return repeat, err
+	}
 	if p.Outcome == OutcomeOpen && p.Ticket.IsZero() {
 		p.Ticket, p.Number = t.ID, t.Number
 	}

@@ -475,3 +475,36 @@ func TestCopyTakenBeforeTheFirstIsSettled(t *testing.T) {
 		})
 	}
 }
+
+// The same for two copies that both have looked for each other before either was on the ticket.
+func TestCopiesThatOvertakeEachOther(t *testing.T) {
+	for _, name := range []string{"new", "06-no-message-id", "12-signed"} {
+		for _, first := range []string{"settled", "committed"} { // how far the other copy gets meanwhile
+			t.Run(name+"/"+first, func(t *testing.T) {
+				k := newKit(t, "take")
+				k.open()
+				raw := k.raw(name)
+				before := len(k.tickets())
+				k.arrive(raw)
+				in, err := New(k.cfg)
+				require.NoError(t, err)
+				in.step = func(step string) {
+					if step != "decided" {
+						return
+					}
+					in.step = func(string) {}
+					k.clock.Advance(-time.Minute) // of a process whose clock is late
+					k.arrive(raw)
+					k.clock.Advance(time.Minute)
+					require.True(t, crashes(t.Context(), k.until(first)))
+				}
+				_, err = in.Drain(t.Context())
+				require.NoError(t, err)
+				k.clock.Advance(time.Hour)
+				k.drain()
+				require.Equal(t, map[ticket.MailState]int64{ticket.MailDone: 1, ticket.MailRepeated: 1}, k.sum())
+				require.LessOrEqual(t, len(k.tickets()), before+1)
+			})
+		}
+	}
+}

@@ -103,7 +103,7 @@ func (in *Intake) collect(ctx context.Context, f *facts) (err error) {
 	if err := in.aboutSender(ctx, f); err != nil {
 		return err
 	}
-	if err := in.waitForTwin(ctx, f); err != nil {
+	if err := in.waitForEarlier(ctx, f.mail); err != nil {
 		return err
 	}
 	if f.evidence, err = in.identify(ctx, b, m, msg); err != nil {
@@ -164,24 +164,6 @@ func (in *Intake) aboutSender(ctx context.Context, f *facts) (err error) {
 		}
 	}
 	f.others = in.others(f.msg, f.from.Address)
-	return nil
-}
-
-// waitForTwin delays a mail while an earlier one with the same Message-ID is pending, so that
-// two copies of a mail (to two mailboxes of the desk) do not pass one another.
-func (in *Intake) waitForTwin(ctx context.Context, f *facts) error {
-	if f.mail.Attempts >= mostLost {
-		return nil
-	}
-	copies, err := in.copies(ctx, f.mail)
-	if err != nil {
-		return err
-	}
-	for _, o := range copies {
-		if earlier(o, f.mail) {
-			return &laterError{why: "an earlier mail with its Message-ID was not taken yet"}
-		}
-	}
 	return nil
 }
 

@@ -441,6 +441,35 @@ func (in *Intake) waitForCopy(ctx context.Context, m ticket.Mail) error {
 	return nil
 }
 
+// overtaken reports whether another copy has put the mail on the ticket, while this one was being
+// taken: the key of both is the same, so the desk had nothing to do for this one. Of two that are
+// still to be settled, the later one waits. The first look is for those that are not settled,
+// because one that is settled after it is found by the second.
+func (in *Intake) overtaken(ctx context.Context, m ticket.Mail) (ticket.Mail, bool, error) {
+	if err := in.waitForEarlier(ctx, m); err != nil {
+		return m, false, err
+	}
+	return in.repeat(ctx, m)
+}
+
+// waitForEarlier returns a [laterError] while an earlier copy of a mail is pending, so that two
+// copies (to two mailboxes of the desk) do not pass one another.
+func (in *Intake) waitForEarlier(ctx context.Context, m ticket.Mail) error {
+	if m.Attempts >= mostLost {
+		return nil
+	}
+	copies, err := in.copies(ctx, m)
+	if err != nil {
+		return err
+	}
+	for _, o := range copies {
+		if earlier(o, m) {
+			return &laterError{why: "an earlier mail with its Message-ID was not taken yet"}
+		}
+	}
+	return nil
+}
+
 // copies returns the other pending mails with the Message-ID of a mail or, if it has none, with the
 // same bytes.
 func (in *Intake) copies(ctx context.Context, m ticket.Mail) ([]ticket.Mail, error) {
