@@ -28,6 +28,13 @@ func below(r *http.Request, prefix string) string {
 		}
 		return strings.TrimPrefix(full, "/")
 	}
+	if whole := requested(r); len(whole) > len(full) && strings.HasSuffix(whole, full) {
+		// What http.StripPrefix has cut off may be all that the pattern fixes, and a page
+		// may have the name of the place.
+		if cut := whole[:len(whole)-len(full)]; strings.Trim(cutPattern(cut, r.Pattern), "/") == "" {
+			return strings.TrimPrefix(full, "/")
+		}
+	}
 	return strings.TrimPrefix(cutPattern(full, r.Pattern), "/")
 }
 

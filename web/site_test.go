@@ -253,6 +253,13 @@ func TestLinksAndRedirectsWorkWhereverItIsMounted(t *testing.T) {
 		"stripped wholly": func(h http.Handler) (http.Handler, string) {
 			return on("/help/", http.StripPrefix("/help/", h)), "/help/"
 		},
+		"named like a page": func(h http.Handler) (http.Handler, string) { return on("/tickets/", h), "/tickets/" },
+		"stripped, named like a page": func(h http.Handler) (http.Handler, string) {
+			return on("/tickets/", http.StripPrefix("/tickets", h)), "/tickets/"
+		},
+		"below what is stripped": func(h http.Handler) (http.Handler, string) {
+			return on("/x/", http.StripPrefix("/x", on("/tickets/", h))), "/x/tickets/"
+		},
 		"deep":       func(h http.Handler) (http.Handler, string) { return on("/a/b/", h), "/a/b/" },
 		"variable":   func(h http.Handler) (http.Handler, string) { return on("/{shop}/desk/", h), "/north%2F1/desk/" },
 		"rest":       func(h http.Handler) (http.Handler, string) { return on("/help/{rest...}", h), "/help/" },
