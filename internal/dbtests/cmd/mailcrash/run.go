@@ -45,6 +45,7 @@ type crashing struct {
 	calm    string // see task.Calm
 	conns   conns
 	arrived atomic.Int64 // copies that a server has
+	inIMAP  atomic.Int64 // of these, in the folder of the IMAP server
 }
 
 // A slot is the place of a taker. When one is killed, the next takes it.
@@ -267,7 +268,29 @@ func (r *crashing) settled(ctx context.Context) (bool, error) {
 	for _, n := range sum {
 		all += n
 	}
-	return sum[ticket.MailPending] == 0 && all >= r.arrived.Load(), nil
+	if sum[ticket.MailPending] > 0 || all < r.arrived.Load() {
+		return false, nil
+	}
+	// A mail that was stored and then refused is stored twice, so there can be more by LMTP.
+	if listed, err := r.listed(ctx); err != nil || listed < r.inIMAP.Load() {
+		return false, err
+	}
+	sum, err = r.counts(ctx)
+	return sum[ticket.MailPending] == 0, err
+}
+
+// listed returns how many mails were stored from the IMAP server.
+func (r *crashing) listed(ctx context.Context) (n int64, err error) {
+	q := ticket.MailQuery{Mailbox: inbox, Limit: ticket.MaxLimit}
+	for {
+		list, err := r.Store.Mails(ctx, q)
+		n += int64(len(list))
+		if err != nil || len(list) < q.Limit {
+			return n, err
+		}
+		last := list[len(list)-1]
+		q.Before, q.BeforeID = last.Arrived, last.ID
+	}
 }
 
 // counts returns how many mails of both tenants are in each state.
@@ -372,6 +395,7 @@ func (r *crashing) feedIMAP(ctx context.Context) error {
 				return err
 			}
 			r.arrived.Add(1)
+			r.inIMAP.Add(1)
 		}
 		if i%20 == 0 {
 			select {
