@@ -58,6 +58,7 @@ func (p *page) readForm(o formOptions) (*form, error) {
 		return nil, &fault{status: http.StatusUnsupportedMediaType, key: "bad_form"}
 	}
 	f := &form{values: map[string][]string{}}
+	p.sent = f
 	switch kind {
 	case "application/x-www-form-urlencoded":
 		err = f.readFlat(body)

@@ -88,7 +88,7 @@ func newSite(desk *ticket.Desk, kind string, look Look, actor ActorFunc) (*site,
 		return nil, err
 	}
 	s.assets = makeAssets(look.Style)
-	s.fixture("error.html", errorData{Status: 404, Key: "not_found"}, errorData{Status: 410, Key: "expired", Retry: "find"})
+	s.fixture("error.html", errorData{Status: 404, Key: "not_found"}, errorData{Status: 410, Key: "expired", Retry: "find"}, errorData{Status: 503, Key: "unavailable", Words: "Printer"})
 	return s, nil
 }
 
@@ -190,7 +190,7 @@ func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.headers()
 	if rest == "" && !strings.HasSuffix(requested(r), "/") {
 		// Links are relative to the directory, so there must be one.
-		p.location(http.StatusPermanentRedirect, path.Base(requested(r))+"/", r.URL.RawQuery)
+		p.location(http.StatusPermanentRedirect, relative(path.Base(requested(r))+"/"), r.URL.RawQuery)
 		return
 	}
 	if name, ok := strings.CutPrefix(rest, assetsPath); ok {
@@ -228,6 +228,7 @@ func (s *site) serve(p *page) (err error) {
 	if err := s.origins.Check(p.r); err != nil && !p.ownSecret() {
 		return &fault{status: http.StatusForbidden, key: "origin", err: err}
 	}
+	p.own = true
 	if s.actor != nil {
 		if p.actor, err = s.actor(p.r); err != nil {
 			return &fault{status: http.StatusServiceUnavailable, key: "unavailable", err: err}
