@@ -224,30 +224,27 @@ func (l *ledger) run(tenant string, p *pass) {
 	defer cancel()
 	by := ticket.System("reports")
 	by.Tenant = tenant
-	var err error
-	for history, failed := range l.desk.Histories(ctx, by, p.after) {
-		if err = failed; err == nil {
+	done := map[ledgerKey]*kept{}
+	err := safely(func() error {
+		for history, err := range l.desk.Histories(ctx, by, p.after) {
+			if err != nil {
+				return err
+			}
 			for _, r := range p.reports {
-				if err = r.Add(history); err != nil {
-					break
+				if err := r.Add(history); err != nil {
+					return err
 				}
 			}
+			l.mu.Lock()
+			p.after = history[0].Ticket
+			p.tickets++
+			l.mu.Unlock()
 		}
-		if err != nil {
-			break
-		}
-		l.mu.Lock()
-		p.after = history[0].Ticket
-		p.tickets++
-		l.mu.Unlock()
-	}
-	var done map[ledgerKey]*kept
-	if err == nil {
-		done = map[ledgerKey]*kept{}
 		for key, r := range p.reports {
 			done[key] = finished(r)
 		}
-	}
+		return nil
+	})
 	took := time.Since(began) //nolint:forbidigo // see above
 
 	l.mu.Lock()
@@ -273,7 +270,7 @@ func (l *ledger) run(tenant string, p *pass) {
 		// It goes on when somebody asks again.
 	default:
 		p.failed = now
-		if _, broken := errors.AsType[*ticket.ChainError](err); broken || errors.Is(err, ticket.ErrInvalid) {
+		if _, broken := errors.AsType[*ticket.ChainError](err); broken || errors.Is(err, ticket.ErrInvalid) || errors.Is(err, errPanic) {
 			p.reports, p.wanted = nil, map[ledgerKey]period{} // the same ticket would fail again
 		}
 		l.fail(l.ctx, "web: computing reports failed", err)

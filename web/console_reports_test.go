@@ -1,11 +1,13 @@
 package web
 
 import (
+	"bytes"
 	"context"
 	"encoding/xml"
 	"errors"
 	"io"
 	"iter"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
@@ -309,4 +311,36 @@ func TestTimesAndNumbersInWords(t *testing.T) {
 	require.Equal(t, "-1\u202f234.5", en.number(-1234.5, 1))
 	require.Equal(t, "+3", en.signed(3))
 	require.Equal(t, "−3", en.signed(-3))
+}
+
+type brokenHours struct{}
+
+func (brokenHours) Name() string                         { return "office" }
+func (brokenHours) Between(_, _ time.Time) time.Duration { panic("a bug of the application") }
+
+type brokenCounts struct{ *memstore.Store }
+
+func (brokenCounts) Counts(context.Context, string) ([]ticket.Count, error) {
+	panic("a bug of the store")
+}
+
+// What the application does wrong off the path of a page does not end the program.
+func TestAPanicOffThePathOfAPageIsAnError(t *testing.T) {
+	now := newClock(noon.Add(-2 * time.Hour))
+	desk, err := ticket.NewDesk(brokenCounts{memstore.New()}, ticket.Config{Now: now.now, Silent: true})
+	require.NoError(t, err)
+	one, err := desk.Open(t.Context(), ticket.Requester(custAda), ticket.Draft{Subject: "a", Message: "m"})
+	require.NoError(t, err)
+	now.set(noon.Add(-time.Hour))
+	_, err = desk.Do(t.Context(), agLin, one.ID, ticket.Action{Name: ticket.ActionResolve, Message: "done"})
+	require.NoError(t, err)
+	var logged bytes.Buffer
+	c := newConsole(t, desk, func(cfg *ConsoleConfig) {
+		cfg.Reports.Hours, cfg.Logger = brokenHours{}, slog.New(slog.NewTextHandler(&logged, nil))
+	})
+	require.Contains(t, get(c, "/reports").Body.String(), "could not be computed")
+	require.Equal(t, http.StatusOK, get(c, "/tickets").Code)
+	require.NoError(t, c.Shutdown(t.Context()))
+	require.Contains(t, logged.String(), "a bug of the application")
+	require.Contains(t, logged.String(), "a bug of the store")
 }

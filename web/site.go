@@ -246,6 +246,19 @@ func (s *site) serve(p *page) (err error) {
 	return h(p)
 }
 
+var errPanic = errors.New("panic")
+
+// safely calls a function that runs code of the application, such as its store, outside a request,
+// where a panic would end the program. Here it is an error.
+func safely(f func() error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("%w: %v", errPanic, v)
+		}
+	}()
+	return f()
+}
+
 // ownSecret reports whether a form was sent to an address that is itself a secret, by a
 // browser that hides the origin: it does for pages with "no-referrer" on a site without TLS.
 // Who knows the address needs no other site to use it.
