@@ -96,6 +96,9 @@ func (c *Console) readUpload(p *page) (*agentForm, error) {
 		return nil, err
 	}
 	if large, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		if !f.has("action") { // not even the beginning was read
+			return nil, err
+		}
 		up.large = true
 		up.wrong = append(up.wrong, problem{"files", say(p, "problem.too_large", "size", p.Bytes(large.Limit))})
 		p.w.Header().Set("Connection", "close") // the rest is not read

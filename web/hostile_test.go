@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -259,4 +260,45 @@ func TestTheCookieOfTheLanguage(t *testing.T) {
 	assert.Empty(t, w.get("/?lang=xx%0d%0aSet-Cookie:a=b").Header().Get("Set-Cookie"))
 	assert.Equal(t, "ticket-language=de; Path=/; Max-Age=31536000; HttpOnly; Secure; SameSite=Lax",
 		w.get("/?lang=de", func(r *http.Request) { r.TLS = &tls.ConnectionState{} }).Header().Get("Set-Cookie"))
+}
+
+// The page of an address is not many times as long as the address.
+func TestADeepPathGetsAShortAnswer(t *testing.T) {
+	for _, h := range []http.Handler{newWorld(t).pages, newBench(t, nil)} {
+		r := get(h, "/"+strings.Repeat("a/", 100_000))
+		assert.Equal(t, http.StatusNotFound, r.Code)
+		assert.Less(t, r.Body.Len(), 10_000)
+		assert.Equal(t, "nosniff", r.Header().Get("X-Content-Type-Options"))
+	}
+}
+
+// A long form takes a time that grows with its length, and not with its square.
+func TestLongListsOfAnAgentAreReadQuickly(t *testing.T) {
+	b := newBench(t, nil)
+	was := b.open("x")
+	var many strings.Builder
+	queues := url.Values{}
+	for i := range 100_000 {
+		many.WriteString(strconv.Itoa(i) + ",")
+		if i < 9_000 {
+			queues.Add("queue", strconv.Itoa(i))
+		}
+	}
+	began := time.Now()
+	for address, form := range map[string]url.Values{
+		"/tickets/" + string(was.Number): {"action": {"edit"}, "tags": {many.String()}, "was:tags": {"x," + many.String()}},
+		"/bulk":                          {"do": {"tag"}, "tags": {many.String()}, "t": {pinOf(&was)}},
+	} {
+		assert.Less(t, post(b, address, flat, strings.NewReader(form.Encode())).Code, 500, address)
+	}
+	assert.Equal(t, http.StatusNotFound, get(b, "/tickets?"+queues.Encode()).Code)
+	assert.Less(t, time.Since(began), 10*time.Second)
+	assert.Empty(t, b.read(was).Tags)
+}
+
+// A flat form is limited, too. Nothing of it was read, so there is nothing to keep.
+func TestAFlatFormOfAnAgentThatIsTooLarge(t *testing.T) {
+	b := newBench(t, nil)
+	r := post(b, "/tickets/"+string(b.open("x").Number), flat, strings.NewReader("action=note&note="+strings.Repeat("x", mostWords)))
+	assert.Equal(t, http.StatusRequestEntityTooLarge, r.Code)
 }

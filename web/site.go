@@ -184,10 +184,18 @@ func (rt *route) match(segments []string) (vars map[string]string, ok bool) {
 	return vars, true
 }
 
+// deepest is how many slashes a path has that gets a page. Each link of a page repeats "../" for
+// each of them, so that one of a long path would be many times as long.
+const deepest = 50
+
 func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	rest := below(r, s.look.Prefix)
 	p := s.newPage(w, r, rest)
 	p.headers()
+	if strings.Count(rest, "/") > deepest {
+		http.Error(w, http.StatusText(http.StatusNotFound), http.StatusNotFound)
+		return
+	}
 	if rest == "" && !strings.HasSuffix(requested(r), "/") {
 		// Links are relative to the directory, so there must be one.
 		p.location(http.StatusPermanentRedirect, relative(path.Base(requested(r))+"/"), r.URL.RawQuery)
