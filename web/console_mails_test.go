@@ -207,3 +207,12 @@ func FuzzTheTextOfMails(f *testing.F) {
 		require.NotContains(t, all, "\x1b")
 	})
 }
+
+// A mail is a stranger's. To show it takes a time that grows with its length.
+func TestAMailOfManyTagsIsReadQuickly(t *testing.T) {
+	part := "--b\r\nContent-Type: text/html\r\n\r\n" + strings.Repeat("<STYLE>x</x></Style>", 3000) + "\r\n"
+	began := time.Now()
+	got := readMail(strings.NewReader("Content-Type: multipart/mixed; boundary=b\r\n\r\n" + strings.Repeat(part, 190) + "--b\r\nContent-Type: text/html\r\n\r\n<style>x</style>words\r\n--b--\r\n"))
+	require.Equal(t, "words", got.text)
+	require.Less(t, time.Since(began), 10*time.Second)
+}
