@@ -7,6 +7,7 @@ import (
 	"html/template"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -173,8 +174,14 @@ func (p *page) send(status int, body []byte) {
 	h.Set("Content-Language", p.lang)
 	p.begun = true
 	p.w.WriteHeader(status)
-	if p.r.Method != http.MethodHead {
-		_, _ = p.w.Write(body) //nolint:gosec // html/template has escaped it; an error means that the client is gone
+	if p.r.Method == http.MethodHead {
+		return
+	}
+	to := hasty{p.w, http.NewResponseController(p.w), p.s.patience}
+	for part := range slices.Chunk(body, 32<<10) {
+		if _, err := to.Write(part); err != nil {
+			return // the client is gone
+		}
 	}
 }
 
