@@ -124,8 +124,10 @@ func NewCustomer(desk *ticket.Desk, cfg CustomerConfig) (*Customer, error) {
 	s.post("", c.open)
 	s.post("known", c.known)
 	s.get("sent", c.sent)
-	s.get("find", c.find)
-	s.post("find", c.sendLink)
+	if c.links {
+		s.get("find", c.find)
+		s.post("find", c.sendLink)
+	}
 	s.get("tickets", c.list)
 	for _, at := range []string{"tickets/{number}", "t/{token}"} {
 		s.get(at, c.ticket)

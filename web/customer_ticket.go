@@ -34,9 +34,6 @@ func (c *Customer) place(p *page) (place, error) {
 // track returns the customer's view. It also finds out whether the reader may send files.
 func (c *Customer) track(p *page, at place) (v ticket.View, files bool, err error) {
 	v, err = c.site.desk.Track(p.ctx(), at.actor, at.ref)
-	if gone, ok := errors.AsType[*ticket.StatusLinkError](err); ok && !gone.Expired.IsZero() {
-		err = c.expired()
-	}
 	if err != nil {
 		return v, false, err
 	}

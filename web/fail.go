@@ -101,6 +101,9 @@ func (p *page) fail(err error) {
 	if f.status == http.StatusServiceUnavailable {
 		p.w.Header().Set("Retry-After", "30")
 	}
+	if !p.s.routed(f.retry) { // a desk that sends no links has no page to ask for one
+		f.retry = ""
+	}
 	data := errorData{Status: f.status, Key: f.key, Retry: f.retry, Words: p.written()}
 	body, err := p.execute("error.html", data)
 	if err != nil {

@@ -302,3 +302,24 @@ func TestAFlatFormOfAnAgentThatIsTooLarge(t *testing.T) {
 	r := post(b, "/tickets/"+string(b.open("x").Number), flat, strings.NewReader("action=note&note="+strings.Repeat("x", mostWords)))
 	assert.Equal(t, http.StatusRequestEntityTooLarge, r.Code)
 }
+
+// An expired link leads to the page that sends a new one, if there is one.
+func TestAnExpiredLinkLeadsToNoDeadLink(t *testing.T) {
+	for _, sends := range []bool{true, false} {
+		w := newWorld(t, func(cfg *ticket.Config, _ *CustomerConfig) {
+			if !sends {
+				cfg.StatusLinks.URL = nil
+			}
+		})
+		link := w.link(w.open(ada, "s"), ticket.StatusLinkRequest{TTL: time.Hour, Reply: true})
+		sent, err := url.Parse("/" + w.send("/", typed(nil)).Header().Get("Location"))
+		require.NoError(t, err)
+		w.advance(48 * time.Hour)
+		for _, address := range []string{link, link + "?before=x", link + "/files/" + strings.Repeat("ab", 32), sent.String()} {
+			r := w.get(address)
+			assert.Equal(t, http.StatusGone, r.Code, address)
+			assert.Equal(t, sends, strings.Contains(r.Body.String(), `find"`), address)
+		}
+		assert.Equal(t, http.StatusGone, w.send(link, url.Values{"action": {"reply"}, "message": {"m"}}).Code)
+	}
+}
