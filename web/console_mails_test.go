@@ -208,11 +208,10 @@ func FuzzTheTextOfMails(f *testing.F) {
 	})
 }
 
-// A mail is a stranger's. To show it takes a time that grows with its length.
+// A mail is a stranger's. To show it takes a time that grows with its length, and not with its
+// square, which would be minutes here.
 func TestAMailOfManyTagsIsReadQuickly(t *testing.T) {
-	part := "--b\r\nContent-Type: text/html\r\n\r\n" + strings.Repeat("<STYLE>x</x></Style>", 3000) + "\r\n"
 	began := time.Now()
-	got := readMail(strings.NewReader("Content-Type: multipart/mixed; boundary=b\r\n\r\n" + strings.Repeat(part, 190) + "--b\r\nContent-Type: text/html\r\n\r\n<style>x</style>words\r\n--b--\r\n"))
-	require.Equal(t, "words", got.text)
+	require.Equal(t, "words", withoutTags(strings.Repeat("<STYLE>x</x></Style>", 200_000)+"words"))
 	require.Less(t, time.Since(began), 10*time.Second)
 }

@@ -131,7 +131,8 @@ func (l *ledger) look(tenant string, list []period) ([]*kept, <-chan struct{}) {
 		k := l.kept[key]
 		if found[i] = k; k != nil {
 			k.used = now
-			if k.final || now.Sub(k.computed) < max(freshFor, freshPerTaken*k.took) {
+			age := now.Sub(k.computed) // negative if the clock was set back: it may have been far ahead
+			if age >= 0 && (k.final || age < max(freshFor, freshPerTaken*k.took)) {
 				continue
 			}
 		}
@@ -168,11 +169,12 @@ func (l *ledger) want(tenant string, key ledgerKey, w period) {
 
 // start lets the pass of a tenant go on, if none runs. l.mu is held.
 func (l *ledger) start(tenant string, p *pass, now time.Time) {
-	if l.busy || !p.failed.IsZero() && now.Sub(p.failed) < afterFault {
+	if l.busy || !p.failed.IsZero() && !now.Before(p.failed) && now.Sub(p.failed) < afterFault {
 		return
 	}
-	// A pass that has stopped for long is of no use: its reports would be old.
-	if p.reports != nil && now.Sub(p.began) > max(freshFor, freshPerTaken*p.took) {
+	// A pass that has stopped for long is of no use: its reports would be old. So is one of the
+	// future, after the clock was set back.
+	if p.reports != nil && (now.Before(p.began) || now.Sub(p.began) > max(freshFor, freshPerTaken*p.took)) {
 		for key, w := range p.ends {
 			if len(p.wanted) < mostWanted {
 				p.wanted[key] = w

@@ -344,3 +344,24 @@ func TestAPanicOffThePathOfAPageIsAnError(t *testing.T) {
 	require.Contains(t, logged.String(), "a bug of the application")
 	require.Contains(t, logged.String(), "a bug of the store")
 }
+
+// A clock that was ahead for a while does not spoil the reports.
+func TestReportsSurviveAClockThatIsSetBack(t *testing.T) {
+	c, store, now := reportsDesk(t)
+	right := now.now()
+	now.set(right.Add(60 * 24 * time.Hour))
+	require.Contains(t, get(c, "/reports?period=2026-01").Body.String(), "from 2 tickets")
+	now.set(right)
+	for range 2 {
+		get(c, "/reports?period=2026-01")
+	}
+	require.Eventually(t, func() bool { return !c.figures.ledger.running() }, 10*time.Second, time.Millisecond)
+	require.EqualValues(t, 2, store.passes.Load(), "January is not over")
+
+	now.set(right.Add(60 * 24 * time.Hour))
+	store.failWith(errors.New("the store is down"))
+	require.Contains(t, get(c, "/reports?period=2026-02").Body.String(), "could not be computed")
+	store.failWith(nil)
+	now.set(right)
+	require.Contains(t, get(c, "/reports?period=2025-12").Body.String(), "from 2 tickets")
+}
