@@ -47,6 +47,9 @@ func (c *Console) events(p *page) error {
 			}
 			return err
 		}
+		if ctx.Err() != nil {
+			break
+		}
 		if !s.begin() {
 			return nil
 		}
