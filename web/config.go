@@ -53,8 +53,8 @@ type Look struct {
 	// SignIn is the address of the page of your site where people sign in. Pages that need
 	// a person lead there. In it, "{page}" stands for the path and the query of the page that
 	// the person comes from, escaped for a query: "/login?next={page}". It is empty for the
-	// page behind a status link, because its path is a secret. Zero means that the pages only
-	// say so.
+	// pages behind a status link and the confirmation, because their addresses are secrets. Zero
+	// means that the pages only say so.
 	SignIn string
 	// Now is the clock. It should be that of the desk. Nil means [time.Now].
 	Now func() time.Time

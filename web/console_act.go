@@ -58,7 +58,7 @@ func (c *Console) act(p *page) error {
 		wrong = append(wrong, problem{"files", p.T0("problem.lost")})
 	}
 	if len(wrong) > 0 {
-		return c.again(p, &t, up, ch, http.StatusUnprocessableEntity, wrong, nil)
+		return c.again(p, &t, up, ch, up.status(), wrong, nil)
 	}
 	after, err := c.site.desk.Do(p.ctx(), p.actor, t.ID, act)
 	if err == nil {
@@ -102,8 +102,12 @@ func (c *Console) failed(p *page, t *ticket.Ticket, up *agentForm, ch ticket.Cho
 		wrong = []problem{{"", p.T0("problem.repeated")}}
 	case errors.Is(err, ticket.ErrConflict):
 		wrong = []problem{{"", p.T0("problem.conflict")}}
-	default:
-		return err
+	default: // perhaps the store can still be read
+		if c.again(p, t, up, ch, http.StatusServiceUnavailable, []problem{{"", p.T0("problem.unavailable")}}, nil) != nil {
+			return err
+		}
+		p.s.log(p.ctx(), "web: saving a form", err)
+		return nil
 	}
 	return c.again(p, t, up, ch, status, wrong, stale)
 }
@@ -127,6 +131,9 @@ func (c *Console) again(p *page, t *ticket.Ticket, up *agentForm, ch ticket.Choi
 	}
 	f := c.formOf(p, &now, ch, up.values, d)
 	f.keep(c, p, up)
+	if status == http.StatusServiceUnavailable { // it may have been saved: then it is not saved again
+		f.Key = cmp.Or(up.values.Get("key"), f.Key)
+	}
 	if d.Composer = f; stale != nil {
 		f.Stale = true
 		h := c.historian(p, &now)

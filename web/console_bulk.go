@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -169,13 +170,31 @@ func (c *Console) doBulk(p *page) error {
 		return p.render(http.StatusUnprocessableEntity, "console_bulk.html", d)
 	}
 	report := url.Values{"do": {b.name}}
+	var failed []pin
+	done := 0
 	for _, n := range pins {
 		if p.ctx().Err() != nil {
 			return p.ctx().Err()
 		}
-		report.Add("r", n.number+"@"+c.bulkOne(p.ctx(), p.actor, n, act, v.Get("key")))
+		became := c.bulkOne(p.ctx(), p.actor, n, act, v.Get("key"))
+		switch became {
+		case "done":
+			done++
+		case "failed":
+			failed = append(failed, n)
+		}
+		report.Add("r", n.number+"@"+became)
 	}
-	return p.redirect("bulk", report)
+	if len(failed) == 0 || len(b.fields) == 0 {
+		return p.redirect("bulk", report)
+	}
+	// The report would lose what was written. The key stays, for what was done after all.
+	d, err := c.bulkForm(p, b, failed, v)
+	if err != nil {
+		return err
+	}
+	d.Key, d.Done, d.Failed = cmp.Or(v.Get("key"), d.Key), done, len(failed)
+	return p.render(http.StatusServiceUnavailable, "console_bulk.html", d)
 }
 
 // bulkOne does the action on one ticket, and returns one of bulkResults.

@@ -70,7 +70,10 @@ func (k *counter) of(p *page) *tally {
 		e.busy = done
 		go func() {
 			defer k.c.jobs.Done()
-			n := k.count(a, p.now)
+			n := &tally{}
+			if err := safely(func() error { n = k.count(a, p.now); return nil }); err != nil {
+				k.c.site.log(k.c.ctx, "web: tickets were not counted", err)
+			}
 			n.at = time.Now() //nolint:forbidigo // the age of a cache
 			k.mu.Lock()
 			e.tally, e.busy = n, nil

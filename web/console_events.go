@@ -2,6 +2,7 @@ package web
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"slices"
 	"time"
@@ -42,9 +43,12 @@ func (c *Console) events(p *page) error {
 	for ch, err := range c.site.desk.Watch(ctx, p.actor, after) {
 		if err != nil {
 			if s.begun || ctx.Err() != nil {
-				return nil // the browser connects again
+				break // the browser connects again
 			}
 			return err
+		}
+		if ctx.Err() != nil {
+			break
 		}
 		if !s.begin() {
 			return nil
@@ -62,12 +66,21 @@ func (c *Console) events(p *page) error {
 		default:
 			ok = s.send("change", ch.Cursor, streamedChange{ch.Ticket.String(), string(ch.Number), ch.Version, ch.Gone})
 		}
+		if !here.ID.IsZero() && (ch.Reset || ch.Gone && ch.Ticket == here.ID) {
+			if _, err := c.site.desk.Get(ctx, p.actor, here.ID); errors.Is(err, ticket.ErrNotFound) {
+				c.eyes.left(p.actor, here.ID)
+				ok, here = ok && s.looking(nil, ch.Cursor), ticket.Ticket{}
+			}
+		}
 		if ok && !here.ID.IsZero() {
 			ok = s.looking(who, ch.Cursor)
 		}
 		if !ok {
 			return nil
 		}
+	}
+	if !s.begun { // the console or the desk is shut down
+		return &fault{status: http.StatusServiceUnavailable, key: "unavailable"}
 	}
 	return nil
 }
@@ -85,7 +98,7 @@ func (s *stream) begin() bool {
 	if s.begun {
 		return true
 	}
-	s.begun = true
+	s.begun, s.p.begun = true, true
 	h := s.p.w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("X-Accel-Buffering", "no") // nginx

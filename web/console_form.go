@@ -115,8 +115,7 @@ func editsOf(t teller, v url.Values, at ticket.Ticket, zone *time.Location) (ed 
 	}
 	if changed(v, "tags") {
 		was, is := tagsOf(v.Get("was:tags")), tagsOf(v.Get("tags"))
-		ed.AddTags = slices.DeleteFunc(slices.Clone(is), func(s string) bool { return slices.Contains(was, s) })
-		ed.RemoveTags = slices.DeleteFunc(slices.Clone(was), func(s string) bool { return slices.Contains(is, s) })
+		ed.AddTags, ed.RemoveTags = without(is, was), without(was, is)
 	}
 	for _, name := range v["field"] {
 		key := "field:" + name
@@ -164,12 +163,28 @@ func editsOf(t teller, v url.Values, at ticket.Ticket, zone *time.Location) (ed 
 
 // tagsOf splits tags as people write them.
 func tagsOf(s string) (list []string) {
+	seen := map[string]bool{"": true}
 	for tag := range strings.FieldsFuncSeq(s, func(r rune) bool { return r == ',' || r == ';' || r == '\n' }) {
-		if tag = strings.TrimSpace(tag); tag != "" && !slices.Contains(list, tag) {
+		if tag = strings.TrimSpace(tag); !seen[tag] {
+			seen[tag] = true
 			list = append(list, tag)
 		}
 	}
 	return list
+}
+
+// without returns the texts of a list that the other one lacks.
+func without(list, other []string) (left []string) {
+	in := make(map[string]bool, len(other))
+	for _, s := range other {
+		in[s] = true
+	}
+	for _, s := range list {
+		if !in[s] {
+			left = append(left, s)
+		}
+	}
+	return left
 }
 
 // fieldValue reads the new value of a custom field, which keeps its type. Empty text removes

@@ -185,6 +185,20 @@ func clip(s string, most int) string {
 	return s
 }
 
+// endTag returns where the next end tag of a name begins, or -1.
+func endTag(s, name string) int {
+	for at := 0; ; at += len("</") {
+		i := strings.Index(s[at:], "</")
+		if i < 0 {
+			return -1
+		}
+		at += i
+		if rest := s[at+len("</"):]; len(rest) >= len(name) && strings.EqualFold(rest[:len(name)], name) {
+			return at
+		}
+	}
+}
+
 // withoutTags returns the words of HTML, to be shown as text. It need not be exact.
 func withoutTags(s string) string {
 	var b strings.Builder
@@ -206,7 +220,7 @@ func withoutTags(s string) string {
 		switch name {
 		case "script", "style", "head", "title":
 			if tag[0] != '/' {
-				if i := strings.Index(strings.ToLower(s), "</"+name); i >= 0 {
+				if i := endTag(s, name); i >= 0 {
 					s = s[i:]
 				} else {
 					s = ""

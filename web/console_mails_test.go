@@ -207,3 +207,11 @@ func FuzzTheTextOfMails(f *testing.F) {
 		require.NotContains(t, all, "\x1b")
 	})
 }
+
+// A mail is a stranger's. To show it takes a time that grows with its length, and not with its
+// square, which would be minutes here.
+func TestAMailOfManyTagsIsReadQuickly(t *testing.T) {
+	began := time.Now()
+	require.Equal(t, "words", withoutTags(strings.Repeat("<STYLE>x</x></Style>", 200_000)+"words"))
+	require.Less(t, time.Since(began), 10*time.Second)
+}

@@ -48,7 +48,7 @@ func (e *presence) seen(a ticket.Actor, id ticket.ID, name string, now time.Time
 	var others []string
 	for who, l := range e.by[key] {
 		switch {
-		case now.Sub(l.last) > lookFor:
+		case now.Sub(l.last).Abs() > lookFor: // or the clock was set back
 			delete(e.by[key], who)
 		case who != a.Person.ID:
 			others = append(others, l.name)
@@ -77,7 +77,7 @@ func (e *presence) room(now time.Time) {
 	for key, looks := range e.by {
 		gone := true
 		for _, l := range looks {
-			gone = gone && now.Sub(l.last) > lookFor
+			gone = gone && now.Sub(l.last).Abs() > lookFor
 		}
 		if gone {
 			delete(e.by, key)

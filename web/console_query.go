@@ -69,12 +69,20 @@ type queueURL struct {
 	Size     int
 }
 
+// mostChosen is how many values a URL has of one filter.
+const mostChosen = 500
+
 // parseQueue reads the query of a URL. It returns false for values that no page of the
 // console links to. It ignores empty values, which forms send for "any".
 func parseQueue(v url.Values) (queueURL, bool) {
 	u := queueURL{View: cmp.Or(v.Get("view"), viewOpen), Size: queueSizes[0]}
 	if !slices.Contains(queueViews, u.View) {
 		return u, false
+	}
+	for _, values := range v {
+		if len(values) > mostChosen {
+			return u, false
+		}
 	}
 	u.Queues, u.NoQueue = given(v["queue"]), v.Get("noqueue") != ""
 	u.Status = given(v["status"])

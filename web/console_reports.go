@@ -202,6 +202,7 @@ func (f *figures) csv(p *page) error {
 	h := p.w.Header()
 	h.Set("Content-Type", "text/csv; charset=utf-8")
 	h.Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", fileName(t.Name+" "+cmp.Or(w.Month, w.From.In(f.cfg.Zone).Format(dayForm)))+".csv"))
+	p.begun = true
 	return t.WriteCSV(p.w)
 }
 

@@ -131,7 +131,8 @@ func (l *ledger) look(tenant string, list []period) ([]*kept, <-chan struct{}) {
 		k := l.kept[key]
 		if found[i] = k; k != nil {
 			k.used = now
-			if k.final || now.Sub(k.computed) < max(freshFor, freshPerTaken*k.took) {
+			age := now.Sub(k.computed) // negative if the clock was set back: it may have been far ahead
+			if age >= 0 && (k.final || age < max(freshFor, freshPerTaken*k.took)) {
 				continue
 			}
 		}
@@ -168,11 +169,12 @@ func (l *ledger) want(tenant string, key ledgerKey, w period) {
 
 // start lets the pass of a tenant go on, if none runs. l.mu is held.
 func (l *ledger) start(tenant string, p *pass, now time.Time) {
-	if l.busy || !p.failed.IsZero() && now.Sub(p.failed) < afterFault {
+	if l.busy || !p.failed.IsZero() && !now.Before(p.failed) && now.Sub(p.failed) < afterFault {
 		return
 	}
-	// A pass that has stopped for long is of no use: its reports would be old.
-	if p.reports != nil && now.Sub(p.began) > max(freshFor, freshPerTaken*p.took) {
+	// A pass that has stopped for long is of no use: its reports would be old. So is one of the
+	// future, after the clock was set back.
+	if p.reports != nil && (now.Before(p.began) || now.Sub(p.began) > max(freshFor, freshPerTaken*p.took)) {
 		for key, w := range p.ends {
 			if len(p.wanted) < mostWanted {
 				p.wanted[key] = w
@@ -224,30 +226,27 @@ func (l *ledger) run(tenant string, p *pass) {
 	defer cancel()
 	by := ticket.System("reports")
 	by.Tenant = tenant
-	var err error
-	for history, failed := range l.desk.Histories(ctx, by, p.after) {
-		if err = failed; err == nil {
+	done := map[ledgerKey]*kept{}
+	err := safely(func() error {
+		for history, err := range l.desk.Histories(ctx, by, p.after) {
+			if err != nil {
+				return err
+			}
 			for _, r := range p.reports {
-				if err = r.Add(history); err != nil {
-					break
+				if err := r.Add(history); err != nil {
+					return err
 				}
 			}
+			l.mu.Lock()
+			p.after = history[0].Ticket
+			p.tickets++
+			l.mu.Unlock()
 		}
-		if err != nil {
-			break
-		}
-		l.mu.Lock()
-		p.after = history[0].Ticket
-		p.tickets++
-		l.mu.Unlock()
-	}
-	var done map[ledgerKey]*kept
-	if err == nil {
-		done = map[ledgerKey]*kept{}
 		for key, r := range p.reports {
 			done[key] = finished(r)
 		}
-	}
+		return nil
+	})
 	took := time.Since(began) //nolint:forbidigo // see above
 
 	l.mu.Lock()
@@ -273,7 +272,7 @@ func (l *ledger) run(tenant string, p *pass) {
 		// It goes on when somebody asks again.
 	default:
 		p.failed = now
-		if _, broken := errors.AsType[*ticket.ChainError](err); broken || errors.Is(err, ticket.ErrInvalid) {
+		if _, broken := errors.AsType[*ticket.ChainError](err); broken || errors.Is(err, ticket.ErrInvalid) || errors.Is(err, errPanic) {
 			p.reports, p.wanted = nil, map[ledgerKey]period{} // the same ticket would fail again
 		}
 		l.fail(l.ctx, "web: computing reports failed", err)

@@ -1,11 +1,13 @@
 package web
 
 import (
+	"bytes"
 	"context"
 	"encoding/xml"
 	"errors"
 	"io"
 	"iter"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
@@ -309,4 +311,57 @@ func TestTimesAndNumbersInWords(t *testing.T) {
 	require.Equal(t, "-1\u202f234.5", en.number(-1234.5, 1))
 	require.Equal(t, "+3", en.signed(3))
 	require.Equal(t, "−3", en.signed(-3))
+}
+
+type brokenHours struct{}
+
+func (brokenHours) Name() string                         { return "office" }
+func (brokenHours) Between(_, _ time.Time) time.Duration { panic("a bug of the application") }
+
+type brokenCounts struct{ *memstore.Store }
+
+func (brokenCounts) Counts(context.Context, string) ([]ticket.Count, error) {
+	panic("a bug of the store")
+}
+
+// What the application does wrong off the path of a page does not end the program.
+func TestAPanicOffThePathOfAPageIsAnError(t *testing.T) {
+	now := newClock(noon.Add(-2 * time.Hour))
+	desk, err := ticket.NewDesk(brokenCounts{memstore.New()}, ticket.Config{Now: now.now, Silent: true})
+	require.NoError(t, err)
+	one, err := desk.Open(t.Context(), ticket.Requester(custAda), ticket.Draft{Subject: "a", Message: "m"})
+	require.NoError(t, err)
+	now.set(noon.Add(-time.Hour))
+	_, err = desk.Do(t.Context(), agLin, one.ID, ticket.Action{Name: ticket.ActionResolve, Message: "done"})
+	require.NoError(t, err)
+	var logged bytes.Buffer
+	c := newConsole(t, desk, func(cfg *ConsoleConfig) {
+		cfg.Reports.Hours, cfg.Logger = brokenHours{}, slog.New(slog.NewTextHandler(&logged, nil))
+	})
+	require.Contains(t, get(c, "/reports").Body.String(), "could not be computed")
+	require.Equal(t, http.StatusOK, get(c, "/tickets").Code)
+	require.NoError(t, c.Shutdown(t.Context()))
+	require.Contains(t, logged.String(), "a bug of the application")
+	require.Contains(t, logged.String(), "a bug of the store")
+}
+
+// A clock that was ahead for a while does not spoil the reports.
+func TestReportsSurviveAClockThatIsSetBack(t *testing.T) {
+	c, store, now := reportsDesk(t)
+	right := now.now()
+	now.set(right.Add(60 * 24 * time.Hour))
+	require.Contains(t, get(c, "/reports?period=2026-01").Body.String(), "from 2 tickets")
+	now.set(right)
+	for range 2 {
+		get(c, "/reports?period=2026-01")
+	}
+	require.Eventually(t, func() bool { return !c.figures.ledger.running() }, 10*time.Second, time.Millisecond)
+	require.EqualValues(t, 2, store.passes.Load(), "January is not over")
+
+	now.set(right.Add(60 * 24 * time.Hour))
+	store.failWith(errors.New("the store is down"))
+	require.Contains(t, get(c, "/reports?period=2026-02").Body.String(), "could not be computed")
+	store.failWith(nil)
+	now.set(right)
+	require.Contains(t, get(c, "/reports?period=2025-12").Body.String(), "from 2 tickets")
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"net/http"
 	"net/url"
 
 	"github.com/ticketkit/ticket"
@@ -42,6 +43,19 @@ type agentForm struct {
 	kept   []sentFile
 	wrong  []problem
 	lost   bool // a file has to be attached again
+	large  bool // the form is too large, and was not read to its end
+	down   bool // a file could not be stored
+}
+
+// status is that of a form that is shown again because of what is wrong with it.
+func (up *agentForm) status() int {
+	switch {
+	case up.large:
+		return http.StatusRequestEntityTooLarge
+	case up.down:
+		return http.StatusServiceUnavailable
+	}
+	return http.StatusUnprocessableEntity
 }
 
 // readUpload reads the form of an action. It stores the files on the way.
@@ -67,15 +81,27 @@ func (c *Console) readUpload(p *page) (*agentForm, error) {
 				up.kept = append(up.kept, sentFile{File: a, Internal: field == "note_files", For: p.actor.Person.ID})
 			case invalid, found, errors.Is(err, ticket.ErrRefused):
 				refuse("problem.file")
-			default:
+			case p.ctx().Err() != nil:
 				return err
+			default: // or the client has gone, which is noticed elsewhere
+				up.down = true
+				p.s.log(p.ctx(), "web: storing a file", err)
+				refuse("problem.file_down")
 			}
 			return nil
 		}
 	}
 	f, err := p.readForm(o)
-	if err != nil {
+	if f == nil {
 		return nil, err
+	}
+	if large, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		if !f.has("action") { // not even the beginning was read
+			return nil, err
+		}
+		up.large = true
+		up.wrong = append(up.wrong, problem{"files", say(p, "problem.too_large", "size", p.Bytes(large.Limit))})
+		p.w.Header().Set("Connection", "close") // the rest is not read
 	}
 	up.values = url.Values(f.values)
 	for _, text := range f.all("kept") {

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -200,4 +201,11 @@ func TestFieldsHaveTheirLabels(t *testing.T) {
 			has(t, w.Body.String(), want)
 		}
 	}
+}
+
+// After the clock was set back, nobody looks at a ticket for ever.
+func TestPresenceSurvivesAClockThatIsSetBack(t *testing.T) {
+	var e presence
+	e.seen(agKim, ticket.ID{1}, "kim", noon.Add(48*time.Hour))
+	assert.Empty(t, e.seen(agLin, ticket.ID{1}, "lin", noon))
 }

@@ -32,7 +32,8 @@ type CustomerConfig struct {
 	Fields []Field
 	// Complete changes a draft before it is opened: queue, priority, tags. It gets the request
 	// with its body read. Nil changes nothing. It must give the same answer each time, since a
-	// form may be sent twice.
+	// form may be sent twice. An error shows the form again, as an error of [ticket.Desk.Open]
+	// does.
 	Complete func(*http.Request, ticket.Draft) (ticket.Draft, error)
 	// Organisation shows people the tickets of their organisation (Person.Organisation) too, if
 	// the desk's policy lets them see them. The default policy does not.
@@ -90,6 +91,7 @@ type Customer struct {
 	finds      limiter
 	opens      limiter
 	suggesting limiter
+	stores     limiter // files of people who are not signed in
 }
 
 var fieldName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,40}$`)
@@ -114,6 +116,7 @@ func NewCustomer(desk *ticket.Desk, cfg CustomerConfig) (*Customer, error) {
 		finds:      limiter{most: 10, per: 10 * time.Minute},
 		opens:      limiter{most: 20, per: time.Hour},
 		suggesting: limiter{most: 60, per: time.Minute},
+		stores:     limiter{most: 100, per: time.Hour},
 	}
 	if err := c.ask(); err != nil {
 		return nil, err
@@ -123,8 +126,10 @@ func NewCustomer(desk *ticket.Desk, cfg CustomerConfig) (*Customer, error) {
 	s.post("", c.open)
 	s.post("known", c.known)
 	s.get("sent", c.sent)
-	s.get("find", c.find)
-	s.post("find", c.sendLink)
+	if c.links {
+		s.get("find", c.find)
+		s.post("find", c.sendLink)
+	}
 	s.get("tickets", c.list)
 	for _, at := range []string{"tickets/{number}", "t/{token}"} {
 		s.get(at, c.ticket)
@@ -229,6 +234,7 @@ func (c *Customer) system(a ticket.Actor) ticket.Actor {
 
 // secret sets the headers of a page whose address is a secret.
 func (p *page) secret() {
+	p.hidden = true
 	p.w.Header().Set("Referrer-Policy", "no-referrer")
 	p.w.Header().Set("X-Robots-Tag", "noindex, nofollow")
 }

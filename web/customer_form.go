@@ -149,6 +149,9 @@ func (c *Customer) open(p *page) error {
 		actor = c.system(p.actor)
 	}
 	up := &uploader{c: c, p: p, actor: actor}
+	if d.Anonymous {
+		up.limit = c.cfg.Client(p.r)
+	}
 	options := formOptions{most: c.cfg.MaxUpload}
 	if c.files {
 		options.file = up.take
@@ -195,19 +198,20 @@ func (c *Customer) open(p *page) error {
 	}
 	if d.Anonymous {
 		draft.Requester = ticket.Person{Name: d.Name, Email: d.Email, Locale: p.lang, Zone: p.zoneName()}
-		if !c.opens.allow(c.cfg.Client(p.r), p.now) {
+		if !c.opens.allow(up.limit, p.now) {
 			d.Errors = append(d.Errors, formError{"", p.say("form.too_many")})
 			return again(http.StatusTooManyRequests)
 		}
 	}
 	if c.cfg.Complete != nil {
 		key := draft.Key
-		if draft, err = c.cfg.Complete(p.r, draft); err != nil {
-			return err
-		}
+		draft, err = c.cfg.Complete(p.r, draft)
 		draft.Key = key
 	}
-	t, err := c.site.desk.Open(p.ctx(), actor, draft)
+	var t ticket.Ticket
+	if err == nil {
+		t, err = c.site.desk.Open(p.ctx(), actor, draft)
+	}
 	if bad, ok := errors.AsType[*ticket.InvalidError](err); ok {
 		d.Errors = append(d.Errors, d.invalid(p, bad))
 		return again(http.StatusUnprocessableEntity)
@@ -227,7 +231,10 @@ func (c *Customer) open(p *page) error {
 
 // status is that of a form with errors.
 func (u *uploader) status() int {
-	if u.down {
+	switch {
+	case u.many:
+		return http.StatusTooManyRequests
+	case u.down:
 		return http.StatusServiceUnavailable
 	}
 	return http.StatusUnprocessableEntity

@@ -35,7 +35,7 @@ func (c *Customer) sent(p *page) error {
 		return ticket.ErrNotFound
 	}
 	if !ok {
-		return c.expired()
+		return &fault{status: http.StatusGone, key: "expired", retry: "find"}
 	}
 	copy(id[:], data)
 	t, err := c.site.desk.Lookup(p.ctx(), c.system(p.actor), id.String())
@@ -55,13 +55,4 @@ func (c *Customer) sent(p *page) error {
 	}
 	d.Open = p.SignedIn() && p.actor.RoleOn(t) != 0
 	return p.render(http.StatusOK, "customer_sent.html", d)
-}
-
-// expired is the error of a page that could be opened once.
-func (c *Customer) expired() error {
-	f := &fault{status: http.StatusGone, key: "expired"}
-	if c.links {
-		f.retry = "find"
-	}
-	return f
 }

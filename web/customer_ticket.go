@@ -34,9 +34,6 @@ func (c *Customer) place(p *page) (place, error) {
 // track returns the customer's view. It also finds out whether the reader may send files.
 func (c *Customer) track(p *page, at place) (v ticket.View, files bool, err error) {
 	v, err = c.site.desk.Track(p.ctx(), at.actor, at.ref)
-	if gone, ok := errors.AsType[*ticket.StatusLinkError](err); ok && !gone.Expired.IsZero() {
-		err = c.expired()
-	}
 	if err != nil {
 		return v, false, err
 	}
@@ -195,6 +192,9 @@ func (c *Customer) act(p *page) error {
 		return err
 	}
 	up := &uploader{c: c, p: p, actor: at.actor}
+	if at.link { // whoever has it, from wherever
+		up.limit = "ticket " + v.ID.String()
+	}
 	options := formOptions{most: c.cfg.MaxUpload}
 	if files {
 		options.file = up.take
@@ -205,7 +205,7 @@ func (c *Customer) act(p *page) error {
 	}
 	d := c.ticketPage(p, at, v, files)
 	name, err := d.Form.fill(f, c.others)
-	if err != nil {
+	if err != nil && tooLarge == nil { // of a form that is too large, the button was not read
 		return err
 	}
 	list, gone := c.kept(p, f)
@@ -246,6 +246,10 @@ func (c *Customer) act(p *page) error {
 		if act.Version, err = seenVersion(f); err != nil {
 			return err
 		}
+	}
+	if !c.opens.allow(up.limit, p.now) {
+		fail("", "form.too_many")
+		return again(http.StatusTooManyRequests)
 	}
 	t, err := c.site.desk.Do(p.ctx(), at.actor, v.ID, act)
 	if dup, ok := errors.AsType[*ticket.DuplicateError](err); ok && dup.Reused {
@@ -362,8 +366,12 @@ func (c *Customer) rate(p *page, at place, d *ticketData, again func(int) error)
 	case errors.Is(err, ticket.ErrRefused), errors.Is(err, ticket.ErrDuplicate):
 		d.Form.Errors = append(d.Form.Errors, formError{"", p.say("rate.refused")})
 		return again(http.StatusConflict)
-	case err != nil:
+	case errors.Is(err, ticket.ErrStatusLink), errors.Is(err, ticket.ErrNotFound):
 		return err
+	case err != nil:
+		status, text := p.trouble(err)
+		d.Form.Errors = append(d.Form.Errors, formError{"", text})
+		return again(status)
 	}
 	return p.redirect(at.path, url.Values{"done": {"rate"}})
 }

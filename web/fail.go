@@ -1,10 +1,11 @@
 package web
 
 import (
-	"context"
 	"errors"
+	"io"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/ticketkit/ticket"
 )
@@ -31,6 +32,7 @@ type errorData struct {
 	Status int
 	Key    string
 	Retry  string // a path below the mount point; empty if there is none
+	Words  string // what the reader wrote, to be copied; empty if it was no form
 }
 
 // faultOf says which page shows an error.
@@ -57,19 +59,52 @@ func faultOf(err error) *fault {
 	return &fault{status: http.StatusServiceUnavailable, key: "unavailable", err: err}
 }
 
-// fail shows an error. The response has not begun.
-func (p *page) fail(err error) {
-	if errors.Is(err, context.Canceled) && p.ctx().Err() != nil {
-		return // nobody is there to read it
+// wordFields are the fields of forms in which people write, in the order of the pages.
+var wordFields = []string{"subject", "title", "message", "text", "note", "reason", "comment"}
+
+// written returns what the form of the request says, so that no error loses it. It reads the form
+// if nobody has, and skips files. What another site sent is not shown.
+func (p *page) written() string {
+	if p.r.Method != http.MethodPost || !p.own {
+		return ""
 	}
+	if p.sent == nil {
+		skip := func(_, _, _ string, content io.Reader) error {
+			_, err := io.Copy(io.Discard, content)
+			return err
+		}
+		_, _ = p.readForm(formOptions{most: mostWords, file: skip}) // what has arrived is in p.sent
+	}
+	if p.sent == nil {
+		return ""
+	}
+	var words []string
+	for _, name := range wordFields {
+		for _, s := range p.sent.all(name) {
+			if s = strings.TrimSpace(s); s != "" {
+				words = append(words, s)
+			}
+		}
+	}
+	return strings.Join(words, "\n\n")
+}
+
+// fail shows an error.
+func (p *page) fail(err error) {
 	f := faultOf(err)
 	if f.err != nil && f.status >= http.StatusInternalServerError {
 		p.s.log(p.ctx(), "web: a page failed", f.err)
 	}
+	if p.begun {
+		panic(http.ErrAbortHandler) //nolint:forbidigo // breaks the connection, so that nobody takes the answer for a complete one
+	}
 	if f.status == http.StatusServiceUnavailable {
 		p.w.Header().Set("Retry-After", "30")
 	}
-	data := errorData{Status: f.status, Key: f.key, Retry: f.retry}
+	if !p.s.routed(f.retry) { // a desk that sends no links has no page to ask for one
+		f.retry = ""
+	}
+	data := errorData{Status: f.status, Key: f.key, Retry: f.retry, Words: p.written()}
 	body, err := p.execute("error.html", data)
 	if err != nil {
 		p.s.log(p.ctx(), "web: the error page failed", err)

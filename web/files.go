@@ -24,10 +24,12 @@ type uploader struct {
 	c     *Customer
 	p     *page
 	actor ticket.Actor
+	limit string // the key by which files are limited; empty if they are not
 
 	files  []ticket.Attachment
 	errors []formError
 	down   bool // the file store failed
+	many   bool // the limit was reached
 }
 
 // take stores a file. A file that cannot be taken is an error of the form, so that the words
@@ -41,6 +43,14 @@ func (u *uploader) take(field, name, mediaType string, content io.Reader) error 
 	}
 	if len(u.files) >= u.c.cfg.MaxFiles {
 		refuse("form.many_files", "n", u.c.cfg.MaxFiles)
+		return nil
+	}
+	if u.many {
+		return nil
+	}
+	if !u.c.stores.allow(u.limit, u.p.now) {
+		u.many = true
+		refuse("form.too_many")
 		return nil
 	}
 	a, err := u.p.attach(u.actor, name, mediaType, content)
@@ -182,6 +192,7 @@ func (p *page) sendFile(a ticket.Actor, id ticket.ID, sum ticket.Digest) error {
 		disposition = way
 	}
 	h.Set("Content-Disposition", disposition)
+	p.begun = true
 	p.w.WriteHeader(http.StatusOK)
 	if p.r.Method == http.MethodHead {
 		return nil

@@ -22,6 +22,9 @@ const (
 	mostRest   = 64 << 10 // bytes after the end of a form that are skipped
 	// A client that sends or takes nothing for so long is given up.
 	usualPatience = 30 * time.Second
+	// In addition, a client may take a second for so many bytes of a form. So one that sends a
+	// byte now and then does not hold a connection for ever.
+	slowest = 1000
 )
 
 // A form is what a POST brought. Values are valid UTF-8 with "\n" as line break.
@@ -58,6 +61,7 @@ func (p *page) readForm(o formOptions) (*form, error) {
 		return nil, &fault{status: http.StatusUnsupportedMediaType, key: "bad_form"}
 	}
 	f := &form{values: map[string][]string{}}
+	p.sent = f
 	switch kind {
 	case "application/x-www-form-urlencoded":
 		err = f.readFlat(body)
@@ -209,16 +213,22 @@ func (w *watched) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// patient reads a body, and gives up a client that sends nothing for a while.
+// patient reads a body, and gives up a client that sends nothing for a while, or too little.
 type patient struct {
 	p      *page
 	r      io.Reader
 	failed error
+	got    int64         // bytes
+	waited time.Duration // for the client, and not for the file store
 }
 
 func (b *patient) Read(buf []byte) (int, error) {
-	b.deadline(time.Now().Add(b.p.s.patience)) //nolint:forbidigo // a deadline of the operating system
+	began := time.Now() //nolint:forbidigo // a deadline of the operating system
+	left := b.p.s.patience + time.Duration(b.got/slowest)*time.Second - b.waited
+	b.deadline(began.Add(min(left, b.p.s.patience)))
 	n, err := b.r.Read(buf)
+	b.got += int64(n)
+	b.waited += time.Since(began) //nolint:forbidigo // as above
 	if err != nil && !errors.Is(err, io.EOF) {
 		b.failed = err
 	}

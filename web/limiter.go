@@ -1,6 +1,7 @@
 package web
 
 import (
+	"crypto/sha256"
 	"net/http"
 	"net/netip"
 	"sync"
@@ -20,17 +21,24 @@ type limiter struct {
 // that has most tries left among some.
 const mostClients = 20_000
 
+// longestClient bounds what is remembered of one, in bytes.
+const longestClient = 64
+
 // allow takes a try of the client and reports whether there was one. The client "" is not
 // limited.
 func (l *limiter) allow(client string, now time.Time) bool {
 	if client == "" {
 		return true
 	}
+	if len(client) > longestClient { // such as a header that your application passes on
+		sum := sha256.Sum256([]byte(client))
+		client = string(sum[:])
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	step := l.per / time.Duration(l.most)
 	full := l.full[client]
-	if full.Before(now) {
+	if full.Before(now) || full.Sub(now) > l.per { // the latter if the clock was set back
 		full = now
 	}
 	if full = full.Add(step); full.Sub(now) > l.per {

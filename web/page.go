@@ -7,6 +7,7 @@ import (
 	"html/template"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -29,7 +30,11 @@ type page struct {
 	zone  *time.Location
 	now   time.Time
 
-	example bool // there is no request: a fixture
+	example bool  // there is no request: a fixture
+	hidden  bool  // the address is a secret
+	own     bool  // the request is not a form of another site
+	sent    *form // what a POST brought so far
+	begun   bool  // the answer
 
 	colleagues func() []ticket.Person // the agents that the application lists
 }
@@ -66,7 +71,7 @@ func (p *page) headers() {
 	if len(p.s.look.FrameAncestors) == 0 {
 		h.Set("X-Frame-Options", "DENY")
 	}
-	if p.s.kind == "customer" && strings.HasPrefix(p.rest, "t/") {
+	if p.isLink() {
 		p.secret()
 	}
 	if want := p.r.URL.Query().Get("lang"); want != "" && p.s.texts[want] != nil {
@@ -92,15 +97,15 @@ func (p *page) link(path string, segments ...string) string {
 		}
 		b.WriteString(url.PathEscape(s))
 	}
-	address := b.String()
-	first, _, _ := strings.Cut(address, "/")
-	switch {
-	case address == "":
-		return "./"
-	case strings.Contains(first, ":"): // which would begin a scheme
-		return "./" + address
+	return relative(b.String())
+}
+
+// relative returns a path as a relative address, which never begins with a scheme.
+func relative(path string) string {
+	if first, _, _ := strings.Cut(path, "/"); path == "" || strings.Contains(first, ":") {
+		return "./" + path
 	}
-	return address
+	return path
 }
 
 // redirect sends the browser to another page of the handler, with a GET.
@@ -116,6 +121,7 @@ func (p *page) location(status int, address, query string) {
 		address += "?" + query
 	}
 	p.w.Header().Set("Location", address)
+	p.begun = true
 	p.w.WriteHeader(status)
 }
 
@@ -170,9 +176,16 @@ func (p *page) send(status int, body []byte) {
 	h := p.w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Language", p.lang)
+	p.begun = true
 	p.w.WriteHeader(status)
-	if p.r.Method != http.MethodHead {
-		_, _ = p.w.Write(body) //nolint:gosec // html/template has escaped it; an error means that the client is gone
+	if p.r.Method == http.MethodHead {
+		return
+	}
+	to := hasty{p.w, http.NewResponseController(p.w), p.s.patience}
+	for part := range slices.Chunk(body, 32<<10) {
+		if _, err := to.Write(part); err != nil {
+			return // the client is gone
+		}
 	}
 }
 
@@ -254,11 +267,11 @@ func (p *page) SignIn() string {
 	return strings.ReplaceAll(p.s.look.SignIn, "{page}", url.QueryEscape(p.from()))
 }
 
-// from returns the path and the query of the request as the client sent it, and nothing for the
-// page behind a status link.
+// from returns the path and the query of the request as the client sent it, and nothing for a
+// page whose address is a secret.
 func (p *page) from() string {
 	u, err := url.ParseRequestURI(p.r.RequestURI)
-	if err != nil || u.Opaque != "" || p.isLink() {
+	if err != nil || u.Opaque != "" || p.hidden {
 		return ""
 	}
 	if u.Scheme, u.Host, u.User = "", "", nil; strings.HasPrefix(u.EscapedPath(), "//") {
@@ -267,8 +280,13 @@ func (p *page) from() string {
 	return u.RequestURI()
 }
 
-// isLink reports whether the page is the one behind a status link.
-func (p *page) isLink() bool { return strings.HasPrefix(p.rest, "t/") }
+// isLink reports whether the page is the one behind a status link. Like the routes, it reads
+// "%74/" as "t/".
+func (p *page) isLink() bool {
+	first, _, found := strings.Cut(p.rest, "/")
+	first, err := url.PathUnescape(first)
+	return found && err == nil && first == "t" && p.s.kind == "customer"
+}
 
 // Frame returns the data of the frame around the page.
 func (p *page) Frame() any { return p.frame }

@@ -90,7 +90,7 @@ func newSite(desk *ticket.Desk, kind string, look Look, actor ActorFunc) (*site,
 		return nil, err
 	}
 	s.assets = makeAssets(look.Style)
-	s.fixture("error.html", errorData{Status: 404, Key: "not_found"}, errorData{Status: 410, Key: "expired", Retry: "find"})
+	s.fixture("error.html", errorData{Status: 404, Key: "not_found"}, errorData{Status: 410, Key: "expired", Retry: "find"}, errorData{Status: 503, Key: "unavailable", Words: "Printer"})
 	return s, nil
 }
 
@@ -186,13 +186,21 @@ func (rt *route) match(segments []string) (vars map[string]string, ok bool) {
 	return vars, true
 }
 
+// deepest is how many slashes a path has that gets a page. Each link of a page repeats "../" for
+// each of them, so that one of a long path would be many times as long.
+const deepest = 50
+
 func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	rest := below(r, s.look.Prefix)
 	p := s.newPage(w, r, rest)
 	p.headers()
+	if strings.Count(rest, "/") > deepest {
+		http.Error(w, http.StatusText(http.StatusNotFound), http.StatusNotFound)
+		return
+	}
 	if rest == "" && !strings.HasSuffix(requested(r), "/") {
 		// Links are relative to the directory, so there must be one.
-		p.location(http.StatusPermanentRedirect, path.Base(requested(r))+"/", r.URL.RawQuery)
+		p.location(http.StatusPermanentRedirect, relative(path.Base(requested(r))+"/"), r.URL.RawQuery)
 		return
 	}
 	if name, ok := strings.CutPrefix(rest, assetsPath); ok {
@@ -230,6 +238,7 @@ func (s *site) serve(p *page) (err error) {
 	if err := s.origins.Check(p.r); err != nil && !p.ownSecret() {
 		return &fault{status: http.StatusForbidden, key: "origin", err: err}
 	}
+	p.own = true
 	if s.actor != nil {
 		if p.actor, err = s.actor(p.r); err != nil {
 			return &fault{status: http.StatusServiceUnavailable, key: "unavailable", err: err}
@@ -245,6 +254,19 @@ func (s *site) serve(p *page) (err error) {
 		}
 	}
 	return h(p)
+}
+
+var errPanic = errors.New("panic")
+
+// safely calls a function that runs code of the application, such as its store, outside a request,
+// where a panic would end the program. Here it is an error.
+func safely(f func() error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("%w: %v", errPanic, v)
+		}
+	}()
+	return f()
 }
 
 // ownSecret reports whether a form was sent to an address that is itself a secret, by a

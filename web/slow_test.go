@@ -86,3 +86,51 @@ func TestAClientThatStopsReadingIsGivenUp(t *testing.T) {
 		t.Fatal("the handler waits for a client that takes nothing")
 	}
 }
+
+func TestAClientThatSendsAByteNowAndThenIsGivenUp(t *testing.T) {
+	w := newWorld(t)
+	w.pages.site.patience = 200 * time.Millisecond
+	server := httptest.NewServer(w.pages)
+	defer server.Close()
+	conn := dial(t, server, "POST / HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=x\r\nContent-Length: 100000\r\n\r\n"+
+		"--x\r\nContent-Disposition: form-data; name=\"message\"\r\n\r\n")
+	answered := make(chan struct{})
+	go func() {
+		for {
+			select {
+			case <-answered:
+				return
+			case <-time.After(20 * time.Millisecond):
+			}
+			if _, err := io.WriteString(conn, "a"); err != nil {
+				return
+			}
+		}
+	}()
+	began := time.Now()
+	r, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	close(answered)
+	require.NoError(t, err)
+	defer func() { _ = r.Body.Close() }()
+	assert.Equal(t, http.StatusBadRequest, r.StatusCode)
+	assert.Less(t, time.Since(began), 10*time.Second)
+}
+
+func TestAClientThatDoesNotReadAPageIsGivenUp(t *testing.T) {
+	w := newWorld(t, func(_ *ticket.Config, c *CustomerConfig) {
+		c.Texts = map[string]map[string]string{"en": {"form.lead": strings.Repeat("x", 32<<20)}}
+	})
+	w.pages.site.patience = 50 * time.Millisecond
+	done := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		defer close(done)
+		w.pages.ServeHTTP(rw, r)
+	}))
+	defer server.Close()
+	dial(t, server, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+	select {
+	case <-done:
+	case <-time.After(20 * time.Second):
+		t.Fatal("the handler waits for a client that takes nothing")
+	}
+}

@@ -194,9 +194,12 @@ func (x texts) choose(r *http.Request, locale, fallback string) string {
 	return fallback
 }
 
+// mostTag is the length of the longest tag of a language that is read, in bytes.
+const mostTag = 64
+
 // match returns the language of the site for a tag, such as "de" for "de-CH".
 func (x texts) match(tag string) (string, bool) {
-	for tag != "" {
+	for tag != "" && len(tag) <= mostTag {
 		for lang := range x {
 			if strings.EqualFold(lang, tag) {
 				return lang, true
