@@ -291,7 +291,7 @@ func (c *Console) actOnMail(p *page) error {
 	default:
 		return badForm("no such action on a mail")
 	}
-	if errors.Is(err, ticket.ErrClaimLost) {
+	if errors.Is(err, ticket.ErrClaimLost) || errors.Is(err, ticket.ErrInvalid) && m.State != ticket.MailHeld && m.State != ticket.MailIgnored {
 		return &fault{status: http.StatusConflict, key: "conflict"} // somebody else took it
 	}
 	if err != nil {

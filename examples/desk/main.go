@@ -29,6 +29,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -135,9 +136,12 @@ func readSecret(file string) ([]byte, error) {
 	return secret, err
 }
 
-// serve serves the pages and delivers letters until ctx is done.
+// serve serves the pages, takes mails that somebody releases, and delivers letters until ctx is done.
 func (s *server) serve(ctx context.Context, l net.Listener) error {
 	h := &http.Server{Handler: s, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10}
+	reading, stop := context.WithCancel(ctx)
+	var mails sync.WaitGroup
+	mails.Go(func() { _ = s.mails.Run(reading) }) // its error is that of the context
 	delivered := make(chan error, 1)
 	go func() { delivered <- s.desk.Run(context.WithoutCancel(ctx)) }()
 	served := make(chan error, 1)
@@ -149,6 +153,8 @@ func (s *server) serve(ctx context.Context, l net.Listener) error {
 	case err = <-delivered:
 	case <-ctx.Done():
 	}
+	stop()
+	mails.Wait()
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	return errors.Join(err, s.shutdown(ending), h.Shutdown(ending), s.desk.Shutdown(ending), s.data.db.Close())

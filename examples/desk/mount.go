@@ -31,8 +31,7 @@ func (s *server) mount(mux *http.ServeMux) error {
 	if err != nil {
 		return err
 	}
-	in, err := s.data.intake(s.desk, time.Now, nil)
-	if err != nil {
+	if s.mails, err = s.data.intake(s.desk, time.Now, nil); err != nil {
 		return err
 	}
 	office, _ := s.agreement.Calendar("office")
@@ -44,7 +43,7 @@ func (s *server) mount(mux *http.ServeMux) error {
 			return s.agreement.ExplainTicket(ctx, s.desk, a, id, sla.Metric(metric), at)
 		},
 		Policies: s.agreement,
-		Mails:    in,
+		Mails:    s.mails,
 		Reports:  web.Reports{Hours: office, OnHold: []ticket.Status{ticket.StatusOnHold}},
 	})
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/mailbox"
 	"github.com/ticketkit/ticket/sla"
 )
 
@@ -24,6 +25,7 @@ type server struct {
 
 	data      *storage
 	desk      *ticket.Desk
+	mails     *mailbox.Intake
 	base      string
 	secret    []byte
 	agreement *sla.Agreement

@@ -31,7 +31,8 @@ func TestAgentMergesAndUnmerges(t *testing.T) {
 		require.Contains(t, customer.main(), "Did you get my mail?")
 
 		require.Equal(t, 200, b.open("/desk/tickets/"+from))
-		require.Equal(t, 200, b.follow(`form:has(input[name="action"][value="unmerge"]) button`))
+		require.Equal(t, 200, b.follow(`a[href*="do=unmerge"]`))
+		require.Equal(t, 200, b.follow("form.composer button.primary"))
 		require.Equal(t, 200, customer.open("/tickets/"+from))
 		require.NotContains(t, customer.main(), "It has a crack.")
 	})
@@ -83,18 +84,25 @@ func TestManagerRedrivesALetter(t *testing.T) {
 	})
 }
 
-// A manager looks at a mail that is held, and takes it again.
+// A manager looks at a mail that is held, and takes it again. It is held again, for the same reason.
 func TestManagerTakesAHeldMailAgain(t *testing.T) {
-	eachWay(t, func(t *testing.T, lang string, ways ...setting) {
-		b := newTab(t, exampleBase(t), ways...)
-		b.as("eva")
-		require.Equal(t, 200, b.open("/desk/mails?lang="+lang))
-		require.Equal(t, 200, b.follow("main .letter a.subject"))
-		require.Positive(t, b.count("main .reason"), "the page says why it is held")
-		require.Equal(t, 200, b.follow(`button[name="do"][value="retake"]`))
-		require.Contains(t, b.address(), "/desk/mails")
-		require.Equal(t, 1, b.count(`main [role="status"]`), "the page says what was done")
-	})
+	for lang, ways := range map[string][]setting{"en": nil, "de": {noScript}} { // one after the other: there are few such mails
+		t.Run(lang, func(t *testing.T) {
+			b := newTab(t, exampleBase(t), ways...)
+			b.as("eva")
+			require.Equal(t, 200, b.open("/desk/mails?lang="+lang))
+			require.Equal(t, 200, b.follow("main .letter a.subject"))
+			require.Positive(t, b.count("main .reason"), "the page says why it is held")
+			mail := b.address()
+			require.Equal(t, 200, b.follow(`button[name="do"][value="retake"]`))
+			require.Contains(t, b.address(), "/desk/mails?")
+			require.Equal(t, 1, b.count(`main [role="status"]`), "the page says what was done")
+			b.eventually("it is held again", func() bool {
+				b.open(mail)
+				return b.count(`button[name="do"][value="retake"]`) > 0
+			})
+		})
+	}
 }
 
 // A customer whose ticket was solved agrees, and rates the help, once.
