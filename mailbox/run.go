@@ -423,24 +423,6 @@ func (in *Intake) repeat(ctx context.Context, m ticket.Mail) (ticket.Mail, bool,
 	return m, false, nil
 }
 
-// waitForCopy returns a [laterError] if another copy of a mail that is on a ticket is still to be
-// settled: it may be the one that was put there, and this one is its repeat then.
-func (in *Intake) waitForCopy(ctx context.Context, m ticket.Mail) error {
-	if m.Attempts >= mostLost {
-		return nil
-	}
-	copies, err := in.copies(ctx, m)
-	if err != nil {
-		return err
-	}
-	for _, o := range copies {
-		if earlier(o, m) || o.Until.After(in.now()) {
-			return &laterError{why: "a copy of it is just being taken"}
-		}
-	}
-	return nil
-}
-
 // overtaken reports whether another copy has put the mail on the ticket, while this one was being
 // taken: the key of both is the same, so the desk had nothing to do for this one. Of two that are
 // still to be settled, the later one waits. The first look is for those that are not settled,
@@ -455,19 +437,24 @@ func (in *Intake) overtaken(ctx context.Context, m ticket.Mail) (ticket.Mail, bo
 // waitForEarlier returns a [laterError] while an earlier copy of a mail is pending, so that two
 // copies (to two mailboxes of the desk) do not pass one another.
 func (in *Intake) waitForEarlier(ctx context.Context, m ticket.Mail) error {
+	return in.waitFor(ctx, m, "an earlier mail with its Message-ID was not taken yet", func(o ticket.Mail) bool { return earlier(o, m) })
+}
+
+// waitForCopy does the same for copies that are just being taken, too: it is for a mail that is on
+// a ticket. A copy may be the one that was put there, and this one is its repeat then.
+func (in *Intake) waitForCopy(ctx context.Context, m ticket.Mail) error {
+	return in.waitFor(ctx, m, "a copy of it is just being taken", func(o ticket.Mail) bool { return earlier(o, m) || o.Until.After(in.now()) })
+}
+
+func (in *Intake) waitFor(ctx context.Context, m ticket.Mail, why string, is func(ticket.Mail) bool) error {
 	if m.Attempts >= mostLost {
 		return nil
 	}
 	copies, err := in.copies(ctx, m)
-	if err != nil {
-		return err
+	if err == nil && slices.ContainsFunc(copies, is) {
+		err = &laterError{why: why}
 	}
-	for _, o := range copies {
-		if earlier(o, m) {
-			return &laterError{why: "an earlier mail with its Message-ID was not taken yet"}
-		}
-	}
-	return nil
+	return err
 }
 
 // copies returns the other pending mails with the Message-ID of a mail or, if it has none, with the

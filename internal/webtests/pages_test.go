@@ -145,7 +145,7 @@ var pages = []shown{
 	{name: "customer-ticket-your-turn", as: "ada", find: subject("/tickets", "Screen of the")},
 	{name: "customer-ticket-solved", as: "ada", find: subject("/tickets", "Invoice for order")},
 	{name: "customer-ticket-at-work", as: "ada", find: subject("/tickets", "Battery of the")},
-	{name: "customer-ticket-closed", as: "ada", find: pathOf("/tickets", "li:has(.chip:not(.open,.ok,.warn)) a.subject", "Voucher")},
+	{name: "customer-ticket-closed", as: "ada", find: pathOf("/tickets", "li:has(.chip:not(.open,.ok,.warn)) a.subject", "")},
 	{name: "customer-link", find: pathOf(lettersToAda, "article a[href^='/t/']", "")},
 	{name: "customer-link-forged", path: "/t/080g38hbame6c68qa4hs7vbap6tnm0vbgf5j0000nea6qjv4jn5can7sfjnq2fd5f0xnsnfd", status: 404},
 	{name: "customer-not-found", as: "ada", path: "/tickets/7Q4K-92MX-F", status: 404},
