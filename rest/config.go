@@ -49,6 +49,7 @@ type Limits struct {
 	Stall   time.Duration // how long a client may keep a single read or write waiting. Zero means 30 seconds
 	File    time.Duration // for sending or getting one file. Zero means an hour
 	Streams int           // open streams of events. Zero means 20000
+	Each    int           // open streams of one actor. Zero means 100
 	Stream  time.Duration // how long a stream of events lasts; at most, and by default, half an hour
 }
 
@@ -116,6 +117,8 @@ func (c Config) withDefaults() (Config, error) {
 		return c, &ConfigError{Field: "limits.body", Reason: "must not be negative"}
 	case l.Streams < 0:
 		return c, &ConfigError{Field: "limits.streams", Reason: "must not be negative"}
+	case l.Each < 0:
+		return c, &ConfigError{Field: "limits.each", Reason: "must not be negative"}
 	case l.Stream > longestStream:
 		return c, &ConfigError{Field: "limits.stream", Reason: "must be at most half an hour"}
 	}
@@ -127,6 +130,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if l.Streams == 0 {
 		l.Streams = 20_000
+	}
+	if l.Each == 0 {
+		l.Each = 100
 	}
 	return c, nil
 }

@@ -137,6 +137,7 @@ func TestFaultyConfigurationsAreRefused(t *testing.T) {
 		"limits.file":     {Limits: rest.Limits{File: -1}},
 		"limits.stream":   {Limits: rest.Limits{Stream: 1 << 62}},
 		"limits.streams":  {Limits: rest.Limits{Streams: -1}},
+		"limits.each":     {Limits: rest.Limits{Each: -1}},
 		"limits.header":   {Limits: rest.Limits{Header: -1}},
 		"limits.body":     {Limits: rest.Limits{Body: -1}},
 	} {

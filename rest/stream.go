@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strings"
 	"sync"
 
 	"github.com/ticketkit/ticket"
@@ -14,21 +15,45 @@ import (
 type streams struct {
 	mu     sync.Mutex
 	open   map[*stream]struct{}
+	of     map[listener]int // the open streams of each
 	closed bool
 	empty  chan struct{} // closed once none is left after a shutdown
 }
 
 // stream is one open stream.
-type stream struct{ end context.CancelFunc }
+type stream struct {
+	who listener
+	end context.CancelFunc
+}
 
-// join adds a stream. It returns false if there are too many, or after a shutdown.
-func (s *streams) join(st *stream, most int) bool {
+// listener is whoever listens. Persons without an ID are known by their addresses.
+type listener struct {
+	tenant string
+	role   ticket.Role
+	person string
+}
+
+func listenerOf(a ticket.Actor) listener {
+	person := "id " + a.Person.ID
+	if a.Person.ID == "" {
+		person = "mail " + strings.ToLower(a.Person.Email)
+	}
+	return listener{a.Tenant, a.Role, person}
+}
+
+// join adds a stream. It returns false if there are too many, of all or of this listener, or
+// after a shutdown.
+func (s *streams) join(st *stream, l Limits) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed || len(s.open) >= most {
+	if s.closed || len(s.open) >= l.Streams || s.of[st.who] >= l.Each {
 		return false
 	}
+	if s.of == nil {
+		s.of = map[listener]int{}
+	}
 	s.open[st] = struct{}{}
+	s.of[st.who]++
 	return true
 }
 
@@ -36,6 +61,9 @@ func (s *streams) leave(st *stream) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.open, st)
+	if s.of[st.who]--; s.of[st.who] == 0 {
+		delete(s.of, st.who)
+	}
 	if s.closed && len(s.open) == 0 && s.empty != nil {
 		close(s.empty)
 		s.empty = nil
@@ -81,8 +109,8 @@ type notice struct {
 func (c *call) streamChanges() error {
 	ctx, end := context.WithCancel(c.ctx())
 	defer end()
-	st := &stream{end: end}
-	if !c.h.streams.join(st, c.h.cfg.Limits.Streams) {
+	st := &stream{who: listenerOf(c.actor), end: end}
+	if !c.h.streams.join(st, c.h.cfg.Limits) {
 		return &problem{kind: kindUnavailable, detail: "There are too many streams, or the server is about to end.", header: http.Header{"Retry-After": {"5"}}}
 	}
 	defer c.h.streams.leave(st)

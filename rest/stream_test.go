@@ -127,6 +127,29 @@ func TestStreamsAreLimitedAndEndWithShutdown(t *testing.T) {
 	require.NoError(t, h.Shutdown(ctx), "twice is once")
 }
 
+// Streams of one actor take no place from others: of another role, of another person, or with no
+// ID and another address.
+func TestOneActorCannotTakeAllStreams(t *testing.T) {
+	people := []ticket.Actor{
+		ticket.Agent("a", 1), ticket.Requester(ticket.Person{ID: "a"}), ticket.Requester(ticket.Person{ID: "b"}).InTenant("t"),
+		ticket.Requester(ticket.Person{Email: "a@example.org"}), ticket.Requester(ticket.Person{Email: "b@example.org"}),
+	}
+	var now ticket.Actor
+	cfg := rest.Config{Limits: rest.Limits{Each: 2}, Actor: func(*http.Request) (ticket.Actor, error) { return now, nil }}
+	server, h := watched(t, cfg, []ticket.Changed{{Cursor: "a"}}, nil)
+	for i, a := range people {
+		now = a
+		first := listen(t, server, "")
+		assert.Equal(t, http.StatusOK, first.StatusCode, a)
+		assert.Equal(t, http.StatusOK, listen(t, server, "").StatusCode, a)
+		assert.Equal(t, http.StatusServiceUnavailable, listen(t, server, "").StatusCode, a)
+		require.NoError(t, first.Body.Close())
+		require.Eventually(t, func() bool { return rest.Streams(h) == i+1 }, 10*time.Second, time.Millisecond)
+	}
+	now = people[0]
+	assert.Equal(t, http.StatusOK, listen(t, server, "").StatusCode, "there is room again")
+}
+
 func TestStreamEndsAfterItsTime(t *testing.T) {
 	server, h := watched(t, rest.Config{Limits: rest.Limits{Stream: 50 * time.Millisecond}}, []ticket.Changed{{Cursor: "a"}}, nil)
 	_, err := io.ReadAll(listen(t, server, "").Body)
