@@ -243,7 +243,7 @@ func (b *tab) follow(selector string) int {
 	return int(r.Status)
 }
 
-// fill writes words into an empty field, or behind what is there. It needs no scripts.
+// fill writes words into a field, before what is there. It needs no scripts.
 func (b *tab) fill(selector, words string) {
 	b.t.Helper()
 	run(b, "focus "+selector, chromedp.Focus(chromedp.CSS(selector)))

@@ -130,3 +130,79 @@ func TestCustomerRates(t *testing.T) {
 		require.Contains(t, b.main(), "Quick!")
 	})
 }
+
+// An agent uses all other actions of the service desk on one ticket, in their turn.
+func TestAgentUsesTheOtherActions(t *testing.T) {
+	eachWay(t, func(t *testing.T, lang string, ways ...setting) {
+		base := exampleBase(t)
+		customer := newTab(t, base, ways...)
+		other := aTicket(customer, "jonas", "The first one", "It is about the same.")
+		number := aTicket(customer, "jonas", "The second one", "And the lamp is broken, too.")
+		b := newTab(t, base, ways...)
+		b.as("kim")
+		at := "/desk/tickets/" + number
+		require.Equal(t, 200, b.open(at+"?lang="+lang))
+		act := func(action string, fields ...string) string {
+			t.Helper()
+			require.Equal(t, 200, b.open(at+"?do="+action), action)
+			for i := 0; i+1 < len(fields); i += 2 {
+				b.fill(`.composer [name="`+fields[i]+`"]`, fields[i+1])
+			}
+			require.Equal(t, 200, b.follow(".composer button.primary"), action)
+			return b.main()
+		}
+		button := func(action string) {
+			t.Helper()
+			require.Equal(t, 200, b.open(at))
+			require.Equal(t, 200, b.follow(`form:has(input[name="action"][value="`+action+`"]) button`), action)
+		}
+		require.Contains(t, act("edit", "subject", "Lamp: ", "tags", "lamp"), "Lamp: The second one")
+		require.Contains(t, act("assign", "assignee", "kim"), "Kim")
+		require.Contains(t, act("link", "ticket", other), other)
+		require.Contains(t, act("split", "subject", "The lamp", "text", "It is broken."), "The lamp")
+		act("hold", "reason", "vendor", "note", "They look for the part.")
+		button("resume")
+		require.Contains(t, act("escalate", "note", "For the specialists."), "For the specialists.")
+		button("take")
+		button("release")
+		button("take")
+		act("hand+over", "queue", "repairs", "note", "It is one of yours.")
+		require.Contains(t, act("resolve", "message", "A new one is on its way."), "A new one is on its way.")
+		act("publish", "title", "Lamps of June break: "+lang, "text", "We send a new one.")
+		require.Equal(t, 200, customer.open("/tickets/"+number))
+		require.Contains(t, customer.main(), "A new one is on its way.")
+		require.NotContains(t, customer.main(), "specialists.")
+	})
+}
+
+// A customer says that it is not solved, and finds the request again by its number.
+func TestCustomerReopensAndFinds(t *testing.T) {
+	eachWay(t, func(t *testing.T, lang string, ways ...setting) {
+		base := exampleBase(t)
+		customer := newTab(t, base, ways...)
+		number := aTicket(customer, "grace", "It drips", "The kettle.")
+		b := newTab(t, base, ways...)
+		b.as("lin")
+		require.Equal(t, 200, b.open("/desk/tickets/"+number+"?do=resolve"))
+		b.fill(`.composer [name="message"]`, "Close the lid.")
+		require.Equal(t, 200, b.follow(".composer button.primary"))
+		require.Equal(t, 200, customer.open("/tickets/"+number+"?lang="+lang))
+		customer.fill("#message", "It still drips.")
+		require.Equal(t, 200, customer.follow(`button[name="action"][value="reopen"]`))
+		require.Contains(t, customer.main(), "It still drips.")
+		require.Zero(t, customer.count(`button[name="action"][value="reopen"]`))
+
+		visitor := newTab(t, base, ways...)
+		require.Equal(t, 200, visitor.open("/find?lang="+lang))
+		visitor.fill("#number", number)
+		visitor.fill("#email", "grace@mills.example.com")
+		require.Equal(t, 200, visitor.follow("form.form button.primary"))
+		link := `article a[href^="/t/"]`
+		visitor.eventually("the letter with the link is there", func() bool {
+			visitor.open("/letters?to=grace@mills.example.com")
+			return visitor.count(link) > 0
+		})
+		require.Equal(t, 200, visitor.follow(link))
+		require.NotEmpty(t, visitor.main())
+	})
+}
