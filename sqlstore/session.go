@@ -312,10 +312,10 @@ func (s *Store) again(ctx context.Context, try int, err error) bool {
 	return err != nil && try < 5 && s.tx == nil && ctx.Err() == nil && s.collided(err)
 }
 
-// errOvertaken reports that rows changed between a locking read and the write that follows it.
-// On one server the locks prevent that. On a cluster they are local to a node, and a commit of
-// another node can be applied in between without ending the transaction: only two transactions that
-// both write a row exclude each other. So such a write repeats what was read in its condition.
+// errOvertaken reports that rows changed between a locking read and the write that follows it. On
+// one server the locks prevent that. On a cluster they are local to a node: a commit of another node
+// ends the transaction that holds them, or should. Only two transactions that both write a row are
+// certain to exclude each other. So such a write repeats what was read in its condition.
 var errOvertaken = fmt.Errorf("sqlstore: another node of the cluster has changed a row: %w", ticket.ErrConflict)
 
 // collided reports whether the database aborted the transaction in favour of another one, or
