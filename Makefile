@@ -121,6 +121,11 @@ timers: ## kill processes that fire timers, on fast clocks, and check every thre
 retention: ## run Retain on 100,000 tickets beside writers, kill it, and look for losses; RETENTION='-store postgres -tickets 2000' selects
 	go run ./internal/dbtests/cmd/retention $(RETENTION)
 
+.PHONY: cluster
+cluster: ## kill nodes of a Galera cluster and cut them off, and look for losses and for deliveries held by two; CLUSTER='-for 20s' selects
+	@.ci/galera "$(BIN)"
+	go run ./internal/dbtests/cmd/cluster $(CLUSTER)
+
 .PHONY: contend
 contend: ## 64 callers in 4 processes act on one ticket, on every store
 	cd internal/dbtests && go test -count=1 -run '^TestContention$$' -v . -contend.actions 50

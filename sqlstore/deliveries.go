@@ -178,29 +178,37 @@ func (s *Store) UpdateDeliveries(ctx context.Context, r ticket.DeliveryUpdate) (
 		changed = 0
 		var moved []ticket.Delivery
 		for part := range slices.Chunk(ids, paddedCounts[0]) {
-			args := []any{at, r.Error, r.Tenant}
-			for i := range paddedCount(len(part)) {
-				args = append(args, part[min(i, len(part)-1)])
+			of := " AND state * 1 IN (" + literals(from) + ")"
+			in, args := paddedIDs(part)
+			found, err := x.deliveries(ctx, "SELECT "+outboxColumns+" FROM {t}outbox{by outbox_id} WHERE {hidden tenant} = ?"+of+in+lock, append([]any{r.Tenant}, args...)...)
+			if err != nil {
+				return err
 			}
-			which := " WHERE {hidden tenant} = ? AND state * 1 IN (" + literals(from) + ") AND id IN (?" + strings.Repeat(", ?", len(args)-4) + ")"
-			var n int64
-			if s.dialect == MySQL { // MySQL does not count rows that stay equal
-				if _, err := x.one(ctx, []any{&n}, "SELECT COUNT(*) FROM {t}outbox{by outbox_id}"+which+" FOR UPDATE", args[2:]...); err != nil {
-					return err
+			if len(found) == 0 {
+				continue
+			}
+			part = part[:0:0]
+			for i := range found {
+				part = append(part, found[i].ID.String())
+			}
+			slices.Sort(part)
+			in, args = paddedIDs(part)
+			n, err := x.exec(ctx, "UPDATE {t}outbox{by outbox_id} SET "+set+", last_error = ? WHERE {hidden tenant} = ?"+of+in, append([]any{at, r.Error, r.Tenant}, args...)...)
+			if err == nil && n != int64(len(found)) && s.dialect == MySQL { // it does not count rows that stay equal
+				text := " AND state * 1 = " + strconv.FormatInt(stateOf(r.To), 10) + " AND COALESCE(settled, due) = ? AND last_error = ?"
+				_, err = x.one(ctx, []any{&n}, "SELECT COUNT(*) FROM {t}outbox{by outbox_id} WHERE {hidden tenant} = ?"+text+in+lock, append([]any{r.Tenant, at, r.Error}, args...)...)
+			}
+			if err == nil && n != int64(len(found)) {
+				err = errOvertaken
+			}
+			if err != nil {
+				return err
+			}
+			changed += n
+			for i := range found {
+				if found[i].Address != "" {
+					moved = append(moved, found[i])
 				}
-				changed += n
-			}
-			some, err := x.deliveries(ctx, "SELECT "+outboxColumns+" FROM {t}outbox{by outbox_id}"+which+" AND address <> ''"+lock, args[2:]...)
-			if err != nil {
-				return err
-			}
-			moved = append(moved, some...)
-			n, err = x.exec(ctx, "UPDATE {t}outbox{by outbox_id} SET "+set+", last_error = ?"+which, args...)
-			if err != nil {
-				return err
-			}
-			if s.dialect != MySQL {
-				changed += n
 			}
 		}
 		if err := x.moveKeys(ctx, moved, r.To); err != nil {
@@ -216,6 +224,14 @@ func (s *Store) UpdateDeliveries(ctx context.Context, r ticket.DeliveryUpdate) (
 		return 0, s.explain(ctx, "update deliveries", err)
 	}
 	return int(changed), nil
+}
+
+// paddedIDs returns a condition on the column id, and its arguments.
+func paddedIDs(ids []string) (in string, args []any) {
+	for i := range paddedCount(len(ids)) {
+		args = append(args, ids[min(i, len(ids)-1)])
+	}
+	return " AND id IN (?" + strings.Repeat(", ?", len(args)-1) + ")", args
 }
 
 // moveKeys sets the recipient key of deliveries that change their state. In the

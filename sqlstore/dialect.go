@@ -133,7 +133,7 @@ var sqlite = language{
 	unlessThere: " ON CONFLICT DO NOTHING",
 	token:       plainToken, newestFirst: true,
 	insertText: "INSERT INTO {t}texts (version, upto, terms, known, place, ticket, tenant) VALUES ", textRow: "(?, ?, ?, ?, ?, ?, ?)",
-	updateText: "UPDATE {t}texts SET version = ?, upto = ?, terms = ?, known = ? WHERE place = ? AND version < ?",
+	updateText: "UPDATE {t}texts SET version = ?, upto = ?, terms = ?, known = ? WHERE place = ? AND version = ?",
 	countWords: " ON CONFLICT (word) DO UPDATE SET n = n + excluded.n",
 	classify: func(err error) fault {
 		code, ok := sqliteCode(err)
@@ -177,7 +177,7 @@ var postgres = language{
 	token:       plainToken,
 	insertText:  "INSERT INTO {t}texts (version, upto, terms, known, place, ticket, tenant, tokens) VALUES ",
 	textRow:     "(?, ?, ?, ?, ?, ?, ?, array_to_tsvector(string_to_array(btrim(?), ' ')))",
-	updateText:  "UPDATE {t}texts SET version = ?, upto = ?, terms = ?, known = ?, tokens = array_to_tsvector(string_to_array(btrim(?), ' ')) WHERE place = ? AND version < ?",
+	updateText:  "UPDATE {t}texts SET version = ?, upto = ?, terms = ?, known = ?, tokens = array_to_tsvector(string_to_array(btrim(?), ' ')) WHERE place = ? AND version = ?",
 	countWords:  " ON CONFLICT (word) DO UPDATE SET n = f.n + excluded.n", forUpdate: " FOR UPDATE",
 	claimLocks: " FOR UPDATE SKIP LOCKED",
 	classify: func(err error) fault {
@@ -219,7 +219,7 @@ var mysql = language{
 	unlessThere: " ON DUPLICATE KEY UPDATE %s = %s",
 	token:       asciiToken,
 	insertText:  "INSERT INTO {t}texts (version, upto, terms, known, place, ticket, tenant, tokens) VALUES ", textRow: "(?, ?, ?, ?, ?, ?, ?, ?)",
-	updateText: "UPDATE {t}texts SET version = ?, upto = ?, terms = ?, known = ?, tokens = ? WHERE place = ? AND version < ?",
+	updateText: "UPDATE {t}texts SET version = ?, upto = ?, terms = ?, known = ?, tokens = ? WHERE place = ? AND version = ?",
 	countWords: " ON DUPLICATE KEY UPDATE n = n + VALUES(n)", forUpdate: " FOR UPDATE",
 	classify: func(err error) fault {
 		n, ok := mysqlNumber(err)

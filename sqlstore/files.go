@@ -56,6 +56,9 @@ const chunk = 256 << 10
 // abandoned is the age of an upload whose process has died.
 const abandoned = 24 * time.Hour
 
+// errTooLate reports that List has removed the first parts of an upload.
+var errTooLate = fmt.Errorf("it took more than %s", abandoned)
+
 // Put stores a file; see [ticket.FileStore].
 func (f *FileStore) Put(ctx context.Context, tenant string, content io.Reader) (ticket.File, error) {
 	if err := ctx.Err(); err != nil {
@@ -69,7 +72,8 @@ func (f *FileStore) Put(ctx context.Context, tenant string, content io.Reader) (
 	if err != nil {
 		// Without cancellation, so that nothing is left. If this fails too, List does it.
 		ctx := context.WithoutCancel(ctx)
-		_ = f.write(ctx, func(ctx context.Context, x *session) error { return x.dropUpload(ctx, place) })
+		late := errors.Is(err, errTooLate)
+		_ = f.write(ctx, func(ctx context.Context, x *session) error { return x.dropUpload(ctx, place, late) })
 		return ticket.File{}, f.s.explain(ctx, "store a file", err)
 	}
 	return file, nil
@@ -116,7 +120,7 @@ func (f *FileStore) upload(ctx context.Context, tenant, place string, in *checks
 			if n > 0 {
 				gone, err := x.exec(ctx, "DELETE FROM {t}uploads WHERE place = ?", place)
 				if err == nil && gone == 0 {
-					err = fmt.Errorf("it took more than %s", abandoned)
+					err = errTooLate
 				}
 				if err != nil {
 					return err
@@ -133,10 +137,12 @@ func (x *session) insertChunk(ctx context.Context, place string, n int64, part [
 	return err
 }
 
-func (x *session) dropUpload(ctx context.Context, place string) error {
-	_, err := x.exec(ctx, "DELETE FROM {t}chunks WHERE place = ?", place)
-	if err == nil {
-		_, err = x.exec(ctx, "DELETE FROM {t}uploads WHERE place = ?", place)
+// dropUpload removes the parts of an upload. Without its row a file has them, perhaps because the
+// connection broke in a commit that succeeded; or, if late, List has removed those before.
+func (x *session) dropUpload(ctx context.Context, place string, late bool) error {
+	n, err := x.exec(ctx, "DELETE FROM {t}uploads WHERE place = ?", place)
+	if err == nil && (n > 0 || late) {
+		_, err = x.exec(ctx, "DELETE FROM {t}chunks WHERE place = ?", place)
 	}
 	return err
 }
@@ -161,8 +167,11 @@ func (x *session) putFile(ctx context.Context, file *ticket.File, place string) 
 		case old == place:
 			return nil
 		}
-		_, err = x.exec(ctx, "UPDATE {t}files SET size = ?, stored = ?, place = ? WHERE tenant = ? AND sum = ?",
-			file.Size, file.Stored.UnixMicro(), place, file.Tenant, sum)
+		n, err := x.exec(ctx, "UPDATE {t}files SET size = ?, stored = ?, place = ? WHERE tenant = ? AND sum = ? AND place = ?",
+			file.Size, file.Stored.UnixMicro(), place, file.Tenant, sum, old)
+		if err == nil && n == 0 {
+			err = errOvertaken
+		}
 		if err == nil {
 			_, err = x.exec(ctx, "DELETE FROM {t}chunks WHERE place = ?", old)
 		}
@@ -276,7 +285,10 @@ func (f *FileStore) Delete(ctx context.Context, tenant string, sum ticket.Digest
 		if done = err == nil && found; !done {
 			return err
 		}
-		_, err = x.exec(ctx, "DELETE FROM {t}files WHERE tenant = ? AND sum = ?", tenant, hexOf(sum))
+		n, err := x.exec(ctx, "DELETE FROM {t}files WHERE tenant = ? AND sum = ? AND place = ?", tenant, hexOf(sum), place)
+		if err == nil && n == 0 {
+			err = errOvertaken
+		}
 		if err == nil {
 			_, err = x.exec(ctx, "DELETE FROM {t}chunks WHERE place = ?", place)
 		}
@@ -347,7 +359,7 @@ func (f *FileStore) tidy(ctx context.Context) error {
 		return err
 	}
 	for _, place := range places {
-		err := f.write(ctx, func(ctx context.Context, x *session) error { return x.dropUpload(ctx, place) })
+		err := f.write(ctx, func(ctx context.Context, x *session) error { return x.dropUpload(ctx, place, false) })
 		if f.s.lang.classify(err) == readOnly {
 			return nil
 		}

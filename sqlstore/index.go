@@ -78,7 +78,7 @@ func (s *Store) index(ctx context.Context) (int, error) {
 	defer s.hold()()
 	for try := 1; ; try++ {
 		done, err := s.indexOnce(ctx)
-		if f := s.lang.classify(err); f != taken && f != conflict || try == 10 || s.tx != nil {
+		if s.lang.classify(err) != taken && !s.collided(err) || try == 10 || s.tx != nil {
 			return done, s.explain(ctx, "index", err)
 		}
 		// Another process has indexed one of these tickets at the same time.
@@ -337,9 +337,12 @@ func (d *indexed) rewrite(ctx context.Context, x *session) error {
 	if x.s.dialect != SQLite {
 		args = append(args, d.tokens(x.s.lang))
 	}
-	// Another process may have written a later version.
-	n, err := x.exec(ctx, x.s.lang.updateText, append(args, d.place, d.ticket.Version)...)
-	if err == nil && n > 0 && x.s.dialect == SQLite {
+	// The frequencies were counted for this version.
+	n, err := x.exec(ctx, x.s.lang.updateText, append(args, d.place, d.as)...)
+	if err == nil && n == 0 {
+		err = errOvertaken
+	}
+	if err == nil && x.s.dialect == SQLite {
 		_, err = x.exec(ctx, "DELETE FROM {t}words WHERE rowid = ?", d.place)
 	}
 	return err

@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -245,14 +246,23 @@ func (x *session) claimMails(ctx context.Context, c ticket.MailClaim) (list []ti
 	}
 	slices.SortFunc(list, func(a, b ticket.Mail) int { return cmp.Or(a.Due.Compare(b.Due), a.ID.Compare(b.ID)) })
 	list = list[:min(len(list), c.Limit)]
-	ids := make([]ticket.ID, len(list))
+	ids := map[int][]ticket.ID{} // by the number of attempts
 	for i := range list {
 		m := &list[i]
-		ids[i] = m.ID
+		ids[m.Attempts] = append(ids[m.Attempts], m.ID)
 		m.Attempts, m.Until = m.Attempts+1, micros(until.UnixMicro())
 	}
-	_, err = x.onMails(ctx, "UPDATE {t}mails{by mails_id} SET attempts = attempts + 1, until = ? WHERE ", ids, until.UnixMicro())
-	return list, err
+	for _, attempts := range slices.Sorted(maps.Keys(ids)) {
+		taken, err := x.onMails(ctx, "UPDATE {t}mails{by mails_id} SET attempts = attempts + 1, until = ?"+
+			" WHERE attempts = ? AND due <= ? AND (until IS NULL OR until <= ?) AND ", ids[attempts], until.UnixMicro(), attempts, now, now)
+		if err == nil && taken != int64(len(ids[attempts])) {
+			err = errOvertaken
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
 }
 
 // onMails runs a statement for the mails with these IDs, in parts. The condition on the IDs
@@ -475,11 +485,13 @@ func (s *Store) PruneMails(ctx context.Context, before time.Time, limit int) (in
 		if err != nil {
 			return 0, err
 		}
-		if _, err := x.onMails(ctx, "DELETE FROM {t}mails WHERE ", gone); err != nil {
+		// The age again, because of errOvertaken.
+		removed, err := x.onMails(ctx, "DELETE FROM {t}mails WHERE ages + 0 < ? AND ", gone, at)
+		if err != nil {
 			return 0, err
 		}
-		_, err = x.onMails(ctx, "UPDATE {t}mails{by mails_id}"+eraseMail+" WHERE ", kept, at, at)
-		return int64(len(gone) + len(kept)), err
+		erased, err := x.onMails(ctx, "UPDATE {t}mails{by mails_id}"+eraseMail+" WHERE ages + 0 < ? AND ", kept, at, at, at)
+		return removed + erased, err
 	})
 }
 

@@ -178,24 +178,7 @@ func (s *Store) claimInSteps(ctx context.Context, r ticket.ClaimRequest) (list [
 			return err
 		}
 		behind = all - len(list)
-		until := r.Now.Add(r.Lease)
-		for part := range slices.Chunk(list, paddedCounts[0]) {
-			args = append(args[:0], until.UnixMicro())
-			for i := range part {
-				d := &part[i]
-				if d.State == ticket.DeliveryClaimed {
-					d.Failures++
-				}
-				d.Attempts++
-				d.State, d.Until = ticket.DeliveryClaimed, micros(until.UnixMicro())
-				args = append(args, d.ID.String())
-			}
-			_, err := x.exec(ctx, "UPDATE {t}outbox{by outbox_id} SET "+takeOver+" WHERE id IN (?"+strings.Repeat(", ?", len(part)-1)+")", args...)
-			if err != nil {
-				return err
-			}
-		}
-		return nil
+		return x.takeOver(ctx, r, list)
 	}
 	for range 5 {
 		if s.tx != nil {
@@ -208,6 +191,37 @@ func (s *Store) claimInSteps(ctx context.Context, r ticket.ClaimRequest) (list [
 		}
 	}
 	return list, err
+}
+
+// takeOver claims deliveries that were read, a statement for each number of attempts. The statement
+// also checks that each can still be claimed, because of errOvertaken.
+func (x *session) takeOver(ctx context.Context, r ticket.ClaimRequest, list []ticket.Delivery) error {
+	slices.SortStableFunc(list, func(a, b ticket.Delivery) int { return cmp.Compare(a.Attempts, b.Attempts) })
+	now, until := r.Now.UnixMicro(), r.Now.Add(r.Lease).UnixMicro()
+	for len(list) > 0 {
+		attempts, n := list[0].Attempts, 0
+		args := []any{until, attempts, now, now}
+		for n < len(list) && n < paddedCounts[0] && list[n].Attempts == attempts {
+			d := &list[n]
+			if d.State == ticket.DeliveryClaimed {
+				d.Failures++
+			}
+			d.Attempts++
+			d.State, d.Until = ticket.DeliveryClaimed, micros(until)
+			args = append(args, d.ID.String())
+			n++
+		}
+		taken, err := x.exec(ctx, "UPDATE {t}outbox{by outbox_id} SET "+takeOver+
+			" WHERE state = 0 AND attempts = ? AND due <= ? AND (until IS NULL OR until <= ?) AND id IN (?"+strings.Repeat(", ?", n-1)+")", args...)
+		if err == nil && taken != int64(n) {
+			err = errOvertaken
+		}
+		if err != nil {
+			return err
+		}
+		list = list[n:]
+	}
+	return nil
 }
 
 // heads removes deliveries that are not first in their line. A locking read of MySQL

@@ -83,7 +83,8 @@ func keyReceipts(ctx context.Context, x *session, before int64, limit int, key f
 	}
 	all := 0
 	for _, b := range list {
-		n, err := x.exec(ctx, "UPDATE {t}receipts SET request = ?, keyed = 1 WHERE tenant = ? AND name = ? AND keyed = 0", hexOf(key(b.request)), b.tenant, b.name)
+		n, err := x.exec(ctx, "UPDATE {t}receipts SET request = ?, keyed = 1 WHERE tenant = ? AND name = ? AND keyed = 0 AND request = ?",
+			hexOf(key(b.request)), b.tenant, b.name, hexOf(b.request))
 		if err != nil {
 			return 0, err
 		}

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+
+	"github.com/ticketkit/ticket"
 )
 
 // A runner runs statements: a *sql.DB, *sql.Conn or *sql.Tx.
@@ -307,7 +309,19 @@ func (s *Store) apart(ctx context.Context, f func(context.Context, *session) err
 // transaction in favour of another one. Inside a transaction of the application a
 // retry is impossible.
 func (s *Store) again(ctx context.Context, try int, err error) bool {
-	return err != nil && try < 5 && s.tx == nil && ctx.Err() == nil && s.lang.classify(err) == conflict
+	return err != nil && try < 5 && s.tx == nil && ctx.Err() == nil && s.collided(err)
+}
+
+// errOvertaken reports that rows changed between a locking read and the write that follows it. On
+// one server the locks prevent that. On a cluster they are local to a node: a commit of another node
+// ends the transaction that holds them, or should. Only two transactions that both write a row are
+// certain to exclude each other. So such a write repeats what was read in its condition.
+var errOvertaken = fmt.Errorf("sqlstore: another node of the cluster has changed a row: %w", ticket.ErrConflict)
+
+// collided reports whether the database aborted the transaction in favour of another one, or
+// should have.
+func (s *Store) collided(err error) bool {
+	return s.lang.classify(err) == conflict || errors.Is(err, errOvertaken)
 }
 
 // persistent retries f a few times if that may help.

@@ -56,11 +56,15 @@ func (s *Store) migrate(ctx context.Context) error {
 // crossed reports whether an error comes from another node of a cluster that
 // migrates at the same time.
 func (s *Store) crossed(err error) bool {
+	if s.dialect != MySQL {
+		return false
+	}
 	switch s.lang.classify(err) {
 	case conflict, taken, missing, there:
-		return s.dialect == MySQL
+		return true
 	default:
-		return false
+		n, is := mysqlNumber(err)
+		return is && n == 1317 // a statement was interrupted: by one that changes a table, on another node
 	}
 }
 

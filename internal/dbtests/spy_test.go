@@ -33,9 +33,10 @@ type spy struct {
 // A spiedStep is one call of the driver.
 type spiedStep struct {
 	ctx   context.Context
-	what  string // connect, prepare, begin, exec, query, commit or rollback
-	text  string // of prepare, exec and query
-	args  []any  // of exec and query
+	what  string      // connect, prepare, begin, exec, query, commit or rollback
+	text  string      // of prepare, exec and query
+	args  []any       // of exec and query
+	conn  driver.Conn // of exec and query
 	after bool
 }
 
@@ -88,13 +89,17 @@ func (s *spy) armed(c cutting) bool {
 }
 
 func (s *spy) step(ctx context.Context, what, text string, args []driver.NamedValue) func() {
+	return s.stepOn(ctx, nil, what, text, args)
+}
+
+func (s *spy) stepOn(ctx context.Context, conn driver.Conn, what, text string, args []driver.NamedValue) func() {
 	s.mu.Lock()
 	hook := s.hook
 	s.mu.Unlock()
 	if hook == nil {
 		return func() {}
 	}
-	st := spiedStep{ctx: ctx, what: what, text: text}
+	st := spiedStep{ctx: ctx, what: what, text: text, conn: conn}
 	for _, a := range args {
 		st.args = append(st.args, a.Value)
 	}
@@ -237,7 +242,7 @@ func (c *spiedConn) BeginTx(ctx context.Context, o driver.TxOptions) (driver.Tx,
 }
 
 func (c *spiedConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
-	defer c.s.step(ctx, "exec", query, args)()
+	defer c.s.stepOn(ctx, c.Conn, "exec", query, args)()
 	if err := c.s.refused("exec", query); err != nil {
 		return nil, err
 	}
@@ -245,7 +250,7 @@ func (c *spiedConn) ExecContext(ctx context.Context, query string, args []driver
 }
 
 func (c *spiedConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
-	defer c.s.step(ctx, "query", query, args)()
+	defer c.s.stepOn(ctx, c.Conn, "query", query, args)()
 	if err := c.s.refused("query", query); err != nil {
 		return nil, err
 	}
@@ -278,7 +283,7 @@ type spiedStmt struct {
 }
 
 func (s *spiedStmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
-	defer s.c.s.step(ctx, "exec", s.text, args)()
+	defer s.c.s.stepOn(ctx, s.c.Conn, "exec", s.text, args)()
 	if err := s.c.s.refused("exec", s.text); err != nil {
 		return nil, err
 	}
@@ -286,7 +291,7 @@ func (s *spiedStmt) ExecContext(ctx context.Context, args []driver.NamedValue) (
 }
 
 func (s *spiedStmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
-	defer s.c.s.step(ctx, "query", s.text, args)()
+	defer s.c.s.stepOn(ctx, s.c.Conn, "query", s.text, args)()
 	if err := s.c.s.refused("query", s.text); err != nil {
 		return nil, err
 	}

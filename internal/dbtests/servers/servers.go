@@ -391,6 +391,15 @@ func (s *Server) gone() error {
 	return s.watchdog.watch(0)
 }
 
+// Set sets parameters of the server, as [Settings] does, from the next [Server.Restart] on.
+func (s *Server) Set(settings map[string]string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for name, value := range settings {
+		s.settings[strings.ReplaceAll(name, "-", "_")] = value
+	}
+}
+
 // Restart starts the server again, at the same place and with the same settings, and
 // waits until it answers. If it still runs, Restart first stops it cleanly. The
 // context limits the start, as with [StartPostgres]. A killed PostgreSQL may leave
