@@ -32,6 +32,11 @@ func TestErasedWordsAreNotFound(t *testing.T) {
 		find := func(text string) []ticket.Hit {
 			hits, err := desk.Search(ctx, agent, ticket.SearchQuery{Text: text})
 			require.NoError(t, err)
+			if len(hits) == 0 { // on a busy machine, a search does not wait for the index
+				require.NoError(t, store.Maintain(ctx))
+				hits, err = desk.Search(ctx, agent, ticket.SearchQuery{Text: text})
+				require.NoError(t, err)
+			}
 			return hits
 		}
 		for _, text := range []string{"zebra", "DE00123", "DE0*", "paint", "green", "blue green"} {
