@@ -49,7 +49,7 @@ type Limits struct {
 	Stall   time.Duration // how long a client may keep a single read or write waiting. Zero means 30 seconds
 	File    time.Duration // for sending or getting one file. Zero means an hour
 	Streams int           // open streams of events. Zero means 20000
-	Each    int           // open streams of one actor. Zero means 100
+	Each    int           // open streams of one actor; holders of status links are not told apart. Zero means 100
 	Stream  time.Duration // how long a stream of events lasts; at most, and by default, half an hour
 }
 

@@ -26,7 +26,8 @@ type stream struct {
 	end context.CancelFunc
 }
 
-// listener is whoever listens. Persons without an ID are known by their addresses.
+// listener is whoever listens. Persons without an ID are known by their addresses. Holders of
+// status links have no person: nobody can tell one from another.
 type listener struct {
 	tenant string
 	role   ticket.Role
@@ -34,9 +35,14 @@ type listener struct {
 }
 
 func listenerOf(a ticket.Actor) listener {
-	person := "id " + a.Person.ID
-	if a.Person.ID == "" {
-		person = "mail " + strings.ToLower(a.Person.Email)
+	person := ""
+	switch p := a.Person; {
+	case p.ID != "":
+		person = "id " + p.ID
+	case p.Email != "":
+		person = "mail " + strings.ToLower(p.Email)
+	case p.Phone != "":
+		person = "phone " + p.Phone
 	}
 	return listener{a.Tenant, a.Role, person}
 }
@@ -46,7 +52,7 @@ func listenerOf(a ticket.Actor) listener {
 func (s *streams) join(st *stream, l Limits) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed || len(s.open) >= l.Streams || s.of[st.who] >= l.Each {
+	if s.closed || len(s.open) >= l.Streams || st.who.person != "" && s.of[st.who] >= l.Each {
 		return false
 	}
 	if s.of == nil {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"iter"
 	"net/http"
@@ -148,6 +149,10 @@ func TestOneActorCannotTakeAllStreams(t *testing.T) {
 	}
 	now = people[0]
 	assert.Equal(t, http.StatusOK, listen(t, server, "").StatusCode, "there is room again")
+	for i := range 4 { // one holder of a link takes no place from the others
+		now = ticket.StatusLinkHolder(fmt.Sprint("token", i))
+		assert.Equal(t, http.StatusOK, listen(t, server, "").StatusCode, "a holder of a link")
+	}
 }
 
 func TestStreamEndsAfterItsTime(t *testing.T) {
