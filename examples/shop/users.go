@@ -56,15 +56,17 @@ func (s *shop) users(ctx context.Context) (list []user, err error) {
 	return list, rows.Err()
 }
 
-func (s *shop) user(ctx context.Context, id string) (u user, err error) {
-	err = s.db.QueryRowContext(ctx, "SELECT id, name, email, locale, zone, level FROM shop_users WHERE id = $1", id).
-		Scan(&u.ID, &u.Name, &u.Email, &u.Locale, &u.Zone, &u.Level)
-	return u, err
+func (s *shop) user(ctx context.Context, id string) (user, error) {
+	return s.userWhere(ctx, "id = $1", id)
 }
 
 // userWith returns the user with an address of mail.
-func (s *shop) userWith(ctx context.Context, address string) (u user, err error) {
-	err = s.db.QueryRowContext(ctx, "SELECT id, name, email, locale, zone, level FROM shop_users WHERE lower(email) = $1", strings.ToLower(address)).
+func (s *shop) userWith(ctx context.Context, address string) (user, error) {
+	return s.userWhere(ctx, "lower(email) = $1", strings.ToLower(address))
+}
+
+func (s *shop) userWhere(ctx context.Context, condition, value string) (u user, err error) {
+	err = s.db.QueryRowContext(ctx, "SELECT id, name, email, locale, zone, level FROM shop_users WHERE "+condition, value).
 		Scan(&u.ID, &u.Name, &u.Email, &u.Locale, &u.Zone, &u.Level)
 	return u, err
 }

@@ -58,8 +58,7 @@ func TestAgentActsOnManyTickets(t *testing.T) {
 		require.Equal(t, 3, b.count(`input[name="t"][checked]`))
 
 		other.as("lin")
-		require.Equal(t, 200, other.open("/desk/tickets/"+numbers[2]))
-		require.Equal(t, 200, other.follow(`form:has(input[name="action"][value="take"]) button`))
+		other.button(numbers[2], "take")
 
 		require.Equal(t, 200, b.follow("form.narrow button.primary"))
 		require.Equal(t, 2, b.count("table.list span.ok"), b.main())
@@ -113,9 +112,7 @@ func TestCustomerRates(t *testing.T) {
 		number := aTicket(customer, "mary", "How do I descale it?", "The kettle.")
 		b := newTab(t, base, ways...)
 		b.as("lin")
-		require.Equal(t, 200, b.open("/desk/tickets/"+number+"?do=resolve"))
-		b.fill(`.composer [name="message"]`, "With vinegar.")
-		require.Equal(t, 200, b.follow(".composer button.primary"))
+		b.act(number, "resolve", "message", "With vinegar.")
 
 		require.Equal(t, 200, customer.open("/tickets/"+number+"?lang="+lang))
 		require.Equal(t, 200, customer.follow(`button[name="action"][value="confirm"]`))
@@ -140,33 +137,23 @@ func TestAgentUsesTheOtherActions(t *testing.T) {
 		number := aTicket(customer, "jonas", "The second one", "And the lamp is broken, too.")
 		b := newTab(t, base, ways...)
 		b.as("kim")
-		at := "/desk/tickets/" + number
-		require.Equal(t, 200, b.open(at+"?lang="+lang))
+		require.Equal(t, 200, b.open("/desk/tickets/"+number+"?lang="+lang))
 		act := func(action string, fields ...string) string {
 			t.Helper()
-			require.Equal(t, 200, b.open(at+"?do="+action), action)
-			for i := 0; i+1 < len(fields); i += 2 {
-				b.fill(`.composer [name="`+fields[i]+`"]`, fields[i+1])
-			}
-			require.Equal(t, 200, b.follow(".composer button.primary"), action)
+			b.act(number, action, fields...)
 			return b.main()
-		}
-		button := func(action string) {
-			t.Helper()
-			require.Equal(t, 200, b.open(at))
-			require.Equal(t, 200, b.follow(`form:has(input[name="action"][value="`+action+`"]) button`), action)
 		}
 		require.Contains(t, act("edit", "subject", "Lamp: ", "tags", "lamp"), "Lamp: The second one")
 		require.Contains(t, act("assign", "assignee", "kim"), "Kim")
 		require.Contains(t, act("link", "ticket", other), other)
 		require.Contains(t, act("split", "subject", "The lamp", "text", "It is broken."), "The lamp")
 		act("hold", "reason", "vendor", "note", "They look for the part.")
-		button("resume")
+		b.button(number, "resume")
 		require.Contains(t, act("escalate", "note", "For the specialists."), "For the specialists.")
-		button("take")
-		button("release")
-		button("take")
-		act("hand+over", "queue", "repairs", "note", "It is one of yours.")
+		b.button(number, "take")
+		b.button(number, "release")
+		b.button(number, "take")
+		act("hand over", "queue", "repairs", "note", "It is one of yours.")
 		require.Contains(t, act("resolve", "message", "A new one is on its way."), "A new one is on its way.")
 		act("publish", "title", "Lamps of June break: "+lang, "text", "We send a new one.")
 		require.Equal(t, 200, customer.open("/tickets/"+number))
@@ -183,9 +170,7 @@ func TestCustomerReopensAndFinds(t *testing.T) {
 		number := aTicket(customer, "grace", "It drips", "The kettle.")
 		b := newTab(t, base, ways...)
 		b.as("lin")
-		require.Equal(t, 200, b.open("/desk/tickets/"+number+"?do=resolve"))
-		b.fill(`.composer [name="message"]`, "Close the lid.")
-		require.Equal(t, 200, b.follow(".composer button.primary"))
+		b.act(number, "resolve", "message", "Close the lid.")
 		require.Equal(t, 200, customer.open("/tickets/"+number+"?lang="+lang))
 		customer.fill("#message", "It still drips.")
 		require.Equal(t, 200, customer.follow(`button[name="action"][value="reopen"]`))

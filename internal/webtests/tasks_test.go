@@ -1,6 +1,7 @@
 package webtests
 
 import (
+	"net/url"
 	"regexp"
 	"strings"
 	"testing"
@@ -30,6 +31,24 @@ func aTicket(b *tab, who, subject, message string) string {
 	number := numberText.FindString(b.main())
 	require.NotEmpty(b.t, number, b.main())
 	return number
+}
+
+// act does an action on a ticket in the console, with what is written into its fields: names and
+// words in turn.
+func (b *tab) act(number, action string, fields ...string) {
+	b.t.Helper()
+	require.Equal(b.t, 200, b.open("/desk/tickets/"+number+"?do="+url.QueryEscape(action)), action)
+	for i := 0; i+1 < len(fields); i += 2 {
+		b.fill(`.composer [name="`+fields[i]+`"]`, fields[i+1])
+	}
+	require.Equal(b.t, 200, b.follow(".composer button.primary"), action)
+}
+
+// button does an action of which the page of a ticket has a button.
+func (b *tab) button(number, action string) {
+	b.t.Helper()
+	require.Equal(b.t, 200, b.open("/desk/tickets/"+number))
+	require.Equal(b.t, 200, b.follow(`form:has(input[name="action"][value="`+action+`"]) button`), action)
 }
 
 // A customer opens a ticket with a file, after a form with a mistake kept every word, follows
@@ -95,31 +114,22 @@ func TestAgentsSolveATicket(t *testing.T) {
 		number := aTicket(customer, "jonas", "Kein Bild", "Der Monitor bleibt schwarz.")
 
 		b := newTab(t, base, ways...)
-		at := "/desk/tickets/" + number
-		act := func(action string, fields ...string) {
-			t.Helper()
-			require.Equal(t, 200, b.open(at+"?do="+action))
-			for i := 0; i+1 < len(fields); i += 2 {
-				b.fill(`.composer [name="`+fields[i]+`"]`, fields[i+1])
-			}
-			require.Equal(t, 200, b.follow(".composer button.primary"))
-		}
 		b.as("lin")
-		require.Equal(t, 200, b.open(at+"?lang="+lang))
-		require.Equal(t, 200, b.follow(`form:has(input[name="action"][value="take"]) button`))
-		act("note", "note", "Third one of this batch.")
+		require.Equal(t, 200, b.open("/desk/tickets/"+number+"?lang="+lang))
+		b.button(number, "take")
+		b.act(number, "note", "note", "Third one of this batch.")
 		require.Contains(t, b.main(), "Third one of this batch.")
-		act("ask", "message", "Which cable?")
+		b.act(number, "ask", "message", "Which cable?")
 
 		require.Equal(t, 200, customer.open("/tickets/"+number))
 		require.NotContains(t, customer.main(), "Third one of this batch.")
 		customer.fill("#message", "HDMI.")
 		require.Equal(t, 200, customer.follow(`button[name="action"][value="reply"]`))
 
-		act("escalate", "note", "Not the cable.")
+		b.act(number, "escalate", "note", "Not the cable.")
 		b.as("max")
-		act("reply", "message", "We are sending a new one.")
-		act("resolve", "message", "A new monitor is on its way.")
+		b.act(number, "reply", "message", "We are sending a new one.")
+		b.act(number, "resolve", "message", "A new monitor is on its way.")
 
 		require.Equal(t, 200, customer.open("/tickets/"+number))
 		require.Contains(t, customer.main(), "A new monitor is on its way.")

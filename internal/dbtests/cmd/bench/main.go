@@ -27,6 +27,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/ticketkit/ticket/internal/dbtests/machine"
 )
 
 type settings struct {
@@ -114,7 +116,7 @@ func run(ctx context.Context, args []string) (err error) {
 	}
 
 	var results []result
-	s.note("%s, %d cores, %d rounds of %v, load %s", runtime.Version(), runtime.GOMAXPROCS(0), s.rounds, s.duration, load())
+	s.note("%s, %d cores, %d rounds of %v, load %s", runtime.Version(), runtime.GOMAXPROCS(0), s.rounds, s.duration, machine.Load())
 	for _, name := range s.stores {
 		list, fault := measureStore(ctx, &s, name)
 		results = append(results, list...)
@@ -123,18 +125,7 @@ func run(ctx context.Context, args []string) (err error) {
 			break
 		}
 	}
-	s.note("load %s at the end", load())
+	s.note("load %s at the end", machine.Load())
 	_, _ = fmt.Println(strings.Join(s.notes, "; ") + "\n")
 	return errors.Join(err, table(os.Stdout, results))
-}
-
-// load returns the machine's load average of the last minute, if the system has one.
-// If it exceeds the load of the bench itself, the figures mean little.
-func load() string {
-	text, err := os.ReadFile("/proc/loadavg")
-	if err != nil {
-		return "unknown"
-	}
-	first, _, _ := strings.Cut(string(text), " ")
-	return first
 }

@@ -29,6 +29,7 @@ import (
 	_ "modernc.org/sqlite"
 
 	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/internal/dbtests/machine"
 	"github.com/ticketkit/ticket/rest"
 	"github.com/ticketkit/ticket/sqlstore"
 )
@@ -109,11 +110,11 @@ func measure(ctx context.Context, o options) error {
 		return err
 	}
 
-	fmt.Printf("%d streams, %d of agents, %d that never read, load %s\n", o.n, o.agents, o.slow, load())
+	fmt.Printf("%d streams, %d of agents, %d that never read, load %s\n", o.n, o.agents, o.slow, machine.Load())
 	fmt.Printf("memory of a stream:       %.1f kB, of a bare one %.1f kB (heap and stacks); goroutines %.2f and %.2f\n",
 		float64(real.memory)/float64(o.n)/1e3, float64(bare.memory)/float64(o.n)/1e3,
 		float64(real.goroutines)/float64(o.n), float64(bare.goroutines)/float64(o.n))
-	fmt.Printf("memory of the process:    %s\n", resident())
+	fmt.Printf("memory of the process:    %s\n", machine.InUse())
 	fmt.Printf("from a change to the last who hears of it: %v after the last of %d\n", real.last.Round(time.Millisecond), o.changes)
 	fmt.Printf("a commit, median and p99: alone %v and %v, beside them %v and %v\n",
 		percentile(alone, 50), percentile(alone, 99), percentile(beside, 50), percentile(beside, 99))

@@ -3,10 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"runtime"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -17,31 +15,6 @@ func inUse() int64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapAlloc) + int64(m.StackInuse)
-}
-
-// resident describes the memory of the process, which only Linux tells.
-func resident() string {
-	text, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		return "unknown"
-	}
-	var out []string
-	for line := range strings.Lines(string(text)) {
-		if name, value, _ := strings.Cut(line, ":"); name == "VmRSS" || name == "VmHWM" {
-			out = append(out, name+" "+strings.TrimSpace(value))
-		}
-	}
-	return strings.Join(out, ", ")
-}
-
-// load returns the load of the machine. If it exceeds the number of processors, times include
-// the wait for one.
-func load() string {
-	text, err := os.ReadFile("/proc/loadavg")
-	if err != nil {
-		return "unknown"
-	}
-	return strings.Fields(string(text))[0]
 }
 
 func percentile(times []time.Duration, p int) time.Duration {

@@ -11,11 +11,11 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"os"
 	"runtime"
 	"strings"
 	"time"
 
+	"github.com/ticketkit/ticket/internal/dbtests/machine"
 	"github.com/ticketkit/ticket/internal/dbtests/ordeal"
 )
 
@@ -30,7 +30,7 @@ func run(ctx context.Context) error {
 	old := flag.Int("old", 100_000, "how many old mails are in the mailbox; 0 leaves this out")
 	known := flag.Int("known", 0, "how many known mails have new UIDs; 0 leaves this out")
 	flag.Parse()
-	fmt.Printf("%s, %d cores, load %s\n", runtime.Version(), runtime.GOMAXPROCS(0), load())
+	fmt.Printf("%s, %d cores, load %s\n", runtime.Version(), runtime.GOMAXPROCS(0), machine.Load())
 	for name := range strings.SplitSeq(*stores, ",") {
 		for _, b := range ordeal.Backends {
 			if b.Name != name {
@@ -53,7 +53,7 @@ func run(ctx context.Context) error {
 			}
 		}
 	}
-	fmt.Printf("load %s at the end\n", load())
+	fmt.Printf("load %s at the end\n", machine.Load())
 	return nil
 }
 
@@ -64,14 +64,4 @@ func ground(ctx context.Context, b ordeal.Backend) (g *ordeal.Ground, leave func
 		return nil, nil, err
 	}
 	return g, func(err error) error { return errors.Join(err, g.Leave()) }, nil
-}
-
-// load returns the load average of the last minute, if the system has one.
-func load() string {
-	text, err := os.ReadFile("/proc/loadavg")
-	if err != nil {
-		return "unknown"
-	}
-	first, _, _ := strings.Cut(string(text), " ")
-	return first
 }

@@ -24,6 +24,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/ticketkit/ticket/internal/dbtests/machine"
 	"github.com/ticketkit/ticket/internal/dbtests/ordeal"
 )
 
@@ -54,7 +55,7 @@ func main() {
 	o.Parse()
 
 	ordeal.Main(func(ctx context.Context) (bool, error) {
-		fmt.Printf("%d tickets, %d writers, seed %d, load %s\n", o.tickets, o.writers, o.Seed, load())
+		fmt.Printf("%d tickets, %d writers, seed %d, load %s\n", o.tickets, o.writers, o.Seed, machine.Load())
 		return ordeal.Run(ctx, ordeal.Backends, o.Common, columns(), func(ctx context.Context, b ordeal.Backend) (*report, error) { return endure(ctx, b, o) })
 	})
 }

@@ -5,12 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/internal/dbtests/machine"
 	"github.com/ticketkit/ticket/internal/dbtests/ordeal"
 )
 
@@ -38,7 +37,7 @@ func endure(ctx context.Context, b ordeal.Backend, o options) (_ *report, err er
 	defer func() { err = errors.Join(err, g.Leave()) }()
 	g.DB.SetMaxOpenConns(o.writers + 4)
 	g.DB.SetMaxIdleConns(o.writers + 4)
-	r := &running{Ground: g, options: o, rand: rand.New(rand.NewPCG(o.Seed, 1)), report: &report{store: b.Name, from: load()}}
+	r := &running{Ground: g, options: o, rand: rand.New(rand.NewPCG(o.Seed, 1)), report: &report{store: b.Name, from: machine.Load()}}
 	if _, err := g.Store.Import(ctx, histories(o.tickets)); err != nil {
 		return nil, err
 	}
@@ -59,7 +58,7 @@ func endure(ctx context.Context, b ordeal.Backend, o options) (_ *report, err er
 	if err == nil {
 		err = r.check(ctx, desk)
 	}
-	r.report.to = load()
+	r.report.to = machine.Load()
 	return r.report, err
 }
 
@@ -226,13 +225,4 @@ func pause(ctx context.Context, d time.Duration) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-}
-
-// load returns the load of the machine over the last minute.
-func load() string {
-	text, err := os.ReadFile("/proc/loadavg")
-	if err != nil {
-		return "unknown"
-	}
-	return strings.Fields(string(text))[0]
 }

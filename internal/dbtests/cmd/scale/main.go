@@ -35,6 +35,7 @@ import (
 	"github.com/ticketkit/ticket"
 	"github.com/ticketkit/ticket/internal/dbtests"
 	"github.com/ticketkit/ticket/internal/dbtests/cputime"
+	"github.com/ticketkit/ticket/internal/dbtests/machine"
 	"github.com/ticketkit/ticket/internal/dbtests/servers"
 	"github.com/ticketkit/ticket/sqlstore"
 )
@@ -279,7 +280,7 @@ func (p *place) fill(ctx context.Context, s *settings) error {
 	if err != nil {
 		return err
 	}
-	s.say("the database has %.2f GB; process: %s", float64(size)/1e9, memory())
+	s.say("the database has %.2f GB; process: %s", float64(size)/1e9, machine.InUse())
 	return nil
 }
 
@@ -290,7 +291,7 @@ func (p *place) count(ctx context.Context, table string) (n int64, err error) {
 // load imports a tenth first and then the rest, to see whether memory stays
 // constant.
 func (p *place) load(ctx context.Context, s *settings) error {
-	s.say("memory before: %s", memory())
+	s.say("memory before: %s", machine.InUse())
 	start, cpu := time.Now(), cputime.Self()
 	tenth, n := "", 0
 	done, err := p.store.Import(ctx, func(yield func([]ticket.Event, error) bool) {
@@ -299,7 +300,7 @@ func (p *place) load(ctx context.Context, s *settings) error {
 				return
 			}
 			if n++; n == p.made.tickets/10 {
-				tenth = memory().String()
+				tenth = machine.InUse().String()
 			}
 		}
 	})
@@ -309,7 +310,7 @@ func (p *place) load(ctx context.Context, s *settings) error {
 	took := time.Since(start)
 	s.say("imported %d tickets with %d events in %s: %.0f events/s (making them included; CPU of this process %s)",
 		done.Tickets, done.Events, took.Round(time.Second/10), float64(done.Events)/took.Seconds(), (cputime.Self() - cpu).Round(time.Second/10))
-	s.say("memory after a tenth: %s; after all: %s", tenth, memory())
+	s.say("memory after a tenth: %s; after all: %s", tenth, machine.InUse())
 	return nil
 }
 

@@ -6,14 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/internal/dbtests/machine"
 )
 
 const (
@@ -23,48 +22,6 @@ const (
 
 	connections = 3 // of one caller: a reader, the writer, and one to the small database
 )
-
-// usage is the memory of the process.
-type usage struct{ heap, rss, most int64 }
-
-func memory() (u usage) {
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	u.heap = int64(m.HeapAlloc)
-	status, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		return u // not on Linux
-	}
-	for line := range strings.Lines(string(status)) {
-		f := strings.Fields(line)
-		if len(f) < 2 {
-			continue
-		}
-		kb, err := strconv.ParseInt(f[1], 10, 64)
-		switch {
-		case err != nil:
-		case f[0] == "VmRSS:":
-			u.rss = kb << 10
-		case f[0] == "VmHWM:":
-			u.most = kb << 10
-		}
-	}
-	return u
-}
-
-func (u usage) String() string {
-	return fmt.Sprintf("heap %d MB, RSS %d MB, at most %d MB", u.heap>>20, u.rss>>20, u.most>>20)
-}
-
-// load describes the load of the machine. If it exceeds the number of processors,
-// the p99 includes the wait for one.
-func load() string {
-	text, err := os.ReadFile("/proc/loadavg")
-	if err != nil {
-		return "unknown"
-	}
-	return strings.Fields(string(text))[0]
-}
 
 // A call is one kind of call, with a source of randomness.
 type call struct {
@@ -157,13 +114,13 @@ func verdict(ok bool) string {
 }
 
 func measure(ctx context.Context, s *settings, large, little *place) error {
-	before := memory()
+	before := machine.InUse()
 	calls, err := large.calls(ctx)
 	if err != nil {
 		return err
 	}
 	calls = slices.DeleteFunc(calls, func(c call) bool { return !s.only.MatchString(c.name) })
-	from := load()
+	from := machine.Load()
 	samples := make([][]sample, len(calls))
 	r := rand.New(rand.NewPCG(3, 4))
 	for range rounds {
@@ -175,7 +132,7 @@ func measure(ctx context.Context, s *settings, large, little *place) error {
 			samples[i] = append(samples[i], round...)
 		}
 	}
-	s.say("\nload of the machine %s at the beginning, %s at the end; \"at work\" is the p99 without the time spent waiting for a processor", from, load())
+	s.say("\nload of the machine %s at the beginning, %s at the end; \"at work\" is the p99 without the time spent waiting for a processor", from, machine.Load())
 	s.say("%-46s %11s %11s %11s %11s", "", "median", "p99", "worst", "at work")
 	for i, c := range calls {
 		f := figuresOf(samples[i])
@@ -199,11 +156,11 @@ func measure(ctx context.Context, s *settings, large, little *place) error {
 		return err
 	}
 	s.say("indexing what these changed: %s", time.Since(start).Round(time.Millisecond))
-	after := memory()
-	s.say("load of the machine at the end: %s", load())
+	after := machine.InUse()
+	s.say("load of the machine at the end: %s", machine.Load())
 	s.say("memory before the calls: %s", before)
 	more := int64(64 + connections*s.cache) // for SQLite's caches to fill
-	s.say("memory after them:       %s; flat (RSS at most %d MB more): %s", after, more, verdict(after.rss <= before.rss+more<<20))
+	s.say("memory after them:       %s; flat (RSS at most %d MB more): %s", after, more, verdict(after.RSS <= before.RSS+more<<20))
 	return nil
 }
 
