@@ -39,8 +39,17 @@ func (r *report) Good() bool {
 	return r.lost+r.changed+r.wrong == 0 && min(r.killed, r.planned, r.events) > 0
 }
 
-// Remarks returns the findings.
-func (r *report) Remarks() []string { return r.Found }
+// Remarks returns the findings, and what the run did not do.
+func (r *report) Remarks() []string {
+	list := r.Found
+	if r.killed == 0 {
+		list = append(list, "every process ended before it was killed: -pause is too long, or -tickets too small")
+	}
+	if r.planned == 0 || r.events == 0 {
+		list = append(list, "nothing was due, or no writer wrote")
+	}
+	return list
+}
 
 func columns() []string {
 	return []string{
